@@ -1,0 +1,28 @@
+import type { Operation } from './operation.ts'
+import type { Principal } from './principal.ts'
+import type { Route } from './route.ts'
+
+/** An authenticated request with its operations: what policy decides on and an upstream receives. */
+export interface Call {
+  readonly requestId: string
+  readonly route: Route
+  readonly principal: Principal
+  /** `GET`, `POST` or `DELETE`. */
+  readonly method: string
+  /** The query as the client sent it, without `?` and without an access token; undefined when there is none. */
+  readonly query: string | undefined
+  /** What the body asks for; empty for GET and DELETE. */
+  readonly operations: readonly Operation[]
+  /** Whether the body was a JSON array (a batch, 2025-03-26 only). */
+  readonly isBatch: boolean
+  /** Protocol revision that applies, for example `2025-11-25`. */
+  readonly revision: string
+  /** The MCP session that the upstream knows, seal removed (revisions 2025-03-26 to 2025-11-25, HTTP+SSE). */
+  readonly mcpSessionId: string | undefined
+  /** Request headers for the upstream, alternating names (lower case) and values. Hop-by-hop and identity headers are gone. */
+  readonly headers: readonly string[]
+  /** The body's original bytes; undefined when the method has none. */
+  readonly body: Buffer | undefined
+  /** For the `messages` endpoint of HTTP+SSE: path and query on the upstream that the `endpoint` event named. */
+  readonly upstreamTarget: string | undefined
+}

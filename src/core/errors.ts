@@ -1,0 +1,264 @@
+/**
+ * Every way in which a request can be refused, in one place. The code is stable API: it stands in logs, metric labels and
+ * `docs/errors.md`. The message is safe to show to strangers; what the operator needs to know travels in `cause`.
+ */
+
+interface ErrorEntry {
+  /** The HTTP status of the refusal. */
+  readonly status: number
+  /** The `error` of the challenge (RFC 6750 §3.1). A missing token has none: its challenge stays bare. */
+  readonly oauthError?: 'invalid_request' | 'invalid_token' | 'insufficient_scope'
+  /**
+   * The code of the JSON-RPC error object, where JSON-RPC or MCP defines one for this. Everything else gets one outside the range
+   * that JSON-RPC reserves (2026-07-28, basic/index, Error Codes), made from the status: see {@link jsonRpcCodeOf}.
+   */
+  readonly jsonRpcCode?: number
+  /** What a client is told. */
+  readonly message: string
+  /** What the operator should do, for the generated documentation. */
+  readonly remedy: string
+}
+
+const entry = <T extends ErrorEntry>(row: T): T => row
+
+/** The error catalogue. `docs/errors.md` is generated from it. */
+export const errorCatalogue = {
+  // Who is calling?
+  token_missing: entry({
+    status: 401,
+    message: 'Authorization required',
+    remedy: 'Normal for a first request: the client reads the challenge and signs the user in.',
+  }),
+  token_invalid: entry({
+    status: 401,
+    oauthError: 'invalid_token',
+    message: 'The access token is malformed or its signature does not verify',
+    remedy: 'The log line names the check that failed. Compare the token with the issuer, keys and algorithms of the configuration.',
+  }),
+  token_expired: entry({
+    status: 401,
+    oauthError: 'invalid_token',
+    message: 'The access token has expired',
+    remedy: 'The client refreshes or signs in again. If it happens at once, compare the clocks of this machine and the issuer.',
+  }),
+  token_issuer_unknown: entry({
+    status: 401,
+    oauthError: 'invalid_token',
+    message: 'The access token comes from an issuer that this server does not accept',
+    remedy: 'Compare the `iss` claim, letter by letter and with its final slash, with `issuers` of the server.',
+  }),
+  token_audience_mismatch: entry({
+    status: 401,
+    oauthError: 'invalid_token',
+    message: 'The access token was not issued for this server',
+    remedy: 'Have the issuer put the resource identifier into `aud`, or list the value it uses under `audience` of the server.',
+  }),
+  token_type_wrong: entry({
+    status: 401,
+    oauthError: 'invalid_token',
+    message: 'The token presented is not an access token',
+    remedy: 'The client sent an ID token, a refresh token, a proof or a sender-constrained token where a bearer access token belongs.',
+  }),
+  token_request_malformed: entry({
+    status: 400,
+    oauthError: 'invalid_request',
+    message: 'The request presents its access token in a way that cannot be accepted',
+    remedy: 'Exactly one token, in one `Authorization: Bearer …` header (or another way that `bearer_methods` of the server permits).',
+  }),
+  issuer_unavailable: entry({
+    status: 503,
+    message: 'The access token cannot be checked at the moment',
+    remedy: 'The issuer (its metadata, keys or introspection endpoint) cannot be reached and no usable keys are kept. It is asked again by itself.',
+  }),
+
+  // May they do this?
+  scope_insufficient: entry({
+    status: 403,
+    oauthError: 'insufficient_scope',
+    message: 'The access token lacks a scope that this operation needs',
+    remedy: 'The client asks for the scopes of the challenge. The rules are under `scopes` and `rules` of the server.',
+  }),
+  policy_denied: entry({
+    status: 403,
+    message: 'This operation is not permitted',
+    remedy: 'No rule of the server permits the operation, and `unlisted_operations` is `deny`.',
+  }),
+  legacy_client_rejected: entry({
+    status: 400,
+    message: 'This server does not serve clients of that protocol revision',
+    remedy: '`legacy_clients: reject` is set for the server. Use `enforce` to serve old clients with the same checks as everyone.',
+  }),
+  origin_denied: entry({
+    status: 403,
+    message: 'Requests from this origin are not accepted',
+    remedy: 'Add the origin to `cors.allowed_origins` if the web page that it names may call this server.',
+  }),
+  host_denied: entry({
+    status: 403,
+    message: 'Requests for this host are not accepted',
+    remedy: 'Set `public_url` to the URL that clients use, or add the host to `allowed_hosts`.',
+  }),
+
+  // Can the request be read in exactly one way?
+  request_malformed: entry({
+    status: 400,
+    jsonRpcCode: -32600,
+    message: 'The HTTP request is malformed',
+    remedy: 'The log line says which header or part of the request can be read in two ways.',
+  }),
+  route_not_found: entry({
+    status: 404,
+    message: 'Not found',
+    remedy: 'Paths match exactly, final slash included. `open-mcp-auth-proxy check` prints the table of routes.',
+  }),
+  method_not_allowed: entry({
+    status: 405,
+    message: 'Method not allowed',
+    remedy: 'The `Allow` header lists the methods of this endpoint.',
+  }),
+  body_unexpected: entry({
+    status: 400,
+    jsonRpcCode: -32600,
+    message: 'This method takes no request body',
+    remedy: 'GET, HEAD and DELETE carry no body in MCP.',
+  }),
+  body_too_large: entry({
+    status: 413,
+    message: 'The request body is too large',
+    remedy: 'Raise `limits.body_bytes` if requests of this size are legitimate.',
+  }),
+  body_timeout: entry({
+    status: 408,
+    message: 'The request body did not arrive in time',
+    remedy: 'The client stopped sending. `limits.body_idle_seconds` bounds the wait between two pieces.',
+  }),
+  headers_too_many: entry({
+    status: 431,
+    message: 'The request has too many header fields',
+    remedy: 'At most 100 header fields and 16 KiB are read.',
+  }),
+  media_type_unsupported: entry({
+    status: 415,
+    message: 'The request body must be application/json in UTF-8, without a content encoding',
+    remedy: 'MCP messages are posted as `Content-Type: application/json`.',
+  }),
+  expectation_failed: entry({
+    status: 417,
+    message: 'The expectation cannot be met',
+    remedy: 'Only `Expect: 100-continue` is understood.',
+  }),
+  json_invalid: entry({
+    status: 400,
+    jsonRpcCode: -32700,
+    message: 'The request body is not valid JSON in UTF-8',
+    remedy: 'The log line gives the byte position.',
+  }),
+  json_ambiguous: entry({
+    status: 400,
+    jsonRpcCode: -32600,
+    message: 'The request body can be read in more than one way',
+    remedy: 'A repeated key, a key that differs from a reserved one in case only, or nesting deeper than 128. The log line says which.',
+  }),
+  message_invalid: entry({
+    status: 400,
+    jsonRpcCode: -32600,
+    message: 'The request body is not a JSON-RPC 2.0 message that MCP allows here',
+    remedy: 'The log line says which member is wrong.',
+  }),
+  header_mismatch: entry({
+    status: 400,
+    jsonRpcCode: -32020,
+    message: 'Header mismatch: an MCP header is missing, malformed or disagrees with the request body',
+    remedy: 'From 2026-07-28 on, MCP-Protocol-Version, Mcp-Method and Mcp-Name must agree with the body.',
+  }),
+  mcp_session_unknown: entry({
+    status: 404,
+    message: 'Session not found',
+    remedy: 'The MCP session is over, belongs to someone else, or was opened before this proxy started. Clients initialize anew.',
+  }),
+
+  // Did the upstream answer?
+  upstream_unreachable: entry({
+    status: 502,
+    message: 'The MCP server cannot be reached',
+    remedy: 'Is it running, and is `upstream` of the server its address? The log line has the cause.',
+  }),
+  upstream_timeout: entry({
+    status: 504,
+    message: 'The MCP server did not answer in time',
+    remedy: 'Raise `upstream.response_timeout_seconds` if the server may take longer to begin its answer.',
+  }),
+  upstream_invalid_response: entry({
+    status: 502,
+    message: 'The MCP server sent a response that cannot be passed on',
+    remedy: 'The log line says what was wrong with the response.',
+  }),
+  upstream_refused_credential: entry({
+    status: 502,
+    message: 'The MCP server did not accept the credential of the proxy',
+    remedy: 'The MCP server asks for a credential of its own: set `upstream.headers` of the server.',
+  }),
+
+  // And the rest
+  client_gone: entry({
+    status: 499,
+    message: 'The client closed the connection',
+    remedy: 'Nothing to do: the request to the MCP server was cancelled. Never sent, only logged.',
+  }),
+  shutting_down: entry({
+    status: 503,
+    message: 'The proxy is shutting down',
+    remedy: 'Send the request again; another instance will answer it.',
+  }),
+  internal_error: entry({
+    status: 500,
+    jsonRpcCode: -32603,
+    message: 'Internal error',
+    remedy: 'This is a bug. The log line carries the stack; please report it.',
+  }),
+} as const satisfies Record<string, ErrorEntry>
+
+/** A code of the error catalogue. */
+export type ErrorCode = keyof typeof errorCatalogue
+
+/** The catalogue's row for a code. */
+export function findErrorEntry(code: ErrorCode): ErrorEntry {
+  return errorCatalogue[code]
+}
+
+/**
+ * The code of the JSON-RPC error object for a refusal: the one that JSON-RPC or MCP defines, else -31000 minus the HTTP status, which
+ * lies outside the range that JSON-RPC reserves (2026-07-28, basic/index, Error Codes).
+ */
+export function jsonRpcCodeOf(code: ErrorCode): number {
+  const row = findErrorEntry(code)
+  return row.jsonRpcCode ?? -31000 - row.status
+}
+
+interface ProxyErrorOptions {
+  /** Why, for the operator's log. Never sent to a client, never holds a secret. */
+  readonly cause?: unknown
+  /** Scopes that the operation needs, for the challenge of `scope_insufficient`. */
+  readonly scopes?: readonly string[]
+  /** Seconds after which another try makes sense, sent as `Retry-After`. */
+  readonly retryAfter?: number
+}
+
+/** A refusal. Thrown by the steps of the pipeline, answered in one place. */
+export class ProxyError extends Error {
+  readonly code: ErrorCode
+  readonly scopes: readonly string[] | undefined
+  readonly retryAfter: number | undefined
+
+  /**
+   * @param code - row of the catalogue
+   * @param options - the operator's reason, and what the answer needs besides the row
+   */
+  constructor(code: ErrorCode, options: ProxyErrorOptions = {}) {
+    super(findErrorEntry(code).message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'ProxyError'
+    this.code = code
+    this.scopes = options.scopes
+    this.retryAfter = options.retryAfter
+  }
+}

@@ -1,0 +1,11 @@
+/** What one JSON-RPC message asks for. */
+export interface Operation {
+  /** `response` is a client's answer to a request of the server (revisions up to 2025-11-25). */
+  readonly kind: 'request' | 'notification' | 'response'
+  /** The method; for a response the empty string. */
+  readonly method: string
+  /** Tool name, prompt name or resource URI where the method has one. */
+  readonly target: string | undefined
+  /** The request's id as it stood in the body, in JSON (`1`, `"a"`); a refusal repeats it. */
+  readonly id: string | undefined
+}

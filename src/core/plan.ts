@@ -1,0 +1,156 @@
+import type { BearerMethod, EndpointKind, LegacyClients } from './route.ts'
+
+/**
+ * Settled configuration: every default filled in, every secret read, every cross-reference resolved and checked. Frozen. Made by
+ * `config/`, used by `app.ts`.
+ */
+export interface Plan {
+  readonly listen: ListenPlan
+  /** Origin under which clients reach us, without a trailing slash, for example `https://mcp.example.com`. */
+  readonly publicUrl: string
+  /** `Host` values that are accepted (host and port, lower case), or `*` for any. */
+  readonly allowedHosts: readonly string[] | '*'
+  readonly cors: CorsPlan
+  readonly limits: LimitsPlan
+  /** Addresses or CIDR blocks whose `Forwarded` / `X-Forwarded-*` headers are kept. */
+  readonly trustedProxies: readonly string[]
+  readonly log: LogPlan
+  /** Seconds that running requests get to finish after SIGTERM. */
+  readonly drainSeconds: number
+  /** Key that seals MCP session ids to their principal; at least 32 bytes. Random for each start unless configured. */
+  readonly sessionKey: Buffer
+  readonly servers: readonly ServerPlan[]
+  /** Things that the operator should know at the start, one line each. */
+  readonly notices: readonly string[]
+}
+
+export interface ListenPlan {
+  readonly host: string
+  readonly port: number
+  /** PEM texts. */
+  readonly tls: { readonly cert: string; readonly key: string } | undefined
+}
+
+export interface CorsPlan {
+  /** Origins beside our own that may call; `*` for any. */
+  readonly allowedOrigins: readonly string[] | '*'
+  /** Request headers beside those that MCP needs; lower case. */
+  readonly allowedHeaders: readonly string[]
+  readonly allowedMethods: readonly string[]
+  readonly allowCredentials: boolean
+}
+
+export interface LimitsPlan {
+  readonly bodyBytes: number
+  readonly jsonDepth: number
+  readonly batchMembers: number
+  /** Seconds for the complete header section. */
+  readonly headersSeconds: number
+  /** Seconds between two pieces of a request body. */
+  readonly bodyIdleSeconds: number
+  /** Seconds that a client may take nothing of an answer that waits for it, before it is cut off. */
+  readonly stalledClientSeconds: number
+}
+
+export interface LogPlan {
+  readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent'
+  readonly format: 'json' | 'pretty'
+}
+
+export interface ServerPlan {
+  readonly name: string
+  readonly endpoints: readonly EndpointPlan[]
+  readonly issuers: readonly IssuerPlan[]
+  /** Accepted audiences: the resource identifiers of this server and what the configuration adds. */
+  readonly audiences: readonly string[]
+  readonly policy: PolicyPlan
+  /** What protected resource metadata publishes; flat. */
+  readonly scopesSupported: readonly string[]
+  readonly bearerMethods: readonly BearerMethod[]
+  readonly legacyClients: LegacyClients
+  readonly forwardAccessToken: boolean
+}
+
+export interface EndpointPlan {
+  readonly kind: EndpointKind
+  /** Public path, whole and exact, begins with a slash. */
+  readonly path: string
+  /** Resource identifier of the endpoint. */
+  readonly resource: string
+  readonly upstream: HttpUpstreamPlan
+}
+
+/** An MCP server over HTTP. */
+export interface HttpUpstreamPlan {
+  readonly url: string
+  /** Headers that the upstream gets from us (its own credential, for example); names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly connectSeconds: number
+  /** Seconds until the response headers; never bounds a stream. */
+  readonly responseSeconds: number
+  /** PEM text of additional certificate authorities. */
+  readonly ca: string | undefined
+}
+
+export interface IssuerPlan {
+  /** Issuer identifier, compared exactly. */
+  readonly issuer: string
+  /** Where the keys are, when metadata should not be asked. */
+  readonly jwksUri: string | undefined
+  readonly algorithms: readonly string[]
+  /** Claims that may name the audience, in this order: `aud`, `client_id`, `azp`. */
+  readonly audienceClaims: readonly string[]
+  /** Claims that hold scopes; dots reach into objects. */
+  readonly scopeClaims: readonly string[]
+  readonly clockToleranceSeconds: number
+  /** Longest accepted `exp` minus `iat`; undefined for no limit. */
+  readonly maxLifetimeSeconds: number | undefined
+  /** Seconds for which keys are used while the issuer is down. */
+  readonly staleKeysSeconds: number
+  /** Seconds after which keys are fetched anew, in the background. */
+  readonly refreshKeysSeconds: number
+  /** Whether ID tokens pass as access tokens (some providers have nothing else). */
+  readonly acceptIdTokens: boolean
+  /** Whether addresses that the issuer's metadata names may be private ones although the issuer's own host is public. */
+  readonly allowPrivateNetwork: boolean
+  /** PEM text of additional certificate authorities. */
+  readonly ca: string | undefined
+  readonly introspection: IntrospectionPlan | undefined
+}
+
+/** Token introspection (RFC 7662) for opaque tokens. */
+export interface IntrospectionPlan {
+  /** Undefined: `introspection_endpoint` of the metadata. */
+  readonly endpoint: string | undefined
+  readonly clientId: string
+  readonly clientAuthentication:
+    | { readonly method: 'client_secret_basic' | 'client_secret_post'; readonly secret: string }
+    | { readonly method: 'private_key_jwt'; readonly privateKey: string; readonly algorithm: string; readonly keyId: string | undefined }
+  /** Longest time for which an active answer is kept; never beyond `exp`. */
+  readonly cacheSeconds: number
+  readonly negativeCacheSeconds: number
+}
+
+export interface PolicyPlan {
+  /** Scopes that every call needs. */
+  readonly baseScopes: readonly string[]
+  readonly rules: readonly RulePlan[]
+  /** Scope → scopes that it implies, transitively closed. */
+  readonly hierarchy: Readonly<Record<string, readonly string[]>>
+  /** What happens to requests that no rule names. `deny` leaves what every client needs to begin: see `docs/configuration.md`. */
+  readonly unlistedOperations: 'permit' | 'deny'
+}
+
+/** Scopes that matching operations need besides the base scopes. All matching rules add up. */
+export interface RulePlan {
+  /** Exact method (`tools/call`), or a family with a star (`tools/*`). */
+  readonly method?: string
+  /** Pattern of the tool name (`*` matches within a name), method `tools/call`. */
+  readonly tool?: string
+  readonly prompt?: string
+  /** Pattern of the resource URI, methods `resources/read`, `resources/subscribe`, `resources/unsubscribe`. */
+  readonly resource?: string
+  /** Exact request path. */
+  readonly path?: string
+  readonly scopes: readonly string[]
+}

@@ -1,0 +1,22 @@
+/** Who calls: what a verified access token says of its subject and its client. */
+export interface Principal {
+  /** Issuer identifier (`iss`, RFC 8414 §2), exactly as configured. */
+  readonly issuer: string
+  /** `sub`, unique within the issuer. Absent for tokens without a subject (some machine clients). */
+  readonly subject: string | undefined
+  /** `client_id` or `azp`. */
+  readonly clientId: string | undefined
+  /** Every scope of the token, from all configured claims. */
+  readonly scopes: ReadonlySet<string>
+  /** Whether the token named an audience at all; tokens without one pass only under `legacy_clients: signature_only`. */
+  readonly hasAudience: boolean
+  /** Seconds since the epoch after which the token is no longer accepted, clock tolerance not included. */
+  readonly expiresAt: number
+  /** All claims, for policy and mapping. Frozen; may hold personal data, never logged whole. */
+  readonly claims: Readonly<Record<string, unknown>>
+}
+
+/** Identifies the principal for binding MCP sessions: same issuer, same subject, same client. Never shown. */
+export function formatPrincipalKey(principal: Principal): string {
+  return JSON.stringify([principal.issuer, principal.subject ?? null, principal.clientId ?? null])
+}

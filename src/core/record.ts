@@ -1,0 +1,30 @@
+import type { ErrorCode } from './errors.ts'
+import type { Operation } from './operation.ts'
+import type { Principal } from './principal.ts'
+
+/** What became of one request. The material of the log line; holds no token. */
+export interface RequestRecord {
+  readonly requestId: string
+  readonly method: string
+  /** Path without the query, which may hold a token. */
+  readonly path: string
+  /** Undefined when the request matched no route. */
+  server: string | undefined
+  principal: Principal | undefined
+  operations: readonly Operation[]
+  revision: string | undefined
+  decision: 'permit' | 'deny' | undefined
+  code: ErrorCode | undefined
+  /** Why a request was refused, for the operator. */
+  cause: unknown
+  status: number
+  readonly remoteAddress: string
+  readonly startedAt: number
+  /** Milliseconds from the first byte to the response headers. */
+  headersAfter: number | undefined
+  /** Milliseconds until the answer was complete. */
+  duration: number
+}
+
+/** Hears of finished requests. Set by `app.ts`; steps don't know it. */
+export type RequestObserver = (record: RequestRecord) => void

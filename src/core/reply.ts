@@ -1,0 +1,23 @@
+import type { ProxyError } from './errors.ts'
+
+/** Response headers by lower-case name. */
+export type ReplyHeaders = Record<string, string | string[]>
+
+/**
+ * Where an upstream writes its answer: a small push sink in the shape of an undici handler. What must change on the way back is a
+ * Reply that wraps a Reply.
+ */
+export interface Reply {
+  /** Sends status and headers at once. Called at most once, before `write`. */
+  start(status: number, headers: ReplyHeaders): void
+  /** Sends a piece of the body at once. Returns false when the client is slower than the upstream: wait for `onDrain`. */
+  write(chunk: Uint8Array): boolean
+  /** The answer is complete. */
+  end(): void
+  /** The answer cannot be completed. Before `start` it becomes a refusal, after it the connection is cut, never ended cleanly. */
+  fail(error: ProxyError): void
+  /** Called each time the client has caught up. */
+  onDrain(listener: () => void): void
+  /** Called once if the client goes away before the answer is complete; at once if it already has. */
+  onClose(listener: () => void): void
+}
