@@ -33,7 +33,8 @@ export const errorCatalogue = {
     status: 401,
     oauthError: 'invalid_token',
     message: 'The access token is malformed or its signature does not verify',
-    remedy: 'The log line names the check that failed. Compare the token with the issuer, keys and algorithms of the configuration.',
+    remedy:
+      'The log line names the check that failed. Compare the token with the issuer, keys and algorithms of the configuration.',
   }),
   token_expired: entry({
     status: 401,
@@ -57,18 +58,21 @@ export const errorCatalogue = {
     status: 401,
     oauthError: 'invalid_token',
     message: 'The token presented is not an access token',
-    remedy: 'The client sent an ID token, a refresh token, a proof or a sender-constrained token where a bearer access token belongs.',
+    remedy:
+      'The client sent an ID token, a refresh token, a proof or a sender-constrained token where a bearer access token belongs.',
   }),
   token_request_malformed: entry({
     status: 400,
     oauthError: 'invalid_request',
     message: 'The request presents its access token in a way that cannot be accepted',
-    remedy: 'Exactly one token, in one `Authorization: Bearer …` header (or another way that `bearer_methods` of the server permits).',
+    remedy:
+      'Exactly one token, in one `Authorization: Bearer …` header (or another way that `bearer_methods` of the server permits).',
   }),
   issuer_unavailable: entry({
     status: 503,
     message: 'The access token cannot be checked at the moment',
-    remedy: 'The issuer (its metadata, keys or introspection endpoint) cannot be reached and no usable keys are kept. It is asked again by itself.',
+    remedy:
+      'The issuer (its metadata, keys or introspection endpoint) cannot be reached and no usable keys are kept. It is asked again by itself.',
   }),
 
   // May they do this?
@@ -86,7 +90,8 @@ export const errorCatalogue = {
   legacy_client_rejected: entry({
     status: 400,
     message: 'This server does not serve clients of that protocol revision',
-    remedy: '`legacy_clients: reject` is set for the server. Use `enforce` to serve old clients with the same checks as everyone.',
+    remedy:
+      '`legacy_clients: reject` is set for the server. Use `enforce` to serve old clients with the same checks as everyone.',
   }),
   origin_denied: entry({
     status: 403,
@@ -157,7 +162,8 @@ export const errorCatalogue = {
     status: 400,
     jsonRpcCode: -32600,
     message: 'The request body can be read in more than one way',
-    remedy: 'A repeated key, a key that differs from a reserved one in case only, or nesting deeper than 128. The log line says which.',
+    remedy:
+      'A repeated key, a key that differs from a reserved one in case only, or nesting deeper than 128. The log line says which.',
   }),
   message_invalid: entry({
     status: 400,

@@ -125,7 +125,12 @@ export interface IntrospectionPlan {
   readonly clientId: string
   readonly clientAuthentication:
     | { readonly method: 'client_secret_basic' | 'client_secret_post'; readonly secret: string }
-    | { readonly method: 'private_key_jwt'; readonly privateKey: string; readonly algorithm: string; readonly keyId: string | undefined }
+    | {
+        readonly method: 'private_key_jwt'
+        readonly privateKey: string
+        readonly algorithm: string
+        readonly keyId: string | undefined
+      }
   /** Longest time for which an active answer is kept; never beyond `exp`. */
   readonly cacheSeconds: number
   readonly negativeCacheSeconds: number

@@ -1,0 +1,110 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { checkStrictJson, outlineJson, readJsonString, StrictJsonError } from './json.ts'
+
+const kindOf = (text: string, depth = 128): string => {
+  try {
+    checkStrictJson(text, depth)
+    return 'fine'
+  } catch (error) {
+    return error instanceof StrictJsonError ? error.kind : 'crash'
+  }
+}
+
+describe('strict JSON', () => {
+  it('accepts whatever JSON.stringify writes', () => {
+    fc.assert(
+      fc.property(fc.jsonValue({ noUnicodeString: false }), fc.constantFrom(undefined, 1, '\t'), (value, indent) => {
+        const text = JSON.stringify(value, undefined, indent)
+        expect(kindOf(text)).toBe(/\\ud[89a-f]/.test(text) ? 'ambiguous' : 'fine')
+      }),
+    )
+  })
+
+  it('never accepts what JSON.parse refuses', () => {
+    const pieces = fc.constantFrom(
+      '{',
+      '}',
+      '[',
+      ']',
+      ',',
+      ':',
+      '"',
+      '\\',
+      'a',
+      'u',
+      '0',
+      '1',
+      '-',
+      '.',
+      'e',
+      '+',
+      'true',
+      'null',
+      ' ',
+      '\n',
+      '\u0000',
+      '\ufeff',
+    )
+    fc.assert(
+      fc.property(fc.array(pieces, { maxLength: 12 }), (parts) => {
+        const text = parts.join('')
+        let parses = true
+        try {
+          JSON.parse(text)
+        } catch {
+          parses = false
+        }
+        const kind = kindOf(text)
+        expect(kind).not.toBe('crash')
+        if (!parses) expect(kind).not.toBe('fine')
+        else if (kind === 'syntax') throw new Error(`refused as syntax: ${text}`)
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  it.each([
+    ['{"a":1,"a":2}', 'ambiguous'],
+    ['{"a":1,"\\u0061":2}', 'ambiguous'],
+    ['{"x":{"b":[{"c":1,"d":2,"c":3}]}}', 'ambiguous'],
+    ['"\\ud800"', 'ambiguous'],
+    ['"\\ud800\\u0041"', 'ambiguous'],
+    ['"\\udc00\\ud800"', 'ambiguous'],
+    ['"\\ud83d\\ude00"', 'fine'],
+    ['{} {}', 'syntax'],
+    ['{}\u0000', 'syntax'],
+    ['\ufeff{}', 'syntax'],
+    ['', 'syntax'],
+    ['01', 'syntax'],
+    ['-', 'syntax'],
+    ['1.', 'syntax'],
+    ['1e', 'syntax'],
+    ['"\\x"', 'syntax'],
+    ['"\\', 'syntax'],
+    ['"\n"', 'syntax'],
+    ['[1,]', 'syntax'],
+    ['{"a":1,}', 'syntax'],
+    ['NaN', 'syntax'],
+    ['1e400', 'fine'],
+    ['-0', 'fine'],
+  ])('judges %j as %s', (text, kind) => {
+    expect(kindOf(text)).toBe(kind)
+  })
+
+  it('permits the depth asked for and not one more', () => {
+    expect(kindOf('['.repeat(128) + ']'.repeat(128))).toBe('fine')
+    expect(kindOf('['.repeat(129) + ']'.repeat(129))).toBe('ambiguous')
+    expect(kindOf('['.repeat(1_000_000))).toBe('ambiguous')
+  })
+
+  it('outlines the containers near the root and no others', () => {
+    const text = '{"method":"tools\\/call","params":{"name":"x","arguments":{"deep":[1]}}}'
+    const root = outlineJson(text, 128, 2)
+    const method = root.members?.get('method')
+    expect(method && readJsonString(text, method)).toBe('tools/call')
+    const args = root.members?.get('params')?.members?.get('arguments')
+    expect(args?.members).toBeUndefined()
+    expect(args && text.slice(args.start, args.end)).toBe('{"deep":[1]}')
+  })
+})
