@@ -1,0 +1,119 @@
+import { randomBytes } from 'node:crypto'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { ClientMetadata, JWK, Provider } from 'oidc-provider'
+import { createSigningKey, type SigningAlgorithm } from './authorization-server/keys.ts'
+import { createMemory } from './authorization-server/memory.ts'
+import { createProvider, type ProviderPlan } from './authorization-server/provider.ts'
+import { approveAtOnce, handleSignIn, SIGN_IN_PATH } from './authorization-server/sign-in.ts'
+import { SAMPLE_SCOPES, SAMPLE_USERS, type Scope, type User } from './authorization-server/users.ts'
+
+export interface AuthorizationServerOptions {
+  /** Port on 127.0.0.1; 0, the default, takes a free one. */
+  readonly port?: number
+  readonly users?: readonly User[]
+  readonly scopes?: readonly Scope[]
+  /** Scopes of a request that names none. Default: the first scope. */
+  readonly defaultScopes?: readonly string[]
+  /** Resource identifiers that tokens can be asked for. More can follow: {@link AuthorizationServer.addResource}. */
+  readonly resources?: readonly string[]
+  /** Default: `jwt` (RFC 9068, `at+jwt`). */
+  readonly accessTokenFormat?: 'jwt' | 'opaque'
+  /** Default: `RS256`. */
+  readonly algorithm?: SigningAlgorithm
+  /** Default: 3600. */
+  readonly accessTokenSeconds?: number
+  /** Default: two weeks. */
+  readonly refreshTokenSeconds?: number
+  /** Clients registered beforehand. Those with a secret may introspect tokens. */
+  readonly clients?: readonly ClientMetadata[]
+  /** Name of a user who is signed in and consents without seeing a page. */
+  readonly approveAs?: string
+  /** Fetches client ID metadata documents. Default: the provider's own way, which refuses private and loopback addresses. */
+  readonly fetchClientMetadata?: typeof fetch
+}
+
+export interface AuthorizationServer {
+  /** Issuer identifier, `http://localhost:<port>`. */
+  readonly issuer: string
+  readonly port: number
+  /** Lets clients ask for tokens for one more resource. */
+  addResource(identifier: string): void
+  /** Signs with a new key from now on. Old keys stay published unless `dropOld`. */
+  rotateKeys(how?: { dropOld?: boolean }): Promise<void>
+  close(): Promise<void>
+}
+
+/** Starts an authorization server on 127.0.0.1 that any MCP client can use. For demonstrations and tests: it forgets all when it ends. */
+export async function startAuthorizationServer(options: AuthorizationServerOptions = {}): Promise<AuthorizationServer> {
+  const resources = new Set(options.resources)
+  const server = createServer((request, response) => void answer(request, response))
+  const port = await listen(server, options.port ?? 0)
+  const plan = planProvider(options, `http://localhost:${port}`, resources)
+  const approving = plan.users.find(({ name }) => name === options.approveAs)
+  let keys: [JWK & { kid: string }, ...JWK[]] = [await createSigningKey(plan.algorithm)]
+  let provider = createProvider(plan, keys)
+
+  async function answer(request: IncomingMessage, response: ServerResponse) {
+    try {
+      await route(provider, request, response)
+    } catch (error) {
+      console.error('authorization server:', error)
+      if (!response.headersSent) response.writeHead(500).end()
+      else response.destroy()
+    }
+  }
+
+  function route(current: Provider, request: IncomingMessage, response: ServerResponse): Promise<unknown> {
+    if (!SIGN_IN_PATH.test(request.url ?? '')) return current.callback()(request, response)
+    if (approving !== undefined) return approveAtOnce(current, plan, approving, request, response)
+    return handleSignIn(current, plan, request, response)
+  }
+
+  return {
+    issuer: plan.issuer,
+    port,
+    addResource: (identifier) => void resources.add(identifier),
+    rotateKeys: async ({ dropOld = false } = {}) => {
+      keys = [await createSigningKey(plan.algorithm), ...(dropOld ? [] : keys)]
+      provider = createProvider(plan, keys)
+    },
+    close: () => close(server),
+  }
+}
+
+const DEFAULTS = {
+  users: SAMPLE_USERS,
+  scopes: SAMPLE_SCOPES,
+  accessTokenFormat: 'jwt',
+  algorithm: 'RS256',
+  accessTokenSeconds: 3600,
+  refreshTokenSeconds: 14 * 24 * 60 * 60,
+  clients: [],
+} as const
+
+function planProvider(options: AuthorizationServerOptions, issuer: string, resources: ReadonlySet<string>): ProviderPlan {
+  const plan = { ...DEFAULTS, ...options }
+  return {
+    ...plan,
+    issuer,
+    resources,
+    defaultScopes: options.defaultScopes ?? plan.scopes.slice(0, 1).map(({ name }) => name),
+    memory: createMemory(),
+    cookieKeys: [randomBytes(32).toString('base64url')],
+    fetchClientMetadata: options.fetchClientMetadata,
+  }
+}
+
+async function listen(server: Server, port: number): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, '127.0.0.1', resolve)
+  })
+  return (server.address() as AddressInfo).port
+}
+
+async function close(server: Server): Promise<void> {
+  server.closeAllConnections()
+  await new Promise((resolve) => server.close(resolve))
+}

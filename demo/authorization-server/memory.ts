@@ -1,0 +1,49 @@
+import type { Adapter, AdapterFactory, AdapterPayload } from 'oidc-provider'
+
+interface Entry {
+  readonly payload: AdapterPayload
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number
+}
+
+/** Entries kept before the oldest is dropped: a demo that runs for weeks must not eat the machine's memory. */
+const CAPACITY = 10_000
+
+/** Everything that the authorization server remembers: clients, grants, codes, tokens and sign-in sessions. Gone when the process ends. */
+export function createMemory(): AdapterFactory {
+  const entries = new Map<string, Entry>()
+
+  const find = (key: string): AdapterPayload | undefined => {
+    const entry = entries.get(key)
+    if (entry === undefined || entry.expiresAt > Date.now()) return entry?.payload
+    entries.delete(key)
+    return undefined
+  }
+
+  const store = (key: string, payload: AdapterPayload, seconds: number | undefined) => {
+    entries.delete(key)
+    entries.set(key, { payload, expiresAt: seconds === undefined ? Number.POSITIVE_INFINITY : Date.now() + seconds * 1000 })
+    for (const oldest of entries.keys()) {
+      if (entries.size <= CAPACITY) break
+      entries.delete(oldest)
+    }
+  }
+
+  const findBy = (kind: string, member: 'uid' | 'userCode', value: string) =>
+    [...entries].filter(([key]) => key.startsWith(`${kind}:`)).find(([, { payload }]) => payload[member] === value)?.[1].payload
+
+  return (kind: string): Adapter => ({
+    find: async (id) => find(`${kind}:${id}`),
+    findByUid: async (uid) => findBy(kind, 'uid', uid),
+    findByUserCode: async (userCode) => findBy(kind, 'userCode', userCode),
+    upsert: async (id, payload, seconds) => store(`${kind}:${id}`, payload, seconds),
+    destroy: async (id) => void entries.delete(`${kind}:${id}`),
+    consume: async (id) => {
+      const payload = find(`${kind}:${id}`)
+      if (payload !== undefined) payload.consumed = Math.floor(Date.now() / 1000)
+    },
+    revokeByGrantId: async (grantId) => {
+      for (const [key, { payload }] of entries) if (payload.grantId === grantId) entries.delete(key)
+    },
+  })
+}

@@ -1,0 +1,177 @@
+import { type AdapterFactory, type ClientMetadata, type Configuration, errors, type JWK, Provider } from 'oidc-provider'
+import type { SigningAlgorithm } from './keys.ts'
+import { renderErrorPage } from './pages.ts'
+import type { Scope, User } from './users.ts'
+
+/** What an authorization server is made from. */
+export interface ProviderPlan {
+  readonly issuer: string
+  readonly users: readonly User[]
+  readonly scopes: readonly Scope[]
+  /** Scopes of a request that names none (RFC 6749 §3.3). */
+  readonly defaultScopes: readonly string[]
+  /** Resource identifiers that tokens can be asked for (RFC 8707); read anew for each request. */
+  readonly resources: ReadonlySet<string>
+  readonly accessTokenFormat: 'jwt' | 'opaque'
+  readonly algorithm: SigningAlgorithm
+  readonly accessTokenSeconds: number
+  readonly refreshTokenSeconds: number
+  /** Clients registered beforehand. Those with a secret may introspect tokens. */
+  readonly clients: readonly ClientMetadata[]
+  readonly memory: AdapterFactory
+  readonly cookieKeys: readonly string[]
+  /** Fetches client ID metadata documents. Undefined: the provider's own, which refuses private and loopback addresses. */
+  readonly fetchClientMetadata: typeof fetch | undefined
+}
+
+const DAY = 24 * 60 * 60
+
+/** Creates the OAuth and OpenID provider. Tokens are signed with the first key; the others are still published. */
+export function createProvider(plan: ProviderPlan, keys: readonly [JWK & { kid: string }, ...JWK[]]): Provider {
+  const provider = new Provider(plan.issuer, {
+    adapter: plan.memory,
+    clients: plan.clients,
+    jwks: { keys },
+    scopes: ['openid', 'offline_access'],
+    responseTypes: ['code'],
+    routes: {
+      authorization: '/authorize',
+      token: '/token',
+      registration: '/register',
+      revocation: '/revoke',
+      introspection: '/introspect',
+      userinfo: '/userinfo',
+      jwks: '/jwks',
+    },
+    interactions: { url: (_ctx, interaction) => `/sign-in/${interaction.uid}` },
+    cookies: { keys: plan.cookieKeys, long: { signed: true, sameSite: 'lax' }, short: { signed: true, sameSite: 'lax' } },
+    findAccount: (_ctx, id) => (plan.users.some(({ name }) => name === id) ? formatAccount(id) : undefined),
+    // Everyone is asked each time: a client can't collect permissions that somebody once gave to another window.
+    loadExistingGrant: async (ctx) => {
+      const id = ctx.oidc.result?.consent?.grantId
+      return id === undefined ? undefined : ctx.oidc.provider.Grant.find(id)
+    },
+    renderError: (ctx, out) => {
+      const page = renderErrorPage(out)
+      ctx.set({ ...page.headers })
+      ctx.body = page.html
+    },
+    clientBasedCORS: () => true,
+    pkce: { required: () => true },
+    ...(plan.fetchClientMetadata && { fetch: plan.fetchClientMetadata }),
+    ...planClients(plan),
+    ...planTokens(plan),
+    features: planFeatures(plan, keys[0].kid),
+  })
+  provider.use(answerRegistrationPreflight)
+  provider.use(addDefaultScope(plan))
+  provider.use(publishScopes(plan))
+  return provider
+}
+
+function formatAccount(id: string) {
+  return { accountId: id, claims: () => ({ sub: id }) }
+}
+
+/** What clients are when they don't say. MCP clients are mostly public, native applications (RFC 8252). */
+function planClients(plan: ProviderPlan): Configuration {
+  return {
+    clientDefaults: {
+      application_type: 'native',
+      token_endpoint_auth_method: 'none',
+      grant_types: ['authorization_code', 'refresh_token'],
+      response_types: ['code'],
+      id_token_signed_response_alg: plan.algorithm,
+    },
+    clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
+    // A client's `scope` is a limit for all its life, but MCP clients register with what they need first and step up later.
+    // The hook runs only when it has a member to look at.
+    extraClientMetadata: {
+      properties: ['client_note'],
+      validator: (_ctx, _key, _value, metadata) => {
+        delete metadata.scope
+      },
+    },
+  }
+}
+
+function planTokens(plan: ProviderPlan): Configuration {
+  return {
+    issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
+    rotateRefreshToken: true,
+    expiresWithSession: async () => false,
+    ttl: {
+      AccessToken: plan.accessTokenSeconds,
+      AuthorizationCode: 60,
+      Grant: 30 * DAY,
+      IdToken: 3600,
+      Interaction: 3600,
+      RefreshToken: plan.refreshTokenSeconds,
+      Session: DAY,
+    },
+  }
+}
+
+function planFeatures(plan: ProviderPlan, kid: string): NonNullable<Configuration['features']> {
+  const introspecting = new Set(plan.clients.filter((client) => client.client_secret).map((client) => client.client_id))
+  return {
+    devInteractions: { enabled: false },
+    rpInitiatedLogout: { enabled: false },
+    registration: { enabled: true, initialAccessToken: false, issueRegistrationAccessToken: false },
+    clientIdMetadataDocument: { enabled: true, ack: 'draft-02' },
+    introspection: { enabled: true, allowedPolicy: async (_ctx, client) => introspecting.has(client.clientId) },
+    revocation: { enabled: true, allowedPolicy: async (_ctx, client, token) => token.clientId === client.clientId },
+    resourceIndicators: {
+      enabled: true,
+      // Clients of the first revisions name no resource. Where there is but one, they mean that one.
+      defaultResource: async (_ctx, _client, oneOf) => oneOf ?? findOnly(plan.resources),
+      useGrantedResource: async () => true,
+      getResourceServerInfo: async (_ctx, resource) => {
+        if (!plan.resources.has(resource)) throw new errors.InvalidTarget('unknown resource')
+        return {
+          audience: resource,
+          scope: plan.scopes.map(({ name }) => name).join(' '),
+          accessTokenTTL: plan.accessTokenSeconds,
+          accessTokenFormat: plan.accessTokenFormat,
+          ...(plan.accessTokenFormat === 'jwt' && { jwt: { sign: { alg: plan.algorithm, kid } } }),
+        }
+      },
+    },
+  }
+}
+
+function findOnly<T>(values: ReadonlySet<T>): T | undefined {
+  const [first, second] = values
+  return second === undefined ? first : undefined
+}
+
+type Middleware = Parameters<Provider['use']>[0]
+
+/** Pages in a browser register too (the MCP Inspector, for one), and the provider has no CORS for that endpoint. */
+const answerRegistrationPreflight: Middleware = async (ctx, next) => {
+  if (ctx.path !== '/register') return next()
+  ctx.set('Access-Control-Allow-Origin', '*')
+  if (ctx.method !== 'OPTIONS') return next()
+  ctx.set('Access-Control-Allow-Methods', 'POST')
+  ctx.set('Access-Control-Allow-Headers', ctx.get('Access-Control-Request-Headers') || 'content-type')
+  ctx.set('Access-Control-Max-Age', '3600')
+  ctx.status = 204
+}
+
+/** Some clients ask for no scope at all, and a grant of nothing is refused. */
+function addDefaultScope(plan: ProviderPlan): Middleware {
+  return async (ctx, next) => {
+    if (ctx.path === '/authorize' && !ctx.query.scope) ctx.query = { ...ctx.query, scope: plan.defaultScopes.join(' ') }
+    return next()
+  }
+}
+
+/** Adds the scopes of the resources to the metadata: some clients ask for the whole list that they find there. */
+function publishScopes(plan: ProviderPlan): Middleware {
+  return async (ctx, next) => {
+    await next()
+    const { body } = ctx
+    if (!ctx.path.startsWith('/.well-known/') || typeof body !== 'object' || body === null) return
+    if ('scopes_supported' in body) body.scopes_supported = [...plan.scopes.map(({ name }) => name), 'openid', 'offline_access']
+  }
+}

@@ -1,0 +1,139 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { errors, type Interaction, type Provider } from 'oidc-provider'
+import { type Asking, type Page, renderConsentPage, renderErrorPage, renderSignInPage } from './pages.ts'
+import type { ProviderPlan } from './provider.ts'
+import { findUser, type User } from './users.ts'
+
+/** Where sign-in and consent take place; the last segment is the interaction's id. */
+export const SIGN_IN_PATH = /^\/sign-in\/[\w-]+$/
+
+/** One visit to a sign-in or consent page. */
+interface Visit {
+  readonly provider: Provider
+  readonly plan: ProviderPlan
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly interaction: Interaction
+  readonly asking: Asking
+}
+
+/** Shows the page that an authorization request needs, or takes in its form. */
+export async function handleSignIn(
+  provider: Provider,
+  plan: ProviderPlan,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  try {
+    const interaction = await provider.interactionDetails(request, response)
+    const asking = await findAsking(provider, interaction)
+    const visit: Visit = { provider, plan, request, response, interaction, asking }
+    await (request.method === 'POST' ? takeForm(visit) : sendPage(response, 200, renderNeededPage(visit)))
+  } catch (error) {
+    if (!(error instanceof errors.OIDCProviderError)) throw error
+    const isOver = error instanceof errors.SessionNotFound
+    const why = isOver ? 'This sign-in has expired, or it was started in another browser.' : error.error_description
+    sendPage(response, error.status, renderErrorPage({ error: error.error, error_description: why }))
+  }
+}
+
+async function findAsking(provider: Provider, { params }: Interaction): Promise<Asking> {
+  const client = await provider.Client.find(String(params.client_id))
+  return { clientName: client?.clientName ?? String(params.client_id), redirectUri: String(params.redirect_uri) }
+}
+
+function renderNeededPage({ asking, interaction, plan }: Visit): Page {
+  if (interaction.prompt.name === 'login') return renderSignInPage(asking)
+  const wanted = plan.scopes.filter(({ name }) => listScopes(interaction).includes(name))
+  return renderConsentPage(asking, findSignedIn(plan, interaction), findResource(interaction), wanted)
+}
+
+async function takeForm(visit: Visit): Promise<void> {
+  const form = new URLSearchParams(await readForm(visit.request))
+  const action = form.get('action')
+  if (action === 'cancel') return finish(visit, { error: 'access_denied', error_description: 'The user denied access' })
+  if (action === 'switch') return switchUser(visit)
+  if (action === 'allow' && visit.interaction.prompt.name === 'consent') return allow(visit)
+  if (action === 'sign-in' && visit.interaction.prompt.name === 'login') return signIn(visit, form)
+  // Also reached by going back in the browser and sending an old form: show what is needed now.
+  return sendPage(visit.response, 200, renderNeededPage(visit))
+}
+
+async function signIn(visit: Visit, form: URLSearchParams): Promise<void> {
+  const name = form.get('name') ?? ''
+  const user = findUser(visit.plan.users, name, form.get('password') ?? '')
+  if (user !== undefined) return finish(visit, { login: { accountId: user.name } })
+  return sendPage(visit.response, 401, renderSignInPage(visit.asking, { name }))
+}
+
+async function allow(visit: Visit): Promise<void> {
+  const { interaction, provider } = visit
+  const user = findSignedIn(visit.plan, interaction)
+  const grant = new provider.Grant({ accountId: user.name, clientId: String(interaction.params.client_id) })
+  const asked = listScopes(interaction)
+  grant.addOIDCScope(asked.filter((scope) => scope === 'openid' || scope === 'offline_access').join(' '))
+  const resource = findResource(interaction)
+  if (resource !== undefined) grant.addResourceScope(resource, asked.filter((scope) => user.mayGrant.includes(scope)).join(' '))
+  if (resource !== undefined)
+    grant.rejectResourceScope(resource, asked.filter((scope) => !user.mayGrant.includes(scope)).join(' '))
+  return finish(visit, { consent: { grantId: await grant.save() } })
+}
+
+/** Ends the browser's session and begins the same authorization request again. */
+async function switchUser({ provider, plan, interaction, response }: Visit): Promise<void> {
+  const session = interaction.session && (await provider.Session.findByUid(interaction.session.uid))
+  await session?.destroy()
+  const again = new URL('/authorize', plan.issuer)
+  for (const [name, value] of Object.entries(interaction.params)) {
+    if (typeof value === 'string') again.searchParams.set(name, value)
+  }
+  response.writeHead(303, { Location: again.href, 'Content-Length': 0 }).end()
+}
+
+/** Signs in and consents without a page, for clients that have no browser. */
+export async function approveAtOnce(
+  provider: Provider,
+  plan: ProviderPlan,
+  user: User,
+  request: IncomingMessage,
+  response: ServerResponse,
+) {
+  const interaction = await provider.interactionDetails(request, response)
+  const visit: Visit = { provider, plan, request, response, interaction, asking: await findAsking(provider, interaction) }
+  return interaction.prompt.name === 'login' ? finish(visit, { login: { accountId: user.name } }) : allow(visit)
+}
+
+function findSignedIn(plan: ProviderPlan, interaction: Interaction): User {
+  const user = plan.users.find(({ name }) => name === interaction.session?.accountId)
+  if (user === undefined) throw new errors.SessionNotFound('nobody is signed in')
+  return user
+}
+
+function listScopes({ params }: Interaction): string[] {
+  return typeof params.scope === 'string' ? params.scope.split(' ') : []
+}
+
+function findResource({ params }: Interaction): string | undefined {
+  return typeof params.resource === 'string' ? params.resource : undefined
+}
+
+async function finish(
+  { provider, request, response }: Visit,
+  result: Parameters<Provider['interactionFinished']>[2],
+): Promise<void> {
+  await provider.interactionFinished(request, response, result, { mergeWithLastSubmission: 'consent' in result })
+}
+
+function sendPage(response: ServerResponse, status: number, page: Page): void {
+  response.writeHead(status, { ...page.headers }).end(page.html)
+}
+
+/** Longest form that is read; a name and a password are far below. */
+const FORM_LIMIT = 16 * 1024
+
+async function readForm(request: IncomingMessage): Promise<string> {
+  const length = Number(request.headers['content-length'])
+  if (!(length <= FORM_LIMIT)) throw new errors.InvalidRequest('the form is too long')
+  return text(request)
+}
