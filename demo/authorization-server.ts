@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { ClientMetadata, JWK, Provider } from 'oidc-provider'
 import { createSigningKey, type SigningAlgorithm } from './authorization-server/keys.ts'
 import { createMemory } from './authorization-server/memory.ts'
 import { createProvider, type ProviderPlan } from './authorization-server/provider.ts'
 import { approveAtOnce, handleSignIn, SIGN_IN_PATH } from './authorization-server/sign-in.ts'
 import { SAMPLE_SCOPES, SAMPLE_USERS, type Scope, type User } from './authorization-server/users.ts'
+import { closeServer, listenOnLoopback } from './listen.ts'
 
 export interface AuthorizationServerOptions {
   /** Port on 127.0.0.1; 0, the default, takes a free one. */
@@ -48,7 +48,7 @@ export interface AuthorizationServer {
 export async function startAuthorizationServer(options: AuthorizationServerOptions = {}): Promise<AuthorizationServer> {
   const resources = new Set(options.resources)
   const server = createServer((request, response) => void answer(request, response))
-  const port = await listen(server, options.port ?? 0)
+  const port = await listenOnLoopback(server, options.port ?? 0)
   const plan = planProvider(options, `http://localhost:${port}`, resources)
   const approving = plan.users.find(({ name }) => name === options.approveAs)
   let keys: [JWK & { kid: string }, ...JWK[]] = [await createSigningKey(plan.algorithm)]
@@ -78,7 +78,7 @@ export async function startAuthorizationServer(options: AuthorizationServerOptio
       keys = [await createSigningKey(plan.algorithm), ...(dropOld ? [] : keys)]
       provider = createProvider(plan, keys)
     },
-    close: () => close(server),
+    close: () => closeServer(server),
   }
 }
 
@@ -103,17 +103,4 @@ function planProvider(options: AuthorizationServerOptions, issuer: string, resou
     cookieKeys: [randomBytes(32).toString('base64url')],
     fetchClientMetadata: options.fetchClientMetadata,
   }
-}
-
-async function listen(server: Server, port: number): Promise<number> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, '127.0.0.1', resolve)
-  })
-  return (server.address() as AddressInfo).port
-}
-
-async function close(server: Server): Promise<void> {
-  server.closeAllConnections()
-  await new Promise((resolve) => server.close(resolve))
 }

@@ -47,7 +47,11 @@ async function fillIn(
   return open(response.url, cookies, new URLSearchParams(chooseForm(html, user, heading)))
 }
 
-function chooseForm(html: string, user: { readonly name: string; readonly password: string }, heading: string): Record<string, string> {
+function chooseForm(
+  html: string,
+  user: { readonly name: string; readonly password: string },
+  heading: string,
+): Record<string, string> {
   if (html.includes('name="password"')) return { name: user.name, password: user.password, action: 'sign-in' }
   if (html.includes('value="allow"')) return { action: 'allow' }
   if (html.includes('value="cancel"')) return { action: 'cancel' }
