@@ -4,6 +4,8 @@ export interface Operation {
   readonly kind: 'request' | 'notification' | 'response'
   /** The method; for a response the empty string. */
   readonly method: string
+  /** What `target` names; undefined for methods without a target. Completions count as the prompt or resource they are for. */
+  readonly targetKind: 'tool' | 'prompt' | 'resource' | undefined
   /** Tool name, prompt name or resource URI where the method has one. */
   readonly target: string | undefined
   /** The request's id as it stood in the body, in JSON (`1`, `"a"`); a refusal repeats it. */

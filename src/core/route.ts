@@ -42,6 +42,8 @@ export interface Route {
   readonly forwardAccessToken: boolean
   /** For `sse`: public path of the `messages` endpoint of the same server. */
   readonly messagesPath: string | undefined
+  /** URL of the endpoint on the upstream, against which its `endpoint` event is resolved. */
+  readonly upstreamUrl: string
   readonly verifier: TokenVerifier
   readonly policy: PolicyEngine
   readonly upstream: Upstream

@@ -1,0 +1,91 @@
+import { ProxyError } from '../core/errors.ts'
+import type { CorsPlan } from '../core/plan.ts'
+import type { ReplyHeaders } from '../core/reply.ts'
+
+/** Request headers that MCP clients send (2026-07-28, streamable-http; RFC 9449 for DPoP). */
+const mcpRequestHeaders = [
+  'authorization',
+  'content-type',
+  'accept',
+  'mcp-protocol-version',
+  'mcp-session-id',
+  'last-event-id',
+  'mcp-method',
+  'mcp-name',
+  'dpop',
+]
+/** `Mcp-Param-*` cannot be allowed with a star while credentials are used, so each is named back. */
+const paramHeader = /^mcp-param-[a-z0-9-]{1,64}$/
+const exposedHeaders = 'WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, DPoP-Nonce, Retry-After'
+const preflightSeconds = '600'
+
+export interface OriginRules {
+  /** Origins that may call, besides none at all. */
+  readonly allowed: ReadonlySet<string> | '*'
+  /** Whether any page of this machine may call: true where we serve this machine alone. */
+  readonly allowLoopback: boolean
+}
+
+/**
+ * Checks `Origin` (2026-07-28, streamable-http, Security & Endpoint: "If the `Origin` header is present and invalid, servers MUST
+ * respond with HTTP 403 Forbidden"). Programs send none; pages cannot leave it out.
+ *
+ * @throws ProxyError `origin_denied`
+ */
+export function checkOrigin(origin: string | undefined, rules: OriginRules): void {
+  if (origin === undefined || rules.allowed === '*' || rules.allowed.has(origin)) return
+  if (rules.allowLoopback && isLoopbackOrigin(origin)) return
+  throw new ProxyError('origin_denied', { cause: `Origin ${JSON.stringify(origin.slice(0, 200))}` })
+}
+
+/** Whether an origin is a page served from this machine. */
+export function isLoopbackOrigin(origin: string): boolean {
+  return /^https?:\/\/(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/.test(origin)
+}
+
+/** Lets an accepted origin read the answer. */
+export function formatCorsHeaders(origin: string | undefined, plan: CorsPlan): ReplyHeaders {
+  if (origin === undefined) return {}
+  const headers: ReplyHeaders = {
+    'access-control-allow-origin': origin,
+    'access-control-expose-headers': exposedHeaders,
+    vary: 'Origin',
+  }
+  if (plan.allowCredentials) headers['access-control-allow-credentials'] = 'true'
+  return headers
+}
+
+/**
+ * The answer to a preflight (Fetch, CORS-preflight request), before authentication: browsers send it without a token.
+ *
+ * @param requested - `Access-Control-Request-Headers`
+ */
+export function formatPreflight(
+  origin: string | undefined,
+  requested: string | undefined,
+  methods: readonly string[],
+  plan: CorsPlan,
+): ReplyHeaders {
+  const permitted = (requested ?? '')
+    .split(',')
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => isPermittedHeader(name, plan))
+  return {
+    ...formatCorsHeaders(origin, plan),
+    'access-control-allow-methods': [...new Set([...methods, ...plan.allowedMethods])].join(', '),
+    'access-control-allow-headers': [...new Set([...mcpRequestHeaders, ...plan.allowedHeaders, ...permitted])].join(', '),
+    'access-control-max-age': preflightSeconds,
+    vary: 'Origin, Access-Control-Request-Headers',
+  }
+}
+
+function isPermittedHeader(name: string, plan: CorsPlan): boolean {
+  return paramHeader.test(name) || plan.allowedHeaders.includes(name)
+}
+
+/** Metadata is public: any page may read it, none with credentials. */
+export const publicCorsHeaders: Readonly<Record<string, string>> = {
+  'access-control-allow-origin': '*',
+  'access-control-allow-methods': 'GET, HEAD, OPTIONS',
+  'access-control-allow-headers': 'MCP-Protocol-Version, Content-Type, Accept, Authorization',
+}

@@ -1,0 +1,65 @@
+import { BlockList, isIP } from 'node:net'
+
+export interface ForwardedRules {
+  /** Peers whose own `X-Forwarded-For` is kept in front of their address. */
+  readonly trusted: BlockList
+  /** `https` or `http`, as clients see us. */
+  readonly proto: string
+  /** Host and port, as clients see us. */
+  readonly host: string
+}
+
+/**
+ * @param trustedProxies - addresses or CIDR blocks, checked by the configuration
+ * @param publicUrl - origin that clients use
+ */
+export function createForwardedRules(trustedProxies: readonly string[], publicUrl: string): ForwardedRules {
+  const trusted = new BlockList()
+  for (const entry of trustedProxies) addEntry(trusted, entry)
+  const url = new URL(publicUrl)
+  return { trusted, proto: url.protocol.slice(0, -1), host: url.host }
+}
+
+function addEntry(list: BlockList, entry: string): void {
+  const [address = '', prefix] = entry.split('/')
+  const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
+  if (prefix === undefined) list.addAddress(address, family)
+  else list.addSubnet(address, Number(prefix), family)
+}
+
+/**
+ * Tells the upstream for whom we ask (RFC 7239, and the older fields beside it). What a stranger claims about that is not repeated.
+ *
+ * @param rawHeaders - of the request
+ * @returns alternating names and values
+ */
+export function formatForwarded(peer: string, rawHeaders: readonly string[], rules: ForwardedRules): string[] {
+  const chain = isTrusted(peer, rules.trusted) ? readChain(rawHeaders) : ''
+  const plain = peer.startsWith('::ffff:') ? peer.slice(7) : peer
+  const node = plain.includes(':') ? `"[${plain}]"` : plain
+  return [
+    'x-forwarded-for',
+    chain ? `${chain}, ${plain}` : plain,
+    'x-forwarded-proto',
+    rules.proto,
+    'x-forwarded-host',
+    rules.host,
+    'forwarded',
+    `for=${node};proto=${rules.proto};host="${rules.host}"`,
+  ]
+}
+
+function isTrusted(peer: string, list: BlockList): boolean {
+  const family = isIP(peer)
+  return family !== 0 && list.check(peer, family === 6 ? 'ipv6' : 'ipv4')
+}
+
+/** Addresses of an `X-Forwarded-For`, without what isn't one. */
+function readChain(rawHeaders: readonly string[]): string {
+  const addresses: string[] = []
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    if (rawHeaders[i]?.toLowerCase() !== 'x-forwarded-for') continue
+    addresses.push(...(rawHeaders[i + 1] ?? '').split(',').map((part) => part.trim()))
+  }
+  return addresses.filter((address) => isIP(address) !== 0).join(', ')
+}

@@ -1,0 +1,102 @@
+import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
+import type { AddressInfo, Socket } from 'node:net'
+import type { ListenPlan } from '../core/plan.ts'
+
+export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void
+
+interface ListenerOptions {
+  readonly listen: ListenPlan
+  /** Seconds for the complete header section. */
+  readonly headersSeconds: number
+  readonly handler: RequestHandler
+  /** Hears of what could not even be read as a request. */
+  readonly onUnreadable: (status: number, reason: string, remoteAddress: string | undefined) => void
+}
+
+/** A listening server. */
+export interface Listener {
+  readonly host: string
+  readonly port: number
+  /** Takes no new connections; resolves when all of them are gone. */
+  close(): Promise<void>
+  /** Closes connections without a request on them. */
+  closeIdle(): void
+  /** Cuts every connection. */
+  closeAll(): void
+}
+
+const serverOptions = {
+  // Bytes of the header section (Node's own default, named because a limit that matters should not be somebody else's default).
+  maxHeaderSize: 16 * 1024,
+  insecureHTTPParser: false,
+  // The time for a whole request is not bounded: a body may be large. Its pieces are (see body.ts).
+  requestTimeout: 0,
+  connectionsCheckingInterval: 1000,
+  keepAliveTimeout: 65_000,
+  noDelay: true,
+} as const
+
+/** @throws the listening error (port in use, no such address, no permission) */
+export async function listen(options: ListenerOptions): Promise<Listener> {
+  const server = createServer(options)
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(options.listen.port, options.listen.host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+  const { address, port } = server.address() as AddressInfo
+  return {
+    host: address,
+    port,
+    close: () => new Promise((resolve) => server.close(() => resolve())),
+    closeIdle: () => server.closeIdleConnections(),
+    closeAll: () => server.closeAllConnections(),
+  }
+}
+
+function createServer(options: ListenerOptions): Server {
+  const settings = { ...serverOptions, headersTimeout: options.headersSeconds * 1000 }
+  const { tls } = options.listen
+  const server = tls
+    ? createHttpsServer({ ...settings, cert: tls.cert, key: tls.key, minVersion: 'TLSv1.2' })
+    : createHttpServer(settings)
+  // Node drops what comes behind the limit without a word; with some room above ours we see that it was too much.
+  server.maxHeadersCount = 150
+  server.on('request', options.handler)
+  // Both come instead of `request`. Whether to go on is decided after authentication (body.ts), not here.
+  server.on('checkContinue', options.handler)
+  server.on('checkExpectation', options.handler)
+  server.on('connect', (_request, socket) => endRaw(socket as Socket, 405))
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    const status = statusOfParserError(error.code)
+    options.onUnreadable(status, error.code ?? error.message, (socket as Socket).remoteAddress)
+    endRaw(socket as Socket, status)
+  })
+  return server
+}
+
+function statusOfParserError(code: string | undefined): number {
+  if (code === 'HPE_HEADER_OVERFLOW' || code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW') return 431
+  return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400
+}
+
+const reasons: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  405: 'Method Not Allowed',
+  408: 'Request Timeout',
+  431: 'Request Header Fields Too Large',
+}
+
+/** Answers where there is no response object. An answer already begun on this socket is cut, not continued. */
+function endRaw(socket: Socket & { _httpMessage?: unknown }, status: number): void {
+  if (!socket.writable || socket._httpMessage) {
+    socket.destroy()
+    return
+  }
+  socket.end(`HTTP/1.1 ${status} ${reasons[status] ?? ''}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () =>
+    socket.destroy(),
+  )
+}

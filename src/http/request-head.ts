@@ -1,0 +1,131 @@
+import type { IncomingMessage } from 'node:http'
+import { ProxyError } from '../core/errors.ts'
+import { findHeaderName, mustNotBeHopByHop } from './header-names.ts'
+import { parseTarget } from './target.ts'
+
+/** The header section of a request, read so that there is one way to read it. */
+export interface RequestHead {
+  readonly method: string
+  readonly path: string
+  /** Without `?`; undefined when there is none. */
+  readonly query: string | undefined
+  /** `Host`, lower case. */
+  readonly host: string
+  /** Every `Authorization` value: which of several counts is for nobody to choose. */
+  readonly authorization: readonly string[]
+  readonly origin: string | undefined
+  readonly contentType: string | undefined
+  readonly contentEncoding: string | undefined
+  /** Whether a body was announced. */
+  readonly hasBody: boolean
+  /** Announced length in bytes; undefined when there is none or it isn't known in advance. */
+  readonly contentLength: number | undefined
+  /** Whether the client waits for `100 Continue` before it sends the body (RFC 9110 §10.1.1). */
+  readonly expectsContinue: boolean
+  readonly protocolVersion: string | undefined
+  readonly mcpMethod: string | undefined
+  readonly mcpName: string | undefined
+  readonly mcpSessionId: string | undefined
+  /** What may go on to the upstream: alternating lower-case names and values. */
+  readonly forward: string[]
+}
+
+const maxFields = 100
+/** `Host` is `uri-host [":" port]` (RFC 9110 §7.2). */
+const hostSyntax = /^(?:[a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/
+
+/**
+ * Reads the header section from the raw fields: `IncomingMessage.headers` keeps the first of two `Authorization` or `Host` fields and
+ * joins others, and so hides what an upstream might see differently.
+ *
+ * @throws ProxyError `request_malformed`, `headers_too_many`
+ */
+export function readRequestHead(request: IncomingMessage): RequestHead {
+  const { rawHeaders, httpVersion } = request
+  if (rawHeaders.length > maxFields * 2)
+    throw new ProxyError('headers_too_many', { cause: `${rawHeaders.length / 2} header fields` })
+  const fields = sortFields(rawHeaders)
+  const host = fields.read.get('host')?.toLowerCase()
+  if (host === undefined || !hostSyntax.test(host)) throw malformed('Host is missing or not a host')
+  checkFraming(fields.read, httpVersion)
+  const { path, query } = parseTarget(request.url ?? '', host)
+  const length = fields.read.get('content-length')
+  return {
+    method: request.method ?? '',
+    path,
+    query,
+    host,
+    authorization: fields.authorization,
+    origin: fields.read.get('origin'),
+    contentType: fields.read.get('content-type'),
+    contentEncoding: fields.read.get('content-encoding'),
+    hasBody: fields.read.has('transfer-encoding') || (length !== undefined && length !== '0'),
+    contentLength: length === undefined ? undefined : Number(length),
+    expectsContinue: checkExpectation(fields.read.get('expect')),
+    protocolVersion: fields.read.get('mcp-protocol-version'),
+    mcpMethod: fields.read.get('mcp-method'),
+    mcpName: fields.read.get('mcp-name'),
+    mcpSessionId: fields.read.get('mcp-session-id'),
+    forward: dropNamedInConnection(fields.forward, fields.read.get('connection')),
+  }
+}
+
+interface Fields {
+  readonly authorization: string[]
+  readonly read: Map<string, string>
+  readonly forward: string[]
+}
+
+function sortFields(rawHeaders: readonly string[]): Fields {
+  const fields: Fields = { authorization: [], read: new Map(), forward: [] }
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = findHeaderName(rawHeaders[i] ?? '')
+    const value = rawHeaders[i + 1] ?? ''
+    if (name.lower === 'authorization') fields.authorization.push(value)
+    else if (name.fate === 'read') readField(fields, name.lower, value, name.forwarded)
+    else if (name.fate === 'forward') fields.forward.push(name.lower, value)
+  }
+  return fields
+}
+
+function readField(fields: Fields, lower: string, value: string, forwarded: boolean): void {
+  if (fields.read.has(lower)) throw malformed(`more than one ${lower} field`)
+  fields.read.set(lower, value)
+  if (forwarded) fields.forward.push(lower, value)
+}
+
+/**
+ * What Node's parser lets through although two implementations could disagree on where the body ends (RFC 9112 §6.1, §6.3), and
+ * changes of protocol, which a guarded endpoint never makes.
+ */
+function checkFraming(read: Map<string, string>, httpVersion: string): void {
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') throw malformed(`HTTP version ${httpVersion}`)
+  const coding = read.get('transfer-encoding')
+  if (coding !== undefined) {
+    if (coding.toLowerCase() !== 'chunked') throw malformed('Transfer-Encoding other than chunked')
+    if (httpVersion !== '1.1') throw malformed('Transfer-Encoding in HTTP/1.0')
+    if (read.has('content-length')) throw malformed('both Transfer-Encoding and Content-Length')
+  }
+  if (read.has('upgrade')) throw malformed('Upgrade')
+}
+
+/** @throws ProxyError `expectation_failed` for anything but `100-continue` */
+function checkExpectation(expect: string | undefined): boolean {
+  if (expect === undefined) return false
+  if (expect.toLowerCase() !== '100-continue')
+    throw new ProxyError('expectation_failed', { cause: 'Expect other than 100-continue' })
+  return true
+}
+
+function dropNamedInConnection(forward: string[], connection: string | undefined): string[] {
+  if (connection === undefined || /^(?:keep-alive|close)$/i.test(connection)) return forward
+  const named = new Set(connection.split(',').map((token) => token.trim().toLowerCase()))
+  for (const name of named) {
+    if (name !== '' && mustNotBeHopByHop(name)) throw malformed(`Connection names ${name}`)
+  }
+  return forward.filter((_, index) => !named.has(forward[index - (index % 2)] ?? ''))
+}
+
+function malformed(what: string): ProxyError {
+  return new ProxyError('request_malformed', { cause: what })
+}

@@ -1,0 +1,31 @@
+import { ProxyError } from '../core/errors.ts'
+
+/** Characters of a path and query (RFC 3986 §3.3, §3.4). Node lets more through. */
+const targetSyntax = /^\/[A-Za-z0-9\-._~!$&'()*+,;=:@%/]*(?:\?[A-Za-z0-9\-._~!$&'()*+,;=:@%/?[\]{}|^"]*)?$/
+const absoluteForm = /^https?:\/\/([^/?#]*)(\/.*)$/i
+
+/**
+ * Splits a request target into path and query. Nothing is decoded, joined or cleaned: a path is one of the configured ones, letter by
+ * letter, or it is none, so there is no second reading that routing and policy could disagree on.
+ *
+ * @param target - as sent (RFC 9112 §3.2): origin-form, or absolute-form if it names the host of the `Host` field
+ * @param host - the `Host` field, lower case
+ * @throws ProxyError `request_malformed`
+ */
+export function parseTarget(target: string, host: string): { path: string; query: string | undefined } {
+  const origin = target.startsWith('/') ? target : readAbsoluteForm(target, host)
+  if (!targetSyntax.test(origin)) throw malformed('the request target is not a path and query')
+  const mark = origin.indexOf('?')
+  return mark < 0 ? { path: origin, query: undefined } : { path: origin.slice(0, mark), query: origin.slice(mark + 1) }
+}
+
+function readAbsoluteForm(target: string, host: string): string {
+  const [, authority, rest] = absoluteForm.exec(target) ?? []
+  if (authority === undefined || rest === undefined) throw malformed('the request target is not a path')
+  if (authority.toLowerCase() !== host) throw malformed('the request target names another host than Host')
+  return rest
+}
+
+function malformed(what: string): ProxyError {
+  return new ProxyError('request_malformed', { cause: what })
+}

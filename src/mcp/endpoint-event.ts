@@ -1,0 +1,144 @@
+import { ProxyError } from '../core/errors.ts'
+import type { Reply, ReplyHeaders } from '../core/reply.ts'
+
+/** The event that names the message endpoint must come first; nothing longer than this is kept while looking for it. */
+const maxHeldBytes = 64 * 1024
+
+/** A blank line behind a line, with each of the three line endings (HTML, Server-sent events §9.2.5). */
+const endOfEvent = /(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))/
+
+/** Longer than `event: endpoint` with the line ends around it. */
+const watchedTail = 32
+const endpointLine = /[\r\n]event: ?endpoint[\r\n]/
+
+/**
+ * Wraps the reply of an HTTP+SSE stream so that its `endpoint` event names our message endpoint instead of the upstream's
+ * (2024-11-05, basic/transports, HTTP with SSE: "the server MUST send an `endpoint` event containing a URI"). Everything behind that
+ * event passes byte for byte. A second `endpoint` event would move the client elsewhere, so it cuts the stream.
+ *
+ * @param reply - where the rewritten stream goes
+ * @param rewrite - the upstream's URI → ours; throws ProxyError when the client must not follow it
+ */
+export function createEndpointRewriter(reply: Reply, rewrite: (uri: string) => string): Reply {
+  let state: (chunk: Uint8Array) => boolean = (chunk) => reply.write(chunk)
+  let held: Buffer = Buffer.alloc(0)
+  let searching = false
+
+  const search = (chunk: Uint8Array): boolean => {
+    held = Buffer.concat([held, chunk])
+    const event = splitFirstEvent(held)
+    if (!event && held.length > maxHeldBytes) throw refuse('no endpoint event at the beginning of the stream')
+    if (!event) return true
+    held = event.rest
+    const isEndpoint = event.name === 'endpoint'
+    // Comments may come before it; an event with content may not.
+    if (!isEndpoint && event.data !== undefined) throw refuse('the first event is not the endpoint event')
+    const flowing = reply.write(isEndpoint ? Buffer.from(`event: endpoint\ndata: ${rewrite(event.data ?? '')}\n\n`) : event.bytes)
+    return (isEndpoint ? watchRest() : search(Buffer.alloc(0))) && flowing
+  }
+
+  const watchRest = (): boolean => {
+    const watcher = createEndpointWatcher()
+    searching = false
+    state = (chunk) => {
+      if (watcher(chunk)) throw refuse('a second endpoint event')
+      return reply.write(chunk)
+    }
+    return held.length === 0 || state(held)
+  }
+
+  return {
+    start(status, headers) {
+      if (status === 200 && isEventStream(headers)) {
+        if (headers['content-encoding'] !== undefined) return reply.fail(refuse('an encoded event stream'))
+        delete headers['content-length']
+        searching = true
+        state = search
+      }
+      reply.start(status, headers)
+    },
+    write(chunk) {
+      try {
+        return state(chunk)
+      } catch (error) {
+        reply.fail(error instanceof ProxyError ? error : new ProxyError('internal_error', { cause: error }))
+        return false
+      }
+    },
+    end() {
+      if (searching) reply.fail(refuse('the stream ended before its endpoint event'))
+      else reply.end()
+    },
+    fail: (error) => reply.fail(error),
+    onDrain: (listener) => reply.onDrain(listener),
+    onClose: (listener) => reply.onClose(listener),
+  }
+}
+
+interface FirstEvent {
+  readonly bytes: Buffer
+  readonly rest: Buffer
+  readonly name: string
+  /** Undefined for an event of comments alone. */
+  readonly data: string | undefined
+}
+
+/** Latin-1 keeps one character a byte, so that indexes in the text are indexes in the bytes. */
+function splitFirstEvent(held: Buffer): FirstEvent | undefined {
+  const text = held.toString('latin1')
+  const found = endOfEvent.exec(text)
+  if (!found) return undefined
+  const end = found.index + found[0].length
+  return { bytes: held.subarray(0, end), rest: held.subarray(end), ...readFields(text.slice(0, found.index)) }
+}
+
+/** Fields of one event: a field's value begins behind the colon and one optional space (HTML, Server-sent events §9.2.6). */
+function readFields(event: string): { name: string; data: string | undefined } {
+  let name = ''
+  let data: string | undefined
+  for (const line of event.replace(/^\u00ef\u00bb\u00bf/, '').split(/\r\n|\n|\r/)) {
+    const colon = line.indexOf(':')
+    const field = colon < 0 ? line : line.slice(0, colon)
+    const value = colon < 0 ? '' : line.slice(colon + 1).replace(/^ /, '')
+    if (field === 'event') name = value
+    if (field === 'data') data = data === undefined ? value : `${data}\n${value}`
+  }
+  return { name, data }
+}
+
+/** Tells whether an `endpoint` event begins in the bytes seen so far, however they are cut into chunks. */
+function createEndpointWatcher(): (chunk: Uint8Array) => boolean {
+  let tail = '\n'
+  return (chunk) => {
+    const seen = tail + Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('latin1')
+    tail = seen.slice(-watchedTail)
+    return endpointLine.test(seen)
+  }
+}
+
+/**
+ * Where the upstream wants messages, if it may be followed: on its own origin, whatever its base path. An upstream that could name
+ * another origin could make us send a caller's messages, and its own credential, anywhere.
+ *
+ * @param uri - data of the `endpoint` event
+ * @param streamUrl - URL of the stream on the upstream
+ * @returns path and query on the upstream
+ * @throws ProxyError `upstream_invalid_response`
+ */
+export function checkEndpoint(uri: string, streamUrl: string): string {
+  if (!/^[\x21-\x7e]+$/.test(uri) || uri.includes('\\')) throw refuse('the endpoint event holds no usable URI')
+  const url = URL.canParse(uri, streamUrl) ? new URL(uri, streamUrl) : undefined
+  if (!url || url.origin !== new URL(streamUrl).origin) throw refuse('the endpoint event leads to another origin')
+  if (url.username || url.password) throw refuse('the endpoint event holds credentials')
+  return url.pathname + url.search
+}
+
+/** Whether the response is an event stream. */
+export function isEventStream(headers: ReplyHeaders): boolean {
+  const type = headers['content-type']
+  return typeof type === 'string' && /^text\/event-stream\s*(;|$)/i.test(type)
+}
+
+function refuse(what: string): ProxyError {
+  return new ProxyError('upstream_invalid_response', { cause: what })
+}

@@ -1,0 +1,132 @@
+import { ProxyError } from '../core/errors.ts'
+import { type JsonOutline, outlineJson, readJsonString, StrictJsonError } from '../core/json.ts'
+import type { Operation } from '../core/operation.ts'
+import { readTargets, type Target } from './targets.ts'
+
+/** What a request body says, as far as deciding about it needs. */
+export interface ParsedBody {
+  readonly operations: readonly Operation[]
+  /** Whether the body was a JSON array (2025-03-26, basic, Batching). */
+  readonly isBatch: boolean
+  /** `_meta["io.modelcontextprotocol/protocolVersion"]` of a single message (2026-07-28, basic/index, `_meta`). */
+  readonly revision: string | undefined
+}
+
+export interface MessageLimits {
+  /** Deepest nesting of objects and arrays. */
+  readonly jsonDepth: number
+  /** Most members of a batch. */
+  readonly batchMembers: number
+}
+
+const revisionKey = 'io.modelcontextprotocol/protocolVersion'
+const envelopeKeys = new Set(['jsonrpc', 'id', 'method', 'params', 'result', 'error'])
+const metaKeys = new Set([revisionKey.toLowerCase()])
+/** An id is repeated in answers and logs. */
+const maxIdLength = 1024
+
+/**
+ * Reads the messages of a request body.
+ *
+ * @param text - the body, decoded from UTF-8 without loss
+ * @throws ProxyError `json_invalid`, `json_ambiguous`, `message_invalid`
+ */
+export function parseMessages(text: string, limits: MessageLimits): ParsedBody {
+  const root = outline(text, limits.jsonDepth)
+  if (root.kind !== 'array') {
+    return { operations: readMessage(text, root), isBatch: false, revision: findRevisionInBody(text, root) }
+  }
+  const members = root.items ?? []
+  if (members.length === 0) throw invalid('empty batch')
+  if (members.length > limits.batchMembers) throw invalid(`batch of more than ${limits.batchMembers} members`)
+  return { operations: members.flatMap((member) => readMessage(text, member)), isBatch: true, revision: undefined }
+}
+
+function outline(text: string, maxDepth: number): JsonOutline {
+  try {
+    // message → params → _meta, ref, notifications → lists in those; a batch puts one level around it.
+    return outlineJson(text, maxDepth, text.trimStart().startsWith('[') ? 5 : 4)
+  } catch (error) {
+    if (!(error instanceof StrictJsonError)) throw error
+    throw new ProxyError(error.kind === 'syntax' ? 'json_invalid' : 'json_ambiguous', { cause: error.message })
+  }
+}
+
+function readMessage(text: string, message: JsonOutline): Operation[] {
+  const members = message.members
+  if (!members) throw invalid('not an object')
+  refuseLookAlikes(members, envelopeKeys)
+  if (readString(text, members.get('jsonrpc')) !== '2.0') throw invalid('jsonrpc is not "2.0"')
+  return members.has('method') ? readCallingMessage(text, members) : [readResponse(text, members)]
+}
+
+type Members = ReadonlyMap<string, JsonOutline>
+
+function readCallingMessage(text: string, members: Members): Operation[] {
+  if (members.has('result') || members.has('error')) throw invalid('both a method and a result')
+  const method = readString(text, members.get('method'))
+  if (!method) throw invalid('method is not a string')
+  const params = members.get('params')
+  if (params && !params.members) throw invalid('params is not an object')
+  if (params?.members) refuseLookAlikes(params.members, paramsKeys)
+  const id = readId(text, members.get('id'), method)
+  return readTargets(text, method, params?.members).map((target) => createOperation(method, id, target))
+}
+
+const paramsKeys = new Set(['name', 'uri', 'arguments', 'ref', 'notifications', '_meta'])
+
+function createOperation(method: string, id: string | undefined, target: Target): Operation {
+  return { kind: id === undefined ? 'notification' : 'request', method, targetKind: target.kind, target: target.name, id }
+}
+
+function readResponse(text: string, members: Members): Operation {
+  if (members.has('result') === members.has('error')) throw invalid('neither a call nor a response')
+  const id = readId(text, members.get('id'), 'response')
+  if (id === undefined) throw invalid('response without an id')
+  return { kind: 'response', method: '', targetKind: undefined, target: undefined, id: undefined }
+}
+
+/**
+ * The id in JSON. A string or an integer (2026-07-28, basic/index, Requests: never null), and no integer that decoders round
+ * differently.
+ */
+function readId(text: string, id: JsonOutline | undefined, method: string): string | undefined {
+  if (!id) return undefined
+  const raw = text.slice(id.start, id.end)
+  if (raw.length > maxIdLength) throw invalid(`id of ${method} is too long`)
+  if (id.kind === 'string') return raw
+  if (id.kind === 'number' && /^-?\d+$/.test(raw) && Number.isSafeInteger(Number(raw))) return raw
+  throw invalid('id is neither a string nor an integer')
+}
+
+function findRevisionInBody(text: string, message: JsonOutline): string | undefined {
+  const meta = message.members?.get('params')?.members?.get('_meta')
+  if (!meta) return undefined
+  if (!meta.members) throw invalid('_meta is not an object')
+  refuseLookAlikes(meta.members, metaKeys)
+  const revision = meta.members.get(revisionKey)
+  if (!revision) return undefined
+  const value = readString(text, revision)
+  if (value === undefined) throw invalid('the protocol version is not a string')
+  return value
+}
+
+function readString(text: string, outline: JsonOutline | undefined): string | undefined {
+  return outline?.kind === 'string' ? readJsonString(text, outline) : undefined
+}
+
+/**
+ * Refuses keys that differ from a reserved one in case only: some decoders (Go's among them) match member names without regard to
+ * case, with the letters that Unicode folds onto ASCII (ſ, K) included.
+ */
+function refuseLookAlikes(members: Members, reserved: ReadonlySet<string>): void {
+  for (const key of members.keys()) {
+    if (reserved.has(key) || key === revisionKey) continue
+    if (reserved.has(key.toUpperCase().toLowerCase()))
+      throw new ProxyError('json_ambiguous', { cause: 'a key that looks like a reserved one' })
+  }
+}
+
+function invalid(what: string): ProxyError {
+  return new ProxyError('message_invalid', { cause: what })
+}

@@ -1,0 +1,69 @@
+import { ProxyError } from '../core/errors.ts'
+import { type JsonOutline, readJsonString } from '../core/json.ts'
+import type { Operation } from '../core/operation.ts'
+
+/** What a message is aimed at, as policy sees it. */
+export interface Target {
+  readonly kind: Operation['targetKind']
+  readonly name: string | undefined
+}
+
+type Members = ReadonlyMap<string, JsonOutline>
+type Reader = (text: string, params: Members | undefined, method: string) => Target[]
+
+const noTarget: Target[] = [{ kind: undefined, name: undefined }]
+
+/** Methods that name what they are aimed at, and where. All others have no target. */
+const readers = new Map<string, Reader>([
+  ['tools/call', named('tool', 'name')],
+  ['prompts/get', named('prompt', 'name')],
+  ['resources/read', named('resource', 'uri')],
+  ['resources/subscribe', named('resource', 'uri')],
+  ['resources/unsubscribe', named('resource', 'uri')],
+  ['completion/complete', readReference],
+  ['subscriptions/listen', readSubscriptions],
+])
+
+/** Methods for which `Mcp-Name` is required (2026-07-28, streamable-http, Standard Request Headers). */
+export const methodsWithNameHeader: ReadonlySet<string> = new Set(['tools/call', 'resources/read', 'prompts/get'])
+
+/**
+ * What a message is aimed at. One entry for each target; exactly one without a name where the method has none.
+ *
+ * @throws ProxyError `message_invalid` where a method lacks the target that it needs
+ */
+export function readTargets(text: string, method: string, params: Members | undefined): Target[] {
+  const reader = readers.get(method)
+  return reader ? reader(text, params, method) : noTarget
+}
+
+function named(kind: Target['kind'], key: string): Reader {
+  return (text, params, method) => [{ kind, name: readName(text, params?.get(key), `${key} of ${method}`) }]
+}
+
+function readName(text: string, value: JsonOutline | undefined, what: string): string {
+  if (value?.kind !== 'string') throw new ProxyError('message_invalid', { cause: `${what} is not a string` })
+  return readJsonString(text, value)
+}
+
+/** `completion/complete` tells about the arguments of a prompt or a resource template: it counts as using it. */
+function readReference(text: string, params: Members | undefined): Target[] {
+  const ref = params?.get('ref')?.members
+  if (!ref) throw new ProxyError('message_invalid', { cause: 'ref of completion/complete is not an object' })
+  const type = readName(text, ref.get('type'), 'type of ref')
+  if (type === 'ref/prompt') return [{ kind: 'prompt', name: readName(text, ref.get('name'), 'name of ref') }]
+  if (type === 'ref/resource') return [{ kind: 'resource', name: readName(text, ref.get('uri'), 'uri of ref') }]
+  throw new ProxyError('message_invalid', { cause: 'type of ref is unknown' })
+}
+
+/** `subscriptions/listen` may name resources to hear of (2026-07-28, patterns/subscriptions, Notification Filter). */
+function readSubscriptions(text: string, params: Members | undefined): Target[] {
+  const notifications = params?.get('notifications')
+  if (notifications && !notifications.members)
+    throw new ProxyError('message_invalid', { cause: 'notifications is not an object' })
+  const uris = notifications?.members?.get('resourceSubscriptions')
+  if (!uris) return noTarget
+  if (!uris.items) throw new ProxyError('message_invalid', { cause: 'resourceSubscriptions is not a list' })
+  const targets = uris.items.map((uri): Target => ({ kind: 'resource', name: readName(text, uri, 'resourceSubscriptions') }))
+  return targets.length > 0 ? targets : noTarget
+}

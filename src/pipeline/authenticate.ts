@@ -1,0 +1,50 @@
+import { ProxyError } from '../core/errors.ts'
+import type { Principal } from '../core/principal.ts'
+import type { Route } from '../core/route.ts'
+import { decodeBody, isFormBody, readBody } from '../http/body.ts'
+import type { RequestHead } from '../http/request-head.ts'
+import { findRevision, isPreAuthorizationRevision } from '../mcp/revision.ts'
+import { findAccessToken } from '../oauth/bearer.ts'
+import type { Exchange } from './exchange.ts'
+
+/** Who calls, and how that was shown. */
+export interface Identity {
+  readonly principal: Principal
+  readonly token: string
+  /** The form body that was read for the token; undefined unless bodies may hold it. */
+  readonly form: string | undefined
+}
+
+/**
+ * Finds and verifies the access token, before anything of the body is read (except where the body is configured to hold it).
+ *
+ * @throws ProxyError `token_*`, `issuer_unavailable`, `legacy_client_rejected`
+ */
+export async function authenticate(exchange: Exchange, head: RequestHead, route: Route): Promise<Identity> {
+  const legacy = isLegacy(head, route)
+  if (legacy && route.legacyClients === 'reject') throw new ProxyError('legacy_client_rejected')
+  const form = await loadForm(exchange, head, route)
+  const token = findAccessToken({ authorization: head.authorization, query: head.query, form }, route.resource.bearerMethods)
+  if (token === undefined) throw new ProxyError('token_missing')
+  const principal = await route.verifier.verify(token)
+  exchange.record.principal = principal
+  checkAudienceNamed(principal, legacy, route)
+  return { principal, token, form }
+}
+
+/** Whether the client speaks a revision from before the authorization chapter (the Go proxy's "v1"). */
+export function isLegacy(head: RequestHead, route: Route): boolean {
+  return isPreAuthorizationRevision(findRevision(head.protocolVersion, route.kind !== 'streamable_http'))
+}
+
+/** Only where the configuration has tokens in the body is one read for a stranger: a form, within the usual limits. */
+async function loadForm(exchange: Exchange, head: RequestHead, route: Route): Promise<string | undefined> {
+  if (!route.resource.bearerMethods.includes('body') || head.method !== 'POST' || !isFormBody(head)) return undefined
+  return decodeBody(await readBody(exchange.request, exchange.response, head, exchange.edge.limits))
+}
+
+/** Without an audience a token might be meant for anyone. Only `legacy_clients: signature_only` looks past that, for old clients. */
+function checkAudienceNamed(principal: Principal, legacy: boolean, route: Route): void {
+  if (principal.hasAudience || (legacy && route.legacyClients === 'signature_only')) return
+  throw new ProxyError('token_audience_mismatch', { cause: 'the token names no audience' })
+}

@@ -1,0 +1,71 @@
+import { randomBytes } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { RequestRecord } from '../core/record.ts'
+import type { ReplyHeaders } from '../core/reply.ts'
+import type { Route } from '../core/route.ts'
+import type { RequestHead } from '../http/request-head.ts'
+import type { Edge } from './edge.ts'
+
+/** One request and its answer, while they last. */
+export interface Exchange {
+  readonly edge: Edge
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly record: RequestRecord
+  /** Headers that every answer carries, CORS among them. */
+  readonly answerHeaders: ReplyHeaders
+  /** Set as soon as it is known, for the refusal's challenge. */
+  route: Route | undefined
+  head: RequestHead | undefined
+  isBatch: boolean
+}
+
+/** Request ids are unique for the log, not secret: a prefix of the process and a counter cost next to nothing. */
+const processPrefix = randomBytes(6).toString('base64url')
+let counter = 0
+
+export function openExchange(edge: Edge, request: IncomingMessage, response: ServerResponse): Exchange {
+  counter = (counter + 1) % Number.MAX_SAFE_INTEGER
+  const record: RequestRecord = {
+    requestId: `${processPrefix}-${counter.toString(36)}`,
+    method: request.method ?? '',
+    path: pathOf(request.url ?? ''),
+    server: undefined,
+    principal: undefined,
+    operations: [],
+    revision: undefined,
+    decision: undefined,
+    code: undefined,
+    cause: undefined,
+    status: 0,
+    remoteAddress: request.socket.remoteAddress ?? '',
+    startedAt: performance.now(),
+    headersAfter: undefined,
+    duration: 0,
+  }
+  const exchange: Exchange = {
+    edge,
+    request,
+    response,
+    record,
+    answerHeaders: {},
+    route: undefined,
+    head: undefined,
+    isBatch: false,
+  }
+  response.on('close', () => closeExchange(exchange))
+  return exchange
+}
+
+/** The query may hold a token, and a stranger's path may be long: neither goes to the log whole. */
+function pathOf(target: string): string {
+  const mark = target.search(/[?#]/)
+  return (mark < 0 ? target : target.slice(0, mark)).slice(0, 500)
+}
+
+function closeExchange({ edge, record, response }: Exchange): void {
+  record.duration = performance.now() - record.startedAt
+  record.status = response.headersSent ? response.statusCode : 0
+  if (!response.writableFinished && record.code === undefined) record.code = 'client_gone'
+  edge.observe(record)
+}

@@ -1,0 +1,25 @@
+import { ProxyError } from '../core/errors.ts'
+import type { EndpointKind, Route } from '../core/route.ts'
+import type { RequestHead } from '../http/request-head.ts'
+
+const methodsOfKind: Readonly<Record<EndpointKind, readonly string[]>> = {
+  streamable_http: ['GET', 'POST', 'DELETE'],
+  sse: ['GET'],
+  messages: ['POST'],
+}
+
+/** What the endpoint answers to. */
+export function methodsOf(route: Route): readonly string[] {
+  return methodsOfKind[route.kind]
+}
+
+/**
+ * Checks the method, after authentication: whoever has no token learns how to get one, whatever the method (clients probe with HEAD
+ * and GET).
+ *
+ * @throws ProxyError `method_not_allowed`, `body_unexpected`
+ */
+export function checkMethod(head: RequestHead, route: Route): void {
+  if (!methodsOf(route).includes(head.method)) throw new ProxyError('method_not_allowed', { cause: head.method })
+  if (head.method !== 'POST' && head.hasBody) throw new ProxyError('body_unexpected')
+}

@@ -1,0 +1,63 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Call } from '../core/call.ts'
+import { ProxyError } from '../core/errors.ts'
+import type { Route } from '../core/route.ts'
+import { checkOrigin, formatCorsHeaders } from '../http/cors.ts'
+import type { RequestHandler } from '../http/listener.ts'
+import { type RequestHead, readRequestHead } from '../http/request-head.ts'
+import { answerHealth, answerMetadata, answerPreflight } from './answers.ts'
+import { authenticate } from './authenticate.ts'
+import { authorize } from './authorize.ts'
+import type { Edge, Endpoint } from './edge.ts'
+import { type Exchange, openExchange } from './exchange.ts'
+import { forward } from './forward.ts'
+import { checkMethod } from './methods.ts'
+import { readCall } from './read-call.ts'
+import { refuse } from './refuse.ts'
+
+/** The order of the steps, and the only place where a refusal is caught. */
+export function createPipeline(edge: Edge): RequestHandler {
+  return (request: IncomingMessage, response: ServerResponse) => {
+    const exchange = openExchange(edge, request, response)
+    serve(exchange).catch((error: unknown) => refuse(exchange, error))
+  }
+}
+
+async function serve(exchange: Exchange): Promise<void> {
+  const { edge } = exchange
+  const head = readRequestHead(exchange.request)
+  exchange.head = head
+  const endpoint = findEndpoint(edge, head)
+  if (endpoint.kind === 'health') return answerHealth(exchange, endpoint.isHealthy())
+  checkHost(edge, head)
+  if (endpoint.kind === 'metadata') return answerMetadata(exchange, endpoint.document)
+  return guard(exchange, head, endpoint.route)
+}
+
+/** What every request to an MCP server goes through. */
+async function guard(exchange: Exchange, head: RequestHead, route: Route): Promise<void> {
+  const { edge } = exchange
+  exchange.route = route
+  exchange.record.server = route.server
+  if (edge.isDraining()) throw new ProxyError('shutting_down', { retryAfter: 1 })
+  checkOrigin(head.origin, edge.origins)
+  Object.assign(exchange.answerHeaders, formatCorsHeaders(head.origin, edge.cors))
+  if (head.method === 'OPTIONS') return answerPreflight(exchange, route)
+
+  const identity = await authenticate(exchange, head, route)
+  checkMethod(head, route)
+  const call: Call = await readCall(exchange, head, route, identity)
+  authorize(call, exchange.record)
+  forward(exchange, call)
+}
+
+function findEndpoint(edge: Edge, head: RequestHead): Endpoint {
+  const endpoint = edge.endpoints.get(head.path)
+  if (!endpoint) throw new ProxyError('route_not_found')
+  return endpoint
+}
+
+function checkHost(edge: Edge, head: RequestHead): void {
+  if (edge.hosts && !edge.hosts.has(head.host))
+    throw new ProxyError('host_denied', { cause: `Host ${JSON.stringify(head.host)}` })
+}

@@ -1,0 +1,116 @@
+import type { Call } from '../core/call.ts'
+import { ProxyError } from '../core/errors.ts'
+import type { Route } from '../core/route.ts'
+import { checkJsonBody, decodeBody, readBody } from '../http/body.ts'
+import { formatForwarded } from '../http/forwarded.ts'
+import type { RequestHead } from '../http/request-head.ts'
+import { checkHeaderAgreement } from '../mcp/header-agreement.ts'
+import { type ParsedBody, parseMessages } from '../mcp/messages.ts'
+import { findRevision, isModernRevision, permitsBatches } from '../mcp/revision.ts'
+import { stripQueryToken } from '../oauth/bearer.ts'
+import type { Identity } from './authenticate.ts'
+import type { Exchange } from './exchange.ts'
+
+const noBody: ParsedBody = { operations: [], isBatch: false, revision: undefined }
+
+/**
+ * Reads what the request asks for. Everything that could be read in two ways ends here.
+ *
+ * @throws ProxyError `body_*`, `media_type_unsupported`, `json_*`, `message_invalid`, `header_mismatch`, `mcp_session_unknown`
+ */
+export async function readCall(exchange: Exchange, head: RequestHead, route: Route, identity: Identity): Promise<Call> {
+  const revision = findRevision(head.protocolVersion, route.kind !== 'streamable_http')
+  exchange.record.revision = revision
+  const body = head.method === 'POST' ? await loadBody(exchange, head, identity) : undefined
+  const parsed = body === undefined ? noBody : parseMessages(decodeBody(body), exchange.edge.limits)
+  exchange.record.operations = parsed.operations
+  exchange.isBatch = parsed.isBatch
+  checkBody(head, parsed, revision)
+  return {
+    requestId: exchange.record.requestId,
+    route,
+    principal: identity.principal,
+    method: head.method,
+    operations: parsed.operations,
+    isBatch: parsed.isBatch,
+    revision,
+    body,
+    ...readSession(exchange, head, route, identity, revision),
+    headers: formatHeaders(exchange, head, identity),
+  }
+}
+
+function loadBody(exchange: Exchange, head: RequestHead, identity: Identity): Promise<Buffer> | Buffer {
+  if (identity.form !== undefined) return readFormMessage(identity.form)
+  checkJsonBody(head)
+  return readBody(exchange.request, exchange.response, head, exchange.edge.limits)
+}
+
+/**
+ * The message that stands beside the token in a form. RFC 6750 §2.2 has the token among the parameters of a form; the parameter
+ * `message` is ours, since MCP itself posts JSON only.
+ */
+function readFormMessage(form: string): Buffer {
+  const [message, ...more] = new URLSearchParams(form).getAll('message')
+  if (message === undefined || more.length > 0)
+    throw new ProxyError('message_invalid', { cause: 'the form needs exactly one message' })
+  return Buffer.from(message)
+}
+
+function checkBody(head: RequestHead, parsed: ParsedBody, revision: string): void {
+  if (parsed.isBatch && !permitsBatches(revision))
+    throw new ProxyError('message_invalid', { cause: `${revision} knows no batches` })
+  // "The client MUST NOT send JSON-RPC responses" (2026-07-28, streamable-http, Sending Messages).
+  if (isModernRevision(revision) && parsed.operations.some((operation) => operation.kind === 'response')) {
+    throw new ProxyError('message_invalid', { cause: `${revision} knows no responses from the client` })
+  }
+  const headers = { protocolVersion: head.protocolVersion, method: head.mcpMethod, name: head.mcpName }
+  checkHeaderAgreement(headers, parsed, revision)
+}
+
+function formatHeaders(exchange: Exchange, head: RequestHead, identity: Identity): string[] {
+  const { request, record, edge } = exchange
+  // What is rewritten on the way back must arrive readable.
+  const headers = exchange.route?.kind === 'sse' ? dropField(head.forward, 'accept-encoding') : head.forward
+  if (identity.form !== undefined) replaceContentType(headers)
+  headers.push(...formatForwarded(record.remoteAddress, request.rawHeaders, edge.forwarded))
+  // The caller's token is for us alone (2026-07-28, security considerations, Access Token Privilege Restriction), unless this server is configured otherwise.
+  if (exchange.route?.forwardAccessToken === true) headers.push('authorization', `Bearer ${identity.token}`)
+  return headers
+}
+
+function dropField(headers: string[], name: string): string[] {
+  return headers.filter((_, index) => headers[index - (index % 2)] !== name)
+}
+
+function replaceContentType(headers: string[]): void {
+  for (let i = 0; i < headers.length; i += 2) if (headers[i] === 'content-type') headers[i + 1] = 'application/json'
+}
+
+type SessionOfCall = Pick<Call, 'mcpSessionId' | 'upstreamTarget' | 'query'>
+
+/** Sessions belong to whoever opened them: what the client holds is sealed to the principal. */
+function readSession(exchange: Exchange, head: RequestHead, route: Route, identity: Identity, revision: string): SessionOfCall {
+  if (route.kind === 'messages')
+    return { mcpSessionId: undefined, query: undefined, upstreamTarget: openEndpoint(exchange, head, route, identity) }
+  const query = stripQueryToken(head.query)
+  // "An `Mcp-Session-Id` header on a request: ignore it" (2026-07-28, streamable-http, Earlier Streamable HTTP Revisions).
+  if (head.mcpSessionId === undefined || isModernRevision(revision))
+    return { mcpSessionId: undefined, query, upstreamTarget: undefined }
+  const mcpSessionId = exchange.edge.seal.open(head.mcpSessionId, 'mcp-session', route.server, identity.principal)
+  if (mcpSessionId === undefined)
+    throw new ProxyError('mcp_session_unknown', { cause: 'the session is not sealed to this principal' })
+  head.forward.push('mcp-session-id', mcpSessionId)
+  return { mcpSessionId, query, upstreamTarget: undefined }
+}
+
+function openEndpoint(exchange: Exchange, head: RequestHead, route: Route, identity: Identity): string {
+  const sealed = new URLSearchParams(head.query ?? '').getAll('endpoint')
+  const [code, ...more] = sealed
+  const opened =
+    code !== undefined && more.length === 0
+      ? exchange.edge.seal.open(code, 'sse-endpoint', route.server, identity.principal)
+      : undefined
+  if (opened === undefined) throw new ProxyError('mcp_session_unknown', { cause: 'the endpoint is not sealed to this principal' })
+  return Buffer.from(opened, 'base64url').toString('utf8')
+}

@@ -1,0 +1,95 @@
+import { findErrorEntry, jsonRpcCodeOf, ProxyError } from '../core/errors.ts'
+import type { ReplyHeaders } from '../core/reply.ts'
+import type { Route } from '../core/route.ts'
+import { knowsProtectedResourceMetadata } from '../mcp/revision.ts'
+import { formatChallenge } from '../oauth/challenge.ts'
+import type { Exchange } from './exchange.ts'
+import { methodsOf } from './methods.ts'
+
+/** Milliseconds for which the rest of an unread body is thrown away, so that the client gets to read the refusal. */
+const lingerMilliseconds = 2000
+
+/** Answers a request that ends here. The client is told what to do, the log why. */
+export function refuse(exchange: Exchange, error: unknown): void {
+  const { response, record } = exchange
+  const refusal = error instanceof ProxyError ? error : new ProxyError('internal_error', { cause: error })
+  record.code = refusal.code
+  record.cause = refusal.cause
+  const { status } = findErrorEntry(refusal.code)
+  if (status === 401 || status === 403) record.decision = 'deny'
+  if (refusal.code === 'client_gone' || response.headersSent) {
+    response.destroy()
+    return
+  }
+  const body = Buffer.from(formatBody(exchange, refusal))
+  lingerOverUnreadBody(exchange)
+  response.writeHead(status, {
+    ...exchange.answerHeaders,
+    ...formatHeaders(exchange, refusal),
+    'content-length': String(body.length),
+  })
+  response.end(exchange.request.method === 'HEAD' ? undefined : body)
+}
+
+function formatHeaders(exchange: Exchange, refusal: ProxyError): ReplyHeaders {
+  const { route } = exchange
+  const headers: ReplyHeaders = {
+    'content-type': 'application/json',
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+  }
+  const challenge = route && formatRefusalChallenge(exchange, route, refusal)
+  if (challenge !== undefined) headers['www-authenticate'] = challenge
+  if (refusal.retryAfter !== undefined) headers['retry-after'] = String(refusal.retryAfter)
+  if (refusal.code === 'method_not_allowed')
+    headers.allow = [...(route ? methodsOf(route) : ['GET', 'HEAD']), 'OPTIONS'].join(', ')
+  if (refusal.code === 'shutting_down') headers.connection = 'close'
+  return headers
+}
+
+/**
+ * The challenge of a refusal about the token (RFC 6750 §3, RFC 9728 §5.1). The same refusal gets the same bytes: SDK v1 compares the
+ * whole header to notice that it is going round in circles.
+ */
+function formatRefusalChallenge(exchange: Exchange, route: Route, refusal: ProxyError): string | undefined {
+  const { status, oauthError } = findErrorEntry(refusal.code)
+  if (oauthError === undefined && refusal.code !== 'token_missing') return undefined
+  const version = exchange.head?.protocolVersion
+  const knowsMetadata = version === undefined || knowsProtectedResourceMetadata(version)
+  return formatChallenge({
+    ...(knowsMetadata ? { resourceMetadata: route.resource.metadataUrl } : {}),
+    scope: status === 403 ? scopesToAskFor(exchange, route, refusal) : route.baseScopes,
+    ...(oauthError === undefined ? {} : { error: oauthError, errorDescription: refusal.message }),
+  })
+}
+
+/**
+ * What the operation needs, and what the token has already: some clients replace their scopes by those of the challenge instead of
+ * adding them (SDK v1, VS Code), and would lose the others.
+ */
+function scopesToAskFor(exchange: Exchange, route: Route, refusal: ProxyError): string[] {
+  const held = [...(exchange.record.principal?.scopes ?? [])].filter((scope) => route.knownScopes.has(scope))
+  return [...new Set([...held, ...(refusal.scopes ?? [])])].sort()
+}
+
+/** A JSON-RPC error with the request's id, for each request of a batch. */
+function formatBody(exchange: Exchange, refusal: ProxyError): string {
+  const error = `{"code":${jsonRpcCodeOf(refusal.code)},"message":${JSON.stringify(refusal.message)},"data":{"error":"${refusal.code}"}}`
+  const ids = exchange.record.operations.flatMap(({ kind, id }) => (kind === 'request' && id !== undefined ? [id] : []))
+  const answers = [...new Set(ids.length > 0 ? ids : ['null'])].map((id) => `{"jsonrpc":"2.0","id":${id},"error":${error}}`)
+  return exchange.isBatch ? `[${answers.join(',')}]` : (answers[0] ?? '')
+}
+
+/**
+ * Node throws away what is left of a body that nobody read, for as long as it comes. That lets a client finish and read the refusal;
+ * it is bounded here.
+ */
+function lingerOverUnreadBody({ request, response }: Exchange): void {
+  if (request.complete) return
+  response.on('finish', () => {
+    if (request.complete) return
+    request.resume()
+    const timer = setTimeout(() => request.destroy(), lingerMilliseconds)
+    request.on('end', () => clearTimeout(timer)).on('close', () => clearTimeout(timer))
+  })
+}

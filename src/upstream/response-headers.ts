@@ -1,0 +1,50 @@
+import type { ReplyHeaders } from '../core/reply.ts'
+
+/**
+ * Response headers that end here: those of one connection (RFC 9110 §7.6.1), and those that would speak for us. A challenge of the
+ * upstream must not replace ours, its CORS rules are not those of the public origin, and its cookies would be set on it.
+ */
+const dropped = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authentication-info',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'www-authenticate',
+  'authentication-info',
+  'set-cookie',
+  'set-cookie2',
+  'alt-svc',
+  'clear-site-data',
+  'strict-transport-security',
+  'x-accel-redirect',
+])
+
+/**
+ * The response headers that the client gets.
+ *
+ * @param headers - as the upstream sent them, by lower-case name; several values of one name as a list
+ */
+export function filterResponseHeaders(headers: Record<string, string | string[] | undefined>): ReplyHeaders {
+  const named = namesInConnection(headers.connection)
+  const kept: ReplyHeaders = {}
+  for (const name in headers) {
+    const value = headers[name]
+    if (value === undefined || dropped.has(name) || name.startsWith('access-control-') || named?.has(name)) continue
+    kept[name] = value
+  }
+  return kept
+}
+
+function namesInConnection(connection: string | string[] | undefined): Set<string> | undefined {
+  if (connection === undefined || connection === 'keep-alive' || connection === 'close') return undefined
+  const names = [connection].flat().join(',').split(',')
+  // The length belongs to the message, whatever `Connection` says of it.
+  return new Set(
+    names.map((name) => name.trim().toLowerCase()).filter((name) => name !== 'content-length' && name !== 'content-type'),
+  )
+}
