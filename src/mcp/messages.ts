@@ -20,8 +20,9 @@ export interface MessageLimits {
 }
 
 const revisionKey = 'io.modelcontextprotocol/protocolVersion'
-const envelopeKeys = new Set(['jsonrpc', 'id', 'method', 'params', 'result', 'error'])
-const metaKeys = new Set([revisionKey.toLowerCase()])
+const envelopeKeys = reserve('jsonrpc', 'id', 'method', 'params', 'result', 'error')
+const paramsKeys = reserve('name', 'uri', 'arguments', 'ref', 'notifications', '_meta')
+const metaKeys = reserve(revisionKey)
 /** An id is repeated in answers and logs. */
 const maxIdLength = 1024
 
@@ -73,8 +74,6 @@ function readCallingMessage(text: string, members: Members): Operation[] {
   return readTargets(text, method, params?.members).map((target) => createOperation(method, id, target))
 }
 
-const paramsKeys = new Set(['name', 'uri', 'arguments', 'ref', 'notifications', '_meta'])
-
 function createOperation(method: string, id: string | undefined, target: Target): Operation {
   return { kind: id === undefined ? 'notification' : 'request', method, targetKind: target.kind, target: target.name, id }
 }
@@ -115,15 +114,25 @@ function readString(text: string, outline: JsonOutline | undefined): string | un
   return outline?.kind === 'string' ? readJsonString(text, outline) : undefined
 }
 
+/** Reserved keys by their form without case. */
+function reserve(...keys: string[]): ReadonlyMap<string, string> {
+  return new Map(keys.map((key) => [fold(key), key]))
+}
+
+/** Upper case first: that takes the letters which Unicode folds onto ASCII (ſ, K) along. */
+function fold(key: string): string {
+  return key.toUpperCase().toLowerCase()
+}
+
 /**
  * Refuses keys that differ from a reserved one in case only: some decoders (Go's among them) match member names without regard to
- * case, with the letters that Unicode folds onto ASCII (ſ, K) included.
+ * case.
  */
-function refuseLookAlikes(members: Members, reserved: ReadonlySet<string>): void {
+function refuseLookAlikes(members: Members, reserved: ReadonlyMap<string, string>): void {
   for (const key of members.keys()) {
-    if (reserved.has(key) || key === revisionKey) continue
-    if (reserved.has(key.toUpperCase().toLowerCase()))
-      throw new ProxyError('json_ambiguous', { cause: 'a key that looks like a reserved one' })
+    if (reserved.get(key) === key) continue
+    const exact = reserved.get(fold(key))
+    if (exact !== undefined && exact !== key) throw new ProxyError('json_ambiguous', { cause: `a key that looks like ${exact}` })
   }
 }
 

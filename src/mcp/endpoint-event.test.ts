@@ -1,0 +1,128 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { ProxyError } from '../core/errors.ts'
+import { checkEndpoint, createEndpointRewriter } from './endpoint-event.ts'
+
+/** Sends a stream in the given pieces and tells what came out. */
+function run(pieces: readonly Uint8Array[], headers: Record<string, string> = { 'content-type': 'text/event-stream' }) {
+  const out: Uint8Array[] = []
+  let error: ProxyError | undefined
+  let ended = false
+  const reply = createEndpointRewriter(
+    {
+      start: () => undefined,
+      write: (chunk) => out.push(chunk) > 0,
+      end: () => {
+        ended = true
+      },
+      fail: (failure) => {
+        error ??= failure
+      },
+      onDrain: () => undefined,
+      onClose: () => undefined,
+    },
+    (uri) => `/ours?of=${uri}`,
+  )
+  reply.start(200, headers)
+  for (const piece of pieces) if (!error) reply.write(piece)
+  if (!error) reply.end()
+  return { text: Buffer.concat(out).toString('utf8'), code: error?.code, ended }
+}
+
+const cut = (bytes: Buffer, at: readonly number[]): Uint8Array[] => {
+  const points = [0, ...[...at].sort((a, b) => a - b).map((point) => point % (bytes.length + 1)), bytes.length].sort(
+    (a, b) => a - b,
+  )
+  return points.slice(1).map((end, index) => bytes.subarray(points[index], end))
+}
+
+describe('the endpoint event', () => {
+  const endings = fc.constantFrom('\n', '\r\n', '\r')
+  it('is rewritten however the stream is cut, and the rest passes byte for byte', () => {
+    fc.assert(
+      fc.property(
+        endings,
+        fc.boolean(),
+        fc.boolean(),
+        fc.string({ unit: 'grapheme' }),
+        fc.array(fc.nat(400), { maxLength: 6 }),
+        (eol, bom, comment, text, cuts) => {
+          const rest = `data: ${JSON.stringify(text)}😀${eol}${eol}: ping${eol}${eol}`
+          const first = `${comment ? `: hello${eol}` : ''}event: endpoint${eol}data: /m?s=1${eol}${eol}`
+          const bytes = Buffer.from(`${bom ? '\ufeff' : ''}${first}${rest}`)
+          const result = run(cut(bytes, cuts))
+          expect(result.code).toBeUndefined()
+          expect(result.text.replace(/^\n/, '')).toBe(
+            `event: endpoint\ndata: /ours?of=/m?s=1\n\n${result.text.includes('\n\n\n') ? '\n' : ''}${rest}`,
+          )
+        },
+      ),
+    )
+  })
+
+  it('may come behind comments, which pass', () => {
+    expect(run([Buffer.from(': a\n\nevent:endpoint\ndata:/m\n\n')]).text).toBe(': a\n\nevent: endpoint\ndata: /ours?of=/m\n\n')
+  })
+
+  it.each([
+    ['something else comes first', 'event: message\ndata: {}\n\n'],
+    ['it never comes', 'event: endp'],
+    ['the stream is empty', ''],
+    ['it is larger than anyone would write', `data: ${'x'.repeat(70_000)}`],
+    ['a second one follows', 'event: endpoint\ndata: /m\n\nevent: endpoint\ndata: /n\n\n'],
+    ['a second one follows in other spelling', 'event: endpoint\ndata: /m\n\ndata: x\rid: 1\revent:endpoint\rdata: /n\r\r'],
+  ])('cuts the stream when %s', (_what, text) => {
+    for (const pieces of [
+      [Buffer.from(text)],
+      [...Buffer.from(text.slice(0, 200))].map((byte) => Buffer.from([byte])).concat(Buffer.from(text.slice(200))),
+    ]) {
+      const result = run(pieces)
+      expect(result).toMatchObject({ code: 'upstream_invalid_response', ended: false })
+      expect(result.text).not.toContain('/n')
+    }
+  })
+
+  it('does not mistake data for a second one', () => {
+    const rest = 'data: event: endpoint\n\ndata: "\\nevent: endpoint\\n"\n\n'
+    expect(run([Buffer.from(`event: endpoint\ndata: /m\n\n${rest}`)]).code).toBeUndefined()
+  })
+
+  it('refuses an encoded stream, which it cannot read', () => {
+    expect(run([], { 'content-type': 'text/event-stream', 'content-encoding': 'gzip' }).code).toBe('upstream_invalid_response')
+  })
+
+  it('leaves other answers alone', () => {
+    expect(run([Buffer.from('{"error":1}')], { 'content-type': 'application/json' })).toEqual({
+      text: '{"error":1}',
+      code: undefined,
+      ended: true,
+    })
+  })
+})
+
+describe('where an endpoint event may lead', () => {
+  const stream = 'http://localhost:8000/base/sse'
+  it.each([
+    ['/messages/?session_id=1', '/messages/?session_id=1'],
+    ['messages?s=1', '/base/messages?s=1'],
+    ['http://localhost:8000/base/m', '/base/m'],
+    ['?s=1', '/base/sse?s=1'],
+  ])('%s leads to %s', (uri, target) => {
+    expect(checkEndpoint(uri, stream)).toBe(target)
+  })
+
+  it.each([
+    'http://evil.example/m',
+    '//evil.example/m',
+    'https://localhost:8000/m',
+    'http://localhost:8001/m',
+    'http://u:p@localhost:8000/m',
+    'javascript:alert(1)',
+    '/a b',
+    '',
+    '\\\\evil.example/m',
+    '/\u00e4',
+  ])('%j leads nowhere', (uri) => {
+    expect(() => checkEndpoint(uri, stream)).toThrow()
+  })
+})

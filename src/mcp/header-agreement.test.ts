@@ -1,0 +1,99 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { ProxyError } from '../core/errors.ts'
+import { checkHeaderAgreement, decodeHeaderValue } from './header-agreement.ts'
+import { parseMessages } from './messages.ts'
+
+const modern = '2026-07-28'
+const body = (method: string, params: object = {}, revision: string | null = modern, id: number | null = 1) => {
+  const meta = revision === null ? {} : { _meta: { 'io.modelcontextprotocol/protocolVersion': revision } }
+  return parseMessages(
+    JSON.stringify({ jsonrpc: '2.0', ...(id === null ? {} : { id }), method, params: { ...params, ...meta } }),
+    {
+      jsonDepth: 128,
+      batchMembers: 50,
+    },
+  )
+}
+const agrees = (
+  headers: { protocolVersion?: string; method?: string; name?: string },
+  parsed: ReturnType<typeof body>,
+  revision = headers.protocolVersion ?? '2025-03-26',
+) => {
+  try {
+    checkHeaderAgreement({ protocolVersion: undefined, method: undefined, name: undefined, ...headers }, parsed, revision)
+    return true
+  } catch (error) {
+    if (error instanceof ProxyError && error.code === 'header_mismatch') return false
+    throw error
+  }
+}
+const echo = body('tools/call', { name: 'echo' })
+
+describe('MCP headers and the body', () => {
+  it.each<[string, Parameters<typeof agrees>, boolean]>([
+    ['all three agree', [{ protocolVersion: modern, method: 'tools/call', name: 'echo' }, echo], true],
+    ['name in Base64', [{ protocolVersion: modern, method: 'tools/call', name: '=?base64?ZWNobw==?=' }, echo], true],
+    ['no name needed', [{ protocolVersion: modern, method: 'tools/list' }, body('tools/list')], true],
+    ['version missing while the body names one', [{ method: 'tools/call', name: 'echo' }, echo], false],
+    ['version differs', [{ protocolVersion: '2025-11-25', method: 'tools/call', name: 'echo' }, echo], false],
+    ['body names no version', [{ protocolVersion: modern, method: 'tools/list' }, body('tools/list', {}, '')], false],
+    ['method missing', [{ protocolVersion: modern, name: 'echo' }, echo], false],
+    ['method differs', [{ protocolVersion: modern, method: 'ping', name: 'echo' }, echo], false],
+    ['method differs in case', [{ protocolVersion: modern, method: 'Tools/Call', name: 'echo' }, echo], false],
+    ['name missing', [{ protocolVersion: modern, method: 'tools/call' }, echo], false],
+    ['name differs', [{ protocolVersion: modern, method: 'tools/call', name: 'danger' }, echo], false],
+    [
+      'URI as name',
+      [{ protocolVersion: modern, method: 'resources/read', name: 'file:///a' }, body('resources/read', { uri: 'file:///a' })],
+      true,
+    ],
+    [
+      'an unknown revision is held to the newest rules',
+      [{ protocolVersion: 'whatever' }, body('tools/list', {}, 'whatever')],
+      false,
+    ],
+    ['older revisions need no mirrors', [{ protocolVersion: '2025-11-25' }, body('tools/list', {}, null)], true],
+    [
+      'but what is mirrored must agree there too',
+      [{ protocolVersion: '2025-11-25', method: 'ping' }, body('tools/call', { name: 'a' }, null)],
+      false,
+    ],
+    ['nothing at all', [{}, body('initialize', {}, null)], true],
+    ['a notification needs no mirrors', [{ protocolVersion: modern }, body('notifications/x', {}, null, null)], true],
+  ])('%s', (_what, given, expected) => {
+    expect(agrees(...given)).toBe(expected)
+  })
+
+  it('refuses mirrors beside a batch', () => {
+    const batch = parseMessages('[{"jsonrpc":"2.0","id":1,"method":"ping"}]', { jsonDepth: 8, batchMembers: 50 })
+    expect(agrees({ method: 'ping' }, batch)).toBe(false)
+    expect(agrees({}, batch)).toBe(true)
+  })
+})
+
+describe('header values', () => {
+  it('come back from the Base64 form as they were', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme' }), (text) => {
+        expect(decodeHeaderValue(`=?base64?${Buffer.from(text).toString('base64')}?=`)).toBe(Buffer.from(text).toString())
+      }),
+    )
+  })
+
+  it.each([
+    '=?base64?ZWNobw?=',
+    '=?base64?ZWNob$==?=',
+    '=?base64?ZWNobx==?=',
+    '=?base64?/w==?=',
+    '=?base64? ZWNobw==?=',
+    'h\u00e4',
+    '\u0001',
+  ])('refuses %j', (value) => {
+    expect(() => decodeHeaderValue(value)).toThrow(ProxyError)
+  })
+
+  it.each(['=?BASE64?ZWNobw==?=', 'echo', ' a b ', '=?base64?ZWNobw=='])('takes %j as it stands', (value) => {
+    expect(decodeHeaderValue(value)).toBe(value)
+  })
+})

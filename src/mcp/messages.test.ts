@@ -1,0 +1,130 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { ProxyError } from '../core/errors.ts'
+import { parseMessages } from './messages.ts'
+
+const limits = { jsonDepth: 128, batchMembers: 50 }
+const parse = (value: unknown) => parseMessages(typeof value === 'string' ? value : JSON.stringify(value), limits)
+const codeOf = (value: unknown): string => {
+  try {
+    parse(value)
+    return 'fine'
+  } catch (error) {
+    if (error instanceof ProxyError) return error.code
+    throw error
+  }
+}
+const call = (method: string, params?: unknown) => ({
+  jsonrpc: '2.0',
+  id: 1,
+  method,
+  ...(params === undefined ? {} : { params }),
+})
+
+describe('reading messages', () => {
+  it.each([
+    [call('tools/call', { name: 'echo', arguments: {} }), 'tool', 'echo'],
+    [call('prompts/get', { name: 'greet' }), 'prompt', 'greet'],
+    [call('resources/read', { uri: 'file:///a' }), 'resource', 'file:///a'],
+    [call('resources/subscribe', { uri: 'file:///a' }), 'resource', 'file:///a'],
+    [call('completion/complete', { ref: { type: 'ref/prompt', name: 'greet' }, argument: {} }), 'prompt', 'greet'],
+    [call('completion/complete', { ref: { type: 'ref/resource', uri: 'file:///{x}' }, argument: {} }), 'resource', 'file:///{x}'],
+    [call('tools/list'), undefined, undefined],
+    [call('ping', {}), undefined, undefined],
+  ])('finds what %j is aimed at', (message, kind, target) => {
+    const [operation] = parse(message).operations
+    expect(operation).toMatchObject({ kind: 'request', method: message.method, targetKind: kind, target, id: '1' })
+  })
+
+  it('sees every resource that a subscription names', () => {
+    const body = parse(
+      call('subscriptions/listen', { notifications: { resourceSubscriptions: ['a:1', 'a:2'], toolsListChanged: true } }),
+    )
+    expect(body.operations.map(({ target }) => target)).toEqual(['a:1', 'a:2'])
+  })
+
+  it('tells requests, notifications and responses apart', () => {
+    const kinds = [
+      call('ping'),
+      { jsonrpc: '2.0', method: 'notifications/initialized' },
+      { jsonrpc: '2.0', id: 'x', result: {} },
+      { jsonrpc: '2.0', id: 2, error: { code: 1, message: '' } },
+    ]
+    expect(kinds.map((message) => parse(message).operations[0]?.kind)).toEqual([
+      'request',
+      'notification',
+      'response',
+      'response',
+    ])
+  })
+
+  it('reads the revision of a message and keeps the id as it was written', () => {
+    const body = parse(
+      '{"jsonrpc":"2.0","id":"\\u0061b","method":"ping","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}',
+    )
+    expect(body.revision).toBe('2026-07-28')
+    expect(body.operations[0]?.id).toBe('"\\u0061b"')
+  })
+
+  it.each([
+    ['empty batch', [], 'message_invalid'],
+    ['batch of more than 50', Array.from({ length: 51 }, () => call('ping')), 'message_invalid'],
+    ['batch within a batch', [[call('ping')]], 'message_invalid'],
+    ['no object', 1, 'message_invalid'],
+    ['null', null, 'message_invalid'],
+    ['no version', { id: 1, method: 'ping' }, 'message_invalid'],
+    ['version 1.0', { jsonrpc: '1.0', id: 1, method: 'ping' }, 'message_invalid'],
+    ['version as a number', { jsonrpc: 2.0, id: 1, method: 'ping' }, 'message_invalid'],
+    ['id null', { jsonrpc: '2.0', id: null, method: 'ping' }, 'message_invalid'],
+    ['id 1.5', { jsonrpc: '2.0', id: 1.5, method: 'ping' }, 'message_invalid'],
+    ['id beyond what decoders agree on', '{"jsonrpc":"2.0","id":9007199254740993,"method":"ping"}', 'message_invalid'],
+    ['id 1e400', '{"jsonrpc":"2.0","id":1e400,"method":"ping"}', 'message_invalid'],
+    ['id as an object', { jsonrpc: '2.0', id: {}, method: 'ping' }, 'message_invalid'],
+    ['endless id', { jsonrpc: '2.0', id: 'x'.repeat(2000), method: 'ping' }, 'message_invalid'],
+    ['method as a list', { jsonrpc: '2.0', id: 1, method: ['ping'] }, 'message_invalid'],
+    ['empty method', { jsonrpc: '2.0', id: 1, method: '' }, 'message_invalid'],
+    ['method and result', { jsonrpc: '2.0', id: 1, method: 'ping', result: {} }, 'message_invalid'],
+    ['result and error', { jsonrpc: '2.0', id: 1, result: {}, error: {} }, 'message_invalid'],
+    ['neither call nor response', { jsonrpc: '2.0', id: 1 }, 'message_invalid'],
+    ['params as a list', call('tools/call', ['echo']), 'message_invalid'],
+    ['params null', call('tools/call', null), 'message_invalid'],
+    ['no name', call('tools/call', {}), 'message_invalid'],
+    ['name as a list', call('tools/call', { name: ['echo'] }), 'message_invalid'],
+    ['uri as a number', call('resources/read', { uri: 1 }), 'message_invalid'],
+    ['unknown reference', call('completion/complete', { ref: { type: 'ref/other' } }), 'message_invalid'],
+    [
+      'subscriptions as a string',
+      call('subscriptions/listen', { notifications: { resourceSubscriptions: 'a' } }),
+      'message_invalid',
+    ],
+    ['revision as a number', call('ping', { _meta: { 'io.modelcontextprotocol/protocolVersion': 1 } }), 'message_invalid'],
+    ['two methods', '{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call"}', 'json_ambiguous'],
+    ['Method beside method', '{"jsonrpc":"2.0","id":1,"method":"ping","Method":"tools/call"}', 'json_ambiguous'],
+    ['PARAMS instead of params', '{"jsonrpc":"2.0","id":1,"method":"ping","PARAMS":{}}', 'json_ambiguous'],
+    ['paramſ, which folds to params', '{"jsonrpc":"2.0","id":1,"method":"ping","paramſ":{}}', 'json_ambiguous'],
+    ['Name in params', call('tools/call', { name: 'a', Name: 'b' }), 'json_ambiguous'],
+    [
+      'look-alike revision',
+      call('ping', { _meta: { 'io.modelcontextprotocol/protocolversion': '2026-07-28' } }),
+      'json_ambiguous',
+    ],
+    ['two values', '{"jsonrpc":"2.0","id":1,"method":"ping"} {}', 'json_invalid'],
+    ['byte order mark', '\ufeff{}', 'json_invalid'],
+  ])('refuses %s', (_what, body, code) => {
+    expect(codeOf(body)).toBe(code)
+  })
+
+  it('leaves what tools make of their arguments to them', () => {
+    expect(codeOf(call('tools/call', { name: 'a', arguments: { Name: 1, name: 2, METHOD: 3 } }))).toBe('fine')
+  })
+
+  it('never crashes, and reads the method that JSON.parse reads', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.string(), fc.jsonValue(), (id, method, params) => {
+        const text = JSON.stringify({ jsonrpc: '2.0', id, method, params })
+        if (codeOf(text) !== 'fine') return
+        expect(parse(text).operations[0]?.method).toBe((JSON.parse(text) as { method: string }).method)
+      }),
+    )
+  })
+})

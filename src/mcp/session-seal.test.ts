@@ -1,0 +1,46 @@
+import { randomBytes } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import type { Principal } from '../core/principal.ts'
+import { createSessionSeal } from './session-seal.ts'
+
+const principal = (changes: Partial<Principal> = {}): Principal => ({
+  issuer: 'https://idp',
+  subject: 'alice',
+  clientId: 'app',
+  scopes: new Set(),
+  hasAudience: true,
+  expiresAt: 0,
+  claims: {},
+  ...changes,
+})
+const seal = createSessionSeal(randomBytes(32))
+const sealed = seal.seal('abc', 'mcp-session', 'files', principal())
+
+describe('the session seal', () => {
+  it('opens for the same principal with another token, and again', () => {
+    expect(seal.open(sealed, 'mcp-session', 'files', principal({ expiresAt: 5, scopes: new Set(['x']) }))).toBe('abc')
+    expect(seal.open(sealed, 'mcp-session', 'files', principal())).toBe('abc')
+  })
+
+  it.each<[string, Parameters<typeof seal.open>]>([
+    ['another subject', [sealed, 'mcp-session', 'files', principal({ subject: 'mallory' })]],
+    ['no subject', [sealed, 'mcp-session', 'files', principal({ subject: undefined })]],
+    ['another client', [sealed, 'mcp-session', 'files', principal({ clientId: 'other' })]],
+    ['the same subject of another issuer', [sealed, 'mcp-session', 'files', principal({ issuer: 'https://evil' })]],
+    ['another server', [sealed, 'mcp-session', 'mail', principal()]],
+    ['another purpose', [sealed, 'sse-endpoint', 'files', principal()]],
+    ['a changed value', [sealed.replace('abc', 'abd'), 'mcp-session', 'files', principal()]],
+    ['a value without a seal', ['abc', 'mcp-session', 'files', principal()]],
+    ['nothing', ['', 'mcp-session', 'files', principal()]],
+    ['parts shifted', [sealed, 'mcp-session', 'files', principal({ issuer: 'https://idp","alice', subject: 'app' })]],
+  ])('does not open for %s, whether it was opened before or not', (_what, given) => {
+    const fresh = createSessionSeal(Buffer.alloc(32, 1))
+    const other = fresh.seal('abc', 'mcp-session', 'files', principal())
+    expect(seal.open(...given)).toBeUndefined()
+    expect(fresh.open(given[0] === sealed ? other : given[0], given[1], given[2], given[3])).toBeUndefined()
+  })
+
+  it('does not open what another key sealed', () => {
+    expect(createSessionSeal(randomBytes(32)).open(sealed, 'mcp-session', 'files', principal())).toBeUndefined()
+  })
+})
