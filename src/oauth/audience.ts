@@ -1,0 +1,58 @@
+import { ProxyError } from '../core/errors.ts'
+
+/** Decides whether claims name an audience that this server goes by. */
+export interface AudienceCheck {
+  /**
+   * The first of the claims that is present decides: a token for another audience is not rescued by the client that asked for it.
+   *
+   * @param claims - of a verified token
+   * @param audienceClaims - claims that may name the audience, in order
+   * @returns whether the token named an audience at all
+   * @throws ProxyError `token_audience_mismatch`
+   */
+  check(claims: Readonly<Record<string, unknown>>, audienceClaims: readonly string[]): boolean
+}
+
+/**
+ * @param audiences - accepted audiences
+ * @param acceptMissing - whether tokens that name no audience pass
+ */
+export function createAudienceCheck(audiences: readonly string[], acceptMissing: boolean): AudienceCheck {
+  const accepted = new Set(audiences.map(normalizeAudience))
+  return {
+    check(claims, audienceClaims) {
+      const claim = audienceClaims.find((name) => Object.hasOwn(claims, name))
+      if (claim === undefined) {
+        if (acceptMissing) return false
+        throw mismatch(`the token names no audience (${audienceClaims.join(', ')})`)
+      }
+      const values = parseAudiences(claims[claim])
+      if (values.some((value) => accepted.has(normalizeAudience(value)))) return true
+      throw mismatch(`${claim} is ${JSON.stringify(values).slice(0, 300)}`)
+    },
+  }
+}
+
+/** A string or an array of strings (RFC 7519 §4.1.3). Anything else names nobody. */
+function parseAudiences(value: unknown): readonly string[] {
+  const values: readonly unknown[] = Array.isArray(value) ? value : [value]
+  return values.every((item) => typeof item === 'string') ? values : []
+}
+
+/** Scheme, authority, path. Only ASCII has letter case here: the Kelvin sign is no `k`. With user information the authority stays as is. */
+const HIERARCHICAL_URL = /^([A-Za-z][A-Za-z0-9+.-]*:\/\/)([^/?#@\x00-\x20\x7f-\uffff]*)([^?#]*)$/
+
+/**
+ * Brings an audience into the form in which it is compared. URLs may differ in the letter case of scheme and host, and by one final
+ * slash (2026-07-28 basic/authorization, Canonical Server URI); everything else is compared as it stands, without decoding.
+ */
+export function normalizeAudience(audience: string): string {
+  const parts = HIERARCHICAL_URL.exec(audience)
+  if (parts === null) return audience
+  const [, scheme = '', authority = '', path = ''] = parts
+  return scheme.toLowerCase() + authority.toLowerCase() + (path.endsWith('/') ? path.slice(0, -1) : path)
+}
+
+function mismatch(cause: string): ProxyError {
+  return new ProxyError('token_audience_mismatch', { cause })
+}

@@ -1,0 +1,99 @@
+import { ProxyError } from '../core/errors.ts'
+import type { IntrospectionPlan } from '../core/plan.ts'
+import type { MetadataSource } from './authorization-server-metadata.ts'
+import type { Claims } from './claims.ts'
+import { type AuthenticateClient, createClientAuthentication } from './client-authentication.ts'
+import type { Clock } from './clock.ts'
+import { createLimiter, type Limiter } from './limiter.ts'
+import type { SafeFetch } from './safe-fetch.ts'
+
+/** Asks an authorization server about opaque tokens (RFC 7662). */
+export interface Introspection {
+  /**
+   * @param token - the token's exact characters
+   * @param digest - of the token, under which answers are kept
+   * @returns what the answer says of the token; undefined when it is not active
+   * @throws ProxyError `issuer_unavailable`
+   */
+  introspect(token: string, digest: string): Promise<Claims | undefined>
+}
+
+export interface IntrospectionOptions {
+  readonly plan: IntrospectionPlan
+  readonly issuer: string
+  readonly metadata: MetadataSource
+  readonly fetchJson: SafeFetch['fetchJson']
+  readonly clock: Clock
+}
+
+const MAX_INACTIVE = 10_000
+const MAX_CONCURRENT = 32
+const MAX_WAITING = 1_000
+const RETRY_SECONDS = 5
+
+/** Creates the introspection of one issuer. Requests about the same token share one answer. */
+export function createIntrospection(options: IntrospectionOptions): Introspection {
+  const { plan, issuer, clock } = options
+  const authenticate = createClientAuthentication(plan, issuer, clock.wall)
+  const limiter = createLimiter(MAX_CONCURRENT, MAX_WAITING)
+  const inactive = createInactiveTokens(plan.negativeCacheSeconds * 1000, clock)
+  const running = new Map<string, Promise<Claims | undefined>>()
+  return {
+    introspect(token, digest) {
+      if (inactive.has(digest)) return Promise.resolve(undefined)
+      const joined = running.get(digest)
+      if (joined !== undefined) return joined
+      const answer = ask(options, authenticate, limiter, token).finally(() => running.delete(digest))
+      running.set(digest, answer)
+      return answer.then((claims) => {
+        if (claims === undefined) inactive.add(digest)
+        return claims
+      })
+    },
+  }
+}
+
+async function ask(
+  options: IntrospectionOptions,
+  authenticate: AuthenticateClient,
+  limiter: Limiter,
+  token: string,
+): Promise<Claims | undefined> {
+  try {
+    const { document } = await limiter.run(() => send(options, authenticate, token))
+    // RFC 7662 §2.2: a boolean. `"true"` is not active.
+    return document.active === true ? document : undefined
+  } catch (cause) {
+    throw new ProxyError('issuer_unavailable', { cause, retryAfter: RETRY_SECONDS })
+  }
+}
+
+async function send({ plan, metadata, fetchJson }: IntrospectionOptions, authenticate: AuthenticateClient, token: string) {
+  const { headers, parameters } = await authenticate()
+  const form = new URLSearchParams({ token, token_type_hint: 'access_token', ...parameters })
+  if (plan.endpoint !== undefined) return fetchJson(plan.endpoint, { namedBy: 'operator', form, headers })
+  const { introspectionEndpoint } = await metadata.load()
+  if (introspectionEndpoint === undefined) throw new Error('the metadata names no introspection_endpoint')
+  try {
+    return await fetchJson(introspectionEndpoint, { namedBy: 'metadata', form, headers })
+  } catch (error) {
+    // The endpoint may have moved.
+    metadata.forget()
+    throw error
+  }
+}
+
+/** Remembers for a while which tokens are not active. The oldest makes room: a flood of them takes no more memory. */
+function createInactiveTokens(keepMs: number, clock: Clock) {
+  const until = new Map<string, number>()
+  return {
+    has: (digest: string): boolean => clock.monotonic() < (until.get(digest) ?? Number.NEGATIVE_INFINITY),
+    add(digest: string): void {
+      if (keepMs <= 0) return
+      until.delete(digest)
+      const oldest = until.size >= MAX_INACTIVE ? until.keys().next() : undefined
+      if (oldest && !oldest.done) until.delete(oldest.value)
+      until.set(digest, clock.monotonic() + keepMs)
+    },
+  }
+}

@@ -1,0 +1,77 @@
+import type { IssuerPlan } from '../core/plan.ts'
+import { createMetadataSource } from './authorization-server-metadata.ts'
+import { type Clock, systemClock } from './clock.ts'
+import { createIntrospection, type Introspection } from './introspection.ts'
+import { createIssuerKeys, type IssuerKeys } from './keys.ts'
+import { createSafeFetch, type ResolveHost } from './safe-fetch.ts'
+
+/** An issuer whose tokens we accept: its keys, and its answers about opaque tokens. */
+export interface Issuer {
+  readonly plan: IssuerPlan
+  readonly keys: IssuerKeys
+  readonly introspection: Introspection | undefined
+  /** Whether tokens of this issuer can be checked now. With introspection that shows only when one is. */
+  isReady(): boolean
+  /** Begins to fetch what will be needed; nobody waits for it. */
+  warm(): void
+  close(): Promise<void>
+}
+
+/** The issuers of all servers. Servers with the same issuer share its keys and connections. */
+export interface IssuerPool {
+  find(plan: IssuerPlan): Issuer
+  /** Whether every issuer is ready. */
+  isReady(): boolean
+  warm(): void
+  close(): Promise<void>
+}
+
+export interface IssuerPoolOptions {
+  readonly clock?: Clock
+  /** Hears of trouble with an issuer's keys, at most once a minute for each; the text holds no secrets. */
+  readonly onIssue?: (message: string) => void
+  readonly resolveHost?: ResolveHost
+}
+
+/** Creates an empty pool. Nothing is fetched before it is needed. */
+export function createIssuerPool(options: IssuerPoolOptions = {}): IssuerPool {
+  const issuers = new Map<string, Issuer>()
+  const all = () => [...issuers.values()]
+  return {
+    find(plan) {
+      const key = JSON.stringify(plan)
+      const issuer = issuers.get(key) ?? createIssuer(plan, options)
+      issuers.set(key, issuer)
+      return issuer
+    },
+    isReady: () => all().every((issuer) => issuer.isReady()),
+    warm() {
+      for (const issuer of all()) issuer.warm()
+    },
+    async close() {
+      await Promise.all(all().map((issuer) => issuer.close()))
+    },
+  }
+}
+
+function createIssuer(plan: IssuerPlan, { clock = systemClock, onIssue, resolveHost }: IssuerPoolOptions): Issuer {
+  const { fetchJson, close } = createSafeFetch(plan, resolveHost)
+  const metadata = createMetadataSource(plan.issuer, fetchJson, clock)
+  const keys = createIssuerKeys({ plan, metadata, fetchJson, clock, onIssue })
+  const asks = plan.introspection
+  const introspection = asks && createIntrospection({ plan: asks, issuer: plan.issuer, metadata, fetchJson, clock })
+  return {
+    plan,
+    keys,
+    introspection,
+    // An issuer of opaque tokens may have no keys at all.
+    isReady: () => introspection !== undefined || keys.isReady(),
+    warm() {
+      if (introspection === undefined) keys.warm()
+    },
+    async close() {
+      keys.close()
+      await close()
+    },
+  }
+}

@@ -1,0 +1,152 @@
+import { createPublicKey, hash, type KeyObject } from 'node:crypto'
+import { isRocaModulus } from './roca.ts'
+
+/** A public key that verifies signatures. */
+export interface VerificationKey {
+  readonly keyId: string | undefined
+  /** Algorithms (`alg`, RFC 7518 §3.1) that may be used with it. */
+  readonly algorithms: readonly string[]
+  readonly key: KeyObject
+  /** Tells this key, with its key id, from any other. */
+  readonly fingerprint: string
+}
+
+/** A JSON Web Key as it came: nothing is known of its members yet. */
+export type UnknownJwk = Readonly<Record<string, unknown>>
+
+const RSA_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512']
+/** RFC 9864 names Ed25519; RFC 8037 called the same thing EdDSA. */
+const ED25519_ALGORITHMS = ['EdDSA', 'Ed25519']
+
+const MIN_MODULUS_BITS = 2048
+/** What OpenSSL verifies with; bigger keys only cost time. */
+const MAX_MODULUS_BITS = 16_384
+const MAX_EXPONENT = 2n ** 64n
+
+interface Curve {
+  readonly algorithms: readonly string[]
+  readonly coordinateBytes: number
+}
+
+const EC_CURVES: ReadonlyMap<unknown, Curve> = new Map([
+  ['P-256', { algorithms: ['ES256'], coordinateBytes: 32 }],
+  ['P-384', { algorithms: ['ES384'], coordinateBytes: 48 }],
+  ['P-521', { algorithms: ['ES512'], coordinateBytes: 66 }],
+])
+
+/** Members that only private or symmetric keys have (RFC 7518 §6). */
+const SECRET_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv']
+
+/**
+ * Reads a key of a JWK Set.
+ *
+ * @param jwk - the key as it came
+ * @returns the key; undefined when it is meant for something else than signatures that we know; or what is wrong with it
+ */
+export function parseVerificationKey(jwk: UnknownJwk): VerificationKey | string | undefined {
+  const problem = findProblem(jwk)
+  if (problem !== undefined) return problem
+  if (!isForSignatures(jwk)) return undefined
+  try {
+    const material = parseMaterial(jwk)
+    if (material === undefined || typeof material === 'string') return material
+    const algorithms = narrowAlgorithms(material.algorithms, jwk.alg)
+    if (algorithms.length === 0) return undefined
+    const keyId = jwk.kid as string | undefined
+    const fingerprint = JSON.stringify([keyId ?? null, algorithms, hash('sha256', JSON.stringify(material.jwk), 'base64url')])
+    return { keyId, algorithms, key: material.key, fingerprint }
+  } catch {
+    // OpenSSL refuses what is not a key: a point off the curve, for one.
+    return 'the key material is invalid'
+  }
+}
+
+/** What must not stand in a published key. */
+function findProblem(jwk: UnknownJwk): string | undefined {
+  if (jwk.kty === 'oct') return 'a symmetric key has been published'
+  const secret = SECRET_MEMBERS.find((member) => jwk[member] !== undefined)
+  if (secret !== undefined) return `private key material (${secret}) has been published`
+  return jwk.kid === undefined || typeof jwk.kid === 'string' ? undefined : 'kid is not a string'
+}
+
+/** `use` and `key_ops` (RFC 7517 §4.2, §4.3). */
+function isForSignatures({ use, key_ops: operations }: UnknownJwk): boolean {
+  if (use !== undefined && use !== 'sig') return false
+  return operations === undefined || (Array.isArray(operations) && operations.includes('verify'))
+}
+
+interface Material {
+  readonly key: KeyObject
+  readonly algorithms: readonly string[]
+  /** The members that make the key, and no others. */
+  readonly jwk: Readonly<Record<string, string>>
+}
+
+function parseMaterial(jwk: UnknownJwk): Material | string | undefined {
+  switch (jwk.kty) {
+    case 'RSA':
+      return parseRsa(jwk)
+    case 'EC':
+      return parseEc(jwk)
+    case 'OKP':
+      return parseOkp(jwk)
+    default:
+      return undefined
+  }
+}
+
+function parseRsa(jwk: UnknownJwk): Material | string {
+  const n = decodeMember(jwk.n)
+  const e = decodeMember(jwk.e)
+  if (n === undefined || e === undefined) return 'n or e is not base64url'
+  const modulus = BigInt(`0x${n.toString('hex')}`)
+  const exponent = BigInt(`0x${e.toString('hex')}`)
+  const bits = modulus.toString(2).length
+  if (bits < MIN_MODULUS_BITS || bits > MAX_MODULUS_BITS) return `an RSA modulus of ${bits} bits`
+  // With an exponent of one a signature is its own message.
+  if (exponent < 3n || exponent % 2n === 0n || exponent >= MAX_EXPONENT) return 'an RSA exponent that is not usable'
+  if (isRocaModulus(modulus)) return 'an RSA modulus of a faulty generator (CVE-2017-15361)'
+  return createMaterial({ e: jwk.e as string, kty: 'RSA', n: jwk.n as string }, RSA_ALGORITHMS)
+}
+
+function parseEc(jwk: UnknownJwk): Material | string | undefined {
+  const curve = EC_CURVES.get(jwk.crv)
+  if (curve === undefined) return undefined
+  // RFC 7518 §6.2.1.2: coordinates have the full length of the curve's field.
+  const isFull = (member: unknown) => decodeMember(member)?.length === curve.coordinateBytes
+  if (!isFull(jwk.x) || !isFull(jwk.y)) return 'x or y has not the length of the curve'
+  return createMaterial({ crv: jwk.crv as string, kty: 'EC', x: jwk.x as string, y: jwk.y as string }, curve.algorithms)
+}
+
+function parseOkp(jwk: UnknownJwk): Material | string | undefined {
+  if (jwk.crv !== 'Ed25519') return undefined
+  if (decodeMember(jwk.x)?.length !== 32) return 'x has not the length of the curve'
+  return createMaterial({ crv: 'Ed25519', kty: 'OKP', x: jwk.x as string }, ED25519_ALGORITHMS)
+}
+
+function createMaterial(jwk: Readonly<Record<string, string>>, algorithms: readonly string[]): Material {
+  return { key: createPublicKey({ key: jwk, format: 'jwk' }), algorithms, jwk }
+}
+
+function decodeMember(value: unknown): Buffer | undefined {
+  return typeof value === 'string' ? decodeBase64url(value) : undefined
+}
+
+function narrowAlgorithms(fitting: readonly string[], alg: unknown): readonly string[] {
+  if (alg === undefined) return fitting
+  if (fitting === ED25519_ALGORITHMS) return ED25519_ALGORITHMS.includes(alg as string) ? fitting : []
+  return fitting.filter((algorithm) => algorithm === alg)
+}
+
+const BASE64URL = /^[A-Za-z0-9_-]+$/
+
+/**
+ * Decodes base64url without padding (RFC 7515 §2), in its only canonical form: unused bits are zero, nothing else stands between.
+ *
+ * @returns undefined for an empty text and for any other form
+ */
+export function decodeBase64url(text: string): Buffer | undefined {
+  if (!BASE64URL.test(text)) return undefined
+  const bytes = Buffer.from(text, 'base64url')
+  return bytes.toString('base64url') === text ? bytes : undefined
+}

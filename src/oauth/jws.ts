@@ -1,0 +1,117 @@
+import { compactVerify } from 'jose'
+import { ProxyError } from '../core/errors.ts'
+import { checkStrictJson } from '../core/json.ts'
+import { decodeBase64url, type VerificationKey } from './jwk.ts'
+
+/** A signed JWT (RFC 7519) whose form is right and of whose content nothing is verified yet. */
+export interface SignedJwt {
+  /** The exact characters. */
+  readonly token: string
+  readonly algorithm: string
+  readonly keyId: string | undefined
+  /** `typ`, lower case, without `application/`; undefined when the header has none. */
+  readonly type: string | undefined
+  /** Claims. Not to be believed before the signature is verified. */
+  readonly claims: Readonly<Record<string, unknown>>
+}
+
+/** Tokens of this length and longer are refused unread. */
+const LENGTH_LIMIT = 16 * 1024
+const MAX_DEPTH = 32
+const MAX_KEY_ID_LENGTH = 1024
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/**
+ * Whether a token means to be a signed JWT: three parts, the first of which stands for the beginning of a JSON object. Decodes more
+ * than a JWT permits, so that a damaged JWT is refused as one and not asked about as an opaque token.
+ */
+export function looksLikeJwt(token: string): boolean {
+  const first = token.indexOf('.')
+  const second = token.indexOf('.', first + 1)
+  if (first === -1 || second === -1 || token.includes('.', second + 1)) return false
+  return Buffer.from(token.slice(0, Math.min(first, 64)), 'base64url')
+    .toString('latin1')
+    .trimStart()
+    .startsWith('{')
+}
+
+/**
+ * Reads a signed JWT in compact serialization (RFC 7515 §7.1). Two texts never mean the same token: base64url must be canonical, JSON
+ * must have one reading.
+ *
+ * @throws ProxyError `token_invalid`, `token_type_wrong`
+ */
+export function parseSignedJwt(token: string): SignedJwt {
+  if (token.length >= LENGTH_LIMIT) throw invalid('longer than 16 KiB')
+  const [header = '', payload = '', signature = '', ...more] = token.split('.')
+  if (more.length > 0 || decodeBase64url(signature) === undefined) throw invalid('not three parts of canonical base64url')
+  const fields = parseObject(header, 'header')
+  checkHeader(fields)
+  const algorithm = parseAlgorithm(fields.alg)
+  const keyId = parseKeyId(fields.kid)
+  return { token, algorithm, keyId, type: parseType(fields.typ), claims: parseObject(payload, 'payload') }
+}
+
+function parseObject(segment: string, what: string): Readonly<Record<string, unknown>> {
+  const bytes = decodeBase64url(segment)
+  if (bytes === undefined) throw invalid(`${what} is not canonical base64url`)
+  let value: unknown
+  try {
+    const text = utf8.decode(bytes)
+    checkStrictJson(text, MAX_DEPTH)
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw new ProxyError('token_invalid', { cause: new Error(`${what} is not unambiguous JSON`, { cause }) })
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(`${what} is not a JSON object`)
+  return value as Record<string, unknown>
+}
+
+function parseAlgorithm(alg: unknown): string {
+  if (typeof alg !== 'string') throw invalid('alg is not a string')
+  return alg
+}
+
+function parseKeyId(kid: unknown): string | undefined {
+  if (kid !== undefined && (typeof kid !== 'string' || kid.length > MAX_KEY_ID_LENGTH))
+    throw invalid('kid is not a usable string')
+  return kid
+}
+
+function parseType(typ: unknown): string | undefined {
+  if (typ === undefined) return undefined
+  if (typeof typ !== 'string') throw invalid('typ is not a string')
+  // RFC 7515 §4.1.9: a media type without `application/`; compared without regard to case.
+  return typ.toLowerCase().replace(/^application\//, '')
+}
+
+/** Refuses header parameters that would change what the token means. `jwk`, `jku`, `x5u`, `x5c` and `x5t` change nothing: never read. */
+function checkHeader(fields: Readonly<Record<string, unknown>>): void {
+  // RFC 7515 §4.1.11: extensions that must be understood. None is; an empty list is not permitted either.
+  if (fields.crit !== undefined) throw invalid('crit')
+  if (fields.b64 !== undefined) throw invalid('b64 (RFC 7797)')
+  if (fields.zip !== undefined) throw invalid('zip')
+  if (fields.enc !== undefined) throw invalid('enc: an encrypted token')
+  const { cty } = fields
+  if (cty !== undefined && (typeof cty !== 'string' || /^(application\/)?jwt$/i.test(cty))) throw invalid('cty: a nested token')
+}
+
+/**
+ * Verifies the signature.
+ *
+ * @param jwt - the token
+ * @param key - fits the token's algorithm
+ * @throws ProxyError `token_invalid`
+ */
+export async function verifySignature(jwt: SignedJwt, key: VerificationKey): Promise<void> {
+  try {
+    await compactVerify(jwt.token, key.key, { algorithms: [jwt.algorithm] })
+  } catch (cause) {
+    throw new ProxyError('token_invalid', { cause: new Error('the signature does not verify', { cause }) })
+  }
+}
+
+function invalid(cause: string): ProxyError {
+  return new ProxyError('token_invalid', { cause })
+}

@@ -1,0 +1,50 @@
+import { ProxyError } from '../core/errors.ts'
+import type { IssuerPlan } from '../core/plan.ts'
+import type { Principal } from '../core/principal.ts'
+import type { AudienceCheck } from './audience.ts'
+import { checkTimes, checkTokenType, createPrincipal } from './claims.ts'
+import type { Clock } from './clock.ts'
+import type { VerificationKey } from './jwk.ts'
+import { type SignedJwt, verifySignature } from './jws.ts'
+import type { IssuerKeys } from './keys.ts'
+
+/** What a signed JWT proved. */
+export interface VerifiedJwt {
+  readonly principal: Principal
+  /** Fingerprint of the key that verified it. */
+  readonly keyFingerprint: string
+}
+
+export interface JwtVerifierOptions {
+  readonly plan: IssuerPlan
+  readonly keys: IssuerKeys
+  readonly audience: AudienceCheck
+  readonly clock: Clock
+}
+
+/**
+ * Verifies a signed JWT of one issuer (RFC 7519 §7.2, RFC 8725, RFC 9068 §4).
+ *
+ * @param jwt - its `iss` is the issuer of the plan
+ * @throws ProxyError `token_*`, `issuer_unavailable`
+ */
+export async function verifyJwt(jwt: SignedJwt, { plan, keys, audience, clock }: JwtVerifierOptions): Promise<VerifiedJwt> {
+  checkAlgorithm(jwt.algorithm, plan.algorithms)
+  const found = keys.findKey(jwt.keyId, jwt.algorithm)
+  const key: VerificationKey = found instanceof Promise ? await found : found
+  await verifySignature(jwt, key)
+  const now = clock.wall() / 1000
+  checkTokenType(jwt.claims, jwt.type, plan)
+  const expiresAt = checkTimes(jwt.claims, plan, now)
+  const hasAudience = audience.check(jwt.claims, plan.audienceClaims)
+  return { principal: createPrincipal(jwt.claims, plan, hasAudience, expiresAt), keyFingerprint: key.fingerprint }
+}
+
+/** The configuration chooses the algorithms, the token only one of them (RFC 8725 §3.1). */
+function checkAlgorithm(algorithm: string, accepted: readonly string[]): void {
+  if (accepted.includes(algorithm)) return
+  // Two names of one algorithm (RFC 9864 §2.2).
+  const isEd25519 = algorithm === 'EdDSA' || algorithm === 'Ed25519'
+  if (isEd25519 && (accepted.includes('EdDSA') || accepted.includes('Ed25519'))) return
+  throw new ProxyError('token_invalid', { cause: `alg ${JSON.stringify(algorithm.slice(0, 32))} is not accepted` })
+}

@@ -1,0 +1,230 @@
+import { ProxyError } from '../core/errors.ts'
+import type { IssuerPlan } from '../core/plan.ts'
+import type { MetadataSource } from './authorization-server-metadata.ts'
+import type { Clock } from './clock.ts'
+import type { VerificationKey } from './jwk.ts'
+import { type KeySet, parseKeySet } from './key-set.ts'
+import type { JsonAnswer, SafeFetch } from './safe-fetch.ts'
+
+/** The keys of one issuer, kept up to date in the background. */
+export interface IssuerKeys {
+  /**
+   * Finds the key that a token names. A key that is known is there at once; an unknown one may be new, so the issuer is asked, at most
+   * once in 30 s.
+   *
+   * @param keyId - `kid` of the token
+   * @param algorithm - `alg` of the token
+   * @throws ProxyError `token_invalid` when there is no such key, `issuer_unavailable` when that cannot be found out
+   */
+  findKey(keyId: string | undefined, algorithm: string): VerificationKey | Promise<VerificationKey>
+  /** Whether the key with that fingerprint still verifies tokens. */
+  holds(fingerprint: string): boolean
+  /** Whether there are keys to verify with. */
+  isReady(): boolean
+  /** Begins to fetch the keys unless that has happened; nobody waits for it. */
+  warm(): void
+  /** Stops the background work. */
+  close(): void
+}
+
+export interface IssuerKeysOptions {
+  readonly plan: IssuerPlan
+  readonly metadata: MetadataSource
+  readonly fetchJson: SafeFetch['fetchJson']
+  readonly clock: Clock
+  /** Hears of trouble with the keys, at most once a minute; the text holds no secrets. */
+  readonly onIssue?: ((message: string) => void) | undefined
+}
+
+/** How long a request waits for keys at most. */
+const WAIT_MS = 5_000
+const FORCED_INTERVAL_MS = 30_000
+const ISSUE_INTERVAL_MS = 60_000
+const FIRST_RETRY_MS = 1_000
+/** With keys at hand there is time; without any, everyone waits for the issuer to come back. */
+const LAST_RETRY_MS = { withKeys: 30_000, withoutKeys: 2_000 }
+/** Begins early by a tenth, so that the answer is there when the keys come of age. */
+const REFRESH_SHARE = 0.9
+
+interface KeyState {
+  keys: KeySet | undefined
+  /** When the request for `keys` began, monotonic. */
+  fetchedAt: number
+  /** Failures in a row. */
+  failures: number
+  loading: Promise<void> | undefined
+  /** When an unknown key id last had us ask. */
+  forcedAt: number
+  reportedAt: number
+  /** The problems of the key set that were reported last. */
+  reportedProblems: string
+  nextLoadAt: number
+  cancelTimer: () => void
+  isClosed: boolean
+}
+
+/** Creates the keys of an issuer. Nothing is fetched before the first question. */
+export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
+  const state = createState()
+  const current = () => findUsable(state, options)
+  return {
+    findKey(keyId, algorithm) {
+      const keys = current()
+      return keys?.find(keyId, algorithm) ?? findMissingKey(state, options, keyId, algorithm)
+    },
+    holds: (fingerprint) => current()?.holds(fingerprint) === true,
+    isReady: () => current() !== undefined,
+    warm() {
+      if (current() === undefined) void startLoad(state, options)
+    },
+    close() {
+      state.isClosed = true
+      state.cancelTimer()
+    },
+  }
+}
+
+function createState(): KeyState {
+  return {
+    keys: undefined,
+    fetchedAt: 0,
+    failures: 0,
+    loading: undefined,
+    forcedAt: Number.NEGATIVE_INFINITY,
+    reportedAt: Number.NEGATIVE_INFINITY,
+    reportedProblems: '',
+    nextLoadAt: Number.NEGATIVE_INFINITY,
+    cancelTimer: () => {},
+    isClosed: false,
+  }
+}
+
+/** The keys, as long as they may be used: fresh, or kept while the issuer is down. */
+function findUsable(state: KeyState, { plan, clock }: IssuerKeysOptions): KeySet | undefined {
+  if (state.keys === undefined || state.keys.size === 0) return undefined
+  const longest = Math.max(plan.refreshKeysSeconds, plan.staleKeysSeconds) * 1000
+  return clock.monotonic() - state.fetchedAt < longest ? state.keys : undefined
+}
+
+async function findMissingKey(
+  state: KeyState,
+  options: IssuerKeysOptions,
+  keyId: string | undefined,
+  algorithm: string,
+): Promise<VerificationKey> {
+  const keys = findUsable(state, options)
+  // A key of that name which doesn't fit the algorithm is an answer, not a gap.
+  if (keys !== undefined && keyId !== undefined && keys.hasKeyId(keyId)) throw unfit(keyId, algorithm)
+  if (mayAsk(state, options, keys)) await waitForLoad(state, options)
+  const latest = findUsable(state, options)
+  const key = latest?.find(keyId, algorithm)
+  if (key !== undefined) return key
+  // Only an issuer that has answered can have said that there is no such key.
+  const hasAnswered = latest !== undefined && state.failures === 0 && state.loading === undefined
+  throw hasAnswered ? unfit(keyId, algorithm) : unavailable(state, options)
+}
+
+/** Whether a missing key may have the issuer asked now. Whoever comes while it is being asked waits for the same answer. */
+function mayAsk(state: KeyState, { clock }: IssuerKeysOptions, keys: KeySet | undefined): boolean {
+  if (state.loading !== undefined) return true
+  const now = clock.monotonic()
+  if (keys === undefined) return now >= state.nextLoadAt
+  if (now - state.forcedAt < FORCED_INTERVAL_MS) return false
+  state.forcedAt = now
+  return true
+}
+
+/** Waits until the keys are loaded, but not longer than a request can. */
+function waitForLoad(state: KeyState, options: IssuerKeysOptions): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = options.clock.after(WAIT_MS, resolve)
+    void startLoad(state, options).then(() => {
+      cancel()
+      resolve()
+    })
+  })
+}
+
+/** Loads the keys; one load at a time. The promise never rejects: a failure is part of the state. */
+function startLoad(state: KeyState, options: IssuerKeysOptions): Promise<void> {
+  state.loading ??= load(state, options).finally(() => {
+    state.loading = undefined
+  })
+  return state.loading
+}
+
+async function load(state: KeyState, options: IssuerKeysOptions): Promise<void> {
+  state.cancelTimer()
+  const startedAt = options.clock.monotonic()
+  try {
+    const answer = await fetchKeys(options)
+    const keys = parseKeySet(answer.document)
+    state.keys = keys
+    state.fetchedAt = startedAt
+    // An empty set is believed, since keys may be withdrawn, but soon asked about again.
+    state.failures = keys.size > 0 ? 0 : state.failures + 1
+    reportProblems(state, options, keys.problems.join('; ').slice(0, 1000))
+    schedule(
+      state,
+      options,
+      keys.size > 0 ? startedAt + refreshAfter(answer, options.plan) - options.clock.monotonic() : undefined,
+    )
+  } catch (error) {
+    state.failures++
+    options.metadata.forget()
+    report(state, options, `keys cannot be fetched: ${error instanceof Error ? error.message : String(error)}`)
+    schedule(state, options, undefined)
+  }
+}
+
+async function fetchKeys({ plan, metadata, fetchJson }: IssuerKeysOptions): Promise<JsonAnswer> {
+  if (plan.jwksUri !== undefined) return fetchJson(plan.jwksUri, { namedBy: 'operator' })
+  const { jwksUri } = await metadata.load()
+  if (jwksUri === undefined) throw new Error('the metadata names no jwks_uri')
+  return fetchJson(jwksUri, { namedBy: 'metadata' })
+}
+
+/** Milliseconds: what `Cache-Control` says, within reason, but never longer than the configuration wants. */
+function refreshAfter({ cacheControl }: JsonAnswer, { refreshKeysSeconds }: IssuerPlan): number {
+  const maxAge = /(?:^|[ ,])max-age="?(\d{1,12})/i.exec(cacheControl ?? '')?.[1]
+  const stated = maxAge === undefined ? refreshKeysSeconds : Math.min(Math.max(Number(maxAge), 30), 86_400)
+  return Math.min(stated, refreshKeysSeconds) * 1000 * REFRESH_SHARE
+}
+
+/** Plans the next load; undefined after a failure: then soon, and less and less soon. */
+function schedule(state: KeyState, options: IssuerKeysOptions, delay: number | undefined): void {
+  const { clock } = options
+  const wait = Math.max(delay ?? retryDelay(state, options), 0)
+  state.nextLoadAt = clock.monotonic() + wait
+  if (state.isClosed) return
+  state.cancelTimer = clock.after(wait, () => void startLoad(state, options))
+}
+
+function retryDelay(state: KeyState, options: IssuerKeysOptions): number {
+  const last = findUsable(state, options) === undefined ? LAST_RETRY_MS.withoutKeys : LAST_RETRY_MS.withKeys
+  return Math.min(FIRST_RETRY_MS * 2 ** (state.failures - 1), last)
+}
+
+/** Says once what is wrong with the keys, not at every refresh. */
+function reportProblems(state: KeyState, options: IssuerKeysOptions, problems: string): void {
+  if (problems === state.reportedProblems) return
+  if (problems === '' || report(state, options, `keys left out: ${problems}`)) state.reportedProblems = problems
+}
+
+function report(state: KeyState, { clock, onIssue, plan }: IssuerKeysOptions, message: string): boolean {
+  const now = clock.monotonic()
+  if (onIssue === undefined || now - state.reportedAt < ISSUE_INTERVAL_MS) return false
+  state.reportedAt = now
+  onIssue(`issuer ${plan.issuer}: ${message}`)
+  return true
+}
+
+function unfit(keyId: string | undefined, algorithm: string): ProxyError {
+  const name = keyId === undefined ? 'no kid' : `kid ${JSON.stringify(keyId.slice(0, 64))}`
+  return new ProxyError('token_invalid', { cause: `no key of the issuer for ${name} and ${algorithm}` })
+}
+
+function unavailable(state: KeyState, { clock, plan }: IssuerKeysOptions): ProxyError {
+  const retryAfter = Math.max(1, Math.ceil((state.nextLoadAt - clock.monotonic()) / 1000))
+  return new ProxyError('issuer_unavailable', { cause: `the keys of issuer ${plan.issuer} cannot be fetched`, retryAfter })
+}

@@ -1,0 +1,27 @@
+import type { ProtectedResource } from '../core/route.ts'
+
+/** Protected resource metadata (RFC 9728 §2), as JSON. */
+export interface ProtectedResourceMetadata {
+  readonly resource: string
+  readonly authorization_servers: readonly string[]
+  readonly scopes_supported?: readonly string[]
+  readonly bearer_methods_supported?: readonly string[]
+  readonly resource_name: string
+}
+
+/**
+ * What clients are told about a protected resource. There is no `jwks_uri`: RFC 9728 §2 means keys of the resource itself, which has
+ * none; those of the issuer stand in the issuer's own metadata.
+ *
+ * @param resource - the endpoint's protected resource
+ * @returns the document; lists without a member are left out (RFC 9728 §3.2)
+ */
+export function createProtectedResourceMetadata(resource: ProtectedResource): ProtectedResourceMetadata {
+  return {
+    resource: resource.identifier,
+    authorization_servers: resource.authorizationServers,
+    ...(resource.scopesSupported.length > 0 && { scopes_supported: resource.scopesSupported }),
+    ...(resource.bearerMethods.length > 0 && { bearer_methods_supported: resource.bearerMethods }),
+    resource_name: resource.name,
+  }
+}

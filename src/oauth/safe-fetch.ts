@@ -1,0 +1,248 @@
+import { lookup as dnsLookup, type LookupAddress } from 'node:dns'
+import type { LookupFunction } from 'node:net'
+import { getCACertificates } from 'node:tls'
+import { Agent, type Dispatcher, request as send } from 'undici'
+import { checkStrictJson } from '../core/json.ts'
+import { findAddressLiteral, isLoopbackHost, isPublicAddress } from './addresses.ts'
+
+/** For whom we look things up, and where the operator lets us. */
+export interface SafeFetchPlan {
+  /** Issuer identifier: what it names lies on its own host, or on the public internet. */
+  readonly issuer: string
+  /** Whether metadata may name private addresses although the issuer's own host is public. */
+  readonly allowPrivateNetwork: boolean
+  /** PEM text of additional certificate authorities. */
+  readonly ca: string | undefined
+}
+
+export interface OutboundRequest {
+  /** Who named the URL: the configuration, or a document that the issuer published. */
+  readonly namedBy: 'operator' | 'metadata'
+  /** Form to post; without it the request is a GET. */
+  readonly form?: URLSearchParams
+  readonly headers?: Readonly<Record<string, string>>
+  readonly signal?: AbortSignal
+}
+
+export interface JsonAnswer {
+  readonly document: Readonly<Record<string, unknown>>
+  /** `Cache-Control` as received. */
+  readonly cacheControl: string | undefined
+}
+
+/** The one door through which this proxy asks others on its own account. */
+export interface SafeFetch {
+  /**
+   * Fetches a JSON object.
+   *
+   * @param url - absolute URL
+   * @throws Error that says why not, without secrets; every failure is one, whatever the status
+   */
+  fetchJson(url: string, request: OutboundRequest): Promise<JsonAnswer>
+  close(): Promise<void>
+}
+
+/** How names become addresses: `dns.lookup`, or something like it. */
+export type ResolveHost = (
+  hostname: string,
+  options: { readonly all: true },
+  callback: (error: Error | null, addresses: LookupAddress[]) => void,
+) => void
+
+const DEADLINE_MS = 5_000
+const MAX_BODY_BYTES = 512 * 1024
+const MAX_JSON_DEPTH = 32
+/** `application/json` or a type with the suffix `+json` (RFC 6839 §3.1); parameters don't matter, JSON is UTF-8 (RFC 8259 §8.1). */
+const JSON_MEDIA_TYPE = /^application\/(?:[\w.-]+\+)?json(?:$|[ \t]*;)/i
+
+/**
+ * Opens a door for one issuer. TLS is always verified, redirects are never followed, and names are resolved once: the connection goes
+ * to the address that was checked.
+ *
+ * @param plan - whose addresses may be private
+ * @param resolveHost - for tests; `dns.lookup` otherwise
+ */
+export function createSafeFetch(plan: SafeFetchPlan, resolveHost: ResolveHost = dnsLookup): SafeFetch {
+  // Two pools: a connection to a private address must not be found again by a request that may not go there.
+  const anywhere = createAgent(plan.ca, resolveHost, false)
+  const publicOnly = createAgent(plan.ca, resolveHost, true)
+  return {
+    async fetchJson(url, request) {
+      const target = parseTarget(url, request.namedBy, plan.issuer)
+      const deadline = AbortSignal.timeout(DEADLINE_MS)
+      const isFree = request.namedBy === 'operator' || (await mayBePrivate(target, plan, resolveHost, deadline))
+      if (!isFree) checkPublicLiteral(url, target)
+      return exchange(target, request, isFree ? anywhere : publicOnly, deadline)
+    },
+    async close() {
+      await Promise.all([anywhere.destroy(), publicOnly.destroy()])
+    },
+  }
+}
+
+function createAgent(ca: string | undefined, resolveHost: ResolveHost, publicOnly: boolean): Agent {
+  return new Agent({
+    allowH2: false,
+    connections: 64,
+    maxHeaderSize: 16 * 1024,
+    headersTimeout: DEADLINE_MS,
+    bodyTimeout: DEADLINE_MS,
+    connect: {
+      timeout: DEADLINE_MS,
+      lookup: createLookup(resolveHost, publicOnly),
+      // Said aloud, since NODE_TLS_REJECT_UNAUTHORIZED=0 would otherwise switch it off.
+      rejectUnauthorized: true,
+      ...(ca !== undefined && { ca: [...getCACertificates('default'), ca] }),
+    },
+  })
+}
+
+/** The hook through which a socket learns its addresses. One address that is not public refuses them all: which is dialled is chance. */
+function createLookup(resolveHost: ResolveHost, publicOnly: boolean): LookupFunction {
+  return (hostname, options, callback) => {
+    resolveHost(hostname, { ...options, all: true }, (error, addresses) => {
+      const first = addresses?.[0]
+      if (error || first === undefined) return callback(error ?? new Error(`${hostname} has no address`), [])
+      if (publicOnly && !addresses.every(({ address }) => isPublicAddress(address))) {
+        return callback(new Error(`${hostname} resolves to an address that is not public`), [])
+      }
+      if (options.all) callback(null, addresses)
+      else callback(null, first.address, first.family)
+    })
+  }
+}
+
+function parseTarget(url: string, namedBy: OutboundRequest['namedBy'], issuer: string): URL {
+  const target = URL.parse(url)
+  if (target === null) throw new Error('not an absolute URL')
+  if (target.username !== '' || target.password !== '') throw new Error(`${target.host}: a URL with user information`)
+  if (target.protocol === 'https:') return target
+  if (target.protocol !== 'http:') throw new Error(`scheme ${target.protocol} is not fetched`)
+  const isKnown = namedBy === 'operator' || isSameHost(target, issuer, 'http:') || isLoopbackHost(target.hostname)
+  if (!isKnown) throw new Error(`${target.host}: https is needed`)
+  return target
+}
+
+/** Whether a URL that metadata named may lead into a private network. */
+async function mayBePrivate(target: URL, plan: SafeFetchPlan, resolveHost: ResolveHost, deadline: AbortSignal): Promise<boolean> {
+  if (plan.allowPrivateNetwork || isSameHost(target, plan.issuer)) return true
+  const issuer = URL.parse(plan.issuer)
+  return issuer !== null && isPrivateHost(issuer.hostname, resolveHost, deadline)
+}
+
+function isSameHost(target: URL, issuer: string, protocol?: string): boolean {
+  const own = URL.parse(issuer)
+  return own !== null && own.hostname === target.hostname && (protocol === undefined || own.protocol === protocol)
+}
+
+/** Whether all of a host's addresses are private ones. A host that cannot be resolved in time is not. */
+function isPrivateHost(hostname: string, resolveHost: ResolveHost, deadline: AbortSignal): Promise<boolean> {
+  const literal = findAddressLiteral(hostname)
+  if (literal !== undefined) return Promise.resolve(!isPublicAddress(literal))
+  return new Promise((resolve) => {
+    deadline.addEventListener('abort', () => resolve(false), { once: true })
+    resolveHost(hostname, { all: true }, (error, addresses) => {
+      resolve(error === null && addresses.length > 0 && addresses.every(({ address }) => !isPublicAddress(address)))
+    })
+  })
+}
+
+/**
+ * Sockets don't look up literal addresses, so they are checked here. A URL parser turns `2130706433` and `0x7f.1` into `127.0.0.1`: who
+ * writes an address in such a way wants to get past a check.
+ */
+function checkPublicLiteral(url: string, target: URL): void {
+  const literal = findAddressLiteral(target.hostname)
+  if (literal === undefined) return
+  if (!url.toLowerCase().startsWith(`${target.protocol}//${target.hostname}`))
+    throw new Error('an address in an unusual notation')
+  if (!isPublicAddress(literal)) throw new Error(`${literal} is not a public address`)
+}
+
+async function exchange(
+  target: URL,
+  request: OutboundRequest,
+  dispatcher: Dispatcher,
+  deadline: AbortSignal,
+): Promise<JsonAnswer> {
+  const { form, signal } = request
+  try {
+    const response = await send(target.href, {
+      dispatcher,
+      method: form === undefined ? 'GET' : 'POST',
+      headers: formatHeaders(request),
+      body: form === undefined ? null : form.toString(),
+      signal: signal === undefined ? deadline : AbortSignal.any([deadline, signal]),
+    })
+    return await readAnswer(target, response)
+  } catch (error) {
+    if (!deadline.aborted) throw error
+    throw new Error(`${target.host}: no complete answer within ${DEADLINE_MS / 1000} s`)
+  }
+}
+
+function formatHeaders({ form, headers }: OutboundRequest): Record<string, string> {
+  return {
+    accept: 'application/json',
+    // The size limit counts what arrives; a compressed answer could grow behind it.
+    'accept-encoding': 'identity',
+    ...(form !== undefined && { 'content-type': 'application/x-www-form-urlencoded' }),
+    ...headers,
+  }
+}
+
+async function readAnswer(target: URL, { statusCode, headers, body }: Dispatcher.ResponseData): Promise<JsonAnswer> {
+  try {
+    checkResponse(target, statusCode, headers)
+    const bytes = await readBody(target, body)
+    return { document: parseDocument(target, bytes), cacheControl: joinHeader(headers['cache-control']) }
+  } finally {
+    // What is still to come of a refused answer is of no interest, nor is how it ends.
+    body.on('error', () => {}).destroy()
+  }
+}
+
+function checkResponse(target: URL, status: number, headers: Dispatcher.ResponseData['headers']): void {
+  const where = `${target.host}${target.pathname}`
+  if (status >= 300 && status < 400 && headers.location !== undefined) {
+    throw new Error(`${where}: redirects to ${findHost(joinHeader(headers.location), target)}, which is not followed`)
+  }
+  if (status !== 200) throw new Error(`${where}: status ${status}`)
+  const encoding = joinHeader(headers['content-encoding']) ?? 'identity'
+  if (encoding.toLowerCase() !== 'identity') throw new Error(`${where}: compressed although identity was asked for`)
+  if (!JSON_MEDIA_TYPE.test(joinHeader(headers['content-type']) ?? '')) throw new Error(`${where}: not JSON by its Content-Type`)
+}
+
+function findHost(location: string | undefined, base: URL): string {
+  return URL.parse(location ?? '', base.href)?.host ?? 'nowhere'
+}
+
+function joinHeader(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value.join(', ') : value
+}
+
+async function readBody(target: URL, body: AsyncIterable<Buffer>): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of body) {
+    length += chunk.length
+    if (length > MAX_BODY_BYTES) throw new Error(`${target.host}${target.pathname}: more than ${MAX_BODY_BYTES / 1024} KiB`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks, length)
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+function parseDocument(target: URL, bytes: Buffer): Record<string, unknown> {
+  const where = `${target.host}${target.pathname}`
+  try {
+    const text = utf8.decode(bytes)
+    checkStrictJson(text, MAX_JSON_DEPTH)
+    const document: unknown = JSON.parse(text)
+    if (typeof document === 'object' && document !== null && !Array.isArray(document)) return document as Record<string, unknown>
+  } catch (cause) {
+    throw new Error(`${where}: not JSON`, { cause })
+  }
+  throw new Error(`${where}: not a JSON object`)
+}

@@ -1,0 +1,153 @@
+import { hash } from 'node:crypto'
+import { ProxyError } from '../core/errors.ts'
+import type { IssuerPlan } from '../core/plan.ts'
+import type { TokenVerifier } from '../core/ports.ts'
+import type { Principal } from '../core/principal.ts'
+import { type AudienceCheck, createAudienceCheck } from './audience.ts'
+import { type Clock, systemClock } from './clock.ts'
+import { createIssuerPool, type Issuer, type IssuerPool } from './issuer.ts'
+import { looksLikeJwt, parseSignedJwt, type SignedJwt } from './jws.ts'
+import { verifyJwt } from './jwt-verifier.ts'
+import { verifyIntrospected } from './opaque-verifier.ts'
+import { createTokenCache, type TokenCache } from './token-cache.ts'
+
+export interface TokenVerifierOptions {
+  readonly issuers: readonly IssuerPlan[]
+  /** Accepted audiences. */
+  readonly audiences: readonly string[]
+  /** Whether tokens that name no audience pass; their principal says `hasAudience: false`. A wrong audience never passes. */
+  readonly acceptMissingAudience: boolean
+  /** Verified tokens that are remembered; 10,000 unless given. */
+  readonly cacheEntries?: number
+  readonly clock?: Clock
+  /** Hears of trouble with an issuer's keys; see {@link IssuerPool}. Not used with `pool`. */
+  readonly onIssue?: (message: string) => void
+  /** Issuers that are shared with other verifiers. Whoever made the pool closes it. */
+  readonly pool?: IssuerPool
+}
+
+/** A token verifier that keeps keys and tokens, and can be asked how it is. */
+export interface CachingTokenVerifier extends TokenVerifier {
+  /** Whether the tokens of every issuer can be checked now. */
+  isReady(): boolean
+  /** Begins to fetch the issuers' keys; nobody waits for it. */
+  warm(): void
+  /** Stops the background work. */
+  close(): Promise<void>
+}
+
+const CACHE_ENTRIES = 10_000
+const LENGTH_LIMIT = 16 * 1024
+
+interface Verification {
+  readonly issuers: ReadonlyMap<string, Issuer>
+  readonly introspecting: readonly Issuer[]
+  readonly audience: AudienceCheck
+  readonly cache: TokenCache
+  readonly clock: Clock
+}
+
+/**
+ * Creates the verifier of one server. A signed JWT goes to the issuer that it names, any other token is asked about at the issuers of the
+ * server that have introspection. `verify` throws what it can find out at once and rejects with the rest.
+ *
+ * @throws Error when an issuer is configured twice
+ */
+export function createTokenVerifier(options: TokenVerifierOptions): CachingTokenVerifier {
+  const clock = options.clock ?? systemClock
+  const pool = options.pool ?? createIssuerPool({ clock, ...(options.onIssue && { onIssue: options.onIssue }) })
+  const issuers = options.issuers.map((plan) => pool.find(plan))
+  const verification: Verification = {
+    issuers: indexIssuers(issuers),
+    introspecting: issuers.filter((issuer) => issuer.introspection !== undefined),
+    audience: createAudienceCheck(options.audiences, options.acceptMissingAudience),
+    cache: createTokenCache(options.cacheEntries ?? CACHE_ENTRIES, clock),
+    clock,
+  }
+  return {
+    verify: (token) => verify(token, verification),
+    isReady: () => issuers.every((issuer) => issuer.isReady()),
+    warm() {
+      for (const issuer of issuers) issuer.warm()
+    },
+    close: async () => (options.pool === undefined ? pool.close() : undefined),
+  }
+}
+
+function indexIssuers(issuers: readonly Issuer[]): ReadonlyMap<string, Issuer> {
+  const byIdentifier = new Map(issuers.map((issuer) => [issuer.plan.issuer, issuer]))
+  if (byIdentifier.size < issuers.length) throw new Error('an issuer is configured twice for one server')
+  return byIdentifier
+}
+
+function verify(token: string, verification: Verification): Principal | Promise<Principal> {
+  // Before the digest: the work must not grow with what a stranger sends.
+  if (token.length >= LENGTH_LIMIT) throw new ProxyError('token_invalid', { cause: 'longer than 16 KiB' })
+  const digest = hash('sha256', token, 'base64')
+  const known = verification.cache.find(digest)
+  if (known !== undefined) return known
+  if (!looksLikeJwt(token)) return verifyOpaque(token, digest, verification)
+  const jwt = parseSignedJwt(token)
+  return verifySigned(jwt, digest, findIssuer(jwt, verification.issuers), verification)
+}
+
+/** The claim is not verified yet: it only chooses whose keys may prove it. */
+function findIssuer({ claims }: SignedJwt, issuers: ReadonlyMap<string, Issuer>): Issuer {
+  const { iss } = claims
+  if (typeof iss !== 'string') throw new ProxyError('token_invalid', { cause: 'iss is not a string' })
+  const issuer = issuers.get(iss)
+  if (issuer !== undefined) return issuer
+  throw new ProxyError('token_issuer_unknown', { cause: `iss is ${JSON.stringify(iss.slice(0, 200))}` })
+}
+
+async function verifySigned(jwt: SignedJwt, digest: string, issuer: Issuer, verification: Verification): Promise<Principal> {
+  const { plan, keys } = issuer
+  const { audience, clock, cache } = verification
+  const { principal, keyFingerprint } = await verifyJwt(jwt, { plan, keys, audience, clock })
+  cache.add(digest, {
+    principal,
+    acceptedUntil: (principal.expiresAt + plan.clockToleranceSeconds) * 1000,
+    freshUntil: Number.POSITIVE_INFINITY,
+    isStillTrusted: () => keys.holds(keyFingerprint),
+  })
+  return principal
+}
+
+/** Asks one issuer after the other, in the order of the configuration. */
+async function verifyOpaque(token: string, digest: string, verification: Verification): Promise<Principal> {
+  if (!/^[\x21-\x7e]+$/.test(token)) throw new ProxyError('token_invalid', { cause: 'characters that tokens do not have' })
+  let unavailable: unknown
+  for (const issuer of verification.introspecting) {
+    try {
+      const principal = await introspectAt(issuer, token, digest, verification)
+      if (principal !== undefined) return principal
+    } catch (error) {
+      if (!(error instanceof ProxyError) || error.code !== 'issuer_unavailable') throw error
+      unavailable = error
+    }
+  }
+  throw unavailable ?? new ProxyError('token_invalid', { cause: describeOpaque(verification) })
+}
+
+function describeOpaque({ introspecting }: Verification): string {
+  if (introspecting.length === 0) return 'not a signed JWT, and no issuer of this server has introspection'
+  return 'not a signed JWT, and not active according to introspection'
+}
+
+async function introspectAt(
+  { plan, introspection }: Issuer,
+  token: string,
+  digest: string,
+  { audience, cache, clock }: Verification,
+): Promise<Principal | undefined> {
+  const claims = await introspection?.introspect(token, digest)
+  if (claims === undefined) return undefined
+  const principal = verifyIntrospected(claims, plan, audience, clock)
+  cache.add(digest, {
+    principal,
+    acceptedUntil: (principal.expiresAt + plan.clockToleranceSeconds) * 1000,
+    freshUntil: clock.monotonic() + (plan.introspection?.cacheSeconds ?? 0) * 1000,
+    isStillTrusted: () => true,
+  })
+  return principal
+}
