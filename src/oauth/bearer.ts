@@ -64,7 +64,7 @@ export function parseAuthorizationHeader(values: readonly string[]): string | un
   if (values.length > 1) throw malformed('more than one Authorization header')
   if (value.startsWith('Bearer ')) {
     const rest = value.slice(7)
-    if (B64TOKEN.test(rest) && rest.length < TOKEN_LENGTH_LIMIT) return rest
+    if (rest.length < TOKEN_LENGTH_LIMIT && B64TOKEN.test(rest)) return rest
   }
   return parseCredentials(value)
 }
@@ -129,7 +129,7 @@ function findParameterToken(encoded: string): string | undefined {
     // `token=` and `ACCESS_TOKEN=` are nobody's way to present a token, but would be logged all the same along the way.
     if (name !== 'access_token') throw malformed('a parameter looks like a token')
     if (token !== undefined) throw malformed('more than one access_token parameter')
-    token = checkToken(decodeParameter(parameter.slice(parameter.indexOf('=') + 1)) ?? '')
+    token = checkToken(decodeValue(parameter))
   }
   return token
 }
@@ -154,10 +154,16 @@ function isTokenName(name: string): boolean {
 function decodeName(parameter: string): string {
   const equals = parameter.indexOf('=')
   const name = equals === -1 ? parameter : parameter.slice(0, equals)
-  return decodeParameter(name) ?? name
+  return formDecode(name) ?? name
 }
 
-function decodeParameter(encoded: string): string | undefined {
+/** Empty when there is no value, or none that can be read. */
+function decodeValue(parameter: string): string {
+  const equals = parameter.indexOf('=')
+  return equals === -1 ? '' : (formDecode(parameter.slice(equals + 1)) ?? '')
+}
+
+function formDecode(encoded: string): string | undefined {
   try {
     return decodeURIComponent(encoded.replaceAll('+', ' '))
   } catch {

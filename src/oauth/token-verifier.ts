@@ -27,7 +27,7 @@ export interface TokenVerifierOptions {
 }
 
 /** A token verifier that keeps keys and tokens, and can be asked how it is. */
-export interface CachingTokenVerifier extends TokenVerifier {
+export interface WarmTokenVerifier extends TokenVerifier {
   /** Whether the tokens of every issuer can be checked now. */
   isReady(): boolean
   /** Begins to fetch the issuers' keys; nobody waits for it. */
@@ -53,7 +53,7 @@ interface Verification {
  *
  * @throws Error when an issuer is configured twice
  */
-export function createTokenVerifier(options: TokenVerifierOptions): CachingTokenVerifier {
+export function createTokenVerifier(options: TokenVerifierOptions): WarmTokenVerifier {
   const clock = options.clock ?? systemClock
   const pool = options.pool ?? createIssuerPool({ clock, ...(options.onIssue && { onIssue: options.onIssue }) })
   const issuers = options.issuers.map((plan) => pool.find(plan))
