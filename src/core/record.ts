@@ -20,7 +20,7 @@ export interface RequestRecord {
   status: number
   readonly remoteAddress: string
   readonly startedAt: number
-  /** Milliseconds from the first byte to the response headers. */
+  /** Milliseconds until the response headers, where they went ahead of the body. */
   headersAfter: number | undefined
   /** Milliseconds until the answer was complete. */
   duration: number

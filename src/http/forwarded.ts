@@ -1,8 +1,8 @@
 import { BlockList, isIP } from 'node:net'
 
 export interface ForwardedRules {
-  /** Peers whose own `X-Forwarded-For` is kept in front of their address. */
-  readonly trusted: BlockList
+  /** Peers whose own `X-Forwarded-For` is kept in front of their address; undefined for none. */
+  readonly trusted: BlockList | undefined
   /** `https` or `http`, as clients see us. */
   readonly proto: string
   /** Host and port, as clients see us. */
@@ -17,7 +17,7 @@ export function createForwardedRules(trustedProxies: readonly string[], publicUr
   const trusted = new BlockList()
   for (const entry of trustedProxies) addEntry(trusted, entry)
   const url = new URL(publicUrl)
-  return { trusted, proto: url.protocol.slice(0, -1), host: url.host }
+  return { trusted: trustedProxies.length > 0 ? trusted : undefined, proto: url.protocol.slice(0, -1), host: url.host }
 }
 
 function addEntry(list: BlockList, entry: string): void {
@@ -34,7 +34,7 @@ function addEntry(list: BlockList, entry: string): void {
  * @returns alternating names and values
  */
 export function formatForwarded(peer: string, rawHeaders: readonly string[], rules: ForwardedRules): string[] {
-  const chain = isTrusted(peer, rules.trusted) ? readChain(rawHeaders) : ''
+  const chain = rules.trusted && isTrusted(peer, rules.trusted) ? readChain(rawHeaders) : ''
   const plain = peer.startsWith('::ffff:') ? peer.slice(7) : peer
   const node = plain.includes(':') ? `"[${plain}]"` : plain
   return [

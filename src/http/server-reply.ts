@@ -12,8 +12,8 @@ interface ServerReplyOptions {
   readonly refuse: (error: ProxyError) => void
   /** Hears of a failure that came after it, when nothing but cutting the connection is left. */
   readonly onCut: (error: ProxyError) => void
-  /** Hears when status and headers are sent. */
-  readonly onStart: () => void
+  /** Hears when status and headers go ahead of the body. */
+  readonly onFlush: () => void
   /** Milliseconds that the client may take nothing while something waits for it. */
   readonly stallMilliseconds: number
 }
@@ -50,9 +50,10 @@ export function createServerReply(response: ServerResponse, options: ServerReply
   return {
     start(status, headers) {
       if (over) return
-      options.onStart()
       response.writeHead(status, { ...headers, ...options.headers })
-      if (!comesInOnePiece(headers)) response.flushHeaders()
+      if (comesInOnePiece(headers)) return
+      response.flushHeaders()
+      options.onFlush()
     },
     write(chunk) {
       if (over) return false

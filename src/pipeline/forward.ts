@@ -34,7 +34,7 @@ function createReply(exchange: Exchange): ServerReply {
       record.code = error.code
       record.cause = error.cause
     },
-    onStart() {
+    onFlush() {
       record.headersAfter = performance.now() - record.startedAt
     },
     stallMilliseconds: edge.limits.stalledClientSeconds * 1000,

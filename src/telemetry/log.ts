@@ -1,4 +1,4 @@
-import pino, { type DestinationStream, type Logger } from 'pino'
+import pino, { type DestinationStream, type Logger, type LoggerOptions } from 'pino'
 import pretty from 'pino-pretty'
 import type { LogPlan } from '../core/plan.ts'
 
@@ -9,6 +9,8 @@ const flushMilliseconds = 250
 /** The log of the process, and how to get its last lines out. */
 export interface Log {
   readonly logger: Logger
+  /** Takes a finished line of JSON, with its line end; undefined where lines are made pretty and need the logger. */
+  readonly writeLine: ((line: string) => void) | undefined
   /** Writes what is still collected. */
   flush(): void
 }
@@ -20,28 +22,33 @@ export interface Log {
  * @param destination - where lines go instead of standard output, for tests and embedding
  */
 export function createLog(plan: LogPlan, destination?: DestinationStream): Log {
-  const options = {
+  const options: LoggerOptions = {
     level: plan.level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (level: string) => ({ level }) },
+    formatters: { level: (level) => ({ level }) },
   }
-  if (destination) return { logger: pino(options, destination), flush: () => undefined }
-  if (plan.format === 'pretty')
-    return {
-      logger: pino(options, pretty({ colorize: process.stdout.isTTY === true, ignore: 'hostname,pid' })),
-      flush: () => undefined,
-    }
-  return createBufferedLog(options)
+  if (plan.format === 'pretty') return createPrettyLog(options, destination)
+  return destination ? createPlainLog(options, destination) : createBufferedLog(options)
+}
+
+function createPrettyLog(options: LoggerOptions, destination?: DestinationStream): Log {
+  const colorize = destination === undefined && process.stdout.isTTY === true && process.env.NO_COLOR === undefined
+  const stream = pretty({ colorize, ...(destination ? { destination } : {}) })
+  return { logger: pino(options, stream), writeLine: undefined, flush: () => undefined }
+}
+
+function createPlainLog(options: LoggerOptions, destination: DestinationStream): Log {
+  return { logger: pino(options, destination), writeLine: (line) => destination.write(line), flush: () => undefined }
 }
 
 /** A write for every line would cost more than making it. */
-function createBufferedLog(options: pino.LoggerOptions): Log {
+function createBufferedLog(options: LoggerOptions): Log {
   const destination = pino.destination({ dest: 1, minLength: bufferBytes, sync: false })
   const timer = setInterval(() => destination.flush(), flushMilliseconds)
   timer.unref()
   return {
-    logger: pino(options, destination),
+    ...createPlainLog(options, destination),
     flush() {
       clearInterval(timer)
       destination.flushSync()

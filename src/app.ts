@@ -1,0 +1,185 @@
+import { Buffer } from 'node:buffer'
+import type { DestinationStream } from 'pino'
+import type { Plan, ServerPlan } from './core/plan.ts'
+import type { Upstream } from './core/ports.ts'
+import type { EndpointKind, ProtectedResource, Route } from './core/route.ts'
+import { isLoopbackOrigin, type OriginRules } from './http/cors.ts'
+import { createForwardedRules } from './http/forwarded.ts'
+import { type Listener, listen } from './http/listener.ts'
+import { createSessionSeal } from './mcp/session-seal.ts'
+import { createIssuerPool, type IssuerPool } from './oauth/issuer.ts'
+import { createProtectedResourceMetadata } from './oauth/protected-resource.ts'
+import { createTokenVerifier } from './oauth/token-verifier.ts'
+import type { Edge, Endpoint } from './pipeline/edge.ts'
+import { createPipeline } from './pipeline/pipeline.ts'
+import { createScopePolicy } from './policy/scope-policy.ts'
+import { createLog, type Log } from './telemetry/log.ts'
+import { createRequestLog } from './telemetry/request-line.ts'
+import { createHttpUpstream } from './upstream/http-upstream.ts'
+
+const wellKnown = '/.well-known/oauth-protected-resource'
+
+/**
+ * Pages that people use MCP clients on. Their requests carry a token of ours or get no further, and an origin that is refused here is
+ * a client that mysteriously doesn't connect.
+ */
+const originsOfKnownClients = [
+  'https://claude.ai',
+  'https://claude.com',
+  'https://chatgpt.com',
+  'https://vscode.dev',
+  'https://insiders.vscode.dev',
+]
+
+/** A proxy that serves. */
+export interface RunningProxy {
+  /** Base URL of the listening address, for example `http://127.0.0.1:8080`. */
+  readonly url: string
+  /** Drains: takes nothing new, lets running requests finish within the configured time, ends streams cleanly. */
+  close(): Promise<void>
+}
+
+export interface StartOptions {
+  /** Where log lines go instead of standard output. */
+  readonly logDestination?: DestinationStream
+}
+
+/**
+ * Starts a proxy by a plan (see `config/`).
+ *
+ * @throws the listening error: port in use, no such address, no permission
+ */
+export async function startProxy(plan: Plan, options: StartOptions = {}): Promise<RunningProxy> {
+  const log = createLog(plan.log, options.logDestination)
+  const issuers = createIssuerPool({ onIssue: (message) => log.logger.warn(message) })
+  const guarded = plan.servers.map((server) => createServer(plan, server, issuers))
+  const state = { draining: false }
+  const isReady = (): boolean => !state.draining && issuers.isReady()
+  const edge = createEdge(plan, log, createEndpoints(guarded, isReady), () => state.draining)
+  const listener = await listen({
+    listen: plan.listen,
+    headersSeconds: plan.limits.headersSeconds,
+    handler: createPipeline(edge),
+    onUnreadable: (status, reason, peer) =>
+      log.logger.info({ status, reason, peer, code: 'request_malformed' }, 'refused before it was a request'),
+  })
+  issuers.warm()
+  return {
+    url: formatUrl(plan, listener),
+    async close() {
+      state.draining = true
+      await drain(listener, edge, plan.drainSeconds * 1000)
+      await Promise.all(guarded.flatMap(({ upstreams }) => upstreams.map((upstream) => upstream.close(1000))))
+      await issuers.close()
+      log.flush()
+    },
+  }
+}
+
+interface GuardedServer {
+  readonly routes: readonly Route[]
+  readonly upstreams: readonly Upstream[]
+}
+
+function createServer(plan: Plan, server: ServerPlan, pool: IssuerPool): GuardedServer {
+  const verifier = createTokenVerifier({
+    issuers: server.issuers,
+    audiences: server.audiences,
+    acceptMissingAudience: server.legacyClients === 'signature_only',
+    pool,
+  })
+  const policy = createScopePolicy(server.policy)
+  const sse = server.endpoints.find(({ kind }) => kind === 'sse')
+  const messages = server.endpoints.find(({ kind }) => kind === 'messages')
+  const upstreams: Upstream[] = []
+  const routes = server.endpoints.map((endpoint): Route => {
+    const upstream = createHttpUpstream(endpoint.upstream)
+    upstreams.push(upstream)
+    return {
+      path: endpoint.path,
+      kind: endpoint.kind,
+      server: server.name,
+      // The client of HTTP+SSE knows the stream's URL alone; messages are posted under the same identifier.
+      resource: createResource(plan, server, endpoint.kind === 'messages' && sse ? sse.resource : endpoint.resource),
+      baseScopes: server.policy.baseScopes,
+      knownScopes: policy.knownScopes,
+      legacyClients: server.legacyClients,
+      forwardAccessToken: server.forwardAccessToken,
+      messagesPath: messages?.path,
+      upstreamUrl: endpoint.upstream.url,
+      verifier,
+      policy,
+      upstream,
+    }
+  })
+  return { routes, upstreams }
+}
+
+function createResource(plan: Plan, server: ServerPlan, identifier: string): ProtectedResource {
+  const metadataPath = `${wellKnown}${new URL(identifier).pathname}`
+  return {
+    identifier,
+    metadataPath,
+    metadataUrl: `${plan.publicUrl}${metadataPath}`,
+    authorizationServers: server.issuers.map(({ issuer }) => issuer),
+    scopesSupported: server.scopesSupported,
+    bearerMethods: server.bearerMethods,
+    name: server.name,
+  }
+}
+
+function createEdge(plan: Plan, log: Log, endpoints: Edge['endpoints'], isDraining: () => boolean): Edge {
+  return {
+    endpoints,
+    hosts: plan.allowedHosts === '*' ? undefined : new Set(plan.allowedHosts),
+    origins: createOriginRules(plan),
+    cors: plan.cors,
+    limits: plan.limits,
+    forwarded: createForwardedRules(plan.trustedProxies, plan.publicUrl),
+    seal: createSessionSeal(plan.sessionKey),
+    observe: createRequestLog(log),
+    streamEnds: new Set(),
+    isDraining,
+  }
+}
+
+function createOriginRules({ cors, publicUrl }: Plan): OriginRules {
+  if (cors.allowedOrigins === '*') return { allowed: '*', allowLoopback: true }
+  const allowed = new Set([publicUrl, ...originsOfKnownClients, ...cors.allowedOrigins])
+  return { allowed, allowLoopback: isLoopbackOrigin(publicUrl) }
+}
+
+function createEndpoints(guarded: readonly GuardedServer[], isReady: () => boolean): Map<string, Endpoint> {
+  const endpoints = new Map<string, Endpoint>([
+    ['/healthz', { kind: 'health', isHealthy: () => true }],
+    ['/readyz', { kind: 'health', isHealthy: isReady }],
+  ])
+  for (const route of guarded.flatMap(({ routes }) => routes)) endpoints.set(route.path, { kind: 'guarded', route })
+  for (const [path, resource] of findMetadataPaths(guarded)) {
+    endpoints.set(path, { kind: 'metadata', document: Buffer.from(JSON.stringify(createProtectedResourceMetadata(resource))) })
+  }
+  return endpoints
+}
+
+/** The path form for every endpoint that a client may be given, and the root form where there is only one server it could mean. */
+function findMetadataPaths(guarded: readonly GuardedServer[]): [string, ProtectedResource][] {
+  const isNamed = (kind: EndpointKind): boolean => kind !== 'messages'
+  const resources = guarded.flatMap(({ routes }) => routes.filter(({ kind }) => isNamed(kind)).map(({ resource }) => resource))
+  const paths = resources.map((resource): [string, ProtectedResource] => [resource.metadataPath, resource])
+  const [first] = resources
+  return guarded.length === 1 && first ? [[wellKnown, first], ...paths] : paths
+}
+
+async function drain(listener: Listener, edge: Edge, deadline: number): Promise<void> {
+  const timer = setTimeout(() => listener.closeAll(), deadline)
+  const closed = listener.close()
+  for (const end of edge.streamEnds) end()
+  listener.closeIdle()
+  await closed
+  clearTimeout(timer)
+}
+
+function formatUrl(plan: Plan, listener: Listener): string {
+  const host = listener.host.includes(':') ? `[${listener.host}]` : listener.host
+  return `${plan.listen.tls ? 'https' : 'http'}://${host}:${listener.port}`
+}
