@@ -41,10 +41,10 @@ async function play(servers: DemoServers, narrator: Narrator): Promise<boolean> 
   narrator.detail('authorization server', servers.issuer)
   narrator.detail('Open MCP Auth Proxy', servers.url)
   narrator.title("The proxy's whole configuration")
-  narrator.block(servers.configuration)
+  narrator.block(servers.configuration.trim())
   narrator.title('What happens when a client connects')
   try {
-    await tellStory({ url: servers.url, issuer: servers.issuer, alice, bob }, narrator)
+    await tellStory({ ...servers, alice, bob }, narrator)
     narrator.good('Every step went as it should.')
     return true
   } catch (error) {

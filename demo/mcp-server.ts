@@ -23,6 +23,8 @@ export interface ExampleMcpServer {
   readonly streamableHttpUrl: string
   /** HTTP+SSE of 2024-11-05; its messages go to `/messages`. */
   readonly sseUrl: string
+  /** What has arrived until now. */
+  readonly received: { readonly requests: number; readonly withCredentials: number }
   close(): Promise<void>
 }
 
@@ -41,8 +43,11 @@ export async function startMcpServer({ port = 0 }: { port?: number } = {}): Prom
   const sse = createSse(createExample)
   const isHostRight = localhostHostValidation()
   const isOriginRight = localhostOriginValidation()
+  const received = { requests: 0, withCredentials: 0 }
 
   const server = createServer((request, response) => {
+    received.requests += 1
+    if (request.headers.authorization !== undefined) received.withCredentials += 1
     if (!isHostRight(request, response) || !isOriginRight(request, response)) return
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost')
     if (pathname === '/mcp') void streamable.handle(request as NodeIncomingMessageLike, response)
@@ -57,6 +62,7 @@ export async function startMcpServer({ port = 0 }: { port?: number } = {}): Prom
     port: listening,
     streamableHttpUrl: `${origin}/mcp`,
     sseUrl: `${origin}/sse`,
+    received,
     close: async () => {
       await streamable.close()
       await closeServer(server)

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type {
   OAuthClientMetadata,
   OAuthClientProvider,
+  OAuthDiscoveryState,
   StoredOAuthClientInformation,
   StoredOAuthTokens,
 } from '@modelcontextprotocol/client'
@@ -35,6 +36,7 @@ export interface OAuthClientOptions {
 export function createOAuthClient({ name, redirectUri, clientMetadataUrl, registration }: OAuthClientOptions): OAuthClient {
   let information = registration
   let tokens: StoredOAuthTokens | undefined
+  let discovery: OAuthDiscoveryState | undefined
   let verifier: string | undefined
   let state: string | undefined
   let waiting: URL | undefined
@@ -74,7 +76,13 @@ export function createOAuthClient({ name, redirectUri, clientMetadataUrl, regist
     invalidateCredentials: (what) => {
       if (what === 'all' || what === 'client') information = undefined
       if (what === 'all' || what === 'tokens') tokens = undefined
+      if (what === 'all' || what === 'discovery') discovery = undefined
     },
+    // The code must go to the authorization server that the user was sent to, whatever the metadata says by then.
+    saveDiscoveryState: (saved) => {
+      discovery = saved
+    },
+    discoveryState: () => discovery,
     waitingFor: () => waiting,
     signInAs: async (user, onPage) => {
       if (waiting === undefined) throw new Error('no authorization request is waiting')

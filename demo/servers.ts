@@ -4,7 +4,7 @@ import { startProxy } from '../src/app.ts'
 import { loadConfigText } from '../src/config/load.ts'
 import { startAuthorizationServer } from './authorization-server.ts'
 import { closeServer, listenOnLoopback } from './listen.ts'
-import { startMcpServer } from './mcp-server.ts'
+import { type ExampleMcpServer, startMcpServer } from './mcp-server.ts'
 
 /** Ports that the printed instructions name; another one is taken when something else listens there. */
 const PORTS = { proxy: 8810, authorizationServer: 8811, mcpServer: 8812 }
@@ -16,6 +16,8 @@ export interface DemoServers {
   readonly sseUrl: string
   readonly issuer: string
   readonly upstreamUrl: string
+  /** What the MCP server behind the proxy has received until now. */
+  readonly received: ExampleMcpServer['received']
   /** The proxy's configuration, as it would stand in a file. */
   readonly configuration: string
   close(): Promise<void>
@@ -37,6 +39,7 @@ export async function startServers(proxyLog: Writable): Promise<DemoServers> {
     sseUrl,
     issuer: authorizationServer.issuer,
     upstreamUrl: mcpServer.streamableHttpUrl,
+    received: mcpServer.received,
     configuration,
     close: async () => {
       await proxy.close()

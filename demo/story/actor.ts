@@ -8,6 +8,8 @@ export interface Stage {
   /** URL that clients are given: the proxy's. */
   readonly url: string
   readonly issuer: string
+  /** What the MCP server behind the proxy has received until now. */
+  readonly received: { readonly requests: number; readonly withCredentials: number }
   readonly alice: User
   readonly bob: User
 }

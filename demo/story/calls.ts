@@ -52,6 +52,7 @@ export async function readResourceAndPrompt({ client }: Actor, narrator: Narrato
 export async function callAdminTool({ client, wire }: Actor, stage: Stage, narrator: Narrator): Promise<void> {
   narrator.step('It calls a tool that only administrators may use')
   wire.clear()
+  const before = stage.received.requests
   const refusal = await client.callTool({ name: 'admin_reset' }).then(
     () => undefined,
     (error) => error,
@@ -63,5 +64,6 @@ export async function callAdminTool({ client, wire }: Actor, stage: Stage, narra
   check(refusal !== undefined && exchange.status === 403, 'the call must be refused with 403')
   check(challenge.includes('error="insufficient_scope"'), 'the challenge must say that a scope is missing')
   check(readScopes(challenge).includes('mcp:admin'), 'the challenge must name the scope that is missing')
+  check(stage.received.requests === before, 'the refused call must not reach the MCP server')
   narrator.meaning('Alice may use the tools, but not this one. The call never reached the MCP server.')
 }

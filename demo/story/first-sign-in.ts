@@ -18,6 +18,7 @@ export async function callWithoutToken({ client, transport, wire }: Actor, stage
   check(exchange.status === 401, 'a call without a token must be answered with 401')
   check(/^Bearer .*resource_metadata="[^"]+"/.test(challenge), 'the challenge must say where the metadata is')
   check(!challenge.includes('error='), 'nothing was wrong yet, so the challenge must not speak of an error')
+  check(stage.received.requests === 0, 'a call without a token must not reach the MCP server')
   narrator.meaning('Nothing has reached the MCP server. The answer says where to learn how to sign in.')
 }
 
@@ -92,5 +93,7 @@ export async function connect(actor: Actor, stage: Stage, narrator: Narrator): P
   )
   check(exchange.requestHeaders.get('authorization')?.startsWith('Bearer ') === true, 'the client must send its token')
   check(exchange.status === 200, 'a call with a good token must pass')
+  check(stage.received.requests > 0, 'the call must have reached the MCP server')
+  check(stage.received.withCredentials === 0, 'the token must not have reached the MCP server')
   narrator.meaning('The proxy checked signature, issuer, audience, expiry and scopes, and passed the call on without the token.')
 }

@@ -18,6 +18,7 @@ function formatCall({ requestBody, url }: Exchange): string {
 
 export function tellToken(oauth: OAuthClient, narrator: Narrator) {
   const claims = decodeJwt(oauth.tokens()?.access_token ?? '')
+  narrator.received('an access token, in it:')
   for (const name of ['iss', 'aud', 'sub', 'scope']) narrator.detail(name, String(claims[name]))
   narrator.detail('valid for', `${(claims.exp ?? 0) - (claims.iat ?? 0)} seconds`)
   return claims
