@@ -1,0 +1,137 @@
+import type { GoNotes } from './go-proxy-notes.ts'
+import type { GoMetadata, GoProxyConfig } from './go-proxy-shape.ts'
+import { formatPath, quote } from './problem.ts'
+
+/** An issuer, in our format. */
+export interface GoIssuer {
+  issuer: string
+  jwks_uri?: string
+}
+
+const METADATA_DOCUMENT = '/.well-known/oauth-authorization-server'
+
+/** Requests of the OAuth flow, which the Go proxy passed on; the last one is a misprint of its sample. */
+const AUTHORIZATION_PATHS = new Set([METADATA_DOCUMENT, '/authorize', '/token', '/register', '/authroize'])
+
+const NOT_YET = 'Name the issuer under `authorization_servers` (and `jwks_uri`) if clients can use it directly.'
+
+/**
+ * Finds out whose tokens are accepted.
+ *
+ * @param go - the old configuration
+ * @param metadata - what it published about itself
+ * @param notes - takes what cannot be served, and what is not needed
+ */
+export function translateIssuers(go: GoProxyConfig, metadata: GoMetadata, notes: GoNotes): GoIssuer[] {
+  const listed = metadata.authorization_servers ?? []
+  const issuers = listed.length > 0 ? translateListed(listed, go, metadata, notes) : translateDefault(go, metadata, notes)
+  checkRewriting(go, listed.length > 0, notes)
+  checkTenants(go, issuers.length > 0, notes)
+  return issuers
+}
+
+function translateListed(listed: readonly string[], go: GoProxyConfig, metadata: GoMetadata, notes: GoNotes): GoIssuer[] {
+  const keys = go.default?.jwks_url || go.jwks_url || metadata.jwks_uri
+  if (listed.length > 1 && keys !== undefined) {
+    notes.note(
+      'jwks_uri',
+      'holds the keys of the first of the `authorization_servers`; the others name theirs in their metadata (`issuers[].jwks_uri`).',
+    )
+  }
+  return listed.map((url, index) => ({
+    issuer: normalizeIssuer(url, formatPath(['authorization_servers', index]), notes),
+    ...(index === 0 && keys ? { jwks_uri: keys } : {}),
+  }))
+}
+
+/** `default.base_url` with `default.jwks_url`, or the keys of the first version that said the same. */
+function translateDefault(go: GoProxyConfig, metadata: GoMetadata, notes: GoNotes): GoIssuer[] {
+  const base = go.default?.base_url || go.auth_server_base_url
+  const keys = go.default?.jwks_url || go.jwks_url || metadata.jwks_uri
+  if (!base) return []
+  const key = go.default?.base_url ? 'default.base_url' : 'auth_server_base_url'
+  const document = go.default?.path?.[METADATA_DOCUMENT]?.response
+  const documented = typeof document?.issuer === 'string' && document.issuer !== '' ? document.issuer : undefined
+  const issuer = documented ?? issuerFromKeys(keys) ?? normalizeIssuer(base, key, notes)
+  notes.note(
+    key,
+    `the issuer is ${issuer}: \`iss\` of every token must say exactly this; the Go proxy did not look (\`issuers\`).`,
+  )
+  return [{ issuer, ...(keys ? { jwks_uri: keys } : {}) }]
+}
+
+/** Keycloak and Asgardeo keep the keys at a path below the issuer. */
+function issuerFromKeys(keys: string | undefined): string | undefined {
+  const realm = /^(?<issuer>https?:\/\/.+\/realms\/[^/]+)\/protocol\/openid-connect\/certs$/.exec(keys ?? '')?.groups?.issuer
+  return realm ?? findAsgardeoIssuer((keys ?? '').replace(/\/jwks$/, ''))
+}
+
+function normalizeIssuer(url: string, key: string, notes: GoNotes): string {
+  const issuer = findAsgardeoIssuer(url) ?? addAuth0Slash(url)
+  if (issuer !== url) notes.note(key, `is read as ${issuer}, which is what its tokens say in \`iss\` (\`issuers\`).`)
+  return issuer
+}
+
+/** The issuer of an Asgardeo organization ends in `/oauth2/token`, however its address is written. */
+function findAsgardeoIssuer(url: string): string | undefined {
+  const tenant = /^(?<base>https:\/\/api\.(?:[a-z]+\.)?asgardeo\.io\/t\/[^/]+(?:\/o\/[^/]+)?)(?:\/oauth2(?:\/token)?)?\/?$/.exec(
+    url,
+  )?.groups?.base
+  return tenant === undefined ? undefined : `${tenant}/oauth2/token`
+}
+
+/** The issuer of an Auth0 tenant ends in a slash. */
+function addAuth0Slash(url: string): string {
+  return /^https:\/\/[a-z\d.-]+\.auth0\.com$/i.test(url) ? `${url}/` : url
+}
+
+/** What the Go proxy did to requests between client and issuer. Not needed where clients find the issuer by themselves. */
+function checkRewriting(go: GoProxyConfig, listed: boolean, notes: GoNotes): void {
+  for (const [path, rewrite] of Object.entries(go.default?.path ?? {})) {
+    const at = ['default', 'path', path]
+    const key = formatPath(at)
+    if (!AUTHORIZATION_PATHS.has(path) && rewrite.required_scopes === undefined) notes.note(key, 'has no effect, as before.')
+    if (rewrite.response) notes.note(key, 'is not served: clients read the metadata of the issuer itself (`issuers`).')
+    const added = [...(rewrite.addQueryParams ?? []), ...(rewrite.addBodyParams ?? [])]
+    if (added.length === 0) continue
+    if (!listed) notes.postpone(at, 'adding parameters to requests of the OAuth flow', NOT_YET)
+    else notes.note(key, 'adds nothing: clients talk to the issuer directly. If the issuer needs an audience, set it up there.')
+  }
+  for (const path of Object.keys(go.path_mapping ?? {})) {
+    if (!AUTHORIZATION_PATHS.has(path)) continue
+    const at = ['path_mapping', path]
+    if (!listed) notes.postpone(at, 'passing requests of the OAuth flow on to the issuer', NOT_YET)
+    else notes.note(formatPath(at), 'is not served: clients talk to the issuer directly.')
+  }
+}
+
+/** The blocks of `--asgardeo` and `--demo`. */
+function checkTenants(go: GoProxyConfig, served: boolean, notes: GoNotes): void {
+  if (isTenant(go.asgardeo)) {
+    const what = 'registering clients through the management API of Asgardeo (`--asgardeo`)'
+    if (!served) notes.postpone(['asgardeo'], what, tellAsgardeoFix(go.asgardeo.org_name))
+    else
+      notes.note(
+        'asgardeo',
+        `is not used: ${what} is not supported by this version yet. Clients register with the issuer directly.`,
+      )
+  }
+  if (!isTenant(go.demo)) return
+  if (!served)
+    notes.postpone(
+      ['demo'],
+      'a sandbox (`--demo`)',
+      'That of the Go proxy is gone. Name an issuer of your own under `authorization_servers`.',
+    )
+  else notes.note('demo', 'is not used: the sandbox of the Go proxy is gone.')
+}
+
+/** Whether a block names an organization to work with, and not only what is to be published. */
+function isTenant(tenant: GoProxyConfig['demo']): tenant is NonNullable<GoProxyConfig['demo']> {
+  return tenant?.org_name !== undefined || tenant?.client_id !== undefined
+}
+
+function tellAsgardeoFix(organization: string | undefined): string {
+  const issuer = `https://api.asgardeo.io/t/${/^[\w-]+$/.test(organization ?? '') ? organization : '<organization>'}/oauth2/token`
+  return `Clients that are registered with the issuer can be served now: add \`authorization_servers: [${quote(issuer)}]\`.`
+}

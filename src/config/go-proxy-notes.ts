@@ -1,0 +1,38 @@
+import { type ConfigPath, type Flaw, type Problem, problemAt } from './problem.ts'
+
+/** A key of the Go proxy's format that means something else here. */
+export interface GoNotice {
+  /** The old key. */
+  readonly key: string
+  /** What became of it, with the key to use instead. */
+  readonly text: string
+}
+
+/** Takes down what a translation has to say. */
+export interface GoNotes {
+  readonly notices: readonly GoNotice[]
+  readonly problems: readonly Problem[]
+  readonly note: (key: string, text: string) => void
+  readonly refuse: (at: ConfigPath, flaw: Flaw) => void
+  /** Says that something is not there yet. */
+  readonly postpone: (at: ConfigPath, what: string, fix: string) => void
+}
+
+/** Empty notes. */
+export function createGoNotes(): GoNotes {
+  const notices: GoNotice[] = []
+  const problems: Problem[] = []
+  const refuse = (at: ConfigPath, flaw: Flaw) => void problems.push(problemAt(at, flaw))
+  return {
+    notices,
+    problems,
+    note: (key, text) => void notices.push({ key, text }),
+    refuse,
+    postpone: (at, what, fix) => refuse(at, { reason: `${what} is not supported by this version yet`, fix }),
+  }
+}
+
+/** One line about a notice. */
+export function formatGoNotice({ key, text }: GoNotice): string {
+  return `${key}: ${text}`
+}

@@ -1,0 +1,24 @@
+import { type Place, type Problem, renameProblems } from './problem.ts'
+
+/** Our places, and where the same stands in a file of the Go proxy's format. */
+const PLACES: readonly Place[] = [
+  [/^public_url/, 'proxy_base_url'],
+  [/^listen\.host/, 'listen_address'],
+  [/^listen/, 'listen_port'],
+  [/^issuers\[\d+\]\.jwks_uri/, 'jwks_uri'],
+  [/^issuers/, 'authorization_servers'],
+  [/^servers\[0\]\.issuers/, 'authorization_servers'],
+  [/^servers\[0\]\.(?:sse\.)?upstream\.response_timeout_seconds/, 'timeout_seconds'],
+  [/^servers\[0\]\.(?:sse\.)?upstream/, 'base_url'],
+  [/^servers\[0\]\.path/, 'paths.streamable_http'],
+  [/^servers\[0\]\.sse\.path/, 'paths.sse'],
+  [/^servers\[0\]\.sse\.messages_path/, 'paths.messages'],
+  [/^servers\[0\]\.audience/, 'audience'],
+  [/^servers\[0\]\.(?:scopes|rules)/, 'scopes_supported'],
+  [/^servers\[0\]\.bearer_methods/, 'bearer_methods_supported'],
+]
+
+/** Mistakes of a translation, told where their cause stands. */
+export function renameToGo(problems: readonly Problem[]): Problem[] {
+  return renameProblems(problems, PLACES)
+}

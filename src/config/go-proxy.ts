@@ -1,0 +1,163 @@
+import { type CheckedConfig, checkConfig } from './checks.ts'
+import { parseDraft } from './draft.ts'
+import { translateEdge } from './go-proxy-edge.ts'
+import { listPaths, translateEndpoints } from './go-proxy-endpoints.ts'
+import { translateIssuers } from './go-proxy-issuers.ts'
+import { createGoNotes, formatGoNotice, type GoNotes } from './go-proxy-notes.ts'
+import { renameToGo } from './go-proxy-places.ts'
+import { translateScopes } from './go-proxy-scopes.ts'
+import { GO_METADATA_KEYS, type GoMetadata, type GoProxyConfig, goProxySchema } from './go-proxy-shape.ts'
+import type { MaterialSource } from './material.ts'
+import { ConfigError, type ConfigPath, formatPath } from './problem.ts'
+import { type ConfigInput, configSchema } from './schema.ts'
+
+/** A configuration of the Go proxy, in our format. */
+export interface GoTranslation {
+  readonly config: ConfigInput
+  /** One line for each key that means something else here. */
+  readonly notices: readonly string[]
+  /** Checks the translation; mistakes are told in the words of the old file. */
+  readonly check: (source: MaterialSource) => CheckedConfig
+}
+
+/** Whether a configuration is of the Go proxy's format: it has keys of that format and none that only ours has. */
+export function isGoProxyConfig(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  const keys = Object.keys(value)
+  const ours = new Set(Object.keys(configSchema.shape))
+  const theirs = new Set(Object.keys(goProxySchema.shape))
+  return keys.some((key) => theirs.has(key) && !ours.has(key)) && !keys.some((key) => ours.has(key) && !theirs.has(key))
+}
+
+/**
+ * Translates a configuration of the Go proxy, of any of its versions.
+ *
+ * @param value - what {@link isGoProxyConfig} accepts
+ * @throws ConfigError with everything that cannot be translated
+ */
+export function translateGoProxy(value: unknown): GoTranslation {
+  const parsed = parseDraft(goProxySchema, dropEmpty(value), () => undefined)
+  if (parsed.value === undefined) throw new ConfigError(parsed.problems)
+  const notes = createGoNotes()
+  const config = translate(parsed.value, notes)
+  if (notes.problems.length > 0) throw new ConfigError(notes.problems)
+  return { config, notices: notes.notices.map(formatGoNotice), check: (source) => checkTranslation(config, source) }
+}
+
+function checkTranslation(config: ConfigInput, source: MaterialSource): CheckedConfig {
+  try {
+    return checkConfig(config, source)
+  } catch (error) {
+    throw error instanceof ConfigError ? new ConfigError(renameToGo(error.problems)) : error
+  }
+}
+
+function translate(go: GoProxyConfig, notes: GoNotes): ConfigInput {
+  refuseSubprocess(go, notes)
+  const { metadata, places } = collectMetadata(go, notes)
+  const endpoints = translateEndpoints(go, notes)
+  const paths = listPaths(endpoints)
+  const { scopes, rules } = translateScopes(
+    metadata.scopes_supported,
+    places.scopes_supported ?? ['scopes_supported'],
+    paths,
+    notes,
+  )
+  if (scopes.length > 0) notes.note('scopes_supported', 'every request needs all scopes of the list (`scopes`).')
+  const extra = Object.entries(go.default?.path ?? {}).flatMap(([path, { required_scopes }]) =>
+    required_scopes === undefined
+      ? []
+      : translateScopes({ [path]: required_scopes }, ['default', 'path', path], paths, notes).rules,
+  )
+  const audience = [...new Set([...(metadata.audience ?? []), ...listPresent(metadata.resource_identifier)])]
+  noteChecks(audience, notes)
+  noteUnused(go, notes)
+  return {
+    ...translateEdge(go, metadata, paths, notes),
+    issuers: translateIssuers(go, metadata, notes),
+    servers: [
+      {
+        ...endpoints,
+        audience,
+        scopes: [...scopes],
+        rules: [...rules, ...extra],
+        ...(metadata.bearer_methods_supported ? { bearer_methods: metadata.bearer_methods_supported as ['header'] } : {}),
+      },
+    ],
+  }
+}
+
+/** The README put these keys at the top and below `asgardeo`, the code read a block of its own. */
+function collectMetadata(
+  go: GoProxyConfig,
+  notes: GoNotes,
+): { metadata: GoMetadata; places: Partial<Record<keyof GoMetadata, ConfigPath>> } {
+  const blocks = [[], ['protected_resource_metadata'], ['asgardeo'], ['default'], ['demo']] as const
+  const metadata: Record<string, unknown> = {}
+  const places: Partial<Record<keyof GoMetadata, ConfigPath>> = {}
+  for (const block of blocks) {
+    const source: GoMetadata = (block[0] === undefined ? go : go[block[0]]) ?? {}
+    for (const key of GO_METADATA_KEYS) {
+      if (source[key] === undefined) continue
+      if (metadata[key] !== undefined && JSON.stringify(metadata[key]) !== JSON.stringify(source[key])) {
+        notes.refuse([...block, key], {
+          reason: 'says something else than the same key elsewhere in the file',
+          fix: 'Remove one of the two.',
+        })
+      }
+      metadata[key] ??= source[key]
+      places[key] ??= [...block, key]
+    }
+  }
+  return { metadata, places }
+}
+
+/** The MCP server as a process of ours. A `stdio` block had no effect in other transport modes. */
+function refuseSubprocess(go: GoProxyConfig, notes: GoNotes): void {
+  const fix = 'Start the MCP server as an HTTP server and name its URL under `base_url`.'
+  const what = 'starting the MCP server as a process (stdio)'
+  if (go.transport_mode === 'stdio') notes.postpone(['transport_mode'], what, fix)
+  for (const key of ['stdio', 'command'] as const) {
+    if (go[key] === undefined || go.transport_mode === 'stdio') continue
+    if (go[key].enabled === true && go.transport_mode === undefined) notes.postpone([key, 'enabled'], what, fix)
+    else notes.note(key, 'has no effect in this transport mode.')
+  }
+}
+
+function noteChecks(audience: readonly string[], notes: GoNotes): void {
+  if (audience.length === 0) {
+    notes.note(
+      'audience',
+      'none is named: tokens must be issued for the URL of the MCP server, which the Go proxy did not check (`audience`).',
+    )
+  }
+  notes.note(
+    'clients before 2025-03-26',
+    'are checked like everyone, on every path: issuer, expiry, audience and scopes (`legacy_clients` says otherwise).',
+  )
+}
+
+function noteUnused(go: GoProxyConfig, notes: GoNotes): void {
+  for (const key of ['mode', 'authserverbaseurl', 'jwksurl'] as const) {
+    if (go[key] !== undefined) notes.note(key, 'has no effect, as before.')
+  }
+  const mapped = new Set(['/sse', ...Object.values(go.paths ?? {}), ...(go.mcp_paths ?? [])])
+  for (const path of Object.keys(go.path_mapping ?? {})) {
+    const isFlow = /^\/(?:authorize|token|register|authroize|\.well-known\/.*)$/.test(path)
+    if (!isFlow && !mapped.has(path))
+      notes.note(formatPath(['path_mapping', path]), 'has no effect: the path is none of `paths`.')
+  }
+}
+
+/** The Go proxy could not tell an empty key from one that is left out. */
+function dropEmpty(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(dropEmpty)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, member]) => (member === null || member === '' ? [] : [[key, dropEmpty(member)]])),
+  )
+}
+
+function listPresent<T>(value: T | undefined): T[] {
+  return value === undefined ? [] : [value]
+}

@@ -1,0 +1,85 @@
+import { z } from 'zod'
+import { configSchema } from './schema.ts'
+
+/** The part of JSON Schema (draft 7, which editors know best) that our schemas are made of. */
+export interface SchemaNode {
+  readonly $ref?: string
+  readonly title?: string
+  readonly description?: string
+  readonly type?: string
+  readonly enum?: readonly string[]
+  readonly default?: unknown
+  readonly minimum?: number
+  readonly maximum?: number
+  readonly minItems?: number
+  readonly properties?: Readonly<Record<string, SchemaNode>>
+  readonly required?: readonly string[]
+  readonly items?: SchemaNode
+  readonly additionalProperties?: boolean | SchemaNode
+  readonly anyOf?: readonly SchemaNode[]
+  readonly allOf?: readonly SchemaNode[]
+  readonly definitions?: Readonly<Record<string, SchemaNode>>
+}
+
+/** The JSON Schema of the configuration file, for editors and for `docs/`. */
+export function createJsonSchema(): SchemaNode {
+  return { ...describeSchema(configSchema), title: 'Open MCP Auth Proxy' }
+}
+
+/** The JSON Schema of what may be written for a schema: keys with a default can be left out, shorthands can be used. */
+export function describeSchema(schema: z.ZodType): SchemaNode {
+  const described = z.toJSONSchema(schema, {
+    target: 'draft-7',
+    // `input` would describe a shorthand by nothing at all: what stands behind it is what people write.
+    io: 'output',
+    override: ({ zodSchema, jsonSchema }) => {
+      if (zodSchema instanceof z.ZodObject) keepRequired(zodSchema, jsonSchema)
+      const meta = zodSchema instanceof z.ZodType ? zodSchema.meta() : undefined
+      if (meta?.shorthand !== undefined) addShorthand(jsonSchema, String(meta.shorthand))
+      delete jsonSchema.literal
+    },
+  })
+  return described as SchemaNode
+}
+
+type MutableNode = Record<string, unknown>
+
+/** Leaves only those keys required that have no default. */
+function keepRequired(schema: z.ZodObject, node: MutableNode): void {
+  const required = Object.entries(schema.shape).filter(([, value]) => !z.safeParse(value, undefined).success)
+  delete node.required
+  if (required.length > 0) node.required = required.map(([key]) => key)
+}
+
+/** Lets a string stand for an object with one key. */
+function addShorthand(node: MutableNode, key: string): void {
+  const { $ref, allOf, description } = node
+  for (const name of Object.keys(node)) delete node[name]
+  node.anyOf = [{ type: 'string', description: `Shorthand for { ${key}: … }.` }, $ref === undefined ? { allOf } : { $ref }]
+  if (description !== undefined) node.description = description
+}
+
+/** What a schema says about a place: a key of an object, an item of a list. Undefined where nothing is known. */
+export function findNode(root: SchemaNode, at: readonly (string | number)[]): SchemaNode | undefined {
+  let node: SchemaNode | undefined = root
+  for (const segment of at) {
+    const container: SchemaNode | undefined = node && resolveNode(root, node)
+    node = typeof segment === 'number' ? container?.items : findMember(container, segment)
+  }
+  return node
+}
+
+/** Follows references and shorthands to the node that says what keys there are. */
+export function resolveNode(root: SchemaNode, node: SchemaNode): SchemaNode {
+  const next = node.allOf?.[0] ?? node.anyOf?.at(-1)
+  if (next) return resolveNode(root, next)
+  if (node.$ref === undefined) return node
+  const target = root.definitions?.[node.$ref.replace('#/definitions/', '')]
+  return target ? resolveNode(root, target) : node
+}
+
+function findMember(container: SchemaNode | undefined, key: string): SchemaNode | undefined {
+  const properties = container?.properties
+  if (properties && Object.hasOwn(properties, key)) return properties[key]
+  return typeof container?.additionalProperties === 'object' ? container.additionalProperties : undefined
+}

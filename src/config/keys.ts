@@ -1,0 +1,46 @@
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
+
+/** Shortest key for sealing MCP session ids. */
+const SESSION_KEY_BYTES = 32
+
+/** The key that a secret stands for: Base64 (either alphabet) where that gives enough bytes, else the text itself. Undefined when too short. */
+export function decodeSessionKey(secret: string): Buffer | undefined {
+  const text = secret.trim()
+  const decoded = /^[\w+/-]+={0,2}$/.test(text) ? Buffer.from(text, 'base64url') : Buffer.alloc(0)
+  if (decoded.length >= SESSION_KEY_BYTES) return decoded
+  const bytes = Buffer.from(text, 'utf8')
+  return bytes.length >= SESSION_KEY_BYTES ? bytes : undefined
+}
+
+/** A private key from PEM or JWK; undefined when it is neither. */
+export function parsePrivateKey(secret: string): KeyObject | undefined {
+  const text = secret.trim()
+  try {
+    return text.startsWith('{') ? createPrivateKey({ key: JSON.parse(text), format: 'jwk' }) : createPrivateKey(text)
+  } catch {
+    // The reason may quote the key.
+    return undefined
+  }
+}
+
+/** Algorithms that a private key can sign with, best known first. Empty for keys that are too short or of another kind. */
+export function listKeyAlgorithms(key: KeyObject): readonly string[] {
+  const details = key.asymmetricKeyDetails
+  if (key.asymmetricKeyType === 'rsa' && (details?.modulusLength ?? 0) >= 2048) {
+    return ['RS256', 'PS256', 'RS384', 'RS512', 'PS384', 'PS512']
+  }
+  if (key.asymmetricKeyType === 'ed25519') return ['EdDSA', 'Ed25519']
+  const curves: Record<string, string> = { prime256v1: 'ES256', secp384r1: 'ES384', secp521r1: 'ES512' }
+  const algorithm = key.asymmetricKeyType === 'ec' ? curves[details?.namedCurve ?? ''] : undefined
+  return algorithm === undefined ? [] : [algorithm]
+}
+
+/** Whether a PEM text holds certificates and nothing unreadable. */
+export function isCertificateList(pem: string): boolean {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
+  try {
+    return blocks.length > 0 && blocks.every((block) => new X509Certificate(block).subject !== undefined)
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,44 @@
+import type { ConfigPath, Flaw } from './problem.ts'
+
+/** Says more about an unknown key than "unknown"; undefined when there is nothing more to say. */
+export type KeyAdvice = (at: ConfigPath, key: string) => Flaw | undefined
+
+/** Keys of later versions. No typing mistakes, so they get no suggestion. */
+const LATER_KEYS = new Set(['identity_provider', 'broker', 'demo', 'asgardeo', 'stdio', 'command', 'args', 'env', 'work_dir'])
+
+/** Keys of the Go proxy's format at the top, and what says the same here. */
+const GO_KEYS: Readonly<Record<string, string>> = {
+  listen_port: '`listen.port`',
+  listen_address: '`listen.host` and `listen.port`',
+  base_url: '`upstream` of the server',
+  mcp_server_base_url: '`upstream` of the server',
+  port: '`listen.port`',
+  proxy_base_url: '`public_url`',
+  timeout_seconds: '`upstream.response_timeout_seconds` of the server',
+  paths: '`path` and `sse` of the server',
+  mcp_paths: '`path` and `sse` of the server',
+  transport_mode: '`path` and `sse` of the server',
+  auth_server_base_url: '`issuers`',
+  default: '`issuers`',
+  jwks_url: '`jwks_uri` of the issuer',
+  jwks_uri: '`jwks_uri` of the issuer',
+  authorization_servers: '`issuers`',
+  resource_identifier: '`audience` of the server',
+  audience: '`audience` of the server',
+  scopes_supported: '`scopes`, `rules` and `scopes_supported` of the server',
+  bearer_methods_supported: '`bearer_methods` of the server',
+  protected_resource_metadata: '`issuers`, `audience` and `scopes` of the server',
+}
+
+/** Explains keys of later versions, and keys of the Go proxy's format that stand in a file of ours. */
+export function explainForeignKey(at: ConfigPath, key: string): Flaw | undefined {
+  if (LATER_KEYS.has(key)) {
+    return {
+      reason: 'is not supported by this version yet',
+      fix: 'Remove it. This version serves MCP servers over HTTP and verifies the tokens of `issuers`.',
+    }
+  }
+  const ours = at.length === 0 && Object.hasOwn(GO_KEYS, key) ? GO_KEYS[key] : undefined
+  if (ours === undefined) return undefined
+  return { reason: 'belongs to the format of the Go proxy, which cannot be mixed with this one', fix: `Use ${ours} instead.` }
+}

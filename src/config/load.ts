@@ -1,0 +1,53 @@
+import { dirname, resolve } from 'node:path'
+import type { LogPlan, Plan } from '../core/plan.ts'
+import { checkConfig } from './checks.ts'
+import { readConfigFile, withPositions } from './config-file.ts'
+import { isGoProxyConfig, translateGoProxy } from './go-proxy.ts'
+import { createPlan } from './plan.ts'
+
+/** Where a configuration is used. */
+export interface LoadOptions {
+  /** Environment variables that hold secrets. */
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Directory against which relative paths in the configuration are resolved. */
+  readonly directory: string
+  /** Whether the log goes to a terminal, for `log.format: auto`. */
+  readonly terminal: boolean
+  /** Said on the command line; overrides the file. */
+  readonly log?: { readonly level?: LogPlan['level'] | undefined; readonly format?: LogPlan['format'] | undefined }
+}
+
+/** A settled configuration. */
+export interface Loaded {
+  readonly plan: Plan
+  /** The notices of the plan: what the operator should know at the start, one line each. */
+  readonly notices: readonly string[]
+}
+
+/**
+ * Loads a configuration file, of our format or of the Go proxy's. Relative paths in it are resolved against its directory.
+ *
+ * @param file - YAML or JSON
+ * @throws ConfigError with every mistake
+ */
+export function loadConfigFile(file: string, options: Omit<LoadOptions, 'directory'>): Loaded {
+  return loadConfigText(readConfigFile(file), { ...options, directory: dirname(resolve(file)) })
+}
+
+/** Loads a configuration from the text of a file. See {@link loadConfigFile}. */
+export function loadConfigText(text: string, options: LoadOptions): Loaded {
+  return withPositions(text, (value) => loadConfigValue(value, options))
+}
+
+/** Loads a configuration from a value. See {@link loadConfigFile}. */
+export function loadConfigValue(value: unknown, options: LoadOptions): Loaded {
+  const translation = isGoProxyConfig(value) ? translateGoProxy(value) : undefined
+  const { config, material } = translation ? translation.check(options) : checkConfig(value, options)
+  const level = options.log?.level ?? config.log.level
+  const format = options.log?.format ?? config.log.format
+  const plan = createPlan(
+    { ...config, log: { level, format } },
+    { material, terminal: options.terminal, notices: translation?.notices ?? [] },
+  )
+  return { plan, notices: plan.notices }
+}

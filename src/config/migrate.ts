@@ -1,0 +1,57 @@
+import { Document, isMap, isScalar } from 'yaml'
+import { readConfigFile, withPositions } from './config-file.ts'
+import { isGoProxyConfig, translateGoProxy } from './go-proxy.ts'
+import { ConfigError, type Flaw, problemAt } from './problem.ts'
+import type { ConfigInput } from './schema.ts'
+
+const OTHER_FORMAT: Flaw = {
+  reason: 'this is not a configuration of the Go proxy',
+  fix: 'Only such files are translated; others are used as they are.',
+}
+
+const HEAD =
+  ' yaml-language-server: $schema=./config.schema.json\n (written by `open-mcp-auth-proxy schema > config.schema.json`)'
+
+/**
+ * Translates a file of the Go proxy's format.
+ *
+ * @param file - the old file
+ * @returns the new file's text; what means something else now stands in comments at its top
+ * @throws ConfigError when the file is not of that format, or holds what this version cannot serve
+ */
+export function migrateConfigFile(file: string): string {
+  return migrateConfigText(readConfigFile(file))
+}
+
+/** Translates the text of a file. See {@link migrateConfigFile}. */
+export function migrateConfigText(text: string): string {
+  return withPositions(text, (value) => {
+    if (!isGoProxyConfig(value)) throw new ConfigError([problemAt([], OTHER_FORMAT)])
+    const { config, notices, check } = translateGoProxy(value)
+    // The translation refers to no secrets and files, so where they would be is all the same.
+    check({ env: {}, directory: '.' })
+    return formatFile(config, notices)
+  })
+}
+
+function formatFile(config: ConfigInput, notices: readonly string[]): string {
+  const document = new Document(dropDefaults(config))
+  const remarks = [
+    'Translated from the format of the Go proxy. What means something else now:',
+    ...notices.map((line) => `- ${line}`),
+  ]
+  document.commentBefore = [HEAD, '', ...remarks.map((line) => ` ${line}`)].join('\n')
+  const [, ...blocks] = isMap(document.contents) ? document.contents.items : []
+  for (const { key } of blocks) if (isScalar(key)) key.spaceBefore = true
+  return document.toString({ lineWidth: 0 })
+}
+
+/** Leaves out what the schema fills in by itself. */
+function dropDefaults(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(dropDefaults)
+  if (typeof value !== 'object' || value === null) return value
+  const members = Object.entries(value).filter(
+    ([, member]) => member !== false && !(Array.isArray(member) && member.length === 0),
+  )
+  return Object.fromEntries(members.map(([key, member]) => [key, dropDefaults(member)]))
+}

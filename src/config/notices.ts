@@ -1,0 +1,75 @@
+import { nameServer } from './endpoints.ts'
+import { isLoopback } from './flaws.ts'
+import { MCP_FAMILIES, MCP_METHODS } from './mcp-methods.ts'
+import { findNearest } from './nearest.ts'
+import { quote } from './problem.ts'
+import type { Config } from './schema.ts'
+import type { IssuerConfig } from './schema-issuer.ts'
+import type { ServerConfig } from './schema-server.ts'
+
+/** What the operator should know at every start: choices that weaken something, and what looks like a slip. */
+export function createNotices(config: Config): string[] {
+  return [
+    ...createEdgeNotices(config),
+    ...config.issuers.flatMap(createIssuerNotices),
+    ...config.servers.flatMap((server) => [
+      ...createServerNotices(server),
+      ...(server.issuers ?? []).flatMap(createIssuerNotices),
+    ]),
+  ]
+}
+
+function createEdgeNotices(config: Config): string[] {
+  const notices: string[] = []
+  const url = config.public_url === undefined ? undefined : new URL(config.public_url)
+  if (url?.protocol === 'http:' && !isLoopback(url.hostname)) {
+    notices.push(`public_url: ${url.origin} is http: access tokens travel in the open, and many clients refuse it. Use https.`)
+  }
+  if (config.allowed_hosts.includes('*')) {
+    notices.push('allowed_hosts: "*" accepts every Host header, which lets web pages reach the proxy by DNS rebinding.')
+  }
+  if (config.cors.allowed_origins.includes('*'))
+    notices.push('cors.allowed_origins: "*" lets every web page call the MCP servers.')
+  return notices
+}
+
+function createIssuerNotices(issuer: IssuerConfig): string[] {
+  if (!issuer.accept_id_tokens) return []
+  return [
+    `issuer ${issuer.issuer}: accept_id_tokens accepts ID tokens, which are meant for clients and not for servers, as access tokens.`,
+  ]
+}
+
+function createServerNotices(server: ServerConfig): string[] {
+  const name = `server ${nameServer(server)}`
+  const notices = server.rules.flatMap((rule) => createMethodNotices(name, rule.method))
+  const risky = server.bearer_methods.filter((method) => method !== 'header')
+  if (risky.length > 0) {
+    notices.push(
+      `${name}: bearer_methods permits access tokens in the ${risky.join(' and ')}, where logs and histories keep them.`,
+    )
+  }
+  if (server.legacy_clients === 'signature_only') {
+    notices.push(
+      `${name}: legacy_clients: signature_only accepts tokens that were not issued for this server from anyone who names an old protocol revision.`,
+    )
+  }
+  if (server.forward_access_token) {
+    notices.push(
+      `${name}: forward_access_token hands the access tokens of all callers to the MCP server, which could use them elsewhere.`,
+    )
+  }
+  return notices
+}
+
+function createMethodNotices(name: string, method: string | undefined): string[] {
+  if (method === undefined || isKnownMethod(method)) return []
+  const nearest = findNearest(method, MCP_METHODS)
+  return [
+    `${name}: no revision of MCP has the method ${quote(method)} of a rule${nearest === undefined ? '.' : `. Was ${nearest} meant?`}`,
+  ]
+}
+
+function isKnownMethod(method: string): boolean {
+  return method.endsWith('/*') ? MCP_FAMILIES.has(method.slice(0, method.indexOf('/'))) : MCP_METHODS.has(method)
+}

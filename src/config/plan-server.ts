@@ -1,0 +1,90 @@
+import type { EndpointPlan, HttpUpstreamPlan, PolicyPlan, RulePlan, ServerPlan } from '../core/plan.ts'
+import { formatHeaderValue } from './check-headers.ts'
+import { listEndpoints, nameServer } from './endpoints.ts'
+import { closeHierarchy } from './hierarchy.ts'
+import type { Material } from './material.ts'
+import { createIssuerPlan } from './plan-issuer.ts'
+import type { IssuerConfig } from './schema-issuer.ts'
+import type { RuleConfig, ServerConfig, UpstreamConfig } from './schema-server.ts'
+
+/** What a server takes from the rest of the configuration. */
+export interface ServerSurroundings {
+  readonly publicUrl: string
+  /** Issuers of servers that list none. */
+  readonly issuers: readonly IssuerConfig[]
+  readonly material: Material
+}
+
+/** Settles one server. */
+export function createServerPlan(server: ServerConfig, surroundings: ServerSurroundings): ServerPlan {
+  const { material } = surroundings
+  const endpoints = createEndpointPlans(server, surroundings)
+  const issuers = server.issuers ?? surroundings.issuers
+  return {
+    name: nameServer(server),
+    endpoints,
+    issuers: issuers.map((issuer) => createIssuerPlan(issuer, material)),
+    audiences: [...new Set([...endpoints.map((endpoint) => endpoint.resource), ...server.audience])],
+    policy: createPolicyPlan(server),
+    scopesSupported: settleScopesSupported(server),
+    bearerMethods: server.bearer_methods,
+    legacyClients: server.legacy_clients,
+    forwardAccessToken: server.forward_access_token,
+  }
+}
+
+/**
+ * The two endpoints of HTTP+SSE are one protected resource, the one that clients configure: the event stream. Its upstream stands in
+ * for both, since only the stream names the address for messages.
+ */
+function createEndpointPlans(server: ServerConfig, { publicUrl, material }: ServerSurroundings): EndpointPlan[] {
+  return listEndpoints(server).flatMap(({ kind, path }) => {
+    const upstream = kind === 'streamable_http' ? server.upstream : server.sse?.upstream
+    const identity = kind === 'messages' ? server.sse?.path : path
+    return upstream ? [{ kind, path, resource: `${publicUrl}${identity}`, upstream: createUpstreamPlan(upstream, material) }] : []
+  })
+}
+
+function createUpstreamPlan(upstream: UpstreamConfig, material: Material): HttpUpstreamPlan {
+  const headers = Object.entries(upstream.headers).map(
+    ([name, value]) => [name.toLowerCase(), formatHeaderValue(value, material.findSecret(value)) ?? ''] as const,
+  )
+  return {
+    url: upstream.url,
+    headers: Object.fromEntries(headers),
+    connectSeconds: upstream.connect_timeout_seconds,
+    responseSeconds: upstream.response_timeout_seconds,
+    ca: material.findFile(upstream.ca_file),
+  }
+}
+
+function createPolicyPlan(server: ServerConfig): PolicyPlan {
+  return {
+    baseScopes: server.scopes,
+    rules: server.rules.map(createRulePlan),
+    hierarchy: closeHierarchy(server.scope_hierarchy).closed,
+    unlistedOperations: server.unlisted_operations,
+  }
+}
+
+function createRulePlan(rule: RuleConfig): RulePlan {
+  const { method, tool, prompt, resource, path, scopes } = rule
+  return {
+    ...(method === undefined ? {} : { method }),
+    ...(tool === undefined ? {} : { tool }),
+    ...(prompt === undefined ? {} : { prompt }),
+    ...(resource === undefined ? {} : { resource }),
+    ...(path === undefined ? {} : { path }),
+    scopes,
+  }
+}
+
+/**
+ * "The minimal set of scopes necessary for basic functionality" (2026-07-28, authorization, Scope Selection Strategy): the base scopes.
+ * Without any, a client that asks for nothing would be refused everything, so the scopes of the rules take their place.
+ */
+function settleScopesSupported(server: ServerConfig): readonly string[] {
+  if (server.scopes_supported !== undefined) return server.scopes_supported
+  if (server.scopes.length > 0) return server.scopes
+  return [...new Set(server.rules.flatMap((rule) => rule.scopes))]
+}

@@ -1,0 +1,82 @@
+import { randomBytes } from 'node:crypto'
+import type { Plan } from '../core/plan.ts'
+import { decodeSessionKey } from './keys.ts'
+import type { Material } from './material.ts'
+import { createNotices } from './notices.ts'
+import { createServerPlan } from './plan-server.ts'
+import { settleAllowedHosts, settlePublicUrl } from './public-url.ts'
+import type { Config } from './schema.ts'
+
+/** What a plan depends on besides the configuration. */
+export interface PlanSurroundings {
+  readonly material: Material
+  /** Whether the log goes to a terminal. */
+  readonly terminal: boolean
+  /** Notices about how the configuration was written. */
+  readonly notices: readonly string[]
+}
+
+/**
+ * Settles a checked configuration. The result is frozen.
+ *
+ * @param config - without mistakes: every check has passed
+ * @param surroundings - what it refers to, and where it runs
+ */
+export function createPlan(config: Config, surroundings: PlanSurroundings): Plan {
+  const publicUrl = settlePublicUrl(config)
+  const { material, terminal, notices } = surroundings
+  return freeze({
+    listen: createListenPlan(config, material),
+    publicUrl,
+    allowedHosts: settleAllowedHosts(config),
+    cors: createCorsPlan(config),
+    limits: {
+      bodyBytes: config.limits.body_bytes,
+      jsonDepth: config.limits.json_depth,
+      batchMembers: config.limits.batch_members,
+      headersSeconds: config.limits.headers_seconds,
+      bodyIdleSeconds: config.limits.body_idle_seconds,
+      stalledClientSeconds: config.limits.stalled_client_seconds,
+    },
+    trustedProxies: config.trusted_proxies,
+    log: { level: config.log.level, format: settleFormat(config.log.format, terminal) },
+    drainSeconds: config.shutdown.drain_seconds,
+    sessionKey: decodeSessionKey(material.findSecret(config.session_key) ?? '') ?? randomBytes(32),
+    servers: config.servers.map((server) => createServerPlan(server, { publicUrl, issuers: config.issuers, material })),
+    notices: [...notices, ...createNotices(config)],
+  })
+}
+
+function createListenPlan(config: Config, material: Material): Plan['listen'] {
+  const { host, port, tls } = config.listen
+  const cert = material.findFile(tls?.cert_file)
+  const key = material.findFile(tls?.key_file)
+  return { host, port, tls: cert === undefined || key === undefined ? undefined : { cert, key } }
+}
+
+function createCorsPlan({ cors }: Config): Plan['cors'] {
+  return {
+    allowedOrigins: cors.allowed_origins.includes('*') ? '*' : cors.allowed_origins.map(normalizeOrigin),
+    allowedHeaders: cors.allowed_headers.map((name) => name.toLowerCase()),
+    allowedMethods: cors.allowed_methods,
+    allowCredentials: cors.allow_credentials,
+  }
+}
+
+/** As browsers write it: scheme and host in lower case, no default port. Other schemes have no normal form. */
+function normalizeOrigin(origin: string): string {
+  const { origin: normal } = new URL(origin)
+  return normal === 'null' ? origin : normal
+}
+
+function settleFormat(format: Config['log']['format'], terminal: boolean): 'json' | 'pretty' {
+  if (format !== 'auto') return format
+  return terminal ? 'pretty' : 'json'
+}
+
+/** Freezes a value and everything in it, bytes excepted: they cannot be frozen. */
+function freeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value
+  for (const member of Object.values(value)) freeze(member)
+  return Object.freeze(value)
+}

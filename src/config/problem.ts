@@ -1,0 +1,71 @@
+/** Where in the configuration, for example `['servers', 0, 'path']`. */
+export type ConfigPath = readonly (string | number)[]
+
+/** What is wrong with a value and what to do about it. Neither text holds the value of a secret. */
+export interface Flaw {
+  readonly reason: string
+  readonly fix: string
+}
+
+/** One mistake of the configuration. */
+export interface Problem extends Flaw {
+  readonly at: ConfigPath
+  /** The same for people: `servers[0].path`. Empty for the whole file. */
+  readonly path: string
+  /** Where in the file, when that is known. Both count from 1. */
+  readonly position?: { readonly line: number; readonly column: number }
+}
+
+/** Takes down a mistake. */
+export type Report = (at: ConfigPath, flaw: Flaw) => void
+
+/** The configuration cannot be used. Holds every mistake that was found, not only the first. */
+export class ConfigError extends Error {
+  readonly problems: readonly Problem[]
+
+  /** @param problems - at least one mistake */
+  constructor(problems: readonly Problem[]) {
+    super(problems.map(formatProblem).join('\n'))
+    this.name = 'ConfigError'
+    this.problems = problems
+  }
+}
+
+/** A mistake at a place. */
+export function problemAt(at: ConfigPath, flaw: Flaw): Problem {
+  return { at, path: formatPath(at), reason: flaw.reason, fix: flaw.fix }
+}
+
+/** `['servers', 0, 'upstream', 'X-Key']` → `servers[0].upstream["X-Key"]`. */
+export function formatPath(at: ConfigPath): string {
+  return at.reduce<string>((text, segment) => text + formatSegment(segment, text === ''), '')
+}
+
+/** A mistake in three lines, for people. */
+export function formatProblem(problem: Problem): string {
+  const place = problem.position === undefined ? '' : ` (line ${problem.position.line}, column ${problem.position.column})`
+  const where = problem.path === '' ? 'the configuration' : problem.path
+  return `${where}${place}\n  ${problem.reason}\n  Fix: ${problem.fix}`
+}
+
+/** A place of the configuration, and what its author calls it. */
+export type Place = readonly [path: RegExp, name: string]
+
+/** Mistakes of a configuration that was made from something else, told in the words of that. The first place that fits counts. */
+export function renameProblems(problems: readonly Problem[], places: readonly Place[]): Problem[] {
+  return problems.map((problem) => {
+    const name = places.find(([path]) => path.test(problem.path))?.[1]
+    return name === undefined ? problem : { ...problem, at: name.split('.'), path: name }
+  })
+}
+
+/** Text from a configuration inside a message: quoted, on one line, bounded. */
+export function quote(text: string): string {
+  return text.length > 80 ? `${JSON.stringify(text.slice(0, 77))}…` : JSON.stringify(text)
+}
+
+function formatSegment(segment: string | number, first: boolean): string {
+  if (typeof segment === 'number') return `[${segment}]`
+  if (!/^[\w-]+$/.test(segment)) return `[${quote(segment)}]`
+  return first ? segment : `.${segment}`
+}

@@ -1,0 +1,45 @@
+import { z } from 'zod'
+import { findHostFlaw, findNetworkFlaw, findPublicUrlFlaw } from './flaws.ts'
+import { cors, limits, listen, log, shutdown } from './schema-edge.ts'
+import { issuerOrText } from './schema-issuer.ts'
+import { servers } from './schema-server.ts'
+import { list, secret, text } from './schema-values.ts'
+
+/** The configuration file. Types, validation, JSON Schema and documentation are all made from this. */
+export const configSchema = z
+  .strictObject({
+    public_url: text(findPublicUrlFlaw)
+      .optional()
+      .describe(
+        'Origin under which clients reach the proxy, `https://mcp.example.com`, without a path. Optional while listening on loopback.',
+      ),
+    listen: listen.prefault({}),
+    allowed_hosts: list(text(findHostFlaw))
+      .default([])
+      .describe(
+        '`Host` values that are accepted beside the one of `public_url` and, on loopback, the names of this machine. `*` is any.',
+      ),
+    trusted_proxies: list(text(findNetworkFlaw))
+      .default([])
+      .describe('Addresses or CIDR blocks of proxies before this one whose `Forwarded` and `X-Forwarded-*` headers are kept.'),
+    cors: cors.prefault({}),
+    limits: limits.prefault({}),
+    log: log.prefault({}),
+    shutdown: shutdown.prefault({}),
+    session_key: secret
+      .optional()
+      .describe(
+        'Key that ties MCP sessions to who opened them: at least 32 bytes, Base64 or text. Random at each start by default; set it when several instances share the work or sessions must outlive a restart.',
+      ),
+    issuers: list(issuerOrText)
+      .default([])
+      .describe('Authorization servers whose access tokens are accepted, for every server that lists none itself.'),
+    servers: servers.describe('The MCP servers behind the proxy.'),
+  })
+  .describe('Configuration of Open MCP Auth Proxy.')
+
+/** A valid configuration with every default filled in. */
+export type Config = z.output<typeof configSchema>
+
+/** A configuration as it may be written: keys with a default left out, shorthands used. */
+export type ConfigInput = z.input<typeof configSchema>
