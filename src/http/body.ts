@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ProxyError } from '../core/errors.ts'
+import { watchIdle } from './idle-watch.ts'
 import type { RequestHead } from './request-head.ts'
 
 export interface BodyLimits {
@@ -42,6 +43,7 @@ export function readBody(
   if (head.contentLength !== undefined && head.contentLength > limits.bodyBytes) {
     return Promise.reject(new ProxyError('body_too_large', { cause: `${head.contentLength} bytes announced` }))
   }
+  if (request.destroyed) return Promise.reject(new ProxyError('client_gone'))
   if (head.expectsContinue) response.writeContinue()
   return new Promise((resolve, reject) => collect(request, limits, resolve, reject))
 }
@@ -58,12 +60,12 @@ function collect(
     settle()
     reject(error)
   }
-  const timer = setTimeout(() => fail(new ProxyError('body_timeout')), limits.bodyIdleSeconds * 1000)
+  const waiting = watchIdle(limits.bodyIdleSeconds, () => fail(new ProxyError('body_timeout')))
   const onData = (piece: Buffer): void => {
     length += piece.length
     if (length > limits.bodyBytes) return fail(new ProxyError('body_too_large', { cause: `more than ${limits.bodyBytes} bytes` }))
     pieces.push(piece)
-    timer.refresh()
+    waiting.touch()
   }
   const onEnd = (): void => {
     settle()
@@ -71,7 +73,7 @@ function collect(
   }
   const onGone = (): void => fail(new ProxyError('client_gone'))
   const settle = (): void => {
-    clearTimeout(timer)
+    waiting.stop()
     request.off('data', onData).off('end', onEnd).off('error', onGone).off('close', onGone)
   }
   request.on('data', onData).on('end', onEnd).on('error', onGone).on('close', onGone)
