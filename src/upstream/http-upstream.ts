@@ -1,3 +1,4 @@
+import { getCACertificates } from 'node:tls'
 import { type Dispatcher, errors, Pool } from 'undici'
 import type { Call } from '../core/call.ts'
 import { ProxyError } from '../core/errors.ts'
@@ -57,7 +58,12 @@ function createPool(url: URL, plan: HttpUpstreamPlan): Pool {
     bodyTimeout: 0,
     maxHeaderSize: maxResponseHeaderBytes,
     keepAliveTimeout: keepAliveMilliseconds,
-    connect: { timeout: plan.connectSeconds * 1000, ...(plan.ca === undefined ? {} : { ca: plan.ca }) },
+    connect: {
+      timeout: plan.connectSeconds * 1000,
+      // Said aloud, since NODE_TLS_REJECT_UNAUTHORIZED=0 would otherwise switch it off.
+      rejectUnauthorized: true,
+      ...(plan.ca === undefined ? {} : { ca: [...getCACertificates('default'), plan.ca] }),
+    },
   })
 }
 
