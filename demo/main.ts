@@ -1,6 +1,6 @@
 import { PassThrough, type Writable } from 'node:stream'
 import pretty from 'pino-pretty'
-import { SAMPLE_USERS } from './authorization-server/users.ts'
+import { SAMPLE_USERS, type User } from './authorization-server/users.ts'
 import { createNarrator, type Narrator } from './narrator.ts'
 import { type DemoServers, startServers } from './servers.ts'
 import { tellStory } from './story.ts'
@@ -62,15 +62,23 @@ Claude Code     claude mcp add --transport http demo ${servers.url}
 VS Code         code --add-mcp '{"name":"demo","type":"http","url":"${servers.url}"}'
 older clients   HTTP+SSE at ${servers.sseUrl}
 
-sign in as      ${alice.name}, password ${alice.password}   (${alice.displayName})
-                ${bob.name}, password ${bob.password}          (${bob.displayName})
+sign in as      ${formatUser(alice)}
+                ${formatUser(bob)}
 
 Ctrl-C ends it. Everything is forgotten then: remove the server from your client and add it again after the next start.`)
   narrator.title("The proxy's log, a line for each request")
 }
 
+function formatUser({ name, password, displayName }: User): string {
+  return `${name.padEnd(6)} password ${password.padEnd(11)} (${displayName})`
+}
+
 function showLog(proxyLog: PassThrough): void {
-  const lines = pretty({ colorize: process.stdout.isTTY === true && !process.env.NO_COLOR, ignore: 'pid,hostname' })
+  const lines = pretty({
+    colorize: process.stdout.isTTY === true && !process.env.NO_COLOR,
+    ignore: 'pid,hostname',
+    singleLine: true,
+  })
   // What was logged during the show has been told already.
   proxyLog.read()
   proxyLog.pipe(lines as unknown as Writable)

@@ -9,6 +9,12 @@ interface Entry {
 /** Entries kept before the oldest is dropped: a demo that runs for weeks must not eat the machine's memory. */
 const CAPACITY = 10_000
 
+/**
+ * Seconds for which a refresh token that was used may be used again. MCP clients with several windows or streams refresh at the same
+ * moment, and the one that comes second must not end the session of both.
+ */
+const REFRESH_GRACE = 10
+
 /** Everything that the authorization server remembers: clients, grants, codes, tokens and sign-in sessions. Gone when the process ends. */
 export function createMemory(): AdapterFactory {
   const entries = new Map<string, Entry>()
@@ -33,17 +39,24 @@ export function createMemory(): AdapterFactory {
     [...entries].filter(([key]) => key.startsWith(`${kind}:`)).find(([, { payload }]) => payload[member] === value)?.[1].payload
 
   return (kind: string): Adapter => ({
-    find: async (id) => find(`${kind}:${id}`),
+    find: async (id) => {
+      const payload = find(`${kind}:${id}`)
+      return kind === 'RefreshToken' && isInGrace(payload) ? { ...payload, consumed: undefined } : payload
+    },
     findByUid: async (uid) => findBy(kind, 'uid', uid),
     findByUserCode: async (userCode) => findBy(kind, 'userCode', userCode),
     upsert: async (id, payload, seconds) => store(`${kind}:${id}`, payload, seconds),
     destroy: async (id) => void entries.delete(`${kind}:${id}`),
     consume: async (id) => {
       const payload = find(`${kind}:${id}`)
-      if (payload !== undefined) payload.consumed = Math.floor(Date.now() / 1000)
+      if (payload !== undefined) payload.consumed ??= Math.floor(Date.now() / 1000)
     },
     revokeByGrantId: async (grantId) => {
       for (const [key, { payload }] of entries) if (payload.grantId === grantId) entries.delete(key)
     },
   })
+}
+
+function isInGrace(payload: AdapterPayload | undefined): boolean {
+  return typeof payload?.consumed === 'number' && Date.now() / 1000 < payload.consumed + REFRESH_GRACE
 }

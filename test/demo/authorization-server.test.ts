@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { SAMPLE_USERS } from '../../demo/authorization-server/users.ts'
 import {
   type AuthorizationServer,
@@ -123,15 +123,19 @@ describe("the demo's authorization server", () => {
     expect(await getToken(server, clientId, bob)).toMatchObject({ scope: 'mcp:tools mcp:admin' })
   })
 
-  it('rotates refresh tokens and revokes the grant when an old one comes back', async () => {
+  it('rotates refresh tokens, and revokes the grant when an old one comes back later', async () => {
     const clientId = await register(server)
     const first = await getToken(server, clientId, alice)
     const refresh = (token: unknown) =>
       requestToken(server, { grant_type: 'refresh_token', client_id: clientId, refresh_token: String(token) })
-    const second = await refresh(first.refresh_token)
+    const [second, atTheSameTime] = await Promise.all([refresh(first.refresh_token), refresh(first.refresh_token)])
     expect(decodeJwt(String(second.body.access_token)).aud).toBe(RESOURCE)
+    expect(atTheSameTime.status).toBe(200)
+    expect(second.body.refresh_token).not.toBe(first.refresh_token)
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 60_000 })
     expect((await refresh(first.refresh_token)).body).toMatchObject({ error: 'invalid_grant' })
     expect((await refresh(second.body.refresh_token)).body).toMatchObject({ error: 'invalid_grant' })
+    vi.useRealTimers()
   })
 
   it.each([

@@ -1,0 +1,42 @@
+import { createServer } from 'node:http'
+import { closeServer, listenOnLoopback } from '../../demo/listen.ts'
+import { type RunningProxy, startProxy } from '../../src/app.ts'
+import { loadConfigValue } from '../../src/config/load.ts'
+import type { ConfigInput } from '../../src/config/schema.ts'
+import { type CapturedLog, captureLog } from './log.ts'
+
+export interface TestProxy extends RunningProxy {
+  /** `http://localhost:<port>`: what clients and metadata know it by. */
+  readonly origin: string
+  readonly port: number
+  readonly log: CapturedLog
+}
+
+/**
+ * Starts a proxy on a free port of 127.0.0.1 from a configuration as it would stand in a file, and captures its log.
+ *
+ * @param config - `listen` and `public_url` are filled in
+ * @param env - environment variables for the secrets of the configuration
+ */
+export async function startTestProxy(
+  config: Omit<ConfigInput, 'listen' | 'public_url'>,
+  env: Readonly<Record<string, string>> = {},
+): Promise<TestProxy> {
+  const port = await findFreePort()
+  const origin = `http://localhost:${port}`
+  const log = captureLog()
+  const { plan } = loadConfigValue(
+    { public_url: origin, listen: { port }, log: { level: 'debug', format: 'json' }, shutdown: { drain_seconds: 1 }, ...config },
+    { env, directory: import.meta.dirname, terminal: false },
+  )
+  const proxy = await startProxy(plan, { logDestination: log.stream })
+  return { ...proxy, origin, port, log }
+}
+
+/** A port of 127.0.0.1 that nobody listened on a moment ago. */
+export async function findFreePort(): Promise<number> {
+  const probe = createServer()
+  const port = await listenOnLoopback(probe, 0)
+  await closeServer(probe)
+  return port
+}
