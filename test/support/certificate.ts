@@ -7,8 +7,12 @@ export interface Certificate {
   readonly key: string
 }
 
-/** Makes a certificate for `localhost` and 127.0.0.1 that is valid for a day, so that no key has to lie in the repository. */
-export function createCertificate(): Certificate {
+/**
+ * Makes a certificate for `localhost` and 127.0.0.1, so that no key has to lie in the repository.
+ *
+ * @param options - `endsIn`: seconds from now at which its validity ends; a day unless given
+ */
+export function createCertificate({ endsIn = 24 * 3600 }: { endsIn?: number } = {}): Certificate {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const name = sequence(set(sequence(objectId('550403'), tagged(0x0c, Buffer.from('localhost')))))
   const algorithm = sequence(objectId('2a8648ce3d040302'))
@@ -17,7 +21,7 @@ export function createCertificate(): Certificate {
     tagged(0x02, Buffer.concat([Buffer.of(1), randomBytes(15)])),
     algorithm,
     name,
-    sequence(time(-3600), time(24 * 3600)),
+    sequence(time(-3600), time(endsIn)),
     name,
     publicKey.export({ type: 'spki', format: 'der' }),
     tagged(0xa3, sequence(basicConstraints(), alternativeNames())),

@@ -1,0 +1,46 @@
+import type { Clock } from '../../src/oauth/clock.ts'
+
+/** A clock that stands still until it is told to move. */
+export interface FakeClock extends Clock {
+  /** Lets time pass, and with it whatever was due. */
+  advance(milliseconds: number): void
+  /** Sets the system clock forward or back; no time passes. */
+  jump(milliseconds: number): void
+}
+
+interface Task {
+  readonly at: number
+  readonly run: () => void
+}
+
+/** @param start - milliseconds since the epoch */
+export function createFakeClock(start = Date.now()): FakeClock {
+  const tasks = new Set<Task>()
+  let passed = 0
+  let jumped = 0
+  return {
+    monotonic: () => passed,
+    wall: () => start + passed + jumped,
+    after(delay, run) {
+      const task = { at: passed + delay, run }
+      tasks.add(task)
+      return () => tasks.delete(task)
+    },
+    advance(milliseconds) {
+      const until = passed + milliseconds
+      for (let next = findNext(tasks, until); next !== undefined; next = findNext(tasks, until)) {
+        passed = next.at
+        tasks.delete(next)
+        next.run()
+      }
+      passed = until
+    },
+    jump(milliseconds) {
+      jumped += milliseconds
+    },
+  }
+}
+
+function findNext(tasks: ReadonlySet<Task>, until: number): Task | undefined {
+  return [...tasks].filter(({ at }) => at <= until).sort((one, other) => one.at - other.at)[0]
+}
