@@ -77,13 +77,16 @@ ${permitted.length === 0 ? '' : '<button class="main" name="action" value="allow
   )
 }
 
+const FORGOTTEN = `<p>This authorization server forgets its clients when it stops. If the application was registered in an earlier run, remove the MCP server from it and add it again.</p>
+`
+
 /** Says what went wrong where no client can be told. */
 export function renderErrorPage(problem: { error: string; error_description?: string | undefined }): Page {
   return renderPage(
     'That did not work',
     `<h1>That did not work</h1>
 <p role="alert">${escapeHtml(problem.error_description ?? 'The request could not be completed.')}</p>
-<p>Go back to the application that you came from and start again.</p>
+${problem.error === 'invalid_client' ? FORGOTTEN : ''}<p>Go back to the application that you came from and start again.</p>
 <p class="quiet">Error code: <code>${escapeHtml(problem.error)}</code></p>`,
   )
 }
