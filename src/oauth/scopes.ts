@@ -28,7 +28,7 @@ function findClaim(claims: Readonly<Record<string, unknown>>, name: string): unk
   if (Object.hasOwn(claims, name)) return claims[name]
   let value: unknown = claims
   for (const step of name.split('.')) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return undefined
+    if (typeof value !== 'object' || value === null || Array.isArray(value) || !Object.hasOwn(value, step)) return undefined
     value = (value as Record<string, unknown>)[step]
   }
   return value
