@@ -5,7 +5,7 @@ import { buffer } from 'node:stream/consumers'
 import { closeServer, listenOnLoopback } from '../../demo/listen.ts'
 
 /** One request, as it arrived. */
-export interface RecordedRequest {
+interface RecordedRequest {
   readonly method: string
   /** Path and query. */
   readonly url: string

@@ -4,9 +4,9 @@ import { type CryptoKey, exportJWK, generateKeyPair, type JWK, type JWTPayload, 
 import { closeServer, listenOnLoopback } from '../../demo/listen.ts'
 
 /** What the issuer's endpoints do when they don't answer as they should. */
-export type Outage = 'none' | 'refuse' | 'error' | 'hang' | 'html' | 'drip' | 'huge' | 'redirect'
+type Outage = 'none' | 'refuse' | 'error' | 'hang' | 'html' | 'drip' | 'huge' | 'redirect'
 
-export interface MintOptions {
+interface MintOptions {
   /** Claims beside or instead of the usual ones; `undefined` leaves one out. */
   readonly claims?: Record<string, unknown>
   /** Members of the protected header beside or instead of `alg`, `typ` and `kid`; `undefined` leaves one out. */
