@@ -8,6 +8,20 @@ const loopbackAddresses = new BlockList()
 loopbackAddresses.addSubnet('127.0.0.0', 8, 'ipv4')
 loopbackAddresses.addAddress('::1', 'ipv6')
 
+const privateAddresses = new BlockList()
+privateAddresses.addSubnet('10.0.0.0', 8, 'ipv4')
+privateAddresses.addSubnet('172.16.0.0', 12, 'ipv4')
+privateAddresses.addSubnet('192.168.0.0', 16, 'ipv4')
+privateAddresses.addSubnet('fc00::', 7, 'ipv6')
+
+/** Whether a host can only be one of a private network: by its address, or by a name that the internet does not have. */
+export function isPrivate(host: string): boolean {
+  const bare = host.replace(/^\[|\]$/g, '').toLowerCase()
+  const family = isIP(bare)
+  if (family !== 0) return privateAddresses.check(bare, family === 4 ? 'ipv4' : 'ipv6')
+  return !bare.includes('.') || /\.(?:internal|local|lan|home\.arpa|svc)$/.test(bare)
+}
+
 /** Whether a host name or address (IPv6 with or without brackets) is this machine and nobody else. */
 export function isLoopback(host: string): boolean {
   const bare = host.replace(/^\[|\]$/g, '').toLowerCase()
@@ -50,8 +64,15 @@ export function findPublicUrlFlaw(text: string): Flaw | undefined {
 
 /** An issuer identifier (RFC 8414 §2): https, or http on this machine; no query, no fragment. */
 export function findIssuerFlaw(text: string): Flaw | undefined {
-  const flaw = findSecureUrlFlaw(text)
+  const flaw = findUrlFlaw(text)
   if (flaw) return flaw
+  const { protocol, hostname } = new URL(text)
+  if (protocol === 'http:' && !isLoopback(hostname)) {
+    return {
+      reason: 'uses http for a host that is not this machine: whoever sits between could sign tokens, and clients refuse it',
+      fix: 'Use https. A certificate of your own authority is trusted through `ca_file` of the issuer.',
+    }
+  }
   if (text.includes('?')) {
     return {
       reason: 'has a query',
@@ -61,18 +82,16 @@ export function findIssuerFlaw(text: string): Flaw | undefined {
   return undefined
 }
 
-/** A URL from which keys, metadata or introspection answers may come: https, or http on this machine. */
-export function findSecureUrlFlaw(text: string): Flaw | undefined {
+/** A URL where keys or introspection answers come from: https, or http that leaves neither this machine nor its private network. */
+export function findKeyUrlFlaw(text: string): Flaw | undefined {
   const flaw = findUrlFlaw(text)
   if (flaw) return flaw
-  const url = new URL(text)
-  if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
-    return {
-      reason: 'uses http for a host that is not this machine: whoever sits between could replace the keys',
-      fix: 'Use https. A certificate of your own authority is trusted through `ca_file` of the issuer.',
-    }
+  const { protocol, hostname } = new URL(text)
+  if (protocol === 'https:' || isLoopback(hostname) || isPrivate(hostname)) return undefined
+  return {
+    reason: 'uses http for a host on the internet: whoever sits between could replace the keys',
+    fix: 'Use https. A certificate of your own authority is trusted through `ca_file` of the issuer.',
   }
-  return undefined
 }
 
 /** Paths that the proxy answers itself. */

@@ -4,6 +4,7 @@ import { checkConfig } from './checks.ts'
 import { readConfigFile, withPositions } from './config-file.ts'
 import { isGoProxyConfig, translateGoProxy } from './go-proxy.ts'
 import { createPlan } from './plan.ts'
+import type { Config } from './schema.ts'
 
 /** Where a configuration is used. */
 export interface LoadOptions {
@@ -15,6 +16,8 @@ export interface LoadOptions {
   readonly terminal: boolean
   /** Said on the command line; overrides the file. */
   readonly log?: { readonly level?: LogPlan['level'] | undefined; readonly format?: LogPlan['format'] | undefined }
+  /** Listens on this port instead of the one of the file. */
+  readonly port?: number | undefined
 }
 
 /** A settled configuration. */
@@ -43,11 +46,15 @@ export function loadConfigText(text: string, options: LoadOptions): Loaded {
 export function loadConfigValue(value: unknown, options: LoadOptions): Loaded {
   const translation = isGoProxyConfig(value) ? translateGoProxy(value) : undefined
   const { config, material } = translation ? translation.check(options) : checkConfig(value, options)
-  const level = options.log?.level ?? config.log.level
-  const format = options.log?.format ?? config.log.format
-  const plan = createPlan(
-    { ...config, log: { level, format } },
-    { material, terminal: options.terminal, notices: translation?.notices ?? [] },
-  )
+  const notices = translation?.notices ?? []
+  const plan = createPlan(override(config, options), { material, terminal: options.terminal, notices })
   return { plan, notices: plan.notices }
+}
+
+function override(config: Config, { log, port }: LoadOptions): Config {
+  return {
+    ...config,
+    listen: { ...config.listen, port: port ?? config.listen.port },
+    log: { level: log?.level ?? config.log.level, format: log?.format ?? config.log.format },
+  }
 }

@@ -21,9 +21,10 @@ export function createNotices(config: Config): string[] {
 
 function createEdgeNotices(config: Config): string[] {
   const notices: string[] = []
-  const url = config.public_url === undefined ? undefined : new URL(config.public_url)
-  if (url?.protocol === 'http:' && !isLoopback(url.hostname)) {
-    notices.push(`public_url: ${url.origin} is http: access tokens travel in the open, and many clients refuse it. Use https.`)
+  if (config.public_url !== undefined && isOpen(config.public_url)) {
+    notices.push(
+      `public_url: ${new URL(config.public_url).origin} is http: access tokens travel in the open, and many clients refuse it. Use https.`,
+    )
   }
   if (config.allowed_hosts.includes('*')) {
     notices.push('allowed_hosts: "*" accepts every Host header, which lets web pages reach the proxy by DNS rebinding.')
@@ -34,10 +35,23 @@ function createEdgeNotices(config: Config): string[] {
 }
 
 function createIssuerNotices(issuer: IssuerConfig): string[] {
-  if (!issuer.accept_id_tokens) return []
-  return [
-    `issuer ${issuer.issuer}: accept_id_tokens accepts ID tokens, which are meant for clients and not for servers, as access tokens.`,
-  ]
+  const name = `issuer ${issuer.issuer}`
+  const open = [issuer.jwks_uri, issuer.introspection?.endpoint].filter((url) => url !== undefined).filter(isOpen)
+  const notices = open.map(
+    (url) => `${name}: ${new URL(url).origin} is asked over http: whoever can read your private network decides whose tokens count.`,
+  )
+  if (issuer.accept_id_tokens) {
+    notices.push(
+      `${name}: accept_id_tokens accepts ID tokens, which are meant for clients and not for servers, as access tokens.`,
+    )
+  }
+  return notices
+}
+
+/** Whether what is sent to a URL can be read on its way. */
+function isOpen(url: string): boolean {
+  const { protocol, hostname } = new URL(url)
+  return protocol === 'http:' && !isLoopback(hostname)
 }
 
 function createServerNotices(server: ServerConfig): string[] {

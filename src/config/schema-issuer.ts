@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { findBlankFlaw, findIssuerFlaw, findSecureUrlFlaw } from './flaws.ts'
+import { findBlankFlaw, findIssuerFlaw, findKeyUrlFlaw } from './flaws.ts'
 import { list, seconds, secret, text } from './schema-values.ts'
 
 /**
@@ -24,9 +24,7 @@ const MONTH = 2_592_000
 
 const introspection = z
   .strictObject({
-    endpoint: text(findSecureUrlFlaw)
-      .optional()
-      .describe('Introspection endpoint. Without it the metadata of the issuer names it.'),
+    endpoint: text(findKeyUrlFlaw).optional().describe('Introspection endpoint. Without it the metadata of the issuer names it.'),
     client_id: text(findBlankFlaw).describe('Client id of the proxy at the issuer.'),
     client_secret: secret.optional().describe('Client secret, for `client_secret_basic` and `client_secret_post`.'),
     client_authentication: z
@@ -59,7 +57,7 @@ const issuer = z
     issuer: text(findIssuerFlaw).describe(
       'Issuer identifier, letter by letter as in the `iss` claim, with or without its final slash.',
     ),
-    jwks_uri: text(findSecureUrlFlaw).optional().describe('Where the keys are. Without it the metadata of the issuer says so.'),
+    jwks_uri: text(findKeyUrlFlaw).optional().describe('Where the keys are. Without it the metadata of the issuer says so.'),
     algorithms: list(z.enum(ALGORITHMS))
       .min(1)
       .default([...ALGORITHMS])

@@ -41,7 +41,7 @@ const rule = z
     prompt: text(findBlankFlaw).optional().describe('Uses of a prompt; `*` stands for any characters.'),
     resource: text(findBlankFlaw)
       .optional()
-      .describe('Reads and subscriptions of a resource URI; `*` stands for any characters.'),
+      .describe('Reads and subscriptions of a resource URI; `*` stands for any characters except `/`, `**` for any characters.'),
     path: z.string().optional().describe('Every request to this path of the server.'),
     scopes: scopes().describe(
       'Scopes that are needed, all of them, besides the base scopes. With `unlisted_operations: deny` an empty list permits.',

@@ -1,0 +1,118 @@
+import { parseArgs } from 'node:util'
+import { findNearest } from '../config/nearest.ts'
+import { FLAGS, type FlagName, GO_FLAGS } from './flags.ts'
+
+export const COMMANDS = ['serve', 'check', 'schema', 'errors', 'migrate'] as const
+
+/** The command line cannot be understood. */
+export class UsageError extends Error {}
+
+/** What the command line asks for. */
+export interface Arguments {
+  readonly command: (typeof COMMANDS)[number] | 'help' | 'version'
+  /** Values of flags that take one, in the order given. */
+  readonly values: ReadonlyMap<FlagName, readonly string[]>
+  readonly debug: boolean
+  /** The file of `migrate`. */
+  readonly file: string | undefined
+}
+
+type Token = NonNullable<ReturnType<typeof parseArgs>['tokens']>[number]
+type OptionToken = Extract<Token, { kind: 'option' }>
+
+/**
+ * Reads the command line.
+ *
+ * @param argv - without program and script
+ * @throws UsageError
+ */
+export function parseArguments(argv: readonly string[]): Arguments {
+  const options = Object.fromEntries(FLAGS.map(({ name, value }) => [name, { type: value ? 'string' : 'boolean' } as const]))
+  const { tokens } = parseArgs({
+    args: argv.map(addDash),
+    options: { ...options, h: { type: 'boolean' } },
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  })
+  if (tokens.some((token) => token.kind === 'option-terminator')) {
+    throw new UsageError('`-- command …` (an MCP server as a process) is not supported by this version yet.')
+  }
+  const given = tokens.filter((token) => token.kind === 'option')
+  const flags = new Map(given.map((token) => [checkName(token), token]))
+  if (flags.has('help')) return { command: 'help', values: new Map(), debug: false, file: undefined }
+  if (flags.has('version')) return { command: 'version', values: new Map(), debug: false, file: undefined }
+  return readCommand(tokens, given)
+}
+
+/** Go's flag package takes one dash for two. */
+function addDash(argument: string): string {
+  return /^-[a-z][\w-]+/.test(argument) ? `-${argument}` : argument
+}
+
+function checkName(token: OptionToken): FlagName {
+  if (token.name === 'h') return 'help'
+  const flag = FLAGS.find(({ name }) => name === token.name)
+  if (flag) return flag.name
+  const nearest = findNearest(
+    token.name,
+    FLAGS.map(({ name }) => name),
+  )
+  throw new UsageError(`Unknown flag --${token.name}.${nearest === undefined ? ' See --help.' : ` Did you mean --${nearest}?`}`)
+}
+
+function readCommand(tokens: readonly Token[], given: readonly OptionToken[]): Arguments {
+  const [word = 'serve', ...rest] = tokens.flatMap((token) => (token.kind === 'positional' ? [token.value] : []))
+  const command = COMMANDS.find((name) => name === word)
+  if (command === undefined) {
+    const nearest = findNearest(word, COMMANDS)
+    throw new UsageError(
+      `Unknown command ${JSON.stringify(word)}.${nearest === undefined ? ' See --help.' : ` Did you mean ${nearest}?`}`,
+    )
+  }
+  const [file, ...surplus] = command === 'migrate' ? rest : [undefined, ...rest]
+  if (command === 'migrate' && file === undefined) throw new UsageError('Name the file to translate: migrate config.yaml.')
+  if (surplus.length > 0) throw new UsageError(`Unexpected argument ${JSON.stringify(surplus[0])}. See --help.`)
+  refuseLaterFlags(given)
+  const takesFlags = command === 'serve' || command === 'check'
+  const [first] = given
+  if (first && !takesFlags) throw new UsageError(`The command ${command} takes no flags, but --${first.name} was given.`)
+  return { command, values: readValues(given), debug: given.some(readSwitch), file }
+}
+
+function refuseLaterFlags(given: readonly OptionToken[]): void {
+  for (const token of given) {
+    const what = GO_FLAGS.get(checkName(token))
+    if (what !== undefined && isOn(token)) throw new UsageError(`--${token.name} (${what}) is not supported by this version yet.`)
+  }
+}
+
+function readValues(given: readonly OptionToken[]): Map<FlagName, string[]> {
+  const values = new Map<FlagName, string[]>()
+  for (const token of given) {
+    const flag = FLAGS.find(({ name }) => name === token.name)
+    if (!flag?.value) continue
+    const before = values.get(flag.name) ?? []
+    if (before.length > 0 && !flag.repeats) throw new UsageError(`--${flag.name} is given twice.`)
+    values.set(flag.name, [...before, checkValue(token)])
+  }
+  return values
+}
+
+function checkValue(token: OptionToken): string {
+  const isFlag = !token.inlineValue && /^-./.test(token.value ?? '')
+  if (token.value === undefined || token.value === '' || isFlag) throw new UsageError(`--${token.name} needs a value.`)
+  return token.value
+}
+
+function readSwitch(token: OptionToken): boolean {
+  return token.name === 'debug' && isOn(token)
+}
+
+/** `--debug`, and `--debug=false` as Go's flag package takes it. */
+function isOn(token: OptionToken): boolean {
+  if (token.value === undefined) return true
+  if (/^(?:1|t|true)$/i.test(token.value)) return true
+  if (/^(?:0|f|false)$/i.test(token.value)) return false
+  throw new UsageError(`--${token.name} is on or off and takes no value.`)
+}

@@ -1,0 +1,52 @@
+import { listErrors } from '../config/catalogue.ts'
+import { createJsonSchema } from '../config/json-schema.ts'
+import type { Loaded } from '../config/load.ts'
+import { migrateConfigFile } from '../config/migrate.ts'
+import { formatRoutes, formatRules } from './route-table.ts'
+import type { Source } from './source.ts'
+import { formatTable } from './table.ts'
+import type { Terminal } from './terminal.ts'
+
+/** `check`: loads the configuration and prints what it means. */
+export function printCheck(source: Source, terminal: Terminal): void {
+  const { plan, notices } = source.load()
+  const [head = '', ...routes] = formatRoutes(plan)
+  const [rulesHead = '', ...rules] = formatRules(plan)
+  const lines = [
+    terminal.paintOutput('green', `The configuration (${source.name}) is valid.`),
+    `Listens on ${plan.listen.host}, port ${plan.listen.port}${plan.listen.tls ? ', with TLS' : ''}. Clients reach it as ${plan.publicUrl}.`,
+    '',
+    terminal.paintOutput('bold', head),
+    ...routes,
+    ...(rules.length > 0 ? ['', terminal.paintOutput('bold', rulesHead), ...rules] : []),
+    ...(notices.length > 0 ? ['', ...formatNotices(notices, terminal)] : []),
+  ]
+  for (const line of lines) terminal.print(line)
+}
+
+function formatNotices(notices: Loaded['notices'], terminal: Terminal): string[] {
+  return notices.map((notice) => `${terminal.paintOutput('yellow', 'notice')} ${notice}`)
+}
+
+/** `schema`: prints the JSON Schema of the configuration file. */
+export function printSchema(terminal: Terminal): void {
+  terminal.print(JSON.stringify(createJsonSchema(), null, 2))
+}
+
+/** `errors`: prints the catalogue of errors. */
+export function printErrors(terminal: Terminal): void {
+  const rows = listErrors().map(({ code, status, challengeError, jsonRpcCode, message, remedy }) => [
+    [code],
+    [String(status)],
+    [challengeError ?? ''],
+    [String(jsonRpcCode)],
+    [message, remedy],
+  ])
+  const [head = '', ...lines] = formatTable(['CODE', 'HTTP', 'CHALLENGE', 'JSON-RPC', 'MESSAGE, AND WHAT TO DO'], rows)
+  for (const line of [terminal.paintOutput('bold', head), ...lines]) terminal.print(line)
+}
+
+/** `migrate`: prints a configuration of the Go proxy's format in ours. */
+export function printMigration(file: string, terminal: Terminal): void {
+  terminal.print(migrateConfigFile(file).trimEnd())
+}

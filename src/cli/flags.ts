@@ -1,0 +1,54 @@
+export type FlagName =
+  | 'config'
+  | 'upstream'
+  | 'issuer'
+  | 'public-url'
+  | 'port'
+  | 'host'
+  | 'path'
+  | 'transport'
+  | 'audience'
+  | 'scope'
+  | 'log-format'
+  | 'debug'
+  | 'help'
+  | 'version'
+  | 'demo'
+  | 'asgardeo'
+  | 'stdio'
+
+interface Flag {
+  readonly name: FlagName
+  /** What the flag takes, for the help text; undefined for switches. */
+  readonly value?: string
+  readonly repeats?: boolean
+  readonly help: string
+}
+
+/** Every flag, in the order of the help text. */
+export const FLAGS: readonly Flag[] = [
+  { name: 'config', value: 'FILE', help: 'configuration file; ./config.yaml where there is one' },
+  { name: 'upstream', value: 'URL', help: 'without a file: the MCP server' },
+  { name: 'issuer', value: 'URL', repeats: true, help: 'without a file: issuer whose access tokens are accepted' },
+  { name: 'public-url', value: 'URL', help: 'without a file: origin under which clients reach the proxy' },
+  { name: 'port', value: 'N', help: 'without a file: port to listen on (8080)' },
+  { name: 'host', value: 'H', help: 'without a file: address to listen on (127.0.0.1)' },
+  { name: 'path', value: 'P', help: 'without a file: public path (that of the upstream, or /mcp)' },
+  { name: 'transport', value: 'T', help: 'without a file: streamable_http, or sse (where the upstream ends in /sse)' },
+  { name: 'audience', value: 'A', repeats: true, help: 'without a file: audience to accept beside the public URL' },
+  { name: 'scope', value: 'S', repeats: true, help: 'without a file: scope that every request needs' },
+  { name: 'log-format', value: 'F', help: 'json, pretty or auto' },
+  { name: 'debug', help: 'log more' },
+  { name: 'help', help: 'this text' },
+  { name: 'version', help: 'the version' },
+  { name: 'demo', help: 'not supported by this version yet' },
+  { name: 'asgardeo', help: 'not supported by this version yet' },
+  { name: 'stdio', help: 'not supported by this version yet' },
+]
+
+/** Flags of the Go proxy whose work is not done here, and what it is. */
+export const GO_FLAGS: ReadonlyMap<FlagName, string> = new Map([
+  ['demo', 'a sandbox'],
+  ['asgardeo', 'client registration through the management API of Asgardeo'],
+  ['stdio', 'an MCP server as a process'],
+])

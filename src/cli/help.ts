@@ -1,0 +1,46 @@
+import { FLAGS } from './flags.ts'
+import { formatTable } from './table.ts'
+
+const COMMANDS: readonly (readonly [name: string, what: string])[] = [
+  ['serve', 'start the proxy (default)'],
+  ['check', 'check the configuration and print the table of routes'],
+  ['schema', 'print the JSON Schema of the configuration file'],
+  ['errors', 'print the catalogue of errors'],
+  ['migrate FILE', "print a configuration of the Go proxy's format in this one's"],
+]
+
+export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] = [
+  ['0', 'done; serve: stopped by a signal, after running requests have finished'],
+  ['1', 'failure at run time: port in use, no permission; serve: stopped by a second signal'],
+  ['2', 'mistake on the command line or in the configuration, or something that this version does not support'],
+]
+
+/** The help text. */
+export function formatHelp(): string {
+  const flags = FLAGS.map(({ name, value, help }) => [[`--${name}${value === undefined ? '' : ` ${value}`}`], [help]])
+  return [
+    'Makes any MCP server a protected OAuth 2.1 resource.',
+    '',
+    'Usage:',
+    '  open-mcp-auth-proxy [command] [flags]',
+    '  open-mcp-auth-proxy --upstream http://localhost:8000/mcp --issuer https://idp.example.com',
+    '',
+    'Commands:',
+    ...indent(COMMANDS.map(([name, what]) => [[name], [what]])),
+    '',
+    'Flags of serve and check:',
+    ...indent(flags),
+    '',
+    'Exit codes:',
+    ...indent(EXIT_CODES.map(([code, meaning]) => [[code], [meaning]])),
+    '',
+    'serve writes the log, and nothing else, to standard output, and what people should know to standard error.',
+    'SIGTERM or SIGINT stops it when running requests have finished; a second one stops it at once.',
+  ].join('\n')
+}
+
+function indent(rows: readonly (readonly (readonly string[])[])[]): string[] {
+  return formatTable(['', ''], rows)
+    .slice(1)
+    .map((line) => `  ${line}`)
+}

@@ -1,0 +1,24 @@
+#!/usr/bin/env node
+import { run } from './run.ts'
+import { createPaint } from './style.ts'
+import type { Terminal } from './terminal.ts'
+
+const { stdout, stderr, env } = process
+
+const terminal: Terminal = {
+  print: (line) => void stdout.write(`${line}\n`),
+  tell: (line) => void stderr.write(`${line}\n`),
+  paintOutput: createPaint(stdout, env),
+  paintError: createPaint(stderr, env),
+}
+
+// Whoever reads us may have read enough, as `head` does.
+stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+})
+
+const code = await run(process.argv.slice(2), { env, directory: process.cwd(), terminal: stdout.isTTY === true }, terminal)
+// Sockets of others must not keep us. What was written should get out, unless nobody takes it.
+const leave = () => process.exit(code)
+stdout.write('', leave)
+setTimeout(leave, 500)

@@ -1,0 +1,66 @@
+import type { EndpointPlan, Plan, PolicyPlan, RulePlan, ServerPlan } from '../core/plan.ts'
+import { formatTable } from './table.ts'
+
+const TRANSPORTS: Readonly<Record<EndpointPlan['kind'], string>> = {
+  streamable_http: 'Streamable HTTP',
+  sse: 'HTTP+SSE, stream',
+  messages: 'HTTP+SSE, messages',
+}
+
+/** The routes of a plan: path, transport, upstream, issuers, audience and scopes. */
+export function formatRoutes(plan: Plan): string[] {
+  const rows = plan.servers.flatMap((server) => server.endpoints.map((endpoint) => formatRoute(endpoint, server)))
+  return formatTable(['PATH', 'SERVER', 'TRANSPORT', 'UPSTREAM', 'ISSUERS', 'AUDIENCE', 'SCOPES'], rows)
+}
+
+function formatRoute(endpoint: EndpointPlan, server: ServerPlan): string[][] {
+  const scopes = server.policy.baseScopes.length > 0 ? [...server.policy.baseScopes] : ['(none)']
+  return [
+    [endpoint.path],
+    [server.name],
+    [TRANSPORTS[endpoint.kind]],
+    [withoutQuery(endpoint.upstream.url)],
+    server.issuers.map((issuer) => issuer.issuer),
+    [...server.audiences],
+    scopes,
+  ]
+}
+
+/** The rules of a plan: which operations need which further scopes. Empty when there are none. */
+export function formatRules(plan: Plan): string[] {
+  const rows = plan.servers.flatMap(({ name, policy }) => [
+    ...policy.rules.map((rule) => [[name], [formatMatcher(rule)], rule.scopes.length > 0 ? [...rule.scopes] : ['(none)']]),
+    ...formatUnlisted(name, policy),
+  ])
+  return rows.length === 0 ? [] : formatTable(['SERVER', 'OPERATION', 'FURTHER SCOPES'], rows)
+}
+
+function formatMatcher(rule: RulePlan): string {
+  const { scopes, ...matchers } = rule
+  return Object.entries(matchers)
+    .map(([kind, pattern]) => `${kind} ${pattern}`)
+    .join(', ')
+}
+
+function formatUnlisted(name: string, policy: PolicyPlan): string[][][] {
+  return policy.unlistedOperations === 'deny' ? [[[name], ['everything else'], ['(denied)']]] : []
+}
+
+/** Queries of upstreams may hold keys. */
+export function withoutQuery(url: string): string {
+  return url.replace(/\?.*$/, '')
+}
+
+/** What to tell people about each server: the URL for clients, the metadata URL, and the upstream. */
+export function formatAddresses(plan: Plan): string[] {
+  const rows = plan.servers.flatMap((server) =>
+    server.endpoints
+      .filter(({ kind }) => kind !== 'messages')
+      .map(({ path, resource, upstream }) => [
+        [server.name],
+        ['for clients', 'metadata', 'upstream'],
+        [resource, `${plan.publicUrl}/.well-known/oauth-protected-resource${path}`, withoutQuery(upstream.url)],
+      ]),
+  )
+  return formatTable(['', '', ''], rows).slice(1)
+}

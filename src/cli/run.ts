@@ -1,0 +1,64 @@
+import { ConfigError, formatProblem } from '../config/problem.ts'
+import { type Arguments, parseArguments, UsageError } from './arguments.ts'
+import { printCheck, printErrors, printMigration, printSchema } from './commands.ts'
+import { formatHelp } from './help.ts'
+import { serve } from './serve.ts'
+import { chooseSource, type Surroundings } from './source.ts'
+import type { Terminal } from './terminal.ts'
+import { readVersion } from './version.ts'
+
+/**
+ * Runs a command.
+ *
+ * @param argv - without program and script
+ * @returns the exit code; `docs/configuration.md` lists them
+ */
+export async function run(argv: readonly string[], surroundings: Surroundings, terminal: Terminal): Promise<number> {
+  try {
+    return await runCommand(parseArguments(argv), surroundings, terminal)
+  } catch (error) {
+    if (error instanceof UsageError) {
+      terminal.tell(`${terminal.paintError('red', 'error')} ${error.message}`)
+      return 2
+    }
+    if (!(error instanceof ConfigError)) throw error
+    tellProblems(error, terminal)
+    return 2
+  }
+}
+
+async function runCommand(args: Arguments, surroundings: Surroundings, terminal: Terminal): Promise<number> {
+  switch (args.command) {
+    case 'help':
+      terminal.print(formatHelp())
+      return 0
+    case 'version':
+      terminal.print(readVersion())
+      return 0
+    case 'schema':
+      printSchema(terminal)
+      return 0
+    case 'errors':
+      printErrors(terminal)
+      return 0
+    case 'migrate':
+      printMigration(args.file ?? '', terminal)
+      return 0
+    case 'check':
+      printCheck(chooseSource(args, surroundings), terminal)
+      return 0
+    case 'serve':
+      return serve(chooseSource(args, surroundings), terminal)
+  }
+}
+
+function tellProblems({ problems }: ConfigError, { tell, paintError }: Terminal): void {
+  const count = problems.length === 1 ? 'a mistake' : `${problems.length} mistakes`
+  tell(paintError('red', `The configuration has ${count}:`))
+  for (const problem of problems) {
+    const [place = '', ...lines] = formatProblem(problem).split('\n')
+    tell('')
+    tell(paintError('bold', place))
+    for (const line of lines) tell(line)
+  }
+}

@@ -1,0 +1,79 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+import type { RunningProxy } from '../app.ts'
+import type { Loaded } from '../config/load.ts'
+import type { ListenPlan } from '../core/plan.ts'
+import { formatAddresses } from './route-table.ts'
+import type { Source } from './source.ts'
+import type { Terminal } from './terminal.ts'
+import { readVersion } from './version.ts'
+
+/**
+ * `serve`: runs the proxy until a signal stops it.
+ *
+ * @returns the exit code: 0 when it drained, 1 when it could not start or a second signal came before it had drained
+ */
+export async function serve(source: Source, terminal: Terminal): Promise<0 | 1> {
+  const signals = watchSignals()
+  const loaded = source.load()
+  const started = await start(loaded, source).catch((error: unknown) => {
+    terminal.tell(`${terminal.paintError('red', 'error')} ${explainStart(error, loaded.plan.listen)}`)
+  })
+  if (started === undefined) return 1
+  tellStart(started, source, terminal)
+  await signals.first
+  terminal.tell('Stopping. Running requests may finish; another signal ends them.')
+  return Promise.race([started.proxy.close().then(() => 0 as const), signals.second.then(() => 1 as const)])
+}
+
+interface Started {
+  readonly proxy: RunningProxy
+  readonly loaded: Loaded
+}
+
+async function start(loaded: Loaded, source: Source): Promise<Started> {
+  // Loaded only now: the other commands need none of it.
+  const { startProxy } = await import('../app.ts')
+  const { host, port } = loaded.plan.listen
+  // A free port is chosen here and not while listening: it is part of the URLs that clients are told.
+  const settled = port === 0 ? source.load(await findFreePort(host)) : loaded
+  return { proxy: await startProxy(settled.plan), loaded: settled }
+}
+
+async function findFreePort(host: string): Promise<number> {
+  const probe = createServer().listen(0, host)
+  await once(probe, 'listening')
+  const { port } = probe.address() as AddressInfo
+  probe.close()
+  await once(probe, 'close')
+  return port
+}
+
+function explainStart(error: unknown, { host, port }: ListenPlan): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (code === 'EADDRINUSE') return `Port ${port} of ${host} is in use. Choose another with listen.port or --port.`
+  if (code === 'EACCES')
+    return `No permission to listen on port ${port} of ${host}. Choose one above 1023 with listen.port or --port.`
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+    return `This machine has no address ${host}. Correct listen.host or --host.`
+  return `The proxy cannot start: ${error instanceof Error ? error.message : String(error)}`
+}
+
+function tellStart({ proxy, loaded }: Started, source: Source, terminal: Terminal): void {
+  const { plan, notices } = loaded
+  const { tell, paintError } = terminal
+  tell(paintError('bold', `Open MCP Auth Proxy ${readVersion()} is listening on ${proxy.url}`))
+  for (const line of formatAddresses(plan)) tell(`  ${line}`)
+  if (source.ignoredFile !== undefined)
+    tell(`${paintError('yellow', 'notice')} ${source.ignoredFile} is not used: the command line says everything.`)
+  for (const notice of notices) tell(`${paintError('yellow', 'notice')} ${notice}`)
+}
+
+/** Settle when the first and the second SIGTERM or SIGINT arrives. */
+function watchSignals(): { readonly first: Promise<void>; readonly second: Promise<void> } {
+  const waiting: (() => void)[] = []
+  const first = new Promise<void>((resolve) => waiting.push(resolve))
+  const second = new Promise<void>((resolve) => waiting.push(resolve))
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => waiting.shift()?.())
+  return { first, second }
+}

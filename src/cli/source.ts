@@ -1,0 +1,134 @@
+import { existsSync } from 'node:fs'
+import { type Loaded, loadConfigFile, loadConfigValue } from '../config/load.ts'
+import { ConfigError, type Place, renameProblems } from '../config/problem.ts'
+import type { LogPlan } from '../core/plan.ts'
+import { type Arguments, UsageError } from './arguments.ts'
+import type { FlagName } from './flags.ts'
+
+/** Where a configuration comes from. */
+export interface Source {
+  /** For people: the file's name, or "the command line". */
+  readonly name: string
+  /** A file that lies at the usual place and is not used. */
+  readonly ignoredFile: string | undefined
+  /**
+   * Loads the configuration.
+   *
+   * @param port - to listen on instead of the configured one
+   * @throws ConfigError
+   */
+  readonly load: (port?: number) => Loaded
+}
+
+/** What the process says about where it runs. */
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly directory: string
+  /** Whether the log goes to a terminal. */
+  readonly terminal: boolean
+}
+
+const DEFAULT_FILE = 'config.yaml'
+
+/** Flags that describe a configuration, and so cannot stand beside a file. */
+const DESCRIBING: readonly FlagName[] = [
+  'upstream',
+  'issuer',
+  'public-url',
+  'port',
+  'host',
+  'path',
+  'transport',
+  'audience',
+  'scope',
+]
+
+/** Our places, and the flags that say the same. */
+const PLACES: readonly Place[] = [
+  [/^public_url/, '--public-url'],
+  [/^listen\.port/, '--port'],
+  [/^listen\.host/, '--host'],
+  [/^(?:servers\[0\]\.)?issuers/, '--issuer'],
+  [/^servers\[0\]\.(?:sse\.)?upstream/, '--upstream'],
+  [/^servers\[0\]\.(?:sse\.)?(?:path|messages_path)/, '--path'],
+  [/^servers\[0\]\.audience/, '--audience'],
+  [/^servers\[0\]\.scopes/, '--scope'],
+]
+
+/**
+ * Decides between a file and flags.
+ *
+ * @throws UsageError when the command line names both, or neither
+ */
+export function chooseSource(args: Arguments, surroundings: Surroundings): Source {
+  const options = { ...surroundings, log: readLog(args) }
+  const file = args.values.get('config')?.[0]
+  const describing = DESCRIBING.filter((name) => args.values.has(name))
+  if (file !== undefined && describing.length > 0) {
+    throw new UsageError(`--${describing[0]} cannot be used with --config: say it in the file.`)
+  }
+  const defaultFile = existsSync(DEFAULT_FILE) ? DEFAULT_FILE : undefined
+  if (describing.length > 0) {
+    const value = describeConfig(args)
+    return { name: 'the command line', ignoredFile: defaultFile, load: (port) => loadFlags(value, { ...options, port }) }
+  }
+  const chosen = file ?? defaultFile
+  if (chosen === undefined) {
+    throw new UsageError('There is no config.yaml here. Name a file with --config, or give --upstream and --issuer. See --help.')
+  }
+  return { name: chosen, ignoredFile: undefined, load: (port) => loadConfigFile(chosen, { ...options, port }) }
+}
+
+function readLog(args: Arguments): { level: LogPlan['level'] | undefined; format: LogPlan['format'] | undefined } {
+  const format = args.values.get('log-format')?.[0]
+  if (format !== undefined && format !== 'json' && format !== 'pretty' && format !== 'auto') {
+    throw new UsageError('--log-format is json, pretty or auto.')
+  }
+  return { level: args.debug ? 'debug' : undefined, format: format === 'auto' ? undefined : format }
+}
+
+function loadFlags(value: unknown, options: Parameters<typeof loadConfigValue>[1]): Loaded {
+  try {
+    return loadConfigValue(value, options)
+  } catch (error) {
+    throw error instanceof ConfigError ? new ConfigError(renameProblems(error.problems, PLACES)) : error
+  }
+}
+
+/** The configuration that flags describe. */
+function describeConfig({ values }: Arguments): unknown {
+  const one = (name: FlagName) => values.get(name)?.[0]
+  const upstream = one('upstream')
+  if (upstream === undefined) throw new UsageError('--upstream URL is missing: the MCP server.')
+  if (!values.has('issuer')) throw new UsageError('--issuer URL is missing: whose access tokens are accepted.')
+  return {
+    ...(values.has('public-url') ? { public_url: one('public-url') } : {}),
+    listen: {
+      ...(values.has('host') ? { host: one('host') } : {}),
+      ...(values.has('port') ? { port: readPort(one('port')) } : {}),
+    },
+    issuers: values.get('issuer'),
+    servers: [
+      {
+        ...describeEndpoint(upstream, one('path'), one('transport')),
+        audience: values.get('audience') ?? [],
+        scopes: values.get('scope') ?? [],
+      },
+    ],
+  }
+}
+
+function readPort(text: string | undefined): number {
+  if (text === undefined || !/^\d{1,5}$/.test(text)) throw new UsageError('--port is a number up to 65535.')
+  return Number(text)
+}
+
+function describeEndpoint(upstream: string, path: string | undefined, transport: string | undefined): object {
+  if (transport !== undefined && transport !== 'sse' && transport !== 'streamable_http') {
+    throw new UsageError('--transport is sse or streamable_http.')
+  }
+  const own = (URL.parse(upstream)?.pathname ?? '').replace(/\/$/, '')
+  const isSse = transport === undefined ? own.endsWith('/sse') : transport === 'sse'
+  if (isSse) return { sse: { path: path ?? (own || '/sse'), upstream } }
+  return { path: path ?? (own || '/mcp'), upstream }
+}
