@@ -205,6 +205,18 @@ export const errorCatalogue = {
     remedy: 'The MCP server asks for a credential of its own: set `upstream.headers` of the server.',
   }),
 
+  upstream_ended: entry({
+    status: 502,
+    message: 'The MCP server ended before it answered',
+    remedy: 'The process of a stdio server exited. The log line has the command and the last lines of its standard error.',
+  }),
+  upstream_busy: entry({
+    status: 503,
+    message: 'The MCP server cannot take this request at the moment',
+    remedy:
+      'A stdio server has `max_processes` processes, is started again after it failed, or does not read what it is sent. The log line says which.',
+  }),
+
   // And the rest
   client_gone: entry({
     status: 499,

@@ -92,6 +92,28 @@ export interface HttpUpstreamPlan {
   readonly ca: string | undefined
 }
 
+/** An MCP server as a child process that speaks over its standard streams. */
+export interface StdioUpstreamPlan {
+  /** Program and arguments. No shell reads them. */
+  readonly command: readonly string[]
+  /** Working directory; undefined for our own. */
+  readonly workDir: string | undefined
+  /** What the child gets besides a minimal environment. */
+  readonly env: Readonly<Record<string, string>>
+  /** Values that must not stand in the log, should the child write them. */
+  readonly secrets: readonly string[]
+  /** `session`: nobody shares a process with someone else. `shared`: one process for all clients; for stateless servers. */
+  readonly processPer: 'session' | 'shared'
+  /** Most processes at a time. */
+  readonly maxProcesses: number
+  /** Seconds after which a process that nobody uses is ended. */
+  readonly idleSeconds: number
+  /** Seconds that a server gets to answer its first request. */
+  readonly startSeconds: number
+  /** Longest message of the server, in bytes. */
+  readonly maxMessageBytes: number
+}
+
 export interface IssuerPlan {
   /** Issuer identifier, compared exactly. */
   readonly issuer: string

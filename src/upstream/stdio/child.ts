@@ -1,0 +1,241 @@
+import type { Buffer } from 'node:buffer'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { ProxyError } from '../../core/errors.ts'
+import type { StdioUpstreamPlan } from '../../core/plan.ts'
+import { ChildLog } from './child-log.ts'
+import { type ChildLine, type ChildMessage, readChildLine, readLongLine } from './child-messages.ts'
+import { createChildEnvironment } from './environment.ts'
+import { LineReader } from './lines.ts'
+import type { Watchdog } from './watchdog.ts'
+
+/** Milliseconds that a child gets to end by itself after its input has ended, and again after SIGTERM. */
+const graceMilliseconds = 2000
+/** Milliseconds for which the rest of its output is awaited once a child has exited. */
+const drainMilliseconds = 50
+/** What may wait for a child that has stopped reading. */
+const mostWaitingMessages = 1000
+const mostWaitingBytes = 8 * 1024 * 1024
+const retryAfterSeconds = 2
+
+export interface ChildHandlers {
+  message(message: ChildMessage): void
+  /** An answer that can't be passed on. */
+  broken(id: string | number, reason: string): void
+  /** The child is gone; called once, last of all. */
+  ended(end: ChildEnd): void
+}
+
+export interface ChildEnd {
+  /** Whether we asked for it. */
+  readonly expected: boolean
+  /** What happened, with the command and the last lines of its standard error. For the operator. */
+  readonly reason: Error & { code?: string }
+}
+
+export interface ChildOptions {
+  readonly plan: StdioUpstreamPlan
+  readonly watchdog: Watchdog
+  readonly onStderr: (line: string) => void
+}
+
+/** An MCP server as a child process that reads and writes JSON lines, with all processes that it starts. */
+export class Child {
+  readonly #options: ChildOptions
+  readonly #handlers: ChildHandlers
+  readonly #log: ChildLog
+  readonly #process: ChildProcess | undefined
+  readonly #ended: Promise<void>
+  #resolveEnded: () => void = () => undefined
+  #isOver = false
+  #isEnding = false
+  #exit = ''
+  #waitingMessages = 0
+  #pauses = 0
+
+  constructor(options: ChildOptions, handlers: ChildHandlers) {
+    this.#options = options
+    this.#handlers = handlers
+    this.#log = new ChildLog(options.onStderr, options.plan.secrets)
+    this.#ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve
+    })
+    this.#process = this.#start()
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid
+  }
+
+  /** Resolves when the process is gone. */
+  get ended(): Promise<void> {
+    return this.#ended
+  }
+
+  get isOver(): boolean {
+    return this.#isOver || this.#isEnding
+  }
+
+  /**
+   * Sends one message.
+   *
+   * @param text - on one line
+   * @throws ProxyError `upstream_busy` when the child has stopped reading and enough is waiting for it
+   */
+  write(text: string): void {
+    const stdin = this.#process?.stdin
+    if (!stdin || this.isOver || !stdin.writable)
+      throw new ProxyError('upstream_ended', { cause: this.#describe('has ended'), retryAfter: 1 })
+    const isFull = this.#waitingMessages >= mostWaitingMessages || stdin.writableLength >= mostWaitingBytes
+    if (isFull) throw new ProxyError('upstream_busy', { cause: this.#describe('does not read'), retryAfter: retryAfterSeconds })
+    this.#waitingMessages++
+    stdin.write(`${text}\n`, () => this.#waitingMessages--)
+  }
+
+  /** Stops reading what the child writes, until as many calls of {@link resume}. */
+  pause(): void {
+    if (this.#pauses++ === 0) this.#process?.stdout?.pause()
+  }
+
+  resume(): void {
+    if (--this.#pauses === 0) this.#process?.stdout?.resume()
+  }
+
+  /**
+   * Ends the child as the specification has it (stdio, Shutdown): its input ends, then SIGTERM, then SIGKILL, both to the whole group.
+   * Resolves when it is gone.
+   */
+  end(grace: number = graceMilliseconds): Promise<void> {
+    if (!this.isOver) {
+      this.#isEnding = true
+      // Nobody listens any more, and a full pipe must not keep it from ending.
+      this.#process?.stdout?.removeAllListeners('data').resume()
+      this.#process?.stdin?.end()
+      this.#escalate(grace)
+    }
+    return this.#ended
+  }
+
+  /** Ends the child at once. */
+  kill(): void {
+    this.#isEnding = true
+    this.#signal('SIGKILL')
+  }
+
+  #escalate(grace: number): void {
+    const terminate = setTimeout(() => this.#signal('SIGTERM'), grace)
+    const kill = setTimeout(() => this.#signal('SIGKILL'), 2 * grace)
+    void this.#ended.then(() => {
+      clearTimeout(terminate)
+      clearTimeout(kill)
+    })
+  }
+
+  #start(): ChildProcess | undefined {
+    const { plan } = this.#options
+    const [program = '', ...args] = plan.command
+    try {
+      const child = spawn(program, args, {
+        cwd: plan.workDir,
+        env: createChildEnvironment(plan.env),
+        stdio: ['pipe', 'pipe', 'pipe'],
+        shell: false,
+        // A process group of its own, to be signalled whole; and what a terminal sends to ours doesn't reach it.
+        detached: process.platform !== 'win32',
+        windowsHide: true,
+      })
+      if (child.pid !== undefined) this.#options.watchdog.add(child.pid)
+      this.#listen(child)
+      return child
+    } catch (error) {
+      queueMicrotask(() => this.#finish(error as Error))
+      return undefined
+    }
+  }
+
+  #listen(child: ChildProcess): void {
+    const reader = new LineReader(this.#options.plan.maxMessageBytes, {
+      line: (line) => this.#read(readChildLine(line), line),
+      tooLong: (head, tail) => this.#readLong(readLongLine(head, tail)),
+    })
+    child.stdout?.on('data', (chunk: Buffer) => reader.push(chunk))
+    child.stderr?.on('data', (chunk: Buffer) => this.#log.push(chunk))
+    // Writing to a child that is gone: its exit is reported, which is enough.
+    for (const stream of child.stdio) stream?.on('error', () => undefined)
+    child.once('error', (error) => {
+      if (child.pid === undefined) this.#finish(error)
+    })
+    child.once('exit', (code, signal) => {
+      this.#exit = signal === null ? `exited with ${code}` : `was ended by ${signal}`
+      // Whatever it has started ends with it, and with that its pipes.
+      this.#signal('SIGKILL')
+      const timer = setTimeout(() => this.#finishReading(child, reader), drainMilliseconds)
+      child.stdout?.on('data', () => timer.refresh())
+      child.once('close', () => {
+        clearTimeout(timer)
+        this.#finishReading(child, reader)
+      })
+    })
+  }
+
+  #finishReading(child: ChildProcess, reader: LineReader): void {
+    if (this.#isOver) return
+    if (!this.#isEnding) reader.end()
+    child.stdout?.destroy()
+    child.stderr?.destroy()
+    this.#finish(undefined)
+  }
+
+  #read(read: ChildLine, line: Buffer): void {
+    if (this.#isEnding) return
+    if (read.kind === 'messages') for (const message of read.messages) this.#handlers.message(message)
+    else if (read.kind === 'broken') this.#refuse(read.id, read.reason)
+    else if (read.reason !== '') this.#log.note(`(standard output, ${read.reason}) ${line.subarray(0, 500).toString('utf8')}`)
+  }
+
+  /** A line of which nothing can be made out may have been the answer to any request: none of them can be relied on. */
+  #readLong(read: ChildLine): void {
+    if (this.#isEnding) return
+    if (read.kind === 'broken') return this.#refuse(read.id, read.reason)
+    this.#log.note(`(standard output) a line of more than ${this.#options.plan.maxMessageBytes} bytes`)
+    this.#signal('SIGKILL')
+  }
+
+  #refuse(id: string | number, reason: string): void {
+    this.#log.note(`(standard output) an answer that cannot be passed on: ${reason}`)
+    this.#handlers.broken(id, reason)
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    const pid = this.#process?.pid
+    if (pid === undefined || this.#isOver) return
+    try {
+      process.kill(process.platform === 'win32' ? pid : -pid, signal)
+    } catch {
+      // ESRCH: nobody is left in the group.
+    }
+  }
+
+  #finish(failure: NodeJS.ErrnoException | undefined): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#log.end()
+    if (this.#process?.pid !== undefined) this.#options.watchdog.remove(this.#process.pid)
+    const what = failure ? `could not be started (${failure.code ?? failure.message})` : this.#exit
+    const reason: ChildEnd['reason'] = this.#describe(what)
+    if (failure?.code !== undefined) reason.code = failure.code
+    this.#resolveEnded()
+    this.#handlers.ended({ expected: this.#isEnding, reason })
+  }
+
+  #describe(what: string): Error {
+    const tail = this.#log.tail()
+    const command = formatCommand(this.#options.plan.command)
+    return new Error(`${command} ${what}${tail === '' ? '' : `; the last it wrote:\n${tail}`}`)
+  }
+}
+
+/** The command for messages. Arguments may hold secrets: only the program is named, and how many there are. */
+export function formatCommand(command: readonly string[]): string {
+  const more = command.length - 1
+  return `"${command[0] ?? ''}"${more > 0 ? ` (with ${more} argument${more === 1 ? '' : 's'})` : ''}`
+}

@@ -1,0 +1,42 @@
+/**
+ * What a child gets of our own environment: where programs, homes and temporary files are, and how to write times and letters. Nothing
+ * else: our environment holds the proxy's secrets.
+ */
+const inheritedNames =
+  process.platform === 'win32'
+    ? [
+        'APPDATA',
+        'HOMEDRIVE',
+        'HOMEPATH',
+        'LOCALAPPDATA',
+        'PATH',
+        'PATHEXT',
+        'PROCESSOR_ARCHITECTURE',
+        'PROGRAMFILES',
+        'SYSTEMDRIVE',
+        'SYSTEMROOT',
+        'TEMP',
+        'TMP',
+        'USERNAME',
+        'USERPROFILE',
+      ]
+    : ['HOME', 'LANG', 'LC_ALL', 'LC_CTYPE', 'LOGNAME', 'PATH', 'SHELL', 'TERM', 'TMPDIR', 'TZ', 'USER']
+
+/**
+ * The environment of a child process.
+ *
+ * @param named - what the configuration names; replaces what is inherited under the same name
+ * @param own - our own environment
+ */
+export function createChildEnvironment(
+  named: Readonly<Record<string, string>>,
+  own: NodeJS.ProcessEnv = process.env,
+): Record<string, string> {
+  const environment: Record<string, string> = {}
+  for (const name of inheritedNames) {
+    const value = own[name]
+    // A value of this form is a function that some shells export, and run when they start.
+    if (value !== undefined && !value.startsWith('()')) environment[name] = value
+  }
+  return { ...environment, ...named }
+}

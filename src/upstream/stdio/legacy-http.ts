@@ -1,0 +1,99 @@
+import { randomBytes } from 'node:crypto'
+import type { Call } from '../../core/call.ts'
+import { ProxyError } from '../../core/errors.ts'
+import { formatPrincipalKey } from '../../core/principal.ts'
+import type { Reply } from '../../core/reply.ts'
+import { findAcceptedForms, findHeader } from './accepts.ts'
+import { formatError, sendJson, sendStatus } from './answers.ts'
+import { type ClientMessage, readClientMessages } from './client-messages.ts'
+import type { Peer, PeerEvents } from './peer.ts'
+import { StreamableSession } from './streamable-session.ts'
+
+/** Gives a new session its server. */
+export type StartPeer = (principalKey: string, initialize: ClientMessage | undefined, events: PeerEvents) => Promise<Peer>
+
+/** Streamable HTTP as it was before 2026-07-28: MCP sessions that begin with `initialize`. */
+export class LegacyHttp {
+  readonly #startPeer: StartPeer
+  readonly #sessions = new Map<string, StreamableSession>()
+
+  constructor(startPeer: StartPeer) {
+    this.#startPeer = startPeer
+  }
+
+  get size(): number {
+    return this.#sessions.size
+  }
+
+  /** @throws ProxyError */
+  async handle(call: Call, reply: Reply): Promise<void> {
+    if (call.method === 'GET') return this.#get(call, reply)
+    if (call.method === 'DELETE') return this.#delete(call, reply)
+    const messages = readClientMessages(call)
+    const initialize = messages.find(({ method, kind }) => method === 'initialize' && kind === 'request')
+    if (initialize && call.mcpSessionId === undefined) return this.#open(call, reply, messages, initialize)
+    const session = this.#find(call, reply)
+    session?.post(call, reply, messages)
+  }
+
+  /** Ends sessions that nobody has used for a while. */
+  sweep(idleMilliseconds: number): void {
+    const now = performance.now()
+    for (const session of this.#sessions.values()) if (session.idle(now) > idleMilliseconds) session.end()
+  }
+
+  keepAlive(): void {
+    for (const session of this.#sessions.values()) session.keepAlive()
+  }
+
+  close(): void {
+    for (const session of this.#sessions.values()) session.end()
+  }
+
+  async #open(call: Call, reply: Reply, messages: readonly ClientMessage[], initialize: ClientMessage): Promise<void> {
+    // "The initialize request MUST NOT be part of a JSON-RPC batch" (2025-03-26, basic/lifecycle).
+    if (messages.length > 1) throw new ProxyError('message_invalid', { cause: 'initialize is part of a batch' })
+    const id = randomBytes(24).toString('base64url')
+    const principalKey = formatPrincipalKey(call.principal)
+    const session: StreamableSession = new StreamableSession(id, principalKey, () => this.#sessions.delete(id))
+    let gone = false
+    reply.onClose(() => {
+      gone = true
+    })
+    session.connect(await this.#startPeer(principalKey, initialize, session))
+    if (gone) return session.end()
+    if (session.isOver) throw new ProxyError('upstream_ended', { retryAfter: 1 })
+    this.#sessions.set(id, session)
+    session.initialize(call, reply, initialize)
+  }
+
+  #get(call: Call, reply: Reply): void {
+    if (findAcceptedForms(call) === 'json')
+      return sendJson(reply, 406, formatError('null', -31406, 'The client must accept text/event-stream'))
+    this.#find(call, reply)?.get(reply, findHeader(call, 'last-event-id'))
+  }
+
+  #delete(call: Call, reply: Reply): void {
+    const session = this.#find(call, reply)
+    if (!session) return
+    session.end()
+    sendStatus(reply, 200)
+  }
+
+  /**
+   * The session of a call. One without a session id gets 400, one whose session is over or not theirs 404: then the client begins anew
+   * (2025-11-25, basic/transports, Session Management).
+   */
+  #find(call: Call, reply: Reply): StreamableSession | undefined {
+    const { mcpSessionId } = call
+    if (mcpSessionId === undefined) {
+      const [id = 'null'] = call.operations.flatMap((operation) => operation.id ?? [])
+      sendJson(reply, 400, formatError(id, -32600, 'The Mcp-Session-Id header is required: begin with initialize'))
+      return undefined
+    }
+    const session = this.#sessions.get(mcpSessionId)
+    if (session?.principalKey !== formatPrincipalKey(call.principal))
+      throw new ProxyError('mcp_session_unknown', { cause: 'no such session of a stdio server' })
+    return session
+  }
+}

@@ -1,0 +1,74 @@
+import { Buffer } from 'node:buffer'
+
+const NEWLINE = 0x0a
+/** Of a line that is too long, this much is kept from each end: enough to tell what it would have answered. */
+const keptOfLongLine = 1024
+
+export interface LineHandlers {
+  /** A line without its newline. The last one may come without having had one. */
+  line(line: Buffer): void
+  /** A line longer than permitted, which was thrown away but for its two ends. */
+  tooLong(head: Buffer, tail: Buffer): void
+}
+
+/** Splits a byte stream into lines, keeping at most `maxBytes` of an unfinished one. */
+export class LineReader {
+  readonly #maxBytes: number
+  readonly #handlers: LineHandlers
+  #held: Buffer[] = []
+  #heldBytes = 0
+  #head: Buffer | undefined
+  #tail: Buffer = Buffer.alloc(0)
+
+  /** @param maxBytes - longest line; @param handlers - who gets the lines */
+  constructor(maxBytes: number, handlers: LineHandlers) {
+    this.#maxBytes = maxBytes
+    this.#handlers = handlers
+  }
+
+  push(chunk: Buffer): void {
+    let start = 0
+    for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
+      this.#hold(chunk.subarray(start, end))
+      this.#release()
+      start = end + 1
+    }
+    if (start < chunk.length) this.#hold(chunk.subarray(start))
+  }
+
+  /** The stream is over: what is held is the last line. */
+  end(): void {
+    if (this.#heldBytes > 0 || this.#head) this.#release()
+  }
+
+  #hold(piece: Buffer): void {
+    if (this.#head) return this.#keepTail(piece)
+    this.#held.push(piece)
+    this.#heldBytes += piece.length
+    if (this.#heldBytes <= this.#maxBytes) return
+    const line = this.#takeHeld()
+    this.#head = Buffer.from(line.subarray(0, keptOfLongLine))
+    this.#keepTail(line)
+  }
+
+  #keepTail(piece: Buffer): void {
+    this.#tail = Buffer.from(Buffer.concat([this.#tail, piece.subarray(-keptOfLongLine)]).subarray(-keptOfLongLine))
+  }
+
+  #release(): void {
+    const head = this.#head
+    if (!head) return this.#handlers.line(this.#takeHeld())
+    const tail = this.#tail
+    this.#head = undefined
+    this.#tail = Buffer.alloc(0)
+    this.#handlers.tooLong(head, tail)
+  }
+
+  #takeHeld(): Buffer {
+    const [only] = this.#held
+    const line = this.#held.length === 1 && only ? only : Buffer.concat(this.#held, this.#heldBytes)
+    this.#held = []
+    this.#heldBytes = 0
+    return line
+  }
+}

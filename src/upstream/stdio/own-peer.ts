@@ -1,0 +1,110 @@
+import { ProxyError } from '../../core/errors.ts'
+import type { Child, ChildEnd } from './child.ts'
+import type { ChildMessage } from './child-messages.ts'
+import { type ClientMessage, metaOf, paramsOf } from './client-messages.ts'
+import type { Flow } from './event-stream.ts'
+import type { Peer, PeerEvents, RequestSink } from './peer.ts'
+import { describeEnd, type Spawner } from './spawner.ts'
+
+interface InFlight {
+  readonly sink: RequestSink
+  readonly progressKey: string | undefined
+}
+
+/** A child that serves one MCP session alone: messages pass as they are, ids included. */
+export class OwnPeer implements Peer {
+  readonly flow: Flow
+  readonly #events: PeerEvents
+  readonly #inFlight = new Map<string, InFlight>()
+  readonly #byProgress = new Map<string, string>()
+  #child: Child | undefined
+
+  private constructor(events: PeerEvents) {
+    this.#events = events
+    this.flow = { pause: () => this.#child?.pause(), resume: () => this.#child?.resume() }
+  }
+
+  /**
+   * @param key - whom the child is for
+   * @throws ProxyError `upstream_busy`
+   */
+  static async start(spawner: Spawner, key: string, events: PeerEvents): Promise<OwnPeer> {
+    const peer = new OwnPeer(events)
+    peer.#child = await spawner.start(key, {
+      message: (message) => peer.#receive(message),
+      broken: (id, reason) => peer.#break(id, reason),
+      ended: (end) => peer.#finish(end),
+    })
+    return peer
+  }
+
+  request(message: ClientMessage, sink: RequestSink): void {
+    const { idKey } = message
+    if (this.#inFlight.has(idKey))
+      throw new ProxyError('message_invalid', { cause: 'a request with this id is still being answered' })
+    const token = metaOf(message).progressToken
+    const progressKey = token === undefined ? undefined : JSON.stringify(token)
+    this.#write(message.text)
+    this.#inFlight.set(idKey, { sink, progressKey })
+    if (progressKey !== undefined) this.#byProgress.set(progressKey, idKey)
+  }
+
+  tell(message: ClientMessage): void {
+    this.#write(message.text)
+    // Its answer may come all the same, and goes nowhere.
+    if (message.method === 'notifications/cancelled') this.#take(JSON.stringify(paramsOf(message).requestId))
+  }
+
+  cancel(idKey: string, reason: string): void {
+    if (!this.#take(idKey) || this.#child?.isOver !== false) return
+    const params = `{"requestId":${idKey},"reason":${JSON.stringify(reason)}}`
+    try {
+      this.#write(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":${params}}`)
+    } catch {
+      // A child that doesn't read learns of it no more than of the request.
+    }
+  }
+
+  end(): void {
+    void this.#child?.end()
+  }
+
+  #write(text: string): void {
+    if (!this.#child) throw new ProxyError('upstream_ended')
+    this.#child.write(text)
+  }
+
+  #receive(message: ChildMessage): void {
+    if (message.kind === 'response') {
+      // An answer to nothing that was asked, or to what was cancelled, goes nowhere.
+      this.#take(JSON.stringify(message.id))?.sink.response(message.text, message.value)
+      return
+    }
+    const request = message.method === 'notifications/progress' ? this.#findByProgress(message) : undefined
+    if (request) request.sink.related(message.text)
+    else this.#events.message(message)
+  }
+
+  #findByProgress(message: ChildMessage): InFlight | undefined {
+    const token = JSON.stringify(paramsOf(message).progressToken)
+    return this.#inFlight.get(this.#byProgress.get(token) ?? '')
+  }
+
+  #break(id: string | number, reason: string): void {
+    this.#take(JSON.stringify(id))?.sink.failed(new ProxyError('upstream_invalid_response', { cause: reason }))
+  }
+
+  #take(idKey: string): InFlight | undefined {
+    const request = this.#inFlight.get(idKey)
+    if (!request) return undefined
+    this.#inFlight.delete(idKey)
+    if (request.progressKey !== undefined) this.#byProgress.delete(request.progressKey)
+    return request
+  }
+
+  #finish({ reason }: ChildEnd): void {
+    const error = describeEnd(reason)
+    for (const idKey of [...this.#inFlight.keys()]) this.#take(idKey)?.sink.failed(error)
+    this.#events.ended(error)
+  }
+}

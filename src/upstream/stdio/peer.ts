@@ -1,0 +1,36 @@
+import type { ProxyError } from '../../core/errors.ts'
+import type { ChildMessage } from './child-messages.ts'
+import type { ClientMessage } from './client-messages.ts'
+import type { Flow } from './event-stream.ts'
+
+/** Where what belongs to one request of a client goes. */
+export interface RequestSink {
+  /** A notification that belongs to the request, on one line. */
+  related(text: string): void
+  /** The answer, on one line, with the client's id. */
+  response(text: string, value: Readonly<Record<string, unknown>>): void
+  /** There will be no answer. */
+  failed(error: ProxyError): void
+}
+
+/** The server as one MCP session sees it: a child of its own, or its share of one. */
+export interface Peer {
+  /** Undefined where the child must not wait for this session's client. */
+  readonly flow: Flow | undefined
+  /** @throws ProxyError `upstream_busy`, `upstream_ended`, `message_invalid` */
+  request(message: ClientMessage, sink: RequestSink): void
+  /** Sends a notification or a response. @throws ProxyError `upstream_busy`, `upstream_ended` */
+  tell(message: ClientMessage): void
+  /** The client does not want the answer any more. */
+  cancel(idKey: string, reason: string): void
+  /** The session is over. */
+  end(): void
+}
+
+/** What a session hears from its server besides answers. */
+export interface PeerEvents {
+  /** A request or notification that belongs to no request in particular. */
+  message(message: ChildMessage): void
+  /** The server is gone. Requests in flight have failed before. */
+  ended(error: ProxyError): void
+}

@@ -1,0 +1,59 @@
+import { type JsonOutline, outlineJson } from '../../core/json.ts'
+
+/** What stands at a place in a message, to be replaced without touching anything else of it. */
+export interface Edit {
+  readonly start: number
+  readonly end: number
+  /** JSON. */
+  readonly text: string
+}
+
+const maxDepth = 512
+
+/** Outline of a message: its members, those of `params` and `result`, and those of `_meta`. */
+export function outlineMessage(text: string): JsonOutline {
+  return outlineJson(text, maxDepth, 3)
+}
+
+/** The value at a path of member names, if it is there. */
+export function findMember(outline: JsonOutline, ...path: string[]): JsonOutline | undefined {
+  return path.reduce<JsonOutline | undefined>((at, name) => at?.members?.get(name), outline)
+}
+
+/** Replaces the value that an outline stands for. */
+export function replaceAt(outline: JsonOutline, text: string): Edit {
+  return { start: outline.start, end: outline.end, text }
+}
+
+/** Puts members at the beginning of an object. */
+export function insertMembers(object: JsonOutline, members: string): Edit {
+  const isEmpty = object.members === undefined || object.members.size === 0
+  return { start: object.start + 1, end: object.start + 1, text: isEmpty ? members : `${members},` }
+}
+
+/** Applies edits that don't overlap. */
+export function applyEdits(text: string, edits: readonly Edit[]): string {
+  let result = ''
+  let at = 0
+  for (const edit of [...edits].sort((a, b) => a.start - b.start)) {
+    result += text.slice(at, edit.start) + edit.text
+    at = edit.end
+  }
+  return result + text.slice(at)
+}
+
+/**
+ * Replaces the id of a response. Most libraries write it first or last; there its place is known without reading the whole message: the
+ * brace at the end closes the message, and what stands before it is the last member's name and value.
+ *
+ * @param text - a valid JSON object whose member `id` is `ours`
+ */
+export function replaceResponseId(text: string, ours: string, theirs: string): string {
+  const last = `"id":${ours}}`
+  if (text.endsWith(last) && ',{'.includes(text.charAt(text.length - last.length - 1)))
+    return `${text.slice(0, text.length - last.length)}"id":${theirs}}`
+  const first = `{"jsonrpc":"2.0","id":${ours},`
+  if (text.startsWith(first)) return `{"jsonrpc":"2.0","id":${theirs},${text.slice(first.length)}`
+  const id = findMember(outlineJson(text, maxDepth, 1), 'id')
+  return id ? applyEdits(text, [replaceAt(id, theirs)]) : text
+}

@@ -1,0 +1,155 @@
+import { randomBytes } from 'node:crypto'
+import { createServer } from 'node:http'
+import { closeServer, listenOnLoopback } from '../../demo/listen.ts'
+import type { StdioUpstreamPlan } from '../../src/core/plan.ts'
+import type { TokenVerifier, Upstream } from '../../src/core/ports.ts'
+import type { RequestRecord } from '../../src/core/record.ts'
+import type { EndpointKind, Route } from '../../src/core/route.ts'
+import { createForwardedRules } from '../../src/http/forwarded.ts'
+import { createSessionSeal } from '../../src/mcp/session-seal.ts'
+import { createPipeline } from '../../src/pipeline/pipeline.ts'
+import { createStdioUpstream } from '../../src/upstream/stdio/stdio-upstream.ts'
+
+/** The whole pipeline in front of one upstream, with a verifier of ours: the token `alice` is Alice's. */
+export interface Gate {
+  readonly origin: string
+  /** One entry a request that is over. */
+  readonly records: readonly RequestRecord[]
+  readonly upstream: Upstream
+  close(): Promise<void>
+}
+
+/** A {@link Gate} before a stdio server, and what the server said. */
+export interface StdioGate extends Gate {
+  readonly stderr: readonly string[]
+  readonly events: readonly string[]
+  /** Resolves with the first line of standard error, past or to come, that holds this. */
+  waitForStderr(part: string): Promise<string>
+}
+
+const verifier: TokenVerifier = {
+  verify: (token) => ({
+    issuer: 'https://idp.example.com',
+    subject: token,
+    clientId: 'test-client',
+    scopes: new Set(),
+    hasAudience: true,
+    expiresAt: Number.MAX_SAFE_INTEGER,
+    claims: {},
+  }),
+}
+
+const paths: Readonly<Record<EndpointKind, string>> = { streamable_http: '/mcp', sse: '/sse', messages: '/messages' }
+
+/** @param upstreams - of each endpoint, or one for all */
+export async function openGate(
+  upstreams: Upstream | Partial<Record<EndpointKind, Upstream>>,
+  upstreamUrl?: string,
+): Promise<Gate> {
+  const records: RequestRecord[] = []
+  const pick = (kind: EndpointKind): Upstream => ('send' in upstreams ? upstreams : (upstreams[kind] as Upstream))
+  const kinds = (Object.keys(paths) as EndpointKind[]).filter((kind) => 'send' in upstreams || upstreams[kind] !== undefined)
+  const server = createServer()
+  const port = await listenOnLoopback(server, 0)
+  const origin = `http://127.0.0.1:${port}`
+  const routes = kinds.map((kind): Route => createRoute(kind, origin, pick(kind), upstreamUrl))
+  server.on(
+    'request',
+    createPipeline({
+      endpoints: new Map(routes.map((route) => [route.path, { kind: 'guarded', route }])),
+      hosts: undefined,
+      origins: { allowed: '*', allowLoopback: true },
+      cors: { allowedOrigins: '*', allowedHeaders: [], allowedMethods: [], allowCredentials: false },
+      limits: {
+        bodyBytes: 64 * 1024 * 1024,
+        jsonDepth: 128,
+        batchMembers: 100,
+        headersSeconds: 10,
+        bodyIdleSeconds: 10,
+        stalledClientSeconds: 10,
+      },
+      forwarded: createForwardedRules([], origin),
+      seal: createSessionSeal(randomBytes(32)),
+      observe: (record) => records.push(record),
+      streamEnds: new Set(),
+      isDraining: () => false,
+    }),
+  )
+  return {
+    origin,
+    records,
+    upstream: pick(kinds[0] as EndpointKind),
+    close: async () => {
+      server.closeAllConnections()
+      await Promise.all([...new Set(kinds.map(pick))].map((upstream) => upstream.close(500)))
+      await closeServer(server)
+    },
+  }
+}
+
+function createRoute(kind: EndpointKind, origin: string, upstream: Upstream, upstreamUrl?: string): Route {
+  return {
+    path: paths[kind],
+    kind,
+    server: 'test',
+    resource: {
+      identifier: `${origin}${paths[kind]}`,
+      metadataUrl: `${origin}/.well-known/oauth-protected-resource${paths[kind]}`,
+      metadataPath: `/.well-known/oauth-protected-resource${paths[kind]}`,
+      authorizationServers: ['https://idp.example.com'],
+      scopesSupported: [],
+      bearerMethods: ['header'],
+      name: 'test',
+    },
+    baseScopes: [],
+    knownScopes: new Set(),
+    legacyClients: 'enforce',
+    forwardAccessToken: false,
+    messagesPath: paths.messages,
+    upstreamUrl: upstreamUrl ?? 'stdio://server/sse',
+    verifier,
+    policy: { decide: () => ({ effect: 'permit' }) },
+    upstream,
+  }
+}
+
+/** Opens a gate before a stdio server. */
+export async function openStdioGate(plan: Partial<StdioUpstreamPlan> & Pick<StdioUpstreamPlan, 'command'>): Promise<StdioGate> {
+  const stderr: string[] = []
+  const events: string[] = []
+  const listeners = new Set<() => void>()
+  const upstream = createStdioUpstream(
+    {
+      workDir: undefined,
+      env: {},
+      secrets: [],
+      processPer: 'session',
+      maxProcesses: 20,
+      idleSeconds: 600,
+      startSeconds: 20,
+      maxMessageBytes: 16 * 1024 * 1024,
+      ...plan,
+    },
+    {
+      name: 'test',
+      onStderr: (line) => {
+        stderr.push(line)
+        for (const listener of listeners) listener()
+      },
+      onEvent: (event) => events.push(event),
+    },
+  )
+  const gate = await openGate(upstream)
+  const waitForStderr = (part: string): Promise<string> =>
+    new Promise((resolve) => {
+      const look = (): void => {
+        const line = stderr.find((candidate) => candidate.includes(part))
+        if (line === undefined) return
+        listeners.delete(look)
+        resolve(line)
+      }
+      listeners.add(look)
+      look()
+    })
+  return { ...gate, stderr, events, waitForStderr }
+}
