@@ -177,6 +177,13 @@ export const errorCatalogue = {
     message: 'Header mismatch: an MCP header is missing, malformed or disagrees with the request body',
     remedy: 'From 2026-07-28 on, MCP-Protocol-Version, Mcp-Method and Mcp-Name must agree with the body.',
   }),
+  // "A request missing any required field is malformed; the server MUST reject it" (2026-07-28, basic/index, `_meta`).
+  protocol_version_missing: entry({
+    status: 400,
+    jsonRpcCode: -32602,
+    message: 'Invalid params: _meta lacks io.modelcontextprotocol/protocolVersion',
+    remedy: 'From 2026-07-28 on, every request names its protocol version in the body as well as in MCP-Protocol-Version.',
+  }),
   mcp_session_unknown: entry({
     status: 404,
     message: 'Session not found',

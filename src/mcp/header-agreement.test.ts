@@ -65,6 +65,12 @@ describe('MCP headers and the body', () => {
     expect(agrees(...given)).toBe(expected)
   })
 
+  it('asks for the protocol version in the body of a request (2026-07-28, basic/index, _meta)', () => {
+    const headers = { protocolVersion: modern, method: 'tools/list', name: undefined }
+    const check = () => checkHeaderAgreement(headers, body('tools/list', {}, null), modern)
+    expect(check).toThrow(expect.objectContaining({ code: 'protocol_version_missing' }))
+  })
+
   it('refuses mirrors beside a batch', () => {
     const batch = parseMessages('[{"jsonrpc":"2.0","id":1,"method":"ping"}]', { jsonDepth: 8, batchMembers: 50 })
     expect(agrees({ method: 'ping' }, batch)).toBe(false)

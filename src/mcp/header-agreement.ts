@@ -16,7 +16,7 @@ export interface McpHeaders {
  * what is there must agree all the same, since something behind us may act on it.
  *
  * @param revision - what the header section was read by
- * @throws ProxyError `header_mismatch`
+ * @throws ProxyError `header_mismatch`, `protocol_version_missing`
  */
 export function checkHeaderAgreement(headers: McpHeaders, body: ParsedBody, revision: string): void {
   const modern = isModernRevision(revision)
@@ -35,7 +35,7 @@ function checkVersion(headers: McpHeaders, body: ParsedBody, modern: boolean, fi
     return
   }
   // Notifications of 2026-07-28 need no `_meta`: "header requirements for notification POSTs are not defined by this revision".
-  if (modern && first.kind === 'request') throw mismatch('the body lacks the protocol version that MCP-Protocol-Version names')
+  if (modern && first.kind === 'request') throw new ProxyError('protocol_version_missing')
 }
 
 /** A batch has no single method that a header could mirror. */

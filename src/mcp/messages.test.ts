@@ -27,6 +27,8 @@ describe('reading messages', () => {
     [call('prompts/get', { name: 'greet' }), 'prompt', 'greet'],
     [call('resources/read', { uri: 'file:///a' }), 'resource', 'file:///a'],
     [call('resources/subscribe', { uri: 'file:///a' }), 'resource', 'file:///a'],
+    [call('resources/subscribe', {}), 'resource', undefined],
+    [call('resources/unsubscribe'), 'resource', undefined],
     [call('completion/complete', { ref: { type: 'ref/prompt', name: 'greet' }, argument: {} }), 'prompt', 'greet'],
     [call('completion/complete', { ref: { type: 'ref/resource', uri: 'file:///{x}' }, argument: {} }), 'resource', 'file:///{x}'],
     [call('tools/list'), undefined, undefined],
@@ -91,6 +93,8 @@ describe('reading messages', () => {
     ['no name', call('tools/call', {}), 'message_invalid'],
     ['name as a list', call('tools/call', { name: ['echo'] }), 'message_invalid'],
     ['uri as a number', call('resources/read', { uri: 1 }), 'message_invalid'],
+    ['no uri', call('resources/read', {}), 'message_invalid'],
+    ['uri to subscribe to as a number', call('resources/subscribe', { uri: 1 }), 'message_invalid'],
     ['unknown reference', call('completion/complete', { ref: { type: 'ref/other' } }), 'message_invalid'],
     [
       'subscriptions as a string',

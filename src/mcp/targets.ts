@@ -18,8 +18,8 @@ const readers = new Map<string, Reader>([
   ['tools/call', named('tool', 'name')],
   ['prompts/get', named('prompt', 'name')],
   ['resources/read', named('resource', 'uri')],
-  ['resources/subscribe', named('resource', 'uri')],
-  ['resources/unsubscribe', named('resource', 'uri')],
+  ['resources/subscribe', readSubscribed],
+  ['resources/unsubscribe', readSubscribed],
   ['completion/complete', readReference],
   ['subscriptions/listen', readSubscriptions],
 ])
@@ -28,7 +28,7 @@ const readers = new Map<string, Reader>([
 export const methodsWithNameHeader: ReadonlySet<string> = new Set(['tools/call', 'resources/read', 'prompts/get'])
 
 /**
- * What a message is aimed at. One entry for each target; exactly one without a name where the method has none.
+ * What a message is aimed at. One entry for each target; exactly one without a name where the method has none, or names none.
  *
  * @throws ProxyError `message_invalid` where a method lacks the target that it needs
  */
@@ -44,6 +44,14 @@ function named(kind: Target['kind'], key: string): Reader {
 function readName(text: string, value: JsonOutline | undefined, what: string): string {
   if (value?.kind !== 'string') throw new ProxyError('message_invalid', { cause: `${what} is not a string` })
   return readJsonString(text, value)
+}
+
+/**
+ * 2026-07-28 knows these methods no more, and an MCP server has to say so whatever is in them (streamable-http, Protocol Version Header):
+ * that the URI is missing is for it to judge. To policy, a resource without a name may be any.
+ */
+function readSubscribed(text: string, params: Members | undefined, method: string): Target[] {
+  return params?.has('uri') ? named('resource', 'uri')(text, params, method) : [{ kind: 'resource', name: undefined }]
 }
 
 /** `completion/complete` tells about the arguments of a prompt or a resource template: it counts as using it. */

@@ -69,7 +69,7 @@ function compileResource(pattern: string): MatchUri {
 export interface TargetReadings {
   /** All of these mean the very thing that was asked for: a rule that opens must be about each. */
   readonly same: readonly (string | undefined)[]
-  /** A rule that restricts may be about one of these as well. Undefined: too long to tell, so every rule that concerns it restricts. */
+  /** A rule that restricts may be about one of these as well. Undefined: nobody can tell, so every rule that concerns it restricts. */
   readonly further: readonly string[] | undefined
 }
 
@@ -77,7 +77,8 @@ const MAX_TARGET_LENGTH = 8 * 1024
 
 /** Reads the target of an operation: as it is, and a resource URI in all its readings. */
 export function readTarget({ targetKind, target }: Operation): TargetReadings {
-  if (target !== undefined && target.length > MAX_TARGET_LENGTH) return { same: [undefined], further: undefined }
+  const isUnclear = target === undefined ? targetKind !== undefined : target.length > MAX_TARGET_LENGTH
+  if (isUnclear) return { same: [undefined], further: undefined }
   if (targetKind !== 'resource' || target === undefined) return { same: [target], further: [] }
   const { same, bare } = readResourceUri(target)
   return { same, further: bare }

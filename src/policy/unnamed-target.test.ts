@@ -1,0 +1,40 @@
+import { expect, it } from 'vitest'
+import type { Operation } from '../core/operation.ts'
+import type { Principal } from '../core/principal.ts'
+import { createScopePolicy } from './scope-policy.ts'
+
+const subscribing: Operation = {
+  kind: 'request',
+  method: 'resources/subscribe',
+  targetKind: 'resource',
+  target: undefined,
+  id: '1',
+}
+const nobody: Principal = {
+  issuer: 'https://idp.example.com',
+  subject: 'alice',
+  clientId: undefined,
+  scopes: new Set(),
+  hasAudience: true,
+  claims: {},
+  expiresAt: Number.POSITIVE_INFINITY,
+}
+
+it('asks for the scopes of every rule about resources when a request names none of them', () => {
+  const rules = [
+    { resource: 'file:///secret/*', scopes: ['secrets'] },
+    { resource: 'file:///public/*', scopes: ['public'] },
+    { tool: '*', scopes: ['tools'] },
+  ]
+  const policy = createScopePolicy({ baseScopes: [], rules, hierarchy: {}, unlistedOperations: 'permit' })
+  expect(policy.decide(nobody, { path: '/mcp', operations: [subscribing] })).toMatchObject({
+    effect: 'deny',
+    scopes: ['public', 'secrets'],
+  })
+})
+
+it('does not take a rule about some resource for one about none', () => {
+  const rules = [{ resource: '*', scopes: [] }]
+  const policy = createScopePolicy({ baseScopes: [], rules, hierarchy: {}, unlistedOperations: 'deny' })
+  expect(policy.decide(nobody, { path: '/mcp', operations: [subscribing] })).toMatchObject({ effect: 'deny' })
+})
