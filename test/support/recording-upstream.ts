@@ -5,7 +5,7 @@ import { buffer } from 'node:stream/consumers'
 import { closeServer, listenOnLoopback } from '../../demo/listen.ts'
 
 /** One request, as it arrived. */
-interface RecordedRequest {
+export interface RecordedRequest {
   readonly method: string
   /** Path and query. */
   readonly url: string
