@@ -38,7 +38,8 @@ function createIssuerNotices(issuer: IssuerConfig): string[] {
   const name = `issuer ${issuer.issuer}`
   const open = [issuer.jwks_uri, issuer.introspection?.endpoint].filter((url) => url !== undefined).filter(isOpen)
   const notices = open.map(
-    (url) => `${name}: ${new URL(url).origin} is asked over http: whoever can read your private network decides whose tokens count.`,
+    (url) =>
+      `${name}: ${new URL(url).origin} is asked over http: whoever can read your private network decides whose tokens count.`,
   )
   if (issuer.accept_id_tokens) {
     notices.push(
@@ -65,7 +66,7 @@ function createServerNotices(server: ServerConfig): string[] {
   }
   if (server.legacy_clients === 'signature_only') {
     notices.push(
-      `${name}: legacy_clients: signature_only accepts tokens that were not issued for this server from anyone who names an old protocol revision.`,
+      `${name}: legacy_clients: signature_only accepts tokens without an audience, whatever service they were issued for, from anyone who names an old protocol revision.`,
     )
   }
   if (server.forward_access_token) {

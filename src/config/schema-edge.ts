@@ -24,7 +24,7 @@ export const cors = z
     allowed_origins: list(text(findOriginFlaw))
       .default([])
       .describe(
-        'Origins of web pages that may call, beside those of this machine while the proxy listens on loopback. `*` is any page.',
+        'Origins of web pages that may call, beside those of well-known MCP clients and, where the public URL is one of this machine, of its own pages. `*` is any page.',
       ),
     allowed_headers: headerNames().default([]).describe('Request headers that pages may send beside those that MCP needs.'),
     allowed_methods: list(text(findHttpMethodFlaw))

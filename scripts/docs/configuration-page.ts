@@ -1,0 +1,149 @@
+import { FLAGS } from '../../src/cli/flags.ts'
+import { EXIT_CODES } from '../../src/cli/help.ts'
+import { formatBlocks } from './schema-blocks.ts'
+
+/** `docs/configuration.md`: every key, made from the schema that checks it. */
+export function formatConfigurationPage(): string {
+  return [...INTRODUCTION, '## Keys', '', ...formatBlocks(), ...NOTES, ...formatCommandLine(), ...GO_PROXY].join('\n')
+}
+
+const INTRODUCTION = `<!-- Made from src/config/schema.ts and scripts/docs by \`npm run docs\`. Do not edit. -->
+# Configuration
+
+The proxy reads one file, YAML 1.2 or JSON: \`./config.yaml\`, or what \`--config\` names. The smallest one:
+
+\`\`\`yaml
+# yaml-language-server: $schema=../docs/config.schema.json
+issuers:
+  - https://idp.example.com
+servers:
+  - path: /mcp
+    upstream: http://localhost:8000/mcp
+\`\`\`
+
+[samples/](../samples) has more. With the first line, editors complete keys and mark mistakes; \`open-mcp-auth-proxy schema\` prints the schema that it names.
+
+- **Mistakes stop the start**, all of them at once, each with its place, the reason and what to do. Unknown keys are mistakes, too. \`open-mcp-auth-proxy check\` looks for them
+  without starting anything, and prints the table of routes.
+- **Choices that weaken something are said at every start**, one line each.
+- **Relative paths** of files are resolved against the folder of the configuration file.
+`.split('\n')
+
+const NOTES = `## Notes
+
+### Secrets
+
+Secrets never stand in the file. Where one is needed, write \`{ env: NAME }\` for an environment variable or \`{ file: path }\` for a file that holds nothing else (one final line break
+is left out). An unset variable, a missing file and an empty value stop the start. What a secret holds is never printed.
+
+Headers for an MCP server take the same two, with an optional \`prefix\`, or a plain text when the value is no secret:
+
+\`\`\`yaml
+upstream:
+  url: http://localhost:8000/mcp
+  headers:
+    Authorization: { env: FILES_TOKEN, prefix: "Bearer " }
+    X-Region: eu
+\`\`\`
+
+### URLs and hosts
+
+The URL that clients use for a server is \`public_url\` plus its \`path\`. That URL is also its resource identifier: an access token must name it as its audience, or one of \`audience\`. A final
+slash makes no difference there.
+
+Paths match exactly, and each belongs to one server. They hold letters, digits and \`- . _ ~\` and a few more characters that need no escape, no empty and no dot segments. \`/healthz\`,
+\`/readyz\` and \`/.well-known/…\` are the proxy's own.
+
+Without \`public_url\` (on loopback only) clients use \`http://localhost:<port>\`. The \`Host\` header must be that of \`public_url\`, a name of this machine where only this machine is served, or one of
+\`allowed_hosts\`: web pages could reach the proxy through a name of their own otherwise.
+
+An issuer uses https, or http on this machine. The addresses \`jwks_uri\` and \`introspection.endpoint\` may also use http inside a private network (with a notice at the start).
+
+### Scopes
+
+A request needs every base scope (\`scopes\`) and every scope of all \`rules\` that match it. A rule names exactly one of these:
+
+| key | matches |
+|---|---|
+| \`method\` | a JSON-RPC method, \`tools/call\`, or a family, \`tools/*\` |
+| \`tool\` | \`tools/call\` of a tool; \`*\` stands for any characters |
+| \`prompt\` | \`prompts/get\` of a prompt; \`*\` stands for any characters |
+| \`resource\` | reads of and subscriptions to a resource URI; \`*\` stands for any characters except \`/\`, \`**\` for any characters |
+| \`path\` | every request to one path of the server |
+
+\`scope_hierarchy\` says which scopes include others; whoever has \`mcp:admin\` needs no \`mcp:read\` if it includes that. Scopes there that nothing asks for, and circles, are mistakes.
+
+Clients are told \`scopes_supported\` to begin with, in protected resource metadata: by default the base scopes, the least that makes a server usable; without base scopes, all scopes of the rules.
+What else an operation needs they are told when they try it. \`offline_access\` is never asked for: refresh tokens are a matter between client and issuer.
+
+### \`unlisted_operations\`
+
+With \`permit\` (the default) operations that no rule names need the base scopes only. With \`deny\` they are refused, except for what every client needs to begin: \`initialize\`, \`ping\`,
+\`server/discover\`, notifications, answers, the event stream (GET) and the end of a session (DELETE); and the list methods of what rules name. A rule with \`scopes: []\` opens an operation to
+everyone with the base scopes. A rule about a \`path\` opens nothing.
+
+### Old clients
+
+Audience, issuer, expiry and scopes are checked for clients of every revision; the version header never weakens a check. \`legacy_clients\` says what clients of revisions before 2025-03-26 get:
+\`enforce\` (the same checks), \`signature_only\` (tokens without an audience are accepted, too; issuer and expiry still count) or \`reject\`.
+
+### Sessions and restarts
+
+MCP session ids reach clients sealed: nobody can use the session of someone else. The key for that is random at each start, so a restart ends sessions (clients begin new ones by themselves).
+Set \`session_key\` to keep them, and give all instances behind one address the same key. It needs at least 32 bytes:
+
+\`\`\`sh
+node -e "console.log(require('crypto').randomBytes(32).toString('base64'))"
+\`\`\`
+`.split('\n')
+
+const GO_PROXY = `## Files of the Go proxy
+
+A configuration file of WSO2's Open MCP Auth Proxy works as it is, in every shape that it ever had; it is recognized by its keys. Keys of both formats in one file are a mistake.
+\`open-mcp-auth-proxy migrate config.yaml\` prints the same in this format. What means something else here is said at every start, one line a key.
+
+| Go proxy | here |
+|---|---|
+| \`listen_port\`, \`listen_address\` | \`listen\`. Every interface, as before |
+| \`base_url\`, \`port\`, \`mcp_server_base_url\` | \`upstream\`, with the paths below behind it. Never the public URL |
+| \`proxy_base_url\` | \`public_url\`. Where it is missing, the origin of \`resource_identifier\` if that is an address of the proxy; else \`http://localhost:<port>\`, and every \`Host\` is accepted |
+| \`paths\`, \`mcp_paths\`, \`transport_mode\` | \`path\` and \`sse\` of one server; everything named is served |
+| \`path_mapping\` of a path of \`paths\` | the path of the upstream |
+| \`timeout_seconds\` | \`upstream.response_timeout_seconds\`: until the response headers, never a stream |
+| \`authorization_servers\`, \`jwks_uri\`; \`default.base_url\`, \`default.jwks_url\`; \`auth_server_base_url\`, \`jwks_url\` | \`issuers\`. Addresses of Asgardeo organizations and Auth0 tenants are completed to their issuer identifier |
+| \`resource_identifier\`, \`audience\` | \`audience\`; both are accepted, and the URLs of the server |
+| \`scopes_supported\`: list | \`scopes\`: every request needs all of them |
+| \`scopes_supported\`: keys with a slash (\`"/get-alerts": "s"\`) | \`rules\`: a request path of the proxy, or else the method or tool of that name |
+| \`scopes_supported\`: keys without a slash (\`tools: "s"\`) | \`rules\`: the family of methods, \`tools/*\` |
+| \`scopes_supported\`: \`- initialize: "s"\`, \`- tools/call: [{ echo: "s" }]\` | \`rules\`: method, and tool |
+| \`bearer_methods_supported\` | \`bearer_methods\`; all of them work |
+| \`cors\` | \`cors\` |
+| clients before 2025-03-26: signature only | \`legacy_clients: enforce\`; the new format can say \`signature_only\` |
+
+The keys of protected resource metadata may stand at the top, in \`protected_resource_metadata\`, or below \`asgardeo\`.
+
+Not supported by this version, and refused where a file cannot be served without it: MCP servers as processes (\`stdio\`, \`transport_mode: stdio\`), client registration through the management API of
+Asgardeo (\`--asgardeo\`), the sandbox (\`--demo\`), and passing on or changing requests of the OAuth flow (\`path_mapping\` of \`/authorize\`, \`/token\`, \`/register\`; \`addQueryParams\`,
+\`addBodyParams\`) where no \`authorization_servers\` are named.
+`.split('\n')
+
+function formatCommandLine(): string[] {
+  return [
+    '## Command line',
+    '',
+    '`open-mcp-auth-proxy [serve|check|schema|errors|migrate FILE] [flags]`',
+    '',
+    '| flag | meaning |',
+    '|---|---|',
+    ...FLAGS.map(({ name, value, help }) => `| \`--${name}${value === undefined ? '' : ` ${value}`}\` | ${help} |`),
+    '',
+    '`serve` writes the log, and nothing else, to standard output, and what people should know (addresses, notices) to standard error. Colours are used on terminals only, and not with `NO_COLOR`.',
+    '',
+    '### Exit codes',
+    '',
+    '| code | meaning |',
+    '|---|---|',
+    ...EXIT_CODES.map(([code, meaning]) => `| ${code} | ${meaning} |`),
+    '',
+  ]
+}

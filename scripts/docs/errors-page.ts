@@ -1,0 +1,27 @@
+import { listErrors } from '../../src/config/catalogue.ts'
+
+/** `docs/errors.md`: the error catalogue. */
+export function formatErrorsPage(): string {
+  const rows = listErrors().map(({ code, status, challengeError, jsonRpcCode, message, remedy }) => {
+    const challenge = challengeError === undefined ? '–' : `\`${challengeError}\``
+    return `| \`${code}\` | ${status} | ${challenge} | ${jsonRpcCode} | ${message} | ${remedy} |`
+  })
+  return [
+    '<!-- Made from src/core/errors.ts by `npm run docs`. Do not edit. -->',
+    '# Errors',
+    '',
+    'Every way in which the proxy refuses a request. The code stands in the log line of the request; it does not change between versions.',
+    'Clients get the HTTP status, the challenge where there is one, and (for a JSON-RPC request) an error object with the code and the message below.',
+    'The reason of a single refusal stands in the log alone.',
+    '',
+    '- **challenge**: `error` of the `WWW-Authenticate` header (RFC 6750 §3.1). A request without a token gets a challenge without an `error`.',
+    '- **JSON-RPC**: the code that JSON-RPC or MCP defines for this, else -31000 minus the HTTP status, which lies outside of what JSON-RPC reserves.',
+    '',
+    '| code | HTTP | challenge | JSON-RPC | message | what to do |',
+    '|---|---|---|---|---|---|',
+    ...rows,
+    '',
+    '`open-mcp-auth-proxy errors` prints the same. Exit codes of the command line are in [configuration.md](configuration.md#exit-codes).',
+    '',
+  ].join('\n')
+}
