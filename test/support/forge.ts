@@ -7,16 +7,19 @@ export interface Forgery {
   readonly payload: string | Buffer | Record<string, unknown>
 }
 
+/** A private key, or a secret for HMAC. */
+export type SigningKey = CryptoKey | KeyObject | string | Buffer
+
 /** Puts a token together without any check, signed for real: RSA and EC keys by the algorithm named, secrets with HMAC. */
-export function forge({ header, payload }: Forgery, key: CryptoKey | string | Buffer | undefined, algorithm = 'RS256'): string {
+export function forge({ header, payload }: Forgery, key: SigningKey | undefined, algorithm = 'RS256'): string {
   const input = `${encode(header)}.${encode(payload)}`
   return `${input}.${key === undefined ? '' : signInput(Buffer.from(input), key, algorithm).toString('base64url')}`
 }
 
-function signInput(input: Buffer, key: CryptoKey | string | Buffer, algorithm: string): Buffer {
+function signInput(input: Buffer, key: SigningKey, algorithm: string): Buffer {
   const digest = `sha${algorithm.slice(2)}`
   if (typeof key === 'string' || Buffer.isBuffer(key)) return createHmac(digest, key).update(input).digest()
-  const keyObject = KeyObject.from(key)
+  const keyObject = key instanceof KeyObject ? key : KeyObject.from(key)
   if (algorithm.startsWith('Ed')) return sign(null, input, keyObject)
   if (algorithm.startsWith('ES')) return sign(digest, input, { key: keyObject, dsaEncoding: 'ieee-p1363' })
   const isPss = algorithm.startsWith('PS')
