@@ -34,7 +34,7 @@ export async function startTestProxy(
 }
 
 /** A port of 127.0.0.1 that nobody listened on a moment ago. */
-async function findFreePort(): Promise<number> {
+export async function findFreePort(): Promise<number> {
   const probe = createServer()
   const port = await listenOnLoopback(probe, 0)
   await closeServer(probe)
