@@ -12,6 +12,8 @@ export interface Principal {
   readonly hasAudience: boolean
   /** Seconds since the epoch after which the token is no longer accepted, clock tolerance not included. */
   readonly expiresAt: number
+  /** The same with clock tolerance: from then on nothing that was opened with the token may stay open. */
+  readonly acceptedUntil: number
   /** All claims, for policy and mapping. Frozen; may hold personal data, never logged whole. */
   readonly claims: Readonly<Record<string, unknown>>
 }

@@ -10,6 +10,7 @@ const principal = (changes: Partial<Principal> = {}): Principal => ({
   scopes: new Set(),
   hasAudience: true,
   expiresAt: 0,
+  acceptedUntil: 0,
   claims: {},
   ...changes,
 })

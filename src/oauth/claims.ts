@@ -109,6 +109,7 @@ export function createPrincipal(claims: Claims, plan: IssuerPlan, hasAudience: b
     scopes: collectScopes(claims, plan.scopeClaims),
     hasAudience,
     expiresAt,
+    acceptedUntil: expiresAt + plan.clockToleranceSeconds,
     claims: freezeDeep(claims),
   })
 }

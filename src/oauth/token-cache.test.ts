@@ -11,6 +11,7 @@ const principal: Principal = {
   scopes: new Set(),
   hasAudience: true,
   expiresAt: 0,
+  acceptedUntil: 0,
   claims: {},
 }
 

@@ -106,7 +106,7 @@ async function verifySigned(jwt: SignedJwt, digest: string, issuer: Issuer, veri
   const { principal, keyFingerprint } = await verifyJwt(jwt, { plan, keys, audience, clock })
   cache.add(digest, {
     principal,
-    acceptedUntil: (principal.expiresAt + plan.clockToleranceSeconds) * 1000,
+    acceptedUntil: principal.acceptedUntil * 1000,
     freshUntil: Number.POSITIVE_INFINITY,
     isStillTrusted: () => keys.holds(keyFingerprint),
   })
@@ -145,7 +145,7 @@ async function introspectAt(
   const principal = verifyIntrospected(claims, plan, audience, clock)
   cache.add(digest, {
     principal,
-    acceptedUntil: (principal.expiresAt + plan.clockToleranceSeconds) * 1000,
+    acceptedUntil: principal.acceptedUntil * 1000,
     freshUntil: clock.monotonic() + (plan.introspection?.cacheSeconds ?? 0) * 1000,
     isStillTrusted: () => true,
   })

@@ -18,6 +18,7 @@ const nobody: Principal = {
   hasAudience: true,
   claims: {},
   expiresAt: Number.POSITIVE_INFINITY,
+  acceptedUntil: Number.POSITIVE_INFINITY,
 }
 
 it('asks for the scopes of every rule about resources when a request names none of them', () => {

@@ -35,6 +35,7 @@ const verifier: TokenVerifier = {
     scopes: new Set(),
     hasAudience: true,
     expiresAt: Number.MAX_SAFE_INTEGER,
+    acceptedUntil: Number.MAX_SAFE_INTEGER,
     claims: {},
   }),
 }
