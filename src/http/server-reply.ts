@@ -40,12 +40,13 @@ export function createServerReply(response: ServerResponse, options: ServerReply
     clearTimeout(stall)
   })
   const watchStall = (): void => {
-    stall ??= setTimeout(() => response.destroy(), options.stallMilliseconds)
+    if (stall !== undefined) return
+    stall = setTimeout(() => response.destroy(), options.stallMilliseconds)
+    response.once('drain', () => {
+      clearTimeout(stall)
+      stall = undefined
+    })
   }
-  response.on('drain', () => {
-    clearTimeout(stall)
-    stall = undefined
-  })
 
   return {
     start(status, headers) {
