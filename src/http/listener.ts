@@ -2,6 +2,7 @@ import { createServer as createHttpServer, type IncomingMessage, type Server, ty
 import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { ListenPlan } from '../core/plan.ts'
+import { condemn } from './connection.ts'
 
 export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -69,13 +70,21 @@ function createServer(options: ListenerOptions): Server {
   // Both come instead of `request`. Whether to go on is decided after authentication (body.ts), not here.
   server.on('checkContinue', options.handler)
   server.on('checkExpectation', options.handler)
-  server.on('connect', (_request, socket) => endRaw(socket as Socket, 405))
+  server.on('connect', (_request, socket) => {
+    options.onUnreadable(405, 'CONNECT', (socket as Socket).remoteAddress)
+    endRaw(socket as Socket, 405)
+  })
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     const status = statusOfParserError(error.code)
-    options.onUnreadable(status, error.code ?? error.message, (socket as Socket).remoteAddress)
+    // A connection that breaks is no request; the one it breaks has a line of its own.
+    if (isOfParser(error.code)) options.onUnreadable(status, error.code, (socket as Socket).remoteAddress)
     endRaw(socket as Socket, status)
   })
   return server
+}
+
+function isOfParser(code: string | undefined): code is string {
+  return code !== undefined && (code.startsWith('HPE_') || code.startsWith('ERR_HTTP_'))
 }
 
 function statusOfParserError(code: string | undefined): number {
@@ -90,13 +99,24 @@ const reasons: Readonly<Record<number, string>> = {
   431: 'Request Header Fields Too Large',
 }
 
-/** Answers where there is no response object. An answer already begun on this socket is cut, not continued. */
-function endRaw(socket: Socket & { _httpMessage?: unknown }, status: number): void {
-  if (!socket.writable || socket._httpMessage) {
+/**
+ * Answers where there is no response object. What another request waits for on this socket is cut, so that this answer isn't taken for
+ * its answer.
+ */
+function endRaw(socket: Socket & { _httpMessage?: ServerResponse }, status: number): void {
+  // Node has taken its own listener away by now, and a broken connection must break nothing else.
+  socket.on('error', () => socket.destroy())
+  if (!socket.writable || isAnsweringAnother(socket._httpMessage)) {
     socket.destroy()
     return
   }
+  condemn(socket)
   socket.end(`HTTP/1.1 ${status} ${reasons[status] ?? ''}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () =>
     socket.destroy(),
   )
+}
+
+/** A request whose body can't be read is what the status is about; one that came whole is another. */
+function isAnsweringAnother(response: ServerResponse | undefined): boolean {
+  return response !== undefined && (response.headersSent || response.req.complete)
 }

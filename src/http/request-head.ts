@@ -61,7 +61,7 @@ export function readRequestHead(request: IncomingMessage): RequestHead {
     contentEncoding: fields.read.get('content-encoding'),
     hasBody: fields.read.has('transfer-encoding') || (length !== undefined && length !== '0'),
     contentLength: length === undefined ? undefined : Number(length),
-    expectsContinue: checkExpectation(fields.read.get('expect')),
+    expectsContinue: checkExpectation(fields.read.get('expect'), httpVersion),
     protocolVersion: fields.read.get('mcp-protocol-version'),
     mcpMethod: fields.read.get('mcp-method'),
     mcpName: fields.read.get('mcp-name'),
@@ -109,12 +109,16 @@ function checkFraming(read: Map<string, string>, httpVersion: string): void {
   if (read.has('upgrade')) throw malformed('Upgrade')
 }
 
-/** @throws ProxyError `expectation_failed` for anything but `100-continue` */
-function checkExpectation(expect: string | undefined): boolean {
+/**
+ * HTTP/1.0 knows no interim responses, so a client of it does not wait for one (RFC 9110 §10.1.1).
+ *
+ * @throws ProxyError `expectation_failed` for anything but `100-continue`
+ */
+function checkExpectation(expect: string | undefined, httpVersion: string): boolean {
   if (expect === undefined) return false
   if (expect.toLowerCase() !== '100-continue')
     throw new ProxyError('expectation_failed', { cause: 'Expect other than 100-continue' })
-  return true
+  return httpVersion === '1.1'
 }
 
 function dropNamedInConnection(forward: string[], connection: string | undefined): string[] {

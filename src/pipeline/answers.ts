@@ -11,7 +11,10 @@ const metadataSeconds = 300
 /** Protected resource metadata (RFC 9728 §3.2), the same for everyone. */
 export function answerMetadata(exchange: Exchange, document: Buffer): void {
   Object.assign(exchange.answerHeaders, publicCorsHeaders)
-  if (exchange.request.method === 'OPTIONS') return send(exchange, 204, {})
+  if (exchange.request.method === 'OPTIONS') {
+    checkNoBody(exchange)
+    return send(exchange, 204, {})
+  }
   checkReading(exchange)
   send(exchange, 200, { 'content-type': 'application/json', 'cache-control': `public, max-age=${metadataSeconds}` }, document)
 }
@@ -25,6 +28,7 @@ export function answerHealth(exchange: Exchange, isHealthy: boolean): void {
 
 /** A preflight is answered before authentication: browsers send it without a token. The upstream never sees it. */
 export function answerPreflight(exchange: Exchange, route: Route): void {
+  checkNoBody(exchange)
   const { head, edge, request } = exchange
   const requested = request.headers['access-control-request-headers']
   const allow = [...methodsOf(route), 'HEAD', 'OPTIONS']
@@ -36,6 +40,11 @@ export function answerPreflight(exchange: Exchange, route: Route): void {
 function checkReading(exchange: Exchange): void {
   const { method } = exchange.request
   if (method !== 'GET' && method !== 'HEAD') throw new ProxyError('method_not_allowed', { cause: method })
+  checkNoBody(exchange)
+}
+
+/** Nobody would read it, and so nobody would notice when it never ends. */
+function checkNoBody(exchange: Exchange): void {
   if (exchange.head?.hasBody) throw new ProxyError('body_unexpected')
 }
 

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Call } from '../core/call.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { Route } from '../core/route.ts'
+import { condemn, isCondemned } from '../http/connection.ts'
 import { checkOrigin, formatCorsHeaders } from '../http/cors.ts'
 import type { RequestHandler } from '../http/listener.ts'
 import { type RequestHead, readRequestHead } from '../http/request-head.ts'
@@ -18,6 +19,7 @@ import { refuse } from './refuse.ts'
 /** The order of the steps, and the only place where a refusal is caught. */
 export function createPipeline(edge: Edge): RequestHandler {
   return (request: IncomingMessage, response: ServerResponse) => {
+    if (isCondemned(request.socket)) return
     const exchange = openExchange(edge, request, response)
     serve(exchange).catch((error: unknown) => refuse(exchange, error))
   }
@@ -25,13 +27,23 @@ export function createPipeline(edge: Edge): RequestHandler {
 
 async function serve(exchange: Exchange): Promise<void> {
   const { edge } = exchange
-  const head = readRequestHead(exchange.request)
+  const head = readHead(exchange.request)
   exchange.head = head
   const endpoint = findEndpoint(edge, head)
   if (endpoint.kind === 'health') return answerHealth(exchange, endpoint.isHealthy())
   checkHost(edge, head)
   if (endpoint.kind === 'metadata') return answerMetadata(exchange, endpoint.document)
   return guard(exchange, head, endpoint.route)
+}
+
+/** A request that can be read in two ways leaves in doubt where the next one begins: nothing is read behind it. */
+function readHead(request: IncomingMessage): RequestHead {
+  try {
+    return readRequestHead(request)
+  } catch (error) {
+    condemn(request.socket)
+    throw error
+  }
 }
 
 /** What every request to an MCP server goes through. */

@@ -43,7 +43,7 @@ function formatHeaders(exchange: Exchange, refusal: ProxyError): ReplyHeaders {
   if (refusal.retryAfter !== undefined) headers['retry-after'] = String(refusal.retryAfter)
   if (refusal.code === 'method_not_allowed')
     headers.allow = [...(route ? methodsOf(route) : ['GET', 'HEAD']), 'OPTIONS'].join(', ')
-  if (refusal.code === 'shutting_down') headers.connection = 'close'
+  if (refusal.code === 'shutting_down' || exchange.head === undefined) headers.connection = 'close'
   return headers
 }
 
