@@ -121,6 +121,8 @@ export interface Expectation {
   readonly code?: string
   /** Scopes that the challenge asks for, where they are not the base scope. */
   readonly scope?: string
+  /** Whether the client may be old enough to know no protected resource metadata: then the challenge names none. */
+  readonly isOldClient?: boolean
   /** What reaches the upstream. Default: nothing. */
   readonly upstream?: ExpectedRequest
 }
@@ -184,11 +186,14 @@ const errorsOfChallenges = new Map<string | undefined, string | undefined>([
   ['token_missing', undefined],
   ['token_invalid', 'invalid_token'],
   ['token_expired', 'invalid_token'],
+  ['token_audience_mismatch', 'invalid_token'],
+  ['token_issuer_unknown', 'invalid_token'],
+  ['token_type_wrong', 'invalid_token'],
   ['token_request_malformed', 'invalid_request'],
   ['scope_insufficient', 'insufficient_scope'],
 ])
 
-function checkRefusal(answer: RawResponse, { code, scope = baseScope }: Expectation): void {
+function checkRefusal(answer: RawResponse, { code, scope = baseScope, isOldClient = false }: Expectation): void {
   expect(answer.header('access-control-allow-credentials')).toBeUndefined()
   const challenge = answer.header('www-authenticate')
   if (!errorsOfChallenges.has(code)) {
@@ -196,7 +201,10 @@ function checkRefusal(answer: RawResponse, { code, scope = baseScope }: Expectat
     return
   }
   const error = errorsOfChallenges.get(code)
-  expect(challenge).toMatch(/^Bearer resource_metadata="http:\/\/localhost:\d+\/\.well-known\/oauth-protected-resource\/mcp"/)
+  const metadata = /resource_metadata="http:\/\/localhost:\d+\/\.well-known\/oauth-protected-resource\/mcp"/
+  if (isOldClient) expect(challenge).not.toContain('resource_metadata')
+  else expect(challenge).toMatch(metadata)
+  expect(challenge).toMatch(/^Bearer /)
   expect(challenge).toContain(`scope="${scope}"`)
   expect(/ error="([^"]*)"/.exec(challenge ?? '')?.[1]).toBe(error)
   expect(answer.header('cache-control')).toBe('no-store')
