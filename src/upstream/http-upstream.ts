@@ -6,6 +6,7 @@ import type { HttpUpstreamPlan } from '../core/plan.ts'
 import type { Upstream } from '../core/ports.ts'
 import type { Reply } from '../core/reply.ts'
 import { filterResponseHeaders } from './response-headers.ts'
+import { createTargetFormat } from './target.ts'
 
 /** Bytes of a response's header section. */
 const maxResponseHeaderBytes = 64 * 1024
@@ -25,8 +26,7 @@ export function createHttpUpstream(plan: HttpUpstreamPlan): Upstream {
   const pool = createPool(url, plan)
   const own = Object.entries(plan.headers)
   const ownNames = new Set(own.map(([name]) => name))
-  const basePath = url.pathname
-  const baseQuery = url.search.slice(1)
+  const formatTarget = createTargetFormat(url.pathname, url.search.slice(1))
 
   return {
     send(call, reply) {
@@ -34,7 +34,7 @@ export function createHttpUpstream(plan: HttpUpstreamPlan): Upstream {
       try {
         pool.dispatch(
           {
-            path: call.upstreamTarget ?? formatTarget(basePath, baseQuery, call.query),
+            path: call.upstreamTarget ?? formatTarget(call.query),
             method: call.method,
             headers: addOwnHeaders(call, own, ownNames),
             body: call.body ?? null,
@@ -71,11 +71,6 @@ async function closePool(pool: Pool, deadline: number): Promise<void> {
   const timer = setTimeout(() => void pool.destroy(), deadline)
   await pool.close()
   clearTimeout(timer)
-}
-
-function formatTarget(path: string, ownQuery: string, query: string | undefined): string {
-  const parts = [ownQuery, query ?? ''].filter((part) => part !== '')
-  return parts.length === 0 ? path : `${path}?${parts.join('&')}`
 }
 
 /** What we send ourselves replaces whatever the client sent under the same name. */

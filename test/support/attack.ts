@@ -22,8 +22,8 @@ export interface Arena {
 }
 
 export interface ArenaOptions {
-  /** Members of the one server at `/mcp` beside or instead of the usual ones. */
-  readonly server?: Partial<ServerInput>
+  /** Members of the one server at `/mcp` beside or instead of the usual ones; may depend on the upstream's origin. */
+  readonly server?: Partial<ServerInput> | ((origin: string) => Partial<ServerInput>)
   /** Everything else of the configuration. */
   readonly config?: Partial<Omit<ConfigInput, 'servers' | 'listen' | 'public_url'>>
   /** Instead of an upstream that repeats the id of what it is asked. */
@@ -46,7 +46,7 @@ export async function startArena({ server, config, answer = repeatId }: ArenaOpt
         audience: [audience],
         scopes: [baseScope],
         rules: [{ tool: 'drop_db', scopes: ['db:admin'] }],
-        ...server,
+        ...(typeof server === 'function' ? server(upstream.origin) : server),
       },
     ],
   })

@@ -1,0 +1,29 @@
+/**
+ * Creates the function that puts the upstream's own path and query and the client's query together. What we ask ourselves replaces what
+ * the client asks under the same name: which of two `tenant=…` counts would be for the upstream to choose.
+ *
+ * @param path - of the upstream's URL
+ * @param ownQuery - of the upstream's URL, without `?`; may be empty
+ */
+export function createTargetFormat(path: string, ownQuery: string): (query: string | undefined) => string {
+  const base = ownQuery === '' ? path : `${path}?${ownQuery}`
+  const ownNames = new Set(listNames(ownQuery))
+  return (query) => {
+    if (query === undefined || query === '') return base
+    if (ownQuery === '') return `${base}?${query}`
+    const kept = query.split('&').filter((parameter) => !listNames(parameter).some((name) => ownNames.has(name)))
+    return [base, ...kept].join('&')
+  }
+}
+
+/** Names of a query as the most generous reader has them; some take `;` for `&`. */
+function listNames(query: string): string[] {
+  return query.split(/[&;]/).map((parameter) => foldName(parameter.split('=', 1)[0] ?? ''))
+}
+
+/** Without case, brackets (`a[]`, `a[x]`) and punctuation, which frameworks exchange (`a.b`, `a b` and `a_b` are one to PHP). */
+function foldName(encoded: string): string {
+  const name = encoded.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+  const [first = ''] = name.replace(/^[^a-z0-9\x80-\xff]+/i, '').split(/[[\0]/, 1)
+  return first.toLowerCase().replace(/[^a-z0-9\x80-\xff]/g, '')
+}
