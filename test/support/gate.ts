@@ -107,7 +107,7 @@ function createRoute(kind: EndpointKind, origin: string, upstream: Upstream, ups
     legacyClients: 'enforce',
     forwardAccessToken: false,
     messagesPath: paths.messages,
-    upstreamUrl: upstreamUrl ?? 'stdio://server/sse',
+    upstreamUrl: upstreamUrl ?? 'http://stdio.invalid/sse',
     verifier,
     policy: { decide: () => ({ effect: 'permit' }) },
     upstream,

@@ -84,6 +84,11 @@ export class EventStream {
     if (!this.#isEnded) this.#emit(text)
   }
 
+  /** Sends an event that is no message, and is not kept. */
+  announce(name: string, data: string): void {
+    this.#write(`event: ${name}\ndata: ${data}\n\n`)
+  }
+
   /** A comment, so that nobody between here and the client takes the stream for dead. */
   keepAlive(): void {
     if (!this.#isBlocked) this.#reply?.write(comment)
