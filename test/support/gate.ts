@@ -58,8 +58,8 @@ export async function openGate(
     'request',
     createPipeline({
       endpoints: new Map(routes.map((route) => [route.path, { kind: 'guarded', route }])),
-      hosts: undefined,
-      origins: { allowed: '*', allowLoopback: true },
+      hosts: new Set([`127.0.0.1:${port}`, `localhost:${port}`]),
+      origins: { allowed: new Set([origin]), allowLoopback: true },
       cors: { allowedOrigins: '*', allowedHeaders: [], allowedMethods: [], allowCredentials: false },
       limits: {
         bodyBytes: 64 * 1024 * 1024,

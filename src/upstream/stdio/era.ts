@@ -14,6 +14,8 @@ const modernErrors = new Set([-32020, -32021, -32022])
 
 export interface Probed {
   readonly era: Era
+  /** Revisions that a modern server says it speaks; undefined where it doesn't. */
+  readonly revisions: readonly string[] | undefined
   /** The child that was asked, if it can still serve. */
   readonly channel: Channel | undefined
 }
@@ -30,18 +32,22 @@ const silent = { message: () => undefined, ended: () => undefined }
  */
 export async function probeEra(spawner: Spawner, key: string, startMilliseconds: number): Promise<Probed> {
   const channel = await Channel.start(spawner, key, silent)
-  let era: Era
+  let found: Found
   try {
-    era = await within(startMilliseconds, ask(channel))
+    found = await within(startMilliseconds, ask(channel))
   } catch (error) {
     channel.end()
     if (!(error instanceof ProxyError) || error.code !== 'upstream_ended') throw error
-    return { era: await probeByInitialize(spawner, key, startMilliseconds), channel: undefined }
+    return { ...(await probeByInitialize(spawner, key, startMilliseconds)), channel: undefined }
   }
-  return { era, channel: channel.isOver ? undefined : channel }
+  return { ...found, channel: channel.isOver ? undefined : channel }
 }
 
-async function ask(channel: Channel): Promise<Era> {
+export type Found = Omit<Probed, 'channel'>
+
+const legacy: Found = { era: 'legacy', revisions: undefined }
+
+async function ask(channel: Channel): Promise<Found> {
   const discovered = channel.ask('server/discover', { _meta: bridgeEnvelope }).then(readDiscovery)
   let timer: NodeJS.Timeout | undefined
   const silence = new Promise<undefined>((resolve) => {
@@ -50,20 +56,26 @@ async function ask(channel: Channel): Promise<Era> {
   const early = await Promise.race([discovered, silence]).finally(() => clearTimeout(timer))
   if (early !== undefined) return early
   // Having been asked in both ways, this child can't be used in either.
-  const initialized = channel.ask('initialize', initializeParams({}, bridgeInfo)).then((): Era => 'legacy')
+  const initialized = channel.ask('initialize', initializeParams({}, bridgeInfo)).then(() => legacy)
   return Promise.race([discovered, initialized]).finally(() => channel.end())
 }
 
-function readDiscovery({ result, error }: Readonly<Record<string, unknown>>): Era {
-  if (isObject(result) && Array.isArray(result.supportedVersions)) return 'modern'
-  return isObject(error) && modernErrors.has(error.code as number) ? 'modern' : 'legacy'
+function readDiscovery({ result, error }: Readonly<Record<string, unknown>>): Found {
+  if (isObject(result) && Array.isArray(result.supportedVersions))
+    return { era: 'modern', revisions: readRevisions(result.supportedVersions) }
+  if (!isObject(error) || !modernErrors.has(error.code as number)) return legacy
+  return { era: 'modern', revisions: isObject(error.data) ? readRevisions(error.data.supported) : undefined }
 }
 
-async function probeByInitialize(spawner: Spawner, key: string, milliseconds: number): Promise<Era> {
+function readRevisions(list: unknown): string[] | undefined {
+  return Array.isArray(list) ? list.filter((revision) => typeof revision === 'string') : undefined
+}
+
+async function probeByInitialize(spawner: Spawner, key: string, milliseconds: number): Promise<Found> {
   const channel = await Channel.start(spawner, key, silent)
   try {
     await within(milliseconds, channel.ask('initialize', initializeParams({}, bridgeInfo)))
-    return 'legacy'
+    return legacy
   } finally {
     channel.end()
   }

@@ -6,8 +6,9 @@ import { findAcceptedForms } from './accepts.ts'
 import { formatError, sendJson, sendStatus } from './answers.ts'
 import { Channel, type Ticket } from './channel.ts'
 import { type ClientMessage, readClientMessages } from './client-messages.ts'
-import { type Era, probeEra } from './era.ts'
+import { type Found, probeEra } from './era.ts'
 import { type Envelope, modernRevision, readEnvelope, statusOfAnswer } from './modern-envelope.ts'
+import { ParamHeaders } from './param-headers.ts'
 import type { RequestSink } from './peer.ts'
 import { Pool } from './pool.ts'
 import { PostAnswer } from './post-answer.ts'
@@ -52,8 +53,9 @@ export class ModernHttp {
   readonly #answers = new Set<PostAnswer>()
   /** Children that the era was found out with, until somebody needs one. */
   readonly #spares = new Map<string, Channel>()
-  #era: Era | undefined
-  #probing: Promise<Era> | undefined
+  readonly #paramHeaders = new ParamHeaders()
+  #found: Found | undefined
+  #probing: Promise<Found> | undefined
 
   constructor(options: ModernHttpOptions) {
     this.#options = options
@@ -102,8 +104,12 @@ export class ModernHttp {
       closed: () => answer.cancelled(message.idKey),
     }
     try {
-      const server = await this.#findServer(poolKey, envelope)
-      if (!server) return answer.response(message.idKey, formatUnsupported(message.idKey, envelope), { error: { code: -32022 } })
+      const { era, revisions = [modernRevision] } = this.#found ?? (await this.#find(poolKey))
+      if (!revisions.includes(envelope.protocolVersion))
+        return answer.response(message.idKey, formatUnsupported(message.idKey, envelope, revisions), { error: { code: -32022 } })
+      const server = era === 'modern' ? this.#modern : this.#legacy
+      if (message.method === 'tools/call') await this.#paramHeaders.check(call, request, server)
+      if (isGone) return
       ticket = await server.request(request, sink)
       if (isGone) ticket.cancel('the client has gone away')
     } catch (error) {
@@ -129,25 +135,18 @@ export class ModernHttp {
     return answer
   }
 
-  /** Undefined when nobody here speaks the revision. A modern server says so itself. */
-  async #findServer(key: string, { protocolVersion }: Envelope): Promise<ModernServer | undefined> {
-    const era = this.#era ?? (await this.#findEra(key))
-    if (era === 'modern') return this.#modern
-    return protocolVersion === modernRevision ? this.#legacy : undefined
-  }
-
-  #findEra(key: string): Promise<Era> {
+  #find(key: string): Promise<Found> {
     this.#probing ??= this.#probe(key).finally(() => {
       this.#probing = undefined
     })
     return this.#probing
   }
 
-  async #probe(key: string): Promise<Era> {
-    const { era, channel } = await probeEra(this.#options.spawner, key, this.#options.startMilliseconds)
-    this.#era = era
+  async #probe(key: string): Promise<Found> {
+    const { channel, ...found } = await probeEra(this.#options.spawner, key, this.#options.startMilliseconds)
+    this.#found = found
     if (channel) this.#spares.set(key, channel)
-    return era
+    return found
   }
 
   async #startChannel(key: string): Promise<Channel> {
@@ -157,8 +156,8 @@ export class ModernHttp {
   }
 }
 
-function formatUnsupported(id: string, { protocolVersion }: Envelope): string {
-  return formatError(id, -32022, 'Unsupported protocol version', { supported: [modernRevision], requested: protocolVersion })
+function formatUnsupported(id: string, { protocolVersion }: Envelope, supported: readonly string[]): string {
+  return formatError(id, -32022, 'Unsupported protocol version', { supported, requested: protocolVersion })
 }
 
 /** Modern children: what the client says is what they get, but for the ids. */
