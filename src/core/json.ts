@@ -47,10 +47,16 @@ export function checkStrictJson(text: string, maxDepth: number): void {
  * @param text - the whole text
  * @param maxDepth - deepest permitted nesting of objects and arrays
  * @param outlineDepth - how many levels of containers the outline lists
+ * @param maxItems - arrays with more items are checked, but not listed
  * @throws StrictJsonError
  */
-export function outlineJson(text: string, maxDepth: number, outlineDepth: number): JsonOutline {
-  const cursor: Cursor = { text, at: 0, maxDepth, outlineDepth, isPlain: !escapeOrControl.test(text) }
+export function outlineJson(
+  text: string,
+  maxDepth: number,
+  outlineDepth: number,
+  maxItems = Number.POSITIVE_INFINITY,
+): JsonOutline {
+  const cursor: Cursor = { text, at: 0, maxDepth, outlineDepth, maxItems, isPlain: !escapeOrControl.test(text) }
   skipSpace(cursor)
   const root = scanValue(cursor, 0)
   skipSpace(cursor)

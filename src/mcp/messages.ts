@@ -24,6 +24,9 @@ const revisionKey = 'io.modelcontextprotocol/protocolVersion'
 const envelopeKeys = reserveKeys('jsonrpc', 'id', 'method', 'params', 'result', 'error')
 const paramsKeys = reserveKeys('name', 'uri', 'arguments', 'ref', 'notifications', '_meta')
 const metaKeys = reserveKeys(revisionKey)
+/** Policy looks at every target of a request: more, or longer ones, than these would keep it, and everybody else waiting, for too long. */
+const maxTargets = 1000
+const maxTargetCharacters = 64 * 1024
 /** An id is repeated in answers and logs. */
 const maxIdLength = 1024
 
@@ -34,20 +37,31 @@ const maxIdLength = 1024
  * @throws ProxyError `json_invalid`, `json_ambiguous`, `message_invalid`
  */
 export function parseMessages(text: string, limits: MessageLimits): ParsedBody {
-  const root = outline(text, limits.jsonDepth)
-  if (root.kind !== 'array') {
-    return { operations: readMessage(text, root), isBatch: false, revision: findRevisionInBody(text, root) }
-  }
-  const members = root.items ?? []
-  if (members.length === 0) throw invalid('empty batch')
-  if (members.length > limits.batchMembers) throw invalid(`batch of more than ${limits.batchMembers} members`)
-  return { operations: members.flatMap((member) => readMessage(text, member)), isBatch: true, revision: undefined }
+  const root = outline(text, limits)
+  const isBatch = root.kind === 'array'
+  const operations = isBatch ? readBatch(text, root, limits.batchMembers) : readMessage(text, root)
+  checkAmount(operations)
+  return { operations, isBatch, revision: isBatch ? undefined : findRevisionInBody(text, root) }
 }
 
-function outline(text: string, maxDepth: number): JsonOutline {
+function readBatch(text: string, { items }: JsonOutline, most: number): Operation[] {
+  if (items === undefined || items.length > most) throw invalid(`batch of more than ${most} members`)
+  if (items.length === 0) throw invalid('empty batch')
+  return items.flatMap((member) => readMessage(text, member))
+}
+
+function checkAmount(operations: readonly Operation[]): void {
+  if (operations.length > maxTargets) throw invalid(`more than ${maxTargets} targets`)
+  let characters = 0
+  for (const { target } of operations) characters += target?.length ?? 0
+  if (characters > maxTargetCharacters) throw invalid(`targets of more than ${maxTargetCharacters} characters`)
+}
+
+function outline(text: string, { jsonDepth, batchMembers }: MessageLimits): JsonOutline {
   try {
     // message → params → _meta, ref, notifications → lists in those; a batch puts one level around it.
-    return outlineJson(text, maxDepth, text.trimStart().startsWith('[') ? 5 : 4)
+    const depth = text.trimStart().startsWith('[') ? 5 : 4
+    return outlineJson(text, jsonDepth, depth, Math.max(batchMembers, maxTargets))
   } catch (error) {
     if (!(error instanceof StrictJsonError)) throw error
     throw new ProxyError(error.kind === 'syntax' ? 'json_invalid' : 'json_ambiguous', { cause: error.message })

@@ -80,7 +80,7 @@ function readSubscriptions(text: string, params: Members | undefined): Target[] 
   refuseLookAlikes(notifications?.members?.keys() ?? [], filterKeys)
   const uris = notifications?.members?.get('resourceSubscriptions')
   if (!uris) return noTarget
-  if (!uris.items) throw new ProxyError('message_invalid', { cause: 'resourceSubscriptions is not a list' })
+  if (!uris.items) throw new ProxyError('message_invalid', { cause: 'resourceSubscriptions is not a list, or too long' })
   const targets = uris.items.map((uri): Target => ({ kind: 'resource', name: readName(text, uri, 'resourceSubscriptions') }))
   return targets.length > 0 ? targets : noTarget
 }
