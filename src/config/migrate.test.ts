@@ -24,6 +24,9 @@ describe('migrating a file of the Go proxy', () => {
     expect(text).toMatch(/^# yaml-language-server: \$schema=\S+\n/)
     expect(text).toMatch(/^# - timeout_seconds: /m)
     expect(text).toMatch(/^# - listen_port: /m)
+    expect(text).toMatch(
+      /^# Give clients these URLs, .*\n# - http:\/\/localhost:8080\/mcp\n# - http:\/\/localhost:8080\/sse\n\n/m,
+    )
   })
 
   it('carries no secret over', () => {

@@ -66,6 +66,17 @@ describe('secrets', () => {
     ])
   })
 
+  it.each([
+    [{ env: 'hunter2 is my secret' }, 'session_key.env'],
+    [{ env: 'sk-hunter2' }, 'session_key.env'],
+    [{ file: '-----BEGIN PRIVATE KEY-----\nhunter2' }, 'session_key.file'],
+    [{ file: `hunter2${'x'.repeat(5000)}` }, 'session_key.file'],
+  ])('that were written where their names belong are not repeated: %j', (reference, path) => {
+    const [reason, ...others] = reasonsOf({ ...smallest, session_key: reference })
+    expect(reason).toMatch(new RegExp(`^${path}: is not the name`))
+    expect([reason, others]).toEqual([expect.not.stringContaining('hunter2'), []])
+  })
+
   it.skipIf(process.getuid?.() === 0)('in files that may not be read stop the start', () => {
     const reference = write('forbidden', 'x'.repeat(40))
     chmodSync(join(directory, 'forbidden'), 0)
