@@ -54,37 +54,30 @@ function checkTranslation(config: ConfigInput, source: MaterialSource): CheckedC
 
 function translate(go: GoProxyConfig, notes: GoNotes): ConfigInput {
   refuseSubprocess(go, notes)
+  noteUnused(go, notes)
   const { metadata, places } = collectMetadata(go, notes)
   const endpoints = translateEndpoints(go, notes)
   const paths = listPaths(endpoints)
-  const { scopes, rules } = translateScopes(
-    metadata.scopes_supported,
-    places.scopes_supported ?? ['scopes_supported'],
-    paths,
-    notes,
-  )
+  const policy = translatePolicy(go, metadata.scopes_supported, places.scopes_supported ?? ['scopes_supported'], paths, notes)
+  const audience = [...new Set([...(metadata.audience ?? []), ...listPresent(metadata.resource_identifier)])]
+  noteChecks(audience, notes)
+  const methods = metadata.bearer_methods_supported as ['header'] | undefined
+  return {
+    ...translateEdge(go, metadata, paths, notes),
+    issuers: translateIssuers(go, metadata, notes),
+    servers: [{ ...endpoints, audience, ...policy, ...(methods ? { bearer_methods: methods } : {}) }],
+  }
+}
+
+function translatePolicy(go: GoProxyConfig, supported: unknown, at: ConfigPath, paths: readonly string[], notes: GoNotes) {
+  const { scopes, rules } = translateScopes(supported, at, paths, notes)
   if (scopes.length > 0) notes.note('scopes_supported', 'every request needs all scopes of the list (`scopes`).')
-  const extra = Object.entries(go.default?.path ?? {}).flatMap(([path, { required_scopes }]) =>
+  const required = Object.entries(go.default?.path ?? {}).flatMap(([path, { required_scopes }]) =>
     required_scopes === undefined
       ? []
       : translateScopes({ [path]: required_scopes }, ['default', 'path', path], paths, notes).rules,
   )
-  const audience = [...new Set([...(metadata.audience ?? []), ...listPresent(metadata.resource_identifier)])]
-  noteChecks(audience, notes)
-  noteUnused(go, notes)
-  return {
-    ...translateEdge(go, metadata, paths, notes),
-    issuers: translateIssuers(go, metadata, notes),
-    servers: [
-      {
-        ...endpoints,
-        audience,
-        scopes: [...scopes],
-        rules: [...rules, ...extra],
-        ...(metadata.bearer_methods_supported ? { bearer_methods: metadata.bearer_methods_supported as ['header'] } : {}),
-      },
-    ],
-  }
+  return { scopes: [...scopes], rules: [...rules, ...required] }
 }
 
 /** The README put these keys at the top and below `asgardeo`, the code read a block of its own. */
