@@ -31,6 +31,9 @@ const originsOfKnownClients = [
   'https://insiders.vscode.dev',
 ]
 
+/** How often connections that have become idle are closed while draining. */
+const sweepMilliseconds = 100
+
 /** A proxy that serves. */
 export interface RunningProxy {
   /** Base URL of the listening address, for example `http://127.0.0.1:8080`. */
@@ -174,8 +177,11 @@ async function drain(listener: Listener, edge: Edge, deadline: number): Promise<
   const timer = setTimeout(() => listener.closeAll(), deadline)
   const closed = listener.close()
   for (const end of edge.streamEnds) end()
+  // A kept-alive connection becomes idle only when its last answer is out.
+  const sweep = setInterval(() => listener.closeIdle(), sweepMilliseconds)
   listener.closeIdle()
   await closed
+  clearInterval(sweep)
   clearTimeout(timer)
 }
 
