@@ -37,6 +37,7 @@ describe('the line of a request', () => {
       scopes: new Set<string>(),
       hasAudience: true,
       expiresAt: 1,
+      acceptedUntil: 1,
       claims: {},
     }
     const operations = [{ kind: 'request', method: nasty, targetKind: 'tool', target: nasty, id: '1' } as const]
