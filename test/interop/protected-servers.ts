@@ -18,12 +18,12 @@ export async function protect(upstreams: { readonly http: string; readonly sse: 
     issuers: [authorizationServer.issuer],
     servers: [
       {
-        name: 'python',
+        name: 'interop',
         path: '/mcp',
         upstream: upstreams.http,
         sse: { upstream: upstreams.sse },
         scopes: ['mcp:tools'],
-        rules: [{ tool: 'delete_*', scopes: ['mcp:admin'] }],
+        rules: ['delete_*', 'admin_*'].map((tool) => ({ tool, scopes: ['mcp:admin'] })),
       },
     ],
   })

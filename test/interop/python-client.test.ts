@@ -40,6 +40,7 @@ async function run(program: string, parameters: readonly string[], user: User): 
     env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' },
     stdio: ['pipe', 'pipe', 'pipe'],
   })
+  const exited = new Promise((resolve) => child.once('exit', resolve))
   let errors = ''
   child.stderr.on('data', (chunk) => (errors += chunk))
   const said: Record<string, unknown> = {}
@@ -52,7 +53,7 @@ async function run(program: string, parameters: readonly string[], user: User): 
     child.stdin.write(`${(await signIn(open, user)).href}\n`)
   }
   child.stdin.end()
-  if (child.exitCode === null) await new Promise((resolve) => child.once('exit', resolve))
+  await exited
   if (child.exitCode !== 0) throw new Error(`the Python client failed:\n${errors}`)
   return { said, signIns }
 }
