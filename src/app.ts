@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import type { DestinationStream } from 'pino'
-import type { Plan, ServerPlan } from './core/plan.ts'
+import type { EndpointPlan, Plan, ServerPlan, StdioUpstreamPlan } from './core/plan.ts'
 import type { Upstream } from './core/ports.ts'
 import type { EndpointKind, ProtectedResource, Route } from './core/route.ts'
 import { isLoopbackOrigin, type OriginRules } from './http/cors.ts'
@@ -16,6 +16,8 @@ import { createScopePolicy } from './policy/scope-policy.ts'
 import { createLog, type Log } from './telemetry/log.ts'
 import { createRequestLog } from './telemetry/request-line.ts'
 import { createHttpUpstream } from './upstream/http-upstream.ts'
+import { findProgramFlaw } from './upstream/stdio/find-program.ts'
+import { createStdioUpstream } from './upstream/stdio/stdio-upstream.ts'
 
 const wellKnown = '/.well-known/oauth-protected-resource'
 
@@ -50,12 +52,13 @@ export interface StartOptions {
 /**
  * Starts a proxy by a plan (see `config/`).
  *
- * @throws the listening error: port in use, no such address, no permission
+ * @throws the listening error: port in use, no such address, no permission; Error when there is no such program as a server names
  */
 export async function startProxy(plan: Plan, options: StartOptions = {}): Promise<RunningProxy> {
   const log = createLog(plan.log, options.logDestination)
   const issuers = createIssuerPool({ onIssue: (message) => log.logger.warn(message) })
-  const guarded = plan.servers.map((server) => createServer(plan, server, issuers))
+  for (const server of plan.servers) checkPrograms(server)
+  const guarded = plan.servers.map((server) => createServer(plan, server, issuers, log))
   const state = { draining: false }
   const isReady = (): boolean => !state.draining && issuers.isReady()
   const edge = createEdge(plan, log, createEndpoints(guarded, isReady), () => state.draining)
@@ -84,7 +87,33 @@ interface GuardedServer {
   readonly upstreams: readonly Upstream[]
 }
 
-function createServer(plan: Plan, server: ServerPlan, pool: IssuerPool): GuardedServer {
+/** Where a stdio server's own endpoints would be: what its `endpoint` event names is resolved against it, and goes nowhere else. */
+const stdioUrl = 'http://stdio.invalid/'
+
+/** @throws Error that names what cannot be started */
+function checkPrograms({ name, endpoints }: ServerPlan): void {
+  for (const { upstream } of endpoints) {
+    const flaw = 'command' in upstream ? findProgramFlaw(upstream) : undefined
+    if (flaw !== undefined) throw new Error(`The MCP server "${name}" cannot be started: ${flaw}.`)
+  }
+}
+
+function createUpstreams({ name, endpoints }: ServerPlan, log: Log): Map<EndpointPlan['upstream'], Upstream> {
+  const plans = new Set(endpoints.map(({ upstream }) => upstream))
+  const create = (plan: EndpointPlan['upstream']): Upstream =>
+    'command' in plan ? createProcess(plan, name, log) : createHttpUpstream(plan)
+  return new Map([...plans].map((plan) => [plan, create(plan)]))
+}
+
+function createProcess(plan: StdioUpstreamPlan, server: string, log: Log): Upstream {
+  return createStdioUpstream(plan, {
+    name: server,
+    onStderr: (line) => log.logger.info({ server, stderr: line }, 'said by the MCP server'),
+    onEvent: (event) => log.logger.warn({ server, event }, 'a process of the MCP server ended or could not be started'),
+  })
+}
+
+function createServer(plan: Plan, server: ServerPlan, pool: IssuerPool, log: Log): GuardedServer {
   const verifier = createTokenVerifier({
     issuers: server.issuers,
     audiences: server.audiences,
@@ -94,11 +123,9 @@ function createServer(plan: Plan, server: ServerPlan, pool: IssuerPool): Guarded
   const policy = createScopePolicy(server.policy)
   const sse = server.endpoints.find(({ kind }) => kind === 'sse')
   const messages = server.endpoints.find(({ kind }) => kind === 'messages')
-  const upstreams: Upstream[] = []
-  const routes = server.endpoints.map((endpoint): Route => {
-    const upstream = createHttpUpstream(endpoint.upstream)
-    upstreams.push(upstream)
-    return {
+  const upstreams = createUpstreams(server, log)
+  const routes = server.endpoints.map(
+    (endpoint): Route => ({
       path: endpoint.path,
       kind: endpoint.kind,
       server: server.name,
@@ -109,13 +136,13 @@ function createServer(plan: Plan, server: ServerPlan, pool: IssuerPool): Guarded
       legacyClients: server.legacyClients,
       forwardAccessToken: server.forwardAccessToken,
       messagesPath: messages?.path,
-      upstreamUrl: endpoint.upstream.url,
+      upstreamUrl: 'url' in endpoint.upstream ? endpoint.upstream.url : stdioUrl,
       verifier,
       policy,
-      upstream,
-    }
-  })
-  return { routes, upstreams }
+      upstream: upstreams.get(endpoint.upstream) as Upstream,
+    }),
+  )
+  return { routes, upstreams: [...upstreams.values()] }
 }
 
 function createResource(plan: Plan, server: ServerPlan, identifier: string): ProtectedResource {

@@ -5,6 +5,7 @@ import { listPaths, translateEndpoints } from './go-proxy-endpoints.ts'
 import { translateIssuers } from './go-proxy-issuers.ts'
 import { createGoNotes, formatGoNotice, type GoNotes } from './go-proxy-notes.ts'
 import { renameToGo } from './go-proxy-places.ts'
+import { findProcess } from './go-proxy-process.ts'
 import { translateScopes } from './go-proxy-scopes.ts'
 import { GO_METADATA_KEYS, type GoMetadata, type GoProxyConfig, goProxySchema } from './go-proxy-shape.ts'
 import type { MaterialSource } from './material.ts'
@@ -53,10 +54,9 @@ function checkTranslation(config: ConfigInput, source: MaterialSource): CheckedC
 }
 
 function translate(go: GoProxyConfig, notes: GoNotes): ConfigInput {
-  refuseSubprocess(go, notes)
   noteUnused(go, notes)
   const { metadata, places } = collectMetadata(go, notes)
-  const endpoints = translateEndpoints(go, notes)
+  const endpoints = findProcess(go, notes) ?? translateEndpoints(go, notes)
   const paths = listPaths(endpoints)
   const policy = translatePolicy(go, metadata.scopes_supported, places.scopes_supported ?? ['scopes_supported'], paths, notes)
   const audience = [...new Set([...(metadata.audience ?? []), ...listPresent(metadata.resource_identifier)])]
@@ -103,18 +103,6 @@ function collectMetadata(
     }
   }
   return { metadata, places }
-}
-
-/** The MCP server as a process of ours. A `stdio` block had no effect in other transport modes. */
-function refuseSubprocess(go: GoProxyConfig, notes: GoNotes): void {
-  const fix = 'Start the MCP server as an HTTP server and name its URL under `base_url`.'
-  const what = 'starting the MCP server as a process (stdio)'
-  if (go.transport_mode === 'stdio') notes.postpone(['transport_mode'], what, fix)
-  for (const key of ['stdio', 'command'] as const) {
-    if (go[key] === undefined || go.transport_mode === 'stdio') continue
-    if (go[key].enabled === true && go.transport_mode === undefined) notes.postpone([key, 'enabled'], what, fix)
-    else notes.note(key, 'has no effect in this transport mode.')
-  }
 }
 
 function noteChecks(audience: readonly string[], notes: GoNotes): void {
