@@ -149,7 +149,7 @@ describe('open-mcp-auth-proxy', () => {
   })
 
   it.each([[['--nonsense']], [['--demo', '--debug']], [[]]])('exits with 2 for %j, without colours', async (argv) => {
-    const { code, output, error } = await run(argv, { FORCE_COLOR: '1' })
+    const { code, output, error } = await run(argv, { FORCE_COLOR: '1', NO_COLOR: undefined })
     expect({ code, output }).toEqual({ code: 2, output: '' })
     expect(error).toMatch(/^error .+\n$/)
     expect(error).not.toContain('\u001b')
