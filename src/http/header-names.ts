@@ -6,6 +6,8 @@ export type HeaderFate =
   | 'drop'
   /** Read by us, at most once in a request, and then forwarded or not as `forwarded` says. */
   | 'read'
+  /** Makes the request ambiguous: somebody before or behind us might find the end of the body by it. */
+  | 'refuse'
 
 export interface HeaderName {
   readonly lower: string
@@ -152,6 +154,8 @@ export function findHeaderName(raw: string): HeaderName {
 function classify(lower: string): HeaderName {
   const forwarded = readHere.get(lower)
   if (forwarded !== undefined) return { lower, fate: 'read', forwarded }
+  if (/^(?:contentlength|transferencoding)$/.test(lower.replace(/[^a-z0-9]/g, '')))
+    return { lower, fate: 'refuse', forwarded: false }
   return { lower, fate: isDropped(lower) ? 'drop' : 'forward', forwarded: true }
 }
 

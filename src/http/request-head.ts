@@ -84,6 +84,7 @@ function sortFields(rawHeaders: readonly string[]): Fields {
     if (name.lower === 'authorization') fields.authorization.push(value)
     else if (name.fate === 'read') readField(fields, name.lower, value, name.forwarded)
     else if (name.fate === 'forward') fields.forward.push(name.lower, value)
+    else if (name.fate === 'refuse') throw malformed(`${name.lower} looks like a field that frames the body`)
   }
   return fields
 }

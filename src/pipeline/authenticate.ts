@@ -43,8 +43,12 @@ async function loadForm(exchange: Exchange, head: RequestHead, route: Route): Pr
   return decodeBody(await readBody(exchange.request, exchange.response, head, exchange.edge.limits))
 }
 
-/** Without an audience a token might be meant for anyone. Only `legacy_clients: signature_only` looks past that, for old clients. */
+/**
+ * Without an audience a token might be meant for anyone. Only `legacy_clients: signature_only` looks past that, and only on the endpoints
+ * of HTTP+SSE: a revision that a client claims in a header takes no check away.
+ */
 function checkAudienceNamed(principal: Principal, legacy: boolean, route: Route): void {
-  if (principal.hasAudience || (legacy && route.legacyClients === 'signature_only')) return
+  const isExcused = legacy && route.kind !== 'streamable_http' && route.legacyClients === 'signature_only'
+  if (principal.hasAudience || isExcused) return
   throw new ProxyError('token_audience_mismatch', { cause: 'the token names no audience' })
 }

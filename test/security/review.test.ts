@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startTestProxy, type TestProxy } from '../support/proxy.ts'
 import { type RawResponse, sendRaw } from '../support/raw-client.ts'
+import { checkAttempt, createCall, createServer, type Stage, startStage } from '../support/stage.ts'
 import { startIssuer, type TestIssuer } from '../support/tokens.ts'
 
 const audience = 'https://mcp.example.com/mcp'
@@ -44,5 +45,33 @@ describe.each(['json', 'pretty'] as const)('nothing that a stranger sends makes 
     expect(text).toContain('refused')
     expect(text).not.toMatch(obeyed)
     expect(text).toContain('\\u009b31m')
+  })
+})
+
+describe('a token without an audience under `legacy_clients: signature_only`', () => {
+  const old = [['MCP-Protocol-Version', '2024-11-05']] as const
+  let stage: Stage
+  beforeAll(async () => {
+    stage = await startStage({
+      servers: (around) => [
+        createServer(around, { legacy_clients: 'signature_only', sse: { path: '/sse', upstream: `${around.upstream}/sse` } }),
+      ],
+    })
+  })
+  afterAll(() => stage.close())
+
+  it('is of no use on Streamable HTTP, whatever revision the client claims', async () => {
+    const token = await stage.mint({ aud: undefined, scope: undefined })
+    const body = createCall('tools/call', { name: 'drop_db' })
+    const refused = { status: 401, code: 'token_audience_mismatch' }
+    await checkAttempt(stage, { token, body, headers: old }, { ...refused, isOldClient: true })
+    await checkAttempt(stage, { token, method: 'GET', headers: old }, { ...refused, isOldClient: true })
+    await checkAttempt(stage, { token, body }, refused)
+  })
+
+  it('is accepted on HTTP+SSE', async () => {
+    const token = await stage.mint({ aud: undefined, scope: undefined })
+    await checkAttempt(stage, { token, method: 'GET', target: '/sse' }, { status: 200, url: '/sse' })
+    await checkAttempt(stage, { token, method: 'GET', target: '/sse', headers: old }, { status: 200, url: '/sse' })
   })
 })
