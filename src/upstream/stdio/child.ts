@@ -50,6 +50,8 @@ export class Child {
   #isEnding = false
   #exit = ''
   #waitingMessages = 0
+  #unsent = ''
+  #unsentMessages = 0
   #pauses = 0
 
   constructor(options: ChildOptions, handlers: ChildHandlers) {
@@ -85,10 +87,25 @@ export class Child {
     const stdin = this.#process?.stdin
     if (!stdin || this.isOver || !stdin.writable)
       throw new ProxyError('upstream_ended', { cause: this.#describe('has ended'), retryAfter: 1 })
-    const isFull = this.#waitingMessages >= mostWaitingMessages || stdin.writableLength >= mostWaitingBytes
+    const waiting = stdin.writableLength + this.#unsent.length
+    const isFull = this.#waitingMessages >= mostWaitingMessages || waiting >= mostWaitingBytes
     if (isFull) throw new ProxyError('upstream_busy', { cause: this.#describe('does not read'), retryAfter: retryAfterSeconds })
     this.#waitingMessages++
-    stdin.write(`${text}\n`, () => this.#waitingMessages--)
+    // What comes in one turn of the event loop goes out in one piece.
+    if (this.#unsent === '') setImmediate(() => this.#flush())
+    this.#unsent += `${text}\n`
+    this.#unsentMessages++
+  }
+
+  #flush(): void {
+    const count = this.#unsentMessages
+    const text = this.#unsent
+    this.#unsent = ''
+    this.#unsentMessages = 0
+    if (text !== '')
+      this.#process?.stdin?.write(text, () => {
+        this.#waitingMessages -= count
+      })
   }
 
   /** Stops reading what the child writes, until as many calls of {@link resume}. */
@@ -109,6 +126,7 @@ export class Child {
       this.#isEnding = true
       // Nobody listens any more, and a full pipe must not keep it from ending.
       this.#process?.stdout?.removeAllListeners('data').resume()
+      this.#flush()
       this.#process?.stdin?.end()
       this.#escalate(grace)
     }

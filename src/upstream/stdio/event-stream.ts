@@ -77,6 +77,20 @@ export class EventStream {
     return true
   }
 
+  /** Sends a stream whose end is known, in one piece. What of it doesn't arrive can be had again like that of any other. */
+  deliver(reply: Reply, headers: ReplyHeaders, texts: readonly string[]): void {
+    let body = ''
+    for (const text of texts) {
+      this.#options.log?.keep(this, ++this.#sequence, text)
+      body += this.#format(text, this.#sequence)
+    }
+    this.#isEnded = true
+    const bytes = Buffer.from(body)
+    reply.start(200, { ...streamHeaders, ...headers, 'content-length': String(bytes.length) })
+    reply.write(bytes)
+    reply.end()
+  }
+
   /** Opens the stream with an event without content, so that the client knows where to resume (2025-11-25, basic/transports). */
   prime(): void {
     this.#emit('')

@@ -116,20 +116,25 @@ export class PostAnswer {
 
   #openStream(): EventStream {
     if (this.#stream) return this.#stream
-    const { log, flow, reply, primes, headers } = this.#options
+    const { log, reply, primes, headers } = this.#options
     clearTimeout(this.#timer)
-    this.#stream = new EventStream({ log, flow, onDetached: () => this.#awaitReturn() })
+    this.#stream = this.#createStream()
     this.#stream.attach(reply, headers())
     if (primes && log) this.#stream.prime()
     for (const text of this.#answers.splice(0)) this.#stream.send(text)
     return this.#stream
   }
 
+  #createStream(): EventStream {
+    const { log, flow } = this.#options
+    return new EventStream({ log, flow, onDetached: () => this.#awaitReturn() })
+  }
+
   #complete(): void {
     const { reply, isBatch, headers, primes, accepts } = this.#options
-    if (primes && accepts === 'both') this.#openStream()
     this.#finish()
     if (this.#stream) return this.#stream.end()
+    if (primes && accepts === 'both') return this.#createStream().deliver(reply, headers(), ['', ...this.#answers])
     sendJson(reply, isBatch ? 200 : this.#status, isBatch ? `[${this.#answers.join(',')}]` : (this.#answers[0] ?? ''), headers())
   }
 
