@@ -19,7 +19,8 @@ const { values: flags } = parseArgs({ options: { quick: { type: 'boolean', defau
 const rounds = flags.quick ? 2 : 6
 const seconds = flags.quick ? 1 : 3
 const sessions = 4
-const callsAtATime = 4
+/** As many connections as the other measurements have, over all sessions. */
+const callsAtATime = 8
 /** What is promised: as many calls as the better bridge this many times, at this many times the cost of HTTP. */
 const aims = { calls: 3, cpu: 1.5 }
 
