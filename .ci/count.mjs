@@ -1,7 +1,7 @@
 // Adds up what .ci/run has written down: `count.mjs FOLDER SUITE… --steps STEP…`. A suite is a vitest run, a step is a command that
 // counts as one test. Prints one line; exit code 1 when something failed or a suite ran no test.
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 
 const [folder = '', ...names] = process.argv.slice(2)
 const divide = names.indexOf('--steps')
@@ -12,16 +12,28 @@ const sum = (key) => [...suites, ...steps].reduce((total, count) => total + coun
 for (const { name, passed, failed, note } of [...suites, ...steps]) {
   if (failed > 0) console.log(`${name}: ${passed} passed, ${failed} failed${note ?? ''}`)
 }
+for (const { failures = [] } of suites) for (const failure of failures) console.log(failure)
 console.log(`${sum('passed')} passed, ${sum('failed')} failed`)
 process.exitCode = sum('failed') > 0 ? 1 : 0
 
 function countSuite(name) {
   const { numPassedTests: passed = 0, numFailedTests = 0, testResults = [] } = readResults(name)
   const failed = numFailedTests + testResults.filter(hasFailedAsAWhole).length
+  const failures = testResults.filter(({ status }) => status === 'failed').flatMap(describeFailures)
   // A check before the tests, or an error between two of them.
   if (failed === 0 && hasFailed(name)) return { name, passed, failed: 1, note: ', outside of any test' }
   if (passed + failed === 0) return { name, passed, failed: 1, note: ', for it ran no test' }
-  return { name, passed, failed }
+  return { name, passed, failed, failures }
+}
+
+/** What a reader of the last lines needs to begin: the test, its file, and what was wrong. */
+function describeFailures({ name, message, assertionResults }) {
+  const failed = assertionResults.filter((test) => test.status === 'failed')
+  const reasons = failed.map(({ fullName, failureMessages }) => [fullName, failureMessages[0]])
+  if (reasons.length === 0) reasons.push(['the file as a whole', message])
+  return reasons.map(
+    ([test, reason = '']) => `✗ ${relative('.', name)}: ${test}\n  ${reason.slice(0, 1000).replaceAll('\n', '\n  ')}`,
+  )
 }
 
 function readResults(name) {

@@ -114,9 +114,8 @@ describe('the command line', () => {
   it('starts the server that stands behind --, on every transport, and leaves nothing when it is killed', async () => {
     const port = await findFreePort()
     const { child, said } = await start('--issuer', issuer.issuer, '--port', String(port), '--', process.execPath, scripted)
-    await waitUntil(() => said().includes('listening'), 'it listens')
-    expect(said()).toContain(`http://localhost:${port}/mcp`)
-    expect(said()).toContain(`http://localhost:${port}/sse`)
+    for (const path of ['mcp', 'sse'])
+      await waitUntil(() => said().includes(`http://localhost:${port}/${path}`), `it serves /${path}`)
     const client = new ClientV1(info)
     const bearer = await issuer.mint({ claims: { aud: `http://localhost:${port}/mcp` } })
     const options = { requestInit: { headers: { authorization: `Bearer ${bearer}` } } }

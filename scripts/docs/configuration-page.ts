@@ -104,7 +104,7 @@ everyone with the base scopes. A rule about a \`path\` opens nothing.
 ### Old clients
 
 Audience, issuer, expiry and scopes are checked for clients of every revision; the version header never weakens a check. \`legacy_clients\` says what clients of revisions before 2025-03-26 get:
-\`enforce\` (the same checks), \`signature_only\` (tokens without an audience are accepted, too; issuer and expiry still count) or \`reject\`.
+\`enforce\` (the same checks), \`signature_only\` (on HTTP+SSE endpoints tokens without an audience are accepted, too; issuer and expiry still count) or \`reject\`.
 
 ### Sessions and restarts
 

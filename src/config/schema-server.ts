@@ -88,7 +88,7 @@ const server = z
       .enum(['enforce', 'signature_only', 'reject'])
       .default('enforce')
       .describe(
-        'Clients of revisions before 2025-03-26: `enforce` checks them like everyone, `signature_only` also accepts tokens without an audience from them (a risk), `reject` does not serve them.',
+        'Clients of revisions before 2025-03-26: `enforce` checks them like everyone, `signature_only` also accepts tokens without an audience over HTTP+SSE (a risk), `reject` does not serve them.',
       ),
     forward_access_token: z
       .boolean()

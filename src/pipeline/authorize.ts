@@ -21,7 +21,7 @@ export function authorize(call: Call, record: RequestRecord): void {
  * condition is checked again, because this is the one way around policy.
  */
 function permitBySignature(call: Call, record: RequestRecord): void {
-  if (call.route.legacyClients !== 'signature_only')
+  if (call.route.legacyClients !== 'signature_only' || call.route.kind === 'streamable_http')
     throw new ProxyError('token_audience_mismatch', { cause: 'the token names no audience' })
   record.decision = 'permit'
 }

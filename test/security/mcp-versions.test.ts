@@ -1,5 +1,14 @@
 import { afterAll, beforeAll, describe, it } from 'vitest'
-import { type Attempt, checkAttempt, createCall, createModern, type Outcome, type Stage, startStage } from '../support/stage.ts'
+import {
+  type Attempt,
+  checkAttempt,
+  createCall,
+  createModern,
+  createServer,
+  type Outcome,
+  type Stage,
+  startStage,
+} from '../support/stage.ts'
 
 let stage: Stage
 let poor: string
@@ -115,20 +124,27 @@ describe('old clients', () => {
     await strict.close()
   })
 
-  it('may use a token without an audience where that is configured, and nobody else may', async () => {
+  it('get no excuse for a missing audience by claiming to be old, not even where old clients are trusted by signature', async () => {
     const lenient = await startStage({ server: { legacy_clients: 'signature_only' } })
     const token = await lenient.mint({ aud: undefined, scope: undefined })
-    const headers = [['MCP-Protocol-Version', '2024-11-05']] as const
-    await checkAttempt(lenient, { token, headers, body: echo }, { status: 200 })
     const refused = { status: 401, code: 'token_audience_mismatch' }
-    for (const version of [undefined, '2025-06-18', '2025-11-25', '2026-07-28', '2024-11-05 ', '2024-11-0']) {
-      const attempt = claim(version, { token, body: echo })
-      if (version === '2024-11-05 ') await checkAttempt(lenient, attempt, { status: 200, headers })
-      else await checkAttempt(lenient, attempt, refused)
-    }
+    for (const version of [undefined, '2025-06-18', '2025-11-25', '2026-07-28', '2024-11-0'])
+      await checkAttempt(lenient, claim(version, { token, body: echo }), refused)
+    for (const version of ['2024-11-05', '2024-11-05 '])
+      await checkAttempt(lenient, claim(version, { token, body: echo }), { ...refused, isOldClient: true })
+    await lenient.close()
+  })
+
+  it('may not use a token for another audience over HTTP+SSE, where they need none', async () => {
+    const lenient = await startStage({
+      servers: (around) => [
+        createServer(around, { legacy_clients: 'signature_only', sse: { path: '/sse', upstream: `${around.upstream}/sse` } }),
+      ],
+    })
     for (const aud of ['https://other.example.com/mcp', [], '', null, {}, ['']]) {
-      const other = await lenient.mint({ aud })
-      await checkAttempt(lenient, { token: other, headers, body: echo }, { ...refused, isOldClient: true })
+      const token = await lenient.mint({ aud })
+      const attempt = claim('2024-11-05', { token, method: 'GET', target: '/sse' })
+      await checkAttempt(lenient, attempt, { status: 401, code: 'token_audience_mismatch', isOldClient: true })
     }
     await lenient.close()
   })
