@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { errors, type Interaction, type Provider } from 'oidc-provider'
-import { type Asking, type Page, renderConsentPage, renderErrorPage, renderSignInPage } from './pages.ts'
+import type { Page } from '../../src/broker/page.ts'
+import { type Asking, renderConsentPage, renderErrorPage, renderSignInPage } from './pages.ts'
 import type { ProviderPlan } from './provider.ts'
 import { findUser, type User } from './users.ts'
 

@@ -14,6 +14,7 @@ import { type Exchange, openExchange } from './exchange.ts'
 import { forward } from './forward.ts'
 import { checkMethod } from './methods.ts'
 import { readCall } from './read-call.ts'
+import { receive } from './receive.ts'
 import { refuse } from './refuse.ts'
 
 /** The order of the steps, and the only place where a refusal is caught. */
@@ -33,6 +34,7 @@ async function serve(exchange: Exchange): Promise<void> {
   if (endpoint.kind === 'health') return answerHealth(exchange, endpoint.isHealthy())
   checkHost(edge, head)
   if (endpoint.kind === 'metadata') return answerMetadata(exchange, endpoint.document)
+  if (endpoint.kind === 'visited') return receive(exchange, head, endpoint.handle)
   return guard(exchange, head, endpoint.route)
 }
 
@@ -64,7 +66,7 @@ async function guard(exchange: Exchange, head: RequestHead, route: Route): Promi
 }
 
 function findEndpoint(edge: Edge, head: RequestHead): Endpoint {
-  const endpoint = edge.endpoints.get(head.path)
+  const endpoint = edge.endpoints.get(head.path) ?? edge.endpoints.get(`${head.path.slice(0, head.path.lastIndexOf('/'))}/*`)
   if (!endpoint) throw new ProxyError('route_not_found')
   return endpoint
 }

@@ -1,0 +1,97 @@
+import type { EntryTerms, Store } from '../core/store.ts'
+import type { Clock } from '../oauth/clock.ts'
+import type { Claims } from './access-rules.ts'
+import { groupOfAccount, hashId } from './adapter.ts'
+import { type IdentityProvider, IdentityProviderError, type SignedInUser } from './identity-provider.ts'
+import type { Seal } from './seal.ts'
+import { createVault, type Vault } from './vault.ts'
+
+/** The users who have signed in, with what the identity provider gave us for them. */
+export interface Accounts {
+  find(subject: string): Promise<SignedInUser | undefined>
+  save(user: SignedInUser): Promise<void>
+  /**
+   * Finds a user whose session with the identity provider goes on, asking it when its last word is over.
+   *
+   * @returns undefined when it is over; everything that the user was given here has ended then
+   * @throws IdentityProviderError when that cannot be found out
+   */
+  findCurrent(subject: string): Promise<SignedInUser | undefined>
+}
+
+export interface AccountsOptions {
+  readonly store: Store
+  readonly seal: Seal
+  readonly identityProvider: IdentityProvider
+  /** Seconds for which an account is kept after the last sign-in. */
+  readonly grantSeconds: number
+  readonly clock: Clock
+  /** Hears that everything of a user has ended. */
+  readonly onEnded: (subject: string) => void
+}
+
+/** Tokens are refreshed this long before they end: a call that begins now should end with the same token. */
+const EARLY_MS = 30_000
+
+export function createAccounts(options: AccountsOptions): Accounts {
+  const { store, seal, clock } = options
+  const vault = createVault<SignedInUser>(store, seal, 'Account', hashId)
+  const refreshes = new Map<string, Promise<SignedInUser | undefined>>()
+  const save = (user: SignedInUser) => vault.put(user.subject, user, planTerms(user, options))
+
+  return {
+    find: (subject) => vault.find(subject),
+    save,
+    async findCurrent(subject) {
+      const user = await vault.find(subject)
+      if (user === undefined || !isDue(user, clock)) return user
+      // One question for all who wait: a provider that rotates refresh tokens takes two for theft.
+      const running = refreshes.get(subject) ?? refreshOnce(user, vault, options).finally(() => refreshes.delete(subject))
+      refreshes.set(subject, running)
+      return running
+    },
+  }
+}
+
+function planTerms({ subject }: SignedInUser, { clock, grantSeconds }: AccountsOptions): EntryTerms {
+  return { expiresAt: clock.wall() + grantSeconds * 1000, groups: [groupOfAccount(subject)] }
+}
+
+/** Without a refresh token the provider can't be asked; the lifetime of our own grants is the bound then. */
+function isDue({ tokens }: SignedInUser, clock: Clock): boolean {
+  return tokens.refreshToken !== undefined && tokens.expiresAt !== undefined && clock.wall() >= tokens.expiresAt - EARLY_MS
+}
+
+async function refreshOnce(user: SignedInUser, vault: Vault<SignedInUser>, options: AccountsOptions): Promise<SignedInUser | undefined> {
+  try {
+    const fresh = await options.identityProvider.refresh(user)
+    await vault.put(user.subject, fresh, planTerms(fresh, options))
+    return fresh
+  } catch (error) {
+    if (!(error instanceof IdentityProviderError) || error.trouble !== 'ended') throw error
+    return findWinner(user, vault, options)
+  }
+}
+
+/**
+ * The provider no longer knows the refresh token. That is so when the session is over, and also when another process that shares the
+ * store was first to use a token which is good for one use.
+ */
+async function findWinner(user: SignedInUser, vault: Vault<SignedInUser>, options: AccountsOptions): Promise<SignedInUser | undefined> {
+  const current = await vault.find(user.subject)
+  if (current !== undefined && current.tokens.refreshToken !== user.tokens.refreshToken) return current
+  await options.store.deleteGroup(groupOfAccount(user.subject))
+  options.onEnded(user.subject)
+  return undefined
+}
+
+/** A name by which the user is known to people. */
+export function nameUser({ subject, claims }: SignedInUser): string {
+  const names = [claims.name, claims.preferred_username, claims.email, claims.login]
+  return names.find((name): name is string => typeof name === 'string' && name.trim() !== '') ?? subject
+}
+
+/** Claims of the user that access tokens carry. */
+export function pickClaims(claims: Claims, names: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(names.flatMap((name) => (Object.hasOwn(claims, name) ? [[name, claims[name]]] : [])))
+}
