@@ -28,12 +28,26 @@ describe('an MCP session with a stdio server', () => {
     expect(session.id).toMatch(/^[\x21-\x7e]{40,}$/)
     expect(session.opened.result.serverInfo.name).toBe('scripted')
     const response = await session.post(createToolCall('echo', { text: 'hello' }, undefined, 'my-id'))
-    expect(response.headers.get('content-type')).toBe('application/json')
     expect(await readAnswer(response)).toMatchObject({ id: 'my-id', result: { content: [{ text: 'hello' }] } })
     const pid = Number(await session.call('pid'))
     expect((await session.end()).status).toBe(200)
     await waitUntil(() => !isRunning(pid), 'the child ends')
     expect((await session.post(createRequest('ping'))).status).toBe(404)
+  })
+
+  it.each([
+    ['2025-03-26', 'application/json'],
+    ['2025-06-18', 'application/json'],
+    // From here on clients understand the event that makes every answer resumable.
+    ['2025-11-25', 'text/event-stream'],
+  ])('of %s is answered as %s when nothing comes before the answer', async (revision, type) => {
+    const session = await openSession(await open(), { revision })
+    const response = await session.post(createToolCall('echo', { text: 'hello' }))
+    expect(response.headers.get('content-type')).toBe(type)
+    expect(textOf(await readAnswer(response))).toBe('hello')
+    const plain = await session.post(createToolCall('echo', { text: 'hello' }), { accept: 'application/json' })
+    expect(plain.headers.get('content-type')).toBe('application/json')
+    expect(textOf(await readAnswer(plain))).toBe('hello')
   })
 
   it('has a child of its own', async () => {

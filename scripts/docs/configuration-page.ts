@@ -93,7 +93,7 @@ MCP session ids reach clients sealed: nobody can use the session of someone else
 Set \`session_key\` to keep them, and give all instances behind one address the same key. It needs at least 32 bytes:
 
 \`\`\`sh
-node -e "console.log(require('crypto').randomBytes(32).toString('base64'))"
+openssl rand -base64 32
 \`\`\`
 `.split('\n')
 

@@ -127,7 +127,8 @@ function describeEndpoint(upstream: string, path: string | undefined, transport:
   if (transport !== undefined && transport !== 'sse' && transport !== 'streamable_http') {
     throw new UsageError('--transport is sse or streamable_http.')
   }
-  const own = (URL.parse(upstream)?.pathname ?? '').replace(/\/$/, '')
+  const url = URL.parse(upstream)
+  const own = url !== null && /^https?:$/.test(url.protocol) ? url.pathname.replace(/\/$/, '') : ''
   const isSse = transport === undefined ? own.endsWith('/sse') : transport === 'sse'
   if (isSse) return { sse: { path: path ?? (own || '/sse'), upstream } }
   return { path: path ?? (own || '/mcp'), upstream }

@@ -27,7 +27,7 @@ function checkSessionKey({ draft, material, report }: Inspection): void {
   if (secret === undefined || decodeSessionKey(secret)) return
   report(['session_key'], {
     reason: 'is shorter than 32 bytes',
-    fix: "Make one with: node -e \"console.log(require('crypto').randomBytes(32).toString('base64'))\"",
+    fix: 'Make one with: openssl rand -base64 32',
   })
 }
 

@@ -33,7 +33,7 @@ export function isLoopback(host: string): boolean {
 /** An absolute `http` or `https` URL that every parser reads the same way, without credentials and fragment. */
 export function findUrlFlaw(text: string): Flaw | undefined {
   // WHATWG's parser repairs backslashes, blanks and missing slashes; other parsers go elsewhere with them.
-  if (!/^https?:\/\/[^\s\\/?#][^\s\\]*$/i.test(text) || !URL.canParse(text)) {
+  if (!/^https?:\/\/[^\s\\/?#\p{C}][^\s\\\p{C}]*$/iu.test(text) || !URL.canParse(text)) {
     return { reason: 'is not an absolute http or https URL', fix: 'Write the whole URL, for example https://example.com/path.' }
   }
   const url = new URL(text)
@@ -209,6 +209,21 @@ export function findNameFlaw(text: string): Flaw | undefined {
 export function findHttpMethodFlaw(text: string): Flaw | undefined {
   if (/^[A-Z]+$/.test(text)) return undefined
   return { reason: `${quote(text)} is not an HTTP method`, fix: 'Write it in capitals, for example POST.' }
+}
+
+/** The name of an environment variable. It is not repeated: someone may have written the secret itself here. */
+export function findVariableFlaw(text: string): Flaw | undefined {
+  if (/^[a-z_]\w*$/i.test(text)) return undefined
+  return {
+    reason: 'is not the name of an environment variable',
+    fix: 'Write the name of the variable that holds the secret, not the secret.',
+  }
+}
+
+/** The name of a file with a secret. It is not repeated, either. */
+export function findSecretFileFlaw(text: string): Flaw | undefined {
+  if (text !== '' && text.length <= 4096 && !/\p{Cc}/u.test(text)) return undefined
+  return { reason: 'is not the name of a file', fix: 'Write the name of the file that holds the secret, not the secret.' }
 }
 
 /** A text with something in it. */

@@ -26,7 +26,8 @@ export function translateEdge(go: GoProxyConfig, metadata: GoMetadata, paths: re
     )
   }
   if (known !== undefined) return { public_url: known, listen, ...cors }
-  const assumed = `http://localhost:${listen.port}`
+  // A port that is out of range is a mistake of its own, told once.
+  const assumed = listen.port > 65_535 ? 'http://localhost' : `http://localhost:${listen.port}`
   notes.note(
     'proxy_base_url',
     `is missing: ${assumed} is assumed for clients and every Host header is accepted (\`public_url\`, \`allowed_hosts\`). \`base_url\` is the MCP server only.`,

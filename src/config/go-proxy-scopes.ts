@@ -65,8 +65,8 @@ function translateMap(map: object, reading: Reading): RuleConfig[] {
 
 /** `tools/call: [{ echo: "s" }]`: scopes for single tools, prompts or resources. Undefined when the value names none. */
 function findTargets(method: string, value: unknown, reading: Reading): RuleConfig[] | undefined {
-  const blocks = isBlock(value) ? [value] : Array.isArray(value) && value.some(isBlock) ? value : undefined
-  if (blocks === undefined) return undefined
+  const items = Array.isArray(value) && value.some(isBlock) ? value : undefined
+  if (items === undefined && !isBlock(value)) return undefined
   const kind = targetKind(method.replace(/^\//, ''))
   if (kind === undefined) {
     refuse(reading, `names targets, which the method ${quote(method)} does not have`)
@@ -74,7 +74,8 @@ function findTargets(method: string, value: unknown, reading: Reading): RuleConf
   }
   if (kind === 'resource')
     reading.notes.note(formatPath(reading.at), 'resource URIs are matched here; the Go proxy never did (`rules[].resource`).')
-  return blocks.flatMap((block, index) => translateTargets(kind, block, { ...reading, at: [...reading.at, index] }))
+  if (items === undefined) return translateTargets(kind, value, reading)
+  return items.flatMap((item, index) => translateTargets(kind, item, { ...reading, at: [...reading.at, index] }))
 }
 
 function translateTargets(kind: 'tool' | 'prompt' | 'resource', block: unknown, reading: Reading): RuleConfig[] {

@@ -26,9 +26,19 @@ export function createJsonSchema(): SchemaNode {
   return { ...describeSchema(configSchema), title: 'Open MCP Auth Proxy' }
 }
 
-/** The JSON Schema of what may be written for a schema: keys with a default can be left out, shorthands can be used. */
+const described = new WeakMap<z.ZodType, SchemaNode>()
+
+/** The JSON Schema of what may be written for a schema: keys with a default can be left out, shorthands can be used. Made once. */
 export function describeSchema(schema: z.ZodType): SchemaNode {
-  const described = z.toJSONSchema(schema, {
+  const known = described.get(schema)
+  if (known) return known
+  const node = makeNode(schema)
+  described.set(schema, node)
+  return node
+}
+
+function makeNode(schema: z.ZodType): SchemaNode {
+  return z.toJSONSchema(schema, {
     target: 'draft-7',
     // `input` would describe a shorthand by nothing at all: what stands behind it is what people write.
     io: 'output',
@@ -38,8 +48,7 @@ export function describeSchema(schema: z.ZodType): SchemaNode {
       if (meta?.shorthand !== undefined) addShorthand(jsonSchema, String(meta.shorthand))
       delete jsonSchema.literal
     },
-  })
-  return described as SchemaNode
+  }) as SchemaNode
 }
 
 type MutableNode = Record<string, unknown>

@@ -1,6 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Draft } from './draft.ts'
+import { findSecretFileFlaw, findVariableFlaw } from './flaws.ts'
 import { type ConfigPath, type Flaw, quote, type Report } from './problem.ts'
 import type { Config } from './schema.ts'
 
@@ -39,8 +40,8 @@ export function loadMaterial(draft: Draft<Config>, source: MaterialSource, repor
   const secrets = new Map<string, string>()
   const files = new Map<string, string>()
   walk(draft, [], (at, key, value) => {
-    if (key === 'env') take(secrets, `env ${value}`, readEnvironment(value, source), at, report)
-    if (key === 'file') take(secrets, `file ${value}`, readSecretFile(value, source), at, report)
+    if (key === 'env' && !findVariableFlaw(value)) take(secrets, `env ${value}`, readEnvironment(value, source), at, report)
+    if (key === 'file' && !findSecretFileFlaw(value)) take(secrets, `file ${value}`, readSecretFile(value, source), at, report)
     if (key.endsWith('_file')) take(files, value, readWholeFile(value, source), at, report)
   })
   return {

@@ -1,8 +1,10 @@
 import { Document, isMap, isScalar } from 'yaml'
 import { readConfigFile, withPositions } from './config-file.ts'
+import { listEndpoints } from './endpoints.ts'
 import { isGoProxyConfig, translateGoProxy } from './go-proxy.ts'
 import { ConfigError, type Flaw, problemAt } from './problem.ts'
-import type { ConfigInput } from './schema.ts'
+import { settlePublicUrl } from './public-url.ts'
+import type { Config, ConfigInput } from './schema.ts'
 
 const OTHER_FORMAT: Flaw = {
   reason: 'this is not a configuration of the Go proxy',
@@ -29,18 +31,29 @@ export function migrateConfigText(text: string): string {
     if (!isGoProxyConfig(value)) throw new ConfigError([problemAt([], OTHER_FORMAT)])
     const { config, notices, check } = translateGoProxy(value)
     // The translation refers to no secrets and files, so where they would be is all the same.
-    check({ env: {}, directory: '.' })
-    return formatFile(config, notices)
+    const checked = check({ env: {}, directory: '.' })
+    return formatFile(config, [...formatNotices(notices), ...formatResources(checked.config)])
   })
 }
 
-function formatFile(config: ConfigInput, notices: readonly string[]): string {
-  const document = new Document(dropDefaults(config))
-  const remarks = [
-    'Translated from the format of the Go proxy. What means something else now:',
-    ...notices.map((line) => `- ${line}`),
+function formatNotices(notices: readonly string[]): string[] {
+  return ['Translated from the format of the Go proxy. What means something else now:', ...notices.map((line) => `- ${line}`)]
+}
+
+/** What has to be known where tokens are issued and where clients are set up. */
+function formatResources(config: Config): string[] {
+  const paths = config.servers.flatMap(listEndpoints).filter(({ kind }) => kind !== 'messages')
+  const urls = paths.map(({ path }) => `- ${settlePublicUrl(config)}${path}`)
+  return [
+    '',
+    'Give clients these URLs, and have the issuer name them (or an `audience` below) as the audience of tokens:',
+    ...urls,
   ]
-  document.commentBefore = [HEAD, '', ...remarks.map((line) => ` ${line}`)].join('\n')
+}
+
+function formatFile(config: ConfigInput, remarks: readonly string[]): string {
+  const document = new Document(dropDefaults(config))
+  document.commentBefore = [HEAD, '', ...remarks.map((line) => ` ${line}`.trimEnd())].join('\n')
   const [, ...blocks] = isMap(document.contents) ? document.contents.items : []
   for (const { key } of blocks) if (isScalar(key)) key.spaceBefore = true
   return document.toString({ lineWidth: 0 })

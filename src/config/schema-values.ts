@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type FlawFinder, findHeaderNameFlaw, findScopeFlaw } from './flaws.ts'
+import { type FlawFinder, findHeaderNameFlaw, findScopeFlaw, findSecretFileFlaw, findVariableFlaw } from './flaws.ts'
 import type { Flaw } from './problem.ts'
 
 /** Longest duration, a day; longer ones are asked for by name. */
@@ -55,8 +55,8 @@ export const LITERAL_SECRET: Flaw = {
 }
 
 const secretShape = {
-  env: z.string().min(1).optional().describe('Name of the environment variable that holds it.'),
-  file: z.string().min(1).optional().describe('File that holds it and nothing else; one final line break is left out.'),
+  env: text(findVariableFlaw).optional().describe('Name of the environment variable that holds it.'),
+  file: text(findSecretFileFlaw).optional().describe('File that holds it and nothing else; one final line break is left out.'),
 }
 
 function hasOneSource(value: { env?: string | undefined; file?: string | undefined }): boolean {
@@ -73,8 +73,6 @@ export const secret = z
   .strictObject(secretShape)
   .refine(hasOneSource, oneSource)
   .meta({ id: 'Secret', minProperties: 1, maxProperties: 1, literal: 'refused', description: 'Where a secret is found.' })
-
-export type SecretReference = z.output<typeof secret>
 
 const headerValue = z
   .strictObject({

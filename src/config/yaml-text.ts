@@ -1,4 +1,4 @@
-import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseAllDocuments, type YAMLError } from 'yaml'
+import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseAllDocuments, visit, type YAMLError } from 'yaml'
 import { ConfigError, type ConfigPath, type Flaw, type Problem, problemAt } from './problem.ts'
 
 /** Most nodes that aliases may stand for, against documents that grow without bound when read. */
@@ -8,6 +8,10 @@ const YAML_OPTIONS = { version: '1.2', merge: true, stringKeys: true, prettyErro
 
 const EMPTY: Flaw = { reason: 'the file is empty', fix: 'Write a configuration into it.' }
 const SECOND: Flaw = { reason: 'the file holds more than one YAML document', fix: 'Remove everything from the second --- on.' }
+const LOST_ALIAS: Flaw = {
+  reason: 'an alias (*) names no anchor before it',
+  fix: 'Put the value into quotes if it is no alias.',
+}
 const TOO_MUCH: Flaw = { reason: 'the aliases of the file stand for too much', fix: 'Write the values out.' }
 
 /** A configuration file, read. */
@@ -31,8 +35,20 @@ export function readYaml(text: string): YamlText {
   if (second !== undefined) {
     errors.push({ ...problemAt([], SECOND), position: positionOf(second.range[0], lines) })
   }
+  errors.push(...tellLostAliases(document, lines))
   if (errors.length > 0) throw new ConfigError(errors)
   return { value: readValue(document), findPosition: (at) => findPosition(document, at, lines) }
+}
+
+function tellLostAliases(document: Document, lines: LineCounter): Problem[] {
+  const lost: Problem[] = []
+  visit(document, {
+    Alias(_, alias) {
+      if (alias.resolve(document) !== undefined) return
+      lost.push({ ...problemAt([], LOST_ALIAS), position: positionOf(alias.range?.[0] ?? 0, lines) })
+    },
+  })
+  return lost
 }
 
 function readValue(document: Document): unknown {
@@ -68,7 +84,6 @@ function positionOf(offset: number, lines: LineCounter): { line: number; column:
 /** Our own words: those of the library repeat what stands in the file. */
 function tellError(error: YAMLError, lines: LineCounter): Problem {
   const flaws: Partial<Record<typeof error.code, readonly [reason: string, fix: string]>> = {
-    BAD_ALIAS: ['an alias (*) names no anchor before it', 'Put the value into quotes if it is no alias.'],
     BLOCK_IN_FLOW: ['a block stands inside of [ ] or { }', 'Close the bracket, or use blocks throughout.'],
     BAD_INDENT: ['the indentation does not fit', 'Indent all keys of a block the same, with blanks.'],
     DUPLICATE_KEY: ['a key is given twice', 'Remove one of the two.'],

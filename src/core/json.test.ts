@@ -100,11 +100,17 @@ describe('strict JSON', () => {
 
   it('outlines the containers near the root and no others', () => {
     const text = '{"method":"tools\\/call","params":{"name":"x","arguments":{"deep":[1]}}}'
-    const root = outlineJson(text, 128, 2)
+    const root = outlineJson(text, 128, 2, 8)
     const method = root.members?.get('method')
     expect(method && readJsonString(text, method)).toBe('tools/call')
     const args = root.members?.get('params')?.members?.get('arguments')
     expect(args?.members).toBeUndefined()
     expect(args && text.slice(args.start, args.end)).toBe('{"deep":[1]}')
+  })
+
+  it('lists no array that has more items than asked for, and checks it all the same', () => {
+    expect(outlineJson('[1,[2],3]', 128, 1, 3).items).toHaveLength(3)
+    expect(outlineJson('[1,[2],3,4]', 128, 1, 3)).toMatchObject({ kind: 'array', end: 11, items: undefined })
+    expect(() => outlineJson('[1,2,3,4,{"a":1,"a":2}]', 128, 1, 3)).toThrow(StrictJsonError)
   })
 })

@@ -26,7 +26,7 @@ export interface JsonOutline {
   readonly end: number
   /** Members of an object above the outline's depth. */
   readonly members: ReadonlyMap<string, JsonOutline> | undefined
-  /** Items of an array above the outline's depth. */
+  /** Items of an array above the outline's depth; undefined also where there are more than the outline lists. */
   readonly items: readonly JsonOutline[] | undefined
 }
 
@@ -38,7 +38,7 @@ export interface JsonOutline {
  * @throws StrictJsonError
  */
 export function checkStrictJson(text: string, maxDepth: number): void {
-  outlineJson(text, maxDepth, 0)
+  outlineJson(text, maxDepth, 0, 0)
 }
 
 /**
@@ -47,10 +47,16 @@ export function checkStrictJson(text: string, maxDepth: number): void {
  * @param text - the whole text
  * @param maxDepth - deepest permitted nesting of objects and arrays
  * @param outlineDepth - how many levels of containers the outline lists
+ * @param maxItems - arrays with more items are checked, but not listed
  * @throws StrictJsonError
  */
-export function outlineJson(text: string, maxDepth: number, outlineDepth: number): JsonOutline {
-  const cursor: Cursor = { text, at: 0, maxDepth, outlineDepth }
+export function outlineJson(
+  text: string,
+  maxDepth: number,
+  outlineDepth: number,
+  maxItems = Number.POSITIVE_INFINITY,
+): JsonOutline {
+  const cursor: Cursor = { text, at: 0, maxDepth, outlineDepth, maxItems, isPlain: !escapeOrControl.test(text) }
   skipSpace(cursor)
   const root = scanValue(cursor, 0)
   skipSpace(cursor)
@@ -63,10 +69,15 @@ export function readJsonString(text: string, outline: JsonOutline): string {
   return decodeString(text, outline.start, outline.end)
 }
 
+/** What makes a string more than the characters between two quotes. Most texts have none, and are scanned faster for it. */
+const escapeOrControl = /[\\\x00-\x1f]/
+
 interface Cursor {
   readonly text: string
+  readonly isPlain: boolean
   readonly maxDepth: number
   readonly outlineDepth: number
+  readonly maxItems: number
   at: number
 }
 
@@ -154,12 +165,12 @@ function scanMember(
 
 function scanArray(cursor: Cursor, depth: number): JsonOutline {
   const start = cursor.at
-  const items: JsonOutline[] | undefined = enter(cursor, depth) ? [] : undefined
+  let items: JsonOutline[] | undefined = enter(cursor, depth) ? [] : undefined
   if (!closes(cursor, CLOSE_BRACKET)) {
     do {
       skipSpace(cursor)
       const item = scanValue(cursor, depth)
-      items?.push(item)
+      if (items !== undefined && items.push(item) > cursor.maxItems) items = undefined
     } while (continues(cursor, CLOSE_BRACKET))
   }
   return { kind: 'array', start, end: cursor.at, members: undefined, items }
@@ -192,6 +203,12 @@ function continues(cursor: Cursor, bracket: number): boolean {
 function scanString(cursor: Cursor): void {
   const { text } = cursor
   let at = cursor.at + 1
+  if (cursor.isPlain) {
+    at = text.indexOf('"', at)
+    cursor.at = at < 0 ? text.length : at + 1
+    if (at < 0) throw syntax(cursor, 'unfinished string')
+    return
+  }
   for (;;) {
     const code = text.charCodeAt(at)
     if (code === QUOTE) break

@@ -15,7 +15,7 @@ const mcpRequestHeaders = [
   'dpop',
 ]
 /** `Mcp-Param-*` cannot be allowed with a star while credentials are used, so each is named back. */
-const paramHeader = /^mcp-param-[a-z0-9-]{1,64}$/
+const paramHeader = /^mcp-param-[a-z0-9!#$%&'*+.^_`|~-]{1,64}$/
 const exposedHeaders = 'WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, DPoP-Nonce, Retry-After'
 const preflightSeconds = '600'
 

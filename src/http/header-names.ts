@@ -47,59 +47,105 @@ const readHere = new Map<string, boolean>([
   ['last-event-id', true],
 ])
 
-/** Fields by which applications behind proxies learn who is calling, whence and for what. Only we may say that. */
+/**
+ * Fields by which applications behind proxies learn who is calling, whence and for what. Only we may say that. The names that well-known
+ * proxies, gateways, meshes and frameworks use; secrets that a client has for the upstream (`X-Api-Key`, `X-GitHub-Token`) are none.
+ */
 const identity = new Set([
+  'client-ip',
   'cookie',
   'cookie2',
   'forwarded',
-  'remote-user',
+  'true-client-ip',
+  'fastly-client-ip',
   'via',
-  'x-real-ip',
+  // What CGI and its heirs make `HTTP_PROXY` of.
+  'proxy',
+  'x-access-token',
+  'x-accel-redirect',
+  'x-anonymous-consumer',
+  'x-authorization',
   'x-client-ip',
   'x-cluster-client-ip',
-  'true-client-ip',
-  'cf-connecting-ip',
-  'fastly-client-ip',
-  'x-user',
   'x-email',
   'x-groups',
-  'x-rewrite-url',
+  'x-host',
   'x-http-method',
   'x-http-method-override',
-  'x-method-override',
-  'x-access-token',
   'x-id-token',
-  'x-authorization',
-  'x-accel-redirect',
+  'x-mcp-authorized',
+  'x-method-override',
+  'x-permissions',
+  'x-principal',
+  'x-real-ip',
+  'x-rewrite-url',
+  'x-role',
+  'x-roles',
+  'x-scheme',
+  'x-scope',
+  'x-scopes',
   'x-sendfile',
+  'x-serverless-authorization',
+  'x-subject',
+  'x-user',
+  'x-userid',
+  'x-userinfo',
+  'x-username',
 ])
 const identityPrefixes = [
-  'x-forwarded-',
-  'x-original-',
+  'cf-access-',
+  'cf-connecting-',
+  'forwarded-',
+  'impersonate-',
+  'remote-',
+  'ssl-client-',
+  'tailscale-',
+  'x-amzn-oidc-',
+  'x-apigateway-',
+  'x-appengine-',
   'x-auth-',
   'x-authenticated-',
-  'x-remote-',
-  'x-webauth-',
+  'x-authentik-',
+  'x-azure-client',
+  'x-client-cert',
+  'x-client-dn',
+  'x-client-ssl',
+  'x-client-verify',
+  'x-consumer-',
+  'x-credential-',
+  'x-envoy-',
+  'x-forward',
   'x-goog-authenticated-',
   'x-goog-iap-',
-  'x-amzn-oidc-',
+  'x-hasura-',
+  'x-jwt-',
+  'x-mcp-proxy-',
   'x-ms-client-principal',
   'x-ms-token-',
+  'x-oidc-',
+  'x-original-',
+  'x-originating-',
+  'x-pomerium-',
+  'x-proxyuser-',
+  'x-remote-',
+  'x-ssl-',
+  'x-tls-client-',
   'x-user-',
-  'x-envoy-',
-  'x-mcp-proxy-',
+  'x-vouch-',
+  'x-webauth-',
 ]
 
-/** Names seen so far: the same dozen comes with every request. Bounded, since strangers choose names. */
+/** Names seen so far: the same dozen comes with every request. Bounded both ways, since strangers choose names. */
 const known = new Map<string, HeaderName>()
 const maxKnown = 1000
+const maxKnownLength = 64
 
 /** Classifies a header by its name as it stood in the request. */
 export function findHeaderName(raw: string): HeaderName {
   const found = known.get(raw)
   if (found) return found
   const name = classify(raw.toLowerCase())
-  if (known.size < maxKnown) known.set(raw, name)
+  if (known.size < maxKnown && raw.length <= maxKnownLength) known.set(raw, name)
   return name
 }
 
@@ -110,8 +156,10 @@ function classify(lower: string): HeaderName {
 }
 
 function isDropped(lower: string): boolean {
-  // Frameworks turn `-` into `_` and back: `X_Forwarded_User` must not arrive where `X-Forwarded-User` would not.
-  if (/[^a-z0-9-]/.test(lower)) return true
+  // Tools may name their parameters with every character that a header name can have (2026-07-28, streamable-http, Custom Headers from Tool Parameters).
+  if (lower.startsWith('mcp-param-')) return false
+  // Frameworks turn `-` into `_` and back, or fold punctuation: `X_Forwarded_User` must not arrive where `X-Forwarded-User` would not.
+  if (!/^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(lower)) return true
   return hopByHop.includes(lower) || identity.has(lower) || identityPrefixes.some((prefix) => lower.startsWith(prefix))
 }
 

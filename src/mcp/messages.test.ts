@@ -71,6 +71,7 @@ describe('reading messages', () => {
   it.each([
     ['empty batch', [], 'message_invalid'],
     ['batch of more than 50', Array.from({ length: 51 }, () => call('ping')), 'message_invalid'],
+    ['batch of many more', `[${'1,'.repeat(5000)}1]`, 'message_invalid'],
     ['batch within a batch', [[call('ping')]], 'message_invalid'],
     ['no object', 1, 'message_invalid'],
     ['null', null, 'message_invalid'],
@@ -101,6 +102,26 @@ describe('reading messages', () => {
       call('subscriptions/listen', { notifications: { resourceSubscriptions: 'a' } }),
       'message_invalid',
     ],
+    [
+      'subscriptions to more than anyone decides on',
+      call('subscriptions/listen', { notifications: { resourceSubscriptions: Array.from({ length: 1001 }, () => 'a:1') } }),
+      'message_invalid',
+    ],
+    [
+      'subscriptions to few, of endless names',
+      call('subscriptions/listen', {
+        notifications: { resourceSubscriptions: Array.from({ length: 9 }, () => 'a'.repeat(8000)) },
+      }),
+      'message_invalid',
+    ],
+    [
+      'batch that names more than anyone decides on',
+      Array.from({ length: 2 }, () =>
+        call('subscriptions/listen', { notifications: { resourceSubscriptions: Array.from({ length: 501 }, () => 'a:1') } }),
+      ),
+      'message_invalid',
+    ],
+    ['name without end', call('tools/call', { name: 'x'.repeat(70_000) }), 'message_invalid'],
     ['revision as a number', call('ping', { _meta: { 'io.modelcontextprotocol/protocolVersion': 1 } }), 'message_invalid'],
     ['two methods', '{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call"}', 'json_ambiguous'],
     ['Method beside method', '{"jsonrpc":"2.0","id":1,"method":"ping","Method":"tools/call"}', 'json_ambiguous'],

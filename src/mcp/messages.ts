@@ -1,6 +1,7 @@
 import { ProxyError } from '../core/errors.ts'
 import { type JsonOutline, outlineJson, readJsonString, StrictJsonError } from '../core/json.ts'
 import type { Operation } from '../core/operation.ts'
+import { refuseLookAlikes, reserveKeys } from './reserved-keys.ts'
 import { readTargets, type Target } from './targets.ts'
 
 /** What a request body says, as far as deciding about it needs. */
@@ -20,9 +21,12 @@ export interface MessageLimits {
 }
 
 const revisionKey = 'io.modelcontextprotocol/protocolVersion'
-const envelopeKeys = reserve('jsonrpc', 'id', 'method', 'params', 'result', 'error')
-const paramsKeys = reserve('name', 'uri', 'arguments', 'ref', 'notifications', '_meta')
-const metaKeys = reserve(revisionKey)
+const envelopeKeys = reserveKeys('jsonrpc', 'id', 'method', 'params', 'result', 'error')
+const paramsKeys = reserveKeys('name', 'uri', 'arguments', 'ref', 'notifications', '_meta')
+const metaKeys = reserveKeys(revisionKey)
+/** Policy looks at every target of a request: more, or longer ones, than these would keep it, and everybody else waiting, for too long. */
+const maxTargets = 1000
+const maxTargetCharacters = 64 * 1024
 /** An id is repeated in answers and logs. */
 const maxIdLength = 1024
 
@@ -33,20 +37,31 @@ const maxIdLength = 1024
  * @throws ProxyError `json_invalid`, `json_ambiguous`, `message_invalid`
  */
 export function parseMessages(text: string, limits: MessageLimits): ParsedBody {
-  const root = outline(text, limits.jsonDepth)
-  if (root.kind !== 'array') {
-    return { operations: readMessage(text, root), isBatch: false, revision: findRevisionInBody(text, root) }
-  }
-  const members = root.items ?? []
-  if (members.length === 0) throw invalid('empty batch')
-  if (members.length > limits.batchMembers) throw invalid(`batch of more than ${limits.batchMembers} members`)
-  return { operations: members.flatMap((member) => readMessage(text, member)), isBatch: true, revision: undefined }
+  const root = outline(text, limits)
+  const isBatch = root.kind === 'array'
+  const operations = isBatch ? readBatch(text, root, limits.batchMembers) : readMessage(text, root)
+  checkAmount(operations)
+  return { operations, isBatch, revision: isBatch ? undefined : findRevisionInBody(text, root) }
 }
 
-function outline(text: string, maxDepth: number): JsonOutline {
+function readBatch(text: string, { items }: JsonOutline, most: number): Operation[] {
+  if (items === undefined || items.length > most) throw invalid(`batch of more than ${most} members`)
+  if (items.length === 0) throw invalid('empty batch')
+  return items.flatMap((member) => readMessage(text, member))
+}
+
+function checkAmount(operations: readonly Operation[]): void {
+  if (operations.length > maxTargets) throw invalid(`more than ${maxTargets} targets`)
+  let characters = 0
+  for (const { target } of operations) characters += target?.length ?? 0
+  if (characters > maxTargetCharacters) throw invalid(`targets of more than ${maxTargetCharacters} characters`)
+}
+
+function outline(text: string, { jsonDepth, batchMembers }: MessageLimits): JsonOutline {
   try {
     // message → params → _meta, ref, notifications → lists in those; a batch puts one level around it.
-    return outlineJson(text, maxDepth, text.trimStart().startsWith('[') ? 5 : 4)
+    const depth = text.trimStart().startsWith('[') ? 5 : 4
+    return outlineJson(text, jsonDepth, depth, Math.max(batchMembers, maxTargets))
   } catch (error) {
     if (!(error instanceof StrictJsonError)) throw error
     throw new ProxyError(error.kind === 'syntax' ? 'json_invalid' : 'json_ambiguous', { cause: error.message })
@@ -56,7 +71,7 @@ function outline(text: string, maxDepth: number): JsonOutline {
 function readMessage(text: string, message: JsonOutline): Operation[] {
   const members = message.members
   if (!members) throw invalid('not an object')
-  refuseLookAlikes(members, envelopeKeys)
+  refuseLookAlikes(members.keys(), envelopeKeys)
   if (readString(text, members.get('jsonrpc')) !== '2.0') throw invalid('jsonrpc is not "2.0"')
   return members.has('method') ? readCallingMessage(text, members) : [readResponse(text, members)]
 }
@@ -66,10 +81,10 @@ type Members = ReadonlyMap<string, JsonOutline>
 function readCallingMessage(text: string, members: Members): Operation[] {
   if (members.has('result') || members.has('error')) throw invalid('both a method and a result')
   const method = readString(text, members.get('method'))
-  if (!method) throw invalid('method is not a string')
+  if (!method || method.includes('\0')) throw invalid('method is not a string without NUL')
   const params = members.get('params')
   if (params && !params.members) throw invalid('params is not an object')
-  if (params?.members) refuseLookAlikes(params.members, paramsKeys)
+  if (params?.members) refuseLookAlikes(params.members.keys(), paramsKeys)
   const id = readId(text, members.get('id'), method)
   return readTargets(text, method, params?.members).map((target) => createOperation(method, id, target))
 }
@@ -102,7 +117,7 @@ function findRevisionInBody(text: string, message: JsonOutline): string | undefi
   const meta = message.members?.get('params')?.members?.get('_meta')
   if (!meta) return undefined
   if (!meta.members) throw invalid('_meta is not an object')
-  refuseLookAlikes(meta.members, metaKeys)
+  refuseLookAlikes(meta.members.keys(), metaKeys)
   const revision = meta.members.get(revisionKey)
   if (!revision) return undefined
   const value = readString(text, revision)
@@ -112,28 +127,6 @@ function findRevisionInBody(text: string, message: JsonOutline): string | undefi
 
 function readString(text: string, outline: JsonOutline | undefined): string | undefined {
   return outline?.kind === 'string' ? readJsonString(text, outline) : undefined
-}
-
-/** Reserved keys by their form without case. */
-function reserve(...keys: string[]): ReadonlyMap<string, string> {
-  return new Map(keys.map((key) => [fold(key), key]))
-}
-
-/** Upper case first: that takes the letters which Unicode folds onto ASCII (ſ, K) along. */
-function fold(key: string): string {
-  return key.toUpperCase().toLowerCase()
-}
-
-/**
- * Refuses keys that differ from a reserved one in case only: some decoders (Go's among them) match member names without regard to
- * case.
- */
-function refuseLookAlikes(members: Members, reserved: ReadonlyMap<string, string>): void {
-  for (const key of members.keys()) {
-    if (reserved.get(key) === key) continue
-    const exact = reserved.get(fold(key))
-    if (exact !== undefined && exact !== key) throw new ProxyError('json_ambiguous', { cause: `a key that looks like ${exact}` })
-  }
 }
 
 function invalid(what: string): ProxyError {

@@ -1,6 +1,7 @@
 import { ProxyError } from '../core/errors.ts'
 import { type JsonOutline, readJsonString } from '../core/json.ts'
 import type { Operation } from '../core/operation.ts'
+import { refuseLookAlikes, reserveKeys } from './reserved-keys.ts'
 
 /** What a message is aimed at, as policy sees it. */
 export interface Target {
@@ -10,6 +11,9 @@ export interface Target {
 
 type Members = ReadonlyMap<string, JsonOutline>
 type Reader = (text: string, params: Members | undefined, method: string) => Target[]
+
+const referenceKeys = reserveKeys('type', 'name', 'uri')
+const filterKeys = reserveKeys('resourceSubscriptions')
 
 const noTarget: Target[] = [{ kind: undefined, name: undefined }]
 
@@ -43,7 +47,10 @@ function named(kind: Target['kind'], key: string): Reader {
 
 function readName(text: string, value: JsonOutline | undefined, what: string): string {
   if (value?.kind !== 'string') throw new ProxyError('message_invalid', { cause: `${what} is not a string` })
-  return readJsonString(text, value)
+  const name = readJsonString(text, value)
+  // In C a string ends there, so that policy and MCP server would see two names.
+  if (name.includes('\0')) throw new ProxyError('message_invalid', { cause: `${what} contains a NUL` })
+  return name
 }
 
 /**
@@ -58,6 +65,7 @@ function readSubscribed(text: string, params: Members | undefined, method: strin
 function readReference(text: string, params: Members | undefined): Target[] {
   const ref = params?.get('ref')?.members
   if (!ref) throw new ProxyError('message_invalid', { cause: 'ref of completion/complete is not an object' })
+  refuseLookAlikes(ref.keys(), referenceKeys)
   const type = readName(text, ref.get('type'), 'type of ref')
   if (type === 'ref/prompt') return [{ kind: 'prompt', name: readName(text, ref.get('name'), 'name of ref') }]
   if (type === 'ref/resource') return [{ kind: 'resource', name: readName(text, ref.get('uri'), 'uri of ref') }]
@@ -69,9 +77,10 @@ function readSubscriptions(text: string, params: Members | undefined): Target[] 
   const notifications = params?.get('notifications')
   if (notifications && !notifications.members)
     throw new ProxyError('message_invalid', { cause: 'notifications is not an object' })
+  refuseLookAlikes(notifications?.members?.keys() ?? [], filterKeys)
   const uris = notifications?.members?.get('resourceSubscriptions')
   if (!uris) return noTarget
-  if (!uris.items) throw new ProxyError('message_invalid', { cause: 'resourceSubscriptions is not a list' })
+  if (!uris.items) throw new ProxyError('message_invalid', { cause: 'resourceSubscriptions is not a list, or too long' })
   const targets = uris.items.map((uri): Target => ({ kind: 'resource', name: readName(text, uri, 'resourceSubscriptions') }))
   return targets.length > 0 ? targets : noTarget
 }

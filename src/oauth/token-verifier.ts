@@ -83,7 +83,7 @@ function indexIssuers(issuers: readonly Issuer[]): ReadonlyMap<string, Issuer> {
 function verify(token: string, verification: Verification): Principal | Promise<Principal> {
   // Before the digest: the work must not grow with what a stranger sends.
   if (token.length >= LENGTH_LIMIT) throw new ProxyError('token_invalid', { cause: 'longer than 16 KiB' })
-  const digest = hash('sha256', token, 'base64')
+  const digest = hash('sha256', token, 'hex')
   const known = verification.cache.find(digest)
   if (known !== undefined) return known
   if (!looksLikeJwt(token)) return verifyOpaque(token, digest, verification)

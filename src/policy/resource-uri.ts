@@ -21,13 +21,13 @@ export interface UriReadings {
 export function readResourceUri(uri: string): UriReadings {
   const same = new Set([uri])
   const bare = new Set<string>()
-  // Drops tabs and line breaks, resolves `file:/x`, `%2e%2e` and the like, as most upstreams will.
-  const url = URL.parse(uri)?.href ?? uri
-  const { path, suffix } = splitSuffix(url)
-  for (const decoded of decodeRounds(path)) {
-    const plain = removeDetours(decoded)
-    same.add(plain + suffix)
-    bare.add(splitSuffix(plain).path)
+  // A URL parser drops tabs and line breaks and reads `file:/x`, `%2e%2e` and the like in its own way; not every upstream has one.
+  for (const start of new Set([uri, URL.parse(uri)?.href ?? uri])) {
+    const { path, suffix } = splitSuffix(start)
+    for (const plain of decodeRounds(path).flatMap(removeDetours)) {
+      same.add(plain + suffix)
+      bare.add(splitSuffix(plain).path)
+    }
   }
   return { same: [...same], bare: [...bare] }
 }
@@ -55,21 +55,27 @@ export function decodeOnce(text: string): string {
 
 const SCHEME_AND_HOST = /^(?:[A-Za-z][A-Za-z0-9+.-]*:(?:\/\/[^/]*)?)?/
 
-/** Turns backslashes, resolves dot segments, drops empty segments, writes scheme and host in lower case. */
-function removeDetours(uri: string): string {
+/**
+ * Turns backslashes, resolves dot segments, drops empty segments, writes scheme and host in lower case. Two outcomes where it matters
+ * whether `..` goes back over an empty segment, as in URLs (RFC 3986 §5.2.4), or over a name, as in file systems.
+ */
+function removeDetours(uri: string): readonly string[] {
   const slashed = uri.replaceAll('\\', '/')
   const prefix = SCHEME_AND_HOST.exec(slashed)?.[0] ?? ''
-  return prefix.toLowerCase() + resolveDots(slashed.slice(prefix.length))
+  const path = slashed.slice(prefix.length)
+  return [resolveDots(path), resolveDots(path.replaceAll(/\/{2,}/g, '/'))].map((resolved) => prefix.toLowerCase() + resolved)
 }
 
 function resolveDots(path: string): string {
-  const segments = path.split('/')
-  const resolved: string[] = []
+  const isAbsolute = path.startsWith('/')
+  const segments = path.slice(isAbsolute ? 1 : 0).split('/')
+  const kept: string[] = []
   for (const segment of segments) {
-    if (segment === '..') resolved.pop()
-    else if (segment !== '.' && segment !== '') resolved.push(segment)
+    if (segment === '..') kept.pop()
+    else if (segment !== '.') kept.push(segment)
   }
   const last = segments.at(-1)
-  const endsOpen = resolved.length > 0 && (last === '' || last === '.' || last === '..')
-  return (path.startsWith('/') ? '/' : '') + resolved.join('/') + (endsOpen ? '/' : '')
+  const names = kept.filter((segment) => segment !== '')
+  const endsOpen = names.length > 0 && (last === '' || last === '.' || last === '..')
+  return (isAbsolute ? '/' : '') + names.join('/') + (endsOpen ? '/' : '')
 }

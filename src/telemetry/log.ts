@@ -3,7 +3,7 @@ import pretty from 'pino-pretty'
 import type { LogPlan } from '../core/plan.ts'
 
 /** Bytes that are collected before they are written. A line waits for at most {@link flushMilliseconds}. */
-const bufferBytes = 8 * 1024
+const bufferBytes = 64 * 1024
 const flushMilliseconds = 250
 
 /** The log of the process, and how to get its last lines out. */
@@ -44,7 +44,7 @@ function createPlainLog(options: LoggerOptions, destination: DestinationStream):
 
 /** A write for every line would cost more than making it. */
 function createBufferedLog(options: LoggerOptions): Log {
-  const destination = pino.destination({ dest: 1, minLength: bufferBytes, sync: false })
+  const destination = pino.destination({ dest: 1, minLength: bufferBytes, maxWrite: 2 * bufferBytes, sync: false })
   const timer = setInterval(() => destination.flush(), flushMilliseconds)
   timer.unref()
   return {

@@ -565,7 +565,7 @@ describe('a key set', () => {
     const exponent1 = { kty: 'RSA', n: Buffer.alloc(256, 0xb5).toString('base64url'), kid: 'e1', e: 'AQ' }
     server.answer = (response) =>
       sendJson(response, { keys: [{ ...weak.publicKey.export({ format: 'jwk' }), kid: 'weak' }, exponent1] })
-    await expectRefused(server.verifier, server.mint({ kid: 'weak' }, weak.privateKey), 'issuer_unavailable')
+    await expectRefused(server.verifier, server.mint({ alg: 'RS256', kid: 'weak' }, weak.privateKey), 'issuer_unavailable')
     expect(server.issues[0]).toMatch(/1024 bits.*exponent/)
   })
 

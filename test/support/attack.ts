@@ -26,6 +26,8 @@ export interface ArenaOptions {
   readonly server?: Partial<ServerInput> | ((origin: string) => Partial<ServerInput>)
   /** Everything else of the configuration. */
   readonly config?: Partial<Omit<ConfigInput, 'servers' | 'listen' | 'public_url'>>
+  /** Environment variables for the secrets of the configuration. */
+  readonly env?: Readonly<Record<string, string>>
   /** Instead of an upstream that repeats the id of what it is asked. */
   readonly answer?: Answer
 }
@@ -34,22 +36,25 @@ const audience = 'https://mcp.example.com/mcp'
 export const baseScope = 'mcp:tools'
 
 /** Starts a proxy on a real socket before an upstream that records every byte. */
-export async function startArena({ server, config, answer = repeatId }: ArenaOptions = {}): Promise<Arena> {
+export async function startArena({ server, config, env, answer = repeatId }: ArenaOptions = {}): Promise<Arena> {
   const [upstream, issuer] = await Promise.all([startRecordingUpstream(answer), startIssuer({ audience })])
-  const proxy = await startTestProxy({
-    issuers: [issuer.issuer],
-    ...config,
-    servers: [
-      {
-        path: '/mcp',
-        upstream: `${upstream.origin}/up`,
-        audience: [audience],
-        scopes: [baseScope],
-        rules: [{ tool: 'drop_db', scopes: ['db:admin'] }],
-        ...(typeof server === 'function' ? server(upstream.origin) : server),
-      },
-    ],
-  })
+  const proxy = await startTestProxy(
+    {
+      issuers: [issuer.issuer],
+      ...config,
+      servers: [
+        {
+          path: '/mcp',
+          upstream: `${upstream.origin}/up`,
+          audience: [audience],
+          scopes: [baseScope],
+          rules: [{ tool: 'drop_db', scopes: ['db:admin'] }],
+          ...(typeof server === 'function' ? server(upstream.origin) : server),
+        },
+      ],
+    },
+    env,
+  )
   const token = await issuer.mint()
   const secrets = [token]
   return {
@@ -170,7 +175,9 @@ async function readAnswer(
   const answer = await connection.readResponse({ method: methodOf(bytes) })
   expect(answer.status, answer.body.toString('utf8')).toBe(expectation.status)
   if (expectation.code !== undefined && methodOf(bytes) !== 'HEAD') {
-    expect(JSON.parse(answer.body.toString('utf8'))).toMatchObject({ error: { data: { error: expectation.code } } })
+    const refusals: unknown[] = [JSON.parse(answer.body.toString('utf8'))].flat()
+    expect(refusals.length).toBeGreaterThan(0)
+    for (const refusal of refusals) expect(refusal).toMatchObject({ error: { data: { error: expectation.code } } })
   }
   if (answer.status >= 400) checkRefusal(answer, expectation)
   if (answer.header('connection') === 'close') await connection.closed

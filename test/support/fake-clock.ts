@@ -6,6 +6,8 @@ export interface FakeClock extends Clock {
   advance(milliseconds: number): void
   /** Sets the system clock forward or back; no time passes. */
   jump(milliseconds: number): void
+  /** How many tasks are planned. */
+  readonly pending: number
 }
 
 interface Task {
@@ -19,6 +21,9 @@ export function createFakeClock(start = Date.now()): FakeClock {
   let passed = 0
   let jumped = 0
   return {
+    get pending() {
+      return tasks.size
+    },
     monotonic: () => passed,
     wall: () => start + passed + jumped,
     after(delay, run) {

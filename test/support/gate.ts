@@ -58,8 +58,8 @@ export async function openGate(
     'request',
     createPipeline({
       endpoints: new Map(routes.map((route) => [route.path, { kind: 'guarded', route }])),
-      hosts: undefined,
-      origins: { allowed: '*', allowLoopback: true },
+      hosts: new Set([`127.0.0.1:${port}`, `localhost:${port}`]),
+      origins: { allowed: new Set([origin]), allowLoopback: true },
       cors: { allowedOrigins: '*', allowedHeaders: [], allowedMethods: [], allowCredentials: false },
       limits: {
         bodyBytes: 64 * 1024 * 1024,
@@ -107,7 +107,7 @@ function createRoute(kind: EndpointKind, origin: string, upstream: Upstream, ups
     legacyClients: 'enforce',
     forwardAccessToken: false,
     messagesPath: paths.messages,
-    upstreamUrl: upstreamUrl ?? 'stdio://server/sse',
+    upstreamUrl: upstreamUrl ?? 'http://stdio.invalid/sse',
     verifier,
     policy: { decide: () => ({ effect: 'permit' }) },
     upstream,

@@ -71,6 +71,7 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
     upstream,
     issuer,
     issuers,
+    publicUrl: new URL(proxy.origin),
     token: await mint(),
     secrets,
     mint,
@@ -209,7 +210,12 @@ function formatBody(body: unknown): Buffer | undefined {
 
 /** A JSON-RPC request. */
 export function createCall(method: string, params?: unknown, id: unknown = 1): Record<string, unknown> {
-  return { jsonrpc: '2.0', ...(id === undefined ? {} : { id }), method, ...(params === undefined ? {} : { params }) }
+  return { jsonrpc: '2.0', id, method, ...(params === undefined ? {} : { params }) }
+}
+
+/** A JSON-RPC notification. */
+export function createNotification(method: string, params: unknown): Record<string, unknown> {
+  return { jsonrpc: '2.0', method, params }
 }
 
 const modern = '2026-07-28'

@@ -6,6 +6,9 @@ import type { StreamLog } from './stream-log.ts'
 /** What may be written to a client that doesn't keep up, where the child can't be made to wait for it. */
 const mostUnreadBytes = 4 * 1024 * 1024
 
+/** When clients whose connection breaks come back. */
+const retryMilliseconds = 1000
+
 /** Headers of every event stream; the last keeps nginx from holding events back (2026-07-28, streamable-http, Receiving Messages). */
 const streamHeaders: ReplyHeaders = {
   'content-type': 'text/event-stream',
@@ -84,6 +87,11 @@ export class EventStream {
     if (!this.#isEnded) this.#emit(text)
   }
 
+  /** Sends an event that is no message, and is not kept. */
+  announce(name: string, data: string): void {
+    this.#write(`event: ${name}\ndata: ${data}\n\n`)
+  }
+
   /** A comment, so that nobody between here and the client takes the stream for dead. */
   keepAlive(): void {
     if (!this.#isBlocked) this.#reply?.write(comment)
@@ -105,7 +113,7 @@ export class EventStream {
   #format(text: string, sequence: number): string {
     this.#unsentFrom = sequence + 1
     const id = this.#options.log ? `id: ${this.#key}_${sequence}\n` : ''
-    return text === '' ? `${id}data: \n\n` : `event: message\n${id}data: ${text}\n\n`
+    return text === '' ? `${id}retry: ${retryMilliseconds}\ndata: \n\n` : `event: message\n${id}data: ${text}\n\n`
   }
 
   #write(frame: string): void {

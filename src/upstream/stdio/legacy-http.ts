@@ -10,7 +10,7 @@ import type { Peer, PeerEvents } from './peer.ts'
 import { StreamableSession } from './streamable-session.ts'
 
 /** Gives a new session its server. */
-export type StartPeer = (principalKey: string, initialize: ClientMessage | undefined, events: PeerEvents) => Promise<Peer>
+export type StartPeer = (principalKey: string, events: PeerEvents) => Promise<Peer>
 
 /** Streamable HTTP as it was before 2026-07-28: MCP sessions that begin with `initialize`. */
 export class LegacyHttp {
@@ -60,7 +60,7 @@ export class LegacyHttp {
     reply.onClose(() => {
       gone = true
     })
-    session.connect(await this.#startPeer(principalKey, initialize, session))
+    session.connect(await this.#startPeer(principalKey, session))
     if (gone) return session.end()
     if (session.isOver) throw new ProxyError('upstream_ended', { retryAfter: 1 })
     this.#sessions.set(id, session)

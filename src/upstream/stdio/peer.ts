@@ -11,6 +11,8 @@ export interface RequestSink {
   response(text: string, value: Readonly<Record<string, unknown>>): void
   /** There will be no answer. */
   failed(error: ProxyError): void
+  /** The server has ended a stream that had no answer to wait for. */
+  closed?(): void
 }
 
 /** The server as one MCP session sees it: a child of its own, or its share of one. */

@@ -6,6 +6,8 @@ import type { StreamLog } from './stream-log.ts'
 
 /** Milliseconds after which an answer that isn't there yet begins as a stream: clients and proxies wait only so long for headers. */
 const openAfterMilliseconds = 1000
+/** The same for a stream that can be resumed: what is there by then goes out in one piece. */
+const primeAfterMilliseconds = 25
 /** Milliseconds that a client has to come back for a stream that broke, before its requests are cancelled. */
 const resumeMilliseconds = 30_000
 
@@ -21,7 +23,10 @@ export interface PostAnswerOptions {
   /** Undefined where streams can't be resumed. */
   readonly log: StreamLog | undefined
   readonly flow: Flow | undefined
-  /** Whether the stream begins with an event without content. */
+  /**
+   * Whether the answer is a stream that begins with an event without content, if the client reads streams: what it then loses with a
+   * connection, it can come back for.
+   */
   readonly primes: boolean
   /** Milliseconds instead of the usual ones until the answer begins as a stream. */
   readonly openAfter?: number
@@ -50,7 +55,11 @@ export class PostAnswer {
   constructor(options: PostAnswerOptions) {
     this.#options = options
     this.#open = new Set(options.ids)
-    if (options.accepts === 'both') this.#timer = setTimeout(() => this.#openStream(), options.openAfter ?? openAfterMilliseconds)
+    if (options.accepts === 'both')
+      this.#timer = setTimeout(
+        () => this.#openStream(),
+        options.openAfter ?? (options.primes ? primeAfterMilliseconds : openAfterMilliseconds),
+      )
     if (options.accepts === 'stream') this.#openStream()
     options.reply.onClose(() => {
       if (!this.#stream) this.#giveUp()
@@ -117,7 +126,8 @@ export class PostAnswer {
   }
 
   #complete(): void {
-    const { reply, isBatch, headers } = this.#options
+    const { reply, isBatch, headers, primes, accepts } = this.#options
+    if (primes && accepts === 'both') this.#openStream()
     this.#finish()
     if (this.#stream) return this.#stream.end()
     sendJson(reply, isBatch ? 200 : this.#status, isBatch ? `[${this.#answers.join(',')}]` : (this.#answers[0] ?? ''), headers())

@@ -31,6 +31,12 @@ export function insertMembers(object: JsonOutline, members: string): Edit {
   return { start: object.start + 1, end: object.start + 1, text: isEmpty ? members : `${members},` }
 }
 
+/** An object as it stands but for some of its members. */
+export function withoutMembers(text: string, object: JsonOutline, names: ReadonlySet<string>): string {
+  const kept = [...(object.members ?? [])].filter(([name]) => !names.has(name))
+  return `{${kept.map(([name, { start, end }]) => `${JSON.stringify(name)}:${text.slice(start, end)}`).join(',')}}`
+}
+
 /** Applies edits that don't overlap. */
 export function applyEdits(text: string, edits: readonly Edit[]): string {
   let result = ''

@@ -5,15 +5,19 @@ import type { Upstream } from '../../core/ports.ts'
 import type { Reply } from '../../core/reply.ts'
 import { isModernRevision } from '../../mcp/revision.ts'
 import { LegacyHttp, type StartPeer } from './legacy-http.ts'
+import { ModernHttp } from './modern-http.ts'
 import { OwnPeer } from './own-peer.ts'
+import { SharedServer } from './shared-server.ts'
 import { Spawner } from './spawner.ts'
+import { HttpSse } from './sse-session.ts'
+import { Translation } from './translation.ts'
 
 export interface StdioUpstreamOptions {
   /** The server's name, for messages. */
   readonly name: string
   /** A line that the server wrote to its standard error. */
   readonly onStderr: (line: string) => void
-  /** What the operator should know. */
+  /** What the operator should know: a child that could not be started, or ended by itself. */
   readonly onEvent: (event: string) => void
 }
 
@@ -29,30 +33,67 @@ const keepAliveMilliseconds = 15_000
  */
 export function createStdioUpstream(plan: StdioUpstreamPlan, options: StdioUpstreamOptions): Upstream {
   const spawner = new Spawner({ plan, ...options })
-  const startPeer: StartPeer = (key, _initialize, events) => OwnPeer.start(spawner, key, events)
-  const legacy = new LegacyHttp(startPeer)
-  const idleMilliseconds = plan.idleSeconds * 1000
-  const timers = [
-    setInterval(() => legacy.keepAlive(), keepAliveMilliseconds),
-    setInterval(() => legacy.sweep(idleMilliseconds), Math.max(50, Math.min(idleMilliseconds / 4, 30_000))),
-  ]
-  for (const timer of timers) timer.unref()
-
-  const handle = async (call: Call, reply: Reply): Promise<void> => {
-    if (isModernRevision(call.revision)) throw new ProxyError('method_not_allowed')
-    return legacy.handle(call, reply)
-  }
-
+  const bridges = createBridges(plan, spawner)
+  const timers = startTimers(plan, bridges)
   return {
     send(call, reply) {
-      handle(call, reply).catch((error: unknown) => reply.fail(toProxyError(error)))
+      handle(bridges, call, reply).catch((error: unknown) => reply.fail(toProxyError(error)))
     },
     async close(deadline) {
       for (const timer of timers) clearInterval(timer)
-      legacy.close()
+      bridges.legacy.close()
+      bridges.sse.close()
       await spawner.close(deadline)
     },
   }
+}
+
+interface Bridges {
+  readonly legacy: LegacyHttp
+  readonly modern: ModernHttp
+  readonly sse: HttpSse
+}
+
+function createBridges(plan: StdioUpstreamPlan, spawner: Spawner): Bridges {
+  const isShared = plan.processPer === 'shared'
+  const startMilliseconds = plan.startSeconds * 1000
+  const shared = new SharedServer(spawner, startMilliseconds)
+  const startPeer: StartPeer = async (key, events) => (isShared ? shared.connect(events) : OwnPeer.start(spawner, key, events))
+  return {
+    legacy: new LegacyHttp(startPeer),
+    sse: new HttpSse(startPeer),
+    modern: new ModernHttp({
+      spawner,
+      isShared,
+      startMilliseconds,
+      createTranslation: (startChannel) => new Translation({ startChannel, startMilliseconds, isShared }),
+    }),
+  }
+}
+
+async function handle({ legacy, modern, sse }: Bridges, call: Call, reply: Reply): Promise<void> {
+  if (call.route.kind === 'sse') return sse.open(call, reply)
+  if (call.route.kind === 'messages') return sse.post(call, reply)
+  return isModernRevision(call.revision) ? modern.handle(call, reply) : legacy.handle(call, reply)
+}
+
+function startTimers(plan: StdioUpstreamPlan, { legacy, modern, sse }: Bridges): NodeJS.Timeout[] {
+  const idleMilliseconds = plan.idleSeconds * 1000
+  const keepAlive = (): void => {
+    legacy.keepAlive()
+    modern.keepAlive()
+    sse.keepAlive()
+  }
+  const sweep = (): void => {
+    legacy.sweep(idleMilliseconds)
+    modern.sweep(idleMilliseconds)
+  }
+  const timers = [
+    setInterval(keepAlive, keepAliveMilliseconds),
+    setInterval(sweep, Math.max(50, Math.min(idleMilliseconds / 4, 30_000))),
+  ]
+  for (const timer of timers) timer.unref()
+  return timers
 }
 
 function toProxyError(error: unknown): ProxyError {

@@ -56,11 +56,11 @@ export async function startSuiteServer(): Promise<SuiteServer> {
   }
 }
 
-function createModern(changes: ChangeNotifier): McpServer {
+export function createModern(changes: ChangeNotifier): McpServer {
   return addEverything(createEmpty(), changes)
 }
 
-function createLegacy(): McpServer {
+export function createLegacy(): McpServer {
   const server = createEmpty()
   addAskingTools(server)
   addEverything(server, {

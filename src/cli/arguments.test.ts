@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest'
+import { parseArguments, UsageError } from './arguments.ts'
+
+const parse = (...argv: string[]) => {
+  const { values, ...rest } = parseArguments(argv)
+  return { ...rest, values: Object.fromEntries(values) }
+}
+
+const plain = { command: 'serve', debug: false, file: undefined, values: {} }
+
+describe('the command line', () => {
+  it('serves unless another command is named', () => {
+    expect(parse()).toEqual(plain)
+    expect(parse('serve')).toEqual(plain)
+    expect(parse('check', '--config', 'a.yaml')).toEqual({ ...plain, command: 'check', values: { config: ['a.yaml'] } })
+    expect(parse('--config=a.yaml', 'check')).toEqual({ ...plain, command: 'check', values: { config: ['a.yaml'] } })
+    expect(parse('migrate', 'old.yaml')).toEqual({ ...plain, command: 'migrate', file: 'old.yaml' })
+  })
+
+  it('takes issuers, audiences and scopes several times', () => {
+    expect(parse('--upstream', 'u', '--issuer', 'a', '--issuer=b', '--scope', 's').values).toEqual({
+      upstream: ['u'],
+      issuer: ['a', 'b'],
+      scope: ['s'],
+    })
+  })
+
+  it.each([['--help'], ['-h'], ['-help'], ['--debug', '--help'], ['check', '--help'], ['--demo', '--help']])(
+    'shows the help: %j',
+    (...argv) => {
+      expect(parse(...argv).command).toBe('help')
+    },
+  )
+
+  it('takes one dash for two, and =true and =false, as the Go proxy did', () => {
+    expect(parse('-debug').debug).toBe(true)
+    expect(parse('--debug=true').debug).toBe(true)
+    expect(parse('-debug=false').debug).toBe(false)
+    expect(parse('-demo=false')).toEqual(plain)
+  })
+
+  it.each([
+    [['--upstreem', 'x'], /Did you mean --upstream/],
+    [['-x'], /Unknown flag/],
+    [['--zzzzzz'], /See --help/],
+    [['chek'], /Did you mean check/],
+    [['--config'], /needs a value/],
+    [['--config', '--debug'], /needs a value/],
+    [['--config='], /needs a value/],
+    [['--config', 'a', '--config', 'b'], /twice/],
+    [['--debug=maybe'], /on or off/],
+    [['serve', 'more'], /Unexpected argument "more"/],
+    [['migrate'], /Name the file/],
+    [['migrate', 'a', 'b'], /Unexpected argument "b"/],
+    [['schema', '--debug'], /takes no flags/],
+    [['--demo'], /sandbox.*not supported by this version yet/],
+    [['-asgardeo'], /Asgardeo.*not supported by this version yet/],
+    [['--demo', '--stdio'], /not supported by this version yet/],
+    [['--stdio'], /process.*not supported by this version yet/],
+    [['--', 'npx', 'server'], /process.*not supported by this version yet/],
+  ])('refuses %j and says why', (argv, said) => {
+    expect(() => parse(...argv)).toThrow(UsageError)
+    expect(() => parse(...argv)).toThrow(said)
+  })
+})

@@ -1,0 +1,126 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { ConfigError } from '../config/problem.ts'
+import { parseArguments, UsageError } from './arguments.ts'
+import { chooseSource } from './source.ts'
+
+const before = process.cwd()
+const directory = mkdtempSync(join(tmpdir(), 'source-'))
+const file = 'issuers: [https://idp.example.com]\nservers: [{ path: /from-file, upstream: "http://localhost:8000/mcp" }]\n'
+beforeAll(() => writeFileSync(join(directory, 'other.yaml'), file))
+afterAll(() => {
+  process.chdir(before)
+  rmSync(directory, { recursive: true })
+})
+
+function choose(...argv: string[]) {
+  return chooseSource(parseArguments(argv), { env: {}, directory, terminal: false })
+}
+
+function endpointsFrom(...argv: string[]) {
+  const [server] = choose('--issuer', 'https://idp.example.com', ...argv).load().plan.servers
+  return server?.endpoints.map(({ kind, path, upstream }) => [kind, path, upstream.url])
+}
+
+describe('a configuration from flags', () => {
+  it('takes the public path from the upstream', () => {
+    expect(endpointsFrom('--upstream', 'http://localhost:8000/api/mcp')).toEqual([
+      ['streamable_http', '/api/mcp', 'http://localhost:8000/api/mcp'],
+    ])
+    expect(endpointsFrom('--upstream', 'http://localhost:8000/mcp/')).toEqual([
+      ['streamable_http', '/mcp', 'http://localhost:8000/mcp/'],
+    ])
+    expect(endpointsFrom('--upstream', 'http://localhost:8000')).toEqual([['streamable_http', '/mcp', 'http://localhost:8000']])
+    expect(endpointsFrom('--upstream', 'http://localhost:8000/x', '--path', '/y')).toEqual([
+      ['streamable_http', '/y', 'http://localhost:8000/x'],
+    ])
+  })
+
+  it('takes an upstream that ends in /sse for HTTP+SSE, unless something else is said', () => {
+    expect(endpointsFrom('--upstream', 'http://localhost:8000/a/sse')?.map(([kind, path]) => [kind, path])).toEqual([
+      ['sse', '/a/sse'],
+      ['messages', '/a/messages'],
+    ])
+    expect(endpointsFrom('--upstream', 'http://localhost:8000/sse', '--transport', 'streamable_http')).toHaveLength(1)
+    expect(endpointsFrom('--upstream', 'http://localhost:8000', '--transport', 'sse')?.[0]?.[1]).toBe('/sse')
+  })
+
+  it('listens, accepts and asks as the flags say', () => {
+    const argv = ['--upstream', 'http://localhost:8000/mcp', '--issuer', 'https://a.example', '--issuer', 'https://b.example']
+    const flags = [
+      '--port',
+      '9000',
+      '--host',
+      '0.0.0.0',
+      '--public-url',
+      'https://mcp.example.com',
+      '--audience',
+      'x',
+      '--scope',
+      's',
+      '--debug',
+    ]
+    const { plan } = choose(...argv, ...flags, '--log-format', 'pretty').load()
+    expect(plan).toMatchObject({
+      listen: { host: '0.0.0.0', port: 9000 },
+      publicUrl: 'https://mcp.example.com',
+      log: { level: 'debug', format: 'pretty' },
+      servers: [{ audiences: ['https://mcp.example.com/mcp', 'x'], policy: { baseScopes: ['s'] } }],
+    })
+    expect(plan.servers[0]?.issuers.map(({ issuer }) => issuer)).toEqual(['https://a.example', 'https://b.example'])
+  })
+
+  it('has its mistakes told under the names of the flags', () => {
+    const source = choose(
+      '--upstream',
+      'localhost:8000',
+      '--issuer',
+      'http://idp.example.com',
+      '--public-url',
+      'https://x/y',
+      '--scope',
+      'a b',
+    )
+    try {
+      source.load()
+      expect.unreachable()
+    } catch (error) {
+      const paths = error instanceof ConfigError ? error.problems.map(({ path }) => path) : []
+      expect(paths.sort()).toEqual(['--issuer', '--public-url', '--scope', '--upstream'])
+    }
+  })
+
+  it.each([
+    [['--upstream', 'http://localhost:8000/mcp'], /--issuer/],
+    [['--issuer', 'https://idp.example.com'], /--upstream/],
+    [['--upstream', 'x', '--issuer', 'y', '--port', 'http'], /--port/],
+    [['--upstream', 'x', '--issuer', 'y', '--transport', 'stdio'], /--transport/],
+    [['--config', 'a.yaml', '--issuer', 'y'], /cannot be used with --config/],
+    [['--log-format', 'xml'], /--log-format/],
+    [[], /There is no config\.yaml/],
+  ])('needs what it needs: %j', (argv, said) => {
+    process.chdir(directory)
+    expect(() => choose(...argv)).toThrow(UsageError)
+    expect(() => choose(...argv)).toThrow(said)
+  })
+})
+
+describe('a configuration from a file', () => {
+  it('is config.yaml of the working directory, or the one that is named', () => {
+    process.chdir(directory)
+    expect(choose('--config', 'other.yaml').load().plan.servers[0]?.name).toBe('from-file')
+    writeFileSync('config.yaml', file.replace('from-file', 'default'))
+    expect(choose().load().plan.servers[0]?.name).toBe('default')
+    expect(choose('--debug').load().plan.log.level).toBe('debug')
+    rmSync('config.yaml')
+  })
+
+  it('is not used beside flags that say everything, which is told', () => {
+    process.chdir(directory)
+    writeFileSync('config.yaml', file)
+    expect(choose('--upstream', 'http://localhost:1/mcp', '--issuer', 'https://idp.example.com').ignoredFile).toBe('config.yaml')
+    rmSync('config.yaml')
+  })
+})

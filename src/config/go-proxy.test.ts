@@ -1,0 +1,340 @@
+import { describe, expect, it } from 'vitest'
+import type { Plan, ServerPlan } from '../core/plan.ts'
+import { isGoProxyConfig } from './go-proxy.ts'
+import { loadConfigFile, loadConfigValue } from './load.ts'
+import { ConfigError, type Problem } from './problem.ts'
+
+const fixture = (name: string) => new URL(`../../test/fixtures/go-proxy/${name}.yaml`, import.meta.url).pathname
+const loadFixture = (name: string): Plan => loadConfigFile(fixture(name), { env: {}, terminal: false }).plan
+const load = (value: unknown): Plan => loadConfigValue(value, { env: {}, directory: '.', terminal: false }).plan
+
+function problemsOf(run: () => unknown): readonly Problem[] {
+  try {
+    run()
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems
+    throw error
+  }
+  return []
+}
+
+function serverOf(plan: Plan): ServerPlan {
+  const [server, ...others] = plan.servers
+  if (server === undefined || others.length > 0) throw new Error('the translation makes one server')
+  return server
+}
+
+const endpointsOf = (plan: Plan) => serverOf(plan).endpoints.map(({ kind, path, upstream }) => [kind, path, upstream.url])
+const noticed = (plan: Plan, key: string) => plan.notices.filter((notice) => notice.startsWith(`${key}:`))
+
+/** Enough for the Go proxy to start. */
+const least = { base_url: 'http://localhost:8000', listen_port: 8080, authorization_servers: ['https://idp.example.com'] }
+
+describe('the shape that came with versions 1.2 and 1.3', () => {
+  const plan = loadFixture('shipped-v1.2')
+
+  it('serves every path that it names, on every interface', () => {
+    expect(plan.listen).toMatchObject({ host: '0.0.0.0', port: 8080 })
+    expect(plan.publicUrl).toBe('http://localhost:8080')
+    expect(endpointsOf(plan)).toEqual([
+      ['streamable_http', '/mcp', 'http://localhost:8000/mcp'],
+      ['sse', '/sse', 'http://localhost:8000/sse'],
+      ['messages', '/messages/', 'http://localhost:8000/sse'],
+    ])
+    expect(noticed(plan, 'listen_port')).toEqual([expect.stringMatching(/every interface.*listen\.host/)])
+  })
+
+  it('accepts tokens of its issuer for its audience, its resource identifier and its URLs', () => {
+    const { issuers, audiences } = serverOf(plan)
+    expect(issuers).toMatchObject([
+      { issuer: 'https://api.asgardeo.io/t/sandbox/oauth2/token', jwksUri: 'https://api.asgardeo.io/t/sandbox/oauth2/jwks' },
+    ])
+    expect(audiences).toEqual(['http://localhost:8080/mcp', 'http://localhost:8080/sse', 'some-client-id'])
+  })
+
+  it('asks for the scopes of methods and tools, and leaves the others open', () => {
+    expect(serverOf(plan).policy).toEqual({
+      baseScopes: [],
+      rules: [
+        { method: 'initialize', scopes: ['mcp_init'] },
+        { tool: 'echo_tool', scopes: ['mcp_echo_tool'] },
+        { tool: 'admin_tool', scopes: ['mcp_admin', 'mcp_audit'] },
+      ],
+      hierarchy: {},
+      unlistedOperations: 'permit',
+    })
+  })
+
+  it('publishes a flat list of scopes', () => {
+    expect(serverOf(plan).scopesSupported).toEqual(['mcp_init', 'mcp_echo_tool', 'mcp_admin', 'mcp_audit'])
+  })
+
+  it('takes CORS, bearer methods and the timeout over', () => {
+    expect(plan.cors).toMatchObject({
+      allowedOrigins: ['http://127.0.0.1:6274', 'http://localhost:6274'],
+      allowCredentials: true,
+    })
+    expect(plan.cors.allowedMethods).toContain('PUT')
+    expect(serverOf(plan).bearerMethods).toEqual(['header', 'body', 'query'])
+    expect(serverOf(plan).endpoints.map(({ upstream }) => upstream.responseSeconds)).toEqual([10, 10, 10])
+    expect(noticed(plan, 'timeout_seconds')).toEqual([expect.stringMatching(/response headers only/)])
+  })
+
+  it('says that the sandbox and the switched-off process have no part in it', () => {
+    expect(noticed(plan, 'demo')).toHaveLength(1)
+    expect(noticed(plan, 'stdio')).toHaveLength(1)
+    expect(plan.notices.join()).not.toContain('sandbox-secret')
+  })
+})
+
+describe('the shape of the README: keys at the top', () => {
+  const plan = loadFixture('top-level')
+
+  it('takes the public URL from the resource identifier, and says so', () => {
+    expect(plan.publicUrl).toBe('https://mcp.example.com')
+    expect(plan.allowedHosts).toEqual(['mcp.example.com', 'mcp.example.com:443'])
+    expect(noticed(plan, 'resource_identifier')).toEqual([expect.stringMatching(/`public_url`.*`base_url`/)])
+  })
+
+  it('asks for every scope of a plain list', () => {
+    expect(serverOf(plan).policy.baseScopes).toEqual(['mcp:read', 'mcp:use'])
+    expect(endpointsOf(plan)).toEqual([['streamable_http', '/mcp', 'http://localhost:8000/mcp']])
+  })
+})
+
+describe('the shape of the README: keys below asgardeo', () => {
+  const plan = loadFixture('below-asgardeo')
+
+  it('is served as a resource server, with the issuer that its tokens name', () => {
+    expect(serverOf(plan).issuers).toMatchObject([{ issuer: 'https://tenant.us.auth0.com/' }])
+    expect(noticed(plan, 'authorization_servers[0]')).toEqual([expect.stringMatching(/tenant\.us\.auth0\.com\//)])
+    expect(noticed(plan, 'asgardeo')).toEqual([expect.stringMatching(/not supported by this version yet/)])
+  })
+
+  it('reads the path map', () => {
+    expect(serverOf(plan).policy.rules).toEqual([
+      { path: '/messages/', scopes: ['mcp_proxy:message'] },
+      { method: 'resources/list', scopes: ['mcp_proxy:read'] },
+      { tool: 'get-alerts', scopes: ['mcp_proxy'] },
+    ])
+  })
+
+  it('knows a process block without effect from one with effect', () => {
+    expect(noticed(plan, 'stdio')).toEqual([expect.stringMatching(/no effect/)])
+  })
+})
+
+describe('a provider by base URL and keys', () => {
+  it('is an issuer; Keycloak keeps its keys below it', () => {
+    const plan = loadFixture('default-provider')
+    expect(serverOf(plan).issuers).toMatchObject([
+      {
+        issuer: 'http://localhost:8088/realms/master',
+        jwksUri: 'http://localhost:8088/realms/master/protocol/openid-connect/certs',
+      },
+    ])
+    expect(serverOf(plan).policy.rules).toEqual([
+      { method: 'tools/*', scopes: ['read:tools'] },
+      { method: 'prompts/get', scopes: ['use:prompts', 'audit'] },
+    ])
+  })
+
+  it('names its issuer in the metadata document that the Go proxy served', () => {
+    const path = { '/.well-known/oauth-authorization-server': { response: { issuer: 'https://idp.example.com/real' } } }
+    const plan = load({
+      base_url: 'http://localhost:8000',
+      default: { base_url: 'https://idp.example.com', jwks_url: 'https://idp.example.com/jwks', path },
+    })
+    expect(serverOf(plan).issuers[0]?.issuer).toBe('https://idp.example.com/real')
+    expect(noticed(plan, 'default.path["/.well-known/oauth-authorization-server"]')).toHaveLength(1)
+  })
+
+  it('without a public URL is served under any host, and says so', () => {
+    const plan = loadFixture('default-provider')
+    expect(plan).toMatchObject({ publicUrl: 'http://localhost:8081', allowedHosts: '*' })
+    expect(noticed(plan, 'proxy_base_url')).toEqual([expect.stringMatching(/`allowed_hosts`/)])
+  })
+})
+
+describe('the first release', () => {
+  it('is served with the keys that it had', () => {
+    const plan = loadFixture('first-release')
+    expect(plan.listen).toMatchObject({ host: '0.0.0.0', port: 8099 })
+    expect(endpointsOf(plan)).toEqual([
+      ['sse', '/sse', 'http://localhost:8000/sse'],
+      ['messages', '/messages/', 'http://localhost:8000/sse'],
+    ])
+    expect(serverOf(plan).issuers).toMatchObject([
+      { issuer: 'https://idp.example.com/t/acme', jwksUri: 'https://idp.example.com/t/acme/jwks' },
+    ])
+    expect(plan.cors.allowCredentials).toBe(true)
+  })
+})
+
+describe('what this version cannot do', () => {
+  it.each([
+    ['asgardeo-only', ['asgardeo']],
+    ['stdio', ['stdio.enabled', 'demo']],
+    [
+      'rewriting-provider',
+      ['default.path["/authroize"]', 'default.path["/token"]', 'path_mapping["/token"]', 'path_mapping["/register"]'],
+    ],
+  ])('is named with what to do, where the file cannot be served without: %s', (name, places) => {
+    const problems = problemsOf(() => loadFixture(name))
+    expect(problems.map(({ path }) => path)).toEqual(places)
+    for (const { reason, position } of problems) {
+      expect(reason).toMatch(/not supported by this version yet/)
+      expect(position?.line).toBeGreaterThan(0)
+    }
+    expect(JSON.stringify(problems)).not.toContain('-secret')
+  })
+
+  it('is a notice where clients find the issuer by themselves', () => {
+    const plan = load({
+      ...least,
+      path_mapping: { '/token': '/oauth/token' },
+      default: { path: { '/token': { addBodyParams: [{ name: 'audience', value: 'x' }] } } },
+      asgardeo: { org_name: 'acme', client_id: 'a', client_secret: 'b' },
+    })
+    for (const key of ['path_mapping["/token"]', 'default.path["/token"]', 'asgardeo']) expect(noticed(plan, key)).toHaveLength(1)
+  })
+
+  it('stdio as the transport mode is refused, whatever else is there', () => {
+    expect(
+      problemsOf(() => load({ ...least, transport_mode: 'stdio', stdio: { enabled: true, user_command: 'x' } })).map(
+        ({ path }) => path,
+      ),
+    ).toEqual(['transport_mode'])
+  })
+})
+
+describe('details of the translation', () => {
+  it.each([
+    ['https://api.asgardeo.io/t/acme', 'https://api.asgardeo.io/t/acme/oauth2/token'],
+    ['https://api.asgardeo.io/t/acme/', 'https://api.asgardeo.io/t/acme/oauth2/token'],
+    ['https://api.asgardeo.io/t/acme/oauth2', 'https://api.asgardeo.io/t/acme/oauth2/token'],
+    ['https://api.asgardeo.io/t/acme/oauth2/token', 'https://api.asgardeo.io/t/acme/oauth2/token'],
+    ['https://api.eu.asgardeo.io/t/acme/o/123/oauth2', 'https://api.eu.asgardeo.io/t/acme/o/123/oauth2/token'],
+    ['https://dev-1.us.auth0.com', 'https://dev-1.us.auth0.com/'],
+    ['https://api.asgardeo.io.evil.example/t/acme', 'https://api.asgardeo.io.evil.example/t/acme'],
+    ['https://idp.example.com/x', 'https://idp.example.com/x'],
+  ])('the issuer %s is %s', (written, issuer) => {
+    const plan = load({ ...least, authorization_servers: [written] })
+    expect(serverOf(plan).issuers[0]?.issuer).toBe(issuer)
+    expect(noticed(plan, 'authorization_servers[0]')).toHaveLength(written === issuer ? 0 : 1)
+  })
+
+  it('paths default to HTTP+SSE, and to /mcp in streamable_http mode', () => {
+    expect(endpointsOf(load(least)).map(([, path]) => path)).toEqual(['/sse', '/messages'])
+    expect(endpointsOf(load({ ...least, transport_mode: 'streamable_http' })).map(([, path]) => path)).toEqual(['/mcp'])
+    expect(endpointsOf(load({ ...least, paths: { sse: '/events' } })).map(([, path]) => path)).toEqual(['/events', '/messages'])
+  })
+
+  it('the base URL may have a path, and path_mapping puts another path in place of the public one', () => {
+    const plan = load({
+      ...least,
+      base_url: 'http://localhost:8000/base/',
+      paths: { streamable_http: '/mcp' },
+      path_mapping: { '/mcp': '/v2/mcp' },
+    })
+    expect(endpointsOf(plan)).toEqual([['streamable_http', '/mcp', 'http://localhost:8000/base/v2/mcp']])
+  })
+
+  it('the upstream defaults to the port that is named, else to 8000', () => {
+    const { base_url, ...rest } = least
+    expect(endpointsOf(load({ ...rest, port: 9000 }))[0]?.[2]).toBe('http://localhost:9000/sse')
+    expect(endpointsOf(load(rest))[0]?.[2]).toBe('http://localhost:8000/sse')
+  })
+
+  it('a base URL that is the proxy itself is refused, under its old name', () => {
+    expect(
+      problemsOf(() => load({ ...least, base_url: 'http://localhost:8080' })).map(({ path, reason }) => [path, reason]),
+    ).toContainEqual(['base_url', expect.stringMatching(/this proxy itself/)])
+  })
+
+  it('mistakes are told under the old names', () => {
+    const value = {
+      ...least,
+      listen_port: 99_999,
+      proxy_base_url: 'mcp.example.com',
+      bearer_methods_supported: ['cookie'],
+      paths: { streamable_http: '/a//b' },
+    }
+    expect(
+      problemsOf(() => load(value))
+        .map(({ path }) => path)
+        .sort(),
+    ).toEqual(['bearer_methods_supported', 'listen_port', 'paths.streamable_http', 'proxy_base_url'])
+  })
+
+  it('unknown keys are mistakes, with the key that was meant', () => {
+    const [problem] = problemsOf(() => load({ ...least, scopes_suported: ['x'] }))
+    expect(problem).toMatchObject({ path: 'scopes_suported', fix: 'Did you mean `scopes_supported`?' })
+  })
+
+  it('the same key in two places may not say two things', () => {
+    const twice = { ...least, audience: 'a', protected_resource_metadata: { audience: 'b' } }
+    expect(problemsOf(() => load(twice)).map(({ path }) => path)).toEqual(['protected_resource_metadata.audience'])
+    expect(serverOf(load({ ...twice, protected_resource_metadata: { audience: 'a' } })).audiences).toContain('a')
+  })
+
+  it('a star among the origins stands for every page, without credentials', () => {
+    const plan = load({ ...least, cors: { allowed_origins: ['*'], allowed_headers: ['*'], allow_credentials: true } })
+    expect(plan.cors).toEqual({ allowedOrigins: '*', allowedHeaders: [], allowedMethods: [], allowCredentials: false })
+    for (const key of ['cors.allowed_origins', 'cors.allow_credentials', 'cors.allowed_headers'])
+      expect(noticed(plan, key).length).toBeGreaterThan(0)
+  })
+
+  it('empty origins are no origins; the Go proxy crashed', () => {
+    expect(load({ ...least, cors: { allowed_origins: [] } }).cors.allowedOrigins).toEqual([])
+  })
+
+  it('required scopes of a path are a rule about that path', () => {
+    const plan = load({ ...least, default: { path: { '/messages': { required_scopes: ['a', 'b'] } } } })
+    expect(serverOf(plan).policy.rules).toEqual([{ path: '/messages', scopes: ['a', 'b'] }])
+  })
+
+  it('old clients are checked like everyone, and the start says so', () => {
+    expect(serverOf(load(least)).legacyClients).toBe('enforce')
+    expect(noticed(load(least), 'clients before 2025-03-26')).toEqual([expect.stringMatching(/`legacy_clients`/)])
+  })
+
+  it('the resource identifier is an audience even where it is no address of the proxy', () => {
+    const plan = load({ ...least, resource_identifier: 'https://elsewhere.example.com/api' })
+    expect(serverOf(plan).audiences).toContain('https://elsewhere.example.com/api')
+    expect(plan.publicUrl).toBe('http://localhost:8080')
+  })
+
+  it('nothing says whose tokens to accept: refused', () => {
+    expect(problemsOf(() => load({ base_url: 'http://localhost:8000', listen_port: 8080 })).map(({ path }) => path)).toEqual([
+      'authorization_servers',
+    ])
+  })
+})
+
+describe('which format a file has', () => {
+  it.each([[least], [{ asgardeo: {} }], [{ paths: {} }], [{ protected_resource_metadata: {} }], [{ jwks_uri: 'x', cors: {} }]])(
+    'that of the Go proxy: %j',
+    (value) => {
+      expect(isGoProxyConfig(value)).toBe(true)
+    },
+  )
+
+  it.each([
+    [{}],
+    [{ cors: {} }],
+    [{ servers: [] }],
+    [{ ...least, servers: [] }],
+    [{ ...least, public_url: 'x' }],
+    [null],
+    [[least]],
+    ['x'],
+  ])('ours: %j', (value) => {
+    expect(isGoProxyConfig(value)).toBe(false)
+  })
+
+  it('mixed: every key of the other format is named with the one to use', () => {
+    const problems = problemsOf(() => load({ ...least, servers: [] }))
+    expect(problems.find(({ path }) => path === 'base_url')).toMatchObject({ fix: expect.stringMatching(/`upstream`/) })
+  })
+})

@@ -1,0 +1,236 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import type { Plan } from '../core/plan.ts'
+import { type LoadOptions, loadConfigFile, loadConfigText, loadConfigValue } from './load.ts'
+import { ConfigError } from './problem.ts'
+import type { ConfigInput } from './schema.ts'
+
+const here: LoadOptions = { env: {}, directory: '.', terminal: false }
+const smallest: ConfigInput = {
+  issuers: ['https://idp.example.com'],
+  servers: [{ path: '/mcp', upstream: 'http://localhost:8000/mcp' }],
+}
+
+const directory = mkdtempSync(join(tmpdir(), 'config-'))
+afterAll(() => rmSync(directory, { recursive: true }))
+
+function load(changes: Partial<ConfigInput>, options: Partial<LoadOptions> = {}): Plan {
+  return loadConfigValue({ ...smallest, ...changes }, { ...here, ...options }).plan
+}
+
+function loadServer(changes: Partial<ConfigInput['servers'][number]>, rest: Partial<ConfigInput> = {}) {
+  const [server] = load({ ...rest, servers: [{ path: '/mcp', upstream: 'http://localhost:8000/mcp', ...changes }] }).servers
+  if (server === undefined) throw new Error('no server')
+  return server
+}
+
+describe('the smallest configuration', () => {
+  const plan = load({})
+
+  it('serves this machine alone', () => {
+    expect(plan.listen).toEqual({ host: '127.0.0.1', port: 8080, tls: undefined })
+    expect(plan.publicUrl).toBe('http://localhost:8080')
+    expect(plan.allowedHosts).toEqual(['localhost:8080', '127.0.0.1:8080', '[::1]:8080'])
+  })
+
+  it('permits what the issuer grants for exactly this server, by header, with nothing forwarded', () => {
+    expect(plan.servers).toMatchObject([
+      {
+        name: 'mcp',
+        endpoints: [{ kind: 'streamable_http', path: '/mcp', resource: 'http://localhost:8080/mcp' }],
+        audiences: ['http://localhost:8080/mcp'],
+        bearerMethods: ['header'],
+        legacyClients: 'enforce',
+        forwardAccessToken: false,
+        policy: { baseScopes: [], rules: [], hierarchy: {}, unlistedOperations: 'permit' },
+        scopesSupported: [],
+      },
+    ])
+  })
+
+  it('accepts asymmetric signatures only', () => {
+    const [issuer] = plan.servers[0]?.issuers ?? []
+    expect(issuer).toMatchObject({ issuer: 'https://idp.example.com', audienceClaims: ['aud'], clockToleranceSeconds: 30 })
+    expect(issuer?.algorithms.every((algorithm) => /^(?:[RPE]S(?:256|384|512)|EdDSA|Ed25519)$/.test(algorithm))).toBe(true)
+  })
+
+  it('needs no notice', () => {
+    expect(plan.notices).toEqual([])
+  })
+
+  it('has a session key of its own for each start', () => {
+    expect(plan.sessionKey).toHaveLength(32)
+    expect(load({}).sessionKey).not.toEqual(plan.sessionKey)
+  })
+
+  it('is frozen throughout', () => {
+    const frozen = (value: unknown): boolean =>
+      typeof value !== 'object' ||
+      value === null ||
+      Buffer.isBuffer(value) ||
+      (Object.isFrozen(value) && Object.values(value).every(frozen))
+    expect(frozen(plan)).toBe(true)
+  })
+})
+
+describe('the public URL', () => {
+  it('is the origin that is configured, in its normal form', () => {
+    expect(load({ public_url: 'HTTPS://MCP.Example.com:443/' }).publicUrl).toBe('https://mcp.example.com')
+  })
+
+  it('makes its host acceptable, with the port of its scheme and without', () => {
+    const plan = load({
+      public_url: 'https://mcp.example.com',
+      listen: { host: '0.0.0.0' },
+      allowed_hosts: ['Proxy.internal:8080'],
+    })
+    expect(plan.allowedHosts).toEqual(['mcp.example.com', 'mcp.example.com:443', 'proxy.internal:8080'])
+  })
+
+  it('is https on loopback where TLS is served, and has no port where that is the usual one', () => {
+    expect(load({ listen: { port: 80 } }).publicUrl).toBe('http://localhost')
+  })
+
+  it('keeps the names of this machine when the address of the public URL is one of them', () => {
+    expect(load({ public_url: 'http://localhost:8080', listen: { host: '0.0.0.0' } }).allowedHosts).toContain('127.0.0.1:8080')
+  })
+
+  it('follows a port that was given on the command line', () => {
+    expect(load({}, { port: 9999 })).toMatchObject({ publicUrl: 'http://localhost:9999', listen: { port: 9999 } })
+  })
+})
+
+describe('servers', () => {
+  it('have one protected resource for the two endpoints of HTTP+SSE', () => {
+    const { endpoints, audiences } = loadServer({
+      sse: { path: '/files/sse', upstream: { url: 'http://localhost:8000/sse', response_timeout_seconds: 5 } },
+    })
+    expect(endpoints.map(({ kind, path, resource }) => [kind, path, resource])).toEqual([
+      ['streamable_http', '/mcp', 'http://localhost:8080/mcp'],
+      ['sse', '/files/sse', 'http://localhost:8080/files/sse'],
+      ['messages', '/files/messages', 'http://localhost:8080/files/sse'],
+    ])
+    expect(endpoints[2]?.upstream).toMatchObject({ url: 'http://localhost:8000/sse', responseSeconds: 5 })
+    expect(audiences).toEqual(['http://localhost:8080/mcp', 'http://localhost:8080/files/sse'])
+  })
+
+  it('accept the audiences of the configuration beside their own URLs', () => {
+    expect(loadServer({ audience: ['api://mcp'] }).audiences).toEqual(['http://localhost:8080/mcp', 'api://mcp'])
+  })
+
+  it('take the general issuers unless they list their own', () => {
+    expect(loadServer({}).issuers.map(({ issuer }) => issuer)).toEqual(['https://idp.example.com'])
+    expect(loadServer({ issuers: ['https://other.example.com/'] }).issuers.map(({ issuer }) => issuer)).toEqual([
+      'https://other.example.com/',
+    ])
+  })
+
+  it('close the scope hierarchy', () => {
+    const hierarchy = { admin: ['write'], write: ['read'] }
+    const { policy } = loadServer({ scopes: ['read'], scope_hierarchy: hierarchy })
+    expect(new Set(policy.hierarchy.admin)).toEqual(new Set(['write', 'read']))
+  })
+
+  it('publish the base scopes, else those of the rules, else what is configured', () => {
+    const rules = [
+      { tool: 'a', scopes: ['x', 'y'] },
+      { method: 'tools/list', scopes: ['y', 'z'] },
+    ]
+    expect(loadServer({ scopes: ['base'], rules }).scopesSupported).toEqual(['base'])
+    expect(loadServer({ rules }).scopesSupported).toEqual(['x', 'y', 'z'])
+    expect(loadServer({ rules, scopes_supported: ['q'] }).scopesSupported).toEqual(['q'])
+    expect(loadServer({ rules, scopes_supported: [] }).scopesSupported).toEqual([])
+  })
+
+  it('keep each rule with the one thing it is about', () => {
+    const rules = [
+      { method: 'tools/*', scopes: ['a'] },
+      { tool: 'x_*', scopes: ['b'] },
+      { prompt: 'p', scopes: [] },
+      { resource: 'file:///**', scopes: ['c'] },
+      { path: '/mcp', scopes: ['d'] },
+    ]
+    expect(loadServer({ rules }).policy.rules).toEqual(rules)
+  })
+})
+
+describe('notices at the start', () => {
+  it.each([
+    [{ public_url: 'http://mcp.example.com' }, /http: access tokens travel in the open/],
+    [{ allowed_hosts: ['*'] }, /allowed_hosts/],
+    [{ cors: { allowed_origins: ['*'] } }, /cors\.allowed_origins/],
+    [{ issuers: [{ issuer: 'https://idp.example.com', accept_id_tokens: true }] }, /accept_id_tokens/],
+    [
+      { issuers: [{ issuer: 'https://idp.example.com', jwks_uri: 'http://keycloak:8080/certs?x=secret' }] },
+      /http:\/\/keycloak:8080 is asked/,
+    ],
+  ] satisfies [Partial<ConfigInput>, RegExp][])('name the risk of %j', (changes, expected) => {
+    const { notices } = load(changes)
+    expect(notices).toEqual([expect.stringMatching(expected)])
+    expect(notices[0]).not.toContain('secret')
+  })
+
+  it.each([
+    [{ bearer_methods: ['header', 'query'] }, /bearer_methods/],
+    [{ legacy_clients: 'signature_only' }, /signature_only/],
+    [{ forward_access_token: true }, /forward_access_token/],
+    [{ rules: [{ method: 'tool/call', scopes: ['x'] }] }, /Was tools\/call meant/],
+    [{ rules: [{ method: 'tool/*', scopes: ['x'] }] }, /tool\/\*/],
+  ] satisfies [Partial<ConfigInput['servers'][number]>, RegExp][])('name the risk of %j in a server', (changes, expected) => {
+    expect(load({ servers: [{ path: '/mcp', upstream: 'http://localhost:8000/mcp', ...changes }] }).notices).toEqual([
+      expect.stringMatching(expected),
+    ])
+  })
+})
+
+describe('the log', () => {
+  it('is pretty on a terminal and JSON elsewhere, unless something is said', () => {
+    expect(load({}).log).toEqual({ level: 'info', format: 'json' })
+    expect(load({}, { terminal: true }).log.format).toBe('pretty')
+    expect(load({ log: { format: 'json' } }, { terminal: true }).log.format).toBe('json')
+    expect(load({ log: { level: 'warn' } }, { log: { level: 'debug', format: 'pretty' } }).log).toEqual({
+      level: 'debug',
+      format: 'pretty',
+    })
+  })
+})
+
+describe('a file', () => {
+  it('is read with paths relative to its own folder', () => {
+    writeFileSync(join(directory, 'key'), `${'k'.repeat(40)}\n`)
+    writeFileSync(join(directory, 'config.json'), JSON.stringify({ ...smallest, session_key: { file: 'key' } }))
+    const { plan } = loadConfigFile(join(directory, 'config.json'), { env: {}, terminal: false })
+    expect(plan.sessionKey.toString()).toBe('k'.repeat(40))
+  })
+
+  it.each([
+    ['missing.yaml', /no such file/],
+    ['.', /directory/],
+  ])('that cannot be read is a mistake of the configuration: %s', (name, reason) => {
+    expect(() => loadConfigFile(join(directory, name), { env: {}, terminal: false })).toThrow(reason)
+  })
+
+  it('of a megabyte and more, or of something else than UTF-8, is refused', () => {
+    writeFileSync(join(directory, 'long.yaml'), `# ${'x'.repeat(1_048_576)}`)
+    writeFileSync(join(directory, 'binary.yaml'), Buffer.from([0x61, 0x3a, 0x20, 0xff, 0xfe]))
+    expect(() => loadConfigFile(join(directory, 'long.yaml'), { env: {}, terminal: false })).toThrow(/longer than/)
+    expect(() => loadConfigFile(join(directory, 'binary.yaml'), { env: {}, terminal: false })).toThrow(/UTF-8/)
+  })
+
+  it('gets line and column of every mistake', () => {
+    const text = 'issuers:\n  - https://idp.example.com\nservers:\n  - path: mcp\n    upstrem: http://localhost\n'
+    try {
+      loadConfigText(text, here)
+      expect.unreachable()
+    } catch (error) {
+      const problems = error instanceof ConfigError ? error.problems : []
+      expect(problems.map(({ path, position }) => [path, position?.line])).toEqual([
+        ['servers[0].path', 4],
+        ['servers[0].upstrem', 5],
+        ['servers[0].upstream', 4],
+      ])
+    }
+  })
+})

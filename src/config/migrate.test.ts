@@ -1,0 +1,52 @@
+import { readdirSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { loadConfigFile, loadConfigText } from './load.ts'
+import { migrateConfigFile, migrateConfigText } from './migrate.ts'
+import { ConfigError } from './problem.ts'
+
+const folder = new URL('../../test/fixtures/go-proxy/', import.meta.url)
+const served = readdirSync(folder).filter((name) => !/^(?:asgardeo-only|stdio|rewriting-provider)\./.test(name))
+
+describe('migrating a file of the Go proxy', () => {
+  it.each(served)('prints a file that means the same: %s', (name) => {
+    const file = new URL(name, folder).pathname
+    const { notices: _, sessionKey: __, ...before } = loadConfigFile(file, { env: {}, terminal: false }).plan
+    const {
+      notices: ___,
+      sessionKey: ____,
+      ...after
+    } = loadConfigText(migrateConfigFile(file), { env: {}, directory: '.', terminal: false }).plan
+    expect(after).toEqual(before)
+  })
+
+  it('says in comments what means something else now, and how editors check the file', () => {
+    const text = migrateConfigFile(new URL('shipped-v1.2.yaml', folder).pathname)
+    expect(text).toMatch(/^# yaml-language-server: \$schema=\S+\n/)
+    expect(text).toMatch(/^# - timeout_seconds: /m)
+    expect(text).toMatch(/^# - listen_port: /m)
+    expect(text).toMatch(
+      /^# Give clients these URLs, .*\n# - http:\/\/localhost:8080\/mcp\n# - http:\/\/localhost:8080\/sse\n\n/m,
+    )
+  })
+
+  it('carries no secret over', () => {
+    for (const name of served) expect(migrateConfigFile(new URL(name, folder).pathname)).not.toContain('-secret')
+  })
+
+  it('refuses what this version cannot serve', () => {
+    expect(() => migrateConfigFile(new URL('stdio.yaml', folder).pathname)).toThrow(/not supported by this version yet/)
+  })
+
+  it('refuses mistakes with their line', () => {
+    try {
+      migrateConfigText('base_url: http://localhost:8000\nlisten_port: 99999\nauthorization_servers: [https://idp.example.com]\n')
+      expect.unreachable()
+    } catch (error) {
+      expect(error instanceof ConfigError && error.problems).toMatchObject([{ path: 'listen_port', position: { line: 2 } }])
+    }
+  })
+
+  it('has nothing to do for files of this format', () => {
+    expect(() => migrateConfigText('servers: []')).toThrow(/not a configuration of the Go proxy/)
+  })
+})

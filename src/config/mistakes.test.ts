@@ -1,0 +1,258 @@
+import { describe, expect, it } from 'vitest'
+import { loadConfigValue } from './load.ts'
+import { ConfigError, formatProblem, type Problem } from './problem.ts'
+
+const issuer = 'https://idp.example.com'
+const server = { path: '/mcp', upstream: 'http://localhost:8000/mcp' }
+const smallest = { issuers: [issuer], servers: [server] }
+
+function problemsOf(value: unknown): readonly Problem[] {
+  try {
+    loadConfigValue(value, { env: {}, directory: '.', terminal: false })
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems
+    throw error
+  }
+  return []
+}
+
+/** The configuration with changes to its only server. */
+const withServer = (changes: object) => ({ ...smallest, servers: [{ ...server, ...changes }] })
+const withIssuer = (changes: object) => ({ ...smallest, issuers: [{ issuer, ...changes }] })
+
+const secret = { env: 'SECRET' }
+
+/** One mistake each: the configuration, its place, and what is said of it. */
+const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path: string, said: RegExp])[]>> = {
+  'what is missing': [
+    [{}, 'servers', /missing/],
+    [{ ...smallest, servers: [] }, 'servers', /at least 1/],
+    [{ servers: [server] }, 'servers[0].issuers', /no issuer/],
+    [withServer({ issuers: [] }), 'servers[0].issuers', /at least 1/],
+    [withServer({ upstream: undefined }), 'servers[0].upstream', /missing/],
+    [withServer({ path: undefined }), 'servers[0].path', /missing/],
+    [{ ...smallest, servers: [{}] }, 'servers[0]', /serves nothing/],
+    [withServer({ sse: {} }), 'servers[0].sse.upstream', /missing/],
+    [withIssuer({ introspection: {} }), 'issuers[0].introspection.client_id', /missing/],
+    [{ ...smallest, listen: { host: '0.0.0.0' } }, 'public_url', /missing.*beyond this machine/],
+    [{ ...smallest, listen: { tls: { cert_file: 'x' } } }, 'listen.tls.key_file', /missing/],
+    [{ ...smallest, cors: null }, 'cors', /empty/],
+  ],
+  'types and ranges': [
+    [{ ...smallest, listen: { port: '8080' } }, 'listen.port', /expected a number, found a text/],
+    [{ ...smallest, listen: { port: 65_536 } }, 'listen.port', /at most 65535/],
+    [{ ...smallest, listen: { port: -1 } }, 'listen.port', /at least 0/],
+    [{ ...smallest, listen: { port: 80.5 } }, 'listen.port', /whole number/],
+    [{ ...smallest, limits: { json_depth: 1e9 } }, 'limits.json_depth', /at most/],
+    [{ ...smallest, issuers: issuer }, 'issuers', /expected a list/],
+    [{ ...smallest, issuers: [3] }, 'issuers[0]', /block of keys/],
+    [{ ...smallest, cors: { allow_credentials: 'yes' } }, 'cors.allow_credentials', /true or false/],
+    [withServer({ unlisted_operations: 'Deny' }), 'servers[0].unlisted_operations', /possible values.*deny/s],
+    [withServer({ legacy_clients: 'signature-only' }), 'servers[0].legacy_clients', /signature_only/],
+    [withIssuer({ clock_tolerance_seconds: 61 }), 'issuers[0].clock_tolerance_seconds', /at most 60/],
+    [withIssuer({ max_lifetime_seconds: 0 }), 'issuers[0].max_lifetime_seconds', /at least/],
+  ],
+  'unknown keys': [
+    [{ ...smallest, publc_url: 'x' }, 'publc_url', /Did you mean `public_url`/],
+    [withServer({ audiance: ['x'] }), 'servers[0].audiance', /Did you mean `audience`/],
+    [withServer({ upstream: { url: server.upstream, header: {} } }), 'servers[0].upstream.header', /`headers`/],
+    [withServer({ rules: [{ tools: 'x', tool: 'x', scopes: [] }] }), 'servers[0].rules[0].tools', /`tool`/],
+    [{ ...smallest, zzzzzz: 1 }, 'zzzzzz', /Known keys: public_url/],
+    [{ ...smallest, listen_port: 1 }, 'listen_port', /Go proxy.*`listen\.port`/s],
+    [{ ...smallest, broker: {} }, 'broker', /not supported by this version yet/],
+    [withServer({ identity_provider: {} }), 'servers[0].identity_provider', /not supported by this version yet/],
+  ],
+  'URLs and paths': [
+    [{ ...smallest, public_url: 'https://mcp.example.com/mcp' }, 'public_url', /`path`/],
+    [{ ...smallest, public_url: 'mcp.example.com' }, 'public_url', /not an absolute/],
+    [withServer({ path: 'mcp' }), 'servers[0].path', /slash/],
+    [withServer({ path: '/mcp/' }), 'servers[0].path', /ends with a slash/],
+    [withServer({ path: '/a/%2e%2e/b' }), 'servers[0].path', /more than one way/],
+    [withServer({ path: '/healthz' }), 'servers[0].path', /answered by the proxy itself/],
+    [withServer({ upstream: 'http://u:hunter2@localhost:8000/' }), 'servers[0].upstream.url', /user name or password/],
+    [withServer({ upstream: 'http://127.0.0.1:8080/mcp' }), 'servers[0].upstream.url', /this proxy itself/],
+    [{ ...smallest, issuers: ['http://idp.example.com'] }, 'issuers[0].issuer', /http/],
+    [{ ...smallest, issuers: ['https://idp.example.com/?x'] }, 'issuers[0].issuer', /query/],
+    [withIssuer({ jwks_uri: 'http://idp.example.com/jwks' }), 'issuers[0].jwks_uri', /internet/],
+    [{ ...smallest, allowed_hosts: ['https://x'] }, 'allowed_hosts[0]', /not a host/],
+    [{ ...smallest, trusted_proxies: ['10.0.0.0/40'] }, 'trusted_proxies[0]', /CIDR/],
+    [{ ...smallest, cors: { allowed_origins: ['https://x/'] } }, 'cors.allowed_origins[0]', /origin/],
+  ],
+  'what is there twice': [
+    [{ ...smallest, servers: [server, { ...server, name: 'b' }] }, 'servers[1].path', /same path as servers\[0\]\.path/],
+    [withServer({ sse: { path: '/mcp', upstream: 'http://localhost:8000/sse' } }), 'servers[0].sse.path', /same path/],
+    [{ ...smallest, servers: [server, { path: '/b', upstream: server.upstream, name: 'mcp' }] }, 'servers[1].name', /same name/],
+    [{ ...smallest, issuers: [issuer, { issuer }] }, 'issuers[1].issuer', /twice/],
+    [withServer({ scopes: ['a', 'a'] }), 'servers[0].scopes[1]', /twice/],
+    [
+      withServer({ upstream: { url: server.upstream, headers: { 'X-A': 'a', 'x-a': 'b' } } }),
+      'servers[0].upstream.headers.x-a',
+      /twice/,
+    ],
+  ],
+  'algorithms and tokens': [
+    [withIssuer({ algorithms: ['none'] }), 'issuers[0].algorithms[0]', /possible values/],
+    [withIssuer({ algorithms: ['HS256'] }), 'issuers[0].algorithms[0]', /possible values/],
+    [withIssuer({ algorithms: [] }), 'issuers[0].algorithms', /at least 1/],
+    [withIssuer({ audience_claims: ['sub'] }), 'issuers[0].audience_claims[0]', /possible values/],
+    [withServer({ audience: [''] }), 'servers[0].audience[0]', /empty/],
+    [withServer({ bearer_methods: ['cookie'] }), 'servers[0].bearer_methods[0]', /header, body, query/],
+    [withServer({ bearer_methods: [] }), 'servers[0].bearer_methods', /at least 1/],
+  ],
+  'scopes and rules': [
+    [withServer({ scopes: ['a b'] }), 'servers[0].scopes[0]', /one scope/],
+    [withServer({ scopes: ['offline_access'] }), 'servers[0].scopes[0]', /offline_access/],
+    [withServer({ scopes_supported: ['x', 'offline_access'] }), 'servers[0].scopes_supported[1]', /offline_access/],
+    [withServer({ rules: [{ tool: 'x', scopes: ['offline_access'] }] }), 'servers[0].rules[0].scopes[0]', /offline_access/],
+    [withServer({ rules: [{ scopes: ['a'] }] }), 'servers[0].rules[0]', /exactly one/],
+    [withServer({ rules: [{ tool: 'x', method: 'tools/call', scopes: ['a'] }] }), 'servers[0].rules[0]', /method and tool/],
+    [withServer({ rules: [{ tool: 'x' }] }), 'servers[0].rules[0].scopes', /missing/],
+    [withServer({ rules: [{ path: '/other', scopes: ['a'] }] }), 'servers[0].rules[0].path', /no path of this server/],
+    [withServer({ rules: [{ method: 'tools call', scopes: ['a'] }] }), 'servers[0].rules[0].method', /no method/],
+    [withServer({ rules: [{ method: '*', scopes: ['a'] }] }), 'servers[0].rules[0].method', /no method/],
+    [withServer({ scopes: ['a'], scope_hierarchy: { b: ['c'] } }), 'servers[0].scope_hierarchy.b[0]', /nothing here asks for/],
+    [withServer({ scopes: ['a'], scope_hierarchy: { a: ['a'] } }), 'servers[0].scope_hierarchy.a', /includes itself/],
+  ],
+  'headers for the upstream': (
+    [
+      ['Connection', 'close', /connection or the body/],
+      ['Host', 'x', /connection or the body/],
+      ['content-length', '3', /connection or the body/],
+      ['Mcp-Session-Id', 'x', /between client and MCP server/],
+      ['X-Forwarded-For', 'x', /between client and MCP server/],
+      ['a b', 'x', /not a header name/],
+      ['X-A', 'a\r\nX-B: b', /no header can have/],
+      ['X-A', ' a', /no header can have/],
+      ['X-A', '', /no header can have/],
+      ['X-A', 'ł', /no header can have/],
+      ['Authorization', 'Bearer hunter2', /a secret does not belong/],
+      ['X-Api-Key', 'hunter2', /a secret does not belong/],
+    ] as const
+  ).map(([name, value, said]) => [
+    withServer({ upstream: { url: server.upstream, headers: { [name]: value } } }),
+    `servers[0].upstream.headers${/^[\w-]+$/.test(name) ? `.${name}` : `["${name}"]`}`,
+    said,
+  ]),
+  'combinations that cannot work': [
+    [{ ...smallest, cors: { allowed_origins: ['*'], allow_credentials: true } }, 'cors.allow_credentials', /every page/],
+    [{ ...smallest, session_key: { env: 'A', file: 'b' } }, 'session_key', /either `env` or `file`/],
+    [withIssuer({ introspection: { client_id: 'x' } }), 'issuers[0].introspection.client_secret', /needs it/],
+    [
+      withIssuer({ introspection: { client_id: 'x', client_authentication: 'private_key_jwt' } }),
+      'issuers[0].introspection.private_key',
+      /needs it/,
+    ],
+  ],
+}
+
+describe.each(Object.entries(mistakes))('a mistake of the configuration: %s', (_, cases) => {
+  it.each(cases)('%#: %j', (value, path, said) => {
+    const problem = problemsOf(value).find((candidate) => candidate.path === path)
+    expect(problem && formatProblem(problem)).toMatch(said)
+    expect(problem?.fix).toMatch(/\.$|\?$|`\.?$/)
+  })
+})
+
+describe('mistakes', () => {
+  it('are told all at once: unknown keys, types, formats, combinations and missing secrets', () => {
+    const value = {
+      publc_url: 'x',
+      listen: { host: '0.0.0.0', port: 'eighty' },
+      session_key: { env: 'NOT_SET' },
+      issuers: ['http://idp.example.com', { issuer: 7 }],
+      servers: [
+        { path: '/a', upstream: 'ftp://x', scopes: ['b c'], rules: [{ scopes: 'x' }] },
+        {
+          path: '/a',
+          upstream: { url: 'http://localhost:8000', headers: { Authorization: { env: 'ALSO_NOT_SET' } } },
+          forward_access_token: true,
+        },
+        { sse: { upstream: 'http://localhost:8000/sse' }, unlisted_operations: 'allow' },
+      ],
+    }
+    expect(
+      problemsOf(value)
+        .map(({ path }) => path)
+        .sort(),
+    ).toEqual(
+      [
+        'issuers[0].issuer',
+        'issuers[1].issuer',
+        'listen.port',
+        'publc_url',
+        'public_url',
+        'servers[0].rules[0]',
+        'servers[0].rules[0].scopes',
+        'servers[0].scopes[0]',
+        'servers[0].upstream.url',
+        'servers[1].path',
+        'servers[1].name',
+        'servers[1].upstream.headers.Authorization',
+        'servers[1].upstream.headers.Authorization.env',
+        'servers[2].unlisted_operations',
+        'session_key.env',
+      ].sort(),
+    )
+  })
+
+  it('are not invented for what stands where something unreadable is', () => {
+    const paths = problemsOf({
+      public_url: 7,
+      listen: { host: '0.0.0.0' },
+      issuers: 7,
+      servers: [{ path: 7, upstream: 7, sse: 7 }],
+    }).map(({ path }) => path)
+    expect(paths.sort()).toEqual(['issuers', 'public_url', 'servers[0].path', 'servers[0].sse', 'servers[0].upstream'])
+  })
+
+  it.each([[null], [7], ['text'], [[]], [true], [undefined]])(
+    'are found in something that is no configuration at all: %j',
+    (value) => {
+      expect(problemsOf(value)).toHaveLength(1)
+    },
+  )
+
+  it('never repeat a secret', () => {
+    const literal = 'hunter2-is-my-secret'
+    const value = {
+      session_key: literal,
+      issuers: [
+        { issuer, introspection: { client_id: 'x', client_secret: literal, private_key: [literal] } },
+        `https://x:${literal}@idp.example.com`,
+      ],
+      servers: [
+        {
+          path: '/mcp',
+          upstream: { url: `http://x:${literal}@localhost`, headers: { 'X-Token': literal, Cookie: { text: literal } } },
+        },
+      ],
+    }
+    const problems = problemsOf(value)
+    expect(problems.length).toBeGreaterThanOrEqual(6)
+    expect(JSON.stringify(problems)).not.toContain(literal)
+    expect(new ConfigError(problems).message).not.toContain(literal)
+  })
+
+  it('keep to a line each, however long and strange what was written', () => {
+    const value = {
+      ...smallest,
+      [`evil\n\u001b[31m${'x'.repeat(500)}`]: 1,
+      servers: [{ ...server, path: `a\n${'y'.repeat(5000)}` }],
+    }
+    for (const problem of problemsOf(value)) {
+      expect(formatProblem(problem).split('\n')).toHaveLength(3)
+      expect(formatProblem(problem)).not.toContain('\u001b')
+      expect(formatProblem(problem).length).toBeLessThan(600)
+    }
+  })
+})
+
+describe('a token that is forwarded', () => {
+  it('leaves no room for another credential', () => {
+    const upstream = { url: server.upstream, headers: { authorization: secret } }
+    const problems = problemsOf(withServer({ upstream, forward_access_token: true }))
+    expect(problems.map(({ reason }) => reason)).toContainEqual(
+      expect.stringMatching(/cannot be set while `forward_access_token`/),
+    )
+  })
+})

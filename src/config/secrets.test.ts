@@ -1,0 +1,183 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { createCertificate } from '../../test/support/certificate.ts'
+import type { Plan } from '../core/plan.ts'
+import { loadConfigValue } from './load.ts'
+import { ConfigError } from './problem.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'secrets-'))
+afterAll(() => rmSync(directory, { recursive: true }))
+
+const smallest = { issuers: ['https://idp.example.com'], servers: [{ path: '/mcp', upstream: 'http://localhost:8000/mcp' }] }
+
+function write(name: string, text: string): { file: string } {
+  writeFileSync(join(directory, name), text)
+  return { file: name }
+}
+
+function load(value: unknown, env: Record<string, string> = {}): Plan {
+  return loadConfigValue(value, { env, directory, terminal: false }).plan
+}
+
+function reasonsOf(value: unknown, env: Record<string, string> = {}): string[] {
+  try {
+    load(value, env)
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems.map(({ path, reason }) => `${path}: ${reason}`)
+    throw error
+  }
+  return []
+}
+
+describe('secrets', () => {
+  it('come from the environment or from a file, whose final line break is no part of them', () => {
+    const headers = {
+      Authorization: { env: 'TOKEN', prefix: 'Bearer ' },
+      'X-Api-Key': write('key', 'from-file\r\n'),
+      'X-Region': 'eu',
+    }
+    const [server] = load(
+      { ...smallest, servers: [{ path: '/mcp', upstream: { url: 'http://localhost', headers } }] },
+      { TOKEN: 'abc' },
+    ).servers
+    expect(server?.endpoints[0]?.upstream.headers).toEqual({
+      authorization: 'Bearer abc',
+      'x-api-key': 'from-file',
+      'x-region': 'eu',
+    })
+  })
+
+  it.each([
+    [{ env: 'UNSET' }, /session_key\.env: .*"UNSET" is not set/],
+    [{ env: 'BLANK' }, /session_key\.env: .*"BLANK" is empty/],
+    [{ file: 'missing' }, /session_key\.file: .*no such file/],
+    [{ file: 'blank' }, /session_key\.file: .*is empty/],
+    [{ file: 'folder' }, /session_key\.file: .*directory/],
+    [{ env: 'SHORT' }, /session_key: .*32 bytes/],
+    [{}, /session_key: .*either/],
+  ])('that cannot be had stop the start: %j', (reference, expected) => {
+    write('blank', '\n')
+    mkdirSync(join(directory, 'folder'), { recursive: true })
+    expect(reasonsOf({ ...smallest, session_key: reference }, { BLANK: ' ', SHORT: 'hunter2' })).toEqual([
+      expect.stringMatching(expected),
+    ])
+  })
+
+  it.each([
+    [{ env: 'hunter2 is my secret' }, 'session_key.env'],
+    [{ env: 'sk-hunter2' }, 'session_key.env'],
+    [{ file: '-----BEGIN PRIVATE KEY-----\nhunter2' }, 'session_key.file'],
+    [{ file: `hunter2${'x'.repeat(5000)}` }, 'session_key.file'],
+  ])('that were written where their names belong are not repeated: %j', (reference, path) => {
+    const [reason, ...others] = reasonsOf({ ...smallest, session_key: reference })
+    expect(reason).toMatch(new RegExp(`^${path}: is not the name`))
+    expect([reason, others]).toEqual([expect.not.stringContaining('hunter2'), []])
+  })
+
+  it.skipIf(process.getuid?.() === 0)('in files that may not be read stop the start', () => {
+    const reference = write('forbidden', 'x'.repeat(40))
+    chmodSync(join(directory, 'forbidden'), 0)
+    expect(reasonsOf({ ...smallest, session_key: reference })).toEqual([expect.stringMatching(/permission denied/)])
+  })
+
+  it('that no header can carry are named by place, not by value', () => {
+    const upstream = { url: 'http://localhost', headers: { 'X-Api-Key': { env: 'KEY' } } }
+    const reasons = reasonsOf({ ...smallest, servers: [{ path: '/mcp', upstream }] }, { KEY: 'hunter2\nX-Other: 1' })
+    expect(reasons).toEqual([expect.stringMatching(/headers\.X-Api-Key: .*no header/)])
+    expect(reasons.join()).not.toContain('hunter2')
+  })
+})
+
+describe('TLS files', () => {
+  const listen = { tls: { cert_file: 'cert.pem', key_file: 'key.pem' } }
+
+  it('are read', () => {
+    const { cert, key } = createCertificate()
+    write('cert.pem', cert)
+    write('key.pem', key)
+    expect(load({ ...smallest, listen })).toMatchObject({ publicUrl: 'https://localhost:8080', listen: { tls: { cert, key } } })
+  })
+
+  it('must belong together', () => {
+    write('cert.pem', createCertificate().cert)
+    write('key.pem', createCertificate().key)
+    expect(reasonsOf({ ...smallest, listen })).toEqual([expect.stringMatching(/^listen\.tls: .*cannot be used together/)])
+  })
+
+  it('of authorities must hold certificates', () => {
+    write('empty-ca.pem', 'no certificate')
+    write('broken-ca.pem', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n')
+    const value = {
+      issuers: [{ issuer: 'https://idp.example.com', ca_file: 'empty-ca.pem' }],
+      servers: [{ path: '/mcp', upstream: { url: 'https://localhost', ca_file: 'broken-ca.pem' } }],
+    }
+    expect(reasonsOf(value)).toEqual([
+      expect.stringMatching(/^issuers\[0\]\.ca_file: .*PEM/),
+      expect.stringMatching(/^servers\[0\]\.upstream\.ca_file: .*PEM/),
+    ])
+  })
+
+  it('of authorities reach the plan', () => {
+    const { cert } = createCertificate()
+    write('ca.pem', cert)
+    const plan = load({
+      issuers: [{ issuer: 'https://idp.example.com', ca_file: 'ca.pem' }],
+      servers: [{ path: '/mcp', upstream: { url: 'https://localhost', ca_file: 'ca.pem' } }],
+    })
+    expect(plan.servers[0]?.issuers[0]?.ca).toBe(cert)
+    expect(plan.servers[0]?.endpoints[0]?.upstream.ca).toBe(cert)
+  })
+})
+
+describe('introspection', () => {
+  const introspect = (introspection: object) => ({ ...smallest, issuers: [{ issuer: 'https://idp.example.com', introspection }] })
+
+  it('authenticates by a client secret', () => {
+    const plan = load(introspect({ client_id: 'proxy', client_secret: { env: 'S' } }), { S: 'abc' })
+    expect(plan.servers[0]?.issuers[0]?.introspection).toEqual({
+      endpoint: undefined,
+      clientId: 'proxy',
+      clientAuthentication: { method: 'client_secret_basic', secret: 'abc' },
+      cacheSeconds: 60,
+      negativeCacheSeconds: 10,
+    })
+  })
+
+  it('authenticates by a private key, which also says the algorithm', () => {
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const jwk = write('key.json', JSON.stringify(privateKey.export({ format: 'jwk' })))
+    const plan = load(
+      introspect({ client_id: 'proxy', client_authentication: 'private_key_jwt', private_key: jwk, key_id: 'k1' }),
+    )
+    expect(plan.servers[0]?.issuers[0]?.introspection?.clientAuthentication).toEqual({
+      method: 'private_key_jwt',
+      privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }),
+      algorithm: 'ES256',
+      keyId: 'k1',
+    })
+  })
+
+  it('refuses a key that does not fit the algorithm, and what is no key', () => {
+    const { privateKey } = generateKeyPairSync('ed25519')
+    const fitting = { client_id: 'x', client_authentication: 'private_key_jwt', private_key: { env: 'K' } }
+    const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+    expect(reasonsOf(introspect({ ...fitting, algorithm: 'RS256' }), { K: pem })).toEqual([
+      expect.stringMatching(/algorithm: RS256 does not fit/),
+    ])
+    expect(reasonsOf(introspect(fitting), { K: 'hunter2' })).toEqual([expect.stringMatching(/private_key: is not a private key/)])
+  })
+
+  it('refuses what the chosen method has no use for', () => {
+    const value = introspect({
+      client_id: 'x',
+      client_secret: { env: 'S' },
+      private_key: { env: 'S' },
+      algorithm: 'ES256',
+      key_id: 'a',
+    })
+    expect(reasonsOf(value, { S: 'x' }).filter((reason) => reason.includes('has no use'))).toHaveLength(3)
+  })
+})

@@ -1,0 +1,56 @@
+import { type ClientMessage, metaOf } from './client-messages.ts'
+
+/** The revision that is spoken here. */
+export const modernRevision = '2026-07-28'
+
+export const metaKeys = {
+  protocolVersion: 'io.modelcontextprotocol/protocolVersion',
+  clientInfo: 'io.modelcontextprotocol/clientInfo',
+  clientCapabilities: 'io.modelcontextprotocol/clientCapabilities',
+  logLevel: 'io.modelcontextprotocol/logLevel',
+  serverInfo: 'io.modelcontextprotocol/serverInfo',
+  subscriptionId: 'io.modelcontextprotocol/subscriptionId',
+} as const
+
+const levels = new Set(['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'])
+
+/** What every request of 2026-07-28 says of itself in `_meta` (2026-07-28, basic/index, Per-request protocol fields). */
+export interface Envelope {
+  readonly protocolVersion: string
+  readonly clientInfo: Readonly<Record<string, unknown>> | undefined
+  readonly capabilities: Readonly<Record<string, unknown>>
+  readonly logLevel: string | undefined
+}
+
+/** The envelope, or what is wrong with it. */
+export function readEnvelope(message: ClientMessage): Envelope | string {
+  const meta = metaOf(message)
+  const protocolVersion = meta[metaKeys.protocolVersion]
+  const clientInfo = meta[metaKeys.clientInfo]
+  const capabilities = meta[metaKeys.clientCapabilities]
+  const logLevel = meta[metaKeys.logLevel]
+  if (typeof protocolVersion !== 'string') return `${metaKeys.protocolVersion} is missing`
+  if (!isObject(capabilities)) return `${metaKeys.clientCapabilities} is missing or not an object`
+  if (clientInfo !== undefined && !isImplementation(clientInfo)) return `${metaKeys.clientInfo} lacks a name or a version`
+  if (logLevel !== undefined && !(typeof logLevel === 'string' && levels.has(logLevel)))
+    return `${metaKeys.logLevel} is not a level`
+  return { protocolVersion, clientInfo, capabilities, logLevel }
+}
+
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isImplementation(value: unknown): value is Readonly<Record<string, unknown>> {
+  return isObject(value) && typeof value.name === 'string' && typeof value.version === 'string'
+}
+
+/**
+ * HTTP status of an answer: the specification names it for these errors (2026-07-28, streamable-http, Protocol Version Header and
+ * Server Validation; basic/index, `_meta`). All others are answers like any.
+ */
+export function statusOfAnswer(value: Readonly<Record<string, unknown>>): number {
+  const code = isObject(value.error) ? value.error.code : undefined
+  if (code === -32601) return 404
+  return code === -32020 || code === -32021 || code === -32022 ? 400 : 200
+}

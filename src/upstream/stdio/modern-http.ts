@@ -1,0 +1,196 @@
+import type { Call } from '../../core/call.ts'
+import { ProxyError } from '../../core/errors.ts'
+import { formatPrincipalKey } from '../../core/principal.ts'
+import type { Reply } from '../../core/reply.ts'
+import { findAcceptedForms } from './accepts.ts'
+import { formatError, sendJson, sendStatus } from './answers.ts'
+import { Channel, type Ticket } from './channel.ts'
+import { type ClientMessage, readClientMessages } from './client-messages.ts'
+import { type Found, probeEra } from './era.ts'
+import { type Envelope, modernRevision, readEnvelope, statusOfAnswer } from './modern-envelope.ts'
+import { ParamHeaders } from './param-headers.ts'
+import type { RequestSink } from './peer.ts'
+import { Pool } from './pool.ts'
+import { PostAnswer } from './post-answer.ts'
+import type { Spawner } from './spawner.ts'
+
+/** One request of a modern client. */
+export interface ModernRequest {
+  readonly message: ClientMessage
+  readonly envelope: Envelope
+  readonly principalKey: string
+  /** Which child it may share. */
+  readonly poolKey: string
+}
+
+/** Whoever answers modern requests: modern children, or legacy ones through a translation. */
+export interface ModernServer {
+  /** Answers a request. @throws ProxyError */
+  request(request: ModernRequest, sink: RequestSink): Promise<Ticket>
+  sweep(idleMilliseconds: number): void
+  /** Ends a child that can be spared. */
+  reclaim(): boolean
+}
+
+export interface ModernHttpOptions {
+  readonly spawner: Spawner
+  readonly isShared: boolean
+  readonly startMilliseconds: number
+  /** Serves modern clients when the children are legacy. */
+  readonly createTranslation: (startChannel: StartChannel) => ModernServer
+}
+
+/** Starts a child for somebody. */
+export type StartChannel = (principalKey: string) => Promise<Channel>
+
+const silent = { message: () => undefined, ended: () => undefined }
+
+/** Streamable HTTP of 2026-07-28: no sessions, every request for itself. */
+export class ModernHttp {
+  readonly #options: ModernHttpOptions
+  readonly #modern: ModernServer
+  readonly #legacy: ModernServer
+  readonly #answers = new Set<PostAnswer>()
+  /** Children that the era was found out with, until somebody needs one. */
+  readonly #spares = new Map<string, Channel>()
+  readonly #paramHeaders = new ParamHeaders()
+  #found: Found | undefined
+  #probing: Promise<Found> | undefined
+
+  constructor(options: ModernHttpOptions) {
+    this.#options = options
+    this.#modern = createPassThrough((key) => this.#startChannel(key))
+    this.#legacy = options.createTranslation((key) => this.#startChannel(key))
+    options.spawner.onFull(() => this.#modern.reclaim() || this.#legacy.reclaim())
+  }
+
+  /** @throws ProxyError */
+  async handle(call: Call, reply: Reply): Promise<void> {
+    // "HTTP GET or DELETE to the MCP endpoint: respond with 405" (2026-07-28, streamable-http, Earlier Streamable HTTP Revisions).
+    if (call.method !== 'POST') return sendStatus(reply, 405, { allow: 'POST' })
+    const [message] = readClientMessages(call)
+    if (message?.kind !== 'request') return sendStatus(reply, 202)
+    const envelope = readEnvelope(message)
+    if (typeof envelope === 'string')
+      return sendJson(reply, 400, formatError(message.idKey, -32602, `Invalid params: ${envelope}`))
+    if (message.method === 'subscriptions/listen' && findAcceptedForms(call) === 'json')
+      return sendJson(reply, 406, formatError(message.idKey, -31406, 'The client must accept text/event-stream'))
+    await this.#serve(call, reply, message, envelope)
+  }
+
+  sweep(idleMilliseconds: number): void {
+    this.#modern.sweep(idleMilliseconds)
+    this.#legacy.sweep(idleMilliseconds)
+  }
+
+  keepAlive(): void {
+    for (const answer of this.#answers) answer.stream?.keepAlive()
+  }
+
+  async #serve(call: Call, reply: Reply, message: ClientMessage, envelope: Envelope): Promise<void> {
+    const principalKey = formatPrincipalKey(call.principal)
+    const poolKey = this.#options.isShared ? '' : principalKey
+    const request: ModernRequest = { message, envelope, principalKey, poolKey }
+    let ticket: Ticket | undefined
+    let isGone = false
+    const answer = this.#createAnswer(call, reply, message, () => {
+      isGone = true
+      ticket?.cancel('the client has gone away')
+    })
+    const sink: RequestSink = {
+      related: (text) => answer.related(text),
+      response: (text, value) => answer.response(message.idKey, text, value),
+      failed: (error) => answer.failed(message.idKey, error),
+      closed: () => answer.cancelled(message.idKey),
+    }
+    try {
+      const { era, revisions = [modernRevision] } = this.#found ?? (await this.#find(poolKey))
+      if (!revisions.includes(envelope.protocolVersion))
+        return answer.response(message.idKey, formatUnsupported(message.idKey, envelope, revisions), { error: { code: -32022 } })
+      const server = era === 'modern' ? this.#modern : this.#legacy
+      if (message.method === 'tools/call') await this.#paramHeaders.check(call, request, server)
+      if (isGone) return
+      ticket = await server.request(request, sink)
+      if (isGone) ticket.cancel('the client has gone away')
+    } catch (error) {
+      sink.failed(error instanceof ProxyError ? error : new ProxyError('internal_error', { cause: error }))
+    }
+  }
+
+  #createAnswer(call: Call, reply: Reply, message: ClientMessage, onGone: () => void): PostAnswer {
+    const answer: PostAnswer = new PostAnswer({
+      reply,
+      ids: [message.idKey],
+      isBatch: false,
+      accepts: findAcceptedForms(call),
+      headers: () => ({}),
+      log: undefined,
+      flow: undefined,
+      primes: false,
+      statusOf: statusOfAnswer,
+      onGone,
+      onOver: () => this.#answers.delete(answer),
+    })
+    this.#answers.add(answer)
+    return answer
+  }
+
+  #find(key: string): Promise<Found> {
+    this.#probing ??= this.#probe(key).finally(() => {
+      this.#probing = undefined
+    })
+    return this.#probing
+  }
+
+  async #probe(key: string): Promise<Found> {
+    const { channel, ...found } = await probeEra(this.#options.spawner, key, this.#options.startMilliseconds)
+    this.#found = found
+    if (channel) this.#spares.set(key, channel)
+    return found
+  }
+
+  async #startChannel(key: string): Promise<Channel> {
+    const spare = this.#spares.get(key)
+    this.#spares.delete(key)
+    return spare?.isOver === false ? spare : Channel.start(this.#options.spawner, key, silent)
+  }
+}
+
+function formatUnsupported(id: string, { protocolVersion }: Envelope, supported: readonly string[]): string {
+  return formatError(id, -32022, 'Unsupported protocol version', { supported, requested: protocolVersion })
+}
+
+/** Modern children: what the client says is what they get, but for the ids. */
+function createPassThrough(startChannel: StartChannel): ModernServer {
+  const pool = new Pool(async (key: string) => ({ channel: await startChannel(key) }))
+  return {
+    request({ message, envelope, poolKey }, sink) {
+      // Log messages don't say which request they belong to: a request that wants them has its child's for itself.
+      const exclusive = envelope.logLevel !== undefined
+      const isFree = (member: { channel: Channel }): boolean => !exclusive || member.channel.isExclusiveFree
+      const whenOver = exclusive ? notifying(sink, () => pool.changed()) : sink
+      return pool.use(poolKey, isFree, ({ channel }) => channel.request(message, whenOver, exclusive))
+    },
+    sweep: (idleMilliseconds) => pool.sweep(idleMilliseconds),
+    reclaim: () => pool.reclaim(),
+  }
+}
+
+/** A sink whose end somebody waits for. */
+function notifying(sink: RequestSink, onOver: () => void): RequestSink {
+  return {
+    related: (text) => sink.related(text),
+    response: (text, value) => {
+      sink.response(text, value)
+      onOver()
+    },
+    failed: (error) => {
+      sink.failed(error)
+      onOver()
+    },
+    closed: () => {
+      sink.closed?.()
+      onOver()
+    },
+  }
+}

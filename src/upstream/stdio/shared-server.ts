@@ -1,0 +1,234 @@
+import { ProxyError } from '../../core/errors.ts'
+import { isModernRevision } from '../../mcp/revision.ts'
+import { formatError } from './answers.ts'
+import { Channel, type Ticket } from './channel.ts'
+import type { ChildMessage } from './child-messages.ts'
+import { type ClientMessage, paramsOf } from './client-messages.ts'
+import { initializeParams, within } from './era.ts'
+import { isObject } from './modern-envelope.ts'
+import type { Peer, PeerEvents, RequestSink } from './peer.ts'
+import type { Spawner } from './spawner.ts'
+
+/** What a client that asks for something unknown is offered. */
+const newestLegacyRevision = '2025-11-25'
+
+/** Changes that say nothing about anybody: every session may hear of them. */
+const broadcast = /^notifications\/(?:tools|prompts|resources)\/list_changed$/
+
+interface Running {
+  readonly channel: Channel
+  /** `result` of `initialize`, as every session is told it. */
+  readonly result: Readonly<Record<string, unknown>>
+}
+
+/**
+ * One child for all sessions of a revision, for servers that keep nothing between two requests. It is initialized once and for
+ * everybody, without client capabilities: a request of its own could not be traced to the session that it is for, and is refused. Log
+ * messages can't either, and go nowhere.
+ */
+export class SharedServer {
+  readonly #spawner: Spawner
+  readonly #startMilliseconds: number
+  readonly #running = new Map<string, Promise<Running>>()
+  readonly #peers = new Set<SharedPeer>()
+
+  constructor(spawner: Spawner, startMilliseconds: number) {
+    this.#spawner = spawner
+    this.#startMilliseconds = startMilliseconds
+  }
+
+  connect(events: PeerEvents): Peer {
+    const peer: SharedPeer = new SharedPeer(this, events, () => this.#peers.delete(peer))
+    this.#peers.add(peer)
+    return peer
+  }
+
+  /** The child for a revision. @throws ProxyError when there can be none */
+  find(revision: string): Promise<Running> {
+    const known = this.#running.get(revision)
+    if (known) return known
+    const starting = this.#start(revision)
+    this.#running.set(revision, starting)
+    starting.then(
+      ({ channel }) => channel.isOver && this.#forget(revision, starting),
+      () => this.#forget(revision, starting),
+    )
+    return starting
+  }
+
+  /** Whether a session wants to hear of a resource. */
+  isSubscribed(uri: string): boolean {
+    return [...this.#peers].some((peer) => peer.subscriptions.has(uri))
+  }
+
+  async #start(revision: string): Promise<Running> {
+    const channel = await Channel.start(this.#spawner, `shared ${revision}`, {
+      message: (message) => this.#receive(channel, message),
+      ended: () => this.#running.delete(revision),
+    })
+    const asked = channel.ask('initialize', initializeParams({}, undefined, revision))
+    const { result } = await within(this.#startMilliseconds, asked).catch((error: unknown) => {
+      channel.end()
+      throw error
+    })
+    if (!isObject(result)) {
+      channel.end()
+      throw new ProxyError('upstream_invalid_response', { cause: 'the server refuses to initialize' })
+    }
+    channel.tell('{"jsonrpc":"2.0","method":"notifications/initialized"}')
+    for (const uri of new Set([...this.#peers].flatMap((peer) => [...peer.subscriptions])))
+      channel.ask('resources/subscribe', { uri }).catch(() => undefined)
+    return { channel, result: withoutLogging(result) }
+  }
+
+  #forget(revision: string, starting: Promise<Running>): void {
+    if (this.#running.get(revision) === starting) this.#running.delete(revision)
+  }
+
+  #receive(channel: Channel, message: ChildMessage): void {
+    if (message.kind === 'request') return refuseServerRequest(channel, message)
+    const uri = paramsOf(message).uri
+    const isUpdate = message.method === 'notifications/resources/updated' && typeof uri === 'string'
+    for (const peer of this.#peers)
+      if (broadcast.test(message.method) || (isUpdate && peer.subscriptions.has(uri))) peer.hear(message)
+  }
+}
+
+/** Answers what a server asks of a client that it doesn't have: it lives, and can nothing. */
+export function refuseServerRequest(channel: Channel, { id, method }: ChildMessage): void {
+  const json = JSON.stringify(id)
+  try {
+    if (method === 'ping') channel.tell(`{"jsonrpc":"2.0","id":${json},"result":{}}`)
+    else channel.tell(formatError(json, -32601, `No client can be asked for ${method}`))
+  } catch {
+    // A child that doesn't read can't be answered.
+  }
+}
+
+/** The level of log messages is one for the whole child, and nobody hears of them. */
+function withoutLogging(result: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  if (!isObject(result.capabilities)) return result
+  const { logging: _, ...capabilities } = result.capabilities
+  return { ...result, capabilities }
+}
+
+/** A session's share of the child. */
+class SharedPeer implements Peer {
+  readonly flow = undefined
+  readonly subscriptions = new Set<string>()
+  readonly #server: SharedServer
+  readonly #events: PeerEvents
+  readonly #onOver: () => void
+  readonly #tickets = new Map<string, Ticket>()
+  readonly #inFlight = new Set<string>()
+  #revision = '2024-11-05'
+
+  constructor(server: SharedServer, events: PeerEvents, onOver: () => void) {
+    this.#server = server
+    this.#events = events
+    this.#onOver = onOver
+  }
+
+  hear(message: ChildMessage): void {
+    this.#events.message(message)
+  }
+
+  request(message: ClientMessage, sink: RequestSink): void {
+    const { idKey, method } = message
+    if (this.#inFlight.has(idKey))
+      throw new ProxyError('message_invalid', { cause: 'a request with this id is still being answered' })
+    if (method === 'initialize') this.#revision = readRevision(message)
+    this.#inFlight.add(idKey)
+    const over = (): void => {
+      this.#inFlight.delete(idKey)
+      this.#tickets.delete(idKey)
+    }
+    this.#server.find(this.#revision).then(
+      (running) => this.#inFlight.has(idKey) && this.#send(running, message, whenOver(sink, over)),
+      (error: unknown) => whenOver(sink, over).failed(error as ProxyError),
+    )
+  }
+
+  tell(message: ClientMessage): void {
+    if (message.method === 'notifications/cancelled')
+      return this.cancel(JSON.stringify(paramsOf(message).requestId), 'the client has cancelled')
+    // What the child has been told once for all, or never asked.
+    if (message.kind === 'response' || /^notifications\/(?:initialized|roots\/list_changed)$/.test(message.method)) return
+    this.#server.find(this.#revision).then(({ channel }) => tellQuietly(channel, message.text), ignore)
+  }
+
+  cancel(idKey: string, reason: string): void {
+    this.#tickets.get(idKey)?.cancel(reason)
+    this.#tickets.delete(idKey)
+    this.#inFlight.delete(idKey)
+  }
+
+  end(): void {
+    for (const idKey of [...this.#inFlight]) this.cancel(idKey, 'the session is over')
+    const left = [...this.subscriptions]
+    this.#onOver()
+    for (const uri of left) this.#unsubscribe(uri)
+  }
+
+  #send({ channel, result }: Running, message: ClientMessage, sink: RequestSink): void {
+    const { idKey, method } = message
+    const uri = paramsOf(message).uri
+    if (method === 'initialize') return answer(sink, idKey, result)
+    if (method === 'logging/setLevel') return refuse(sink, idKey, method)
+    if (method === 'resources/subscribe' && typeof uri === 'string') this.subscriptions.add(uri)
+    if (method === 'resources/unsubscribe' && typeof uri === 'string') {
+      this.subscriptions.delete(uri)
+      if (this.#server.isSubscribed(uri)) return answer(sink, idKey, {})
+    }
+    try {
+      this.#tickets.set(idKey, channel.request(message, sink))
+    } catch (error) {
+      sink.failed(error as ProxyError)
+    }
+  }
+
+  #unsubscribe(uri: string): void {
+    if (this.#server.isSubscribed(uri)) return
+    this.#server.find(this.#revision).then(({ channel }) => channel.ask('resources/unsubscribe', { uri }).catch(ignore), ignore)
+  }
+}
+
+const ignore = (): void => undefined
+
+function readRevision(message: ClientMessage): string {
+  const { protocolVersion } = paramsOf(message)
+  return typeof protocolVersion === 'string' && !isModernRevision(protocolVersion) ? protocolVersion : newestLegacyRevision
+}
+
+function tellQuietly(channel: Channel, text: string): void {
+  try {
+    channel.tell(text)
+  } catch {
+    // A notification is no promise.
+  }
+}
+
+function answer(sink: RequestSink, id: string, result: Readonly<Record<string, unknown>>): void {
+  sink.response(`{"jsonrpc":"2.0","id":${id},"result":${JSON.stringify(result)}}`, { result })
+}
+
+function refuse(sink: RequestSink, id: string, method: string): void {
+  sink.response(formatError(id, -32601, `Method not found: ${method} cannot be had from a server that all clients share`), {
+    error: {},
+  })
+}
+
+/** A sink that tells of its end first. */
+function whenOver(sink: RequestSink, over: () => void): RequestSink {
+  return {
+    related: (text) => sink.related(text),
+    response: (text, value) => {
+      over()
+      sink.response(text, value)
+    },
+    failed: (error) => {
+      over()
+      sink.failed(error)
+    },
+  }
+}

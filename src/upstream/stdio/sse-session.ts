@@ -1,0 +1,113 @@
+import { randomBytes } from 'node:crypto'
+import type { Call } from '../../core/call.ts'
+import { ProxyError } from '../../core/errors.ts'
+import { formatPrincipalKey } from '../../core/principal.ts'
+import type { Reply } from '../../core/reply.ts'
+import { formatRefusal, sendStatus } from './answers.ts'
+import type { ChildMessage } from './child-messages.ts'
+import { type ClientMessage, readClientMessages } from './client-messages.ts'
+import { EventStream } from './event-stream.ts'
+import type { StartPeer } from './legacy-http.ts'
+import type { Peer, PeerEvents } from './peer.ts'
+
+/** HTTP+SSE (2024-11-05): one stream for everything that the server sends, and a path of its own for what the client does. */
+export class HttpSse {
+  readonly #startPeer: StartPeer
+  readonly #sessions = new Map<string, SseSession>()
+
+  constructor(startPeer: StartPeer) {
+    this.#startPeer = startPeer
+  }
+
+  /** Opens a stream, and with it an MCP session. @throws ProxyError */
+  async open(call: Call, reply: Reply): Promise<void> {
+    const id = randomBytes(24).toString('base64url')
+    const principalKey = formatPrincipalKey(call.principal)
+    const session = new SseSession(principalKey, () => this.#sessions.delete(id))
+    let isGone = false
+    reply.onClose(() => {
+      isGone = true
+    })
+    const peer = await this.#startPeer(principalKey, session)
+    if (isGone) return peer.end()
+    this.#sessions.set(id, session)
+    session.open(reply, peer, `/messages?session=${id}`)
+  }
+
+  /** Takes a message; the answer comes on the stream. @throws ProxyError */
+  post(call: Call, reply: Reply): void {
+    const id = new URLSearchParams(call.upstreamTarget?.split('?')[1] ?? '').get('session') ?? ''
+    const session = this.#sessions.get(id)
+    if (session?.principalKey !== formatPrincipalKey(call.principal))
+      throw new ProxyError('mcp_session_unknown', { cause: 'the stream of this session is closed' })
+    const messages = readClientMessages(call)
+    for (const message of messages) session.post(message)
+    sendStatus(reply, 202)
+  }
+
+  keepAlive(): void {
+    for (const session of this.#sessions.values()) session.keepAlive()
+  }
+
+  close(): void {
+    for (const session of this.#sessions.values()) session.end()
+  }
+}
+
+/** An MCP session that lasts as long as its stream. */
+class SseSession implements PeerEvents {
+  readonly principalKey: string
+  readonly #onOver: () => void
+  #peer: Peer | undefined
+  #stream: EventStream | undefined
+  #isOver = false
+
+  constructor(principalKey: string, onOver: () => void) {
+    this.principalKey = principalKey
+    this.#onOver = onOver
+  }
+
+  open(reply: Reply, peer: Peer, endpoint: string): void {
+    if (this.#isOver) throw new ProxyError('upstream_ended', { retryAfter: 1 })
+    this.#peer = peer
+    this.#stream = new EventStream({ log: undefined, flow: peer.flow, onDetached: () => this.end() })
+    this.#stream.attach(reply)
+    this.#stream.announce('endpoint', endpoint)
+  }
+
+  /** @throws ProxyError `upstream_busy`, `upstream_ended`, `message_invalid` */
+  post(message: ClientMessage): void {
+    if (!this.#peer) throw new ProxyError('upstream_ended')
+    if (message.kind !== 'request') return this.#peer.tell(message)
+    this.#peer.request(message, {
+      related: (text) => this.#stream?.send(text),
+      response: (text) => this.#stream?.send(text),
+      failed: (error) => this.#stream?.send(formatRefusal(message.idKey, error)),
+    })
+  }
+
+  message(message: ChildMessage): void {
+    this.#stream?.send(message.text)
+  }
+
+  ended(_error: ProxyError): void {
+    this.#finish()
+  }
+
+  keepAlive(): void {
+    this.#stream?.keepAlive()
+  }
+
+  end(): void {
+    if (this.#isOver) return
+    this.#finish()
+    this.#peer?.end()
+  }
+
+  #finish(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#stream?.end()
+    this.#onOver()
+  }
+}

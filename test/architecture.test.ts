@@ -1,0 +1,127 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { findImports, readSources, type SourceFile } from './architecture/imports.ts'
+import {
+  type Architecture,
+  findCycles,
+  findForbiddenImports,
+  findHomelessPackages,
+  findLostImports,
+} from './architecture/rules.ts'
+
+/** The table of DESIGN.md, "Folders". */
+const architecture: Architecture = {
+  core: { mayImport: [], homeOf: [] },
+  config: { mayImport: ['core'], homeOf: ['zod', 'yaml'] },
+  http: { mayImport: ['core'], homeOf: [] },
+  mcp: { mayImport: ['core'], homeOf: [] },
+  oauth: { mayImport: ['core'], homeOf: ['jose', 'undici'] },
+  policy: { mayImport: ['core'], homeOf: [] },
+  upstream: { mayImport: ['core', 'http', 'mcp'], homeOf: ['undici'] },
+  telemetry: { mayImport: ['core'], homeOf: ['pino', 'pino-pretty'] },
+  pipeline: { mayImport: ['core', 'http', 'mcp', 'oauth'], homeOf: [] },
+  'app.ts': {
+    mayImport: ['core', 'config', 'http', 'mcp', 'oauth', 'policy', 'upstream', 'telemetry', 'pipeline'],
+    // For the type of a destination of log lines, which is part of its public API.
+    homeOf: ['pino'],
+  },
+  cli: { mayImport: ['app.ts', 'config', 'core'], homeOf: [] },
+}
+
+const folder = new URL('../src/', import.meta.url).pathname
+const sources = readSources(folder)
+
+describe('the sources', () => {
+  it('import between folders only what the table permits', () => {
+    expect(findForbiddenImports(sources, architecture)).toEqual([])
+  })
+
+  it('import packages only in their home', () => {
+    expect(findHomelessPackages(sources, architecture)).toEqual([])
+  })
+
+  it('have no import cycles', () => {
+    expect(findCycles(sources)).toEqual([])
+  })
+
+  it('import files that are there', () => {
+    expect(findLostImports(sources)).toEqual([])
+  })
+
+  it('use every package that is a dependency', () => {
+    const { dependencies } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+    const homes = new Set(Object.values(architecture).flatMap(({ homeOf }) => homeOf))
+    expect(Object.keys(dependencies).sort()).toEqual([...homes].sort())
+  })
+
+  it('exit in one place', () => {
+    const exits = sources.filter(({ path }) => /\bprocess\.(?:exit\b|exitCode|abort)/.test(readFileSync(folder + path, 'utf8')))
+    expect(exits.map(({ path }) => path)).toEqual(['cli/main.ts'])
+  })
+})
+
+describe('the scanner behind this', () => {
+  const file = (path: string, ...names: string[]): SourceFile => ({
+    path,
+    imports: names.map((name) => ({ name, typeOnly: false })),
+  })
+
+  it('sees every way to import', () => {
+    const text = `
+      import a from 'a'
+      import { b,
+        c } from "b"
+      import type { D } from './d.ts'
+      import 'e'
+      export { f } from '../f.ts'
+      export * from 'g'
+      const h = await import('h')
+      type I = typeof import('i')
+      const j = require('j')
+      import { type k } from 'k' // from 'not-this'
+      /* import l from 'not-that' */
+      const url = 'http://x' // the slashes of a string end nothing
+      import m from 'm'
+    `
+    const found = findImports(text)
+    expect(found.map(({ name }) => name).sort()).toEqual(['../f.ts', './d.ts', 'a', 'b', 'e', 'g', 'h', 'i', 'j', 'k', 'm'])
+    expect(found.filter(({ typeOnly }) => typeOnly).map(({ name }) => name)).toEqual(['./d.ts'])
+  })
+
+  it('finds imports of the wrong folder, of types too, and folders without a row', () => {
+    expect(
+      findForbiddenImports(
+        [file('http/a.ts', '../oauth/b.ts', '../core/c.ts', './d.ts'), file('core/x.ts', '../config/y.ts'), file('new/z.ts')],
+        architecture,
+      ),
+    ).toEqual(['http/a.ts imports oauth/b.ts', 'core/x.ts imports config/y.ts', 'new/z.ts: the table has no row for new'])
+  })
+
+  it('finds packages outside of their home', () => {
+    expect(
+      findHomelessPackages([file('http/a.ts', 'zod/v4', 'node:fs'), file('config/b.ts', 'zod', 'jose')], architecture),
+    ).toEqual(['http/a.ts imports zod', 'config/b.ts imports jose'])
+  })
+
+  it('finds cycles of any length', () => {
+    const files = [
+      file('a.ts', './b.ts'),
+      file('b.ts', './c.ts'),
+      file('c.ts', './a.ts'),
+      file('d.ts', './d.ts'),
+      file('e.ts', './a.ts'),
+    ]
+    expect(findCycles(files)).toEqual(['a.ts → b.ts → c.ts → a.ts', 'd.ts → d.ts'])
+    const byType = { path: 'b.ts', imports: [{ name: './a.ts', typeOnly: true }] }
+    expect(findCycles([file('a.ts', './b.ts'), byType])).toEqual([])
+  })
+
+  it('finds imports of files that are not there', () => {
+    expect(findLostImports([file('a/b.ts', '../c.ts', './d.ts'), file('c.ts')])).toEqual(['a/b.ts imports a/d.ts'])
+  })
+
+  it('has read the sources', () => {
+    expect(sources.length).toBeGreaterThan(50)
+    expect(sources.flatMap(({ imports }) => imports).length).toBeGreaterThan(100)
+  })
+})

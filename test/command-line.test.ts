@@ -1,0 +1,288 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { type IncomingMessage, request } from 'node:http'
+import { type AddressInfo, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { answerJson, startRecordingUpstream } from './support/recording-upstream.ts'
+import { startIssuer } from './support/tokens.ts'
+
+const main = new URL('../src/cli/main.ts', import.meta.url).pathname
+const directory = mkdtempSync(join(tmpdir(), 'cli-'))
+const running = new Set<ChildProcess>()
+
+const cleanups: (() => Promise<unknown>)[] = []
+
+afterEach(async () => {
+  for (const child of running) child.kill('SIGKILL')
+  await Promise.all(cleanups.splice(0).map((cleanup) => cleanup()))
+})
+afterAll(() => rmSync(directory, { recursive: true }))
+
+interface Running {
+  readonly child: ChildProcess
+  readonly written: { output: string; error: string }
+  readonly exit: Promise<number | null>
+  /** Resolves with the groups of the first match in standard error. */
+  waitFor(pattern: RegExp): Promise<RegExpExecArray>
+}
+
+function start(argv: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
+  const child = spawn(process.execPath, [main, ...argv], { cwd: directory, env: { ...process.env, ...env } })
+  running.add(child)
+  const written = { output: '', error: '' }
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    written.output += chunk
+  })
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+    written.error += chunk
+  })
+  const exit = once(child, 'close').then(([code]) => {
+    running.delete(child)
+    return code as number | null
+  })
+  return {
+    child,
+    written,
+    exit,
+    async waitFor(pattern) {
+      for (;;) {
+        const match = pattern.exec(written.error)
+        if (match) return match
+        const ended = await Promise.race([once(child.stderr, 'data').then(() => false), exit.then(() => true)])
+        if (ended && !pattern.test(written.error)) throw new Error(`ended without ${pattern}: ${written.error}`)
+      }
+    },
+  }
+}
+
+async function run(argv: readonly string[], env?: NodeJS.ProcessEnv) {
+  const { exit, written } = start(argv, env)
+  return { code: await exit, ...written }
+}
+
+function write(name: string, content: string): string {
+  writeFileSync(join(directory, name), content)
+  return name
+}
+
+const issuer = 'https://idp.invalid'
+const server = ['--upstream', 'http://127.0.0.1:1/mcp', '--issuer', issuer]
+
+/** Posts a message on a connection of its own. */
+async function post(url: string, token: string, body: string): Promise<{ status: number | undefined; text: string }> {
+  const headers = {
+    authorization: `Bearer ${token}`,
+    'content-type': 'application/json',
+    accept: 'application/json, text/event-stream',
+  }
+  const sent = request(url, { method: 'POST', agent: false, headers }).end(body)
+  const [response] = (await once(sent, 'response')) as [IncomingMessage]
+  return { status: response.statusCode, text: await text(response) }
+}
+
+/** A proxy with a request that waits for its MCP server. */
+async function startBusy() {
+  let release = () => {}
+  const gate = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  const upstream = await startRecordingUpstream(async (request, response) => {
+    await gate
+    await answerJson({ jsonrpc: '2.0', id: 1, result: {} })(request, response)
+  })
+  const authorizationServer = await startIssuer({ audience: 'cli-test' })
+  cleanups.push(
+    () => upstream.close(),
+    () => authorizationServer.close(),
+  )
+  const flags = [
+    '--upstream',
+    `${upstream.origin}/mcp`,
+    '--issuer',
+    authorizationServer.issuer,
+    '--audience',
+    'cli-test',
+    '--path',
+    '/mcp',
+    '--port',
+    '0',
+  ]
+  const proxy = start(flags)
+  const [, url = ''] = await proxy.waitFor(/is listening on (\S+)\n/)
+  const answered = post(`${url}/mcp`, await authorizationServer.mint(), '{"jsonrpc":"2.0","id":1,"method":"ping"}')
+  answered.catch(() => undefined)
+  await upstream.waitForRequest(0)
+  return { proxy, url, answered, release }
+}
+
+describe('open-mcp-auth-proxy', () => {
+  it('shows help and version', async () => {
+    const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+    expect(await run(['--version'])).toEqual({ code: 0, output: `${version}\n`, error: '' })
+    const help = await run(['--help'])
+    expect(help).toMatchObject({ code: 0, error: '' })
+    expect(help.output).toMatch(/Exit codes:\n +0 .*\n +1 .*\n +2 /)
+  })
+
+  it('prints the JSON Schema that is committed', async () => {
+    const { code, output } = await run(['schema'])
+    expect(code).toBe(0)
+    expect(output).toBe(readFileSync(new URL('../docs/config.schema.json', import.meta.url), 'utf8'))
+  })
+
+  it('prints the catalogue of errors', async () => {
+    const { code, output } = await run(['errors'])
+    expect(code).toBe(0)
+    expect(output).toMatch(/^token_expired +401 +invalid_token +-31401 /m)
+    expect(output).toMatch(/^header_mismatch +400 +-32020 /m)
+  })
+
+  it('ends quietly when whoever reads has read enough', async () => {
+    const { child, exit, written } = start(['schema'])
+    child.stdout?.destroy()
+    expect(await exit).toBe(0)
+    expect(written.error).toBe('')
+  })
+
+  it.each([[['--nonsense']], [['--demo', '--debug']], [[]]])('exits with 2 for %j, without colours', async (argv) => {
+    const { code, output, error } = await run(argv, { FORCE_COLOR: '1' })
+    expect({ code, output }).toEqual({ code: 2, output: '' })
+    expect(error).toMatch(/^error .+\n$/)
+    expect(error).not.toContain('\u001b')
+  })
+})
+
+describe('check', () => {
+  it('prints the table of routes and the notices', async () => {
+    const file = write(
+      'routes.yaml',
+      `issuers: [${issuer}]\nservers: [{ path: /mcp, upstream: "http://127.0.0.1:1/x?key=hunter2", scopes: [a], forward_access_token: true, rules: [{ tool: t, scopes: [b] }] }]\n`,
+    )
+    const { code, output, error } = await run(['check', '--config', file])
+    expect({ code, error }).toEqual({ code: 0, error: '' })
+    expect(output).toMatch(
+      /^\/mcp +mcp +Streamable HTTP +http:\/\/127\.0\.0\.1:1\/x +https:\/\/idp\.invalid +http:\/\/localhost:8080\/mcp +a$/m,
+    )
+    expect(output).toMatch(/^mcp +tool t +b$/m)
+    expect(output).toMatch(/^notice .*forward_access_token/m)
+    expect(output).not.toContain('hunter2')
+    expect(output).not.toContain('\u001b')
+  })
+
+  it('exits with 2 and names every mistake with its line, never a secret', async () => {
+    const file = write(
+      'wrong.yaml',
+      'issuers: [http://idp.example.com]\nsession_key: hunter2\nservers:\n  - path: /mcp/\n    upstreem: x\n',
+    )
+    const { code, output, error } = await run(['check', '--config', file])
+    expect({ code, output }).toEqual({ code: 2, output: '' })
+    expect(error).toMatch(/^The configuration has 5 mistakes:$/m)
+    expect(error).toMatch(/^servers\[0\]\.path \(line 4, column 5\)\n .+\n {2}Fix: Write "\/mcp"\.$/m)
+    expect(error).not.toContain('hunter2')
+    expect(error).not.toContain('\u001b')
+  })
+
+  it('accepts a file of the Go proxy', async () => {
+    const file = new URL('fixtures/go-proxy/shipped-v1.2.yaml', import.meta.url).pathname
+    const { code, output } = await run(['check', '--config', file])
+    expect(code).toBe(0)
+    expect(output).toMatch(/^notice timeout_seconds: /m)
+    expect(output).not.toContain('sandbox-secret')
+  })
+
+  it('exits with 2 when there is no such file', async () => {
+    expect(await run(['check', '--config', 'missing.yaml'])).toMatchObject({
+      code: 2,
+      error: expect.stringMatching(/no such file/),
+    })
+  })
+})
+
+describe('migrate', () => {
+  it('prints a file that check accepts', async () => {
+    const old = new URL('fixtures/go-proxy/top-level.yaml', import.meta.url).pathname
+    const { code, output } = await run(['migrate', old])
+    expect(code).toBe(0)
+    expect(await run(['check', '--config', write('migrated.yaml', output)])).toMatchObject({ code: 0 })
+  })
+
+  it('exits with 2 for what this version cannot serve', async () => {
+    const old = new URL('fixtures/go-proxy/stdio.yaml', import.meta.url).pathname
+    const { code, output, error } = await run(['migrate', old])
+    expect({ code, output }).toEqual({ code: 2, output: '' })
+    expect(error).toMatch(/not supported by this version yet/)
+    expect(error).not.toContain('process-secret')
+  })
+})
+
+describe('serve', () => {
+  it('says where it listens and what to tell clients, and exits with 0 after SIGTERM', async () => {
+    const proxy = start([...server, '--port', '0'])
+    const [, url] = await proxy.waitFor(/is listening on (http:\/\/127\.0\.0\.1:\d+)\n/)
+    const port = new URL(url ?? '').port
+    await proxy.waitFor(new RegExp(`for clients +http://localhost:${port}/mcp\n`))
+    await proxy.waitFor(new RegExp(`metadata +http://localhost:${port}/\\.well-known/oauth-protected-resource/mcp\n`))
+    const response = await fetch(`http://localhost:${port}/.well-known/oauth-protected-resource/mcp`)
+    expect(await response.json()).toMatchObject({ resource: `http://localhost:${port}/mcp`, authorization_servers: [issuer] })
+    proxy.child.kill('SIGTERM')
+    expect(await proxy.exit).toBe(0)
+    expect(proxy.written.error).not.toContain('\u001b')
+    for (const line of proxy.written.output.trim().split('\n')) expect(() => JSON.parse(line)).not.toThrow()
+  })
+
+  it('lets running requests finish after SIGTERM, takes no new ones, and exits with 0', async () => {
+    const { proxy, url, answered, release } = await startBusy()
+    proxy.child.kill('SIGTERM')
+    await proxy.waitFor(/Stopping/)
+    await expect(fetch(`${url}/healthz`)).rejects.toThrow()
+    release()
+    const { status, text: body } = await answered
+    expect({ status, body: JSON.parse(body) }).toMatchObject({ status: 200, body: { id: 1, result: {} } })
+    expect(await proxy.exit).toBe(0)
+  })
+
+  it('stops at once, with 1, at a second signal', async () => {
+    const { proxy, answered } = await startBusy()
+    proxy.child.kill('SIGTERM')
+    await proxy.waitFor(/Stopping/)
+    proxy.child.kill('SIGINT')
+    expect(await proxy.exit).toBe(1)
+    await expect(answered).rejects.toThrow()
+  })
+
+  it('exits with 1 when the port is in use', async () => {
+    const other = createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const { port } = other.address() as AddressInfo
+    const { code, error } = await run([...server, '--port', String(port)])
+    other.close()
+    expect(code).toBe(1)
+    expect(error).toMatch(new RegExp(`Port ${port} of 127\\.0\\.0\\.1 is in use`))
+  })
+
+  it('exits with 2 before it listens when a secret is missing', async () => {
+    const file = write(
+      'secret.yaml',
+      `issuers: [${issuer}]\nsession_key: { env: NO_SUCH_VARIABLE }\nservers: [{ path: /mcp, upstream: "http://127.0.0.1:1/mcp" }]\n`,
+    )
+    expect(await run(['--config', file])).toMatchObject({ code: 2, output: '', error: expect.stringMatching(/NO_SUCH_VARIABLE/) })
+  })
+
+  it('reads config.yaml of the working directory, tells the notices, and never a secret', async () => {
+    const key = 'hunter2'.repeat(8)
+    write(
+      'config.yaml',
+      `listen: { port: 0 }\nissuers: [${issuer}]\nsession_key: { env: KEY }\nservers: [{ path: /here, upstream: "http://127.0.0.1:1/mcp", forward_access_token: true }]\n`,
+    )
+    const proxy = start(['--debug'], { KEY: key })
+    await proxy.waitFor(/notice server here: forward_access_token/)
+    proxy.child.kill('SIGTERM')
+    expect(await proxy.exit).toBe(0)
+    expect(JSON.stringify(proxy.written)).not.toContain(key)
+    rmSync(join(directory, 'config.yaml'))
+  })
+})

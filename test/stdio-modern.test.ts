@@ -1,0 +1,255 @@
+import { fileURLToPath } from 'node:url'
+import { afterEach, describe, expect, it } from 'vitest'
+import { openStdioGate, type StdioGate } from './support/gate.ts'
+import {
+  callModern,
+  createRequest,
+  openSession,
+  readAnswer,
+  readEvents,
+  readMessages,
+  sendMcp,
+  sendModern,
+  textOf,
+} from './support/mcp-requests.ts'
+
+const scripted = [process.execPath, fileURLToPath(new URL('./fixtures/stdio/scripted-server.mjs', import.meta.url))]
+
+let gate: StdioGate
+const open = async (era: string, plan: Partial<Parameters<typeof openStdioGate>[0]> = {}) => {
+  gate = await openStdioGate({ command: scripted, env: { ERA: era }, ...plan })
+  return gate.origin
+}
+afterEach(() => gate.close())
+const pidOf = async (origin: string, user = 'alice') => textOf(await readAnswer(callModern(origin, 'pid', {}, { user })))
+
+describe.each(['modern', 'both'])('a client of 2026-07-28 with a server that speaks it (%s)', (era) => {
+  it('is answered without a session, by the same child each time', async () => {
+    const origin = await open(era)
+    const response = await sendModern(origin, 'server/discover')
+    expect(response.status).toBe(200)
+    expect(response.headers.get('mcp-session-id')).toBeNull()
+    expect((await readAnswer(response)).result.supportedVersions).toEqual(['2026-07-28'])
+    expect(await pidOf(origin)).toBe(await pidOf(origin))
+  })
+
+  it('gets its own ids, progress tokens and notifications back', async () => {
+    const origin = await open(era)
+    const calls = Array.from({ length: 10 }, () =>
+      callModern(origin, 'progress', { count: 3, pause: 5 }, { id: 'same', meta: { progressToken: 'same' } }),
+    )
+    for (const response of calls) {
+      const messages = await readMessages(await response)
+      expect(messages.map(({ params }) => params?.progress)).toEqual([1, 2, 3, undefined])
+      expect(messages[0]!.params.progressToken).toBe('same')
+      expect(messages.at(-1)!.id).toBe('same')
+    }
+  })
+
+  it('is told of changes on the stream that it listens on', async () => {
+    const origin = await open(era)
+    const events = readEvents(
+      await sendModern(origin, 'subscriptions/listen', { notifications: { toolsListChanged: true } }, { id: 'l' }),
+    )
+    const next = async () => JSON.parse((await events.next()).value!.data)
+    expect(await next()).toMatchObject({
+      method: 'notifications/subscriptions/acknowledged',
+      params: { _meta: { 'io.modelcontextprotocol/subscriptionId': 'l' } },
+    })
+    await readAnswer(callModern(origin, 'changed'))
+    expect(await next()).toMatchObject({
+      method: 'notifications/tools/list_changed',
+      params: { _meta: { 'io.modelcontextprotocol/subscriptionId': 'l' } },
+    })
+    await events.return(undefined)
+    await gate.waitForStderr('cancelled')
+  })
+
+  it('has log messages on the request that asked for them and on no other', async () => {
+    const origin = await open(era)
+    const level = { 'io.modelcontextprotocol/logLevel': 'info' }
+    const responses = ['a', 'b', 'c'].map((data) => callModern(origin, 'log', { count: 20, data }, { meta: level }))
+    for (const [index, data] of ['a', 'b', 'c'].entries()) {
+      const messages = await readMessages(await responses[index]!)
+      expect(messages.slice(0, -1).map(({ params }) => params.data)).toEqual(Array.from({ length: 20 }, (_, i) => `${data} ${i}`))
+    }
+    expect(await readMessages(await callModern(origin, 'log', { count: 5 }))).toHaveLength(1)
+  })
+
+  it('cancels by going away', async () => {
+    const origin = await open(era)
+    const abort = new AbortController()
+    const answer = callModern(origin, 'hang', {}, { signal: abort.signal })
+    await gate.waitForStderr('hanging')
+    abort.abort()
+    await expect(answer).rejects.toThrow()
+    await gate.waitForStderr('cancelled')
+  })
+
+  it('has a child apart from other users’, unless children are shared', async () => {
+    const origin = await open(era)
+    expect(await pidOf(origin, 'alice')).not.toBe(await pidOf(origin, 'bob'))
+    await gate.close()
+    const shared = await open(era, { processPer: 'shared' })
+    expect(await pidOf(shared, 'alice')).toBe(await pidOf(shared, 'bob'))
+  })
+
+  it('gets 404 for a method that is not known, 400 for metadata that is missing, 405 for GET', async () => {
+    const origin = await open(era)
+    expect((await sendModern(origin, 'no/such')).status).toBe(404)
+    const body = createRequest('tools/list', { _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' } })
+    const headers = { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/list' }
+    const response = await sendMcp(`${origin}/mcp`, { headers, body })
+    expect(response.status).toBe(400)
+    expect((await readAnswer(response)).error.code).toBe(-32602)
+    expect((await sendMcp(`${origin}/mcp`, { method: 'GET', headers })).status).toBe(405)
+  })
+})
+
+describe('a client of an older revision with a server that speaks 2026-07-28 alone', () => {
+  it('hears what the server says to initialize, and gets no session', async () => {
+    const session = await openSession(await open('modern'))
+    expect(session.id).toBe('')
+    expect(session.opened.error.code).toBe(-32601)
+  })
+})
+
+describe('a client of 2026-07-28 with a server of an older revision', () => {
+  const asking = { capabilities: { elicitation: {} } }
+  const question = {
+    method: 'elicitation/create',
+    params: { message: 'Name?', requestedSchema: { type: 'object', properties: {} } },
+  }
+  const inputRequired = async (response: Promise<Response>) => {
+    const { result } = await readAnswer(response)
+    expect(result.resultType).toBe('input_required')
+    return result
+  }
+  const retry = (origin: string, state: string, inputResponses: object, name = 'ask', more: object = {}) =>
+    sendModern(origin, 'tools/call', { name, arguments: question, requestState: state, inputResponses }, { ...asking, ...more })
+
+  it('discovers what the server said when it was initialized', async () => {
+    const { result } = await readAnswer(sendModern(await open('legacy'), 'server/discover'))
+    expect(result).toMatchObject({
+      resultType: 'complete',
+      supportedVersions: ['2026-07-28'],
+      capabilities: { tools: { listChanged: true } },
+      instructions: 'Do as told.',
+      cacheScope: 'private',
+      _meta: { 'io.modelcontextprotocol/serverInfo': { name: 'scripted' } },
+    })
+  })
+
+  it('gets results in their modern form', async () => {
+    const origin = await open('legacy')
+    const tools = (await readAnswer(sendModern(origin, 'tools/list'))).result
+    expect(tools).toMatchObject({ resultType: 'complete', ttlMs: 0, cacheScope: 'private' })
+    const resources = (await readAnswer(sendModern(origin, 'resources/list'))).result
+    expect(resources._meta).toMatchObject({ own: true, 'io.modelcontextprotocol/serverInfo': { name: 'scripted' } })
+    expect((await readAnswer(sendModern(origin, 'resources/read', { uri: 'x:y' }))).error.code).toBe(-32602)
+    const line = Buffer.from(
+      textOf(await readAnswer(callModern(origin, 'line', { n: 1 }, { meta: { traceparent: '00-x' } }))),
+      'base64',
+    )
+    expect(JSON.parse(line.toString()).params).toEqual({ name: 'line', arguments: { n: 1 }, _meta: { traceparent: '00-x' } })
+  })
+
+  it('is refused methods that 2026-07-28 does not have, and revisions that nobody has', async () => {
+    const origin = await open('legacy')
+    for (const method of ['initialize', 'ping', 'logging/setLevel', 'resources/subscribe'])
+      expect((await sendModern(origin, method, { uri: 'x:y' })).status).toBe(404)
+    const _meta = { 'io.modelcontextprotocol/protocolVersion': '2031-01-01', 'io.modelcontextprotocol/clientCapabilities': {} }
+    const headers = { 'mcp-protocol-version': '2031-01-01', 'mcp-method': 'tools/list' }
+    const response = await sendMcp(`${origin}/mcp`, { headers, body: createRequest('tools/list', { _meta }) })
+    expect(response.status).toBe(400)
+    expect((await readAnswer(response)).error).toMatchObject({ code: -32022, data: { supported: ['2026-07-28'] } })
+  })
+
+  it('is told that input is required, and the call goes on where it waited', async () => {
+    const origin = await open('legacy')
+    const { inputRequests, requestState } = await inputRequired(callModern(origin, 'ask', question, asking))
+    expect(inputRequests['1']).toEqual(question)
+    const answer = await readAnswer(
+      retry(origin, requestState, { 1: { action: 'accept', content: { name: 'Ada' } } }, 'ask', { id: 'again' }),
+    )
+    expect(answer).toMatchObject({ id: 'again', result: { resultType: 'complete' } })
+    expect(textOf(answer)).toContain('Ada')
+  })
+
+  it('may be asked again in the same call, and again for what it left out', async () => {
+    const origin = await open('legacy')
+    const first = await inputRequired(callModern(origin, 'askTwice', question, asking))
+    const same = await inputRequired(retry(origin, first.requestState, {}, 'askTwice'))
+    expect(same.inputRequests).toEqual(first.inputRequests)
+    const second = await inputRequired(retry(origin, same.requestState, { 1: { action: 'decline' } }, 'askTwice'))
+    expect(Object.keys(second.inputRequests)).toEqual(['2'])
+    expect(textOf(await readAnswer(retry(origin, second.requestState, { 2: { action: 'cancel' } }, 'askTwice')))).toBe(
+      '[{"action":"decline"},{"action":"cancel"}]',
+    )
+  })
+
+  it('cannot continue what is someone else’s, what is used up, or another request', async () => {
+    const origin = await open('legacy')
+    const { requestState } = await inputRequired(callModern(origin, 'ask', question, asking))
+    const answers = { 1: { action: 'accept' } }
+    expect((await readAnswer(retry(origin, requestState, answers, 'ask', { user: 'mallory' }))).error.code).toBe(-32602)
+    expect((await readAnswer(retry(origin, requestState, answers, 'askTwice'))).error.code).toBe(-32602)
+    expect((await readAnswer(retry(origin, requestState, answers))).result.resultType).toBe('complete')
+    expect((await readAnswer(retry(origin, requestState, answers))).error.code).toBe(-32602)
+  })
+
+  it('is not asked for what it cannot do: the server is told so', async () => {
+    const origin = await open('legacy')
+    expect(textOf(await readAnswer(callModern(origin, 'ask', question)))).toContain('-32601')
+    expect(textOf(await readAnswer(callModern(origin, 'ask', { method: 'roots/list', params: {} }, asking)))).toContain(
+      'has not declared roots',
+    )
+    expect(textOf(await readAnswer(callModern(origin, 'capabilities', {}, asking)))).toBe('{"elicitation":{}}')
+  })
+
+  it('visits a URL and calls again where the server asks for that with its old error', async () => {
+    const origin = await open('legacy')
+    const able = { capabilities: { elicitation: { url: {} } } }
+    const { inputRequests, requestState } = await inputRequired(callModern(origin, 'urlNeeded', {}, able))
+    expect(inputRequests['1']).toEqual({
+      method: 'elicitation/create',
+      params: { mode: 'url', url: 'https://example.com/connect', message: 'Connect' },
+    })
+    const again = sendModern(
+      origin,
+      'tools/call',
+      { name: 'urlNeeded', arguments: {}, requestState, inputResponses: { 1: { action: 'accept' } } },
+      able,
+    )
+    expect((await readAnswer(again)).result.resultType).toBe('input_required')
+    const unable = await callModern(origin, 'urlNeeded')
+    expect(unable.status).toBe(400)
+    expect((await readAnswer(unable)).error).toMatchObject({
+      code: -32021,
+      data: { requiredCapabilities: { elicitation: { url: {} } } },
+    })
+  })
+
+  it('listens to changes that the server announces in the old way', async () => {
+    const origin = await open('legacy')
+    const notifications = { toolsListChanged: true, promptsListChanged: true, resourceSubscriptions: ['x:y'] }
+    const events = readEvents(await sendModern(origin, 'subscriptions/listen', { notifications }, { id: 7 }))
+    const next = async () => JSON.parse((await events.next()).value!.data)
+    expect((await next()).params.notifications).toEqual({ toolsListChanged: true, resourceSubscriptions: ['x:y'] })
+    await readAnswer(callModern(origin, 'changed', { method: 'notifications/resources/updated', params: { uri: 'other:y' } }))
+    await readAnswer(callModern(origin, 'changed', { method: 'notifications/resources/updated', params: { uri: 'x:y' } }))
+    expect(await next()).toMatchObject({ params: { uri: 'x:y', _meta: { 'io.modelcontextprotocol/subscriptionId': 7 } } })
+    await events.return(undefined)
+    await gate.waitForStderr('unsubscribed x:y')
+  })
+
+  it('hears log messages at the level that it asks for, with the request that asks', async () => {
+    const origin = await open('legacy')
+    const messages = await readMessages(
+      await callModern(origin, 'log', { count: 2 }, { meta: { 'io.modelcontextprotocol/logLevel': 'debug' } }),
+    )
+    expect(messages).toHaveLength(3)
+    expect(textOf(messages[2]!)).toBe('logged 2 at debug')
+    expect(await readMessages(await callModern(origin, 'log', { count: 2 }))).toHaveLength(1)
+  })
+})
