@@ -1,5 +1,5 @@
 import { escapeHtml, formatFormTarget, formatRedirectHost, type Page, renderPage } from '../../src/broker/page.ts'
-import type { Scope, User } from './users.ts'
+import { IDENTITY_SCOPE, type Scope, type User } from './users.ts'
 
 /** Who asks for access, as far as it is known. Everything but the redirect URI is the client's own claim. */
 export interface Asking {
@@ -30,8 +30,9 @@ ${failure}
 
 /** Asks whether the client may have the scopes. */
 export function renderConsentPage(asking: Asking, user: User, resource: string | undefined, wanted: readonly Scope[]): Page {
-  const permitted = wanted.filter(({ name }) => user.mayGrant.includes(name))
-  const refused = wanted.filter(({ name }) => !user.mayGrant.includes(name))
+  const mayGrant = (scope: Scope) => scope === IDENTITY_SCOPE || user.mayGrant.includes(scope.name)
+  const permitted = wanted.filter(mayGrant)
+  const refused = wanted.filter((scope) => !mayGrant(scope))
   return renderAskingPage(
     'Allow access?',
     `<h1>Allow ${escapeHtml(asking.clientName)} to act for you?</h1>

@@ -45,7 +45,11 @@ export function createProvider(plan: ProviderPlan, keys: readonly [JWK & { kid: 
     },
     interactions: { url: (_ctx, interaction) => `/sign-in/${interaction.uid}` },
     cookies: { keys: plan.cookieKeys, long: { signed: true, sameSite: 'lax' }, short: { signed: true, sameSite: 'lax' } },
-    findAccount: (_ctx, id) => (plan.users.some(({ name }) => name === id) ? formatAccount(id) : undefined),
+    claims: { openid: ['sub'], profile: ['name'], email: ['email', 'email_verified'], groups: ['groups'] },
+    findAccount: (_ctx, id) => {
+      const user = plan.users.find(({ name }) => name === id)
+      return user && formatAccount(user)
+    },
     // Everyone is asked each time: a client can't collect permissions that somebody once gave to another window.
     loadExistingGrant: async (ctx) => {
       const id = ctx.oidc.result?.consent?.grantId
@@ -69,8 +73,8 @@ export function createProvider(plan: ProviderPlan, keys: readonly [JWK & { kid: 
   return provider
 }
 
-function formatAccount(id: string) {
-  return { accountId: id, claims: () => ({ sub: id }) }
+function formatAccount({ name, claims }: User) {
+  return { accountId: name, claims: () => ({ ...claims, sub: name }) }
 }
 
 /** What clients are when they don't say. MCP clients are mostly public, native applications (RFC 8252). */

@@ -21,7 +21,9 @@ export function listUserScopes(
 function isMet({ claim, values }: ClaimCondition, claims: Claims): boolean {
   if (claim === 'email_domain') return isDomainAmong(values, claims)
   const held = readClaim(claims, claim)
-  const texts = (Array.isArray(held) ? held : [held]).map((value) => (typeof value === 'number' || typeof value === 'boolean' ? String(value) : value))
+  const texts = (Array.isArray(held) ? held : [held]).map((value) =>
+    typeof value === 'number' || typeof value === 'boolean' ? String(value) : value,
+  )
   return texts.some((text) => typeof text === 'string' && values.includes(text))
 }
 

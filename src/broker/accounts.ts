@@ -62,7 +62,11 @@ function isDue({ tokens }: SignedInUser, clock: Clock): boolean {
   return tokens.refreshToken !== undefined && tokens.expiresAt !== undefined && clock.wall() >= tokens.expiresAt - EARLY_MS
 }
 
-async function refreshOnce(user: SignedInUser, vault: Vault<SignedInUser>, options: AccountsOptions): Promise<SignedInUser | undefined> {
+async function refreshOnce(
+  user: SignedInUser,
+  vault: Vault<SignedInUser>,
+  options: AccountsOptions,
+): Promise<SignedInUser | undefined> {
   try {
     const fresh = await options.identityProvider.refresh(user)
     await vault.put(user.subject, fresh, planTerms(fresh, options))
@@ -77,7 +81,11 @@ async function refreshOnce(user: SignedInUser, vault: Vault<SignedInUser>, optio
  * The provider no longer knows the refresh token. That is so when the session is over, and also when another process that shares the
  * store was first to use a token which is good for one use.
  */
-async function findWinner(user: SignedInUser, vault: Vault<SignedInUser>, options: AccountsOptions): Promise<SignedInUser | undefined> {
+async function findWinner(
+  user: SignedInUser,
+  vault: Vault<SignedInUser>,
+  options: AccountsOptions,
+): Promise<SignedInUser | undefined> {
   const current = await vault.find(user.subject)
   if (current !== undefined && current.tokens.refreshToken !== user.tokens.refreshToken) return current
   await options.store.deleteGroup(groupOfAccount(user.subject))

@@ -32,7 +32,8 @@ export function createAdapter(options: AdapterOptions): AdapterFactory {
 function createModelAdapter(kind: string, options: AdapterOptions): Adapter {
   const { store, now } = options
   return {
-    upsert: (id, payload, seconds) => store.put(kind, hashId(id), formatPayload(payload), planTerms(kind, id, payload, seconds, options)),
+    upsert: (id, payload, seconds) =>
+      store.put(kind, hashId(id), formatPayload(payload), planTerms(kind, id, payload, seconds, options)),
     async find(id) {
       const text = await store.find(kind, hashId(id))
       const payload = text === undefined ? undefined : parsePayload(kind, id, text)
@@ -46,7 +47,13 @@ function createModelAdapter(kind: string, options: AdapterOptions): Adapter {
     findByUserCode: () => Promise.reject(new Error(`${kind} is not looked up by user code`)),
   }
 
-  function planTerms(model: string, id: string, payload: AdapterPayload, seconds: number | undefined, how: AdapterOptions): EntryTerms {
+  function planTerms(
+    model: string,
+    id: string,
+    payload: AdapterPayload,
+    seconds: number | undefined,
+    how: AdapterOptions,
+  ): EntryTerms {
     const lifetime = model === 'Client' ? how.unusedClientSeconds : seconds
     return {
       expiresAt: lifetime === undefined ? undefined : now() + lifetime * 1000,

@@ -29,7 +29,10 @@ export function createBrowserCookie(isSecure: boolean, key: string): BrowserCook
       response.appendHeader('set-cookie', `${name}=${secret}; Path=/; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`)
       return secret
     },
-    createFormToken: (secret, purpose) => createHmac('sha256', key).update(JSON.stringify([secret, purpose])).digest('base64url'),
+    createFormToken: (secret, purpose) =>
+      createHmac('sha256', key)
+        .update(JSON.stringify([secret, purpose]))
+        .digest('base64url'),
   }
 }
 

@@ -48,7 +48,11 @@ async function finishSignIn(scene: Scene, away: AwayUser, answer: URLSearchParam
   }
 }
 
-function findAccountTrouble({ claims }: SignedInUser, { scopes, resource }: Scene, { plan }: SignInOptions): SignInTrouble | undefined {
+function findAccountTrouble(
+  { claims }: SignedInUser,
+  { scopes, resource }: Scene,
+  { plan }: SignInOptions,
+): SignInTrouble | undefined {
   if (!mayUserSignIn(claims, plan)) return TROUBLES.account
   const possible = listUserScopes(claims, plan, resource.scopes)
   return scopes.some((scope) => possible.has(scope)) ? undefined : TROUBLES.scopes

@@ -15,7 +15,12 @@ const MOST_FAILED = 1000
 export function isWellFormedClientId(clientId: string): boolean {
   const url = URL.parse(clientId)
   return (
-    url !== null && url.href === clientId && url.protocol === 'https:' && url.pathname !== '/' && url.search === '' && url.port !== '0'
+    url !== null &&
+    url.href === clientId &&
+    url.protocol === 'https:' &&
+    url.pathname !== '/' &&
+    url.search === '' &&
+    url.port !== '0'
   )
 }
 

@@ -1,4 +1,12 @@
-import { escapeHtml, formatForeignName, formatFormTarget, formatRedirectHost, isOnThisComputer, type Page, renderPage } from './page.ts'
+import {
+  escapeHtml,
+  formatForeignName,
+  formatFormTarget,
+  formatRedirectHost,
+  isOnThisComputer,
+  type Page,
+  renderPage,
+} from './page.ts'
 
 /** Who asks for access. Everything but the redirect URI is the client's own claim. */
 export interface Asking {
@@ -66,6 +74,8 @@ function renderRefused(scopes: readonly AskedScope[]): string {
 }
 
 function renderScopes(scopes: readonly AskedScope[]): string {
-  const items = scopes.map(({ name, description }) => `<li>${escapeHtml(description)} <code class="quiet">${escapeHtml(name)}</code></li>`)
+  const items = scopes.map(
+    ({ name, description }) => `<li>${escapeHtml(description)} <code class="quiet">${escapeHtml(name)}</code></li>`,
+  )
   return `<ul>${items.join('')}</ul>`
 }

@@ -9,7 +9,8 @@ const MOST_BYTES = 16 * 1024
  * @throws Error when it is something else, or too long
  */
 export async function readForm(request: IncomingMessage): Promise<URLSearchParams> {
-  if (!/^application\/x-www-form-urlencoded(?:$|[ \t]*;)/i.test(request.headers['content-type'] ?? '')) throw new Error('not a form')
+  if (!/^application\/x-www-form-urlencoded(?:$|[ \t]*;)/i.test(request.headers['content-type'] ?? ''))
+    throw new Error('not a form')
   const chunks: Buffer[] = []
   let length = 0
   for await (const chunk of request as AsyncIterable<Buffer>) {

@@ -91,7 +91,12 @@ interface Session {
   readonly findMetadata: () => Promise<oauth.AuthorizationServer>
 }
 
-export function createIdentityProvider({ plan, redirectUri, door, clock = systemClock }: IdentityProviderOptions): IdentityProvider {
+export function createIdentityProvider({
+  plan,
+  redirectUri,
+  door,
+  clock = systemClock,
+}: IdentityProviderOptions): IdentityProvider {
   const request = {
     [oauth.customFetch]: createDoorFetch(plan, door),
     // The configuration permits http on this machine only.
@@ -108,7 +113,8 @@ export function createIdentityProvider({ plan, redirectUri, door, clock = system
     findMetadata: createMetadataSource(plan, request, clock),
   }
   return {
-    createAuthorizationUrl: (pending, wish) => guard(() => createAuthorizationUrl(session, pending, wish?.asSomebodyElse === true)),
+    createAuthorizationUrl: (pending, wish) =>
+      guard(() => createAuthorizationUrl(session, pending, wish?.asSomebodyElse === true)),
     finishSignIn: (answer, pending) => guard(() => finishSignIn(session, answer, pending)),
     refresh: (user) => guard(() => refresh(session, user)),
   }
@@ -128,7 +134,10 @@ function createAuthentication({ clientAuthentication: how }: IdentityProviderPla
 }
 
 /** Lets the library go out through our own door alone. */
-function createDoorFetch({ issuer, oauth: plain }: IdentityProviderPlan, door: SafeFetch): Session['request'][typeof oauth.customFetch] {
+function createDoorFetch(
+  { issuer, oauth: plain }: IdentityProviderPlan,
+  door: SafeFetch,
+): Session['request'][typeof oauth.customFetch] {
   const named = new Set([plain?.tokenEndpoint, plain?.userinfoEndpoint])
   return async (url, { method, headers, body, signal }) => {
     const isOurs = named.has(url) || url.startsWith(`${issuer.replace(/\/$/, '')}/.well-known/`)
@@ -139,7 +148,10 @@ function createDoorFetch({ issuer, oauth: plain }: IdentityProviderPlan, door: S
       ...(body !== null && body !== undefined && { body: String(body) }),
       ...(signal !== undefined && { signal }),
     })
-    return new Response(answer.bytes.length > 0 ? new Uint8Array(answer.bytes) : null, { status: answer.status, headers: answer.headers })
+    return new Response(answer.bytes.length > 0 ? new Uint8Array(answer.bytes) : null, {
+      status: answer.status,
+      headers: answer.headers,
+    })
   }
 }
 
@@ -185,7 +197,8 @@ async function createAuthorizationUrl(
 ): Promise<URL> {
   const metadata = await findMetadata()
   const url = new URL(metadata.authorization_endpoint ?? '')
-  if (!/^https?:$/.test(url.protocol)) throw new IdentityProviderError('suspicious', `an authorization endpoint of scheme ${url.protocol}`)
+  if (!/^https?:$/.test(url.protocol))
+    throw new IdentityProviderError('suspicious', `an authorization endpoint of scheme ${url.protocol}`)
   const parameters = {
     ...plan.authorizationParameters,
     ...(asSomebodyElse && { prompt: choosePrompt(metadata) }),
@@ -209,14 +222,31 @@ function choosePrompt(metadata: oauth.AuthorizationServer): string {
   return choosesAccount || isOidc === undefined || issuer === 'https://accounts.google.com' ? 'select_account' : 'login'
 }
 
-async function finishSignIn(session: Session, answer: URLSearchParams, { state, nonce, verifier }: PendingSignIn): Promise<SignedInUser> {
+async function finishSignIn(
+  session: Session,
+  answer: URLSearchParams,
+  { state, nonce, verifier }: PendingSignIn,
+): Promise<SignedInUser> {
   const { plan, client, authentication, request, redirectUri } = session
   const metadata = await session.findMetadata()
   // Checks `state` and `iss` (RFC 9207), and throws what the provider gave as `error`.
   const checked = oauth.validateAuthResponse(metadata, client, answer, state)
-  const response = await oauth.authorizationCodeGrantRequest(metadata, client, authentication, checked, redirectUri, verifier, request)
+  const response = await oauth.authorizationCodeGrantRequest(
+    metadata,
+    client,
+    authentication,
+    checked,
+    redirectUri,
+    verifier,
+    request,
+  )
   const isOidc = plan.oauth === undefined
-  const tokens = await oauth.processAuthorizationCodeResponse(metadata, client, response, isOidc ? { expectedNonce: nonce, requireIdToken: true } : {})
+  const tokens = await oauth.processAuthorizationCodeResponse(
+    metadata,
+    client,
+    response,
+    isOidc ? { expectedNonce: nonce, requireIdToken: true } : {},
+  )
   if (isOidc) await verifySignature(session, metadata, response)
   return describeUser(session, metadata, tokens)
 }
@@ -303,13 +333,20 @@ const SUSPICIOUS = new Set([oauth.JWT_CLAIM_COMPARISON, oauth.JSON_ATTRIBUTE_COM
 
 function explain(error: unknown): IdentityProviderError {
   const cause = { cause: error }
-  if (error instanceof oauth.AuthorizationResponseError) return new IdentityProviderError('refused', `it answers ${quote(error.error)}`, cause)
+  if (error instanceof oauth.AuthorizationResponseError)
+    return new IdentityProviderError('refused', `it answers ${quote(error.error)}`, cause)
   if (error instanceof oauth.ResponseBodyError) {
     const isOver = error.error === 'invalid_grant'
-    return new IdentityProviderError(isOver ? 'ended' : 'unavailable', `it answers ${quote(error.error)}, status ${error.status}`, cause)
+    return new IdentityProviderError(
+      isOver ? 'ended' : 'unavailable',
+      `it answers ${quote(error.error)}, status ${error.status}`,
+      cause,
+    )
   }
-  const { code, message } = error instanceof Error ? (error as Error & { code?: string }) : { code: undefined, message: String(error) }
-  const isSuspicious = code !== undefined && (SUSPICIOUS.has(code) || (code === oauth.INVALID_RESPONSE && /iss|state/.test(message)))
+  const { code, message } =
+    error instanceof Error ? (error as Error & { code?: string }) : { code: undefined, message: String(error) }
+  const isSuspicious =
+    code !== undefined && (SUSPICIOUS.has(code) || (code === oauth.INVALID_RESPONSE && /iss|state/.test(message)))
   return new IdentityProviderError(isSuspicious ? 'suspicious' : 'unavailable', message, cause)
 }
 

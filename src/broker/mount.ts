@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http'
 import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
+import { BROKER_PATHS } from '../core/broker-paths.ts'
 import type { BrokerPlan } from '../core/plan.ts'
 import type { Visit, VisitHandler } from '../core/visit.ts'
 import { renderErrorPage } from './error-page.ts'
 import { IdentityProviderError } from './identity-provider.ts'
 import type { Liveness } from './liveness.ts'
-import { BROKER_PATHS } from '../core/broker-paths.ts'
 import { createProvider, type ProviderOptions } from './provider.ts'
 import type { RateLimit } from './rate-limit.ts'
 import type { Registrations } from './registrations.ts'
@@ -141,14 +141,21 @@ function noteFailure(visit: Visit | undefined, error: Error): void {
 
 function explain(code: string, error: Error): { title: string; text: string } {
   if (error instanceof errors.SessionNotFound)
-    return { title: 'This sign-in is over', text: 'It took too long, it was completed already, or it was started in another browser.' }
+    return {
+      title: 'This sign-in is over',
+      text: 'It took too long, it was completed already, or it was started in another browser.',
+    }
   if (code === 'invalid_client')
     return {
       title: 'This application is not known here',
       text: 'Its registration may have expired. Remove this server from the application and add it again.',
     }
   if (code === 'invalid_redirect_uri')
-    return { title: 'This request cannot be trusted', text: 'It would have sent you to an address that the application did not register. You were sent nowhere.' }
-  if (code === 'server_error') return { title: 'Something went wrong on our side', text: 'Try again, or tell whoever runs this server.' }
+    return {
+      title: 'This request cannot be trusted',
+      text: 'It would have sent you to an address that the application did not register. You were sent nowhere.',
+    }
+  if (code === 'server_error')
+    return { title: 'Something went wrong on our side', text: 'Try again, or tell whoever runs this server.' }
   return { title: 'This request cannot be accepted', text: 'The application asked for something that is not possible here.' }
 }

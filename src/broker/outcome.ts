@@ -1,9 +1,9 @@
 import type { Interaction } from 'oidc-provider'
+import { BROKER_PATHS } from '../core/broker-paths.ts'
 import type { Visit } from '../core/visit.ts'
 import { addScopes } from './consents.ts'
 import { renderErrorPage } from './error-page.ts'
 import { isOnThisComputer, type Page, renderGoOnPage } from './page.ts'
-import { BROKER_PATHS } from '../core/broker-paths.ts'
 import type { Scene, SignInOptions } from './scene.ts'
 import type { SignInTrouble } from './troubles.ts'
 
@@ -62,7 +62,12 @@ export function sendTrouble(visit: Visit, trouble: SignInTrouble, cause: unknown
 }
 
 /** Tells the user what went wrong, and has the client told when the user goes back. */
-export async function sendTroubleBack(scene: Scene, trouble: SignInTrouble, cause: unknown, options: SignInOptions): Promise<void> {
+export async function sendTroubleBack(
+  scene: Scene,
+  trouble: SignInTrouble,
+  cause: unknown,
+  options: SignInOptions,
+): Promise<void> {
   const { visit, interaction } = scene
   const { title, text, status, code } = trouble
   visit.note(code, cause)

@@ -1,3 +1,4 @@
+import { BROKER_PATHS } from '../core/broker-paths.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { TokenVerifier } from '../core/ports.ts'
 import type { Principal } from '../core/principal.ts'
@@ -5,7 +6,6 @@ import type { Store } from '../core/store.ts'
 import { groupOfGrant } from './adapter.ts'
 import { GRANT_CLAIM, type Liveness } from './liveness.ts'
 import type { Middleware } from './middlewares.ts'
-import { BROKER_PATHS } from '../core/broker-paths.ts'
 
 export interface OwnTokensOptions {
   readonly store: Store
@@ -33,7 +33,9 @@ export function answerForOwnTokens(options: OwnTokensOptions): Middleware {
       if (principal?.clientId === client.clientId) await revoke(principal, options)
       ctx.body = ''
     } else {
-      const mayAsk = client.clientAuthMethod !== 'none' && (options.mayIntrospect.has(client.clientId) || principal?.clientId === client.clientId)
+      const mayAsk =
+        client.clientAuthMethod !== 'none' &&
+        (options.mayIntrospect.has(client.clientId) || principal?.clientId === client.clientId)
       ctx.body = principal !== undefined && mayAsk ? describe(principal) : { active: false }
     }
     ctx.status = 200

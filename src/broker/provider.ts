@@ -6,6 +6,7 @@ import {
   type KoaContextWithOIDC,
   Provider,
 } from 'oidc-provider'
+import { BROKER_PATHS } from '../core/broker-paths.ts'
 import type { BrokerPlan } from '../core/plan.ts'
 import { listUserScopes } from './access-rules.ts'
 import { type Accounts, pickClaims } from './accounts.ts'
@@ -15,7 +16,6 @@ import type { Consents } from './consents.ts'
 import { IdentityProviderError } from './identity-provider.ts'
 import { GRANT_CLAIM } from './liveness.ts'
 import { curateMetadata, type Middleware, nameDefaults, openRegistration, sayUnauthorized } from './middlewares.ts'
-import { BROKER_PATHS } from '../core/broker-paths.ts'
 import { isWebClient } from './redirect-uris.ts'
 import type { Resources } from './resources.ts'
 import type { SigningJwk } from './signing-keys.ts'
@@ -217,7 +217,12 @@ function findSole({ resources }: ProviderOptions): string {
   return resources.sole.identifier
 }
 
-async function describeResource({ plan, resources, accounts }: ProviderOptions, ctx: KoaContextWithOIDC, identifier: string, kid: string) {
+async function describeResource(
+  { plan, resources, accounts }: ProviderOptions,
+  ctx: KoaContextWithOIDC,
+  identifier: string,
+  kid: string,
+) {
   const resource = resources.find(identifier)
   if (resource === undefined) throw new errors.InvalidTarget('unknown resource')
   const subject = ctx.oidc.entities.Account?.accountId

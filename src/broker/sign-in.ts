@@ -52,7 +52,10 @@ function describeScope(name: string, descriptions: Readonly<Record<string, strin
 }
 
 /** Who is signed in here already; nobody when the client wants a fresh sign-in, or the one before came to nothing. */
-async function findSignedIn({ prompt, session, result }: Interaction, { accounts }: SignInOptions): Promise<SignedInUser | undefined> {
+async function findSignedIn(
+  { prompt, session, result }: Interaction,
+  { accounts }: SignInOptions,
+): Promise<SignedInUser | undefined> {
   if (prompt.name === 'login' || session?.accountId === undefined || result?.error !== undefined) return undefined
   return accounts.find(session.accountId)
 }

@@ -51,14 +51,20 @@ function checkProvider(provider: Draft<IdentityProviderConfig>, { isBroken, repo
   const method = settleClientAuthentication(provider)
   const hasSecret = provider.client_secret !== undefined || isBroken([...at, 'client_secret'])
   if (method !== 'none' && !hasSecret) {
-    report([...at, 'client_secret'], { reason: `is missing; \`${method}\` needs it`, fix: 'Add it as { env: NAME } or { file: path }.' })
+    report([...at, 'client_secret'], {
+      reason: `is missing; \`${method}\` needs it`,
+      fix: 'Add it as { env: NAME } or { file: path }.',
+    })
   }
   if (method === 'none' && provider.client_secret !== undefined) {
     report([...at, 'client_secret'], { reason: 'has no use with `client_authentication: none`', fix: 'Remove one of the two.' })
   }
   for (const [index, rule] of entriesOf(provider.grant)) {
     if ((rule.claim === undefined) === (rule.values === undefined) || isBroken([...at, 'grant', index])) continue
-    report([...at, 'grant', index], { reason: 'has only one of `claim` and `values`', fix: 'Write both, or neither for every user.' })
+    report([...at, 'grant', index], {
+      reason: 'has only one of `claim` and `values`',
+      fix: 'Write both, or neither for every user.',
+    })
   }
 }
 

@@ -25,7 +25,9 @@ const plainOAuth = z
   .strictObject({
     authorization_endpoint: text(findUrlFlaw).describe('Where users sign in.'),
     token_endpoint: text(findKeyUrlFlaw).describe('Where codes are exchanged.'),
-    userinfo_endpoint: text(findKeyUrlFlaw).describe('Where the claims of the user are, for example `https://api.github.com/user`.'),
+    userinfo_endpoint: text(findKeyUrlFlaw).describe(
+      'Where the claims of the user are, for example `https://api.github.com/user`.',
+    ),
     subject_claim: text(findBlankFlaw)
       .default('sub')
       .describe('Claim that identifies a user for ever. `id` at GitHub, where names can change hands.'),
@@ -39,7 +41,9 @@ export const identityProvider = z
       .describe('Issuer identifier, letter by letter as the provider’s metadata has it (OpenID Connect).'),
     oauth: plainOAuth.optional(),
     name: text(findBlankFlaw).optional().describe('What users know it by, on our pages. By default its host.'),
-    client_id: text(findBlankFlaw).describe('Client id of the proxy at the provider. Its redirect URI is `public_url` plus `/oauth/callback`.'),
+    client_id: text(findBlankFlaw).describe(
+      'Client id of the proxy at the provider. Its redirect URI is `public_url` plus `/oauth/callback`.',
+    ),
     client_secret: secret.optional().describe('Client secret of the proxy at the provider.'),
     client_authentication: z
       .enum(['client_secret_basic', 'client_secret_post', 'none'])
@@ -54,7 +58,10 @@ export const identityProvider = z
       .record(z.string(), z.string())
       .default({})
       .describe('Further parameters of the authorization request, for example `access_type: offline` at Google.'),
-    allow: z.array(allowRule).default([]).describe('Who may sign in: users who meet one of these. Without any, every user of the provider.'),
+    allow: z
+      .array(allowRule)
+      .default([])
+      .describe('Who may sign in: users who meet one of these. Without any, every user of the provider.'),
     grant: z
       .array(grantRule)
       .min(1)
@@ -77,7 +84,9 @@ const store = z
     kind: z
       .enum(['sqlite', 'memory', 'redis'])
       .default('sqlite')
-      .describe('`sqlite`: a file, for the processes of one machine. `redis`: Redis or Valkey, for several machines. `memory`: forgets all at the end.'),
+      .describe(
+        '`sqlite`: a file, for the processes of one machine. `redis`: Redis or Valkey, for several machines. `memory`: forgets all at the end.',
+      ),
     file: z.string().min(1).optional().describe('File for `sqlite`. By default `open-mcp-auth-proxy.db`.'),
     url: text(findRedisUrlFlaw).optional().describe('`redis://host:port` or `rediss://host:port`, for `redis`.'),
     password: secret.optional().describe('Password for `redis`.'),
@@ -98,7 +107,10 @@ const registration = z
 const clientMetadata = z
   .strictObject({
     enabled: z.boolean().default(true).describe('Accept URLs of metadata documents as client ids.'),
-    allow_private_network: z.boolean().default(false).describe('Fetch such documents from private networks and this machine too.'),
+    allow_private_network: z
+      .boolean()
+      .default(false)
+      .describe('Fetch such documents from private networks and this machine too.'),
     ca_file: z.string().min(1).optional().describe('Certificate authorities (PEM) to trust beside the usual ones.'),
   })
   .describe('Client ID metadata documents.')
@@ -128,7 +140,9 @@ export const broker = z
       .max(300)
       .default(30)
       .describe('Seconds for which a used refresh token may be used again, by a client that never got the answer.'),
-    grant_seconds: seconds(YEAR).default(7_776_000).describe('Seconds after which users sign in anew, whatever was refreshed meanwhile.'),
+    grant_seconds: seconds(YEAR)
+      .default(7_776_000)
+      .describe('Seconds after which users sign in anew, whatever was refreshed meanwhile.'),
     browser_seconds: seconds(YEAR).default(86_400).describe('Seconds for which a browser stays signed in.'),
     signing_key_seconds: seconds(YEAR).default(2_592_000).describe('Seconds after which tokens are signed with a new key.'),
     scope_descriptions: z

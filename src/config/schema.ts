@@ -34,7 +34,9 @@ export const configSchema = z
       ),
     issuers: list(issuerOrText)
       .default([])
-      .describe('Authorization servers whose access tokens are accepted, for every server that lists none itself, beside the proxy’s own where there is an `identity_provider`.'),
+      .describe(
+        'Authorization servers whose access tokens are accepted, for every server that lists none itself, beside the proxy’s own where there is an `identity_provider`.',
+      ),
     identity_provider: identityProvider.optional(),
     broker: broker.optional(),
     servers: servers.describe('The MCP servers behind the proxy.'),

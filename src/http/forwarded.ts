@@ -56,7 +56,9 @@ export function formatForwarded(peer: string, rawHeaders: readonly string[], rul
  */
 export function findClientAddress(peer: string, rawHeaders: readonly string[], { trusted }: ForwardedRules): string {
   if (trusted === undefined || !isTrusted(peer, trusted)) return peer
-  const chain = readChain(rawHeaders).split(', ').filter((address) => address !== '')
+  const chain = readChain(rawHeaders)
+    .split(', ')
+    .filter((address) => address !== '')
   return chain.findLast((address) => !isTrusted(address, trusted)) ?? chain[0] ?? peer
 }
 

@@ -62,7 +62,14 @@ function createIssuer(plan: IssuerPlan, options: IssuerPoolOptions): Issuer {
 }
 
 function createOwnIssuer(plan: IssuerPlan, keys: IssuerKeys): Issuer {
-  return { plan, keys, introspection: undefined, isReady: () => keys.isReady(), warm: () => keys.warm(), close: async () => keys.close() }
+  return {
+    plan,
+    keys,
+    introspection: undefined,
+    isReady: () => keys.isReady(),
+    warm: () => keys.warm(),
+    close: async () => keys.close(),
+  }
 }
 
 function createForeignIssuer(plan: IssuerPlan, { clock = systemClock, onIssue, resolveHost }: IssuerPoolOptions): Issuer {
