@@ -103,7 +103,7 @@ const reasons: Readonly<Record<number, string>> = {
  * Answers where there is no response object. What another request waits for on this socket is cut, so that this answer isn't taken for
  * its answer.
  */
-function endRaw(socket: Socket & { _httpMessage?: ServerResponse }, status: number): void {
+function endRaw(socket: Socket & { _httpMessage?: ServerResponse | null }, status: number): void {
   // Node has taken its own listener away by now, and a broken connection must break nothing else.
   socket.on('error', () => socket.destroy())
   if (!socket.writable || isAnsweringAnother(socket._httpMessage)) {
@@ -117,6 +117,7 @@ function endRaw(socket: Socket & { _httpMessage?: ServerResponse }, status: numb
 }
 
 /** A request whose body can't be read is what the status is about; one that came whole is another. */
-function isAnsweringAnother(response: ServerResponse | undefined): boolean {
-  return response !== undefined && (response.headersSent || response.req.complete)
+function isAnsweringAnother(response: ServerResponse | null | undefined): boolean {
+  // Null between two requests of a connection: Node has detached the answer of the first.
+  return response !== undefined && response !== null && (response.headersSent || response.req.complete)
 }
