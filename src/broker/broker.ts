@@ -57,8 +57,6 @@ export interface BrokerOptions {
 /** Where metadata documents of clients are looked for: on the public internet, whoever we are. */
 const NO_ISSUER = 'https://client-metadata.invalid'
 const RENEW_KEYS_MS = 10 * 60_000
-/** Authorization requests of one address within a minute: many people may sit behind one. */
-const AUTHORIZATIONS_PER_MINUTE = 120
 
 /** Starts a broker. Nothing is asked of the identity provider before somebody signs in. */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
@@ -107,7 +105,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     cookieKeys: seal.derive('cookies'),
     fetch: createDocumentFetch(clientDoor, () => clock.monotonic()),
     middlewares: [answerForOwnTokens({ store, liveness, verifier, mayIntrospect })],
-    authorizations: createRateLimit(AUTHORIZATIONS_PER_MINUTE, clock),
+    authorizations: createRateLimit(plan.authorizationsPerMinute, clock),
     onIssue,
   })
   const [formKey = ''] = seal.derive('forms')

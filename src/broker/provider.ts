@@ -52,6 +52,7 @@ export function createProvider(options: ProviderOptions, keys: readonly [Signing
     jwks: { keys: [...keys] },
     scopes: ['openid', 'offline_access'],
     responseTypes: ['code'],
+    allowOmittingSingleRegisteredRedirectUri: false,
     routes: BROKER_PATHS.provider,
     interactions: { url: (_ctx, interaction) => `${BROKER_PATHS.signIn}/${interaction.uid}` },
     cookies: planCookies(plan, options.cookieKeys),

@@ -31,6 +31,7 @@ export function createBrokerPlan(config: Config, surroundings: BrokerSurrounding
     grantSeconds: broker.grant_seconds,
     browserSeconds: broker.browser_seconds,
     signingKeySeconds: broker.signing_key_seconds,
+    authorizationsPerMinute: broker.authorizations_per_minute,
     scopeDescriptions: broker.scope_descriptions,
     registration: {
       enabled: broker.registration.enabled,

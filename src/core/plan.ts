@@ -205,6 +205,8 @@ export interface BrokerPlan {
   readonly browserSeconds: number
   /** Seconds after which tokens are signed with a new key. */
   readonly signingKeySeconds: number
+  /** Authorization requests that one address may send within a minute. */
+  readonly authorizationsPerMinute: number
   /** Scope → what it permits, in words for the user who is asked. */
   readonly scopeDescriptions: Readonly<Record<string, string>>
   readonly registration: RegistrationPlan

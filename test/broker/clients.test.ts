@@ -47,7 +47,7 @@ function createOAuth(registration: Registration): OAuthClient {
     ...oauth,
     saveTokens: (tokens) => {
       issued.push(tokens)
-      oauth.saveTokens(tokens)
+      return oauth.saveTokens(tokens)
     },
   }
 }
@@ -80,7 +80,7 @@ describe.each(CASES)('the %s client with a %s registration', (generation, regist
     const client = await connect(generation, oauth)
     const before = oauth.tokens()
     expect(before?.refresh_token).toBeDefined()
-    oauth.saveTokens({ ...before, access_token: spoil(before?.access_token ?? ''), token_type: 'Bearer' })
+    await oauth.saveTokens({ ...before, access_token: spoil(before?.access_token ?? ''), token_type: 'Bearer' })
     expect(await client.callTool('echo', { message: 'again' })).toContain('again')
     expect(oauth.waitingFor()).toBeUndefined()
     expect(oauth.tokens()?.refresh_token).not.toBe(before?.refresh_token)

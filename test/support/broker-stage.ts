@@ -66,6 +66,8 @@ export async function startBrokerStage(options: BrokerStageOptions = {}): Promis
       },
       broker: {
         store: { kind: 'memory' },
+        // Tests come from one address, and many at a time.
+        authorizations_per_minute: 100_000,
         scope_descriptions: { 'mcp:tools': 'Use the tools of the server for you', 'mcp:admin': 'Administer the server' },
         ...options.broker,
         ...(options.ca !== undefined && {
