@@ -24,16 +24,22 @@ export const groupOfAccount = (accountId: string): string => `account:${accountI
 /** The group of a browser's session. */
 export const groupOfSession = (uid: string): string => `session:${uid}`
 
+/** The kind under which sessions are found by their uid. */
+const SESSION_UID = 'SessionUid'
+
 /** What oidc-provider remembers, kept in the store. */
 export function createAdapter(options: AdapterOptions): AdapterFactory {
   return (kind: string): Adapter => createModelAdapter(kind, options)
 }
 
 function createModelAdapter(kind: string, options: AdapterOptions): Adapter {
-  const { store, now } = options
+  const { store } = options
   return {
-    upsert: (id, payload, seconds) =>
-      store.put(kind, hashId(id), formatPayload(payload), planTerms(kind, id, payload, seconds, options)),
+    async upsert(id, payload, seconds) {
+      const terms = planTerms(kind, id, payload, seconds, options)
+      await store.put(kind, hashId(id), formatPayload(payload), terms)
+      if (kind === 'Session' && payload.uid !== undefined) await store.put(SESSION_UID, hashId(payload.uid), hashId(id), terms)
+    },
     async find(id) {
       const text = await store.find(kind, hashId(id))
       const payload = text === undefined ? undefined : parsePayload(kind, id, text)
@@ -42,23 +48,28 @@ function createModelAdapter(kind: string, options: AdapterOptions): Adapter {
     consume: (id) => consume(kind, id, options),
     destroy: async (id) => void (await store.take(kind, hashId(id))),
     revokeByGrantId: (grantId) => store.deleteGroup(groupOfGrant(grantId)),
-    // Both belong to features that are off.
-    findByUid: () => Promise.reject(new Error(`${kind} is not looked up by uid`)),
+    // For a look at a session only: what its cookie holds is not known here.
+    async findByUid(uid) {
+      const key = await store.find(SESSION_UID, hashId(uid))
+      const text = key === undefined ? undefined : await store.find('Session', key)
+      return text === undefined ? undefined : (JSON.parse(text) as AdapterPayload)
+    },
+    // Of the device flow, which is off.
     findByUserCode: () => Promise.reject(new Error(`${kind} is not looked up by user code`)),
   }
+}
 
-  function planTerms(
-    model: string,
-    id: string,
-    payload: AdapterPayload,
-    seconds: number | undefined,
-    how: AdapterOptions,
-  ): EntryTerms {
-    const lifetime = model === 'Client' ? how.unusedClientSeconds : seconds
-    return {
-      expiresAt: lifetime === undefined ? undefined : now() + lifetime * 1000,
-      groups: listGroups(model, id, payload),
-    }
+function planTerms(
+  kind: string,
+  id: string,
+  payload: AdapterPayload,
+  seconds: number | undefined,
+  options: AdapterOptions,
+): EntryTerms {
+  const lifetime = kind === 'Client' ? options.unusedClientSeconds : seconds
+  return {
+    expiresAt: lifetime === undefined ? undefined : options.now() + lifetime * 1000,
+    groups: listGroups(kind, id, payload),
   }
 }
 

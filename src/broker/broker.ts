@@ -7,26 +7,28 @@ import type { Visit, VisitHandler } from '../core/visit.ts'
 import { type Clock, systemClock } from '../oauth/clock.ts'
 import { createIssuerPool } from '../oauth/issuer.ts'
 import type { IssuerKeys } from '../oauth/keys.ts'
-import { createSafeFetch, type ResolveHost } from '../oauth/safe-fetch.ts'
+import { createSafeFetch, type ResolveHost, type SafeFetch } from '../oauth/safe-fetch.ts'
 import { createTokenVerifier } from '../oauth/token-verifier.ts'
-import { createAccounts } from './accounts.ts'
+import { type Accounts, createAccounts } from './accounts.ts'
 import { createAdapter, groupOfSession, hashId } from './adapter.ts'
 import { createBrowserCookie } from './browser-cookie.ts'
 import { handleCallback } from './callback.ts'
 import { createDocumentFetch } from './client-documents.ts'
-import { createConsents } from './consents.ts'
-import { createIdentityProvider } from './identity-provider.ts'
-import { createLiveness, createLiveVerifier, GRANT_CLAIM } from './liveness.ts'
+import { type Consents, createConsents } from './consents.ts'
+import { createIdentityProvider, type IdentityProvider } from './identity-provider.ts'
+import { createLiveness, createLiveVerifier, GRANT_CLAIM, type Liveness } from './liveness.ts'
 import { createMount, type Mount } from './mount.ts'
+import { sendTrouble } from './outcome.ts'
 import { answerForOwnTokens } from './own-tokens.ts'
 import { createRateLimit } from './rate-limit.ts'
 import { createRegistrations } from './registrations.ts'
-import { type BrokerResource, createResources } from './resources.ts'
+import { type BrokerResource, createResources, type Resources } from './resources.ts'
 import type { AwayUser, SignInOptions } from './scene.ts'
-import { createSeal } from './seal.ts'
+import { createSeal, type Seal } from './seal.ts'
 import { handleSignIn } from './sign-in.ts'
 import { openSigningKeys, type SigningKeys } from './signing-keys.ts'
-import { createStepUps } from './step-ups.ts'
+import { createStepUps, type StepUps } from './step-ups.ts'
+import { TROUBLES } from './troubles.ts'
 import { createVault } from './vault.ts'
 
 /** An authorization server of our own, for an identity provider that can't serve MCP clients. */
@@ -58,74 +60,30 @@ export interface BrokerOptions {
 const NO_ISSUER = 'https://client-metadata.invalid'
 const RENEW_KEYS_MS = 10 * 60_000
 
+/** What the parts of the broker share. */
+interface Parts {
+  readonly seal: Seal
+  readonly keys: SigningKeys
+  readonly liveness: Liveness
+  readonly resources: Resources
+  readonly identityProvider: IdentityProvider
+  readonly accounts: Accounts
+  readonly consents: Consents
+  readonly stepUps: StepUps
+  readonly clientDoor: SafeFetch
+  readonly clock: Clock
+  close(): Promise<void>
+}
+
 /** Starts a broker. Nothing is asked of the identity provider before somebody signs in. */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
-  const { plan, store, resolveHost, onIssue } = options
-  const clock = options.clock ?? systemClock
-  const seal = createSeal(plan.encryptionKeys)
-  const providerDoor = createSafeFetch(plan.identityProvider, resolveHost)
-  const clientDoor = createSafeFetch({ issuer: NO_ISSUER, ...plan.clientMetadata }, resolveHost)
-  const keys = await openSigningKeys({ ...plan, store, seal, clock })
-  const liveness = createLiveness(store, clock)
-  const identityProvider = createIdentityProvider({
-    plan: plan.identityProvider,
-    redirectUri: `${plan.issuer}${BROKER_PATHS.callback}`,
-    door: providerDoor,
-    clock,
-  })
-  const accounts = createAccounts({
-    store,
-    seal,
-    identityProvider,
-    grantSeconds: plan.grantSeconds,
-    clock,
-    onEnded: () => liveness.forget(),
-  })
-  const consents = createConsents(store, clock, plan.grantSeconds)
-  const resources = createResources(options.resources)
-  const stepUps = createStepUps(clock)
-  const adapter = createAdapter({
-    store,
-    refreshGraceSeconds: plan.refreshGraceSeconds,
-    unusedClientSeconds: plan.registration.unusedSeconds,
-    now: () => clock.wall(),
-  })
-  const verifier = createLiveVerifier(createOwnVerifier(plan, options.resources, keys), plan.issuer, liveness)
-  const mayIntrospect = new Set(plan.clients.filter(({ secret }) => secret !== undefined).map(({ id }) => id))
-  const mount = createMount({
-    plan,
-    resources,
-    accounts,
-    consents,
-    stepUps,
-    adapter,
-    keys,
-    liveness,
-    registrations: createRegistrations(store, plan.registration, clock),
-    cookieKeys: seal.derive('cookies'),
-    fetch: createDocumentFetch(clientDoor, () => clock.monotonic()),
-    middlewares: [answerForOwnTokens({ store, liveness, verifier, mayIntrospect })],
-    authorizations: createRateLimit(plan.authorizationsPerMinute, clock),
-    onIssue,
-  })
-  const [formKey = ''] = seal.derive('forms')
-  const signIn: SignInOptions = {
-    origin: plan.issuer,
-    plan: plan.identityProvider,
-    scopeDescriptions: plan.scopeDescriptions,
-    identityProvider,
-    accounts,
-    consents,
-    resources,
-    browserCookie: createBrowserCookie(plan.issuer.startsWith('https:'), formKey),
-    away: createVault<AwayUser>(store, seal, 'AwayUser', hashId),
-    endSession: (uid) => store.deleteGroup(groupOfSession(uid)),
-    now: () => clock.wall(),
-    findProvider: mount.findProvider,
-  }
+  const { plan, onIssue } = options
+  const parts = await createParts(options)
+  const { keys, liveness, stepUps, clock } = parts
+  const mount = mountProvider(options, parts)
   const stopRenewing = renewNowAndThen(mount, clock, onIssue)
   return {
-    handlers: listHandlers(mount, signIn, options),
+    handlers: listHandlers(mount, planSignIn(options, parts, mount), options),
     keys: keys.verification,
     guard: (verifier) => createLiveVerifier(verifier, plan.issuer, liveness),
     noteStepUp({ issuer, claims: { [GRANT_CLAIM]: grantId } }) {
@@ -133,8 +91,72 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     },
     async close() {
       stopRenewing()
-      await Promise.all([providerDoor.close(), clientDoor.close()])
+      await parts.close()
     },
+  }
+}
+
+async function createParts({ plan, store, resolveHost, resources, clock = systemClock }: BrokerOptions): Promise<Parts> {
+  const { grantSeconds } = plan
+  const seal = createSeal(plan.encryptionKeys)
+  const door = createSafeFetch(plan.identityProvider, resolveHost)
+  const clientDoor = createSafeFetch({ issuer: NO_ISSUER, ...plan.clientMetadata }, resolveHost)
+  const liveness = createLiveness(store, clock)
+  const redirectUri = `${plan.issuer}${BROKER_PATHS.callback}`
+  const identityProvider = createIdentityProvider({ plan: plan.identityProvider, redirectUri, door, clock })
+  const onEnded = () => liveness.forget()
+  return {
+    seal,
+    keys: await openSigningKeys({ ...plan, store, seal, clock }),
+    liveness,
+    resources: createResources(resources),
+    identityProvider,
+    accounts: createAccounts({ store, seal, identityProvider, grantSeconds, clock, onEnded }),
+    consents: createConsents(store, clock, grantSeconds),
+    stepUps: createStepUps(clock),
+    clientDoor,
+    clock,
+    async close() {
+      await Promise.all([door.close(), clientDoor.close()])
+    },
+  }
+}
+
+function mountProvider({ plan, store, resources, onIssue }: BrokerOptions, parts: Parts): Mount {
+  const { seal, keys, liveness, clock } = parts
+  const verifier = createLiveVerifier(createOwnVerifier(plan, resources, keys), plan.issuer, liveness)
+  const mayIntrospect = new Set(plan.clients.filter(({ secret }) => secret !== undefined).map(({ id }) => id))
+  return createMount({
+    ...parts,
+    plan,
+    adapter: createAdapter({
+      store,
+      refreshGraceSeconds: plan.refreshGraceSeconds,
+      unusedClientSeconds: plan.registration.unusedSeconds,
+      now: () => clock.wall(),
+    }),
+    registrations: createRegistrations(store, plan.registration, clock),
+    authorizations: createRateLimit(plan.authorizationsPerMinute, clock),
+    cookieKeys: seal.derive('cookies'),
+    fetch: createDocumentFetch(parts.clientDoor, () => clock.monotonic()),
+    middlewares: [answerForOwnTokens({ store, liveness, verifier, mayIntrospect })],
+    onIssue,
+  })
+}
+
+function planSignIn({ plan, store }: BrokerOptions, parts: Parts, mount: Mount): SignInOptions {
+  const { seal, clock } = parts
+  const [formKey = ''] = seal.derive('forms')
+  return {
+    ...parts,
+    origin: plan.issuer,
+    plan: plan.identityProvider,
+    scopeDescriptions: plan.scopeDescriptions,
+    browserCookie: createBrowserCookie(plan.issuer.startsWith('https:'), formKey),
+    away: createVault<AwayUser>(store, seal, 'AwayUser', hashId),
+    endSession: (uid) => store.deleteGroup(groupOfSession(uid)),
+    now: () => clock.wall(),
+    findProvider: mount.findProvider,
   }
 }
 
@@ -152,9 +174,14 @@ function listHandlers(mount: Mount, signIn: SignInOptions, { endpointPaths }: Br
   const { authorization } = BROKER_PATHS.provider
   const aimed =
     (handler: (visit: Visit, options: SignInOptions) => Promise<void>): VisitHandler =>
-    (visit) => {
+    async (visit) => {
       mount.aim(visit.request)
-      return handler(visit, signIn)
+      try {
+        await handler(visit, signIn)
+      } catch (error) {
+        if (visit.response.headersSent) throw error
+        sendTrouble(visit, TROUBLES.internal, error)
+      }
     }
   return new Map<string, VisitHandler>([
     ...Object.values(BROKER_PATHS.provider).map((path) => [path, mount.handle] as const),

@@ -226,7 +226,13 @@ describe('introspection (RFC 7662)', () => {
     const tokens = await readJson(await redeem(origin, confidential, code, secret))
     const ask = async (form: Record<string, string | undefined>) => readJson(await postForm(`${origin}/introspect`, form))
     const own = await ask({ token: tokens.access_token, client_id: confidential.id, ...secret })
-    expect(own).toMatchObject({ active: true, sub: 'alice', client_id: confidential.id, aud: `${origin}/mcp`, scope: 'mcp:tools' })
+    expect(own).toMatchObject({
+      active: true,
+      sub: 'alice',
+      client_id: confidential.id,
+      aud: `${origin}/mcp`,
+      scope: 'mcp:tools',
+    })
     const foreign = await obtainTokens(origin, client, alice)
     expect(await ask({ token: foreign.access_token, client_id: confidential.id, ...secret })).toEqual({ active: false })
     expect(await ask({ token: foreign.access_token, client_id: client.id })).toEqual({ active: false })
@@ -247,8 +253,15 @@ describe('the token endpoint', () => {
     const code = await authorize(origin, confidential, alice)
     await expectRefusal(await redeem(origin, confidential, code), 'invalid_client', 401)
     await expectRefusal(await redeem(origin, confidential, code, { client_secret: 'wrong' }), 'invalid_client', 401)
-    const basic = (secret: string) => ({ authorization: `Basic ${Buffer.from(`${confidential.id}:${secret}`).toString('base64')}` })
-    const form = { grant_type: 'authorization_code', code: code.code, code_verifier: code.verifier, redirect_uri: client.redirectUri }
+    const basic = (secret: string) => ({
+      authorization: `Basic ${Buffer.from(`${confidential.id}:${secret}`).toString('base64')}`,
+    })
+    const form = {
+      grant_type: 'authorization_code',
+      code: code.code,
+      code_verifier: code.verifier,
+      redirect_uri: client.redirectUri,
+    }
     await expectRefusal(await postForm(`${origin}/token`, form, basic('wrong')), 'invalid_client', 401)
     const both = { ...form, client_id: confidential.id, client_secret: confidential.secret }
     await expectRefusal(await postForm(`${origin}/token`, both, basic(confidential.secret ?? '')), 'invalid_request')

@@ -1,7 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SAMPLE_USERS } from '../../demo/authorization-server/users.ts'
-import { authorize, createRawClient, createRequest, type RawClient, readJson, redeem, register } from '../support/broker-client.ts'
+import {
+  authorize,
+  createRawClient,
+  createRequest,
+  type RawClient,
+  readJson,
+  redeem,
+  register,
+} from '../support/broker-client.ts'
 import { type BrokerStage, startBrokerStage } from '../support/broker-stage.ts'
 import { findVectors } from '../support/vectors.ts'
 
@@ -65,7 +73,12 @@ describe('a redirect URI that is not registered (RFC 9700 §2.1, §4.1.3: exact 
   })
 
   it('is refused for every other loopback name and path, while ports do not matter (RFC 8252 §7.3, §8.3)', async () => {
-    for (const evil of ['http://localhost:1234/cb', 'http://[::1]:1234/cb', 'http://127.0.0.1:1234/evil', 'http://127.0.0.1.evil.example/cb'])
+    for (const evil of [
+      'http://localhost:1234/cb',
+      'http://[::1]:1234/cb',
+      'http://127.0.0.1:1234/evil',
+      'http://127.0.0.1.evil.example/cb',
+    ])
       await expectNoRedirect(createRequest(origin, native, { redirect_uri: evil }).url)
     const redirectUri = 'http://127.0.0.1:49152/cb'
     const { redirect } = await authorize(origin, { ...native, redirectUri }, alice)
@@ -85,20 +98,30 @@ describe('a redirect URI that is not registered (RFC 9700 §2.1, §4.1.3: exact 
   })
 
   const vectors = findVectors('open-redirect.txt')
-  it.skipIf(vectors === undefined)('is refused for every payload of the public collection, as redirect URI and as state', async () => {
-    const payloads = readFileSync(vectors ?? '', 'utf8').split('\n').filter((line) => line !== '')
-    expect(payloads.length).toBeGreaterThan(500)
-    for (const payload of payloads) {
-      const asUri = await fetch(createRequest(origin, web, { redirect_uri: payload }).url, { redirect: 'manual' })
-      expect([payload, asUri.status, asUri.headers.get('location')]).toEqual([payload, 400, null])
-      await asUri.body?.cancel()
-      const failing = createRequest(origin, web, { state: payload, code_challenge_method: 'plain' })
-      const asState = await fetch(failing.url, { redirect: 'manual' })
-      const location = new URL(asState.headers.get('location') ?? '')
-      expect([location.origin, location.pathname, location.searchParams.get('state')]).toEqual(['https://good.example', '/cb', payload])
-      await asState.body?.cancel()
-    }
-  }, 120_000)
+  it.skipIf(vectors === undefined)(
+    'is refused for every payload of the public collection, as redirect URI and as state',
+    async () => {
+      const payloads = readFileSync(vectors ?? '', 'utf8')
+        .split('\n')
+        .filter((line) => line !== '')
+      expect(payloads.length).toBeGreaterThan(500)
+      for (const payload of payloads) {
+        const asUri = await fetch(createRequest(origin, web, { redirect_uri: payload }).url, { redirect: 'manual' })
+        expect([payload, asUri.status, asUri.headers.get('location')]).toEqual([payload, 400, null])
+        await asUri.body?.cancel()
+        const failing = createRequest(origin, web, { state: payload, code_challenge_method: 'plain' })
+        const asState = await fetch(failing.url, { redirect: 'manual' })
+        const location = new URL(asState.headers.get('location') ?? '')
+        expect([location.origin, location.pathname, location.searchParams.get('state')]).toEqual([
+          'https://good.example',
+          '/cb',
+          payload,
+        ])
+        await asState.body?.cancel()
+      }
+    },
+    120_000,
+  )
 })
 
 describe('an unknown client', () => {
@@ -146,10 +169,13 @@ describe('a registration', () => {
     expect((await readJson(response)).error).toMatch(/^invalid_(redirect_uri|client_metadata)$/)
   })
 
-  it.each([[undefined], ['https://good.example/cb'], [{}], [[]], [null]])('whose redirect URIs are %j is refused', async (uris) => {
-    const response = await register(origin, { redirect_uris: uris })
-    expect(response.status).toBe(400)
-  })
+  it.each([[undefined], ['https://good.example/cb'], [{}], [[]], [null]])(
+    'whose redirect URIs are %j is refused',
+    async (uris) => {
+      const response = await register(origin, { redirect_uris: uris })
+      expect(response.status).toBe(400)
+    },
+  )
 
   it('with one usable redirect URI among bad ones is accepted, and only that one works', async () => {
     const uris = ['javascript:alert(1)', 'cursor://anysphere.cursor-mcp/oauth/callback', 'http://evil.example/cb']
@@ -174,10 +200,13 @@ describe('a registration', () => {
 })
 
 describe('answers', () => {
-  it.each(['plain', 'ümläut 世界 %0d%0a \r\n <b>', 's'.repeat(4096), '?a=b&c=d#e'])('repeat the state exactly: %#', async (state) => {
-    const { redirect } = await authorize(origin, web, alice, { state })
-    expect(redirect.searchParams.getAll('state')).toEqual([state])
-  })
+  it.each(['plain', 'ümläut 世界 %0d%0a \r\n <b>', 's'.repeat(4096), '?a=b&c=d#e'])(
+    'repeat the state exactly: %#',
+    async (state) => {
+      const { redirect } = await authorize(origin, web, alice, { state })
+      expect(redirect.searchParams.getAll('state')).toEqual([state])
+    },
+  )
 
   it('name the issuer once, on success and on errors (RFC 9207 §2)', async () => {
     const withIss = await createRawClient(origin, { redirectUri: `${GOOD}?iss=https://evil.example` })

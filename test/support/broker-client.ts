@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { readHidden, signIn } from '../../demo/browser.ts'
 import type { User } from '../../demo/authorization-server/users.ts'
+import { readHidden, signIn } from '../../demo/browser.ts'
 
 /** A client that sends just what a test wants, rather than what a good client would. */
 export interface RawClient {
@@ -78,7 +78,12 @@ export function postForm(url: string, form: Parameters, headers: Record<string, 
 }
 
 /** Exchanges a code as it should be done, but for what a test changes. */
-export function redeem(origin: string, client: RawClient, { code, verifier }: RawCode, changes: Parameters = {}): Promise<Response> {
+export function redeem(
+  origin: string,
+  client: RawClient,
+  { code, verifier }: RawCode,
+  changes: Parameters = {},
+): Promise<Response> {
   return postForm(`${origin}/token`, {
     grant_type: 'authorization_code',
     client_id: client.id,
@@ -152,7 +157,10 @@ export function createBrowser(): Browser {
 }
 
 /** Opens an authorization request up to the consent page. */
-export async function openConsentPage(browser: Browser, url: string | URL): Promise<{ url: string; html: string; headers: Headers }> {
+export async function openConsentPage(
+  browser: Browser,
+  url: string | URL,
+): Promise<{ url: string; html: string; headers: Headers }> {
   const redirect = await browser.open(url)
   const location = new URL(redirect.headers.get('location') ?? '', url).href
   const page = await browser.open(location)
@@ -160,7 +168,12 @@ export async function openConsentPage(browser: Browser, url: string | URL): Prom
 }
 
 /** Sends the form of a consent page. */
-export function sendConsent(browser: Browser, page: { url: string; html: string }, changes: Parameters = {}, headers: Record<string, string> = {}) {
+export function sendConsent(
+  browser: Browser,
+  page: { url: string; html: string },
+  changes: Parameters = {},
+  headers: Record<string, string> = {},
+) {
   const form = { ...readHidden(page.html), action: 'allow', ...changes }
   const defined = Object.entries(form).filter((pair): pair is [string, string] => pair[1] !== undefined)
   return browser.open(page.url, { method: 'POST', body: new URLSearchParams(defined), headers })
