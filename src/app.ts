@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import type { DestinationStream } from 'pino'
 import type { Broker } from './broker/broker.ts'
-import type { BrokerPlan, Plan, ServerPlan } from './core/plan.ts'
+import type { BrokerPlan, EndpointPlan, Plan, ServerPlan, StdioUpstreamPlan } from './core/plan.ts'
 import type { Upstream } from './core/ports.ts'
 import type { RequestObserver } from './core/record.ts'
 import type { EndpointKind, ProtectedResource, Route } from './core/route.ts'
@@ -18,6 +18,8 @@ import { createScopePolicy } from './policy/scope-policy.ts'
 import { createLog, type Log } from './telemetry/log.ts'
 import { createRequestLog } from './telemetry/request-line.ts'
 import { createHttpUpstream } from './upstream/http-upstream.ts'
+import { findProgramFlaw } from './upstream/stdio/find-program.ts'
+import { createStdioUpstream } from './upstream/stdio/stdio-upstream.ts'
 
 const wellKnown = '/.well-known/oauth-protected-resource'
 
@@ -32,6 +34,9 @@ const originsOfKnownClients = [
   'https://vscode.dev',
   'https://insiders.vscode.dev',
 ]
+
+/** How often connections that have become idle are closed while draining. */
+const sweepMilliseconds = 100
 
 /** A proxy that serves. */
 export interface RunningProxy {
@@ -49,15 +54,16 @@ export interface StartOptions {
 /**
  * Starts a proxy by a plan (see `config/`).
  *
- * @throws the listening error: port in use, no such address, no permission
+ * @throws the listening error: port in use, no such address, no permission; Error when there is no such program as a server names
  */
 export async function startProxy(plan: Plan, options: StartOptions = {}): Promise<RunningProxy> {
   const log = createLog(plan.log, options.logDestination)
+  for (const server of plan.servers) checkPrograms(server)
   const onIssue = (message: string) => log.logger.warn(message)
   const mounted = plan.broker && (await mountBroker(plan.broker, plan.servers, onIssue))
   const ownKeys = new Map(mounted && plan.broker ? [[plan.broker.issuer, mounted.broker.keys]] : [])
   const issuers = createIssuerPool({ onIssue, ownKeys })
-  const guarded = plan.servers.map((server) => createServer(plan, server, issuers, mounted?.broker))
+  const guarded = plan.servers.map((server) => createServer(plan, server, issuers, log, mounted?.broker))
   const state = { draining: false }
   const isReady = (): boolean => !state.draining && issuers.isReady()
   const endpoints = createEndpoints(guarded, isReady, mounted?.broker)
@@ -130,7 +136,33 @@ interface GuardedServer {
   readonly upstreams: readonly Upstream[]
 }
 
-function createServer(plan: Plan, server: ServerPlan, pool: IssuerPool, broker: Broker | undefined): GuardedServer {
+/** Where a stdio server's own endpoints would be: what its `endpoint` event names is resolved against it, and goes nowhere else. */
+const stdioUrl = 'http://stdio.invalid/'
+
+/** @throws Error that names what cannot be started */
+function checkPrograms({ name, endpoints }: ServerPlan): void {
+  for (const { upstream } of endpoints) {
+    const flaw = 'command' in upstream ? findProgramFlaw(upstream) : undefined
+    if (flaw !== undefined) throw new Error(`The MCP server "${name}" cannot be started: ${flaw}.`)
+  }
+}
+
+function createUpstreams({ name, endpoints }: ServerPlan, log: Log): Map<EndpointPlan['upstream'], Upstream> {
+  const plans = new Set(endpoints.map(({ upstream }) => upstream))
+  const create = (plan: EndpointPlan['upstream']): Upstream =>
+    'command' in plan ? createProcess(plan, name, log) : createHttpUpstream(plan)
+  return new Map([...plans].map((plan) => [plan, create(plan)]))
+}
+
+function createProcess(plan: StdioUpstreamPlan, server: string, log: Log): Upstream {
+  return createStdioUpstream(plan, {
+    name: server,
+    onStderr: (line) => log.logger.info({ server, stderr: line }, 'said by the MCP server'),
+    onEvent: (event) => log.logger.warn({ server, event }, 'a process of the MCP server ended or could not be started'),
+  })
+}
+
+function createServer(plan: Plan, server: ServerPlan, pool: IssuerPool, log: Log, broker: Broker | undefined): GuardedServer {
   const signatures = createTokenVerifier({
     issuers: server.issuers,
     audiences: server.audiences,
@@ -141,11 +173,9 @@ function createServer(plan: Plan, server: ServerPlan, pool: IssuerPool, broker: 
   const policy = createScopePolicy(server.policy)
   const sse = server.endpoints.find(({ kind }) => kind === 'sse')
   const messages = server.endpoints.find(({ kind }) => kind === 'messages')
-  const upstreams: Upstream[] = []
-  const routes = server.endpoints.map((endpoint): Route => {
-    const upstream = createHttpUpstream(endpoint.upstream)
-    upstreams.push(upstream)
-    return {
+  const upstreams = createUpstreams(server, log)
+  const routes = server.endpoints.map(
+    (endpoint): Route => ({
       path: endpoint.path,
       kind: endpoint.kind,
       server: server.name,
@@ -156,13 +186,13 @@ function createServer(plan: Plan, server: ServerPlan, pool: IssuerPool, broker: 
       legacyClients: server.legacyClients,
       forwardAccessToken: server.forwardAccessToken,
       messagesPath: messages?.path,
-      upstreamUrl: endpoint.upstream.url,
+      upstreamUrl: 'url' in endpoint.upstream ? endpoint.upstream.url : stdioUrl,
       verifier,
       policy,
-      upstream,
-    }
-  })
-  return { routes, upstreams }
+      upstream: upstreams.get(endpoint.upstream) as Upstream,
+    }),
+  )
+  return { routes, upstreams: [...upstreams.values()] }
 }
 
 function createResource(plan: Plan, server: ServerPlan, identifier: string): ProtectedResource {
@@ -229,8 +259,11 @@ async function drain(listener: Listener, edge: Edge, deadline: number): Promise<
   const timer = setTimeout(() => listener.closeAll(), deadline)
   const closed = listener.close()
   for (const end of edge.streamEnds) end()
+  // A kept-alive connection becomes idle only when its last answer is out.
+  const sweep = setInterval(() => listener.closeIdle(), sweepMilliseconds)
   listener.closeIdle()
   await closed
+  clearInterval(sweep)
   clearTimeout(timer)
 }
 

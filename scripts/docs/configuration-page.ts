@@ -46,6 +46,25 @@ upstream:
     X-Region: eu
 \`\`\`
 
+### MCP servers as processes
+
+\`command\` in place of \`url\` starts the MCP server and speaks to it over its standard streams; it is served over Streamable HTTP, in every revision, and with \`sse: {}\` over HTTP+SSE as well:
+
+\`\`\`yaml
+servers:
+  - path: /files
+    upstream:
+      command: [npx, -y, "@modelcontextprotocol/server-filesystem", /srv/files]
+      env:
+        LOG_LEVEL: info
+        API_KEY: { env: FILES_API_KEY }
+    sse:
+      path: /files/sse
+\`\`\`
+
+No shell is run. A text is split into words as a shell would, and one that needs a shell is a mistake. The process gets a small environment and what \`env\` names, never the proxy's secrets. What it
+writes to its standard error goes to the log. [stdio.md](stdio.md) says which clients are served how, and what happens when a process ends.
+
 ### URLs and hosts
 
 The URL that clients use for a server is \`public_url\` plus its \`path\`. That URL is also its resource identifier: an access token must name it as its audience, or one of \`audience\`. A final
@@ -108,6 +127,7 @@ A configuration file of WSO2's Open MCP Auth Proxy works as it is, in every shap
 | \`base_url\`, \`port\`, \`mcp_server_base_url\` | \`upstream\`, with the paths below behind it. Never the public URL |
 | \`proxy_base_url\` | \`public_url\`. Where it is missing, the origin of \`resource_identifier\` if that is an address of the proxy; else \`http://localhost:<port>\`, and every \`Host\` is accepted |
 | \`paths\`, \`mcp_paths\`, \`transport_mode\` | \`path\` and \`sse\` of one server; everything named is served |
+| \`transport_mode: stdio\`, \`stdio\`, \`command\`, \`--stdio\` | \`upstream.command\`: no shell, no bridge and no port of its own; every transport and revision. \`args\` are passed now |
 | \`path_mapping\` of a path of \`paths\` | the path of the upstream |
 | \`timeout_seconds\` | \`upstream.response_timeout_seconds\`: until the response headers, never a stream |
 | \`authorization_servers\`, \`jwks_uri\`; \`default.base_url\`, \`default.jwks_url\`; \`auth_server_base_url\`, \`jwks_url\` | \`issuers\`. Addresses of Asgardeo organizations and Auth0 tenants are completed to their issuer identifier |
@@ -122,7 +142,7 @@ A configuration file of WSO2's Open MCP Auth Proxy works as it is, in every shap
 
 The keys of protected resource metadata may stand at the top, in \`protected_resource_metadata\`, or below \`asgardeo\`.
 
-Not supported by this version, and refused where a file cannot be served without it: MCP servers as processes (\`stdio\`, \`transport_mode: stdio\`), client registration through the management API of
+Not supported by this version, and refused where a file cannot be served without it: client registration through the management API of
 Asgardeo (\`--asgardeo\`), the sandbox (\`--demo\`), and passing on or changing requests of the OAuth flow (\`path_mapping\` of \`/authorize\`, \`/token\`, \`/register\`; \`addQueryParams\`,
 \`addBodyParams\`) where no \`authorization_servers\` are named.
 `.split('\n')

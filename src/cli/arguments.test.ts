@@ -6,7 +6,7 @@ const parse = (...argv: string[]) => {
   return { ...rest, values: Object.fromEntries(values) }
 }
 
-const plain = { command: 'serve', debug: false, file: undefined, values: {} }
+const plain = { command: 'serve', debug: false, stdio: false, server: undefined, file: undefined, values: {} }
 
 describe('the command line', () => {
   it('serves unless another command is named', () => {
@@ -23,6 +23,16 @@ describe('the command line', () => {
       issuer: ['a', 'b'],
       scope: ['s'],
     })
+  })
+
+  it('leaves what stands behind -- to the MCP server', () => {
+    expect(parse('--debug', '--issuer', 'i', '--', 'npx', '-y', 'server', '--help', '--', '--debug')).toEqual({
+      ...plain,
+      debug: true,
+      values: { issuer: ['i'] },
+      server: ['npx', '-y', 'server', '--help', '--', '--debug'],
+    })
+    expect(parse('-stdio', '-debug=false')).toEqual({ ...plain, stdio: true })
   })
 
   it.each([['--help'], ['-h'], ['-help'], ['--debug', '--help'], ['check', '--help'], ['--demo', '--help']])(
@@ -56,8 +66,8 @@ describe('the command line', () => {
     [['--demo'], /sandbox.*not supported by this version yet/],
     [['-asgardeo'], /Asgardeo.*not supported by this version yet/],
     [['--demo', '--stdio'], /not supported by this version yet/],
-    [['--stdio'], /process.*not supported by this version yet/],
-    [['--', 'npx', 'server'], /process.*not supported by this version yet/],
+    [['--'], /command is missing/],
+    [['migrate', 'a', '--', 'b'], /takes no/],
   ])('refuses %j and says why', (argv, said) => {
     expect(() => parse(...argv)).toThrow(UsageError)
     expect(() => parse(...argv)).toThrow(said)

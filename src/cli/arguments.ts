@@ -13,6 +13,10 @@ export interface Arguments {
   /** Values of flags that take one, in the order given. */
   readonly values: ReadonlyMap<FlagName, readonly string[]>
   readonly debug: boolean
+  /** Whether the MCP server of the file is a process. */
+  readonly stdio: boolean
+  /** What stands behind `--`: the command that starts the MCP server. */
+  readonly server: readonly string[] | undefined
   /** The file of `migrate`. */
   readonly file: string | undefined
 }
@@ -27,22 +31,35 @@ type OptionToken = Extract<Token, { kind: 'option' }>
  * @throws UsageError
  */
 export function parseArguments(argv: readonly string[]): Arguments {
+  const [own, server] = splitAtDashes(argv)
   const options = Object.fromEntries(FLAGS.map(({ name, value }) => [name, { type: value ? 'string' : 'boolean' } as const]))
   const { tokens } = parseArgs({
-    args: argv.map(addDash),
+    args: own.map(addDash),
     options: { ...options, h: { type: 'boolean' } },
     strict: false,
     allowPositionals: true,
     tokens: true,
   })
-  if (tokens.some((token) => token.kind === 'option-terminator')) {
-    throw new UsageError('`-- command …` (an MCP server as a process) is not supported by this version yet.')
-  }
   const given = tokens.filter((token) => token.kind === 'option')
   const flags = new Map(given.map((token) => [checkName(token), token]))
-  if (flags.has('help')) return { command: 'help', values: new Map(), debug: false, file: undefined }
-  if (flags.has('version')) return { command: 'version', values: new Map(), debug: false, file: undefined }
-  return readCommand(tokens, given)
+  if (flags.has('help')) return { ...nothing, command: 'help' }
+  if (flags.has('version')) return { ...nothing, command: 'version' }
+  const read = { ...readCommand(tokens, given), server }
+  if (server && read.command !== 'serve' && read.command !== 'check')
+    throw new UsageError(`The command ${read.command} takes no \`-- command …\`.`)
+  return read
+}
+
+const nothing = { values: new Map(), debug: false, stdio: false, server: undefined, file: undefined }
+
+/** What stands behind `--` belongs to somebody else, flags and all. */
+function splitAtDashes(argv: readonly string[]): readonly [own: readonly string[], server: readonly string[] | undefined] {
+  const at = argv.indexOf('--')
+  if (at < 0) return [argv, undefined]
+  const server = argv.slice(at + 1)
+  if (server.length === 0 || server[0] === '')
+    throw new UsageError('Behind -- the command is missing that starts the MCP server.')
+  return [argv.slice(0, at), server]
 }
 
 /** Go's flag package takes one dash for two. */
@@ -61,7 +78,7 @@ function checkName(token: OptionToken): FlagName {
   throw new UsageError(`Unknown flag --${token.name}.${nearest === undefined ? ' See --help.' : ` Did you mean --${nearest}?`}`)
 }
 
-function readCommand(tokens: readonly Token[], given: readonly OptionToken[]): Arguments {
+function readCommand(tokens: readonly Token[], given: readonly OptionToken[]): Omit<Arguments, 'server'> {
   const [word = 'serve', ...rest] = tokens.flatMap((token) => (token.kind === 'positional' ? [token.value] : []))
   const command = COMMANDS.find((name) => name === word)
   if (command === undefined) {
@@ -77,7 +94,8 @@ function readCommand(tokens: readonly Token[], given: readonly OptionToken[]): A
   const takesFlags = command === 'serve' || command === 'check'
   const [first] = given
   if (first && !takesFlags) throw new UsageError(`The command ${command} takes no flags, but --${first.name} was given.`)
-  return { command, values: readValues(given), debug: given.some(readSwitch), file }
+  const isSet = (name: FlagName) => given.some((token) => checkName(token) === name && isOn(token))
+  return { command, values: readValues(given), debug: isSet('debug'), stdio: isSet('stdio'), file }
 }
 
 function refuseLaterFlags(given: readonly OptionToken[]): void {
@@ -103,10 +121,6 @@ function checkValue(token: OptionToken): string {
   const isFlag = !token.inlineValue && /^-./.test(token.value ?? '')
   if (token.value === undefined || token.value === '' || isFlag) throw new UsageError(`--${token.name} needs a value.`)
   return token.value
-}
-
-function readSwitch(token: OptionToken): boolean {
-  return token.name === 'debug' && isOn(token)
 }
 
 /** `--debug`, and `--debug=false` as Go's flag package takes it. */

@@ -28,7 +28,7 @@ interface Flag {
 /** Every flag, in the order of the help text. */
 export const FLAGS: readonly Flag[] = [
   { name: 'config', value: 'FILE', help: 'configuration file; ./config.yaml where there is one' },
-  { name: 'upstream', value: 'URL', help: 'without a file: the MCP server' },
+  { name: 'upstream', value: 'URL', help: 'without a file: the MCP server; or `-- command …` at the end to start one' },
   { name: 'issuer', value: 'URL', repeats: true, help: 'without a file: issuer whose access tokens are accepted' },
   { name: 'public-url', value: 'URL', help: 'without a file: origin under which clients reach the proxy' },
   { name: 'port', value: 'N', help: 'without a file: port to listen on (8080)' },
@@ -43,12 +43,11 @@ export const FLAGS: readonly Flag[] = [
   { name: 'version', help: 'the version' },
   { name: 'demo', help: 'not supported by this version yet' },
   { name: 'asgardeo', help: 'not supported by this version yet' },
-  { name: 'stdio', help: 'not supported by this version yet' },
+  { name: 'stdio', help: 'start the MCP server of a Go proxy file as a process, whatever its `transport_mode`' },
 ]
 
 /** Flags of the Go proxy whose work is not done here, and what it is. */
 export const GO_FLAGS: ReadonlyMap<FlagName, string> = new Map([
   ['demo', 'a sandbox'],
   ['asgardeo', 'client registration through the management API of Asgardeo'],
-  ['stdio', 'an MCP server as a process'],
 ])

@@ -24,6 +24,7 @@ export function formatHelp(): string {
     'Usage:',
     '  open-mcp-auth-proxy [command] [flags]',
     '  open-mcp-auth-proxy --upstream http://localhost:8000/mcp --issuer https://idp.example.com',
+    '  open-mcp-auth-proxy --issuer https://idp.example.com -- npx -y some-mcp-server --flag',
     '',
     'Commands:',
     ...indent(COMMANDS.map(([name, what]) => [[name], [what]])),

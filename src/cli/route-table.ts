@@ -19,7 +19,7 @@ function formatRoute(endpoint: EndpointPlan, server: ServerPlan): string[][] {
     [endpoint.path],
     [server.name],
     [TRANSPORTS[endpoint.kind]],
-    [withoutQuery(endpoint.upstream.url)],
+    [formatUpstream(endpoint.upstream)],
     server.issuers.map((issuer) => issuer.issuer),
     [...server.audiences],
     scopes,
@@ -46,6 +46,12 @@ function formatUnlisted(name: string, policy: PolicyPlan): string[][][] {
   return policy.unlistedOperations === 'deny' ? [[[name], ['everything else'], ['(denied)']]] : []
 }
 
+/** Where a server is, or the program that is started. Its arguments may hold keys. */
+function formatUpstream(upstream: EndpointPlan['upstream']): string {
+  if ('url' in upstream) return withoutQuery(upstream.url)
+  return `process ${upstream.command[0]}${upstream.command.length > 1 ? ' …' : ''}`
+}
+
 /** Queries of upstreams may hold keys. */
 export function withoutQuery(url: string): string {
   return url.replace(/\?.*$/, '')
@@ -59,7 +65,7 @@ export function formatAddresses(plan: Plan): string[] {
       .map(({ path, resource, upstream }) => [
         [server.name],
         ['for clients', 'metadata', 'upstream'],
-        [resource, `${plan.publicUrl}/.well-known/oauth-protected-resource${path}`, withoutQuery(upstream.url)],
+        [resource, `${plan.publicUrl}/.well-known/oauth-protected-resource${path}`, formatUpstream(upstream)],
       ]),
   )
   return formatTable(['', '', ''], rows).slice(1)

@@ -49,6 +49,7 @@ const PLACES: readonly Place[] = [
   [/^listen\.port/, '--port'],
   [/^listen\.host/, '--host'],
   [/^(?:servers\[0\]\.)?issuers/, '--issuer'],
+  [/^servers\[0\]\.(?:sse\.)?upstream\.command/, '-- command'],
   [/^servers\[0\]\.(?:sse\.)?upstream/, '--upstream'],
   [/^servers\[0\]\.(?:sse\.)?(?:path|messages_path)/, '--path'],
   [/^servers\[0\]\.audience/, '--audience'],
@@ -63,12 +64,14 @@ const PLACES: readonly Place[] = [
 export function chooseSource(args: Arguments, surroundings: Surroundings): Source {
   const options = { ...surroundings, log: readLog(args) }
   const file = args.values.get('config')?.[0]
-  const describing = DESCRIBING.filter((name) => args.values.has(name))
+  const describing = DESCRIBING.filter((name) => args.values.has(name)).map((name) => `--${name}`)
+  if (args.server) describing.push('`-- command …`')
   if (file !== undefined && describing.length > 0) {
-    throw new UsageError(`--${describing[0]} cannot be used with --config: say it in the file.`)
+    throw new UsageError(`${describing[0]} cannot be used with --config: say it in the file.`)
   }
   const defaultFile = existsSync(DEFAULT_FILE) ? DEFAULT_FILE : undefined
   if (describing.length > 0) {
+    if (args.stdio) throw new UsageError('--stdio is for a file of the Go proxy: behind `--` the command says everything.')
     const value = describeConfig(args)
     return { name: 'the command line', ignoredFile: defaultFile, load: (port) => loadFlags(value, { ...options, port }) }
   }
@@ -76,7 +79,7 @@ export function chooseSource(args: Arguments, surroundings: Surroundings): Sourc
   if (chosen === undefined) {
     throw new UsageError('There is no config.yaml here. Name a file with --config, or give --upstream and --issuer. See --help.')
   }
-  return { name: chosen, ignoredFile: undefined, load: (port) => loadConfigFile(chosen, { ...options, port }) }
+  return { name: chosen, ignoredFile: undefined, load: (port) => loadConfigFile(chosen, { ...options, port, stdio: args.stdio }) }
 }
 
 function readLog(args: Arguments): { level: LogPlan['level'] | undefined; format: LogPlan['format'] | undefined } {
@@ -96,10 +99,12 @@ function loadFlags(value: unknown, options: Parameters<typeof loadConfigValue>[1
 }
 
 /** The configuration that flags describe. */
-function describeConfig({ values }: Arguments): unknown {
+function describeConfig({ values, server }: Arguments): unknown {
   const one = (name: FlagName) => values.get(name)?.[0]
   const upstream = one('upstream')
-  if (upstream === undefined) throw new UsageError('--upstream URL is missing: the MCP server.')
+  if (upstream !== undefined && server) throw new UsageError('Give --upstream or `-- command …`, not both.')
+  if (upstream === undefined && !server)
+    throw new UsageError('--upstream URL (or `-- command …` at the end) is missing: the MCP server.')
   if (!values.has('issuer')) throw new UsageError('--issuer URL is missing: whose access tokens are accepted.')
   return {
     ...(values.has('public-url') ? { public_url: one('public-url') } : {}),
@@ -110,7 +115,9 @@ function describeConfig({ values }: Arguments): unknown {
     issuers: values.get('issuer'),
     servers: [
       {
-        ...describeEndpoint(upstream, one('path'), one('transport')),
+        ...(server
+          ? describeProcess(server, one('path'), one('transport'))
+          : describeEndpoint(upstream ?? '', one('path'), one('transport'))),
         audience: values.get('audience') ?? [],
         scopes: values.get('scope') ?? [],
       },
@@ -123,10 +130,22 @@ function readPort(text: string | undefined): number {
   return Number(text)
 }
 
-function describeEndpoint(upstream: string, path: string | undefined, transport: string | undefined): object {
+/** A process serves both transports, unless one is asked for. */
+function describeProcess(command: readonly string[], path: string | undefined, transport: string | undefined): object {
+  checkTransport(transport)
+  const upstream = { command }
+  if (transport === 'sse') return { sse: { path: path ?? '/sse', upstream } }
+  return { path: path ?? '/mcp', upstream, ...(transport === undefined ? { sse: {} } : {}) }
+}
+
+function checkTransport(transport: string | undefined): void {
   if (transport !== undefined && transport !== 'sse' && transport !== 'streamable_http') {
     throw new UsageError('--transport is sse or streamable_http.')
   }
+}
+
+function describeEndpoint(upstream: string, path: string | undefined, transport: string | undefined): object {
+  checkTransport(transport)
   const url = URL.parse(upstream)
   const own = url !== null && /^https?:$/.test(url.protocol) ? url.pathname.replace(/\/$/, '') : ''
   const isSse = transport === undefined ? own.endsWith('/sse') : transport === 'sse'

@@ -1,4 +1,5 @@
 import { checkUpstreamHeaders } from './check-headers.ts'
+import { checkSseUpstream, checkUpstreamKind } from './check-process.ts'
 import type { Draft } from './draft.ts'
 import { listEndpoints, nameServer } from './endpoints.ts'
 import { entriesOf } from './entries.ts'
@@ -19,6 +20,7 @@ export function checkServers(inspection: Inspection): void {
     }
     const name = nameServer(server)
     if (name !== '') claim(names, name, [...at, 'name'], 'name', inspection)
+    checkSseUpstream(server, at, inspection)
     checkUpstream(server, server.upstream, [...at, 'upstream'], inspection)
     checkUpstream(server, server.sse?.upstream, [...at, 'sse', 'upstream'], inspection)
   }
@@ -50,6 +52,7 @@ function checkUpstream(
   inspection: Inspection,
 ): void {
   if (upstream === undefined) return
+  checkUpstreamKind(upstream, at, inspection)
   if (upstream.url !== undefined && isOurselves(upstream.url, inspection)) {
     inspection.report([...at, 'url'], {
       reason: 'is the address of this proxy itself',

@@ -30,7 +30,8 @@ export function listPaths({ path, sse }: GoEndpoints): string[] {
   return [path, sse?.path, sse?.messages_path].filter((item) => item !== undefined)
 }
 
-function readPaths(go: GoProxyConfig, notes: GoNotes): Partial<Record<PathKind, string>> {
+/** The paths that a file names, by what they are for. */
+export function readPaths(go: GoProxyConfig, notes: GoNotes): Partial<Record<PathKind, string>> {
   const named = { ...classifyPaths(go.mcp_paths ?? [], notes), ...dropBlank(go.paths ?? {}) }
   if (Object.keys(named).length === 0) {
     return go.transport_mode === 'streamable_http' ? { streamable_http: '/mcp' } : { sse: '/sse', messages: '/messages' }

@@ -9,6 +9,8 @@ const PLACES: readonly Place[] = [
   [/^issuers/, 'authorization_servers'],
   [/^servers\[0\]\.issuers/, 'authorization_servers'],
   [/^servers\[0\]\.(?:sse\.)?upstream\.response_timeout_seconds/, 'timeout_seconds'],
+  [/^servers\[0\]\.upstream\.(?:command|args)/, 'stdio.user_command'],
+  [/^servers\[0\]\.upstream\.(?:work_dir|env)/, 'stdio'],
   [/^servers\[0\]\.(?:sse\.)?upstream/, 'base_url'],
   [/^servers\[0\]\.path/, 'paths.streamable_http'],
   [/^servers\[0\]\.sse\.path/, 'paths.sse'],

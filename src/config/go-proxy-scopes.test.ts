@@ -64,6 +64,18 @@ describe('scopes_supported of the Go proxy', () => {
     ])
   })
 
+  it('adds the scopes of a family to those of its methods, and says so', () => {
+    expect(translate({ tools: 'a', 'tools/list': 'b' })).toEqual({
+      scopes: [],
+      rules: [
+        { method: 'tools/*', scopes: ['a'] },
+        { method: 'tools/list', scopes: ['b'] },
+      ],
+      notes: ['scopes_supported'],
+      problems: [],
+    })
+  })
+
   it('as a list of maps names methods, and tools, prompts and resources below them', () => {
     const value = [
       { initialize: 's' },

@@ -30,8 +30,18 @@ type Matcher = Omit<RuleConfig, 'scopes'>
  */
 export function translateScopes(value: unknown, at: ConfigPath, paths: readonly string[], notes: GoNotes): GoScopes {
   const { scopes, rules } = translateShape(value, { at, paths, notes })
+  noteFamilies(rules, at, notes)
   // A method or tool that is listed without a scope needed none.
   return { scopes, rules: rules.filter((rule) => rule.scopes.length > 0) }
+}
+
+/** The Go proxy took the scopes of a whole method instead of those of its family. */
+function noteFamilies(rules: readonly RuleConfig[], at: ConfigPath, notes: GoNotes): void {
+  const methods = rules.flatMap(({ method }) => method ?? [])
+  for (const family of methods.filter((method) => method.endsWith('/*'))) {
+    const members = methods.filter((method) => method !== family && method.startsWith(family.slice(0, -1)))
+    if (members.length > 0) notes.note(formatPath(at), `${members.join(', ')} needs the scopes of ${family} as well (\`rules\`).`)
+  }
 }
 
 function translateShape(value: unknown, reading: Reading): GoScopes {

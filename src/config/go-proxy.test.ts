@@ -24,7 +24,8 @@ function serverOf(plan: Plan): ServerPlan {
   return server
 }
 
-const endpointsOf = (plan: Plan) => serverOf(plan).endpoints.map(({ kind, path, upstream }) => [kind, path, upstream.url])
+const endpointsOf = (plan: Plan) =>
+  serverOf(plan).endpoints.map(({ kind, path, upstream }) => [kind, path, 'url' in upstream ? upstream.url : upstream.command])
 const noticed = (plan: Plan, key: string) => plan.notices.filter((notice) => notice.startsWith(`${key}:`))
 
 /** Enough for the Go proxy to start. */
@@ -76,7 +77,7 @@ describe('the shape that came with versions 1.2 and 1.3', () => {
     })
     expect(plan.cors.allowedMethods).toContain('PUT')
     expect(serverOf(plan).bearerMethods).toEqual(['header', 'body', 'query'])
-    expect(serverOf(plan).endpoints.map(({ upstream }) => upstream.responseSeconds)).toEqual([10, 10, 10])
+    expect(serverOf(plan).endpoints).toMatchObject(Array(3).fill({ upstream: { responseSeconds: 10 } }))
     expect(noticed(plan, 'timeout_seconds')).toEqual([expect.stringMatching(/response headers only/)])
   })
 
@@ -174,7 +175,7 @@ describe('the first release', () => {
 describe('what this version cannot do', () => {
   it.each([
     ['asgardeo-only', ['asgardeo']],
-    ['stdio', ['stdio.enabled', 'demo']],
+    ['stdio', ['demo']],
     [
       'rewriting-provider',
       ['default.path["/authroize"]', 'default.path["/token"]', 'path_mapping["/token"]', 'path_mapping["/register"]'],
@@ -198,13 +199,45 @@ describe('what this version cannot do', () => {
     })
     for (const key of ['path_mapping["/token"]', 'default.path["/token"]', 'asgardeo']) expect(noticed(plan, key)).toHaveLength(1)
   })
+})
 
-  it('stdio as the transport mode is refused, whatever else is there', () => {
-    expect(
-      problemsOf(() => load({ ...least, transport_mode: 'stdio', stdio: { enabled: true, user_command: 'x' } })).map(
-        ({ path }) => path,
-      ),
-    ).toEqual(['transport_mode'])
+describe('the MCP server as a process', () => {
+  const stdio = {
+    enabled: true,
+    user_command: 'npx -y "some server" --flag',
+    work_dir: '/srv',
+    args: ['more'],
+    env: ['A=1', 'B=x=y'],
+  }
+
+  it('is started without a bridge between, and serves every transport', () => {
+    const plan = load({ ...least, transport_mode: 'stdio', stdio })
+    expect(endpointsOf(plan).map(([kind, path]) => [kind, path])).toEqual([
+      ['streamable_http', '/mcp'],
+      ['sse', '/sse'],
+      ['messages', '/messages'],
+    ])
+    const [first, ...others] = serverOf(plan).endpoints.map(({ upstream }) => upstream)
+    expect(first).toMatchObject({
+      command: ['npx', '-y', 'some server', '--flag', 'more'],
+      workDir: '/srv',
+      env: { A: '1', B: 'x=y' },
+      processPer: 'session',
+    })
+    expect(others).toEqual([first, first])
+    expect(others.every((upstream) => upstream === first)).toBe(true)
+    expect(noticed(plan, 'stdio')).toHaveLength(1)
+  })
+
+  it('is started as soon as its block is switched on, and by the older block, with its paths', () => {
+    const plan = load({ ...least, command: { ...stdio, sse_path: '/events', message_path: '/post' } })
+    expect(endpointsOf(plan).map(([, path]) => path)).toEqual(['/mcp', '/events', '/post'])
+  })
+
+  it('is not started by the words of a shell', () => {
+    const problems = problemsOf(() => load({ ...least, transport_mode: 'stdio', stdio: { user_command: 'a | b' } }))
+    expect(problems).toMatchObject([{ path: 'stdio.user_command', reason: expect.stringMatching(/needs a shell/) }])
+    expect(problemsOf(() => load({ ...least, transport_mode: 'stdio' }))).toMatchObject([{ path: 'stdio.user_command' }])
   })
 })
 

@@ -5,6 +5,7 @@ import { listPaths, translateEndpoints } from './go-proxy-endpoints.ts'
 import { translateIssuers } from './go-proxy-issuers.ts'
 import { createGoNotes, formatGoNotice, type GoNotes } from './go-proxy-notes.ts'
 import { renameToGo } from './go-proxy-places.ts'
+import { findProcess } from './go-proxy-process.ts'
 import { translateScopes } from './go-proxy-scopes.ts'
 import { GO_METADATA_KEYS, type GoMetadata, type GoProxyConfig, goProxySchema } from './go-proxy-shape.ts'
 import type { MaterialSource } from './material.ts'
@@ -53,38 +54,30 @@ function checkTranslation(config: ConfigInput, source: MaterialSource): CheckedC
 }
 
 function translate(go: GoProxyConfig, notes: GoNotes): ConfigInput {
-  refuseSubprocess(go, notes)
+  noteUnused(go, notes)
   const { metadata, places } = collectMetadata(go, notes)
-  const endpoints = translateEndpoints(go, notes)
+  const endpoints = findProcess(go, notes) ?? translateEndpoints(go, notes)
   const paths = listPaths(endpoints)
-  const { scopes, rules } = translateScopes(
-    metadata.scopes_supported,
-    places.scopes_supported ?? ['scopes_supported'],
-    paths,
-    notes,
-  )
+  const policy = translatePolicy(go, metadata.scopes_supported, places.scopes_supported ?? ['scopes_supported'], paths, notes)
+  const audience = [...new Set([...(metadata.audience ?? []), ...listPresent(metadata.resource_identifier)])]
+  noteChecks(audience, notes)
+  const methods = metadata.bearer_methods_supported as ['header'] | undefined
+  return {
+    ...translateEdge(go, metadata, paths, notes),
+    issuers: translateIssuers(go, metadata, notes),
+    servers: [{ ...endpoints, audience, ...policy, ...(methods ? { bearer_methods: methods } : {}) }],
+  }
+}
+
+function translatePolicy(go: GoProxyConfig, supported: unknown, at: ConfigPath, paths: readonly string[], notes: GoNotes) {
+  const { scopes, rules } = translateScopes(supported, at, paths, notes)
   if (scopes.length > 0) notes.note('scopes_supported', 'every request needs all scopes of the list (`scopes`).')
-  const extra = Object.entries(go.default?.path ?? {}).flatMap(([path, { required_scopes }]) =>
+  const required = Object.entries(go.default?.path ?? {}).flatMap(([path, { required_scopes }]) =>
     required_scopes === undefined
       ? []
       : translateScopes({ [path]: required_scopes }, ['default', 'path', path], paths, notes).rules,
   )
-  const audience = [...new Set([...(metadata.audience ?? []), ...listPresent(metadata.resource_identifier)])]
-  noteChecks(audience, notes)
-  noteUnused(go, notes)
-  return {
-    ...translateEdge(go, metadata, paths, notes),
-    issuers: translateIssuers(go, metadata, notes),
-    servers: [
-      {
-        ...endpoints,
-        audience,
-        scopes: [...scopes],
-        rules: [...rules, ...extra],
-        ...(metadata.bearer_methods_supported ? { bearer_methods: metadata.bearer_methods_supported as ['header'] } : {}),
-      },
-    ],
-  }
+  return { scopes: [...scopes], rules: [...rules, ...required] }
 }
 
 /** The README put these keys at the top and below `asgardeo`, the code read a block of its own. */
@@ -110,18 +103,6 @@ function collectMetadata(
     }
   }
   return { metadata, places }
-}
-
-/** The MCP server as a process of ours. A `stdio` block had no effect in other transport modes. */
-function refuseSubprocess(go: GoProxyConfig, notes: GoNotes): void {
-  const fix = 'Start the MCP server as an HTTP server and name its URL under `base_url`.'
-  const what = 'starting the MCP server as a process (stdio)'
-  if (go.transport_mode === 'stdio') notes.postpone(['transport_mode'], what, fix)
-  for (const key of ['stdio', 'command'] as const) {
-    if (go[key] === undefined || go.transport_mode === 'stdio') continue
-    if (go[key].enabled === true && go.transport_mode === undefined) notes.postpone([key, 'enabled'], what, fix)
-    else notes.note(key, 'has no effect in this transport mode.')
-  }
 }
 
 function noteChecks(audience: readonly string[], notes: GoNotes): void {

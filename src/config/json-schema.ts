@@ -46,6 +46,7 @@ function makeNode(schema: z.ZodType): SchemaNode {
       if (zodSchema instanceof z.ZodObject) keepRequired(zodSchema, jsonSchema)
       const meta = zodSchema instanceof z.ZodType ? zodSchema.meta() : undefined
       if (meta?.shorthand !== undefined) addShorthand(jsonSchema, String(meta.shorthand))
+      if (meta?.listed !== undefined) addList(jsonSchema, String(meta.listed))
       delete jsonSchema.literal
     },
   }) as SchemaNode
@@ -60,11 +61,21 @@ function keepRequired(schema: z.ZodObject, node: MutableNode): void {
   if (required.length > 0) node.required = required.map(([key]) => key)
 }
 
-/** Lets a string stand for an object with one key. */
-function addShorthand(node: MutableNode, key: string): void {
-  const { $ref, allOf, description } = node
+/** Lets a list of strings stand for an object. */
+function addList(node: MutableNode, description: string): void {
+  const { description: whole, listed: _, ...object } = node
   for (const name of Object.keys(node)) delete node[name]
-  node.anyOf = [{ type: 'string', description: `Shorthand for { ${key}: … }.` }, $ref === undefined ? { allOf } : { $ref }]
+  node.anyOf = [{ type: 'array', items: { type: 'string' }, description }, object]
+  if (whole !== undefined) node.description = whole
+}
+
+/** Lets a string stand for an object with one key, or for something else that is said in a sentence. */
+function addShorthand(node: MutableNode, key: string): void {
+  const { $ref, allOf, description, ...rest } = node
+  for (const name of Object.keys(node)) delete node[name]
+  const { type, items, minItems } = rest
+  const whole = $ref !== undefined ? { $ref } : allOf !== undefined ? { allOf } : { type, items, minItems }
+  node.anyOf = [{ type: 'string', description: key.includes(' ') ? key : `Shorthand for { ${key}: … }.` }, whole]
   if (description !== undefined) node.description = description
 }
 

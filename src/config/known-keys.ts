@@ -4,7 +4,7 @@ import type { ConfigPath, Flaw } from './problem.ts'
 export type KeyAdvice = (at: ConfigPath, key: string) => Flaw | undefined
 
 /** Keys of later versions. No typing mistakes, so they get no suggestion. */
-const LATER_KEYS = new Set(['demo', 'asgardeo', 'stdio', 'command', 'args', 'env', 'work_dir'])
+const LATER_KEYS = new Set(['demo', 'asgardeo'])
 
 /** Keys of the Go proxy's format at the top, and what says the same here. */
 const GO_KEYS: Readonly<Record<string, string>> = {
@@ -15,6 +15,8 @@ const GO_KEYS: Readonly<Record<string, string>> = {
   port: '`listen.port`',
   proxy_base_url: '`public_url`',
   timeout_seconds: '`upstream.response_timeout_seconds` of the server',
+  stdio: '`upstream.command` of the server',
+  command: '`upstream.command` of the server',
   paths: '`path` and `sse` of the server',
   mcp_paths: '`path` and `sse` of the server',
   transport_mode: '`path` and `sse` of the server',
@@ -35,7 +37,7 @@ export function explainForeignKey(at: ConfigPath, key: string): Flaw | undefined
   if (LATER_KEYS.has(key)) {
     return {
       reason: 'is not supported by this version yet',
-      fix: 'Remove it. This version serves MCP servers over HTTP and verifies the tokens of `issuers`.',
+      fix: 'Remove it. This version verifies the tokens of `issuers`.',
     }
   }
   const ours = at.length === 0 && Object.hasOwn(GO_KEYS, key) ? GO_KEYS[key] : undefined

@@ -16,6 +16,8 @@ export interface LoadOptions {
   readonly terminal: boolean
   /** Said on the command line; overrides the file. */
   readonly log?: { readonly level?: LogPlan['level'] | undefined; readonly format?: LogPlan['format'] | undefined }
+  /** The MCP server of a Go proxy file is a process, whatever its `transport_mode` says. */
+  readonly stdio?: boolean | undefined
   /** Listens on this port instead of the one of the file. */
   readonly port?: number | undefined
 }
@@ -44,11 +46,16 @@ export function loadConfigText(text: string, options: LoadOptions): Loaded {
 
 /** Loads a configuration from a value. See {@link loadConfigFile}. */
 export function loadConfigValue(value: unknown, options: LoadOptions): Loaded {
-  const translation = isGoProxyConfig(value) ? translateGoProxy(value) : undefined
+  const translation = isGoProxyConfig(value) ? translateGoProxy(options.stdio ? asProcess(value) : value) : undefined
   const { config, material } = translation ? translation.check(options) : checkConfig(value, options)
   const notices = translation?.notices ?? []
   const plan = createPlan(override(config, options), { ...options, material, notices })
   return { plan, notices: plan.notices }
+}
+
+/** What the Go proxy's flag `--stdio` did. A file of ours says it by itself. */
+function asProcess(value: unknown): unknown {
+  return { ...(value as object), transport_mode: 'stdio' }
 }
 
 function override(config: Config, { log, port }: LoadOptions): Config {

@@ -23,6 +23,8 @@ interface Reference {
 
 /** What a configuration refers to, read. */
 export interface Material {
+  /** Directory against which relative paths are resolved. */
+  readonly directory: string
   /** The secret; undefined when it could not be read, which is then among the mistakes. */
   readonly findSecret: (reference: Reference | undefined) => string | undefined
   /** The text of a PEM file; undefined when it could not be read, which is then among the mistakes. */
@@ -45,6 +47,7 @@ export function loadMaterial(draft: Draft<Config>, source: MaterialSource, repor
     if (key.endsWith('_file')) take(files, value, readWholeFile(value, source), at, report)
   })
   return {
+    directory: source.directory,
     findSecret: (reference) =>
       secrets.get(reference?.env === undefined ? `file ${reference?.file ?? ''}` : `env ${reference.env}`),
     findFile: (file) => (file === undefined ? undefined : files.get(file)),

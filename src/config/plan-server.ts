@@ -1,9 +1,18 @@
-import type { BrokerPlan, EndpointPlan, HttpUpstreamPlan, PolicyPlan, RulePlan, ServerPlan } from '../core/plan.ts'
+import type {
+  BrokerPlan,
+  EndpointPlan,
+  HttpUpstreamPlan,
+  PolicyPlan,
+  RulePlan,
+  ServerPlan,
+  StdioUpstreamPlan,
+} from '../core/plan.ts'
 import { formatHeaderValue } from './check-headers.ts'
 import { listEndpoints, nameServer } from './endpoints.ts'
 import { closeHierarchy } from './hierarchy.ts'
 import type { Material } from './material.ts'
 import { createIssuerPlan } from './plan-issuer.ts'
+import { createProcessPlan, isProcess } from './plan-process.ts'
 import type { IssuerConfig } from './schema-issuer.ts'
 import type { RuleConfig, ServerConfig, UpstreamConfig } from './schema-server.ts'
 
@@ -41,19 +50,25 @@ export function createServerPlan(server: ServerConfig, surroundings: ServerSurro
  * for both, since only the stream names the address for messages.
  */
 function createEndpointPlans(server: ServerConfig, { publicUrl, material }: ServerSurroundings): EndpointPlan[] {
+  const plans = new Map<UpstreamConfig, EndpointPlan['upstream']>()
   return listEndpoints(server).flatMap(({ kind, path }) => {
-    const upstream = kind === 'streamable_http' ? server.upstream : server.sse?.upstream
+    const upstream = kind === 'streamable_http' ? server.upstream : (server.sse?.upstream ?? server.upstream)
     const identity = kind === 'messages' ? server.sse?.path : path
-    return upstream ? [{ kind, path, resource: `${publicUrl}${identity}`, upstream: createUpstreamPlan(upstream, material) }] : []
+    if (!upstream) return []
+    // One plan for all endpoints of a process: it is one process.
+    const plan = plans.get(upstream) ?? createUpstreamPlan(upstream, material)
+    plans.set(upstream, plan)
+    return [{ kind, path, resource: `${publicUrl}${identity}`, upstream: plan }]
   })
 }
 
-function createUpstreamPlan(upstream: UpstreamConfig, material: Material): HttpUpstreamPlan {
+function createUpstreamPlan(upstream: UpstreamConfig, material: Material): HttpUpstreamPlan | StdioUpstreamPlan {
+  if (isProcess(upstream)) return createProcessPlan(upstream, material)
   const headers = Object.entries(upstream.headers).map(
     ([name, value]) => [name.toLowerCase(), formatHeaderValue(value, material.findSecret(value)) ?? ''] as const,
   )
   return {
-    url: upstream.url,
+    url: upstream.url ?? '',
     headers: Object.fromEntries(headers),
     connectSeconds: upstream.connect_timeout_seconds,
     responseSeconds: upstream.response_timeout_seconds,

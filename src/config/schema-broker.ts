@@ -147,7 +147,9 @@ export const broker = z
     signing_key_seconds: seconds(YEAR).default(2_592_000).describe('Seconds after which tokens are signed with a new key.'),
     authorizations_per_minute: whole(1, 100_000)
       .default(120)
-      .describe('Authorization requests that one address may send within a minute. Set `trusted_proxies` where all seem to come from one.'),
+      .describe(
+        'Authorization requests that one address may send within a minute. Set `trusted_proxies` where all seem to come from one.',
+      ),
     scope_descriptions: z
       .record(z.string(), z.string())
       .default({})

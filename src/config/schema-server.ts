@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import { findBlankFlaw, findEndpointPathFlaw, findMessagesPathFlaw, findNameFlaw, findUrlFlaw } from './flaws.ts'
 import { issuerOrText } from './schema-issuer.ts'
+import { processShape } from './schema-process.ts'
 import { headerValueOrText, list, scopes, seconds, text } from './schema-values.ts'
 
 const upstream = z
   .strictObject({
-    url: text(findUrlFlaw).describe('URL of the MCP server.'),
+    url: text(findUrlFlaw).optional().describe('URL of the MCP server.'),
     headers: z
       .record(z.string(), headerValueOrText)
       .default({})
@@ -13,8 +14,9 @@ const upstream = z
     connect_timeout_seconds: seconds().default(5).describe('Seconds to connect.'),
     response_timeout_seconds: seconds().default(60).describe('Seconds until the response headers. Never bounds a stream.'),
     ca_file: z.string().min(1).optional().describe('Certificate authorities (PEM) to trust beside the usual ones.'),
+    ...processShape,
   })
-  .meta({ id: 'Upstream', description: 'The MCP server behind the proxy.' })
+  .meta({ id: 'Upstream', description: 'The MCP server behind the proxy: `url`, or `command` for one that the proxy starts.' })
 
 /** An upstream; a string is shorthand for `{ url: … }`. */
 const upstreamOrText = z
@@ -30,7 +32,11 @@ const sse = z
     messages_path: text(findMessagesPathFlaw)
       .optional()
       .describe('Public path for messages. By default the last segment of `path` replaced by `messages`.'),
-    upstream: upstreamOrText.describe('The event stream of the MCP server. It names the address for messages itself.'),
+    upstream: upstreamOrText
+      .optional()
+      .describe(
+        'The event stream of the MCP server. It names the address for messages itself. Not beside an `upstream` with a `command`, which serves both transports.',
+      ),
   })
   .meta({ id: 'Sse', description: 'HTTP+SSE, the transport of 2024-11-05.' })
 

@@ -308,7 +308,11 @@ export class ProxyError extends Error {
    * @param options - the operator's reason, and what the answer needs besides the row
    */
   constructor(code: ErrorCode, options: ProxyErrorOptions = {}) {
+    // A refusal is an answer, not a bug: it needs no stack, and making one is most of what refusing a flood would cost.
+    const { stackTraceLimit } = Error
+    Error.stackTraceLimit = 0
     super(findErrorEntry(code).message, options.cause === undefined ? undefined : { cause: options.cause })
+    Error.stackTraceLimit = stackTraceLimit
     this.name = 'ProxyError'
     this.code = code
     this.scopes = options.scopes

@@ -79,7 +79,8 @@ export interface EndpointPlan {
   readonly path: string
   /** Resource identifier of the endpoint. */
   readonly resource: string
-  readonly upstream: HttpUpstreamPlan
+  /** The same object for all endpoints that one process serves. */
+  readonly upstream: HttpUpstreamPlan | StdioUpstreamPlan
 }
 
 /** An MCP server over HTTP. */

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import type { ProxyError } from '../core/errors.ts'
+import { ProxyError } from '../core/errors.ts'
 import type { Reply, ReplyHeaders } from '../core/reply.ts'
 
 /** A body of this size or less arrives with its headers in one piece; with anything else the headers go ahead at once. */
@@ -8,7 +8,7 @@ const maxDeferredBytes = 64 * 1024
 interface ServerReplyOptions {
   /** Headers that every answer of this request carries. */
   readonly headers: ReplyHeaders
-  /** Answers a failure that came before `start`. */
+  /** Answers a failure that came before anything was sent. */
   readonly refuse: (error: ProxyError) => void
   /** Hears of a failure that came after it, when nothing but cutting the connection is left. */
   readonly onCut: (error: ProxyError) => void
@@ -26,65 +26,55 @@ export interface ServerReply extends Reply {
 
 /** Writes to the client's socket. */
 export function createServerReply(response: ServerResponse, options: ServerReplyOptions): ServerReply {
-  let over = false
-  let stall: NodeJS.Timeout | undefined
+  // The client may have gone while its token was verified: then `close` was heard by nobody here.
+  let over = response.destroyed
   const closeListeners: (() => void)[] = []
+  const head = createHead(response, options)
+  const watchStall = createStallWatch(response, options.stallMilliseconds)
 
   const finish = (): void => {
     over = true
-    clearTimeout(stall)
     for (const listener of closeListeners.splice(0)) listener()
+  }
+  const fail = (error: ProxyError): void => {
+    if (over) return
+    if (response.headersSent) {
+      options.onCut(error)
+      cutAnswer(response)
+    } else options.refuse(error)
+    finish()
   }
   response.on('close', () => {
     if (!over) finish()
-    clearTimeout(stall)
   })
-  const watchStall = (): void => {
-    if (stall !== undefined) return
-    stall = setTimeout(() => response.destroy(), options.stallMilliseconds)
-    response.once('drain', () => {
-      clearTimeout(stall)
-      stall = undefined
-    })
-  }
 
   return {
     start(status, headers) {
-      if (over) return
-      response.writeHead(status, { ...headers, ...options.headers })
-      if (comesInOnePiece(headers)) return
-      response.flushHeaders()
-      options.onFlush()
+      if (!over) head.start(status, headers)
     },
     write(chunk) {
       if (over) return false
+      head.send()
       const flowing = response.write(chunk)
       if (!flowing) watchStall()
       return flowing
     },
     end() {
       if (over) return
+      head.send()
       over = true
       closeListeners.length = 0
       response.end()
     },
-    fail(error) {
-      if (over) return
-      if (response.headersSent) {
-        options.onCut(error)
-        // Never a clean end: half an answer must not look like a whole one.
-        response.destroy()
-      } else options.refuse(error)
-      finish()
-    },
+    fail,
     close() {
+      // What isn't a stream that has begun would be taken for a whole answer.
+      if (!head.isEndless()) return fail(new ProxyError('shutting_down', { retryAfter: 1 }))
       if (over) return
       response.end()
       finish()
     },
-    onDrain(listener) {
-      response.on('drain', listener)
-    },
+    onDrain: (listener) => void response.on('drain', listener),
     onClose(listener) {
       if (over) listener()
       else closeListeners.push(listener)
@@ -92,7 +82,63 @@ export function createServerReply(response: ServerResponse, options: ServerReply
   }
 }
 
+/** Status and headers wait for a short body, and so can still become a refusal when that doesn't come. */
+function createHead(response: ServerResponse, options: ServerReplyOptions) {
+  let held: { readonly status: number; readonly headers: ReplyHeaders } | undefined
+  let endless = false
+  const send = (): void => {
+    if (held === undefined) return
+    const { status, headers } = held
+    held = undefined
+    response.writeHead(status, mergeHeaders(headers, options.headers))
+    endless = headers['content-length'] === undefined
+  }
+  return {
+    send,
+    /** Whether the answer has begun and may end anywhere. */
+    isEndless: (): boolean => endless,
+    start(status: number, headers: ReplyHeaders): void {
+      held = { status, headers }
+      if (comesInOnePiece(headers)) return
+      send()
+      // `flushHeaders` would encode the values as UTF-8, whatever bytes they were.
+      response.write('', 'latin1')
+      options.onFlush()
+    },
+  }
+}
+
+/** Ours replace the upstream's, but an answer varies by what both of us say. */
+function mergeHeaders(headers: ReplyHeaders, own: ReplyHeaders): ReplyHeaders {
+  const merged = { ...headers, ...own }
+  if (headers.vary !== undefined && own.vary !== undefined) merged.vary = [headers.vary, own.vary].flat().join(', ')
+  return merged
+}
+
 function comesInOnePiece(headers: ReplyHeaders): boolean {
   const length = headers['content-length']
   return typeof length === 'string' && Number(length) <= maxDeferredBytes
+}
+
+/** Cuts the connection when the client takes nothing for too long. Returns what begins the waiting. */
+function createStallWatch(response: ServerResponse, milliseconds: number): () => void {
+  let timer: NodeJS.Timeout | undefined
+  const stop = (): void => {
+    clearTimeout(timer)
+    timer = undefined
+    response.off('drain', stop).off('close', stop)
+  }
+  return () => {
+    if (timer !== undefined) return
+    timer = setTimeout(() => cutAnswer(response), milliseconds)
+    response.on('drain', stop).on('close', stop)
+  }
+}
+
+/** Never a clean end: half an answer must not look like a whole one. */
+export function cutAnswer(response: ServerResponse): void {
+  const { socket } = response
+  // To HTTP/1.0 the end of the connection is the end of the answer, if it is no reset. TLS has an end of its own, which is left out.
+  if (response.req.httpVersion === '1.0' && socket && !('encrypted' in socket)) socket.resetAndDestroy()
+  else response.destroy()
 }

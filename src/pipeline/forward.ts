@@ -6,17 +6,13 @@ import { checkEndpoint, createEndpointRewriter } from '../mcp/endpoint-event.ts'
 import { isModernRevision } from '../mcp/revision.ts'
 import type { Exchange } from './exchange.ts'
 import { refuse } from './refuse.ts'
+import { endWithToken, lastsUntilEnded } from './stream-expiry.ts'
 
 /** Sends a permitted call to its upstream. The answer takes the same way back, changed only where a wrapper below says so. */
 export function forward(exchange: Exchange, call: Call): void {
   const reply = createReply(exchange)
   if (lastsUntilEnded(call)) endAtShutdown(exchange, reply)
-  call.route.upstream.send(call, wrap(exchange, call, reply))
-}
-
-/** Streams without an end of their own: they must not hold up a shutdown, and nothing is lost when they end. */
-function lastsUntilEnded(call: Call): boolean {
-  return call.method === 'GET' || call.operations.some(({ method }) => method === 'subscriptions/listen')
+  call.route.upstream.send(call, wrap(exchange, call, endWithToken(exchange, call, reply)))
 }
 
 function endAtShutdown({ edge, response }: Exchange, reply: ServerReply): void {

@@ -1,6 +1,7 @@
 import { findErrorEntry, jsonRpcCodeOf, ProxyError } from '../core/errors.ts'
 import type { ReplyHeaders } from '../core/reply.ts'
 import type { Route } from '../core/route.ts'
+import { cutAnswer } from '../http/server-reply.ts'
 import { knowsProtectedResourceMetadata } from '../mcp/revision.ts'
 import { formatChallenge } from '../oauth/challenge.ts'
 import type { Exchange } from './exchange.ts'
@@ -18,7 +19,7 @@ export function refuse(exchange: Exchange, error: unknown): void {
   const { status } = findErrorEntry(refusal.code)
   if (status === 401 || status === 403) record.decision = 'deny'
   if (refusal.code === 'client_gone' || response.headersSent) {
-    response.destroy()
+    cutAnswer(response)
     return
   }
   const body = Buffer.from(formatBody(exchange, refusal))

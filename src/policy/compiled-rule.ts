@@ -20,6 +20,8 @@ export interface CompiledRule {
   concerns(operation: Operation): boolean
   /** Whether it is about this reading of the target; undefined for operations without a target. */
   fits(reading: string | undefined): boolean
+  /** Whether something that begins like this may be what it is about. */
+  mayFit(beginning: string): boolean
 }
 
 /**
@@ -34,6 +36,7 @@ export function compileRule(rule: RulePlan, requirements: readonly Requirement[]
     namesOperations: rule.method !== undefined || target !== undefined,
     concerns: ({ method, targetKind }) => matchMethod(method) && (target === undefined || target.kind === targetKind),
     fits: (reading) => target === undefined || (reading !== undefined && target.match(reading)),
+    mayFit: (beginning) => target === undefined || target.beginnings.some((own) => agree(own, beginning)),
   }
 }
 
@@ -48,12 +51,25 @@ function compileMethod(method: string | undefined): (method: string) => boolean 
 interface TargetRule {
   readonly kind: NonNullable<Operation['targetKind']>
   readonly match: MatchName | MatchUri
+  /** What everything begins with that matches, in each spelling of the pattern. */
+  readonly beginnings: readonly string[]
 }
 
 function compileTarget({ tool, prompt, resource }: RulePlan): TargetRule | undefined {
-  if (tool !== undefined) return { kind: 'tool', match: compileNamePattern(tool) }
-  if (prompt !== undefined) return { kind: 'prompt', match: compileNamePattern(prompt) }
-  return resource === undefined ? undefined : { kind: 'resource', match: compileResource(resource) }
+  if (tool !== undefined) return { kind: 'tool', match: compileNamePattern(tool), beginnings: [findBeginning(tool)] }
+  if (prompt !== undefined) return { kind: 'prompt', match: compileNamePattern(prompt), beginnings: [findBeginning(prompt)] }
+  if (resource === undefined) return undefined
+  const beginnings = [resource, decodeOnce(resource)].map(findBeginning)
+  return { kind: 'resource', match: compileResource(resource), beginnings }
+}
+
+/** What stands before the first wildcard. */
+function findBeginning(pattern: string): string {
+  return pattern.split('*', 1)[0] ?? ''
+}
+
+function agree(one: string, other: string): boolean {
+  return one.startsWith(other) || other.startsWith(one)
 }
 
 /** Readings are without escapes, so a pattern that is written with them is tried without, too. */
@@ -71,15 +87,25 @@ export interface TargetReadings {
   readonly same: readonly (string | undefined)[]
   /** A rule that restricts may be about one of these as well. Undefined: nobody can tell, so every rule that concerns it restricts. */
   readonly further: readonly string[] | undefined
+  /** For a URI template: what everything begins with that it may become. A rule that restricts may be about one of those. */
+  readonly beginnings: readonly string[]
 }
 
 const MAX_TARGET_LENGTH = 8 * 1024
 
 /** Reads the target of an operation: as it is, and a resource URI in all its readings. */
-export function readTarget({ targetKind, target }: Operation): TargetReadings {
+export function readTarget({ method, targetKind, target }: Operation): TargetReadings {
   const isUnclear = target === undefined ? targetKind !== undefined : target.length > MAX_TARGET_LENGTH
-  if (isUnclear) return { same: [undefined], further: undefined }
-  if (targetKind !== 'resource' || target === undefined) return { same: [target], further: [] }
+  if (isUnclear) return { same: [undefined], further: undefined, beginnings: [] }
+  if (targetKind !== 'resource' || target === undefined) return { same: [target], further: [], beginnings: [] }
   const { same, bare } = readResourceUri(target)
-  return { same, further: bare }
+  return { same, further: bare, beginnings: method === 'completion/complete' ? readTemplate(target) : [] }
+}
+
+/** Completing a template (RFC 6570) tells what there is below it: the variables may stand for anything. */
+function readTemplate(target: string): readonly string[] {
+  const brace = target.indexOf('{')
+  if (brace === -1) return []
+  const { same, bare } = readResourceUri(target.slice(0, brace))
+  return [...same, ...bare]
 }

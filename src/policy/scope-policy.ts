@@ -137,8 +137,9 @@ function judge(operation: Operation, rules: readonly CompiledRule[], lists: Read
   return { targetKind, requirements, isOpen }
 }
 
-function restricts(rule: CompiledRule, { same, further }: TargetReadings): boolean {
-  return further === undefined || [...same, ...further].some((reading) => rule.fits(reading))
+function restricts(rule: CompiledRule, { same, further, beginnings }: TargetReadings): boolean {
+  if (further === undefined || [...same, ...further].some((reading) => rule.fits(reading))) return true
+  return beginnings.some((beginning) => rule.mayFit(beginning))
 }
 
 function isNamed({ same }: TargetReadings, rules: readonly CompiledRule[]): boolean {

@@ -1,5 +1,5 @@
 import pino, { type DestinationStream, type Logger, type LoggerOptions } from 'pino'
-import pretty from 'pino-pretty'
+import { prettyFactory } from 'pino-pretty'
 import type { LogPlan } from '../core/plan.ts'
 
 /** Bytes that are collected before they are written. A line waits for at most {@link flushMilliseconds}. */
@@ -32,10 +32,14 @@ export function createLog(plan: LogPlan, destination?: DestinationStream): Log {
   return destination ? createPlainLog(options, destination) : createBufferedLog(options)
 }
 
-function createPrettyLog(options: LoggerOptions, destination?: DestinationStream): Log {
-  const colorize = destination === undefined && process.stdout.isTTY === true && process.env.NO_COLOR === undefined
-  const stream = pretty({ colorize, ...(destination ? { destination } : {}) })
-  return { logger: pino(options, stream), writeLine: undefined, flush: () => undefined }
+function createPrettyLog(options: LoggerOptions, destination: DestinationStream = process.stdout): Log {
+  const colorize = destination === process.stdout && process.stdout.isTTY === true && process.env.NO_COLOR === undefined
+  const format = prettyFactory({ colorize })
+  return {
+    logger: pino(options, { write: (line) => destination.write(format(line)) }),
+    writeLine: undefined,
+    flush: () => undefined,
+  }
 }
 
 function createPlainLog(options: LoggerOptions, destination: DestinationStream): Log {

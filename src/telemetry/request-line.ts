@@ -83,8 +83,18 @@ function formatCause({ code, cause }: RequestRecord): string {
   return `${errno ? `${errno} ` : ''}${cause.message}${inner}`
 }
 
+/** Quoted strings: methods, paths and names come again with every request. Bounded, since strangers choose some of them. */
+const quoted = new Map<string, string>()
+const maxQuoted = 2000
+const maxQuotedLength = 64
+
 function quote(text: string, length = maxText): string {
-  return JSON.stringify(text.length <= length ? text : `${text.slice(0, length)}…`)
+  if (text.length > maxQuotedLength) return JSON.stringify(text.length <= length ? text : `${text.slice(0, length)}…`)
+  const known = quoted.get(text)
+  if (known !== undefined) return known
+  const fresh = JSON.stringify(text)
+  if (quoted.size < maxQuoted) quoted.set(text, fresh)
+  return fresh
 }
 
 function round(milliseconds: number): number {

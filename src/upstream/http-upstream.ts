@@ -1,10 +1,14 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Socket } from 'node:net'
 import { getCACertificates } from 'node:tls'
-import { type Dispatcher, errors, Pool } from 'undici'
+import { buildConnector, type Dispatcher, errors, Pool } from 'undici'
 import type { Call } from '../core/call.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { HttpUpstreamPlan } from '../core/plan.ts'
 import type { Upstream } from '../core/ports.ts'
 import type { Reply } from '../core/reply.ts'
+import { type Waiting, watchIdle } from '../http/idle-watch.ts'
+import { isEventStream } from '../mcp/endpoint-event.ts'
 import { filterResponseHeaders } from './response-headers.ts'
 import { createTargetFormat } from './target.ts'
 
@@ -12,6 +16,8 @@ import { createTargetFormat } from './target.ts'
 const maxResponseHeaderBytes = 64 * 1024
 /** Below the five seconds after which common servers close an idle connection: a request must not meet a closing one. */
 const keepAliveMilliseconds = 4000
+/** Interim responses (1xx) to one request. They tell nothing to MCP, and each restarts the wait for the real one. */
+const maxInterims = 16
 /** Seconds after which asking again makes sense. */
 const retryAfterSeconds = 2
 
@@ -30,7 +36,7 @@ export function createHttpUpstream(plan: HttpUpstreamPlan): Upstream {
 
   return {
     send(call, reply) {
-      const handler = createResponseHandler(reply, call.route.forwardAccessToken)
+      const handler = createResponseHandler(reply, call.route.forwardAccessToken, plan.responseSeconds)
       try {
         pool.dispatch(
           {
@@ -54,17 +60,33 @@ function createPool(url: URL, plan: HttpUpstreamPlan): Pool {
     pipelining: 1,
     allowH2: false,
     headersTimeout: plan.responseSeconds * 1000,
-    // A stream may be silent for as long as it likes.
+    // A stream may be silent for as long as it likes; what isn't one is watched by its response handler.
     bodyTimeout: 0,
     maxHeaderSize: maxResponseHeaderBytes,
     keepAliveTimeout: keepAliveMilliseconds,
-    connect: {
-      timeout: plan.connectSeconds * 1000,
-      // Said aloud, since NODE_TLS_REJECT_UNAUTHORIZED=0 would otherwise switch it off.
-      rejectUnauthorized: true,
-      ...(plan.ca === undefined ? {} : { ca: [...getCACertificates('default'), plan.ca] }),
-    },
+    connect: createConnector(plan),
   })
+}
+
+function createConnector(plan: HttpUpstreamPlan): buildConnector.connector {
+  const connect = buildConnector({
+    timeout: plan.connectSeconds * 1000,
+    allowH2: false,
+    // Said aloud, since NODE_TLS_REJECT_UNAUTHORIZED=0 would otherwise switch it off.
+    rejectUnauthorized: true,
+    ...(plan.ca === undefined ? {} : { ca: [...getCACertificates('default'), plan.ca] }),
+  })
+  return (options, callback) =>
+    connect(options, (error, socket) => {
+      if (error) return callback(error, null)
+      socket?.on('error', renameReset)
+      callback(null, socket as Socket)
+    })
+}
+
+/** undici takes a reset for the end of a body that ends with the connection. Under another name it is what it is: no end. */
+function renameReset(error: NodeJS.ErrnoException): void {
+  if (error.code === 'ECONNRESET') error.code = 'UPSTREAM_RESET'
 }
 
 async function closePool(pool: Pool, deadline: number): Promise<void> {
@@ -81,41 +103,65 @@ function addOwnHeaders(call: Call, own: readonly (readonly [string, string])[], 
   return kept
 }
 
-function createResponseHandler(reply: Reply, forwardsToken: boolean): Dispatcher.DispatchHandler {
+function createResponseHandler(reply: Reply, forwardsToken: boolean, responseSeconds: number): Dispatcher.DispatchHandler {
   let over = false
-  let draining = false
+  let paused = false
+  let drains = false
+  let interims = 0
+  let waiting: Waiting | undefined
+
+  const giveUp = (controller: Dispatcher.DispatchController, error: ProxyError): void => {
+    over = true
+    waiting?.stop()
+    reply.fail(error)
+    controller.abort(error)
+  }
   const pause = (controller: Dispatcher.DispatchController): void => {
     controller.pause()
-    if (draining) return
-    draining = true
-    reply.onDrain(() => controller.resume())
+    paused = true
+    if (drains) return
+    drains = true
+    reply.onDrain(() => {
+      paused = false
+      controller.resume()
+    })
+  }
+  // Time that the client takes is not the upstream's.
+  const watch = (controller: Dispatcher.DispatchController): void => {
+    waiting = watchIdle(responseSeconds, () => (paused ? watch(controller) : giveUp(controller, timeout('the body stopped'))))
+  }
+  const begin = (controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void => {
+    if (status === 401) return giveUp(controller, refusedCredential(forwardsToken))
+    const kept = filterResponseHeaders(headers)
+    if (status === 204) delete kept['content-length']
+    if (!isEventStream(kept)) watch(controller)
+    reply.start(status, kept)
   }
 
   return {
     onRequestStart(controller) {
       reply.onClose(() => {
+        waiting?.stop()
         if (!over) controller.abort(new ProxyError('client_gone'))
       })
     },
     onResponseStart(controller, status, headers) {
-      if (status < 200) return
-      if (status === 401) {
-        reply.fail(refusedCredential(forwardsToken))
-        controller.abort(new ProxyError('upstream_refused_credential'))
-        return
-      }
-      reply.start(status, filterResponseHeaders(headers))
+      if (status >= 200) begin(controller, status, headers)
+      else if (++interims > maxInterims) giveUp(controller, invalid(`more than ${maxInterims} interim responses`))
     },
     onResponseData(controller, chunk) {
+      waiting?.touch()
       if (!reply.write(chunk)) pause(controller)
     },
     onResponseEnd() {
       over = true
+      waiting?.stop()
       reply.end()
     },
     onResponseError(_controller, error) {
       over = true
-      if (!(error instanceof ProxyError)) reply.fail(describeFailure(error))
+      waiting?.stop()
+      reply.fail(error instanceof ProxyError ? error : describeFailure(error))
     },
   }
 }
@@ -131,14 +177,21 @@ function refusedCredential(forwardsToken: boolean): ProxyError {
 
 /** Classifies a failure once: no answer in time, an answer that is no HTTP, or no connection. */
 function describeFailure(error: Error): ProxyError {
-  if (error instanceof errors.HeadersTimeoutError)
-    return new ProxyError('upstream_timeout', { cause: error, retryAfter: retryAfterSeconds })
+  if (error instanceof errors.HeadersTimeoutError) return timeout(error)
   const unreadable =
     error instanceof errors.HTTPParserError ||
     error instanceof errors.HeadersOverflowError ||
     error instanceof errors.ResponseContentLengthMismatchError ||
     error instanceof errors.InvalidArgumentError ||
     (error as NodeJS.ErrnoException).code === 'ERR_INVALID_CHAR'
-  if (unreadable) return new ProxyError('upstream_invalid_response', { cause: error })
+  if (unreadable) return invalid(error)
   return new ProxyError('upstream_unreachable', { cause: error, retryAfter: retryAfterSeconds })
+}
+
+function timeout(cause: unknown): ProxyError {
+  return new ProxyError('upstream_timeout', { cause, retryAfter: retryAfterSeconds })
+}
+
+function invalid(cause: unknown): ProxyError {
+  return new ProxyError('upstream_invalid_response', { cause })
 }

@@ -1,3 +1,4 @@
+import { ProxyError } from '../core/errors.ts'
 import type { ReplyHeaders } from '../core/reply.ts'
 
 /**
@@ -20,24 +21,41 @@ const dropped = new Set([
   'set-cookie2',
   'alt-svc',
   'clear-site-data',
+  'nel',
+  'public-key-pins',
+  'report-to',
+  'reporting-endpoints',
+  'service-worker-allowed',
   'strict-transport-security',
   'x-accel-redirect',
 ])
+const maxFields = 200
 
 /**
  * The response headers that the client gets.
  *
  * @param headers - as the upstream sent them, by lower-case name; several values of one name as a list
+ * @throws ProxyError `upstream_invalid_response` for more fields than anybody means, and for a body whose end is in doubt
  */
 export function filterResponseHeaders(headers: Record<string, string | string[] | undefined>): ReplyHeaders {
+  checkFraming(headers['transfer-encoding'])
   const named = namesInConnection(headers.connection)
   const kept: ReplyHeaders = {}
+  let fields = 0
   for (const name in headers) {
     const value = headers[name]
+    fields += Array.isArray(value) ? value.length : 1
     if (value === undefined || dropped.has(name) || name.startsWith('access-control-') || named?.has(name)) continue
     kept[name] = value
   }
+  if (fields > maxFields) throw new ProxyError('upstream_invalid_response', { cause: `${fields} header fields` })
   return kept
+}
+
+/** The parser takes any other coding for a body until the end of the connection, and the coding itself ends here. */
+function checkFraming(coding: string | string[] | undefined): void {
+  if (coding === undefined || (typeof coding === 'string' && coding.toLowerCase() === 'chunked')) return
+  throw new ProxyError('upstream_invalid_response', { cause: 'Transfer-Encoding other than chunked' })
 }
 
 function namesInConnection(connection: string | string[] | undefined): Set<string> | undefined {

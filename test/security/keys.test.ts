@@ -372,6 +372,36 @@ describe('an issuer that answers wrongly', () => {
     await eventually(() => expect(server.asked).toBe(3))
   })
 
+  it('and has no keys with us is asked again every other second, however long it was away', async () => {
+    const server = await startKeyServer()
+    server.answer = (response) => response.writeHead(500).end()
+    await expectRefused(server.verifier, server.mint(), 'issuer_unavailable')
+    for (let attempt = 2; attempt <= 10; attempt++) {
+      server.clock.advance(2_000)
+      await eventually(() => expect(server.asked).toBe(attempt))
+      await eventually(() => expect(server.clock.pending).toBe(1))
+    }
+    server.answer = (response) => sendJson(response, { keys: [server.jwk] })
+    server.clock.advance(2_000)
+    await eventually(() => expect(server.verifier.isReady()).toBe(true))
+  })
+
+  it('is told to the operator once in a minute, however often it fails', async () => {
+    const server = await startKeyServer()
+    await verifyToken(server.verifier, server.mint())
+    server.answer = (response) => response.writeHead(500).end()
+    const fail = async (delay: number) => {
+      const before = server.asked
+      server.clock.advance(delay)
+      await eventually(() => expect(server.asked).toBe(before + 1))
+      await eventually(() => expect(server.clock.pending).toBe(1))
+    }
+    for (const delay of [270_000, 1_000, 2_000, 4_000, 8_000, 16_000]) await fail(delay)
+    expect(server.issues).toHaveLength(1)
+    await fail(30_000)
+    expect(server.issues).toHaveLength(2)
+  })
+
   it('two tokens at once fail alike, and nothing breaks', async () => {
     const server = await startKeyServer()
     server.answer = (response) => response.destroy()

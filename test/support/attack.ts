@@ -13,6 +13,8 @@ export interface Arena {
   readonly proxy: TestProxy
   readonly upstream: RecordingUpstream
   readonly issuer: TestIssuer
+  /** Origin under which clients know the proxy. */
+  readonly publicUrl: URL
   /** A good token with the base scope. */
   readonly token: string
   /** What must never be seen in a log. Tests add theirs. */
@@ -25,7 +27,7 @@ export interface ArenaOptions {
   /** Members of the one server at `/mcp` beside or instead of the usual ones; may depend on the upstream's origin. */
   readonly server?: Partial<ServerInput> | ((origin: string) => Partial<ServerInput>)
   /** Everything else of the configuration. */
-  readonly config?: Partial<Omit<ConfigInput, 'servers' | 'listen' | 'public_url'>>
+  readonly config?: Partial<Omit<ConfigInput, 'servers' | 'listen'>>
   /** Environment variables for the secrets of the configuration. */
   readonly env?: Readonly<Record<string, string>>
   /** Instead of an upstream that repeats the id of what it is asked. */
@@ -61,6 +63,7 @@ export async function startArena({ server, config, env, answer = repeatId }: Are
     proxy,
     upstream,
     issuer,
+    publicUrl: new URL(config?.public_url ?? proxy.origin),
     token,
     secrets,
     close: async () => {
@@ -260,15 +263,16 @@ async function describeRequest(request: RecordedRequest): Promise<DescribedReque
 
 function describeExpected(arena: Arena, expected: ExpectedRequest): DescribedRequest {
   const { method = 'POST', url = '/up', headers = [], body = '' } = expected
-  const host = `localhost:${arena.proxy.port}`
+  const { host, protocol } = arena.publicUrl
+  const proto = protocol.slice(0, -1)
   const content = body === '' ? [] : ['content-type: application/json', `content-length: ${Buffer.byteLength(body)}`]
   const usual = [
     `host: 127.0.0.1:${arena.upstream.port}`,
     'connection: keep-alive',
     'x-forwarded-for: 127.0.0.1',
-    'x-forwarded-proto: http',
+    `x-forwarded-proto: ${proto}`,
     `x-forwarded-host: ${host}`,
-    `forwarded: for=127.0.0.1;proto=http;host="${host}"`,
+    `forwarded: for=127.0.0.1;proto=${proto};host="${host}"`,
   ]
   const all = [...usual, ...content, ...headers.map(([name, value]) => `${name}: ${value}`)]
   return { method, url, headers: all.sort(), body }

@@ -47,7 +47,8 @@ export const audience = 'https://mcp.example.com/mcp'
 export async function startStage(options: StageOptions = {}): Promise<Stage> {
   let answer = options.answer ?? repeatId
   const upstream = await startRecordingUpstream(async (request, response) => {
-    await (isProof(await readStart(request)) ? repeatId : answer)(request, response)
+    const chosen = answer
+    await (isProof(await readStart(request)) ? repeatId : chosen)(request, response)
   })
   const issuers = await Promise.all(Array.from({ length: options.issuers ?? 1 }, () => startIssuer({ audience })))
   const surroundings = { upstream: upstream.origin, issuers: issuers.map(({ issuer }) => issuer) }

@@ -13,6 +13,9 @@ interface MintOptions {
   readonly header?: Record<string, unknown>
 }
 
+/** Members of the answer, or a status. */
+type IntrospectionAnswer = Record<string, unknown> | number
+
 export interface TestIssuer {
   /** `http://127.0.0.1:<port>`, or with the path that was asked for. */
   readonly issuer: string
@@ -30,7 +33,9 @@ export interface TestIssuer {
   /** Members of the metadata beside or instead of the usual ones; `undefined` leaves one out. */
   setMetadata(members: Record<string, unknown>): void
   /** How tokens are introspected (RFC 7662). Default: none is active. */
-  setIntrospection(answer: (form: URLSearchParams, authorization: string | undefined) => Record<string, unknown> | number): void
+  setIntrospection(
+    answer: (form: URLSearchParams, authorization: string | undefined) => IntrospectionAnswer | Promise<IntrospectionAnswer>,
+  ): void
   /** Paths that were asked for, in order. */
   readonly requests: readonly string[]
   close(): Promise<void>
@@ -72,8 +77,8 @@ export async function startIssuer(options: IssuerOptions = {}): Promise<TestIssu
     if (request.url === `${path}/introspect`) {
       let form = ''
       request.on('data', (chunk) => (form += chunk))
-      request.on('end', () => {
-        const answer = introspect(new URLSearchParams(form), request.headers.authorization)
+      request.on('end', async () => {
+        const answer = await introspect(new URLSearchParams(form), request.headers.authorization)
         if (typeof answer === 'number') response.writeHead(answer).end()
         else sendJson(response, answer)
       })

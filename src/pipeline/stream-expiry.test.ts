@@ -1,0 +1,102 @@
+import { EventEmitter } from 'node:events'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { Call } from '../core/call.ts'
+import type { ServerReply } from '../http/server-reply.ts'
+import type { Exchange } from './exchange.ts'
+import { endWithToken, waitUntil } from './stream-expiry.ts'
+
+const day = 86_400_000
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
+
+it.each([1, day, 24 * day, 25 * day, 100 * day, 1000 * day])('runs a task that is %i ms away then, and no sooner', (delay) => {
+  const task = vi.fn()
+  waitUntil(Date.now() + delay, task)
+  vi.advanceTimersByTime(delay - 1)
+  expect(task).not.toHaveBeenCalled()
+  vi.advanceTimersByTime(1)
+  expect(task).toHaveBeenCalledOnce()
+  vi.advanceTimersByTime(100 * day)
+  expect(task).toHaveBeenCalledOnce()
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+it('runs a task at once whose time is over', () => {
+  const task = vi.fn()
+  waitUntil(Date.now() - 1, task)
+  expect(task).toHaveBeenCalledOnce()
+})
+
+it('never runs what is called off, even behind the first of several timers', () => {
+  const task = vi.fn()
+  const stop = waitUntil(Date.now() + 60 * day, task)
+  vi.advanceTimersByTime(30 * day)
+  stop()
+  vi.advanceTimersByTime(60 * day)
+  expect(task).not.toHaveBeenCalled()
+})
+
+it('goes by the system clock: set back, it waits longer', () => {
+  const task = vi.fn()
+  waitUntil(Date.now() + 1000, task)
+  vi.setSystemTime(Date.now() - 5000)
+  vi.advanceTimersByTime(1000)
+  expect(task).not.toHaveBeenCalled()
+  vi.advanceTimersByTime(5000)
+  expect(task).toHaveBeenCalledOnce()
+})
+
+it('never runs for a token without an end', () => {
+  const task = vi.fn()
+  waitUntil(Number.POSITIVE_INFINITY, task)
+  vi.advanceTimersByTime(100 * day)
+  expect(task).not.toHaveBeenCalled()
+})
+
+describe('the answer', () => {
+  const minute = 60_000
+  const open = (method: string, operation: string, type = 'text/event-stream') => {
+    const response = new EventEmitter()
+    const exchange = { record: {}, response } as unknown as Exchange
+    const principal = { acceptedUntil: (Date.now() + minute) / 1000 }
+    const call = { method, operations: [{ method: operation }], principal } as unknown as Call
+    const reply = { start: vi.fn(), close: vi.fn(), fail: vi.fn() }
+    endWithToken(exchange, call, reply as unknown as ServerReply).start(200, { 'content-type': type })
+    expect(reply.start).toHaveBeenCalledOnce()
+    return { ...reply, response, record: exchange.record }
+  }
+
+  it.each([
+    ['GET', ''],
+    ['POST', 'subscriptions/listen'],
+  ])('to %s %s ends cleanly with the token, and the log says why', (method, operation) => {
+    const { close, fail, record } = open(method, operation)
+    vi.advanceTimersByTime(minute - 1)
+    expect(close).not.toHaveBeenCalled()
+    vi.advanceTimersByTime(1)
+    expect(close).toHaveBeenCalledOnce()
+    expect(fail).not.toHaveBeenCalled()
+    expect(record.cause).toMatch(/expired/)
+  })
+
+  it('to a call gets five minutes more, and then is cut: half of it must not look like all of it', () => {
+    const { close, fail } = open('POST', 'tools/call')
+    vi.advanceTimersByTime(6 * minute - 1)
+    expect(fail).not.toHaveBeenCalled()
+    vi.advanceTimersByTime(1)
+    expect(fail).toHaveBeenCalledWith(expect.objectContaining({ code: 'token_expired' }))
+    expect(close).not.toHaveBeenCalled()
+  })
+
+  it('that is no stream is left alone', () => {
+    open('POST', 'tools/call', 'application/json')
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('that is over leaves no timer behind', () => {
+    const { response } = open('GET', '')
+    expect(vi.getTimerCount()).toBe(1)
+    response.emit('close')
+    expect(vi.getTimerCount()).toBe(0)
+  })
+})

@@ -1,0 +1,62 @@
+import type { Call } from '../core/call.ts'
+import { ProxyError } from '../core/errors.ts'
+import type { Reply } from '../core/reply.ts'
+import type { ServerReply } from '../http/server-reply.ts'
+import { isEventStream } from '../mcp/endpoint-event.ts'
+import type { Exchange } from './exchange.ts'
+
+/** The longest delay that a timer knows: with more it fires at once. */
+const maxDelay = 2 ** 31 - 1
+/** A call was permitted when it was asked for, so its answer may still come; but no token keeps a stream open for ever. */
+const answerMilliseconds = 5 * 60 * 1000
+
+/**
+ * Streams without an end of their own. They must not hold up a shutdown nor outlive their token, and nothing is lost when they end.
+ */
+export function lastsUntilEnded(call: Call): boolean {
+  return call.method === 'GET' || call.operations.some(({ method }) => method === 'subscriptions/listen')
+}
+
+/**
+ * Wraps a reply so that an event stream ends when the token that opened it is no longer accepted: authorization belongs to "every HTTP
+ * request" (2025-11-25, basic/authorization, Token Requirements), and a stream is one that goes on and on. The client comes again with a
+ * new token.
+ */
+export function endWithToken(exchange: Exchange, call: Call, reply: ServerReply): Reply {
+  return {
+    ...reply,
+    start(status, headers) {
+      reply.start(status, headers)
+      if (isEventStream(headers)) watchExpiry(exchange, call, reply)
+    },
+  }
+}
+
+function watchExpiry({ record, response }: Exchange, call: Call, reply: ServerReply): void {
+  const expiry = call.principal.acceptedUntil * 1000
+  const cause = 'the access token that opened the stream has expired'
+  const stop = lastsUntilEnded(call)
+    ? waitUntil(expiry, () => {
+        record.cause = cause
+        reply.close()
+      })
+    : waitUntil(expiry + answerMilliseconds, () => reply.fail(new ProxyError('token_expired', { cause })))
+  response.on('close', stop)
+}
+
+/**
+ * Runs a task at a time of the system clock, by which tokens go, however far away that is.
+ *
+ * @param time - milliseconds since the epoch
+ * @returns what calls it off
+ */
+export function waitUntil(time: number, task: () => void): () => void {
+  let timer: NodeJS.Timeout | undefined
+  const wait = (): void => {
+    const delay = time - Date.now()
+    if (delay <= 0) task()
+    else timer = setTimeout(wait, Math.min(delay, maxDelay))
+  }
+  wait()
+  return () => clearTimeout(timer)
+}

@@ -1,0 +1,96 @@
+import { describe, expect, it } from 'vitest'
+import type { RequestRecord } from '../core/record.ts'
+import { createLog } from './log.ts'
+import { createRequestLog } from './request-line.ts'
+
+function lineOf(changes: Partial<RequestRecord>, format: 'json' | 'pretty' = 'json'): string {
+  const lines: string[] = []
+  const log = createLog({ level: 'info', format }, { write: (line: string) => void lines.push(line) })
+  createRequestLog(log)({
+    requestId: 'r-1',
+    method: 'POST',
+    path: '/mcp',
+    server: 'files',
+    principal: undefined,
+    operations: [],
+    revision: undefined,
+    decision: undefined,
+    code: undefined,
+    cause: undefined,
+    status: 200,
+    remoteAddress: '127.0.0.1',
+    startedAt: performance.now(),
+    headersAfter: undefined,
+    duration: 1.239,
+    ...changes,
+  })
+  return lines.join('')
+}
+
+describe('the line of a request', () => {
+  it('is one line of JSON, whatever strangers choose', () => {
+    const nasty = 'a"\\\n\r\u2028\u0000\u001b[31m😀'
+    const principal = {
+      issuer: 'https://i',
+      subject: nasty,
+      clientId: nasty,
+      scopes: new Set<string>(),
+      hasAudience: true,
+      expiresAt: 1,
+      acceptedUntil: 1,
+      claims: {},
+    }
+    const operations = [{ kind: 'request', method: nasty, targetKind: 'tool', target: nasty, id: '1' } as const]
+    const line = lineOf({
+      method: nasty,
+      path: nasty,
+      cause: nasty,
+      principal,
+      operations,
+      revision: nasty,
+      decision: 'deny',
+      code: 'policy_denied',
+      status: 403,
+    })
+    expect(line.match(/[\n\r\u001b\u0000]/g)).toEqual(['\n'])
+    expect(JSON.parse(line)).toMatchObject({
+      level: 'info',
+      path: nasty,
+      subject: nasty,
+      client_id: nasty,
+      operations: [`${nasty} ${nasty}`],
+      reason: nasty,
+      decision: 'deny',
+      code: 'policy_denied',
+      status: 403,
+      ms: 1.24,
+    })
+  })
+
+  it('cuts what is long', () => {
+    expect(lineOf({ path: `/${'x'.repeat(5000)}`, cause: 'y'.repeat(5000) }).length).toBeLessThan(1200)
+  })
+
+  it('tells the time to the millisecond', () => {
+    const { time } = JSON.parse(lineOf({})) as { time: string }
+    expect(time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+    expect(Math.abs(Date.parse(time) - Date.now())).toBeLessThan(2000)
+  })
+
+  it('shows the stack of a bug, and the reason behind a failure', () => {
+    expect(lineOf({ code: 'internal_error', cause: new Error('boom'), status: 500 })).toMatch(
+      /"level":"error".*request-line\.test/,
+    )
+    expect(
+      lineOf({
+        code: 'upstream_unreachable',
+        cause: Object.assign(new Error('connect', { cause: new Error('refused') }), { code: 'ECONNREFUSED' }),
+        status: 502,
+      }),
+    ).toContain('"reason":"ECONNREFUSED connect: refused"')
+  })
+
+  it('can be pretty', () => {
+    expect(lineOf({ decision: 'permit' }, 'pretty')).toContain('decision: "permit"')
+  })
+})

@@ -1,0 +1,64 @@
+import { Agent, get, request } from 'node:http'
+import { afterEach, describe, expect, it } from 'vitest'
+import { startTestProxy } from './support/proxy.ts'
+import { type Answer, controlStream, startRecordingUpstream } from './support/recording-upstream.ts'
+import { startIssuer } from './support/tokens.ts'
+
+const open: { close(): Promise<unknown> }[] = []
+afterEach(async () => {
+  for (const one of open.splice(0).reverse()) await one.close()
+})
+
+async function start(answer: Answer) {
+  const upstream = await startRecordingUpstream(answer)
+  const issuer = await startIssuer()
+  open.push(upstream, issuer)
+  const proxy = await startTestProxy({
+    issuers: [issuer.issuer],
+    servers: [{ path: '/mcp', upstream: `${upstream.origin}/mcp` }],
+    shutdown: { drain_seconds: 10 },
+  })
+  const token = await issuer.mint({ claims: { aud: `${proxy.origin}/mcp` } })
+  return { upstream, proxy, headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' } }
+}
+
+describe('shutting down', () => {
+  it('lets a running request finish and then closes its kept-alive connection', async () => {
+    let finish: () => void = () => undefined
+    const arrived = Promise.withResolvers<void>()
+    const { proxy, headers } = await start((_request, response) => {
+      finish = () => response.writeHead(200, { 'content-type': 'application/json' }).end('{"jsonrpc":"2.0","id":1,"result":{}}')
+      arrived.resolve()
+    })
+    const agent = new Agent({ keepAlive: true })
+    const answered = new Promise<number>((resolve, reject) => {
+      const call = request(`${proxy.origin}/mcp`, { method: 'POST', agent, headers }, (response) =>
+        response.resume().on('end', () => resolve(response.statusCode ?? 0)),
+      )
+      call.on('error', reject).end('{"jsonrpc":"2.0","id":1,"method":"ping"}')
+    })
+    await arrived.promise
+    const closed = proxy.close()
+    finish()
+    expect(await answered).toBe(200)
+    await closed
+    agent.destroy()
+  })
+
+  it('ends an open event stream cleanly', async () => {
+    const stream = controlStream()
+    const { proxy, headers } = await start(stream.answer)
+    const ended = new Promise<boolean>((resolve, reject) => {
+      get(`${proxy.origin}/mcp`, { headers: { ...headers, accept: 'text/event-stream' } }, (response) =>
+        response
+          .resume()
+          .on('end', () => resolve(response.complete))
+          .on('error', reject),
+      ).on('error', reject)
+    })
+    await stream.opened
+    await stream.send('data: 1\n\n')
+    await proxy.close()
+    expect(await ended).toBe(true)
+  })
+})

@@ -1,0 +1,168 @@
+// A client that nobody here wrote: the command line of the MCP Inspector, with a token that it is given, and with one that it gets.
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { SAMPLE_USERS } from '../../demo/authorization-server/users.ts'
+import { signIn } from '../../demo/browser.ts'
+import { type ExampleMcpServer, startMcpServer } from '../../demo/mcp-server.ts'
+import { createOAuthClient } from '../../demo/oauth-client.ts'
+import { findSecrets } from '../support/log.ts'
+import { findFreePort } from '../support/proxy.ts'
+import { connectSdkClient } from '../support/sdk-clients.ts'
+import { findProgram } from './programs.ts'
+import { type ProtectedServers, protect } from './protected-servers.ts'
+
+const [alice, bob] = SAMPLE_USERS
+const inspector = findProgram('inspector')
+
+let example: ExampleMcpServer
+let guarded: ProtectedServers
+/** Where the Inspector keeps its registrations and tokens. */
+let home: string
+
+beforeAll(async () => {
+  example = await startMcpServer()
+  guarded = await protect({ http: example.streamableHttpUrl, sse: example.sseUrl })
+})
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'inspector-'))
+  return () => rm(home, { recursive: true })
+})
+afterAll(async () => {
+  await guarded.close()
+  await example.close()
+})
+
+interface Run {
+  readonly exitCode: number | null
+  /** What it printed, as JSON. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests reach into whatever came
+  readonly result: any
+  readonly errors: string
+  readonly signIns: number
+}
+
+/** Runs the command line. Where it asks for a browser, `user` signs in there. */
+async function run(parameters: readonly string[], user = alice): Promise<Run> {
+  const child = spawn(process.execPath, [inspector ?? '', '--cli', ...parameters, '--format', 'json'], {
+    // A home of its own, secrets in it, and no browser: a person is played instead.
+    env: {
+      ...process.env,
+      HOME: home,
+      MCP_INSPECTOR_SECRET_STORE: 'file',
+      MCP_AUTO_OPEN_ENABLED: 'true',
+      BROWSER: 'true',
+      DISPLAY: '',
+      NO_COLOR: '1',
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const exited = new Promise((resolve) => child.once('close', resolve))
+  let output = ''
+  let errors = ''
+  let signIns = 0
+  child.stdout.on('data', (chunk) => (output += chunk))
+  createInterface(child.stderr).on('line', (line) => {
+    errors += `${line}\n`
+    const [, address] = /^Please navigate to: (\S+)/.exec(line) ?? []
+    if (address === undefined) return
+    signIns += 1
+    signIn(address, user)
+      .then((redirect) => fetch(redirect))
+      .catch((error) => {
+        errors += `the sign-in failed: ${error}`
+        child.kill()
+      })
+  })
+  await exited
+  return { exitCode: child.exitCode, result: output === '' ? undefined : JSON.parse(output), errors, signIns }
+}
+
+async function findToken(): Promise<string> {
+  const oauth = createOAuthClient({ name: 'Interop', redirectUri: 'http://localhost:50126/callback' })
+  const client = await connectSdkClient({ generation: 'v2 auto', transport: 'streamable', url: guarded.url, oauth, user: alice })
+  await client.close()
+  return oauth.tokens()?.access_token ?? ''
+}
+
+describe.skipIf(inspector === undefined)('the MCP Inspector', () => {
+  describe.each(['legacy', 'modern'])('with a token that it is given, in the %s era', (era) => {
+    let given: string[]
+    beforeAll(async () => {
+      given = [
+        guarded.url,
+        '--transport',
+        'http',
+        '--protocol-era',
+        era,
+        '--header',
+        `Authorization: Bearer ${await findToken()}`,
+      ]
+    })
+
+    it('lists tools', async () => {
+      const { exitCode, result } = await run([...given, '--method', 'tools/list'])
+      expect(exitCode).toBe(0)
+      expect(JSON.stringify(result)).toContain('count_slowly')
+    })
+
+    it('calls a tool', async () => {
+      const call = ['--method', 'tools/call', '--tool-name', 'echo', '--tool-arg', 'message=Grüße, 世界']
+      const { exitCode, result } = await run([...given, ...call])
+      expect(exitCode).toBe(0)
+      expect(JSON.stringify(result)).toContain('Echo: Grüße, 世界')
+    })
+
+    it('reads a resource, and gets a prompt', async () => {
+      const resource = await run([...given, '--method', 'resources/read', '--uri', 'echo://hello'])
+      expect(JSON.stringify(resource.result)).toContain('Resource echo: hello')
+      const prompt = await run([...given, '--method', 'prompts/get', '--prompt-name', 'echo', '--prompt-args', 'message=hello'])
+      expect(JSON.stringify(prompt.result)).toContain('Please process this message: hello')
+    })
+
+    it('is told when a tool needs more than the token permits', async () => {
+      const call = ['--stored-auth-only', '--method', 'tools/call', '--tool-name', 'admin_reset']
+      const { exitCode, errors } = await run([...given, ...call])
+      expect(exitCode).not.toBe(0)
+      expect(errors).toMatch(/scope/)
+      await guarded.proxy.log.waitFor(({ code, status }) => code === 'scope_insufficient' && status === 403)
+    })
+  })
+
+  it('is told to sign in when it has no token', async () => {
+    const { exitCode, errors } = await run([guarded.url, '--transport', 'http', '--stored-auth-only', '--method', 'tools/list'])
+    expect(exitCode).toBe(3)
+    expect(errors).toContain('auth_required')
+  })
+
+  it.each([
+    ['Streamable HTTP', 'http'],
+    ['HTTP+SSE', 'sse'],
+  ])('finds its own way to a token over %s, and remembers it', async (_what, transport) => {
+    const callback = ['--callback-url', `http://127.0.0.1:${await findFreePort()}/oauth/callback`]
+    const place = [transport === 'sse' ? guarded.sseUrl : guarded.url, '--transport', transport]
+    const first = await run([...place, ...callback, '--method', 'tools/list'])
+    expect(first).toMatchObject({ exitCode: 0, signIns: 1 })
+    expect(JSON.stringify(first.result)).toContain('admin_reset')
+    const second = await run([
+      ...place,
+      '--stored-auth-only',
+      '--method',
+      'tools/call',
+      '--tool-name',
+      'echo',
+      '--tool-arg',
+      'message=x',
+    ])
+    expect(second).toMatchObject({ exitCode: 0, signIns: 0 })
+  })
+
+  it('leaves no credential with the MCP server, and no secret in the log', () => {
+    expect(example.received.requests).toBeGreaterThan(0)
+    expect(example.received.withCredentials).toBe(0)
+    expect(findSecrets(guarded.proxy.log.text(), [alice.password, bob.password])).toEqual([])
+  })
+})

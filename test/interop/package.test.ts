@@ -1,0 +1,193 @@
+// What people install: the packed package in an empty folder, without this repository and what its tests bring.
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { delimiter, dirname, join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type RecordingUpstream, startRecordingUpstream } from '../support/recording-upstream.ts'
+import { startIssuer, type TestIssuer } from '../support/tokens.ts'
+
+const root = resolve(import.meta.dirname, '../..')
+const execute = promisify(execFile)
+
+/** Everything that the package may hold. */
+const PACKED =
+  /^(dist\/[\w./-]+\.(js|d\.ts)|docs\/config\.schema\.json|README\.md|CHANGELOG\.md|SECURITY\.md|LICENSE|package\.json)$/
+
+let folder: string
+let files: string[]
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'packed-'))
+  const { stdout } = await execute('npm', ['pack', '--json', '--pack-destination', folder], { cwd: root })
+  files = readPackedFiles(stdout)
+  const [tarball] = (await readdir(folder)).filter((name) => name.endsWith('.tgz'))
+  await writeFile(join(folder, 'package.json'), '{ "private": true }')
+  await execute('npm', ['install', '--no-audit', '--no-fund', `./${tarball}`], { cwd: folder })
+}, 180_000)
+
+afterAll(() => rm(folder, { recursive: true }))
+
+/** What the build prints comes before the JSON, which is a list, or an object by package name, depending on npm's version. */
+function readPackedFiles(output: string): string[] {
+  const json = JSON.parse(output.slice(output.search(/^[[{]/m))) as Record<string, { files: { path: string }[] }>
+  return Object.values(json).flatMap((packed) => packed.files.map(({ path }) => path))
+}
+
+/** The environment of somebody with a Node that is new enough, and nothing of this repository. */
+function createEnvironment(): NodeJS.ProcessEnv {
+  const path = [dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin'].join(delimiter)
+  return { PATH: path, HOME: folder }
+}
+
+function locate(command: string): string {
+  return join(folder, 'node_modules', '.bin', command)
+}
+
+async function run(command: string, ...parameters: string[]) {
+  const options = { cwd: folder, env: createEnvironment() }
+  return execute(locate(command), parameters, options).then(
+    ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
+    ({ code, stdout, stderr }) => ({ code, stdout, stderr }) as { code: number; stdout: string; stderr: string },
+  )
+}
+
+describe('the package', () => {
+  it('holds what it needs, and no tests, maps or sources', () => {
+    expect(files.filter((file) => !PACKED.test(file) || file.includes('.test.'))).toEqual([])
+    expect(files).toEqual(
+      expect.arrayContaining([
+        'dist/app.js',
+        'dist/app.d.ts',
+        'dist/cli/main.js',
+        'docs/config.schema.json',
+        'package.json',
+        'README.md',
+        'CHANGELOG.md',
+        'SECURITY.md',
+        'LICENSE',
+      ]),
+    )
+  })
+
+  it.each(['open-mcp-auth-proxy', 'openmcpauthproxy'])('brings the command %s', async (command) => {
+    const { code, stdout } = await run(command, '--help')
+    expect(code).toBe(0)
+    expect(stdout).toContain('--upstream')
+  })
+
+  it('knows its version', async () => {
+    const { stdout } = await run('open-mcp-auth-proxy', '--version')
+    expect(stdout).toMatch(/^\d+\.\d+\.\d+/)
+  })
+
+  it('prints the schema that it holds', async () => {
+    const { stdout } = await run('open-mcp-auth-proxy', 'schema')
+    expect(JSON.parse(stdout)).toHaveProperty('properties.servers')
+  })
+
+  it('can be imported', async () => {
+    const script = `const { startProxy } = await import('open-mcp-auth-proxy'); console.log(typeof startProxy)`
+    const { stdout } = await execute(process.execPath, ['--input-type=module', '-e', script], { cwd: folder })
+    expect(stdout.trim()).toBe('function')
+  })
+
+  it('refuses a configuration with mistakes', async () => {
+    await writeFile(join(folder, 'wrong.yaml'), 'servers:\n  - path: mcp\n    upstreem: http://localhost:1/mcp\n')
+    const { code, stderr } = await run('open-mcp-auth-proxy', 'check', '--config', 'wrong.yaml')
+    expect(code).toBe(2)
+    expect(stderr).toContain('upstreem')
+  })
+})
+
+describe('the installed proxy', () => {
+  let issuer: TestIssuer
+  let upstream: RecordingUpstream
+  let child: ChildProcess
+  let url: string
+  let exited: Promise<number | null>
+
+  beforeAll(async () => {
+    issuer = await startIssuer()
+    upstream = await startRecordingUpstream()
+    await writeFile(
+      join(folder, 'proxy.yaml'),
+      `listen:
+  port: 0
+issuers:
+  - ${issuer.issuer}
+servers:
+  - path: /mcp
+    upstream: ${upstream.origin}/mcp
+    scopes: [mcp:tools]
+`,
+    )
+    child = spawn(locate('open-mcp-auth-proxy'), ['--config', 'proxy.yaml'], {
+      cwd: folder,
+      env: createEnvironment(),
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    exited = new Promise((settle) => child.once('exit', settle))
+    url = await waitForUrl(child)
+  })
+  afterAll(async () => {
+    child?.kill('SIGKILL')
+    await issuer?.close()
+    await upstream?.close()
+  })
+
+  function call(token?: string): Promise<Response> {
+    return fetch(`${url}/mcp`, {
+      method: 'POST',
+      headers: {
+        'Content-Type': 'application/json',
+        Accept: 'application/json, text/event-stream',
+        ...(token !== undefined && { Authorization: `Bearer ${token}` }),
+      },
+      body: '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo"}}',
+    })
+  }
+
+  it('shows the table of its routes before it starts', async () => {
+    const { code, stdout } = await run('open-mcp-auth-proxy', 'check', '--config', 'proxy.yaml')
+    expect(code).toBe(0)
+    expect(stdout).toContain('/mcp')
+    expect(stdout).toContain(issuer.issuer)
+  })
+
+  it('refuses who has no token, and says where to get one', async () => {
+    const response = await call()
+    expect(response.status).toBe(401)
+    const [, metadataUrl = ''] = /resource_metadata="([^"]+)"/.exec(response.headers.get('www-authenticate') ?? '') ?? []
+    expect(await (await fetch(metadataUrl)).json()).toMatchObject({ authorization_servers: [issuer.issuer] })
+    expect(upstream.requests).toHaveLength(0)
+  })
+
+  it('serves who has one', async () => {
+    const port = new URL(url).port
+    const token = await issuer.mint({ claims: { aud: `http://localhost:${port}/mcp` } })
+    const response = await call(token)
+    expect(response.status).toBe(200)
+    expect(upstream.requests).toHaveLength(1)
+  })
+
+  it('ends with 0 when it is asked to', async () => {
+    child.kill('SIGTERM')
+    expect(await exited).toBe(0)
+  })
+})
+
+/** The address that it tells when it listens. */
+function waitForUrl(child: ChildProcess): Promise<string> {
+  return new Promise((settle, reject) => {
+    let output = ''
+    createInterface(child.stderr as NodeJS.ReadableStream).on('line', (line) => {
+      output += `${line}\n`
+      const [, url] = /is listening on (\S+)/.exec(line) ?? []
+      if (url !== undefined) settle(url)
+    })
+    child.once('exit', (code) => reject(new Error(`the proxy ended with ${code}:\n${output}`)))
+  })
+}
