@@ -69,7 +69,7 @@ function checkProvider(provider: Draft<IdentityProviderConfig>, { isBroken, repo
 }
 
 /** Keys that belong to one kind of store. */
-const KIND_OF_KEY = { file: 'sqlite', url: 'redis', password: 'redis', prefix: 'redis' } as const
+const KIND_OF_KEY = { path: 'sqlite', url: 'redis', password: 'redis', prefix: 'redis' } as const
 
 function checkStore(broker: Draft<BrokerConfig> | undefined, { isBroken, report }: Inspection): void {
   const at = ['broker', 'store']
@@ -84,7 +84,7 @@ function checkStore(broker: Draft<BrokerConfig> | undefined, { isBroken, report 
   }
 }
 
-const MAKE_KEY = "Make one with: node -e \"console.log(require('crypto').randomBytes(32).toString('base64'))\""
+const MAKE_KEY = 'Make one with `openssl rand -base64 32`.'
 
 function checkKeys(broker: Draft<BrokerConfig> | undefined, { isBroken, material, report }: Inspection): void {
   const at = ['broker', 'encryption_keys']

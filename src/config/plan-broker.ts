@@ -121,7 +121,7 @@ function createStorePlan(store: BrokerConfig['store'], { material, directory }: 
     case 'memory':
       return { kind: 'memory' }
     case 'sqlite':
-      return { kind: 'sqlite', file: resolve(directory, store.file ?? 'open-mcp-auth-proxy.db') }
+      return { kind: 'sqlite', file: resolve(directory, store.path ?? 'open-mcp-auth-proxy.db') }
     case 'redis':
       return {
         kind: 'redis',

@@ -87,7 +87,7 @@ const store = z
       .describe(
         '`sqlite`: a file, for the processes of one machine. `redis`: Redis or Valkey, for several machines. `memory`: forgets all at the end.',
       ),
-    file: z.string().min(1).optional().describe('File for `sqlite`. By default `open-mcp-auth-proxy.db`.'),
+    path: z.string().min(1).optional().describe('File for `sqlite`. By default `open-mcp-auth-proxy.db`.'),
     url: text(findRedisUrlFlaw).optional().describe('`redis://host:port` or `rediss://host:port`, for `redis`.'),
     password: secret.optional().describe('Password for `redis`.'),
     prefix: z.string().optional().describe('What all keys begin with, for `redis`. By default `mcp:`.'),
