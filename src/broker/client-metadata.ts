@@ -30,6 +30,9 @@ const GRANT_TYPES = new Set(['authorization_code', 'refresh_token'])
  */
 export function settleClientMetadata(metadata: Record<string, unknown>): void {
   for (const member of USELESS_MEMBERS) delete metadata[member]
+  // One is made for every client that doesn't say how it authenticates; here that is not at all.
+  if (metadata.token_endpoint_auth_method === 'none') delete metadata.client_secret
+  if (metadata.client_secret === undefined) delete metadata.client_secret_expires_at
   settleName(metadata)
   settleGrantTypes(metadata)
   settleRedirectUris(metadata)
