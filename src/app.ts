@@ -185,6 +185,7 @@ function createServer(plan: Plan, server: ServerPlan, pool: IssuerPool, log: Log
       knownScopes: policy.knownScopes,
       legacyClients: server.legacyClients,
       forwardAccessToken: server.forwardAccessToken,
+      findCredential: server.identityProviderToken ? broker?.findCredential : undefined,
       messagesPath: messages?.path,
       upstreamUrl: 'url' in endpoint.upstream ? endpoint.upstream.url : stdioUrl,
       verifier,

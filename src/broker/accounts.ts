@@ -46,7 +46,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
       const user = await vault.find(subject)
       if (user === undefined || !isDue(user, clock)) return user
       // One question for all who wait: a provider that rotates refresh tokens takes two for theft.
-      const running = refreshes.get(subject) ?? refreshOnce(user, vault, options).finally(() => refreshes.delete(subject))
+      const running = refreshes.get(subject) ?? refreshInTurn(subject, vault, options).finally(() => refreshes.delete(subject))
       refreshes.set(subject, running)
       return running
     },
@@ -62,6 +62,33 @@ function isDue({ tokens }: SignedInUser, clock: Clock): boolean {
   return tokens.refreshToken !== undefined && tokens.expiresAt !== undefined && clock.wall() >= tokens.expiresAt - EARLY_MS
 }
 
+/** How long a process may take to refresh before another one tries, and how often the others look. */
+const LOCK_MS = 15_000
+const LOOK_MS = 100
+const LOCK = 'AccountRefresh'
+
+/** One question for all processes that share the store, too. */
+async function refreshInTurn(
+  subject: string,
+  vault: Vault<SignedInUser>,
+  options: AccountsOptions,
+): Promise<SignedInUser | undefined> {
+  const { store, clock } = options
+  const key = hashId(subject)
+  for (let waited = 0; waited < LOCK_MS; waited += LOOK_MS) {
+    if (await store.add(LOCK, key, '1', { expiresAt: clock.wall() + LOCK_MS })) {
+      try {
+        const user = await vault.find(subject)
+        return user === undefined || !isDue(user, clock) ? user : await refreshOnce(user, vault, options)
+      } finally {
+        await store.take(LOCK, key)
+      }
+    }
+    await new Promise<void>((resolve) => void clock.after(LOOK_MS, resolve))
+  }
+  throw new IdentityProviderError('unavailable', 'another process has been asking it for too long')
+}
+
 async function refreshOnce(
   user: SignedInUser,
   vault: Vault<SignedInUser>,
@@ -73,24 +100,11 @@ async function refreshOnce(
     return fresh
   } catch (error) {
     if (!(error instanceof IdentityProviderError) || error.trouble !== 'ended') throw error
-    return findWinner(user, vault, options)
+    // The user's session with the provider is over, and so is everything that followed from it.
+    await options.store.deleteGroup(groupOfAccount(user.subject))
+    options.onEnded(user.subject)
+    return undefined
   }
-}
-
-/**
- * The provider no longer knows the refresh token. That is so when the session is over, and also when another process that shares the
- * store was first to use a token which is good for one use.
- */
-async function findWinner(
-  user: SignedInUser,
-  vault: Vault<SignedInUser>,
-  options: AccountsOptions,
-): Promise<SignedInUser | undefined> {
-  const current = await vault.find(user.subject)
-  if (current !== undefined && current.tokens.refreshToken !== user.tokens.refreshToken) return current
-  await options.store.deleteGroup(groupOfAccount(user.subject))
-  options.onEnded(user.subject)
-  return undefined
 }
 
 /** A name by which the user is known to people. */

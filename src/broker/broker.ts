@@ -1,6 +1,6 @@
 import { BROKER_PATHS, listMetadataPaths } from '../core/broker-paths.ts'
 import type { BrokerPlan } from '../core/plan.ts'
-import type { TokenVerifier } from '../core/ports.ts'
+import type { FindCredential, TokenVerifier } from '../core/ports.ts'
 import type { Principal } from '../core/principal.ts'
 import type { Store } from '../core/store.ts'
 import type { Visit, VisitHandler } from '../core/visit.ts'
@@ -15,6 +15,7 @@ import { createBrowserCookie } from './browser-cookie.ts'
 import { handleCallback } from './callback.ts'
 import { createDocumentFetch } from './client-documents.ts'
 import { type Consents, createConsents } from './consents.ts'
+import { createCredentialSource } from './credential.ts'
 import { createIdentityProvider, type IdentityProvider } from './identity-provider.ts'
 import { createLiveness, createLiveVerifier, GRANT_CLAIM, type Liveness } from './liveness.ts'
 import { createMount, type Mount } from './mount.ts'
@@ -39,6 +40,8 @@ export interface Broker {
   readonly keys: IssuerKeys
   /** Has a verifier also ask whether tokens of the broker still stand. */
   guard(verifier: TokenVerifier): TokenVerifier
+  /** The principal's own access token of the identity provider. */
+  readonly findCredential: FindCredential
   /** Hears that a principal of the broker was told to get more scope. */
   noteStepUp(principal: Principal): void
   close(): Promise<void>
@@ -86,6 +89,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     handlers: listHandlers(mount, planSignIn(options, parts, mount), options),
     keys: keys.verification,
     guard: (verifier) => createLiveVerifier(verifier, plan.issuer, liveness),
+    findCredential: createCredentialSource(parts.accounts),
     noteStepUp({ issuer, claims: { [GRANT_CLAIM]: grantId } }) {
       if (issuer === plan.issuer && typeof grantId === 'string') stepUps.note(grantId)
     },

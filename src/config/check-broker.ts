@@ -13,6 +13,7 @@ import type { BrokerConfig, IdentityProviderConfig } from './schema-broker.ts'
 export function checkBroker(inspection: Inspection): void {
   const { draft, isBroken, report } = inspection
   const { identity_provider: provider, broker } = draft
+  checkCredentials(inspection)
   if (provider === undefined && broker !== undefined && !isBroken(['identity_provider'])) {
     report(['identity_provider'], {
       reason: 'is missing; `broker` needs it',
@@ -26,6 +27,24 @@ export function checkBroker(inspection: Inspection): void {
   checkKeys(broker, inspection)
   checkClients(broker, inspection)
   checkPaths(inspection)
+}
+
+/** The token of the identity provider is there for callers whom the broker knows, and goes where a header can go. */
+function checkCredentials({ draft, isBroken, report }: Inspection): void {
+  for (const [index, server] of entriesOf(draft.servers)) {
+    if (server.credential !== 'identity_provider_token') continue
+    const at: ConfigPath = ['servers', index, 'credential']
+    const hasBroker = draft.identity_provider !== undefined || isBroken(['identity_provider'])
+    if (!hasBroker || server.issuers !== undefined || (draft.issuers ?? []).length > 0) {
+      report(at, {
+        reason: 'needs an `identity_provider`, and no other `issuers`: their users have no token there',
+        fix: 'Add `identity_provider` and remove `issuers`, or write `credential: none`.',
+      })
+    }
+    if (server.forward_access_token === true) {
+      report(at, { reason: 'excludes `forward_access_token`: both are the Authorization header', fix: 'Remove one of the two.' })
+    }
+  }
 }
 
 function checkPublicUrl({ draft, report }: Inspection): void {

@@ -161,6 +161,7 @@ const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path
     [withBroker({ grant: [{ claim: 'groups', scopes: ['a'] }] }), 'identity_provider.grant[0]', /only one of/],
     [withBroker({ grant: [{ scopes: [] }] }), 'identity_provider.grant[0].scopes', /at least 1/],
     [withBroker({ allow: [{ claim: 'groups', values: [] }] }), 'identity_provider.allow[0].values', /at least 1/],
+    [withServer({ credential: 'identity_provider_token' }), 'servers[0].credential', /needs an `identity_provider`/],
     [withBroker({}, {}), 'broker.encryption_keys', /is missing/],
     [withBroker({}, { store: { kind: 'redis' } }), 'broker.store.url', /`kind: redis` needs it/],
     [withBroker({}, { store: { kind: 'redis', url: 'redis://:x@host' } }), 'broker.store.url', /without credentials/],

@@ -42,6 +42,7 @@ export function createServerPlan(server: ServerConfig, surroundings: ServerSurro
     bearerMethods: server.bearer_methods,
     legacyClients: server.legacy_clients,
     forwardAccessToken: server.forward_access_token,
+    identityProviderToken: server.credential === 'identity_provider_token',
   }
 }
 

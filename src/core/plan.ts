@@ -71,6 +71,8 @@ export interface ServerPlan {
   readonly bearerMethods: readonly BearerMethod[]
   readonly legacyClients: LegacyClients
   readonly forwardAccessToken: boolean
+  /** Whether the upstream gets the caller's own token of the identity provider. */
+  readonly identityProviderToken: boolean
 }
 
 export interface EndpointPlan {

@@ -6,6 +6,7 @@ import { condemn, isCondemned } from '../http/connection.ts'
 import { checkOrigin, formatCorsHeaders } from '../http/cors.ts'
 import type { RequestHandler } from '../http/listener.ts'
 import { type RequestHead, readRequestHead } from '../http/request-head.ts'
+import { addCredential } from './add-credential.ts'
 import { answerHealth, answerMetadata, answerPreflight } from './answers.ts'
 import { authenticate } from './authenticate.ts'
 import { authorize } from './authorize.ts'
@@ -62,7 +63,7 @@ async function guard(exchange: Exchange, head: RequestHead, route: Route): Promi
   checkMethod(head, route)
   const call: Call = await readCall(exchange, head, route, identity)
   authorize(call, exchange.record)
-  forward(exchange, call)
+  forward(exchange, await addCredential(call))
 }
 
 function findEndpoint(edge: Edge, head: RequestHead): Endpoint {
