@@ -31,6 +31,8 @@ input { width: 100%; margin-bottom: 1rem; padding: .6rem .75rem; border: 1px sol
 button { width: 100%; margin-top: .5rem; padding: .65rem 1rem; border: 1px solid var(--accent); border-radius: .4rem; background: transparent; color: var(--accent); font: inherit; font-weight: 600; cursor: pointer; }
 button.main { background: var(--accent); color: var(--on-accent); }
 button.link { width: auto; margin: 0; padding: 0; border: 0; text-decoration: underline; font-weight: 400; }
+button + p { margin-top: 1rem; }
+main > :last-child, form > :last-child { margin-bottom: 0; }
 a { color: var(--accent); }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 .quiet { color: var(--quiet); font-size: .9rem; }
