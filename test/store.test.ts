@@ -1,14 +1,12 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { listenOnLoopback } from '../demo/listen.ts'
 import type { Store } from '../src/core/store.ts'
 import { createMemoryStore } from '../src/store/memory-store.ts'
 import { openRedisStore } from '../src/store/redis-store.ts'
 import { openSqliteStore } from '../src/store/sqlite-store.ts'
+import { findFreePort, hasRedisServer, type RedisServer, startRedisServer } from './support/redis-server.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'store-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -34,43 +32,20 @@ describe('SQLite', () => {
   })
 })
 
-/** The suite needs the server's program; under CI nothing may be skipped. */
-const hasRedis = spawnSync('redis-server', ['--version']).status === 0
-if (!hasRedis && !process.env.CI) console.warn('skipped: redis-server is not installed')
-
-describe.skipIf(!hasRedis && !process.env.CI)('Redis', () => {
-  let server: ChildProcess | undefined
-  let url = ''
+describe.skipIf(!hasRedisServer())('Redis', () => {
+  let server: RedisServer
   beforeAll(async () => {
-    const port = await findFreePort()
-    url = `redis://127.0.0.1:${port}`
-    server = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'])
-    await new Promise<void>((resolve, reject) => {
-      server?.once('error', (cause) => reject(new Error('redis-server is needed for this suite', { cause })))
-      server?.stdout?.on('data', (chunk) => String(chunk).includes('Ready to accept connections') && resolve())
-    })
+    server = await startRedisServer()
   })
-  afterAll(async () => {
-    const exited = new Promise((resolve) => server?.once('exit', resolve))
-    server?.kill()
-    await exited
-  })
-  const open = () => openRedisStore({ url, password: undefined, prefix: 'test:' }, () => {})
+  afterAll(() => server?.close())
+  const open = () => openRedisStore({ url: server.url, password: undefined, prefix: 'test:' }, () => {})
   contract(async () => ({ store: await open(), other: await open() }))
 
   it('says so when nobody answers', async () => {
-    const port = await findFreePort()
-    const plan = { url: `redis://127.0.0.1:${port}`, password: undefined, prefix: '' }
+    const plan = { url: `redis://127.0.0.1:${await findFreePort()}`, password: undefined, prefix: '' }
     await expect(openRedisStore(plan, () => {})).rejects.toThrow()
   }, 10_000)
 })
-
-async function findFreePort(): Promise<number> {
-  const probe = createServer()
-  const port = await listenOnLoopback(probe as never, 0)
-  await new Promise((resolve) => probe.close(resolve))
-  return port
-}
 
 function contract(open: () => Promise<Opened>): void {
   let store: Store

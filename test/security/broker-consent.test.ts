@@ -86,13 +86,7 @@ describe('the consent page', () => {
   })
 
   it('shows names as text, whatever they are, and fetches no logo', async () => {
-    const names = [
-      '<script>alert(1)</script>',
-      '"><img src=x onerror=alert(1)>',
-      `a${'x'.repeat(900)}`,
-      '\u202Eevil\u0000\u2066',
-      
-    ]
+    const names = ['<script>alert(1)</script>', '"><img src=x onerror=alert(1)>', `a${'x'.repeat(900)}`, '\u202Eevil\u0000\u2066']
     const vectors = findVectors('blns.json')
     const naughty: string[] = vectors === undefined ? [] : JSON.parse(readFileSync(vectors, 'utf8'))
     for (const name of [...names, ...naughty.filter((text) => text.length < 900 && text !== '').slice(0, 150)]) {
