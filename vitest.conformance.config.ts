@@ -6,6 +6,6 @@ export default defineConfig({
     // The suite waits for streams in real time; two files at once would make it wait for the machine as well.
     fileParallelism: false,
     testTimeout: 120_000,
-    hookTimeout: 60_000,
+    hookTimeout: 180_000,
   },
 })

@@ -16,14 +16,22 @@ console.log(`${sum('passed')} passed, ${sum('failed')} failed`)
 process.exitCode = sum('failed') > 0 ? 1 : 0
 
 function countSuite(name) {
-  const file = join(folder, `${name}.json`)
-  const { numPassedTests: passed = 0, numFailedTests: failed = 0 } = existsSync(file)
-    ? JSON.parse(readFileSync(file, 'utf8'))
-    : {}
-  // A check before the tests, a file that could not be loaded, an error between two tests: nothing of it is a failed test.
+  const { numPassedTests: passed = 0, numFailedTests = 0, testResults = [] } = readResults(name)
+  const failed = numFailedTests + testResults.filter(hasFailedAsAWhole).length
+  // A check before the tests, or an error between two of them.
   if (failed === 0 && hasFailed(name)) return { name, passed, failed: 1, note: ', outside of any test' }
   if (passed + failed === 0) return { name, passed, failed: 1, note: ', for it ran no test' }
   return { name, passed, failed }
+}
+
+function readResults(name) {
+  const file = join(folder, `${name}.json`)
+  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}
+}
+
+/** A file that could not be loaded or prepared: its tests did not run, so none of them failed. */
+function hasFailedAsAWhole({ status, assertionResults }) {
+  return status === 'failed' && assertionResults.every((test) => test.status !== 'failed')
 }
 
 function countStep(name) {

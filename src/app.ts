@@ -71,6 +71,7 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
   const listener = await listen({
     listen: plan.listen,
     headersSeconds: plan.limits.headersSeconds,
+    stalledSeconds: plan.limits.stalledClientSeconds,
     handler: createPipeline(edge),
     onUnreadable: (status, reason, peer) =>
       log.logger.info({ status, reason, peer, code: 'request_malformed' }, 'refused before it was a request'),

@@ -10,6 +10,8 @@ interface ListenerOptions {
   readonly listen: ListenPlan
   /** Seconds for the complete header section. */
   readonly headersSeconds: number
+  /** Seconds that a client may take nothing of what is written to it. */
+  readonly stalledSeconds: number
   readonly handler: RequestHandler
   /** Hears of what could not even be read as a request. */
   readonly onUnreadable: (status: number, reason: string, remoteAddress: string | undefined) => void
@@ -41,6 +43,7 @@ const serverOptions = {
 /** @throws the listening error (port in use, no such address, no permission) */
 export async function listen(options: ListenerOptions): Promise<Listener> {
   const server = createServer(options)
+  const sockets = trackSockets(server)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(options.listen.port, options.listen.host, () => {
@@ -54,16 +57,36 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     port,
     close: () => new Promise((resolve) => server.close(() => resolve())),
     closeIdle: () => server.closeIdleConnections(),
-    closeAll: () => server.closeAllConnections(),
+    closeAll() {
+      for (const socket of sockets) socket.destroy()
+    },
   }
 }
 
+/** Every connection, also those that Node does not count yet because TLS is not agreed upon. */
+function trackSockets(server: Server): ReadonlySet<Socket> {
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  return sockets
+}
+
 function createServer(options: ListenerOptions): Server {
-  const settings = { ...serverOptions, headersTimeout: options.headersSeconds * 1000 }
+  const headersTimeout = options.headersSeconds * 1000
+  const settings = { ...serverOptions, headersTimeout }
   const { tls } = options.listen
   const server = tls
-    ? createHttpsServer({ ...settings, cert: tls.cert, key: tls.key, minVersion: 'TLSv1.2' })
+    ? createHttpsServer({
+        ...settings,
+        cert: tls.cert,
+        key: tls.key,
+        minVersion: 'TLSv1.2',
+        handshakeTimeout: headersTimeout,
+      })
     : createHttpServer(settings)
+  server.setTimeout(options.stalledSeconds * 1000, closeStalled)
   // Node drops what comes behind the limit without a word; with some room above ours we see that it was too much.
   server.maxHeadersCount = 150
   server.on('request', options.handler)
@@ -75,12 +98,27 @@ function createServer(options: ListenerOptions): Server {
     endRaw(socket as Socket, 405)
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    // A connection that breaks is no request, and one without TLS hears no answer; the request it breaks has a line of its own.
+    if (!isOfParser(error.code)) {
+      socket.destroy()
+      return
+    }
     const status = statusOfParserError(error.code)
-    // A connection that breaks is no request; the one it breaks has a line of its own.
-    if (isOfParser(error.code)) options.onUnreadable(status, error.code, (socket as Socket).remoteAddress)
+    options.onUnreadable(status, error.code, (socket as Socket).remoteAddress)
     endRaw(socket as Socket, status)
   })
   return server
+}
+
+/** Node keeps the response that is being written on its socket. */
+type AnsweringSocket = Socket & { readonly _httpMessage?: ServerResponse | null }
+
+/**
+ * Nothing moved on the connection for a while. That is as it should be for one whose answer takes its time; it is not where something
+ * waits to be taken, and a kept-alive one has been kept for long enough.
+ */
+function closeStalled(socket: AnsweringSocket): void {
+  if (!socket._httpMessage || socket.writableLength > 0) socket.destroy()
 }
 
 function isOfParser(code: string | undefined): code is string {
@@ -103,7 +141,7 @@ const reasons: Readonly<Record<number, string>> = {
  * Answers where there is no response object. What another request waits for on this socket is cut, so that this answer isn't taken for
  * its answer.
  */
-function endRaw(socket: Socket & { _httpMessage?: ServerResponse | null }, status: number): void {
+function endRaw(socket: AnsweringSocket, status: number): void {
   // Node has taken its own listener away by now, and a broken connection must break nothing else.
   socket.on('error', () => socket.destroy())
   if (!socket.writable || isAnsweringAnother(socket._httpMessage)) {
@@ -117,7 +155,6 @@ function endRaw(socket: Socket & { _httpMessage?: ServerResponse | null }, statu
 }
 
 /** A request whose body can't be read is what the status is about; one that came whole is another. */
-function isAnsweringAnother(response: ServerResponse | null | undefined): boolean {
-  // Null between two requests of a connection: Node has detached the answer of the first.
-  return response !== undefined && response !== null && (response.headersSent || response.req.complete)
+function isAnsweringAnother(response: AnsweringSocket['_httpMessage']): boolean {
+  return response ? response.headersSent || response.req.complete : false
 }

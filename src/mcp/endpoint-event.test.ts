@@ -4,7 +4,11 @@ import type { ProxyError } from '../core/errors.ts'
 import { checkEndpoint, createEndpointRewriter } from './endpoint-event.ts'
 
 /** Sends a stream in the given pieces and tells what came out. */
-function run(pieces: readonly Uint8Array[], headers: Record<string, string> = { 'content-type': 'text/event-stream' }) {
+function run(
+  pieces: readonly Uint8Array[],
+  headers: Record<string, string | string[]> = { 'content-type': 'text/event-stream' },
+  status = 200,
+) {
   const out: Uint8Array[] = []
   let error: ProxyError | undefined
   let ended = false
@@ -23,7 +27,7 @@ function run(pieces: readonly Uint8Array[], headers: Record<string, string> = { 
     },
     (uri) => `/ours?of=${uri}`,
   )
-  reply.start(200, headers)
+  reply.start(status, headers)
   for (const piece of pieces) if (!error) reply.write(piece)
   if (!error) reply.end()
   return { text: Buffer.concat(out).toString('utf8'), code: error?.code, ended }
@@ -89,6 +93,22 @@ describe('the endpoint event', () => {
 
   it('refuses an encoded stream, which it cannot read', () => {
     expect(run([], { 'content-type': 'text/event-stream', 'content-encoding': 'gzip' }).code).toBe('upstream_invalid_response')
+  })
+
+  it.each<[number, string | string[]]>([
+    [200, 'text/event-stream; charset=utf-8'],
+    [200, 'TEXT/EVENT-STREAM'],
+    [200, 'application/json, text/event-stream'],
+    [200, ['application/json', 'text/event-stream']],
+    [201, 'text/event-stream'],
+    [206, 'text/event-stream'],
+  ])('is rewritten wherever a client may look for it: status %i, %j', (status, type) => {
+    const result = run([Buffer.from('event: endpoint\ndata: /m\n\n')], { 'content-type': type }, status)
+    expect(result.text).toBe('event: endpoint\ndata: /ours?of=/m\n\n')
+  })
+
+  it('is not looked for in a refusal', () => {
+    expect(run([Buffer.from('no')], { 'content-type': 'text/event-stream' }, 404).text).toBe('no')
   })
 
   it('leaves other answers alone', () => {

@@ -5,7 +5,7 @@ import type { Reply, ReplyHeaders } from '../core/reply.ts'
 const maxHeldBytes = 64 * 1024
 
 /** A blank line behind a line, with each of the three line endings (HTML, Server-sent events §9.2.5). */
-const endOfEvent = /(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))/
+const endOfEvent = /(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))/g
 
 /** Longer than `event: endpoint` with the line ends around it. */
 const watchedTail = 32
@@ -25,16 +25,22 @@ export function createEndpointRewriter(reply: Reply, rewrite: (uri: string) => s
   let searching = false
 
   const search = (chunk: Uint8Array): boolean => {
-    held = Buffer.concat([held, chunk])
-    const event = splitFirstEvent(held)
-    if (!event && held.length > maxHeldBytes) throw refuse('no endpoint event at the beginning of the stream')
-    if (!event) return true
-    held = event.rest
-    const isEndpoint = event.name === 'endpoint'
-    // Comments may come before it; an event with content may not.
-    if (!isEndpoint && event.data !== undefined) throw refuse('the first event is not the endpoint event')
-    const flowing = reply.write(isEndpoint ? Buffer.from(`event: endpoint\ndata: ${rewrite(event.data ?? '')}\n\n`) : event.bytes)
-    return (isEndpoint ? watchRest() : search(Buffer.alloc(0))) && flowing
+    const bytes = Buffer.concat([held, chunk])
+    let passed = 0
+    for (const { end, name, data } of splitEvents(bytes)) {
+      if (name === 'endpoint') {
+        held = bytes.subarray(end)
+        const event = Buffer.from(`event: endpoint\ndata: ${rewrite(data ?? '')}\n\n`)
+        const flowing = reply.write(Buffer.concat([bytes.subarray(0, passed), event]))
+        return watchRest() && flowing
+      }
+      // Comments may come before it; an event with content may not.
+      if (data !== undefined) throw refuse('the first event is not the endpoint event')
+      passed = end
+    }
+    held = bytes.subarray(passed)
+    if (held.length > maxHeldBytes) throw refuse('no endpoint event at the beginning of the stream')
+    return passed === 0 || reply.write(bytes.subarray(0, passed))
   }
 
   const watchRest = (): boolean => {
@@ -49,7 +55,7 @@ export function createEndpointRewriter(reply: Reply, rewrite: (uri: string) => s
 
   return {
     start(status, headers) {
-      if (status === 200 && isEventStream(headers)) {
+      if (mayBeEventStream(status, headers)) {
         if (headers['content-encoding'] !== undefined) return reply.fail(refuse('an encoded event stream'))
         delete headers['content-length']
         searching = true
@@ -75,21 +81,23 @@ export function createEndpointRewriter(reply: Reply, rewrite: (uri: string) => s
   }
 }
 
-interface FirstEvent {
-  readonly bytes: Buffer
-  readonly rest: Buffer
+interface StreamEvent {
+  /** Index behind the event. */
+  readonly end: number
   readonly name: string
   /** Undefined for an event of comments alone. */
   readonly data: string | undefined
 }
 
-/** Latin-1 keeps one character a byte, so that indexes in the text are indexes in the bytes. */
-function splitFirstEvent(held: Buffer): FirstEvent | undefined {
-  const text = held.toString('latin1')
-  const found = endOfEvent.exec(text)
-  if (!found) return undefined
-  const end = found.index + found[0].length
-  return { bytes: held.subarray(0, end), rest: held.subarray(end), ...readFields(text.slice(0, found.index)) }
+/** Every whole event. Latin-1 keeps one character a byte, so that indexes in the text are indexes in the bytes. */
+function* splitEvents(bytes: Buffer): Generator<StreamEvent> {
+  const text = bytes.toString('latin1')
+  let start = 0
+  for (const { 0: blank, index } of text.matchAll(endOfEvent)) {
+    const end = index + blank.length
+    yield { end, ...readFields(text.slice(start, index)) }
+    start = end
+  }
 }
 
 /** Fields of one event: a field's value begins behind the colon and one optional space (HTML, Server-sent events §9.2.6). */
@@ -131,6 +139,11 @@ export function checkEndpoint(uri: string, streamUrl: string): string {
   if (!url || url.origin !== new URL(streamUrl).origin) throw refuse('the endpoint event leads to another origin')
   if (url.username || url.password) throw refuse('the endpoint event holds credentials')
   return url.pathname + url.search
+}
+
+/** Whether any client may read events here: some look for the media type anywhere in the field, and take every status that is no error. */
+function mayBeEventStream(status: number, headers: ReplyHeaders): boolean {
+  return status < 300 && /event-stream/i.test([headers['content-type']].flat().join())
 }
 
 /** Whether the response is an event stream. */

@@ -6,6 +6,12 @@ import type { LogPlan } from '../core/plan.ts'
 const bufferBytes = 64 * 1024
 const flushMilliseconds = 250
 
+/**
+ * Control characters beyond ASCII's first, line separators, and what turns the direction of writing: JSON leaves them as they are,
+ * terminals and viewers obey them. Strangers choose parts of lines (`Origin`, the `kid` of a token).
+ */
+const obeyed = /[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
+
 /** The log of the process, and how to get its last lines out. */
 export interface Log {
   readonly logger: Logger
@@ -36,14 +42,20 @@ function createPrettyLog(options: LoggerOptions, destination: DestinationStream 
   const colorize = destination === process.stdout && process.stdout.isTTY === true && process.env.NO_COLOR === undefined
   const format = prettyFactory({ colorize })
   return {
-    logger: pino(options, { write: (line) => destination.write(format(line)) }),
+    logger: pino(options, { write: (line) => destination.write(escapeObeyed(format(line))) }),
     writeLine: undefined,
     flush: () => undefined,
   }
 }
 
 function createPlainLog(options: LoggerOptions, destination: DestinationStream): Log {
-  return { logger: pino(options, destination), writeLine: (line) => destination.write(line), flush: () => undefined }
+  const write = (line: string): void => destination.write(escapeObeyed(line))
+  return { logger: pino(options, { write }), writeLine: write, flush: () => undefined }
+}
+
+/** They stand inside of strings only, where JSON has the same escape. */
+function escapeObeyed(line: string): string {
+  return line.replace(obeyed, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 /** A write for every line would cost more than making it. */

@@ -6,7 +6,7 @@ import { type IssuerOptions, startIssuer } from '../support/tokens.ts'
 import { EXPECTED_FAILURES } from './expected-failures.ts'
 import { startMutatingProxy } from './mutating-proxy.ts'
 import { type SuiteServer, startSuiteServer } from './server/suite-server.ts'
-import { type Check, countChecks, listUnpassed, REVISIONS, type Revision, runServerScenarios } from './suite.ts'
+import { type Check, countChecks, findUnpassed, formatCheck, REVISIONS, type Revision, runServerScenarios } from './suite.ts'
 
 /** How many checks the suite has for each revision: were it to skip some, all comparisons would still agree. */
 const CHECKS: Readonly<Record<Revision, number>> = { '2025-03-26': 3, '2025-06-18': 56, '2025-11-25': 84, '2026-07-28': 152 }
@@ -29,7 +29,9 @@ function findDirect(revision: Revision): Check[] {
 describe('the MCP server by itself', () => {
   it.each(REVISIONS)('passes every check of %s, but for the expected failures', (revision) => {
     const checks = findDirect(revision)
-    expect(listUnpassed(checks)).toEqual(EXPECTED_FAILURES[revision])
+    const unpassed = findUnpassed(checks)
+    const reasons = unpassed.map(({ id, errorMessage }) => `${id}: ${errorMessage}`).join('\n')
+    expect(unpassed.map(formatCheck), reasons).toEqual(EXPECTED_FAILURES[revision])
     expect(checks.filter(({ status }) => status !== 'INFO')).toHaveLength(CHECKS[revision])
   })
 })

@@ -100,19 +100,22 @@ async function readChecks(folder: string): Promise<Check[]> {
   return checks
 }
 
+/** A check and how it came out, without what differs from run to run. */
+export function formatCheck({ scenario, id, name, status }: Check): string {
+  return `${scenario} › ${id} › ${name} › ${status}`
+}
+
 /** How often each check came out how: what must be the same with and without the proxy. */
 export function countChecks(checks: readonly Check[]): Record<string, number> {
   const counts: Record<string, number> = {}
-  for (const { scenario, id, name, status } of checks) {
-    const key = `${scenario} › ${id} › ${name} › ${status}`
+  for (const check of checks) {
+    const key = formatCheck(check)
     counts[key] = (counts[key] ?? 0) + 1
   }
   return counts
 }
 
-/** The checks that were not passed. */
-export function listUnpassed(checks: readonly Check[]): string[] {
-  return checks
-    .filter(({ status }) => status === 'FAILURE' || status === 'WARNING' || status === 'SKIPPED')
-    .map(({ scenario, id, name, status, errorMessage }) => `${scenario} › ${id} › ${name} › ${status}: ${errorMessage ?? ''}`)
+/** The checks that were not passed: neither a success nor a mere note. */
+export function findUnpassed(checks: readonly Check[]): Check[] {
+  return checks.filter(({ status }) => status !== 'SUCCESS' && status !== 'INFO')
 }

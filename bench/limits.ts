@@ -1,0 +1,68 @@
+import { existsSync } from 'node:fs'
+import { startIssuer } from '../test/support/tokens.ts'
+import { type Child, startChild } from './child.ts'
+import { measureAborts } from './limits/aborts.ts'
+import type { Measured, Setting } from './limits/measured.ts'
+import { measureOversizedBodies } from './limits/oversized-bodies.ts'
+import { measureSlowHeaders } from './limits/slow-headers.ts'
+import { measureUnknownKeys } from './limits/unknown-keys.ts'
+import { createLogSink } from './log-sink.ts'
+import { audience } from './plan.ts'
+import { mintTokens } from './workload.ts'
+
+/**
+ * What the proxy bears: each run prints one line of JSON. Arguments name the runs (`R11`, `R13`, `R18`, `R21`); without any, all. Ends
+ * with 1 when a run missed its target.
+ */
+
+const runs: Readonly<Record<string, (setting: Setting) => Promise<Measured>>> = {
+  R11: measureOversizedBodies,
+  R13: measureSlowHeaders,
+  R18: measureAborts,
+  R21: measureUnknownKeys,
+}
+
+if (!existsSync(new URL('../dist/app.js', import.meta.url))) throw new Error('build first: npm run build')
+const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(runs)
+let missed = false
+for (const name of names) {
+  const run = runs[name]
+  if (!run) throw new Error(`no run ${name}; there are ${Object.keys(runs).join(', ')}`)
+  const result = await withSetting(run).catch((error: unknown): Measured => describeFailure(name, error))
+  missed ||= !result.pass
+  console.log(JSON.stringify(result))
+}
+process.exitCode = missed ? 1 : 0
+
+/** A proxy that is gone has failed, and the other runs want their turn. */
+function describeFailure(id: string, error: unknown): Measured {
+  return { id, target: 'the run comes to its end', measured: { error: String(error) }, pass: false }
+}
+
+async function withSetting(run: (setting: Setting) => Promise<Measured>): Promise<Measured> {
+  const issuer = await startIssuer({ audience })
+  const log = createLogSink()
+  const started: Child[] = []
+  const start = async (...args: Parameters<typeof startChild>): Promise<Child> => {
+    const child = await startChild(...args)
+    started.push(child)
+    return child
+  }
+  try {
+    const tokens = await mintTokens(issuer, 100)
+    const upstream = await start('upstream.ts')
+    const argument = { upstreamPort: upstream.port, issuer: issuer.issuer }
+    const proxy = await start('proxy.ts', { argument, output: log.descriptor })
+    return await run({
+      upstream,
+      proxy,
+      tokens,
+      countKeyFetches: () => issuer.requests.filter((path) => path.endsWith('/jwks')).length,
+      startTraffic: (callsPerSecond) => start('valid-traffic.ts', { argument: { port: proxy.port, tokens, callsPerSecond } }),
+    })
+  } finally {
+    await Promise.all(started.map((child) => child.stop()))
+    log.remove()
+    await issuer.close()
+  }
+}

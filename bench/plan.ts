@@ -1,0 +1,97 @@
+import { randomBytes } from 'node:crypto'
+import type { Plan, RulePlan } from '../src/core/plan.ts'
+
+/** Host that the load names, as if TLS ended in front of us. */
+export const publicHost = 'mcp.example.com'
+export const path = '/mcp'
+export const audience = `https://${publicHost}${path}`
+
+/** The tool that the load calls; the first rule names it. */
+export const calledTool = 'weather_forecast'
+
+const scopesOfTools: Readonly<Record<string, string>> = {
+  [calledTool]: 'weather:read',
+  weather_report: 'weather:write',
+  calendar_list: 'calendar:read',
+  calendar_create: 'calendar:write',
+  calendar_delete: 'calendar:write',
+  mail_search: 'mail:read',
+  mail_send: 'mail:send',
+  files_read: 'files:read',
+  files_write: 'files:write',
+  tickets_search: 'tickets:read',
+  tickets_comment: 'tickets:write',
+  'admin_*': 'admin',
+}
+
+const rules: readonly RulePlan[] = Object.entries(scopesOfTools).map(([tool, scope]) => ({
+  method: 'tools/call',
+  tool,
+  scopes: [scope],
+}))
+
+export interface ProxyArgument {
+  readonly upstreamPort: number
+  readonly issuer: string
+}
+
+/** One server with one issuer, base scopes and a dozen rules; every limit as it is by default. */
+export function createBenchPlan({ upstreamPort, issuer }: ProxyArgument): Plan {
+  return {
+    listen: { host: '127.0.0.1', port: 0, tls: undefined },
+    publicUrl: `https://${publicHost}`,
+    allowedHosts: [publicHost],
+    cors: { allowedOrigins: [], allowedHeaders: [], allowedMethods: [], allowCredentials: false },
+    limits: {
+      bodyBytes: 4 * 1024 * 1024,
+      jsonDepth: 128,
+      batchMembers: 50,
+      headersSeconds: 10,
+      bodyIdleSeconds: 30,
+      stalledClientSeconds: 60,
+    },
+    trustedProxies: [],
+    log: { level: 'info', format: 'json' },
+    drainSeconds: 5,
+    sessionKey: randomBytes(32),
+    servers: [
+      {
+        name: 'bench',
+        endpoints: [{ kind: 'streamable_http', path, resource: audience, upstream: createUpstreamPlan(upstreamPort) }],
+        issuers: [createIssuerPlan(issuer)],
+        audiences: [audience],
+        policy: { baseScopes: ['mcp'], rules, hierarchy: { admin: ['files:read', 'files:write'] }, unlistedOperations: 'permit' },
+        scopesSupported: ['mcp', ...new Set(Object.values(scopesOfTools))],
+        bearerMethods: ['header'],
+        legacyClients: 'enforce',
+        forwardAccessToken: false,
+      },
+    ],
+    notices: [],
+  }
+}
+
+type EndpointPlan = Plan['servers'][number]['endpoints'][number]
+type IssuerPlan = Plan['servers'][number]['issuers'][number]
+
+function createUpstreamPlan(port: number): EndpointPlan['upstream'] {
+  return { url: `http://127.0.0.1:${port}${path}`, headers: {}, connectSeconds: 5, responseSeconds: 60, ca: undefined }
+}
+
+function createIssuerPlan(issuer: string): IssuerPlan {
+  return {
+    issuer,
+    jwksUri: undefined,
+    algorithms: ['RS256'],
+    audienceClaims: ['aud'],
+    scopeClaims: ['scope', 'scp'],
+    clockToleranceSeconds: 30,
+    maxLifetimeSeconds: undefined,
+    staleKeysSeconds: 86_400,
+    refreshKeysSeconds: 300,
+    acceptIdTokens: false,
+    allowPrivateNetwork: false,
+    ca: undefined,
+    introspection: undefined,
+  }
+}

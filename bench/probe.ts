@@ -1,0 +1,80 @@
+import { Session } from 'node:inspector/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+
+/** A question of the parent process, and what comes back. */
+export interface Question {
+  readonly id: number
+  readonly name: string
+  readonly argument?: unknown
+}
+
+export interface Answer {
+  readonly id: number
+  readonly value?: unknown
+  readonly error?: string
+}
+
+export type Answers = Readonly<Record<string, (argument: never) => unknown>>
+
+/**
+ * Lets the parent process ask about this one: what it has cost, what it holds, and where its time goes. Ends with the parent.
+ *
+ * @param port - where this process listens
+ * @param more - further answers, by the name of the question
+ */
+export function serveProbe(port: number, more: Answers = {}): void {
+  const answers: Answers = { ...usualAnswers, ...more }
+  process.on('message', (question: Question) => void answer(question, answers))
+  process.on('disconnect', () => process.exit(0))
+  process.send?.({ id: 0, value: port } satisfies Answer)
+}
+
+async function answer({ id, name, argument }: Question, answers: Answers): Promise<void> {
+  try {
+    const value = await answers[name]?.(argument as never)
+    process.send?.({ id, value } satisfies Answer)
+  } catch (error) {
+    process.send?.({ id, error: String(error) } satisfies Answer)
+  }
+}
+
+const usualAnswers: Answers = {
+  cpu: measureCpu,
+  resident: measureResident,
+  residentNow: () => process.memoryUsage.rss(),
+  startProfile,
+  stopProfile,
+}
+
+/** Microseconds of processor time, user and system, of every thread. */
+function measureCpu(): number {
+  const { user, system } = process.cpuUsage()
+  return user + system
+}
+
+/** Bytes of resident memory, rubbish collected. */
+async function measureResident(): Promise<number> {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  for (let round = 0; round < 4; round++) {
+    collect()
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  return process.memoryUsage.rss()
+}
+
+const session = new Session()
+
+async function startProfile(): Promise<void> {
+  session.connect()
+  await session.post('Profiler.enable')
+  await session.post('Profiler.setSamplingInterval', { interval: 200 })
+  await session.post('Profiler.start')
+}
+
+async function stopProfile(): Promise<unknown> {
+  const { profile } = await session.post('Profiler.stop')
+  session.disconnect()
+  return profile
+}

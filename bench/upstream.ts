@@ -1,0 +1,65 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { listenOnLoopback } from '../demo/listen.ts'
+import { serveProbe } from './probe.ts'
+
+/**
+ * An MCP server that does next to nothing: it answers every call with a small result. The tool `hang` never answers, the tool `stream`
+ * and every GET begin an event stream and leave it at that.
+ */
+
+const event =
+  'event: message\ndata: {"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"hello"}}\n\n'
+
+const sockets = new Set<Socket>()
+const running = new Set<ServerResponse>()
+/** When calls were given up by whoever made them: milliseconds since the epoch, by the id of the call. */
+const givenUp = new Map<unknown, number>()
+/** Calls that wait for an answer which never comes, and that nobody has asked about yet: their ids. */
+const waiting: unknown[] = []
+let begun = 0
+
+const server = createServer((request, response) => {
+  begun++
+  running.add(response)
+  response.on('close', () => running.delete(response))
+  if (request.method === 'POST') readCall(request, response)
+  else beginStream(response)
+})
+server.on('connection', (socket: Socket) => {
+  sockets.add(socket)
+  socket.on('close', () => sockets.delete(socket))
+})
+
+function readCall(request: IncomingMessage, response: ServerResponse): void {
+  const pieces: Buffer[] = []
+  request.on('data', (piece: Buffer) => pieces.push(piece))
+  request.on('end', () => {
+    const { id, params } = JSON.parse(Buffer.concat(pieces).toString()) as { id: unknown; params?: { name?: string } }
+    if (params?.name !== 'hang' && params?.name !== 'stream') return sendResult(response, id)
+    response.on('close', () => givenUp.set(id, Date.now()))
+    if (params.name === 'stream') beginStream(response)
+    else waiting.push(id)
+  })
+}
+
+function sendResult(response: ServerResponse, id: unknown): void {
+  const body = `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":{"content":[{"type":"text","text":"It is 21 degrees in Oslo."}]}}`
+  response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) })
+  response.end(body)
+}
+
+function beginStream(response: ServerResponse): void {
+  response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-cache' })
+  response.write(event)
+}
+
+serveProbe(await listenOnLoopback(server, 0), {
+  /** Requests that have reached us, since the start. */
+  begun: () => begun,
+  running: () => running.size,
+  sockets: () => sockets.size,
+  /** Ids of the calls that wait, each told once. */
+  waiting: () => waiting.splice(0),
+  givenUp: () => [...givenUp],
+})
