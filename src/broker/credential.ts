@@ -1,7 +1,8 @@
 import { ProxyError } from '../core/errors.ts'
 import type { FindCredential } from '../core/ports.ts'
 import type { Accounts } from './accounts.ts'
-import { IdentityProviderError, type SignedInUser } from './identity-provider.ts'
+import type { SignedInUser } from './identity-provider.ts'
+import { IdentityProviderError } from './identity-provider-error.ts'
 
 /** Finds users' own access tokens of the identity provider, fresh ones. */
 export function createCredentialSource(accounts: Accounts): FindCredential {

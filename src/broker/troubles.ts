@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../core/errors.ts'
 import type { Trouble } from './error-page.ts'
-import { IdentityProviderError } from './identity-provider.ts'
+import { IdentityProviderError } from './identity-provider-error.ts'
 
 /** What a person is told when a sign-in does not go on, and what the log is told. */
 export interface SignInTrouble extends Pick<Trouble, 'title' | 'text'> {
