@@ -65,8 +65,10 @@ export function createBenchPlan({ upstreamPort, issuer }: ProxyArgument): Plan {
         bearerMethods: ['header'],
         legacyClients: 'enforce',
         forwardAccessToken: false,
+        identityProviderToken: false,
       },
     ],
+    broker: undefined,
     notices: [],
   }
 }

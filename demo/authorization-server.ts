@@ -41,6 +41,10 @@ export interface AuthorizationServer {
   addResource(identifier: string): void
   /** Signs with a new key from now on. Old keys stay published unless `dropOld`. */
   rotateKeys(how?: { dropOld?: boolean }): Promise<void>
+  /** Ends every session, grant and token: everybody signs in anew. */
+  forget(): void
+  /** Stops answering. @returns how to go on, on the same port and with everything remembered */
+  pause(): Promise<() => Promise<void>>
   close(): Promise<void>
 }
 
@@ -77,6 +81,11 @@ export async function startAuthorizationServer(options: AuthorizationServerOptio
     rotateKeys: async ({ dropOld = false } = {}) => {
       keys = [await createSigningKey(plan.algorithm), ...(dropOld ? [] : keys)]
       provider = createProvider(plan, keys)
+    },
+    forget: () => plan.memory.clear(),
+    pause: async () => {
+      await closeServer(server)
+      return async () => void (await listenOnLoopback(server, port))
     },
     close: () => closeServer(server),
   }

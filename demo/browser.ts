@@ -25,11 +25,15 @@ export async function signIn(
     const location = response.headers.get('location')
     if (location === null) {
       response = await fillIn(response, user, cookies, onPage)
+      const target = await findRefresh(response)
+      if (target !== undefined) response = await open(target, cookies)
       continue
     }
     const target = new URL(location, response.url)
     if (target.href.split('?')[0] === new URL(redirectUri).href.split('?')[0]) return target
     response = await open(target, cookies)
+    const next = await findRefresh(response)
+    if (next !== undefined) response = await open(next, cookies)
   }
   throw new Error(`no end of pages after ${MOST_PAGES}`)
 }
@@ -53,8 +57,9 @@ function chooseForm(
   heading: string,
 ): Record<string, string> {
   if (html.includes('name="password"')) return { name: user.name, password: user.password, action: 'sign-in' }
-  if (html.includes('value="allow"')) return { action: 'allow' }
-  if (html.includes('value="cancel"')) return { action: 'cancel' }
+  const hidden = readHidden(html)
+  if (html.includes('value="allow"')) return { ...hidden, action: 'allow' }
+  if (html.includes('value="cancel"')) return { ...hidden, action: 'cancel' }
   throw new Error(`a page without a form: ${heading} ${readAlert(html)}`)
 }
 
@@ -70,6 +75,19 @@ async function open(url: string | URL, cookies: Map<string, string>, form?: URLS
     else cookies.set(name, value)
   }
   return response
+}
+
+/** What a form holds besides what a person sees. */
+export function readHidden(html: string): Record<string, string> {
+  const fields = html.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)"/g)
+  return Object.fromEntries([...fields].map(([, name = '', value = '']) => [name, readText(value)]))
+}
+
+/** Where a page leads on by itself. */
+async function findRefresh(response: Response): Promise<string | undefined> {
+  if (!response.ok || response.headers.get('location') !== null) return undefined
+  const target = /<meta http-equiv="refresh" content="0;url=([^"]*)">/.exec(await response.clone().text())?.[1]
+  return target === undefined ? undefined : readText(target)
 }
 
 function readAlert(html: string): string {

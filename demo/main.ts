@@ -5,23 +5,26 @@ import { createNarrator, type Narrator } from './narrator.ts'
 import { type DemoServers, startServers } from './servers.ts'
 import { tellStory } from './story.ts'
 
-const USAGE = `npm run demo             shows a client going through the proxy, then leaves the servers up to try your own
-npm run demo -- --once   ends after the show: exit code 0 if every step went as it should, else 1
+const USAGE = `npm run demo               shows a client going through the proxy, then leaves the servers up to try your own
+npm run demo -- --broker   the same with the proxy as authorization server, before an identity provider that cannot serve MCP clients
+npm run demo -- --once     ends after the show: exit code 0 if every step went as it should, else 1
 `
+
+const FLAGS = ['--once', '--broker']
 
 const [alice, bob] = SAMPLE_USERS
 
 await main(process.argv.slice(2))
 
 async function main(flags: readonly string[]): Promise<void> {
-  if (flags.some((flag) => flag !== '--once')) {
+  if (flags.some((flag) => !FLAGS.includes(flag))) {
     process.stderr.write(USAGE)
     process.exitCode = flags.includes('--help') ? 0 : 2
     return
   }
   const narrator = createNarrator(process.stdout, process.env)
   const proxyLog = new PassThrough()
-  const servers = await startServers(proxyLog)
+  const servers = await startServers(proxyLog, flags.includes('--broker') ? 'broker' : 'resource server')
   const hasWorked = await play(servers, narrator)
   if (flags.includes('--once') || !hasWorked) {
     await servers.close()
@@ -38,8 +41,13 @@ async function main(flags: readonly string[]): Promise<void> {
 async function play(servers: DemoServers, narrator: Narrator): Promise<boolean> {
   narrator.title('Three servers on this machine')
   narrator.detail('MCP server, unprotected', servers.upstreamUrl)
-  narrator.detail('authorization server', servers.issuer)
-  narrator.detail('Open MCP Auth Proxy', servers.url)
+  const { identityProvider } = servers
+  if (identityProvider === undefined) narrator.detail('authorization server', servers.issuer)
+  else narrator.detail('identity provider', identityProvider)
+  narrator.detail(
+    identityProvider === undefined ? 'Open MCP Auth Proxy' : 'Open MCP Auth Proxy, also authorization server',
+    servers.url,
+  )
   narrator.title("The proxy's whole configuration")
   narrator.block(servers.configuration.trim())
   narrator.title('What happens when a client connects')

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { Writable } from 'node:stream'
 import { startProxy } from '../src/app.ts'
@@ -14,7 +15,10 @@ export interface DemoServers {
   readonly url: string
   /** URL for clients of 2024-11-05. */
   readonly sseUrl: string
+  /** Who issues the tokens. */
   readonly issuer: string
+  /** Whom users sign in with, where that is somebody else. */
+  readonly identityProvider: string | undefined
   readonly upstreamUrl: string
   /** What the MCP server behind the proxy has received until now. */
   readonly received: ExampleMcpServer['received']
@@ -23,13 +27,29 @@ export interface DemoServers {
   close(): Promise<void>
 }
 
+/** Who issues the tokens: a server that clients can use directly, or the proxy, with that server as a plain identity provider behind it. */
+export type DemoWay = 'resource server' | 'broker'
+
+/** What the identity provider knows the proxy by; loopback ports don't matter there. */
+const BROKER_CLIENT = {
+  client_id: 'open-mcp-auth-proxy',
+  client_name: 'Open MCP Auth Proxy',
+  token_endpoint_auth_method: 'client_secret_basic' as const,
+  redirect_uris: ['http://localhost/oauth/callback'],
+}
+
 /** Starts the three servers, all on 127.0.0.1 only. */
-export async function startServers(proxyLog: Writable): Promise<DemoServers> {
-  const authorizationServer = await startAuthorizationServer({ port: await choosePort(PORTS.authorizationServer) })
+export async function startServers(proxyLog: Writable, way: DemoWay = 'resource server'): Promise<DemoServers> {
+  const secret = randomBytes(32).toString('base64url')
+  const authorizationServer = await startAuthorizationServer({
+    port: await choosePort(PORTS.authorizationServer),
+    ...(way === 'broker' && { clients: [{ ...BROKER_CLIENT, client_secret: secret }] }),
+  })
   const mcpServer = await startMcpServer({ port: await choosePort(PORTS.mcpServer) })
   const port = await choosePort(PORTS.proxy)
-  const configuration = formatConfiguration(port, authorizationServer.issuer, mcpServer)
-  const { plan } = loadConfigText(configuration, { env: process.env, directory: import.meta.dirname, terminal: false })
+  const configuration = formatConfiguration(port, formatIssuer(way, authorizationServer.issuer), mcpServer)
+  const env = { ...process.env, IDENTITY_PROVIDER_SECRET: secret }
+  const { plan } = loadConfigText(configuration, { env, directory: import.meta.dirname, terminal: false })
   const proxy = await startProxy(plan, { logDestination: proxyLog })
   const [url, sseUrl] = [`http://localhost:${port}/mcp`, `http://localhost:${port}/sse`]
   authorizationServer.addResource(url)
@@ -37,7 +57,8 @@ export async function startServers(proxyLog: Writable): Promise<DemoServers> {
   return {
     url,
     sseUrl,
-    issuer: authorizationServer.issuer,
+    issuer: way === 'broker' ? `http://localhost:${port}` : authorizationServer.issuer,
+    identityProvider: way === 'broker' ? authorizationServer.issuer : undefined,
     upstreamUrl: mcpServer.streamableHttpUrl,
     received: mcpServer.received,
     configuration,
@@ -49,12 +70,31 @@ export async function startServers(proxyLog: Writable): Promise<DemoServers> {
   }
 }
 
+function formatIssuer(way: DemoWay, issuer: string): string {
+  if (way === 'resource server') return `issuers:\n  - ${issuer}`
+  return `identity_provider:
+  issuer: ${issuer}
+  name: Example ID
+  client_id: ${BROKER_CLIENT.client_id}
+  client_secret: { env: IDENTITY_PROVIDER_SECRET }
+  scopes: [openid, profile, email, groups]
+  grant:
+    - scopes: [mcp:tools]
+    - claim: groups
+      values: [admins]
+      scopes: [mcp:admin]
+broker:
+  store: { kind: memory }
+  scope_descriptions:
+    mcp:tools: Use the tools, resources and prompts of the server for you
+    mcp:admin: "Administer the server: see and reset its counters"`
+}
+
 function formatConfiguration(port: number, issuer: string, upstream: { streamableHttpUrl: string; sseUrl: string }): string {
   return `public_url: http://localhost:${port}
 listen:
   port: ${port}
-issuers:
-  - ${issuer}
+${issuer}
 servers:
   - name: example
     path: /mcp

@@ -1,7 +1,9 @@
 import { Buffer } from 'node:buffer'
 import type { DestinationStream } from 'pino'
-import type { EndpointPlan, Plan, ServerPlan, StdioUpstreamPlan } from './core/plan.ts'
+import type { Broker } from './broker/broker.ts'
+import type { BrokerPlan, EndpointPlan, Plan, ServerPlan, StdioUpstreamPlan } from './core/plan.ts'
 import type { Upstream } from './core/ports.ts'
+import type { RequestObserver } from './core/record.ts'
 import type { EndpointKind, ProtectedResource, Route } from './core/route.ts'
 import { isLoopbackOrigin, type OriginRules } from './http/cors.ts'
 import { createForwardedRules } from './http/forwarded.ts'
@@ -56,12 +58,16 @@ export interface StartOptions {
  */
 export async function startProxy(plan: Plan, options: StartOptions = {}): Promise<RunningProxy> {
   const log = createLog(plan.log, options.logDestination)
-  const issuers = createIssuerPool({ onIssue: (message) => log.logger.warn(message) })
   for (const server of plan.servers) checkPrograms(server)
-  const guarded = plan.servers.map((server) => createServer(plan, server, issuers, log))
+  const onIssue = (message: string) => log.logger.warn(message)
+  const mounted = plan.broker && (await mountBroker(plan.broker, plan.servers, onIssue))
+  const ownKeys = new Map(mounted && plan.broker ? [[plan.broker.issuer, mounted.broker.keys]] : [])
+  const issuers = createIssuerPool({ onIssue, ownKeys })
+  const guarded = plan.servers.map((server) => createServer(plan, server, issuers, log, mounted?.broker))
   const state = { draining: false }
   const isReady = (): boolean => !state.draining && issuers.isReady()
-  const edge = createEdge(plan, log, createEndpoints(guarded, isReady), () => state.draining)
+  const endpoints = createEndpoints(guarded, isReady, mounted?.broker)
+  const edge = createEdge(plan, createObserver(log, mounted?.broker), endpoints, () => state.draining)
   const listener = await listen({
     listen: plan.listen,
     headersSeconds: plan.limits.headersSeconds,
@@ -78,8 +84,51 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
       await drain(listener, edge, plan.drainSeconds * 1000)
       await Promise.all(guarded.flatMap(({ upstreams }) => upstreams.map((upstream) => upstream.close(1000))))
       await issuers.close()
+      await mounted?.close()
       log.flush()
     },
+  }
+}
+
+interface MountedBroker {
+  readonly broker: Broker
+  close(): Promise<void>
+}
+
+/** Our own authorization server. It is not so much as loaded where users sign in elsewhere. */
+async function mountBroker(
+  plan: BrokerPlan,
+  servers: readonly ServerPlan[],
+  onIssue: (message: string) => void,
+): Promise<MountedBroker> {
+  const { startBroker } = await import('./broker/broker.ts')
+  const { openStore } = await import('./store/open-store.ts')
+  const store = await openStore(plan.store, onIssue)
+  const endpoints = servers.flatMap((server) => server.endpoints.map((endpoint) => ({ ...endpoint, server })))
+  const resources = endpoints
+    .filter(({ kind, server }) => kind !== 'messages' && server.issuers.some(({ issuer }) => issuer === plan.issuer))
+    .map(({ resource, server }) => ({
+      identifier: resource,
+      name: server.name,
+      scopes: createScopePolicy(server.policy).knownScopes,
+      defaultScopes: server.scopesSupported,
+    }))
+  const broker = await startBroker({ plan, resources, endpointPaths: endpoints.map(({ path }) => path), store, onIssue })
+  return {
+    broker,
+    async close() {
+      await broker.close()
+      await store.close()
+    },
+  }
+}
+
+/** What hears of finished requests. */
+function createObserver(log: Log, broker: Broker | undefined): RequestObserver {
+  const write = createRequestLog(log)
+  return (record) => {
+    write(record)
+    if (record.code === 'scope_insufficient' && record.principal) broker?.noteStepUp(record.principal)
   }
 }
 
@@ -114,13 +163,14 @@ function createProcess(plan: StdioUpstreamPlan, server: string, log: Log): Upstr
   })
 }
 
-function createServer(plan: Plan, server: ServerPlan, pool: IssuerPool, log: Log): GuardedServer {
-  const verifier = createTokenVerifier({
+function createServer(plan: Plan, server: ServerPlan, pool: IssuerPool, log: Log, broker: Broker | undefined): GuardedServer {
+  const signatures = createTokenVerifier({
     issuers: server.issuers,
     audiences: server.audiences,
     acceptMissingAudience: server.legacyClients === 'signature_only',
     pool,
   })
+  const verifier = broker?.guard(signatures) ?? signatures
   const policy = createScopePolicy(server.policy)
   const sse = server.endpoints.find(({ kind }) => kind === 'sse')
   const messages = server.endpoints.find(({ kind }) => kind === 'messages')
@@ -136,6 +186,7 @@ function createServer(plan: Plan, server: ServerPlan, pool: IssuerPool, log: Log
       knownScopes: policy.knownScopes,
       legacyClients: server.legacyClients,
       forwardAccessToken: server.forwardAccessToken,
+      findCredential: server.identityProviderToken ? broker?.findCredential : undefined,
       messagesPath: messages?.path,
       upstreamUrl: 'url' in endpoint.upstream ? endpoint.upstream.url : stdioUrl,
       verifier,
@@ -159,7 +210,7 @@ function createResource(plan: Plan, server: ServerPlan, identifier: string): Pro
   }
 }
 
-function createEdge(plan: Plan, log: Log, endpoints: Edge['endpoints'], isDraining: () => boolean): Edge {
+function createEdge(plan: Plan, observe: RequestObserver, endpoints: Edge['endpoints'], isDraining: () => boolean): Edge {
   return {
     endpoints,
     hosts: plan.allowedHosts === '*' ? undefined : new Set(plan.allowedHosts),
@@ -168,7 +219,7 @@ function createEdge(plan: Plan, log: Log, endpoints: Edge['endpoints'], isDraini
     limits: plan.limits,
     forwarded: createForwardedRules(plan.trustedProxies, plan.publicUrl),
     seal: createSessionSeal(plan.sessionKey),
-    observe: createRequestLog(log),
+    observe,
     streamEnds: new Set(),
     isDraining,
   }
@@ -180,8 +231,13 @@ function createOriginRules({ cors, publicUrl }: Plan): OriginRules {
   return { allowed, allowLoopback: isLoopbackOrigin(publicUrl) }
 }
 
-function createEndpoints(guarded: readonly GuardedServer[], isReady: () => boolean): Map<string, Endpoint> {
+function createEndpoints(
+  guarded: readonly GuardedServer[],
+  isReady: () => boolean,
+  broker: Broker | undefined,
+): Map<string, Endpoint> {
   const endpoints = new Map<string, Endpoint>([
+    ...[...(broker?.handlers ?? [])].map(([path, handle]) => [path, { kind: 'visited', handle }] as const),
     ['/healthz', { kind: 'health', isHealthy: () => true }],
     ['/readyz', { kind: 'health', isHealthy: isReady }],
   ])

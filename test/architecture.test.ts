@@ -17,11 +17,13 @@ const architecture: Architecture = {
   mcp: { mayImport: ['core'], homeOf: [] },
   oauth: { mayImport: ['core'], homeOf: ['jose', 'undici'] },
   policy: { mayImport: ['core'], homeOf: [] },
+  broker: { mayImport: ['core', 'oauth'], homeOf: ['oidc-provider', 'oauth4webapi'] },
+  store: { mayImport: ['core'], homeOf: ['redis'] },
   upstream: { mayImport: ['core', 'http', 'mcp'], homeOf: ['undici'] },
   telemetry: { mayImport: ['core'], homeOf: ['pino', 'pino-pretty'] },
   pipeline: { mayImport: ['core', 'http', 'mcp', 'oauth'], homeOf: [] },
   'app.ts': {
-    mayImport: ['core', 'config', 'http', 'mcp', 'oauth', 'policy', 'upstream', 'telemetry', 'pipeline'],
+    mayImport: ['core', 'config', 'http', 'mcp', 'oauth', 'policy', 'broker', 'store', 'upstream', 'telemetry', 'pipeline'],
     // For the type of a destination of log lines, which is part of its public API.
     homeOf: ['pino'],
   },

@@ -15,8 +15,13 @@ const CAPACITY = 10_000
  */
 const REFRESH_GRACE = 10
 
+export interface Memory {
+  readonly adapter: AdapterFactory
+  clear(): void
+}
+
 /** Everything that the authorization server remembers: clients, grants, codes, tokens and sign-in sessions. Gone when the process ends. */
-export function createMemory(): AdapterFactory {
+export function createMemory(): Memory {
   const entries = new Map<string, Entry>()
 
   const find = (key: string): AdapterPayload | undefined => {
@@ -38,7 +43,7 @@ export function createMemory(): AdapterFactory {
   const findBy = (kind: string, member: 'uid' | 'userCode', value: string) =>
     [...entries].filter(([key]) => key.startsWith(`${kind}:`)).find(([, { payload }]) => payload[member] === value)?.[1].payload
 
-  return (kind: string): Adapter => ({
+  const adapt = (kind: string): Adapter => ({
     find: async (id) => {
       const payload = find(`${kind}:${id}`)
       return kind === 'RefreshToken' && isInGrace(payload) ? { ...payload, consumed: undefined } : payload
@@ -55,6 +60,7 @@ export function createMemory(): AdapterFactory {
       for (const [key, { payload }] of entries) if (payload.grantId === grantId) entries.delete(key)
     },
   })
+  return { adapter: adapt, clear: () => entries.clear() }
 }
 
 function isInGrace(payload: AdapterPayload | undefined): boolean {

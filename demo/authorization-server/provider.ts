@@ -1,5 +1,6 @@
-import { type AdapterFactory, type ClientMetadata, type Configuration, errors, type JWK, Provider } from 'oidc-provider'
+import { type ClientMetadata, type Configuration, errors, type JWK, Provider } from 'oidc-provider'
 import type { SigningAlgorithm } from './keys.ts'
+import type { Memory } from './memory.ts'
 import { renderErrorPage } from './pages.ts'
 import type { Scope, User } from './users.ts'
 
@@ -18,7 +19,7 @@ export interface ProviderPlan {
   readonly refreshTokenSeconds: number
   /** Clients registered beforehand. Those with a secret may introspect tokens. */
   readonly clients: readonly ClientMetadata[]
-  readonly memory: AdapterFactory
+  readonly memory: Memory
   readonly cookieKeys: readonly string[]
   /** Fetches client ID metadata documents. Undefined: the provider's own, which refuses private and loopback addresses. */
   readonly fetchClientMetadata: typeof fetch | undefined
@@ -29,7 +30,7 @@ const DAY = 24 * 60 * 60
 /** Creates the OAuth and OpenID provider. Tokens are signed with the first key; the others are still published. */
 export function createProvider(plan: ProviderPlan, keys: readonly [JWK & { kid: string }, ...JWK[]]): Provider {
   const provider = new Provider(plan.issuer, {
-    adapter: plan.memory,
+    adapter: plan.memory.adapter,
     clients: plan.clients,
     jwks: { keys },
     scopes: ['openid', 'offline_access'],
@@ -45,7 +46,11 @@ export function createProvider(plan: ProviderPlan, keys: readonly [JWK & { kid: 
     },
     interactions: { url: (_ctx, interaction) => `/sign-in/${interaction.uid}` },
     cookies: { keys: plan.cookieKeys, long: { signed: true, sameSite: 'lax' }, short: { signed: true, sameSite: 'lax' } },
-    findAccount: (_ctx, id) => (plan.users.some(({ name }) => name === id) ? formatAccount(id) : undefined),
+    claims: { openid: ['sub'], profile: ['name'], email: ['email', 'email_verified'], groups: ['groups'] },
+    findAccount: (_ctx, id) => {
+      const user = plan.users.find(({ name }) => name === id)
+      return user && formatAccount(user)
+    },
     // Everyone is asked each time: a client can't collect permissions that somebody once gave to another window.
     loadExistingGrant: async (ctx) => {
       const id = ctx.oidc.result?.consent?.grantId
@@ -69,8 +74,8 @@ export function createProvider(plan: ProviderPlan, keys: readonly [JWK & { kid: 
   return provider
 }
 
-function formatAccount(id: string) {
-  return { accountId: id, claims: () => ({ sub: id }) }
+function formatAccount({ name, claims }: User) {
+  return { accountId: name, claims: () => ({ ...claims, sub: name }) }
 }
 
 /** What clients are when they don't say. MCP clients are mostly public, native applications (RFC 8252). */

@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { errors, type Interaction, type Provider } from 'oidc-provider'
-import { type Asking, type Page, renderConsentPage, renderErrorPage, renderSignInPage } from './pages.ts'
+import type { Page } from '../../src/broker/page.ts'
+import { type Asking, renderConsentPage, renderErrorPage, renderSignInPage } from './pages.ts'
 import type { ProviderPlan } from './provider.ts'
-import { findUser, type User } from './users.ts'
+import { findUser, IDENTITY_SCOPE, type User } from './users.ts'
 
 /** Where sign-in and consent take place; the last segment is the interaction's id. */
 export const SIGN_IN_PATH = /^\/sign-in\/[\w-]+$/
@@ -45,7 +46,7 @@ async function findAsking(provider: Provider, { params }: Interaction): Promise<
 
 function renderNeededPage({ asking, interaction, plan }: Visit): Page {
   if (interaction.prompt.name === 'login') return renderSignInPage(asking)
-  const wanted = plan.scopes.filter(({ name }) => listScopes(interaction).includes(name))
+  const wanted = [IDENTITY_SCOPE, ...plan.scopes].filter(({ name }) => listScopes(interaction).includes(name))
   return renderConsentPage(asking, findSignedIn(plan, interaction), findResource(interaction), wanted)
 }
 
@@ -67,12 +68,15 @@ async function signIn(visit: Visit, form: URLSearchParams): Promise<void> {
   return sendPage(visit.response, 401, renderSignInPage(visit.asking, { name }))
 }
 
+/** Scopes of the provider itself; whoever consents to a client consents to them. */
+const OIDC_SCOPES = new Set(['openid', 'offline_access', 'profile', 'email', 'groups'])
+
 async function allow(visit: Visit): Promise<void> {
   const { interaction, provider } = visit
   const user = findSignedIn(visit.plan, interaction)
   const grant = new provider.Grant({ accountId: user.name, clientId: String(interaction.params.client_id) })
   const asked = listScopes(interaction)
-  grant.addOIDCScope(asked.filter((scope) => scope === 'openid' || scope === 'offline_access').join(' '))
+  grant.addOIDCScope(asked.filter((scope) => OIDC_SCOPES.has(scope)).join(' '))
   const resource = findResource(interaction)
   if (resource !== undefined) grant.addResourceScope(resource, asked.filter((scope) => user.mayGrant.includes(scope)).join(' '))
   if (resource !== undefined)

@@ -7,6 +7,8 @@ export interface User {
   readonly displayName: string
   /** Scopes that this user may grant to a client. */
   readonly mayGrant: readonly string[]
+  /** What is told to those who may know: claims of OpenID Connect, and `groups`. */
+  readonly claims?: Readonly<Record<string, unknown>>
 }
 
 /** A permission that clients may ask for. */
@@ -21,10 +23,25 @@ export const SAMPLE_SCOPES: readonly Scope[] = [
   { name: 'mcp:admin', description: 'Administer the MCP server: see and reset its counters' },
 ]
 
+/** What a client asks for that wants to know who somebody is (OpenID Connect). */
+export const IDENTITY_SCOPE: Scope = { name: 'openid', description: 'Know who you are: your name, email address and groups' }
+
 /** The passwords are printed by the demo: they protect nothing. */
 export const SAMPLE_USERS: readonly [alice: User, bob: User] = [
-  { name: 'alice', password: 'wonderland', displayName: 'Alice, an ordinary user', mayGrant: ['mcp:tools'] },
-  { name: 'bob', password: 'builder', displayName: 'Bob, an administrator', mayGrant: ['mcp:tools', 'mcp:admin'] },
+  {
+    name: 'alice',
+    password: 'wonderland',
+    displayName: 'Alice, an ordinary user',
+    mayGrant: ['mcp:tools'],
+    claims: { name: 'Alice', email: 'alice@example.com', email_verified: true, groups: ['staff'] },
+  },
+  {
+    name: 'bob',
+    password: 'builder',
+    displayName: 'Bob, an administrator',
+    mayGrant: ['mcp:tools', 'mcp:admin'],
+    claims: { name: 'Bob', email: 'bob@example.com', email_verified: true, groups: ['staff', 'admins'] },
+  },
 ]
 
 /** The user with this name and password. */

@@ -57,8 +57,9 @@ function findNameFlaw(name: string, seen: ReadonlySet<string>, forwardsToken: bo
   }
   if (name !== 'authorization' || !forwardsToken) return undefined
   return {
-    reason: 'cannot be set while `forward_access_token` is true: the MCP server can get one of the two only',
-    fix: 'Remove the header, or set `forward_access_token: false`.',
+    reason:
+      'cannot be set while `forward_access_token` or `credential` gives the MCP server a token of its caller: it can get one of the two only',
+    fix: 'Remove the header, or the other key.',
   }
 }
 

@@ -14,7 +14,14 @@ export function checkIssuers(inspection: Inspection): void {
     const at = ['servers', index, 'issuers']
     checkList(server.issuers, at, inspection)
     const inherited = server.issuers ?? draft.issuers ?? []
-    if (inherited.length > 0 || isBroken(['issuers']) || isBroken(at)) continue
+    if (
+      inherited.length > 0 ||
+      draft.identity_provider !== undefined ||
+      isBroken(['identity_provider']) ||
+      isBroken(['issuers']) ||
+      isBroken(at)
+    )
+      continue
     report(at, {
       reason: 'no issuer is configured for this server',
       fix: 'List the authorization servers whose tokens it accepts here, or under `issuers` at the top for every server.',

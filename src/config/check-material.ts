@@ -12,6 +12,8 @@ export function checkMaterial(inspection: Inspection): void {
   checkSessionKey(inspection)
   checkTls(inspection)
   for (const [index, issuer] of entriesOf(draft.issuers)) checkIssuer(issuer, ['issuers', index], inspection)
+  checkAuthorities(draft.identity_provider?.ca_file, ['identity_provider', 'ca_file'], inspection)
+  checkAuthorities(draft.broker?.client_metadata?.ca_file, ['broker', 'client_metadata', 'ca_file'], inspection)
   for (const [index, server] of entriesOf(draft.servers)) {
     const at = ['servers', index]
     for (const [position, issuer] of entriesOf(server.issuers)) checkIssuer(issuer, [...at, 'issuers', position], inspection)

@@ -59,7 +59,12 @@ function checkUpstream(
       fix: 'Write the address of the MCP server, or move `listen.port`.',
     })
   }
-  checkUpstreamHeaders(upstream, server.forward_access_token === true, [...at, 'headers'], inspection)
+  checkUpstreamHeaders(upstream, getsCallersToken(server), [...at, 'headers'], inspection)
+}
+
+/** Whether the MCP server gets a token of its caller, as `Authorization`. */
+function getsCallersToken(server: Draft<ServerConfig>): boolean {
+  return server.forward_access_token === true || server.credential === 'identity_provider_token'
 }
 
 /** Whether a URL leads back to where we listen. */

@@ -1,3 +1,4 @@
+import { checkBroker } from './check-broker.ts'
 import { checkEdge } from './check-edge.ts'
 import { checkIssuers } from './check-issuers.ts'
 import { checkMaterial } from './check-material.ts'
@@ -33,7 +34,7 @@ function inspect(parsed: Parsed<Config>, source: MaterialSource, report: Report)
   const { draft, isBroken } = parsed
   const material = loadMaterial(draft, source, report)
   const inspection = { draft, isBroken, material, report }
-  for (const check of [checkEdge, checkIssuers, checkServers, checkPolicy, checkMaterial]) check(inspection)
+  for (const check of [checkEdge, checkIssuers, checkServers, checkPolicy, checkMaterial, checkBroker]) check(inspection)
   return material
 }
 

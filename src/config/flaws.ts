@@ -94,6 +94,16 @@ export function findKeyUrlFlaw(text: string): Flaw | undefined {
   }
 }
 
+/** Where a Redis or Valkey server is: without credentials, which are secrets. */
+export function findRedisUrlFlaw(text: string): Flaw | undefined {
+  const url = /^rediss?:\/\/[^\s@]+$/.test(text) ? URL.parse(text) : null
+  if (url !== null && url.hostname !== '') return undefined
+  return {
+    reason: 'is not a redis:// or rediss:// URL without credentials',
+    fix: 'Write it like redis://127.0.0.1:6379; a password goes into `password`.',
+  }
+}
+
 /** Paths that the proxy answers itself. */
 const RESERVED = ['/healthz', '/readyz', '/.well-known']
 

@@ -12,6 +12,13 @@ export function decodeSessionKey(secret: string): Buffer | undefined {
   return bytes.length >= SESSION_KEY_BYTES ? bytes : undefined
 }
 
+/** A key of 32 bytes from Base64 (either alphabet); undefined when it is anything else. */
+export function decodeEncryptionKey(secret: string): Buffer | undefined {
+  const text = secret.trim()
+  const key = /^[\w+/-]{43}=?$/.test(text) ? Buffer.from(text, 'base64url') : undefined
+  return key?.length === 32 ? key : undefined
+}
+
 /** A private key from PEM or JWK; undefined when it is neither. */
 export function parsePrivateKey(secret: string): KeyObject | undefined {
   const text = secret.trim()

@@ -4,7 +4,7 @@ import type { ConfigPath, Flaw } from './problem.ts'
 export type KeyAdvice = (at: ConfigPath, key: string) => Flaw | undefined
 
 /** Keys of later versions. No typing mistakes, so they get no suggestion. */
-const LATER_KEYS = new Set(['identity_provider', 'broker', 'demo', 'asgardeo'])
+const LATER_KEYS = new Set(['demo', 'asgardeo'])
 
 /** Keys of the Go proxy's format at the top, and what says the same here. */
 const GO_KEYS: Readonly<Record<string, string>> = {

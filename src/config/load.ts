@@ -49,7 +49,7 @@ export function loadConfigValue(value: unknown, options: LoadOptions): Loaded {
   const translation = isGoProxyConfig(value) ? translateGoProxy(options.stdio ? asProcess(value) : value) : undefined
   const { config, material } = translation ? translation.check(options) : checkConfig(value, options)
   const notices = translation?.notices ?? []
-  const plan = createPlan(override(config, options), { material, terminal: options.terminal, notices })
+  const plan = createPlan(override(config, options), { ...options, material, notices })
   return { plan, notices: plan.notices }
 }
 

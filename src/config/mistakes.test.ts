@@ -23,6 +23,18 @@ const withIssuer = (changes: object) => ({ ...smallest, issuers: [{ issuer, ...c
 const secret = { env: 'SECRET' }
 
 /** One mistake each: the configuration, its place, and what is said of it. */
+const client = { client_id: 'c', redirect_uris: ['https://client.example/cb'] }
+const plainOAuth = {
+  authorization_endpoint: 'https://github.com/login/oauth/authorize',
+  token_endpoint: 'https://github.com/login/oauth/access_token',
+  userinfo_endpoint: 'https://api.github.com/user',
+}
+const withBroker = (provider: object, broker: object = { store: { kind: 'memory' } }) => ({
+  identity_provider: { issuer: 'https://idp.example.com', client_id: 'x', client_authentication: 'none', ...provider },
+  broker,
+  servers: [server],
+})
+
 const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path: string, said: RegExp])[]>> = {
   'what is missing': [
     [{}, 'servers', /missing/],
@@ -59,8 +71,9 @@ const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path
     [withServer({ rules: [{ tools: 'x', tool: 'x', scopes: [] }] }), 'servers[0].rules[0].tools', /`tool`/],
     [{ ...smallest, zzzzzz: 1 }, 'zzzzzz', /Known keys: public_url/],
     [{ ...smallest, listen_port: 1 }, 'listen_port', /Go proxy.*`listen\.port`/s],
-    [{ ...smallest, broker: {} }, 'broker', /not supported by this version yet/],
-    [withServer({ identity_provider: {} }), 'servers[0].identity_provider', /not supported by this version yet/],
+    [withServer({ identity_provider: {} }), 'servers[0].identity_provider', /not a key that is known here/],
+    [withBroker({ scope: 'openid' }), 'identity_provider.scope', /Did you mean `scopes`/],
+    [{ ...smallest, demo: {} }, 'demo', /not supported by this version yet/],
   ],
   'URLs and paths': [
     [{ ...smallest, public_url: 'https://mcp.example.com/mcp' }, 'public_url', /`path`/],
@@ -133,6 +146,31 @@ const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path
     `servers[0].upstream.headers${/^[\w-]+$/.test(name) ? `.${name}` : `["${name}"]`}`,
     said,
   ]),
+  'the broker': [
+    [{ ...smallest, broker: {} }, 'identity_provider', /`broker` needs it/],
+    [withBroker({ issuer: undefined }), 'identity_provider', /neither `issuer` nor `oauth`/],
+    [withBroker({ oauth: plainOAuth }), 'identity_provider', /both `issuer` and `oauth`/],
+    [withBroker({ issuer: 'http://idp.example.com' }), 'identity_provider.issuer', /http/],
+    [withBroker({ client_secret: 'hunter2' }), 'identity_provider.client_secret', /a secret does not belong/],
+    [
+      withBroker({ client_authentication: 'client_secret_post' }),
+      'identity_provider.client_secret',
+      /`client_secret_post` needs it/,
+    ],
+    [withBroker({ client_secret: { env: 'A' }, client_authentication: 'none' }), 'identity_provider.client_secret', /no use/],
+    [withBroker({ grant: [{ claim: 'groups', scopes: ['a'] }] }), 'identity_provider.grant[0]', /only one of/],
+    [withBroker({ grant: [{ scopes: [] }] }), 'identity_provider.grant[0].scopes', /at least 1/],
+    [withBroker({ allow: [{ claim: 'groups', values: [] }] }), 'identity_provider.allow[0].values', /at least 1/],
+    [withServer({ credential: 'identity_provider_token' }), 'servers[0].credential', /needs an `identity_provider`/],
+    [withBroker({}, {}), 'broker.encryption_keys', /is missing/],
+    [withBroker({}, { store: { kind: 'redis' } }), 'broker.store.url', /`kind: redis` needs it/],
+    [withBroker({}, { store: { kind: 'redis', url: 'redis://:x@host' } }), 'broker.store.url', /without credentials/],
+    [withBroker({}, { store: { kind: 'memory', path: 'x.db' } }), 'broker.store.path', /no use/],
+    [withBroker({}, { clients: [client, client] }), 'broker.clients[1].client_id', /twice/],
+    [{ ...withBroker({}), public_url: 'http://mcp.example.com' }, 'public_url', /users sign in/],
+    [{ ...withBroker({}), servers: [{ ...server, path: '/token' }] }, 'servers[0].path', /signs users in \(\/token\)/],
+    [{ ...withBroker({}), servers: [{ ...server, path: '/sign-in/mcp' }] }, 'servers[0].path', /signs users in/],
+  ],
   'combinations that cannot work': [
     [{ ...smallest, cors: { allowed_origins: ['*'], allow_credentials: true } }, 'cors.allow_credentials', /every page/],
     [{ ...smallest, session_key: { env: 'A', file: 'b' } }, 'session_key', /either `env` or `file`/],

@@ -1,4 +1,12 @@
-import type { EndpointPlan, HttpUpstreamPlan, PolicyPlan, RulePlan, ServerPlan, StdioUpstreamPlan } from '../core/plan.ts'
+import type {
+  BrokerPlan,
+  EndpointPlan,
+  HttpUpstreamPlan,
+  PolicyPlan,
+  RulePlan,
+  ServerPlan,
+  StdioUpstreamPlan,
+} from '../core/plan.ts'
 import { formatHeaderValue } from './check-headers.ts'
 import { listEndpoints, nameServer } from './endpoints.ts'
 import { closeHierarchy } from './hierarchy.ts'
@@ -13,6 +21,8 @@ export interface ServerSurroundings {
   readonly publicUrl: string
   /** Issuers of servers that list none. */
   readonly issuers: readonly IssuerConfig[]
+  /** Our own authorization server, for servers that list no issuers. */
+  readonly broker: BrokerPlan | undefined
   readonly material: Material
 }
 
@@ -20,17 +30,19 @@ export interface ServerSurroundings {
 export function createServerPlan(server: ServerConfig, surroundings: ServerSurroundings): ServerPlan {
   const { material } = surroundings
   const endpoints = createEndpointPlans(server, surroundings)
-  const issuers = server.issuers ?? surroundings.issuers
+  const issuers = (server.issuers ?? surroundings.issuers).map((issuer) => createIssuerPlan(issuer, material))
+  const own = server.issuers === undefined && surroundings.broker ? [surroundings.broker.issuerPlan] : []
   return {
     name: nameServer(server),
     endpoints,
-    issuers: issuers.map((issuer) => createIssuerPlan(issuer, material)),
+    issuers: [...own, ...issuers],
     audiences: [...new Set([...endpoints.map((endpoint) => endpoint.resource), ...server.audience])],
     policy: createPolicyPlan(server),
     scopesSupported: settleScopesSupported(server),
     bearerMethods: server.bearer_methods,
     legacyClients: server.legacy_clients,
     forwardAccessToken: server.forward_access_token,
+    identityProviderToken: server.credential === 'identity_provider_token',
   }
 }
 

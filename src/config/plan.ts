@@ -3,6 +3,7 @@ import type { Plan } from '../core/plan.ts'
 import { decodeSessionKey } from './keys.ts'
 import type { Material } from './material.ts'
 import { createNotices } from './notices.ts'
+import { createBrokerPlan } from './plan-broker.ts'
 import { createServerPlan } from './plan-server.ts'
 import { settleAllowedHosts, settlePublicUrl } from './public-url.ts'
 import type { Config } from './schema.ts'
@@ -10,6 +11,8 @@ import type { Config } from './schema.ts'
 /** What a plan depends on besides the configuration. */
 export interface PlanSurroundings {
   readonly material: Material
+  /** Directory against which relative paths are resolved. */
+  readonly directory: string
   /** Whether the log goes to a terminal. */
   readonly terminal: boolean
   /** Notices about how the configuration was written. */
@@ -24,7 +27,8 @@ export interface PlanSurroundings {
  */
 export function createPlan(config: Config, surroundings: PlanSurroundings): Plan {
   const publicUrl = settlePublicUrl(config)
-  const { material, terminal, notices } = surroundings
+  const { material, terminal, notices, directory } = surroundings
+  const broker = createBrokerPlan(config, { publicUrl, material, directory })
   return freeze({
     listen: createListenPlan(config, material),
     publicUrl,
@@ -42,7 +46,8 @@ export function createPlan(config: Config, surroundings: PlanSurroundings): Plan
     log: { level: config.log.level, format: settleFormat(config.log.format, terminal) },
     drainSeconds: config.shutdown.drain_seconds,
     sessionKey: decodeSessionKey(material.findSecret(config.session_key) ?? '') ?? randomBytes(32),
-    servers: config.servers.map((server) => createServerPlan(server, { publicUrl, issuers: config.issuers, material })),
+    servers: config.servers.map((server) => createServerPlan(server, { publicUrl, issuers: config.issuers, broker, material })),
+    broker,
     notices: [...notices, ...createNotices(config)],
   })
 }

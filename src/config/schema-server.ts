@@ -90,6 +90,12 @@ const server = z
       .describe(
         'Clients of revisions before 2025-03-26: `enforce` checks them like everyone, `signature_only` also accepts tokens without an audience over HTTP+SSE (a risk), `reject` does not serve them.',
       ),
+    credential: z
+      .enum(['none', 'identity_provider_token'])
+      .default('none')
+      .describe(
+        'What the MCP server gets to act for the caller: nothing, or (over HTTP, with `identity_provider`) the caller’s own access token of the identity provider, refreshed when that is needed.',
+      ),
     forward_access_token: z
       .boolean()
       .default(false)

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { findHostFlaw, findNetworkFlaw, findPublicUrlFlaw } from './flaws.ts'
+import { broker, identityProvider } from './schema-broker.ts'
 import { cors, limits, listen, log, shutdown } from './schema-edge.ts'
 import { issuerOrText } from './schema-issuer.ts'
 import { servers } from './schema-server.ts'
@@ -33,7 +34,11 @@ export const configSchema = z
       ),
     issuers: list(issuerOrText)
       .default([])
-      .describe('Authorization servers whose access tokens are accepted, for every server that lists none itself.'),
+      .describe(
+        'Authorization servers whose access tokens are accepted, for every server that lists none itself, beside the proxy’s own where there is an `identity_provider`.',
+      ),
+    identity_provider: identityProvider.optional(),
+    broker: broker.optional(),
     servers: servers.describe('The MCP servers behind the proxy.'),
   })
   .describe('Configuration of Open MCP Auth Proxy.')

@@ -224,6 +224,34 @@ export const errorCatalogue = {
       'A stdio server has `max_processes` processes, is started again after it failed, or does not read what it is sent. The log line says which.',
   }),
 
+  // Did a client or user get through our own authorization server?
+  authorization_refused: entry({
+    status: 400,
+    message: 'The authorization request was refused',
+    remedy: 'The authorization server told the client or the user why; the log line has the same reason with its detail.',
+  }),
+  sign_in_failed: entry({
+    status: 400,
+    message: 'The sign-in could not be completed',
+    remedy:
+      'Mostly a page that was left open for too long, or opened twice. The log line has the reason; the user starts again from the application.',
+  }),
+  sign_in_denied: entry({
+    status: 403,
+    message: 'This account may not sign in here',
+    remedy: 'No condition of `identity_provider.allow` is met by the claims of the user.',
+  }),
+  identity_provider_unavailable: entry({
+    status: 503,
+    message: 'The identity provider cannot be asked at the moment',
+    remedy: 'The identity provider does not answer, or answers nonsense. The log line has the cause. Users try again later.',
+  }),
+  registration_limited: entry({
+    status: 429,
+    message: 'Too many client registrations',
+    remedy: 'Somebody registers more clients than `broker.registration` permits. Clients try again later.',
+  }),
+
   // And the rest
   client_gone: entry({
     status: 499,

@@ -20,6 +20,8 @@ export interface Plan {
   /** Key that seals MCP session ids to their principal; at least 32 bytes. Random for each start unless configured. */
   readonly sessionKey: Buffer
   readonly servers: readonly ServerPlan[]
+  /** The authorization server of our own; undefined when users sign in elsewhere. */
+  readonly broker: BrokerPlan | undefined
   /** Things that the operator should know at the start, one line each. */
   readonly notices: readonly string[]
 }
@@ -69,6 +71,8 @@ export interface ServerPlan {
   readonly bearerMethods: readonly BearerMethod[]
   readonly legacyClients: LegacyClients
   readonly forwardAccessToken: boolean
+  /** Whether the upstream gets the caller's own token of the identity provider. */
+  readonly identityProviderToken: boolean
 }
 
 export interface EndpointPlan {
@@ -180,5 +184,119 @@ export interface RulePlan {
   readonly resource?: string
   /** Exact request path. */
   readonly path?: string
+  readonly scopes: readonly string[]
+}
+
+/** The authorization server of our own, for an identity provider that cannot serve MCP clients itself. */
+export interface BrokerPlan {
+  /** Issuer identifier: the public URL. */
+  readonly issuer: string
+  /** How its access tokens are verified. */
+  readonly issuerPlan: IssuerPlan
+  readonly identityProvider: IdentityProviderPlan
+  readonly store: StorePlan
+  /** Keys of 32 bytes for what the store holds in secret. The first encrypts, all of them decrypt. */
+  readonly encryptionKeys: readonly Buffer[]
+  readonly accessTokenSeconds: number
+  /** Seconds without use after which a refresh token ends. */
+  readonly refreshTokenSeconds: number
+  /** Seconds for which a used refresh token may be used again, by whoever never got the answer. */
+  readonly refreshGraceSeconds: number
+  /** Seconds after which a user signs in anew, whatever was refreshed meanwhile. */
+  readonly grantSeconds: number
+  /** Seconds for which a browser stays signed in here. */
+  readonly browserSeconds: number
+  /** Seconds after which tokens are signed with a new key. */
+  readonly signingKeySeconds: number
+  /** Authorization requests that one address may send within a minute. */
+  readonly authorizationsPerMinute: number
+  /** Scope → what it permits, in words for the user who is asked. */
+  readonly scopeDescriptions: Readonly<Record<string, string>>
+  readonly registration: RegistrationPlan
+  readonly clientMetadata: ClientMetadataPlan
+  readonly clients: readonly ClientPlan[]
+}
+
+/** Dynamic client registration (RFC 7591). */
+export interface RegistrationPlan {
+  readonly enabled: boolean
+  /** Most registrations at a time. */
+  readonly mostClients: number
+  /** Registrations that one address may ask for within a minute. */
+  readonly perMinute: number
+  /** Seconds after which a registration that nobody ever signed in with ends. */
+  readonly unusedSeconds: number
+  /** Seconds after its last use at which a registration ends. */
+  readonly idleSeconds: number
+}
+
+/** Client ID metadata documents. */
+export interface ClientMetadataPlan {
+  readonly enabled: boolean
+  /** Whether documents may lie in private networks. */
+  readonly allowPrivateNetwork: boolean
+  /** PEM text of additional certificate authorities. */
+  readonly ca: string | undefined
+}
+
+/** A client that was registered beforehand. */
+export interface ClientPlan {
+  readonly id: string
+  readonly name: string
+  readonly redirectUris: readonly string[]
+  /** Undefined for a public client. */
+  readonly secret: string | undefined
+}
+
+export type StorePlan =
+  | { readonly kind: 'memory' }
+  | { readonly kind: 'sqlite'; readonly file: string }
+  | { readonly kind: 'redis'; readonly url: string; readonly password: string | undefined; readonly prefix: string }
+
+/** Whom the broker signs users in with. */
+export interface IdentityProviderPlan {
+  /** What the user knows it by. */
+  readonly name: string
+  /** Issuer identifier, whose metadata is asked for endpoints (OpenID Connect); without metadata where `oauth` names them. */
+  readonly issuer: string
+  /** Endpoints of a provider that speaks plain OAuth. */
+  readonly oauth: PlainOAuthPlan | undefined
+  readonly clientId: string
+  readonly clientAuthentication:
+    | { readonly method: 'client_secret_basic' | 'client_secret_post'; readonly secret: string }
+    | { readonly method: 'none' }
+  readonly scopes: readonly string[]
+  /** Parameters that go to the authorization endpoint besides those of the protocol. */
+  readonly authorizationParameters: Readonly<Record<string, string>>
+  readonly allowPrivateNetwork: boolean
+  /** PEM text of additional certificate authorities. */
+  readonly ca: string | undefined
+  /** Who may sign in: one of these is enough; empty for everyone. */
+  readonly allow: readonly ClaimCondition[]
+  /** Which scopes a user may have; undefined for all of them. All rules that match add up. */
+  readonly grant: readonly GrantRulePlan[] | undefined
+  /** Claims of the user that access tokens carry. */
+  readonly tokenClaims: readonly string[]
+}
+
+export interface PlainOAuthPlan {
+  readonly authorizationEndpoint: string
+  readonly tokenEndpoint: string
+  /** Where the claims of the user are. */
+  readonly userinfoEndpoint: string
+  /** The claim that identifies the user for ever. */
+  readonly subjectClaim: string
+}
+
+/** A claim that has one of the values, or holds one in its list. Texts are compared letter by letter, but for email domains. */
+export interface ClaimCondition {
+  /** Name of the claim; dots reach into objects. `email_domain` stands for the domain of a verified `email`. */
+  readonly claim: string
+  readonly values: readonly string[]
+}
+
+export interface GrantRulePlan {
+  /** Undefined: for everyone. */
+  readonly when: ClaimCondition | undefined
   readonly scopes: readonly string[]
 }

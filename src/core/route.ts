@@ -1,4 +1,4 @@
-import type { PolicyEngine, TokenVerifier, Upstream } from './ports.ts'
+import type { FindCredential, PolicyEngine, TokenVerifier, Upstream } from './ports.ts'
 
 /** How a client may present its access token (RFC 6750 §2, RFC 9728 `bearer_methods_supported`). */
 export type BearerMethod = 'header' | 'body' | 'query'
@@ -40,6 +40,8 @@ export interface Route {
   readonly legacyClients: LegacyClients
   /** Whether the caller's token goes on to the upstream. A named opt-in. */
   readonly forwardAccessToken: boolean
+  /** Gives the caller's own token of the identity provider, where the upstream is configured to get it. */
+  readonly findCredential?: FindCredential | undefined
   /** For `sse`: public path of the `messages` endpoint of the same server. */
   readonly messagesPath: string | undefined
   /** URL of the endpoint on the upstream, against which its `endpoint` event is resolved. */

@@ -49,6 +49,19 @@ export function formatForwarded(peer: string, rawHeaders: readonly string[], rul
   ]
 }
 
+/**
+ * Whose request it is: the peer, or the last address of `X-Forwarded-For` that is not one of our own proxies where the peer is.
+ *
+ * @param rawHeaders - of the request
+ */
+export function findClientAddress(peer: string, rawHeaders: readonly string[], { trusted }: ForwardedRules): string {
+  if (trusted === undefined || !isTrusted(peer, trusted)) return peer
+  const chain = readChain(rawHeaders)
+    .split(', ')
+    .filter((address) => address !== '')
+  return chain.findLast((address) => !isTrusted(address, trusted)) ?? chain[0] ?? peer
+}
+
 function isTrusted(peer: string, list: BlockList): boolean {
   const family = isIP(peer)
   return family !== 0 && list.check(peer, family === 6 ? 'ipv6' : 'ipv4')

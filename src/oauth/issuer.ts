@@ -31,6 +31,8 @@ export interface IssuerPoolOptions {
   /** Hears of trouble with an issuer's keys, at most once a minute for each; the text holds no secrets. */
   readonly onIssue?: (message: string) => void
   readonly resolveHost?: ResolveHost
+  /** Keys that are at hand, by issuer: those of our own authorization server. Nobody is asked about them. */
+  readonly ownKeys?: ReadonlyMap<string, IssuerKeys>
 }
 
 /** Creates an empty pool. Nothing is fetched before it is needed. */
@@ -54,7 +56,23 @@ export function createIssuerPool(options: IssuerPoolOptions = {}): IssuerPool {
   }
 }
 
-function createIssuer(plan: IssuerPlan, { clock = systemClock, onIssue, resolveHost }: IssuerPoolOptions): Issuer {
+function createIssuer(plan: IssuerPlan, options: IssuerPoolOptions): Issuer {
+  const own = options.ownKeys?.get(plan.issuer)
+  return own === undefined ? createForeignIssuer(plan, options) : createOwnIssuer(plan, own)
+}
+
+function createOwnIssuer(plan: IssuerPlan, keys: IssuerKeys): Issuer {
+  return {
+    plan,
+    keys,
+    introspection: undefined,
+    isReady: () => keys.isReady(),
+    warm: () => keys.warm(),
+    close: async () => keys.close(),
+  }
+}
+
+function createForeignIssuer(plan: IssuerPlan, { clock = systemClock, onIssue, resolveHost }: IssuerPoolOptions): Issuer {
   const { fetchJson, close } = createSafeFetch(plan, resolveHost)
   const metadata = createMetadataSource(plan.issuer, fetchJson, clock)
   const keys = createIssuerKeys({ plan, metadata, fetchJson, clock, onIssue })

@@ -24,6 +24,19 @@ export interface OutboundRequest {
   readonly signal?: AbortSignal
 }
 
+/** A request whose answer may have any status, for protocols that tell errors by it. */
+export interface RawRequest extends Omit<OutboundRequest, 'form'> {
+  readonly method: 'GET' | 'POST'
+  readonly body?: string
+}
+
+export interface RawAnswer {
+  readonly status: number
+  /** By lower-case name; several fields are joined. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly bytes: Buffer
+}
+
 export interface JsonAnswer {
   readonly document: Readonly<Record<string, unknown>>
   /** `Cache-Control` as received. */
@@ -39,6 +52,12 @@ export interface SafeFetch {
    * @throws Error that says why not, without secrets; every failure is one, whatever the status
    */
   fetchJson(url: string, request: OutboundRequest): Promise<JsonAnswer>
+  /**
+   * Sends a request and gives the answer as it is, redirects and compressed answers excepted: they are refused.
+   *
+   * @throws Error that says why there is no answer, without secrets
+   */
+  fetchRaw(url: string, request: RawRequest): Promise<RawAnswer>
   close(): Promise<void>
 }
 
@@ -66,13 +85,23 @@ export function createSafeFetch(plan: SafeFetchPlan, resolveHost: ResolveHost = 
   // Two pools: a connection to a private address must not be found again by a request that may not go there.
   const anywhere = createAgent(plan.ca, resolveHost, false)
   const publicOnly = createAgent(plan.ca, resolveHost, true)
+  const fetchRaw = async (url: string, request: RawRequest): Promise<RawAnswer> => {
+    const target = parseTarget(url, request.namedBy, plan.issuer)
+    const deadline = AbortSignal.timeout(DEADLINE_MS)
+    const isFree = request.namedBy === 'operator' || (await mayBePrivate(target, plan, resolveHost, deadline))
+    if (!isFree) checkPublicLiteral(url, target)
+    return exchange(target, request, isFree ? anywhere : publicOnly, deadline)
+  }
   return {
-    async fetchJson(url, request) {
-      const target = parseTarget(url, request.namedBy, plan.issuer)
-      const deadline = AbortSignal.timeout(DEADLINE_MS)
-      const isFree = request.namedBy === 'operator' || (await mayBePrivate(target, plan, resolveHost, deadline))
-      if (!isFree) checkPublicLiteral(url, target)
-      return exchange(target, request, isFree ? anywhere : publicOnly, deadline)
+    fetchRaw,
+    async fetchJson(url, { form, headers, ...request }) {
+      const answer = await fetchRaw(url, {
+        ...request,
+        method: form === undefined ? 'GET' : 'POST',
+        headers: { ...(form !== undefined && { 'content-type': 'application/x-www-form-urlencoded' }), ...headers },
+        ...(form !== undefined && { body: form.toString() }),
+      })
+      return parseJsonAnswer(new URL(url), answer)
     },
     async close() {
       await Promise.all([anywhere.destroy(), publicOnly.destroy()])
@@ -159,19 +188,15 @@ function checkPublicLiteral(url: string, target: URL): void {
   if (!isPublicAddress(literal)) throw new Error(`${literal} is not a public address`)
 }
 
-async function exchange(
-  target: URL,
-  request: OutboundRequest,
-  dispatcher: Dispatcher,
-  deadline: AbortSignal,
-): Promise<JsonAnswer> {
-  const { form, signal } = request
+async function exchange(target: URL, request: RawRequest, dispatcher: Dispatcher, deadline: AbortSignal): Promise<RawAnswer> {
+  const { body, method, signal } = request
   try {
     const response = await send(target.href, {
       dispatcher,
-      method: form === undefined ? 'GET' : 'POST',
-      headers: formatHeaders(request),
-      body: form === undefined ? null : form.toString(),
+      method,
+      // The size limit counts what arrives; a compressed answer could grow behind it.
+      headers: { accept: 'application/json', 'accept-encoding': 'identity', ...request.headers },
+      body: body ?? null,
       signal: signal === undefined ? deadline : AbortSignal.any([deadline, signal]),
     })
     return await readAnswer(target, response)
@@ -181,21 +206,12 @@ async function exchange(
   }
 }
 
-function formatHeaders({ form, headers }: OutboundRequest): Record<string, string> {
-  return {
-    accept: 'application/json',
-    // The size limit counts what arrives; a compressed answer could grow behind it.
-    'accept-encoding': 'identity',
-    ...(form !== undefined && { 'content-type': 'application/x-www-form-urlencoded' }),
-    ...headers,
-  }
-}
-
-async function readAnswer(target: URL, { statusCode, headers, body }: Dispatcher.ResponseData): Promise<JsonAnswer> {
+async function readAnswer(target: URL, { statusCode, headers, body }: Dispatcher.ResponseData): Promise<RawAnswer> {
   try {
     checkResponse(target, statusCode, headers)
     const bytes = await readBody(target, body)
-    return { document: parseDocument(target, bytes), cacheControl: joinHeader(headers['cache-control']) }
+    const fields = Object.entries(headers).map(([name, value]) => [name, joinHeader(value) ?? ''])
+    return { status: statusCode, headers: Object.fromEntries(fields), bytes }
   } finally {
     // What is still to come of a refused answer is of no interest, nor is how it ends.
     body.on('error', () => {}).destroy()
@@ -207,10 +223,15 @@ function checkResponse(target: URL, status: number, headers: Dispatcher.Response
   if (status >= 300 && status < 400 && headers.location !== undefined) {
     throw new Error(`${where}: redirects to ${findHost(joinHeader(headers.location), target)}, which is not followed`)
   }
-  if (status !== 200) throw new Error(`${where}: status ${status}`)
   const encoding = joinHeader(headers['content-encoding']) ?? 'identity'
   if (encoding.toLowerCase() !== 'identity') throw new Error(`${where}: compressed although identity was asked for`)
-  if (!JSON_MEDIA_TYPE.test(joinHeader(headers['content-type']) ?? '')) throw new Error(`${where}: not JSON by its Content-Type`)
+}
+
+function parseJsonAnswer(target: URL, { status, headers, bytes }: RawAnswer): JsonAnswer {
+  const where = `${target.host}${target.pathname}`
+  if (status !== 200) throw new Error(`${where}: status ${status}`)
+  if (!JSON_MEDIA_TYPE.test(headers['content-type'] ?? '')) throw new Error(`${where}: not JSON by its Content-Type`)
+  return { document: parseDocument(target, bytes), cacheControl: headers['cache-control'] }
 }
 
 function findHost(location: string | undefined, base: URL): string {

@@ -1,6 +1,7 @@
 import type { CorsPlan, LimitsPlan } from '../core/plan.ts'
 import type { RequestObserver } from '../core/record.ts'
 import type { Route } from '../core/route.ts'
+import type { VisitHandler } from '../core/visit.ts'
 import type { OriginRules } from '../http/cors.ts'
 import type { ForwardedRules } from '../http/forwarded.ts'
 import type { SessionSeal } from '../mcp/session-seal.ts'
@@ -10,12 +11,14 @@ export type Endpoint =
   | { readonly kind: 'guarded'; readonly route: Route }
   /** Protected resource metadata: a JSON document, open to everyone. */
   | { readonly kind: 'metadata'; readonly document: Buffer }
+  /** A part of our own that answers for itself; its requests have passed the check of `Host`. */
+  | { readonly kind: 'visited'; readonly handle: VisitHandler }
   /** For whoever watches over the process. */
   | { readonly kind: 'health'; readonly isHealthy: () => boolean }
 
 /** Everything the pipeline works with, settled at the start. */
 export interface Edge {
-  /** By exact path. */
+  /** By exact path; a final `/*` stands for any one segment. */
   readonly endpoints: ReadonlyMap<string, Endpoint>
   /** Accepted `Host` values, lower case; undefined for any. */
   readonly hosts: ReadonlySet<string> | undefined

@@ -6,6 +6,7 @@ import { condemn, isCondemned } from '../http/connection.ts'
 import { checkOrigin, formatCorsHeaders } from '../http/cors.ts'
 import type { RequestHandler } from '../http/listener.ts'
 import { type RequestHead, readRequestHead } from '../http/request-head.ts'
+import { addCredential } from './add-credential.ts'
 import { answerHealth, answerMetadata, answerPreflight } from './answers.ts'
 import { authenticate } from './authenticate.ts'
 import { authorize } from './authorize.ts'
@@ -14,6 +15,7 @@ import { type Exchange, openExchange } from './exchange.ts'
 import { forward } from './forward.ts'
 import { checkMethod } from './methods.ts'
 import { readCall } from './read-call.ts'
+import { receive } from './receive.ts'
 import { refuse } from './refuse.ts'
 
 /** The order of the steps, and the only place where a refusal is caught. */
@@ -33,6 +35,7 @@ async function serve(exchange: Exchange): Promise<void> {
   if (endpoint.kind === 'health') return answerHealth(exchange, endpoint.isHealthy())
   checkHost(edge, head)
   if (endpoint.kind === 'metadata') return answerMetadata(exchange, endpoint.document)
+  if (endpoint.kind === 'visited') return receive(exchange, head, endpoint.handle)
   return guard(exchange, head, endpoint.route)
 }
 
@@ -60,11 +63,11 @@ async function guard(exchange: Exchange, head: RequestHead, route: Route): Promi
   checkMethod(head, route)
   const call: Call = await readCall(exchange, head, route, identity)
   authorize(call, exchange.record)
-  forward(exchange, call)
+  forward(exchange, await addCredential(call))
 }
 
 function findEndpoint(edge: Edge, head: RequestHead): Endpoint {
-  const endpoint = edge.endpoints.get(head.path)
+  const endpoint = edge.endpoints.get(head.path) ?? edge.endpoints.get(`${head.path.slice(0, head.path.lastIndexOf('/'))}/*`)
   if (!endpoint) throw new ProxyError('route_not_found')
   return endpoint
 }

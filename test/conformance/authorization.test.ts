@@ -1,35 +1,57 @@
-// The conformance suite on the demo's authorization server: its metadata, and a grant that a person walks through in a browser.
-import { afterAll, beforeAll, expect, it } from 'vitest'
+// The conformance suite on the demo's authorization server and on the broker: metadata, and a grant that a person walks through in a browser.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SAMPLE_USERS } from '../../demo/authorization-server/users.ts'
-import { type AuthorizationServer, startAuthorizationServer } from '../../demo/authorization-server.ts'
+import { startAuthorizationServer } from '../../demo/authorization-server.ts'
 import { signIn } from '../../demo/browser.ts'
+import { startBrokerStage } from '../support/broker-stage.ts'
 import { findFreePort } from '../support/proxy.ts'
 import { type Check, findUnpassed, REVISIONS, type Revision, runSuite } from './suite.ts'
 
-const RESOURCE = 'https://mcp.example.com/mcp'
 const [alice] = SAMPLE_USERS
 
-let server: AuthorizationServer
-beforeAll(async () => {
-  server = await startAuthorizationServer({ resources: [RESOURCE] })
-})
-afterAll(() => server.close())
+interface Candidate {
+  readonly issuer: string
+  readonly resource: string
+  close(): Promise<void>
+}
 
-it.each(REVISIONS)('the authorization server of the demo passes every check of %s', async (revision) => {
-  const checks = await runAuthorizationScenarios(revision)
-  expect(findUnpassed(checks)).toEqual([])
-  expect(checks.map(({ id }) => id)).toEqual(
-    expect.arrayContaining(['authorization-server-metadata', 'authorization-code-grant']),
-  )
+async function startDemo(): Promise<Candidate> {
+  const resource = 'https://mcp.example.com/mcp'
+  const server = await startAuthorizationServer({ resources: [resource] })
+  return { issuer: server.issuer, resource, close: () => server.close() }
+}
+
+async function startBroker(): Promise<Candidate> {
+  const stage = await startBrokerStage()
+  return { issuer: stage.proxy.origin, resource: stage.url, close: () => stage.close() }
+}
+
+describe.each([
+  ['the authorization server of the demo', startDemo],
+  ['the broker', startBroker],
+] as const)('%s', (_name, start) => {
+  let candidate: Candidate
+  beforeAll(async () => {
+    candidate = await start()
+  })
+  afterAll(() => candidate?.close())
+
+  it.each(REVISIONS)('passes every check of %s', async (revision) => {
+    const checks = await runAuthorizationScenarios(candidate, revision)
+    expect(findUnpassed(checks)).toEqual([])
+    expect(checks.map(({ id }) => id)).toEqual(
+      expect.arrayContaining(['authorization-server-metadata', 'authorization-code-grant']),
+    )
+  })
 })
 
-async function runAuthorizationScenarios(revision: Revision): Promise<Check[]> {
+async function runAuthorizationScenarios({ issuer, resource }: Candidate, revision: Revision): Promise<Check[]> {
   const port = await findFreePort()
-  const clientId = await register(`http://127.0.0.1:${port}/callback`)
-  const where = ['--url', server.issuer, '--spec-version', revision, '--resource', RESOURCE]
+  const clientId = await register(issuer, `http://127.0.0.1:${port}/callback`)
+  const where = ['--url', issuer, '--spec-version', revision, '--resource', resource]
   const walks: Promise<unknown>[] = []
   const onLine = (line: string) => {
-    if (line.startsWith(`${server.issuer}/authorize?`)) walks.push(walk(line))
+    if (line.startsWith(`${issuer}/authorize?`)) walks.push(walk(line))
   }
   const checks = await runSuite(['authorization', ...where, '--client-id', clientId, '-p', String(port)], { onLine })
   await Promise.all(walks)
@@ -43,8 +65,8 @@ async function walk(link: string): Promise<void> {
   await fetch(back)
 }
 
-async function register(redirectUri: string): Promise<string> {
-  const response = await fetch(`${server.issuer}/register`, {
+async function register(issuer: string, redirectUri: string): Promise<string> {
+  const response = await fetch(`${issuer}/register`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json' },
     body: JSON.stringify({ client_name: 'Conformance suite', redirect_uris: [redirectUri] }),

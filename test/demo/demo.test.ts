@@ -13,8 +13,8 @@ const [alice, bob] = SAMPLE_USERS
 const narrator = createNarrator({ isTTY: false, write: () => true }, {})
 
 describe('the demo', () => {
-  it('shows every step, ends with 0 and writes no colours into a file', async () => {
-    const child = spawn(process.execPath, ['demo/main.ts', '--once'], {
+  it.each([[[]], [['--broker']]])('shows every step, ends with 0 and writes no colours into a file (%j)', async (flags) => {
+    const child = spawn(process.execPath, ['demo/main.ts', '--once', ...flags], {
       cwd: new URL('../..', import.meta.url),
       stdio: ['ignore', 'pipe', 'pipe'],
     })

@@ -9,6 +9,8 @@ export interface ClientMetadataServer {
   readonly clientId: string
   /** For an authorization server that shall find the document here: trusts the certificate and doesn't mind loopback addresses. */
   readonly fetch: typeof fetch
+  /** PEM of the certificate that the place shows. */
+  readonly ca: string
   /** How often the document was fetched. */
   fetches(): number
   close(): Promise<void>
@@ -30,6 +32,7 @@ export async function startClientMetadataServer(metadata: Record<string, unknown
   return {
     clientId,
     fetch: fetchDocument as unknown as typeof fetch,
+    ca: certificate.cert,
     fetches: () => fetches,
     close: async () => {
       await dispatcher.close()

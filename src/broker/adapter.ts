@@ -1,0 +1,115 @@
+import { hash } from 'node:crypto'
+import { type Adapter, type AdapterFactory, type AdapterPayload, errors } from 'oidc-provider'
+import type { EntryTerms, Store } from '../core/store.ts'
+
+export interface AdapterOptions {
+  readonly store: Store
+  /** Seconds for which a used refresh token may be used again. */
+  readonly refreshGraceSeconds: number
+  /** Seconds for which a new registration is kept. */
+  readonly unusedClientSeconds: number
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+/** Under which key a model keeps an id. Most ids are bearer secrets (tokens, codes, cookies), so the store never sees them. */
+export function hashId(id: string): string {
+  return hash('sha256', id, 'base64url')
+}
+
+/** The group of everything that a grant led to. */
+export const groupOfGrant = (grantId: string): string => `grant:${grantId}`
+/** The group of everything that an account has. */
+export const groupOfAccount = (accountId: string): string => `account:${accountId}`
+/** The group of a browser's session. */
+export const groupOfSession = (uid: string): string => `session:${uid}`
+
+/** The kind under which sessions are found by their uid. */
+const SESSION_UID = 'SessionUid'
+
+/** What oidc-provider remembers, kept in the store. */
+export function createAdapter(options: AdapterOptions): AdapterFactory {
+  return (kind: string): Adapter => createModelAdapter(kind, options)
+}
+
+function createModelAdapter(kind: string, options: AdapterOptions): Adapter {
+  const { store } = options
+  return {
+    async upsert(id, payload, seconds) {
+      const terms = planTerms(kind, id, payload, seconds, options)
+      await store.put(kind, hashId(id), formatPayload(payload), terms)
+      if (kind === 'Session' && payload.uid !== undefined) await store.put(SESSION_UID, hashId(payload.uid), hashId(id), terms)
+    },
+    async find(id) {
+      const text = await store.find(kind, hashId(id))
+      const payload = text === undefined ? undefined : parsePayload(kind, id, text)
+      return kind === 'RefreshToken' && isInGrace(payload, options) ? { ...payload, consumed: undefined } : payload
+    },
+    consume: (id) => consume(kind, id, options),
+    destroy: async (id) => void (await store.take(kind, hashId(id))),
+    revokeByGrantId: (grantId) => store.deleteGroup(groupOfGrant(grantId)),
+    // For a look at a session only: what its cookie holds is not known here.
+    async findByUid(uid) {
+      const key = await store.find(SESSION_UID, hashId(uid))
+      const text = key === undefined ? undefined : await store.find('Session', key)
+      return text === undefined ? undefined : (JSON.parse(text) as AdapterPayload)
+    },
+    // Of the device flow, which is off.
+    findByUserCode: () => Promise.reject(new Error(`${kind} is not looked up by user code`)),
+  }
+}
+
+function planTerms(
+  kind: string,
+  id: string,
+  payload: AdapterPayload,
+  seconds: number | undefined,
+  options: AdapterOptions,
+): EntryTerms {
+  const lifetime = kind === 'Client' ? options.unusedClientSeconds : seconds
+  return {
+    expiresAt: lifetime === undefined ? undefined : options.now() + lifetime * 1000,
+    groups: listGroups(kind, id, payload),
+  }
+}
+
+function listGroups(kind: string, id: string, { grantId, accountId, uid }: AdapterPayload): string[] {
+  const groups: string[] = []
+  if (kind === 'Grant') groups.push(groupOfGrant(id))
+  else if (grantId !== undefined) groups.push(groupOfGrant(grantId))
+  if (accountId !== undefined && kind !== 'Interaction') groups.push(groupOfAccount(accountId))
+  if (kind === 'Session' && uid !== undefined) groups.push(groupOfSession(uid))
+  return groups
+}
+
+/** The id is left out: for most models it is the secret itself. */
+function formatPayload(payload: AdapterPayload): string {
+  return JSON.stringify({ ...payload, jti: undefined })
+}
+
+function parsePayload(kind: string, id: string, text: string): AdapterPayload {
+  const payload = JSON.parse(text) as AdapterPayload
+  return kind === 'Client' ? payload : { ...payload, jti: id }
+}
+
+function isInGrace(payload: AdapterPayload | undefined, { now, refreshGraceSeconds }: AdapterOptions): boolean {
+  return typeof payload?.consumed === 'number' && now() / 1000 < payload.consumed + refreshGraceSeconds
+}
+
+/**
+ * Marks a code or token as used. Of several who use a code at the same moment, one is first; the others are told what everybody is who
+ * comes later, and what the code led to ends (RFC 6749 §4.1.2).
+ */
+async function consume(kind: string, id: string, { store, now }: AdapterOptions): Promise<void> {
+  const key = hashId(id)
+  const text = await store.find(kind, key)
+  const payload = text === undefined ? undefined : (JSON.parse(text) as AdapterPayload)
+  const consumed = Math.floor(now() / 1000)
+  const isFirst =
+    text !== undefined &&
+    payload?.consumed === undefined &&
+    (await store.replace(kind, key, text, JSON.stringify({ ...payload, consumed })))
+  if (isFirst || kind === 'RefreshToken') return
+  if (payload?.grantId !== undefined) await store.deleteGroup(groupOfGrant(payload.grantId))
+  throw new errors.InvalidGrant(`${kind} already consumed`)
+}

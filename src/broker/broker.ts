@@ -1,0 +1,212 @@
+import { BROKER_PATHS, listMetadataPaths } from '../core/broker-paths.ts'
+import type { BrokerPlan } from '../core/plan.ts'
+import type { FindCredential, TokenVerifier } from '../core/ports.ts'
+import type { Principal } from '../core/principal.ts'
+import type { Store } from '../core/store.ts'
+import type { Visit, VisitHandler } from '../core/visit.ts'
+import { type Clock, systemClock } from '../oauth/clock.ts'
+import { createIssuerPool } from '../oauth/issuer.ts'
+import type { IssuerKeys } from '../oauth/keys.ts'
+import { createSafeFetch, type ResolveHost, type SafeFetch } from '../oauth/safe-fetch.ts'
+import { createTokenVerifier } from '../oauth/token-verifier.ts'
+import { type Accounts, createAccounts } from './accounts.ts'
+import { createAdapter, groupOfSession, hashId } from './adapter.ts'
+import { createBrowserCookie } from './browser-cookie.ts'
+import { handleCallback } from './callback.ts'
+import { createDocumentFetch } from './client-documents.ts'
+import { type Consents, createConsents } from './consents.ts'
+import { createCredentialSource } from './credential.ts'
+import { createIdentityProvider, type IdentityProvider } from './identity-provider.ts'
+import { createLiveness, createLiveVerifier, GRANT_CLAIM, type Liveness } from './liveness.ts'
+import { createMount, type Mount } from './mount.ts'
+import { sendTrouble } from './outcome.ts'
+import { answerForOwnTokens } from './own-tokens.ts'
+import { createRateLimit } from './rate-limit.ts'
+import { createRegistrations } from './registrations.ts'
+import { type BrokerResource, createResources, type Resources } from './resources.ts'
+import type { AwayUser, SignInOptions } from './scene.ts'
+import { createSeal, type Seal } from './seal.ts'
+import { handleSignIn } from './sign-in.ts'
+import { openSigningKeys, type SigningKeys } from './signing-keys.ts'
+import { createStepUps, type StepUps } from './step-ups.ts'
+import { TROUBLES } from './troubles.ts'
+import { createVault } from './vault.ts'
+
+/** An authorization server of our own, for an identity provider that can't serve MCP clients. */
+export interface Broker {
+  /** By public path; a final `/*` stands for any one segment. */
+  readonly handlers: ReadonlyMap<string, VisitHandler>
+  /** Keys that its access tokens are verified with. */
+  readonly keys: IssuerKeys
+  /** Has a verifier also ask whether tokens of the broker still stand. */
+  guard(verifier: TokenVerifier): TokenVerifier
+  /** The principal's own access token of the identity provider. */
+  readonly findCredential: FindCredential
+  /** Hears that a principal of the broker was told to get more scope. */
+  noteStepUp(principal: Principal): void
+  close(): Promise<void>
+}
+
+export interface BrokerOptions {
+  readonly plan: BrokerPlan
+  readonly resources: readonly BrokerResource[]
+  /** Paths of the MCP endpoints, from which clients make up where metadata might be. */
+  readonly endpointPaths: readonly string[]
+  readonly store: Store
+  /** Hears of trouble; the text holds no secrets. */
+  readonly onIssue: (message: string) => void
+  readonly clock?: Clock
+  readonly resolveHost?: ResolveHost
+}
+
+/** Where metadata documents of clients are looked for: on the public internet, whoever we are. */
+const NO_ISSUER = 'https://client-metadata.invalid'
+const RENEW_KEYS_MS = 10 * 60_000
+
+/** What the parts of the broker share. */
+interface Parts {
+  readonly seal: Seal
+  readonly keys: SigningKeys
+  readonly liveness: Liveness
+  readonly resources: Resources
+  readonly identityProvider: IdentityProvider
+  readonly accounts: Accounts
+  readonly consents: Consents
+  readonly stepUps: StepUps
+  readonly clientDoor: SafeFetch
+  readonly clock: Clock
+  close(): Promise<void>
+}
+
+/** Starts a broker. Nothing is asked of the identity provider before somebody signs in. */
+export async function startBroker(options: BrokerOptions): Promise<Broker> {
+  const { plan, onIssue } = options
+  const parts = await createParts(options)
+  const { keys, liveness, stepUps, clock } = parts
+  const mount = mountProvider(options, parts)
+  const stopRenewing = renewNowAndThen(mount, clock, onIssue)
+  return {
+    handlers: listHandlers(mount, planSignIn(options, parts, mount), options),
+    keys: keys.verification,
+    guard: (verifier) => createLiveVerifier(verifier, plan.issuer, liveness),
+    findCredential: createCredentialSource(parts.accounts),
+    noteStepUp({ issuer, claims: { [GRANT_CLAIM]: grantId } }) {
+      if (issuer === plan.issuer && typeof grantId === 'string') stepUps.note(grantId)
+    },
+    async close() {
+      stopRenewing()
+      await parts.close()
+    },
+  }
+}
+
+async function createParts({ plan, store, resolveHost, resources, clock = systemClock }: BrokerOptions): Promise<Parts> {
+  const { grantSeconds } = plan
+  const seal = createSeal(plan.encryptionKeys)
+  const door = createSafeFetch(plan.identityProvider, resolveHost)
+  const clientDoor = createSafeFetch({ issuer: NO_ISSUER, ...plan.clientMetadata }, resolveHost)
+  const liveness = createLiveness(store, clock)
+  const redirectUri = `${plan.issuer}${BROKER_PATHS.callback}`
+  const identityProvider = createIdentityProvider({ plan: plan.identityProvider, redirectUri, door, clock })
+  const onEnded = () => liveness.forget()
+  return {
+    seal,
+    keys: await openSigningKeys({ ...plan, store, seal, clock }),
+    liveness,
+    resources: createResources(resources),
+    identityProvider,
+    accounts: createAccounts({ store, seal, identityProvider, grantSeconds, clock, onEnded }),
+    consents: createConsents(store, clock, grantSeconds),
+    stepUps: createStepUps(clock),
+    clientDoor,
+    clock,
+    async close() {
+      await Promise.all([door.close(), clientDoor.close()])
+    },
+  }
+}
+
+function mountProvider({ plan, store, resources, onIssue }: BrokerOptions, parts: Parts): Mount {
+  const { seal, keys, liveness, clock } = parts
+  const verifier = createLiveVerifier(createOwnVerifier(plan, resources, keys), plan.issuer, liveness)
+  const mayIntrospect = new Set(plan.clients.filter(({ secret }) => secret !== undefined).map(({ id }) => id))
+  return createMount({
+    ...parts,
+    plan,
+    adapter: createAdapter({
+      store,
+      refreshGraceSeconds: plan.refreshGraceSeconds,
+      unusedClientSeconds: plan.registration.unusedSeconds,
+      now: () => clock.wall(),
+    }),
+    registrations: createRegistrations(store, plan.registration, clock),
+    authorizations: createRateLimit(plan.authorizationsPerMinute, clock),
+    cookieKeys: seal.derive('cookies'),
+    fetch: createDocumentFetch(parts.clientDoor, () => clock.monotonic()),
+    middlewares: [answerForOwnTokens({ store, liveness, verifier, mayIntrospect })],
+    onIssue,
+  })
+}
+
+function planSignIn({ plan, store }: BrokerOptions, parts: Parts, mount: Mount): SignInOptions {
+  const { seal, clock } = parts
+  const [formKey = ''] = seal.derive('forms')
+  return {
+    ...parts,
+    origin: plan.issuer,
+    plan: plan.identityProvider,
+    scopeDescriptions: plan.scopeDescriptions,
+    browserCookie: createBrowserCookie(plan.issuer.startsWith('https:'), formKey),
+    away: createVault<AwayUser>(store, seal, 'AwayUser', hashId),
+    endSession: (uid) => store.deleteGroup(groupOfSession(uid)),
+    now: () => clock.wall(),
+    findProvider: mount.findProvider,
+  }
+}
+
+/** Verifies access tokens of ours, whatever resource they are for. */
+function createOwnVerifier(plan: BrokerPlan, resources: readonly BrokerResource[], keys: SigningKeys): TokenVerifier {
+  return createTokenVerifier({
+    issuers: [plan.issuerPlan],
+    audiences: resources.map(({ identifier }) => identifier),
+    acceptMissingAudience: false,
+    pool: createIssuerPool({ ownKeys: new Map([[plan.issuer, keys.verification]]) }),
+  })
+}
+
+function listHandlers(mount: Mount, signIn: SignInOptions, { endpointPaths }: BrokerOptions): Map<string, VisitHandler> {
+  const { authorization } = BROKER_PATHS.provider
+  const aimed =
+    (handler: (visit: Visit, options: SignInOptions) => Promise<void>): VisitHandler =>
+    async (visit) => {
+      mount.aim(visit.request)
+      try {
+        await handler(visit, signIn)
+      } catch (error) {
+        if (visit.response.headersSent) throw error
+        sendTrouble(visit, TROUBLES.internal, error)
+      }
+    }
+  return new Map<string, VisitHandler>([
+    ...Object.values(BROKER_PATHS.provider).map((path) => [path, mount.handle] as const),
+    // Where an authorization request goes on after sign-in and consent.
+    [`${authorization}/*`, mount.handle],
+    [`${BROKER_PATHS.signIn}/*`, aimed(handleSignIn)],
+    [BROKER_PATHS.callback, aimed(handleCallback)],
+    ...listMetadataPaths(endpointPaths).map((path) => [path, mount.handleMetadata] as const),
+  ])
+}
+
+function renewNowAndThen(mount: Mount, clock: Clock, onIssue: (message: string) => void): () => void {
+  let cancel = () => {}
+  const schedule = () => {
+    cancel = clock.after(RENEW_KEYS_MS, () => {
+      mount
+        .renewKeys()
+        .catch((error: Error) => onIssue(`broker: the signing keys could not be renewed: ${error.message}`))
+        .finally(schedule)
+    })
+  }
+  schedule()
+  return () => cancel()
+}

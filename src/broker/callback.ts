@@ -1,0 +1,59 @@
+import type { Visit } from '../core/visit.ts'
+import { listUserScopes, mayUserSignIn } from './access-rules.ts'
+import { isSameText } from './browser-cookie.ts'
+import type { SignedInUser } from './identity-provider.ts'
+import { allow, goOn, sendTrouble, sendTroubleBack } from './outcome.ts'
+import { type AwayUser, describeScene, type Scene, type SignInOptions } from './scene.ts'
+import { findTrouble, type SignInTrouble, TROUBLES } from './troubles.ts'
+
+/** Takes in the answer with which the identity provider sends a user back. */
+export async function handleCallback(visit: Visit, options: SignInOptions): Promise<void> {
+  if (visit.request.method !== 'GET') {
+    visit.response.writeHead(405, { allow: 'GET', 'content-length': 0 }).end()
+    return
+  }
+  const answer = new URL(visit.request.url ?? '', options.origin).searchParams
+  const away = await findAway(answer, options)
+  if (away === undefined) return sendTrouble(visit, TROUBLES.over, 'no sign-in waits for that state')
+  // Before anything is used up: who holds a link that somebody else's sign-in made must not be able to end it, let alone take part.
+  const browser = options.browserCookie.find(visit.request)
+  if (browser === undefined || !isSameText(browser, away.browser))
+    return sendTrouble(visit, TROUBLES.forged, 'not the browser that the sign-in began in')
+  const scene = await takeScene(visit, away, options)
+  if (scene === undefined) return sendTrouble(visit, TROUBLES.over, 'the sign-in was completed already, or has expired')
+  return finishSignIn(scene, away, answer, options)
+}
+
+async function findAway(answer: URLSearchParams, { away }: SignInOptions): Promise<AwayUser | undefined> {
+  const [state, ...more] = answer.getAll('state')
+  return state === undefined || more.length > 0 ? undefined : away.find(state)
+}
+
+/** Each state is good for one answer. */
+async function takeScene(visit: Visit, { state, uid }: AwayUser, options: SignInOptions): Promise<Scene | undefined> {
+  if ((await options.away.take(state)) === undefined) return undefined
+  const interaction = await options.findProvider().Interaction.find(uid)
+  return interaction && describeScene(visit, interaction, options)
+}
+
+async function finishSignIn(scene: Scene, away: AwayUser, answer: URLSearchParams, options: SignInOptions): Promise<void> {
+  try {
+    const user = await options.identityProvider.finishSignIn(answer, away)
+    const trouble = findAccountTrouble(user, scene, options)
+    if (trouble !== undefined) return await sendTroubleBack(scene, trouble, `subject ${JSON.stringify(user.subject)}`, options)
+    await options.accounts.save(user)
+    goOn(scene, await allow(scene, user.subject, true, options))
+  } catch (error) {
+    await sendTroubleBack(scene, findTrouble(error), error, options)
+  }
+}
+
+function findAccountTrouble(
+  { claims }: SignedInUser,
+  { scopes, resource }: Scene,
+  { plan }: SignInOptions,
+): SignInTrouble | undefined {
+  if (!mayUserSignIn(claims, plan)) return TROUBLES.account
+  const possible = listUserScopes(claims, plan, resource.scopes)
+  return scopes.some((scope) => possible.has(scope)) ? undefined : TROUBLES.scopes
+}

@@ -1,0 +1,67 @@
+import { errors } from 'oidc-provider'
+import { filterRedirectUris, isWebClient } from './redirect-uris.ts'
+
+/** Longest name, in UTF-16 units; pages shorten it further. */
+const MOST_NAME = 1000
+
+/** Members that would have us fetch, remember or believe what MCP clients don't need (RFC 7591 §2, OpenID Connect Registration §2). */
+const USELESS_MEMBERS = [
+  // A limit for the client's whole life, but MCP clients register with what they need first and step up later.
+  'scope',
+  'sector_identifier_uri',
+  'software_statement',
+  'initiate_login_uri',
+  'default_max_age',
+  'require_auth_time',
+  'default_acr_values',
+  'contacts',
+  'id_token_signed_response_alg',
+  'subject_type',
+  'response_modes',
+]
+
+const GRANT_TYPES = new Set(['authorization_code', 'refresh_token'])
+
+/**
+ * Makes what a client says of itself (by registration or in its metadata document) what it is here. Works on the object itself.
+ *
+ * @param metadata - the members as they came
+ * @throws errors.InvalidClientMetadata
+ */
+export function settleClientMetadata(metadata: Record<string, unknown>): void {
+  for (const member of USELESS_MEMBERS) delete metadata[member]
+  // One is made for every client that doesn't say how it authenticates; here that is not at all.
+  if (metadata.token_endpoint_auth_method === 'none') delete metadata.client_secret
+  if (metadata.client_secret === undefined) delete metadata.client_secret_expires_at
+  settleName(metadata)
+  settleGrantTypes(metadata)
+  settleRedirectUris(metadata)
+}
+
+function settleName(metadata: Record<string, unknown>): void {
+  const { client_name: name } = metadata
+  if (name === undefined) return
+  if (typeof name !== 'string' || name.length > MOST_NAME)
+    throw new errors.InvalidClientMetadata(`client_name must be a string of at most ${MOST_NAME} characters`)
+  if (name === '') delete metadata.client_name
+}
+
+/** Clients list what they could do (Claude Desktop: jwt-bearer, though it is public); they get what is possible here. */
+function settleGrantTypes(metadata: Record<string, unknown>): void {
+  const { grant_types: types, response_types: responses } = metadata
+  if (Array.isArray(types)) metadata.grant_types = types.filter((type) => GRANT_TYPES.has(type))
+  if (Array.isArray(responses)) metadata.response_types = responses.filter((type) => type === 'code')
+}
+
+function settleRedirectUris(metadata: Record<string, unknown>): void {
+  const { redirect_uris: uris } = metadata
+  if (!Array.isArray(uris)) throw new errors.InvalidClientMetadata('redirect_uris must be an array of strings')
+  const usable = filterRedirectUris(uris)
+  if (usable.length === 0) {
+    throw new errors.InvalidClientMetadata(
+      'redirect_uris must contain one that is usable: https, http on a loopback address, or a private-use scheme',
+    )
+  }
+  metadata.redirect_uris = usable
+  metadata.application_type = isWebClient(usable) ? 'web' : 'native'
+}

@@ -1,0 +1,81 @@
+import type { Grant, KoaContextWithOIDC } from 'oidc-provider'
+import type { Store } from '../core/store.ts'
+import type { Clock } from '../oauth/clock.ts'
+import { groupOfAccount, hashId } from './adapter.ts'
+import { isOnThisComputer } from './page.ts'
+
+/** What a user once allowed: this client, answered there, with these scopes of that resource. */
+export interface Consent {
+  readonly subject: string
+  readonly clientId: string
+  readonly redirectUri: string
+  readonly resource: string
+  readonly scopes: readonly string[]
+}
+
+/** Remembers what users allowed, so that they aren't asked the same again. */
+export interface Consents {
+  remember(consent: Consent): Promise<void>
+  /** A grant for the request, when its user allowed all of it before. */
+  recall(ctx: KoaContextWithOIDC): Promise<Grant | undefined>
+}
+
+const KIND = 'Consent'
+
+/** @param seconds - for which a consent is remembered */
+export function createConsents(store: Store, clock: Clock, seconds: number): Consents {
+  return {
+    async remember(consent) {
+      if (!isWorthRemembering(consent.redirectUri)) return
+      const before = await findScopes(store, consent)
+      const scopes = [...new Set([...before, ...consent.scopes])]
+      const terms = { expiresAt: clock.wall() + seconds * 1000, groups: [groupOfAccount(consent.subject)] }
+      await store.put(KIND, keyOf(consent), JSON.stringify(scopes), terms)
+    },
+    async recall(ctx) {
+      const asked = readRequest(ctx)
+      if (asked === undefined || !isWorthRemembering(asked.redirectUri)) return undefined
+      const allowed = new Set(await findScopes(store, asked))
+      if (!asked.scopes.every((scope) => allowed.has(scope))) return undefined
+      const grant = new ctx.oidc.provider.Grant({ accountId: asked.subject, clientId: asked.clientId })
+      addScopes(grant, asked.resource, asked.scopes)
+      await grant.save()
+      return grant
+    },
+  }
+}
+
+/**
+ * Anyone on the user's computer can take an answer that is sent to a loopback address or a private scheme, whatever client it calls
+ * itself: there the user is asked each time (RFC 8252 §8.6).
+ */
+function isWorthRemembering(redirectUri: string): boolean {
+  return !isOnThisComputer(redirectUri)
+}
+
+async function findScopes(store: Store, consent: Consent): Promise<readonly string[]> {
+  const text = await store.find(KIND, keyOf(consent))
+  return text === undefined ? [] : (JSON.parse(text) as string[])
+}
+
+function keyOf({ subject, clientId, redirectUri, resource }: Consent): string {
+  return hashId(JSON.stringify([subject, clientId, redirectUri, resource]))
+}
+
+function readRequest({ oidc }: KoaContextWithOIDC): Consent | undefined {
+  const { params, session, client } = oidc
+  const { resource, redirect_uri: redirectUri, scope } = params ?? {}
+  const subject = session?.accountId
+  if (subject === undefined || client === undefined || typeof resource !== 'string' || typeof redirectUri !== 'string')
+    return undefined
+  return { subject, clientId: client.clientId, redirectUri, resource, scopes: typeof scope === 'string' ? scope.split(' ') : [] }
+}
+
+/** Scopes of the protocol itself stand beside those of the resource. */
+const PROTOCOL_SCOPES = new Set(['openid', 'offline_access'])
+
+/** Puts scopes into a grant. */
+export function addScopes(grant: Grant, resource: string, scopes: readonly string[]): void {
+  grant.addOIDCScope(scopes.filter((scope) => PROTOCOL_SCOPES.has(scope)).join(' '))
+  grant.addResourceScope(resource, scopes.filter((scope) => !PROTOCOL_SCOPES.has(scope)).join(' '))
+}

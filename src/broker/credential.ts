@@ -1,0 +1,23 @@
+import { ProxyError } from '../core/errors.ts'
+import type { FindCredential } from '../core/ports.ts'
+import type { Accounts } from './accounts.ts'
+import type { SignedInUser } from './identity-provider.ts'
+import { IdentityProviderError } from './identity-provider-error.ts'
+
+/** Finds users' own access tokens of the identity provider, fresh ones. */
+export function createCredentialSource(accounts: Accounts): FindCredential {
+  return async ({ subject }) => {
+    const user = subject === undefined ? undefined : await findCurrent(accounts, subject)
+    if (user === undefined) throw new ProxyError('token_invalid', { cause: 'the session with the identity provider is over' })
+    return user.tokens.accessToken
+  }
+}
+
+async function findCurrent(accounts: Accounts, subject: string): Promise<SignedInUser | undefined> {
+  try {
+    return await accounts.findCurrent(subject)
+  } catch (cause) {
+    if (cause instanceof IdentityProviderError) throw new ProxyError('identity_provider_unavailable', { cause, retryAfter: 5 })
+    throw cause
+  }
+}

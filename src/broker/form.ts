@@ -1,0 +1,31 @@
+import type { IncomingMessage } from 'node:http'
+
+/** Longest form, in bytes; ours have a few short fields. */
+const MOST_BYTES = 16 * 1024
+
+/**
+ * Reads a form that a page of ours sent.
+ *
+ * @throws Error when it is something else, or too long
+ */
+export async function readForm(request: IncomingMessage): Promise<URLSearchParams> {
+  if (!/^application\/x-www-form-urlencoded(?:$|[ \t]*;)/i.test(request.headers['content-type'] ?? ''))
+    throw new Error('not a form')
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length
+    if (length > MOST_BYTES) throw new Error('the form is too long')
+    chunks.push(chunk)
+  }
+  return new URLSearchParams(Buffer.concat(chunks).toString('utf8'))
+}
+
+/**
+ * Whether a form comes from a page of this very origin, as far as the browser says so. Browsers that say nothing leave it to the cookie
+ * and the form's token.
+ */
+export function isFromOwnPage({ headers }: IncomingMessage, origin: string): boolean {
+  const site = headers['sec-fetch-site']
+  return (site === undefined || site === 'same-origin') && (headers.origin === undefined || headers.origin === origin)
+}

@@ -1,0 +1,301 @@
+import * as oauth from 'oauth4webapi'
+import type { IdentityProviderPlan } from '../core/plan.ts'
+import { type Clock, systemClock } from '../oauth/clock.ts'
+import type { SafeFetch } from '../oauth/safe-fetch.ts'
+import { type Claims, readClaim } from './access-rules.ts'
+import { guard, IdentityProviderError } from './identity-provider-error.ts'
+
+/** What binds an answer to its question; kept until the user comes back. */
+export interface PendingSignIn {
+  readonly state: string
+  readonly nonce: string
+  readonly verifier: string
+}
+
+/** What the identity provider gave us for a user. */
+export interface ProviderTokens {
+  readonly accessToken: string
+  readonly refreshToken: string | undefined
+  /** Milliseconds since the epoch; undefined when the provider doesn't say. */
+  readonly expiresAt: number | undefined
+}
+
+/** Somebody whom the identity provider vouches for. */
+export interface SignedInUser {
+  /** Unique within the provider, for ever. */
+  readonly subject: string
+  readonly claims: Claims
+  readonly tokens: ProviderTokens
+}
+
+/** Signs users in. All methods throw {@link IdentityProviderError}. */
+export interface IdentityProvider {
+  /** Where to send the user. */
+  createAuthorizationUrl(pending: PendingSignIn, wish?: { readonly asSomebodyElse: boolean }): Promise<URL>
+  /** Takes the answer with which the user came back. */
+  finishSignIn(answer: URLSearchParams, pending: PendingSignIn): Promise<SignedInUser>
+  /** Asks for fresh tokens, and whether the user is still who they were. */
+  refresh(user: SignedInUser): Promise<SignedInUser>
+}
+
+export interface IdentityProviderOptions {
+  readonly plan: IdentityProviderPlan
+  readonly redirectUri: string
+  readonly door: SafeFetch
+  readonly clock?: Clock
+}
+
+/** Metadata and keys move rarely; a sign-in that fails has them asked for again. */
+const KEEP_METADATA_MS = 3_600_000
+
+interface FetchInit {
+  readonly method: string
+  readonly headers: Record<string, string>
+  readonly body?: unknown
+  readonly signal?: AbortSignal | undefined
+}
+
+interface Session {
+  readonly plan: IdentityProviderPlan
+  readonly redirectUri: string
+  readonly client: oauth.Client
+  readonly authentication: oauth.ClientAuth
+  /** Options of every request. */
+  readonly request: {
+    readonly [oauth.customFetch]: (url: string, init: FetchInit) => Promise<Response>
+    readonly [oauth.allowInsecureRequests]: boolean
+  }
+  readonly jwks: oauth.JWKSCacheInput
+  readonly clock: Clock
+  readonly findMetadata: () => Promise<oauth.AuthorizationServer>
+}
+
+export function createIdentityProvider({
+  plan,
+  redirectUri,
+  door,
+  clock = systemClock,
+}: IdentityProviderOptions): IdentityProvider {
+  const request = {
+    [oauth.customFetch]: createDoorFetch(plan, door),
+    // The configuration permits http on this machine only.
+    [oauth.allowInsecureRequests]: true,
+  }
+  const session: Session = {
+    plan,
+    redirectUri,
+    client: { client_id: plan.clientId },
+    authentication: createAuthentication(plan),
+    request,
+    jwks: {} as oauth.JWKSCacheInput,
+    clock,
+    findMetadata: createMetadataSource(plan, request, clock),
+  }
+  return {
+    createAuthorizationUrl: (pending, wish) =>
+      guard(() => createAuthorizationUrl(session, pending, wish?.asSomebodyElse === true)),
+    finishSignIn: (answer, pending) => guard(() => finishSignIn(session, answer, pending)),
+    refresh: (user) => guard(() => refresh(session, user)),
+  }
+}
+
+export function createPendingSignIn(): PendingSignIn {
+  return {
+    state: oauth.generateRandomState(),
+    nonce: oauth.generateRandomNonce(),
+    verifier: oauth.generateRandomCodeVerifier(),
+  }
+}
+
+function createAuthentication({ clientAuthentication: how }: IdentityProviderPlan): oauth.ClientAuth {
+  if (how.method === 'none') return oauth.None()
+  return how.method === 'client_secret_basic' ? oauth.ClientSecretBasic(how.secret) : oauth.ClientSecretPost(how.secret)
+}
+
+/** Lets the library go out through our own door alone. */
+function createDoorFetch(
+  { issuer, oauth: plain }: IdentityProviderPlan,
+  door: SafeFetch,
+): Session['request'][typeof oauth.customFetch] {
+  const named = new Set([plain?.tokenEndpoint, plain?.userinfoEndpoint])
+  return async (url, { method, headers, body, signal }) => {
+    const isOurs = named.has(url) || url.startsWith(`${issuer.replace(/\/$/, '')}/.well-known/`)
+    const answer = await door.fetchRaw(url, {
+      namedBy: isOurs ? 'operator' : 'metadata',
+      method: method === 'POST' ? 'POST' : 'GET',
+      headers,
+      ...(body !== null && body !== undefined && { body: String(body) }),
+      ...(signal !== undefined && { signal }),
+    })
+    return new Response(answer.bytes.length > 0 ? new Uint8Array(answer.bytes) : null, {
+      status: answer.status,
+      headers: answer.headers,
+    })
+  }
+}
+
+function createMetadataSource(plan: IdentityProviderPlan, request: Session['request'], clock: Clock): Session['findMetadata'] {
+  let kept: { readonly metadata: Promise<oauth.AuthorizationServer>; readonly until: number } | undefined
+  if (plan.oauth !== undefined) {
+    const metadata = describePlain(plan.issuer, plan.oauth)
+    return () => Promise.resolve(metadata)
+  }
+  return () => {
+    if (kept !== undefined && clock.monotonic() < kept.until) return kept.metadata
+    const entry = { metadata: discover(plan, request), until: clock.monotonic() + KEEP_METADATA_MS }
+    kept = entry
+    entry.metadata.catch(() => {
+      if (kept === entry) kept = undefined
+    })
+    return entry.metadata
+  }
+}
+
+function describePlain(issuer: string, plain: NonNullable<IdentityProviderPlan['oauth']>): oauth.AuthorizationServer {
+  return {
+    issuer,
+    authorization_endpoint: plain.authorizationEndpoint,
+    token_endpoint: plain.tokenEndpoint,
+    userinfo_endpoint: plain.userinfoEndpoint,
+  }
+}
+
+async function discover(plan: IdentityProviderPlan, request: Session['request']): Promise<oauth.AuthorizationServer> {
+  const issuer = new URL(plan.issuer)
+  const response = await oauth.discoveryRequest(issuer, { ...request, algorithm: 'oidc' })
+  const metadata = await oauth.processDiscoveryResponse(issuer, response)
+  if (metadata.authorization_endpoint === undefined || metadata.token_endpoint === undefined)
+    throw new IdentityProviderError('unavailable', 'its metadata names no authorization or token endpoint')
+  return metadata
+}
+
+async function createAuthorizationUrl(
+  { plan, redirectUri, findMetadata }: Session,
+  { state, nonce, verifier }: PendingSignIn,
+  asSomebodyElse: boolean,
+): Promise<URL> {
+  const metadata = await findMetadata()
+  const url = new URL(metadata.authorization_endpoint ?? '')
+  if (!/^https?:$/.test(url.protocol))
+    throw new IdentityProviderError('suspicious', `an authorization endpoint of scheme ${url.protocol}`)
+  const parameters = {
+    ...plan.authorizationParameters,
+    ...(asSomebodyElse && { prompt: choosePrompt(metadata) }),
+    client_id: plan.clientId,
+    redirect_uri: redirectUri,
+    response_type: 'code',
+    scope: plan.scopes.join(' '),
+    state,
+    code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
+    code_challenge_method: 'S256',
+    ...(plan.oauth === undefined && { nonce }),
+  }
+  for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
+  return url
+}
+
+/** How to ask for the account to be chosen anew: `login` is of OpenID Connect, but Google and plain OAuth providers know another word. */
+function choosePrompt(metadata: oauth.AuthorizationServer): string {
+  const { prompt_values_supported: supported, id_token_signing_alg_values_supported: isOidc, issuer } = metadata
+  const choosesAccount = Array.isArray(supported) && supported.includes('select_account')
+  return choosesAccount || isOidc === undefined || issuer === 'https://accounts.google.com' ? 'select_account' : 'login'
+}
+
+async function finishSignIn(
+  session: Session,
+  answer: URLSearchParams,
+  { state, nonce, verifier }: PendingSignIn,
+): Promise<SignedInUser> {
+  const { plan, client, authentication, request, redirectUri } = session
+  const metadata = await session.findMetadata()
+  // Checks `state` and `iss` (RFC 9207), and throws what the provider gave as `error`.
+  const checked = oauth.validateAuthResponse(metadata, client, answer, state)
+  const response = await oauth.authorizationCodeGrantRequest(
+    metadata,
+    client,
+    authentication,
+    checked,
+    redirectUri,
+    verifier,
+    request,
+  )
+  const isOidc = plan.oauth === undefined
+  const tokens = await oauth.processAuthorizationCodeResponse(
+    metadata,
+    client,
+    response,
+    isOidc ? { expectedNonce: nonce, requireIdToken: true } : {},
+  )
+  if (isOidc) await verifySignature(session, metadata, response)
+  return describeUser(session, metadata, tokens)
+}
+
+/** TLS already says who sent it (OpenID Connect Core §3.1.3.7, 6); the signature says it whatever stands in between. */
+function verifySignature({ request, jwks }: Session, metadata: oauth.AuthorizationServer, response: Response): Promise<void> {
+  return oauth.validateApplicationLevelSignature(metadata, response, { ...request, [oauth.jwksCache]: jwks })
+}
+
+async function refresh(session: Session, user: SignedInUser): Promise<SignedInUser> {
+  const { client, authentication, request, plan } = session
+  const { refreshToken } = user.tokens
+  if (refreshToken === undefined) throw new IdentityProviderError('ended', 'there is no refresh token')
+  const metadata = await session.findMetadata()
+  const response = await oauth.refreshTokenGrantRequest(metadata, client, authentication, refreshToken, request)
+  const tokens = await oauth.processRefreshTokenResponse(metadata, client, response)
+  if (plan.oauth === undefined && tokens.id_token !== undefined) await verifySignature(session, metadata, response)
+  const fresh = await describeUser(session, metadata, tokens, user)
+  return { ...fresh, tokens: { ...fresh.tokens, refreshToken: fresh.tokens.refreshToken ?? refreshToken } }
+}
+
+async function describeUser(
+  session: Session,
+  metadata: oauth.AuthorizationServer,
+  answer: oauth.TokenEndpointResponse,
+  before?: SignedInUser,
+): Promise<SignedInUser> {
+  // Of a provider that speaks plain OAuth nothing but its user endpoint counts: nobody has checked the signature of anything else.
+  const idClaims = session.plan.oauth === undefined ? oauth.getValidatedIdTokenClaims(answer) : undefined
+  const subject = before?.subject ?? idClaims?.sub
+  if (before !== undefined && idClaims !== undefined && idClaims.sub !== before.subject)
+    throw new IdentityProviderError('suspicious', 'the refreshed ID token is about somebody else')
+  const info = await loadUserinfo(session, metadata, answer.access_token, subject)
+  const claims = { ...before?.claims, ...idClaims, ...info }
+  const expiresIn = answer.expires_in
+  return {
+    subject: subject ?? readSubject(session, claims),
+    claims,
+    tokens: {
+      accessToken: answer.access_token,
+      refreshToken: answer.refresh_token,
+      expiresAt: expiresIn === undefined ? undefined : session.clock.wall() + expiresIn * 1000,
+    },
+  }
+}
+
+async function loadUserinfo(
+  { client, request, plan }: Session,
+  metadata: oauth.AuthorizationServer,
+  accessToken: string,
+  subject: string | undefined,
+): Promise<Claims> {
+  if (metadata.userinfo_endpoint === undefined) return {}
+  if (plan.oauth !== undefined) return loadPlainUser(metadata.userinfo_endpoint, accessToken, request)
+  const response = await oauth.userInfoRequest(metadata, client, accessToken, request)
+  return (await oauth.processUserInfoResponse(metadata, client, subject ?? '', response)) as Claims
+}
+
+async function loadPlainUser(endpoint: string, accessToken: string, request: Session['request']): Promise<Claims> {
+  const headers = new Headers({ accept: 'application/json', 'user-agent': 'open-mcp-auth-proxy' })
+  const response = await oauth.protectedResourceRequest(accessToken, 'GET', new URL(endpoint), headers, null, request)
+  if (response.status !== 200) throw new IdentityProviderError('unavailable', `the user endpoint answers ${response.status}`)
+  const claims: unknown = await response.json()
+  if (typeof claims === 'object' && claims !== null && !Array.isArray(claims)) return claims as Claims
+  throw new IdentityProviderError('unavailable', 'the user endpoint answers no JSON object')
+}
+
+/** Plain OAuth has no subject; a claim that the configuration names is one. */
+function readSubject({ plan }: Session, claims: Claims): string {
+  const value = readClaim(claims, plan.oauth?.subjectClaim ?? 'sub')
+  if ((typeof value === 'string' && value !== '') || typeof value === 'number') return String(value)
+  throw new IdentityProviderError('unavailable', `the claim ${plan.oauth?.subjectClaim ?? 'sub'} identifies nobody`)
+}

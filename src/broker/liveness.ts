@@ -1,0 +1,87 @@
+import { ProxyError } from '../core/errors.ts'
+import type { TokenVerifier } from '../core/ports.ts'
+import type { Principal } from '../core/principal.ts'
+import type { Store } from '../core/store.ts'
+import type { Clock } from '../oauth/clock.ts'
+import { hashId } from './adapter.ts'
+
+/** Whether what a token stands for still stands: a signature says nothing about what happened since. */
+export interface Liveness {
+  /** Ends a token before its time. */
+  revoke(tokenId: string, expiresAt: number): Promise<void>
+  /** Has the next question ask the store. */
+  forget(): void
+  /** Whether the token and the grant behind it still stand. */
+  isLive(tokenId: string, grantId: string | undefined): boolean | Promise<boolean>
+}
+
+/** Revocations of this process count at once, those of another process after this time. */
+const KEEP_MS = 5_000
+const MOST_KEPT = 10_000
+
+/** The kind under which revoked token ids are kept until the tokens would have ended anyway. */
+const REVOKED = 'RevokedToken'
+
+export function createLiveness(store: Store, clock: Clock): Liveness {
+  const kept = new Map<string, number>()
+  const ask = async (tokenId: string, grantId: string | undefined): Promise<boolean> => {
+    if ((await store.find(REVOKED, hashId(tokenId))) !== undefined) return false
+    return grantId === undefined || (await store.find('Grant', hashId(grantId))) !== undefined
+  }
+  const askAndKeep = async (tokenId: string, grantId: string | undefined): Promise<boolean> => {
+    const began = clock.monotonic()
+    const isLive = await ask(tokenId, grantId)
+    const [oldest] = kept.keys()
+    if (kept.size >= MOST_KEPT && oldest !== undefined) kept.delete(oldest)
+    if (isLive) kept.set(tokenId, began + KEEP_MS)
+    else kept.delete(tokenId)
+    return isLive
+  }
+  return {
+    async revoke(tokenId, expiresAt) {
+      await store.put(REVOKED, hashId(tokenId), '1', { expiresAt })
+      kept.delete(tokenId)
+    },
+    forget: () => kept.clear(),
+    isLive: (tokenId, grantId) => clock.monotonic() < (kept.get(tokenId) ?? 0) || askAndKeep(tokenId, grantId),
+  }
+}
+
+/** The claim that names the grant behind a token. */
+export const GRANT_CLAIM = 'grant_id'
+
+/** A verifier that also asks whether tokens of the broker still stand. Tokens of other issuers are none of its business. */
+export function createLiveVerifier(verifier: TokenVerifier, issuer: string, liveness: Liveness): TokenVerifier {
+  const check = (principal: Principal): Principal | Promise<Principal> => {
+    if (principal.issuer !== issuer) return principal
+    const { jti, [GRANT_CLAIM]: grantId } = principal.claims
+    if (typeof jti !== 'string') throw revoked()
+    const live = liveness.isLive(jti, typeof grantId === 'string' ? grantId : undefined)
+    return typeof live === 'boolean' ? accept(principal, live) : waitForStore(principal, live)
+  }
+  return {
+    verify(token) {
+      const principal = verifier.verify(token)
+      return principal instanceof Promise ? principal.then(check) : check(principal)
+    },
+  }
+}
+
+function accept(principal: Principal, isLive: boolean): Principal {
+  if (isLive === true) return principal
+  throw revoked()
+}
+
+async function waitForStore(principal: Principal, live: Promise<boolean>): Promise<Principal> {
+  let isLive: boolean
+  try {
+    isLive = await live
+  } catch (cause) {
+    throw new ProxyError('issuer_unavailable', { cause, retryAfter: 5 })
+  }
+  return accept(principal, isLive)
+}
+
+function revoked(): ProxyError {
+  return new ProxyError('token_invalid', { cause: 'the token was revoked, or the sign-in behind it has ended' })
+}

@@ -1,0 +1,54 @@
+import type { Provider } from 'oidc-provider'
+import { BROKER_PATHS } from '../core/broker-paths.ts'
+import { type Resources, settleScopes } from './resources.ts'
+
+export type Middleware = Parameters<Provider['use']>[0]
+
+/** Pages in a browser register too (the MCP Inspector, for one), and the provider has no CORS for that endpoint. */
+export const openRegistration: Middleware = async (ctx, next) => {
+  if (ctx.path !== BROKER_PATHS.provider.registration) return next()
+  ctx.set('Access-Control-Allow-Origin', '*')
+  if (ctx.method !== 'OPTIONS') return next()
+  ctx.set('Access-Control-Allow-Methods', 'POST')
+  ctx.set('Access-Control-Allow-Headers', ctx.get('Access-Control-Request-Headers') || 'content-type')
+  ctx.set('Access-Control-Max-Age', '3600')
+  ctx.status = 204
+}
+
+/** A client that we don't know any more learns it by 401, upon which it registers anew (RFC 6749 §5.2). */
+export const sayUnauthorized: Middleware = async (ctx, next) => {
+  await next()
+  if (ctx.status === 400 && isErrorOf(ctx.body, 'invalid_client')) ctx.status = 401
+}
+
+function isErrorOf(body: unknown, error: string): boolean {
+  return typeof body === 'object' && body !== null && 'error' in body && body.error === error
+}
+
+/**
+ * Clients of the first revisions name no resource, and some clients no scope, or scopes that are not ours. They get the resource and
+ * scopes that they mean.
+ */
+export function nameDefaults(resources: Resources): Middleware {
+  return async (ctx, next) => {
+    if (ctx.path !== BROKER_PATHS.provider.authorization) return next()
+    const { resource: identifier, scope } = ctx.query
+    // What comes twice is refused later.
+    if (Array.isArray(identifier) || Array.isArray(scope)) return next()
+    const resource = identifier === undefined ? resources.sole : resources.find(identifier)
+    if (resource !== undefined) ctx.query = { ...ctx.query, scope: settleScopes(scope, resource) }
+    return next()
+  }
+}
+
+/** Some clients ask for the whole list that they find in the metadata: it holds the scopes of our servers and nothing else. */
+export function curateMetadata(resources: Resources): Middleware {
+  return async (ctx, next) => {
+    await next()
+    const { body } = ctx
+    if (!ctx.path.startsWith('/.well-known/') || typeof body !== 'object' || body === null) return
+    const metadata = body as Record<string, unknown>
+    metadata.scopes_supported = [...resources.scopes]
+    delete metadata.claims_supported
+  }
+}

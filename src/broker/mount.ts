@@ -1,0 +1,161 @@
+import type { IncomingMessage } from 'node:http'
+import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
+import { BROKER_PATHS } from '../core/broker-paths.ts'
+import type { BrokerPlan } from '../core/plan.ts'
+import type { Visit, VisitHandler } from '../core/visit.ts'
+import { renderErrorPage } from './error-page.ts'
+import { IdentityProviderError } from './identity-provider-error.ts'
+import type { Liveness } from './liveness.ts'
+import { createProvider, type ProviderOptions } from './provider.ts'
+import type { RateLimit } from './rate-limit.ts'
+import type { Registrations } from './registrations.ts'
+import type { SigningKeys } from './signing-keys.ts'
+
+export interface MountOptions extends Omit<ProviderOptions, 'renderError'> {
+  readonly plan: BrokerPlan
+  readonly keys: SigningKeys
+  readonly liveness: Liveness
+  readonly registrations: Registrations
+  /** Bounds authorization requests, each of which is remembered for a while. */
+  readonly authorizations: RateLimit
+  readonly onIssue: (message: string) => void
+}
+
+/** The provider behind our endpoints, under our own name whatever the requests say. */
+export interface Mount {
+  /** Answers at the protocol's endpoints. */
+  readonly handle: VisitHandler
+  /** Answers with the metadata, wherever it was looked for. */
+  readonly handleMetadata: VisitHandler
+  /** Has the request be one to our public URL. */
+  aim(request: IncomingMessage): void
+  findProvider(): Provider
+  /** Takes new keys into use, ours or those of another process. */
+  renewKeys(): Promise<void>
+}
+
+/** How an endpoint's failure is called by the provider. */
+const FAILURES = [
+  'authorization.error',
+  'grant.error',
+  'registration_create.error',
+  'revocation.error',
+  'introspection.error',
+  'discovery.error',
+  'jwks.error',
+] as const
+
+export function createMount(options: MountOptions): Mount {
+  const { plan, keys, registrations } = options
+  const visits = new WeakMap<IncomingMessage, Visit>()
+  const renderError: ProviderOptions['renderError'] = (ctx, out, error) => {
+    const visit = visits.get(ctx.req)
+    if (out.error === 'invalid_client') ctx.status = 401
+    if (ctx.accepts('html', 'json') === 'json') {
+      ctx.body = out
+      return
+    }
+    const page = renderErrorPage({ ...explain(out.error, error), traceId: visit?.requestId ?? '' })
+    ctx.set({ ...page.headers })
+    ctx.body = page.html
+  }
+  const create = () => listen(createProvider({ ...options, renderError }, keys.current), visits, options)
+  let provider = create()
+  const url = new URL(plan.issuer)
+  const aim = (request: IncomingMessage) => aimAt(request, url)
+  const pass = async (visit: Visit) => {
+    aim(visit.request)
+    visits.set(visit.request, visit)
+    await provider.callback()(visit.request, visit.response)
+  }
+  return {
+    aim,
+    findProvider: () => provider,
+    async handle(visit) {
+      const wait = await findDelay(visit, options)
+      if (wait === undefined) return pass(visit)
+      sendLater(visit, wait)
+    },
+    handleMetadata(visit) {
+      visit.request.url = '/.well-known/oauth-authorization-server'
+      return pass(visit)
+    },
+    async renewKeys() {
+      if (await keys.renew()) provider = create()
+    },
+  }
+
+  async function findDelay({ request, address }: Visit, { authorizations }: MountOptions): Promise<number | undefined> {
+    const path = request.url?.split('?')[0]
+    if (request.method === 'POST' && path === BROKER_PATHS.provider.registration) return registrations.findDelay(address)
+    return path === BROKER_PATHS.provider.authorization ? authorizations.count(address) : undefined
+  }
+}
+
+/** The provider makes its URLs from what the request says of host and scheme. A stranger says that; we know better. */
+function aimAt({ headers }: IncomingMessage, { host, protocol }: URL): void {
+  for (const name of Object.keys(headers)) if (name === 'forwarded' || name.startsWith('x-forwarded-')) delete headers[name]
+  headers.host = host
+  headers['x-forwarded-proto'] = protocol.slice(0, -1)
+}
+
+function sendLater(visit: Visit, seconds: number): void {
+  visit.note('registration_limited', `another try makes sense in ${seconds} s`)
+  const body = JSON.stringify({ error: 'temporarily_unavailable', error_description: 'too many requests, try again later' })
+  const headers = {
+    'content-type': 'application/json',
+    'cache-control': 'no-store',
+    'access-control-allow-origin': '*',
+    'retry-after': String(seconds),
+  }
+  visit.response.writeHead(429, headers).end(body)
+}
+
+/** Tells the log what went wrong, and the rest of the broker what came of it. */
+function listen(provider: Provider, visits: WeakMap<IncomingMessage, Visit>, options: MountOptions): Provider {
+  const { liveness, registrations, onIssue } = options
+  const emitter = provider as unknown as NodeJS.EventEmitter
+  for (const name of FAILURES) {
+    emitter.on(name, (ctx: KoaContextWithOIDC, error: Error) => noteFailure(visits.get(ctx.req), error))
+  }
+  provider.on('server_error', (ctx, error) => visits.get(ctx.req)?.note('internal_error', error))
+  // Of the web framework beneath, which writes to standard error unless somebody listens.
+  emitter.on('error', (error: Error) => onIssue(`broker: ${error.message}`))
+  provider.on('grant.revoked', () => liveness.forget())
+  provider.on('grant.success', (ctx) => {
+    const clientId = ctx.oidc.client?.clientId
+    if (clientId !== undefined)
+      registrations.keep(clientId).catch((error: Error) => onIssue(`broker: a registration could not be kept: ${error.message}`))
+  })
+  return provider
+}
+
+function noteFailure(visit: Visit | undefined, error: Error): void {
+  if (error.cause instanceof IdentityProviderError) {
+    visit?.note('identity_provider_unavailable', error.cause)
+    return
+  }
+  const { error: code, error_description: description, error_detail: detail } = error as Partial<errors.OIDCProviderError>
+  visit?.note('authorization_refused', [code ?? error.message, description, detail].filter(Boolean).join(': '))
+}
+
+function explain(code: string, error: Error): { title: string; text: string } {
+  if (error instanceof errors.SessionNotFound)
+    return {
+      title: 'This sign-in is over',
+      text: 'It took too long, it was completed already, or it was started in another browser.',
+    }
+  if (code === 'invalid_client')
+    return {
+      title: 'This application is not known here',
+      text: 'Its registration may have expired. Remove this server from the application and add it again.',
+    }
+  if (code === 'invalid_redirect_uri')
+    return {
+      title: 'This request cannot be trusted',
+      text: 'It would have sent you to an address that the application did not register. You were sent nowhere.',
+    }
+  if (code === 'server_error')
+    return { title: 'Something went wrong on our side', text: 'Try again, or tell whoever runs this server.' }
+  return { title: 'This request cannot be accepted', text: 'The application asked for something that is not possible here.' }
+}

@@ -1,0 +1,83 @@
+import type { Interaction } from 'oidc-provider'
+import { BROKER_PATHS } from '../core/broker-paths.ts'
+import type { Visit } from '../core/visit.ts'
+import { addScopes } from './consents.ts'
+import { renderErrorPage } from './error-page.ts'
+import { isOnThisComputer, type Page, renderGoOnPage } from './page.ts'
+import type { Scene, SignInOptions } from './scene.ts'
+import type { SignInTrouble } from './troubles.ts'
+
+/**
+ * Gives the client what the user allowed.
+ *
+ * @param isNew - whether the user has just come back from the identity provider
+ * @returns where the browser goes on
+ */
+export async function allow(scene: Scene, subject: string, isNew: boolean, options: SignInOptions): Promise<string> {
+  const { interaction, clientId, resourceAsAsked: resource, scopes, asking } = scene
+  const grant = new (options.findProvider().Grant)({ accountId: subject, clientId })
+  addScopes(grant, resource, scopes)
+  const grantId = await grant.save()
+  await options.consents.remember({ subject, clientId, redirectUri: asking.redirectUri, resource, scopes })
+  if (isNew) await leaveOtherAccount(interaction, subject, options)
+  return settle(interaction, { consent: { grantId }, ...(isNew && { login: { accountId: subject, remember: true } }) }, options)
+}
+
+/** A browser that was signed in as somebody else is so no longer. */
+async function leaveOtherAccount(interaction: Interaction, subject: string, { endSession }: SignInOptions): Promise<void> {
+  const { session } = interaction
+  if (session === undefined || session.accountId === subject) return
+  await endSession(session.uid)
+  Object.assign(interaction, { session: undefined })
+}
+
+/** Tells the client that it gets nothing. Returns where the browser goes on. */
+export function refuse(interaction: Interaction, { oauthError, text }: SignInTrouble, options: SignInOptions): Promise<string> {
+  return settle(interaction, { error: oauthError, error_description: text }, options)
+}
+
+async function settle(interaction: Interaction, result: Interaction['result'], { now }: SignInOptions): Promise<string> {
+  interaction.result = result
+  await interaction.save(Math.max(1, interaction.exp - Math.floor(now() / 1000)))
+  return interaction.returnTo
+}
+
+/**
+ * Lets the browser go on to the client. By way of a page, since the identity provider's own `form-action` may end the chain of
+ * redirects that its form began; a browser opens other applications only in such a chain, though.
+ */
+export function goOn({ visit, asking }: Scene, url: string): void {
+  if (isOnThisComputer(asking.redirectUri) && !asking.redirectUri.startsWith('http')) {
+    visit.response.writeHead(303, { location: url, 'cache-control': 'no-store', 'content-length': 0 }).end()
+  } else {
+    sendPage(visit, 200, renderGoOnPage('Back to the application', url))
+  }
+}
+
+/** Tells the user what went wrong. */
+export function sendTrouble(visit: Visit, trouble: SignInTrouble, cause: unknown): void {
+  visit.note(trouble.code, cause)
+  const { title, text, status } = trouble
+  sendPage(visit, status, renderErrorPage({ title, text, traceId: visit.requestId }))
+}
+
+/** Tells the user what went wrong, and has the client told when the user goes back. */
+export async function sendTroubleBack(
+  scene: Scene,
+  trouble: SignInTrouble,
+  cause: unknown,
+  options: SignInOptions,
+): Promise<void> {
+  const { visit, interaction } = scene
+  const { title, text, status, code } = trouble
+  visit.note(code, cause)
+  const backTo = await refuse(interaction, trouble, options)
+  const label = code === 'sign_in_denied' ? 'Sign in with another account' : 'Try again'
+  const again = { url: `${BROKER_PATHS.signIn}/${interaction.uid}`, label }
+  sendPage(visit, status, renderErrorPage({ title, text, traceId: visit.requestId, backTo, again }))
+}
+
+export function sendPage({ request, response }: Visit, status: number, page: Page): void {
+  response.writeHead(status, { ...page.headers })
+  response.end(request.method === 'HEAD' ? undefined : page.html)
+}

@@ -1,0 +1,240 @@
+import {
+  type AdapterFactory,
+  type ClientMetadata,
+  type Configuration,
+  errors,
+  type KoaContextWithOIDC,
+  Provider,
+} from 'oidc-provider'
+import { BROKER_PATHS } from '../core/broker-paths.ts'
+import type { BrokerPlan } from '../core/plan.ts'
+import { listUserScopes } from './access-rules.ts'
+import { type Accounts, pickClaims } from './accounts.ts'
+import { isWellFormedClientId } from './client-documents.ts'
+import { settleClientMetadata } from './client-metadata.ts'
+import type { Consents } from './consents.ts'
+import { IdentityProviderError } from './identity-provider-error.ts'
+import { GRANT_CLAIM } from './liveness.ts'
+import { curateMetadata, type Middleware, nameDefaults, openRegistration, sayUnauthorized } from './middlewares.ts'
+import { isWebClient } from './redirect-uris.ts'
+import type { Resources } from './resources.ts'
+import type { SigningJwk } from './signing-keys.ts'
+import type { StepUps } from './step-ups.ts'
+
+export interface ProviderOptions {
+  readonly plan: BrokerPlan
+  readonly resources: Resources
+  readonly accounts: Accounts
+  readonly consents: Consents
+  readonly stepUps: StepUps
+  readonly adapter: AdapterFactory
+  readonly cookieKeys: readonly string[]
+  /** Fetches what clients name: their metadata documents and keys. */
+  readonly fetch: typeof fetch
+  readonly renderError: NonNullable<Configuration['renderError']>
+  /** Further ways around the protocol's endpoints, the outermost first. */
+  readonly middlewares: readonly Middleware[]
+}
+
+/** Longest metadata document of a client, and longest key set, in bytes. */
+const MOST_DOCUMENT_BYTES = 10 * 1024
+const MOST_KEYS_BYTES = 64 * 1024
+const CODE_SECONDS = 60
+/** How long a user may take over sign-in and consent. */
+export const INTERACTION_SECONDS = 900
+
+/** Creates the OAuth provider. Tokens are signed with the first key; the others are still published. */
+export function createProvider(options: ProviderOptions, keys: readonly [SigningJwk, ...SigningJwk[]]): Provider {
+  const { plan, resources } = options
+  const provider = new Provider(plan.issuer, {
+    adapter: options.adapter,
+    clients: plan.clients.map(describeClient),
+    jwks: { keys: [...keys] },
+    scopes: ['openid', 'offline_access'],
+    responseTypes: ['code'],
+    allowOmittingSingleRegisteredRedirectUri: false,
+    routes: BROKER_PATHS.provider,
+    interactions: { url: (_ctx, interaction) => `${BROKER_PATHS.signIn}/${interaction.uid}` },
+    cookies: planCookies(plan, options.cookieKeys),
+    renderError: options.renderError,
+    clientBasedCORS: () => true,
+    pkce: { required: () => true },
+    fetch: options.fetch,
+    fetchResponseBodyLimits: { 'client_id metadata document': MOST_DOCUMENT_BYTES, jwks_uri: MOST_KEYS_BYTES },
+    ...planUsers(options),
+    ...planClients(),
+    ...planTokens(options),
+    features: planFeatures(options, keys[0].kid),
+  } as Configuration)
+  provider.proxy = true
+  for (const middleware of options.middlewares) provider.use(middleware)
+  provider.use(openRegistration)
+  provider.use(sayUnauthorized)
+  provider.use(nameDefaults(resources))
+  provider.use(curateMetadata(resources))
+  return provider
+}
+
+function describeClient({ id, name, redirectUris, secret }: BrokerPlan['clients'][number]): ClientMetadata {
+  return {
+    client_id: id,
+    client_name: name,
+    redirect_uris: [...redirectUris],
+    application_type: isWebClient(redirectUris) ? 'web' : 'native',
+    grant_types: ['authorization_code', 'refresh_token'],
+    response_types: ['code'],
+    ...(secret === undefined
+      ? { token_endpoint_auth_method: 'none' }
+      : { token_endpoint_auth_method: 'client_secret_basic', client_secret: secret }),
+  }
+}
+
+/** `__Host-` and `__Secure-` cookies need https; on http, which is for this machine alone, they have plain names. */
+function planCookies({ issuer }: BrokerPlan, keys: readonly string[]): Configuration['cookies'] {
+  const isSecure = issuer.startsWith('https:')
+  const common = { signed: true, httpOnly: true, sameSite: 'lax', secure: isSecure } as const
+  return {
+    keys: [...keys],
+    names: {
+      session: isSecure ? '__Host-mcp-session' : 'mcp-session',
+      interaction: isSecure ? '__Secure-mcp-interaction' : 'mcp-interaction',
+      resume: isSecure ? '__Secure-mcp-resume' : 'mcp-resume',
+    },
+    long: common,
+    short: common,
+  }
+}
+
+function planUsers({ accounts, consents }: ProviderOptions): Configuration {
+  return {
+    async findAccount(_ctx, subject, token) {
+      // A refresh goes on for as long as the user's session with the identity provider does.
+      const user = token?.kind === 'RefreshToken' ? await findCurrent(accounts, subject) : await accounts.find(subject)
+      return user && { accountId: subject, claims: () => ({ sub: subject }) }
+    },
+    async loadExistingGrant(ctx) {
+      const grantId = ctx.oidc.result?.consent?.grantId
+      return grantId === undefined ? consents.recall(ctx) : ctx.oidc.provider.Grant.find(grantId)
+    },
+  }
+}
+
+async function findCurrent(accounts: Accounts, subject: string) {
+  try {
+    return await accounts.findCurrent(subject)
+  } catch (error) {
+    if (!(error instanceof IdentityProviderError)) throw error
+    const answer = new errors.TemporarilyUnavailable('the identity provider cannot be asked at the moment', { cause: error })
+    throw Object.assign(answer, { status: 503, statusCode: 503, expose: true })
+  }
+}
+
+/** What clients are when they don't say. MCP clients are mostly public. */
+function planClients(): Configuration {
+  return {
+    clientDefaults: {
+      token_endpoint_auth_method: 'none',
+      grant_types: ['authorization_code', 'refresh_token'],
+      response_types: ['code'],
+      id_token_signed_response_alg: 'ES256',
+    },
+    enabledJWA: { idTokenSigningAlgValues: ['ES256'] },
+    clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
+    // The hook runs only when it has a member to look at.
+    extraClientMetadata: {
+      properties: ['client_note'],
+      validator: (_ctx, _key, _value, metadata) => settleClientMetadata(metadata as Record<string, unknown>),
+    },
+  }
+}
+
+function planTokens({ plan, accounts, stepUps }: ProviderOptions): Configuration {
+  return {
+    issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
+    rotateRefreshToken: async (ctx) => {
+      const { Grant: grant } = ctx.oidc.entities
+      if (stepUps.takePending(grant?.jti)) throw new errors.InvalidGrant('more scope is needed than can be refreshed')
+      return true
+    },
+    expiresWithSession: async () => false,
+    extraTokenClaims: async (_ctx, token) => {
+      const user = 'accountId' in token && token.accountId ? await accounts.find(token.accountId) : undefined
+      const grantId = 'grantId' in token ? token.grantId : undefined
+      return {
+        ...(user && pickClaims(user.claims, plan.identityProvider.tokenClaims)),
+        ...(grantId !== undefined && { [GRANT_CLAIM]: grantId }),
+      }
+    },
+    ttl: {
+      AccessToken: plan.accessTokenSeconds,
+      AuthorizationCode: CODE_SECONDS,
+      Grant: plan.grantSeconds,
+      IdToken: plan.accessTokenSeconds,
+      Interaction: INTERACTION_SECONDS,
+      RefreshToken: (_ctx, token) => limitToGrant(token.iiat, plan),
+      Session: plan.browserSeconds,
+    },
+  }
+}
+
+/** A refresh token ends with its grant at the latest: nobody should be told otherwise. */
+function limitToGrant(firstIssuedAt: number | undefined, { refreshTokenSeconds, grantSeconds }: BrokerPlan): number {
+  const age = firstIssuedAt === undefined ? 0 : Math.floor(Date.now() / 1000) - firstIssuedAt
+  return Math.max(1, Math.min(refreshTokenSeconds, grantSeconds - age))
+}
+
+function planFeatures(options: ProviderOptions, kid: string): NonNullable<Configuration['features']> {
+  const { plan } = options
+  const confidential = new Set(plan.clients.filter(({ secret }) => secret !== undefined).map(({ id }) => id))
+  return {
+    devInteractions: { enabled: false },
+    rpInitiatedLogout: { enabled: false },
+    userinfo: { enabled: false },
+    registration: { enabled: plan.registration.enabled, initialAccessToken: false, issueRegistrationAccessToken: false },
+    rpMetadataChoices: { enabled: true },
+    clientIdMetadataDocument: {
+      enabled: plan.clientMetadata.enabled,
+      ack: 'draft-02',
+      cacheDuration: { min: 60, max: 86_400 },
+      allowFetch: async (_ctx, clientId) => isWellFormedClientId(clientId),
+    },
+    introspection: {
+      enabled: true,
+      allowedPolicy: async (_ctx, client, token) =>
+        client.clientAuthMethod !== 'none' && (confidential.has(client.clientId) || token.clientId === client.clientId),
+    },
+    revocation: { enabled: true, allowedPolicy: async (_ctx, client, token) => token.clientId === client.clientId },
+    resourceIndicators: {
+      enabled: true,
+      defaultResource: async (_ctx, _client, oneOf) => oneOf ?? findSole(options),
+      useGrantedResource: async () => true,
+      getResourceServerInfo: (ctx, resource) => describeResource(options, ctx, resource, kid),
+    },
+  }
+}
+
+function findSole({ resources }: ProviderOptions): string {
+  if (resources.sole === undefined) throw new errors.InvalidTarget('name the resource: there are several here')
+  return resources.sole.identifier
+}
+
+async function describeResource(
+  { plan, resources, accounts }: ProviderOptions,
+  ctx: KoaContextWithOIDC,
+  identifier: string,
+  kid: string,
+) {
+  const resource = resources.find(identifier)
+  if (resource === undefined) throw new errors.InvalidTarget('unknown resource')
+  const subject = ctx.oidc.entities.Account?.accountId
+  const user = subject === undefined ? undefined : await accounts.find(subject)
+  // Once it is known who asks, there is no more to be had than this user may have.
+  const scopes = user === undefined ? resource.scopes : listUserScopes(user.claims, plan.identityProvider, resource.scopes)
+  return {
+    audience: resource.identifier,
+    scope: [...scopes].join(' '),
+    accessTokenTTL: plan.accessTokenSeconds,
+    accessTokenFormat: 'jwt' as const,
+    jwt: { sign: { alg: 'ES256' as const, kid } },
+  }
+}

@@ -1,0 +1,63 @@
+/** A protected resource that the broker issues tokens for. */
+export interface BrokerResource {
+  /** Resource identifier (RFC 8707), and so the audience of its tokens. */
+  readonly identifier: string
+  /** Name of the server, for people. */
+  readonly name: string
+  /** Every scope that its policy can ask for. */
+  readonly scopes: ReadonlySet<string>
+  /** Scopes of a request that names none of them. */
+  readonly defaultScopes: readonly string[]
+}
+
+/** What tokens carry for servers without scopes of their own: OAuth has no grant of nothing. */
+export const WHOLE_SERVER_SCOPE = 'mcp'
+
+export interface Resources {
+  /** @param identifier - as the client wrote it: the case of scheme and host and a final slash don't matter */
+  find(identifier: string): BrokerResource | undefined
+  /** The resource of a request that names none; undefined where it could be one of several servers. */
+  readonly sole: BrokerResource | undefined
+  /** Scopes of all of them. */
+  readonly scopes: ReadonlySet<string>
+}
+
+/** @param resources - of every server; those of one server have the same name */
+export function createResources(resources: readonly BrokerResource[]): Resources {
+  const settled = resources.map(withScopes)
+  const byIdentifier = new Map(settled.map((resource) => [normalize(resource.identifier), resource]))
+  const names = new Set(settled.map(({ name }) => name))
+  return {
+    find: (identifier) => {
+      const normal = normalize(identifier)
+      return normal === undefined ? undefined : byIdentifier.get(normal)
+    },
+    sole: names.size === 1 ? settled[0] : undefined,
+    scopes: new Set(settled.flatMap(({ scopes }) => [...scopes])),
+  }
+}
+
+function withScopes(resource: BrokerResource): BrokerResource {
+  if (resource.scopes.size === 0)
+    return { ...resource, scopes: new Set([WHOLE_SERVER_SCOPE]), defaultScopes: [WHOLE_SERVER_SCOPE] }
+  return resource.defaultScopes.length === 0 ? { ...resource, defaultScopes: [...resource.scopes] } : resource
+}
+
+/** RFC 8707 §2: an absolute URI without a fragment. */
+function normalize(identifier: string): string | undefined {
+  if (!/^https?:\/\/[^\s\\#]+$/i.test(identifier)) return undefined
+  const url = URL.parse(identifier)
+  if (url === null || url.username !== '' || url.password !== '') return undefined
+  return `${url.origin}${url.pathname.replace(/\/$/, '')}${url.search}`
+}
+
+/**
+ * The scopes that a request comes down to: those that the resource knows, or its default where there are none. `openid` and
+ * `offline_access` pass, since many clients ask for them out of habit.
+ */
+export function settleScopes(asked: string | undefined, resource: BrokerResource): string {
+  const wanted = (asked ?? '').split(' ').filter((scope) => scope !== '')
+  const known = wanted.filter((scope) => resource.scopes.has(scope))
+  const general = wanted.filter((scope) => scope === 'openid' || scope === 'offline_access')
+  return [...new Set([...(known.length > 0 ? known : resource.defaultScopes), ...general])].join(' ')
+}

@@ -1,0 +1,57 @@
+import { createCipheriv, createDecipheriv, hash, hkdfSync, randomBytes } from 'node:crypto'
+
+/** Encrypts what must not be read where it is stored (AES-256-GCM). */
+export interface Seal {
+  /**
+   * @param purpose - what the text is; it opens for the same purpose only
+   * @param text - anything
+   */
+  seal(purpose: string, text: string): string
+  /** @returns the text; undefined when it was sealed for another purpose, with a key that is gone, or was changed */
+  open(purpose: string, sealed: string): string | undefined
+  /** Secrets for something else, one for each key, the current one first. */
+  derive(purpose: string): readonly string[]
+}
+
+const NONCE_BYTES = 12
+const TAG_BYTES = 16
+
+interface SealKey {
+  readonly id: string
+  readonly key: Buffer
+}
+
+/** @param keys - 32 bytes each; the first encrypts, all of them decrypt */
+export function createSeal(keys: readonly Buffer[]): Seal {
+  const known = keys.map((key): SealKey => ({ id: hash('sha256', key).slice(0, 8), key }))
+  const [current] = known
+  if (current === undefined || known.some(({ key }) => key.length !== 32)) throw new Error('sealing needs keys of 32 bytes')
+  return {
+    seal: (purpose, text) => encrypt(current, purpose, text),
+    open(purpose, sealed) {
+      const [id, body = ''] = sealed.split('.', 2)
+      const key = known.find((candidate) => candidate.id === id)
+      return key && decrypt(key, purpose, Buffer.from(body, 'base64url'))
+    },
+    derive: (purpose) => keys.map((key) => Buffer.from(hkdfSync('sha256', key, '', purpose, 32)).toString('base64url')),
+  }
+}
+
+function encrypt({ id, key }: SealKey, purpose: string, text: string): string {
+  const nonce = randomBytes(NONCE_BYTES)
+  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(purpose))
+  const body = Buffer.concat([nonce, cipher.update(text, 'utf8'), cipher.final()])
+  return `${id}.${Buffer.concat([body, cipher.getAuthTag()]).toString('base64url')}`
+}
+
+function decrypt({ key }: SealKey, purpose: string, body: Buffer): string | undefined {
+  if (body.length < NONCE_BYTES + TAG_BYTES) return undefined
+  const decipher = createDecipheriv('aes-256-gcm', key, body.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES })
+  decipher.setAAD(Buffer.from(purpose)).setAuthTag(body.subarray(-TAG_BYTES))
+  try {
+    return decipher.update(body.subarray(NONCE_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8')
+  } catch {
+    // What the authentication tag does not prove is as good as absent.
+    return undefined
+  }
+}

@@ -1,0 +1,84 @@
+import type { ErrorCode } from '../core/errors.ts'
+import type { Trouble } from './error-page.ts'
+import { IdentityProviderError } from './identity-provider-error.ts'
+
+/** What a person is told when a sign-in does not go on, and what the log is told. */
+export interface SignInTrouble extends Pick<Trouble, 'title' | 'text'> {
+  readonly status: number
+  readonly code: ErrorCode
+  /** What the client is told where it can be (RFC 6749 §4.1.2.1). */
+  readonly oauthError: 'access_denied' | 'server_error' | 'temporarily_unavailable'
+}
+
+export const TROUBLES = {
+  over: {
+    status: 400,
+    code: 'sign_in_failed',
+    oauthError: 'access_denied',
+    title: 'This sign-in is over',
+    text: 'It took too long, it was completed already, or it was started in another browser.',
+  },
+  forged: {
+    status: 403,
+    code: 'sign_in_failed',
+    oauthError: 'access_denied',
+    title: 'This sign-in was not started here',
+    text: 'The answer belongs to a sign-in that was started in another browser. If somebody sent you a link, do not use it.',
+  },
+  form: {
+    status: 403,
+    code: 'sign_in_failed',
+    oauthError: 'access_denied',
+    title: 'This form cannot be accepted',
+    text: 'It was not sent from our own page, or cookies are switched off in this browser.',
+  },
+  account: {
+    status: 403,
+    code: 'sign_in_denied',
+    oauthError: 'access_denied',
+    title: 'This account has no access',
+    text: 'You are signed in, but your account may not be used here. Ask whoever runs this server, or sign in with another account.',
+  },
+  scopes: {
+    status: 403,
+    code: 'sign_in_denied',
+    oauthError: 'access_denied',
+    title: 'This account has no access',
+    text: 'You are signed in, but your account has none of the permissions that the application asks for.',
+  },
+  refused: {
+    status: 403,
+    code: 'sign_in_failed',
+    oauthError: 'access_denied',
+    title: 'You are not signed in',
+    text: 'The sign-in was cancelled or refused.',
+  },
+  suspicious: {
+    status: 400,
+    code: 'sign_in_failed',
+    oauthError: 'server_error',
+    title: 'The sign-in could not be checked',
+    text: 'The answer of the identity provider does not fit the question. Nobody was signed in.',
+  },
+  unavailable: {
+    status: 503,
+    code: 'identity_provider_unavailable',
+    oauthError: 'temporarily_unavailable',
+    title: 'Signing in is not possible at the moment',
+    text: 'The identity provider does not answer as it should. Try again in a few minutes.',
+  },
+  internal: {
+    status: 500,
+    code: 'internal_error',
+    oauthError: 'server_error',
+    title: 'Something went wrong on our side',
+    text: 'The sign-in could not be completed. Try again, or tell whoever runs this server.',
+  },
+} as const satisfies Record<string, SignInTrouble>
+
+/** What an error of the identity provider comes down to. */
+export function findTrouble(error: unknown): SignInTrouble {
+  if (!(error instanceof IdentityProviderError)) return TROUBLES.internal
+  // A session that is over before it began: the code was used, or came too late.
+  return error.trouble === 'ended' ? TROUBLES.over : TROUBLES[error.trouble]
+}

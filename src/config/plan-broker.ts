@@ -1,0 +1,152 @@
+import { randomBytes } from 'node:crypto'
+import { resolve } from 'node:path'
+import type { BrokerPlan, ClaimCondition, ClientPlan, IdentityProviderPlan, IssuerPlan, StorePlan } from '../core/plan.ts'
+import { decodeEncryptionKey } from './keys.ts'
+import type { Material } from './material.ts'
+import type { Config } from './schema.ts'
+import { type BrokerConfig, broker as brokerSchema, type IdentityProviderConfig } from './schema-broker.ts'
+
+/** Where the broker stands. */
+export interface BrokerSurroundings {
+  readonly publicUrl: string
+  readonly material: Material
+  /** Directory against which relative paths are resolved. */
+  readonly directory: string
+}
+
+/** Settles the broker; undefined where users sign in at an authorization server themselves. */
+export function createBrokerPlan(config: Config, surroundings: BrokerSurroundings): BrokerPlan | undefined {
+  const { identity_provider: provider, broker = brokerSchema.parse({}) } = config
+  if (provider === undefined) return undefined
+  const { publicUrl, material } = surroundings
+  return {
+    issuer: publicUrl,
+    issuerPlan: createOwnIssuerPlan(publicUrl),
+    identityProvider: createIdentityProviderPlan(provider, material),
+    store: createStorePlan(broker.store, surroundings),
+    encryptionKeys: settleEncryptionKeys(broker, material),
+    accessTokenSeconds: broker.access_token_seconds,
+    refreshTokenSeconds: broker.refresh_token_seconds,
+    refreshGraceSeconds: broker.refresh_grace_seconds,
+    grantSeconds: broker.grant_seconds,
+    browserSeconds: broker.browser_seconds,
+    signingKeySeconds: broker.signing_key_seconds,
+    authorizationsPerMinute: broker.authorizations_per_minute,
+    scopeDescriptions: broker.scope_descriptions,
+    registration: {
+      enabled: broker.registration.enabled,
+      mostClients: broker.registration.most_clients,
+      perMinute: broker.registration.per_minute,
+      unusedSeconds: broker.registration.unused_seconds,
+      idleSeconds: broker.registration.idle_seconds,
+    },
+    clientMetadata: {
+      enabled: broker.client_metadata.enabled,
+      allowPrivateNetwork: broker.client_metadata.allow_private_network,
+      ca: material.findFile(broker.client_metadata.ca_file),
+    },
+    clients: broker.clients.map((client) => createClientPlan(client, material)),
+  }
+}
+
+/** How tokens of our own are verified: like those of any issuer, with keys that are at hand. */
+function createOwnIssuerPlan(issuer: string): IssuerPlan {
+  return {
+    issuer,
+    jwksUri: undefined,
+    algorithms: ['ES256'],
+    audienceClaims: ['aud'],
+    scopeClaims: ['scope'],
+    // One clock wrote and reads them, or that of a machine which shares the store.
+    clockToleranceSeconds: 5,
+    maxLifetimeSeconds: undefined,
+    staleKeysSeconds: 0,
+    refreshKeysSeconds: 3600,
+    acceptIdTokens: false,
+    allowPrivateNetwork: false,
+    ca: undefined,
+    introspection: undefined,
+  }
+}
+
+function createIdentityProviderPlan(provider: IdentityProviderConfig, material: Material): IdentityProviderPlan {
+  const { oauth } = provider
+  const issuer = provider.issuer ?? new URL(oauth?.authorization_endpoint ?? '').origin
+  return {
+    name: provider.name ?? new URL(issuer).host,
+    issuer,
+    oauth: oauth && {
+      authorizationEndpoint: oauth.authorization_endpoint,
+      tokenEndpoint: oauth.token_endpoint,
+      userinfoEndpoint: oauth.userinfo_endpoint,
+      subjectClaim: oauth.subject_claim,
+    },
+    clientId: provider.client_id,
+    clientAuthentication: createClientAuthentication(provider, material),
+    scopes: provider.scopes ?? (oauth === undefined ? ['openid', 'profile', 'email'] : []),
+    authorizationParameters: provider.authorization_parameters,
+    allowPrivateNetwork: provider.allow_private_network,
+    ca: material.findFile(provider.ca_file),
+    allow: provider.allow,
+    grant: provider.grant?.map(({ claim, values, scopes }) => ({ when: createCondition(claim, values), scopes })),
+    tokenClaims: provider.token_claims,
+  }
+}
+
+function createCondition(claim: string | undefined, values: readonly string[] | undefined): ClaimCondition | undefined {
+  return claim === undefined || values === undefined ? undefined : { claim, values }
+}
+
+function createClientAuthentication(
+  provider: IdentityProviderConfig,
+  material: Material,
+): IdentityProviderPlan['clientAuthentication'] {
+  const method = settleClientAuthentication(provider)
+  if (method === 'none') return { method }
+  const secret = material.findSecret(provider.client_secret)
+  if (secret === undefined) throw new Error('the secret has not been checked')
+  return { method, secret }
+}
+
+/** How we authenticate at the identity provider where the configuration doesn't say. */
+export function settleClientAuthentication({
+  client_authentication: method,
+  oauth,
+}: Pick<IdentityProviderConfig, 'client_authentication'> & { readonly oauth?: unknown }) {
+  return method ?? (oauth === undefined ? 'client_secret_basic' : 'client_secret_post')
+}
+
+function createStorePlan(store: BrokerConfig['store'], { material, directory }: BrokerSurroundings): StorePlan {
+  switch (store.kind) {
+    case 'memory':
+      return { kind: 'memory' }
+    case 'sqlite':
+      return { kind: 'sqlite', file: resolve(directory, store.path ?? 'open-mcp-auth-proxy.db') }
+    case 'redis':
+      return {
+        kind: 'redis',
+        url: store.url ?? '',
+        password: material.findSecret(store.password),
+        prefix: store.prefix ?? 'mcp:',
+      }
+  }
+}
+
+/** What is gone with the process needs no key that outlives it. */
+function settleEncryptionKeys(broker: BrokerConfig, material: Material): Buffer[] {
+  if (broker.encryption_keys.length === 0) return [randomBytes(32)]
+  return broker.encryption_keys.map((reference) => {
+    const key = decodeEncryptionKey(material.findSecret(reference) ?? '')
+    if (key === undefined) throw new Error('the key has not been checked')
+    return key
+  })
+}
+
+function createClientPlan(client: BrokerConfig['clients'][number], material: Material): ClientPlan {
+  return {
+    id: client.client_id,
+    name: client.name ?? client.client_id,
+    redirectUris: client.redirect_uris,
+    secret: material.findSecret(client.client_secret),
+  }
+}

@@ -1,0 +1,36 @@
+import { ProxyError } from '../core/errors.ts'
+import type { VisitHandler } from '../core/visit.ts'
+import { findClientAddress } from '../http/forwarded.ts'
+import type { RequestHead } from '../http/request-head.ts'
+import type { Exchange } from './exchange.ts'
+
+/**
+ * Hands a request to a part of our own that answers for itself.
+ *
+ * @throws ProxyError `shutting_down`, `body_too_large`
+ */
+export async function receive(exchange: Exchange, head: RequestHead, handle: VisitHandler): Promise<void> {
+  const { edge, request, response, record } = exchange
+  if (edge.isDraining()) throw new ProxyError('shutting_down', { retryAfter: 1 })
+  if ((head.contentLength ?? 0) > edge.limits.bodyBytes) throw new ProxyError('body_too_large')
+  limitBody(exchange)
+  await handle({
+    request,
+    response,
+    requestId: record.requestId,
+    address: findClientAddress(record.remoteAddress, request.rawHeaders, edge.forwarded),
+    note(code, cause) {
+      record.code = code
+      record.cause = cause
+    },
+  })
+}
+
+/** Bodies here are short: one that isn't complete in time never will be. */
+function limitBody({ edge, request, response }: Exchange): void {
+  if (request.complete) return
+  const timer = setTimeout(() => {
+    if (!request.complete) request.destroy()
+  }, edge.limits.bodyIdleSeconds * 1000)
+  response.on('close', () => clearTimeout(timer))
+}

@@ -1,0 +1,89 @@
+import type { EntryTerms, Store } from '../core/store.ts'
+
+interface Entry extends EntryTerms {
+  readonly value: string
+}
+
+/** Entries of a kind kept before the oldest makes room: a process that runs for months must not eat the machine's memory. */
+const MOST_ENTRIES = 100_000
+/** Writes between two rounds of cleaning. */
+const CLEAN_EVERY = 1000
+
+interface Memory {
+  readonly kinds: Map<string, Map<string, Entry>>
+  readonly now: () => number
+  readonly mostEntries: number
+  writes: number
+}
+
+/**
+ * Keeps entries in the memory of this process.
+ *
+ * @param now - milliseconds since the epoch
+ * @param mostEntries - of one kind
+ */
+export function createMemoryStore(now: () => number = Date.now, mostEntries = MOST_ENTRIES): Store {
+  const memory: Memory = { kinds: new Map(), now, mostEntries, writes: 0 }
+  return {
+    find: async (kind, id) => findLive(memory, kind, id)?.value,
+    put: async (kind, id, value, terms) => write(memory, kind, id, { ...terms, value }),
+    async add(kind, id, value, terms) {
+      if (findLive(memory, kind, id) !== undefined) return false
+      write(memory, kind, id, { ...terms, value })
+      return true
+    },
+    async replace(kind, id, expected, value) {
+      const entry = findLive(memory, kind, id)
+      if (entry?.value !== expected) return false
+      memory.kinds.get(kind)?.set(id, { ...entry, value })
+      return true
+    },
+    async take(kind, id) {
+      const entry = findLive(memory, kind, id)
+      memory.kinds.get(kind)?.delete(id)
+      return entry?.value
+    },
+    deleteGroup: async (group) => clean(memory, (entry) => entry.groups?.includes(group) === true),
+    async count(kind) {
+      cleanExpired(memory)
+      return memory.kinds.get(kind)?.size ?? 0
+    },
+    async list(kind, most) {
+      cleanExpired(memory)
+      return [...(memory.kinds.get(kind) ?? [])].slice(0, most).map(([id, { value }]) => ({ id, value }))
+    },
+    close: async () => memory.kinds.clear(),
+  }
+}
+
+function isOver({ expiresAt }: Entry, now: number): boolean {
+  return expiresAt !== undefined && expiresAt <= now
+}
+
+function findLive({ kinds, now }: Memory, kind: string, id: string): Entry | undefined {
+  const entry = kinds.get(kind)?.get(id)
+  return entry === undefined || isOver(entry, now()) ? undefined : entry
+}
+
+function write(memory: Memory, kind: string, id: string, entry: Entry): void {
+  const entries = memory.kinds.get(kind) ?? new Map<string, Entry>()
+  memory.kinds.set(kind, entries)
+  // Deleted first, so that the order of a map is the order of writing.
+  entries.delete(id)
+  entries.set(id, entry)
+  memory.writes += 1
+  if (memory.writes % CLEAN_EVERY === 0) cleanExpired(memory)
+  const [oldest] = entries.keys()
+  if (entries.size > memory.mostEntries && oldest !== undefined) entries.delete(oldest)
+}
+
+function cleanExpired(memory: Memory): void {
+  const now = memory.now()
+  clean(memory, (entry) => isOver(entry, now))
+}
+
+function clean({ kinds }: Memory, isUnwanted: (entry: Entry) => boolean): void {
+  for (const entries of kinds.values()) {
+    for (const [id, entry] of entries) if (isUnwanted(entry)) entries.delete(id)
+  }
+}

@@ -1,0 +1,19 @@
+import type { StorePlan } from '../core/plan.ts'
+import type { Store } from '../core/store.ts'
+
+/**
+ * Opens the store of a plan. What a kind needs is loaded only with it.
+ *
+ * @param onIssue - hears of trouble later on; the text holds no secrets
+ * @throws Error when it cannot be opened or reached
+ */
+export async function openStore(plan: StorePlan, onIssue: (message: string) => void): Promise<Store> {
+  switch (plan.kind) {
+    case 'memory':
+      return (await import('./memory-store.ts')).createMemoryStore()
+    case 'sqlite':
+      return (await import('./sqlite-store.ts')).openSqliteStore(plan.file)
+    case 'redis':
+      return (await import('./redis-store.ts')).openRedisStore(plan, onIssue)
+  }
+}

@@ -1,0 +1,310 @@
+import { createHash } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { SAMPLE_USERS } from '../../demo/authorization-server/users.ts'
+import {
+  authorize,
+  callMcp,
+  createRawClient,
+  createRequest,
+  obtainTokens,
+  postForm,
+  type RawClient,
+  readJson,
+  redeem,
+  refresh,
+} from '../support/broker-client.ts'
+import { type BrokerStage, startBrokerStage } from '../support/broker-stage.ts'
+
+const [alice] = SAMPLE_USERS
+
+let stage: BrokerStage
+let origin: string
+let client: RawClient
+let other: RawClient
+
+beforeAll(async () => {
+  stage = await startBrokerStage({ broker: { registration: { per_minute: 10_000 }, refresh_grace_seconds: 0 } })
+  origin = stage.proxy.origin
+  client = await createRawClient(origin)
+  other = await createRawClient(origin)
+})
+afterAll(() => stage?.close())
+
+async function expectRefusal(response: Response, error: string, status = 400): Promise<void> {
+  expect([response.status, await readJson(response)]).toMatchObject([status, { error }])
+}
+
+describe('PKCE (RFC 7636, RFC 9700 §2.1.1)', () => {
+  it.each([
+    ['no challenge', { code_challenge: undefined, code_challenge_method: undefined }],
+    ['no challenge but a method', { code_challenge: undefined }],
+    ['the method plain', { code_challenge_method: 'plain' }],
+    ['no method, which means plain', { code_challenge_method: undefined }],
+    ['an unknown method', { code_challenge_method: 'S512' }],
+    ['a challenge of 42 characters', { code_challenge: 'a'.repeat(42) }],
+    ['a challenge with strange characters', { code_challenge: '!'.repeat(43) }],
+  ])('refuses a request with %s, and tells the client', async (_name, changes) => {
+    const response = await fetch(createRequest(origin, client, changes).url, { redirect: 'manual' })
+    const location = new URL(response.headers.get('location') ?? '')
+    expect(location.searchParams.get('error')).toBe('invalid_request')
+    expect(location.searchParams.get('code')).toBeNull()
+  })
+
+  it.each([
+    ['no verifier', undefined, 'invalid_grant'],
+    ['an empty one', '', 'invalid_grant'],
+    ['a wrong one', 'w'.repeat(43), 'invalid_grant'],
+    ['one of 42 characters', 'a'.repeat(42), 'invalid_request'],
+    ['one of 129 characters', 'a'.repeat(129), 'invalid_request'],
+    ['one with strange characters', `${'a'.repeat(42)} `, 'invalid_request'],
+    ['the challenge itself', 'CHALLENGE', 'invalid_grant'],
+  ])('refuses a code with %s, and the code stays good for its client', async (_name, verifier, error) => {
+    const code = await authorize(origin, client, alice)
+    const challenge = createHash('sha256').update(code.verifier).digest('base64url')
+    const response = await redeem(origin, client, code, { code_verifier: verifier === 'CHALLENGE' ? challenge : verifier })
+    await expectRefusal(response, error)
+    expect((await redeem(origin, client, code)).status).toBe(200)
+  })
+})
+
+describe('an authorization code', () => {
+  it('is good for one use; a second one ends what the first led to (RFC 6749 §4.1.2)', async () => {
+    const code = await authorize(origin, client, alice)
+    const tokens = await readJson(await redeem(origin, client, code))
+    expect(await callMcp(stage.url, tokens.access_token)).toBe(200)
+    await expectRefusal(await redeem(origin, client, code), 'invalid_grant')
+    expect(await callMcp(stage.url, tokens.access_token)).toBe(401)
+    await expectRefusal(await refresh(origin, client, tokens.refresh_token), 'invalid_grant')
+  })
+
+  it('gives tokens to at most one of those who use it at the same moment', async () => {
+    for (let round = 0; round < 5; round++) {
+      const code = await authorize(origin, client, alice)
+      const answers = await Promise.all(Array.from({ length: 8 }, () => redeem(origin, client, code)))
+      expect(answers.filter(({ status }) => status === 200)).toHaveLength(1)
+    }
+  })
+
+  it('is of no use to another client (RFC 6749 §10.5)', async () => {
+    const code = await authorize(origin, client, alice)
+    await expectRefusal(await redeem(origin, other, code), 'invalid_grant')
+    expect((await redeem(origin, client, code)).status).toBe(200)
+  })
+
+  it('ends after a minute', async () => {
+    const code = await authorize(origin, client, alice)
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 61_000 })
+    try {
+      await expectRefusal(await redeem(origin, client, code), 'invalid_grant')
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  it('does not survive a wrong resource, but is not used up by it (RFC 8707 §2.2)', async () => {
+    const code = await authorize(origin, client, alice)
+    await expectRefusal(await redeem(origin, client, code, { resource: `${origin}/other` }), 'invalid_target')
+  })
+
+  it('never stands in the log, nor does the state', async () => {
+    const code = await authorize(origin, client, alice, { state: 'this-is-a-state-to-look-for' })
+    await redeem(origin, client, code)
+    expect(stage.proxy.log.text()).not.toContain(code.code)
+    expect(stage.proxy.log.text()).not.toContain('this-is-a-state-to-look-for')
+  })
+})
+
+describe('resource indicators (RFC 8707)', () => {
+  it.each([
+    ['of another server', 'https://elsewhere.example/mcp'],
+    ['below ours', 'ORIGIN/mcp/evil'],
+    ['that ours only begins with', 'ORIGIN/mc'],
+    ['with a fragment', 'ORIGIN/mcp#x'],
+    ['with a query', 'ORIGIN/mcp?x=1'],
+    ['with user information', 'http://user@localhost/mcp'],
+    ['that is no URL', 'mcp'],
+  ])('refuses a resource %s', async (_name, resource) => {
+    const { url } = createRequest(origin, client, { resource: resource.replace('ORIGIN', origin) })
+    const response = await fetch(url, { redirect: 'manual' })
+    expect(new URL(response.headers.get('location') ?? '').searchParams.get('error')).toBe('invalid_target')
+  })
+
+  it('takes a final slash for what it is meant, and the audience is the identifier itself', async () => {
+    for (const resource of [`${origin}/mcp`, `${origin}/mcp/`, undefined]) {
+      const tokens = await obtainTokens(origin, client, alice, { resource })
+      expect(JSON.parse(Buffer.from(tokens.access_token.split('.')[1] ?? '', 'base64url').toString()).aud).toBe(`${origin}/mcp`)
+      expect(await callMcp(stage.url, tokens.access_token)).toBe(200)
+    }
+  })
+
+  it('refuses two resources where the token could be for either', async () => {
+    const request = createRequest(origin, client)
+    request.url.searchParams.append('resource', 'https://elsewhere.example/mcp')
+    const response = await fetch(request.url, { redirect: 'manual' })
+    expect(new URL(response.headers.get('location') ?? '').searchParams.get('error')).toBe('invalid_target')
+  })
+})
+
+describe('scopes', () => {
+  it('are never more than the user allowed: not at the token endpoint, not on refresh (RFC 6749 §6)', async () => {
+    const code = await authorize(origin, client, alice, { scope: 'mcp:tools' })
+    const tokens = await readJson(await redeem(origin, client, code, { scope: 'mcp:tools mcp:admin' }))
+    expect(tokens.scope).toBe('mcp:tools')
+    await expectRefusal(await refresh(origin, client, tokens.refresh_token, { scope: 'mcp:tools mcp:admin' }), 'invalid_scope')
+  })
+
+  it('that nobody knows are left out, and none at all become those that the server needs', async () => {
+    for (const scope of ['profile of everything', undefined, ''])
+      expect((await obtainTokens(origin, client, alice, { scope })).scope).toBe('mcp:tools')
+  })
+})
+
+describe('a refresh token', () => {
+  it('is replaced when used; used again, it ends everything that it led to (RFC 9700 §4.14.2)', async () => {
+    const first = await obtainTokens(origin, client, alice)
+    const second = await readJson(await refresh(origin, client, first.refresh_token))
+    expect(second.refresh_token).not.toBe(first.refresh_token)
+    expect(await callMcp(stage.url, second.access_token)).toBe(200)
+    await expectRefusal(await refresh(origin, client, first.refresh_token), 'invalid_grant')
+    await expectRefusal(await refresh(origin, client, second.refresh_token), 'invalid_grant')
+    expect(await callMcp(stage.url, second.access_token)).toBe(401)
+  })
+
+  it('is of no use to another client', async () => {
+    const tokens = await obtainTokens(origin, client, alice)
+    await expectRefusal(await refresh(origin, other, tokens.refresh_token), 'invalid_grant')
+    expect((await refresh(origin, client, tokens.refresh_token)).status).toBe(200)
+  })
+
+  it('is no access token, and an access token is no refresh token', async () => {
+    const tokens = await obtainTokens(origin, client, alice)
+    expect(await callMcp(stage.url, tokens.refresh_token)).toBe(401)
+    await expectRefusal(await refresh(origin, client, tokens.access_token), 'invalid_grant')
+  })
+})
+
+describe('a refresh token with a grace window', () => {
+  it('works again for a client that never got the answer, and for windows that refresh together', async () => {
+    const lenient = await startBrokerStage({ broker: { refresh_grace_seconds: 30 } })
+    try {
+      const mine = await createRawClient(lenient.proxy.origin)
+      const { refresh_token: token } = await obtainTokens(lenient.proxy.origin, mine, alice)
+      const answers = await Promise.all(Array.from({ length: 4 }, () => refresh(lenient.proxy.origin, mine, token)))
+      expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200])
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 31_000 })
+      await expectRefusal(await refresh(lenient.proxy.origin, mine, token), 'invalid_grant')
+    } finally {
+      vi.useRealTimers()
+      await lenient.close()
+    }
+  })
+})
+
+describe('revocation (RFC 7009)', () => {
+  it.each(['access_token', 'refresh_token'] as const)('of the %s ends the other too, at once', async (name) => {
+    const tokens = await obtainTokens(origin, client, alice)
+    expect(await callMcp(stage.url, tokens.access_token)).toBe(200)
+    const response = await postForm(`${origin}/revoke`, { token: tokens[name], client_id: client.id })
+    expect(response.status).toBe(200)
+    expect(await callMcp(stage.url, tokens.access_token)).toBe(401)
+    await expectRefusal(await refresh(origin, client, tokens.refresh_token), 'invalid_grant')
+  })
+
+  it('by another client changes nothing', async () => {
+    const tokens = await obtainTokens(origin, client, alice)
+    for (const token of [tokens.access_token, tokens.refresh_token])
+      expect((await postForm(`${origin}/revoke`, { token, client_id: other.id })).status).toBe(200)
+    expect(await callMcp(stage.url, tokens.access_token)).toBe(200)
+  })
+})
+
+describe('introspection (RFC 7662)', () => {
+  it('tells a client with a secret about its own tokens, and nobody else', async () => {
+    const confidential = await createRawClient(origin, { token_endpoint_auth_method: 'client_secret_post' })
+    const secret = { client_secret: confidential.secret }
+    const code = await authorize(origin, confidential, alice)
+    const tokens = await readJson(await redeem(origin, confidential, code, secret))
+    const ask = async (form: Record<string, string | undefined>) => readJson(await postForm(`${origin}/introspect`, form))
+    const own = await ask({ token: tokens.access_token, client_id: confidential.id, ...secret })
+    expect(own).toMatchObject({
+      active: true,
+      sub: 'alice',
+      client_id: confidential.id,
+      aud: `${origin}/mcp`,
+      scope: 'mcp:tools',
+    })
+    const foreign = await obtainTokens(origin, client, alice)
+    expect(await ask({ token: foreign.access_token, client_id: confidential.id, ...secret })).toEqual({ active: false })
+    expect(await ask({ token: foreign.access_token, client_id: client.id })).toEqual({ active: false })
+    expect(await ask({ token: tokens.access_token, client_id: confidential.id })).toMatchObject({ error: 'invalid_client' })
+    expect(await ask({ token: tokens.access_token })).toMatchObject({ error: 'invalid_request' })
+  })
+})
+
+describe('the token endpoint', () => {
+  it('tells unknown clients 401 invalid_client, so that they register anew (RFC 6749 §5.2)', async () => {
+    const code = await authorize(origin, client, alice)
+    await expectRefusal(await redeem(origin, { ...client, id: 'unknown' }, code), 'invalid_client', 401)
+    await expectRefusal(await redeem(origin, { ...client, id: 'https://localhost:1/nothing.json' }, code), 'invalid_client', 401)
+  })
+
+  it('holds clients to the way of authentication that they registered', async () => {
+    const confidential = await createRawClient(origin, { token_endpoint_auth_method: 'client_secret_basic' })
+    const code = await authorize(origin, confidential, alice)
+    await expectRefusal(await redeem(origin, confidential, code), 'invalid_client', 401)
+    await expectRefusal(await redeem(origin, confidential, code, { client_secret: 'wrong' }), 'invalid_client', 401)
+    const basic = (secret: string) => ({
+      authorization: `Basic ${Buffer.from(`${confidential.id}:${secret}`).toString('base64')}`,
+    })
+    const form = {
+      grant_type: 'authorization_code',
+      code: code.code,
+      code_verifier: code.verifier,
+      redirect_uri: client.redirectUri,
+    }
+    await expectRefusal(await postForm(`${origin}/token`, form, basic('wrong')), 'invalid_client', 401)
+    const both = { ...form, client_id: confidential.id, client_secret: confidential.secret }
+    await expectRefusal(await postForm(`${origin}/token`, both, basic(confidential.secret ?? '')), 'invalid_request')
+    expect((await postForm(`${origin}/token`, form, basic(encodeURIComponent(confidential.secret ?? '')))).status).toBe(200)
+  })
+
+  it.each([
+    ['GET', { method: 'GET' }],
+    ['JSON', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"grant_type":"refresh_token"}' }],
+    [
+      'two content types',
+      {
+        method: 'POST',
+        headers: { 'content-type': 'application/json, application/x-www-form-urlencoded' },
+        body: 'grant_type=refresh_token',
+      },
+    ],
+    [
+      'parameters that come twice',
+      {
+        method: 'POST',
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        body: 'grant_type=authorization_code&code=a&code=b&client_id=c',
+      },
+    ],
+    [
+      'a megabyte',
+      { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: `code=${'a'.repeat(1_000_000)}` },
+    ],
+    ['an unknown grant', { method: 'POST', body: new URLSearchParams({ grant_type: 'password', client_id: 'c' }) }],
+  ])('refuses %s, and goes on', async (_name, init) => {
+    const response = await fetch(`${origin}/token`, init)
+    expect(response.status).toBeGreaterThanOrEqual(400)
+    expect(response.status).toBeLessThan(500)
+    await response.body?.cancel()
+    expect((await obtainTokens(origin, client, alice)).token_type).toBe('Bearer')
+  })
+
+  it('keeps answers out of caches, and shows them to pages without cookies', async () => {
+    const code = await authorize(origin, client, alice)
+    const response = await redeem(origin, client, code)
+    expect(response.headers.get('cache-control')).toContain('no-store')
+    expect(response.headers.get('access-control-allow-origin')).toBe('*')
+    expect(response.headers.get('access-control-allow-credentials')).toBeNull()
+  })
+})

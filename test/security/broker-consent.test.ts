@@ -1,0 +1,262 @@
+import { readFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { SAMPLE_USERS } from '../../demo/authorization-server/users.ts'
+import { signIn } from '../../demo/browser.ts'
+import {
+  type Browser,
+  createBrowser,
+  createRawClient,
+  createRequest,
+  openConsentPage,
+  type RawClient,
+  readRefresh,
+  sendConsent,
+} from '../support/broker-client.ts'
+import { type BrokerStage, startBrokerStage } from '../support/broker-stage.ts'
+import { findVectors } from '../support/vectors.ts'
+
+const [alice] = SAMPLE_USERS
+
+let stage: BrokerStage
+let origin: string
+let web: RawClient
+
+beforeAll(async () => {
+  stage = await startBrokerStage({ broker: { registration: { per_minute: 10_000 } } })
+  origin = stage.proxy.origin
+  web = await createRawClient(origin, { client_name: 'Web client' })
+})
+afterAll(() => stage?.close())
+
+/** Allows on the consent page and signs in at the identity provider, up to the answer that leads back to us. */
+async function comeBack(browser: Browser, client = web): Promise<URL> {
+  const page = await openConsentPage(browser, createRequest(origin, client).url)
+  const onwards = readRefresh(await (await sendConsent(browser, page)).text())
+  return signIn(onwards, alice)
+}
+
+/** Signs a browser in at the broker. */
+async function signInBrowser(client = web): Promise<Browser> {
+  const browser = createBrowser()
+  const resume = readRefresh(await (await browser.open(await comeBack(browser, client))).text())
+  const end = await browser.open(resume)
+  expect(end.headers.get('location')).toContain('code=')
+  return browser
+}
+
+describe('the consent page', () => {
+  it('comes before the identity provider, for a client that has never been seen, also in a browser that is signed in (confused deputy)', async () => {
+    const fresh = createBrowser()
+    const page = await openConsentPage(fresh, createRequest(origin, web).url)
+    expect(page.html).toContain('Allow Web client to act for you?')
+    const browser = await signInBrowser()
+    const stranger = await createRawClient(origin, { client_name: 'Stranger', redirectUri: 'https://stranger.example/cb' })
+    const asked = await openConsentPage(browser, createRequest(origin, stranger).url)
+    expect(asked.html).toContain('Allow Stranger to act for you?')
+    expect(asked.html).toContain('Signed in as Alice')
+    expect(asked.html).toContain('stranger.example')
+  })
+
+  it('says what is asked for: server, scopes in plain words, where the user is sent back to', async () => {
+    const { html } = await openConsentPage(createBrowser(), createRequest(origin, web, { scope: 'mcp:tools mcp:admin' }).url)
+    for (const text of ['example', stage.url, 'Use the tools of the server for you', 'Administer the server', 'client.example'])
+      expect(html).toContain(text)
+  })
+
+  it('warns of clients on the user’s own computer, which anybody could be', async () => {
+    for (const redirectUri of ['http://127.0.0.1:4000/cb', 'cursor://x/cb']) {
+      const client = await createRawClient(origin, { redirectUri })
+      const { html } = await openConsentPage(createBrowser(), createRequest(origin, client).url)
+      expect(html).toContain('runs on your computer')
+    }
+    expect((await openConsentPage(createBrowser(), createRequest(origin, web).url)).html).not.toContain('runs on your computer')
+  })
+
+  it('stands in no frame, runs no script, and takes nothing from elsewhere', async () => {
+    const { headers, html } = await openConsentPage(createBrowser(), createRequest(origin, web).url)
+    const policy = headers.get('content-security-policy') ?? ''
+    expect(policy).toContain("default-src 'none'")
+    expect(policy).toContain("frame-ancestors 'none'")
+    expect(policy).toContain("base-uri 'none'")
+    expect(policy).not.toMatch(/unsafe|script-src/)
+    expect(headers.get('x-frame-options')).toBe('DENY')
+    expect(headers.get('cache-control')).toBe('no-store')
+    expect(headers.get('x-content-type-options')).toBe('nosniff')
+    expect(html).not.toMatch(/<script|<img|<link|<iframe|style="|\son\w+=/i)
+  })
+
+  it('shows names as text, whatever they are, and fetches no logo', async () => {
+    const names = ['<script>alert(1)</script>', '"><img src=x onerror=alert(1)>', `a${'x'.repeat(900)}`, '\u202Eevil\u0000\u2066']
+    const vectors = findVectors('blns.json')
+    const naughty: string[] = vectors === undefined ? [] : JSON.parse(readFileSync(vectors, 'utf8'))
+    for (const name of [...names, ...naughty.filter((text) => text.length < 900 && text !== '').slice(0, 150)]) {
+      const client = await createRawClient(origin, { client_name: name, logo_uri: 'https://logo.invalid/x.svg' })
+      const { html } = await openConsentPage(createBrowser(), createRequest(origin, client).url)
+      const heading = /<h1>([\s\S]*?)<\/h1>/.exec(html)?.[1] ?? ''
+      expect(heading).not.toMatch(/[<>\u202A-\u202E\u2066-\u2069\u0000]/)
+      expect(heading.replace(/&#\d+;/g, 'x').length).toBeLessThan(150)
+      expect(html).not.toContain('logo.invalid')
+    }
+  })
+
+  it('remembers what a user allowed to a web client, with those scopes and that redirect URI', async () => {
+    const browser = await signInBrowser()
+    const again = await browser.open(createRequest(origin, web).url)
+    expect(new URL(again.headers.get('location') ?? '').searchParams.get('code')).not.toBeNull()
+    const more = await browser.open(createRequest(origin, web, { scope: 'mcp:tools mcp:admin' }).url)
+    expect(more.headers.get('location')).toContain('/sign-in/')
+    const two = await createRawClient(origin, { redirect_uris: ['https://client.example/cb', 'https://client.example/other'] })
+    const signedIn = await signInBrowser(two)
+    const elsewhere = await signedIn.open(createRequest(origin, two, { redirect_uri: 'https://client.example/other' }).url)
+    expect(elsewhere.headers.get('location')).toContain('/sign-in/')
+  })
+
+  it('asks each time for clients on the user’s own computer (RFC 8252 §8.6)', async () => {
+    const native = await createRawClient(origin, { redirectUri: 'http://127.0.0.1:4000/cb' })
+    const browser = await signInBrowser(native)
+    const again = await browser.open(createRequest(origin, native).url)
+    expect(again.headers.get('location')).toContain('/sign-in/')
+  })
+})
+
+describe('the form of the consent page', () => {
+  it.each([
+    ['without its token', { form_token: undefined }, {}],
+    ['with an empty token', { form_token: '' }, {}],
+    ['with a forged token', { form_token: 'A'.repeat(43) }, {}],
+    ['from another site', {}, { 'sec-fetch-site': 'cross-site' }],
+    ['from a sibling site', {}, { 'sec-fetch-site': 'same-site' }],
+    ['with another origin', {}, { origin: 'https://evil.example' }],
+    ['with no origin to speak of', {}, { origin: 'null' }],
+  ])('is refused %s (cross-site request forgery)', async (_name, changes, headers) => {
+    const browser = createBrowser()
+    const page = await openConsentPage(browser, createRequest(origin, web).url)
+    const response = await sendConsent(browser, page, changes, headers as Record<string, string>)
+    expect(response.status).toBe(403)
+    expect(readRefresh(await response.text())).toBe('')
+  })
+
+  it('is refused in a browser that was not shown the page', async () => {
+    const mine = createBrowser()
+    const page = await openConsentPage(mine, createRequest(origin, web).url)
+    const response = await sendConsent(createBrowser(), page)
+    expect(response.status).toBe(400)
+    const interaction = [...mine.cookies].filter(([name]) => name.startsWith('mcp-interaction'))
+    const half = createBrowser()
+    for (const [name, value] of interaction) half.cookies.set(name, value)
+    expect((await sendConsent(half, page)).status).toBe(403)
+  })
+
+  it('tells the client when the user denies, with its state and our issuer', async () => {
+    const browser = createBrowser()
+    const page = await openConsentPage(browser, createRequest(origin, web).url)
+    const resume = readRefresh(await (await sendConsent(browser, page, { action: 'cancel' })).text())
+    const location = new URL((await browser.open(resume)).headers.get('location') ?? '')
+    expect(location.origin).toBe('https://client.example')
+    expect(Object.fromEntries(location.searchParams)).toMatchObject({ error: 'access_denied', state: 'a state', iss: origin })
+  })
+})
+
+describe('the way back from the identity provider', () => {
+  it('is closed to every browser but the one that the sign-in began in (session fixation, RFC 9700 §4.7)', async () => {
+    const mine = createBrowser()
+    const answer = await comeBack(mine)
+    const victim = createBrowser()
+    const stolen = await victim.open(answer)
+    expect(stolen.status).toBe(403)
+    expect(await stolen.text()).toContain('not started here')
+    // Nor could the stranger end it: it goes on where it began.
+    const resume = readRefresh(await (await mine.open(answer)).text())
+    expect((await mine.open(resume)).headers.get('location')).toContain('code=')
+  })
+
+  it('is good for one use, and for a state of ours only', async () => {
+    const browser = createBrowser()
+    const answer = await comeBack(browser)
+    expect((await browser.open(answer)).status).toBe(200)
+    expect((await browser.open(answer)).status).toBe(400)
+    for (const query of ['', '?code=x', '?state=&code=x', '?state=foreign&code=x', `${answer.search}&state=again`])
+      expect((await browser.open(`${origin}/oauth/callback${query}`)).status).toBe(400)
+  })
+
+  it('ends after a quarter of an hour', async () => {
+    const browser = createBrowser()
+    const answer = await comeBack(browser)
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 16 * 60_000 })
+    try {
+      expect((await browser.open(answer)).status).toBe(400)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  it('is closed when the answer names another issuer (mix-up, RFC 9207 §2.4)', async () => {
+    const browser = createBrowser()
+    const answer = await comeBack(browser)
+    answer.searchParams.set('iss', 'https://evil.example')
+    const response = await browser.open(answer)
+    expect(response.status).toBe(400)
+    expect(await response.text()).toContain('could not be checked')
+  })
+
+  it('shows nothing of what came with an error (cross-site scripting)', async () => {
+    const browser = createBrowser()
+    const answer = await comeBack(browser)
+    answer.searchParams.delete('code')
+    answer.searchParams.set('error', '<script>alert(1)</script>')
+    answer.searchParams.set('error_description', '<img src=x onerror=alert(1)>')
+    const html = await (await browser.open(answer)).text()
+    expect(html).not.toMatch(/script|onerror/)
+    expect(html).toContain('trace id')
+  })
+
+  it('keeps two tabs of a browser apart', async () => {
+    const browser = createBrowser()
+    const first = await comeBack(browser)
+    const second = await comeBack(browser)
+    for (const answer of [second, first]) {
+      const page = await (await browser.open(answer)).text()
+      expect(readRefresh(page)).toMatch(/\/authorize\//)
+    }
+  })
+})
+
+describe('our own names', () => {
+  it('come from the configuration, whatever Host and X-Forwarded-* say (host header poisoning)', async () => {
+    const headers = { 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'https', forwarded: 'host=evil.example' }
+    for (const path of ['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration/mcp']) {
+      const text = await (await fetch(`${origin}${path}`, { headers })).text()
+      expect(text).not.toContain('evil')
+      expect(JSON.parse(text)).toMatchObject({ issuer: origin, token_endpoint: `${origin}/token` })
+    }
+  })
+
+  it('are the same at every path at which clients look, with what they need to see', async () => {
+    const names = ['oauth-authorization-server', 'openid-configuration']
+    const paths = names.flatMap((name) => [`/.well-known/${name}`, `/.well-known/${name}/mcp`, `/mcp/.well-known/${name}`])
+    const documents = await Promise.all(paths.map(async (path) => (await fetch(`${origin}${path}`)).json()))
+    for (const document of documents) expect(document).toEqual(documents[0])
+    expect(documents[0]).toMatchObject({
+      issuer: origin,
+      response_types_supported: ['code'],
+      code_challenge_methods_supported: ['S256'],
+      client_id_metadata_document_supported: true,
+      token_endpoint_auth_methods_supported: expect.arrayContaining(['none', 'client_secret_basic', 'private_key_jwt']),
+      authorization_response_iss_parameter_supported: true,
+      scopes_supported: ['mcp:tools', 'mcp:admin'],
+      registration_endpoint: `${origin}/register`,
+      revocation_endpoint: `${origin}/revoke`,
+      introspection_endpoint: `${origin}/introspect`,
+      grant_types_supported: expect.arrayContaining(['authorization_code', 'refresh_token']),
+      jwks_uri: `${origin}/jwks`,
+      subject_types_supported: ['public'],
+      id_token_signing_alg_values_supported: ['ES256'],
+    })
+    expect((documents[0] as { authorization_endpoint: string }).authorization_endpoint).not.toContain('?')
+  })
+
+  it('are named by the protected resource metadata, so that clients find them', async () => {
+    const metadata = await (await fetch(`${origin}/.well-known/oauth-protected-resource/mcp`)).json()
+    expect(metadata).toMatchObject({ resource: stage.url, authorization_servers: [origin], scopes_supported: ['mcp:tools'] })
+  })
+})

@@ -1,0 +1,222 @@
+import { readFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { SAMPLE_USERS } from '../../demo/authorization-server/users.ts'
+import {
+  authorize,
+  createRawClient,
+  createRequest,
+  type RawClient,
+  readJson,
+  redeem,
+  register,
+} from '../support/broker-client.ts'
+import { type BrokerStage, startBrokerStage } from '../support/broker-stage.ts'
+import { findVectors } from '../support/vectors.ts'
+
+const [alice] = SAMPLE_USERS
+const GOOD = 'https://good.example/cb'
+
+let stage: BrokerStage
+let origin: string
+let web: RawClient
+let native: RawClient
+
+beforeAll(async () => {
+  stage = await startBrokerStage({ broker: { registration: { per_minute: 10_000 } } })
+  origin = stage.proxy.origin
+  web = await createRawClient(origin, { redirectUri: GOOD })
+  native = await createRawClient(origin, { redirectUri: 'http://127.0.0.1:1234/cb' })
+})
+afterAll(() => stage?.close())
+
+/** Opens an authorization request that should end on an error page: nobody is sent anywhere (RFC 6749 §4.1.2.1). */
+async function expectNoRedirect(url: URL): Promise<void> {
+  const response = await fetch(url, { redirect: 'manual', headers: { accept: 'text/html' } })
+  expect(response.status).toBeGreaterThanOrEqual(400)
+  expect(response.status).toBeLessThan(500)
+  expect(response.headers.get('location')).toBeNull()
+  expect(response.headers.get('content-security-policy')).toContain("default-src 'none'")
+  const html = await response.text()
+  expect(html).not.toContain('http-equiv="refresh"')
+  expect(html).not.toContain('evil')
+}
+
+describe('a redirect URI that is not registered (RFC 9700 §2.1, §4.1.3: exact comparison)', () => {
+  it.each([
+    ['another one', 'https://evil.example/cb'],
+    ['below a registered one', `${GOOD}/evil`],
+    ['up from a registered one', `${GOOD}/../evil`],
+    ['up from a registered one, escaped', `${GOOD}%2f..%2fevil`],
+    ['with a query', `${GOOD}?evil=1`],
+    ['with a fragment', `${GOOD}#evil`],
+    ['with user information', 'https://good.example@evil.example/cb'],
+    ['with a longer host', 'https://good.example.evil.example/cb'],
+    ['with a host before a fragment', 'https://evil.example#good.example/cb'],
+    ['with a backslash', 'https://good.example\\@evil.example/cb'],
+    ['with another port', 'https://good.example:8443/cb'],
+    ['with upper case in its path', 'https://good.example/CB'],
+    ['with a line break', `${GOOD}\r\nlocation: https://evil.example`],
+    ['by http', 'http://good.example/cb'],
+    ['of a script', 'javascript:alert(1)//evil'],
+    ['of data', 'data:text/html,evil'],
+    ['empty', ''],
+    ['very long', `https://good.example/${'evil'.repeat(2000)}`],
+  ])('is refused: %s', async (_name, redirectUri) => {
+    await expectNoRedirect(createRequest(origin, web, { redirect_uri: redirectUri }).url)
+  })
+
+  it('is refused when it is missing, or there twice', async () => {
+    await expectNoRedirect(createRequest(origin, web, { redirect_uri: undefined, state: undefined }).url)
+    const { url } = createRequest(origin, web)
+    url.searchParams.append('redirect_uri', 'https://evil.example/cb')
+    await expectNoRedirect(url)
+  })
+
+  it('is refused for every other loopback name and path, while ports do not matter (RFC 8252 §7.3, §8.3)', async () => {
+    for (const evil of [
+      'http://localhost:1234/cb',
+      'http://[::1]:1234/cb',
+      'http://127.0.0.1:1234/evil',
+      'http://127.0.0.1.evil.example/cb',
+    ])
+      await expectNoRedirect(createRequest(origin, native, { redirect_uri: evil }).url)
+    const redirectUri = 'http://127.0.0.1:49152/cb'
+    const { redirect } = await authorize(origin, { ...native, redirectUri }, alice)
+    expect(redirect.origin).toBe('http://127.0.0.1:49152')
+    expect(redirect.searchParams.get('code')).not.toBeNull()
+  })
+
+  it('is refused for a web client on another port', () =>
+    expectNoRedirect(createRequest(origin, web, { redirect_uri: 'https://good.example:444/cb' }).url))
+
+  it('is refused at the token endpoint when it differs from that of the request (RFC 6749 §4.1.3), and the code stays good', async () => {
+    const code = await authorize(origin, web, alice)
+    const wrong = await redeem(origin, web, code, { redirect_uri: 'https://evil.example/cb' })
+    expect(wrong.status).toBe(400)
+    expect(await wrong.json()).toMatchObject({ error: 'invalid_grant' })
+    expect((await redeem(origin, web, code)).status).toBe(200)
+  })
+
+  const vectors = findVectors('open-redirect.txt')
+  it.skipIf(vectors === undefined)(
+    'is refused for every payload of the public collection, as redirect URI and as state',
+    async () => {
+      const payloads = readFileSync(vectors ?? '', 'utf8')
+        .split('\n')
+        .filter((line) => line !== '')
+      expect(payloads.length).toBeGreaterThan(500)
+      for (const payload of payloads) {
+        const asUri = await fetch(createRequest(origin, web, { redirect_uri: payload }).url, { redirect: 'manual' })
+        expect([payload, asUri.status, asUri.headers.get('location')]).toEqual([payload, 400, null])
+        await asUri.body?.cancel()
+        const failing = createRequest(origin, web, { state: payload, code_challenge_method: 'plain' })
+        const asState = await fetch(failing.url, { redirect: 'manual' })
+        const location = new URL(asState.headers.get('location') ?? '')
+        expect([location.origin, location.pathname, location.searchParams.get('state')]).toEqual([
+          'https://good.example',
+          '/cb',
+          payload,
+        ])
+        await asState.body?.cancel()
+      }
+    },
+    120_000,
+  )
+})
+
+describe('an unknown client', () => {
+  it('leads nowhere, and is told so by 401 (RFC 6749 §4.1.2.1)', async () => {
+    const { url } = createRequest(origin, { ...web, id: 'unknown' })
+    await expectNoRedirect(url)
+    const response = await fetch(url, { redirect: 'manual', headers: { accept: 'application/json' } })
+    expect(response.status).toBe(401)
+    expect(await readJson(response)).toMatchObject({ error: 'invalid_client' })
+  })
+})
+
+describe('a registration', () => {
+  it.each([
+    'javascript:alert(1)',
+    'JaVaScRiPt://x/%0aalert(1)',
+    'data:text/html,x',
+    'vbscript:x',
+    'file:///etc/passwd',
+    'blob:https://x/1',
+    'intent://x#Intent;end',
+    'view-source:https://x',
+    'about:blank',
+    'ftp://x/cb',
+    'http://example.com/cb',
+    'https://user:password@example.com/cb',
+    'https://example.com/cb#fragment',
+    'https://*.example.com/cb',
+    'https://example.com/../cb',
+    'https:/example.com/cb',
+    'https://exam\\ple.com/cb',
+    'https://example.com/c b',
+    'http://0x7f.1/cb',
+    'http://2130706433/cb',
+    'http://localhost.evil.example/cb',
+    '//example.com/cb',
+    '/cb',
+    '',
+    42,
+    null,
+    {},
+  ])('with nothing but %s is refused (RFC 7591 §3.2.2)', async (redirectUri) => {
+    const response = await register(origin, { redirect_uris: [redirectUri] })
+    expect(response.status).toBe(400)
+    expect((await readJson(response)).error).toMatch(/^invalid_(redirect_uri|client_metadata)$/)
+  })
+
+  it.each([[undefined], ['https://good.example/cb'], [{}], [[]], [null]])(
+    'whose redirect URIs are %j is refused',
+    async (uris) => {
+      const response = await register(origin, { redirect_uris: uris })
+      expect(response.status).toBe(400)
+    },
+  )
+
+  it('with one usable redirect URI among bad ones is accepted, and only that one works', async () => {
+    const uris = ['javascript:alert(1)', 'cursor://anysphere.cursor-mcp/oauth/callback', 'http://evil.example/cb']
+    const response = await register(origin, { redirect_uris: uris })
+    expect(response.status).toBe(201)
+    const answer = await readJson(response)
+    expect(answer.redirect_uris).toEqual(['cursor://anysphere.cursor-mcp/oauth/callback'])
+    for (const uri of ['javascript:alert(1)', 'http://evil.example/cb'])
+      await expectNoRedirect(createRequest(origin, { ...web, id: answer.client_id }, { redirect_uri: uri }).url)
+    const cursor: RawClient = { id: answer.client_id, redirectUri: uris[1] ?? '', secret: undefined }
+    const { redirect } = await authorize(origin, cursor, alice)
+    expect(redirect.protocol).toBe('cursor:')
+    expect(redirect.searchParams.get('code')).not.toBeNull()
+  })
+
+  it('with 300 redirect URIs keeps a bounded number, one of 64 KiB is refused', async () => {
+    const uris = Array.from({ length: 300 }, (_, index) => `https://good.example/${index}`)
+    const response = await register(origin, { redirect_uris: uris })
+    expect((await readJson(response)).redirect_uris).toHaveLength(50)
+    expect((await register(origin, { redirect_uris: [`https://good.example/${'x'.repeat(65_536)}`] })).status).toBe(400)
+  })
+})
+
+describe('answers', () => {
+  it.each(['plain', 'ümläut 世界 %0d%0a \r\n <b>', 's'.repeat(4096), '?a=b&c=d#e'])(
+    'repeat the state exactly: %#',
+    async (state) => {
+      const { redirect } = await authorize(origin, web, alice, { state })
+      expect(redirect.searchParams.getAll('state')).toEqual([state])
+    },
+  )
+
+  it('name the issuer once, on success and on errors (RFC 9207 §2)', async () => {
+    const withIss = await createRawClient(origin, { redirectUri: `${GOOD}?iss=https://evil.example` })
+    for (const client of [web, withIss]) {
+      const { redirect } = await authorize(origin, client, alice)
+      expect(redirect.searchParams.getAll('iss')).toEqual([origin])
+      const failed = await fetch(createRequest(origin, client, { code_challenge: undefined }).url, { redirect: 'manual' })
+      const location = new URL(failed.headers.get('location') ?? '')
+      expect(location.searchParams.get('error')).toBe('invalid_request')
+      expect(location.searchParams.getAll('iss')).toEqual([origin])
+    }
+  })
+})

@@ -1,0 +1,332 @@
+import { readFileSync } from 'node:fs'
+import type { RequestListener } from 'node:http'
+import { createServer, type Server } from 'node:https'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { closeServer, listenOnLoopback } from '../../demo/listen.ts'
+import { createBrowser, createRequest, openConsentPage, type RawClient, readJson, register } from '../support/broker-client.ts'
+import { type BrokerStage, startBrokerStage } from '../support/broker-stage.ts'
+import { createCertificate } from '../support/certificate.ts'
+import { findVectors } from '../support/vectors.ts'
+
+const metadata = { redirect_uris: ['https://client.example/cb'] }
+
+describe('registration', () => {
+  it('answers a flood with 429, and keeps a bounded number (O56)', async () => {
+    const stage = await startBrokerStage({ broker: { registration: { most_clients: 30, per_minute: 10_000 } } })
+    try {
+      const answers: number[] = []
+      for (let round = 0; round < 20; round++) {
+        const batch = Array.from({ length: 50 }, () => register(stage.proxy.origin, metadata))
+        for (const response of await Promise.all(batch)) {
+          answers.push(response.status)
+          await response.body?.cancel()
+        }
+      }
+      expect(new Set(answers)).toEqual(new Set([201, 429]))
+      // Those that were looked at together may all have found a place.
+      expect(answers.filter((status) => status === 201).length).toBeLessThanOrEqual(30 + 50)
+    } finally {
+      await stage.close()
+    }
+  })
+
+  it('counts what each address asks for, and says when to try again', async () => {
+    const stage = await startBrokerStage({ broker: { registration: { per_minute: 3 } } })
+    try {
+      const answers = await Promise.all(Array.from({ length: 6 }, () => register(stage.proxy.origin, metadata)))
+      expect(answers.map(({ status }) => status).sort()).toEqual([201, 201, 201, 429, 429, 429])
+      const refused = answers.find(({ status }) => status === 429)
+      expect(Number(refused?.headers.get('retry-after'))).toBeGreaterThan(0)
+      const spoofed = await fetch(`${stage.proxy.origin}/register`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-forwarded-for': '203.0.113.7' },
+        body: JSON.stringify(metadata),
+      })
+      expect(spoofed.status).toBe(429)
+    } finally {
+      await stage.close()
+    }
+  })
+
+  it('ends where nobody signed in with it, and is refused where it is switched off', async () => {
+    const stage = await startBrokerStage({ broker: { registration: { enabled: false } } })
+    try {
+      expect((await register(stage.proxy.origin, metadata)).status).toBe(404)
+      const document = await (await fetch(`${stage.proxy.origin}/.well-known/oauth-authorization-server`)).json()
+      expect(document).not.toHaveProperty('registration_endpoint')
+    } finally {
+      await stage.close()
+    }
+  })
+})
+
+describe('what a client says of itself', () => {
+  let stage: BrokerStage
+  beforeAll(async () => {
+    stage = await startBrokerStage({ broker: { registration: { per_minute: 10_000 } } })
+  })
+  afterAll(() => stage?.close())
+
+  it('does not choose its id, and gives a public client no secret (O59, O61)', async () => {
+    const response = await register(stage.proxy.origin, {
+      ...metadata,
+      client_id: 'https://claude.ai/client',
+      client_secret: 'mine',
+    })
+    const answer = await readJson(response)
+    expect(response.status).toBe(201)
+    expect(answer.client_id).not.toBe('https://claude.ai/client')
+    expect(answer).not.toHaveProperty('client_secret')
+    expect(answer).not.toHaveProperty('registration_client_uri')
+    expect(answer).toMatchObject({ token_endpoint_auth_method: 'none', redirect_uris: metadata.redirect_uris })
+    expect(answer.grant_types).toEqual(['authorization_code', 'refresh_token'])
+  })
+
+  it.each([
+    [{ client_name: 'x'.repeat(40_000) }],
+    [{ client_name: 42 }],
+    [{ token_endpoint_auth_method: 'client_secret_jwt' }],
+    [{ token_endpoint_auth_method: 'private_key_jwt' }],
+    [{ jwks: { keys: [{ kty: 'oct', k: 'c2VjcmV0' }] } }],
+    [{ jwks: { keys: [{ kty: 'RSA', n: 'x', e: 'AQAB', d: 'x' }] } }],
+    [{ client_uri: 'javascript:alert(1)' }],
+    [{ logo_uri: 'data:image/svg+xml,x' }],
+  ])('is refused when it cannot be: %j', async (more) => {
+    const response = await register(stage.proxy.origin, { ...metadata, ...more })
+    expect(response.status).toBe(400)
+    expect((await readJson(response)).error).toBe('invalid_client_metadata')
+  })
+
+  it('is refused when it is no JSON object', async () => {
+    for (const body of ['[]', 'null', '"x"', '{', ''])
+      expect(
+        (await fetch(`${stage.proxy.origin}/register`, { method: 'POST', headers: { 'content-type': 'application/json' }, body }))
+          .status,
+      ).toBe(400)
+    expect(
+      (await fetch(`${stage.proxy.origin}/register`, { method: 'POST', body: new URLSearchParams({ redirect_uris: 'x' }) }))
+        .status,
+    ).toBe(400)
+  })
+
+  it('has us fetch nothing: no sector identifier, no software statement, no logo (O62, O63)', async () => {
+    let asked = 0
+    const listener = createServer(createCertificate(), () => asked++)
+    const port = await listenOnLoopback(listener as never, 0)
+    const url = `https://localhost:${port}/x`
+    const more = {
+      sector_identifier_uri: url,
+      logo_uri: url,
+      software_statement: 'e30.e30.',
+      initiate_login_uri: url,
+      subject_type: 'pairwise',
+    }
+    expect((await register(stage.proxy.origin, { ...metadata, ...more })).status).toBe(201)
+    expect(asked).toBe(0)
+    await closeServer(listener as never)
+  })
+
+  it('can be asked for by any page, which needs no cookie for it (CORS)', async () => {
+    const headers = {
+      origin: 'https://inspector.example',
+      'access-control-request-method': 'POST',
+      'access-control-request-headers': 'content-type,mcp-protocol-version',
+    }
+    for (const path of ['/register', '/token', '/revoke']) {
+      const response = await fetch(`${stage.proxy.origin}${path}`, { method: 'OPTIONS', headers })
+      expect([path, response.status]).toEqual([path, 204])
+      expect(['*', 'https://inspector.example']).toContain(response.headers.get('access-control-allow-origin'))
+      expect(response.headers.get('access-control-allow-headers')).toContain('mcp-protocol-version')
+      expect(response.headers.get('access-control-allow-credentials')).toBeNull()
+    }
+  })
+})
+
+describe('a client ID metadata document', () => {
+  const certificate = createCertificate()
+  let server: Server
+  let port: number
+  let answer: RequestListener
+  let asked: string[]
+  let stage: BrokerStage
+
+  beforeAll(async () => {
+    server = createServer(certificate, (request, response) => {
+      asked.push(request.url ?? '')
+      answer(request, response)
+    })
+    port = await listenOnLoopback(server as never, 0)
+    stage = await startBrokerStage({ ca: certificate.cert })
+  })
+  afterAll(async () => {
+    await stage?.close()
+    await closeServer(server as never)
+  })
+
+  let count = 0
+  /** A new address each time, since failures are remembered for a while. */
+  const nextId = () => `https://localhost:${port}/client-${++count}.json`
+  const describeClient = (id: string, more: object = {}) => ({
+    client_id: id,
+    client_name: 'Published',
+    redirect_uris: ['https://client.example/cb'],
+    ...more,
+  })
+  const serve = (document: unknown, headers: Record<string, string> = {}, status = 200) => {
+    asked = []
+    answer = (_request, response) =>
+      response
+        .writeHead(status, { 'content-type': 'application/json', ...headers })
+        .end(typeof document === 'string' ? document : JSON.stringify(document))
+  }
+  const open = (id: string, origin = stage.proxy.origin) => {
+    const client: RawClient = { id, redirectUri: 'https://client.example/cb', secret: undefined }
+    return fetch(createRequest(origin, client).url, { redirect: 'manual', headers: { accept: 'application/json' } })
+  }
+  const expectRefusal = async (response: Response) => {
+    expect(response.headers.get('location')).toBeNull()
+    expect([400, 401]).toContain(response.status)
+    expect((await readJson(response)).error).toMatch(/^invalid_(client|client_metadata|redirect_uri)$/)
+  }
+
+  it('makes a client known, by the host that publishes it', async () => {
+    const id = nextId()
+    serve(
+      describeClient(id, { grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:jwt-bearer'] }),
+    )
+    const client: RawClient = { id, redirectUri: 'https://client.example/cb', secret: undefined }
+    const { html } = await openConsentPage(createBrowser(), createRequest(stage.proxy.origin, client).url)
+    expect(html).toContain('Allow Published to act for you?')
+    expect(html).toContain(`published by <strong>localhost:${port}</strong>`)
+  })
+
+  it('may list the ways of authentication that the client knows, of which one is chosen (ChatGPT)', async () => {
+    const id = nextId()
+    serve(describeClient(id, { token_endpoint_auth_methods_supported: ['none', 'private_key_jwt'] }))
+    expect((await open(id)).status).toBe(303)
+  })
+
+  it.each([
+    ['is of another client', (id: string) => describeClient(`${id}x`)],
+    ['differs by case', (id: string) => describeClient(id.toUpperCase())],
+    ['has no redirect URIs', (id: string) => ({ client_id: id })],
+    ['has a secret', (id: string) => describeClient(id, { client_secret: 'x' })],
+    ['wants to show a secret', (id: string) => describeClient(id, { token_endpoint_auth_method: 'client_secret_basic' })],
+    [
+      'holds a private key',
+      (id: string) => describeClient(id, { jwks: { keys: [{ kty: 'EC', crv: 'P-256', x: 'x', y: 'y', d: 'd' }] } }),
+    ],
+    ['holds a symmetric key', (id: string) => describeClient(id, { jwks: { keys: [{ kty: 'oct', k: 'x' }] } })],
+    ['is a list', () => [describeClient('x')]],
+    ['is no JSON', () => '{'],
+    ['says one thing twice', (id: string) => `{"client_id":"x",${JSON.stringify(describeClient(id)).slice(1)}`],
+    ['is too long', (id: string) => describeClient(id, { client_uri: `https://x.example/${'x'.repeat(11_000)}` })],
+  ])('is refused when it %s (O66, O68, O71, O72)', async (_name, create) => {
+    const id = nextId()
+    serve(create(id))
+    await expectRefusal(await open(id))
+  })
+
+  it('is refused when it comes by redirect, compressed, as HTML or with a failure, and looks the same from outside (O67, O75)', async () => {
+    const answers: [number, Record<string, string>][] = [
+      [302, { location: `https://localhost:${port}/other.json` }],
+      [200, { 'content-encoding': 'gzip' }],
+      [200, { 'content-type': 'text/html' }],
+      [500, {}],
+      [404, {}],
+    ]
+    const told = new Set<string>()
+    for (const [status, headers] of answers) {
+      const id = nextId()
+      serve(describeClient(id), headers, status)
+      const response = await open(id)
+      told.add(`${response.status} ${await response.text()}`)
+      expect(asked).toHaveLength(1)
+    }
+    const unreachable = await open('https://localhost:1/x.json')
+    told.add(`${unreachable.status} ${await unreachable.text()}`)
+    expect(told.size).toBe(1)
+  })
+
+  it('is kept for as long as its headers say, and a failure is not asked for again at once (O73)', async () => {
+    const good = nextId()
+    serve(describeClient(good), { 'cache-control': 'max-age=600' })
+    await open(good)
+    await open(good)
+    expect(asked).toHaveLength(1)
+    const bad = nextId()
+    serve('nonsense')
+    await open(bad)
+    await open(bad)
+    expect(asked).toHaveLength(1)
+  })
+
+  it.each([
+    ['by http', 'http://localhost:PORT/c.json'],
+    ['without a path', 'https://localhost:PORT'],
+    ['with the path / alone', 'https://localhost:PORT/'],
+    ['with a query', 'https://localhost:PORT/c.json?x'],
+    ['with a fragment', 'https://localhost:PORT/c.json#x'],
+    ['with user information', 'https://u@localhost:PORT/c.json'],
+    ['with dot segments', 'https://localhost:PORT/a/../c.json'],
+    ['with escaped dot segments', 'https://localhost:PORT/a/%2e%2e/c.json'],
+    ['in upper case', 'https://LOCALHOST:PORT/c.json'],
+    ['with a name in another alphabet', 'https://lоcalhost:PORT/c.json'],
+    ['with port 0', 'https://localhost:0/c.json'],
+    ['with a backslash', 'https://localhost:PORT\\c.json'],
+  ])('is not so much as looked for %s (O65)', async (_name, id) => {
+    serve({})
+    await expectRefusal(await open(id.replace('PORT', String(port))))
+    expect(asked).toEqual([])
+  })
+
+  it('is not looked for in private networks, on this machine or where clouds keep their secrets (O69)', async () => {
+    const guarded = await startBrokerStage()
+    try {
+      serve({})
+      const names = [
+        '127.0.0.1',
+        'localhost',
+        '[::1]',
+        '[::ffff:127.0.0.1]',
+        '10.0.0.1',
+        '192.168.1.1',
+        '169.254.169.254',
+        '100.64.0.1',
+        '0.0.0.0',
+        '[fe80::1]',
+        '[64:ff9b::7f00:1]',
+        '[2002:7f00:1::]',
+        '2130706433',
+        '0x7f.1',
+        '224.0.0.1',
+      ]
+      for (const name of names) await expectRefusal(await open(`https://${name}:${port}/c.json`, guarded.proxy.origin))
+      const vectors = findVectors('cloud-metadata.txt')
+      const urls =
+        vectors === undefined
+          ? []
+          : readFileSync(vectors, 'utf8')
+              .split('\n')
+              .filter((line) => /^https?:\/\/[\d[]/.test(line))
+      for (const url of urls) await expectRefusal(await open(url.replace(/^http:/, 'https:'), guarded.proxy.origin))
+      expect(asked).toEqual([])
+    } finally {
+      await guarded.close()
+    }
+  }, 60_000)
+
+  it('is fetched for a bounded number of clients at a time (O74)', async () => {
+    asked = []
+    const waiting: (() => void)[] = []
+    answer = (_request, response) => waiting.push(() => response.writeHead(404).end())
+    const requests = Array.from({ length: 100 }, () => open(nextId()))
+    await expect.poll(() => asked.length).toBe(8)
+    const first = await Promise.race(requests)
+    expect([400, 401]).toContain(first.status)
+    expect(asked.length).toBe(8)
+    answer = (_request, response) => response.writeHead(404).end()
+    for (const release of waiting) release()
+    for (const response of await Promise.all(requests)) await response.body?.cancel()
+  })
+})
