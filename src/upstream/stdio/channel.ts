@@ -138,8 +138,10 @@ export class Channel {
     const request = ours === undefined ? undefined : this.#inFlight.get(ours)
     if (!request || ours === undefined) return this.#events.message(message)
     if (message.method === 'notifications/cancelled') {
+      // A legacy server withdraws a request of its own, with a number of its own: none of ours is meant.
+      if (!request.sink.closed) return this.#events.message(message)
       this.#take(ours)
-      return request.sink.closed?.()
+      return request.sink.closed()
     }
     const text = editOrUndefined(message.text, params, params.at(-1) === subscriptionKey ? request.id : request.progressToken)
     if (text !== undefined) request.sink.related(text)

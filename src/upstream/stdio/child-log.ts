@@ -31,7 +31,9 @@ export class ChildLog {
   /** @param onLine - the log; @param secrets - values that must not stand in it */
   constructor(onLine: (line: string) => void, secrets: readonly string[]) {
     this.#onLine = onLine
-    this.#secrets = secrets.filter((secret) => secret.length >= shortestSecret)
+    // Keys have many lines, and each of them is read for itself.
+    const lines = secrets.flatMap((secret) => [secret, ...secret.split(/[\r\n]+/)])
+    this.#secrets = lines.filter((secret) => secret.length >= shortestSecret)
   }
 
   push(chunk: Buffer): void {
@@ -61,10 +63,10 @@ export class ChildLog {
 
   #clean(raw: string): string {
     let line = raw.slice(0, longestLine * 2)
+    // Colours and cursor movements (ECMA-48), then whatever else is no text. Before anything is looked for: it could stand in between.
+    line = line.replace(/\u001b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])/g, '').replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '')
     for (const secret of this.#secrets) line = line.replaceAll(secret, '[redacted]')
     line = line.replace(credentials, '[redacted]')
-    // Colours and cursor movements (ECMA-48), then whatever else is no text.
-    line = line.replace(/\u001b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])/g, '').replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '')
     return line.length > longestLine ? `${line.slice(0, longestLine)}…` : line.trimEnd()
   }
 

@@ -56,7 +56,9 @@ async function ask(channel: Channel): Promise<Found> {
   const early = await Promise.race([discovered, silence]).finally(() => clearTimeout(timer))
   if (early !== undefined) return early
   // Having been asked in both ways, this child can't be used in either.
-  const initialized = channel.ask('initialize', initializeParams({}, bridgeInfo)).then(() => legacy)
+  const initialized = channel
+    .ask('initialize', initializeParams({}, bridgeInfo))
+    .then(({ result }) => (isObject(result) ? legacy : discovered))
   return Promise.race([discovered, initialized]).finally(() => channel.end())
 }
 
@@ -74,8 +76,10 @@ function readRevisions(list: unknown): string[] | undefined {
 async function probeByInitialize(spawner: Spawner, key: string, milliseconds: number): Promise<Found> {
   const channel = await Channel.start(spawner, key, silent)
   try {
-    await within(milliseconds, channel.ask('initialize', initializeParams({}, bridgeInfo)))
-    return legacy
+    const { result } = await within(milliseconds, channel.ask('initialize', initializeParams({}, bridgeInfo)))
+    if (isObject(result)) return legacy
+    // It may have ended by chance when it was asked the other thing: the next client asks again.
+    throw new ProxyError('upstream_invalid_response', { cause: 'the server refuses to initialize' })
   } finally {
     channel.end()
   }
@@ -92,14 +96,18 @@ export function initializeParams(capabilities: unknown, clientInfo: unknown = br
   return { protocolVersion, capabilities, clientInfo }
 }
 
-/** @throws ProxyError `upstream_timeout` */
-export async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
+/**
+ * Waits for an answer to what we ask ourselves.
+ *
+ * @param what - which of our questions it is, for the operator
+ * @throws ProxyError `upstream_timeout`
+ */
+export async function within<T>(milliseconds: number, promise: Promise<T>, what = 'its first request'): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new ProxyError('upstream_timeout', { cause: 'the server did not answer its first request', retryAfter: 2 })),
-      milliseconds,
-    )
+    const refuse = (): void =>
+      reject(new ProxyError('upstream_timeout', { cause: `the server did not answer ${what}`, retryAfter: 2 }))
+    timer = setTimeout(refuse, milliseconds)
   })
   return Promise.race([promise, timeout]).finally(() => clearTimeout(timer))
 }

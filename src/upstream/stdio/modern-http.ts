@@ -59,7 +59,7 @@ export class ModernHttp {
 
   constructor(options: ModernHttpOptions) {
     this.#options = options
-    this.#modern = createPassThrough((key) => this.#startChannel(key))
+    this.#modern = createPassThrough((key) => this.#startChannel(key), options.isShared)
     this.#legacy = options.createTranslation((key) => this.#startChannel(key))
     options.spawner.onFull(() => this.#modern.reclaim() || this.#legacy.reclaim())
   }
@@ -161,12 +161,13 @@ function formatUnsupported(id: string, { protocolVersion }: Envelope, supported:
 }
 
 /** Modern children: what the client says is what they get, but for the ids. */
-function createPassThrough(startChannel: StartChannel): ModernServer {
+function createPassThrough(startChannel: StartChannel, isShared: boolean): ModernServer {
   const pool = new Pool(async (key: string) => ({ channel: await startChannel(key) }))
   return {
     request({ message, envelope, poolKey }, sink) {
-      // Log messages don't say which request they belong to: a request that wants them has its child's for itself.
-      const exclusive = envelope.logLevel !== undefined
+      // Log messages don't say which request they belong to: a request that wants them has its child's for itself. Where principals
+      // share the child, nobody gets them.
+      const exclusive = !isShared && envelope.logLevel !== undefined
       const isFree = (member: { channel: Channel }): boolean => !exclusive || member.channel.isExclusiveFree
       const whenOver = exclusive ? notifying(sink, () => pool.changed()) : sink
       return pool.use(poolKey, isFree, ({ channel }) => channel.request(message, whenOver, exclusive))

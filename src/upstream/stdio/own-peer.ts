@@ -11,12 +11,17 @@ interface InFlight {
   readonly progressKey: string | undefined
 }
 
+/** Cancelled requests that are remembered. */
+const mostCancelled = 1000
+
 /** A child that serves one MCP session alone: messages pass as they are, ids included. */
 export class OwnPeer implements Peer {
   readonly flow: Flow
   readonly #events: PeerEvents
   readonly #inFlight = new Map<string, InFlight>()
   readonly #byProgress = new Map<string, string>()
+  /** Requests whose answer may still come: one with the same id would get it. */
+  readonly #cancelled = new Set<string>()
   #child: Child | undefined
 
   private constructor(events: PeerEvents) {
@@ -40,8 +45,9 @@ export class OwnPeer implements Peer {
 
   request(message: ClientMessage, sink: RequestSink): void {
     const { idKey } = message
-    if (this.#inFlight.has(idKey))
-      throw new ProxyError('message_invalid', { cause: 'a request with this id is still being answered' })
+    // "The request ID MUST NOT have been previously used by the requestor within the same session" (2025-11-25, basic/index, Requests).
+    if (this.#inFlight.has(idKey) || this.#cancelled.has(idKey))
+      throw new ProxyError('message_invalid', { cause: 'a request with this id may still be answered' })
     const token = metaOf(message).progressToken
     const progressKey = token === undefined ? undefined : JSON.stringify(token)
     this.#write(message.text)
@@ -52,11 +58,11 @@ export class OwnPeer implements Peer {
   tell(message: ClientMessage): void {
     this.#write(message.text)
     // Its answer may come all the same, and goes nowhere.
-    if (message.method === 'notifications/cancelled') this.#take(JSON.stringify(paramsOf(message).requestId))
+    if (message.method === 'notifications/cancelled') this.#drop(JSON.stringify(paramsOf(message).requestId))
   }
 
   cancel(idKey: string, reason: string): void {
-    if (!this.#take(idKey) || this.#child?.isOver !== false) return
+    if (!this.#drop(idKey) || this.#child?.isOver !== false) return
     const params = `{"requestId":${idKey},"reason":${JSON.stringify(reason)}}`
     try {
       this.#write(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":${params}}`)
@@ -77,7 +83,9 @@ export class OwnPeer implements Peer {
   #receive(message: ChildMessage): void {
     if (message.kind === 'response') {
       // An answer to nothing that was asked, or to what was cancelled, goes nowhere.
-      this.#take(JSON.stringify(message.id))?.sink.response(message.text, message.value)
+      const idKey = JSON.stringify(message.id)
+      this.#cancelled.delete(idKey)
+      this.#take(idKey)?.sink.response(message.text, message.value)
       return
     }
     const request = message.method === 'notifications/progress' ? this.#findByProgress(message) : undefined
@@ -94,11 +102,21 @@ export class OwnPeer implements Peer {
     this.#take(JSON.stringify(id))?.sink.failed(new ProxyError('upstream_invalid_response', { cause: reason }))
   }
 
+  #drop(idKey: string): boolean {
+    if (!this.#take(idKey)) return false
+    const [oldest] = this.#cancelled
+    if (this.#cancelled.size >= mostCancelled && oldest !== undefined) this.#cancelled.delete(oldest)
+    this.#cancelled.add(idKey)
+    return true
+  }
+
   #take(idKey: string): InFlight | undefined {
     const request = this.#inFlight.get(idKey)
     if (!request) return undefined
     this.#inFlight.delete(idKey)
-    if (request.progressKey !== undefined) this.#byProgress.delete(request.progressKey)
+    // Unless a later request uses the same token.
+    const { progressKey = '' } = request
+    if (this.#byProgress.get(progressKey) === idKey) this.#byProgress.delete(progressKey)
     return request
   }
 

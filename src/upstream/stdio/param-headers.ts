@@ -2,7 +2,9 @@ import type { Call } from '../../core/call.ts'
 import { ProxyError } from '../../core/errors.ts'
 import { decodeHeaderValue } from '../../mcp/header-agreement.ts'
 import { findHeader } from './accepts.ts'
+import type { Ticket } from './channel.ts'
 import { type ClientMessage, metaOf, paramsOf } from './client-messages.ts'
+import { within } from './era.ts'
 import { isObject, metaKeys } from './modern-envelope.ts'
 import type { ModernRequest, ModernServer } from './modern-http.ts'
 
@@ -15,6 +17,8 @@ interface Declaration {
 
 /** Milliseconds for which what a server said of its tools is relied on. */
 const freshMilliseconds = 60_000
+/** Milliseconds that it gets to say it. */
+const patienceMilliseconds = 30_000
 /** Pages of a list of tools, and principals whose tools are remembered. */
 const mostPages = 100
 const mostKeys = 1000
@@ -50,6 +54,8 @@ export class ParamHeaders {
     const known = await this.#listings.get(key)
     if (known && performance.now() - known.at <= longest) return known
     const loading = listTools(request, server)
+    // What has failed is asked anew by the next call.
+    loading.catch(() => this.#listings.get(key) === loading && this.#listings.delete(key))
     this.#listings.delete(key)
     if (this.#listings.size >= mostKeys) this.#listings.delete(this.#listings.keys().next().value as string)
     this.#listings.set(key, loading)
@@ -86,16 +92,29 @@ function ask(
     params: { _meta: meta, ...(cursor === undefined ? {} : { cursor }) },
   }
   const list: ClientMessage = { kind: 'request', id: '0', idKey: '0', method: 'tools/list', value, text: JSON.stringify(value) }
-  return new Promise((resolve, reject) => {
+  const plain = { ...request.envelope, logLevel: undefined }
+  return askWithin(server, { ...request, envelope: plain, message: list })
+}
+
+async function askWithin(server: ModernServer, request: ModernRequest): Promise<Readonly<Record<string, unknown>> | undefined> {
+  let ticket: Ticket | undefined
+  const answered = new Promise<Readonly<Record<string, unknown>>>((resolve, reject) => {
     const sink = {
       related: () => undefined,
-      response: (_text: string, answer: Readonly<Record<string, unknown>>) =>
-        resolve(isObject(answer.result) ? answer.result : undefined),
+      response: (_text: string, answer: Readonly<Record<string, unknown>>) => resolve(answer),
       failed: reject,
     }
-    const plain = { ...request.envelope, logLevel: undefined }
-    server.request({ ...request, envelope: plain, message: list }, sink).catch(reject)
+    server.request(request, sink).then((given) => {
+      ticket = given
+    }, reject)
   })
+  try {
+    const { result } = await within(patienceMilliseconds, answered, 'a request for its tools')
+    return isObject(result) ? result : undefined
+  } catch (error) {
+    ticket?.cancel('it took too long')
+    throw error
+  }
 }
 
 /** Declarations count on properties that a chain of `properties` leads to; a tool with others is none that clients can call. */

@@ -15,6 +15,9 @@ const newestLegacyRevision = '2025-11-25'
 /** Changes that say nothing about anybody: every session may hear of them. */
 const broadcast = /^notifications\/(?:tools|prompts|resources)\/list_changed$/
 
+/** What belongs to one client, where the child can't tell clients apart. */
+const ownedMethods = /^(?:logging\/setLevel|tasks\/.*)$/
+
 interface Running {
   readonly channel: Channel
   /** `result` of `initialize`, as every session is told it. */
@@ -30,11 +33,25 @@ export class SharedServer {
   readonly #spawner: Spawner
   readonly #startMilliseconds: number
   readonly #running = new Map<string, Promise<Running>>()
+  readonly #channels = new Map<Channel, string>()
   readonly #peers = new Set<SharedPeer>()
 
   constructor(spawner: Spawner, startMilliseconds: number) {
     this.#spawner = spawner
     this.#startMilliseconds = startMilliseconds
+  }
+
+  /** Ends children that nobody needs: the next request starts another. */
+  sweep(idleMilliseconds: number): void {
+    const now = performance.now()
+    for (const channel of this.#listSpare()) if (channel.idle(now) > idleMilliseconds) this.#retire(channel)
+  }
+
+  /** Ends a child that can be spared. */
+  reclaim(): boolean {
+    const [spare] = this.#listSpare()
+    if (spare) this.#retire(spare)
+    return spare !== undefined
   }
 
   connect(events: PeerEvents): Peer {
@@ -47,13 +64,28 @@ export class SharedServer {
   find(revision: string): Promise<Running> {
     const known = this.#running.get(revision)
     if (known) return known
-    const starting = this.#start(revision)
+    const starting: Promise<Running> = this.#start(revision, () => this.#forget(revision, starting))
     this.#running.set(revision, starting)
     starting.then(
-      ({ channel }) => channel.isOver && this.#forget(revision, starting),
+      (running) => (running.channel.isOver ? this.#forget(revision, starting) : this.#channels.set(running.channel, revision)),
       () => this.#forget(revision, starting),
     )
     return starting
+  }
+
+  /** Ends a child; whoever comes while it does gets another. */
+  #retire(channel: Channel): void {
+    const revision = this.#channels.get(channel)
+    if (revision !== undefined) this.#running.delete(revision)
+    channel.end()
+  }
+
+  /** Children without sessions and requests. */
+  #listSpare(): Channel[] {
+    const used = new Set([...this.#peers].map(({ revision }) => revision))
+    for (const channel of this.#channels.keys()) if (channel.isOver) this.#channels.delete(channel)
+    const unused = [...this.#channels].filter(([channel, revision]) => !used.has(revision) && channel.load === 0)
+    return unused.map(([channel]) => channel)
   }
 
   /** Whether a session wants to hear of a resource. */
@@ -61,10 +93,10 @@ export class SharedServer {
     return [...this.#peers].some((peer) => peer.subscriptions.has(uri))
   }
 
-  async #start(revision: string): Promise<Running> {
+  async #start(revision: string, onEnded: () => void): Promise<Running> {
     const channel = await Channel.start(this.#spawner, `shared ${revision}`, {
       message: (message) => this.#receive(channel, message),
-      ended: () => this.#running.delete(revision),
+      ended: onEnded,
     })
     const asked = channel.ask('initialize', initializeParams({}, undefined, revision))
     const { result } = await within(this.#startMilliseconds, asked).catch((error: unknown) => {
@@ -78,7 +110,7 @@ export class SharedServer {
     channel.tell('{"jsonrpc":"2.0","method":"notifications/initialized"}')
     for (const uri of new Set([...this.#peers].flatMap((peer) => [...peer.subscriptions])))
       channel.ask('resources/subscribe', { uri }).catch(() => undefined)
-    return { channel, result: withoutLogging(result) }
+    return { channel, result: withoutOwned(result) }
   }
 
   #forget(revision: string, starting: Promise<Running>): void {
@@ -105,10 +137,13 @@ export function refuseServerRequest(channel: Channel, { id, method }: ChildMessa
   }
 }
 
-/** The level of log messages is one for the whole child, and nobody hears of them. */
-function withoutLogging(result: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+/**
+ * The level of log messages is one for the whole child, and nobody hears of them. Tasks would be everybody's: "receivers MUST bind tasks"
+ * to whoever asked for them (2025-11-25, basic/utilities/tasks, Task Isolation and Access Control), whom the child doesn't know.
+ */
+function withoutOwned(result: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   if (!isObject(result.capabilities)) return result
-  const { logging: _, ...capabilities } = result.capabilities
+  const { logging: _logging, tasks: _tasks, ...capabilities } = result.capabilities
   return { ...result, capabilities }
 }
 
@@ -120,13 +155,17 @@ class SharedPeer implements Peer {
   readonly #events: PeerEvents
   readonly #onOver: () => void
   readonly #tickets = new Map<string, Ticket>()
-  readonly #inFlight = new Set<string>()
+  readonly #inFlight = new Map<string, ClientMessage>()
   #revision = '2024-11-05'
 
   constructor(server: SharedServer, events: PeerEvents, onOver: () => void) {
     this.#server = server
     this.#events = events
     this.#onOver = onOver
+  }
+
+  get revision(): string {
+    return this.#revision
   }
 
   hear(message: ChildMessage): void {
@@ -138,14 +177,15 @@ class SharedPeer implements Peer {
     if (this.#inFlight.has(idKey))
       throw new ProxyError('message_invalid', { cause: 'a request with this id is still being answered' })
     if (method === 'initialize') this.#revision = readRevision(message)
-    this.#inFlight.add(idKey)
+    this.#inFlight.set(idKey, message)
     const over = (): void => {
       this.#inFlight.delete(idKey)
       this.#tickets.delete(idKey)
     }
     this.#server.find(this.#revision).then(
-      (running) => this.#inFlight.has(idKey) && this.#send(running, message, whenOver(sink, over)),
-      (error: unknown) => whenOver(sink, over).failed(error as ProxyError),
+      // Unless it was cancelled meanwhile, and the id perhaps used again.
+      (running) => this.#inFlight.get(idKey) === message && this.#send(running, message, whenOver(sink, over)),
+      (error: unknown) => this.#inFlight.get(idKey) === message && whenOver(sink, over).failed(error as ProxyError),
     )
   }
 
@@ -164,7 +204,7 @@ class SharedPeer implements Peer {
   }
 
   end(): void {
-    for (const idKey of [...this.#inFlight]) this.cancel(idKey, 'the session is over')
+    for (const idKey of [...this.#inFlight.keys()]) this.cancel(idKey, 'the session is over')
     const left = [...this.subscriptions]
     this.#onOver()
     for (const uri of left) this.#unsubscribe(uri)
@@ -174,7 +214,7 @@ class SharedPeer implements Peer {
     const { idKey, method } = message
     const uri = paramsOf(message).uri
     if (method === 'initialize') return answer(sink, idKey, result)
-    if (method === 'logging/setLevel') return refuse(sink, idKey, method)
+    if (ownedMethods.test(method)) return refuse(sink, idKey, method)
     if (method === 'resources/subscribe' && typeof uri === 'string') this.subscriptions.add(uri)
     if (method === 'resources/unsubscribe' && typeof uri === 'string') {
       this.subscriptions.delete(uri)

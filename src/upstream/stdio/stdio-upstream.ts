@@ -49,6 +49,7 @@ export function createStdioUpstream(plan: StdioUpstreamPlan, options: StdioUpstr
 }
 
 interface Bridges {
+  readonly shared: SharedServer
   readonly legacy: LegacyHttp
   readonly modern: ModernHttp
   readonly sse: HttpSse
@@ -58,8 +59,10 @@ function createBridges(plan: StdioUpstreamPlan, spawner: Spawner): Bridges {
   const isShared = plan.processPer === 'shared'
   const startMilliseconds = plan.startSeconds * 1000
   const shared = new SharedServer(spawner, startMilliseconds)
+  spawner.onFull(() => shared.reclaim())
   const startPeer: StartPeer = async (key, events) => (isShared ? shared.connect(events) : OwnPeer.start(spawner, key, events))
   return {
+    shared,
     legacy: new LegacyHttp(startPeer),
     sse: new HttpSse(startPeer),
     modern: new ModernHttp({
@@ -77,7 +80,7 @@ async function handle({ legacy, modern, sse }: Bridges, call: Call, reply: Reply
   return isModernRevision(call.revision) ? modern.handle(call, reply) : legacy.handle(call, reply)
 }
 
-function startTimers(plan: StdioUpstreamPlan, { legacy, modern, sse }: Bridges): NodeJS.Timeout[] {
+function startTimers(plan: StdioUpstreamPlan, { shared, legacy, modern, sse }: Bridges): NodeJS.Timeout[] {
   const idleMilliseconds = plan.idleSeconds * 1000
   const keepAlive = (): void => {
     legacy.keepAlive()
@@ -87,6 +90,7 @@ function startTimers(plan: StdioUpstreamPlan, { legacy, modern, sse }: Bridges):
   const sweep = (): void => {
     legacy.sweep(idleMilliseconds)
     modern.sweep(idleMilliseconds)
+    shared.sweep(idleMilliseconds)
   }
   const timers = [
     setInterval(keepAlive, keepAliveMilliseconds),

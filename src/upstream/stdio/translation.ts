@@ -69,7 +69,7 @@ export class Translation implements ModernServer {
     const key = this.#keyOf(request)
     const isAlone = this.#needsChildAlone(request)
     const isFree = ({ channel, round }: Member): boolean =>
-      channel.isExclusiveFree && (!isAlone || (round?.isOver !== false && (!wantsLog(request) || channel.load === 0)))
+      channel.isExclusiveFree && (!isAlone || (round?.isOver !== false && (!this.#wantsLog(request) || channel.load === 0)))
     return this.#pool.use(key, isFree, (member) => this.#send(key, member, request, sink))
   }
 
@@ -89,9 +89,17 @@ export class Translation implements ModernServer {
 
   /** A question, like a log message, doesn't say which call it belongs to. */
   #needsChildAlone(request: ModernRequest): boolean {
-    const { capabilities } = request.envelope
-    const canAsk = !this.#options.isShared && ['elicitation', 'sampling', 'roots'].some((name) => isObject(capabilities[name]))
-    return wantsLog(request) || (canAsk && askingMethods.has(request.message.method))
+    return this.#wantsLog(request) || this.#mayAsk(request)
+  }
+
+  /** Whether the server may ask the client for something meanwhile. */
+  #mayAsk({ envelope, message }: ModernRequest): boolean {
+    if (this.#options.isShared || !askingMethods.has(message.method)) return false
+    return ['elicitation', 'sampling', 'roots'].some((name) => isObject(envelope.capabilities[name]))
+  }
+
+  #wantsLog({ envelope }: ModernRequest): boolean {
+    return !this.#options.isShared && envelope.logLevel !== undefined
   }
 
   #send(key: string, member: Member, request: ModernRequest, sink: RequestSink): Ticket {
@@ -100,11 +108,11 @@ export class Translation implements ModernServer {
     if (message.method === 'server/discover') return answered(sink, formatDiscovery(message.idKey, initialized))
     if (message.method === 'subscriptions/listen')
       return this.#listeners.open(key, channel, initialized.capabilities, message, sink)
-    this.#setLevel(member, envelope.logLevel)
+    if (this.#wantsLog(request)) this.#setLevel(member, envelope.logLevel)
     const translate: Translate = (one, to) => this.#translating(one, initialized.serverInfo, to)
     const round = new Round(this.#rounds, channel, request, sink, translate)
-    if (this.#needsChildAlone(request)) member.round = round
-    return round.start(channel.request(toLegacyRequest(message), round.sink, wantsLog(request)))
+    if (this.#mayAsk(request)) member.round = round
+    return round.start(channel.request(toLegacyRequest(message), round.sink, this.#wantsLog(request)))
   }
 
   #resume(state: unknown, request: ModernRequest, sink: RequestSink): Ticket {
@@ -196,10 +204,6 @@ export class Translation implements ModernServer {
     if (round && !round.isOver && message.method !== 'ping') round.ask(message)
     else refuseServerRequest(channel, message)
   }
-}
-
-function wantsLog({ envelope }: ModernRequest): boolean {
-  return envelope.logLevel !== undefined
 }
 
 function ownerOf({ principalKey, message }: ModernRequest): string {

@@ -1,0 +1,206 @@
+// Attack family S: who shares a stdio server tries to reach what is somebody else's, and a server says things at the wrong moment.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, describe, expect, it } from 'vitest'
+import { openStdioGate, type StdioGate } from '../support/gate.ts'
+import {
+  callModern,
+  createRequest,
+  createToolCall,
+  openSession,
+  readAnswer,
+  readEvents,
+  readMessages,
+  sendMcp,
+  sendModern,
+  textOf,
+} from '../support/mcp-requests.ts'
+import { isRunning, waitUntil } from '../support/processes.ts'
+
+const scripted = [process.execPath, fileURLToPath(new URL('../fixtures/stdio/scripted-server.mjs', import.meta.url))]
+
+let gate: StdioGate
+const open = async (plan: Partial<Parameters<typeof openStdioGate>[0]> = {}) => {
+  gate = await openStdioGate({ command: scripted, ...plan })
+  return gate.origin
+}
+let folder: string | undefined
+afterEach(async () => {
+  await gate?.close()
+  if (folder !== undefined) rmSync(folder, { recursive: true })
+  folder = undefined
+})
+
+/** Has the server end when it is asked this for the first time. */
+const dieOn = (method: string) => {
+  folder = mkdtempSync(join(tmpdir(), 'stdio-'))
+  const file = join(folder, 'once')
+  writeFileSync(file, '')
+  return { DIE_ON: `${method} ${file}` }
+}
+const cancellation = (requestId: unknown) => ({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId } })
+
+describe.each(['session', 'shared'] as const)('ids of requests (a child per %s)', (processPer) => {
+  it('cannot be used twice at a time', async () => {
+    const session = await openSession(await open({ processPer }), { revision: '2025-06-18' })
+    const first = session.post(createToolCall('wait', {}, undefined, 'same'))
+    await gate.waitForStderr('waiting')
+    const second = await session.post(createToolCall('echo', { text: 'x' }, undefined, 'same'))
+    expect(second.status).toBe(400)
+    expect((await readAnswer(second)).error.data.error).toBe('message_invalid')
+    await session.call('release')
+    expect(textOf(await readAnswer(first))).toBe('released')
+  })
+
+  it('of cancelled requests bring nobody the answer to those', async () => {
+    const session = await openSession(await open({ processPer }), { revision: '2025-06-18' })
+    const first = session.post(createToolCall('wait', {}, undefined, 'same'))
+    await gate.waitForStderr('waiting')
+    await session.post(cancellation('same'))
+    await readAnswer(first)
+    const second = await session.post(createToolCall('release', {}, undefined, 'same'))
+    const texts = (await readMessages(second)).map(textOf)
+    expect(texts.filter((text) => text === 'released')).toEqual([])
+  })
+
+  it('of other sessions cancel nothing, whoever sends them', async () => {
+    const origin = await open({ processPer })
+    const mine = await openSession(origin, { revision: '2025-06-18' })
+    const others = [await openSession(origin), await openSession(origin, { user: 'mallory' })]
+    const waiting = mine.post(createToolCall('wait', {}, undefined, 'mine'))
+    await gate.waitForStderr('waiting')
+    for (const other of others) {
+      for (const id of ['mine', ...Array.from({ length: 20 }, (_, i) => i)])
+        expect((await other.post(cancellation(id))).status).toBe(202)
+      // What was told before is read before.
+      await other.call('echo', { text: 'x' })
+    }
+    await mine.call('release')
+    expect(textOf(await readAnswer(waiting))).toBe('released')
+  })
+
+  it('of a server’s own requests are not those of its clients', async () => {
+    const session = await openSession(await open({ processPer }), { revision: '2025-06-18' })
+    const waiting = session.post(createToolCall('wait', {}, undefined, 3))
+    await gate.waitForStderr('waiting')
+    expect(await session.call('withdraw')).toBe('withdrawn')
+    await session.call('release')
+    expect(textOf(await readAnswer(waiting))).toBe('released')
+  })
+
+  it('that look alike are two when they are of two types', async () => {
+    const session = await openSession(await open({ processPer }), { revision: '2025-06-18' })
+    const waiting = session.post(createToolCall('wait', {}, undefined, '1'))
+    await gate.waitForStderr('waiting')
+    expect(await readAnswer(session.post(createToolCall('release', {}, undefined, 1)))).toMatchObject({ id: 1 })
+    expect(await readAnswer(waiting)).toMatchObject({ id: '1' })
+  })
+})
+
+describe('a request of the server', () => {
+  it('is answered by the session that it was sent to and by no other', async () => {
+    const origin = await open()
+    const mine = await openSession(origin, { capabilities: { elicitation: {} } })
+    const others = [await openSession(origin), await openSession(origin, { user: 'mallory' })]
+    const events = readEvents(await mine.post(createToolCall('ask', { method: 'elicitation/create', params: { message: '?' } })))
+    await events.next()
+    const { id } = JSON.parse((await events.next()).value!.data)
+    for (const other of others) {
+      await other.post({ jsonrpc: '2.0', id, result: { action: 'accept', content: { name: 'Mallory' } } })
+      await other.call('echo', { text: 'x' })
+    }
+    const posed = await sendMcp(`${origin}/mcp`, { user: 'mallory', session: mine.id, body: { jsonrpc: '2.0', id, result: {} } })
+    expect(posed.status).toBe(404)
+    await mine.post({ jsonrpc: '2.0', id, result: { action: 'accept', content: { name: 'Ada' } } })
+    expect((await events.next()).value!.data).toContain('Ada')
+  })
+
+  it('reaches no client when it asks all of them', async () => {
+    const origin = await open({ processPer: 'shared', env: { ASK_ON_LIST: '1' } })
+    const session = await openSession(origin, { capabilities: { elicitation: {} } })
+    const messages = await readMessages(await session.post(createRequest('tools/list')))
+    expect(messages.map(({ method }) => method)).toEqual([undefined])
+    expect(await gate.waitForStderr('list was answered')).toContain('-32601')
+  })
+
+  it('is refused during what cannot require input (2026-07-28)', async () => {
+    const origin = await open({ env: { ASK_ON_LIST: '1' } })
+    const asking = { capabilities: { elicitation: {} }, meta: { 'io.modelcontextprotocol/logLevel': 'info' } }
+    const { result } = await readAnswer(sendModern(origin, 'tools/list', {}, asking))
+    expect(result.resultType).toBe('complete')
+    expect(await gate.waitForStderr('list was answered')).toContain('-32601')
+  })
+})
+
+describe('a stream', () => {
+  it('is taken up by its own session alone, not by others of the same user', async () => {
+    const origin = await open()
+    const mine = await openSession(origin)
+    const events = readEvents(await mine.post(createToolCall('progress', { count: 2 }, { progressToken: 1 })))
+    const { id } = (await events.next()).value!
+    await events.return(undefined)
+    const other = await openSession(origin)
+    for (const guess of [id!, id!.replace(/_\d+$/, '_0'), `${'0'.repeat(12)}_1`, '', '__proto___1', `${id}\u00e9`])
+      expect((await other.get({ headers: { 'last-event-id': guess } })).status, guess).toBe(400)
+  })
+})
+
+describe('a legacy server that all share', () => {
+  it('tells nobody of tasks, which it cannot keep apart', async () => {
+    const session = await openSession(await open({ processPer: 'shared' }))
+    expect(session.opened.result.capabilities.tasks).toBeUndefined()
+    for (const method of ['tasks/list', 'tasks/get', 'tasks/result', 'tasks/cancel'])
+      expect((await readAnswer(session.post(createRequest(method, { taskId: 'of-somebody' })))).error.code).toBe(-32601)
+  })
+
+  it('withdraws nothing from clients of 2026-07-28 either', async () => {
+    const origin = await open({ processPer: 'shared' })
+    const waiting = callModern(origin, 'wait', {}, { user: 'bob' })
+    await gate.waitForStderr('waiting')
+    expect(textOf(await readAnswer(callModern(origin, 'withdraw')))).toBe('withdrawn')
+    await readAnswer(callModern(origin, 'release'))
+    expect(textOf(await readAnswer(waiting))).toBe('released')
+  })
+
+  it('ends when nobody has used it for a while', async () => {
+    const session = await openSession(await open({ processPer: 'shared', idleSeconds: 0.2 }))
+    const pid = Number(await session.call('pid'))
+    await waitUntil(() => !isRunning(pid), 'the child ends')
+  })
+
+  it('makes room for another when nobody has a session with it', async () => {
+    const origin = await open({ processPer: 'shared', maxProcesses: 1 })
+    const session = await openSession(origin)
+    await session.end()
+    const other = await openSession(origin, { revision: '2025-06-18', user: 'bob' })
+    expect(await other.call('echo', { text: 'x' })).toBe('x')
+  })
+})
+
+describe.each(['legacy', 'modern'])('log messages of a server that all share (%s)', (ERA) => {
+  it('reach nobody, since they may be about anybody', async () => {
+    const origin = await open({ processPer: 'shared', env: { ERA } })
+    const meta = { 'io.modelcontextprotocol/logLevel': 'debug' }
+    const waiting = callModern(origin, 'wait', {}, { meta })
+    await gate.waitForStderr('waiting')
+    await readAnswer(callModern(origin, 'log', { count: 3, data: 'about Bob' }, { user: 'bob' }))
+    await readAnswer(callModern(origin, 'release', {}, { user: 'bob' }))
+    expect((await readMessages(await waiting)).map(textOf)).toEqual(['released'])
+  })
+})
+
+describe('a server that ends', () => {
+  it('while it is asked for its tools has one call fail, not all that follow', async () => {
+    const origin = await open({ env: { ERA: 'modern', ...dieOn('tools/list') } })
+    expect((await callModern(origin, 'echo', { text: 'x' })).status).toBe(502)
+    expect(textOf(await readAnswer(callModern(origin, 'echo', { text: 'again' })))).toBe('again')
+  })
+
+  it('while it is asked what it speaks is not taken for something else ever after', async () => {
+    const origin = await open({ env: { ERA: 'modern', ...dieOn('server/discover') } })
+    await readAnswer(callModern(origin, 'echo', { text: 'x' }))
+    expect(textOf(await readAnswer(callModern(origin, 'echo', { text: 'again' })))).toBe('again')
+  })
+})
