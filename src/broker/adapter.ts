@@ -37,6 +37,7 @@ function createModelAdapter(kind: string, options: AdapterOptions): Adapter {
   return {
     async upsert(id, payload, seconds) {
       const terms = planTerms(kind, id, payload, seconds, options)
+      if (kind === 'ReplayDetection') return markUsed(id, payload, terms, options)
       await store.put(kind, hashId(id), formatPayload(payload), terms)
       if (kind === 'Session' && payload.uid !== undefined) await store.put(SESSION_UID, hashId(payload.uid), hashId(id), terms)
     },
@@ -57,6 +58,15 @@ function createModelAdapter(kind: string, options: AdapterOptions): Adapter {
     // Of the device flow, which is off.
     findByUserCode: () => Promise.reject(new Error(`${kind} is not looked up by user code`)),
   }
+}
+
+/**
+ * The provider looks first and writes then; of several who show the same assertion at the same moment, here or in another process, one
+ * is first (RFC 7523 §3, 7).
+ */
+async function markUsed(id: string, payload: AdapterPayload, terms: EntryTerms, { store }: AdapterOptions): Promise<void> {
+  const isFirst = await store.add('ReplayDetection', hashId(id), formatPayload(payload), terms)
+  if (isFirst !== true) throw new errors.InvalidClientAuth('client assertion tokens must only be used once')
 }
 
 function planTerms(

@@ -5,7 +5,7 @@ import type { Principal } from '../core/principal.ts'
 import type { Store } from '../core/store.ts'
 import type { Visit, VisitHandler } from '../core/visit.ts'
 import { type Clock, systemClock } from '../oauth/clock.ts'
-import { createIssuerPool } from '../oauth/issuer.ts'
+import { createIssuerPool, type IssuerPool } from '../oauth/issuer.ts'
 import type { IssuerKeys } from '../oauth/keys.ts'
 import { createSafeFetch, type ResolveHost, type SafeFetch } from '../oauth/safe-fetch.ts'
 import { createTokenVerifier } from '../oauth/token-verifier.ts'
@@ -16,7 +16,9 @@ import { handleCallback } from './callback.ts'
 import { createDocumentFetch } from './client-documents.ts'
 import { type Consents, createConsents } from './consents.ts'
 import { createCredentialSource } from './credential.ts'
+import { createIdentityAssertions, type IdentityAssertions } from './identity-assertions.ts'
 import { createIdentityProvider, type IdentityProvider } from './identity-provider.ts'
+import { listIntrospectors, listKeyUrls } from './known-clients.ts'
 import { createLiveness, createLiveVerifier, GRANT_CLAIM, type Liveness } from './liveness.ts'
 import { createMount, type Mount } from './mount.ts'
 import { sendTrouble } from './outcome.ts'
@@ -74,6 +76,8 @@ interface Parts {
   readonly consents: Consents
   readonly stepUps: StepUps
   readonly clientDoor: SafeFetch
+  readonly assertions: IdentityAssertions
+  readonly subjectTokens: TokenVerifier
   readonly clock: Clock
   close(): Promise<void>
 }
@@ -100,7 +104,8 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   }
 }
 
-async function createParts({ plan, store, resolveHost, resources, clock = systemClock }: BrokerOptions): Promise<Parts> {
+async function createParts(options: BrokerOptions): Promise<Parts> {
+  const { plan, store, resolveHost, resources, clock = systemClock } = options
   const { grantSeconds } = plan
   const seal = createSeal(plan.encryptionKeys)
   const door = createSafeFetch(plan.identityProvider, resolveHost)
@@ -109,9 +114,11 @@ async function createParts({ plan, store, resolveHost, resources, clock = system
   const redirectUri = `${plan.issuer}${BROKER_PATHS.callback}`
   const identityProvider = createIdentityProvider({ plan: plan.identityProvider, redirectUri, door, clock })
   const onEnded = () => liveness.forget()
+  const keys = await openSigningKeys({ ...plan, store, seal, clock })
+  const pool = createIssuerPool({ ...options, clock, ownKeys: new Map([[plan.issuer, keys.verification]]) })
   return {
     seal,
-    keys: await openSigningKeys({ ...plan, store, seal, clock }),
+    keys,
     liveness,
     resources: createResources(resources),
     identityProvider,
@@ -119,9 +126,11 @@ async function createParts({ plan, store, resolveHost, resources, clock = system
     consents: createConsents(store, clock, grantSeconds),
     stepUps: createStepUps(clock),
     clientDoor,
+    assertions: createIdentityAssertions({ issuers: plan.assertionIssuers, pool, audience: plan.issuer, store, clock }),
+    subjectTokens: createLiveVerifier(createSubjectVerifier(options, pool, clock), plan.issuer, liveness),
     clock,
     async close() {
-      await Promise.all([door.close(), clientDoor.close()])
+      await Promise.all([door.close(), clientDoor.close(), pool.close()])
     },
   }
 }
@@ -129,7 +138,7 @@ async function createParts({ plan, store, resolveHost, resources, clock = system
 function mountProvider({ plan, store, resources, onIssue }: BrokerOptions, parts: Parts): Mount {
   const { seal, keys, liveness, clock } = parts
   const verifier = createLiveVerifier(createOwnVerifier(plan, resources, keys), plan.issuer, liveness)
-  const mayIntrospect = new Set(plan.clients.filter(({ secret }) => secret !== undefined).map(({ id }) => id))
+  const mayIntrospect = listIntrospectors(plan)
   return createMount({
     ...parts,
     plan,
@@ -142,7 +151,7 @@ function mountProvider({ plan, store, resources, onIssue }: BrokerOptions, parts
     registrations: createRegistrations(store, plan.registration, clock),
     authorizations: createRateLimit(plan.authorizationsPerMinute, clock),
     cookieKeys: seal.derive('cookies'),
-    fetch: createDocumentFetch(parts.clientDoor, () => clock.monotonic()),
+    fetch: createDocumentFetch(parts.clientDoor, () => clock.monotonic(), listKeyUrls(plan.clients)),
     middlewares: [answerForOwnTokens({ store, liveness, verifier, mayIntrospect })],
     onIssue,
   })
@@ -171,6 +180,17 @@ function createOwnVerifier(plan: BrokerPlan, resources: readonly BrokerResource[
     audiences: resources.map(({ identifier }) => identifier),
     acceptMissingAudience: false,
     pool: createIssuerPool({ ownKeys: new Map([[plan.issuer, keys.verification]]) }),
+  })
+}
+
+/** Verifies access tokens that are to be exchanged: ours, and those of others that are meant for us or for a server here. */
+function createSubjectVerifier({ plan, resources }: BrokerOptions, pool: IssuerPool, clock: Clock): TokenVerifier {
+  return createTokenVerifier({
+    issuers: [plan.issuerPlan, ...plan.tokenExchange.issuers],
+    audiences: [plan.issuer, ...resources.map(({ identifier }) => identifier), ...plan.tokenExchange.audiences],
+    acceptMissingAudience: false,
+    pool,
+    clock,
   })
 }
 

@@ -29,8 +29,9 @@ export function isWellFormedClientId(clientId: string): boolean {
  * failure: that there was one.
  *
  * @param now - milliseconds, monotonic
+ * @param named - URLs that the configuration names: they may lie anywhere
  */
-export function createDocumentFetch(door: SafeFetch, now: () => number): typeof fetch {
+export function createDocumentFetch(door: SafeFetch, now: () => number, named: ReadonlySet<string>): typeof fetch {
   const limiter = createLimiter(CONCURRENT, WAITING)
   const failed = new Map<string, number>()
   const remember = (url: string) => {
@@ -40,9 +41,10 @@ export function createDocumentFetch(door: SafeFetch, now: () => number): typeof 
   }
   return async (input) => {
     const url = String(input)
+    const namedBy = named.has(url) ? 'operator' : 'metadata'
     if (now() < (failed.get(url) ?? 0)) throw new Error('it failed a moment ago')
     try {
-      const { document, cacheControl } = await limiter.run(() => door.fetchJson(url, { namedBy: 'metadata' }))
+      const { document, cacheControl } = await limiter.run(() => door.fetchJson(url, { namedBy }))
       return Response.json(document, { headers: cacheControl === undefined ? {} : { 'cache-control': cacheControl } })
     } catch (error) {
       remember(url)

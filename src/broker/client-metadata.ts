@@ -26,15 +26,18 @@ const GRANT_TYPES = new Set(['authorization_code', 'refresh_token'])
  * Makes what a client says of itself (by registration or in its metadata document) what it is here. Works on the object itself.
  *
  * @param metadata - the members as they came
+ * @param isKnown - whether they are those of the configuration
  * @throws errors.InvalidClientMetadata
  */
-export function settleClientMetadata(metadata: Record<string, unknown>): void {
+export function settleClientMetadata(metadata: Record<string, unknown>, isKnown = false): void {
   for (const member of USELESS_MEMBERS) delete metadata[member]
   // One is made for every client that doesn't say how it authenticates; here that is not at all.
   if (metadata.token_endpoint_auth_method === 'none') delete metadata.client_secret
   if (metadata.client_secret === undefined) delete metadata.client_secret_expires_at
   settleName(metadata)
-  settleGrantTypes(metadata)
+  if (!isKnown) settleGrantTypes(metadata)
+  // A machine has no user to be sent back.
+  if (isKnown && Array.isArray(metadata.response_types) && metadata.response_types.length === 0) return
   settleRedirectUris(metadata)
 }
 

@@ -1,6 +1,8 @@
 import type { Provider } from 'oidc-provider'
 import { BROKER_PATHS } from '../core/broker-paths.ts'
-import { type Resources, settleScopes } from './resources.ts'
+import type { BrokerPlan } from '../core/plan.ts'
+import { listMachineGrants } from './known-clients.ts'
+import { narrowToClient, type Resources, settleScopes } from './resources.ts'
 
 export type Middleware = Parameters<Provider['use']>[0]
 
@@ -19,9 +21,14 @@ export const openRegistration: Middleware = async (ctx, next) => {
 export const sayUnauthorized: Middleware = async (ctx, next) => {
   await next()
   if (ctx.status === 400 && isErrorOf(ctx.body, 'invalid_client')) ctx.status = 401
+  // RFC 6749 §5.2 has an error of its own for a grant that is not for this client.
+  if (isErrorOf(ctx.body, 'invalid_request') && ctx.body.error_description === NOT_ALLOWED) ctx.body.error = 'unauthorized_client'
 }
 
-function isErrorOf(body: unknown, error: string): boolean {
+/** In the words of oidc-provider. */
+const NOT_ALLOWED = 'requested grant type is not allowed for this client'
+
+function isErrorOf(body: unknown, error: string): body is { error: string; error_description?: unknown } {
   return typeof body === 'object' && body !== null && 'error' in body && body.error === error
 }
 
@@ -29,20 +36,23 @@ function isErrorOf(body: unknown, error: string): boolean {
  * Clients of the first revisions name no resource, and some clients no scope, or scopes that are not ours. They get the resource and
  * scopes that they mean.
  */
-export function nameDefaults(resources: Resources): Middleware {
+export function nameDefaults(resources: Resources, { clients }: BrokerPlan): Middleware {
   return async (ctx, next) => {
     if (ctx.path !== BROKER_PATHS.provider.authorization) return next()
-    const { resource: identifier, scope } = ctx.query
+    const { resource: identifier, scope, client_id: clientId } = ctx.query
     // What comes twice is refused later.
     if (Array.isArray(identifier) || Array.isArray(scope)) return next()
-    const resource = identifier === undefined ? resources.sole : resources.find(identifier)
+    const named = identifier === undefined ? resources.sole : resources.find(identifier)
+    const client = clients.find(({ id }) => id === clientId)
+    const resource = named && narrowToClient(named, client)
     if (resource !== undefined) ctx.query = { ...ctx.query, scope: settleScopes(scope, resource) }
     return next()
   }
 }
 
 /** Some clients ask for the whole list that they find in the metadata: it holds the scopes of our servers and nothing else. */
-export function curateMetadata(resources: Resources): Middleware {
+export function curateMetadata(resources: Resources, { clients }: BrokerPlan): Middleware {
+  const hasAssertions = listMachineGrants(clients).includes('jwt_bearer')
   return async (ctx, next) => {
     await next()
     const { body } = ctx
@@ -50,5 +60,7 @@ export function curateMetadata(resources: Resources): Middleware {
     const metadata = body as Record<string, unknown>
     metadata.scopes_supported = [...resources.scopes]
     delete metadata.claims_supported
+    // Enterprise-managed authorization: clients look for it here.
+    if (hasAssertions) metadata.authorization_grant_profiles_supported = ['urn:ietf:params:oauth:grant-profile:id-jag']
   }
 }

@@ -1,23 +1,19 @@
-import {
-  type AdapterFactory,
-  type ClientMetadata,
-  type Configuration,
-  errors,
-  type KoaContextWithOIDC,
-  Provider,
-} from 'oidc-provider'
+import { type AdapterFactory, type Configuration, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider'
 import { BROKER_PATHS } from '../core/broker-paths.ts'
 import type { BrokerPlan } from '../core/plan.ts'
+import type { TokenVerifier } from '../core/ports.ts'
 import { listUserScopes } from './access-rules.ts'
 import { type Accounts, pickClaims } from './accounts.ts'
 import { isWellFormedClientId } from './client-documents.ts'
 import { settleClientMetadata } from './client-metadata.ts'
 import type { Consents } from './consents.ts'
+import type { IdentityAssertions } from './identity-assertions.ts'
 import { IdentityProviderError } from './identity-provider-error.ts'
+import { describeClient, listIntrospectors } from './known-clients.ts'
 import { GRANT_CLAIM } from './liveness.ts'
+import { findMachineClaims, registerMachineGrants } from './machine-grants.ts'
 import { curateMetadata, type Middleware, nameDefaults, openRegistration, sayUnauthorized } from './middlewares.ts'
-import { isWebClient } from './redirect-uris.ts'
-import type { Resources } from './resources.ts'
+import { describeFormat, narrowToClient, type Resources } from './resources.ts'
 import type { SigningJwk } from './signing-keys.ts'
 import type { StepUps } from './step-ups.ts'
 
@@ -27,6 +23,9 @@ export interface ProviderOptions {
   readonly accounts: Accounts
   readonly consents: Consents
   readonly stepUps: StepUps
+  readonly assertions: IdentityAssertions
+  /** Verifies access tokens that are to be exchanged. */
+  readonly subjectTokens: TokenVerifier
   readonly adapter: AdapterFactory
   readonly cookieKeys: readonly string[]
   /** Fetches what clients name: their metadata documents and keys. */
@@ -40,6 +39,8 @@ export interface ProviderOptions {
 const MOST_DOCUMENT_BYTES = 10 * 1024
 const MOST_KEYS_BYTES = 64 * 1024
 const CODE_SECONDS = 60
+/** Longest time for which a client’s assertion may be good. */
+const MOST_ASSERTION_SECONDS = 3600
 /** How long a user may take over sign-in and consent. */
 export const INTERACTION_SECONDS = 900
 
@@ -62,7 +63,7 @@ export function createProvider(options: ProviderOptions, keys: readonly [Signing
     fetch: options.fetch,
     fetchResponseBodyLimits: { 'client_id metadata document': MOST_DOCUMENT_BYTES, jwks_uri: MOST_KEYS_BYTES },
     ...planUsers(options),
-    ...planClients(),
+    ...planClients(plan),
     ...planTokens(options),
     features: planFeatures(options, keys[0].kid),
   } as Configuration)
@@ -70,23 +71,10 @@ export function createProvider(options: ProviderOptions, keys: readonly [Signing
   for (const middleware of options.middlewares) provider.use(middleware)
   provider.use(openRegistration)
   provider.use(sayUnauthorized)
-  provider.use(nameDefaults(resources))
-  provider.use(curateMetadata(resources))
+  provider.use(nameDefaults(resources, plan))
+  provider.use(curateMetadata(resources, plan))
+  registerMachineGrants(provider, options, keys[0].kid)
   return provider
-}
-
-function describeClient({ id, name, redirectUris, secret }: BrokerPlan['clients'][number]): ClientMetadata {
-  return {
-    client_id: id,
-    client_name: name,
-    redirect_uris: [...redirectUris],
-    application_type: isWebClient(redirectUris) ? 'web' : 'native',
-    grant_types: ['authorization_code', 'refresh_token'],
-    response_types: ['code'],
-    ...(secret === undefined
-      ? { token_endpoint_auth_method: 'none' }
-      : { token_endpoint_auth_method: 'client_secret_basic', client_secret: secret }),
-  }
 }
 
 /** `__Host-` and `__Secure-` cookies need https; on http, which is for this machine alone, they have plain names. */
@@ -130,7 +118,8 @@ async function findCurrent(accounts: Accounts, subject: string) {
 }
 
 /** What clients are when they don't say. MCP clients are mostly public. */
-function planClients(): Configuration {
+function planClients({ clients }: BrokerPlan): Configuration {
+  const known = new Set(clients.map(({ id }) => id))
   return {
     clientDefaults: {
       token_endpoint_auth_method: 'none',
@@ -140,10 +129,18 @@ function planClients(): Configuration {
     },
     enabledJWA: { idTokenSigningAlgValues: ['ES256'] },
     clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
+    // Each is remembered until it ends, and strangers can register clients that sign them.
+    assertJwtClientAuthClaimsAndHeader: async (_ctx, { exp }) => {
+      const isShort = typeof exp === 'number' && exp <= Date.now() / 1000 + MOST_ASSERTION_SECONDS
+      if (!isShort) throw new errors.InvalidClientAuth('the client assertion lasts too long')
+    },
     // The hook runs only when it has a member to look at.
     extraClientMetadata: {
       properties: ['client_note'],
-      validator: (_ctx, _key, _value, metadata) => settleClientMetadata(metadata as Record<string, unknown>),
+      validator: (_ctx, _key, _value, metadata) => {
+        const isKnown = known.has(metadata.client_id)
+        settleClientMetadata(metadata as Record<string, unknown>, isKnown)
+      },
     },
   }
 }
@@ -158,6 +155,8 @@ function planTokens({ plan, accounts, stepUps }: ProviderOptions): Configuration
     },
     expiresWithSession: async () => false,
     extraTokenClaims: async (_ctx, token) => {
+      const machineClaims = findMachineClaims(token)
+      if (machineClaims !== undefined) return machineClaims
       const user = 'accountId' in token && token.accountId ? await accounts.find(token.accountId) : undefined
       const grantId = 'grantId' in token ? token.grantId : undefined
       return {
@@ -185,7 +184,7 @@ function limitToGrant(firstIssuedAt: number | undefined, { refreshTokenSeconds, 
 
 function planFeatures(options: ProviderOptions, kid: string): NonNullable<Configuration['features']> {
   const { plan } = options
-  const confidential = new Set(plan.clients.filter(({ secret }) => secret !== undefined).map(({ id }) => id))
+  const confidential = listIntrospectors(plan)
   return {
     devInteractions: { enabled: false },
     rpInitiatedLogout: { enabled: false },
@@ -208,7 +207,8 @@ function planFeatures(options: ProviderOptions, kid: string): NonNullable<Config
       enabled: true,
       defaultResource: async (_ctx, _client, oneOf) => oneOf ?? findSole(options),
       useGrantedResource: async () => true,
-      getResourceServerInfo: (ctx, resource) => describeResource(options, ctx, resource, kid),
+      getResourceServerInfo: (ctx, resource, client) =>
+        describeResource(options, ctx, resource, { kid, clientId: client.clientId }),
     },
   }
 }
@@ -222,19 +222,15 @@ async function describeResource(
   { plan, resources, accounts }: ProviderOptions,
   ctx: KoaContextWithOIDC,
   identifier: string,
-  kid: string,
+  { kid, clientId }: { readonly kid: string; readonly clientId: string },
 ) {
-  const resource = resources.find(identifier)
+  const known = plan.clients.find(({ id }) => id === clientId)
+  const found = resources.find(identifier)
+  const resource = found && narrowToClient(found, known)
   if (resource === undefined) throw new errors.InvalidTarget('unknown resource')
   const subject = ctx.oidc.entities.Account?.accountId
   const user = subject === undefined ? undefined : await accounts.find(subject)
   // Once it is known who asks, there is no more to be had than this user may have.
   const scopes = user === undefined ? resource.scopes : listUserScopes(user.claims, plan.identityProvider, resource.scopes)
-  return {
-    audience: resource.identifier,
-    scope: [...scopes].join(' '),
-    accessTokenTTL: plan.accessTokenSeconds,
-    accessTokenFormat: 'jwt' as const,
-    jwt: { sign: { alg: 'ES256' as const, kid } },
-  }
+  return describeFormat(resource, scopes, plan.accessTokenSeconds, kid)
 }

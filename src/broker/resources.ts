@@ -1,3 +1,5 @@
+import type { ClientPlan } from '../core/plan.ts'
+
 /** A protected resource that the broker issues tokens for. */
 export interface BrokerResource {
   /** Resource identifier (RFC 8707), and so the audience of its tokens. */
@@ -43,6 +45,15 @@ function withScopes(resource: BrokerResource): BrokerResource {
   return resource.defaultScopes.length === 0 ? { ...resource, defaultScopes: [...resource.scopes] } : resource
 }
 
+/** What a client may have of a resource; undefined for nothing. */
+export function narrowToClient(resource: BrokerResource, client: ClientPlan | undefined): BrokerResource | undefined {
+  if (client?.servers !== undefined && !client.servers.includes(resource.name)) return undefined
+  if (client?.scopes === undefined) return resource
+  const may = client.scopes.filter((scope) => resource.scopes.has(scope))
+  const usual = resource.defaultScopes.filter((scope) => may.includes(scope))
+  return { ...resource, scopes: new Set(may), defaultScopes: usual.length > 0 ? usual : may }
+}
+
 /** RFC 8707 §2: an absolute URI without a fragment. */
 function normalize(identifier: string): string | undefined {
   if (!/^https?:\/\/[^\s\\#]+$/i.test(identifier)) return undefined
@@ -60,4 +71,21 @@ export function settleScopes(asked: string | undefined, resource: BrokerResource
   const known = wanted.filter((scope) => resource.scopes.has(scope))
   const general = wanted.filter((scope) => scope === 'openid' || scope === 'offline_access')
   return [...new Set([...(known.length > 0 ? known : resource.defaultScopes), ...general])].join(' ')
+}
+
+/**
+ * How the provider makes tokens for a resource.
+ *
+ * @param scopes - those that a token can have
+ * @param seconds - for which tokens live
+ * @param kid - of the key to sign with
+ */
+export function describeFormat({ identifier }: BrokerResource, scopes: Iterable<string>, seconds: number, kid: string) {
+  return {
+    audience: identifier,
+    scope: [...scopes].join(' '),
+    accessTokenTTL: seconds,
+    accessTokenFormat: 'jwt' as const,
+    jwt: { sign: { alg: 'ES256' as const, kid } },
+  }
 }

@@ -1,4 +1,5 @@
 import { BROKER_PATHS } from '../core/broker-paths.ts'
+import { checkClients } from './check-clients.ts'
 import type { Draft } from './draft.ts'
 import { listEndpoints } from './endpoints.ts'
 import { entriesOf } from './entries.ts'
@@ -25,7 +26,7 @@ export function checkBroker(inspection: Inspection): void {
   checkProvider(provider, inspection)
   checkStore(broker, inspection)
   checkKeys(broker, inspection)
-  checkClients(broker, inspection)
+  checkClients(inspection)
   checkPaths(inspection)
 }
 
@@ -118,16 +119,6 @@ function checkKeys(broker: Draft<BrokerConfig> | undefined, { isBroken, material
     const text = material.findSecret(reference)
     if (text === undefined || decodeEncryptionKey(text)) continue
     report([...at, index], { reason: 'is not Base64 of 32 bytes', fix: MAKE_KEY })
-  }
-}
-
-function checkClients(broker: Draft<BrokerConfig> | undefined, { report }: Inspection): void {
-  const seen = new Set<string>()
-  for (const [index, { client_id: id }] of entriesOf(broker?.clients)) {
-    if (id === undefined) continue
-    const at: ConfigPath = ['broker', 'clients', index, 'client_id']
-    if (seen.has(id)) report(at, { reason: 'is listed twice', fix: 'Write everything about a client into one item.' })
-    seen.add(id)
   }
 }
 

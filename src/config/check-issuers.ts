@@ -9,10 +9,10 @@ type IssuerList = readonly (Draft<IssuerConfig> | undefined)[] | undefined
 /** Checks that every server has issuers, each once, and that introspection can authenticate. */
 export function checkIssuers(inspection: Inspection): void {
   const { draft, isBroken, report } = inspection
-  checkList(draft.issuers, ['issuers'], inspection)
+  checkIssuerList(draft.issuers, ['issuers'], inspection)
   for (const [index, server] of entriesOf(draft.servers)) {
     const at = ['servers', index, 'issuers']
-    checkList(server.issuers, at, inspection)
+    checkIssuerList(server.issuers, at, inspection)
     const inherited = server.issuers ?? draft.issuers ?? []
     if (
       inherited.length > 0 ||
@@ -29,7 +29,8 @@ export function checkIssuers(inspection: Inspection): void {
   }
 }
 
-function checkList(issuers: IssuerList, at: ConfigPath, inspection: Inspection): void {
+/** Checks that a list holds no issuer twice, and that introspection can authenticate. */
+export function checkIssuerList(issuers: IssuerList, at: ConfigPath, inspection: Inspection): void {
   const seen = new Set<string>()
   for (const [index, issuer] of entriesOf(issuers)) {
     if (issuer.issuer !== undefined && seen.has(issuer.issuer)) {

@@ -14,6 +14,10 @@ export function checkMaterial(inspection: Inspection): void {
   for (const [index, issuer] of entriesOf(draft.issuers)) checkIssuer(issuer, ['issuers', index], inspection)
   checkAuthorities(draft.identity_provider?.ca_file, ['identity_provider', 'ca_file'], inspection)
   checkAuthorities(draft.broker?.client_metadata?.ca_file, ['broker', 'client_metadata', 'ca_file'], inspection)
+  for (const key of ['identity_assertions', 'token_exchange'] as const) {
+    const at = ['broker', key, 'issuers']
+    for (const [index, issuer] of entriesOf(draft.broker?.[key]?.issuers)) checkIssuer(issuer, [...at, index], inspection)
+  }
   for (const [index, server] of entriesOf(draft.servers)) {
     const at = ['servers', index]
     for (const [position, issuer] of entriesOf(server.issuers)) checkIssuer(issuer, [...at, 'issuers', position], inspection)

@@ -1,4 +1,4 @@
-import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
+import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject, X509Certificate } from 'node:crypto'
 
 /** Shortest key for sealing MCP session ids. */
 const SESSION_KEY_BYTES = 32
@@ -40,6 +40,37 @@ export function listKeyAlgorithms(key: KeyObject): readonly string[] {
   const curves: Record<string, string> = { prime256v1: 'ES256', secp384r1: 'ES384', secp521r1: 'ES512' }
   const algorithm = key.asymmetricKeyType === 'ec' ? curves[details?.namedCurve ?? ''] : undefined
   return algorithm === undefined ? [] : [algorithm]
+}
+
+/**
+ * Public keys for signatures from a JWK set, a JWK or PEM, as JWKs. Empty when one of them is private, secret, too short or of another
+ * kind: such a file should not be here.
+ */
+export function parsePublicKeys(text: string): readonly JsonWebKey[] {
+  try {
+    const keys = text.trim().startsWith('{') ? parseJwks(JSON.parse(text)) : [parsePublicPem(text)]
+    return keys.every((key) => key !== undefined) ? keys : []
+  } catch {
+    // The reason may quote the file.
+    return []
+  }
+}
+
+function parseJwks(value: { readonly keys?: unknown }): (JsonWebKey | undefined)[] {
+  const members: unknown[] = Array.isArray(value.keys) ? value.keys : [value]
+  return members.map((member) => {
+    const { alg, kid, use, ...jwk } = member as JsonWebKey
+    const key = createPublicKey({ key: jwk, format: 'jwk' })
+    if ('d' in jwk || listKeyAlgorithms(key).length === 0) return undefined
+    const named = Object.entries({ alg, kid, use }).filter(([, name]) => typeof name === 'string')
+    return { ...key.export({ format: 'jwk' }), ...Object.fromEntries(named) }
+  })
+}
+
+function parsePublicPem(text: string): JsonWebKey | undefined {
+  if (/PRIVATE KEY/.test(text)) return undefined
+  const key = createPublicKey(text)
+  return listKeyAlgorithms(key).length === 0 ? undefined : key.export({ format: 'jwk' })
 }
 
 /** Whether a PEM text holds certificates and nothing unreadable. */

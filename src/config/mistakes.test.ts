@@ -35,6 +35,12 @@ const withBroker = (provider: object, broker: object = { store: { kind: 'memory'
   servers: [server],
 })
 
+const withClient = (...clients: object[]) => withBroker({}, { store: { kind: 'memory' }, clients })
+const machine = { client_id: 'm', client_secret: secret, grants: ['client_credentials'] }
+const agent = { ...machine, grants: ['jwt_bearer'] }
+const withAssertions = (issuers: readonly unknown[], ...clients: object[]) =>
+  withBroker({}, { store: { kind: 'memory' }, clients, identity_assertions: { issuers } })
+
 const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path: string, said: RegExp])[]>> = {
   'what is missing': [
     [{}, 'servers', /missing/],
@@ -166,7 +172,41 @@ const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path
     [withBroker({}, { store: { kind: 'redis' } }), 'broker.store.url', /`kind: redis` needs it/],
     [withBroker({}, { store: { kind: 'redis', url: 'redis://:x@host' } }), 'broker.store.url', /without credentials/],
     [withBroker({}, { store: { kind: 'memory', path: 'x.db' } }), 'broker.store.path', /no use/],
-    [withBroker({}, { clients: [client, client] }), 'broker.clients[1].client_id', /twice/],
+    [withClient(client, client), 'broker.clients[1].client_id', /twice/],
+    [withClient({ ...machine, client_secret: undefined }), 'broker.clients[0].grants', /clients that show who they are/],
+    [
+      withClient({ ...machine, jwks_uri: 'https://client.example/keys' }),
+      'broker.clients[0].jwks_uri',
+      /excludes `client_secret`/,
+    ],
+    [withClient({ ...machine, jwks_uri: 'http://client.example/keys' }), 'broker.clients[0].jwks_uri', /http/],
+    [withClient({ ...machine, redirect_uris: client.redirect_uris }), 'broker.clients[0].redirect_uris', /no use without/],
+    [withClient({ client_id: 'c' }), 'broker.clients[0].redirect_uris', /`authorization_code` needs it/],
+    [withClient({ ...machine, servers: ['nowhere'] }), 'broker.clients[0].servers[0]', /name of no server/],
+    [withClient({ ...machine, grants: ['password'] }), 'broker.clients[0].grants[0]', /client_credentials/],
+    [withClient({ ...machine, grants: [] }), 'broker.clients[0].grants', /at least 1/],
+    [
+      withClient({ ...machine, grants: ['jwt_bearer'] }),
+      'broker.clients[0].grants',
+      /needs `broker.identity_assertions.issuers`/,
+    ],
+    [withAssertions([issuer]), 'broker.identity_assertions.issuers', /no client has the grant/],
+    [withAssertions([issuer, issuer], agent), 'broker.identity_assertions.issuers[1].issuer', /listed twice/],
+    [
+      withAssertions([{ issuer, introspection: { client_id: 'x', client_secret: secret } }], agent),
+      'broker.identity_assertions.issuers[0].introspection',
+      /no use/,
+    ],
+    [
+      { ...withAssertions(['https://mcp.example.com'], agent), public_url: 'https://mcp.example.com' },
+      'broker.identity_assertions.issuers[0].issuer',
+      /this proxy itself/,
+    ],
+    [
+      withBroker({}, { store: { kind: 'memory' }, token_exchange: { issuers: ['http://idp.example.com'] } }),
+      'broker.token_exchange.issuers[0].issuer',
+      /http/,
+    ],
     [{ ...withBroker({}), public_url: 'http://mcp.example.com' }, 'public_url', /users sign in/],
     [{ ...withBroker({}), servers: [{ ...server, path: '/token' }] }, 'servers[0].path', /signs users in \(\/token\)/],
     [{ ...withBroker({}), servers: [{ ...server, path: '/sign-in/mcp' }] }, 'servers[0].path', /signs users in/],

@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { resolve } from 'node:path'
-import type { BrokerPlan, ClaimCondition, ClientPlan, IdentityProviderPlan, IssuerPlan, StorePlan } from '../core/plan.ts'
+import type { BrokerPlan, ClaimCondition, IdentityProviderPlan, IssuerPlan, StorePlan } from '../core/plan.ts'
 import { decodeEncryptionKey } from './keys.ts'
 import type { Material } from './material.ts'
+import { createClientPlan } from './plan-clients.ts'
+import { createIssuerPlan } from './plan-issuer.ts'
 import type { Config } from './schema.ts'
 import { type BrokerConfig, broker as brokerSchema, type IdentityProviderConfig } from './schema-broker.ts'
 
@@ -46,6 +48,11 @@ export function createBrokerPlan(config: Config, surroundings: BrokerSurrounding
       ca: material.findFile(broker.client_metadata.ca_file),
     },
     clients: broker.clients.map((client) => createClientPlan(client, material)),
+    assertionIssuers: broker.identity_assertions.issuers.map((issuer) => createIssuerPlan(issuer, material)),
+    tokenExchange: {
+      issuers: broker.token_exchange.issuers.map((issuer) => createIssuerPlan(issuer, material)),
+      audiences: broker.token_exchange.audiences,
+    },
   }
 }
 
@@ -140,13 +147,4 @@ function settleEncryptionKeys(broker: BrokerConfig, material: Material): Buffer[
     if (key === undefined) throw new Error('the key has not been checked')
     return key
   })
-}
-
-function createClientPlan(client: BrokerConfig['clients'][number], material: Material): ClientPlan {
-  return {
-    id: client.client_id,
-    name: client.name ?? client.client_id,
-    redirectUris: client.redirect_uris,
-    secret: material.findSecret(client.client_secret),
-  }
 }

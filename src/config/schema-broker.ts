@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { findBlankFlaw, findIssuerFlaw, findKeyUrlFlaw, findRedisUrlFlaw, findUrlFlaw } from './flaws.ts'
+import { client, identityAssertions, tokenExchange } from './schema-clients.ts'
 import { list, scopes, seconds, secret, text, whole } from './schema-values.ts'
 
 const YEAR = 31_536_000
@@ -115,15 +116,6 @@ const clientMetadata = z
   })
   .describe('Client ID metadata documents.')
 
-const client = z
-  .strictObject({
-    client_id: text(findBlankFlaw).describe('Client id.'),
-    name: text(findBlankFlaw).optional().describe('Name on the consent page. By default the client id.'),
-    redirect_uris: list(text(findBlankFlaw)).min(1).describe('Where users may be sent back to.'),
-    client_secret: secret.optional().describe('Client secret; a client without one is public.'),
-  })
-  .meta({ id: 'Client', description: 'A client that is known beforehand.' })
-
 export const broker = z
   .strictObject({
     store: store.prefault({}),
@@ -157,6 +149,8 @@ export const broker = z
     registration: registration.prefault({}),
     client_metadata: clientMetadata.prefault({}),
     clients: z.array(client).default([]).describe('Clients that are known beforehand.'),
+    identity_assertions: identityAssertions.prefault({}),
+    token_exchange: tokenExchange.prefault({}),
   })
   .meta({ id: 'Broker', description: 'The authorization server that the proxy is when there is an `identity_provider`.' })
 

@@ -178,3 +178,39 @@ describe('introspection', () => {
     expect(reasonsOf(value, { S: 'x' }).filter((reason) => reason.includes('has no use'))).toHaveLength(3)
   })
 })
+
+describe('public keys of a client', () => {
+  const load = (text: string) =>
+    reasonsOf({
+      identity_provider: { issuer: 'https://idp.example.com', client_id: 'x', client_authentication: 'none' },
+      broker: {
+        store: { kind: 'memory' },
+        clients: [{ client_id: 'm', public_keys_file: write('client-keys', text).file, grants: ['client_credentials'] }],
+      },
+      servers: smallest.servers,
+    })
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const short = generateKeyPairSync('rsa', { modulusLength: 1024 })
+  const jwk = publicKey.export({ format: 'jwk' })
+
+  it.each([
+    ['a JWK set', JSON.stringify({ keys: [{ ...jwk, kid: 'a', use: 'sig' }] })],
+    ['a JWK', JSON.stringify(jwk)],
+    ['PEM', publicKey.export({ type: 'spki', format: 'pem' }).toString()],
+  ])('are read from %s', (_name, text) => {
+    expect(load(text)).toEqual([])
+  })
+
+  it.each([
+    ['a private JWK', JSON.stringify(privateKey.export({ format: 'jwk' }))],
+    ['a private key among public ones', JSON.stringify({ keys: [jwk, privateKey.export({ format: 'jwk' })] })],
+    ['a private key as PEM', privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()],
+    ['a shared secret', JSON.stringify({ keys: [{ kty: 'oct', k: 'c2VjcmV0' }] })],
+    ['a short key', short.publicKey.export({ type: 'spki', format: 'pem' }).toString()],
+    ['no keys', JSON.stringify({ keys: [] })],
+    ['something else', 'hello'],
+  ])('are not %s, and the file is not quoted', (_name, text) => {
+    const reasons = load(text)
+    expect(reasons).toEqual(['broker.clients[0].public_keys_file: holds something else than public keys that can be used'])
+  })
+})

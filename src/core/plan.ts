@@ -215,7 +215,28 @@ export interface BrokerPlan {
   readonly registration: RegistrationPlan
   readonly clientMetadata: ClientMetadataPlan
   readonly clients: readonly ClientPlan[]
+  /** Whose identity assertions (ID-JAG) clients may show; empty for nobody's. */
+  readonly assertionIssuers: readonly IssuerPlan[]
+  readonly tokenExchange: TokenExchangePlan
 }
+
+/** Whose access tokens can be exchanged (RFC 8693) besides our own. */
+export interface TokenExchangePlan {
+  readonly issuers: readonly IssuerPlan[]
+  /** Audiences that such tokens may have besides our issuer identifier and our resources. */
+  readonly audiences: readonly string[]
+}
+
+/** How a client may get tokens. */
+export type ClientGrant = 'authorization_code' | 'client_credentials' | 'jwt_bearer' | 'token_exchange'
+
+/** How a client that was registered beforehand shows who it is. */
+export type ClientKeysPlan =
+  | { readonly method: 'none' }
+  | { readonly method: 'client_secret'; readonly secret: string }
+  /** Public keys as JWKs. */
+  | { readonly method: 'private_key_jwt'; readonly keys: readonly object[] }
+  | { readonly method: 'private_key_jwt'; readonly jwksUri: string }
 
 /** Dynamic client registration (RFC 7591). */
 export interface RegistrationPlan {
@@ -244,8 +265,12 @@ export interface ClientPlan {
   readonly id: string
   readonly name: string
   readonly redirectUris: readonly string[]
-  /** Undefined for a public client. */
-  readonly secret: string | undefined
+  readonly authentication: ClientKeysPlan
+  readonly grants: readonly ClientGrant[]
+  /** Most that it may have; undefined for no limit of its own, with `client_credentials` for what a server asks of every call. */
+  readonly scopes: readonly string[] | undefined
+  /** Names of the servers that it may have tokens for; undefined for all of them. */
+  readonly servers: readonly string[] | undefined
 }
 
 export type StorePlan =

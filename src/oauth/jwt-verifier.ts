@@ -29,15 +29,26 @@ export interface JwtVerifierOptions {
  * @throws ProxyError `token_*`, `issuer_unavailable`
  */
 export async function verifyJwt(jwt: SignedJwt, { plan, keys, audience, clock }: JwtVerifierOptions): Promise<VerifiedJwt> {
-  checkAlgorithm(jwt.algorithm, plan.algorithms)
-  const found = keys.findKey(jwt.keyId, jwt.algorithm)
-  const key: VerificationKey = found instanceof Promise ? await found : found
-  await verifySignature(jwt, key)
+  const key = await verifyIssuer(jwt, plan, keys)
   const now = clock.wall() / 1000
   checkTokenType(jwt.claims, jwt.type, plan)
   const expiresAt = checkTimes(jwt.claims, plan, now)
   const hasAudience = audience.check(jwt.claims, plan.audienceClaims)
   return { principal: createPrincipal(jwt.claims, plan, hasAudience, expiresAt), keyFingerprint: key.fingerprint }
+}
+
+/**
+ * Verifies that the issuer signed a JWT, whatever it is for.
+ *
+ * @returns the key that verified it
+ * @throws ProxyError `token_invalid`, `issuer_unavailable`
+ */
+export async function verifyIssuer(jwt: SignedJwt, plan: IssuerPlan, keys: IssuerKeys): Promise<VerificationKey> {
+  checkAlgorithm(jwt.algorithm, plan.algorithms)
+  const found = keys.findKey(jwt.keyId, jwt.algorithm)
+  const key = found instanceof Promise ? await found : found
+  await verifySignature(jwt, key)
+  return key
 }
 
 /** The configuration chooses the algorithms, the token only one of them (RFC 8725 §3.1). */

@@ -31,6 +31,8 @@ export interface BrokerStageOptions {
   readonly config?: Partial<Omit<ConfigInput, 'listen' | 'public_url'>>
   /** Contents of `ca.pem` in the folder, for client metadata documents. */
   readonly ca?: string
+  /** Environment variables for further secrets of the configuration. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 export const BROKER_CLIENT_ID = 'the-broker'
@@ -77,7 +79,7 @@ export async function startBrokerStage(options: BrokerStageOptions = {}): Promis
       servers: (options.servers ?? SCOPED)(mcpServer.streamableHttpUrl),
       ...options.config,
     },
-    { BROKER_SECRET: BROKER_CLIENT_SECRET },
+    { BROKER_SECRET: BROKER_CLIENT_SECRET, ...options.env },
   )
   return {
     identityProvider,
