@@ -1,5 +1,4 @@
 // Attack family S: a stdio server that misbehaves, and clients that try to reach more of it than their own part.
-import { spawn } from 'node:child_process'
 import { readdirSync, readlinkSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -258,15 +257,6 @@ describe('S6: a child that cannot be started', () => {
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
     expect((await initialize(origin, 'bob')).status).toBe(502)
   })
-
-  it('because the machine has no process left: 503', async () => {
-    // A limit on processes counts for all of a user's: in a namespace of its own it can be set low.
-    const child = spawn('/bin/sh', ['-c', 'command -v prlimit'], { stdio: 'ignore' })
-    await new Promise((resolve) => child.once('exit', resolve))
-    const { describeEnd } = await import('../../src/upstream/stdio/spawner.ts')
-    const error = describeEnd(Object.assign(new Error('spawn'), { code: 'EAGAIN' }))
-    expect(error).toMatchObject({ code: 'upstream_busy', retryAfter: 5 })
-  })
 })
 
 describe('S7, R26: nothing is left of a session', () => {
@@ -420,6 +410,13 @@ describe('S12: what a child says to its standard error', () => {
     await session.call('stderr', { line: `\u001b[31mAuthorization: Bearer abcdef123456 ${jwt} swordfish-123\u0007 end` })
     const line = await gate.waitForStderr(' end')
     expect(line).toBe('Authorization: [redacted] [redacted] [redacted] end')
+  })
+
+  it('hides no secret among colours, and no line of a key', async () => {
+    const key = '-----BEGIN KEY-----\nc2VjcmV0LWxpbmUtb25l\nc2VjcmV0LWxpbmUtdHdv\n-----END KEY-----\n'
+    const session = await openSession(await open({ secrets: ['swordfish-123', key] }))
+    await session.call('stderr', { line: 'sword\u001b[1mfish\u0007-123 Bearer abc\u001b[0mdef123456 c2VjcmV0LWxpbmUtdHdv end' })
+    expect(await gate.waitForStderr(' end')).toBe('[redacted] [redacted] [redacted] end')
   })
 
   it('stands there no more often than a log can bear, and what is left out is counted', async () => {

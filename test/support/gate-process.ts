@@ -13,8 +13,18 @@ export interface GateProcess {
   kill(signal: NodeJS.Signals): Promise<void>
 }
 
-export async function startGateProcess(plan: Partial<StdioUpstreamPlan>, env: Record<string, string> = {}): Promise<GateProcess> {
-  const child: ChildProcess = spawn(process.execPath, [program, JSON.stringify(plan)], {
+/**
+ * @param plan - of the stdio server
+ * @param env - besides that of the tests
+ * @param through - a command that ends in the place of its arguments' command, such as `setpriv`
+ */
+export async function startGateProcess(
+  plan: Partial<StdioUpstreamPlan>,
+  env: Record<string, string> = {},
+  through: readonly string[] = [],
+): Promise<GateProcess> {
+  const [command = '', ...parameters] = [...through, process.execPath, program, JSON.stringify(plan)]
+  const child: ChildProcess = spawn(command, parameters, {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, ...env },
   })

@@ -12,6 +12,8 @@ import type { Watchdog } from './watchdog.ts'
 const graceMilliseconds = 2000
 /** Milliseconds for which the rest of its output is awaited once a child has exited. */
 const drainMilliseconds = 50
+/** However much comes: a process that left the group may hold the pipe and write on. */
+const longestDrainMilliseconds = 1000
 /** What may wait for a child that has stopped reading. */
 const mostWaitingMessages = 1000
 const mostWaitingBytes = 8 * 1024 * 1024
@@ -85,8 +87,10 @@ export class Child {
    */
   write(text: string): void {
     const stdin = this.#process?.stdin
-    if (!stdin || this.isOver || !stdin.writable)
+    if (this.isOver || stdin?.writable === false)
       throw new ProxyError('upstream_ended', { cause: this.#describe('has ended'), retryAfter: 1 })
+    // It could not be started: whoever waits for an answer is about to be told why.
+    if (!stdin) return
     const waiting = stdin.writableLength + this.#unsent.length
     const isFull = this.#waitingMessages >= mostWaitingMessages || waiting >= mostWaitingBytes
     if (isFull) throw new ProxyError('upstream_busy', { cause: this.#describe('does not read'), retryAfter: retryAfterSeconds })
@@ -161,11 +165,16 @@ export class Child {
         detached: process.platform !== 'win32',
         windowsHide: true,
       })
-      if (child.pid !== undefined) this.#options.watchdog.add(child.pid)
+      // First of all: an error that nobody hears of would end us.
+      child.on('error', (error) => {
+        if (child.pid === undefined) this.#finish(error)
+      })
+      if (child.pid === undefined) return child
+      this.#options.watchdog.add(child.pid)
       this.#listen(child)
       return child
     } catch (error) {
-      queueMicrotask(() => this.#finish(error as Error))
+      setImmediate(() => this.#finish(error as Error))
       return undefined
     }
   }
@@ -179,19 +188,19 @@ export class Child {
     child.stderr?.on('data', (chunk: Buffer) => this.#log.push(chunk))
     // Writing to a child that is gone: its exit is reported, which is enough.
     for (const stream of child.stdio) stream?.on('error', () => undefined)
-    child.once('error', (error) => {
-      if (child.pid === undefined) this.#finish(error)
-    })
     child.once('exit', (code, signal) => {
       this.#exit = signal === null ? `exited with ${code}` : `was ended by ${signal}`
       // Whatever it has started ends with it, and with that its pipes.
       this.#signal('SIGKILL')
-      const timer = setTimeout(() => this.#finishReading(child, reader), drainMilliseconds)
-      child.stdout?.on('data', () => timer.refresh())
-      child.once('close', () => {
-        clearTimeout(timer)
+      const finish = (): void => {
+        clearTimeout(silent)
+        clearTimeout(longest)
         this.#finishReading(child, reader)
-      })
+      }
+      const silent = setTimeout(finish, drainMilliseconds)
+      const longest = setTimeout(finish, longestDrainMilliseconds)
+      child.stdout?.on('data', () => silent.refresh())
+      child.once('close', finish)
     })
   }
 

@@ -52,8 +52,17 @@ export class Watchdog {
   }
 
   #start(): void {
-    if (process.platform === 'win32' || this.#starts >= mostStarts) return
-    this.#starts++
+    if (process.platform === 'win32') return
+    try {
+      this.#shell = this.#spawn()
+      this.#write([...this.#groups].map((group) => `+ ${group}\n`).join(''))
+    } catch (error) {
+      this.#report(error as Error)
+    }
+  }
+
+  /** Undefined when it could not be started; the next child is another occasion. */
+  #spawn(): ChildProcess | undefined {
     const shell = spawn('/bin/sh', ['-c', script], {
       stdio: ['pipe', 'ignore', 'ignore'],
       env: { PATH: '/usr/bin:/bin' },
@@ -61,20 +70,24 @@ export class Watchdog {
       // Out of reach of the signals that a terminal or a process manager sends to our group.
       detached: true,
     })
-    this.#shell = shell
-    shell.on('error', (error) => this.#onEvent(`children are not ended if the proxy is killed: ${error.message}`))
+    shell.on('error', (error) => this.#report(error))
+    if (shell.pid === undefined) return undefined
     shell.on('exit', () => this.#restart(shell))
-    shell.stdin.on('error', () => undefined)
+    const stdin = shell.stdin as NonNullable<typeof shell.stdin> & { unref?: () => void }
+    stdin.on('error', () => undefined)
     shell.unref()
-    const { stdin } = shell as { stdin: { unref?: () => void } }
     stdin.unref?.()
-    this.#write([...this.#groups].map((group) => `+ ${group}\n`).join(''))
+    return shell
+  }
+
+  #report(error: Error): void {
+    this.#onEvent(`children are not ended if the proxy is killed: ${error.message}`)
   }
 
   #restart(shell: ChildProcess): void {
     if (this.#shell !== shell) return
     this.#shell = undefined
-    if (this.#groups.size > 0) this.#start()
+    if (this.#groups.size > 0 && this.#starts++ < mostStarts) this.#start()
   }
 
   /** Nothing to watch: it ends with its input. */
