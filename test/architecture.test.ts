@@ -12,12 +12,13 @@ import {
 /** The table of DESIGN.md, "Folders". */
 const architecture: Architecture = {
   core: { mayImport: [], homeOf: [] },
-  config: { mayImport: ['core'], homeOf: ['zod', 'yaml'] },
+  config: { mayImport: ['core', 'identity'], homeOf: ['zod', 'yaml'] },
   http: { mayImport: ['core'], homeOf: [] },
   mcp: { mayImport: ['core'], homeOf: [] },
   oauth: { mayImport: ['core'], homeOf: ['jose', 'undici'] },
   policy: { mayImport: ['core'], homeOf: [] },
   broker: { mayImport: ['core', 'oauth'], homeOf: ['oidc-provider', 'oauth4webapi'] },
+  identity: { mayImport: ['core', 'oauth'], homeOf: [] },
   store: { mayImport: ['core'], homeOf: ['redis'] },
   upstream: { mayImport: ['core', 'http', 'mcp'], homeOf: ['undici'] },
   telemetry: { mayImport: ['core'], homeOf: ['pino', 'pino-pretty'] },

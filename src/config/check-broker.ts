@@ -1,14 +1,14 @@
 import { BROKER_PATHS } from '../core/broker-paths.ts'
 import { checkClients } from './check-clients.ts'
+import { checkIdentityProvider } from './check-identity-provider.ts'
 import type { Draft } from './draft.ts'
 import { listEndpoints } from './endpoints.ts'
 import { entriesOf } from './entries.ts'
 import { isLoopback } from './flaws.ts'
 import type { Inspection } from './inspection.ts'
 import { decodeEncryptionKey } from './keys.ts'
-import { settleClientAuthentication } from './plan-broker.ts'
 import type { ConfigPath } from './problem.ts'
-import type { BrokerConfig, IdentityProviderConfig } from './schema-broker.ts'
+import type { BrokerConfig } from './schema-broker.ts'
 
 /** Checks that the broker has what it needs, and that nothing stands in its way. */
 export function checkBroker(inspection: Inspection): void {
@@ -23,7 +23,7 @@ export function checkBroker(inspection: Inspection): void {
   }
   if (provider === undefined) return
   checkPublicUrl(inspection)
-  checkProvider(provider, inspection)
+  checkIdentityProvider(provider, inspection)
   checkStore(broker, inspection)
   checkKeys(broker, inspection)
   checkClients(inspection)
@@ -57,35 +57,6 @@ function checkPublicUrl({ draft, report }: Inspection): void {
     reason: 'uses http, and with `identity_provider` users sign in and tokens are issued there',
     fix: 'Use https: with `listen.tls`, or behind a load balancer that ends TLS.',
   })
-}
-
-function checkProvider(provider: Draft<IdentityProviderConfig>, { isBroken, report }: Inspection): void {
-  const at = ['identity_provider']
-  const has = (key: 'issuer' | 'oauth') => provider[key] !== undefined || isBroken([...at, key])
-  if (has('issuer') === has('oauth')) {
-    report(at, {
-      reason: has('issuer') ? 'has both `issuer` and `oauth`' : 'has neither `issuer` nor `oauth`',
-      fix: 'Write `issuer` for OpenID Connect, or `oauth` with the endpoints of a provider without it.',
-    })
-  }
-  const method = settleClientAuthentication(provider)
-  const hasSecret = provider.client_secret !== undefined || isBroken([...at, 'client_secret'])
-  if (method !== 'none' && !hasSecret) {
-    report([...at, 'client_secret'], {
-      reason: `is missing; \`${method}\` needs it`,
-      fix: 'Add it as { env: NAME } or { file: path }.',
-    })
-  }
-  if (method === 'none' && provider.client_secret !== undefined) {
-    report([...at, 'client_secret'], { reason: 'has no use with `client_authentication: none`', fix: 'Remove one of the two.' })
-  }
-  for (const [index, rule] of entriesOf(provider.grant)) {
-    if ((rule.claim === undefined) === (rule.values === undefined) || isBroken([...at, 'grant', index])) continue
-    report([...at, 'grant', index], {
-      reason: 'has only one of `claim` and `values`',
-      fix: 'Write both, or neither for every user.',
-    })
-  }
 }
 
 /** Keys that belong to one kind of store. */

@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { resolve } from 'node:path'
-import type { BrokerPlan, ClaimCondition, IdentityProviderPlan, IssuerPlan, StorePlan } from '../core/plan.ts'
+import type { BrokerPlan, IssuerPlan, StorePlan } from '../core/plan.ts'
 import { decodeEncryptionKey } from './keys.ts'
 import type { Material } from './material.ts'
 import { createClientPlan } from './plan-clients.ts'
+import { createIdentityProviderPlan } from './plan-identity-provider.ts'
 import { createIssuerPlan } from './plan-issuer.ts'
 import type { Config } from './schema.ts'
-import { type BrokerConfig, broker as brokerSchema, type IdentityProviderConfig } from './schema-broker.ts'
+import { type BrokerConfig, broker as brokerSchema } from './schema-broker.ts'
 
 /** Where the broker stands. */
 export interface BrokerSurroundings {
@@ -74,53 +75,6 @@ function createOwnIssuerPlan(issuer: string): IssuerPlan {
     ca: undefined,
     introspection: undefined,
   }
-}
-
-function createIdentityProviderPlan(provider: IdentityProviderConfig, material: Material): IdentityProviderPlan {
-  const { oauth } = provider
-  const issuer = provider.issuer ?? new URL(oauth?.authorization_endpoint ?? '').origin
-  return {
-    name: provider.name ?? new URL(issuer).host,
-    issuer,
-    oauth: oauth && {
-      authorizationEndpoint: oauth.authorization_endpoint,
-      tokenEndpoint: oauth.token_endpoint,
-      userinfoEndpoint: oauth.userinfo_endpoint,
-      subjectClaim: oauth.subject_claim,
-    },
-    clientId: provider.client_id,
-    clientAuthentication: createClientAuthentication(provider, material),
-    scopes: provider.scopes ?? (oauth === undefined ? ['openid', 'profile', 'email'] : []),
-    authorizationParameters: provider.authorization_parameters,
-    allowPrivateNetwork: provider.allow_private_network,
-    ca: material.findFile(provider.ca_file),
-    allow: provider.allow,
-    grant: provider.grant?.map(({ claim, values, scopes }) => ({ when: createCondition(claim, values), scopes })),
-    tokenClaims: provider.token_claims,
-  }
-}
-
-function createCondition(claim: string | undefined, values: readonly string[] | undefined): ClaimCondition | undefined {
-  return claim === undefined || values === undefined ? undefined : { claim, values }
-}
-
-function createClientAuthentication(
-  provider: IdentityProviderConfig,
-  material: Material,
-): IdentityProviderPlan['clientAuthentication'] {
-  const method = settleClientAuthentication(provider)
-  if (method === 'none') return { method }
-  const secret = material.findSecret(provider.client_secret)
-  if (secret === undefined) throw new Error('the secret has not been checked')
-  return { method, secret }
-}
-
-/** How we authenticate at the identity provider where the configuration doesn't say. */
-export function settleClientAuthentication({
-  client_authentication: method,
-  oauth,
-}: Pick<IdentityProviderConfig, 'client_authentication'> & { readonly oauth?: unknown }) {
-  return method ?? (oauth === undefined ? 'client_secret_basic' : 'client_secret_post')
 }
 
 function createStorePlan(store: BrokerConfig['store'], { material, directory }: BrokerSurroundings): StorePlan {

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { findBlankFlaw, findIssuerFlaw, findKeyUrlFlaw, findRedisUrlFlaw, findUrlFlaw } from './flaws.ts'
 import { client, identityAssertions, tokenExchange } from './schema-clients.ts'
+import { place } from './schema-place.ts'
 import { list, scopes, seconds, secret, text, whole } from './schema-values.ts'
 
 const YEAR = 31_536_000
@@ -37,11 +38,16 @@ const plainOAuth = z
 
 export const identityProvider = z
   .strictObject({
+    ...place,
     issuer: text(findIssuerFlaw)
       .optional()
-      .describe('Issuer identifier, letter by letter as the provider’s metadata has it (OpenID Connect).'),
+      .describe(
+        'Issuer identifier, letter by letter as the provider’s metadata has it (OpenID Connect). Needed for `oidc`; otherwise instead of the keys that it is made from.',
+      ),
     oauth: plainOAuth.optional(),
-    name: text(findBlankFlaw).optional().describe('What users know it by, on our pages. By default its host.'),
+    name: text(findBlankFlaw)
+      .optional()
+      .describe('What users know it by, on our pages. By default the name of the product, or its host.'),
     client_id: text(findBlankFlaw).describe(
       'Client id of the proxy at the provider. Its redirect URI is `public_url` plus `/oauth/callback`.',
     ),
@@ -49,16 +55,18 @@ export const identityProvider = z
     client_authentication: z
       .enum(['client_secret_basic', 'client_secret_post', 'none'])
       .optional()
-      .describe('How the proxy authenticates there. By default `client_secret_basic`, with `oauth` `client_secret_post`.'),
+      .describe(
+        'How the proxy authenticates there. By default what the kind is mostly set to; `client_secret_basic` for `oidc`, `client_secret_post` for `oauth`.',
+      ),
     scopes: scopes()
       .optional()
       .describe(
-        'Scopes to ask for. By default `openid`, `profile` and `email`, with `oauth` none. Many providers give a refresh token for `offline_access` only: with one, the end of a user’s session there ends it here.',
+        'Scopes to ask for. By default what the kind needs: `openid`, `profile` and `email` for `oidc`, none for `oauth`. Many providers give a refresh token for `offline_access` only: with one, the end of a user’s session there ends it here.',
       ),
     authorization_parameters: z
       .record(z.string(), z.string())
       .default({})
-      .describe('Further parameters of the authorization request, for example `access_type: offline` at Google.'),
+      .describe('Further parameters of the authorization request, beside those of the kind.'),
     allow: z
       .array(allowRule)
       .default([])

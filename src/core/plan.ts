@@ -278,8 +278,22 @@ export type StorePlan =
   | { readonly kind: 'sqlite'; readonly file: string }
   | { readonly kind: 'redis'; readonly url: string; readonly password: string | undefined; readonly prefix: string }
 
+/** Kinds of identity providers. What is special to each is in `identity/`. */
+export type IdentityProviderKind =
+  | 'asgardeo'
+  | 'auth0'
+  | 'keycloak'
+  | 'okta'
+  | 'entra'
+  | 'google'
+  | 'github'
+  | 'cognito'
+  | 'oidc'
+  | 'oauth'
+
 /** Whom the broker signs users in with. */
 export interface IdentityProviderPlan {
+  readonly kind: IdentityProviderKind
   /** What the user knows it by. */
   readonly name: string
   /** Issuer identifier, whose metadata is asked for endpoints (OpenID Connect); without metadata where `oauth` names them. */
@@ -293,6 +307,10 @@ export interface IdentityProviderPlan {
   readonly scopes: readonly string[]
   /** Parameters that go to the authorization endpoint besides those of the protocol. */
   readonly authorizationParameters: Readonly<Record<string, string>>
+  /** Whether the userinfo endpoint of its metadata is asked for claims. */
+  readonly userinfo: boolean
+  /** What is done for this kind, for the operator, a sentence or two each. */
+  readonly notes: readonly string[]
   readonly allowPrivateNetwork: boolean
   /** PEM text of additional certificate authorities. */
   readonly ca: string | undefined
@@ -311,6 +329,10 @@ export interface PlainOAuthPlan {
   readonly userinfoEndpoint: string
   /** The claim that identifies the user for ever. */
   readonly subjectClaim: string
+  /** Where the user's addresses are, each with `email`, `primary` and `verified`; undefined where there is no such place. */
+  readonly emailsEndpoint?: string | undefined
+  /** Where the user's organizations are, each with its `login`, which become the claim `organizations`. */
+  readonly organizationsEndpoint?: string | undefined
 }
 
 /** A claim that has one of the values, or holds one in its list. Texts are compared letter by letter, but for email domains. */

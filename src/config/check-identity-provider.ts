@@ -1,0 +1,65 @@
+import type { Place } from '../identity/kind.ts'
+import { findPlaceFlaws } from '../identity/kinds.ts'
+import type { Draft } from './draft.ts'
+import { entriesOf } from './entries.ts'
+import type { Inspection } from './inspection.ts'
+import { settleKind } from './plan-identity-provider.ts'
+import type { ConfigPath } from './problem.ts'
+import type { IdentityProviderConfig } from './schema-broker.ts'
+
+type Provider = Draft<IdentityProviderConfig>
+
+const at: ConfigPath = ['identity_provider']
+
+/** Checks that an identity provider can be found, that the proxy can authenticate there, and that its rules can be read. */
+export function checkIdentityProvider(provider: Provider, inspection: Inspection): void {
+  checkPlace(provider, inspection)
+  checkSecret(provider, inspection)
+  checkRules(provider, inspection)
+}
+
+function checkPlace(provider: Provider, { isBroken, report }: Inspection): void {
+  if (isBroken([...at, 'kind'])) return
+  const has = (key: string) => provider[key as keyof Provider] !== undefined || isBroken([...at, key])
+  if (provider.kind === undefined && has('issuer') === has('oauth')) {
+    report(at, {
+      reason: has('issuer') ? 'has both `issuer` and `oauth`' : 'has neither `issuer` nor `oauth`, and no `kind`',
+      fix: 'Name the product with `kind`, or write `issuer` for OpenID Connect, or `oauth` with the endpoints of a provider without it.',
+    })
+    return
+  }
+  // Of the endpoints it is enough that they are there; what is wrong in them has been told.
+  const { oauth: _, ...rest } = provider
+  for (const { key, reason, fix } of findPlaceFlaws(settleKind(provider), rest as Place, has))
+    report([...at, key], { reason, fix })
+}
+
+function checkSecret({ client_authentication: method, client_secret: secret }: Provider, { isBroken, report }: Inspection): void {
+  const hasSecret = secret !== undefined || isBroken([...at, 'client_secret'])
+  if (method !== 'none' && !hasSecret && !isBroken([...at, 'client_authentication'])) {
+    report([...at, 'client_secret'], {
+      reason: `is missing; ${method === undefined ? 'the proxy authenticates with it' : `\`${method}\` needs it`}`,
+      fix: 'Add it as { env: NAME } or { file: path }.',
+    })
+  }
+  if (method === 'none' && secret !== undefined) {
+    report([...at, 'client_secret'], { reason: 'has no use with `client_authentication: none`', fix: 'Remove one of the two.' })
+  }
+}
+
+function checkRules(provider: Provider, { isBroken, report }: Inspection): void {
+  for (const [index, rule] of entriesOf(provider.grant)) {
+    if ((rule.claim === undefined) === (rule.values === undefined) || isBroken([...at, 'grant', index])) continue
+    report([...at, 'grant', index], {
+      reason: 'has only one of `claim` and `values`',
+      fix: 'Write both, or neither for every user.',
+    })
+  }
+  const narrowing = { google: 'domain', github: 'organization' } as const
+  const key = provider.kind === 'google' || provider.kind === 'github' ? narrowing[provider.kind] : undefined
+  if (key === undefined || provider[key] === undefined || entriesOf(provider.allow).length === 0) return
+  report([...at, 'allow'], {
+    reason: `stands beside \`${key}\`: one of the two alone would let users in whom the other keeps out`,
+    fix: `Write all conditions under \`allow\`, where one is enough, and remove \`${key}\`; or remove \`allow\`.`,
+  })
+}

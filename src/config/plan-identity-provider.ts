@@ -1,0 +1,60 @@
+import type { ClaimCondition, IdentityProviderKind, IdentityProviderPlan } from '../core/plan.ts'
+import { describeKind } from '../identity/kinds.ts'
+import type { Draft } from './draft.ts'
+import type { Material } from './material.ts'
+import type { IdentityProviderConfig } from './schema-broker.ts'
+
+/** Settles whom users sign in with: what the configuration says, and for the rest what its kind says. */
+export function createIdentityProviderPlan(provider: IdentityProviderConfig, material: Material): IdentityProviderPlan {
+  const kind = settleKind(provider)
+  const described = describeKind(kind, { ...provider, oauth: createEndpoints(provider) })
+  const method = provider.client_authentication ?? described.clientAuthentication
+  return {
+    kind,
+    name: provider.name ?? described.name,
+    issuer: described.issuer,
+    oauth: described.oauth,
+    clientId: provider.client_id,
+    clientAuthentication: createClientAuthentication(method, provider, material),
+    scopes: provider.scopes ?? described.scopes,
+    authorizationParameters: { ...described.authorizationParameters, ...provider.authorization_parameters },
+    userinfo: described.userinfo ?? true,
+    notes: described.notes,
+    allowPrivateNetwork: provider.allow_private_network,
+    ca: material.findFile(provider.ca_file),
+    allow: described.allow ?? provider.allow,
+    grant: provider.grant?.map(({ claim, values, scopes }) => ({ when: createCondition(claim, values), scopes })),
+    tokenClaims: provider.token_claims,
+  }
+}
+
+/** The kind, where the configuration leaves it out. */
+export function settleKind({ kind, oauth }: Pick<Draft<IdentityProviderConfig>, 'kind' | 'oauth'>): IdentityProviderKind {
+  return kind ?? (oauth === undefined ? 'oidc' : 'oauth')
+}
+
+function createEndpoints({ oauth }: IdentityProviderConfig): IdentityProviderPlan['oauth'] {
+  return (
+    oauth && {
+      authorizationEndpoint: oauth.authorization_endpoint,
+      tokenEndpoint: oauth.token_endpoint,
+      userinfoEndpoint: oauth.userinfo_endpoint,
+      subjectClaim: oauth.subject_claim,
+    }
+  )
+}
+
+function createCondition(claim: string | undefined, values: readonly string[] | undefined): ClaimCondition | undefined {
+  return claim === undefined || values === undefined ? undefined : { claim, values }
+}
+
+function createClientAuthentication(
+  method: 'client_secret_basic' | 'client_secret_post' | 'none',
+  provider: IdentityProviderConfig,
+  material: Material,
+): IdentityProviderPlan['clientAuthentication'] {
+  if (method === 'none') return { method }
+  const secret = material.findSecret(provider.client_secret)
+  if (secret === undefined) throw new Error('the secret has not been checked')
+  return { method, secret }
+}

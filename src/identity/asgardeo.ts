@@ -1,0 +1,36 @@
+import { cutFinalSlash, type IdentityKind, type Place, type PlaceFlaw } from './kind.ts'
+
+const CLOUD = 'https://api.asgardeo.io'
+
+/** Asgardeo, or WSO2 Identity Server at `base_url`. Its issuer ends in `/oauth2/token`. */
+export const asgardeo: IdentityKind = {
+  needs: [['organization'], ['base_url'], ['issuer']],
+  takes: ['base_url'],
+  findFlaw,
+  describe: (place) => ({
+    name: 'Asgardeo',
+    issuer: place.issuer ?? `${findTenantBase(place)}/oauth2/token`,
+    scopes: ['openid', 'profile', 'email'],
+    clientAuthentication: 'client_secret_basic',
+    notes: [
+      'A refresh token comes with every sign-in when the application has that grant; the end of the session there ends it here.',
+    ],
+  }),
+}
+
+/**
+ * Base of an organization's endpoints, however it was written: with or without `/oauth2` or `/oauth2/token` at its end.
+ *
+ * @returns without a final slash
+ */
+export function findTenantBase({ organization, base_url: base = CLOUD }: Place): string {
+  const bare = cutFinalSlash(base).replace(/\/oauth2(?:\/token)?$/, '')
+  return organization === undefined ? bare : `${bare}/t/${encodeURIComponent(organization)}`
+}
+
+function findFlaw({ organization, base_url: base, issuer }: Place): PlaceFlaw | undefined {
+  if (issuer !== undefined && base !== undefined)
+    return { key: 'base_url', reason: 'has no use beside `issuer`, which begins with it', fix: 'Remove one of the two.' }
+  if (organization === undefined || base === undefined || !/\/t\/[^/]/.test(base)) return undefined
+  return { key: 'organization', reason: 'is in `base_url` already', fix: 'Remove one of the two.' }
+}
