@@ -85,7 +85,7 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
       await Promise.all(guarded.flatMap(({ upstreams }) => upstreams.map((upstream) => upstream.close(1000))))
       await issuers.close()
       await mounted?.close()
-      log.flush()
+      await log.end()
     },
   }
 }

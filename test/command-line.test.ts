@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { type IncomingMessage, request } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { answerJson, startRecordingUpstream } from './support/recording-upstream.ts'
@@ -30,14 +31,25 @@ interface Running {
   waitFor(pattern: RegExp): Promise<RegExpExecArray>
 }
 
-function start(argv: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
-  const child = spawn(process.execPath, [main, ...argv], { cwd: directory, env: { ...process.env, ...env } })
+interface Surroundings {
+  readonly env?: NodeJS.ProcessEnv
+  /** File descriptor for standard output. */
+  readonly stdout?: number
+}
+
+function start(argv: readonly string[], { env, stdout }: Surroundings = {}): Running {
+  const child = spawn(process.execPath, [main, ...argv], {
+    cwd: directory,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', stdout ?? 'pipe', 'pipe'],
+  })
   running.add(child)
   const written = { output: '', error: '' }
-  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+  child.stdout?.setEncoding('utf8').on('data', (chunk: string) => {
     written.output += chunk
   })
-  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+  const stderr = child.stderr as Readable
+  stderr.setEncoding('utf8').on('data', (chunk: string) => {
     written.error += chunk
   })
   const exit = once(child, 'close').then(([code]) => {
@@ -52,7 +64,7 @@ function start(argv: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
       for (;;) {
         const match = pattern.exec(written.error)
         if (match) return match
-        const ended = await Promise.race([once(child.stderr, 'data').then(() => false), exit.then(() => true)])
+        const ended = await Promise.race([once(stderr, 'data').then(() => false), exit.then(() => true)])
         if (ended && !pattern.test(written.error)) throw new Error(`ended without ${pattern}: ${written.error}`)
       }
     },
@@ -60,7 +72,7 @@ function start(argv: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
 }
 
 async function run(argv: readonly string[], env?: NodeJS.ProcessEnv) {
-  const { exit, written } = start(argv, env)
+  const { exit, written } = start(argv, env ? { env } : {})
   return { code: await exit, ...written }
 }
 
@@ -245,6 +257,32 @@ describe('serve', () => {
     expect(await proxy.exit).toBe(0)
   })
 
+  it.runIf(existsSync('/dev/full'))('serves on when there is no room for its log, and says so once', async () => {
+    const proxy = start([...server, '--port', '0'], { stdout: openSync('/dev/full', 'w') })
+    const [, url = ''] = await proxy.waitFor(/is listening on (\S+)\n/)
+    const refused = () => post(`${url}/mcp`, 'x', '{"jsonrpc":"2.0","id":1,"method":"ping"}')
+    expect((await refused()).status).toBe(401)
+    await proxy.waitFor(/The log cannot be written: ENOSPC/)
+    expect((await refused()).status).toBe(401)
+    proxy.child.kill('SIGTERM')
+    expect(await proxy.exit).toBe(0)
+    expect(proxy.written.error.match(/ENOSPC/g)).toHaveLength(1)
+  })
+
+  it.each(['json', 'pretty'])('serves on when nobody reads its log any more (%s)', async (format) => {
+    const file = write(
+      `unread-${format}.yaml`,
+      `listen: { port: 0 }\nissuers: [${issuer}]\nservers: [{ path: /mcp, upstream: "http://127.0.0.1:1/x" }]\nlog: { format: ${format} }\n`,
+    )
+    const proxy = start(['--config', file])
+    const [, url = ''] = await proxy.waitFor(/is listening on (\S+)\n/)
+    proxy.child.stdout?.destroy()
+    const refused = () => post(`${url}/mcp`, 'x', '{"jsonrpc":"2.0","id":1,"method":"ping"}')
+    for (let i = 0; i < 3; i++) expect((await refused()).status).toBe(401)
+    proxy.child.kill('SIGTERM')
+    expect(await proxy.exit).toBe(0)
+  })
+
   it('stops at once, with 1, at a second signal', async () => {
     const { proxy, answered } = await startBusy()
     proxy.child.kill('SIGTERM')
@@ -278,7 +316,7 @@ describe('serve', () => {
       'config.yaml',
       `listen: { port: 0 }\nissuers: [${issuer}]\nsession_key: { env: KEY }\nservers: [{ path: /here, upstream: "http://127.0.0.1:1/mcp", forward_access_token: true }]\n`,
     )
-    const proxy = start(['--debug'], { KEY: key })
+    const proxy = start(['--debug'], { env: { KEY: key } })
     await proxy.waitFor(/notice server here: forward_access_token/)
     proxy.child.kill('SIGTERM')
     expect(await proxy.exit).toBe(0)

@@ -1,10 +1,10 @@
 import pino, { type DestinationStream, type Logger, type LoggerOptions } from 'pino'
 import { prettyFactory } from 'pino-pretty'
 import type { LogPlan } from '../core/plan.ts'
+import { createLogOutput } from './log-output.ts'
 
-/** Bytes that are collected before they are written. A line waits for at most {@link flushMilliseconds}. */
-const bufferBytes = 64 * 1024
-const flushMilliseconds = 250
+/** File descriptor. */
+const standardOutput = 1
 
 /**
  * Control characters beyond ASCII's first, line separators, and what turns the direction of writing: JSON leaves them as they are,
@@ -17,8 +17,8 @@ export interface Log {
   readonly logger: Logger
   /** Takes a finished line of JSON, with its line end; undefined where lines are made pretty and need the logger. */
   readonly writeLine: ((line: string) => void) | undefined
-  /** Writes what is still collected. */
-  flush(): void
+  /** Writes what is still collected, for the last time. */
+  end(): Promise<void>
 }
 
 /**
@@ -44,13 +44,13 @@ function createPrettyLog(options: LoggerOptions, destination: DestinationStream 
   return {
     logger: pino(options, { write: (line) => destination.write(escapeObeyed(format(line))) }),
     writeLine: undefined,
-    flush: () => undefined,
+    end: async () => undefined,
   }
 }
 
 function createPlainLog(options: LoggerOptions, destination: DestinationStream): Log {
   const write = (line: string): void => destination.write(escapeObeyed(line))
-  return { logger: pino(options, { write }), writeLine: write, flush: () => undefined }
+  return { logger: pino(options, { write }), writeLine: write, end: async () => undefined }
 }
 
 /** They stand inside of strings only, where JSON has the same escape. */
@@ -58,16 +58,7 @@ function escapeObeyed(line: string): string {
   return line.replace(obeyed, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
-/** A write for every line would cost more than making it. */
 function createBufferedLog(options: LoggerOptions): Log {
-  const destination = pino.destination({ dest: 1, minLength: bufferBytes, maxWrite: 2 * bufferBytes, sync: false })
-  const timer = setInterval(() => destination.flush(), flushMilliseconds)
-  timer.unref()
-  return {
-    ...createPlainLog(options, destination),
-    flush() {
-      clearInterval(timer)
-      destination.flushSync()
-    },
-  }
+  const { write, end } = createLogOutput(standardOutput, escapeObeyed)
+  return { logger: pino(options, { write }), writeLine: write, end }
 }

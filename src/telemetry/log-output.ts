@@ -1,0 +1,95 @@
+import { write } from 'node:fs'
+
+/** Characters that are collected before they are written, and milliseconds that a line waits for that at most. */
+const collectedLength = 64 * 1024
+const flushMilliseconds = 250
+/** Characters that may wait for a reader of the log; what comes then is lost, rather than everybody's memory. */
+const mostCollected = 16 * 1024 * 1024
+/** Milliseconds after which a reader that took nothing is tried again, and for which the end of the process waits for it. */
+const retryMilliseconds = 50
+const endMilliseconds = 2000
+const troubleMilliseconds = 60_000
+
+/** Where the lines of the log go. */
+export interface LogOutput {
+  write(line: string): void
+  /** Writes what is still collected, for the last time. Resolves also when nobody takes it. */
+  end(): Promise<void>
+}
+
+/**
+ * Writes to a file descriptor in large pieces, since a write for every line costs more than making it. A full disk, or a reader that is
+ * slow or gone, costs lines, which standard error tells, and nothing else: it neither stops nor delays a request.
+ *
+ * @param change - what to do with the text before it is written, once for each piece
+ */
+export function createLogOutput(descriptor: number, change: (text: string) => string): LogOutput {
+  const trouble = createTroubleReport()
+  let collected = ''
+  let writing: Promise<void> | undefined
+  const pass = (): void => {
+    if (writing || collected === '') return
+    const piece = Buffer.from(change(collected))
+    collected = ''
+    writing = writePiece(descriptor, piece)
+      .catch((error: NodeJS.ErrnoException) => trouble.lost(piece.length, error.message))
+      .then(() => {
+        writing = undefined
+        if (collected.length >= collectedLength) pass()
+      })
+  }
+  const timer = setInterval(pass, flushMilliseconds).unref()
+  return {
+    write(line) {
+      if (collected.length > mostCollected) return trouble.lost(line.length, 'nobody takes it')
+      collected += line
+      if (collected.length >= collectedLength) pass()
+    },
+    async end() {
+      clearInterval(timer)
+      const deadline = performance.now() + endMilliseconds
+      while ((writing || collected !== '') && performance.now() < deadline) {
+        pass()
+        await Promise.race([writing, pause(retryMilliseconds)])
+      }
+    },
+  }
+}
+
+/** Writes all of it, however long it takes. Rejects when the descriptor takes no more. */
+async function writePiece(descriptor: number, piece: Buffer): Promise<void> {
+  for (let rest = piece; rest.length > 0; ) {
+    const written = await writeOnce(descriptor, rest)
+    if (written === 0) await pause(retryMilliseconds)
+    rest = rest.subarray(written)
+  }
+}
+
+/** Resolves with the number of bytes that were taken: none where a pipe is full. */
+function writeOnce(descriptor: number, bytes: Buffer): Promise<number> {
+  return new Promise((resolve, reject) => {
+    write(descriptor, bytes, (error, written) => {
+      if (!error) resolve(written)
+      else if (error.code === 'EAGAIN' || error.code === 'EINTR') resolve(0)
+      else reject(error)
+    })
+  })
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds))
+}
+
+/** Says what became of the log, once a minute while it goes on. */
+function createTroubleReport() {
+  let quietUntil = 0
+  let lostBytes = 0
+  return {
+    lost(bytes: number, why: string): void {
+      lostBytes += bytes
+      if (performance.now() < quietUntil) return
+      quietUntil = performance.now() + troubleMilliseconds
+      process.stderr.write(`The log cannot be written: ${why}. Bytes lost until now: ${lostBytes}\n`)
+    },
+  }
+}
