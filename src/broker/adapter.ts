@@ -107,10 +107,11 @@ function isInGrace(payload: AdapterPayload | undefined, { now, refreshGraceSecon
 }
 
 /**
- * Marks a code or token as used. Of several who use a code at the same moment, one is first; the others are told what everybody is who
- * comes later, and what the code led to ends (RFC 6749 §4.1.2).
+ * Marks a code or token as used. Of several who use one at the same moment, one is first; the others are told what everybody is who
+ * comes later, and what it led to ends (RFC 6749 §4.1.2, RFC 9700 §4.14.2) – but for a refresh token within its grace.
  */
-async function consume(kind: string, id: string, { store, now }: AdapterOptions): Promise<void> {
+async function consume(kind: string, id: string, options: AdapterOptions): Promise<void> {
+  const { store, now } = options
   const key = hashId(id)
   const text = await store.find(kind, key)
   const payload = text === undefined ? undefined : (JSON.parse(text) as AdapterPayload)
@@ -119,7 +120,13 @@ async function consume(kind: string, id: string, { store, now }: AdapterOptions)
     text !== undefined &&
     payload?.consumed === undefined &&
     (await store.replace(kind, key, text, JSON.stringify({ ...payload, consumed })))
-  if (isFirst || kind === 'RefreshToken') return
+  if (isFirst || (kind === 'RefreshToken' && (await isStillInGrace(key, options)))) return
   if (payload?.grantId !== undefined) await store.deleteGroup(groupOfGrant(payload.grantId))
   throw new errors.InvalidGrant(`${kind} already consumed`)
+}
+
+/** Asked anew: whoever was first may have been so just now. */
+async function isStillInGrace(key: string, options: AdapterOptions): Promise<boolean> {
+  const text = await options.store.find('RefreshToken', key)
+  return text !== undefined && isInGrace(JSON.parse(text) as AdapterPayload, options)
 }

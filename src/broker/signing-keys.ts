@@ -19,7 +19,7 @@ interface StoredKey {
 
 /** The keys that the broker signs with, and that its tokens are verified with without asking anybody. */
 export interface SigningKeys {
-  /** Private keys, the one to sign with first; never empty. */
+  /** Private keys, the one to sign with first; never empty. The others are published: those of before, and the one that comes next. */
   readonly current: readonly [SigningJwk, ...SigningJwk[]]
   /** For the resource server's side. */
   readonly verification: IssuerKeys
@@ -40,7 +40,9 @@ export interface SigningKeysOptions {
 const ALGORITHM = 'ES256'
 const MOST_KEYS = 50
 /** An unknown key id may be that of a key which another process just made; strangers must not have us look for it all the time. */
-const LOOK_INTERVAL_MS = 5_000
+const LOOK_INTERVAL_MS = 1_000
+/** How long a key is published before it signs: others keep key sets, and every process of ours renews them in less than this. */
+const AHEAD_SECONDS = 3600
 /** How long an old key is published beyond the life of the last token that it signed. */
 const OVERLAP_SECONDS = 3600
 
@@ -75,17 +77,43 @@ export async function openSigningKeys(options: SigningKeysOptions): Promise<Sign
 
 async function loadKeys(
   vault: Vault<StoredKey>,
-  { signingKeySeconds, accessTokenSeconds }: SigningKeysOptions,
+  options: SigningKeysOptions,
   clock: Clock,
 ): Promise<[SigningJwk, ...SigningJwk[]]> {
-  const stored = [...(await vault.list(MOST_KEYS))].sort((one, other) => other.createdAt - one.createdAt)
+  const stored = sortByAge(await vault.list(MOST_KEYS))
   const [newest] = stored
-  if (newest !== undefined && clock.wall() < newest.createdAt + signingKeySeconds * 1000)
-    return [newest.jwk, ...stored.slice(1).map(({ jwk }) => jwk)]
-  const jwk = await createSigningKey()
+  if (newest === undefined || clock.wall() >= newest.createdAt + (options.signingKeySeconds - settleAhead(options)) * 1000) {
+    stored.unshift(await addKey(vault, options, clock))
+  }
+  return putSigningFirst(stored, clock.wall() - settleAhead(options) * 1000)
+}
+
+/** Newest first. Of those that processes made at the same moment, all processes take the same. */
+function sortByAge(keys: readonly StoredKey[]): StoredKey[] {
+  return keys.toSorted((one, other) => other.createdAt - one.createdAt || (one.jwk.kid < other.jwk.kid ? -1 : 1))
+}
+
+/** A key that lives shortly can't be published for long. */
+function settleAhead({ signingKeySeconds }: SigningKeysOptions): number {
+  return Math.min(AHEAD_SECONDS, signingKeySeconds / 2)
+}
+
+/** The newest key that was published for long enough signs; the very first has nobody to wait for. */
+function putSigningFirst(stored: readonly StoredKey[], publishedBefore: number): [SigningJwk, ...SigningJwk[]] {
+  const signing = stored.find(({ createdAt }) => createdAt <= publishedBefore) ?? stored.at(-1)
+  if (signing === undefined) throw new Error('there is no signing key')
+  return [signing.jwk, ...stored.filter((key) => key !== signing).map(({ jwk }) => jwk)]
+}
+
+async function addKey(
+  vault: Vault<StoredKey>,
+  { signingKeySeconds, accessTokenSeconds }: SigningKeysOptions,
+  clock: Clock,
+): Promise<StoredKey> {
+  const key: StoredKey = { jwk: await createSigningKey(), createdAt: clock.wall() }
   const livesFor = signingKeySeconds + accessTokenSeconds + OVERLAP_SECONDS
-  await vault.put(jwk.kid, { jwk, createdAt: clock.wall() }, { expiresAt: clock.wall() + livesFor * 1000 })
-  return [jwk, ...stored.map((old) => old.jwk)]
+  await vault.put(key.jwk.kid, key, { expiresAt: clock.wall() + livesFor * 1000 })
+  return key
 }
 
 async function createSigningKey(): Promise<SigningJwk> {

@@ -1,0 +1,169 @@
+// Keys change while everything goes on: those that sign, and those that encrypt what is kept.
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { decodeProtectedHeader } from 'jose'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { SAMPLE_USERS } from '../../demo/authorization-server/users.ts'
+import { type AuthorizationServer, startAuthorizationServer } from '../../demo/authorization-server.ts'
+import { type ExampleMcpServer, startMcpServer } from '../../demo/mcp-server.ts'
+import { createSeal } from '../../src/broker/seal.ts'
+import { openSigningKeys } from '../../src/broker/signing-keys.ts'
+import { createMemoryStore } from '../../src/store/memory-store.ts'
+import { callMcp, createRawClient, obtainTokens, type RawClient, readJson, refresh } from '../support/broker-client.ts'
+import { BROKER_CLIENT, BROKER_CLIENT_ID, BROKER_CLIENT_SECRET } from '../support/broker-stage.ts'
+import { createFakeClock } from '../support/fake-clock.ts'
+import { findFreePort, startTestProxy, type TestProxy } from '../support/proxy.ts'
+
+const [alice] = SAMPLE_USERS
+
+describe('the keys that sign', () => {
+  const HOUR = 3_600_000
+
+  function open() {
+    const clock = createFakeClock()
+    const store = createMemoryStore(() => clock.wall())
+    const seal = createSeal([randomBytes(32)])
+    const options = { store, seal, signingKeySeconds: 24 * 3600, accessTokenSeconds: 600, clock }
+    return { clock, openProcess: () => openSigningKeys(options) }
+  }
+  const kidsOf = (keys: readonly { readonly kid: string }[]) => keys.map(({ kid }) => kid)
+
+  it('are published an hour before they sign, and until the last token that they signed has ended', async () => {
+    const { clock, openProcess } = open()
+    const keys = await openProcess()
+    const first = keys.current[0].kid
+    clock.advance(23 * HOUR)
+    expect(await keys.renew()).toBe(true)
+    expect(keys.current[0].kid).toBe(first)
+    expect(keys.current).toHaveLength(2)
+    const second = keys.current[1]?.kid ?? ''
+    clock.advance(HOUR - 1)
+    expect(await keys.renew()).toBe(false)
+    clock.advance(1)
+    expect(await keys.renew()).toBe(true)
+    expect(kidsOf(keys.current)).toEqual([second, first])
+    expect(keys.verification.findKey(first, 'ES256')).toBeDefined()
+    // Its last token ends ten minutes later, and every clock differs a little.
+    clock.advance(600_000)
+    await keys.renew()
+    expect(kidsOf(keys.current)).toContain(first)
+    clock.advance(2 * HOUR)
+    await keys.renew()
+    expect(kidsOf(keys.current)).not.toContain(first)
+  })
+
+  it('are the same for processes that begin and renew at the same moment', async () => {
+    const { clock, openProcess } = open()
+    const [one, other] = await Promise.all([openProcess(), openProcess()])
+    for (let hours = 0; hours < 60; hours += 1) {
+      clock.advance(HOUR)
+      await Promise.all([one.renew(), other.renew()])
+      await Promise.all([one.renew(), other.renew()])
+      expect(one.current[0].kid).toBe(other.current[0].kid)
+    }
+  })
+
+  it('are found by another process that has not renewed yet', async () => {
+    const { clock, openProcess } = open()
+    const [one, other] = await Promise.all([openProcess(), openProcess()])
+    clock.advance(2000)
+    for (const kid of [...kidsOf(one.current), ...kidsOf(other.current)]) {
+      expect(await one.verification.findKey(kid, 'ES256')).toBeDefined()
+      clock.advance(2000)
+      expect(await other.verification.findKey(kid, 'ES256')).toBeDefined()
+    }
+  })
+})
+
+describe('a proxy that starts again', { timeout: 30_000 }, () => {
+  let identityProvider: AuthorizationServer
+  let mcpServer: ExampleMcpServer
+  let folder: string
+  let port: number
+  let origin: string
+  let proxy: TestProxy | undefined
+  let client: RawClient
+  const [oldKey, newKey] = [randomBytes(32).toString('base64'), randomBytes(32).toString('base64')]
+
+  beforeAll(async () => {
+    ;[identityProvider, mcpServer] = await Promise.all([startAuthorizationServer({ clients: [BROKER_CLIENT] }), startMcpServer()])
+  })
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'keys-'))
+    port = await findFreePort()
+    origin = `http://localhost:${port}`
+  })
+  afterEach(async () => {
+    vi.useRealTimers()
+    await proxy?.close()
+    proxy = undefined
+    rmSync(folder, { recursive: true, force: true })
+  })
+  afterAll(async () => {
+    await Promise.all([identityProvider?.close(), mcpServer?.close()])
+  })
+
+  async function start(...keys: string[]): Promise<void> {
+    await proxy?.close()
+    const env = Object.fromEntries(keys.map((key, index) => [`KEY_${index}`, key]))
+    const config = {
+      public_url: origin,
+      listen: { port },
+      identity_provider: {
+        issuer: identityProvider.issuer,
+        client_id: BROKER_CLIENT_ID,
+        client_secret: { env: 'PROVIDER_SECRET' },
+      },
+      broker: {
+        store: { kind: 'sqlite' as const, path: join(folder, 'broker.db') },
+        encryption_keys: Object.keys(env).map((name) => ({ env: name })),
+        signing_key_seconds: 4 * 3600,
+        access_token_seconds: 8 * 3600,
+      },
+      servers: [{ name: 'example', path: '/mcp', upstream: mcpServer.streamableHttpUrl, scopes: ['mcp:tools'] }],
+    }
+    proxy = await startTestProxy(config, { PROVIDER_SECRET: BROKER_CLIENT_SECRET, ...env })
+  }
+  const publishedKids = async (): Promise<string[]> => {
+    const { keys } = await readJson(await fetch(`${origin}/jwks`))
+    return keys.map(({ kid }: { kid: string }) => kid)
+  }
+  const kidOf = (token: string) => String(decodeProtectedHeader(token).kid)
+  const later = (seconds: number) => vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + seconds * 1000 })
+
+  it('signs with the next key only after that was published, and old tokens go on being good', async () => {
+    await start(oldKey)
+    client = await createRawClient(origin)
+    const first = await obtainTokens(origin, client, alice)
+    later(3.5 * 3600)
+    await start(oldKey)
+    expect(await publishedKids()).toHaveLength(2)
+    const second = await readJson(await refresh(origin, client, first.refresh_token))
+    expect(kidOf(second.access_token)).toBe(kidOf(first.access_token))
+    const [next] = (await publishedKids()).filter((kid) => kid !== kidOf(first.access_token))
+    later(3600)
+    await start(oldKey)
+    const third = await readJson(await refresh(origin, client, second.refresh_token))
+    expect(kidOf(third.access_token)).toBe(next)
+    for (const { access_token: token } of [first, second, third]) expect(await callMcp(`${origin}/mcp`, token)).toBe(200)
+  })
+
+  it('reads what the old encryption key encrypted, and asks to sign in again when that is gone', async () => {
+    await start(oldKey)
+    client = await createRawClient(origin)
+    const first = await obtainTokens(origin, client, alice)
+    await start(newKey, oldKey)
+    expect(await callMcp(`${origin}/mcp`, first.access_token)).toBe(200)
+    const second = await readJson(await refresh(origin, client, first.refresh_token))
+    expect(await callMcp(`${origin}/mcp`, second.access_token)).toBe(200)
+    await start(newKey)
+    expect(await callMcp(`${origin}/mcp`, second.access_token)).toBe(401)
+    const refused = await refresh(origin, client, second.refresh_token)
+    expect([refused.status, await readJson(refused)]).toMatchObject([400, { error: 'invalid_grant' }])
+    const again = await obtainTokens(origin, client, alice)
+    expect(await callMcp(`${origin}/mcp`, again.access_token)).toBe(200)
+    expect(proxy?.log.records().filter(({ code }) => code === 'internal_error')).toEqual([])
+  })
+})
