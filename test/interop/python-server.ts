@@ -16,14 +16,22 @@ export interface PythonServer {
 
 const SCRIPTS = { fastmcp: 'fastmcp_server.py', v1: 'v1_server.py' } as const
 
+function findScript(generation: PythonGeneration): string {
+  return fileURLToPath(new URL(`./python/${SCRIPTS[generation]}`, import.meta.url))
+}
+
+/** The command that starts a FastMCP server which speaks over its standard streams. */
+export function createStdioCommand(python: string, generation: PythonGeneration): string[] {
+  return [python, '-B', findScript(generation), 'stdio']
+}
+
 /** Starts a FastMCP server as a process of its own on a free port of 127.0.0.1, and waits until it listens. */
 export async function startPythonServer(
   python: string,
   generation: PythonGeneration,
   transport: PythonTransport,
 ): Promise<PythonServer> {
-  const script = fileURLToPath(new URL(`./python/${SCRIPTS[generation]}`, import.meta.url))
-  const child = spawn(python, [script, transport], {
+  const child = spawn(python, [findScript(generation), transport], {
     env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1', PYTHONUNBUFFERED: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -1,6 +1,8 @@
 """What both generations of FastMCP servers offer: the same words, registered with whichever server is given."""
 
 import asyncio
+import json
+import os
 import sys
 
 
@@ -15,6 +17,16 @@ def register(server, context_type, find_headers):
         """Nobody in these tests may call it"""
         print("delete_everything was called", file=sys.stderr, flush=True)
         return "Everything is gone"
+
+    @server.tool()
+    def process_id() -> str:
+        """Which process it is"""
+        return str(os.getpid())
+
+    @server.tool()
+    def environment() -> str:
+        """What it was started with"""
+        return json.dumps(dict(os.environ))
 
     async def count(steps: int, context) -> str:
         for step in range(1, steps + 1):

@@ -1,4 +1,4 @@
-"""A FastMCP server of the official SDK's first generation. Usage: v1_server.py http|sse. Listens on a free port of 127.0.0.1."""
+"""A FastMCP server of the official SDK's first generation. Usage: v1_server.py http|sse|stdio. Listens on a free port of 127.0.0.1, or to its input."""
 
 import sys
 
@@ -7,4 +7,4 @@ from mcp.server.fastmcp import Context, FastMCP
 
 server = FastMCP("v1-example", host="127.0.0.1", port=0)
 register(server, Context, lambda context: context.request_context.request.headers)
-server.run(transport="sse" if sys.argv[1] == "sse" else "streamable-http")
+server.run(transport="streamable-http" if sys.argv[1] == "http" else sys.argv[1])
