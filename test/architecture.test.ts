@@ -28,7 +28,8 @@ const architecture: Architecture = {
     // For the type of a destination of log lines, which is part of its public API.
     homeOf: ['pino'],
   },
-  cli: { mayImport: ['app.ts', 'config', 'core'], homeOf: [] },
+  doctor: { mayImport: ['core', 'mcp', 'oauth', 'upstream'], homeOf: [] },
+  cli: { mayImport: ['app.ts', 'config', 'core', 'doctor'], homeOf: [] },
 }
 
 const folder = new URL('../src/', import.meta.url).pathname

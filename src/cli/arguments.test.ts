@@ -6,7 +6,7 @@ const parse = (...argv: string[]) => {
   return { ...rest, values: Object.fromEntries(values) }
 }
 
-const plain = { command: 'serve', debug: false, stdio: false, server: undefined, file: undefined, values: {} }
+const plain = { command: 'serve', debug: false, stdio: false, server: undefined, file: undefined, json: false, values: {} }
 
 describe('the command line', () => {
   it('serves unless another command is named', () => {

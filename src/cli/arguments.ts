@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { findNearest } from '../config/nearest.ts'
 import { FLAGS, type FlagName, GO_FLAGS } from './flags.ts'
 
-export const COMMANDS = ['serve', 'check', 'schema', 'errors', 'migrate'] as const
+export const COMMANDS = ['serve', 'check', 'schema', 'errors', 'migrate', 'doctor'] as const
 
 /** The command line cannot be understood. */
 export class UsageError extends Error {}
@@ -19,6 +19,8 @@ export interface Arguments {
   readonly server: readonly string[] | undefined
   /** The file of `migrate`. */
   readonly file: string | undefined
+  /** Whether the result is wanted as JSON. */
+  readonly json: boolean
 }
 
 type Token = NonNullable<ReturnType<typeof parseArgs>['tokens']>[number]
@@ -45,12 +47,11 @@ export function parseArguments(argv: readonly string[]): Arguments {
   if (flags.has('help')) return { ...nothing, command: 'help' }
   if (flags.has('version')) return { ...nothing, command: 'version' }
   const read = { ...readCommand(tokens, given), server }
-  if (server && read.command !== 'serve' && read.command !== 'check')
-    throw new UsageError(`The command ${read.command} takes no \`-- command …\`.`)
+  if (server && !isConfigured(read.command)) throw new UsageError(`The command ${read.command} takes no \`-- command …\`.`)
   return read
 }
 
-const nothing = { values: new Map(), debug: false, stdio: false, server: undefined, file: undefined }
+const nothing = { values: new Map(), debug: false, stdio: false, server: undefined, file: undefined, json: false }
 
 /** What stands behind `--` belongs to somebody else, flags and all. */
 function splitAtDashes(argv: readonly string[]): readonly [own: readonly string[], server: readonly string[] | undefined] {
@@ -87,15 +88,36 @@ function readCommand(tokens: readonly Token[], given: readonly OptionToken[]): O
       `Unknown command ${JSON.stringify(word)}.${nearest === undefined ? ' See --help.' : ` Did you mean ${nearest}?`}`,
     )
   }
-  const [file, ...surplus] = command === 'migrate' ? rest : [undefined, ...rest]
+  const [file, ...surplus] = command === 'migrate' || command === 'doctor' ? rest : [undefined, ...rest]
   if (command === 'migrate' && file === undefined) throw new UsageError('Name the file to translate: migrate config.yaml.')
   if (surplus.length > 0) throw new UsageError(`Unexpected argument ${JSON.stringify(surplus[0])}. See --help.`)
   refuseLaterFlags(given)
-  const takesFlags = command === 'serve' || command === 'check'
-  const [first] = given
-  if (first && !takesFlags) throw new UsageError(`The command ${command} takes no flags, but --${first.name} was given.`)
+  checkFlags(command, given)
   const isSet = (name: FlagName) => given.some((token) => checkName(token) === name && isOn(token))
-  return { command, values: readValues(given), debug: isSet('debug'), stdio: isSet('stdio'), file }
+  const switches = { debug: isSet('debug'), stdio: isSet('stdio'), json: isSet('json') }
+  return { command, values: settleFile(command, file, readValues(given)), ...switches, file }
+}
+
+/** `doctor FILE` is short for `doctor --config FILE`. */
+function settleFile(command: string, file: string | undefined, values: Map<FlagName, string[]>): Map<FlagName, string[]> {
+  if (command !== 'doctor' || file === undefined) return values
+  if (values.has('config')) throw new UsageError(`Unexpected argument ${JSON.stringify(file)} beside --config.`)
+  return values.set('config', [file])
+}
+
+/** Whether a command works on a configuration, from a file or from flags. */
+function isConfigured(command: string): boolean {
+  return command === 'serve' || command === 'check' || command === 'doctor'
+}
+
+function checkFlags(command: string, given: readonly OptionToken[]): void {
+  const [first] = given
+  if (first && !isConfigured(command))
+    throw new UsageError(`The command ${command} takes no flags, but --${first.name} was given.`)
+  for (const { name } of given) {
+    const only = FLAGS.find((flag) => flag.name === name)?.only
+    if (only !== undefined && only !== command) throw new UsageError(`--${name} is for the command ${only}.`)
+  }
 }
 
 function refuseLaterFlags(given: readonly OptionToken[]): void {

@@ -10,6 +10,8 @@ export type FlagName =
   | 'audience'
   | 'scope'
   | 'log-format'
+  | 'token'
+  | 'json'
   | 'debug'
   | 'help'
   | 'version'
@@ -22,6 +24,8 @@ interface Flag {
   /** What the flag takes, for the help text; undefined for switches. */
   readonly value?: string
   readonly repeats?: boolean
+  /** The command that takes it, where others don't. */
+  readonly only?: 'doctor' | 'init'
   readonly help: string
 }
 
@@ -39,6 +43,8 @@ export const FLAGS: readonly Flag[] = [
   { name: 'scope', value: 'S', repeats: true, help: 'without a file: scope that every request needs' },
   { name: 'log-format', value: 'F', help: 'json, pretty or auto' },
   { name: 'debug', help: 'log more' },
+  { name: 'token', value: 'FILE', only: 'doctor', help: 'doctor: file with an access token to try; - is standard input' },
+  { name: 'json', only: 'doctor', help: 'doctor: print the findings as JSON' },
   { name: 'help', help: 'this text' },
   { name: 'version', help: 'the version' },
   { name: 'demo', help: 'not supported by this version yet' },

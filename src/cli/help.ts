@@ -6,12 +6,13 @@ const COMMANDS: readonly (readonly [name: string, what: string])[] = [
   ['check', 'check the configuration and print the table of routes'],
   ['schema', 'print the JSON Schema of the configuration file'],
   ['errors', 'print the catalogue of errors'],
+  ['doctor [FILE]', 'ask issuers, MCP servers and the public URL, and say what is wrong and which clients will connect'],
   ['migrate FILE', "print a configuration of the Go proxy's format in this one's"],
 ]
 
 export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] = [
-  ['0', 'done; serve: stopped by a signal, after running requests have finished'],
-  ['1', 'failure at run time: port in use, no permission; serve: stopped by a second signal'],
+  ['0', 'done; serve: stopped by a signal, after running requests have finished; doctor: no problem was found'],
+  ['1', 'failure at run time: port in use, no permission; serve: stopped by a second signal; doctor: there are problems'],
   ['2', 'mistake on the command line or in the configuration, or something that this version does not support'],
 ]
 
@@ -29,7 +30,7 @@ export function formatHelp(): string {
     'Commands:',
     ...indent(COMMANDS.map(([name, what]) => [[name], [what]])),
     '',
-    'Flags of serve and check:',
+    'Flags of serve, check and doctor:',
     ...indent(flags),
     '',
     'Exit codes:',

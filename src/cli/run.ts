@@ -1,6 +1,7 @@
 import { ConfigError, formatProblem } from '../config/problem.ts'
 import { type Arguments, parseArguments, UsageError } from './arguments.ts'
 import { printCheck, printErrors, printMigration, printSchema } from './commands.ts'
+import { runDoctor } from './doctor.ts'
 import { formatHelp } from './help.ts'
 import { serve } from './serve.ts'
 import { chooseSource, type Surroundings } from './source.ts'
@@ -47,6 +48,8 @@ async function runCommand(args: Arguments, surroundings: Surroundings, terminal:
     case 'check':
       printCheck(chooseSource(args, surroundings), terminal)
       return 0
+    case 'doctor':
+      return runDoctor(args, chooseSource(args, surroundings), terminal)
     case 'serve':
       return serve(chooseSource(args, surroundings), terminal)
   }

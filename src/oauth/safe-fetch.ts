@@ -26,8 +26,12 @@ export interface OutboundRequest {
 
 /** A request whose answer may have any status, for protocols that tell errors by it. */
 export interface RawRequest extends Omit<OutboundRequest, 'form'> {
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'HEAD' | 'OPTIONS' | 'DELETE'
   readonly body?: string
+  /** Gives a redirect as the answer that it is, for whoever wants to know of it. It is not followed either way. */
+  readonly showRedirects?: boolean
+  /** Whether what has come of the body is all that is wanted: event streams have no end. */
+  readonly isEnough?: (bytes: Buffer) => boolean
 }
 
 export interface RawAnswer {
@@ -199,17 +203,22 @@ async function exchange(target: URL, request: RawRequest, dispatcher: Dispatcher
       body: body ?? null,
       signal: signal === undefined ? deadline : AbortSignal.any([deadline, signal]),
     })
-    return await readAnswer(target, response)
+    return await readAnswer(target, response, request)
   } catch (error) {
     if (!deadline.aborted) throw error
     throw new Error(`${target.host}: no complete answer within ${DEADLINE_MS / 1000} s`)
   }
 }
 
-async function readAnswer(target: URL, { statusCode, headers, body }: Dispatcher.ResponseData): Promise<RawAnswer> {
+async function readAnswer(
+  target: URL,
+  { statusCode, headers, body }: Dispatcher.ResponseData,
+  { showRedirects, isEnough }: RawRequest,
+): Promise<RawAnswer> {
   try {
-    checkResponse(target, statusCode, headers)
-    const bytes = await readBody(target, body)
+    if (showRedirects !== true) refuseRedirect(target, statusCode, headers)
+    refuseEncoding(target, headers)
+    const bytes = await readBody(target, body, isEnough)
     const fields = Object.entries(headers).map(([name, value]) => [name, joinHeader(value) ?? ''])
     return { status: statusCode, headers: Object.fromEntries(fields), bytes }
   } finally {
@@ -218,13 +227,16 @@ async function readAnswer(target: URL, { statusCode, headers, body }: Dispatcher
   }
 }
 
-function checkResponse(target: URL, status: number, headers: Dispatcher.ResponseData['headers']): void {
+function refuseRedirect(target: URL, status: number, { location }: Dispatcher.ResponseData['headers']): void {
+  if (status < 300 || status >= 400 || location === undefined) return
   const where = `${target.host}${target.pathname}`
-  if (status >= 300 && status < 400 && headers.location !== undefined) {
-    throw new Error(`${where}: redirects to ${findHost(joinHeader(headers.location), target)}, which is not followed`)
-  }
+  throw new Error(`${where}: redirects to ${findHost(joinHeader(location), target)}, which is not followed`)
+}
+
+function refuseEncoding(target: URL, headers: Dispatcher.ResponseData['headers']): void {
   const encoding = joinHeader(headers['content-encoding']) ?? 'identity'
-  if (encoding.toLowerCase() !== 'identity') throw new Error(`${where}: compressed although identity was asked for`)
+  if (encoding.toLowerCase() === 'identity') return
+  throw new Error(`${target.host}${target.pathname}: compressed although identity was asked for`)
 }
 
 function parseJsonAnswer(target: URL, { status, headers, bytes }: RawAnswer): JsonAnswer {
@@ -242,13 +254,14 @@ function joinHeader(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value.join(', ') : value
 }
 
-async function readBody(target: URL, body: AsyncIterable<Buffer>): Promise<Buffer> {
+async function readBody(target: URL, body: AsyncIterable<Buffer>, isEnough?: RawRequest['isEnough']): Promise<Buffer> {
   const chunks: Buffer[] = []
   let length = 0
   for await (const chunk of body) {
     length += chunk.length
     if (length > MAX_BODY_BYTES) throw new Error(`${target.host}${target.pathname}: more than ${MAX_BODY_BYTES / 1024} KiB`)
     chunks.push(chunk)
+    if (isEnough?.(Buffer.concat(chunks, length))) break
   }
   return Buffer.concat(chunks, length)
 }

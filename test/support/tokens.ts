@@ -32,6 +32,8 @@ export interface TestIssuer {
   setOutage(outage: Outage): Promise<void>
   /** Members of the metadata beside or instead of the usual ones; `undefined` leaves one out. */
   setMetadata(members: Record<string, unknown>): void
+  /** Header fields of its answers beside or instead of the usual ones. */
+  setHeaders(headers: Record<string, string>): void
   /** How tokens are introspected (RFC 7662). Default: none is active. */
   setIntrospection(
     answer: (form: URLSearchParams, authorization: string | undefined) => IntrospectionAnswer | Promise<IntrospectionAnswer>,
@@ -67,12 +69,14 @@ export async function startIssuer(options: IssuerOptions = {}): Promise<TestIssu
   let published: Record<string, unknown>[] = []
   let outage: Outage = 'none'
   let metadata: Record<string, unknown> = {}
+  let fields: Record<string, string> = {}
   let introspect: Parameters<TestIssuer['setIntrospection']>[0] = () => ({ active: false })
   let key = await createKey(algorithm)
   let keys = [key]
 
   const server = createServer((request, response) => {
     requests.push(request.url ?? '')
+    for (const [name, value] of Object.entries(fields)) response.setHeader(name, value)
     if (spoil(outage, response)) return
     if (request.url === `${path}/introspect`) {
       let form = ''
@@ -128,6 +132,9 @@ export async function startIssuer(options: IssuerOptions = {}): Promise<TestIssu
     },
     setMetadata: (members) => {
       metadata = members
+    },
+    setHeaders: (headers) => {
+      fields = headers
     },
     setIntrospection: (answer) => {
       introspect = answer

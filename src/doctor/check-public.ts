@@ -1,0 +1,231 @@
+import type { Plan } from '../core/plan.ts'
+import { isTlsFailure } from './failure.ts'
+import type { Finding, Findings } from './finding.ts'
+import { escapeObeyed, quoteForeign } from './foreign-text.ts'
+import { type EndpointSight, formatMetadataUrl, PREFLIGHT_HEADERS, PREFLIGHT_ORIGIN, type PublicSight } from './look-public.ts'
+
+/** Whether the public URL leads to this proxy and nothing on the way changes what it says. */
+export function checkPublicUrl(sight: PublicSight, plan: Plan, about: Findings): Finding[] {
+  return [
+    ...checkScheme(plan, about),
+    ...checkCertificate(sight, about),
+    ...sight.endpoints.flatMap((endpoint) => checkEndpoint(endpoint, sight, plan, about)),
+  ]
+}
+
+function checkScheme({ publicUrl }: Plan, about: Findings): Finding[] {
+  const { protocol, hostname } = new URL(publicUrl)
+  if (protocol === 'https:' || hostname === 'localhost' || /^127\./.test(hostname) || hostname === '[::1]') return []
+  return [
+    about.problem(
+      'public_url_insecure',
+      'It is http: access tokens travel in the open, and most clients refuse it.',
+      'Serve https (`listen.tls`, or a load balancer that ends TLS), and write https in `public_url`.',
+    ),
+  ]
+}
+
+const DAY_MS = 86_400_000
+
+function checkCertificate({ certificate }: PublicSight, about: Findings): Finding[] {
+  if (certificate === undefined) return []
+  if ('failure' in certificate) {
+    if (!isTlsFailure(certificate.failure)) return []
+    return [
+      about.problem(
+        'certificate_invalid',
+        `Its certificate does not verify: ${certificate.failure.reason}.`,
+        certificate.failure.fix,
+      ),
+    ]
+  }
+  const days = Math.floor((certificate.end - Date.now()) / DAY_MS)
+  if (days < 14)
+    return [
+      about.warning(
+        'certificate_ends',
+        `Its certificate ends in ${days} ${days === 1 ? 'day' : 'days'}.`,
+        'Renew it, and see why that did not happen by itself.',
+      ),
+    ]
+  return [about.ok('certificate', `Its certificate is valid for another ${days} days.`)]
+}
+
+function checkEndpoint(endpoint: EndpointSight, sight: PublicSight, plan: Plan, about: Findings): Finding[] {
+  const { first } = endpoint
+  if ('failure' in first) return [explainSilence(endpoint, sight, about)]
+  if (first.answer.status !== 401) return [explainAnswer(endpoint, first.answer, about)]
+  return [
+    checkChallenge(endpoint, plan, about),
+    ...checkResourceMetadata(endpoint, plan, about),
+    ...checkHead(endpoint, about),
+    ...checkPreflight(endpoint, about),
+  ]
+}
+
+function explainSilence({ endpoint, first }: EndpointSight, { isListening }: PublicSight, about: Findings): Finding {
+  const failure = 'failure' in first ? first.failure : undefined
+  const says = `Nothing answers at ${endpoint.resource} (${failure?.reason ?? ''}).`
+  if (failure !== undefined && isTlsFailure(failure)) return about.problem('public_url_tls', says, failure.fix)
+  if (isListening) {
+    return about.problem(
+      'public_url_elsewhere',
+      `${says} The proxy runs on this machine, but its public URL does not lead to it.`,
+      `${failure?.fix ?? ''} Correct \`public_url\`, or the DNS or load balancer in front.`,
+    )
+  }
+  return about.skipped('not_running', `${says} What clients see there is not checked: start the proxy, and run doctor again.`)
+}
+
+function explainAnswer(
+  { endpoint }: EndpointSight,
+  { status, headers, bytes }: { status: number; headers: Readonly<Record<string, string>>; bytes: Buffer },
+  about: Findings,
+): Finding {
+  const { resource } = endpoint
+  const text = bytes.toString('utf8')
+  if (status >= 300 && status < 400) {
+    return about.problem(
+      'public_url_redirects',
+      `${resource} redirects to ${quoteForeign(headers.location)}. Clients do not follow that with their requests.`,
+      'Serve it without a redirect, or set `public_url` and `path` to where it leads if that is what clients should use.',
+    )
+  }
+  if (text.includes('host_denied')) {
+    return about.problem(
+      'host_denied',
+      `The proxy refuses the host name of ${resource}.`,
+      'The running proxy has another `public_url`: restart it with this configuration, or add the host to `allowed_hosts`.',
+    )
+  }
+  if (/html/i.test(headers['content-type'] ?? '')) {
+    return about.problem(
+      'public_url_page',
+      `${resource} answers with a web page (status ${status}), not as the proxy does.`,
+      'Something else answers there, a login page or an error page of a load balancer: let requests for this path through to the proxy.',
+    )
+  }
+  if (status < 300) {
+    return about.problem(
+      'public_url_open',
+      `${resource} answers a request without a token (status ${status}): that is not the proxy.`,
+      'The MCP server itself seems to be there. Point the public URL to the proxy, and close the other way in.',
+    )
+  }
+  if (status >= 500) {
+    return about.problem(
+      'public_url_fails',
+      `${resource} answers with status ${status}.`,
+      'A load balancer that does not reach the proxy answers like this: check its target, and the log of the proxy.',
+    )
+  }
+  return about.problem(
+    'public_url_other',
+    `${resource} answers with status ${status}, and not with 401 as the proxy does.`,
+    'Something else answers there, or the running proxy has another configuration: restart it with this one, and check the path in front of it.',
+  )
+}
+
+/** RFC 9728 §5.1. RMCP (Goose) ignores a URL on another origin; a gateway may have eaten the header. */
+function checkChallenge({ endpoint, metadataUrl, first }: EndpointSight, plan: Plan, about: Findings): Finding {
+  const expected = formatMetadataUrl(endpoint, plan)
+  if (metadataUrl === expected)
+    return about.ok('challenge', `${endpoint.resource} asks for a token, and says where its metadata is.`)
+  const challenge = 'answer' in first ? first.answer.headers['www-authenticate'] : undefined
+  if (challenge === undefined) {
+    return about.problem(
+      'challenge_missing',
+      `${endpoint.resource} answers 401 without WWW-Authenticate.`,
+      'Something in front of the proxy removes the header, or answers itself: let both pass.',
+    )
+  }
+  if (metadataUrl === undefined) {
+    return about.problem(
+      'challenge_foreign',
+      `The challenge of ${endpoint.resource} names no resource_metadata: ${quoteForeign(challenge)}.`,
+      'Something in front of the proxy asks for credentials of its own: exempt this path from it.',
+    )
+  }
+  return about.problem(
+    'challenge_elsewhere',
+    `The challenge of ${endpoint.resource} names the metadata URL ${quoteForeign(metadataUrl)}, not ${expected}.`,
+    'The running proxy has another `public_url` or `path`: restart it with this configuration.',
+  )
+}
+
+/** RFC 9728 §3.3: `resource` is what the client has asked for, or the client must not use the document. */
+function checkResourceMetadata({ endpoint, metadata }: EndpointSight, plan: Plan, about: Findings): Finding[] {
+  const url = formatMetadataUrl(endpoint, plan)
+  if (metadata === undefined) return []
+  if ('failure' in metadata) {
+    return [
+      about.problem(
+        'resource_metadata_missing',
+        `The protected resource metadata cannot be read: ${metadata.failure.reason}.`,
+        `Let requests for ${url} through to the proxy, without authentication.`,
+      ),
+    ]
+  }
+  const { resource, authorization_servers: servers } = metadata.document
+  if (resource !== endpoint.resource) {
+    return [
+      about.problem(
+        'resource_differs',
+        `The protected resource metadata is for ${quoteForeign(resource)}, and clients use ${endpoint.resource}. VS Code, Gemini CLI and others refuse that.`,
+        'The running proxy has another `public_url` or `path`: restart it with this configuration.',
+      ),
+    ]
+  }
+  const expected = plan.servers.find(({ endpoints }) => endpoints.includes(endpoint))?.issuers.map(({ issuer }) => issuer) ?? []
+  if (JSON.stringify(servers) !== JSON.stringify(expected)) {
+    return [
+      about.problem(
+        'issuers_differ',
+        `The running proxy sends clients to ${quoteForeign(servers)}, this configuration to ${expected.join(', ')}.`,
+        'Restart the proxy with this configuration.',
+      ),
+    ]
+  }
+  return [about.ok('resource', `Its protected resource metadata is for ${endpoint.resource}, as clients need it.`)]
+}
+
+/** Gemini CLI begins with HEAD. */
+function checkHead({ endpoint, head }: EndpointSight, about: Findings): Finding[] {
+  if (head === undefined || ('answer' in head && head.answer.status === 401)) return []
+  const came = 'answer' in head ? `status ${head.answer.status}` : head.failure.reason
+  return [
+    about.warning(
+      'head_changed',
+      `HEAD on ${endpoint.resource} gets ${came} and not 401. Gemini CLI begins with it.`,
+      'Let HEAD requests through to the proxy.',
+    ),
+  ]
+}
+
+/** What is wrong with the answer to a preflight (Fetch §3.2.3, §4.8); undefined where nothing is. */
+export function findPreflightFlaw({ preflight }: EndpointSight): string | undefined {
+  if (preflight === undefined) return undefined
+  if ('failure' in preflight) return preflight.failure.reason
+  const { status, headers } = preflight.answer
+  if (status < 200 || status > 299) return `status ${status}`
+  const origin = headers['access-control-allow-origin']
+  if (origin !== '*' && origin !== PREFLIGHT_ORIGIN)
+    return `Access-Control-Allow-Origin is ${origin === undefined ? 'missing' : quoteForeign(origin)}`
+  const allowed = new Set((headers['access-control-allow-headers'] ?? '').toLowerCase().split(/[\s,]+/))
+  // The star does not stand for Authorization.
+  const missing = PREFLIGHT_HEADERS.filter((name) => !allowed.has(name) && (name === 'authorization' || !allowed.has('*')))
+  return missing.length === 0 ? undefined : `Access-Control-Allow-Headers lacks ${missing.join(', ')}`
+}
+
+function checkPreflight(sight: EndpointSight, about: Findings): Finding[] {
+  const { resource } = sight.endpoint
+  const flaw = findPreflightFlaw(sight)
+  if (flaw === undefined) return [about.ok('cors', `Web pages of clients may call ${resource} (CORS).`)]
+  return [
+    about.problem(
+      'cors_preflight',
+      `A CORS preflight for ${resource} fails: ${escapeObeyed(flaw)}. Clients in browsers cannot connect.`,
+      'The proxy answers OPTIONS itself: let it through, without authentication, and have nothing in front add or remove Access-Control headers.',
+    ),
+  ]
+}

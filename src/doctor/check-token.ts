@@ -1,0 +1,77 @@
+import { errorCatalogue, ProxyError } from '../core/errors.ts'
+import type { ServerPlan } from '../core/plan.ts'
+import { createIssuerPool, type IssuerPool } from '../oauth/issuer.ts'
+import { looksLikeJwt, parseSignedJwt } from '../oauth/jws.ts'
+import { createTokenVerifier } from '../oauth/token-verifier.ts'
+import { type Finding, type Findings, findingsAbout } from './finding.ts'
+import { escapeObeyed, quoteForeign } from './foreign-text.ts'
+
+/** Has each server check a token as it would check that of a request. The token itself is never told. */
+export async function checkToken(token: string, servers: readonly ServerPlan[]): Promise<Finding[]> {
+  const pool = createIssuerPool()
+  try {
+    const found = await Promise.all(servers.map((server) => checkForServer(token, server, pool)))
+    return found.flat()
+  } finally {
+    await pool.close()
+  }
+}
+
+async function checkForServer(token: string, server: ServerPlan, pool: IssuerPool): Promise<Finding[]> {
+  const about = findingsAbout(`the token, for server ${server.name}`)
+  const { issuers, audiences } = server
+  try {
+    const verifier = createTokenVerifier({ issuers, audiences, acceptMissingAudience: false, pool })
+    const { scopes, expiresAt } = await verifier.verify(token)
+    const minutes = Math.floor((expiresAt - Date.now() / 1000) / 60)
+    return [
+      about.ok(
+        'token',
+        `It is accepted: signature, issuer, audience and times are right. It is valid for another ${minutes} min.`,
+      ),
+      checkScopes(scopes, server, about),
+    ]
+  } catch (error) {
+    if (!(error instanceof ProxyError)) throw error
+    return [explainRefusal(error, token, server, about)]
+  }
+}
+
+function checkScopes(scopes: ReadonlySet<string>, { policy }: ServerPlan, about: Findings): Finding {
+  const held = new Set([...scopes].flatMap((scope) => [scope, ...(policy.hierarchy[scope] ?? [])]))
+  const missing = policy.baseScopes.filter((scope) => !held.has(scope))
+  if (missing.length === 0) return about.ok('token_scopes', 'It has the scopes that every request needs.')
+  const has = scopes.size === 0 ? 'It has no scopes' : `It has the scopes ${[...scopes].map(quoteForeign).join(', ')}`
+  return about.problem(
+    'token_scopes',
+    `${has}, and every request needs ${missing.join(', ')} as well.`,
+    'Permit the scope to the client and the user at the issuer. If it stands in another claim, add that to `scope_claims` of the issuer.',
+  )
+}
+
+function explainRefusal(error: ProxyError, token: string, server: ServerPlan, about: Findings): Finding {
+  const { message, remedy } = errorCatalogue[error.code]
+  const cause = describeCause(error)
+  const says = `${message} (${error.code}${cause === '' ? '' : `: ${cause}`}).`
+  return about.problem(error.code, says, `${adviseOn(error.code, token, server)}${remedy}`)
+}
+
+/** The innermost reason: outer ones only say what was being done. */
+function describeCause({ cause }: ProxyError): string {
+  const outer = cause instanceof Error ? cause.message : typeof cause === 'string' ? cause : ''
+  const inner = cause instanceof Error && cause.cause instanceof Error ? `: ${cause.cause.message}` : ''
+  return escapeObeyed(`${outer}${inner}`).slice(0, 300)
+}
+
+/** What can be said of this very token. */
+function adviseOn(code: ProxyError['code'], token: string, { audiences, issuers }: ServerPlan): string {
+  if (!looksLikeJwt(token))
+    return issuers.some(({ introspection }) => introspection) ? '' : 'Set `introspection` for the issuer: its tokens are opaque. '
+  if (code !== 'token_audience_mismatch' && code !== 'token_issuer_unknown') return ''
+  const { claims } = parseSignedJwt(token)
+  if (code === 'token_issuer_unknown')
+    return `The token names ${quoteForeign(claims.iss)}; this server accepts ${issuers.map(({ issuer }) => issuer).join(', ')}. `
+  if (claims.aud === undefined && claims.client_id !== undefined)
+    return 'The token has no `aud`: with `audience_claims: [aud, client_id]` and the client id under `audience`, that is accepted. '
+  return `The token is for ${quoteForeign(claims.aud)}; this server accepts ${audiences.join(', ')}. `
+}

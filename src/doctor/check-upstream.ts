@@ -1,0 +1,254 @@
+import type { EndpointPlan, HttpUpstreamPlan, Plan, StdioUpstreamPlan } from '../core/plan.ts'
+import { checkEndpoint, isEventStream } from '../mcp/endpoint-event.ts'
+import type { RawAnswer } from '../oauth/safe-fetch.ts'
+import type { Finding, Findings } from './finding.ts'
+import { escapeObeyed, quoteForeign } from './foreign-text.ts'
+import { findRpcAnswer } from './initialize.ts'
+import type { AnswerSight } from './look-public.ts'
+import { type HttpUpstreamSight, isRedirect, type ProcessSight } from './look-upstream.ts'
+
+/** An MCP server over HTTP, as one endpoint uses it. */
+export interface HttpUpstreamCase {
+  readonly kind: EndpointPlan['kind']
+  readonly upstream: HttpUpstreamPlan
+  readonly sight: HttpUpstreamSight
+}
+
+/** Whether the MCP server answers, and answers as one. */
+export function checkHttpUpstream(asked: HttpUpstreamCase, plan: Plan, about: Findings): Finding[] {
+  const { sight, upstream } = asked
+  const where = withoutQuery(upstream.url)
+  const answers =
+    'failure' in sight.first
+      ? about.problem(
+          'upstream_unreachable',
+          `The MCP server (${where}) cannot be reached: ${sight.first.failure.reason}.`,
+          sight.first.failure.fix,
+        )
+      : judgeAnswer(asked, sight.first.answer, plan, about)
+  return [answers, ...noteAddress(sight, where, about)]
+}
+
+function noteAddress({ publicAddress }: HttpUpstreamSight, where: string, about: Findings): Finding[] {
+  if (publicAddress === undefined) return []
+  return [
+    about.warning(
+      'upstream_public',
+      `The MCP server (${where}) has an address on the internet itself (${publicAddress}). Whoever knows it may get there without the proxy.`,
+      'Let only the proxy reach it: by a private network, a firewall, or a credential in `upstream.headers` that it insists on.',
+    ),
+  ]
+}
+
+function judgeAnswer(asked: HttpUpstreamCase, answer: RawAnswer, plan: Plan, about: Findings): Finding {
+  const where = withoutQuery(asked.upstream.url)
+  if (isRedirect(answer)) return explainRedirect(asked.upstream.url, answer, about)
+  if (isPlanned(answer, asked, plan)) {
+    return about.problem(
+      'upstream_is_proxy',
+      `The MCP server (${where}) is this proxy itself.`,
+      'Write the address of the MCP server as `upstream`, not the public one.',
+    )
+  }
+  if (answer.status === 401 || answer.status === 403) return explainRefusal(where, answer, about)
+  if (answer.status >= 500)
+    return about.problem(
+      'upstream_fails',
+      `The MCP server (${where}) answers with status ${answer.status}.`,
+      'Look into its own log.',
+    )
+  if (/html/i.test(answer.headers['content-type'] ?? '') && !isSpoken(asked)) {
+    return about.problem(
+      'upstream_page',
+      `${where} answers with a web page (status ${answer.status}), not with MCP.`,
+      'Write the URL of the MCP endpoint itself, with its path (often /mcp). A login page in front of it has to go.',
+    )
+  }
+  return asked.kind === 'sse' ? judgeStream(asked, answer, about) : judgeInitialize(asked, answer, about)
+}
+
+function isPlanned({ headers }: RawAnswer, { upstream }: HttpUpstreamCase, { publicUrl, servers }: Plan): boolean {
+  const url = new URL(upstream.url)
+  const own = servers.flatMap(({ endpoints }) => endpoints.map(({ resource }) => resource))
+  return (
+    own.includes(`${url.origin}${url.pathname}`) ||
+    (headers['www-authenticate'] ?? '').includes(`resource_metadata="${publicUrl}/`)
+  )
+}
+
+/** The proxy follows no redirect: it would carry its credential elsewhere (and 301 to 303 turn POST into GET). */
+function explainRedirect(url: string, { status, headers }: RawAnswer, about: Findings): Finding {
+  const where = withoutQuery(url)
+  const from = new URL(url)
+  const target = URL.parse(headers.location ?? '', url)
+  if (target === null)
+    return about.problem(
+      'upstream_redirects',
+      `The MCP server (${where}) redirects (status ${status}) to nowhere.`,
+      'Correct the server.',
+    )
+  const to = escapeObeyed(`${target.origin}${target.pathname}`)
+  const says = `The MCP server (${where}) redirects (status ${status}) to ${to}, and the proxy follows no redirects.`
+  const isSlash = target.host === from.host && target.pathname.replace(/\/$/, '') === from.pathname.replace(/\/$/, '')
+  if (isSlash || (target.hostname === from.hostname && target.protocol !== from.protocol)) {
+    return about.problem(
+      'upstream_redirects',
+      says,
+      `Write \`upstream: ${to}\`${isSlash ? ' (the final slash matters to it)' : ''}.`,
+    )
+  }
+  return about.problem(
+    'upstream_redirects',
+    says,
+    /login|auth|sign|sso|oauth/i.test(to)
+      ? 'That looks like a login page: let the proxy in without it, or give it a credential in `upstream.headers`.'
+      : 'Write the URL that answers itself as `upstream`.',
+  )
+}
+
+function explainRefusal(where: string, { status, bytes, headers }: RawAnswer, about: Findings): Finding {
+  if (/invalid (?:host|origin)/i.test(bytes.toString('utf8'))) return explainHost(where, status, about)
+  const asks = headers['www-authenticate']
+  return about.problem(
+    'upstream_wants_credential',
+    `The MCP server (${where}) refuses the proxy (status ${status}${asks === undefined ? '' : `, it asks for ${quoteForeign(asks)}`}).`,
+    'Switch its own authentication off, since the proxy does it, or give the proxy a credential for it: `upstream.headers`, as { env: NAME }.',
+  )
+}
+
+/** The Python SDK among others guards against DNS rebinding. */
+function explainHost(where: string, status: number, about: Findings): Finding {
+  return about.problem(
+    'upstream_refuses_host',
+    `The MCP server (${where}) does not accept the host name of that URL (status ${status}).`,
+    'Use 127.0.0.1 or localhost in `upstream`, or add the host to the allowed hosts of the MCP server (its DNS rebinding protection).',
+  )
+}
+
+function isSpoken({ sight }: HttpUpstreamCase): boolean {
+  return (
+    isDiscovered(sight.discovery) || (sight.other !== undefined && 'answer' in sight.other && sight.other.answer.status < 300)
+  )
+}
+
+function judgeInitialize({ upstream, sight }: HttpUpstreamCase, answer: RawAnswer, about: Findings): Finding {
+  const where = withoutQuery(upstream.url)
+  const text = answer.bytes.toString('utf8')
+  const result = findRpcAnswer(text)?.result
+  if (answer.status < 300 && typeof result?.protocolVersion === 'string') {
+    return about.ok('upstream', `The MCP server (${where}) answers \`initialize\`${describeServer(result)}.`)
+  }
+  if (isDiscovered(sight.discovery))
+    return about.ok('upstream', `The MCP server (${where}) answers \`server/discover\` (2026-07-28).`)
+  if (answer.status === 421 || /invalid host/i.test(text)) return explainHost(where, answer.status, about)
+  if (isStream(sight.other)) {
+    return about.problem(
+      'upstream_is_sse',
+      `${where} speaks HTTP+SSE (2024-11-05), not Streamable HTTP.`,
+      `Write \`sse: { upstream: ${where} }\` instead of \`upstream\`.`,
+    )
+  }
+  if (answer.status === 404)
+    return about.problem(
+      'upstream_path',
+      `The MCP server (${where}) has nothing at that path (status 404).`,
+      'Write the URL of the MCP endpoint with its path; FastMCP uses /mcp.',
+    )
+  return explainOther(where, answer, about)
+}
+
+function explainOther(where: string, { status, bytes }: RawAnswer, about: Findings): Finding {
+  const start = bytes.toString('utf8').slice(0, 120)
+  return about.problem(
+    'upstream_not_mcp',
+    `${where} does not answer as an MCP server (status ${status}${start === '' ? '' : `, ${quoteForeign(start)}`}).`,
+    'Write the URL of the MCP endpoint itself, and look into the log of the MCP server.',
+  )
+}
+
+function describeServer({ serverInfo, protocolVersion }: Readonly<Record<string, unknown>>): string {
+  const name =
+    typeof serverInfo === 'object' && serverInfo !== null && 'name' in serverInfo ? ` as ${quoteForeign(serverInfo.name)}` : ''
+  return `${name} (${escapeObeyed(String(protocolVersion)).slice(0, 20)})`
+}
+
+function judgeStream({ upstream, sight }: HttpUpstreamCase, answer: RawAnswer, about: Findings): Finding {
+  const where = withoutQuery(upstream.url)
+  if (isEventStream(answer.headers) && answer.status < 300) {
+    const event = /(?:^|[\r\n])event: ?endpoint\r?\n?data: ?([^\r\n]*)/.exec(answer.bytes.toString('utf8'))?.[1]
+    if (event === undefined)
+      return about.problem(
+        'upstream_no_endpoint',
+        `${where} is an event stream that does not begin with the endpoint event.`,
+        'If it is the stream of a Streamable HTTP server, write `upstream` and `path` instead of `sse`.',
+      )
+    return judgeEndpointEvent(event, upstream.url, about)
+  }
+  if (
+    sight.other !== undefined &&
+    'answer' in sight.other &&
+    findRpcAnswer(sight.other.answer.bytes.toString('utf8'))?.result !== undefined
+  ) {
+    return about.problem(
+      'upstream_is_streamable',
+      `${where} speaks Streamable HTTP, not HTTP+SSE.`,
+      `Write \`path: /mcp\` and \`upstream: ${where}\` instead of \`sse\`.`,
+    )
+  }
+  if (answer.status === 421) return explainHost(where, answer.status, about)
+  if (answer.status === 404)
+    return about.problem(
+      'upstream_path',
+      `The MCP server (${where}) has nothing at that path (status 404).`,
+      'Write the URL of the event stream with its path; it is often /sse.',
+    )
+  return explainOther(where, answer, about)
+}
+
+function judgeEndpointEvent(uri: string, url: string, about: Findings): Finding {
+  const where = withoutQuery(url)
+  try {
+    checkEndpoint(uri, url)
+    return about.ok('upstream', `The MCP server (${where}) opens its event stream.`)
+  } catch {
+    return about.problem(
+      'upstream_endpoint_elsewhere',
+      `The endpoint event of ${where} leads elsewhere: ${quoteForeign(uri)}.`,
+      'Have the MCP server name a path, or the same origin as its stream (its own public URL setting).',
+    )
+  }
+}
+
+function isDiscovered(sight: AnswerSight | undefined): boolean {
+  if (sight === undefined || !('answer' in sight) || sight.answer.status >= 300) return false
+  return Array.isArray(findRpcAnswer(sight.answer.bytes.toString('utf8'))?.result?.supportedVersions)
+}
+
+function isStream(sight: AnswerSight | undefined): boolean {
+  return sight !== undefined && 'answer' in sight && sight.answer.status < 300 && isEventStream(sight.answer.headers)
+}
+
+/** Queries of upstreams may hold keys. */
+function withoutQuery(url: string): string {
+  return url.replace(/\?.*$/, '')
+}
+
+/** Whether the MCP server that is a process starts and answers. */
+export function checkProcess(
+  { flaw, era, stderr }: ProcessSight,
+  { command, startSeconds }: StdioUpstreamPlan,
+  about: Findings,
+): Finding {
+  const [program = ''] = command
+  if (flaw === undefined)
+    return about.ok(
+      'upstream',
+      `The MCP server (\`${program}\`) starts and answers${era === 'modern' ? ' `server/discover`' : ''}.`,
+    )
+  const last = stderr.at(-1)
+  return about.problem(
+    'upstream_process',
+    `The MCP server (\`${program}\`) cannot be used: ${escapeObeyed(flaw).slice(0, 300)}.${last === undefined ? '' : ` Its last words: ${quoteForeign(last)}`}`,
+    `Run the command by hand: it has to answer JSON lines on its standard output within ${startSeconds} s, and needs its variables in \`upstream.env\`.`,
+  )
+}

@@ -1,0 +1,170 @@
+import { BROKER_PATHS } from '../core/broker-paths.ts'
+import type { BrokerPlan, EndpointPlan, IssuerPlan, Plan, ServerPlan } from '../core/plan.ts'
+import { checkClock } from './check-clock.ts'
+import { checkIdentityProvider } from './check-identity-provider.ts'
+import { checkIntrospection } from './check-introspection.ts'
+import { checkKeys } from './check-keys.ts'
+import { checkMetadata } from './check-metadata.ts'
+import { checkPublicUrl } from './check-public.ts'
+import { checkToken } from './check-token.ts'
+import { checkHttpUpstream, checkProcess } from './check-upstream.ts'
+import { type Finding, findingsAbout } from './finding.ts'
+import { createRedaction, escapeObeyed } from './foreign-text.ts'
+import { type ClientJudgement, judgeClients } from './judge-clients.ts'
+import { type IssuerSight, lookAtIssuer, type Metadata } from './look-issuer.ts'
+import { type EndpointSight, lookAtPublicUrl, type PublicSight } from './look-public.ts'
+import { lookAtHttpUpstream, lookAtProcess } from './look-upstream.ts'
+
+/** What the doctor found. */
+export interface Report {
+  readonly findings: readonly Finding[]
+  readonly clients: readonly ClientJudgement[]
+}
+
+/**
+ * Looks at everything that a configuration refers to, as clients and the proxy will. Changes nothing there. Each answer is waited for 5 s
+ * at most, the first one of an MCP server that is a process for as long as the configuration says.
+ *
+ * @param plan - the settled configuration
+ * @param token - an access token to try; neither it nor any other secret stands in the report
+ */
+export async function examine(plan: Plan, token: string | undefined): Promise<Report> {
+  const [sight, ofIssuers, ofProvider, ofUpstreams, ofToken] = await Promise.all([
+    lookAtPublicUrl(plan),
+    Promise.all(listForeignIssuers(plan).map((issuer) => examineIssuer(issuer, plan))),
+    plan.broker === undefined ? [] : examineProvider(plan.broker),
+    Promise.all(
+      plan.servers.flatMap((server) => listUpstreams(server).map((endpoint) => examineUpstream(endpoint, server, plan))),
+    ),
+    token === undefined ? [skipToken()] : checkToken(token, plan.servers),
+  ])
+  const own = plan.broker === undefined ? undefined : await examineBroker(plan.broker, sight, plan)
+  const issuers = [...ofIssuers, ...(own === undefined ? [] : [own])]
+  const findings = [
+    ...issuers.flatMap((issuer) => issuer.findings),
+    ...ofProvider,
+    ...checkPublicUrl(sight, plan, findingsAbout(`public URL ${plan.publicUrl}`)),
+    ...ofUpstreams.flat(),
+    ...ofToken,
+  ]
+  return redact({ findings, clients: listClientCases(sight, issuers, plan) }, plan, token)
+}
+
+function skipToken(): Finding {
+  return findingsAbout('access token').skipped(
+    'token_not_given',
+    'Whether tokens carry the right audience, scopes and claims can be told from one only: give it with --token FILE, or --token - for standard input.',
+  )
+}
+
+interface ExaminedIssuer {
+  readonly issuer: string
+  readonly metadata: Metadata | undefined
+  readonly findings: readonly Finding[]
+}
+
+/** Those whose tokens are accepted, each once, the broker excepted. */
+function listForeignIssuers({ servers, broker }: Plan): IssuerPlan[] {
+  const all = servers.flatMap(({ issuers }) => issuers).filter(({ issuer }) => issuer !== broker?.issuer)
+  return [...new Map(all.map((issuer) => [JSON.stringify(issuer), issuer])).values()]
+}
+
+async function examineIssuer(plan: IssuerPlan, { servers }: Plan): Promise<ExaminedIssuer> {
+  const about = findingsAbout(`issuer ${plan.issuer}`)
+  const [sight, ofIntrospection] = await Promise.all([lookAtIssuer(plan), checkIntrospection(plan, about)])
+  const users = servers.filter(({ issuers }) => issuers.some(({ issuer }) => issuer === plan.issuer))
+  const scopes = [...new Set(users.flatMap(({ scopesSupported }) => scopesSupported))]
+  const findings = [
+    ...checkMetadata(sight, scopes, about),
+    ...checkKeys(sight, plan, about),
+    ...checkClock(sight, plan.clockToleranceSeconds, about),
+    ...ofIntrospection,
+  ]
+  return { issuer: plan.issuer, metadata: sight.metadata, findings }
+}
+
+function examineProvider({ identityProvider, issuer }: BrokerPlan): Promise<Finding[]> {
+  const about = findingsAbout(`identity provider ${identityProvider.name} (${identityProvider.issuer})`)
+  return checkIdentityProvider(identityProvider, `${issuer}${BROKER_PATHS.callback}`, about)
+}
+
+/** Our own authorization server: what it shows where it runs, else what it will show. */
+async function examineBroker(plan: BrokerPlan, { endpoints }: PublicSight, { servers }: Plan): Promise<ExaminedIssuer> {
+  const isRunning = endpoints.some(({ first }) => 'answer' in first && first.answer.status === 401)
+  if (!isRunning) return { issuer: plan.issuer, metadata: describeBroker(plan), findings: [] }
+  const about = findingsAbout(`authorization server of the proxy (${plan.issuer})`)
+  const sight: IssuerSight = await lookAtIssuer({ ...plan.issuerPlan, allowPrivateNetwork: true })
+  const scopes = [...new Set(servers.flatMap(({ scopesSupported }) => scopesSupported))]
+  return { issuer: plan.issuer, metadata: sight.metadata, findings: checkMetadata(sight, scopes, about) }
+}
+
+function describeBroker({ issuer, registration, clientMetadata }: BrokerPlan): Metadata {
+  const { provider } = BROKER_PATHS
+  return {
+    issuer,
+    authorization_endpoint: `${issuer}${provider.authorization}`,
+    token_endpoint: `${issuer}${provider.token}`,
+    response_types_supported: ['code'],
+    code_challenge_methods_supported: ['S256'],
+    token_endpoint_auth_methods_supported: ['none'],
+    ...(registration.enabled && { registration_endpoint: `${issuer}${provider.registration}` }),
+    client_id_metadata_document_supported: clientMetadata.enabled,
+  }
+}
+
+/** One endpoint for each upstream: a process serves several, and messages go where the stream says. */
+function listUpstreams({ endpoints }: ServerPlan): EndpointPlan[] {
+  const named = endpoints.filter(({ kind }) => kind !== 'messages')
+  return [...new Map(named.map((endpoint) => ['url' in endpoint.upstream ? endpoint : endpoint.upstream, endpoint])).values()]
+}
+
+async function examineUpstream({ upstream, kind }: EndpointPlan, server: ServerPlan, plan: Plan): Promise<Finding[]> {
+  const about = findingsAbout(`server ${server.name}`)
+  if ('command' in upstream) return [checkProcess(await lookAtProcess(upstream), upstream, about)]
+  return checkHttpUpstream({ kind, upstream, sight: await lookAtHttpUpstream(upstream, kind) }, plan, about)
+}
+
+function listClientCases({ endpoints }: PublicSight, issuers: readonly ExaminedIssuer[], plan: Plan): ClientJudgement[] {
+  return plan.servers.flatMap((server) =>
+    endpoints
+      .filter(({ endpoint }) => server.endpoints.includes(endpoint))
+      .flatMap((sight) => {
+        // Most clients take the first of several, and so does this.
+        const issuer = server.issuers[0]?.issuer ?? ''
+        const metadata = issuers.find((one) => one.issuer === issuer)?.metadata
+        return judgeClients(
+          { server, endpoint: sight.endpoint, sight: isAnswered(sight) ? sight : undefined, issuer, metadata },
+          plan,
+        )
+      }),
+  )
+}
+
+function isAnswered({ first }: EndpointSight): boolean {
+  return 'answer' in first
+}
+
+/** The last thing before anybody sees it: no secret, and nothing that a terminal obeys, whoever said it. */
+function redact({ findings, clients }: Report, plan: Plan, token: string | undefined): Report {
+  const withoutSecrets = createRedaction([...listSecrets(plan), ...(token === undefined ? [] : [token])])
+  const clean = (text: string) => escapeObeyed(withoutSecrets(text))
+  return {
+    findings: findings.map((finding) => ({
+      ...finding,
+      about: clean(finding.about),
+      says: clean(finding.says),
+      fix: finding.fix === undefined ? undefined : clean(finding.fix),
+    })),
+    clients: clients.map((client) => ({ ...client, reasons: client.reasons.map(clean) })),
+  }
+}
+
+function listSecrets({ servers, broker }: Plan): string[] {
+  const upstreams = servers.flatMap(({ endpoints }) => endpoints.map(({ upstream }) => upstream))
+  const ofUpstreams = upstreams.flatMap((upstream) => ('url' in upstream ? Object.values(upstream.headers) : upstream.secrets))
+  const authentications = [
+    broker?.identityProvider.clientAuthentication,
+    ...servers.flatMap(({ issuers }) => issuers.map(({ introspection }) => introspection?.clientAuthentication)),
+  ]
+  return [...ofUpstreams, ...authentications.flatMap((one) => (one !== undefined && 'secret' in one ? [one.secret] : []))]
+}

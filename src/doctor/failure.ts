@@ -1,0 +1,68 @@
+import { escapeObeyed } from './foreign-text.ts'
+
+/** Why there was no answer. */
+export interface Failure {
+  readonly reason: string
+  /** `ENOTFOUND` and the like, where there is one. */
+  readonly code: string | undefined
+  readonly fix: string
+}
+
+const NETWORK_FIXES: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'Nobody listens there: check host and port, and whether it is started.',
+  ENOTFOUND: 'The name is not in the DNS: correct the host name.',
+  EAI_AGAIN: 'The DNS does not answer: correct the host name, or check the network of this machine.',
+  ETIMEDOUT: 'Check the address, and whether a firewall stands between.',
+  ECONNRESET: 'The connection was cut: check that the scheme (http or https) and the port fit together.',
+  EHOSTUNREACH: 'There is no way to that address from this machine.',
+  ENETUNREACH: 'There is no way to that address from this machine.',
+  UND_ERR_CONNECT_TIMEOUT: 'Check the address, and whether a firewall stands between.',
+}
+
+const UNTRUSTED =
+  'Use a certificate of a public authority, or have this machine trust its authority (`ca_file`, NODE_EXTRA_CA_CERTS).'
+
+const TLS_FIXES: Readonly<Record<string, string>> = {
+  CERT_HAS_EXPIRED: 'Renew the certificate.',
+  CERT_NOT_YET_VALID: 'Correct the clock of this machine, or wait until the certificate is valid.',
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
+  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'Serve the whole chain: the intermediate certificates are missing.',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
+  ERR_TLS_CERT_ALTNAME_INVALID: 'Use a certificate for this very host name, or the host name that the certificate is for.',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'No TLS is spoken there: write http, or the port where https is served.',
+}
+
+/** What an error of the outbound door means, and what to do. Several addresses of a host fail for one reason mostly: the first counts. */
+export function explainFailure(error: unknown): Failure {
+  const first = error instanceof AggregateError ? (error.errors[0] as unknown) : error
+  const cause = first instanceof Error && first.cause instanceof Error && !hasCode(first) ? first.cause : first
+  const code = hasCode(cause) ? cause.code : undefined
+  const text = cause instanceof Error ? cause.message : String(cause)
+  return {
+    reason: escapeObeyed(text).slice(0, 300),
+    code,
+    fix: findFix(code, text),
+  }
+}
+
+/** Whether a failure is one of TLS: somebody answers, and cannot be believed. */
+export function isTlsFailure({ code }: Failure): boolean {
+  return code !== undefined && (code in TLS_FIXES || /^(?:ERR_TLS|ERR_SSL|CERT_)/.test(code))
+}
+
+function findFix(code: string | undefined, text: string): string {
+  const known = NETWORK_FIXES[code ?? ''] ?? TLS_FIXES[code ?? '']
+  if (known !== undefined) return known
+  if (text.includes('redirects to')) return 'Write the address that it redirects to; no MCP client follows it.'
+  if (text.includes('not JSON')) return 'Something else answers there, a web page for example: check the address.'
+  if (text.includes('status 404')) return 'There is nothing at that address: check it letter by letter.'
+  if (/status 5\d\d/.test(text)) return 'It is out of order at the moment: look at its own log.'
+  if (text.includes('no complete answer'))
+    return 'It takes too long: check that it is healthy, and that nothing holds the answer back.'
+  return 'Check the address, and what answers there.'
+}
+
+function hasCode(error: unknown): error is Error & { readonly code: string } {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string'
+}

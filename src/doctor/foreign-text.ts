@@ -1,0 +1,36 @@
+/** Longest piece of what others said that is repeated. */
+const LONGEST = 160
+/** What a terminal or a viewer would obey instead of showing: control characters, line ends, what turns the direction of writing. */
+const OBEYED = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cs}]/gu
+
+/** What somebody else said, inside a sentence of ours: in quotes, on one line, bounded, and nothing in it that a terminal would obey. */
+export function quoteForeign(value: unknown): string {
+  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value))
+  const cut = text.length > LONGEST ? `${text.slice(0, LONGEST - 1)}…` : text
+  return `"${escapeObeyed(cut).replaceAll('"', '\\"')}"`
+}
+
+/** Shows what would be obeyed. Line ends too: a report has one line for a thing. */
+export function escapeObeyed(text: string): string {
+  return text.replace(OBEYED, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
+}
+
+/** Shorter pieces could be anything. */
+const SHORTEST_SECRET = 8
+
+/**
+ * Takes secrets out of a text, wherever they came from: whoever is asked may repeat them. Of a JWT its parts are secrets as well, the
+ * header excepted.
+ */
+export function createRedaction(secrets: readonly string[]): (text: string) => string {
+  const pieces = secrets.flatMap(listPieces).filter((piece) => piece.length >= SHORTEST_SECRET)
+  const longestFirst = [...new Set(pieces)].sort((a, b) => b.length - a.length)
+  return (text) => longestFirst.reduce((rest, piece) => rest.replaceAll(piece, '[secret]'), text)
+}
+
+/** A secret and what remains of it when only its beginning is repeated. */
+function listPieces(secret: string): string[] {
+  const parts = secret.split('.')
+  const whole = parts.length === 3 ? [secret, ...parts.slice(1)] : [secret]
+  return whole.flatMap((piece) => [piece, encodeURIComponent(piece), piece.slice(0, 24)])
+}

@@ -1,0 +1,147 @@
+import type { EndpointPlan, Plan, ServerPlan } from '../core/plan.ts'
+import { findAddressLiteral, isLoopbackHost, isPublicAddress } from '../oauth/addresses.ts'
+import { findPreflightFlaw } from './check-public.ts'
+import { CLIENT_PROFILES, type ClientProfile } from './client-profiles.ts'
+import type { Metadata } from './look-issuer.ts'
+import { type EndpointSight, formatMetadataUrl } from './look-public.ts'
+
+/** Whether a client will connect, as far as that can be told. */
+export interface ClientJudgement {
+  readonly client: string
+  /** The URL that the client is given. */
+  readonly url: string
+  /** `prepare`: after something was done by hand, once. */
+  readonly verdict: 'connects' | 'prepare' | 'fails'
+  /** Why not, or what is to be done first. Empty where it connects. */
+  readonly reasons: readonly string[]
+}
+
+/** What is known of an endpoint and of the authorization server that it sends clients to. */
+export interface ClientCase {
+  readonly server: ServerPlan
+  readonly endpoint: EndpointPlan
+  /** Undefined where the proxy doesn't run. */
+  readonly sight: EndpointSight | undefined
+  readonly issuer: string
+  /** Metadata of the issuer; undefined where none can be had. */
+  readonly metadata: Metadata | undefined
+}
+
+/** Judges every well-known client. */
+export function judgeClients(asked: ClientCase, plan: Plan): ClientJudgement[] {
+  const { endpoint } = asked
+  return CLIENT_PROFILES.map((client) => {
+    const obstacles = OBSTACLES.flatMap((find) => find(client, asked, plan) ?? [])
+    const step = obstacles.length === 0 ? findStep(client, asked) : undefined
+    const verdict = obstacles.length > 0 ? 'fails' : step === undefined ? 'connects' : 'prepare'
+    return {
+      client: client.name,
+      url: endpoint.resource,
+      verdict,
+      reasons: obstacles.length > 0 ? obstacles : step === undefined ? [] : [step],
+    }
+  })
+}
+
+/** Gives the reason why a client cannot connect, if this is one. */
+type FindObstacle = (client: ClientProfile, asked: ClientCase, plan: Plan) => string | undefined
+
+const isPrivateHost = (hostname: string): boolean => {
+  const literal = findAddressLiteral(hostname)
+  return literal === undefined
+    ? !hostname.includes('.') || /\.(?:local|internal|lan|home\.arpa)$/.test(hostname)
+    : !isPublicAddress(literal)
+}
+
+const OBSTACLES: readonly FindObstacle[] = [
+  function answersWrongly(_client, { sight }) {
+    if (sight === undefined || !('answer' in sight.first) || sight.first.answer.status === 401) return undefined
+    return `its URL answers with status ${sight.first.answer.status} and not with 401 (see above)`
+  },
+  function cannotReach({ from }, { endpoint }) {
+    const { hostname } = new URL(endpoint.resource)
+    if (from !== 'internet' || !(isLoopbackHost(hostname) || isPrivateHost(hostname))) return undefined
+    return `it comes from the internet, and ${hostname} cannot be reached from there`
+  },
+  function needsHttps({ from }, { endpoint }) {
+    const { protocol, hostname } = new URL(endpoint.resource)
+    if (protocol === 'https:' || isLoopbackHost(hostname)) return undefined
+    return from === 'internet' ? 'it wants https' : 'it wants https for another machine than its own'
+  },
+  function findsNoMetadata(_client, { metadata, issuer }) {
+    return metadata === undefined ? `it finds no valid metadata of ${issuer} (see above)` : undefined
+  },
+  function differsInResource({ wantsExactResource }, { sight, endpoint }) {
+    const document = sight?.metadata !== undefined && 'document' in sight.metadata ? sight.metadata.document : undefined
+    if (document === undefined || document.resource === endpoint.resource) return undefined
+    return wantsExactResource || !endpoint.resource.startsWith(String(document.resource))
+      ? 'the protected resource metadata is for another URL (see above)'
+      : undefined
+  },
+  function ignoresChallenge({ wantsOwnMetadata }, { sight, endpoint }, plan) {
+    if (!wantsOwnMetadata || sight?.metadataUrl === undefined || sight.metadataUrl === formatMetadataUrl(endpoint, plan))
+      return undefined
+    return 'it ignores metadata on another origin than that of its URL'
+  },
+  function refusesPkce({ wantsPkceAnnounced }, { metadata }) {
+    const methods = metadata?.code_challenge_methods_supported
+    if (metadata === undefined || (Array.isArray(methods) && methods.includes('S256'))) return undefined
+    return methods === undefined && !wantsPkceAnnounced ? undefined : 'the issuer does not say that it supports PKCE with S256'
+  },
+  function refusesDocument(_client, { metadata }) {
+    if (metadata === undefined) return undefined
+    const isUsable =
+      typeof metadata.authorization_endpoint === 'string' &&
+      typeof metadata.token_endpoint === 'string' &&
+      Array.isArray(metadata.response_types_supported)
+    return isUsable ? undefined : 'the metadata of the issuer is incomplete (see above)'
+  },
+  function refusesTokenEndpoint({ wantsSecureTokens }, { metadata }) {
+    const url = URL.parse(String(metadata?.token_endpoint))
+    if (!wantsSecureTokens || url === null || url.protocol === 'https:' || isLoopbackHost(url.hostname)) return undefined
+    return 'the token endpoint of the issuer is not https'
+  },
+  function refusesIssuer({ refusesPrivateIssuer }, { issuer, endpoint }) {
+    const { hostname } = new URL(issuer)
+    const isFar = !isLoopbackHost(new URL(endpoint.resource).hostname)
+    return refusesPrivateIssuer && isFar && (isLoopbackHost(hostname) || isPrivateHost(hostname))
+      ? `it refuses an issuer in a private network (${hostname})`
+      : undefined
+  },
+  function cannotReachIssuer({ from }, { issuer, endpoint }) {
+    const { hostname } = new URL(issuer)
+    const isOwn = new URL(endpoint.resource).hostname === hostname
+    return !isOwn && from === 'internet' && (isLoopbackHost(hostname) || isPrivateHost(hostname))
+      ? `it cannot reach the issuer ${issuer} from the internet`
+      : undefined
+  },
+  function appendsQuery({ breaksOnQuery }, { metadata }) {
+    return breaksOnQuery && String(metadata?.authorization_endpoint).includes('?')
+      ? 'it appends a second `?` to authorization_endpoint'
+      : undefined
+  },
+  function failsInBrowser({ from }, { sight }) {
+    return from === 'page' && sight !== undefined && findPreflightFlaw(sight) !== undefined
+      ? 'the CORS preflight fails (see above)'
+      : undefined
+  },
+  function cannotRegister(client, asked) {
+    if (canRegister(client, asked) || client.entersClientId !== undefined) return undefined
+    return 'it cannot make itself known at the issuer, and takes no client id by hand'
+  },
+]
+
+function canRegister(client: ClientProfile, { metadata, issuer }: ClientCase): boolean {
+  if (metadata === undefined || client.knowsIssuers?.test(issuer)) return true
+  const methods = metadata.token_endpoint_auth_methods_supported
+  const isPublic = Array.isArray(methods) && methods.includes('none')
+  const byDocument =
+    client.hasDocument && metadata.client_id_metadata_document_supported === true && (isPublic || !client.documentNeedsNone)
+  return byDocument || (client.registersItself && typeof metadata.registration_endpoint === 'string')
+}
+
+function findStep(client: ClientProfile, asked: ClientCase): string | undefined {
+  if (canRegister(client, asked)) return undefined
+  const uris = client.redirectUris.length === 0 ? '' : ` with the redirect URI ${client.redirectUris.join(' and ')}`
+  return `create a client for it at the issuer${uris}, and enter its id (${client.entersClientId})`
+}

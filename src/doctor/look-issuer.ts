@@ -1,0 +1,115 @@
+import type { IssuerPlan } from '../core/plan.ts'
+import { formatMetadataUrls } from '../oauth/authorization-server-metadata.ts'
+import { parseVerificationKey, type UnknownJwk } from '../oauth/jwk.ts'
+import { parseKeySet } from '../oauth/key-set.ts'
+import { createSafeFetch, type SafeFetch, type SafeFetchPlan } from '../oauth/safe-fetch.ts'
+import { explainFailure, type Failure } from './failure.ts'
+
+export type Metadata = Readonly<Record<string, unknown>>
+
+/** Which of the well-known URLs (RFC 8414 §3.1, §5; OpenID Connect Discovery §4). */
+export type MetadataForm = 'oauth' | 'openid_inserted' | 'openid_appended'
+
+/** What one well-known URL answers. */
+export interface MetadataSight {
+  readonly url: string
+  readonly form: MetadataForm
+  readonly answer: { readonly document: Metadata } | { readonly failure: Failure }
+}
+
+/** The keys that an issuer publishes. */
+export interface KeysSight {
+  readonly url: string
+  readonly answer:
+    | { readonly size: number; readonly problems: readonly string[]; readonly algorithms: readonly string[] }
+    | { readonly failure: Failure }
+}
+
+/** What an authorization server shows of itself. */
+export interface IssuerSight {
+  readonly issuer: string
+  readonly documents: readonly MetadataSight[]
+  /** The first document that names this very issuer. */
+  readonly metadata: Metadata | undefined
+  /** Undefined where neither configuration nor metadata says where they are. */
+  readonly keys: KeysSight | undefined
+  /** Seconds by which the issuer's clock is ahead of ours; undefined where it doesn't tell. */
+  readonly aheadSeconds: number | undefined
+}
+
+/** Where to look, and how. */
+export interface IssuerQuestion extends SafeFetchPlan {
+  readonly jwksUri: IssuerPlan['jwksUri']
+}
+
+/** Asks an issuer for everything that it publishes. Never throws. */
+export async function lookAtIssuer(question: IssuerQuestion): Promise<IssuerSight> {
+  const door = createSafeFetch(question)
+  try {
+    const { issuer } = question
+    const [documents, aheadSeconds] = await Promise.all([
+      Promise.all(listForms(issuer).map(([form, url]) => lookAtMetadata(form, url, door))),
+      lookAtClock(issuer, door),
+    ])
+    const metadata = documents
+      .flatMap(({ answer }) => ('document' in answer ? [answer.document] : []))
+      .find((document) => document.issuer === issuer)
+    return { issuer, documents, metadata, keys: await lookAtKeys(question, metadata, door), aheadSeconds }
+  } finally {
+    await door.close()
+  }
+}
+
+function listForms(issuer: string): [MetadataForm, string][] {
+  const [oauth = '', ...openId] = formatMetadataUrls(issuer)
+  // Without a path both forms of OpenID Connect are one.
+  const forms: MetadataForm[] = openId.length === 1 ? ['openid_appended'] : ['openid_inserted', 'openid_appended']
+  return [['oauth', oauth], ...openId.map((url, index): [MetadataForm, string] => [forms[index] ?? 'openid_appended', url])]
+}
+
+async function lookAtMetadata(form: MetadataForm, url: string, { fetchJson }: SafeFetch): Promise<MetadataSight> {
+  try {
+    const { document } = await fetchJson(url, { namedBy: 'operator' })
+    return { url, form, answer: { document } }
+  } catch (error) {
+    return { url, form, answer: { failure: explainFailure(error) } }
+  }
+}
+
+/** Any answer has a `Date` (RFC 9110 §6.6.1). Half a round trip is given to each way, and half a second to the rounding. */
+async function lookAtClock(issuer: string, { fetchRaw }: SafeFetch): Promise<number | undefined> {
+  const [url = issuer] = formatMetadataUrls(issuer)
+  const sentAt = Date.now()
+  try {
+    const { headers } = await fetchRaw(url, { method: 'GET', namedBy: 'operator', showRedirects: true, isEnough: () => true })
+    const theirs = Date.parse(headers.date ?? '')
+    return Number.isNaN(theirs) ? undefined : (theirs + 500 - (sentAt + Date.now()) / 2) / 1000
+  } catch {
+    // Why there is no answer is told with the metadata.
+    return undefined
+  }
+}
+
+async function lookAtKeys(
+  question: IssuerQuestion,
+  metadata: Metadata | undefined,
+  { fetchJson }: SafeFetch,
+): Promise<KeysSight | undefined> {
+  const named = metadata?.jwks_uri
+  const url = question.jwksUri ?? (typeof named === 'string' && named !== '' ? named : undefined)
+  if (url === undefined) return undefined
+  try {
+    const { document } = await fetchJson(url, { namedBy: question.jwksUri === undefined ? 'metadata' : 'operator' })
+    const { size, problems } = parseKeySet(document)
+    return { url, answer: { size, problems, algorithms: listAlgorithms(document.keys as readonly unknown[]) } }
+  } catch (error) {
+    return { url, answer: { failure: explainFailure(error) } }
+  }
+}
+
+function listAlgorithms(keys: readonly unknown[]): string[] {
+  const usable = keys.map((key) =>
+    typeof key === 'object' && key !== null ? parseVerificationKey(key as UnknownJwk) : undefined,
+  )
+  return [...new Set(usable.flatMap((key) => (typeof key === 'object' ? key.algorithms : [])))]
+}

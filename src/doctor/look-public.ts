@@ -1,0 +1,129 @@
+import type { EndpointPlan, Plan } from '../core/plan.ts'
+import { fetchCertificateEnd } from '../oauth/certificate.ts'
+import { createSafeFetch, type RawAnswer, type SafeFetch } from '../oauth/safe-fetch.ts'
+import { explainFailure, type Failure } from './failure.ts'
+import { INITIALIZE, MCP_HEADERS } from './initialize.ts'
+import type { Metadata } from './look-issuer.ts'
+
+/** An answer, or why there is none. */
+export type AnswerSight = { readonly answer: RawAnswer } | { readonly failure: Failure }
+
+/** What the public URL of an endpoint shows to somebody without a token. */
+export interface EndpointSight {
+  readonly endpoint: EndpointPlan
+  readonly first: AnswerSight
+  /** `resource_metadata` of the challenge. */
+  readonly metadataUrl: string | undefined
+  /** Undefined where there was no reason to ask. */
+  readonly metadata: { readonly document: Metadata } | { readonly failure: Failure } | undefined
+  readonly head: AnswerSight | undefined
+  readonly preflight: AnswerSight | undefined
+}
+
+/** What the public URL shows. */
+export interface PublicSight {
+  readonly endpoints: readonly EndpointSight[]
+  /** Milliseconds since the epoch; undefined where the public URL is http. */
+  readonly certificate: { readonly end: number } | { readonly failure: Failure } | undefined
+  /** Whether a proxy answers on the listening address. */
+  readonly isListening: boolean
+}
+
+/** The page whose preflight is tried: its origin is accepted whatever the configuration says. */
+export const PREFLIGHT_ORIGIN = 'https://claude.ai'
+export const PREFLIGHT_HEADERS = ['authorization', 'content-type', 'mcp-protocol-version']
+
+/** Visits the public URL as clients do. Never throws. */
+export async function lookAtPublicUrl(plan: Plan): Promise<PublicSight> {
+  const door = createSafeFetch({ issuer: plan.publicUrl, allowPrivateNetwork: true, ca: undefined })
+  try {
+    const named = plan.servers.flatMap(({ endpoints }) => endpoints.filter(({ kind }) => kind !== 'messages'))
+    const [certificate, isListening, ...endpoints] = await Promise.all([
+      lookAtCertificate(plan.publicUrl),
+      lookAtListener(plan, door),
+      ...named.map((endpoint) => lookAtEndpoint(endpoint, plan, door)),
+    ])
+    return { endpoints, certificate, isListening }
+  } finally {
+    await door.close()
+  }
+}
+
+async function lookAtCertificate(publicUrl: string): Promise<PublicSight['certificate']> {
+  if (!publicUrl.startsWith('https:')) return undefined
+  try {
+    return { end: await fetchCertificateEnd(publicUrl) }
+  } catch (error) {
+    return { failure: explainFailure(error) }
+  }
+}
+
+/** With TLS the certificate is for another name than that of the address, so nothing would be learned. */
+async function lookAtListener({ listen }: Plan, { fetchRaw }: SafeFetch): Promise<boolean> {
+  if (listen.tls !== undefined || listen.port === 0) return false
+  const host = listen.host === '0.0.0.0' || listen.host === '::' ? 'localhost' : listen.host
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${listen.port}/healthz`
+  const answer = await fetchRaw(url, { method: 'GET', namedBy: 'operator', showRedirects: true }).catch(() => undefined)
+  return answer?.status === 200
+}
+
+async function lookAtEndpoint(endpoint: EndpointPlan, plan: Plan, door: SafeFetch): Promise<EndpointSight> {
+  const { resource, kind } = endpoint
+  const first = await ask(door, resource, kind === 'sse' ? STREAM : FIRST)
+  const challenge = 'answer' in first ? first.answer.headers['www-authenticate'] : undefined
+  const metadataUrl = /\bresource_metadata="([^"]+)"/.exec(challenge ?? '')?.[1]
+  if (!('answer' in first) || first.answer.status !== 401) {
+    return { endpoint, first, metadataUrl, metadata: undefined, head: undefined, preflight: undefined }
+  }
+  const isOurs = metadataUrl !== undefined && URL.parse(metadataUrl)?.origin === plan.publicUrl
+  const [metadata, head, preflight] = await Promise.all([
+    lookAtMetadata(isOurs ? metadataUrl : formatMetadataUrl(endpoint, plan), door),
+    ask(door, resource, { method: 'HEAD' }),
+    ask(door, resource, PREFLIGHT),
+  ])
+  return { endpoint, first, metadataUrl, metadata, head, preflight }
+}
+
+/** Where the metadata of an endpoint is (RFC 9728 §3.1). */
+export function formatMetadataUrl({ resource }: EndpointPlan, { publicUrl }: Plan): string {
+  return `${publicUrl}/.well-known/oauth-protected-resource${new URL(resource).pathname}`
+}
+
+const FIRST = { method: 'POST', headers: MCP_HEADERS, body: INITIALIZE } as const
+/** Whoever answers a stream to somebody without a token has said enough with its head. */
+const STREAM = { method: 'GET', headers: { accept: 'text/event-stream' }, isEnough: () => true } as const
+const PREFLIGHT = {
+  method: 'OPTIONS',
+  headers: {
+    origin: PREFLIGHT_ORIGIN,
+    'access-control-request-method': 'POST',
+    'access-control-request-headers': PREFLIGHT_HEADERS.join(', '),
+  },
+} as const
+
+async function ask(
+  { fetchRaw }: SafeFetch,
+  url: string,
+  request: Omit<Parameters<SafeFetch['fetchRaw']>[1], 'namedBy'>,
+): Promise<AnswerSight> {
+  try {
+    return {
+      answer: await fetchRaw(url, {
+        isEnough: (bytes) => bytes.length > 65_536,
+        ...request,
+        namedBy: 'operator',
+        showRedirects: true,
+      }),
+    }
+  } catch (error) {
+    return { failure: explainFailure(error) }
+  }
+}
+
+async function lookAtMetadata(url: string, { fetchJson }: SafeFetch): Promise<EndpointSight['metadata']> {
+  try {
+    return await fetchJson(url, { namedBy: 'operator' })
+  } catch (error) {
+    return { failure: explainFailure(error) }
+  }
+}

@@ -1,0 +1,119 @@
+import { lookup } from 'node:dns/promises'
+import type { EndpointPlan, HttpUpstreamPlan, StdioUpstreamPlan } from '../core/plan.ts'
+import { findAddressLiteral, isPublicAddress } from '../oauth/addresses.ts'
+import { createSafeFetch, type RawAnswer, type RawRequest } from '../oauth/safe-fetch.ts'
+import { probeEra } from '../upstream/stdio/era.ts'
+import { findProgramFlaw } from '../upstream/stdio/find-program.ts'
+import { Spawner } from '../upstream/stdio/spawner.ts'
+import { explainFailure } from './failure.ts'
+import { DISCOVER, DISCOVER_HEADERS, findRpcAnswer, INITIALIZE, MCP_HEADERS } from './initialize.ts'
+import type { AnswerSight } from './look-public.ts'
+
+/** What an MCP server over HTTP answers. */
+export interface HttpUpstreamSight {
+  /** To `initialize`, or to a GET of the event stream. */
+  readonly first: AnswerSight
+  /** To `server/discover`, where `initialize` was not understood. */
+  readonly discovery: AnswerSight | undefined
+  /** To the request of the other transport, where this one is not spoken there. */
+  readonly other: AnswerSight | undefined
+  /** Address on the internet by which it can be reached without the proxy. */
+  readonly publicAddress: string | undefined
+}
+
+/** What an MCP server that is a process answers. */
+export interface ProcessSight {
+  readonly flaw: string | undefined
+  readonly era: 'modern' | 'legacy' | undefined
+  readonly stderr: readonly string[]
+}
+
+/** Asks an MCP server over HTTP as the proxy would, with its headers. Never throws. */
+export async function lookAtHttpUpstream(plan: HttpUpstreamPlan, kind: EndpointPlan['kind']): Promise<HttpUpstreamSight> {
+  const { fetchRaw, close } = createSafeFetch({ issuer: plan.url, allowPrivateNetwork: true, ca: plan.ca })
+  const ask = async (request: Omit<RawRequest, 'namedBy'>): Promise<AnswerSight> => {
+    try {
+      const headers = { ...request.headers, ...plan.headers }
+      return { answer: await fetchRaw(plan.url, { ...request, headers, namedBy: 'operator', showRedirects: true }) }
+    } catch (error) {
+      return { failure: explainFailure(error) }
+    }
+  }
+  try {
+    const publicAddress = await findPublicAddress(plan.url)
+    const isStream = kind === 'sse'
+    const first = await ask(isStream ? STREAM : FIRST)
+    if (!isStream) await endSession(first, ask)
+    const discovery = !isStream && needsDiscovery(first) ? await ask(MODERN) : undefined
+    const other = isElsewhere(first) ? await ask(isStream ? FIRST : STREAM) : undefined
+    return { first, discovery, other, publicAddress }
+  } finally {
+    await close()
+  }
+}
+
+const isEnough = (bytes: Buffer) => bytes.length > 65_536 || findRpcAnswer(bytes.toString('utf8')) !== undefined
+const FIRST = { method: 'POST', headers: MCP_HEADERS, body: INITIALIZE, isEnough } as const
+const MODERN = { method: 'POST', headers: DISCOVER_HEADERS, body: DISCOVER, isEnough } as const
+/** The event that names the message endpoint comes first (2024-11-05 basic/transports). */
+const STREAM = {
+  method: 'GET',
+  headers: { accept: 'text/event-stream' },
+  isEnough: (bytes: Buffer) => bytes.length > 65_536 || /(?:\r\n|\n|\r){2}/.test(bytes.toString('utf8')),
+} as const
+
+/** Leaves nothing behind (2025-11-25 basic/transports, Session Management). */
+async function endSession(
+  first: AnswerSight,
+  ask: (request: Omit<RawRequest, 'namedBy'>) => Promise<AnswerSight>,
+): Promise<void> {
+  const session = 'answer' in first ? first.answer.headers['mcp-session-id'] : undefined
+  if (session === undefined) return
+  await ask({
+    method: 'DELETE',
+    headers: { 'mcp-session-id': session, 'mcp-protocol-version': '2025-11-25' },
+    isEnough: () => true,
+  })
+}
+
+/** A server of 2026-07-28 alone refuses `initialize`. */
+function needsDiscovery(first: AnswerSight): boolean {
+  if (!('answer' in first) || first.answer.status >= 500 || isRedirect(first.answer)) return false
+  return findRpcAnswer(first.answer.bytes.toString('utf8'))?.result === undefined
+}
+
+function isElsewhere(first: AnswerSight): boolean {
+  return 'answer' in first && [400, 404, 405, 406, 415].includes(first.answer.status)
+}
+
+export function isRedirect({ status }: RawAnswer): boolean {
+  return status >= 300 && status < 400
+}
+
+async function findPublicAddress(url: string): Promise<string | undefined> {
+  const { hostname } = new URL(url)
+  const literal = findAddressLiteral(hostname)
+  const addresses = literal === undefined ? await lookup(hostname, { all: true }).catch(() => []) : [{ address: literal }]
+  return addresses.find(({ address }) => isPublicAddress(address))?.address
+}
+
+/** Starts an MCP server once and asks it what it speaks. Never throws; no process is left. */
+export async function lookAtProcess(plan: StdioUpstreamPlan): Promise<ProcessSight> {
+  const flaw = findProgramFlaw(plan)
+  if (flaw !== undefined) return { flaw, era: undefined, stderr: [] }
+  const stderr: string[] = []
+  const spawner = new Spawner({
+    plan,
+    onStderr: (line) => void (stderr.length < 100 && stderr.push(line)),
+    onEvent: () => undefined,
+  })
+  try {
+    const { era } = await probeEra(spawner, 'doctor', plan.startSeconds * 1000)
+    return { flaw: undefined, era, stderr }
+  } catch (error) {
+    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
+    return { flaw: cause instanceof Error ? cause.message : String(cause), era: undefined, stderr }
+  } finally {
+    await spawner.close(1000)
+  }
+}
