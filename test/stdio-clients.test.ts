@@ -13,7 +13,7 @@ import { SSEClientTransport as SseV1 } from '@modelcontextprotocol/sdk/client/ss
 import { StreamableHTTPClientTransport as StreamableV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { CreateMessageRequestSchema } from '@modelcontextprotocol/sdk/types.js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { isRunning, waitUntil } from './support/processes.ts'
+import { isRunning, listProcesses, waitUntil } from './support/processes.ts'
 import { findFreePort, startTestProxy, type TestProxy } from './support/proxy.ts'
 import { startIssuer, type TestIssuer } from './support/tokens.ts'
 
@@ -101,9 +101,11 @@ describe.each(['v1', 'v2 legacy', 'v2 auto'])('the official client (%s)', (gener
 })
 
 describe('the command line', () => {
-  const start = async (...argv: string[]) => {
+  const root = fileURLToPath(new URL('..', import.meta.url))
+  const start = async (...argv: string[]) => startIn('/', ...argv)
+  const startIn = async (cwd: string, ...argv: string[]) => {
     const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
-    const child = spawn(process.execPath, [main, ...argv], { stdio: ['ignore', 'pipe', 'pipe'], cwd: '/' })
+    const child = spawn(process.execPath, [main, ...argv], { stdio: ['ignore', 'pipe', 'pipe'], cwd })
     let said = ''
     child.stderr.on('data', (chunk) => {
       said += chunk
@@ -126,6 +128,27 @@ describe('the command line', () => {
     child.kill('SIGKILL')
     await gone
     await waitUntil(() => !isRunning(pid), 'the server ends')
+    await client.close().catch(() => undefined)
+  })
+
+  it('starts a server through npx, and leaves neither it nor npx when it is killed', async () => {
+    const port = await findFreePort()
+    const server = ['npx', '-y', '@modelcontextprotocol/server-everything']
+    const { child, said } = await startIn(root, '--issuer', issuer.issuer, '--port', String(port), '--', ...server)
+    await waitUntil(() => said().includes(`http://localhost:${port}/mcp`), 'it serves /mcp')
+    const client = new ClientV1(info)
+    const bearer = await issuer.mint({ claims: { aud: `http://localhost:${port}/mcp` } })
+    const options = { requestInit: { headers: { authorization: `Bearer ${bearer}` } } }
+    await client.connect(new StreamableV1(new URL(`http://localhost:${port}/mcp`), options) as never)
+    expect(textOf(await client.callTool({ name: 'echo', arguments: { message: 'Hello' } }))).toBe('Echo: Hello')
+    const children = listProcesses().filter(({ parent }) => parent === child.pid)
+    const groups = new Set(children.map(({ group }) => group))
+    const left = () => listProcesses().filter(({ group, state }) => groups.has(group) && state !== 'Z')
+    expect(left().length).toBeGreaterThan(children.length)
+    const gone = once(child, 'exit')
+    child.kill('SIGKILL')
+    await gone
+    await waitUntil(() => left().length === 0, 'all of them end')
     await client.close().catch(() => undefined)
   })
 
