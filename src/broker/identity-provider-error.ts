@@ -34,12 +34,15 @@ export async function guard<T>(ask: () => Promise<T>): Promise<T> {
 /** Codes of the library for answers that belong to somebody else's question. */
 const SUSPICIOUS = new Set([oauth.JWT_CLAIM_COMPARISON, oauth.JSON_ATTRIBUTE_COMPARISON, oauth.JWT_TIMESTAMP_CHECK])
 
+/** `invalid_grant` of RFC 6749 §5.2, and GitHub’s own words for it. */
+const OVER = new Set(['invalid_grant', 'bad_refresh_token', 'bad_verification_code'])
+
 function explain(error: unknown): IdentityProviderError {
   const cause = { cause: error }
   if (error instanceof oauth.AuthorizationResponseError)
     return new IdentityProviderError('refused', `it answers ${quote(error.error)}`, cause)
   if (error instanceof oauth.ResponseBodyError) {
-    const isOver = error.error === 'invalid_grant'
+    const isOver = OVER.has(error.error)
     return new IdentityProviderError(
       isOver ? 'ended' : 'unavailable',
       `it answers ${quote(error.error)}, status ${error.status}`,

@@ -4,6 +4,8 @@ import { type Clock, systemClock } from '../oauth/clock.ts'
 import type { SafeFetch } from '../oauth/safe-fetch.ts'
 import { type Claims, readClaim } from './access-rules.ts'
 import { guard, IdentityProviderError } from './identity-provider-error.ts'
+import { loadPlainClaims } from './plain-claims.ts'
+import { normalizeTokenAnswer } from './token-answer.ts'
 
 /** What binds an answer to its question; kept until the user comes back. */
 export interface PendingSignIn {
@@ -117,7 +119,7 @@ function createDoorFetch(
   { issuer, oauth: plain }: IdentityProviderPlan,
   door: SafeFetch,
 ): Session['request'][typeof oauth.customFetch] {
-  const named = new Set([plain?.tokenEndpoint, plain?.userinfoEndpoint])
+  const named = new Set([plain?.tokenEndpoint, plain?.userinfoEndpoint, plain?.emailsEndpoint, plain?.organizationsEndpoint])
   return async (url, { method, headers, body, signal }) => {
     const isOurs = named.has(url) || url.startsWith(`${issuer.replace(/\/$/, '')}/.well-known/`)
     const answer = await door.fetchRaw(url, {
@@ -127,10 +129,11 @@ function createDoorFetch(
       ...(body !== null && body !== undefined && { body: String(body) }),
       ...(signal !== undefined && { signal }),
     })
-    return new Response(answer.bytes.length > 0 ? new Uint8Array(answer.bytes) : null, {
+    const response = new Response(answer.bytes.length > 0 ? new Uint8Array(answer.bytes) : null, {
       status: answer.status,
       headers: answer.headers,
     })
+    return url === plain?.tokenEndpoint ? normalizeTokenAnswer(response) : response
   }
 }
 
@@ -180,7 +183,7 @@ async function createAuthorizationUrl(
     throw new IdentityProviderError('suspicious', `an authorization endpoint of scheme ${url.protocol}`)
   const parameters = {
     ...plan.authorizationParameters,
-    ...(asSomebodyElse && { prompt: choosePrompt(metadata) }),
+    ...(asSomebodyElse && { prompt: addPrompt(plan.authorizationParameters.prompt, choosePrompt(metadata)) }),
     client_id: plan.clientId,
     redirect_uri: redirectUri,
     response_type: 'code',
@@ -199,6 +202,13 @@ function choosePrompt(metadata: oauth.AuthorizationServer): string {
   const { prompt_values_supported: supported, id_token_signing_alg_values_supported: isOidc, issuer } = metadata
   const choosesAccount = Array.isArray(supported) && supported.includes('select_account')
   return choosesAccount || isOidc === undefined || issuer === 'https://accounts.google.com' ? 'select_account' : 'login'
+}
+
+/** Google gives a refresh token for `consent`; asking which account it is to be must not lose that. */
+function addPrompt(configured: string | undefined, more: string): string {
+  const words = new Set([...(configured?.split(' ') ?? []), more])
+  words.delete('none')
+  return [...words].join(' ')
 }
 
 async function finishSignIn(
@@ -278,19 +288,10 @@ async function loadUserinfo(
   accessToken: string,
   subject: string | undefined,
 ): Promise<Claims> {
-  if (metadata.userinfo_endpoint === undefined) return {}
-  if (plan.oauth !== undefined) return loadPlainUser(metadata.userinfo_endpoint, accessToken, request)
+  if (plan.oauth !== undefined) return loadPlainClaims(plan.oauth, accessToken, request)
+  if (metadata.userinfo_endpoint === undefined || !plan.userinfo) return {}
   const response = await oauth.userInfoRequest(metadata, client, accessToken, request)
   return (await oauth.processUserInfoResponse(metadata, client, subject ?? '', response)) as Claims
-}
-
-async function loadPlainUser(endpoint: string, accessToken: string, request: Session['request']): Promise<Claims> {
-  const headers = new Headers({ accept: 'application/json', 'user-agent': 'open-mcp-auth-proxy' })
-  const response = await oauth.protectedResourceRequest(accessToken, 'GET', new URL(endpoint), headers, null, request)
-  if (response.status !== 200) throw new IdentityProviderError('unavailable', `the user endpoint answers ${response.status}`)
-  const claims: unknown = await response.json()
-  if (typeof claims === 'object' && claims !== null && !Array.isArray(claims)) return claims as Claims
-  throw new IdentityProviderError('unavailable', 'the user endpoint answers no JSON object')
 }
 
 /** Plain OAuth has no subject; a claim that the configuration names is one. */

@@ -2,6 +2,7 @@ import { listErrors } from '../config/catalogue.ts'
 import { createJsonSchema } from '../config/json-schema.ts'
 import type { Loaded } from '../config/load.ts'
 import { migrateConfigFile } from '../config/migrate.ts'
+import { formatIdentityProvider } from './identity-provider-lines.ts'
 import { formatRoutes, formatRules } from './route-table.ts'
 import type { Source } from './source.ts'
 import { formatTable } from './table.ts'
@@ -19,6 +20,7 @@ export function printCheck(source: Source, terminal: Terminal): void {
     terminal.paintOutput('bold', head),
     ...routes,
     ...(rules.length > 0 ? ['', terminal.paintOutput('bold', rulesHead), ...rules] : []),
+    ...(plan.broker ? ['', ...formatIdentityProvider(plan.broker)] : []),
     ...(notices.length > 0 ? ['', ...formatNotices(notices, terminal)] : []),
   ]
   for (const line of lines) terminal.print(line)

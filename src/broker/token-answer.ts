@@ -1,0 +1,33 @@
+/**
+ * Brings the answer of a token endpoint that predates RFC 6749 §5 into its form. GitHub tells errors with status 200, and it and others
+ * answer in the form encoding of their first years.
+ *
+ * @returns JSON, with status 400 for an error; anything that is neither form passes as it is
+ */
+export async function normalizeTokenAnswer(response: Response): Promise<Response> {
+  const type = response.headers.get('content-type') ?? ''
+  if (response.status !== 200) return response
+  const text = await response.text()
+  const answer = /^application\/x-www-form-urlencoded\b/i.test(type) ? readForm(text) : readJson(text)
+  if (answer === undefined) return new Response(text, { status: 200, headers: { 'content-type': type } })
+  const status = typeof answer.error === 'string' && answer.access_token === undefined ? 400 : 200
+  return new Response(JSON.stringify(answer), { status, headers: { 'content-type': 'application/json' } })
+}
+
+type Answer = Readonly<Record<string, unknown>>
+
+/** A parameter that is there twice is two answers (RFC 6749 §3.2). */
+function readForm(text: string): Answer | undefined {
+  const pairs = [...new URLSearchParams(text)]
+  const names = new Set(pairs.map(([name]) => name))
+  return names.size === pairs.length && (names.has('access_token') || names.has('error')) ? Object.fromEntries(pairs) : undefined
+}
+
+function readJson(text: string): Answer | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Answer) : undefined
+  } catch {
+    return undefined
+  }
+}
