@@ -164,6 +164,19 @@ describe('a legacy server that all share', () => {
     expect(textOf(await readAnswer(waiting))).toBe('released')
   })
 
+  it('has room for others when one user opens sessions without end', { timeout: 60_000 }, async () => {
+    const origin = await open({ processPer: 'shared' })
+    const mallory = { user: 'mallory', body: createRequest('initialize', { protocolVersion: '2025-06-18' }, 1) }
+    const statuses: number[] = []
+    for (let i = 0; i < 22 && !statuses.includes(503); i++) {
+      const opened = Array.from({ length: 50 }, () => sendMcp(`${origin}/mcp`, mallory).then(({ status }) => status))
+      statuses.push(...(await Promise.all(opened)))
+    }
+    expect(statuses.filter((status) => status === 200)).toHaveLength(1000)
+    const session = await openSession(origin, { user: 'alice' })
+    expect(await session.call('echo', { text: 'room' })).toBe('room')
+  })
+
   it('ends when nobody has used it for a while', async () => {
     const session = await openSession(await open({ processPer: 'shared', idleSeconds: 0.2 }))
     const pid = Number(await session.call('pid'))

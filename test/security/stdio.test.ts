@@ -8,6 +8,7 @@ import {
   callModern,
   createRequest,
   createToolCall,
+  type Message,
   openSession,
   readAnswer,
   readEvents,
@@ -17,6 +18,10 @@ import {
   textOf,
 } from '../support/mcp-requests.ts'
 import { isRunning, listProcesses, waitUntil } from '../support/processes.ts'
+
+/** With STRESS=1: a thousand sessions, and a million messages. */
+const isStress = process.env.STRESS !== undefined
+const scale = isStress ? 25 : 1
 
 const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/stdio/${name}`, import.meta.url))
 const scripted = [process.execPath, fixture('scripted-server.mjs')]
@@ -281,10 +286,10 @@ describe('S7, R26: nothing is left of a session', () => {
     await waitUntil(() => !isRunning(pid), 'the child is killed', 8000)
   })
 
-  it('after many that were opened and given up', async () => {
+  it('after many that were opened and given up', { timeout: 20_000 * scale }, async () => {
     const origin = await open({ maxProcesses: 8 })
     const before = childrenOf(process.pid).length
-    for (let round = 0; round < 5; round++) {
+    for (let round = 0; round < 5 * scale; round++) {
       await Promise.all(
         Array.from({ length: 8 }, async (_, i) => {
           const abort = new AbortController()
@@ -486,37 +491,36 @@ describe('R25: 100 requests on a child that is killed', () => {
 })
 
 describe('R27: many clients with equal ids through one child', () => {
-  it('never get each other’s answers', async () => {
+  it('never get each other’s progress and answers', { timeout: isStress ? 900_000 : 60_000 }, async () => {
     const origin = await open({ processPer: 'shared', env: { ERA: 'both' } })
-    const clients = 40
-    const rounds = 25
+    const [clients, rounds, steps] = isStress ? [1000, 10, 99] : [40, 25, 9]
     const sessions = await Promise.all(Array.from({ length: clients / 2 }, (_, i) => openSession(origin, { user: `u${i}` })))
-    const legacy = sessions.map(
-      (session, i) => (round: number) =>
-        readTexts(session.post(createToolCall('echo', { text: `l${i}-${round}` }, { progressToken: 1 }, 1))),
-    )
-    const modern = Array.from(
-      { length: clients / 2 },
-      (_, i) => (round: number) =>
-        readTexts(callModern(origin, 'echo', { text: `m${i}-${round}` }, { user: `u${i}`, id: 1, meta: { progressToken: 1 } })),
-    )
-    const seen = await Promise.all(
-      [...legacy, ...modern].map(async (ask) => {
-        const texts: string[] = []
-        for (let round = 0; round < rounds; round++) texts.push(...(await ask(round)))
-        return texts
-      }),
-    )
-    const expected = (prefix: string) => (_: unknown, i: number) =>
-      Array.from({ length: rounds }, (_, round) => `${prefix}${i}-${round}`)
-    expect(seen).toEqual([...legacy.map(expected('l')), ...modern.map(expected('m'))])
+    const ask = (message: string) => ({ name: 'progress', args: { count: steps, message }, meta: { progressToken: 1 } })
+    const legacy = sessions.map((session) => (message: string) => {
+      const { name, args, meta } = ask(message)
+      return session.post(createToolCall(name, args, meta, 1))
+    })
+    const modern = Array.from({ length: clients / 2 }, (_, i) => (message: string) => {
+      const { name, args, meta } = ask(message)
+      return callModern(origin, name, args, { user: `u${i}`, id: 1, meta })
+    })
+    let delivered = 0
+    let astray = 0
+    const checkAll = async (post: (message: string) => Promise<Response>, index: number) => {
+      for (let round = 0; round < rounds; round++) {
+        const message = `${index}-${round}`
+        const messages = await readMessages(await post(message))
+        delivered += messages.length
+        const isProgress = ({ params }: Message, at: number) =>
+          params?.message === message && params.progress === at + 1 && params.progressToken === 1
+        const isAnswer = (one: Message) => one.id === 1 && textOf(one) === message
+        astray += messages.filter((one, at) => !(at === steps ? isAnswer(one) : isProgress(one, at))).length
+      }
+    }
+    await Promise.all([...legacy, ...modern].map(checkAll))
+    expect({ delivered, astray }).toEqual({ delivered: clients * rounds * (steps + 1), astray: 0 })
   })
 })
-
-async function readTexts(response: Promise<Response>): Promise<string[]> {
-  const messages = await readMessages(await response)
-  return messages.map((message) => (message.id === 1 ? textOf(message) : 'wrong id'))
-}
 
 describe('a server that answers server/discover with an error, or not at all', () => {
   it('is legacy, and is not asked again', async () => {

@@ -9,6 +9,11 @@ import { type ClientMessage, readClientMessages } from './client-messages.ts'
 import type { Peer, PeerEvents } from './peer.ts'
 import { StreamableSession } from './streamable-session.ts'
 
+/** Sessions at a time, for one user and client, and for all: those that share a process are bounded by nothing else. */
+const mostSessionsOfOne = 1000
+const mostSessions = 20_000
+const retryAfterSeconds = 30
+
 /** Gives a new session its server. */
 export type StartPeer = (principalKey: string, events: PeerEvents) => Promise<Peer>
 
@@ -16,6 +21,8 @@ export type StartPeer = (principalKey: string, events: PeerEvents) => Promise<Pe
 export class LegacyHttp {
   readonly #startPeer: StartPeer
   readonly #sessions = new Map<string, StreamableSession>()
+  /** Sessions of each principal. */
+  readonly #counts = new Map<string, number>()
 
   constructor(startPeer: StartPeer) {
     this.#startPeer = startPeer
@@ -55,7 +62,8 @@ export class LegacyHttp {
     if (messages.length > 1) throw new ProxyError('message_invalid', { cause: 'initialize is part of a batch' })
     const id = randomBytes(24).toString('base64url')
     const principalKey = formatPrincipalKey(call.principal)
-    const session: StreamableSession = new StreamableSession(id, principalKey, () => this.#sessions.delete(id))
+    this.#checkRoom(principalKey)
+    const session: StreamableSession = new StreamableSession(id, principalKey, () => this.#forget(id, principalKey))
     let gone = false
     reply.onClose(() => {
       gone = true
@@ -64,7 +72,20 @@ export class LegacyHttp {
     if (gone) return session.end()
     if (session.isOver) throw new ProxyError('upstream_ended', { retryAfter: 1 })
     this.#sessions.set(id, session)
+    this.#counts.set(principalKey, (this.#counts.get(principalKey) ?? 0) + 1)
     session.initialize(call, reply, initialize)
+  }
+
+  #checkRoom(principalKey: string): void {
+    if (this.#sessions.size < mostSessions && (this.#counts.get(principalKey) ?? 0) < mostSessionsOfOne) return
+    throw new ProxyError('upstream_busy', { cause: 'too many MCP sessions are open', retryAfter: retryAfterSeconds })
+  }
+
+  #forget(id: string, principalKey: string): void {
+    if (!this.#sessions.delete(id)) return
+    const left = (this.#counts.get(principalKey) ?? 0) - 1
+    if (left > 0) this.#counts.set(principalKey, left)
+    else this.#counts.delete(principalKey)
   }
 
   #get(call: Call, reply: Reply): void {

@@ -33,7 +33,7 @@ export function insertMembers(object: JsonOutline, members: string): Edit {
 
 /** An object as it stands but for some of its members. */
 export function withoutMembers(text: string, object: JsonOutline, names: ReadonlySet<string>): string {
-  const kept = [...(object.members ?? [])].filter(([name]) => !names.has(name))
+  const kept = (object.members?.entries() ?? []).filter(([name]) => !names.has(name))
   return `{${kept.map(([name, { start, end }]) => `${JSON.stringify(name)}:${text.slice(start, end)}`).join(',')}}`
 }
 
