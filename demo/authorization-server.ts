@@ -25,6 +25,8 @@ export interface AuthorizationServerOptions {
   readonly accessTokenSeconds?: number
   /** Default: two weeks. */
   readonly refreshTokenSeconds?: number
+  /** Seconds for which a refresh token that was used may be used again. Default: 10. */
+  readonly refreshGraceSeconds?: number
   /** Clients registered beforehand. Those with a secret may introspect tokens. */
   readonly clients?: readonly ClientMetadata[]
   /** Name of a user who is signed in and consents without seeing a page. */
@@ -108,7 +110,7 @@ function planProvider(options: AuthorizationServerOptions, issuer: string, resou
     issuer,
     resources,
     defaultScopes: options.defaultScopes ?? plan.scopes.slice(0, 1).map(({ name }) => name),
-    memory: createMemory(),
+    memory: createMemory(options.refreshGraceSeconds),
     cookieKeys: [randomBytes(32).toString('base64url')],
     fetchClientMetadata: options.fetchClientMetadata,
   }

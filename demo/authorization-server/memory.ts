@@ -20,8 +20,12 @@ export interface Memory {
   clear(): void
 }
 
-/** Everything that the authorization server remembers: clients, grants, codes, tokens and sign-in sessions. Gone when the process ends. */
-export function createMemory(): Memory {
+/**
+ * Everything that the authorization server remembers: clients, grants, codes, tokens and sign-in sessions. Gone when the process ends.
+ *
+ * @param grace - seconds for which a refresh token that was used may be used again
+ */
+export function createMemory(grace = REFRESH_GRACE): Memory {
   const entries = new Map<string, Entry>()
 
   const find = (key: string): AdapterPayload | undefined => {
@@ -46,7 +50,7 @@ export function createMemory(): Memory {
   const adapt = (kind: string): Adapter => ({
     find: async (id) => {
       const payload = find(`${kind}:${id}`)
-      return kind === 'RefreshToken' && isInGrace(payload) ? { ...payload, consumed: undefined } : payload
+      return kind === 'RefreshToken' && isInGrace(payload, grace) ? { ...payload, consumed: undefined } : payload
     },
     findByUid: async (uid) => findBy(kind, 'uid', uid),
     findByUserCode: async (userCode) => findBy(kind, 'userCode', userCode),
@@ -63,6 +67,6 @@ export function createMemory(): Memory {
   return { adapter: adapt, clear: () => entries.clear() }
 }
 
-function isInGrace(payload: AdapterPayload | undefined): boolean {
-  return typeof payload?.consumed === 'number' && Date.now() / 1000 < payload.consumed + REFRESH_GRACE
+function isInGrace(payload: AdapterPayload | undefined, grace: number): boolean {
+  return typeof payload?.consumed === 'number' && Date.now() / 1000 < payload.consumed + grace
 }

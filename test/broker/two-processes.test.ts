@@ -7,7 +7,7 @@ import { createServer, request as forward, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { exportJWK, generateKeyPair, SignJWT } from 'jose'
+import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SAMPLE_USERS } from '../../demo/authorization-server/users.ts'
 import { type AuthorizationServer, startAuthorizationServer } from '../../demo/authorization-server.ts'
@@ -42,7 +42,7 @@ let folder: string
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'two-'))
   // Its tokens are over at once: every refresh of ours asks it, and a refresh token that it sees twice ends everything.
-  const options = { clients: [BROKER_CLIENT], accessTokenSeconds: 1 }
+  const options = { clients: [BROKER_CLIENT], accessTokenSeconds: 1, refreshGraceSeconds: 0 }
   ;[identityProvider, assertionIssuer, mcpServer] = await Promise.all([
     startAuthorizationServer(options),
     startIssuer(),

@@ -41,10 +41,11 @@ function alternativeNames(): Buffer {
   return sequence(objectId('551d11'), tagged(0x04, names))
 }
 
-/** Tag, length and content: all that DER is (X.690 §8.1). */
+/** Tag, length and content: all that DER is (X.690 §8.1). The length in as few bytes as can be (§10.1), or browsers refuse it. */
 function tagged(tag: number, content: Buffer): Buffer {
   const { length } = content
   if (length < 128) return Buffer.concat([Buffer.of(tag, length), content])
+  if (length < 256) return Buffer.concat([Buffer.of(tag, 0x81, length), content])
   return Buffer.concat([Buffer.of(tag, 0x82, length >> 8, length & 0xff), content])
 }
 

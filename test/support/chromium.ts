@@ -22,14 +22,22 @@ export interface Looks {
   readonly width?: number
   readonly height?: number
   readonly dark?: boolean
+  /** Whether it goes on whatever the certificate. */
+  readonly anyCertificate?: boolean
 }
 
 /** Opens a browser with nothing in its memory, that goes nowhere by itself. */
-export async function openChromium({ width = 900, height = 760, dark = false }: Looks = {}): Promise<OpenBrowser> {
+export async function openChromium({
+  width = 900,
+  height = 760,
+  dark = false,
+  anyCertificate = false,
+}: Looks = {}): Promise<OpenBrowser> {
   const folder = mkdtempSync(join(tmpdir(), 'chromium-'))
   const context = await chromium.launchPersistentContext(folder, {
     executablePath: PROGRAM,
     headless: true,
+    ignoreHTTPSErrors: anyCertificate,
     viewport: { width, height },
     colorScheme: dark ? 'dark' : 'light',
     args: [

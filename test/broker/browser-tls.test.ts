@@ -1,0 +1,190 @@
+// A real browser over https: the cookies that keep a sign-in in the browser where it began, and attempts to plant others.
+import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import { request } from 'node:https'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { SAMPLE_USERS, type User } from '../../demo/authorization-server/users.ts'
+import { type AuthorizationServer, startAuthorizationServer } from '../../demo/authorization-server.ts'
+import { closeServer, listenOnLoopback } from '../../demo/listen.ts'
+import { type ExampleMcpServer, startMcpServer } from '../../demo/mcp-server.ts'
+import { BROKER_CLIENT, BROKER_CLIENT_ID, BROKER_CLIENT_SECRET } from '../support/broker-stage.ts'
+import { createCertificate } from '../support/certificate.ts'
+import { hasChromium, type OpenBrowser, openChromium } from '../support/chromium.ts'
+import { findFreePort, startTestProxy, type TestProxy } from '../support/proxy.ts'
+
+const [alice] = SAMPLE_USERS
+
+describe.skipIf(!hasChromium())('a person in a real browser, over https', { timeout: 60_000 }, () => {
+  const certificate = createCertificate()
+  const verifier = 'v'.repeat(43)
+  let folder: string
+  let origin: string
+  let identityProvider: AuthorizationServer
+  let mcpServer: ExampleMcpServer
+  let proxy: TestProxy
+  let application: Server
+  let redirectUri: string
+  let browser: OpenBrowser | undefined
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'tls-'))
+    writeFileSync(join(folder, 'cert.pem'), certificate.cert)
+    writeFileSync(join(folder, 'key.pem'), certificate.key)
+    const port = await findFreePort()
+    origin = `https://localhost:${port}`
+    const known = { ...BROKER_CLIENT, application_type: 'web' as const, redirect_uris: [`${origin}/oauth/callback`] }
+    ;[identityProvider, mcpServer] = await Promise.all([startAuthorizationServer({ clients: [known] }), startMcpServer()])
+    application = createServer((_request, response) =>
+      response.writeHead(200, { 'content-type': 'text/html' }).end('<h1>The application</h1>'),
+    )
+    redirectUri = `http://localhost:${await listenOnLoopback(application, 0)}/callback`
+    const config = {
+      public_url: origin,
+      listen: { port, tls: { cert_file: join(folder, 'cert.pem'), key_file: join(folder, 'key.pem') } },
+      identity_provider: {
+        issuer: identityProvider.issuer,
+        name: 'Example ID',
+        client_id: BROKER_CLIENT_ID,
+        client_secret: { env: 'BROKER_SECRET' },
+      },
+      broker: {
+        store: { kind: 'memory' as const },
+        clients: [{ client_id: 'application', name: 'Example application', redirect_uris: [redirectUri] }],
+      },
+      servers: [{ name: 'example', path: '/mcp', upstream: mcpServer.streamableHttpUrl, scopes: ['mcp:tools'] }],
+    }
+    proxy = await startTestProxy(config, { BROKER_SECRET: BROKER_CLIENT_SECRET })
+  })
+  afterEach(async () => {
+    await browser?.close()
+    browser = undefined
+  })
+  afterAll(async () => {
+    await Promise.all([proxy?.close(), identityProvider?.close(), mcpServer?.close()])
+    if (application) await closeServer(application)
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  async function openPage(): Promise<Page> {
+    browser = await openChromium({ anyCertificate: true })
+    return browser.context.pages()[0] ?? browser.context.newPage()
+  }
+
+  function createAuthorizationUrl(): string {
+    const url = new URL('/authorize', origin)
+    const parameters = {
+      response_type: 'code',
+      client_id: 'application',
+      redirect_uri: redirectUri,
+      resource: `${origin}/mcp`,
+      state: 'a state',
+      code_challenge: createHash('sha256').update(verifier).digest('base64url'),
+      code_challenge_method: 'S256',
+    }
+    for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
+    return url.href
+  }
+
+  async function signInAtProvider(page: Page, user: User): Promise<void> {
+    await page.getByRole('button', { name: /Allow and sign in/ }).click()
+    await page.getByLabel('Name').fill(user.name)
+    await page.getByLabel('Password').fill(user.password)
+    await page.getByRole('button', { name: /^Sign in$/ }).click()
+    await page.getByRole('button', { name: /^Allow$/ }).click()
+  }
+
+  const comeBack = (page: Page) => page.waitForURL((url) => url.href.startsWith(redirectUri))
+  /** Cookies know no ports: those of the identity provider lie beside ours. */
+  const ownCookies = async () => ((await browser?.context.cookies()) ?? []).filter(({ name }) => name.includes('mcp-'))
+
+  /** Exchanges a code, whatever the certificate. */
+  function redeem(code: string): Promise<number> {
+    const form = {
+      grant_type: 'authorization_code',
+      client_id: 'application',
+      redirect_uri: redirectUri,
+      code,
+      code_verifier: verifier,
+    }
+    return new Promise((resolve, reject) => {
+      const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+      const sent = request(`${origin}/token`, { method: 'POST', ca: certificate.cert, headers }, (answer) => {
+        answer.resume().on('end', () => resolve(answer.statusCode ?? 0))
+      })
+      sent.on('error', reject).end(new URLSearchParams(form).toString())
+    })
+  }
+
+  it('signs in with cookies that only this very host over https can set and read, and no script (RFC 6265bis §4.1.3)', async () => {
+    const page = await openPage()
+    await page.goto(createAuthorizationUrl())
+    const during = await ownCookies()
+    expect(during.map(({ name }) => name)).toEqual(expect.arrayContaining(['__Host-mcp-browser', '__Secure-mcp-interaction']))
+    await signInAtProvider(page, alice)
+    await comeBack(page)
+    const after = await ownCookies()
+    expect(after.map(({ name }) => name)).toEqual(expect.arrayContaining(['__Host-mcp-browser', '__Host-mcp-session']))
+    for (const cookie of [...during, ...after]) {
+      expect(cookie).toMatchObject({ secure: true, httpOnly: true, sameSite: 'Lax', domain: 'localhost' })
+      expect(cookie.name).toMatch(/^__(Host|Secure)-mcp-/)
+      if (cookie.name.startsWith('__Host-')) expect(cookie.path).toBe('/')
+    }
+    expect(await redeem(new URL(page.url()).searchParams.get('code') ?? '')).toBe(200)
+  })
+
+  it('is not fooled by cookies without the prefix, as a neighbour on the domain could plant them (cookie tossing)', async () => {
+    const page = await openPage()
+    const planted = ['mcp-browser', 'mcp-session', 'mcp-interaction'].map((name) => ({
+      name,
+      value: 'A'.repeat(43),
+      url: origin,
+    }))
+    await browser?.context.addCookies(planted)
+    await page.goto(createAuthorizationUrl())
+    await signInAtProvider(page, alice)
+    await comeBack(page)
+    expect(new URL(page.url()).searchParams.get('code')).not.toBeNull()
+    expect((await ownCookies()).find(({ name }) => name === '__Host-mcp-browser')?.value).not.toBe('A'.repeat(43))
+  })
+
+  it('cannot plant a cookie of that name from http or from script: the browser itself refuses (RFC 6265bis §5.7)', async () => {
+    const page = await openPage()
+    await page.goto(createAuthorizationUrl())
+    const before = (await ownCookies()).find(({ name }) => name === '__Host-mcp-browser')?.value
+    // Cookies don't know ports: the application on http is as near as a neighbour can get.
+    await page.goto(redirectUri)
+    await page.evaluate(() => {
+      for (const rest of ['Path=/', 'Path=/; Secure', 'Path=/; Domain=localhost; Secure', 'Path=/oauth'])
+        (globalThis as unknown as { document: { cookie: string } }).document.cookie =
+          `__Host-mcp-browser=${'B'.repeat(43)}; ${rest}`
+    })
+    const after = (await ownCookies()).filter(({ name }) => name === '__Host-mcp-browser')
+    expect(after.map(({ value }) => value)).toEqual([before])
+  })
+
+  it('cannot finish in this browser what began in another (session fixation, RFC 9700 §4.7)', async () => {
+    const page = await openPage()
+    await page.goto(createAuthorizationUrl())
+    await page.getByRole('button', { name: /Allow and sign in/ }).click()
+    await page.waitForURL((url) => url.origin === identityProvider.issuer)
+    // The attacker keeps the answer of the identity provider for somebody else, unused.
+    await browser?.context.clearCookies({ name: '__Host-mcp-browser' })
+    await page.getByLabel('Name').fill(alice.name)
+    await page.getByLabel('Password').fill(alice.password)
+    await page.getByRole('button', { name: /^Sign in$/ }).click()
+    await page.getByRole('button', { name: /^Allow$/ }).click()
+    await page.waitForURL((url) => url.pathname === '/oauth/callback')
+    const callback = page.url()
+    await browser?.close()
+    const victim = await openPage()
+    await victim.goto(createAuthorizationUrl())
+    const response = await victim.goto(callback)
+    expect(response?.status()).toBe(403)
+    expect(await victim.locator('h1').textContent()).toBe('This sign-in was not started here')
+    expect((await ownCookies()).map(({ name }) => name)).not.toContain('__Host-mcp-session')
+  })
+})
