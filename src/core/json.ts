@@ -25,9 +25,52 @@ export interface JsonOutline {
   /** Index behind the last character. */
   readonly end: number
   /** Members of an object above the outline's depth. */
-  readonly members: ReadonlyMap<string, JsonOutline> | undefined
+  readonly members: JsonMembers | undefined
   /** Items of an array above the outline's depth; undefined also where there are more than the outline lists. */
   readonly items: readonly JsonOutline[] | undefined
+}
+
+/** Up to this many members are found faster one after the other than by hashing their names. */
+const fewMembers = 12
+
+/** The members of an object, in their order. No two have the same name. */
+export class JsonMembers {
+  private readonly names: string[] = []
+  private readonly outlines: JsonOutline[] = []
+  /** Where there are so many that looking through them would take a stranger's choice of time. */
+  private index: Map<string, number> | undefined
+
+  get size(): number {
+    return this.names.length
+  }
+
+  get(name: string): JsonOutline | undefined {
+    return this.outlines[this.find(name)]
+  }
+
+  has(name: string): boolean {
+    return this.find(name) >= 0
+  }
+
+  keys(): readonly string[] {
+    return this.names
+  }
+
+  entries(): (readonly [name: string, outline: JsonOutline])[] {
+    return this.names.map((name, i) => [name, this.outlines[i] as JsonOutline] as const)
+  }
+
+  /** The name must be a new one. */
+  add(name: string, outline: JsonOutline): void {
+    this.index?.set(name, this.names.length)
+    this.names.push(name)
+    this.outlines.push(outline)
+    if (this.index === undefined && this.names.length > fewMembers) this.index = new Map(this.names.map((each, i) => [each, i]))
+  }
+
+  private find(name: string): number {
+    return this.index === undefined ? this.names.indexOf(name) : (this.index.get(name) ?? -1)
+  }
 }
 
 /**
@@ -133,34 +176,27 @@ function leaf(kind: JsonKind, start: number, end: number): JsonOutline {
 
 function scanObject(cursor: Cursor, depth: number): JsonOutline {
   const start = cursor.at
-  const keys = enter(cursor, depth) ? new Map<string, JsonOutline>() : undefined
-  const seen = keys ?? new Set<string>()
+  const isListed = enter(cursor, depth)
+  const members = new JsonMembers()
   if (!closes(cursor, CLOSE_BRACE)) {
-    do scanMember(cursor, depth, seen, keys)
+    do scanMember(cursor, depth, members)
     while (continues(cursor, CLOSE_BRACE))
   }
-  return { kind: 'object', start, end: cursor.at, members: keys, items: undefined }
+  return { kind: 'object', start, end: cursor.at, members: isListed ? members : undefined, items: undefined }
 }
 
-function scanMember(
-  cursor: Cursor,
-  depth: number,
-  seen: Set<string> | Map<string, JsonOutline>,
-  members: Map<string, JsonOutline> | undefined,
-): void {
+function scanMember(cursor: Cursor, depth: number, members: JsonMembers): void {
   skipSpace(cursor)
   const start = cursor.at
   if (cursor.text.charCodeAt(start) !== QUOTE) throw syntax(cursor, 'expected a key')
   scanString(cursor)
   const key = decodeString(cursor.text, start, cursor.at)
-  if (seen.has(key)) throw new StrictJsonError('ambiguous', 'repeated key', start)
+  if (members.has(key)) throw new StrictJsonError('ambiguous', 'repeated key', start)
   skipSpace(cursor)
   if (cursor.text.charCodeAt(cursor.at) !== COLON) throw syntax(cursor, 'expected a colon')
   cursor.at++
   skipSpace(cursor)
-  const value = scanValue(cursor, depth)
-  if (members) members.set(key, value)
-  else (seen as Set<string>).add(key)
+  members.add(key, scanValue(cursor, depth))
 }
 
 function scanArray(cursor: Cursor, depth: number): JsonOutline {

@@ -19,7 +19,7 @@ export function checkJsonBody(head: RequestHead): void {
   if (head.contentEncoding !== undefined && head.contentEncoding.toLowerCase() !== 'identity') {
     throw new ProxyError('media_type_unsupported', { cause: 'Content-Encoding' })
   }
-  if (!jsonType.test(head.contentType ?? ''))
+  if (head.contentType !== 'application/json' && !jsonType.test(head.contentType ?? ''))
     throw new ProxyError('media_type_unsupported', { cause: 'Content-Type is not application/json' })
 }
 

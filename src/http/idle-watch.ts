@@ -9,13 +9,16 @@ export interface Waiting {
   stop(): void
 }
 
+/** One of a ring: to join and to leave it costs a few assignments, for each request twice. */
 interface Entry {
   ticks: number
   readonly maxTicks: number
   readonly onIdle: () => void
+  before: Entry
+  after: Entry
 }
 
-const entries = new Set<Entry>()
+const ring = createRing()
 let timer: NodeJS.Timeout | undefined
 
 /**
@@ -23,27 +26,54 @@ let timer: NodeJS.Timeout | undefined
  * reading its header section.
  */
 export function watchIdle(seconds: number, onIdle: () => void): Waiting {
-  const entry: Entry = { ticks: 0, maxTicks: Math.ceil((seconds * 1000) / tickMilliseconds), onIdle }
-  entries.add(entry)
+  const entry: Entry = {
+    ticks: 0,
+    maxTicks: Math.ceil((seconds * 1000) / tickMilliseconds),
+    onIdle,
+    before: ring.before,
+    after: ring,
+  }
+  ring.before.after = entry
+  ring.before = entry
   timer ??= setInterval(tick, tickMilliseconds).unref()
   return {
     touch() {
       entry.ticks = 0
     },
-    stop() {
-      entries.delete(entry)
-    },
+    stop: () => leave(entry),
   }
 }
 
+/** The place where the ring begins and ends. It waits for nothing. */
+function createRing(): Entry {
+  const place = { ticks: 0, maxTicks: 0, onIdle: () => undefined } as unknown as Entry
+  place.before = place
+  place.after = place
+  return place
+}
+
+/** Who has left points at itself, so that leaving again changes nothing for others. */
+function leave(entry: Entry): void {
+  entry.before.after = entry.after
+  entry.after.before = entry.before
+  entry.before = entry
+  entry.after = entry
+}
+
 function tick(): void {
-  for (const entry of entries) {
-    entry.ticks++
-    if (entry.ticks <= entry.maxTicks) continue
-    entries.delete(entry)
+  for (const entry of listWaiting()) {
+    // One of those before it may have called it off.
+    if (entry.after === entry || ++entry.ticks <= entry.maxTicks) continue
+    leave(entry)
     entry.onIdle()
   }
-  if (entries.size > 0) return
+  if (ring.after !== ring) return
   clearInterval(timer)
   timer = undefined
+}
+
+function listWaiting(): Entry[] {
+  const waiting: Entry[] = []
+  for (let entry = ring.after; entry !== ring; entry = entry.after) waiting.push(entry)
+  return waiting
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { ProxyError } from '../core/errors.ts'
-import { findHeaderName, mustNotBeHopByHop } from './header-names.ts'
+import { findHeaderName, type HeaderName, mustNotBeHopByHop, placeOf } from './header-names.ts'
 import { parseTarget } from './target.ts'
 
 /** The header section of a request, read so that there is one way to read it. */
@@ -31,6 +31,7 @@ export interface RequestHead {
 }
 
 const maxFields = 100
+const placeCount = Object.keys(placeOf).length
 /** `Host` is `uri-host [":" port]` (RFC 9110 §7.2). */
 const hostSyntax = /^(?:[a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/
 
@@ -45,53 +46,56 @@ export function readRequestHead(request: IncomingMessage): RequestHead {
   if (rawHeaders.length > maxFields * 2)
     throw new ProxyError('headers_too_many', { cause: `${rawHeaders.length / 2} header fields` })
   const fields = sortFields(rawHeaders)
-  const host = fields.read.get('host')?.toLowerCase()
+  const host = fields.read[placeOf.host]?.toLowerCase()
   if (host === undefined || !hostSyntax.test(host)) throw malformed('Host is missing or not a host')
   checkFraming(fields.read, httpVersion)
   const { path, query } = parseTarget(request.url ?? '', host)
-  const length = fields.read.get('content-length')
+  const length = fields.read[placeOf['content-length']]
   return {
     method: request.method ?? '',
     path,
     query,
     host,
     authorization: fields.authorization,
-    origin: fields.read.get('origin'),
-    contentType: fields.read.get('content-type'),
-    contentEncoding: fields.read.get('content-encoding'),
-    hasBody: fields.read.has('transfer-encoding') || (length !== undefined && length !== '0'),
+    origin: fields.read[placeOf.origin],
+    contentType: fields.read[placeOf['content-type']],
+    contentEncoding: fields.read[placeOf['content-encoding']],
+    hasBody: fields.read[placeOf['transfer-encoding']] !== undefined || (length !== undefined && length !== '0'),
     contentLength: length === undefined ? undefined : Number(length),
-    expectsContinue: checkExpectation(fields.read.get('expect'), httpVersion),
-    protocolVersion: fields.read.get('mcp-protocol-version'),
-    mcpMethod: fields.read.get('mcp-method'),
-    mcpName: fields.read.get('mcp-name'),
-    mcpSessionId: fields.read.get('mcp-session-id'),
-    forward: dropNamedInConnection(fields.forward, fields.read.get('connection')),
+    expectsContinue: checkExpectation(fields.read[placeOf.expect], httpVersion),
+    protocolVersion: fields.read[placeOf['mcp-protocol-version']],
+    mcpMethod: fields.read[placeOf['mcp-method']],
+    mcpName: fields.read[placeOf['mcp-name']],
+    mcpSessionId: fields.read[placeOf['mcp-session-id']],
+    forward: dropNamedInConnection(fields.forward, fields.read[placeOf.connection]),
   }
 }
 
+type ReadFields = (string | undefined)[]
+
 interface Fields {
   readonly authorization: string[]
-  readonly read: Map<string, string>
+  /** By {@link placeOf}. */
+  readonly read: ReadFields
   readonly forward: string[]
 }
 
 function sortFields(rawHeaders: readonly string[]): Fields {
-  const fields: Fields = { authorization: [], read: new Map(), forward: [] }
+  const fields: Fields = { authorization: [], read: new Array(placeCount), forward: [] }
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = findHeaderName(rawHeaders[i] ?? '')
     const value = rawHeaders[i + 1] ?? ''
     if (name.lower === 'authorization') fields.authorization.push(value)
-    else if (name.fate === 'read') readField(fields, name.lower, value, name.forwarded)
+    else if (name.fate === 'read') readField(fields, name, value)
     else if (name.fate === 'forward') fields.forward.push(name.lower, value)
     else if (name.fate === 'refuse') throw malformed(`${name.lower} looks like a field that frames the body`)
   }
   return fields
 }
 
-function readField(fields: Fields, lower: string, value: string, forwarded: boolean): void {
-  if (fields.read.has(lower)) throw malformed(`more than one ${lower} field`)
-  fields.read.set(lower, value)
+function readField(fields: Fields, { lower, place, forwarded }: HeaderName, value: string): void {
+  if (fields.read[place] !== undefined) throw malformed(`more than one ${lower} field`)
+  fields.read[place] = value
   if (forwarded) fields.forward.push(lower, value)
 }
 
@@ -99,15 +103,15 @@ function readField(fields: Fields, lower: string, value: string, forwarded: bool
  * What Node's parser lets through although two implementations could disagree on where the body ends (RFC 9112 §6.1, §6.3), and
  * changes of protocol, which a guarded endpoint never makes.
  */
-function checkFraming(read: Map<string, string>, httpVersion: string): void {
+function checkFraming(read: ReadFields, httpVersion: string): void {
   if (httpVersion !== '1.1' && httpVersion !== '1.0') throw malformed(`HTTP version ${httpVersion}`)
-  const coding = read.get('transfer-encoding')
+  const coding = read[placeOf['transfer-encoding']]
   if (coding !== undefined) {
     if (coding.toLowerCase() !== 'chunked') throw malformed('Transfer-Encoding other than chunked')
     if (httpVersion !== '1.1') throw malformed('Transfer-Encoding in HTTP/1.0')
-    if (read.has('content-length')) throw malformed('both Transfer-Encoding and Content-Length')
+    if (read[placeOf['content-length']] !== undefined) throw malformed('both Transfer-Encoding and Content-Length')
   }
-  if (read.has('upgrade')) throw malformed('Upgrade')
+  if (read[placeOf.upgrade] !== undefined) throw malformed('Upgrade')
 }
 
 /**

@@ -109,10 +109,18 @@ function createHead(response: ServerResponse, options: ServerReplyOptions) {
 }
 
 /** Ours replace the upstream's, but an answer varies by what both of us say. */
-function mergeHeaders(headers: ReplyHeaders, own: ReplyHeaders): ReplyHeaders {
-  const merged = { ...headers, ...own }
-  if (headers.vary !== undefined && own.vary !== undefined) merged.vary = [headers.vary, own.vary].flat().join(', ')
+function mergeHeaders(headers: ReplyHeaders, own: ReplyHeaders): string[] {
+  const vary = headers.vary !== undefined && own.vary !== undefined ? [headers.vary, own.vary].flat().join(', ') : undefined
+  const merged: string[] = []
+  for (const name in headers) if (!Object.hasOwn(own, name)) addField(merged, name, headers[name])
+  for (const name in own) addField(merged, name, name === 'vary' ? (vary ?? own.vary) : own[name])
   return merged
+}
+
+/** Alternating names and values, which Node writes without looking at them twice. */
+function addField(fields: string[], name: string, value: string | string[] | undefined): void {
+  if (typeof value === 'string') fields.push(name, value)
+  else for (const each of value ?? []) fields.push(name, each)
 }
 
 function comesInOnePiece(headers: ReplyHeaders): boolean {

@@ -1,5 +1,5 @@
 import { ProxyError } from '../core/errors.ts'
-import { type JsonOutline, outlineJson, readJsonString, StrictJsonError } from '../core/json.ts'
+import { type JsonMembers, type JsonOutline, outlineJson, readJsonString, StrictJsonError } from '../core/json.ts'
 import type { Operation } from '../core/operation.ts'
 import { refuseLookAlikes, reserveKeys } from './reserved-keys.ts'
 import { readTargets, type Target } from './targets.ts'
@@ -76,9 +76,7 @@ function readMessage(text: string, message: JsonOutline): Operation[] {
   return members.has('method') ? readCallingMessage(text, members) : [readResponse(text, members)]
 }
 
-type Members = ReadonlyMap<string, JsonOutline>
-
-function readCallingMessage(text: string, members: Members): Operation[] {
+function readCallingMessage(text: string, members: JsonMembers): Operation[] {
   if (members.has('result') || members.has('error')) throw invalid('both a method and a result')
   const method = readString(text, members.get('method'))
   if (!method || method.includes('\0')) throw invalid('method is not a string without NUL')
@@ -93,7 +91,7 @@ function createOperation(method: string, id: string | undefined, target: Target)
   return { kind: id === undefined ? 'notification' : 'request', method, targetKind: target.kind, target: target.name, id }
 }
 
-function readResponse(text: string, members: Members): Operation {
+function readResponse(text: string, members: JsonMembers): Operation {
   if (members.has('result') === members.has('error')) throw invalid('neither a call nor a response')
   const id = readId(text, members.get('id'), 'response')
   if (id === undefined) throw invalid('response without an id')

@@ -3,6 +3,9 @@ import { ProxyError } from '../core/errors.ts'
 /** Keys that mean something to us, by their form without case. */
 export type ReservedKeys = ReadonlyMap<string, string>
 
+/** What {@link fold} leaves as it is. */
+const isFolded = /^[a-z0-9_./-]*$/
+
 /** @param keys - as they are spelled */
 export function reserveKeys(...keys: string[]): ReservedKeys {
   return new Map(keys.map((key) => [fold(key), key]))
@@ -25,7 +28,7 @@ function fold(key: string): string {
  */
 export function refuseLookAlikes(keys: Iterable<string>, reserved: ReservedKeys): void {
   for (const key of keys) {
-    const exact = reserved.get(key) ?? reserved.get(fold(key))
+    const exact = reserved.get(key) ?? (isFolded.test(key) ? undefined : reserved.get(fold(key)))
     if (exact !== undefined && exact !== key) throw new ProxyError('json_ambiguous', { cause: `a key that looks like ${exact}` })
   }
 }

@@ -1,5 +1,5 @@
 import { ProxyError } from '../core/errors.ts'
-import { type JsonOutline, readJsonString } from '../core/json.ts'
+import { type JsonMembers, type JsonOutline, readJsonString } from '../core/json.ts'
 import type { Operation } from '../core/operation.ts'
 import { refuseLookAlikes, reserveKeys } from './reserved-keys.ts'
 
@@ -9,8 +9,7 @@ export interface Target {
   readonly name: string | undefined
 }
 
-type Members = ReadonlyMap<string, JsonOutline>
-type Reader = (text: string, params: Members | undefined, method: string) => Target[]
+type Reader = (text: string, params: JsonMembers | undefined, method: string) => Target[]
 
 const referenceKeys = reserveKeys('type', 'name', 'uri')
 const filterKeys = reserveKeys('resourceSubscriptions')
@@ -36,7 +35,7 @@ export const methodsWithNameHeader: ReadonlySet<string> = new Set(['tools/call',
  *
  * @throws ProxyError `message_invalid` where a method lacks the target that it needs
  */
-export function readTargets(text: string, method: string, params: Members | undefined): Target[] {
+export function readTargets(text: string, method: string, params: JsonMembers | undefined): Target[] {
   const reader = readers.get(method)
   return reader ? reader(text, params, method) : noTarget
 }
@@ -57,12 +56,12 @@ function readName(text: string, value: JsonOutline | undefined, what: string): s
  * 2026-07-28 knows these methods no more, and an MCP server has to say so whatever is in them (streamable-http, Protocol Version Header):
  * that the URI is missing is for it to judge. To policy, a resource without a name may be any.
  */
-function readSubscribed(text: string, params: Members | undefined, method: string): Target[] {
+function readSubscribed(text: string, params: JsonMembers | undefined, method: string): Target[] {
   return params?.has('uri') ? named('resource', 'uri')(text, params, method) : [{ kind: 'resource', name: undefined }]
 }
 
 /** `completion/complete` tells about the arguments of a prompt or a resource template: it counts as using it. */
-function readReference(text: string, params: Members | undefined): Target[] {
+function readReference(text: string, params: JsonMembers | undefined): Target[] {
   const ref = params?.get('ref')?.members
   if (!ref) throw new ProxyError('message_invalid', { cause: 'ref of completion/complete is not an object' })
   refuseLookAlikes(ref.keys(), referenceKeys)
@@ -73,7 +72,7 @@ function readReference(text: string, params: Members | undefined): Target[] {
 }
 
 /** `subscriptions/listen` may name resources to hear of (2026-07-28, patterns/subscriptions, Notification Filter). */
-function readSubscriptions(text: string, params: Members | undefined): Target[] {
+function readSubscriptions(text: string, params: JsonMembers | undefined): Target[] {
   const notifications = params?.get('notifications')
   if (notifications && !notifications.members)
     throw new ProxyError('message_invalid', { cause: 'notifications is not an object' })

@@ -58,9 +58,12 @@ function mapSessionId(reply: Reply, map: (id: string) => string | undefined): Re
     ...reply,
     start(status, headers) {
       const id = headers['mcp-session-id']
-      const mapped = typeof id === 'string' ? map(id) : undefined
-      if (mapped === undefined) delete headers['mcp-session-id']
-      else headers['mcp-session-id'] = mapped
+      // Removing a property makes an object slow, so none is removed that isn't there.
+      if (id !== undefined) {
+        const mapped = typeof id === 'string' ? map(id) : undefined
+        if (mapped === undefined) delete headers['mcp-session-id']
+        else headers['mcp-session-id'] = mapped
+      }
       reply.start(status, headers)
     },
   }

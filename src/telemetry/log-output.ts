@@ -21,15 +21,15 @@ export interface LogOutput {
  * Writes to a file descriptor in large pieces, since a write for every line costs more than making it. A full disk, or a reader that is
  * slow or gone, costs lines, which standard error tells, and nothing else: it neither stops nor delays a request.
  *
- * @param change - what to do with the text before it is written, once for each piece
+ * @param encode - makes the bytes of a piece that is to be written
  */
-export function createLogOutput(descriptor: number, change: (text: string) => string): LogOutput {
+export function createLogOutput(descriptor: number, encode: (text: string) => Buffer): LogOutput {
   const trouble = createTroubleReport()
   let collected = ''
   let writing: Promise<void> | undefined
   const pass = (): void => {
     if (writing || collected === '') return
-    const piece = Buffer.from(change(collected))
+    const piece = encode(collected)
     collected = ''
     writing = writePiece(descriptor, piece)
       .catch((error: NodeJS.ErrnoException) => trouble.lost(piece.length, error.message))

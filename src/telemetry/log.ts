@@ -53,12 +53,18 @@ function createPlainLog(options: LoggerOptions, destination: DestinationStream):
   return { logger: pino(options, { write }), writeLine: write, end: async () => undefined }
 }
 
+/** Most pieces are ASCII, which is told faster by their length than by looking for what isn't. */
+function encodePiece(text: string): Buffer {
+  const bytes = Buffer.from(text)
+  return bytes.length === text.length && !bytes.includes(0x7f) ? bytes : Buffer.from(escapeObeyed(text))
+}
+
 /** They stand inside of strings only, where JSON has the same escape. */
 function escapeObeyed(line: string): string {
   return line.replace(obeyed, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 function createBufferedLog(options: LoggerOptions): Log {
-  const { write, end } = createLogOutput(standardOutput, escapeObeyed)
+  const { write, end } = createLogOutput(standardOutput, encodePiece)
   return { logger: pino(options, { write }), writeLine: write, end }
 }
