@@ -1,0 +1,36 @@
+/** What an answer of Asgardeo's management interfaces comes down to. */
+export type AsgardeoTrouble =
+  /** The admin client is not who it says. */
+  | 'credentials'
+  /** The admin client may not do this. */
+  | 'permission'
+  /** There is no such thing. */
+  | 'missing'
+  /** The name is taken. */
+  | 'conflict'
+  /** The request is not one that it accepts. */
+  | 'refused'
+  /** It cannot be reached, or answers what nobody can use. */
+  | 'unavailable'
+
+/** Why Asgardeo did not do what it was asked to. The message is for the operator's log and holds no secrets. */
+export class AsgardeoError extends Error {
+  readonly trouble: AsgardeoTrouble
+
+  constructor(trouble: AsgardeoTrouble, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'AsgardeoError'
+    this.trouble = trouble
+  }
+}
+
+/** Whether something went wrong at Asgardeo in one of these ways. */
+export function isTrouble(error: unknown, ...troubles: readonly AsgardeoTrouble[]): error is AsgardeoError {
+  return error instanceof AsgardeoError && troubles.includes(error.trouble)
+}
+
+/** A foreign text within a message: short, on one line, and without what must not stand in a log. */
+export function quoteForeign(text: string, secrets: readonly string[] = []): string {
+  const clean = secrets.reduce((rest, secret) => (secret === '' ? rest : rest.replaceAll(secret, '[secret]')), text)
+  return JSON.stringify(clean.slice(0, 200))
+}
