@@ -11,6 +11,13 @@ export interface TokenVerifier {
    * @throws ProxyError `token_*` when the token is unusable, `issuer_unavailable` when that cannot be found out
    */
   verify(token: string): Principal | Promise<Principal>
+  /**
+   * The principal of what was verified before and is still accepted as it stands; `undefined` for everything else. Left out by verifiers
+   * that ask about a token anew each time.
+   *
+   * @param credentials - any characters, not yet known to be those of a token
+   */
+  recall?(credentials: string): Principal | undefined
 }
 
 /** The outcome of policy. Only `permit` lets a call through; compare with it, never with its opposite. */

@@ -47,7 +47,7 @@ export function readRequestHead(request: IncomingMessage): RequestHead {
     throw new ProxyError('headers_too_many', { cause: `${rawHeaders.length / 2} header fields` })
   const fields = sortFields(rawHeaders)
   const host = fields.read[placeOf.host]?.toLowerCase()
-  if (host === undefined || !hostSyntax.test(host)) throw malformed('Host is missing or not a host')
+  if (host === undefined || !isHost(host)) throw malformed('Host is missing or not a host')
   checkFraming(fields.read, httpVersion)
   const { path, query } = parseTarget(request.url ?? '', host)
   const length = fields.read[placeOf['content-length']]
@@ -72,6 +72,16 @@ export function readRequestHead(request: IncomingMessage): RequestHead {
 }
 
 type ReadFields = (string | undefined)[]
+
+/** The host that the last request named: mostly the one that the next names too. */
+let lastHost = ''
+
+function isHost(host: string): boolean {
+  if (host === lastHost && host !== '') return true
+  if (!hostSyntax.test(host)) return false
+  lastHost = host
+  return true
+}
 
 interface Fields {
   readonly authorization: string[]
