@@ -1,13 +1,14 @@
+import type { IdentityProviderPlan } from '../core/plan.ts'
 import type { EntryTerms, Store } from '../core/store.ts'
 import type { Clock } from '../oauth/clock.ts'
-import type { Claims } from './access-rules.ts'
+import { type Claims, mayUserSignIn } from './access-rules.ts'
 import { groupOfAccount, hashId } from './adapter.ts'
 import type { IdentityProvider, SignedInUser } from './identity-provider.ts'
 import { IdentityProviderError } from './identity-provider-error.ts'
 import type { Seal } from './seal.ts'
 import { createVault, type Vault } from './vault.ts'
 
-/** The users who have signed in, with what the identity provider gave us for them. */
+/** The users who have signed in, with what the identity provider gave us for them. Who may no longer sign in is none of them. */
 export interface Accounts {
   find(subject: string): Promise<SignedInUser | undefined>
   save(user: SignedInUser): Promise<void>
@@ -24,6 +25,8 @@ export interface AccountsOptions {
   readonly store: Store
   readonly seal: Seal
   readonly identityProvider: IdentityProvider
+  /** Who may sign in. */
+  readonly plan: Pick<IdentityProviderPlan, 'allow'>
   /** Seconds for which an account is kept after the last sign-in. */
   readonly grantSeconds: number
   readonly clock: Clock
@@ -35,17 +38,20 @@ export interface AccountsOptions {
 const EARLY_MS = 30_000
 
 export function createAccounts(options: AccountsOptions): Accounts {
-  const { store, seal, clock } = options
+  const { store, seal, clock, plan } = options
   const vault = createVault<SignedInUser>(store, seal, 'Account', hashId)
   const refreshes = new Map<string, Promise<SignedInUser | undefined>>()
   const save = (user: SignedInUser) => vault.put(user.subject, user, planTerms(user, options))
 
   return {
-    find: (subject) => vault.find(subject),
+    async find(subject) {
+      const user = await vault.find(subject)
+      return user !== undefined && mayUserSignIn(user.claims, plan) ? user : undefined
+    },
     save,
     async findCurrent(subject) {
       const user = await vault.find(subject)
-      if (user === undefined || !isDue(user, clock)) return user
+      if (user === undefined || !isDue(user, clock)) return user && endUnlessAllowed(user, options)
       // One question for all who wait: a provider that rotates refresh tokens takes two for theft.
       const running = refreshes.get(subject) ?? refreshInTurn(subject, vault, options).finally(() => refreshes.delete(subject))
       refreshes.set(subject, running)
@@ -98,14 +104,25 @@ async function refreshOnce(
   try {
     const fresh = await options.identityProvider.refresh(user)
     await vault.put(user.subject, fresh, planTerms(fresh, options))
-    return fresh
+    return await endUnlessAllowed(fresh, options)
   } catch (error) {
     if (!(error instanceof IdentityProviderError) || error.trouble !== 'ended') throw error
     // The user's session with the provider is over, and so is everything that followed from it.
-    await options.store.deleteGroup(groupOfAccount(user.subject))
-    options.onEnded(user.subject)
+    await end(user, options)
     return undefined
   }
+}
+
+async function end({ subject }: SignedInUser, { store, onEnded }: AccountsOptions): Promise<void> {
+  await store.deleteGroup(groupOfAccount(subject))
+  onEnded(subject)
+}
+
+/** Groups change, and so do rules: who may not sign in now has nothing of what they were given when they might. */
+async function endUnlessAllowed(user: SignedInUser, options: AccountsOptions): Promise<SignedInUser | undefined> {
+  if (mayUserSignIn(user.claims, options.plan)) return user
+  await end(user, options)
+  return undefined
 }
 
 /** A name by which the user is known to people. */

@@ -23,7 +23,7 @@ import { createLiveness, createLiveVerifier, GRANT_CLAIM, type Liveness } from '
 import { createMount, type Mount } from './mount.ts'
 import { sendTrouble } from './outcome.ts'
 import { answerForOwnTokens } from './own-tokens.ts'
-import { createRateLimit } from './rate-limit.ts'
+import { createRateLimit, type RateLimit } from './rate-limit.ts'
 import { createRegistrations } from './registrations.ts'
 import { type BrokerResource, createResources, type Resources } from './resources.ts'
 import type { AwayUser, SignInOptions } from './scene.ts'
@@ -76,6 +76,8 @@ interface Parts {
   readonly consents: Consents
   readonly stepUps: StepUps
   readonly clientDoor: SafeFetch
+  /** Bounds what strangers have us remember for a while. */
+  readonly authorizations: RateLimit
   readonly assertions: IdentityAssertions
   readonly subjectTokens: TokenVerifier
   readonly clock: Clock
@@ -122,10 +124,11 @@ async function createParts(options: BrokerOptions): Promise<Parts> {
     liveness,
     resources: createResources(resources),
     identityProvider,
-    accounts: createAccounts({ store, seal, identityProvider, grantSeconds, clock, onEnded }),
+    accounts: createAccounts({ store, seal, plan: plan.identityProvider, identityProvider, grantSeconds, clock, onEnded }),
     consents: createConsents(store, clock, grantSeconds),
     stepUps: createStepUps(clock),
     clientDoor,
+    authorizations: createRateLimit(plan.authorizationsPerMinute, clock),
     assertions: createIdentityAssertions({ issuers: plan.assertionIssuers, pool, audience: plan.issuer, store, clock }),
     subjectTokens: createLiveVerifier(createSubjectVerifier(options, pool, clock), plan.issuer, liveness),
     clock,
@@ -149,7 +152,6 @@ function mountProvider({ plan, store, resources, onIssue }: BrokerOptions, parts
       now: () => clock.wall(),
     }),
     registrations: createRegistrations(store, plan.registration, clock),
-    authorizations: createRateLimit(plan.authorizationsPerMinute, clock),
     cookieKeys: seal.derive('cookies'),
     fetch: createDocumentFetch(parts.clientDoor, () => clock.monotonic(), listKeyUrls(plan.clients)),
     middlewares: [answerForOwnTokens({ store, liveness, verifier, mayIntrospect })],

@@ -12,6 +12,15 @@ export interface PendingSignIn {
   readonly state: string
   readonly nonce: string
   readonly verifier: string
+  /** The MCP client that the user signs in for. */
+  readonly asking?: AskingClient
+}
+
+/** An MCP client, as it says of itself, and where the browser is that it sent. */
+export interface AskingClient {
+  readonly id: string
+  readonly name: string
+  readonly address: string
 }
 
 /** What the identity provider gave us for a user. */
@@ -20,6 +29,8 @@ export interface ProviderTokens {
   readonly refreshToken: string | undefined
   /** Milliseconds since the epoch; undefined when the provider doesn't say. */
   readonly expiresAt: number | undefined
+  /** Scopes that were granted; undefined when the provider doesn't say. */
+  readonly scopes?: readonly string[] | undefined
 }
 
 /** Somebody whom the identity provider vouches for. */
@@ -28,6 +39,8 @@ export interface SignedInUser {
   readonly subject: string
   readonly claims: Claims
   readonly tokens: ProviderTokens
+  /** Id of the MCP client through whose own application the user signed in, where each has one. */
+  readonly via?: string
 }
 
 /** Signs users in. All methods throw {@link IdentityProviderError}. */
@@ -269,7 +282,9 @@ async function describeUser(
   if (before !== undefined && idClaims !== undefined && idClaims.sub !== before.subject)
     throw new IdentityProviderError('suspicious', 'the refreshed ID token is about somebody else')
   const info = await loadUserinfo(session, metadata, answer.access_token, subject)
-  const claims = { ...before?.claims, ...idClaims, ...info }
+  // What the provider says now counts alone: a group that it no longer names is one that the user left.
+  const isAnew = idClaims !== undefined || session.plan.oauth !== undefined
+  const claims = { ...(isAnew ? {} : before?.claims), ...idClaims, ...info }
   const expiresIn = answer.expires_in
   return {
     subject: subject ?? readSubject(session, claims),
@@ -278,6 +293,7 @@ async function describeUser(
       accessToken: answer.access_token,
       refreshToken: answer.refresh_token,
       expiresAt: expiresIn === undefined ? undefined : session.clock.wall() + expiresIn * 1000,
+      scopes: answer.scope?.split(' ') ?? before?.tokens.scopes,
     },
   }
 }

@@ -40,7 +40,7 @@ const MOST_DOCUMENT_BYTES = 10 * 1024
 const MOST_KEYS_BYTES = 64 * 1024
 const CODE_SECONDS = 60
 /** Longest time for which a client’s assertion may be good. */
-const MOST_ASSERTION_SECONDS = 3600
+const MOST_ASSERTION_SECONDS = { known: 3600, stranger: 600 }
 /** How long a user may take over sign-in and consent. */
 export const INTERACTION_SECONDS = 900
 
@@ -130,8 +130,9 @@ function planClients({ clients }: BrokerPlan): Configuration {
     enabledJWA: { idTokenSigningAlgValues: ['ES256'] },
     clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
     // Each is remembered until it ends, and strangers can register clients that sign them.
-    assertJwtClientAuthClaimsAndHeader: async (_ctx, { exp }) => {
-      const isShort = typeof exp === 'number' && exp <= Date.now() / 1000 + MOST_ASSERTION_SECONDS
+    assertJwtClientAuthClaimsAndHeader: async (_ctx, { exp }, _header, client) => {
+      const most = known.has(client.clientId) ? MOST_ASSERTION_SECONDS.known : MOST_ASSERTION_SECONDS.stranger
+      const isShort = typeof exp === 'number' && exp <= Date.now() / 1000 + most
       if (!isShort) throw new errors.InvalidClientAuth('the client assertion lasts too long')
     },
     // The hook runs only when it has a member to look at.
@@ -157,6 +158,8 @@ function planTokens({ plan, accounts, stepUps }: ProviderOptions): Configuration
     extraTokenClaims: async (_ctx, token) => {
       const machineClaims = findMachineClaims(token)
       if (machineClaims !== undefined) return machineClaims
+      // Nothing is left of what the user allowed and may have: OAuth has no grant of nothing.
+      if (token.scope === undefined || token.scope === '') throw new errors.InvalidGrant('no scope is left')
       const user = 'accountId' in token && token.accountId ? await accounts.find(token.accountId) : undefined
       const grantId = 'grantId' in token ? token.grantId : undefined
       return {

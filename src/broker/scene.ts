@@ -6,6 +6,7 @@ import type { BrowserCookie } from './browser-cookie.ts'
 import type { Asking } from './consent-page.ts'
 import type { Consents } from './consents.ts'
 import type { IdentityProvider, PendingSignIn } from './identity-provider.ts'
+import type { RateLimit } from './rate-limit.ts'
 import type { BrokerResource, Resources } from './resources.ts'
 import type { Vault } from './vault.ts'
 
@@ -28,6 +29,7 @@ export interface SignInOptions {
   readonly resources: Resources
   readonly browserCookie: BrowserCookie
   readonly away: Vault<AwayUser>
+  readonly authorizations: RateLimit
   /** Ends the browser's session of that uid. */
   readonly endSession: (uid: string) => Promise<void>
   /** Milliseconds since the epoch. */

@@ -22,6 +22,9 @@ export async function handleSignIn(visit: Visit, options: SignInOptions): Promis
     visit.response.writeHead(405, { allow: 'GET, HEAD, POST', 'content-length': 0 }).end()
     return
   }
+  // Each form that is sent has us remember somebody who is away, until they come back.
+  if (method === 'POST' && options.authorizations.count(visit.address) !== undefined)
+    return sendTrouble(visit, TROUBLES.busy, 'too many forms from this address')
   const scene = await openScene(visit, options)
   if (scene === undefined) sendTrouble(visit, TROUBLES.over, 'this browser has no such sign-in')
   else if (method === 'POST') await takeForm(scene, options)

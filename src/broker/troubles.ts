@@ -67,6 +67,13 @@ export const TROUBLES = {
     title: 'Signing in is not possible at the moment',
     text: 'The identity provider does not answer as it should. Try again in a few minutes.',
   },
+  busy: {
+    status: 429,
+    code: 'registration_limited',
+    oauthError: 'temporarily_unavailable',
+    title: 'Too many sign-ins at once',
+    text: 'More sign-ins come from your network than there should be. Try again in a minute.',
+  },
   internal: {
     status: 500,
     code: 'internal_error',
