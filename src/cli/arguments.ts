@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util'
 import { findNearest } from '../config/nearest.ts'
-import { FLAGS, type FlagName, GO_FLAGS } from './flags.ts'
+import { FLAGS, type FlagName, GO_FLAGS, INIT_FLAGS } from './flags.ts'
 
-export const COMMANDS = ['serve', 'check', 'schema', 'errors', 'migrate', 'doctor'] as const
+export const COMMANDS = ['serve', 'check', 'schema', 'errors', 'migrate', 'doctor', 'init'] as const
 
 /** The command line cannot be understood. */
 export class UsageError extends Error {}
@@ -17,7 +17,7 @@ export interface Arguments {
   readonly stdio: boolean
   /** What stands behind `--`: the command that starts the MCP server. */
   readonly server: readonly string[] | undefined
-  /** The file of `migrate`. */
+  /** The file of `migrate` or `init`. */
   readonly file: string | undefined
   /** Whether the result is wanted as JSON. */
   readonly json: boolean
@@ -47,7 +47,8 @@ export function parseArguments(argv: readonly string[]): Arguments {
   if (flags.has('help')) return { ...nothing, command: 'help' }
   if (flags.has('version')) return { ...nothing, command: 'version' }
   const read = { ...readCommand(tokens, given), server }
-  if (server && !isConfigured(read.command)) throw new UsageError(`The command ${read.command} takes no \`-- command …\`.`)
+  if (server && !isConfigured(read.command) && read.command !== 'init')
+    throw new UsageError(`The command ${read.command} takes no \`-- command …\`.`)
   return read
 }
 
@@ -88,7 +89,7 @@ function readCommand(tokens: readonly Token[], given: readonly OptionToken[]): O
       `Unknown command ${JSON.stringify(word)}.${nearest === undefined ? ' See --help.' : ` Did you mean ${nearest}?`}`,
     )
   }
-  const [file, ...surplus] = command === 'migrate' || command === 'doctor' ? rest : [undefined, ...rest]
+  const [file, ...surplus] = TAKING_FILE.has(command) ? rest : [undefined, ...rest]
   if (command === 'migrate' && file === undefined) throw new UsageError('Name the file to translate: migrate config.yaml.')
   if (surplus.length > 0) throw new UsageError(`Unexpected argument ${JSON.stringify(surplus[0])}. See --help.`)
   refuseLaterFlags(given)
@@ -97,6 +98,8 @@ function readCommand(tokens: readonly Token[], given: readonly OptionToken[]): O
   const switches = { debug: isSet('debug'), stdio: isSet('stdio'), json: isSet('json') }
   return { command, values: settleFile(command, file, readValues(given)), ...switches, file }
 }
+
+const TAKING_FILE: ReadonlySet<string> = new Set(['migrate', 'doctor', 'init'])
 
 /** `doctor FILE` is short for `doctor --config FILE`. */
 function settleFile(command: string, file: string | undefined, values: Map<FlagName, string[]>): Map<FlagName, string[]> {
@@ -112,11 +115,13 @@ function isConfigured(command: string): boolean {
 
 function checkFlags(command: string, given: readonly OptionToken[]): void {
   const [first] = given
-  if (first && !isConfigured(command))
+  if (first && !isConfigured(command) && command !== 'init')
     throw new UsageError(`The command ${command} takes no flags, but --${first.name} was given.`)
   for (const { name } of given) {
     const only = FLAGS.find((flag) => flag.name === name)?.only
     if (only !== undefined && only !== command) throw new UsageError(`--${name} is for the command ${only}.`)
+    if (command === 'init' && only !== 'init' && !INIT_FLAGS.some((flag) => flag === name))
+      throw new UsageError(`--${name} is no answer to a question of init.`)
   }
 }
 

@@ -10,6 +10,9 @@ export type FlagName =
   | 'audience'
   | 'scope'
   | 'log-format'
+  | 'provider'
+  | 'client-id'
+  | 'allow'
   | 'token'
   | 'json'
   | 'debug'
@@ -43,6 +46,9 @@ export const FLAGS: readonly Flag[] = [
   { name: 'scope', value: 'S', repeats: true, help: 'without a file: scope that every request needs' },
   { name: 'log-format', value: 'F', help: 'json, pretty or auto' },
   { name: 'debug', help: 'log more' },
+  { name: 'provider', value: 'KIND', only: 'init', help: 'init: kind of identity provider, for example google or entra' },
+  { name: 'client-id', value: 'ID', only: 'init', help: 'init: client id of the proxy there, where it is known already' },
+  { name: 'allow', value: 'WHO', only: 'init', repeats: true, help: 'init: who may sign in, @example.com or claim=value' },
   { name: 'token', value: 'FILE', only: 'doctor', help: 'doctor: file with an access token to try; - is standard input' },
   { name: 'json', only: 'doctor', help: 'doctor: print the findings as JSON' },
   { name: 'help', help: 'this text' },
@@ -51,6 +57,9 @@ export const FLAGS: readonly Flag[] = [
   { name: 'asgardeo', help: 'not supported by this version yet' },
   { name: 'stdio', help: 'start the MCP server of a Go proxy file as a process, whatever its `transport_mode`' },
 ]
+
+/** Flags that answer questions of `init`, beside its own. */
+export const INIT_FLAGS: readonly FlagName[] = ['upstream', 'issuer', 'public-url', 'scope']
 
 /** Flags of the Go proxy whose work is not done here, and what it is. */
 export const GO_FLAGS: ReadonlyMap<FlagName, string> = new Map([

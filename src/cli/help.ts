@@ -3,6 +3,7 @@ import { formatTable } from './table.ts'
 
 const COMMANDS: readonly (readonly [name: string, what: string])[] = [
   ['serve', 'start the proxy (default)'],
+  ['init [FILE]', 'ask five questions and write a configuration file'],
   ['check', 'check the configuration and print the table of routes'],
   ['schema', 'print the JSON Schema of the configuration file'],
   ['errors', 'print the catalogue of errors'],
@@ -12,7 +13,10 @@ const COMMANDS: readonly (readonly [name: string, what: string])[] = [
 
 export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] = [
   ['0', 'done; serve: stopped by a signal, after running requests have finished; doctor: no problem was found'],
-  ['1', 'failure at run time: port in use, no permission; serve: stopped by a second signal; doctor: there are problems'],
+  [
+    '1',
+    'failure at run time: port in use, no permission; serve: stopped by a second signal; doctor: there are problems; init: broken off',
+  ],
   ['2', 'mistake on the command line or in the configuration, or something that this version does not support'],
 ]
 

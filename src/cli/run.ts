@@ -3,6 +3,7 @@ import { type Arguments, parseArguments, UsageError } from './arguments.ts'
 import { printCheck, printErrors, printMigration, printSchema } from './commands.ts'
 import { runDoctor } from './doctor.ts'
 import { formatHelp } from './help.ts'
+import { runInit } from './init/init.ts'
 import { serve } from './serve.ts'
 import { chooseSource, type Surroundings } from './source.ts'
 import type { Terminal } from './terminal.ts'
@@ -48,6 +49,8 @@ async function runCommand(args: Arguments, surroundings: Surroundings, terminal:
     case 'check':
       printCheck(chooseSource(args, surroundings), terminal)
       return 0
+    case 'init':
+      return runInit(args, terminal)
     case 'doctor':
       return runDoctor(args, chooseSource(args, surroundings), terminal)
     case 'serve':

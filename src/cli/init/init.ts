@@ -1,0 +1,60 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync, unlinkSync, writeFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { loadConfigFile, loadConfigText } from '../../config/load.ts'
+import { ConfigError } from '../../config/problem.ts'
+import { type Arguments, UsageError } from '../arguments.ts'
+import type { Terminal } from '../terminal.ts'
+import type { Answers } from './answers.ts'
+import { BROKER_KEY, formatConfig, nameSecret } from './config-text.ts'
+import { formatNextSteps } from './next-steps.ts'
+import { askQuestions, Interrupted } from './questions.ts'
+
+const DEFAULT_FILE = 'config.yaml'
+
+/**
+ * `init`: asks five questions and writes a configuration file. Nothing is written before the last answer.
+ *
+ * @returns the exit code: 0 when the file is written, 1 when the questions were broken off
+ * @throws UsageError when a file is there already, or for an answer that cannot be; ConfigError for answers that don't go together
+ */
+export async function runInit(args: Arguments, terminal: Terminal): Promise<0 | 1> {
+  const file = args.file ?? DEFAULT_FILE
+  if (existsSync(file)) throw alreadyThere(file)
+  try {
+    const answers = await askQuestions(args, terminal)
+    writeConfig(file, answers)
+    terminal.print(terminal.paintOutput('green', `${file} is written.`))
+    for (const line of formatNextSteps(answers, file)) terminal.print(line)
+    return 0
+  } catch (error) {
+    if (!(error instanceof Interrupted)) throw error
+    terminal.tell('\nBroken off; nothing was written.')
+    return 1
+  }
+}
+
+/** Loads what is to be written before it is written, and what was written. */
+function writeConfig(file: string, answers: Answers): void {
+  const text = formatConfig(answers)
+  // The secrets are not made yet.
+  const env = { [BROKER_KEY]: randomBytes(32).toString('base64'), [nameSecret(answers)]: 'not-known-yet' }
+  loadConfigText(text, { env, terminal: false, directory: dirname(resolve(file)) })
+  try {
+    writeFileSync(file, text, { flag: 'wx', mode: 0o644 })
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code === 'EEXIST') throw alreadyThere(file)
+    throw new UsageError(`${file} cannot be written (${code ?? 'unknown error'}).`)
+  }
+  try {
+    loadConfigFile(file, { env, terminal: false })
+  } catch (error) {
+    unlinkSync(file)
+    throw error instanceof ConfigError ? new UsageError(`${file} could not be read back; it is removed again.`) : error
+  }
+}
+
+function alreadyThere(file: string): UsageError {
+  return new UsageError(`${file} is there already, and is not overwritten. Name another file: init other.yaml.`)
+}

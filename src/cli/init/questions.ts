@@ -1,0 +1,107 @@
+import { createInterface, type Interface } from 'node:readline/promises'
+import { type Arguments, UsageError } from '../arguments.ts'
+import type { FlagName } from '../flags.ts'
+import type { Terminal } from '../terminal.ts'
+import { AnswerError, type Answers, parseAccess, parsePlace, parseProvider, parsePublicUrl, parseUpstream } from './answers.ts'
+import { PROVIDER_CHOICES } from './providers.ts'
+
+/** The questions were broken off. */
+export class Interrupted extends Error {}
+
+/** How often a question is asked again. */
+const MOST_TRIES = 5
+
+/** Asks questions: a person, or a script that writes a line for each. */
+interface Interview {
+  /** @param otherwise - the answer where there is none; undefined where there has to be one */
+  ask<T>(question: string, otherwise: string | undefined, parse: (answer: string) => T): Promise<T>
+}
+
+/**
+ * Asks what flags don't say already.
+ *
+ * @throws UsageError for an answer that cannot be, Interrupted
+ */
+export async function askQuestions(args: Arguments, terminal: Terminal): Promise<Answers> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: process.stdin.isTTY === true })
+  try {
+    return await collect(args, createInterview(lines, terminal), terminal)
+  } finally {
+    lines.close()
+  }
+}
+
+async function collect(args: Arguments, { ask }: Interview, terminal: Terminal): Promise<Answers> {
+  const flag = (name: FlagName) => args.values.get(name)?.join(' ')
+  const settle = <T>(given: string | undefined, question: string, otherwise: string | undefined, parse: (answer: string) => T) =>
+    given === undefined ? ask(question, otherwise, parse) : parseFlag(given, parse)
+  const upstream = args.server
+    ? { command: args.server }
+    : await settle(flag('upstream'), '1. What is your MCP server? A URL, or a command that starts it.', undefined, parseUpstream)
+  if (flag('provider') === undefined) for (const line of listProviders(terminal)) terminal.tell(line)
+  const provider = await settle(flag('provider'), '   A name or a number.', undefined, parseProvider)
+  const place = await settle(flag('issuer'), `3. ${provider.question}`, provider.otherwise, (text) => parsePlace(text, provider))
+  const publicUrl = await settle(
+    flag('public-url'),
+    '4. Under which URL do clients reach the proxy, like https://mcp.example.com?',
+    'http://localhost:8080',
+    parsePublicUrl,
+  )
+  const who = '5. Who may use it? @example.com for email addresses, claim=value, and words for scopes. Empty: everybody.'
+  const access = await settle(joinAccess(args), who, '', (text) => parseAccess(text, provider, place))
+  return { upstream, provider, place, publicUrl, access, clientId: flag('client-id') }
+}
+
+function joinAccess({ values }: Arguments): string | undefined {
+  const given = [...(values.get('scope') ?? []), ...(values.get('allow') ?? [])]
+  return given.length === 0 ? undefined : given.join(' ')
+}
+
+function listProviders({ paintError }: Terminal): string[] {
+  const rows = PROVIDER_CHOICES.map(
+    ({ choice, name }, index) => `   ${String(index + 1).padStart(2)} ${paintError('bold', choice.padEnd(9))} ${name}`,
+  )
+  return ['2. Whom do users sign in with?', ...rows]
+}
+
+function parseFlag<T>(given: string, parse: (answer: string) => T): T {
+  try {
+    return parse(given)
+  } catch (error) {
+    throw error instanceof AnswerError ? new UsageError(`${JSON.stringify(given)}: ${error.message}`) : error
+  }
+}
+
+function createInterview(lines: Interface, { tell, paintError }: Terminal): Interview {
+  const isPerson = process.stdin.isTTY === true
+  let wasInterrupted = false
+  lines.on('SIGINT', () => {
+    wasInterrupted = true
+    lines.close()
+  })
+  // Not `question`: it loses what a script writes before it is asked.
+  const incoming = lines[Symbol.asyncIterator]()
+  const read = async (question: string, otherwise: string | undefined): Promise<string> => {
+    lines.setPrompt(`${question}${otherwise ? ` [${otherwise}]` : ''}\n   > `)
+    if (isPerson) lines.prompt()
+    const { done, value } = await incoming.next()
+    if (wasInterrupted || (done && isPerson)) throw new Interrupted()
+    const answer = done ? '' : value.trim()
+    if (answer === '' && otherwise === undefined && done) throw new UsageError(`An answer is missing: ${question.trim()}`)
+    return answer === '' ? (otherwise ?? '') : answer
+  }
+  return {
+    async ask(question, otherwise, parse) {
+      for (let tries = 1; ; tries++) {
+        const answer = await read(question, otherwise)
+        try {
+          return parse(answer)
+        } catch (error) {
+          if (!(error instanceof AnswerError)) throw error
+          if (!isPerson || tries === MOST_TRIES) throw new UsageError(`${JSON.stringify(answer)}: ${error.message}`)
+          tell(`   ${paintError('red', error.message)}`)
+        }
+      }
+    },
+  }
+}
