@@ -13,7 +13,13 @@ const names = readdirSync(join(root, 'samples'))
 const directory = mkdtempSync(join(tmpdir(), 'samples-'))
 afterAll(() => rmSync(directory, { recursive: true }))
 
-const env = { SESSION_KEY: 'k'.repeat(32), TICKETS_TOKEN: 'token', INTROSPECTION_SECRET: 'secret' }
+const env = {
+  SESSION_KEY: 'k'.repeat(32),
+  TICKETS_TOKEN: 'token',
+  INTROSPECTION_SECRET: 'secret',
+  IDENTITY_PROVIDER_SECRET: 'secret',
+  BROKER_KEY: Buffer.alloc(32, 1).toString('base64'),
+}
 
 describe('the samples', () => {
   cpSync(join(root, 'samples'), directory, { recursive: true })

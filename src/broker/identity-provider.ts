@@ -1,5 +1,6 @@
 import * as oauth from 'oauth4webapi'
 import type { IdentityProviderPlan } from '../core/plan.ts'
+import { formEncode } from '../oauth/client-authentication.ts'
 import { type Clock, systemClock } from '../oauth/clock.ts'
 import type { SafeFetch } from '../oauth/safe-fetch.ts'
 import { type Claims, readClaim } from './access-rules.ts'
@@ -124,7 +125,17 @@ export function createPendingSignIn(): PendingSignIn {
 
 function createAuthentication({ clientAuthentication: how }: IdentityProviderPlan): oauth.ClientAuth {
   if (how.method === 'none') return oauth.None()
-  return how.method === 'client_secret_basic' ? oauth.ClientSecretBasic(how.secret) : oauth.ClientSecretPost(how.secret)
+  return how.method === 'client_secret_basic' ? createBasic(how.secret) : oauth.ClientSecretPost(how.secret)
+}
+
+/**
+ * RFC 6749 §2.3.1 has id and secret form-encoded first. The library encodes hyphens and dots too, which the form encoding does not; a
+ * provider that forgets to decode would not know the usual ids and secrets then.
+ */
+function createBasic(secret: string): oauth.ClientAuth {
+  return (_metadata, { client_id: id }, _body, headers) => {
+    headers.set('authorization', `Basic ${Buffer.from(`${formEncode(id)}:${formEncode(secret)}`).toString('base64')}`)
+  }
 }
 
 /** Lets the library go out through our own door alone. */
@@ -196,7 +207,9 @@ async function createAuthorizationUrl(
     throw new IdentityProviderError('suspicious', `an authorization endpoint of scheme ${url.protocol}`)
   const parameters = {
     ...plan.authorizationParameters,
-    ...(asSomebodyElse && { prompt: addPrompt(plan.authorizationParameters.prompt, choosePrompt(metadata)) }),
+    ...(asSomebodyElse && {
+      prompt: addPrompt(plan.authorizationParameters.prompt, plan.accountPrompt ?? choosePrompt(metadata)),
+    }),
     client_id: plan.clientId,
     redirect_uri: redirectUri,
     response_type: 'code',

@@ -19,6 +19,7 @@ export function createIdentityProviderPlan(provider: IdentityProviderConfig, mat
     scopes: provider.scopes ?? described.scopes,
     authorizationParameters: { ...described.authorizationParameters, ...provider.authorization_parameters },
     userinfo: described.userinfo ?? true,
+    accountPrompt: described.accountPrompt,
     notes: described.notes,
     allowPrivateNetwork: provider.allow_private_network,
     ca: material.findFile(provider.ca_file),

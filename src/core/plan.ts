@@ -309,6 +309,8 @@ export interface IdentityProviderPlan {
   readonly authorizationParameters: Readonly<Record<string, string>>
   /** Whether the userinfo endpoint of its metadata is asked for claims. */
   readonly userinfo: boolean
+  /** The `prompt` that lets the user choose another account; undefined where its metadata says. */
+  readonly accountPrompt: string | undefined
   /** What is done for this kind, for the operator, a sentence or two each. */
   readonly notes: readonly string[]
   readonly allowPrivateNetwork: boolean

@@ -17,6 +17,7 @@ export const entra: IdentityKind = {
     scopes: ['openid', 'profile', 'email', 'offline_access'],
     clientAuthentication: 'client_secret_post',
     userinfo: false,
+    accountPrompt: 'select_account',
     notes: [
       'Never sends resource, which Entra ID refuses (AADSTS9010010), and uses PKCE although its metadata leaves that out.',
       'Claims come from the ID token alone: app roles are in roles, groups (object ids) in groups. Email addresses are not verified there, so `email_domain` matches nobody: use roles, groups or tid.',

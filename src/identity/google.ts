@@ -11,6 +11,7 @@ export const google: IdentityKind = {
     // Without `prompt`, a refresh token comes with the very first sign-in only.
     authorizationParameters: { access_type: 'offline', prompt: 'consent', ...(domain !== undefined && { hd: domain }) },
     clientAuthentication: 'client_secret_post',
+    accountPrompt: 'select_account',
     ...(domain !== undefined && { allow: [{ claim: 'hd', values: [domain] }] }),
     notes: [
       'Asks by access_type=offline and prompt=consent for a refresh token, since Google refuses the scope offline_access: when the user withdraws consent there, it ends here.',

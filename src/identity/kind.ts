@@ -46,6 +46,8 @@ export interface KindDescription {
   readonly clientAuthentication: 'client_secret_basic' | 'client_secret_post'
   /** Whether the userinfo endpoint is asked. Default: yes. */
   readonly userinfo?: boolean
+  /** The `prompt` that lets the user choose another account, where its metadata does not say. */
+  readonly accountPrompt?: string
   /** Who may sign in, where the place says so. */
   readonly allow?: readonly ClaimCondition[]
   /** What the proxy does for this kind that an operator would not guess, a sentence or two each. */

@@ -69,6 +69,6 @@ function createAssertionSigner(
 }
 
 /** RFC 6749 §2.3.1: both halves are form-encoded before they are joined. */
-function formEncode(text: string): string {
+export function formEncode(text: string): string {
   return new URLSearchParams([['', text]]).toString().slice(1)
 }
