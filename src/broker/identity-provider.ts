@@ -1,5 +1,6 @@
 import * as oauth from 'oauth4webapi'
 import type { IdentityProviderPlan } from '../core/plan.ts'
+import { formEncode } from '../oauth/client-authentication.ts'
 import { type Clock, systemClock } from '../oauth/clock.ts'
 import type { SafeFetch } from '../oauth/safe-fetch.ts'
 import { type Claims, readClaim } from './access-rules.ts'
@@ -12,6 +13,15 @@ export interface PendingSignIn {
   readonly state: string
   readonly nonce: string
   readonly verifier: string
+  /** The MCP client that the user signs in for. */
+  readonly asking?: AskingClient
+}
+
+/** An MCP client, as it says of itself, and where the browser is that it sent. */
+export interface AskingClient {
+  readonly id: string
+  readonly name: string
+  readonly address: string
 }
 
 /** What the identity provider gave us for a user. */
@@ -20,6 +30,8 @@ export interface ProviderTokens {
   readonly refreshToken: string | undefined
   /** Milliseconds since the epoch; undefined when the provider doesn't say. */
   readonly expiresAt: number | undefined
+  /** Scopes that were granted; undefined when the provider doesn't say. */
+  readonly scopes?: readonly string[] | undefined
 }
 
 /** Somebody whom the identity provider vouches for. */
@@ -28,6 +40,8 @@ export interface SignedInUser {
   readonly subject: string
   readonly claims: Claims
   readonly tokens: ProviderTokens
+  /** Id of the MCP client through whose own application the user signed in, where each has one. */
+  readonly via?: string
 }
 
 /** Signs users in. All methods throw {@link IdentityProviderError}. */
@@ -111,7 +125,17 @@ export function createPendingSignIn(): PendingSignIn {
 
 function createAuthentication({ clientAuthentication: how }: IdentityProviderPlan): oauth.ClientAuth {
   if (how.method === 'none') return oauth.None()
-  return how.method === 'client_secret_basic' ? oauth.ClientSecretBasic(how.secret) : oauth.ClientSecretPost(how.secret)
+  return how.method === 'client_secret_basic' ? createBasic(how.secret) : oauth.ClientSecretPost(how.secret)
+}
+
+/**
+ * RFC 6749 §2.3.1 has id and secret form-encoded first. The library encodes hyphens and dots too, which the form encoding does not; a
+ * provider that forgets to decode would not know the usual ids and secrets then.
+ */
+function createBasic(secret: string): oauth.ClientAuth {
+  return (_metadata, { client_id: id }, _body, headers) => {
+    headers.set('authorization', `Basic ${Buffer.from(`${formEncode(id)}:${formEncode(secret)}`).toString('base64')}`)
+  }
 }
 
 /** Lets the library go out through our own door alone. */
@@ -183,7 +207,9 @@ async function createAuthorizationUrl(
     throw new IdentityProviderError('suspicious', `an authorization endpoint of scheme ${url.protocol}`)
   const parameters = {
     ...plan.authorizationParameters,
-    ...(asSomebodyElse && { prompt: addPrompt(plan.authorizationParameters.prompt, choosePrompt(metadata)) }),
+    ...(asSomebodyElse && {
+      prompt: addPrompt(plan.authorizationParameters.prompt, plan.accountPrompt ?? choosePrompt(metadata)),
+    }),
     client_id: plan.clientId,
     redirect_uri: redirectUri,
     response_type: 'code',
@@ -280,6 +306,7 @@ async function describeUser(
       accessToken: answer.access_token,
       refreshToken: answer.refresh_token,
       expiresAt: expiresIn === undefined ? undefined : session.clock.wall() + expiresIn * 1000,
+      scopes: answer.scope?.split(' ') ?? before?.tokens.scopes,
     },
   }
 }
