@@ -56,25 +56,32 @@ function collect(
 ): void {
   const pieces: Buffer[] = []
   let length = 0
+  // Listeners stay when it is over: taking them off costs more than all the rest here.
+  let over = false
+  const settle = (): void => {
+    over = true
+    waiting.stop()
+  }
   const fail = (error: ProxyError): void => {
     settle()
+    pieces.length = 0
     reject(error)
   }
   const waiting = watchIdle(limits.bodyIdleSeconds, () => fail(new ProxyError('body_timeout')))
   const onData = (piece: Buffer): void => {
+    if (over) return
     length += piece.length
     if (length > limits.bodyBytes) return fail(new ProxyError('body_too_large', { cause: `more than ${limits.bodyBytes} bytes` }))
     pieces.push(piece)
     waiting.touch()
   }
   const onEnd = (): void => {
+    if (over) return
     settle()
     resolve(pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces, length))
   }
-  const onGone = (): void => fail(new ProxyError('client_gone'))
-  const settle = (): void => {
-    waiting.stop()
-    request.off('data', onData).off('end', onEnd).off('error', onGone).off('close', onGone)
+  const onGone = (): void => {
+    if (!over) fail(new ProxyError('client_gone'))
   }
   request.on('data', onData).on('end', onEnd).on('error', onGone).on('close', onGone)
 }
