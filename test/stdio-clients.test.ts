@@ -12,7 +12,7 @@ import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js'
 import { SSEClientTransport as SseV1 } from '@modelcontextprotocol/sdk/client/sse.js'
 import { StreamableHTTPClientTransport as StreamableV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { CreateMessageRequestSchema } from '@modelcontextprotocol/sdk/types.js'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { isRunning, listProcesses, waitUntil } from './support/processes.ts'
 import { findFreePort, startTestProxy, type TestProxy } from './support/proxy.ts'
 import { startIssuer, type TestIssuer } from './support/tokens.ts'
@@ -106,6 +106,7 @@ describe('the command line', () => {
   const startIn = async (cwd: string, ...argv: string[]) => {
     const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
     const child = spawn(process.execPath, [main, ...argv], { stdio: ['ignore', 'pipe', 'pipe'], cwd })
+    onTestFinished(() => void child.kill('SIGKILL'))
     let said = ''
     child.stderr.on('data', (chunk) => {
       said += chunk
