@@ -118,6 +118,16 @@ describe('oauth4webapi', () => {
     expect(await callMcp(`${origin}/other`, answer.access_token)).toBe(401)
   })
 
+  it('gets client credentials with keys that the client publishes, where the configuration says (RFC 7523 §2.2)', async () => {
+    const server = await discover()
+    const client = { client_id: 'published' }
+    const { privateKey, kid } = stage.tokenIssuer.signingKey
+    const how = oauth.PrivateKeyJwt({ key: privateKey, kid })
+    const response = await oauth.clientCredentialsGrantRequest(server, client, how, { resource: stage.url }, request)
+    const { access_token: token } = await oauth.processClientCredentialsResponse(server, client, response)
+    expect(await callMcp(stage.url, token)).toBe(200)
+  })
+
   it('gets client credentials with a secret in the body, and revokes the token (RFC 7009)', async () => {
     const server = await discover()
     const client = { client_id: 'job' }

@@ -57,6 +57,7 @@ export async function startMachineStage(options: BrokerStageOptions = {}): Promi
           scopes: ['mcp:tools', 'mcp:admin'],
         },
         { client_id: 'signer', public_keys_file: join(folder, 'signer.json'), grants: ['client_credentials'] },
+        { client_id: 'published', jwks_uri: tokenIssuer.jwksUri, grants: ['client_credentials'] },
         { client_id: 'agent', client_secret: { env: 'AGENT' }, grants: ['jwt_bearer'], scopes: ['mcp:tools'] },
         { client_id: 'gateway', client_secret: { env: 'GATEWAY' }, grants: ['token_exchange'] },
         { client_id: 'web', client_secret: { env: 'WEB' }, redirect_uris: ['https://client.example/cb'] },
