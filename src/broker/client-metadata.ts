@@ -1,5 +1,5 @@
 import { errors } from 'oidc-provider'
-import { filterRedirectUris, isWebClient } from './redirect-uris.ts'
+import { filterRedirectUris, isWebClient } from '../core/redirect-uris.ts'
 
 /** Longest name, in UTF-16 units; pages shorten it further. */
 const MOST_NAME = 1000

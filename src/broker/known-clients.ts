@@ -1,6 +1,6 @@
 import type { ClientMetadata } from 'oidc-provider'
 import type { BrokerPlan, ClientGrant, ClientPlan } from '../core/plan.ts'
-import { isWebClient } from './redirect-uris.ts'
+import { isWebClient } from '../core/redirect-uris.ts'
 
 /** Names of the grants on the wire (RFC 6749 §4.4.2, RFC 7523 §2.1, RFC 8693 §2.1). */
 export const GRANT_TYPES = {

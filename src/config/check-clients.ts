@@ -1,3 +1,4 @@
+import { isUsableRedirectUri } from '../core/redirect-uris.ts'
 import { checkIssuerList } from './check-issuers.ts'
 import type { Draft } from './draft.ts'
 import { nameServer } from './endpoints.ts'
@@ -64,6 +65,13 @@ function checkRedirects(client: DraftClient, at: ConfigPath, { isBroken, report 
     report([...at, 'redirect_uris'], {
       reason: 'is missing; `authorization_code` needs it',
       fix: 'Write where users are sent back to, or choose other `grants`.',
+    })
+  }
+  for (const [index, uri] of (client.redirect_uris ?? []).entries()) {
+    if (uri === undefined || isUsableRedirectUri(uri)) continue
+    report([...at, 'redirect_uris', index], {
+      reason: 'is no address that users can be sent back to',
+      fix: 'Write https, http on a loopback address, or a private-use scheme such as com.example.app:/callback.',
     })
   }
   if (!hasUsers && hasUris) {

@@ -194,6 +194,8 @@ const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path
     ],
     [withClient({ ...machine, jwks_uri: 'http://client.example/keys' }), 'broker.clients[0].jwks_uri', /http/],
     [withClient({ ...machine, redirect_uris: client.redirect_uris }), 'broker.clients[0].redirect_uris', /no use without/],
+    [withClient({ ...client, redirect_uris: ['http://client.example/cb'] }), 'broker.clients[0].redirect_uris[0]', /no address/],
+    [withClient({ ...client, redirect_uris: ['javascript:alert(1)'] }), 'broker.clients[0].redirect_uris[0]', /no address/],
     [withClient({ client_id: 'c' }), 'broker.clients[0].redirect_uris', /`authorization_code` needs it/],
     [withClient({ ...machine, servers: ['nowhere'] }), 'broker.clients[0].servers[0]', /name of no server/],
     [withClient({ ...machine, grants: ['password'] }), 'broker.clients[0].grants[0]', /client_credentials/],
