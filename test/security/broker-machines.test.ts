@@ -2,9 +2,25 @@ import { createPublicKey, KeyObject } from 'node:crypto'
 import { decodeJwt, exportJWK, importPKCS8, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SAMPLE_USERS } from '../../demo/authorization-server/users.ts'
-import { authorize, callMcp, createRawClient, obtainTokens, readJson, redeem, register } from '../support/broker-client.ts'
+import {
+  authorize,
+  callMcp,
+  createRawClient,
+  createRequest,
+  obtainTokens,
+  readJson,
+  redeem,
+  register,
+} from '../support/broker-client.ts'
 import { forge } from '../support/forge.ts'
-import { ACCESS_TOKEN_TYPE, JWT_BEARER, type MachineStage, startMachineStage, TOKEN_EXCHANGE } from '../support/machine-stage.ts'
+import {
+  ACCESS_TOKEN_TYPE,
+  JWT_BEARER,
+  MACHINE_SECRETS,
+  type MachineStage,
+  startMachineStage,
+  TOKEN_EXCHANGE,
+} from '../support/machine-stage.ts'
 
 const [alice] = SAMPLE_USERS
 
@@ -358,6 +374,51 @@ describe('subjects of different issuers', () => {
     const answer = await readJson(await stage.request({ grant_type: JWT_BEARER, assertion, resource: stage.url }, 'agent'))
     expect(decodeJwt(answer.access_token).sub).toBe(`${stage.assertionIssuer.issuer}|${sub}`)
     expect(await callMcp(stage.url, answer.access_token)).toBe(200)
+  })
+})
+
+describe('the rules for users', () => {
+  it('hold for those whom an identity assertion is about, and for those of exchanged tokens', async () => {
+    const allow = [{ claim: 'email_domain', values: ['example.com'] }]
+    const grant = [{ scopes: ['mcp:tools'] }, { claim: 'groups', values: ['admins'], scopes: ['mcp:admin'] }]
+    const strict = await startMachineStage({ provider: { allow, grant } })
+    try {
+      const resource = strict.url
+      const show = async (claims: object, scope?: string) =>
+        strict.request({ grant_type: JWT_BEARER, assertion: await strict.mintAssertion({ ...claims }), resource, scope }, 'agent')
+      const exchange = async (claims: object, scope?: string) => {
+        const usual = { aud: strict.proxy.origin, scope: 'mcp:tools mcp:admin', ...claims }
+        const token = await strict.tokenIssuer.mint({ claims: usual })
+        const form = { grant_type: TOKEN_EXCHANGE, subject_token: token, subject_token_type: ACCESS_TOKEN_TYPE, resource, scope }
+        return strict.request(form, 'gateway')
+      }
+      const good = { email: 'alice@example.com', email_verified: true }
+      await expectRefusal(await show({ email_verified: false }), 'invalid_grant')
+      await expectRefusal(await show({ ...good, email: 'alice@elsewhere.example' }), 'invalid_grant')
+      expect((await show(good)).status).toBe(200)
+      await expectRefusal(await exchange({}), 'invalid_request')
+      await expectRefusal(await exchange(good, 'mcp:admin'), 'invalid_scope')
+      expect(await readJson(await exchange({ ...good, groups: ['admins'] }, 'mcp:admin'))).toMatchObject({ scope: 'mcp:admin' })
+    } finally {
+      await strict.close()
+    }
+  })
+})
+
+describe('a known client with users', () => {
+  const client = { id: 'web', redirectUri: 'https://client.example/cb', secret: undefined }
+
+  it('gets no scopes beyond its own, whatever its user may have (RFC 6749 §3.3)', async () => {
+    const code = await authorize(origin, client, alice, { scope: 'mcp:tools mcp:admin' })
+    const answer = await readJson(await redeem(origin, client, code, { client_secret: MACHINE_SECRETS.web }))
+    expect(decodeJwt(answer.access_token)).toMatchObject({ scope: 'mcp:tools', aud: stage.url })
+  })
+
+  it('is told that it may have nothing of a server that is not for it (RFC 8707 §2)', async () => {
+    const request = createRequest(origin, client, { resource: `${origin}/other` })
+    const response = await fetch(request.url, { redirect: 'manual' })
+    const location = new URL(response.headers.get('location') ?? '')
+    expect([location.host, location.searchParams.get('error')]).toEqual(['client.example', 'invalid_target'])
   })
 })
 
