@@ -1,4 +1,5 @@
 import type { IdentityProviderPlan } from '../core/plan.ts'
+import { formEncode } from '../oauth/client-authentication.ts'
 import { createSafeFetch, type RawAnswer } from '../oauth/safe-fetch.ts'
 import { explainMissing } from './check-metadata.ts'
 import { explainFailure } from './failure.ts'
@@ -87,9 +88,7 @@ function authenticate({ clientId, clientAuthentication }: IdentityProviderPlan):
   if (clientAuthentication.method === 'none') return { headers: {}, parameters: { client_id: clientId } }
   const { method, secret } = clientAuthentication
   if (method === 'client_secret_post') return { headers: {}, parameters: { client_id: clientId, client_secret: secret } }
-  // RFC 6749 §2.3.1: both are form-encoded first.
-  const encode = (text: string) => new URLSearchParams({ '': text }).toString().slice(1)
-  const credentials = Buffer.from(`${encode(clientId)}:${encode(secret)}`).toString('base64')
+  const credentials = Buffer.from(`${formEncode(clientId)}:${formEncode(secret)}`).toString('base64')
   return { headers: { authorization: `Basic ${credentials}` }, parameters: {} }
 }
 
