@@ -17,7 +17,7 @@ const architecture: Architecture = {
   mcp: { mayImport: ['core'], homeOf: [] },
   oauth: { mayImport: ['core'], homeOf: ['jose', 'undici'] },
   policy: { mayImport: ['core'], homeOf: [] },
-  broker: { mayImport: ['core', 'oauth'], homeOf: ['oidc-provider', 'oauth4webapi'] },
+  broker: { mayImport: ['core', 'identity', 'oauth'], homeOf: ['oidc-provider', 'oauth4webapi'] },
   identity: { mayImport: ['core', 'oauth'], homeOf: [] },
   store: { mayImport: ['core'], homeOf: ['redis'] },
   upstream: { mayImport: ['core', 'http', 'mcp'], homeOf: ['undici'] },

@@ -7,12 +7,23 @@ export function mayUserSignIn(claims: Claims, { allow }: Pick<IdentityProviderPl
   return allow.length === 0 || allow.some((condition) => isMet(condition, claims))
 }
 
-/** The scopes that a user may have, out of those that there are. */
+/** The claim that holds the scopes which the identity provider granted. No provider can set it: it is written last. */
+export const GRANTED_SCOPES = 'granted_scopes'
+
+/** The scopes that a user may have, out of those that there are: by our own rules, and where it has a say by the identity provider. */
 export function listUserScopes(
   claims: Claims,
-  { grant }: Pick<IdentityProviderPlan, 'grant'>,
+  { grant, asgardeo }: Pick<IdentityProviderPlan, 'grant' | 'asgardeo'>,
   known: ReadonlySet<string>,
 ): ReadonlySet<string> {
+  const possible = listByRules(claims, grant, known)
+  if (asgardeo?.api === undefined) return possible
+  const { scopes } = asgardeo.api
+  const held = readClaim(claims, GRANTED_SCOPES)
+  return new Set([...possible].filter((scope) => !scopes.includes(scope) || (Array.isArray(held) && held.includes(scope))))
+}
+
+function listByRules(claims: Claims, grant: IdentityProviderPlan['grant'], known: ReadonlySet<string>): ReadonlySet<string> {
   if (grant === undefined) return known
   const granted = grant.filter(({ when }) => when === undefined || isMet(when, claims)).flatMap(({ scopes }) => scopes)
   return new Set(granted.filter((scope) => known.has(scope)))

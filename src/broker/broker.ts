@@ -11,6 +11,7 @@ import { createSafeFetch, type ResolveHost, type SafeFetch } from '../oauth/safe
 import { createTokenVerifier } from '../oauth/token-verifier.ts'
 import { type Accounts, createAccounts } from './accounts.ts'
 import { createAdapter, groupOfSession, hashId } from './adapter.ts'
+import { createAsgardeoIdentityProvider } from './asgardeo.ts'
 import { createBrowserCookie } from './browser-cookie.ts'
 import { handleCallback } from './callback.ts'
 import { createDocumentFetch } from './client-documents.ts'
@@ -84,7 +85,7 @@ interface Parts {
   close(): Promise<void>
 }
 
-/** Starts a broker. Nothing is asked of the identity provider before somebody signs in. */
+/** Starts a broker. Nothing is waited for that the identity provider has to say. */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const { plan, onIssue } = options
   const parts = await createParts(options)
@@ -114,7 +115,7 @@ async function createParts(options: BrokerOptions): Promise<Parts> {
   const clientDoor = createSafeFetch({ issuer: NO_ISSUER, ...plan.clientMetadata }, resolveHost)
   const liveness = createLiveness(store, clock)
   const redirectUri = `${plan.issuer}${BROKER_PATHS.callback}`
-  const identityProvider = createIdentityProvider({ plan: plan.identityProvider, redirectUri, door, clock })
+  const { identityProvider, stopMaking } = openIdentityProvider(options, { redirectUri, door, seal, clock })
   const onEnded = () => liveness.forget()
   const keys = await openSigningKeys({ ...plan, store, seal, clock })
   const pool = createIssuerPool({ ...options, clock, ownKeys: new Map([[plan.issuer, keys.verification]]) })
@@ -133,9 +134,30 @@ async function createParts(options: BrokerOptions): Promise<Parts> {
     subjectTokens: createLiveVerifier(createSubjectVerifier(options, pool, clock), plan.issuer, liveness),
     clock,
     async close() {
+      stopMaking()
       await Promise.all([door.close(), clientDoor.close(), pool.close()])
     },
   }
+}
+
+/** Whom users sign in with: by an application that was registered there, or one that is made as soon as that is possible. */
+function openIdentityProvider(
+  { plan, store, onIssue }: BrokerOptions,
+  parts: { readonly redirectUri: string; readonly door: SafeFetch; readonly seal: Seal; readonly clock: Clock },
+): { readonly identityProvider: IdentityProvider; readonly stopMaking: () => void } {
+  const { identityProvider, registration } = plan
+  const { asgardeo } = identityProvider
+  if (asgardeo === undefined)
+    return { identityProvider: createIdentityProvider({ plan: identityProvider, ...parts }), stopMaking: () => {} }
+  const maker = createAsgardeoIdentityProvider({
+    ...parts,
+    plan: { ...identityProvider, asgardeo },
+    registration,
+    store,
+    onIssue,
+  })
+  maker.warm()
+  return { identityProvider: maker, stopMaking: maker.close }
 }
 
 function mountProvider({ plan, store, resources, onIssue }: BrokerOptions, parts: Parts): Mount {

@@ -86,7 +86,8 @@ function isOwnForm({ visit, interaction }: Scene, form: URLSearchParams, browser
 /** Sends the user to the identity provider: only now that they agreed to what for. Else a stranger's client could ride on their session there. */
 async function sendAway(scene: Scene, browser: string, options: SignInOptions, asSomebodyElse: boolean): Promise<void> {
   const { visit, interaction } = scene
-  const pending = createPendingSignIn()
+  const asking = { id: scene.clientId, name: scene.asking.clientName, address: visit.address }
+  const pending = { ...createPendingSignIn(), asking }
   try {
     const url = await options.identityProvider.createAuthorizationUrl(pending, { asSomebodyElse })
     const away = { ...pending, uid: interaction.uid, browser }

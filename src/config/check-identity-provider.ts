@@ -14,7 +14,7 @@ const at: ConfigPath = ['identity_provider']
 /** Checks that an identity provider can be found, that the proxy can authenticate there, and that its rules can be read. */
 export function checkIdentityProvider(provider: Provider, inspection: Inspection): void {
   checkPlace(provider, inspection)
-  checkSecret(provider, inspection)
+  checkApplication(provider, inspection)
   checkRules(provider, inspection)
 }
 
@@ -32,6 +32,42 @@ function checkPlace(provider: Provider, { isBroken, report }: Inspection): void 
   const { oauth: _, ...rest } = provider
   for (const { key, reason, fix } of findPlaceFlaws(settleKind(provider), rest as Place, has))
     report([...at, key], { reason, fix })
+}
+
+/** The proxy has an application at the provider, or makes one. */
+function checkApplication(provider: Provider, inspection: Inspection): void {
+  const { isBroken, report } = inspection
+  const has = (key: keyof Provider) => provider[key] !== undefined || isBroken([...at, key])
+  if (has('admin')) return checkAdmin(provider, inspection)
+  for (const key of ['registration', 'application_name', 'api_resource', 'most_applications'] as const)
+    if (has(key)) report([...at, key], { reason: 'has no use without `admin`', fix: 'Add `admin`, or remove it.' })
+  if (!has('client_id')) {
+    const instead = provider.kind === 'asgardeo' ? ' Or write `admin`, to have the proxy make an application.' : ''
+    report([...at, 'client_id'], { reason: 'is missing', fix: `Register the proxy at the provider and add it.${instead}` })
+  }
+  checkSecret(provider, inspection)
+}
+
+function checkAdmin(provider: Provider, { draft, isBroken, report }: Inspection): void {
+  if (provider.kind !== 'asgardeo' && !isBroken([...at, 'kind']))
+    return report([...at, 'admin'], {
+      reason: 'has a use with `kind: asgardeo` only',
+      fix: 'Write `client_id` and `client_secret` instead.',
+    })
+  for (const key of ['client_id', 'client_secret', 'client_authentication'] as const)
+    if (provider[key] !== undefined)
+      report([...at, key], {
+        reason: 'has no use beside `admin`, with which the proxy makes an application of its own',
+        fix: 'Remove one of the two.',
+      })
+  if (provider.most_applications !== undefined && provider.registration !== 'per_client' && !isBroken([...at, 'registration']))
+    report([...at, 'most_applications'], { reason: 'has a use with `registration: per_client` only', fix: 'Remove it.' })
+  const hasScopes = entriesOf(draft.servers).some(([, { scopes, rules }]) => (scopes ?? []).length + entriesOf(rules).length > 0)
+  if (provider.api_resource !== undefined && !hasScopes && !isBroken(['servers']))
+    report([...at, 'api_resource'], {
+      reason: 'has no use where no server asks for scopes',
+      fix: 'Add `scopes` or `rules` to a server, or remove it.',
+    })
 }
 
 function checkSecret({ client_authentication: method, client_secret: secret }: Provider, { isBroken, report }: Inspection): void {

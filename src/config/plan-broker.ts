@@ -25,7 +25,7 @@ export function createBrokerPlan(config: Config, surroundings: BrokerSurrounding
   return {
     issuer: publicUrl,
     issuerPlan: createOwnIssuerPlan(publicUrl),
-    identityProvider: createIdentityProviderPlan(provider, material),
+    identityProvider: createIdentityProviderPlan(config, provider, surroundings),
     store: createStorePlan(broker.store, surroundings),
     encryptionKeys: settleEncryptionKeys(broker, material),
     accessTokenSeconds: broker.access_token_seconds,

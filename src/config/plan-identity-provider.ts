@@ -2,11 +2,18 @@ import type { ClaimCondition, IdentityProviderKind, IdentityProviderPlan } from 
 import { describeKind } from '../identity/kinds.ts'
 import type { Draft } from './draft.ts'
 import type { Material } from './material.ts'
+import { createAsgardeoPlan } from './plan-asgardeo.ts'
+import type { Config } from './schema.ts'
 import type { IdentityProviderConfig } from './schema-broker.ts'
 
 /** Settles whom users sign in with: what the configuration says, and for the rest what its kind says. */
-export function createIdentityProviderPlan(provider: IdentityProviderConfig, material: Material): IdentityProviderPlan {
+export function createIdentityProviderPlan(
+  config: Config,
+  provider: IdentityProviderConfig,
+  { publicUrl, material }: { readonly publicUrl: string; readonly material: Material },
+): IdentityProviderPlan {
   const kind = settleKind(provider)
+  const asgardeo = createAsgardeoPlan(config, provider, { publicUrl, material })
   const described = describeKind(kind, { ...provider, oauth: createEndpoints(provider) })
   const method = provider.client_authentication ?? described.clientAuthentication
   return {
@@ -14,12 +21,14 @@ export function createIdentityProviderPlan(provider: IdentityProviderConfig, mat
     name: provider.name ?? described.name,
     issuer: described.issuer,
     oauth: described.oauth,
-    clientId: provider.client_id,
-    clientAuthentication: createClientAuthentication(method, provider, material),
-    scopes: provider.scopes ?? described.scopes,
+    // Of an application that is yet to be made, nothing is known.
+    clientId: provider.client_id ?? '',
+    clientAuthentication: asgardeo === undefined ? createClientAuthentication(method, provider, material) : { method: 'none' },
+    scopes: [...new Set([...(provider.scopes ?? described.scopes), ...(asgardeo?.api?.scopes ?? [])])],
     authorizationParameters: { ...described.authorizationParameters, ...provider.authorization_parameters },
     userinfo: described.userinfo ?? true,
     accountPrompt: described.accountPrompt,
+    asgardeo,
     notes: described.notes,
     allowPrivateNetwork: provider.allow_private_network,
     ca: material.findFile(provider.ca_file),

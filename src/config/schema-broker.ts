@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { findBlankFlaw, findIssuerFlaw, findKeyUrlFlaw, findRedisUrlFlaw, findUrlFlaw } from './flaws.ts'
+import { asgardeoKeys } from './schema-asgardeo.ts'
 import { client, identityAssertions, tokenExchange } from './schema-clients.ts'
 import { place } from './schema-place.ts'
 import { list, scopes, seconds, secret, text, whole } from './schema-values.ts'
@@ -48,10 +49,11 @@ export const identityProvider = z
     name: text(findBlankFlaw)
       .optional()
       .describe('What users know it by, on our pages. By default the name of the product, or its host.'),
-    client_id: text(findBlankFlaw).describe(
-      'Client id of the proxy at the provider. Its redirect URI is `public_url` plus `/oauth/callback`.',
-    ),
+    client_id: text(findBlankFlaw)
+      .optional()
+      .describe('Client id of the proxy at the provider. Its redirect URI is `public_url` plus `/oauth/callback`.'),
     client_secret: secret.optional().describe('Client secret of the proxy at the provider.'),
+    ...asgardeoKeys,
     client_authentication: z
       .enum(['client_secret_basic', 'client_secret_post', 'none'])
       .optional()

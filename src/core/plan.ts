@@ -309,6 +309,8 @@ export interface IdentityProviderPlan {
   readonly authorizationParameters: Readonly<Record<string, string>>
   /** Whether the userinfo endpoint of its metadata is asked for claims. */
   readonly userinfo: boolean
+  /** How applications at Asgardeo are made, of which one is `clientId` then; undefined where the configuration names one. */
+  readonly asgardeo: AsgardeoPlan | undefined
   /** The `prompt` that lets the user choose another account; undefined where its metadata says. */
   readonly accountPrompt: string | undefined
   /** What is done for this kind, for the operator, a sentence or two each. */
@@ -322,6 +324,22 @@ export interface IdentityProviderPlan {
   readonly grant: readonly GrantRulePlan[] | undefined
   /** Claims of the user that access tokens carry. */
   readonly tokenClaims: readonly string[]
+}
+
+/** How the proxy makes its own applications at Asgardeo. */
+export interface AsgardeoPlan {
+  /** Address of the organization, without a final slash. */
+  readonly base: string
+  /** The machine-to-machine application that may do so. */
+  readonly admin: { readonly clientId: string; readonly clientSecret: string }
+  /** One application for everybody, or one for each MCP client. */
+  readonly registration: 'application' | 'per_client'
+  /** Name of the application, or what the names of all begin with. */
+  readonly applicationName: string
+  /** API resource whose scopes users have as far as Asgardeo grants them; undefined where Asgardeo has no say in that. */
+  readonly api: { readonly resource: string; readonly scopes: readonly string[] } | undefined
+  /** Most applications of MCP clients at a time. */
+  readonly mostApplications: number
 }
 
 export interface PlainOAuthPlan {

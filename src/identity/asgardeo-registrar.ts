@@ -32,6 +32,8 @@ export interface AsgardeoRegistrar {
   findOrCreate(name: string): Promise<AsgardeoClient>
   /** A new application: by dynamic client registration, or where that is not to be had through the management interface. */
   register(name: string): Promise<AsgardeoClient>
+  /** Whether an application is still there and sends users back to us; where that cannot be seen, it is taken for granted. */
+  isThere(client: AsgardeoClient): Promise<boolean>
   remove(client: AsgardeoClient): Promise<void>
 }
 
@@ -67,6 +69,7 @@ export function createAsgardeoRegistrar(options: AsgardeoRegistrarOptions): Asga
         return create(name, options)
       }
     },
+    isThere: (client) => isThere(client, options),
     remove: (client) => remove(client, options),
   }
 }
@@ -112,14 +115,29 @@ async function authorize(id: string, { api, authorize: wanted }: AsgardeoRegistr
 
 /** Takes an application into use that has the name already, if it is one of ours. */
 async function adopt(name: string, options: AsgardeoRegistrarOptions): Promise<AsgardeoClient> {
-  const { api, callbackUrl } = options
+  const { api } = options
   const found = await findTaken(name, api)
-  const inbound = found && (await readTaken(found.id, api))
-  if (found === undefined || inbound === undefined || !isOurs(found, inbound, callbackUrl)) throw nameIsTaken(name)
-  if (inbound.callbackUrls?.includes(callbackUrl) !== true) await addCallbackUrl(api, found.id, inbound, callbackUrl)
+  if (found === undefined) throw nameIsTaken(name)
+  const inbound = await settleCallback(found, options)
   await authorize(found.id, options)
   const clientSecret = inbound.clientSecret ?? (await regenerateSecret(api, found.id))
   return { clientId: inbound.clientId, clientSecret, applicationId: found.id, madeBy: 'management' }
+}
+
+const MOST_TRIES = 5
+
+/** Has an application of ours send users back to us. Others who do the same at this moment may undo it, so it is looked at again. */
+async function settleCallback(
+  found: ListedApplication,
+  { api, callbackUrl }: AsgardeoRegistrarOptions,
+): Promise<InboundProtocol> {
+  for (let tries = 0; tries < MOST_TRIES; tries++) {
+    const inbound = await readTaken(found.id, api)
+    if (inbound === undefined || !isOurs(found, inbound, callbackUrl)) throw nameIsTaken(found.name)
+    if (inbound.callbackUrls?.includes(callbackUrl)) return inbound
+    await addCallbackUrl(api, found.id, inbound, callbackUrl)
+  }
+  throw new AsgardeoError('unavailable', `Asgardeo does not keep the callback of the application ${JSON.stringify(found.name)}`)
 }
 
 async function findTaken(name: string, api: AsgardeoApi): Promise<ListedApplication | undefined> {
@@ -167,6 +185,18 @@ async function registerAndAuthorize(name: string, options: AsgardeoRegistrarOpti
     if (clientId !== undefined) await discardRegistration(name, clientId, options)
     // An answer that never came may stand for a client that is there.
     else if (isTrouble(error, 'unavailable')) await discardByName(name, options)
+    throw error
+  }
+}
+
+async function isThere({ clientId, applicationId }: AsgardeoClient, options: AsgardeoRegistrarOptions): Promise<boolean> {
+  const { api, callbackUrl } = options
+  try {
+    if (applicationId === undefined) return (await findOwn(clientId, options)) !== undefined
+    const { callbackUrls } = await readInboundProtocol(api, applicationId)
+    return callbackUrls === undefined || callbackUrls.includes(callbackUrl)
+  } catch (error) {
+    if (error instanceof AsgardeoError) return error.trouble !== 'missing'
     throw error
   }
 }

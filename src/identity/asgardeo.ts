@@ -11,7 +11,8 @@ export const asgardeo: IdentityKind = {
     name: 'Asgardeo',
     issuer: place.issuer ?? `${findTenantBase(place)}/oauth2/token`,
     scopes: ['openid', 'profile', 'email'],
-    clientAuthentication: 'client_secret_basic',
+    // Its client ids hold characters that RFC 6749 §2.3.1 has encoded in a header, and not every version decodes them.
+    clientAuthentication: 'client_secret_post',
     notes: [
       'A refresh token comes with every sign-in when the application has that grant; the end of the session there ends it here.',
     ],

@@ -17,12 +17,14 @@ export interface TestProxy extends RunningProxy {
  *
  * @param config - `listen` and `public_url` are filled in
  * @param env - environment variables for the secrets of the configuration
+ * @param wanted - port where one listened before; a free one unless given
  */
 export async function startTestProxy(
   config: Omit<ConfigInput, 'listen' | 'public_url'>,
   env: Readonly<Record<string, string>> = {},
+  wanted?: number,
 ): Promise<TestProxy> {
-  const port = await findFreePort()
+  const port = wanted ?? (await findFreePort())
   const origin = `http://localhost:${port}`
   const log = captureLog()
   const { plan } = loadConfigValue(

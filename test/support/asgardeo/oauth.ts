@@ -105,7 +105,7 @@ export async function createOAuth(state: State) {
 
   async function token({ headers, body }: Question): Promise<Answer> {
     const form = new URLSearchParams(body)
-    const [id = '', secret = ''] = readBasic(headers.authorization)
+    const [id = form.get('client_id') ?? '', secret = form.get('client_secret') ?? ''] = readBasic(headers.authorization)
     if (form.get('grant_type') === 'client_credentials') return adminToken(id, secret, form)
     const application = findByClientId(state, id)
     if (application === undefined || application.oidc.clientSecret !== secret)
@@ -249,8 +249,10 @@ const page = (title: string, content: string, status = 200): Answer => ({
 })
 const errorPage = (code: string, text: string): Answer => page(`${code}: ${text}`, '', 400)
 
+/** Nothing is percent-decoded here: who encodes what RFC 6749 §2.3.1 has encoded is not understood. */
 function readBasic(header: string | string[] | undefined): string[] {
-  const [, encoded = ''] = /^Basic (.+)$/i.exec(String(header)) ?? []
+  const [, encoded] = /^Basic (.+)$/i.exec(String(header)) ?? []
+  if (encoded === undefined) return []
   const [id = '', ...secret] = Buffer.from(encoded, 'base64').toString().split(':')
-  return [decodeURIComponent(id), decodeURIComponent(secret.join(':'))]
+  return [id, secret.join(':')]
 }

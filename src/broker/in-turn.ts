@@ -1,0 +1,34 @@
+import type { Store } from '../core/store.ts'
+import type { Clock } from '../oauth/clock.ts'
+
+export interface InTurnOptions {
+  readonly store: Store
+  readonly clock: Clock
+  /** Kind of the locks in the store. */
+  readonly kind: string
+  /** Longest that one may take; another one goes on then, whatever became of the first. */
+  readonly mostMs: number
+}
+
+const LOOK_MS = 100
+
+/**
+ * Does something alone, among all processes that share the store.
+ *
+ * @param key - what it is done to
+ * @throws Error when others have taken too long
+ */
+export async function doInTurn<T>(key: string, work: () => Promise<T>, options: InTurnOptions): Promise<T> {
+  const { store, clock, kind, mostMs } = options
+  for (let waited = 0; waited < mostMs; waited += LOOK_MS) {
+    if (await store.add(kind, key, '1', { expiresAt: clock.wall() + mostMs })) {
+      try {
+        return await work()
+      } finally {
+        await store.take(kind, key)
+      }
+    }
+    await new Promise<void>((resolve) => void clock.after(LOOK_MS, resolve))
+  }
+  throw new Error('another process has been at it for too long')
+}
