@@ -5,106 +5,131 @@ import type { Reply, ReplyHeaders } from '../core/reply.ts'
 /** A body of this size or less arrives with its headers in one piece; with anything else the headers go ahead at once. */
 const maxDeferredBytes = 64 * 1024
 
-interface ServerReplyOptions {
+/** Whose answer it is. */
+export interface ReplyOwner {
+  readonly response: ServerResponse
   /** Headers that every answer of this request carries. */
-  readonly headers: ReplyHeaders
-  /** Answers a failure that came before anything was sent. */
-  readonly refuse: (error: ProxyError) => void
-  /** Hears of a failure that came after it, when nothing but cutting the connection is left. */
-  readonly onCut: (error: ProxyError) => void
-  /** Hears when status and headers go ahead of the body. */
-  readonly onFlush: () => void
+  readonly answerHeaders: ReplyHeaders
   /** Milliseconds that the client may take nothing while something waits for it. */
   readonly stallMilliseconds: number
+  /** Hears what the upstream begins with, and may change its headers. */
+  beforeStart(headers: ReplyHeaders): void
+  /** Hears that this has been passed on. */
+  afterStart(reply: ServerReply, headers: ReplyHeaders): void
+  /** Hears when status and headers go ahead of the body. */
+  onFlush(): void
+  /** Answers a failure that came before anything was sent. */
+  refuse(error: ProxyError): void
+  /** Hears of a failure that came after it, when nothing but cutting the connection is left. */
+  onCut(error: ProxyError): void
 }
 
-/** The outermost Reply. */
-export interface ServerReply extends Reply {
-  /** Ends a stream cleanly from our side, and tells the upstream that nobody listens any more. */
-  close(): void
-}
+/** The outermost Reply: writes to the client's socket. A class, since thousands of streams may wait in one of these each. */
+export class ServerReply implements Reply {
+  readonly #owner: ReplyOwner
+  readonly #response: ServerResponse
+  #isOver: boolean
+  /** Status and headers wait for a short body, and so can still become a refusal when that doesn't come. */
+  #heldStatus = 0
+  #heldHeaders: ReplyHeaders | undefined
+  /** Whether the answer has begun and may end anywhere. */
+  #isEndless = false
+  #closeListeners: (() => void)[] = []
+  #stall: NodeJS.Timeout | undefined
 
-/** Writes to the client's socket. */
-export function createServerReply(response: ServerResponse, options: ServerReplyOptions): ServerReply {
-  // The client may have gone while its token was verified: then `close` was heard by nobody here.
-  let over = response.destroyed
-  const closeListeners: (() => void)[] = []
-  const head = createHead(response, options)
-  const watchStall = createStallWatch(response, options.stallMilliseconds)
+  constructor(owner: ReplyOwner) {
+    this.#owner = owner
+    this.#response = owner.response
+    // The client may have gone while its token was verified: then `close` was heard by nobody here.
+    this.#isOver = owner.response.destroyed
+    owner.response.on('close', () => this.#onClosed())
+  }
 
-  const finish = (): void => {
-    over = true
-    for (const listener of closeListeners.splice(0)) listener()
-  }
-  const fail = (error: ProxyError): void => {
-    if (over) return
-    if (response.headersSent) {
-      options.onCut(error)
-      cutAnswer(response)
-    } else options.refuse(error)
-    finish()
-  }
-  response.on('close', () => {
-    if (!over) finish()
-  })
-
-  return {
-    start(status, headers) {
-      if (!over) head.start(status, headers)
-    },
-    write(chunk) {
-      if (over) return false
-      head.send()
-      const flowing = response.write(chunk)
-      if (!flowing) watchStall()
-      return flowing
-    },
-    end() {
-      if (over) return
-      head.send()
-      over = true
-      closeListeners.length = 0
-      response.end()
-    },
-    fail,
-    close() {
-      // What isn't a stream that has begun would be taken for a whole answer.
-      if (!head.isEndless()) return fail(new ProxyError('shutting_down', { retryAfter: 1 }))
-      if (over) return
-      response.end()
-      finish()
-    },
-    onDrain: (listener) => void response.on('drain', listener),
-    onClose(listener) {
-      if (over) listener()
-      else closeListeners.push(listener)
-    },
-  }
-}
-
-/** Status and headers wait for a short body, and so can still become a refusal when that doesn't come. */
-function createHead(response: ServerResponse, options: ServerReplyOptions) {
-  let held: { readonly status: number; readonly headers: ReplyHeaders } | undefined
-  let endless = false
-  const send = (): void => {
-    if (held === undefined) return
-    const { status, headers } = held
-    held = undefined
-    response.writeHead(status, mergeHeaders(headers, options.headers))
-    endless = headers['content-length'] === undefined
-  }
-  return {
-    send,
-    /** Whether the answer has begun and may end anywhere. */
-    isEndless: (): boolean => endless,
-    start(status: number, headers: ReplyHeaders): void {
-      held = { status, headers }
-      if (comesInOnePiece(headers)) return
-      send()
+  start(status: number, headers: ReplyHeaders): void {
+    if (this.#isOver) return
+    this.#owner.beforeStart(headers)
+    this.#heldStatus = status
+    this.#heldHeaders = headers
+    if (!comesInOnePiece(headers)) {
+      this.#sendHead()
       // `flushHeaders` would encode the values as UTF-8, whatever bytes they were.
-      response.write('', 'latin1')
-      options.onFlush()
-    },
+      this.#response.write('', 'latin1')
+      this.#owner.onFlush()
+    }
+    this.#owner.afterStart(this, headers)
+  }
+
+  write(chunk: Uint8Array): boolean {
+    if (this.#isOver) return false
+    this.#sendHead()
+    const isFlowing = this.#response.write(chunk)
+    if (!isFlowing) this.#watchStall()
+    return isFlowing
+  }
+
+  end(): void {
+    if (this.#isOver) return
+    this.#sendHead()
+    this.#isOver = true
+    this.#closeListeners = []
+    this.#response.end()
+  }
+
+  fail(error: ProxyError): void {
+    if (this.#isOver) return
+    if (this.#response.headersSent) {
+      this.#owner.onCut(error)
+      cutAnswer(this.#response)
+    } else this.#owner.refuse(error)
+    this.#finish()
+  }
+
+  /** Ends a stream cleanly from our side, and tells the upstream that nobody listens any more. */
+  close(): void {
+    // What isn't a stream that has begun would be taken for a whole answer.
+    if (!this.#isEndless) return this.fail(new ProxyError('shutting_down', { retryAfter: 1 }))
+    if (this.#isOver) return
+    this.#response.end()
+    this.#finish()
+  }
+
+  onDrain(listener: () => void): void {
+    this.#response.on('drain', listener)
+  }
+
+  onClose(listener: () => void): void {
+    if (this.#isOver) listener()
+    else this.#closeListeners.push(listener)
+  }
+
+  #sendHead(): void {
+    const headers = this.#heldHeaders
+    if (headers === undefined) return
+    this.#heldHeaders = undefined
+    this.#response.writeHead(this.#heldStatus, mergeHeaders(headers, this.#owner.answerHeaders))
+    this.#isEndless = headers['content-length'] === undefined
+  }
+
+  #finish(): void {
+    this.#isOver = true
+    const listeners = this.#closeListeners
+    this.#closeListeners = []
+    for (const listener of listeners) listener()
+  }
+
+  #onClosed(): void {
+    clearTimeout(this.#stall)
+    if (!this.#isOver) this.#finish()
+  }
+
+  /** Cuts the connection when the client takes nothing for too long. */
+  #watchStall(): void {
+    if (this.#stall !== undefined) return
+    this.#stall = setTimeout(() => cutAnswer(this.#response), this.#owner.stallMilliseconds)
+    this.#response.once('drain', () => {
+      clearTimeout(this.#stall)
+      this.#stall = undefined
+    })
   }
 }
 
@@ -126,21 +151,6 @@ function addField(fields: string[], name: string, value: string | string[] | und
 function comesInOnePiece(headers: ReplyHeaders): boolean {
   const length = headers['content-length']
   return typeof length === 'string' && Number(length) <= maxDeferredBytes
-}
-
-/** Cuts the connection when the client takes nothing for too long. Returns what begins the waiting. */
-function createStallWatch(response: ServerResponse, milliseconds: number): () => void {
-  let timer: NodeJS.Timeout | undefined
-  const stop = (): void => {
-    clearTimeout(timer)
-    timer = undefined
-    response.off('drain', stop).off('close', stop)
-  }
-  return () => {
-    if (timer !== undefined) return
-    timer = setTimeout(() => cutAnswer(response), milliseconds)
-    response.on('drain', stop).on('close', stop)
-  }
 }
 
 /** Never a clean end: half an answer must not look like a whole one. */

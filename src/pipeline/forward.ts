@@ -1,18 +1,19 @@
+import type { ServerResponse } from 'node:http'
 import type { Call } from '../core/call.ts'
 import type { ProxyError } from '../core/errors.ts'
-import type { Reply } from '../core/reply.ts'
-import { createServerReply, type ServerReply } from '../http/server-reply.ts'
-import { checkEndpoint, createEndpointRewriter } from '../mcp/endpoint-event.ts'
+import type { Reply, ReplyHeaders } from '../core/reply.ts'
+import { type ReplyOwner, ServerReply } from '../http/server-reply.ts'
+import { checkEndpoint, createEndpointRewriter, isEventStream } from '../mcp/endpoint-event.ts'
 import { isModernRevision } from '../mcp/revision.ts'
 import type { Exchange } from './exchange.ts'
 import { refuse } from './refuse.ts'
 import { endWithToken, lastsUntilEnded } from './stream-expiry.ts'
 
-/** Sends a permitted call to its upstream. The answer takes the same way back, changed only where a wrapper below says so. */
+/** Sends a permitted call to its upstream. The answer takes the same way back, changed only where it says so below. */
 export function forward(exchange: Exchange, call: Call): void {
-  const reply = createReply(exchange)
+  const reply = new ServerReply(new Forwarding(exchange, call))
   if (lastsUntilEnded(call)) endAtShutdown(exchange, reply)
-  call.route.upstream.send(call, wrap(exchange, call, endWithToken(exchange, call, reply)))
+  call.route.upstream.send(call, call.route.kind === 'sse' ? rewriteEndpoint(exchange, call, reply) : reply)
 }
 
 function endAtShutdown({ edge, response }: Exchange, reply: ServerReply): void {
@@ -21,52 +22,61 @@ function endAtShutdown({ edge, response }: Exchange, reply: ServerReply): void {
   response.on('close', () => edge.streamEnds.delete(end))
 }
 
-function createReply(exchange: Exchange): ServerReply {
-  const { record, edge } = exchange
-  return createServerReply(exchange.response, {
-    headers: exchange.answerHeaders,
-    refuse: (error: ProxyError) => refuse(exchange, error),
-    onCut(error) {
-      record.code = error.code
-      record.cause = error.cause
-    },
-    onFlush() {
-      record.headersAfter = performance.now() - record.startedAt
-    },
-    stallMilliseconds: edge.limits.stalledClientSeconds * 1000,
-  })
-}
+/** What is done with the answer to a call. */
+class Forwarding implements ReplyOwner {
+  readonly response: ServerResponse
+  readonly #exchange: Exchange
+  readonly #call: Call
 
-function wrap(exchange: Exchange, call: Call, reply: Reply): Reply {
-  if (call.route.kind === 'sse') return rewriteEndpoint(exchange, call, reply)
-  if (call.route.kind === 'messages' || isModernRevision(call.revision)) return dropSessionId(reply)
-  return sealSessionId(exchange, call, reply)
-}
-
-/** "Do not mint or echo session IDs" (2026-07-28, streamable-http, Earlier Streamable HTTP Revisions). */
-function dropSessionId(reply: Reply): Reply {
-  return mapSessionId(reply, () => undefined)
-}
-
-/** A session id goes out sealed to the principal that opened the session. */
-function sealSessionId(exchange: Exchange, call: Call, reply: Reply): Reply {
-  return mapSessionId(reply, (id) => exchange.edge.seal.seal(id, 'mcp-session', call.route.server, call.principal))
-}
-
-function mapSessionId(reply: Reply, map: (id: string) => string | undefined): Reply {
-  return {
-    ...reply,
-    start(status, headers) {
-      const id = headers['mcp-session-id']
-      // Removing a property makes an object slow, so none is removed that isn't there.
-      if (id !== undefined) {
-        const mapped = typeof id === 'string' ? map(id) : undefined
-        if (mapped === undefined) delete headers['mcp-session-id']
-        else headers['mcp-session-id'] = mapped
-      }
-      reply.start(status, headers)
-    },
+  constructor(exchange: Exchange, call: Call) {
+    this.response = exchange.response
+    this.#exchange = exchange
+    this.#call = call
   }
+
+  get answerHeaders(): ReplyHeaders {
+    return this.#exchange.answerHeaders
+  }
+
+  get stallMilliseconds(): number {
+    return this.#exchange.edge.limits.stalledClientSeconds * 1000
+  }
+
+  beforeStart(headers: ReplyHeaders): void {
+    if (this.#call.route.kind !== 'sse') replaceSessionId(this.#exchange, this.#call, headers)
+  }
+
+  afterStart(reply: ServerReply, headers: ReplyHeaders): void {
+    if (isEventStream(headers)) endWithToken(this.#exchange, this.#call, reply)
+  }
+
+  onFlush(): void {
+    const { record } = this.#exchange
+    record.headersAfter = performance.now() - record.startedAt
+    // From here on nothing can be refused, and what a refusal would need may go: a stream holds it for as long as it lasts.
+    this.#exchange.head = undefined
+  }
+
+  refuse(error: ProxyError): void {
+    refuse(this.#exchange, error)
+  }
+
+  onCut({ code, cause }: ProxyError): void {
+    this.#exchange.record.code = code
+    this.#exchange.record.cause = cause
+  }
+}
+
+/**
+ * A session id goes out sealed to the principal that opened the session, and not at all where there are none: "Do not mint or echo session
+ * IDs" (2026-07-28, streamable-http, Earlier Streamable HTTP Revisions).
+ */
+function replaceSessionId({ edge }: Exchange, { route, revision, principal }: Call, headers: ReplyHeaders): void {
+  const id = headers['mcp-session-id']
+  // Removing a property makes an object slow, so none is removed that isn't there.
+  if (id === undefined) return
+  if (typeof id !== 'string' || route.kind === 'messages' || isModernRevision(revision)) delete headers['mcp-session-id']
+  else headers['mcp-session-id'] = edge.seal.seal(id, 'mcp-session', route.server, principal)
 }
 
 /** The client posts to our message endpoint; where that leads on the upstream travels sealed in its query. */

@@ -1,8 +1,6 @@
 import type { Call } from '../core/call.ts'
 import { ProxyError } from '../core/errors.ts'
-import type { Reply } from '../core/reply.ts'
 import type { ServerReply } from '../http/server-reply.ts'
-import { isEventStream } from '../mcp/endpoint-event.ts'
 import type { Exchange } from './exchange.ts'
 
 /** The longest delay that a timer knows: with more it fires at once. */
@@ -18,21 +16,10 @@ export function lastsUntilEnded(call: Call): boolean {
 }
 
 /**
- * Wraps a reply so that an event stream ends when the token that opened it is no longer accepted: authorization belongs to "every HTTP
- * request" (2025-11-25, basic/authorization, Token Requirements), and a stream is one that goes on and on. The client comes again with a
- * new token.
+ * Ends an event stream that has begun when the token that opened it is no longer accepted: authorization belongs to "every HTTP request"
+ * (2025-11-25, basic/authorization, Token Requirements), and a stream is one that goes on and on. The client comes again with a new token.
  */
-export function endWithToken(exchange: Exchange, call: Call, reply: ServerReply): Reply {
-  return {
-    ...reply,
-    start(status, headers) {
-      reply.start(status, headers)
-      if (isEventStream(headers)) watchExpiry(exchange, call, reply)
-    },
-  }
-}
-
-function watchExpiry({ record, response }: Exchange, call: Call, reply: ServerReply): void {
+export function endWithToken({ record, response }: Exchange, call: Call, reply: ServerReply): void {
   const expiry = call.principal.acceptedUntil * 1000
   const cause = 'the access token that opened the stream has expired'
   const stop = lastsUntilEnded(call)

@@ -36,7 +36,7 @@ export function createHttpUpstream(plan: HttpUpstreamPlan): Upstream {
 
   return {
     send(call, reply) {
-      const handler = createResponseHandler(reply, call.route.forwardAccessToken, plan.responseSeconds)
+      const handler = new ResponseHandler(reply, call.route.forwardAccessToken, plan.responseSeconds)
       try {
         pool.dispatch(
           {
@@ -103,66 +103,85 @@ function addOwnHeaders(call: Call, own: readonly (readonly [string, string])[], 
   return kept
 }
 
-function createResponseHandler(reply: Reply, forwardsToken: boolean, responseSeconds: number): Dispatcher.DispatchHandler {
-  let over = false
-  let paused = false
-  let drains = false
-  let interims = 0
-  let waiting: Waiting | undefined
+/** Passes one response on. A class, since thousands of streams may be held by one of these each. */
+class ResponseHandler implements Dispatcher.DispatchHandler {
+  readonly #reply: Reply
+  readonly #forwardsToken: boolean
+  readonly #responseSeconds: number
+  #isOver = false
+  #isPaused = false
+  #drains = false
+  #interims = 0
+  #waiting: Waiting | undefined
 
-  const giveUp = (controller: Dispatcher.DispatchController, error: ProxyError): void => {
-    over = true
-    waiting?.stop()
-    reply.fail(error)
-    controller.abort(error)
+  constructor(reply: Reply, forwardsToken: boolean, responseSeconds: number) {
+    this.#reply = reply
+    this.#forwardsToken = forwardsToken
+    this.#responseSeconds = responseSeconds
   }
-  const pause = (controller: Dispatcher.DispatchController): void => {
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#reply.onClose(() => {
+      this.#waiting?.stop()
+      if (!this.#isOver) controller.abort(new ProxyError('client_gone'))
+    })
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    if (status >= 200) this.#begin(controller, status, headers)
+    else if (++this.#interims > maxInterims) this.#giveUp(controller, invalid(`more than ${maxInterims} interim responses`))
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#waiting?.touch()
+    if (!this.#reply.write(chunk)) this.#pause(controller)
+  }
+
+  onResponseEnd(): void {
+    this.#settle()
+    this.#reply.end()
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#settle()
+    this.#reply.fail(error instanceof ProxyError ? error : describeFailure(error))
+  }
+
+  #begin(controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    if (status === 401) return this.#giveUp(controller, refusedCredential(this.#forwardsToken))
+    const kept = filterResponseHeaders(headers)
+    if (status === 204) delete kept['content-length']
+    if (!isEventStream(kept)) this.#watch(controller)
+    this.#reply.start(status, kept)
+  }
+
+  /** Time that the client takes is not the upstream's. */
+  #watch(controller: Dispatcher.DispatchController): void {
+    this.#waiting = watchIdle(this.#responseSeconds, () =>
+      this.#isPaused ? this.#watch(controller) : this.#giveUp(controller, timeout('the body stopped')),
+    )
+  }
+
+  #pause(controller: Dispatcher.DispatchController): void {
     controller.pause()
-    paused = true
-    if (drains) return
-    drains = true
-    reply.onDrain(() => {
-      paused = false
+    this.#isPaused = true
+    if (this.#drains) return
+    this.#drains = true
+    this.#reply.onDrain(() => {
+      this.#isPaused = false
       controller.resume()
     })
   }
-  // Time that the client takes is not the upstream's.
-  const watch = (controller: Dispatcher.DispatchController): void => {
-    waiting = watchIdle(responseSeconds, () => (paused ? watch(controller) : giveUp(controller, timeout('the body stopped'))))
-  }
-  const begin = (controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void => {
-    if (status === 401) return giveUp(controller, refusedCredential(forwardsToken))
-    const kept = filterResponseHeaders(headers)
-    if (status === 204) delete kept['content-length']
-    if (!isEventStream(kept)) watch(controller)
-    reply.start(status, kept)
+
+  #giveUp(controller: Dispatcher.DispatchController, error: ProxyError): void {
+    this.#settle()
+    this.#reply.fail(error)
+    controller.abort(error)
   }
 
-  return {
-    onRequestStart(controller) {
-      reply.onClose(() => {
-        waiting?.stop()
-        if (!over) controller.abort(new ProxyError('client_gone'))
-      })
-    },
-    onResponseStart(controller, status, headers) {
-      if (status >= 200) begin(controller, status, headers)
-      else if (++interims > maxInterims) giveUp(controller, invalid(`more than ${maxInterims} interim responses`))
-    },
-    onResponseData(controller, chunk) {
-      waiting?.touch()
-      if (!reply.write(chunk)) pause(controller)
-    },
-    onResponseEnd() {
-      over = true
-      waiting?.stop()
-      reply.end()
-    },
-    onResponseError(_controller, error) {
-      over = true
-      waiting?.stop()
-      reply.fail(error instanceof ProxyError ? error : describeFailure(error))
-    },
+  #settle(): void {
+    this.#isOver = true
+    this.#waiting?.stop()
   }
 }
 
