@@ -20,7 +20,7 @@ export function checkKeys({ keys, metadata }: IssuerSight, plan: IssuerPlan, abo
     return [
       about.problem(
         'keys_unreachable',
-        `Its keys (${escapeObeyed(url)}) cannot be fetched: ${answer.failure.reason}.`,
+        `Its keys (${escapeObeyed(url).slice(0, 200)}) cannot be fetched: ${answer.failure.reason}.`,
         fixKeys(answer.failure.reason, answer.failure.fix),
       ),
     ]

@@ -87,7 +87,7 @@ function explainRedirect(url: string, { status, headers }: RawAnswer, about: Fin
       `The MCP server (${where}) redirects (status ${status}) to nowhere.`,
       'Correct the server.',
     )
-  const to = escapeObeyed(`${target.origin}${target.pathname}`)
+  const to = escapeObeyed(`${target.origin}${target.pathname}`).slice(0, 200)
   const says = `The MCP server (${where}) redirects (status ${status}) to ${to}, and the proxy follows no redirects.`
   const isSlash = target.host === from.host && target.pathname.replace(/\/$/, '') === from.pathname.replace(/\/$/, '')
   if (isSlash || (target.hostname === from.hostname && target.protocol !== from.protocol)) {

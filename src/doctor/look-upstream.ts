@@ -93,8 +93,16 @@ export function isRedirect({ status }: RawAnswer): boolean {
 async function findPublicAddress(url: string): Promise<string | undefined> {
   const { hostname } = new URL(url)
   const literal = findAddressLiteral(hostname)
-  const addresses = literal === undefined ? await lookup(hostname, { all: true }).catch(() => []) : [{ address: literal }]
+  const addresses = literal === undefined ? await resolve(hostname) : [{ address: literal }]
   return addresses.find(({ address }) => isPublicAddress(address))?.address
+}
+
+const RESOLVE_MS = 5_000
+
+/** The addresses of a name; none where nobody knows them in time. */
+async function resolve(hostname: string): Promise<{ address: string }[]> {
+  const late = new Promise<never[]>((settle) => setTimeout(settle, RESOLVE_MS, []).unref())
+  return Promise.race([lookup(hostname, { all: true }).catch(() => []), late])
 }
 
 /** Starts an MCP server once and asks it what it speaks. Never throws; no process is left. */
