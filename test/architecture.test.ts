@@ -28,7 +28,7 @@ const architecture: Architecture = {
     // For the type of a destination of log lines, which is part of its public API.
     homeOf: ['pino'],
   },
-  doctor: { mayImport: ['core', 'mcp', 'oauth', 'upstream'], homeOf: [] },
+  doctor: { mayImport: ['core', 'identity', 'mcp', 'oauth', 'upstream'], homeOf: [] },
   cli: { mayImport: ['app.ts', 'config', 'core', 'doctor'], homeOf: [] },
 }
 

@@ -3,8 +3,11 @@ import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
+import { loadConfigValue } from '../src/config/load.ts'
 import type { ConfigInput } from '../src/config/schema.ts'
 import { examine, type Report } from '../src/doctor/doctor.ts'
+import { ADMIN } from './support/asgardeo/state.ts'
+import { startAsgardeoStage } from './support/asgardeo-stage.ts'
 import { startBrokerStage } from './support/broker-stage.ts'
 import { createCertificate } from './support/certificate.ts'
 import { type DoctorStage, openDoctorStage, STAGE_ENV, serve, spoilMetadata } from './support/doctor-stage.ts'
@@ -92,6 +95,33 @@ describe('the doctor, where all is well', () => {
     expect(refused.code).toBe(1)
     expect(refused.output).toContain('It refuses the client "the-broker"')
     expect(refused.output).not.toContain('an-old-secret')
+  })
+
+  it('knows whether the proxy may make its own application at Asgardeo', async () => {
+    const stage = await startAsgardeoStage()
+    open.push(stage)
+    const diagnose = (secret: string) => {
+      const config = {
+        public_url: stage.proxy.origin,
+        listen: { port: stage.proxy.port },
+        identity_provider: {
+          kind: 'asgardeo',
+          base_url: stage.asgardeo.base,
+          admin: { client_id: ADMIN.clientId, client_secret: { env: 'ADMIN' } },
+        },
+        broker: { store: { kind: 'memory' } },
+        servers: [{ path: '/mcp', upstream: stage.mcpServer.streamableHttpUrl }],
+      }
+      return examine(loadConfigValue(config, { env: { ADMIN: secret }, directory: '/', terminal: false }).plan, undefined)
+    }
+    const { findings } = await diagnose(ADMIN.clientSecret)
+    expect(findings.filter(({ verdict }) => verdict === 'problem')).toEqual([])
+    expect(findings).toContainEqual(expect.objectContaining({ id: 'asgardeo_admin', verdict: 'ok' }))
+    const refused = await diagnose('an-old-secret-of-the-admin')
+    expect(refused.findings).toContainEqual(
+      expect.objectContaining({ id: 'asgardeo_admin', verdict: 'problem', fix: expect.stringMatching(/admin\.client_secret/) }),
+    )
+    expect(JSON.stringify(refused)).not.toContain('an-old-secret')
   })
 
   it('says that the proxy does not run, which is no problem, and predicts what clients will do', async () => {

@@ -1,6 +1,7 @@
 import type { IdentityProviderPlan } from '../core/plan.ts'
 import { formEncode } from '../oauth/client-authentication.ts'
 import { createSafeFetch, type RawAnswer } from '../oauth/safe-fetch.ts'
+import { checkAsgardeoAdmin } from './check-asgardeo.ts'
 import { explainMissing } from './check-metadata.ts'
 import { explainFailure } from './failure.ts'
 import type { Finding, Findings } from './finding.ts'
@@ -18,14 +19,19 @@ export async function checkIdentityProvider(plan: IdentityProviderPlan, callback
   return [
     about.ok('identity_provider', 'Its metadata is found and names this very issuer.'),
     ...checkKeys(sight, about),
-    typeof url === 'string'
-      ? await checkCredentials(plan, { url, namedBy: 'metadata' }, callback, about)
-      : about.problem(
-          'endpoint_missing',
-          'Its metadata has no token_endpoint.',
-          'Check that the issuer is that of an OpenID Connect provider.',
-        ),
+    await checkClient(plan, url, callback, about),
   ]
+}
+
+function checkClient(plan: IdentityProviderPlan, url: unknown, callback: string, about: Findings): Finding | Promise<Finding> {
+  // The proxy makes its own client then.
+  if (plan.asgardeo !== undefined) return checkAsgardeoAdmin(plan, plan.asgardeo, about)
+  if (typeof url === 'string') return checkCredentials(plan, { url, namedBy: 'metadata' }, callback, about)
+  return about.problem(
+    'endpoint_missing',
+    'Its metadata has no token_endpoint.',
+    'Check that the issuer is that of an OpenID Connect provider.',
+  )
 }
 
 function checkKeys({ keys }: IssuerSight, about: Findings): Finding[] {

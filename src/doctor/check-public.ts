@@ -9,8 +9,14 @@ export function checkPublicUrl(sight: PublicSight, plan: Plan, about: Findings):
   return [
     ...checkScheme(plan, about),
     ...checkCertificate(sight, about),
-    ...sight.endpoints.flatMap((endpoint) => checkEndpoint(endpoint, sight, plan, about)),
+    ...oneSilence(sight.endpoints.flatMap((endpoint) => checkEndpoint(endpoint, sight, plan, about))),
   ]
+}
+
+/** A proxy that doesn't run is silent everywhere; that is one thing. */
+function oneSilence(findings: readonly Finding[]): Finding[] {
+  const first = findings.findIndex(({ id }) => id === 'not_running')
+  return findings.filter(({ id }, index) => id !== 'not_running' || index === first)
 }
 
 function checkScheme({ publicUrl }: Plan, about: Findings): Finding[] {

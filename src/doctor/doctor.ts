@@ -166,5 +166,10 @@ function listSecrets({ servers, broker }: Plan): string[] {
     broker?.identityProvider.clientAuthentication,
     ...servers.flatMap(({ issuers }) => issuers.map(({ introspection }) => introspection?.clientAuthentication)),
   ]
-  return [...ofUpstreams, ...authentications.flatMap((one) => (one !== undefined && 'secret' in one ? [one.secret] : []))]
+  const ofAdmin = broker?.identityProvider.asgardeo?.admin.clientSecret
+  return [
+    ...ofUpstreams,
+    ...(ofAdmin === undefined ? [] : [ofAdmin]),
+    ...authentications.flatMap((one) => (one !== undefined && 'secret' in one ? [one.secret] : [])),
+  ]
 }
