@@ -19,7 +19,8 @@ import { mintTokens } from './workload.ts'
 const { values: flags } = parseArgs({ options: { quick: { type: 'boolean', default: false } } })
 
 const tokenCount = 1000
-const aims = { cpu: 1.25, stream: 40 }
+/** Against the pass-through: what a stream takes depends on the machine and its Node. */
+const aims = { cpu: 1.25, stream: 1.29 }
 const rounds: Rounds = { count: flags.quick ? 2 : 8, warmUpSeconds: 0.4, seconds: 1.4 }
 /** Requests until the code of each process is compiled; less on a machine that is too busy for that. */
 const warmUpRequests = 40_000
@@ -135,11 +136,11 @@ function formatVerdict(ratio: Ratio): string {
 /** @param used - the same of processes that have served calls before; what they took for that is there for the streams too */
 function formatMemory(fresh: Named<number>, used: Named<number> | undefined): string {
   const rows = fresh.map(([name, value], i) => [name, value.toFixed(1), used?.[i]?.[1].toFixed(1) ?? ''])
-  const own = fresh[1]?.[1] ?? Number.NaN
+  const ratio = (fresh[1]?.[1] ?? Number.NaN) / (fresh[0]?.[1] ?? Number.NaN)
   return [
     `${streamCount} idle event streams, KiB of resident memory each\n`,
     formatTable([['', 'new process', 'used process'], ...rows]),
-    `\nMemory of the proxy: ${own.toFixed(1)} KiB in a new process, aim ${aims.stream}: ${own <= aims.stream ? 'met' : 'missed'}`,
+    `\nMemory of the proxy: ${ratio.toFixed(2)} × pass-through in a new process, aim ${aims.stream}: ${ratio <= aims.stream ? 'met' : 'missed'}`,
   ].join('\n')
 }
 

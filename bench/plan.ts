@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Plan, RulePlan } from '../src/core/plan.ts'
+import { createIssuerPlan } from '../test/support/issuer-plan.ts'
 
 /** Host that the load names, as if TLS ended in front of us. */
 export const publicHost = 'mcp.example.com'
@@ -58,7 +59,7 @@ export function createBenchPlan({ upstreamPort, issuer }: ProxyArgument): Plan {
       {
         name: 'bench',
         endpoints: [{ kind: 'streamable_http', path, resource: audience, upstream: createUpstreamPlan(upstreamPort) }],
-        issuers: [createIssuerPlan(issuer)],
+        issuers: [createIssuerPlan(issuer, { algorithms: ['RS256'] })],
         audiences: [audience],
         policy: { baseScopes: ['mcp'], rules, hierarchy: { admin: ['files:read', 'files:write'] }, unlistedOperations: 'permit' },
         scopesSupported: ['mcp', ...new Set(Object.values(scopesOfTools))],
@@ -74,26 +75,7 @@ export function createBenchPlan({ upstreamPort, issuer }: ProxyArgument): Plan {
 }
 
 type EndpointPlan = Plan['servers'][number]['endpoints'][number]
-type IssuerPlan = Plan['servers'][number]['issuers'][number]
 
 function createUpstreamPlan(port: number): EndpointPlan['upstream'] {
   return { url: `http://127.0.0.1:${port}${path}`, headers: {}, connectSeconds: 5, responseSeconds: 60, ca: undefined }
-}
-
-function createIssuerPlan(issuer: string): IssuerPlan {
-  return {
-    issuer,
-    jwksUri: undefined,
-    algorithms: ['RS256'],
-    audienceClaims: ['aud'],
-    scopeClaims: ['scope', 'scp'],
-    clockToleranceSeconds: 30,
-    maxLifetimeSeconds: undefined,
-    staleKeysSeconds: 86_400,
-    refreshKeysSeconds: 300,
-    acceptIdTokens: false,
-    allowPrivateNetwork: false,
-    ca: undefined,
-    introspection: undefined,
-  }
 }
