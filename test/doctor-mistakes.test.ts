@@ -336,6 +336,12 @@ const ofPublicUrl: Mistake[] = [
     fix: /add or remove/,
   },
   {
+    name: 'the load balancer compresses what nobody asked for',
+    plant: ({ front }) => front.change((headers) => Object.assign(headers, { 'content-encoding': 'gzip' })),
+    finds: 'public_url_unreadable',
+    fix: /pass them unchanged/,
+  },
+  {
     name: 'the load balancer does not know HEAD',
     plant: ({ front }) => front.spoil(({ method }, response) => Boolean(method === 'HEAD' && response.writeHead(405).end())),
     finds: 'head_changed',

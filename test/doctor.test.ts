@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
+import { parseArguments } from '../src/cli/arguments.ts'
 import { loadConfigValue } from '../src/config/load.ts'
 import type { ConfigInput } from '../src/config/schema.ts'
 import { examine, type Report } from '../src/doctor/doctor.ts'
@@ -48,7 +49,7 @@ function writeConfig({ folder }: { folder: string }, config: ConfigInput, name =
 
 const findClient = ({ clients }: Report, name: string) => clients.find(({ client }) => client.startsWith(name))
 
-describe('the doctor, where all is well', () => {
+describe('the doctor, where all is well', { timeout: 60_000 }, () => {
   it('finds no problem and exits with 0', async () => {
     const stage = await openStage()
     const config = stage.configure()
@@ -199,7 +200,7 @@ describe('the doctor, where all is well', () => {
   })
 })
 
-describe('the command doctor', () => {
+describe('the command doctor', { timeout: 60_000 }, () => {
   it('exits with 1 when something is wrong, and says so in lines of 80 columns', async () => {
     const stage = await openStage()
     await stage.issuer.setOutage('refuse')
@@ -227,17 +228,23 @@ describe('the command doctor', () => {
   it.each([
     [['doctor', '--token', 'no-such-file'], /cannot be read \(ENOENT\)/],
     [['doctor', '--token', '-'], /there is no token in it/],
-    [['doctor', '--token'], /needs a value/],
-    [['doctor', 'a.yaml', 'b.yaml'], /Unexpected argument "b\.yaml"/],
     [['doctor', 'missing.yaml'], /cannot be read/],
-    [['check', '--json'], /--json is for the command doctor/],
-    [['serve', '--token', 'x'], /--token is for the command doctor/],
   ])('exits with 2 for %j', async (argv, said) => {
     const stage = await openStage()
     writeConfig(stage, stage.configure())
     const { code, output, error } = await run(stage, argv)
     expect({ code, output }).toEqual({ code: 2, output: '' })
     expect(error).toMatch(said)
+  })
+
+  it.each([
+    [['doctor', '--token'], /needs a value/],
+    [['doctor', 'a.yaml', 'b.yaml'], /Unexpected argument "b\.yaml"/],
+    [['doctor', 'a.yaml', '--config', 'b.yaml'], /beside --config/],
+    [['check', '--json'], /--json is for the command doctor/],
+    [['serve', '--token', 'x'], /--token is for the command doctor/],
+  ])('cannot be called as %j', (argv, said) => {
+    expect(() => parseArguments(argv)).toThrow(said)
   })
 
   it('never repeats a token, even one that is wrong, that others repeat, or that came with more than it should', async () => {
@@ -270,7 +277,7 @@ describe('the command doctor', () => {
   })
 })
 
-describe('what a hostile issuer or MCP server answers', () => {
+describe('what a hostile issuer or MCP server answers', { timeout: 60_000 }, () => {
   it.each(['huge', 'drip', 'hang'] as const)(
     'is given up when it is %s, and told as a problem',
     async (outage) => {

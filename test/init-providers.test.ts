@@ -49,7 +49,7 @@ const CASES: Readonly<Record<string, Case>> = {
   oidc: { vendor: GOOGLE, place: ({ issuer }) => issuer, move: () => ({ client_authentication: 'client_secret_post' }) },
 }
 
-describe.each(Object.entries(CASES))('what init writes for %s', (kind, { vendor, place, move }) => {
+describe.each(Object.entries(CASES))('what init writes for %s', { timeout: 60_000 }, (kind, { vendor, place, move }) => {
   it('signs a real client in, and the doctor agrees', async () => {
     const [profile, mcpServer] = await Promise.all([startProfile(vendor), startMcpServer()])
     cleanups.push(profile.close, mcpServer.close)

@@ -100,7 +100,7 @@ const kinds: readonly [kind: string, place: string, expected: Record<string, unk
   ],
 ]
 
-describe('what init writes', () => {
+describe('what init writes', { timeout: 60_000 }, () => {
   it.each(kinds)('for %s loads, starts, and names no secret', async (kind, place, expected, issuer) => {
     const file = nameFile()
     const port = await findFreePort()
@@ -249,7 +249,7 @@ describe('what init writes', () => {
   })
 })
 
-describe('init', () => {
+describe('init', { timeout: 60_000 }, () => {
   const upstream = ['--upstream', 'http://localhost:8000/mcp']
   const google = [...upstream, '--provider', 'google', '--issuer', 'example.com']
 

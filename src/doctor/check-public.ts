@@ -73,11 +73,19 @@ function explainSilence({ endpoint, first }: EndpointSight, { isListening }: Pub
   const failure = 'failure' in first ? first.failure : undefined
   const says = `Nothing answers at ${endpoint.resource} (${failure?.reason ?? ''}).`
   if (failure !== undefined && isTlsFailure(failure)) return about.problem('public_url_tls', says, failure.fix)
+  // Somebody was there, and said what cannot be read: the proxy never does.
+  if (failure !== undefined && failure.code === undefined && !failure.reason.includes('no complete answer')) {
+    return about.problem(
+      'public_url_unreadable',
+      `${endpoint.resource} answers otherwise than the proxy: ${failure.reason}.`,
+      'Something in front of the proxy answers or changes its answers (compresses them, for example): have it pass them unchanged.',
+    )
+  }
   if (isListening) {
     return about.problem(
       'public_url_elsewhere',
       `${says} The proxy runs on this machine, but its public URL does not lead to it.`,
-      `${failure?.fix ?? ''} Correct \`public_url\`, or the DNS or load balancer in front.`,
+      `${failure?.fix ?? ''} Correct \`public_url\`, or the DNS or load balancer in front. In a network that does not lead back into itself, run doctor on another machine as well.`,
     )
   }
   return about.skipped('not_running', `${says} What clients see there is not checked: start the proxy, and run doctor again.`)

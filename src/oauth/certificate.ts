@@ -29,7 +29,8 @@ export function fetchCertificateEnd(url: string): Promise<number> {
       socket.end()
       resolve(Date.parse(end))
     })
-    socket.once('error', reject)
+    // More than one may come, the last of them when nobody is interested any more.
+    socket.on('error', reject)
     socket.once('close', () => clearTimeout(timer))
   })
 }
