@@ -149,7 +149,8 @@ function mayBeEventStream(status: number, headers: ReplyHeaders): boolean {
 /** Whether the response is an event stream. */
 export function isEventStream(headers: ReplyHeaders): boolean {
   const type = headers['content-type']
-  return typeof type === 'string' && /^text\/event-stream\s*(;|$)/i.test(type)
+  // Most answers are plain JSON.
+  return typeof type === 'string' && type !== 'application/json' && /^text\/event-stream\s*(;|$)/i.test(type)
 }
 
 function refuse(what: string): ProxyError {

@@ -57,10 +57,14 @@ export function openExchange(edge: Edge, request: IncomingMessage, response: Ser
   return exchange
 }
 
+const maxPathLength = 500
+
 /** The query may hold a token, and a stranger's path may be long: neither goes to the log whole. */
 function pathOf(target: string): string {
-  const mark = target.search(/[?#]/)
-  return (mark < 0 ? target : target.slice(0, mark)).slice(0, 500)
+  const query = target.indexOf('?')
+  const path = query < 0 ? target : target.slice(0, query)
+  const fragment = path.indexOf('#')
+  return (fragment < 0 ? path : path.slice(0, fragment)).slice(0, maxPathLength)
 }
 
 function closeExchange({ edge, record, response }: Exchange): void {
