@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import type { DestinationStream } from 'pino'
 import type { Broker } from './broker/broker.ts'
-import type { BrokerPlan, EndpointPlan, Plan, ServerPlan, StdioUpstreamPlan } from './core/plan.ts'
+import type { BrokerPlan, EndpointPlan, Plan, RewritePlan, ServerPlan, StdioUpstreamPlan } from './core/plan.ts'
 import type { Upstream } from './core/ports.ts'
 import type { RequestObserver } from './core/record.ts'
 import type { EndpointKind, ProtectedResource, Route } from './core/route.ts'
@@ -15,6 +15,7 @@ import { createTokenVerifier } from './oauth/token-verifier.ts'
 import type { Edge, Endpoint } from './pipeline/edge.ts'
 import { createPipeline } from './pipeline/pipeline.ts'
 import { createScopePolicy } from './policy/scope-policy.ts'
+import type { Rewrite } from './rewrite/rewrite.ts'
 import { createLog, type Log } from './telemetry/log.ts'
 import { createRequestLog } from './telemetry/request-line.ts'
 import { createHttpUpstream } from './upstream/http-upstream.ts'
@@ -66,7 +67,8 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
   const guarded = plan.servers.map((server) => createServer(plan, server, issuers, log, mounted?.broker))
   const state = { draining: false }
   const isReady = (): boolean => !state.draining && issuers.isReady()
-  const endpoints = createEndpoints(guarded, isReady, mounted?.broker)
+  const rewrite = plan.rewrite && (await mountRewrite(plan.rewrite, plan.servers))
+  const endpoints = createEndpoints(guarded, isReady, [mounted?.broker, rewrite])
   const edge = createEdge(plan, createObserver(log, mounted?.broker), endpoints, () => state.draining)
   const listener = await listen({
     listen: plan.listen,
@@ -85,6 +87,7 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
       await Promise.all(guarded.flatMap(({ upstreams }) => upstreams.map((upstream) => upstream.close(1000))))
       await issuers.close()
       await mounted?.close()
+      await rewrite?.close()
       await log.end()
     },
   }
@@ -121,6 +124,15 @@ async function mountBroker(
       await store.close()
     },
   }
+}
+
+/** Passes requests of the OAuth flow on, where a configuration of the Go proxy needs it. */
+async function mountRewrite(plan: RewritePlan, servers: readonly ServerPlan[]): Promise<Rewrite> {
+  const { createRewrite } = await import('./rewrite/rewrite.ts')
+  return createRewrite(
+    plan,
+    servers.flatMap(({ endpoints }) => endpoints.map(({ path }) => path)),
+  )
 }
 
 /** What hears of finished requests. */
@@ -203,7 +215,8 @@ function createResource(plan: Plan, server: ServerPlan, identifier: string): Pro
     identifier,
     metadataPath,
     metadataUrl: `${plan.publicUrl}${metadataPath}`,
-    authorizationServers: server.issuers.map(({ issuer }) => issuer),
+    // Towards clients the authorization server is us where requests to it are passed on.
+    authorizationServers: plan.rewrite ? [plan.publicUrl] : server.issuers.map(({ issuer }) => issuer),
     scopesSupported: server.scopesSupported,
     bearerMethods: server.bearerMethods,
     name: server.name,
@@ -234,10 +247,11 @@ function createOriginRules({ cors, publicUrl }: Plan): OriginRules {
 function createEndpoints(
   guarded: readonly GuardedServer[],
   isReady: () => boolean,
-  broker: Broker | undefined,
+  visited: readonly (Pick<Broker, 'handlers'> | undefined)[],
 ): Map<string, Endpoint> {
+  const handlers = visited.flatMap((part) => [...(part?.handlers ?? [])])
   const endpoints = new Map<string, Endpoint>([
-    ...[...(broker?.handlers ?? [])].map(([path, handle]) => [path, { kind: 'visited', handle }] as const),
+    ...handlers.map(([path, handle]) => [path, { kind: 'visited', handle }] as const),
     ['/healthz', { kind: 'health', isHealthy: () => true }],
     ['/readyz', { kind: 'health', isHealthy: isReady }],
   ])

@@ -13,6 +13,7 @@ export function checkMaterial(inspection: Inspection): void {
   checkTls(inspection)
   for (const [index, issuer] of entriesOf(draft.issuers)) checkIssuer(issuer, ['issuers', index], inspection)
   checkAuthorities(draft.identity_provider?.ca_file, ['identity_provider', 'ca_file'], inspection)
+  checkAuthorities(draft.rewrite?.ca_file, ['rewrite', 'ca_file'], inspection)
   checkAuthorities(draft.broker?.client_metadata?.ca_file, ['broker', 'client_metadata', 'ca_file'], inspection)
   for (const key of ['identity_assertions', 'token_exchange'] as const) {
     const at = ['broker', key, 'issuers']

@@ -3,6 +3,7 @@ import { checkEdge } from './check-edge.ts'
 import { checkIssuers } from './check-issuers.ts'
 import { checkMaterial } from './check-material.ts'
 import { checkPolicy } from './check-policy.ts'
+import { checkRewrite } from './check-rewrite.ts'
 import { checkServers } from './check-servers.ts'
 import { type Parsed, parseDraft } from './draft.ts'
 import { loadMaterial, type Material, type MaterialSource } from './material.ts'
@@ -34,7 +35,8 @@ function inspect(parsed: Parsed<Config>, source: MaterialSource, report: Report)
   const { draft, isBroken } = parsed
   const material = loadMaterial(draft, source, report)
   const inspection = { draft, isBroken, material, report }
-  for (const check of [checkEdge, checkIssuers, checkServers, checkPolicy, checkMaterial, checkBroker]) check(inspection)
+  for (const check of [checkEdge, checkIssuers, checkServers, checkPolicy, checkMaterial, checkBroker, checkRewrite])
+    check(inspection)
   return material
 }
 

@@ -13,8 +13,6 @@ const METADATA_DOCUMENT = '/.well-known/oauth-authorization-server'
 /** Requests of the OAuth flow, which the Go proxy passed on; the last one is a misprint of its sample. */
 const AUTHORIZATION_PATHS = new Set([METADATA_DOCUMENT, '/authorize', '/token', '/register', '/authroize'])
 
-const NOT_YET = 'Name the issuer under `authorization_servers` (and `jwks_uri`) if clients can use it directly.'
-
 /**
  * Finds out whose tokens are accepted.
  *
@@ -25,7 +23,7 @@ const NOT_YET = 'Name the issuer under `authorization_servers` (and `jwks_uri`) 
 export function translateIssuers(go: GoProxyConfig, metadata: GoMetadata, notes: GoNotes): GoIssuer[] {
   const listed = metadata.authorization_servers ?? []
   const issuers = listed.length > 0 ? translateListed(listed, go, metadata, notes) : translateDefault(go, metadata, notes)
-  checkRewriting(go, listed.length > 0, notes)
+  noteRewriting(go, listed.length > 0, notes)
   checkTenants(go, issuers.length > 0, notes)
   return issuers
 }
@@ -85,24 +83,20 @@ function addAuth0Slash(url: string): string {
   return /^https:\/\/[a-z\d.-]+\.auth0\.com$/i.test(url) ? `${url}/` : url
 }
 
-/** What the Go proxy did to requests between client and issuer. Not needed where clients find the issuer by themselves. */
-function checkRewriting(go: GoProxyConfig, listed: boolean, notes: GoNotes): void {
+/** What the Go proxy did to requests between client and issuer: not needed where clients find the issuer by themselves. */
+function noteRewriting(go: GoProxyConfig, listed: boolean, notes: GoNotes): void {
   for (const [path, rewrite] of Object.entries(go.default?.path ?? {})) {
-    const at = ['default', 'path', path]
-    const key = formatPath(at)
+    const key = formatPath(['default', 'path', path])
     if (!AUTHORIZATION_PATHS.has(path) && rewrite.required_scopes === undefined) notes.note(key, 'has no effect, as before.')
+    if (!listed) continue
     if (rewrite.response) notes.note(key, 'is not served: clients read the metadata of the issuer itself (`issuers`).')
-    const added = [...(rewrite.addQueryParams ?? []), ...(rewrite.addBodyParams ?? [])]
-    if (added.length === 0) continue
-    if (!listed) notes.postpone(at, 'adding parameters to requests of the OAuth flow', NOT_YET)
-    else notes.note(key, 'adds nothing: clients talk to the issuer directly. If the issuer needs an audience, set it up there.')
+    if ([rewrite.addQueryParams, rewrite.addBodyParams].some((added) => (added ?? []).length > 0))
+      notes.note(key, 'adds nothing: clients talk to the issuer directly. If the issuer needs an audience, set it up there.')
   }
-  for (const path of Object.keys(go.path_mapping ?? {})) {
-    if (!AUTHORIZATION_PATHS.has(path)) continue
-    const at = ['path_mapping', path]
-    if (!listed) notes.postpone(at, 'passing requests of the OAuth flow on to the issuer', NOT_YET)
-    else notes.note(formatPath(at), 'is not served: clients talk to the issuer directly.')
-  }
+  if (!listed) return
+  for (const path of Object.keys(go.path_mapping ?? {}))
+    if (AUTHORIZATION_PATHS.has(path))
+      notes.note(formatPath(['path_mapping', path]), 'is not served: clients talk to the issuer directly.')
 }
 
 /** The blocks of `--asgardeo` and `--demo`. */

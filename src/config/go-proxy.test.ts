@@ -147,13 +147,73 @@ describe('a provider by base URL and keys', () => {
       default: { base_url: 'https://idp.example.com', jwks_url: 'https://idp.example.com/jwks', path },
     })
     expect(serverOf(plan).issuers[0]?.issuer).toBe('https://idp.example.com/real')
-    expect(noticed(plan, 'default.path["/.well-known/oauth-authorization-server"]')).toHaveLength(1)
+    expect(plan.rewrite).toMatchObject({ issuer: 'https://idp.example.com/real', publicUrl: 'http://localhost:8080' })
   })
 
   it('without a public URL is served under any host, and says so', () => {
     const plan = loadFixture('default-provider')
     expect(plan).toMatchObject({ publicUrl: 'http://localhost:8081', allowedHosts: '*' })
     expect(noticed(plan, 'proxy_base_url')).toEqual([expect.stringMatching(/`allowed_hosts`/)])
+  })
+})
+
+describe('a provider whose requests were changed and passed on', () => {
+  it.each([
+    ['guide-auth0', 'https://acme.eu.auth0.com', '/authorize?audience=mcp_proxy', '/oauth/token', '/oidc/register'],
+    [
+      'guide-keycloak',
+      'http://localhost:8080',
+      '/realms/master/protocol/openid-connect/auth',
+      '/realms/master/protocol/openid-connect/token',
+      '/realms/master/clients-registrations/openid-connect',
+    ],
+  ])('is passed on to as before: %s', (name, base, authorize, token, register) => {
+    const plan = loadFixture(name)
+    expect(plan.rewrite).toMatchObject({
+      publicUrl: plan.publicUrl,
+      authorization: { url: base + authorize, parameters: {} },
+      token: { url: base + token, parameters: { audience: 'mcp_proxy' } },
+      registration: { url: base + register, parameters: {} },
+      metadata: { grant_types_supported: ['authorization_code', 'refresh_token'] },
+    })
+    expect(plan.rewrite?.metadata).not.toHaveProperty('issuer')
+    expect(serverOf(plan).audiences).toContain('mcp_proxy')
+  })
+
+  it.each([
+    ['guide-auth0', /kind: auth0, domain: "acme\.eu\.auth0\.com"/],
+    ['guide-keycloak', /kind: keycloak, base_url: "http:\/\/localhost:8080", realm: "master"/],
+  ])('is told which clients that cannot serve, and what does: %s', (name, better) => {
+    const notices = noticed(loadFixture(name), 'default').join('\n')
+    expect(notices).toMatch(/clients that check (?:`iss`|it)/)
+    expect(notices).toMatch(better)
+  })
+
+  it('gets the parameters of a misspelt path too', () => {
+    const plan = loadFixture('rewriting-provider')
+    expect(plan.rewrite?.authorization.parameters).toEqual({ audience: 'mcp_proxy' })
+    expect(noticed(plan, 'default.path["/authroize"]')).toHaveLength(1)
+  })
+
+  it('is asked where its metadata sent clients, but not where that is ourselves', () => {
+    const response = {
+      authorization_endpoint: 'https://idp.example.com/go',
+      token_endpoint: 'http://localhost:8080/token',
+      registration_endpoint: 'https://idp.example.com/register',
+    }
+    const path = { '/.well-known/oauth-authorization-server': { response } }
+    const plan = load({ base_url: 'http://localhost:8000', default: { base_url: 'https://idp.example.com/', path } })
+    expect(plan.rewrite).toMatchObject({
+      authorization: { url: 'https://idp.example.com/go' },
+      token: { url: 'https://idp.example.com/token' },
+      registration: { url: 'https://idp.example.com/register' },
+    })
+  })
+
+  it('is a mistake where it is this proxy itself', () => {
+    const go = { base_url: 'http://localhost:8000', listen_port: 8080, path_mapping: { '/token': '/x' } }
+    const problems = problemsOf(() => load({ ...go, default: { base_url: 'http://localhost:8080' } }))
+    expect(problems.map(({ path }) => path)).toContain('default.base_url')
   })
 })
 
@@ -176,10 +236,6 @@ describe('what this version cannot do', () => {
   it.each([
     ['asgardeo-only', ['asgardeo']],
     ['stdio', ['demo']],
-    [
-      'rewriting-provider',
-      ['default.path["/authroize"]', 'default.path["/token"]', 'path_mapping["/token"]', 'path_mapping["/register"]'],
-    ],
   ])('is named with what to do, where the file cannot be served without: %s', (name, places) => {
     const problems = problemsOf(() => loadFixture(name))
     expect(problems.map(({ path }) => path)).toEqual(places)

@@ -6,6 +6,7 @@ import { translateIssuers } from './go-proxy-issuers.ts'
 import { createGoNotes, formatGoNotice, type GoNotes } from './go-proxy-notes.ts'
 import { renameToGo } from './go-proxy-places.ts'
 import { findProcess } from './go-proxy-process.ts'
+import { translateRewriting } from './go-proxy-rewrite.ts'
 import { translateScopes } from './go-proxy-scopes.ts'
 import { GO_METADATA_KEYS, type GoMetadata, type GoProxyConfig, goProxySchema } from './go-proxy-shape.ts'
 import type { MaterialSource } from './material.ts'
@@ -59,12 +60,17 @@ function translate(go: GoProxyConfig, notes: GoNotes): ConfigInput {
   const endpoints = findProcess(go, notes) ?? translateEndpoints(go, notes)
   const paths = listPaths(endpoints)
   const policy = translatePolicy(go, metadata.scopes_supported, places.scopes_supported ?? ['scopes_supported'], paths, notes)
-  const audience = [...new Set([...(metadata.audience ?? []), ...listPresent(metadata.resource_identifier)])]
+  const issuers = translateIssuers(go, metadata, notes)
+  const isListed = (metadata.authorization_servers ?? []).length > 0
+  const rewriting = isListed || issuers[0] === undefined ? undefined : translateRewriting(go, issuers[0].issuer, notes)
+  const named = [...(metadata.audience ?? []), ...listPresent(metadata.resource_identifier)]
+  const audience = [...new Set([...named, ...(rewriting?.audience ?? [])])]
   noteChecks(audience, notes)
   const methods = metadata.bearer_methods_supported as ['header'] | undefined
   return {
     ...translateEdge(go, metadata, paths, notes),
-    issuers: translateIssuers(go, metadata, notes),
+    issuers,
+    ...(rewriting !== undefined && { rewrite: rewriting.rewrite }),
     servers: [{ ...endpoints, audience, ...policy, ...(methods ? { bearer_methods: methods } : {}) }],
   }
 }

@@ -35,6 +35,11 @@ const withBroker = (provider: object, broker: object = { store: { kind: 'memory'
   servers: [server],
 })
 
+const withRewrite = (changes: object) => ({
+  ...smallest,
+  rewrite: { issuer, authorization_endpoint: `${issuer}/authorize`, token_endpoint: `${issuer}/token`, ...changes },
+})
+
 const withClient = (...clients: object[]) => withBroker({}, { store: { kind: 'memory' }, clients })
 const machine = { client_id: 'm', client_secret: secret, grants: ['client_credentials'] }
 const agent = { ...machine, grants: ['jwt_bearer'] }
@@ -225,6 +230,15 @@ const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path
     [{ ...withBroker({}), public_url: 'http://mcp.example.com' }, 'public_url', /users sign in/],
     [{ ...withBroker({}), servers: [{ ...server, path: '/token' }] }, 'servers[0].path', /signs users in \(\/token\)/],
     [{ ...withBroker({}), servers: [{ ...server, path: '/sign-in/mcp' }] }, 'servers[0].path', /signs users in/],
+  ],
+  'what is passed on': [
+    [withRewrite({ issuer: 'https://other.example.com' }), 'rewrite.issuer', /not the only one of `issuers`/],
+    [withRewrite({ token_endpoint: 'http://localhost:8080/token' }), 'rewrite.token_endpoint', /this proxy itself/],
+    [withRewrite({ token_endpoint: 'http://idp.example.com/token' }), 'rewrite.token_endpoint', /http/],
+    [withRewrite({ metadata: { issuer: 'x' } }), 'rewrite.metadata.issuer', /filled in/],
+    [withRewrite({ registration_parameters: { a: 'b' } }), 'rewrite.registration_parameters', /without `registration_endpoint`/],
+    [{ ...withRewrite({}), identity_provider: withBroker({}).identity_provider }, 'rewrite', /excludes `identity_provider`/],
+    [{ ...withRewrite({}), servers: [{ ...server, path: '/token' }] }, 'servers[0].path', /passed on/],
   ],
   'combinations that cannot work': [
     [{ ...smallest, cors: { allowed_origins: ['*'], allow_credentials: true } }, 'cors.allow_credentials', /every page/],

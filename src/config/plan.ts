@@ -4,6 +4,7 @@ import { decodeSessionKey } from './keys.ts'
 import type { Material } from './material.ts'
 import { createNotices } from './notices.ts'
 import { createBrokerPlan } from './plan-broker.ts'
+import { createRewritePlan } from './plan-rewrite.ts'
 import { createServerPlan } from './plan-server.ts'
 import { settleAllowedHosts, settlePublicUrl } from './public-url.ts'
 import type { Config } from './schema.ts'
@@ -48,6 +49,7 @@ export function createPlan(config: Config, surroundings: PlanSurroundings): Plan
     sessionKey: decodeSessionKey(material.findSecret(config.session_key) ?? '') ?? randomBytes(32),
     servers: config.servers.map((server) => createServerPlan(server, { publicUrl, issuers: config.issuers, broker, material })),
     broker,
+    rewrite: createRewritePlan(config, publicUrl, material),
     notices: [...notices, ...createNotices(config)],
   })
 }

@@ -3,6 +3,7 @@ import { findHostFlaw, findNetworkFlaw, findPublicUrlFlaw } from './flaws.ts'
 import { broker, identityProvider } from './schema-broker.ts'
 import { cors, limits, listen, log, shutdown } from './schema-edge.ts'
 import { issuerOrText } from './schema-issuer.ts'
+import { rewrite } from './schema-rewrite.ts'
 import { servers } from './schema-server.ts'
 import { list, secret, text } from './schema-values.ts'
 
@@ -39,6 +40,7 @@ export const configSchema = z
       ),
     identity_provider: identityProvider.optional(),
     broker: broker.optional(),
+    rewrite: rewrite.optional(),
     servers: servers.describe('The MCP servers behind the proxy.'),
   })
   .describe('Configuration of Open MCP Auth Proxy.')

@@ -22,6 +22,8 @@ export interface Plan {
   readonly servers: readonly ServerPlan[]
   /** The authorization server of our own; undefined when users sign in elsewhere. */
   readonly broker: BrokerPlan | undefined
+  /** Passes requests of the OAuth flow on; undefined unless a configuration of the Go proxy needs it. */
+  readonly rewrite?: RewritePlan | undefined
   /** Things that the operator should know at the start, one line each. */
   readonly notices: readonly string[]
 }
@@ -185,6 +187,30 @@ export interface RulePlan {
   /** Exact request path. */
   readonly path?: string
   readonly scopes: readonly string[]
+}
+
+/** Requests of the OAuth flow that are passed on to an identity provider with more parameters, as the Go proxy did. */
+export interface RewritePlan {
+  /** Our own URL, which is the issuer towards clients. */
+  readonly publicUrl: string
+  /** Issuer of the tokens: the identity provider. */
+  readonly issuer: string
+  /** Members of the authorization server metadata beside issuer and endpoints. */
+  readonly metadata: Readonly<Record<string, unknown>>
+  readonly authorization: RewriteEndpointPlan
+  readonly token: RewriteEndpointPlan
+  /** Undefined where clients cannot register. */
+  readonly registration: RewriteEndpointPlan | undefined
+  readonly allowPrivateNetwork: boolean
+  /** PEM text of additional certificate authorities. */
+  readonly ca: string | undefined
+}
+
+export interface RewriteEndpointPlan {
+  /** At the identity provider. */
+  readonly url: string
+  /** Added to the request, in the place of the client's own of that name. */
+  readonly parameters: Readonly<Record<string, string>>
 }
 
 /** The authorization server of our own, for an identity provider that cannot serve MCP clients itself. */

@@ -49,6 +49,8 @@ export interface Vendor {
   readonly idToken: ((grant: Grant) => Claims) | undefined
   /** Answers that the vendor's user endpoints give, by path; undefined refuses the token. */
   readonly users: (path: string, request: IncomingMessage, grant: Grant | undefined) => unknown
+  /** Where clients register themselves (RFC 7591); undefined for a vendor without. */
+  readonly registration?: string
   /** Has the last word on the answer of the token endpoint. */
   readonly sendTokens?: (request: IncomingMessage, response: ServerResponse, status: number, answer: Claims) => void
 }
@@ -85,6 +87,8 @@ interface State {
   readonly authorizations: URLSearchParams[]
   readonly tokenRequests: URLSearchParams[]
   readonly accessTokens: string[]
+  /** Registered clients: their secret, or none, and where users are sent back to. */
+  readonly clients: Map<string, { readonly secret: string | undefined; readonly redirectUris: readonly string[] }>
   cancels: boolean
 }
 
@@ -126,6 +130,7 @@ async function createState(vendor: Vendor, places: Places): Promise<State> {
     authorizations: [],
     tokenRequests: [],
     accessTokens: [],
+    clients: new Map(),
     cancels: false,
   }
 }
@@ -140,6 +145,8 @@ async function answer(state: State, request: IncomingMessage, response: ServerRe
       return sendJson(response, 200, { keys: [jwk] })
     case vendor.paths.authorize:
       return authorize(state, url.searchParams, response)
+    case vendor.registration:
+      return register(state, request, response)
     case vendor.paths.token:
       return issueTokens(state, request, response)
     default:
@@ -165,11 +172,9 @@ function authorize(state: State, query: URLSearchParams, response: ServerRespons
   const { vendor, issuer } = state
   state.authorizations.push(query)
   const redirectUri = query.get('redirect_uri') ?? ''
-  if (
-    query.get('client_id') !== VENDOR_CLIENT.id ||
-    !redirectUri.endsWith('/oauth/callback') ||
-    query.get('response_type') !== 'code'
-  ) {
+  const known = state.clients.get(query.get('client_id') ?? '')?.redirectUris.includes(redirectUri)
+  const isProxy = query.get('client_id') === VENDOR_CLIENT.id && redirectUri.endsWith('/oauth/callback')
+  if ((known !== true && !isProxy) || query.get('response_type') !== 'code') {
     response.writeHead(400, { 'content-type': 'text/html' }).end('<h1>invalid request</h1>')
     return
   }
@@ -200,11 +205,26 @@ function findRefusal(state: State, query: URLSearchParams, scopes: readonly stri
   return undefined
 }
 
+/** Registers whoever asks, as `token_endpoint_auth_method` has it. */
+async function register(state: State, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const metadata = JSON.parse(await text(request)) as { redirect_uris?: string[]; token_endpoint_auth_method?: string }
+  if (metadata.redirect_uris === undefined) return sendJson(response, 400, { error: 'invalid_redirect_uri' })
+  const id = randomUUID()
+  const secret = metadata.token_endpoint_auth_method === 'none' ? undefined : randomUUID()
+  state.clients.set(id, { secret, redirectUris: metadata.redirect_uris })
+  response.setHeader('set-cookie', 'did=of-the-vendor; Path=/')
+  sendJson(response, 201, {
+    ...metadata,
+    client_id: id,
+    ...(secret !== undefined && { client_secret: secret, client_secret_expires_at: 0 }),
+  })
+}
+
 async function issueTokens(state: State, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const form = new URLSearchParams(await text(request))
   state.tokenRequests.push(form)
   const send = state.vendor.sendTokens ?? ((_request, to, status, members) => sendJson(to, status, members))
-  const isKnown = isAuthenticated(state.vendor, form, request.headers.authorization)
+  const isKnown = isAuthenticated(state, form, request.headers.authorization)
   if (!isKnown)
     return send(request, response, 401, { error: 'invalid_client', error_description: 'Client authentication failed.' })
   const grant = findGrant(state, form)
@@ -214,7 +234,13 @@ async function issueTokens(state: State, request: IncomingMessage, response: Ser
   send(request, response, 200, await createTokens(state, grant))
 }
 
-function isAuthenticated({ authentication }: Vendor, form: URLSearchParams, header: string | undefined): boolean {
+function isAuthenticated(
+  { vendor: { authentication }, clients }: State,
+  form: URLSearchParams,
+  header: string | undefined,
+): boolean {
+  const registered = clients.get(form.get('client_id') ?? '')
+  if (registered !== undefined) return registered.secret === (form.get('client_secret') ?? undefined)
   const expected = `Basic ${Buffer.from(`${VENDOR_CLIENT.id}:${VENDOR_CLIENT.secret}`).toString('base64')}`
   if (authentication === 'client_secret_basic') return header === expected
   return form.get('client_id') === VENDOR_CLIENT.id && form.get('client_secret') === VENDOR_CLIENT.secret && header === undefined

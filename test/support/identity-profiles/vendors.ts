@@ -24,11 +24,12 @@ export const AUTH0: Vendor = {
     code_challenge_methods_supported: ['S256', 'plain'],
     token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
   }),
+  registration: '/oidc/register',
   paths: { authorize: '/authorize', token: '/oauth/token', userinfo: '/userinfo', keys: '/.well-known/jwks.json' },
   authentication: 'client_secret_post',
   scopesSupported: [...OIDC_SCOPES, 'offline_access'],
   refuseAuthorization: (query) =>
-    query.has('audience') && query.get('audience') !== 'https://api.example.com'
+    query.has('audience') && !['https://api.example.com', 'mcp_proxy'].includes(query.get('audience') ?? '')
       ? { error: 'access_denied', error_description: `Service not found: ${query.get('audience')}` }
       : undefined,
   givesRefreshToken: asksOffline,
@@ -46,44 +47,49 @@ export const AUTH0: Vendor = {
   users: tellStandard('/userinfo'),
 }
 
-const KEYCLOAK_PATH = '/realms/main/protocol/openid-connect'
-
 /** One issuer for each realm; every redirect carries `iss`; access tokens are for `account`; refresh tokens come by themselves. */
-export const KEYCLOAK: Vendor = {
-  issuer: ({ origin }) => `${origin}/realms/main`,
-  metadataPath: '/realms/main/.well-known/openid-configuration',
-  metadata: ({ origin }) => ({
-    registration_endpoint: `${origin}/realms/main/clients-registrations/openid-connect`,
-    authorization_response_iss_parameter_supported: true,
-    code_challenge_methods_supported: ['plain', 'S256'],
-    scopes_supported: [...OIDC_SCOPES, 'offline_access', 'roles', 'basic'],
-    prompt_values_supported: ['none', 'login', 'consent'],
-  }),
-  paths: {
-    authorize: `${KEYCLOAK_PATH}/auth`,
-    token: `${KEYCLOAK_PATH}/token`,
-    userinfo: `${KEYCLOAK_PATH}/userinfo`,
-    keys: `${KEYCLOAK_PATH}/certs`,
-  },
-  sendsIss: true,
-  authentication: 'client_secret_basic',
-  scopesSupported: [...OIDC_SCOPES, 'offline_access', 'roles', 'basic'],
-  givesRefreshToken: () => true,
-  accessToken: ({ scopes }) => ({
-    sub: SUBJECT,
-    typ: 'Bearer',
-    aud: 'account',
-    azp: VENDOR_CLIENT.id,
-    scope: scopes.join(' '),
-    realm_access: { roles: ['user'] },
-  }),
-  idToken: () => ({ typ: 'ID', ...USER, preferred_username: 'alice', realm_access: { roles: ['mcp-user'] } }),
-  users: tellStandard(`${KEYCLOAK_PATH}/userinfo`, {
-    ...USER,
-    preferred_username: 'alice',
-    realm_access: { roles: ['mcp-user'] },
-  }),
+export function createKeycloak(realm: string, audience = 'account'): Vendor {
+  const base = `/realms/${realm}`
+  const path = `${base}/protocol/openid-connect`
+  return {
+    issuer: ({ origin }) => `${origin}${base}`,
+    metadataPath: `${base}/.well-known/openid-configuration`,
+    metadata: ({ origin }) => ({
+      registration_endpoint: `${origin}${base}/clients-registrations/openid-connect`,
+      authorization_response_iss_parameter_supported: true,
+      code_challenge_methods_supported: ['plain', 'S256'],
+      scopes_supported: [...OIDC_SCOPES, 'offline_access', 'roles', 'basic'],
+      prompt_values_supported: ['none', 'login', 'consent'],
+    }),
+    paths: {
+      authorize: `${path}/auth`,
+      token: `${path}/token`,
+      userinfo: `${path}/userinfo`,
+      keys: `${path}/certs`,
+    },
+    registration: `${base}/clients-registrations/openid-connect`,
+    sendsIss: true,
+    authentication: 'client_secret_basic',
+    scopesSupported: [...OIDC_SCOPES, 'offline_access', 'roles', 'basic'],
+    givesRefreshToken: () => true,
+    accessToken: ({ scopes }) => ({
+      sub: SUBJECT,
+      typ: 'Bearer',
+      aud: audience,
+      azp: VENDOR_CLIENT.id,
+      scope: scopes.join(' '),
+      realm_access: { roles: ['user'] },
+    }),
+    idToken: () => ({ typ: 'ID', ...USER, preferred_username: 'alice', realm_access: { roles: ['mcp-user'] } }),
+    users: tellStandard(`${path}/userinfo`, {
+      ...USER,
+      preferred_username: 'alice',
+      realm_access: { roles: ['mcp-user'] },
+    }),
+  }
 }
+
+export const KEYCLOAK = createKeycloak('main')
 
 /** The authorization server of the organization, or with `id` a custom one below it, whose tokens say their scopes in `scp`. */
 export function createOkta(id?: string): Vendor {

@@ -1,0 +1,123 @@
+import { isUtf8 } from 'node:buffer'
+import type { IncomingMessage } from 'node:http'
+import type { ErrorCode } from '../core/errors.ts'
+import { checkStrictJson } from '../core/json.ts'
+import type { RewriteEndpointPlan } from '../core/plan.ts'
+import type { Visit, VisitHandler } from '../core/visit.ts'
+import type { RawAnswer, SafeFetch } from '../oauth/safe-fetch.ts'
+import { allowEverybody, answerPreflight, sendOAuthError } from './answers.ts'
+import { mergeParameters } from './parameters.ts'
+
+export interface PassingOptions {
+  readonly endpoint: RewriteEndpointPlan
+  /** Whether bodies are forms; else JSON. */
+  readonly form: boolean
+  readonly door: SafeFetch
+}
+
+/** Longest body, in bytes: metadata of a client with all its URLs, or an assertion. */
+const MOST_BYTES = 64 * 1024
+const MOST_DEPTH = 16
+
+/** Headers of an answer that mean something to the client. Cookies of the identity provider would be cookies of ours: never. */
+const PASSED = ['www-authenticate', 'retry-after'] as const
+const FORM = /^application\/x-www-form-urlencoded\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i
+const JSON_TYPE = /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i
+/** What may come back. Markup of somebody else would run as ours. */
+const ANSWER = /^application\/(?:(?:[\w.-]+\+)?json|x-www-form-urlencoded)(?:$|[ \t]*;)/i
+
+/** Passes POST requests on to one URL, with more parameters in their bodies. */
+export function createPassing(options: PassingOptions): VisitHandler {
+  return async (visit) => {
+    const { request } = visit
+    if (request.method === 'OPTIONS') return answerPreflight(visit, ['POST'])
+    const refuse = (code: ErrorCode, cause: string) => sendOAuthError(visit, code, cause)
+    if (request.method !== 'POST') return refuse('method_not_allowed', 'POST is needed')
+    const type = options.form ? FORM : JSON_TYPE
+    if (!type.test(request.headers['content-type'] ?? '') || isEncoded(request))
+      return refuse('media_type_unsupported', `not ${options.form ? 'a form' : 'JSON'} in UTF-8`)
+    const credentials = findCredentials(request)
+    if (credentials.length > 1) return refuse('authorization_refused', 'two Authorization headers')
+    const body = await readBody(visit)
+    if (body === undefined) return refuse('body_too_large', `longer than ${MOST_BYTES} bytes`)
+    const changed = options.form ? changeForm(body, options) : changeJson(body, options)
+    if (changed === undefined) return refuse('authorization_refused', 'the body can be read in more than one way, or in none')
+    await pass(visit, changed, credentials[0], options)
+  }
+}
+
+function isEncoded({ headers }: IncomingMessage): boolean {
+  const encoding = headers['content-encoding']
+  return encoding !== undefined && encoding.toLowerCase() !== 'identity'
+}
+
+/** Node keeps the first of two and drops the others. */
+function findCredentials({ rawHeaders }: IncomingMessage): string[] {
+  return rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === 'authorization')
+}
+
+/** @returns undefined when it is too long; the rest is not read then */
+async function readBody({ request, response }: Visit): Promise<Buffer | undefined> {
+  if (request.headers.expect !== undefined) response.writeContinue()
+  const pieces: Buffer[] = []
+  let length = 0
+  for await (const piece of request as AsyncIterable<Buffer>) {
+    length += piece.length
+    if (length > MOST_BYTES) return undefined
+    pieces.push(piece)
+  }
+  return Buffer.concat(pieces)
+}
+
+function changeForm(body: Buffer, { endpoint }: PassingOptions): string | undefined {
+  if (!isUtf8(body)) return undefined
+  return mergeParameters(new URLSearchParams(body.toString()), endpoint.parameters)?.toString()
+}
+
+function changeJson(body: Buffer, { endpoint }: PassingOptions): string | undefined {
+  if (!isUtf8(body)) return undefined
+  const text = body.toString()
+  try {
+    checkStrictJson(text, MOST_DEPTH)
+  } catch {
+    return undefined
+  }
+  const value: unknown = JSON.parse(text)
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  return JSON.stringify({ ...value, ...endpoint.parameters })
+}
+
+async function pass(visit: Visit, body: string, authorization: string | undefined, options: PassingOptions): Promise<void> {
+  let answer: RawAnswer
+  try {
+    answer = await options.door.fetchRaw(options.endpoint.url, {
+      namedBy: 'operator',
+      method: 'POST',
+      headers: {
+        accept: 'application/json',
+        'content-type': options.form ? 'application/x-www-form-urlencoded' : 'application/json',
+        ...(authorization !== undefined && { authorization }),
+      },
+      body,
+    })
+  } catch (error) {
+    return sendOAuthError(visit, 'identity_provider_unavailable', error)
+  }
+  send(visit, answer)
+}
+
+function send(visit: Visit, { status, headers, bytes }: RawAnswer): void {
+  const type = headers['content-type']
+  if (bytes.length > 0 && !ANSWER.test(type ?? ''))
+    return sendOAuthError(visit, 'identity_provider_unavailable', `it answers ${status} with ${type ?? 'no content type'}`)
+  const passed = PASSED.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]] as const]))
+  if (status >= 400) visit.note('authorization_refused', `the identity provider answers ${status}`)
+  visit.response
+    .writeHead(status, {
+      ...allowEverybody,
+      ...Object.fromEntries(passed),
+      ...(type !== undefined && bytes.length > 0 && { 'content-type': type }),
+      'cache-control': 'no-store',
+    })
+    .end(bytes)
+}

@@ -1,0 +1,280 @@
+import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { closeServer, listenOnLoopback } from '../../demo/listen.ts'
+import { startTestProxy, type TestProxy } from '../support/proxy.ts'
+import { sendRaw } from '../support/raw-client.ts'
+
+interface Seen {
+  readonly method: string
+  readonly url: string
+  readonly headers: IncomingHttpHeaders
+  readonly body: string
+}
+
+type Answer = (response: ServerResponse) => void
+const JSON_ANSWER: Answer = (response) => {
+  response.writeHead(200, {
+    'content-type': 'application/json',
+    'set-cookie': 'session=of-the-identity-provider',
+    'access-control-allow-origin': 'https://idp.example.com',
+    'x-internal': 'a secret place',
+    server: 'idp/1.0',
+  })
+  response.end('{"access_token":"x"}')
+}
+
+let identityProvider: Server
+let proxy: TestProxy
+let seen: Seen[] = []
+let answer = JSON_ANSWER
+
+beforeAll(async () => {
+  identityProvider = createServer(async (request, response) => {
+    // The proxy asks for the keys whenever it likes.
+    if (request.method === 'GET' && request.url === '/jwks') return JSON_ANSWER(response)
+    seen.push({ method: request.method ?? '', url: request.url ?? '', headers: request.headers, body: await text(request) })
+    answer(response)
+  })
+  const issuer = `http://127.0.0.1:${await listenOnLoopback(identityProvider, 0)}`
+  proxy = await startTestProxy({
+    issuers: [{ issuer, jwks_uri: `${issuer}/jwks` }],
+    rewrite: {
+      issuer,
+      authorization_endpoint: `${issuer}/real/authorize?audience=api`,
+      token_endpoint: `${issuer}/real/token`,
+      registration_endpoint: `${issuer}/real/register`,
+      authorization_parameters: { prompt: 'login' },
+      token_parameters: { audience: 'api' },
+      registration_parameters: { owner: 'us' },
+    },
+    servers: [{ path: '/mcp', upstream: 'http://127.0.0.1:1/mcp' }],
+  })
+})
+afterAll(async () => {
+  await proxy?.close()
+  if (identityProvider) await closeServer(identityProvider)
+})
+
+const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
+const JSON_BODY = { 'content-type': 'application/json' }
+
+async function send(path: string, init: RequestInit = {}, respond: Answer = JSON_ANSWER) {
+  seen = []
+  answer = respond
+  const response = await fetch(`${proxy.origin}${path}`, { redirect: 'manual', ...init })
+  return { response, body: await response.text(), seen }
+}
+
+const post = (path: string, body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = FORM, respond?: Answer) =>
+  send(path, { method: 'POST', body, headers }, respond)
+
+describe('no other place of the identity provider can be reached', () => {
+  it.each([
+    '/token/',
+    '/token/admin',
+    '/token%2f..%2fadmin',
+    '/token/../admin',
+    '/TOKEN',
+    '//token',
+    '/register/client-id',
+    '/authorize/device',
+    '/real/token',
+    '/admin',
+    '/jwks',
+    '/userinfo',
+    '/u/login',
+    '/.well-known/openid-configuration',
+  ])('by the path %s', async (path) => {
+    seen = []
+    const head = `POST ${path} HTTP/1.1\r\nHost: localhost:${proxy.port}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\nConnection: close\r\n\r\na=b`
+    const { status } = await sendRaw(proxy.port, head)
+    expect([400, 404]).toContain(status)
+    expect(seen).toEqual([])
+  })
+
+  it('by a whole URL in the request line, by Host, or by headers about forwarding', async () => {
+    const { seen: requests } = await post('/token?url=http://169.254.169.254/&host=evil.example', 'grant_type=refresh_token', {
+      ...FORM,
+      'x-forwarded-host': 'evil.example',
+      forwarded: 'host=evil.example',
+      'x-original-url': '/admin',
+      'x-rewrite-url': '/admin',
+      'x-http-method-override': 'DELETE',
+    })
+    expect(requests).toMatchObject([{ method: 'POST', url: '/real/token', body: 'grant_type=refresh_token&audience=api' }])
+    const [{ headers }] = requests as [Seen]
+    expect(Object.keys(headers).filter((name) => /^x-|forward/.test(name))).toEqual([])
+  })
+})
+
+describe('what is passed on of a request', () => {
+  it('is its body and the credentials of the client: no cookies, no origin, no address', async () => {
+    const { seen: requests } = await post('/token', 'grant_type=authorization_code&code=c&resource=a&resource=b', {
+      ...FORM,
+      authorization: 'Basic Y2xpZW50OnNlY3JldA==',
+      cookie: 'session=of-somebody',
+      origin: 'http://localhost:5173',
+      referer: 'http://localhost:5173/secret',
+      dpop: 'x',
+      'accept-language': 'de',
+    })
+    const [{ headers, body }] = requests as [Seen]
+    expect(body).toBe('grant_type=authorization_code&code=c&resource=a&resource=b&audience=api')
+    expect(headers.authorization).toBe('Basic Y2xpZW50OnNlY3JldA==')
+    const usual = [
+      'accept',
+      'accept-encoding',
+      'authorization',
+      'connection',
+      'content-length',
+      'content-type',
+      'host',
+      'user-agent',
+    ]
+    expect(Object.keys(headers).filter((name) => !usual.includes(name))).toEqual([])
+  })
+
+  it('cannot override what the configuration adds', async () => {
+    const form = await post('/token', 'audience=evil&grant_type=x&audience=evil2')
+    expect(new URLSearchParams(form.seen[0]?.body).getAll('audience')).toEqual(['api'])
+    const json = await post('/register', '{"owner":"them","redirect_uris":["https://a.example/cb"]}', JSON_BODY)
+    expect(JSON.parse(json.seen[0]?.body ?? '')).toEqual({ owner: 'us', redirect_uris: ['https://a.example/cb'] })
+  })
+
+  it.each([
+    ['a parameter twice', '/token', 'code=a&code=b', FORM],
+    ['a key twice', '/register', '{"client_name":"a","client_name":"b"}', JSON_BODY],
+    ['no object', '/register', '["x"]', JSON_BODY],
+    ['bytes behind the JSON', '/register', '{}{}', JSON_BODY],
+    ['depth', '/register', `${'{"a":'.repeat(40)}1${'}'.repeat(40)}`, JSON_BODY],
+  ])('is nothing, where the body can be read in two ways: %s', async (_, path, body, headers) => {
+    const { response, seen: requests } = await post(path, body, headers)
+    expect(response.status).toBe(400)
+    expect(requests).toEqual([])
+  })
+
+  it('is nothing, where the body is not UTF-8', async () => {
+    const { response, seen: requests } = await post('/token', new Uint8Array([0x61, 0x3d, 0xc3, 0x28]))
+    expect(response.status).toBe(400)
+    expect(requests).toEqual([])
+  })
+
+  it.each([
+    ['/token', '{}', JSON_BODY],
+    ['/token', 'a=b', { 'content-type': 'text/plain' }],
+    ['/token', 'a=b', { ...FORM, 'content-encoding': 'gzip' }],
+    ['/register', 'a=b', FORM],
+  ])('is nothing, where the body is of another type: %s %s %j', async (path, body, headers) => {
+    const { response, seen: requests } = await post(path, body, headers as Record<string, string>)
+    expect(response.status).toBe(415)
+    expect(requests).toEqual([])
+  })
+
+  it('is nothing beyond 64 KiB, announced or not', async () => {
+    const { response, seen: requests } = await post('/register', JSON.stringify({ client_name: 'x'.repeat(65_536) }), JSON_BODY)
+    expect(response.status).toBe(413)
+    expect(requests).toEqual([])
+  })
+
+  it('is nothing, where there are two Authorization headers', async () => {
+    seen = []
+    const head = `POST /token HTTP/1.1\r\nHost: localhost:${proxy.port}\r\nAuthorization: Basic YTpi\r\nAuthorization: Basic Yzpk\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\nConnection: close\r\n\r\na=b`
+    expect((await sendRaw(proxy.port, head)).status).toBe(400)
+    expect(seen).toEqual([])
+  })
+
+  it.each(['GET', 'PUT', 'DELETE', 'PATCH', 'HEAD'])('is nothing of %s', async (method) => {
+    const { response, seen: requests } = await send('/token', { method })
+    expect(response.status).toBe(405)
+    expect(requests).toEqual([])
+  })
+})
+
+describe('what comes back of an answer', () => {
+  it('is status, body and type: no cookies and no headers of the identity provider, and nobody keeps it', async () => {
+    const { response, body } = await post('/token', 'grant_type=x')
+    expect(body).toBe('{"access_token":"x"}')
+    expect(response.headers.getSetCookie()).toEqual([])
+    expect(response.headers.get('x-internal')).toBeNull()
+    expect(response.headers.get('access-control-allow-origin')).toBe('*')
+    expect(response.headers.get('access-control-allow-credentials')).toBeNull()
+    expect(response.headers.get('cache-control')).toBe('no-store')
+    expect(response.headers.get('x-content-type-options')).toBe('nosniff')
+  })
+
+  it('is an error of the protocol, with its challenge', async () => {
+    const { response, body } = await post('/token', 'grant_type=x', FORM, (to) =>
+      to
+        .writeHead(401, { 'content-type': 'application/json', 'www-authenticate': 'Basic realm="x"' })
+        .end('{"error":"invalid_client"}'),
+    )
+    expect([response.status, body]).toEqual([401, '{"error":"invalid_client"}'])
+    expect(response.headers.get('www-authenticate')).toBe('Basic realm="x"')
+  })
+
+  it.each<[string, Answer]>([
+    ['a page', (to) => to.writeHead(200, { 'content-type': 'text/html' }).end('<script>alert(1)</script>')],
+    ['a redirect', (to) => to.writeHead(302, { location: 'http://169.254.169.254/' }).end()],
+    ['more than half a MiB', (to) => to.writeHead(200, { 'content-type': 'application/json' }).end(`"${'x'.repeat(600_000)}"`)],
+    [
+      'half of an answer',
+      (to) => to.writeHead(200, { 'content-type': 'application/json', 'content-length': '9' }).write('{', () => to.destroy()),
+    ],
+    ['compressed bytes', (to) => to.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' }).end('x')],
+  ])('is nothing of %s', async (_, respond) => {
+    const { response, body } = await post('/token', 'grant_type=x', FORM, respond)
+    expect([response.status, JSON.parse(body).error]).toEqual([503, 'temporarily_unavailable'])
+  })
+})
+
+describe('a browser that asks to be authorized', () => {
+  it('is sent to the identity provider with all of its parameters, and those of the configuration in their place', async () => {
+    const { response, seen: requests } = await send('/authorize?client_id=c&state=a%26b%23c&audience=evil&prompt=none&scope=a+b')
+    expect(response.status).toBe(302)
+    const target = new URL(response.headers.get('location') ?? '')
+    expect(target.pathname).toBe('/real/authorize')
+    expect(Object.fromEntries(target.searchParams)).toEqual({
+      client_id: 'c',
+      state: 'a&b#c',
+      audience: 'api',
+      prompt: 'login',
+      scope: 'a b',
+    })
+    expect(target.searchParams.getAll('audience')).toEqual(['api'])
+    expect(requests).toEqual([])
+  })
+
+  it.each(['?//evil.example', '?@evil.example', '?%0d%0aLocation:%20https://evil.example', '?x=%0d%0aSet-Cookie:%20a=b', ''])(
+    'is sent nowhere else, and gets no header that it wrote itself: %s',
+    async (query) => {
+      const { response } = await send(`/authorize${query}`)
+      expect(response.headers.get('location')).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/real\/authorize\?[!-~]*$/)
+      expect(response.headers.getSetCookie()).toEqual([])
+    },
+  )
+
+  it('is refused where a parameter is there twice', async () => {
+    expect((await send('/authorize?redirect_uri=https://a.example&redirect_uri=https://b.example')).response.status).toBe(400)
+  })
+
+  it('is refused where it posts', async () => {
+    expect((await post('/authorize', 'client_id=c')).response.status).toBe(405)
+  })
+})
+
+describe('a page elsewhere', () => {
+  it('may ask for tokens, without cookies', async () => {
+    const { response } = await send('/token', {
+      method: 'OPTIONS',
+      headers: {
+        origin: 'https://a.example',
+        'access-control-request-method': 'POST',
+        'access-control-request-headers': 'content-type',
+      },
+    })
+    expect(response.status).toBe(204)
+    expect(response.headers.get('access-control-allow-origin')).toBe('*')
+    expect(response.headers.get('access-control-allow-credentials')).toBeNull()
+  })
+})
