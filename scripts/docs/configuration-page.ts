@@ -131,6 +131,7 @@ A configuration file of WSO2's Open MCP Auth Proxy works as it is, in every shap
 | \`path_mapping\` of a path of \`paths\` | the path of the upstream |
 | \`timeout_seconds\` | \`upstream.response_timeout_seconds\`: until the response headers, never a stream |
 | \`authorization_servers\`, \`jwks_uri\`; \`default.base_url\`, \`default.jwks_url\`; \`auth_server_base_url\`, \`jwks_url\` | \`issuers\`. Addresses of Asgardeo organizations and Auth0 tenants are completed to their issuer identifier |
+| \`asgardeo\`, \`--asgardeo\` | \`identity_provider\` with \`kind: asgardeo\`, in use with the flag or where no other issuer is named: see [the recipe](recipes/migrate-from-go-proxy.md) |
 | \`resource_identifier\`, \`audience\` | \`audience\`; both are accepted, and the URLs of the server |
 | \`scopes_supported\`: list | \`scopes\`: every request needs all of them |
 | \`scopes_supported\`: keys with a slash (\`"/get-alerts": "s"\`) | \`rules\`: a request path of the proxy, or else the method or tool of that name |
@@ -142,8 +143,7 @@ A configuration file of WSO2's Open MCP Auth Proxy works as it is, in every shap
 
 The keys of protected resource metadata may stand at the top, in \`protected_resource_metadata\`, or below \`asgardeo\`.
 
-Not supported by this version, and refused where a file cannot be served without it: client registration through the management API of
-Asgardeo (\`--asgardeo\`), the sandbox (\`--demo\`), and passing on or changing requests of the OAuth flow (\`path_mapping\` of \`/authorize\`, \`/token\`, \`/register\`; \`addQueryParams\`,
+Not supported by this version, and refused where a file cannot be served without it: the sandbox (\`--demo\`), and passing on or changing requests of the OAuth flow (\`path_mapping\` of \`/authorize\`, \`/token\`, \`/register\`; \`addQueryParams\`,
 \`addBodyParams\`) where no \`authorization_servers\` are named.
 `.split('\n')
 

@@ -6,7 +6,16 @@ const parse = (...argv: string[]) => {
   return { ...rest, values: Object.fromEntries(values) }
 }
 
-const plain = { command: 'serve', debug: false, stdio: false, server: undefined, file: undefined, json: false, values: {} }
+const plain = {
+  command: 'serve',
+  debug: false,
+  stdio: false,
+  asgardeo: false,
+  server: undefined,
+  file: undefined,
+  json: false,
+  values: {},
+}
 
 describe('the command line', () => {
   it('serves unless another command is named', () => {
@@ -47,6 +56,7 @@ describe('the command line', () => {
     expect(parse('--debug=true').debug).toBe(true)
     expect(parse('-debug=false').debug).toBe(false)
     expect(parse('-demo=false')).toEqual(plain)
+    expect(parse('-asgardeo')).toEqual({ ...plain, asgardeo: true })
   })
 
   it.each([
@@ -64,7 +74,6 @@ describe('the command line', () => {
     [['migrate', 'a', 'b'], /Unexpected argument "b"/],
     [['schema', '--debug'], /takes no flags/],
     [['--demo'], /sandbox.*not supported by this version yet/],
-    [['-asgardeo'], /Asgardeo.*not supported by this version yet/],
     [['--demo', '--stdio'], /not supported by this version yet/],
     [['--'], /command is missing/],
     [['migrate', 'a', '--', 'b'], /takes no/],

@@ -15,6 +15,8 @@ export interface Arguments {
   readonly debug: boolean
   /** Whether the MCP server of the file is a process. */
   readonly stdio: boolean
+  /** Whether users sign in at the Asgardeo of the file. */
+  readonly asgardeo: boolean
   /** What stands behind `--`: the command that starts the MCP server. */
   readonly server: readonly string[] | undefined
   /** The file of `migrate` or `init`. */
@@ -52,7 +54,15 @@ export function parseArguments(argv: readonly string[]): Arguments {
   return read
 }
 
-const nothing = { values: new Map(), debug: false, stdio: false, server: undefined, file: undefined, json: false }
+const nothing = {
+  values: new Map(),
+  debug: false,
+  stdio: false,
+  asgardeo: false,
+  server: undefined,
+  file: undefined,
+  json: false,
+}
 
 /** What stands behind `--` belongs to somebody else, flags and all. */
 function splitAtDashes(argv: readonly string[]): readonly [own: readonly string[], server: readonly string[] | undefined] {
@@ -95,7 +105,7 @@ function readCommand(tokens: readonly Token[], given: readonly OptionToken[]): O
   refuseLaterFlags(given)
   checkFlags(command, given)
   const isSet = (name: FlagName) => given.some((token) => checkName(token) === name && isOn(token))
-  const switches = { debug: isSet('debug'), stdio: isSet('stdio'), json: isSet('json') }
+  const switches = { debug: isSet('debug'), stdio: isSet('stdio'), asgardeo: isSet('asgardeo'), json: isSet('json') }
   return { command, values: settleFile(command, file, readValues(given)), ...switches, file }
 }
 

@@ -54,7 +54,7 @@ export const FLAGS: readonly Flag[] = [
   { name: 'help', help: 'this text' },
   { name: 'version', help: 'the version' },
   { name: 'demo', help: 'not supported by this version yet' },
-  { name: 'asgardeo', help: 'not supported by this version yet' },
+  { name: 'asgardeo', help: 'sign users in at the Asgardeo of a Go proxy file, whatever other issuers it names' },
   { name: 'stdio', help: 'start the MCP server of a Go proxy file as a process, whatever its `transport_mode`' },
 ]
 
@@ -62,7 +62,4 @@ export const FLAGS: readonly Flag[] = [
 export const INIT_FLAGS: readonly FlagName[] = ['upstream', 'issuer', 'public-url', 'scope']
 
 /** Flags of the Go proxy whose work is not done here, and what it is. */
-export const GO_FLAGS: ReadonlyMap<FlagName, string> = new Map([
-  ['demo', 'a sandbox'],
-  ['asgardeo', 'client registration through the management API of Asgardeo'],
-])
+export const GO_FLAGS: ReadonlyMap<FlagName, string> = new Map([['demo', 'a sandbox']])

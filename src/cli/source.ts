@@ -71,6 +71,8 @@ export function chooseSource(args: Arguments, surroundings: Surroundings): Sourc
   }
   const defaultFile = existsSync(DEFAULT_FILE) ? DEFAULT_FILE : undefined
   if (describing.length > 0) {
+    if (args.asgardeo)
+      throw new UsageError('--asgardeo is for a file of the Go proxy, which names the organization and its credentials.')
     if (args.stdio) throw new UsageError('--stdio is for a file of the Go proxy: behind `--` the command says everything.')
     const value = describeConfig(args)
     return { name: 'the command line', ignoredFile: defaultFile, load: (port) => loadFlags(value, { ...options, port }) }
@@ -79,7 +81,8 @@ export function chooseSource(args: Arguments, surroundings: Surroundings): Sourc
   if (chosen === undefined) {
     throw new UsageError('There is no config.yaml here. Name a file with --config, or give --upstream and --issuer. See --help.')
   }
-  return { name: chosen, ignoredFile: undefined, load: (port) => loadConfigFile(chosen, { ...options, port, stdio: args.stdio }) }
+  const { stdio, asgardeo } = args
+  return { name: chosen, ignoredFile: undefined, load: (port) => loadConfigFile(chosen, { ...options, port, stdio, asgardeo }) }
 }
 
 function readLog(args: Arguments): { level: LogPlan['level'] | undefined; format: LogPlan['format'] | undefined } {

@@ -1,6 +1,7 @@
+import { isTenant } from './go-proxy-asgardeo.ts'
 import type { GoNotes } from './go-proxy-notes.ts'
 import type { GoMetadata, GoProxyConfig } from './go-proxy-shape.ts'
-import { formatPath, quote } from './problem.ts'
+import { formatPath } from './problem.ts'
 
 /** An issuer, in our format. */
 export interface GoIssuer {
@@ -18,13 +19,15 @@ const AUTHORIZATION_PATHS = new Set([METADATA_DOCUMENT, '/authorize', '/token', 
  *
  * @param go - the old configuration
  * @param metadata - what it published about itself
+ * @param hasAsgardeo - whether users sign in at Asgardeo, through the proxy
  * @param notes - takes what cannot be served, and what is not needed
  */
-export function translateIssuers(go: GoProxyConfig, metadata: GoMetadata, notes: GoNotes): GoIssuer[] {
+export function translateIssuers(go: GoProxyConfig, metadata: GoMetadata, hasAsgardeo: boolean, notes: GoNotes): GoIssuer[] {
   const listed = metadata.authorization_servers ?? []
-  const issuers = listed.length > 0 ? translateListed(listed, go, metadata, notes) : translateDefault(go, metadata, notes)
-  noteRewriting(go, listed.length > 0, notes)
-  checkTenants(go, issuers.length > 0, notes)
+  const issuers =
+    listed.length > 0 ? translateListed(listed, go, metadata, notes) : hasAsgardeo ? [] : translateDefault(go, metadata, notes)
+  noteRewriting(go, listed.length > 0 || hasAsgardeo, notes)
+  checkDemo(go, issuers.length > 0 || hasAsgardeo, notes)
   return issuers
 }
 
@@ -99,17 +102,8 @@ function noteRewriting(go: GoProxyConfig, listed: boolean, notes: GoNotes): void
       notes.note(formatPath(['path_mapping', path]), 'is not served: clients talk to the issuer directly.')
 }
 
-/** The blocks of `--asgardeo` and `--demo`. */
-function checkTenants(go: GoProxyConfig, served: boolean, notes: GoNotes): void {
-  if (isTenant(go.asgardeo)) {
-    const what = 'registering clients through the management API of Asgardeo (`--asgardeo`)'
-    if (!served) notes.postpone(['asgardeo'], what, tellAsgardeoFix(go.asgardeo.org_name))
-    else
-      notes.note(
-        'asgardeo',
-        `is not used: ${what} is not supported by this version yet. Clients register with the issuer directly.`,
-      )
-  }
+/** The block of `--demo`. */
+function checkDemo(go: GoProxyConfig, served: boolean, notes: GoNotes): void {
   if (!isTenant(go.demo)) return
   if (!served)
     notes.postpone(
@@ -118,14 +112,4 @@ function checkTenants(go: GoProxyConfig, served: boolean, notes: GoNotes): void 
       'That of the Go proxy is gone. Name an issuer of your own under `authorization_servers`.',
     )
   else notes.note('demo', 'is not used: the sandbox of the Go proxy is gone.')
-}
-
-/** Whether a block names an organization to work with, and not only what is to be published. */
-function isTenant(tenant: GoProxyConfig['demo']): tenant is NonNullable<GoProxyConfig['demo']> {
-  return tenant?.org_name !== undefined || tenant?.client_id !== undefined
-}
-
-function tellAsgardeoFix(organization: string | undefined): string {
-  const issuer = `https://api.asgardeo.io/t/${/^[\w-]+$/.test(organization ?? '') ? organization : '<organization>'}/oauth2/token`
-  return `Clients that are registered with the issuer can be served now: add \`authorization_servers: [${quote(issuer)}]\`.`
 }

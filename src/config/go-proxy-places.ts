@@ -3,6 +3,11 @@ import { type Place, type Problem, renameProblems } from './problem.ts'
 /** Our places, and where the same stands in a file of the Go proxy's format. */
 const PLACES: readonly Place[] = [
   [/^public_url/, 'proxy_base_url'],
+  [/^identity_provider\.organization/, 'asgardeo.org_name'],
+  [/^identity_provider\.base_url/, 'authorization_servers'],
+  [/^identity_provider\.admin\.client_id/, 'asgardeo.client_id'],
+  [/^identity_provider\.admin\.client_secret/, 'asgardeo.client_secret'],
+  [/^(?:identity_provider|broker)/, 'asgardeo'],
   [/^listen\.host/, 'listen_address'],
   [/^listen/, 'listen_port'],
   [/^issuers\[\d+\]\.jwks_uri/, 'jwks_uri'],

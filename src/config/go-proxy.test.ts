@@ -109,7 +109,7 @@ describe('the shape of the README: keys below asgardeo', () => {
   it('is served as a resource server, with the issuer that its tokens name', () => {
     expect(serverOf(plan).issuers).toMatchObject([{ issuer: 'https://tenant.us.auth0.com/' }])
     expect(noticed(plan, 'authorization_servers[0]')).toEqual([expect.stringMatching(/tenant\.us\.auth0\.com\//)])
-    expect(noticed(plan, 'asgardeo')).toEqual([expect.stringMatching(/not supported by this version yet/)])
+    expect(noticed(plan, 'asgardeo')).toEqual([expect.stringMatching(/is not used.*--asgardeo/)])
   })
 
   it('reads the path map', () => {
@@ -234,7 +234,6 @@ describe('the first release', () => {
 
 describe('what this version cannot do', () => {
   it.each([
-    ['asgardeo-only', ['asgardeo']],
     ['stdio', ['demo']],
   ])('is named with what to do, where the file cannot be served without: %s', (name, places) => {
     const problems = problemsOf(() => loadFixture(name))

@@ -1,5 +1,6 @@
 import { type CheckedConfig, checkConfig } from './checks.ts'
 import { parseDraft } from './draft.ts'
+import { translateAsgardeo, usesAsgardeo } from './go-proxy-asgardeo.ts'
 import { translateEdge } from './go-proxy-edge.ts'
 import { listPaths, translateEndpoints } from './go-proxy-endpoints.ts'
 import { translateIssuers } from './go-proxy-issuers.ts'
@@ -35,15 +36,18 @@ export function isGoProxyConfig(value: unknown): boolean {
  * Translates a configuration of the Go proxy, of any of its versions.
  *
  * @param value - what {@link isGoProxyConfig} accepts
+ * @param flags - what was said on the command line
  * @throws ConfigError with everything that cannot be translated
  */
-export function translateGoProxy(value: unknown): GoTranslation {
+export function translateGoProxy(value: unknown, flags: { readonly asgardeo?: boolean | undefined } = {}): GoTranslation {
   const parsed = parseDraft(goProxySchema, dropEmpty(value), () => undefined)
   if (parsed.value === undefined) throw new ConfigError(parsed.problems)
   const notes = createGoNotes()
-  const config = translate(parsed.value, notes)
+  const { config, secrets } = translate(parsed.value, flags.asgardeo === true, notes)
   if (notes.problems.length > 0) throw new ConfigError(notes.problems)
-  return { config, notices: notes.notices.map(formatGoNotice), check: (source) => checkTranslation(config, source) }
+  // Secrets stand in the old file itself; in the new configuration they have names.
+  const check = (source: MaterialSource) => checkTranslation(config, { ...source, env: { ...source.env, ...secrets } })
+  return { config, notices: notes.notices.map(formatGoNotice), check }
 }
 
 function checkTranslation(config: ConfigInput, source: MaterialSource): CheckedConfig {
@@ -54,25 +58,34 @@ function checkTranslation(config: ConfigInput, source: MaterialSource): CheckedC
   }
 }
 
-function translate(go: GoProxyConfig, notes: GoNotes): ConfigInput {
+interface Translated {
+  readonly config: ConfigInput
+  readonly secrets: Readonly<Record<string, string>>
+}
+
+function translate(go: GoProxyConfig, asgardeoFlag: boolean, notes: GoNotes): Translated {
   noteUnused(go, notes)
   const { metadata, places } = collectMetadata(go, notes)
   const endpoints = findProcess(go, notes) ?? translateEndpoints(go, notes)
   const paths = listPaths(endpoints)
   const policy = translatePolicy(go, metadata.scopes_supported, places.scopes_supported ?? ['scopes_supported'], paths, notes)
-  const issuers = translateIssuers(go, metadata, notes)
+  const hasAsgardeo = usesAsgardeo(go, metadata, asgardeoFlag)
+  const issuers = translateIssuers(go, metadata, hasAsgardeo, notes)
   const isListed = (metadata.authorization_servers ?? []).length > 0
   const rewriting = isListed || issuers[0] === undefined ? undefined : translateRewriting(go, issuers[0].issuer, notes)
   const named = [...(metadata.audience ?? []), ...listPresent(metadata.resource_identifier)]
   const audience = [...new Set([...named, ...(rewriting?.audience ?? [])])]
   noteChecks(audience, notes)
   const methods = metadata.bearer_methods_supported as ['header'] | undefined
-  return {
+  const asgardeo = translateAsgardeo(go, metadata, hasAsgardeo, notes)
+  const config = {
     ...translateEdge(go, metadata, paths, notes),
     issuers,
     ...(rewriting !== undefined && { rewrite: rewriting.rewrite }),
+    ...asgardeo.config,
     servers: [{ ...endpoints, audience, ...policy, ...(methods ? { bearer_methods: methods } : {}) }],
   }
+  return { config, secrets: asgardeo.secrets }
 }
 
 function translatePolicy(go: GoProxyConfig, supported: unknown, at: ConfigPath, paths: readonly string[], notes: GoNotes) {

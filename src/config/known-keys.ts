@@ -4,7 +4,7 @@ import type { ConfigPath, Flaw } from './problem.ts'
 export type KeyAdvice = (at: ConfigPath, key: string) => Flaw | undefined
 
 /** Keys of later versions. No typing mistakes, so they get no suggestion. */
-const LATER_KEYS = new Set(['demo', 'asgardeo'])
+const LATER_KEYS = new Set(['demo'])
 
 /** Keys of the Go proxy's format at the top, and what says the same here. */
 const GO_KEYS: Readonly<Record<string, string>> = {
@@ -21,6 +21,7 @@ const GO_KEYS: Readonly<Record<string, string>> = {
   mcp_paths: '`path` and `sse` of the server',
   transport_mode: '`path` and `sse` of the server',
   auth_server_base_url: '`issuers`',
+  asgardeo: '`identity_provider` with `kind: asgardeo`',
   default: '`issuers`',
   jwks_url: '`jwks_uri` of the issuer',
   jwks_uri: '`jwks_uri` of the issuer',

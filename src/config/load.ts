@@ -4,6 +4,7 @@ import { checkConfig } from './checks.ts'
 import { readConfigFile, withPositions } from './config-file.ts'
 import { isGoProxyConfig, translateGoProxy } from './go-proxy.ts'
 import { createPlan } from './plan.ts'
+import { ConfigError, problemAt } from './problem.ts'
 import type { Config } from './schema.ts'
 
 /** Where a configuration is used. */
@@ -18,6 +19,8 @@ export interface LoadOptions {
   readonly log?: { readonly level?: LogPlan['level'] | undefined; readonly format?: LogPlan['format'] | undefined }
   /** The MCP server of a Go proxy file is a process, whatever its `transport_mode` says. */
   readonly stdio?: boolean | undefined
+  /** Users sign in at the Asgardeo of a Go proxy file, whatever else it names. */
+  readonly asgardeo?: boolean | undefined
   /** Listens on this port instead of the one of the file. */
   readonly port?: number | undefined
 }
@@ -46,12 +49,18 @@ export function loadConfigText(text: string, options: LoadOptions): Loaded {
 
 /** Loads a configuration from a value. See {@link loadConfigFile}. */
 export function loadConfigValue(value: unknown, options: LoadOptions): Loaded {
-  const translation = isGoProxyConfig(value) ? translateGoProxy(options.stdio ? asProcess(value) : value) : undefined
+  const translation = isGoProxyConfig(value) ? translateGoProxy(options.stdio ? asProcess(value) : value, options) : undefined
   const { config, material } = translation ? translation.check(options) : checkConfig(value, options)
+  if (options.asgardeo === true && config.identity_provider?.kind !== 'asgardeo') throw new ConfigError([NO_ASGARDEO])
   const notices = translation?.notices ?? []
   const plan = createPlan(override(config, options), { ...options, material, notices })
   return { plan, notices: plan.notices }
 }
+
+const NO_ASGARDEO = problemAt(['identity_provider'], {
+  reason: 'is not Asgardeo, which `--asgardeo` asks for',
+  fix: 'Write `kind: asgardeo` with `organization` and `admin`, and leave the flag out.',
+})
 
 /** What the Go proxy's flag `--stdio` did. A file of ours says it by itself. */
 function asProcess(value: unknown): unknown {
