@@ -84,6 +84,12 @@ function write(name: string, content: string): string {
 const issuer = 'https://idp.invalid'
 const server = ['--upstream', 'http://127.0.0.1:1/mcp', '--issuer', issuer]
 
+/** A configuration whose log is in this format. */
+function writeWithLog(format: string): string {
+  const server = 'servers: [{ path: /mcp, upstream: "http://127.0.0.1:1/x" }]'
+  return write(`log-${format}.yaml`, `listen: { port: 0 }\nissuers: [${issuer}]\n${server}\nlog: { format: ${format} }\n`)
+}
+
 /** Posts a message on a connection of its own. */
 async function post(url: string, token: string, body: string): Promise<{ status: number | undefined; text: string }> {
   const headers = {
@@ -269,14 +275,26 @@ describe('serve', () => {
     expect(proxy.written.error.match(/ENOSPC/g)).toHaveLength(1)
   })
 
-  it.each(['json', 'pretty'])('serves on when nobody reads its log any more (%s)', async (format) => {
-    const file = write(
-      `unread-${format}.yaml`,
-      `listen: { port: 0 }\nissuers: [${issuer}]\nservers: [{ path: /mcp, upstream: "http://127.0.0.1:1/x" }]\nlog: { format: ${format} }\n`,
-    )
-    const proxy = start(['--config', file])
+  it.runIf(existsSync('/dev/full'))('serves on when there is no room for its pretty log, and tells so in the end', async () => {
+    const proxy = start(['--config', writeWithLog('pretty')], { stdout: openSync('/dev/full', 'w') })
+    const [, url = ''] = await proxy.waitFor(/is listening on (\S+)\n/)
+    for (let i = 0; i < 3; i++)
+      expect((await post(`${url}/mcp`, 'x', '{"jsonrpc":"2.0","id":1,"method":"ping"}')).status).toBe(401)
+    proxy.child.kill('SIGTERM')
+    expect(await proxy.exit).toBe(1)
+    expect(proxy.written.error.match(/Standard output cannot be written: ENOSPC/g)).toHaveLength(1)
+  })
+
+  it.each([
+    ['json', 'its log'],
+    ['pretty', 'its log'],
+    ['json', 'anything it says'],
+    ['pretty', 'anything it says'],
+  ])('serves on when nobody reads (%s) %s any more', async (format, what) => {
+    const proxy = start(['--config', writeWithLog(format)])
     const [, url = ''] = await proxy.waitFor(/is listening on (\S+)\n/)
     proxy.child.stdout?.destroy()
+    if (what !== 'its log') proxy.child.stderr?.destroy()
     const refused = () => post(`${url}/mcp`, 'x', '{"jsonrpc":"2.0","id":1,"method":"ping"}')
     for (let i = 0; i < 3; i++) expect((await refused()).status).toBe(401)
     proxy.child.kill('SIGTERM')

@@ -12,13 +12,18 @@ const terminal: Terminal = {
   paintError: createPaint(stderr, env),
 }
 
+let hasLostOutput = false
 // Whoever reads us may have read enough, as `head` does.
 stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
+  if (error.code === 'EPIPE' || hasLostOutput) return
+  hasLostOutput = true
+  terminal.tell(`Standard output cannot be written: ${error.message}`)
 })
+// There is nobody left to be told.
+stderr.on('error', () => undefined)
 
 const code = await run(process.argv.slice(2), { env, directory: process.cwd(), terminal: stdout.isTTY === true }, terminal)
 // Sockets of others must not keep us. What was written should get out, unless nobody takes it.
-const leave = () => process.exit(code)
+const leave = () => process.exit(code === 0 && hasLostOutput ? 1 : code)
 stdout.write('', leave)
 setTimeout(leave, 500)

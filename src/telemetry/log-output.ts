@@ -9,6 +9,8 @@ const mostCollected = 16 * 1024 * 1024
 const retryMilliseconds = 50
 const endMilliseconds = 2000
 const troubleMilliseconds = 60_000
+/** File descriptor. */
+const standardError = 2
 
 /** Where the lines of the log go. */
 export interface LogOutput {
@@ -89,7 +91,8 @@ function createTroubleReport() {
       lostBytes += bytes
       if (performance.now() < quietUntil) return
       quietUntil = performance.now() + troubleMilliseconds
-      process.stderr.write(`The log cannot be written: ${why}. Bytes lost until now: ${lostBytes}\n`)
+      // Standard error may be gone, full or unread as well: then nobody hears of it, and still nothing waits or ends for it.
+      write(standardError, `The log cannot be written: ${why}. Bytes lost until now: ${lostBytes}\n`, () => undefined)
     },
   }
 }
