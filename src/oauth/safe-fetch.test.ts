@@ -388,3 +388,47 @@ describe('TLS', () => {
     }
   })
 })
+
+describe('an answer that somebody wants to look at as it is', () => {
+  it('may be a redirect, which is shown and not followed', async () => {
+    const paths: string[] = []
+    const url = await serve(({ url: path = '' }, response) => {
+      paths.push(path)
+      response.writeHead(307, { location: '/elsewhere' }).end()
+    })
+    const door = createDoor({ issuer: url })
+    const shown = await door.fetchRaw(url, { method: 'POST', namedBy: 'operator', showRedirects: true, body: '{}' })
+    expect(shown).toMatchObject({ status: 307, headers: { location: '/elsewhere' } })
+    expect(await reasonOf(door.fetchRaw(url, { method: 'GET', namedBy: 'operator' }))).toContain('which is not followed')
+    expect(paths).toEqual(['/', '/'])
+  })
+
+  it('is left as soon as enough of it has come, and the sender is told', async () => {
+    let left: () => void
+    const gone = new Promise<void>((resolve) => {
+      left = resolve
+    })
+    const url = await serve((_request, response) => {
+      response.once('close', () => left())
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n')
+    })
+    const request = { method: 'GET', namedBy: 'operator', isEnough: (bytes: Buffer) => bytes.includes('\n\n') } as const
+    const { bytes } = await createDoor({ issuer: url }).fetchRaw(url, request)
+    expect(bytes.toString()).toBe('data: 1\n\n')
+    await gone
+  })
+
+  it.each(['HEAD', 'OPTIONS', 'DELETE'] as const)('may be to %s', async (method) => {
+    const url = await serve((request, response) => response.writeHead(204, { 'x-method': request.method ?? '' }).end())
+    const answer = await createDoor({ issuer: url }).fetchRaw(url, { method, namedBy: 'operator' })
+    expect(answer).toMatchObject({ status: 204, headers: { 'x-method': method } })
+  })
+
+  it('may go where metadata must not lead only when the operator says so', async () => {
+    const url = await serve(sendJson)
+    const door = createDoor({ issuer: 'https://idp.example.com' }, resolveTo('93.184.216.34'))
+    const request = { method: 'GET', showRedirects: true, isEnough: () => true } as const
+    expect(await reasonOf(door.fetchRaw(url, { ...request, namedBy: 'metadata' }))).toContain('is not a public address')
+    expect(await door.fetchRaw(url, { ...request, namedBy: 'operator' })).toMatchObject({ status: 200 })
+  })
+})
