@@ -63,7 +63,9 @@ interface Session extends AsgardeoApplicationsOptions {
 const KIND = 'AsgardeoApplication'
 const LOCK = 'AsgardeoApplicationLock'
 /** Longer than all requests that making an application can take. */
-const MOST_MS = 60_000
+const MOST_MS = 180_000
+/** A browser waits for no longer. */
+const WAIT_MS = 30_000
 /** An application is looked for this often at most: somebody may have deleted it. */
 const LOOK_AGAIN_MS = 60_000
 const USE_MS = 86_400_000
@@ -113,7 +115,7 @@ async function obtain(key: string, asking: AskingClient | undefined, session: Se
   if (kept !== undefined) return kept
   // Proxies with another public URL may share the application, and so the turn.
   const turn = asking === undefined ? JSON.stringify([session.plan.base, session.plan.applicationName]) : key
-  return doInTurn(hashId(turn), () => make(key, asking, session), { ...session, kind: LOCK, mostMs: MOST_MS })
+  return doInTurn(hashId(turn), () => make(key, asking, session), { ...session, kind: LOCK, mostMs: MOST_MS, waitMs: WAIT_MS })
 }
 
 async function findCurrent(key: string, { vault, seen, clock, registrar }: Session): Promise<AsgardeoClient | undefined> {

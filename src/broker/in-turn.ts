@@ -8,6 +8,8 @@ export interface InTurnOptions {
   readonly kind: string
   /** Longest that one may take; another one goes on then, whatever became of the first. */
   readonly mostMs: number
+  /** Longest to wait for one's turn. */
+  readonly waitMs: number
 }
 
 const LOOK_MS = 100
@@ -19,8 +21,8 @@ const LOOK_MS = 100
  * @throws Error when others have taken too long
  */
 export async function doInTurn<T>(key: string, work: () => Promise<T>, options: InTurnOptions): Promise<T> {
-  const { store, clock, kind, mostMs } = options
-  for (let waited = 0; waited < mostMs; waited += LOOK_MS) {
+  const { store, clock, kind, mostMs, waitMs } = options
+  for (let waited = 0; waited < waitMs; waited += LOOK_MS) {
     if (await store.add(kind, key, '1', { expiresAt: clock.wall() + mostMs })) {
       try {
         return await work()

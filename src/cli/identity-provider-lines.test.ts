@@ -31,4 +31,16 @@ describe('what `check` says of the identity provider', () => {
     expect(text).toContain('redirect URI https://mcp.example.com/oauth/callback')
     expect(text).not.toContain('hunter2')
   })
+
+  it.each([
+    ['application', /Makes the application open-mcp-auth-proxy_mcp\.example\.com there with the redirect URI/],
+    ['per_client', /Makes an application for each MCP client there/],
+  ])('and what it makes at Asgardeo by itself, with registration: %s', (registration, said) => {
+    const admin = { client_id: 'the-admin', client_secret: { env: 'SECRET' } }
+    const none = { client_id: undefined, client_secret: undefined }
+    const text = tell({ kind: 'asgardeo', organization: 'acme', registration, admin, ...none })
+    expect(text).toMatch(said)
+    expect(text).toContain('https://mcp.example.com/oauth/callback, as the-admin')
+    expect(text).not.toContain('hunter2')
+  })
 })

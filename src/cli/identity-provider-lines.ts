@@ -3,12 +3,24 @@ import type { BrokerPlan, IdentityProviderPlan } from '../core/plan.ts'
 
 /** Whom users sign in with, what has to be registered there, and what the proxy will do. */
 export function formatIdentityProvider({ issuer, identityProvider: plan }: BrokerPlan): string[] {
+  const callback = `${issuer}${BROKER_PATHS.callback}`
   return [
-    `Users sign in with ${plan.name} (kind ${plan.kind}, ${plan.issuer}). Register there the redirect URI ${issuer}${BROKER_PATHS.callback}.`,
-    `  Asks for ${formatScopes(plan)}${formatParameters(plan)} with PKCE; authenticates as ${plan.clientId} by ${plan.clientAuthentication.method}.`,
+    `Users sign in with ${plan.name} (kind ${plan.kind}, ${plan.issuer}). ${formatRegistration(plan, callback)}`,
+    `  Asks for ${formatScopes(plan)}${formatParameters(plan)} with PKCE; authenticates ${formatClient(plan)}.`,
     ...plan.notes.map((note) => `  ${note}`),
     `  ${formatAdmission(plan)}`,
   ]
+}
+
+function formatRegistration({ asgardeo }: IdentityProviderPlan, callback: string): string {
+  if (asgardeo === undefined) return `Register there the redirect URI ${callback}.`
+  const { registration, applicationName, admin } = asgardeo
+  const what = registration === 'application' ? `the application ${applicationName}` : 'an application for each MCP client'
+  return `Makes ${what} there with the redirect URI ${callback}, as ${admin.clientId}.`
+}
+
+function formatClient({ asgardeo, clientId, clientAuthentication }: IdentityProviderPlan): string {
+  return asgardeo === undefined ? `as ${clientId} by ${clientAuthentication.method}` : 'as that application by client_secret_post'
 }
 
 function formatScopes({ scopes }: IdentityProviderPlan): string {

@@ -28,6 +28,9 @@ export interface AsgardeoApiOptions {
   readonly door: SafeFetch
 }
 
+/** Making an application takes Asgardeo a while, and one that is made behind our back is one that nobody deletes. */
+const DEADLINE_MS = 20_000
+
 export function createAsgardeoApi(options: AsgardeoApiOptions): AsgardeoApi {
   return {
     async send(request) {
@@ -51,6 +54,7 @@ async function call(request: AsgardeoRequest, token: string, { base, door }: Asg
     const answer = await door.fetchRaw(`${base}${path}${search}`, {
       namedBy: 'operator',
       method,
+      deadlineMs: DEADLINE_MS,
       headers: { authorization: `Bearer ${token}`, ...(body !== undefined && { 'content-type': 'application/json' }) },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     })

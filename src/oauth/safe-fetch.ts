@@ -28,6 +28,8 @@ export interface OutboundRequest {
 export interface RawRequest extends Omit<OutboundRequest, 'form'> {
   readonly method: 'GET' | 'POST' | 'PUT' | 'HEAD' | 'OPTIONS' | 'DELETE'
   readonly body?: string
+  /** Milliseconds until the complete answer has to be there; 5000 unless given. */
+  readonly deadlineMs?: number
   /** Gives a redirect as the answer that it is, for whoever wants to know of it. It is not followed either way. */
   readonly showRedirects?: boolean
   /** Whether what has come of the body is all that is wanted: event streams have no end. */
@@ -91,7 +93,7 @@ export function createSafeFetch(plan: SafeFetchPlan, resolveHost: ResolveHost = 
   const publicOnly = createAgent(plan.ca, resolveHost, true)
   const fetchRaw = async (url: string, request: RawRequest): Promise<RawAnswer> => {
     const target = parseTarget(url, request.namedBy, plan.issuer)
-    const deadline = AbortSignal.timeout(DEADLINE_MS)
+    const deadline = AbortSignal.timeout(request.deadlineMs ?? DEADLINE_MS)
     const isFree = request.namedBy === 'operator' || (await mayBePrivate(target, plan, resolveHost, deadline))
     if (!isFree) checkPublicLiteral(url, target)
     return exchange(target, request, isFree ? anywhere : publicOnly, deadline)
@@ -193,7 +195,7 @@ function checkPublicLiteral(url: string, target: URL): void {
 }
 
 async function exchange(target: URL, request: RawRequest, dispatcher: Dispatcher, deadline: AbortSignal): Promise<RawAnswer> {
-  const { body, method, signal } = request
+  const { body, method, signal, deadlineMs = DEADLINE_MS } = request
   try {
     const response = await send(target.href, {
       dispatcher,
@@ -201,12 +203,14 @@ async function exchange(target: URL, request: RawRequest, dispatcher: Dispatcher
       // The size limit counts what arrives; a compressed answer could grow behind it.
       headers: { accept: 'application/json', 'accept-encoding': 'identity', ...request.headers },
       body: body ?? null,
+      headersTimeout: deadlineMs,
+      bodyTimeout: deadlineMs,
       signal: signal === undefined ? deadline : AbortSignal.any([deadline, signal]),
     })
     return await readAnswer(target, response, request)
   } catch (error) {
     if (!deadline.aborted) throw error
-    throw new Error(`${target.host}: no complete answer within ${DEADLINE_MS / 1000} s`)
+    throw new Error(`${target.host}: no complete answer within ${deadlineMs / 1000} s`)
   }
 }
 

@@ -120,7 +120,8 @@ async function work(question: Question, route: Route | undefined, state: State, 
 }
 
 /** Refusals of this kind have no body. */
-function callManagement(question: Question, { scope = '', handler }: Route, state: State): Answer {
+function callManagement(question: Question, { scope = '', step, handler }: Route, state: State): Answer {
+  if (step === 'dcr' && state.options.openRegistration === true) return handler?.(state, question) ?? { status: 404 }
   const token = String(question.headers.authorization).replace(/^Bearer /, '')
   const granted = state.adminTokens.get(token)
   if (granted === undefined) return { status: 401, headers: { 'www-authenticate': 'Bearer realm="asgardeo"' } }

@@ -14,6 +14,7 @@ const refuse = (status: number, code: string, message: string, description = mes
 export const managementRoutes = [
   ['POST', `${ROOT}/applications`, 'create', 'internal_application_mgt_create', createApplication],
   ['GET', `${ROOT}/applications`, 'list', 'internal_application_mgt_view', listApplications],
+  ['GET', `${ROOT}/applications/:id`, 'read', 'internal_application_mgt_view', readApplication],
   ['DELETE', `${ROOT}/applications/:id`, 'delete', 'internal_application_mgt_delete', deleteApplication],
   ['GET', `${ROOT}/applications/:id/inbound-protocols/oidc`, 'read', 'internal_application_mgt_view', readOidc],
   ['PUT', `${ROOT}/applications/:id/inbound-protocols/oidc`, 'update', 'internal_application_mgt_update', updateOidc],
@@ -25,6 +26,7 @@ export const managementRoutes = [
     regenerateSecret,
   ],
   ['POST', `${ROOT}/applications/:id/authorized-apis`, 'authorize-api', 'internal_application_business_api_update', authorizeApi],
+  ['GET', `${ROOT}/configs/dcr`, 'read', 'internal_config_view', readRegistrationPolicy],
   ['GET', `${ROOT}/api-resources`, 'resources', 'internal_api_resource_view', listResources],
 ] as const
 
@@ -74,6 +76,17 @@ function find(state: State, { path }: Question): Application | undefined {
 }
 
 const NOT_FOUND = refuse(404, 'APP-60006', 'Resource not found.')
+
+function readApplication(state: State, question: Question): Answer {
+  const application = find(state, question)
+  if (application === undefined) return NOT_FOUND
+  const { id, name, description } = application
+  return { status: 200, body: { id, name, description, isManagementApp: false, inboundProtocols: [{ type: 'oauth2' }] } }
+}
+
+function readRegistrationPolicy(state: State): Answer {
+  return { status: 200, body: { authenticationRequired: state.options.openRegistration !== true, mandateSSA: false } }
+}
 
 function deleteApplication(state: State, question: Question): Answer {
   const application = find(state, question)

@@ -11,6 +11,7 @@ const refuse = (status: number, error: string, description: string): Answer => (
 /** The interface for dynamic client registration. */
 export const registrationRoutes = [
   ['POST', REGISTER, 'dcr', 'internal_dcr_create', register],
+  ['GET', `${REGISTER}/:id`, 'read', 'internal_dcr_view', readClient],
   ['DELETE', `${REGISTER}/:id`, 'dcr-delete', 'internal_dcr_delete', unregister],
 ] as const
 
@@ -41,6 +42,14 @@ function register(state: State, { body }: Question): Answer {
       client_name: name,
     },
   }
+}
+
+function readClient(state: State, { path }: Question): Answer {
+  const application = findByClientId(state, path.split('/').at(-1) ?? '')
+  if (application === undefined) return refuse(404, 'invalid_client', 'No such client')
+  const { clientId, clientSecret, callbackURLs, grantTypes } = application.oidc
+  const body = { client_id: clientId, client_secret: clientSecret, redirect_uris: callbackURLs, grant_types: grantTypes }
+  return { status: 200, body: { ...body, client_name: application.name } }
 }
 
 function unregister(state: State, { path }: Question): Answer {

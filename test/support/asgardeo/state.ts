@@ -75,6 +75,8 @@ export interface AsgardeoOptions {
   /** Whether the client secret of an application can be read back. Newer organizations keep a digest only. */
   readonly showsSecrets?: boolean
   readonly accessTokenSeconds?: number
+  /** Whether clients can be registered without an admin token (`authenticationRequired: false`). */
+  readonly openRegistration?: boolean
 }
 
 export const ADMIN = { clientId: 'admin-client-of-the-proxy', clientSecret: 'secret-of-the-admin-client' } as const
