@@ -233,9 +233,7 @@ describe('the first release', () => {
 })
 
 describe('what this version cannot do', () => {
-  it.each([
-    ['stdio', ['demo']],
-  ])('is named with what to do, where the file cannot be served without: %s', (name, places) => {
+  it.each([['stdio', ['demo']]])('is named with what to do, where the file cannot be served without: %s', (name, places) => {
     const problems = problemsOf(() => loadFixture(name))
     expect(problems.map(({ path }) => path)).toEqual(places)
     for (const { reason, position } of problems) {
