@@ -146,6 +146,13 @@ describe('open-mcp-auth-proxy', () => {
     expect(help.output).toMatch(/Exit codes:\n +0 .*\n +1 .*\n +2 /)
   })
 
+  it('says which Node it needs to whoever has an older one', async () => {
+    const older = 'data:text/javascript,Object.defineProperty(process.versions,%22node%22,{value:%2220.20.2%22})'
+    const { code, output, error } = await run(server, { NODE_OPTIONS: `--import=${older}` })
+    expect({ code, output }).toEqual({ code: 1, output: '' })
+    expect(error).toMatch(/^error This is Node\.js 20\.20\.2, and Node\.js [\d.]+ or later is needed\. .+\n$/)
+  })
+
   it('prints the JSON Schema that is committed', async () => {
     const { code, output } = await run(['schema'])
     expect(code).toBe(0)

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { run } from './run.ts'
+import { findNodeTrouble } from './node-version.ts'
 import { createPaint } from './style.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -22,7 +22,18 @@ stdout.on('error', (error: NodeJS.ErrnoException) => {
 // There is nobody left to be told.
 stderr.on('error', () => undefined)
 
-const code = await run(process.argv.slice(2), { env, directory: process.cwd(), terminal: stdout.isTTY === true }, terminal)
+/** Everything else is loaded after the look at Node: an older one can't even load it. */
+async function start(): Promise<number> {
+  const trouble = findNodeTrouble(process.versions.node)
+  if (trouble !== undefined) {
+    terminal.tell(`${terminal.paintError('red', 'error')} ${trouble}`)
+    return 1
+  }
+  const { run } = await import('./run.ts')
+  return run(process.argv.slice(2), { env, directory: process.cwd(), terminal: stdout.isTTY === true }, terminal)
+}
+
+const code = await start()
 // Sockets of others must not keep us. What was written should get out, unless nobody takes it.
 const leave = () => process.exit(code === 0 && hasLostOutput ? 1 : code)
 stdout.write('', leave)

@@ -40,7 +40,7 @@ export function createLog(plan: LogPlan, destination?: DestinationStream): Log {
 
 function createPrettyLog(options: LoggerOptions, destination: DestinationStream = process.stdout): Log {
   const colorize = destination === process.stdout && process.stdout.isTTY === true && process.env.NO_COLOR === undefined
-  const format = prettyFactory({ colorize })
+  const format = prettyFactory({ colorize, singleLine: true })
   return {
     logger: pino(options, { write: (line) => destination.write(escapeObeyed(format(line))) }),
     writeLine: undefined,

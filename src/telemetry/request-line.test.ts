@@ -90,7 +90,38 @@ describe('the line of a request', () => {
     ).toContain('"reason":"ECONNREFUSED connect: refused"')
   })
 
-  it('can be pretty', () => {
-    expect(lineOf({ decision: 'permit' }, 'pretty')).toContain('decision: "permit"')
+  it.each([
+    [{ status: 200, decision: 'permit' }, 'answered 200'],
+    [{ status: 404, decision: 'permit' }, 'the MCP server answered 404'],
+    [{ status: 404, code: 'route_not_found' }, 'refused: route_not_found'],
+    [{ status: 502, decision: 'permit', code: 'upstream_unreachable' }, 'refused: upstream_unreachable'],
+    [{ status: 200, decision: 'permit', code: 'upstream_ended' }, 'cut off after 200: upstream_ended'],
+    [{ status: 200, decision: 'permit', code: 'client_gone' }, 'the client closed the connection'],
+    [{ status: 0, decision: 'permit', code: 'client_gone' }, 'the client closed the connection'],
+  ] as const)('says of %j what happened', (changes, message) => {
+    expect(JSON.parse(lineOf(changes))).toMatchObject({ msg: message })
+  })
+
+  it('is one line for people, too, which begins with what matters most', () => {
+    const principal = {
+      issuer: 'https://i',
+      subject: 'alice',
+      clientId: 'c',
+      scopes: new Set<string>(),
+      hasAudience: true,
+      expiresAt: 1,
+      acceptedUntil: 1,
+      claims: {},
+    }
+    const operations = [{ kind: 'request', method: 'tools/call', targetKind: 'tool', target: 'echo', id: '1' } as const]
+    const line = lineOf({ decision: 'permit', principal, operations }, 'pretty')
+    expect(line.match(/\n/g)).toHaveLength(1)
+    expect(line).toMatch(/^\[[\d:.]+\] INFO: POST \/mcp tools\/call echo, alice: answered 200 \{.*"decision":"permit".*\}\n$/)
+  })
+
+  it('says on the first 80 columns why a request was refused', () => {
+    const changes = { code: 'token_issuer_unknown', cause: 'iss is "x"', status: 401 } as const
+    const line = lineOf(changes, 'pretty')
+    expect(line.slice(0, 80)).toContain('POST /mcp: refused: token_issuer_unknown (iss is "x")')
   })
 })

@@ -21,7 +21,7 @@ export function createRequestLog({ logger, writeLine }: Log): RequestObserver {
     if (!logger.isLevelEnabled(level)) return
     const fields = formatFields(record)
     if (writeLine) writeLine(`{"level":"${level}","time":"${formatTime(record)}",${fields},"msg":"${messageOf(record)}"}\n`)
-    else logger[level](JSON.parse(`{${fields}}`), messageOf(record))
+    else logger[level](JSON.parse(`{${fields}}`), summaryOf(record))
   }
 }
 
@@ -32,8 +32,24 @@ function levelOf({ code }: RequestRecord): Level {
   return status === 500 ? 'error' : 'warn'
 }
 
-function messageOf({ code, status }: RequestRecord): string {
-  return code === undefined ? `answered ${status}` : `refused: ${code}`
+/** Says whose answer it is: what a permitted call gets is the MCP server's, and after a good status nothing can be refused any more. */
+function messageOf({ code, status, decision }: RequestRecord): string {
+  if (code === undefined)
+    return decision === 'permit' && status >= 400 ? `the MCP server answered ${status}` : `answered ${status}`
+  if (code === 'client_gone') return 'the client closed the connection'
+  return status >= 200 && status < 300 ? `cut off after ${status}: ${code}` : `refused: ${code}`
+}
+
+/** The line for people: what matters most comes first, within the width of a terminal. Strangers choose parts of it, so they stand escaped. */
+function summaryOf(record: RequestRecord): string {
+  const { method, path, operations, principal, code, cause } = record
+  const called = operations.length === 0 ? '' : ` ${JSON.parse(`[${formatOperations(record)}]`).join(', ')}`
+  const who = principal?.subject === undefined ? '' : `, ${principal.subject}`
+  const why = cause === undefined || code === 'internal_error' ? '' : ` (${formatCause(record)})`
+  const text = `${method} ${path}${called}${who}: ${messageOf(record)}${why}`
+  return JSON.stringify(text.length <= maxReason ? text : `${text.slice(0, maxReason)}…`)
+    .slice(1, -1)
+    .replaceAll('\\"', '"')
 }
 
 /** Members of the line's JSON object, without the braces. */
