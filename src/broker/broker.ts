@@ -24,7 +24,7 @@ import { createLiveness, createLiveVerifier, GRANT_CLAIM, type Liveness } from '
 import { createMount, type Mount } from './mount.ts'
 import { sendTrouble } from './outcome.ts'
 import { answerForOwnTokens } from './own-tokens.ts'
-import { createRateLimit, type RateLimit } from './rate-limit.ts'
+import { createAddressLimit, createRateLimit, type RateLimit } from './rate-limit.ts'
 import { createRegistrations } from './registrations.ts'
 import { type BrokerResource, createResources, type Resources } from './resources.ts'
 import type { AwayUser, SignInOptions } from './scene.ts'
@@ -79,6 +79,8 @@ interface Parts {
   readonly clientDoor: SafeFetch
   /** Bounds what strangers have us remember for a while. */
   readonly authorizations: RateLimit
+  /** Bounds what strangers have us compute. */
+  readonly tokenRequests: RateLimit
   readonly assertions: IdentityAssertions
   readonly subjectTokens: TokenVerifier
   readonly clock: Clock
@@ -130,6 +132,7 @@ async function createParts(options: BrokerOptions): Promise<Parts> {
     stepUps: createStepUps(clock),
     clientDoor,
     authorizations: createRateLimit(plan.authorizationsPerMinute, clock),
+    tokenRequests: createAddressLimit(plan.tokenRequestsPerMinute, clock),
     assertions: createIdentityAssertions({ issuers: plan.assertionIssuers, pool, audience: plan.issuer, store, clock }),
     subjectTokens: createLiveVerifier(createSubjectVerifier(options, pool, clock), plan.issuer, liveness),
     clock,

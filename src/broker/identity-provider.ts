@@ -40,6 +40,8 @@ export interface SignedInUser {
   readonly subject: string
   readonly claims: Claims
   readonly tokens: ProviderTokens
+  /** Names of the claims that the userinfo endpoint gave. */
+  readonly fromUserinfo?: readonly string[]
   /** Id of the MCP client through whose own application the user signed in, where each has one. */
   readonly via?: string
 }
@@ -295,13 +297,13 @@ async function describeUser(
   if (before !== undefined && idClaims !== undefined && idClaims.sub !== before.subject)
     throw new IdentityProviderError('suspicious', 'the refreshed ID token is about somebody else')
   const info = await loadUserinfo(session, metadata, answer.access_token, subject)
-  // What the provider says now counts alone: a group that it no longer names is one that the user left.
   const isAnew = idClaims !== undefined || session.plan.oauth !== undefined
-  const claims = { ...(isAnew ? {} : before?.claims), ...idClaims, ...info }
+  const claims = { ...(isAnew ? {} : listLasting(before)), ...idClaims, ...info }
   const expiresIn = answer.expires_in
   return {
     subject: subject ?? readSubject(session, claims),
     claims,
+    fromUserinfo: Object.keys(info),
     tokens: {
       accessToken: answer.access_token,
       refreshToken: answer.refresh_token,
@@ -309,6 +311,15 @@ async function describeUser(
       scopes: answer.scope?.split(' ') ?? before?.tokens.scopes,
     },
   }
+}
+
+/**
+ * What the provider says now counts alone: a group that it no longer names is one that the user left. Only what nothing but an ID token
+ * said stays where a refresh brings no other one (OpenID Connect Core §12.2).
+ */
+function listLasting(before: SignedInUser | undefined): Claims {
+  const { claims = {}, fromUserinfo = [] } = before ?? {}
+  return Object.fromEntries(Object.entries(claims).filter(([name]) => !fromUserinfo.includes(name)))
 }
 
 async function loadUserinfo(

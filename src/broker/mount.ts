@@ -1,15 +1,18 @@
 import type { IncomingMessage } from 'node:http'
 import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
 import { BROKER_PATHS } from '../core/broker-paths.ts'
+import { type ErrorCode, errorCatalogue } from '../core/errors.ts'
 import type { BrokerPlan } from '../core/plan.ts'
 import type { Visit, VisitHandler } from '../core/visit.ts'
 import { renderErrorPage } from './error-page.ts'
 import { IdentityProviderError } from './identity-provider-error.ts'
 import type { Liveness } from './liveness.ts'
+import { sendTrouble } from './outcome.ts'
 import { createProvider, type ProviderOptions } from './provider.ts'
 import type { RateLimit } from './rate-limit.ts'
 import type { Registrations } from './registrations.ts'
 import type { SigningKeys } from './signing-keys.ts'
+import { TROUBLES } from './troubles.ts'
 
 export interface MountOptions extends Omit<ProviderOptions, 'renderError'> {
   readonly plan: BrokerPlan
@@ -18,6 +21,8 @@ export interface MountOptions extends Omit<ProviderOptions, 'renderError'> {
   readonly registrations: Registrations
   /** Bounds authorization requests, each of which is remembered for a while. */
   readonly authorizations: RateLimit
+  /** Bounds token and revocation requests: each may be a guess at a secret, and costs us signatures and a look into the store. */
+  readonly tokenRequests: RateLimit
   readonly onIssue: (message: string) => void
 }
 
@@ -46,7 +51,7 @@ const FAILURES = [
 ] as const
 
 export function createMount(options: MountOptions): Mount {
-  const { plan, keys, registrations } = options
+  const { plan, keys } = options
   const visits = new WeakMap<IncomingMessage, Visit>()
   const renderError: ProviderOptions['renderError'] = (ctx, out, error) => {
     const visit = visits.get(ctx.req)
@@ -72,9 +77,9 @@ export function createMount(options: MountOptions): Mount {
     aim,
     findProvider: () => provider,
     async handle(visit) {
-      const wait = await findDelay(visit, options)
-      if (wait === undefined) return pass(visit)
-      sendLater(visit, wait)
+      const limit = await findLimit(visit, options)
+      if (limit === undefined) return pass(visit)
+      sendLater(visit, limit)
     },
     handleMetadata(visit) {
       visit.request.url = '/.well-known/oauth-authorization-server'
@@ -84,12 +89,31 @@ export function createMount(options: MountOptions): Mount {
       if (await keys.renew()) provider = create()
     },
   }
+}
 
-  async function findDelay({ request, address }: Visit, { authorizations }: MountOptions): Promise<number | undefined> {
-    const path = request.url?.split('?')[0]
-    if (request.method === 'POST' && path === BROKER_PATHS.provider.registration) return registrations.findDelay(address)
-    return path === BROKER_PATHS.provider.authorization ? authorizations.count(address) : undefined
-  }
+/** What there is too much of, and the seconds after which another try makes sense. */
+interface Limit {
+  readonly code: ErrorCode
+  readonly seconds: number
+}
+
+const { authorization, registration, revocation, token } = BROKER_PATHS.provider
+
+/**
+ * Introspection has no bound: MCP servers ask for every call. And none counts by client id: anybody could name that of another, and
+ * all users of a hosted client share one.
+ */
+async function findLimit({ request, address }: Visit, options: MountOptions): Promise<Limit | undefined> {
+  const path = request.url?.split('?')[0]
+  if (path === authorization) return limitTo('sign_ins_limited', options.authorizations.count(address))
+  if (request.method !== 'POST') return undefined
+  if (path === registration) return limitTo('registration_limited', await options.registrations.findDelay(address))
+  if (path !== token && path !== revocation) return undefined
+  return limitTo('token_requests_limited', options.tokenRequests.count(address))
+}
+
+function limitTo(code: ErrorCode, seconds: number | undefined): Limit | undefined {
+  return seconds === undefined ? undefined : { code, seconds }
 }
 
 /** The provider makes its URLs from what the request says of host and scheme. A stranger says that; we know better. */
@@ -99,13 +123,21 @@ function aimAt({ headers }: IncomingMessage, { host, protocol }: URL): void {
   headers['x-forwarded-proto'] = protocol.slice(0, -1)
 }
 
-function sendLater(visit: Visit, seconds: number): void {
-  visit.note('registration_limited', `another try makes sense in ${seconds} s`)
-  const body = JSON.stringify({ error: 'temporarily_unavailable', error_description: 'too many requests, try again later' })
+/** RFC 6585 §4. A person who came with a browser gets a page. */
+function sendLater(visit: Visit, { code, seconds }: Limit): void {
+  if (code === 'sign_ins_limited' && visit.request.headers.accept?.includes('text/html')) {
+    visit.response.setHeader('retry-after', seconds)
+    return sendTrouble(visit, TROUBLES.busy, `another try makes sense in ${seconds} s`)
+  }
+  visit.note(code, `another try makes sense in ${seconds} s`)
+  const { message } = errorCatalogue[code]
+  const error_description = `${message.toLowerCase()}, try again in ${seconds} s`
+  const body = JSON.stringify({ error: 'temporarily_unavailable', error_description })
   const headers = {
     'content-type': 'application/json',
     'cache-control': 'no-store',
     'access-control-allow-origin': '*',
+    'access-control-expose-headers': 'retry-after',
     'retry-after': String(seconds),
   }
   visit.response.writeHead(429, headers).end(body)

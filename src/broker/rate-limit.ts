@@ -17,8 +17,25 @@ interface Count {
   times: number
 }
 
-/** @param perMinute - times that one address may do it within a minute */
+/**
+ * Counts what stays with us. All addresses together have a bound, too.
+ *
+ * @param perMinute - times that one address may do it within a minute
+ */
 export function createRateLimit(perMinute: number, clock: Clock): RateLimit {
+  return createLimit(perMinute, ALL_ADDRESSES, clock)
+}
+
+/**
+ * Counts what costs us a moment: with a bound for all together, a few strangers could shut everybody out.
+ *
+ * @param perMinute - times that one address may do it within a minute
+ */
+export function createAddressLimit(perMinute: number, clock: Clock): RateLimit {
+  return createLimit(perMinute, Number.POSITIVE_INFINITY, clock)
+}
+
+function createLimit(perMinute: number, mostAddresses: number, clock: Clock): RateLimit {
   const counts = new Map<string, Count>()
   const countFor = (address: string, most: number): number | undefined => {
     const now = clock.monotonic()
@@ -31,10 +48,24 @@ export function createRateLimit(perMinute: number, clock: Clock): RateLimit {
   }
   return {
     count(address) {
-      const wait = countFor(address, perMinute) ?? countFor(EVERYBODY, perMinute * ALL_ADDRESSES)
+      const from = findNetwork(address)
+      const wait = countFor(from, perMinute) ?? countFor(EVERYBODY, perMinute * mostAddresses)
       const [oldest] = counts.keys()
       if (counts.size > MOST_ADDRESSES && oldest !== undefined) counts.delete(oldest)
       return wait
     },
   }
+}
+
+/** Whoever has one IPv6 address has 2^64 of them: those with the same first half count as one (RFC 4291 §2.5.4). */
+function findNetwork(address: string): string {
+  const written = URL.parse(`http://[${address}]`)?.hostname.slice(1, -1)
+  if (written === undefined) return address
+  const [head = '', tail] = written.split('::')
+  const first = head === '' ? [] : head.split(':')
+  const last = tail === undefined || tail === '' ? [] : tail.split(':')
+  const zeros = Array.from({ length: 8 - first.length - last.length }, () => '0')
+  const network = [...first, ...(tail === undefined ? [] : zeros), ...last].slice(0, 4).join(':')
+  // Loopback, and IPv4 addresses as IPv6 writes them.
+  return network === '0:0:0:0' ? address : `${network}::/64`
 }

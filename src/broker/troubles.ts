@@ -69,7 +69,7 @@ export const TROUBLES = {
   },
   busy: {
     status: 429,
-    code: 'registration_limited',
+    code: 'sign_ins_limited',
     oauthError: 'temporarily_unavailable',
     title: 'Too many sign-ins at once',
     text: 'More sign-ins come from your network than there should be. Try again in a minute.',

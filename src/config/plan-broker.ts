@@ -35,6 +35,7 @@ export function createBrokerPlan(config: Config, surroundings: BrokerSurrounding
     browserSeconds: broker.browser_seconds,
     signingKeySeconds: broker.signing_key_seconds,
     authorizationsPerMinute: broker.authorizations_per_minute,
+    tokenRequestsPerMinute: broker.token_requests_per_minute,
     scopeDescriptions: broker.scope_descriptions,
     registration: {
       enabled: broker.registration.enabled,

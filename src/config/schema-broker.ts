@@ -152,6 +152,11 @@ export const broker = z
       .describe(
         'Authorization requests that one address may send within a minute. Set `trusted_proxies` where all seem to come from one.',
       ),
+    token_requests_per_minute: whole(1, 1_000_000)
+      .default(1200)
+      .describe(
+        'Requests to the token and revocation endpoints that one address may send within a minute: enough for tens of thousands of users behind one address. Set `trusted_proxies` where all seem to come from one.',
+      ),
     scope_descriptions: z
       .record(z.string(), z.string())
       .default({})

@@ -251,6 +251,18 @@ export const errorCatalogue = {
     message: 'Too many client registrations',
     remedy: 'Somebody registers more clients than `broker.registration` permits. Clients try again later.',
   }),
+  sign_ins_limited: entry({
+    status: 429,
+    message: 'Too many sign-ins from this address',
+    remedy:
+      'One address begins more sign-ins than `broker.authorizations_per_minute` permits. Where many users come from one address, raise it; where a proxy in front hides theirs, set `trusted_proxies`.',
+  }),
+  token_requests_limited: entry({
+    status: 429,
+    message: 'Too many token requests from this address',
+    remedy:
+      'One address asks for more tokens than `broker.token_requests_per_minute` permits: a client that tries again without end, or many users behind one address. Where a proxy in front hides theirs, set `trusted_proxies`.',
+  }),
 
   // And the rest
   client_gone: entry({

@@ -236,6 +236,8 @@ export interface BrokerPlan {
   readonly signingKeySeconds: number
   /** Authorization requests that one address may send within a minute. */
   readonly authorizationsPerMinute: number
+  /** Requests to the token and revocation endpoints that one address may send within a minute. */
+  readonly tokenRequestsPerMinute: number
   /** Scope → what it permits, in words for the user who is asked. */
   readonly scopeDescriptions: Readonly<Record<string, string>>
   readonly registration: RegistrationPlan

@@ -1,0 +1,70 @@
+// What one address may ask of the authorization server within a minute (RFC 6585 §4).
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { SAMPLE_USERS } from '../../demo/authorization-server/users.ts'
+import { createRawClient, createRequest, obtainTokens, postForm, type RawClient, readJson } from '../support/broker-client.ts'
+import { type BrokerStage, startBrokerStage } from '../support/broker-stage.ts'
+
+const [alice] = SAMPLE_USERS
+const OFFICE = '203.0.113.7'
+const ELSEWHERE = '203.0.113.8'
+
+let stage: BrokerStage
+let origin: string
+let client: RawClient
+
+beforeAll(async () => {
+  stage = await startBrokerStage({
+    broker: { token_requests_per_minute: 5, authorizations_per_minute: 5 },
+    config: { trusted_proxies: ['127.0.0.0/8', '::1'] },
+  })
+  origin = stage.proxy.origin
+  client = await createRawClient(origin)
+})
+afterAll(() => stage?.close())
+
+const from = (address: string) => ({ 'x-forwarded-for': address })
+const guess = (address: string, path = '/token') =>
+  postForm(
+    `${origin}${path}`,
+    { grant_type: 'refresh_token', refresh_token: 'guess', token: 'guess', client_id: client.id },
+    from(address),
+  )
+
+describe('somebody who guesses at the token endpoint', () => {
+  it('is told to wait, by an answer that says how long, also to pages of other origins, while others go on', async () => {
+    const statuses: number[] = []
+    for (let time = 0; time < 5; time += 1) statuses.push((await guess(OFFICE)).status)
+    expect(statuses).toEqual([400, 400, 400, 400, 400])
+    const refused = await guess(OFFICE)
+    expect(refused.status).toBe(429)
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect(Number(refused.headers.get('retry-after'))).toBeLessThanOrEqual(60)
+    expect(refused.headers.get('cache-control')).toBe('no-store')
+    expect(refused.headers.get('access-control-allow-origin')).toBe('*')
+    expect(refused.headers.get('access-control-expose-headers')).toBe('retry-after')
+    expect(await readJson(refused)).toMatchObject({
+      error: 'temporarily_unavailable',
+      error_description: expect.stringMatching(/too many token requests from this address, try again in \d+ s/),
+    })
+    expect(stage.proxy.log.text()).toContain('token_requests_limited')
+    expect((await guess(OFFICE, '/revoke')).status).toBe(429)
+    expect((await guess(ELSEWHERE)).status).toBe(400)
+    expect((await obtainTokens(origin, client, alice)).token_type).toBe('Bearer')
+  })
+})
+
+describe('somebody who begins sign-in after sign-in', () => {
+  it('gets a page in a browser, an answer of the protocol elsewhere, and neither speaks of registrations', async () => {
+    const { url } = createRequest(origin, client)
+    const begin = (accept: string) => fetch(url, { redirect: 'manual', headers: { accept, ...from('203.0.113.9') } })
+    for (let time = 0; time < 5; time += 1) expect((await begin('text/html')).status).toBe(303)
+    const page = await begin('text/html,*/*;q=0.8')
+    expect([page.status, page.headers.get('content-type')]).toEqual([429, 'text/html; charset=utf-8'])
+    expect(Number(page.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect(await page.text()).toContain('Too many sign-ins at once')
+    const answer = await begin('application/json')
+    expect([answer.status, await readJson(answer)]).toMatchObject([429, { error: 'temporarily_unavailable' }])
+    expect(stage.proxy.log.text()).toContain('sign_ins_limited')
+    expect(stage.proxy.log.text()).not.toContain('registration_limited')
+  })
+})
