@@ -6,6 +6,8 @@ import type { ReplyHeaders } from '../core/reply.ts'
  * upstream must not replace ours, its CORS rules are not those of the public origin, and its cookies would be set on it.
  */
 const dropped = new Set([
+  // Not a field to an object: a list of its values would become the parent that all other names are looked for in.
+  '__proto__',
   'connection',
   'keep-alive',
   'proxy-connection',

@@ -350,6 +350,25 @@ describe('an answer says nothing for us', () => {
     expect(Object.prototype).not.toHaveProperty('a')
   })
 
+  it('nor do they when they come twice', async () => {
+    const twice = ['__proto__', 'constructor', 'hasOwnProperty', 'toString'].flatMap((name) => [`${name}: a`, `${name}: b`])
+    const answer = await expectPassed(ok(`${twice.join('\n')}\nContent-Length: ${json.length}`, json))
+    expect(answer.body.toString()).toBe(json)
+    const names = new Set(answer.headers.map(([name]) => name.toLowerCase()))
+    expect(names).toEqual(
+      new Set([
+        'content-type',
+        'constructor',
+        'hasownproperty',
+        'tostring',
+        'content-length',
+        'date',
+        'connection',
+        'keep-alive',
+      ]),
+    )
+  })
+
   it.each([
     ['UTF-8', 'X-Name: J\u00c3\u00bcrgen', 'J\u00c3\u00bcrgen'],
     ['Latin-1', 'X-Name: J\u00fcrgen', 'J\u00fcrgen'],
