@@ -45,43 +45,44 @@ export function readBody(
   }
   if (request.destroyed) return Promise.reject(new ProxyError('client_gone'))
   if (head.expectsContinue) response.writeContinue()
-  return new Promise((resolve, reject) => collect(request, limits, resolve, reject))
+  return new Promise((resolve, reject) => collect(request, limits, { resolve, reject }))
 }
 
-function collect(
-  request: IncomingMessage,
-  limits: BodyLimits,
-  resolve: (body: Buffer) => void,
-  reject: (error: ProxyError) => void,
-): void {
+/** Settles a promise, and so holds it and the body in it. */
+interface Settlement {
+  resolve(body: Buffer): void
+  reject(error: ProxyError): void
+}
+
+function collect(request: IncomingMessage, limits: BodyLimits, settlement: Settlement): void {
   const pieces: Buffer[] = []
   let length = 0
-  // Listeners stay when it is over: taking them off costs more than all the rest here.
-  let over = false
+  // Listeners stay when it is over: taking them off costs more than all the rest here. What they hold goes, for an answer may last.
+  let open: Settlement | undefined = settlement
   const settle = (): void => {
-    over = true
+    open = undefined
+    pieces.length = 0
     waiting.stop()
   }
   const fail = (error: ProxyError): void => {
+    open?.reject(error)
     settle()
-    pieces.length = 0
-    reject(error)
   }
   const waiting = watchIdle(limits.bodyIdleSeconds, () => fail(new ProxyError('body_timeout')))
   const onData = (piece: Buffer): void => {
-    if (over) return
+    if (open === undefined) return
     length += piece.length
     if (length > limits.bodyBytes) return fail(new ProxyError('body_too_large', { cause: `more than ${limits.bodyBytes} bytes` }))
     pieces.push(piece)
     waiting.touch()
   }
   const onEnd = (): void => {
-    if (over) return
+    if (open === undefined) return
+    open.resolve(pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces, length))
     settle()
-    resolve(pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces, length))
   }
   const onGone = (): void => {
-    if (!over) fail(new ProxyError('client_gone'))
+    if (open !== undefined) fail(new ProxyError('client_gone'))
   }
   request.on('data', onData).on('end', onEnd).on('error', onGone).on('close', onGone)
 }

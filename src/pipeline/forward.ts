@@ -9,11 +9,19 @@ import type { Exchange } from './exchange.ts'
 import { refuse } from './refuse.ts'
 import { endWithToken, lastsUntilEnded } from './stream-expiry.ts'
 
+/** Bytes of a request body that are held for as long as the answer takes. */
+const maxHeldBytes = 64 * 1024
+
 /** Sends a permitted call to its upstream. The answer takes the same way back, changed only where it says so below. */
 export function forward(exchange: Exchange, call: Call): void {
-  const reply = new ServerReply(new Forwarding(exchange, call))
+  const reply = new ServerReply(new Forwarding(exchange, letGoOfBody(call)))
   if (lastsUntilEnded(call)) endAtShutdown(exchange, reply)
   call.route.upstream.send(call, call.route.kind === 'sse' ? rewriteEndpoint(exchange, call, reply) : reply)
+}
+
+/** The answer may last, and needs no body: a long one would be held for it. A short one costs less than to make another call without it. */
+function letGoOfBody(call: Call): Call {
+  return call.body === undefined || call.body.length <= maxHeldBytes ? call : { ...call, body: undefined }
 }
 
 function endAtShutdown({ edge, response }: Exchange, reply: ServerReply): void {

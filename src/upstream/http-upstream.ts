@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Readable } from 'node:stream'
 import { getCACertificates } from 'node:tls'
 import { buildConnector, type Dispatcher, errors, Pool } from 'undici'
 import type { Call } from '../core/call.ts'
@@ -18,6 +19,8 @@ const maxResponseHeaderBytes = 64 * 1024
 const keepAliveMilliseconds = 4000
 /** Interim responses (1xx) to one request. They tell nothing to MCP, and each restarts the wait for the real one. */
 const maxInterims = 16
+/** Bytes of a request body that are held for as long as the answer takes. */
+const maxHeldBytes = 64 * 1024
 /** Seconds after which asking again makes sense. */
 const retryAfterSeconds = 2
 
@@ -38,15 +41,7 @@ export function createHttpUpstream(plan: HttpUpstreamPlan): Upstream {
     send(call, reply) {
       const handler = new ResponseHandler(reply, call.route.forwardAccessToken, plan.responseSeconds)
       try {
-        pool.dispatch(
-          {
-            path: call.upstreamTarget ?? formatTarget(call.query),
-            method: call.method,
-            headers: addOwnHeaders(call, own, ownNames),
-            body: call.body ?? null,
-          },
-          handler,
-        )
+        pool.dispatch(formatRequest(call, call.upstreamTarget ?? formatTarget(call.query), own, ownNames), handler)
       } catch (error) {
         reply.fail(new ProxyError('internal_error', { cause: error }))
       }
@@ -95,8 +90,28 @@ async function closePool(pool: Pool, deadline: number): Promise<void> {
   clearTimeout(timer)
 }
 
+function formatRequest(call: Call, path: string, own: OwnHeaders, ownNames: ReadonlySet<string>): Dispatcher.DispatchOptions {
+  const { method, body = null } = call
+  const headers = addOwnHeaders(call, own, ownNames)
+  if (body === null || body.length <= maxHeldBytes) return { path, method, headers, body }
+  return { path, method, headers: [...headers, 'content-length', String(body.length)], body: sendAndLetGo(body) }
+}
+
+/** undici holds what it is given until the answer is over, which a stream may never be. From an iterator it takes, and holds nothing. */
+function sendAndLetGo(body: Buffer): Readable {
+  const pieces = [body]
+  const next = (): IteratorResult<Buffer> => {
+    const value = pieces.pop()
+    return value === undefined ? { done: true, value } : { done: false, value }
+  }
+  // Its documentation permits iterables, its types don't.
+  return { [Symbol.iterator]: () => ({ next }) } as unknown as Readable
+}
+
+type OwnHeaders = readonly (readonly [string, string])[]
+
 /** What we send ourselves replaces whatever the client sent under the same name. */
-function addOwnHeaders(call: Call, own: readonly (readonly [string, string])[], ownNames: ReadonlySet<string>): string[] {
+function addOwnHeaders(call: Call, own: OwnHeaders, ownNames: ReadonlySet<string>): string[] {
   if (own.length === 0) return call.headers as string[]
   const kept = call.headers.filter((_, index) => !ownNames.has(call.headers[index - (index % 2)] ?? ''))
   for (const [name, value] of own) kept.push(name, value)

@@ -1,0 +1,65 @@
+import { createServer } from 'node:http'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { closeServer, listenOnLoopback } from '../../demo/listen.ts'
+import { formatCall } from '../support/attack.ts'
+import { startTestProxy, type TestProxy } from '../support/proxy.ts'
+import { openRawConnection, type RawConnection } from '../support/raw-client.ts'
+import { startIssuer, type TestIssuer } from '../support/tokens.ts'
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+const audience = 'https://mcp.example.com/mcp'
+/** Reads what it is asked, keeps none of it, and answers with a stream that never ends. */
+const upstream = createServer((request, response) => {
+  request.resume().on('end', () => {
+    response.writeHead(200, { 'Content-Type': 'text/event-stream' })
+    response.write('data: begun\n\n')
+  })
+})
+let issuer: TestIssuer
+let proxy: TestProxy
+
+beforeAll(async () => {
+  const port = await listenOnLoopback(upstream, 0)
+  issuer = await startIssuer({ audience })
+  proxy = await startTestProxy({
+    issuers: [issuer.issuer],
+    servers: [{ path: '/mcp', upstream: `http://127.0.0.1:${port}/up`, audience: [audience] }],
+  })
+})
+afterAll(async () => {
+  upstream.closeAllConnections()
+  await Promise.all([proxy.close(), closeServer(upstream), issuer.close()])
+})
+
+it('an answer that lasts holds nothing of the long body that it answers', async () => {
+  const bodyBytes = 3 * 1024 * 1024
+  const body = formatCall().replace('{}', JSON.stringify({ text: 'x'.repeat(bodyBytes) }))
+  const head = [
+    'POST /mcp HTTP/1.1',
+    `Host: localhost:${proxy.port}`,
+    `Authorization: Bearer ${await issuer.mint()}`,
+    'Content-Type: application/json',
+    `Content-Length: ${body.length}`,
+  ]
+  const bytes = Buffer.from(`${head.join('\r\n')}\r\n\r\n${body}`)
+  const connections: RawConnection[] = []
+  const open = async () => {
+    const connection = await openRawConnection(proxy.port)
+    connections.push(connection)
+    connection.write(bytes)
+    await connection.waitFor('data: begun')
+  }
+  const measure = () => {
+    collectGarbage()
+    return process.memoryUsage().arrayBuffers
+  }
+  await open()
+  const before = measure()
+  for (let i = 0; i < 10; i++) await open()
+  expect(measure() - before).toBeLessThan(3 * bodyBytes)
+  for (const connection of connections) connection.destroy()
+})
