@@ -73,6 +73,12 @@ describe('an audience', () => {
     expect(() => kind.check({ aud: 'https://\u212aelvin.example/mcp' }, ['aud'])).toThrow()
   })
 
+  it('that is another is refused with both, so that the log tells what to change', () => {
+    const both = createAudienceCheck([ours, 'api://mcp'], false)
+    const cause = `aud is ["https://other.example"], not ${JSON.stringify(ours)} or "api://mcp"`
+    expect(() => both.check({ aud: 'https://other.example' }, ['aud'])).toThrow(expect.objectContaining({ cause }))
+  })
+
   it('that is missing is refused, unless tokens without one pass', () => {
     expect(() => check.check({}, ['aud'])).toThrow(expect.objectContaining({ cause: 'the token names no audience (aud)' }))
     const lenient = createAudienceCheck([ours], true)

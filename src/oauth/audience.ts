@@ -28,9 +28,13 @@ export function createAudienceCheck(audiences: readonly string[], acceptMissing:
       }
       const values = parseAudiences(claims[claim])
       if (values.some((value) => accepted.has(normalizeAudience(value)))) return true
-      throw mismatch(`${claim} is ${JSON.stringify(values).slice(0, 300)}`)
+      throw mismatch(`${claim} is ${JSON.stringify(values).slice(0, 300)}, not ${formatExpected(audiences)}`)
     },
   }
+}
+
+function formatExpected(audiences: readonly string[]): string {
+  return audiences.map((audience) => JSON.stringify(audience)).join(' or ')
 }
 
 /** A string or an array of strings (RFC 7519 §4.1.3). Anything else names nobody. */

@@ -21,7 +21,8 @@ const LAST_DATE = 253_402_300_799
 export function checkTimes(claims: Claims, plan: IssuerPlan, now: number, timeless?: number): number {
   const expiresAt = parseDate(claims, 'exp') ?? timeless
   if (expiresAt === undefined) throw invalid('exp is missing')
-  if (now >= expiresAt + plan.clockToleranceSeconds) throw new ProxyError('token_expired', { cause: `expired at ${expiresAt}` })
+  if (now >= expiresAt + plan.clockToleranceSeconds)
+    throw new ProxyError('token_expired', { cause: `expired at ${formatDate(expiresAt)}` })
   const issuedAt = checkBegin(claims, 'iat', plan, now)
   checkBegin(claims, 'nbf', plan, now)
   checkLifetime(issuedAt, expiresAt, plan)
@@ -30,7 +31,8 @@ export function checkTimes(claims: Claims, plan: IssuerPlan, now: number, timele
 
 function checkBegin(claims: Claims, name: 'iat' | 'nbf', plan: IssuerPlan, now: number): number | undefined {
   const date = parseDate(claims, name)
-  if (date !== undefined && date > now + plan.clockToleranceSeconds) throw invalid(`${name} lies in the future: ${date}`)
+  if (date !== undefined && date > now + plan.clockToleranceSeconds)
+    throw invalid(`${name} lies in the future: ${formatDate(date)}`)
   return date
 }
 
@@ -38,6 +40,11 @@ function checkLifetime(issuedAt: number | undefined, expiresAt: number, { maxLif
   if (longest === undefined) return
   if (issuedAt === undefined) throw invalid('iat is missing, which the longest lifetime is counted from')
   if (expiresAt - issuedAt > longest) throw invalid(`a lifetime of ${expiresAt - issuedAt} s`)
+}
+
+/** For people: in UTC, as log lines have it. {@link LAST_DATE} keeps it in range. */
+function formatDate(seconds: number): string {
+  return new Date(seconds * 1000).toISOString()
 }
 
 /** `NumericDate` (RFC 7519 §2); fractions are permitted. */

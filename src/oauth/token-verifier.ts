@@ -103,7 +103,8 @@ function findIssuer({ claims }: SignedJwt, issuers: ReadonlyMap<string, Issuer>)
   if (typeof iss !== 'string') throw new ProxyError('token_invalid', { cause: 'iss is not a string' })
   const issuer = issuers.get(iss)
   if (issuer !== undefined) return issuer
-  throw new ProxyError('token_issuer_unknown', { cause: `iss is ${JSON.stringify(iss.slice(0, 200))}` })
+  const expected = [...issuers.keys()].map((identifier) => JSON.stringify(identifier)).join(' or ')
+  throw new ProxyError('token_issuer_unknown', { cause: `iss is ${JSON.stringify(iss.slice(0, 200))}, not ${expected}` })
 }
 
 async function verifySigned(jwt: SignedJwt, digest: string, issuer: Issuer, verification: Verification): Promise<Principal> {

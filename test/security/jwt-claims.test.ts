@@ -67,6 +67,21 @@ const accept = (claims: Record<string, unknown>, plan: Partial<IssuerPlan> = {},
 const signText = (payload: string) =>
   forge({ header: { alg: 'RS256', kid: issuer.signingKey.kid }, payload }, issuer.signingKey.privateKey)
 
+describe('the reason in the log', () => {
+  it('says when a token ended, as log lines tell the time', () =>
+    withVerifier(async (verifier) => {
+      expect(await expectRefused(verifier, await mint({ exp: 1_795_435_828 - 86_400 * 3650 }), 'token_expired')).toContain(
+        'expired at 2016-11-',
+      )
+    }))
+
+  it('says which issuer a token names, and which would do', () =>
+    withVerifier(async (verifier) => {
+      const reason = await expectRefused(verifier, await mint({ iss: `${issuer.issuer}/` }), 'token_issuer_unknown')
+      expect(reason).toContain(`iss is "${issuer.issuer}/", not "${issuer.issuer}"`)
+    }))
+})
+
 describe('the end of a token', () => {
   it('has passed: refused as expired, also within a second', async () => {
     const exact = { clockToleranceSeconds: 0 }
