@@ -239,7 +239,7 @@ describe('migrate', () => {
     const old = new URL('fixtures/go-proxy/stdio.yaml', import.meta.url).pathname
     const { code, output, error } = await run(['migrate', old])
     expect({ code, output }).toEqual({ code: 2, output: '' })
-    expect(error).toMatch(/not supported by this version yet/)
+    expect(error).toMatch(/is used with `--demo` only/)
     expect(error).not.toContain('process-secret')
   })
 })

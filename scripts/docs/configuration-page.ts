@@ -143,8 +143,8 @@ A configuration file of WSO2's Open MCP Auth Proxy works as it is, in every shap
 
 The keys of protected resource metadata may stand at the top, in \`protected_resource_metadata\`, or below \`asgardeo\`.
 
-Not supported by this version, and refused where a file cannot be served without it: the sandbox (\`--demo\`), and passing on or changing requests of the OAuth flow (\`path_mapping\` of \`/authorize\`, \`/token\`, \`/register\`; \`addQueryParams\`,
-\`addBodyParams\`) where no \`authorization_servers\` are named.
+Where \`default\` or \`path_mapping\` changes requests of the OAuth flow (\`/authorize\`, \`/token\`, \`/register\`, the metadata document) and no \`authorization_servers\` are named, they are passed on as before, by \`rewrite\`:
+see [identity-providers.md](identity-providers.md). \`--demo\` signs users in at the organization of the \`demo\` block; the sandbox that came with the Go proxy is gone.
 `.split('\n')
 
 function formatCommandLine(): string[] {

@@ -11,6 +11,7 @@ const plain = {
   debug: false,
   stdio: false,
   asgardeo: false,
+  demo: false,
   server: undefined,
   file: undefined,
   json: false,
@@ -57,6 +58,7 @@ describe('the command line', () => {
     expect(parse('-debug=false').debug).toBe(false)
     expect(parse('-demo=false')).toEqual(plain)
     expect(parse('-asgardeo')).toEqual({ ...plain, asgardeo: true })
+    expect(parse('-demo')).toEqual({ ...plain, demo: true })
   })
 
   it.each([
@@ -73,8 +75,7 @@ describe('the command line', () => {
     [['migrate'], /Name the file/],
     [['migrate', 'a', 'b'], /Unexpected argument "b"/],
     [['schema', '--debug'], /takes no flags/],
-    [['--demo'], /sandbox.*not supported by this version yet/],
-    [['--demo', '--stdio'], /not supported by this version yet/],
+    [['--demo', '--asgardeo'], /two places/],
     [['--'], /command is missing/],
     [['migrate', 'a', '--', 'b'], /takes no/],
   ])('refuses %j and says why', (argv, said) => {

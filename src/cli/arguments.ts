@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { findNearest } from '../config/nearest.ts'
-import { FLAGS, type FlagName, GO_FLAGS, INIT_FLAGS } from './flags.ts'
+import { FLAGS, type FlagName, INIT_FLAGS } from './flags.ts'
 
 export const COMMANDS = ['serve', 'check', 'schema', 'errors', 'migrate', 'doctor', 'init'] as const
 
@@ -17,6 +17,8 @@ export interface Arguments {
   readonly stdio: boolean
   /** Whether users sign in at the Asgardeo of the file. */
   readonly asgardeo: boolean
+  /** Whether users sign in at the sandbox of the file. */
+  readonly demo: boolean
   /** What stands behind `--`: the command that starts the MCP server. */
   readonly server: readonly string[] | undefined
   /** The file of `migrate` or `init`. */
@@ -59,6 +61,7 @@ const nothing = {
   debug: false,
   stdio: false,
   asgardeo: false,
+  demo: false,
   server: undefined,
   file: undefined,
   json: false,
@@ -102,10 +105,16 @@ function readCommand(tokens: readonly Token[], given: readonly OptionToken[]): O
   const [file, ...surplus] = TAKING_FILE.has(command) ? rest : [undefined, ...rest]
   if (command === 'migrate' && file === undefined) throw new UsageError('Name the file to translate: migrate config.yaml.')
   if (surplus.length > 0) throw new UsageError(`Unexpected argument ${JSON.stringify(surplus[0])}. See --help.`)
-  refuseLaterFlags(given)
   checkFlags(command, given)
   const isSet = (name: FlagName) => given.some((token) => checkName(token) === name && isOn(token))
-  const switches = { debug: isSet('debug'), stdio: isSet('stdio'), asgardeo: isSet('asgardeo'), json: isSet('json') }
+  const switches = {
+    debug: isSet('debug'),
+    stdio: isSet('stdio'),
+    asgardeo: isSet('asgardeo'),
+    demo: isSet('demo'),
+    json: isSet('json'),
+  }
+  if (switches.asgardeo && switches.demo) throw new UsageError('--asgardeo and --demo name two places to sign users in.')
   return { command, values: settleFile(command, file, readValues(given)), ...switches, file }
 }
 
@@ -132,13 +141,6 @@ function checkFlags(command: string, given: readonly OptionToken[]): void {
     if (only !== undefined && only !== command) throw new UsageError(`--${name} is for the command ${only}.`)
     if (command === 'init' && only !== 'init' && !INIT_FLAGS.some((flag) => flag === name))
       throw new UsageError(`--${name} is no answer to a question of init.`)
-  }
-}
-
-function refuseLaterFlags(given: readonly OptionToken[]): void {
-  for (const token of given) {
-    const what = GO_FLAGS.get(checkName(token))
-    if (what !== undefined && isOn(token)) throw new UsageError(`--${token.name} (${what}) is not supported by this version yet.`)
   }
 }
 

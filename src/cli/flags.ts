@@ -53,13 +53,10 @@ export const FLAGS: readonly Flag[] = [
   { name: 'json', only: 'doctor', help: 'doctor: print the findings as JSON' },
   { name: 'help', help: 'this text' },
   { name: 'version', help: 'the version' },
-  { name: 'demo', help: 'not supported by this version yet' },
+  { name: 'demo', help: 'sign users in at the Asgardeo of the `demo` block of a Go proxy file' },
   { name: 'asgardeo', help: 'sign users in at the Asgardeo of a Go proxy file, whatever other issuers it names' },
   { name: 'stdio', help: 'start the MCP server of a Go proxy file as a process, whatever its `transport_mode`' },
 ]
 
 /** Flags that answer questions of `init`, beside its own. */
 export const INIT_FLAGS: readonly FlagName[] = ['upstream', 'issuer', 'public-url', 'scope']
-
-/** Flags of the Go proxy whose work is not done here, and what it is. */
-export const GO_FLAGS: ReadonlyMap<FlagName, string> = new Map([['demo', 'a sandbox']])

@@ -30,6 +30,8 @@ export interface Surroundings {
 
 const DEFAULT_FILE = 'config.yaml'
 
+const TRY_IT_OUT = 'To try the proxy with nothing set up, run `npm run demo` in its repository.'
+
 /** Flags that describe a configuration, and so cannot stand beside a file. */
 const DESCRIBING: readonly FlagName[] = [
   'upstream',
@@ -73,6 +75,7 @@ export function chooseSource(args: Arguments, surroundings: Surroundings): Sourc
   if (describing.length > 0) {
     if (args.asgardeo)
       throw new UsageError('--asgardeo is for a file of the Go proxy, which names the organization and its credentials.')
+    if (args.demo) throw new UsageError(`--demo is for a file of the Go proxy with a \`demo\` block. ${TRY_IT_OUT}`)
     if (args.stdio) throw new UsageError('--stdio is for a file of the Go proxy: behind `--` the command says everything.')
     const value = describeConfig(args)
     return { name: 'the command line', ignoredFile: defaultFile, load: (port) => loadFlags(value, { ...options, port }) }
@@ -81,8 +84,12 @@ export function chooseSource(args: Arguments, surroundings: Surroundings): Sourc
   if (chosen === undefined) {
     throw new UsageError('There is no config.yaml here. Name a file with --config, or give --upstream and --issuer. See --help.')
   }
-  const { stdio, asgardeo } = args
-  return { name: chosen, ignoredFile: undefined, load: (port) => loadConfigFile(chosen, { ...options, port, stdio, asgardeo }) }
+  const { stdio, asgardeo, demo } = args
+  return {
+    name: chosen,
+    ignoredFile: undefined,
+    load: (port) => loadConfigFile(chosen, { ...options, port, stdio, asgardeo, demo }),
+  }
 }
 
 function readLog(args: Arguments): { level: LogPlan['level'] | undefined; format: LogPlan['format'] | undefined } {

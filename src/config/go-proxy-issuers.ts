@@ -102,14 +102,12 @@ function noteRewriting(go: GoProxyConfig, listed: boolean, notes: GoNotes): void
       notes.note(formatPath(['path_mapping', path]), 'is not served: clients talk to the issuer directly.')
 }
 
-/** The block of `--demo`. */
+/** The block of `--demo`, without the flag. */
 function checkDemo(go: GoProxyConfig, served: boolean, notes: GoNotes): void {
   if (!isTenant(go.demo)) return
-  if (!served)
-    notes.postpone(
-      ['demo'],
-      'a sandbox (`--demo`)',
-      'That of the Go proxy is gone. Name an issuer of your own under `authorization_servers`.',
-    )
-  else notes.note('demo', 'is not used: the sandbox of the Go proxy is gone.')
+  if (served) return notes.note('demo', 'is not used. Start with `--demo` to sign users in at its organization.')
+  notes.refuse(['demo'], {
+    reason: 'is used with `--demo` only, and nothing else says who signs users in',
+    fix: 'Start with `--demo`, or name an issuer under `authorization_servers`. The sandbox that came with the Go proxy is gone.',
+  })
 }

@@ -14,8 +14,6 @@ export interface GoNotes {
   readonly problems: readonly Problem[]
   readonly note: (key: string, text: string) => void
   readonly refuse: (at: ConfigPath, flaw: Flaw) => void
-  /** Says that something is not there yet. */
-  readonly postpone: (at: ConfigPath, what: string, fix: string) => void
 }
 
 /** Empty notes. */
@@ -28,7 +26,6 @@ export function createGoNotes(): GoNotes {
     problems,
     note: (key, text) => void notices.push({ key, text }),
     refuse,
-    postpone: (at, what, fix) => refuse(at, { reason: `${what} is not supported by this version yet`, fix }),
   }
 }
 

@@ -232,17 +232,42 @@ describe('the first release', () => {
   })
 })
 
-describe('what this version cannot do', () => {
-  it.each([['stdio', ['demo']]])('is named with what to do, where the file cannot be served without: %s', (name, places) => {
-    const problems = problemsOf(() => loadFixture(name))
-    expect(problems.map(({ path }) => path)).toEqual(places)
-    for (const { reason, position } of problems) {
-      expect(reason).toMatch(/not supported by this version yet/)
-      expect(position?.line).toBeGreaterThan(0)
-    }
+describe('a sandbox', () => {
+  const demo = { org_name: 'acme', client_id: 'the-id', client_secret: 'the-secret' }
+  const start = (value: unknown, flag = true) =>
+    loadConfigValue(value, { env: {}, directory: '.', terminal: false, demo: flag }).plan
+
+  it('is signed in at with --demo, whatever else the file names', () => {
+    const plan = start({ ...least, demo, asgardeo: { org_name: 'other', client_id: 'x', client_secret: 'y' } })
+    expect(plan.broker?.identityProvider).toMatchObject({
+      kind: 'asgardeo',
+      issuer: 'https://api.asgardeo.io/t/acme/oauth2/token',
+    })
+    expect(plan.broker?.identityProvider.asgardeo?.admin).toEqual({ clientId: 'the-id', clientSecret: 'the-secret' })
+    expect(plan.notices.join()).not.toContain('the-secret')
+  })
+
+  it('needs the flag', () => {
+    const problems = problemsOf(() => loadFixture('stdio'))
+    expect(problems.map(({ path }) => path)).toEqual(['demo'])
+    expect(problems[0]?.fix).toMatch(/Start with `--demo`/)
     expect(JSON.stringify(problems)).not.toContain('-secret')
   })
 
+  it.each([
+    [least, ['demo']],
+    [{ ...least, demo: { org_name: 'acme' } }, ['demo.client_id', 'demo.client_secret']],
+    [{ issuers: ['https://idp.example.com'], servers: [{ path: '/mcp', upstream: 'http://127.0.0.1:8000/mcp' }] }, ['']],
+  ])('is asked for where there is none: %j', (value, paths) => {
+    expect(problemsOf(() => start(value)).map(({ path }) => path)).toEqual(paths)
+  })
+
+  it('of the Go proxy itself is gone, which the start says', () => {
+    expect(noticed(start({ ...least, demo: { ...demo, org_name: 'openmcpauthdemo' } }), 'demo.org_name')).toHaveLength(1)
+  })
+})
+
+describe('what has no use where the issuer is named', () => {
   it('is a notice where clients find the issuer by themselves', () => {
     const plan = load({
       ...least,

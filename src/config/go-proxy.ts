@@ -1,6 +1,6 @@
 import { type CheckedConfig, checkConfig } from './checks.ts'
 import { parseDraft } from './draft.ts'
-import { translateAsgardeo, usesAsgardeo } from './go-proxy-asgardeo.ts'
+import { translateAsgardeo, useDemo, usesAsgardeo } from './go-proxy-asgardeo.ts'
 import { translateEdge } from './go-proxy-edge.ts'
 import { listPaths, translateEndpoints } from './go-proxy-endpoints.ts'
 import { translateIssuers } from './go-proxy-issuers.ts'
@@ -23,6 +23,14 @@ export interface GoTranslation {
   readonly check: (source: MaterialSource) => CheckedConfig
 }
 
+/** What the command line says about a file of the Go proxy's format. */
+interface GoFlags {
+  /** Users sign in at Asgardeo, whatever else the file names. */
+  readonly asgardeo?: boolean | undefined
+  /** The same, at the organization of the `demo` block. */
+  readonly demo?: boolean | undefined
+}
+
 /** Whether a configuration is of the Go proxy's format: it has keys of that format and none that only ours has. */
 export function isGoProxyConfig(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
@@ -39,11 +47,13 @@ export function isGoProxyConfig(value: unknown): boolean {
  * @param flags - what was said on the command line
  * @throws ConfigError with everything that cannot be translated
  */
-export function translateGoProxy(value: unknown, flags: { readonly asgardeo?: boolean | undefined } = {}): GoTranslation {
+export function translateGoProxy(value: unknown, flags: GoFlags = {}): GoTranslation {
   const parsed = parseDraft(goProxySchema, dropEmpty(value), () => undefined)
   if (parsed.value === undefined) throw new ConfigError(parsed.problems)
   const notes = createGoNotes()
-  const { config, secrets } = translate(parsed.value, flags.asgardeo === true, notes)
+  const isDemo = flags.demo === true
+  const go = isDemo ? useDemo(parsed.value, notes) : parsed.value
+  const { config, secrets } = translate(go, flags.asgardeo === true || isDemo, notes)
   if (notes.problems.length > 0) throw new ConfigError(notes.problems)
   // Secrets stand in the old file itself; in the new configuration they have names.
   const check = (source: MaterialSource) => checkTranslation(config, { ...source, env: { ...source.env, ...secrets } })

@@ -3,9 +3,6 @@ import type { ConfigPath, Flaw } from './problem.ts'
 /** Says more about an unknown key than "unknown"; undefined when there is nothing more to say. */
 export type KeyAdvice = (at: ConfigPath, key: string) => Flaw | undefined
 
-/** Keys of later versions. No typing mistakes, so they get no suggestion. */
-const LATER_KEYS = new Set(['demo'])
-
 /** Keys of the Go proxy's format at the top, and what says the same here. */
 const GO_KEYS: Readonly<Record<string, string>> = {
   listen_port: '`listen.port`',
@@ -22,6 +19,8 @@ const GO_KEYS: Readonly<Record<string, string>> = {
   transport_mode: '`path` and `sse` of the server',
   auth_server_base_url: '`issuers`',
   asgardeo: '`identity_provider` with `kind: asgardeo`',
+  demo: '`identity_provider` with `kind: asgardeo`',
+  path_mapping: '`rewrite`, or better `identity_provider`',
   default: '`issuers`',
   jwks_url: '`jwks_uri` of the issuer',
   jwks_uri: '`jwks_uri` of the issuer',
@@ -33,14 +32,8 @@ const GO_KEYS: Readonly<Record<string, string>> = {
   protected_resource_metadata: '`issuers`, `audience` and `scopes` of the server',
 }
 
-/** Explains keys of later versions, and keys of the Go proxy's format that stand in a file of ours. */
+/** Explains keys of the Go proxy's format that stand in a file of ours. */
 export function explainForeignKey(at: ConfigPath, key: string): Flaw | undefined {
-  if (LATER_KEYS.has(key)) {
-    return {
-      reason: 'is not supported by this version yet',
-      fix: 'Remove it. This version verifies the tokens of `issuers`.',
-    }
-  }
   const ours = at.length === 0 && Object.hasOwn(GO_KEYS, key) ? GO_KEYS[key] : undefined
   if (ours === undefined) return undefined
   return { reason: 'belongs to the format of the Go proxy, which cannot be mixed with this one', fix: `Use ${ours} instead.` }

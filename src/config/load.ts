@@ -21,6 +21,8 @@ export interface LoadOptions {
   readonly stdio?: boolean | undefined
   /** Users sign in at the Asgardeo of a Go proxy file, whatever else it names. */
   readonly asgardeo?: boolean | undefined
+  /** Users sign in at the sandbox of a Go proxy file, whatever else it names. */
+  readonly demo?: boolean | undefined
   /** Listens on this port instead of the one of the file. */
   readonly port?: number | undefined
 }
@@ -52,6 +54,7 @@ export function loadConfigValue(value: unknown, options: LoadOptions): Loaded {
   const translation = isGoProxyConfig(value) ? translateGoProxy(options.stdio ? asProcess(value) : value, options) : undefined
   const { config, material } = translation ? translation.check(options) : checkConfig(value, options)
   if (options.asgardeo === true && config.identity_provider?.kind !== 'asgardeo') throw new ConfigError([NO_ASGARDEO])
+  if (options.demo === true && translation === undefined) throw new ConfigError([NO_DEMO])
   const notices = translation?.notices ?? []
   const plan = createPlan(override(config, options), { ...options, material, notices })
   return { plan, notices: plan.notices }
@@ -60,6 +63,11 @@ export function loadConfigValue(value: unknown, options: LoadOptions): Loaded {
 const NO_ASGARDEO = problemAt(['identity_provider'], {
   reason: 'is not Asgardeo, which `--asgardeo` asks for',
   fix: 'Write `kind: asgardeo` with `organization` and `admin`, and leave the flag out.',
+})
+
+const NO_DEMO = problemAt([], {
+  reason: 'this is not a configuration of the Go proxy, whose `demo` block `--demo` asks for',
+  fix: 'Leave the flag out. `npm run demo` in the repository tries the proxy with nothing set up.',
 })
 
 /** What the Go proxy's flag `--stdio` did. A file of ours says it by itself. */

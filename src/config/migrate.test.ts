@@ -38,7 +38,7 @@ describe('migrating a file of the Go proxy', () => {
   })
 
   it('refuses what this version cannot serve', () => {
-    expect(() => migrateConfigFile(new URL('stdio.yaml', folder).pathname)).toThrow(/not supported by this version yet/)
+    expect(() => migrateConfigFile(new URL('stdio.yaml', folder).pathname)).toThrow(/is used with `--demo` only/)
   })
 
   it('refuses mistakes with their line', () => {

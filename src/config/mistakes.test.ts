@@ -84,7 +84,7 @@ const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path
     [{ ...smallest, listen_port: 1 }, 'listen_port', /Go proxy.*`listen\.port`/s],
     [withServer({ identity_provider: {} }), 'servers[0].identity_provider', /not a key that is known here/],
     [withBroker({ scope: 'openid' }), 'identity_provider.scope', /Did you mean `scopes`/],
-    [{ ...smallest, demo: {} }, 'demo', /not supported by this version yet/],
+    [{ ...smallest, demo: {} }, 'demo', /format of the Go proxy.*`kind: asgardeo`/s],
   ],
   'URLs and paths': [
     [{ ...smallest, public_url: 'https://mcp.example.com/mcp' }, 'public_url', /`path`/],
