@@ -143,7 +143,8 @@ describe('open-mcp-auth-proxy', () => {
     expect(await run(['--version'])).toEqual({ code: 0, output: `${version}\n`, error: '' })
     const help = await run(['--help'])
     expect(help).toMatchObject({ code: 0, error: '' })
-    expect(help.output).toMatch(/Exit codes:\n +0 .*\n +1 .*\n +2 /)
+    expect(help.output).toMatch(/Exit codes:\n +0 [^]*\n +1 [^]*\n +2 /)
+    expect(help.output.split('\n').filter((line) => line.length > 80)).toEqual([])
   })
 
   it('says which Node it needs to whoever has an older one', async () => {
@@ -306,6 +307,18 @@ describe('serve', () => {
     for (let i = 0; i < 3; i++) expect((await refused()).status).toBe(401)
     proxy.child.kill('SIGTERM')
     expect(await proxy.exit).toBe(0)
+  })
+
+  it.each(['json', 'pretty'])('writes nothing to its log that a terminal obeys: %s', async (format) => {
+    const proxy = start(['--config', writeWithLog(format)])
+    const [, url = ''] = await proxy.waitFor(/is listening on (\S+)\n/)
+    // Control sequence introducer, next line: what a header can hold and JSON leaves as it is.
+    const answered = request(`${url}/mcp`, { agent: false, headers: { origin: 'http://x\u009b31m\u0085' } }).end()
+    expect(((await once(answered, 'response')) as [IncomingMessage])[0].statusCode).toBe(403)
+    proxy.child.kill('SIGTERM')
+    expect(await proxy.exit).toBe(0)
+    expect(proxy.written.output).toContain('origin_denied')
+    expect(proxy.written.output).not.toMatch(/[\u0080-\u009f]/)
   })
 
   it('stops at once, with 1, at a second signal', async () => {

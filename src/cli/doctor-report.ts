@@ -2,8 +2,7 @@ import type { Report } from '../doctor/doctor.ts'
 import type { Finding, Verdict } from '../doctor/finding.ts'
 import type { ClientJudgement } from '../doctor/judge-clients.ts'
 import type { Paint, Style } from './style.ts'
-
-const WIDTH = 80
+import { WIDTH, wrap } from './wrap.ts'
 
 const STYLES: Readonly<Record<Verdict | ClientJudgement['verdict'], Style>> = {
   ok: 'green',
@@ -69,15 +68,4 @@ function formatSummary(findings: readonly Finding[], paint: Paint): string {
   const name = (number: number, what: string) => `${number === 0 ? 'no' : number} ${what}${number === 1 ? '' : 's'}`
   const problems = count('problem')
   return paint(problems > 0 ? 'red' : 'green', `${name(problems, 'problem')}, ${name(count('warning'), 'warning')}.`)
-}
-
-/** Breaks a text between words. */
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = []
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1)
-    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`
-    else lines.push(word)
-  }
-  return lines
 }

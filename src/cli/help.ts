@@ -1,5 +1,6 @@
 import { FLAGS } from './flags.ts'
 import { formatTable } from './table.ts'
+import { WIDTH, wrap } from './wrap.ts'
 
 const COMMANDS: readonly (readonly [name: string, what: string])[] = [
   ['serve', 'start the proxy (default)'],
@@ -22,30 +23,35 @@ export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] =
 
 /** The help text. */
 export function formatHelp(): string {
-  const flags = FLAGS.map(({ name, value, help }) => [[`--${name}${value === undefined ? '' : ` ${value}`}`], [help]])
+  const flags = FLAGS.map(({ name, value, help }) => [`--${name}${value === undefined ? '' : ` ${value}`}`, help] as const)
   return [
     'Makes any MCP server a protected OAuth 2.1 resource.',
     '',
     'Usage:',
     '  open-mcp-auth-proxy [command] [flags]',
-    '  open-mcp-auth-proxy --upstream http://localhost:8000/mcp --issuer https://idp.example.com',
-    '  open-mcp-auth-proxy --issuer https://idp.example.com -- npx -y some-mcp-server --flag',
+    '  open-mcp-auth-proxy --upstream http://localhost:8000/mcp \\',
+    '                      --issuer https://idp.example.com',
+    '  open-mcp-auth-proxy --issuer https://idp.example.com \\',
+    '                      -- npx -y some-mcp-server --flag',
     '',
     'Commands:',
-    ...indent(COMMANDS.map(([name, what]) => [[name], [what]])),
+    ...formatTerms(COMMANDS),
     '',
     'Flags of serve, check and doctor:',
-    ...indent(flags),
+    ...formatTerms(flags),
     '',
     'Exit codes:',
-    ...indent(EXIT_CODES.map(([code, meaning]) => [[code], [meaning]])),
+    ...formatTerms(EXIT_CODES),
     '',
-    'serve writes the log, and nothing else, to standard output, and what people should know to standard error.',
-    'SIGTERM or SIGINT stops it when running requests have finished; a second one stops it at once.',
+    ...wrap('serve writes the log, and nothing else, to standard output, and what people should know to standard error.', WIDTH),
+    ...wrap('SIGTERM or SIGINT stops it when running requests have finished; a second one stops it at once.', WIDTH),
   ].join('\n')
 }
 
-function indent(rows: readonly (readonly (readonly string[])[])[]): string[] {
+/** Terms in one column, what they mean in another that ends where a terminal does. */
+function formatTerms(terms: readonly (readonly [term: string, meaning: string])[]): string[] {
+  const left = Math.max(...terms.map(([term]) => term.length)) + 4
+  const rows = terms.map(([term, meaning]) => [[term], wrap(meaning, WIDTH - left)])
   return formatTable(['', ''], rows)
     .slice(1)
     .map((line) => `  ${line}`)
