@@ -16,7 +16,7 @@ export interface Trouble {
 /** Says what went wrong. Nothing that came with the request stands on the page. */
 export function renderErrorPage({ title, text, traceId, backTo, again }: Trouble): Page {
   const links = [
-    again && `<p><a href="${escapeHtml(again.url)}">${escapeHtml(again.label)}</a></p>`,
+    again && `<p><a class="main" href="${escapeHtml(again.url)}">${escapeHtml(again.label)}</a></p>`,
     backTo !== undefined && `<p><a href="${escapeHtml(backTo)}">Go back to the application</a></p>`,
   ]
   return renderPage({

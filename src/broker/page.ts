@@ -26,6 +26,8 @@ h1 { margin: 0 0 1rem; font-size: 1.35rem; line-height: 1.3; }
 p, ul { margin: 0 0 1rem; }
 ul { padding-left: 1.25rem; }
 code { overflow-wrap: anywhere; }
+li { margin-bottom: .4rem; }
+li code { display: block; }
 label { display: block; margin-bottom: .25rem; font-weight: 600; }
 input { width: 100%; margin-bottom: 1rem; padding: .6rem .75rem; border: 1px solid var(--quiet); border-radius: .4rem; background: transparent; color: inherit; font: inherit; }
 button { width: 100%; margin-top: .5rem; padding: .65rem 1rem; border: 1px solid var(--accent); border-radius: .4rem; background: transparent; color: var(--accent); font: inherit; font-weight: 600; cursor: pointer; }
@@ -34,6 +36,7 @@ button.link { width: auto; margin: 0; padding: 0; border: 0; text-decoration: un
 button + p { margin-top: 1rem; }
 main > :last-child, form > :last-child { margin-bottom: 0; }
 a { color: var(--accent); }
+a.main { display: block; padding: .65rem 1rem; border-radius: .4rem; background: var(--accent); color: var(--on-accent); font-weight: 600; text-align: center; text-decoration: none; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 .quiet { color: var(--quiet); font-size: .9rem; }
 .bad { color: var(--bad); font-weight: 600; }

@@ -135,6 +135,19 @@ describe('an identity provider that does not help', () => {
     },
   )
 
+  it('leads to that page when it never answers, too: nobody waits for ever', async () => {
+    const asked: string[] = []
+    const server = createServer((request) => asked.push(request.url ?? ''))
+    servers.push(server)
+    const issuer = `http://localhost:${await listenOnLoopback(server, 0)}`
+    const { proxy } = await start({ provider: { issuer } })
+    const response = await allow(proxy.origin)
+    expect(response.status).toBe(503)
+    expect(await response.text()).toContain('Signing in is not possible at the moment')
+    expect(asked.length).toBeGreaterThan(0)
+    server.closeAllConnections()
+  })
+
   it('lets the user go back to the application, which is told', async () => {
     const { proxy } = await start({ provider: { issuer: 'http://localhost:1' } })
     const client = await createRawClient(proxy.origin)

@@ -255,6 +255,27 @@ describe('our own names', () => {
     expect((documents[0] as { authorization_endpoint: string }).authorization_endpoint).not.toContain('?')
   })
 
+  it('can be read by pages of any origin, wherever they look, and with whatever header they ask (CORS, RFC 8414 §3)', async () => {
+    const names = ['oauth-authorization-server', 'openid-configuration']
+    const paths = names.flatMap((name) => [`/.well-known/${name}`, `/.well-known/${name}/mcp`, `/mcp/.well-known/${name}`])
+    const page = { origin: 'https://inspector.example' }
+    const preflight = {
+      ...page,
+      'access-control-request-method': 'GET',
+      'access-control-request-headers': 'mcp-protocol-version',
+    }
+    for (const path of [...paths, '/jwks']) {
+      const answer = await fetch(`${origin}${path}`, { headers: { ...page, 'mcp-protocol-version': '2025-11-25' } })
+      expect([path, answer.status]).toEqual([path, 200])
+      expect(['*', page.origin]).toContain(answer.headers.get('access-control-allow-origin'))
+      expect(answer.headers.get('access-control-allow-credentials')).toBeNull()
+      const asked = await fetch(`${origin}${path}`, { method: 'OPTIONS', headers: preflight })
+      expect([path, asked.status]).toEqual([path, 204])
+      expect(['*', page.origin]).toContain(asked.headers.get('access-control-allow-origin'))
+      expect(asked.headers.get('access-control-allow-headers')).toContain('mcp-protocol-version')
+    }
+  })
+
   it('are named by the protected resource metadata, so that clients find them', async () => {
     const metadata = await (await fetch(`${origin}/.well-known/oauth-protected-resource/mcp`)).json()
     expect(metadata).toMatchObject({ resource: stage.url, authorization_servers: [origin], scopes_supported: ['mcp:tools'] })
