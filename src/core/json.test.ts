@@ -92,6 +92,32 @@ describe('strict JSON', () => {
     expect(kindOf(text)).toBe(kind)
   })
 
+  it('notices a repeated key however many members there are and wherever it stands', () => {
+    for (let size = 1; size <= 30; size++) {
+      const members = Array.from({ length: size }, (_, index) => `"k${index}":${index}`)
+      const text = `{${members.join()}}`
+      const { members: found } = outlineJson(text, 1, 1)
+      for (let index = 0; index < size; index++) {
+        const { start = 0, end = 0 } = found?.get(`k${index}`) ?? {}
+        expect(text.slice(start, end)).toBe(String(index))
+        expect(kindOf(`{${[...members, members[index]].join()}}`)).toBe('ambiguous')
+      }
+    }
+  })
+
+  it.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty', '0', 'length', ''])(
+    'finds a member that is named %j when it is there, and only then',
+    (name) => {
+      for (const others of [0, 5, 20]) {
+        const rest = Array.from({ length: others }, (_, index) => `"k${index}":${index}`)
+        const key = JSON.stringify(name)
+        expect(outlineJson(`{${rest.join()}}`, 1, 1).members?.get(name)).toBeUndefined()
+        expect(outlineJson(`{${[...rest, `${key}:1`].join()}}`, 1, 1).members?.get(name)).toMatchObject({ kind: 'number' })
+        expect(kindOf(`{${[`${key}:1`, ...rest, `${key}:1`].join()}}`)).toBe('ambiguous')
+      }
+    },
+  )
+
   it('permits the depth asked for and not one more', () => {
     expect(kindOf('['.repeat(128) + ']'.repeat(128))).toBe('fine')
     expect(kindOf('['.repeat(129) + ']'.repeat(129))).toBe('ambiguous')

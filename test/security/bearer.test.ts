@@ -281,6 +281,15 @@ describe('where the configuration permits tokens in query and body', () => {
     await checkAttack(permissive, bytes, { status: 400, code: 'token_request_malformed' })
   })
 
+  it('refuses header and body together, also for a token that was just accepted', async () => {
+    const form = `access_token=${permissive.token}&message=${encodeURIComponent(body)}`
+    const more = ['Content-Type: application/x-www-form-urlencoded', `Content-Length: ${form.length}`]
+    const lines = ['Host: localhost:{port}', 'Authorization: Bearer {token}', ...more]
+    for (let i = 0; i < 2; i++) {
+      await checkAttack(permissive, send({ lines, body: form }), { status: 400, code: 'token_request_malformed' })
+    }
+  })
+
   it.each([
     ['twice', 'access_token={token}&access_token={token}'],
     ['under a look-alike name', 'Access_Token={token}'],

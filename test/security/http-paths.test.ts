@@ -11,7 +11,7 @@ import {
   formatRequest,
   startArena,
 } from '../support/attack.ts'
-import { openRawConnection } from '../support/raw-client.ts'
+import { openRawConnection, sendRaw } from '../support/raw-client.ts'
 import { findVectors } from '../support/vectors.ts'
 
 let arena: Arena
@@ -296,6 +296,16 @@ describe('Host', () => {
   ] as [string, string[]][])('%s (400)', async (_name, hosts) => {
     await checkAttack(arena, withHosts(...hosts), { status: 400, code: 'request_malformed' })
   })
+
+  it.each(['localhost:{port}/mcp', 'evil@localhost:{port}', 'localhost:{port}, evil.example'])(
+    '%s is none (400) when it was just said, either',
+    async (host) => {
+      for (let i = 0; i < 3; i++) {
+        const answer = await sendRaw(arena.proxy.port, withHosts(host))
+        expect(answer.status).toBe(400)
+      }
+    },
+  )
 
   it.each([
     'evil.example',

@@ -21,7 +21,16 @@ const invalid = { status: 400, code: 'message_invalid', rpc: -32600 }
 const unreadable = { status: 400, code: 'json_invalid', rpc: -32700, id: null }
 
 describe('a body that two decoders could read differently is refused', () => {
+  const many = Array.from({ length: 20 }, (_, index) => `"k${index}":${index}`).join()
   it.each([
+    [
+      'two methods with many members between them',
+      `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"drop_db"},${many},"method":"ping"}`,
+    ],
+    [
+      'two names with many members between them',
+      `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"drop_db",${many},"name":"echo"}}`,
+    ],
     [
       'two methods, the harmless one last',
       '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"drop_db"},"method":"ping"}',
