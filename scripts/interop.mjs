@@ -1,5 +1,6 @@
 // Brings what the interoperability tests need and npm's lock file does not hold: two generations of Python MCP servers, each in a
-// virtual environment of its own, and the MCP Inspector. All of it in .cache/interop. Does nothing where it has been done before.
+// virtual environment of its own, the MCP Inspector, and Keycloak. All of it in .cache/interop. Does nothing where it has been done
+// before.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -10,9 +11,19 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const home = join(root, '.cache', 'interop')
 const isWindows = process.platform === 'win32'
 
+/** A release of Keycloak that Java 17 runs, with its database in memory. */
+const KEYCLOAK = {
+  artifact: 'org.keycloak:keycloak-quarkus-dist:26.7.3:tar.gz',
+  file: 'keycloak-quarkus-dist-26.7.3.tar.gz',
+  sha512:
+    '664c8ac2997d94b69825af70acc3a6017a7a53a1504a6e21b2d82a04e5f53593b30cabdf80ffe3eb661f13442a57fbc15c4186a1899f2841e8145532e5ae7e1c',
+  build: ['--db=dev-mem'],
+}
+
 bring('python', read('requirements.txt'), (folder) => createEnvironment(folder, 'requirements.txt'))
 bring('python-v1', read('requirements-v1.txt'), (folder) => createEnvironment(folder, 'requirements-v1.txt'))
 bring('inspector', '@modelcontextprotocol/inspector@2.12.0', installPackage)
+if (hasJava()) bring('keycloak', JSON.stringify(KEYCLOAK), installKeycloak)
 
 function read(name) {
   return readFileSync(join(root, 'test', 'interop', 'python', name), 'utf8')
@@ -42,6 +53,29 @@ function installPackage(folder, name) {
   writeFileSync(join(folder, 'package.json'), '{ "private": true }\n')
   const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
   run(isWindows ? 'npm.cmd' : 'npm', ['install', ...flags, name], { cwd: folder, shell: isWindows })
+}
+
+/** Whether Keycloak can be brought and run. Under CI nothing may be skipped. */
+function hasJava() {
+  const missing = isWindows ? ['a shell'] : ['java', 'mvn'].filter((name) => spawnSync(name, ['-version']).status !== 0)
+  if (missing.length === 0) return true
+  process.stderr.write(`Without Keycloak: ${missing.join(' and ')} missing.\n`)
+  if (process.env.CI) process.exit(1)
+  return false
+}
+
+/** Unpacks the archive as it was when its digest was written down, and does what would otherwise happen at each start. */
+function installKeycloak(folder) {
+  const { artifact, file, sha512, build } = KEYCLOAK
+  const copy = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy'
+  run('mvn', ['--batch-mode', '--quiet', copy, `-Dartifact=${artifact}`, `-DoutputDirectory=${folder}`], { cwd: folder })
+  const archive = join(folder, file)
+  const digest = createHash('sha512').update(readFileSync(archive)).digest('hex')
+  if (digest !== sha512) throw new Error(`${artifact} is not what it was: its SHA-512 is ${digest}`)
+  run('tar', ['-xzf', archive, '--strip-components=1', '-C', folder])
+  rmSync(archive)
+  // Compiled once and roughly: it runs for seconds.
+  run(join(folder, 'bin', 'kc.sh'), ['build', ...build], { env: { ...process.env, JAVA_OPTS_APPEND: '-XX:TieredStopAtLevel=1' } })
 }
 
 function run(command, parameters, options = {}) {

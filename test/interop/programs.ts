@@ -11,6 +11,8 @@ const PROGRAMS = {
   pythonV1: join(home, 'python-v1/bin/python'),
   /** The MCP Inspector. */
   inspector: join(home, 'inspector/node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js'),
+  /** Keycloak. */
+  keycloak: join(home, 'keycloak/bin/kc.sh'),
 } as const
 
 /**
