@@ -125,7 +125,7 @@ describe('an MCP session with a stdio server', () => {
   })
 
   it('tells the server when the client of an answer that cannot be resumed goes away', async () => {
-    const session = await openSession(await open())
+    const session = await openSession(await open(), { revision: '2025-06-18' })
     const abort = new AbortController()
     const answer = session.post(createToolCall('hang', {}, undefined, 'gone'), { signal: abort.signal })
     await gate.waitForStderr('hanging "gone"')

@@ -1,9 +1,10 @@
 import { createServer } from 'node:http'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, it } from 'vitest'
 import { closeServer, listenOnLoopback } from '../../demo/listen.ts'
 import { formatCall } from '../support/attack.ts'
+import { waitUntil } from '../support/processes.ts'
 import { startTestProxy, type TestProxy } from '../support/proxy.ts'
 import { openRawConnection, type RawConnection } from '../support/raw-client.ts'
 import { startIssuer, type TestIssuer } from '../support/tokens.ts'
@@ -60,6 +61,7 @@ it('an answer that lasts holds nothing of the long body that it answers', async 
   await open()
   const before = measure()
   for (let i = 0; i < 10; i++) await open()
-  expect(measure() - before).toBeLessThan(3 * bodyBytes)
+  // Memory is given back a little behind the collection that finds it unused.
+  await waitUntil(() => measure() - before < 3 * bodyBytes, 'the bodies are let go')
   for (const connection of connections) connection.destroy()
 })
