@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { ClientMetadata, JWK, Provider } from 'oidc-provider'
-import { createSigningKey, type SigningAlgorithm } from './authorization-server/keys.ts'
-import { createMemory } from './authorization-server/memory.ts'
-import { createProvider, type ProviderPlan } from './authorization-server/provider.ts'
-import { approveAtOnce, handleSignIn, SIGN_IN_PATH } from './authorization-server/sign-in.ts'
-import { SAMPLE_SCOPES, SAMPLE_USERS, type Scope, type User } from './authorization-server/users.ts'
+import { createSigningKey, type SigningAlgorithm } from './keys.ts'
 import { closeServer, listenOnLoopback } from './listen.ts'
+import { createMemory } from './memory.ts'
+import { createProvider, type ProviderPlan } from './provider.ts'
+import { approveAtOnce, handleSignIn, SIGN_IN_PATH } from './sign-in.ts'
+import { SAMPLE_SCOPES, SAMPLE_USERS, type Scope, type User } from './users.ts'
 
 export interface AuthorizationServerOptions {
   /** Port on 127.0.0.1; 0, the default, takes a free one. */
