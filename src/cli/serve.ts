@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import type { RunningProxy } from '../app.ts'
 import type { Loaded } from '../config/load.ts'
-import type { ListenPlan } from '../core/plan.ts'
+import type { ListenPlan, Plan } from '../core/plan.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
 import { DEMO_WARNING, formatDemo, startDemo } from './demo.ts'
 import { formatAddresses } from './route-table.ts'
@@ -75,13 +75,16 @@ function tellStart({ proxy, loaded, sandbox }: Started, source: Source, terminal
   const { tell, paintError } = terminal
   tell(paintError('bold', `Open MCP Auth Proxy ${readVersion()} is listening on ${proxy.url}`))
   for (const line of formatAddresses(plan)) tell(`  ${line}`)
-  if (sandbox !== undefined) {
-    tell(paintError('red', DEMO_WARNING))
-    for (const line of formatDemo(sandbox, plan)) tell(`  ${line}`)
-  }
   if (source.ignoredFile !== undefined)
     tell(`${paintError('yellow', 'notice')} ${source.ignoredFile} is not used: the command line says everything.`)
   for (const notice of notices) tell(`${paintError('yellow', 'notice')} ${notice}`)
+  if (sandbox !== undefined) tellDemo(sandbox, plan, terminal)
+}
+
+/** Told last, so that it stands where people look. */
+function tellDemo(sandbox: Sandbox, plan: Plan, { tell, paintError }: Terminal): void {
+  tell(paintError('red', DEMO_WARNING))
+  for (const line of formatDemo(sandbox, plan)) tell(`  ${line}`)
 }
 
 /** Settle when the first and the second SIGTERM or SIGINT arrives. */
