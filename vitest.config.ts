@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
@@ -5,7 +6,9 @@ export default defineConfig({
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
     // These need servers that `.ci/run` brings; `npm run test:interop` and `npm run test:conformance` run them.
     exclude: ['test/interop/**', 'test/conformance/**', 'node_modules/**'],
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
+    // Much of the time is spent waiting for what a slow or silent peer must not be able to do: one processor can wait for two files.
+    maxWorkers: Math.max(3, availableParallelism()),
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
   },
 })

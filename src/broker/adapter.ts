@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { type Adapter, type AdapterFactory, type AdapterPayload, errors } from 'oidc-provider'
+import { type Adapter, type AdapterFactory, type AdapterPayload, errors, Provider } from 'oidc-provider'
 import type { EntryTerms, Store } from '../core/store.ts'
 
 export interface AdapterOptions {
@@ -115,6 +115,7 @@ async function consume(kind: string, id: string, options: AdapterOptions): Promi
   const key = hashId(id)
   const text = await store.find(kind, key)
   const payload = text === undefined ? undefined : (JSON.parse(text) as AdapterPayload)
+  if (kind === 'AuthorizationCode' && payload !== undefined) checkTarget(payload)
   const consumed = Math.floor(now() / 1000)
   const isFirst =
     text !== undefined &&
@@ -123,6 +124,12 @@ async function consume(kind: string, id: string, options: AdapterOptions): Promi
   if (isFirst || (kind === 'RefreshToken' && (await isStillInGrace(key, options)))) return
   if (payload?.grantId !== undefined) await store.deleteGroup(groupOfGrant(payload.grantId))
   throw new errors.InvalidGrant(`${kind} already consumed`)
+}
+
+/** The provider finds out only behind this that a code is not for this resource (RFC 8707 §2.2). A mistake must not use the code up. */
+function checkTarget({ resource }: AdapterPayload): void {
+  const asked = Provider.ctx?.oidc.params?.resource
+  if (typeof asked === 'string' && ![resource].flat().includes(asked)) throw new errors.InvalidTarget()
 }
 
 /** Asked anew: whoever was first may have been so just now. */

@@ -4,6 +4,7 @@ import { formEncode } from '../oauth/client-authentication.ts'
 import { type Clock, systemClock } from '../oauth/clock.ts'
 import type { SafeFetch } from '../oauth/safe-fetch.ts'
 import { type Claims, readClaim } from './access-rules.ts'
+import { verifyIdTokenSignature } from './id-token-signature.ts'
 import { guard, IdentityProviderError } from './identity-provider-error.ts'
 import { loadPlainClaims } from './plain-claims.ts'
 import { normalizeTokenAnswer } from './token-answer.ts'
@@ -264,13 +265,8 @@ async function finishSignIn(
     response,
     isOidc ? { expectedNonce: nonce, requireIdToken: true } : {},
   )
-  if (isOidc) await verifySignature(session, metadata, response)
+  if (isOidc) await verifyIdTokenSignature(session, metadata, response)
   return describeUser(session, metadata, tokens)
-}
-
-/** TLS already says who sent it (OpenID Connect Core §3.1.3.7, 6); the signature says it whatever stands in between. */
-function verifySignature({ request, jwks }: Session, metadata: oauth.AuthorizationServer, response: Response): Promise<void> {
-  return oauth.validateApplicationLevelSignature(metadata, response, { ...request, [oauth.jwksCache]: jwks })
 }
 
 async function refresh(session: Session, user: SignedInUser): Promise<SignedInUser> {
@@ -280,7 +276,7 @@ async function refresh(session: Session, user: SignedInUser): Promise<SignedInUs
   const metadata = await session.findMetadata()
   const response = await oauth.refreshTokenGrantRequest(metadata, client, authentication, refreshToken, request)
   const tokens = await oauth.processRefreshTokenResponse(metadata, client, response)
-  if (plan.oauth === undefined && tokens.id_token !== undefined) await verifySignature(session, metadata, response)
+  if (plan.oauth === undefined && tokens.id_token !== undefined) await verifyIdTokenSignature(session, metadata, response)
   const fresh = await describeUser(session, metadata, tokens, user)
   return { ...fresh, tokens: { ...fresh.tokens, refreshToken: fresh.tokens.refreshToken ?? refreshToken } }
 }

@@ -29,16 +29,18 @@ export function createLogOutput(descriptor: number, encode: (text: string) => Bu
   const trouble = createTroubleReport()
   let collected = ''
   let writing: Promise<void> | undefined
+  // Where a piece broke off, the next line must not become a part of that one.
+  let isTorn = false
   const pass = (): void => {
     if (writing || collected === '') return
-    const piece = encode(collected)
+    const piece = encode(isTorn ? `\n${collected}` : collected)
     collected = ''
-    writing = writePiece(descriptor, piece)
-      .catch((error: NodeJS.ErrnoException) => trouble.lost(piece.length, error.message))
-      .then(() => {
-        writing = undefined
-        if (collected.length >= collectedLength) pass()
-      })
+    writing = writePiece(descriptor, piece).then(({ left, error }) => {
+      if (error !== undefined) trouble.lost(left, error.message)
+      isTorn = error === undefined ? false : isTorn || left < piece.length
+      writing = undefined
+      if (collected.length >= collectedLength) pass()
+    })
   }
   const timer = setInterval(pass, flushMilliseconds).unref()
   return {
@@ -58,12 +60,18 @@ export function createLogOutput(descriptor: number, encode: (text: string) => Bu
   }
 }
 
-/** Writes all of it, however long it takes. Rejects when the descriptor takes no more. */
-async function writePiece(descriptor: number, piece: Buffer): Promise<void> {
-  for (let rest = piece; rest.length > 0; ) {
-    const written = await writeOnce(descriptor, rest)
-    if (written === 0) await pause(retryMilliseconds)
-    rest = rest.subarray(written)
+/** Writes all of it, however long it takes. With an error that ended it comes the number of bytes that are lost. */
+async function writePiece(descriptor: number, piece: Buffer): Promise<{ readonly left: number; readonly error?: Error }> {
+  let rest = piece
+  try {
+    while (rest.length > 0) {
+      const written = await writeOnce(descriptor, rest)
+      if (written === 0) await pause(retryMilliseconds)
+      rest = rest.subarray(written)
+    }
+    return { left: 0 }
+  } catch (error) {
+    return { left: rest.length, error: error as Error }
   }
 }
 

@@ -156,6 +156,18 @@ describe.each(Object.entries(CASES))('signing in with %s', (_, { vendor, write, 
   })
 })
 
+describe('an identity provider that changes its key', () => {
+  it('keeps nobody waiting until the keys that were fetched before are old', async () => {
+    const { profile, proxy } = await start(KEYCLOAK, CASES.keycloak!.write)
+    const client = await createRawClient(proxy.origin)
+    await obtainTokens(proxy.origin, client, alice)
+    for (let changes = 0; changes < 2; changes += 1) {
+      await profile.rotateKey()
+      expect((await obtainTokens(proxy.origin, client, alice)).access_token).not.toBe('')
+    }
+  })
+})
+
 describe('who is kept out', () => {
   const refused = /answers 403/
 

@@ -101,10 +101,10 @@ describe('an authorization code', () => {
     }
   })
 
-  it('gives nothing for another resource, not even to its client, and is used up by the try (RFC 8707 §2.2)', async () => {
+  it('gives nothing for another resource, not even to its client, and is not used up by the try (RFC 8707 §2.2)', async () => {
     const code = await authorize(origin, client, alice)
     await expectRefusal(await redeem(origin, client, code, { resource: `${origin}/other` }), 'invalid_target')
-    await expectRefusal(await redeem(origin, client, code), 'invalid_grant')
+    expect((await redeem(origin, client, code)).status).toBe(200)
   })
 
   it('never stands in the log, nor does the state', async () => {

@@ -257,5 +257,15 @@ describe.skipIf(!isPossible)('Keycloak', { timeout: 120_000 }, () => {
         await admin.updateUser('bob', { enabled: true })
       }
     })
+
+    it('takes the new keys of Keycloak as they come', async () => {
+      const { raw, tokens } = await signInRaw(alice)
+      await admin.rotateKeys()
+      expect((await refresh(broker.origin, raw, tokens.refresh_token)).status).toBe(200)
+      await person.forget()
+      const { client } = await connect(endpointOf(broker), walkBroker)
+      expect(await client.callTool('echo', { message: 'hello' })).toContain('hello')
+      await client.close()
+    })
   })
 })

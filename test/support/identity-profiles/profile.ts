@@ -67,6 +67,8 @@ export interface Profile {
   cancelNext(): void
   /** Ends the sessions of all users: refresh tokens stop working. */
   endSessions(): void
+  /** Signs with a new key from now on, and publishes that alone. */
+  rotateKey(): Promise<void>
   close(): Promise<void>
 }
 
@@ -75,12 +77,16 @@ export const VENDOR_CLIENT = { id: 'the-proxy-at-the-vendor', secret: 'secret-of
 /** The user of every profile, who is signed in at the vendor already. */
 export const SUBJECT = '00u1-alice'
 
+interface Signer {
+  readonly sign: (claims: Claims, type?: string) => Promise<string>
+  readonly jwk: Claims
+}
+
 interface State {
   readonly vendor: Vendor
   readonly places: Places
   readonly issuer: string
-  readonly sign: (claims: Claims, type?: string) => Promise<string>
-  readonly jwk: Claims
+  signer: Signer
   readonly codes: Map<string, Grant>
   readonly refreshTokens: Map<string, Grant>
   readonly access: Map<string, Grant>
@@ -110,20 +116,29 @@ export async function startProfile(vendor: Vendor): Promise<Profile> {
       created.cancels = true
     },
     endSessions: () => created.refreshTokens.clear(),
+    rotateKey: async () => {
+      created.signer = await createSigner()
+    },
     close: () => closeServer(server),
   }
 }
 
-async function createState(vendor: Vendor, places: Places): Promise<State> {
+async function createSigner(): Promise<Signer> {
   const { privateKey, publicKey } = await generateKeyPair('RS256', { extractable: true })
   const jwk = await exportJWK(publicKey)
   const kid = await calculateJwkThumbprint(jwk)
   return {
+    jwk: { ...jwk, kid, alg: 'RS256', use: 'sig' },
+    sign: (claims, typ = 'JWT') => new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid, typ }).sign(privateKey),
+  }
+}
+
+async function createState(vendor: Vendor, places: Places): Promise<State> {
+  return {
     vendor,
     places,
     issuer: vendor.issuer(places),
-    jwk: { ...jwk, kid, alg: 'RS256', use: 'sig' },
-    sign: (claims, typ = 'JWT') => new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid, typ }).sign(privateKey),
+    signer: await createSigner(),
     codes: new Map(),
     refreshTokens: new Map(),
     access: new Map(),
@@ -136,13 +151,13 @@ async function createState(vendor: Vendor, places: Places): Promise<State> {
 }
 
 async function answer(state: State, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { vendor, issuer, jwk } = state
+  const { vendor, issuer } = state
   const url = new URL(request.url ?? '', state.places.origin)
   switch (url.pathname) {
     case vendor.metadataPath:
       return sendJson(response, 200, { issuer, ...formatEndpoints(state), ...vendor.metadata?.(state.places) })
     case vendor.paths.keys:
-      return sendJson(response, 200, { keys: [jwk] })
+      return sendJson(response, 200, { keys: [state.signer.jwk] })
     case vendor.paths.authorize:
       return authorize(state, url.searchParams, response)
     case vendor.registration:
@@ -266,7 +281,9 @@ async function createTokens(state: State, grant: Grant): Promise<Claims> {
   const claims = vendor.accessToken(grant)
   const times = { iat: now, exp: now + 3600 }
   const accessToken =
-    claims === undefined ? `${vendor.opaquePrefix ?? ''}${randomUUID()}` : await state.sign({ iss: issuer, ...times, ...claims })
+    claims === undefined
+      ? `${vendor.opaquePrefix ?? ''}${randomUUID()}`
+      : await state.signer.sign({ iss: issuer, ...times, ...claims })
   state.access.set(accessToken, grant)
   state.accessTokens.push(accessToken)
   const refreshToken = vendor.givesRefreshToken(grant) ? randomUUID() : undefined
@@ -274,7 +291,7 @@ async function createTokens(state: State, grant: Grant): Promise<Claims> {
   const nonce = grant.authorization.get('nonce')
   const idToken =
     vendor.idToken &&
-    (await state.sign({
+    (await state.signer.sign({
       iss: issuer,
       aud: VENDOR_CLIENT.id,
       sub: SUBJECT,

@@ -1,0 +1,39 @@
+import * as oauth from 'oauth4webapi'
+
+interface SignatureOptions {
+  /** Options of every request to the identity provider. */
+  readonly request: oauth.HttpRequestOptions<'GET'>
+  /** Keys that were fetched before; takes those that are fetched now. */
+  readonly jwks: oauth.JWKSCacheInput
+}
+
+/**
+ * Verifies the signature of the ID token in an answer of the token endpoint.
+ * TLS already says who sent it (OpenID Connect Core §3.1.3.7, 6); the signature says it whatever stands in between.
+ *
+ * @param response - an answer that was processed
+ * @throws Error of oauth4webapi where the signature is not one of the identity provider's keys
+ */
+export async function verifyIdTokenSignature(
+  { request, jwks }: SignatureOptions,
+  metadata: oauth.AuthorizationServer,
+  response: Response,
+): Promise<void> {
+  // A copy, for the library remembers keys by this object as well: then there were two memories.
+  const verify = (keys: oauth.JWKSCacheInput) =>
+    oauth.validateApplicationLevelSignature({ ...metadata }, response, { ...request, [oauth.jwksCache]: keys })
+  try {
+    await verify(jwks)
+  } catch (error) {
+    if (!isKeyUnknown(error)) throw error
+    // The library looks again only for keys that it has had for a minute, and until then nobody could sign in at a provider that
+    // has just changed its keys. The token came from the provider itself, so that nobody else can make us ask for keys.
+    const fresh: oauth.JWKSCacheInput = {}
+    await verify(fresh)
+    Object.assign(jwks, fresh)
+  }
+}
+
+function isKeyUnknown(error: unknown): boolean {
+  return error instanceof oauth.OperationProcessingError && error.code === oauth.KEY_SELECTION
+}
