@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { listenOnLoopback } from '../demo/listen.ts'
+import { listenOnLoopback } from '../src/sandbox/listen.ts'
 import { serveProbe } from './probe.ts'
 
 /**

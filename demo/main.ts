@@ -1,6 +1,6 @@
 import { PassThrough, type Writable } from 'node:stream'
 import pretty from 'pino-pretty'
-import { SAMPLE_USERS, type User } from './authorization-server/users.ts'
+import { SAMPLE_USERS, type User } from '../src/sandbox/users.ts'
 import { createNarrator, type Narrator } from './narrator.ts'
 import { type DemoServers, startServers } from './servers.ts'
 import { tellStory } from './story.ts'

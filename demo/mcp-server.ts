@@ -14,7 +14,7 @@ import {
   type Transport,
   WebStandardStreamableHTTPServerTransport,
 } from '@modelcontextprotocol/server'
-import { closeServer, listenOnLoopback } from './listen.ts'
+import { closeServer, listenOnLoopback } from '../src/sandbox/listen.ts'
 import { type Counters, createExampleServer } from './mcp-server/example.ts'
 
 export interface ExampleMcpServer {

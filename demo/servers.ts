@@ -3,8 +3,8 @@ import { createServer } from 'node:http'
 import type { Writable } from 'node:stream'
 import { startProxy } from '../src/app.ts'
 import { loadConfigText } from '../src/config/load.ts'
-import { startAuthorizationServer } from './authorization-server.ts'
-import { closeServer, listenOnLoopback } from './listen.ts'
+import { startAuthorizationServer } from '../src/sandbox/authorization-server.ts'
+import { closeServer, listenOnLoopback } from '../src/sandbox/listen.ts'
 import { type ExampleMcpServer, startMcpServer } from './mcp-server.ts'
 
 /** Ports that the printed instructions name; another one is taken when something else listens there. */

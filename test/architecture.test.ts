@@ -19,6 +19,7 @@ const architecture: Architecture = {
   policy: { mayImport: ['core'], homeOf: [] },
   broker: { mayImport: ['core', 'identity', 'oauth'], homeOf: ['oidc-provider', 'oauth4webapi'] },
   rewrite: { mayImport: ['core', 'oauth'], homeOf: [] },
+  sandbox: { mayImport: ['broker', 'core'], homeOf: ['oidc-provider', 'jose'] },
   identity: { mayImport: ['core', 'oauth'], homeOf: [] },
   store: { mayImport: ['core'], homeOf: ['redis'] },
   upstream: { mayImport: ['core', 'http', 'mcp'], homeOf: ['undici'] },
@@ -43,7 +44,7 @@ const architecture: Architecture = {
     homeOf: ['pino'],
   },
   doctor: { mayImport: ['core', 'identity', 'mcp', 'oauth', 'upstream'], homeOf: [] },
-  cli: { mayImport: ['app.ts', 'config', 'core', 'doctor'], homeOf: [] },
+  cli: { mayImport: ['app.ts', 'config', 'core', 'doctor', 'sandbox'], homeOf: [] },
 }
 
 const folder = new URL('../src/', import.meta.url).pathname

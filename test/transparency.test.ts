@@ -7,7 +7,7 @@ import { connect, type Socket } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { closeServer, listenOnLoopback } from '../demo/listen.ts'
+import { closeServer, listenOnLoopback } from '../src/sandbox/listen.ts'
 import { startTestProxy, type TestProxy } from './support/proxy.ts'
 import { openRawConnection, type RawConnection } from './support/raw-client.ts'
 import {

@@ -1,5 +1,5 @@
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
-import type { User } from '../authorization-server/users.ts'
+import type { User } from '../../src/sandbox/users.ts'
 import { createOAuthClient, type OAuthClient } from '../oauth-client.ts'
 import { createWire, type Wire } from '../wire.ts'
 

@@ -1,5 +1,5 @@
 import { UnauthorizedError } from '@modelcontextprotocol/client'
-import type { User } from '../authorization-server/users.ts'
+import type { User } from '../../src/sandbox/users.ts'
 import type { Narrator } from '../narrator.ts'
 import { type Actor, createTransport, type Stage } from './actor.ts'
 import { check, formatName, shorten, tell, tellToken, visitPages } from './telling.ts'

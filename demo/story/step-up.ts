@@ -1,4 +1,4 @@
-import type { User } from '../authorization-server/users.ts'
+import type { User } from '../../src/sandbox/users.ts'
 import type { Narrator } from '../narrator.ts'
 import type { OAuthClient } from '../oauth-client.ts'
 import { type Actor, createActor, createTransport, type Stage } from './actor.ts'

@@ -1,5 +1,5 @@
 import { decodeJwt } from 'jose'
-import type { User } from '../authorization-server/users.ts'
+import type { User } from '../../src/sandbox/users.ts'
 import type { Narrator } from '../narrator.ts'
 import type { OAuthClient } from '../oauth-client.ts'
 import type { Exchange } from '../wire.ts'

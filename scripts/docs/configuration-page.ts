@@ -144,7 +144,24 @@ A configuration file of WSO2's Open MCP Auth Proxy works as it is, in every shap
 The keys of protected resource metadata may stand at the top, in \`protected_resource_metadata\`, or below \`asgardeo\`.
 
 Where \`default\` or \`path_mapping\` changes requests of the OAuth flow (\`/authorize\`, \`/token\`, \`/register\`, the metadata document) and no \`authorization_servers\` are named, they are passed on as before, by \`rewrite\`:
-see [identity-providers.md](identity-providers.md). \`--demo\` signs users in at the organization of the \`demo\` block; the sandbox that came with the Go proxy is gone.
+see [identity-providers.md](identity-providers.md). \`--demo\` signs users in at the organization of the \`demo\` block; without one, at a [sandbox](#trying-it-out) on your own machine. The sandbox that came with the Go proxy is gone.
+`.split('\n')
+
+const TRYING_OUT = `### Trying it out
+
+\`\`\`sh
+open-mcp-auth-proxy --demo --upstream http://localhost:8000/mcp
+open-mcp-auth-proxy --demo -- npx -y some-mcp-server
+open-mcp-auth-proxy --demo --config config.yaml
+\`\`\`
+
+\`--demo\` starts an authorization server of its own, the sandbox, in the same process: at the port after the proxy's, or a free one if that is taken. It prints its sample users, their passwords and how to connect.
+The MCP server asks for the scopes that flags or file say; \`alice\` may have what a whole server or method needs, \`bob\` also what rules for single tools, prompts and resources need. Without any scope it is \`mcp:tools\`.
+
+- Everybody knows the passwords. So the sandbox listens on 127.0.0.1, answers to the names of this machine only, and \`--demo\` is refused (exit code 2) with a \`listen.host\`, \`public_url\` or \`allowed_hosts\` beyond this machine.
+- Only its access tokens are accepted: \`issuers\` of the file are not used, an \`identity_provider\` beside it is a mistake.
+- Keys, registrations and sign-ins are in memory. After a restart, remove the server from your client and add it again.
+- A file of the Go proxy whose \`demo\` block names an Asgardeo organization is signed in at there, as before.
 `.split('\n')
 
 function formatCommandLine(): string[] {
@@ -159,6 +176,7 @@ function formatCommandLine(): string[] {
     '',
     '`serve` writes the log, and nothing else, to standard output, and what people should know (addresses, notices) to standard error. Colours are used on terminals only, and not with `NO_COLOR`.',
     '',
+    ...TRYING_OUT,
     '### Exit codes',
     '',
     '| code | meaning |',

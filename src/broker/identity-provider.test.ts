@@ -1,8 +1,8 @@
 import { createServer, type Server } from 'node:http'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { closeServer, listenOnLoopback } from '../../demo/listen.ts'
 import type { IdentityProviderPlan } from '../core/plan.ts'
 import { createSafeFetch, type SafeFetch } from '../oauth/safe-fetch.ts'
+import { closeServer, listenOnLoopback } from '../sandbox/listen.ts'
 import { createIdentityProvider, type IdentityProvider, type SignedInUser } from './identity-provider.ts'
 
 // A provider that gives no ID token on refresh, as OpenID Connect Core §12.2 permits.

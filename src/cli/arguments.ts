@@ -17,7 +17,7 @@ export interface Arguments {
   readonly stdio: boolean
   /** Whether users sign in at the Asgardeo of the file. */
   readonly asgardeo: boolean
-  /** Whether users sign in at the sandbox of the file. */
+  /** Whether users sign in at a sandbox: that of the file, or our own. */
   readonly demo: boolean
   /** What stands behind `--`: the command that starts the MCP server. */
   readonly server: readonly string[] | undefined

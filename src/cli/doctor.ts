@@ -14,7 +14,9 @@ const MOST_BYTES = 16 * 1024
  * @throws UsageError, ConfigError
  */
 export async function runDoctor(args: Arguments, source: Source, terminal: Terminal): Promise<0 | 1> {
-  const { plan } = source.load()
+  const { plan, sandboxPort } = source.load()
+  if (sandboxPort !== undefined)
+    throw new UsageError('--demo starts its authorization server with the proxy: there is none yet that doctor could look at.')
   const [from] = args.values.get('token') ?? []
   const token = from === undefined ? undefined : readToken(from)
   // Loaded only now: the other commands need none of it.

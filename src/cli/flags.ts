@@ -53,7 +53,10 @@ export const FLAGS: readonly Flag[] = [
   { name: 'json', only: 'doctor', help: 'doctor: print the findings as JSON' },
   { name: 'help', help: 'this text' },
   { name: 'version', help: 'the version' },
-  { name: 'demo', help: 'sign users in at the Asgardeo of the `demo` block of a Go proxy file' },
+  {
+    name: 'demo',
+    help: 'try it out: sign users in at a sandbox on this machine, or at the Asgardeo of the `demo` block of a Go proxy file',
+  },
   { name: 'asgardeo', help: 'sign users in at the Asgardeo of a Go proxy file, whatever other issuers it names' },
   { name: 'stdio', help: 'start the MCP server of a Go proxy file as a process, whatever its `transport_mode`' },
 ]

@@ -2,7 +2,9 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import type { RunningProxy } from '../app.ts'
 import type { Loaded } from '../config/load.ts'
-import type { ListenPlan } from '../core/plan.ts'
+import type { ListenPlan, Plan } from '../core/plan.ts'
+import type { Sandbox } from '../sandbox/sandbox.ts'
+import { DEMO_WARNING, formatDemo, startDemo } from './demo.ts'
 import { formatAddresses } from './route-table.ts'
 import type { Source } from './source.ts'
 import type { Terminal } from './terminal.ts'
@@ -23,12 +25,20 @@ export async function serve(source: Source, terminal: Terminal): Promise<0 | 1> 
   tellStart(started, source, terminal)
   await signals.first
   terminal.tell('Stopping. Running requests may finish; another signal ends them.')
-  return Promise.race([started.proxy.close().then(() => 0 as const), signals.second.then(() => 1 as const)])
+  return Promise.race([stop(started).then(() => 0 as const), signals.second.then(() => 1 as const)])
 }
 
 interface Started {
   readonly proxy: RunningProxy
   readonly loaded: Loaded
+  /** What signs users in with `--demo`. */
+  readonly sandbox?: Sandbox
+}
+
+/** The sandbox goes last: requests that still run may need its keys. */
+async function stop({ proxy, sandbox }: Started): Promise<void> {
+  await proxy.close()
+  await sandbox?.close()
 }
 
 async function start(loaded: Loaded, source: Source): Promise<Started> {
@@ -37,6 +47,7 @@ async function start(loaded: Loaded, source: Source): Promise<Started> {
   const { host, port } = loaded.plan.listen
   // A free port is chosen here and not while listening: it is part of the URLs that clients are told.
   const settled = port === 0 ? source.load(await findFreePort(host)) : loaded
+  if (settled.sandboxPort !== undefined) return startDemo(settled, settled.sandboxPort, source)
   return { proxy: await startProxy(settled.plan), loaded: settled }
 }
 
@@ -59,7 +70,7 @@ function explainStart(error: unknown, { host, port }: ListenPlan): string {
   return `The proxy cannot start: ${error instanceof Error ? error.message : String(error)}`
 }
 
-function tellStart({ proxy, loaded }: Started, source: Source, terminal: Terminal): void {
+function tellStart({ proxy, loaded, sandbox }: Started, source: Source, terminal: Terminal): void {
   const { plan, notices } = loaded
   const { tell, paintError } = terminal
   tell(paintError('bold', `Open MCP Auth Proxy ${readVersion()} is listening on ${proxy.url}`))
@@ -67,6 +78,13 @@ function tellStart({ proxy, loaded }: Started, source: Source, terminal: Termina
   if (source.ignoredFile !== undefined)
     tell(`${paintError('yellow', 'notice')} ${source.ignoredFile} is not used: the command line says everything.`)
   for (const notice of notices) tell(`${paintError('yellow', 'notice')} ${notice}`)
+  if (sandbox !== undefined) tellDemo(sandbox, plan, terminal)
+}
+
+/** Told last, so that it stands where people look. */
+function tellDemo(sandbox: Sandbox, plan: Plan, { tell, paintError }: Terminal): void {
+  tell(paintError('red', DEMO_WARNING))
+  for (const line of formatDemo(sandbox, plan)) tell(`  ${line}`)
 }
 
 /** Settle when the first and the second SIGTERM or SIGINT arrives. */

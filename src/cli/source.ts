@@ -15,9 +15,10 @@ export interface Source {
    * Loads the configuration.
    *
    * @param port - to listen on instead of the configured one
+   * @param sandboxPort - of the sandbox of `--demo`, instead of the one beside it
    * @throws ConfigError
    */
-  readonly load: (port?: number) => Loaded
+  readonly load: (port?: number, sandboxPort?: number) => Loaded
 }
 
 /** What the process says about where it runs. */
@@ -29,8 +30,6 @@ export interface Surroundings {
 }
 
 const DEFAULT_FILE = 'config.yaml'
-
-const TRY_IT_OUT = 'To try the proxy with nothing set up, run `npm run demo` in its repository.'
 
 /** Flags that describe a configuration, and so cannot stand beside a file. */
 const DESCRIBING: readonly FlagName[] = [
@@ -75,20 +74,25 @@ export function chooseSource(args: Arguments, surroundings: Surroundings): Sourc
   if (describing.length > 0) {
     if (args.asgardeo)
       throw new UsageError('--asgardeo is for a file of the Go proxy, which names the organization and its credentials.')
-    if (args.demo) throw new UsageError(`--demo is for a file of the Go proxy with a \`demo\` block. ${TRY_IT_OUT}`)
     if (args.stdio) throw new UsageError('--stdio is for a file of the Go proxy: behind `--` the command says everything.')
     const value = describeConfig(args)
-    return { name: 'the command line', ignoredFile: defaultFile, load: (port) => loadFlags(value, { ...options, port }) }
+    const { demo } = args
+    return {
+      name: 'the command line',
+      ignoredFile: defaultFile,
+      load: (port, sandboxPort) => loadFlags(value, { ...options, port, demo, sandboxPort }),
+    }
   }
   const chosen = file ?? defaultFile
   if (chosen === undefined) {
-    throw new UsageError('There is no config.yaml here. Name a file with --config, or give --upstream and --issuer. See --help.')
+    const wanted = args.demo ? '--upstream (or `-- command …` at the end)' : '--upstream and --issuer'
+    throw new UsageError(`There is no config.yaml here. Name a file with --config, or give ${wanted}. See --help.`)
   }
   const { stdio, asgardeo, demo } = args
   return {
     name: chosen,
     ignoredFile: undefined,
-    load: (port) => loadConfigFile(chosen, { ...options, port, stdio, asgardeo, demo }),
+    load: (port, sandboxPort) => loadConfigFile(chosen, { ...options, port, stdio, asgardeo, demo, sandboxPort }),
   }
 }
 
@@ -109,20 +113,21 @@ function loadFlags(value: unknown, options: Parameters<typeof loadConfigValue>[1
 }
 
 /** The configuration that flags describe. */
-function describeConfig({ values, server }: Arguments): unknown {
+function describeConfig({ values, server, demo }: Arguments): unknown {
   const one = (name: FlagName) => values.get(name)?.[0]
   const upstream = one('upstream')
   if (upstream !== undefined && server) throw new UsageError('Give --upstream or `-- command …`, not both.')
   if (upstream === undefined && !server)
     throw new UsageError('--upstream URL (or `-- command …` at the end) is missing: the MCP server.')
-  if (!values.has('issuer')) throw new UsageError('--issuer URL is missing: whose access tokens are accepted.')
+  if (demo && values.has('issuer')) throw new UsageError('--issuer and --demo name two places to sign users in.')
+  if (!demo && !values.has('issuer')) throw new UsageError('--issuer URL is missing: whose access tokens are accepted.')
   return {
     ...(values.has('public-url') ? { public_url: one('public-url') } : {}),
     listen: {
       ...(values.has('host') ? { host: one('host') } : {}),
       ...(values.has('port') ? { port: readPort(one('port')) } : {}),
     },
-    issuers: values.get('issuer'),
+    ...(demo ? {} : { issuers: values.get('issuer') }),
     servers: [
       {
         ...(server

@@ -26,20 +26,26 @@ export function usesAsgardeo(go: GoProxyConfig, metadata: GoMetadata, flag: bool
   return isTenant(go.asgardeo) && !hasOther
 }
 
+const DEMO_KEYS = ['org_name', 'client_id', 'client_secret'] as const
+
 /** The Go proxy's own sandbox, whose secret was published with it. */
 const GONE = 'openmcpauthdemo'
 
-/** What `--demo` asked for: the organization of the `demo` block in the place of that of the `asgardeo` block. */
+/** Whether there is a block that says where `--demo` signs users in. One that is incomplete is a mistake, and not no block. */
+export function hasDemo({ demo }: GoProxyConfig): boolean {
+  return DEMO_KEYS.some((key) => demo?.[key] !== undefined)
+}
+
+/** What `--demo` asks for where there is a block for it: the organization of the `demo` block in the place of that of the `asgardeo` block. */
 export function useDemo({ demo, ...go }: GoProxyConfig, notes: GoNotes): GoProxyConfig {
-  const missing = (['org_name', 'client_id', 'client_secret'] as const).filter((key) => demo?.[key] === undefined)
+  const missing = DEMO_KEYS.filter((key) => demo?.[key] === undefined)
   const fix =
-    'Name the organization, and the client id and secret of its machine-to-machine application. `npm run demo` in the repository tries the proxy with nothing set up.'
-  if (missing.length === 3) notes.refuse(['demo'], { reason: 'is missing; `--demo` needs it', fix })
-  else for (const key of missing) notes.refuse(['demo', key], { reason: 'is missing; `--demo` needs it', fix })
+    'Name the organization, and the client id and secret of its machine-to-machine application; or leave the block out to sign in at the sandbox that comes with the proxy.'
+  for (const key of missing) notes.refuse(['demo', key], { reason: 'is missing; `--demo` needs it', fix })
   if (demo?.org_name === GONE)
     notes.note(
       'demo.org_name',
-      `the sandbox ${GONE} of the Go proxy is gone: nobody can sign in there any more. Name an organization of your own.`,
+      `the sandbox ${GONE} of the Go proxy is gone: nobody can sign in there any more. Name an organization of your own, or leave the block out to sign in at the sandbox that comes with the proxy.`,
     )
   const block = { org_name: '-', client_id: '-', client_secret: '-', ...demo }
   return { ...go, asgardeo: block }

@@ -35,9 +35,21 @@ export function translateEdge(go: GoProxyConfig, metadata: GoMetadata, paths: re
   return { public_url: assumed, listen, allowed_hosts: ['*'], ...cors }
 }
 
-function translateListen(go: GoProxyConfig, notes: GoNotes): { host: string; port: number } {
+/**
+ * The same for `--demo` without a block for it, which serves this machine only: what the file leaves open is closed.
+ *
+ * @param go - the old configuration; where it names other machines, its checks refuse it
+ */
+export function translateEdgeOfSandbox(go: GoProxyConfig, notes: GoNotes): GoEdge {
+  const listen = translateListen(go, notes, '127.0.0.1')
+  const cors = go.cors ? { cors: translateCors(go.cors, notes) } : {}
+  const known = go.proxy_base_url?.replace(/\/+$/, '')
+  return { ...(known === undefined ? {} : { public_url: known }), listen, ...cors }
+}
+
+function translateListen(go: GoProxyConfig, notes: GoNotes, usual = '0.0.0.0'): { host: string; port: number } {
   const address = /^(?<host>.*):(?<port>\d+)$/.exec(go.listen_address ?? '')?.groups
-  const host = address?.host?.replace(/^\[|\]$/g, '') || '0.0.0.0'
+  const host = address?.host?.replace(/^\[|\]$/g, '') || usual
   const port = go.listen_port || Number(address?.port ?? 0) || DEFAULT_PORT
   if (go.listen_address !== undefined && address === undefined) {
     notes.refuse(['listen_address'], { reason: 'is not host:port', fix: 'Write it like :8080, or use `listen_port`.' })

@@ -108,6 +108,6 @@ function checkDemo(go: GoProxyConfig, served: boolean, notes: GoNotes): void {
   if (served) return notes.note('demo', 'is not used. Start with `--demo` to sign users in at its organization.')
   notes.refuse(['demo'], {
     reason: 'is used with `--demo` only, and nothing else says who signs users in',
-    fix: 'Start with `--demo`, or name an issuer under `authorization_servers`. The sandbox that came with the Go proxy is gone.',
+    fix: 'Start with `--demo`, or name an issuer under `authorization_servers`. The sandbox that came with the Go proxy is gone; without the block, `--demo` signs users in at one on this machine.',
   })
 }

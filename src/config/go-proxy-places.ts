@@ -1,4 +1,4 @@
-import { type Place, type Problem, renameProblems } from './problem.ts'
+import { ConfigError, type Place, renameProblems } from './problem.ts'
 
 /** Our places, and where the same stands in a file of the Go proxy's format. */
 const PLACES: readonly Place[] = [
@@ -28,7 +28,11 @@ const PLACES: readonly Place[] = [
   [/^servers\[0\]\.bearer_methods/, 'bearer_methods_supported'],
 ]
 
-/** Mistakes of a translation, told where their cause stands. */
-export function renameToGo(problems: readonly Problem[]): Problem[] {
-  return renameProblems(problems, PLACES)
+/** Checks something of a translation; its mistakes are told where their cause stands. */
+export function inWordsOfGo<T>(check: () => T): T {
+  try {
+    return check()
+  } catch (error) {
+    throw error instanceof ConfigError ? new ConfigError(renameProblems(error.problems, PLACES)) : error
+  }
 }

@@ -1,15 +1,14 @@
 import { type CheckedConfig, checkConfig } from './checks.ts'
 import { parseDraft } from './draft.ts'
-import { translateAsgardeo, useDemo, usesAsgardeo } from './go-proxy-asgardeo.ts'
-import { translateEdge } from './go-proxy-edge.ts'
+import { hasDemo, useDemo } from './go-proxy-asgardeo.ts'
+import { translateEdge, translateEdgeOfSandbox } from './go-proxy-edge.ts'
 import { listPaths, translateEndpoints } from './go-proxy-endpoints.ts'
-import { translateIssuers } from './go-proxy-issuers.ts'
 import { createGoNotes, formatGoNotice, type GoNotes } from './go-proxy-notes.ts'
-import { renameToGo } from './go-proxy-places.ts'
+import { inWordsOfGo } from './go-proxy-places.ts'
 import { findProcess } from './go-proxy-process.ts'
-import { translateRewriting } from './go-proxy-rewrite.ts'
 import { translateScopes } from './go-proxy-scopes.ts'
 import { GO_METADATA_KEYS, type GoMetadata, type GoProxyConfig, goProxySchema } from './go-proxy-shape.ts'
+import { signInAtSandbox, translateSignIn } from './go-proxy-sign-in.ts'
 import type { MaterialSource } from './material.ts'
 import { ConfigError, type ConfigPath, formatPath } from './problem.ts'
 import { type ConfigInput, configSchema } from './schema.ts'
@@ -19,6 +18,8 @@ export interface GoTranslation {
   readonly config: ConfigInput
   /** One line for each key that means something else here. */
   readonly notices: readonly string[]
+  /** Whether users sign in at the sandbox that comes with the proxy: `--demo` without a block for it. */
+  readonly isSandbox: boolean
   /** Checks the translation; mistakes are told in the words of the old file. */
   readonly check: (source: MaterialSource) => CheckedConfig
 }
@@ -27,7 +28,7 @@ export interface GoTranslation {
 interface GoFlags {
   /** Users sign in at Asgardeo, whatever else the file names. */
   readonly asgardeo?: boolean | undefined
-  /** The same, at the organization of the `demo` block. */
+  /** The same, at the organization of the `demo` block; at the sandbox that comes with the proxy where there is none. */
   readonly demo?: boolean | undefined
 }
 
@@ -51,21 +52,15 @@ export function translateGoProxy(value: unknown, flags: GoFlags = {}): GoTransla
   const parsed = parseDraft(goProxySchema, dropEmpty(value), () => undefined)
   if (parsed.value === undefined) throw new ConfigError(parsed.problems)
   const notes = createGoNotes()
-  const isDemo = flags.demo === true
+  const isDemo = flags.demo === true && hasDemo(parsed.value)
+  const isSandbox = flags.demo === true && !isDemo
   const go = isDemo ? useDemo(parsed.value, notes) : parsed.value
-  const { config, secrets } = translate(go, flags.asgardeo === true || isDemo, notes)
+  const { config, secrets } = translate(go, { asgardeo: flags.asgardeo === true || isDemo, isSandbox }, notes)
   if (notes.problems.length > 0) throw new ConfigError(notes.problems)
   // Secrets stand in the old file itself; in the new configuration they have names.
-  const check = (source: MaterialSource) => checkTranslation(config, { ...source, env: { ...source.env, ...secrets } })
-  return { config, notices: notes.notices.map(formatGoNotice), check }
-}
-
-function checkTranslation(config: ConfigInput, source: MaterialSource): CheckedConfig {
-  try {
-    return checkConfig(config, source)
-  } catch (error) {
-    throw error instanceof ConfigError ? new ConfigError(renameToGo(error.problems)) : error
-  }
+  const check = (source: MaterialSource) =>
+    inWordsOfGo(() => checkConfig(config, { ...source, env: { ...source.env, ...secrets } }))
+  return { config, notices: notes.notices.map(formatGoNotice), isSandbox, check }
 }
 
 interface Translated {
@@ -73,23 +68,28 @@ interface Translated {
   readonly secrets: Readonly<Record<string, string>>
 }
 
-function translate(go: GoProxyConfig, asgardeoFlag: boolean, notes: GoNotes): Translated {
+/** Who signs users in, as the command line says it. */
+interface SignIn {
+  /** The `asgardeo` block, whatever else the file names. */
+  readonly asgardeo: boolean
+  /** The sandbox that comes with the proxy, and nobody else. */
+  readonly isSandbox: boolean
+}
+
+function translate(go: GoProxyConfig, { asgardeo: asgardeoFlag, isSandbox }: SignIn, notes: GoNotes): Translated {
   noteUnused(go, notes)
   const { metadata, places } = collectMetadata(go, notes)
   const endpoints = findProcess(go, notes) ?? translateEndpoints(go, notes)
   const paths = listPaths(endpoints)
   const policy = translatePolicy(go, metadata.scopes_supported, places.scopes_supported ?? ['scopes_supported'], paths, notes)
-  const hasAsgardeo = usesAsgardeo(go, metadata, asgardeoFlag)
-  const issuers = translateIssuers(go, metadata, hasAsgardeo, notes)
-  const isListed = (metadata.authorization_servers ?? []).length > 0
-  const rewriting = isListed || issuers[0] === undefined ? undefined : translateRewriting(go, issuers[0].issuer, notes)
+  const signIn = isSandbox ? signInAtSandbox(go, metadata, notes) : translateSignIn(go, metadata, asgardeoFlag, notes)
+  const { issuers, rewriting, asgardeo } = signIn
   const named = [...(metadata.audience ?? []), ...listPresent(metadata.resource_identifier)]
   const audience = [...new Set([...named, ...(rewriting?.audience ?? [])])]
   noteChecks(audience, notes)
   const methods = metadata.bearer_methods_supported as ['header'] | undefined
-  const asgardeo = translateAsgardeo(go, metadata, hasAsgardeo, notes)
   const config = {
-    ...translateEdge(go, metadata, paths, notes),
+    ...(isSandbox ? translateEdgeOfSandbox(go, notes) : translateEdge(go, metadata, paths, notes)),
     issuers,
     ...(rewriting !== undefined && { rewrite: rewriting.rewrite }),
     ...asgardeo.config,

@@ -1,10 +1,12 @@
 import { dirname, resolve } from 'node:path'
 import type { LogPlan, Plan } from '../core/plan.ts'
-import { checkConfig } from './checks.ts'
+import { type CheckedConfig, checkConfig } from './checks.ts'
 import { readConfigFile, withPositions } from './config-file.ts'
 import { isGoProxyConfig, translateGoProxy } from './go-proxy.ts'
+import { inWordsOfGo } from './go-proxy-places.ts'
 import { createPlan } from './plan.ts'
 import { ConfigError, problemAt } from './problem.ts'
+import { keepOnThisMachine, settleSandbox, useSandbox } from './sandbox.ts'
 import type { Config } from './schema.ts'
 
 /** Where a configuration is used. */
@@ -21,8 +23,13 @@ export interface LoadOptions {
   readonly stdio?: boolean | undefined
   /** Users sign in at the Asgardeo of a Go proxy file, whatever else it names. */
   readonly asgardeo?: boolean | undefined
-  /** Users sign in at the sandbox of a Go proxy file, whatever else it names. */
+  /**
+   * Users sign in at the organization of the `demo` block of a Go proxy file; where there is none, at the sandbox that comes with the
+   * proxy. Whatever else the file names.
+   */
   readonly demo?: boolean | undefined
+  /** Port of that sandbox, when the one beside the proxy's is taken. */
+  readonly sandboxPort?: number | undefined
   /** Listens on this port instead of the one of the file. */
   readonly port?: number | undefined
 }
@@ -32,6 +39,8 @@ export interface Loaded {
   readonly plan: Plan
   /** The notices of the plan: what the operator should know at the start, one line each. */
   readonly notices: readonly string[]
+  /** Port of 127.0.0.1 on which the sandbox is expected to sign users in; undefined where users sign in elsewhere. */
+  readonly sandboxPort: number | undefined
 }
 
 /**
@@ -51,23 +60,40 @@ export function loadConfigText(text: string, options: LoadOptions): Loaded {
 
 /** Loads a configuration from a value. See {@link loadConfigFile}. */
 export function loadConfigValue(value: unknown, options: LoadOptions): Loaded {
-  const translation = isGoProxyConfig(value) ? translateGoProxy(options.stdio ? asProcess(value) : value, options) : undefined
-  const { config, material } = translation ? translation.check(options) : checkConfig(value, options)
+  const { checked, notices, isSandbox } = isGoProxyConfig(value) ? loadGoProxy(value, options) : loadOurs(value, options)
+  const { config, material } = checked
   if (options.asgardeo === true && config.identity_provider?.kind !== 'asgardeo') throw new ConfigError([NO_ASGARDEO])
-  if (options.demo === true && translation === undefined) throw new ConfigError([NO_DEMO])
-  const notices = translation?.notices ?? []
-  const plan = createPlan(override(config, options), { ...options, material, notices })
-  return { plan, notices: plan.notices }
+  const overridden = override(config, options)
+  if (isSandbox) keepOnThisMachine(overridden)
+  const sandbox = isSandbox ? settleSandbox(overridden, options.sandboxPort) : undefined
+  const plan = createPlan(sandbox?.config ?? overridden, { ...options, material, notices })
+  return { plan, notices: plan.notices, sandboxPort: sandbox?.port }
+}
+
+/** A configuration of whichever format, checked. */
+interface Read {
+  readonly checked: CheckedConfig
+  readonly notices: readonly string[]
+  /** Whether users sign in at the sandbox that comes with the proxy. */
+  readonly isSandbox: boolean
+}
+
+function loadGoProxy(value: unknown, options: LoadOptions): Read {
+  const { config, check, notices, isSandbox } = translateGoProxy(options.stdio ? asProcess(value) : value, options)
+  if (isSandbox) inWordsOfGo(() => keepOnThisMachine(config))
+  return { checked: check(options), notices, isSandbox }
+}
+
+function loadOurs(value: unknown, options: LoadOptions): Read {
+  if (options.demo !== true) return { checked: checkConfig(value, options), notices: [], isSandbox: false }
+  keepOnThisMachine(value)
+  const sandboxed = useSandbox(value)
+  return { checked: checkConfig(sandboxed.value, options), notices: sandboxed.notices, isSandbox: true }
 }
 
 const NO_ASGARDEO = problemAt(['identity_provider'], {
   reason: 'is not Asgardeo, which `--asgardeo` asks for',
   fix: 'Write `kind: asgardeo` with `organization` and `admin`, and leave the flag out.',
-})
-
-const NO_DEMO = problemAt([], {
-  reason: 'this is not a configuration of the Go proxy, whose `demo` block `--demo` asks for',
-  fix: 'Leave the flag out. `npm run demo` in the repository tries the proxy with nothing set up.',
 })
 
 /** What the Go proxy's flag `--stdio` did. A file of ours says it by itself. */

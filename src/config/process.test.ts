@@ -88,6 +88,7 @@ describe('an MCP server that the proxy starts', () => {
     [{ path: '/mcp', upstream: { command: [] } }, [/upstream\.command/]],
     [{ path: '/mcp', upstream: { command: 'a | b' } }, [/upstream\.command: needs a shell \(a pipe\)/]],
     [{ path: '/mcp', upstream: { command: ['a\0b'] } }, [/upstream\.command\[0\]: .*U\+0000/]],
+    [{ path: '/mcp', upstream: { command: ['a'], env: ['A=1', { B: 'x' }, null, [Object.create(null)]] } }, Array(6).fill(/env/)],
     [{ path: '/mcp', upstream: { command: ['a'], env: { 'A-B': 'x' } } }, [/upstream\.env.*not the name/]],
     [{ path: '/mcp', upstream: { command: ['a'], env: { A: { env: 'NOT_SET' } } } }, [/NOT_SET.*not set/]],
     [{ path: '/mcp', upstream: { command: ['a'], process_per: 'user' } }, [/process_per/]],

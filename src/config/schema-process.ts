@@ -57,7 +57,9 @@ const environment = z
   )
   .meta({ listed: '`NAME=value`, or a `NAME` to be passed on from the proxy.' })
 
-function readAssignment(entry: unknown): [string, EnvironmentInput] {
+function readAssignment(entry: unknown, index: number): [string, EnvironmentInput] {
+  // `null` stands for what has no text, and is a mistake at its place in the list.
+  if (entry === undefined || entry === null || typeof entry === 'object') return [String(index), null as never]
   const line = String(entry)
   const equals = line.indexOf('=')
   return equals < 0 ? [line, { env: line }] : [line.slice(0, equals), { text: line.slice(equals + 1) }]

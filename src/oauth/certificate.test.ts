@@ -1,8 +1,8 @@
 import { createServer as createHttpServer } from 'node:http'
 import { createServer } from 'node:https'
 import { afterEach, describe, expect, it } from 'vitest'
-import { closeServer, listenOnLoopback } from '../../demo/listen.ts'
 import { createCertificate } from '../../test/support/certificate.ts'
+import { closeServer, listenOnLoopback } from '../sandbox/listen.ts'
 import { fetchCertificateEnd } from './certificate.ts'
 
 const open: (() => Promise<unknown>)[] = []

@@ -2,12 +2,12 @@ import { generateKeyPairSync } from 'node:crypto'
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import { decodeProtectedHeader, jwtVerify } from 'jose'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { closeServer, listenOnLoopback } from '../../demo/listen.ts'
 import { createFakeClock } from '../../test/support/fake-clock.ts'
 import { createIntrospectionPlan, createIssuerPlan } from '../../test/support/issuer-plan.ts'
 import { expectRefused, verifyToken } from '../../test/support/refusal.ts'
 import { audience } from '../../test/support/verifier.ts'
 import type { IntrospectionPlan, IssuerPlan } from '../core/plan.ts'
+import { closeServer, listenOnLoopback } from '../sandbox/listen.ts'
 import { createTokenVerifier } from './token-verifier.ts'
 
 const open: (() => Promise<unknown>)[] = []

@@ -4,10 +4,10 @@ import { createServer, type RequestListener } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { afterEach, describe, expect, it } from 'vitest'
-import { closeServer, listenOnLoopback } from '../../demo/listen.ts'
 import { createCertificate } from '../../test/support/certificate.ts'
 import { describeError } from '../../test/support/refusal.ts'
 import { findVectors } from '../../test/support/vectors.ts'
+import { closeServer, listenOnLoopback } from '../sandbox/listen.ts'
 import { createSafeFetch, type OutboundRequest, type ResolveHost, type SafeFetch, type SafeFetchPlan } from './safe-fetch.ts'
 
 const open: (() => Promise<unknown>)[] = []

@@ -1,7 +1,7 @@
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { SAMPLE_USERS } from '../../demo/authorization-server/users.ts'
 import { createOAuthClient } from '../../demo/oauth-client.ts'
+import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import { ADMIN, EVERY_SCOPE } from '../support/asgardeo/state.ts'
 import { API_RESOURCE, type AsgardeoStage, type AsgardeoStageOptions, startAsgardeoStage } from '../support/asgardeo-stage.ts'
 import {

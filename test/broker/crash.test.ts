@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { SAMPLE_USERS } from '../../demo/authorization-server/users.ts'
-import { type AuthorizationServer, startAuthorizationServer } from '../../demo/authorization-server.ts'
 import { type ExampleMcpServer, startMcpServer } from '../../demo/mcp-server.ts'
+import { type AuthorizationServer, startAuthorizationServer } from '../../src/sandbox/authorization-server.ts'
+import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import {
   authorize,
   callMcp,

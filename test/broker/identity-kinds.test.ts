@@ -1,9 +1,9 @@
 import { decodeJwt } from 'jose'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { SAMPLE_USERS } from '../../demo/authorization-server/users.ts'
 import { type ExampleMcpServer, startMcpServer } from '../../demo/mcp-server.ts'
 import { createOAuthClient } from '../../demo/oauth-client.ts'
 import type { ConfigInput } from '../../src/config/schema.ts'
+import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import {
   callMcp,
   createBrowser,

@@ -1,10 +1,10 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { SAMPLE_USERS } from '../../demo/authorization-server/users.ts'
-import { type AuthorizationServer, startAuthorizationServer } from '../../demo/authorization-server.ts'
 import { signIn } from '../../demo/browser.ts'
-import { closeServer, listenOnLoopback } from '../../demo/listen.ts'
+import { type AuthorizationServer, startAuthorizationServer } from '../../src/sandbox/authorization-server.ts'
+import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
+import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import {
   callMcp,
   createBrowser,

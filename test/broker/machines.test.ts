@@ -10,7 +10,7 @@ import {
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import * as oauth from 'oauth4webapi'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { SAMPLE_USERS } from '../../demo/authorization-server/users.ts'
+import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import { callMcp, createRawClient, obtainTokens, postForm, readJson } from '../support/broker-client.ts'
 import {
   ACCESS_TOKEN_TYPE,

@@ -9,10 +9,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { SAMPLE_USERS } from '../../demo/authorization-server/users.ts'
-import { type AuthorizationServer, startAuthorizationServer } from '../../demo/authorization-server.ts'
-import { closeServer, listenOnLoopback } from '../../demo/listen.ts'
 import { type ExampleMcpServer, startMcpServer } from '../../demo/mcp-server.ts'
+import { type AuthorizationServer, startAuthorizationServer } from '../../src/sandbox/authorization-server.ts'
+import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
+import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import {
   authorize,
   callMcp,

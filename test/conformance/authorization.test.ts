@@ -1,8 +1,8 @@
 // The conformance suite on the demo's authorization server and on the broker: metadata, and a grant that a person walks through in a browser.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { SAMPLE_USERS } from '../../demo/authorization-server/users.ts'
-import { startAuthorizationServer } from '../../demo/authorization-server.ts'
 import { signIn } from '../../demo/browser.ts'
+import { startAuthorizationServer } from '../../src/sandbox/authorization-server.ts'
+import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import { startBrokerStage } from '../support/broker-stage.ts'
 import { findFreePort } from '../support/proxy.ts'
 import { type Check, findUnpassed, REVISIONS, type Revision, runSuite } from './suite.ts'

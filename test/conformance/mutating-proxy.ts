@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
-import { closeServer, listenOnLoopback } from '../../demo/listen.ts'
+import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
 
 /** One thing that a proxy may do wrong. */
 export type Fault = 'drop-session-id' | 'drop-last-event-id' | 'no-delete' | 'drop-name' | 'drop-version'

@@ -1,13 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { SAMPLE_USERS } from '../../demo/authorization-server/users.ts'
+import { signIn } from '../../demo/browser.ts'
 import {
   type AuthorizationServer,
   type AuthorizationServerOptions,
   startAuthorizationServer,
-} from '../../demo/authorization-server.ts'
-import { signIn } from '../../demo/browser.ts'
+} from '../../src/sandbox/authorization-server.ts'
+import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import { startClientMetadataServer } from '../support/client-metadata.ts'
 
 const RESOURCE = 'http://localhost:1/mcp'

@@ -3,10 +3,10 @@ import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { SAMPLE_USERS } from '../../demo/authorization-server/users.ts'
 import { createNarrator } from '../../demo/narrator.ts'
 import { type DemoServers, startServers } from '../../demo/servers.ts'
 import { tellStory } from '../../demo/story.ts'
+import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 
 const [alice, bob] = SAMPLE_USERS
 

@@ -1,4 +1,4 @@
-import { type AuthorizationServer, startAuthorizationServer } from '../../demo/authorization-server.ts'
+import { type AuthorizationServer, startAuthorizationServer } from '../../src/sandbox/authorization-server.ts'
 import { startTestProxy, type TestProxy } from '../support/proxy.ts'
 
 export interface ProtectedServers {

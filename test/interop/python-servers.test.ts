@@ -1,7 +1,7 @@
 // Python servers as people write them, behind the proxy; both generations of the official TypeScript client before it.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { SAMPLE_USERS } from '../../demo/authorization-server/users.ts'
 import { createOAuthClient } from '../../demo/oauth-client.ts'
+import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import { findSecrets } from '../support/log.ts'
 import { connectSdkClient, type Generation, type SdkClient, type TransportKind } from '../support/sdk-clients.ts'
 import { type ProtectedServers, protect } from './protected-servers.ts'

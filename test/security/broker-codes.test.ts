@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { SAMPLE_USERS } from '../../demo/authorization-server/users.ts'
+import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import {
   authorize,
   callMcp,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { SAMPLE_USERS } from '../../demo/authorization-server/users.ts'
 import { signIn } from '../../demo/browser.ts'
+import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import {
   type Browser,
   createBrowser,

@@ -1,6 +1,6 @@
 // What one address may ask of the authorization server within a minute (RFC 6585 §4).
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { SAMPLE_USERS } from '../../demo/authorization-server/users.ts'
+import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import { createRawClient, createRequest, obtainTokens, postForm, type RawClient, readJson } from '../support/broker-client.ts'
 import { type BrokerStage, startBrokerStage } from '../support/broker-stage.ts'
 

@@ -1,7 +1,7 @@
 import { createPublicKey, KeyObject } from 'node:crypto'
 import { decodeJwt, exportJWK, importPKCS8, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { SAMPLE_USERS } from '../../demo/authorization-server/users.ts'
+import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import {
   authorize,
   callMcp,

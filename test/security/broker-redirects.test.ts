@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { SAMPLE_USERS } from '../../demo/authorization-server/users.ts'
+import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import {
   authorize,
   createRawClient,

@@ -2,8 +2,8 @@
 import { createServer, type Server } from 'node:http'
 import { decodeJwt, exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { SAMPLE_USERS } from '../../demo/authorization-server/users.ts'
-import { closeServer, listenOnLoopback } from '../../demo/listen.ts'
+import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
+import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import {
   callMcp,
   createBrowser,

@@ -1,7 +1,7 @@
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { closeServer, listenOnLoopback } from '../../demo/listen.ts'
+import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
 import { startTestProxy, type TestProxy } from '../support/proxy.ts'
 import { sendRaw } from '../support/raw-client.ts'
 

@@ -1,7 +1,7 @@
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 import { afterEach, describe, expect, it } from 'vitest'
-import { SAMPLE_USERS } from '../../demo/authorization-server/users.ts'
 import { signIn } from '../../demo/browser.ts'
+import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import { ADMIN, type AsgardeoOptions } from './asgardeo/state.ts'
 import { type Asgardeo, startAsgardeo } from './asgardeo.ts'
 import { postForm, readJson } from './broker-client.ts'

@@ -1,7 +1,7 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import { text } from 'node:stream/consumers'
-import { closeServer, listenOnLoopback } from '../../demo/listen.ts'
+import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
 import { managementRoutes } from './asgardeo/management.ts'
 import { createOAuth } from './asgardeo/oauth.ts'
 import { registrationRoutes } from './asgardeo/registration.ts'

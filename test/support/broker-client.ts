@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
-import type { User } from '../../demo/authorization-server/users.ts'
 import { readHidden, signIn } from '../../demo/browser.ts'
+import type { User } from '../../src/sandbox/users.ts'
 
 /** A client that sends just what a test wants, rather than what a good client would. */
 export interface RawClient {

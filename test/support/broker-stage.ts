@@ -1,13 +1,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { type ExampleMcpServer, startMcpServer } from '../../demo/mcp-server.ts'
+import type { ConfigInput } from '../../src/config/schema.ts'
 import {
   type AuthorizationServer,
   type AuthorizationServerOptions,
   startAuthorizationServer,
-} from '../../demo/authorization-server.ts'
-import { type ExampleMcpServer, startMcpServer } from '../../demo/mcp-server.ts'
-import type { ConfigInput } from '../../src/config/schema.ts'
+} from '../../src/sandbox/authorization-server.ts'
 import { startTestProxy, type TestProxy } from './proxy.ts'
 
 /** A proxy that is an authorization server, the identity provider behind it, and an MCP server. */

@@ -1,6 +1,6 @@
 import { createServer } from 'node:https'
 import { Agent, fetch as undiciFetch } from 'undici'
-import { closeServer, listenOnLoopback } from '../../demo/listen.ts'
+import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
 import { createCertificate } from './certificate.ts'
 
 /** The place where a client publishes what it is (OAuth client ID metadata documents). */

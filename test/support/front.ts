@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse, request as send } from 'node:http'
-import { closeServer, listenOnLoopback } from '../../demo/listen.ts'
+import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
 
 /** Answers a request itself and returns true, or lets it pass. */
 export type Spoil = (request: IncomingMessage, response: ServerResponse) => boolean

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
-import { closeServer, listenOnLoopback } from '../../demo/listen.ts'
 import type { StdioUpstreamPlan } from '../../src/core/plan.ts'
 import type { TokenVerifier, Upstream } from '../../src/core/ports.ts'
 import type { RequestRecord } from '../../src/core/record.ts'
@@ -8,6 +7,7 @@ import type { EndpointKind, Route } from '../../src/core/route.ts'
 import { createForwardedRules } from '../../src/http/forwarded.ts'
 import { createSessionSeal } from '../../src/mcp/session-seal.ts'
 import { createPipeline } from '../../src/pipeline/pipeline.ts'
+import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
 import { createStdioUpstream } from '../../src/upstream/stdio/stdio-upstream.ts'
 
 /** The whole pipeline in front of one upstream, with a verifier of ours: the token `alice` is Alice's. */

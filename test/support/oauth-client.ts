@@ -1,5 +1,5 @@
-import type { User } from '../../demo/authorization-server/users.ts'
 import type { OAuthClient } from '../../demo/oauth-client.ts'
+import type { User } from '../../src/sandbox/users.ts'
 
 /** What both SDK generations call the refusal that a user can lift by signing in. */
 const UNAUTHORIZED = 'UnauthorizedError'

@@ -1,8 +1,8 @@
 import { createServer } from 'node:http'
-import { closeServer, listenOnLoopback } from '../../demo/listen.ts'
 import { type RunningProxy, startProxy } from '../../src/app.ts'
 import { loadConfigValue } from '../../src/config/load.ts'
 import type { ConfigInput } from '../../src/config/schema.ts'
+import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
 import { type CapturedLog, captureLog } from './log.ts'
 
 export interface TestProxy extends RunningProxy {

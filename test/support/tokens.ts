@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { createServer, type ServerResponse } from 'node:http'
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from 'jose'
-import { closeServer, listenOnLoopback } from '../../demo/listen.ts'
+import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
 
 /** What the issuer's endpoints do when they don't answer as they should. */
 type Outage = 'none' | 'refuse' | 'error' | 'hang' | 'html' | 'drip' | 'huge' | 'redirect'

@@ -12,7 +12,7 @@ import {
   McpServer,
   WebStandardStreamableHTTPServerTransport,
 } from '@modelcontextprotocol/server'
-import { closeServer, listenOnLoopback } from '../../../demo/listen.ts'
+import { closeServer, listenOnLoopback } from '../../../src/sandbox/listen.ts'
 import { addAskingTools } from './asking-tools.ts'
 import { createEventStore } from './event-store.ts'
 import { addInputRequiring, roundState } from './input-required.ts'

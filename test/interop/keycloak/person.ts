@@ -1,8 +1,8 @@
 // Somebody at a real browser, before the pages of the proxy and of Keycloak.
 import { createServer } from 'node:http'
 import type { Page } from 'playwright-core'
-import { closeServer, listenOnLoopback } from '../../../demo/listen.ts'
 import { createOAuthClient, type OAuthClient } from '../../../demo/oauth-client.ts'
+import { closeServer, listenOnLoopback } from '../../../src/sandbox/listen.ts'
 import { openChromium } from '../../support/chromium.ts'
 
 export interface Account {

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
-import { findUser, type User } from '../../../demo/authorization-server/users.ts'
+import { findUser, type User } from '../../../src/sandbox/users.ts'
 import {
   ADMIN,
   type Answer,

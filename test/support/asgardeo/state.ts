@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import type { User } from '../../../demo/authorization-server/users.ts'
+import type { User } from '../../../src/sandbox/users.ts'
 
 /** An application as Asgardeo keeps it. */
 export interface Application {

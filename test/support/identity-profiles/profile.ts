@@ -3,7 +3,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT } from 'jose'
-import { closeServer, listenOnLoopback } from '../../../demo/listen.ts'
+import { closeServer, listenOnLoopback } from '../../../src/sandbox/listen.ts'
 
 /** Where a profile runs: the same port by two names, for vendors whose endpoints are on another host than their issuer. */
 export interface Places {

@@ -1,4 +1,4 @@
-import { escapeHtml, formatFormTarget, formatRedirectHost, type Page, renderPage } from '../../src/broker/page.ts'
+import { escapeHtml, formatFormTarget, formatRedirectHost, type Page, renderPage } from '../broker/page.ts'
 import { IDENTITY_SCOPE, type Scope, type User } from './users.ts'
 
 /** Who asks for access, as far as it is known. Everything but the redirect URI is the client's own claim. */

@@ -11,8 +11,12 @@ export interface ProviderPlan {
   readonly scopes: readonly Scope[]
   /** Scopes of a request that names none (RFC 6749 §3.3). */
   readonly defaultScopes: readonly string[]
+  /** Whether they are added to what a request names, too. */
+  readonly addDefaultScopes: boolean
   /** Resource identifiers that tokens can be asked for (RFC 8707); read anew for each request. */
   readonly resources: ReadonlySet<string>
+  /** Resource of a request that names none; undefined: the only one, where there is but one. */
+  readonly defaultResource: string | undefined
   readonly accessTokenFormat: 'jwt' | 'opaque'
   readonly algorithm: SigningAlgorithm
   readonly accessTokenSeconds: number
@@ -129,7 +133,7 @@ function planFeatures(plan: ProviderPlan, kid: string): NonNullable<Configuratio
     resourceIndicators: {
       enabled: true,
       // Clients of the first revisions name no resource. Where there is but one, they mean that one.
-      defaultResource: async (_ctx, _client, oneOf) => oneOf ?? findOnly(plan.resources),
+      defaultResource: async (_ctx, _client, oneOf) => oneOf ?? plan.defaultResource ?? findOnly(plan.resources),
       useGrantedResource: async () => true,
       getResourceServerInfo: async (_ctx, resource) => {
         if (!plan.resources.has(resource)) throw new errors.InvalidTarget('unknown resource')
@@ -166,7 +170,12 @@ const answerRegistrationPreflight: Middleware = async (ctx, next) => {
 /** Some clients ask for no scope at all, and a grant of nothing is refused. */
 function addDefaultScope(plan: ProviderPlan): Middleware {
   return async (ctx, next) => {
-    if (ctx.path === '/authorize' && !ctx.query.scope) ctx.query = { ...ctx.query, scope: plan.defaultScopes.join(' ') }
+    const { scope } = ctx.query
+    const isAdded = !scope || (plan.addDefaultScopes && typeof scope === 'string')
+    if (ctx.path === '/authorize' && isAdded) {
+      const named = scope ? String(scope).split(' ') : []
+      ctx.query = { ...ctx.query, scope: [...new Set([...named, ...plan.defaultScopes])].join(' ') }
+    }
     return next()
   }
 }

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { ClientMetadata, JWK, Provider } from 'oidc-provider'
-import { createSigningKey, type SigningAlgorithm } from './authorization-server/keys.ts'
-import { createMemory } from './authorization-server/memory.ts'
-import { createProvider, type ProviderPlan } from './authorization-server/provider.ts'
-import { approveAtOnce, handleSignIn, SIGN_IN_PATH } from './authorization-server/sign-in.ts'
-import { SAMPLE_SCOPES, SAMPLE_USERS, type Scope, type User } from './authorization-server/users.ts'
+import { createSigningKey, type SigningAlgorithm } from './keys.ts'
 import { closeServer, listenOnLoopback } from './listen.ts'
+import { createMemory } from './memory.ts'
+import { createProvider, type ProviderPlan } from './provider.ts'
+import { approveAtOnce, handleSignIn, SIGN_IN_PATH } from './sign-in.ts'
+import { SAMPLE_SCOPES, SAMPLE_USERS, type Scope, type User } from './users.ts'
 
 export interface AuthorizationServerOptions {
   /** Port on 127.0.0.1; 0, the default, takes a free one. */
@@ -15,6 +15,10 @@ export interface AuthorizationServerOptions {
   readonly scopes?: readonly Scope[]
   /** Scopes of a request that names none. Default: the first scope. */
   readonly defaultScopes?: readonly string[]
+  /** Whether the default scopes are added to those that a request names, so that everybody has something to grant. */
+  readonly addDefaultScopes?: boolean
+  /** Resource of a request that names none. Default: the only one, where there is but one. */
+  readonly defaultResource?: string
   /** Resource identifiers that tokens can be asked for. More can follow: {@link AuthorizationServer.addResource}. */
   readonly resources?: readonly string[]
   /** Default: `jwt` (RFC 9068, `at+jwt`). */
@@ -62,6 +66,7 @@ export async function startAuthorizationServer(options: AuthorizationServerOptio
 
   async function answer(request: IncomingMessage, response: ServerResponse) {
     try {
+      if (!isOwnHost(request.headers.host, port)) return void response.writeHead(421).end()
       await route(provider, request, response)
     } catch (error) {
       console.error('authorization server:', error)
@@ -93,6 +98,14 @@ export async function startAuthorizationServer(options: AuthorizationServerOptio
   }
 }
 
+/**
+ * Whether a request was sent to this machine by one of its own names. A web page whose name a stranger's DNS server points at us (DNS
+ * rebinding) could sign in by itself otherwise: the passwords are known.
+ */
+function isOwnHost(host: string | undefined, port: number): boolean {
+  return ['localhost', '127.0.0.1', '[::1]'].some((name) => host?.toLowerCase() === `${name}:${port}`)
+}
+
 const DEFAULTS = {
   users: SAMPLE_USERS,
   scopes: SAMPLE_SCOPES,
@@ -101,6 +114,7 @@ const DEFAULTS = {
   accessTokenSeconds: 3600,
   refreshTokenSeconds: 14 * 24 * 60 * 60,
   clients: [],
+  addDefaultScopes: false,
 } as const
 
 function planProvider(options: AuthorizationServerOptions, issuer: string, resources: ReadonlySet<string>): ProviderPlan {
@@ -112,6 +126,7 @@ function planProvider(options: AuthorizationServerOptions, issuer: string, resou
     defaultScopes: options.defaultScopes ?? plan.scopes.slice(0, 1).map(({ name }) => name),
     memory: createMemory(options.refreshGraceSeconds),
     cookieKeys: [randomBytes(32).toString('base64url')],
+    defaultResource: options.defaultResource,
     fetchClientMetadata: options.fetchClientMetadata,
   }
 }
