@@ -7,7 +7,14 @@ import { type ClientMetadataServer, startClientMetadataServer } from './support/
 import { type EverythingServer, startEverythingServer } from './support/everything-server.ts'
 import { findSecrets } from './support/log.ts'
 import { startTestProxy, type TestProxy } from './support/proxy.ts'
-import { connectSdkClient, type Generation, SAMPLED, type SdkClient, type TransportKind } from './support/sdk-clients.ts'
+import {
+  connectSdkClient,
+  type Generation,
+  SAMPLED,
+  SDK_CLIENTS,
+  type SdkClient,
+  type TransportKind,
+} from './support/sdk-clients.ts'
 
 const [alice, bob] = SAMPLE_USERS
 const REDIRECT_URI = 'http://localhost:50123/callback'
@@ -79,15 +86,7 @@ function connect(
   return connectSdkClient({ generation, transport, url: `${proxy.origin}${path}`, oauth, user: alice })
 }
 
-const CLIENTS: [Generation, TransportKind][] = [
-  ['v1', 'sse'],
-  ['v1', 'streamable'],
-  ['v2 legacy', 'sse'],
-  ['v2 legacy', 'streamable'],
-  ['v2 auto', 'streamable'],
-]
-
-describe.each(CLIENTS)('the %s client over %s, to server-everything', (generation, transport) => {
+describe.each(SDK_CLIENTS)('the %s client over %s, to server-everything', (generation, transport) => {
   const open: SdkClient[] = []
   const start = async (oauth: OAuthClient) => {
     const client = await connect(generation, transport, oauth)

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
-import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
-import { openStdioGate, type StdioGate } from './support/gate.ts'
+import { openStdioGate, type StdioGate, scripted } from './support/gate.ts'
 import { startGateProcess } from './support/gate-process.ts'
 import {
   callModern,
@@ -13,8 +12,6 @@ import {
   textOf,
 } from './support/mcp-requests.ts'
 import { isRunning, listProcesses, waitUntil } from './support/processes.ts'
-
-const scripted = [process.execPath, fileURLToPath(new URL('./fixtures/stdio/scripted-server.mjs', import.meta.url))]
 
 /** What became of the requests. Lost are those of which nothing was heard at all. */
 interface Tally {

@@ -1,6 +1,5 @@
-import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
-import { openStdioGate, type StdioGate } from './support/gate.ts'
+import { openStdioGate, type StdioGate, scripted } from './support/gate.ts'
 import {
   callModern,
   createRequest,
@@ -12,8 +11,6 @@ import {
   sendModern,
   textOf,
 } from './support/mcp-requests.ts'
-
-const scripted = [process.execPath, fileURLToPath(new URL('./fixtures/stdio/scripted-server.mjs', import.meta.url))]
 
 let gate: StdioGate
 const open = async (era: string, plan: Partial<Parameters<typeof openStdioGate>[0]> = {}) => {

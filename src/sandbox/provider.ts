@@ -1,4 +1,5 @@
 import { type ClientMetadata, type Configuration, errors, type JWK, Provider } from 'oidc-provider'
+import { type Middleware, openRegistration } from '../broker/middlewares.ts'
 import type { SigningAlgorithm } from './keys.ts'
 import type { Memory } from './memory.ts'
 import { renderErrorPage } from './pages.ts'
@@ -72,7 +73,7 @@ export function createProvider(plan: ProviderPlan, keys: readonly [JWK & { kid: 
     ...planTokens(plan),
     features: planFeatures(plan, keys[0].kid),
   })
-  provider.use(answerRegistrationPreflight)
+  provider.use(openRegistration)
   provider.use(addDefaultScope(plan))
   provider.use(publishScopes(plan))
   return provider
@@ -152,19 +153,6 @@ function planFeatures(plan: ProviderPlan, kid: string): NonNullable<Configuratio
 function findOnly<T>(values: ReadonlySet<T>): T | undefined {
   const [first, second] = values
   return second === undefined ? first : undefined
-}
-
-type Middleware = Parameters<Provider['use']>[0]
-
-/** Pages in a browser register too (the MCP Inspector, for one), and the provider has no CORS for that endpoint. */
-const answerRegistrationPreflight: Middleware = async (ctx, next) => {
-  if (ctx.path !== '/register') return next()
-  ctx.set('Access-Control-Allow-Origin', '*')
-  if (ctx.method !== 'OPTIONS') return next()
-  ctx.set('Access-Control-Allow-Methods', 'POST')
-  ctx.set('Access-Control-Allow-Headers', ctx.get('Access-Control-Request-Headers') || 'content-type')
-  ctx.set('Access-Control-Max-Age', '3600')
-  ctx.status = 204
 }
 
 /** Some clients ask for no scope at all, and a grant of nothing is refused. */

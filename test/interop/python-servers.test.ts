@@ -3,19 +3,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createOAuthClient } from '../../demo/oauth-client.ts'
 import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import { findSecrets } from '../support/log.ts'
-import { connectSdkClient, type Generation, type SdkClient, type TransportKind } from '../support/sdk-clients.ts'
+import { connectSdkClient, SDK_CLIENTS, type SdkClient } from '../support/sdk-clients.ts'
 import { type ProtectedServers, protect } from './protected-servers.ts'
 import { findPython, type PythonServer, startPythonServer } from './python-server.ts'
 
 const [alice] = SAMPLE_USERS
-
-const CLIENTS: [Generation, TransportKind][] = [
-  ['v1', 'sse'],
-  ['v1', 'streamable'],
-  ['v2 legacy', 'sse'],
-  ['v2 legacy', 'streamable'],
-  ['v2 auto', 'streamable'],
-]
 
 describe.each(['fastmcp', 'v1'] as const)('a FastMCP server (%s)', (generation) => {
   const python = findPython(generation)
@@ -38,7 +30,7 @@ describe.each(['fastmcp', 'v1'] as const)('a FastMCP server (%s)', (generation) 
     await Promise.all(servers.map((server) => server.close()))
   })
 
-  describe.skipIf(python === undefined).each(CLIENTS)('for the %s client over %s', (sdk, transport) => {
+  describe.skipIf(python === undefined).each(SDK_CLIENTS)('for the %s client over %s', (sdk, transport) => {
     const createOAuth = () => createOAuthClient({ name: 'Interop', redirectUri: 'http://localhost:50124/callback' })
     async function open(): Promise<SdkClient> {
       const url = transport === 'sse' ? guarded.sseUrl : guarded.url

@@ -9,19 +9,11 @@ import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import { findSecrets } from '../support/log.ts'
 import { listProcesses, waitUntil } from '../support/processes.ts'
 import { findFreePort } from '../support/proxy.ts'
-import { connectSdkClient, type Generation, type SdkClient, type TransportKind } from '../support/sdk-clients.ts'
+import { connectSdkClient, type Generation, SDK_CLIENTS, type SdkClient, type TransportKind } from '../support/sdk-clients.ts'
 import { createStdioCommand, findPython } from './python-server.ts'
 
 const [alice, bob] = SAMPLE_USERS
 const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
-
-const CLIENTS: [Generation, TransportKind][] = [
-  ['v1', 'sse'],
-  ['v1', 'streamable'],
-  ['v2 legacy', 'sse'],
-  ['v2 legacy', 'streamable'],
-  ['v2 auto', 'streamable'],
-]
 
 describe.each(['fastmcp', 'v1'] as const)('a FastMCP server over its standard streams (%s)', (generation) => {
   const python = findPython(generation)
@@ -62,7 +54,7 @@ describe.each(['fastmcp', 'v1'] as const)('a FastMCP server over its standard st
     return client
   }
 
-  describe.skipIf(python === undefined).each(CLIENTS)('for the %s client over %s', (sdk, transport) => {
+  describe.skipIf(python === undefined).each(SDK_CLIENTS)('for the %s client over %s', (sdk, transport) => {
     it('works as it does without the proxy, once a user has signed in', async () => {
       const client = await open(sdk, transport)
       expect(await client.listTools()).toEqual(expect.arrayContaining(['echo_tool', 'count', 'delete_everything']))

@@ -2,9 +2,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
-import { openStdioGate, type StdioGate } from '../support/gate.ts'
+import { openStdioGate, type StdioGate, scripted } from '../support/gate.ts'
 import {
   callModern,
   createRequest,
@@ -18,8 +17,6 @@ import {
   textOf,
 } from '../support/mcp-requests.ts'
 import { isRunning, waitUntil } from '../support/processes.ts'
-
-const scripted = [process.execPath, fileURLToPath(new URL('../fixtures/stdio/scripted-server.mjs', import.meta.url))]
 
 let gate: StdioGate
 const open = async (plan: Partial<Parameters<typeof openStdioGate>[0]> = {}) => {

@@ -1,8 +1,7 @@
 // Attack family S: a stdio server that misbehaves, and clients that try to reach more of it than their own part.
 import { readdirSync, readlinkSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
-import { openStdioGate, type StdioGate } from '../support/gate.ts'
+import { openStdioGate, type StdioGate, scripted, scriptedServer } from '../support/gate.ts'
 import { startGateProcess } from '../support/gate-process.ts'
 import {
   callModern,
@@ -22,9 +21,6 @@ import { isRunning, listProcesses, waitUntil } from '../support/processes.ts'
 /** With STRESS=1: a thousand sessions, and a million messages. */
 const isStress = process.env.STRESS !== undefined
 const scale = isStress ? 25 : 1
-
-const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/stdio/${name}`, import.meta.url))
-const scripted = [process.execPath, fixture('scripted-server.mjs')]
 
 let gate: StdioGate
 const open = async (plan: Partial<Parameters<typeof openStdioGate>[0]> = {}) => {
@@ -236,7 +232,7 @@ describe('S6: a child that cannot be started', () => {
   })
 
   it('because it is no program, or its directory is missing', async () => {
-    const origin = await open({ command: [fixture('scripted-server.mjs')] })
+    const origin = await open({ command: [scriptedServer] })
     expect((await initialize(origin)).status).toBe(502)
     expect(gate.events[0]).toContain('EACCES')
     await gate.close()

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
+import { fileURLToPath } from 'node:url'
 import type { StdioUpstreamPlan } from '../../src/core/plan.ts'
 import type { TokenVerifier, Upstream } from '../../src/core/ports.ts'
 import type { RequestRecord } from '../../src/core/record.ts'
@@ -9,6 +10,10 @@ import { createSessionSeal } from '../../src/mcp/session-seal.ts'
 import { createPipeline } from '../../src/pipeline/pipeline.ts'
 import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
 import { createStdioUpstream } from '../../src/upstream/stdio/stdio-upstream.ts'
+
+/** A stdio server that does what it is told to, for better or worse, and the command that starts it. */
+export const scriptedServer = fileURLToPath(new URL('../fixtures/stdio/scripted-server.mjs', import.meta.url))
+export const scripted: readonly string[] = [process.execPath, scriptedServer]
 
 /** The whole pipeline in front of one upstream, with a verifier of ours: the token `alice` is Alice's. */
 export interface Gate {

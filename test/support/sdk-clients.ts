@@ -15,6 +15,15 @@ import { withSignIn } from './oauth-client.ts'
 export type Generation = 'v1' | 'v2 legacy' | 'v2 auto'
 export type TransportKind = 'sse' | 'streamable'
 
+/** Every generation over the transports that it has. */
+export const SDK_CLIENTS: readonly (readonly [Generation, TransportKind])[] = [
+  ['v1', 'sse'],
+  ['v1', 'streamable'],
+  ['v2 legacy', 'sse'],
+  ['v2 legacy', 'streamable'],
+  ['v2 auto', 'streamable'],
+]
+
 /** A connected client. */
 export interface SdkClient {
   /** Revision that was agreed on; v1 over HTTP+SSE doesn't tell. */
