@@ -62,8 +62,6 @@ export interface BrokerOptions {
   readonly resolveHost?: ResolveHost
 }
 
-/** Where metadata documents of clients are looked for: on the public internet, whoever we are. */
-const NO_ISSUER = 'https://client-metadata.invalid'
 const RENEW_KEYS_MS = 10 * 60_000
 
 /** What the parts of the broker share. */
@@ -114,7 +112,8 @@ async function createParts(options: BrokerOptions): Promise<Parts> {
   const { grantSeconds } = plan
   const seal = createSeal(plan.encryptionKeys)
   const door = createSafeFetch(plan.identityProvider, resolveHost)
-  const clientDoor = createSafeFetch({ issuer: NO_ISSUER, ...plan.clientMetadata }, resolveHost)
+  // No host is anybody's own here: also names that cannot exist have addresses, where a resolver makes them up.
+  const clientDoor = createSafeFetch({ issuer: undefined, ...plan.clientMetadata }, resolveHost)
   const liveness = createLiveness(store, clock)
   const redirectUri = `${plan.issuer}${BROKER_PATHS.callback}`
   const { identityProvider, stopMaking } = openIdentityProvider(options, { redirectUri, door, seal, clock })

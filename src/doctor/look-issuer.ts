@@ -39,6 +39,7 @@ export interface IssuerSight {
 
 /** Where to look, and how. */
 export interface IssuerQuestion extends SafeFetchPlan {
+  readonly issuer: string
   readonly jwksUri: IssuerPlan['jwksUri']
 }
 

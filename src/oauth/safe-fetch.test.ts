@@ -15,7 +15,7 @@ afterEach(async () => {
   for (const close of open.splice(0)) await close()
 })
 
-function createDoor(plan: Partial<SafeFetchPlan> & { issuer: string }, resolveHost?: ResolveHost): SafeFetch {
+function createDoor(plan: Partial<SafeFetchPlan> & Pick<SafeFetchPlan, 'issuer'>, resolveHost?: ResolveHost): SafeFetch {
   const door = createSafeFetch({ allowPrivateNetwork: false, ca: undefined, ...plan }, resolveHost)
   open.push(() => door.close())
   return door
@@ -316,6 +316,15 @@ describe('a URL that metadata names', () => {
       (hostname === 'idp.example' ? resolveTo('10.1.2.3', '93.184.216.34') : resolveTo('127.0.0.1'))(hostname, ...rest)
     const door = createDoor({ issuer: 'https://idp.example' }, resolve)
     expect(await reasonOf(door.fetchJson('https://keys.example/', { namedBy: 'metadata' }))).toContain('not public')
+  })
+
+  it('is not fetched from a private address for nobody in particular, whatever a resolver makes up for names that do not exist', async () => {
+    const resolve = resolveTo('127.0.0.1')
+    const door = createDoor({ issuer: undefined }, resolve)
+    const reason = await reasonOf(door.fetchJson('https://client.example/', { namedBy: 'metadata' }))
+    expect(reason).toContain('client.example resolves to an address that is not public')
+    expect(resolve.names).toEqual(['client.example'])
+    expect(await reasonOf(door.fetchJson('http://client.example/', { namedBy: 'metadata' }))).toContain('https is needed')
   })
 
   it('does not find a connection again that was opened for somebody who may go further', async () => {

@@ -7,8 +7,8 @@ import { findAddressLiteral, isLoopbackHost, isPublicAddress } from './addresses
 
 /** For whom we look things up, and where the operator lets us. */
 export interface SafeFetchPlan {
-  /** Issuer identifier: what it names lies on its own host, or on the public internet. */
-  readonly issuer: string
+  /** Issuer identifier: what it names lies on its own host, or on the public internet. Undefined where anybody may name anything. */
+  readonly issuer: string | undefined
   /** Whether metadata may name private addresses although the issuer's own host is public. */
   readonly allowPrivateNetwork: boolean
   /** PEM text of additional certificate authorities. */
@@ -147,7 +147,7 @@ function createLookup(resolveHost: ResolveHost, publicOnly: boolean): LookupFunc
   }
 }
 
-function parseTarget(url: string, namedBy: OutboundRequest['namedBy'], issuer: string): URL {
+function parseTarget(url: string, namedBy: OutboundRequest['namedBy'], issuer: SafeFetchPlan['issuer']): URL {
   const target = URL.parse(url)
   if (target === null) throw new Error('not an absolute URL')
   if (target.username !== '' || target.password !== '') throw new Error(`${target.host}: a URL with user information`)
@@ -161,12 +161,12 @@ function parseTarget(url: string, namedBy: OutboundRequest['namedBy'], issuer: s
 /** Whether a URL that metadata named may lead into a private network. */
 async function mayBePrivate(target: URL, plan: SafeFetchPlan, resolveHost: ResolveHost, deadline: AbortSignal): Promise<boolean> {
   if (plan.allowPrivateNetwork || isSameHost(target, plan.issuer)) return true
-  const issuer = URL.parse(plan.issuer)
+  const issuer = plan.issuer === undefined ? null : URL.parse(plan.issuer)
   return issuer !== null && isPrivateHost(issuer.hostname, resolveHost, deadline)
 }
 
-function isSameHost(target: URL, issuer: string, protocol?: string): boolean {
-  const own = URL.parse(issuer)
+function isSameHost(target: URL, issuer: SafeFetchPlan['issuer'], protocol?: string): boolean {
+  const own = issuer === undefined ? null : URL.parse(issuer)
   return own !== null && own.hostname === target.hostname && (protocol === undefined || own.protocol === protocol)
 }
 

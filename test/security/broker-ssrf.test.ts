@@ -1,0 +1,121 @@
+// Where a stranger can have us go: the names of their choice, resolved as they like (client ID metadata documents §6.5).
+import type { LookupAddress } from 'node:dns'
+import { createServer, type Server } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startBroker } from '../../src/broker/broker.ts'
+import { loadConfigValue } from '../../src/config/load.ts'
+import type { ConfigInput } from '../../src/config/schema.ts'
+import type { ResolveHost } from '../../src/oauth/safe-fetch.ts'
+import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
+import { createMemoryStore } from '../../src/store/memory-store.ts'
+import { createRequest, type RawClient, readJson } from '../support/broker-client.ts'
+import { createCertificate } from '../support/certificate.ts'
+
+const REDIRECT_URI = 'https://client.example/cb'
+const closing: (() => Promise<unknown>)[] = []
+let port: number
+let dialled: string[]
+
+beforeAll(async () => {
+  const inside = createTlsServer(createCertificate(), (_request, response) => response.end())
+  inside.on('connection', () => dialled.push('connection'))
+  port = await listenOnLoopback(inside as never, 0)
+  closing.push(() => closeServer(inside as never))
+})
+afterAll(async () => {
+  for (const close of closing.splice(0)) await close()
+})
+
+type Answers = readonly (readonly string[])[]
+
+/** Gives each lookup of a name the next answer, the last one for ever; remembers the names. */
+function createResolver(answers: Answers): ResolveHost & { readonly names: string[] } {
+  const names: string[] = []
+  const resolve: ResolveHost = (hostname, _options, callback) => {
+    names.push(hostname)
+    const addresses = answers[Math.min(names.length, answers.length) - 1] ?? []
+    callback(
+      null,
+      addresses.map((address): LookupAddress => ({ address, family: address.includes(':') ? 6 : 4 })),
+    )
+  }
+  return Object.assign(resolve, { names })
+}
+
+/** The endpoints of a broker for which names are what the resolver says. */
+async function serveBroker(resolveHost: ResolveHost, clientMetadata: object = {}): Promise<{ origin: string; said: string[] }> {
+  const origin = 'http://localhost'
+  const config = {
+    public_url: origin,
+    identity_provider: { issuer: 'https://login.example.com', client_id: 'x', client_secret: { env: 'SECRET' } },
+    broker: { store: { kind: 'memory' }, client_metadata: clientMetadata },
+    servers: [{ name: 'example', path: '/mcp', upstream: 'http://localhost:1/mcp', scopes: ['mcp:tools'] }],
+  } as unknown as ConfigInput
+  const where = { env: { SECRET: 'secret-at-the-provider-0123456789' }, directory: import.meta.dirname, terminal: false }
+  const plan = loadConfigValue(config, where).plan.broker
+  if (plan === undefined) throw new Error('there is no broker in the plan')
+  const said: string[] = []
+  const broker = await startBroker({
+    plan,
+    resources: [{ identifier: `${origin}/mcp`, name: 'example', scopes: new Set(['mcp:tools']), defaultScopes: ['mcp:tools'] }],
+    endpointPaths: ['/mcp'],
+    store: createMemoryStore(),
+    onIssue: (message) => said.push(message),
+    resolveHost,
+  })
+  const server: Server = createServer((request, response) => {
+    const handle = broker.handlers.get(request.url?.split('?')[0] ?? '')
+    const visit = {
+      request,
+      response,
+      requestId: 'x',
+      address: '127.0.0.1',
+      note: (...told: unknown[]) => said.push(String(told)),
+    }
+    Promise.resolve(handle?.(visit)).catch(() => response.destroy())
+  })
+  const at = `http://localhost:${await listenOnLoopback(server, 0)}`
+  closing.push(() => closeServer(server), broker.close)
+  return { origin: at, said }
+}
+
+async function open(origin: string, id: string): Promise<{ status: number; text: string }> {
+  dialled = []
+  const client: RawClient = { id, redirectUri: REDIRECT_URI, secret: undefined }
+  const url = createRequest(origin, client, { resource: 'http://localhost/mcp' }).url
+  const response = await fetch(url, { redirect: 'manual', headers: { accept: 'application/json' } })
+  return { status: response.status, text: JSON.stringify(await readJson(response)) }
+}
+
+describe('the document of a client', () => {
+  it.each<[string, Answers]>([
+    ['this machine', [['127.0.0.1']]],
+    ['this machine by IPv6', [['::1']]],
+    ['this machine, IPv4 in IPv6', [['::ffff:127.0.0.1']]],
+    ['this machine, as a host without an address', [['0.0.0.0']]],
+    ['this machine by NAT64', [['64:ff9b::7f00:1']]],
+    ['this machine by 6to4', [['2002:7f00:1::']]],
+    ['a private network', [['10.0.0.1']]],
+    ['where clouds keep their secrets', [['169.254.169.254']]],
+    ['a public place and this machine', [['93.184.216.34', '127.0.0.1']]],
+    ['this machine and a public place', [['127.0.0.1', '93.184.216.34']]],
+  ])('is not looked for when its name leads to %s', async (_name, answers) => {
+    const resolver = createResolver(answers)
+    const { origin, said } = await serveBroker(resolver)
+    const answer = await open(origin, `https://client.example:${port}/c.json`)
+    expect([answer.status, answer.text]).toEqual([401, expect.stringContaining('invalid_client')])
+    expect(answer.text).not.toMatch(/address|public|127|resolve/)
+    expect(dialled).toEqual([])
+    expect(resolver.names).toEqual(['client.example'])
+    expect(said.join()).toContain('invalid_client')
+  })
+
+  it('is looked for there where the operator allows it, and only at the address that was checked (DNS rebinding)', async () => {
+    const resolver = createResolver([['127.0.0.1'], ['169.254.169.254']])
+    const { origin } = await serveBroker(resolver, { allow_private_network: true })
+    expect((await open(origin, `https://client.example:${port}/c.json`)).status).toBe(401)
+    expect(dialled).toEqual(['connection'])
+    expect(resolver.names).toEqual(['client.example'])
+  })
+})
