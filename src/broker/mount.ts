@@ -172,11 +172,7 @@ function noteFailure(visit: Visit | undefined, error: Error): void {
 }
 
 function explain(code: string, error: Error): { title: string; text: string } {
-  if (error instanceof errors.SessionNotFound)
-    return {
-      title: 'This sign-in is over',
-      text: 'It took too long, it was completed already, or it was started in another browser.',
-    }
+  if (error instanceof errors.SessionNotFound) return TROUBLES.over
   if (code === 'invalid_client')
     return {
       title: 'This application is not known here',

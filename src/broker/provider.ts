@@ -16,6 +16,7 @@ import { curateMetadata, type Middleware, nameDefaults, openRegistration, sayUna
 import { describeFormat, narrowToClient, type Resources } from './resources.ts'
 import type { SigningJwk } from './signing-keys.ts'
 import type { StepUps } from './step-ups.ts'
+import { SIGN_IN_MINUTES } from './troubles.ts'
 
 export interface ProviderOptions {
   readonly plan: BrokerPlan
@@ -41,8 +42,6 @@ const MOST_KEYS_BYTES = 64 * 1024
 const CODE_SECONDS = 60
 /** Longest time for which a client’s assertion may be good. */
 const MOST_ASSERTION_SECONDS = { known: 3600, stranger: 600 }
-/** How long a user may take over sign-in and consent. */
-export const INTERACTION_SECONDS = 900
 
 /** Creates the OAuth provider. Tokens are signed with the first key; the others are still published. */
 export function createProvider(options: ProviderOptions, keys: readonly [SigningJwk, ...SigningJwk[]]): Provider {
@@ -172,7 +171,7 @@ function planTokens({ plan, accounts, stepUps }: ProviderOptions): Configuration
       AuthorizationCode: CODE_SECONDS,
       Grant: plan.grantSeconds,
       IdToken: plan.accessTokenSeconds,
-      Interaction: INTERACTION_SECONDS,
+      Interaction: SIGN_IN_MINUTES * 60,
       RefreshToken: (_ctx, token) => limitToGrant(token.iiat, plan),
       Session: plan.browserSeconds,
     },

@@ -10,10 +10,10 @@ import { allow, goOn, refuse, sendPage, sendTrouble, sendTroubleBack } from './o
 import { type Page, renderGoOnPage } from './page.ts'
 import { WHOLE_SERVER_SCOPE } from './resources.ts'
 import { openScene, type Scene, type SignInOptions } from './scene.ts'
-import { findTrouble, TROUBLES } from './troubles.ts'
+import { findTrouble, SIGN_IN_MINUTES, TROUBLES } from './troubles.ts'
 
 /** How long a user may stay at the identity provider, in milliseconds. */
-const AWAY_MS = 15 * 60_000
+const AWAY_MS = SIGN_IN_MINUTES * 60_000
 
 /** Shows the consent page that an authorization request needs, or takes in its form. */
 export async function handleSignIn(visit: Visit, options: SignInOptions): Promise<void> {

@@ -10,27 +10,30 @@ export interface SignInTrouble extends Pick<Trouble, 'title' | 'text'> {
   readonly oauthError: 'access_denied' | 'server_error' | 'temporarily_unavailable'
 }
 
+/** How long a user may take over sign-in and consent. */
+export const SIGN_IN_MINUTES = 15
+
 export const TROUBLES = {
   over: {
     status: 400,
     code: 'sign_in_failed',
     oauthError: 'access_denied',
     title: 'This sign-in is over',
-    text: 'It took too long, it was completed already, or it was started in another browser.',
+    text: `A sign-in must be completed within ${SIGN_IN_MINUTES} minutes. This one took longer, was completed already, or began in another browser.`,
   },
   forged: {
     status: 403,
     code: 'sign_in_failed',
     oauthError: 'access_denied',
     title: 'This sign-in was not started here',
-    text: 'The answer belongs to a sign-in that was started in another browser. If somebody sent you a link, do not use it.',
+    text: 'The answer belongs to a sign-in that began in another browser, or before this one lost its cookies. If somebody sent you a link, do not use it.',
   },
   form: {
     status: 403,
     code: 'sign_in_failed',
     oauthError: 'access_denied',
     title: 'This form cannot be accepted',
-    text: 'It was not sent from our own page, or cookies are switched off in this browser.',
+    text: 'It was not sent from our own page, or this browser does not keep cookies, or has lost them since.',
   },
   account: {
     status: 403,

@@ -1,12 +1,11 @@
-import { createServer, type Server } from 'node:http'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
 import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import { createRawClient, createRequest, type RawClient, redeem } from '../support/broker-client.ts'
 import { type BrokerStage, startBrokerStage } from '../support/broker-stage.ts'
 import { hasChromium, type Looks, type OpenBrowser, openChromium } from '../support/chromium.ts'
+import { type Application, press, readHeading, signInAtProvider, startApplication } from '../support/person.ts'
 
 const [alice, bob] = SAMPLE_USERS
 /** Where screenshots go that the documentation shows; nowhere unless asked for. */
@@ -15,7 +14,7 @@ const SCREENSHOTS = process.env.SCREENSHOTS
 let stage: BrokerStage
 let origin: string
 let client: RawClient
-let application: Server
+let application: Application
 let browser: OpenBrowser | undefined
 
 describe.skipIf(!hasChromium())('a person in a real browser', { timeout: 60_000 }, () => {
@@ -25,12 +24,9 @@ describe.skipIf(!hasChromium())('a person in a real browser', { timeout: 60_000 
       provider: { grant: [{ scopes: ['mcp:tools'] }, { claim: 'groups', values: ['admins'], scopes: ['mcp:admin'] }] },
     })
     origin = stage.proxy.origin
-    application = createServer((_request, response) =>
-      response.writeHead(200, { 'content-type': 'text/html' }).end('<h1>The application</h1>'),
-    )
-    const port = await listenOnLoopback(application, 0)
+    application = await startApplication()
     client = await createRawClient(origin, {
-      redirectUri: `http://localhost:${port}/callback`,
+      redirectUri: application.redirectUri,
       client_name: 'Example application',
     })
   })
@@ -40,7 +36,7 @@ describe.skipIf(!hasChromium())('a person in a real browser', { timeout: 60_000 
   })
   afterAll(async () => {
     await stage?.close()
-    if (application) await closeServer(application)
+    await application?.close()
   })
 
   async function openPage(looks?: Looks): Promise<Page> {
@@ -55,20 +51,10 @@ describe.skipIf(!hasChromium())('a person in a real browser', { timeout: 60_000 
     if (SCREENSHOTS !== undefined) await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) })
   }
 
-  const heading = (page: Page) => page.locator('h1').textContent()
-  const press = (page: Page, name: RegExp) => page.getByRole('button', { name }).click()
-
-  async function signInAtProvider(page: Page, user: typeof alice): Promise<void> {
-    await page.getByLabel('Name').fill(user.name)
-    await page.getByLabel('Password').fill(user.password)
-    await press(page, /^Sign in$/)
-    await press(page, /^Allow$/)
-  }
-
   /** Waits until the browser is back at the application, and gives what it brought. */
   async function comeBack(page: Page): Promise<URLSearchParams> {
     await page.waitForURL((url) => url.pathname === '/callback' && url.origin === new URL(client.redirectUri).origin)
-    expect(await heading(page)).toBe('The application')
+    expect(await readHeading(page)).toBe('The application')
     return new URL(page.url()).searchParams
   }
 
@@ -76,7 +62,7 @@ describe.skipIf(!hasChromium())('a person in a real browser', { timeout: 60_000 
     const page = await openPage()
     const request = createRequest(origin, client, { scope: 'mcp:tools mcp:admin' })
     await page.goto(request.url.href)
-    expect(await heading(page)).toBe('Allow Example application to act for you?')
+    expect(await readHeading(page)).toBe('Allow Example application to act for you?')
     await shoot(page, 'consent')
     await press(page, /Allow and sign in with Example ID/)
     await page.waitForURL((url) => url.origin === stage.identityProvider.issuer)
@@ -115,7 +101,7 @@ describe.skipIf(!hasChromium())('a person in a real browser', { timeout: 60_000 
     await press(page, /Allow and sign in/)
     await press(page, /^Cancel$/)
     await page.waitForURL((url) => url.pathname === '/oauth/callback')
-    expect(await heading(page)).toBe('You are not signed in')
+    expect(await readHeading(page)).toBe('You are not signed in')
     await shoot(page, 'not-signed-in')
     await page.getByRole('link', { name: 'Go back to the application' }).click()
     expect((await comeBack(page)).get('error')).toBe('access_denied')
@@ -130,9 +116,8 @@ describe.skipIf(!hasChromium())('a person in a real browser', { timeout: 60_000 
     await signInAtProvider(page, alice)
     await comeBack(page)
     await page.goto(consent)
-    expect(await heading(page)).toBe('This sign-in is over')
+    expect(await readHeading(page)).toBe('This sign-in is over')
     expect(await page.locator('main').textContent()).toContain('trace id')
-    await shoot(page, 'over')
   })
 
   it('goes back to the consent page while it lasts, and can go on from there', async () => {
