@@ -33,6 +33,18 @@ function isErrorOf(body: unknown, error: string): body is { error: string; error
 }
 
 /**
+ * Answers go in the query of the redirect URI, as OAuth has it (RFC 6749 §4.1.2). The other ways would need pages with scripts, or show
+ * codes to the scripts of a page.
+ */
+export const answerByQueryAlone: Middleware = async (ctx, next) => {
+  const { response_mode: mode } = ctx.query
+  // A value that the provider does not know: it tells the client so.
+  if (ctx.path === BROKER_PATHS.provider.authorization && typeof mode === 'string' && mode !== 'query')
+    ctx.query = { ...ctx.query, response_mode: 'none_but_query' }
+  return next()
+}
+
+/**
  * Clients of the first revisions name no resource, and some clients no scope, or scopes that are not ours. They get the resource and
  * scopes that they mean.
  */
@@ -59,6 +71,7 @@ export function curateMetadata(resources: Resources, { clients }: BrokerPlan): M
     if (!ctx.path.startsWith('/.well-known/') || typeof body !== 'object' || body === null) return
     const metadata = body as Record<string, unknown>
     metadata.scopes_supported = [...resources.scopes]
+    metadata.response_modes_supported = ['query']
     delete metadata.claims_supported
     // Enterprise-managed authorization: clients look for it here.
     if (hasAssertions) metadata.authorization_grant_profiles_supported = ['urn:ietf:params:oauth:grant-profile:id-jag']

@@ -12,7 +12,14 @@ import { IdentityProviderError } from './identity-provider-error.ts'
 import { describeClient, listIntrospectors } from './known-clients.ts'
 import { GRANT_CLAIM } from './liveness.ts'
 import { findMachineClaims, registerMachineGrants } from './machine-grants.ts'
-import { curateMetadata, type Middleware, nameDefaults, openRegistration, sayUnauthorized } from './middlewares.ts'
+import {
+  answerByQueryAlone,
+  curateMetadata,
+  type Middleware,
+  nameDefaults,
+  openRegistration,
+  sayUnauthorized,
+} from './middlewares.ts'
 import { describeFormat, narrowToClient, type Resources } from './resources.ts'
 import type { SigningJwk } from './signing-keys.ts'
 import type { StepUps } from './step-ups.ts'
@@ -70,6 +77,7 @@ export function createProvider(options: ProviderOptions, keys: readonly [Signing
   for (const middleware of options.middlewares) provider.use(middleware)
   provider.use(openRegistration)
   provider.use(sayUnauthorized)
+  provider.use(answerByQueryAlone)
   provider.use(nameDefaults(resources, plan))
   provider.use(curateMetadata(resources, plan))
   registerMachineGrants(provider, options, keys[0].kid)
@@ -191,6 +199,9 @@ function planFeatures(options: ProviderOptions, kid: string): NonNullable<Config
     devInteractions: { enabled: false },
     rpInitiatedLogout: { enabled: false },
     userinfo: { enabled: false },
+    // Nothing of ours accepts tokens that are bound to a key: who is offered them would be shut out.
+    dPoP: { enabled: false },
+    pushedAuthorizationRequests: { enabled: false },
     registration: { enabled: plan.registration.enabled, initialAccessToken: false, issueRegistrationAccessToken: false },
     rpMetadataChoices: { enabled: true },
     clientIdMetadataDocument: {
@@ -226,6 +237,8 @@ async function describeResource(
   identifier: string,
   { kid, clientId }: { readonly kid: string; readonly clientId: string },
 ) {
+  // RFC 8707 §2 leaves it to us: a token for two servers could be used by each of them at the other.
+  if (Array.isArray(ctx.oidc.params?.resource)) throw new errors.InvalidTarget('name one resource: a token is for one')
   const known = plan.clients.find(({ id }) => id === clientId)
   const found = resources.find(identifier)
   const resource = found && narrowToClient(found, known)
