@@ -13,7 +13,10 @@ export async function handleCallback(visit: Visit, options: SignInOptions): Prom
     return
   }
   const answer = new URL(visit.request.url ?? '', options.origin).searchParams
-  const away = await findAway(answer, options)
+  // RFC 6749 §3.1: no parameter comes twice. Which of two counts would be for each reader to choose.
+  if (new Set(answer.keys()).size < answer.size)
+    return sendTrouble(visit, TROUBLES.suspicious, 'the answer has a parameter twice')
+  const away = await options.away.find(answer.get('state') ?? '')
   if (away === undefined) return sendTrouble(visit, TROUBLES.over, 'no sign-in waits for that state')
   // Before anything is used up: who holds a link that somebody else's sign-in made must not be able to end it, let alone take part.
   const browser = options.browserCookie.find(visit.request)
@@ -22,11 +25,6 @@ export async function handleCallback(visit: Visit, options: SignInOptions): Prom
   const scene = await takeScene(visit, away, options)
   if (scene === undefined) return sendTrouble(visit, TROUBLES.over, 'the sign-in was completed already, or has expired')
   return finishSignIn(scene, away, answer, options)
-}
-
-async function findAway(answer: URLSearchParams, { away }: SignInOptions): Promise<AwayUser | undefined> {
-  const [state, ...more] = answer.getAll('state')
-  return state === undefined || more.length > 0 ? undefined : away.find(state)
 }
 
 /** Each state is good for one answer. */

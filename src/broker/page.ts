@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { isLoopbackHost } from '../oauth/addresses.ts'
 
 /** A page and the headers that it must be sent with. */
 export interface Page {
@@ -80,14 +81,16 @@ export function escapeHtml(text: string): string {
 
 const NAME_LENGTH = 80
 
-/** A name that a stranger chose: at most 80 characters, without those that turn, hide or break what stands around it. */
+/**
+ * A name that a stranger chose: at most 80 characters, without those that turn, hide or break what stands around it. Empty where nothing
+ * would be seen of it.
+ */
 export function formatForeignName(name: string): string {
-  const plain = name.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cs}]/gu, '').trim()
+  const plain = name.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cs}\p{Default_Ignorable_Code_Point}\u2800]/gu, '').trim()
+  if (!/[\p{L}\p{N}\p{P}\p{S}]/u.test(plain)) return ''
   const characters = [...plain]
   return characters.length > NAME_LENGTH ? `${characters.slice(0, NAME_LENGTH - 1).join('')}…` : plain
 }
-
-const LOOPBACK_HOSTS = ['localhost', '127.0.0.1', '[::1]']
 
 /** Where a redirect URI leads, as a person should read it. */
 export function formatRedirectHost(redirectUri: string): string {
@@ -103,7 +106,8 @@ function formatPlace(target: URL): string {
 /** Whether a redirect URI leads to whatever application takes it on the user's own computer. */
 export function isOnThisComputer(redirectUri: string): boolean {
   const target = URL.parse(redirectUri)
-  return target === null || !/^https?:$/.test(target.protocol) || LOOPBACK_HOSTS.includes(target.hostname)
+  // A final dot is the root of all names: it leads to the same place.
+  return target === null || !/^https?:$/.test(target.protocol) || isLoopbackHost(target.hostname.replace(/\.$/, ''))
 }
 
 /** What `form-action` must name so that a redirect to the client may follow a form. */

@@ -36,8 +36,12 @@ export function isUsableRedirectUri(uri: string): boolean {
   return !FOREIGN_SCHEMES.has(target.protocol.slice(0, -1))
 }
 
-/** Whether the host is written as the URL parser reads it: `https:/host`, `https:host` and `http://0x7f.1` are not. */
+/**
+ * Whether the host is written as the URL parser reads it: `https:/host`, `https:host` and `http://0x7f.1` are not. And whether it is one:
+ * parsers let pass what no name can hold, and a `;` or `,` would mean something in the headers of our pages.
+ */
 function isWebUri(uri: string, target: URL): boolean {
+  if (!/^(?:[\w.-]+|\[[\da-f:.]+\])$/i.test(target.hostname)) return false
   return uri.toLowerCase().startsWith(`${target.protocol}//${target.host}`) && !/\/\.{1,2}(?:\/|$)/.test(uri.split('?')[0] ?? '')
 }
 

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { signIn } from '../../demo/browser.ts'
+import { readHidden, signIn } from '../../demo/browser.ts'
 import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
+import * as broker from '../support/broker-browser.ts'
 import {
   type Browser,
   createBrowser,
@@ -13,9 +14,10 @@ import {
   sendConsent,
 } from '../support/broker-client.ts'
 import { type BrokerStage, startBrokerStage } from '../support/broker-stage.ts'
+import { sendRaw } from '../support/raw-client.ts'
 import { findVectors } from '../support/vectors.ts'
 
-const [alice] = SAMPLE_USERS
+const [alice, bob] = SAMPLE_USERS
 
 let stage: BrokerStage
 let origin: string
@@ -28,21 +30,9 @@ beforeAll(async () => {
 })
 afterAll(() => stage?.close())
 
-/** Allows on the consent page and signs in at the identity provider, up to the answer that leads back to us. */
-async function comeBack(browser: Browser, client = web): Promise<URL> {
-  const page = await openConsentPage(browser, createRequest(origin, client).url)
-  const onwards = readRefresh(await (await sendConsent(browser, page)).text())
-  return signIn(onwards, alice)
-}
-
-/** Signs a browser in at the broker. */
-async function signInBrowser(client = web): Promise<Browser> {
-  const browser = createBrowser()
-  const resume = readRefresh(await (await browser.open(await comeBack(browser, client))).text())
-  const end = await browser.open(resume)
-  expect(end.headers.get('location')).toContain('code=')
-  return browser
-}
+const comeBack = (browser: Browser, client = web, user = alice) =>
+  broker.comeBack(browser, createRequest(origin, client).url, user)
+const signInBrowser = (client = web, user = alice) => broker.signInBrowser(createRequest(origin, client).url, user)
 
 describe('the consent page', () => {
   it('comes before the identity provider, for a client that has never been seen, also in a browser that is signed in (confused deputy)', async () => {
@@ -87,16 +77,38 @@ describe('the consent page', () => {
 
   it('shows names as text, whatever they are, and fetches no logo', async () => {
     const names = ['<script>alert(1)</script>', '"><img src=x onerror=alert(1)>', `a${'x'.repeat(900)}`, '\u202Eevil\u0000\u2066']
+    const uris = {
+      logo_uri: 'https://logo.invalid/x.svg',
+      policy_uri: 'https://logo.invalid/"><b>',
+      tos_uri: 'https://logo.invalid/',
+    }
     const vectors = findVectors('blns.json')
     const naughty: string[] = vectors === undefined ? [] : JSON.parse(readFileSync(vectors, 'utf8'))
-    for (const name of [...names, ...naughty.filter((text) => text.length < 900 && text !== '').slice(0, 150)]) {
-      const client = await createRawClient(origin, { client_name: name, logo_uri: 'https://logo.invalid/x.svg' })
+    for (const name of [...names, ...naughty.filter((text) => text.length <= 1000 && text !== '')]) {
+      const client = await createRawClient(origin, { client_name: name, ...uris, client_uri: 'https://logo.invalid/' })
       const { html } = await openConsentPage(createBrowser(), createRequest(origin, client).url)
       const heading = /<h1>([\s\S]*?)<\/h1>/.exec(html)?.[1] ?? ''
       expect(heading).not.toMatch(/[<>\u202A-\u202E\u2066-\u2069\u0000]/)
       expect(heading.replace(/&#\d+;/g, 'x').length).toBeLessThan(150)
       expect(html).not.toContain('logo.invalid')
     }
+  }, 60_000)
+
+  it.each([
+    ['of nothing that can be seen', '\u3164\u115F\u1160\uFFA0\u2800\u034F'],
+    ['of blanks', ' \u00A0\u2003 '],
+    ['of marks without a letter', '\u0301\u0301\uFE0F'],
+  ])('says that an application has no name when its name is one %s', async (_name, name) => {
+    const client = await createRawClient(origin, { client_name: name })
+    const { html } = await openConsentPage(createBrowser(), createRequest(origin, client).url)
+    expect(/<h1>([\s\S]*?)<\/h1>/.exec(html)?.[1]).toBe('Allow An application without a name to act for you?')
+  })
+
+  it('shows where answers go as browsers write it, so that look-alike letters are seen (UTS #39)', async () => {
+    const redirectUri = 'https://xn--pple-43d.example/cb'
+    const client = await createRawClient(origin, { redirectUri, client_name: 'Apple' })
+    const { html } = await openConsentPage(createBrowser(), createRequest(origin, client).url)
+    expect(html).toContain('sent back to <strong>xn--pple-43d.example</strong>')
   })
 
   it('remembers what a user allowed to a web client, with those scopes and that redirect URI', async () => {
@@ -111,11 +123,40 @@ describe('the consent page', () => {
     expect(elsewhere.headers.get('location')).toContain('/sign-in/')
   })
 
-  it('asks each time for clients on the user’s own computer (RFC 8252 §8.6)', async () => {
-    const native = await createRawClient(origin, { redirectUri: 'http://127.0.0.1:4000/cb' })
-    const browser = await signInBrowser(native)
-    const again = await browser.open(createRequest(origin, native).url)
-    expect(again.headers.get('location')).toContain('/sign-in/')
+  it.each(['http://127.0.0.1:4000/cb', 'https://app.localhost/cb', 'https://localhost./cb', 'https://127.8.8.8/cb'])(
+    'asks each time for clients on the user’s own computer, and says so: %s (RFC 8252 §8.6)',
+    async (redirectUri) => {
+      const native = await createRawClient(origin, { redirectUri })
+      const { html } = await openConsentPage(createBrowser(), createRequest(origin, native).url)
+      expect(html).toContain('runs on your computer')
+      const browser = await signInBrowser(native)
+      const again = await browser.open(createRequest(origin, native).url)
+      expect(again.headers.get('location')).toContain('/sign-in/')
+    },
+  )
+
+  it('remembers nothing for another client, though it has the same name and the same redirect URI', async () => {
+    const browser = await signInBrowser()
+    const twin = await createRawClient(origin, { client_name: 'Web client' })
+    expect(twin.redirectUri).toBe(web.redirectUri)
+    const asked = await browser.open(createRequest(origin, twin).url)
+    expect(asked.headers.get('location')).toContain('/sign-in/')
+  })
+
+  it('remembers nothing for another user', async () => {
+    const client = await createRawClient(origin)
+    await signInBrowser(client, alice)
+    const browser = await signInBrowser(web, bob)
+    const asked = await browser.open(createRequest(origin, client).url)
+    expect(asked.headers.get('location')).toContain('/sign-in/')
+  })
+
+  it('gives a client no answer without a page before the user has allowed it (OpenID Connect Core §3.1.2.6)', async () => {
+    const browser = await signInBrowser()
+    const client = await createRawClient(origin)
+    const answer = await browser.open(createRequest(origin, client, { prompt: 'none' }).url)
+    const { searchParams } = new URL(answer.headers.get('location') ?? '')
+    expect([searchParams.get('error'), searchParams.get('code')]).toEqual(['consent_required', null])
   })
 })
 
@@ -147,6 +188,45 @@ describe('the form of the consent page', () => {
     expect((await sendConsent(half, page)).status).toBe(403)
   })
 
+  it('is refused with the token of another page: of another tab, or of another browser', async () => {
+    const mine = createBrowser()
+    const [first, second] = [
+      await openConsentPage(mine, createRequest(origin, web).url),
+      await openConsentPage(mine, createRequest(origin, web).url),
+    ]
+    const { form_token: foreign } = readHidden(first.html)
+    expect((await sendConsent(mine, second, { form_token: foreign })).status).toBe(403)
+    // Somebody who plants their own sign-in in another browser knows its token, but not the secret of that browser.
+    const victim = createBrowser()
+    await openConsentPage(victim, createRequest(origin, web).url)
+    for (const [name, value] of mine.cookies) if (name !== 'mcp-browser') victim.cookies.set(name, value)
+    expect(victim.cookies.get('mcp-browser')).not.toBe(mine.cookies.get('mcp-browser'))
+    expect((await sendConsent(victim, second)).status).toBe(403)
+    expect((await sendConsent(mine, second)).status).toBe(200)
+  })
+
+  it('is refused where the browser shows two secrets: one of them may be planted', async () => {
+    const browser = createBrowser()
+    const page = await openConsentPage(browser, createRequest(origin, web).url)
+    const secret = browser.cookies.get('mcp-browser') ?? ''
+    browser.cookies.set('mcp-browser', `${secret}; mcp-browser=${'A'.repeat(43)}`)
+    expect((await sendConsent(browser, page)).status).toBe(403)
+  })
+
+  it.each([
+    ['as JSON', 'application/json'],
+    ['as text, as a form of another site can', 'text/plain'],
+    ['in parts', 'multipart/form-data; boundary=x'],
+  ])('is not read when it comes %s', async (_name, type) => {
+    const browser = createBrowser()
+    const page = await openConsentPage(browser, createRequest(origin, web).url)
+    const body = new URLSearchParams({ ...readHidden(page.html), action: 'allow' }).toString()
+    const response = await browser.open(page.url, { method: 'POST', headers: { 'content-type': type }, body })
+    expect(response.status).toBeGreaterThanOrEqual(400)
+    expect(readRefresh(await response.text())).toBe('')
+    expect((await sendConsent(browser, page)).status).toBe(200)
+  })
+
   it('tells the client when the user denies, with its state and our issuer', async () => {
     const browser = createBrowser()
     const page = await openConsentPage(browser, createRequest(origin, web).url)
@@ -173,10 +253,67 @@ describe('the way back from the identity provider', () => {
   it('is good for one use, and for a state of ours only', async () => {
     const browser = createBrowser()
     const answer = await comeBack(browser)
-    expect((await browser.open(answer)).status).toBe(200)
-    expect((await browser.open(answer)).status).toBe(400)
-    for (const query of ['', '?code=x', '?state=&code=x', '?state=foreign&code=x', `${answer.search}&state=again`])
+    const resume = readRefresh(await (await browser.open(answer)).text())
+    const again = await browser.open(answer)
+    expect([again.status, await again.text()]).toEqual([400, expect.stringContaining('This sign-in is over')])
+    // Nor does the second use spoil the first.
+    expect((await browser.open(resume)).headers.get('location')).toContain('code=')
+    for (const query of ['', '?code=x', '?state=&code=x', '?state=foreign&code=x'])
       expect((await browser.open(`${origin}/oauth/callback${query}`)).status).toBe(400)
+  })
+
+  it.each([
+    ['state', 'again'],
+    ['code', 'again'],
+    ['iss', 'https://evil.example'],
+  ])('is closed to an answer with two of %s: which one counts must be plain (RFC 6749 §3.1)', async (name, value) => {
+    const browser = createBrowser()
+    const answer = await comeBack(browser)
+    answer.searchParams.append(name, value)
+    const response = await browser.open(answer)
+    expect(response.status).toBe(400)
+    expect(readRefresh(await response.text())).toBe('')
+  })
+
+  it.each(['POST', 'PUT', 'HEAD'])('is closed to %s: an answer comes by following a link', async (method) => {
+    const browser = createBrowser()
+    const answer = await comeBack(browser)
+    expect((await browser.open(answer, { method })).status).toBe(405)
+    expect((await browser.open(answer)).status).toBe(200)
+  })
+
+  it('is closed when the answer does not say who it is from, though the identity provider always does (RFC 9207 §2.4)', async () => {
+    const browser = createBrowser()
+    const answer = await comeBack(browser)
+    expect(answer.searchParams.get('iss')).toBe(stage.identityProvider.issuer)
+    answer.searchParams.delete('iss')
+    const response = await browser.open(answer)
+    expect([response.status, await response.text()]).toEqual([400, expect.stringContaining('could not be checked')])
+  })
+
+  it('leads to a session that nobody knew before, and to another one for another user (session fixation)', async () => {
+    const browser = createBrowser()
+    const request = () => createRequest(origin, web).url
+    const before = new Set<string | undefined>()
+    const note = () => before.add(browser.cookies.get('mcp-session'))
+    await openConsentPage(browser, request())
+    note()
+    const answer = await comeBack(browser)
+    note()
+    await browser.open(readRefresh(await (await browser.open(answer)).text()))
+    const session = browser.cookies.get('mcp-session')
+    expect(session).toMatch(/^[\w-]{20,}$/)
+    expect(before).not.toContain(session)
+    // The same browser, somebody else: what the first could do ends with the first.
+    const page = await openConsentPage(browser, createRequest(origin, web, { scope: 'mcp:tools mcp:admin' }).url)
+    const onwards = readRefresh(await (await sendConsent(browser, page, { action: 'switch' })).text())
+    const back = await signIn(onwards, bob)
+    await browser.open(readRefresh(await (await browser.open(back)).text()))
+    expect(browser.cookies.get('mcp-session')).not.toBe(session)
+    const old = createBrowser()
+    for (const [name, value] of [...browser.cookies, ['mcp-session', session ?? '']] as [string, string][])
+      old.cookies.set(name, value)
+    expect((await old.open(request())).headers.get('location')).toContain('/sign-in/')
   })
 
   it('ends after a quarter of an hour', async () => {
@@ -221,6 +358,38 @@ describe('the way back from the identity provider', () => {
   })
 })
 
+describe('every page', () => {
+  it('stands in no frame, runs no script, tells no other site where the user was, and is kept nowhere', async () => {
+    const browser = createBrowser()
+    const consent = await openConsentPage(browser, createRequest(origin, web).url)
+    const away = await sendConsent(browser, consent)
+    const back = await browser.open(await signIn(readRefresh(await away.clone().text()), alice))
+    const pages: [string, Response][] = [
+      ['on to the identity provider', away],
+      ['back to the application', back],
+      [
+        'an unknown client',
+        await fetch(createRequest(origin, { ...web, id: 'unknown' }).url, { headers: { accept: 'text/html' } }),
+      ],
+      ['a foreign redirect URI', await fetch(createRequest(origin, web, { redirect_uri: 'https://evil.example/' }).url)],
+      ['no sign-in', await fetch(`${origin}/sign-in/unknown`)],
+      ['no answer', await fetch(`${origin}/oauth/callback?state=x`)],
+      ['a forged form', await sendConsent(createBrowser(), consent)],
+      ['the end of a sign-in that is over', await fetch(`${origin}/authorize/unknown`, { headers: { accept: 'text/html' } })],
+    ]
+    for (const [name, { headers }] of pages) {
+      const policy = headers.get('content-security-policy') ?? ''
+      expect([name, headers.get('content-type')]).toEqual([name, 'text/html; charset=utf-8'])
+      for (const part of ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"])
+        expect([name, policy]).toEqual([name, expect.stringContaining(part)])
+      expect([name, policy]).toEqual([name, expect.not.stringMatching(/unsafe|script-src/)])
+      expect([name, headers.get('x-frame-options')]).toEqual([name, 'DENY'])
+      expect([name, headers.get('referrer-policy')]).toEqual([name, 'same-origin'])
+      expect([name, headers.get('cache-control')]).toEqual([name, expect.stringContaining('no-store')])
+    }
+  })
+})
+
 describe('our own names', () => {
   it('come from the configuration, whatever Host and X-Forwarded-* say (host header poisoning)', async () => {
     const headers = { 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'https', forwarded: 'host=evil.example' }
@@ -229,6 +398,20 @@ describe('our own names', () => {
       expect(text).not.toContain('evil')
       expect(JSON.parse(text)).toMatchObject({ issuer: origin, token_endpoint: `${origin}/token` })
     }
+  })
+
+  it('do not follow the Host of the request, where more than one is accepted', async () => {
+    const { port } = stage.proxy
+    const get = (path: string, host: string) =>
+      sendRaw(port, `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nX-Forwarded-Host: evil.example\r\n\r\n`)
+    const metadata = await get('/.well-known/oauth-authorization-server', `127.0.0.1:${port}`)
+    expect(metadata.status).toBe(200)
+    expect(metadata.body.toString()).not.toMatch(/127\.0\.0\.1|evil/)
+    const { pathname, search } = createRequest(origin, web, { code_challenge: undefined }).url
+    const refused = new URL((await get(`${pathname}${search}`, `127.0.0.1:${port}`)).header('location') ?? '')
+    expect([refused.searchParams.get('error'), refused.searchParams.get('iss')]).toEqual(['invalid_request', origin])
+    for (const host of ['evil.example', 'localhost:1'])
+      expect((await get('/.well-known/oauth-authorization-server', host)).status).toBe(403)
   })
 
   it('are the same at every path at which clients look, with what they need to see', async () => {
