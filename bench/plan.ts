@@ -45,6 +45,7 @@ export function createBenchPlan({ upstreamPort, issuer }: ProxyArgument): Plan {
     cors: { allowedOrigins: [], allowedHeaders: [], allowedMethods: [], allowCredentials: false },
     limits: {
       bodyBytes: 4 * 1024 * 1024,
+      bodiesBytes: 64 * 1024 * 1024,
       jsonDepth: 128,
       batchMembers: 50,
       headersSeconds: 10,

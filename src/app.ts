@@ -5,6 +5,7 @@ import type { BrokerPlan, EndpointPlan, Plan, RewritePlan, ServerPlan, StdioUpst
 import type { Upstream } from './core/ports.ts'
 import type { RequestObserver } from './core/record.ts'
 import type { EndpointKind, ProtectedResource, Route } from './core/route.ts'
+import { createBodyRoom } from './http/body-room.ts'
 import { isLoopbackOrigin, type OriginRules } from './http/cors.ts'
 import { createForwardedRules } from './http/forwarded.ts'
 import { type Listener, listen } from './http/listener.ts'
@@ -230,6 +231,7 @@ function createEdge(plan: Plan, observe: RequestObserver, endpoints: Edge['endpo
     origins: createOriginRules(plan),
     cors: plan.cors,
     limits: plan.limits,
+    bodyRoom: createBodyRoom(plan.limits),
     forwarded: createForwardedRules(plan.trustedProxies, plan.publicUrl),
     seal: createSessionSeal(plan.sessionKey),
     observe,

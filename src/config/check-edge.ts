@@ -1,5 +1,7 @@
+import type { Draft } from './draft.ts'
 import { isLoopback } from './flaws.ts'
 import type { Inspection } from './inspection.ts'
+import type { Config } from './schema.ts'
 
 /** Checks what concerns listening, the public URL and browsers. */
 export function checkEdge({ draft, isBroken, report }: Inspection): void {
@@ -10,10 +12,19 @@ export function checkEdge({ draft, isBroken, report }: Inspection): void {
       fix: 'Write the origin that clients use, for example https://mcp.example.com, or listen on 127.0.0.1.',
     })
   }
+  checkBodiesBytes(draft.limits, report)
   if (draft.cors?.allow_credentials === true && draft.cors.allowed_origins?.includes('*')) {
     report(['cors', 'allow_credentials'], {
       reason: 'cannot be true while `allowed_origins` permits every page',
       fix: 'List the origins, or set `allow_credentials: false`: access tokens do not need it.',
     })
   }
+}
+
+function checkBodiesBytes(limits: Draft<Config>['limits'], report: Inspection['report']): void {
+  if (limits?.bodies_bytes === undefined || limits.body_bytes === undefined || limits.bodies_bytes >= limits.body_bytes) return
+  report(['limits', 'bodies_bytes'], {
+    reason: `is less than one body may have (\`limits.body_bytes\`: ${limits.body_bytes})`,
+    fix: 'Raise it to some times `limits.body_bytes`, or remove it.',
+  })
 }

@@ -37,6 +37,7 @@ export function createPlan(config: Config, surroundings: PlanSurroundings): Plan
     cors: createCorsPlan(config),
     limits: {
       bodyBytes: config.limits.body_bytes,
+      bodiesBytes: settleBodiesBytes(config.limits),
       jsonDepth: config.limits.json_depth,
       batchMembers: config.limits.batch_members,
       headersSeconds: config.limits.headers_seconds,
@@ -52,6 +53,13 @@ export function createPlan(config: Config, surroundings: PlanSurroundings): Plan
     rewrite: createRewritePlan(config, publicUrl, material),
     notices: [...notices, ...createNotices(config)],
   })
+}
+
+const usualBodiesBytes = 64 * 1024 * 1024
+
+/** Where nobody has said it, as much as a few of the longest need. */
+function settleBodiesBytes({ bodies_bytes, body_bytes }: Config['limits']): number {
+  return bodies_bytes ?? Math.max(usualBodiesBytes, 4 * body_bytes)
 }
 
 function createListenPlan(config: Config, material: Material): Plan['listen'] {

@@ -37,6 +37,11 @@ export const cors = z
 export const limits = z
   .strictObject({
     body_bytes: whole(1024, 1_073_741_824).default(4_194_304).describe('Longest request body, in bytes.'),
+    bodies_bytes: whole(1024, 17_179_869_184)
+      .optional()
+      .describe(
+        'Memory, in bytes, for all request bodies over 16 KiB together, from their first byte until they are sent on; further ones wait their turn. One user gets at most a quarter of it, one server half, but always one body. 64 MiB unless given, or four times `body_bytes` where that is more.',
+      ),
     json_depth: whole(8, 512).default(128).describe('Deepest nesting of a request body.'),
     batch_members: whole(1, 10_000).default(50).describe('Most messages in a batch (2025-03-26 only).'),
     headers_seconds: seconds().default(10).describe('Seconds for the complete header section of a request.'),

@@ -132,10 +132,17 @@ export const errorCatalogue = {
     message: 'The request body is too large',
     remedy: 'Raise `limits.body_bytes` if requests of this size are legitimate.',
   }),
+  bodies_limited: entry({
+    status: 503,
+    message: 'Too many long requests at the same time',
+    remedy:
+      'Long request bodies found no room for `limits.body_idle_seconds`. Raise `limits.bodies_bytes` if there is memory for more of them; the log says who sends.',
+  }),
   body_timeout: entry({
     status: 408,
     message: 'The request body did not arrive in time',
-    remedy: 'The client stopped sending. `limits.body_idle_seconds` bounds the wait between two pieces.',
+    remedy:
+      'The client stopped sending. `limits.body_idle_seconds` bounds the wait between two pieces, and the whole of a long body for which others wait.',
   }),
   headers_too_many: entry({
     status: 431,

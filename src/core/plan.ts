@@ -46,6 +46,8 @@ export interface CorsPlan {
 
 export interface LimitsPlan {
   readonly bodyBytes: number
+  /** For all long bodies together. */
+  readonly bodiesBytes: number
   readonly jsonDepth: number
   readonly batchMembers: number
   /** Seconds for the complete header section. */

@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ProxyError } from '../core/errors.ts'
-import { watchIdle } from './idle-watch.ts'
+import { type BodyClaim, roomlessBytes } from './body-room.ts'
+import { type Waiting, watchIdle } from './idle-watch.ts'
 import type { RequestHead } from './request-head.ts'
 
 export interface BodyLimits {
@@ -28,24 +29,31 @@ export function isFormBody(head: RequestHead): boolean {
   return formType.test(head.contentType ?? '')
 }
 
+/** A body that is to be read, and what that takes. */
+export interface BodyReading {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly limits: BodyLimits
+  /**
+   * Asks for room, once, for a body that is long or may be. The room is kept until the one who gave it finds that the body is gone,
+   * unless reading fails.
+   */
+  claimRoom(bytes: number, onLate: () => void): BodyClaim
+}
+
 /**
  * Reads the whole body. Asks for it first where the client waits to be asked (`Expect: 100-continue`), which is why nobody gets here
  * before the token was verified.
  *
- * @throws ProxyError `body_too_large` after at most the limit and one piece, `body_timeout`, `client_gone`
+ * @throws ProxyError `body_too_large` after at most the limit and one piece, `body_timeout`, `bodies_limited`, `client_gone`
  */
-export function readBody(
-  request: IncomingMessage,
-  response: ServerResponse,
-  head: RequestHead,
-  limits: BodyLimits,
-): Promise<Buffer> {
-  if (head.contentLength !== undefined && head.contentLength > limits.bodyBytes) {
-    return Promise.reject(new ProxyError('body_too_large', { cause: `${head.contentLength} bytes announced` }))
-  }
+export function readBody(reading: BodyReading, head: RequestHead): Promise<Buffer> {
+  const { request, limits } = reading
+  const announced = head.contentLength ?? 0
+  if (announced > limits.bodyBytes)
+    return Promise.reject(new ProxyError('body_too_large', { cause: `${announced} bytes announced` }))
   if (request.destroyed) return Promise.reject(new ProxyError('client_gone'))
-  if (head.expectsContinue) response.writeContinue()
-  return new Promise((resolve, reject) => collect(request, limits, { resolve, reject }))
+  return new Promise((resolve, reject) => new Collection(reading, { resolve, reject }).begin(announced, head.expectsContinue))
 }
 
 /** Settles a promise, and so holds it and the body in it. */
@@ -54,37 +62,92 @@ interface Settlement {
   reject(error: ProxyError): void
 }
 
-function collect(request: IncomingMessage, limits: BodyLimits, settlement: Settlement): void {
-  const pieces: Buffer[] = []
-  let length = 0
-  // Listeners stay when it is over: taking them off costs more than all the rest here. What they hold goes, for an answer may last.
-  let open: Settlement | undefined = settlement
-  const settle = (): void => {
-    open = undefined
-    pieces.length = 0
-    waiting.stop()
+/** The pieces of one body, as they come. */
+class Collection {
+  readonly #reading: BodyReading
+  /** Listeners stay when it is over: taking them off costs more than all the rest here. What they hold goes, for an answer may last. */
+  #open: Settlement | undefined
+  readonly #pieces: Buffer[] = []
+  #length = 0
+  #waiting: Waiting | undefined
+  #claim: BodyClaim | undefined
+
+  constructor(reading: BodyReading, settlement: Settlement) {
+    this.#reading = reading
+    this.#open = settlement
   }
-  const fail = (error: ProxyError): void => {
-    open?.reject(error)
-    settle()
+
+  begin(announced: number, expectsContinue: boolean): void {
+    if (announced <= roomlessBytes) this.#listen(expectsContinue)
+    else this.#waitForRoom(announced, () => this.#listen(expectsContinue))
   }
-  const waiting = watchIdle(limits.bodyIdleSeconds, () => fail(new ProxyError('body_timeout')))
-  const onData = (piece: Buffer): void => {
-    if (open === undefined) return
-    length += piece.length
-    if (length > limits.bodyBytes) return fail(new ProxyError('body_too_large', { cause: `more than ${limits.bodyBytes} bytes` }))
-    pieces.push(piece)
-    waiting.touch()
+
+  #listen(expectsContinue: boolean): void {
+    const { request, response } = this.#reading
+    if (request.destroyed) return this.#fail(new ProxyError('client_gone'))
+    if (expectsContinue) response.writeContinue()
+    this.#watch()
+    const onGone = (): void => this.#fail(new ProxyError('client_gone'))
+    request
+      .on('data', (piece: Buffer) => this.#take(piece))
+      .on('end', () => this.#finish())
+      .on('error', onGone)
+      .on('close', onGone)
   }
-  const onEnd = (): void => {
-    if (open === undefined) return
-    open.resolve(pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces, length))
-    settle()
+
+  #watch(): void {
+    this.#waiting = watchIdle(this.#reading.limits.bodyIdleSeconds, () => this.#fail(new ProxyError('body_timeout')))
   }
-  const onGone = (): void => {
-    if (open !== undefined) fail(new ProxyError('client_gone'))
+
+  #take(piece: Buffer): void {
+    if (this.#open === undefined) return
+    const { bodyBytes } = this.#reading.limits
+    this.#length += piece.length
+    if (this.#length > bodyBytes) return this.#fail(new ProxyError('body_too_large', { cause: `more than ${bodyBytes} bytes` }))
+    this.#pieces.push(piece)
+    this.#waiting?.touch()
+    if (this.#length > roomlessBytes && this.#claim === undefined) this.#pause()
   }
-  request.on('data', onData).on('end', onEnd).on('error', onGone).on('close', onGone)
+
+  /** It comes in chunks, and turns out to be long. How long nobody knows: with less than the limit it might get stuck. */
+  #pause(): void {
+    const { request, limits } = this.#reading
+    request.pause()
+    this.#waiting?.stop()
+    this.#waitForRoom(limits.bodyBytes, () => {
+      this.#watch()
+      request.resume()
+    })
+  }
+
+  #waitForRoom(bytes: number, then: () => void): void {
+    const onLate = (): void => this.#fail(new ProxyError('body_timeout', { cause: 'it took long, and others waited' }))
+    this.#claim = this.#reading.claimRoom(bytes, onLate)
+    this.#claim.given.then(
+      () => this.#open !== undefined && then(),
+      (error: ProxyError) => this.#fail(error),
+    )
+  }
+
+  #finish(): void {
+    const [first] = this.#pieces
+    this.#open?.resolve(first && this.#pieces.length === 1 ? first : Buffer.concat(this.#pieces, this.#length))
+    this.#claim?.arrived()
+    this.#settle()
+  }
+
+  #fail(error: ProxyError): void {
+    if (this.#open === undefined) return
+    this.#open.reject(error)
+    this.#claim?.release()
+    this.#settle()
+  }
+
+  #settle(): void {
+    this.#open = undefined
+    this.#pieces.length = 0
+    this.#waiting?.stop()
+  }
 }
 
 /**

@@ -27,6 +27,8 @@ const metaKeys = reserveKeys(revisionKey)
 /** Policy looks at every target of a request: more, or longer ones, than these would keep it, and everybody else waiting, for too long. */
 const maxTargets = 1000
 const maxTargetCharacters = 64 * 1024
+/** Of a body that is held for as long as its answer takes. */
+const maxHeldCharacters = 64 * 1024
 /** An id is repeated in answers and logs. */
 const maxIdLength = 1024
 
@@ -41,7 +43,17 @@ export function parseMessages(text: string, limits: MessageLimits): ParsedBody {
   const isBatch = root.kind === 'array'
   const operations = isBatch ? readBatch(text, root, limits.batchMembers) : readMessage(text, root)
   checkAmount(operations)
-  return { operations, isBatch, revision: isBatch ? undefined : findRevisionInBody(text, root) }
+  return {
+    operations: text.length > maxHeldCharacters ? operations.map(letGoOfText) : operations,
+    isBatch,
+    revision: isBatch ? undefined : findRevisionInBody(text, root),
+  }
+}
+
+/** A piece of a string holds the whole of it, and what was asked for is kept for as long as the answer takes. */
+function letGoOfText({ kind, method, targetKind, target, id }: Operation): Operation {
+  const copy = (piece: string | undefined): string | undefined => piece && Buffer.from(piece).toString()
+  return { kind, method: copy(method) ?? '', targetKind, target: copy(target), id: copy(id) }
 }
 
 function readBatch(text: string, { items }: JsonOutline, most: number): Operation[] {

@@ -1,11 +1,12 @@
 import { ProxyError } from '../core/errors.ts'
 import type { Principal } from '../core/principal.ts'
 import type { Route } from '../core/route.ts'
-import { decodeBody, isFormBody, readBody } from '../http/body.ts'
+import { decodeBody, isFormBody } from '../http/body.ts'
 import type { RequestHead } from '../http/request-head.ts'
 import { findRevision, isPreAuthorizationRevision } from '../mcp/revision.ts'
 import { findAccessToken } from '../oauth/bearer.ts'
 import type { Exchange } from './exchange.ts'
+import { loadBody } from './load-body.ts'
 
 /** Who calls, and how that was shown. */
 export interface Identity {
@@ -58,7 +59,7 @@ export function isLegacy(head: RequestHead, route: Route): boolean {
 /** Only where the configuration has tokens in the body is one read for a stranger: a form, within the usual limits. */
 async function loadForm(exchange: Exchange, head: RequestHead, route: Route): Promise<string | undefined> {
   if (!mayHoldForm(head, route)) return undefined
-  return decodeBody(await readBody(exchange.request, exchange.response, head, exchange.edge.limits))
+  return decodeBody(await loadBody(exchange, head))
 }
 
 function mayHoldForm(head: RequestHead, route: Route): boolean {

@@ -2,6 +2,7 @@ import type { CorsPlan, LimitsPlan } from '../core/plan.ts'
 import type { RequestObserver } from '../core/record.ts'
 import type { Route } from '../core/route.ts'
 import type { VisitHandler } from '../core/visit.ts'
+import type { BodyRoom } from '../http/body-room.ts'
 import type { OriginRules } from '../http/cors.ts'
 import type { ForwardedRules } from '../http/forwarded.ts'
 import type { SessionSeal } from '../mcp/session-seal.ts'
@@ -25,6 +26,8 @@ export interface Edge {
   readonly origins: OriginRules
   readonly cors: CorsPlan
   readonly limits: LimitsPlan
+  /** Of all requests together. */
+  readonly bodyRoom: BodyRoom
   readonly forwarded: ForwardedRules
   readonly seal: SessionSeal
   readonly observe: RequestObserver

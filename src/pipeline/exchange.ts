@@ -18,6 +18,8 @@ export interface Exchange {
   route: Route | undefined
   head: RequestHead | undefined
   isBatch: boolean
+  /** Gives back the room of a long body; undefined when there is none. */
+  releaseBody: (() => void) | undefined
 }
 
 /** Request ids are unique for the log, not secret: a prefix of the process and a counter cost next to nothing. */
@@ -52,6 +54,7 @@ export function openExchange(edge: Edge, request: IncomingMessage, response: Ser
     route: undefined,
     head: undefined,
     isBatch: false,
+    releaseBody: undefined,
   }
   response.on('close', () => closeExchange(exchange))
   return exchange
@@ -67,7 +70,8 @@ function pathOf(target: string): string {
   return (fragment < 0 ? path : path.slice(0, fragment)).slice(0, maxPathLength)
 }
 
-function closeExchange({ edge, record, response }: Exchange): void {
+function closeExchange({ edge, record, response, releaseBody }: Exchange): void {
+  releaseBody?.()
   record.duration = performance.now() - record.startedAt
   record.status = response.headersSent ? response.statusCode : 0
   if (!response.writableFinished && record.code === undefined) record.code = 'client_gone'

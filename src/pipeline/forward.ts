@@ -61,6 +61,7 @@ class Forwarding implements ReplyOwner {
   onFlush(): void {
     const { record } = this.#exchange
     record.headersAfter = performance.now() - record.startedAt
+    this.#exchange.releaseBody?.()
     // From here on nothing can be refused, and what a refusal would need may go: a stream holds it for as long as it lasts.
     this.#exchange.head = undefined
   }

@@ -1,7 +1,7 @@
 import type { Call } from '../core/call.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { Route } from '../core/route.ts'
-import { checkJsonBody, decodeBody, readBody } from '../http/body.ts'
+import { checkJsonBody, decodeBody } from '../http/body.ts'
 import { formatForwarded } from '../http/forwarded.ts'
 import type { RequestHead } from '../http/request-head.ts'
 import { checkHeaderAgreement } from '../mcp/header-agreement.ts'
@@ -10,6 +10,7 @@ import { findRevision, isModernRevision, permitsBatches } from '../mcp/revision.
 import { stripQueryToken } from '../oauth/bearer.ts'
 import type { Identity } from './authenticate.ts'
 import type { Exchange } from './exchange.ts'
+import { loadBody } from './load-body.ts'
 
 const noBody: ParsedBody = { operations: [], isBatch: false, revision: undefined }
 
@@ -21,7 +22,7 @@ const noBody: ParsedBody = { operations: [], isBatch: false, revision: undefined
 export async function readCall(exchange: Exchange, head: RequestHead, route: Route, identity: Identity): Promise<Call> {
   const revision = findRevision(head.protocolVersion, route.kind !== 'streamable_http')
   exchange.record.revision = revision
-  const body = head.method === 'POST' ? await loadBody(exchange, head, identity) : undefined
+  const body = head.method === 'POST' ? await loadMessages(exchange, head, identity) : undefined
   const parsed = body === undefined ? noBody : parseMessages(decodeBody(body), exchange.edge.limits)
   exchange.record.operations = parsed.operations
   exchange.isBatch = parsed.isBatch
@@ -40,10 +41,10 @@ export async function readCall(exchange: Exchange, head: RequestHead, route: Rou
   }
 }
 
-function loadBody(exchange: Exchange, head: RequestHead, identity: Identity): Promise<Buffer> | Buffer {
+function loadMessages(exchange: Exchange, head: RequestHead, identity: Identity): Promise<Buffer> | Buffer {
   if (identity.form !== undefined) return readFormMessage(identity.form)
   checkJsonBody(head)
-  return readBody(exchange.request, exchange.response, head, exchange.edge.limits)
+  return loadBody(exchange, head)
 }
 
 /**

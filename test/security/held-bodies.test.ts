@@ -36,9 +36,12 @@ afterAll(async () => {
   await Promise.all([proxy.close(), closeServer(upstream), issuer.close()])
 })
 
-it('an answer that lasts holds nothing of the long body that it answers', async () => {
+it.each([
+  ['', 'echo'],
+  [', not for the name of a tool that it was', 'a_tool_with_a_name_that_is_long'],
+])('an answer that lasts holds nothing of the long body that it answers%s', async (_why, tool) => {
   const bodyBytes = 3 * 1024 * 1024
-  const body = formatCall().replace('{}', JSON.stringify({ text: 'x'.repeat(bodyBytes) }))
+  const body = formatCall(tool).replace('{}', JSON.stringify({ text: 'x'.repeat(bodyBytes) }))
   const head = [
     'POST /mcp HTTP/1.1',
     `Host: localhost:${proxy.port}`,
@@ -56,7 +59,8 @@ it('an answer that lasts holds nothing of the long body that it answers', async 
   }
   const measure = () => {
     collectGarbage()
-    return process.memoryUsage().arrayBuffers
+    const { external, heapUsed } = process.memoryUsage()
+    return external + heapUsed
   }
   await open()
   const before = measure()

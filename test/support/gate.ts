@@ -5,6 +5,7 @@ import type { StdioUpstreamPlan } from '../../src/core/plan.ts'
 import type { TokenVerifier, Upstream } from '../../src/core/ports.ts'
 import type { RequestRecord } from '../../src/core/record.ts'
 import type { EndpointKind, Route } from '../../src/core/route.ts'
+import { createBodyRoom } from '../../src/http/body-room.ts'
 import { createForwardedRules } from '../../src/http/forwarded.ts'
 import { createSessionSeal } from '../../src/mcp/session-seal.ts'
 import { createPipeline } from '../../src/pipeline/pipeline.ts'
@@ -68,12 +69,14 @@ export async function openGate(
       cors: { allowedOrigins: '*', allowedHeaders: [], allowedMethods: [], allowCredentials: false },
       limits: {
         bodyBytes: 64 * 1024 * 1024,
+        bodiesBytes: 256 * 1024 * 1024,
         jsonDepth: 128,
         batchMembers: 100,
         headersSeconds: 10,
         bodyIdleSeconds: 10,
         stalledClientSeconds: 10,
       },
+      bodyRoom: createBodyRoom({ bodiesBytes: 256 * 1024 * 1024, bodyBytes: 64 * 1024 * 1024, bodyIdleSeconds: 10 }),
       forwarded: createForwardedRules([], origin),
       seal: createSessionSeal(randomBytes(32)),
       observe: (record) => records.push(record),

@@ -1,0 +1,188 @@
+import { ProxyError } from '../core/errors.ts'
+import { type Waiting, watchIdle } from './idle-watch.ts'
+
+/** Bytes of a body that need no room: less than this comes with the first reads, whether it is wanted or not. */
+export const roomlessBytes = 16 * 1024
+
+export interface BodyRoomLimits {
+  /** For all long bodies together. */
+  readonly bodiesBytes: number
+  /** Of the longest that is permitted; at most `bodiesBytes`. */
+  readonly bodyBytes: number
+  /** Seconds that a body may wait for room, and that one which has room may take to arrive while others wait. */
+  readonly bodyIdleSeconds: number
+}
+
+export interface BodyOwners {
+  readonly user: string
+  readonly server: string
+}
+
+/** Room for one body: asked for at once, given as soon as there is some, in the order of asking. */
+export interface BodyClaim {
+  /** @throws ProxyError `bodies_limited` when no room came in time, `client_gone` when it was given back before */
+  readonly given: Promise<void>
+  /** The body has arrived, and is late no more. */
+  arrived(): void
+  /** Gives the room back. Doing so again changes nothing. */
+  release(): void
+}
+
+/** The memory that all long request bodies have together, from their first byte until they are sent on. */
+export interface BodyRoom {
+  /**
+   * @param bytes - the most that the body can be
+   * @param onLate - called when the body has taken too long to arrive, and others wait
+   */
+  claim(bytes: number, owners: BodyOwners, onLate: () => void): BodyClaim
+}
+
+/** More than these do not wait: each holds what it was before anybody knew that it is long. */
+const maxWaiting = 1000
+
+/** @returns room that is empty */
+export function createBodyRoom(limits: BodyRoomLimits): BodyRoom {
+  const keeper = new Keeper(limits)
+  // One user can't keep the others out, nor can one server that takes nothing of what it is sent.
+  const userBytes = Math.max(limits.bodyBytes, limits.bodiesBytes / 4)
+  const serverBytes = Math.max(limits.bodyBytes, limits.bodiesBytes / 2)
+  return {
+    claim(bytes, { user, server }, onLate) {
+      const shares = [
+        { owner: `user ${user}`, bytes: userBytes },
+        { owner: `server ${server}`, bytes: serverBytes },
+      ]
+      const claim = new Claim(keeper, bytes, shares, onLate)
+      keeper.admit(claim)
+      return claim
+    },
+  }
+}
+
+/** What one owner may have. */
+interface Share {
+  readonly owner: string
+  readonly bytes: number
+}
+
+/** Knows who has room and who waits for it. */
+class Keeper {
+  readonly limits: BodyRoomLimits
+  #free: number
+  readonly #owned = new Map<string, number>()
+  /** In the order of their coming, each: sets keep it. */
+  readonly #waiting = new Set<Claim>()
+  readonly #arriving = new Set<Claim>()
+
+  constructor(limits: BodyRoomLimits) {
+    this.limits = limits
+    this.#free = limits.bodiesBytes
+  }
+
+  admit(claim: Claim): void {
+    if (this.#waiting.size >= maxWaiting) return claim.refuse()
+    this.#waiting.add(claim)
+    this.#serve()
+    if (!this.#waiting.has(claim)) return
+    claim.startWaiting()
+    this.#hurry()
+  }
+
+  /** Its time is over: whoever keeps others waiting for as long has had more than a share. */
+  dismiss(claim: Claim): void {
+    this.#hurry()
+    if (this.#waiting.delete(claim)) claim.refuse()
+  }
+
+  stopArriving(claim: Claim): void {
+    this.#arriving.delete(claim)
+  }
+
+  leave(claim: Claim): void {
+    if (this.#waiting.delete(claim)) return
+    this.#arriving.delete(claim)
+    this.#count(claim, -claim.bytes)
+    this.#serve()
+  }
+
+  /** One who may have no more lets others pass; one for whom there isn't enough yet does not, or a long body would wait forever. */
+  #serve(): void {
+    for (const claim of this.#waiting) {
+      if (!claim.shares.every((share) => this.#find(share) + claim.bytes <= share.bytes)) continue
+      if (claim.bytes > this.#free) return
+      this.#waiting.delete(claim)
+      this.#arriving.add(claim)
+      this.#count(claim, claim.bytes)
+      claim.give()
+    }
+  }
+
+  #find({ owner }: Share): number {
+    return this.#owned.get(owner) ?? 0
+  }
+
+  #count({ shares }: Claim, bytes: number): void {
+    this.#free -= bytes
+    for (const share of shares) {
+      const owned = this.#find(share) + bytes
+      if (owned === 0) this.#owned.delete(share.owner)
+      else this.#owned.set(share.owner, owned)
+    }
+  }
+
+  #hurry(): void {
+    const earliest = performance.now() - this.limits.bodyIdleSeconds * 1000
+    for (const claim of [...this.#arriving]) if (claim.givenAt < earliest) claim.onLate()
+  }
+}
+
+class Claim implements BodyClaim {
+  readonly bytes: number
+  readonly shares: readonly Share[]
+  readonly onLate: () => void
+  readonly given: Promise<void>
+  givenAt = 0
+  readonly #keeper: Keeper
+  #isOver = false
+  #waiting: Waiting | undefined
+  #resolve: () => void = () => undefined
+  #reject: (error: ProxyError) => void = () => undefined
+
+  constructor(keeper: Keeper, bytes: number, shares: readonly Share[], onLate: () => void) {
+    this.#keeper = keeper
+    this.bytes = bytes
+    this.shares = shares
+    this.onLate = onLate
+    this.given = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+  }
+
+  startWaiting(): void {
+    this.#waiting = watchIdle(this.#keeper.limits.bodyIdleSeconds, () => this.#keeper.dismiss(this))
+  }
+
+  give(): void {
+    this.#waiting?.stop()
+    this.givenAt = performance.now()
+    this.#resolve()
+  }
+
+  refuse(): void {
+    this.#isOver = true
+    this.#reject(new ProxyError('bodies_limited', { cause: 'no room for the body', retryAfter: 1 }))
+  }
+
+  arrived(): void {
+    this.#keeper.stopArriving(this)
+  }
+
+  release(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#waiting?.stop()
+    this.#keeper.leave(this)
+    this.#reject(new ProxyError('client_gone'))
+  }
+}
