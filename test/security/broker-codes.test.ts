@@ -30,6 +30,21 @@ beforeAll(async () => {
 })
 afterAll(() => stage?.close())
 
+/** A client that registers a key, of which the other half is not needed. */
+const KEY_HOLDER = {
+  token_endpoint_auth_method: 'private_key_jwt',
+  jwks: {
+    keys: [
+      {
+        kty: 'EC',
+        crv: 'P-256',
+        x: 'f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU',
+        y: 'x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0',
+      },
+    ],
+  },
+}
+
 async function expectRefusal(response: Response, error: string, status = 400): Promise<void> {
   expect([response.status, await readJson(response)]).toMatchObject([status, { error }])
 }
@@ -48,6 +63,25 @@ describe('PKCE (RFC 7636, RFC 9700 §2.1.1)', () => {
     const location = new URL(response.headers.get('location') ?? '')
     expect(location.searchParams.get('error')).toBe('invalid_request')
     expect(location.searchParams.get('code')).toBeNull()
+  })
+
+  it('is asked of clients with a secret, too (RFC 9700 §2.1.1)', async () => {
+    const confidential = await createRawClient(origin, { token_endpoint_auth_method: 'client_secret_post' })
+    const without = { code_challenge: undefined, code_challenge_method: undefined }
+    const response = await fetch(createRequest(origin, confidential, without).url, { redirect: 'manual' })
+    const { searchParams } = new URL(response.headers.get('location') ?? '')
+    expect([searchParams.get('error'), searchParams.get('code')]).toEqual(['invalid_request', null])
+  })
+
+  it('keeps codes with the same challenge apart: each is good once, with that verifier (RFC 7636 §4.6)', async () => {
+    const verifier = 'v'.repeat(43)
+    const code_challenge = createHash('sha256').update(verifier).digest('base64url')
+    const codes = [
+      await authorize(origin, client, alice, { code_challenge }),
+      await authorize(origin, client, alice, { code_challenge }),
+    ]
+    for (const code of codes) expect((await redeem(origin, client, { ...code, verifier })).status).toBe(200)
+    for (const code of codes) await expectRefusal(await redeem(origin, client, { ...code, verifier }), 'invalid_grant')
   })
 
   it.each([
@@ -177,6 +211,24 @@ describe('a refresh token', () => {
     expect((await refresh(origin, client, tokens.refresh_token)).status).toBe(200)
   })
 
+  it('is of no use to those who guess, not by a single letter', async () => {
+    const tokens = await obtainTokens(origin, client, alice)
+    const changed = `${tokens.refresh_token.slice(0, -1)}${tokens.refresh_token.endsWith('A') ? 'B' : 'A'}`
+    for (const guess of [changed, `${tokens.refresh_token} `, '', '__proto__', tokens.refresh_token.toLowerCase()])
+      expect((await refresh(origin, client, guess)).status).toBe(400)
+    expect((await refresh(origin, client, tokens.refresh_token)).status).toBe(200)
+  })
+
+  it('used by two at the same moment goes on for one of them at most (RFC 9700 §4.14.2)', async () => {
+    const tokens = await obtainTokens(origin, client, alice)
+    const answers = await Promise.all(Array.from({ length: 6 }, () => refresh(origin, client, tokens.refresh_token)))
+    expect(answers.filter(({ status }) => status === 200).length).toBeLessThanOrEqual(1)
+    for (const answer of answers.filter(({ status }) => status === 200)) {
+      const fresh = await readJson(answer)
+      expect(await callMcp(stage.url, fresh.access_token)).toBe(401)
+    }
+  })
+
   it('is no access token, and an access token is no refresh token', async () => {
     const tokens = await obtainTokens(origin, client, alice)
     expect(await callMcp(stage.url, tokens.refresh_token)).toBe(401)
@@ -269,6 +321,46 @@ describe('the token endpoint', () => {
     expect((await postForm(`${origin}/token`, form, basic(encodeURIComponent(confidential.secret ?? '')))).status).toBe(200)
   })
 
+  it('reads secrets in the header as they are to be written, and not otherwise (RFC 6749 §2.3.1)', async () => {
+    const secret = 'a:b %41+&=~secret-of-the-machine'
+    const known = { client_id: 'ma%63hine:1', client_secret: { env: 'MACHINE' }, grants: ['client_credentials' as const] }
+    const other = await startBrokerStage({ env: { MACHINE: secret }, broker: { clients: [known] } })
+    const ask = (credentials: string) =>
+      postForm(
+        `${other.proxy.origin}/token`,
+        { grant_type: 'client_credentials' },
+        { authorization: `Basic ${Buffer.from(credentials).toString('base64')}` },
+      )
+    const encode = (text: string) => new URLSearchParams({ '': text }).toString().slice(1)
+    try {
+      expect((await ask(`${encode(known.client_id)}:${encode(secret)}`)).status).toBe(200)
+      const id = known.client_id
+      for (const wrong of [`${id}:${secret}`, `${encode(id)}:${secret}`, `machine%3A1:${encode(secret)}`, 'ma%:x', ':', '']) {
+        const refused = await ask(wrong)
+        expect([400, 401]).toContain(refused.status)
+        expect((await readJson(refused)).error).toMatch(/^invalid_(client|request)$/)
+      }
+      expect(other.proxy.log.text()).not.toContain('secret-of-the-machine')
+    } finally {
+      await other.close()
+    }
+  })
+
+  it.each([
+    ['no secret, and shows one', { token_endpoint_auth_method: 'none' }, { client_secret: 'guess' }],
+    ['a secret, and shows none', { token_endpoint_auth_method: 'client_secret_basic' }, {}],
+    ['a key, and shows none', KEY_HOLDER, {}],
+    ['a key, and shows a secret', KEY_HOLDER, { client_secret: 'guess' }],
+  ])(
+    'refuses a client that registered %s, and the code stays good (RFC 7591 §2, RFC 6749 §3.2.1)',
+    async (_name, metadata, more) => {
+      const mine = await createRawClient(origin, metadata)
+      const code = await authorize(origin, mine, alice)
+      await expectRefusal(await redeem(origin, mine, code, more), 'invalid_client', 401)
+      if (mine.secret !== undefined) expect((await redeem(origin, mine, code, { client_secret: mine.secret })).status).toBe(200)
+    },
+  )
+
   it.each([
     ['GET', { method: 'GET' }],
     ['JSON', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"grant_type":"refresh_token"}' }],
@@ -299,6 +391,19 @@ describe('the token endpoint', () => {
     expect(response.status).toBeLessThan(500)
     await response.body?.cancel()
     expect((await obtainTokens(origin, client, alice)).token_type).toBe('Bearer')
+  })
+
+  it('keeps refusals out of caches, too (RFC 6749 §5.2)', async () => {
+    const refused = [
+      await refresh(origin, client, 'guess'),
+      await refresh(origin, { ...client, id: 'unknown' }, 'guess'),
+      await postForm(`${origin}/introspect`, { token: 'guess', client_id: client.id }),
+    ]
+    for (const response of refused) {
+      expect(response.headers.get('cache-control')).toContain('no-store')
+      expect(response.headers.get('access-control-allow-credentials')).toBeNull()
+      await response.body?.cancel()
+    }
   })
 
   it('keeps answers out of caches, and shows them to pages without cookies', async () => {

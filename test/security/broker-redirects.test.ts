@@ -55,10 +55,27 @@ describe('a redirect URI that is not registered (RFC 9700 §2.1, §4.1.3: exact 
     ['with a backslash', 'https://good.example\\@evil.example/cb'],
     ['with another port', 'https://good.example:8443/cb'],
     ['with upper case in its path', 'https://good.example/CB'],
+    ['with upper case in its host', 'https://GOOD.example/cb'],
+    ['with upper case in its scheme', 'HTTPS://good.example/cb'],
+    ['with its port', 'https://good.example:443/cb'],
+    ['with a final slash', `${GOOD}/`],
+    ['with a final dot in its host', 'https://good.example./cb'],
+    ['with an escaped letter', 'https://good.example/%63b'],
+    ['with two slashes', 'https://good.example//cb'],
+    ['with a blank before it', ` ${GOOD}`],
+    ['with a tab in it', 'https://good.ex\tample/cb'],
+    ['with a parameter', `${GOOD};evil`],
+    ['with an empty query', `${GOOD}?`],
+    ['with an empty fragment', `${GOOD}#`],
     ['with a line break', `${GOOD}\r\nlocation: https://evil.example`],
     ['by http', 'http://good.example/cb'],
     ['of a script', 'javascript:alert(1)//evil'],
     ['of data', 'data:text/html,evil'],
+    ['of an older script', 'vbscript:evil'],
+    ['of a file', 'file:///evil'],
+    ['of a blob', 'blob:https://good.example/evil'],
+    ['of an intent', 'intent://good.example/cb#Intent;scheme=evil;end'],
+    ['of another application', 'evil://good.example/cb'],
     ['empty', ''],
     ['very long', `https://good.example/${'evil'.repeat(2000)}`],
   ])('is refused: %s', async (_name, redirectUri) => {
@@ -94,7 +111,15 @@ describe('a redirect URI that is not registered (RFC 9700 §2.1, §4.1.3: exact 
     const wrong = await redeem(origin, web, code, { redirect_uri: 'https://evil.example/cb' })
     expect(wrong.status).toBe(400)
     expect(await wrong.json()).toMatchObject({ error: 'invalid_grant' })
+    const missing = await redeem(origin, web, code, { redirect_uri: undefined })
+    expect([missing.status, (await readJson(missing)).error]).toEqual([400, expect.stringMatching(/^invalid_(grant|request)$/)])
     expect((await redeem(origin, web, code)).status).toBe(200)
+  })
+
+  it('is refused in a loopback port of the same client at the token endpoint: there it has to be the very same (RFC 6749 §4.1.3)', async () => {
+    const code = await authorize(origin, { ...native, redirectUri: 'http://127.0.0.1:49152/cb' }, alice)
+    const wrong = await redeem(origin, native, code, { redirect_uri: 'http://127.0.0.1:49153/cb' })
+    expect([wrong.status, (await readJson(wrong)).error]).toEqual([400, 'invalid_grant'])
   })
 
   const vectors = findVectors('open-redirect.txt')
@@ -148,6 +173,11 @@ describe('a registration', () => {
     'ftp://x/cb',
     'http://example.com/cb',
     'https://user:password@example.com/cb',
+    'cursor://user:password@example/cb',
+    'https://example.com;frame-ancestors/cb',
+    'https://example.com,x/cb',
+    "https://'none'/cb",
+    `https://example.com/${'x'.repeat(2000)}`,
     'https://example.com/cb#fragment',
     'https://*.example.com/cb',
     'https://example.com/../cb',
@@ -200,13 +230,19 @@ describe('a registration', () => {
 })
 
 describe('answers', () => {
-  it.each(['plain', 'ümläut 世界 %0d%0a \r\n <b>', 's'.repeat(4096), '?a=b&c=d#e'])(
-    'repeat the state exactly: %#',
-    async (state) => {
-      const { redirect } = await authorize(origin, web, alice, { state })
-      expect(redirect.searchParams.getAll('state')).toEqual([state])
-    },
-  )
+  it.each([
+    'plain',
+    'ümläut 世界 %0d%0a \r\n <b>',
+    's'.repeat(4096),
+    's'.repeat(6000),
+    '?a=b&c=d#e',
+    '\u0000\u0001\u007f',
+    '&code=x&state=y',
+    '+ %2B',
+  ])('repeat the state exactly: %#', async (state) => {
+    const { redirect } = await authorize(origin, web, alice, { state })
+    expect(redirect.searchParams.getAll('state')).toEqual([state])
+  })
 
   it('name the issuer once, on success and on errors (RFC 9207 §2)', async () => {
     const withIss = await createRawClient(origin, { redirectUri: `${GOOD}?iss=https://evil.example` })
