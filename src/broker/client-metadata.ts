@@ -3,6 +3,8 @@ import { filterRedirectUris, isWebClient } from '../core/redirect-uris.ts'
 
 /** Longest name, in UTF-16 units; pages shorten it further. */
 const MOST_NAME = 1000
+/** Most that is kept of a client, in UTF-16 units of JSON: as much as a metadata document may have. */
+const MOST_KEPT = 10 * 1024
 
 /** Members that would have us fetch, remember or believe what MCP clients don't need (RFC 7591 §2, OpenID Connect Registration §2). */
 const USELESS_MEMBERS = [
@@ -39,6 +41,9 @@ export function settleClientMetadata(metadata: Record<string, unknown>, isKnown 
   // A machine has no user to be sent back.
   if (isKnown && Array.isArray(metadata.response_types) && metadata.response_types.length === 0) return
   settleRedirectUris(metadata)
+  // The number of registrations is bounded, and so is with this what all of them together take.
+  if (!isKnown && JSON.stringify(metadata).length > MOST_KEPT)
+    throw new errors.InvalidClientMetadata(`a registration has at most ${MOST_KEPT} characters`)
 }
 
 function settleName(metadata: Record<string, unknown>): void {

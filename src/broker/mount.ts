@@ -73,11 +73,16 @@ export function createMount(options: MountOptions): Mount {
     visits.set(visit.request, visit)
     await provider.callback()(visit.request, visit.response)
   }
+  const register = async (visit: Visit) => {
+    const seconds = await options.registrations.admit(visit.address, () => pass(visit))
+    if (seconds !== undefined) sendLater(visit, { code: 'registration_limited', seconds })
+  }
   return {
     aim,
     findProvider: () => provider,
     async handle(visit) {
-      const limit = await findLimit(visit, options)
+      if (isRegistration(visit)) return register(visit)
+      const limit = findLimit(visit, options)
       if (limit === undefined) return pass(visit)
       sendLater(visit, limit)
     },
@@ -99,15 +104,18 @@ interface Limit {
 
 const { authorization, registration, revocation, token } = BROKER_PATHS.provider
 
+function isRegistration({ request }: Visit): boolean {
+  return request.method === 'POST' && request.url?.split('?')[0] === registration
+}
+
 /**
  * Introspection has no bound: MCP servers ask for every call. And none counts by client id: anybody could name that of another, and
  * all users of a hosted client share one.
  */
-async function findLimit({ request, address }: Visit, options: MountOptions): Promise<Limit | undefined> {
+function findLimit({ request, address }: Visit, options: MountOptions): Limit | undefined {
   const path = request.url?.split('?')[0]
   if (path === authorization) return limitTo('sign_ins_limited', options.authorizations.count(address))
   if (request.method !== 'POST') return undefined
-  if (path === registration) return limitTo('registration_limited', await options.registrations.findDelay(address))
   if (path !== token && path !== revocation) return undefined
   return limitTo('token_requests_limited', options.tokenRequests.count(address))
 }

@@ -6,8 +6,12 @@ import { createRateLimit } from './rate-limit.ts'
 
 /** Keeps registrations from filling the store: anybody may register. */
 export interface Registrations {
-  /** Seconds after which another try makes sense; undefined when the registration may take place. */
-  findDelay(address: string): Promise<number | undefined>
+  /**
+   * Lets a registration take place, unless there are too many.
+   *
+   * @returns seconds after which another try makes sense; undefined when it took place
+   */
+  admit(address: string, register: () => Promise<void>): Promise<number | undefined>
   /** Keeps a registration that is in use. */
   keep(clientId: string): Promise<void>
 }
@@ -17,11 +21,20 @@ const FULL_SECONDS = 600
 
 export function createRegistrations(store: Store, plan: RegistrationPlan, clock: Clock): Registrations {
   const limit = createRateLimit(plan.perMinute, clock)
+  // Those that are looked at together must not all take the last place.
+  let underway = 0
   return {
-    async findDelay(address) {
+    async admit(address, register) {
       const wait = limit.count(address)
       if (wait !== undefined) return wait
-      return (await store.count('Client')) >= plan.mostClients ? FULL_SECONDS : undefined
+      const place = ++underway
+      try {
+        if ((await store.count('Client')) + place > plan.mostClients) return FULL_SECONDS
+        await register()
+        return undefined
+      } finally {
+        underway -= 1
+      }
     },
     async keep(clientId) {
       const key = hashId(clientId)

@@ -1,34 +1,50 @@
 import { readFileSync } from 'node:fs'
 import type { RequestListener } from 'node:http'
 import { createServer, type Server } from 'node:https'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
-import { createBrowser, createRequest, openConsentPage, type RawClient, readJson, register } from '../support/broker-client.ts'
+import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
+import { signInBrowser } from '../support/broker-browser.ts'
+import {
+  callMcp,
+  createBrowser,
+  createRawClient,
+  createRequest,
+  obtainTokens,
+  openConsentPage,
+  type RawClient,
+  readJson,
+  register,
+} from '../support/broker-client.ts'
 import { type BrokerStage, startBrokerStage } from '../support/broker-stage.ts'
 import { createCertificate } from '../support/certificate.ts'
 import { findVectors } from '../support/vectors.ts'
 
+const [alice] = SAMPLE_USERS
 const metadata = { redirect_uris: ['https://client.example/cb'] }
 
 describe('registration', () => {
-  it('answers a flood with 429, and keeps a bounded number (O56)', async () => {
+  it('answers a flood with 429, keeps a bounded number, and goes on', async () => {
     const stage = await startBrokerStage({ broker: { registration: { most_clients: 30, per_minute: 10_000 } } })
     try {
+      const known = await createRawClient(stage.proxy.origin)
       const answers: number[] = []
-      for (let round = 0; round < 20; round++) {
-        const batch = Array.from({ length: 50 }, () => register(stage.proxy.origin, metadata))
+      for (let round = 0; round < 100; round++) {
+        const batch = Array.from({ length: 100 }, () => register(stage.proxy.origin, metadata))
         for (const response of await Promise.all(batch)) {
           answers.push(response.status)
           await response.body?.cancel()
         }
       }
       expect(new Set(answers)).toEqual(new Set([201, 429]))
-      // Those that were looked at together may all have found a place.
-      expect(answers.filter((status) => status === 201).length).toBeLessThanOrEqual(30 + 50)
+      expect(answers.filter((status) => status === 201)).toHaveLength(29)
+      expect(stage.proxy.log.text()).toContain('registration_limited')
+      const tokens = await obtainTokens(stage.proxy.origin, known, alice)
+      expect(await callMcp(stage.url, tokens.access_token)).toBe(200)
     } finally {
       await stage.close()
     }
-  })
+  }, 120_000)
 
   it('counts what each address asks for, and says when to try again', async () => {
     const stage = await startBrokerStage({ broker: { registration: { per_minute: 3 } } })
@@ -84,6 +100,13 @@ describe('what a client says of itself', () => {
 
   it.each([
     [{ client_name: 'x'.repeat(40_000) }],
+    [{ client_name: 'x'.repeat(1_001) }],
+    [{ policy_uri: 'javascript:alert(1)' }],
+    [{ tos_uri: 'vbscript:x' }],
+    [{ client_uri: 'x' }],
+    [{ client_uri: `https://example.com/${'x'.repeat(11_000)}` }],
+    [{ redirect_uris: Array.from({ length: 50 }, (_, index) => `https://example.com/${index}/${'x'.repeat(300)}`) }],
+    [{ redirect_uris: ['https://client.example/cb'], jwks: { keys: [] }, jwks_uri: 'https://client.example/keys' }],
     [{ client_name: 42 }],
     [{ token_endpoint_auth_method: 'client_secret_jwt' }],
     [{ token_endpoint_auth_method: 'private_key_jwt' }],
@@ -91,10 +114,56 @@ describe('what a client says of itself', () => {
     [{ jwks: { keys: [{ kty: 'RSA', n: 'x', e: 'AQAB', d: 'x' }] } }],
     [{ client_uri: 'javascript:alert(1)' }],
     [{ logo_uri: 'data:image/svg+xml,x' }],
-  ])('is refused when it cannot be: %j', async (more) => {
+  ])('is refused when it cannot be: %#', async (more) => {
     const response = await register(stage.proxy.origin, { ...metadata, ...more })
     expect(response.status).toBe(400)
     expect((await readJson(response)).error).toBe('invalid_client_metadata')
+  })
+
+  it('is refused when it is a megabyte, unread, and what is refused shows up nowhere', async () => {
+    for (const client_name of ['needle'.repeat(200_000), { needle: 'needle'.repeat(200_000) }]) {
+      const response = await register(stage.proxy.origin, { ...metadata, client_name })
+      const text = await response.text()
+      expect([response.status, text.includes('needle')]).toEqual([
+        expect.toSatisfy((status) => status === 400 || status === 413),
+        false,
+      ])
+    }
+    expect(stage.proxy.log.text()).not.toContain('needleneedle')
+    expect((await register(stage.proxy.origin, metadata)).status).toBe(201)
+  })
+
+  it('has nothing to say about what is not asked for: it comes back with what counts here (RFC 7591 §3.2.1)', async () => {
+    const more = {
+      scope: 'mcp:admin',
+      grant_types: ['client_credentials', 'authorization_code', 'password', 'implicit', 'refresh_token'],
+      response_types: ['code', 'token', 'id_token'],
+      redirect_uris: ['https://client.example/cb'],
+      registration_access_token: 'mine',
+      __proto__: { admin: true },
+      software_statement: 'e30.eyJzY29wZSI6Im1jcDphZG1pbiJ9.',
+      id_token_signed_response_alg: 'none',
+      require_pushed_authorization_requests: true,
+      dpop_bound_access_tokens: true,
+      request_object_signing_alg: 'none',
+      introspection_signed_response_alg: 'none',
+      backchannel_logout_uri: 'http://localhost:1/',
+    }
+    const response = await register(stage.proxy.origin, more)
+    const answer = await readJson(response)
+    expect(response.status).toBe(201)
+    expect(answer).toMatchObject({ grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'] })
+    for (const name of [
+      'scope',
+      'software_statement',
+      'registration_access_token',
+      'backchannel_logout_uri',
+      'dpop_bound_access_tokens',
+    ])
+      expect(answer).not.toHaveProperty(name)
+    const client = { id: answer.client_id, redirectUri: 'https://client.example/cb', secret: undefined }
+    const tokens = await obtainTokens(stage.proxy.origin, client, alice)
+    expect([tokens.scope, tokens.token_type]).toEqual(['mcp:tools', 'Bearer'])
   })
 
   it('is refused when it is no JSON object', async () => {
@@ -107,23 +176,6 @@ describe('what a client says of itself', () => {
       (await fetch(`${stage.proxy.origin}/register`, { method: 'POST', body: new URLSearchParams({ redirect_uris: 'x' }) }))
         .status,
     ).toBe(400)
-  })
-
-  it('has us fetch nothing: no sector identifier, no software statement, no logo (O62, O63)', async () => {
-    let asked = 0
-    const listener = createServer(createCertificate(), () => asked++)
-    const port = await listenOnLoopback(listener as never, 0)
-    const url = `https://localhost:${port}/x`
-    const more = {
-      sector_identifier_uri: url,
-      logo_uri: url,
-      software_statement: 'e30.e30.',
-      initiate_login_uri: url,
-      subject_type: 'pairwise',
-    }
-    expect((await register(stage.proxy.origin, { ...metadata, ...more })).status).toBe(201)
-    expect(asked).toBe(0)
-    await closeServer(listener as never)
   })
 
   it('can be asked for by any page, which needs no cookie for it (CORS)', async () => {
@@ -156,7 +208,7 @@ describe('a client ID metadata document', () => {
       answer(request, response)
     })
     port = await listenOnLoopback(server as never, 0)
-    stage = await startBrokerStage({ ca: certificate.cert })
+    stage = await startBrokerStage({ ca: certificate.cert, broker: { registration: { per_minute: 10_000 } } })
   })
   afterAll(async () => {
     await stage?.close()
@@ -206,9 +258,120 @@ describe('a client ID metadata document', () => {
     expect((await open(id)).status).toBe(303)
   })
 
+  it('is all that is fetched: no logo, no sector identifier, no software statement, neither of it nor of a registration', async () => {
+    const id = nextId()
+    const url = `https://localhost:${port}/never`
+    const more = {
+      sector_identifier_uri: url,
+      subject_type: 'pairwise',
+      logo_uri: url,
+      client_uri: url,
+      tos_uri: url,
+      policy_uri: url,
+      software_statement: 'e30.e30.',
+      initiate_login_uri: url,
+      request_uris: [url],
+      backchannel_logout_uri: url,
+    }
+    serve(describeClient(id, more))
+    const published: RawClient = { id, redirectUri: 'https://client.example/cb', secret: undefined }
+    const registered = await createRawClient(stage.proxy.origin, more)
+    for (const client of [published, registered]) {
+      await openConsentPage(createBrowser(), createRequest(stage.proxy.origin, client).url)
+      await obtainTokens(stage.proxy.origin, client, alice)
+    }
+    expect(asked).toEqual([new URL(id).pathname])
+  })
+
+  it('settles where answers go: nowhere else, and nowhere that it no longer names (RFC 9700 §2.1)', async () => {
+    const id = nextId()
+    const other = 'https://client.example/other'
+    serve(describeClient(id, { redirect_uris: ['https://client.example/cb', other] }))
+    const client: RawClient = { id, redirectUri: 'https://client.example/cb', secret: undefined }
+    const { origin } = stage.proxy
+    const browser = await signInBrowser(createRequest(origin, client).url, alice)
+    const elsewhere = await browser.open(createRequest(origin, client, { redirect_uri: 'https://evil.example/cb' }).url)
+    expect([elsewhere.status, elsewhere.headers.get('location')]).toEqual([400, null])
+    // Allowed there, not here: what is remembered is for one redirect URI.
+    expect((await browser.open(createRequest(origin, client, { redirect_uri: other }).url)).headers.get('location')).toContain(
+      '/sign-in/',
+    )
+    serve(describeClient(id, { redirect_uris: [other] }))
+    vi.useFakeTimers({ toFake: ['Date', 'performance'], now: Date.now() + 61_000 })
+    try {
+      const gone = await browser.open(createRequest(origin, client).url)
+      expect([asked.length, gone.status, gone.headers.get('location')]).toEqual([1, 400, null])
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  it('is asked for again after a day, whatever its headers say, and not more often than once a minute', async () => {
+    const [long, short] = [nextId(), nextId()]
+    const answers: Record<string, string> = { [long]: 'max-age=31536000', [short]: 'no-store, max-age=0' }
+    asked = []
+    answer = (request, response) => {
+      const id = `https://localhost:${port}${request.url}`
+      response
+        .writeHead(200, { 'content-type': 'application/json', 'cache-control': answers[id] ?? '' })
+        .end(JSON.stringify(describeClient(id)))
+    }
+    const openBoth = async () => {
+      for (const id of [long, short]) expect((await open(id)).status).toBe(303)
+      return asked.length
+    }
+    try {
+      expect([await openBoth(), await openBoth()]).toEqual([2, 2])
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 61_000 })
+      expect(await openBoth()).toBe(3)
+      vi.setSystemTime(Date.now() + 86_400_000)
+      expect(await openBoth()).toBe(5)
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  it('is given up when it comes a byte at a time, and others are served meanwhile', async () => {
+    const [slow, good] = [nextId(), nextId()]
+    const timers: NodeJS.Timeout[] = []
+    asked = []
+    answer = (request, response) => {
+      const id = `https://localhost:${port}${request.url}`
+      response.writeHead(200, { 'content-type': 'application/json' })
+      if (id === good) return response.end(JSON.stringify(describeClient(id)))
+      return timers.push(setInterval(() => response.write(' '), 50))
+    }
+    const waiting = open(slow)
+    await expect.poll(() => asked.length).toBe(1)
+    expect((await open(good)).status).toBe(303)
+    await expectRefusal(await waiting)
+    for (const timer of timers) clearInterval(timer)
+  }, 20_000)
+
+  it('shows the host that publishes it as browsers write it: look-alike letters are seen', async () => {
+    const id = nextId()
+    serve(describeClient(id, { client_name: 'Claude', redirect_uris: ['https://xn--clude-8qf.example/cb'] }))
+    const client: RawClient = { id, redirectUri: 'https://xn--clude-8qf.example/cb', secret: undefined }
+    const { html } = await openConsentPage(createBrowser(), createRequest(stage.proxy.origin, client).url)
+    expect(html).toContain('sent back to <strong>xn--clude-8qf.example</strong>')
+    expect(html).toContain(`published by <strong>localhost:${port}</strong>`)
+  })
+
   it.each([
     ['is of another client', (id: string) => describeClient(`${id}x`)],
     ['differs by case', (id: string) => describeClient(id.toUpperCase())],
+    ['differs by a final slash', (id: string) => describeClient(`${id}/`)],
+    ['names its port in another way', (id: string) => describeClient(id.replace(/:(\d+)\//, ':0$1/'))],
+    ['names nobody', (id: string) => ({ ...describeClient(id), client_id: undefined })],
+    ['names a list', (id: string) => ({ ...describeClient(id), client_id: [id] })],
+    ['has scripts for addresses', (id: string) => describeClient(id, { client_uri: 'javascript:alert(1)' })],
+    ['has a secret of no length', (id: string) => describeClient(id, { client_secret: '' })],
+    ['signs with a shared secret', (id: string) => describeClient(id, { token_endpoint_auth_method: 'client_secret_jwt' })],
+    [
+      'has nowhere usable to go',
+      (id: string) => describeClient(id, { redirect_uris: ['javascript:alert(1)', 'http://client.example/cb'] }),
+    ],
+    ['has a name that is none', (id: string) => describeClient(id, { client_name: ['x'] })],
     ['has no redirect URIs', (id: string) => ({ client_id: id })],
     ['has a secret', (id: string) => describeClient(id, { client_secret: 'x' })],
     ['wants to show a secret', (id: string) => describeClient(id, { token_endpoint_auth_method: 'client_secret_basic' })],
