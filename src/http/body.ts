@@ -87,7 +87,9 @@ class Collection {
     if (request.destroyed) return this.#fail(new ProxyError('client_gone'))
     if (expectsContinue) response.writeContinue()
     this.#watch()
-    const onGone = (): void => this.#fail(new ProxyError('client_gone'))
+    const onGone = (): void => {
+      if (this.#open !== undefined) this.#fail(new ProxyError('client_gone'))
+    }
     request
       .on('data', (piece: Buffer) => this.#take(piece))
       .on('end', () => this.#finish())
