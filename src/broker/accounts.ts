@@ -69,7 +69,7 @@ function isDue({ tokens }: SignedInUser, clock: Clock): boolean {
   return tokens.refreshToken !== undefined && tokens.expiresAt !== undefined && clock.wall() >= tokens.expiresAt - EARLY_MS
 }
 
-/** How long a process may take to refresh before another one tries, and how often the others look. */
+/** How long a process may take to refresh before another one tries: longer than the questions can take. And how often the others look. */
 const LOCK_MS = 15_000
 const LOOK_MS = 100
 const LOCK = 'AccountRefresh'
@@ -102,7 +102,10 @@ async function refreshOnce(
   options: AccountsOptions,
 ): Promise<SignedInUser | undefined> {
   try {
-    const fresh = await options.identityProvider.refresh(user)
+    const fresh = await options.identityProvider.refresh(user, (refreshToken) =>
+      // Nothing but the refresh token, so that the provider is asked again until it has answered everything.
+      vault.put(user.subject, { ...user, tokens: { ...user.tokens, refreshToken } }, planTerms(user, options)),
+    )
     await vault.put(user.subject, fresh, planTerms(fresh, options))
     return await endUnlessAllowed(fresh, options)
   } catch (error) {

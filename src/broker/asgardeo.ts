@@ -12,6 +12,7 @@ import {
   type AskingClient,
   createIdentityProvider,
   type IdentityProvider,
+  type KeepRefreshToken,
   type PendingSignIn,
   type SignedInUser,
 } from './identity-provider.ts'
@@ -52,7 +53,7 @@ export function createAsgardeoIdentityProvider(options: AsgardeoOptions): Asgard
   return {
     createAuthorizationUrl: (pending, wish) => guard(() => createAuthorizationUrl(session, pending, wish)),
     finishSignIn: (answer, pending) => guard(() => finishSignIn(session, answer, pending)),
-    refresh: (user) => guard(() => refresh(session, user)),
+    refresh: (user, keep) => guard(() => refresh(session, user, keep)),
     warm() {
       if (options.plan.asgardeo.registration === 'application') keepTrying(session, tasks)
       keepSweeping(session, tasks)
@@ -142,11 +143,11 @@ async function finishSignIn(session: Session, answer: URLSearchParams, pending: 
   return describe(session, user, asking?.id)
 }
 
-async function refresh(session: Session, user: SignedInUser): Promise<SignedInUser> {
+async function refresh(session: Session, user: SignedInUser, keep: KeepRefreshToken): Promise<SignedInUser> {
   const { applications } = session
   const client = await applications.find(user.via)
   if (client === undefined) throw new IdentityProviderError('ended', 'the application is gone through which the user signed in')
-  const fresh = await watch(session, user.via, client, () => openProvider(session, client).refresh(user))
+  const fresh = await watch(session, user.via, client, () => openProvider(session, client).refresh(user, keep))
   await applications.noteUse(user.via)
   return describe(session, fresh, user.via)
 }

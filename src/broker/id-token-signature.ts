@@ -1,4 +1,5 @@
 import * as oauth from 'oauth4webapi'
+import { guard } from './identity-provider-error.ts'
 
 interface SignatureOptions {
   /** Options of every request to the identity provider. */
@@ -12,24 +13,32 @@ interface SignatureOptions {
  * TLS already says who sent it (OpenID Connect Core §3.1.3.7, 6); the signature says it whatever stands in between.
  *
  * @param response - an answer that was processed
- * @throws Error of oauth4webapi where the signature is not one of the identity provider's keys
+ * @throws IdentityProviderError where the signature is not one of the identity provider's keys, or these cannot be had
  */
-export async function verifyIdTokenSignature(
+export function verifyIdTokenSignature(
+  options: SignatureOptions,
+  metadata: oauth.AuthorizationServer,
+  response: Response,
+): Promise<void> {
+  return guard(() => verify(options, metadata, response), 'the signature of the ID token')
+}
+
+async function verify(
   { request, jwks }: SignatureOptions,
   metadata: oauth.AuthorizationServer,
   response: Response,
 ): Promise<void> {
   // A copy, for the library remembers keys by this object as well: then there were two memories.
-  const verify = (keys: oauth.JWKSCacheInput) =>
+  const verifyWith = (keys: oauth.JWKSCacheInput) =>
     oauth.validateApplicationLevelSignature({ ...metadata }, response, { ...request, [oauth.jwksCache]: keys })
   try {
-    await verify(jwks)
+    await verifyWith(jwks)
   } catch (error) {
     if (!isKeyUnknown(error)) throw error
     // The library looks again only for keys that it has had for a minute, and until then nobody could sign in at a provider that
     // has just changed its keys. The token came from the provider itself, so that nobody else can make us ask for keys.
     const fresh: oauth.JWKSCacheInput = {}
-    await verify(fresh)
+    await verifyWith(fresh)
     Object.assign(jwks, fresh)
   }
 }

@@ -22,12 +22,18 @@ export class IdentityProviderError extends Error {
   }
 }
 
-/** Asks, and has every failure be an {@link IdentityProviderError}. */
-export async function guard<T>(ask: () => Promise<T>): Promise<T> {
+/**
+ * Asks, and has every failure be an {@link IdentityProviderError}.
+ *
+ * @param where - what of the provider is asked, for the operator
+ */
+export async function guard<T>(ask: () => Promise<T>, where?: string): Promise<T> {
   try {
     return await ask()
   } catch (error) {
-    throw error instanceof IdentityProviderError ? error : explain(error)
+    if (error instanceof IdentityProviderError) throw error
+    const { trouble, message } = explain(error)
+    throw new IdentityProviderError(trouble, where === undefined ? message : `${where}: ${message}`, { cause: error })
   }
 }
 
@@ -37,23 +43,24 @@ const SUSPICIOUS = new Set([oauth.JWT_CLAIM_COMPARISON, oauth.JSON_ATTRIBUTE_COM
 /** `invalid_grant` of RFC 6749 §5.2, and GitHub’s own words for it. */
 const OVER = new Set(['invalid_grant', 'bad_refresh_token', 'bad_verification_code'])
 
-function explain(error: unknown): IdentityProviderError {
-  const cause = { cause: error }
+function explain(error: unknown): { readonly trouble: Trouble; readonly message: string } {
   if (error instanceof oauth.AuthorizationResponseError)
-    return new IdentityProviderError('refused', `it answers ${quote(error.error)}`, cause)
+    return { trouble: 'refused', message: `it answers ${quote(error.error)}` }
   if (error instanceof oauth.ResponseBodyError) {
     const isOver = OVER.has(error.error)
-    return new IdentityProviderError(
-      isOver ? 'ended' : 'unavailable',
-      `it answers ${quote(error.error)}, status ${error.status}`,
-      cause,
-    )
+    return { trouble: isOver ? 'ended' : 'unavailable', message: `it answers ${quote(error.error)}, status ${error.status}` }
   }
   const { code, message } =
     error instanceof Error ? (error as Error & { code?: string }) : { code: undefined, message: String(error) }
   const isSuspicious =
     code !== undefined && (SUSPICIOUS.has(code) || (code === oauth.INVALID_RESPONSE && /iss|state/.test(message)))
-  return new IdentityProviderError(isSuspicious ? 'suspicious' : 'unavailable', message, cause)
+  return { trouble: isSuspicious ? 'suspicious' : 'unavailable', message: `${message}${formatStatus(error)}` }
+}
+
+/** The library has the answer that it could not use, but doesn't say what status that had. */
+function formatStatus(error: unknown): string {
+  const answer = error instanceof Error ? error.cause : undefined
+  return answer instanceof Response ? `, status ${answer.status}` : ''
 }
 
 function quote(text: string): string {

@@ -47,14 +47,21 @@ export interface SignedInUser {
   readonly via?: string
 }
 
+export type KeepRefreshToken = (refreshToken: string) => Promise<void>
+
 /** Signs users in. All methods throw {@link IdentityProviderError}. */
 export interface IdentityProvider {
   /** Where to send the user. */
   createAuthorizationUrl(pending: PendingSignIn, wish?: { readonly asSomebodyElse: boolean }): Promise<URL>
   /** Takes the answer with which the user came back. */
   finishSignIn(answer: URLSearchParams, pending: PendingSignIn): Promise<SignedInUser>
-  /** Asks for fresh tokens, and whether the user is still who they were. */
-  refresh(user: SignedInUser): Promise<SignedInUser>
+  /**
+   * Asks for fresh tokens, and whether the user is still who they were.
+   *
+   * @param keep - keeps a new refresh token as soon as there is one: many providers take the old one for stolen then, whatever
+   *   becomes of the questions that follow
+   */
+  refresh(user: SignedInUser, keep: KeepRefreshToken): Promise<SignedInUser>
 }
 
 export interface IdentityProviderOptions {
@@ -66,6 +73,11 @@ export interface IdentityProviderOptions {
 
 /** Metadata and keys move rarely; a sign-in that fails has them asked for again. */
 const KEEP_METADATA_MS = 3_600_000
+/**
+ * Longest that all questions of a refresh take together. Each has its own bound besides; without this one they could outlast the lock
+ * under which users are refreshed, and another process would show the same refresh token.
+ */
+const REFRESH_MS = 12_000
 
 interface FetchInit {
   readonly method: string
@@ -83,6 +95,7 @@ interface Session {
   readonly request: {
     readonly [oauth.customFetch]: (url: string, init: FetchInit) => Promise<Response>
     readonly [oauth.allowInsecureRequests]: boolean
+    readonly signal?: AbortSignal
   }
   readonly jwks: oauth.JWKSCacheInput
   readonly clock: Clock
@@ -114,7 +127,10 @@ export function createIdentityProvider({
     createAuthorizationUrl: (pending, wish) =>
       guard(() => createAuthorizationUrl(session, pending, wish?.asSomebodyElse === true)),
     finishSignIn: (answer, pending) => guard(() => finishSignIn(session, answer, pending)),
-    refresh: (user) => guard(() => refresh(session, user)),
+    refresh: (user, keep) => {
+      const signal = AbortSignal.timeout(REFRESH_MS)
+      return guard(() => refresh({ ...session, request: { ...request, signal } }, user, keep))
+    },
   }
 }
 
@@ -192,8 +208,10 @@ function describePlain(issuer: string, plain: NonNullable<IdentityProviderPlan['
 
 async function discover(plan: IdentityProviderPlan, request: Session['request']): Promise<oauth.AuthorizationServer> {
   const issuer = new URL(plan.issuer)
-  const response = await oauth.discoveryRequest(issuer, { ...request, algorithm: 'oidc' })
-  const metadata = await oauth.processDiscoveryResponse(issuer, response)
+  const metadata = await guard(async () => {
+    const response = await oauth.discoveryRequest(issuer, { ...request, algorithm: 'oidc' })
+    return oauth.processDiscoveryResponse(issuer, response)
+  }, 'its metadata')
   if (metadata.authorization_endpoint === undefined || metadata.token_endpoint === undefined)
     throw new IdentityProviderError('unavailable', 'its metadata names no authorization or token endpoint')
   return metadata
@@ -249,36 +267,37 @@ async function finishSignIn(
   const metadata = await session.findMetadata()
   // Checks `state` and `iss` (RFC 9207), and throws what the provider gave as `error`.
   const checked = oauth.validateAuthResponse(metadata, client, answer, state)
-  const response = await oauth.authorizationCodeGrantRequest(
-    metadata,
-    client,
-    authentication,
-    checked,
-    redirectUri,
-    verifier,
-    request,
-  )
   const isOidc = plan.oauth === undefined
-  const tokens = await oauth.processAuthorizationCodeResponse(
-    metadata,
-    client,
-    response,
-    isOidc ? { expectedNonce: nonce, requireIdToken: true } : {},
+  const expected = isOidc ? { expectedNonce: nonce, requireIdToken: true } : {}
+  const ask = () => oauth.authorizationCodeGrantRequest(metadata, client, authentication, checked, redirectUri, verifier, request)
+  const { response, tokens } = await askForTokens(ask, (answer) =>
+    oauth.processAuthorizationCodeResponse(metadata, client, answer, expected),
   )
   if (isOidc) await verifyIdTokenSignature(session, metadata, response)
   return describeUser(session, metadata, tokens)
 }
 
-async function refresh(session: Session, user: SignedInUser): Promise<SignedInUser> {
+function askForTokens(ask: () => Promise<Response>, read: (answer: Response) => Promise<oauth.TokenEndpointResponse>) {
+  return guard(async () => {
+    const response = await ask()
+    return { response, tokens: await read(response) }
+  }, 'the token endpoint')
+}
+
+async function refresh(session: Session, user: SignedInUser, keep: KeepRefreshToken): Promise<SignedInUser> {
   const { client, authentication, request, plan } = session
   const { refreshToken } = user.tokens
   if (refreshToken === undefined) throw new IdentityProviderError('ended', 'there is no refresh token')
   const metadata = await session.findMetadata()
-  const response = await oauth.refreshTokenGrantRequest(metadata, client, authentication, refreshToken, request)
-  const tokens = await oauth.processRefreshTokenResponse(metadata, client, response)
+  const { response, tokens } = await askForTokens(
+    () => oauth.refreshTokenGrantRequest(metadata, client, authentication, refreshToken, request),
+    (answer) => oauth.processRefreshTokenResponse(metadata, client, answer),
+  )
+  const next = tokens.refresh_token ?? refreshToken
+  if (next !== refreshToken) await guard(() => keep(next), 'its new refresh token could not be kept')
   if (plan.oauth === undefined && tokens.id_token !== undefined) await verifyIdTokenSignature(session, metadata, response)
   const fresh = await describeUser(session, metadata, tokens, user)
-  return { ...fresh, tokens: { ...fresh.tokens, refreshToken: fresh.tokens.refreshToken ?? refreshToken } }
+  return { ...fresh, tokens: { ...fresh.tokens, refreshToken: next } }
 }
 
 async function describeUser(
@@ -292,7 +311,7 @@ async function describeUser(
   const subject = before?.subject ?? idClaims?.sub
   if (before !== undefined && idClaims !== undefined && idClaims.sub !== before.subject)
     throw new IdentityProviderError('suspicious', 'the refreshed ID token is about somebody else')
-  const info = await loadUserinfo(session, metadata, answer.access_token, subject)
+  const info = await guard(() => loadUserinfo(session, metadata, answer.access_token, subject), 'the userinfo endpoint')
   const isAnew = idClaims !== undefined || session.plan.oauth !== undefined
   const claims = { ...(isAnew ? {} : listLasting(before)), ...idClaims, ...info }
   const expiresIn = answer.expires_in
@@ -334,5 +353,8 @@ async function loadUserinfo(
 function readSubject({ plan }: Session, claims: Claims): string {
   const value = readClaim(claims, plan.oauth?.subjectClaim ?? 'sub')
   if ((typeof value === 'string' && value !== '') || typeof value === 'number') return String(value)
-  throw new IdentityProviderError('unavailable', `the claim ${plan.oauth?.subjectClaim ?? 'sub'} identifies nobody`)
+  throw new IdentityProviderError(
+    'unavailable',
+    `the userinfo endpoint: the claim ${plan.oauth?.subjectClaim ?? 'sub'} identifies nobody`,
+  )
 }

@@ -17,7 +17,7 @@ export async function loadPlainClaims(plan: PlainOAuthPlan, accessToken: string,
   const ask = (endpoint: string) => loadJson(endpoint, accessToken, request)
   const user = await ask(plan.userinfoEndpoint)
   if (typeof user !== 'object' || user === null || Array.isArray(user))
-    throw new IdentityProviderError('unavailable', 'the user endpoint answers no JSON object')
+    throw new IdentityProviderError('unavailable', 'the userinfo endpoint: it answers no JSON object')
   const emails = plan.emailsEndpoint === undefined ? undefined : await ask(plan.emailsEndpoint)
   const organizations = plan.organizationsEndpoint === undefined ? undefined : await ask(plan.organizationsEndpoint)
   return {
@@ -46,8 +46,17 @@ function listItems(value: unknown): Item[] {
 async function loadJson(endpoint: string, accessToken: string, request: RequestOptions): Promise<unknown> {
   const headers = new Headers({ accept: 'application/json', 'user-agent': 'open-mcp-auth-proxy' })
   const response = await oauth.protectedResourceRequest(accessToken, 'GET', new URL(endpoint), headers, null, request)
-  if (response.status === 200) return response.json()
+  if (response.status === 200) return readAnswer(endpoint, response)
   const isClosed = response.status === 403 || response.status === 404
   if (isClosed) return undefined
-  throw new IdentityProviderError('unavailable', `the user endpoint answers ${response.status}`)
+  throw new IdentityProviderError('unavailable', `the userinfo endpoint: ${endpoint} answers status ${response.status}`)
+}
+
+/** What a parser says of an answer has pieces of it, and is not for the log. */
+async function readAnswer(endpoint: string, response: Response): Promise<unknown> {
+  try {
+    return await response.json()
+  } catch {
+    throw new IdentityProviderError('unavailable', `the userinfo endpoint: ${endpoint} answers what is no JSON`)
+  }
 }

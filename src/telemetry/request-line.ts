@@ -94,7 +94,8 @@ function formatOperations({ operations }: RequestRecord): string {
 function formatCause({ code, cause }: RequestRecord): string {
   if (!(cause instanceof Error)) return String(cause)
   if (code === 'internal_error') return cause.stack ?? cause.message
-  const inner = cause.cause instanceof Error ? `: ${cause.cause.message}` : ''
+  const behind = cause.cause instanceof Error ? cause.cause.message : ''
+  const inner = cause.message.includes(behind) ? '' : `: ${behind}`
   const errno = (cause as NodeJS.ErrnoException).code
   return `${errno ? `${errno} ` : ''}${cause.message}${inner}`
 }

@@ -42,6 +42,8 @@ export interface Vendor {
   readonly refuseAuthorization?: (query: URLSearchParams) => VendorRefusal | undefined
   readonly refuseToken?: (form: URLSearchParams, grant: Grant | undefined) => VendorRefusal | undefined
   readonly givesRefreshToken: (grant: Grant) => boolean
+  /** Whether a refresh token is good once, and shown again ends the session, as for theft (RFC 9700 §4.14.2). */
+  readonly rotatesRefreshTokens?: boolean
   /** Claims of a JWT access token; undefined for an opaque one. */
   readonly accessToken: (grant: Grant) => Claims | undefined
   readonly opaquePrefix?: string
@@ -69,8 +71,16 @@ export interface Profile {
   endSessions(): void
   /** Signs with a new key from now on, and publishes that alone. */
   rotateKey(): Promise<void>
+  /** Answers everything that is asked at a path in the vendor's place, which knows nothing of it; undefined ends that. */
+  interfere(path: string, answer: Interference | undefined): void
+  /** How often somebody interfered. */
+  readonly interferences: number
+  /** Everything secret that went over the wire. */
+  listSecrets(): string[]
   close(): Promise<void>
 }
+
+export type Interference = (response: ServerResponse, request: IncomingMessage) => void
 
 export const VENDOR_CLIENT = { id: 'the-proxy-at-the-vendor', secret: 'secret-of-the-proxy-at-the-vendor' }
 
@@ -89,6 +99,7 @@ interface State {
   signer: Signer
   readonly codes: Map<string, Grant>
   readonly refreshTokens: Map<string, Grant>
+  readonly usedRefreshTokens: Map<string, Grant>
   readonly access: Map<string, Grant>
   readonly authorizations: URLSearchParams[]
   readonly tokenRequests: URLSearchParams[]
@@ -96,6 +107,8 @@ interface State {
   /** Registered clients: their secret, or none, and where users are sent back to. */
   readonly clients: Map<string, { readonly secret: string | undefined; readonly redirectUris: readonly string[] }>
   cancels: boolean
+  readonly interfering: Map<string, Interference>
+  interferences: number
 }
 
 export async function startProfile(vendor: Vendor): Promise<Profile> {
@@ -111,6 +124,14 @@ export async function startProfile(vendor: Vendor): Promise<Profile> {
   state = created
   return {
     ...created,
+    get interferences() {
+      return created.interferences
+    },
+    interfere(path, interference) {
+      if (interference === undefined) created.interfering.delete(path)
+      else created.interfering.set(path, interference)
+    },
+    listSecrets: () => listSecrets(created),
     origin: places.origin,
     cancelNext: () => {
       created.cancels = true
@@ -141,18 +162,26 @@ async function createState(vendor: Vendor, places: Places): Promise<State> {
     signer: await createSigner(),
     codes: new Map(),
     refreshTokens: new Map(),
+    usedRefreshTokens: new Map(),
     access: new Map(),
     authorizations: [],
     tokenRequests: [],
     accessTokens: [],
     clients: new Map(),
     cancels: false,
+    interfering: new Map(),
+    interferences: 0,
   }
 }
 
 async function answer(state: State, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { vendor, issuer } = state
   const url = new URL(request.url ?? '', state.places.origin)
+  const interference = state.interfering.get(url.pathname)
+  if (interference !== undefined) {
+    state.interferences += 1
+    return interference(response, request)
+  }
   switch (url.pathname) {
     case vendor.metadataPath:
       return sendJson(response, 200, { issuer, ...formatEndpoints(state), ...vendor.metadata?.(state.places) })
@@ -261,8 +290,9 @@ function isAuthenticated(
   return form.get('client_id') === VENDOR_CLIENT.id && form.get('client_secret') === VENDOR_CLIENT.secret && header === undefined
 }
 
-function findGrant({ codes, refreshTokens }: State, form: URLSearchParams): Grant | undefined {
-  if (form.get('grant_type') === 'refresh_token') return refreshTokens.get(form.get('refresh_token') ?? '')
+function findGrant(state: State, form: URLSearchParams): Grant | undefined {
+  if (form.get('grant_type') === 'refresh_token') return findRefreshed(state, form.get('refresh_token') ?? '')
+  const { codes } = state
   const code = form.get('code') ?? ''
   const grant = codes.get(code)
   codes.delete(code)
@@ -273,6 +303,26 @@ function findGrant({ codes, refreshTokens }: State, form: URLSearchParams): Gran
   const isSame =
     authorization?.get('redirect_uri') === form.get('redirect_uri') && authorization.get('code_challenge') === challenge
   return isSame ? grant : undefined
+}
+
+function findRefreshed({ vendor, refreshTokens, usedRefreshTokens }: State, token: string): Grant | undefined {
+  const grant = refreshTokens.get(token)
+  if (vendor.rotatesRefreshTokens !== true) return grant
+  const stolen = usedRefreshTokens.get(token)
+  if (stolen !== undefined)
+    for (const [other, { authorization }] of refreshTokens)
+      if (authorization === stolen.authorization) refreshTokens.delete(other)
+  refreshTokens.delete(token)
+  if (grant !== undefined) usedRefreshTokens.set(token, grant)
+  return grant
+}
+
+/** What must never be seen in a log. */
+function listSecrets({ access, refreshTokens, usedRefreshTokens, authorizations, tokenRequests }: State): string[] {
+  const sent = [...authorizations, ...tokenRequests].flatMap((form) => [...form])
+  const secret = new Set(['state', 'nonce', 'code', 'code_verifier', 'refresh_token', 'client_secret'])
+  const named = sent.flatMap(([name, value]) => (secret.has(name) ? [value] : []))
+  return [VENDOR_CLIENT.secret, ...access.keys(), ...refreshTokens.keys(), ...usedRefreshTokens.keys(), ...named]
 }
 
 async function createTokens(state: State, grant: Grant): Promise<Claims> {
