@@ -33,6 +33,7 @@ import { handleSignIn } from './sign-in.ts'
 import { openSigningKeys, type SigningKeys } from './signing-keys.ts'
 import { createStepUps, type StepUps } from './step-ups.ts'
 import { TROUBLES } from './troubles.ts'
+import { keepUsersApart } from './users-apart.ts'
 import { createVault } from './vault.ts'
 
 /** An authorization server of our own, for an identity provider that can't serve MCP clients. */
@@ -86,8 +87,9 @@ interface Parts {
 }
 
 /** Starts a broker. Nothing is waited for that the identity provider has to say. */
-export async function startBroker(options: BrokerOptions): Promise<Broker> {
-  const { plan, onIssue } = options
+export async function startBroker(given: BrokerOptions): Promise<Broker> {
+  const { plan, onIssue } = given
+  const options = { ...given, store: keepUsersApart(given.store, plan.identityProvider) }
   const parts = await createParts(options)
   const { keys, liveness, stepUps, clock } = parts
   const mount = mountProvider(options, parts)
