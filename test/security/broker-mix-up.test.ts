@@ -35,6 +35,7 @@ let tokenAnswer: (nonce: string) => Promise<Record<string, unknown>>
 let userinfo: Record<string, unknown>
 let nonces: Map<string, string>
 let asked: string[]
+let metadata: Record<string, unknown>
 
 beforeAll(async () => {
   const { privateKey, publicKey } = await generateKeyPair('RS256', { extractable: true })
@@ -52,6 +53,7 @@ afterAll(async () => {
 beforeEach(() => {
   nonces = new Map()
   asked = []
+  metadata = {}
   tokenAnswer = async (nonce) => createAnswer(await mint({ nonce }))
   userinfo = { sub: 'alice', name: 'Alice' }
 })
@@ -78,6 +80,7 @@ function describeProvider(): object {
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: ['RS256'],
     authorization_response_iss_parameter_supported: true,
+    ...metadata,
   }
 }
 
@@ -236,5 +239,37 @@ describe('an answer that belongs to another question', () => {
     expect([400, 503]).toContain(response.status)
     expect(readRefresh(await response.text())).toBe('')
     expect(asked).not.toContain('/token')
+  })
+})
+
+describe('an authorization endpoint', () => {
+  it.each([
+    'javascript:alert(1)//',
+    'data:text/html,<script>alert(1)</script>',
+    'file:///etc/passwd',
+    'vbscript:x',
+    '$(calc.exe)',
+    '--flag',
+    '/authorize',
+    '',
+    42,
+  ])('that is no web address leads no browser anywhere: %s', async (authorization_endpoint) => {
+    metadata = { authorization_endpoint }
+    // Metadata is kept for a while: this is about a proxy that has none yet.
+    const fresh = await startBrokerStage({ provider: { issuer } })
+    try {
+      const browser = createBrowser()
+      const page = await openConsentPage(
+        browser,
+        createRequest(fresh.proxy.origin, await createRawClient(fresh.proxy.origin)).url,
+      )
+      const response = await sendConsent(browser, page)
+      const html = await response.text()
+      expect([400, 503]).toContain(response.status)
+      expect([readRefresh(html), html.includes('trace id')]).toEqual(['', true])
+      expect(html).not.toMatch(/alert\(|calc|passwd|--flag/)
+    } finally {
+      await fresh.close()
+    }
   })
 })

@@ -2,6 +2,7 @@
 import type { LookupAddress } from 'node:dns'
 import { createServer, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
+import { generateKeyPair, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startBroker } from '../../src/broker/broker.ts'
 import { loadConfigValue } from '../../src/config/load.ts'
@@ -9,7 +10,7 @@ import type { ConfigInput } from '../../src/config/schema.ts'
 import type { ResolveHost } from '../../src/oauth/safe-fetch.ts'
 import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
 import { createMemoryStore } from '../../src/store/memory-store.ts'
-import { createRequest, type RawClient, readJson } from '../support/broker-client.ts'
+import { createRequest, postForm, type RawClient, readJson, register } from '../support/broker-client.ts'
 import { createCertificate } from '../support/certificate.ts'
 
 const REDIRECT_URI = 'https://client.example/cb'
@@ -118,4 +119,70 @@ describe('the document of a client', () => {
     expect(dialled).toEqual(['connection'])
     expect(resolver.names).toEqual(['client.example'])
   })
+})
+
+describe('the keys of a client that registered itself', () => {
+  async function askWithAssertion(origin: string, scheme = 'https'): Promise<{ status: number; text: string }> {
+    const response = await register(origin, {
+      redirect_uris: [REDIRECT_URI],
+      token_endpoint_auth_method: 'private_key_jwt',
+      jwks_uri: `${scheme}://keys.example:${port}/keys.json`,
+    })
+    const { client_id: id } = await readJson(response)
+    expect(response.status).toBe(201)
+    const { privateKey } = await generateKeyPair('ES256')
+    const now = Math.floor(Date.now() / 1000)
+    const claims = { iss: id, sub: id, aud: 'http://localhost', jti: crypto.randomUUID(), iat: now, exp: now + 60 }
+    const form = {
+      grant_type: 'refresh_token',
+      refresh_token: 'x',
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+      client_assertion: await new SignJWT(claims).setProtectedHeader({ alg: 'ES256', kid: 'k' }).sign(privateKey),
+    }
+    const answer = await postForm(`${origin}/token`, form)
+    return { status: answer.status, text: await answer.text() }
+  }
+
+  it.each<[string, Answers]>([
+    ['this machine', [['127.0.0.1']]],
+    ['this machine, IPv4 in IPv6', [['::ffff:127.0.0.1']]],
+    ['a private network', [['192.168.0.1']]],
+    ['a public place and this machine', [['93.184.216.34', '127.0.0.1']]],
+  ])('are not looked for when their place leads to %s (RFC 7591 §5)', async (_name, answers) => {
+    dialled = []
+    const resolver = createResolver(answers)
+    const { origin } = await serveBroker(resolver)
+    const answer = await askWithAssertion(origin)
+    expect([answer.status, answer.text]).toEqual([401, expect.stringContaining('invalid_client')])
+    expect(answer.text).not.toMatch(/address|public|127|192|resolve/)
+    expect([dialled, resolver.names]).toEqual([[], ['keys.example']])
+  })
+
+  it('are not looked for without TLS, wherever they are', async () => {
+    dialled = []
+    const resolver = createResolver([['127.0.0.1']])
+    const { origin } = await serveBroker(resolver, { allow_private_network: true })
+    expect((await askWithAssertion(origin, 'http')).status).toBe(401)
+    expect([dialled, resolver.names]).toEqual([[], []])
+  })
+
+  it('are looked for there where the operator allows it', async () => {
+    dialled = []
+    const { origin } = await serveBroker(createResolver([['127.0.0.1']]), { allow_private_network: true })
+    expect((await askWithAssertion(origin)).status).toBe(401)
+    expect(dialled).toEqual(['connection'])
+  })
+
+  it.each(['file:///etc/passwd', 'data:application/json,{}', 'ftp://keys.example/', '//keys.example/'])(
+    'have no place like %s',
+    async (jwks_uri) => {
+      const { origin } = await serveBroker(createResolver([['127.0.0.1']]))
+      const response = await register(origin, {
+        redirect_uris: [REDIRECT_URI],
+        token_endpoint_auth_method: 'private_key_jwt',
+        jwks_uri,
+      })
+      expect([response.status, (await readJson(response)).error]).toEqual([400, 'invalid_client_metadata'])
+    },
+  )
 })
