@@ -111,7 +111,7 @@ describe('an authorization code', () => {
     await expectRefusal(await refresh(origin, client, tokens.refresh_token), 'invalid_grant')
   })
 
-  it('gives tokens to at most one of those who use it at the same moment', async () => {
+  it('gives tokens to at most one of those who use it at the same moment (RFC 6749 §4.1.2)', async () => {
     for (let round = 0; round < 5; round++) {
       const code = await authorize(origin, client, alice)
       const answers = await Promise.all(Array.from({ length: 8 }, () => redeem(origin, client, code)))
@@ -125,7 +125,7 @@ describe('an authorization code', () => {
     expect((await redeem(origin, client, code)).status).toBe(200)
   })
 
-  it('ends after a minute', async () => {
+  it('ends after a minute (RFC 6749 §4.1.2)', async () => {
     const code = await authorize(origin, client, alice)
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 61_000 })
     try {
@@ -141,7 +141,7 @@ describe('an authorization code', () => {
     expect((await redeem(origin, client, code)).status).toBe(200)
   })
 
-  it('never stands in the log, nor does the state', async () => {
+  it('never stands in the log, nor does the state (RFC 9700 §4.2)', async () => {
     const code = await authorize(origin, client, alice, { state: 'this-is-a-state-to-look-for' })
     await redeem(origin, client, code)
     expect(stage.proxy.log.text()).not.toContain(code.code)
@@ -164,7 +164,7 @@ describe('resource indicators (RFC 8707)', () => {
     expect(new URL(response.headers.get('location') ?? '').searchParams.get('error')).toBe('invalid_target')
   })
 
-  it('takes a final slash for what it is meant, and the audience is the identifier itself', async () => {
+  it('takes a final slash for what it is meant, and the audience is the identifier itself (RFC 9068 §3)', async () => {
     for (const resource of [`${origin}/mcp`, `${origin}/mcp/`, undefined]) {
       const tokens = await obtainTokens(origin, client, alice, { resource })
       expect(JSON.parse(Buffer.from(tokens.access_token.split('.')[1] ?? '', 'base64url').toString()).aud).toBe(`${origin}/mcp`)
@@ -172,7 +172,7 @@ describe('resource indicators (RFC 8707)', () => {
     }
   })
 
-  it('refuses two resources where the token could be for either', async () => {
+  it('refuses two resources where the token could be for either (§2)', async () => {
     const request = createRequest(origin, client)
     request.url.searchParams.append('resource', 'https://elsewhere.example/mcp')
     const response = await fetch(request.url, { redirect: 'manual' })
@@ -180,7 +180,7 @@ describe('resource indicators (RFC 8707)', () => {
   })
 })
 
-describe('scopes', () => {
+describe('scopes (RFC 6749 §3.3)', () => {
   it('are never more than the user allowed: not at the token endpoint, not on refresh (RFC 6749 §6)', async () => {
     const code = await authorize(origin, client, alice, { scope: 'mcp:tools' })
     const tokens = await readJson(await redeem(origin, client, code, { scope: 'mcp:tools mcp:admin' }))
@@ -205,7 +205,7 @@ describe('a refresh token', () => {
     expect(await callMcp(stage.url, second.access_token)).toBe(401)
   })
 
-  it('is of no use to another client', async () => {
+  it('is of no use to another client (RFC 6749 §6, §10.4)', async () => {
     const tokens = await obtainTokens(origin, client, alice)
     await expectRefusal(await refresh(origin, other, tokens.refresh_token), 'invalid_grant')
     expect((await refresh(origin, client, tokens.refresh_token)).status).toBe(200)
@@ -229,7 +229,7 @@ describe('a refresh token', () => {
     }
   })
 
-  it('is no access token, and an access token is no refresh token', async () => {
+  it('is no access token, and an access token is no refresh token (RFC 6749 §1.5)', async () => {
     const tokens = await obtainTokens(origin, client, alice)
     expect(await callMcp(stage.url, tokens.refresh_token)).toBe(401)
     await expectRefusal(await refresh(origin, client, tokens.access_token), 'invalid_grant')
@@ -237,7 +237,7 @@ describe('a refresh token', () => {
 })
 
 describe('a refresh token with a grace window', () => {
-  it('works again for a client that never got the answer, and for windows that refresh together', async () => {
+  it('works again for a client that never got the answer, and for windows that refresh together (RFC 9700 §4.14.2)', async () => {
     const lenient = await startBrokerStage({ broker: { refresh_grace_seconds: 30 } })
     try {
       const mine = await createRawClient(lenient.proxy.origin)
@@ -263,7 +263,7 @@ describe('revocation (RFC 7009)', () => {
     await expectRefusal(await refresh(origin, client, tokens.refresh_token), 'invalid_grant')
   })
 
-  it('by another client changes nothing', async () => {
+  it('by another client changes nothing (RFC 7009 §2.1)', async () => {
     const tokens = await obtainTokens(origin, client, alice)
     for (const token of [tokens.access_token, tokens.refresh_token])
       expect((await postForm(`${origin}/revoke`, { token, client_id: other.id })).status).toBe(200)
@@ -271,7 +271,7 @@ describe('revocation (RFC 7009)', () => {
   })
 })
 
-describe('introspection (RFC 7662)', () => {
+describe('introspection (RFC 7662 §2.1, §4)', () => {
   it('tells a client with a secret about its own tokens, and nobody else', async () => {
     const confidential = await createRawClient(origin, { token_endpoint_auth_method: 'client_secret_post' })
     const secret = { client_secret: confidential.secret }
@@ -301,7 +301,7 @@ describe('the token endpoint', () => {
     await expectRefusal(await redeem(origin, { ...client, id: 'https://localhost:1/nothing.json' }, code), 'invalid_client', 401)
   })
 
-  it('holds clients to the way of authentication that they registered', async () => {
+  it('holds clients to the way of authentication that they registered, and to one at a time (RFC 6749 §2.3)', async () => {
     const confidential = await createRawClient(origin, { token_endpoint_auth_method: 'client_secret_basic' })
     const code = await authorize(origin, confidential, alice)
     await expectRefusal(await redeem(origin, confidential, code), 'invalid_client', 401)
@@ -385,7 +385,7 @@ describe('the token endpoint', () => {
       { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: `code=${'a'.repeat(1_000_000)}` },
     ],
     ['an unknown grant', { method: 'POST', body: new URLSearchParams({ grant_type: 'password', client_id: 'c' }) }],
-  ])('refuses %s, and goes on', async (_name, init) => {
+  ])('refuses %s, and goes on (RFC 6749 §3.2)', async (_name, init) => {
     const response = await fetch(`${origin}/token`, init)
     expect(response.status).toBeGreaterThanOrEqual(400)
     expect(response.status).toBeLessThan(500)
@@ -406,7 +406,7 @@ describe('the token endpoint', () => {
     }
   })
 
-  it('keeps answers out of caches, and shows them to pages without cookies', async () => {
+  it('keeps answers out of caches (RFC 6749 §5.1), and shows them to pages without cookies', async () => {
     const code = await authorize(origin, client, alice)
     const response = await redeem(origin, client, code)
     expect(response.headers.get('cache-control')).toContain('no-store')

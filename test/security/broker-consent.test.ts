@@ -35,7 +35,7 @@ const comeBack = (browser: Browser, client = web, user = alice) =>
 const signInBrowser = (client = web, user = alice) => broker.signInBrowser(createRequest(origin, client).url, user)
 
 describe('the consent page', () => {
-  it('comes before the identity provider, for a client that has never been seen, also in a browser that is signed in (confused deputy)', async () => {
+  it('comes before the identity provider, for a client that has never been seen, also in a browser that is signed in (confused deputy; RFC 6749 §10.2)', async () => {
     const fresh = createBrowser()
     const page = await openConsentPage(fresh, createRequest(origin, web).url)
     expect(page.html).toContain('Allow Web client to act for you?')
@@ -62,7 +62,7 @@ describe('the consent page', () => {
     expect((await openConsentPage(createBrowser(), createRequest(origin, web).url)).html).not.toContain('runs on your computer')
   })
 
-  it('stands in no frame, runs no script, and takes nothing from elsewhere', async () => {
+  it('stands in no frame, runs no script, and takes nothing from elsewhere (clickjacking, RFC 6749 §10.13, RFC 9700 §4.16)', async () => {
     const { headers, html } = await openConsentPage(createBrowser(), createRequest(origin, web).url)
     const policy = headers.get('content-security-policy') ?? ''
     expect(policy).toContain("default-src 'none'")
@@ -135,7 +135,7 @@ describe('the consent page', () => {
     },
   )
 
-  it('remembers nothing for another client, though it has the same name and the same redirect URI', async () => {
+  it('remembers nothing for another client, though it has the same name and the same redirect URI (RFC 6749 §10.2)', async () => {
     const browser = await signInBrowser()
     const twin = await createRawClient(origin, { client_name: 'Web client' })
     expect(twin.redirectUri).toBe(web.redirectUri)
@@ -169,7 +169,7 @@ describe('the form of the consent page', () => {
     ['from a sibling site', {}, { 'sec-fetch-site': 'same-site' }],
     ['with another origin', {}, { origin: 'https://evil.example' }],
     ['with no origin to speak of', {}, { origin: 'null' }],
-  ])('is refused %s (cross-site request forgery)', async (_name, changes, headers) => {
+  ])('is refused %s (cross-site request forgery, RFC 6749 §10.12)', async (_name, changes, headers) => {
     const browser = createBrowser()
     const page = await openConsentPage(browser, createRequest(origin, web).url)
     const response = await sendConsent(browser, page, changes, headers as Record<string, string>)
@@ -227,7 +227,7 @@ describe('the form of the consent page', () => {
     expect((await sendConsent(browser, page)).status).toBe(200)
   })
 
-  it('tells the client when the user denies, with its state and our issuer', async () => {
+  it('tells the client when the user denies, with its state and our issuer (RFC 6749 §4.1.2.1, RFC 9207 §2)', async () => {
     const browser = createBrowser()
     const page = await openConsentPage(browser, createRequest(origin, web).url)
     const resume = readRefresh(await (await sendConsent(browser, page, { action: 'cancel' })).text())
@@ -250,7 +250,7 @@ describe('the way back from the identity provider', () => {
     expect((await mine.open(resume)).headers.get('location')).toContain('code=')
   })
 
-  it('is good for one use, and for a state of ours only', async () => {
+  it('is good for one use, and for a state of ours only (RFC 6749 §10.12)', async () => {
     const browser = createBrowser()
     const answer = await comeBack(browser)
     const resume = readRefresh(await (await browser.open(answer)).text())
@@ -391,7 +391,7 @@ describe('every page', () => {
 })
 
 describe('our own names', () => {
-  it('come from the configuration, whatever Host and X-Forwarded-* say (host header poisoning)', async () => {
+  it('come from the configuration, whatever X-Forwarded-* say (host header poisoning, RFC 8414 §3.3)', async () => {
     const headers = { 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'https', forwarded: 'host=evil.example' }
     for (const path of ['/.well-known/oauth-authorization-server', '/.well-known/openid-configuration/mcp']) {
       const text = await (await fetch(`${origin}${path}`, { headers })).text()
@@ -400,7 +400,7 @@ describe('our own names', () => {
     }
   })
 
-  it('do not follow the Host of the request, where more than one is accepted', async () => {
+  it('do not follow the Host of the request, where more than one is accepted (RFC 8414 §3.3)', async () => {
     const { port } = stage.proxy
     const get = (path: string, host: string) =>
       sendRaw(port, `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nX-Forwarded-Host: evil.example\r\n\r\n`)

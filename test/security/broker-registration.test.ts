@@ -24,7 +24,7 @@ const [alice] = SAMPLE_USERS
 const metadata = { redirect_uris: ['https://client.example/cb'] }
 
 describe('registration', () => {
-  it('answers a flood with 429, keeps a bounded number, and goes on', async () => {
+  it('answers a flood with 429, keeps a bounded number, and goes on (RFC 7591 §5)', async () => {
     const stage = await startBrokerStage({ broker: { registration: { most_clients: 30, per_minute: 10_000 } } })
     try {
       const known = await createRawClient(stage.proxy.origin)
@@ -83,7 +83,7 @@ describe('what a client says of itself', () => {
   })
   afterAll(() => stage?.close())
 
-  it('does not choose its id, and gives a public client no secret (O59, O61)', async () => {
+  it('does not choose its id, and gives a public client no secret (RFC 7591 §3.2.1)', async () => {
     const response = await register(stage.proxy.origin, {
       ...metadata,
       client_id: 'https://claude.ai/client',
@@ -114,7 +114,7 @@ describe('what a client says of itself', () => {
     [{ jwks: { keys: [{ kty: 'RSA', n: 'x', e: 'AQAB', d: 'x' }] } }],
     [{ client_uri: 'javascript:alert(1)' }],
     [{ logo_uri: 'data:image/svg+xml,x' }],
-  ])('is refused when it cannot be: %#', async (more) => {
+  ])('is refused when it cannot be: %# (RFC 7591 §3.2.2)', async (more) => {
     const response = await register(stage.proxy.origin, { ...metadata, ...more })
     expect(response.status).toBe(400)
     expect((await readJson(response)).error).toBe('invalid_client_metadata')
@@ -283,7 +283,7 @@ describe('a client ID metadata document', () => {
     expect(asked).toEqual([new URL(id).pathname])
   })
 
-  it('settles where answers go: nowhere else, and nowhere that it no longer names (RFC 9700 §2.1)', async () => {
+  it('settles where answers go: nowhere else, and nowhere that it no longer names (client ID metadata documents -02 §8.1, RFC 9700 §2.1)', async () => {
     const id = nextId()
     const other = 'https://client.example/other'
     serve(describeClient(id, { redirect_uris: ['https://client.example/cb', other] }))
@@ -306,7 +306,7 @@ describe('a client ID metadata document', () => {
     }
   })
 
-  it('is asked for again after a day, whatever its headers say, and not more often than once a minute', async () => {
+  it('is asked for again after a day, whatever its headers say, and not more often than once a minute (client ID metadata documents -02 §5.2)', async () => {
     const [long, short] = [nextId(), nextId()]
     const answers: Record<string, string> = { [long]: 'max-age=31536000', [short]: 'no-store, max-age=0' }
     asked = []
@@ -331,7 +331,7 @@ describe('a client ID metadata document', () => {
     }
   })
 
-  it('is given up when it comes a byte at a time, and others are served meanwhile', async () => {
+  it('is given up when it comes a byte at a time, and others are served meanwhile (client ID metadata documents -02 §8.6)', async () => {
     const [slow, good] = [nextId(), nextId()]
     const timers: NodeJS.Timeout[] = []
     asked = []
@@ -384,13 +384,13 @@ describe('a client ID metadata document', () => {
     ['is no JSON', () => '{'],
     ['says one thing twice', (id: string) => `{"client_id":"x",${JSON.stringify(describeClient(id)).slice(1)}`],
     ['is too long', (id: string) => describeClient(id, { client_uri: `https://x.example/${'x'.repeat(11_000)}` })],
-  ])('is refused when it %s (O66, O68, O71, O72)', async (_name, create) => {
+  ])('is refused when it %s (client ID metadata documents -02 §4, §8.7)', async (_name, create) => {
     const id = nextId()
     serve(create(id))
     await expectRefusal(await open(id))
   })
 
-  it('is refused when it comes by redirect, compressed, as HTML or with a failure, and looks the same from outside (O67, O75)', async () => {
+  it('is refused when it comes by redirect, compressed, as HTML or with a failure, and looks the same from outside (client ID metadata documents -02 §5, §5.1)', async () => {
     const answers: [number, Record<string, string>][] = [
       [302, { location: `https://localhost:${port}/other.json` }],
       [200, { 'content-encoding': 'gzip' }],
@@ -411,7 +411,7 @@ describe('a client ID metadata document', () => {
     expect(told.size).toBe(1)
   })
 
-  it('is kept for as long as its headers say, and a failure is not asked for again at once (O73)', async () => {
+  it('is kept for as long as its headers say, and a failure is not asked for again at once (client ID metadata documents -02 §5.2)', async () => {
     const good = nextId()
     serve(describeClient(good), { 'cache-control': 'max-age=600' })
     await open(good)
@@ -437,13 +437,13 @@ describe('a client ID metadata document', () => {
     ['with a name in another alphabet', 'https://lоcalhost:PORT/c.json'],
     ['with port 0', 'https://localhost:0/c.json'],
     ['with a backslash', 'https://localhost:PORT\\c.json'],
-  ])('is not so much as looked for %s (O65)', async (_name, id) => {
+  ])('is not so much as looked for %s (client ID metadata documents -02 §3)', async (_name, id) => {
     serve({})
     await expectRefusal(await open(id.replace('PORT', String(port))))
     expect(asked).toEqual([])
   })
 
-  it('is not looked for in private networks, on this machine or where clouds keep their secrets (O69)', async () => {
+  it('is not looked for in private networks, on this machine or where clouds keep their secrets (client ID metadata documents -02 §8.6)', async () => {
     const guarded = await startBrokerStage()
     try {
       serve({})
@@ -479,7 +479,7 @@ describe('a client ID metadata document', () => {
     }
   }, 60_000)
 
-  it('is fetched for a bounded number of clients at a time (O74)', async () => {
+  it('is fetched for a bounded number of clients at a time (client ID metadata documents -02 §8.6)', async () => {
     asked = []
     const waiting: (() => void)[] = []
     answer = (_request, response) => waiting.push(() => response.writeHead(404).end())

@@ -1,4 +1,4 @@
-// Where a stranger can have us go: the names of their choice, resolved as they like (client ID metadata documents §6.5).
+// Where a stranger can have us go: the names of their choice, resolved as they like (client ID metadata documents -02 §8.6).
 import type { LookupAddress } from 'node:dns'
 import { createServer, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
