@@ -17,6 +17,7 @@ import { handleCallback } from './callback.ts'
 import { createDocumentFetch } from './client-documents.ts'
 import { type Consents, createConsents } from './consents.ts'
 import { createCredentialSource } from './credential.ts'
+import { type EncryptionMark, markEncryption } from './encryption-mark.ts'
 import { createIdentityAssertions, type IdentityAssertions } from './identity-assertions.ts'
 import { createIdentityProvider, type IdentityProvider } from './identity-provider.ts'
 import { listIntrospectors, listKeyUrls } from './known-clients.ts'
@@ -93,7 +94,8 @@ export async function startBroker(given: BrokerOptions): Promise<Broker> {
   const parts = await createParts(options)
   const { keys, liveness, stepUps, clock } = parts
   const mount = mountProvider(options, parts)
-  const stopRenewing = renewNowAndThen(mount, clock, onIssue)
+  const mark = await markEncryption({ ...options, ...parts, seconds: countUsefulSeconds(plan) })
+  const stopRenewing = renewNowAndThen({ mount, mark }, clock, onIssue)
   return {
     handlers: listHandlers(mount, planSignIn(options, parts, mount), options),
     keys: keys.verification,
@@ -245,12 +247,20 @@ function listHandlers(mount: Mount, signIn: SignInOptions, { endpointPaths }: Br
   ])
 }
 
-function renewNowAndThen(mount: Mount, clock: Clock, onIssue: (message: string) => void): () => void {
+/** How long anything may be of use that was encrypted: users and what they were given, cookies, and keys with a little overlap. */
+function countUsefulSeconds({ grantSeconds, browserSeconds, signingKeySeconds, accessTokenSeconds }: BrokerPlan): number {
+  return Math.max(grantSeconds, browserSeconds, signingKeySeconds + accessTokenSeconds + 3600)
+}
+
+function renewNowAndThen(
+  { mount, mark }: { readonly mount: Mount; readonly mark: EncryptionMark },
+  clock: Clock,
+  onIssue: (message: string) => void,
+): () => void {
   let cancel = () => {}
   const schedule = () => {
     cancel = clock.after(RENEW_KEYS_MS, () => {
-      mount
-        .renewKeys()
+      Promise.all([mount.renewKeys(), mark.renew()])
         .catch((error: Error) => onIssue(`broker: the signing keys could not be renewed: ${error.message}`))
         .finally(schedule)
     })

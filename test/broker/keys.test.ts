@@ -166,4 +166,23 @@ describe('a proxy that starts again', { timeout: 30_000 }, () => {
     expect(await callMcp(`${origin}/mcp`, again.access_token)).toBe(200)
     expect(proxy?.log.records().filter(({ code }) => code === 'internal_error')).toEqual([])
   })
+
+  it('says in one line of the log that what another key encrypted cannot be read, what follows, and what to do', async () => {
+    const findWarnings = () => proxy?.log.records().filter(({ level }) => level === 'warn' || level === 'error')
+    await start(oldKey)
+    client = await createRawClient(origin)
+    const first = await obtainTokens(origin, client, alice)
+    await start(oldKey)
+    expect(findWarnings()).toEqual([])
+    await start(newKey)
+    expect(findWarnings()).toMatchObject([
+      { level: 'warn', msg: expect.stringMatching(/broker\.encryption_keys.* users sign in again.* put the key of before back/) },
+    ])
+    for (const key of [oldKey, newKey]) expect(proxy?.log.text()).not.toContain(key)
+    // As it says: what the key of before encrypted is there again, once that is in the list.
+    await start(newKey, oldKey)
+    expect(findWarnings()).toEqual([])
+    expect(await callMcp(`${origin}/mcp`, first.access_token)).toBe(200)
+    expect((await refresh(origin, client, first.refresh_token)).status).toBe(200)
+  })
 })
