@@ -12,7 +12,7 @@ import { createTokenVerifier } from '../oauth/token-verifier.ts'
 import { type Accounts, createAccounts } from './accounts.ts'
 import { createAdapter, groupOfSession, hashId } from './adapter.ts'
 import { createAsgardeoIdentityProvider } from './asgardeo.ts'
-import { createBrowserCookie } from './browser-cookie.ts'
+import { type BrowserCookie, createBrowserCookie } from './browser-cookie.ts'
 import { handleCallback } from './callback.ts'
 import { createDocumentFetch } from './client-documents.ts'
 import { type Consents, createConsents } from './consents.ts'
@@ -76,6 +76,7 @@ interface Parts {
   readonly accounts: Accounts
   readonly consents: Consents
   readonly stepUps: StepUps
+  readonly browserCookie: BrowserCookie
   readonly clientDoor: SafeFetch
   /** Bounds what strangers have us remember for a while. */
   readonly authorizations: RateLimit
@@ -115,6 +116,7 @@ async function createParts(options: BrokerOptions): Promise<Parts> {
   const { plan, store, resolveHost, resources, clock = systemClock } = options
   const { grantSeconds } = plan
   const seal = createSeal(plan.encryptionKeys)
+  const [formKey = ''] = seal.derive('forms')
   const door = createSafeFetch(plan.identityProvider, resolveHost)
   // No host is anybody's own here: also names that cannot exist have addresses, where a resolver makes them up.
   const clientDoor = createSafeFetch({ issuer: undefined, ...plan.clientMetadata }, resolveHost)
@@ -133,6 +135,7 @@ async function createParts(options: BrokerOptions): Promise<Parts> {
     accounts: createAccounts({ store, seal, plan: plan.identityProvider, identityProvider, grantSeconds, clock, onEnded }),
     consents: createConsents(store, clock, grantSeconds),
     stepUps: createStepUps(clock),
+    browserCookie: createBrowserCookie(plan.issuer.startsWith('https:'), formKey),
     clientDoor,
     authorizations: createRateLimit(plan.authorizationsPerMinute, clock),
     tokenRequests: createAddressLimit(plan.tokenRequestsPerMinute, clock),
@@ -189,13 +192,11 @@ function mountProvider({ plan, store, resources, onIssue }: BrokerOptions, parts
 
 function planSignIn({ plan, store }: BrokerOptions, parts: Parts, mount: Mount): SignInOptions {
   const { seal, clock } = parts
-  const [formKey = ''] = seal.derive('forms')
   return {
     ...parts,
     origin: plan.issuer,
     plan: plan.identityProvider,
     scopeDescriptions: plan.scopeDescriptions,
-    browserCookie: createBrowserCookie(plan.issuer.startsWith('https:'), formKey),
     away: createVault<AwayUser>(store, seal, 'AwayUser', hashId),
     endSession: (uid) => store.deleteGroup(groupOfSession(uid)),
     now: () => clock.wall(),
@@ -239,8 +240,7 @@ function listHandlers(mount: Mount, signIn: SignInOptions, { endpointPaths }: Br
     }
   return new Map<string, VisitHandler>([
     ...Object.values(BROKER_PATHS.provider).map((path) => [path, mount.handle] as const),
-    // Where an authorization request goes on after sign-in and consent.
-    [`${authorization}/*`, mount.handle],
+    [`${authorization}/*`, mount.handleResume],
     [`${BROKER_PATHS.signIn}/*`, aimed(handleSignIn)],
     [BROKER_PATHS.callback, aimed(handleCallback)],
     ...listMetadataPaths(endpointPaths).map((path) => [path, mount.handleMetadata] as const),

@@ -19,7 +19,11 @@ const SECRET = /^[\w-]{43}$/
  */
 export function createBrowserCookie(isSecure: boolean, key: string): BrowserCookie {
   const name = isSecure ? '__Host-mcp-browser' : 'mcp-browser'
-  const find = (request: IncomingMessage): string | undefined => readCookie(request, name)
+  const find = (request: IncomingMessage): string | undefined => {
+    const [value, ...more] = readCookies(request, name)
+    // Of several cookies of one name none can be trusted: somebody else may have set one of them.
+    return value !== undefined && more.length === 0 && SECRET.test(value) ? value : undefined
+  }
   return {
     find,
     findOrSet(request, response) {
@@ -36,15 +40,13 @@ export function createBrowserCookie(isSecure: boolean, key: string): BrowserCook
   }
 }
 
-/** Of several cookies of one name none can be trusted: somebody else may have set one of them. */
-function readCookie({ headers }: IncomingMessage, name: string): string | undefined {
-  const values = (headers.cookie ?? '')
+/** The values of all cookies of a name. */
+export function readCookies({ headers }: IncomingMessage, name: string): string[] {
+  return (headers.cookie ?? '')
     .split(';')
     .map((pair) => pair.trim())
     .filter((pair) => pair.startsWith(`${name}=`))
     .map((pair) => pair.slice(name.length + 1))
-  const [value, ...more] = values
-  return value !== undefined && more.length === 0 && SECRET.test(value) ? value : undefined
 }
 
 /** Whether two texts are the same, in a time that doesn't tell where they differ. */

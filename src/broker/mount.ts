@@ -4,11 +4,12 @@ import { BROKER_PATHS } from '../core/broker-paths.ts'
 import { type ErrorCode, errorCatalogue } from '../core/errors.ts'
 import type { BrokerPlan } from '../core/plan.ts'
 import type { Visit, VisitHandler } from '../core/visit.ts'
+import { type BrowserCookie, readCookies } from './browser-cookie.ts'
 import { renderErrorPage } from './error-page.ts'
 import { IdentityProviderError } from './identity-provider-error.ts'
 import type { Liveness } from './liveness.ts'
-import { sendTrouble } from './outcome.ts'
-import { createProvider, type ProviderOptions } from './provider.ts'
+import { isElsewhere, sendTrouble } from './outcome.ts'
+import { createProvider, nameResumeCookie, type ProviderOptions } from './provider.ts'
 import type { RateLimit } from './rate-limit.ts'
 import type { Registrations } from './registrations.ts'
 import type { SigningKeys } from './signing-keys.ts'
@@ -19,6 +20,7 @@ export interface MountOptions extends Omit<ProviderOptions, 'renderError'> {
   readonly keys: SigningKeys
   readonly liveness: Liveness
   readonly registrations: Registrations
+  readonly browserCookie: BrowserCookie
   /** Bounds authorization requests, each of which is remembered for a while. */
   readonly authorizations: RateLimit
   /** Bounds token and revocation requests: each may be a guess at a secret, and costs us signatures and a look into the store. */
@@ -30,6 +32,8 @@ export interface MountOptions extends Omit<ProviderOptions, 'renderError'> {
 export interface Mount {
   /** Answers at the protocol's endpoints. */
   readonly handle: VisitHandler
+  /** Answers where an authorization request goes on after sign-in and consent. */
+  readonly handleResume: VisitHandler
   /** Answers with the metadata, wherever it was looked for. */
   readonly handleMetadata: VisitHandler
   /** Has the request be one to our public URL. */
@@ -77,6 +81,7 @@ export function createMount(options: MountOptions): Mount {
     const seconds = await options.registrations.admit(visit.address, () => pass(visit))
     if (seconds !== undefined) sendLater(visit, { code: 'registration_limited', seconds })
   }
+  const { browserCookie } = options
   return {
     aim,
     findProvider: () => provider,
@@ -85,6 +90,15 @@ export function createMount(options: MountOptions): Mount {
       const limit = findLimit(visit, options)
       if (limit === undefined) return pass(visit)
       sendLater(visit, limit)
+    },
+    async handleResume(visit) {
+      const uid = visit.request.url?.split('?')[0]?.slice(authorization.length + 1) ?? ''
+      // The provider goes by the first of the cookies, whatever the path says: a planted one must not be it.
+      const isPlanted = readCookies(visit.request, nameResumeCookie(plan.issuer)).some(
+        (value, index) => index > 0 || value !== uid,
+      )
+      if (!isPlanted && !(await isElsewhere(uid, visit, { browserCookie, findProvider: () => provider }))) return pass(visit)
+      sendTrouble(visit, TROUBLES.forged, 'not the browser that the sign-in was allowed in')
     },
     handleMetadata(visit) {
       visit.request.url = '/.well-known/oauth-authorization-server'

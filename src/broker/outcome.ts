@@ -1,6 +1,8 @@
 import type { Interaction } from 'oidc-provider'
 import { BROKER_PATHS } from '../core/broker-paths.ts'
 import type { Visit } from '../core/visit.ts'
+import { hashId } from './adapter.ts'
+import { isSameText } from './browser-cookie.ts'
 import { addScopes } from './consents.ts'
 import { renderErrorPage } from './error-page.ts'
 import { isOnThisComputer, type Page, renderGoOnPage } from './page.ts'
@@ -20,7 +22,26 @@ export async function allow(scene: Scene, subject: string, isNew: boolean, optio
   const grantId = await grant.save()
   await options.consents.remember({ subject, clientId, redirectUri: asking.redirectUri, resource, scopes })
   if (isNew) await leaveOtherAccount(interaction, subject, options)
-  return settle(interaction, { consent: { grantId }, ...(isNew && { login: { accountId: subject, remember: true } }) }, options)
+  const login = isNew && { login: { accountId: subject, remember: true } }
+  const browser = options.browserCookie.find(scene.visit.request)
+  return settle(interaction, { consent: { grantId }, ...login, browser: browser && hashId(browser) }, options)
+}
+
+/**
+ * Whether a sign-in that was allowed goes on in another browser than the one in which it was. Its own cookies don't tell: a site beside
+ * ours can plant them, and somebody would be signed in as somebody else (login cross-site request forgery, RFC 9700 §4.7).
+ *
+ * @param uid - of the interaction
+ */
+export async function isElsewhere(
+  uid: string,
+  visit: Visit,
+  options: Pick<SignInOptions, 'browserCookie' | 'findProvider'>,
+): Promise<boolean> {
+  const { result } = (await options.findProvider().Interaction.find(uid)) ?? {}
+  if (result?.consent === undefined) return false
+  const browser = options.browserCookie.find(visit.request)
+  return browser === undefined || typeof result.browser !== 'string' || !isSameText(result.browser, hashId(browser))
 }
 
 /** A browser that was signed in as somebody else is so no longer. */

@@ -84,6 +84,11 @@ export function createProvider(options: ProviderOptions, keys: readonly [Signing
   return provider
 }
 
+/** The cookie that says which sign-in goes on. */
+export function nameResumeCookie(issuer: string): string {
+  return issuer.startsWith('https:') ? '__Secure-mcp-resume' : 'mcp-resume'
+}
+
 /** `__Host-` and `__Secure-` cookies need https; on http, which is for this machine alone, they have plain names. */
 function planCookies({ issuer }: BrokerPlan, keys: readonly string[]): Configuration['cookies'] {
   const isSecure = issuer.startsWith('https:')
@@ -93,7 +98,7 @@ function planCookies({ issuer }: BrokerPlan, keys: readonly string[]): Configura
     names: {
       session: isSecure ? '__Host-mcp-session' : 'mcp-session',
       interaction: isSecure ? '__Secure-mcp-interaction' : 'mcp-interaction',
-      resume: isSecure ? '__Secure-mcp-resume' : 'mcp-resume',
+      resume: nameResumeCookie(issuer),
     },
     long: common,
     short: common,

@@ -291,6 +291,32 @@ describe('the way back from the identity provider', () => {
     expect([response.status, await response.text()]).toEqual([400, expect.stringContaining('could not be checked')])
   })
 
+  it('goes on in that browser alone, too: nobody can be signed in as somebody else by cookies that were planted (login CSRF)', async () => {
+    const mine = createBrowser()
+    const resume = readRefresh(await (await mine.open(await comeBack(mine))).text())
+    const victim = createBrowser()
+    await openConsentPage(victim, createRequest(origin, web).url)
+    const ownSecret = victim.cookies.get('mcp-browser') ?? ''
+    for (const secret of [ownSecret, undefined, `${ownSecret}; mcp-browser=${mine.cookies.get('mcp-browser')}`]) {
+      const planted = createBrowser()
+      for (const [name, value] of mine.cookies) planted.cookies.set(name, value)
+      if (secret === undefined) planted.cookies.delete('mcp-browser')
+      else planted.cookies.set('mcp-browser', secret)
+      const refused = await planted.open(resume)
+      expect([refused.status, refused.headers.get('location')]).toEqual([403, null])
+      expect(await refused.text()).toContain('not started here')
+      expect(refused.headers.getSetCookie().join()).not.toContain('mcp-session=')
+      // Cookies are planted for any path, or two of them.
+      for (const path of ['/authorize/another', new URL(resume, origin).pathname]) {
+        const uid = planted.cookies.get('mcp-resume') ?? ''
+        if (path === new URL(resume, origin).pathname) planted.cookies.set('mcp-resume', `another; mcp-resume=${uid}`)
+        expect((await planted.open(`${origin}${path}`)).headers.get('location')).toBeNull()
+        expect(planted.cookies.has('mcp-session')).toBe(false)
+      }
+    }
+    expect((await mine.open(resume)).headers.get('location')).toContain('code=')
+  })
+
   it('leads to a session that nobody knew before, and to another one for another user (session fixation)', async () => {
     const browser = createBrowser()
     const request = () => createRequest(origin, web).url
