@@ -33,43 +33,54 @@ export interface JsonOutline {
 /** Up to this many members are found faster one after the other than by hashing their names. */
 const fewMembers = 12
 
+/** A value, and as a member of an object its name and the next member: a list for each object would cost more than all of its members. */
+interface Value extends JsonOutline {
+  name: string
+  next: Value | undefined
+}
+
 /** The members of an object, in their order. No two have the same name. */
 export class JsonMembers {
-  private readonly names: string[] = []
-  private readonly outlines: JsonOutline[] = []
+  size = 0
+  private first: Value | undefined
+  private last: Value | undefined
   /** Where there are so many that looking through them would take a stranger's choice of time. */
-  private index: Map<string, number> | undefined
-
-  get size(): number {
-    return this.names.length
-  }
+  private index: Map<string, Value> | undefined
 
   get(name: string): JsonOutline | undefined {
-    return this.outlines[this.find(name)]
+    return this.find(name)
   }
 
   has(name: string): boolean {
-    return this.find(name) >= 0
+    return this.find(name) !== undefined
   }
 
-  keys(): readonly string[] {
-    return this.names
+  forEach(visit: (name: string, outline: JsonOutline) => void): void {
+    for (let member = this.first; member !== undefined; member = member.next) visit(member.name, member)
   }
 
-  entries(): (readonly [name: string, outline: JsonOutline])[] {
-    return this.names.map((name, i) => [name, this.outlines[i] as JsonOutline] as const)
+  /** The name must be a new one, and the value no member yet. */
+  add(name: string, value: Value): void {
+    value.name = name
+    if (this.last === undefined) this.first = value
+    else this.last.next = value
+    this.last = value
+    this.size++
+    if (this.index !== undefined) this.index.set(name, value)
+    else if (this.size > fewMembers) this.index = this.createIndex()
   }
 
-  /** The name must be a new one. */
-  add(name: string, outline: JsonOutline): void {
-    this.index?.set(name, this.names.length)
-    this.names.push(name)
-    this.outlines.push(outline)
-    if (this.index === undefined && this.names.length > fewMembers) this.index = new Map(this.names.map((each, i) => [each, i]))
+  private find(name: string): Value | undefined {
+    if (this.index !== undefined) return this.index.get(name)
+    let member = this.first
+    while (member !== undefined && member.name !== name) member = member.next
+    return member
   }
 
-  private find(name: string): number {
-    return this.index === undefined ? this.names.indexOf(name) : (this.index.get(name) ?? -1)
+  private createIndex(): Map<string, Value> {
+    const index = new Map<string, Value>()
+    for (let member = this.first; member !== undefined; member = member.next) index.set(member.name, member)
+    return index
   }
 }
 
@@ -99,17 +110,16 @@ export function outlineJson(
   outlineDepth: number,
   maxItems = Number.POSITIVE_INFINITY,
 ): JsonOutline {
-  const cursor: Cursor = { text, at: 0, maxDepth, outlineDepth, maxItems, isPlain: !escapeOrControl.test(text) }
-  skipSpace(cursor)
+  const isPlain = !escapeOrControl.test(text)
+  const cursor: Cursor = { text, length: text.length, at: 0, maxDepth, outlineDepth, maxItems, isPlain }
   const root = scanValue(cursor, 0)
-  skipSpace(cursor)
-  if (cursor.at < text.length) throw syntax(cursor, 'unexpected text behind the value')
+  if (peek(cursor) !== END) throw syntax(cursor, 'unexpected text behind the value')
   return root
 }
 
 /** The string that an outline of kind `string` stands for. */
 export function readJsonString(text: string, outline: JsonOutline): string {
-  return decodeString(text, outline.start, outline.end)
+  return decodeString(text, outline.start, outline.end, false)
 }
 
 /** What makes a string more than the characters between two quotes. Most texts have none, and are scanned faster for it. */
@@ -117,6 +127,7 @@ const escapeOrControl = /[\\\x00-\x1f]/
 
 interface Cursor {
   readonly text: string
+  readonly length: number
   readonly isPlain: boolean
   readonly maxDepth: number
   readonly outlineDepth: number
@@ -124,6 +135,9 @@ interface Cursor {
   at: number
 }
 
+/** Stands for the character behind the last. */
+const END = -1
+const SPACE = 0x20
 const QUOTE = 0x22
 const COMMA = 0x2c
 const COLON = 0x3a
@@ -142,39 +156,58 @@ function syntax(cursor: Cursor, what: string): StrictJsonError {
   return new StrictJsonError('syntax', what, cursor.at)
 }
 
-function skipSpace(cursor: Cursor): void {
-  const { text } = cursor
+/** Reads no further than the text goes: V8 makes a slow call of every later reading where that has happened once. */
+function codeAt({ text, length }: Cursor, at: number): number {
+  return at < length ? text.charCodeAt(at) : END
+}
+
+/** Steps over white space. Returns the character that follows. */
+function peek(cursor: Cursor): number {
+  const { text, length } = cursor
   let at = cursor.at
-  for (;;) {
-    const code = text.charCodeAt(at)
-    if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) break
+  let code = END
+  while (at < length) {
+    code = text.charCodeAt(at)
+    if (code > SPACE || !isSpace(code)) break
+    code = END
     at++
   }
   cursor.at = at
+  return code
 }
 
-function scanValue(cursor: Cursor, depth: number): JsonOutline {
+function isSpace(code: number): boolean {
+  return code === SPACE || code === 0x0a || code === 0x0d || code === 0x09
+}
+
+function scanValue(cursor: Cursor, depth: number): Value {
+  const code = peek(cursor)
   const start = cursor.at
-  const code = cursor.text.charCodeAt(start)
   if (code === QUOTE) {
     scanString(cursor)
-    return leaf('string', start, cursor.at)
+    return createValue('string', start, cursor.at)
   }
   if (code === OPEN_BRACE) return scanObject(cursor, depth + 1)
   if (code === OPEN_BRACKET) return scanArray(cursor, depth + 1)
   if (code === MINUS || isDigit(code)) {
     scanNumber(cursor)
-    return leaf('number', start, cursor.at)
+    return createValue('number', start, cursor.at)
   }
   scanLiteral(cursor)
-  return leaf('literal', start, cursor.at)
+  return createValue('literal', start, cursor.at)
 }
 
-function leaf(kind: JsonKind, start: number, end: number): JsonOutline {
-  return { kind, start, end, members: undefined, items: undefined }
+function createValue(
+  kind: JsonKind,
+  start: number,
+  end: number,
+  members?: JsonMembers | undefined,
+  items?: JsonOutline[] | undefined,
+): Value {
+  return { kind, start, end, members, items, name: '', next: undefined }
 }
 
-function scanObject(cursor: Cursor, depth: number): JsonOutline {
+function scanObject(cursor: Cursor, depth: number): Value {
   const start = cursor.at
   const isListed = enter(cursor, depth)
   const members = new JsonMembers()
@@ -182,34 +215,30 @@ function scanObject(cursor: Cursor, depth: number): JsonOutline {
     do scanMember(cursor, depth, members)
     while (continues(cursor, CLOSE_BRACE))
   }
-  return { kind: 'object', start, end: cursor.at, members: isListed ? members : undefined, items: undefined }
+  return createValue('object', start, cursor.at, isListed ? members : undefined)
 }
 
 function scanMember(cursor: Cursor, depth: number, members: JsonMembers): void {
-  skipSpace(cursor)
+  if (peek(cursor) !== QUOTE) throw syntax(cursor, 'expected a key')
   const start = cursor.at
-  if (cursor.text.charCodeAt(start) !== QUOTE) throw syntax(cursor, 'expected a key')
   scanString(cursor)
-  const key = decodeString(cursor.text, start, cursor.at)
+  const key = decodeString(cursor.text, start, cursor.at, cursor.isPlain)
   if (members.has(key)) throw new StrictJsonError('ambiguous', 'repeated key', start)
-  skipSpace(cursor)
-  if (cursor.text.charCodeAt(cursor.at) !== COLON) throw syntax(cursor, 'expected a colon')
+  if (peek(cursor) !== COLON) throw syntax(cursor, 'expected a colon')
   cursor.at++
-  skipSpace(cursor)
   members.add(key, scanValue(cursor, depth))
 }
 
-function scanArray(cursor: Cursor, depth: number): JsonOutline {
+function scanArray(cursor: Cursor, depth: number): Value {
   const start = cursor.at
   let items: JsonOutline[] | undefined = enter(cursor, depth) ? [] : undefined
   if (!closes(cursor, CLOSE_BRACKET)) {
     do {
-      skipSpace(cursor)
       const item = scanValue(cursor, depth)
       if (items !== undefined && items.push(item) > cursor.maxItems) items = undefined
     } while (continues(cursor, CLOSE_BRACKET))
   }
-  return { kind: 'array', start, end: cursor.at, members: undefined, items }
+  return createValue('array', start, cursor.at, undefined, items)
 }
 
 /** Steps over the opening bracket. Returns whether the outline lists what follows. */
@@ -221,16 +250,14 @@ function enter(cursor: Cursor, depth: number): boolean {
 
 /** Steps over an immediate closing bracket. */
 function closes(cursor: Cursor, bracket: number): boolean {
-  skipSpace(cursor)
-  if (cursor.text.charCodeAt(cursor.at) !== bracket) return false
+  if (peek(cursor) !== bracket) return false
   cursor.at++
   return true
 }
 
 /** Steps over a comma (true) or the closing bracket (false). */
 function continues(cursor: Cursor, bracket: number): boolean {
-  skipSpace(cursor)
-  const code = cursor.text.charCodeAt(cursor.at)
+  const code = peek(cursor)
   if (code !== COMMA && code !== bracket) throw syntax(cursor, 'expected a comma or the end of the container')
   cursor.at++
   return code === COMMA
@@ -246,12 +273,12 @@ function scanString(cursor: Cursor): void {
     return
   }
   for (;;) {
-    const code = text.charCodeAt(at)
+    const code = codeAt(cursor, at)
     if (code === QUOTE) break
-    // Below a space: control characters, which must be escaped. NaN (the end of the text) fails this comparison's opposite.
-    if (!(code >= 0x20)) {
+    // Control characters must be escaped.
+    if (code < SPACE) {
       cursor.at = at
-      throw syntax(cursor, at < text.length ? 'control character in a string' : 'unfinished string')
+      throw syntax(cursor, code === END ? 'unfinished string' : 'control character in a string')
     }
     at = code === BACKSLASH ? scanEscape(text, at) : at + 1
   }
@@ -294,13 +321,12 @@ function isDigit(code: number): boolean {
 }
 
 function scanNumber(cursor: Cursor): void {
-  const { text } = cursor
   let at = cursor.at
-  if (text.charCodeAt(at) === MINUS) at++
-  at = text.charCodeAt(at) === ZERO ? at + 1 : scanDigits(cursor, at)
-  if (text.charCodeAt(at) === DOT) at = scanDigits(cursor, at + 1)
-  if ((text.charCodeAt(at) | 0x20) === 0x65) {
-    const sign = text.charCodeAt(at + 1)
+  if (codeAt(cursor, at) === MINUS) at++
+  at = codeAt(cursor, at) === ZERO ? at + 1 : scanDigits(cursor, at)
+  if (codeAt(cursor, at) === DOT) at = scanDigits(cursor, at + 1)
+  if ((codeAt(cursor, at) | 0x20) === 0x65) {
+    const sign = codeAt(cursor, at + 1)
     at = scanDigits(cursor, sign === PLUS || sign === MINUS ? at + 2 : at + 1)
   }
   cursor.at = at
@@ -308,7 +334,7 @@ function scanNumber(cursor: Cursor): void {
 
 function scanDigits(cursor: Cursor, from: number): number {
   let at = from
-  while (isDigit(cursor.text.charCodeAt(at))) at++
+  while (isDigit(codeAt(cursor, at))) at++
   if (at > from) return at
   cursor.at = at
   throw syntax(cursor, 'expected a digit')
@@ -323,8 +349,8 @@ function scanLiteral(cursor: Cursor): void {
   throw syntax(cursor, cursor.at < cursor.text.length ? 'unexpected character' : 'unexpected end')
 }
 
-/** `start` and `end` include the quotes. The text has been checked. */
-function decodeString(text: string, start: number, end: number): string {
+/** `start` and `end` include the quotes. The text has been checked, and may be known to have no escapes. */
+function decodeString(text: string, start: number, end: number, isPlain: boolean): string {
   const inner = text.slice(start + 1, end - 1)
-  return inner.includes('\\') ? (JSON.parse(`"${inner}"`) as string) : inner
+  return !isPlain && inner.includes('\\') ? (JSON.parse(`"${inner}"`) as string) : inner
 }

@@ -33,8 +33,19 @@ function addEntry(list: BlockList, entry: string): void {
  * @param rawHeaders - of the request
  * @returns alternating names and values
  */
-export function formatForwarded(peer: string, rawHeaders: readonly string[], rules: ForwardedRules): string[] {
-  const chain = rules.trusted && isTrusted(peer, rules.trusted) ? readChain(rawHeaders) : ''
+export function formatForwarded(peer: string, rawHeaders: readonly string[], rules: ForwardedRules): readonly string[] {
+  if (rules.trusted && isTrusted(peer, rules.trusted)) return formatFields(peer, readChain(rawHeaders), rules)
+  const known = formattedFor.get(rules)
+  if (known?.peer === peer) return known.fields
+  const fields = formatFields(peer, '', rules)
+  formattedFor.set(rules, { peer, fields })
+  return fields
+}
+
+/** What was told of the last peer, which mostly is the next one too: the same bytes need not be put together again. */
+const formattedFor = new WeakMap<ForwardedRules, { readonly peer: string; readonly fields: readonly string[] }>()
+
+function formatFields(peer: string, chain: string, rules: ForwardedRules): readonly string[] {
   const plain = peer.startsWith('::ffff:') ? peer.slice(7) : peer
   const node = plain.includes(':') ? `"[${plain}]"` : plain
   return [

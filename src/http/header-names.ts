@@ -150,8 +150,26 @@ const known = new Map<string, HeaderName>()
 const maxKnown = 1000
 const maxKnownLength = 64
 
-/** Classifies a header by its name as it stood in the request. */
-export function findHeaderName(raw: string): HeaderName {
+/** What stood in each place of the last header section: a client sends the same names in the same order again and again. */
+const lastNames: string[] = []
+const lastFound: HeaderName[] = []
+
+/**
+ * Classifies a header by its name as it stood in the request.
+ *
+ * @param place - number of the field in its header section, fewer than a hundred
+ */
+export function findHeaderName(raw: string, place: number): HeaderName {
+  const last = lastFound[place]
+  if (last !== undefined && lastNames[place] === raw) return last
+  const found = findAnywhere(raw)
+  if (raw.length > maxKnownLength) return found
+  lastNames[place] = raw
+  lastFound[place] = found
+  return found
+}
+
+function findAnywhere(raw: string): HeaderName {
   const found = known.get(raw)
   if (found) return found
   const name = classify(raw.toLowerCase())
@@ -177,6 +195,6 @@ function isDropped(lower: string): boolean {
 
 /** Fields that must not be made to disappear by naming them in `Connection`. */
 export function mustNotBeHopByHop(lower: string): boolean {
-  const { fate } = findHeaderName(lower)
+  const { fate } = findAnywhere(lower)
   return lower === 'authorization' || (fate !== 'forward' && !hopByHop.includes(lower)) || lower.startsWith('mcp-')
 }

@@ -93,7 +93,7 @@ interface Fields {
 function sortFields(rawHeaders: readonly string[]): Fields {
   const fields: Fields = { authorization: [], read: new Array(placeCount), forward: [] }
   for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = findHeaderName(rawHeaders[i] ?? '')
+    const name = findHeaderName(rawHeaders[i] ?? '', i >> 1)
     const value = rawHeaders[i + 1] ?? ''
     if (name.lower === 'authorization') fields.authorization.push(value)
     else if (name.fate === 'read') readField(fields, name, value)

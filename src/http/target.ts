@@ -12,7 +12,23 @@ const absoluteForm = /^https?:\/\/([^/?#]*)(\/.*)$/i
  * @param host - the `Host` field, lower case
  * @throws ProxyError `request_malformed`
  */
-export function parseTarget(target: string, host: string): { path: string; query: string | undefined } {
+export function parseTarget(target: string, host: string): Target {
+  if (target === lastPath?.path) return lastPath
+  const parsed = splitTarget(target, host)
+  // A query may hold a token, and that is not kept.
+  if (parsed.query === undefined) lastPath = parsed
+  return parsed
+}
+
+interface Target {
+  readonly path: string
+  readonly query: string | undefined
+}
+
+/** The path that the last request named: mostly the one that the next names too. */
+let lastPath: Target | undefined
+
+function splitTarget(target: string, host: string): Target {
   const origin = target.startsWith('/') ? target : readAbsoluteForm(target, host)
   if (!targetSyntax.test(origin)) throw malformed('the request target is not a path and query')
   const mark = origin.indexOf('?')

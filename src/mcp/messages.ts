@@ -83,7 +83,7 @@ function outline(text: string, { jsonDepth, batchMembers }: MessageLimits): Json
 function readMessage(text: string, message: JsonOutline): Operation[] {
   const members = message.members
   if (!members) throw invalid('not an object')
-  refuseLookAlikes(members.keys(), envelopeKeys)
+  refuseLookAlikes(members, envelopeKeys)
   if (readString(text, members.get('jsonrpc')) !== '2.0') throw invalid('jsonrpc is not "2.0"')
   return members.has('method') ? readCallingMessage(text, members) : [readResponse(text, members)]
 }
@@ -94,7 +94,7 @@ function readCallingMessage(text: string, members: JsonMembers): Operation[] {
   if (!method || method.includes('\0')) throw invalid('method is not a string without NUL')
   const params = members.get('params')
   if (params && !params.members) throw invalid('params is not an object')
-  if (params?.members) refuseLookAlikes(params.members.keys(), paramsKeys)
+  if (params?.members) refuseLookAlikes(params.members, paramsKeys)
   const id = readId(text, members.get('id'), method)
   return readTargets(text, method, params?.members).map((target) => createOperation(method, id, target))
 }
@@ -127,7 +127,7 @@ function findRevisionInBody(text: string, message: JsonOutline): string | undefi
   const meta = message.members?.get('params')?.members?.get('_meta')
   if (!meta) return undefined
   if (!meta.members) throw invalid('_meta is not an object')
-  refuseLookAlikes(meta.members.keys(), metaKeys)
+  refuseLookAlikes(meta.members, metaKeys)
   const revision = meta.members.get(revisionKey)
   if (!revision) return undefined
   const value = readString(text, revision)

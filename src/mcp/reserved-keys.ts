@@ -1,14 +1,17 @@
 import { ProxyError } from '../core/errors.ts'
+import type { JsonMembers } from '../core/json.ts'
 
-/** Keys that mean something to us, by their form without case. */
-export type ReservedKeys = ReadonlyMap<string, string>
+/** Keys that mean something to us. */
+export interface ReservedKeys {
+  readonly exact: readonly string[]
+  /** By the form without case. */
+  readonly folded: ReadonlyMap<string, string>
+  readonly lengths: ReadonlySet<number>
+}
 
-/** What {@link fold} leaves as it is. */
-const isFolded = /^[a-z0-9_./-]*$/
-
-/** @param keys - as they are spelled */
+/** @param keys - as they are spelled; ASCII without NUL */
 export function reserveKeys(...keys: string[]): ReservedKeys {
-  return new Map(keys.map((key) => [fold(key), key]))
+  return { exact: keys, folded: new Map(keys.map((key) => [fold(key), key])), lengths: new Set(keys.map((key) => key.length)) }
 }
 
 /**
@@ -23,12 +26,23 @@ function fold(key: string): string {
 /**
  * Refuses keys that a careless decoder takes for a reserved one.
  *
- * @param keys - of one object
+ * @param members - of one object
  * @throws ProxyError `json_ambiguous`
  */
-export function refuseLookAlikes(keys: Iterable<string>, reserved: ReservedKeys): void {
-  for (const key of keys) {
-    const exact = reserved.get(key) ?? (isFolded.test(key) ? undefined : reserved.get(fold(key)))
-    if (exact !== undefined && exact !== key) throw new ProxyError('json_ambiguous', { cause: `a key that looks like ${exact}` })
+export function refuseLookAlikes(members: JsonMembers, reserved: ReservedKeys): void {
+  members.forEach((key) => {
+    if (reserved.exact.includes(key) || isUnlikeAny(key, reserved)) return
+    const exact = reserved.folded.get(fold(key))
+    if (exact !== undefined) throw new ProxyError('json_ambiguous', { cause: `a key that looks like ${exact}` })
+  })
+}
+
+/** Spares most keys the folding: what is in ASCII keeps its length. */
+function isUnlikeAny(key: string, { lengths }: ReservedKeys): boolean {
+  if (lengths.has(key.length)) return false
+  for (let at = 0; at < key.length; at++) {
+    const code = key.charCodeAt(at)
+    if (code === 0 || code > 0x7f) return false
   }
+  return true
 }

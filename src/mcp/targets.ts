@@ -64,7 +64,7 @@ function readSubscribed(text: string, params: JsonMembers | undefined, method: s
 function readReference(text: string, params: JsonMembers | undefined): Target[] {
   const ref = params?.get('ref')?.members
   if (!ref) throw new ProxyError('message_invalid', { cause: 'ref of completion/complete is not an object' })
-  refuseLookAlikes(ref.keys(), referenceKeys)
+  refuseLookAlikes(ref, referenceKeys)
   const type = readName(text, ref.get('type'), 'type of ref')
   if (type === 'ref/prompt') return [{ kind: 'prompt', name: readName(text, ref.get('name'), 'name of ref') }]
   if (type === 'ref/resource') return [{ kind: 'resource', name: readName(text, ref.get('uri'), 'uri of ref') }]
@@ -76,7 +76,7 @@ function readSubscriptions(text: string, params: JsonMembers | undefined): Targe
   const notifications = params?.get('notifications')
   if (notifications && !notifications.members)
     throw new ProxyError('message_invalid', { cause: 'notifications is not an object' })
-  refuseLookAlikes(notifications?.members?.keys() ?? [], filterKeys)
+  if (notifications?.members) refuseLookAlikes(notifications.members, filterKeys)
   const uris = notifications?.members?.get('resourceSubscriptions')
   if (!uris) return noTarget
   if (!uris.items) throw new ProxyError('message_invalid', { cause: 'resourceSubscriptions is not a list, or too long' })

@@ -33,8 +33,11 @@ export function insertMembers(object: JsonOutline, members: string): Edit {
 
 /** An object as it stands but for some of its members. */
 export function withoutMembers(text: string, object: JsonOutline, names: ReadonlySet<string>): string {
-  const kept = (object.members?.entries() ?? []).filter(([name]) => !names.has(name))
-  return `{${kept.map(([name, { start, end }]) => `${JSON.stringify(name)}:${text.slice(start, end)}`).join(',')}}`
+  const kept: string[] = []
+  object.members?.forEach((name, { start, end }) => {
+    if (!names.has(name)) kept.push(`${JSON.stringify(name)}:${text.slice(start, end)}`)
+  })
+  return `{${kept.join(',')}}`
 }
 
 /** Applies edits that don't overlap. */
