@@ -40,8 +40,15 @@ export async function guard<T>(ask: () => Promise<T>, where?: string): Promise<T
 /** Codes of the library for answers that belong to somebody else's question. */
 const SUSPICIOUS = new Set([oauth.JWT_CLAIM_COMPARISON, oauth.JSON_ATTRIBUTE_COMPARISON, oauth.JWT_TIMESTAMP_CHECK])
 
-/** `invalid_grant` of RFC 6749 §5.2, and GitHub’s own words for it. */
-const OVER = new Set(['invalid_grant', 'bad_refresh_token', 'bad_verification_code'])
+/** `invalid_grant` of RFC 6749 §5.2, GitHub’s own words for it, and those of Entra ID for a user who has to be asked something first. */
+const OVER = new Set([
+  'invalid_grant',
+  'bad_refresh_token',
+  'bad_verification_code',
+  'interaction_required',
+  'login_required',
+  'consent_required',
+])
 
 function explain(error: unknown): { readonly trouble: Trouble; readonly message: string } {
   if (error instanceof oauth.AuthorizationResponseError)

@@ -308,15 +308,19 @@ async function describeUser(
 ): Promise<SignedInUser> {
   // Of a provider that speaks plain OAuth nothing but its user endpoint counts: nobody has checked the signature of anything else.
   const idClaims = session.plan.oauth === undefined ? oauth.getValidatedIdTokenClaims(answer) : undefined
-  const subject = before?.subject ?? idClaims?.sub
+  const expected = before?.subject ?? idClaims?.sub
   if (before !== undefined && idClaims !== undefined && idClaims.sub !== before.subject)
     throw new IdentityProviderError('suspicious', 'the refreshed ID token is about somebody else')
-  const info = await guard(() => loadUserinfo(session, metadata, answer.access_token, subject), 'the userinfo endpoint')
+  const info = await guard(() => loadUserinfo(session, metadata, answer.access_token, expected), 'the userinfo endpoint')
+  const subject = session.plan.oauth === undefined && expected !== undefined ? expected : readSubject(session, info)
+  // A claim that identifies users may be one that they can change, like an address: then this is nobody whom we know.
+  if (expected !== undefined && subject !== expected)
+    throw new IdentityProviderError('ended', 'the userinfo endpoint: it speaks of somebody else')
   const isAnew = idClaims !== undefined || session.plan.oauth !== undefined
   const claims = { ...(isAnew ? {} : listLasting(before)), ...idClaims, ...info }
   const expiresIn = answer.expires_in
   return {
-    subject: subject ?? readSubject(session, claims),
+    subject,
     claims,
     fromUserinfo: Object.keys(info),
     tokens: {

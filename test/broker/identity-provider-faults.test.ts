@@ -22,6 +22,7 @@ import {
 import {
   type Interference,
   type Profile,
+  sendJson,
   startProfile,
   VENDOR_CLIENT,
   type Vendor,
@@ -115,8 +116,15 @@ const startOidc = () =>
     scopes: ['openid', 'profile', 'email', 'offline_access'],
     client_authentication: 'client_secret_post',
   }))
-const startGithub = () =>
-  start(GITHUB, ({ origin }) => ({ kind: 'github', base_url: origin, allow: [{ claim: 'login', values: ['alice'] }] }))
+/** As its applications with user tokens that expire. */
+const PLAIN: Vendor = {
+  ...GITHUB,
+  givesRefreshToken: () => true,
+  rotatesRefreshTokens: true,
+  sendTokens: (_request, response, _status, { id_token: _, ...answer }) => sendJson(response, 200, answer),
+}
+const startPlain = () =>
+  start(PLAIN, ({ origin }) => ({ kind: 'github', base_url: origin, allow: [{ claim: 'login', values: ['alice'] }] }))
 
 afterEach(() => vi.useRealTimers())
 async function closeStages(): Promise<void> {
@@ -185,6 +193,18 @@ async function followToClient(browser: Browser, response: Response, { redirectUr
   return new URL(location)
 }
 
+/** The provider ends the session: so do we, and nothing else has to be done than to sign in. */
+async function loseSession(stage: Stage, place: Place, fault: Interference): Promise<void> {
+  const { origin, client } = stage
+  const tokens = await obtainTokens(origin, client, alice)
+  later(2 * 3600)
+  const answer = await during(stage, place, fault, () => refresh(origin, client, tokens.refresh_token))
+  expect([answer.status, await readJson(answer)]).toMatchObject([400, { error: 'invalid_grant' }])
+  expect(await callMcp(`${origin}/mcp`, tokens.access_token)).toBe(401)
+  expect((await refresh(origin, client, tokens.refresh_token)).status).toBe(400)
+  expect((await obtainTokens(origin, client, alice)).scope).toBe('mcp:tools')
+}
+
 async function failToRefresh(stage: Stage, place: Place, fault: Interference): Promise<void> {
   const { origin, client, proxy } = stage
   const tokens = await obtainTokens(origin, client, alice)
@@ -230,17 +250,11 @@ describe('an identity provider that says no', () => {
   ]
   it.each(ABOUT_US)('ends nobody’s session when it says so %s', (_name, place, fault) => failToRefresh(stage, place, fault))
 
-  it('ends the session that it says is over, and nothing else has to be done than to sign in', async () => {
-    const { origin, client } = stage
-    const tokens = await obtainTokens(origin, client, alice)
-    later(2 * 3600)
-    const over = json(400, '{"error":"invalid_grant"}')
-    const answer = await during(stage, 'token', over, () => refresh(origin, client, tokens.refresh_token))
-    expect([answer.status, await readJson(answer)]).toMatchObject([400, { error: 'invalid_grant' }])
-    expect(await callMcp(`${origin}/mcp`, tokens.access_token)).toBe(401)
-    expect((await refresh(origin, client, tokens.refresh_token)).status).toBe(400)
-    expect((await obtainTokens(origin, client, alice)).scope).toBe('mcp:tools')
-  })
+  /** Beside RFC 6749 §5.2, what Entra ID says of a refresh where the user has to be asked something (OpenID Connect Core §3.1.2.6). */
+  const OVER = ['invalid_grant', 'interaction_required', 'login_required', 'consent_required']
+  it.each(OVER)('ends the session when it answers %s', (error) =>
+    loseSession(stage, 'token', json(400, JSON.stringify({ error }))),
+  )
 })
 
 it('nobody waits for ever for a provider that does not answer, wherever that is', { timeout: 60_000 }, async () => {
@@ -257,9 +271,18 @@ it('nobody waits for ever for a provider that does not answer, wherever that is'
 describe.each(['token', 'userinfo'] as Place[])('a provider that speaks plain OAuth and answers nonsense at %s', (place) => {
   let stage: Stage
   beforeAll(async () => {
-    stage = await startGithub()
+    stage = await startPlain()
   })
   afterAll(closeStages)
 
   it.each(Object.entries(FAULTS))('keeps nobody from signing in later: %s', (_name, fault) => failToSignIn(stage, place, fault))
+  it.each(Object.entries(FAULTS))('ends nobody’s session: %s', (_name, fault) => failToRefresh(stage, place, fault))
+})
+
+it('a provider that speaks plain OAuth, and of somebody else than before, ends the session', async () => {
+  try {
+    await loseSession(await startPlain(), 'userinfo', json(200, '{"id":1,"login":"alice"}'))
+  } finally {
+    await closeStages()
+  }
 })
