@@ -27,8 +27,11 @@ describe('SQLite', () => {
   const file = join(folder, 'sub', 'store.db')
   contract(async () => ({ store: openSqliteStore(file), other: openSqliteStore(file) }))
 
-  it('keeps its file to its owner', () => {
-    expect(statSync(file).mode & 0o077).toBe(0)
+  it('keeps its file to its owner, and those that come and go beside it', async () => {
+    const store = openSqliteStore(file)
+    await store.put('kind', 'id', 'value')
+    for (const name of [file, `${file}-wal`, `${file}-shm`]) expect([name, statSync(name).mode & 0o077]).toEqual([name, 0])
+    await store.close()
   })
 })
 

@@ -93,10 +93,8 @@ export function createMount(options: MountOptions): Mount {
     },
     async handleResume(visit) {
       const uid = visit.request.url?.split('?')[0]?.slice(authorization.length + 1) ?? ''
-      // The provider goes by the first of the cookies, whatever the path says: a planted one must not be it.
-      const isPlanted = readCookies(visit.request, nameResumeCookie(plan.issuer)).some(
-        (value, index) => index > 0 || value !== uid,
-      )
+      // The provider goes by one of the cookies, whatever the path says: a planted one must not be it.
+      const isPlanted = readCookies(visit.request, nameResumeCookie(plan.issuer)).some((value) => value !== uid)
       if (!isPlanted && !(await isElsewhere(uid, visit, { browserCookie, findProvider: () => provider }))) return pass(visit)
       sendTrouble(visit, TROUBLES.forged, 'not the browser that the sign-in was allowed in')
     },

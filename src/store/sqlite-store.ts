@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { EntryTerms, Store } from '../core/store.ts'
@@ -60,9 +60,9 @@ export function openSqliteStore(file: string, now: () => number = Date.now): Sto
 
 function open(file: string): DatabaseSync {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-  const isNew = !existsSync(file)
+  // Made before SQLite does, which would leave it to everybody for a moment. What SQLite puts beside it gets the same mode.
+  if (!existsSync(file)) closeSync(openSync(file, 'a', 0o600))
   const database = new DatabaseSync(file)
-  if (isNew) chmodSync(file, 0o600)
   database.exec(`PRAGMA busy_timeout = ${BUSY_MS}`)
   database.exec('PRAGMA journal_mode = WAL')
   // Whatever was answered to a client is on disk before the answer leaves, even when the machine loses its power.
