@@ -294,6 +294,39 @@ describe('introspection (RFC 7662 §2.1, §4)', () => {
   })
 })
 
+describe('introspection by clients of the configuration (RFC 7662 §2.1)', () => {
+  it('is about everybody’s tokens for one with users and a secret, and about its own alone for a machine', async () => {
+    const secret = (name: string) => `secret-of-the-${name}-0123456789`
+    const other = await startBrokerStage({
+      env: { GATEWAY: secret('gateway'), JOB: secret('job') },
+      broker: {
+        clients: [
+          { client_id: 'gateway', client_secret: { env: 'GATEWAY' }, redirect_uris: ['https://gateway.example/cb'] },
+          { client_id: 'job', client_secret: { env: 'JOB' }, grants: ['client_credentials'] },
+        ],
+      },
+    })
+    try {
+      const at = other.proxy.origin
+      const tokens = await obtainTokens(at, await createRawClient(at), alice)
+      const job = { client_id: 'job', client_secret: secret('job') }
+      const own = await readJson(await postForm(`${at}/token`, { grant_type: 'client_credentials', ...job }))
+      const ask = async (name: string, token: string) =>
+        (await readJson(await postForm(`${at}/introspect`, { token, client_id: name, client_secret: secret(name) }))).active
+      for (const token of [tokens.access_token, tokens.refresh_token]) {
+        expect(await ask('gateway', token)).toBe(true)
+        expect(await ask('job', token)).toBe(false)
+      }
+      expect(await ask('job', own.access_token)).toBe(true)
+      // To ask is not to end.
+      await postForm(`${at}/revoke`, { token: tokens.access_token, client_id: 'gateway', client_secret: secret('gateway') })
+      expect(await callMcp(other.url, tokens.access_token)).toBe(200)
+    } finally {
+      await other.close()
+    }
+  })
+})
+
 describe('the token endpoint', () => {
   it('tells unknown clients 401 invalid_client, so that they register anew (RFC 6749 §5.2)', async () => {
     const code = await authorize(origin, client, alice)

@@ -112,6 +112,22 @@ describe('the document of a client', () => {
     expect(said.join()).toContain('invalid_client')
   })
 
+  it.each([
+    'https://client.example:0/c.json',
+    'http://client.example/c.json',
+    'https://client.example/c.json?x',
+    'https://client.example/',
+    'https://user@client.example/c.json',
+    'https://client.example/a/../c.json',
+    'https://CLIENT.example/c.json',
+    'https://client.example:443/c.json',
+  ])('is not looked for under an id that cannot be one, where private networks are allowed, too: %s (§3)', async (id) => {
+    const resolver = createResolver([['127.0.0.1']])
+    const { origin } = await serveBroker(resolver, { allow_private_network: true })
+    expect((await open(origin, id)).status).toBe(401)
+    expect(resolver.names).toEqual([])
+  })
+
   it('is looked for there where the operator allows it, and only at the address that was checked (DNS rebinding)', async () => {
     const resolver = createResolver([['127.0.0.1'], ['169.254.169.254']])
     const { origin } = await serveBroker(resolver, { allow_private_network: true })
