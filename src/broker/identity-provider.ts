@@ -1,13 +1,13 @@
 import * as oauth from 'oauth4webapi'
 import type { IdentityProviderPlan } from '../core/plan.ts'
-import { formEncode } from '../oauth/client-authentication.ts'
 import { type Clock, systemClock } from '../oauth/clock.ts'
 import type { SafeFetch } from '../oauth/safe-fetch.ts'
 import { type Claims, readClaim } from './access-rules.ts'
 import { verifyIdTokenSignature } from './id-token-signature.ts'
 import { guard, IdentityProviderError } from './identity-provider-error.ts'
+import { createMetadataSource, type FindMetadata } from './identity-provider-metadata.ts'
+import { createAuthentication, createRequestOptions, type RequestOptions } from './identity-provider-requests.ts'
 import { loadPlainClaims } from './plain-claims.ts'
-import { normalizeTokenAnswer } from './token-answer.ts'
 
 /** What binds an answer to its question; kept until the user comes back. */
 export interface PendingSignIn {
@@ -71,35 +71,21 @@ export interface IdentityProviderOptions {
   readonly clock?: Clock
 }
 
-/** Metadata and keys move rarely; a sign-in that fails has them asked for again. */
-const KEEP_METADATA_MS = 3_600_000
 /**
  * Longest that all questions of a refresh take together. Each has its own bound besides; without this one they could outlast the lock
  * under which users are refreshed, and another process would show the same refresh token.
  */
 const REFRESH_MS = 12_000
 
-interface FetchInit {
-  readonly method: string
-  readonly headers: Record<string, string>
-  readonly body?: unknown
-  readonly signal?: AbortSignal | undefined
-}
-
 interface Session {
   readonly plan: IdentityProviderPlan
   readonly redirectUri: string
   readonly client: oauth.Client
   readonly authentication: oauth.ClientAuth
-  /** Options of every request. */
-  readonly request: {
-    readonly [oauth.customFetch]: (url: string, init: FetchInit) => Promise<Response>
-    readonly [oauth.allowInsecureRequests]: boolean
-    readonly signal?: AbortSignal
-  }
+  readonly request: RequestOptions
   readonly jwks: oauth.JWKSCacheInput
   readonly clock: Clock
-  readonly findMetadata: () => Promise<oauth.AuthorizationServer>
+  readonly findMetadata: FindMetadata
 }
 
 export function createIdentityProvider({
@@ -108,11 +94,7 @@ export function createIdentityProvider({
   door,
   clock = systemClock,
 }: IdentityProviderOptions): IdentityProvider {
-  const request = {
-    [oauth.customFetch]: createDoorFetch(plan, door),
-    // The configuration permits http on this machine only.
-    [oauth.allowInsecureRequests]: true,
-  }
+  const request = createRequestOptions(plan, door)
   const session: Session = {
     plan,
     redirectUri,
@@ -140,81 +122,6 @@ export function createPendingSignIn(): PendingSignIn {
     nonce: oauth.generateRandomNonce(),
     verifier: oauth.generateRandomCodeVerifier(),
   }
-}
-
-function createAuthentication({ clientAuthentication: how }: IdentityProviderPlan): oauth.ClientAuth {
-  if (how.method === 'none') return oauth.None()
-  return how.method === 'client_secret_basic' ? createBasic(how.secret) : oauth.ClientSecretPost(how.secret)
-}
-
-/**
- * RFC 6749 §2.3.1 has id and secret form-encoded first. The library encodes hyphens and dots too, which the form encoding does not; a
- * provider that forgets to decode would not know the usual ids and secrets then.
- */
-function createBasic(secret: string): oauth.ClientAuth {
-  return (_metadata, { client_id: id }, _body, headers) => {
-    headers.set('authorization', `Basic ${Buffer.from(`${formEncode(id)}:${formEncode(secret)}`).toString('base64')}`)
-  }
-}
-
-/** Lets the library go out through our own door alone. */
-function createDoorFetch(
-  { issuer, oauth: plain }: IdentityProviderPlan,
-  door: SafeFetch,
-): Session['request'][typeof oauth.customFetch] {
-  const named = new Set([plain?.tokenEndpoint, plain?.userinfoEndpoint, plain?.emailsEndpoint, plain?.organizationsEndpoint])
-  return async (url, { method, headers, body, signal }) => {
-    const isOurs = named.has(url) || url.startsWith(`${issuer.replace(/\/$/, '')}/.well-known/`)
-    const answer = await door.fetchRaw(url, {
-      namedBy: isOurs ? 'operator' : 'metadata',
-      method: method === 'POST' ? 'POST' : 'GET',
-      headers,
-      ...(body !== null && body !== undefined && { body: String(body) }),
-      ...(signal !== undefined && { signal }),
-    })
-    const response = new Response(answer.bytes.length > 0 ? new Uint8Array(answer.bytes) : null, {
-      status: answer.status,
-      headers: answer.headers,
-    })
-    return url === plain?.tokenEndpoint ? normalizeTokenAnswer(response) : response
-  }
-}
-
-function createMetadataSource(plan: IdentityProviderPlan, request: Session['request'], clock: Clock): Session['findMetadata'] {
-  let kept: { readonly metadata: Promise<oauth.AuthorizationServer>; readonly until: number } | undefined
-  if (plan.oauth !== undefined) {
-    const metadata = describePlain(plan.issuer, plan.oauth)
-    return () => Promise.resolve(metadata)
-  }
-  return () => {
-    if (kept !== undefined && clock.monotonic() < kept.until) return kept.metadata
-    const entry = { metadata: discover(plan, request), until: clock.monotonic() + KEEP_METADATA_MS }
-    kept = entry
-    entry.metadata.catch(() => {
-      if (kept === entry) kept = undefined
-    })
-    return entry.metadata
-  }
-}
-
-function describePlain(issuer: string, plain: NonNullable<IdentityProviderPlan['oauth']>): oauth.AuthorizationServer {
-  return {
-    issuer,
-    authorization_endpoint: plain.authorizationEndpoint,
-    token_endpoint: plain.tokenEndpoint,
-    userinfo_endpoint: plain.userinfoEndpoint,
-  }
-}
-
-async function discover(plan: IdentityProviderPlan, request: Session['request']): Promise<oauth.AuthorizationServer> {
-  const issuer = new URL(plan.issuer)
-  const metadata = await guard(async () => {
-    const response = await oauth.discoveryRequest(issuer, { ...request, algorithm: 'oidc' })
-    return oauth.processDiscoveryResponse(issuer, response)
-  }, 'its metadata')
-  if (metadata.authorization_endpoint === undefined || metadata.token_endpoint === undefined)
-    throw new IdentityProviderError('unavailable', 'its metadata names no authorization or token endpoint')
-  return metadata
 }
 
 async function createAuthorizationUrl(

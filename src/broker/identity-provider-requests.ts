@@ -1,0 +1,66 @@
+import * as oauth from 'oauth4webapi'
+import type { IdentityProviderPlan } from '../core/plan.ts'
+import { formEncode } from '../oauth/client-authentication.ts'
+import type { SafeFetch } from '../oauth/safe-fetch.ts'
+import { normalizeTokenAnswer } from './token-answer.ts'
+
+interface FetchInit {
+  readonly method: string
+  readonly headers: Record<string, string>
+  readonly body?: unknown
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Options of every request to the identity provider. */
+export interface RequestOptions {
+  readonly [oauth.customFetch]: (url: string, init: FetchInit) => Promise<Response>
+  readonly [oauth.allowInsecureRequests]: boolean
+  readonly signal?: AbortSignal
+}
+
+export function createRequestOptions(plan: IdentityProviderPlan, door: SafeFetch): RequestOptions {
+  return {
+    [oauth.customFetch]: createDoorFetch(plan, door),
+    // The configuration permits http on this machine only.
+    [oauth.allowInsecureRequests]: true,
+  }
+}
+
+/** How the proxy says who it is. */
+export function createAuthentication({ clientAuthentication: how }: IdentityProviderPlan): oauth.ClientAuth {
+  if (how.method === 'none') return oauth.None()
+  return how.method === 'client_secret_basic' ? createBasic(how.secret) : oauth.ClientSecretPost(how.secret)
+}
+
+/**
+ * RFC 6749 §2.3.1 has id and secret form-encoded first. The library encodes hyphens and dots too, which the form encoding does not; a
+ * provider that forgets to decode would not know the usual ids and secrets then.
+ */
+function createBasic(secret: string): oauth.ClientAuth {
+  return (_metadata, { client_id: id }, _body, headers) => {
+    headers.set('authorization', `Basic ${Buffer.from(`${formEncode(id)}:${formEncode(secret)}`).toString('base64')}`)
+  }
+}
+
+/** Lets the library go out through our own door alone. */
+function createDoorFetch(
+  { issuer, oauth: plain }: IdentityProviderPlan,
+  door: SafeFetch,
+): RequestOptions[typeof oauth.customFetch] {
+  const named = new Set([plain?.tokenEndpoint, plain?.userinfoEndpoint, plain?.emailsEndpoint, plain?.organizationsEndpoint])
+  return async (url, { method, headers, body, signal }) => {
+    const isOurs = named.has(url) || url.startsWith(`${issuer.replace(/\/$/, '')}/.well-known/`)
+    const answer = await door.fetchRaw(url, {
+      namedBy: isOurs ? 'operator' : 'metadata',
+      method: method === 'POST' ? 'POST' : 'GET',
+      headers,
+      ...(body !== null && body !== undefined && { body: String(body) }),
+      ...(signal !== undefined && { signal }),
+    })
+    const response = new Response(answer.bytes.length > 0 ? new Uint8Array(answer.bytes) : null, {
+      status: answer.status,
+      headers: answer.headers,
+    })
+    return url === plain?.tokenEndpoint ? normalizeTokenAnswer(response) : response
+  }
+}
