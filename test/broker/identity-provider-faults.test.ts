@@ -90,7 +90,7 @@ interface Stage {
 
 const stages: Stage[] = []
 
-async function start(vendor: Vendor, write: (profile: Profile) => object): Promise<Stage> {
+async function start(vendor: Vendor, write: (profile: Profile) => object, server: object = {}): Promise<Stage> {
   const profile = await startProfile(vendor)
   const identityProvider = { client_id: VENDOR_CLIENT.id, client_secret: { env: 'SECRET' }, ...write(profile) }
   const proxy = await startTestProxy(
@@ -102,7 +102,7 @@ async function start(vendor: Vendor, write: (profile: Profile) => object): Promi
         access_token_seconds: 86_400,
         registration: { per_minute: 1000 },
       },
-      servers: [{ path: '/mcp', upstream: mcpServer.streamableHttpUrl, scopes: ['mcp:tools'] }],
+      servers: [{ path: '/mcp', upstream: mcpServer.streamableHttpUrl, scopes: ['mcp:tools'], ...server }],
     },
     { SECRET: VENDOR_CLIENT.secret },
   )
@@ -110,12 +110,16 @@ async function start(vendor: Vendor, write: (profile: Profile) => object): Promi
   stages.push(stage)
   return stage
 }
-const startOidc = () =>
-  start(OIDC, ({ issuer }) => ({
-    issuer,
-    scopes: ['openid', 'profile', 'email', 'offline_access'],
-    client_authentication: 'client_secret_post',
-  }))
+const startOidc = (server?: object) =>
+  start(
+    OIDC,
+    ({ issuer }) => ({
+      issuer,
+      scopes: ['openid', 'profile', 'email', 'offline_access'],
+      client_authentication: 'client_secret_post',
+    }),
+    server,
+  )
 /** As its applications with user tokens that expire. */
 const PLAIN: Vendor = {
   ...GITHUB,
@@ -206,9 +210,18 @@ async function loseSession(stage: Stage, place: Place, fault: Interference): Pro
 }
 
 async function failToRefresh(stage: Stage, place: Place, fault: Interference): Promise<void> {
-  const { origin, client, proxy } = stage
-  const tokens = await obtainTokens(origin, client, alice)
+  const tokens = await obtainTokens(stage.origin, stage.client, alice)
   later(2 * 3600)
+  await failWith(tokens, stage, place, fault)
+}
+
+async function failWith(
+  tokens: Awaited<ReturnType<typeof obtainTokens>>,
+  stage: Stage,
+  place: Place,
+  fault: Interference,
+): Promise<void> {
+  const { origin, client, proxy } = stage
   const known = new Set(proxy.log.records().map((record) => record.request_id))
   const answer = await during(stage, place, fault, () => refresh(origin, client, tokens.refresh_token))
   expect([answer.status, await readJson(answer)]).toEqual([
@@ -257,12 +270,35 @@ describe('an identity provider that says no', () => {
   )
 })
 
+it.each(OIDC_PLACES)('calls that need the user’s own token get 503 while it fails at %s, and go on afterwards', async (place) => {
+  try {
+    const stage = await startOidc({ credential: 'identity_provider_token' })
+    const { origin, client, proxy } = stage
+    const tokens = await obtainTokens(origin, client, alice)
+    expect(await callMcp(`${origin}/mcp`, tokens.access_token)).toBe(200)
+    later(2 * 3600)
+    const fault = FAULTS['a page with status 502'] as Interference
+    expect(await during(stage, place, fault, () => callMcp(`${origin}/mcp`, tokens.access_token))).toBe(503)
+    await expectLine(stage, ({ path, status }) => path === '/mcp' && status !== 200, place)
+    expect(await callMcp(`${origin}/mcp`, tokens.access_token)).toBe(200)
+    expect(proxy.log.records().filter(({ code }) => code !== undefined)).toHaveLength(1)
+  } finally {
+    await closeStages()
+  }
+})
+
 it('nobody waits for ever for a provider that does not answer, wherever that is', { timeout: 60_000 }, async () => {
   const hang: Interference = () => {}
   try {
     await Promise.all(OIDC_PLACES.map(async (place) => failToSignIn(await startOidc(), place, hang)))
-    const waiting = OIDC_PLACES.map(async (place) => failToRefresh(await startOidc(), place, hang))
-    await Promise.all(waiting)
+    const sessions = OIDC_PLACES.map(async (place) => {
+      const stage = await startOidc()
+      return { place, stage, tokens: await obtainTokens(stage.origin, stage.client, alice) }
+    })
+    const signedIn = await Promise.all(sessions)
+    // The clock is everybody's.
+    later(2 * 3600)
+    await Promise.all(signedIn.map(({ tokens, stage, place }) => failWith(tokens, stage, place, hang)))
   } finally {
     await closeStages()
   }
