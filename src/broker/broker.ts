@@ -82,6 +82,7 @@ interface Parts {
   readonly authorizations: RateLimit
   /** Bounds what strangers have us compute. */
   readonly tokenRequests: RateLimit
+  readonly wrongIntrospections: RateLimit
   readonly assertions: IdentityAssertions
   readonly subjectTokens: TokenVerifier
   readonly clock: Clock
@@ -139,6 +140,7 @@ async function createParts(options: BrokerOptions): Promise<Parts> {
     clientDoor,
     authorizations: createRateLimit(plan.authorizationsPerMinute, clock),
     tokenRequests: createAddressLimit(plan.tokenRequestsPerMinute, clock),
+    wrongIntrospections: createAddressLimit(plan.tokenRequestsPerMinute, clock),
     assertions: createIdentityAssertions({ issuers: plan.assertionIssuers, pool, audience: plan.issuer, store, clock }),
     subjectTokens: createLiveVerifier(createSubjectVerifier(options, pool, clock), plan.issuer, liveness),
     clock,

@@ -25,6 +25,8 @@ export interface MountOptions extends Omit<ProviderOptions, 'renderError'> {
   readonly authorizations: RateLimit
   /** Bounds token and revocation requests: each may be a guess at a secret, and costs us signatures and a look into the store. */
   readonly tokenRequests: RateLimit
+  /** Bounds introspection requests of those who don’t know their secret. */
+  readonly wrongIntrospections: RateLimit
   readonly onIssue: (message: string) => void
 }
 
@@ -81,12 +83,20 @@ export function createMount(options: MountOptions): Mount {
     const seconds = await options.registrations.admit(visit.address, () => pass(visit))
     if (seconds !== undefined) sendLater(visit, { code: 'registration_limited', seconds })
   }
-  const { browserCookie } = options
+  const { browserCookie, wrongIntrospections } = options
+  // MCP servers ask for every call, so that only guesses count (RFC 6749 §2.3.1: a secret must not be found by trying).
+  const introspect = async (visit: Visit) => {
+    const seconds = wrongIntrospections.check(visit.address)
+    if (seconds !== undefined) return sendLater(visit, { code: 'token_requests_limited', seconds })
+    await pass(visit)
+    if (visit.response.statusCode === 401) wrongIntrospections.count(visit.address)
+  }
   return {
     aim,
     findProvider: () => provider,
     async handle(visit) {
-      if (isRegistration(visit)) return register(visit)
+      if (isPostTo(registration, visit)) return register(visit)
+      if (isPostTo(introspection, visit)) return introspect(visit)
       const limit = findLimit(visit, options)
       if (limit === undefined) return pass(visit)
       sendLater(visit, limit)
@@ -114,16 +124,13 @@ interface Limit {
   readonly seconds: number
 }
 
-const { authorization, registration, revocation, token } = BROKER_PATHS.provider
+const { authorization, introspection, registration, revocation, token } = BROKER_PATHS.provider
 
-function isRegistration({ request }: Visit): boolean {
-  return request.method === 'POST' && request.url?.split('?')[0] === registration
+function isPostTo(path: string, { request }: Visit): boolean {
+  return request.method === 'POST' && request.url?.split('?')[0] === path
 }
 
-/**
- * Introspection has no bound: MCP servers ask for every call. And none counts by client id: anybody could name that of another, and
- * all users of a hosted client share one.
- */
+/** None counts by client id: anybody could name that of another, and all users of a hosted client share one. */
 function findLimit({ request, address }: Visit, options: MountOptions): Limit | undefined {
   const path = request.url?.split('?')[0]
   if (path === authorization) return limitTo('sign_ins_limited', options.authorizations.count(address))

@@ -26,6 +26,18 @@ describe('a limit for addresses', () => {
     expect(limit.count(other) !== undefined).toBe(together)
   })
 
+  it('tells, without counting, whether another one would be too many', () => {
+    const clock = createFakeClock()
+    const limit = createRateLimit(2, clock)
+    for (let time = 0; time < 5; time += 1) expect(limit.check('a')).toBeUndefined()
+    limit.count('a')
+    expect(limit.check('a')).toBeUndefined()
+    limit.count('a')
+    expect([limit.check('a'), limit.check('b')]).toEqual([60, undefined])
+    clock.advance(60_000)
+    expect(limit.check('a')).toBeUndefined()
+  })
+
   it('has a bound for all addresses together only where what they do stays', () => {
     const [lasting, passing] = [createRateLimit(1, createFakeClock()), createAddressLimit(1, createFakeClock())]
     const addresses = Array.from({ length: 40 }, (_, index) => `192.0.2.${index}`)

@@ -4,6 +4,8 @@ import type { Clock } from '../oauth/clock.ts'
 export interface RateLimit {
   /** Counts one more. Returns the seconds after which another try makes sense; undefined when this one may take place. */
   count(address: string): number | undefined
+  /** As {@link RateLimit.count}, but counts nothing: whether one more would be too many for that address. */
+  check(address: string): number | undefined
 }
 
 const MINUTE_MS = 60_000
@@ -37,6 +39,7 @@ export function createAddressLimit(perMinute: number, clock: Clock): RateLimit {
 
 function createLimit(perMinute: number, mostAddresses: number, clock: Clock): RateLimit {
   const counts = new Map<string, Count>()
+  const findWait = ({ since }: Count): number => Math.ceil((since + MINUTE_MS - clock.monotonic()) / 1000)
   const countFor = (address: string, most: number): number | undefined => {
     const now = clock.monotonic()
     const known = counts.get(address)
@@ -44,9 +47,15 @@ function createLimit(perMinute: number, mostAddresses: number, clock: Clock): Ra
     counts.delete(address)
     counts.set(address, count)
     count.times += 1
-    return count.times > most ? Math.ceil((count.since + MINUTE_MS - now) / 1000) : undefined
+    return count.times > most ? findWait(count) : undefined
   }
   return {
+    check(address) {
+      const count = counts.get(findNetwork(address))
+      if (count === undefined || count.times < perMinute) return undefined
+      const wait = findWait(count)
+      return wait > 0 ? wait : undefined
+    },
     count(address) {
       const from = findNetwork(address)
       const wait = countFor(from, perMinute) ?? countFor(EVERYBODY, perMinute * mostAddresses)

@@ -68,6 +68,8 @@ describe('the consent page', () => {
     expect(policy).toContain("default-src 'none'")
     expect(policy).toContain("frame-ancestors 'none'")
     expect(policy).toContain("base-uri 'none'")
+    // The form goes to us, and by our redirect to the client: nowhere else, whatever was written into the page.
+    expect(policy.split('; ')).toContain("form-action 'self' https://client.example")
     expect(policy).not.toMatch(/unsafe|script-src/)
     expect(headers.get('x-frame-options')).toBe('DENY')
     expect(headers.get('cache-control')).toBe('no-store')

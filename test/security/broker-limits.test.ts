@@ -53,6 +53,24 @@ describe('somebody who guesses at the token endpoint', () => {
   })
 })
 
+describe('somebody who guesses at the introspection endpoint (RFC 6749 §2.3.1, RFC 7662 §4)', () => {
+  it('is told to wait for those guesses that were wrong, while servers that know their secret ask as often as they like', async () => {
+    const server = await createRawClient(origin, { token_endpoint_auth_method: 'client_secret_basic' })
+    const ask = (secret: string, address: string) => {
+      const authorization = `Basic ${Buffer.from(`${server.id}:${secret}`).toString('base64')}`
+      return postForm(`${origin}/introspect`, { token: 'guess' }, { authorization, ...from(address) })
+    }
+    const right = server.secret ?? ''
+    const [guesser, busy] = ['203.0.113.20', '203.0.113.21']
+    for (let time = 0; time < 20; time += 1) expect((await ask(right, busy)).status).toBe(200)
+    for (let time = 0; time < 5; time += 1) expect((await ask(`guess-${time}`, guesser)).status).toBe(401)
+    const refused = await ask(right, guesser)
+    expect([refused.status, Number(refused.headers.get('retry-after')) > 0]).toEqual([429, true])
+    expect((await guess(guesser)).status).toBe(400)
+    expect((await ask(right, busy)).status).toBe(200)
+  })
+})
+
 describe('somebody who begins sign-in after sign-in', () => {
   it('gets a page in a browser, an answer of the protocol elsewhere, and neither speaks of registrations', async () => {
     const { url } = createRequest(origin, client)

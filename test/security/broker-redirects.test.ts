@@ -156,6 +156,8 @@ describe('an unknown client', () => {
     const response = await fetch(url, { redirect: 'manual', headers: { accept: 'application/json' } })
     expect(response.status).toBe(401)
     expect(await readJson(response)).toMatchObject({ error: 'invalid_client' })
+    const page = await fetch(url, { redirect: 'manual', headers: { accept: 'text/html' } })
+    expect([page.status, await page.text()]).toEqual([401, expect.stringContaining('This application is not known here')])
   })
 })
 
