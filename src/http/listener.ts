@@ -3,6 +3,7 @@ import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { ListenPlan } from '../core/plan.ts'
 import { condemn } from './connection.ts'
+import { watchStalled } from './stall-watch.ts'
 
 export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -44,6 +45,8 @@ const serverOptions = {
 export async function listen(options: ListenerOptions): Promise<Listener> {
   const server = createServer(options)
   const sockets = trackSockets(server)
+  const stopWatch = watchStalled(sockets, options.stalledSeconds)
+  server.on('close', stopWatch)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(options.listen.port, options.listen.host, () => {
@@ -63,13 +66,14 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   }
 }
 
-/** Every connection, also those that Node does not count yet because TLS is not agreed upon. */
+/** Every connection, also those that Node does not count yet because TLS is not agreed upon; with TLS, what is in it as well. */
 function trackSockets(server: Server): ReadonlySet<Socket> {
   const sockets = new Set<Socket>()
-  server.on('connection', (socket: Socket) => {
+  const track = (socket: Socket): void => {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
-  })
+  }
+  server.on('connection', track).on('secureConnection', track)
   return sockets
 }
 
@@ -86,7 +90,6 @@ function createServer(options: ListenerOptions): Server {
         handshakeTimeout: headersTimeout,
       })
     : createHttpServer(settings)
-  server.setTimeout(options.stalledSeconds * 1000, closeStalled)
   // Node drops what comes behind the limit without a word; with some room above ours we see that it was too much.
   server.maxHeadersCount = 150
   server.on('request', options.handler)
@@ -112,14 +115,6 @@ function createServer(options: ListenerOptions): Server {
 
 /** Node keeps the response that is being written on its socket. */
 type AnsweringSocket = Socket & { readonly _httpMessage?: ServerResponse | null }
-
-/**
- * Nothing moved on the connection for a while. That is as it should be for one whose answer takes its time; it is not where something
- * waits to be taken, and a kept-alive one has been kept for long enough.
- */
-function closeStalled(socket: AnsweringSocket): void {
-  if (!socket._httpMessage || socket.writableLength > 0) socket.destroy()
-}
 
 function isOfParser(code: string | undefined): code is string {
   return code !== undefined && (code.startsWith('HPE_') || code.startsWith('ERR_HTTP_'))

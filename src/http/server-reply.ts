@@ -10,8 +10,6 @@ export interface ReplyOwner {
   readonly response: ServerResponse
   /** Headers that every answer of this request carries. */
   readonly answerHeaders: ReplyHeaders
-  /** Milliseconds that the client may take nothing while something waits for it. */
-  readonly stallMilliseconds: number
   /** Hears what the upstream begins with, and may change its headers. */
   beforeStart(headers: ReplyHeaders): void
   /** Hears that this has been passed on. */
@@ -35,7 +33,6 @@ export class ServerReply implements Reply {
   /** Whether the answer has begun and may end anywhere. */
   #isEndless = false
   #closeListeners: (() => void)[] = []
-  #stall: NodeJS.Timeout | undefined
 
   constructor(owner: ReplyOwner) {
     this.#owner = owner
@@ -62,9 +59,7 @@ export class ServerReply implements Reply {
   write(chunk: Uint8Array): boolean {
     if (this.#isOver) return false
     this.#sendHead()
-    const isFlowing = this.#response.write(chunk)
-    if (!isFlowing) this.#watchStall()
-    return isFlowing
+    return this.#response.write(chunk)
   }
 
   end(): void {
@@ -118,18 +113,7 @@ export class ServerReply implements Reply {
   }
 
   #onClosed(): void {
-    clearTimeout(this.#stall)
     if (!this.#isOver) this.#finish()
-  }
-
-  /** Cuts the connection when the client takes nothing for too long. */
-  #watchStall(): void {
-    if (this.#stall !== undefined) return
-    this.#stall = setTimeout(() => cutAnswer(this.#response), this.#owner.stallMilliseconds)
-    this.#response.once('drain', () => {
-      clearTimeout(this.#stall)
-      this.#stall = undefined
-    })
   }
 }
 

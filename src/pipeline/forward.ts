@@ -46,10 +46,6 @@ class Forwarding implements ReplyOwner {
     return this.#exchange.answerHeaders
   }
 
-  get stallMilliseconds(): number {
-    return this.#exchange.edge.limits.stalledClientSeconds * 1000
-  }
-
   beforeStart(headers: ReplyHeaders): void {
     if (this.#call.route.kind !== 'sse') replaceSessionId(this.#exchange, this.#call, headers)
   }

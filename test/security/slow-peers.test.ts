@@ -222,6 +222,24 @@ describe('a client that takes nothing of its answer is cut off', () => {
     connection.destroy()
   })
 
+  it('but not one that takes it slowly, for as long as it takes some', async () => {
+    const length = 32 * 1024 * 1024
+    arena().upstream.answerWith((_request, response) => {
+      response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': length }).end(Buffer.alloc(length, 'x'))
+    })
+    const socket = connect({ port: arena().proxy.port, host: '127.0.0.1' })
+    socket.write(formatRequest(arena(), {}))
+    const begun = performance.now()
+    let received = 0
+    for await (const piece of socket) {
+      received += piece.length
+      if (received >= length) break
+      // Three times as long as it may take nothing.
+      while (received / length > (performance.now() - begun) / 1200) await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    expect(received).toBeGreaterThanOrEqual(length)
+  })
+
   it('with refusals, of which it asks for more and more', async () => {
     const stranger = formatRequest(arena(), { method: 'GET', lines: ['Host: localhost:{port}'] })
     const socket = connect({ port: arena().proxy.port, host: '127.0.0.1' })

@@ -1,0 +1,46 @@
+import type { Socket } from 'node:net'
+
+/** Looked at this often within the time that is given, and at least every so many milliseconds. */
+const looks = 4
+const mostMilliseconds = 5000
+
+/** What a client has taken, and since when it has taken no more. */
+interface Waiting {
+  readonly taken: number
+  readonly since: number
+}
+
+/**
+ * Cuts off clients that take nothing of what waits for them. All are looked at together, now and then: a timer for each connection would be
+ * set anew by everything that moves on it.
+ *
+ * @param sockets - that are open; may change
+ * @param seconds - after which a client that took nothing is cut off, exact to a quarter and five seconds
+ * @returns what ends the watch
+ */
+export function watchStalled(sockets: Iterable<Socket>, seconds: number): () => void {
+  const milliseconds = seconds * 1000
+  const known = new WeakMap<Socket, Waiting>()
+  const look = (socket: Socket, now: number): void => {
+    // What is on its way counts as written already.
+    const taken = socket.bytesWritten - socket.writableLength
+    const before = known.get(socket)
+    if (socket.writableLength === 0) known.delete(socket)
+    else if (before?.taken !== taken) known.set(socket, { taken, since: now })
+    else if (now - before.since >= milliseconds) cutOff(socket)
+  }
+  const timer = setInterval(
+    () => {
+      const now = performance.now()
+      for (const socket of sockets) look(socket, now)
+    },
+    Math.min(mostMilliseconds, milliseconds / looks),
+  ).unref()
+  return () => clearInterval(timer)
+}
+
+/** By a reset, since to HTTP/1.0 an orderly end of the connection is the end of the answer. TLS has an end of its own, which is left out. */
+function cutOff(socket: Socket): void {
+  if ('encrypted' in socket) socket.destroy()
+  else socket.resetAndDestroy()
+}
