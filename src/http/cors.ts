@@ -44,8 +44,7 @@ export function isLoopbackOrigin(origin: string): boolean {
 }
 
 /** Lets an accepted origin read the answer. */
-export function formatCorsHeaders(origin: string | undefined, plan: CorsPlan): ReplyHeaders {
-  if (origin === undefined) return {}
+export function formatCorsHeaders(origin: string, plan: CorsPlan): ReplyHeaders {
   const headers: ReplyHeaders = {
     'access-control-allow-origin': origin,
     'access-control-expose-headers': exposedHeaders,
@@ -61,7 +60,7 @@ export function formatCorsHeaders(origin: string | undefined, plan: CorsPlan): R
  * @param requested - `Access-Control-Request-Headers`
  */
 export function formatPreflight(
-  origin: string | undefined,
+  origin: string,
   requested: string | undefined,
   methods: readonly string[],
   plan: CorsPlan,

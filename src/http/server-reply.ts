@@ -9,7 +9,7 @@ const maxDeferredBytes = 64 * 1024
 export interface ReplyOwner {
   readonly response: ServerResponse
   /** Headers that every answer of this request carries. */
-  readonly answerHeaders: ReplyHeaders
+  readonly answerHeaders: Readonly<ReplyHeaders>
   /** Hears what the upstream begins with, and may change its headers. */
   beforeStart(headers: ReplyHeaders): void
   /** Hears that this has been passed on. */
@@ -118,7 +118,7 @@ export class ServerReply implements Reply {
 }
 
 /** Ours replace the upstream's, but an answer varies by what both of us say. */
-function mergeHeaders(headers: ReplyHeaders, own: ReplyHeaders): string[] {
+function mergeHeaders(headers: ReplyHeaders, own: Readonly<ReplyHeaders>): string[] {
   const vary = headers.vary !== undefined && own.vary !== undefined ? [headers.vary, own.vary].flat().join(', ') : undefined
   const merged: string[] = []
   for (const name in headers) if (!Object.hasOwn(own, name)) addField(merged, name, headers[name])

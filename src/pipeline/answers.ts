@@ -10,7 +10,7 @@ const metadataSeconds = 300
 
 /** Protected resource metadata (RFC 9728 §3.2), the same for everyone. */
 export function answerMetadata(exchange: Exchange, document: Buffer): void {
-  Object.assign(exchange.answerHeaders, publicCorsHeaders)
+  exchange.answerHeaders = publicCorsHeaders
   if (exchange.request.method === 'OPTIONS') {
     checkNoBody(exchange)
     return send(exchange, 204, {})

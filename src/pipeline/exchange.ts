@@ -13,7 +13,7 @@ export interface Exchange {
   readonly response: ServerResponse
   readonly record: RequestRecord
   /** Headers that every answer carries, CORS among them. */
-  readonly answerHeaders: ReplyHeaders
+  answerHeaders: Readonly<ReplyHeaders>
   /** Set as soon as it is known, for the refusal's challenge. */
   route: Route | undefined
   head: RequestHead | undefined
@@ -21,6 +21,8 @@ export interface Exchange {
   /** Gives back the room of a long body; undefined when there is none. */
   releaseBody: (() => void) | undefined
 }
+
+const noHeaders: Readonly<ReplyHeaders> = Object.freeze({})
 
 /** Request ids are unique for the log, not secret: a prefix of the process and a counter cost next to nothing. */
 const processPrefix = randomBytes(6).toString('base64url')
@@ -50,7 +52,7 @@ export function openExchange(edge: Edge, request: IncomingMessage, response: Ser
     request,
     response,
     record,
-    answerHeaders: {},
+    answerHeaders: noHeaders,
     route: undefined,
     head: undefined,
     isBatch: false,

@@ -42,7 +42,7 @@ class Forwarding implements ReplyOwner {
     this.#call = call
   }
 
-  get answerHeaders(): ReplyHeaders {
+  get answerHeaders(): Readonly<ReplyHeaders> {
     return this.#exchange.answerHeaders
   }
 

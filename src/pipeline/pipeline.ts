@@ -56,7 +56,7 @@ async function guard(exchange: Exchange, head: RequestHead, route: Route): Promi
   exchange.record.server = route.server
   if (edge.isDraining()) throw new ProxyError('shutting_down', { retryAfter: 1 })
   checkOrigin(head.origin, edge.origins)
-  Object.assign(exchange.answerHeaders, formatCorsHeaders(head.origin, edge.cors))
+  if (head.origin !== undefined) exchange.answerHeaders = formatCorsHeaders(head.origin, edge.cors)
   if (head.method === 'OPTIONS') return answerPreflight(exchange, route)
 
   const identity = await authenticate(exchange, head, route)

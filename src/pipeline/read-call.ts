@@ -27,6 +27,7 @@ export async function readCall(exchange: Exchange, head: RequestHead, route: Rou
   exchange.record.operations = parsed.operations
   exchange.isBatch = parsed.isBatch
   checkBody(head, parsed, revision)
+  const { mcpSessionId, query, upstreamTarget } = readSession(exchange, head, route, identity, revision)
   return {
     requestId: exchange.record.requestId,
     route,
@@ -36,7 +37,9 @@ export async function readCall(exchange: Exchange, head: RequestHead, route: Rou
     isBatch: parsed.isBatch,
     revision,
     body,
-    ...readSession(exchange, head, route, identity, revision),
+    mcpSessionId,
+    query,
+    upstreamTarget,
     headers: formatHeaders(exchange, head, identity),
   }
 }
