@@ -16,7 +16,7 @@ export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] =
   ['0', 'done; serve: stopped by a signal, after running requests have finished; doctor: no problem was found'],
   [
     '1',
-    'failure at run time: port in use, no permission; serve: stopped by a second signal; doctor: there are problems; init: broken off',
+    'failure at run time: port in use, no permission, standard output that cannot be written; serve: stopped by a second signal; doctor: there are problems; init: broken off',
   ],
   ['2', 'mistake on the command line or in the configuration, or something that this version does not support'],
 ]

@@ -36,7 +36,7 @@ const serverOptions = {
   insecureHTTPParser: false,
   // The time for a whole request is not bounded: a body may be large. Its pieces are (see body.ts).
   requestTimeout: 0,
-  connectionsCheckingInterval: 1000,
+  connectionsCheckingInterval: 500,
   keepAliveTimeout: 65_000,
   noDelay: true,
 } as const
