@@ -6,7 +6,7 @@ const clients = 2000
 const byteEvery = 1000
 /** What the header section may take, and how often that is looked at. */
 const headersSeconds = 10
-const checkingSeconds = 1
+const checkingSeconds = 0.5
 /** For closing so many sockets at once on a busy machine. */
 const marginSeconds = 1
 
