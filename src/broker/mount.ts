@@ -13,6 +13,7 @@ import { createProvider, nameResumeCookie, type ProviderOptions } from './provid
 import type { RateLimit } from './rate-limit.ts'
 import type { Registrations } from './registrations.ts'
 import type { SigningKeys } from './signing-keys.ts'
+import { stayWithMistakes } from './stay.ts'
 import { TROUBLES } from './troubles.ts'
 
 export interface MountOptions extends Omit<ProviderOptions, 'renderError'> {
@@ -59,18 +60,13 @@ const FAILURES = [
 export function createMount(options: MountOptions): Mount {
   const { plan, keys } = options
   const visits = new WeakMap<IncomingMessage, Visit>()
-  const renderError: ProviderOptions['renderError'] = (ctx, out, error) => {
-    const visit = visits.get(ctx.req)
-    if (out.error === 'invalid_client') ctx.status = 401
-    if (ctx.accepts('html', 'json') === 'json') {
-      ctx.body = out
-      return
-    }
-    const page = renderErrorPage({ ...explain(out.error, error), traceId: visit?.requestId ?? '' })
-    ctx.set({ ...page.headers })
-    ctx.body = page.html
-  }
-  const create = () => listen(createProvider({ ...options, renderError }, keys.current), visits, options)
+  const stay = stayWithMistakes({
+    isKnown: (clientId) => plan.clients.some(({ id }) => id === clientId),
+    findTraceId: (request) => visits.get(request)?.requestId ?? '',
+  })
+  const middlewares = [stay, ...options.middlewares]
+  const create = () =>
+    listen(createProvider({ ...options, middlewares, renderError: createErrorRenderer(visits) }, keys.current), visits, options)
   let provider = create()
   const url = new URL(plan.issuer)
   const aim = (request: IncomingMessage) => aimAt(request, url)
@@ -115,6 +111,20 @@ export function createMount(options: MountOptions): Mount {
     async renewKeys() {
       if (await keys.renew()) provider = create()
     },
+  }
+}
+
+function createErrorRenderer(visits: WeakMap<IncomingMessage, Visit>): ProviderOptions['renderError'] {
+  return (ctx, out, error) => {
+    const visit = visits.get(ctx.req)
+    if (out.error === 'invalid_client') ctx.status = 401
+    if (ctx.accepts('html', 'json') === 'json') {
+      ctx.body = out
+      return
+    }
+    const page = renderErrorPage({ ...explain(out.error, error), traceId: visit?.requestId ?? '' })
+    ctx.set({ ...page.headers })
+    ctx.body = page.html
   }
 }
 

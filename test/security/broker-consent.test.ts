@@ -156,7 +156,7 @@ describe('the consent page', () => {
   it('gives a client no answer without a page before the user has allowed it (OpenID Connect Core §3.1.2.6)', async () => {
     const browser = await signInBrowser()
     const client = await createRawClient(origin)
-    const answer = await browser.open(createRequest(origin, client, { prompt: 'none' }).url)
+    const answer = await browser.open(createRequest(origin, client, { prompt: 'none' }).url, { headers: { accept: '*/*' } })
     const { searchParams } = new URL(answer.headers.get('location') ?? '')
     expect([searchParams.get('error'), searchParams.get('code')]).toEqual(['consent_required', null])
   })

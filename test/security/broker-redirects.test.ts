@@ -161,6 +161,57 @@ describe('an unknown client', () => {
   })
 })
 
+describe('a mistake that somebody made on purpose (open redirect, RFC 9700 §4.11.2)', () => {
+  const mistakes: [string, Record<string, string | undefined>][] = [
+    ['no proof of possession', { code_challenge: undefined }],
+    ['no page, for nobody', { prompt: 'none' }],
+    ['an unknown answer', { response_type: 'evil' }],
+    ['an answer in the fragment', { response_type: 'token' }],
+    ['another server', { resource: 'https://elsewhere.example/' }],
+  ]
+  const visit = (client: RawClient, changes: Record<string, string | undefined>) =>
+    fetch(createRequest(origin, client, changes).url, { redirect: 'manual', headers: { accept: 'text/html,*/*;q=0.8' } })
+
+  it.each(mistakes)('sends no user on to where a stranger’s client says: %s', async (_name, changes) => {
+    const response = await visit(web, changes)
+    const html = await response.text()
+    expect([response.status, response.headers.get('location')]).toEqual([400, null])
+    expect(response.headers.get('content-security-policy')).toContain("default-src 'none'")
+    expect(html).not.toContain('http-equiv="refresh"')
+    expect(html).toContain('good.example')
+    expect(html).toContain('trace id')
+    // Who wants to goes back, and the client is told.
+    const back = new URL(/<a href="([^"]+)">Go back to the application/.exec(html)?.[1]?.replaceAll('&#38;', '&') ?? '')
+    const told = back.hash === '' ? back.searchParams : new URLSearchParams(back.hash.slice(1))
+    expect([`${back.origin}${back.pathname}`, told.has('error'), told.get('iss')]).toEqual([GOOD, true, origin])
+  })
+
+  it.each(mistakes)(
+    'is told at once to an application on the user’s computer, and to what is no browser: %s',
+    async (_name, changes) => {
+      expect((await visit(native, changes)).headers.get('location')).toContain('error=')
+      const machine = await fetch(createRequest(origin, web, changes).url, { redirect: 'manual' })
+      expect(machine.headers.get('location')).toContain('error=')
+    },
+  )
+
+  it('is told at once to a client of the configuration, which is no stranger', async () => {
+    const known = { client_id: 'gateway', client_secret: { env: 'GATEWAY' }, redirect_uris: [GOOD] }
+    const other = await startBrokerStage({ env: { GATEWAY: 'secret-of-the-gateway-0123456789' }, broker: { clients: [known] } })
+    try {
+      const { url } = createRequest(
+        other.proxy.origin,
+        { id: 'gateway', redirectUri: GOOD, secret: undefined },
+        { prompt: 'none' },
+      )
+      const response = await fetch(url, { redirect: 'manual', headers: { accept: 'text/html' } })
+      expect(response.headers.get('location')).toContain(`${GOOD}?error=login_required`)
+    } finally {
+      await other.close()
+    }
+  })
+})
+
 describe('a registration', () => {
   it.each([
     'javascript:alert(1)',
