@@ -27,6 +27,11 @@ describe('the command line', () => {
     expect(parse('migrate', 'old.yaml')).toEqual({ ...plain, command: 'migrate', file: 'old.yaml' })
   })
 
+  it.each(['serve', 'check', 'doctor'])('%s takes its file with --config and without', (command) => {
+    expect(parse(command, 'a.yaml').values).toEqual({ config: ['a.yaml'] })
+    expect(parse(command, '--config', 'a.yaml').values).toEqual({ config: ['a.yaml'] })
+  })
+
   it('takes issuers, audiences and scopes several times', () => {
     expect(parse('--upstream', 'u', '--issuer', 'a', '--issuer=b', '--scope', 's').values).toEqual({
       upstream: ['u'],
@@ -71,7 +76,9 @@ describe('the command line', () => {
     [['--config='], /needs a value/],
     [['--config', 'a', '--config', 'b'], /twice/],
     [['--debug=maybe'], /on or off/],
-    [['serve', 'more'], /Unexpected argument "more"/],
+    [['serve', 'a', 'b'], /Unexpected argument "b"/],
+    [['check', 'a', '--config', 'b'], /Unexpected argument "a" beside/],
+    [['schema', 'more'], /Unexpected argument "more"/],
     [['migrate'], /Name the file/],
     [['migrate', 'a', 'b'], /Unexpected argument "b"/],
     [['schema', '--debug'], /takes no flags/],

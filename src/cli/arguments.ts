@@ -118,11 +118,11 @@ function readCommand(tokens: readonly Token[], given: readonly OptionToken[]): O
   return { command, values: settleFile(command, file, readValues(given)), ...switches, file }
 }
 
-const TAKING_FILE: ReadonlySet<string> = new Set(['migrate', 'doctor', 'init'])
+const TAKING_FILE: ReadonlySet<string> = new Set(['serve', 'check', 'doctor', 'migrate', 'init'])
 
-/** `doctor FILE` is short for `doctor --config FILE`. */
+/** `check FILE` is short for `check --config FILE`. */
 function settleFile(command: string, file: string | undefined, values: Map<FlagName, string[]>): Map<FlagName, string[]> {
-  if (command !== 'doctor' || file === undefined) return values
+  if (!isConfigured(command) || file === undefined) return values
   if (values.has('config')) throw new UsageError(`Unexpected argument ${JSON.stringify(file)} beside --config.`)
   return values.set('config', [file])
 }

@@ -3,9 +3,9 @@ import { formatTable } from './table.ts'
 import { WIDTH, wrap } from './wrap.ts'
 
 const COMMANDS: readonly (readonly [name: string, what: string])[] = [
-  ['serve', 'start the proxy (default)'],
+  ['serve [FILE]', 'start the proxy (default)'],
   ['init [FILE]', 'ask five questions and write a configuration file'],
-  ['check', 'check the configuration and print the table of routes'],
+  ['check [FILE]', 'check the configuration and print the table of routes'],
   ['schema', 'print the JSON Schema of the configuration file'],
   ['errors', 'print the catalogue of errors'],
   ['doctor [FILE]', 'ask issuers, MCP servers and the public URL, and say what is wrong and which clients will connect'],
