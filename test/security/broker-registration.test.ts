@@ -342,7 +342,7 @@ describe('a client ID metadata document', () => {
       return timers.push(setInterval(() => response.write(' '), 50))
     }
     const waiting = open(slow)
-    await expect.poll(() => asked.length).toBe(1)
+    await expect.poll(() => asked.length, { timeout: 10_000 }).toBe(1)
     expect((await open(good)).status).toBe(303)
     await expectRefusal(await waiting)
     for (const timer of timers) clearInterval(timer)
@@ -484,12 +484,12 @@ describe('a client ID metadata document', () => {
     const waiting: (() => void)[] = []
     answer = (_request, response) => waiting.push(() => response.writeHead(404).end())
     const requests = Array.from({ length: 100 }, () => open(nextId()))
-    await expect.poll(() => asked.length).toBe(8)
+    await expect.poll(() => asked.length, { timeout: 30_000 }).toBe(8)
     const first = await Promise.race(requests)
     expect([400, 401]).toContain(first.status)
     expect(asked.length).toBe(8)
     answer = (_request, response) => response.writeHead(404).end()
     for (const release of waiting) release()
     for (const response of await Promise.all(requests)) await response.body?.cancel()
-  })
+  }, 60_000)
 })

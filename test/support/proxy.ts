@@ -24,7 +24,24 @@ export async function startTestProxy(
   env: Readonly<Record<string, string>> = {},
   wanted?: number,
 ): Promise<TestProxy> {
-  const port = wanted ?? (await findFreePort())
+  for (let attempt = 1; wanted === undefined && attempt < MOST_ATTEMPTS; attempt += 1) {
+    try {
+      return await startAt(await findFreePort(), config, env)
+    } catch (error) {
+      // Somebody else has taken it since: files run side by side.
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+    }
+  }
+  return startAt(wanted ?? (await findFreePort()), config, env)
+}
+
+const MOST_ATTEMPTS = 3
+
+async function startAt(
+  port: number,
+  config: Omit<ConfigInput, 'listen' | 'public_url'>,
+  env: Readonly<Record<string, string>>,
+): Promise<TestProxy> {
   const origin = `http://localhost:${port}`
   const log = captureLog()
   const { plan } = loadConfigValue(
