@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
+import { signInBrowser } from '../support/broker-browser.ts'
 import {
   authorize,
   createRawClient,
@@ -194,6 +195,13 @@ describe('a mistake that somebody made on purpose (open redirect, RFC 9700 §4.1
       expect(machine.headers.get('location')).toContain('error=')
     },
   )
+
+  it('is nothing that a redirect URI looks like: an answer goes where it should, though that has an error in its name', async () => {
+    const client = await createRawClient(origin, { redirectUri: `${GOOD}?error=none` })
+    const browser = await signInBrowser(createRequest(origin, client).url, alice)
+    const again = await browser.open(createRequest(origin, client).url)
+    expect(new URL(again.headers.get('location') ?? '').searchParams.get('code')).not.toBeNull()
+  })
 
   it('is told at once to a client of the configuration, which is no stranger', async () => {
     const known = { client_id: 'gateway', client_secret: { env: 'GATEWAY' }, redirect_uris: [GOOD] }
