@@ -15,7 +15,8 @@ import {
   refresh,
   sendConsent,
 } from '../support/broker-client.ts'
-import { type Profile, SUBJECT, startProfile, VENDOR_CLIENT, type Vendor } from '../support/identity-profiles/profile.ts'
+import { type Profile, startProfile } from '../support/identity-profiles/profile.ts'
+import { SUBJECT, VENDOR_CLIENT, type Vendor } from '../support/identity-profiles/vendor.ts'
 import {
   AUTH0,
   COGNITO,

@@ -19,14 +19,8 @@ import {
   refresh,
   sendConsent,
 } from '../support/broker-client.ts'
-import {
-  type Interference,
-  type Profile,
-  sendJson,
-  startProfile,
-  VENDOR_CLIENT,
-  type Vendor,
-} from '../support/identity-profiles/profile.ts'
+import { type Profile, startProfile } from '../support/identity-profiles/profile.ts'
+import { type Interference, sendJson, VENDOR_CLIENT, type Vendor } from '../support/identity-profiles/vendor.ts'
 import { AUTH0, GITHUB } from '../support/identity-profiles/vendors.ts'
 import { findSecrets } from '../support/log.ts'
 import { startTestProxy, type TestProxy } from '../support/proxy.ts'

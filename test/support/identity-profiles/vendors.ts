@@ -1,4 +1,4 @@
-import { FORBIDDEN, type Grant, NOT_FOUND, SUBJECT, sendJson, VENDOR_CLIENT, type Vendor } from './profile.ts'
+import { FORBIDDEN, type Grant, NOT_FOUND, SUBJECT, sendJson, VENDOR_CLIENT, type Vendor } from './vendor.ts'
 
 const USER = { name: 'Alice', given_name: 'Alice', email: 'alice@example.com', email_verified: true }
 const OIDC_SCOPES = ['openid', 'profile', 'email']
