@@ -119,8 +119,12 @@ export class ServerReply implements Reply {
 
 /** Ours replace the upstream's, but an answer varies by what both of us say. */
 function mergeHeaders(headers: ReplyHeaders, own: Readonly<ReplyHeaders>): string[] {
-  const vary = headers.vary !== undefined && own.vary !== undefined ? [headers.vary, own.vary].flat().join(', ') : undefined
   const merged: string[] = []
+  if (Object.keys(own).length === 0) {
+    for (const name in headers) addField(merged, name, headers[name])
+    return merged
+  }
+  const vary = headers.vary !== undefined && own.vary !== undefined ? [headers.vary, own.vary].flat().join(', ') : undefined
   for (const name in headers) if (!Object.hasOwn(own, name)) addField(merged, name, headers[name])
   for (const name in own) addField(merged, name, name === 'vary' ? (vary ?? own.vary) : own[name])
   return merged

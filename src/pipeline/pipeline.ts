@@ -36,7 +36,7 @@ async function serve(exchange: Exchange): Promise<void> {
   checkHost(edge, head)
   if (endpoint.kind === 'metadata') return answerMetadata(exchange, endpoint.document)
   if (endpoint.kind === 'visited') return receive(exchange, head, endpoint.handle)
-  return guard(exchange, head, endpoint.route)
+  await guard(exchange, head, endpoint.route)
 }
 
 /** A request that can be read in two ways leaves in doubt where the next one begins: nothing is read behind it. */
