@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     include: ['test/interop/**/*.test.ts'],
     // Real processes on both sides: two at a time are enough for a small machine.
-    fileParallelism: false,
+    maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },
