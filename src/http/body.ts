@@ -56,6 +56,9 @@ export function readBody(reading: BodyReading, head: RequestHead): Promise<Buffe
   return new Promise((resolve, reject) => new Collection(reading, { resolve, reject }).begin(announced, head.expectsContinue))
 }
 
+/** So many pieces are put together: each costs some 200 bytes beside its own, and may have one (RFC 9112 §7.1 sets no least size). */
+const loosePieces = 256
+
 /** Settles a promise, and so holds it and the body in it. */
 interface Settlement {
   resolve(body: Buffer): void
@@ -68,6 +71,8 @@ class Collection {
   /** Listeners stay when it is over: taking them off costs more than all the rest here. What they hold goes, for an answer may last. */
   #open: Settlement | undefined
   readonly #pieces: Buffer[] = []
+  /** How many of the pieces have been put together from others. */
+  #packs = 0
   #length = 0
   #waiting: Waiting | undefined
   #claim: BodyClaim | undefined
@@ -107,8 +112,14 @@ class Collection {
     this.#length += piece.length
     if (this.#length > bodyBytes) return this.#fail(new ProxyError('body_too_large', { cause: `more than ${bodyBytes} bytes` }))
     this.#pieces.push(piece)
+    if (this.#pieces.length - this.#packs >= loosePieces) this.#pack()
     this.#waiting?.touch()
     if (this.#length > roomlessBytes && this.#claim === undefined) this.#pause()
+  }
+
+  #pack(): void {
+    this.#pieces.push(Buffer.concat(this.#pieces.splice(this.#packs)))
+    this.#packs++
   }
 
   /** It comes in chunks, and turns out to be long. How long nobody knows: with less than the limit it might get stuck. */
