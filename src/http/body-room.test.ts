@@ -65,18 +65,64 @@ describe('the room for long bodies', () => {
   it('is waited for by so many and no more: they too hold something', async () => {
     const room = createBodyRoom({ ...limits, bodiesBytes: 100 })
     const first = claim(room, 'a')
-    const waiting = Array.from({ length: 1000 }, () => claim(room, 'b'))
+    const waiting = Array.from({ length: 400 }, (_, i) => claim(room, `b${i}`))
     await expect(claim(room, 'c').given).rejects.toMatchObject({ code: 'bodies_limited', retryAfter: 1 })
+    expect(await Promise.all(waiting.map(isGiven))).not.toContain(true)
     for (const each of waiting) each.given.catch(() => undefined)
     for (const each of waiting) each.release()
     first.release()
     expect(await isGiven(claim(room, 'c'))).toBe(true)
   })
 
+  it.each([
+    ['user', 1, 100, (i: number): [string, string] => ['a', `x${i}`]],
+    ['server', 2, 200, (i: number): [string, string] => [`a${i}`, 'x']],
+  ])('is waited for by so many of one %s that others may wait too, and have theirs', async (_name, have, wait, ownersOf) => {
+    const room = createBodyRoom(limits)
+    const claims = Array.from({ length: have + wait }, (_, i) => claim(room, ...ownersOf(i)))
+    await expect(claim(room, ...ownersOf(1000)).given).rejects.toMatchObject({ code: 'bodies_limited' })
+    expect((await Promise.all(claims.map(isGiven))).filter(Boolean)).toHaveLength(have)
+    expect(await isGiven(claim(room, 'b', 'y'))).toBe(true)
+  })
+
+  it('is given to those behind one who went away while it waited for more than there is', async () => {
+    const room = createBodyRoom({ ...limits, bodiesBytes: 150 })
+    const first = claim(room, 'a')
+    const [long, short] = [claim(room, 'b'), claim(room, 'c', 'c', 50)]
+    expect(await isGiven(short)).toBe(false)
+    long.given.catch(() => undefined)
+    long.release()
+    expect(await isGiven(short)).toBe(true)
+    first.release()
+  })
+
+  it('is given to those behind one who was refused', async () => {
+    const room = createBodyRoom({ ...limits, bodiesBytes: 150, bodyIdleSeconds: 0.1 })
+    const first = claim(room, 'a')
+    first.arrived(100)
+    const [long, short] = [claim(room, 'b'), claim(room, 'c', 'c', 50)]
+    await expect(long.given).rejects.toMatchObject({ code: 'bodies_limited' })
+    await short.given
+  })
+
+  it('is what has arrived, once that is known', async () => {
+    const room = createBodyRoom(limits)
+    const [first, second] = [claim(room, 'a'), claim(room, 'a')]
+    expect(await Promise.all([first, second].map(isGiven))).toEqual([true, false])
+    first.arrived(30)
+    expect(await isGiven(second)).toBe(false)
+    const third = claim(room, 'a', 'a', 70)
+    expect(await isGiven(third)).toBe(true)
+    for (const each of [first, third]) each.release()
+    expect(await isGiven(second)).toBe(true)
+    second.release()
+    expect(await Promise.all(['a', 'b', 'c', 'd'].map((user) => isGiven(claim(room, user))))).toEqual([true, true, true, true])
+  })
+
   it('is refused to those who have waited long, while others are not late', async () => {
     const room = createBodyRoom({ ...limits, bodiesBytes: 100, bodyIdleSeconds: 0.1 })
     const first = claim(room, 'a')
-    first.arrived()
+    first.arrived(100)
     await expect(claim(room, 'b').given).rejects.toMatchObject({ code: 'bodies_limited' })
   })
 
@@ -85,5 +131,18 @@ describe('the room for long bodies', () => {
     const late: BodyClaim = room.claim(100, { user: 'a', server: 'x' }, () => late.release())
     await late.given
     await claim(room, 'b').given
+  })
+
+  it('stays with those who take long where somebody waits for what is their own', async () => {
+    const room = createBodyRoom({ ...limits, bodyIdleSeconds: 0.1 })
+    const slow = claim(room, 'a')
+    let isLate = false
+    const own: BodyClaim = room.claim(100, { user: 'b', server: 'b' }, () => {
+      isLate = true
+      own.release()
+    })
+    await Promise.all([slow.given, own.given])
+    await claim(room, 'b').given
+    expect(isLate).toBe(true)
   })
 })

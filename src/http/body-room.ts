@@ -22,8 +22,8 @@ export interface BodyOwners {
 export interface BodyClaim {
   /** @throws ProxyError `bodies_limited` when no room came in time, `client_gone` when it was given back before */
   readonly given: Promise<void>
-  /** The body has arrived, and is late no more. */
-  arrived(): void
+  /** The body has arrived, is late no more, and needs no more room than it has bytes. */
+  arrived(bytes: number): void
   /** Gives the room back. Doing so again changes nothing. */
   release(): void
 }
@@ -37,8 +37,11 @@ export interface BodyRoom {
   claim(bytes: number, owners: BodyOwners, onLate: () => void): BodyClaim
 }
 
-/** More than these do not wait: each holds what it was before anybody knew that it is long. */
-const maxWaiting = 1000
+/**
+ * More than these do not wait: each holds what it was before anybody knew that it is long. Of one user there are at most a quarter, for
+ * one server half, so that others find a place.
+ */
+const maxWaiting = 400
 
 /** @returns room that is empty */
 export function createBodyRoom(limits: BodyRoomLimits): BodyRoom {
@@ -49,8 +52,8 @@ export function createBodyRoom(limits: BodyRoomLimits): BodyRoom {
   return {
     claim(bytes, { user, server }, onLate) {
       const shares = [
-        { owner: `user ${user}`, bytes: userBytes },
-        { owner: `server ${server}`, bytes: serverBytes },
+        { owner: `user ${user}`, bytes: userBytes, waiting: maxWaiting / 4 },
+        { owner: `server ${server}`, bytes: serverBytes, waiting: maxWaiting / 2 },
       ]
       const claim = new Claim(keeper, bytes, shares, onLate)
       keeper.admit(claim)
@@ -63,6 +66,8 @@ export function createBodyRoom(limits: BodyRoomLimits): BodyRoom {
 interface Share {
   readonly owner: string
   readonly bytes: number
+  /** Of the claims that wait. */
+  readonly waiting: number
 }
 
 /** Knows who has room and who waits for it. */
@@ -80,41 +85,60 @@ class Keeper {
   }
 
   admit(claim: Claim): void {
-    if (this.#waiting.size >= maxWaiting) return claim.refuse()
     this.#waiting.add(claim)
     this.#serve()
     if (!this.#waiting.has(claim)) return
+    if (this.#isCrowded(claim)) {
+      this.#waiting.delete(claim)
+      return claim.refuse()
+    }
     claim.startWaiting()
-    this.#hurry()
+    this.#hurry(claim)
   }
 
   /** Its time is over: whoever keeps others waiting for as long has had more than a share. */
   dismiss(claim: Claim): void {
-    this.#hurry()
-    if (this.#waiting.delete(claim)) claim.refuse()
+    this.#hurry(claim)
+    if (!this.#waiting.delete(claim)) return
+    claim.refuse()
+    this.#serve()
   }
 
-  stopArriving(claim: Claim): void {
-    this.#arriving.delete(claim)
+  settle(claim: Claim, bytes: number): void {
+    if (!this.#arriving.delete(claim)) return
+    this.#count(claim, bytes - claim.bytes)
+    claim.bytes = bytes
+    this.#serve()
   }
 
   leave(claim: Claim): void {
-    if (this.#waiting.delete(claim)) return
-    this.#arriving.delete(claim)
-    this.#count(claim, -claim.bytes)
+    if (!this.#waiting.delete(claim)) {
+      this.#arriving.delete(claim)
+      this.#count(claim, -claim.bytes)
+    }
     this.#serve()
   }
 
   /** One who may have no more lets others pass; one for whom there isn't enough yet does not, or a long body would wait forever. */
   #serve(): void {
     for (const claim of this.#waiting) {
-      if (!claim.shares.every((share) => this.#find(share) + claim.bytes <= share.bytes)) continue
+      if (this.#findSpent(claim) !== undefined) continue
       if (claim.bytes > this.#free) return
       this.#waiting.delete(claim)
       this.#arriving.add(claim)
       this.#count(claim, claim.bytes)
       claim.give()
     }
+  }
+
+  /** The first of the shares in which there is too little left for the claim. */
+  #findSpent({ shares, bytes }: Claim): Share | undefined {
+    return shares.find((share) => this.#find(share) + bytes > share.bytes)
+  }
+
+  #isCrowded({ shares }: Claim): boolean {
+    const all = [...this.#waiting]
+    return all.length > maxWaiting || shares.some((share) => all.filter((claim) => claim.isOf(share)).length > share.waiting)
   }
 
   #find({ owner }: Share): number {
@@ -130,14 +154,17 @@ class Keeper {
     }
   }
 
-  #hurry(): void {
+  /** Sends those away who take long to arrive: of the owner who may have no more, or else of all. */
+  #hurry(waiting: Claim): void {
     const earliest = performance.now() - this.limits.bodyIdleSeconds * 1000
-    for (const claim of [...this.#arriving]) if (claim.givenAt < earliest) claim.onLate()
+    const spent = this.#findSpent(waiting)
+    for (const claim of [...this.#arriving])
+      if (claim.givenAt < earliest && (spent === undefined || claim.isOf(spent))) claim.onLate()
   }
 }
 
 class Claim implements BodyClaim {
-  readonly bytes: number
+  bytes: number
   readonly shares: readonly Share[]
   readonly onLate: () => void
   readonly given: Promise<void>
@@ -174,8 +201,12 @@ class Claim implements BodyClaim {
     this.#reject(new ProxyError('bodies_limited', { cause: 'no room for the body', retryAfter: 1 }))
   }
 
-  arrived(): void {
-    this.#keeper.stopArriving(this)
+  isOf({ owner }: Share): boolean {
+    return this.shares.some((share) => share.owner === owner)
+  }
+
+  arrived(bytes: number): void {
+    this.#keeper.settle(this, bytes)
   }
 
   release(): void {

@@ -145,7 +145,7 @@ class Collection {
   #finish(): void {
     const [first] = this.#pieces
     this.#open?.resolve(first && this.#pieces.length === 1 ? first : Buffer.concat(this.#pieces, this.#length))
-    this.#claim?.arrived()
+    this.#claim?.arrived(this.#length)
     this.#settle()
   }
 
