@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { readBody } from './body.ts'
-import { createBodyRoom } from './body-room.ts'
+import { type BodyClaim, createBodyRoom } from './body-room.ts'
 import { readRequestHead } from './request-head.ts'
 
 setFlagsFromString('--expose-gc')
@@ -14,9 +14,15 @@ const limits = { bodyBytes: 400_000, bodiesBytes: 400_000, bodyIdleSeconds: 60 }
 const room = createBodyRoom(limits)
 const bodies: Promise<Buffer>[] = []
 let received = 0
+/** All room there is, taken when the first body is over. */
+let taken: BodyClaim | undefined
 
 const server = createServer((request, response) => {
-  const claimRoom = (bytes: number, onLate: () => void) => room.claim(bytes, { user: 'a', server: 'x' }, onLate)
+  const claimRoom = (bytes: number, onLate: () => void) => {
+    const claim = room.claim(bytes, { user: 'a', server: 'x' }, onLate)
+    response.on('close', () => claim.release())
+    return claim
+  }
   bodies.push(readBody({ request, response, limits, claimRoom }, readRequestHead(request)))
   request.on('data', (piece: Buffer) => (received += piece.length))
 })
@@ -46,4 +52,31 @@ it('a body that comes a byte at a time is held as little more than its bytes', a
   expect(measure() - before).toBeLessThan(40 * text.length)
   await write(`1\r\n${text.slice(-1)}\r\n0\r\n\r\n`)
   expect((await bodies[0])?.toString()).toBe(text)
+  client.destroy()
+  taken = room.claim(limits.bodyBytes, { user: 'b', server: 'y' }, () => undefined)
+  await taken.given
 })
+
+it('a body that comes a byte at a time and waits for room is taken no further, and whole once there is room', async () => {
+  received = 0
+  const text = Array.from({ length: 100_000 }, (_, i) => i % 10).join('')
+  client = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  const before = measure()
+  client.write('POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n')
+  client.write(`${text.replace(/./g, '1\r\n$&\r\n')}0\r\n\r\n`)
+  await settled(() => received)
+  expect(received).toBeGreaterThan(16 * 1024)
+  expect(received).toBeLessThan(40 * 1024)
+  expect(measure() - before).toBeLessThan(40 * text.length)
+  taken?.release()
+  expect((await bodies[1])?.toString()).toBe(text)
+})
+
+/** Waits until nothing has changed for a hundred turns. */
+async function settled(look: () => number): Promise<void> {
+  for (let last = -1, turns = 0; turns < 100; turns++) {
+    if (look() === 0 || look() !== last) turns = 0
+    last = look()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}

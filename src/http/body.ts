@@ -76,6 +76,8 @@ class Collection {
   #length = 0
   #waiting: Waiting | undefined
   #claim: BodyClaim | undefined
+  /** Takes back that nothing more is taken from the connection. */
+  #goOn: (() => void) | undefined
 
   constructor(reading: BodyReading, settlement: Settlement) {
     this.#reading = reading
@@ -125,12 +127,17 @@ class Collection {
   /** It comes in chunks, and turns out to be long. How long nobody knows: with less than the limit it might get stuck. */
   #pause(): void {
     const { request, limits } = this.#reading
-    request.pause()
+    this.#goOn = holdBack(request)
     this.#waiting?.stop()
     this.#waitForRoom(limits.bodyBytes, () => {
       this.#watch()
-      request.resume()
+      this.#resume()
     })
+  }
+
+  #resume(): void {
+    this.#goOn?.()
+    this.#goOn = undefined
   }
 
   #waitForRoom(bytes: number, then: () => void): void {
@@ -153,6 +160,7 @@ class Collection {
     if (this.#open === undefined) return
     this.#open.reject(error)
     this.#claim?.release()
+    this.#resume()
     this.#settle()
   }
 
@@ -160,6 +168,26 @@ class Collection {
     this.#open = undefined
     this.#pieces.length = 0
     this.#waiting?.stop()
+  }
+}
+
+/**
+ * Takes nothing more from the connection. A paused request alone would go on until Node has 64 KiB, and of a client that sends single
+ * bytes each is held as an object of its own, two hundred times its size.
+ *
+ * @returns what takes this back
+ */
+function holdBack(request: IncomingMessage): () => void {
+  const { socket } = request
+  request.pause()
+  request._read = () => undefined
+  socket.pause()
+  // What came along is put together, and heard of as one piece. With its length named, this tells of no end before somebody reads on.
+  setImmediate(() => request.isPaused() && request.readableLength > 0 && request.read(request.readableLength))
+  return () => {
+    Reflect.deleteProperty(request, '_read')
+    socket.resume()
+    request.resume()
   }
 }
 
