@@ -27,8 +27,8 @@ const metaKeys = reserveKeys(revisionKey)
 /** Policy looks at every target of a request: more, or longer ones, than these would keep it, and everybody else waiting, for too long. */
 const maxTargets = 1000
 const maxTargetCharacters = 64 * 1024
-/** Of a body that is held for as long as its answer takes. */
-const maxHeldCharacters = 64 * 1024
+/** A piece of a longer text is no piece any more: answers that last, and what is remembered of names, would hold all of it. */
+const maxHeldCharacters = 2048
 /** An id is repeated in answers and logs. */
 const maxIdLength = 1024
 
