@@ -155,7 +155,7 @@ describe('what init writes', { timeout: 60_000 }, () => {
     ]
     const { code, output } = await run(['init', file], `${lines.join('\n')}\n`)
     expect(code).toBe(0)
-    expect(output).toContain('Have it issue access tokens for https://mcp.example.com/api/mcp (their `aud`)')
+    expect(output).toMatch(/Have it issue access tokens for https:\/\/mcp\.example\.com\/api\/mcp \(their\s+`aud`\)/)
     expect(parse(read(file))).toEqual({
       public_url: 'https://mcp.example.com',
       listen: { host: '0.0.0.0', port: 8080 },
@@ -268,7 +268,7 @@ describe('init', { timeout: 60_000 }, () => {
     [[...upstream, '--provider', 'keycloak'], '', /An answer is missing: 3\. What is the URL of the realm/],
     // What only shows when the configuration is loaded.
     [[...google, '--public-url', 'http://a.example.com', '--scope', 'a'], '', /uses http/],
-    [[], '', /An answer is missing: 1\. What is your MCP server/],
+    [[], '', /An answer is missing: 1\. What is your MCP server.+ Give it with --upstream\./],
     [['--json'], '', /--json is for the command doctor/],
     [['--port', '1'], '', /no answer to a question/],
   ])('refuses %j, and leaves nothing behind', async (argv, input, said) => {

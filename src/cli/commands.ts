@@ -11,7 +11,7 @@ import type { Terminal } from './terminal.ts'
 /** `check`: loads the configuration and prints what it means. */
 export function printCheck(source: Source, terminal: Terminal): void {
   const { plan, notices } = source.load()
-  const [head = '', ...routes] = formatRoutes(plan)
+  const { head, lines: routes } = formatRoutes(plan, terminal.columns)
   const [rulesHead = '', ...rules] = formatRules(plan)
   const lines = [
     terminal.paintOutput('green', `The configuration (${source.name}) is valid.`),

@@ -37,7 +37,7 @@ export function formatHelp(): string {
     'Commands:',
     ...formatTerms(COMMANDS),
     '',
-    'Flags of serve, check and doctor:',
+    'Flags:',
     ...formatTerms(flags),
     '',
     'Exit codes:',

@@ -8,6 +8,7 @@ const { stdout, stderr, env } = process
 const terminal: Terminal = {
   print: (line) => void stdout.write(`${line}\n`),
   tell: (line) => void stderr.write(`${line}\n`),
+  columns: stdout.isTTY === true ? stdout.columns : undefined,
   paintOutput: createPaint(stdout, env),
   paintError: createPaint(stderr, env),
 }

@@ -1,5 +1,5 @@
 import type { EndpointPlan, Plan, PolicyPlan, RulePlan, ServerPlan } from '../core/plan.ts'
-import { formatTable } from './table.ts'
+import { formatBlocks, formatTable } from './table.ts'
 
 const TRANSPORTS: Readonly<Record<EndpointPlan['kind'], string>> = {
   streamable_http: 'Streamable HTTP',
@@ -7,10 +7,19 @@ const TRANSPORTS: Readonly<Record<EndpointPlan['kind'], string>> = {
   messages: 'HTTP+SSE, messages',
 }
 
-/** The routes of a plan: path, transport, upstream, issuers, audience and scopes. */
-export function formatRoutes(plan: Plan): string[] {
+const TITLES = ['PATH', 'SERVER', 'TRANSPORT', 'UPSTREAM', 'ISSUERS', 'AUDIENCE', 'SCOPES']
+
+/**
+ * The routes of a plan: path, transport, upstream, issuers, audience and scopes.
+ *
+ * @param columns - of the screen; without them, a line for each route, as long as it is
+ * @returns what to write above, and the routes
+ */
+export function formatRoutes(plan: Plan, columns = Number.POSITIVE_INFINITY): { head: string; lines: string[] } {
   const rows = plan.servers.flatMap((server) => server.endpoints.map((endpoint) => formatRoute(endpoint, server)))
-  return formatTable(['PATH', 'SERVER', 'TRANSPORT', 'UPSTREAM', 'ISSUERS', 'AUDIENCE', 'SCOPES'], rows)
+  const [head = '', ...lines] = formatTable(TITLES, rows)
+  const isTooWide = [head, ...lines].some(({ length }) => length > columns)
+  return isTooWide ? { head: 'ROUTES', lines: formatBlocks(TITLES, rows) } : { head, lines }
 }
 
 function formatRoute(endpoint: EndpointPlan, server: ServerPlan): string[][] {

@@ -8,6 +8,7 @@ import { serve } from './serve.ts'
 import { chooseSource, type Surroundings } from './source.ts'
 import type { Terminal } from './terminal.ts'
 import { readVersion } from './version.ts'
+import { WIDTH, wrap } from './wrap.ts'
 
 /**
  * Runs a command.
@@ -65,6 +66,12 @@ function tellProblems({ problems }: ConfigError, { tell, paintError }: Terminal)
     const [place = '', ...lines] = formatProblem(problem).split('\n')
     tell('')
     tell(paintError('bold', place))
-    for (const line of lines) tell(line)
+    for (const line of lines) for (const part of wrapIndented(line)) tell(part)
   }
+}
+
+/** Breaks a line between words; what follows is indented like the line. */
+function wrapIndented(line: string): string[] {
+  const indent = line.slice(0, line.length - line.trimStart().length)
+  return wrap(line.trimStart(), WIDTH - indent.length).map((part) => indent + part)
 }

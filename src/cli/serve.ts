@@ -9,6 +9,7 @@ import { formatAddresses } from './route-table.ts'
 import type { Source } from './source.ts'
 import type { Terminal } from './terminal.ts'
 import { readVersion } from './version.ts'
+import { WIDTH, wrap } from './wrap.ts'
 
 /**
  * `serve`: runs the proxy until a signal stops it.
@@ -83,7 +84,7 @@ function tellStart({ proxy, loaded, sandbox }: Started, source: Source, terminal
 
 /** Told last, so that it stands where people look. */
 function tellDemo(sandbox: Sandbox, plan: Plan, { tell, paintError }: Terminal): void {
-  tell(paintError('red', DEMO_WARNING))
+  for (const line of wrap(DEMO_WARNING, WIDTH)) tell(paintError('red', line))
   for (const line of formatDemo(sandbox, plan)) tell(`  ${line}`)
 }
 

@@ -86,7 +86,7 @@ export function chooseSource(args: Arguments, surroundings: Surroundings): Sourc
   const chosen = file ?? defaultFile
   if (chosen === undefined) {
     const wanted = args.demo ? '--upstream (or `-- command …` at the end)' : '--upstream and --issuer'
-    throw new UsageError(`There is no config.yaml here. Name a file with --config, or give ${wanted}. See --help.`)
+    throw new UsageError(`There is no config.yaml here. Name a file, have \`init\` write one, or give ${wanted}. See --help.`)
   }
   const { stdio, asgardeo, demo } = args
   return {

@@ -13,6 +13,17 @@ export function formatTable(head: readonly string[], rows: readonly (readonly (r
   return cells.flatMap((row) => formatRow(row, widths))
 }
 
+/** The same cells for a screen that the table is too wide for: a block for each row, a line for each title. */
+export function formatBlocks(head: readonly string[], rows: readonly (readonly (readonly string[])[])[]): string[] {
+  return rows.flatMap((row, index) => {
+    const lines = formatTable(
+      ['', ''],
+      head.slice(1).map((title, column) => [[title], row[column + 1] ?? []]),
+    )
+    return [...(index === 0 ? [] : ['']), ...(row[0] ?? []), ...lines.slice(1).map((line) => `  ${line}`)]
+  })
+}
+
 function formatRow(row: readonly (readonly string[])[], widths: readonly number[]): string[] {
   const height = Math.max(1, ...row.map((cell) => cell.length))
   return Array.from({ length: height }, (_, line) =>

@@ -25,6 +25,6 @@ function checkBodiesBytes(limits: Draft<Config>['limits'], report: Inspection['r
   if (limits?.bodies_bytes === undefined || limits.body_bytes === undefined || limits.bodies_bytes >= limits.body_bytes) return
   report(['limits', 'bodies_bytes'], {
     reason: `is less than one body may have (\`limits.body_bytes\`: ${limits.body_bytes})`,
-    fix: 'Raise it to some times `limits.body_bytes`, or remove it.',
+    fix: 'Raise it to several times `limits.body_bytes`, or remove it.',
   })
 }

@@ -26,7 +26,7 @@ export function readConfigFile(file: string): string {
     return readBoundedText(file, MOST_BYTES)
   } catch (error) {
     const reason = `the file ${quote(file)} cannot be read (${explainReadError(error)})`
-    throw new ConfigError([problemAt([], { reason, fix: 'Name a configuration file with --config.' })])
+    throw new ConfigError([problemAt([], { reason, fix: 'Name a file that is there; `open-mcp-auth-proxy init` writes one.' })])
   }
 }
 

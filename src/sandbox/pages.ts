@@ -22,8 +22,8 @@ ${failure}
 <input id="password" name="password" type="password" autocomplete="current-password" required${described}${attempt ? ' autofocus' : ''}>
 <button class="main" name="action" value="sign-in">Sign in</button>
 <button name="action" value="cancel" formnovalidate>Cancel</button>
-</form>
-<p class="quiet">This is the demo's authorization server. Its sample users and their passwords stand in the terminal that it was started from.</p>`,
+<p class="quiet">This is the demo's authorization server. Its sample users and their passwords stand in the terminal that it was started from.</p>
+</form>`,
     asking,
   )
 }

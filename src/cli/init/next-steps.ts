@@ -1,16 +1,21 @@
 import { BROKER_PATHS } from '../../core/broker-paths.ts'
+import { WIDTH, wrap } from '../wrap.ts'
 import type { Answers } from './answers.ts'
 import { BROKER_KEY, formatClientUrl, hasBroker, nameSecret, PLACEHOLDER } from './config-text.ts'
+
+const INDENT = '   '
 
 /** The two next steps: what to register, and how to start. */
 export function formatNextSteps(answers: Answers, file: string): string[] {
   return [
     '',
     `1. ${hasBroker(answers) ? `Make the proxy known at the identity provider (${answers.provider.name}):` : 'At the authorization server:'}`,
-    ...(hasBroker(answers) ? listRegistration(answers, file) : listIssuerWork(answers)).map((line) => `   ${line}`),
+    ...(hasBroker(answers) ? listRegistration(answers, file) : listIssuerWork(answers))
+      .flatMap((line) => wrap(line, WIDTH - INDENT.length))
+      .map((line) => `${INDENT}${line}`),
     '',
     '2. Start it, and look whether all is well:',
-    ...listStart(answers, file).map((line) => `   ${line}`),
+    ...listStart(answers, file).map((line) => `${INDENT}${line}`),
     '',
     `Clients are given ${formatClientUrl(answers)}`,
   ]

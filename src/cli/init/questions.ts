@@ -2,6 +2,7 @@ import { createInterface, type Interface } from 'node:readline/promises'
 import { type Arguments, UsageError } from '../arguments.ts'
 import type { FlagName } from '../flags.ts'
 import type { Terminal } from '../terminal.ts'
+import { WIDTH, wrap } from '../wrap.ts'
 import { AnswerError, type Answers, parseAccess, parsePlace, parseProvider, parsePublicUrl, parseUpstream } from './answers.ts'
 import { PROVIDER_CHOICES } from './providers.ts'
 
@@ -11,10 +12,16 @@ export class Interrupted extends Error {}
 /** How often a question is asked again. */
 const MOST_TRIES = 5
 
+/** A question, and the flag that answers it beforehand. */
+interface Asked {
+  readonly question: string
+  readonly flag: FlagName
+}
+
 /** Asks questions: a person, or a script that writes a line for each. */
 interface Interview {
   /** @param otherwise - the answer where there is none; undefined where there has to be one */
-  ask<T>(question: string, otherwise: string | undefined, parse: (answer: string) => T): Promise<T>
+  ask<T>(asked: Asked, otherwise: string | undefined, parse: (answer: string) => T): Promise<T>
 }
 
 /**
@@ -33,22 +40,24 @@ export async function askQuestions(args: Arguments, terminal: Terminal): Promise
 
 async function collect(args: Arguments, { ask }: Interview, terminal: Terminal): Promise<Answers> {
   const flag = (name: FlagName) => args.values.get(name)?.join(' ')
-  const settle = <T>(given: string | undefined, question: string, otherwise: string | undefined, parse: (answer: string) => T) =>
-    given === undefined ? ask(question, otherwise, parse) : parseFlag(given, parse)
+  const settle = <T>(name: FlagName, question: string, otherwise: string | undefined, parse: (answer: string) => T) => {
+    const given = name === 'allow' ? joinAccess(args) : flag(name)
+    return given === undefined ? ask({ question, flag: name }, otherwise, parse) : parseFlag(given, parse)
+  }
   const upstream = args.server
     ? { command: args.server }
-    : await settle(flag('upstream'), '1. What is your MCP server? A URL, or a command that starts it.', undefined, parseUpstream)
+    : await settle('upstream', '1. What is your MCP server? A URL, or a command that starts it.', undefined, parseUpstream)
   if (flag('provider') === undefined) for (const line of listProviders(terminal)) terminal.tell(line)
-  const provider = await settle(flag('provider'), '   A name or a number.', undefined, parseProvider)
-  const place = await settle(flag('issuer'), `3. ${provider.question}`, provider.otherwise, (text) => parsePlace(text, provider))
+  const provider = await settle('provider', '   A name or a number.', undefined, parseProvider)
+  const place = await settle('issuer', `3. ${provider.question}`, provider.otherwise, (text) => parsePlace(text, provider))
   const publicUrl = await settle(
-    flag('public-url'),
+    'public-url',
     '4. Under which URL do clients reach the proxy, like https://mcp.example.com?',
     'http://localhost:8080',
     parsePublicUrl,
   )
   const who = '5. Who may use it? @example.com for email addresses, claim=value, and words for scopes. Empty: everybody.'
-  const access = await settle(joinAccess(args), who, '', (text) => parseAccess(text, provider, place))
+  const access = await settle('allow', who, '', (text) => parseAccess(text, provider, place))
   return { upstream, provider, place, publicUrl, access, clientId: flag('client-id') }
 }
 
@@ -81,19 +90,20 @@ function createInterview(lines: Interface, { tell, paintError }: Terminal): Inte
   })
   // Not `question`: it loses what a script writes before it is asked.
   const incoming = lines[Symbol.asyncIterator]()
-  const read = async (question: string, otherwise: string | undefined): Promise<string> => {
-    lines.setPrompt(`${question}${otherwise ? ` [${otherwise}]` : ''}\n   > `)
+  const read = async ({ question, flag }: Asked, otherwise: string | undefined): Promise<string> => {
+    lines.setPrompt(`${wrapQuestion(`${question}${otherwise ? ` [${otherwise}]` : ''}`)}\n   > `)
     if (isPerson) lines.prompt()
     const { done, value } = await incoming.next()
     if (wasInterrupted || (done && isPerson)) throw new Interrupted()
     const answer = done ? '' : value.trim()
-    if (answer === '' && otherwise === undefined && done) throw new UsageError(`An answer is missing: ${question.trim()}`)
+    if (answer === '' && otherwise === undefined && done)
+      throw new UsageError(`An answer is missing: ${question.trim()} Give it with --${flag}.`)
     return answer === '' ? (otherwise ?? '') : answer
   }
   return {
-    async ask(question, otherwise, parse) {
+    async ask(asked, otherwise, parse) {
       for (let tries = 1; ; tries++) {
-        const answer = await read(question, otherwise)
+        const answer = await read(asked, otherwise)
         try {
           return parse(answer)
         } catch (error) {
@@ -104,4 +114,9 @@ function createInterview(lines: Interface, { tell, paintError }: Terminal): Inte
       }
     },
   }
+}
+
+/** Further lines stand under the text and not under its number. */
+function wrapQuestion(question: string): string {
+  return wrap(question, WIDTH - 3).join('\n   ')
 }
