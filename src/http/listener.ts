@@ -45,8 +45,6 @@ const serverOptions = {
 export async function listen(options: ListenerOptions): Promise<Listener> {
   const server = createServer(options)
   const sockets = trackSockets(server)
-  const stopWatch = watchStalled(sockets, options.stalledSeconds)
-  server.on('close', stopWatch)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(options.listen.port, options.listen.host, () => {
@@ -54,6 +52,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       resolve()
     })
   })
+  server.on('close', watchStalled(sockets, options.stalledSeconds))
   const { address, port } = server.address() as AddressInfo
   return {
     host: address,

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { type Arena, checkServes, formatCall, repeatId, startArena } from '../support/attack.ts'
+import { type Arena, checkServes, formatCall, formatRequest, repeatId, startArena } from '../support/attack.ts'
 import { openRawConnection, type RawConnection } from '../support/raw-client.ts'
 
 const longest = 200_000
@@ -107,6 +107,22 @@ describe('long bodies that arrive at the same time', () => {
     arena.upstream.answerWith(repeatId)
     expect((await (await beginKnown(carol, long('after'))).readResponse()).status).toBe(200)
     expect(arena.proxy.log.text()).toContain('bodies_limited')
+  })
+
+  it('give their room back where their answer waited behind another one, and nobody is left to take it', async () => {
+    arena.upstream.answerWith((request, response) => {
+      if (request.method === 'GET') response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write(': begun\n\n')
+    })
+    const before = arena.upstream.requests.length
+    const connection = await openRawConnection(arena.proxy.port)
+    connections.push(connection)
+    connection.write(formatRequest(arena, { method: 'GET', more: ['Accept: text/event-stream'] }))
+    await connection.waitFor(': begun')
+    connection.write(formatRequest(arena, { body: long('behind') }))
+    await arena.upstream.waitForRequest(before + 1)
+    connection.destroy()
+    arena.upstream.answerWith(repeatId)
+    expect((await (await beginKnown(arena.token, long('next'))).readResponse()).status).toBe(200)
   })
 
   it('hold no room for as long as their answer lasts', async () => {
