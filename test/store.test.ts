@@ -44,9 +44,9 @@ describe.skipIf(!hasRedisServer())('Redis', () => {
   const open = () => openRedisStore({ url: server.url, password: undefined, prefix: 'test:' }, () => {})
   contract(async () => ({ store: await open(), other: await open() }))
 
-  it('says so when nobody answers', async () => {
+  it('says so when nobody answers, and what the connection met', async () => {
     const plan = { url: `redis://127.0.0.1:${await findFreePort()}`, password: undefined, prefix: '' }
-    await expect(openRedisStore(plan, () => {})).rejects.toThrow()
+    await expect(openRedisStore(plan, () => {})).rejects.toThrow(/^broker\.store: no connection .+ECONNREFUSED/)
   }, 10_000)
 })
 

@@ -69,16 +69,20 @@ export async function openRedisStore(plan: RedisStorePlan, onIssue: (message: st
     commandOptions: { timeout: COMMAND_MS },
     socket: { connectTimeout: COMMAND_MS, reconnectStrategy: (attempt: number) => Math.min(100 * 2 ** attempt, 5000) },
   })
-  client.on('error', (error: Error) => onIssue(`store: ${error.message}`))
-  await connectOnce(client)
+  let lastIssue = ''
+  client.on('error', (error: Error) => {
+    lastIssue = `: ${error.message}`
+    onIssue(`store: ${error.message}`)
+  })
+  await connectOnce(client, () => `broker.store: no connection to Redis within ${COMMAND_MS / 1000} s${lastIssue}`)
   return createRedisStore(client as unknown as Scripting, plan.prefix)
 }
 
 /** The first connection is made or the start fails; later ones are made anew without end. */
-async function connectOnce(client: { connect(): Promise<unknown>; destroy(): void }): Promise<void> {
+async function connectOnce(client: { connect(): Promise<unknown>; destroy(): void }, explain: () => string): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`no connection within ${COMMAND_MS / 1000} s`)), COMMAND_MS)
+    timer = setTimeout(() => reject(new Error(explain())), COMMAND_MS)
   })
   try {
     await Promise.race([client.connect(), late])
