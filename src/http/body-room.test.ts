@@ -126,6 +126,21 @@ describe('the room for long bodies', () => {
     await expect(claim(room, 'b').given).rejects.toMatchObject({ code: 'bodies_limited' })
   })
 
+  it('is no more of those who have left: they are not late, and nothing arrives', async () => {
+    const room = createBodyRoom({ ...limits, bodiesBytes: 100, bodyIdleSeconds: 0.1 })
+    const gone = claim(room, 'a')
+    gone.release()
+    gone.arrived(30)
+    const next = claim(room, 'b')
+    next.arrived(100)
+    // Whoever is late by now is told so before this is refused.
+    await expect(claim(room, 'c').given).rejects.toMatchObject({ code: 'bodies_limited' })
+    next.release()
+    const again = claim(room, 'a')
+    expect(await isGiven(again)).toBe(true)
+    expect(await isGiven(claim(room, 'd', 'd', 1))).toBe(false)
+  })
+
   it('is taken from those who take long to arrive when others want it', async () => {
     const room = createBodyRoom({ ...limits, bodiesBytes: 100, bodyIdleSeconds: 0.1 })
     const late: BodyClaim = room.claim(100, { user: 'a', server: 'x' }, () => late.release())

@@ -4,9 +4,16 @@ import type { Socket } from 'node:net'
 const looks = 4
 const mostMilliseconds = 5000
 
+/** Node's own, which tells what of a long piece the system has taken already. With TLS, what goes out is the inner socket's. */
+interface QueueingSocket extends Socket {
+  readonly _handle?: { readonly writeQueueSize?: number } | null
+  readonly _parent?: QueueingSocket | null
+}
+
 /** What a client has taken, and since when it has taken no more. */
 interface Waiting {
   readonly taken: number
+  readonly queued: number | undefined
   readonly since: number
 }
 
@@ -21,12 +28,13 @@ interface Waiting {
 export function watchStalled(sockets: Iterable<Socket>, seconds: number): () => void {
   const milliseconds = seconds * 1000
   const known = new WeakMap<Socket, Waiting>()
-  const look = (socket: Socket, now: number): void => {
+  const look = (socket: QueueingSocket, now: number): void => {
     // What is on its way counts as written already.
     const taken = socket.bytesWritten - socket.writableLength
+    const queued = (socket._parent ?? socket)._handle?.writeQueueSize
     const before = known.get(socket)
     if (socket.writableLength === 0) known.delete(socket)
-    else if (before?.taken !== taken) known.set(socket, { taken, since: now })
+    else if (before?.taken !== taken || before.queued !== queued) known.set(socket, { taken, queued, since: now })
     else if (now - before.since >= milliseconds) cutOff(socket)
   }
   const timer = setInterval(
