@@ -5,9 +5,13 @@ import { createNarrator, type Narrator } from './narrator.ts'
 import { type DemoServers, startServers } from './servers.ts'
 import { tellStory } from './story.ts'
 
-const USAGE = `npm run demo               shows a client going through the proxy, then leaves the servers up to try your own
-npm run demo -- --broker   the same with the proxy as authorization server, before an identity provider that cannot serve MCP clients
-npm run demo -- --once     ends after the show: exit code 0 if every step went as it should, else 1
+const USAGE = `npm run demo               shows a client going through the proxy, then
+                           leaves the servers up to try your own
+npm run demo -- --broker   the same with the proxy as authorization server,
+                           before an identity provider that cannot serve MCP
+                           clients
+npm run demo -- --once     ends after the show: exit code 0 if every step went
+                           as it should, else 1
 `
 
 const FLAGS = ['--once', '--broker']
@@ -73,7 +77,8 @@ older clients   HTTP+SSE at ${servers.sseUrl}
 sign in as      ${formatUser(alice)}
                 ${formatUser(bob)}
 
-Ctrl-C ends it. Everything is forgotten then: remove the server from your client and add it again after the next start.`)
+Ctrl-C ends it. Everything is forgotten then: remove the server from your
+client and add it again after the next start.`)
   narrator.title("The proxy's log, a line for each request")
 }
 

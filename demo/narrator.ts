@@ -1,3 +1,5 @@
+import { WIDTH, wrap } from '../src/cli/wrap.ts'
+
 /** Tells a person what happens, line by line. */
 export interface Narrator {
   title(text: string): void
@@ -39,12 +41,17 @@ export function createNarrator(output: Terminal, environment: NodeJS.ProcessEnv)
     title: (text) => line(`\n${paint('bold', text)}`),
     step: (heading) => {
       steps += 1
-      line(`\n${paint('bold', `${String(steps).padStart(2)}  ${heading}`)}`)
+      line(`\n${paint('bold', `${String(steps).padStart(2)}  ${wrap(heading, WIDTH - 4).join('\n    ')}`)}`)
     },
     sent: (text) => line(`    ${paint('cyan', '→')} ${text}`),
     received: (text) => line(`    ${paint('yellow', '←')} ${text}`),
     detail: (name, value) => line(`      ${paint('dim', `${name}:`)} ${value}`),
-    meaning: (text) => line(`    ${text}`),
+    meaning: (text) =>
+      line(
+        wrap(text, WIDTH - 4)
+          .map((part) => `    ${part}`)
+          .join('\n'),
+      ),
     block: (text) => line(text.replace(/^(?=.)/gm, '    ')),
     good: (text) => line(`\n${paint('green', '✓')} ${text}`),
     bad: (text) => line(`\n${paint('red', '✗')} ${text}`),
