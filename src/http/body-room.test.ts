@@ -126,6 +126,25 @@ describe('the room for long bodies', () => {
     await expect(claim(room, 'b').given).rejects.toMatchObject({ code: 'bodies_limited' })
   })
 
+  it.each([
+    ['have theirs', (_waiting: BodyClaim, first: BodyClaim) => first.release()],
+    ['went away', (waiting: BodyClaim) => waiting.release()],
+  ])('stays with those who take long when all who waited %s', async (_name, end) => {
+    const short = { ...limits, bodiesBytes: 100, bodyIdleSeconds: 0.1 }
+    const [room, other] = [createBodyRoom(short), createBodyRoom(short)]
+    let lateOnes = 0
+    const [first, waiting] = ['a', 'b'].map((user) => room.claim(100, { user, server: user }, () => lateOnes++)) as [
+      BodyClaim,
+      BodyClaim,
+    ]
+    waiting.given.catch(() => undefined)
+    end(waiting, first)
+    // By when that one's time is over, this one's would be.
+    claim(other, 'a').arrived(100)
+    await expect(claim(other, 'b').given).rejects.toMatchObject({ code: 'bodies_limited' })
+    expect(lateOnes).toBe(0)
+  })
+
   it('is no more of those who have left: they are not late, and nothing arrives', async () => {
     const room = createBodyRoom({ ...limits, bodiesBytes: 100, bodyIdleSeconds: 0.1 })
     const gone = claim(room, 'a')
