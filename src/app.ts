@@ -67,7 +67,7 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
   const issuers = createIssuerPool({ onIssue, ownKeys })
   const guarded = plan.servers.map((server) => createServer(plan, server, issuers, log, mounted?.broker))
   const state = { draining: false }
-  const isReady = (): boolean => !state.draining && issuers.isReady()
+  const isReady = (): boolean => !state.draining && issuers.isReady() && mounted?.broker.isReady() !== false
   const rewrite = plan.rewrite && (await mountRewrite(plan.rewrite, plan.servers))
   const endpoints = createEndpoints(guarded, isReady, [mounted?.broker, rewrite])
   const edge = createEdge(plan, createObserver(log, mounted?.broker), endpoints, () => state.draining)

@@ -23,6 +23,7 @@ import { createIdentityProvider, type IdentityProvider } from './identity-provid
 import { listIntrospectors, listKeyUrls } from './known-clients.ts'
 import { createLiveness, createLiveVerifier, GRANT_CLAIM, type Liveness } from './liveness.ts'
 import { createMount, type Mount } from './mount.ts'
+import { answerOutage, isOutage } from './outage.ts'
 import { sendTrouble } from './outcome.ts'
 import { answerForOwnTokens } from './own-tokens.ts'
 import { createAddressLimit, createRateLimit, type RateLimit } from './rate-limit.ts'
@@ -41,6 +42,8 @@ import { createVault } from './vault.ts'
 export interface Broker {
   /** By public path; a final `/*` stands for any one segment. */
   readonly handlers: ReadonlyMap<string, VisitHandler>
+  /** Whether what it remembers can be asked. */
+  isReady(): boolean
   /** Keys that its access tokens are verified with. */
   readonly keys: IssuerKeys
   /** Has a verifier also ask whether tokens of the broker still stand. */
@@ -100,6 +103,7 @@ export async function startBroker(given: BrokerOptions): Promise<Broker> {
   const stopRenewing = renewNowAndThen({ mount, mark }, clock, onIssue)
   return {
     handlers: listHandlers(mount, planSignIn(options, parts, mount), options),
+    isReady: () => options.store.isReady(),
     keys: keys.verification,
     guard: (verifier) => createLiveVerifier(verifier, plan.issuer, liveness),
     findCredential: createCredentialSource(parts.accounts),
@@ -237,7 +241,8 @@ function listHandlers(mount: Mount, signIn: SignInOptions, { endpointPaths }: Br
         await handler(visit, signIn)
       } catch (error) {
         if (visit.response.headersSent) throw error
-        sendTrouble(visit, TROUBLES.internal, error)
+        if (isOutage(error)) answerOutage(visit, error)
+        else sendTrouble(visit, TROUBLES.internal, error)
       }
     }
   return new Map<string, VisitHandler>([

@@ -1,13 +1,14 @@
 import type { IncomingMessage } from 'node:http'
 import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
 import { BROKER_PATHS } from '../core/broker-paths.ts'
-import { type ErrorCode, errorCatalogue } from '../core/errors.ts'
+import { type ErrorCode, errorCatalogue, type ProxyError } from '../core/errors.ts'
 import type { BrokerPlan } from '../core/plan.ts'
 import type { Visit, VisitHandler } from '../core/visit.ts'
 import { type BrowserCookie, readCookies } from './browser-cookie.ts'
 import { renderErrorPage } from './error-page.ts'
 import { IdentityProviderError } from './identity-provider-error.ts'
 import type { Liveness } from './liveness.ts'
+import { answerOutage, isOutage, sayOutages } from './outage.ts'
 import { isElsewhere, sendTrouble } from './outcome.ts'
 import { createProvider, nameResumeCookie, type ProviderOptions } from './provider.ts'
 import type { RateLimit } from './rate-limit.ts'
@@ -64,9 +65,14 @@ export function createMount(options: MountOptions): Mount {
     isKnown: (clientId) => plan.clients.some(({ id }) => id === clientId),
     findTraceId: (request) => visits.get(request)?.requestId ?? '',
   })
-  const middlewares = [stay, ...options.middlewares]
+  const outages = new WeakMap<IncomingMessage, ProxyError>()
+  const middlewares = [sayOutages(outages), stay, ...options.middlewares]
   const create = () =>
-    listen(createProvider({ ...options, middlewares, renderError: createErrorRenderer(visits) }, keys.current), visits, options)
+    listen(createProvider({ ...options, middlewares, renderError: createErrorRenderer(visits) }, keys.current), {
+      visits,
+      outages,
+      ...options,
+    })
   let provider = create()
   const url = new URL(plan.issuer)
   const aim = (request: IncomingMessage) => aimAt(request, url)
@@ -90,20 +96,20 @@ export function createMount(options: MountOptions): Mount {
   return {
     aim,
     findProvider: () => provider,
-    async handle(visit) {
+    handle: answeringOutages(async (visit) => {
       if (isPostTo(registration, visit)) return register(visit)
       if (isPostTo(introspection, visit)) return introspect(visit)
       const limit = findLimit(visit, options)
       if (limit === undefined) return pass(visit)
       sendLater(visit, limit)
-    },
-    async handleResume(visit) {
+    }),
+    handleResume: answeringOutages(async (visit) => {
       const uid = visit.request.url?.split('?')[0]?.slice(authorization.length + 1) ?? ''
       // The provider goes by one of the cookies, whatever the path says: a planted one must not be it.
       const isPlanted = readCookies(visit.request, nameResumeCookie(plan.issuer)).some((value) => value !== uid)
       if (!isPlanted && !(await isElsewhere(uid, visit, { browserCookie, findProvider: () => provider }))) return pass(visit)
       sendTrouble(visit, TROUBLES.forged, 'not the browser that the sign-in was allowed in')
-    },
+    }),
     handleMetadata(visit) {
       visit.request.url = '/.well-known/oauth-authorization-server'
       return pass(visit)
@@ -111,6 +117,17 @@ export function createMount(options: MountOptions): Mount {
     async renewKeys() {
       if (await keys.renew()) provider = create()
     },
+  }
+}
+
+function answeringOutages(handle: VisitHandler): VisitHandler {
+  return async (visit) => {
+    try {
+      await handle(visit)
+    } catch (error) {
+      if (visit.response.headersSent || !isOutage(error)) throw error
+      answerOutage(visit, error)
+    }
   }
 }
 
@@ -180,14 +197,21 @@ function sendLater(visit: Visit, { code, seconds }: Limit): void {
   visit.response.writeHead(429, headers).end(body)
 }
 
+interface ListenOptions extends MountOptions {
+  readonly visits: WeakMap<IncomingMessage, Visit>
+  readonly outages: WeakMap<IncomingMessage, ProxyError>
+}
+
 /** Tells the log what went wrong, and the rest of the broker what came of it. */
-function listen(provider: Provider, visits: WeakMap<IncomingMessage, Visit>, options: MountOptions): Provider {
-  const { liveness, registrations, onIssue } = options
+function listen(provider: Provider, { visits, outages, liveness, registrations, onIssue }: ListenOptions): Provider {
   const emitter = provider as unknown as NodeJS.EventEmitter
   for (const name of FAILURES) {
     emitter.on(name, (ctx: KoaContextWithOIDC, error: Error) => noteFailure(visits.get(ctx.req), error))
   }
-  provider.on('server_error', (ctx, error) => visits.get(ctx.req)?.note('internal_error', error))
+  provider.on('server_error', (ctx, error) => {
+    if (isOutage(error)) outages.set(ctx.req, error)
+    visits.get(ctx.req)?.note(isOutage(error) ? error.code : 'internal_error', isOutage(error) ? error.cause : error)
+  })
   // Of the web framework beneath, which writes to standard error unless somebody listens.
   emitter.on('error', (error: Error) => onIssue(`broker: ${error.message}`))
   provider.on('grant.revoked', () => liveness.forget())
@@ -220,6 +244,7 @@ function explain(code: string, error: Error): { title: string; text: string } {
       title: 'This request cannot be trusted',
       text: 'It would have sent you to an address that the application did not register. You were sent nowhere.',
     }
+  if (isOutage(error)) return TROUBLES.store
   if (code === 'server_error')
     return { title: 'Something went wrong on our side', text: 'Try again, or tell whoever runs this server.' }
   return { title: 'This request cannot be accepted', text: 'The application asked for something that is not possible here.' }

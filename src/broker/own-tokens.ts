@@ -1,5 +1,5 @@
 import { BROKER_PATHS } from '../core/broker-paths.ts'
-import { ProxyError } from '../core/errors.ts'
+import { findErrorEntry, ProxyError } from '../core/errors.ts'
 import type { TokenVerifier } from '../core/ports.ts'
 import type { Principal } from '../core/principal.ts'
 import type { Store } from '../core/store.ts'
@@ -56,7 +56,7 @@ async function findPrincipal(token: string, { verifier }: OwnTokensOptions): Pro
   try {
     return await verifier.verify(token)
   } catch (error) {
-    if (error instanceof ProxyError && error.code !== 'issuer_unavailable') return undefined
+    if (error instanceof ProxyError && findErrorEntry(error.code).status !== 503) return undefined
     throw error
   }
 }

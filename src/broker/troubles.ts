@@ -70,6 +70,13 @@ export const TROUBLES = {
     title: 'Signing in is not possible at the moment',
     text: 'The identity provider does not answer as it should. Try again in a few minutes.',
   },
+  store: {
+    status: 503,
+    code: 'store_unavailable',
+    oauthError: 'temporarily_unavailable',
+    title: 'Signing in is not possible at the moment',
+    text: 'This server cannot reach what it needs for that. Try again in a few minutes.',
+  },
   busy: {
     status: 429,
     code: 'sign_ins_limited',

@@ -253,6 +253,12 @@ export const errorCatalogue = {
     message: 'The identity provider cannot be asked at the moment',
     remedy: 'The identity provider does not answer, or answers nonsense. The log line has the cause. Users try again later.',
   }),
+  store_unavailable: entry({
+    status: 503,
+    message: 'What signing in needs to remember cannot be reached at the moment',
+    remedy:
+      'The store of the broker (`broker.store`: Redis, Valkey or a SQLite file) cannot be asked or written. The log line has the cause. It is asked again with the next request.',
+  }),
   registration_limited: entry({
     status: 429,
     message: 'Too many client registrations',

@@ -17,6 +17,8 @@ export interface StoredEntry {
  * Every operation is atomic, also between processes that share the store.
  */
 export interface Store {
+  /** Whether it can be asked now, as far as that is known without asking. */
+  isReady(): boolean
   find(kind: string, id: string): Promise<string | undefined>
   /** Writes an entry in the place of whatever was there. */
   put(kind: string, id: string, value: string, terms?: EntryTerms): Promise<void>

@@ -25,6 +25,7 @@ interface Memory {
 export function createMemoryStore(now: () => number = Date.now, mostEntries = MOST_ENTRIES): Store {
   const memory: Memory = { kinds: new Map(), now, mostEntries, writes: 0 }
   return {
+    isReady: () => true,
     find: async (kind, id) => findLive(memory, kind, id)?.value,
     put: async (kind, id, value, terms) => write(memory, kind, id, { ...terms, value }),
     async add(kind, id, value, terms) {

@@ -1,13 +1,19 @@
 import type { StorePlan } from '../core/plan.ts'
 import type { Store } from '../core/store.ts'
+import { tellOutage } from './tell-outage.ts'
 
 /**
  * Opens the store of a plan. What a kind needs is loaded only with it.
  *
  * @param onIssue - hears of trouble later on; the text holds no secrets
+ * @returns a store whose operations throw ProxyError `store_unavailable`
  * @throws Error when it cannot be opened or reached
  */
 export async function openStore(plan: StorePlan, onIssue: (message: string) => void): Promise<Store> {
+  return tellOutage(await open(plan, onIssue))
+}
+
+async function open(plan: StorePlan, onIssue: (message: string) => void): Promise<Store> {
   switch (plan.kind) {
     case 'memory':
       return (await import('./memory-store.ts')).createMemoryStore()

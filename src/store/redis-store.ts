@@ -95,6 +95,7 @@ async function connectOnce(client: { connect(): Promise<unknown>; destroy(): voi
 }
 
 interface Scripting {
+  readonly isReady: boolean
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
   hGet(key: string, field: string): Promise<string | null>
   zRange(key: string, from: number, to: number): Promise<string[]>
@@ -113,6 +114,7 @@ function createRedisStore(client: Scripting, prefix: string): Store {
   const count = async (kind: string) =>
     Number(await client.eval(COUNT, { keys: [indexOf(kind)], arguments: [String(Date.now()), keyOf(kind, '')] }))
   return {
+    isReady: () => client.isReady,
     find: async (kind, id) => (await client.hGet(keyOf(kind, id), 'v')) ?? undefined,
     put: async (kind, id, value, terms) => void (await write(WRITE, kind, id, value, terms)),
     add: (kind, id, value, terms) => write(ADD, kind, id, value, terms),

@@ -41,6 +41,7 @@ export function openSqliteStore(file: string, now: () => number = Date.now): Sto
   }
   const find = (kind: string, id: string) => statements.find.get(kind, id, now())?.value as string | undefined
   return {
+    isReady: () => true,
     find: async (kind, id) => find(kind, id),
     put: async (kind, id, value, terms) => atomically(database, () => write(kind, id, value, terms)),
     add: async (kind, id, value, terms) =>

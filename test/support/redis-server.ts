@@ -12,16 +12,22 @@ export function hasRedisServer(): boolean {
 
 export interface RedisServer {
   readonly url: string
+  readonly port: number
   close(): Promise<void>
 }
 
-/** Starts Redis on a free port of 127.0.0.1; it keeps nothing on disk. */
-export async function startRedisServer(): Promise<RedisServer> {
-  const port = await findFreePort()
+/**
+ * Starts Redis on 127.0.0.1; it keeps nothing on disk.
+ *
+ * @param wanted - port where one listened before; a free one unless given
+ */
+export async function startRedisServer(wanted?: number): Promise<RedisServer> {
+  const port = wanted ?? (await findFreePort())
   const child = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'])
   await waitForStart(child)
   return {
     url: `redis://127.0.0.1:${port}`,
+    port,
     async close() {
       const exited = new Promise((resolve) => child.once('exit', resolve))
       child.kill()
