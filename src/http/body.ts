@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
 import { ProxyError } from '../core/errors.ts'
 import { type BodyClaim, roomlessBytes } from './body-room.ts'
 import { type Waiting, watchIdle } from './idle-watch.ts'
@@ -178,16 +179,21 @@ class Collection {
  * @returns what takes this back
  */
 function holdBack(request: IncomingMessage): () => void {
-  const { socket } = request
   request.pause()
   request._read = () => undefined
-  socket.pause()
+  // Node stops reading from a connection whose request has enough. Pausing the connection itself takes far more memory.
+  request.push = (piece) => {
+    Readable.prototype.push.call(request, piece)
+    return false
+  }
   // What came along is put together, and heard of as one piece. With its length named, this tells of no end before somebody reads on.
   setImmediate(() => request.isPaused() && request.readableLength > 0 && request.read(request.readableLength))
   return () => {
     Reflect.deleteProperty(request, '_read')
-    socket.resume()
+    Reflect.deleteProperty(request, 'push')
     request.resume()
+    // What was asked for meanwhile went unheard, and is not asked for again.
+    request._read(0)
   }
 }
 
