@@ -67,7 +67,8 @@ const maxPathLength = 500
 /** The query may hold a token, and a stranger's path may be long: neither goes to the log whole. */
 function pathOf(target: string): string {
   const query = target.indexOf('?')
-  const path = query < 0 ? target : target.slice(0, query)
+  // A piece of a string holds the whole of it, and this one is remembered.
+  const path = query < 0 ? target : Buffer.from(target.slice(0, query), 'latin1').toString('latin1')
   const fragment = path.indexOf('#')
   return (fragment < 0 ? path : path.slice(0, fragment)).slice(0, maxPathLength)
 }

@@ -1,6 +1,7 @@
 import { ProxyError } from '../core/errors.ts'
 import type { VisitHandler } from '../core/visit.ts'
 import { findClientAddress } from '../http/forwarded.ts'
+import { packBody } from '../http/pack-body.ts'
 import type { RequestHead } from '../http/request-head.ts'
 import type { Exchange } from './exchange.ts'
 
@@ -29,6 +30,7 @@ export async function receive(exchange: Exchange, head: RequestHead, handle: Vis
 /** Bodies here are short: one that isn't complete in time never will be. */
 function limitBody({ edge, request, response }: Exchange): void {
   if (request.complete) return
+  packBody(request)
   const timer = setTimeout(() => {
     if (!request.complete) request.destroy()
   }, edge.limits.bodyIdleSeconds * 1000)
