@@ -107,6 +107,8 @@ export function testUpstream(name: string, open: () => Promise<UpstreamUnderTest
 
     it('answers unknown methods and revisions of 2026-07-28 with the right status', async () => {
       const origin = await start()
+      // The answer of a program that takes a second to start begins as a stream, and with that its status is settled.
+      await readAnswer(sendModern(origin, 'server/discover'))
       expect((await sendModern(origin, 'no/such/method')).status).toBe(404)
       const _meta = { 'io.modelcontextprotocol/protocolVersion': '2031-01-01', 'io.modelcontextprotocol/clientCapabilities': {} }
       const headers = { 'mcp-protocol-version': '2031-01-01', 'mcp-method': 'tools/list' }
