@@ -23,7 +23,7 @@ import { createIdentityProvider, type IdentityProvider } from './identity-provid
 import { listIntrospectors, listKeyUrls } from './known-clients.ts'
 import { createLiveness, createLiveVerifier, GRANT_CLAIM, type Liveness } from './liveness.ts'
 import { createMount, type Mount } from './mount.ts'
-import { answerOutage, isOutage } from './outage.ts'
+import { answeringOutages, isOutage } from './outage.ts'
 import { sendTrouble } from './outcome.ts'
 import { answerForOwnTokens } from './own-tokens.ts'
 import { createAddressLimit, createRateLimit, type RateLimit } from './rate-limit.ts'
@@ -240,18 +240,18 @@ function listHandlers(mount: Mount, signIn: SignInOptions, { endpointPaths }: Br
       try {
         await handler(visit, signIn)
       } catch (error) {
-        if (visit.response.headersSent) throw error
-        if (isOutage(error)) answerOutage(visit, error)
-        else sendTrouble(visit, TROUBLES.internal, error)
+        if (visit.response.headersSent || isOutage(error)) throw error
+        sendTrouble(visit, TROUBLES.internal, error)
       }
     }
-  return new Map<string, VisitHandler>([
+  const handlers: (readonly [path: string, handle: VisitHandler])[] = [
     ...Object.values(BROKER_PATHS.provider).map((path) => [path, mount.handle] as const),
     [`${authorization}/*`, mount.handleResume],
     [`${BROKER_PATHS.signIn}/*`, aimed(handleSignIn)],
     [BROKER_PATHS.callback, aimed(handleCallback)],
     ...listMetadataPaths(endpointPaths).map((path) => [path, mount.handleMetadata] as const),
-  ])
+  ]
+  return new Map(handlers.map(([path, handle]) => [path, answeringOutages(handle)]))
 }
 
 /** How long anything may be of use that was encrypted: users and what they were given, cookies, and keys with a little overlap. */

@@ -8,7 +8,7 @@ import { type BrowserCookie, readCookies } from './browser-cookie.ts'
 import { renderErrorPage } from './error-page.ts'
 import { IdentityProviderError } from './identity-provider-error.ts'
 import type { Liveness } from './liveness.ts'
-import { answerOutage, isOutage, sayOutages } from './outage.ts'
+import { isOutage, sayOutages } from './outage.ts'
 import { isElsewhere, sendTrouble } from './outcome.ts'
 import { createProvider, nameResumeCookie, type ProviderOptions } from './provider.ts'
 import type { RateLimit } from './rate-limit.ts'
@@ -96,20 +96,20 @@ export function createMount(options: MountOptions): Mount {
   return {
     aim,
     findProvider: () => provider,
-    handle: answeringOutages(async (visit) => {
+    async handle(visit) {
       if (isPostTo(registration, visit)) return register(visit)
       if (isPostTo(introspection, visit)) return introspect(visit)
       const limit = findLimit(visit, options)
       if (limit === undefined) return pass(visit)
       sendLater(visit, limit)
-    }),
-    handleResume: answeringOutages(async (visit) => {
+    },
+    async handleResume(visit) {
       const uid = visit.request.url?.split('?')[0]?.slice(authorization.length + 1) ?? ''
       // The provider goes by one of the cookies, whatever the path says: a planted one must not be it.
       const isPlanted = readCookies(visit.request, nameResumeCookie(plan.issuer)).some((value) => value !== uid)
       if (!isPlanted && !(await isElsewhere(uid, visit, { browserCookie, findProvider: () => provider }))) return pass(visit)
       sendTrouble(visit, TROUBLES.forged, 'not the browser that the sign-in was allowed in')
-    }),
+    },
     handleMetadata(visit) {
       visit.request.url = '/.well-known/oauth-authorization-server'
       return pass(visit)
@@ -117,17 +117,6 @@ export function createMount(options: MountOptions): Mount {
     async renewKeys() {
       if (await keys.renew()) provider = create()
     },
-  }
-}
-
-function answeringOutages(handle: VisitHandler): VisitHandler {
-  return async (visit) => {
-    try {
-      await handle(visit)
-    } catch (error) {
-      if (visit.response.headersSent || !isOutage(error)) throw error
-      answerOutage(visit, error)
-    }
   }
 }
 
@@ -209,8 +198,10 @@ function listen(provider: Provider, { visits, outages, liveness, registrations, 
     emitter.on(name, (ctx: KoaContextWithOIDC, error: Error) => noteFailure(visits.get(ctx.req), error))
   }
   provider.on('server_error', (ctx, error) => {
-    if (isOutage(error)) outages.set(ctx.req, error)
-    visits.get(ctx.req)?.note(isOutage(error) ? error.code : 'internal_error', isOutage(error) ? error.cause : error)
+    const visit = visits.get(ctx.req)
+    if (!isOutage(error)) return visit?.note('internal_error', error)
+    outages.set(ctx.req, error)
+    visit?.note(error.code, error.cause)
   })
   // Of the web framework beneath, which writes to standard error unless somebody listens.
   emitter.on('error', (error: Error) => onIssue(`broker: ${error.message}`))

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { findErrorEntry, ProxyError } from '../core/errors.ts'
-import type { Visit } from '../core/visit.ts'
+import type { Visit, VisitHandler } from '../core/visit.ts'
 import type { Middleware } from './middlewares.ts'
 import { sendTrouble } from './outcome.ts'
 import { TROUBLES } from './troubles.ts'
@@ -11,13 +11,24 @@ export function isOutage(error: unknown): error is ProxyError {
 }
 
 /** What a client gets that asked for JSON (RFC 6749 §5.2 has no error for it; that of §4.1.2.1 says what it is). */
-export function describeOutage(): { error: string; error_description: string } {
+function describeOutage(): { error: string; error_description: string } {
   const { message } = findErrorEntry('store_unavailable')
   return { error: 'temporarily_unavailable', error_description: message.toLowerCase() }
 }
 
-/** Answers a request for which the provider was not so much as asked. */
-export function answerOutage(visit: Visit, outage: ProxyError): void {
+/** Answers where the store failed before the provider was so much as asked. */
+export function answeringOutages(handle: VisitHandler): VisitHandler {
+  return async (visit) => {
+    try {
+      await handle(visit)
+    } catch (error) {
+      if (visit.response.headersSent || !isOutage(error)) throw error
+      answerOutage(visit, error)
+    }
+  }
+}
+
+function answerOutage(visit: Visit, outage: ProxyError): void {
   visit.response.setHeader('retry-after', String(outage.retryAfter))
   if (visit.request.headers.accept?.includes('text/html')) return sendTrouble(visit, TROUBLES.store, outage.cause)
   visit.note(outage.code, outage.cause)
