@@ -4,6 +4,7 @@ import { Readable } from 'node:stream'
 import { ProxyError } from '../core/errors.ts'
 import { type BodyClaim, roomlessBytes } from './body-room.ts'
 import { type Waiting, watchIdle } from './idle-watch.ts'
+import { joinPieces, mostLoosePieces } from './pack-body.ts'
 import type { RequestHead } from './request-head.ts'
 
 export interface BodyLimits {
@@ -56,9 +57,6 @@ export function readBody(reading: BodyReading, head: RequestHead): Promise<Buffe
   if (request.destroyed) return Promise.reject(new ProxyError('client_gone'))
   return new Promise((resolve, reject) => new Collection(reading, { resolve, reject }).begin(announced, head.expectsContinue))
 }
-
-/** So many pieces are put together: each costs some 200 bytes beside its own, and may have one (RFC 9112 §7.1 sets no least size). */
-const loosePieces = 256
 
 /** Settles a promise, and so holds it and the body in it. */
 interface Settlement {
@@ -115,7 +113,7 @@ class Collection {
     this.#length += piece.length
     if (this.#length > bodyBytes) return this.#fail(new ProxyError('body_too_large', { cause: `more than ${bodyBytes} bytes` }))
     this.#pieces.push(piece)
-    if (this.#pieces.length - this.#packs >= loosePieces) this.#pack()
+    if (this.#pieces.length - this.#packs >= mostLoosePieces) this.#pack()
     this.#waiting?.touch()
     if (this.#length > roomlessBytes && this.#claim === undefined) this.#pause()
   }
@@ -151,8 +149,7 @@ class Collection {
   }
 
   #finish(): void {
-    const [first] = this.#pieces
-    this.#open?.resolve(first && this.#pieces.length === 1 ? first : Buffer.concat(this.#pieces, this.#length))
+    this.#open?.resolve(joinPieces(this.#pieces, this.#length))
     this.#claim?.arrived(this.#length)
     this.#settle()
   }

@@ -1,13 +1,20 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 
-/** So many pieces, or bytes, are put together before anybody gets them. */
-const mostPieces = 256
+/** So many pieces are put together: each costs some 200 bytes beside its own, and may have one (RFC 9112 §7.1 sets no least size). */
+export const mostLoosePieces = 256
+/** Or so many bytes, before somebody else's code gets them. */
 const mostBytes = 16 * 1024
 
+/** @param length - of all pieces together, in bytes */
+export function joinPieces(pieces: readonly Buffer[], length: number): Buffer {
+  const [first] = pieces
+  return first !== undefined && pieces.length === 1 ? first : Buffer.concat(pieces, length)
+}
+
 /**
- * Puts the small pieces of a body together, before somebody else's code collects them: each costs some 200 bytes beside its own, and a
- * stranger may send single ones (RFC 9112 §7.1 sets no least size for a chunk). For bodies that are of no use before they are whole.
+ * Puts the small pieces of a body together, before somebody else's code collects them. For bodies that are of no use before they are
+ * whole.
  */
 export function packBody(request: IncomingMessage): void {
   let pieces: Buffer[] = []
@@ -15,7 +22,7 @@ export function packBody(request: IncomingMessage): void {
   const pass = (piece: Buffer | null): boolean => Readable.prototype.push.call(request, piece)
   const passPack = (): boolean => {
     if (length === 0) return true
-    const pack = pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces, length)
+    const pack = joinPieces(pieces, length)
     pieces = []
     length = 0
     return pass(pack)
@@ -27,6 +34,6 @@ export function packBody(request: IncomingMessage): void {
     }
     pieces.push(piece)
     length += piece.length
-    return pieces.length < mostPieces && length < mostBytes ? true : passPack()
+    return pieces.length < mostLoosePieces && length < mostBytes ? true : passPack()
   }
 }
