@@ -6,6 +6,7 @@ import type { Store } from '../core/store.ts'
 import { type Clock, systemClock } from '../oauth/clock.ts'
 import { type KeySet, parseKeySet } from '../oauth/key-set.ts'
 import type { IssuerKeys } from '../oauth/keys.ts'
+import { hashId } from './adapter.ts'
 import type { Seal } from './seal.ts'
 import { createVault, type Vault } from './vault.ts'
 
@@ -37,8 +38,11 @@ export interface SigningKeysOptions {
   readonly clock?: Clock
 }
 
+const KIND = 'SigningKey'
 const ALGORITHM = 'ES256'
 const MOST_KEYS = 50
+/** Several processes, each with an encryption key of its own, may find a place filled with what they cannot read. */
+const MOST_ATTEMPTS = 10
 /** An unknown key id may be that of a key which another process just made; strangers must not have us look for it all the time. */
 const LOOK_INTERVAL_MS = 1_000
 /** How long a key is published before it signs: others keep key sets, and every process of ours renews them in less than this. */
@@ -55,7 +59,7 @@ interface KeyState {
 /** Loads the keys of the store, or makes the first. */
 export async function openSigningKeys(options: SigningKeysOptions): Promise<SigningKeys> {
   const clock = options.clock ?? systemClock
-  const vault = createVault<StoredKey>(options.store, options.seal, 'SigningKey', (kid) => kid)
+  const vault = createVault<StoredKey>(options.store, options.seal, KIND, (place) => place)
   const load = () => loadKeys(vault, options, clock)
   const keys = await load()
   const state: KeyState = { keys, verifying: parsePublic(keys), lookedAt: clock.monotonic() }
@@ -80,12 +84,32 @@ async function loadKeys(
   options: SigningKeysOptions,
   clock: Clock,
 ): Promise<[SigningJwk, ...SigningJwk[]]> {
-  const stored = sortByAge(await vault.list(MOST_KEYS))
-  const [newest] = stored
-  if (newest === undefined || clock.wall() >= newest.createdAt + (options.signingKeySeconds - settleAhead(options)) * 1000) {
-    stored.unshift(await addKey(vault, options, clock))
+  for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt += 1) {
+    const place = await nameNextPlace(options.store)
+    const stored = sortByAge(await vault.list(MOST_KEYS))
+    if (!isNextDue(stored, options, clock)) return putSigningFirst(stored, clock.wall() - settleAhead(options) * 1000)
+    await addKey(vault, place, options, clock)
   }
-  return putSigningFirst(stored, clock.wall() - settleAhead(options) * 1000)
+  throw new Error('other processes keep making signing keys that this one cannot read')
+}
+
+/**
+ * Where the key goes that comes after those in the store: processes that see the same keys name the same place, and only one of them
+ * fills it. Two keys made at the same moment would leave each process with tokens of the other that it cannot verify at once.
+ */
+async function nameNextPlace(store: Store): Promise<string> {
+  const entries = await store.list(KIND, MOST_KEYS)
+  return hashId(
+    entries
+      .map(({ id }) => id)
+      .toSorted()
+      .join(),
+  )
+}
+
+function isNextDue([newest]: readonly StoredKey[], options: SigningKeysOptions, clock: Clock): boolean {
+  if (newest === undefined) return true
+  return clock.wall() >= newest.createdAt + (options.signingKeySeconds - settleAhead(options)) * 1000
 }
 
 /** Newest first. Of those that processes made at the same moment, all processes take the same. */
@@ -105,15 +129,16 @@ function putSigningFirst(stored: readonly StoredKey[], publishedBefore: number):
   return [signing.jwk, ...stored.filter((key) => key !== signing).map(({ jwk }) => jwk)]
 }
 
+/** Puts a new key into its place, unless another process was there first. */
 async function addKey(
   vault: Vault<StoredKey>,
+  place: string,
   { signingKeySeconds, accessTokenSeconds }: SigningKeysOptions,
   clock: Clock,
-): Promise<StoredKey> {
+): Promise<void> {
   const key: StoredKey = { jwk: await createSigningKey(), createdAt: clock.wall() }
   const livesFor = signingKeySeconds + accessTokenSeconds + OVERLAP_SECONDS
-  await vault.put(key.jwk.kid, key, { expiresAt: clock.wall() + livesFor * 1000 })
-  return key
+  await vault.add(place, key, { expiresAt: clock.wall() + livesFor * 1000 })
 }
 
 async function createSigningKey(): Promise<SigningJwk> {
@@ -128,12 +153,19 @@ function parsePublic(keys: readonly SigningJwk[]): KeySet {
 
 function createVerification(state: KeyState, renew: () => Promise<boolean>, clock: Clock): IssuerKeys {
   const unknown = () => new ProxyError('token_invalid', { cause: 'no key of ours has that kid' })
-  const lookAgain = async (keyId: string | undefined, algorithm: string) => {
+  let looking: Promise<void> | undefined
+  const look = async (): Promise<void> => {
+    state.lookedAt = clock.monotonic()
     try {
       await renew()
     } catch (cause) {
       throw new ProxyError('issuer_unavailable', { cause, retryAfter: 5 })
+    } finally {
+      looking = undefined
     }
+  }
+  const findAfter = async (looked: Promise<void>, keyId: string | undefined, algorithm: string) => {
+    await looked
     const key = state.verifying.find(keyId, algorithm)
     if (key === undefined) throw unknown()
     return key
@@ -142,9 +174,9 @@ function createVerification(state: KeyState, renew: () => Promise<boolean>, cloc
     findKey(keyId, algorithm) {
       const key = state.verifying.find(keyId, algorithm)
       if (key !== undefined) return key
-      if (clock.monotonic() - state.lookedAt < LOOK_INTERVAL_MS) throw unknown()
-      state.lookedAt = clock.monotonic()
-      return lookAgain(keyId, algorithm)
+      if (looking === undefined && clock.monotonic() - state.lookedAt < LOOK_INTERVAL_MS) throw unknown()
+      looking ??= look()
+      return findAfter(looking, keyId, algorithm)
     },
     holds: (fingerprint) => state.verifying.holds(fingerprint),
     isReady: () => true,

@@ -5,6 +5,8 @@ import type { Seal } from './seal.ts'
 export interface Vault<T> {
   find(id: string): Promise<T | undefined>
   put(id: string, value: T, terms?: EntryTerms): Promise<void>
+  /** Writes the value unless there is one. Returns whether it was written. */
+  add(id: string, value: T, terms?: EntryTerms): Promise<boolean>
   /** Removes the value and returns it; of several who take it, one gets it. */
   take(id: string): Promise<T | undefined>
   list(most: number): Promise<readonly T[]>
@@ -19,9 +21,11 @@ export function createVault<T>(store: Store, seal: Seal, kind: string, toKey: (i
     const text = sealed === undefined ? undefined : seal.open(kind, sealed)
     return text === undefined ? undefined : (JSON.parse(text) as T)
   }
+  const close = (value: T): string => seal.seal(kind, JSON.stringify(value))
   return {
     find: async (id) => open(await store.find(kind, toKey(id))),
-    put: (id, value, terms) => store.put(kind, toKey(id), seal.seal(kind, JSON.stringify(value)), terms),
+    put: (id, value, terms) => store.put(kind, toKey(id), close(value), terms),
+    add: (id, value, terms) => store.add(kind, toKey(id), close(value), terms),
     take: async (id) => open(await store.take(kind, toKey(id))),
     async list(most) {
       const entries = await store.list(kind, most)

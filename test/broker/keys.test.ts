@@ -26,7 +26,7 @@ describe('the keys that sign', () => {
     const store = createMemoryStore(() => clock.wall())
     const seal = createSeal([randomBytes(32)])
     const options = { store, seal, signingKeySeconds: 24 * 3600, accessTokenSeconds: 600, clock }
-    return { clock, openProcess: () => openSigningKeys(options) }
+    return { clock, openProcess: (its = seal) => openSigningKeys({ ...options, seal: its }) }
   }
   const kidsOf = (keys: readonly { readonly kid: string }[]) => keys.map(({ kid }) => kid)
 
@@ -57,23 +57,30 @@ describe('the keys that sign', () => {
   it('are the same for processes that begin and renew at the same moment', async () => {
     const { clock, openProcess } = open()
     const [one, other] = await Promise.all([openProcess(), openProcess()])
+    expect(kidsOf(one.current)).toEqual(kidsOf(other.current))
     for (let hours = 0; hours < 60; hours += 1) {
       clock.advance(HOUR)
       await Promise.all([one.renew(), other.renew()])
-      await Promise.all([one.renew(), other.renew()])
-      expect(one.current[0].kid).toBe(other.current[0].kid)
+      expect(kidsOf(one.current)).toEqual(kidsOf(other.current))
     }
   })
 
   it('are found by another process that has not renewed yet', async () => {
     const { clock, openProcess } = open()
     const [one, other] = await Promise.all([openProcess(), openProcess()])
-    clock.advance(2000)
-    for (const kid of [...kidsOf(one.current), ...kidsOf(other.current)]) {
-      expect(await one.verification.findKey(kid, 'ES256')).toBeDefined()
-      clock.advance(2000)
-      expect(await other.verification.findKey(kid, 'ES256')).toBeDefined()
-    }
+    clock.advance(23 * HOUR)
+    await one.renew()
+    const next = one.current[1]?.kid ?? ''
+    expect(kidsOf(other.current)).not.toContain(next)
+    const found = await Promise.all([0, 1].map(() => other.verification.findKey(next, 'ES256')))
+    expect(found[0]).toBeDefined()
+    expect(found[1]).toBe(found[0])
+  })
+
+  it('are each their own for processes that cannot read what the other encrypted', async () => {
+    const { openProcess } = open()
+    const opened = await Promise.all([0, 1, 2].map(() => openProcess(createSeal([randomBytes(32)]))))
+    expect(new Set(opened.flatMap(({ current }) => kidsOf(current))).size).toBe(3)
   })
 })
 
