@@ -36,7 +36,6 @@ const serverOptions = {
   insecureHTTPParser: false,
   // The time for a whole request is not bounded: a body may be large. Its pieces are (see body.ts).
   requestTimeout: 0,
-  connectionsCheckingInterval: 500,
   keepAliveTimeout: 65_000,
   noDelay: true,
 } as const
@@ -77,16 +76,15 @@ function trackSockets(server: Server): ReadonlySet<Socket> {
 }
 
 function createServer(options: ListenerOptions): Server {
-  const headersTimeout = options.headersSeconds * 1000
-  const settings = { ...serverOptions, headersTimeout }
   const { tls } = options.listen
+  const settings = { ...serverOptions, ...boundHeaderSection(options.headersSeconds) }
   const server = tls
     ? createHttpsServer({
         ...settings,
         cert: tls.cert,
         key: tls.key,
         minVersion: 'TLSv1.2',
-        handshakeTimeout: headersTimeout,
+        handshakeTimeout: settings.headersTimeout,
       })
     : createHttpServer(settings)
   // Node drops what comes behind the limit without a word; with some room above ours we see that it was too much.
@@ -110,6 +108,16 @@ function createServer(options: ListenerOptions): Server {
     endRaw(socket as Socket, status)
   })
   return server
+}
+
+/**
+ * Node looks for header sections that take too long only now and then. One such interval is taken off the time for that, another for
+ * closing thousands of connections at once; 0 would switch the bound off.
+ */
+function boundHeaderSection(seconds: number): { headersTimeout: number; connectionsCheckingInterval: number } {
+  const connectionsCheckingInterval = Math.ceil(Math.min(250, seconds * 50))
+  const headersTimeout = Math.max(1, Math.floor(seconds * 1000) - 2 * connectionsCheckingInterval)
+  return { headersTimeout, connectionsCheckingInterval }
 }
 
 /** Node keeps the response that is being written on its socket. */
