@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { ProxyError } from '../core/errors.ts'
 import { type BodyClaim, roomlessBytes } from './body-room.ts'
+import { letGo } from './discard-body.ts'
 import { type Waiting, watchIdle } from './idle-watch.ts'
 import { joinPieces, mostLoosePieces } from './pack-body.ts'
 import type { RequestHead } from './request-head.ts'
@@ -149,7 +150,9 @@ class Collection {
   }
 
   #finish(): void {
-    this.#open?.resolve(joinPieces(this.#pieces, this.#length))
+    const body = joinPieces(this.#pieces, this.#length)
+    this.#open?.resolve(body)
+    for (const piece of this.#pieces) if (piece !== body) letGo(piece)
     this.#claim?.arrived(this.#length)
     this.#settle()
   }
@@ -157,6 +160,7 @@ class Collection {
   #fail(error: ProxyError): void {
     if (this.#open === undefined) return
     this.#open.reject(error)
+    for (const piece of this.#pieces) letGo(piece)
     this.#claim?.release()
     this.#resume()
     this.#settle()

@@ -1,6 +1,7 @@
 import { findErrorEntry, jsonRpcCodeOf, ProxyError } from '../core/errors.ts'
 import type { ReplyHeaders } from '../core/reply.ts'
 import type { Route } from '../core/route.ts'
+import { discardBody } from '../http/discard-body.ts'
 import { cutAnswer } from '../http/server-reply.ts'
 import { knowsProtectedResourceMetadata } from '../mcp/revision.ts'
 import { formatChallenge } from '../oauth/challenge.ts'
@@ -81,15 +82,12 @@ function formatBody(exchange: Exchange, refusal: ProxyError): string {
   return exchange.isBatch ? `[${answers.join(',')}]` : (answers[0] ?? '')
 }
 
-/**
- * Node throws away what is left of a body that nobody read, for as long as it comes. That lets a client finish and read the refusal;
- * it is bounded here.
- */
+/** Throws away what is left of a body that nobody read. That lets a client finish and read the refusal; it is bounded here. */
 function lingerOverUnreadBody({ request, response }: Exchange): void {
   if (request.complete) return
+  discardBody(request)
   response.on('finish', () => {
     if (request.complete) return
-    request.resume()
     const timer = setTimeout(() => request.destroy(), lingerMilliseconds)
     request.on('end', () => clearTimeout(timer)).on('close', () => clearTimeout(timer))
   })
