@@ -1,5 +1,8 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
+import { keepCompiledCode } from './test/support/compile-cache.ts'
+
+keepCompiledCode()
 
 export default defineConfig({
   test: {
