@@ -21,10 +21,10 @@ const { values: flags } = parseArgs({ options: { quick: { type: 'boolean', defau
 const tokenCount = 1000
 /** Against the pass-through: what a stream takes depends on the machine and its Node. */
 const aims = { cpu: 1.25, stream: 1.29 }
-const rounds: Rounds = { count: flags.quick ? 2 : 8, warmUpSeconds: 0.4, seconds: 1.4 }
+const rounds: Rounds = { count: flags.quick ? 2 : 12, warmUpSeconds: 0.4, seconds: 1.4 }
 /** Requests until the code of each process is compiled; less on a machine that is too busy for that. */
-const warmUpRequests = 40_000
-const warmUpSeconds = flags.quick ? 7 : 20
+const warmUpRequests = 100_000
+const warmUpSeconds = flags.quick ? 7 : 45
 const streamCount = flags.quick ? 1000 : 5000
 
 interface Bench {
