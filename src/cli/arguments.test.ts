@@ -32,6 +32,11 @@ describe('the command line', () => {
     expect(parse(command, '--config', 'a.yaml').values).toEqual({ config: ['a.yaml'] })
   })
 
+  it.each(['help', 'version'])('understands %s as a word, too', (word) => {
+    expect(parse(word)).toEqual(parse(`--${word}`))
+    expect(parse(word, 'serve').command).toBe(word)
+  })
+
   it('takes issuers, audiences and scopes several times', () => {
     expect(parse('--upstream', 'u', '--issuer', 'a', '--issuer=b', '--scope', 's').values).toEqual({
       upstream: ['u'],

@@ -48,8 +48,9 @@ export function parseArguments(argv: readonly string[]): Arguments {
   })
   const given = tokens.filter((token) => token.kind === 'option')
   const flags = new Map(given.map((token) => [checkName(token), token]))
-  if (flags.has('help')) return { ...nothing, command: 'help' }
-  if (flags.has('version')) return { ...nothing, command: 'version' }
+  const word = tokens.find((token) => token.kind === 'positional')?.value
+  if (flags.has('help') || word === 'help') return { ...nothing, command: 'help' }
+  if (flags.has('version') || word === 'version') return { ...nothing, command: 'version' }
   const read = { ...readCommand(tokens, given), server }
   if (server && !isConfigured(read.command) && read.command !== 'init')
     throw new UsageError(`The command ${read.command} takes no \`-- command …\`.`)

@@ -1,10 +1,14 @@
+/** Where the certificates of a company's own authority are: without them, what downloads its program hangs and says nothing. */
+const certificateNames = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_DIR', 'SSL_CERT_FILE']
+
 /**
- * What a child gets of our own environment: where programs, homes and temporary files are, and how to write times and letters. Nothing
- * else: our environment holds the proxy's secrets.
+ * What a child gets of our own environment: where programs, homes and temporary files are, how to write times and letters, and whose
+ * certificates to trust. Nothing else: our environment holds the proxy's secrets.
  */
 const inheritedNames =
   process.platform === 'win32'
     ? [
+        ...certificateNames,
         'APPDATA',
         'HOMEDRIVE',
         'HOMEPATH',
@@ -20,7 +24,7 @@ const inheritedNames =
         'USERNAME',
         'USERPROFILE',
       ]
-    : ['HOME', 'LANG', 'LC_ALL', 'LC_CTYPE', 'LOGNAME', 'PATH', 'SHELL', 'TERM', 'TMPDIR', 'TZ', 'USER']
+    : [...certificateNames, 'HOME', 'LANG', 'LC_ALL', 'LC_CTYPE', 'LOGNAME', 'PATH', 'SHELL', 'TERM', 'TMPDIR', 'TZ', 'USER']
 
 /**
  * The environment of a child process.
