@@ -24,7 +24,10 @@ export interface SigningKeys {
   readonly current: readonly [SigningJwk, ...SigningJwk[]]
   /** For the resource server's side. */
   readonly verification: IssuerKeys
-  /** Makes a new key when the newest is old enough, and looks for those that other processes made. Returns whether anything changed. */
+  /**
+   * Makes a new key when the newest is old enough, and looks for those that other processes made. Returns whether anything changed since
+   * the last time, whoever noticed.
+   */
   renew(): Promise<boolean>
 }
 
@@ -63,20 +66,29 @@ export async function openSigningKeys(options: SigningKeysOptions): Promise<Sign
   const load = () => loadKeys(vault, options, clock)
   const keys = await load()
   const state: KeyState = { keys, verifying: parsePublic(keys), lookedAt: clock.monotonic() }
-  const renew = async (): Promise<boolean> => {
-    const before = state.keys.map(({ kid }) => kid).join()
+  const refresh = async (): Promise<void> => {
     state.keys = await load()
     state.verifying = parsePublic(state.keys)
     state.lookedAt = clock.monotonic()
-    return state.keys.map(({ kid }) => kid).join() !== before
   }
+  let told = listKeyIds(keys)
   return {
     get current() {
       return state.keys
     },
-    verification: createVerification(state, renew, clock),
-    renew,
+    verification: createVerification(state, refresh, clock),
+    // Strangers have us look all the time, and must not keep what comes of it from whoever signs.
+    async renew() {
+      await refresh()
+      const before = told
+      told = listKeyIds(state.keys)
+      return told !== before
+    },
   }
+}
+
+function listKeyIds(keys: readonly SigningJwk[]): string {
+  return keys.map(({ kid }) => kid).join()
 }
 
 async function loadKeys(
@@ -151,13 +163,13 @@ function parsePublic(keys: readonly SigningJwk[]): KeySet {
   return parseKeySet({ keys: keys.map(({ kty, crv, x, y, kid, alg, use }) => ({ kty, crv, x, y, kid, alg, use })) })
 }
 
-function createVerification(state: KeyState, renew: () => Promise<boolean>, clock: Clock): IssuerKeys {
+function createVerification(state: KeyState, refresh: () => Promise<void>, clock: Clock): IssuerKeys {
   const unknown = () => new ProxyError('token_invalid', { cause: 'no key of ours has that kid' })
   let looking: Promise<void> | undefined
   const look = async (): Promise<void> => {
     state.lookedAt = clock.monotonic()
     try {
-      await renew()
+      await refresh()
     } catch (cause) {
       throw new ProxyError('issuer_unavailable', { cause, retryAfter: 5 })
     } finally {

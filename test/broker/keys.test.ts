@@ -82,6 +82,17 @@ describe('the keys that sign', () => {
     const opened = await Promise.all([0, 1, 2].map(() => openProcess(createSeal([randomBytes(32)]))))
     expect(new Set(opened.flatMap(({ current }) => kidsOf(current))).size).toBe(3)
   })
+
+  it('are noticed by the next renewal, also when a stranger had us look for a key before', async () => {
+    const { clock, openProcess } = open()
+    const [one, other] = await Promise.all([openProcess(), openProcess()])
+    clock.advance(23 * HOUR)
+    await one.renew()
+    await expect(other.verification.findKey('made-up', 'ES256')).rejects.toMatchObject({ code: 'token_invalid' })
+    expect(await other.renew()).toBe(true)
+    expect(kidsOf(other.current)).toEqual(kidsOf(one.current))
+    expect(await other.renew()).toBe(false)
+  })
 })
 
 describe('a proxy that starts again', { timeout: 30_000 }, () => {
