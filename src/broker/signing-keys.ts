@@ -43,9 +43,9 @@ export interface SigningKeysOptions {
 
 const KIND = 'SigningKey'
 const ALGORITHM = 'ES256'
-const MOST_KEYS = 50
-/** Several processes, each with an encryption key of its own, may find a place filled with what they cannot read. */
-const MOST_ATTEMPTS = 10
+const MOST_KEYS = 200
+/** Places that are tried. Each of several processes with an encryption key of its own may find one filled with what it cannot read. */
+const MOST_PLACES = 50
 /** An unknown key id may be that of a key which another process just made; strangers must not have us look for it all the time. */
 const LOOK_INTERVAL_MS = 1_000
 /** How long a key is published before it signs: others keep key sets, and every process of ours renews them in less than this. */
@@ -96,11 +96,13 @@ async function loadKeys(
   options: SigningKeysOptions,
   clock: Clock,
 ): Promise<[SigningJwk, ...SigningJwk[]]> {
-  for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt += 1) {
-    const place = await nameNextPlace(options.store)
-    const stored = sortByAge(await vault.list(MOST_KEYS))
+  // What was found at the places that were tried: a list may be cut, or lost by a store that evicts.
+  const tried = new Map<string, StoredKey | undefined>()
+  while (tried.size <= MOST_PLACES) {
+    const place = await nameNextPlace(options.store, tried.keys())
+    const stored = sortByAge([...(await vault.list(MOST_KEYS)), ...tried.values()])
     if (!isNextDue(stored, options, clock)) return putSigningFirst(stored, clock.wall() - settleAhead(options) * 1000)
-    await addKey(vault, place, options, clock)
+    tried.set(place, await fillPlace(vault, place, options, clock))
   }
   throw new Error('other processes keep making signing keys that this one cannot read')
 }
@@ -109,14 +111,10 @@ async function loadKeys(
  * Where the key goes that comes after those in the store: processes that see the same keys name the same place, and only one of them
  * fills it. Two keys made at the same moment would leave each process with tokens of the other that it cannot verify at once.
  */
-async function nameNextPlace(store: Store): Promise<string> {
+async function nameNextPlace(store: Store, tried: Iterable<string>): Promise<string> {
   const entries = await store.list(KIND, MOST_KEYS)
-  return hashId(
-    entries
-      .map(({ id }) => id)
-      .toSorted()
-      .join(),
-  )
+  const filled = new Set([...entries.map(({ id }) => id), ...tried])
+  return hashId([...filled].sort().join())
 }
 
 function isNextDue([newest]: readonly StoredKey[], options: SigningKeysOptions, clock: Clock): boolean {
@@ -124,9 +122,10 @@ function isNextDue([newest]: readonly StoredKey[], options: SigningKeysOptions, 
   return clock.wall() >= newest.createdAt + (options.signingKeySeconds - settleAhead(options)) * 1000
 }
 
-/** Newest first. Of those that processes made at the same moment, all processes take the same. */
-function sortByAge(keys: readonly StoredKey[]): StoredKey[] {
-  return keys.toSorted((one, other) => other.createdAt - one.createdAt || (one.jwk.kid < other.jwk.kid ? -1 : 1))
+/** Each once, newest first. Of those that processes made at the same moment, all processes take the same. */
+function sortByAge(keys: readonly (StoredKey | undefined)[]): StoredKey[] {
+  const byId = new Map(keys.flatMap((key) => (key === undefined ? [] : [[key.jwk.kid, key] as const])))
+  return [...byId.values()].sort((one, other) => other.createdAt - one.createdAt || (one.jwk.kid < other.jwk.kid ? -1 : 1))
 }
 
 /** A key that lives shortly can't be published for long. */
@@ -141,16 +140,17 @@ function putSigningFirst(stored: readonly StoredKey[], publishedBefore: number):
   return [signing.jwk, ...stored.filter((key) => key !== signing).map(({ jwk }) => jwk)]
 }
 
-/** Puts a new key into its place, unless another process was there first. */
-async function addKey(
+/** Puts a new key into its place. Returns that, or what another process put there before, if it can be read. */
+async function fillPlace(
   vault: Vault<StoredKey>,
   place: string,
   { signingKeySeconds, accessTokenSeconds }: SigningKeysOptions,
   clock: Clock,
-): Promise<void> {
+): Promise<StoredKey | undefined> {
   const key: StoredKey = { jwk: await createSigningKey(), createdAt: clock.wall() }
   const livesFor = signingKeySeconds + accessTokenSeconds + OVERLAP_SECONDS
-  await vault.add(place, key, { expiresAt: clock.wall() + livesFor * 1000 })
+  const isOurs = await vault.add(place, key, { expiresAt: clock.wall() + livesFor * 1000 })
+  return isOurs ? key : vault.find(place)
 }
 
 async function createSigningKey(): Promise<SigningJwk> {

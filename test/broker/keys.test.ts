@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { type ExampleMcpServer, startMcpServer } from '../../demo/mcp-server.ts'
 import { createSeal } from '../../src/broker/seal.ts'
 import { openSigningKeys } from '../../src/broker/signing-keys.ts'
+import type { Store } from '../../src/core/store.ts'
 import { type AuthorizationServer, startAuthorizationServer } from '../../src/sandbox/authorization-server.ts'
 import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import { createMemoryStore } from '../../src/store/memory-store.ts'
@@ -26,7 +27,7 @@ describe('the keys that sign', () => {
     const store = createMemoryStore(() => clock.wall())
     const seal = createSeal([randomBytes(32)])
     const options = { store, seal, signingKeySeconds: 24 * 3600, accessTokenSeconds: 600, clock }
-    return { clock, openProcess: (its = seal) => openSigningKeys({ ...options, seal: its }) }
+    return { clock, store, openProcess: (its = seal, at: Store = store) => openSigningKeys({ ...options, seal: its, store: at }) }
   }
   const kidsOf = (keys: readonly { readonly kid: string }[]) => keys.map(({ kid }) => kid)
 
@@ -81,6 +82,40 @@ describe('the keys that sign', () => {
     const { openProcess } = open()
     const opened = await Promise.all([0, 1, 2].map(() => openProcess(createSeal([randomBytes(32)]))))
     expect(new Set(opened.flatMap(({ current }) => kidsOf(current))).size).toBe(3)
+  })
+
+  it('are there for every one of thirty such processes that begin at the same moment', async () => {
+    const { openProcess } = open()
+    const opened = await Promise.all(Array.from({ length: 30 }, () => openProcess(createSeal([randomBytes(32)]))))
+    expect(new Set(opened.flatMap(({ current }) => kidsOf(current))).size).toBe(30)
+  })
+
+  it('are the same where the store has lost the list of what it holds, as Redis does that evicts', async () => {
+    const { clock, store, openProcess } = open()
+    const forgetful = { ...store, list: async () => [] }
+    const one = await openProcess(undefined, forgetful)
+    const other = await openProcess(undefined, forgetful)
+    expect(kidsOf(other.current)).toEqual(kidsOf(one.current))
+    clock.advance(23 * HOUR)
+    await one.renew()
+    await other.renew()
+    expect(one.current).toHaveLength(2)
+    expect(kidsOf(other.current)).toEqual(kidsOf(one.current))
+  })
+
+  it('are the same among more than anybody lists', async () => {
+    const { store, openProcess } = open()
+    for (let i = 0; i < 1000; i += 1) await store.put('SigningKey', `of-before-${i}`, 'not to be read')
+    const one = await openProcess()
+    const other = await openProcess()
+    expect(kidsOf(other.current)).toEqual(kidsOf(one.current))
+    expect(await one.renew()).toBe(false)
+  })
+
+  it('sign where the clock is so wrong that the store has nothing left of them', async () => {
+    const { store, openProcess } = open()
+    const hasty = { ...store, add: async () => true }
+    expect((await openProcess(undefined, hasty)).current).toHaveLength(1)
   })
 
   it('are noticed by the next renewal, also when a stranger had us look for a key before', async () => {
