@@ -38,12 +38,32 @@ function isMet({ claim, values }: ClaimCondition, claims: Claims): boolean {
   return texts.some((text) => typeof text === 'string' && values.includes(text))
 }
 
+/**
+ * Why a user may not sign in, for the log: what of each condition the claims lack. What they hold is the user's own business.
+ *
+ * @returns for example `groups: there is no such claim`
+ */
+export function explainDenial(claims: Claims, { allow }: Pick<IdentityProviderPlan, 'allow'>): string {
+  return allow.map(({ claim }) => `${claim}: ${explainUnmet(claim, claims)}`).join('; ')
+}
+
+function explainUnmet(claim: string, claims: Claims): string {
+  if (claim !== 'email_domain') return readClaim(claims, claim) === undefined ? 'there is no such claim' : 'another value'
+  if (typeof claims.email !== 'string') return 'there is no email'
+  return isVerified(claims) ? 'another domain' : 'the email is not verified (email_verified)'
+}
+
 /** An address that the identity provider has not verified may be anybody’s. */
-function isDomainAmong(domains: readonly string[], { email, email_verified: verified }: Claims): boolean {
-  if (typeof email !== 'string' || (verified !== true && verified !== 'true')) return false
+function isDomainAmong(domains: readonly string[], claims: Claims): boolean {
+  const { email } = claims
+  if (typeof email !== 'string' || !isVerified(claims)) return false
   const at = email.lastIndexOf('@')
   const domain = at < 1 ? undefined : email.slice(at + 1).toLowerCase()
   return domain !== undefined && domains.some((candidate) => candidate.toLowerCase() === domain)
+}
+
+function isVerified({ email_verified: verified }: Claims): boolean {
+  return verified === true || verified === 'true'
 }
 
 /** A claim by its name, or by a path with dots into objects. */

@@ -1,5 +1,5 @@
 import type { Visit } from '../core/visit.ts'
-import { listUserScopes, mayUserSignIn } from './access-rules.ts'
+import { explainDenial, listUserScopes, mayUserSignIn } from './access-rules.ts'
 import { isSameText } from './browser-cookie.ts'
 import type { SignedInUser } from './identity-provider.ts'
 import { allow, goOn, sendTrouble, sendTroubleBack } from './outcome.ts'
@@ -37,8 +37,11 @@ async function takeScene(visit: Visit, { state, uid }: AwayUser, options: SignIn
 async function finishSignIn(scene: Scene, away: AwayUser, answer: URLSearchParams, options: SignInOptions): Promise<void> {
   try {
     const user = await options.identityProvider.finishSignIn(answer, away)
-    const trouble = findAccountTrouble(user, scene, options)
-    if (trouble !== undefined) return await sendTroubleBack(scene, trouble, `subject ${JSON.stringify(user.subject)}`, options)
+    const denied = findDenial(user, scene, options)
+    if (denied !== undefined) {
+      const cause = `subject ${JSON.stringify(user.subject)}: ${denied.cause}`
+      return await sendTroubleBack(scene, denied.trouble, cause, options)
+    }
     await options.accounts.save(user)
     goOn(scene, await allow(scene, user.subject, true, options))
   } catch (error) {
@@ -46,12 +49,13 @@ async function finishSignIn(scene: Scene, away: AwayUser, answer: URLSearchParam
   }
 }
 
-function findAccountTrouble(
+function findDenial(
   { claims }: SignedInUser,
   { scopes, resource }: Scene,
   { plan }: SignInOptions,
-): SignInTrouble | undefined {
-  if (!mayUserSignIn(claims, plan)) return TROUBLES.account
+): { trouble: SignInTrouble; cause: string } | undefined {
+  if (!mayUserSignIn(claims, plan)) return { trouble: TROUBLES.account, cause: `allow, ${explainDenial(claims, plan)}` }
   const possible = listUserScopes(claims, plan, resource.scopes)
-  return scopes.some((scope) => possible.has(scope)) ? undefined : TROUBLES.scopes
+  if (scopes.some((scope) => possible.has(scope))) return undefined
+  return { trouble: TROUBLES.scopes, cause: `grant, none of the scopes ${scopes.join(' ')}` }
 }

@@ -246,7 +246,8 @@ export const errorCatalogue = {
   sign_in_denied: entry({
     status: 403,
     message: 'This account may not sign in here',
-    remedy: 'No condition of `identity_provider.allow` is met by the claims of the user.',
+    remedy:
+      'The claims of the user meet no condition of `identity_provider.allow`, or `identity_provider.grant` gives none of the scopes asked for. The reason in the log says which.',
   }),
   identity_provider_unavailable: entry({
     status: 503,

@@ -191,6 +191,23 @@ describe('who may sign in', () => {
     if (status === 403) expect(await response.text()).toMatch(/This account has no access[\s\S]*Sign in with another account/)
   })
 
+  it('is in the log: which condition is not met, and why, but nothing that the provider said of the user', async () => {
+    const users = [{ ...alice, claims: { ...alice.claims, email_verified: false } }]
+    const allow = [
+      { claim: 'email_domain', values: ['example.com'] },
+      { claim: 'groups', values: ['admins'] },
+      { claim: 'department', values: ['tools'] },
+    ]
+    const stage = await start({ identityProvider: { clients: [BROKER_CLIENT], users }, provider: { allow } })
+    expect((await trySignIn(stage, alice)).status).toBe(403)
+    const denied = stage.proxy.log.records().filter(({ code }) => code === 'sign_in_denied')
+    expect(denied).toMatchObject([
+      { reason: expect.stringMatching(/^subject ".+": allow, email_domain: the email is not verified/) },
+    ])
+    expect(denied[0]?.reason).toMatch(/; groups: another value; department: there is no such claim$/)
+    for (const told of ['alice@example.com', 'staff']) expect(stage.proxy.log.text()).not.toContain(told)
+  })
+
   it('does not count an email address that nobody verified', async () => {
     const users = [{ ...alice, claims: { ...alice.claims, email_verified: false } }]
     const options = {
@@ -201,11 +218,10 @@ describe('who may sign in', () => {
   })
 
   it('is decided by scopes too: without a single one that was asked for there is nothing to sign in for', async () => {
-    const response = await trySignIn(
-      await start({ provider: { grant: [{ claim: 'groups', values: ['admins'], scopes: ['mcp:tools'] }] } }),
-      alice,
-    )
-    expect(response.status).toBe(403)
+    const stage = await start({ provider: { grant: [{ claim: 'groups', values: ['admins'], scopes: ['mcp:tools'] }] } })
+    expect((await trySignIn(stage, alice)).status).toBe(403)
+    const denied = stage.proxy.log.records().filter(({ code }) => code === 'sign_in_denied')
+    expect(denied).toMatchObject([{ reason: expect.stringMatching(/grant, none of the scopes mcp:tools$/) }])
   })
 })
 
