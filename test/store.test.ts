@@ -48,6 +48,30 @@ describe.skipIf(!hasRedisServer())('Redis', () => {
     const plan = { url: `redis://127.0.0.1:${await findFreePort()}`, password: undefined, prefix: '' }
     await expect(openRedisStore(plan, () => {})).rejects.toThrow(/^broker\.store: no connection .+ECONNREFUSED/)
   }, 10_000)
+
+  it('waits for no answer for long, is not ready meanwhile, and goes on when answers come', async () => {
+    const store = await open()
+    await store.put('kind', 'slow', 'value')
+    server.freeze()
+    const asked = [store.find('kind', 'slow'), store.list('kind', 1), store.add('kind', 'slow', 'other')]
+    for (const answer of await Promise.allSettled(asked)) {
+      expect(answer).toMatchObject({ status: 'rejected', reason: { message: expect.stringContaining('no answer') } })
+    }
+    expect(store.isReady()).toBe(false)
+    server.thaw()
+    expect(await store.find('kind', 'slow')).toBe('value')
+    expect(store.isReady()).toBe(true)
+    await store.close()
+  }, 30_000)
+
+  it('is closed also where no answer comes any more', async () => {
+    const store = await open()
+    server.freeze()
+    const asked = expect(store.find('kind', 'slow')).rejects.toThrow()
+    await store.close()
+    await asked
+    server.thaw()
+  }, 30_000)
 })
 
 function contract(open: () => Promise<Opened>): void {

@@ -75,7 +75,7 @@ export async function openRedisStore(plan: RedisStorePlan, onIssue: (message: st
     onIssue(`store: ${error.message}`)
   })
   await connectOnce(client, () => `broker.store: no connection to Redis within ${COMMAND_MS / 1000} s${lastIssue}`)
-  return createRedisStore(client as unknown as Scripting, plan.prefix)
+  return createRedisStore(answerInTime(client as unknown as Scripting & Disconnecting), plan.prefix)
 }
 
 /** The first connection is made or the start fails; later ones are made anew without end. */
@@ -100,6 +100,39 @@ interface Scripting {
   hGet(key: string, field: string): Promise<string | null>
   zRange(key: string, from: number, to: number): Promise<string[]>
   close(): Promise<void>
+}
+
+interface Disconnecting {
+  destroy(): void
+}
+
+/** The client bounds the time of a command only until it is sent: a server that stands still, or is cut off, would hold us for as long. */
+function answerInTime(client: Scripting & Disconnecting): Scripting {
+  let late = 0
+  const bound = <T>(answer: Promise<T>): Promise<T> =>
+    new Promise((resolve, reject) => {
+      let isLate = false
+      const timer = setTimeout(() => {
+        isLate = true
+        late += 1
+        reject(new Error(`Redis gave no answer within ${COMMAND_MS / 1000} s`))
+      }, COMMAND_MS)
+      const settle = () => {
+        clearTimeout(timer)
+        if (isLate) late -= 1
+      }
+      answer.finally(settle).then(resolve, reject)
+    })
+  return {
+    get isReady() {
+      return client.isReady && late === 0
+    },
+    eval: (...script) => bound(client.eval(...script)),
+    hGet: (...where) => bound(client.hGet(...where)),
+    zRange: (...where) => bound(client.zRange(...where)),
+    // It would wait for what was asked.
+    close: () => bound(client.close()).catch(() => client.destroy()),
+  }
 }
 
 function createRedisStore(client: Scripting, prefix: string): Store {

@@ -13,6 +13,9 @@ export function hasRedisServer(): boolean {
 export interface RedisServer {
   readonly url: string
   readonly port: number
+  /** Has it stand still: connections stay, and nothing is answered. */
+  freeze(): void
+  thaw(): void
   close(): Promise<void>
 }
 
@@ -28,9 +31,12 @@ export async function startRedisServer(wanted?: number): Promise<RedisServer> {
   return {
     url: `redis://127.0.0.1:${port}`,
     port,
+    freeze: () => void child.kill('SIGSTOP'),
+    thaw: () => void child.kill('SIGCONT'),
     async close() {
       const exited = new Promise((resolve) => child.once('exit', resolve))
       child.kill()
+      child.kill('SIGCONT')
       await exited
     },
   }
