@@ -21,10 +21,18 @@ import { refuse } from './refuse.ts'
 /** The order of the steps, and the only place where a refusal is caught. */
 export function createPipeline(edge: Edge): RequestHandler {
   return (request: IncomingMessage, response: ServerResponse) => {
-    if (isCondemned(request.socket)) return
+    if (isCondemned(request.socket)) return ignore(response)
     const exchange = openExchange(edge, request, response)
     serve(exchange).catch((error: unknown) => refuse(exchange, error))
   }
+}
+
+/**
+ * The connection ends with the answer that is before, and this one is never sent. Node counts it, though, and reads on only so far behind
+ * an answer that lasts.
+ */
+function ignore(response: ServerResponse): void {
+  if (response.socket === null) response.writeHead(400, { connection: 'close' }).end()
 }
 
 async function serve(exchange: Exchange): Promise<void> {
