@@ -57,6 +57,8 @@ interface KeyState {
   keys: readonly [SigningJwk, ...SigningJwk[]]
   verifying: KeySet
   lookedAt: number
+  /** Why the store could not say at the last look what keys there are. */
+  trouble: unknown
 }
 
 /** Loads the keys of the store, or makes the first. */
@@ -65,11 +67,12 @@ export async function openSigningKeys(options: SigningKeysOptions): Promise<Sign
   const vault = createVault<StoredKey>(options.store, options.seal, KIND, (place) => place)
   const load = () => loadKeys(vault, options, clock)
   const keys = await load()
-  const state: KeyState = { keys, verifying: parsePublic(keys), lookedAt: clock.monotonic() }
+  const state: KeyState = { keys, verifying: parsePublic(keys), lookedAt: clock.monotonic(), trouble: undefined }
   const refresh = async (): Promise<void> => {
     state.keys = await load()
     state.verifying = parsePublic(state.keys)
     state.lookedAt = clock.monotonic()
+    state.trouble = undefined
   }
   let told = listKeyIds(keys)
   return {
@@ -164,14 +167,18 @@ function parsePublic(keys: readonly SigningJwk[]): KeySet {
 }
 
 function createVerification(state: KeyState, refresh: () => Promise<void>, clock: Clock): IssuerKeys {
-  const unknown = () => new ProxyError('token_invalid', { cause: 'no key of ours has that kid' })
+  // Only a store that has answered can have said that there is no such key.
+  const missing = () =>
+    state.trouble === undefined
+      ? new ProxyError('token_invalid', { cause: 'no key of ours has that kid' })
+      : new ProxyError('issuer_unavailable', { cause: state.trouble, retryAfter: 5 })
   let looking: Promise<void> | undefined
   const look = async (): Promise<void> => {
     state.lookedAt = clock.monotonic()
     try {
       await refresh()
     } catch (cause) {
-      throw new ProxyError('issuer_unavailable', { cause, retryAfter: 5 })
+      state.trouble = cause
     } finally {
       looking = undefined
     }
@@ -179,14 +186,14 @@ function createVerification(state: KeyState, refresh: () => Promise<void>, clock
   const findAfter = async (looked: Promise<void>, keyId: string | undefined, algorithm: string) => {
     await looked
     const key = state.verifying.find(keyId, algorithm)
-    if (key === undefined) throw unknown()
+    if (key === undefined) throw missing()
     return key
   }
   return {
     findKey(keyId, algorithm) {
       const key = state.verifying.find(keyId, algorithm)
       if (key !== undefined) return key
-      if (looking === undefined && clock.monotonic() - state.lookedAt < LOOK_INTERVAL_MS) throw unknown()
+      if (looking === undefined && clock.monotonic() - state.lookedAt < LOOK_INTERVAL_MS) throw missing()
       looking ??= look()
       return findAfter(looking, keyId, algorithm)
     },

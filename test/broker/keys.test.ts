@@ -118,6 +118,50 @@ describe('the keys that sign', () => {
     expect((await openProcess(undefined, hasty)).current).toHaveLength(1)
   })
 
+  it('are looked for once a second at most, whatever strangers name, and known ones never wait for it', async () => {
+    const { clock, store, openProcess } = open()
+    let answer = async () => {}
+    let looks = 0
+    const list: Store['list'] = async (...what) => {
+      looks += 1
+      await answer()
+      return store.list(...what)
+    }
+    const watched = { ...store, list }
+    const keys = await openProcess(undefined, watched)
+    const ask = async () =>
+      Promise.allSettled(Array.from({ length: 100 }, async (_, i) => keys.verification.findKey(`${i}`, 'ES256')))
+    clock.advance(1000)
+    looks = 0
+    await ask()
+    await ask()
+    // The names of the entries, and what is in them.
+    expect(looks).toBe(2)
+    clock.advance(1000)
+    const { promise, reject } = Promise.withResolvers<void>()
+    answer = () => promise
+    const waiting = ask()
+    clock.advance(60_000)
+    expect(keys.verification.findKey(keys.current[0].kid, 'ES256')).not.toBeInstanceOf(Promise)
+    reject(new Error('gone'))
+    for (const result of await waiting) expect(result).toMatchObject({ reason: { code: 'issuer_unavailable' } })
+    expect(looks).toBe(3)
+  })
+
+  it('are not said to be missing while the store cannot say so', async () => {
+    const { clock, store, openProcess } = open()
+    let answer = store.list
+    const keys = await openProcess(undefined, { ...store, list: (...what) => answer(...what) })
+    clock.advance(1000)
+    answer = () => Promise.reject(new Error('gone'))
+    for (let i = 0; i < 3; i += 1)
+      await expect(async () => keys.verification.findKey('new', 'ES256')).rejects.toMatchObject({ code: 'issuer_unavailable' })
+    answer = store.list
+    clock.advance(1000)
+    for (let i = 0; i < 3; i += 1)
+      await expect(async () => keys.verification.findKey('new', 'ES256')).rejects.toMatchObject({ code: 'token_invalid' })
+  })
+
   it('are noticed by the next renewal, also when a stranger had us look for a key before', async () => {
     const { clock, openProcess } = open()
     const [one, other] = await Promise.all([openProcess(), openProcess()])
