@@ -70,3 +70,17 @@ it('nothing behind a request that can be read in two ways is answered, whatever 
     .match(/HTTP\/1\.1 \d+/g)
   expect(statuses).toEqual(['HTTP/1.1 200', 'HTTP/1.1 400'])
 })
+
+it('a refused body that never ends cuts nothing of the answer before it, and ends the connection after its refusal', async () => {
+  const stream = await openStream()
+  connection.write(`POST /mcp HTTP/1.1\r\nHost: localhost:${arena.proxy.port}\r\nTransfer-Encoding: chunked\r\n\r\n`)
+  const more = () => void connection.socket.write(`4000\r\n${'x'.repeat(0x4000)}\r\n`)
+  connection.socket.on('drain', more)
+  for (let i = 0; i < 64; i++) more()
+  await checkServes(arena)
+  await stream.send(`data: ${'y'.repeat(1_000_000)}\n\n`)
+  await stream.end()
+  expect((await connection.readResponse()).body.toString()).toMatch(/^: begun\n\ndata: y{1000000}\n\n$/)
+  expect((await connection.readResponse()).status).toBe(401)
+  await connection.closed
+})
