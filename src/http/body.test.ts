@@ -23,7 +23,7 @@ const server = createServer((request, response) => {
     response.on('close', () => claim.release())
     return claim
   }
-  bodies.push(readBody({ request, response, limits, claimRoom }, readRequestHead(request)))
+  bodies.push(Promise.resolve(readBody({ request, response, limits, claimRoom }, readRequestHead(request))))
   request.on('data', (piece: Buffer) => (received += piece.length))
 })
 let client: Socket

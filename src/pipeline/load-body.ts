@@ -10,7 +10,7 @@ import type { Exchange } from './exchange.ts'
  *
  * @throws ProxyError `body_too_large`, `body_timeout`, `bodies_limited`, `client_gone`
  */
-export function loadBody(exchange: Exchange, head: RequestHead): Promise<Buffer> {
+export function loadBody(exchange: Exchange, head: RequestHead): Promise<Buffer> | Buffer {
   const { request, response, edge } = exchange
   const claimRoom = (bytes: number, onLate: () => void): BodyClaim => {
     const owners = { user: nameUser(exchange), server: exchange.record.server ?? '' }
