@@ -21,13 +21,16 @@ export interface Identity {
  *
  * @throws ProxyError `token_*`, `issuer_unavailable`, `legacy_client_rejected`
  */
-export async function authenticate(exchange: Exchange, head: RequestHead, route: Route): Promise<Identity> {
+export function authenticate(exchange: Exchange, head: RequestHead, route: Route): Identity | Promise<Identity> {
   const legacy = isLegacy(head, route)
   if (legacy && route.legacyClients === 'reject') throw new ProxyError('legacy_client_rejected')
-  const identity = recallIdentity(head, route) ?? (await verifyIdentity(exchange, head, route))
-  exchange.record.principal = identity.principal
-  checkAudienceNamed(identity.principal, legacy, route)
-  return identity
+  const accept = (identity: Identity): Identity => {
+    exchange.record.principal = identity.principal
+    checkAudienceNamed(identity.principal, legacy, route)
+    return identity
+  }
+  const known = recallIdentity(head, route)
+  return known === undefined ? verifyIdentity(exchange, head, route).then(accept) : accept(known)
 }
 
 const scheme = 'Bearer '

@@ -19,10 +19,20 @@ const noBody: ParsedBody = { operations: [], isBatch: false, revision: undefined
  *
  * @throws ProxyError `body_*`, `media_type_unsupported`, `json_*`, `message_invalid`, `header_mismatch`, `mcp_session_unknown`
  */
-export async function readCall(exchange: Exchange, head: RequestHead, route: Route, identity: Identity): Promise<Call> {
-  const revision = findRevision(head.protocolVersion, route.kind !== 'streamable_http')
-  exchange.record.revision = revision
-  const body = head.method === 'POST' ? await loadMessages(exchange, head, identity) : undefined
+export function readCall(exchange: Exchange, head: RequestHead, route: Route, identity: Identity): Call | Promise<Call> {
+  exchange.record.revision = findRevisionOf(head, route)
+  if (head.method !== 'POST') return describeCall(exchange, head, route, identity, undefined)
+  const body = loadMessages(exchange, head, identity)
+  if (Buffer.isBuffer(body)) return describeCall(exchange, head, route, identity, body)
+  return body.then((loaded) => describeCall(exchange, head, route, identity, loaded))
+}
+
+function findRevisionOf(head: RequestHead, route: Route): string {
+  return findRevision(head.protocolVersion, route.kind !== 'streamable_http')
+}
+
+function describeCall(exchange: Exchange, head: RequestHead, route: Route, identity: Identity, body: Buffer | undefined): Call {
+  const revision = findRevisionOf(head, route)
   const parsed = body === undefined ? noBody : parseMessages(decodeBody(body), exchange.edge.limits)
   exchange.record.operations = parsed.operations
   exchange.isBatch = parsed.isBatch
