@@ -20,19 +20,22 @@ const noBody: ParsedBody = { operations: [], isBatch: false, revision: undefined
  * @throws ProxyError `body_*`, `media_type_unsupported`, `json_*`, `message_invalid`, `header_mismatch`, `mcp_session_unknown`
  */
 export function readCall(exchange: Exchange, head: RequestHead, route: Route, identity: Identity): Call | Promise<Call> {
-  exchange.record.revision = findRevisionOf(head, route)
-  if (head.method !== 'POST') return describeCall(exchange, head, route, identity, undefined)
+  const revision = findRevision(head.protocolVersion, route.kind !== 'streamable_http')
+  exchange.record.revision = revision
+  const describe = (body?: Buffer): Call => describeCall(exchange, head, route, identity, revision, body)
+  if (head.method !== 'POST') return describe()
   const body = loadMessages(exchange, head, identity)
-  if (Buffer.isBuffer(body)) return describeCall(exchange, head, route, identity, body)
-  return body.then((loaded) => describeCall(exchange, head, route, identity, loaded))
+  return Buffer.isBuffer(body) ? describe(body) : body.then(describe)
 }
 
-function findRevisionOf(head: RequestHead, route: Route): string {
-  return findRevision(head.protocolVersion, route.kind !== 'streamable_http')
-}
-
-function describeCall(exchange: Exchange, head: RequestHead, route: Route, identity: Identity, body: Buffer | undefined): Call {
-  const revision = findRevisionOf(head, route)
+function describeCall(
+  exchange: Exchange,
+  head: RequestHead,
+  route: Route,
+  identity: Identity,
+  revision: string,
+  body: Buffer | undefined,
+): Call {
   const parsed = body === undefined ? noBody : parseMessages(decodeBody(body), exchange.edge.limits)
   exchange.record.operations = parsed.operations
   exchange.isBatch = parsed.isBatch
