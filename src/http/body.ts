@@ -62,7 +62,7 @@ export function readBody(reading: BodyReading, head: RequestHead): Promise<Buffe
 }
 
 /**
- * A short body that came together with its header section, as most do. To wait for what is there already would cost a tenth of the whole
+ * A short body that came together with its header section, as most do. To wait for what is there already would cost a good part of the
  * call. That the stream behind it is never heard to end changes nothing: Node knows the request as read, and as complete.
  */
 function takeWhole(request: IncomingMessage, { contentLength }: RequestHead, { bodyBytes }: BodyLimits): Buffer | undefined {
@@ -165,22 +165,22 @@ class Collection {
   #finish(): void {
     const body = joinPieces(this.#pieces, this.#length)
     this.#open?.resolve(body)
-    for (const piece of this.#pieces) if (piece !== body) letGo(piece)
+    this.#settle(body)
     this.#claim?.arrived(this.#length)
-    this.#settle()
   }
 
   #fail(error: ProxyError): void {
     if (this.#open === undefined) return
     this.#open.reject(error)
-    for (const piece of this.#pieces) letGo(piece)
+    this.#settle()
     this.#claim?.release()
     this.#resume()
-    this.#settle()
   }
 
-  #settle(): void {
+  /** @param body - one of the pieces where that was the only one, and so not to be let go */
+  #settle(body?: Buffer): void {
     this.#open = undefined
+    for (const piece of this.#pieces) if (piece !== body) letGo(piece)
     this.#pieces.length = 0
     this.#waiting?.stop()
   }
