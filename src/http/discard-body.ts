@@ -10,9 +10,9 @@ export function discardBody(request: IncomingMessage): void {
 
 /**
  * Frees the memory of a piece that nobody wants, if it is the piece's own, as Node makes it for each piece of a body; other buffers share
- * theirs. Node 20 can't, and leaves it to the collection of garbage.
+ * theirs.
  */
 export function letGo(piece: Buffer): void {
   const memory = piece.buffer as ArrayBuffer
-  if (piece.length > 0 && memory.byteLength === piece.length) memory.transfer?.(0)
+  if (piece.length > 0 && memory.byteLength === piece.length) memory.transfer(0)
 }
