@@ -1,14 +1,10 @@
 import { createServer } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { measureMemory } from '../../test/support/memory.ts'
 import { readBody } from './body.ts'
 import { type BodyClaim, createBodyRoom } from './body-room.ts'
 import { readRequestHead } from './request-head.ts'
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
 
 const limits = { bodyBytes: 400_000, bodiesBytes: 400_000, bodyIdleSeconds: 60 }
 const room = createBodyRoom(limits)
@@ -34,22 +30,16 @@ afterAll(() => {
   server.close()
 })
 
-function measure(): number {
-  collectGarbage()
-  const { external, heapUsed } = process.memoryUsage()
-  return external + heapUsed
-}
-
 it('a body that comes a byte at a time is held as little more than its bytes', async () => {
   const text = Array.from({ length: limits.bodyBytes }, (_, i) => i % 10).join('')
   client = connect((server.address() as AddressInfo).port, '127.0.0.1')
   const write = (bytes: string): Promise<void> => new Promise((resolve) => void client.write(bytes, () => resolve()))
   await write('POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n')
   while (bodies.length === 0) await new Promise((resolve) => setImmediate(resolve))
-  const before = measure()
+  const before = measureMemory()
   for (const part of text.slice(0, -1).match(/.{1,1000}/g) ?? []) await write(part.replace(/./g, '1\r\n$&\r\n'))
   while (received < text.length - 1) await new Promise((resolve) => setImmediate(resolve))
-  expect(measure() - before).toBeLessThan(40 * text.length)
+  expect(measureMemory() - before).toBeLessThan(40 * text.length)
   await write(`1\r\n${text.slice(-1)}\r\n0\r\n\r\n`)
   expect((await bodies[0])?.toString()).toBe(text)
   client.destroy()
@@ -61,13 +51,13 @@ it('a body that comes a byte at a time and waits for room is taken no further, a
   received = 0
   const text = Array.from({ length: 100_000 }, (_, i) => i % 10).join('')
   client = connect((server.address() as AddressInfo).port, '127.0.0.1')
-  const before = measure()
+  const before = measureMemory()
   client.write('POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n')
   client.write(`${text.replace(/./g, '1\r\n$&\r\n')}0\r\n\r\n`)
   await settled(() => received)
   expect(received).toBeGreaterThan(16 * 1024)
   expect(received).toBeLessThan(40 * 1024)
-  expect(measure() - before).toBeLessThan(40 * text.length)
+  expect(measureMemory() - before).toBeLessThan(40 * text.length)
   taken?.release()
   expect((await bodies[1])?.toString()).toBe(text)
 })

@@ -1,13 +1,9 @@
 // What strangers may have us hold of their forms before anybody knows who they are.
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type BrokerStage, startBrokerStage } from '../support/broker-stage.ts'
+import { measureMemory } from '../support/memory.ts'
 import { waitUntil } from '../support/processes.ts'
 import { openRawConnection, type RawConnection } from '../support/raw-client.ts'
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
 
 let stage: BrokerStage
 const connections: RawConnection[] = []
@@ -19,12 +15,6 @@ afterAll(async () => {
   for (const connection of connections) connection.destroy()
   await stage.close()
 })
-
-function measure(): number {
-  collectGarbage()
-  const { external, heapUsed } = process.memoryUsage()
-  return external + heapUsed
-}
 
 const form = `grant_type=authorization_code&client_id=nobody&code=${'x'.repeat(40_000)}`
 const chunks = form.replace(/./g, '1\r\n$&\r\n')
@@ -47,13 +37,13 @@ it.each(['/token', '/revoke', '/register'])(
   'a form that comes in single bytes takes little more than its bytes: %s',
   async (path) => {
     await send(path)
-    const before = measure()
+    const before = measureMemory()
     for (let i = 0; i < 8; i++) await send(path)
     let most = 0
     // By when these are answered, what was sent before has been taken in.
     for (let i = 0; i < 20; i++) {
       await fetch(`${stage.proxy.origin}/healthz`)
-      most = Math.max(most, measure() - before)
+      most = Math.max(most, measureMemory() - before)
     }
     expect(most / 8).toBeLessThan(30 * form.length)
   },

@@ -1,16 +1,12 @@
 import { createServer } from 'node:http'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, it } from 'vitest'
 import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
 import { formatCall } from '../support/attack.ts'
+import { measureMemory } from '../support/memory.ts'
 import { waitUntil } from '../support/processes.ts'
 import { startTestProxy, type TestProxy } from '../support/proxy.ts'
 import { openRawConnection, type RawConnection } from '../support/raw-client.ts'
 import { startIssuer, type TestIssuer } from '../support/tokens.ts'
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
 
 const audience = 'https://mcp.example.com/mcp'
 /** Reads what it is asked, keeps none of it, and answers with a stream that never ends. */
@@ -57,15 +53,10 @@ it.each([
     connection.write(bytes)
     await connection.waitFor('data: begun')
   }
-  const measure = () => {
-    collectGarbage()
-    const { external, heapUsed } = process.memoryUsage()
-    return external + heapUsed
-  }
   await open()
-  const before = measure()
+  const before = measureMemory()
   for (let i = 0; i < 10; i++) await open()
   // Memory is given back a little behind the collection that finds it unused.
-  await waitUntil(() => measure() - before < 3 * bodyBytes, 'the bodies are let go')
+  await waitUntil(() => measureMemory() - before < 3 * bodyBytes, 'the bodies are let go')
   for (const connection of connections) connection.destroy()
 })
