@@ -18,7 +18,12 @@ export interface Principal {
   readonly claims: Readonly<Record<string, unknown>>
 }
 
-/** Identifies the principal for binding MCP sessions: same issuer, same subject, same client. Never shown. */
-export function formatPrincipalKey(principal: Principal): string {
-  return JSON.stringify([principal.issuer, principal.subject ?? null, principal.clientId ?? null])
+/**
+ * Identifies the owner of what an answer mints: MCP sessions, request states, processes. A user (issuer and subject) keeps them when the
+ * client registers anew, as some do for a step-up. A machine has no user behind it: where the subject is absent or is the client itself
+ * (RFC 9068 §2.2), the client id counts. Never shown.
+ */
+export function formatPrincipalKey({ issuer, subject, clientId }: Principal): string {
+  const isUser = subject !== undefined && subject !== clientId
+  return JSON.stringify(isUser ? [issuer, subject] : [issuer, subject ?? null, clientId ?? null])
 }

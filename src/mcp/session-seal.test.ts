@@ -23,10 +23,24 @@ describe('the session seal', () => {
     expect(seal.open(sealed, 'mcp-session', 'files', principal())).toBe('abc')
   })
 
+  it('opens for the same user when the client has registered anew', () => {
+    expect(seal.open(sealed, 'mcp-session', 'files', principal({ clientId: 'registered-anew' }))).toBe('abc')
+    expect(seal.open(sealed, 'mcp-session', 'files', principal({ clientId: undefined }))).toBe('abc')
+  })
+
+  it.each([undefined, 'machine'])('opens for the same machine alone (subject: %s)', (subject) => {
+    const machine = principal({ subject, clientId: 'machine' })
+    const own = seal.seal('abc', 'mcp-session', 'files', machine)
+    expect(seal.open(own, 'mcp-session', 'files', { ...machine })).toBe('abc')
+    for (const changes of [{ clientId: 'other' }, { clientId: undefined }, { subject: 'machine', clientId: 'app' }])
+      expect(seal.open(own, 'mcp-session', 'files', { ...machine, ...changes })).toBeUndefined()
+    if (subject === undefined) expect(seal.open(own, 'mcp-session', 'files', { ...machine, subject: 'machine' })).toBeUndefined()
+  })
+
   it.each<[string, Parameters<typeof seal.open>]>([
     ['another subject', [sealed, 'mcp-session', 'files', principal({ subject: 'mallory' })]],
     ['no subject', [sealed, 'mcp-session', 'files', principal({ subject: undefined })]],
-    ['another client', [sealed, 'mcp-session', 'files', principal({ clientId: 'other' })]],
+    ['a machine by the name of the user', [sealed, 'mcp-session', 'files', principal({ clientId: 'alice' })]],
     ['the same subject of another issuer', [sealed, 'mcp-session', 'files', principal({ issuer: 'https://evil' })]],
     ['another server', [sealed, 'mcp-session', 'mail', principal()]],
     ['another purpose', [sealed, 'sse-endpoint', 'files', principal()]],

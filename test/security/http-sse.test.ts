@@ -200,10 +200,10 @@ describe('the message endpoint of a stream', () => {
     await checkAttempt(stage, { target, body: call }, { status: 202, arrives: true, url })
     await checkAttempt(
       stage,
-      { target, token: await stage.mint({ jti: 'new' }), body: call },
+      { target, token: await stage.mint({ client_id: 'registered-anew' }), body: call },
       { status: 202, arrives: true, url },
     )
-    for (const claims of [{ sub: 'mallory' }, { client_id: 'other' }, { sub: undefined }]) {
+    for (const claims of [{ sub: 'mallory' }, { client_id: 'alice' }, { sub: undefined }]) {
       await checkAttempt(stage, { target, token: await stage.mint(claims), body: call }, unknown)
     }
   })

@@ -65,8 +65,11 @@ describe('a session belongs to whoever opened it', () => {
     }
   })
 
-  it('the same user and client go on with another token', async () => {
-    const token = await stage.mint({ jti: 'another' })
+  it.each([
+    ['with another token', { jti: 'another' }],
+    ['with a client that has registered anew', { client_id: 'registered-anew' }],
+  ])('the same user goes on %s', async (_how, claims) => {
+    const token = await stage.mint(claims)
     await checkAttempt(
       stage,
       { token, body: call, headers: withSession(session) },
@@ -76,9 +79,8 @@ describe('a session belongs to whoever opened it', () => {
 
   const strangers: [string, Record<string, unknown>][] = [
     ['another user', { sub: 'mallory' }],
-    ['another client of the same user', { client_id: 'other-client' }],
     ['nobody in particular', { sub: undefined }],
-    ['a user without a client', { client_id: undefined }],
+    ['a machine that is its own subject', { client_id: 'alice' }],
     ['a client by the name of the user', { sub: undefined, client_id: 'alice' }],
     ['the user in another case', { sub: 'Alice' }],
     ['parts put together differently', { sub: 'alice","test-client', client_id: undefined }],

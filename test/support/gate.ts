@@ -16,7 +16,7 @@ import { createStdioUpstream } from '../../src/upstream/stdio/stdio-upstream.ts'
 export const scriptedServer = fileURLToPath(new URL('../fixtures/stdio/scripted-server.mjs', import.meta.url))
 export const scripted: readonly string[] = [process.execPath, scriptedServer]
 
-/** The whole pipeline in front of one upstream, with a verifier of ours: the token `alice` is Alice's. */
+/** The whole pipeline in front of one upstream, with a verifier of ours: the token `alice` is Alice's, `alice@app` that of her client `app`. */
 export interface Gate {
   readonly origin: string
   /** One entry a request that is over. */
@@ -34,16 +34,19 @@ export interface StdioGate extends Gate {
 }
 
 const verifier: TokenVerifier = {
-  verify: (token) => ({
-    issuer: 'https://idp.example.com',
-    subject: token,
-    clientId: 'test-client',
-    scopes: new Set(),
-    hasAudience: true,
-    expiresAt: Number.MAX_SAFE_INTEGER,
-    acceptedUntil: Number.MAX_SAFE_INTEGER,
-    claims: {},
-  }),
+  verify: (token) => {
+    const [subject = '', clientId = 'test-client'] = token.split('@')
+    return {
+      issuer: 'https://idp.example.com',
+      subject: subject === '' ? undefined : subject,
+      clientId,
+      scopes: new Set(),
+      hasAudience: true,
+      expiresAt: Number.MAX_SAFE_INTEGER,
+      acceptedUntil: Number.MAX_SAFE_INTEGER,
+      claims: {},
+    }
+  },
 }
 
 const paths: Readonly<Record<EndpointKind, string>> = { streamable_http: '/mcp', sse: '/sse', messages: '/messages' }
