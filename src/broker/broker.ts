@@ -40,7 +40,7 @@ import { createVault } from './vault.ts'
 
 /** An authorization server of our own, for an identity provider that can't serve MCP clients. */
 export interface Broker {
-  /** By public path; a final `/*` stands for any one segment. */
+  /** By public path; a final `/{id}` stands for one segment of letters, digits, `-` and `_`. */
   readonly handlers: ReadonlyMap<string, VisitHandler>
   /** Whether what it remembers can be asked. */
   isReady(): boolean
@@ -246,8 +246,8 @@ function listHandlers(mount: Mount, signIn: SignInOptions, { endpointPaths }: Br
     }
   const handlers: (readonly [path: string, handle: VisitHandler])[] = [
     ...Object.values(BROKER_PATHS.provider).map((path) => [path, mount.handle] as const),
-    [`${authorization}/*`, mount.handleResume],
-    [`${BROKER_PATHS.signIn}/*`, aimed(handleSignIn)],
+    [`${authorization}/{id}`, mount.handleResume],
+    [`${BROKER_PATHS.signIn}/{id}`, aimed(handleSignIn)],
     [BROKER_PATHS.callback, aimed(handleCallback)],
     ...listMetadataPaths(endpointPaths).map((path) => [path, mount.handleMetadata] as const),
   ]

@@ -104,7 +104,7 @@ export function createMount(options: MountOptions): Mount {
       sendLater(visit, limit)
     },
     async handleResume(visit) {
-      const uid = visit.request.url?.split('?')[0]?.slice(authorization.length + 1) ?? ''
+      const uid = visit.path.slice(authorization.length + 1)
       // The provider goes by one of the cookies, whatever the path says: a planted one must not be it.
       const isPlanted = readCookies(visit.request, nameResumeCookie(plan.issuer)).some((value) => value !== uid)
       if (!isPlanted && !(await isElsewhere(uid, visit, { browserCookie, findProvider: () => provider }))) return pass(visit)
@@ -142,13 +142,12 @@ interface Limit {
 
 const { authorization, introspection, registration, revocation, token } = BROKER_PATHS.provider
 
-function isPostTo(path: string, { request }: Visit): boolean {
-  return request.method === 'POST' && request.url?.split('?')[0] === path
+function isPostTo(endpoint: string, { request, path }: Visit): boolean {
+  return request.method === 'POST' && path === endpoint
 }
 
 /** None counts by client id: anybody could name that of another, and all users of a hosted client share one. */
-function findLimit({ request, address }: Visit, options: MountOptions): Limit | undefined {
-  const path = request.url?.split('?')[0]
+function findLimit({ request, path, address }: Visit, options: MountOptions): Limit | undefined {
   if (path === authorization) return limitTo('sign_ins_limited', options.authorizations.count(address))
   if (request.method !== 'POST') return undefined
   if (path !== token && path !== revocation) return undefined

@@ -74,6 +74,7 @@ export function createProvider(options: ProviderOptions, keys: readonly [Signing
     features: planFeatures(options, keys[0].kid),
   } as Configuration)
   provider.proxy = true
+  provider.OIDCContext.prototype.clientJwtAuthExpectedAudience = () => listOwnNames(plan)
   for (const middleware of options.middlewares) provider.use(middleware)
   provider.use(openRegistration)
   provider.use(sayUnauthorized)
@@ -129,6 +130,14 @@ async function findCurrent(accounts: Accounts, subject: string) {
   }
 }
 
+/**
+ * What a client's assertion names as its audience: our issuer (RFC 7523bis §4), also with the slash that URL libraries add. Another
+ * authorization server can publish our token endpoint as its own, and collect assertions for it.
+ */
+function listOwnNames({ issuer }: BrokerPlan): Set<string> {
+  return new Set([issuer, `${issuer}/`])
+}
+
 /** What clients are when they don't say. MCP clients are mostly public. */
 function planClients({ clients }: BrokerPlan): Configuration {
   const known = new Set(clients.map(({ id }) => id))
@@ -142,7 +151,10 @@ function planClients({ clients }: BrokerPlan): Configuration {
     enabledJWA: { idTokenSigningAlgValues: ['ES256'] },
     clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
     // Each is remembered until it ends, and strangers can register clients that sign them.
-    assertJwtClientAuthClaimsAndHeader: async (_ctx, { exp }, _header, client) => {
+    assertJwtClientAuthClaimsAndHeader: async (_ctx, { aud, exp }, _header, client) => {
+      // The library is content with one that it knows among others.
+      if (Array.isArray(aud) && aud.length !== 1)
+        throw new errors.InvalidClientAuth('the client assertion is for several servers')
       const most = known.has(client.clientId) ? MOST_ASSERTION_SECONDS.known : MOST_ASSERTION_SECONDS.stranger
       const isShort = typeof exp === 'number' && exp <= Date.now() / 1000 + most
       if (!isShort) throw new errors.InvalidClientAuth('the client assertion lasts too long')

@@ -3,8 +3,11 @@ import type { ErrorCode } from './errors.ts'
 
 /** One request to an endpoint that answers for itself. */
 export interface Visit {
+  /** Its `url` is the parsed path and query, whatever form the request target had. */
   readonly request: IncomingMessage
   readonly response: ServerResponse
+  /** Without the query, as it was compared with the configured ones. */
+  readonly path: string
   /** Names the request's line in the log. */
   readonly requestId: string
   /** Whose request it is, as far as trusted proxies say. */

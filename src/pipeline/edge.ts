@@ -19,7 +19,7 @@ export type Endpoint =
 
 /** Everything the pipeline works with, settled at the start. */
 export interface Edge {
-  /** By exact path; a final `/*` stands for any one segment. */
+  /** By exact path; a final `/{id}` stands for one segment of letters, digits, `-` and `_`. */
   readonly endpoints: ReadonlyMap<string, Endpoint>
   /** Accepted `Host` values, lower case; undefined for any. */
   readonly hosts: ReadonlySet<string> | undefined

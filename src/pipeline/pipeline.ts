@@ -74,8 +74,11 @@ async function guard(exchange: Exchange, head: RequestHead, route: Route): Promi
   forward(exchange, await addCredential(call))
 }
 
-function findEndpoint(edge: Edge, head: RequestHead): Endpoint {
-  const endpoint = edge.endpoints.get(head.path) ?? edge.endpoints.get(`${head.path.slice(0, head.path.lastIndexOf('/'))}/*`)
+/** An id of ours as the last segment of a path: nothing that the next reader could decode, drop or split. */
+const idAtEnd = /\/[\w-]+$/
+
+function findEndpoint({ endpoints }: Edge, { path }: RequestHead): Endpoint {
+  const endpoint = endpoints.get(path) ?? (idAtEnd.test(path) ? endpoints.get(path.replace(idAtEnd, '/{id}')) : undefined)
   if (!endpoint) throw new ProxyError('route_not_found')
   return endpoint
 }

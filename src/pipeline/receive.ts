@@ -15,9 +15,12 @@ export async function receive(exchange: Exchange, head: RequestHead, handle: Vis
   if (edge.isDraining()) throw new ProxyError('shutting_down', { retryAfter: 1 })
   if ((head.contentLength ?? 0) > edge.limits.bodyBytes) throw new ProxyError('body_too_large')
   limitBody(exchange)
+  // Libraries read the target again, and would take an absolute form for another path and for our own name.
+  request.url = head.query === undefined ? head.path : `${head.path}?${head.query}`
   await handle({
     request,
     response,
+    path: head.path,
     requestId: record.requestId,
     address: findClientAddress(record.remoteAddress, request.rawHeaders, edge.forwarded),
     note(code, cause) {

@@ -21,13 +21,14 @@ import {
   startMachineStage,
   TOKEN_EXCHANGE,
 } from '../support/machine-stage.ts'
+import { sendRaw } from '../support/raw-client.ts'
 
 const [alice] = SAMPLE_USERS
 
 let stage: MachineStage
 let origin: string
 beforeAll(async () => {
-  stage = await startMachineStage()
+  stage = await startMachineStage({ config: { allowed_hosts: ['*'] } })
   origin = stage.proxy.origin
 })
 afterAll(() => stage?.close())
@@ -149,6 +150,14 @@ describe('a client assertion (RFC 7523 §3)', () => {
   it.each([
     ['for somebody else', { aud: 'https://elsewhere.example' }],
     ['for nobody', { aud: undefined }],
+    ['for a host that only the request names', { aud: 'http://evil.example/token' }],
+    ['for us and another authorization server', { aud: ['ORIGIN', 'https://elsewhere.example'] }],
+    ['for us twice', { aud: ['ORIGIN', 'ORIGIN'] }],
+    ['for a list within a list', { aud: [['ORIGIN']] }],
+    ['for the token endpoint, which another server can claim to be its own', { aud: 'ORIGIN/token' }],
+    ['for the issuer and the token endpoint', { aud: ['ORIGIN', 'ORIGIN/token'] }],
+    ['for a path of ours', { aud: 'ORIGIN/mcp' }],
+    ['for our name in other letters', { aud: 'ORIGIN//' }],
     ['that is over', { exp: 1_000_000_000 }],
     ['that never ends', { exp: undefined }],
     ['that lasts so long that it would have to be remembered for years', { exp: 4_000_000_000 }],
@@ -156,7 +165,32 @@ describe('a client assertion (RFC 7523 §3)', () => {
     ['of another issuer', { iss: 'job' }],
     ['about another client', { sub: 'job' }],
   ])('is refused %s', async (_name, changes) => {
-    await expectRefusal(await show(await sign(changes)), 'invalid_client', 401)
+    const placed = JSON.parse(JSON.stringify(changes, (_key, value) => value ?? null).replaceAll('ORIGIN', origin)) as object
+    const given = Object.fromEntries(Object.entries(placed).map(([name, value]) => [name, value ?? undefined]))
+    await expectRefusal(await show(await sign(given)), 'invalid_client', 401)
+  })
+
+  it.each([['as a text'], ['in a list of one'], ['with the slash that URL libraries add']])(
+    'names us as its audience %s (RFC 7523bis §4)',
+    async (how) => {
+      const audiences: Record<string, unknown> = { 'as a text': origin, 'in a list of one': [origin] }
+      expect((await show(await sign({ aud: audiences[how] ?? `${origin}/` }))).status).toBe(200)
+    },
+  )
+
+  it('is for us by our own name, whatever host the request names', async () => {
+    const form = { ...CREDENTIALS, resource: stage.url, client_assertion_type: TYPE }
+    const post = async (target: string, aud: string) => {
+      const body = new URLSearchParams({ ...form, client_assertion: await sign({ aud }) }).toString()
+      const fields = `Host: evil.example\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: ${body.length}`
+      const sent = `POST ${target} HTTP/1.1\r\n${fields}\r\nX-Forwarded-Host: evil.example\r\nConnection: close\r\n\r\n${body}`
+      return (await sendRaw(Number(new URL(origin).port), sent)).status
+    }
+    for (const target of ['/token', 'http://evil.example/token', 'https://evil.example/token']) {
+      for (const aud of ['http://evil.example/token', 'http://evil.example', 'https://evil.example/token'])
+        expect([target, aud, await post(target, aud)]).toEqual([target, aud, 401])
+      expect([target, await post(target, origin)]).toEqual([target, 200])
+    }
   })
 
   it('is refused with no signature, or one made with the public key as a secret (RFC 8725 §2.1)', async () => {

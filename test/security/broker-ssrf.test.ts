@@ -66,10 +66,12 @@ async function serveBroker(resolveHost: ResolveHost, clientMetadata: object = {}
     resolveHost,
   })
   const server: Server = createServer((request, response) => {
-    const handle = broker.handlers.get(request.url?.split('?')[0] ?? '')
+    const [path = ''] = request.url?.split('?') ?? []
+    const handle = broker.handlers.get(path)
     const visit = {
       request,
       response,
+      path,
       requestId: 'x',
       address: '127.0.0.1',
       note: (...told: unknown[]) => said.push(String(told)),
