@@ -1,8 +1,10 @@
 import { errors } from 'oidc-provider'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Store } from '../core/store.ts'
+import { systemClock } from '../oauth/clock.ts'
 import { createMemoryStore } from '../store/memory-store.ts'
 import { createAdapter, hashId } from './adapter.ts'
+import { createSingleUse } from './single-use.ts'
 
 const GRANT = 'the-grant'
 let store: Store
@@ -12,7 +14,13 @@ let find: ReturnType<typeof createAdapter>
 beforeEach(async () => {
   now = 1_700_000_000_000
   store = createMemoryStore(() => now)
-  find = createAdapter({ store, refreshGraceSeconds: 30, unusedClientSeconds: 60, now: () => now })
+  find = createAdapter({
+    store,
+    singleUse: createSingleUse(systemClock, () => {}),
+    refreshGraceSeconds: 30,
+    unusedClientSeconds: 60,
+    now: () => now,
+  })
   await find('Grant').upsert(GRANT, { accountId: 'alice' }, 3600)
 })
 

@@ -1,9 +1,11 @@
-import { hash } from 'node:crypto'
-import { type Adapter, type AdapterFactory, type AdapterPayload, errors, Provider } from 'oidc-provider'
+import { hash, randomUUID } from 'node:crypto'
+import { type Adapter, type AdapterFactory, type AdapterPayload, errors } from 'oidc-provider'
 import type { EntryTerms, Store } from '../core/store.ts'
+import type { SingleUse } from './single-use.ts'
 
 export interface AdapterOptions {
   readonly store: Store
+  readonly singleUse: SingleUse
   /** Seconds for which a used refresh token may be used again. */
   readonly refreshGraceSeconds: number
   /** Seconds for which a new registration is kept. */
@@ -24,6 +26,9 @@ export const groupOfAccount = (accountId: string): string => `account:${accountI
 /** The group of a browser's session. */
 export const groupOfSession = (uid: string): string => `session:${uid}`
 
+/** Names an entry of the store. */
+const keyOf = (kind: string, id: string): string => `${kind}:${hashId(id)}`
+
 /** The kind under which sessions are found by their uid. */
 const SESSION_UID = 'SessionUid'
 
@@ -32,21 +37,27 @@ export function createAdapter(options: AdapterOptions): AdapterFactory {
   return (kind: string): Adapter => createModelAdapter(kind, options)
 }
 
+/** Kinds of what is good once, and can be left over by a request that was not answered. */
+const USED_ONCE = new Set(['AuthorizationCode', 'RefreshToken', 'ReplayDetection'])
+
 function createModelAdapter(kind: string, options: AdapterOptions): Adapter {
-  const { store } = options
+  const { store, singleUse } = options
   return {
     async upsert(id, payload, seconds) {
       const terms = planTerms(kind, id, payload, seconds, options)
       if (kind === 'ReplayDetection') return markUsed(id, payload, terms, options)
+      // A new one that its client never gets is of no use to anybody.
+      if (kind === 'RefreshToken') singleUse.unlessAnswered(keyOf(kind, id), () => store.take(kind, hashId(id)), true)
       await store.put(kind, hashId(id), formatPayload(payload), terms)
       if (kind === 'Session' && payload.uid !== undefined) await store.put(SESSION_UID, hashId(payload.uid), hashId(id), terms)
     },
     async find(id) {
+      if (USED_ONCE.has(kind)) await singleUse.settle(keyOf(kind, id))
       const text = await store.find(kind, hashId(id))
       const payload = text === undefined ? undefined : parsePayload(kind, id, text)
       return kind === 'RefreshToken' && isInGrace(payload, options) ? { ...payload, consumed: undefined } : payload
     },
-    consume: (id) => consume(kind, id, options),
+    consume: (id) => singleUse.whenAnswered(() => consume(kind, id, options)),
     destroy: async (id) => void (await store.take(kind, hashId(id))),
     revokeByGrantId: (grantId) => store.deleteGroup(groupOfGrant(grantId)),
     // For a look at a session only: what its cookie holds is not known here.
@@ -64,9 +75,21 @@ function createModelAdapter(kind: string, options: AdapterOptions): Adapter {
  * The provider looks first and writes then; of several who show the same assertion at the same moment, here or in another process, one
  * is first (RFC 7523 §3, 7).
  */
-async function markUsed(id: string, payload: AdapterPayload, terms: EntryTerms, { store }: AdapterOptions): Promise<void> {
-  const isFirst = await store.add('ReplayDetection', hashId(id), formatPayload(payload), terms)
+async function markUsed(
+  id: string,
+  payload: AdapterPayload,
+  terms: EntryTerms,
+  { store, singleUse }: AdapterOptions,
+): Promise<void> {
+  const mark = formatPayload({ ...payload, usedBy: randomUUID() })
+  singleUse.unlessAnswered(keyOf('ReplayDetection', id), () => unmark(store, 'ReplayDetection', hashId(id), mark))
+  const isFirst = await store.add('ReplayDetection', hashId(id), mark, terms)
   if (isFirst !== true) throw new errors.InvalidClientAuth('client assertion tokens must only be used once')
+}
+
+/** Removes a mark that something was used, unless it is another's. */
+export async function unmark(store: Store, kind: string, key: string, mark: string): Promise<void> {
+  if ((await store.find(kind, key)) === mark) await store.take(kind, key)
 }
 
 function planTerms(
@@ -111,25 +134,19 @@ function isInGrace(payload: AdapterPayload | undefined, { now, refreshGraceSecon
  * comes later, and what it led to ends (RFC 6749 §4.1.2, RFC 9700 §4.14.2) – but for a refresh token within its grace.
  */
 async function consume(kind: string, id: string, options: AdapterOptions): Promise<void> {
-  const { store, now } = options
+  const { store, singleUse, now } = options
   const key = hashId(id)
   const text = await store.find(kind, key)
   const payload = text === undefined ? undefined : (JSON.parse(text) as AdapterPayload)
-  if (kind === 'AuthorizationCode' && payload !== undefined) checkTarget(payload)
-  const consumed = Math.floor(now() / 1000)
-  const isFirst =
-    text !== undefined &&
-    payload?.consumed === undefined &&
-    (await store.replace(kind, key, text, JSON.stringify({ ...payload, consumed })))
-  if (isFirst || (kind === 'RefreshToken' && (await isStillInGrace(key, options)))) return
+  if (text !== undefined && payload?.consumed === undefined) {
+    // Nobody else writes the same, so that undoing it undoes no other use.
+    const used = JSON.stringify({ ...payload, consumed: Math.floor(now() / 1000), usedBy: randomUUID() })
+    singleUse.unlessAnswered(keyOf(kind, id), () => store.replace(kind, key, used, text))
+    if ((await store.replace(kind, key, text, used)) === true) return
+  }
+  if (kind === 'RefreshToken' && (await isStillInGrace(key, options))) return
   if (payload?.grantId !== undefined) await store.deleteGroup(groupOfGrant(payload.grantId))
   throw new errors.InvalidGrant(`${kind} already consumed`)
-}
-
-/** The provider finds out only behind this that a code is not for this resource (RFC 8707 §2.2). A mistake must not use the code up. */
-function checkTarget({ resource }: AdapterPayload): void {
-  const asked = Provider.ctx?.oidc.params?.resource
-  if (typeof asked === 'string' && ![resource].flat().includes(asked)) throw new errors.InvalidTarget()
 }
 
 /** Asked anew: whoever was first may have been so just now. */

@@ -33,6 +33,7 @@ import type { AwayUser, SignInOptions } from './scene.ts'
 import { createSeal, type Seal } from './seal.ts'
 import { handleSignIn } from './sign-in.ts'
 import { openSigningKeys, type SigningKeys } from './signing-keys.ts'
+import { createSingleUse, type SingleUse } from './single-use.ts'
 import { createStepUps, type StepUps } from './step-ups.ts'
 import { TROUBLES } from './troubles.ts'
 import { keepUsersApart } from './users-apart.ts'
@@ -74,6 +75,7 @@ interface Parts {
   readonly seal: Seal
   readonly keys: SigningKeys
   readonly liveness: Liveness
+  readonly singleUse: SingleUse
   readonly resources: Resources
   readonly identityProvider: IdentityProvider
   readonly accounts: Accounts
@@ -126,6 +128,7 @@ async function createParts(options: BrokerOptions): Promise<Parts> {
   // No host is anybody's own here: also names that cannot exist have addresses, where a resolver makes them up.
   const clientDoor = createSafeFetch({ issuer: undefined, ...plan.clientMetadata }, resolveHost)
   const liveness = createLiveness(store, clock)
+  const singleUse = createSingleUse(clock, options.onIssue)
   const redirectUri = `${plan.issuer}${BROKER_PATHS.callback}`
   const { identityProvider, stopMaking } = openIdentityProvider(options, { redirectUri, door, seal, clock })
   const onEnded = () => liveness.forget()
@@ -135,6 +138,7 @@ async function createParts(options: BrokerOptions): Promise<Parts> {
     seal,
     keys,
     liveness,
+    singleUse,
     resources: createResources(resources),
     identityProvider,
     accounts: createAccounts({ store, seal, plan: plan.identityProvider, identityProvider, grantSeconds, clock, onEnded }),
@@ -145,11 +149,19 @@ async function createParts(options: BrokerOptions): Promise<Parts> {
     authorizations: createRateLimit(plan.authorizationsPerMinute, clock),
     tokenRequests: createAddressLimit(plan.tokenRequestsPerMinute, clock),
     wrongIntrospections: createAddressLimit(plan.tokenRequestsPerMinute, clock),
-    assertions: createIdentityAssertions({ issuers: plan.assertionIssuers, pool, audience: plan.issuer, store, clock }),
+    assertions: createIdentityAssertions({
+      issuers: plan.assertionIssuers,
+      pool,
+      audience: plan.issuer,
+      store,
+      singleUse,
+      clock,
+    }),
     subjectTokens: createLiveVerifier(createSubjectVerifier(options, pool, clock), plan.issuer, liveness),
     clock,
     async close() {
       stopMaking()
+      singleUse.close()
       await Promise.all([door.close(), clientDoor.close(), pool.close()])
     },
   }
@@ -176,7 +188,7 @@ function openIdentityProvider(
 }
 
 function mountProvider({ plan, store, resources, onIssue }: BrokerOptions, parts: Parts): Mount {
-  const { seal, keys, liveness, clock } = parts
+  const { seal, keys, liveness, singleUse, clock } = parts
   const verifier = createLiveVerifier(createOwnVerifier(plan, resources, keys), plan.issuer, liveness)
   const mayIntrospect = listIntrospectors(plan)
   return createMount({
@@ -184,6 +196,7 @@ function mountProvider({ plan, store, resources, onIssue }: BrokerOptions, parts
     plan,
     adapter: createAdapter({
       store,
+      singleUse,
       refreshGraceSeconds: plan.refreshGraceSeconds,
       unusedClientSeconds: plan.registration.unusedSeconds,
       now: () => clock.wall(),
@@ -191,7 +204,7 @@ function mountProvider({ plan, store, resources, onIssue }: BrokerOptions, parts
     registrations: createRegistrations(store, plan.registration, clock),
     cookieKeys: seal.derive('cookies'),
     fetch: createDocumentFetch(parts.clientDoor, () => clock.monotonic(), listKeyUrls(plan.clients)),
-    middlewares: [answerForOwnTokens({ store, liveness, verifier, mayIntrospect })],
+    middlewares: [singleUse.middleware, answerForOwnTokens({ store, liveness, verifier, mayIntrospect })],
     onIssue,
   })
 }

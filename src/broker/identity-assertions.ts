@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { ProxyError } from '../core/errors.ts'
 import type { IssuerPlan } from '../core/plan.ts'
 import type { Store } from '../core/store.ts'
@@ -7,7 +8,8 @@ import type { Clock } from '../oauth/clock.ts'
 import type { IssuerPool } from '../oauth/issuer.ts'
 import { parseSignedJwt, type SignedJwt } from '../oauth/jws.ts'
 import { verifyIssuer } from '../oauth/jwt-verifier.ts'
-import { hashId } from './adapter.ts'
+import { hashId, unmark } from './adapter.ts'
+import type { SingleUse } from './single-use.ts'
 
 /** An identity provider's word that a client may act for a user here (ID-JAG). */
 export interface IdentityAssertion {
@@ -42,6 +44,7 @@ export interface IdentityAssertionOptions {
   /** Our own issuer identifier. */
   readonly audience: string
   readonly store: Store
+  readonly singleUse: SingleUse
   readonly clock: Clock
 }
 
@@ -53,7 +56,7 @@ const USED = 'UsedAssertion'
 const UNKNOWN_BINDINGS = ['cnf', 'authorization_details'] as const
 
 export function createIdentityAssertions(options: IdentityAssertionOptions): IdentityAssertions {
-  const { store } = options
+  const { store, singleUse } = options
   const issuers = new Map(options.issuers.map((plan) => [plan.issuer, options.pool.find(limitLifetime(plan))]))
   return {
     async verify(assertion, clientId) {
@@ -69,7 +72,11 @@ export function createIdentityAssertions(options: IdentityAssertionOptions): Ide
     async use({ issuer, claims }) {
       // Beyond the tolerance of the clocks: as long as the assertion could pass.
       const expiresAt = (Number(claims.exp) + 120) * 1000
-      const isNew = await store.add(USED, hashId(JSON.stringify([issuer, claims.jti])), '1', { expiresAt })
+      const key = hashId(JSON.stringify([issuer, claims.jti]))
+      await singleUse.settle(key)
+      const mark = randomUUID()
+      singleUse.unlessAnswered(key, () => unmark(store, USED, key, mark))
+      const isNew = await store.add(USED, key, mark, { expiresAt })
       if (isNew !== true) throw invalid('jti: the assertion was used before')
     },
   }
