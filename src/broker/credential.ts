@@ -3,13 +3,13 @@ import type { FindCredential } from '../core/ports.ts'
 import type { Accounts } from './accounts.ts'
 import type { SignedInUser } from './identity-provider.ts'
 import { IdentityProviderError } from './identity-provider-error.ts'
-import { GRANT_CLAIM } from './liveness.ts'
+import { findGrantBehind } from './liveness.ts'
 
 /** Finds users' own access tokens of the identity provider, fresh ones. */
 export function createCredentialSource(accounts: Accounts): FindCredential {
   return async ({ subject, clientId, claims }) => {
     // A machine that stands for itself is no user, though its name might be one’s (RFC 9068 §5), nor is who acts for it.
-    const isSignedIn = claims[GRANT_CLAIM] !== undefined || (subject !== clientId && claims.act === undefined)
+    const isSignedIn = findGrantBehind(claims) !== undefined || (subject !== clientId && claims.act === undefined)
     if (!isSignedIn) throw new ProxyError('token_invalid', { cause: 'no user of the identity provider is behind it' })
     const user = subject === undefined ? undefined : await findCurrent(accounts, subject)
     if (user === undefined) throw new ProxyError('token_invalid', { cause: 'the session with the identity provider is over' })

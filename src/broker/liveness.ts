@@ -47,16 +47,26 @@ export function createLiveness(store: Store, clock: Clock): Liveness {
   }
 }
 
-/** The claim that names the grant behind a token. */
+/** The claim that names the grant that a token was issued for. */
 export const GRANT_CLAIM = 'grant_id'
+/**
+ * The claim of an exchanged token that names the grant of the user's own client: with that grant the token ends, but what happens to the
+ * token is nothing to the grant.
+ */
+export const SUBJECT_GRANT_CLAIM = 'subject_grant_id'
+
+/** The grant without which a token is good for nothing; undefined for one that no sign-in is behind. */
+export function findGrantBehind({ [GRANT_CLAIM]: own, [SUBJECT_GRANT_CLAIM]: subject }: Principal['claims']): string | undefined {
+  return [own, subject].find((grantId) => typeof grantId === 'string') as string | undefined
+}
 
 /** A verifier that also asks whether tokens of the broker still stand. Tokens of other issuers are none of its business. */
 export function createLiveVerifier(verifier: TokenVerifier, issuer: string, liveness: Liveness): TokenVerifier {
   const check = (principal: Principal): Principal | Promise<Principal> => {
     if (principal.issuer !== issuer) return principal
-    const { jti, [GRANT_CLAIM]: grantId } = principal.claims
+    const { jti } = principal.claims
     if (typeof jti !== 'string') throw revoked()
-    const live = liveness.isLive(jti, typeof grantId === 'string' ? grantId : undefined)
+    const live = liveness.isLive(jti, findGrantBehind(principal.claims))
     return typeof live === 'boolean' ? accept(principal, live) : waitForStore(principal, live)
   }
   return {

@@ -4,7 +4,7 @@ import type { TokenVerifier } from '../core/ports.ts'
 import type { Principal } from '../core/principal.ts'
 import type { Store } from '../core/store.ts'
 import { groupOfGrant } from './adapter.ts'
-import { GRANT_CLAIM, type Liveness } from './liveness.ts'
+import { GRANT_CLAIM, type Liveness, SUBJECT_GRANT_CLAIM } from './liveness.ts'
 import type { Middleware } from './middlewares.ts'
 
 export interface OwnTokensOptions {
@@ -61,7 +61,7 @@ async function findPrincipal(token: string, { verifier }: OwnTokensOptions): Pro
   }
 }
 
-/** With the token ends what it came from (RFC 7009 §2.1). */
+/** With the token ends the grant that it was issued for (RFC 7009 §2.1), but not that of the user whose token was exchanged for it. */
 async function revoke({ claims, expiresAt }: Principal, { store, liveness }: OwnTokensOptions): Promise<void> {
   const { jti, [GRANT_CLAIM]: grantId } = claims
   if (typeof jti === 'string') await liveness.revoke(jti, expiresAt * 1000)
@@ -70,6 +70,6 @@ async function revoke({ claims, expiresAt }: Principal, { store, liveness }: Own
 }
 
 function describe({ claims }: Principal): Record<string, unknown> {
-  const { [GRANT_CLAIM]: _, ...told } = claims
+  const { [GRANT_CLAIM]: _own, [SUBJECT_GRANT_CLAIM]: _subject, ...told } = claims
   return { active: true, token_type: 'Bearer', ...told }
 }

@@ -2,7 +2,7 @@ import { errors } from 'oidc-provider'
 import type { Principal } from '../core/principal.ts'
 import { type Claims, listUserScopes, mayUserSignIn } from './access-rules.ts'
 import { pickClaims } from './accounts.ts'
-import { GRANT_CLAIM } from './liveness.ts'
+import { findGrantBehind, SUBJECT_GRANT_CLAIM } from './liveness.ts'
 import {
   explain,
   findTarget,
@@ -31,13 +31,14 @@ export async function exchangeToken(request: MachineRequest, options: MachineOpt
   const isOwn = principal.issuer === options.plan.issuer
   const claims = isOwn ? await findOwnClaims(principal, options) : principal.claims
   if (claims !== undefined && !mayUserSignIn(claims, options.plan.identityProvider)) throw refuse('the user may not sign in here')
+  const grantId = isOwn ? findGrantBehind(principal.claims) : undefined
   const may = claims && listUserScopes(claims, options.plan.identityProvider, resource.scopes)
   return {
     subject: isOwn ? readSubject(principal) : nameSubject(principal.issuer, readSubject(principal), options.plan),
     scopes: settleMachineScopes(request, [...principal.scopes], may, principal.scopes),
     claims: {
       ...pickClaims(claims ?? principal.claims, options.plan.identityProvider.tokenClaims),
-      ...(isOwn && pickClaims(principal.claims, [GRANT_CLAIM])),
+      ...(grantId !== undefined && { [SUBJECT_GRANT_CLAIM]: grantId }),
       act: describeActor(client.id, principal.claims.act),
     },
     endsAt: principal.expiresAt,
@@ -71,7 +72,7 @@ function checkMayAct({ may_act: may }: Claims, clientId: string): void {
 
 /** What the user of a token of ours is now; undefined for one that no sign-in is behind, whose own claims are all there is. */
 async function findOwnClaims({ subject, claims }: Principal, { accounts }: MachineOptions): Promise<Claims | undefined> {
-  if (typeof claims[GRANT_CLAIM] !== 'string') return undefined
+  if (findGrantBehind(claims) === undefined) return undefined
   // Like a refresh: it goes on for as long as the user’s session with the identity provider does.
   const user = await explain(() => (subject === undefined ? undefined : accounts.findCurrent(subject)), refuse)
   if (user === undefined) throw refuse('the sign-in behind the token has ended')

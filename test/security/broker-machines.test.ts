@@ -8,8 +8,10 @@ import {
   createRawClient,
   createRequest,
   obtainTokens,
+  postForm,
   readJson,
   redeem,
+  refresh,
   register,
 } from '../support/broker-client.ts'
 import { forge } from '../support/forge.ts'
@@ -390,6 +392,55 @@ describe('token exchange (RFC 8693)', () => {
     // A code that is used twice ends what it led to (RFC 6749 §4.1.2).
     await redeem(origin, client, code)
     await expectRefusal(await exchange(tokens.access_token), 'invalid_request')
+  })
+
+  describe('leaves the sign-in alone whose token was exchanged', () => {
+    const callAdmin = (token: string) =>
+      fetch(stage.url, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${token}`,
+          'content-type': 'application/json',
+          accept: 'application/json, text/event-stream',
+        },
+        body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'admin_reset', arguments: {} } }),
+      })
+    const start = async () => {
+      const client = await createRawClient(origin)
+      const tokens = await obtainTokens(origin, client, alice)
+      const { access_token: exchanged } = await readJson(await exchange(tokens.access_token))
+      const { access_token: again } = await readJson(await exchange(exchanged))
+      return { client, tokens, exchanged, again }
+    }
+
+    it('when the gateway is told that it needs more scope', async () => {
+      const { client, tokens, exchanged, again } = await start()
+      for (const token of [exchanged, again]) expect((await callAdmin(token)).status).toBe(403)
+      expect((await refresh(origin, client, tokens.refresh_token)).status).toBe(200)
+    })
+
+    it('when the gateway revokes its own token (RFC 7009 §2.1)', async () => {
+      const { client, tokens, exchanged, again } = await start()
+      for (const token of [again, exchanged]) {
+        expect(await callMcp(stage.url, token)).toBe(200)
+        const form = { token, client_id: 'gateway', client_secret: MACHINE_SECRETS.gateway }
+        expect((await postForm(`${origin}/revoke`, form)).status).toBe(200)
+        expect(await callMcp(stage.url, token)).toBe(401)
+      }
+      expect(await callMcp(stage.url, tokens.access_token)).toBe(200)
+      expect((await refresh(origin, client, tokens.refresh_token)).status).toBe(200)
+    })
+
+    it('but ends with it, and says nothing of it', async () => {
+      const { client, tokens, exchanged, again } = await start()
+      const form = { token: exchanged, client_id: 'gateway', client_secret: MACHINE_SECRETS.gateway }
+      const told = await readJson(await postForm(`${origin}/introspect`, form))
+      expect(told).toMatchObject({ active: true, act: { sub: 'gateway' } })
+      expect(Object.keys(told).filter((name) => name.includes('grant'))).toEqual([])
+      await postForm(`${origin}/revoke`, { token: tokens.refresh_token, client_id: client.id })
+      for (const token of [exchanged, again]) expect(await callMcp(stage.url, token)).toBe(401)
+      await expectRefusal(await exchange(exchanged), 'invalid_request')
+    })
   })
 
   it('says nothing about why, and notes it in the log', async () => {
