@@ -9,7 +9,7 @@ import { createBodyRoom } from './http/body-room.ts'
 import { isLoopbackOrigin, type OriginRules } from './http/cors.ts'
 import { createForwardedRules } from './http/forwarded.ts'
 import { type Listener, listen } from './http/listener.ts'
-import { createSessionSeal } from './mcp/session-seal.ts'
+import { createSessionSeal, type SessionSeal } from './mcp/session-seal.ts'
 import { createIssuerPool, type IssuerPool } from './oauth/issuer.ts'
 import { createProtectedResourceMetadata } from './oauth/protected-resource.ts'
 import { createTokenVerifier } from './oauth/token-verifier.ts'
@@ -161,16 +161,22 @@ function checkPrograms({ name, endpoints }: ServerPlan): void {
   }
 }
 
-function createUpstreams({ name, endpoints }: ServerPlan, log: Log): Map<EndpointPlan['upstream'], Upstream> {
+function createUpstreams(
+  { sessionKey }: Plan,
+  { name, endpoints }: ServerPlan,
+  log: Log,
+): Map<EndpointPlan['upstream'], Upstream> {
+  const seal = createSessionSeal(sessionKey)
   const plans = new Set(endpoints.map(({ upstream }) => upstream))
   const create = (plan: EndpointPlan['upstream']): Upstream =>
-    'command' in plan ? createProcess(plan, name, log) : createHttpUpstream(plan)
+    'command' in plan ? createProcess(plan, name, seal, log) : createHttpUpstream(plan)
   return new Map([...plans].map((plan) => [plan, create(plan)]))
 }
 
-function createProcess(plan: StdioUpstreamPlan, server: string, log: Log): Upstream {
+function createProcess(plan: StdioUpstreamPlan, server: string, seal: SessionSeal, log: Log): Upstream {
   return createStdioUpstream(plan, {
     name: server,
+    seal,
     onStderr: (line) => log.logger.info({ server, stderr: line }, 'said by the MCP server'),
     onEvent: (event) => log.logger.warn({ server, event }, 'a process of the MCP server ended or could not be started'),
   })
@@ -187,7 +193,7 @@ function createServer(plan: Plan, server: ServerPlan, pool: IssuerPool, log: Log
   const policy = createScopePolicy(server.policy)
   const sse = server.endpoints.find(({ kind }) => kind === 'sse')
   const messages = server.endpoints.find(({ kind }) => kind === 'messages')
-  const upstreams = createUpstreams(server, log)
+  const upstreams = createUpstreams(plan, server, log)
   const routes = server.endpoints.map(
     (endpoint): Route => ({
       path: endpoint.path,

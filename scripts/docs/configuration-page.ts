@@ -108,7 +108,10 @@ Audience, issuer, expiry and scopes are checked for clients of every revision; t
 
 ### Sessions and restarts
 
-MCP session ids reach clients sealed: nobody can use the session of someone else. The key for that is random at each start, so a restart ends sessions (clients begin new ones by themselves).
+MCP session ids reach clients sealed: nobody can use the session of someone else. They belong to a user (\`iss\` and \`sub\`), whichever client is used; where \`sub\` is
+missing or is the client id, to that client. What a stdio server of 2026-07-28 mints (tasks, \`requestState\`) is sealed in the same way. Tasks of an MCP server over HTTP are its own to guard, as is all that it answers:
+one that does not know the user (no \`forward_access_token\`, no \`credential\` of the user) keeps tasks apart only as far as their ids are unguessable; a rule for the method \`tasks/*\` closes them.
+The key for that is random at each start, so a restart ends sessions (clients begin new ones by themselves).
 Set \`session_key\` to keep them, and give all instances behind one address the same key. It needs at least 32 bytes:
 
 \`\`\`sh

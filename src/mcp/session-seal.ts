@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { formatPrincipalKey, type Principal } from '../core/principal.ts'
 
 /**
- * Binds what an upstream names (MCP session ids, the message endpoint of HTTP+SSE) to the principal and server that it was named to,
+ * Binds what an upstream names (MCP session ids, the message endpoint of HTTP+SSE, tasks) to the principal and server that it was named to,
  * without keeping state: the client carries it with an authentication code in front. A session id is no credential ("MUST NOT use
  * sessions for authentication", 2025-11-25 security best practices), and someone else's is of no use.
  */
@@ -13,12 +13,14 @@ export interface SessionSeal {
   open(sealed: string, purpose: SealPurpose, server: string, principal: Principal): string | undefined
 }
 
-export type SealPurpose = 'mcp-session' | 'sse-endpoint'
+export type SealPurpose = 'mcp-session' | 'sse-endpoint' | 'task' | 'request-state'
 
 /** 128 bits of HMAC-SHA-256, in base64url. */
 const codeLength = 22
 /** Opened seals that are remembered, so that each message of a session costs no HMAC. */
 const maxRemembered = 10_000
+/** Longer ones (a request state may be any text) are looked at anew each time. */
+const maxRememberedCharacters = 1024
 
 /** @param key - at least 32 bytes; the same key on all instances that serve the same sessions */
 export function createSessionSeal(key: Buffer): SessionSeal {
@@ -28,6 +30,7 @@ export function createSessionSeal(key: Buffer): SessionSeal {
     createHmac('sha256', key).update(context).update('\0').update(value).digest('base64url').slice(0, codeLength)
 
   const remember = (sealed: string, context: string, value: string): void => {
+    if (sealed.length > maxRememberedCharacters) return
     if (opened.size >= maxRemembered) opened.clear()
     opened.set(sealed, { context, value })
   }

@@ -16,7 +16,7 @@ import { createStdioUpstream } from '../../src/upstream/stdio/stdio-upstream.ts'
 export const scriptedServer = fileURLToPath(new URL('../fixtures/stdio/scripted-server.mjs', import.meta.url))
 export const scripted: readonly string[] = [process.execPath, scriptedServer]
 
-/** The whole pipeline in front of one upstream, with a verifier of ours: the token `alice` is Alice's, `alice@app` that of her client `app`. */
+/** The whole pipeline in front of one upstream, with a verifier of ours: the token `alice` is Alice's, `alice~app` that of her client `app`. */
 export interface Gate {
   readonly origin: string
   /** One entry a request that is over. */
@@ -35,7 +35,7 @@ export interface StdioGate extends Gate {
 
 const verifier: TokenVerifier = {
   verify: (token) => {
-    const [subject = '', clientId = 'test-client'] = token.split('@')
+    const [subject = '', clientId = 'test-client'] = token.split('~')
     return {
       issuer: 'https://idp.example.com',
       subject: subject === '' ? undefined : subject,
@@ -144,6 +144,7 @@ export async function openStdioGate(plan: Partial<StdioUpstreamPlan> & Pick<Stdi
     },
     {
       name: 'test',
+      seal: createSessionSeal(randomBytes(32)),
       onStderr: (line) => {
         stderr.push(line)
         for (const listener of listeners) listener()

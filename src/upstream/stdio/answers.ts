@@ -1,6 +1,8 @@
 import { Buffer } from 'node:buffer'
 import { jsonRpcCodeOf, type ProxyError } from '../../core/errors.ts'
 import type { Reply, ReplyHeaders } from '../../core/reply.ts'
+import type { Ticket } from './channel.ts'
+import type { RequestSink } from './peer.ts'
 
 /** Answers with a status and no body. */
 export function sendStatus(reply: Reply, status: number, headers: ReplyHeaders = {}): void {
@@ -35,4 +37,10 @@ export function formatError(id: string, code: number, message: string, data?: un
 /** A refusal as a JSON-RPC error object, in the form that the pipeline gives to it. */
 export function formatRefusal(id: string, error: ProxyError): string {
   return formatError(id, jsonRpcCodeOf(error.code), error.message, { error: error.code })
+}
+
+/** Answers a request without its server: there is nothing to cancel. */
+export function answered(sink: RequestSink, text: string, code?: number): Ticket {
+  sink.response(text, code === undefined ? {} : { error: { code } })
+  return { cancel: () => undefined, moveTo: () => undefined }
 }

@@ -144,7 +144,7 @@ export class Channel {
       return request.sink.closed()
     }
     const text = editOrUndefined(message.text, params, params.at(-1) === subscriptionKey ? request.id : request.progressToken)
-    if (text !== undefined) request.sink.related(text)
+    if (text !== undefined) request.sink.related(text, message)
   }
 
   /** Which request a notification belongs to, and where in it that is said. */

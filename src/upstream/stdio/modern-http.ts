@@ -2,15 +2,17 @@ import type { Call } from '../../core/call.ts'
 import { ProxyError } from '../../core/errors.ts'
 import { formatPrincipalKey } from '../../core/principal.ts'
 import type { Reply } from '../../core/reply.ts'
+import type { SessionSeal } from '../../mcp/session-seal.ts'
 import { findAcceptedForms } from './accepts.ts'
 import { formatError, sendJson, sendStatus } from './answers.ts'
 import { Channel, type Ticket } from './channel.ts'
 import { type ClientMessage, readClientMessages } from './client-messages.ts'
 import { type Found, probeEra } from './era.ts'
 import { type Envelope, modernRevision, readEnvelope, statusOfAnswer } from './modern-envelope.ts'
+import { createOwnedIds, type OwnedIds } from './owned-ids.ts'
 import { ParamHeaders } from './param-headers.ts'
+import { createPassThrough } from './pass-through.ts'
 import type { RequestSink } from './peer.ts'
-import { Pool } from './pool.ts'
 import { PostAnswer } from './post-answer.ts'
 import type { Spawner } from './spawner.ts'
 
@@ -21,6 +23,8 @@ export interface ModernRequest {
   readonly principalKey: string
   /** Which child it may share. */
   readonly poolKey: string
+  /** Ids that belong to the principal. */
+  readonly ids: OwnedIds
 }
 
 /** Whoever answers modern requests: modern children, or legacy ones through a translation. */
@@ -36,6 +40,7 @@ export interface ModernHttpOptions {
   readonly spawner: Spawner
   readonly isShared: boolean
   readonly startMilliseconds: number
+  readonly seal: SessionSeal
   /** Serves modern clients when the children are legacy. */
   readonly createTranslation: (startChannel: StartChannel) => ModernServer
 }
@@ -90,7 +95,7 @@ export class ModernHttp {
   async #serve(call: Call, reply: Reply, message: ClientMessage, envelope: Envelope): Promise<void> {
     const principalKey = formatPrincipalKey(call.principal)
     const poolKey = this.#options.isShared ? '' : principalKey
-    const request: ModernRequest = { message, envelope, principalKey, poolKey }
+    const request: ModernRequest = { message, envelope, principalKey, poolKey, ids: createOwnedIds(this.#options.seal, call) }
     let ticket: Ticket | undefined
     let isGone = false
     const answer = this.#createAnswer(call, reply, message, () => {
@@ -158,40 +163,4 @@ export class ModernHttp {
 
 function formatUnsupported(id: string, { protocolVersion }: Envelope, supported: readonly string[]): string {
   return formatError(id, -32022, 'Unsupported protocol version', { supported, requested: protocolVersion })
-}
-
-/** Modern children: what the client says is what they get, but for the ids. */
-function createPassThrough(startChannel: StartChannel, isShared: boolean): ModernServer {
-  const pool = new Pool(async (key: string) => ({ channel: await startChannel(key) }))
-  return {
-    request({ message, envelope, poolKey }, sink) {
-      // Log messages don't say which request they belong to: a request that wants them has its child's for itself. Where principals
-      // share the child, nobody gets them.
-      const exclusive = !isShared && envelope.logLevel !== undefined
-      const isFree = (member: { channel: Channel }): boolean => !exclusive || member.channel.isExclusiveFree
-      const whenOver = exclusive ? notifying(sink, () => pool.changed()) : sink
-      return pool.use(poolKey, isFree, ({ channel }) => channel.request(message, whenOver, exclusive))
-    },
-    sweep: (idleMilliseconds) => pool.sweep(idleMilliseconds),
-    reclaim: () => pool.reclaim(),
-  }
-}
-
-/** A sink whose end somebody waits for. */
-function notifying(sink: RequestSink, onOver: () => void): RequestSink {
-  return {
-    related: (text) => sink.related(text),
-    response: (text, value) => {
-      sink.response(text, value)
-      onOver()
-    },
-    failed: (error) => {
-      sink.failed(error)
-      onOver()
-    },
-    closed: () => {
-      sink.closed?.()
-      onOver()
-    },
-  }
 }

@@ -5,8 +5,8 @@ import type { Flow } from './event-stream.ts'
 
 /** Where what belongs to one request of a client goes. */
 export interface RequestSink {
-  /** A notification that belongs to the request, on one line. */
-  related(text: string): void
+  /** A notification that belongs to the request, on one line; `message` is what the server said, where it came from one. */
+  related(text: string, message?: ChildMessage): void
   /** The answer, on one line, with the client's id. */
   response(text: string, value: Readonly<Record<string, unknown>>): void
   /** There will be no answer. */

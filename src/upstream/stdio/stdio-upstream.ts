@@ -4,6 +4,7 @@ import type { StdioUpstreamPlan } from '../../core/plan.ts'
 import type { Upstream } from '../../core/ports.ts'
 import type { Reply } from '../../core/reply.ts'
 import { isModernRevision } from '../../mcp/revision.ts'
+import type { SessionSeal } from '../../mcp/session-seal.ts'
 import { LegacyHttp, type StartPeer } from './legacy-http.ts'
 import { ModernHttp } from './modern-http.ts'
 import { OwnPeer } from './own-peer.ts'
@@ -15,6 +16,8 @@ import { Translation } from './translation.ts'
 export interface StdioUpstreamOptions {
   /** The server's name, for messages. */
   readonly name: string
+  /** Binds what the server mints to its owner. */
+  readonly seal: SessionSeal
   /** A line that the server wrote to its standard error. */
   readonly onStderr: (line: string) => void
   /** What the operator should know: a child that could not be started, or ended by itself. */
@@ -33,7 +36,7 @@ const keepAliveMilliseconds = 15_000
  */
 export function createStdioUpstream(plan: StdioUpstreamPlan, options: StdioUpstreamOptions): Upstream {
   const spawner = new Spawner({ plan, ...options })
-  const bridges = createBridges(plan, spawner)
+  const bridges = createBridges(plan, spawner, options.seal)
   const timers = startTimers(plan, bridges)
   return {
     send(call, reply) {
@@ -55,7 +58,7 @@ interface Bridges {
   readonly sse: HttpSse
 }
 
-function createBridges(plan: StdioUpstreamPlan, spawner: Spawner): Bridges {
+function createBridges(plan: StdioUpstreamPlan, spawner: Spawner, seal: SessionSeal): Bridges {
   const isShared = plan.processPer === 'shared'
   const startMilliseconds = plan.startSeconds * 1000
   const shared = new SharedServer(spawner, startMilliseconds)
@@ -69,6 +72,7 @@ function createBridges(plan: StdioUpstreamPlan, spawner: Spawner): Bridges {
       spawner,
       isShared,
       startMilliseconds,
+      seal,
       createTranslation: (startChannel) => new Translation({ startChannel, startMilliseconds, isShared }),
     }),
   }

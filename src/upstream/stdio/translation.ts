@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { ProxyError } from '../../core/errors.ts'
-import { formatError } from './answers.ts'
+import { answered, formatError } from './answers.ts'
 import type { Channel, Ticket } from './channel.ts'
 import type { ChildMessage } from './child-messages.ts'
 import { initializeParams, within } from './era.ts'
@@ -208,9 +208,4 @@ export class Translation implements ModernServer {
 
 function ownerOf({ principalKey, message }: ModernRequest): string {
   return `${principalKey} ${digestRequest(message)}`
-}
-
-function answered(sink: RequestSink, text: string, code?: number): Ticket {
-  sink.response(text, code === undefined ? {} : { error: { code } })
-  return { cancel: () => undefined, moveTo: () => undefined }
 }
