@@ -32,6 +32,7 @@ const VENDORS: Readonly<Record<string, Vendor>> = {
     elsewhere: { aud: ['https://acme.eu.auth0.com/userinfo'] },
   },
   'Auth0, by permission': {
+    issuer: { scope_claims: ['scope', 'permissions'] },
     audience: 'https://api.example.com',
     claims: { ...NONE, aud: 'https://api.example.com', scope: 'openid', permissions: ['mcp:tools'] },
     elsewhere: { aud: 'https://acme.eu.auth0.com/api/v2/' },

@@ -163,6 +163,10 @@ describe('notices at the start', () => {
     [{ cors: { allowed_origins: ['*'] } }, /cors\.allowed_origins/],
     [{ issuers: [{ issuer: 'https://idp.example.com', accept_id_tokens: true }] }, /accept_id_tokens/],
     [
+      { issuers: [{ issuer: 'https://idp.example.com', scope_claims: ['scope', 'roles'] }] },
+      /scope_claims counts roles .* whatever scopes it was granted/,
+    ],
+    [
       { issuers: [{ issuer: 'https://idp.example.com', jwks_uri: 'http://keycloak:8080/certs?x=secret' }] },
       /http:\/\/keycloak:8080 is asked/,
     ],
@@ -173,8 +177,16 @@ describe('notices at the start', () => {
   })
 
   it.each([
+    [{ audience: ['client-1'], scopes: ['mcp'] }],
+    [{ audience: ['api://mcp', 'https://api.example.com', 'urn:mcp'] }],
+  ] satisfies [Partial<ConfigInput['servers'][number]>][])('see no risk in %j', (changes) => {
+    expect(load({ servers: [{ path: '/mcp', upstream: 'http://localhost:8000/mcp', ...changes }] }).notices).toEqual([])
+  })
+
+  it.each([
     [{ bearer_methods: ['header', 'query'] }, /bearer_methods/],
     [{ legacy_clients: 'signature_only' }, /signature_only/],
+    [{ audience: ['https://api.example.com', 'client-1'] }, /audience "client-1" may be a client id, and no scope is asked for/],
     [{ forward_access_token: true }, /forward_access_token/],
     [{ rules: [{ method: 'tool/call', scopes: ['x'] }] }, /Was tools\/call meant/],
     [{ rules: [{ method: 'tool/*', scopes: ['x'] }] }, /tool\/\*/],

@@ -12,8 +12,10 @@ export function createNotices(config: Config): string[] {
   return [
     ...createEdgeNotices(config),
     ...config.issuers.flatMap(createIssuerNotices),
+    ...(config.broker?.token_exchange.issuers ?? []).flatMap(createIssuerNotices),
     ...config.servers.flatMap((server) => [
       ...createServerNotices(server),
+      ...createClientIdNotices(server, server.issuers ?? config.issuers),
       ...(server.issuers ?? []).flatMap(createIssuerNotices),
     ]),
   ]
@@ -46,7 +48,18 @@ function createIssuerNotices(issuer: IssuerConfig): string[] {
       `${name}: accept_id_tokens accepts ID tokens, which are meant for clients and not for servers, as access tokens.`,
     )
   }
-  return notices
+  return [...notices, ...createScopeNotices(name, issuer.scope_claims ?? [])]
+}
+
+/** Claims of what a user may do at the issuer, whatever client asks. */
+const USER_CLAIMS: ReadonlySet<string> = new Set(['permissions', 'roles'])
+
+function createScopeNotices(name: string, scopeClaims: readonly string[]): string[] {
+  const others = scopeClaims.filter((claim) => USER_CLAIMS.has(claim))
+  if (others.length === 0) return []
+  return [
+    `${name}: scope_claims counts ${others.join(' and ')} as scopes of every token: each client can then do what its user may, whatever scopes it was granted.`,
+  ]
 }
 
 /** Whether what is sent to a URL can be read on its way. */
@@ -75,6 +88,16 @@ function createServerNotices(server: ServerConfig): string[] {
     )
   }
   return notices
+}
+
+/** ID tokens have a client id for their audience, and nothing obliges them to say what they are (OpenID Connect Core 1.0 §2). */
+function createClientIdNotices(server: ServerConfig, issuers: readonly IssuerConfig[]): string[] {
+  if (server.scopes.length > 0 || issuers.length === 0) return []
+  const clientIds = server.audience.filter((audience) => !audience.includes(':'))
+  if (clientIds.length === 0) return []
+  return [
+    `server ${nameServer(server)}: audience ${clientIds.map(quote).join(' and ')} may be a client id, and no scope is asked for: an ID token of that client that does not show what it is passes as an access token. Add a base scope.`,
+  ]
 }
 
 function createMethodNotices(name: string, method: string | undefined): string[] {

@@ -70,8 +70,10 @@ const issuer = z
       ),
     scope_claims: list(text(findBlankFlaw))
       .min(1)
-      .default(['scope', 'scp', 'permissions', 'roles'])
-      .describe('Claims that hold scopes; all of them count. Dots reach into objects: `realm_access.roles`.'),
+      .optional()
+      .describe(
+        'Claims that hold scopes; all that are listed count. Dots reach into objects: `realm_access.roles`. By default `scope` and `scp`; `permissions` and `roles` count only for tokens that have neither of these.',
+      ),
     clock_tolerance_seconds: z.number().min(0).max(60).default(30).describe('How far the clocks of issuer and proxy may differ.'),
     max_lifetime_seconds: seconds(MONTH * 12)
       .optional()

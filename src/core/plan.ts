@@ -131,8 +131,8 @@ export interface IssuerPlan {
   readonly algorithms: readonly string[]
   /** Claims that may name the audience, in this order: `aud`, `client_id`, `azp`. */
   readonly audienceClaims: readonly string[]
-  /** Claims that hold scopes; dots reach into objects. */
-  readonly scopeClaims: readonly string[]
+  /** Claims that hold scopes; dots reach into objects. Undefined: `scope` and `scp`; `permissions` and `roles` where a token has neither. */
+  readonly scopeClaims: readonly string[] | undefined
   readonly clockToleranceSeconds: number
   /** Longest accepted `exp` minus `iat`; undefined for no limit. */
   readonly maxLifetimeSeconds: number | undefined

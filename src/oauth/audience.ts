@@ -21,7 +21,9 @@ export function createAudienceCheck(audiences: readonly string[], acceptMissing:
   const accepted = new Set(audiences.map(normalizeAudience))
   return {
     check(claims, audienceClaims) {
-      const claim = audienceClaims.find((name) => Object.hasOwn(claims, name))
+      const present = audienceClaims.filter((name) => Object.hasOwn(claims, name))
+      // An empty list names nobody, so that the next claim may (Hydra).
+      const claim = present.find((name) => !isEmptyList(claims[name])) ?? present[0]
       if (claim === undefined) {
         if (acceptMissing) return false
         throw mismatch(`the token names no audience (${audienceClaims.join(', ')})`)
@@ -35,6 +37,10 @@ export function createAudienceCheck(audiences: readonly string[], acceptMissing:
 
 function formatExpected(audiences: readonly string[]): string {
   return audiences.map((audience) => JSON.stringify(audience)).join(' or ')
+}
+
+function isEmptyList(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0
 }
 
 /** A string or an array of strings (RFC 7519 §4.1.3). Anything else names nobody. */

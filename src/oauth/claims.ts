@@ -14,26 +14,38 @@ const LAST_DATE = 253_402_300_799
  * @param claims - of a verified token
  * @param plan - tolerance and longest lifetime
  * @param now - seconds since the epoch
- * @param timeless - the end of a token that has no `exp`, in seconds since the epoch; without it `exp` is required
  * @returns seconds since the epoch at which the token ends, tolerance not included
  * @throws ProxyError `token_expired`, `token_invalid`
  */
-export function checkTimes(claims: Claims, plan: IssuerPlan, now: number, timeless?: number): number {
-  const expiresAt = parseDate(claims, 'exp') ?? timeless
+export function checkTimes(claims: Claims, plan: IssuerPlan, now: number): number {
+  const expiresAt = parseDate(claims, 'exp')
   if (expiresAt === undefined) throw invalid('exp is missing')
-  if (now >= expiresAt + plan.clockToleranceSeconds)
-    throw new ProxyError('token_expired', { cause: `expired at ${formatDate(expiresAt)}` })
-  const issuedAt = checkBegin(claims, 'iat', plan, now)
+  checkBegin(claims, 'iat', plan, now)
   checkBegin(claims, 'nbf', plan, now)
-  checkLifetime(issuedAt, expiresAt, plan)
-  return expiresAt
+  return checkEnd(claims, expiresAt, plan, now)
 }
 
-function checkBegin(claims: Claims, name: 'iat' | 'nbf', plan: IssuerPlan, now: number): number | undefined {
+/**
+ * The same for a token that its issuer has just called active: the issuer's clock, which may be ahead of ours, has reached `iat` then.
+ *
+ * @param timeless - the end of a token that has no `exp`, in seconds since the epoch
+ */
+export function checkActiveTimes(claims: Claims, plan: IssuerPlan, now: number, timeless: number): number {
+  checkBegin(claims, 'nbf', plan, Math.max(now, parseDate(claims, 'iat') ?? now))
+  return checkEnd(claims, parseDate(claims, 'exp') ?? timeless, plan, now)
+}
+
+function checkBegin(claims: Claims, name: 'iat' | 'nbf', plan: IssuerPlan, now: number): void {
   const date = parseDate(claims, name)
   if (date !== undefined && date > now + plan.clockToleranceSeconds)
     throw invalid(`${name} lies in the future: ${formatDate(date)}`)
-  return date
+}
+
+function checkEnd(claims: Claims, expiresAt: number, plan: IssuerPlan, now: number): number {
+  if (now >= expiresAt + plan.clockToleranceSeconds)
+    throw new ProxyError('token_expired', { cause: `expired at ${formatDate(expiresAt)}` })
+  checkLifetime(parseDate(claims, 'iat'), expiresAt, plan)
+  return expiresAt
 }
 
 function checkLifetime(issuedAt: number | undefined, expiresAt: number, { maxLifetimeSeconds: longest }: IssuerPlan): void {
@@ -53,51 +65,6 @@ function parseDate(claims: Claims, name: string): number | undefined {
   if (value === undefined) return undefined
   if (typeof value !== 'number' || !(value >= 0 && value <= LAST_DATE)) throw invalid(`${name} is not a date`)
   return value
-}
-
-/**
- * Refuses tokens that are no access tokens, whoever signed them (RFC 8725 §3.11, §3.12).
- *
- * @param type - `typ` of the header as {@link SignedJwt} has it
- * @throws ProxyError `token_type_wrong`
- */
-export function checkTokenType(claims: Claims, type: string | undefined, plan: IssuerPlan): void {
-  if (type !== undefined && type !== 'jwt' && type !== 'at+jwt') throw wrongType(`typ ${JSON.stringify(type.slice(0, 64))}`)
-  // Security event and logout tokens (RFC 8417 §2.2, OpenID Connect Back-Channel Logout §2.4).
-  if (claims.events !== undefined) throw wrongType('events: a security event or logout token')
-  checkStatedUse(claims, plan.acceptIdTokens)
-  if (!plan.acceptIdTokens) checkNotIdToken(claims, type)
-  // RFC 7800 §3.1: whoever shows such a token must prove to hold a key. As a bearer token it is a stolen one.
-  if (claims.cnf !== undefined) throw wrongType('cnf: a sender-constrained token')
-}
-
-/** Values of the claim `typ` (Keycloak) that mean something else than an access token. */
-const OTHER_TYPES = new Set(['refresh', 'offline', 'logout', 'initialaccesstoken', 'registrationaccesstoken'])
-
-/** What issuers call their tokens: `token_use` (Cognito, Hydra), the claim `typ` (Keycloak). */
-function checkStatedUse(claims: Claims, acceptIdTokens: boolean): void {
-  const use = parseUse(claims.token_use)
-  const type = parseUse(claims.typ)
-  const isId = use === 'id' || type === 'id'
-  const isOther = (use !== undefined && use !== 'access' && use !== 'id') || OTHER_TYPES.has(type ?? '')
-  if (isOther || (isId && !acceptIdTokens)) throw wrongType(`token_use ${use ?? '-'}, typ ${type ?? '-'}`)
-}
-
-/** `access_token` and `access` are the same use; what is no string is no use that we know. */
-function parseUse(value: unknown): string | undefined {
-  if (value === undefined) return undefined
-  return typeof value === 'string'
-    ? value
-        .toLowerCase()
-        .replace(/_token$/, '')
-        .slice(0, 64)
-    : 'unknown'
-}
-
-function checkNotIdToken(claims: Claims, type: string | undefined): void {
-  // OpenID Connect Core 1.0 §3.1.3.6 and §3.3.2.11: hashes of what was issued together with an ID token.
-  if (claims.at_hash !== undefined || claims.c_hash !== undefined) throw wrongType('at_hash or c_hash: an ID token')
-  if (claims.nonce !== undefined && type !== 'at+jwt') throw wrongType('nonce: an ID token')
 }
 
 /**
@@ -137,8 +104,4 @@ function freezeDeep<T extends object>(value: T): T {
 
 function invalid(cause: string): ProxyError {
   return new ProxyError('token_invalid', { cause })
-}
-
-function wrongType(cause: string): ProxyError {
-  return new ProxyError('token_type_wrong', { cause })
 }

@@ -134,6 +134,16 @@ describe('an answer', () => {
     ['active, a refresh token of Keycloak', { typ: 'Refresh' }, 'token_type_wrong'],
     ['active, a DPoP token', { token_type: 'DPoP' }, 'token_type_wrong'],
     ['active, bound to a key', { cnf: { jkt: 'x' } }, 'token_type_wrong'],
+    [
+      'active, with nothing but a client and an end (a refresh token)',
+      { sub: undefined, scope: undefined, token_type: undefined },
+      'token_type_wrong',
+    ],
+    ['active, the same in the words of another server', { sub: '', scope: '', token_type: null }, 'token_type_wrong'],
+    ['active, an ID token', { token_type: undefined, scope: undefined, azp: audience, sid: 's' }, 'token_type_wrong'],
+    ['active, with an end that is text of something else', { exp: '1e12' }, 'token_invalid'],
+    ['active, but over, by a text', { exp: '1' }, 'token_expired'],
+    ['active, from a time after it was issued', { iat: 1_000, nbf: 99_999_999_999 }, 'token_invalid'],
     ['active, of nobody', { sub: 'a\r\nb' }, 'token_invalid'],
   ])('%s: the token is refused', async (_, differences, code) => {
     const { verifier, state } = await startServer()
@@ -165,6 +175,36 @@ describe('an answer', () => {
     state.answer = (_question, response) => sendJson(response, activeToken())
     await verifyToken(verifier, 'opaque')
     expect(questions).toHaveLength(2)
+  })
+
+  it.each<[string, Record<string, unknown>, Record<string, unknown>]>([
+    ['exp', { exp: null }, { subject: 'alice' }],
+    ['exp as an empty text', { exp: '' }, { subject: 'alice' }],
+    ['iat and nbf', { iat: null, nbf: null }, { subject: 'alice' }],
+    ['sub', { sub: null }, { subject: undefined, clientId: 'c1' }],
+    ['sub as an empty text', { sub: '' }, { subject: undefined, clientId: 'c1' }],
+    ['token_type', { token_type: null }, { subject: 'alice' }],
+    ['iss, client_id and cnf', { iss: null, client_id: null, azp: 'c2', cnf: null }, { clientId: 'c2' }],
+    ['a time that is written as text', { exp: '4102444800', iat: '1700000000' }, { expiresAt: 4_102_444_800 }],
+  ])('with null for what is optional says nothing of it: %s', async (_, differences, principal) => {
+    const { verifier, state } = await startServer()
+    state.answer = (_question, response) => sendJson(response, activeToken(differences))
+    expect(await verifyToken(verifier, 'opaque')).toMatchObject(principal)
+  })
+
+  it('of a server whose clock is ahead counts: the token is active there', async () => {
+    const { verifier, state, clock } = await startServer()
+    const ahead = Math.floor(clock.wall() / 1000) + 90
+    state.answer = (_question, response) => sendJson(response, activeToken({ iat: ahead, nbf: ahead, exp: ahead + 60 }))
+    expect(await verifyToken(verifier, 'opaque')).toMatchObject({ subject: 'alice', expiresAt: ahead + 60 })
+  })
+
+  it('with an empty list for the audience leaves that to the next claim that is configured', async () => {
+    const { verifier, state } = await startServer({}, { audienceClaims: ['aud', 'client_id'] })
+    state.answer = (_question, response) => sendJson(response, activeToken({ aud: [], client_id: audience }))
+    expect((await verifyToken(verifier, 'opaque')).hasAudience).toBe(true)
+    state.answer = (_question, response) => sendJson(response, activeToken({ aud: [], client_id: 'another' }))
+    await expectRefused(verifier, 'another', 'token_audience_mismatch')
   })
 
   it('without an end holds for a day', async () => {

@@ -40,10 +40,12 @@ const SECRET_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv']
 /**
  * Reads a key of a JWK Set.
  *
- * @param jwk - the key as it came
+ * @param published - the key as it came
  * @returns the key; undefined when it is meant for something else than signatures that we know; or what is wrong with it
  */
-export function parseVerificationKey(jwk: UnknownJwk): VerificationKey | string | undefined {
+export function parseVerificationKey(published: UnknownJwk): VerificationKey | string | undefined {
+  // Some servers write every member that a key may have.
+  const jwk = Object.fromEntries(Object.entries(published).filter(([, value]) => value !== null))
   const problem = findProblem(jwk)
   if (problem !== undefined) return problem
   if (!isForSignatures(jwk)) return undefined

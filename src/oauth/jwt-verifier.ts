@@ -2,11 +2,12 @@ import { ProxyError } from '../core/errors.ts'
 import type { IssuerPlan } from '../core/plan.ts'
 import type { Principal } from '../core/principal.ts'
 import type { AudienceCheck } from './audience.ts'
-import { checkTimes, checkTokenType, createPrincipal } from './claims.ts'
+import { checkTimes, createPrincipal } from './claims.ts'
 import type { Clock } from './clock.ts'
 import type { VerificationKey } from './jwk.ts'
 import { type SignedJwt, verifySignature } from './jws.ts'
 import type { IssuerKeys } from './keys.ts'
+import { checkTokenUse } from './token-use.ts'
 
 /** What a signed JWT proved. */
 export interface VerifiedJwt {
@@ -31,7 +32,7 @@ export interface JwtVerifierOptions {
 export async function verifyJwt(jwt: SignedJwt, { plan, keys, audience, clock }: JwtVerifierOptions): Promise<VerifiedJwt> {
   const key = await verifyIssuer(jwt, plan, keys)
   const now = clock.wall() / 1000
-  checkTokenType(jwt.claims, jwt.type, plan)
+  checkTokenUse(jwt.claims, jwt.type, plan)
   const expiresAt = checkTimes(jwt.claims, plan, now)
   const hasAudience = audience.check(jwt.claims, plan.audienceClaims)
   return { principal: createPrincipal(jwt.claims, plan, hasAudience, expiresAt), keyFingerprint: key.fingerprint }

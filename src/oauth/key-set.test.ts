@@ -96,6 +96,7 @@ describe('a key', () => {
     ['with a coordinate cut short', { ...p256, x: (p256.x as string).slice(0, 40) }, 'length'],
     ['of Ed25519 with too short a point', { ...ed25519, x: 'AAAA' }, 'length'],
     ['with a kid that is no text', { ...rsa, kid: 7 }, 'kid'],
+    ['with a kid that is a list', { ...rsa, kid: [null] }, 'kid'],
   ])('%s is left out, and the operator is told', (_, jwk, reason) => {
     const set = parseKeySet({ keys: [jwk] })
     expect(set.size).toBe(0)
@@ -126,6 +127,12 @@ describe('a key set', () => {
   it('is refused whole when it has more than 100 keys', () => {
     expect(parseKeySet({ keys: Array(100).fill({ kty: 'XYZ' }) }).size).toBe(0)
     expect(() => parseKeySet({ keys: Array(101).fill({ kty: 'XYZ' }) })).toThrow('more than 100')
+  })
+
+  it('has keys without the members that are null, as some servers write what a key lacks', () => {
+    const set = parseKeySet({ keys: [{ ...p256, kid: null, use: null, key_ops: null, alg: null, d: null, x5c: null }] })
+    expect(set.problems).toEqual([])
+    expect(set.find(undefined, 'ES256')).toBeDefined()
   })
 
   it('gives each key to those who name it', () => {

@@ -37,6 +37,26 @@ describe('scopes', () => {
     expect(collect({ scope: value })).toEqual(scopes)
   })
 
+  it.each<[string, Record<string, unknown>, string[]]>([
+    ['scope', { scope: 'read', roles: ['admin'], permissions: ['all'] }, ['read']],
+    ['scp', { scp: ['read'], roles: ['admin'] }, ['read']],
+    ['both', { scope: 'read', scp: 'write', permissions: ['all'] }, ['read', 'write']],
+    ['an empty scope', { scope: '', roles: ['admin'] }, []],
+    ['an empty scp', { scp: [], permissions: ['all'] }, []],
+    ['a scope that is null', { scope: null, roles: ['admin'] }, []],
+    ['a scope that cannot be read', { scope: { a: 1 }, roles: ['admin'] }, []],
+  ])('are not widened by permissions and roles beside %s', (_, claims, scopes) => {
+    expect([...collectScopes(claims, undefined)]).toEqual(scopes)
+  })
+
+  it('are permissions and roles where a token has neither scope nor scp', () => {
+    expect([...collectScopes({ roles: ['admin'], permissions: ['all'] }, undefined)]).toEqual(['all', 'admin'])
+  })
+
+  it('count all of the claims that are configured by name', () => {
+    expect(collect({ scope: 'read', roles: ['admin'] }, 'scope', 'roles')).toEqual(['read', 'admin'])
+  })
+
   it('come from every claim that is configured, and from no other', () => {
     const claims = { scope: 'a', scp: ['b'], permissions: ['c'], roles: ['admin'] }
     expect(collect(claims, 'scope', 'scp', 'permissions')).toEqual(['a', 'b', 'c'])

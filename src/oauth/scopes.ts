@@ -1,21 +1,44 @@
 /** `scope-token` (RFC 6749 §3.3). What isn't one could never be asked for in a challenge. */
 const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 
+/** What OAuth calls scopes (RFC 8693 §4.2), and the name that Okta and Entra ID use. */
+const SCOPE_CLAIMS = ['scope', 'scp'] as const
+
 /**
- * Collects the scopes of a token.
+ * What a user or an application may do at the issuer. That says nothing of what the client was allowed to do, so it counts only for
+ * tokens that have no scopes at all (application permissions of Entra ID).
+ */
+const FALLBACK_CLAIMS = ['permissions', 'roles'] as const
+
+/**
+ * Collects the scopes of a token. With no claims configured, those of `scope` and `scp` count, and only where a token has neither claim,
+ * those of `permissions` and `roles`.
  *
  * A string is split at spaces (RFC 6749 §3.3) and commas (as some issuers separate them), at nothing else: a tab or a no-break space
  * doesn't begin a new scope. The items of an array are taken whole. What is no scope token is left out.
  *
  * @param claims - of a verified token
- * @param scopeClaims - claims that hold scopes; dots reach into objects unless a claim has just that name
+ * @param scopeClaims - claims that hold scopes, all of them; dots reach into objects unless a claim has just that name
  */
-export function collectScopes(claims: Readonly<Record<string, unknown>>, scopeClaims: readonly string[]): ReadonlySet<string> {
+export function collectScopes(
+  claims: Readonly<Record<string, unknown>>,
+  scopeClaims: readonly string[] | undefined,
+): ReadonlySet<string> {
   const scopes = new Set<string>()
-  for (const name of scopeClaims) {
+  for (const name of scopeClaims ?? chooseClaims(claims)) {
     for (const scope of parseScopes(findClaim(claims, name))) if (SCOPE_TOKEN.test(scope)) scopes.add(scope)
   }
   return scopes
+}
+
+/** A claim that is there with nothing in it says that no scope was granted. */
+function chooseClaims(claims: Readonly<Record<string, unknown>>): readonly string[] {
+  return SCOPE_CLAIMS.some((name) => Object.hasOwn(claims, name)) ? SCOPE_CLAIMS : FALLBACK_CLAIMS
+}
+
+/** Whether a token names a scope as OAuth does. What a user may do elsewhere (`roles`) is none, and stands in ID tokens, too. */
+export function namesScope(claims: Readonly<Record<string, unknown>>): boolean {
+  return collectScopes(claims, SCOPE_CLAIMS).size > 0
 }
 
 function parseScopes(value: unknown): readonly string[] {

@@ -319,6 +319,22 @@ describe('what is no access token', () => {
     ['token of some use', { token_use: 'something' }],
     ['token whose use is no text', { token_use: ['access'] }],
     ['logout token', { events: { 'http://schemas.openid.net/event/backchannel-logout': {} } }],
+    [
+      'ID token of a client that is an audience (Spring)',
+      { aud: [audience], azp: audience, sid: 's', auth_time: 1, scope: undefined },
+    ],
+    ['ID token with an empty scope', { azp: audience, sid: 's', scope: '' }],
+    ['ID token with the roles of its user', { azp: audience, auth_time: 1, scope: undefined, roles: ['mcp:admin'] }],
+    ['ID token that says who the user is (Google)', { azp: audience, email: 'a@example.com', scope: undefined }],
+    ['ID token for more than one', { aud: ['api', audience], azp: audience, sid: 's', scope: undefined }],
+    [
+      'ID token that names no client',
+      { aud: ['c1', audience], client_id: undefined, azp: undefined, auth_time: 1, scope: undefined },
+    ],
+    ['refresh token by its token_type', { token_type: 'refresh' }],
+    ['ID token by its token_type', { token_type: 'id_token' }],
+    ['ID token with a hash of its state', { s_hash: 'x' }],
+    ['ID token, whatever else it says', { token_use: 'id', typ: 'Bearer' }],
     ['token bound to a DPoP key', { cnf: { jkt: 'x' } }],
     ['token bound to a certificate', { cnf: { 'x5t#S256': 'x' } }],
     ['token bound to something', { cnf: {} }],
@@ -366,6 +382,15 @@ describe('what is no access token', () => {
     [{ token_use: 'access' }, 'JWT'],
     [{ typ: 'Bearer' }, 'JWT'],
     [{ sid: 'x', auth_time: 1 }, 'JWT'],
+    [{ nonce: 'x', typ: 'Bearer' }, 'JWT'],
+    [{ nonce: 'x', token_use: 'access' }, undefined],
+    [{ azp: audience, sid: 'x', scope: undefined, typ: 'Bearer' }, 'JWT'],
+    [{ azp: audience, sid: 'x', scope: undefined, token_use: 'access' }, 'JWT'],
+    [{ azp: audience, sid: 'x', scope: undefined }, 'at+jwt'],
+    [{ azp: audience, sid: 'x', scope: undefined, scp: ['a'] }, 'JWT'],
+    [{ azp: 'c1', sid: 'x', auth_time: 1, email: 'a@example.com', scope: undefined }, 'JWT'],
+    [{ azp: audience, scope: undefined }, 'JWT'],
+    [{ azp: undefined, client_id: undefined, sid: 'x', scope: undefined }, 'JWT'],
   ])('is an access token by what it says, though: %j', async (claims, typ) => {
     await accept(claims, {}, { typ })
   })
