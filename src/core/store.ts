@@ -13,7 +13,7 @@ export interface StoredEntry {
 }
 
 /**
- * Keeps values under a kind and an id until they expire. An expired entry is never seen again, whether it has been cleaned away or not.
+ * Keeps values under a kind and an id until they expire. An expired entry is never seen again, and nothing is left of it soon after.
  * Every operation is atomic, also between processes that share the store.
  */
 export interface Store {
@@ -32,7 +32,7 @@ export interface Store {
   deleteGroup(group: string): Promise<void>
   /** How many entries of a kind there are. */
   count(kind: string): Promise<number>
-  /** At most `most` entries of a kind, in no particular order. */
+  /** At most `most` entries of a kind: those that expire first, and last those that never do. */
   list(kind: string, most: number): Promise<readonly StoredEntry[]>
   close(): Promise<void>
 }

@@ -1,4 +1,5 @@
 import type { EntryTerms, Store } from '../core/store.ts'
+import { cleanNowAndThen } from './clean.ts'
 
 interface Entry extends EntryTerms {
   readonly value: string
@@ -6,14 +7,14 @@ interface Entry extends EntryTerms {
 
 /** Entries of a kind kept before the oldest makes room: a process that runs for months must not eat the machine's memory. */
 const MOST_ENTRIES = 100_000
-/** Writes between two rounds of cleaning. */
-const CLEAN_EVERY = 1000
+
+/** Entries by kind and id. */
+export type Kinds = Map<string, Map<string, Entry>>
 
 interface Memory {
-  readonly kinds: Map<string, Map<string, Entry>>
+  readonly kinds: Kinds
   readonly now: () => number
   readonly mostEntries: number
-  writes: number
 }
 
 /**
@@ -21,9 +22,11 @@ interface Memory {
  *
  * @param now - milliseconds since the epoch
  * @param mostEntries - of one kind
+ * @param kinds - what the entries are kept in
  */
-export function createMemoryStore(now: () => number = Date.now, mostEntries = MOST_ENTRIES): Store {
-  const memory: Memory = { kinds: new Map(), now, mostEntries, writes: 0 }
+export function createMemoryStore(now = Date.now, mostEntries = MOST_ENTRIES, kinds: Kinds = new Map()): Store {
+  const memory: Memory = { kinds, now, mostEntries }
+  const stopCleaning = cleanNowAndThen(() => cleanExpired(memory))
   return {
     isReady: () => true,
     find: async (kind, id) => findLive(memory, kind, id)?.value,
@@ -51,14 +54,22 @@ export function createMemoryStore(now: () => number = Date.now, mostEntries = MO
     },
     async list(kind, most) {
       cleanExpired(memory)
-      return [...(memory.kinds.get(kind) ?? [])].slice(0, most).map(([id, { value }]) => ({ id, value }))
+      const entries = [...(memory.kinds.get(kind) ?? [])].sort(([, one], [, other]) => endOf(one) - endOf(other))
+      return entries.slice(0, most).map(([id, { value }]) => ({ id, value }))
     },
-    close: async () => memory.kinds.clear(),
+    async close() {
+      stopCleaning()
+      memory.kinds.clear()
+    },
   }
 }
 
-function isOver({ expiresAt }: Entry, now: number): boolean {
-  return expiresAt !== undefined && expiresAt <= now
+function endOf({ expiresAt }: Entry): number {
+  return expiresAt ?? Number.MAX_SAFE_INTEGER
+}
+
+function isOver(entry: Entry, now: number): boolean {
+  return endOf(entry) <= now
 }
 
 function findLive({ kinds, now }: Memory, kind: string, id: string): Entry | undefined {
@@ -72,8 +83,6 @@ function write(memory: Memory, kind: string, id: string, entry: Entry): void {
   // Deleted first, so that the order of a map is the order of writing.
   entries.delete(id)
   entries.set(id, entry)
-  memory.writes += 1
-  if (memory.writes % CLEAN_EVERY === 0) cleanExpired(memory)
   const [oldest] = entries.keys()
   if (entries.size > memory.mostEntries && oldest !== undefined) entries.delete(oldest)
 }
@@ -84,7 +93,8 @@ function cleanExpired(memory: Memory): void {
 }
 
 function clean({ kinds }: Memory, isUnwanted: (entry: Entry) => boolean): void {
-  for (const entries of kinds.values()) {
+  for (const [kind, entries] of kinds) {
     for (const [id, entry] of entries) if (isUnwanted(entry)) entries.delete(id)
+    if (entries.size === 0) kinds.delete(kind)
   }
 }

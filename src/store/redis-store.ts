@@ -13,45 +13,64 @@ export interface RedisStorePlan {
 const COMMAND_MS = 5000
 
 /*
- * An entry is a hash {v: value}. Its kind has an index, a sorted set of ids by expiry; a group is a set of entry keys. Each script runs
- * alone (Redis runs one at a time), so that several processes see whole operations only.
+ * An entry is a hash {v: value, s: names of its sets}. Each kind and each group has a set of entry keys, sorted by the time at which the
+ * entries end. Redis ends entries, but not members of sets: so each write to a set removes what is over, and has the set end with its
+ * last member.
+ * Each script runs alone (Redis runs one at a time), so that several processes see whole operations only.
  */
-const WRITE = `
-local at = ARGV[3]
-redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'v', ARGV[2])
-if at ~= '' then redis.call('PEXPIREAT', KEYS[1], at) end
-redis.call('ZADD', KEYS[2], at == '' and '+inf' or at, ARGV[1])
-for i = 3, #KEYS do
-  redis.call('SADD', KEYS[i], KEYS[1])
-  if at == '' then redis.call('PERSIST', KEYS[i])
-  else
-    local left = redis.call('PEXPIRETIME', KEYS[i])
-    if left ~= -1 or redis.call('SCARD', KEYS[i]) == 1 then
-      if tonumber(at) > left then redis.call('PEXPIREAT', KEYS[i], at) end
-    end
+const SETS = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local function settle(set)
+  redis.call('ZREMRANGEBYSCORE', set, '-inf', now)
+  local last = redis.call('ZRANGE', set, -1, -1, 'WITHSCORES')[2]
+  if last == 'inf' then redis.call('PERSIST', set)
+  elseif last then redis.call('PEXPIREAT', set, last) end
+end
+local function remove(key)
+  for _, set in ipairs(cjson.decode(redis.call('HGET', key, 's') or '[]')) do
+    redis.call('ZREM', set, key)
+    settle(set)
   end
+  redis.call('DEL', key)
+end`
+const WRITE = `
+local at = ARGV[2]
+remove(KEYS[1])
+redis.call('HSET', KEYS[1], 'v', ARGV[1], 's', ARGV[3])
+if at ~= '' then redis.call('PEXPIREAT', KEYS[1], at) end
+for _, set in ipairs(cjson.decode(ARGV[3])) do
+  redis.call('ZADD', set, at == '' and '+inf' or at, KEYS[1])
+  settle(set)
 end
 return 1`
-const ADD = `if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end ${WRITE}`
+const PUT = SETS + WRITE
+const ADD = `${SETS} if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end ${WRITE}`
 const REPLACE = `
 if redis.call('HGET', KEYS[1], 'v') ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'v', ARGV[2])
 return 1`
-const TAKE = `
+const TAKE = `${SETS}
 local value = redis.call('HGET', KEYS[1], 'v')
-redis.call('DEL', KEYS[1])
-redis.call('ZREM', KEYS[2], ARGV[1])
+remove(KEYS[1])
 return value`
-const DELETE_GROUP = `
-for _, key in ipairs(redis.call('SMEMBERS', KEYS[1])) do redis.call('DEL', key) end
+const DELETE_GROUP = `${SETS}
+for _, key in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do remove(key) end
 redis.call('DEL', KEYS[1])
 return 1`
-const COUNT = `
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])
-for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-  if redis.call('EXISTS', ARGV[2] .. id) == 0 then redis.call('ZREM', KEYS[1], id) end
+/* A server that is short of memory may have evicted entries. */
+const LIST = `${SETS}
+settle(KEYS[1])
+local found = {}
+for _, key in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  if #found == 2 * ARGV[1] then break end
+  local value = redis.call('HGET', key, 'v')
+  if value then found[#found + 1] = key; found[#found + 1] = value
+  else redis.call('ZREM', KEYS[1], key) end
 end
+return found`
+const COUNT = `${SETS}
+settle(KEYS[1])
 return redis.call('ZCARD', KEYS[1])`
 
 /**
@@ -98,7 +117,6 @@ interface Scripting {
   readonly isReady: boolean
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
   hGet(key: string, field: string): Promise<string | null>
-  zRange(key: string, from: number, to: number): Promise<string[]>
   close(): Promise<void>
 }
 
@@ -129,7 +147,6 @@ function answerInTime(client: Scripting & Disconnecting): Scripting {
     },
     eval: (...script) => bound(client.eval(...script)),
     hGet: (...where) => bound(client.hGet(...where)),
-    zRange: (...where) => bound(client.zRange(...where)),
     // It would wait for what was asked.
     close: () => bound(client.close()).catch(() => client.destroy()),
   }
@@ -137,31 +154,27 @@ function answerInTime(client: Scripting & Disconnecting): Scripting {
 
 function createRedisStore(client: Scripting, prefix: string): Store {
   const keyOf = (kind: string, id: string) => `${prefix}e:${kind}:${id}`
-  const indexOf = (kind: string) => `${prefix}k:${kind}`
-  const groupOf = (group: string) => `${prefix}g:${group}`
+  const kindOf = (kind: string) => `${prefix}kind:${kind}`
+  const groupOf = (group: string) => `${prefix}group:${group}`
+  const run = (script: string, key: string, ...rest: string[]) => client.eval(script, { keys: [key], arguments: rest })
   const write = async (script: string, kind: string, id: string, value: string, terms: EntryTerms = {}) => {
-    const keys = [keyOf(kind, id), indexOf(kind), ...(terms.groups ?? []).map(groupOf)]
+    const sets = [kindOf(kind), ...new Set(terms.groups?.map(groupOf))]
     const expiresAt = terms.expiresAt === undefined ? '' : String(Math.ceil(terms.expiresAt))
-    return (await client.eval(script, { keys, arguments: [id, value, expiresAt] })) === 1
+    return (await run(script, keyOf(kind, id), value, expiresAt, JSON.stringify(sets))) === 1
   }
-  const count = async (kind: string) =>
-    Number(await client.eval(COUNT, { keys: [indexOf(kind)], arguments: [String(Date.now()), keyOf(kind, '')] }))
   return {
     isReady: () => client.isReady,
     find: async (kind, id) => (await client.hGet(keyOf(kind, id), 'v')) ?? undefined,
-    put: async (kind, id, value, terms) => void (await write(WRITE, kind, id, value, terms)),
+    put: async (kind, id, value, terms) => void (await write(PUT, kind, id, value, terms)),
     add: (kind, id, value, terms) => write(ADD, kind, id, value, terms),
-    replace: async (kind, id, expected, value) =>
-      (await client.eval(REPLACE, { keys: [keyOf(kind, id)], arguments: [expected, value] })) === 1,
-    take: async (kind, id) =>
-      ((await client.eval(TAKE, { keys: [keyOf(kind, id), indexOf(kind)], arguments: [id] })) as string | null) ?? undefined,
-    deleteGroup: async (group) => void (await client.eval(DELETE_GROUP, { keys: [groupOf(group)], arguments: [] })),
-    count,
+    replace: async (kind, id, expected, value) => (await run(REPLACE, keyOf(kind, id), expected, value)) === 1,
+    take: async (kind, id) => ((await run(TAKE, keyOf(kind, id))) as string | null) ?? undefined,
+    deleteGroup: async (group) => void (await run(DELETE_GROUP, groupOf(group))),
+    count: async (kind) => Number(await run(COUNT, kindOf(kind))),
     async list(kind, most) {
-      await count(kind)
-      const ids = await client.zRange(indexOf(kind), 0, most - 1)
-      const values = await Promise.all(ids.map((id) => client.hGet(keyOf(kind, id), 'v')))
-      return ids.flatMap((id, index) => (typeof values[index] === 'string' ? [{ id, value: values[index] }] : []))
+      const found = (await run(LIST, kindOf(kind), String(most))) as string[]
+      const start = keyOf(kind, '').length
+      return found.flatMap((key, index) => (index % 2 === 0 ? [{ id: key.slice(start), value: found[index + 1] ?? '' }] : []))
     },
     close: () => client.close(),
   }

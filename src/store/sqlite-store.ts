@@ -2,10 +2,12 @@ import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { EntryTerms, Store } from '../core/store.ts'
+import { cleanNowAndThen } from './clean.ts'
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS entries (kind TEXT NOT NULL, id TEXT NOT NULL, value TEXT NOT NULL, expires_at INTEGER, PRIMARY KEY (kind, id)) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS entries_by_expiry ON entries (expires_at);
+CREATE INDEX IF NOT EXISTS entries_by_kind ON entries (kind, expires_at);
 CREATE TABLE IF NOT EXISTS memberships (grouping TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (grouping, kind, id)) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS memberships_by_entry ON memberships (kind, id);
 CREATE TRIGGER IF NOT EXISTS membership_ends AFTER DELETE ON entries BEGIN DELETE FROM memberships WHERE kind = OLD.kind AND id = OLD.id; END;
@@ -14,8 +16,6 @@ CREATE TRIGGER IF NOT EXISTS membership_ends AFTER DELETE ON entries BEGIN DELET
 const LIVE = '(expires_at IS NULL OR expires_at > ?)'
 /** How long a write waits for another process that writes. */
 const BUSY_MS = 5000
-/** Milliseconds between two rounds of cleaning. */
-const CLEAN_EVERY_MS = 60_000
 
 /**
  * Keeps entries in an SQLite file that only its owner can read. Several processes of a machine may share it.
@@ -27,17 +27,11 @@ const CLEAN_EVERY_MS = 60_000
 export function openSqliteStore(file: string, now: () => number = Date.now): Store {
   const database = open(file)
   const statements = prepare(database)
-  let cleanedAt = now()
-  const cleanNowAndThen = () => {
-    if (now() - cleanedAt < CLEAN_EVERY_MS) return
-    cleanedAt = now()
-    statements.clean.run(now())
-  }
+  const stopCleaning = cleanNowAndThen(() => statements.clean.run(now()))
   const write = (kind: string, id: string, value: string, terms: EntryTerms = {}) => {
     statements.remove.run(kind, id)
     statements.insert.run(kind, id, value, terms.expiresAt ?? null)
     for (const group of new Set(terms.groups)) statements.join.run(group, kind, id)
-    cleanNowAndThen()
   }
   const find = (kind: string, id: string) => statements.find.get(kind, id, now())?.value as string | undefined
   return {
@@ -55,7 +49,10 @@ export function openSqliteStore(file: string, now: () => number = Date.now): Sto
     deleteGroup: async (group) => void statements.removeGroup.run(group),
     count: async (kind) => Number(statements.count.get(kind, now())?.count),
     list: async (kind, most) => statements.list.all(kind, now(), most) as unknown as { id: string; value: string }[],
-    close: async () => database.close(),
+    async close() {
+      stopCleaning()
+      database.close()
+    },
   }
 }
 
@@ -84,7 +81,7 @@ function prepare(database: DatabaseSync) {
       'DELETE FROM entries WHERE (kind, id) IN (SELECT kind, id FROM memberships WHERE grouping = ?)',
     ),
     count: database.prepare(`SELECT count(*) AS count FROM entries WHERE kind = ? AND ${LIVE}`),
-    list: database.prepare(`SELECT id, value FROM entries WHERE kind = ? AND ${LIVE} LIMIT ?`),
+    list: database.prepare(`SELECT id, value FROM entries WHERE kind = ? AND ${LIVE} ORDER BY expires_at NULLS LAST LIMIT ?`),
     clean: database.prepare('DELETE FROM entries WHERE expires_at <= ?'),
   }
 }
