@@ -141,7 +141,8 @@ function createObserver(log: Log, broker: Broker | undefined): RequestObserver {
   const write = createRequestLog(log)
   return (record) => {
     write(record)
-    if (record.code === 'scope_insufficient' && record.principal) broker?.noteStepUp(record.principal)
+    const { principal, missingScopes } = record
+    if (principal && missingScopes) broker?.noteStepUp(principal, missingScopes)
   }
 }
 

@@ -51,8 +51,8 @@ export interface Broker {
   guard(verifier: TokenVerifier): TokenVerifier
   /** The principal's own access token of the identity provider. */
   readonly findCredential: FindCredential
-  /** Hears that a principal of the broker was told to get more scope. */
-  noteStepUp(principal: Principal): void
+  /** Hears that a principal was told to get scopes that its token lacks. */
+  noteStepUp(principal: Principal, missing: readonly string[]): void
   close(): Promise<void>
 }
 
@@ -109,8 +109,8 @@ export async function startBroker(given: BrokerOptions): Promise<Broker> {
     keys: keys.verification,
     guard: (verifier) => createLiveVerifier(verifier, plan.issuer, liveness),
     findCredential: createCredentialSource(parts.accounts),
-    noteStepUp({ issuer, claims: { [GRANT_CLAIM]: grantId } }) {
-      if (issuer === plan.issuer && typeof grantId === 'string') stepUps.note(grantId)
+    noteStepUp({ issuer, claims: { [GRANT_CLAIM]: grantId } }, missing) {
+      if (issuer === plan.issuer && typeof grantId === 'string') stepUps.note(grantId, missing)
     },
     async close() {
       stopRenewing()

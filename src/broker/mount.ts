@@ -198,6 +198,8 @@ function listen(provider: Provider, { visits, outages, liveness, registrations, 
   }
   provider.on('server_error', (ctx, error) => {
     const visit = visits.get(ctx.req)
+    // What we say ourselves is no mistake of ours.
+    if (error instanceof errors.OIDCProviderError) return noteFailure(visit, error)
     if (!isOutage(error)) return visit?.note('internal_error', error)
     outages.set(ctx.req, error)
     visit?.note(error.code, error.cause)

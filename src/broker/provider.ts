@@ -47,6 +47,8 @@ export interface ProviderOptions {
 const MOST_DOCUMENT_BYTES = 10 * 1024
 const MOST_KEYS_BYTES = 64 * 1024
 const CODE_SECONDS = 60
+/** What a client is told whose refresh would not bring the scopes that it needs. */
+const STEP_UP = 'more scope is needed than a refresh can give'
 /** Longest time for which a client’s assertion may be good. */
 const MOST_ASSERTION_SECONDS = { known: 3600, stranger: 600 }
 
@@ -170,12 +172,12 @@ function planClients({ clients }: BrokerPlan): Configuration {
   }
 }
 
-function planTokens({ plan, accounts, stepUps }: ProviderOptions): Configuration {
+function planTokens(options: ProviderOptions): Configuration {
+  const { plan, accounts } = options
   return {
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     rotateRefreshToken: async (ctx) => {
-      const { Grant: grant } = ctx.oidc.entities
-      if (stepUps.takePending(grant?.jti)) throw new errors.InvalidGrant('more scope is needed than can be refreshed')
+      if (await isStepUpDue(ctx, options)) throw createStepUpError()
       return true
     },
     expiresWithSession: async () => false,
@@ -201,6 +203,24 @@ function planTokens({ plan, accounts, stepUps }: ProviderOptions): Configuration
       Session: plan.browserSeconds,
     },
   }
+}
+
+/** Whether the client needs scopes that a refresh can't bring, but its user could. */
+async function isStepUpDue({ oidc }: KoaContextWithOIDC, { plan, accounts, stepUps }: ProviderOptions): Promise<boolean> {
+  const { Grant: grant, RefreshToken: token } = oidc.entities
+  const missing = grant === undefined ? undefined : stepUps.take(grant.jti)
+  if (missing === undefined || missing.every((scope) => token?.scopes.has(scope))) return false
+  const user = await accounts.find(grant?.accountId ?? '')
+  // Where the identity provider has a say, it is asked anew then.
+  const { grant: rules } = plan.identityProvider
+  const may = user && listUserScopes(user.claims, { grant: rules, asgardeo: undefined }, new Set(missing))
+  return missing.every((scope) => may?.has(scope) === true)
+}
+
+/** `invalid_grant` would mean that the grant is over (RFC 6749 §5.2), and have clients drop their tokens. */
+function createStepUpError(): Error {
+  const answer = new errors.CustomOIDCProviderError('server_error', STEP_UP)
+  return Object.assign(answer, { status: 503, statusCode: 503 })
 }
 
 /** A refresh token ends with its grant at the latest: nobody should be told otherwise. */

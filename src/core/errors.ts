@@ -319,6 +319,8 @@ interface ProxyErrorOptions {
   readonly cause?: unknown
   /** Scopes that the operation needs, for the challenge of `scope_insufficient`. */
   readonly scopes?: readonly string[]
+  /** Those of them that the token lacks. */
+  readonly missingScopes?: readonly string[]
   /** Seconds after which another try makes sense, sent as `Retry-After`. */
   readonly retryAfter?: number
 }
@@ -327,6 +329,7 @@ interface ProxyErrorOptions {
 export class ProxyError extends Error {
   readonly code: ErrorCode
   readonly scopes: readonly string[] | undefined
+  readonly missingScopes: readonly string[] | undefined
   readonly retryAfter: number | undefined
 
   /**
@@ -342,6 +345,7 @@ export class ProxyError extends Error {
     this.name = 'ProxyError'
     this.code = code
     this.scopes = options.scopes
+    this.missingScopes = options.missingScopes
     this.retryAfter = options.retryAfter
   }
 }

@@ -27,6 +27,8 @@ export type Decision =
       readonly effect: 'deny'
       /** Every scope that the call needs, when holding them would permit it. */
       readonly scopes?: readonly string[]
+      /** Those of them that the principal lacks. */
+      readonly missing?: readonly string[]
       /** Why, for the log. */
       readonly reason: string
     }

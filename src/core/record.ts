@@ -17,6 +17,8 @@ export interface RequestRecord {
   code: ErrorCode | undefined
   /** Why a request was refused, for the operator. */
   cause: unknown
+  /** Scopes that a refused request would have needed besides those of its token. */
+  missingScopes: readonly string[] | undefined
   status: number
   readonly remoteAddress: string
   readonly startedAt: number

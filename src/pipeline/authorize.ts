@@ -12,7 +12,8 @@ export function authorize(call: Call, record: RequestRecord): void {
   const decision = call.route.policy.decide(call.principal, { path: call.route.path, operations: call.operations })
   record.decision = decision.effect
   if (decision.effect === 'permit') return
-  if (decision.scopes) throw new ProxyError('scope_insufficient', { scopes: decision.scopes, cause: decision.reason })
+  const { scopes, missing, reason } = decision
+  if (scopes) throw new ProxyError('scope_insufficient', { scopes, missingScopes: missing ?? scopes, cause: reason })
   throw new ProxyError('policy_denied', { cause: decision.reason })
 }
 

@@ -41,6 +41,7 @@ export function openExchange(edge: Edge, request: IncomingMessage, response: Ser
     decision: undefined,
     code: undefined,
     cause: undefined,
+    missingScopes: undefined,
     status: 0,
     remoteAddress: request.socket.remoteAddress ?? '',
     startedAt: performance.now(),

@@ -17,6 +17,7 @@ export function refuse(exchange: Exchange, error: unknown): void {
   const refusal = error instanceof ProxyError ? error : new ProxyError('internal_error', { cause: error })
   record.code = refusal.code
   record.cause = refusal.cause
+  record.missingScopes = refusal.missingScopes
   const { status } = findErrorEntry(refusal.code)
   if (status === 401 || status === 403) record.decision = 'deny'
   if (refusal.code === 'client_gone' || response.headersSent) {
@@ -76,7 +77,13 @@ function scopesToAskFor(exchange: Exchange, route: Route, refusal: ProxyError): 
 
 /** A JSON-RPC error with the request's id, for each request of a batch. */
 function formatBody(exchange: Exchange, refusal: ProxyError): string {
-  const error = `{"code":${jsonRpcCodeOf(refusal.code)},"message":${JSON.stringify(refusal.message)},"data":{"error":"${refusal.code}"}}`
+  const { code, message, missingScopes } = refusal
+  const error = JSON.stringify({
+    code: jsonRpcCodeOf(code),
+    message,
+    // Left out where there are none.
+    data: { error: code, missing_scopes: missingScopes },
+  })
   const ids = exchange.record.operations.flatMap(({ kind, id }) => (kind === 'request' && id !== undefined ? [id] : []))
   const answers = [...new Set(ids.length > 0 ? ids : ['null'])].map((id) => `{"jsonrpc":"2.0","id":${id},"error":${error}}`)
   return exchange.isBatch ? `[${answers.join(',')}]` : (answers[0] ?? '')

@@ -232,7 +232,7 @@ describe('a batch', () => {
 describe('a refusal', () => {
   it('says what was missing, to the operator', () => {
     const decision = decide(rules({ tool: 'a', scopes: ['x', 'y'] }), ['mcp', 'x'], [callTool('a')])
-    expect(decision).toEqual({ effect: 'deny', scopes: ['mcp', 'x', 'y'], reason: '"tools/call" "a": missing y' })
+    expect(decision).toEqual({ effect: 'deny', scopes: ['mcp', 'x', 'y'], missing: ['y'], reason: '"tools/call" "a": missing y' })
   })
 
   it('is the same whatever the principal has, in whatever order the rules stand', () => {

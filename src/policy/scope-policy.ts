@@ -84,9 +84,9 @@ function denyFor(principal: Principal, question: PolicyQuestion, policy: PathPol
     policy.requirements,
     ...question.operations.map((operation) => policy.findVerdict(operation).requirements),
   ].flat()
-  const missing = needed.filter(({ heldBy }) => !holdsOne(principal.scopes, heldBy))
+  const missing = sortScopes(needed.filter(({ heldBy }) => !holdsOne(principal.scopes, heldBy)))
   const what = question.operations.map(describe).join(', ') || 'the request'
-  return { effect: 'deny', scopes: sortScopes(needed), reason: `${what.slice(0, 300)}: missing ${sortScopes(missing).join(' ')}` }
+  return { effect: 'deny', scopes: sortScopes(needed), missing, reason: `${what.slice(0, 300)}: missing ${missing.join(' ')}` }
 }
 
 function sortScopes(requirements: readonly Requirement[]): readonly string[] {

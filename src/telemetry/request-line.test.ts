@@ -17,6 +17,7 @@ function lineOf(changes: Partial<RequestRecord>, format: 'json' | 'pretty' = 'js
     decision: undefined,
     code: undefined,
     cause: undefined,
+    missingScopes: undefined,
     status: 200,
     remoteAddress: '127.0.0.1',
     startedAt: performance.now(),

@@ -1,6 +1,6 @@
 import type { StoredOAuthTokens } from '@modelcontextprotocol/client'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createOAuthClient, type OAuthClient } from '../../demo/oauth-client.ts'
 import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import { BROKER_CLIENT_SECRET, type BrokerStage, startBrokerStage } from '../support/broker-stage.ts'
@@ -32,8 +32,12 @@ afterAll(async () => {
   await published?.close()
 })
 
-/** Every token that a client of this file was given. */
+/** Every token that a client of this file was given, and what clients have dropped. */
 const issued: StoredOAuthTokens[] = []
+const dropped: string[] = []
+beforeEach(() => {
+  dropped.length = 0
+})
 
 type Registration = 'dynamic' | 'published'
 
@@ -48,6 +52,10 @@ function createOAuth(registration: Registration): OAuthClient {
     saveTokens: (tokens) => {
       issued.push(tokens)
       return oauth.saveTokens(tokens)
+    },
+    invalidateCredentials: (what) => {
+      dropped.push(what)
+      return oauth.invalidateCredentials?.(what)
     },
   }
 }
@@ -97,6 +105,7 @@ describe.each(CASES)('the %s client with a %s registration', (generation, regist
         .split(' ')
         .sort(),
     ).toEqual(['mcp:admin', 'mcp:tools'])
+    expect(dropped).toEqual([])
     await client.close()
   })
 
@@ -104,6 +113,8 @@ describe.each(CASES)('the %s client with a %s registration', (generation, regist
     const oauth = createOAuth(registration)
     const client = await connect(generation, oauth)
     await expect(client.callTool('admin_reset')).rejects.toThrow()
+    expect(dropped).toEqual([])
+    expect(await client.callTool('echo', { message: 'still here' })).toContain('still here')
     await client.close()
   })
 })
