@@ -158,17 +158,16 @@ export class Channel {
   }
 
   #answer(message: ChildMessage): void {
-    const ours = typeof message.id === 'number' ? message.id : undefined
-    const request = ours === undefined ? undefined : this.#take(ours)
+    const request = this.#take(readOurId(message.id))
     // An answer to nothing that was asked goes nowhere.
     if (!request) return
-    const text = rewriteResponse(message, String(ours), request.id)
+    const text = rewriteResponse(message, JSON.stringify(message.id), request.id)
     if (text === undefined) request.sink.failed(unreadable('an answer that can be read in two ways'))
     else request.sink.response(text, message.value)
   }
 
   #break(id: string | number, reason: string): void {
-    if (typeof id === 'number') this.#take(id)?.sink.failed(unreadable(reason))
+    this.#take(readOurId(id))?.sink.failed(unreadable(reason))
   }
 
   #cancel(ours: number, reason: string): void {
@@ -183,6 +182,7 @@ export class Channel {
 
   #take(ours: number): InFlight | undefined {
     const request = this.#inFlight.get(ours)
+    if (!request) return undefined
     this.#inFlight.delete(ours)
     if (this.#exclusive === ours) this.#exclusive = undefined
     if (this.#inFlight.size === 0) this.#idleSince = performance.now()
@@ -194,6 +194,12 @@ export class Channel {
     for (const ours of [...this.#inFlight.keys()]) this.#take(ours)?.sink.failed(error)
     this.#events.ended(error)
   }
+}
+
+/** Our ids are numbers; some servers write them down as strings. NaN is no id of ours. */
+function readOurId(id: ChildMessage['id']): number {
+  if (typeof id === 'string') return /^\d{1,15}$/.test(id) ? Number(id) : Number.NaN
+  return id ?? Number.NaN
 }
 
 function readProgressToken(message: ClientMessage): string | undefined {

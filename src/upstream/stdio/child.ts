@@ -2,6 +2,7 @@ import type { Buffer } from 'node:buffer'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { ProxyError } from '../../core/errors.ts'
 import type { StdioUpstreamPlan } from '../../core/plan.ts'
+import { formatError } from './answers.ts'
 import { ChildLog } from './child-log.ts'
 import { type ChildLine, type ChildMessage, readChildLine, readLongLine } from './child-messages.ts'
 import { createChildEnvironment } from './environment.ts'
@@ -51,6 +52,8 @@ export class Child {
   #isOver = false
   #isEnding = false
   #exit = ''
+  /** Why it was ended although nobody asked for it. */
+  #failure: string | undefined
   #waitingMessages = 0
   #unsent = ''
   #unsentMessages = 0
@@ -76,7 +79,7 @@ export class Child {
   }
 
   get isOver(): boolean {
-    return this.#isOver || this.#isEnding
+    return this.#isOver || this.#isEnding || this.#failure !== undefined
   }
 
   /**
@@ -184,8 +187,14 @@ export class Child {
       line: (line) => this.#read(readChildLine(line), line),
       tooLong: (head, tail) => this.#readLong(readLongLine(head, tail)),
     })
-    child.stdout?.on('data', (chunk: Buffer) => reader.push(chunk))
-    child.stderr?.on('data', (chunk: Buffer) => this.#log.push(chunk))
+    child.stdout?.on(
+      'data',
+      this.#guard((chunk: Buffer) => reader.push(chunk)),
+    )
+    child.stderr?.on(
+      'data',
+      this.#guard((chunk: Buffer) => this.#log.push(chunk)),
+    )
     // Writing to a child that is gone: its exit is reported, which is enough.
     for (const stream of child.stdio) stream?.on('error', () => undefined)
     child.once('exit', (code, signal) => {
@@ -206,25 +215,58 @@ export class Child {
 
   #finishReading(child: ChildProcess, reader: LineReader): void {
     if (this.#isOver) return
-    if (!this.#isEnding) reader.end()
+    if (!this.isOver) this.#guard(() => reader.end())()
     child.stdout?.destroy()
     child.stderr?.destroy()
     this.#finish(undefined)
   }
 
+  /** What a child writes may end that child, and nobody else: whatever goes wrong here would end all of us. */
+  #guard<T extends unknown[]>(handle: (...args: T) => void): (...args: T) => void {
+    return (...args) => {
+      try {
+        handle(...args)
+      } catch (error) {
+        this.#fail(`wrote what could not be handled (${String(error).slice(0, 200)})`)
+      }
+    }
+  }
+
+  /** It can't go on. Its users hear of that when it is gone, which is at once. */
+  #fail(why: string): void {
+    if (this.isOver) return
+    this.#failure = why
+    this.#signal('SIGKILL')
+  }
+
   #read(read: ChildLine, line: Buffer): void {
-    if (this.#isEnding) return
-    if (read.kind === 'messages') for (const message of read.messages) this.#handlers.message(message)
+    if (this.isOver) return
+    if (read.kind === 'batch') for (const each of read.lines) this.#read(each, line)
+    else if (read.kind === 'messages') this.#pass(read)
     else if (read.kind === 'broken') this.#refuse(read.id, read.reason)
+    else if (read.kind === 'refused') this.#refuseRequest(read.id, read.reason)
     else if (read.reason !== '') this.#log.note(`(standard output, ${read.reason}) ${line.subarray(0, 500).toString('utf8')}`)
+  }
+
+  #pass({ messages, around }: ChildLine & { kind: 'messages' }): void {
+    if (around !== undefined) this.#log.note(`(standard output, around a message) ${around.slice(0, 500)}`)
+    for (const message of messages) if (!this.isOver) this.#handlers.message(message)
+  }
+
+  #refuseRequest(id: string | number, reason: string): void {
+    this.#log.note(`(standard output) a request that cannot be passed on: ${reason}`)
+    try {
+      this.write(formatError(JSON.stringify(id), -32600, `Invalid request: ${reason}`))
+    } catch {
+      // A child that doesn't read can't be answered.
+    }
   }
 
   /** A line of which nothing can be made out may have been the answer to any request: none of them can be relied on. */
   #readLong(read: ChildLine): void {
-    if (this.#isEnding) return
+    if (this.isOver) return
     if (read.kind === 'broken') return this.#refuse(read.id, read.reason)
-    this.#log.note(`(standard output) a line of more than ${this.#options.plan.maxMessageBytes} bytes`)
-    this.#signal('SIGKILL')
+    this.#fail(`wrote a line of more than ${this.#options.plan.maxMessageBytes} bytes`)
   }
 
   #refuse(id: string | number, reason: string): void {
@@ -247,7 +289,7 @@ export class Child {
     this.#isOver = true
     this.#log.end()
     if (this.#process?.pid !== undefined) this.#options.watchdog.remove(this.#process.pid)
-    const what = failure ? `could not be started (${failure.code ?? failure.message})` : this.#exit
+    const what = failure ? `could not be started (${failure.code ?? failure.message})` : (this.#failure ?? this.#exit)
     const reason: ChildEnd['reason'] = this.#describe(what)
     if (failure?.code !== undefined) reason.code = failure.code
     this.#resolveEnded()

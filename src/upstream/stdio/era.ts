@@ -1,6 +1,8 @@
 import { ProxyError } from '../../core/errors.ts'
 import { Channel } from './channel.ts'
+import { maxDepth } from './child-messages.ts'
 import { isObject, metaKeys, modernRevision } from './modern-envelope.ts'
+import { isDeeperThan } from './shallow-outline.ts'
 import type { Spawner } from './spawner.ts'
 
 /** Whether a server speaks 2026-07-28 or begins with `initialize` (2026-07-28, basic/versioning, Terminology). */
@@ -8,6 +10,8 @@ export type Era = 'modern' | 'legacy'
 
 /** Milliseconds of silence after which a server is asked in the old way too. */
 const patienceMilliseconds = 5000
+/** Clients are told them, whatever a server says. */
+const mostRevisions = 100
 const bridgeInfo = { name: 'open-mcp-auth-proxy', version: '1' }
 /** Errors by which a modern server is known even when it refuses. */
 const modernErrors = new Set([-32020, -32021, -32022])
@@ -70,16 +74,16 @@ function readDiscovery({ result, error }: Readonly<Record<string, unknown>>): Fo
 }
 
 function readRevisions(list: unknown): string[] | undefined {
-  return Array.isArray(list) ? list.filter((revision) => typeof revision === 'string') : undefined
+  const isRevision = (one: unknown): one is string => typeof one === 'string' && one.length <= 32
+  return Array.isArray(list) ? list.filter(isRevision).slice(0, mostRevisions) : undefined
 }
 
 async function probeByInitialize(spawner: Spawner, key: string, milliseconds: number): Promise<Found> {
   const channel = await Channel.start(spawner, key, silent)
   try {
-    const { result } = await within(milliseconds, channel.ask('initialize', initializeParams({}, bridgeInfo)))
-    if (isObject(result)) return legacy
-    // It may have ended by chance when it was asked the other thing: the next client asks again.
-    throw new ProxyError('upstream_invalid_response', { cause: 'the server refuses to initialize' })
+    // It may have ended by chance when it was asked the other thing: where it refuses, the next client asks again.
+    readInitialized(await within(milliseconds, channel.ask('initialize', initializeParams({}, bridgeInfo))))
+    return legacy
   } finally {
     channel.end()
   }
@@ -94,6 +98,18 @@ const bridgeEnvelope = {
 /** `params` of `initialize`, in the newest revision that has it. */
 export function initializeParams(capabilities: unknown, clientInfo: unknown = bridgeInfo, protocolVersion = '2025-11-25') {
   return { protocolVersion, capabilities, clientInfo }
+}
+
+/**
+ * `result` of `initialize`, which is repeated to clients and so must not be deeper than what can be written again.
+ *
+ * @throws ProxyError `upstream_invalid_response`
+ */
+export function readInitialized({ result }: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  if (!isObject(result)) throw new ProxyError('upstream_invalid_response', { cause: 'the server refuses to initialize' })
+  if (isDeeperThan(maxDepth, result))
+    throw new ProxyError('upstream_invalid_response', { cause: `what it says of itself is nested deeper than ${maxDepth}` })
+  return result
 }
 
 /**

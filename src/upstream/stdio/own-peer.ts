@@ -5,6 +5,7 @@ import { type ClientMessage, metaOf, paramsOf } from './client-messages.ts'
 import type { Flow } from './event-stream.ts'
 import type { Peer, PeerEvents, RequestSink } from './peer.ts'
 import { describeEnd, type Spawner } from './spawner.ts'
+import { replaceResponseId } from './splice.ts'
 
 interface InFlight {
   readonly sink: RequestSink
@@ -83,9 +84,11 @@ export class OwnPeer implements Peer {
   #receive(message: ChildMessage): void {
     if (message.kind === 'response') {
       // An answer to nothing that was asked, or to what was cancelled, goes nowhere.
-      const idKey = JSON.stringify(message.id)
+      const said = JSON.stringify(message.id)
+      const idKey = this.#findKey(said)
       this.#cancelled.delete(idKey)
-      this.#take(idKey)?.sink.response(message.text, message.value)
+      const text = idKey === said ? message.text : replaceResponseId(message.text, said, idKey)
+      this.#take(idKey)?.sink.response(text, message.value)
       return
     }
     const request = message.method === 'notifications/progress' ? this.#findByProgress(message) : undefined
@@ -93,13 +96,20 @@ export class OwnPeer implements Peer {
     else this.#events.message(message)
   }
 
+  /** The id that is meant: some servers write down numbers as strings. Another request may have that string for its id. */
+  #findKey(said: string): string {
+    if (this.#inFlight.has(said) || this.#cancelled.has(said)) return said
+    return /^"(?:0|[1-9]\d{0,14})"$/.test(said) ? said.slice(1, -1) : said
+  }
+
   #findByProgress(message: ChildMessage): InFlight | undefined {
-    const token = JSON.stringify(paramsOf(message).progressToken)
-    return this.#inFlight.get(this.#byProgress.get(token) ?? '')
+    const { progressToken } = paramsOf(message)
+    if (typeof progressToken !== 'string' && typeof progressToken !== 'number') return undefined
+    return this.#inFlight.get(this.#byProgress.get(JSON.stringify(progressToken)) ?? '')
   }
 
   #break(id: string | number, reason: string): void {
-    this.#take(JSON.stringify(id))?.sink.failed(new ProxyError('upstream_invalid_response', { cause: reason }))
+    this.#take(this.#findKey(JSON.stringify(id)))?.sink.failed(new ProxyError('upstream_invalid_response', { cause: reason }))
   }
 
   #drop(idKey: string): boolean {

@@ -4,7 +4,7 @@ import { formatError } from './answers.ts'
 import { Channel, type Ticket } from './channel.ts'
 import type { ChildMessage } from './child-messages.ts'
 import { type ClientMessage, paramsOf } from './client-messages.ts'
-import { initializeParams, within } from './era.ts'
+import { initializeParams, readInitialized, within } from './era.ts'
 import { isObject } from './modern-envelope.ts'
 import type { Peer, PeerEvents, RequestSink } from './peer.ts'
 import type { Spawner } from './spawner.ts'
@@ -99,14 +99,12 @@ export class SharedServer {
       ended: onEnded,
     })
     const asked = channel.ask('initialize', initializeParams({}, undefined, revision))
-    const { result } = await within(this.#startMilliseconds, asked).catch((error: unknown) => {
-      channel.end()
-      throw error
-    })
-    if (!isObject(result)) {
-      channel.end()
-      throw new ProxyError('upstream_invalid_response', { cause: 'the server refuses to initialize' })
-    }
+    const result = await within(this.#startMilliseconds, asked)
+      .then(readInitialized)
+      .catch((error: unknown) => {
+        channel.end()
+        throw error
+      })
     channel.tell('{"jsonrpc":"2.0","method":"notifications/initialized"}')
     for (const uri of new Set([...this.#peers].flatMap((peer) => [...peer.subscriptions])))
       channel.ask('resources/subscribe', { uri }).catch(() => undefined)
@@ -131,7 +129,7 @@ export function refuseServerRequest(channel: Channel, { id, method }: ChildMessa
   const json = JSON.stringify(id)
   try {
     if (method === 'ping') channel.tell(`{"jsonrpc":"2.0","id":${json},"result":{}}`)
-    else channel.tell(formatError(json, -32601, `No client can be asked for ${method}`))
+    else channel.tell(formatError(json, -32601, `No client can be asked for ${method.slice(0, 100)}`))
   } catch {
     // A child that doesn't read can't be answered.
   }

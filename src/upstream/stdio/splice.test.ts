@@ -61,7 +61,7 @@ describe('a line of a server', () => {
       fc.property(fc.uint8Array({ maxLength: 200 }), fc.json(), (bytes, text) => {
         for (const line of [Buffer.from(bytes), Buffer.from(text), Buffer.concat([Buffer.from(text), bytes])]) {
           const read = readChildLine(line)
-          expect(['messages', 'broken', 'noise']).toContain(read.kind)
+          expect(['messages', 'batch', 'broken', 'refused', 'noise']).toContain(read.kind)
           if (read.kind === 'messages') for (const { text: one } of read.messages) expect(one).not.toMatch(/[\r\n]/)
         }
       }),

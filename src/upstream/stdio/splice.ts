@@ -1,4 +1,4 @@
-import { type JsonOutline, outlineJson } from '../../core/json.ts'
+import { type Outline, outlineShallow } from './shallow-outline.ts'
 
 /** What stands at a place in a message, to be replaced without touching anything else of it. */
 export interface Edit {
@@ -8,33 +8,31 @@ export interface Edit {
   readonly text: string
 }
 
-const maxDepth = 512
-
 /** Outline of a message: its members, those of `params` and `result`, and those of `_meta`. */
-export function outlineMessage(text: string): JsonOutline {
-  return outlineJson(text, maxDepth, 3)
+export function outlineMessage(text: string): Outline {
+  return outlineShallow(text, 3)
 }
 
 /** The value at a path of member names, if it is there. */
-export function findMember(outline: JsonOutline, ...path: string[]): JsonOutline | undefined {
-  return path.reduce<JsonOutline | undefined>((at, name) => at?.members?.get(name), outline)
+export function findMember(outline: Outline, ...path: string[]): Outline | undefined {
+  return path.reduce<Outline | undefined>((at, name) => at?.members?.get(name), outline)
 }
 
 /** Replaces the value that an outline stands for. */
-export function replaceAt(outline: JsonOutline, text: string): Edit {
+export function replaceAt(outline: Outline, text: string): Edit {
   return { start: outline.start, end: outline.end, text }
 }
 
 /** Puts members at the beginning of an object. */
-export function insertMembers(object: JsonOutline, members: string): Edit {
+export function insertMembers(object: Outline, members: string): Edit {
   const isEmpty = object.members === undefined || object.members.size === 0
   return { start: object.start + 1, end: object.start + 1, text: isEmpty ? members : `${members},` }
 }
 
 /** An object as it stands but for some of its members. */
-export function withoutMembers(text: string, object: JsonOutline, names: ReadonlySet<string>): string {
+export function withoutMembers(text: string, object: Outline, names: ReadonlySet<string>): string {
   const kept: string[] = []
-  object.members?.forEach((name, { start, end }) => {
+  object.members?.forEach(({ start, end }, name) => {
     if (!names.has(name)) kept.push(`${JSON.stringify(name)}:${text.slice(start, end)}`)
   })
   return `{${kept.join(',')}}`
@@ -63,6 +61,6 @@ export function replaceResponseId(text: string, ours: string, theirs: string): s
     return `${text.slice(0, text.length - last.length)}"id":${theirs}}`
   const first = `{"jsonrpc":"2.0","id":${ours},`
   if (text.startsWith(first)) return `{"jsonrpc":"2.0","id":${theirs},${text.slice(first.length)}`
-  const id = findMember(outlineJson(text, maxDepth, 1), 'id')
+  const id = findMember(outlineShallow(text, 1), 'id')
   return id ? applyEdits(text, [replaceAt(id, theirs)]) : text
 }

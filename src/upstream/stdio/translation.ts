@@ -3,7 +3,7 @@ import { ProxyError } from '../../core/errors.ts'
 import { answered, formatError } from './answers.ts'
 import type { Channel, Ticket } from './channel.ts'
 import type { ChildMessage } from './child-messages.ts'
-import { initializeParams, within } from './era.ts'
+import { initializeParams, readInitialized, within } from './era.ts'
 import { Listeners } from './listeners.ts'
 import { isObject } from './modern-envelope.ts'
 import type { ModernRequest, ModernServer, StartChannel } from './modern-http.ts'
@@ -176,8 +176,7 @@ export class Translation implements ModernServer {
     const channel = await this.#options.startChannel(poolKey)
     try {
       const asked = channel.ask('initialize', initializeParams(capabilities, clientInfo ?? undefined))
-      const { result } = await within(this.#options.startMilliseconds, asked)
-      if (!isObject(result)) throw new ProxyError('upstream_invalid_response', { cause: 'the server refuses to initialize' })
+      const result = readInitialized(await within(this.#options.startMilliseconds, asked))
       channel.tell('{"jsonrpc":"2.0","method":"notifications/initialized"}')
       return this.#createMember(key, channel, result)
     } catch (error) {

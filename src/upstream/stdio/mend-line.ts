@@ -1,0 +1,46 @@
+import { outlineShallow, skipString } from './shallow-outline.ts'
+
+/** A line that may be JSON now. */
+export interface MendedLine {
+  readonly text: string
+  /** What stood around it and has been left out. */
+  readonly around: string | undefined
+}
+
+/** What the first member of a message can be; a log line may be glued to it. */
+const beginning = /\{\s*"(?:jsonrpc|id|result|error|method|params)"\s*:/
+const controls = /[\u0000-\u001f]/g
+
+/**
+ * Mends what is no JSON, where there is no doubt what it would be: whatever stands around the message (a byte order mark, a log line
+ * without a line break) is left out, and control characters in strings are escaped.
+ *
+ * @returns undefined where there is nothing to mend
+ */
+export function mendLine(text: string): MendedLine | undefined {
+  const start = text.search(beginning)
+  if (start < 0) return undefined
+  try {
+    const { end } = outlineShallow(text.slice(start), 0)
+    const message = text.slice(start, start + end)
+    const rest = `${text.slice(0, start)} ${text.slice(start + end)}`.replaceAll('\ufeff', '').trim()
+    return { text: escapeControls(message), around: rest === '' ? undefined : rest }
+  } catch {
+    return undefined
+  }
+}
+
+function escapeControls(text: string): string {
+  const pieces: string[] = []
+  let at = 0
+  for (let quote = text.indexOf('"'); quote >= 0; quote = text.indexOf('"', at)) {
+    const end = skipString(text, quote)
+    pieces.push(text.slice(at, quote), text.slice(quote, end).replace(controls, escapeControl))
+    at = end
+  }
+  return pieces.join('') + text.slice(at)
+}
+
+function escapeControl(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+}

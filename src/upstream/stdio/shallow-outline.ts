@@ -1,0 +1,138 @@
+/** Where a value stands in a text, and for containers near the root what is in them. */
+export interface Outline {
+  readonly start: number
+  /** Index behind the last character. */
+  readonly end: number
+  /** Members of an object above the outline's depth. */
+  readonly members?: ReadonlyMap<string, Outline>
+  /** Items of an array above the outline's depth. */
+  readonly items?: readonly Outline[]
+}
+
+const QUOTE = 0x22
+const COMMA = 0x2c
+const COLON = 0x3a
+const BACKSLASH = 0x5c
+/** Opening and closing brackets differ from the braces by one bit. */
+const OPEN_BRACE = 0x7b
+const CLOSE_BRACE = 0x7d
+const bracketBit = 0x20
+
+/**
+ * Tells where the values near the root of a JSON text stand. What lies deeper is stepped over, however deep it is and whatever stands in
+ * it: it is passed on as it came, and so it is the reader's alone.
+ *
+ * @param text - found to be JSON before; of other texts the outline is a guess
+ * @param depth - how many levels of containers are listed; in those a repeated key is an error, since decoders take one or the other
+ * @throws Error where the text has no such structure
+ */
+export function outlineShallow(text: string, depth: number): Outline {
+  return readValue(text, skipSpace(text, 0), depth)
+}
+
+function readValue(text: string, start: number, depth: number): Outline {
+  const code = text.charCodeAt(start)
+  if (code === QUOTE) return { start, end: skipString(text, start) }
+  if ((code | bracketBit) !== OPEN_BRACE) return { start, end: skipPrimitive(text, start) }
+  if (depth === 0) return { start, end: skipContainer(text, start) }
+  return code === OPEN_BRACE ? readObject(text, start, depth - 1) : readArray(text, start, depth - 1)
+}
+
+function readObject(text: string, start: number, depth: number): Outline {
+  const members = new Map<string, Outline>()
+  let at = skipSpace(text, start + 1)
+  while (text.charCodeAt(at) === QUOTE) {
+    const end = skipString(text, at)
+    const name = readKey(text.slice(at, end))
+    if (members.has(name)) throw new Error('repeated key')
+    const colon = skipSpace(text, end)
+    if (text.charCodeAt(colon) !== COLON) throw new Error('no colon')
+    const value = readValue(text, skipSpace(text, colon + 1), depth)
+    members.set(name, value)
+    at = skipComma(text, value.end)
+  }
+  return { start, end: close(text, at), members }
+}
+
+function readArray(text: string, start: number, depth: number): Outline {
+  const items: Outline[] = []
+  let at = skipSpace(text, start + 1)
+  while (at < text.length && (text.charCodeAt(at) | bracketBit) !== CLOSE_BRACE) {
+    const item = readValue(text, at, depth)
+    items.push(item)
+    at = skipComma(text, item.end)
+  }
+  return { start, end: close(text, at), items }
+}
+
+function close(text: string, at: number): number {
+  if ((text.charCodeAt(at) | bracketBit) !== CLOSE_BRACE) throw new Error('not closed')
+  return at + 1
+}
+
+function readKey(quoted: string): string {
+  return quoted.includes('\\') ? (JSON.parse(quoted) as string) : quoted.slice(1, -1)
+}
+
+/** To what follows the comma, or to the bracket. */
+function skipComma(text: string, at: number): number {
+  const next = skipSpace(text, at)
+  return text.charCodeAt(next) === COMMA ? skipSpace(text, next + 1) : next
+}
+
+function skipSpace(text: string, from: number): number {
+  let at = from
+  while (text.charCodeAt(at) <= 0x20) at++
+  return at
+}
+
+/** @param start - index of the quote; @returns the index behind the string */
+export function skipString(text: string, start: number): number {
+  let end = text.indexOf('"', start + 1)
+  while (end >= 0 && isEscaped(text, end)) end = text.indexOf('"', end + 1)
+  if (end < 0) throw new Error('unfinished string')
+  return end + 1
+}
+
+function isEscaped(text: string, at: number): boolean {
+  let before = at - 1
+  while (text.charCodeAt(before) === BACKSLASH) before--
+  return (at - before) % 2 === 0
+}
+
+function skipPrimitive(text: string, start: number): number {
+  let at = start
+  while (at < text.length && !isEndOfPrimitive(text.charCodeAt(at))) at++
+  if (at === start) throw new Error('no value')
+  return at
+}
+
+function isEndOfPrimitive(code: number): boolean {
+  return code <= 0x20 || code === COMMA || (code | bracketBit) === CLOSE_BRACE
+}
+
+/** Counts brackets instead of calling itself: no nesting is too deep for it. */
+function skipContainer(text: string, start: number): number {
+  let depth = 0
+  for (let at = start; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === QUOTE) at = skipString(text, at) - 1
+    else if ((code | bracketBit) === OPEN_BRACE) depth++
+    else if ((code | bracketBit) === CLOSE_BRACE && --depth === 0) return at + 1
+  }
+  throw new Error('not closed')
+}
+
+/** Whether containers are nested deeper than this. What calls itself for each level, as `JSON.stringify` does, must not meet such. */
+export function isDeeperThan(most: number, value: unknown): boolean {
+  let level = [value].filter(isContainer)
+  for (let depth = 1; level.length > 0; depth++) {
+    if (depth > most) return true
+    level = level.flatMap((container) => Object.values(container).filter(isContainer))
+  }
+  return false
+}
+
+function isContainer(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}

@@ -1,0 +1,95 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { openStdioGate, type StdioGate, scripted } from './support/gate.ts'
+import { callModern, createToolCall, openSession, readAnswer, textOf } from './support/mcp-requests.ts'
+
+let gate: StdioGate
+afterEach(() => gate.close())
+
+const result = '{"content":[{"type":"text","text":"here"}]}'
+const harmless = [
+  ['null for the error that there is not', `{"jsonrpc":"2.0","id":ID,"result":${result},"error":null}`],
+  ['null for the error, first of all', `{"error":null,"jsonrpc":"2.0","id":ID,"result":${result}}`],
+  ['no version', `{"id":ID,"result":${result}}`],
+  ['neither of the two as it should be', `{"error":null,"id":ID,"result":${result}}`],
+  ['its id as a string', `{"jsonrpc":"2.0","id":"ID","result":${result}}`],
+  ['its id with a fraction of nothing', `{"jsonrpc":"2.0","id":ID.0,"result":${result}}`],
+  ['a byte order mark before it', `\ufeff{"jsonrpc":"2.0","id":ID,"result":${result}}`],
+  ['a log line glued to its front', `INFO [1] {"a":1} ready{"jsonrpc":"2.0","id":ID,"result":${result}}`],
+  ['a log line glued to its end', `{"jsonrpc":"2.0","id":ID,"result":${result}}INFO done`],
+  ['a raw tab in a string', `{"jsonrpc":"2.0","id":ID,"x":"a\tb","result":${result}}`],
+  ['half a surrogate pair', `{"jsonrpc":"2.0","id":ID,"result":{"x":"\\ud800",${result.slice(1)}}`],
+  ['a repeated key deep inside', `{"jsonrpc":"2.0","id":ID,"result":{"x":{"a":{"b":1,"b":2}},${result.slice(1)}}`],
+  ['600 arrays in it', `{"jsonrpc":"2.0","id":ID,"result":{"x":${'['.repeat(600)}${']'.repeat(600)},${result.slice(1)}}`],
+] as const
+
+const unreadable = [
+  ['NaN in it', '{"jsonrpc":"2.0","id":ID,"result":{"x":NaN}}'],
+  ['NaN in it and its id at the end', '{"result":{"x":NaN},"jsonrpc":"2.0","id":ID}'],
+  ['both a result and an error', '{"jsonrpc":"2.0","id":ID,"result":{},"error":{"code":1,"message":"x"}}'],
+  ['neither', '{"jsonrpc":"2.0","id":ID}'],
+  ['another version', '{"jsonrpc":"1.0","id":ID,"result":{}}'],
+  ['no end', '{"jsonrpc":"2.0","id":ID,"result":{"x":"unfinished'],
+  ['an unfinished escape', '{"jsonrpc":"2.0","id":ID,"result":{"x":"\\u12"}}'],
+] as const
+
+describe.each(['session', 'shared'] as const)('an answer with a plain id (a child per %s)', (processPer) => {
+  const open = async (env: Record<string, string> = {}) => {
+    gate = await openStdioGate({ command: scripted, processPer, env })
+    return gate.origin
+  }
+
+  it.each(harmless)('reaches old and new clients although it has %s', async (_what, line) => {
+    const origin = await open()
+    const session = await openSession(origin)
+    const old = await readAnswer(session.post(createToolCall('write', { line }, undefined, 7)))
+    const modern = await readAnswer(callModern(origin, 'write', { line }, { id: 'new' }))
+    expect([old.id, textOf(old), modern.id, textOf(modern)]).toEqual([7, 'here', 'new', 'here'])
+    for (const answer of [old, modern]) expect(answer).toMatchObject({ jsonrpc: '2.0' })
+    for (const answer of [old, modern]) expect('error' in answer).toBe(false)
+  })
+
+  it.each(unreadable)('fails its request instead of keeping it waiting when it has %s', async (_what, line) => {
+    const origin = await open()
+    const session = await openSession(origin)
+    const old = await readAnswer(session.post(createToolCall('write', { line }, undefined, 7)))
+    const modern = await readAnswer(callModern(origin, 'write', { line }, { id: 'new' }))
+    expect(old).toMatchObject({ id: 7, error: { data: { error: 'upstream_invalid_response' } } })
+    expect(modern).toMatchObject({ id: 'new', error: { data: { error: 'upstream_invalid_response' } } })
+    expect(await session.call('echo', { text: 'on' })).toBe('on')
+  })
+
+  it.each(harmless)('reaches clients of a server of 2026-07-28 although it has %s', async (_what, line) => {
+    const origin = await open({ ERA: 'modern' })
+    const answer = await readAnswer(callModern(origin, 'write', { line }, { id: 'new' }))
+    expect([answer.id, textOf(answer)]).toEqual(['new', 'here'])
+  })
+
+  it('in a batch fails alone', async () => {
+    const session = await openSession(await open())
+    const line = `[{"jsonrpc":"1.0","id":"other","result":{}},{"jsonrpc":"2.0","id":ID,"result":${result}}]`
+    expect(textOf(await readAnswer(session.post(createToolCall('write', { line }))))).toBe('here')
+  })
+})
+
+describe('an answer whose id is written as a string', () => {
+  it('is that of the request that has this string for its id, if there is one', async () => {
+    gate = await openStdioGate({ command: scripted })
+    const session = await openSession(gate.origin, { revision: '2025-06-18' })
+    const number = session.post(createToolCall('wait', {}, undefined, 7))
+    await gate.waitForStderr('waiting')
+    const line = `{"jsonrpc":"2.0","id":"7","result":${result}}`
+    const string = await readAnswer(session.post(createToolCall('write', { line }, undefined, '7')))
+    expect([string.id, textOf(string)]).toEqual(['7', 'here'])
+    await session.call('release')
+    expect(await readAnswer(number)).toMatchObject({ id: 7 })
+  })
+})
+
+describe('a log line glued to an answer', () => {
+  it('goes to the log', async () => {
+    gate = await openStdioGate({ command: scripted })
+    const session = await openSession(gate.origin)
+    await session.post(createToolCall('write', { line: `INFO ready{"jsonrpc":"2.0","id":ID,"result":${result}}` }))
+    expect(await gate.waitForStderr('INFO ready')).toContain('around a message')
+  })
+})
