@@ -23,7 +23,9 @@ export const configSchema = z
       ),
     trusted_proxies: list(text(findNetworkFlaw))
       .default([])
-      .describe('Addresses or CIDR blocks of proxies before this one whose `Forwarded` and `X-Forwarded-*` headers are kept.'),
+      .describe(
+        'Addresses or CIDR blocks of proxies before this one. Whose requests they pass on is read from `X-Forwarded-For` or `Forwarded`: the last address that is none of theirs. Where both are there and disagree, as where a proxy passes on what the client wrote in one of them, the address of the proxy itself counts.',
+      ),
     cors: cors.prefault({}),
     limits: limits.prefault({}),
     log: log.prefault({}),

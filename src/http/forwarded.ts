@@ -1,7 +1,8 @@
 import { BlockList, isIP } from 'node:net'
+import { isTrustedProxy, readForwardedChain } from './forwarded-chain.ts'
 
 export interface ForwardedRules {
-  /** Peers whose own `X-Forwarded-For` is kept in front of their address; undefined for none. */
+  /** Proxies that say whose requests they pass on; undefined for none. */
   readonly trusted: BlockList | undefined
   /** `https` or `http`, as clients see us. */
   readonly proto: string
@@ -34,56 +35,37 @@ function addEntry(list: BlockList, entry: string): void {
  * @returns alternating names and values
  */
 export function formatForwarded(peer: string, rawHeaders: readonly string[], rules: ForwardedRules): readonly string[] {
-  if (rules.trusted && isTrusted(peer, rules.trusted)) return formatFields(peer, readChain(rawHeaders), rules)
   const known = formattedFor.get(rules)
   if (known?.peer === peer) return known.fields
-  const fields = formatFields(peer, '', rules)
-  formattedFor.set(rules, { peer, fields })
+  const chain = readForwardedChain(peer, rawHeaders, rules.trusted)
+  const fields = formatFields(chain, rules)
+  if (rules.trusted === undefined || !isTrustedProxy(peer, rules.trusted)) formattedFor.set(rules, { peer, fields })
   return fields
 }
 
-/** What was told of the last peer, which mostly is the next one too: the same bytes need not be put together again. */
+/** What was told of the last peer that is no proxy of ours, which mostly is the next one too: the same bytes need not be put together again. */
 const formattedFor = new WeakMap<ForwardedRules, { readonly peer: string; readonly fields: readonly string[] }>()
 
-function formatFields(peer: string, chain: string, rules: ForwardedRules): readonly string[] {
-  const plain = peer.startsWith('::ffff:') ? peer.slice(7) : peer
-  const node = plain.includes(':') ? `"[${plain}]"` : plain
+function formatFields(chain: readonly string[], { proto, host }: ForwardedRules): readonly string[] {
+  const nodes = chain.map((address) => (address.includes(':') ? `for="[${address}]"` : `for=${address}`))
   return [
     'x-forwarded-for',
-    chain ? `${chain}, ${plain}` : plain,
+    chain.join(', '),
     'x-forwarded-proto',
-    rules.proto,
+    proto,
     'x-forwarded-host',
-    rules.host,
+    host,
     'forwarded',
-    `for=${node};proto=${rules.proto};host="${rules.host}"`,
+    `${nodes.join(', ')};proto=${proto};host="${host}"`,
   ]
 }
 
 /**
- * Whose request it is: the peer, or the last address of `X-Forwarded-For` that is not one of our own proxies where the peer is.
+ * Whose request it is: the peer, or, where the peer is a proxy of ours, whom it and others before it name.
  *
  * @param rawHeaders - of the request
  */
 export function findClientAddress(peer: string, rawHeaders: readonly string[], { trusted }: ForwardedRules): string {
-  if (trusted === undefined || !isTrusted(peer, trusted)) return peer
-  const chain = readChain(rawHeaders)
-    .split(', ')
-    .filter((address) => address !== '')
-  return chain.findLast((address) => !isTrusted(address, trusted)) ?? chain[0] ?? peer
-}
-
-function isTrusted(peer: string, list: BlockList): boolean {
-  const family = isIP(peer)
-  return family !== 0 && list.check(peer, family === 6 ? 'ipv6' : 'ipv4')
-}
-
-/** Addresses of an `X-Forwarded-For`, without what isn't one. */
-function readChain(rawHeaders: readonly string[]): string {
-  const addresses: string[] = []
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    if (rawHeaders[i]?.toLowerCase() !== 'x-forwarded-for') continue
-    addresses.push(...(rawHeaders[i + 1] ?? '').split(',').map((part) => part.trim()))
-  }
-  return addresses.filter((address) => isIP(address) !== 0).join(', ')
+  const [client = peer] = readForwardedChain(peer, rawHeaders, trusted)
+  return client
 }

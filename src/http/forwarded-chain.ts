@@ -1,0 +1,79 @@
+import { type BlockList, isIP } from 'node:net'
+
+/** Texts that hold no comma and end no quotation: an element of a list with others in it is none of a proxy. */
+const quotable = /^"([^"\\]*)"$/
+const bracketed = /^\[([^\]]*)\](?::\w+)?$/
+const withPort = /^([\d.]+):\d{1,5}$/
+const pair = /^\s*([\w!#$%&'*+.^`|~-]+)=("[^"\\]*"|[^\s"\\]*)\s*$/
+
+/**
+ * Who a request came from, as far as trusted proxies say: each added to a list whom it had the request from. What stands before the first
+ * address that is none of theirs was written by a stranger.
+ *
+ * @param peer - address of the connection
+ * @param rawHeaders - of the request
+ * @returns addresses, the client's first and the peer's last
+ */
+export function readForwardedChain(peer: string, rawHeaders: readonly string[], trusted: BlockList | undefined): string[] {
+  const nearest = normalizeAddress(peer) ?? peer
+  if (trusted === undefined || !isTrustedProxy(nearest, trusted)) return [nearest]
+  const older = readElements(rawHeaders, 'x-forwarded-for')
+  const standard = readElements(rawHeaders, 'forwarded')
+  const chains = [
+    ...(older.length > 0 ? [follow(nearest, older.map(parseNode), trusted)] : []),
+    ...(standard.length > 0 ? [follow(nearest, standard.map(parseForwardedElement), trusted)] : []),
+  ]
+  const [chain = [nearest], other = chain] = chains
+  // A proxy writes one of them and may pass the other on as the client sent it: which one is not to be guessed.
+  return chain[0] === other[0] ? chain : [nearest]
+}
+
+/** Goes back from proxy to proxy: to the first address that is not trusted, or to where one of them does not say. */
+function follow(nearest: string, nodes: readonly (string | undefined)[], trusted: BlockList): string[] {
+  const chain = [nearest]
+  for (const node of nodes.toReversed()) {
+    if (node === undefined) break
+    chain.unshift(node)
+    if (!isTrustedProxy(node, trusted)) break
+  }
+  return chain
+}
+
+export function isTrustedProxy(address: string, list: BlockList): boolean {
+  const family = isIP(address)
+  return family !== 0 && list.check(address, family === 6 ? 'ipv6' : 'ipv4')
+}
+
+/** From its end each element is the proxy's own, whatever quotation a stranger began before it; nodes hold no commas. */
+function readElements(rawHeaders: readonly string[], name: string): string[] {
+  const elements: string[] = []
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    if (rawHeaders[i]?.toLowerCase() === name) elements.push(...(rawHeaders[i + 1] ?? '').split(','))
+  }
+  // Empty elements say nothing (RFC 9110 §5.6.1.2).
+  return elements.map((element) => element.trim()).filter((element) => element !== '')
+}
+
+/** @returns the address of an element of `Forwarded` (RFC 7239 §4); undefined when it names none, or can be read in two ways */
+function parseForwardedElement(element: string): string | undefined {
+  const pairs = element.split(';').map((part) => pair.exec(part))
+  if (pairs.some((found) => found === null)) return undefined
+  const nodes = pairs.flatMap((found) => (found?.[1]?.toLowerCase() === 'for' ? [found[2] ?? ''] : []))
+  return nodes.length === 1 ? parseNode(nodes[0] ?? '') : undefined
+}
+
+/** @returns the address of a node in any form in use, with or without port, brackets and quotes; undefined for `unknown` and `_x` */
+function parseNode(text: string): string | undefined {
+  const node = quotable.exec(text)?.[1] ?? text
+  return normalizeAddress(bracketed.exec(node)?.[1] ?? withPort.exec(node)?.[1] ?? node)
+}
+
+/** One text for each address: IPv6 in its short form, and IPv4 as such where IPv6 stands for it (RFC 5952 §4, RFC 4291 §2.5.5.2). */
+function normalizeAddress(text: string): string | undefined {
+  if (isIP(text) !== 6) return isIP(text) === 4 ? text : undefined
+  const short = new URL(`http://[${text.replace(/%.*$/, '')}]`).hostname.slice(1, -1)
+  const [, high, low] = /^::ffff:([\da-f]+):([\da-f]+)$/.exec(short) ?? []
+  if (high === undefined || low === undefined) return short
+  const bytes = [high, low].flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 255])
+  return bytes.join('.')
+}
