@@ -18,6 +18,7 @@ beforeEach(async () => {
     store,
     singleUse: createSingleUse(systemClock, () => {}),
     refreshGraceSeconds: 30,
+    onRegistration: async () => {},
     unusedClientSeconds: 60,
     now: () => now,
   })

@@ -8,6 +8,8 @@ export interface AdapterOptions {
   readonly singleUse: SingleUse
   /** Seconds for which a used refresh token may be used again. */
   readonly refreshGraceSeconds: number
+  /** Hears of a registration before it is written, by its key. */
+  readonly onRegistration: (key: string) => Promise<void>
   /** Seconds for which a new registration is kept. */
   readonly unusedClientSeconds: number
   /** Milliseconds since the epoch. */
@@ -46,6 +48,7 @@ function createModelAdapter(kind: string, options: AdapterOptions): Adapter {
     async upsert(id, payload, seconds) {
       const terms = planTerms(kind, id, payload, seconds, options)
       if (kind === 'ReplayDetection') return markUsed(id, payload, terms, options)
+      if (kind === 'Client') await options.onRegistration(hashId(id))
       // A new one that its client never gets is of no use to anybody.
       if (kind === 'RefreshToken') singleUse.unlessAnswered(keyOf(kind, id), () => store.take(kind, hashId(id)), true)
       await store.put(kind, hashId(id), formatPayload(payload), terms)

@@ -191,6 +191,7 @@ function mountProvider({ plan, store, resources, onIssue }: BrokerOptions, parts
   const { seal, keys, liveness, singleUse, clock } = parts
   const verifier = createLiveVerifier(createOwnVerifier(plan, resources, keys), plan.issuer, liveness)
   const mayIntrospect = listIntrospectors(plan)
+  const registrations = createRegistrations(store, plan.registration, clock)
   return createMount({
     ...parts,
     plan,
@@ -198,10 +199,11 @@ function mountProvider({ plan, store, resources, onIssue }: BrokerOptions, parts
       store,
       singleUse,
       refreshGraceSeconds: plan.refreshGraceSeconds,
+      onRegistration: registrations.accept,
       unusedClientSeconds: plan.registration.unusedSeconds,
       now: () => clock.wall(),
     }),
-    registrations: createRegistrations(store, plan.registration, clock),
+    registrations,
     cookieKeys: seal.derive('cookies'),
     fetch: createDocumentFetch(parts.clientDoor, () => clock.monotonic(), listKeyUrls(plan.clients)),
     middlewares: [singleUse.middleware, answerForOwnTokens({ store, liveness, verifier, mayIntrospect })],

@@ -1,4 +1,5 @@
 import type { Clock } from '../oauth/clock.ts'
+import { listNetworks } from './networks.ts'
 
 /** Counts what strangers do, by address, so that nobody can fill the store. */
 export interface RateLimit {
@@ -9,9 +10,13 @@ export interface RateLimit {
 }
 
 const MINUTE_MS = 60_000
-const MOST_ADDRESSES = 10_000
-/** What all addresses together may do, as a multiple of what one may do. */
-const ALL_ADDRESSES = 30
+const MOST_COUNTS = 20_000
+/**
+ * What a network may do, as a multiple of what one address may do: the address, networks around it, everybody. Several subscribers share
+ * a network, but whoever holds a large one must not have the turn of everybody else.
+ */
+const TIMES = [1, 4, 10] as const
+const TIMES_ALL = 30
 const EVERYBODY = '*'
 
 interface Count {
@@ -25,7 +30,7 @@ interface Count {
  * @param perMinute - times that one address may do it within a minute
  */
 export function createRateLimit(perMinute: number, clock: Clock): RateLimit {
-  return createLimit(perMinute, ALL_ADDRESSES, clock)
+  return createLimit(perMinute, TIMES_ALL, clock)
 }
 
 /**
@@ -37,44 +42,51 @@ export function createAddressLimit(perMinute: number, clock: Clock): RateLimit {
   return createLimit(perMinute, Number.POSITIVE_INFINITY, clock)
 }
 
-function createLimit(perMinute: number, mostAddresses: number, clock: Clock): RateLimit {
+/** A network, and how often it may do it within a minute. */
+interface Bound {
+  readonly network: string
+  readonly most: number
+}
+
+function createLimit(perMinute: number, timesAll: number, clock: Clock): RateLimit {
   const counts = new Map<string, Count>()
+  const listBounds = (address: string): Bound[] => [
+    ...listNetworks(address).map((network, index) => ({ network, most: perMinute * (TIMES[index] ?? 1) })),
+    { network: EVERYBODY, most: perMinute * timesAll },
+  ]
   const findWait = ({ since }: Count): number => Math.ceil((since + MINUTE_MS - clock.monotonic()) / 1000)
-  const countFor = (address: string, most: number): number | undefined => {
+  const countFor = ({ network, most }: Bound): number | undefined => {
     const now = clock.monotonic()
-    const known = counts.get(address)
+    const known = counts.get(network)
     const count = known !== undefined && now < known.since + MINUTE_MS ? known : { since: now, times: 0 }
-    counts.delete(address)
-    counts.set(address, count)
+    counts.delete(network)
+    counts.set(network, count)
     count.times += 1
     return count.times > most ? findWait(count) : undefined
   }
+  const checkFor = ({ network, most }: Bound): number | undefined => {
+    const count = counts.get(network)
+    const wait = count === undefined || count.times < most ? 0 : findWait(count)
+    return wait > 0 ? wait : undefined
+  }
   return {
-    check(address) {
-      const count = counts.get(findNetwork(address))
-      if (count === undefined || count.times < perMinute) return undefined
-      const wait = findWait(count)
-      return wait > 0 ? wait : undefined
-    },
+    check: (address) => findFirst(listBounds(address), checkFor),
     count(address) {
-      const from = findNetwork(address)
-      const wait = countFor(from, perMinute) ?? countFor(EVERYBODY, perMinute * mostAddresses)
-      const [oldest] = counts.keys()
-      if (counts.size > MOST_ADDRESSES && oldest !== undefined) counts.delete(oldest)
+      // The narrowest first: what is refused there is not counted for others.
+      const wait = findFirst(listBounds(address), countFor)
+      for (const [oldest] of counts) {
+        if (counts.size <= MOST_COUNTS) break
+        counts.delete(oldest)
+      }
       return wait
     },
   }
 }
 
-/** Whoever has one IPv6 address has 2^64 of them: those with the same first half count as one (RFC 4291 §2.5.4). */
-function findNetwork(address: string): string {
-  const written = URL.parse(`http://[${address}]`)?.hostname.slice(1, -1)
-  if (written === undefined) return address
-  const [head = '', tail] = written.split('::')
-  const first = head === '' ? [] : head.split(':')
-  const last = tail === undefined || tail === '' ? [] : tail.split(':')
-  const zeros = Array.from({ length: 8 - first.length - last.length }, () => '0')
-  const network = [...first, ...(tail === undefined ? [] : zeros), ...last].slice(0, 4).join(':')
-  // Loopback, and IPv4 addresses as IPv6 writes them.
-  return network === '0:0:0:0' ? address : `${network}::/64`
+function findFirst(bounds: readonly Bound[], look: (bound: Bound) => number | undefined): number | undefined {
+  for (const bound of bounds) {
+    const wait = look(bound)
+    if (wait !== undefined) return wait
+  }
+  return undefined
 }

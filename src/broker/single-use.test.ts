@@ -30,7 +30,14 @@ beforeEach(async () => {
     take: (...where) => failing(() => memory.take(...where)),
   }
   singleUse = createSingleUse(clock, (message) => issues.push(message))
-  adapt = createAdapter({ store, singleUse, refreshGraceSeconds: 0, unusedClientSeconds: 60, now: () => clock.wall() })
+  adapt = createAdapter({
+    store,
+    singleUse,
+    refreshGraceSeconds: 0,
+    onRegistration: async () => {},
+    unusedClientSeconds: 60,
+    now: () => clock.wall(),
+  })
   await adapt('AuthorizationCode').upsert('code', { grantId: 'grant' }, 600)
 })
 

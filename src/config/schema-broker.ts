@@ -108,8 +108,14 @@ const store = z
 const registration = z
   .strictObject({
     enabled: z.boolean().default(true).describe('Let clients register themselves (RFC 7591).'),
-    most_clients: whole(1, 1_000_000).default(10_000).describe('Most registrations at a time.'),
-    per_minute: whole(1, 10_000).default(20).describe('Registrations that one address may ask for within a minute.'),
+    most_clients: whole(1, 1_000_000)
+      .default(10_000)
+      .describe('Most registrations at a time. Further ones take the places of the oldest that nobody signed in with.'),
+    per_minute: whole(1, 10_000)
+      .default(20)
+      .describe(
+        'Registrations that one address may ask for within a minute; networks around it have four (IPv4 /24, IPv6 /48) and ten times as many (/16, /32).',
+      ),
     unused_seconds: seconds(YEAR).default(86_400).describe('Seconds after which a registration that nobody signed in with ends.'),
     idle_seconds: seconds(YEAR).default(7_776_000).describe('Seconds after its last use at which a registration ends.'),
   })

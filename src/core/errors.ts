@@ -263,7 +263,8 @@ export const errorCatalogue = {
   registration_limited: entry({
     status: 429,
     message: 'Too many client registrations',
-    remedy: 'Somebody registers more clients than `broker.registration` permits. Clients try again later.',
+    remedy:
+      'One address or the network around it registers more clients than `broker.registration.per_minute` permits, or `broker.registration.most_clients` are in use. Clients try again later.',
   }),
   sign_ins_limited: entry({
     status: 429,
