@@ -25,8 +25,6 @@ export function hashId(id: string): string {
 export const groupOfGrant = (grantId: string): string => `grant:${grantId}`
 /** The group of everything that an account has. */
 export const groupOfAccount = (accountId: string): string => `account:${accountId}`
-/** The group of a browser's session. */
-export const groupOfSession = (uid: string): string => `session:${uid}`
 
 /** Names an entry of the store. */
 const keyOf = (kind: string, id: string): string => `${kind}:${hashId(id)}`
@@ -109,12 +107,11 @@ function planTerms(
   }
 }
 
-function listGroups(kind: string, id: string, { grantId, accountId, uid }: AdapterPayload): string[] {
+function listGroups(kind: string, id: string, { grantId, accountId }: AdapterPayload): string[] {
   const groups: string[] = []
   if (kind === 'Grant') groups.push(groupOfGrant(id))
   else if (grantId !== undefined) groups.push(groupOfGrant(grantId))
   if (accountId !== undefined && kind !== 'Interaction') groups.push(groupOfAccount(accountId))
-  if (kind === 'Session' && uid !== undefined) groups.push(groupOfSession(uid))
   return groups
 }
 

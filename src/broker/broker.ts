@@ -10,7 +10,7 @@ import type { IssuerKeys } from '../oauth/keys.ts'
 import { createSafeFetch, type ResolveHost, type SafeFetch } from '../oauth/safe-fetch.ts'
 import { createTokenVerifier } from '../oauth/token-verifier.ts'
 import { type Accounts, createAccounts } from './accounts.ts'
-import { createAdapter, groupOfSession, hashId } from './adapter.ts'
+import { createAdapter, hashId } from './adapter.ts'
 import { createAsgardeoIdentityProvider } from './asgardeo.ts'
 import { type BrowserCookie, createBrowserCookie } from './browser-cookie.ts'
 import { handleCallback } from './callback.ts'
@@ -219,7 +219,6 @@ function planSignIn({ plan, store }: BrokerOptions, parts: Parts, mount: Mount):
     plan: plan.identityProvider,
     scopeDescriptions: plan.scopeDescriptions,
     away: createVault<AwayUser>(store, seal, 'AwayUser', hashId),
-    endSession: (uid) => store.deleteGroup(groupOfSession(uid)),
     now: () => clock.wall(),
     findProvider: mount.findProvider,
   }

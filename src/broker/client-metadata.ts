@@ -1,5 +1,5 @@
 import { errors } from 'oidc-provider'
-import { filterRedirectUris, isWebClient } from '../core/redirect-uris.ts'
+import { filterRedirectUris, isUsableForStrangers, isWebClient } from '../core/redirect-uris.ts'
 
 /** Longest name, in UTF-16 units; pages shorten it further. */
 const MOST_NAME = 1000
@@ -40,7 +40,7 @@ export function settleClientMetadata(metadata: Record<string, unknown>, isKnown 
   if (!isKnown) settleGrantTypes(metadata)
   // A machine has no user to be sent back.
   if (isKnown && Array.isArray(metadata.response_types) && metadata.response_types.length === 0) return
-  settleRedirectUris(metadata)
+  settleRedirectUris(metadata, isKnown)
   // The number of registrations is bounded, and so is with this what all of them together take.
   if (!isKnown && JSON.stringify(metadata).length > MOST_KEPT)
     throw new errors.InvalidClientMetadata(`a registration has at most ${MOST_KEPT} characters`)
@@ -61,13 +61,13 @@ function settleGrantTypes(metadata: Record<string, unknown>): void {
   if (Array.isArray(responses)) metadata.response_types = responses.filter((type) => type === 'code')
 }
 
-function settleRedirectUris(metadata: Record<string, unknown>): void {
+function settleRedirectUris(metadata: Record<string, unknown>, isKnown: boolean): void {
   const { redirect_uris: uris } = metadata
   if (!Array.isArray(uris)) throw new errors.InvalidClientMetadata('redirect_uris must be an array of strings')
-  const usable = filterRedirectUris(uris)
+  const usable = isKnown ? filterRedirectUris(uris) : filterRedirectUris(uris, isUsableForStrangers)
   if (usable.length === 0) {
     throw new errors.InvalidClientMetadata(
-      'redirect_uris must contain one that is usable: https, http on a loopback address, or a private-use scheme',
+      'redirect_uris must contain one that is usable: https, http on a loopback address, or a private-use scheme such as com.example.app:/callback',
     )
   }
   metadata.redirect_uris = usable

@@ -9,8 +9,8 @@ import { renderErrorPage } from './error-page.ts'
 import { IdentityProviderError } from './identity-provider-error.ts'
 import type { Liveness } from './liveness.ts'
 import { isOutage, sayOutages } from './outage.ts'
-import { isElsewhere, sendTrouble } from './outcome.ts'
-import { createProvider, nameResumeCookie, type ProviderOptions } from './provider.ts'
+import { isElsewhere, leaveOtherAccount, sendTrouble } from './outcome.ts'
+import { createProvider, nameResumeCookie, nameSessionCookie, type ProviderOptions } from './provider.ts'
 import type { RateLimit } from './rate-limit.ts'
 import type { Registrations } from './registrations.ts'
 import type { SigningKeys } from './signing-keys.ts'
@@ -103,13 +103,7 @@ export function createMount(options: MountOptions): Mount {
       if (limit === undefined) return pass(visit)
       sendLater(visit, limit)
     },
-    async handleResume(visit) {
-      const uid = visit.path.slice(authorization.length + 1)
-      // The provider goes by one of the cookies, whatever the path says: a planted one must not be it.
-      const isPlanted = readCookies(visit.request, nameResumeCookie(plan.issuer)).some((value) => value !== uid)
-      if (!isPlanted && !(await isElsewhere(uid, visit, { browserCookie, findProvider: () => provider }))) return pass(visit)
-      sendTrouble(visit, TROUBLES.forged, 'not the browser that the sign-in was allowed in')
-    },
+    handleResume: createResume({ plan, browserCookie, pass, findProvider: () => provider }),
     handleMetadata(visit) {
       visit.request.url = '/.well-known/oauth-authorization-server'
       return pass(visit)
@@ -117,6 +111,24 @@ export function createMount(options: MountOptions): Mount {
     async renewKeys() {
       if (await keys.renew()) provider = create()
     },
+  }
+}
+
+interface ResumeOptions extends Pick<MountOptions, 'plan' | 'browserCookie'> {
+  readonly pass: (visit: Visit) => Promise<void>
+  readonly findProvider: () => Provider
+}
+
+/** Goes on with a sign-in in the browser that it took place in, and with nobody else signed in there. */
+function createResume({ plan, pass, ...options }: ResumeOptions): VisitHandler {
+  return async (visit) => {
+    const uid = visit.path.slice(authorization.length + 1)
+    // The provider goes by one of the cookies, whatever the path says: a planted one must not be it.
+    const isPlanted = readCookies(visit.request, nameResumeCookie(plan.issuer)).some((value) => value !== uid)
+    if (isPlanted || (await isElsewhere(uid, visit, options)))
+      return sendTrouble(visit, TROUBLES.forged, 'not the browser that the sign-in was allowed in')
+    await leaveOtherAccount(uid, readCookies(visit.request, nameSessionCookie(plan.issuer)), options)
+    return pass(visit)
   }
 }
 

@@ -21,7 +21,6 @@ export async function allow(scene: Scene, subject: string, isNew: boolean, optio
   addScopes(grant, resource, scopes)
   const grantId = await grant.save()
   await options.consents.remember({ subject, clientId, redirectUri: asking.redirectUri, resource, scopes })
-  if (isNew) await leaveOtherAccount(interaction, subject, options)
   const login = isNew && { login: { accountId: subject, remember: true } }
   const browser = options.browserCookie.find(scene.visit.request)
   return settle(interaction, { consent: { grantId }, ...login, browser: browser && hashId(browser) }, options)
@@ -44,12 +43,30 @@ export async function isElsewhere(
   return browser === undefined || typeof result.browser !== 'string' || !isSameText(result.browser, hashId(browser))
 }
 
-/** A browser that was signed in as somebody else is so no longer. */
-async function leaveOtherAccount(interaction: Interaction, subject: string, { endSession }: SignInOptions): Promise<void> {
-  const { session } = interaction
-  if (session === undefined || session.accountId === subject) return
-  await endSession(session.uid)
+/**
+ * A browser that is signed in as somebody else is so no longer, whether it was when the sign-in began or has been since, in another tab.
+ * The provider would ask with a page of its own otherwise.
+ *
+ * @param uid - of the interaction
+ * @param sessionIds - what the browser says that its session is
+ */
+export async function leaveOtherAccount(
+  uid: string,
+  sessionIds: readonly string[],
+  { findProvider }: Pick<SignInOptions, 'findProvider'>,
+): Promise<void> {
+  const { Interaction: Interactions, Session: Sessions } = findProvider()
+  const interaction = await Interactions.find(uid)
+  const subject = interaction?.result?.login?.accountId
+  if (interaction === undefined || subject === undefined) return
+  for (const id of sessionIds) {
+    const session = await Sessions.find(id)
+    if (session?.accountId !== undefined && session.accountId !== subject) await session.destroy()
+  }
+  if (interaction.session === undefined) return
+  // Whatever session the sign-in began in, it has brought a new one.
   Object.assign(interaction, { session: undefined })
+  await interaction.save(interaction.exp - Math.floor(Date.now() / 1000))
 }
 
 /** Tells the client that it gets nothing. Returns where the browser goes on. */

@@ -25,6 +25,7 @@ body { margin: 0; min-height: 100vh; display: grid; place-items: center; padding
 main { width: 100%; max-width: 27rem; padding: 2rem; background: var(--card); border: 1px solid var(--line); border-radius: .75rem; overflow-wrap: anywhere; }
 h1 { margin: 0 0 1rem; font-size: 1.35rem; line-height: 1.3; }
 p, ul { margin: 0 0 1rem; }
+h1, p { overflow: clip; overflow-clip-margin: .3rem; }
 ul { padding-left: 1.25rem; }
 code { overflow-wrap: anywhere; }
 li { margin-bottom: .4rem; }
@@ -81,12 +82,16 @@ export function escapeHtml(text: string): string {
 
 const NAME_LENGTH = 80
 
+/** No script puts more than two marks above or below a letter; more of them are drawn over the lines around it. */
+const TOO_MANY_MARKS = /(\p{Mn}{2})\p{Mn}+/gu
+
 /**
- * A name that a stranger chose: at most 80 characters, without those that turn, hide or break what stands around it. Empty where nothing
- * would be seen of it.
+ * A name that a stranger chose: at most 80 characters, without those that turn, hide, break or cover what stands around it. Empty where
+ * nothing would be seen of it.
  */
 export function formatForeignName(name: string): string {
-  const plain = name.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cs}\p{Default_Ignorable_Code_Point}\u2800]/gu, '').trim()
+  const visible = name.replace(/[\p{Cc}\p{Cf}\p{Me}\p{Zl}\p{Zp}\p{Co}\p{Cs}\p{Default_Ignorable_Code_Point}\u2800]/gu, '')
+  const plain = visible.normalize('NFC').replace(TOO_MANY_MARKS, '$1').trim()
   if (!/[\p{L}\p{N}\p{P}\p{S}]/u.test(plain)) return ''
   const characters = [...plain]
   return characters.length > NAME_LENGTH ? `${characters.slice(0, NAME_LENGTH - 1).join('')}…` : plain

@@ -92,6 +92,11 @@ export function nameResumeCookie(issuer: string): string {
   return issuer.startsWith('https:') ? '__Secure-mcp-resume' : 'mcp-resume'
 }
 
+/** The cookie that says who is signed in here. */
+export function nameSessionCookie(issuer: string): string {
+  return issuer.startsWith('https:') ? '__Host-mcp-session' : 'mcp-session'
+}
+
 /** `__Host-` and `__Secure-` cookies need https; on http, which is for this machine alone, they have plain names. */
 function planCookies({ issuer }: BrokerPlan, keys: readonly string[]): Configuration['cookies'] {
   const isSecure = issuer.startsWith('https:')
@@ -99,7 +104,7 @@ function planCookies({ issuer }: BrokerPlan, keys: readonly string[]): Configura
   return {
     keys: [...keys],
     names: {
-      session: isSecure ? '__Host-mcp-session' : 'mcp-session',
+      session: nameSessionCookie(issuer),
       interaction: isSecure ? '__Secure-mcp-interaction' : 'mcp-interaction',
       resume: nameResumeCookie(issuer),
     },

@@ -30,8 +30,6 @@ export interface SignInOptions {
   readonly browserCookie: BrowserCookie
   readonly away: Vault<AwayUser>
   readonly authorizations: RateLimit
-  /** Ends the browser's session of that uid. */
-  readonly endSession: (uid: string) => Promise<void>
   /** Milliseconds since the epoch. */
   readonly now: () => number
   /** The provider of the moment: another one takes over when the keys change. */

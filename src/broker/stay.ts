@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import type { KoaContextWithOIDC } from 'oidc-provider'
 import { BROKER_PATHS } from '../core/broker-paths.ts'
 import { renderErrorPage } from './error-page.ts'
 import type { Middleware } from './middlewares.ts'
@@ -20,7 +21,7 @@ export function stayWithMistakes({ isKnown, findTraceId }: StayOptions): Middlew
     await next()
     if (ctx.path !== BROKER_PATHS.provider.authorization || isKnown(ctx.query.client_id)) return
     const backTo = ctx.response.get('location')
-    if (!isRefusal(backTo) || isOnThisComputer(backTo) || !ctx.get('accept').includes('text/html')) return
+    if (!isElsewhere(backTo) || hasCode(ctx) || isOnThisComputer(backTo) || !ctx.get('accept').includes('text/html')) return
     const text = `The application asked for something that is not possible here. Going back leads to ${formatRedirectHost(backTo)}.`
     const title = 'This request cannot be accepted'
     const page = renderErrorPage({ title, text, traceId: findTraceId(ctx.req), backTo })
@@ -31,10 +32,13 @@ export function stayWithMistakes({ isKnown, findTraceId }: StayOptions): Middlew
   }
 }
 
-/** Whether a redirect tells a client of an error (RFC 6749 §4.1.2.1); those to pages of ours have no host. */
-function isRefusal(location: string): boolean {
-  const target = URL.parse(location)
-  if (target === null) return false
-  const told = [target.searchParams, new URLSearchParams(target.hash.slice(1))]
-  return told.some((parameters) => parameters.has('error') && !parameters.has('code'))
+/** Whether a redirect leads to a client; those to pages of ours have no host. */
+function isElsewhere(location: string): boolean {
+  return URL.parse(location) !== null
+}
+
+/** Whether the request was granted. Only the provider knows: what the address says of it may be part of the client's redirect URI. */
+function hasCode(ctx: object): boolean {
+  const { oidc } = ctx as { readonly oidc?: Pick<KoaContextWithOIDC['oidc'], 'entities'> }
+  return oidc?.entities.AuthorizationCode !== undefined
 }

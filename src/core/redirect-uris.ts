@@ -13,6 +13,16 @@ const FOREIGN_SCHEMES = new Set(
   ),
 )
 
+/** Schemes of well-known MCP clients that are no reversed domain name. */
+const CLIENT_SCHEMES = new Set(
+  'cherrystudio claude claude-desktop cline codeium cursor goose jan jetbrains lmstudio msty opencode raycast theia trae vscode vscode-insiders vscodium void warp windsurf windsurf-next zed'.split(
+    ' ',
+  ),
+)
+
+/** First labels of schemes that look like a reversed domain name and are the operating system’s own. */
+const SYSTEM_LABELS = new Set(['apple', 'microsoft', 'ms', 'windows'])
+
 const LOOPBACK_HOSTS = new Set(['localhost', '127.0.0.1', '[::1]'])
 
 /**
@@ -20,9 +30,27 @@ const LOOPBACK_HOSTS = new Set(['localhost', '127.0.0.1', '[::1]'])
  * somewhere.
  *
  * @param uris - `redirect_uris` as registered
+ * @param isUsable - which can be used
  */
-export function filterRedirectUris(uris: readonly unknown[]): string[] {
-  return uris.filter((uri): uri is string => typeof uri === 'string' && isUsableRedirectUri(uri)).slice(0, MOST_URIS)
+export function filterRedirectUris(uris: readonly unknown[], isUsable = isUsableRedirectUri): string[] {
+  return uris.filter((uri): uri is string => typeof uri === 'string' && isUsable(uri)).slice(0, MOST_URIS)
+}
+
+/**
+ * Whether a client that nobody vouches for may have answers sent there: what {@link isUsableRedirectUri} says, and of the schemes those
+ * that name an application. Any other may start a program of the operating system with what a link says (`ms-msdt:`, `search:`).
+ */
+export function isUsableForStrangers(uri: string): boolean {
+  if (!isUsableRedirectUri(uri)) return false
+  const scheme = uri.slice(0, uri.indexOf(':')).toLowerCase()
+  return scheme === 'https' || scheme === 'http' || CLIENT_SCHEMES.has(scheme) || isReversedDomain(scheme)
+}
+
+/** RFC 8252 §7.1: a scheme of an application's own is a domain name in reverse order, `com.example.app`. */
+function isReversedDomain(scheme: string): boolean {
+  const [top = '', domain, ...rest] = scheme.split('.')
+  if (!/^[a-z]{2,63}$/.test(top) || SYSTEM_LABELS.has(top) || domain === undefined) return false
+  return [domain, ...rest].every((label) => /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/.test(label)) && !SYSTEM_LABELS.has(domain)
 }
 
 /** Whether answers may be sent there at all: https, http on the user's own computer, or a scheme of an application's own. */

@@ -1,4 +1,4 @@
-import { escapeHtml, formatFormTarget, formatRedirectHost, type Page, renderPage } from '../broker/page.ts'
+import { escapeHtml, formatForeignName, formatFormTarget, formatRedirectHost, type Page, renderPage } from '../broker/page.ts'
 import { IDENTITY_SCOPE, type Scope, type User } from './users.ts'
 
 /** Who asks for access, as far as it is known. Everything but the redirect URI is the client's own claim. */
@@ -13,7 +13,7 @@ export function renderSignInPage(asking: Asking, attempt?: { name: string }): Pa
   const described = attempt ? ' aria-describedby="failure" aria-invalid="true"' : ''
   return renderAskingPage(
     'Sign in',
-    `<h1>Sign in to continue to ${escapeHtml(asking.clientName)}</h1>
+    `<h1>Sign in to continue to ${formatClient(asking)}</h1>
 ${failure}
 <form method="post">
 <label for="name">Name</label>
@@ -35,12 +35,12 @@ export function renderConsentPage(asking: Asking, user: User, resource: string |
   const refused = wanted.filter((scope) => !mayGrant(scope))
   return renderAskingPage(
     'Allow access?',
-    `<h1>Allow ${escapeHtml(asking.clientName)} to act for you?</h1>
+    `<h1>Allow ${formatClient(asking)} to act for you?</h1>
 <p>It asks to${resource === undefined ? '' : ` use <code>${escapeHtml(resource)}</code> and to`}:</p>
 ${renderScopes(permitted)}
 ${refused.length === 0 ? '' : `<p>It also asks for this, which you may not give away. It will not get it:</p>${renderScopes(refused)}`}
 <p>You will be sent back to <strong>${escapeHtml(formatRedirectHost(asking.redirectUri))}</strong>.</p>
-<p class="quiet">“${escapeHtml(asking.clientName)}” is the name that the application gave itself. Go on only if you have just started this yourself.</p>
+<p class="quiet">“${formatClient(asking)}” is the name that the application gave itself. Go on only if you have just started this yourself.</p>
 <form method="post">
 ${permitted.length === 0 ? '' : '<button class="main" name="action" value="allow">Allow</button>'}
 <button name="action" value="cancel">Deny</button>
@@ -62,6 +62,10 @@ export function renderErrorPage(problem: { error: string; error_description?: st
 ${problem.error === 'invalid_client' ? FORGOTTEN : ''}<p>Go back to the application that you came from and start again.</p>
 <p class="quiet">Error code: <code>${escapeHtml(problem.error)}</code></p>`,
   )
+}
+
+function formatClient({ clientName }: Asking): string {
+  return escapeHtml(formatForeignName(clientName) || 'An application without a name')
 }
 
 function renderScopes(scopes: readonly Scope[]): string {

@@ -34,6 +34,20 @@ const comeBack = (browser: Browser, client = web, user = alice) =>
   broker.comeBack(browser, createRequest(origin, client).url, user)
 const signInBrowser = (client = web, user = alice) => broker.signInBrowser(createRequest(origin, client).url, user)
 
+/** A tab of a browser: cookies with a path of their own are its own here, the others are those of all tabs. */
+function createTab(shared: Map<string, string>): Browser {
+  const tab = createBrowser()
+  return {
+    ...tab,
+    async open(...given) {
+      for (const [name, value] of shared) tab.cookies.set(name, value)
+      const response = await tab.open(...given)
+      for (const [name, value] of tab.cookies) if (/^mcp-(?:browser|session)/.test(name)) shared.set(name, value)
+      return response
+    },
+  }
+}
+
 describe('the consent page', () => {
   it('comes before the identity provider, for a client that has never been seen, also in a browser that is signed in (confused deputy; RFC 6749 §10.2)', async () => {
     const fresh = createBrowser()
@@ -60,6 +74,24 @@ describe('the consent page', () => {
       expect(html).toContain('runs on your computer')
     }
     expect((await openConsentPage(createBrowser(), createRequest(origin, web).url)).html).not.toContain('runs on your computer')
+  })
+
+  it('gives names no way to draw over other lines', async () => {
+    const clients = await Promise.all(
+      [`Z${'\u0351\u036f\u0335'.repeat(300)}algo`, `A\u20dd\u0488${'\u20e3'.repeat(5)}B`, `e${'\u0301'.repeat(90)}`].map((name) =>
+        createRawClient(origin, { client_name: name }),
+      ),
+    )
+    for (const client of clients) {
+      const { html } = await openConsentPage(createBrowser(), createRequest(origin, client).url)
+      expect(html).not.toMatch(/\p{Mn}{3}|\p{Me}/u)
+      expect(html).toContain('overflow: clip')
+    }
+    for (const name of ['Việt Nam', 'हिन्दी ऐप', 'แอปที่น่ารัก', 'עִבְרִית', 'é'.normalize('NFD')]) {
+      const client = await createRawClient(origin, { client_name: name })
+      const { html } = await openConsentPage(createBrowser(), createRequest(origin, client).url)
+      expect(html).toContain(`Allow ${name.normalize('NFC')} to act`)
+    }
   })
 
   it('stands in no frame, runs no script, and takes nothing from elsewhere (clickjacking, RFC 6749 §10.13, RFC 9700 §4.16)', async () => {
@@ -343,6 +375,35 @@ describe('the way back from the identity provider', () => {
       old.cookies.set(name, value)
     expect((await old.open(request())).headers.get('location')).toContain('/sign-in/')
   })
+
+  it.each(['nobody', 'alice', 'bob'])(
+    'ends in the account that was chosen last, also in a second tab, and never on a page of the library: begun with %s signed in',
+    async (who) => {
+      const shared = new Map<string, string>()
+      const request = createRequest(origin, web, { prompt: 'consent' }).url
+      const signInTab = async (user: typeof alice | typeof bob) => {
+        const tab = createTab(shared)
+        const page = await openConsentPage(tab, request)
+        const begun = { tab, page }
+        return async () => {
+          const onwards = readRefresh(await (await sendConsent(begun.tab, begun.page, { action: 'switch' })).text())
+          const resume = readRefresh(await (await begun.tab.open(await signIn(onwards, user))).text())
+          return () => begun.tab.open(resume)
+        }
+      }
+      const before = who === 'nobody' ? undefined : await signInTab(who === 'bob' ? bob : alice)
+      if (before !== undefined) await (await before())()
+      const tabs = [await signInTab(alice), await signInTab(bob)]
+      // Both come back before either goes on.
+      const ends = [await tabs[0]?.(), await tabs[1]?.()]
+      for (const end of ends) {
+        const response = await end?.()
+        expect(response?.headers.get('location')).toMatch(/^https:\/\/client\.example\/cb\?code=/)
+      }
+      const { html } = await openConsentPage(createTab(shared), request)
+      expect(html).toContain('Signed in as Bob')
+    },
+  )
 
   it('ends after a quarter of an hour', async () => {
     const browser = createBrowser()

@@ -203,6 +203,21 @@ describe('a mistake that somebody made on purpose (open redirect, RFC 9700 §4.1
     expect(new URL(again.headers.get('location') ?? '').searchParams.get('code')).not.toBeNull()
   })
 
+  it.each(['code=1', 'code=1&error=none', 'iss=x&state=y&code=1'])(
+    'sends nobody on by the look of a redirect URI either: ?%s',
+    async (query) => {
+      const client = await createRawClient(origin, { redirectUri: `https://evil.example/cb?${query}` })
+      for (const [, changes] of mistakes) {
+        const response = await visit(client, changes)
+        expect([response.status, response.headers.get('location')]).toEqual([400, null])
+        await response.body?.cancel()
+      }
+      const browser = await signInBrowser(createRequest(origin, client).url, alice)
+      const again = await browser.open(createRequest(origin, client).url)
+      expect(again.headers.get('location')).toMatch(/^https:\/\/evil\.example\/cb\?.*code=/)
+    },
+  )
+
   it('is told at once to a client of the configuration, which is no stranger', async () => {
     const known = { client_id: 'gateway', client_secret: { env: 'GATEWAY' }, redirect_uris: [GOOD] }
     const other = await startBrokerStage({ env: { GATEWAY: 'secret-of-the-gateway-0123456789' }, broker: { clients: [known] } })
@@ -235,6 +250,31 @@ describe('a registration', () => {
     'http://example.com/cb',
     'https://user:password@example.com/cb',
     'cursor://user:password@example/cb',
+    'ms-msdt:/id',
+    'ms-appinstaller:?source=https://evil.example',
+    'MS-AppInstaller:?source=https://evil.example',
+    'search:query=x',
+    'search-ms:query=x',
+    'itms-services://?action=download-manifest&url=https://evil.example',
+    'itms-apps://x',
+    'x-apple.systempreferences:com.apple.preference',
+    'microsoft.windows.camera:x',
+    'com.apple.tips:x',
+    'windowsdefender:x',
+    'calculator:x',
+    'ms-officecmd:x',
+    'shell:startup',
+    'skype:x?call',
+    'zoommtg://x',
+    'steam://run/1',
+    'slack://x',
+    'shortcuts://run-shortcut?name=x',
+    'app:/cb',
+    'example:/cb',
+    'com..example:/cb',
+    '.com.example:/cb',
+    'com.:/cb',
+    '127.0.0.1:/cb',
     'https://example.com;frame-ancestors/cb',
     'https://example.com,x/cb',
     "https://'none'/cb",
@@ -280,6 +320,20 @@ describe('a registration', () => {
     const { redirect } = await authorize(origin, cursor, alice)
     expect(redirect.protocol).toBe('cursor:')
     expect(redirect.searchParams.get('code')).not.toBeNull()
+  })
+
+  it.each([
+    'com.example.app:/cb',
+    'com.example-inc.my-app:/oauth2redirect',
+    'COM.Example.App:/cb',
+    'de.beispiel:/cb',
+    'com.googleusercontent.apps.123-abc:/cb',
+    'vscode://vscode.github-authentication/did-authenticate',
+    'vscode-insiders://x/cb',
+    'windsurf://codeium.windsurf/cb',
+    'claude://cb',
+  ])('of an application of its own is accepted: %s (RFC 8252 §7.1)', async (redirectUri) => {
+    expect((await register(origin, { redirect_uris: [redirectUri] })).status).toBe(201)
   })
 
   it('with 300 redirect URIs keeps a bounded number, one of 64 KiB is refused', async () => {
