@@ -8,7 +8,18 @@ const longestLine = 2000
 const keptLines = 10
 
 /** Things that look like credentials, whoever they belong to. */
-const credentials = /\b(?:Bearer|Basic)\s+[\w.~+/=-]{8,}|\beyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*/gi
+const schemes = /\b(?:Bearer|Basic)\s+[\w.~+/=-]{8,}/gi
+/**
+ * A JWT, from the beginning of the word that it stands in. Each word is taken whole or not at all (a lookahead gives nothing back): with
+ * `\beyJ[\w-]{5,}\.` alone, `eyJ-eyJ-eyJ-…` would be read to its end from each of its beginnings.
+ */
+const tokens = /(?<![\w-])(?=[\w-]*?\beyJ[\w-]{5})(?=(?<head>[\w-]+))\k<head>\.(?=(?<payload>[\w-]{5,}))\k<payload>\.[\w-]*/gi
+/** Colours and cursor movements (ECMA-48). */
+const controlSequences = /\u001b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])/g
+const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g
+
+/** Every expression that reads what a child says, for the test that their work is linear. */
+export const logExpressions = { schemes, tokens, controlSequences, controls }
 /** Shorter values would blacken words that merely look alike. */
 const shortestSecret = 6
 
@@ -47,26 +58,30 @@ export class ChildLog {
 
   /** One line, from wherever. */
   note(raw: string): void {
-    const line = this.#clean(raw)
-    if (line === '') return
-    this.#last.push(line)
+    if (raw.trim() === '') return
+    this.#last.push(raw.slice(0, longestLine * 2))
     if (this.#last.length > keptLines) this.#last.shift()
+    // What isn't written needs no cleaning: of a flood, that would be most of the work.
     if (!this.#mayWrite()) return
     this.#reportSuppressed()
-    this.#onLine(line)
+    const line = this.#clean(raw)
+    if (line !== '') this.#onLine(line)
   }
 
   /** The last lines, for whoever asks why the child ended. */
   tail(): string {
-    return this.#last.join('\n')
+    return this.#last
+      .map((raw) => this.#clean(raw))
+      .filter((line) => line !== '')
+      .join('\n')
   }
 
   #clean(raw: string): string {
     let line = raw.slice(0, longestLine * 2)
-    // Colours and cursor movements (ECMA-48), then whatever else is no text. Before anything is looked for: it could stand in between.
-    line = line.replace(/\u001b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])/g, '').replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '')
+    // Before anything is looked for: it could stand in between.
+    line = line.replace(controlSequences, '').replace(controls, '')
     for (const secret of this.#secrets) line = line.replaceAll(secret, '[redacted]')
-    line = line.replace(credentials, '[redacted]')
+    line = line.replace(schemes, '[redacted]').replace(tokens, '[redacted]')
     return line.length > longestLine ? `${line.slice(0, longestLine)}…` : line.trimEnd()
   }
 
