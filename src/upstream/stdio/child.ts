@@ -15,6 +15,8 @@ const graceMilliseconds = 2000
 const drainMilliseconds = 50
 /** However much comes: a process that left the group may hold the pipe and write on. */
 const longestDrainMilliseconds = 1000
+/** Milliseconds that a child whose pipe broke has to be reported as ended. */
+const suspectMilliseconds = 200
 /** What may wait for a child that has stopped reading. */
 const mostWaitingMessages = 1000
 const mostWaitingBytes = 8 * 1024 * 1024
@@ -195,8 +197,13 @@ export class Child {
       'data',
       this.#guard((chunk: Buffer) => this.#log.push(chunk)),
     )
-    // Writing to a child that is gone: its exit is reported, which is enough.
-    for (const stream of child.stdio) stream?.on('error', () => undefined)
+    child.stderr?.on('error', () => undefined)
+    // Half dead is dead: whoever asks it something would wait for ever (EPIPE: nobody has the other end of its input any more).
+    child.stdin?.on('error', ({ code = 'an error' }: NodeJS.ErrnoException) =>
+      this.#suspect(`no longer reads its input (${code})`),
+    )
+    child.stdout?.on('error', ({ code = 'an error' }: NodeJS.ErrnoException) => this.#suspect(`has a broken output (${code})`))
+    child.stdout?.on('end', () => this.#suspect('closed its output'))
     child.once('exit', (code, signal) => {
       this.#exit = signal === null ? `exited with ${code}` : `was ended by ${signal}`
       // Whatever it has started ends with it, and with that its pipes.
@@ -237,6 +244,11 @@ export class Child {
     if (this.isOver) return
     this.#failure = why
     this.#signal('SIGKILL')
+  }
+
+  /** Its pipes break before it is reported to have ended: then that is the reason. */
+  #suspect(why: string): void {
+    setTimeout(() => this.#fail(why), suspectMilliseconds).unref()
   }
 
   #read(read: ChildLine, line: Buffer): void {
