@@ -1,0 +1,40 @@
+import { parseArgs } from 'node:util'
+
+export interface MutationArguments {
+  /** Folders and files below the working directory, without a slash at the end. */
+  readonly paths: readonly string[]
+  /** Globs of tests that judge what the tests beside the source let live, instead of the usual ones. */
+  readonly tests: readonly string[] | undefined
+  /** How many of the top-level declarations are changed: 0 to 1, chosen by the seed. */
+  readonly sample: Sample | undefined
+}
+
+export interface Sample {
+  readonly share: number
+  readonly seed: string
+}
+
+/** @throws Error for anything but `PATH… [--tests GLOB]… [--sample SHARE [--seed TEXT]]` */
+export function parseMutationArguments(args: readonly string[]): MutationArguments {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      tests: { type: 'string', multiple: true },
+      sample: { type: 'string' },
+      seed: { type: 'string', default: '1' },
+    },
+  })
+  if (positionals.length === 0) throw new Error('name the folders or files to mutate, for example src/policy')
+  return {
+    paths: positionals.map((path) => path.replace(/\/+$/, '')),
+    tests: values.tests,
+    sample: values.sample === undefined ? undefined : { share: readShare(values.sample), seed: values.seed },
+  }
+}
+
+function readShare(text: string): number {
+  const share = Number(text)
+  if (!(share > 0 && share <= 1)) throw new Error('--sample is a share above 0, 1 at most')
+  return share
+}
