@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { ProxyError } from '../core/errors.ts'
+import { ProxyError } from '../core/errors.ts'
 import { checkEndpoint, createEndpointRewriter } from './endpoint-event.ts'
 
 /** Sends a stream in the given pieces and tells what came out. */
@@ -146,3 +146,113 @@ describe('where an endpoint event may lead', () => {
     expect(() => checkEndpoint(uri, stream)).toThrow()
   })
 })
+
+describe('a stream of HTTP+SSE', () => {
+  const openStream = (flowing = true) => {
+    const calls: string[] = []
+    const note =
+      (name: string) =>
+      (argument?: unknown): void => {
+        calls.push(name + (argument instanceof Function ? argument() : ''))
+      }
+    const stream = createEndpointRewriter(
+      {
+        start: (status, headers) => note(`start ${status} ${Object.keys(headers)}`)(),
+        write: (chunk) => calls.push(`write ${Buffer.from(chunk)}`) > 0 && flowing,
+        end: note('end'),
+        fail: ({ code, cause }) => note(`fail ${code} ${cause}`)(),
+        onDrain: note('onDrain '),
+        onClose: note('onClose '),
+      },
+      (uri) => uri,
+    )
+    return { stream, calls }
+  }
+  const open = { 'content-type': 'text/event-stream' }
+  const endpoint = Buffer.from('event: endpoint\ndata: /m\n\n')
+
+  it('is cut at the first event that is not the endpoint event, though that follows', () => {
+    const { stream, calls } = openStream()
+    stream.start(200, open)
+    expect(stream.write(Buffer.concat([Buffer.from('data: {}\n\n'), endpoint]))).toBe(false)
+    expect(calls.slice(1)).toEqual(['fail upstream_invalid_response the first event is not the endpoint event'])
+  })
+
+  it('is held for 64 KiB while it names no endpoint, and cut then', () => {
+    const { stream, calls } = openStream()
+    stream.start(200, open)
+    expect(stream.write(Buffer.alloc(64 * 1024, ':'))).toBe(true)
+    expect(calls).toHaveLength(1)
+    expect(stream.write(Buffer.from(':'))).toBe(false)
+    expect(calls.slice(1)).toEqual(['fail upstream_invalid_response no endpoint event at the beginning of the stream'])
+  })
+
+  it('is refused before it begins where it is encoded', () => {
+    const { stream, calls } = openStream()
+    stream.start(200, { ...open, 'content-encoding': 'gzip' })
+    expect(calls).toEqual(['fail upstream_invalid_response an encoded event stream'])
+  })
+
+  it('begins with the status and headers of the upstream but for the length, which changes', () => {
+    const { stream, calls } = openStream()
+    stream.start(201, { ...open, 'content-length': '26', 'x-other': '1' })
+    expect(calls).toEqual(['start 201 content-type,x-other'])
+  })
+
+  it.each([true, false])('tells the upstream whether the client takes more: %s', (flowing) => {
+    const { stream } = openStream(flowing)
+    stream.start(200, open)
+    expect(stream.write(Buffer.from(': hello\n\n'))).toBe(flowing)
+    expect(stream.write(endpoint)).toBe(flowing)
+    expect(stream.write(Buffer.from('data: {}\n\n'))).toBe(flowing)
+  })
+
+  it('tells of the end, of failures, of room and of a client that left as it is told', () => {
+    const { stream, calls } = openStream()
+    stream.start(200, open)
+    stream.write(endpoint)
+    stream.onDrain(() => 'room')
+    stream.onClose(() => 'left')
+    stream.fail(new ProxyError('upstream_unreachable', { cause: 'gone' }))
+    stream.end()
+    expect(calls.slice(2)).toEqual(['onDrain room', 'onClose left', 'fail upstream_unreachable gone', 'end'])
+  })
+
+  it.each(['event:  endpoint\ndata: /m\n\n', 'Event: endpoint\ndata: /m\n\n', 'event\ndata: endpoint\n\n'])(
+    'is cut where the event only resembles the endpoint event: %j',
+    (text) => {
+      const { stream, calls } = openStream()
+      stream.start(200, open)
+      expect(stream.write(Buffer.from(text))).toBe(false)
+      expect(calls.slice(1)).toEqual(['fail upstream_invalid_response the first event is not the endpoint event'])
+    },
+  )
+
+  it.each([
+    ['fields without a value or a space', ':\nevent:endpoint\nid\ndata:/m\n\n', '/m'],
+    ['two lines of data', 'event: endpoint\ndata: /m\ndata: /n\n\n', '/m\n/n'],
+    ['a space in front of the value', 'event: endpoint\ndata:  /m\n\n', ' /m'],
+    ['no data', 'event: endpoint\n\n', ''],
+  ])('names the endpoint with %s', (_what, text, uri) => {
+    const { stream, calls } = openStream()
+    stream.start(200, open)
+    stream.write(Buffer.from(text))
+    expect(calls.slice(1)).toEqual([`write event: endpoint\ndata: ${uri}\n\n`])
+  })
+
+  it('is left alone where no client reads events: status 300', () => {
+    const { stream, calls } = openStream()
+    stream.start(300, open)
+    stream.write(Buffer.from('data: {}\n\n'))
+    expect(calls).toEqual(['start 300 content-type', 'write data: {}\n\n'])
+  })
+})
+
+it.each(['http://u@localhost:8000/m', 'http://:p@localhost:8000/m'])(
+  'an endpoint with half a credential leads nowhere: %s',
+  (uri) => {
+    expect(() => checkEndpoint(uri, 'http://localhost:8000/sse')).toThrow(
+      expect.objectContaining({ code: 'upstream_invalid_response' }),
+    )
+  },
+)

@@ -103,3 +103,27 @@ describe('header values', () => {
     expect(decodeHeaderValue(value)).toBe(value)
   })
 })
+
+it.each<[string, object, object]>([
+  ['tools/call', { name: 'echo' }, { name: 'danger' }],
+  ['prompts/get', { name: 'greet' }, { name: 'secret' }],
+  ['resources/read', { uri: 'file:///a' }, { uri: 'file:///b' }],
+])('the name of %s is required, and is that of the body', (method, params, others) => {
+  const name: string = Object.values(params)[0]
+  const headers = { protocolVersion: modern, method }
+  expect(agrees({ ...headers, name }, body(method, params))).toBe(true)
+  expect(agrees({ ...headers, name }, body(method, others))).toBe(false)
+  expect(agrees(headers, body(method, params))).toBe(false)
+  expect(agrees({ ...headers, protocolVersion: '2025-11-25', name }, body(method, others, null))).toBe(false)
+  expect(agrees({ ...headers, protocolVersion: '2025-11-25' }, body(method, params, null))).toBe(true)
+  expect(agrees({ protocolVersion: modern }, body(method, params, modern, null))).toBe(true)
+})
+
+it('a name alone beside a batch is refused', () => {
+  const batch = parseMessages('[{"jsonrpc":"2.0","id":1,"method":"ping"}]', { jsonDepth: 8, batchMembers: 50 })
+  expect(agrees({ name: 'echo' }, batch)).toBe(false)
+})
+
+it.each(['x=?base64?ZWNobw==?=', '=?base64?ZWNobw==?=x'])('%j is no Base64 form: it stands for itself', (value) => {
+  expect(decodeHeaderValue(value)).toBe(value)
+})

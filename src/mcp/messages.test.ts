@@ -153,3 +153,73 @@ describe('reading messages', () => {
     )
   })
 })
+
+describe('what a careless reader could take for another message', () => {
+  const at = {
+    envelope: (key: string) => ({ ...call('ping'), [key]: 1 }),
+    params: (key: string) => call('ping', { [key]: 1 }),
+    ref: (key: string) => call('completion/complete', { ref: { type: 'ref/prompt', name: 'a', [key]: 'b' } }),
+    filter: (key: string) => call('subscriptions/listen', { notifications: { [key]: ['file:///a'] } }),
+  }
+
+  it.each<[keyof typeof at, string]>([
+    ...['jsonrpc', 'id', 'method', 'params', 'result', 'error'].map((key): ['envelope', string] => ['envelope', key]),
+    ...['name', 'uri', 'arguments', 'ref', 'notifications', '_meta'].map((key): ['params', string] => ['params', key]),
+    ...['type', 'name', 'uri'].map((key): ['ref', string] => ['ref', key]),
+    ['filter', 'resourceSubscriptions'],
+  ])('is refused: a look-alike of a key in %s, %s', (place, key) => {
+    expect(codeOf(at[place](key.toUpperCase()))).toBe('json_ambiguous')
+    expect(codeOf(at[place](`${key}\0x`))).toBe('json_ambiguous')
+  })
+
+  it.each<[string, unknown]>([
+    ['a method beside an error', { ...call('ping'), error: {} }],
+    ['a response without an id', { jsonrpc: '2.0', result: {} }],
+    ['params that are no object, of a method without a target', call('ping', ['a'])],
+    ['_meta that is no object', call('ping', { _meta: [] })],
+    ['a completion without a reference', call('completion/complete', {})],
+    ['a completion without params', call('completion/complete')],
+    [
+      'a reference of unknown type that has all members',
+      call('completion/complete', { ref: { type: 'x', name: 'a', uri: 'b' } }),
+    ],
+    ['notifications that are no object', call('subscriptions/listen', { notifications: ['a'] })],
+    ['subscriptions in an object', call('subscriptions/listen', { notifications: { resourceSubscriptions: { a: 'b' } } })],
+    ['an id with a fraction that is none', '{"jsonrpc":"2.0","id":1.0,"method":"ping"}'],
+    ['an id with an exponent', '{"jsonrpc":"2.0","id":1e2,"method":"ping"}'],
+    ['a call without params', call('tools/call')],
+    ['a method with a NUL', call('ping\0')],
+    ['a name with a NUL', call('tools/call', { name: 'a\0b' })],
+  ])('is refused: %s', (_what, message) => {
+    expect(codeOf(message)).toBe('message_invalid')
+  })
+})
+
+describe('what is read at the bounds', () => {
+  const listen = (uris: readonly string[]) => call('subscriptions/listen', { notifications: { resourceSubscriptions: uris } })
+
+  it.each([12, -1, 0])('an integer as an id: %i', (id) => {
+    expect(parse({ jsonrpc: '2.0', id, method: 'ping' }).operations[0]?.id).toBe(String(id))
+  })
+
+  it('_meta without a revision', () => {
+    expect(parse(call('ping', { _meta: { progressToken: 1 } })).revision).toBeUndefined()
+  })
+
+  it.each([
+    ['as many members as a batch may have', Array.from({ length: 50 }, () => call('ping')), 50],
+    ['as many targets as policy looks at, more than members of a batch', listen(Array.from({ length: 1000 }, () => 'a:1')), 1000],
+    ['targets of 64 KiB', call('tools/call', { name: 'x'.repeat(64 * 1024) }), 1],
+    ['an id of 1024 characters', { jsonrpc: '2.0', id: 'x'.repeat(1022), method: 'ping' }, 1],
+    ['a filter that names nothing', listen([]), 1],
+    ['no filter', call('subscriptions/listen'), 1],
+    ['an empty filter', call('subscriptions/listen', { notifications: {} }), 1],
+  ])('%s', (_what, message, operations) => {
+    expect(parse(message).operations).toHaveLength(operations)
+  })
+
+  it('the targets of a batch that begins with white space', () => {
+    const { operations } = parse(` \n${JSON.stringify([listen(['file:///a'])])}`)
+    expect(operations).toMatchObject([{ targetKind: 'resource', target: 'file:///a' }])
+  })
+})

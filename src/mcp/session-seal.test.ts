@@ -67,3 +67,26 @@ describe('the session seal', () => {
     for (const one of many) expect(seal.open(one, 'mcp-session', 'files', principal({ subject: 'mallory' }))).toBeUndefined()
   })
 })
+
+describe('one verified token', () => {
+  const alice = principal()
+  const own = createSessionSeal(Buffer.alloc(32, 2))
+
+  it('opens at one server for one purpose only, though it was used for others before', () => {
+    const first = own.seal('abc', 'mcp-session', 'files', alice)
+    expect(own.open(first, 'mcp-session', 'mail', alice)).toBeUndefined()
+    expect(own.open(first, 'task', 'files', alice)).toBeUndefined()
+    expect(own.seal('abc', 'mcp-session', 'mail', alice)).not.toBe(first)
+    expect(own.seal('abc', 'task', 'files', alice)).not.toBe(first)
+    expect(own.open(first, 'mcp-session', 'files', alice)).toBe('abc')
+  })
+
+  it.each([
+    ['another character where the dot belongs', (sealed: string) => sealed.replace('.', '-')],
+    ['a code of letters that take two bytes', (sealed: string) => `${'é'.repeat(22)}${sealed.slice(22)}`],
+  ])('does not open what has %s', (_what, change) => {
+    const sealed = own.seal('xyz', 'mcp-session', 'files', alice)
+    expect(own.open(change(sealed), 'mcp-session', 'files', alice)).toBeUndefined()
+    expect(own.open(sealed, 'mcp-session', 'files', alice)).toBe('xyz')
+  })
+})
