@@ -14,7 +14,7 @@ import { createAdapter, hashId } from './adapter.ts'
 import { createAsgardeoIdentityProvider } from './asgardeo.ts'
 import { type BrowserCookie, createBrowserCookie } from './browser-cookie.ts'
 import { handleCallback } from './callback.ts'
-import { createDocumentFetch } from './client-documents.ts'
+import { type ClientDocuments, createClientDocuments } from './client-documents.ts'
 import { type Consents, createConsents } from './consents.ts'
 import { createCredentialSource } from './credential.ts'
 import { type EncryptionMark, markEncryption } from './encryption-mark.ts'
@@ -23,7 +23,7 @@ import { createIdentityProvider, type IdentityProvider } from './identity-provid
 import { listIntrospectors, listKeyUrls } from './known-clients.ts'
 import { createLiveness, createLiveVerifier, GRANT_CLAIM, type Liveness } from './liveness.ts'
 import { createMount, type Mount } from './mount.ts'
-import { answeringOutages, isOutage } from './outage.ts'
+import { answeringOutages, findOutage } from './outage.ts'
 import { sendTrouble } from './outcome.ts'
 import { answerForOwnTokens } from './own-tokens.ts'
 import { createAddressLimit, createRateLimit, type RateLimit } from './rate-limit.ts'
@@ -82,7 +82,8 @@ interface Parts {
   readonly consents: Consents
   readonly stepUps: StepUps
   readonly browserCookie: BrowserCookie
-  readonly clientDoor: SafeFetch
+  /** What clients publish of themselves. */
+  readonly clientDocuments: ClientDocuments
   /** Bounds what strangers have us remember for a while. */
   readonly authorizations: RateLimit
   /** Bounds what strangers have us compute. */
@@ -104,7 +105,7 @@ export async function startBroker(given: BrokerOptions): Promise<Broker> {
   const mark = await markEncryption({ ...options, ...parts, seconds: countUsefulSeconds(plan) })
   const stopRenewing = renewNowAndThen({ mount, mark }, clock, onIssue)
   return {
-    handlers: listHandlers(mount, planSignIn(options, parts, mount), options),
+    handlers: listHandlers(mount, planSignIn(options, parts, mount), { ...options, ...parts }),
     isReady: () => options.store.isReady(),
     keys: keys.verification,
     guard: (verifier) => createLiveVerifier(verifier, plan.issuer, liveness),
@@ -145,7 +146,7 @@ async function createParts(options: BrokerOptions): Promise<Parts> {
     consents: createConsents(store, clock, grantSeconds),
     stepUps: createStepUps(clock),
     browserCookie: createBrowserCookie(plan.issuer.startsWith('https:'), formKey),
-    clientDoor,
+    clientDocuments: createClientDocuments({ door: clientDoor, clock, named: listKeyUrls(plan.clients) }),
     authorizations: createRateLimit(plan.authorizationsPerMinute, clock),
     tokenRequests: createAddressLimit(plan.tokenRequestsPerMinute, clock),
     wrongIntrospections: createAddressLimit(plan.tokenRequestsPerMinute, clock),
@@ -205,7 +206,7 @@ function mountProvider({ plan, store, resources, onIssue }: BrokerOptions, parts
     }),
     registrations,
     cookieKeys: seal.derive('cookies'),
-    fetch: createDocumentFetch(parts.clientDoor, () => clock.monotonic(), listKeyUrls(plan.clients)),
+    fetch: parts.clientDocuments.fetch,
     middlewares: [singleUse.middleware, answerForOwnTokens({ store, liveness, verifier, mayIntrospect })],
     onIssue,
   })
@@ -245,7 +246,11 @@ function createSubjectVerifier({ plan, resources }: BrokerOptions, pool: IssuerP
   })
 }
 
-function listHandlers(mount: Mount, signIn: SignInOptions, { endpointPaths }: BrokerOptions): Map<string, VisitHandler> {
+function listHandlers(
+  mount: Mount,
+  signIn: SignInOptions,
+  { endpointPaths, clientDocuments }: Pick<BrokerOptions & Parts, 'endpointPaths' | 'clientDocuments'>,
+): Map<string, VisitHandler> {
   const { authorization } = BROKER_PATHS.provider
   const aimed =
     (handler: (visit: Visit, options: SignInOptions) => Promise<void>): VisitHandler =>
@@ -254,7 +259,7 @@ function listHandlers(mount: Mount, signIn: SignInOptions, { endpointPaths }: Br
       try {
         await handler(visit, signIn)
       } catch (error) {
-        if (visit.response.headersSent || isOutage(error)) throw error
+        if (visit.response.headersSent || findOutage(error)) throw error
         sendTrouble(visit, TROUBLES.internal, error)
       }
     }
@@ -265,7 +270,10 @@ function listHandlers(mount: Mount, signIn: SignInOptions, { endpointPaths }: Br
     [BROKER_PATHS.callback, aimed(handleCallback)],
     ...listMetadataPaths(endpointPaths).map((path) => [path, mount.handleMetadata] as const),
   ]
-  return new Map(handlers.map(([path, handle]) => [path, answeringOutages(handle)]))
+  const onBehalf = (handle: VisitHandler): VisitHandler => {
+    return (visit) => clientDocuments.askFor(visit.address, async () => handle(visit))
+  }
+  return new Map(handlers.map(([path, handle]) => [path, answeringOutages(onBehalf(handle))]))
 }
 
 /** How long anything may be of use that was encrypted: users and what they were given, cookies, and keys with a little overlap. */

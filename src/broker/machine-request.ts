@@ -5,7 +5,7 @@ import type { TokenVerifier } from '../core/ports.ts'
 import type { Accounts } from './accounts.ts'
 import type { IdentityAssertions } from './identity-assertions.ts'
 import { IdentityProviderError } from './identity-provider-error.ts'
-import { isOutage } from './outage.ts'
+import { findOutage } from './outage.ts'
 import { type BrokerResource, narrowToClient, type Resources } from './resources.ts'
 
 /** What the grants without a user in front of a browser work with. */
@@ -83,7 +83,7 @@ export async function explain<T>(work: () => T | Promise<T>, refuse: (detail: st
   } catch (error) {
     if (error instanceof IdentityProviderError || (error instanceof ProxyError && error.code === 'issuer_unavailable'))
       throw explainOutage(error)
-    if (isOutage(error)) throw error
+    if (findOutage(error)) throw error
     if (error instanceof ProxyError) throw refuse(`${error.code}: ${describeCause(error)}`)
     throw error
   }

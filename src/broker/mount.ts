@@ -8,7 +8,7 @@ import { type BrowserCookie, readCookies } from './browser-cookie.ts'
 import { renderErrorPage } from './error-page.ts'
 import { IdentityProviderError } from './identity-provider-error.ts'
 import type { Liveness } from './liveness.ts'
-import { isOutage, sayOutages } from './outage.ts'
+import { explainOutage, findOutage, sayOutages } from './outage.ts'
 import { isElsewhere, leaveOtherAccount, sendTrouble } from './outcome.ts'
 import { createProvider, nameResumeCookie, nameSessionCookie, type ProviderOptions } from './provider.ts'
 import type { RateLimit } from './rate-limit.ts'
@@ -205,16 +205,24 @@ interface ListenOptions extends MountOptions {
 /** Tells the log what went wrong, and the rest of the broker what came of it. */
 function listen(provider: Provider, { visits, outages, liveness, registrations, onIssue }: ListenOptions): Provider {
   const emitter = provider as unknown as NodeJS.EventEmitter
+  const noteOutage = ({ req }: KoaContextWithOIDC, error: Error): boolean => {
+    const outage = findOutage(error)
+    if (outage === undefined) return false
+    outages.set(req, outage)
+    visits.get(req)?.note(outage.code, outage.cause)
+    return true
+  }
   for (const name of FAILURES) {
-    emitter.on(name, (ctx: KoaContextWithOIDC, error: Error) => noteFailure(visits.get(ctx.req), error))
+    emitter.on(name, (ctx: KoaContextWithOIDC, error: Error) => {
+      if (!noteOutage(ctx, error)) noteFailure(visits.get(ctx.req), error)
+    })
   }
   provider.on('server_error', (ctx, error) => {
+    if (noteOutage(ctx, error)) return
     const visit = visits.get(ctx.req)
     // What we say ourselves is no mistake of ours.
     if (error instanceof errors.OIDCProviderError) return noteFailure(visit, error)
-    if (!isOutage(error)) return visit?.note('internal_error', error)
-    outages.set(ctx.req, error)
-    visit?.note(error.code, error.cause)
+    visit?.note('internal_error', error)
   })
   // Of the web framework beneath, which writes to standard error unless somebody listens.
   emitter.on('error', (error: Error) => onIssue(`broker: ${error.message}`))
@@ -237,6 +245,8 @@ function noteFailure(visit: Visit | undefined, error: Error): void {
 }
 
 function explain(code: string, error: Error): { title: string; text: string } {
+  const outage = findOutage(error)
+  if (outage !== undefined) return explainOutage(outage)
   if (error instanceof errors.SessionNotFound) return TROUBLES.over
   if (code === 'invalid_client')
     return {
@@ -248,7 +258,6 @@ function explain(code: string, error: Error): { title: string; text: string } {
       title: 'This request cannot be trusted',
       text: 'It would have sent you to an address that the application did not register. You were sent nowhere.',
     }
-  if (isOutage(error)) return TROUBLES.store
   if (code === 'server_error')
     return { title: 'Something went wrong on our side', text: 'Try again, or tell whoever runs this server.' }
   return { title: 'This request cannot be accepted', text: 'The application asked for something that is not possible here.' }

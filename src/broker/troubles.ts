@@ -77,6 +77,13 @@ export const TROUBLES = {
     title: 'Signing in is not possible at the moment',
     text: 'This server cannot reach what it needs for that. Try again in a few minutes.',
   },
+  client: {
+    status: 503,
+    code: 'client_unavailable',
+    oauthError: 'temporarily_unavailable',
+    title: 'This application cannot be checked at the moment',
+    text: 'The address under which it says what it is does not answer as it should. Try again in a few minutes.',
+  },
   busy: {
     status: 429,
     code: 'sign_ins_limited',

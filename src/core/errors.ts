@@ -260,6 +260,12 @@ export const errorCatalogue = {
     remedy:
       'The store of the broker (`broker.store`: Redis, Valkey or a SQLite file) cannot be asked or written. The log line has the cause. It is asked again with the next request.',
   }),
+  client_unavailable: entry({
+    status: 503,
+    message: 'What this client publishes of itself cannot be fetched at the moment',
+    remedy:
+      'The metadata document or the keys of a client are at a URL that does not answer, answers something else, or is asked too often. The log line has the cause. Addresses that are not public need `broker.client_metadata.allow_private_network`.',
+  }),
   registration_limited: entry({
     status: 429,
     message: 'Too many client registrations',

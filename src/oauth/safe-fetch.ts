@@ -3,7 +3,8 @@ import type { LookupFunction } from 'node:net'
 import { getCACertificates } from 'node:tls'
 import { Agent, type Dispatcher, request as send } from 'undici'
 import { checkStrictJson } from '../core/json.ts'
-import { findAddressLiteral, isLoopbackHost, isPublicAddress } from './addresses.ts'
+import { findAddressLiteral, isPublicAddress } from './addresses.ts'
+import { checkPublicLiteral, isSameHost, parseTarget } from './fetch-target.ts'
 
 /** For whom we look things up, and where the operator lets us. */
 export interface SafeFetchPlan {
@@ -41,6 +42,17 @@ export interface RawAnswer {
   /** By lower-case name; several fields are joined. */
   readonly headers: Readonly<Record<string, string>>
   readonly bytes: Buffer
+}
+
+/** An answer with another status than 200, where a document was asked for. */
+export class StatusError extends Error {
+  override readonly name = 'StatusError'
+  readonly status: number
+
+  constructor(where: string, status: number) {
+    super(`${where}: status ${status}`)
+    this.status = status
+  }
 }
 
 export interface JsonAnswer {
@@ -92,7 +104,7 @@ export function createSafeFetch(plan: SafeFetchPlan, resolveHost: ResolveHost = 
   const anywhere = createAgent(plan.ca, resolveHost, false)
   const publicOnly = createAgent(plan.ca, resolveHost, true)
   const fetchRaw = async (url: string, request: RawRequest): Promise<RawAnswer> => {
-    const target = parseTarget(url, request.namedBy, plan.issuer)
+    const target = parseTarget(url, { ...plan, ...request })
     const deadline = AbortSignal.timeout(request.deadlineMs ?? DEADLINE_MS)
     const isFree = request.namedBy === 'operator' || (await mayBePrivate(target, plan, resolveHost, deadline))
     if (!isFree) checkPublicLiteral(url, target)
@@ -147,27 +159,11 @@ function createLookup(resolveHost: ResolveHost, publicOnly: boolean): LookupFunc
   }
 }
 
-function parseTarget(url: string, namedBy: OutboundRequest['namedBy'], issuer: SafeFetchPlan['issuer']): URL {
-  const target = URL.parse(url)
-  if (target === null) throw new Error('not an absolute URL')
-  if (target.username !== '' || target.password !== '') throw new Error(`${target.host}: a URL with user information`)
-  if (target.protocol === 'https:') return target
-  if (target.protocol !== 'http:') throw new Error(`scheme ${target.protocol} is not fetched`)
-  const isKnown = namedBy === 'operator' || isSameHost(target, issuer, 'http:') || isLoopbackHost(target.hostname)
-  if (!isKnown) throw new Error(`${target.host}: https is needed`)
-  return target
-}
-
 /** Whether a URL that metadata named may lead into a private network. */
 async function mayBePrivate(target: URL, plan: SafeFetchPlan, resolveHost: ResolveHost, deadline: AbortSignal): Promise<boolean> {
   if (plan.allowPrivateNetwork || isSameHost(target, plan.issuer)) return true
   const issuer = plan.issuer === undefined ? null : URL.parse(plan.issuer)
   return issuer !== null && isPrivateHost(issuer.hostname, resolveHost, deadline)
-}
-
-function isSameHost(target: URL, issuer: SafeFetchPlan['issuer'], protocol?: string): boolean {
-  const own = issuer === undefined ? null : URL.parse(issuer)
-  return own !== null && own.hostname === target.hostname && (protocol === undefined || own.protocol === protocol)
 }
 
 /** Whether all of a host's addresses are private ones. A host that cannot be resolved in time is not. */
@@ -180,18 +176,6 @@ function isPrivateHost(hostname: string, resolveHost: ResolveHost, deadline: Abo
       resolve(error === null && addresses.length > 0 && addresses.every(({ address }) => !isPublicAddress(address)))
     })
   })
-}
-
-/**
- * Sockets don't look up literal addresses, so they are checked here. A URL parser turns `2130706433` and `0x7f.1` into `127.0.0.1`: who
- * writes an address in such a way wants to get past a check.
- */
-function checkPublicLiteral(url: string, target: URL): void {
-  const literal = findAddressLiteral(target.hostname)
-  if (literal === undefined) return
-  if (!url.toLowerCase().startsWith(`${target.protocol}//${target.hostname}`))
-    throw new Error('an address in an unusual notation')
-  if (!isPublicAddress(literal)) throw new Error(`${literal} is not a public address`)
 }
 
 async function exchange(target: URL, request: RawRequest, dispatcher: Dispatcher, deadline: AbortSignal): Promise<RawAnswer> {
@@ -245,7 +229,7 @@ function refuseEncoding(target: URL, headers: Dispatcher.ResponseData['headers']
 
 function parseJsonAnswer(target: URL, { status, headers, bytes }: RawAnswer): JsonAnswer {
   const where = `${target.host}${target.pathname}`
-  if (status !== 200) throw new Error(`${where}: status ${status}`)
+  if (status !== 200) throw new StatusError(where, status)
   if (!JSON_MEDIA_TYPE.test(headers['content-type'] ?? '')) throw new Error(`${where}: not JSON by its Content-Type`)
   return { document: parseDocument(target, bytes), cacheControl: headers['cache-control'] }
 }

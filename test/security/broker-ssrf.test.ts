@@ -107,11 +107,12 @@ describe('the document of a client', () => {
     const resolver = createResolver(answers)
     const { origin, said } = await serveBroker(resolver)
     const answer = await open(origin, `https://client.example:${port}/c.json`)
-    expect([answer.status, answer.text]).toEqual([401, expect.stringContaining('invalid_client')])
+    // As for a host that does not answer: it must not show what names there are behind us.
+    expect([answer.status, answer.text]).toEqual([503, expect.stringContaining('temporarily_unavailable')])
     expect(answer.text).not.toMatch(/address|public|127|resolve/)
     expect(dialled).toEqual([])
     expect(resolver.names).toEqual(['client.example'])
-    expect(said.join()).toContain('invalid_client')
+    expect(said.join()).toContain('is not public')
   })
 
   it.each([
@@ -133,7 +134,7 @@ describe('the document of a client', () => {
   it('is looked for there where the operator allows it, and only at the address that was checked (DNS rebinding)', async () => {
     const resolver = createResolver([['127.0.0.1'], ['169.254.169.254']])
     const { origin } = await serveBroker(resolver, { allow_private_network: true })
-    expect((await open(origin, `https://client.example:${port}/c.json`)).status).toBe(401)
+    expect((await open(origin, `https://client.example:${port}/c.json`)).status).toBe(503)
     expect(dialled).toEqual(['connection'])
     expect(resolver.names).toEqual(['client.example'])
   })
@@ -171,8 +172,8 @@ describe('the keys of a client that registered itself', () => {
     const resolver = createResolver(answers)
     const { origin } = await serveBroker(resolver)
     const answer = await askWithAssertion(origin)
-    expect([answer.status, answer.text]).toEqual([401, expect.stringContaining('invalid_client')])
-    expect(answer.text).not.toMatch(/address|public|127|192|resolve/)
+    expect([answer.status, answer.text]).toEqual([503, expect.stringContaining('temporarily_unavailable')])
+    expect(answer.text).not.toMatch(/\baddress\b|127|192|resolve/)
     expect([dialled, resolver.names]).toEqual([[], ['keys.example']])
   })
 
@@ -187,7 +188,7 @@ describe('the keys of a client that registered itself', () => {
   it('are looked for there where the operator allows it', async () => {
     dialled = []
     const { origin } = await serveBroker(createResolver([['127.0.0.1']]), { allow_private_network: true })
-    expect((await askWithAssertion(origin)).status).toBe(401)
+    expect((await askWithAssertion(origin)).status).toBe(503)
     expect(dialled).toEqual(['connection'])
   })
 
