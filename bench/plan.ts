@@ -63,6 +63,7 @@ export function createBenchPlan({ upstreamPort, issuer }: ProxyArgument): Plan {
         issuers: [createIssuerPlan(issuer, { algorithms: ['RS256'] })],
         audiences: [audience],
         policy: { baseScopes: ['mcp'], rules, hierarchy: { admin: ['files:read', 'files:write'] }, unlistedOperations: 'permit' },
+        challengeScopes: [],
         scopesSupported: ['mcp', ...new Set(Object.values(scopesOfTools))],
         bearerMethods: ['header'],
         legacyClients: 'enforce',

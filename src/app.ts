@@ -202,7 +202,7 @@ function createServer(plan: Plan, server: ServerPlan, pool: IssuerPool, log: Log
       server: server.name,
       // The client of HTTP+SSE knows the stream's URL alone; messages are posted under the same identifier.
       resource: createResource(plan, server, endpoint.kind === 'messages' && sse ? sse.resource : endpoint.resource),
-      baseScopes: server.policy.baseScopes,
+      challengeScopes: server.challengeScopes,
       knownScopes: policy.knownScopes,
       legacyClients: server.legacyClients,
       forwardAccessToken: server.forwardAccessToken,

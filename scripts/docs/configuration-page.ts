@@ -92,7 +92,7 @@ A request needs every base scope (\`scopes\`) and every scope of all \`rules\` t
 
 \`scope_hierarchy\` says which scopes include others; whoever has \`mcp:admin\` needs no \`mcp:read\` if it includes that. Scopes there that nothing asks for, and circles, are mistakes.
 
-Clients are told \`scopes_supported\` to begin with, in protected resource metadata: by default the base scopes, the least that makes a server usable; without base scopes, all scopes of the rules.
+Clients are told \`scopes_supported\` to begin with, in protected resource metadata and, where it is configured, beside the base scopes in the challenge of a 401: by default the base scopes, the least that makes a server usable; without base scopes, all scopes of the rules.
 What else an operation needs they are told when they try it. \`offline_access\` is never asked for: refresh tokens are a matter between client and issuer.
 
 ### \`unlisted_operations\`

@@ -46,6 +46,7 @@ describe('the smallest configuration', () => {
         forwardAccessToken: false,
         policy: { baseScopes: [], rules: [], hierarchy: {}, unlistedOperations: 'permit' },
         scopesSupported: [],
+        challengeScopes: [],
       },
     ])
   })
@@ -142,6 +143,13 @@ describe('servers', () => {
     expect(loadServer({ rules }).scopesSupported).toEqual(['x', 'y', 'z'])
     expect(loadServer({ rules, scopes_supported: ['q'] }).scopesSupported).toEqual(['q'])
     expect(loadServer({ rules, scopes_supported: [] }).scopesSupported).toEqual([])
+  })
+
+  it('are asked for by the first challenge where they are configured, and the base scopes always', () => {
+    const rules = [{ tool: 'x', scopes: ['x'] }]
+    expect(loadServer({ scopes: ['base'], rules }).challengeScopes).toEqual(['base'])
+    expect(loadServer({ rules }).challengeScopes).toEqual([])
+    expect(loadServer({ scopes: ['base'], rules, scopes_supported: ['q', 'base'] }).challengeScopes).toEqual(['base', 'q'])
   })
 
   it('keep each rule with the one thing it is about', () => {

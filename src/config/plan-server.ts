@@ -39,6 +39,7 @@ export function createServerPlan(server: ServerConfig, surroundings: ServerSurro
     audiences: [...new Set([...endpoints.map((endpoint) => endpoint.resource), ...server.audience])],
     policy: createPolicyPlan(server),
     scopesSupported: settleScopesSupported(server),
+    challengeScopes: [...new Set([...server.scopes, ...(server.scopes_supported ?? [])])],
     bearerMethods: server.bearer_methods,
     legacyClients: server.legacy_clients,
     forwardAccessToken: server.forward_access_token,

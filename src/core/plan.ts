@@ -72,6 +72,8 @@ export interface ServerPlan {
   readonly policy: PolicyPlan
   /** What protected resource metadata publishes; flat. */
   readonly scopesSupported: readonly string[]
+  /** What the challenge of a 401 asks for: clients look there first. The base scopes, and `scopes_supported` where it is configured. */
+  readonly challengeScopes: readonly string[]
   readonly bearerMethods: readonly BearerMethod[]
   readonly legacyClients: LegacyClients
   readonly forwardAccessToken: boolean

@@ -33,8 +33,8 @@ export interface Route {
   /** The server's name in logs and messages. */
   readonly server: string
   readonly resource: ProtectedResource
-  /** Scopes that every call needs: what a challenge asks for first. */
-  readonly baseScopes: readonly string[]
+  /** What the challenge of a 401 asks for. */
+  readonly challengeScopes: readonly string[]
   /** Every scope that a rule of this server can ask for, base scopes included. */
   readonly knownScopes: ReadonlySet<string>
   readonly legacyClients: LegacyClients

@@ -47,8 +47,6 @@ describe('the Authorization header', () => {
     ['two headers, the good one last', ['Bearer evil', 'Bearer abc']],
     ['two headers with the same token', ['Bearer abc', 'Bearer abc']],
     ['a second header of another scheme', ['Bearer abc', 'Basic eA==']],
-    ['Bearer alone', ['Bearer']],
-    ['Bearer and spaces', ['Bearer   ']],
     ['a tab as separator', ['Bearer\tabc']],
     ['a tab behind the space', ['Bearer \tabc']],
     ['a no-break space as separator', ['Bearer\u00a0abc']],
@@ -100,7 +98,7 @@ describe('the Authorization header', () => {
   })
 
   it('is refused however long it is', () => {
-    expect(refusal(() => parseAuthorizationHeader([`Bearer ${' '.repeat(1_000_000)}`]))).toEqual(malformed)
+    expect(parseAuthorizationHeader([`Bearer ${' '.repeat(1_000_000)}`])).toBeUndefined()
     expect(refusal(() => parseAuthorizationHeader([`Bearer ${'='.repeat(1_000_000)}`]))).toEqual(malformed)
     expect(refusal(() => parseAuthorizationHeader([`Bearer ${'a'.repeat(1_000_000)}!`]))).toEqual(malformed)
   })

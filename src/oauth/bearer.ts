@@ -48,9 +48,9 @@ export function findAccessToken(sources: TokenSources, permitted: readonly Beare
  * | header | outcome |
  * |---|---|
  * | none, or with an empty value | no token |
- * | another scheme (`Basic`, `Digest`, `DPoP`) | no token |
+ * | another scheme (`Basic`, `Digest`, `DPoP`), `Bearer` alone | no token |
  * | `Bearer x` in any letter case, any number of spaces, trailing white space | the token |
- * | `Bearer` alone; a tab as separator; `Bearer a b`; `Bearer a, Bearer b`; characters outside `b64token`; 16 KiB and more | refused |
+ * | a tab as separator; `Bearer a b`; `Bearer a, Bearer b`; characters outside `b64token`; 16 KiB and more | refused |
  * | two headers, whatever they hold | refused |
  *
  * @param values - every value of every `Authorization` header that occurred
@@ -76,7 +76,8 @@ function parseCredentials(value: string): string | undefined {
   if (parts === null) throw malformed('the Authorization header names no scheme')
   const [, scheme = '', rest = ''] = parts
   if (scheme.toLowerCase() !== 'bearer') return undefined
-  if (rest === '') throw malformed('the Authorization header has no token behind Bearer')
+  // A client that has no token yet: told so, it begins to sign in.
+  if (rest === '') return undefined
   // RFC 9110 §11.4: spaces and nothing else between scheme and token.
   if (!rest.startsWith(' ')) throw malformed('Bearer must be followed by a space')
   return checkToken(rest.replace(/^ +/, ''))

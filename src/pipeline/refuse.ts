@@ -61,7 +61,7 @@ function formatRefusalChallenge(exchange: Exchange, route: Route, refusal: Proxy
   const knowsMetadata = version === undefined || knowsProtectedResourceMetadata(version)
   return formatChallenge({
     ...(knowsMetadata ? { resourceMetadata: route.resource.metadataUrl } : {}),
-    scope: status === 403 ? scopesToAskFor(exchange, route, refusal) : route.baseScopes,
+    scope: status === 403 ? scopesToAskFor(exchange, route, refusal) : route.challengeScopes,
     ...(oauthError === undefined ? {} : { error: oauthError, errorDescription: refusal.message }),
   })
 }

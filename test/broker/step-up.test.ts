@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createOAuthClient } from '../../demo/oauth-client.ts'
 import { SAMPLE_USERS, type User } from '../../src/sandbox/users.ts'
 import { createRawClient, obtainTokens, type RawClient, readJson, refresh } from '../support/broker-client.ts'
 import { type BrokerStage, startBrokerStage } from '../support/broker-stage.ts'
+import { connectSdkClient, type Generation } from '../support/sdk-clients.ts'
 
 const [alice, bob] = SAMPLE_USERS
 
@@ -76,5 +78,39 @@ describe('the refresh behind a refusal for scope', () => {
     const [one, other] = [await start(bob), await start(bob)]
     expect((await callAdmin(one.access_token)).status).toBe(403)
     expect((await refresh(origin, client, other.refresh_token)).status).toBe(200)
+  })
+})
+
+describe('a configured scopes_supported', () => {
+  let other: BrokerStage
+  beforeAll(async () => {
+    other = await startBrokerStage({
+      servers: (upstream) => [
+        {
+          path: '/mcp',
+          upstream,
+          scopes: ['mcp:tools'],
+          rules: [{ tool: 'admin_*', scopes: ['mcp:admin'] }],
+          scopes_supported: ['mcp:admin'],
+        },
+      ],
+    })
+  })
+  afterAll(() => other?.close())
+
+  it('stands in the challenge of a 401, where clients look first, and the base scopes with it', async () => {
+    for (const headers of [{}, { authorization: 'Bearer' }, { authorization: 'Bearer wrong' }] as Record<string, string>[]) {
+      const response = await fetch(other.url, { method: 'POST', headers })
+      expect(response.status).toBe(401)
+      expect(response.headers.get('www-authenticate')).toContain('scope="mcp:tools mcp:admin"')
+    }
+  })
+
+  it.each<Generation>(['v1', 'v2 legacy', 'v2 auto'])('is what the %s client signs in for', async (generation) => {
+    const oauth = createOAuthClient({ name: 'Test', redirectUri: 'http://localhost:50124/callback' })
+    const connected = await connectSdkClient({ generation, transport: 'streamable', url: other.url, oauth, user: bob })
+    expect(oauth.tokens()?.scope?.split(' ').sort()).toEqual(['mcp:admin', 'mcp:tools'])
+    expect(await connected.callTool('admin_reset')).toBeDefined()
+    await connected.close()
   })
 })

@@ -20,6 +20,9 @@ describe('a request without a usable credential is told how to get one (401), an
   const missing: [string, string[]][] = [
     ['no Authorization header', []],
     ['an empty Authorization header', ['Authorization:']],
+    ['Bearer alone', ['Authorization: Bearer']],
+    ['bearer in small letters, and spaces', ['authorization: bearer  ']],
+    ['Bearer and spaces', ['Authorization: Bearer   ']],
     ['an Authorization header of white space', ['Authorization:   \t ']],
     ['Basic', ['Authorization: Basic YWxpY2U6c2VjcmV0LXBhc3N3b3Jk']],
     ['Digest', ['Authorization: Digest username="alice", nonce="x", response="y"']],
@@ -107,8 +110,6 @@ describe('a token that could be read in two ways is refused (400), whichever par
       'two Authorization headers with others between',
       ['Authorization: Bearer {token}', 'X-A: b', `Authorization: Bearer ${evil}`],
     ],
-    ['Bearer alone', ['Authorization: Bearer']],
-    ['Bearer and spaces', ['Authorization: Bearer   ']],
     ['a tab between Bearer and token', ['Authorization: Bearer\t{token}']],
     ['a space and a tab between Bearer and token', ['Authorization: Bearer \t{token}']],
     ['a no-break space between Bearer and token', ['Authorization: Bearer\u00a0{token}']],

@@ -113,7 +113,7 @@ function createRoute(kind: EndpointKind, origin: string, upstream: Upstream, ups
       bearerMethods: ['header'],
       name: 'test',
     },
-    baseScopes: [],
+    challengeScopes: [],
     knownScopes: new Set(),
     legacyClients: 'enforce',
     forwardAccessToken: false,
