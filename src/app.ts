@@ -116,6 +116,7 @@ async function mountBroker(
       name: server.name,
       scopes: createScopePolicy(server.policy).knownScopes,
       defaultScopes: server.scopesSupported,
+      needsProviderToken: server.identityProviderToken,
     }))
   const broker = await startBroker({ plan, resources, endpointPaths: endpoints.map(({ path }) => path), store, onIssue })
   return {

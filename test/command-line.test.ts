@@ -246,6 +246,19 @@ describe('migrate', () => {
 })
 
 describe('serve', () => {
+  it('says how long users go on without a word of their identity provider', async () => {
+    const file = join(directory, 'broker.yaml')
+    const provider =
+      'identity_provider: { issuer: http://localhost:1, client_id: a, client_secret: { env: SECRET }, unrefreshed_seconds: 600 }'
+    const rest =
+      'broker: { store: { kind: memory } }\nservers: [{ path: /mcp, upstream: http://127.0.0.1:1/mcp }]\nlisten: { port: 0 }'
+    writeFileSync(file, `${provider}\n${rest}\n`)
+    const proxy = start(['serve', file], { env: { SECRET: 'secret' } })
+    await proxy.waitFor(/sign in again at most 600 s after its last word on them \(identity_provider\.unrefreshed_seconds\)/)
+    proxy.child.kill('SIGTERM')
+    expect(await proxy.exit).toBe(0)
+  })
+
   it('says where it listens and what to tell clients, and exits with 0 after SIGTERM', async () => {
     const proxy = start([...server, '--port', '0'])
     const [, url] = await proxy.waitFor(/is listening on (http:\/\/127\.0\.0\.1:\d+)\n/)

@@ -1,17 +1,24 @@
 import type { IdentityProviderPlan } from '../core/plan.ts'
-import type { EntryTerms, Store } from '../core/store.ts'
+import type { Store } from '../core/store.ts'
 import type { Clock } from '../oauth/clock.ts'
 import { type Claims, mayUserSignIn } from './access-rules.ts'
+import { askInTurn, isDue, type RefreshOptions, type Word } from './account-refresh.ts'
 import { groupOfAccount, hashId } from './adapter.ts'
-import type { IdentityProvider, SignedInUser } from './identity-provider.ts'
-import { IdentityProviderError } from './identity-provider-error.ts'
+import type { IdentityProvider } from './identity-provider.ts'
+import { isTokenOver, isWordOver } from './provider-word.ts'
 import type { Seal } from './seal.ts'
-import { createVault, type Vault } from './vault.ts'
+import type { SignedInUser } from './signed-in-user.ts'
+import { createVault } from './vault.ts'
 
 /** The users who have signed in, with what the identity provider gave us for them. Who may no longer sign in is none of them. */
 export interface Accounts {
   find(subject: string): Promise<SignedInUser | undefined>
+  /** As long as the identity provider's last word on the user holds: without asking it, no browser is signed in for longer. */
+  findRecent(subject: string): Promise<SignedInUser | undefined>
+  /** Keeps what a sign-in brought. */
   save(user: SignedInUser): Promise<void>
+  /** Ends everything that the user was given here. */
+  end(subject: string): Promise<void>
   /**
    * Finds a user whose session with the identity provider goes on, asking it when its last word is over.
    *
@@ -19,14 +26,19 @@ export interface Accounts {
    * @throws IdentityProviderError when that cannot be found out
    */
   findCurrent(subject: string): Promise<SignedInUser | undefined>
+  /**
+   * As {@link findCurrent}, for a call that needs the user's access token of the identity provider, which is refreshed where it can be.
+   *
+   * @returns undefined also when that token is known to be over
+   */
+  findWithToken(subject: string): Promise<SignedInUser | undefined>
 }
 
 export interface AccountsOptions {
   readonly store: Store
   readonly seal: Seal
   readonly identityProvider: IdentityProvider
-  /** Who may sign in. */
-  readonly plan: Pick<IdentityProviderPlan, 'allow'>
+  readonly plan: Pick<IdentityProviderPlan, 'allow' | 'unrefreshedSeconds' | 'timeoutSeconds'>
   /** Seconds for which an account is kept after the last sign-in. */
   readonly grantSeconds: number
   readonly clock: Clock
@@ -34,89 +46,78 @@ export interface AccountsOptions {
   readonly onEnded: (subject: string) => void
 }
 
-/** Tokens are refreshed this long before they end: a call that begins now should end with the same token. */
-const EARLY_MS = 30_000
+interface Session extends AccountsOptions, RefreshOptions {
+  readonly plan: AccountsOptions['plan']
+  readonly questions: Map<string, Promise<SignedInUser | undefined>>
+}
 
 export function createAccounts(options: AccountsOptions): Accounts {
   const { store, seal, clock, plan } = options
   const vault = createVault<SignedInUser>(store, seal, 'Account', hashId)
-  const refreshes = new Map<string, Promise<SignedInUser | undefined>>()
-  const save = (user: SignedInUser) => vault.put(user.subject, user, planTerms(user, options))
-
+  const session: Session = { ...options, vault, questions: new Map() }
+  const find = async (subject: string) => {
+    const user = await vault.find(subject)
+    return user !== undefined && mayUserSignIn(user.claims, plan) ? user : undefined
+  }
   return {
-    async find(subject) {
-      const user = await vault.find(subject)
-      return user !== undefined && mayUserSignIn(user.claims, plan) ? user : undefined
+    find,
+    async findRecent(subject) {
+      const user = await find(subject)
+      return user === undefined || isWordOver(user, clock.wall(), plan.unrefreshedSeconds) ? undefined : user
     },
-    save,
+    save: (user) => save(user, session),
+    end: (subject) => end(subject, session),
     async findCurrent(subject) {
       const user = await vault.find(subject)
-      if (user === undefined || !isDue(user, clock)) return user && endUnlessAllowed(user, options)
-      // One question for all who wait: a provider that rotates refresh tokens takes two for theft.
-      const running = refreshes.get(subject) ?? refreshInTurn(subject, vault, options).finally(() => refreshes.delete(subject))
-      refreshes.set(subject, running)
-      return running
+      return user !== undefined && isDue(user, session) ? ask(subject, session) : user && endUnlessAllowed(user, session)
+    },
+    async findWithToken(subject) {
+      const found = await vault.find(subject)
+      const canRefresh = found?.tokens.refreshToken !== undefined && isDue(found, session)
+      const user = canRefresh ? await ask(subject, session) : found && (await endUnlessAllowed(found, session))
+      return user === undefined || isTokenOver(user, clock.wall()) ? undefined : user
     },
   }
 }
 
-function planTerms({ subject }: SignedInUser, { clock, grantSeconds }: AccountsOptions): EntryTerms {
-  return { expiresAt: clock.wall() + grantSeconds * 1000, groups: [groupOfAccount(subject)] }
-}
-
-/** Without a refresh token the provider can't be asked; the lifetime of our own grants is the bound then. */
-function isDue({ tokens }: SignedInUser, clock: Clock): boolean {
-  return tokens.refreshToken !== undefined && tokens.expiresAt !== undefined && clock.wall() >= tokens.expiresAt - EARLY_MS
-}
-
-/** How long a process may take to refresh before another one tries: longer than the questions can take. And how often the others look. */
-const LOCK_MS = 15_000
-const LOOK_MS = 100
-const LOCK = 'AccountRefresh'
-
-/** One question for all processes that share the store, too. */
-async function refreshInTurn(
-  subject: string,
-  vault: Vault<SignedInUser>,
-  options: AccountsOptions,
-): Promise<SignedInUser | undefined> {
-  const { store, clock } = options
-  const key = hashId(subject)
-  for (let waited = 0; waited < LOCK_MS; waited += LOOK_MS) {
-    if (await store.add(LOCK, key, '1', { expiresAt: clock.wall() + LOCK_MS })) {
-      try {
-        const user = await vault.find(subject)
-        return user === undefined || !isDue(user, clock) ? user : await refreshOnce(user, vault, options)
-      } finally {
-        await store.take(LOCK, key)
-      }
-    }
-    await new Promise<void>((resolve) => void clock.after(LOOK_MS, resolve))
-  }
-  throw new IdentityProviderError('unavailable', 'another process has been asking it for too long')
-}
-
-async function refreshOnce(
-  user: SignedInUser,
-  vault: Vault<SignedInUser>,
-  options: AccountsOptions,
-): Promise<SignedInUser | undefined> {
-  try {
-    const fresh = await options.identityProvider.refresh(user, (refreshToken) =>
-      // Nothing but the refresh token, so that the provider is asked again until it has answered everything.
-      vault.put(user.subject, { ...user, tokens: { ...user.tokens, refreshToken } }, planTerms(user, options)),
-    )
-    await vault.put(user.subject, fresh, planTerms(fresh, options))
-    return await endUnlessAllowed(fresh, options)
-  } catch (error) {
-    if (!(error instanceof IdentityProviderError) || error.trouble !== 'ended') throw error
-    // The user's session with the provider is over, and so is everything that followed from it.
-    await end(user, options)
-    return undefined
+/** What an answer does not speak of stays: a refresh token, for example, that the provider gives with the first sign-in only. */
+async function save(user: SignedInUser, { vault, clock, grantSeconds }: Session): Promise<void> {
+  const { subject } = user
+  const terms = { expiresAt: clock.wall() + grantSeconds * 1000, groups: [groupOfAccount(subject)] }
+  for (;;) {
+    const before = await vault.look(subject)
+    const kept = user.tokens.refreshToken === undefined ? before?.value.tokens.refreshToken : undefined
+    if (before === undefined || kept === undefined) return vault.put(subject, user, terms)
+    const merged = { ...withVia(user, before.value.via), tokens: { ...user.tokens, refreshToken: kept } }
+    if ((await vault.replace(subject, before, merged)) !== undefined) return
   }
 }
 
-async function end({ subject }: SignedInUser, { store, onEnded }: AccountsOptions): Promise<void> {
+/** A refresh token is good for the application alone that it was given to. */
+function withVia({ via: _, ...user }: SignedInUser, via: string | undefined): SignedInUser {
+  return via === undefined ? user : { ...user, via }
+}
+
+/** One question for all who wait: a provider that rotates refresh tokens takes two for theft. */
+function ask(subject: string, session: Session): Promise<SignedInUser | undefined> {
+  const { questions } = session
+  const question =
+    questions.get(subject) ??
+    askInTurn(subject, session)
+      .then((word) => conclude(subject, word, session))
+      .finally(() => questions.delete(subject))
+  questions.set(subject, question)
+  return question
+}
+
+async function conclude(subject: string, word: Word, session: Session): Promise<SignedInUser | undefined> {
+  if (word.says !== 'over') return word.user && endUnlessAllowed(word.user, session)
+  // The user's session with the provider is over, and so is everything that followed from it.
+  await end(subject, session)
+  return undefined
+}
+
+async function end(subject: string, { store, onEnded }: AccountsOptions): Promise<void> {
   await store.deleteGroup(groupOfAccount(subject))
   onEnded(subject)
 }
@@ -124,7 +125,7 @@ async function end({ subject }: SignedInUser, { store, onEnded }: AccountsOption
 /** Groups change, and so do rules: who may not sign in now has nothing of what they were given when they might. */
 async function endUnlessAllowed(user: SignedInUser, options: AccountsOptions): Promise<SignedInUser | undefined> {
   if (mayUserSignIn(user.claims, options.plan)) return user
-  await end(user, options)
+  await end(user.subject, options)
   return undefined
 }
 

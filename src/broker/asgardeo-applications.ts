@@ -6,10 +6,10 @@ import type { AsgardeoClient, AsgardeoRegistrar } from '../identity/asgardeo-reg
 import type { Clock } from '../oauth/clock.ts'
 import { hashId } from './adapter.ts'
 import { type BackOff, createBackOff } from './back-off.ts'
-import type { AskingClient } from './identity-provider.ts'
 import { doInTurn } from './in-turn.ts'
 import { createRateLimit } from './rate-limit.ts'
 import type { Seal } from './seal.ts'
+import type { AskingClient } from './signed-in-user.ts'
 import { createVault, type Vault } from './vault.ts'
 
 /** The applications at Asgardeo that users are signed in through, kept in the store. */

@@ -8,16 +8,10 @@ import type { Clock } from '../oauth/clock.ts'
 import type { SafeFetch } from '../oauth/safe-fetch.ts'
 import { GRANTED_SCOPES } from './access-rules.ts'
 import { type AsgardeoApplications, createAsgardeoApplications } from './asgardeo-applications.ts'
-import {
-  type AskingClient,
-  createIdentityProvider,
-  type IdentityProvider,
-  type KeepRefreshToken,
-  type PendingSignIn,
-  type SignedInUser,
-} from './identity-provider.ts'
+import { createIdentityProvider, type IdentityProvider } from './identity-provider.ts'
 import { guard, IdentityProviderError } from './identity-provider-error.ts'
 import type { Seal } from './seal.ts'
+import type { AskingClient, KeepRefreshToken, PendingSignIn, SignedInUser } from './signed-in-user.ts'
 
 export interface AsgardeoOptions {
   readonly plan: IdentityProviderPlan & { readonly asgardeo: AsgardeoPlan }
@@ -54,6 +48,7 @@ export function createAsgardeoIdentityProvider(options: AsgardeoOptions): Asgard
     createAuthorizationUrl: (pending, wish) => guard(() => createAuthorizationUrl(session, pending, wish)),
     finishSignIn: (answer, pending) => guard(() => finishSignIn(session, answer, pending)),
     refresh: (user, keep) => guard(() => refresh(session, user, keep)),
+    confirm: (user) => guard(() => confirm(session, user)),
     warm() {
       if (options.plan.asgardeo.registration === 'application') keepTrying(session, tasks)
       keepSweeping(session, tasks)
@@ -140,21 +135,31 @@ async function finishSignIn(session: Session, answer: URLSearchParams, pending: 
   if (client === undefined) throw new IdentityProviderError('ended', 'the application is gone through which the sign-in began')
   const user = await watch(session, asking?.id, client, () => openProvider(session, client).finishSignIn(answer, pending))
   await session.applications.noteUse(asking?.id)
-  return describe(session, user, asking?.id)
+  return describe(user, asking?.id)
 }
 
 async function refresh(session: Session, user: SignedInUser, keep: KeepRefreshToken): Promise<SignedInUser> {
-  const { applications } = session
-  const client = await applications.find(user.via)
-  if (client === undefined) throw new IdentityProviderError('ended', 'the application is gone through which the user signed in')
+  const client = await findApplication(session, user)
   const fresh = await watch(session, user.via, client, () => openProvider(session, client).refresh(user, keep))
-  await applications.noteUse(user.via)
-  return describe(session, fresh, user.via)
+  await session.applications.noteUse(user.via)
+  return describe(fresh, user.via)
 }
 
-function describe({ plan }: Session, user: SignedInUser, via: string | undefined): SignedInUser {
-  // Nothing is said of scopes where all that were asked for are granted (RFC 6749 §5.1).
-  const granted = user.tokens.scopes ?? plan.scopes
+async function confirm(session: Session, user: SignedInUser): Promise<SignedInUser | undefined> {
+  const client = await findApplication(session, user)
+  const fresh = await openProvider(session, client).confirm(user)
+  return fresh && describe(fresh, user.via)
+}
+
+async function findApplication({ applications }: Session, { via }: SignedInUser): Promise<AsgardeoClient> {
+  const client = await applications.find(via)
+  if (client !== undefined) return client
+  throw new IdentityProviderError('ended', 'the application is gone through which the user signed in')
+}
+
+function describe(user: SignedInUser, via: string | undefined): SignedInUser {
+  // Only what is said counts. "All that was asked for" (RFC 6749 §5.1) may be what the user made of the request in the address bar.
+  const granted = user.tokens.scopes ?? []
   return { ...user, claims: { ...user.claims, [GRANTED_SCOPES]: granted }, ...(via !== undefined && { via }) }
 }
 

@@ -1,9 +1,9 @@
 import type { Visit } from '../core/visit.ts'
 import { explainDenial, listUserScopes, mayUserSignIn } from './access-rules.ts'
 import { isSameText } from './browser-cookie.ts'
-import type { SignedInUser } from './identity-provider.ts'
 import { allow, goOn, sendTrouble, sendTroubleBack } from './outcome.ts'
 import { type AwayUser, describeScene, type Scene, type SignInOptions } from './scene.ts'
+import type { SignedInUser } from './signed-in-user.ts'
 import { findTrouble, type SignInTrouble, TROUBLES } from './troubles.ts'
 
 /** Takes in the answer with which the identity provider sends a user back. */
@@ -37,13 +37,15 @@ async function takeScene(visit: Visit, { state, uid }: AwayUser, options: SignIn
 async function finishSignIn(scene: Scene, away: AwayUser, answer: URLSearchParams, options: SignInOptions): Promise<void> {
   try {
     const user = await options.identityProvider.finishSignIn(answer, away)
+    // Whatever is said of the user holds for everything that the user has here.
+    if (mayUserSignIn(user.claims, options.plan)) await options.accounts.save(user)
+    else await options.accounts.end(user.subject)
     const denied = findDenial(user, scene, options)
     if (denied !== undefined) {
       const cause = `subject ${JSON.stringify(user.subject)}: ${denied.cause}`
       return await sendTroubleBack(scene, denied.trouble, cause, options)
     }
-    await options.accounts.save(user)
-    goOn(scene, await allow(scene, user.subject, true, options))
+    goOn(scene, await allow(scene, user, true, options))
   } catch (error) {
     await sendTroubleBack(scene, findTrouble(error), error, options)
   }

@@ -16,8 +16,12 @@ export interface Consent {
 /** Remembers what users allowed, so that they aren't asked the same again. */
 export interface Consents {
   remember(consent: Consent): Promise<void>
-  /** A grant for the request, when its user allowed all of it before. */
-  recall(ctx: KoaContextWithOIDC): Promise<Grant | undefined>
+  /**
+   * A grant for the request, when its user allowed all of it before.
+   *
+   * @param may - scopes of the resource that the user may have: nobody is asked for others
+   */
+  recall(ctx: KoaContextWithOIDC, may: ReadonlySet<string>): Promise<Grant | undefined>
 }
 
 const KIND = 'Consent'
@@ -32,13 +36,14 @@ export function createConsents(store: Store, clock: Clock, seconds: number): Con
       const terms = { expiresAt: clock.wall() + seconds * 1000, groups: [groupOfAccount(consent.subject)] }
       await store.put(KIND, keyOf(consent), JSON.stringify(scopes), terms)
     },
-    async recall(ctx) {
+    async recall(ctx, may) {
       const asked = readRequest(ctx)
       if (asked === undefined || !isWorthRemembering(asked.redirectUri)) return undefined
       const allowed = new Set(await findScopes(store, asked))
-      if (!asked.scopes.every((scope) => allowed.has(scope))) return undefined
+      const scopes = divideScopes(asked.scopes, may)
+      if (scopes.granted.length === 0 || !scopes.granted.every((scope) => allowed.has(scope))) return undefined
       const grant = new ctx.oidc.provider.Grant({ accountId: asked.subject, clientId: asked.clientId })
-      addScopes(grant, asked.resource, asked.scopes)
+      addScopes(grant, asked.resource, scopes)
       await grant.save()
       return grant
     },
@@ -74,8 +79,23 @@ function readRequest({ oidc }: KoaContextWithOIDC): Consent | undefined {
 /** Scopes of the protocol itself stand beside those of the resource. */
 const PROTOCOL_SCOPES = new Set(['openid', 'offline_access'])
 
-/** Puts scopes into a grant. */
-export function addScopes(grant: Grant, resource: string, scopes: readonly string[]): void {
-  grant.addOIDCScope(scopes.filter((scope) => PROTOCOL_SCOPES.has(scope)).join(' '))
-  grant.addResourceScope(resource, scopes.filter((scope) => !PROTOCOL_SCOPES.has(scope)).join(' '))
+/** Scopes that were asked for, by what becomes of them. */
+export interface DividedScopes {
+  readonly granted: readonly string[]
+  /** Those that the user may not have. */
+  readonly refused: readonly string[]
+}
+
+/** @param may - scopes of the resource that the user may have */
+export function divideScopes(asked: readonly string[], may: ReadonlySet<string>): DividedScopes {
+  const isGranted = (scope: string) => PROTOCOL_SCOPES.has(scope) || may.has(scope)
+  return { granted: asked.filter(isGranted), refused: asked.filter((scope) => !isGranted(scope)) }
+}
+
+/** Puts scopes into a grant. What the user may not have now stays out: who may have it later is asked then. */
+export function addScopes(grant: Grant, resource: string, { granted, refused }: DividedScopes): void {
+  grant.addOIDCScope(granted.filter((scope) => PROTOCOL_SCOPES.has(scope)).join(' '))
+  grant.addResourceScope(resource, granted.filter((scope) => !PROTOCOL_SCOPES.has(scope)).join(' '))
+  // Or the provider would ask for them without end.
+  if (refused.length > 0) grant.rejectResourceScope(resource, refused.join(' '))
 }

@@ -1,9 +1,9 @@
 import { ProxyError } from '../core/errors.ts'
 import type { FindCredential } from '../core/ports.ts'
 import type { Accounts } from './accounts.ts'
-import type { SignedInUser } from './identity-provider.ts'
 import { IdentityProviderError } from './identity-provider-error.ts'
 import { findGrantBehind } from './liveness.ts'
+import type { SignedInUser } from './signed-in-user.ts'
 
 /** Finds users' own access tokens of the identity provider, fresh ones. */
 export function createCredentialSource(accounts: Accounts): FindCredential {
@@ -11,15 +11,18 @@ export function createCredentialSource(accounts: Accounts): FindCredential {
     // A machine that stands for itself is no user, though its name might be one’s (RFC 9068 §5), nor is who acts for it.
     const isSignedIn = findGrantBehind(claims) !== undefined || (subject !== clientId && claims.act === undefined)
     if (!isSignedIn) throw new ProxyError('token_invalid', { cause: 'no user of the identity provider is behind it' })
-    const user = subject === undefined ? undefined : await findCurrent(accounts, subject)
-    if (user === undefined) throw new ProxyError('token_invalid', { cause: 'the session with the identity provider is over' })
+    const user = subject === undefined ? undefined : await findWithToken(accounts, subject)
+    if (user === undefined)
+      throw new ProxyError('token_invalid', {
+        cause: 'the session with the identity provider, or its token for the user, is over',
+      })
     return user.tokens.accessToken
   }
 }
 
-async function findCurrent(accounts: Accounts, subject: string): Promise<SignedInUser | undefined> {
+async function findWithToken(accounts: Accounts, subject: string): Promise<SignedInUser | undefined> {
   try {
-    return await accounts.findCurrent(subject)
+    return await accounts.findWithToken(subject)
   } catch (cause) {
     if (cause instanceof IdentityProviderError) throw new ProxyError('identity_provider_unavailable', { cause, retryAfter: 5 })
     throw cause

@@ -8,6 +8,8 @@ type Trouble =
   | 'refused'
   /** The user's session with it is over. */
   | 'ended'
+  /** It did not confirm that the user has just authenticated. */
+  | 'stale'
   /** The answer is not one to what was asked: a mix-up or an attack. */
   | 'suspicious'
 
@@ -66,8 +68,15 @@ function explain(error: unknown): { readonly trouble: Trouble; readonly message:
 
 /** The library has the answer that it could not use, but doesn't say what status that had. */
 function formatStatus(error: unknown): string {
-  const answer = error instanceof Error ? error.cause : undefined
-  return answer instanceof Response ? `, status ${answer.status}` : ''
+  const status = findStatus(error)
+  return status === undefined ? '' : `, status ${status}`
+}
+
+/** The status of the answer behind a failure; undefined where there was none. */
+export function findStatus(error: unknown): number | undefined {
+  if (error instanceof oauth.WWWAuthenticateChallengeError) return error.status
+  if (!(error instanceof Error)) return undefined
+  return error.cause instanceof Response ? error.cause.status : findStatus(error.cause)
 }
 
 function quote(text: string): string {

@@ -18,9 +18,10 @@ export interface RequestOptions {
   readonly signal?: AbortSignal
 }
 
-export function createRequestOptions(plan: IdentityProviderPlan, door: SafeFetch): RequestOptions {
+/** @param deadlineMs - longest that one answer may take */
+export function createRequestOptions(plan: IdentityProviderPlan, door: SafeFetch, deadlineMs: number): RequestOptions {
   return {
-    [oauth.customFetch]: createDoorFetch(plan, door),
+    [oauth.customFetch]: createDoorFetch(plan, door, deadlineMs),
     // The configuration permits http on this machine only.
     [oauth.allowInsecureRequests]: true,
   }
@@ -46,6 +47,7 @@ function createBasic(secret: string): oauth.ClientAuth {
 function createDoorFetch(
   { issuer, oauth: plain }: IdentityProviderPlan,
   door: SafeFetch,
+  deadlineMs: number,
 ): RequestOptions[typeof oauth.customFetch] {
   const named = new Set([plain?.tokenEndpoint, plain?.userinfoEndpoint, plain?.emailsEndpoint, plain?.organizationsEndpoint])
   return async (url, { method, headers, body, signal }) => {
@@ -54,6 +56,7 @@ function createDoorFetch(
       namedBy: isOurs ? 'operator' : 'metadata',
       method: method === 'POST' ? 'POST' : 'GET',
       headers,
+      deadlineMs,
       ...(body !== null && body !== undefined && { body: String(body) }),
       ...(signal !== undefined && { signal }),
     })

@@ -3,7 +3,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { IdentityProviderPlan } from '../core/plan.ts'
 import { createSafeFetch, type SafeFetch } from '../oauth/safe-fetch.ts'
 import { closeServer, listenOnLoopback } from '../sandbox/listen.ts'
-import { createIdentityProvider, type IdentityProvider, type SignedInUser } from './identity-provider.ts'
+import { createIdentityProvider, type IdentityProvider } from './identity-provider.ts'
+import type { SignedInUser } from './signed-in-user.ts'
 
 // A provider that gives no ID token on refresh, as OpenID Connect Core §12.2 permits.
 let userinfo: Record<string, unknown>
@@ -40,6 +41,8 @@ beforeEach(async () => {
     scopes: ['openid'],
     authorizationParameters: {},
     userinfo: true,
+    unrefreshedSeconds: 28_800,
+    timeoutSeconds: 10,
     asgardeo: undefined,
     accountPrompt: undefined,
     notes: [],
@@ -98,22 +101,50 @@ describe('a refresh that brings no ID token (OpenID Connect Core §12.2)', () =>
   })
 })
 
-it('has one bound in time for all questions of a refresh, so that no other process asks meanwhile', async () => {
-  userinfo = { sub: 'alice' }
-  const bounds: (AbortSignal | undefined)[] = []
-  const watched: SafeFetch = {
-    ...door,
-    fetchRaw(url, request) {
-      bounds.push(request.signal)
-      return door.fetchRaw(url, request)
-    },
+describe('the time that is waited for a refresh', () => {
+  /** A door that holds the answer of the token endpoint back. */
+  function createSlowDoor() {
+    let release = () => {}
+    const released = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const asked: { url: string; signal: AbortSignal | undefined }[] = []
+    const slow: SafeFetch = {
+      ...door,
+      async fetchRaw(url, request) {
+        asked.push({ url: new URL(url).pathname, signal: request.signal })
+        const answer = await door.fetchRaw(url, request)
+        if (url.endsWith('/token')) await released
+        return answer
+      },
+    }
+    return { slow, asked, release }
   }
-  const bounded = createIdentityProvider({ plan, redirectUri: 'http://localhost/oauth/callback', door: watched })
-  await bounded.refresh(signedIn, keep)
-  const [metadata, ...questions] = bounds
-  // The metadata is for everybody who waits, and has a bound of its own.
-  expect(metadata).toBeUndefined()
-  expect(questions).toHaveLength(2)
-  expect(questions[0]).toBeInstanceOf(AbortSignal)
-  expect(questions[1]).toBe(questions[0])
+  const open = (slow: SafeFetch, timeoutSeconds: number) =>
+    createIdentityProvider({ plan: { ...plan, timeoutSeconds }, redirectUri: 'http://localhost/oauth/callback', door: slow })
+
+  it('is bounded, and a new refresh token that comes later is kept nevertheless', async () => {
+    userinfo = { sub: 'alice' }
+    const { slow, release } = createSlowDoor()
+    const late = new Promise<string>((resolve) => {
+      const refreshed = open(slow, 0.05).refresh(signedIn, async (refreshToken) => resolve(refreshToken))
+      refreshed.catch((error: Error) => {
+        expect(error.message).toBe('the token endpoint: no complete answer within 0.05 s')
+        release()
+      })
+    })
+    expect(await late).toBe('next')
+  })
+
+  it('is one for all questions but that for the token, so that no other process asks meanwhile', async () => {
+    userinfo = { sub: 'alice' }
+    const { slow, asked, release } = createSlowDoor()
+    release()
+    await open(slow, 10).refresh(signedIn, keep)
+    const signals = Object.fromEntries(asked.map(({ url, signal }) => [url, signal]))
+    // The metadata is for everybody who waits, and has a bound of its own; the new token is worth waiting for.
+    expect(Object.keys(signals)).toEqual(['/.well-known/openid-configuration', '/token', '/userinfo'])
+    expect([signals['/.well-known/openid-configuration'], signals['/token']]).toEqual([undefined, undefined])
+    expect(signals['/userinfo']).toBeInstanceOf(AbortSignal)
+  })
 })

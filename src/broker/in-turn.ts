@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Store } from '../core/store.ts'
 import type { Clock } from '../oauth/clock.ts'
 
@@ -10,6 +11,8 @@ export interface InTurnOptions {
   readonly mostMs: number
   /** Longest to wait for one's turn. */
   readonly waitMs: number
+  /** What to throw when others have taken too long. */
+  readonly createError?: () => Error
 }
 
 const LOOK_MS = 100
@@ -21,16 +24,22 @@ const LOOK_MS = 100
  * @throws Error when others have taken too long
  */
 export async function doInTurn<T>(key: string, work: () => Promise<T>, options: InTurnOptions): Promise<T> {
-  const { store, clock, kind, mostMs, waitMs } = options
+  const { store, clock, kind, mostMs, waitMs, createError } = options
+  const holder = randomUUID()
   for (let waited = 0; waited < waitMs; waited += LOOK_MS) {
-    if (await store.add(kind, key, '1', { expiresAt: clock.wall() + mostMs })) {
+    if (await store.add(kind, key, holder, { expiresAt: clock.wall() + mostMs })) {
       try {
         return await work()
       } finally {
-        await store.take(kind, key)
+        await release(key, holder, options)
       }
     }
     await new Promise<void>((resolve) => void clock.after(LOOK_MS, resolve))
   }
-  throw new Error('another process has been at it for too long')
+  throw createError?.() ?? new Error('another process has been at it for too long')
+}
+
+/** A lock that expired while it was held is that of the next process by now, and stays. */
+async function release(key: string, holder: string, { store, kind }: InTurnOptions): Promise<void> {
+  if (await store.replace(kind, key, holder, 'released')) await store.take(kind, key)
 }

@@ -1,12 +1,14 @@
 import type { Interaction } from 'oidc-provider'
 import { BROKER_PATHS } from '../core/broker-paths.ts'
 import type { Visit } from '../core/visit.ts'
+import { listUserScopes } from './access-rules.ts'
 import { hashId } from './adapter.ts'
 import { isSameText } from './browser-cookie.ts'
-import { addScopes } from './consents.ts'
+import { addScopes, divideScopes } from './consents.ts'
 import { renderErrorPage } from './error-page.ts'
 import { isOnThisComputer, type Page, renderGoOnPage } from './page.ts'
 import type { Scene, SignInOptions } from './scene.ts'
+import type { SignedInUser } from './signed-in-user.ts'
 import type { SignInTrouble } from './troubles.ts'
 
 /**
@@ -15,13 +17,16 @@ import type { SignInTrouble } from './troubles.ts'
  * @param isNew - whether the user has just come back from the identity provider
  * @returns where the browser goes on
  */
-export async function allow(scene: Scene, subject: string, isNew: boolean, options: SignInOptions): Promise<string> {
-  const { interaction, clientId, resourceAsAsked: resource, scopes, asking } = scene
+export async function allow(scene: Scene, user: SignedInUser, isNew: boolean, options: SignInOptions): Promise<string> {
+  const { interaction, clientId, resourceAsAsked: resource, scopes: asked, asking } = scene
+  const { subject } = user
   const grant = new (options.findProvider().Grant)({ accountId: subject, clientId })
+  const scopes = divideScopes(asked, listUserScopes(user.claims, options.plan, scene.resource.scopes))
   addScopes(grant, resource, scopes)
   const grantId = await grant.save()
-  await options.consents.remember({ subject, clientId, redirectUri: asking.redirectUri, resource, scopes })
-  const login = isNew && { login: { accountId: subject, remember: true } }
+  await options.consents.remember({ subject, clientId, redirectUri: asking.redirectUri, resource, scopes: scopes.granted })
+  // Of a user who may have authenticated at any time before, nobody is told that it was just now.
+  const login = isNew && { login: { accountId: subject, remember: true, ts: user.authTime ?? 0 }, select_account: {} }
   const browser = options.browserCookie.find(scene.visit.request)
   return settle(interaction, { consent: { grantId }, ...login, browser: browser && hashId(browser) }, options)
 }

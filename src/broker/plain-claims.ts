@@ -49,7 +49,8 @@ async function loadJson(endpoint: string, accessToken: string, request: RequestO
   if (response.status === 200) return readAnswer(endpoint, response)
   const isClosed = response.status === 403 || response.status === 404
   if (isClosed) return undefined
-  throw new IdentityProviderError('unavailable', `the userinfo endpoint: ${endpoint} answers status ${response.status}`)
+  const message = `the userinfo endpoint: ${endpoint} answers status ${response.status}`
+  throw new IdentityProviderError('unavailable', message, { cause: response })
 }
 
 /** What a parser says of an answer has pieces of it, and is not for the log. */

@@ -10,6 +10,8 @@ export interface BrokerResource {
   readonly scopes: ReadonlySet<string>
   /** Scopes of a request that names none of them. */
   readonly defaultScopes: readonly string[]
+  /** Whether calls carry the user's own access token of the identity provider. */
+  readonly needsProviderToken?: boolean
 }
 
 /** What tokens carry for servers without scopes of their own: OAuth has no grant of nothing. */

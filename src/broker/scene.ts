@@ -5,9 +5,10 @@ import type { Accounts } from './accounts.ts'
 import type { BrowserCookie } from './browser-cookie.ts'
 import type { Asking } from './consent-page.ts'
 import type { Consents } from './consents.ts'
-import type { IdentityProvider, PendingSignIn } from './identity-provider.ts'
+import type { IdentityProvider } from './identity-provider.ts'
 import type { RateLimit } from './rate-limit.ts'
 import type { BrokerResource, Resources } from './resources.ts'
+import type { PendingSignIn } from './signed-in-user.ts'
 import type { Vault } from './vault.ts'
 
 /** A sign-in that waits for its user to come back from the identity provider. */

@@ -5,11 +5,12 @@ import { nameUser } from './accounts.ts'
 import { isSameText } from './browser-cookie.ts'
 import { type AskedScope, renderConsentPage } from './consent-page.ts'
 import { isFromOwnPage, readForm } from './form.ts'
-import { createPendingSignIn, type SignedInUser } from './identity-provider.ts'
 import { allow, goOn, refuse, sendPage, sendTrouble, sendTroubleBack } from './outcome.ts'
 import { type Page, renderGoOnPage } from './page.ts'
+import { createPendingSignIn } from './provider-sign-in.ts'
 import { WHOLE_SERVER_SCOPE } from './resources.ts'
 import { openScene, type Scene, type SignInOptions } from './scene.ts'
+import type { SignedInUser } from './signed-in-user.ts'
 import { findTrouble, SIGN_IN_MINUTES, TROUBLES } from './troubles.ts'
 
 /** How long a user may stay at the identity provider, in milliseconds. */
@@ -59,8 +60,9 @@ async function findSignedIn(
   { prompt, session, result }: Interaction,
   { accounts }: SignInOptions,
 ): Promise<SignedInUser | undefined> {
-  if (prompt.name === 'login' || session?.accountId === undefined || result?.error !== undefined) return undefined
-  return accounts.find(session.accountId)
+  const isForProvider = prompt.name === 'login' || prompt.name === 'select_account'
+  if (isForProvider || session?.accountId === undefined || result?.error !== undefined) return undefined
+  return accounts.findRecent(session.accountId)
 }
 
 async function takeForm(scene: Scene, options: SignInOptions): Promise<void> {
@@ -74,8 +76,23 @@ async function takeForm(scene: Scene, options: SignInOptions): Promise<void> {
   // Also reached by going back in the browser: show what is needed now.
   if (action !== 'allow' && action !== 'switch') return sendPage(visit, 200, await renderQuestion(scene, options))
   const user = action === 'switch' ? undefined : await findSignedIn(interaction, options)
-  if (user === undefined) return sendAway(scene, browser, options, action === 'switch' || interaction.result?.error !== undefined)
-  return goOn(scene, await allow(scene, user.subject, false, options))
+  if (user === undefined) return sendAway(scene, browser, options, action === 'switch' || asksForAccount(interaction))
+  return goOn(scene, await allow(scene, user, false, options))
+}
+
+/** Whether the user is to choose an account: the client says so, or the one before came to nothing. */
+function asksForAccount({ params, result }: Interaction): boolean {
+  return result?.error !== undefined || listPrompts(params).includes('select_account')
+}
+
+/** How long ago the user may have authenticated, in seconds, as the client has it; 0 is the same as `prompt=login`. */
+function readMaxAge({ params }: Interaction): number | undefined {
+  if (listPrompts(params).includes('login')) return 0
+  return params.max_age === undefined ? undefined : Number(params.max_age)
+}
+
+function listPrompts({ prompt }: Interaction['params']): readonly string[] {
+  return typeof prompt === 'string' ? prompt.split(' ') : []
 }
 
 function isOwnForm({ visit, interaction }: Scene, form: URLSearchParams, browser: string, options: SignInOptions): boolean {
@@ -87,7 +104,7 @@ function isOwnForm({ visit, interaction }: Scene, form: URLSearchParams, browser
 async function sendAway(scene: Scene, browser: string, options: SignInOptions, asSomebodyElse: boolean): Promise<void> {
   const { visit, interaction } = scene
   const asking = { id: scene.clientId, name: scene.asking.clientName, address: visit.address }
-  const pending = { ...createPendingSignIn(), asking }
+  const pending = { ...createPendingSignIn(options.now(), readMaxAge(interaction)), asking }
   try {
     const url = await options.identityProvider.createAuthorizationUrl(pending, { asSomebodyElse })
     const away = { ...pending, uid: interaction.uid, browser }

@@ -7,7 +7,7 @@ export interface SignInTrouble extends Pick<Trouble, 'title' | 'text'> {
   readonly status: number
   readonly code: ErrorCode
   /** What the client is told where it can be (RFC 6749 §4.1.2.1). */
-  readonly oauthError: 'access_denied' | 'server_error' | 'temporarily_unavailable'
+  readonly oauthError: 'access_denied' | 'login_required' | 'server_error' | 'temporarily_unavailable'
 }
 
 /** How long a user may take over sign-in and consent. */
@@ -55,6 +55,13 @@ export const TROUBLES = {
     oauthError: 'access_denied',
     title: 'You are not signed in',
     text: 'The sign-in was cancelled or refused.',
+  },
+  stale: {
+    status: 403,
+    code: 'sign_in_failed',
+    oauthError: 'login_required',
+    title: 'A fresh sign-in is needed',
+    text: 'The application wants you to sign in anew, and the identity provider does not say that you did.',
   },
   suspicious: {
     status: 400,

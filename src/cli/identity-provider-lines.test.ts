@@ -30,6 +30,7 @@ describe('what `check` says of the identity provider', () => {
     expect(text).toMatch(said)
     expect(text).toContain('redirect URI https://mcp.example.com/oauth/callback')
     expect(text).not.toContain('hunter2')
+    expect(text).toMatch(/gives no refresh token sign in again at most 28800 s .*\(identity_provider\.unrefreshed_seconds\)/)
   })
 
   it.each([

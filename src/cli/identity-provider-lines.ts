@@ -9,7 +9,13 @@ export function formatIdentityProvider({ issuer, identityProvider: plan }: Broke
     `  Asks for ${formatScopes(plan)}${formatParameters(plan)} with PKCE; authenticates ${formatClient(plan)}.`,
     ...plan.notes.map((note) => `  ${note}`),
     `  ${formatAdmission(plan)}`,
+    `  ${formatUnrefreshed(plan)}`,
   ]
+}
+
+/** How long users go on whom the provider gives no refresh token for. */
+export function formatUnrefreshed({ name, unrefreshedSeconds }: IdentityProviderPlan): string {
+  return `Users for whom ${name} gives no refresh token sign in again at most ${unrefreshedSeconds} s after its last word on them (identity_provider.unrefreshed_seconds).`
 }
 
 function formatRegistration({ asgardeo }: IdentityProviderPlan, callback: string): string {

@@ -5,6 +5,7 @@ import type { Loaded } from '../config/load.ts'
 import type { ListenPlan, Plan } from '../core/plan.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
 import { DEMO_WARNING, formatDemo, startDemo } from './demo.ts'
+import { formatUnrefreshed } from './identity-provider-lines.ts'
 import { formatAddresses } from './route-table.ts'
 import type { Source } from './source.ts'
 import type { Terminal } from './terminal.ts'
@@ -76,6 +77,7 @@ function tellStart({ proxy, loaded, sandbox }: Started, source: Source, terminal
   const { tell, paintError } = terminal
   tell(paintError('bold', `Open MCP Auth Proxy ${readVersion()} is listening on ${proxy.url}`))
   for (const line of formatAddresses(plan)) tell(`  ${line}`)
+  if (plan.broker !== undefined) tell(`  ${formatUnrefreshed(plan.broker.identityProvider)}`)
   if (source.ignoredFile !== undefined)
     tell(`${paintError('yellow', 'notice')} ${source.ignoredFile} is not used: the command line says everything.`)
   for (const notice of notices) tell(`${paintError('yellow', 'notice')} ${notice}`)

@@ -69,6 +69,22 @@ export const identityProvider = z
       .record(z.string(), z.string())
       .default({})
       .describe('Further parameters of the authorization request, beside those of the kind.'),
+    userinfo: z
+      .boolean()
+      .optional()
+      .describe(
+        'Ask the userinfo endpoint of its metadata for claims. `false` for a provider whose endpoint refuses the proxy (AD FS); its ID tokens have to hold all claims then. By default `true`, but for `entra`.',
+      ),
+    unrefreshed_seconds: seconds(YEAR)
+      .default(28_800)
+      .describe(
+        'Seconds for which users go on without a word of the provider on them. Matters where it gives no refresh token and its access token is over: then they have to sign in again.',
+      ),
+    timeout_seconds: seconds(120)
+      .default(10)
+      .describe(
+        'Seconds to wait for an answer of the provider. A new refresh token that comes later than that is kept nevertheless.',
+      ),
     allow: z
       .array(allowRule)
       .default([])

@@ -341,6 +341,10 @@ export interface IdentityProviderPlan {
   readonly authorizationParameters: Readonly<Record<string, string>>
   /** Whether the userinfo endpoint of its metadata is asked for claims. */
   readonly userinfo: boolean
+  /** Longest that users go on without its word on them. */
+  readonly unrefreshedSeconds: number
+  /** Longest to wait for an answer of it. */
+  readonly timeoutSeconds: number
   /** How applications at Asgardeo are made, of which one is `clientId` then; undefined where the configuration names one. */
   readonly asgardeo: AsgardeoPlan | undefined
   /** The `prompt` that lets the user choose another account; undefined where its metadata says. */

@@ -1,5 +1,6 @@
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { signIn } from '../../demo/browser.ts'
 import { createOAuthClient } from '../../demo/oauth-client.ts'
 import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import { ADMIN, EVERY_SCOPE } from '../support/asgardeo/state.ts'
@@ -12,6 +13,7 @@ import {
   obtainTokens,
   openConsentPage,
   readJson,
+  readRefresh,
   refresh,
   register,
   sendConsent,
@@ -94,6 +96,17 @@ describe.each([['application'], ['per_client']] as const)('Asgardeo with registr
     const both = { scope: 'mcp:tools mcp:admin' }
     expect((await obtainTokens(proxy.origin, client, alice, both)).scope).toBe('mcp:tools')
     expect((await obtainTokens(proxy.origin, client, bob, both)).scope).toBe('mcp:tools mcp:admin')
+  })
+
+  it('gives no scopes that Asgardeo does not name: the request for them is in the user’s hands', async () => {
+    const { proxy } = await start({ provider: { registration, api_resource: API_RESOURCE }, asgardeo: { leavesOutScope: true } })
+    const client = await createRawClient(proxy.origin)
+    const browser = createBrowser()
+    const page = await openConsentPage(browser, createRequest(proxy.origin, client, { scope: 'mcp:tools mcp:admin' }).url)
+    const onwards = new URL(readRefresh(await (await sendConsent(browser, page)).text()))
+    onwards.searchParams.set('scope', 'openid')
+    const answer = await browser.open(await signIn(onwards, alice))
+    expect([answer.status, await answer.text()]).toEqual([403, expect.stringContaining('none of the permissions')])
   })
 
   it('uses the application that it made after a restart', async () => {

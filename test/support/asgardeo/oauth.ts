@@ -45,6 +45,7 @@ export async function createOAuth(state: State) {
   const refreshTokens = new Map<string, Grant>()
   const accessTokens = new Map<string, Grant>()
   const seconds = state.options.accessTokenSeconds ?? 3600
+  const { leavesOutScope } = state.options
   const issuer = () => `${state.base}/oauth2/token`
 
   const sign = (claims: Record<string, unknown>, audience: string, typ: string) =>
@@ -159,7 +160,7 @@ export async function createOAuth(state: State) {
       ...(scopes.includes('openid') && {
         id_token: await sign({ ...subject, ...user.claims, ...(nonce !== undefined && { nonce }) }, clientId, 'JWT'),
       }),
-      scope: scopes.join(' '),
+      ...(leavesOutScope !== true && { scope: scopes.join(' ') }),
       token_type: 'Bearer',
       expires_in: seconds,
     }

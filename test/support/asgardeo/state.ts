@@ -75,6 +75,8 @@ export interface AsgardeoOptions {
   /** Whether the client secret of an application can be read back. Newer organizations keep a digest only. */
   readonly showsSecrets?: boolean
   readonly accessTokenSeconds?: number
+  /** Says nothing of the scopes that it grants, as RFC 6749 §5.1 permits where they are those that were asked for. */
+  readonly leavesOutScope?: boolean
   /** Whether clients can be registered without an admin token (`authenticationRequired: false`). */
   readonly openRegistration?: boolean
 }

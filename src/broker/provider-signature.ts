@@ -9,18 +9,20 @@ interface SignatureOptions {
 }
 
 /**
- * Verifies the signature of the ID token in an answer of the token endpoint.
+ * Verifies the signature of a JWT in an answer of the identity provider.
  * TLS already says who sent it (OpenID Connect Core §3.1.3.7, 6); the signature says it whatever stands in between.
  *
  * @param response - an answer that was processed
+ * @param what - the JWT is, for the operator
  * @throws IdentityProviderError where the signature is not one of the identity provider's keys, or these cannot be had
  */
-export function verifyIdTokenSignature(
+export function verifySignature(
   options: SignatureOptions,
   metadata: oauth.AuthorizationServer,
   response: Response,
+  what: string,
 ): Promise<void> {
-  return guard(() => verify(options, metadata, response), 'the signature of the ID token')
+  return guard(() => verify(options, metadata, response), `the signature of ${what}`)
 }
 
 async function verify(

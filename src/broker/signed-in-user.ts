@@ -1,0 +1,49 @@
+import type { Claims } from './access-rules.ts'
+
+/** What binds an answer to its question; kept until the user comes back. */
+export interface PendingSignIn {
+  readonly state: string
+  readonly nonce: string
+  readonly verifier: string
+  /** When the user was sent away, in seconds since the epoch. */
+  readonly sentAt: number
+  /** Seconds since when the user must have authenticated at most, counted from then; undefined for any time. */
+  readonly maxAge?: number | undefined
+  /** The MCP client that the user signs in for. */
+  readonly asking?: AskingClient
+}
+
+/** An MCP client, as it says of itself, and where the browser is that it sent. */
+export interface AskingClient {
+  readonly id: string
+  readonly name: string
+  readonly address: string
+}
+
+/** What the identity provider gave us for a user. */
+export interface ProviderTokens {
+  readonly accessToken: string
+  readonly refreshToken: string | undefined
+  /** Milliseconds since the epoch; undefined when the provider doesn't say. */
+  readonly expiresAt: number | undefined
+  /** When the provider last spoke of the user, in milliseconds since the epoch. */
+  readonly askedAt?: number
+  /** Scopes that were granted; undefined when the provider doesn't say. */
+  readonly scopes?: readonly string[] | undefined
+}
+
+/** Somebody whom the identity provider vouches for. */
+export interface SignedInUser {
+  /** Unique within the provider, for ever. */
+  readonly subject: string
+  readonly claims: Claims
+  readonly tokens: ProviderTokens
+  /** When the user authenticated there, in seconds since the epoch; undefined when the provider doesn't say. */
+  readonly authTime?: number | undefined
+  /** Names of the claims that the userinfo endpoint gave. */
+  readonly fromUserinfo?: readonly string[]
+  /** Id of the MCP client through whose own application the user signed in, where each has one. */
+  readonly via?: string
+}
+
+export type KeepRefreshToken = (refreshToken: string) => Promise<void>
