@@ -8,7 +8,6 @@ import { isWellFormedClientId } from './client-documents.ts'
 import { settleClientMetadata } from './client-metadata.ts'
 import type { Consents } from './consents.ts'
 import type { IdentityAssertions } from './identity-assertions.ts'
-import { IdentityProviderError } from './identity-provider-error.ts'
 import { createInteractionPolicy } from './interaction-policy.ts'
 import { describeClient, listIntrospectors } from './known-clients.ts'
 import { GRANT_CLAIM } from './liveness.ts'
@@ -22,8 +21,8 @@ import {
   sayUnauthorized,
 } from './middlewares.ts'
 import { settleOpenIdParameters } from './openid-parameters.ts'
+import { planUsers } from './provider-users.ts'
 import { describeFormat, narrowToClient, type Resources } from './resources.ts'
-import type { SignedInUser } from './signed-in-user.ts'
 import type { SigningJwk } from './signing-keys.ts'
 import type { StepUps } from './step-ups.ts'
 import { SIGN_IN_MINUTES } from './troubles.ts'
@@ -117,55 +116,6 @@ function planCookies({ issuer }: BrokerPlan, keys: readonly string[]): Configura
     },
     long: common,
     short: common,
-  }
-}
-
-function planUsers(options: ProviderOptions): Configuration {
-  const { accounts, consents, resources, plan } = options
-  return {
-    async findAccount(ctx, subject, token) {
-      const user = await findUser(ctx, subject, token, options)
-      return user && { accountId: subject, claims: () => ({ sub: subject }) }
-    },
-    async loadExistingGrant(ctx) {
-      const grantId = ctx.oidc.result?.consent?.grantId
-      if (grantId !== undefined) return ctx.oidc.provider.Grant.find(grantId)
-      const user = await accounts.find(ctx.oidc.session?.accountId ?? '')
-      const resource = resources.find(String(ctx.oidc.params?.resource))
-      if (user === undefined || resource === undefined) return undefined
-      return consents.recall(ctx, listUserScopes(user.claims, plan.identityProvider, resource.scopes))
-    },
-  }
-}
-
-async function findUser(
-  { oidc }: KoaContextWithOIDC,
-  subject: string,
-  token: { readonly kind?: string } | undefined,
-  { accounts, resources }: ProviderOptions,
-): Promise<SignedInUser | undefined> {
-  if (token === undefined) {
-    // A browser that is signed in is so for as long as the identity provider's last word holds; that of now does.
-    const isNew = oidc.result?.login !== undefined
-    return isNew ? accounts.find(subject) : accounts.findRecent(subject)
-  }
-  if (token.kind !== 'RefreshToken') return accounts.find(subject)
-  const { resource } = token as { readonly resource?: unknown }
-  const needsToken = [resource].flat().some((identifier) => resources.find(String(identifier))?.needsProviderToken === true)
-  // A refresh goes on for as long as the user's session with the identity provider does.
-  return askProvider(async () => {
-    const user = await accounts.findCurrent(subject)
-    return user === undefined || !needsToken ? user : accounts.findWithToken(subject)
-  })
-}
-
-async function askProvider<T>(ask: () => Promise<T>): Promise<T> {
-  try {
-    return await ask()
-  } catch (error) {
-    if (!(error instanceof IdentityProviderError)) throw error
-    const answer = new errors.TemporarilyUnavailable('the identity provider cannot be asked at the moment', { cause: error })
-    throw Object.assign(answer, { status: 503, statusCode: 503, expose: true })
   }
 }
 
