@@ -3,8 +3,8 @@ import { expect, it } from 'vitest'
 import { createFakeClock } from '../../test/support/fake-clock.ts'
 import { createMemoryStore } from '../store/memory-store.ts'
 import { type AccountsOptions, createAccounts } from './accounts.ts'
-import type { SignedInUser } from './identity-provider.ts'
 import { createSeal } from './seal.ts'
+import type { SignedInUser } from './signed-in-user.ts'
 
 const ann: SignedInUser = {
   subject: 'ann',
@@ -23,10 +23,10 @@ it('an account that the allow-list no longer permits is not found, and everythin
       seal,
       clock,
       identityProvider: {} as AccountsOptions['identityProvider'],
-      plan: { allow: [{ claim: 'groups', values: [group] }] },
+      plan: { allow: [{ claim: 'groups', values: [group] }], unrefreshedSeconds: 28_800, timeoutSeconds: 10 },
       grantSeconds: 3600,
       onEnded: (subject) => ended.push(subject),
-    } as AccountsOptions)
+    })
   const before = open('staff')
   await before.save(ann)
   expect((await before.find('ann'))?.subject).toBe('ann')

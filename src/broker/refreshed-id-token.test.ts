@@ -3,7 +3,8 @@ import { createServer, type Server } from 'node:http'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { createSafeFetch, type SafeFetch } from '../oauth/safe-fetch.ts'
 import { closeServer, listenOnLoopback } from '../sandbox/listen.ts'
-import { createIdentityProvider, type IdentityProvider, type SignedInUser } from './identity-provider.ts'
+import { createIdentityProvider, type IdentityProvider } from './identity-provider.ts'
+import type { SignedInUser } from './signed-in-user.ts'
 
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 
