@@ -4,6 +4,8 @@ import * as oauth from 'oauth4webapi'
 type Trouble =
   /** It cannot be reached, or answers what nobody can use. */
   | 'unavailable'
+  /** It answers what will never be of use as things are set up, here or there. */
+  | 'unusable'
   /** It, or the user there, said no. */
   | 'refused'
   /** The user's session with it is over. */
@@ -52,9 +54,27 @@ const OVER = new Set([
   'consent_required',
 ])
 
+/** Errors of an authorization response (RFC 6749 §4.1.2.1) that are no word of the user. */
+const PASSING = new Set(['server_error', 'temporarily_unavailable'])
+const ABOUT_THE_REQUEST = new Set([
+  'invalid_request',
+  'invalid_scope',
+  'invalid_target',
+  'request_not_supported',
+  'request_uri_not_supported',
+  'unauthorized_client',
+  'unsupported_response_type',
+])
+
+function explainRefusal(code: string): Trouble {
+  if (PASSING.has(code)) return 'unavailable'
+  return ABOUT_THE_REQUEST.has(code) ? 'unusable' : 'refused'
+}
+
 function explain(error: unknown): { readonly trouble: Trouble; readonly message: string } {
   if (error instanceof oauth.AuthorizationResponseError)
-    return { trouble: 'refused', message: `it answers ${quote(error.error)}` }
+    return { trouble: explainRefusal(error.error), message: `it answers ${quote(error.error)}` }
+  if (error instanceof oauth.UnsupportedOperationError) return { trouble: 'unusable', message: error.message }
   if (error instanceof oauth.ResponseBodyError) {
     const isOver = OVER.has(error.error)
     return { trouble: isOver ? 'ended' : 'unavailable', message: `it answers ${quote(error.error)}, status ${error.status}` }

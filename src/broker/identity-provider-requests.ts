@@ -64,6 +64,7 @@ function createDoorFetch(
       status: answer.status,
       headers: answer.headers,
     })
-    return url === plain?.tokenEndpoint ? normalizeTokenAnswer(response) : response
+    // Nothing but token endpoints are asked by POST.
+    return method === 'POST' ? normalizeTokenAnswer(response) : response
   }
 }

@@ -1,8 +1,8 @@
 import * as oauth from 'oauth4webapi'
 import { type Claims, readClaim } from './access-rules.ts'
 import { findStatus, guard, IdentityProviderError } from './identity-provider-error.ts'
-import { loadPlainClaims } from './plain-claims.ts'
 import type { Session } from './provider-session.ts'
+import { loadUserinfo } from './provider-userinfo.ts'
 import type { SignedInUser } from './signed-in-user.ts'
 
 export async function describeUser(
@@ -85,17 +85,6 @@ async function askAgain(session: Session, metadata: oauth.AuthorizationServer, u
 function listLasting(before: SignedInUser | undefined): Claims {
   const { claims = {}, fromUserinfo = [] } = before ?? {}
   return Object.fromEntries(Object.entries(claims).filter(([name]) => !fromUserinfo.includes(name)))
-}
-
-async function loadUserinfo(
-  { client, request, plan }: Session,
-  metadata: oauth.AuthorizationServer,
-  accessToken: string,
-  subject: string | undefined,
-): Promise<Claims> {
-  if (plan.oauth !== undefined) return loadPlainClaims(plan.oauth, accessToken, request)
-  const response = await oauth.userInfoRequest(metadata, client, accessToken, request)
-  return (await oauth.processUserInfoResponse(metadata, client, subject ?? '', response)) as Claims
 }
 
 /** Plain OAuth has no subject; a claim that the configuration names is one. */

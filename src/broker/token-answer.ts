@@ -1,6 +1,9 @@
+/** Members that may be left out. Some providers write `null` or an empty text instead. */
+const OPTIONAL = ['expires_in', 'id_token', 'refresh_token', 'scope'] as const
+
 /**
- * Brings the answer of a token endpoint that predates RFC 6749 §5 into its form. GitHub tells errors with status 200, and it and others
- * answer in the form encoding of their first years.
+ * Brings the answer of a token endpoint into the form of RFC 6749 §5. GitHub tells errors with status 200, and it and others answer in
+ * the form encoding of their first years; others name members that say nothing.
  *
  * @returns JSON, with status 400 for an error; anything that is neither form passes as it is
  */
@@ -10,8 +13,13 @@ export async function normalizeTokenAnswer(response: Response): Promise<Response
   const text = await response.text()
   const answer = /^application\/x-www-form-urlencoded\b/i.test(type) ? readForm(text) : readJson(text)
   if (answer === undefined) return new Response(text, { status: 200, headers: { 'content-type': type } })
+  const told = Object.fromEntries(Object.entries(answer).filter(([name, value]) => !isNothing(name, value)))
   const status = typeof answer.error === 'string' && answer.access_token === undefined ? 400 : 200
-  return new Response(JSON.stringify(answer), { status, headers: { 'content-type': 'application/json' } })
+  return new Response(JSON.stringify(told), { status, headers: { 'content-type': 'application/json' } })
+}
+
+function isNothing(name: string, value: unknown): boolean {
+  return (OPTIONAL as readonly string[]).includes(name) && (value === null || value === '')
 }
 
 type Answer = Readonly<Record<string, unknown>>

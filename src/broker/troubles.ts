@@ -77,6 +77,13 @@ export const TROUBLES = {
     title: 'Signing in is not possible at the moment',
     text: 'The identity provider does not answer as it should. Try again in a few minutes.',
   },
+  unusable: {
+    status: 503,
+    code: 'identity_provider_unavailable',
+    oauthError: 'server_error',
+    title: 'Signing in is not possible at the moment',
+    text: 'The identity provider and this server are not set up to work together. Please tell whoever runs this server.',
+  },
   store: {
     status: 503,
     code: 'store_unavailable',

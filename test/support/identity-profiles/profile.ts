@@ -33,6 +33,9 @@ export interface Profile {
   endSessions(): void
   /** Signs with a new key from now on, and publishes that alone. */
   rotateKey(): Promise<void>
+  /** Signs as itself, or with a key that is not published, under the same key id. */
+  sign(claims: Claims): Promise<string>
+  signAsStranger(claims: Claims): Promise<string>
   /** Answers everything that is asked at a path in the vendor's place, which knows nothing of it; undefined ends that. */
   interfere(path: string, answer: Interference | undefined): void
   /** How often somebody interfered. */
@@ -64,6 +67,8 @@ export async function startProfile(vendor: Vendor): Promise<Profile> {
     },
     listSecrets: () => listSecrets(created),
     origin: places.origin,
+    sign: (claims) => created.signer.sign(claims),
+    signAsStranger: async (claims) => (await createSigner(String(created.signer.jwk.kid))).sign(claims),
     cancelNext: () => {
       created.cancels = true
     },
@@ -75,10 +80,10 @@ export async function startProfile(vendor: Vendor): Promise<Profile> {
   }
 }
 
-async function createSigner(): Promise<Signer> {
+async function createSigner(id?: string): Promise<Signer> {
   const { privateKey, publicKey } = await generateKeyPair('RS256', { extractable: true })
   const jwk = await exportJWK(publicKey)
-  const kid = await calculateJwkThumbprint(jwk)
+  const kid = id ?? (await calculateJwkThumbprint(jwk))
   return {
     jwk: { ...jwk, kid, alg: 'RS256', use: 'sig' },
     sign: (claims, typ = 'JWT') => new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid, typ }).sign(privateKey),
