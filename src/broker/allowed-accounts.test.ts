@@ -6,14 +6,15 @@ import { type AccountsOptions, createAccounts } from './accounts.ts'
 import { createSeal } from './seal.ts'
 import type { SignedInUser } from './signed-in-user.ts'
 
+const signedInAt = Date.now()
 const ann: SignedInUser = {
   subject: 'ann',
   claims: { sub: 'ann', groups: ['staff'] },
-  tokens: { accessToken: 'a', refreshToken: undefined, expiresAt: undefined },
+  tokens: { accessToken: 'a', refreshToken: 'r', expiresAt: signedInAt + 3_600_000, askedAt: signedInAt },
 }
 
 it('an account that the allow-list no longer permits is not found, and everything of it ends when it is looked for to go on', async () => {
-  const clock = createFakeClock()
+  const clock = createFakeClock(signedInAt)
   const store = createMemoryStore(clock.wall)
   const seal = createSeal([randomBytes(32)])
   const ended: string[] = []

@@ -1,6 +1,7 @@
 import { generateKeyPairSync, sign } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import type { IdentityProviderPlan } from '../core/plan.ts'
 import { createSafeFetch, type SafeFetch } from '../oauth/safe-fetch.ts'
 import { closeServer, listenOnLoopback } from '../sandbox/listen.ts'
 import { createIdentityProvider, type IdentityProvider } from './identity-provider.ts'
@@ -40,7 +41,7 @@ beforeEach(async () => {
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answers[request.url ?? '']))
   })
   const issuer = `http://localhost:${await listenOnLoopback(server, 0)}`
-  const plan = {
+  const plan: IdentityProviderPlan = {
     kind: 'oidc',
     name: 'Example ID',
     issuer,
@@ -58,7 +59,9 @@ beforeEach(async () => {
     tokenClaims: [],
     allowPrivateNetwork: true,
     ca: undefined,
-  } as unknown as Parameters<typeof createIdentityProvider>[0]['plan']
+    timeoutSeconds: 10,
+    unrefreshedSeconds: 28_800,
+  }
   door = createSafeFetch(plan)
   identityProvider = createIdentityProvider({ plan, redirectUri: 'http://localhost/oauth/callback', door })
 })
