@@ -222,6 +222,18 @@ function contract(open: () => Promise<Opened>): void {
     expect(await store.count('taken')).toBe(0)
   })
 
+  it('gives an entry only while it has the value that is expected, where one is', async () => {
+    const id = nextId()
+    await store.put('expected', id, 'theirs', { groups: ['expected'] })
+    expect(await other.take('expected', id, 'mine')).toBeUndefined()
+    expect(await other.take('expected', id, '')).toBeUndefined()
+    expect(await store.find('expected', id)).toBe('theirs')
+    const taken = await Promise.all([store, other, store].map((each) => each.take('expected', id, 'theirs')))
+    expect(taken.filter((value) => value === 'theirs')).toHaveLength(1)
+    expect(await store.find('expected', id)).toBeUndefined()
+    expect(await store.take('expected', id, 'theirs')).toBeUndefined()
+  })
+
   it('deletes a group whole, and nothing else', async () => {
     await store.put('member', 'one', '1', { groups: ['red', 'blue'], expiresAt: Date.now() + 60_000 })
     await store.put('member', 'two', '2', { groups: ['red'] })

@@ -4,6 +4,7 @@ import type { Store } from '../core/store.ts'
 import { systemClock } from '../oauth/clock.ts'
 import { createMemoryStore } from '../store/memory-store.ts'
 import { createAdapter, hashId } from './adapter.ts'
+import { createSeal } from './seal.ts'
 import { createSingleUse } from './single-use.ts'
 
 const GRANT = 'the-grant'
@@ -16,6 +17,7 @@ beforeEach(async () => {
   store = createMemoryStore(() => now)
   find = createAdapter({
     store,
+    seal: createSeal([Buffer.alloc(32, 7)]),
     singleUse: createSingleUse(systemClock, () => {}),
     refreshGraceSeconds: 30,
     onRegistration: async () => {},

@@ -1,10 +1,12 @@
-import { hash, randomUUID } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { type Adapter, type AdapterFactory, type AdapterPayload, errors } from 'oidc-provider'
 import type { EntryTerms, Store } from '../core/store.ts'
+import type { Seal } from './seal.ts'
 import type { SingleUse } from './single-use.ts'
 
 export interface AdapterOptions {
   readonly store: Store
+  readonly seal: Seal
   readonly singleUse: SingleUse
   /** Seconds for which a used refresh token may be used again. */
   readonly refreshGraceSeconds: number
@@ -49,13 +51,13 @@ function createModelAdapter(kind: string, options: AdapterOptions): Adapter {
       if (kind === 'Client') await options.onRegistration(hashId(id))
       // A new one that its client never gets is of no use to anybody.
       if (kind === 'RefreshToken') singleUse.unlessAnswered(keyOf(kind, id), () => store.take(kind, hashId(id)), true)
-      await store.put(kind, hashId(id), formatPayload(payload), terms)
+      await store.put(kind, hashId(id), sealPayload(kind, hashId(id), payload, options), terms)
       if (kind === 'Session' && payload.uid !== undefined) await store.put(SESSION_UID, hashId(payload.uid), hashId(id), terms)
     },
     async find(id) {
       if (USED_ONCE.has(kind)) await singleUse.settle(keyOf(kind, id))
-      const text = await store.find(kind, hashId(id))
-      const payload = text === undefined ? undefined : parsePayload(kind, id, text)
+      const found = await findPayload(kind, hashId(id), options)
+      const payload = found && (kind === 'Client' ? found : { ...found, jti: id })
       return kind === 'RefreshToken' && isInGrace(payload, options) ? { ...payload, consumed: undefined } : payload
     },
     consume: (id) => singleUse.whenAnswered(() => consume(kind, id, options)),
@@ -64,8 +66,7 @@ function createModelAdapter(kind: string, options: AdapterOptions): Adapter {
     // For a look at a session only: what its cookie holds is not known here.
     async findByUid(uid) {
       const key = await store.find(SESSION_UID, hashId(uid))
-      const text = key === undefined ? undefined : await store.find('Session', key)
-      return text === undefined ? undefined : (JSON.parse(text) as AdapterPayload)
+      return key === undefined ? undefined : findPayload('Session', key, options)
     },
     // Of the device flow, which is off.
     findByUserCode: () => Promise.reject(new Error(`${kind} is not looked up by user code`)),
@@ -76,21 +77,13 @@ function createModelAdapter(kind: string, options: AdapterOptions): Adapter {
  * The provider looks first and writes then; of several who show the same assertion at the same moment, here or in another process, one
  * is first (RFC 7523 §3, 7).
  */
-async function markUsed(
-  id: string,
-  payload: AdapterPayload,
-  terms: EntryTerms,
-  { store, singleUse }: AdapterOptions,
-): Promise<void> {
-  const mark = formatPayload({ ...payload, usedBy: randomUUID() })
-  singleUse.unlessAnswered(keyOf('ReplayDetection', id), () => unmark(store, 'ReplayDetection', hashId(id), mark))
+async function markUsed(id: string, payload: AdapterPayload, terms: EntryTerms, options: AdapterOptions): Promise<void> {
+  const { store, singleUse } = options
+  // Sealed with a nonce, so that it is nobody else's.
+  const mark = sealPayload('ReplayDetection', hashId(id), payload, options)
+  singleUse.unlessAnswered(keyOf('ReplayDetection', id), () => store.take('ReplayDetection', hashId(id), mark))
   const isFirst = await store.add('ReplayDetection', hashId(id), mark, terms)
   if (isFirst !== true) throw new errors.InvalidClientAuth('client assertion tokens must only be used once')
-}
-
-/** Removes a mark that something was used, unless it is another's. */
-export async function unmark(store: Store, kind: string, key: string, mark: string): Promise<void> {
-  if ((await store.find(kind, key)) === mark) await store.take(kind, key)
 }
 
 function planTerms(
@@ -115,14 +108,23 @@ function listGroups(kind: string, id: string, { grantId, accountId }: AdapterPay
   return groups
 }
 
-/** The id is left out: for most models it is the secret itself. */
-function formatPayload(payload: AdapterPayload): string {
-  return JSON.stringify({ ...payload, jti: undefined })
+/**
+ * Payloads hold secrets of clients and users: client secrets, the cookie of a session, a client's state. The id is left out, since for most
+ * models it is the secret itself. What is sealed for one entry opens as no other.
+ */
+function sealPayload(kind: string, key: string, payload: AdapterPayload, { seal }: AdapterOptions): string {
+  return seal.seal(`${kind}:${key}`, JSON.stringify({ ...payload, jti: undefined }))
 }
 
-function parsePayload(kind: string, id: string, text: string): AdapterPayload {
-  const payload = JSON.parse(text) as AdapterPayload
-  return kind === 'Client' ? payload : { ...payload, jti: id }
+/** @returns undefined also for what was not sealed by us, for this entry */
+async function findPayload(kind: string, key: string, options: AdapterOptions): Promise<AdapterPayload | undefined> {
+  const sealed = await options.store.find(kind, key)
+  return sealed === undefined ? undefined : openPayload(kind, key, sealed, options)
+}
+
+function openPayload(kind: string, key: string, sealed: string, { seal }: AdapterOptions): AdapterPayload | undefined {
+  const text = seal.open(`${kind}:${key}`, sealed)
+  return text === undefined ? undefined : (JSON.parse(text) as AdapterPayload)
 }
 
 function isInGrace(payload: AdapterPayload | undefined, { now, refreshGraceSeconds }: AdapterOptions): boolean {
@@ -136,13 +138,13 @@ function isInGrace(payload: AdapterPayload | undefined, { now, refreshGraceSecon
 async function consume(kind: string, id: string, options: AdapterOptions): Promise<void> {
   const { store, singleUse, now } = options
   const key = hashId(id)
-  const text = await store.find(kind, key)
-  const payload = text === undefined ? undefined : (JSON.parse(text) as AdapterPayload)
-  if (text !== undefined && payload?.consumed === undefined) {
-    // Nobody else writes the same, so that undoing it undoes no other use.
-    const used = JSON.stringify({ ...payload, consumed: Math.floor(now() / 1000), usedBy: randomUUID() })
-    singleUse.unlessAnswered(keyOf(kind, id), () => store.replace(kind, key, used, text))
-    if ((await store.replace(kind, key, text, used)) === true) return
+  const unused = await store.find(kind, key)
+  const payload = unused === undefined ? undefined : openPayload(kind, key, unused, options)
+  if (unused !== undefined && payload !== undefined && payload.consumed === undefined) {
+    // Sealed with a nonce: nobody else writes the same, so that undoing it undoes no other use.
+    const used = sealPayload(kind, key, { ...payload, consumed: Math.floor(now() / 1000) }, options)
+    singleUse.unlessAnswered(keyOf(kind, id), () => store.replace(kind, key, used, unused))
+    if ((await store.replace(kind, key, unused, used)) === true) return
   }
   if (kind === 'RefreshToken' && (await isStillInGrace(key, options))) return
   if (payload?.grantId !== undefined) await store.deleteGroup(groupOfGrant(payload.grantId))
@@ -151,6 +153,5 @@ async function consume(kind: string, id: string, options: AdapterOptions): Promi
 
 /** Asked anew: whoever was first may have been so just now. */
 async function isStillInGrace(key: string, options: AdapterOptions): Promise<boolean> {
-  const text = await options.store.find('RefreshToken', key)
-  return text !== undefined && isInGrace(JSON.parse(text) as AdapterPayload, options)
+  return isInGrace(await findPayload('RefreshToken', key, options), options)
 }

@@ -198,6 +198,7 @@ function mountProvider({ plan, store, resources, onIssue }: BrokerOptions, parts
     plan,
     adapter: createAdapter({
       store,
+      seal,
       singleUse,
       refreshGraceSeconds: plan.refreshGraceSeconds,
       onRegistration: registrations.accept,

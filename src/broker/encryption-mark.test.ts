@@ -17,7 +17,7 @@ describe('a store that was written with another encryption key', () => {
     return { clock, start, store }
   }
   const [first, second] = [randomBytes(32), randomBytes(32)]
-  const LOST = [expect.stringMatching(/cannot be read: users sign in again\. .* put the key of before back/)]
+  const LOST = [expect.stringMatching(/cannot be read: clients register and users sign in again\. .* put the key of before back/)]
 
   it('is told of, once a start, until the key of before is back', async () => {
     const { start } = openStore()

@@ -31,7 +31,7 @@ export async function markEncryption(options: EncryptionMarkOptions): Promise<En
 }
 
 const LOST =
-  'broker: the store holds what was encrypted with a key that is not in broker.encryption_keys. It cannot be read: users sign in again. ' +
+  'broker: the store holds what was encrypted with a key that is not in broker.encryption_keys. It cannot be read: clients register and users sign in again. ' +
   'If that is not meant, put the key of before back, last in the list, and start again. Processes that share a store need the same keys.'
 
 /** One mark for each key, under its public id. */

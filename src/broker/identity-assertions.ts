@@ -8,7 +8,7 @@ import type { Clock } from '../oauth/clock.ts'
 import type { IssuerPool } from '../oauth/issuer.ts'
 import { parseSignedJwt, type SignedJwt } from '../oauth/jws.ts'
 import { verifyIssuer } from '../oauth/jwt-verifier.ts'
-import { hashId, unmark } from './adapter.ts'
+import { hashId } from './adapter.ts'
 import type { SingleUse } from './single-use.ts'
 
 /** An identity provider's word that a client may act for a user here (ID-JAG). */
@@ -75,7 +75,7 @@ export function createIdentityAssertions(options: IdentityAssertionOptions): Ide
       const key = hashId(JSON.stringify([issuer, claims.jti]))
       await singleUse.settle(key)
       const mark = randomUUID()
-      singleUse.unlessAnswered(key, () => unmark(store, USED, key, mark))
+      singleUse.unlessAnswered(key, () => store.take(USED, key, mark))
       const isNew = await store.add(USED, key, mark, { expiresAt })
       if (isNew !== true) throw invalid('jti: the assertion was used before')
     },

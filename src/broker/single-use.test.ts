@@ -4,6 +4,7 @@ import type { Store } from '../core/store.ts'
 import { createMemoryStore } from '../store/memory-store.ts'
 import { createAdapter, hashId } from './adapter.ts'
 import type { Middleware } from './middlewares.ts'
+import { createSeal } from './seal.ts'
 import { createSingleUse, type SingleUse } from './single-use.ts'
 
 type Context = Parameters<Middleware>[0]
@@ -32,6 +33,7 @@ beforeEach(async () => {
   singleUse = createSingleUse(clock, (message) => issues.push(message))
   adapt = createAdapter({
     store,
+    seal: createSeal([Buffer.alloc(32, 7)]),
     singleUse,
     refreshGraceSeconds: 0,
     onRegistration: async () => {},
@@ -41,8 +43,7 @@ beforeEach(async () => {
   await adapt('AuthorizationCode').upsert('code', { grantId: 'grant' }, 600)
 })
 
-const isUsed = async (): Promise<boolean> =>
-  (await store.find('AuthorizationCode', hashId('code')))?.includes('consumed') === true
+const isUsed = async (): Promise<boolean> => (await adapt('AuthorizationCode').find('code'))?.consumed !== undefined
 
 /** A request in whose course `work` is done, and which the provider answers with a status. */
 async function serve(status: number, work: () => Promise<unknown>): Promise<Context> {

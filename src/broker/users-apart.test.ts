@@ -33,7 +33,9 @@ describe('a store for the users of an identity provider', () => {
       expect(await other.take(kind, 'alice')).toBeUndefined()
       expect(await other.replace(kind, 'alice', 'mine', 'theirs')).toBe(false)
       expect(await other.add(kind, 'alice', 'theirs')).toBe(true)
-      await other.put(kind, 'alice', 'theirs')
+      await other.put(kind, 'alice', 'theirs', { groups: ['account:alice'] })
+      await other.deleteGroup('account:alice')
+      expect(await other.find(kind, 'alice')).toBeUndefined()
     }
     expect(await mine.add(kind, 'alice', 'again')).toBe(false)
     expect(await mine.replace(kind, 'alice', 'mine', 'still mine')).toBe(true)

@@ -26,8 +26,12 @@ export interface Store {
   add(kind: string, id: string, value: string, terms?: EntryTerms): Promise<boolean>
   /** Replaces the value of an entry if it still is `expected`; what else it has stays. Returns whether it was replaced. */
   replace(kind: string, id: string, expected: string, value: string): Promise<boolean>
-  /** Removes an entry and returns its value; of several who take the same entry, one gets it. */
-  take(kind: string, id: string): Promise<string | undefined>
+  /**
+   * Removes an entry and returns its value; of several who take the same entry, one gets it.
+   *
+   * @param expected - an entry with another value stays, and nothing is returned
+   */
+  take(kind: string, id: string, expected?: string): Promise<string | undefined>
   /** Removes every entry of a group. */
   deleteGroup(group: string): Promise<void>
   /** How many entries of a kind there are. */

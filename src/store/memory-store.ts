@@ -42,8 +42,9 @@ export function createMemoryStore(now = Date.now, mostEntries = MOST_ENTRIES, ki
       memory.kinds.get(kind)?.set(id, { ...entry, value })
       return true
     },
-    async take(kind, id) {
+    async take(kind, id, expected) {
       const entry = findLive(memory, kind, id)
+      if (expected !== undefined && entry?.value !== expected) return undefined
       memory.kinds.get(kind)?.delete(id)
       return entry?.value
     },

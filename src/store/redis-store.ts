@@ -52,6 +52,7 @@ redis.call('HSET', KEYS[1], 'v', ARGV[2])
 return 1`
 const TAKE = `${SETS}
 local value = redis.call('HGET', KEYS[1], 'v')
+if ARGV[1] and value ~= ARGV[1] then return false end
 remove(KEYS[1])
 return value`
 const DELETE_GROUP = `${SETS}
@@ -168,7 +169,10 @@ function createRedisStore(client: Scripting, prefix: string): Store {
     put: async (kind, id, value, terms) => void (await write(PUT, kind, id, value, terms)),
     add: (kind, id, value, terms) => write(ADD, kind, id, value, terms),
     replace: async (kind, id, expected, value) => (await run(REPLACE, keyOf(kind, id), expected, value)) === 1,
-    take: async (kind, id) => ((await run(TAKE, keyOf(kind, id))) as string | null) ?? undefined,
+    take: async (kind, id, expected) => {
+      const asked = expected === undefined ? [] : [expected]
+      return ((await run(TAKE, keyOf(kind, id), ...asked)) as string | null) ?? undefined
+    },
     deleteGroup: async (group) => void (await run(DELETE_GROUP, groupOf(group))),
     count: async (kind) => Number(await run(COUNT, kindOf(kind))),
     async list(kind, most) {

@@ -45,7 +45,7 @@ export function openSqliteStore(file: string, now: () => number = Date.now): Sto
         return true
       }),
     replace: async (kind, id, expected, value) => statements.replace.run(value, kind, id, expected, now()).changes > 0,
-    take: async (kind, id) => statements.take.get(kind, id, now())?.value as string | undefined,
+    take: async (kind, id, expected) => statements.take.get(kind, id, expected ?? null, now())?.value as string | undefined,
     deleteGroup: async (group) => void statements.removeGroup.run(group),
     count: async (kind) => Number(statements.count.get(kind, now())?.count),
     list: async (kind, most) => statements.list.all(kind, now(), most) as unknown as { id: string; value: string }[],
@@ -76,7 +76,9 @@ function prepare(database: DatabaseSync) {
     insert: database.prepare('INSERT INTO entries (kind, id, value, expires_at) VALUES (?, ?, ?, ?)'),
     join: database.prepare('INSERT INTO memberships (grouping, kind, id) VALUES (?, ?, ?)'),
     replace: database.prepare(`UPDATE entries SET value = ? WHERE kind = ? AND id = ? AND value = ? AND ${LIVE}`),
-    take: database.prepare(`DELETE FROM entries WHERE kind = ? AND id = ? AND ${LIVE} RETURNING value`),
+    take: database.prepare(
+      `DELETE FROM entries WHERE kind = ? AND id = ? AND value = ifnull(?, value) AND ${LIVE} RETURNING value`,
+    ),
     removeGroup: database.prepare(
       'DELETE FROM entries WHERE (kind, id) IN (SELECT kind, id FROM memberships WHERE grouping = ?)',
     ),

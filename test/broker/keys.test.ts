@@ -247,7 +247,7 @@ describe('a proxy that starts again', { timeout: 30_000 }, () => {
     for (const { access_token: token } of [first, second, third]) expect(await callMcp(`${origin}/mcp`, token)).toBe(200)
   })
 
-  it('reads what the old encryption key encrypted, and asks to sign in again when that is gone', async () => {
+  it('reads what the old encryption key encrypted, and has clients register and users sign in again when that is gone', async () => {
     await start(oldKey)
     client = await createRawClient(origin)
     const first = await obtainTokens(origin, client, alice)
@@ -258,7 +258,8 @@ describe('a proxy that starts again', { timeout: 30_000 }, () => {
     await start(newKey)
     expect(await callMcp(`${origin}/mcp`, second.access_token)).toBe(401)
     const refused = await refresh(origin, client, second.refresh_token)
-    expect([refused.status, await readJson(refused)]).toMatchObject([400, { error: 'invalid_grant' }])
+    expect([refused.status, await readJson(refused)]).toMatchObject([401, { error: 'invalid_client' }])
+    client = await createRawClient(origin)
     const again = await obtainTokens(origin, client, alice)
     expect(await callMcp(`${origin}/mcp`, again.access_token)).toBe(200)
     expect(proxy?.log.records().filter(({ code }) => code === 'internal_error')).toEqual([])
@@ -273,7 +274,12 @@ describe('a proxy that starts again', { timeout: 30_000 }, () => {
     expect(findWarnings()).toEqual([])
     await start(newKey)
     expect(findWarnings()).toMatchObject([
-      { level: 'warn', msg: expect.stringMatching(/broker\.encryption_keys.* users sign in again.* put the key of before back/) },
+      {
+        level: 'warn',
+        msg: expect.stringMatching(
+          /broker\.encryption_keys.* clients register and users sign in again.* put the key of before back/,
+        ),
+      },
     ])
     for (const key of [oldKey, newKey]) expect(proxy?.log.text()).not.toContain(key)
     // As it says: what the key of before encrypted is there again, once that is in the list.

@@ -83,15 +83,17 @@ export function redeem(
   client: RawClient,
   { code, verifier }: RawCode,
   changes: Parameters = {},
+  headers: Record<string, string> = {},
 ): Promise<Response> {
-  return postForm(`${origin}/token`, {
+  const form = {
     grant_type: 'authorization_code',
     client_id: client.id,
     code,
     code_verifier: verifier,
     redirect_uri: client.redirectUri,
     ...changes,
-  })
+  }
+  return postForm(`${origin}/token`, form, headers)
 }
 
 export function refresh(origin: string, client: RawClient, refreshToken: string, changes: Parameters = {}): Promise<Response> {
