@@ -58,8 +58,8 @@ const BETWEEN_REFRESH_AND_ANSWER: [moment: string, status: number | 'as the grac
   ['after add AccountRefresh', 200, true],
   ['while the identity provider is asked', 200, true],
   // The provider has given a new refresh token away that nobody has now.
-  ['before put Account', 400, true],
-  ['after put Account', 200, true],
+  ['before replace Account', 400, true],
+  ['after replace Account', 200, true],
   ['before take AccountRefresh', 200, true],
   ['before replace RefreshToken', 200, false],
   ['after replace RefreshToken', 'as the grace has it', false],
