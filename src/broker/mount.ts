@@ -236,6 +236,8 @@ function listen(provider: Provider, { visits, outages, liveness, registrations, 
 }
 
 function noteFailure(visit: Visit | undefined, error: Error): void {
+  // Not the last word: see own-tokens.ts.
+  if (error instanceof errors.UnsupportedTokenType) return
   if (error.cause instanceof IdentityProviderError) {
     visit?.note('identity_provider_unavailable', error.cause)
     return

@@ -263,6 +263,17 @@ describe('revocation (RFC 7009)', () => {
     await expectRefusal(await refresh(origin, client, tokens.refresh_token), 'invalid_grant')
   })
 
+  it('and introspection of access tokens are no trouble, and the log says so', async () => {
+    const machine = await createRawClient(origin, { token_endpoint_auth_method: 'client_secret_post' })
+    const secret = { client_id: machine.id, client_secret: machine.secret }
+    const tokens = await readJson(await redeem(origin, machine, await authorize(origin, machine, alice), secret))
+    const before = stage.proxy.log.text().length
+    for (const path of ['introspect', 'revoke', 'introspect', 'revoke'])
+      expect((await postForm(`${origin}/${path}`, { token: tokens.access_token, ...secret })).status).toBe(200)
+    await vi.waitFor(() => expect(stage.proxy.log.text().slice(before).match(/"path":"\/revoke"/g)).toHaveLength(2))
+    expect(stage.proxy.log.text().slice(before)).not.toMatch(/"level":"(?:warn|error)"|"code"/)
+  })
+
   it('by another client changes nothing (RFC 7009 §2.1)', async () => {
     const tokens = await obtainTokens(origin, client, alice)
     for (const token of [tokens.access_token, tokens.refresh_token])
