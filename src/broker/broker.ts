@@ -208,7 +208,7 @@ function mountProvider({ plan, store, resources, onIssue }: BrokerOptions, parts
     registrations,
     cookieKeys: seal.derive('cookies'),
     fetch: parts.clientDocuments.fetch,
-    middlewares: [singleUse.middleware, answerForOwnTokens({ store, liveness, verifier, mayIntrospect })],
+    middlewares: [answerForOwnTokens({ store, liveness, verifier, mayIntrospect })],
     onIssue,
   })
 }

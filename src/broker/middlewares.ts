@@ -57,7 +57,8 @@ export function nameDefaults(resources: Resources, { clients }: BrokerPlan): Mid
     const named = identifier === undefined ? resources.sole : resources.find(identifier)
     const client = clients.find(({ id }) => id === clientId)
     const resource = named && narrowToClient(named, client)
-    if (resource !== undefined) ctx.query = { ...ctx.query, scope: settleScopes(scope, resource) }
+    // One spelling inside: what is given for a resource is compared letter by letter.
+    if (resource !== undefined) ctx.query = { ...ctx.query, resource: resource.identifier, scope: settleScopes(scope, resource) }
     return next()
   }
 }

@@ -1,4 +1,4 @@
-import { type AdapterFactory, type Configuration, errors, type KoaContextWithOIDC, Provider } from 'oidc-provider'
+import { type AdapterFactory, type Configuration, errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
 import { BROKER_PATHS } from '../core/broker-paths.ts'
 import type { BrokerPlan } from '../core/plan.ts'
 import type { TokenVerifier } from '../core/ports.ts'
@@ -24,7 +24,9 @@ import { settleOpenIdParameters } from './openid-parameters.ts'
 import { planUsers } from './provider-users.ts'
 import { describeFormat, narrowToClient, type Resources } from './resources.ts'
 import type { SigningJwk } from './signing-keys.ts'
+import type { SingleUse } from './single-use.ts'
 import type { StepUps } from './step-ups.ts'
+import { createForgivingProvider } from './token-requests.ts'
 import { SIGN_IN_MINUTES } from './troubles.ts'
 
 export interface ProviderOptions {
@@ -33,6 +35,7 @@ export interface ProviderOptions {
   readonly accounts: Accounts
   readonly consents: Consents
   readonly stepUps: StepUps
+  readonly singleUse: SingleUse
   readonly assertions: IdentityAssertions
   /** Verifies access tokens that are to be exchanged. */
   readonly subjectTokens: TokenVerifier
@@ -57,13 +60,14 @@ const MOST_ASSERTION_SECONDS = { known: 3600, stranger: 600 }
 /** Creates the OAuth provider. Tokens are signed with the first key; the others are still published. */
 export function createProvider(options: ProviderOptions, keys: readonly [SigningJwk, ...SigningJwk[]]): Provider {
   const { plan, resources } = options
-  const provider = new Provider(plan.issuer, {
+  const configuration = {
     adapter: options.adapter,
     clients: plan.clients.map(describeClient),
     jwks: { keys: [...keys] },
     scopes: ['openid', 'offline_access'],
     responseTypes: ['code'],
-    allowOmittingSingleRegisteredRedirectUri: false,
+    // OAuth 2.1 §4.1.1.
+    allowOmittingSingleRegisteredRedirectUri: true,
     routes: BROKER_PATHS.provider,
     interactions: {
       url: (_ctx, interaction) => `${BROKER_PATHS.signIn}/${interaction.uid}`,
@@ -79,10 +83,14 @@ export function createProvider(options: ProviderOptions, keys: readonly [Signing
     ...planClients(plan),
     ...planTokens(options),
     features: planFeatures(options, keys[0].kid),
-  } as Configuration)
+  } as Configuration
+  const provider = createForgivingProvider(plan.issuer, configuration, {
+    findTarget: resources.find,
+    beforeAnswer: options.singleUse.useAll,
+  })
   provider.proxy = true
   provider.OIDCContext.prototype.clientJwtAuthExpectedAudience = () => listOwnNames(plan)
-  for (const middleware of options.middlewares) provider.use(middleware)
+  for (const middleware of [options.singleUse.middleware, ...options.middlewares]) provider.use(middleware)
   provider.use(openRegistration)
   provider.use(sayUnauthorized)
   provider.use(answerByQueryAlone)

@@ -1,5 +1,4 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { errors, type KoaContextWithOIDC } from 'oidc-provider'
 import type { Clock } from '../oauth/clock.ts'
 import type { Middleware } from './middlewares.ts'
 
@@ -20,6 +19,8 @@ export interface SingleUse {
   unlessAnswered(key: string, undo: () => Promise<unknown>, isRefusal?: boolean): void
   /** Takes back now what an unanswered request has left of an entry. */
   settle(key: string): Promise<void>
+  /** Runs what waits for the answer of the current request. */
+  readonly useAll: () => Promise<void>
   /** Goes around everything that may call the above. */
   readonly middleware: Middleware
   close(): void
@@ -57,13 +58,15 @@ export function createSingleUse(clock: Clock, onIssue: (message: string) => void
     },
     unlessAnswered: (key, run, isRefusal = false) => void requests.getStore()?.undos.push({ key, run, isRefusal }),
     settle: left.settle,
+    async useAll() {
+      for (const use of requests.getStore()?.uses ?? []) await use()
+    },
     middleware(ctx, next) {
       const pending: Pending = { uses: [], undos: [] }
       return requests.run(pending, async () => {
         let status = 500
         try {
           await next()
-          if (ctx.status < 400) await useAll(ctx as KoaContextWithOIDC, pending)
           status = ctx.status
         } finally {
           for (const undo of pending.undos) if (status >= (undo.isRefusal ? 400 : 500)) left.add(undo)
@@ -71,21 +74,6 @@ export function createSingleUse(clock: Clock, onIssue: (message: string) => void
       })
     },
     close: left.close,
-  }
-}
-
-/** The provider has made its answer: what fails now has to be told as it tells it. */
-async function useAll(ctx: KoaContextWithOIDC, { uses }: Pending): Promise<void> {
-  try {
-    for (const use of uses) await use()
-  } catch (error) {
-    const isRefusal = error instanceof errors.OIDCProviderError
-    ctx.status = isRefusal ? error.statusCode : 500
-    ctx.body = isRefusal
-      ? { error: error.error, error_description: error.error_description }
-      : { error: 'server_error', error_description: 'oops! something went wrong' }
-    const emitter = ctx.oidc.provider as unknown as NodeJS.EventEmitter
-    emitter.emit(isRefusal ? 'grant.error' : 'server_error', ctx, error)
   }
 }
 

@@ -172,6 +172,27 @@ describe('resource indicators (RFC 8707)', () => {
     }
   })
 
+  it('takes at the token endpoint whatever spelling it took at the authorization endpoint, and none of another resource', async () => {
+    const spellings = [
+      `${origin}/mcp`,
+      `${origin}/mcp/`,
+      `${origin.toUpperCase()}/mcp`,
+      `${origin.replace('localhost', 'LocalHost')}/mcp/`,
+    ]
+    for (const first of [...spellings, undefined]) {
+      for (const second of [...spellings, undefined]) {
+        const code = await authorize(origin, client, alice, { resource: first })
+        const response = await redeem(origin, client, code, { resource: second })
+        expect([first, second, response.status]).toEqual([first, second, 200])
+        const tokens = await readJson(response)
+        const refreshed = await refresh(origin, client, tokens.refresh_token, { resource: second })
+        expect([first, second, refreshed.status]).toEqual([first, second, 200])
+        const { refresh_token: token } = await readJson(refreshed)
+        await expectRefusal(await refresh(origin, client, token, { resource: `${origin}/MCP` }), 'invalid_target')
+      }
+    }
+  })
+
   it('refuses two resources where the token could be for either (§2)', async () => {
     const request = createRequest(origin, client)
     request.url.searchParams.append('resource', 'https://elsewhere.example/mcp')
@@ -187,6 +208,16 @@ describe('scopes (RFC 6749 §3.3)', () => {
     expect(tokens.scope).toBe('mcp:tools')
     await expectRefusal(await refresh(origin, client, tokens.refresh_token, { scope: 'mcp:tools mcp:admin' }), 'invalid_scope')
   })
+
+  it.each(['mcp:tools offline_access', 'openid profile email', 'offline_access', 'nonsense'])(
+    'that were left out at the beginning are left out at a refresh, too: %j',
+    async (scope) => {
+      const tokens = await obtainTokens(origin, client, alice, { scope })
+      expect(tokens.scope).toContain('mcp:tools')
+      const response = await refresh(origin, client, tokens.refresh_token, { scope })
+      expect([response.status, (await readJson(response)).scope]).toEqual([200, tokens.scope])
+    },
+  )
 
   it('that nobody knows are left out, and none at all become those that the server needs', async () => {
     for (const scope of ['profile of everything', undefined, ''])
@@ -270,7 +301,14 @@ describe('revocation (RFC 7009)', () => {
     const before = stage.proxy.log.text().length
     for (const path of ['introspect', 'revoke', 'introspect', 'revoke'])
       expect((await postForm(`${origin}/${path}`, { token: tokens.access_token, ...secret })).status).toBe(200)
-    await vi.waitFor(() => expect(stage.proxy.log.text().slice(before).match(/"path":"\/revoke"/g)).toHaveLength(2))
+    await vi.waitFor(() =>
+      expect(
+        stage.proxy.log
+          .text()
+          .slice(before)
+          .match(/"path":"\/revoke"/g),
+      ).toHaveLength(2),
+    )
     expect(stage.proxy.log.text().slice(before)).not.toMatch(/"level":"(?:warn|error)"|"code"/)
   })
 

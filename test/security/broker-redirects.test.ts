@@ -77,14 +77,24 @@ describe('a redirect URI that is not registered (RFC 9700 §2.1, §4.1.3: exact 
     ['of a blob', 'blob:https://good.example/evil'],
     ['of an intent', 'intent://good.example/cb#Intent;scheme=evil;end'],
     ['of another application', 'evil://good.example/cb'],
-    ['empty', ''],
     ['very long', `https://good.example/${'evil'.repeat(2000)}`],
   ])('is refused: %s', async (_name, redirectUri) => {
     await expectNoRedirect(createRequest(origin, web, { redirect_uri: redirectUri }).url)
   })
 
-  it('is refused when it is missing, or there twice', async () => {
-    await expectNoRedirect(createRequest(origin, web, { redirect_uri: undefined, state: undefined }).url)
+  it.each([undefined, ''])('may be left out where the client has but one (OAuth 2.1 §4.1.1): %j', async (missing) => {
+    const request = createRequest(origin, web, { redirect_uri: missing })
+    const browser = await signInBrowser(request.url, alice)
+    const redirect = new URL((await browser.open(request.url)).headers.get('location') ?? '')
+    expect(`${redirect.origin}${redirect.pathname}`).toBe(GOOD)
+    const code = { ...request, redirect, code: redirect.searchParams.get('code') ?? '' }
+    expect((await redeem(origin, web, code, { redirect_uri: undefined })).status).toBe(200)
+  })
+
+  it('is refused when it is missing and there are several, or there twice', async () => {
+    const answer = await readJson(await register(origin, { redirect_uris: [GOOD, `${GOOD}/2`] }))
+    const several = { ...web, id: answer.client_id }
+    await expectNoRedirect(createRequest(origin, several, { redirect_uri: undefined, state: undefined }).url)
     const { url } = createRequest(origin, web)
     url.searchParams.append('redirect_uri', 'https://evil.example/cb')
     await expectNoRedirect(url)
@@ -112,9 +122,18 @@ describe('a redirect URI that is not registered (RFC 9700 §2.1, §4.1.3: exact 
     const wrong = await redeem(origin, web, code, { redirect_uri: 'https://evil.example/cb' })
     expect(wrong.status).toBe(400)
     expect(await wrong.json()).toMatchObject({ error: 'invalid_grant' })
-    const missing = await redeem(origin, web, code, { redirect_uri: undefined })
-    expect([missing.status, (await readJson(missing)).error]).toEqual([400, expect.stringMatching(/^invalid_(grant|request)$/)])
     expect((await redeem(origin, web, code)).status).toBe(200)
+  })
+
+  it('may be left out at the token endpoint, where the proof of possession stands for it (OAuth 2.1 §10.2)', async () => {
+    for (const client of [web, { ...native, redirectUri: 'http://127.0.0.1:49154/cb' }]) {
+      const code = await authorize(origin, client, alice)
+      const wrong = await redeem(origin, client, code, { redirect_uri: undefined, code_verifier: 'w'.repeat(43) })
+      expect([wrong.status, (await readJson(wrong)).error]).toEqual([400, 'invalid_grant'])
+      const other = await redeem(origin, client === web ? native : web, code, { redirect_uri: undefined })
+      expect([other.status, (await readJson(other)).error]).toEqual([400, 'invalid_grant'])
+      expect((await redeem(origin, client, code, { redirect_uri: undefined })).status).toBe(200)
+    }
   })
 
   it('is refused in a loopback port of the same client at the token endpoint: there it has to be the very same (RFC 6749 §4.1.3)', async () => {
