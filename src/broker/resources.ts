@@ -29,11 +29,11 @@ export interface Resources {
 /** @param resources - of every server; those of one server have the same name */
 export function createResources(resources: readonly BrokerResource[]): Resources {
   const settled = resources.map(withScopes)
-  const byIdentifier = new Map(settled.map((resource) => [normalize(resource.identifier), resource]))
+  const byIdentifier = new Map(settled.map((resource) => [normalizeIdentifier(resource.identifier), resource]))
   const names = new Set(settled.map(({ name }) => name))
   return {
     find: (identifier) => {
-      const normal = normalize(identifier)
+      const normal = normalizeIdentifier(identifier)
       return normal === undefined ? undefined : byIdentifier.get(normal)
     },
     sole: names.size === 1 ? settled[0] : undefined,
@@ -56,8 +56,8 @@ export function narrowToClient(resource: BrokerResource, client: ClientPlan | un
   return { ...resource, scopes: new Set(may), defaultScopes: usual.length > 0 ? usual : may }
 }
 
-/** RFC 8707 §2: an absolute URI without a fragment. */
-function normalize(identifier: string): string | undefined {
+/** One spelling for all of a resource; undefined for what is none. RFC 8707 §2: an absolute URI without a fragment. */
+export function normalizeIdentifier(identifier: string): string | undefined {
   if (!/^https?:\/\/[^\s\\#]+$/i.test(identifier)) return undefined
   const url = URL.parse(identifier)
   if (url === null || url.username !== '' || url.password !== '') return undefined

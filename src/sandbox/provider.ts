@@ -1,5 +1,7 @@
-import { type ClientMetadata, type Configuration, errors, type JWK, Provider } from 'oidc-provider'
+import { type ClientMetadata, type Configuration, errors, type JWK, type Provider } from 'oidc-provider'
 import { type Middleware, openRegistration } from '../broker/middlewares.ts'
+import { normalizeIdentifier } from '../broker/resources.ts'
+import { createForgivingProvider, type Target } from '../broker/token-requests.ts'
 import type { SigningAlgorithm } from './keys.ts'
 import type { Memory } from './memory.ts'
 import { renderErrorPage } from './pages.ts'
@@ -34,7 +36,7 @@ const DAY = 24 * 60 * 60
 
 /** Creates the OAuth and OpenID provider. Tokens are signed with the first key; the others are still published. */
 export function createProvider(plan: ProviderPlan, keys: readonly [JWK & { kid: string }, ...JWK[]]): Provider {
-  const provider = new Provider(plan.issuer, {
+  const configuration: Configuration = {
     adapter: plan.memory.adapter,
     clients: plan.clients,
     jwks: { keys },
@@ -72,9 +74,10 @@ export function createProvider(plan: ProviderPlan, keys: readonly [JWK & { kid: 
     ...planClients(plan),
     ...planTokens(plan),
     features: planFeatures(plan, keys[0].kid),
-  })
+  }
+  const provider = createForgivingProvider(plan.issuer, configuration, { findTarget: (resource) => findTarget(resource, plan) })
   provider.use(openRegistration)
-  provider.use(addDefaultScope(plan))
+  provider.use(settleRequest(plan))
   provider.use(publishScopes(plan))
   return provider
 }
@@ -155,17 +158,28 @@ function findOnly<T>(values: ReadonlySet<T>): T | undefined {
   return second === undefined ? first : undefined
 }
 
-/** Some clients ask for no scope at all, and a grant of nothing is refused. */
-function addDefaultScope(plan: ProviderPlan): Middleware {
+function findTarget(identifier: string, { resources, scopes }: ProviderPlan): Target | undefined {
+  const normal = normalizeIdentifier(identifier)
+  const found = normal && [...resources].find((resource) => normalizeIdentifier(resource) === normal)
+  return found ? { identifier: found, scopes: new Set(scopes.map(({ name }) => name)) } : undefined
+}
+
+/** Some clients ask for no scope at all, and a grant of nothing is refused; some write a resource in their own way. */
+function settleRequest(plan: ProviderPlan): Middleware {
   return async (ctx, next) => {
-    const { scope } = ctx.query
-    const isAdded = !scope || (plan.addDefaultScopes && typeof scope === 'string')
-    if (ctx.path === '/authorize' && isAdded) {
-      const named = scope ? String(scope).split(' ') : []
-      ctx.query = { ...ctx.query, scope: [...new Set([...named, ...plan.defaultScopes])].join(' ') }
-    }
+    const { scope = '', resource } = ctx.query
+    // What comes twice is refused later.
+    if (ctx.path !== '/authorize' || typeof scope !== 'string' || Array.isArray(resource)) return next()
+    const target = resource === undefined ? undefined : findTarget(resource, plan)
+    ctx.query = { ...ctx.query, scope: settleScope(scope, plan), ...(target && { resource: target.identifier }) }
     return next()
   }
+}
+
+function settleScope(asked: string, { scopes, defaultScopes, addDefaultScopes }: ProviderPlan): string {
+  const named = asked.split(' ').filter((name) => name !== '')
+  const isUsable = named.includes('openid') || scopes.some(({ name }) => named.includes(name))
+  return [...new Set([...named, ...(isUsable && !addDefaultScopes ? [] : defaultScopes)])].join(' ')
 }
 
 /** Adds the scopes of the resources to the metadata: some clients ask for the whole list that they find there. */

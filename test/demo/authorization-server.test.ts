@@ -118,6 +118,23 @@ describe("the demo's authorization server", () => {
     expect(decodeJwt(String(body.access_token))).toMatchObject({ aud: RESOURCE, scope: 'mcp:tools' })
   })
 
+  it.each([' offline_access', 'offline_access', ' mcp:tools  offline_access '])(
+    'takes the scope %j, and at a refresh what it took before, in whatever spelling of the resource',
+    async (scope) => {
+      const clientId = await register(server)
+      const body = await getToken(server, clientId, alice, { scope, resource: `${RESOURCE}/` })
+      expect(decodeJwt(String(body.access_token))).toMatchObject({ aud: RESOURCE, scope: 'mcp:tools' })
+      const refreshed = await requestToken(server, {
+        grant_type: 'refresh_token',
+        client_id: clientId,
+        refresh_token: String(body.refresh_token),
+        scope: scope.trim().replaceAll('  ', ' '),
+        resource: RESOURCE.toUpperCase().replace('/MCP', '/mcp'),
+      })
+      expect([refreshed.status, refreshed.body]).toMatchObject([200, { scope: 'mcp:tools' }])
+    },
+  )
+
   it('lets a client that registered with one scope ask for another', async () => {
     const clientId = await register(server, { scope: 'mcp:tools' })
     expect(await getToken(server, clientId, bob)).toMatchObject({ scope: 'mcp:tools mcp:admin' })
