@@ -1,7 +1,7 @@
 import { ProxyError } from '../../core/errors.ts'
 import type { Child, ChildEnd } from './child.ts'
 import type { ChildMessage } from './child-messages.ts'
-import { type ClientMessage, metaOf, paramsOf } from './client-messages.ts'
+import { type ClientMessage, letGoOfMessage, metaOf, paramsOf } from './client-messages.ts'
 import type { RequestSink } from './peer.ts'
 import { describeEnd, type Spawner } from './spawner.ts'
 import { applyEdits, type Edit, findMember, outlineMessage, replaceAt, replaceResponseId } from './splice.ts'
@@ -92,6 +92,7 @@ export class Channel {
     this.#write(rewriteRequest(message.text, ours))
     const request: InFlight = { sink, id: message.idKey, progressToken: readProgressToken(message) }
     this.#inFlight.set(ours, request)
+    letGoOfMessage(message)
     if (exclusive) this.#exclusive = ours
     return {
       cancel: (reason) => this.#cancel(ours, reason),

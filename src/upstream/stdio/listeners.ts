@@ -1,6 +1,6 @@
 import type { Channel, Ticket } from './channel.ts'
 import type { ChildMessage } from './child-messages.ts'
-import { type ClientMessage, metaOf, paramsOf } from './client-messages.ts'
+import { type ClientMessage, metaOf, paramsOf, readParam } from './client-messages.ts'
 import { isObject, metaKeys } from './modern-envelope.ts'
 import type { RequestSink } from './peer.ts'
 
@@ -34,7 +34,7 @@ export class Listeners {
 
   /** Opens a stream; it is acknowledged with what the server can tell of. */
   open(key: string, channel: Channel, capabilities: unknown, message: ClientMessage, sink: RequestSink): Ticket {
-    const filter = honour(paramsOf(message).notifications, isObject(capabilities) ? capabilities : {})
+    const filter = honour(readParam(message, 'notifications'), isObject(capabilities) ? capabilities : {})
     const listener: Listener = { key, id: message.idKey, filter, sink, channel }
     sink.related(formatNotification(listener, 'notifications/subscriptions/acknowledged', { notifications: filter }))
     if (Object.keys(filter).length === 0) {
@@ -95,7 +95,7 @@ function honour(requested: unknown, capabilities: Readonly<Record<string, unknow
 
 /** What a client wants to hear of; anything else was not asked for. */
 export function readFilter(message: ClientMessage): Filter {
-  const { notifications } = paramsOf(message)
+  const notifications = readParam(message, 'notifications')
   if (!isObject(notifications)) return {}
   const filter: Record<string, unknown> = {}
   for (const { filter: name } of kinds) if (notifications[name] === true) filter[name] = true

@@ -6,7 +6,7 @@ import type { SessionSeal } from '../../mcp/session-seal.ts'
 import { findAcceptedForms } from './accepts.ts'
 import { formatError, sendJson, sendStatus } from './answers.ts'
 import { Channel, type Ticket } from './channel.ts'
-import { type ClientMessage, readClientMessages } from './client-messages.ts'
+import { type ClientMessage, letGoOfMessage, readClientMessages } from './client-messages.ts'
 import { type Found, probeEra } from './era.ts'
 import { type Envelope, modernRevision, readEnvelope, statusOfAnswer } from './modern-envelope.ts'
 import { createOwnedIds, type OwnedIds } from './owned-ids.ts'
@@ -116,6 +116,7 @@ export class ModernHttp {
       if (message.method === 'tools/call') await this.#paramHeaders.check(call, request, server)
       if (isGone) return
       ticket = await server.request(request, sink)
+      letGoOfMessage(message)
       if (isGone) ticket.cancel('the client has gone away')
     } catch (error) {
       sink.failed(error instanceof ProxyError ? error : new ProxyError('internal_error', { cause: error }))

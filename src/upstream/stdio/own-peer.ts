@@ -1,7 +1,7 @@
 import { ProxyError } from '../../core/errors.ts'
 import type { Child, ChildEnd } from './child.ts'
 import type { ChildMessage } from './child-messages.ts'
-import { type ClientMessage, metaOf, paramsOf } from './client-messages.ts'
+import { type ClientMessage, letGoOfMessage, metaOf, paramsOf } from './client-messages.ts'
 import type { Flow } from './event-stream.ts'
 import type { Peer, PeerEvents, RequestSink } from './peer.ts'
 import { describeEnd, type Spawner } from './spawner.ts'
@@ -53,6 +53,7 @@ export class OwnPeer implements Peer {
     const progressKey = token === undefined ? undefined : JSON.stringify(token)
     this.#write(message.text)
     this.#inFlight.set(idKey, { sink, progressKey })
+    letGoOfMessage(message)
     if (progressKey !== undefined) this.#byProgress.set(progressKey, idKey)
   }
 

@@ -1,7 +1,7 @@
 import type { Call } from '../../core/call.ts'
 import type { SealPurpose, SessionSeal } from '../../mcp/session-seal.ts'
 import type { ChildMessage } from './child-messages.ts'
-import { type ClientMessage, paramsOf } from './client-messages.ts'
+import { type ClientMessage, createClientMessage, paramsOf, readParam } from './client-messages.ts'
 import { isObject } from './modern-envelope.ts'
 import { applyEdits, type Edit, findMember, outlineMessage, replaceAt } from './splice.ts'
 
@@ -29,7 +29,7 @@ const taskMethods = /^tasks\//
 
 /** Where an id may stand in a message, what it is, and whether it has to be there. */
 interface Place {
-  readonly path: readonly string[]
+  readonly path: readonly [string, ...string[]]
   readonly purpose: SealPurpose
   readonly isRequired: boolean
 }
@@ -40,10 +40,10 @@ interface Place {
  * @returns undefined when an id in it is not its owner's, or can't be one
  */
 export function openOwnedIds(message: ClientMessage, ids: OwnedIds): ClientMessage | undefined {
-  const params = paramsOf(message)
   const edits: [readonly string[], string][] = []
   for (const { path, purpose, isRequired } of placesInRequest(message.method)) {
-    const sealed = path.reduce<unknown>((at, name) => (isObject(at) ? at[name] : undefined), params)
+    const [first, ...deeper] = path
+    const sealed = deeper.reduce<unknown>((at, name) => (isObject(at) ? at[name] : undefined), readParam(message, first))
     if (sealed === undefined && !isRequired) continue
     const opened = openEach(sealed, (one) => ids.open(one, purpose))
     if (opened === undefined) return undefined
@@ -53,8 +53,7 @@ export function openOwnedIds(message: ClientMessage, ids: OwnedIds): ClientMessa
 }
 
 function replaceIn(message: ClientMessage, members: readonly (readonly [readonly string[], string])[]): ClientMessage {
-  const text = replaceMembers(message.text, members)
-  return { ...message, text, value: JSON.parse(text) as ClientMessage['value'] }
+  return createClientMessage(replaceMembers(message.text, members))
 }
 
 function placesInRequest(method: string): Place[] {

@@ -3,7 +3,7 @@ import { ProxyError } from '../../core/errors.ts'
 import { decodeHeaderValue } from '../../mcp/header-agreement.ts'
 import { findHeader } from './accepts.ts'
 import type { Ticket } from './channel.ts'
-import { type ClientMessage, metaOf, paramsOf } from './client-messages.ts'
+import { createClientMessage, metaOf, paramsOf, readParam } from './client-messages.ts'
 import { within } from './era.ts'
 import { isObject, metaKeys } from './modern-envelope.ts'
 import type { ModernRequest, ModernServer } from './modern-http.ts'
@@ -37,15 +37,16 @@ export class ParamHeaders {
 
   /** @throws ProxyError `header_mismatch` */
   async check(call: Call, request: ModernRequest, server: ModernServer): Promise<void> {
-    const { name, arguments: values } = paramsOf(request.message)
+    const { name } = paramsOf(request.message)
     const find = (listing: Listing) => listing.tools.get(String(name))
+    const findFlaw = (declarations: readonly Declaration[]) =>
+      declarations.length === 0 ? undefined : findMismatch(call, declarations, readParam(request.message, 'arguments'))
     const known = await this.#find(request, server, freshMilliseconds)
     const declarations = find(known)
-    if (declarations?.length === 0) return
-    if (declarations && findMismatch(call, declarations, values) === undefined) return
+    if (declarations && findFlaw(declarations) === undefined) return
     // The tool may have changed since, or be new.
     const fresh = find(await this.#find(request, server, declarations ? 0 : 1000)) ?? []
-    const cause = findMismatch(call, fresh, values)
+    const cause = findFlaw(fresh)
     if (cause !== undefined) throw new ProxyError('header_mismatch', { cause })
   }
 
@@ -91,7 +92,7 @@ function ask(
     method: 'tools/list',
     params: { _meta: meta, ...(cursor === undefined ? {} : { cursor }) },
   }
-  const list: ClientMessage = { kind: 'request', id: '0', idKey: '0', method: 'tools/list', value, text: JSON.stringify(value) }
+  const list = createClientMessage(JSON.stringify(value))
   const plain = { ...request.envelope, logLevel: undefined }
   return askWithin(server, { ...request, envelope: plain, message: list })
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { formatError } from './answers.ts'
 import type { Channel, Ticket } from './channel.ts'
 import type { ChildMessage } from './child-messages.ts'
-import { type ClientMessage, paramsOf } from './client-messages.ts'
+import { paramsOf } from './client-messages.ts'
 import type { ModernRequest } from './modern-http.ts'
 import type { RequestSink } from './peer.ts'
 import {
@@ -34,8 +34,7 @@ interface Question {
 export class Round {
   readonly #channel: Channel
   readonly #rounds: Rounds
-  readonly #principalKey: string
-  readonly #first: ClientMessage
+  readonly #owner: string
   readonly #translate: Translate
   readonly #capabilities: Readonly<Record<string, unknown>>
   readonly #questions = new Map<string, Question>()
@@ -49,13 +48,13 @@ export class Round {
   /** An answer that came while nobody asked for it. */
   #kept: (() => void) | undefined
 
-  constructor(rounds: Rounds, channel: Channel, request: ModernRequest, sink: RequestSink, translate: Translate) {
-    const { message, principalKey, envelope } = request
+  /** @param owner - whose call it is, and which; see {@link ownerOf} */
+  constructor(rounds: Rounds, channel: Channel, request: ModernRequest, owner: string, sink: RequestSink, translate: Translate) {
+    const { message, envelope } = request
     this.#translate = translate
     this.#rounds = rounds
     this.#channel = channel
-    this.#principalKey = principalKey
-    this.#first = message
+    this.#owner = owner
     this.#capabilities = envelope.capabilities
     this.#sink = translate(request, sink)
     this.#idKey = message.idKey
@@ -92,8 +91,8 @@ export class Round {
   }
 
   /** Whether a retry continues this call. */
-  accepts({ message, principalKey }: ModernRequest): boolean {
-    return principalKey === this.#principalKey && digestRequest(message) === digestRequest(this.#first)
+  accepts(request: ModernRequest): boolean {
+    return ownerOf(request) === this.#owner
   }
 
   /** The client has called again. */
@@ -199,6 +198,11 @@ export class Rounds {
     const round = typeof state === 'string' ? this.#waiting.get(state) : undefined
     return round?.accepts(request) ? round : undefined
   }
+}
+
+/** The same for a call and its retries by the same principal, and for nothing else. */
+export function ownerOf({ principalKey, message }: ModernRequest): string {
+  return `${principalKey} ${digestRequest(message)}`
 }
 
 export function tell(channel: Channel, text: string): void {

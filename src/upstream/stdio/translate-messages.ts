@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type ClientMessage, paramsOf } from './client-messages.ts'
+import { type ClientMessage, readParam } from './client-messages.ts'
 import { isObject, metaKeys, modernRevision } from './modern-envelope.ts'
 import { applyEdits, type Edit, findMember, insertMembers, outlineMessage, replaceAt, withoutMembers } from './splice.ts'
 
@@ -138,6 +138,6 @@ export function readUrlElicitations(value: Readonly<Record<string, unknown>>): I
 
 /** The rounds' part of a request. */
 export function readRetry(message: ClientMessage): { requestState: unknown; inputResponses: Readonly<Record<string, unknown>> } {
-  const { requestState, inputResponses } = paramsOf(message)
-  return { requestState, inputResponses: isObject(inputResponses) ? inputResponses : {} }
+  const inputResponses = readParam(message, 'inputResponses')
+  return { requestState: readParam(message, 'requestState'), inputResponses: isObject(inputResponses) ? inputResponses : {} }
 }

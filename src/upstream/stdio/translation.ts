@@ -9,10 +9,9 @@ import { isObject } from './modern-envelope.ts'
 import type { ModernRequest, ModernServer, StartChannel } from './modern-http.ts'
 import type { RequestSink } from './peer.ts'
 import { Pool, type PoolMember } from './pool.ts'
-import { Round, Rounds, type Translate } from './rounds.ts'
+import { ownerOf, Round, Rounds, type Translate } from './rounds.ts'
 import { refuseServerRequest } from './shared-server.ts'
 import {
-  digestRequest,
   findMissingCapability,
   formatDiscovery,
   formatInputRequired,
@@ -93,9 +92,8 @@ export class Translation implements ModernServer {
   }
 
   /** Whether the server may ask the client for something meanwhile. */
-  #mayAsk({ envelope, message }: ModernRequest): boolean {
-    if (this.#options.isShared || !askingMethods.has(message.method)) return false
-    return ['elicitation', 'sampling', 'roots'].some((name) => isObject(envelope.capabilities[name]))
+  #mayAsk(request: ModernRequest): boolean {
+    return !this.#options.isShared && askingMethods.has(request.message.method) && canBeAsked(request)
   }
 
   #wantsLog({ envelope }: ModernRequest): boolean {
@@ -109,8 +107,10 @@ export class Translation implements ModernServer {
     if (message.method === 'subscriptions/listen')
       return this.#listeners.open(key, channel, initialized.capabilities, message, sink)
     if (this.#wantsLog(request)) this.#setLevel(member, envelope.logLevel)
-    const translate: Translate = (one, to) => this.#translating(one, initialized.serverInfo, to)
-    const round = new Round(this.#rounds, channel, request, sink, translate)
+    // The call is let go of when it is sent, and known again by this.
+    const owner = canBeAsked(request) ? ownerOf(request) : ''
+    const translate: Translate = (one, to) => this.#translating(one, owner, initialized.serverInfo, to)
+    const round = new Round(this.#rounds, channel, request, owner, sink, translate)
     if (this.#mayAsk(request)) member.round = round
     return round.start(channel.request(toLegacyRequest(message), round.sink, this.#wantsLog(request)))
   }
@@ -124,14 +124,14 @@ export class Translation implements ModernServer {
   }
 
   /** Brings answers into their modern form. */
-  #translating(request: ModernRequest, serverInfo: unknown, sink: RequestSink): RequestSink {
+  #translating(request: ModernRequest, owner: string, serverInfo: unknown, sink: RequestSink): RequestSink {
     const { message } = request
     return {
       related: (text) => sink.related(text),
       failed: (error) => sink.failed(error),
       response: (text, value) => {
         const elicitations = readUrlElicitations(value)
-        if (elicitations) return this.#requireVisit(request, elicitations, sink)
+        if (elicitations) return this.#requireVisit(request, owner, elicitations, sink)
         try {
           const modern = toModernAnswer(message.method, text, value, serverInfo)
           sink.response(modern.text, modern.value)
@@ -143,7 +143,12 @@ export class Translation implements ModernServer {
   }
 
   /** The server's error -32042 says where the user must go first; the call is then made again as a whole. */
-  #requireVisit(request: ModernRequest, elicitations: ReturnType<typeof readUrlElicitations> & object, sink: RequestSink): void {
+  #requireVisit(
+    request: ModernRequest,
+    owner: string,
+    elicitations: ReturnType<typeof readUrlElicitations> & object,
+    sink: RequestSink,
+  ): void {
     const { idKey } = request.message
     const missing = elicitations.map((each) => findMissingCapability(each, request.envelope.capabilities)).find((each) => each)
     if (missing) {
@@ -152,7 +157,7 @@ export class Translation implements ModernServer {
     }
     const state = randomBytes(24).toString('base64url')
     if (this.#reruns.size >= mostReruns) this.#reruns.delete(this.#reruns.keys().next().value as string)
-    this.#reruns.set(state, ownerOf(request))
+    this.#reruns.set(state, owner)
     const requests = Object.fromEntries(elicitations.map((each, index) => [String(index + 1), each]))
     sink.response(formatInputRequired(idKey, requests, state), {})
   }
@@ -205,6 +210,6 @@ export class Translation implements ModernServer {
   }
 }
 
-function ownerOf({ principalKey, message }: ModernRequest): string {
-  return `${principalKey} ${digestRequest(message)}`
+function canBeAsked({ envelope }: ModernRequest): boolean {
+  return ['elicitation', 'sampling', 'roots'].some((name) => isObject(envelope.capabilities[name]))
 }

@@ -1,0 +1,98 @@
+// Attack family S: one valid user, or one server, takes the memory by what the bridge to a process holds.
+import { afterEach, describe, it } from 'vitest'
+import { openStdioGate, type StdioGate, scripted } from '../support/gate.ts'
+import { createRequest, createToolCall, openSession } from '../support/mcp-requests.ts'
+import { measureMemory } from '../support/memory.ts'
+import { waitUntil } from '../support/processes.ts'
+import { openRawConnection, type RawConnection } from '../support/raw-client.ts'
+
+const MiB = 1024 * 1024
+let gate: StdioGate
+const connections: RawConnection[] = []
+const open = async (plan: Partial<Parameters<typeof openStdioGate>[0]> = {}) => {
+  gate = await openStdioGate({ command: scripted, ...plan })
+  return gate.origin
+}
+afterEach(async () => {
+  for (const connection of connections.splice(0)) connection.destroy()
+  await gate.close()
+})
+
+/** Sends the same bytes over a connection of its own, without a copy of them. */
+async function sendBytes(origin: string, bytes: Buffer): Promise<RawConnection> {
+  const connection = await openRawConnection(Number(new URL(origin).port))
+  connections.push(connection)
+  connection.write(bytes)
+  return connection
+}
+
+function formatPost(origin: string, body: string, headers: Record<string, string> = {}): Buffer {
+  const fields = {
+    host: new URL(origin).host,
+    authorization: 'Bearer alice',
+    accept: 'application/json, text/event-stream',
+    'content-type': 'application/json',
+    'content-length': String(Buffer.byteLength(body)),
+    ...headers,
+  }
+  const head = Object.entries(fields).map(([name, value]) => `${name}: ${value}`)
+  return Buffer.from(`POST /mcp HTTP/1.1\r\n${head.join('\r\n')}\r\n\r\n${body}`)
+}
+
+const modernMeta = {
+  'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+  'io.modelcontextprotocol/clientInfo': { name: 'test', version: '1' },
+  'io.modelcontextprotocol/clientCapabilities': {},
+}
+const modernHeaders = (method: string, name?: string) => ({
+  'mcp-protocol-version': '2026-07-28',
+  'mcp-method': method,
+  ...(name === undefined ? {} : { 'mcp-name': name }),
+})
+
+const inside = {
+  'many small objects': `[${'{},'.repeat(MiB / 3)}{}]`,
+  text: `"${'x'.repeat(MiB)}"`,
+} as const
+
+describe.each(Object.entries(inside))('a request with 1 MiB of %s', (_what, json) => {
+  const begun = '200 OK'
+  const fill = (body: unknown) => JSON.stringify(body).replace('"FILL"', json)
+  const args = { x: 'FILL' }
+
+  it.each([
+    ['a call of 2025-11-25', 'session', 'legacy'],
+    ['a call of 2025-11-25 on a shared server', 'shared', 'legacy'],
+    ['a call of 2026-07-28', 'session', 'modern'],
+    ['a call of 2026-07-28 that a legacy server answers', 'session', 'legacy-modern'],
+    ['a subscription of 2026-07-28', 'session', 'modern-listen'],
+    ['a subscription of 2026-07-28 at a legacy server', 'session', 'legacy-listen'],
+  ] as const)('is not held while its answer lasts: %s', { timeout: 60_000 }, async (_kind, processPer, how) => {
+    const origin = await open({ processPer, env: how.startsWith('modern') ? { ERA: 'modern' } : {} })
+    const session = how === 'legacy' ? await openSession(origin) : undefined
+    const format = (id: number) => {
+      if (session)
+        return formatPost(origin, fill(createToolCall('hang', args, undefined, id)), {
+          'mcp-session-id': session.id,
+          'mcp-protocol-version': '2025-11-25',
+        })
+      if (how.endsWith('listen')) {
+        const listen = { notifications: { toolsListChanged: true }, more: 'FILL', _meta: { ...modernMeta, more: 'FILL' } }
+        return formatPost(origin, fill(createRequest('subscriptions/listen', listen, id)), modernHeaders('subscriptions/listen'))
+      }
+      return formatPost(origin, fill(createToolCall('hang', args, modernMeta, id)), modernHeaders('tools/call', 'hang'))
+    }
+    const send = async (id: number) => (await sendBytes(origin, format(id))).waitFor(begun)
+    const hanging = () => gate.stderr.filter((line) => line.startsWith('hanging')).length
+    const sendTwo = async (id: number) => {
+      await send(id)
+      await send(id + 1)
+      // More than a few of them would have to wait for the server, and be refused.
+      if (!how.endsWith('listen')) await waitUntil(() => hanging() > id, 'the server has read them')
+    }
+    await sendTwo(1)
+    const before = measureMemory()
+    for (let id = 3; id < 13; id += 2) await sendTwo(id)
+    await waitUntil(() => measureMemory() - before < 4 * MiB, 'the requests are let go', 20_000)
+  })
+})
