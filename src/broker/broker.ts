@@ -123,9 +123,10 @@ export async function startBroker(given: BrokerOptions): Promise<Broker> {
 async function createParts(options: BrokerOptions): Promise<Parts> {
   const { plan, store, resolveHost, resources, clock = systemClock } = options
   const { grantSeconds } = plan
+  const { issuer, metadataUrl } = plan.identityProvider
   const seal = createSeal(plan.encryptionKeys)
   const [formKey = ''] = seal.derive('forms')
-  const door = createSafeFetch(plan.identityProvider, resolveHost)
+  const door = createSafeFetch({ ...plan.identityProvider, issuer: metadataUrl ?? issuer }, resolveHost)
   // No host is anybody's own here: also names that cannot exist have addresses, where a resolver makes them up.
   const clientDoor = createSafeFetch({ issuer: undefined, ...plan.clientMetadata }, resolveHost)
   const liveness = createLiveness(store, clock)

@@ -38,12 +38,35 @@ function describePlain(issuer: string, plain: NonNullable<IdentityProviderPlan['
 }
 
 async function discover(plan: IdentityProviderPlan, request: RequestOptions): Promise<oauth.AuthorizationServer> {
-  const issuer = new URL(plan.issuer)
-  const metadata = await guard(async () => {
-    const response = await oauth.discoveryRequest(issuer, { ...request, algorithm: 'oidc' })
-    return oauth.processDiscoveryResponse(issuer, response)
-  }, 'its metadata')
+  const metadata = await guard(() => findDocument(plan, request), 'its metadata')
   if (metadata.authorization_endpoint === undefined || metadata.token_endpoint === undefined)
     throw new IdentityProviderError('unavailable', 'its metadata names no authorization or token endpoint')
-  return metadata
+  return plan.metadataUrl === undefined ? metadata : aimAt(metadata, plan.metadataUrl)
+}
+
+/** OpenID Connect Discovery §4, or RFC 8414 §3 where that has no document of this issuer. */
+async function findDocument({ issuer, metadataUrl }: IdentityProviderPlan, request: RequestOptions) {
+  const identifier = new URL(issuer)
+  const read = (response: Response) => oauth.processDiscoveryResponse(identifier, response)
+  if (metadataUrl !== undefined)
+    return read(await request[oauth.customFetch](metadataUrl, { method: 'GET', headers: { accept: 'application/json' } }))
+  try {
+    return await read(await oauth.discoveryRequest(identifier, { ...request, algorithm: 'oidc' }))
+  } catch (error) {
+    if (!(error instanceof oauth.OperationProcessingError)) throw error
+    const other = await oauth.discoveryRequest(identifier, { ...request, algorithm: 'oauth2' })
+    if (other.status === 404) throw error
+    return await read(other)
+  }
+}
+
+/** What the metadata has at the issuer's address, where browsers go, is asked for where the metadata was (two networks, one provider). */
+function aimAt(metadata: oauth.AuthorizationServer, metadataUrl: string): oauth.AuthorizationServer {
+  const from = new URL(metadata.issuer).origin
+  const aimed = { ...metadata }
+  for (const name of ['token_endpoint', 'userinfo_endpoint', 'jwks_uri'] as const) {
+    const url = metadata[name] === undefined ? null : URL.parse(metadata[name])
+    if (url?.origin === from) aimed[name] = new URL(url.pathname + url.search, metadataUrl).href
+  }
+  return aimed
 }

@@ -45,13 +45,16 @@ function createBasic(secret: string): oauth.ClientAuth {
 
 /** Lets the library go out through our own door alone. */
 function createDoorFetch(
-  { issuer, oauth: plain }: IdentityProviderPlan,
+  { issuer, metadataUrl, oauth: plain }: IdentityProviderPlan,
   door: SafeFetch,
   deadlineMs: number,
 ): RequestOptions[typeof oauth.customFetch] {
   const named = new Set([plain?.tokenEndpoint, plain?.userinfoEndpoint, plain?.emailsEndpoint, plain?.organizationsEndpoint])
+  const { origin, pathname } = new URL(issuer)
+  // RFC 8414 §3.1 has its document before the path of the issuer, not behind it.
+  const documents = [metadataUrl, `${origin}/.well-known/oauth-authorization-server${pathname.replace(/\/$/, '')}`]
   return async (url, { method, headers, body, signal }) => {
-    const isOurs = named.has(url) || url.startsWith(`${issuer.replace(/\/$/, '')}/.well-known/`)
+    const isOurs = named.has(url) || documents.includes(url) || url.startsWith(`${issuer.replace(/\/$/, '')}/.well-known/`)
     const answer = await door.fetchRaw(url, {
       namedBy: isOurs ? 'operator' : 'metadata',
       method: method === 'POST' ? 'POST' : 'GET',

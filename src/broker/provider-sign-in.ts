@@ -40,7 +40,7 @@ export async function createAuthorizationUrl(
     client_id: plan.clientId,
     redirect_uri: redirectUri,
     response_type: 'code',
-    scope: plan.scopes.join(' '),
+    ...(plan.scopes.length > 0 && { scope: plan.scopes.join(' ') }),
     state,
     code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
     code_challenge_method: 'S256',

@@ -28,6 +28,8 @@ function checkPlace(provider: Provider, { isBroken, report }: Inspection): void 
     })
     return
   }
+  if (has('metadata_url') && (settleKind(provider) === 'oauth' || settleKind(provider) === 'github'))
+    report([...at, 'metadata_url'], { reason: 'has no use for a provider without OpenID Connect', fix: 'Remove it.' })
   // Of the endpoints it is enough that they are there; what is wrong in them has been told.
   const { oauth: _, ...rest } = provider
   for (const { key, reason, fix } of findPlaceFlaws(settleKind(provider), rest as Place, has))

@@ -20,6 +20,7 @@ export function createIdentityProviderPlan(
     kind,
     name: provider.name ?? described.name,
     issuer: described.issuer,
+    metadataUrl: provider.metadata_url,
     oauth: described.oauth,
     // Of an application that is yet to be made, nothing is known.
     clientId: provider.client_id ?? '',

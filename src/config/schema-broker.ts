@@ -45,6 +45,11 @@ export const identityProvider = z
       .describe(
         'Issuer identifier, letter by letter as the provider’s metadata has it (OpenID Connect). Needed for `oidc`; otherwise instead of the keys that it is made from.',
       ),
+    metadata_url: text(findKeyUrlFlaw)
+      .optional()
+      .describe(
+        'Where the proxy finds the metadata, if it reaches the provider by another address than browsers do (`http://keycloak:8080/realms/main/.well-known/openid-configuration`). The document names the issuer all the same; endpoints that it has at the issuer’s address are asked at this one.',
+      ),
     oauth: plainOAuth.optional(),
     name: text(findBlankFlaw)
       .optional()

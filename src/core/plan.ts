@@ -330,6 +330,8 @@ export interface IdentityProviderPlan {
   readonly name: string
   /** Issuer identifier, whose metadata is asked for endpoints (OpenID Connect); without metadata where `oauth` names them. */
   readonly issuer: string
+  /** Where its metadata is, if it is not where the issuer says. */
+  readonly metadataUrl?: string | undefined
   /** Endpoints of a provider that speaks plain OAuth. */
   readonly oauth: PlainOAuthPlan | undefined
   readonly clientId: string
