@@ -147,7 +147,7 @@ async function createParts(options: BrokerOptions): Promise<Parts> {
     consents: createConsents(store, clock, grantSeconds),
     stepUps: createStepUps(clock),
     browserCookie: createBrowserCookie(plan.issuer.startsWith('https:'), formKey),
-    clientDocuments: createClientDocuments({ door: clientDoor, clock, named: listKeyUrls(plan.clients) }),
+    clientDocuments: createClientDocuments({ ...plan.clientMetadata, door: clientDoor, clock, named: listKeyUrls(plan.clients) }),
     authorizations: createRateLimit(plan.authorizationsPerMinute, clock),
     tokenRequests: createAddressLimit(plan.tokenRequestsPerMinute, clock),
     wrongIntrospections: createAddressLimit(plan.tokenRequestsPerMinute, clock),

@@ -1,10 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { ProxyError } from '../core/errors.ts'
+import { isLoopbackHost } from '../oauth/addresses.ts'
+import { findClientKeysProblem } from '../oauth/client-keys.ts'
 import type { Clock } from '../oauth/clock.ts'
 import { RefusedUrlError } from '../oauth/fetch-target.ts'
-import { type JsonAnswer, type SafeFetch, StatusError } from '../oauth/safe-fetch.ts'
-import { createDocumentTurns, NoTurnError } from './document-turns.ts'
-import { listNetworks } from './networks.ts'
+import { listNetworks } from '../oauth/networks.ts'
+import { DocumentError, type JsonAnswer, type SafeFetch } from '../oauth/safe-fetch.ts'
+import { type Asked, createDocumentTurns, NoTurnError } from './document-turns.ts'
 import { createAddressLimit } from './rate-limit.ts'
 
 /**
@@ -37,122 +39,110 @@ export interface ClientDocuments {
 
 export interface ClientDocumentsOptions {
   readonly door: SafeFetch
+  /** Whether the door leads into private networks and to this machine. */
+  readonly allowPrivateNetwork: boolean
   readonly clock: Clock
   /** URLs that the configuration names: they may lie anywhere, and have turns of their own. */
   readonly named: ReadonlySet<string>
 }
 
-/** How long an answer serves for further requests: the provider keeps few, and strangers could push out the others. */
-const ANSWER_MS = 5_000
-/** A URL is asked no more often, whatever came of it. */
-const INTERVAL_MS = 1_000
 /** New URLs of one host in a minute: of all clients, and of one client network. */
-const HOST_PER_MINUTE = 120
-const ASKER_PER_MINUTE = 20
+const HOST_PER_MINUTE = 300
+const ASKER_PER_MINUTE = 60
+/** Of one URL that was there before, or is of the configuration: the provider remembers few, and strangers can push out the others. */
+const URL_PER_MINUTE = 120
 const MOST_REMEMBERED = 1_000
-/** Longest document that serves for further requests, in UTF-16 units of JSON. */
-const MOST_KEPT = 16 * 1024
+
+/** A request to us that may need documents. */
+interface OneRequest {
+  /** Network of the client. */
+  readonly asker: string
+  /** The provider looks for a client again to tell it of a failure: what failed then is not asked for twice. */
+  readonly failures: Map<string, Error>
+}
 
 type Fetched = Promise<JsonAnswer>
 
-/** What was asked of a URL last. */
-interface Last {
-  readonly at: number
-  readonly answer: JsonAnswer | undefined
-}
-
-export function createClientDocuments({ door, clock, named }: ClientDocumentsOptions): ClientDocuments {
-  const askers = new AsyncLocalStorage<string>()
+export function createClientDocuments({ door, allowPrivateNetwork, clock, named }: ClientDocumentsOptions): ClientDocuments {
+  const requests = new AsyncLocalStorage<OneRequest>()
   const admit = createAdmission(clock)
   const turns = createDocumentTurns(() => clock.monotonic())
   const running = new Map<string, Fetched>()
-  const last = createRecent<Last>()
   const start = async (url: string): Fetched => {
-    if (named.has(url)) return door.fetchJson(url, { namedBy: 'operator' })
-    const asked = { host: new URL(url).host, asker: askers.getStore() ?? '' }
+    if (named.has(url)) {
+      admit.checkAgain(url)
+      return door.fetchJson(url, { namedBy: 'operator' })
+    }
+    if (!allowPrivateNetwork && isLoopbackHost(new URL(url).hostname)) throw new RefusedUrlError('it names this machine')
+    const asked = { host: new URL(url).host, asker: requests.getStore()?.asker ?? '' }
     return turns.take(asked, async (signal) => {
       admit.check(url, asked)
-      return door.fetchJson(url, { namedBy: 'metadata', signal })
+      const answer = await door.fetchJson(url, { namedBy: 'metadata', signal })
+      admit.remember(url)
+      return answer
     })
   }
-  const ask = async (url: string): Fetched => {
-    try {
-      const answer = await start(url)
-      if (!named.has(url)) admit.remember(url)
-      last.set(url, { at: clock.monotonic(), answer: isShort(answer) ? answer : undefined })
-      return answer
-    } catch (error) {
-      // What was not asked, or not to the end, says nothing of the URL: it must not stand in the way of others who name it.
-      if (!(error instanceof NoTurnError)) last.set(url, { at: clock.monotonic(), answer: undefined })
-      throw error
-    }
-  }
-  const load = (url: string): JsonAnswer | Fetched => {
+  const load = (url: string): Fetched => {
     const joined = running.get(url)
     if (joined !== undefined) return joined
-    const before = last.get(url)
-    const age = before === undefined ? Number.POSITIVE_INFINITY : clock.monotonic() - before.at
-    if (before?.answer !== undefined && age < ANSWER_MS) return before.answer
-    if (age < INTERVAL_MS) throw new NoTurnError('it was asked a moment ago')
-    const fetched = ask(url).finally(() => running.delete(url))
+    const fetched = start(url).finally(() => running.delete(url))
     running.set(url, fetched)
     return fetched
   }
   return {
-    askFor: (address, task) => askers.run(listNetworks(address)[0], task),
+    askFor: (address, task) => requests.run({ asker: listNetworks(address)[0], failures: new Map() }, task),
     async fetch(input) {
       const url = String(input)
+      const isNamed = named.has(url)
+      const failures = requests.getStore()?.failures
+      const known = failures?.get(url)
+      if (known !== undefined) throw known
       try {
-        return toResponse(await load(url))
-      } catch (error) {
-        return explainFailure(error, named.has(url))
+        return toResponse(await load(url), isNamed)
+      } catch (cause) {
+        const failure = explainFailure(cause, isNamed)
+        failures?.set(url, failure)
+        throw failure
       }
     },
   }
 }
 
-function toResponse({ document, cacheControl }: JsonAnswer): Response {
+function toResponse({ document, cacheControl }: JsonAnswer, isNamed: boolean): Response {
+  const problem = isNamed ? undefined : findClientKeysProblem(document.keys)
+  if (problem !== undefined) throw new DocumentError(`keys: ${problem}`)
   return Response.json(document, { headers: cacheControl === undefined ? {} : { 'cache-control': cacheControl } })
 }
 
-/** Only a host that says so has no such document. Everything else may pass, and is not the client's fault. */
-function explainFailure(error: unknown, isNamed: boolean): Response {
-  if (!isNamed && error instanceof StatusError && (error.status === 404 || error.status === 410))
-    return new Response(null, { status: error.status })
-  if (error instanceof RefusedUrlError) throw error
-  throw new ProxyError('client_unavailable', { cause: error, retryAfter: 2 })
+/** What a document says is the client's own word. That there is none is not: strangers learn no more of it than that. */
+function explainFailure(error: unknown, isNamed: boolean): Error {
+  const isOwnFault = error instanceof RefusedUrlError || error instanceof DocumentError
+  if (isOwnFault && !isNamed) return error
+  return new ProxyError('client_unavailable', { cause: error, retryAfter: 2 })
 }
 
-function isShort({ document }: JsonAnswer): boolean {
-  return JSON.stringify(document).length <= MOST_KEPT
-}
-
-/** Bounds how often hosts are asked for what was never there before. What was there is asked for as often as a URL can be. */
+/** Bounds how often hosts are asked: together for what was never there before, and for each document that was. */
 function createAdmission(clock: Clock) {
   const perHost = createAddressLimit(HOST_PER_MINUTE, clock)
   const perAsker = createAddressLimit(ASKER_PER_MINUTE, clock)
-  const known = createRecent<true>()
-  return {
-    check(url: string, { host, asker }: { readonly host: string; readonly asker: string }): void {
-      if (known.get(url) !== undefined) return
-      // Of all ports together: whoever names one host under many would have us look for what is open there.
-      const wait = perAsker.count(`${asker} ${host}`) ?? perHost.count(new URL(url).hostname)
-      if (wait !== undefined) throw new NoTurnError(`${host} is asked too often, for ${wait} s more`)
-    },
-    remember: (url: string) => known.set(url, true),
+  const perUrl = createAddressLimit(URL_PER_MINUTE, clock)
+  const known = new Set<string>()
+  const refuse = (wait: number | undefined, url: string) => {
+    if (wait !== undefined) throw new NoTurnError(`${new URL(url).host} is asked too often, for ${wait} s more`)
   }
-}
-
-/** Remembers what was set last. */
-function createRecent<T>() {
-  const entries = new Map<string, T>()
+  const checkAgain = (url: string) => refuse(perUrl.count(url), url)
   return {
-    get: (key: string) => entries.get(key),
-    set(key: string, value: T): void {
-      entries.delete(key)
-      entries.set(key, value)
-      const [oldest] = entries.keys()
-      if (entries.size > MOST_REMEMBERED && oldest !== undefined) entries.delete(oldest)
+    checkAgain,
+    check(url: string, { host, asker }: Asked): void {
+      if (known.has(url)) return checkAgain(url)
+      // Of all ports together: whoever names one host under many would have us look for what is open there.
+      refuse(perAsker.count(`${asker} ${host}`) ?? perHost.count(new URL(url).hostname), url)
+    },
+    remember(url: string): void {
+      known.delete(url)
+      known.add(url)
+      const [oldest] = known
+      if (known.size > MOST_REMEMBERED && oldest !== undefined) known.delete(oldest)
     },
   }
 }

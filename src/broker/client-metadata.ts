@@ -1,5 +1,6 @@
 import { errors } from 'oidc-provider'
 import { filterRedirectUris, isUsableForStrangers, isWebClient } from '../core/redirect-uris.ts'
+import { findClientKeysProblem } from '../oauth/client-keys.ts'
 
 /** Longest name, in UTF-16 units; pages shorten it further. */
 const MOST_NAME = 1000
@@ -37,6 +38,7 @@ export function settleClientMetadata(metadata: Record<string, unknown>, isKnown 
   if (metadata.token_endpoint_auth_method === 'none') delete metadata.client_secret
   if (metadata.client_secret === undefined) delete metadata.client_secret_expires_at
   settleName(metadata)
+  if (!isKnown) checkKeys(metadata)
   if (!isKnown) settleGrantTypes(metadata)
   // A machine has no user to be sent back.
   if (isKnown && Array.isArray(metadata.response_types) && metadata.response_types.length === 0) return
@@ -44,6 +46,12 @@ export function settleClientMetadata(metadata: Record<string, unknown>, isKnown 
   // The number of registrations is bounded, and so is with this what all of them together take.
   if (!isKnown && JSON.stringify(metadata).length > MOST_KEPT)
     throw new errors.InvalidClientMetadata(`a registration has at most ${MOST_KEPT} characters`)
+}
+
+function checkKeys({ jwks }: Record<string, unknown>): void {
+  const keys = typeof jwks === 'object' && jwks !== null && 'keys' in jwks ? jwks.keys : undefined
+  const problem = findClientKeysProblem(keys)
+  if (problem !== undefined) throw new errors.InvalidClientMetadata(`jwks: ${problem}`)
 }
 
 function settleName(metadata: Record<string, unknown>): void {

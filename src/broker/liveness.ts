@@ -70,8 +70,8 @@ export function createLiveVerifier(verifier: TokenVerifier, issuer: string, live
     return typeof live === 'boolean' ? accept(principal, live) : waitForStore(principal, live)
   }
   return {
-    verify(token) {
-      const principal = verifier.verify(token)
+    verify(token, asker) {
+      const principal = verifier.verify(token, asker)
       return principal instanceof Promise ? principal.then(check) : check(principal)
     },
   }

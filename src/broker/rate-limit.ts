@@ -1,5 +1,5 @@
 import type { Clock } from '../oauth/clock.ts'
-import { listNetworks } from './networks.ts'
+import { listNetworks } from '../oauth/networks.ts'
 
 /** Counts what strangers do, by address, so that nobody can fill the store. */
 export interface RateLimit {

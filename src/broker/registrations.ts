@@ -2,8 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { RegistrationPlan } from '../core/plan.ts'
 import type { Store, StoredEntry } from '../core/store.ts'
 import type { Clock } from '../oauth/clock.ts'
+import { listNetworks } from '../oauth/networks.ts'
 import { hashId } from './adapter.ts'
-import { listNetworks } from './networks.ts'
 import { createRateLimit } from './rate-limit.ts'
 
 /** Keeps registrations from filling the store: anybody may register. */

@@ -21,7 +21,7 @@ export async function checkIntrospection(plan: IssuerPlan, about: Findings): Pro
       fetchJson,
       clock: systemClock,
     })
-    const claims = await introspection.introspect(randomUUID(), randomUUID())
+    const claims = await introspection.introspect(randomUUID(), randomUUID(), '')
     if (claims === undefined)
       return [about.ok('introspection', 'It answers token introspection, and accepts the credentials of the proxy.')]
     return [

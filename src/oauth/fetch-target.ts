@@ -35,8 +35,8 @@ export function isSameHost(target: URL, issuer: string | undefined, protocol?: s
 }
 
 /**
- * Sockets don't look up literal addresses, so they are checked here. A URL parser turns `2130706433` and `0x7f.1` into `127.0.0.1`: who
- * writes an address in such a way wants to get past a check.
+ * Sockets don't look up literal addresses, so they are checked here. A URL parser turns
+ * `2130706433` and `0x7f.1` into `127.0.0.1`: who writes an address in such a way wants to get past a check.
  *
  * @throws RefusedUrlError
  */

@@ -295,6 +295,30 @@ describe('questions', () => {
     expect(new Set(await Promise.all(answers.slice(0, 1032)))).toEqual(new Set(['ok']))
   })
 
+  it('about tokens of one client network wait behind those of others, and what was active before goes first', async () => {
+    const { verifier, state, questions, clock } = await startServer()
+    await verifyToken(verifier, 'known')
+    clock.advance(61_000)
+    const open: (() => void)[] = []
+    state.answer = ({ form }, response) =>
+      open.push(() => sendJson(response, form.get('token')?.startsWith('random') ? { active: false } : activeToken()))
+    const flood = Array.from({ length: 500 }, (_, index) => Promise.resolve(verifier.verify(`random-${index}`, '192.0.2.66/32')))
+    for (const one of flood) one.catch(() => {})
+    const fresh = verifier.verify('fresh', '203.0.113.5/32')
+    const known = verifier.verify('known', '192.0.2.66/32')
+    await vi.waitFor(() => expect(open).toHaveLength(32))
+    for (const answer of open.splice(0, 3)) answer()
+    await vi.waitFor(() => expect(open).toHaveLength(32))
+    const asked = questions.slice(33).map(({ form }) => form.get('token'))
+    expect(asked).toHaveLength(3)
+    expect(asked[0]).toBe('known')
+    expect(asked).toContain('fresh')
+    state.answer = (_, response) => sendJson(response, { active: false })
+    for (const answer of open.splice(0)) answer()
+    await Promise.all([fresh, known])
+    await Promise.allSettled(flood)
+  })
+
   it('go to each issuer in turn until one knows the token', async () => {
     const [one, other] = [await startServer(), await startServer()]
     one.state.answer = (_, response) => sendJson(response, { active: false })

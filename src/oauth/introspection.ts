@@ -4,7 +4,7 @@ import type { MetadataSource } from './authorization-server-metadata.ts'
 import type { Claims } from './claims.ts'
 import { type AuthenticateClient, createClientAuthentication } from './client-authentication.ts'
 import type { Clock } from './clock.ts'
-import { createLimiter, type Limiter } from './limiter.ts'
+import { createFairLimiter, type FairLimiter } from './fair-limiter.ts'
 import type { SafeFetch } from './safe-fetch.ts'
 
 /** Asks an authorization server about opaque tokens (RFC 7662). */
@@ -12,10 +12,11 @@ export interface Introspection {
   /**
    * @param token - the token's exact characters
    * @param digest - of the token, under which answers are kept
+   * @param asker - network of the client; askers take turns when there are many questions
    * @returns what the answer says of the token; undefined when it is not active
    * @throws ProxyError `issuer_unavailable`
    */
-  introspect(token: string, digest: string): Promise<Claims | undefined>
+  introspect(token: string, digest: string, asker: string): Promise<Claims | undefined>
 }
 
 export interface IntrospectionOptions {
@@ -26,27 +27,33 @@ export interface IntrospectionOptions {
   readonly clock: Clock
 }
 
-const MAX_INACTIVE = 10_000
+const MAX_REMEMBERED = 10_000
 const MAX_CONCURRENT = 32
 const MAX_WAITING = 1_000
 const RETRY_SECONDS = 5
+/** For how long a token that was active has its questions asked first. */
+const KNOWN_MS = 3_600_000
 
 /** Creates the introspection of one issuer. Requests about the same token share one answer. */
 export function createIntrospection(options: IntrospectionOptions): Introspection {
   const { plan, issuer, clock } = options
   const authenticate = createClientAuthentication(plan, issuer, clock.wall)
-  const limiter = createLimiter(MAX_CONCURRENT, MAX_WAITING)
-  const inactive = createInactiveTokens(plan.negativeCacheSeconds * 1000, clock)
+  const limiter = createFairLimiter(MAX_CONCURRENT, MAX_WAITING)
+  const inactive = createRecentTokens(plan.negativeCacheSeconds * 1000, clock)
+  const active = createRecentTokens(KNOWN_MS, clock)
   const running = new Map<string, Promise<Claims | undefined>>()
   return {
-    introspect(token, digest) {
+    introspect(token, digest, asker) {
       if (inactive.has(digest)) return Promise.resolve(undefined)
       const joined = running.get(digest)
       if (joined !== undefined) return joined
-      const answer = ask(options, authenticate, limiter, token).finally(() => running.delete(digest))
+      // What was active before is asked about first: no flood of made-up tokens holds up those who work here.
+      const turn = active.has(digest) ? undefined : asker
+      const answer = ask(options, authenticate, limiter, { token, turn }).finally(() => running.delete(digest))
       running.set(digest, answer)
       return answer.then((claims) => {
         if (claims === undefined) inactive.add(digest)
+        else active.add(digest)
         return claims
       })
     },
@@ -56,11 +63,11 @@ export function createIntrospection(options: IntrospectionOptions): Introspectio
 async function ask(
   options: IntrospectionOptions,
   authenticate: AuthenticateClient,
-  limiter: Limiter,
-  token: string,
+  limiter: FairLimiter,
+  { token, turn }: { readonly token: string; readonly turn: string | undefined },
 ): Promise<Claims | undefined> {
   try {
-    const { document } = await limiter.run(() => send(options, authenticate, token))
+    const { document } = await limiter.run(() => send(options, authenticate, token), turn)
     // RFC 7662 §2.2: a boolean. `"true"` is not active.
     return document.active === true ? document : undefined
   } catch (cause) {
@@ -83,15 +90,15 @@ async function send({ plan, metadata, fetchJson }: IntrospectionOptions, authent
   }
 }
 
-/** Remembers for a while which tokens are not active. The oldest makes room: a flood of them takes no more memory. */
-function createInactiveTokens(keepMs: number, clock: Clock) {
+/** Remembers tokens for a while. The oldest makes room: a flood of them takes no more memory. */
+function createRecentTokens(keepMs: number, clock: Clock) {
   const until = new Map<string, number>()
   return {
     has: (digest: string): boolean => clock.monotonic() < (until.get(digest) ?? Number.NEGATIVE_INFINITY),
     add(digest: string): void {
       if (keepMs <= 0) return
       until.delete(digest)
-      const oldest = until.size >= MAX_INACTIVE ? until.keys().next() : undefined
+      const oldest = until.size >= MAX_REMEMBERED ? until.keys().next() : undefined
       if (oldest && !oldest.done) until.delete(oldest.value)
       until.set(digest, clock.monotonic() + keepMs)
     },

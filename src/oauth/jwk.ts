@@ -1,5 +1,5 @@
 import { createPublicKey, hash, type KeyObject } from 'node:crypto'
-import { isRocaModulus } from './roca.ts'
+import { findRsaProblem } from './rsa.ts'
 
 /** A public key that verifies signatures. */
 export interface VerificationKey {
@@ -17,11 +17,6 @@ export type UnknownJwk = Readonly<Record<string, unknown>>
 const RSA_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512']
 /** RFC 9864 names Ed25519; RFC 8037 called the same thing EdDSA. */
 const ED25519_ALGORITHMS = ['EdDSA', 'Ed25519']
-
-const MIN_MODULUS_BITS = 2048
-/** What OpenSSL verifies with; bigger keys only cost time. */
-const MAX_MODULUS_BITS = 16_384
-const MAX_EXPONENT = 2n ** 64n
 
 interface Curve {
   readonly algorithms: readonly string[]
@@ -101,13 +96,8 @@ function parseRsa(jwk: UnknownJwk): Material | string {
   const n = decodeMember(jwk.n)
   const e = decodeMember(jwk.e)
   if (n === undefined || e === undefined) return 'n or e is not base64url'
-  const modulus = BigInt(`0x${n.toString('hex')}`)
-  const exponent = BigInt(`0x${e.toString('hex')}`)
-  const bits = modulus.toString(2).length
-  if (bits < MIN_MODULUS_BITS || bits > MAX_MODULUS_BITS) return `an RSA modulus of ${bits} bits`
-  // With an exponent of one a signature is its own message.
-  if (exponent < 3n || exponent % 2n === 0n || exponent >= MAX_EXPONENT) return 'an RSA exponent that is not usable'
-  if (isRocaModulus(modulus)) return 'an RSA modulus of a faulty generator (CVE-2017-15361)'
+  const problem = findRsaProblem(n, e, 'issuer')
+  if (problem !== undefined) return problem
   return createMaterial({ e: jwk.e as string, kty: 'RSA', n: jwk.n as string }, RSA_ALGORITHMS)
 }
 

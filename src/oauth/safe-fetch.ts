@@ -44,15 +44,9 @@ export interface RawAnswer {
   readonly bytes: Buffer
 }
 
-/** An answer with another status than 200, where a document was asked for. */
-export class StatusError extends Error {
-  override readonly name = 'StatusError'
-  readonly status: number
-
-  constructor(where: string, status: number) {
-    super(`${where}: status ${status}`)
-    this.status = status
-  }
+/** What came is no JSON object, or can be read in two ways. */
+export class DocumentError extends Error {
+  override readonly name = 'DocumentError'
 }
 
 export interface JsonAnswer {
@@ -229,7 +223,7 @@ function refuseEncoding(target: URL, headers: Dispatcher.ResponseData['headers']
 
 function parseJsonAnswer(target: URL, { status, headers, bytes }: RawAnswer): JsonAnswer {
   const where = `${target.host}${target.pathname}`
-  if (status !== 200) throw new StatusError(where, status)
+  if (status !== 200) throw new Error(`${where}: status ${status}`)
   if (!JSON_MEDIA_TYPE.test(headers['content-type'] ?? '')) throw new Error(`${where}: not JSON by its Content-Type`)
   return { document: parseDocument(target, bytes), cacheControl: headers['cache-control'] }
 }
@@ -264,7 +258,7 @@ function parseDocument(target: URL, bytes: Buffer): Record<string, unknown> {
     const document: unknown = JSON.parse(text)
     if (typeof document === 'object' && document !== null && !Array.isArray(document)) return document as Record<string, unknown>
   } catch (cause) {
-    throw new Error(`${where}: not JSON`, { cause })
+    throw new DocumentError(`${where}: not JSON`, { cause })
   }
-  throw new Error(`${where}: not a JSON object`)
+  throw new DocumentError(`${where}: not a JSON object`)
 }

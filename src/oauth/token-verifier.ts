@@ -65,7 +65,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): WarmTokenVer
     clock,
   }
   return {
-    verify: (token) => verify(token, verification),
+    verify: (token, asker = '') => verify(token, asker, verification),
     recall: (credentials) => recall(credentials, verification),
     isReady: () => issuers.every((issuer) => issuer.isReady()),
     warm() {
@@ -86,13 +86,13 @@ function recall(credentials: string, { cache }: Verification): Principal | undef
   return credentials.length < LENGTH_LIMIT ? cache.find(hash('sha256', credentials, 'hex')) : undefined
 }
 
-function verify(token: string, verification: Verification): Principal | Promise<Principal> {
+function verify(token: string, asker: string, verification: Verification): Principal | Promise<Principal> {
   // Before the digest: the work must not grow with what a stranger sends.
   if (token.length >= LENGTH_LIMIT) throw new ProxyError('token_invalid', { cause: 'longer than 16 KiB' })
   const digest = hash('sha256', token, 'hex')
   const known = verification.cache.find(digest)
   if (known !== undefined) return known
-  if (!looksLikeJwt(token)) return verifyOpaque(token, digest, verification)
+  if (!looksLikeJwt(token)) return verifyOpaque({ token, digest, asker }, verification)
   const jwt = parseSignedJwt(token)
   return verifySigned(jwt, digest, findIssuer(jwt, verification.issuers), verification)
 }
@@ -120,13 +120,21 @@ async function verifySigned(jwt: SignedJwt, digest: string, issuer: Issuer, veri
   return principal
 }
 
+/** An opaque token, and the network of the client that showed it. */
+interface Question {
+  readonly token: string
+  readonly digest: string
+  readonly asker: string
+}
+
 /** Asks one issuer after the other, in the order of the configuration. */
-async function verifyOpaque(token: string, digest: string, verification: Verification): Promise<Principal> {
-  if (!/^[\x21-\x7e]+$/.test(token)) throw new ProxyError('token_invalid', { cause: 'characters that tokens do not have' })
+async function verifyOpaque(question: Question, verification: Verification): Promise<Principal> {
+  if (!/^[\x21-\x7e]+$/.test(question.token))
+    throw new ProxyError('token_invalid', { cause: 'characters that tokens do not have' })
   let unavailable: unknown
   for (const issuer of verification.introspecting) {
     try {
-      const principal = await introspectAt(issuer, token, digest, verification)
+      const principal = await introspectAt(issuer, question, verification)
       if (principal !== undefined) return principal
     } catch (error) {
       if (!(error instanceof ProxyError) || error.code !== 'issuer_unavailable') throw error
@@ -143,11 +151,10 @@ function describeOpaque({ introspecting }: Verification): string {
 
 async function introspectAt(
   { plan, introspection }: Issuer,
-  token: string,
-  digest: string,
+  { token, digest, asker }: Question,
   { audience, cache, clock }: Verification,
 ): Promise<Principal | undefined> {
-  const claims = await introspection?.introspect(token, digest)
+  const claims = await introspection?.introspect(token, digest, asker)
   if (claims === undefined) return undefined
   const principal = verifyIntrospected(claims, plan, audience, clock)
   cache.add(digest, {

@@ -2,9 +2,11 @@ import { ProxyError } from '../core/errors.ts'
 import type { Principal } from '../core/principal.ts'
 import type { Route } from '../core/route.ts'
 import { decodeBody, isFormBody } from '../http/body.ts'
+import { findClientAddress } from '../http/forwarded.ts'
 import type { RequestHead } from '../http/request-head.ts'
 import { findRevision, isPreAuthorizationRevision } from '../mcp/revision.ts'
 import { findAccessToken } from '../oauth/bearer.ts'
+import { listNetworks } from '../oauth/networks.ts'
 import type { Exchange } from './exchange.ts'
 import { loadBody } from './load-body.ts'
 
@@ -51,7 +53,12 @@ async function verifyIdentity(exchange: Exchange, head: RequestHead, route: Rout
   const form = await loadForm(exchange, head, route)
   const token = findAccessToken({ authorization: head.authorization, query: head.query, form }, route.resource.bearerMethods)
   if (token === undefined) throw new ProxyError('token_missing')
-  return { principal: await route.verifier.verify(token), token, form }
+  return { principal: await route.verifier.verify(token, findAsker(exchange)), token, form }
+}
+
+/** Whoever shows made-up tokens by the thousand waits behind those of others. */
+function findAsker({ record, request, edge }: Exchange): string {
+  return listNetworks(findClientAddress(record.remoteAddress, request.rawHeaders, edge.forwarded))[0]
 }
 
 /** Whether the client speaks a revision from before the authorization chapter (the Go proxy's "v1"). */

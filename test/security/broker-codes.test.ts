@@ -380,9 +380,7 @@ describe('the token endpoint', () => {
   it('tells unknown clients 401 invalid_client, so that they register anew (RFC 6749 §5.2)', async () => {
     const code = await authorize(origin, client, alice)
     await expectRefusal(await redeem(origin, { ...client, id: 'unknown' }, code), 'invalid_client', 401)
-    // Whether that one is known cannot be found out.
-    const unreachable = { ...client, id: 'https://localhost:1/nothing.json' }
-    await expectRefusal(await redeem(origin, unreachable, code), 'temporarily_unavailable', 503)
+    await expectRefusal(await redeem(origin, { ...client, id: 'https://localhost:1/nothing.json' }, code), 'invalid_client', 401)
   })
 
   it('holds clients to the way of authentication that they registered, and to one at a time (RFC 6749 §2.3)', async () => {

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { RequestListener } from 'node:http'
 import { createServer, type Server } from 'node:https'
@@ -19,6 +20,11 @@ import {
 import { type BrokerStage, startBrokerStage } from '../support/broker-stage.ts'
 import { createCertificate } from '../support/certificate.ts'
 import { findVectors } from '../support/vectors.ts'
+
+/** Numbers of an RSA key: 2048 bits, and an exponent with which one verification takes a thousand times as long. */
+const MODULUS = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' }).n ?? ''
+const HUGE_EXPONENT = Buffer.alloc(255, 0xff).toString('base64url')
+const P256 = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' })
 
 const [alice] = SAMPLE_USERS
 const metadata = { redirect_uris: ['https://client.example/cb'] }
@@ -113,6 +119,15 @@ describe('what a client says of itself', () => {
   })
 
   it.each([
+    [{ keys: [P256] }],
+    [{ keys: [{ kty: 'RSA', n: MODULUS, e: 'AQAB' }] }],
+    [{ keys: [{ kty: 'RSA', n: MODULUS, e: 'Aw' }, ...Array.from({ length: 19 }, () => P256)] }],
+  ])('may bring keys that cost no more than others: %#', async (jwks) => {
+    const response = await register(stage.proxy.origin, { ...metadata, token_endpoint_auth_method: 'private_key_jwt', jwks })
+    expect(response.status).toBe(201)
+  })
+
+  it.each([
     [{ client_name: 'x'.repeat(40_000) }],
     [{ client_name: 'x'.repeat(1_001) }],
     [{ policy_uri: 'javascript:alert(1)' }],
@@ -125,6 +140,9 @@ describe('what a client says of itself', () => {
     [{ token_endpoint_auth_method: 'client_secret_jwt' }],
     [{ token_endpoint_auth_method: 'private_key_jwt' }],
     [{ jwks: { keys: [{ kty: 'oct', k: 'c2VjcmV0' }] } }],
+    [{ token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [{ kty: 'RSA', n: MODULUS, e: HUGE_EXPONENT }] } }],
+    [{ token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [{ kty: 'RSA', n: MODULUS.repeat(3), e: 'AQAB' }] } }],
+    [{ token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: Array.from({ length: 21 }, () => P256) } }],
     [{ jwks: { keys: [{ kty: 'RSA', n: 'x', e: 'AQAB', d: 'x' }] } }],
     [{ client_uri: 'javascript:alert(1)' }],
     [{ logo_uri: 'data:image/svg+xml,x' }],
@@ -358,7 +376,7 @@ describe('a client ID metadata document', () => {
     const waiting = open(slow)
     await expect.poll(() => asked.length, { timeout: 10_000 }).toBe(1)
     expect((await open(good)).status).toBe(303)
-    await expectRefusal(await waiting)
+    expect((await waiting).status).toBe(503)
     for (const timer of timers) clearInterval(timer)
   }, 20_000)
 
@@ -404,7 +422,7 @@ describe('a client ID metadata document', () => {
     await expectRefusal(await open(id))
   })
 
-  it('is refused when it comes by redirect, compressed, as HTML or with a failure, and looks the same from outside (client ID metadata documents -02 §5, §5.1)', async () => {
+  it('is refused when it comes by redirect, compressed, as HTML or with a failure, which looks the same from outside as a host that is down (client ID metadata documents -02 §5, §5.1)', async () => {
     const answers: [number, Record<string, string>][] = [
       [302, { location: `https://localhost:${port}/other.json` }],
       [200, { 'content-encoding': 'gzip' }],
@@ -422,10 +440,10 @@ describe('a client ID metadata document', () => {
     }
     const unreachable = await open('https://localhost:1/x.json')
     told.add(`${unreachable.status} ${await unreachable.text()}`)
-    expect(told.size).toBe(1)
+    expect([...told]).toEqual([expect.stringMatching(/^503 .*temporarily_unavailable/)])
   })
 
-  it('is kept for as long as its headers say, and a failure is not asked for again at once (client ID metadata documents -02 §5.2)', async () => {
+  it('is kept for as long as its headers say, and a failure for no longer than the request that met it (client ID metadata documents -02 §5.2)', async () => {
     const good = nextId()
     serve(describeClient(good), { 'cache-control': 'max-age=600' })
     await open(good)
@@ -435,7 +453,7 @@ describe('a client ID metadata document', () => {
     serve('nonsense')
     await open(bad)
     await open(bad)
-    expect(asked).toHaveLength(1)
+    expect(asked).toHaveLength(2)
   })
 
   it.each([
@@ -493,15 +511,15 @@ describe('a client ID metadata document', () => {
     }
   }, 60_000)
 
-  it('is fetched for a bounded number of clients at a time (client ID metadata documents -02 §8.6)', async () => {
+  it('is fetched for a bounded number of clients of one network at a time (client ID metadata documents -02 §8.6)', async () => {
     asked = []
     const waiting: (() => void)[] = []
     answer = (_request, response) => waiting.push(() => response.writeHead(404).end())
     const requests = Array.from({ length: 100 }, () => open(nextId()))
-    await expect.poll(() => asked.length, { timeout: 30_000 }).toBe(8)
+    await expect.poll(() => asked.length, { timeout: 30_000 }).toBe(2)
     const first = await Promise.race(requests)
-    expect([400, 401]).toContain(first.status)
-    expect(asked.length).toBe(8)
+    expect(first.status).toBe(503)
+    expect(asked.length).toBe(2)
     answer = (_request, response) => response.writeHead(404).end()
     for (const release of waiting) release()
     for (const response of await Promise.all(requests)) await response.body?.cancel()
