@@ -88,7 +88,7 @@ interface Parts {
   readonly authorizations: RateLimit
   /** Bounds what strangers have us compute. */
   readonly tokenRequests: RateLimit
-  readonly wrongIntrospections: RateLimit
+  readonly strangeIntrospections: RateLimit
   readonly assertions: IdentityAssertions
   readonly subjectTokens: TokenVerifier
   readonly clock: Clock
@@ -150,7 +150,7 @@ async function createParts(options: BrokerOptions): Promise<Parts> {
     clientDocuments: createClientDocuments({ ...plan.clientMetadata, door: clientDoor, clock, named: listKeyUrls(plan.clients) }),
     authorizations: createRateLimit(plan.authorizationsPerMinute, clock),
     tokenRequests: createAddressLimit(plan.tokenRequestsPerMinute, clock),
-    wrongIntrospections: createAddressLimit(plan.tokenRequestsPerMinute, clock),
+    strangeIntrospections: createAddressLimit(plan.tokenRequestsPerMinute, clock),
     assertions: createIdentityAssertions({
       issuers: plan.assertionIssuers,
       pool,

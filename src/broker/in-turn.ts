@@ -31,15 +31,11 @@ export async function doInTurn<T>(key: string, work: () => Promise<T>, options: 
       try {
         return await work()
       } finally {
-        await release(key, holder, options)
+        // A lock that expired while it was held is that of the next process by now.
+        await store.take(kind, key, holder)
       }
     }
     await new Promise<void>((resolve) => void clock.after(LOOK_MS, resolve))
   }
   throw createError?.() ?? new Error('another process has been at it for too long')
-}
-
-/** A lock that expired while it was held is that of the next process by now, and stays. */
-async function release(key: string, holder: string, { store, kind }: InTurnOptions): Promise<void> {
-  if (await store.replace(kind, key, holder, 'released')) await store.take(kind, key)
 }

@@ -7,8 +7,12 @@ import { hashId } from './adapter.ts'
 
 /** Whether what a token stands for still stands: a signature says nothing about what happened since. */
 export interface Liveness {
-  /** Ends a token before its time. */
-  revoke(tokenId: string, expiresAt: number): Promise<void>
+  /**
+   * Ends a token before its time.
+   *
+   * @param acceptedUntil - milliseconds since the epoch, tolerance of clocks included
+   */
+  revoke(tokenId: string, acceptedUntil: number): Promise<void>
   /** Has the next question ask the store. */
   forget(): void
   /** Whether the token and the grant behind it still stand. */
@@ -18,6 +22,8 @@ export interface Liveness {
 /** Revocations of this process count at once, those of another process after this time. */
 const KEEP_MS = 5_000
 const MOST_KEPT = 10_000
+/** The store may go by another clock. */
+const MARGIN_MS = 60_000
 
 /** The kind under which revoked token ids are kept until the tokens would have ended anyway. */
 const REVOKED = 'RevokedToken'
@@ -38,8 +44,8 @@ export function createLiveness(store: Store, clock: Clock): Liveness {
     return isLive
   }
   return {
-    async revoke(tokenId, expiresAt) {
-      await store.put(REVOKED, hashId(tokenId), '1', { expiresAt })
+    async revoke(tokenId, acceptedUntil) {
+      await store.put(REVOKED, hashId(tokenId), '1', { expiresAt: acceptedUntil + MARGIN_MS })
       kept.delete(tokenId)
     },
     forget: () => kept.clear(),

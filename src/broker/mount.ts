@@ -8,6 +8,7 @@ import { type BrowserCookie, readCookies } from './browser-cookie.ts'
 import { renderErrorPage } from './error-page.ts'
 import { IdentityProviderError } from './identity-provider-error.ts'
 import type { Liveness } from './liveness.ts'
+import type { Middleware } from './middlewares.ts'
 import { explainOutage, findOutage, sayOutages } from './outage.ts'
 import { isElsewhere, leaveOtherAccount, sendTrouble } from './outcome.ts'
 import { createProvider, nameResumeCookie, nameSessionCookie, type ProviderOptions } from './provider.ts'
@@ -27,8 +28,8 @@ export interface MountOptions extends Omit<ProviderOptions, 'renderError'> {
   readonly authorizations: RateLimit
   /** Bounds token and revocation requests: each may be a guess at a secret, and costs us signatures and a look into the store. */
   readonly tokenRequests: RateLimit
-  /** Bounds introspection requests of those who don’t know their secret. */
-  readonly wrongIntrospections: RateLimit
+  /** Bounds introspection requests of clients that are not of the configuration, or don’t know their secret. */
+  readonly strangeIntrospections: RateLimit
   readonly onIssue: (message: string) => void
 }
 
@@ -61,12 +62,14 @@ const FAILURES = [
 export function createMount(options: MountOptions): Mount {
   const { plan, keys } = options
   const visits = new WeakMap<IncomingMessage, Visit>()
+  const isKnown = (clientId: unknown) => plan.clients.some(({ id }) => id === clientId)
+  const known = new WeakSet<IncomingMessage>()
   const stay = stayWithMistakes({
-    isKnown: (clientId) => plan.clients.some(({ id }) => id === clientId),
+    isKnown,
     findTraceId: (request) => visits.get(request)?.requestId ?? '',
   })
   const outages = new WeakMap<IncomingMessage, ProxyError>()
-  const middlewares = [sayOutages(outages), stay, ...options.middlewares]
+  const middlewares = [sayOutages(outages), stay, noteKnown(known, isKnown), ...options.middlewares]
   const create = () =>
     listen(createProvider({ ...options, middlewares, renderError: createErrorRenderer(visits) }, keys.current), {
       visits,
@@ -85,13 +88,13 @@ export function createMount(options: MountOptions): Mount {
     const seconds = await options.registrations.admit(visit.address, () => pass(visit))
     if (seconds !== undefined) sendLater(visit, { code: 'registration_limited', seconds })
   }
-  const { browserCookie, wrongIntrospections } = options
-  // MCP servers ask for every call, so that only guesses count (RFC 6749 §2.3.1: a secret must not be found by trying).
+  const { browserCookie, strangeIntrospections } = options
+  // MCP servers of the configuration ask for every call. The others only guess (RFC 6749 §2.3.1), or registered themselves.
   const introspect = async (visit: Visit) => {
-    const seconds = wrongIntrospections.check(visit.address)
+    const seconds = strangeIntrospections.check(visit.address)
     if (seconds !== undefined) return sendLater(visit, { code: 'token_requests_limited', seconds })
     await pass(visit)
-    if (visit.response.statusCode === 401) wrongIntrospections.count(visit.address)
+    if (!known.has(visit.request)) strangeIntrospections.count(visit.address)
   }
   return {
     aim,
@@ -129,6 +132,15 @@ function createResume({ plan, pass, ...options }: ResumeOptions): VisitHandler {
       return sendTrouble(visit, TROUBLES.forged, 'not the browser that the sign-in was allowed in')
     await leaveOtherAccount(uid, readCookies(visit.request, nameSessionCookie(plan.issuer)), options)
     return pass(visit)
+  }
+}
+
+/** Notes the requests of clients that have authenticated, and that the configuration names. */
+function noteKnown(known: WeakSet<IncomingMessage>, isKnown: (clientId: unknown) => boolean): Middleware {
+  return async (ctx, next) => {
+    await next()
+    const { oidc } = ctx as Partial<KoaContextWithOIDC>
+    if (ctx.path === introspection && ctx.status < 400 && isKnown(oidc?.client?.clientId)) known.add(ctx.req)
   }
 }
 

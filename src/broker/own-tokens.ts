@@ -62,9 +62,9 @@ async function findPrincipal(token: string, { verifier }: OwnTokensOptions): Pro
 }
 
 /** With the token ends the grant that it was issued for (RFC 7009 §2.1), but not that of the user whose token was exchanged for it. */
-async function revoke({ claims, expiresAt }: Principal, { store, liveness }: OwnTokensOptions): Promise<void> {
+async function revoke({ claims, acceptedUntil }: Principal, { store, liveness }: OwnTokensOptions): Promise<void> {
   const { jti, [GRANT_CLAIM]: grantId } = claims
-  if (typeof jti === 'string') await liveness.revoke(jti, expiresAt * 1000)
+  if (typeof jti === 'string') await liveness.revoke(jti, acceptedUntil * 1000)
   if (typeof grantId === 'string') await store.deleteGroup(groupOfGrant(grantId))
   liveness.forget()
 }

@@ -68,6 +68,7 @@ async function findSignedIn(
 async function takeForm(scene: Scene, options: SignInOptions): Promise<void> {
   const { visit, interaction } = scene
   const form = await readForm(visit.request)
+  if (form === undefined) return sendTrouble(visit, TROUBLES.malformed, 'the body is no form, or too long')
   const browser = options.browserCookie.find(visit.request)
   if (browser === undefined || !isOwnForm(scene, form, browser, options))
     return sendTrouble(visit, TROUBLES.form, 'the form was not sent by a page that this browser was shown')

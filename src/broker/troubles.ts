@@ -28,6 +28,13 @@ export const TROUBLES = {
     title: 'This sign-in was not started here',
     text: 'The answer belongs to a sign-in that began in another browser, or before this one lost its cookies. If somebody sent you a link, do not use it.',
   },
+  malformed: {
+    status: 400,
+    code: 'sign_in_failed',
+    oauthError: 'access_denied',
+    title: 'This form cannot be read',
+    text: 'It is not one that our page sends. Go back to the application and start again.',
+  },
   form: {
     status: 403,
     code: 'sign_in_failed',

@@ -182,7 +182,7 @@ export const broker = z
     token_requests_per_minute: whole(1, 1_000_000)
       .default(1200)
       .describe(
-        'Requests to the token and revocation endpoints that one address may send within a minute, and to the introspection endpoint with a wrong secret: enough for tens of thousands of users behind one address. Set `trusted_proxies` where all seem to come from one.',
+        'Requests to the token and revocation endpoints that one address may send within a minute, and to the introspection endpoint by others than clients of the configuration: enough for tens of thousands of users behind one address. Set `trusted_proxies` where all seem to come from one.',
       ),
     scope_descriptions: z
       .record(z.string(), z.string())

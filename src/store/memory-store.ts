@@ -24,7 +24,7 @@ interface Memory {
  * @param mostEntries - of one kind
  * @param kinds - what the entries are kept in
  */
-export function createMemoryStore(now = Date.now, mostEntries = MOST_ENTRIES, kinds: Kinds = new Map()): Store {
+export function createMemoryStore(now = () => Date.now(), mostEntries = MOST_ENTRIES, kinds: Kinds = new Map()): Store {
   const memory: Memory = { kinds, now, mostEntries }
   const stopCleaning = cleanNowAndThen(() => cleanExpired(memory))
   return {

@@ -24,7 +24,7 @@ const BUSY_MS = 5000
  * @param now - milliseconds since the epoch
  * @throws Error when the file cannot be opened or is no database
  */
-export function openSqliteStore(file: string, now: () => number = Date.now): Store {
+export function openSqliteStore(file: string, now: () => number = () => Date.now()): Store {
   const database = open(file)
   const statements = prepare(database)
   const stopCleaning = cleanNowAndThen(() => statements.clean.run(now()))

@@ -256,8 +256,27 @@ describe('the form of the consent page', () => {
     const page = await openConsentPage(browser, createRequest(origin, web).url)
     const body = new URLSearchParams({ ...readHidden(page.html), action: 'allow' }).toString()
     const response = await browser.open(page.url, { method: 'POST', headers: { 'content-type': type }, body })
-    expect(response.status).toBeGreaterThanOrEqual(400)
+    expect(response.status).toBe(400)
     expect(readRefresh(await response.text())).toBe('')
+    expect((await sendConsent(browser, page)).status).toBe(200)
+  })
+
+  it('is a page that says so, and no fault of ours, where the form is too long, has no type, or says nothing that we know', async () => {
+    const browser = createBrowser()
+    const page = await openConsentPage(browser, createRequest(origin, web).url)
+    const form = 'application/x-www-form-urlencoded'
+    const sent: [string | Buffer, Record<string, string>, number][] = [
+      [`a=${'x'.repeat(100_000)}`, { 'content-type': form }, 400],
+      [Buffer.from('form_token=x&action=allow'), {}, 400],
+      [Buffer.from([0xff, 0xfe, 0x25, 0x25, 0x3d, 0x26]), { 'content-type': form }, 403],
+      ['%', { 'content-type': `${form}; charset=utf-16` }, 403],
+    ]
+    for (const [body, headers, status] of sent) {
+      const response = await browser.open(page.url, { method: 'POST', headers, body })
+      expect([response.status, response.headers.get('content-type')]).toEqual([status, 'text/html; charset=utf-8'])
+      expect(await response.text()).toContain('This form cannot be')
+    }
+    expect(stage.proxy.log.records().filter(({ code }) => code === 'internal_error')).toEqual([])
     expect((await sendConsent(browser, page)).status).toBe(200)
   })
 

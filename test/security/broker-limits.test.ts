@@ -7,6 +7,7 @@ import { type BrokerStage, startBrokerStage } from '../support/broker-stage.ts'
 const [alice] = SAMPLE_USERS
 const OFFICE = '203.0.113.7'
 const ELSEWHERE = '203.0.113.8'
+const SERVER_SECRET = 'secret-of-a-server-0123456789abcdef'
 
 let stage: BrokerStage
 let origin: string
@@ -14,7 +15,19 @@ let client: RawClient
 
 beforeAll(async () => {
   stage = await startBrokerStage({
-    broker: { token_requests_per_minute: 5, authorizations_per_minute: 5 },
+    broker: {
+      token_requests_per_minute: 5,
+      authorizations_per_minute: 5,
+      clients: [
+        {
+          client_id: 'server',
+          client_secret: { env: 'SERVER' },
+          redirect_uris: ['https://server.example/cb'],
+          servers: ['example'],
+        },
+      ],
+    },
+    env: { SERVER: SERVER_SECRET },
     config: { trusted_proxies: ['127.0.0.0/8', '::1'] },
   })
   origin = stage.proxy.origin
@@ -53,21 +66,29 @@ describe('somebody who guesses at the token endpoint', () => {
   })
 })
 
-describe('somebody who guesses at the introspection endpoint (RFC 6749 §2.3.1, RFC 7662 §4)', () => {
-  it('is told to wait for those guesses that were wrong, while servers that know their secret ask as often as they like', async () => {
-    const server = await createRawClient(origin, { token_endpoint_auth_method: 'client_secret_basic' })
-    const ask = (secret: string, address: string) => {
-      const authorization = `Basic ${Buffer.from(`${server.id}:${secret}`).toString('base64')}`
-      return postForm(`${origin}/introspect`, { token: 'guess' }, { authorization, ...from(address) })
-    }
-    const right = server.secret ?? ''
-    const [guesser, busy] = ['203.0.113.20', '203.0.113.21']
-    for (let time = 0; time < 20; time += 1) expect((await ask(right, busy)).status).toBe(200)
-    for (let time = 0; time < 5; time += 1) expect((await ask(`guess-${time}`, guesser)).status).toBe(401)
-    const refused = await ask(right, guesser)
+describe('introspection (RFC 6749 §2.3.1, RFC 7662 §4)', () => {
+  const ask = (id: string, secret: string, address: string) => {
+    const authorization = `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`
+    return postForm(`${origin}/introspect`, { token: 'guess' }, { authorization, ...from(address) })
+  }
+
+  it('is bounded for those who guess a secret, while servers of the configuration ask as often as they like', async () => {
+    const [guesser, busy] = ['203.0.113.20', '198.51.100.21']
+    for (let time = 0; time < 20; time += 1) expect((await ask('server', SERVER_SECRET, busy)).status).toBe(200)
+    for (let time = 0; time < 5; time += 1) expect((await ask('server', `guess-${time}`, guesser)).status).toBe(401)
+    const refused = await ask('server', SERVER_SECRET, guesser)
     expect([refused.status, Number(refused.headers.get('retry-after')) > 0]).toEqual([429, true])
     expect((await guess(guesser)).status).toBe(400)
-    expect((await ask(right, busy)).status).toBe(200)
+    expect((await ask('server', SERVER_SECRET, busy)).status).toBe(200)
+  })
+
+  it('is bounded for clients that registered themselves, though they know their secret, and for what cannot be read', async () => {
+    const stranger = await createRawClient(origin, { token_endpoint_auth_method: 'client_secret_basic' })
+    const [asking, sending] = ['192.0.2.30', '192.0.3.30']
+    for (let time = 0; time < 5; time += 1) expect((await ask(stranger.id, stranger.secret ?? '', asking)).status).toBe(200)
+    expect((await ask(stranger.id, stranger.secret ?? '', asking)).status).toBe(429)
+    for (let time = 0; time < 5; time += 1) expect((await postForm(`${origin}/introspect`, {}, from(sending))).status).toBe(400)
+    expect((await postForm(`${origin}/introspect`, {}, from(sending))).status).toBe(429)
   })
 })
 

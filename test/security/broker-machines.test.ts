@@ -1,6 +1,6 @@
 import { createPublicKey, KeyObject } from 'node:crypto'
 import { decodeJwt, exportJWK, importPKCS8, SignJWT } from 'jose'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import {
   authorize,
@@ -109,6 +109,23 @@ describe('client credentials (RFC 6749 §4.4)', () => {
   it('give more than the usual only to a client that has it, and asks for it', async () => {
     expect(await readJson(await ask({}, 'admin'))).toMatchObject({ scope: 'mcp:tools' })
     expect(await readJson(await ask({ scope: 'mcp:admin' }, 'admin'))).toMatchObject({ scope: 'mcp:admin' })
+  })
+
+  it('give tokens that stay revoked for as long as they could be accepted, tolerance of clocks included (RFC 7009 §2.1)', async () => {
+    const { access_token: token } = await readJson(await ask())
+    const credentials = { client_id: 'job', client_secret: MACHINE_SECRETS.job }
+    expect((await postForm(`${origin}/revoke`, { token, ...credentials })).status).toBe(200)
+    const { exp = 0 } = decodeJwt(token)
+    try {
+      for (const second of [-1, 0, 1, 3, 4.9]) {
+        vi.useFakeTimers({ toFake: ['Date'], now: (exp + second) * 1000 })
+        expect([second, await callMcp(stage.url, token)]).toEqual([second, 401])
+        const told = await readJson(await postForm(`${origin}/introspect`, { token, ...credentials }))
+        expect([second, told]).toEqual([second, { active: false }])
+      }
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   it('give no answer that a cache may keep (§5.1)', async () => {
