@@ -18,6 +18,7 @@ import { type ClientDocuments, createClientDocuments } from './client-documents.
 import { type Consents, createConsents } from './consents.ts'
 import { createCredentialSource } from './credential.ts'
 import { type EncryptionMark, markEncryption } from './encryption-mark.ts'
+import { holdToMethods } from './endpoint-methods.ts'
 import { createIdentityAssertions, type IdentityAssertions } from './identity-assertions.ts'
 import { createIdentityProvider, type IdentityProvider } from './identity-provider.ts'
 import { listIntrospectors, listKeyUrls } from './known-clients.ts'
@@ -266,11 +267,11 @@ function listHandlers(
       }
     }
   const handlers: (readonly [path: string, handle: VisitHandler])[] = [
-    ...Object.values(BROKER_PATHS.provider).map((path) => [path, mount.handle] as const),
-    [`${authorization}/{id}`, mount.handleResume],
+    ...Object.values(BROKER_PATHS.provider).map((path) => [path, holdToMethods(mount.handle)] as const),
+    [`${authorization}/{id}`, holdToMethods(mount.handleResume, ['GET', 'HEAD'])],
     [`${BROKER_PATHS.signIn}/{id}`, aimed(handleSignIn)],
     [BROKER_PATHS.callback, aimed(handleCallback)],
-    ...listMetadataPaths(endpointPaths).map((path) => [path, mount.handleMetadata] as const),
+    ...listMetadataPaths(endpointPaths).map((path) => [path, holdToMethods(mount.handleMetadata)] as const),
   ]
   const onBehalf = (handle: VisitHandler): VisitHandler => {
     return (visit) => clientDocuments.askFor(visit.address, async () => handle(visit))

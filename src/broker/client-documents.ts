@@ -15,14 +15,7 @@ import { createAddressLimit } from './rate-limit.ts'
  */
 export function isWellFormedClientId(clientId: string): boolean {
   const url = URL.parse(clientId)
-  return (
-    url !== null &&
-    url.href === clientId &&
-    url.protocol === 'https:' &&
-    url.pathname !== '/' &&
-    url.search === '' &&
-    url.port !== '0'
-  )
+  return url !== null && url.href === clientId && url.protocol === 'https:' && url.pathname !== '/' && url.port !== '0'
 }
 
 /** Fetches what clients name: their metadata documents and keys. */

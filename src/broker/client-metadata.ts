@@ -37,7 +37,7 @@ export function settleClientMetadata(metadata: Record<string, unknown>, isKnown 
   // One is made for every client that doesn't say how it authenticates; here that is not at all.
   if (metadata.token_endpoint_auth_method === 'none') delete metadata.client_secret
   if (metadata.client_secret === undefined) delete metadata.client_secret_expires_at
-  settleName(metadata)
+  settleName(metadata, isKnown)
   if (!isKnown) checkKeys(metadata)
   if (!isKnown) settleGrantTypes(metadata)
   // A machine has no user to be sent back.
@@ -54,8 +54,12 @@ function checkKeys({ jwks }: Record<string, unknown>): void {
   if (problem !== undefined) throw new errors.InvalidClientMetadata(`jwks: ${problem}`)
 }
 
-function settleName(metadata: Record<string, unknown>): void {
+function settleName(metadata: Record<string, unknown>, isKnown: boolean): void {
   const { client_name: name } = metadata
+  // Client ID metadata documents, as the specification of MCP has them (2026-07-28, client registration).
+  const isDocument = typeof metadata.client_id === 'string' && metadata.client_id.startsWith('https://')
+  if (isDocument && !isKnown && (name === undefined || name === ''))
+    throw new errors.InvalidClientMetadata('client_name is required in a metadata document')
   if (name === undefined) return
   if (typeof name !== 'string' || name.length > MOST_NAME)
     throw new errors.InvalidClientMetadata(`client_name must be a string of at most ${MOST_NAME} characters`)
@@ -67,6 +71,11 @@ function settleGrantTypes(metadata: Record<string, unknown>): void {
   const { grant_types: types, response_types: responses } = metadata
   if (Array.isArray(types)) metadata.grant_types = types.filter((type) => GRANT_TYPES.has(type))
   if (Array.isArray(responses)) metadata.response_types = responses.filter((type) => type === 'code')
+  // What is left would be a client that can do nothing (RFC 7591 §2.1).
+  if (Array.isArray(types) && !types.includes('authorization_code'))
+    throw new errors.InvalidClientMetadata('grant_types must contain authorization_code: clients sign users in here')
+  if (Array.isArray(responses) && !responses.includes('code'))
+    throw new errors.InvalidClientMetadata('response_types must contain code')
 }
 
 function settleRedirectUris(metadata: Record<string, unknown>, isKnown: boolean): void {

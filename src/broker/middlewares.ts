@@ -32,16 +32,34 @@ function isErrorOf(body: unknown, error: string): body is { error: string; error
   return typeof body === 'object' && body !== null && 'error' in body && body.error === error
 }
 
+/** What an answer has of its own (RFC 6749 §4.1.2, §4.1.2.1, RFC 9207 §2). */
+const ANSWER = new Set(['code', 'state', 'iss', 'error', 'error_description', 'error_uri'])
+
 /**
- * Answers go in the query of the redirect URI, as OAuth has it (RFC 6749 §4.1.2). The other ways would need pages with scripts, or show
- * codes to the scripts of a page.
+ * Answers go in the query of the redirect URI, as OAuth has it (RFC 6749 §4.1.2), which stays letter by letter what it was (§3.1.2). The
+ * other ways would need pages with scripts, or show codes to the scripts of a page.
  */
 export const answerByQueryAlone: Middleware = async (ctx, next) => {
   const { response_mode: mode } = ctx.query
+  const { authorization } = BROKER_PATHS.provider
   // A value that the provider does not know: it tells the client so.
-  if (ctx.path === BROKER_PATHS.provider.authorization && typeof mode === 'string' && mode !== 'query')
+  if (ctx.path === authorization && typeof mode === 'string' && mode !== 'query')
     ctx.query = { ...ctx.query, response_mode: 'none_but_query' }
-  return next()
+  await next()
+  const { oidc } = ctx as { readonly oidc?: { readonly params?: { readonly redirect_uri?: unknown } } }
+  const redirectUri = oidc?.params?.redirect_uri
+  const target = URL.parse(ctx.response.get('location'))
+  if (ctx.path.startsWith(authorization) && target !== null && typeof redirectUri === 'string')
+    ctx.set('location', writeAnswer(redirectUri, target))
+}
+
+/** @param target - the redirect as the provider writes it: the URI in its own spelling, and for some errors the answer in the fragment */
+function writeAnswer(redirectUri: string, target: URL): string {
+  const told = [...target.searchParams, ...new URLSearchParams(target.hash.slice(1))].filter(([name]) => ANSWER.has(name))
+  const names = new Set(told.map(([name]) => name))
+  const [address = '', query = ''] = redirectUri.split(/\?(.*)/s)
+  const kept = query.split('&').filter((pair) => pair !== '' && !names.has([...new URLSearchParams(pair).keys()][0] ?? ''))
+  return `${address}?${[...kept, String(new URLSearchParams(told))].filter((part) => part !== '').join('&')}`
 }
 
 /**
@@ -74,6 +92,9 @@ export function curateMetadata(resources: Resources, { clients }: BrokerPlan): M
     metadata.scopes_supported = [...resources.scopes]
     metadata.response_modes_supported = ['query']
     delete metadata.claims_supported
+    // RFC 8414 §2: without it, clients have to assume client_secret_basic.
+    metadata.revocation_endpoint_auth_methods_supported = metadata.token_endpoint_auth_methods_supported
+    metadata.introspection_endpoint_auth_methods_supported = metadata.token_endpoint_auth_methods_supported
     // Enterprise-managed authorization: clients look for it here.
     if (hasAssertions) metadata.authorization_grant_profiles_supported = ['urn:ietf:params:oauth:grant-profile:id-jag']
   }

@@ -5,6 +5,7 @@ import { type ErrorCode, errorCatalogue, type ProxyError } from '../core/errors.
 import type { BrokerPlan } from '../core/plan.ts'
 import type { Visit, VisitHandler } from '../core/visit.ts'
 import { type BrowserCookie, readCookies } from './browser-cookie.ts'
+import { turnIntoAddress } from './endpoint-methods.ts'
 import { renderErrorPage } from './error-page.ts'
 import { IdentityProviderError } from './identity-provider-error.ts'
 import type { Liveness } from './liveness.ts'
@@ -103,8 +104,8 @@ export function createMount(options: MountOptions): Mount {
       if (isPostTo(registration, visit)) return register(visit)
       if (isPostTo(introspection, visit)) return introspect(visit)
       const limit = findLimit(visit, options)
-      if (limit === undefined) return pass(visit)
-      sendLater(visit, limit)
+      if (limit !== undefined) return sendLater(visit, limit)
+      return isPostTo(authorization, visit) ? turnIntoAddress(visit) : pass(visit)
     },
     handleResume: createResume({ plan, browserCookie, pass, findProvider: () => provider }),
     handleMetadata(visit) {

@@ -535,6 +535,7 @@ describe('our own names', () => {
       token_endpoint_auth_methods_supported: expect.arrayContaining(['none', 'client_secret_basic', 'private_key_jwt']),
       authorization_response_iss_parameter_supported: true,
       scopes_supported: ['mcp:tools', 'mcp:admin'],
+      revocation_endpoint_auth_methods_supported: expect.arrayContaining(['none', 'client_secret_basic']),
       registration_endpoint: `${origin}/register`,
       revocation_endpoint: `${origin}/revoke`,
       introspection_endpoint: `${origin}/introspect`,

@@ -378,6 +378,33 @@ describe('answers', () => {
     expect(redirect.searchParams.getAll('state')).toEqual([state])
   })
 
+  it.each(['?y=a%20b', '?y=a+b&z=%7e~', '?y=', '?y', '?a=1&b=%C3%BC', '?q=%2F%3f'])(
+    'leave the redirect URI letter by letter what it was: %s (RFC 6749 §3.1.2)',
+    async (query) => {
+      const client = await createRawClient(origin, { redirectUri: `${GOOD}${query}` })
+      const browser = await signInBrowser(createRequest(origin, client).url, alice)
+      for (const changes of [{}, { code_challenge: undefined }]) {
+        const { url } = createRequest(origin, client, changes)
+        const answer = await browser.open(url, { headers: { accept: 'application/json' } })
+        expect(answer.headers.get('location')).toMatch(/[?&](?:code|error)=/)
+        expect(answer.headers.get('location')?.startsWith(`${GOOD}${query}&`)).toBe(true)
+      }
+    },
+  )
+
+  it.each(['token', 'id_token', 'code token', 'none', 'nonsense'])(
+    'go in the query where the response type is not supported either: %s (RFC 6749 §4.1.2.1)',
+    async (type) => {
+      const response = await fetch(createRequest(origin, web, { response_type: type }).url, { redirect: 'manual' })
+      const location = new URL(response.headers.get('location') ?? '')
+      expect([location.searchParams.get('error'), location.searchParams.get('state'), location.hash]).toEqual([
+        'unsupported_response_type',
+        'a state',
+        '',
+      ])
+    },
+  )
+
   it('name the issuer once, on success and on errors (RFC 9207 §2)', async () => {
     const withIss = await createRawClient(origin, { redirectUri: `${GOOD}?iss=https://evil.example` })
     for (const client of [web, withIss]) {

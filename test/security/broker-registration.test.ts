@@ -460,7 +460,6 @@ describe('a client ID metadata document', () => {
     ['by http', 'http://localhost:PORT/c.json'],
     ['without a path', 'https://localhost:PORT'],
     ['with the path / alone', 'https://localhost:PORT/'],
-    ['with a query', 'https://localhost:PORT/c.json?x'],
     ['with a fragment', 'https://localhost:PORT/c.json#x'],
     ['with user information', 'https://u@localhost:PORT/c.json'],
     ['with dot segments', 'https://localhost:PORT/a/../c.json'],

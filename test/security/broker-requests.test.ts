@@ -99,11 +99,38 @@ describe('an authorization request that wants another protocol', () => {
     },
   )
 
-  it('is not taken from a form of another site: only addresses that a user can see are opened (RFC 6749 §3.1)', async () => {
-    const { searchParams } = createRequest(origin, client, { resource: first }).url
-    const response = await fetch(`${origin}/authorize`, { method: 'POST', body: searchParams, redirect: 'manual' })
-    expect([404, 405]).toContain(response.status)
-    expect(response.headers.getSetCookie()).toEqual([])
+  it('may come as a form, and goes on as an address that a user can see (RFC 6749 §3.1)', async () => {
+    const { url } = createRequest(origin, client, { resource: first })
+    const response = await fetch(`${origin}/authorize`, { method: 'POST', body: url.searchParams, redirect: 'manual' })
+    expect([response.status, response.headers.getSetCookie()]).toEqual([303, []])
+    expect(new URL(response.headers.get('location') ?? '', origin).href).toBe(url.href)
+    const both = await fetch(url, { method: 'POST', body: new URLSearchParams({ client_id: 'evil' }), redirect: 'manual' })
+    const twice = await fetch(new URL(both.headers.get('location') ?? '', origin), { redirect: 'manual' })
+    expect(twice.headers.get('location') ?? '').not.toContain('/sign-in/')
+  })
+
+  it.each([
+    ['JSON', 'application/json', '{}'],
+    ['text', 'text/plain', 'client_id=x'],
+    ['long', 'application/x-www-form-urlencoded', `client_id=${'x'.repeat(9000)}`],
+    ['longer', 'application/x-www-form-urlencoded', `client_id=${'x'.repeat(90_000)}`],
+  ])('is refused when its body is %s', async (_name, type, body) => {
+    const response = await fetch(`${origin}/authorize`, { method: 'POST', headers: { 'content-type': type }, body })
+    expect([response.status, (await readJson(response)).error]).toEqual([400, 'invalid_request'])
+  })
+
+  it.each([
+    ['PUT', '/authorize', 'GET, HEAD, POST'],
+    ['POST', `/authorize/${'i'.repeat(21)}`, 'GET, HEAD'],
+    ['GET', '/token', 'POST, OPTIONS'],
+    ['DELETE', '/register', 'POST, OPTIONS'],
+    ['GET', '/revoke', 'POST, OPTIONS'],
+    ['GET', '/introspect', 'POST, OPTIONS'],
+    ['POST', '/jwks', 'GET, HEAD, OPTIONS'],
+    ['POST', '/.well-known/oauth-authorization-server', 'GET, HEAD, OPTIONS'],
+  ])('is told 405 with Allow by %s %s (RFC 9110 §15.5.6)', async (method, path, allow) => {
+    const response = await fetch(`${origin}${path}`, { method })
+    expect([response.status, response.headers.get('allow')]).toEqual([405, allow])
   })
 
   it.each(['__proto__', 'constructor', 'toString', '../clients', '%00', "' OR 1=1 --", 'x'.repeat(8000), '\u0000'])(
