@@ -1,7 +1,7 @@
 // Attack family S: one valid user, or one server, takes the memory by what the bridge to a process holds.
-import { afterEach, describe, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { openStdioGate, type StdioGate, scripted } from '../support/gate.ts'
-import { createRequest, createToolCall, openSession } from '../support/mcp-requests.ts'
+import { createRequest, createToolCall, openSession, readAnswer, sendModern, textOf } from '../support/mcp-requests.ts'
 import { measureMemory } from '../support/memory.ts'
 import { waitUntil } from '../support/processes.ts'
 import { openRawConnection, type RawConnection } from '../support/raw-client.ts'
@@ -94,5 +94,26 @@ describe.each(Object.entries(inside))('a request with 1 MiB of %s', (_what, json
     const before = measureMemory()
     for (let id = 3; id < 13; id += 2) await sendTwo(id)
     await waitUntil(() => measureMemory() - before < 4 * MiB, 'the requests are let go', 20_000)
+  })
+})
+
+describe('a server that asks without end during a call', () => {
+  const asking = { capabilities: { elicitation: {} } }
+
+  it.each([
+    ['100 questions', 'x', 100],
+    ['1 MiB of questions', 'x'.repeat(100_000), 10],
+  ])('is refused beyond %s, and its call goes on', async (_what, message, most) => {
+    const origin = await open()
+    const call = { name: 'askMany', arguments: { count: 150, method: 'elicitation/create', params: { message } } }
+    const first = await readAnswer(sendModern(origin, 'tools/call', call, asking))
+    await gate.waitForStderr(`refused ${150 - most}`)
+    const retry = (state: string, inputResponses: object) =>
+      readAnswer(sendModern(origin, 'tools/call', { ...call, requestState: state, inputResponses }, asking))
+    const all = await retry(first.result.requestState, {})
+    const keys = Object.keys(all.result.inputRequests)
+    expect(keys).toHaveLength(most)
+    const declined = Object.fromEntries(keys.map((key) => [key, { action: 'decline' }]))
+    expect(textOf(await retry(all.result.requestState, declined))).toBe(String(150 - most))
   })
 })

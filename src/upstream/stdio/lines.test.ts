@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { measureMemory } from '../../../test/support/memory.ts'
 import { LineReader } from './lines.ts'
 
 function read(chunks: readonly Buffer[], maxBytes = 1000) {
@@ -36,5 +37,19 @@ describe('lines of a stream', () => {
       expect(first).toMatchObject({ head: expect.stringMatching(/^HEADx{1020}$/), tail: expect.stringMatching(/^x{1020}TAIL$/) })
       expect(second).toBe('next')
     }
+  })
+
+  it('take little more than their bytes when they come in single ones', () => {
+    const bytes = 1024 * 1024
+    let length = 0
+    const take = (line: Buffer) => {
+      length = line.length
+    }
+    const reader = new LineReader(2 * bytes, { line: take, tooLong: () => undefined })
+    const before = measureMemory()
+    for (let i = 0; i < bytes; i++) reader.push(Buffer.from(new ArrayBuffer(1)))
+    expect(measureMemory() - before).toBeLessThan(4 * bytes)
+    reader.push(Buffer.from('\n'))
+    expect(length).toBe(bytes)
   })
 })

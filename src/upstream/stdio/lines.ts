@@ -1,6 +1,8 @@
 import { Buffer } from 'node:buffer'
 
 const NEWLINE = 0x0a
+/** So many pieces of a line are put together: a server that writes single bytes would have each held as an object of 200 bytes. */
+const mostLoosePieces = 256
 /** Of a line that is too long, this much is kept from each end: enough to tell what it would have answered. */
 const keptOfLongLine = 1024
 
@@ -17,6 +19,8 @@ export class LineReader {
   readonly #handlers: LineHandlers
   #held: Buffer[] = []
   #heldBytes = 0
+  /** How many of the pieces have been put together from others. */
+  #packs = 0
   #head: Buffer | undefined
   #tail: Buffer = Buffer.alloc(0)
 
@@ -45,6 +49,7 @@ export class LineReader {
     if (this.#head) return this.#keepTail(piece)
     this.#held.push(piece)
     this.#heldBytes += piece.length
+    if (this.#held.length - this.#packs >= mostLoosePieces) this.#held.push(Buffer.concat(this.#held.splice(this.#packs++)))
     if (this.#heldBytes <= this.#maxBytes) return
     const line = this.#takeHeld()
     this.#head = Buffer.from(line.subarray(0, keptOfLongLine))
@@ -69,6 +74,7 @@ export class LineReader {
     const line = this.#held.length === 1 && only ? only : Buffer.concat(this.#held, this.#heldBytes)
     this.#held = []
     this.#heldBytes = 0
+    this.#packs = 0
     return line
   }
 }

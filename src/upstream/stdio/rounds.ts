@@ -17,6 +17,10 @@ import {
 /** Milliseconds for which a call waits for the client's input. */
 const patienceMilliseconds = 5 * 60_000
 
+/** Questions of one call that wait for the client at a time, and how long they may be together, in characters. */
+const mostQuestions = 100
+const mostQuestionCharacters = 1024 * 1024
+
 /** Brings answers to a request into their modern form. */
 export type Translate = (request: ModernRequest, sink: RequestSink) => RequestSink
 
@@ -24,6 +28,7 @@ interface Question {
   /** The child's id, in JSON. */
   readonly id: string
   readonly request: InputRequest
+  readonly characters: number
 }
 
 /**
@@ -85,9 +90,17 @@ export class Round {
     const missing = findMissingCapability(request, this.#capabilities)
     if (missing)
       return tell(this.#channel, formatError(id, -32601, `The client has not declared ${Object.keys(missing).join(', ')}`))
-    this.#questions.set(String(++this.#asked), { id, request })
+    const characters = message.text.length
+    if (!this.#hasRoomFor(characters)) return tell(this.#channel, formatError(id, -32603, 'Too many requests wait for the client'))
+    this.#questions.set(String(++this.#asked), { id, request, characters })
     // Questions that come together are asked together.
     setImmediate(() => this.#requireInput())
+  }
+
+  /** A server that asks without end would be held whole: the client reads no more than it asks for. */
+  #hasRoomFor(characters: number): boolean {
+    const waiting = [...this.#questions.values()].reduce((sum, question) => sum + question.characters, 0)
+    return this.#questions.size < mostQuestions && waiting + characters <= mostQuestionCharacters
   }
 
   /** Whether a retry continues this call. */
