@@ -46,6 +46,7 @@ export function createBenchPlan({ upstreamPort, issuer }: ProxyArgument): Plan {
     limits: {
       bodyBytes: 4 * 1024 * 1024,
       bodiesBytes: 64 * 1024 * 1024,
+      heldBytes: 256 * 1024 * 1024,
       jsonDepth: 128,
       batchMembers: 50,
       headersSeconds: 10,

@@ -21,6 +21,7 @@ import { createLog, type Log } from './telemetry/log.ts'
 import { createRequestLog } from './telemetry/request-line.ts'
 import { createHttpUpstream } from './upstream/http-upstream.ts'
 import { findProgramFlaw } from './upstream/stdio/find-program.ts'
+import { createHeldMemory, type HeldMemory } from './upstream/stdio/held-memory.ts'
 import { createStdioUpstream } from './upstream/stdio/stdio-upstream.ts'
 
 const wellKnown = '/.well-known/oauth-protected-resource'
@@ -65,7 +66,8 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
   const mounted = plan.broker && (await mountBroker(plan.broker, plan.servers, onIssue))
   const ownKeys = new Map(mounted && plan.broker ? [[plan.broker.issuer, mounted.broker.keys]] : [])
   const issuers = createIssuerPool({ onIssue, ownKeys })
-  const guarded = plan.servers.map((server) => createServer(plan, server, issuers, log, mounted?.broker))
+  const memory = createHeldMemory(plan.limits.heldBytes)
+  const guarded = plan.servers.map((server) => createServer(plan, server, { issuers, log, memory, broker: mounted?.broker }))
   const state = { draining: false }
   const isReady = (): boolean => !state.draining && issuers.isReady() && mounted?.broker.isReady() !== false
   const rewrite = plan.rewrite && (await mountRewrite(plan.rewrite, plan.servers))
@@ -163,28 +165,38 @@ function checkPrograms({ name, endpoints }: ServerPlan): void {
   }
 }
 
+/** What all servers have together. */
+interface Shared {
+  readonly issuers: IssuerPool
+  readonly log: Log
+  readonly memory: HeldMemory
+  readonly broker: Broker | undefined
+}
+
 function createUpstreams(
   { sessionKey }: Plan,
   { name, endpoints }: ServerPlan,
-  log: Log,
+  shared: Shared,
 ): Map<EndpointPlan['upstream'], Upstream> {
   const seal = createSessionSeal(sessionKey)
   const plans = new Set(endpoints.map(({ upstream }) => upstream))
   const create = (plan: EndpointPlan['upstream']): Upstream =>
-    'command' in plan ? createProcess(plan, name, seal, log) : createHttpUpstream(plan)
+    'command' in plan ? createProcess(plan, name, seal, shared) : createHttpUpstream(plan)
   return new Map([...plans].map((plan) => [plan, create(plan)]))
 }
 
-function createProcess(plan: StdioUpstreamPlan, server: string, seal: SessionSeal, log: Log): Upstream {
+function createProcess(plan: StdioUpstreamPlan, server: string, seal: SessionSeal, { log, memory }: Shared): Upstream {
   return createStdioUpstream(plan, {
     name: server,
     seal,
+    memory,
     onStderr: (line) => log.logger.info({ server, stderr: line }, 'said by the MCP server'),
     onEvent: (event) => log.logger.warn({ server, event }, 'a process of the MCP server ended or could not be started'),
   })
 }
 
-function createServer(plan: Plan, server: ServerPlan, pool: IssuerPool, log: Log, broker: Broker | undefined): GuardedServer {
+function createServer(plan: Plan, server: ServerPlan, shared: Shared): GuardedServer {
+  const { issuers: pool, broker } = shared
   const signatures = createTokenVerifier({
     issuers: server.issuers,
     audiences: server.audiences,
@@ -195,7 +207,7 @@ function createServer(plan: Plan, server: ServerPlan, pool: IssuerPool, log: Log
   const policy = createScopePolicy(server.policy)
   const sse = server.endpoints.find(({ kind }) => kind === 'sse')
   const messages = server.endpoints.find(({ kind }) => kind === 'messages')
-  const upstreams = createUpstreams(plan, server, log)
+  const upstreams = createUpstreams(plan, server, shared)
   const routes = server.endpoints.map(
     (endpoint): Route => ({
       path: endpoint.path,

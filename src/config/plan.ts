@@ -38,6 +38,7 @@ export function createPlan(config: Config, surroundings: PlanSurroundings): Plan
     limits: {
       bodyBytes: config.limits.body_bytes,
       bodiesBytes: settleBodiesBytes(config.limits),
+      heldBytes: config.limits.held_bytes,
       jsonDepth: config.limits.json_depth,
       batchMembers: config.limits.batch_members,
       headersSeconds: config.limits.headers_seconds,

@@ -42,6 +42,11 @@ export const limits = z
       .describe(
         'Memory, in bytes, for all request bodies over 16 KiB together, from their first byte until they are sent on; further ones wait their turn. One user gets at most a quarter of it, one server half, but always one body. 64 MiB unless given, or four times `body_bytes` where that is more.',
       ),
+    held_bytes: whole(1_048_576, 17_179_869_184)
+      .default(268_435_456)
+      .describe(
+        'Memory, in bytes, for what is held between clients and MCP servers that are processes: messages that wait for either to read, long lines that are not complete, and events that are kept for clients that come back. One user gets at most a quarter of it, one server half, but always one message; of the quarter, kept events get half.',
+      ),
     json_depth: whole(8, 512).default(128).describe('Deepest nesting of a request body.'),
     batch_members: whole(1, 10_000).default(50).describe('Most messages in a batch (2025-03-26 only).'),
     headers_seconds: seconds().default(10).describe('Seconds for the complete header section of a request.'),

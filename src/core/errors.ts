@@ -228,7 +228,7 @@ export const errorCatalogue = {
     status: 503,
     message: 'The MCP server cannot take this request at the moment',
     remedy:
-      'A stdio server has `max_processes` processes, is started again after it failed, or does not read what it is sent. The log line says which.',
+      'A stdio server has `max_processes` processes, is started again after it failed, or does not read what it is sent; or answers that nobody reads take all of `limits.held_bytes`. The log line says which.',
   }),
 
   // Did a client or user get through our own authorization server?

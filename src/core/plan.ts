@@ -48,6 +48,8 @@ export interface LimitsPlan {
   readonly bodyBytes: number
   /** For all long bodies together. */
   readonly bodiesBytes: number
+  /** For all that is held between clients and MCP servers that are processes. */
+  readonly heldBytes: number
   readonly jsonDepth: number
   readonly batchMembers: number
   /** Seconds for the complete header section. */

@@ -18,6 +18,8 @@ export interface Reply {
   fail(error: ProxyError): void
   /** Called each time the client has caught up. */
   onDrain(listener: () => void): void
+  /** Called once when nothing is left to send: all of the answer has gone out, or the client has; at once if that was before. */
+  onDone(listener: () => void): void
   /** Called once if the client goes away before the answer is complete; at once if it already has. */
   onClose(listener: () => void): void
 }

@@ -4,6 +4,7 @@ import { findAddressLiteral, isPublicAddress } from '../oauth/addresses.ts'
 import { createSafeFetch, type RawAnswer, type RawRequest } from '../oauth/safe-fetch.ts'
 import { probeEra } from '../upstream/stdio/era.ts'
 import { findProgramFlaw } from '../upstream/stdio/find-program.ts'
+import { createHeldMemory } from '../upstream/stdio/held-memory.ts'
 import { Spawner } from '../upstream/stdio/spawner.ts'
 import { explainFailure } from './failure.ts'
 import { DISCOVER, DISCOVER_HEADERS, findRpcAnswer, INITIALIZE, MCP_HEADERS } from './initialize.ts'
@@ -112,6 +113,8 @@ export async function lookAtProcess(plan: StdioUpstreamPlan): Promise<ProcessSig
   const stderr: string[] = []
   const spawner = new Spawner({
     plan,
+    name: 'doctor',
+    memory: createHeldMemory(plan.maxMessageBytes),
     onStderr: (line) => void (stderr.length < 100 && stderr.push(line)),
     onEvent: () => undefined,
   })

@@ -92,6 +92,11 @@ export class ServerReply implements Reply {
     this.#response.on('drain', listener)
   }
 
+  onDone(listener: () => void): void {
+    if (this.#response.closed) listener()
+    else this.#response.once('close', listener)
+  }
+
   onClose(listener: () => void): void {
     if (this.#isOver) listener()
     else this.#closeListeners.push(listener)

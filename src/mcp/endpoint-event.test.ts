@@ -23,6 +23,7 @@ function run(
         error ??= failure
       },
       onDrain: () => undefined,
+      onDone: () => undefined,
       onClose: () => undefined,
     },
     (uri) => `/ours?of=${uri}`,
@@ -162,6 +163,7 @@ describe('a stream of HTTP+SSE', () => {
         end: note('end'),
         fail: ({ code, cause }) => note(`fail ${code} ${cause}`)(),
         onDrain: note('onDrain '),
+        onDone: note('onDone '),
         onClose: note('onClose '),
       },
       (uri) => uri,

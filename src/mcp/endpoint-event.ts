@@ -77,6 +77,7 @@ export function createEndpointRewriter(reply: Reply, rewrite: (uri: string) => s
     },
     fail: (error) => reply.fail(error),
     onDrain: (listener) => reply.onDrain(listener),
+    onDone: (listener) => reply.onDone(listener),
     onClose: (listener) => reply.onClose(listener),
   }
 }

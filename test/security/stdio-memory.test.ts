@@ -117,3 +117,66 @@ describe('a server that asks without end during a call', () => {
     expect(textOf(await retry(all.result.requestState, declined))).toBe(String(150 - most))
   })
 })
+
+describe('the memory that bridges have', () => {
+  const openNarrow = async (plan: Partial<Parameters<typeof openStdioGate>[0]>, heldBytes: number) => {
+    gate = await openStdioGate({ command: scripted, ...plan }, heldBytes)
+    return gate.origin
+  }
+
+  it('is not taken by answers that their client does not read: others are refused, and other users served', async () => {
+    const origin = await openNarrow({ processPer: 'shared' }, 64 * MiB)
+    const session = await openSession(origin, { revision: '2025-06-18' })
+    const headers = { 'mcp-session-id': session.id, 'mcp-protocol-version': '2025-06-18' }
+    const ask = (id: number) =>
+      formatPost(origin, JSON.stringify(createToolCall('big', { bytes: 7 * MiB }, undefined, id)), headers)
+    const before = measureMemory()
+    for (let id = 0; id < 12; id++) (await sendBytes(origin, ask(id))).socket.pause()
+    await waitUntil(() => gate.records.filter(({ code }) => code === 'upstream_busy').length >= 9, 'most are refused')
+    await waitUntil(() => measureMemory() - before < 24 * MiB, 'no more is held')
+    const refused = await session.post(createToolCall('big', { bytes: 7 * MiB }, undefined, 99))
+    expect(refused.status).toBe(503)
+    expect(await readAnswer(refused)).toMatchObject({ id: 99, error: { data: { error: 'upstream_busy' } } })
+    const bob = await openSession(origin, { user: 'bob' })
+    expect((await bob.call('big', { bytes: 7 * MiB })).length).toBe(7 * MiB)
+    // What nobody reads is given back when the client goes.
+    for (const connection of connections.splice(0)) connection.destroy()
+    await waitUntil(async () => (await session.call('big', { bytes: 7 * MiB })).length === 7 * MiB, 'there is memory again')
+  })
+
+  it('is not taken by the events that are kept for the sessions of one user', async () => {
+    const origin = await openNarrow({ processPer: 'shared' }, 32 * MiB)
+    const fill = async () => {
+      const session = await openSession(origin)
+      for (let i = 0; i < 2; i++) await session.call('big', { bytes: 450_000 })
+      return session
+    }
+    await fill()
+    const before = measureMemory()
+    const sessions = await Promise.all(Array.from({ length: 20 }, fill))
+    await waitUntil(() => measureMemory() - before < 12 * MiB, 'no more is kept')
+    expect(await sessions[0]?.call('echo', { text: 'on' })).toBe('on')
+  })
+
+  it('ends a server that writes a line without end, and none of another user', async () => {
+    const origin = await openNarrow({}, 4 * MiB)
+    const [mine, other] = [await openSession(origin), await openSession(origin, { user: 'bob' })]
+    const held = await readAnswer(mine.post(createToolCall('unfinished', { bytes: 3 * MiB }, undefined, 'x')))
+    expect(held).toMatchObject({ id: 'x', error: { data: { error: 'upstream_ended' } } })
+    expect(gate.events[0]).toContain('wrote more than there is memory for')
+    expect(await other.call('echo', { text: 'on' })).toBe('on')
+  })
+
+  it('is not taken by calls that wait for servers that do not read', async () => {
+    const origin = await openNarrow({}, 16 * MiB)
+    const sessions = [await openSession(origin), await openSession(origin), await openSession(origin, { revision: '2025-06-18' })]
+    for (const session of sessions) await session.call('deaf')
+    const abort = new AbortController()
+    const call = createToolCall('echo', { text: 'x'.repeat(1.6 * MiB) })
+    const waiting = await Promise.all(sessions.slice(0, 2).map((session) => session.post(call, { signal: abort.signal })))
+    expect(waiting.map(({ status }) => status)).toEqual([200, 200])
+    expect((await sessions[2]?.post(call))?.status).toBe(503)
+    expect(await (await openSession(origin, { user: 'bob' })).call('echo', { text: 'x' })).toBe('x')
+    abort.abort()
+  })
+})

@@ -10,6 +10,7 @@ import { createForwardedRules } from '../../src/http/forwarded.ts'
 import { createSessionSeal } from '../../src/mcp/session-seal.ts'
 import { createPipeline } from '../../src/pipeline/pipeline.ts'
 import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
+import { createHeldMemory } from '../../src/upstream/stdio/held-memory.ts'
 import { createStdioUpstream } from '../../src/upstream/stdio/stdio-upstream.ts'
 
 /** A stdio server that does what it is told to, for better or worse, and the command that starts it. */
@@ -73,6 +74,7 @@ export async function openGate(
       limits: {
         bodyBytes: 64 * 1024 * 1024,
         bodiesBytes: 256 * 1024 * 1024,
+        heldBytes: 256 * 1024 * 1024,
         jsonDepth: 128,
         batchMembers: 100,
         headersSeconds: 10,
@@ -126,7 +128,10 @@ function createRoute(kind: EndpointKind, origin: string, upstream: Upstream, ups
 }
 
 /** Opens a gate before a stdio server. */
-export async function openStdioGate(plan: Partial<StdioUpstreamPlan> & Pick<StdioUpstreamPlan, 'command'>): Promise<StdioGate> {
+export async function openStdioGate(
+  plan: Partial<StdioUpstreamPlan> & Pick<StdioUpstreamPlan, 'command'>,
+  heldBytes = 256 * 1024 * 1024,
+): Promise<StdioGate> {
   const stderr: string[] = []
   const events: string[] = []
   const listeners = new Set<() => void>()
@@ -144,6 +149,7 @@ export async function openStdioGate(plan: Partial<StdioUpstreamPlan> & Pick<Stdi
     },
     {
       name: 'test',
+      memory: createHeldMemory(heldBytes),
       seal: createSessionSeal(randomBytes(32)),
       onStderr: (line) => {
         stderr.push(line)

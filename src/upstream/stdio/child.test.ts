@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { Child, type ChildEnd, type ChildHandlers } from './child.ts'
+import { createHeldMemory } from './held-memory.ts'
 import { Watchdog } from './watchdog.ts'
+
+const MiB = 1024 * 1024
 
 /** Runs a shell's script as a server until it is gone. */
 function run(script: string, handlers: Partial<ChildHandlers> = {}) {
@@ -16,11 +19,11 @@ function run(script: string, handlers: Partial<ChildHandlers> = {}) {
       maxProcesses: 1,
       idleSeconds: 60,
       startSeconds: 10,
-      maxMessageBytes: 1024 * 1024,
+      maxMessageBytes: 2 * MiB,
     } as const
     const watchdog = new Watchdog(() => undefined)
     child = new Child(
-      { plan, watchdog, onStderr: (line) => said.push(line) },
+      { plan, watchdog, onStderr: (line) => said.push(line), memory: createHeldMemory(MiB).open('test', 'alice') },
       { message: () => undefined, broken: () => undefined, ended: resolve, ...handlers },
     )
   })

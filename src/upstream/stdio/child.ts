@@ -6,6 +6,7 @@ import { formatError } from './answers.ts'
 import { ChildLog } from './child-log.ts'
 import { type ChildLine, type ChildMessage, readChildLine, readLongLine } from './child-messages.ts'
 import { createChildEnvironment } from './environment.ts'
+import type { MemoryShare } from './held-memory.ts'
 import { LineReader } from './lines.ts'
 import type { Watchdog } from './watchdog.ts'
 
@@ -41,6 +42,7 @@ export interface ChildOptions {
   readonly plan: StdioUpstreamPlan
   readonly watchdog: Watchdog
   readonly onStderr: (line: string) => void
+  readonly memory: MemoryShare
 }
 
 /** An MCP server as a child process that reads and writes JSON lines, with all processes that it starts. */
@@ -60,6 +62,8 @@ export class Child {
   #unsent = ''
   #unsentMessages = 0
   #pauses = 0
+  /** Bytes of messages that wait for it, and of the line that it is writing. */
+  #held = 0
 
   constructor(options: ChildOptions, handlers: ChildHandlers) {
     this.#options = options
@@ -98,7 +102,8 @@ export class Child {
     if (!stdin) return
     const waiting = stdin.writableLength + this.#unsent.length
     const isFull = this.#waitingMessages >= mostWaitingMessages || waiting >= mostWaitingBytes
-    if (isFull) throw new ProxyError('upstream_busy', { cause: this.#describe('does not read'), retryAfter: retryAfterSeconds })
+    if (isFull || !this.#hold(text.length))
+      throw new ProxyError('upstream_busy', { cause: this.#describe('does not read'), retryAfter: retryAfterSeconds })
     this.#waitingMessages++
     // What comes in one turn of the event loop goes out in one piece.
     if (this.#unsent === '') setImmediate(() => this.#flush())
@@ -114,7 +119,22 @@ export class Child {
     if (text !== '')
       this.#process?.stdin?.write(text, () => {
         this.#waitingMessages -= count
+        // Each message was counted without its line break.
+        this.#letGo(text.length - count)
       })
+  }
+
+  #hold(bytes: number): boolean {
+    if (!this.#options.memory.take(bytes)) return false
+    this.#held += bytes
+    return true
+  }
+
+  /** Nothing is held by a child that is gone, whatever its pipes still report. */
+  #letGo(bytes: number): void {
+    const held = Math.min(bytes, this.#held)
+    this.#held -= held
+    this.#options.memory.give(held)
   }
 
   /** Stops reading what the child writes, until as many calls of {@link resume}. */
@@ -188,6 +208,10 @@ export class Child {
     const reader = new LineReader(this.#options.plan.maxMessageBytes, {
       line: (line) => this.#read(readChildLine(line), line),
       tooLong: (head, tail) => this.#readLong(readLongLine(head, tail)),
+      hold: (bytes) => {
+        if (!this.#hold(bytes)) this.#fail('wrote more than there is memory for')
+      },
+      letGo: (bytes) => this.#letGo(bytes),
     })
     child.stdout?.on(
       'data',
@@ -299,6 +323,7 @@ export class Child {
   #finish(failure: NodeJS.ErrnoException | undefined): void {
     if (this.#isOver) return
     this.#isOver = true
+    this.#letGo(this.#held)
     this.#log.end()
     if (this.#process?.pid !== undefined) this.#options.watchdog.remove(this.#process.pid)
     const what = failure ? `could not be started (${failure.code ?? failure.message})` : (this.#failure ?? this.#exit)

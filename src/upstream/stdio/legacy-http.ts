@@ -6,6 +6,7 @@ import type { Reply } from '../../core/reply.ts'
 import { findAcceptedForms, findHeader } from './accepts.ts'
 import { formatError, sendJson, sendStatus } from './answers.ts'
 import { type ClientMessage, readClientMessages } from './client-messages.ts'
+import type { MemoryShare } from './held-memory.ts'
 import type { Peer, PeerEvents } from './peer.ts'
 import { StreamableSession } from './streamable-session.ts'
 
@@ -20,12 +21,15 @@ export type StartPeer = (principalKey: string, events: PeerEvents) => Promise<Pe
 /** Streamable HTTP as it was before 2026-07-28: MCP sessions that begin with `initialize`. */
 export class LegacyHttp {
   readonly #startPeer: StartPeer
+  readonly #openMemory: (principalKey: string) => MemoryShare
   readonly #sessions = new Map<string, StreamableSession>()
   /** Sessions of each principal. */
   readonly #counts = new Map<string, number>()
 
-  constructor(startPeer: StartPeer) {
+  /** @param openMemory - for what is kept for a principal */
+  constructor(startPeer: StartPeer, openMemory: (principalKey: string) => MemoryShare) {
     this.#startPeer = startPeer
+    this.#openMemory = openMemory
   }
 
   get size(): number {
@@ -63,7 +67,9 @@ export class LegacyHttp {
     const id = randomBytes(24).toString('base64url')
     const principalKey = formatPrincipalKey(call.principal)
     this.#checkRoom(principalKey)
-    const session: StreamableSession = new StreamableSession(id, principalKey, () => this.#forget(id, principalKey))
+    const session: StreamableSession = new StreamableSession(id, principalKey, this.#openMemory(principalKey), () =>
+      this.#forget(id, principalKey),
+    )
     let gone = false
     reply.onClose(() => {
       gone = true

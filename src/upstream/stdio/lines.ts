@@ -11,7 +11,14 @@ export interface LineHandlers {
   line(line: Buffer): void
   /** A line longer than permitted, which was thrown away but for its two ends. */
   tooLong(head: Buffer, tail: Buffer): void
+  /** So many more bytes are held of a long line that is not complete. */
+  hold?(bytes: number): void
+  /** It is complete, and they are held no more. */
+  letGo?(bytes: number): void
 }
+
+/** Shorter lines come in a piece or two, and are not counted. */
+const longLine = 64 * 1024
 
 /** Splits a byte stream into lines, keeping at most `maxBytes` of an unfinished one. */
 export class LineReader {
@@ -19,6 +26,8 @@ export class LineReader {
   readonly #handlers: LineHandlers
   #held: Buffer[] = []
   #heldBytes = 0
+  /** Bytes that the one who reads has been told of. */
+  #counted = 0
   /** How many of the pieces have been put together from others. */
   #packs = 0
   #head: Buffer | undefined
@@ -50,10 +59,17 @@ export class LineReader {
     this.#held.push(piece)
     this.#heldBytes += piece.length
     if (this.#held.length - this.#packs >= mostLoosePieces) this.#held.push(Buffer.concat(this.#held.splice(this.#packs++)))
-    if (this.#heldBytes <= this.#maxBytes) return
+    if (this.#heldBytes <= this.#maxBytes) return this.#count()
     const line = this.#takeHeld()
     this.#head = Buffer.from(line.subarray(0, keptOfLongLine))
     this.#keepTail(line)
+  }
+
+  #count(): void {
+    if (this.#heldBytes <= longLine) return
+    const more = this.#heldBytes - this.#counted
+    this.#counted = this.#heldBytes
+    this.#handlers.hold?.(more)
   }
 
   #keepTail(piece: Buffer): void {
@@ -75,6 +91,8 @@ export class LineReader {
     this.#held = []
     this.#heldBytes = 0
     this.#packs = 0
+    if (this.#counted > 0) this.#handlers.letGo?.(this.#counted)
+    this.#counted = 0
     return line
   }
 }

@@ -134,8 +134,10 @@ export class PostAnswer {
     const { reply, isBatch, headers, primes, accepts } = this.#options
     this.#finish()
     if (this.#stream) return this.#stream.end()
-    if (primes && accepts === 'both') return this.#createStream().deliver(reply, headers(), ['', ...this.#answers])
-    sendJson(reply, isBatch ? 200 : this.#status, isBatch ? `[${this.#answers.join(',')}]` : (this.#answers[0] ?? ''), headers())
+    // The client may take long to read them: they are not to be held here, too.
+    const answers = this.#answers.splice(0)
+    if (primes && accepts === 'both') return this.#createStream().deliver(reply, headers(), ['', ...answers])
+    sendJson(reply, isBatch ? 200 : this.#status, isBatch ? `[${answers.join(',')}]` : (answers[0] ?? ''), headers())
   }
 
   #awaitReturn(): void {

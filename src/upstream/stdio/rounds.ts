@@ -91,7 +91,8 @@ export class Round {
     if (missing)
       return tell(this.#channel, formatError(id, -32601, `The client has not declared ${Object.keys(missing).join(', ')}`))
     const characters = message.text.length
-    if (!this.#hasRoomFor(characters)) return tell(this.#channel, formatError(id, -32603, 'Too many requests wait for the client'))
+    if (!this.#hasRoomFor(characters))
+      return tell(this.#channel, formatError(id, -32603, 'Too many requests wait for the client'))
     this.#questions.set(String(++this.#asked), { id, request, characters })
     // Questions that come together are asked together.
     setImmediate(() => this.#requireInput())

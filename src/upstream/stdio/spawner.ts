@@ -2,6 +2,7 @@ import { ProxyError } from '../../core/errors.ts'
 import type { StdioUpstreamPlan } from '../../core/plan.ts'
 import { Backoff } from './backoff.ts'
 import { Child, type ChildHandlers, formatCommand } from './child.ts'
+import type { HeldMemory, MemoryShare } from './held-memory.ts'
 import { Watchdog } from './watchdog.ts'
 
 /** Longest wait for a place or for the end of a pause; beyond it the client is told to come back. */
@@ -13,6 +14,8 @@ const retryAfterSeconds = 5
 export interface SpawnerOptions {
   readonly plan: StdioUpstreamPlan
   readonly onStderr: (line: string) => void
+  readonly name: string
+  readonly memory: HeldMemory
   /** What the operator should know: starts that failed, children that ended by themselves. */
   readonly onEvent: (event: string) => void
 }
@@ -57,7 +60,7 @@ export class Spawner {
     const startedAt = performance.now()
     const { plan, onStderr } = this.#options
     const child: Child = new Child(
-      { plan, watchdog: this.#watchdog, onStderr },
+      { plan, watchdog: this.#watchdog, onStderr, memory: this.#openMemory(key) },
       {
         ...handlers,
         ended: (end) => {
@@ -79,6 +82,12 @@ export class Spawner {
     this.#isClosed = true
     for (const resolve of this.#waiting.splice(0)) resolve()
     await Promise.all([...this.#children].map((child) => child.end(deadline / 2)))
+  }
+
+  /** A child that users share is no user's. */
+  #openMemory(key: string): MemoryShare {
+    const { plan, name, memory } = this.#options
+    return memory.open(name, plan.processPer === 'shared' ? undefined : key)
   }
 
   async #awaitBackoff(key: string): Promise<void> {

@@ -2,9 +2,12 @@ import type { Call } from '../../core/call.ts'
 import { ProxyError } from '../../core/errors.ts'
 import type { StdioUpstreamPlan } from '../../core/plan.ts'
 import type { Upstream } from '../../core/ports.ts'
+import { formatPrincipalKey } from '../../core/principal.ts'
 import type { Reply } from '../../core/reply.ts'
 import { isModernRevision } from '../../mcp/revision.ts'
 import type { SessionSeal } from '../../mcp/session-seal.ts'
+import type { HeldMemory } from './held-memory.ts'
+import { HeldReply } from './held-reply.ts'
 import { LegacyHttp, type StartPeer } from './legacy-http.ts'
 import { ModernHttp } from './modern-http.ts'
 import { OwnPeer } from './own-peer.ts'
@@ -18,6 +21,8 @@ export interface StdioUpstreamOptions {
   readonly name: string
   /** Binds what the server mints to its owner. */
   readonly seal: SessionSeal
+  /** What all bridges to processes may hold together. */
+  readonly memory: HeldMemory
   /** A line that the server wrote to its standard error. */
   readonly onStderr: (line: string) => void
   /** What the operator should know: a child that could not be started, or ended by itself. */
@@ -36,11 +41,12 @@ const keepAliveMilliseconds = 15_000
  */
 export function createStdioUpstream(plan: StdioUpstreamPlan, options: StdioUpstreamOptions): Upstream {
   const spawner = new Spawner({ plan, ...options })
-  const bridges = createBridges(plan, spawner, options.seal)
+  const bridges = createBridges(plan, spawner, options)
   const timers = startTimers(plan, bridges)
   return {
     send(call, reply) {
-      handle(bridges, call, reply).catch((error: unknown) => reply.fail(toProxyError(error)))
+      const held = new HeldReply(reply, options.memory.open(options.name, formatPrincipalKey(call.principal)))
+      handle(bridges, call, held).catch((error: unknown) => held.fail(toProxyError(error)))
     },
     async close(deadline) {
       for (const timer of timers) clearInterval(timer)
@@ -58,7 +64,7 @@ interface Bridges {
   readonly sse: HttpSse
 }
 
-function createBridges(plan: StdioUpstreamPlan, spawner: Spawner, seal: SessionSeal): Bridges {
+function createBridges(plan: StdioUpstreamPlan, spawner: Spawner, { name, seal, memory }: StdioUpstreamOptions): Bridges {
   const isShared = plan.processPer === 'shared'
   const startMilliseconds = plan.startSeconds * 1000
   const shared = new SharedServer(spawner, startMilliseconds)
@@ -66,7 +72,7 @@ function createBridges(plan: StdioUpstreamPlan, spawner: Spawner, seal: SessionS
   const startPeer: StartPeer = async (key, events) => (isShared ? shared.connect(events) : OwnPeer.start(spawner, key, events))
   return {
     shared,
-    legacy: new LegacyHttp(startPeer),
+    legacy: new LegacyHttp(startPeer, (principalKey) => memory.open(name, principalKey)),
     sse: new HttpSse(startPeer),
     modern: new ModernHttp({
       spawner,

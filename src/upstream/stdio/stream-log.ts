@@ -1,9 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import type { EventStream } from './event-stream.ts'
+import type { MemoryShare } from './held-memory.ts'
 
 /** What is kept for clients that come back, for all streams of an MCP session together. */
 const mostEvents = 1000
 const mostCharacters = 1024 * 1024
+/** Of the memory that a user has, kept events leave this much to answers. Characters are two bytes at most. */
+const partOfMemory = 1 / 2
+const bytesOfCharacter = 2
 
 interface KeptEvent {
   readonly stream: EventStream
@@ -18,7 +22,12 @@ interface KeptEvent {
 export class StreamLog {
   readonly #events: KeptEvent[] = []
   readonly #streams = new Map<string, EventStream>()
+  readonly #memory: MemoryShare
   #characters = 0
+
+  constructor(memory: MemoryShare) {
+    this.#memory = memory
+  }
 
   /** Names a stream. Event ids are unique in the session, and tell which stream they belong to. */
   register(stream: EventStream): string {
@@ -28,11 +37,10 @@ export class StreamLog {
   }
 
   keep(stream: EventStream, sequence: number, text: string): void {
+    while (this.#events.length >= mostEvents || this.#characters + text.length > mostCharacters) if (!this.#forgetOldest()) return
+    while (!this.#memory.take(text.length * bytesOfCharacter, partOfMemory)) if (!this.#forgetOldest()) return
     this.#events.push({ stream, sequence, text })
     this.#characters += text.length
-    while (this.#events.length > mostEvents || this.#characters > mostCharacters) {
-      this.#characters -= this.#events.shift()?.text.length ?? 0
-    }
     if (this.#streams.size > mostEvents) this.#forgetStreams()
   }
 
@@ -46,6 +54,20 @@ export class StreamLog {
     const [, key = '', sequence = ''] = /^([0-9a-f]{12})_(\d{1,15})$/.exec(eventId) ?? []
     const stream = this.#streams.get(key)
     return stream && { stream, sequence: Number(sequence) }
+  }
+
+  /** The session is over, and nobody will ask for what is kept. */
+  close(): void {
+    while (this.#forgetOldest());
+  }
+
+  /** What is newer can be of use without it. @returns false when there is none */
+  #forgetOldest(): boolean {
+    const oldest = this.#events.shift()
+    if (!oldest) return false
+    this.#characters -= oldest.text.length
+    this.#memory.give(oldest.text.length * bytesOfCharacter)
+    return true
   }
 
   /** Streams that are over and of which nothing is left to send. */

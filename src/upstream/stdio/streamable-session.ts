@@ -6,6 +6,7 @@ import { sendStatus } from './answers.ts'
 import type { ChildMessage } from './child-messages.ts'
 import { type ClientMessage, paramsOf } from './client-messages.ts'
 import { EventStream } from './event-stream.ts'
+import type { MemoryShare } from './held-memory.ts'
 import type { Peer, PeerEvents, RequestSink } from './peer.ts'
 import { PostAnswer } from './post-answer.ts'
 import { StreamLog } from './stream-log.ts'
@@ -26,7 +27,7 @@ const unrelated =
 export class StreamableSession implements PeerEvents {
   readonly id: string
   readonly principalKey: string
-  readonly #log = new StreamLog()
+  readonly #log: StreamLog
   readonly #answers = new Set<PostAnswer>()
   readonly #byStream = new Map<EventStream, PostAnswer>()
   readonly #onOver: () => void
@@ -37,10 +38,11 @@ export class StreamableSession implements PeerEvents {
   #isOver = false
 
   /** @param id - unguessable; @param principalKey - whom it belongs to; @param onOver - called once */
-  constructor(id: string, principalKey: string, onOver: () => void) {
+  constructor(id: string, principalKey: string, memory: MemoryShare, onOver: () => void) {
     this.id = id
     this.principalKey = principalKey
     this.#onOver = onOver
+    this.#log = new StreamLog(memory)
   }
 
   /** Gives the session its server; `initialize` is answered by it. */
@@ -128,6 +130,7 @@ export class StreamableSession implements PeerEvents {
     if (this.#isOver) return
     this.#isOver = true
     this.#standalone?.end()
+    this.#log.close()
     this.#onOver()
   }
 
