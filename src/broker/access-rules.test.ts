@@ -35,6 +35,14 @@ describe('who may sign in by the domain of their address', () => {
 describe('who may sign in by a claim', () => {
   const allow = (claim: string, ...values: string[]) => ({ allow: [{ claim, values }] })
 
+  it('is nobody whose number was rounded on its way: it could be that of another', () => {
+    const rounded = Number('9007199254740993')
+    expect(mayUserSignIn({ id: rounded }, allow('id', '9007199254740992'))).toBe(false)
+    expect(mayUserSignIn({ id: ['x', rounded] }, allow('id', String(rounded)))).toBe(false)
+    expect(mayUserSignIn({ id: '9007199254740993' }, allow('id', '9007199254740993'))).toBe(true)
+    expect(mayUserSignIn({ id: 9_007_199_254_740_991 }, allow('id', '9007199254740991'))).toBe(true)
+  })
+
   it.each<[Claims, ReturnType<typeof allow>]>([
     [{ groups: ['staff', 'admins'] }, allow('groups', 'admins')],
     [{ groups: 'admins' }, allow('groups', 'admins')],

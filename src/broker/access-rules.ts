@@ -33,7 +33,8 @@ function isMet({ claim, values }: ClaimCondition, claims: Claims): boolean {
   if (claim === 'email_domain') return isDomainAmong(values, claims)
   const held = readClaim(claims, claim)
   const texts = (Array.isArray(held) ? held : [held]).map((value) =>
-    typeof value === 'number' || typeof value === 'boolean' ? String(value) : value,
+    // Beyond 2^53 a number was rounded, and could be that of another.
+    Number.isSafeInteger(value) || typeof value === 'boolean' ? String(value) : value,
   )
   return texts.some((text) => typeof text === 'string' && values.includes(text))
 }

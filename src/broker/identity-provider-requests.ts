@@ -1,7 +1,8 @@
 import * as oauth from 'oauth4webapi'
+import { parseExactJson } from '../core/exact-json.ts'
 import type { IdentityProviderPlan } from '../core/plan.ts'
 import { formEncode } from '../oauth/client-authentication.ts'
-import type { SafeFetch } from '../oauth/safe-fetch.ts'
+import type { RawAnswer, SafeFetch } from '../oauth/safe-fetch.ts'
 import { normalizeTokenAnswer } from './token-answer.ts'
 
 interface FetchInit {
@@ -63,11 +64,26 @@ function createDoorFetch(
       ...(body !== null && body !== undefined && { body: String(body) }),
       ...(signal !== undefined && { signal }),
     })
-    const response = new Response(answer.bytes.length > 0 ? new Uint8Array(answer.bytes) : null, {
+    const bytes = isJson(answer) ? keepNumbers(answer.bytes) : answer.bytes
+    const response = new Response(bytes.length > 0 ? new Uint8Array(bytes) : null, {
       status: answer.status,
       headers: answer.headers,
     })
     // Nothing but token endpoints are asked by POST.
     return method === 'POST' ? normalizeTokenAnswer(response) : response
+  }
+}
+
+function isJson({ headers }: RawAnswer): boolean {
+  return /^application\/json(?:$|[ \t]*;)/i.test(headers['content-type'] ?? '')
+}
+
+/** The library reads numbers as JavaScript does: those that it would round, it gets as text. */
+function keepNumbers(bytes: Buffer): Buffer {
+  try {
+    return Buffer.from(JSON.stringify(parseExactJson(bytes.toString('utf8'))))
+  } catch {
+    // What is no JSON is told by whoever reads it.
+    return bytes
   }
 }

@@ -1,4 +1,5 @@
 import * as oauth from 'oauth4webapi'
+import { parseExactJson } from '../core/exact-json.ts'
 import type { PlainOAuthPlan } from '../core/plan.ts'
 import type { Claims } from './access-rules.ts'
 import { IdentityProviderError } from './identity-provider-error.ts'
@@ -56,7 +57,7 @@ async function loadJson(endpoint: string, accessToken: string, request: RequestO
 /** What a parser says of an answer has pieces of it, and is not for the log. */
 async function readAnswer(endpoint: string, response: Response): Promise<unknown> {
   try {
-    return await response.json()
+    return parseExactJson(await response.text())
   } catch {
     throw new IdentityProviderError('unavailable', `the userinfo endpoint: ${endpoint} answers what is no JSON`)
   }

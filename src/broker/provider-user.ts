@@ -90,7 +90,7 @@ function listLasting(before: SignedInUser | undefined): Claims {
 /** Plain OAuth has no subject; a claim that the configuration names is one. */
 function readSubject({ plan }: Session, claims: Claims): string {
   const value = readClaim(claims, plan.oauth?.subjectClaim ?? 'sub')
-  if ((typeof value === 'string' && value !== '') || typeof value === 'number') return String(value)
+  if ((typeof value === 'string' && value !== '') || Number.isSafeInteger(value)) return String(value)
   throw new IdentityProviderError(
     'unavailable',
     `the userinfo endpoint: the claim ${plan.oauth?.subjectClaim ?? 'sub'} identifies nobody`,

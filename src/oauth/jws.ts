@@ -1,5 +1,6 @@
 import { compactVerify } from 'jose'
 import { ProxyError } from '../core/errors.ts'
+import { parseExactJson } from '../core/exact-json.ts'
 import { checkStrictJson } from '../core/json.ts'
 import { decodeBase64url, type VerificationKey } from './jwk.ts'
 
@@ -60,7 +61,7 @@ function parseObject(segment: string, what: string): Readonly<Record<string, unk
   try {
     const text = utf8.decode(bytes)
     checkStrictJson(text, MAX_DEPTH)
-    value = JSON.parse(text)
+    value = parseExactJson(text)
   } catch (cause) {
     throw new ProxyError('token_invalid', { cause: new Error(`${what} is not unambiguous JSON`, { cause }) })
   }

@@ -2,6 +2,7 @@ import { lookup as dnsLookup, type LookupAddress } from 'node:dns'
 import type { LookupFunction } from 'node:net'
 import { getCACertificates } from 'node:tls'
 import { Agent, type Dispatcher, request as send } from 'undici'
+import { parseExactJson } from '../core/exact-json.ts'
 import { checkStrictJson } from '../core/json.ts'
 import { findAddressLiteral, isPublicAddress } from './addresses.ts'
 import { checkPublicLiteral, isSameHost, parseTarget } from './fetch-target.ts'
@@ -255,7 +256,7 @@ function parseDocument(target: URL, bytes: Buffer): Record<string, unknown> {
   try {
     const text = utf8.decode(bytes)
     checkStrictJson(text, MAX_JSON_DEPTH)
-    const document: unknown = JSON.parse(text)
+    const document = parseExactJson(text)
     if (typeof document === 'object' && document !== null && !Array.isArray(document)) return document as Record<string, unknown>
   } catch (cause) {
     throw new DocumentError(`${where}: not JSON`, { cause })

@@ -466,6 +466,19 @@ describe('the principal', () => {
     expect(principal).toMatchObject({ subject: undefined, clientId: 'c2' })
   })
 
+  it('has claims whose numbers are those of the token, however many digits they have', async () => {
+    await withVerifier(async (verifier) => {
+      const times = `"iat":${now},"exp":${now + 60}`
+      const read = async (id: string) => {
+        const payload = `{"iss":"${issuer.issuer}","aud":"${audience}","client_id":"c",${times},"tenant":${id}}`
+        return (await verifyToken(verifier, signText(payload))).claims.tenant
+      }
+      expect(await read('9007199254740993')).toBe('9007199254740993')
+      expect(await read('9007199254740992')).toBe('9007199254740992')
+      expect(await read('7')).toBe(7)
+    })
+  })
+
   it('cannot be changed', async () => {
     const principal = await verifyWith({ a: { b: [{ c: 1 }] } })
     expect(Object.isFrozen(principal)).toBe(true)
