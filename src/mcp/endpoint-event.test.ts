@@ -235,11 +235,21 @@ describe('a stream of HTTP+SSE', () => {
     ['two lines of data', 'event: endpoint\ndata: /m\ndata: /n\n\n', '/m\n/n'],
     ['a space in front of the value', 'event: endpoint\ndata:  /m\n\n', ' /m'],
     ['no data', 'event: endpoint\n\n', ''],
+    ['data without a colon', 'event: endpoint\ndata\n\n', ''],
+    ['a space within the value', 'event: endpoint\ndata:/a b\n\n', '/a b'],
+    ['a byte order mark within the value', 'event: endpoint\ndata: /\ufeffm\n\n', '/\u00ef\u00bb\u00bfm'],
   ])('names the endpoint with %s', (_what, text, uri) => {
     const { stream, calls } = openStream()
     stream.start(200, open)
     stream.write(Buffer.from(text))
     expect(calls.slice(1)).toEqual([`write event: endpoint\ndata: ${uri}\n\n`])
+  })
+
+  it('may begin with a field that only begins as one that is known', () => {
+    const { stream, calls } = openStream()
+    stream.start(200, open)
+    expect(stream.write(Buffer.concat([Buffer.from('datax\n\n'), endpoint]))).toBe(true)
+    expect(calls.slice(1)).toEqual(['write datax\n\nevent: endpoint\ndata: /m\n\n'])
   })
 
   it('is left alone where no client reads events: status 300', () => {
