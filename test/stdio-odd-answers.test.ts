@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { openStdioGate, type StdioGate, scripted } from './support/gate.ts'
-import { callModern, createToolCall, openSession, readAnswer, textOf } from './support/mcp-requests.ts'
+import { callModern, createToolCall, openSession, readAnswer, readEvents, sendModern, textOf } from './support/mcp-requests.ts'
 
 let gate: StdioGate
 afterEach(() => gate.close())
@@ -91,5 +91,48 @@ describe('a log line glued to an answer', () => {
     const session = await openSession(gate.origin)
     await session.post(createToolCall('write', { line: `INFO ready{"jsonrpc":"2.0","id":ID,"result":${result}}` }))
     expect(await gate.waitForStderr('INFO ready')).toContain('around a message')
+  })
+})
+
+describe.each(['session', 'shared'] as const)('a request that is not answered (a child per %s)', (processPer) => {
+  const open = async (env: Record<string, string> = {}) => {
+    gate = await openStdioGate({ command: scripted, processPer, env, requestSeconds: 1 })
+    return gate.origin
+  }
+
+  it('fails in time, and the server is told', async () => {
+    const session = await openSession(await open(), { revision: '2025-06-18' })
+    const response = await session.post(createToolCall('hang', {}, undefined, 'mine'), { accept: 'application/json' })
+    expect(response.status).toBe(504)
+    expect(await readAnswer(response)).toMatchObject({ id: 'mine', error: { data: { error: 'upstream_timeout' } } })
+    await gate.waitForStderr('cancelled')
+    expect(String(gate.records.at(-1)?.cause)).toContain('within 1 seconds')
+    expect(await session.call('echo', { text: 'on' })).toBe('on')
+  })
+
+  it('fails in time for clients of 2026-07-28', async () => {
+    const response = await callModern(await open({ ERA: 'modern' }), 'hang', {}, { id: 'mine', accept: 'application/json' })
+    expect(response.status).toBe(504)
+    expect(await readAnswer(response)).toMatchObject({ id: 'mine', error: { data: { error: 'upstream_timeout' } } })
+  })
+
+  it('goes on for as long as there is progress', async () => {
+    const slow = { count: 10, pause: 300 }
+    const session = await openSession(await open())
+    const old = session.post(createToolCall('progress', slow, { progressToken: 1 }))
+    const modern = callModern(gate.origin, 'progress', slow, { meta: { progressToken: 2 } })
+    expect(textOf(await readAnswer(old))).toBe('made 10')
+    expect(textOf(await readAnswer(modern))).toBe('made 10')
+  })
+
+  it('is not what a subscription is', async () => {
+    const notifications = { toolsListChanged: true }
+    const origin = await open()
+    const events = readEvents(await sendModern(origin, 'subscriptions/listen', { notifications }))
+    await events.next()
+    expect((await callModern(origin, 'hang', {}, { accept: 'application/json' })).status).toBe(504)
+    await readAnswer(callModern(origin, 'changed'))
+    expect(JSON.parse((await events.next()).value!.data).method).toBe('notifications/tools/list_changed')
+    await events.return(undefined)
   })
 })

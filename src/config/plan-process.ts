@@ -25,6 +25,7 @@ export function createProcessPlan(upstream: ProcessConfig, material: Material): 
     maxProcesses: upstream.max_processes ?? 50,
     idleSeconds: upstream.idle_seconds ?? 1800,
     startSeconds: upstream.start_timeout_seconds ?? 60,
+    requestSeconds: upstream.request_timeout_seconds ?? 1800,
     maxMessageBytes: upstream.max_message_bytes ?? 16 * 1024 * 1024,
   }
 }

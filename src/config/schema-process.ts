@@ -98,6 +98,12 @@ export const processShape = {
     .max(3600)
     .optional()
     .describe('Seconds that a process gets to answer its first request. 60 by default.'),
+  request_timeout_seconds: z
+    .number()
+    .min(1)
+    .max(86_400)
+    .optional()
+    .describe('Seconds that a request may go without an answer. Progress begins them anew. 1800 by default.'),
   max_message_bytes: whole(1024, 512 * 1024 * 1024)
     .optional()
     .describe('Longest message of the process, in bytes. 16777216 by default.'),

@@ -206,7 +206,8 @@ export const errorCatalogue = {
   upstream_timeout: entry({
     status: 504,
     message: 'The MCP server did not answer in time',
-    remedy: 'Raise `upstream.response_timeout_seconds` if the server may take longer to begin its answer.',
+    remedy:
+      'Raise `upstream.response_timeout_seconds` (of a process: `request_timeout_seconds`, which progress begins anew) if the server may take longer.',
   }),
   upstream_invalid_response: entry({
     status: 502,

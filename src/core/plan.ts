@@ -123,6 +123,8 @@ export interface StdioUpstreamPlan {
   readonly idleSeconds: number
   /** Seconds that a server gets to answer its first request. */
   readonly startSeconds: number
+  /** Seconds that a request may go without an answer or progress. */
+  readonly requestSeconds: number
   /** Longest message of the server, in bytes. */
   readonly maxMessageBytes: number
 }

@@ -144,6 +144,7 @@ export async function openStdioGate(
       maxProcesses: 20,
       idleSeconds: 600,
       startSeconds: 20,
+      requestSeconds: 600,
       maxMessageBytes: 16 * 1024 * 1024,
       ...plan,
     },

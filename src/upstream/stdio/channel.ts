@@ -1,4 +1,5 @@
 import { ProxyError } from '../../core/errors.ts'
+import { type Waiting, watchIdle } from '../../http/idle-watch.ts'
 import type { Child, ChildEnd } from './child.ts'
 import type { ChildMessage } from './child-messages.ts'
 import { type ClientMessage, letGoOfMessage, metaOf, paramsOf } from './client-messages.ts'
@@ -13,6 +14,8 @@ interface InFlight {
   /** The client's id and progress token, in JSON. */
   id: string
   progressToken: string | undefined
+  /** Undefined for what lasts: a subscription is not answered. */
+  readonly waiting: Waiting | undefined
 }
 
 /** What comes from a child and belongs to no request. */
@@ -34,6 +37,7 @@ export interface Ticket {
  * even a late one, can reach anybody but whoever asked.
  */
 export class Channel {
+  readonly #requestSeconds: number
   #events: ChannelEvents
   readonly #inFlight = new Map<number, InFlight>()
   #child: Child | undefined
@@ -42,13 +46,14 @@ export class Channel {
   /** The request that log messages belong to. */
   #exclusive: number | undefined
 
-  private constructor(events: ChannelEvents) {
+  private constructor(events: ChannelEvents, requestSeconds: number) {
     this.#events = events
+    this.#requestSeconds = requestSeconds
   }
 
   /** @throws ProxyError `upstream_busy` */
   static async start(spawner: Spawner, key: string, events: ChannelEvents): Promise<Channel> {
-    const channel = new Channel(events)
+    const channel = new Channel(events, spawner.requestSeconds)
     channel.#child = await spawner.start(key, {
       message: (message) => channel.#receive(message),
       broken: (id, reason) => channel.#break(id, reason),
@@ -90,7 +95,8 @@ export class Channel {
   request(message: ClientMessage, sink: RequestSink, exclusive = false): Ticket {
     const ours = ++this.#lastId
     this.#write(rewriteRequest(message.text, ours))
-    const request: InFlight = { sink, id: message.idKey, progressToken: readProgressToken(message) }
+    const waiting = message.method === 'subscriptions/listen' ? undefined : this.#limit(ours)
+    const request: InFlight = { sink, id: message.idKey, progressToken: readProgressToken(message), waiting }
     this.#inFlight.set(ours, request)
     letGoOfMessage(message)
     if (exclusive) this.#exclusive = ours
@@ -99,6 +105,7 @@ export class Channel {
       moveTo(next) {
         request.id = next.idKey
         request.progressToken = readProgressToken(next)
+        waiting?.touch()
       },
     }
   }
@@ -114,7 +121,7 @@ export class Channel {
       const ours = ++this.#lastId
       const sink: RequestSink = { related: () => undefined, response: (_text, value) => resolve(value), failed: reject }
       this.#write(JSON.stringify({ jsonrpc: '2.0', id: ours, method, params }))
-      this.#inFlight.set(ours, { sink, id: String(ours), progressToken: undefined })
+      this.#inFlight.set(ours, { sink, id: String(ours), progressToken: undefined, waiting: this.#limit(ours) })
     })
   }
 
@@ -144,6 +151,7 @@ export class Channel {
       this.#take(ours)
       return request.sink.closed()
     }
+    request.waiting?.touch()
     const text = editOrUndefined(message.text, params, params.at(-1) === subscriptionKey ? request.id : request.progressToken)
     if (text !== undefined) request.sink.related(text, message)
   }
@@ -171,6 +179,18 @@ export class Channel {
     this.#take(readOurId(id))?.sink.failed(unreadable(reason))
   }
 
+  #limit(ours: number): Waiting {
+    return watchIdle(this.#requestSeconds, () => this.#expire(ours))
+  }
+
+  /** Nothing was heard of it for too long: its client is told, and so is the child. */
+  #expire(ours: number): void {
+    const request = this.#inFlight.get(ours)
+    this.#cancel(ours, 'it took too long')
+    const cause = `neither an answer nor progress within ${this.#requestSeconds} seconds`
+    request?.sink.failed(new ProxyError('upstream_timeout', { cause }))
+  }
+
   #cancel(ours: number, reason: string): void {
     if (!this.#take(ours) || this.isOver) return
     const params = `{"requestId":${ours},"reason":${JSON.stringify(reason)}}`
@@ -185,6 +205,7 @@ export class Channel {
     const request = this.#inFlight.get(ours)
     if (!request) return undefined
     this.#inFlight.delete(ours)
+    request.waiting?.stop()
     if (this.#exclusive === ours) this.#exclusive = undefined
     if (this.#inFlight.size === 0) this.#idleSince = performance.now()
     return request

@@ -19,6 +19,7 @@ function run(script: string, handlers: Partial<ChildHandlers> = {}) {
       maxProcesses: 1,
       idleSeconds: 60,
       startSeconds: 10,
+      requestSeconds: 60,
       maxMessageBytes: 2 * MiB,
     } as const
     const watchdog = new Watchdog(() => undefined)

@@ -1,4 +1,5 @@
 import { ProxyError } from '../../core/errors.ts'
+import { type Waiting, watchIdle } from '../../http/idle-watch.ts'
 import type { Child, ChildEnd } from './child.ts'
 import type { ChildMessage } from './child-messages.ts'
 import { type ClientMessage, letGoOfMessage, metaOf, paramsOf } from './client-messages.ts'
@@ -10,6 +11,7 @@ import { replaceResponseId } from './splice.ts'
 interface InFlight {
   readonly sink: RequestSink
   readonly progressKey: string | undefined
+  readonly waiting: Waiting
 }
 
 /** Cancelled requests that are remembered. */
@@ -19,14 +21,16 @@ const mostCancelled = 1000
 export class OwnPeer implements Peer {
   readonly flow: Flow
   readonly #events: PeerEvents
+  readonly #requestSeconds: number
   readonly #inFlight = new Map<string, InFlight>()
   readonly #byProgress = new Map<string, string>()
   /** Requests whose answer may still come: one with the same id would get it. */
   readonly #cancelled = new Set<string>()
   #child: Child | undefined
 
-  private constructor(events: PeerEvents) {
+  private constructor(events: PeerEvents, requestSeconds: number) {
     this.#events = events
+    this.#requestSeconds = requestSeconds
     this.flow = { pause: () => this.#child?.pause(), resume: () => this.#child?.resume() }
   }
 
@@ -35,7 +39,7 @@ export class OwnPeer implements Peer {
    * @throws ProxyError `upstream_busy`
    */
   static async start(spawner: Spawner, key: string, events: PeerEvents): Promise<OwnPeer> {
-    const peer = new OwnPeer(events)
+    const peer = new OwnPeer(events, spawner.requestSeconds)
     peer.#child = await spawner.start(key, {
       message: (message) => peer.#receive(message),
       broken: (id, reason) => peer.#break(id, reason),
@@ -52,7 +56,8 @@ export class OwnPeer implements Peer {
     const token = metaOf(message).progressToken
     const progressKey = token === undefined ? undefined : JSON.stringify(token)
     this.#write(message.text)
-    this.#inFlight.set(idKey, { sink, progressKey })
+    const waiting = watchIdle(this.#requestSeconds, () => this.#expire(idKey))
+    this.#inFlight.set(idKey, { sink, progressKey, waiting })
     letGoOfMessage(message)
     if (progressKey !== undefined) this.#byProgress.set(progressKey, idKey)
   }
@@ -93,6 +98,7 @@ export class OwnPeer implements Peer {
       return
     }
     const request = message.method === 'notifications/progress' ? this.#findByProgress(message) : undefined
+    request?.waiting.touch()
     if (request) request.sink.related(message.text)
     else this.#events.message(message)
   }
@@ -113,6 +119,14 @@ export class OwnPeer implements Peer {
     this.#take(this.#findKey(JSON.stringify(id)))?.sink.failed(new ProxyError('upstream_invalid_response', { cause: reason }))
   }
 
+  /** Nothing was heard of it for too long: its client is told, and so is the child. */
+  #expire(idKey: string): void {
+    const request = this.#inFlight.get(idKey)
+    this.cancel(idKey, 'it took too long')
+    const cause = `neither an answer nor progress within ${this.#requestSeconds} seconds`
+    request?.sink.failed(new ProxyError('upstream_timeout', { cause }))
+  }
+
   #drop(idKey: string): boolean {
     if (!this.#take(idKey)) return false
     const [oldest] = this.#cancelled
@@ -125,6 +139,7 @@ export class OwnPeer implements Peer {
     const request = this.#inFlight.get(idKey)
     if (!request) return undefined
     this.#inFlight.delete(idKey)
+    request.waiting.stop()
     // Unless a later request uses the same token.
     const { progressKey = '' } = request
     if (this.#byProgress.get(progressKey) === idKey) this.#byProgress.delete(progressKey)

@@ -36,6 +36,11 @@ export class Spawner {
     this.#watchdog = new Watchdog(options.onEvent)
   }
 
+  /** Seconds that a request may go without an answer or progress. */
+  get requestSeconds(): number {
+    return this.#options.plan.requestSeconds
+  }
+
   /** Children that run. */
   get size(): number {
     return this.#children.size
