@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { openStdioGate, type StdioGate, scripted } from './support/gate.ts'
 import { callModern, createToolCall, openSession, readAnswer, readEvents, sendModern, textOf } from './support/mcp-requests.ts'
+import { waitUntil } from './support/processes.ts'
 
 let gate: StdioGate
 afterEach(() => gate.close())
@@ -134,5 +135,19 @@ describe.each(['session', 'shared'] as const)('a request that is not answered (a
     await readAnswer(callModern(origin, 'changed'))
     expect(JSON.parse((await events.next()).value!.data).method).toBe('notifications/tools/list_changed')
     await events.return(undefined)
+  })
+})
+
+describe('an answer that has begun as a stream and fails', () => {
+  it('is logged with the reason', async () => {
+    gate = await openStdioGate({ command: scripted })
+    const session = await openSession(gate.origin)
+    const answer = await readAnswer(
+      session.post(createToolCall('exit', { code: 7 }, undefined, 'mine'), { accept: 'text/event-stream' }),
+    )
+    expect(answer).toMatchObject({ id: 'mine', error: { data: { error: 'upstream_ended' } } })
+    await waitUntil(() => gate.records.at(-1)?.code === 'upstream_ended', 'it is logged')
+    expect(gate.records.at(-1)?.status).toBe(200)
+    expect(String(gate.records.at(-1)?.cause)).toContain('exited with 7')
   })
 })

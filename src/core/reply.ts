@@ -16,6 +16,8 @@ export interface Reply {
   end(): void
   /** The answer cannot be completed. Before `start` it becomes a refusal, after it the connection is cut, never ended cleanly. */
   fail(error: ProxyError): void
+  /** What is sent next is a failure, within an answer that has begun: for the log. */
+  report(error: ProxyError): void
   /** Called each time the client has caught up. */
   onDrain(listener: () => void): void
   /** Called once when nothing is left to send: all of the answer has gone out, or the client has; at once if that was before. */

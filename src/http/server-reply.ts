@@ -18,8 +18,8 @@ export interface ReplyOwner {
   onFlush(): void
   /** Answers a failure that came before anything was sent. */
   refuse(error: ProxyError): void
-  /** Hears of a failure that came after it, when nothing but cutting the connection is left. */
-  onCut(error: ProxyError): void
+  /** Hears of a failure that came after it: the answer says so itself, or the connection is cut. */
+  onFailure(error: ProxyError): void
 }
 
 /** The outermost Reply: writes to the client's socket. A class, since thousands of streams may wait in one of these each. */
@@ -73,10 +73,14 @@ export class ServerReply implements Reply {
   fail(error: ProxyError): void {
     if (this.#isOver) return
     if (this.#response.headersSent) {
-      this.#owner.onCut(error)
+      this.#owner.onFailure(error)
       cutAnswer(this.#response)
     } else this.#owner.refuse(error)
     this.#finish()
+  }
+
+  report(error: ProxyError): void {
+    if (!this.#isOver) this.#owner.onFailure(error)
   }
 
   /** Ends a stream cleanly from our side, and tells the upstream that nobody listens any more. */

@@ -76,6 +76,7 @@ export function createEndpointRewriter(reply: Reply, rewrite: (uri: string) => s
       else reply.end()
     },
     fail: (error) => reply.fail(error),
+    report: (error) => reply.report(error),
     onDrain: (listener) => reply.onDrain(listener),
     onDone: (listener) => reply.onDone(listener),
     onClose: (listener) => reply.onClose(listener),

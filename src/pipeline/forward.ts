@@ -66,7 +66,7 @@ class Forwarding implements ReplyOwner {
     refuse(this.#exchange, error)
   }
 
-  onCut({ code, cause }: ProxyError): void {
+  onFailure({ code, cause }: ProxyError): void {
     this.#exchange.record.code = code
     this.#exchange.record.cause = cause
   }

@@ -96,7 +96,7 @@ describe('the line of a request', () => {
     [{ status: 404, decision: 'permit' }, 'the MCP server answered 404'],
     [{ status: 404, code: 'route_not_found' }, 'refused: route_not_found'],
     [{ status: 502, decision: 'permit', code: 'upstream_unreachable' }, 'refused: upstream_unreachable'],
-    [{ status: 200, decision: 'permit', code: 'upstream_ended' }, 'cut off after 200: upstream_ended'],
+    [{ status: 200, decision: 'permit', code: 'upstream_ended' }, 'failed after 200: upstream_ended'],
     [{ status: 200, decision: 'permit', code: 'client_gone' }, 'the client closed the connection'],
     [{ status: 0, decision: 'permit', code: 'client_gone' }, 'the client closed the connection'],
   ] as const)('says of %j what happened', (changes, message) => {

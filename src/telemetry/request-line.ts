@@ -37,7 +37,7 @@ function messageOf({ code, status, decision }: RequestRecord): string {
   if (code === undefined)
     return decision === 'permit' && status >= 400 ? `the MCP server answered ${status}` : `answered ${status}`
   if (code === 'client_gone') return 'the client closed the connection'
-  return status >= 200 && status < 300 ? `cut off after ${status}: ${code}` : `refused: ${code}`
+  return status >= 200 && status < 300 ? `failed after ${status}: ${code}` : `refused: ${code}`
 }
 
 /** The line for people: what matters most comes first, within the width of a terminal. Strangers choose parts of it, so they stand escaped. */

@@ -51,6 +51,10 @@ export class HeldReply implements Reply {
     this.#reply.fail(error)
   }
 
+  report(error: ProxyError): void {
+    this.#reply.report(error)
+  }
+
   onDrain(listener: () => void): void {
     this.#reply.onDrain(listener)
   }

@@ -92,7 +92,10 @@ export class PostAnswer {
   /** One request will not be answered. Where nothing has been sent and nothing else is awaited, all of it is a refusal. */
   failed(id: string, error: ProxyError): void {
     if (!this.#open.has(id)) return
-    if (this.#stream || this.#options.ids.length > 1) return this.response(id, formatRefusal(id, error), {})
+    if (this.#stream || this.#options.ids.length > 1) {
+      this.#options.reply.report(error)
+      return this.response(id, formatRefusal(id, error), {})
+    }
     this.#open.delete(id)
     this.#finish()
     this.#options.reply.fail(error)
