@@ -5,6 +5,7 @@ import { startProxy } from '../src/app.ts'
 import { loadConfigText } from '../src/config/load.ts'
 import { startAuthorizationServer } from '../src/sandbox/authorization-server.ts'
 import { closeServer, listenOnLoopback } from '../src/sandbox/listen.ts'
+import { canReachDocuments } from '../src/sandbox/reach-documents.ts'
 import { type ExampleMcpServer, startMcpServer } from './mcp-server.ts'
 
 /** Ports that the printed instructions name; another one is taken when something else listens there. */
@@ -43,6 +44,7 @@ export async function startServers(proxyLog: Writable, way: DemoWay = 'resource 
   const secret = randomBytes(32).toString('base64url')
   const authorizationServer = await startAuthorizationServer({
     port: await choosePort(PORTS.authorizationServer),
+    clientDocuments: way === 'broker' || (await canReachDocuments()),
     ...(way === 'broker' && { clients: [{ ...BROKER_CLIENT, client_secret: secret }] }),
   })
   const mcpServer = await startMcpServer({ port: await choosePort(PORTS.mcpServer) })

@@ -35,6 +35,8 @@ export interface AuthorizationServerOptions {
   readonly clients?: readonly ClientMetadata[]
   /** Name of a user who is signed in and consents without seeing a page. */
   readonly approveAs?: string
+  /** Whether clients may make themselves known by metadata documents. Default: true. */
+  readonly clientDocuments?: boolean
   /** Fetches client ID metadata documents. Default: the provider's own way, which refuses private and loopback addresses. */
   readonly fetchClientMetadata?: typeof fetch
 }
@@ -115,6 +117,7 @@ const DEFAULTS = {
   refreshTokenSeconds: 14 * 24 * 60 * 60,
   clients: [],
   addDefaultScopes: false,
+  clientDocuments: true,
 } as const
 
 function planProvider(options: AuthorizationServerOptions, issuer: string, resources: ReadonlySet<string>): ProviderPlan {

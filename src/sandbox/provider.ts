@@ -28,6 +28,7 @@ export interface ProviderPlan {
   readonly clients: readonly ClientMetadata[]
   readonly memory: Memory
   readonly cookieKeys: readonly string[]
+  readonly clientDocuments: boolean
   /** Fetches client ID metadata documents. Undefined: the provider's own, which refuses private and loopback addresses. */
   readonly fetchClientMetadata: typeof fetch | undefined
 }
@@ -131,7 +132,7 @@ function planFeatures(plan: ProviderPlan, kid: string): NonNullable<Configuratio
     devInteractions: { enabled: false },
     rpInitiatedLogout: { enabled: false },
     registration: { enabled: true, initialAccessToken: false, issueRegistrationAccessToken: false },
-    clientIdMetadataDocument: { enabled: true, ack: 'draft-02' },
+    clientIdMetadataDocument: { enabled: plan.clientDocuments, ack: 'draft-02' },
     introspection: { enabled: true, allowedPolicy: async (_ctx, client) => introspecting.has(client.clientId) },
     revocation: { enabled: true, allowedPolicy: async (_ctx, client, token) => token.clientId === client.clientId },
     resourceIndicators: {

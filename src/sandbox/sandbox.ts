@@ -1,5 +1,6 @@
 import type { Plan } from '../core/plan.ts'
 import { type AuthorizationServer, type AuthorizationServerOptions, startAuthorizationServer } from './authorization-server.ts'
+import { canReachDocuments } from './reach-documents.ts'
 import { assignScopes } from './scopes.ts'
 import type { User } from './users.ts'
 
@@ -17,9 +18,10 @@ export interface Sandbox {
  * Starts a sandbox that issues access tokens for every server of a plan.
  *
  * @param plan - how the proxy will serve
+ * @param canReach - whether metadata documents of clients can be fetched
  * @param port - wanted; a free one is taken when somebody has it
  */
-export async function startSandbox({ servers }: Plan, port: number): Promise<Sandbox> {
+export async function startSandbox({ servers }: Plan, port: number, canReach = canReachDocuments): Promise<Sandbox> {
   const endpoints = servers.flatMap(({ endpoints }) => endpoints).filter(({ kind }) => kind !== 'messages')
   const resources = [...new Set(endpoints.map(({ resource }) => resource))]
   const { users, ...scopes } = assignScopes(servers)
@@ -28,6 +30,7 @@ export async function startSandbox({ servers }: Plan, port: number): Promise<San
     users,
     resources,
     addDefaultScopes: true,
+    clientDocuments: await canReach(),
     // Clients of the first revisions name no resource. The addresses of one server are all the same to it.
     ...(servers.length === 1 && resources[0] !== undefined && { defaultResource: resources[0] }),
     port,

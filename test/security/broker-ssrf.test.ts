@@ -118,7 +118,7 @@ describe('the document of a client', () => {
   it.each([
     'https://client.example:0/c.json',
     'http://client.example/c.json',
-    'https://client.example/c.json?x',
+    'https://client.example/?x',
     'https://client.example/',
     'https://user@client.example/c.json',
     'https://client.example/a/../c.json',
