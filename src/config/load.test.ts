@@ -57,13 +57,39 @@ describe('the smallest configuration', () => {
     expect(issuer?.algorithms.every((algorithm) => /^(?:[RPE]S(?:256|384|512)|EdDSA|Ed25519)$/.test(algorithm))).toBe(true)
   })
 
-  it('needs no notice', () => {
-    expect(plan.notices).toEqual([])
+  it('needs no notice but that a restart ends MCP sessions', () => {
+    expect(plan.notices).toEqual([
+      expect.stringMatching(/^session_key: random at each start.* some clients never begin a new one/),
+    ])
+    expect(load({ servers: [{ path: '/mcp', upstream: { command: ['node'] } }] }).notices).toEqual([])
   })
 
   it('has a session key of its own for each start', () => {
     expect(plan.sessionKey).toHaveLength(32)
     expect(load({}).sessionKey).not.toEqual(plan.sessionKey)
+  })
+
+  it('has the same session key at each start where a key outlives it, also while those keys change, and one of its own', () => {
+    const [old, young] = [1, 2].map((byte) => Buffer.alloc(32, byte).toString('base64')) as [string, string]
+    const keyOf = (keys: readonly string[], changes: Partial<ConfigInput> = {}) => {
+      const env = { ID: 'x'.repeat(20), ...Object.fromEntries(keys.map((key, index) => [`KEY_${index}`, key])) }
+      const identity_provider = { issuer: 'https://idp.example.com', client_id: 'proxy', client_secret: { env: 'ID' } }
+      const encryption_keys = keys.map((_, index) => ({ env: `KEY_${index}` }))
+      const broker = { encryption_keys, store: { kind: keys.length > 0 ? ('sqlite' as const) : ('memory' as const) } }
+      const { sessionKey, notices } = load({ issuers: [], identity_provider, broker, ...changes }, { env })
+      return { key: sessionKey.toString('base64'), isTold: notices.some((notice) => notice.startsWith('session_key:')) }
+    }
+    const first = keyOf([old])
+    expect(keyOf([old])).toEqual(first)
+    expect(keyOf([young, old])).toEqual(keyOf([old]))
+    expect(keyOf([young])).not.toEqual(keyOf([old]))
+    expect(keyOf([old])).toMatchObject({ isTold: false })
+    expect(keyOf([old]).key).not.toBe(old)
+    const env = { KEY: 'k'.repeat(40) }
+    expect(load({ session_key: { env: 'KEY' } }, { env }).sessionKey.toString()).toBe(env.KEY)
+    const random = keyOf([])
+    expect(random.isTold).toBe(true)
+    expect(keyOf([]).key).not.toBe(random.key)
   })
 
   it('is frozen throughout', () => {
@@ -165,6 +191,8 @@ describe('servers', () => {
 })
 
 describe('notices at the start', () => {
+  const risksOf = ({ notices }: Plan) => notices.filter((notice) => !notice.startsWith('session_key: random'))
+
   it.each([
     [{ public_url: 'http://mcp.example.com' }, /http: access tokens travel in the open/],
     [{ allowed_hosts: ['*'] }, /allowed_hosts/],
@@ -179,16 +207,15 @@ describe('notices at the start', () => {
       /http:\/\/keycloak:8080 is asked/,
     ],
   ] satisfies [Partial<ConfigInput>, RegExp][])('name the risk of %j', (changes, expected) => {
-    const { notices } = load(changes)
-    expect(notices).toEqual([expect.stringMatching(expected)])
-    expect(notices[0]).not.toContain('secret')
+    expect(risksOf(load(changes))).toEqual([expect.stringMatching(expected)])
+    expect(risksOf(load(changes))[0]).not.toContain('secret')
   })
 
   it.each([
     [{ audience: ['client-1'], scopes: ['mcp'] }],
     [{ audience: ['api://mcp', 'https://api.example.com', 'urn:mcp'] }],
   ] satisfies [Partial<ConfigInput['servers'][number]>][])('see no risk in %j', (changes) => {
-    expect(load({ servers: [{ path: '/mcp', upstream: 'http://localhost:8000/mcp', ...changes }] }).notices).toEqual([])
+    expect(risksOf(load({ servers: [{ path: '/mcp', upstream: 'http://localhost:8000/mcp', ...changes }] }))).toEqual([])
   })
 
   it.each([
@@ -199,7 +226,7 @@ describe('notices at the start', () => {
     [{ rules: [{ method: 'tool/call', scopes: ['x'] }] }, /Was tools\/call meant/],
     [{ rules: [{ method: 'tool/*', scopes: ['x'] }] }, /tool\/\*/],
   ] satisfies [Partial<ConfigInput['servers'][number]>, RegExp][])('name the risk of %j in a server', (changes, expected) => {
-    expect(load({ servers: [{ path: '/mcp', upstream: 'http://localhost:8000/mcp', ...changes }] }).notices).toEqual([
+    expect(risksOf(load({ servers: [{ path: '/mcp', upstream: 'http://localhost:8000/mcp', ...changes }] }))).toEqual([
       expect.stringMatching(expected),
     ])
   })

@@ -11,6 +11,7 @@ import type { ServerConfig } from './schema-server.ts'
 export function createNotices(config: Config): string[] {
   return [
     ...createEdgeNotices(config),
+    ...createSessionNotices(config),
     ...config.issuers.flatMap(createIssuerNotices),
     ...(config.broker?.token_exchange.issuers ?? []).flatMap(createIssuerNotices),
     ...config.servers.flatMap((server) => [
@@ -34,6 +35,20 @@ function createEdgeNotices(config: Config): string[] {
   if (config.cors.allowed_origins.includes('*'))
     notices.push('cors.allowed_origins: "*" lets every web page call the MCP servers.')
   return notices
+}
+
+/** Whether MCP sessions can outlive a restart. */
+export function hasLastingKey({ session_key, broker }: Config): boolean {
+  return session_key !== undefined || (broker?.encryption_keys ?? []).length > 0
+}
+
+function createSessionNotices(config: Config): string[] {
+  // The MCP sessions of a program end with it, and that with us.
+  const isOverHttp = ({ upstream, sse }: ServerConfig) => sse !== undefined || upstream?.url !== undefined
+  if (hasLastingKey(config) || !config.servers.some(isOverHttp)) return []
+  return [
+    'session_key: random at each start, so that a restart ends MCP sessions, and some clients never begin a new one. Set it to keep them.',
+  ]
 }
 
 function createIssuerNotices(issuer: IssuerConfig): string[] {

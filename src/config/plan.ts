@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto'
-import type { Plan } from '../core/plan.ts'
+import { hkdfSync, randomBytes } from 'node:crypto'
+import type { BrokerPlan, Plan } from '../core/plan.ts'
 import { decodeSessionKey } from './keys.ts'
 import type { Material } from './material.ts'
-import { createNotices } from './notices.ts'
+import { createNotices, hasLastingKey } from './notices.ts'
 import { createBrokerPlan } from './plan-broker.ts'
 import { createRewritePlan } from './plan-rewrite.ts'
 import { createServerPlan } from './plan-server.ts'
@@ -48,12 +48,22 @@ export function createPlan(config: Config, surroundings: PlanSurroundings): Plan
     trustedProxies: config.trusted_proxies,
     log: { level: config.log.level, format: settleFormat(config.log.format, terminal) },
     drainSeconds: config.shutdown.drain_seconds,
-    sessionKey: decodeSessionKey(material.findSecret(config.session_key) ?? '') ?? randomBytes(32),
+    sessionKey: settleSessionKey(config, material, broker),
     servers: config.servers.map((server) => createServerPlan(server, { publicUrl, issuers: config.issuers, broker, material })),
     broker,
     rewrite: createRewritePlan(config, publicUrl, material),
     notices: [...notices, ...createNotices(config)],
   })
+}
+
+/**
+ * A restart must not end MCP sessions where there is a secret that outlives it: some clients never begin a new one. Of several, the last,
+ * which stays while keys change. Other secrets may be short, and a user could find them by trying, from the seal of a session.
+ */
+function settleSessionKey(config: Config, material: Material, broker: BrokerPlan | undefined): Buffer {
+  const configured = decodeSessionKey(material.findSecret(config.session_key) ?? '')
+  const lasting = hasLastingKey(config) ? broker?.encryptionKeys.at(-1) : undefined
+  return configured ?? (lasting && Buffer.from(hkdfSync('sha256', lasting, '', 'mcp-sessions', 32))) ?? randomBytes(32)
 }
 
 const usualBodiesBytes = 64 * 1024 * 1024

@@ -47,7 +47,7 @@ describe('the sandbox of --demo', () => {
       ],
     })
     expect(issuersOf(loaded)).toEqual(['http://localhost:8081', 'http://localhost:8081'])
-    expect(loaded.notices).toEqual([expect.stringMatching(/^issuers: not used/)])
+    expect(loaded.notices).toEqual([expect.stringMatching(/^issuers: not used/), expect.stringMatching(/^session_key: random/)])
   })
 
   it.each([

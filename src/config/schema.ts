@@ -33,7 +33,7 @@ export const configSchema = z
     session_key: secret
       .optional()
       .describe(
-        'Key that ties MCP sessions to who opened them: at least 32 bytes, Base64 or text. Random at each start by default; set it when several instances share the work or sessions must outlive a restart.',
+        'Key that ties MCP sessions to who opened them: at least 32 bytes, Base64 or text. By default it is derived from the last of `broker.encryption_keys`, or without those random at each start: set it then when several instances share the work, or MCP sessions must outlive a restart.',
       ),
     issuers: list(issuerOrText)
       .default([])

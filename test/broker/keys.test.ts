@@ -265,6 +265,38 @@ describe('a proxy that starts again', { timeout: 30_000 }, () => {
     expect(proxy?.log.records().filter(({ code }) => code === 'internal_error')).toEqual([])
   })
 
+  it('keep MCP sessions over a restart, until the key is gone that they were sealed with', async () => {
+    await start(oldKey)
+    client = await createRawClient(origin)
+    const { access_token: token } = await obtainTokens(origin, client, alice)
+    const post = (message: object, headers: Record<string, string> = {}) =>
+      fetch(`${origin}/mcp`, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${token}`,
+          'content-type': 'application/json',
+          accept: 'application/json, text/event-stream',
+          ...headers,
+        },
+        body: JSON.stringify({ jsonrpc: '2.0', ...message }),
+      })
+    const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'raw', version: '1' } }
+    const opened = await post({ id: 1, method: 'initialize', params })
+    await opened.body?.cancel()
+    const session = { 'mcp-session-id': opened.headers.get('mcp-session-id') ?? '', 'mcp-protocol-version': '2025-11-25' }
+    const ping = async () => {
+      const answer = await post({ id: 2, method: 'ping' }, session)
+      await answer.body?.cancel()
+      return answer.status
+    }
+    await start(oldKey)
+    expect(await ping()).toBe(200)
+    await start(newKey, oldKey)
+    expect(await ping()).toBe(200)
+    await start(newKey)
+    expect(await ping()).not.toBe(200)
+  })
+
   it('says in one line of the log that what another key encrypted cannot be read, what follows, and what to do', async () => {
     const findWarnings = () => proxy?.log.records().filter(({ level }) => level === 'warn' || level === 'error')
     await start(oldKey)
