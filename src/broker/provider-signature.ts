@@ -36,7 +36,7 @@ async function verify(
   try {
     await verifyWith(jwks)
   } catch (error) {
-    if (!isKeyUnknown(error)) throw error
+    if (!mayBeNewKey(error)) throw error
     // The library looks again only for keys that it has had for a minute, and until then nobody could sign in at a provider that
     // has just changed its keys. The token came from the provider itself, so that nobody else can make us ask for keys.
     const fresh: oauth.JWKSCacheInput = {}
@@ -45,6 +45,8 @@ async function verify(
   }
 }
 
-function isKeyUnknown(error: unknown): boolean {
-  return error instanceof oauth.OperationProcessingError && error.code === oauth.KEY_SELECTION
+/** No key of that name, or another one under the name of the last (servers that give their only key a fixed name). */
+function mayBeNewKey(error: unknown): boolean {
+  if (!(error instanceof oauth.OperationProcessingError)) return false
+  return error.code === oauth.KEY_SELECTION || (error.code === oauth.INVALID_RESPONSE && /signature/i.test(error.message))
 }

@@ -48,8 +48,15 @@ export async function verifyIssuer(jwt: SignedJwt, plan: IssuerPlan, keys: Issue
   checkAlgorithm(jwt.algorithm, plan.algorithms)
   const found = keys.findKey(jwt.keyId, jwt.algorithm)
   const key = found instanceof Promise ? await found : found
-  await verifySignature(jwt, key)
-  return key
+  try {
+    await verifySignature(jwt, key)
+    return key
+  } catch (error) {
+    const replacement = await keys.findReplacement?.(key, jwt.algorithm)
+    if (replacement === undefined) throw error
+    await verifySignature(jwt, replacement)
+    return replacement
+  }
 }
 
 /** The configuration chooses the algorithms, the token only one of them (RFC 8725 §3.1). */

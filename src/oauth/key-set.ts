@@ -15,6 +15,8 @@ export interface KeySet {
   find(keyId: string | undefined, algorithm: string): VerificationKey | undefined
   /** Whether the key with that fingerprint is there. */
   holds(fingerprint: string): boolean
+  /** Whether another set has the same usable keys. */
+  equals(other: KeySet): boolean
 }
 
 const MAX_KEYS = 100
@@ -47,6 +49,7 @@ function createKeySet(keys: readonly VerificationKey[], problems: readonly strin
     problems,
     hasKeyId: (keyId) => byId.has(keyId),
     holds: (fingerprint) => fingerprints.has(fingerprint),
+    equals: (other) => other.size === keys.length && [...fingerprints].every((fingerprint) => other.holds(fingerprint)),
     find(keyId, algorithm) {
       if (keyId === undefined) return findOnly(keys, algorithm)
       const key = byId.get(keyId)

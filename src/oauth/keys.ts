@@ -17,6 +17,14 @@ export interface IssuerKeys {
    * @throws ProxyError `token_invalid` when there is no such key, `issuer_unavailable` when that cannot be found out
    */
   findKey(keyId: string | undefined, algorithm: string): VerificationKey | Promise<VerificationKey>
+  /**
+   * Finds the key that has taken the place of one with which a signature did not verify: some servers make a new key under the old id. The
+   * issuer is asked within the same bound. Left out where keys are at hand.
+   *
+   * @returns undefined when there is no other key
+   * @throws ProxyError `issuer_unavailable` when that cannot be found out
+   */
+  findReplacement?(failed: VerificationKey, algorithm: string): Promise<VerificationKey | undefined>
   /** Whether the key with that fingerprint still verifies tokens. */
   holds(fingerprint: string): boolean
   /** Whether there are keys to verify with. */
@@ -48,13 +56,17 @@ const REFRESH_SHARE = 0.9
 
 interface KeyState {
   keys: KeySet | undefined
+  /** Those that the issuer had before it changed them last. */
+  keysBefore: KeySet | undefined
   /** When the request for `keys` began, monotonic. */
   fetchedAt: number
   /** Failures in a row. */
   failures: number
   loading: Promise<void> | undefined
-  /** When an unknown key id last had us ask. */
+  /** When a token that no key verified last had us ask. */
   forcedAt: number
+  /** When the issuer was last seen to have other keys than before. */
+  changedAt: number
   reportedAt: number
   /** The problems of the key set that were reported last. */
   reportedProblems: string
@@ -72,6 +84,7 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
       const keys = current()
       return keys?.find(keyId, algorithm) ?? findMissingKey(state, options, keyId, algorithm)
     },
+    findReplacement: (failed, algorithm) => findReplacement(state, options, failed, algorithm),
     holds: (fingerprint) => current()?.holds(fingerprint) === true,
     isReady: () => current() !== undefined,
     warm() {
@@ -87,10 +100,12 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
 function createState(): KeyState {
   return {
     keys: undefined,
+    keysBefore: undefined,
     fetchedAt: 0,
     failures: 0,
     loading: undefined,
     forcedAt: Number.NEGATIVE_INFINITY,
+    changedAt: Number.NEGATIVE_INFINITY,
     reportedAt: Number.NEGATIVE_INFINITY,
     reportedProblems: '',
     nextLoadAt: Number.NEGATIVE_INFINITY,
@@ -115,13 +130,45 @@ async function findMissingKey(
   const keys = findUsable(state, options)
   // A key of that name which doesn't fit the algorithm is an answer, not a gap.
   if (keys !== undefined && keyId !== undefined && keys.hasKeyId(keyId)) throw unfit(keyId, algorithm)
-  if (mayAsk(state, options, keys)) await waitForLoad(state, options)
+  const hasAsked = mayAsk(state, options, keys)
+  if (hasAsked) await waitForLoad(state, options)
   const latest = findUsable(state, options)
   const key = latest?.find(keyId, algorithm)
   if (key !== undefined) return key
   // Only an issuer that has answered can have said that there is no such key.
   const hasAnswered = latest !== undefined && state.failures === 0 && state.loading === undefined
-  throw hasAnswered ? unfit(keyId, algorithm) : unavailable(state, options)
+  if (!hasAnswered || (!hasAsked && isChanging(state, options) && !isWithdrawn(state, keyId))) throw unavailable(state, options)
+  throw unfit(keyId, algorithm)
+}
+
+/** Whether the issuer has just taken a key of that id away. */
+function isWithdrawn({ keysBefore }: KeyState, keyId: string | undefined): boolean {
+  return keyId !== undefined && keysBefore?.hasKeyId(keyId) === true
+}
+
+async function findReplacement(
+  state: KeyState,
+  options: IssuerKeysOptions,
+  failed: VerificationKey,
+  algorithm: string,
+): Promise<VerificationKey | undefined> {
+  const find = () => {
+    const key = findUsable(state, options)?.find(failed.keyId, algorithm)
+    return key?.fingerprint === failed.fingerprint ? undefined : key
+  }
+  const known = find()
+  if (known !== undefined) return known
+  const hasAsked = mayAsk(state, options, findUsable(state, options))
+  if (hasAsked) await waitForLoad(state, options)
+  const latest = find()
+  if (latest === undefined && !hasAsked && isChanging(state, options)) throw unavailable(state, options)
+  return latest
+}
+
+/** An issuer that has just changed its keys may do so again before it can be asked again: then nobody knows what a token is. */
+function isChanging({ changedAt, forcedAt }: KeyState, { clock }: IssuerKeysOptions): boolean {
+  const now = clock.monotonic()
+  return now - changedAt < FORCED_INTERVAL_MS && now - forcedAt < FORCED_INTERVAL_MS
 }
 
 /** Whether a missing key may have the issuer asked now. Whoever comes while it is being asked waits for the same answer. */
@@ -159,6 +206,10 @@ async function load(state: KeyState, options: IssuerKeysOptions): Promise<void> 
   try {
     const answer = await fetchKeys(options)
     const keys = parseKeySet(answer.document)
+    if (state.keys !== undefined && !keys.equals(state.keys)) {
+      state.changedAt = startedAt
+      state.keysBefore = state.keys
+    }
     state.keys = keys
     state.fetchedAt = startedAt
     // An empty set is believed, since keys may be withdrawn, but soon asked about again.
@@ -224,7 +275,12 @@ function unfit(keyId: string | undefined, algorithm: string): ProxyError {
   return new ProxyError('token_invalid', { cause: `no key of the issuer for ${name} and ${algorithm}` })
 }
 
-function unavailable(state: KeyState, { clock, plan }: IssuerKeysOptions): ProxyError {
-  const retryAfter = Math.max(1, Math.ceil((state.nextLoadAt - clock.monotonic()) / 1000))
-  return new ProxyError('issuer_unavailable', { cause: `the keys of issuer ${plan.issuer} cannot be fetched`, retryAfter })
+function unavailable(state: KeyState, options: IssuerKeysOptions): ProxyError {
+  const mayAskAt = Math.min(state.nextLoadAt, state.forcedAt + FORCED_INTERVAL_MS)
+  const nextAt = findUsable(state, options) === undefined ? state.nextLoadAt : mayAskAt
+  const retryAfter = Math.max(1, Math.ceil((nextAt - options.clock.monotonic()) / 1000))
+  return new ProxyError('issuer_unavailable', {
+    cause: `the keys of issuer ${options.plan.issuer} cannot be fetched`,
+    retryAfter,
+  })
 }

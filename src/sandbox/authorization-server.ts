@@ -47,8 +47,8 @@ export interface AuthorizationServer {
   readonly port: number
   /** Lets clients ask for tokens for one more resource. */
   addResource(identifier: string): void
-  /** Signs with a new key from now on. Old keys stay published unless `dropOld`. */
-  rotateKeys(how?: { dropOld?: boolean }): Promise<void>
+  /** Signs with a new key from now on. Old keys stay published unless `dropOld`, or the new one has the id of the last. */
+  rotateKeys(how?: { dropOld?: boolean; keepKid?: boolean }): Promise<void>
   /** Ends every session, grant and token: everybody signs in anew. */
   forget(): void
   /** Stops answering. @returns how to go on, on the same port and with everything remembered */
@@ -87,8 +87,9 @@ export async function startAuthorizationServer(options: AuthorizationServerOptio
     issuer: plan.issuer,
     port,
     addResource: (identifier) => void resources.add(identifier),
-    rotateKeys: async ({ dropOld = false } = {}) => {
-      keys = [await createSigningKey(plan.algorithm), ...(dropOld ? [] : keys)]
+    rotateKeys: async ({ dropOld = false, keepKid = false } = {}) => {
+      const key = await createSigningKey(plan.algorithm)
+      keys = keepKid ? [{ ...key, kid: keys[0].kid }] : [key, ...(dropOld ? [] : keys)]
       provider = createProvider(plan, keys)
     },
     forget: () => plan.memory.clear(),

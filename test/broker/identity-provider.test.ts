@@ -80,6 +80,16 @@ describe('the session with the identity provider', () => {
     expect((await refresh(proxy.origin, client, tokens.refresh_token)).status).toBe(200)
   })
 
+  it('survives a new key of the provider under the id of the last', async () => {
+    const { proxy, identityProvider } = await start(SHORT)
+    const client = await createRawClient(proxy.origin)
+    const tokens = await obtainTokens(proxy.origin, client, alice)
+    await identityProvider.rotateKeys({ keepKid: true })
+    later(120)
+    expect((await refresh(proxy.origin, client, tokens.refresh_token)).status).toBe(200)
+    expect((await obtainTokens(proxy.origin, client, bob)).scope).toBe('mcp:tools')
+  })
+
   it('survives new keys of the provider', async () => {
     const { proxy, identityProvider } = await start(SHORT)
     const client = await createRawClient(proxy.origin)

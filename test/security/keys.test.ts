@@ -148,11 +148,22 @@ describe('a new key', () => {
     await verifyToken(setup.verifier, await setup.mint())
     await setup.issuer.rotate()
     const token = await setup.mint()
-    await expectRefused(setup.verifier, token, 'token_invalid')
+    await expectRefused(setup.verifier, token, 'issuer_unavailable')
     setup.clock.advance(29_999)
-    await expectRefused(setup.verifier, token, 'token_invalid')
+    await expectRefused(setup.verifier, token, 'issuer_unavailable')
     setup.clock.advance(1)
     await verifyToken(setup.verifier, token)
+  })
+
+  it('that is followed by another does not make up keys: once the issuer has said so, they are unknown', async () => {
+    const setup = await start()
+    await verifyToken(setup.verifier, await setup.mint())
+    await setup.issuer.rotate()
+    await verifyToken(setup.verifier, await setup.mint())
+    expect(await codeOf(setup.verifier, forged(setup.issuer, 'made-up'))).toBe('issuer_unavailable')
+    setup.clock.advance(30_000)
+    expect(await codeOf(setup.verifier, forged(setup.issuer, 'made-up'))).toBe('token_invalid')
+    expect(await codeOf(setup.verifier, forged(setup.issuer, 'another'))).toBe('token_invalid')
   })
 
   it('is known after the next refresh without a request having to wait', async () => {
@@ -203,6 +214,44 @@ describe('a key that is withdrawn', () => {
     server.clock.advance(270_000)
     await eventually(() => expect(server.asked).toBe(2))
     expect(server.verifier.verify(remembered)).toBe(principal)
+  })
+})
+
+describe('a new key under the id of the last', () => {
+  it('is accepted with the first token that it signed, for one fetch, and the last one is not any more', async () => {
+    const setup = await start()
+    const old = await setup.mint()
+    await verifyToken(setup.verifier, old)
+    await setup.issuer.rotate({ keepKid: true })
+    const tokens = await Promise.all(Array.from({ length: 20 }, () => setup.mint()))
+    await Promise.all(tokens.map((token) => verifyToken(setup.verifier, token)))
+    expect(setup.fetches()).toBe(2)
+    setup.clock.advance(30_000)
+    await expectRefused(setup.verifier, old, 'token_invalid')
+  })
+
+  it('that is followed by another within 30 s has to wait: that is not the fault of its tokens', async () => {
+    const setup = await start()
+    await verifyToken(setup.verifier, await setup.mint())
+    await setup.issuer.rotate({ keepKid: true })
+    await verifyToken(setup.verifier, await setup.mint())
+    setup.clock.advance(20_000)
+    await setup.issuer.rotate({ keepKid: true })
+    const token = await setup.mint()
+    await expectRefused(setup.verifier, token, 'issuer_unavailable')
+    setup.clock.advance(10_000)
+    await verifyToken(setup.verifier, token)
+    expect(setup.fetches()).toBe(3)
+  })
+
+  it('is not looked for more than once in 30 s, however many signatures are wrong', async () => {
+    const setup = await start()
+    await verifyToken(setup.verifier, await setup.mint())
+    const wrong = async () => `${(await setup.mint()).replace(/[^.]+$/, '')}${Buffer.alloc(64, 7).toString('base64url')}`
+    for (const token of await Promise.all(Array.from({ length: 50 }, wrong)))
+      expect(await codeOf(setup.verifier, token)).toBe('token_invalid')
+    expect(setup.fetches()).toBe(2)
+    await acceptWithoutFetch(setup)
   })
 })
 

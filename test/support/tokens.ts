@@ -22,8 +22,8 @@ export interface TestIssuer {
   readonly jwksUri: string
   /** Mints an access token as RFC 9068 has it: one hour, `at+jwt`, for {@link IssuerOptions.audience}. */
   mint(options?: MintOptions): Promise<string>
-  /** Signs with a new key from now on. Old keys stay published unless `dropOld`. */
-  rotate(how?: { dropOld?: boolean }): Promise<void>
+  /** Signs with a new key from now on. Old keys stay published unless `dropOld`, or the new one has the `kid` of the last. */
+  rotate(how?: { dropOld?: boolean; keepKid?: boolean }): Promise<void>
   /** Publishes these keys besides its own: raw, however wrong. */
   publish(keys: readonly Record<string, unknown>[]): void
   /** The key that signs now, with its private part. */
@@ -118,9 +118,9 @@ export async function startIssuer(options: IssuerOptions = {}): Promise<TestIssu
       return key
     },
     mint: ({ claims, header } = {}) => mint(key, algorithm, { iss: issuer, aud: audience, ...claims }, header),
-    rotate: async ({ dropOld = false } = {}) => {
-      key = await createKey(algorithm)
-      keys = dropOld ? [key] : [...keys, key]
+    rotate: async ({ dropOld = false, keepKid = false } = {}) => {
+      key = await createKey(algorithm, keepKid ? key.kid : undefined)
+      keys = dropOld || keepKid ? [key] : [...keys, key]
     },
     publish: (more) => {
       published = [...more]
@@ -145,9 +145,8 @@ export async function startIssuer(options: IssuerOptions = {}): Promise<TestIssu
   }
 }
 
-async function createKey(algorithm: string): Promise<SigningKey> {
+async function createKey(algorithm: string, kid: string = randomUUID()): Promise<SigningKey> {
   const { privateKey, publicKey } = await generateKeyPair(algorithm, { extractable: true })
-  const kid = randomUUID()
   return { kid, privateKey, publicJwk: { ...(await exportJWK(publicKey)), kid, alg: algorithm, use: 'sig' } }
 }
 
