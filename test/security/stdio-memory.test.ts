@@ -1,7 +1,15 @@
 // Attack family S: one valid user, or one server, takes the memory by what the bridge to a process holds.
 import { afterEach, describe, expect, it } from 'vitest'
 import { openStdioGate, type StdioGate, scripted } from '../support/gate.ts'
-import { createRequest, createToolCall, openSession, readAnswer, sendModern, textOf } from '../support/mcp-requests.ts'
+import {
+  createRequest,
+  createToolCall,
+  openSession,
+  readAnswer,
+  readEvents,
+  sendModern,
+  textOf,
+} from '../support/mcp-requests.ts'
 import { measureMemory } from '../support/memory.ts'
 import { waitUntil } from '../support/processes.ts'
 import { openRawConnection, type RawConnection } from '../support/raw-client.ts'
@@ -178,5 +186,34 @@ describe('the memory that bridges have', () => {
     expect((await sessions[2]?.post(call))?.status).toBe(503)
     expect(await (await openSession(origin, { user: 'bob' })).call('echo', { text: 'x' })).toBe('x')
     abort.abort()
+  })
+
+  it('is not taken by subscriptions: those that the server refuses are none, and the others have a bound', async () => {
+    const origin = await openNarrow({ processPer: 'shared' }, 2 * MiB)
+    const session = await openSession(origin, { revision: '2025-06-18' })
+    const subscribe = (uri: string) => session.post(createRequest('resources/subscribe', { uri }))
+    const long = (kind: string, i: number) => `${kind}:${i}/${'x'.repeat(10_000)}`
+    for (let i = 0; i < 50; i++) expect((await subscribe(long('no', i))).status).toBe(200)
+    const statuses: number[] = []
+    for (let i = 0; i < 50; i++) statuses.push((await subscribe(long('yes', i))).status)
+    const accepted = statuses.filter((status) => status === 200).length
+    expect(accepted).toBe(26)
+    expect(statuses.slice(accepted).every((status) => status === 503)).toBe(true)
+    await session.post(createRequest('resources/unsubscribe', { uri: long('yes', 0) }))
+    expect((await subscribe(long('yes', 99))).status).toBe(200)
+    await session.end()
+    const next = await openSession(origin, { revision: '2025-06-18' })
+    for (let i = 0; i < 20; i++)
+      expect((await next.post(createRequest('resources/subscribe', { uri: long('yes', i) }))).status).toBe(200)
+  })
+
+  it('hears nothing of what the server refused to tell of', async () => {
+    const session = await openSession(await openNarrow({ processPer: 'shared' }, 2 * MiB))
+    const events = readEvents(await session.get())
+    await readAnswer(session.post(createRequest('resources/subscribe', { uri: 'no:1' })))
+    await session.call('changed', { method: 'notifications/resources/updated', params: { uri: 'no:1' } })
+    await session.call('changed')
+    expect(JSON.parse((await events.next()).value!.data).method).toBe('notifications/tools/list_changed')
+    await events.return(undefined)
   })
 })

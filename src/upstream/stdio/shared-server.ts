@@ -5,6 +5,7 @@ import { Channel, type Ticket } from './channel.ts'
 import type { ChildMessage } from './child-messages.ts'
 import { type ClientMessage, paramsOf } from './client-messages.ts'
 import { initializeParams, readInitialized, within } from './era.ts'
+import type { MemoryShare } from './held-memory.ts'
 import { isObject } from './modern-envelope.ts'
 import type { Peer, PeerEvents, RequestSink } from './peer.ts'
 import type { Spawner } from './spawner.ts'
@@ -54,8 +55,9 @@ export class SharedServer {
     return spare !== undefined
   }
 
-  connect(events: PeerEvents): Peer {
-    const peer: SharedPeer = new SharedPeer(this, events, () => this.#peers.delete(peer))
+  /** @param memory - for what is kept for the session */
+  connect(events: PeerEvents, memory: MemoryShare): Peer {
+    const peer: SharedPeer = new SharedPeer(this, events, memory, () => this.#peers.delete(peer))
     this.#peers.add(peer)
     return peer
   }
@@ -151,14 +153,16 @@ class SharedPeer implements Peer {
   readonly subscriptions = new Set<string>()
   readonly #server: SharedServer
   readonly #events: PeerEvents
+  readonly #memory: MemoryShare
   readonly #onOver: () => void
   readonly #tickets = new Map<string, Ticket>()
   readonly #inFlight = new Map<string, ClientMessage>()
   #revision = '2024-11-05'
 
-  constructor(server: SharedServer, events: PeerEvents, onOver: () => void) {
+  constructor(server: SharedServer, events: PeerEvents, memory: MemoryShare, onOver: () => void) {
     this.#server = server
     this.#events = events
+    this.#memory = memory
     this.#onOver = onOver
   }
 
@@ -203,9 +207,11 @@ class SharedPeer implements Peer {
 
   end(): void {
     for (const idKey of [...this.#inFlight.keys()]) this.cancel(idKey, 'the session is over')
-    const left = [...this.subscriptions]
     this.#onOver()
-    for (const uri of left) this.#unsubscribe(uri)
+    for (const uri of [...this.subscriptions]) {
+      this.#forget(uri)
+      this.#unsubscribe(uri)
+    }
   }
 
   #send({ channel, result }: Running, message: ClientMessage, sink: RequestSink): void {
@@ -213,22 +219,50 @@ class SharedPeer implements Peer {
     const uri = paramsOf(message).uri
     if (method === 'initialize') return answer(sink, idKey, result)
     if (ownedMethods.test(method)) return refuse(sink, idKey, method)
-    if (method === 'resources/subscribe' && typeof uri === 'string') this.subscriptions.add(uri)
     if (method === 'resources/unsubscribe' && typeof uri === 'string') {
-      this.subscriptions.delete(uri)
+      this.#forget(uri)
       if (this.#server.isSubscribed(uri)) return answer(sink, idKey, {})
     }
     try {
-      this.#tickets.set(idKey, channel.request(message, sink))
+      const isSubscription = method === 'resources/subscribe' && typeof uri === 'string'
+      this.#tickets.set(idKey, channel.request(message, isSubscription ? this.#subscribing(uri, sink) : sink))
     } catch (error) {
       sink.failed(error as ProxyError)
     }
+  }
+
+  /** What is refused is no subscription, and would be kept for as long as the session lasts. */
+  #subscribing(uri: string, sink: RequestSink): RequestSink {
+    if (this.subscriptions.has(uri)) return sink
+    if (!this.#memory.take(sizeOf(uri)))
+      throw new ProxyError('upstream_busy', { cause: 'subscriptions take all memory of this user', retryAfter: 30 })
+    this.subscriptions.add(uri)
+    return {
+      related: (text, message) => sink.related(text, message),
+      response: (text, value) => {
+        if ('error' in value) this.#forget(uri)
+        sink.response(text, value)
+      },
+      failed: (error) => {
+        this.#forget(uri)
+        sink.failed(error)
+      },
+    }
+  }
+
+  #forget(uri: string): void {
+    if (this.subscriptions.delete(uri)) this.#memory.give(sizeOf(uri))
   }
 
   #unsubscribe(uri: string): void {
     if (this.#server.isSubscribed(uri)) return
     this.#server.find(this.#revision).then(({ channel }) => channel.ask('resources/unsubscribe', { uri }).catch(ignore), ignore)
   }
+}
+
+/** Bytes, with what the list of them takes. */
+function sizeOf(uri: string): number {
+  return 2 * uri.length + 100
 }
 
 const ignore = (): void => undefined

@@ -69,7 +69,8 @@ function createBridges(plan: StdioUpstreamPlan, spawner: Spawner, { name, seal, 
   const startMilliseconds = plan.startSeconds * 1000
   const shared = new SharedServer(spawner, startMilliseconds)
   spawner.onFull(() => shared.reclaim())
-  const startPeer: StartPeer = async (key, events) => (isShared ? shared.connect(events) : OwnPeer.start(spawner, key, events))
+  const startPeer: StartPeer = async (key, events) =>
+    isShared ? shared.connect(events, memory.open(name, key)) : OwnPeer.start(spawner, key, events)
   return {
     shared,
     legacy: new LegacyHttp(startPeer, (principalKey) => memory.open(name, principalKey)),
