@@ -86,7 +86,7 @@ export function readHidden(html: string): Record<string, string> {
 /** Where a page leads on by itself. */
 async function findRefresh(response: Response): Promise<string | undefined> {
   if (!response.ok || response.headers.get('location') !== null) return undefined
-  const target = /<meta http-equiv="refresh" content="0;url=([^"]*)">/.exec(await response.clone().text())?.[1]
+  const target = /<meta http-equiv="refresh" content="\d+;url=([^"]*)">/.exec(await response.clone().text())?.[1]
   return target === undefined ? undefined : readText(target)
 }
 

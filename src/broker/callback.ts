@@ -1,6 +1,7 @@
 import type { Visit } from '../core/visit.ts'
 import { explainDenial, listUserScopes, mayUserSignIn } from './access-rules.ts'
 import { isSameText } from './browser-cookie.ts'
+import { type AskedScope, describeScope } from './consent-page.ts'
 import { allow, goOn, sendTrouble, sendTroubleBack } from './outcome.ts'
 import { type AwayUser, describeScene, type Scene, type SignInOptions } from './scene.ts'
 import type { SignedInUser } from './signed-in-user.ts'
@@ -45,10 +46,21 @@ async function finishSignIn(scene: Scene, away: AwayUser, answer: URLSearchParam
       const cause = `subject ${JSON.stringify(user.subject)}: ${denied.cause}`
       return await sendTroubleBack(scene, denied.trouble, cause, options)
     }
-    goOn(scene, await allow(scene, user, true, options))
+    goOn(scene, await allow(scene, user, true, options), listRefused(user, scene, options))
   } catch (error) {
     await sendTroubleBack(scene, findTrouble(error), error, options)
   }
+}
+
+/** What the user was asked for and does not have. Before the sign-in nobody could say so. */
+function listRefused(
+  { claims }: SignedInUser,
+  { scopes, resource }: Scene,
+  { plan, scopeDescriptions }: SignInOptions,
+): AskedScope[] {
+  const possible = listUserScopes(claims, plan, resource.scopes)
+  const refused = scopes.filter((scope) => resource.scopes.has(scope) && !possible.has(scope))
+  return refused.map((scope) => describeScope(scope, scopeDescriptions))
 }
 
 function findDenial(

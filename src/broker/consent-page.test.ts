@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Question, renderConsentPage } from './consent-page.ts'
+import { describeScope, type Question, renderConsentPage, renderPartialPage } from './consent-page.ts'
 
 const EVIL = `<img src=x onerror='a'>"&`
 
@@ -35,5 +35,32 @@ describe('the consent page', () => {
     const html = ask(changes)
     expect(html).toContain('onerror=')
     expect(html).not.toMatch(/<img|='a'|"&(?!#)/)
+  })
+})
+
+describe('the page after a sign-in that brought less than was asked for', () => {
+  it('says what the application does not get, and leads on by itself once that could be read', () => {
+    const { html } = renderPartialPage(
+      'A client',
+      [{ name: 'files:write', description: 'Change your files' }],
+      'https://mcp.example.com/x?a&b',
+    )
+    expect(html).toContain('Your account does not have this, so A client does not get it:')
+    expect(html).toContain('<li>Change your files <code class="quiet">files:write</code></li>')
+    expect(html).toMatch(/http-equiv="refresh" content="[1-9]\d*;url=https:\/\/mcp\.example\.com\/x\?a&#38;b"/)
+    expect(html).toContain('href="https://mcp.example.com/x?a&#38;b"')
+  })
+
+  it('shows names as text', () => {
+    const { html } = renderPartialPage(EVIL, [{ name: EVIL, description: EVIL }], EVIL)
+    expect(html).not.toMatch(/<img|='a'|"&(?!#)/)
+  })
+})
+
+describe('a scope', () => {
+  it('is shown in the words of the configuration, and by its name where there are none', () => {
+    expect(describeScope('a', { a: 'Do it' })).toEqual({ name: 'a', description: 'Do it' })
+    expect(describeScope('toString', {})).toEqual({ name: 'toString', description: 'Do what this server calls' })
+    expect(describeScope('mcp', {}).description).toBe('Use its tools, resources and prompts for you')
   })
 })

@@ -7,6 +7,7 @@ import {
   type Page,
   renderPage,
 } from './page.ts'
+import { WHOLE_SERVER_SCOPE } from './resources.ts'
 
 /** Who asks for access. Everything but the redirect URI is the client's own claim. */
 export interface Asking {
@@ -56,6 +57,29 @@ ${renderOrigin(asking, name)}
 ${signedInAs === undefined ? '' : `<p class="quiet">Signed in as ${escapeHtml(formatForeignName(signedInAs))}. <button class="link" name="action" value="switch">Allow as somebody else</button></p>`}
 </form>`,
   })
+}
+
+/** Time to read what an application does not get. */
+const READING_SECONDS = 5
+
+/** Says what a user has not given, since the account does not have it: nobody knew before who would sign in. */
+export function renderPartialPage(clientName: string, refused: readonly AskedScope[], target: string): Page {
+  const name = escapeHtml(formatForeignName(clientName) || 'the application')
+  return renderPage({
+    title: 'You are signed in',
+    goOn: target,
+    goOnSeconds: READING_SECONDS,
+    content: `<h1>You are signed in</h1>
+<p>Your account does not have this, so ${name} does not get it:</p>
+${renderScopes(refused)}
+<p><a class="main" href="${escapeHtml(target)}">Continue to the application</a></p>`,
+  })
+}
+
+/** A permission in words, where the configuration has some. */
+export function describeScope(name: string, descriptions: Readonly<Record<string, string>>): AskedScope {
+  const usual = name === WHOLE_SERVER_SCOPE ? 'Use its tools, resources and prompts for you' : 'Do what this server calls'
+  return { name, description: (Object.hasOwn(descriptions, name) ? descriptions[name] : undefined) ?? usual }
 }
 
 /** What the name of a client is worth, and what to watch for. */

@@ -4,6 +4,7 @@ import type { Visit } from '../core/visit.ts'
 import { listUserScopes } from './access-rules.ts'
 import { hashId } from './adapter.ts'
 import { isSameText } from './browser-cookie.ts'
+import { type AskedScope, renderPartialPage } from './consent-page.ts'
 import { addScopes, divideScopes } from './consents.ts'
 import { renderErrorPage } from './error-page.ts'
 import { isOnThisComputer, type Page, renderGoOnPage } from './page.ts'
@@ -88,9 +89,13 @@ async function settle(interaction: Interaction, result: Interaction['result'], {
 /**
  * Lets the browser go on to the client. By way of a page, since the identity provider's own `form-action` may end the chain of
  * redirects that its form began; a browser opens other applications only in such a chain, though.
+ *
+ * @param refused - what the user is to be told first that the client does not get
  */
-export function goOn({ visit, asking }: Scene, url: string): void {
-  if (isOnThisComputer(asking.redirectUri) && !asking.redirectUri.startsWith('http')) {
+export function goOn({ visit, asking }: Scene, url: string, refused: readonly AskedScope[] = []): void {
+  if (refused.length > 0) {
+    sendPage(visit, 200, renderPartialPage(asking.clientName, refused, url))
+  } else if (isOnThisComputer(asking.redirectUri) && !asking.redirectUri.startsWith('http')) {
     visit.response.writeHead(303, { location: url, 'cache-control': 'no-store', 'content-length': 0 }).end()
   } else {
     sendPage(visit, 200, renderGoOnPage('Back to the application', url))

@@ -15,6 +15,8 @@ export interface PageContent {
   readonly formTarget?: string | undefined
   /** Where the browser goes on to by itself. */
   readonly goOn?: string | undefined
+  /** Seconds after which it does. Default: at once. */
+  readonly goOnSeconds?: number | undefined
 }
 
 const STYLE = `
@@ -49,9 +51,9 @@ a.main { display: block; padding: .65rem 1rem; border-radius: .4rem; background:
 const STYLE_SOURCE = `'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`
 
 /** A page for people: no script, nothing from elsewhere, in no frame. */
-export function renderPage({ title, content, formTarget, goOn }: PageContent): Page {
+export function renderPage({ title, content, formTarget, goOn, goOnSeconds = 0 }: PageContent): Page {
   const target = formTarget === undefined ? '' : ` ${formTarget}`
-  const refresh = goOn === undefined ? '' : `<meta http-equiv="refresh" content="0;url=${escapeHtml(goOn)}">`
+  const refresh = goOn === undefined ? '' : `<meta http-equiv="refresh" content="${goOnSeconds};url=${escapeHtml(goOn)}">`
   return {
     html: `<!doctype html>
 <html lang="en">

@@ -3,12 +3,11 @@ import type { Visit } from '../core/visit.ts'
 import { listUserScopes } from './access-rules.ts'
 import { nameUser } from './accounts.ts'
 import { isSameText } from './browser-cookie.ts'
-import { type AskedScope, renderConsentPage } from './consent-page.ts'
+import { describeScope, renderConsentPage } from './consent-page.ts'
 import { isFromOwnPage, readForm } from './form.ts'
 import { allow, goOn, refuse, sendPage, sendTrouble, sendTroubleBack } from './outcome.ts'
 import { type Page, renderGoOnPage } from './page.ts'
 import { createPendingSignIn } from './provider-sign-in.ts'
-import { WHOLE_SERVER_SCOPE } from './resources.ts'
 import { openScene, type Scene, type SignInOptions } from './scene.ts'
 import type { SignedInUser } from './signed-in-user.ts'
 import { findTrouble, SIGN_IN_MINUTES, TROUBLES } from './troubles.ts'
@@ -36,7 +35,7 @@ async function renderQuestion({ visit, interaction, asking, resource, scopes }: 
   const { browserCookie, plan, scopeDescriptions } = options
   const user = await findSignedIn(interaction, options)
   const allowed = user === undefined ? resource.scopes : listUserScopes(user.claims, plan, resource.scopes)
-  const describe = (name: string): AskedScope => ({ name, description: describeScope(name, scopeDescriptions) })
+  const describe = (name: string) => describeScope(name, scopeDescriptions)
   const asked = scopes.filter((scope) => resource.scopes.has(scope))
   const secret = browserCookie.findOrSet(visit.request, visit.response)
   return renderConsentPage({
@@ -48,11 +47,6 @@ async function renderQuestion({ visit, interaction, asking, resource, scopes }: 
     identityProvider: plan.name,
     formToken: browserCookie.createFormToken(secret, interaction.uid),
   })
-}
-
-function describeScope(name: string, descriptions: Readonly<Record<string, string>>): string {
-  if (Object.hasOwn(descriptions, name)) return descriptions[name] ?? name
-  return name === WHOLE_SERVER_SCOPE ? 'Use its tools, resources and prompts for you' : 'Use the permission'
 }
 
 /** Who is signed in here already; nobody when the client wants a fresh sign-in, or the one before came to nothing. */

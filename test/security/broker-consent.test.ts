@@ -424,6 +424,29 @@ describe('the way back from the identity provider', () => {
     },
   )
 
+  it('says what the user does not have, where that was asked for, and nothing of it otherwise', async () => {
+    const other = await startBrokerStage({
+      provider: { grant: [{ scopes: ['mcp:tools'] }, { claim: 'groups', values: ['admins'], scopes: ['mcp:admin'] }] },
+    })
+    try {
+      const client = await createRawClient(other.proxy.origin)
+      for (const [user, scope, isTold] of [
+        [alice, 'mcp:tools mcp:admin', true],
+        [alice, 'mcp:tools', false],
+        [bob, 'mcp:tools mcp:admin', false],
+      ] as const) {
+        const browser = createBrowser()
+        const request = createRequest(other.proxy.origin, client, { scope }).url
+        const html = await (await browser.open(await broker.comeBack(browser, request, user))).text()
+        expect(html.includes('does not get it')).toBe(isTold)
+        expect(html.includes('mcp:admin')).toBe(isTold)
+        expect((await browser.open(readRefresh(html))).headers.get('location')).toContain('code=')
+      }
+    } finally {
+      await other.close()
+    }
+  })
+
   it('ends after a quarter of an hour', async () => {
     const browser = createBrowser()
     const answer = await comeBack(browser)

@@ -183,6 +183,6 @@ export function sendConsent(
 
 /** Where a page leads on by itself. */
 export function readRefresh(html: string): string {
-  const target = /http-equiv="refresh" content="0;url=([^"]*)"/.exec(html)?.[1] ?? ''
+  const target = /http-equiv="refresh" content="\d+;url=([^"]*)"/.exec(html)?.[1] ?? ''
   return target.replace(/&#(\d+);/g, (_match, code) => String.fromCharCode(Number(code)))
 }
