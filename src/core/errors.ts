@@ -87,6 +87,12 @@ export const errorCatalogue = {
     message: 'This operation is not permitted',
     remedy: 'No rule of the server permits the operation, and `unlisted_operations` is `deny`.',
   }),
+  resource_uri_ambiguous: entry({
+    status: 403,
+    message: 'This spelling of a resource URI can mean too many things to be permitted',
+    remedy:
+      'The server has rules for resources, and the URI has control characters, too many escapes, dot segments or backslashes, is longer than 8 KiB, is a relative path or names another host (`file:`), or one message names more resources than can be compared with the rules. The log line says which. Clients write the URI as the server lists it.',
+  }),
   legacy_client_rejected: entry({
     status: 400,
     message: 'This server does not serve clients of that protocol revision',

@@ -10,4 +10,14 @@ export interface Operation {
   readonly target: string | undefined
   /** The request's id as it stood in the body, in JSON (`1`, `"a"`); a refusal repeats it. */
   readonly id: string | undefined
+  /** For the completion of a resource template: what its variables stand for. Left out elsewhere. */
+  readonly completing?: Completing
+}
+
+/** What a client has typed so far (`argument` of `completion/complete`), and what it chose before (`context`). */
+export interface Completing {
+  readonly name: string
+  readonly value: string
+  /** Values of the other variables. */
+  readonly others: ReadonlyMap<string, string>
 }

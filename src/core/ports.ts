@@ -30,6 +30,8 @@ export type Decision =
       readonly scopes?: readonly string[]
       /** Those of them that the principal lacks. */
       readonly missing?: readonly string[]
+      /** Where it isn't known what the call asks for, so that no scopes would help. */
+      readonly code?: 'resource_uri_ambiguous'
       /** Why, for the log. */
       readonly reason: string
     }

@@ -1,6 +1,6 @@
 import { ProxyError } from '../core/errors.ts'
 import { type JsonMembers, type JsonOutline, outlineJson, readJsonString, StrictJsonError } from '../core/json.ts'
-import type { Operation } from '../core/operation.ts'
+import type { Completing, Operation } from '../core/operation.ts'
 import { refuseLookAlikes, reserveKeys } from './reserved-keys.ts'
 import { readTargets, type Target } from './targets.ts'
 
@@ -22,7 +22,7 @@ export interface MessageLimits {
 
 const revisionKey = 'io.modelcontextprotocol/protocolVersion'
 const envelopeKeys = reserveKeys('jsonrpc', 'id', 'method', 'params', 'result', 'error')
-const paramsKeys = reserveKeys('name', 'uri', 'arguments', 'ref', 'notifications', '_meta')
+const paramsKeys = reserveKeys('name', 'uri', 'arguments', 'ref', 'argument', 'context', 'notifications', '_meta')
 const metaKeys = reserveKeys(revisionKey)
 /** Policy looks at every target of a request: more, or longer ones, than these would keep it, and everybody else waiting, for too long. */
 const maxTargets = 1000
@@ -51,9 +51,10 @@ export function parseMessages(text: string, limits: MessageLimits): ParsedBody {
 }
 
 /** A piece of a string holds the whole of it, and what was asked for is kept for as long as the answer takes. */
-function letGoOfText({ kind, method, targetKind, target, id }: Operation): Operation {
+function letGoOfText({ kind, method, targetKind, target, id, completing }: Operation): Operation {
   const copy = (piece: string | undefined): string | undefined => piece && Buffer.from(piece).toString()
-  return { kind, method: copy(method) ?? '', targetKind, target: copy(target), id: copy(id) }
+  const operation: Operation = { kind, method: copy(method) ?? '', targetKind, target: copy(target), id: copy(id) }
+  return completing === undefined ? operation : { ...operation, completing: structuredClone(completing) }
 }
 
 function readBatch(text: string, { items }: JsonOutline, most: number): Operation[] {
@@ -65,8 +66,15 @@ function readBatch(text: string, { items }: JsonOutline, most: number): Operatio
 function checkAmount(operations: readonly Operation[]): void {
   if (operations.length > maxTargets) throw invalid(`more than ${maxTargets} targets`)
   let characters = 0
-  for (const { target } of operations) characters += target?.length ?? 0
+  for (const { target, completing } of operations) characters += (target?.length ?? 0) + countCharacters(completing)
   if (characters > maxTargetCharacters) throw invalid(`targets of more than ${maxTargetCharacters} characters`)
+}
+
+function countCharacters(completing: Completing | undefined): number {
+  if (completing === undefined) return 0
+  let characters = completing.name.length + completing.value.length
+  for (const [name, value] of completing.others) characters += name.length + value.length
+  return characters
 }
 
 function outline(text: string, { jsonDepth, batchMembers }: MessageLimits): JsonOutline {
@@ -100,7 +108,14 @@ function readCallingMessage(text: string, members: JsonMembers): Operation[] {
 }
 
 function createOperation(method: string, id: string | undefined, target: Target): Operation {
-  return { kind: id === undefined ? 'notification' : 'request', method, targetKind: target.kind, target: target.name, id }
+  const operation: Operation = {
+    kind: id === undefined ? 'notification' : 'request',
+    method,
+    targetKind: target.kind,
+    target: target.name,
+    id,
+  }
+  return target.completing === undefined ? operation : { ...operation, completing: target.completing }
 }
 
 function readResponse(text: string, members: JsonMembers): Operation {

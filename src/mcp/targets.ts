@@ -1,17 +1,20 @@
 import { ProxyError } from '../core/errors.ts'
 import { type JsonMembers, type JsonOutline, readJsonString } from '../core/json.ts'
-import type { Operation } from '../core/operation.ts'
-import { refuseLookAlikes, reserveKeys } from './reserved-keys.ts'
+import type { Completing, Operation } from '../core/operation.ts'
+import { type ReservedKeys, refuseLookAlikes, reserveKeys } from './reserved-keys.ts'
 
 /** What a message is aimed at, as policy sees it. */
 export interface Target {
   readonly kind: Operation['targetKind']
   readonly name: string | undefined
+  readonly completing?: Completing
 }
 
 type Reader = (text: string, params: JsonMembers | undefined, method: string) => Target[]
 
 const referenceKeys = reserveKeys('type', 'name', 'uri')
+const argumentKeys = reserveKeys('name', 'value')
+const contextKeys = reserveKeys('arguments')
 const filterKeys = reserveKeys('resourceSubscriptions')
 
 const noTarget: Target[] = [{ kind: undefined, name: undefined }]
@@ -67,8 +70,34 @@ function readReference(text: string, params: JsonMembers | undefined): Target[] 
   refuseLookAlikes(ref, referenceKeys)
   const type = readName(text, ref.get('type'), 'type of ref')
   if (type === 'ref/prompt') return [{ kind: 'prompt', name: readName(text, ref.get('name'), 'name of ref') }]
-  if (type === 'ref/resource') return [{ kind: 'resource', name: readName(text, ref.get('uri'), 'uri of ref') }]
+  if (type === 'ref/resource') {
+    const completing = readCompleting(text, params)
+    return [{ kind: 'resource', name: readName(text, ref.get('uri'), 'uri of ref'), ...(completing && { completing }) }]
+  }
   throw new ProxyError('message_invalid', { cause: 'type of ref is unknown' })
+}
+
+/** The values that a template is filled with (2025-06-18, server/utilities/completion). */
+function readCompleting(text: string, params: JsonMembers | undefined): Completing | undefined {
+  const argument = readMembers(params?.get('argument'), 'argument', argumentKeys)
+  const context = readMembers(params?.get('context'), 'context', contextKeys)
+  const others = new Map<string, string>()
+  const chosen = readMembers(context?.get('arguments'), 'arguments of context')
+  chosen?.forEach((name, value) => {
+    others.set(name, readName(text, value, 'a value of context'))
+  })
+  if (!argument?.has('name') && !argument?.has('value')) return undefined
+  const name = readName(text, argument.get('name'), 'name of argument')
+  const value = readName(text, argument.get('value'), 'value of argument')
+  if (others.has(name)) throw new ProxyError('message_invalid', { cause: 'context has a value for the argument itself' })
+  return { name, value, others }
+}
+
+function readMembers(value: JsonOutline | undefined, what: string, reserved?: ReservedKeys): JsonMembers | undefined {
+  if (value === undefined) return undefined
+  if (!value.members) throw new ProxyError('message_invalid', { cause: `${what} is not an object` })
+  if (reserved) refuseLookAlikes(value.members, reserved)
+  return value.members
 }
 
 /** `subscriptions/listen` may name resources to hear of (2026-07-28, patterns/subscriptions, Notification Filter). */

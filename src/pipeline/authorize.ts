@@ -5,7 +5,7 @@ import type { RequestRecord } from '../core/record.ts'
 /**
  * Permits the call or throws. A batch is permitted only when every operation in it is.
  *
- * @throws ProxyError `scope_insufficient` with every scope that the call needs, `policy_denied`
+ * @throws ProxyError `scope_insufficient` with every scope that the call needs, `policy_denied`, `resource_uri_ambiguous`
  */
 export function authorize(call: Call, record: RequestRecord): void {
   if (!call.principal.hasAudience) return permitBySignature(call, record)
@@ -14,7 +14,7 @@ export function authorize(call: Call, record: RequestRecord): void {
   if (decision.effect === 'permit') return
   const { scopes, missing, reason } = decision
   if (scopes) throw new ProxyError('scope_insufficient', { scopes, missingScopes: missing ?? scopes, cause: reason })
-  throw new ProxyError('policy_denied', { cause: decision.reason })
+  throw new ProxyError(decision.code ?? 'policy_denied', { cause: reason })
 }
 
 /**

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { compileNamePattern } from './name-pattern.ts'
-import { readResourceUri } from './resource-uri.ts'
 import { compileUriPattern } from './uri-pattern.ts'
+import { createWork } from './work.ts'
 
 const escapeText = (text: string) => text.replaceAll(/[.*+?^${}()|[\]\\/-]/g, '\\$&')
 const few = (...characters: string[]) => fc.string({ unit: fc.constantFrom(...characters), maxLength: 12 })
@@ -72,7 +72,7 @@ describe('the pattern of a URI', () => {
     ['note:*', 'note:1'],
     ['x*a/*b', 'xa/ca/b'.slice(0, 4).concat('b')],
   ])('%s fits %j', (pattern, uri) => {
-    expect(compileUriPattern(pattern)(uri)).toBe(true)
+    expect(compileUriPattern(pattern)(uri, createWork())).toBe(true)
   })
 
   it.each([
@@ -85,7 +85,7 @@ describe('the pattern of a URI', () => {
     ['*', 'a/b'],
     ['note:*', 'Note:1'],
   ])('%s does not fit %j', (pattern, uri) => {
-    expect(compileUriPattern(pattern)(uri)).toBe(false)
+    expect(compileUriPattern(pattern)(uri, createWork())).toBe(false)
   })
 
   it('fits what the expression that it stands for fits', () => {
@@ -93,7 +93,7 @@ describe('the pattern of a URI', () => {
       fc.property(few('a', 'b', '/', '*'), few('a', 'b', '/'), (pattern, uri) => {
         const parts = pattern.match(/\*+|[^*]+/g) ?? []
         const source = parts.map((part) => (part === '*' ? '[^/]*' : part.startsWith('*') ? '.*' : escapeText(part))).join('')
-        expect(compileUriPattern(pattern)(uri)).toBe(new RegExp(`^${source}$`, 's').test(uri))
+        expect(compileUriPattern(pattern)(uri, createWork())).toBe(new RegExp(`^${source}$`, 's').test(uri))
       }),
       { numRuns: 3000 },
     )
@@ -101,66 +101,6 @@ describe('the pattern of a URI', () => {
 
   it('is done with a URI that would keep an expression busy for ever', () => {
     const matches = compileUriPattern('**a**a**a**a**a**a**a**a**a**a**a**a**b')
-    expect(matches('a'.repeat(8_000))).toBe(false)
-  })
-})
-
-describe('a resource URI', () => {
-  const sameAs = (uri: string) => readResourceUri(uri).same
-
-  it.each([
-    ['file:///secret/x'],
-    ['note:abc'],
-    ['https://example.com/a/b?c=d#e'],
-    ['test://static/resource/1'],
-    ['urn:isbn:0-395-36341-1'],
-    ['not a uri'],
-    [''],
-  ])('has one reading when nothing in it can be read otherwise: %j', (uri) => {
-    expect(sameAs(uri)).toEqual([uri])
-  })
-
-  it.each([
-    ['file:///public/../secret/x'],
-    ['file:///public/%2e%2e/secret/x'],
-    ['file:///public/%2E./secret/x'],
-    ['file:///public/%252e%252e/secret/x'],
-    ['file:///public/%25252e%25252e/secret/x'],
-    ['file:///public/..%2fsecret/x'],
-    ['file:///public/..\\secret\\x'],
-    ['file:///public/..%5csecret/x'],
-    ['file:///./secret//x'],
-    ['file:////secret/x'],
-    ['FILE:///secret/x'],
-    ['file:/secret/x'],
-    ['file://localhost/secret/x'],
-    ['file:///%73ecret/x'],
-    ['file:///%2573ecret/x'],
-    ['file:///sec\tret/x'],
-    ['file:///secret\n/x'],
-    [' file:///secret/x'],
-    ['file:///secret/y/../x'],
-    ['file:///secret/y//../x'],
-    ['file:///secret//../x'],
-  ])('is read as file:///secret/x, too: %j', (uri) => {
-    expect(sameAs(uri)).toContain('file:///secret/x')
-    expect(sameAs(uri)[0]).toBe(uri)
-  })
-
-  it('is read without its query and fragment, but not as the same', () => {
-    const { same, bare } = readResourceUri('file:///secret/x?y=1#z')
-    expect(same).toEqual(['file:///secret/x?y=1#z'])
-    expect(bare).toEqual(['file:///secret/x'])
-    expect(readResourceUri('file:///secret/x%3fy').bare).toContain('file:///secret/x')
-  })
-
-  it('is read, whatever it is', () => {
-    fc.assert(
-      fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.webUrl(), few('%', '2', 'e', '/', '.', '\\', 'a', '?')), (uri) => {
-        const { same, bare } = readResourceUri(uri)
-        expect(same[0]).toBe(uri)
-        expect(same.length + bare.length).toBeLessThanOrEqual(50)
-      }),
-    )
+    expect(matches('a'.repeat(8_000), createWork())).toBe(false)
   })
 })

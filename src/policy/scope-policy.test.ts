@@ -173,8 +173,17 @@ describe('a rule about resources', () => {
       expect(needs(escaped, [readResource(uri)])).toEqual(['mcp', 's'])
   })
 
-  it('is about every URI that is too long to be read', () => {
-    expect(needs(plan, [readResource(`file:///public/${'x'.repeat(10_000)}`)])).toEqual(['mcp', 'secret'])
+  it.each([
+    ['that is too long to be judged', `file:///public/${'x'.repeat(10_000)}`],
+    ['with a control character', 'file:///public/%00'],
+    ['that depends on a working directory', 'file:secret/x'],
+  ])('leads to the refusal of a URI %s, whatever scopes there are', (_what, uri) => {
+    expect(decide(plan, ['mcp', 'secret'], [readResource(uri)])).toEqual({
+      effect: 'deny',
+      code: 'resource_uri_ambiguous',
+      reason: expect.stringContaining('"resources/read" "file:'),
+    })
+    expect(decide(rules({ tool: 'x', scopes: [] }), ['mcp'], [readResource(uri)])).toEqual({ effect: 'permit' })
   })
 
   it('asks for no less when the URI takes a detour', () => {

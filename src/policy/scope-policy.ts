@@ -2,7 +2,12 @@ import type { Operation } from '../core/operation.ts'
 import type { PolicyPlan, RulePlan } from '../core/plan.ts'
 import type { Decision, PolicyEngine, PolicyQuestion } from '../core/ports.ts'
 import type { Principal } from '../core/principal.ts'
-import { type CompiledRule, compileRule, type Requirement, readTarget, type TargetReadings } from './compiled-rule.ts'
+import { type CompiledRule, compileRule, type Requirement } from './compiled-rule.ts'
+import { listNamedParts } from './resource-pattern.ts'
+import type { NamedParts } from './resource-uri.ts'
+import { readTarget, type Target } from './target.ts'
+import { createVerdictMemory, type Verdict } from './verdict-memory.ts'
+import { createWork, type Work } from './work.ts'
 
 /** A policy engine that decides by scopes alone. */
 export interface ScopePolicy extends PolicyEngine {
@@ -22,8 +27,8 @@ export interface ScopePolicy extends PolicyEngine {
  * event stream (GET) and the end of the MCP session (DELETE); and a list method (`tools/list`, `prompts/list`, `resources/list`,
  * `resources/templates/list`) where a rule names something that it lists.
  *
- * Resource URIs are matched in every reading that an upstream may give them (see resource-uri.ts): a rule that restricts applies if one
- * of them matches, a rule that opens only if each is named.
+ * Resource URIs are matched in every reading that an upstream may give them (see uri-steps.ts): a rule that restricts applies if one of
+ * them matches, a rule that opens only if each is named. Where rules are about resources, a URI with too many readings is refused.
  *
  * @param plan - base scopes, rules and hierarchy; patterns are compiled here
  */
@@ -44,25 +49,28 @@ const PERMIT: Decision = Object.freeze({ effect: 'permit' })
 interface PathPolicy {
   /** Scopes that every request needs. */
   readonly requirements: readonly Requirement[]
-  readonly findVerdict: (operation: Operation) => Verdict
+  readonly findVerdict: (operation: Operation, work: Work) => Verdict
 }
 
-/** What the rules say of an operation. */
-interface Verdict {
-  readonly targetKind: Operation['targetKind']
-  readonly requirements: readonly Requirement[]
-  readonly isOpen: boolean
-}
-
-function decide(principal: Principal, question: PolicyQuestion, policy: PathPolicy): Decision {
-  for (const operation of question.operations) {
-    if (!policy.findVerdict(operation).isOpen) return { effect: 'deny', reason: `no rule names ${describe(operation)}` }
+function decide(principal: Principal, { operations }: PolicyQuestion, policy: PathPolicy): Decision {
+  const work = createWork()
+  const verdicts: Verdict[] = []
+  for (const operation of operations) {
+    const verdict = operation.kind === 'response' ? ANSWER : policy.findVerdict(operation, work)
+    if (!verdict.isOpen && !isPlainNotification(operation))
+      return { effect: 'deny', reason: `no rule names ${describe(operation)}` }
+    if (verdict.flaw !== undefined) return refuseUnclear(operation, verdict.flaw)
+    verdicts.push(verdict)
   }
-  if (!holdsAll(principal, policy.requirements)) return denyFor(principal, question, policy)
-  for (const operation of question.operations) {
-    if (!holdsAll(principal, policy.findVerdict(operation).requirements)) return denyFor(principal, question, policy)
+  if (!holdsAll(principal, policy.requirements)) return denyFor(principal, operations, policy, verdicts)
+  for (const { requirements } of verdicts) {
+    if (!holdsAll(principal, requirements)) return denyFor(principal, operations, policy, verdicts)
   }
   return PERMIT
+}
+
+function refuseUnclear(operation: Operation, flaw: string): Decision {
+  return { effect: 'deny', code: 'resource_uri_ambiguous', reason: `${describe(operation)} ${flaw}` }
 }
 
 function holdsAll({ scopes }: Principal, requirements: readonly Requirement[]): boolean {
@@ -79,13 +87,15 @@ function holdsOne(scopes: ReadonlySet<string>, sufficient: readonly string[]): b
   return false
 }
 
-function denyFor(principal: Principal, question: PolicyQuestion, policy: PathPolicy): Decision {
-  const needed = [
-    policy.requirements,
-    ...question.operations.map((operation) => policy.findVerdict(operation).requirements),
-  ].flat()
+function denyFor(
+  principal: Principal,
+  operations: readonly Operation[],
+  policy: PathPolicy,
+  verdicts: readonly Verdict[],
+): Decision {
+  const needed = [policy.requirements, ...verdicts.map(({ requirements }) => requirements)].flat()
   const missing = sortScopes(needed.filter(({ heldBy }) => !holdsOne(principal.scopes, heldBy)))
-  const what = question.operations.map(describe).join(', ') || 'the request'
+  const what = operations.map(describe).join(', ') || 'the request'
   return { effect: 'deny', scopes: sortScopes(needed), missing, reason: `${what.slice(0, 300)}: missing ${missing.join(' ')}` }
 }
 
@@ -119,31 +129,52 @@ function compilePath(plan: PolicyPlan, path: string | undefined, require: Create
   const plans = plan.rules.filter((rule) => rule.path === undefined || rule.path === path)
   const rules = plans.map((rule) => compileRule(rule, rule.scopes.map(require)))
   const ofPath = rules.filter((rule) => !rule.namesOperations).flatMap((rule) => rule.requirements)
-  const ofOperations = rules.filter((rule) => rule.namesOperations)
-  const lists = plan.unlistedOperations === 'permit' ? undefined : findOpenLists(plans)
+  const ofOperations: OperationRules = {
+    rules: rules.filter((rule) => rule.namesOperations),
+    lists: plan.unlistedOperations === 'permit' ? undefined : findOpenLists(plans),
+    parts: findNamedParts(plans),
+  }
   return {
     requirements: [...plan.baseScopes.map(require), ...ofPath],
-    findVerdict: createVerdictMemory((operation) => judge(operation, ofOperations, lists)),
+    findVerdict: createVerdictMemory((operation, work) => judge(operation, ofOperations, work)),
   }
 }
 
-/** @param lists - list methods that are open; undefined when every operation is */
-function judge(operation: Operation, rules: readonly CompiledRule[], lists: ReadonlySet<string> | undefined): Verdict {
+interface OperationRules {
+  readonly rules: readonly CompiledRule[]
+  /** List methods that are open; undefined when every operation is. */
+  readonly lists: ReadonlySet<string> | undefined
+  /** What rules say of resource URIs; undefined when none does. */
+  readonly parts: NamedParts | undefined
+}
+
+function findNamedParts(rules: readonly RulePlan[]): NamedParts | undefined {
+  const patterns = rules.flatMap(({ resource }) => (resource === undefined ? [] : [resource]))
+  return patterns.length === 0 ? undefined : listNamedParts(patterns)
+}
+
+function judge(operation: Operation, { rules, lists, parts }: OperationRules, work: Work): Verdict {
   const { targetKind, method } = operation
-  const readings = readTarget(operation)
+  const target = readTarget(operation, parts, work)
   const concerned = rules.filter((rule) => rule.concerns(operation))
-  const requirements = concerned.filter((rule) => restricts(rule, readings)).flatMap((rule) => rule.requirements)
-  const isOpen = lists === undefined || BEGINNINGS.has(method) || lists.has(method) || isNamed(readings, concerned)
-  return { targetKind, requirements, isOpen }
+  const isListed = lists === undefined || BEGINNINGS.has(method) || lists.has(method)
+  const isOpen = isListed || isNamed(target, concerned, work)
+  if (target.flaw !== undefined) return { targetKind, requirements: [], isOpen, flaw: target.flaw }
+  const requirements = concerned.filter((rule) => rule.restricts(target, work)).flatMap((rule) => rule.requirements)
+  return work.left < 0 ? TOO_MUCH : { targetKind, requirements, isOpen, flaw: undefined }
 }
 
-function restricts(rule: CompiledRule, { same, further, beginnings }: TargetReadings): boolean {
-  if (further === undefined || [...same, ...further].some((reading) => rule.fits(reading))) return true
-  return beginnings.some((beginning) => rule.mayFit(beginning))
+const TOO_MUCH: Verdict = {
+  targetKind: undefined,
+  requirements: [],
+  isOpen: true,
+  flaw: 'and what else the message names are too much to compare with the rules',
 }
 
-function isNamed({ same }: TargetReadings, rules: readonly CompiledRule[]): boolean {
-  return same.every((reading) => rules.some((rule) => rule.fits(reading)))
+/** Whether rules are about the target as it was written, and about whatever else it may mean. */
+function isNamed(target: Target, rules: readonly CompiledRule[], work: Work): boolean {
+  if (!rules.some((rule) => rule.names(target, work))) return false
+  return target.readings.every((reading) => rules.some((rule) => rule.namesReading(reading, work)))
 }
 
 const BEGINNINGS: ReadonlySet<string> = new Set(['initialize', 'ping', 'server/discover'])
@@ -161,32 +192,7 @@ function findOpenLists(rules: readonly RulePlan[]): ReadonlySet<string> {
   return open
 }
 
-const ANSWER: Verdict = { targetKind: undefined, requirements: [], isOpen: true }
-const MAX_REMEMBERED = 2_000
-const MAX_REMEMBERED_LENGTH = 256
-
-/** Remembers verdicts, since clients ask for the same few operations again and again. Full, it forgets them all and begins anew. */
-function createVerdictMemory(judgeOperation: (operation: Operation) => Verdict): (operation: Operation) => Verdict {
-  const byMethod = new Map<string, Map<string | undefined, Verdict>>()
-  let remembered = 0
-  const remember = (operation: Operation): Verdict => {
-    const verdict = judgeOperation(operation)
-    if (operation.method.length + (operation.target?.length ?? 0) > MAX_REMEMBERED_LENGTH) return verdict
-    if (remembered++ >= MAX_REMEMBERED) {
-      byMethod.clear()
-      remembered = 1
-    }
-    const ofMethod = byMethod.get(operation.method) ?? new Map<string | undefined, Verdict>()
-    byMethod.set(operation.method, ofMethod.set(operation.target, verdict))
-    return verdict
-  }
-  return (operation) => {
-    if (operation.kind === 'response') return ANSWER
-    const known = byMethod.get(operation.method)?.get(operation.target)
-    const verdict = known !== undefined && known.targetKind === operation.targetKind ? known : remember(operation)
-    return !verdict.isOpen && isPlainNotification(operation) ? { ...verdict, isOpen: true } : verdict
-  }
-}
+const ANSWER: Verdict = { targetKind: undefined, requirements: [], isOpen: true, flaw: undefined }
 
 /** Notifications ask for nothing, as long as they are ones. */
 function isPlainNotification({ kind, method }: Operation): boolean {

@@ -1,0 +1,101 @@
+import { collectReadings, type NamedParts } from './resource-uri.ts'
+import { compileUriPattern, type MatchUri } from './uri-pattern.ts'
+import { isFetched, joinUri, splitUri } from './uri-shape.ts'
+import { authorityBlindSteps, commonSteps, cuttingSteps, decodeOnce } from './uri-steps.ts'
+import { createWork, type Work } from './work.ts'
+
+/** The pattern of a resource URI, ready to be compared with readings. */
+export interface ResourcePattern {
+  /** Whether a reading is what the pattern restricts: without regard to case, which some file systems ignore. */
+  restricts(folded: string, work: Work): boolean
+  /** Whether something that begins like this may be what the pattern restricts. */
+  mayRestrict(foldedBeginning: string): boolean
+  /** Whether the URI is what the pattern names, as both are written. */
+  names(uri: string, work: Work): boolean
+  /** Whether a reading of such a URI still is one of the pattern. */
+  namesReading(reading: string, work: Work): boolean
+}
+
+/** @param pattern - as it was configured */
+export function compileResourcePattern(pattern: string): ResourcePattern {
+  const written = normalizeWritten(pattern)
+  const restricted = withDirectories(readPattern(written, [...commonSteps, ...authorityBlindSteps])).map(foldCase)
+  const opened = withDirectories(readPattern(written, [...commonSteps, ...authorityBlindSteps, ...cuttingSteps]))
+  const beginnings = restricted.map((reading) => reading.split('*', 1)[0] ?? '')
+  return {
+    restricts: fitAny(restricted),
+    mayRestrict: (beginning) => beginnings.some((own) => own.startsWith(beginning) || beginning.startsWith(own)),
+    names: asWritten(fitAny([...new Set([written, decodeOnce(written)])])),
+    namesReading: normalized(fitAny(opened)),
+  }
+}
+
+/** What is compared without regard to case, and to how accents are written (Unicode NFC). */
+export function foldCase(reading: string): string {
+  return reading.normalize('NFC').toLowerCase()
+}
+
+/** What rules tell apart, for reading URIs. */
+export function listNamedParts(patterns: readonly string[]): NamedParts {
+  const shapes = patterns.map((pattern) => splitUri(normalizeWritten(pattern)))
+  const authorities = shapes.map(({ scheme, authority = '' }) => ({
+    scheme,
+    match: compileUriPattern(authority.toLowerCase()),
+    authority,
+  }))
+  const named = authorities.filter(({ authority }) => authority !== '' && !/^\*+$/.test(authority))
+  return {
+    hasFiles: shapes.some(({ scheme }) => scheme === 'file'),
+    hasAuthority: (scheme, authority) =>
+      named.some((own) => own.scheme === scheme && own.match(authority.toLowerCase(), createWork())),
+  }
+}
+
+/** Every URL parser and file system agrees on these: case of scheme and host, default ports, this machine, `file:/x`. */
+function normalizeWritten(uri: string): string {
+  const { scheme, authority, rest } = splitUri(uri)
+  if (scheme === undefined) return uri
+  if (authority === undefined) return scheme === 'file' && rest.startsWith('/') ? joinUri(scheme, '', rest) : `${scheme}:${rest}`
+  return joinUri(scheme, normalizeAuthority(scheme, authority), rest)
+}
+
+/** The authority of another scheme may be an identifier with a case of its own. */
+function normalizeAuthority(scheme: string, authority: string): string {
+  const host = authority.toLowerCase()
+  if (isFetched(scheme)) return host.replace(DEFAULT_PORTS[scheme] ?? '', '')
+  if (scheme !== 'file') return authority
+  return host === 'localhost' ? '' : host
+}
+
+const DEFAULT_PORTS: Readonly<Record<string, RegExp>> = {
+  http: /:(?:80)?$/,
+  ws: /:(?:80)?$/,
+  https: /:(?:443)?$/,
+  wss: /:(?:443)?$/,
+}
+
+function asWritten(match: MatchUri): MatchUri {
+  const fits = normalized(match)
+  return (uri, work) => fits(uri, work) || fits(decodeOnce(uri), work)
+}
+
+function normalized(match: MatchUri): MatchUri {
+  return (uri, work) => match(uri, work) || match(normalizeWritten(uri), work)
+}
+
+function readPattern(pattern: string, steps: Parameters<typeof collectReadings>[1]): readonly string[] {
+  const readings = collectReadings(pattern, steps, { left: Number.POSITIVE_INFINITY })
+  // The configuration was checked for such patterns.
+  if (readings === undefined) throw new Error(`the pattern ${JSON.stringify(pattern)} has too many readings`)
+  return readings
+}
+
+/** Opening a directory tells what is in it. */
+function withDirectories(readings: readonly string[]): readonly string[] {
+  return [...new Set(readings.flatMap((reading) => [reading, reading.replace(/\/\**$/, '')]))]
+}
+
+function fitAny(patterns: readonly string[]): MatchUri {
+  const matches = patterns.map(compileUriPattern)
+  return (uri, work) => matches.some((match) => match(uri, work))
+}

@@ -1,0 +1,155 @@
+import { resolveDots } from './dot-segments.ts'
+import { findSuffix, isFetched, joinUri, type UriShape } from './uri-shape.ts'
+
+/**
+ * What openers do to a URI on the way to what they open. Each step returns the URI unchanged where there is nothing for it to do. A
+ * reading is what any of these steps make of a URI, in any order and any number: that covers openers that decode before they parse, parse
+ * twice, or leave a step out.
+ */
+export type Step = (uri: string, shape: UriShape) => string
+
+/** Steps after which a different text names the same thing. They hold for rules as well. */
+export const commonSteps: readonly Step[] = [
+  // Escapes are undone (RFC 3986 §2.1), by form decoders also `+` (Java's URLDecoder, unquote_plus).
+  decodeOnce,
+  decodeOddly,
+  (uri) => (uri.includes('+') ? uri.replaceAll('+', ' ') : uri),
+  // Characters that vanish: line breaks and tabs anywhere, white space and control characters at both ends (WHATWG URL §4.4, urlparse).
+  (uri) => (LINE_BREAKS.test(uri) ? uri.replaceAll(/[\t\r\n]/g, '') : uri),
+  trimUri,
+  // Characters that separate: a backslash on Windows and in URLs (WHATWG), but not on POSIX. Look-alikes where text is normalised.
+  (uri) => (uri.includes('\\') ? uri.replaceAll('\\', '/') : uri),
+  (uri) => (NOT_ASCII.test(uri) ? uri.normalize('NFKC') : uri),
+  // Segments that go away, counted as URLs do and as file systems do, in the path alone or in all that stands behind the authority.
+  (uri, shape) => resolvePath(uri, shape, findSuffix(uri), false),
+  (uri, shape) => resolvePath(uri, shape, findSuffix(uri), true),
+  (uri, shape) => resolvePath(uri, shape, uri.length, false),
+  (uri, shape) => resolvePath(uri, shape, uri.length, true),
+  // Windows drops spaces and dots at the end of names.
+  trimNames,
+  // Parts of the authority that make no difference.
+  tidyAuthority,
+  parseUrl,
+  // `note:x`, `note:/x` and `note:///x` for an opener that cuts the scheme off and takes the rest for a path.
+  joinAuthority,
+  addScheme,
+]
+
+/** Steps that leave a part of the URI out. A rule that restricts means its own part. */
+export const cuttingSteps: readonly Step[] = [
+  (uri) => cutAt(uri, '?'),
+  (uri) => cutAt(uri, '#'),
+  // Parameters of a segment (RFC 3986 §3.3): servlets and urlparse take them off.
+  (uri) => (uri.includes(';') ? uri.replaceAll(/;[^/]*/g, '') : uri),
+  // Joining paths begins anew at an absolute one (os.path.join, path.resolve, URL references).
+  restartAtEmptySegment,
+]
+
+/** Steps of openers that look at the path alone. */
+export const authorityBlindSteps: readonly Step[] = [
+  (uri, shape) => dropAuthority(uri, shape, /[/?#]/),
+  (uri, shape) => dropAuthority(uri, shape, /\//),
+]
+
+const LINE_BREAKS = /[\t\r\n]/
+const NOT_ASCII = /[^\x00-\x7f]/
+
+/** Byte by byte: what isn't an escape stays, and what isn't UTF-8 doesn't keep the rest from being read. */
+export function decodeOnce(text: string): string {
+  if (!text.includes('%')) return text
+  return text.replace(/(?:%[0-9A-Fa-f]{2})+/g, (escapes) => Buffer.from(escapes.replaceAll('%', ''), 'hex').toString())
+}
+
+/** ASCII in two bytes of UTF-8, which is forbidden (RFC 3629 §3) and decoded by some all the same, and escapes of ECMAScript. */
+function decodeOddly(text: string): string {
+  if (!text.includes('%')) return text
+  return text
+    .replaceAll(/%u([0-9a-f]{4})/gi, (_escape, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
+    .replaceAll(/%c([01])%([89ab][0-9a-f])/gi, (_escape, high: string, low: string) =>
+      String.fromCharCode(Number(high) * 64 + (Number.parseInt(low, 16) & 0x3f)),
+    )
+}
+
+/** NUL ends a name elsewhere, so that it doesn't just vanish. */
+export function trimUri(uri: string): string {
+  let start = 0
+  let end = uri.length
+  while (start < end && isTrimmed(uri.charAt(start))) start++
+  while (end > start && isTrimmed(uri.charAt(end - 1))) end--
+  return uri.slice(start, end)
+}
+
+function isTrimmed(character: string): boolean {
+  return character > '\0' && (character <= ' ' || character.trim() === '')
+}
+
+/** What dot segments, empty ones and a final slash have in common. */
+const DETOUR = /\/(?:[/.?#]|%2e|$)|^(?:\.|%2e)/i
+
+function resolvePath(uri: string, { rest }: UriShape, end: number, isFileSystem: boolean): string {
+  const start = uri.length - rest.length
+  if (start >= end || !DETOUR.test(rest)) return uri
+  return uri.slice(0, start) + resolveDots(uri.slice(start, end), isFileSystem) + uri.slice(end)
+}
+
+function trimNames(uri: string): string {
+  if (!/[ .](?:[/?#]|$)/.test(uri)) return uri
+  return uri.split('/').map(trimName).join('/')
+}
+
+function trimName(name: string): string {
+  let end = name.length
+  while (end > 0 && (name[end - 1] === '.' || name[end - 1] === ' ')) end--
+  if (end > 0) return name.slice(0, end)
+  return name.startsWith('..') ? '..' : name.slice(0, 1).trim()
+}
+
+/** User information, the final dot of a host, and the two ways to name this machine (RFC 8089 §2). */
+function tidyAuthority(uri: string, { scheme, authority, rest }: UriShape): string {
+  if (scheme === undefined || authority === undefined) return uri
+  const host = authority.slice(authority.lastIndexOf('@') + 1).toLowerCase()
+  const name = host.endsWith('.') ? host.slice(0, -1) : host
+  return joinUri(scheme, scheme === 'file' && name === 'localhost' ? '' : name, rest)
+}
+
+/** A URL parser changes nothing in these. */
+const PLAIN = /^(?:file|[a-gi-vx-z][a-z0-9+.-]*):\/\/[a-z-]*\/[\w/-]*$/
+
+/** What a URL parser knows besides: default ports, hosts in other alphabets and numbers (WHATWG URL §4.4). */
+function parseUrl(uri: string): string {
+  if (PLAIN.test(uri)) return uri
+  return URL.parse(uri)?.href ?? uri
+}
+
+function joinAuthority(uri: string, { scheme, authority, rest }: UriShape): string {
+  if (scheme === undefined || isFetched(scheme)) return uri
+  // Relative paths of files cannot be judged at all.
+  if (scheme === 'file') return authority === undefined && rest.startsWith('/') ? joinUri(scheme, '', rest) : uri
+  return joinUri(scheme, '', resolveDots(`${authority ?? ''}${rest}`.replace(/^\/+/, ''), true))
+}
+
+/** What has no scheme is a path. */
+function addScheme(uri: string, { scheme }: UriShape): string {
+  if (scheme !== undefined || uri.startsWith('*')) return uri
+  return joinUri('file', '', uri.startsWith('/') ? uri : `/${uri}`)
+}
+
+function cutAt(uri: string, character: string): string {
+  const at = uri.indexOf(character)
+  return at === -1 ? uri : uri.slice(0, at)
+}
+
+function restartAtEmptySegment(uri: string, { scheme, authority, rest }: UriShape): string {
+  if (scheme === undefined || authority === undefined || isFetched(scheme)) return uri
+  const at = rest.slice(0, findSuffix(rest)).indexOf('//', 1)
+  return at === -1 ? uri : joinUri(scheme, '', rest.slice(at + 1))
+}
+
+/** A URI that is nothing but an authority keeps it: `note://x` has no other name. */
+function dropAuthority(uri: string, { scheme, authority, rest }: UriShape, end: RegExp): string {
+  if (scheme === undefined || scheme.includes('*') || isFetched(scheme)) return uri
+  const behind = `${authority ?? ''}${rest}`
+  const at = authority === undefined ? 0 : behind.search(end)
+  const path = at === -1 ? '' : behind.slice(at)
+  return /[^/]/.test(path) ? joinUri(scheme, '', path.startsWith('/') ? path : `/${path}`) : uri
+}
