@@ -1,24 +1,33 @@
 const DOT = /^(?:\.|%2e)$/i
 const TWO_DOTS = /^(?:\.|%2e){2}$/i
 
-/**
- * Resolves `.` and `..`, also where the dots are escaped (WHATWG URL §4.4).
- *
- * @param path - absolute or not
- * @param isFileSystem - whether empty segments and a final slash count for nothing, as in file systems. In URLs `..` goes back over an
- * empty segment (RFC 3986 §5.2.4).
- */
-export function resolveDots(path: string, isFileSystem: boolean): string {
+/** How dot segments are resolved. */
+export interface DotReading {
+  /** Whether empty segments and a final slash count for nothing. In URLs `..` goes back over an empty segment (RFC 3986 §5.2.4). */
+  readonly isFileSystem: boolean
+  /** Whether dots may be escaped (WHATWG URL §4.4). To others `%2e%2e` is a name, which `..` goes back over. */
+  readonly isEscaped: boolean
+}
+
+/** Every way to resolve dot segments. */
+export const dotReadings: readonly DotReading[] = [false, true].flatMap((isFileSystem) =>
+  [false, true].map((isEscaped) => ({ isFileSystem, isEscaped })),
+)
+
+/** Resolves `.` and `..` of a path, absolute or not. */
+export function resolveDots(path: string, { isFileSystem, isEscaped }: DotReading): string {
+  const isDot = (segment: string): boolean => (isEscaped ? DOT.test(segment) : segment === '.')
+  const isParent = (segment: string): boolean => (isEscaped ? TWO_DOTS.test(segment) : segment === '..')
   const isAbsolute = path.startsWith('/')
   const segments = path.slice(isAbsolute ? 1 : 0).split('/')
   const kept: string[] = []
   for (const segment of segments) {
-    if (TWO_DOTS.test(segment)) kept.pop()
-    else if (!DOT.test(segment) && !(isFileSystem && segment === '')) kept.push(segment)
+    if (isParent(segment)) kept.pop()
+    else if (!isDot(segment) && !(isFileSystem && segment === '')) kept.push(segment)
   }
   const last = segments.at(-1) ?? ''
-  const endsOpen = !isFileSystem && kept.at(-1) !== '' && (DOT.test(last) || TWO_DOTS.test(last))
-  return (isAbsolute ? '/' : '') + kept.join('/') + (endsOpen && kept.length > 0 ? '/' : '')
+  const endsOpen = !isFileSystem && kept.length > 0 && kept.at(-1) !== '' && (isDot(last) || isParent(last))
+  return (isAbsolute ? '/' : '') + kept.join('/') + (endsOpen ? '/' : '')
 }
 
 /** Whether a path leads out of where it begins. */

@@ -58,6 +58,8 @@ describe('a resource URI', () => {
     ['file:///public/..%20/secret/x'],
     ['file:///secret/x. .'],
     ['file:///public//secret/x'],
+    ['file:///secret%2fx/%2e%2e/..'],
+    ['file:///public/a:/secret/x'],
     ['file:///public/%c0%ae%c0%ae/secret/x'],
     ['file:///public/%u002e%u002e/secret/x'],
     ['file:///public/\uff0e\uff0e\uff0fsecret/x'],

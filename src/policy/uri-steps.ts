@@ -1,4 +1,4 @@
-import { resolveDots } from './dot-segments.ts'
+import { type DotReading, dotReadings, resolveDots } from './dot-segments.ts'
 import { findSuffix, isFetched, joinUri, type UriShape } from './uri-shape.ts'
 
 /**
@@ -21,10 +21,10 @@ export const commonSteps: readonly Step[] = [
   (uri) => (uri.includes('\\') ? uri.replaceAll('\\', '/') : uri),
   (uri) => (NOT_ASCII.test(uri) ? uri.normalize('NFKC') : uri),
   // Segments that go away, counted as URLs do and as file systems do, in the path alone or in all that stands behind the authority.
-  (uri, shape) => resolvePath(uri, shape, findSuffix(uri), false),
-  (uri, shape) => resolvePath(uri, shape, findSuffix(uri), true),
-  (uri, shape) => resolvePath(uri, shape, uri.length, false),
-  (uri, shape) => resolvePath(uri, shape, uri.length, true),
+  ...dotReadings.flatMap((reading): Step[] => [
+    (uri, shape) => resolvePath(uri, shape, findSuffix(uri), reading),
+    (uri, shape) => resolvePath(uri, shape, uri.length, reading),
+  ]),
   // Windows drops spaces and dots at the end of names.
   trimNames,
   // Parts of the authority that make no difference.
@@ -43,6 +43,8 @@ export const cuttingSteps: readonly Step[] = [
   (uri) => (uri.includes(';') ? uri.replaceAll(/;[^/]*/g, '') : uri),
   // Joining paths begins anew at an absolute one (os.path.join, path.resolve, URL references).
   restartAtEmptySegment,
+  // So does a reference with a scheme of its own.
+  restartAtScheme,
 ]
 
 /** Steps of openers that look at the path alone. */
@@ -86,10 +88,10 @@ function isTrimmed(character: string): boolean {
 /** What dot segments, empty ones and a final slash have in common. */
 const DETOUR = /\/(?:[/.?#]|%2e|$)|^(?:\.|%2e)/i
 
-function resolvePath(uri: string, { rest }: UriShape, end: number, isFileSystem: boolean): string {
+function resolvePath(uri: string, { rest }: UriShape, end: number, reading: DotReading): string {
   const start = uri.length - rest.length
   if (start >= end || !DETOUR.test(rest)) return uri
-  return uri.slice(0, start) + resolveDots(uri.slice(start, end), isFileSystem) + uri.slice(end)
+  return uri.slice(0, start) + resolveDots(uri.slice(start, end), reading) + uri.slice(end)
 }
 
 function trimNames(uri: string): string {
@@ -125,7 +127,11 @@ function joinAuthority(uri: string, { scheme, authority, rest }: UriShape): stri
   if (scheme === undefined || isFetched(scheme)) return uri
   // Relative paths of files cannot be judged at all.
   if (scheme === 'file') return authority === undefined && rest.startsWith('/') ? joinUri(scheme, '', rest) : uri
-  return joinUri(scheme, '', resolveDots(`${authority ?? ''}${rest}`.replace(/^\/+/, ''), true))
+  return joinUri(
+    scheme,
+    '',
+    resolveDots(`${authority ?? ''}${rest}`.replace(/^\/+/, ''), { isFileSystem: true, isEscaped: true }),
+  )
 }
 
 /** What has no scheme is a path. */
@@ -143,6 +149,12 @@ function restartAtEmptySegment(uri: string, { scheme, authority, rest }: UriShap
   if (scheme === undefined || authority === undefined || isFetched(scheme)) return uri
   const at = rest.slice(0, findSuffix(rest)).indexOf('//', 1)
   return at === -1 ? uri : joinUri(scheme, '', rest.slice(at + 1))
+}
+
+function restartAtScheme(uri: string, { scheme, rest }: UriShape): string {
+  if (scheme === undefined || isFetched(scheme)) return uri
+  const own = /\/[A-Za-z][A-Za-z0-9+.-]*:\//.exec(rest)
+  return own === null ? uri : joinUri(scheme, '', rest.slice(own.index + own[0].length - 1))
 }
 
 /** A URI that is nothing but an authority keeps it: `note://x` has no other name. */
