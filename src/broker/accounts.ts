@@ -42,7 +42,9 @@ export interface AccountsOptions {
   /** Seconds for which an account is kept after the last sign-in. */
   readonly grantSeconds: number
   readonly clock: Clock
-  /** Hears that everything of a user has ended. */
+  /** Scopes that a user may have; none unless given. */
+  readonly listScopes?: (claims: Claims) => ReadonlySet<string>
+  /** Hears that everything of a user has ended, or something of it. */
   readonly onEnded: (subject: string) => void
 }
 
@@ -69,19 +71,32 @@ export function createAccounts(options: AccountsOptions): Accounts {
     end: (subject) => end(subject, session),
     async findCurrent(subject) {
       const user = await vault.find(subject)
-      return user !== undefined && isDue(user, session) ? ask(subject, session) : user && endUnlessAllowed(user, session)
+      return user !== undefined && isDue(user, session) ? ask(user, session) : user && endUnlessAllowed(user, session)
     },
     async findWithToken(subject) {
       const found = await vault.find(subject)
       const canRefresh = found?.tokens.refreshToken !== undefined && isDue(found, session)
-      const user = canRefresh ? await ask(subject, session) : found && (await endUnlessAllowed(found, session))
+      const user = canRefresh ? await ask(found, session) : found && (await endUnlessAllowed(found, session))
       return user === undefined || isTokenOver(user, clock.wall()) ? undefined : user
     },
   }
 }
 
+async function save(user: SignedInUser, session: Session): Promise<void> {
+  const before = await session.vault.find(user.subject)
+  await write(user, session)
+  tellLosses(before, user, session)
+}
+
+/** Tokens that hold more than the user may have now count no longer. */
+function tellLosses(before: SignedInUser | undefined, now: SignedInUser, { listScopes, onEnded }: AccountsOptions): void {
+  if (before === undefined || listScopes === undefined) return
+  const left = listScopes(now.claims)
+  if ([...listScopes(before.claims)].some((scope) => !left.has(scope))) onEnded(now.subject)
+}
+
 /** What an answer does not speak of stays: a refresh token, for example, that the provider gives with the first sign-in only. */
-async function save(user: SignedInUser, { vault, clock, grantSeconds }: Session): Promise<void> {
+async function write(user: SignedInUser, { vault, clock, grantSeconds }: Session): Promise<void> {
   const { subject } = user
   const terms = { expiresAt: clock.wall() + grantSeconds * 1000, groups: [groupOfAccount(subject)] }
   for (;;) {
@@ -99,21 +114,25 @@ function withVia({ via: _, ...user }: SignedInUser, via: string | undefined): Si
 }
 
 /** One question for all who wait: a provider that rotates refresh tokens takes two for theft. */
-function ask(subject: string, session: Session): Promise<SignedInUser | undefined> {
+function ask(before: SignedInUser, session: Session): Promise<SignedInUser | undefined> {
   const { questions } = session
+  const { subject } = before
   const question =
     questions.get(subject) ??
     askInTurn(subject, session)
-      .then((word) => conclude(subject, word, session))
+      .then((word) => conclude(before, word, session))
       .finally(() => questions.delete(subject))
   questions.set(subject, question)
   return question
 }
 
-async function conclude(subject: string, word: Word, session: Session): Promise<SignedInUser | undefined> {
-  if (word.says !== 'over') return word.user && endUnlessAllowed(word.user, session)
+async function conclude(before: SignedInUser, word: Word, session: Session): Promise<SignedInUser | undefined> {
+  if (word.says !== 'over') {
+    if (word.user !== undefined) tellLosses(before, word.user, session)
+    return word.user && endUnlessAllowed(word.user, session)
+  }
   // The user's session with the provider is over, and so is everything that followed from it.
-  await end(subject, session)
+  await end(before.subject, session)
   return undefined
 }
 

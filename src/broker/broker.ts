@@ -5,11 +5,10 @@ import type { Principal } from '../core/principal.ts'
 import type { Store } from '../core/store.ts'
 import type { Visit, VisitHandler } from '../core/visit.ts'
 import { type Clock, systemClock } from '../oauth/clock.ts'
-import { createIssuerPool, type IssuerPool } from '../oauth/issuer.ts'
+import { createIssuerPool } from '../oauth/issuer.ts'
 import type { IssuerKeys } from '../oauth/keys.ts'
 import { createSafeFetch, type ResolveHost, type SafeFetch } from '../oauth/safe-fetch.ts'
-import { createTokenVerifier } from '../oauth/token-verifier.ts'
-import { type Accounts, createAccounts } from './accounts.ts'
+import type { Accounts } from './accounts.ts'
 import { createAdapter, hashId } from './adapter.ts'
 import { createAsgardeoIdentityProvider } from './asgardeo.ts'
 import { type BrowserCookie, createBrowserCookie } from './browser-cookie.ts'
@@ -22,7 +21,7 @@ import { holdToMethods } from './endpoint-methods.ts'
 import { createIdentityAssertions, type IdentityAssertions } from './identity-assertions.ts'
 import { createIdentityProvider, type IdentityProvider } from './identity-provider.ts'
 import { listIntrospectors, listKeyUrls } from './known-clients.ts'
-import { createLiveness, createLiveVerifier, GRANT_CLAIM, type Liveness } from './liveness.ts'
+import { createLiveVerifier, GRANT_CLAIM, type Liveness } from './liveness.ts'
 import { createMount, type Mount } from './mount.ts'
 import { answeringOutages, findOutage } from './outage.ts'
 import { sendTrouble } from './outcome.ts'
@@ -36,7 +35,9 @@ import { handleSignIn } from './sign-in.ts'
 import { openSigningKeys, type SigningKeys } from './signing-keys.ts'
 import { createSingleUse, type SingleUse } from './single-use.ts'
 import { createStepUps, type StepUps } from './step-ups.ts'
+import { createOwnVerifier, createSubjectVerifier } from './token-verifiers.ts'
 import { TROUBLES } from './troubles.ts'
+import { openUsers } from './user-standing.ts'
 import { keepUsersApart } from './users-apart.ts'
 import { createVault } from './vault.ts'
 
@@ -123,18 +124,17 @@ export async function startBroker(given: BrokerOptions): Promise<Broker> {
 
 async function createParts(options: BrokerOptions): Promise<Parts> {
   const { plan, store, resolveHost, resources, clock = systemClock } = options
-  const { grantSeconds } = plan
   const { issuer, metadataUrl } = plan.identityProvider
   const seal = createSeal(plan.encryptionKeys)
   const [formKey = ''] = seal.derive('forms')
   const door = createSafeFetch({ ...plan.identityProvider, issuer: metadataUrl ?? issuer }, resolveHost)
   // No host is anybody's own here: also names that cannot exist have addresses, where a resolver makes them up.
   const clientDoor = createSafeFetch({ issuer: undefined, ...plan.clientMetadata }, resolveHost)
-  const liveness = createLiveness(store, clock)
   const singleUse = createSingleUse(clock, options.onIssue)
   const redirectUri = `${plan.issuer}${BROKER_PATHS.callback}`
   const { identityProvider, stopMaking } = openIdentityProvider(options, { redirectUri, door, seal, clock })
-  const onEnded = () => liveness.forget()
+  const known = createResources(resources)
+  const { accounts, liveness } = openUsers({ plan, store, seal, clock, identityProvider, resources: known })
   const keys = await openSigningKeys({ ...plan, store, seal, clock })
   const pool = createIssuerPool({ ...options, clock, ownKeys: new Map([[plan.issuer, keys.verification]]) })
   return {
@@ -142,10 +142,10 @@ async function createParts(options: BrokerOptions): Promise<Parts> {
     keys,
     liveness,
     singleUse,
-    resources: createResources(resources),
+    resources: known,
     identityProvider,
-    accounts: createAccounts({ store, seal, plan: plan.identityProvider, identityProvider, grantSeconds, clock, onEnded }),
-    consents: createConsents(store, clock, grantSeconds),
+    accounts,
+    consents: createConsents(store, clock, plan.grantSeconds),
     stepUps: createStepUps(clock),
     browserCookie: createBrowserCookie(plan.issuer.startsWith('https:'), formKey),
     clientDocuments: createClientDocuments({ ...plan.clientMetadata, door: clientDoor, clock, named: listKeyUrls(plan.clients) }),
@@ -226,27 +226,6 @@ function planSignIn({ plan, store }: BrokerOptions, parts: Parts, mount: Mount):
     now: () => clock.wall(),
     findProvider: mount.findProvider,
   }
-}
-
-/** Verifies access tokens of ours, whatever resource they are for. */
-function createOwnVerifier(plan: BrokerPlan, resources: readonly BrokerResource[], keys: SigningKeys): TokenVerifier {
-  return createTokenVerifier({
-    issuers: [plan.issuerPlan],
-    audiences: resources.map(({ identifier }) => identifier),
-    acceptMissingAudience: false,
-    pool: createIssuerPool({ ownKeys: new Map([[plan.issuer, keys.verification]]) }),
-  })
-}
-
-/** Verifies access tokens that are to be exchanged: ours, and those of others that are meant for us or for a server here. */
-function createSubjectVerifier({ plan, resources }: BrokerOptions, pool: IssuerPool, clock: Clock): TokenVerifier {
-  return createTokenVerifier({
-    issuers: [plan.issuerPlan, ...plan.tokenExchange.issuers],
-    audiences: [plan.issuer, ...resources.map(({ identifier }) => identifier), ...plan.tokenExchange.audiences],
-    acceptMissingAudience: false,
-    pool,
-    clock,
-  })
 }
 
 function listHandlers(

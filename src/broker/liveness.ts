@@ -15,9 +15,22 @@ export interface Liveness {
   revoke(tokenId: string, acceptedUntil: number): Promise<void>
   /** Has the next question ask the store. */
   forget(): void
-  /** Whether the token and the grant behind it still stand. */
-  isLive(tokenId: string, grantId: string | undefined): boolean | Promise<boolean>
+  /**
+   * Whether the token and the grant behind it still stand.
+   *
+   * @param user - whom a token is for that a sign-in is behind
+   */
+  isLive(tokenId: string, grantId: string | undefined, user?: UserOfToken): boolean | Promise<boolean>
 }
+
+/** The user that a token is for, and what it gives. */
+export interface UserOfToken {
+  readonly subject: string
+  readonly scopes: ReadonlySet<string>
+}
+
+/** Whether a user may still have all that a token gives. */
+export type StillMay = (user: UserOfToken) => Promise<boolean>
 
 /** Revocations of this process count at once, those of another process after this time. */
 const KEEP_MS = 5_000
@@ -28,15 +41,18 @@ const MARGIN_MS = 60_000
 /** The kind under which revoked token ids are kept until the tokens would have ended anyway. */
 const REVOKED = 'RevokedToken'
 
-export function createLiveness(store: Store, clock: Clock): Liveness {
+export function createLiveness(store: Store, clock: Clock, stillMay: StillMay = async () => true): Liveness {
   const kept = new Map<string, number>()
-  const ask = async (tokenId: string, grantId: string | undefined): Promise<boolean> => {
+  const ask = async (tokenId: string, grantId?: string, user?: UserOfToken): Promise<boolean> => {
     if ((await store.find(REVOKED, hashId(tokenId))) !== undefined) return false
-    return grantId === undefined || (await store.find('Grant', hashId(grantId))) !== undefined
+    if (grantId === undefined) return true
+    if ((await store.find('Grant', hashId(grantId))) === undefined) return false
+    return user === undefined || stillMay(user)
   }
-  const askAndKeep = async (tokenId: string, grantId: string | undefined): Promise<boolean> => {
+  const askAndKeep = async (...token: Parameters<typeof ask>): Promise<boolean> => {
     const began = clock.monotonic()
-    const isLive = await ask(tokenId, grantId)
+    const isLive = await ask(...token)
+    const [tokenId] = token
     const [oldest] = kept.keys()
     if (kept.size >= MOST_KEPT && oldest !== undefined) kept.delete(oldest)
     if (isLive) kept.set(tokenId, began + KEEP_MS)
@@ -49,7 +65,7 @@ export function createLiveness(store: Store, clock: Clock): Liveness {
       kept.delete(tokenId)
     },
     forget: () => kept.clear(),
-    isLive: (tokenId, grantId) => clock.monotonic() < (kept.get(tokenId) ?? 0) || askAndKeep(tokenId, grantId),
+    isLive: (...token) => clock.monotonic() < (kept.get(token[0]) ?? 0) || askAndKeep(...token),
   }
 }
 
@@ -70,9 +86,9 @@ export function findGrantBehind({ [GRANT_CLAIM]: own, [SUBJECT_GRANT_CLAIM]: sub
 export function createLiveVerifier(verifier: TokenVerifier, issuer: string, liveness: Liveness): TokenVerifier {
   const check = (principal: Principal): Principal | Promise<Principal> => {
     if (principal.issuer !== issuer) return principal
-    const { jti } = principal.claims
-    if (typeof jti !== 'string') throw revoked()
-    const live = liveness.isLive(jti, findGrantBehind(principal.claims))
+    const { subject, scopes, claims } = principal
+    if (typeof claims.jti !== 'string') throw revoked()
+    const live = liveness.isLive(claims.jti, findGrantBehind(claims), subject === undefined ? undefined : { subject, scopes })
     return typeof live === 'boolean' ? accept(principal, live) : waitForStore(principal, live)
   }
   return {

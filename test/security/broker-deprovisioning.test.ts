@@ -70,13 +70,33 @@ describe('a sign-in that the provider’s answer does not permit', () => {
       { claim: 'groups', values: ['admins'], scopes: ['mcp:admin'] },
     ]
     const stage = await start({ vendor, provider: () => ({ grant }) })
-    const { origin, client } = stage
+    const { origin, client, url } = stage
     const tokens = await signInAtVendor(origin, client, { changes: BOTH })
+    const narrow = await signInAtVendor(origin, client)
     expect(tokens.scope).toBe('mcp:tools mcp:admin')
+    expect(await callMcp(url, tokens.access_token)).toBe(200)
     user.groups = ['staff']
     expect((await returnFromVendor(origin, client, { changes: { scope: 'mcp:admin' } })).answer.status).toBe(403)
+    // At once, and only what holds more than that.
+    expect(await callMcp(url, tokens.access_token)).toBe(401)
+    expect(await callMcp(url, narrow.access_token)).toBe(200)
     const [status, fresh] = await tryRefresh(stage, client, tokens.refresh_token)
     expect([status, fresh.scope]).toEqual([200, 'mcp:tools'])
+    expect(await callMcp(url, String(fresh.access_token))).toBe(200)
+  })
+
+  it('takes them away from other clients, too, when the refresh of one shows it', async () => {
+    const { vendor, user } = createVendor()
+    const grant = [{ scopes: ['mcp:tools'] }, { claim: 'groups', values: ['admins'], scopes: ['mcp:admin'] }]
+    const stage = await start({ vendor, provider: () => ({ grant }), broker: { access_token_seconds: 86_400 } })
+    const { origin, client, url } = stage
+    const first = await signInAtVendor(origin, client, { changes: BOTH })
+    const other = await signInAtVendor(origin, client, { changes: BOTH })
+    expect(await callMcp(url, other.access_token)).toBe(200)
+    user.groups = ['staff']
+    later(3700)
+    expect((await tryRefresh(stage, client, first.refresh_token))[0]).toBe(200)
+    expect(await callMcp(url, other.access_token)).toBe(401)
   })
 })
 
