@@ -10,8 +10,13 @@ it('leaves its turn to the next when it took too long, and does not end that one
   const order: string[] = []
   const slow = Promise.withResolvers<void>()
   const next = Promise.withResolvers<void>()
-  const begin = (name: string, until: Promise<void>) =>
-    doInTurn('key', async () => void (order.push(`${name} begins`), await until), options).then(() => order.push(`${name} ends`))
+  const begin = (name: string, until: Promise<void>) => {
+    const work = async () => {
+      order.push(`${name} begins`)
+      await until
+    }
+    return doInTurn('key', work, options)
+  }
 
   const first = begin('slow', slow.promise)
   await expect.poll(() => order).toEqual(['slow begins'])

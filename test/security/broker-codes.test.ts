@@ -338,6 +338,7 @@ describe('introspection (RFC 7662 §2.1, §4)', () => {
     const foreign = await obtainTokens(origin, client, alice)
     expect(await ask({ token: foreign.access_token, client_id: confidential.id, ...secret })).toEqual({ active: false })
     expect(await ask({ token: foreign.access_token, client_id: client.id })).toEqual({ active: false })
+    expect(await ask({ token: foreign.refresh_token, client_id: client.id })).toEqual({ active: false })
     expect(await ask({ token: tokens.access_token, client_id: confidential.id })).toMatchObject({ error: 'invalid_client' })
     expect(await ask({ token: tokens.access_token })).toMatchObject({ error: 'invalid_request' })
   })
