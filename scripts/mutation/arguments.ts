@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 export interface MutationArguments {
   /** Folders and files below the working directory, without a slash at the end. */
   readonly paths: readonly string[]
-  /** Globs of tests that judge what the tests beside the source let live, instead of the usual ones. */
+  /** Globs of tests that judge what the tests beside the source let live, instead of the usual ones; empty for none. */
   readonly tests: readonly string[] | undefined
   /** How many of the top-level declarations are changed: 0 to 1, chosen by the seed. */
   readonly sample: Sample | undefined
@@ -14,13 +14,14 @@ export interface Sample {
   readonly seed: string
 }
 
-/** @throws Error for anything but `PATH… [--tests GLOB]… [--sample SHARE [--seed TEXT]]` */
+/** @throws Error for anything but `PATH… [--near | --tests GLOB…] [--sample SHARE [--seed TEXT]]` */
 export function parseMutationArguments(args: readonly string[]): MutationArguments {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
     options: {
       tests: { type: 'string', multiple: true },
+      near: { type: 'boolean', default: false },
       sample: { type: 'string' },
       seed: { type: 'string', default: '1' },
     },
@@ -28,7 +29,7 @@ export function parseMutationArguments(args: readonly string[]): MutationArgumen
   if (positionals.length === 0) throw new Error('name the folders or files to mutate, for example src/policy')
   return {
     paths: positionals.map((path) => path.replace(/\/+$/, '')),
-    tests: values.tests,
+    tests: values.near ? [] : values.tests,
     sample: values.sample === undefined ? undefined : { share: readShare(values.sample), seed: values.seed },
   }
 }

@@ -17,7 +17,6 @@ export async function judgeMutants({ paths, tests, sample }: MutationArguments):
   const first = await runRound(all, globSync(near).length > 0 ? near : far)
   const alive = first.filter(isAlive)
   if (globSync(near).length === 0 || alive.length === 0 || globSync([...far]).length === 0) return first
-  // Again with the tests beside the source: a mutant counts as killed only where all tests pass without it.
   const second = await runRound({ mutate: alive.map(formatRange) }, far)
   return mergeRounds(first, second)
 }

@@ -6,7 +6,7 @@ export const suites: Readonly<Record<string, readonly string[]>> = {
   'src/mcp': calls,
   'src/pipeline': [
     ...calls,
-    'test/security/{bearer,behind-answers,hostile-upstream,origin-host-cors,stream-ends}.test.ts',
+    'test/security/{bearer,behind-answers,hostile-upstream,long-bodies,origin-host-cors,stream-ends}.test.ts',
     'test/security/http-{headers,paths}.test.ts',
   ],
   'src/http': [
