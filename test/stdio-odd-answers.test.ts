@@ -151,3 +151,13 @@ describe('an answer that has begun as a stream and fails', () => {
     expect(String(gate.records.at(-1)?.cause)).toContain('exited with 7')
   })
 })
+
+describe('a client that writes its ids as 7.0', () => {
+  it.each(['session', 'shared'] as const)('is answered (a child per %s)', async (processPer) => {
+    gate = await openStdioGate({ command: scripted, processPer })
+    const session = await openSession(gate.origin)
+    const call = '{"jsonrpc":"2.0","id":7.0,"method":"tools/call","params":{"name":"echo","arguments":{"text":"x"}}}'
+    const answer = await readAnswer(session.post(call))
+    expect([answer.id, textOf(answer)]).toEqual([7, 'x'])
+  })
+})

@@ -126,15 +126,15 @@ function readResponse(text: string, members: JsonMembers): Operation {
 }
 
 /**
- * The id in JSON. A string or an integer (2026-07-28, basic/index, Requests: never null), and no integer that decoders round
- * differently.
+ * The id in JSON. A string or an integer (2026-07-28, basic/index, Requests: never null), which some libraries write as 1.0, and no
+ * integer that decoders round differently.
  */
 function readId(text: string, id: JsonOutline | undefined, method: string): string | undefined {
   if (!id) return undefined
   const raw = text.slice(id.start, id.end)
   if (raw.length > maxIdLength) throw invalid(`id of ${method} is too long`)
   if (id.kind === 'string') return raw
-  if (id.kind === 'number' && /^-?\d+$/.test(raw) && Number.isSafeInteger(Number(raw))) return raw
+  if (id.kind === 'number' && /^-?\d+(?:\.0+)?$/.test(raw) && Number.isSafeInteger(Number(raw))) return raw
   throw invalid('id is neither a string nor an integer')
 }
 
