@@ -34,7 +34,7 @@ interface Sent {
 function send({ method, target, host = `localhost:${port}`, type = 'application/x-www-form-urlencoded', body = '' }: Sent) {
   const fields = [
     `Host: ${host}`,
-    `X-Forwarded-For: 203.0.113.${address}`,
+    `X-Forwarded-For: ${128 + address}.0.113.7`,
     `Content-Type: ${type}`,
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Accept: application/json',
@@ -43,7 +43,7 @@ function send({ method, target, host = `localhost:${port}`, type = 'application/
   return sendRaw(port, `${method} ${target} HTTP/1.1\r\n${fields.join('\r\n')}\r\n\r\n${body}`)
 }
 
-/** Sends the same twelve times, from an address that has sent nothing so far. */
+/** Sends the same twelve times, from a network that has sent nothing so far. */
 async function sendOften(sent: Sent): Promise<number[]> {
   address += 1
   const answers: RawResponse[] = []
