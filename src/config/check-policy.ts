@@ -1,3 +1,4 @@
+import { findResourcePatternFlaw } from './check-resource-patterns.ts'
 import type { Draft } from './draft.ts'
 import { listEndpoints } from './endpoints.ts'
 import { entriesOf } from './entries.ts'
@@ -31,6 +32,8 @@ function checkRule(rule: Draft<RuleConfig>, paths: readonly string[], at: Config
   }
   const flaw = rule.method === undefined ? undefined : findMethodFlaw(rule.method)
   if (flaw) report([...at, 'method'], flaw)
+  const resourceFlaw = rule.resource === undefined ? undefined : findResourcePatternFlaw(rule.resource)
+  if (resourceFlaw) report([...at, 'resource'], resourceFlaw)
   if (rule.path !== undefined && !paths.includes(rule.path)) {
     report([...at, 'path'], {
       reason: `${quote(rule.path)} is no path of this server`,

@@ -134,6 +134,7 @@ const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path
     [withServer({ rules: [{ path: '/other', scopes: ['a'] }] }), 'servers[0].rules[0].path', /no path of this server/],
     [withServer({ rules: [{ method: 'tools call', scopes: ['a'] }] }), 'servers[0].rules[0].method', /no method/],
     [withServer({ rules: [{ method: '*', scopes: ['a'] }] }), 'servers[0].rules[0].method', /no method/],
+    [withServer({ rules: [{ resource: 'file:///a/../b', scopes: ['a'] }] }), 'servers[0].rules[0].resource', /dot segment/],
     [withServer({ scopes: ['a'], scope_hierarchy: { b: ['c'] } }), 'servers[0].scope_hierarchy.b[0]', /nothing here asks for/],
     [withServer({ scopes: ['a'], scope_hierarchy: { a: ['a'] } }), 'servers[0].scope_hierarchy.a', /includes itself/],
   ],

@@ -42,7 +42,9 @@ export const cuttingSteps: readonly Step[] = [
   // Parameters of a segment (RFC 3986 §3.3): servlets and urlparse take them off.
   (uri) => (uri.includes(';') ? uri.replaceAll(/;[^/]*/g, '') : uri),
   // Joining paths begins anew at an absolute one (os.path.join, path.resolve, URL references).
-  restartAtEmptySegment,
+  // A root has no empty segments, so that the first or the last is where it was joined.
+  (uri, shape) => restartAtEmptySegment(uri, shape, (path) => path.indexOf('//', 1)),
+  (uri, shape) => restartAtEmptySegment(uri, shape, (path) => path.lastIndexOf('//')),
   // So does a reference with a scheme of its own.
   restartAtScheme,
 ]
@@ -145,10 +147,10 @@ function cutAt(uri: string, character: string): string {
   return at === -1 ? uri : uri.slice(0, at)
 }
 
-function restartAtEmptySegment(uri: string, { scheme, authority, rest }: UriShape): string {
+function restartAtEmptySegment(uri: string, { scheme, authority, rest }: UriShape, find: (path: string) => number): string {
   if (scheme === undefined || authority === undefined || isFetched(scheme)) return uri
-  const at = rest.slice(0, findSuffix(rest)).indexOf('//', 1)
-  return at === -1 ? uri : joinUri(scheme, '', rest.slice(at + 1))
+  const at = find(rest.slice(0, findSuffix(rest)))
+  return at < 1 ? uri : joinUri(scheme, '', rest.slice(at + 1).replaceAll(/\/{2,}/g, '/'))
 }
 
 function restartAtScheme(uri: string, { scheme, rest }: UriShape): string {
