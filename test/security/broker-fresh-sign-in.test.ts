@@ -89,6 +89,15 @@ describe('a client that wants a fresh sign-in', () => {
     expect(page.html).toContain('Allow and sign in')
   })
 
+  it('is not served from a browser that is signed in, whatever was allowed there before', async () => {
+    const { origin, client } = await start({ vendor: createVendor(0) })
+    const { browser } = await signInAtVendor(origin, client, { changes: OPENID })
+    const again = await browser.open(createRequest(origin, client, OPENID).url)
+    expect(again.headers.get('location')).toContain('code=')
+    const page = await openConsentPage(browser, createRequest(origin, client, { ...OPENID, prompt: 'login' }).url)
+    expect(page.html).toContain('Allow and sign in')
+  })
+
   it('reads in our ID token when the user authenticated at the provider', async () => {
     const { origin, client } = await start({ vendor: createVendor(500) })
     const tokens = await signInAtVendor(origin, client, { changes: { ...OPENID, max_age: '600' } })
