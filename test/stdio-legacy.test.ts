@@ -154,6 +154,8 @@ describe('an MCP session with a stdio server', () => {
   it('refuses beyond max_processes with 503 and Retry-After, and serves again when one has ended', async () => {
     const origin = await open({ maxProcesses: 1 })
     const session = await openSession(origin)
+    const waiting = session.post(createToolCall('wait'))
+    await gate.waitForStderr('waiting')
     const refused = await sendMcp(`${origin}/mcp`, {
       user: 'bob',
       body: createRequest('initialize', { protocolVersion: '2025-11-25' }),
@@ -161,6 +163,7 @@ describe('an MCP session with a stdio server', () => {
     expect(refused.status).toBe(503)
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
     await session.end()
+    await waiting.catch(() => undefined)
     await waitUntil(async () => (await openSession(origin, { user: 'bob' })).id !== '', 'its place is free')
   })
 

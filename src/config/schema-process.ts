@@ -85,7 +85,9 @@ export const processShape = {
     ),
   max_processes: whole(1, 10_000)
     .optional()
-    .describe('Most processes at a time; beyond that, clients are told to come back. 50 by default.'),
+    .describe(
+      'Most processes at a time, of which one user has a quarter at most. Idle ones make room; where all are at work, clients are told to come back. 50 by default.',
+    ),
   idle_seconds: z
     .number()
     .min(1)

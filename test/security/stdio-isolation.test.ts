@@ -40,15 +40,44 @@ const dieOn = (method: string) => {
 const cancellation = (requestId: unknown) => ({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId } })
 
 describe.each(['session', 'shared'] as const)('ids of requests (a child per %s)', (processPer) => {
-  it('cannot be used twice at a time', async () => {
+  it('may be one for all requests: each POST gets the answer to its own (some clients do so, though they must not)', async () => {
+    const session = await openSession(await open({ processPer }), { revision: '2025-06-18' })
+    const waiting = [0, 1, 2].map(() => session.post(createToolCall('wait', {}, { progressToken: 'same' }, 'same')))
+    await waitUntil(() => gate.stderr.filter((line) => line.startsWith('waiting')).length === 3, 'all three run')
+    const progress = await readMessages(
+      await session.post(createToolCall('progress', { count: 2, message: 'fourth' }, { progressToken: 'same' }, 'same')),
+    )
+    expect(progress.map(({ id, params, result }) => [id, params?.progressToken, result?.content[0].text])).toEqual([
+      [undefined, 'same', undefined],
+      [undefined, 'same', undefined],
+      ['same', undefined, 'fourth'],
+    ])
+    expect(textOf(await readAnswer(session.post(createToolCall('release', {}, undefined, 'same'))))).toBe('done')
+    for (const one of waiting) expect(await readAnswer(one)).toMatchObject({ id: 'same', result: expect.anything() })
+  })
+
+  it('that are used again are cancelled one by one, the newest first, and are free at once', async () => {
     const session = await openSession(await open({ processPer }), { revision: '2025-06-18' })
     const first = session.post(createToolCall('wait', {}, undefined, 'same'))
-    await gate.waitForStderr('waiting')
-    const second = await session.post(createToolCall('echo', { text: 'x' }, undefined, 'same'))
-    expect(second.status).toBe(400)
-    expect((await readAnswer(second)).error.data.error).toBe('message_invalid')
-    await session.call('release')
+    await waitUntil(() => gate.stderr.filter((line) => line.startsWith('waiting')).length === 1, 'the first runs')
+    const second = session.post(createToolCall('hang', {}, undefined, 'same'))
+    await gate.waitForStderr('hanging')
+    await session.post(cancellation('same'))
+    expect((await readAnswer(second)).error.data.error).toBe('client_gone')
+    expect(textOf(await readAnswer(session.post(createToolCall('echo', { text: 'again' }, undefined, 'same'))))).toBe('again')
+    await readAnswer(session.post(createToolCall('release', {}, undefined, 'same')))
     expect(textOf(await readAnswer(first))).toBe('released')
+    expect(gate.stderr.filter((line) => line.startsWith('cancelled'))).toHaveLength(1)
+  })
+
+  it('cannot be told apart within a batch, which is refused', async () => {
+    const session = await openSession(await open({ processPer }), { revision: '2025-03-26' })
+    const refused = await session.post([
+      createToolCall('echo', { text: 'a' }, undefined, 1),
+      createToolCall('pid', {}, undefined, 1),
+    ])
+    expect(refused.status).toBe(400)
+    expect((await readAnswer(refused)).error.data.error).toBe('message_invalid')
   })
 
   it('of cancelled requests bring nobody the answer to those', async () => {

@@ -34,6 +34,11 @@ export function formatError(id: string, code: number, message: string, data?: un
   return `{"jsonrpc":"2.0","id":${id},"error":{"code":${code},"message":${JSON.stringify(message)}${more}}}`
 }
 
+/** The answer to a `ping`. @param id - in JSON */
+export function formatPong(id: string): string {
+  return `{"jsonrpc":"2.0","id":${id},"result":{}}`
+}
+
 /** A refusal as a JSON-RPC error object, in the form that the pipeline gives to it. */
 export function formatRefusal(id: string, error: ProxyError): string {
   return formatError(id, jsonRpcCodeOf(error.code), error.message, { error: error.code })

@@ -3,19 +3,16 @@ import { type Waiting, watchIdle } from '../../http/idle-watch.ts'
 import type { Child, ChildEnd } from './child.ts'
 import type { ChildMessage } from './child-messages.ts'
 import { type ClientMessage, letGoOfMessage, metaOf, paramsOf } from './client-messages.ts'
+import type { Flow } from './event-stream.ts'
 import type { RequestSink } from './peer.ts'
+import { createOwnIds, type IdSource, readProgressToken } from './request-ids.ts'
+import { type NamedRequest, rewriteRequest, rewriteResponse, subscriptionKey, toClient } from './request-names.ts'
 import { describeEnd, type Spawner } from './spawner.ts'
-import { applyEdits, type Edit, findMember, outlineMessage, replaceAt, replaceResponseId } from './splice.ts'
 
-const subscriptionKey = 'io.modelcontextprotocol/subscriptionId'
-
-interface InFlight {
+interface InFlight extends NamedRequest {
   readonly sink: RequestSink
-  /** The client's id and progress token, in JSON. */
-  id: string
-  progressToken: string | undefined
   /** Undefined for what lasts: a subscription is not answered. */
-  readonly waiting: Waiting | undefined
+  waiting: Waiting | undefined
 }
 
 /** What comes from a child and belongs to no request. */
@@ -33,27 +30,34 @@ export interface Ticket {
 }
 
 /**
- * A child that serves many clients. Every request gets an id and a progress token of our own, never used twice, so that no answer, not
- * even a late one, can reach anybody but whoever asked.
+ * Requests to a child, each with an id and a progress token that no other has at the time, so that its answer reaches the one who asked.
  */
 export class Channel {
-  readonly #requestSeconds: number
+  /** Whom the child was started for. */
+  readonly key: string
+  readonly #spawner: Spawner
+  readonly #flow: Flow
   #events: ChannelEvents
-  readonly #inFlight = new Map<number, InFlight>()
+  readonly #ids: IdSource
+  /** By what the child knows them by, and those that want progress by their token. */
+  readonly #inFlight = new Map<string, InFlight>()
+  readonly #byToken = new Map<string, InFlight>()
   #child: Child | undefined
-  #lastId = 0
   #idleSince = performance.now()
   /** The request that log messages belong to. */
-  #exclusive: number | undefined
+  #exclusive: InFlight | undefined
 
-  private constructor(events: ChannelEvents, requestSeconds: number) {
+  private constructor(spawner: Spawner, key: string, events: ChannelEvents, ids: IdSource) {
+    this.#ids = ids
+    this.#spawner = spawner
+    this.key = key
     this.#events = events
-    this.#requestSeconds = requestSeconds
+    this.#flow = { pause: () => this.#child?.pause(), resume: () => this.#child?.resume() }
   }
 
   /** @throws ProxyError `upstream_busy` */
-  static async start(spawner: Spawner, key: string, events: ChannelEvents): Promise<Channel> {
-    const channel = new Channel(events, spawner.requestSeconds)
+  static async start(spawner: Spawner, key: string, events: ChannelEvents, ids = createOwnIds()): Promise<Channel> {
+    const channel = new Channel(spawner, key, events, ids)
     channel.#child = await spawner.start(key, {
       message: (message) => channel.#receive(message),
       broken: (id, reason) => channel.#break(id, reason),
@@ -64,6 +68,11 @@ export class Channel {
 
   get isOver(): boolean {
     return this.#child?.isOver !== false
+  }
+
+  /** Makes the child wait. */
+  get flow(): Flow {
+    return this.#flow
   }
 
   /** Requests that have not been answered. */
@@ -93,19 +102,23 @@ export class Channel {
    * @throws ProxyError `upstream_busy`, `upstream_ended`
    */
   request(message: ClientMessage, sink: RequestSink, exclusive = false): Ticket {
-    const ours = ++this.#lastId
-    this.#write(rewriteRequest(message.text, ours))
-    const waiting = message.method === 'subscriptions/listen' ? undefined : this.#limit(ours)
-    const request: InFlight = { sink, id: message.idKey, progressToken: readProgressToken(message), waiting }
-    this.#inFlight.set(ours, request)
+    const ours = this.#ids.choose(
+      message,
+      ({ id = '', progressToken = '' }) => this.#inFlight.has(id) || this.#byToken.has(progressToken),
+    )
+    const request: InFlight = { sink, ours, id: message.idKey, progressToken: readProgressToken(message), waiting: undefined }
+    this.#write(rewriteRequest(message.text, request))
+    this.#add(request)
+    if (message.method !== 'subscriptions/listen')
+      request.waiting = watchIdle(this.#spawner.requestSeconds, () => this.#expire(request))
     letGoOfMessage(message)
-    if (exclusive) this.#exclusive = ours
+    if (exclusive) this.#exclusive = request
     return {
-      cancel: (reason) => this.#cancel(ours, reason),
+      cancel: (reason) => this.#cancel(request, reason),
       moveTo(next) {
         request.id = next.idKey
         request.progressToken = readProgressToken(next)
-        waiting?.touch()
+        request.waiting?.touch()
       },
     }
   }
@@ -117,11 +130,10 @@ export class Channel {
    * @throws ProxyError when there is none
    */
   ask(method: string, params: unknown): Promise<Readonly<Record<string, unknown>>> {
+    const value = { jsonrpc: '2.0', id: 0, method, params }
+    const message: ClientMessage = { kind: 'request', id: '0', idKey: '0', method, value, text: JSON.stringify(value) }
     return new Promise((resolve, reject) => {
-      const ours = ++this.#lastId
-      const sink: RequestSink = { related: () => undefined, response: (_text, value) => resolve(value), failed: reject }
-      this.#write(JSON.stringify({ jsonrpc: '2.0', id: ours, method, params }))
-      this.#inFlight.set(ours, { sink, id: String(ours), progressToken: undefined, waiting: this.#limit(ours) })
+      this.request(message, { related: () => undefined, response: (_text, answer) => resolve(answer), failed: reject })
     })
   }
 
@@ -134,6 +146,12 @@ export class Channel {
     void this.#child?.end()
   }
 
+  /** Ends a child that can't be used, which the operator hears of if it has said nothing at all. */
+  giveUp(error: unknown): void {
+    if (error instanceof ProxyError && error.code === 'upstream_timeout' && !this.isOver) this.#spawner.reportSilence()
+    this.end()
+  }
+
   #write(text: string): void {
     if (!this.#child) throw new ProxyError('upstream_ended')
     this.#child.write(text)
@@ -142,58 +160,73 @@ export class Channel {
   #receive(message: ChildMessage): void {
     if (message.kind === 'response') return this.#answer(message)
     if (message.kind === 'request') return this.#events.message(message)
-    const { params, ours } = this.#findRequest(message)
-    const request = ours === undefined ? undefined : this.#inFlight.get(ours)
-    if (!request || ours === undefined) return this.#events.message(message)
+    const request = this.#findRequest(message)
+    if (!request) return this.#passOn(message)
     if (message.method === 'notifications/cancelled') {
-      // A legacy server withdraws a request of its own, with a number of its own: none of ours is meant.
+      // A legacy server withdraws a request of its own, with an id of its own: none of ours is meant.
       if (!request.sink.closed) return this.#events.message(message)
-      this.#take(ours)
+      this.#take(request)
       return request.sink.closed()
     }
     request.waiting?.touch()
-    const text = editOrUndefined(message.text, params, params.at(-1) === subscriptionKey ? request.id : request.progressToken)
+    const text = toClient(message, request)
     if (text !== undefined) request.sink.related(text, message)
   }
 
-  /** Which request a notification belongs to, and where in it that is said. */
-  #findRequest(message: ChildMessage): { params: string[]; ours: number | undefined } {
+  /** "Progress notifications MUST stop after completion" (2025-11-25, basic/utilities/progress): what comes late goes nowhere. */
+  #passOn(message: ChildMessage): void {
+    if (message.method !== 'notifications/progress') this.#events.message(message)
+  }
+
+  /** The request that a notification belongs to. */
+  #findRequest(message: ChildMessage): InFlight | undefined {
     const params = paramsOf(message)
-    const at = (value: unknown, ...path: string[]) => ({ params: path, ours: typeof value === 'number' ? value : undefined })
-    if (message.method === 'notifications/progress') return at(params.progressToken, 'params', 'progressToken')
-    if (message.method === 'notifications/cancelled') return at(params.requestId)
-    if (message.method === 'notifications/message') return { params: [], ours: this.#exclusive }
-    return at(metaOf(message)[subscriptionKey], 'params', '_meta', subscriptionKey)
+    if (message.method === 'notifications/progress') return this.#byToken.get(formatId(params.progressToken))
+    if (message.method === 'notifications/message') return this.#exclusive
+    return this.#inFlight.get(
+      formatId(message.method === 'notifications/cancelled' ? params.requestId : metaOf(message)[subscriptionKey]),
+    )
   }
 
   #answer(message: ChildMessage): void {
-    const request = this.#take(readOurId(message.id))
+    const said = formatId(message.id)
+    const request = this.#findAnswered(said)
+    if (request) this.#take(request)
+    else this.#ids.answered(said)
     // An answer to nothing that was asked goes nowhere.
     if (!request) return
-    const text = rewriteResponse(message, JSON.stringify(message.id), request.id)
+    const text = rewriteResponse(message, said, request.id)
     if (text === undefined) request.sink.failed(unreadable('an answer that can be read in two ways'))
     else request.sink.response(text, message.value)
   }
 
   #break(id: string | number, reason: string): void {
-    this.#take(readOurId(id))?.sink.failed(unreadable(reason))
+    const request = this.#findAnswered(formatId(id))
+    if (!request) return
+    this.#take(request)
+    request.sink.failed(unreadable(reason))
   }
 
-  #limit(ours: number): Waiting {
-    return watchIdle(this.#requestSeconds, () => this.#expire(ours))
+  /** The request that an id means: some servers write down numbers as strings. Another request may have that string for its id. */
+  #findAnswered(said: string): InFlight | undefined {
+    const isNumber = /^"(?:0|[1-9]\d{0,14})"$/.test(said)
+    return (
+      this.#inFlight.get(said) ?? (isNumber && !this.#ids.isCancelled(said) ? this.#inFlight.get(said.slice(1, -1)) : undefined)
+    )
   }
 
   /** Nothing was heard of it for too long: its client is told, and so is the child. */
-  #expire(ours: number): void {
-    const request = this.#inFlight.get(ours)
-    this.#cancel(ours, 'it took too long')
-    const cause = `neither an answer nor progress within ${this.#requestSeconds} seconds`
-    request?.sink.failed(new ProxyError('upstream_timeout', { cause }))
+  #expire(request: InFlight): void {
+    this.#cancel(request, 'it took too long')
+    const cause = `neither an answer nor progress within ${this.#spawner.requestSeconds} seconds`
+    request.sink.failed(new ProxyError('upstream_timeout', { cause }))
   }
 
-  #cancel(ours: number, reason: string): void {
-    if (!this.#take(ours) || this.isOver) return
-    const params = `{"requestId":${ours},"reason":${JSON.stringify(reason)}}`
+  #cancel(request: InFlight, reason: string): void {
+    if (!this.#take(request)) return
+    this.#ids.cancelled(request.ours.id)
+    if (this.isOver) return
+    const params = `{"requestId":${request.ours.id},"reason":${JSON.stringify(reason)}}`
     try {
       this.#write(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":${params}}`)
     } catch {
@@ -201,64 +234,33 @@ export class Channel {
     }
   }
 
-  #take(ours: number): InFlight | undefined {
-    const request = this.#inFlight.get(ours)
-    if (!request) return undefined
-    this.#inFlight.delete(ours)
+  #add(request: InFlight): void {
+    const { id, progressToken } = request.ours
+    this.#inFlight.set(id, request)
+    if (progressToken !== undefined) this.#byToken.set(progressToken, request)
+  }
+
+  #take(request: InFlight): boolean {
+    const { id, progressToken } = request.ours
+    if (this.#inFlight.get(id) !== request) return false
+    this.#inFlight.delete(id)
+    if (progressToken !== undefined) this.#byToken.delete(progressToken)
     request.waiting?.stop()
-    if (this.#exclusive === ours) this.#exclusive = undefined
+    if (this.#exclusive === request) this.#exclusive = undefined
     if (this.#inFlight.size === 0) this.#idleSince = performance.now()
-    return request
+    return true
   }
 
   #finish({ reason }: ChildEnd): void {
     const error = describeEnd(reason)
-    for (const ours of [...this.#inFlight.keys()]) this.#take(ours)?.sink.failed(error)
+    for (const request of [...this.#inFlight.values()]) if (this.#take(request)) request.sink.failed(error)
     this.#events.ended(error)
   }
 }
 
-/** Our ids are numbers; some servers write them down as strings. NaN is no id of ours. */
-function readOurId(id: ChildMessage['id']): number {
-  if (typeof id === 'string') return /^\d{1,15}$/.test(id) ? Number(id) : Number.NaN
-  return id ?? Number.NaN
-}
-
-function readProgressToken(message: ClientMessage): string | undefined {
-  const token = metaOf(message).progressToken
-  return token === undefined ? undefined : JSON.stringify(token)
-}
-
-/** Our id in place of the client's, twice: a progress token is as good as an id. */
-function rewriteRequest(text: string, ours: number): string {
-  const outline = outlineMessage(text)
-  const edits: Edit[] = []
-  for (const member of [findMember(outline, 'id'), findMember(outline, 'params', '_meta', 'progressToken')])
-    if (member) edits.push(replaceAt(member, String(ours)))
-  return applyEdits(text, edits)
-}
-
-/** Undefined when what the child sent can be read in two ways. */
-function rewriteResponse({ text, value }: ChildMessage, ours: string, theirs: string): string | undefined {
-  try {
-    const answer = replaceResponseId(text, ours, theirs)
-    const meta = (value.result as { _meta?: Record<string, unknown> } | undefined)?._meta
-    if (meta?.[subscriptionKey] === undefined) return answer
-    return editOrUndefined(answer, ['result', '_meta', subscriptionKey], theirs)
-  } catch {
-    return undefined
-  }
-}
-
-function editOrUndefined(text: string, path: readonly string[], json: string | undefined): string | undefined {
-  if (path.length === 0) return text
-  if (json === undefined) return undefined
-  try {
-    const member = findMember(outlineMessage(text), ...path)
-    return member && applyEdits(text, [replaceAt(member, json)])
-  } catch {
-    return undefined
-  }
+/** An id or token as a key; the empty string for what is none. */
+function formatId(id: unknown): string {
+  return typeof id === 'string' || typeof id === 'number' ? JSON.stringify(id) : ''
 }
 
 function unreadable(cause: string): ProxyError {

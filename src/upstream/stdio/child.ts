@@ -27,6 +27,8 @@ export interface ChildHandlers {
   message(message: ChildMessage): void
   /** An answer that can't be passed on. */
   broken(id: string | number, reason: string): void
+  /** The child has been told to end. */
+  ending?(): void
   /** The child is gone; called once, last of all. */
   ended(end: ChildEnd): void
 }
@@ -153,6 +155,7 @@ export class Child {
   end(grace: number = graceMilliseconds): Promise<void> {
     if (!this.isOver) {
       this.#isEnding = true
+      this.#handlers.ending?.()
       // Nobody listens any more, and a full pipe must not keep it from ending.
       this.#process?.stdout?.removeAllListeners('data').resume()
       this.#flush()

@@ -40,7 +40,7 @@ export async function probeEra(spawner: Spawner, key: string, startMilliseconds:
   try {
     found = await within(startMilliseconds, ask(channel))
   } catch (error) {
-    channel.end()
+    channel.giveUp(error)
     if (!(error instanceof ProxyError) || error.code !== 'upstream_ended') throw error
     return { ...(await probeByInitialize(spawner, key, startMilliseconds)), channel: undefined }
   }

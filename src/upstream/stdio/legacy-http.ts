@@ -1,13 +1,14 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import type { Call } from '../../core/call.ts'
 import { ProxyError } from '../../core/errors.ts'
 import { formatPrincipalKey } from '../../core/principal.ts'
 import type { Reply } from '../../core/reply.ts'
 import { findAcceptedForms, findHeader } from './accepts.ts'
 import { formatError, sendJson, sendStatus } from './answers.ts'
-import { type ClientMessage, readClientMessages } from './client-messages.ts'
+import { type ClientMessage, readClientMessages, readParam } from './client-messages.ts'
 import type { MemoryShare } from './held-memory.ts'
 import type { Peer, PeerEvents } from './peer.ts'
+import type { Spare } from './places.ts'
 import { StreamableSession } from './streamable-session.ts'
 
 /** Sessions at a time, for one user and client, and for all: those that share a process are bounded by nothing else. */
@@ -25,10 +26,17 @@ export class LegacyHttp {
   readonly #sessions = new Map<string, StreamableSession>()
   /** Sessions of each principal. */
   readonly #counts = new Map<string, number>()
+  /** Sessions whose client gave up before it was told their id, by what it asked for. */
+  readonly #abandoned = new Map<string, StreamableSession>()
+  readonly #isShared: boolean
 
-  /** @param openMemory - for what is kept for a principal */
-  constructor(startPeer: StartPeer, openMemory: (principalKey: string) => MemoryShare) {
+  /**
+   * @param isShared - whether sessions share a process, so that nothing is lost when one ends
+   * @param openMemory - for what is kept for a principal
+   */
+  constructor(startPeer: StartPeer, isShared: boolean, openMemory: (principalKey: string) => MemoryShare) {
     this.#startPeer = startPeer
+    this.#isShared = isShared
     this.#openMemory = openMemory
   }
 
@@ -53,6 +61,13 @@ export class LegacyHttp {
     for (const session of this.#sessions.values()) if (session.idle(now) > idleMilliseconds) session.end()
   }
 
+  /** Sessions in which nothing runs, with their processes. */
+  spares(): Spare[] {
+    if (this.#isShared) return []
+    const now = performance.now()
+    return [...this.#sessions.values()].flatMap((session) => session.findSpare(now) ?? [])
+  }
+
   keepAlive(): void {
     for (const session of this.#sessions.values()) session.keepAlive()
   }
@@ -64,22 +79,45 @@ export class LegacyHttp {
   async #open(call: Call, reply: Reply, messages: readonly ClientMessage[], initialize: ClientMessage): Promise<void> {
     // "The initialize request MUST NOT be part of a JSON-RPC batch" (2025-03-26, basic/lifecycle).
     if (messages.length > 1) throw new ProxyError('message_invalid', { cause: 'initialize is part of a batch' })
-    const id = randomBytes(24).toString('base64url')
     const principalKey = formatPrincipalKey(call.principal)
+    const startKey = formatStartKey(principalKey, initialize)
+    const onGone = (session: StreamableSession) => () => this.#abandon(startKey, session)
+    const abandoned = this.#takeAbandoned(startKey)
+    if (abandoned) return abandoned.attend(call, reply, initialize, onGone(abandoned))
     this.#checkRoom(principalKey)
+    let isGone = false
+    reply.onClose(() => {
+      isGone = true
+    })
+    const session = await this.#start(principalKey, initialize)
+    if (isGone) this.#abandon(startKey, session)
+    else session.attend(call, reply, initialize, onGone(session))
+  }
+
+  async #start(principalKey: string, initialize: ClientMessage): Promise<StreamableSession> {
+    const id = randomBytes(24).toString('base64url')
     const session: StreamableSession = new StreamableSession(id, principalKey, this.#openMemory(principalKey), () =>
       this.#forget(id, principalKey),
     )
-    let gone = false
-    reply.onClose(() => {
-      gone = true
-    })
-    session.connect(await this.#startPeer(principalKey, session))
-    if (gone) return session.end()
+    const peer = await this.#startPeer(principalKey, session)
     if (session.isOver) throw new ProxyError('upstream_ended', { retryAfter: 1 })
     this.#sessions.set(id, session)
     this.#counts.set(principalKey, (this.#counts.get(principalKey) ?? 0) + 1)
-    session.initialize(call, reply, initialize)
+    session.connect(peer, initialize)
+    return session
+  }
+
+  /** The next client of the principal that asks for the same gets the session; where there is a process for all, the next one has it. */
+  #abandon(startKey: string, session: StreamableSession): void {
+    const other = this.#abandoned.get(startKey)
+    if (this.#isShared || session.isRefused || (other && !other.isOver)) return session.end()
+    if (!session.isOver) this.#abandoned.set(startKey, session)
+  }
+
+  #takeAbandoned(startKey: string): StreamableSession | undefined {
+    const session = this.#abandoned.get(startKey)
+    this.#abandoned.delete(startKey)
+    return session?.isOver === false ? session : undefined
   }
 
   #checkRoom(principalKey: string): void {
@@ -88,7 +126,9 @@ export class LegacyHttp {
   }
 
   #forget(id: string, principalKey: string): void {
+    const session = this.#sessions.get(id)
     if (!this.#sessions.delete(id)) return
+    for (const [key, abandoned] of this.#abandoned) if (abandoned === session) this.#abandoned.delete(key)
     const left = (this.#counts.get(principalKey) ?? 0) - 1
     if (left > 0) this.#counts.set(principalKey, left)
     else this.#counts.delete(principalKey)
@@ -123,4 +163,12 @@ export class LegacyHttp {
       throw new ProxyError('mcp_session_unknown', { cause: 'no such session of a stdio server' })
     return session
   }
+}
+
+/** The same for clients that a server is told the same of. */
+function formatStartKey(principalKey: string, initialize: ClientMessage): string {
+  const told = ['protocolVersion', 'capabilities', 'clientInfo'].map((name) => readParam(initialize, name))
+  return createHash('sha256')
+    .update(JSON.stringify([principalKey, told]))
+    .digest('base64url')
 }

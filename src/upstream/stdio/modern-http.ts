@@ -13,6 +13,7 @@ import { createOwnedIds, type OwnedIds } from './owned-ids.ts'
 import { ParamHeaders } from './param-headers.ts'
 import { createPassThrough } from './pass-through.ts'
 import type { RequestSink } from './peer.ts'
+import type { Spare } from './places.ts'
 import { PostAnswer } from './post-answer.ts'
 import type { Spawner } from './spawner.ts'
 
@@ -32,8 +33,8 @@ export interface ModernServer {
   /** Answers a request. @throws ProxyError */
   request(request: ModernRequest, sink: RequestSink): Promise<Ticket>
   sweep(idleMilliseconds: number): void
-  /** Ends a child that can be spared. */
-  reclaim(): boolean
+  /** Children that can be spared. */
+  spares(): Spare[]
 }
 
 export interface ModernHttpOptions {
@@ -66,7 +67,7 @@ export class ModernHttp {
     this.#options = options
     this.#modern = createPassThrough((key) => this.#startChannel(key), options.isShared)
     this.#legacy = options.createTranslation((key) => this.#startChannel(key))
-    options.spawner.onFull(() => this.#modern.reclaim() || this.#legacy.reclaim())
+    options.spawner.onFull(() => [...this.#listUntouched(), ...this.#modern.spares(), ...this.#legacy.spares()])
   }
 
   /** @throws ProxyError */
@@ -86,6 +87,7 @@ export class ModernHttp {
   sweep(idleMilliseconds: number): void {
     this.#modern.sweep(idleMilliseconds)
     this.#legacy.sweep(idleMilliseconds)
+    for (const { idle, end } of this.#listUntouched()) if (idle > idleMilliseconds) end()
   }
 
   keepAlive(): void {
@@ -153,6 +155,12 @@ export class ModernHttp {
     this.#found = found
     if (channel) this.#spares.set(key, channel)
     return found
+  }
+
+  #listUntouched(): Spare[] {
+    const now = performance.now()
+    const there = [...this.#spares].filter(([, channel]) => !channel.isOver)
+    return there.map(([key, channel]) => ({ key, idle: channel.idle(now), end: () => channel.end() }))
   }
 
   async #startChannel(key: string): Promise<Channel> {

@@ -6,7 +6,7 @@ import type { ClientMessage } from './client-messages.ts'
 import { readFilter, wants } from './listeners.ts'
 import type { ModernServer, StartChannel } from './modern-http.ts'
 import { type OwnedIds, openOwnedIds, sealAnswer, sealNotification } from './owned-ids.ts'
-import type { RequestSink } from './peer.ts'
+import { type RequestSink, whenOver } from './peer.ts'
 import { Pool } from './pool.ts'
 
 /** What a server may send before an answer; everything else belongs to subscriptions (2026-07-28, stdio, Receiving Messages). */
@@ -25,11 +25,11 @@ export function createPassThrough(startChannel: StartChannel, isShared: boolean)
       const exclusive = !isShared && envelope.logLevel !== undefined
       const isFree = (member: { channel: Channel }): boolean => !exclusive || member.channel.isExclusiveFree
       const owned = owning(opened, ids, sink)
-      const whenOver = exclusive ? notifying(owned, () => pool.changed()) : owned
-      return pool.use(poolKey, isFree, ({ channel }) => channel.request(opened, whenOver, exclusive))
+      const watched = exclusive ? whenOver(owned, () => pool.changed()) : owned
+      return pool.use(poolKey, isFree, ({ channel }) => channel.request(opened, watched, exclusive))
     },
     sweep: (idleMilliseconds) => pool.sweep(idleMilliseconds),
-    reclaim: () => pool.reclaim(),
+    spares: () => pool.spares(),
   }
 }
 
@@ -46,7 +46,8 @@ function owning(request: ClientMessage, ids: OwnedIds, sink: RequestSink): Reque
     isListening ? message.method === acknowledged || wants(filter, message) : relatedMethods.has(message.method)
   return {
     failed: (error) => sink.failed(error),
-    closed: () => sink.closed?.(),
+    // Servers cancel subscriptions and nothing else (2026-07-28, patterns/cancellation).
+    ...(isListening && { closed: () => sink.closed?.() }),
     related(text, message) {
       if (message && belongs(message)) sink.related(sealNotification(message, text, ids), message)
     },
@@ -56,25 +57,6 @@ function owning(request: ClientMessage, ids: OwnedIds, sink: RequestSink): Reque
       } catch (error) {
         sink.failed(new ProxyError('upstream_invalid_response', { cause: error }))
       }
-    },
-  }
-}
-
-/** A sink whose end somebody waits for. */
-function notifying(sink: RequestSink, onOver: () => void): RequestSink {
-  return {
-    related: (text, message) => sink.related(text, message),
-    response: (text, value) => {
-      sink.response(text, value)
-      onOver()
-    },
-    failed: (error) => {
-      sink.failed(error)
-      onOver()
-    },
-    closed: () => {
-      sink.closed?.()
-      onOver()
     },
   }
 }

@@ -1,4 +1,5 @@
 import type { ProxyError } from '../../core/errors.ts'
+import type { Ticket } from './channel.ts'
 import type { ChildMessage } from './child-messages.ts'
 import type { ClientMessage } from './client-messages.ts'
 import type { Flow } from './event-stream.ts'
@@ -19,20 +20,42 @@ export interface RequestSink {
 export interface Peer {
   /** Undefined where the child must not wait for this session's client. */
   readonly flow: Flow | undefined
-  /** @throws ProxyError `upstream_busy`, `upstream_ended`, `message_invalid` */
-  request(message: ClientMessage, sink: RequestSink): void
-  /** Sends a notification or a response. @throws ProxyError `upstream_busy`, `upstream_ended` */
+  /** @throws ProxyError `upstream_busy`, `upstream_ended` */
+  request(message: ClientMessage, sink: RequestSink): Ticket
+  /** Sends a notification other than a cancellation, or a response. @throws ProxyError `upstream_busy`, `upstream_ended` */
   tell(message: ClientMessage): void
-  /** The client does not want the answer any more. */
-  cancel(idKey: string, reason: string): void
   /** The session is over. */
   end(): void
 }
 
 /** What a session hears from its server besides answers. */
 export interface PeerEvents {
+  /** Whether a client is there that would hear at once. */
+  readonly isListening: boolean
   /** A request or notification that belongs to no request in particular. */
   message(message: ChildMessage): void
   /** The server is gone. Requests in flight have failed before. */
   ended(error: ProxyError): void
+}
+
+/** A sink that tells of its end first. */
+export function whenOver(sink: RequestSink, over: () => void): RequestSink {
+  const closed = sink.closed && {
+    closed: () => {
+      over()
+      sink.closed?.()
+    },
+  }
+  return {
+    ...closed,
+    related: (text, message) => sink.related(text, message),
+    response: (text, value) => {
+      over()
+      sink.response(text, value)
+    },
+    failed: (error) => {
+      over()
+      sink.failed(error)
+    },
+  }
 }

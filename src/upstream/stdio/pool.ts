@@ -1,5 +1,6 @@
 import { ProxyError } from '../../core/errors.ts'
 import type { Channel } from './channel.ts'
+import type { Spare } from './places.ts'
 
 /** Requests on one child at which another one is started beside it. */
 const highLoad = 32
@@ -64,13 +65,11 @@ export class Pool<T extends PoolMember> {
     for (const key of [...this.#members.keys()]) if (this.#list(key).length === 0) this.#members.delete(key)
   }
 
-  /** Ends the child that has been idle for longest. Nothing is lost by that. */
-  reclaim(): boolean {
+  /** Children of which nothing is asked. */
+  spares(): Spare[] {
     const now = performance.now()
     const idle = [...this.all()].filter(({ channel, isHeld }) => channel.load === 0 && !isHeld?.())
-    const [idlest] = idle.sort((a, b) => b.channel.idle(now) - a.channel.idle(now))
-    idlest?.channel.end()
-    return idlest !== undefined
+    return idle.map(({ channel }) => ({ key: channel.key, idle: channel.idle(now), end: () => channel.end() }))
   }
 
   #list(key: string): T[] {

@@ -71,6 +71,11 @@ export class PostAnswer {
     return !this.#isOver && this.#options.accepts !== 'json'
   }
 
+  /** Whether the client is there: it may have lost a stream that it comes back for. */
+  get isAttached(): boolean {
+    return this.#stream === undefined || this.#stream.isAttached
+  }
+
   /** The stream, once there is one. */
   get stream(): EventStream | undefined {
     return this.#stream

@@ -1,13 +1,15 @@
 import { ProxyError } from '../../core/errors.ts'
 import { isModernRevision } from '../../mcp/revision.ts'
-import { formatError } from './answers.ts'
+import { formatError, formatPong } from './answers.ts'
 import { Channel, type Ticket } from './channel.ts'
 import type { ChildMessage } from './child-messages.ts'
 import { type ClientMessage, paramsOf } from './client-messages.ts'
 import { initializeParams, readInitialized, within } from './era.ts'
 import type { MemoryShare } from './held-memory.ts'
 import { isObject } from './modern-envelope.ts'
-import type { Peer, PeerEvents, RequestSink } from './peer.ts'
+import { type Peer, type PeerEvents, type RequestSink, whenOver } from './peer.ts'
+import type { Spare } from './places.ts'
+import type { RunningRequest } from './running-requests.ts'
 import type { Spawner } from './spawner.ts'
 
 /** What a client that asks for something unknown is offered. */
@@ -48,11 +50,14 @@ export class SharedServer {
     for (const channel of this.#listSpare()) if (channel.idle(now) > idleMilliseconds) this.#retire(channel)
   }
 
-  /** Ends a child that can be spared. */
-  reclaim(): boolean {
-    const [spare] = this.#listSpare()
-    if (spare) this.#retire(spare)
-    return spare !== undefined
+  /** Children that can be spared. */
+  spares(): Spare[] {
+    const now = performance.now()
+    return this.#listSpare().map((channel) => ({
+      key: channel.key,
+      idle: channel.idle(now),
+      end: () => this.#retire(channel),
+    }))
   }
 
   /** @param memory - for what is kept for the session */
@@ -104,7 +109,7 @@ export class SharedServer {
     const result = await within(this.#startMilliseconds, asked)
       .then(readInitialized)
       .catch((error: unknown) => {
-        channel.end()
+        channel.giveUp(error)
         throw error
       })
     channel.tell('{"jsonrpc":"2.0","method":"notifications/initialized"}')
@@ -130,7 +135,7 @@ export class SharedServer {
 export function refuseServerRequest(channel: Channel, { id, method }: ChildMessage): void {
   const json = JSON.stringify(id)
   try {
-    if (method === 'ping') channel.tell(`{"jsonrpc":"2.0","id":${json},"result":{}}`)
+    if (method === 'ping') channel.tell(formatPong(json))
     else channel.tell(formatError(json, -32601, `No client can be asked for ${method.slice(0, 100)}`))
   } catch {
     // A child that doesn't read can't be answered.
@@ -155,8 +160,7 @@ class SharedPeer implements Peer {
   readonly #events: PeerEvents
   readonly #memory: MemoryShare
   readonly #onOver: () => void
-  readonly #tickets = new Map<string, Ticket>()
-  readonly #inFlight = new Map<string, ClientMessage>()
+  readonly #running = new Set<RunningRequest>()
   #revision = '2024-11-05'
 
   constructor(server: SharedServer, events: PeerEvents, memory: MemoryShare, onOver: () => void) {
@@ -174,39 +178,27 @@ class SharedPeer implements Peer {
     this.#events.message(message)
   }
 
-  request(message: ClientMessage, sink: RequestSink): void {
-    const { idKey, method } = message
-    if (this.#inFlight.has(idKey))
-      throw new ProxyError('message_invalid', { cause: 'a request with this id is still being answered' })
-    if (method === 'initialize') this.#revision = readRevision(message)
-    this.#inFlight.set(idKey, message)
-    const over = (): void => {
-      this.#inFlight.delete(idKey)
-      this.#tickets.delete(idKey)
-    }
+  request(message: ClientMessage, sink: RequestSink): Ticket {
+    if (message.method === 'initialize') this.#revision = readRevision(message)
+    const request: RunningRequest = { idKey: message.idKey, ticket: undefined }
+    this.#running.add(request)
+    const ended = whenOver(sink, () => this.#running.delete(request))
     this.#server.find(this.#revision).then(
-      // Unless it was cancelled meanwhile, and the id perhaps used again.
-      (running) => this.#inFlight.get(idKey) === message && this.#send(running, message, whenOver(sink, over)),
-      (error: unknown) => this.#inFlight.get(idKey) === message && whenOver(sink, over).failed(error as ProxyError),
+      // Unless it was cancelled meanwhile.
+      (running) => this.#running.has(request) && this.#send(request, running, message, ended),
+      (error: unknown) => this.#running.has(request) && ended.failed(error as ProxyError),
     )
+    return { cancel: (reason) => this.#cancel(request, reason), moveTo: () => undefined }
   }
 
   tell(message: ClientMessage): void {
-    if (message.method === 'notifications/cancelled')
-      return this.cancel(JSON.stringify(paramsOf(message).requestId), 'the client has cancelled')
     // What the child has been told once for all, or never asked.
     if (message.kind === 'response' || /^notifications\/(?:initialized|roots\/list_changed)$/.test(message.method)) return
     this.#server.find(this.#revision).then(({ channel }) => tellQuietly(channel, message.text), ignore)
   }
 
-  cancel(idKey: string, reason: string): void {
-    this.#tickets.get(idKey)?.cancel(reason)
-    this.#tickets.delete(idKey)
-    this.#inFlight.delete(idKey)
-  }
-
   end(): void {
-    for (const idKey of [...this.#inFlight.keys()]) this.cancel(idKey, 'the session is over')
+    for (const request of [...this.#running]) this.#cancel(request, 'the session is over')
     this.#onOver()
     for (const uri of [...this.subscriptions]) {
       this.#forget(uri)
@@ -214,7 +206,11 @@ class SharedPeer implements Peer {
     }
   }
 
-  #send({ channel, result }: Running, message: ClientMessage, sink: RequestSink): void {
+  #cancel(request: RunningRequest, reason: string): void {
+    if (this.#running.delete(request)) request.ticket?.cancel(reason)
+  }
+
+  #send(request: RunningRequest, { channel, result }: Running, message: ClientMessage, sink: RequestSink): void {
     const { idKey, method } = message
     const uri = paramsOf(message).uri
     if (method === 'initialize') return answer(sink, idKey, result)
@@ -225,7 +221,7 @@ class SharedPeer implements Peer {
     }
     try {
       const isSubscription = method === 'resources/subscribe' && typeof uri === 'string'
-      this.#tickets.set(idKey, channel.request(message, isSubscription ? this.#subscribing(uri, sink) : sink))
+      request.ticket = channel.request(message, isSubscription ? this.#subscribing(uri, sink) : sink)
     } catch (error) {
       sink.failed(error as ProxyError)
     }
@@ -288,19 +284,4 @@ function refuse(sink: RequestSink, id: string, method: string): void {
   sink.response(formatError(id, -32601, `Method not found: ${method} cannot be had from a server that all clients share`), {
     error: {},
   })
-}
-
-/** A sink that tells of its end first. */
-function whenOver(sink: RequestSink, over: () => void): RequestSink {
-  return {
-    related: (text) => sink.related(text),
-    response: (text, value) => {
-      over()
-      sink.response(text, value)
-    },
-    failed: (error) => {
-      over()
-      sink.failed(error)
-    },
-  }
 }

@@ -3,9 +3,10 @@ import type { StdioUpstreamPlan } from '../../core/plan.ts'
 import { Backoff } from './backoff.ts'
 import { Child, type ChildHandlers, formatCommand } from './child.ts'
 import type { HeldMemory, MemoryShare } from './held-memory.ts'
+import { type Place, Places, type Spare } from './places.ts'
 import { Watchdog } from './watchdog.ts'
 
-/** Longest wait for a place or for the end of a pause; beyond it the client is told to come back. */
+/** Longest wait for the end of a pause; beyond it the client is told to come back. */
 const longestWait = 1500
 /** Start failures of the machine, not of the command: EAGAIN, ENOMEM, EMFILE, ENFILE. */
 const scarce = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE'])
@@ -26,14 +27,18 @@ export class Spawner {
   readonly #backoff = new Backoff()
   readonly #watchdog: Watchdog
   readonly #children = new Set<Child>()
-  readonly #reclaimers: (() => boolean)[] = []
-  #waiting: (() => void)[] = []
-  #reserved = 0
+  readonly #places: Places
+  readonly #spares: (() => readonly Spare[])[] = []
   #isClosed = false
 
   constructor(options: SpawnerOptions) {
     this.#options = options
     this.#watchdog = new Watchdog(options.onEvent)
+    this.#places = new Places({
+      most: options.plan.maxProcesses,
+      isShared: options.plan.processPer === 'shared',
+      listSpares: () => this.#spares.flatMap((list) => list()),
+    })
   }
 
   /** Seconds that a request may go without an answer or progress. */
@@ -46,9 +51,17 @@ export class Spawner {
     return this.#children.size
   }
 
-  /** @param reclaim - ends a child that can be spared, and tells whether there was one */
-  onFull(reclaim: () => boolean): void {
-    this.#reclaimers.push(reclaim)
+  /** @param list - children that can be spared when others are wanted */
+  onFull(list: () => readonly Spare[]): void {
+    this.#spares.push(list)
+  }
+
+  /** Tells the operator of a child that has not answered its first request. */
+  reportSilence(): void {
+    const { command, startSeconds } = this.#options.plan
+    this.#options.onEvent(
+      `${formatCommand(command)} did not answer its first request within ${startSeconds} seconds; it is ended`,
+    )
   }
 
   /**
@@ -59,18 +72,25 @@ export class Spawner {
    */
   async start(key: string, handlers: ChildHandlers): Promise<Child> {
     await this.#awaitBackoff(key)
-    await this.#reserve()
-    this.#reserved--
-    if (this.#isClosed) throw new ProxyError('shutting_down', { retryAfter: 1 })
+    const place = await this.#places.take(key)
+    if (this.#isClosed) {
+      place.free()
+      throw new ProxyError('shutting_down', { retryAfter: 1 })
+    }
+    return this.#startIn(place, key, handlers)
+  }
+
+  #startIn(place: Place, key: string, handlers: ChildHandlers): Child {
     const startedAt = performance.now()
     const { plan, onStderr } = this.#options
     const child: Child = new Child(
       { plan, watchdog: this.#watchdog, onStderr, memory: this.#openMemory(key) },
       {
         ...handlers,
+        ending: () => place.leave(),
         ended: (end) => {
           this.#children.delete(child)
-          this.#waiting.shift()?.()
+          place.free()
           if (end.expected) this.#backoff.succeeded(key)
           else this.#backoff.failed(key, performance.now() - startedAt)
           if (!end.expected) this.#options.onEvent(end.reason.message)
@@ -85,7 +105,7 @@ export class Spawner {
   /** Ends all children; those that don't end by themselves within `deadline` milliseconds are killed. */
   async close(deadline: number): Promise<void> {
     this.#isClosed = true
-    for (const resolve of this.#waiting.splice(0)) resolve()
+    this.#places.close()
     await Promise.all([...this.#children].map((child) => child.end(deadline / 2)))
   }
 
@@ -103,27 +123,6 @@ export class Spawner {
       throw new ProxyError('upstream_busy', { cause, retryAfter: Math.ceil(delay / 1000) })
     }
     await new Promise((resolve) => setTimeout(resolve, delay))
-  }
-
-  /** Takes a place among `maxProcesses`, that of a child that can be spared if need be. */
-  async #reserve(): Promise<void> {
-    const isFull = (): boolean => this.#children.size + this.#reserved >= this.#options.plan.maxProcesses
-    if (isFull() && this.#reclaimers.some((reclaim) => reclaim())) await this.#awaitEnd()
-    if (isFull()) {
-      const cause = `all ${this.#options.plan.maxProcesses} processes are in use`
-      throw new ProxyError('upstream_busy', { cause, retryAfter: retryAfterSeconds })
-    }
-    this.#reserved++
-  }
-
-  #awaitEnd(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, longestWait)
-      this.#waiting.push(() => {
-        clearTimeout(timer)
-        resolve()
-      })
-    })
   }
 }
 

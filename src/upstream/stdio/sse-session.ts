@@ -5,10 +5,12 @@ import { formatPrincipalKey } from '../../core/principal.ts'
 import type { Reply } from '../../core/reply.ts'
 import { formatRefusal, sendStatus } from './answers.ts'
 import type { ChildMessage } from './child-messages.ts'
-import { type ClientMessage, readClientMessages } from './client-messages.ts'
+import { type ClientMessage, paramsOf, readClientMessages } from './client-messages.ts'
 import { EventStream } from './event-stream.ts'
 import type { StartPeer } from './legacy-http.ts'
-import type { Peer, PeerEvents } from './peer.ts'
+import { type Peer, type PeerEvents, whenOver } from './peer.ts'
+import type { Spare } from './places.ts'
+import { type RunningRequest, RunningRequests, readCancellation } from './running-requests.ts'
 
 /** HTTP+SSE (2024-11-05): one stream for everything that the server sends, and a path of its own for what the client does. */
 export class HttpSse {
@@ -45,6 +47,12 @@ export class HttpSse {
     sendStatus(reply, 202)
   }
 
+  /** Sessions in which nothing runs. */
+  spares(): Spare[] {
+    const now = performance.now()
+    return [...this.#sessions.values()].flatMap((session) => session.findSpare(now) ?? [])
+  }
+
   keepAlive(): void {
     for (const session of this.#sessions.values()) session.keepAlive()
   }
@@ -56,10 +64,13 @@ export class HttpSse {
 
 /** An MCP session that lasts as long as its stream. */
 class SseSession implements PeerEvents {
+  readonly isListening = true
   readonly principalKey: string
   readonly #onOver: () => void
+  readonly #running = new RunningRequests<RunningRequest>()
   #peer: Peer | undefined
   #stream: EventStream | undefined
+  #lastUsed = performance.now()
   #isOver = false
 
   constructor(principalKey: string, onOver: () => void) {
@@ -75,15 +86,13 @@ class SseSession implements PeerEvents {
     this.#stream.announce('endpoint', endpoint)
   }
 
-  /** @throws ProxyError `upstream_busy`, `upstream_ended`, `message_invalid` */
+  /** @throws ProxyError `upstream_busy`, `upstream_ended` */
   post(message: ClientMessage): void {
     if (!this.#peer) throw new ProxyError('upstream_ended')
-    if (message.kind !== 'request') return this.#peer.tell(message)
-    this.#peer.request(message, {
-      related: (text) => this.#stream?.send(text),
-      response: (text) => this.#stream?.send(text),
-      failed: (error) => this.#stream?.send(formatRefusal(message.idKey, error)),
-    })
+    this.#lastUsed = performance.now()
+    if (message.method === 'notifications/cancelled') this.#cancel(message)
+    else if (message.kind === 'request') this.#request(this.#peer, message)
+    else this.#peer.tell(message)
   }
 
   message(message: ChildMessage): void {
@@ -94,6 +103,11 @@ class SseSession implements PeerEvents {
     this.#finish()
   }
 
+  findSpare(now: number): Spare | undefined {
+    if (this.#running.size > 0) return undefined
+    return { key: this.principalKey, idle: now - this.#lastUsed, end: () => this.end() }
+  }
+
   keepAlive(): void {
     this.#stream?.keepAlive()
   }
@@ -102,6 +116,31 @@ class SseSession implements PeerEvents {
     if (this.#isOver) return
     this.#finish()
     this.#peer?.end()
+  }
+
+  #request(peer: Peer, message: ClientMessage): void {
+    const running: RunningRequest = { idKey: message.idKey, ticket: undefined }
+    const sink = {
+      related: (text: string) => this.#stream?.send(text),
+      response: (text: string) => this.#stream?.send(text),
+      failed: (error: ProxyError) => this.#stream?.send(formatRefusal(message.idKey, error)),
+    }
+    const over = (): void => {
+      this.#running.delete(running)
+      this.#lastUsed = performance.now()
+    }
+    this.#running.add(running)
+    try {
+      running.ticket = peer.request(message, whenOver(sink, over))
+    } catch (error) {
+      over()
+      throw error
+    }
+  }
+
+  #cancel(message: ClientMessage): void {
+    const { idKey, reason } = readCancellation(paramsOf(message))
+    this.#running.cancelNewest(idKey, reason)
   }
 
   #finish(): void {

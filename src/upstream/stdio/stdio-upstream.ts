@@ -68,13 +68,15 @@ function createBridges(plan: StdioUpstreamPlan, spawner: Spawner, { name, seal, 
   const isShared = plan.processPer === 'shared'
   const startMilliseconds = plan.startSeconds * 1000
   const shared = new SharedServer(spawner, startMilliseconds)
-  spawner.onFull(() => shared.reclaim())
   const startPeer: StartPeer = async (key, events) =>
-    isShared ? shared.connect(events, memory.open(name, key)) : OwnPeer.start(spawner, key, events)
+    isShared ? shared.connect(events, memory.open(name, key)) : OwnPeer.start(spawner, key, startMilliseconds, events)
+  const legacy = new LegacyHttp(startPeer, isShared, (principalKey) => memory.open(name, principalKey))
+  const sse = new HttpSse(startPeer)
+  spawner.onFull(() => (isShared ? shared.spares() : [...legacy.spares(), ...sse.spares()]))
   return {
     shared,
-    legacy: new LegacyHttp(startPeer, (principalKey) => memory.open(name, principalKey)),
-    sse: new HttpSse(startPeer),
+    legacy,
+    sse,
     modern: new ModernHttp({
       spawner,
       isShared,

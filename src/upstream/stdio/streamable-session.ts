@@ -7,8 +7,11 @@ import type { ChildMessage } from './child-messages.ts'
 import { type ClientMessage, paramsOf } from './client-messages.ts'
 import { EventStream } from './event-stream.ts'
 import type { MemoryShare } from './held-memory.ts'
-import type { Peer, PeerEvents, RequestSink } from './peer.ts'
-import { PostAnswer } from './post-answer.ts'
+import { Opening } from './opening.ts'
+import { type Peer, type PeerEvents, type RequestSink, whenOver } from './peer.ts'
+import type { Spare } from './places.ts'
+import { PostAnswer, type PostAnswerOptions } from './post-answer.ts'
+import { type RunningRequest, RunningRequests, readCancellation } from './running-requests.ts'
 import { StreamLog } from './stream-log.ts'
 
 /** The first revision whose clients understand an event without content (2025-11-25, basic/transports). */
@@ -16,13 +19,18 @@ const revisionWithPriming = '2025-11-25'
 /** `initialize` tells by its status whether there is a session: its answer begins late. */
 const initializeMilliseconds = 15_000
 
+interface Running extends RunningRequest {
+  readonly answer: PostAnswer
+}
+
 /** Messages that belong to no request, whatever runs at the time. */
 const unrelated =
   /^notifications\/(?:(?:tools|prompts|resources)\/list_changed|resources\/updated|tasks\/status|elicitation\/complete)$/
 
 /**
  * An MCP session over Streamable HTTP (2025-03-26 to 2025-11-25). Its answers take the way back of their request; what the server sends
- * by itself goes to a request that runs, since it is most likely about that, else to the stream that a GET opened.
+ * by itself goes to a request that runs and whose client is there, since it is most likely about that, else to the stream that a GET
+ * opened.
  */
 export class StreamableSession implements PeerEvents {
   readonly id: string
@@ -30,10 +38,13 @@ export class StreamableSession implements PeerEvents {
   readonly #log: StreamLog
   readonly #answers = new Set<PostAnswer>()
   readonly #byStream = new Map<EventStream, PostAnswer>()
+  readonly #running = new RunningRequests<Running>()
   readonly #onOver: () => void
+  #opening: Opening | undefined
   #standalone: EventStream | undefined
   #peer: Peer | undefined
   #revision = ''
+  #isRefused = false
   #lastUsed = performance.now()
   #isOver = false
 
@@ -45,44 +56,78 @@ export class StreamableSession implements PeerEvents {
     this.#log = new StreamLog(memory)
   }
 
-  /** Gives the session its server; `initialize` is answered by it. */
-  connect(peer: Peer): void {
+  /** Gives the session its server, and opens it there. Who waits for that comes by {@link attend}. */
+  connect(peer: Peer, initialize: ClientMessage): void {
     this.#peer = peer
-    if (this.#isOver) peer.end()
+    if (this.#isOver) return peer.end()
+    const opening = new Opening(initialize)
+    this.#opening = opening
+    const sink = this.#watching(opening.sink)
+    try {
+      opening.sent(peer.request(initialize, sink))
+    } catch (error) {
+      sink.failed(toProxyError(error))
+    }
   }
 
   get isOver(): boolean {
     return this.#isOver
   }
 
-  /** Milliseconds for which nobody has used the session; 0 while somebody does. */
-  idle(now: number): number {
-    const isUsed = this.#answers.size > 0 || this.#standalone?.isAttached === true
-    if (isUsed) this.#lastUsed = now
-    return now - this.#lastUsed
+  /** Whether the server refused to open it. */
+  get isRefused(): boolean {
+    return this.#isRefused
   }
 
-  /** Opens the session: the answer carries its id, unless the server refuses. */
-  initialize(call: Call, reply: Reply, message: ClientMessage): void {
-    let accepted = true
-    const headers = (): ReplyHeaders => (accepted ? { 'mcp-session-id': this.id } : {})
-    const onResponse = (value: Readonly<Record<string, unknown>>): void => {
-      const result = value.result as { protocolVersion?: unknown } | undefined
-      accepted = result !== undefined
-      this.#revision = typeof result?.protocolVersion === 'string' ? result.protocolVersion : ''
-    }
-    const answer = this.#createAnswer(call, reply, [message], headers, initializeMilliseconds, () => {
-      // Whoever gave up opening a session doesn't know its id, and never will.
-      if (this.#revision === '') this.end()
+  get isListening(): boolean {
+    return this.#standalone?.isAttached === true || this.#findAttached() !== undefined
+  }
+
+  /** Milliseconds for which nobody has used the session; 0 while somebody does. */
+  idle(now: number): number {
+    const isUsed = this.#isAtWork || this.#standalone?.isAttached === true
+    return isUsed ? 0 : now - this.#lastUsed
+  }
+
+  /** The session as one that may end so that another can begin; undefined while something runs in it. */
+  findSpare(now: number): Spare | undefined {
+    if (this.#isAtWork) return undefined
+    return { key: this.principalKey, idle: now - this.#lastUsed, end: () => this.end() }
+  }
+
+  /**
+   * Answers the client that opens the session: the answer carries its id, unless the server refuses.
+   *
+   * @param onGone - the client has given up; it doesn't know the session's id
+   */
+  attend(call: Call, reply: Reply, message: ClientMessage, onGone: () => void): void {
+    const opening = this.#opening
+    if (!opening) throw new ProxyError('upstream_ended', { retryAfter: 1 })
+    const headers = (): ReplyHeaders => (this.#isRefused ? {} : { 'mcp-session-id': this.id })
+    const answer = this.#createAnswer(call, reply, [message], {
+      headers,
+      openAfter: initializeMilliseconds,
+      log: undefined,
+      primes: false,
+      onGone: () => {
+        opening.leave()
+        onGone()
+      },
     })
-    this.#send(message, answer, onResponse)
+    opening.attend(message, {
+      related: (text) => answer.related(text),
+      response: (text, value) => answer.response(message.idKey, text, value),
+      failed: (error) => answer.failed(message.idKey, error),
+    })
   }
 
   /** @throws ProxyError `upstream_busy`, `upstream_ended`, `message_invalid` */
   post(call: Call, reply: Reply, messages: readonly ClientMessage[]): void {
     this.#lastUsed = performance.now()
     const requests = messages.filter(({ kind }) => kind === 'request')
-    const answer = requests.length > 0 ? this.#createAnswer(call, reply, requests, () => ({})) : undefined
+    if (new Set(requests.map(({ idKey }) => idKey)).size < requests.length)
+      throw new ProxyError('message_invalid', { cause: 'two requests of a batch have the same id' })
+    const answer = requests.length > 0 ? this.#createAnswer(call, reply, requests) : undefined
     for (const message of messages) {
       if (message.kind === 'request' && answer) this.#send(message, answer)
       else this.#tell(message)
@@ -105,7 +150,7 @@ export class StreamableSession implements PeerEvents {
 
   message(message: ChildMessage): void {
     if (this.#isOver) return
-    const answer = unrelated.test(message.method) && this.#standalone?.isAttached ? undefined : this.#newestAnswer()
+    const answer = this.#findAnswer(message)
     if (!answer) return this.#findStandalone().send(message.text)
     answer.related(message.text)
     if (answer.stream) this.#byStream.set(answer.stream, answer)
@@ -135,66 +180,77 @@ export class StreamableSession implements PeerEvents {
   }
 
   #findStandalone(): EventStream {
-    this.#standalone ??= new EventStream({ log: this.#log, flow: this.#peer?.flow, onDetached: () => undefined })
+    const onDetached = (): void => {
+      this.#lastUsed = performance.now()
+    }
+    this.#standalone ??= new EventStream({ log: this.#log, flow: this.#peer?.flow, onDetached })
     return this.#standalone
   }
 
-  #createAnswer(
-    call: Call,
-    reply: Reply,
-    requests: readonly ClientMessage[],
-    headers: () => ReplyHeaders,
-    openAfter?: number,
-    onOver?: () => void,
-  ): PostAnswer {
+  #createAnswer(call: Call, reply: Reply, requests: readonly ClientMessage[], more: Partial<PostAnswerOptions> = {}): PostAnswer {
     const answer: PostAnswer = new PostAnswer({
       reply,
       ids: requests.map(({ idKey }) => idKey),
       isBatch: call.isBatch,
       accepts: findAcceptedForms(call),
-      headers,
+      headers: () => ({}),
       log: this.#log,
       flow: this.#peer?.flow,
       primes: this.#revision >= revisionWithPriming,
-      ...(openAfter === undefined ? {} : { openAfter }),
-      onGone: (ids) => {
-        for (const id of ids) this.#peer?.cancel(id, 'the client has gone away')
-      },
+      onGone: () => this.#running.cancelWhere((running) => running.answer === answer, 'the client has gone away'),
       onOver: () => {
         this.#lastUsed = performance.now()
         this.#answers.delete(answer)
         if (answer.stream) this.#byStream.delete(answer.stream)
-        onOver?.()
       },
+      ...more,
     })
     this.#answers.add(answer)
     return answer
   }
 
-  #send(message: ClientMessage, answer: PostAnswer, onResponse?: (value: Readonly<Record<string, unknown>>) => void): void {
+  /** Learns from the answer to `initialize` what the session is. */
+  #watching(sink: RequestSink): RequestSink {
+    return {
+      ...sink,
+      response: (text, value) => {
+        const result = value.result as { protocolVersion?: unknown } | undefined
+        this.#isRefused = result === undefined
+        this.#revision = typeof result?.protocolVersion === 'string' ? result.protocolVersion : ''
+        this.#lastUsed = performance.now()
+        sink.response(text, value)
+        if (this.#isRefused) this.end()
+      },
+      failed: (error) => {
+        sink.failed(error)
+        this.end()
+      },
+    }
+  }
+
+  #send(message: ClientMessage, answer: PostAnswer): void {
+    const running: Running = { idKey: message.idKey, ticket: undefined, answer }
     const sink: RequestSink = {
       related: (text) => {
         answer.related(text)
         if (answer.stream) this.#byStream.set(answer.stream, answer)
       },
-      response: (text, value) => {
-        onResponse?.(value)
-        answer.response(message.idKey, text, value)
-      },
+      response: (text, value) => answer.response(message.idKey, text, value),
       failed: (error) => answer.failed(message.idKey, error),
     }
+    const ended = whenOver(sink, () => this.#running.delete(running))
+    this.#running.add(running)
     try {
-      this.#peerOrThrow().request(message, sink)
+      running.ticket = this.#peerOrThrow().request(message, ended)
     } catch (error) {
-      answer.failed(message.idKey, error instanceof ProxyError ? error : new ProxyError('internal_error', { cause: error }))
+      ended.failed(toProxyError(error))
     }
   }
 
   #tell(message: ClientMessage): void {
-    this.#peerOrThrow().tell(message)
-    if (message.method !== 'notifications/cancelled') return
-    const id = JSON.stringify(paramsOf(message).requestId)
-    for (const answer of this.#answers) answer.cancelled(id)
+    if (message.method !== 'notifications/cancelled') return this.#peerOrThrow().tell(message)
+    const { idKey, reason } = readCancellation(paramsOf(message))
+    this.#running.cancelNewest(idKey, reason)?.answer.cancelled(idKey)
   }
 
   #peerOrThrow(): Peer {
@@ -202,7 +258,26 @@ export class StreamableSession implements PeerEvents {
     return this.#peer
   }
 
-  #newestAnswer(): PostAnswer | undefined {
-    return [...this.#answers].reverse().find((answer) => answer.canStream)
+  get #isAtWork(): boolean {
+    return this.#answers.size > 0 || this.#opening?.isPending === true
   }
+
+  /** The request that a message of the server is sent to the client with; one whose client may come back only if no other stream is there. */
+  #findAnswer({ method }: ChildMessage): PostAnswer | undefined {
+    const isAttached = this.#standalone?.isAttached === true
+    if (isAttached && unrelated.test(method)) return undefined
+    return this.#findAttached() ?? (isAttached ? undefined : this.#findNewest((answer) => answer.canStream))
+  }
+
+  #findAttached(): PostAnswer | undefined {
+    return this.#findNewest((answer) => answer.canStream && answer.isAttached)
+  }
+
+  #findNewest(test: (answer: PostAnswer) => boolean): PostAnswer | undefined {
+    return [...this.#answers].findLast(test)
+  }
+}
+
+function toProxyError(error: unknown): ProxyError {
+  return error instanceof ProxyError ? error : new ProxyError('internal_error', { cause: error })
 }

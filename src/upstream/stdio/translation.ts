@@ -8,6 +8,7 @@ import { Listeners } from './listeners.ts'
 import { isObject } from './modern-envelope.ts'
 import type { ModernRequest, ModernServer, StartChannel } from './modern-http.ts'
 import type { RequestSink } from './peer.ts'
+import type { Spare } from './places.ts'
 import { Pool, type PoolMember } from './pool.ts'
 import { ownerOf, Round, Rounds, type Translate } from './rounds.ts'
 import { refuseServerRequest } from './shared-server.ts'
@@ -76,8 +77,8 @@ export class Translation implements ModernServer {
     this.#pool.sweep(idleMilliseconds)
   }
 
-  reclaim(): boolean {
-    return this.#pool.reclaim()
+  spares(): Spare[] {
+    return this.#pool.spares()
   }
 
   /** Clients that can do different things are served by different children: a legacy server is told once. */
@@ -185,7 +186,7 @@ export class Translation implements ModernServer {
       channel.tell('{"jsonrpc":"2.0","method":"notifications/initialized"}')
       return this.#createMember(key, channel, result)
     } catch (error) {
-      channel.end()
+      channel.giveUp(error)
       throw error
     }
   }
