@@ -31,7 +31,7 @@ function checkSessionKey({ draft, material, report }: Inspection): void {
   const secret = material.findSecret(draft.session_key)
   if (secret === undefined || decodeSessionKey(secret)) return
   report(['session_key'], {
-    reason: 'is shorter than 32 bytes',
+    reason: 'is shorter than 32 bytes, or zeros alone',
     fix: 'Make one with: openssl rand -base64 32',
   })
 }

@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net'
-import { type Flaw, quote } from './problem.ts'
+import { type Flaw, hideBehindName, quote } from './problem.ts'
 
 /** Finds what is wrong with a text; undefined when nothing is. */
 export type FlawFinder = (text: string) => Flaw | undefined
@@ -196,7 +196,7 @@ export function findOriginFlaw(text: string): Flaw | undefined {
 /** A header name (RFC 9110 §5.1). */
 export function findHeaderNameFlaw(text: string): Flaw | undefined {
   if (/^[\w!#$%&'*+.^`|~-]+$/.test(text) && text !== '*') return undefined
-  return { reason: `${quote(text)} is not a header name`, fix: 'Write each header name as an item of its own.' }
+  return { reason: `${quote(hideBehindName(text))} is not a header name`, fix: 'Write each header name as an item of its own.' }
 }
 
 /** A name for logs and metadata. */

@@ -7,7 +7,7 @@ const SESSION_KEY_BYTES = 32
 export function decodeSessionKey(secret: string): Buffer | undefined {
   const text = secret.trim()
   const decoded = /^[\w+/-]+={0,2}$/.test(text) ? Buffer.from(text, 'base64url') : Buffer.alloc(0)
-  if (decoded.length >= SESSION_KEY_BYTES) return decoded
+  if (decoded.length >= SESSION_KEY_BYTES) return isBlank(decoded) ? undefined : decoded
   const bytes = Buffer.from(text, 'utf8')
   return bytes.length >= SESSION_KEY_BYTES ? bytes : undefined
 }
@@ -17,6 +17,11 @@ export function decodeEncryptionKey(secret: string): Buffer | undefined {
   const text = secret.trim()
   const key = /^[\w+/-]{43}=?$/.test(text) ? Buffer.from(text, 'base64url') : undefined
   return key?.length === 32 ? key : undefined
+}
+
+/** What a placeholder decodes to: everybody could have written it. */
+export function isBlank(key: Buffer): boolean {
+  return key.every((byte) => byte === 0)
 }
 
 /** A private key from PEM or JWK; undefined when it is neither. */

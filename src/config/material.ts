@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Draft } from './draft.ts'
 import { findSecretFileFlaw, findVariableFlaw } from './flaws.ts'
-import { type ConfigPath, type Flaw, quote, type Report } from './problem.ts'
+import { type ConfigPath, type Flaw, looksLikeSecret, quote, type Report } from './problem.ts'
 import type { Config } from './schema.ts'
 
 /** Longest file that a configuration may refer to. */
@@ -65,7 +65,11 @@ function readEnvironment(name: string, source: MaterialSource): Reading {
   const text = source.env[name] ?? ''
   if (text.trim() !== '') return { text }
   const state = source.env[name] === undefined ? 'not set' : 'empty'
-  return { flaw: { reason: `the environment variable ${quote(name)} is ${state}`, fix: 'Set it before the start.' } }
+  return { flaw: { reason: `the environment variable${nameUnlessSecret(name)} is ${state}`, fix: 'Set it before the start.' } }
+}
+
+function nameUnlessSecret(name: string): string {
+  return looksLikeSecret(name) ? ' that is named here' : ` ${quote(name)}`
 }
 
 function readSecretFile(file: string, source: MaterialSource): Reading {
@@ -83,7 +87,7 @@ function readWholeFile(file: string, source: MaterialSource): Reading {
   } catch (error) {
     return {
       flaw: {
-        reason: `the file ${quote(path)} cannot be read (${explainReadError(error)})`,
+        reason: `the file${looksLikeSecret(file) ? '' : ` ${quote(path)}`} cannot be read (${explainReadError(error)})`,
         fix: 'Check its path and permissions.',
       },
     }

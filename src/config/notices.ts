@@ -1,5 +1,7 @@
 import { nameServer } from './endpoints.ts'
 import { isLoopback } from './flaws.ts'
+import { decodeEncryptionKey, isBlank } from './keys.ts'
+import type { Material } from './material.ts'
 import { MCP_FAMILIES, MCP_METHODS } from './mcp-methods.ts'
 import { findNearest } from './nearest.ts'
 import { quote } from './problem.ts'
@@ -20,6 +22,18 @@ export function createNotices(config: Config): string[] {
       ...(server.issuers ?? []).flatMap(createIssuerNotices),
     ]),
   ]
+}
+
+/** A key that decodes to zeros is a placeholder that was left. */
+export function createKeyNotices({ broker }: Config, { findSecret }: Material): string[] {
+  const isZero = (text: string | undefined) => text !== undefined && isBlank(decodeEncryptionKey(text) ?? Buffer.of(1))
+  return (broker?.encryption_keys ?? []).flatMap((reference, index) =>
+    isZero(findSecret(reference))
+      ? [
+          `broker.encryption_keys[${index}]: the key is zeros alone, which everybody can guess. Make one with: openssl rand -base64 32`,
+        ]
+      : [],
+  )
 }
 
 function createEdgeNotices(config: Config): string[] {

@@ -2,7 +2,7 @@ import { hkdfSync, randomBytes } from 'node:crypto'
 import type { BrokerPlan, Plan } from '../core/plan.ts'
 import { decodeSessionKey } from './keys.ts'
 import type { Material } from './material.ts'
-import { createNotices, hasLastingKey } from './notices.ts'
+import { createKeyNotices, createNotices, hasLastingKey } from './notices.ts'
 import { createBrokerPlan } from './plan-broker.ts'
 import { createRewritePlan } from './plan-rewrite.ts'
 import { createServerPlan } from './plan-server.ts'
@@ -52,7 +52,7 @@ export function createPlan(config: Config, surroundings: PlanSurroundings): Plan
     servers: config.servers.map((server) => createServerPlan(server, { publicUrl, issuers: config.issuers, broker, material })),
     broker,
     rewrite: createRewritePlan(config, publicUrl, material),
-    notices: [...notices, ...createNotices(config)],
+    notices: [...notices, ...createNotices(config), ...createKeyNotices(config, material)],
   })
 }
 

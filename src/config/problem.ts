@@ -38,7 +38,22 @@ export function problemAt(at: ConfigPath, flaw: Flaw): Problem {
 
 /** `['servers', 0, 'upstream', 'X-Key']` → `servers[0].upstream["X-Key"]`. */
 export function formatPath(at: ConfigPath): string {
-  return at.reduce<string>((text, segment) => text + formatSegment(segment, text === ''), '')
+  return at.reduce<string>((text, segment, index) => text + formatSegment(hideValue(segment, at[index - 1]), text === ''), '')
+}
+
+/** Where names and values stand side by side, what is behind a name that is none may be a secret: `env: ["TOKEN secret"]`. */
+function hideValue(segment: string | number, parent: string | number | undefined): string | number {
+  return typeof segment === 'string' && (parent === 'env' || parent === 'headers') ? hideBehindName(segment) : segment
+}
+
+/** A name, without what is written behind it. */
+export function hideBehindName(text: string): string {
+  return text.replace(/(?<=^[\w-]*)[^\w-].{3,}$/s, ' …')
+}
+
+/** Whether a text that should be a name looks like the secret itself, which is not repeated. */
+export function looksLikeSecret(text: string): boolean {
+  return text.length >= 16 && /\d/.test(text) && /[a-z]/.test(text) && !/[./\\]/.test(text)
 }
 
 /** A mistake in three lines, for people. */

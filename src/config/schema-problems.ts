@@ -67,6 +67,9 @@ function tellUnknownKey(at: ConfigPath, key: string, teller: Teller): Problem {
   const node = findNode(teller.root, at)
   const known = Object.keys((node && resolveNode(teller.root, node).properties) ?? {})
   const nearest = findNearest(key, known)
+  // Where a secret is named, an unknown key may be the secret itself.
+  if (nearest === undefined && known.includes('env') && known.includes('file'))
+    return problemAt(at, { reason: 'has a key that is not known here', fix: `Remove it. Known keys: ${known.join(', ')}.` })
   return problemAt([...at, key], {
     reason: 'is not a key that is known here',
     fix: nearest === undefined ? `Remove it. Known keys: ${known.join(', ')}.` : `Did you mean \`${nearest}\`?`,

@@ -47,6 +47,50 @@ describe('secrets', () => {
     expect(server?.endpoints[0]?.upstream).toHaveProperty('headers', own)
   })
 
+  it.each<[string, unknown]>([
+    ['session_key', { 's3cr3t/value0123456789': null }],
+    ['session_key', { s3cr3tvalue0123456789: null }],
+    ['session_key', { env: 's3cr3tvalue0123456789' }],
+    ['session_key', { file: 's3cr3tvalue0123456789' }],
+  ])('that stand where their name should are not repeated: %s %j', (key, value) => {
+    const reasons = reasonsOf({ ...smallest, [key]: value })
+    expect(reasons.length).toBeGreaterThan(0)
+    expect(reasons.join()).not.toMatch(/s3cr3t/)
+  })
+
+  it.each<[string, Record<string, unknown>]>([
+    ['a list for the environment', { command: ['x'], env: ['TOKEN s3cr3t'] }],
+    ['a list with colons', { command: ['x'], env: ['TOKEN: s3cr3t'] }],
+    ['names with values', { command: ['x'], env: { 'TOKEN=s3cr3t': null } }],
+    ['a key that is the secret', { command: ['x'], env: { TOKEN: { 's3cr3t-0123456789': 1 } } }],
+    ['a header in one piece', { url: 'http://localhost/', headers: { 'Authorization Bearer s3cr3t': 'x' } }],
+  ])('that stand beside a name by mistake are not repeated: %s', (_, upstream) => {
+    const reasons = reasonsOf({ ...smallest, servers: [{ path: '/mcp', upstream }] })
+    expect(reasons.length).toBeGreaterThan(0)
+    expect(reasons.join()).not.toMatch(/s3cr3t/)
+  })
+
+  it('that encrypt, and are zeros alone, are told of at the start', () => {
+    const load0 = (byte: number) =>
+      load(
+        {
+          ...smallest,
+          issuers: [],
+          public_url: 'https://mcp.example.com',
+          identity_provider: { issuer: 'https://login.example.com', client_id: 'x', client_secret: { env: 'SECRET' } },
+          broker: { encryption_keys: [{ env: 'KEY' }] },
+        },
+        { SECRET: 'secret', KEY: Buffer.alloc(32, byte).toString('base64') },
+      ).notices.join()
+    expect(load0(0)).toMatch(/encryption_keys\[0\]: the key is zeros alone/)
+    expect(load0(1)).not.toMatch(/zeros/)
+  })
+
+  it('that are zeros alone stop the start: everybody could make up such a key', () => {
+    const env = { KEY: Buffer.alloc(32).toString('base64') }
+    expect(reasonsOf({ ...smallest, session_key: { env: 'KEY' } }, env).join()).toMatch(/session_key: .*zeros alone/)
+  })
+
   it.each([
     [{ env: 'UNSET' }, /session_key\.env: .*"UNSET" is not set/],
     [{ env: 'BLANK' }, /session_key\.env: .*"BLANK" is empty/],
