@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ProxyError } from '../core/errors.ts'
-import { checkEndpoint, createEndpointRewriter } from './endpoint-event.ts'
+import { checkEndpoint, createEndpointRewriter, isEventStream } from './endpoint-event.ts'
 
 /** Sends a stream in the given pieces and tells what came out. */
 function run(
@@ -270,3 +270,19 @@ it.each(['http://u@localhost:8000/m', 'http://:p@localhost:8000/m'])(
     )
   },
 )
+
+it.each<[unknown, boolean]>([
+  ['text/event-stream', true],
+  ['Text/Event-Stream', true],
+  ['text/event-stream;charset=utf-8', true],
+  ['text/event-stream ; charset=utf-8', true],
+  ['text/event-stream-like', false],
+  ['text/event-stream, application/json', false],
+  ['x-text/event-stream', false],
+  ['application/json', false],
+  ['', false],
+  [undefined, false],
+  [['text/event-stream'], false],
+])('an answer of type %j is an event stream: %s', (type, expected) => {
+  expect(isEventStream({ 'content-type': type } as Parameters<typeof isEventStream>[0])).toBe(expected)
+})
