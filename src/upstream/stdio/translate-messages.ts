@@ -116,7 +116,12 @@ export function findMissingCapability(
   const declared = capabilities[name]
   // "An empty elicitation capability is the form mode alone" (2025-11-25, client/elicitation, Capabilities).
   if (params.mode === 'url' && !(isObject(declared) && isObject(declared.url))) return { elicitation: { url: {} } }
-  return isObject(declared) ? undefined : { [name]: {} }
+  if (!isObject(declared)) return { [name]: {} }
+  const isForm = method === 'elicitation/create' && params.mode !== 'url'
+  if (isForm && isObject(declared.url) && !isObject(declared.form)) return { elicitation: { form: {} } }
+  // "Servers MUST NOT send tool-enabled sampling requests" without that capability (2025-11-25, client/sampling, Capabilities).
+  const hasTools = method === 'sampling/createMessage' && (params.tools !== undefined || params.toolChoice !== undefined)
+  return hasTools && !isObject(declared.tools) ? { sampling: { tools: {} } } : undefined
 }
 
 export function formatInputRequired(
