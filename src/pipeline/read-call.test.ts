@@ -5,10 +5,13 @@ import type { Call } from '../core/call.ts'
 
 const calls: Call[] = []
 let gate: Gate
+/** Instead of an answer. */
+let hold: (() => void) | undefined
 beforeAll(async () => {
   gate = await openGate({
     send: (call, reply) => {
       calls.push(call)
+      if (hold !== undefined) return hold()
       reply.start(200, { 'content-type': 'application/json', 'mcp-session-id': 'of-the-upstream' })
       reply.end()
     },
@@ -38,4 +41,14 @@ it('refusals are told to the log as such when they are about who asks, and not w
   expect(await decisionOf('/mcp', { authorization: '' })).toEqual([401, 'deny'])
   expect(await decisionOf('/mcp', { origin: 'https://evil.example' })).toEqual([403, 'deny'])
   expect(await decisionOf('/elsewhere', {})).toEqual([404, undefined])
+})
+
+it('an answer that went out whole is told to the log without a reason, one that nobody took as a client that is gone', async () => {
+  expect(await vi.waitUntil(() => gate.records.find(({ status }) => status === 200))).toMatchObject({ code: undefined })
+  const leave = new AbortController()
+  const before = gate.records.length
+  hold = () => leave.abort()
+  await expect(sendMcp(`${gate.origin}/mcp`, { body: ping, signal: leave.signal })).rejects.toThrow()
+  await vi.waitUntil(() => gate.records.length > before)
+  expect(gate.records.at(-1)?.code).toBe('client_gone')
 })
