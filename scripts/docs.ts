@@ -1,7 +1,7 @@
 // Writes the generated pages: docs/configuration.md, docs/errors.md and docs/config.schema.json.
 // With --check it writes nothing, and fails when what is committed differs.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createJsonSchema } from '../src/config/json-schema.ts'
+import { createJsonSchema } from '../src/config/schema/json-schema.ts'
 import { formatConfigurationPage } from './docs/configuration-page.ts'
 import { formatErrorsPage } from './docs/errors-page.ts'
 

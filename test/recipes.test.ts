@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { TROUBLES } from '../src/broker/troubles.ts'
+import { TROUBLES } from '../src/broker/pages/sign-in-errors.ts'
 import { loadConfigText } from '../src/config/load.ts'
 import { errorCatalogue } from '../src/core/errors.ts'
 

@@ -7,7 +7,7 @@ export function formatConfigurationPage(): string {
   return [...INTRODUCTION, '## Keys', '', ...formatBlocks(), ...NOTES, ...formatCommandLine(), ...GO_PROXY].join('\n')
 }
 
-const INTRODUCTION = `<!-- Made from src/config/schema.ts and scripts/docs by \`npm run docs\`. Do not edit. -->
+const INTRODUCTION = `<!-- Made from src/config/schema/schema.ts and scripts/docs by \`npm run docs\`. Do not edit. -->
 # Configuration
 
 The proxy reads one file, YAML 1.2 or JSON: \`./config.yaml\`, or what \`--config\` names. The smallest one:

@@ -1,4 +1,4 @@
-import { listErrors } from '../../src/config/catalogue.ts'
+import { listErrors } from '../../src/core/list-errors.ts'
 
 /** `docs/errors.md`: the error catalogue. */
 export function formatErrorsPage(): string {

@@ -1,4 +1,4 @@
-import { createJsonSchema, resolveNode, type SchemaNode } from '../../src/config/json-schema.ts'
+import { createJsonSchema, resolveNode, type SchemaNode } from '../../src/config/schema/json-schema.ts'
 
 /** A block of keys in the configuration file. */
 interface Block {

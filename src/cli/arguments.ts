@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { findNearest } from '../config/nearest.ts'
+import { findNearest } from '../config/problem/did-you-mean.ts'
 import { FLAGS, type FlagName, INIT_FLAGS } from './flags.ts'
 
 export const COMMANDS = ['serve', 'check', 'schema', 'errors', 'migrate', 'doctor', 'init'] as const

@@ -1,4 +1,4 @@
-import { ConfigError, formatProblem } from '../config/problem.ts'
+import { ConfigError, formatProblem } from '../config/problem/problem.ts'
 import { type Arguments, parseArguments, UsageError } from './arguments.ts'
 import { printCheck, printErrors, printMigration, printSchema } from './commands.ts'
 import { runDoctor } from './doctor.ts'

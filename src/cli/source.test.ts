@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ConfigError } from '../config/problem.ts'
+import { ConfigError } from '../config/problem/problem.ts'
 import { parseArguments, UsageError } from './arguments.ts'
 import { chooseSource } from './source.ts'
 

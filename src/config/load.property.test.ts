@@ -2,11 +2,11 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { stringify } from 'yaml'
 import type { Plan } from '../core/plan.ts'
-import { createJsonSchema } from './json-schema.ts'
 import { type LoadOptions, loadConfigText, loadConfigValue } from './load.ts'
 import { migrateConfigText } from './migrate.ts'
-import { ConfigError, formatProblem } from './problem.ts'
-import type { ConfigInput } from './schema.ts'
+import { ConfigError, formatProblem } from './problem/problem.ts'
+import { createJsonSchema } from './schema/json-schema.ts'
+import type { ConfigInput } from './schema/schema.ts'
 
 const options: LoadOptions = { env: { KEY: 'k'.repeat(40) }, directory: '.', terminal: false }
 

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { Plan } from '../core/plan.ts'
 import { type LoadOptions, loadConfigFile, loadConfigText, loadConfigValue } from './load.ts'
-import { ConfigError } from './problem.ts'
-import type { ConfigInput } from './schema.ts'
+import { ConfigError } from './problem/problem.ts'
+import type { ConfigInput } from './schema/schema.ts'
 
 const here: LoadOptions = { env: {}, directory: '.', terminal: false }
 const smallest: ConfigInput = {

@@ -1,13 +1,13 @@
 import { dirname, resolve } from 'node:path'
 import type { LogPlan, Plan } from '../core/plan.ts'
-import { type CheckedConfig, checkConfig } from './checks.ts'
-import { readConfigFile, withPositions } from './config-file.ts'
-import { isGoProxyConfig, translateGoProxy } from './go-proxy.ts'
-import { inWordsOfGo } from './go-proxy-places.ts'
-import { createPlan } from './plan.ts'
-import { ConfigError, problemAt } from './problem.ts'
-import { keepOnThisMachine, settleSandbox, useSandbox } from './sandbox.ts'
-import type { Config } from './schema.ts'
+import { type CheckedConfig, checkConfig } from './check/check-config.ts'
+import { keepOnThisMachine, settleSandbox, useSandbox } from './check/demo.ts'
+import { inWordsOfGo } from './go-proxy/key-names.ts'
+import { isGoProxyConfig, translateGoProxy } from './go-proxy/translate.ts'
+import { createPlan } from './plan/plan.ts'
+import { ConfigError, problemAt } from './problem/problem.ts'
+import type { Config } from './schema/schema.ts'
+import { readConfigFile, withPositions } from './source/config-file.ts'
 
 /** Where a configuration is used. */
 export interface LoadOptions {

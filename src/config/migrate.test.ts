@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { loadConfigFile, loadConfigText } from './load.ts'
 import { migrateConfigFile, migrateConfigText } from './migrate.ts'
-import { ConfigError } from './problem.ts'
+import { ConfigError } from './problem/problem.ts'
 
 const folder = new URL('../../test/fixtures/go-proxy/', import.meta.url)
 const env = { ASGARDEO_CLIENT_SECRET: 'machine-secret', BROKER_KEY: Buffer.alloc(32).toString('base64') }

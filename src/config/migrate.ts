@@ -1,10 +1,10 @@
 import { Document, isMap, isScalar } from 'yaml'
-import { readConfigFile, withPositions } from './config-file.ts'
-import { listEndpoints } from './endpoints.ts'
-import { isGoProxyConfig, translateGoProxy } from './go-proxy.ts'
-import { ConfigError, type Flaw, problemAt } from './problem.ts'
-import { settlePublicUrl } from './public-url.ts'
-import type { Config, ConfigInput } from './schema.ts'
+import { listEndpoints } from './derive/endpoints.ts'
+import { settlePublicUrl } from './derive/public-url.ts'
+import { isGoProxyConfig, translateGoProxy } from './go-proxy/translate.ts'
+import { ConfigError, type Flaw, problemAt } from './problem/problem.ts'
+import type { Config, ConfigInput } from './schema/schema.ts'
+import { readConfigFile, withPositions } from './source/config-file.ts'
 
 const OTHER_FORMAT: Flaw = {
   reason: 'this is not a configuration of the Go proxy',

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { loadConfigValue } from './load.ts'
-import { ConfigError, formatProblem, type Problem } from './problem.ts'
+import { ConfigError, formatProblem, type Problem } from './problem/problem.ts'
 
 const issuer = 'https://idp.example.com'
 const server = { path: '/mcp', upstream: 'http://localhost:8000/mcp' }

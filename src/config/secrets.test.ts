@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { createCertificate } from '../../test/support/certificate.ts'
 import type { Plan } from '../core/plan.ts'
 import { loadConfigValue } from './load.ts'
-import { ConfigError } from './problem.ts'
+import { ConfigError } from './problem/problem.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'secrets-'))
 afterAll(() => rmSync(directory, { recursive: true }))

@@ -1,11 +1,11 @@
 import type { Operation } from './operation.ts'
 import type { Principal } from './principal.ts'
-import type { Route } from './route.ts'
+import type { RouteFacts } from './route-facts.ts'
 
 /** An authenticated request with its operations: what policy decides on and an upstream receives. */
 export interface Call {
   readonly requestId: string
-  readonly route: Route
+  readonly route: RouteFacts
   readonly principal: Principal
   /** `GET`, `POST` or `DELETE`. */
   readonly method: string

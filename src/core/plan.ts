@@ -1,4 +1,4 @@
-import type { BearerMethod, EndpointKind, LegacyClients } from './route.ts'
+import type { BearerMethod, EndpointKind, LegacyClients } from './route-facts.ts'
 
 /**
  * Settled configuration: every default filled in, every secret read, every cross-reference resolved and checked. Frozen. Made by

@@ -1,5 +1,5 @@
 import { ProxyError } from '../core/errors.ts'
-import type { BearerMethod } from '../core/route.ts'
+import type { BearerMethod } from '../core/route-facts.ts'
 
 /** Tokens of this length and longer are refused unread. */
 const TOKEN_LENGTH_LIMIT = 16 * 1024

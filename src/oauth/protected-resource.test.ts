@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { ProtectedResource } from '../core/route.ts'
+import type { ProtectedResource } from '../core/route-facts.ts'
 import { createProtectedResourceMetadata } from './protected-resource.ts'
 
 const resource: ProtectedResource = {

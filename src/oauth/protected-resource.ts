@@ -1,4 +1,4 @@
-import type { ProtectedResource } from '../core/route.ts'
+import type { ProtectedResource } from '../core/route-facts.ts'
 
 /** Protected resource metadata (RFC 9728 §2), as JSON. */
 export interface ProtectedResourceMetadata {

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
-import type { Call } from '../core/call.ts'
 import type { ProxyError } from '../core/errors.ts'
 import type { Reply, ReplyHeaders } from '../core/reply.ts'
+import type { RoutedCall } from '../core/route.ts'
 import { type ReplyOwner, ServerReply } from '../http/server-reply.ts'
 import { checkEndpoint, createEndpointRewriter, isEventStream } from '../mcp/endpoint-event.ts'
 import { isModernRevision } from '../mcp/revision.ts'
@@ -13,14 +13,14 @@ import { endWithToken, lastsUntilEnded } from './stream-expiry.ts'
 const maxHeldBytes = 64 * 1024
 
 /** Sends a permitted call to its upstream. The answer takes the same way back, changed only where it says so below. */
-export function forward(exchange: Exchange, call: Call): void {
+export function forward(exchange: Exchange, call: RoutedCall): void {
   const reply = new ServerReply(new Forwarding(exchange, letGoOfBody(call)))
   if (lastsUntilEnded(call)) endAtShutdown(exchange, reply)
   call.route.upstream.send(call, call.route.kind === 'sse' ? rewriteEndpoint(exchange, call, reply) : reply)
 }
 
 /** The answer may last, and needs no body: a long one would be held for it. A short one costs less than to make another call without it. */
-function letGoOfBody(call: Call): Call {
+function letGoOfBody(call: RoutedCall): RoutedCall {
   return call.body === undefined || call.body.length <= maxHeldBytes ? call : { ...call, body: undefined }
 }
 
@@ -34,9 +34,9 @@ function endAtShutdown({ edge, response }: Exchange, reply: ServerReply): void {
 class Forwarding implements ReplyOwner {
   readonly response: ServerResponse
   readonly #exchange: Exchange
-  readonly #call: Call
+  readonly #call: RoutedCall
 
-  constructor(exchange: Exchange, call: Call) {
+  constructor(exchange: Exchange, call: RoutedCall) {
     this.response = exchange.response
     this.#exchange = exchange
     this.#call = call
@@ -76,7 +76,7 @@ class Forwarding implements ReplyOwner {
  * A session id goes out sealed to the principal that opened the session, and not at all where there are none: "Do not mint or echo session
  * IDs" (2026-07-28, streamable-http, Earlier Streamable HTTP Revisions).
  */
-function replaceSessionId({ edge }: Exchange, { route, revision, principal }: Call, headers: ReplyHeaders): void {
+function replaceSessionId({ edge }: Exchange, { route, revision, principal }: RoutedCall, headers: ReplyHeaders): void {
   const id = headers['mcp-session-id']
   // Removing a property makes an object slow, so none is removed that isn't there.
   if (id === undefined) return
@@ -85,7 +85,7 @@ function replaceSessionId({ edge }: Exchange, { route, revision, principal }: Ca
 }
 
 /** The client posts to our message endpoint; where that leads on the upstream travels sealed in its query. */
-function rewriteEndpoint(exchange: Exchange, call: Call, reply: Reply): Reply {
+function rewriteEndpoint(exchange: Exchange, call: RoutedCall, reply: Reply): Reply {
   const { route, principal } = call
   return createEndpointRewriter(reply, (uri) => {
     const target = Buffer.from(checkEndpoint(uri, route.upstreamUrl)).toString('base64url')

@@ -1,5 +1,6 @@
 import { ProxyError } from '../core/errors.ts'
-import type { EndpointKind, Route } from '../core/route.ts'
+import type { Route } from '../core/route.ts'
+import type { EndpointKind } from '../core/route-facts.ts'
 import type { RequestHead } from '../http/request-head.ts'
 
 const methodsOfKind: Readonly<Record<EndpointKind, readonly string[]>> = {

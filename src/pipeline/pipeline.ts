@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Call } from '../core/call.ts'
 import { ProxyError } from '../core/errors.ts'
-import type { Route } from '../core/route.ts'
+import type { Route, RoutedCall } from '../core/route.ts'
 import { condemn, isCondemned } from '../http/connection.ts'
 import { checkOrigin, formatCorsHeaders } from '../http/cors.ts'
 import type { RequestHandler } from '../http/listener.ts'
@@ -69,7 +68,7 @@ async function guard(exchange: Exchange, head: RequestHead, route: Route): Promi
 
   const identity = await authenticate(exchange, head, route)
   checkMethod(head, route)
-  const call: Call = await readCall(exchange, head, route, identity)
+  const call: RoutedCall = await readCall(exchange, head, route, identity)
   authorize(call, exchange.record)
   forward(exchange, await addCredential(call))
 }

@@ -1,6 +1,5 @@
-import type { Call } from '../core/call.ts'
 import { ProxyError } from '../core/errors.ts'
-import type { Route } from '../core/route.ts'
+import type { Route, RoutedCall } from '../core/route.ts'
 import { checkJsonBody, decodeBody } from '../http/body.ts'
 import { formatForwarded } from '../http/forwarded.ts'
 import type { RequestHead } from '../http/request-head.ts'
@@ -19,10 +18,15 @@ const noBody: ParsedBody = { operations: [], isBatch: false, revision: undefined
  *
  * @throws ProxyError `body_*`, `media_type_unsupported`, `json_*`, `message_invalid`, `header_mismatch`, `mcp_session_unknown`
  */
-export function readCall(exchange: Exchange, head: RequestHead, route: Route, identity: Identity): Call | Promise<Call> {
+export function readCall(
+  exchange: Exchange,
+  head: RequestHead,
+  route: Route,
+  identity: Identity,
+): RoutedCall | Promise<RoutedCall> {
   const revision = findRevision(head.protocolVersion, route.kind !== 'streamable_http')
   exchange.record.revision = revision
-  const describe = (body?: Buffer): Call => describeCall(exchange, head, route, identity, revision, body)
+  const describe = (body?: Buffer): RoutedCall => describeCall(exchange, head, route, identity, revision, body)
   if (head.method !== 'POST') return describe()
   const body = loadMessages(exchange, head, identity)
   return Buffer.isBuffer(body) ? describe(body) : body.then(describe)
@@ -35,7 +39,7 @@ function describeCall(
   identity: Identity,
   revision: string,
   body: Buffer | undefined,
-): Call {
+): RoutedCall {
   const parsed = body === undefined ? noBody : parseMessages(decodeBody(body), exchange.edge.limits)
   exchange.record.operations = parsed.operations
   exchange.isBatch = parsed.isBatch
@@ -104,7 +108,7 @@ function replaceContentType(headers: string[]): void {
   for (let i = 0; i < headers.length; i += 2) if (headers[i] === 'content-type') headers[i + 1] = 'application/json'
 }
 
-type SessionOfCall = Pick<Call, 'mcpSessionId' | 'upstreamTarget' | 'query'>
+type SessionOfCall = Pick<RoutedCall, 'mcpSessionId' | 'upstreamTarget' | 'query'>
 
 /** Sessions belong to whoever opened them: what the client holds is sealed to the principal. */
 function readSession(exchange: Exchange, head: RequestHead, route: Route, identity: Identity, revision: string): SessionOfCall {

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { errors, type Interaction, type Provider } from 'oidc-provider'
-import type { Page } from '../broker/page.ts'
+import type { Page } from '../broker/pages/page.ts'
 import { type Asking, renderConsentPage, renderErrorPage, renderSignInPage } from './pages.ts'
 import type { ProviderPlan } from './provider.ts'
 import { findUser, IDENTITY_SCOPE, type User } from './users.ts'

@@ -1,34 +1,39 @@
 import { type Import, packageOf, resolveImport, type SourceFile } from './imports.ts'
 
-/** What a folder of the sources may do. */
-export interface FolderRule {
-  /** Folders (or files) beside it that it may import. */
+/** What an area of the sources may do. */
+export interface AreaRule {
+  /** Areas that it may import. Naming `config` permits all areas below it, too. */
   readonly mayImport: readonly string[]
   /** Packages that may be imported here. */
   readonly homeOf: readonly string[]
 }
 
-/** Folder, or file at the top, → what it may do. */
-export type Architecture = Readonly<Record<string, FolderRule>>
+/** Area (a folder at any depth, or a file at the top) → what it may do. */
+export type Architecture = Readonly<Record<string, AreaRule>>
 
 function isRelative({ name }: Import): boolean {
   return name.startsWith('.')
 }
 
-/** The first part of a path: a folder, or a file at the top. */
-function areaOf(path: string): string {
-  return path.split('/')[0] ?? path
+function isWithin(path: string, area: string): boolean {
+  return path === area || path.startsWith(`${area}/`)
 }
 
-/** Imports between folders that the architecture does not permit. */
+/** The area with the longest name that a path lies in. */
+function findArea(path: string, architecture: Architecture): string | undefined {
+  const areas = Object.keys(architecture).filter((area) => isWithin(path, area))
+  return areas.sort((one, other) => other.length - one.length)[0]
+}
+
+/** Imports between areas that the architecture does not permit. */
 export function findForbiddenImports(files: readonly SourceFile[], architecture: Architecture): string[] {
   return files.flatMap(({ path, imports }) => {
-    const area = areaOf(path)
-    const rule = architecture[area]
-    if (rule === undefined) return [`${path}: the table has no row for ${area}`]
+    const area = findArea(path, architecture)
+    const rule = area && architecture[area]
+    if (!rule) return [`${path}: the table has no row for ${path.split('/')[0]}`]
     const targets = imports.filter(isRelative).map(({ name }) => resolveImport(path, name))
     return targets
-      .filter((target) => areaOf(target) !== area && !rule.mayImport.includes(areaOf(target)))
+      .filter((target) => findArea(target, architecture) !== area && !rule.mayImport.some((other) => isWithin(target, other)))
       .map((target) => `${path} imports ${target}`)
   })
 }
@@ -36,7 +41,7 @@ export function findForbiddenImports(files: readonly SourceFile[], architecture:
 /** Packages imported outside of their home. */
 export function findHomelessPackages(files: readonly SourceFile[], architecture: Architecture): string[] {
   return files.flatMap(({ path, imports }) => {
-    const home = architecture[areaOf(path)]?.homeOf ?? []
+    const home = architecture[findArea(path, architecture) ?? '']?.homeOf ?? []
     const packages = imports
       .filter((item) => !isRelative(item) && !item.name.startsWith('node:'))
       .map(({ name }) => packageOf(name))
@@ -53,12 +58,11 @@ export function findLostImports(files: readonly SourceFile[]): string[] {
   })
 }
 
-/** Import cycles, each as the way around. Types may go in circles: nothing of them is left when the program runs. */
+/** Import cycles, each as the way around. Imports of types count: files that need each other's types are one thing to their reader. */
 export function findCycles(files: readonly SourceFile[]): string[] {
   const graph = new Map(
     files.map(({ path, imports }) => {
-      const kept = imports.filter((item) => isRelative(item) && !item.typeOnly)
-      return [path, kept.map(({ name }) => resolveImport(path, name))]
+      return [path, imports.filter(isRelative).map(({ name }) => resolveImport(path, name))]
     }),
   )
   const done = new Set<string>()

@@ -2,7 +2,7 @@ import { decodeJwt } from 'jose'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { type ExampleMcpServer, startMcpServer } from '../../demo/mcp-server.ts'
 import { createOAuthClient } from '../../demo/oauth-client.ts'
-import type { ConfigInput } from '../../src/config/schema.ts'
+import type { ConfigInput } from '../../src/config/schema/schema.ts'
 import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import {
   callMcp,

@@ -2,7 +2,7 @@
 // show: the user learns that it is not them, the operator where it failed, and nobody loses a session that the provider did not end.
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type ExampleMcpServer, startMcpServer } from '../../demo/mcp-server.ts'
-import type { ConfigInput } from '../../src/config/schema.ts'
+import type { ConfigInput } from '../../src/config/schema/schema.ts'
 import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import {
   type Browser,

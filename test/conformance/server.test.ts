@@ -1,6 +1,6 @@
 // The proxy must be invisible to the official conformance suite: every check comes out as it does without the proxy.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { ConfigInput } from '../../src/config/schema.ts'
+import type { ConfigInput } from '../../src/config/schema/schema.ts'
 import { startTestProxy, type TestProxy } from '../support/proxy.ts'
 import { type IssuerOptions, startIssuer } from '../support/tokens.ts'
 import { EXPECTED_FAILURES } from './expected-failures.ts'

@@ -1,7 +1,7 @@
 // Attack family S: what a stdio server says is made to cost more work the longer it is.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ChildLog, logExpressions } from '../../src/upstream/stdio/child-log.ts'
+import { ChildLog, logExpressions } from '../../src/upstream/stdio/process/stderr-log.ts'
 import { countSteps } from '../support/regexp-steps.ts'
 
 const pieces = [

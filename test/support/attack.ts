@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import type { ConfigInput } from '../../src/config/schema.ts'
+import type { ConfigInput } from '../../src/config/schema/schema.ts'
 import { findSecrets } from './log.ts'
 import { startTestProxy, type TestProxy } from './proxy.ts'
 import { openRawConnection, type RawConnection, type RawResponse } from './raw-client.ts'

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type ExampleMcpServer, startMcpServer } from '../../demo/mcp-server.ts'
-import type { ConfigInput } from '../../src/config/schema.ts'
+import type { ConfigInput } from '../../src/config/schema/schema.ts'
 import {
   type AuthorizationServer,
   type AuthorizationServerOptions,

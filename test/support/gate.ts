@@ -4,14 +4,15 @@ import { fileURLToPath } from 'node:url'
 import type { StdioUpstreamPlan } from '../../src/core/plan.ts'
 import type { TokenVerifier, Upstream } from '../../src/core/ports.ts'
 import type { RequestRecord } from '../../src/core/record.ts'
-import type { EndpointKind, Route } from '../../src/core/route.ts'
+import type { Route } from '../../src/core/route.ts'
+import type { EndpointKind } from '../../src/core/route-facts.ts'
 import { createBodyRoom } from '../../src/http/body-room.ts'
 import { createForwardedRules } from '../../src/http/forwarded.ts'
 import { createSessionSeal } from '../../src/mcp/session-seal.ts'
 import { createPipeline } from '../../src/pipeline/pipeline.ts'
 import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
-import { createHeldMemory } from '../../src/upstream/stdio/held-memory.ts'
 import { createStdioUpstream } from '../../src/upstream/stdio/stdio-upstream.ts'
+import { createHeldMemory } from '../../src/upstream/stdio/wire/held-memory.ts'
 
 /** A stdio server that does what it is told to, for better or worse, and the command that starts it. */
 export const scriptedServer = fileURLToPath(new URL('../fixtures/stdio/scripted-server.mjs', import.meta.url))

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import { type RunningProxy, startProxy } from '../../src/app.ts'
 import { loadConfigValue } from '../../src/config/load.ts'
-import type { ConfigInput } from '../../src/config/schema.ts'
+import type { ConfigInput } from '../../src/config/schema/schema.ts'
 import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
 import { type CapturedLog, captureLog } from './log.ts'
 

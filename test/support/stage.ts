@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import type { ConfigInput } from '../../src/config/schema.ts'
+import type { ConfigInput } from '../../src/config/schema/schema.ts'
 import { type Arena, checkAttack, repeatId } from './attack.ts'
 import { findSecrets } from './log.ts'
 import { startTestProxy } from './proxy.ts'

@@ -1,4 +1,4 @@
-import type { ConfigInput } from '../../src/config/schema.ts'
+import type { ConfigInput } from '../../src/config/schema/schema.ts'
 import { createRawClient, type RawClient } from './broker-client.ts'
 import { type Profile, startProfile } from './identity-profiles/profile.ts'
 import { VENDOR_CLIENT, type Vendor } from './identity-profiles/vendor.ts'

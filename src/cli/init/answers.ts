@@ -1,6 +1,6 @@
-import { findPublicUrlFlaw, findScopeFlaw, findUrlFlaw } from '../../config/flaws.ts'
-import { findNearest } from '../../config/nearest.ts'
-import { splitCommand } from '../../config/split-command.ts'
+import { findPublicUrlFlaw, findScopeFlaw, findUrlFlaw } from '../../config/format/formats.ts'
+import { splitCommand } from '../../config/format/split-command.ts'
+import { findNearest } from '../../config/problem/did-you-mean.ts'
 import { PROVIDER_CHOICES, type ProviderChoice } from './providers.ts'
 
 /** The MCP server. */

@@ -1,4 +1,4 @@
-import { isLoopback } from '../../config/flaws.ts'
+import { isLoopback } from '../../config/format/formats.ts'
 import type { Answers } from './answers.ts'
 
 /** Stands for the client id until the proxy is registered at the provider. */

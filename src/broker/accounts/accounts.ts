@@ -1,0 +1,160 @@
+import type { IdentityProviderPlan } from '../../core/plan.ts'
+import type { Store } from '../../core/store.ts'
+import type { Clock } from '../../oauth/clock.ts'
+import { type Claims, mayUserSignIn } from '../identity-provider/access-rules.ts'
+import type { IdentityProvider } from '../identity-provider/identity-provider.ts'
+import type { SignedInUser } from '../identity-provider/signed-in-user.ts'
+import { createVault } from '../storage/encrypted-collection.ts'
+import type { Seal } from '../storage/encryption.ts'
+import { groupOfAccount, hashId } from '../storage/oidc-adapter.ts'
+import { askInTurn, isDue, type RefreshOptions, type Word } from './account-refresh.ts'
+import { isTokenOver, isWordOver } from './last-word.ts'
+
+/** The users who have signed in, with what the identity provider gave us for them. Who may no longer sign in is none of them. */
+export interface Accounts {
+  find(subject: string): Promise<SignedInUser | undefined>
+  /** As long as the identity provider's last word on the user holds: without asking it, no browser is signed in for longer. */
+  findRecent(subject: string): Promise<SignedInUser | undefined>
+  /** Keeps what a sign-in brought. */
+  save(user: SignedInUser): Promise<void>
+  /** Ends everything that the user was given here. */
+  end(subject: string): Promise<void>
+  /**
+   * Finds a user whose session with the identity provider goes on, asking it when its last word is over.
+   *
+   * @returns undefined when it is over; everything that the user was given here has ended then
+   * @throws IdentityProviderError when that cannot be found out
+   */
+  findCurrent(subject: string): Promise<SignedInUser | undefined>
+  /**
+   * As {@link findCurrent}, for a call that needs the user's access token of the identity provider, which is refreshed where it can be.
+   *
+   * @returns undefined also when that token is known to be over
+   */
+  findWithToken(subject: string): Promise<SignedInUser | undefined>
+}
+
+export interface AccountsOptions {
+  readonly store: Store
+  readonly seal: Seal
+  readonly identityProvider: IdentityProvider
+  readonly plan: Pick<IdentityProviderPlan, 'allow' | 'unrefreshedSeconds' | 'timeoutSeconds'>
+  /** Seconds for which an account is kept after the last sign-in. */
+  readonly grantSeconds: number
+  readonly clock: Clock
+  /** Scopes that a user may have; none unless given. */
+  readonly listScopes?: (claims: Claims) => ReadonlySet<string>
+  /** Hears that everything of a user has ended, or something of it. */
+  readonly onEnded: (subject: string) => void
+}
+
+interface Session extends AccountsOptions, RefreshOptions {
+  readonly plan: AccountsOptions['plan']
+  readonly questions: Map<string, Promise<SignedInUser | undefined>>
+}
+
+export function createAccounts(options: AccountsOptions): Accounts {
+  const { store, seal, clock, plan } = options
+  const vault = createVault<SignedInUser>(store, seal, 'Account', hashId)
+  const session: Session = { ...options, vault, questions: new Map() }
+  const find = async (subject: string) => {
+    const user = await vault.find(subject)
+    return user !== undefined && mayUserSignIn(user.claims, plan) ? user : undefined
+  }
+  return {
+    find,
+    async findRecent(subject) {
+      const user = await find(subject)
+      return user === undefined || isWordOver(user, clock.wall(), plan.unrefreshedSeconds) ? undefined : user
+    },
+    save: (user) => save(user, session),
+    end: (subject) => end(subject, session),
+    async findCurrent(subject) {
+      const user = await vault.find(subject)
+      return user !== undefined && isDue(user, session) ? ask(user, session) : user && endUnlessAllowed(user, session)
+    },
+    async findWithToken(subject) {
+      const found = await vault.find(subject)
+      const canRefresh = found?.tokens.refreshToken !== undefined && isDue(found, session)
+      const user = canRefresh ? await ask(found, session) : found && (await endUnlessAllowed(found, session))
+      return user === undefined || isTokenOver(user, clock.wall()) ? undefined : user
+    },
+  }
+}
+
+async function save(user: SignedInUser, session: Session): Promise<void> {
+  const before = await session.vault.find(user.subject)
+  await write(user, session)
+  tellLosses(before, user, session)
+}
+
+/** Tokens that hold more than the user may have now count no longer. */
+function tellLosses(before: SignedInUser | undefined, now: SignedInUser, { listScopes, onEnded }: AccountsOptions): void {
+  if (before === undefined || listScopes === undefined) return
+  const left = listScopes(now.claims)
+  if ([...listScopes(before.claims)].some((scope) => !left.has(scope))) onEnded(now.subject)
+}
+
+/** What an answer does not speak of stays: a refresh token, for example, that the provider gives with the first sign-in only. */
+async function write(user: SignedInUser, { vault, clock, grantSeconds }: Session): Promise<void> {
+  const { subject } = user
+  const terms = { expiresAt: clock.wall() + grantSeconds * 1000, groups: [groupOfAccount(subject)] }
+  for (;;) {
+    const before = await vault.look(subject)
+    const kept = user.tokens.refreshToken === undefined ? before?.value.tokens.refreshToken : undefined
+    if (before === undefined || kept === undefined) return vault.put(subject, user, terms)
+    const merged = { ...withVia(user, before.value.via), tokens: { ...user.tokens, refreshToken: kept } }
+    if ((await vault.replace(subject, before, merged)) !== undefined) return
+  }
+}
+
+/** A refresh token is good for the application alone that it was given to. */
+function withVia({ via: _, ...user }: SignedInUser, via: string | undefined): SignedInUser {
+  return via === undefined ? user : { ...user, via }
+}
+
+/** One question for all who wait: a provider that rotates refresh tokens takes two for theft. */
+function ask(before: SignedInUser, session: Session): Promise<SignedInUser | undefined> {
+  const { questions } = session
+  const { subject } = before
+  const question =
+    questions.get(subject) ??
+    askInTurn(subject, session)
+      .then((word) => conclude(before, word, session))
+      .finally(() => questions.delete(subject))
+  questions.set(subject, question)
+  return question
+}
+
+async function conclude(before: SignedInUser, word: Word, session: Session): Promise<SignedInUser | undefined> {
+  if (word.says !== 'over') {
+    if (word.user !== undefined) tellLosses(before, word.user, session)
+    return word.user && endUnlessAllowed(word.user, session)
+  }
+  // The user's session with the provider is over, and so is everything that followed from it.
+  await end(before.subject, session)
+  return undefined
+}
+
+async function end(subject: string, { store, onEnded }: AccountsOptions): Promise<void> {
+  await store.deleteGroup(groupOfAccount(subject))
+  onEnded(subject)
+}
+
+/** Groups change, and so do rules: who may not sign in now has nothing of what they were given when they might. */
+async function endUnlessAllowed(user: SignedInUser, options: AccountsOptions): Promise<SignedInUser | undefined> {
+  if (mayUserSignIn(user.claims, options.plan)) return user
+  await end(user.subject, options)
+  return undefined
+}
+
+/** A name by which the user is known to people. */
+export function nameUser({ subject, claims }: SignedInUser): string {
+  const names = [claims.name, claims.preferred_username, claims.email, claims.login]
+  return names.find((name): name is string => typeof name === 'string' && name.trim() !== '') ?? subject
+}
+
+/** Claims of the user that access tokens carry. */
+export function pickClaims(claims: Claims, names: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(names.flatMap((name) => (Object.hasOwn(claims, name) ? [[name, claims[name]]] : [])))
+}

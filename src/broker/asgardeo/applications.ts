@@ -1,0 +1,216 @@
+import { randomBytes } from 'node:crypto'
+import type { AsgardeoPlan, RegistrationPlan } from '../../core/plan.ts'
+import type { Store } from '../../core/store.ts'
+import { isTrouble } from '../../identity/asgardeo-error.ts'
+import type { AsgardeoClient, AsgardeoRegistrar } from '../../identity/asgardeo-registrar.ts'
+import type { Clock } from '../../oauth/clock.ts'
+import type { AskingClient } from '../identity-provider/signed-in-user.ts'
+import { type BackOff, createBackOff } from '../limits/back-off.ts'
+import { createRateLimit } from '../limits/rate-limit.ts'
+import { createVault, type Vault } from '../storage/encrypted-collection.ts'
+import type { Seal } from '../storage/encryption.ts'
+import { hashId } from '../storage/oidc-adapter.ts'
+import { doInTurn } from '../storage/store-lock.ts'
+
+/** The applications at Asgardeo that users are signed in through, kept in the store. */
+export interface AsgardeoApplications {
+  /**
+   * The application for an MCP client, made where there is none yet.
+   *
+   * @param asking - who asks; undefined for the application that all of them share
+   * @throws Error that says why there is none
+   */
+  obtain(asking?: AskingClient): Promise<AsgardeoClient>
+  /** The application that was made for an MCP client before. */
+  find(clientId?: string): Promise<AsgardeoClient | undefined>
+  /** Forgets an application that Asgardeo does not know any more. */
+  forget(clientId: string | undefined, client: AsgardeoClient): Promise<void>
+  /** Notes that somebody signed in through an application. */
+  noteUse(clientId?: string): Promise<void>
+  /** Deletes the applications of MCP clients that nobody uses. */
+  sweep(): Promise<void>
+  readonly backOff: BackOff
+}
+
+export interface AsgardeoApplicationsOptions {
+  readonly plan: AsgardeoPlan
+  readonly registration: RegistrationPlan
+  /** Our own, by which applications of different proxies are told apart. */
+  readonly redirectUri: string
+  readonly registrar: AsgardeoRegistrar
+  readonly store: Store
+  readonly seal: Seal
+  readonly clock: Clock
+  readonly onIssue: (message: string) => void
+}
+
+/** An application in the store. Times are milliseconds since the epoch. */
+interface Kept {
+  readonly key: string
+  readonly client: AsgardeoClient
+  readonly madeAt: number
+  /** Undefined before somebody signed in through it. */
+  readonly usedAt: number | undefined
+}
+
+interface Session extends AsgardeoApplicationsOptions {
+  readonly vault: Vault<Kept>
+  readonly backOff: BackOff
+  readonly limit: ReturnType<typeof createRateLimit>
+  readonly seen: Map<string, number>
+}
+
+const KIND = 'AsgardeoApplication'
+const LOCK = 'AsgardeoApplicationLock'
+/** Longer than all requests that making an application can take. */
+const MOST_MS = 180_000
+/** A browser waits for no longer. */
+const WAIT_MS = 30_000
+/** An application is looked for this often at most: somebody may have deleted it. */
+const LOOK_AGAIN_MS = 60_000
+const USE_MS = 86_400_000
+/** A sign-in takes no longer than this. */
+const SIGN_IN_MS = 15 * 60_000
+
+export function createAsgardeoApplications(options: AsgardeoApplicationsOptions): AsgardeoApplications {
+  const { store, seal, clock } = options
+  const session: Session = {
+    ...options,
+    vault: createVault<Kept>(store, seal, KIND, hashId),
+    backOff: createBackOff(clock),
+    limit: createRateLimit(options.registration.perMinute, clock),
+    seen: new Map(),
+  }
+  const running = new Map<string, Promise<AsgardeoClient>>()
+  const keyOf = (clientId: string | undefined) => formatKey(clientId, options)
+  return {
+    backOff: session.backOff,
+    obtain(asking) {
+      const key = keyOf(asking?.id)
+      const promise = running.get(key) ?? obtain(key, asking, session).finally(() => running.delete(key))
+      running.set(key, promise)
+      return promise
+    },
+    find: async (clientId) => (await session.vault.find(keyOf(clientId)))?.client,
+    async forget(clientId, { clientSecret }) {
+      const kept = await session.vault.find(keyOf(clientId))
+      if (kept?.client.clientSecret === clientSecret) await session.vault.take(kept.key)
+    },
+    noteUse: (clientId) => noteUse(keyOf(clientId), session),
+    sweep: () => sweep(session),
+  }
+}
+
+/** Another organization, name or public URL is another application. */
+function formatKey(clientId: string | undefined, options: AsgardeoApplicationsOptions): string {
+  return JSON.stringify([...listPlace(options), clientId ?? null])
+}
+
+function listPlace({ plan, redirectUri }: AsgardeoApplicationsOptions): string[] {
+  return [plan.base, plan.applicationName, redirectUri, plan.registration]
+}
+
+async function obtain(key: string, asking: AskingClient | undefined, session: Session): Promise<AsgardeoClient> {
+  const kept = await findCurrent(key, session)
+  if (kept !== undefined) return kept
+  // Proxies with another public URL may share the application, and so the turn.
+  const turn = asking === undefined ? JSON.stringify([session.plan.base, session.plan.applicationName]) : key
+  return doInTurn(hashId(turn), () => make(key, asking, session), { ...session, kind: LOCK, mostMs: MOST_MS, waitMs: WAIT_MS })
+}
+
+async function findCurrent(key: string, { vault, seen, clock, registrar }: Session): Promise<AsgardeoClient | undefined> {
+  const kept = await vault.find(key)
+  if (kept === undefined || clock.monotonic() < (seen.get(key) ?? Number.NEGATIVE_INFINITY) + LOOK_AGAIN_MS) return kept?.client
+  if (await registrar.isThere(kept.client)) {
+    remember(seen, key, clock.monotonic())
+    return kept.client
+  }
+  await vault.take(key)
+  return undefined
+}
+
+/** The oldest are forgotten: they are looked for once more, and that is all. */
+function remember(seen: Map<string, number>, key: string, now: number): void {
+  seen.delete(key)
+  seen.set(key, now)
+  const [oldest] = seen.keys()
+  if (seen.size > 1000 && oldest !== undefined) seen.delete(oldest)
+}
+
+async function make(key: string, asking: AskingClient | undefined, session: Session): Promise<AsgardeoClient> {
+  const { vault, plan, registrar, backOff, clock } = session
+  const kept = await vault.find(key)
+  if (kept !== undefined) return kept.client
+  if (asking !== undefined) await makeRoom(asking, session)
+  const client = await backOff.guard(
+    () => (asking === undefined ? registrar.findOrCreate(plan.applicationName) : registrar.register(formatName(asking, plan))),
+    // What is wrong with one client says nothing about the others.
+    (error) => asking === undefined || isTrouble(error, 'credentials', 'permission', 'unavailable'),
+  )
+  try {
+    await vault.put(key, { key, client, madeAt: clock.wall(), usedAt: undefined })
+  } catch (error) {
+    // The application that all share is found again; nobody would ever find this one.
+    if (asking !== undefined) await registrar.remove(client)
+    throw error
+  }
+  remember(session.seen, key, clock.monotonic())
+  return client
+}
+
+/** Unique at Asgardeo, and made of characters that names may have there, whatever the client calls itself. */
+export function formatName({ name }: AskingClient, { applicationName }: AsgardeoPlan): string {
+  const word = name
+    .normalize('NFKD')
+    .replace(/[^A-Za-z0-9._-]+/g, '-')
+    .replace(/^-+/, '')
+    .slice(0, 40)
+    .replace(/-+$/, '')
+  return `${applicationName}_${word === '' ? 'client' : word}_${randomBytes(6).toString('hex')}`
+}
+
+/** Anybody can have an application made, so there is an end to how fast, and to how many. */
+async function makeRoom({ address }: AskingClient, session: Session): Promise<void> {
+  const { limit, plan, clock } = session
+  if (limit.count(address) !== undefined) throw new Error('too many applications were asked for within a minute')
+  const kept = await listOwn(session)
+  if (kept.length < plan.mostApplications) return
+  const unused = kept.filter(({ usedAt, madeAt }) => usedAt === undefined && madeAt + SIGN_IN_MS < clock.wall())
+  const [oldest] = unused.sort((one, other) => one.madeAt - other.madeAt)
+  if (oldest === undefined)
+    throw new Error(`there are ${kept.length} applications already (\`identity_provider.most_applications\`)`)
+  await removeOne(oldest, session)
+}
+
+async function listOwn(session: Session): Promise<Kept[]> {
+  const place = JSON.stringify(listPlace(session))
+  const kept = await session.vault.list(session.plan.mostApplications * 2)
+  return kept.filter(({ key }) => JSON.stringify((JSON.parse(key) as unknown[]).slice(0, -1)) === place)
+}
+
+async function noteUse(key: string, { vault, clock }: Session): Promise<void> {
+  const kept = await vault.find(key)
+  if (kept === undefined || clock.wall() < (kept.usedAt ?? 0) + USE_MS) return
+  await vault.put(key, { ...kept, usedAt: clock.wall() })
+}
+
+async function sweep(session: Session): Promise<void> {
+  const { plan, registration, clock, onIssue } = session
+  if (plan.registration === 'application') return
+  const isOver = ({ usedAt, madeAt }: Kept) =>
+    (usedAt === undefined ? madeAt + registration.unusedSeconds * 1000 : usedAt + registration.idleSeconds * 1000) < clock.wall()
+  for (const kept of (await listOwn(session)).filter(isOver)) {
+    await removeOne(kept, session).catch((error: Error) => onIssue(`an application of Asgardeo stays for now: ${error.message}`))
+  }
+}
+
+/** Of several processes one does it; what could not be deleted is still known the next time. */
+async function removeOne(kept: Kept, { vault, registrar }: Session): Promise<void> {
+  if ((await vault.take(kept.key)) === undefined) return
+  try {
+    await registrar.remove(kept.client)
+  } catch (error) {
+    await vault.put(kept.key, kept)
+    throw error
+  }
+}

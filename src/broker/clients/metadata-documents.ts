@@ -1,0 +1,141 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { ProxyError } from '../../core/errors.ts'
+import { isLoopbackHost } from '../../oauth/addresses.ts'
+import { findClientKeysProblem } from '../../oauth/client-keys.ts'
+import type { Clock } from '../../oauth/clock.ts'
+import { RefusedUrlError } from '../../oauth/fetch-target.ts'
+import { listNetworks } from '../../oauth/networks.ts'
+import { DocumentError, type JsonAnswer, type SafeFetch } from '../../oauth/safe-fetch.ts'
+import { createAddressLimit } from '../limits/rate-limit.ts'
+import { type Asked, createDocumentTurns, NoTurnError } from './document-turns.ts'
+
+/**
+ * Whether a URL can be a client id (client ID metadata documents, §3): https, with a path, and nothing that could be read in two ways.
+ * The provider has checked for user information, fragments and dot segments.
+ */
+export function isWellFormedClientId(clientId: string): boolean {
+  const url = URL.parse(clientId)
+  return url !== null && url.href === clientId && url.protocol === 'https:' && url.pathname !== '/' && url.port !== '0'
+}
+
+/** Fetches what clients name: their metadata documents and keys. */
+export interface ClientDocuments {
+  /**
+   * For the provider. Strangers learn the same from every failure that depends on what is there: that there was one.
+   *
+   * @throws ProxyError `client_unavailable`
+   */
+  readonly fetch: typeof fetch
+  /** Runs what may need a document, on behalf of a client at that address. */
+  askFor<T>(address: string, task: () => Promise<T>): Promise<T>
+}
+
+export interface ClientDocumentsOptions {
+  readonly door: SafeFetch
+  /** Whether the door leads into private networks and to this machine. */
+  readonly allowPrivateNetwork: boolean
+  readonly clock: Clock
+  /** URLs that the configuration names: they may lie anywhere, and have turns of their own. */
+  readonly named: ReadonlySet<string>
+}
+
+/** New URLs of one host in a minute: of all clients, and of one client network. */
+const HOST_PER_MINUTE = 300
+const ASKER_PER_MINUTE = 60
+/** Of one URL that was there before, or is of the configuration: the provider remembers few, and strangers can push out the others. */
+const URL_PER_MINUTE = 120
+const MOST_REMEMBERED = 1_000
+
+/** A request to us that may need documents. */
+interface OneRequest {
+  /** Network of the client. */
+  readonly asker: string
+  /** The provider looks for a client again to tell it of a failure: what failed then is not asked for twice. */
+  readonly failures: Map<string, Error>
+}
+
+type Fetched = Promise<JsonAnswer>
+
+export function createClientDocuments({ door, allowPrivateNetwork, clock, named }: ClientDocumentsOptions): ClientDocuments {
+  const requests = new AsyncLocalStorage<OneRequest>()
+  const admit = createAdmission(clock)
+  const turns = createDocumentTurns(() => clock.monotonic())
+  const running = new Map<string, Fetched>()
+  const start = async (url: string): Fetched => {
+    if (named.has(url)) {
+      admit.checkAgain(url)
+      return door.fetchJson(url, { namedBy: 'operator' })
+    }
+    if (!allowPrivateNetwork && isLoopbackHost(new URL(url).hostname)) throw new RefusedUrlError('it names this machine')
+    const asked = { host: new URL(url).host, asker: requests.getStore()?.asker ?? '' }
+    return turns.take(asked, async (signal) => {
+      admit.check(url, asked)
+      const answer = await door.fetchJson(url, { namedBy: 'metadata', signal })
+      admit.remember(url)
+      return answer
+    })
+  }
+  const load = (url: string): Fetched => {
+    const joined = running.get(url)
+    if (joined !== undefined) return joined
+    const fetched = start(url).finally(() => running.delete(url))
+    running.set(url, fetched)
+    return fetched
+  }
+  return {
+    askFor: (address, task) => requests.run({ asker: listNetworks(address)[0], failures: new Map() }, task),
+    async fetch(input) {
+      const url = String(input)
+      const isNamed = named.has(url)
+      const failures = requests.getStore()?.failures
+      const known = failures?.get(url)
+      if (known !== undefined) throw known
+      try {
+        return toResponse(await load(url), isNamed)
+      } catch (cause) {
+        const failure = explainFailure(cause, isNamed)
+        failures?.set(url, failure)
+        throw failure
+      }
+    },
+  }
+}
+
+function toResponse({ document, cacheControl }: JsonAnswer, isNamed: boolean): Response {
+  const problem = isNamed ? undefined : findClientKeysProblem(document.keys)
+  if (problem !== undefined) throw new DocumentError(`keys: ${problem}`)
+  return Response.json(document, { headers: cacheControl === undefined ? {} : { 'cache-control': cacheControl } })
+}
+
+/** What a document says is the client's own word. That there is none is not: strangers learn no more of it than that. */
+function explainFailure(error: unknown, isNamed: boolean): Error {
+  const isOwnFault = error instanceof RefusedUrlError || error instanceof DocumentError
+  if (isOwnFault && !isNamed) return error
+  return new ProxyError('client_unavailable', { cause: error, retryAfter: 2 })
+}
+
+/** Bounds how often hosts are asked: together for what was never there before, and for each document that was. */
+function createAdmission(clock: Clock) {
+  const perHost = createAddressLimit(HOST_PER_MINUTE, clock)
+  const perAsker = createAddressLimit(ASKER_PER_MINUTE, clock)
+  const perUrl = createAddressLimit(URL_PER_MINUTE, clock)
+  const known = new Set<string>()
+  const refuse = (wait: number | undefined, url: string) => {
+    if (wait !== undefined) throw new NoTurnError(`${new URL(url).host} is asked too often, for ${wait} s more`)
+  }
+  const checkAgain = (url: string) => refuse(perUrl.count(url), url)
+  return {
+    checkAgain,
+    check(url: string, { host, asker }: Asked): void {
+      if (known.has(url)) return checkAgain(url)
+      // Of all ports together: whoever names one host under many would have us look for what is open there.
+      refuse(perAsker.count(`${asker} ${host}`) ?? perHost.count(new URL(url).hostname), url)
+    },
+    remember(url: string): void {
+      known.delete(url)
+      known.add(url)
+      const [oldest] = known
+      if (known.size > MOST_REMEMBERED && oldest !== undefined) known.delete(oldest)
+    },
+  }
+}

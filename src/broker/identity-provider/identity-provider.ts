@@ -1,0 +1,80 @@
+import type * as oauth from 'oauth4webapi'
+import type { IdentityProviderPlan } from '../../core/plan.ts'
+import { type Clock, systemClock } from '../../oauth/clock.ts'
+import type { SafeFetch } from '../../oauth/safe-fetch.ts'
+import { guard } from './error.ts'
+import { createMetadataSource } from './metadata.ts'
+import { refresh } from './refresh.ts'
+import { createAuthentication, createRequestOptions } from './requests.ts'
+import type { Session } from './session.ts'
+import { createAuthorizationUrl, finishSignIn } from './sign-in.ts'
+import type { KeepRefreshToken, PendingSignIn, SignedInUser } from './signed-in-user.ts'
+import { confirmUser } from './user.ts'
+
+/** Signs users in. All methods throw {@link IdentityProviderError}. */
+export interface IdentityProvider {
+  /** Where to send the user. */
+  createAuthorizationUrl(pending: PendingSignIn, wish?: { readonly asSomebodyElse: boolean }): Promise<URL>
+  /** Takes the answer with which the user came back. */
+  finishSignIn(answer: URLSearchParams, pending: PendingSignIn): Promise<SignedInUser>
+  /**
+   * Asks for fresh tokens, and whether the user is still who they were.
+   *
+   * @param keep - keeps a new refresh token as soon as there is one: many providers take the old one for stolen then, whatever
+   *   becomes of the questions that follow
+   */
+  refresh(user: SignedInUser, keep: KeepRefreshToken): Promise<SignedInUser>
+  /**
+   * Asks whether the user is still who they were, with the access token alone.
+   *
+   * @returns undefined where there is no userinfo endpoint to ask
+   */
+  confirm(user: SignedInUser): Promise<SignedInUser | undefined>
+}
+
+export interface IdentityProviderOptions {
+  readonly plan: IdentityProviderPlan
+  readonly redirectUri: string
+  readonly door: SafeFetch
+  readonly clock?: Clock
+}
+
+/**
+ * How long a request with a refresh token runs on though nobody waits for its answer any more: where refresh tokens are good once, the
+ * new one is the only one.
+ */
+const RUN_ON_MS = 120_000
+
+export function createIdentityProvider({
+  plan,
+  redirectUri,
+  door,
+  clock = systemClock,
+}: IdentityProviderOptions): IdentityProvider {
+  const timeoutMs = plan.timeoutSeconds * 1000
+  const request = createRequestOptions(plan, door, timeoutMs)
+  const session: Session = {
+    plan,
+    redirectUri,
+    client: { client_id: plan.clientId },
+    authentication: createAuthentication(plan),
+    request,
+    patientRequest: createRequestOptions(plan, door, Math.max(RUN_ON_MS, timeoutMs)),
+    jwks: {} as oauth.JWKSCacheInput,
+    clock,
+    findMetadata: createMetadataSource(plan, request, clock),
+  }
+  return {
+    createAuthorizationUrl: (pending, wish) =>
+      guard(() => createAuthorizationUrl(session, pending, wish?.asSomebodyElse === true)),
+    finishSignIn: (answer, pending) => guard(() => finishSignIn(session, answer, pending)),
+    // One bound for all questions of a refresh: they must not outlast the lock under which users are refreshed.
+    refresh: (user, keep) => guard(() => refresh(limit(session, timeoutMs), user, keep)),
+    confirm: (user) => guard(() => confirmUser(limit(session, timeoutMs), user)),
+  }
+}
+
+function limit(session: Session, timeoutMs: number): Session {
+  const signal = AbortSignal.timeout(timeoutMs)
+  return { ...session, signal, request: { ...session.request, signal } }
+}

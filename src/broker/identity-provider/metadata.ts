@@ -1,0 +1,72 @@
+import * as oauth from 'oauth4webapi'
+import type { IdentityProviderPlan } from '../../core/plan.ts'
+import type { Clock } from '../../oauth/clock.ts'
+import { guard, IdentityProviderError } from './error.ts'
+import type { RequestOptions } from './requests.ts'
+
+/** The identity provider's metadata, asked for when it is needed. */
+export type FindMetadata = () => Promise<oauth.AuthorizationServer>
+
+/** Metadata and keys move rarely; a sign-in that fails has them asked for again. */
+const KEEP_METADATA_MS = 3_600_000
+
+/** Metadata that is published is discovered, and kept for a while; that of plain OAuth stands in the configuration. */
+export function createMetadataSource(plan: IdentityProviderPlan, request: RequestOptions, clock: Clock): FindMetadata {
+  let kept: { readonly metadata: Promise<oauth.AuthorizationServer>; readonly until: number } | undefined
+  if (plan.oauth !== undefined) {
+    const metadata = describePlain(plan.issuer, plan.oauth)
+    return () => Promise.resolve(metadata)
+  }
+  return () => {
+    if (kept !== undefined && clock.monotonic() < kept.until) return kept.metadata
+    const entry = { metadata: discover(plan, request), until: clock.monotonic() + KEEP_METADATA_MS }
+    kept = entry
+    entry.metadata.catch(() => {
+      if (kept === entry) kept = undefined
+    })
+    return entry.metadata
+  }
+}
+
+function describePlain(issuer: string, plain: NonNullable<IdentityProviderPlan['oauth']>): oauth.AuthorizationServer {
+  return {
+    issuer,
+    authorization_endpoint: plain.authorizationEndpoint,
+    token_endpoint: plain.tokenEndpoint,
+    userinfo_endpoint: plain.userinfoEndpoint,
+  }
+}
+
+async function discover(plan: IdentityProviderPlan, request: RequestOptions): Promise<oauth.AuthorizationServer> {
+  const metadata = await guard(() => findDocument(plan, request), 'its metadata')
+  if (metadata.authorization_endpoint === undefined || metadata.token_endpoint === undefined)
+    throw new IdentityProviderError('unavailable', 'its metadata names no authorization or token endpoint')
+  return plan.metadataUrl === undefined ? metadata : aimAt(metadata, plan.metadataUrl)
+}
+
+/** OpenID Connect Discovery §4, or RFC 8414 §3 where that has no document of this issuer. */
+async function findDocument({ issuer, metadataUrl }: IdentityProviderPlan, request: RequestOptions) {
+  const identifier = new URL(issuer)
+  const read = (response: Response) => oauth.processDiscoveryResponse(identifier, response)
+  if (metadataUrl !== undefined)
+    return read(await request[oauth.customFetch](metadataUrl, { method: 'GET', headers: { accept: 'application/json' } }))
+  try {
+    return await read(await oauth.discoveryRequest(identifier, { ...request, algorithm: 'oidc' }))
+  } catch (error) {
+    if (!(error instanceof oauth.OperationProcessingError)) throw error
+    const other = await oauth.discoveryRequest(identifier, { ...request, algorithm: 'oauth2' })
+    if (other.status === 404) throw error
+    return await read(other)
+  }
+}
+
+/** What the metadata has at the issuer's address, where browsers go, is asked for where the metadata was (two networks, one provider). */
+function aimAt(metadata: oauth.AuthorizationServer, metadataUrl: string): oauth.AuthorizationServer {
+  const from = new URL(metadata.issuer).origin
+  const aimed = { ...metadata }
+  for (const name of ['token_endpoint', 'userinfo_endpoint', 'jwks_uri'] as const) {
+    const url = metadata[name] === undefined ? null : URL.parse(metadata[name])
+    if (url?.origin === from) aimed[name] = new URL(url.pathname + url.search, metadataUrl).href
+  }
+  return aimed
+}

@@ -1,0 +1,44 @@
+import * as oauth from 'oauth4webapi'
+import { guard, IdentityProviderError } from './error.ts'
+import { askForTokens, type Session } from './session.ts'
+import { verifySignature } from './signature.ts'
+import type { KeepRefreshToken, SignedInUser } from './signed-in-user.ts'
+import { describeUser } from './user.ts'
+
+export async function refresh(session: Session, user: SignedInUser, keep: KeepRefreshToken): Promise<SignedInUser> {
+  const { refreshToken } = user.tokens
+  if (refreshToken === undefined) throw new IdentityProviderError('ended', 'there is no refresh token')
+  const metadata = await session.findMetadata()
+  const asked = useRefreshToken(session, metadata, refreshToken, keep)
+  const { response, tokens } = await waitFor(asked, session)
+  if (session.plan.oauth === undefined && tokens.id_token !== undefined)
+    await verifySignature(session, metadata, response, 'the ID token')
+  const fresh = await describeUser(session, metadata, tokens, user)
+  return { ...fresh, tokens: { ...fresh.tokens, refreshToken: tokens.refresh_token ?? refreshToken } }
+}
+
+async function useRefreshToken(
+  { client, authentication, patientRequest }: Session,
+  metadata: oauth.AuthorizationServer,
+  refreshToken: string,
+  keep: KeepRefreshToken,
+) {
+  const answer = await askForTokens(
+    () => oauth.refreshTokenGrantRequest(metadata, client, authentication, refreshToken, patientRequest),
+    (response) => oauth.processRefreshTokenResponse(metadata, client, response),
+  )
+  const next = answer.tokens.refresh_token ?? refreshToken
+  if (next !== refreshToken) await guard(() => keep(next), 'its new refresh token could not be kept')
+  return answer
+}
+
+/** Stops waiting in time, and lets the work go on. What it fails with later was told already, as an answer that did not come. */
+function waitFor<T>(work: Promise<T>, { signal, plan }: Session): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const message = `the token endpoint: no complete answer within ${plan.timeoutSeconds} s`
+    const stop = () => reject(new IdentityProviderError('unavailable', message))
+    if (signal?.aborted) stop()
+    signal?.addEventListener('abort', stop, { once: true })
+    work.then(resolve, reject)
+  })
+}

@@ -1,0 +1,69 @@
+import { createServer, type Server } from 'node:http'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import type { IdentityProviderPlan } from '../../core/plan.ts'
+import { createSafeFetch, type SafeFetch } from '../../oauth/safe-fetch.ts'
+import { closeServer, listenOnLoopback } from '../../sandbox/listen.ts'
+import { createIdentityProvider, type IdentityProvider } from './identity-provider.ts'
+import type { SignedInUser } from './signed-in-user.ts'
+
+let server: Server
+let door: SafeFetch
+let identityProvider: IdentityProvider
+let login: string
+
+beforeEach(async () => {
+  server = createServer((request, response) => {
+    const answer = request.url === '/token' ? { access_token: 'token', token_type: 'bearer' } : { login, team: 'blue' }
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
+  })
+  const origin = `http://localhost:${await listenOnLoopback(server, 0)}`
+  const plan: IdentityProviderPlan = {
+    kind: 'oidc',
+    name: 'Example ID',
+    issuer: origin,
+    oauth: {
+      authorizationEndpoint: `${origin}/authorize`,
+      tokenEndpoint: `${origin}/token`,
+      userinfoEndpoint: `${origin}/user`,
+      subjectClaim: 'login',
+    },
+    clientId: 'broker',
+    clientAuthentication: { method: 'client_secret_basic', secret: 'secret' },
+    scopes: [],
+    authorizationParameters: {},
+    userinfo: true,
+    asgardeo: undefined,
+    accountPrompt: undefined,
+    notes: [],
+    allow: [],
+    grant: [],
+    tokenClaims: [],
+    allowPrivateNetwork: true,
+    ca: undefined,
+    timeoutSeconds: 10,
+    unrefreshedSeconds: 28_800,
+  }
+  door = createSafeFetch(plan)
+  identityProvider = createIdentityProvider({ plan, redirectUri: 'http://localhost/oauth/callback', door })
+})
+afterEach(async () => {
+  await door.close()
+  await closeServer(server)
+})
+
+const alice: SignedInUser = {
+  subject: 'alice',
+  claims: { login: 'alice' },
+  tokens: { accessToken: 'old', refreshToken: 'first', expiresAt: 0 },
+}
+const keep = async () => undefined
+
+it('a refresh at a provider without ID tokens takes what it says of the same user', async () => {
+  login = 'alice'
+  expect(await identityProvider.refresh(alice, keep)).toMatchObject({ subject: 'alice', claims: { team: 'blue' } })
+})
+
+it('a refresh at a provider without ID tokens ends the user when it speaks of somebody else', async () => {
+  login = 'mallory'
+  await expect(identityProvider.refresh(alice, keep)).rejects.toMatchObject({ trouble: 'ended' })
+})

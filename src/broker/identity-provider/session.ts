@@ -1,0 +1,29 @@
+import type * as oauth from 'oauth4webapi'
+import type { IdentityProviderPlan } from '../../core/plan.ts'
+import type { Clock } from '../../oauth/clock.ts'
+import { guard } from './error.ts'
+import type { FindMetadata } from './metadata.ts'
+import type { RequestOptions } from './requests.ts'
+
+/** What questions to an identity provider are asked with. */
+export interface Session {
+  readonly plan: IdentityProviderPlan
+  readonly redirectUri: string
+  readonly client: oauth.Client
+  readonly authentication: oauth.ClientAuth
+  readonly request: RequestOptions
+  /** Of requests with refresh tokens. */
+  readonly patientRequest: RequestOptions
+  /** Ends when nobody waits any more. */
+  readonly signal?: AbortSignal
+  readonly jwks: oauth.JWKSCacheInput
+  readonly clock: Clock
+  readonly findMetadata: FindMetadata
+}
+
+export function askForTokens(ask: () => Promise<Response>, read: (answer: Response) => Promise<oauth.TokenEndpointResponse>) {
+  return guard(async () => {
+    const response = await ask()
+    return { response, tokens: await read(response) }
+  }, 'the token endpoint')
+}

@@ -1,0 +1,92 @@
+import type { Clock } from '../../oauth/clock.ts'
+import { listNetworks } from '../../oauth/networks.ts'
+
+/** Counts what strangers do, by address, so that nobody can fill the store. */
+export interface RateLimit {
+  /** Counts one more. Returns the seconds after which another try makes sense; undefined when this one may take place. */
+  count(address: string): number | undefined
+  /** As {@link RateLimit.count}, but counts nothing: whether one more would be too many for that address. */
+  check(address: string): number | undefined
+}
+
+const MINUTE_MS = 60_000
+const MOST_COUNTS = 20_000
+/**
+ * What a network may do, as a multiple of what one address may do: the address, networks around it, everybody. Several subscribers share
+ * a network, but whoever holds a large one must not have the turn of everybody else.
+ */
+const TIMES = [1, 4, 10] as const
+const TIMES_ALL = 30
+const EVERYBODY = '*'
+
+interface Count {
+  readonly since: number
+  times: number
+}
+
+/**
+ * Counts what stays with us. All addresses together have a bound, too.
+ *
+ * @param perMinute - times that one address may do it within a minute
+ */
+export function createRateLimit(perMinute: number, clock: Clock): RateLimit {
+  return createLimit(perMinute, TIMES_ALL, clock)
+}
+
+/**
+ * Counts what costs us a moment: with a bound for all together, a few strangers could shut everybody out.
+ *
+ * @param perMinute - times that one address may do it within a minute
+ */
+export function createAddressLimit(perMinute: number, clock: Clock): RateLimit {
+  return createLimit(perMinute, Number.POSITIVE_INFINITY, clock)
+}
+
+/** A network, and how often it may do it within a minute. */
+interface Bound {
+  readonly network: string
+  readonly most: number
+}
+
+function createLimit(perMinute: number, timesAll: number, clock: Clock): RateLimit {
+  const counts = new Map<string, Count>()
+  const listBounds = (address: string): Bound[] => [
+    ...listNetworks(address).map((network, index) => ({ network, most: perMinute * (TIMES[index] ?? 1) })),
+    { network: EVERYBODY, most: perMinute * timesAll },
+  ]
+  const findWait = ({ since }: Count): number => Math.ceil((since + MINUTE_MS - clock.monotonic()) / 1000)
+  const countFor = ({ network, most }: Bound): number | undefined => {
+    const now = clock.monotonic()
+    const known = counts.get(network)
+    const count = known !== undefined && now < known.since + MINUTE_MS ? known : { since: now, times: 0 }
+    counts.delete(network)
+    counts.set(network, count)
+    count.times += 1
+    return count.times > most ? findWait(count) : undefined
+  }
+  const checkFor = ({ network, most }: Bound): number | undefined => {
+    const count = counts.get(network)
+    const wait = count === undefined || count.times < most ? 0 : findWait(count)
+    return wait > 0 ? wait : undefined
+  }
+  return {
+    check: (address) => findFirst(listBounds(address), checkFor),
+    count(address) {
+      // The narrowest first: what is refused there is not counted for others.
+      const wait = findFirst(listBounds(address), countFor)
+      for (const [oldest] of counts) {
+        if (counts.size <= MOST_COUNTS) break
+        counts.delete(oldest)
+      }
+      return wait
+    },
+  }
+}
+
+function findFirst(bounds: readonly Bound[], look: (bound: Bound) => number | undefined): number | undefined {
+  for (const bound of bounds) {
+    const wait = look(bound)
+    if (wait !== undefined) return wait
+  }
+  return undefined
+}

@@ -1,0 +1,105 @@
+import { WHOLE_SERVER_SCOPE } from '../clients/resources.ts'
+import {
+  escapeHtml,
+  formatForeignName,
+  formatFormTarget,
+  formatRedirectHost,
+  isOnThisComputer,
+  type Page,
+  renderPage,
+} from './page.ts'
+
+/** Who asks for access. Everything but the redirect URI is the client's own claim. */
+export interface Asking {
+  readonly clientName: string
+  readonly redirectUri: string
+  /** Host that publishes the client's metadata: what its name is worth. Undefined for clients that registered themselves. */
+  readonly publishedBy: string | undefined
+}
+
+/** A permission, in words for the user who is asked to grant it. */
+export interface AskedScope {
+  readonly name: string
+  readonly description: string
+}
+
+/** What a user is asked. */
+export interface Question {
+  readonly asking: Asking
+  /** The MCP server that is to be used. */
+  readonly server: { readonly name: string; readonly url: string }
+  readonly scopes: readonly AskedScope[]
+  /** Scopes that the user may not have, and so cannot give; empty while nobody is signed in. */
+  readonly refused: readonly AskedScope[]
+  /** Name of the user who is signed in already. */
+  readonly signedInAs: string | undefined
+  readonly identityProvider: string
+  /** Shows that the form was filled in on this page. */
+  readonly formToken: string
+}
+
+/** Asks whether a client may have access, before the user is sent on to the identity provider. */
+export function renderConsentPage(question: Question): Page {
+  const { asking, server, signedInAs } = question
+  const name = escapeHtml(formatForeignName(asking.clientName) || 'An application without a name')
+  return renderPage({
+    title: 'Allow access?',
+    formTarget: formatFormTarget(asking.redirectUri),
+    content: `<h1>Allow ${name} to act for you?</h1>
+<p>It asks to use <strong>${escapeHtml(server.name)}</strong> (<code>${escapeHtml(server.url)}</code>) and to:</p>
+${renderScopes(question.scopes)}
+${renderRefused(question.refused)}<p>You will be sent back to <strong>${escapeHtml(formatRedirectHost(asking.redirectUri))}</strong>.</p>
+${renderOrigin(asking, name)}
+<form method="post">
+<input type="hidden" name="form_token" value="${escapeHtml(question.formToken)}">
+<button class="main" name="action" value="allow">${signedInAs === undefined ? `Allow and sign in with ${escapeHtml(question.identityProvider)}` : 'Allow'}</button>
+<button name="action" value="cancel">Deny</button>
+${signedInAs === undefined ? '' : `<p class="quiet">Signed in as ${escapeHtml(formatForeignName(signedInAs))}. <button class="link" name="action" value="switch">Allow as somebody else</button></p>`}
+</form>`,
+  })
+}
+
+/** Time to read what an application does not get. */
+const READING_SECONDS = 5
+
+/** Says what a user has not given, since the account does not have it: nobody knew before who would sign in. */
+export function renderPartialPage(clientName: string, refused: readonly AskedScope[], target: string): Page {
+  const name = escapeHtml(formatForeignName(clientName) || 'the application')
+  return renderPage({
+    title: 'You are signed in',
+    goOn: target,
+    goOnSeconds: READING_SECONDS,
+    content: `<h1>You are signed in</h1>
+<p>Your account does not have this, so ${name} does not get it:</p>
+${renderScopes(refused)}
+<p><a class="main" href="${escapeHtml(target)}">Continue to the application</a></p>`,
+  })
+}
+
+/** A permission in words, where the configuration has some. */
+export function describeScope(name: string, descriptions: Readonly<Record<string, string>>): AskedScope {
+  const usual = name === WHOLE_SERVER_SCOPE ? 'Use its tools, resources and prompts for you' : 'Do what this server calls'
+  return { name, description: (Object.hasOwn(descriptions, name) ? descriptions[name] : undefined) ?? usual }
+}
+
+/** What the name of a client is worth, and what to watch for. */
+function renderOrigin(asking: Asking, name: string): string {
+  const origin =
+    asking.publishedBy === undefined
+      ? `“${name}” is the name that the application gave itself.`
+      : `The name is published by <strong>${escapeHtml(asking.publishedBy)}</strong>.`
+  if (!isOnThisComputer(asking.redirectUri)) return `<p class="quiet">${origin} Go on only if you trust it.</p>`
+  return `<p class="warn"><strong>This application runs on your computer.</strong> ${origin} Any program could say the same: go on only if you have just started this yourself.</p>`
+}
+
+function renderRefused(scopes: readonly AskedScope[]): string {
+  if (scopes.length === 0) return ''
+  return `<p>It also asks for this, which your account does not have. It will not get it:</p>\n${renderScopes(scopes)}\n`
+}
+
+function renderScopes(scopes: readonly AskedScope[]): string {
+  const items = scopes.map(
+    ({ name, description }) => `<li>${escapeHtml(description)} <code class="quiet">${escapeHtml(name)}</code></li>`,
+  )
+  return `<ul>${items.join('')}</ul>`
+}

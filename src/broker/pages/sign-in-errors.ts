@@ -1,0 +1,129 @@
+import type { ErrorCode } from '../../core/errors.ts'
+import { IdentityProviderError } from '../identity-provider/error.ts'
+import type { Trouble } from './error-page.ts'
+
+/** What a person is told when a sign-in does not go on, and what the log is told. */
+export interface SignInTrouble extends Pick<Trouble, 'title' | 'text'> {
+  readonly status: number
+  readonly code: ErrorCode
+  /** What the client is told where it can be (RFC 6749 §4.1.2.1). */
+  readonly oauthError: 'access_denied' | 'login_required' | 'server_error' | 'temporarily_unavailable'
+}
+
+/** How long a user may take over sign-in and consent. */
+export const SIGN_IN_MINUTES = 15
+
+export const TROUBLES = {
+  over: {
+    status: 400,
+    code: 'sign_in_failed',
+    oauthError: 'access_denied',
+    title: 'This sign-in is over',
+    text: `A sign-in must be completed within ${SIGN_IN_MINUTES} minutes. This one took longer, was completed already, or began in another browser.`,
+  },
+  forged: {
+    status: 403,
+    code: 'sign_in_failed',
+    oauthError: 'access_denied',
+    title: 'This sign-in was not started here',
+    text: 'The answer belongs to a sign-in that began in another browser, or before this one lost its cookies. If somebody sent you a link, do not use it.',
+  },
+  malformed: {
+    status: 400,
+    code: 'sign_in_failed',
+    oauthError: 'access_denied',
+    title: 'This form cannot be read',
+    text: 'It is not one that our page sends. Go back to the application and start again.',
+  },
+  form: {
+    status: 403,
+    code: 'sign_in_failed',
+    oauthError: 'access_denied',
+    title: 'This form cannot be accepted',
+    text: 'It was not sent from our own page, or this browser does not keep cookies, or has lost them since.',
+  },
+  account: {
+    status: 403,
+    code: 'sign_in_denied',
+    oauthError: 'access_denied',
+    title: 'This account has no access',
+    text: 'You are signed in, but your account may not be used here. Ask whoever runs this server, or sign in with another account.',
+  },
+  scopes: {
+    status: 403,
+    code: 'sign_in_denied',
+    oauthError: 'access_denied',
+    title: 'This account has no access',
+    text: 'You are signed in, but your account has none of the permissions that the application asks for.',
+  },
+  refused: {
+    status: 403,
+    code: 'sign_in_failed',
+    oauthError: 'access_denied',
+    title: 'You are not signed in',
+    text: 'The sign-in was cancelled or refused.',
+  },
+  stale: {
+    status: 403,
+    code: 'sign_in_failed',
+    oauthError: 'login_required',
+    title: 'A fresh sign-in is needed',
+    text: 'The application wants you to sign in anew, and the identity provider does not say that you did.',
+  },
+  suspicious: {
+    status: 400,
+    code: 'sign_in_failed',
+    oauthError: 'server_error',
+    title: 'The sign-in could not be checked',
+    text: 'The answer of the identity provider does not fit the question. Nobody was signed in.',
+  },
+  unavailable: {
+    status: 503,
+    code: 'identity_provider_unavailable',
+    oauthError: 'temporarily_unavailable',
+    title: 'Signing in is not possible at the moment',
+    text: 'The identity provider does not answer as it should. Try again in a few minutes.',
+  },
+  unusable: {
+    status: 503,
+    code: 'identity_provider_unavailable',
+    oauthError: 'server_error',
+    title: 'Signing in is not possible at the moment',
+    text: 'The identity provider and this server are not set up to work together. Please tell whoever runs this server.',
+  },
+  store: {
+    status: 503,
+    code: 'store_unavailable',
+    oauthError: 'temporarily_unavailable',
+    title: 'Signing in is not possible at the moment',
+    text: 'This server cannot reach what it needs for that. Try again in a few minutes.',
+  },
+  client: {
+    status: 503,
+    code: 'client_unavailable',
+    oauthError: 'temporarily_unavailable',
+    title: 'This application cannot be checked at the moment',
+    text: 'The address under which it says what it is does not answer as it should. Try again in a few minutes.',
+  },
+  busy: {
+    status: 429,
+    code: 'sign_ins_limited',
+    oauthError: 'temporarily_unavailable',
+    title: 'Too many sign-ins at once',
+    text: 'More sign-ins come from your network than there should be. Try again in a minute.',
+  },
+  internal: {
+    status: 500,
+    code: 'internal_error',
+    oauthError: 'server_error',
+    title: 'Something went wrong on our side',
+    text: 'The sign-in could not be completed. Try again, or tell whoever runs this server.',
+  },
+} as const satisfies Record<string, SignInTrouble>
+
+/** What an error of the identity provider comes down to. */
+export function findTrouble(error: unknown): SignInTrouble {
+  if (!(error instanceof IdentityProviderError)) return TROUBLES.internal
+  // A session that is over before it began: the code was used, or came too late.
+  return error.trouble === 'ended' ? TROUBLES.over : TROUBLES[error.trouble]
+}

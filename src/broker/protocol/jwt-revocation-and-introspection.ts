@@ -1,0 +1,75 @@
+import { BROKER_PATHS } from '../../core/broker-paths.ts'
+import { findErrorEntry, ProxyError } from '../../core/errors.ts'
+import type { TokenVerifier } from '../../core/ports.ts'
+import type { Principal } from '../../core/principal.ts'
+import type { Store } from '../../core/store.ts'
+import { groupOfGrant } from '../storage/oidc-adapter.ts'
+import { GRANT_CLAIM, type Liveness, SUBJECT_GRANT_CLAIM } from '../tokens/revocation.ts'
+import type { Middleware } from './middlewares.ts'
+
+export interface OwnTokensOptions {
+  readonly store: Store
+  readonly liveness: Liveness
+  /** Verifies access tokens of the broker, whatever their resource, and asks whether they still stand. */
+  readonly verifier: TokenVerifier
+  /** Clients that may ask about everybody's tokens. */
+  readonly mayIntrospect: ReadonlySet<string>
+}
+
+/**
+ * Revocation (RFC 7009) and introspection (RFC 7662) of access tokens. The provider does neither for JWTs, since it keeps no record of
+ * them; by the time it says so, it has authenticated the client.
+ */
+export function answerForOwnTokens(options: OwnTokensOptions): Middleware {
+  return async (ctx, next) => {
+    await next()
+    const { revocation, introspection } = BROKER_PATHS.provider
+    if (ctx.status !== 400 || (ctx.path !== revocation && ctx.path !== introspection)) return
+    const { oidc } = ctx as unknown as { oidc?: { client?: AuthenticatedClient; params?: { token?: unknown } } }
+    const { client, params } = oidc ?? {}
+    if (client === undefined || typeof params?.token !== 'string' || !isUnsupported(ctx.body)) return
+    const principal = await findPrincipal(params.token, options)
+    if (ctx.path === revocation) {
+      if (principal?.clientId === client.clientId) await revoke(principal, options)
+      ctx.body = ''
+    } else {
+      const mayAsk =
+        client.clientAuthMethod !== 'none' &&
+        (options.mayIntrospect.has(client.clientId) || principal?.clientId === client.clientId)
+      ctx.body = principal !== undefined && mayAsk ? describe(principal) : { active: false }
+    }
+    ctx.status = 200
+  }
+}
+
+interface AuthenticatedClient {
+  readonly clientId: string
+  readonly clientAuthMethod: string
+}
+
+function isUnsupported(body: unknown): boolean {
+  return typeof body === 'object' && body !== null && 'error' in body && body.error === 'unsupported_token_type'
+}
+
+/** Who a token stands for; nobody for one that is no good, whatever the reason. */
+async function findPrincipal(token: string, { verifier }: OwnTokensOptions): Promise<Principal | undefined> {
+  try {
+    return await verifier.verify(token)
+  } catch (error) {
+    if (error instanceof ProxyError && findErrorEntry(error.code).status !== 503) return undefined
+    throw error
+  }
+}
+
+/** With the token ends the grant that it was issued for (RFC 7009 §2.1), but not that of the user whose token was exchanged for it. */
+async function revoke({ claims, acceptedUntil }: Principal, { store, liveness }: OwnTokensOptions): Promise<void> {
+  const { jti, [GRANT_CLAIM]: grantId } = claims
+  if (typeof jti === 'string') await liveness.revoke(jti, acceptedUntil * 1000)
+  if (typeof grantId === 'string') await store.deleteGroup(groupOfGrant(grantId))
+  liveness.forget()
+}
+
+function describe({ claims }: Principal): Record<string, unknown> {
+  const { [GRANT_CLAIM]: _own, [SUBJECT_GRANT_CLAIM]: _subject, ...told } = claims
+  return { active: true, token_type: 'Bearer', ...told }
+}

@@ -1,0 +1,33 @@
+import type { BrokerPlan } from '../../core/plan.ts'
+import type { TokenVerifier } from '../../core/ports.ts'
+import type { Clock } from '../../oauth/clock.ts'
+import { createIssuerPool, type IssuerPool } from '../../oauth/issuer.ts'
+import { createTokenVerifier } from '../../oauth/token-verifier.ts'
+import type { BrokerResource } from '../clients/resources.ts'
+import type { SigningKeys } from '../tokens/signing-keys.ts'
+
+interface SubjectTokens {
+  readonly plan: BrokerPlan
+  readonly resources: readonly BrokerResource[]
+}
+
+/** Verifies access tokens of ours, whatever resource they are for. */
+export function createOwnVerifier(plan: BrokerPlan, resources: readonly BrokerResource[], keys: SigningKeys): TokenVerifier {
+  return createTokenVerifier({
+    issuers: [plan.issuerPlan],
+    audiences: resources.map(({ identifier }) => identifier),
+    acceptMissingAudience: false,
+    pool: createIssuerPool({ ownKeys: new Map([[plan.issuer, keys.verification]]) }),
+  })
+}
+
+/** Verifies access tokens that are to be exchanged: ours, and those of others that are meant for us or for a server here. */
+export function createSubjectVerifier({ plan, resources }: SubjectTokens, pool: IssuerPool, clock: Clock): TokenVerifier {
+  return createTokenVerifier({
+    issuers: [plan.issuerPlan, ...plan.tokenExchange.issuers],
+    audiences: [plan.issuer, ...resources.map(({ identifier }) => identifier), ...plan.tokenExchange.audiences],
+    acceptMissingAudience: false,
+    pool,
+    clock,
+  })
+}

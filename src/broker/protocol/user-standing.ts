@@ -1,0 +1,30 @@
+import type { BrokerPlan } from '../../core/plan.ts'
+import { type Accounts, type AccountsOptions, createAccounts } from '../accounts/accounts.ts'
+import type { Resources } from '../clients/resources.ts'
+import { type Claims, listUserScopes } from '../identity-provider/access-rules.ts'
+import { createLiveness, type Liveness, type UserOfToken } from '../tokens/revocation.ts'
+
+interface StandingOptions extends Pick<AccountsOptions, 'store' | 'seal' | 'identityProvider' | 'clock'> {
+  readonly plan: BrokerPlan
+  readonly resources: Resources
+}
+
+/** The users who have signed in, and whether their tokens still stand: each has to hear of the other. */
+export function openUsers(options: StandingOptions): { readonly accounts: Accounts; readonly liveness: Liveness } {
+  const { plan, store, clock, resources } = options
+  const { identityProvider: rules, grantSeconds } = plan
+  const listScopes = (claims: Claims) => listUserScopes(claims, rules, resources.scopes)
+  const stillMay = async (token: UserOfToken) => {
+    const user = await accounts.find(token.subject)
+    return user !== undefined && holdsNoMore(token, listScopes(user.claims), resources)
+  }
+  const liveness = createLiveness(store, clock, stillMay)
+  const onEnded = () => liveness.forget()
+  const accounts = createAccounts({ ...options, plan: rules, grantSeconds, listScopes, onEnded })
+  return { accounts, liveness }
+}
+
+/** A token that holds more than its user may have now is over: its client refreshes, and gets one with what is left. */
+function holdsNoMore({ scopes }: UserOfToken, may: ReadonlySet<string>, resources: Resources): boolean {
+  return [...scopes].every((scope) => may.has(scope) || !resources.scopes.has(scope))
+}

@@ -1,0 +1,101 @@
+import type { Grant, KoaContextWithOIDC } from 'oidc-provider'
+import type { Store } from '../../core/store.ts'
+import type { Clock } from '../../oauth/clock.ts'
+import { isOnThisComputer } from '../pages/page.ts'
+import { groupOfAccount, hashId } from '../storage/oidc-adapter.ts'
+
+/** What a user once allowed: this client, answered there, with these scopes of that resource. */
+export interface Consent {
+  readonly subject: string
+  readonly clientId: string
+  readonly redirectUri: string
+  readonly resource: string
+  readonly scopes: readonly string[]
+}
+
+/** Remembers what users allowed, so that they aren't asked the same again. */
+export interface Consents {
+  remember(consent: Consent): Promise<void>
+  /**
+   * A grant for the request, when its user allowed all of it before.
+   *
+   * @param may - scopes of the resource that the user may have: nobody is asked for others
+   */
+  recall(ctx: KoaContextWithOIDC, may: ReadonlySet<string>): Promise<Grant | undefined>
+}
+
+const KIND = 'Consent'
+
+/** @param seconds - for which a consent is remembered */
+export function createConsents(store: Store, clock: Clock, seconds: number): Consents {
+  return {
+    async remember(consent) {
+      if (!isWorthRemembering(consent.redirectUri)) return
+      const before = await findScopes(store, consent)
+      const scopes = [...new Set([...before, ...consent.scopes])]
+      const terms = { expiresAt: clock.wall() + seconds * 1000, groups: [groupOfAccount(consent.subject)] }
+      await store.put(KIND, keyOf(consent), JSON.stringify(scopes), terms)
+    },
+    async recall(ctx, may) {
+      const asked = readRequest(ctx)
+      if (asked === undefined || !isWorthRemembering(asked.redirectUri)) return undefined
+      const allowed = new Set(await findScopes(store, asked))
+      const scopes = divideScopes(asked.scopes, may)
+      if (scopes.granted.length === 0 || !scopes.granted.every((scope) => allowed.has(scope))) return undefined
+      const grant = new ctx.oidc.provider.Grant({ accountId: asked.subject, clientId: asked.clientId })
+      addScopes(grant, asked.resource, scopes)
+      await grant.save()
+      return grant
+    },
+  }
+}
+
+/**
+ * Anyone on the user's computer can take an answer that is sent to a loopback address or a private scheme, whatever client it calls
+ * itself: there the user is asked each time (RFC 8252 §8.6).
+ */
+function isWorthRemembering(redirectUri: string): boolean {
+  return !isOnThisComputer(redirectUri)
+}
+
+async function findScopes(store: Store, consent: Consent): Promise<readonly string[]> {
+  const text = await store.find(KIND, keyOf(consent))
+  return text === undefined ? [] : (JSON.parse(text) as string[])
+}
+
+function keyOf({ subject, clientId, redirectUri, resource }: Consent): string {
+  return hashId(JSON.stringify([subject, clientId, redirectUri, resource]))
+}
+
+function readRequest({ oidc }: KoaContextWithOIDC): Consent | undefined {
+  const { params, session, client } = oidc
+  const { resource, redirect_uri: redirectUri, scope } = params ?? {}
+  const subject = session?.accountId
+  if (subject === undefined || client === undefined || typeof resource !== 'string' || typeof redirectUri !== 'string')
+    return undefined
+  return { subject, clientId: client.clientId, redirectUri, resource, scopes: typeof scope === 'string' ? scope.split(' ') : [] }
+}
+
+/** Scopes of the protocol itself stand beside those of the resource. */
+const PROTOCOL_SCOPES = new Set(['openid', 'offline_access'])
+
+/** Scopes that were asked for, by what becomes of them. */
+export interface DividedScopes {
+  readonly granted: readonly string[]
+  /** Those that the user may not have. */
+  readonly refused: readonly string[]
+}
+
+/** @param may - scopes of the resource that the user may have */
+export function divideScopes(asked: readonly string[], may: ReadonlySet<string>): DividedScopes {
+  const isGranted = (scope: string) => PROTOCOL_SCOPES.has(scope) || may.has(scope)
+  return { granted: asked.filter(isGranted), refused: asked.filter((scope) => !isGranted(scope)) }
+}
+
+/** Puts scopes into a grant. What the user may not have now stays out: who may have it later is asked then. */
+export function addScopes(grant: Grant, resource: string, { granted, refused }: DividedScopes): void {
+  grant.addOIDCScope(granted.filter((scope) => PROTOCOL_SCOPES.has(scope)).join(' '))
+  grant.addResourceScope(resource, granted.filter((scope) => !PROTOCOL_SCOPES.has(scope)).join(' '))
+  // Or the provider would ask for them without end.
+  if (refused.length > 0) grant.rejectResourceScope(resource, refused.join(' '))
+}

@@ -1,0 +1,83 @@
+import { errors, type Interaction, type Provider } from 'oidc-provider'
+import type { IdentityProviderPlan } from '../../core/plan.ts'
+import type { Visit } from '../../core/visit.ts'
+import type { Accounts } from '../accounts/accounts.ts'
+import type { BrokerResource, Resources } from '../clients/resources.ts'
+import type { IdentityProvider } from '../identity-provider/identity-provider.ts'
+import type { PendingSignIn } from '../identity-provider/signed-in-user.ts'
+import type { RateLimit } from '../limits/rate-limit.ts'
+import type { BrowserCookie } from '../pages/browser-cookie.ts'
+import type { Asking } from '../pages/consent-page.ts'
+import type { Vault } from '../storage/encrypted-collection.ts'
+import type { Consents } from './consents.ts'
+
+/** A sign-in that waits for its user to come back from the identity provider. */
+export interface AwayUser extends PendingSignIn {
+  /** The interaction that goes on then. */
+  readonly uid: string
+  /** The secret of the browser that it began in. */
+  readonly browser: string
+}
+
+/** What sign-ins work with. */
+export interface SignInOptions {
+  readonly origin: string
+  readonly plan: IdentityProviderPlan
+  readonly scopeDescriptions: Readonly<Record<string, string>>
+  readonly identityProvider: IdentityProvider
+  readonly accounts: Accounts
+  readonly consents: Consents
+  readonly resources: Resources
+  readonly browserCookie: BrowserCookie
+  readonly away: Vault<AwayUser>
+  readonly authorizations: RateLimit
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  /** The provider of the moment: another one takes over when the keys change. */
+  readonly findProvider: () => Provider
+}
+
+/** One look at a sign-in: what was asked, and by whom. */
+export interface Scene {
+  readonly visit: Visit
+  readonly interaction: Interaction
+  readonly asking: Asking
+  readonly clientId: string
+  readonly resource: BrokerResource
+  /** The resource as the client wrote it. */
+  readonly resourceAsAsked: string
+  readonly scopes: readonly string[]
+}
+
+/** The sign-in that this browser's cookie stands for; undefined when there is none. */
+export async function openScene(visit: Visit, options: SignInOptions): Promise<Scene | undefined> {
+  try {
+    const interaction = await options.findProvider().interactionDetails(visit.request, visit.response)
+    return await describeScene(visit, interaction, options)
+  } catch (error) {
+    if (error instanceof errors.SessionNotFound) return undefined
+    throw error
+  }
+}
+
+/** Reads what an interaction is about; undefined when its client or server is no longer there. */
+export async function describeScene(visit: Visit, interaction: Interaction, options: SignInOptions): Promise<Scene | undefined> {
+  const { client_id: clientId, redirect_uri: redirectUri, resource: resourceAsAsked, scope } = interaction.params
+  const client = await options.findProvider().Client.find(String(clientId))
+  const resource = options.resources.find(String(resourceAsAsked))
+  if (client === undefined || resource === undefined) return undefined
+  const isPublished = client.clientId.startsWith('https://')
+  return {
+    visit,
+    interaction,
+    resource,
+    resourceAsAsked: String(resourceAsAsked),
+    clientId: client.clientId,
+    scopes: typeof scope === 'string' ? scope.split(' ') : [],
+    asking: {
+      clientName: client.clientName ?? client.clientId,
+      redirectUri: String(redirectUri),
+      publishedBy: isPublished ? new URL(client.clientId).host : undefined,
+    },
+  }
+}

@@ -1,0 +1,131 @@
+import type { Interaction } from 'oidc-provider'
+import { BROKER_PATHS } from '../../core/broker-paths.ts'
+import type { Visit } from '../../core/visit.ts'
+import { listUserScopes } from '../identity-provider/access-rules.ts'
+import type { SignedInUser } from '../identity-provider/signed-in-user.ts'
+import { isSameText } from '../pages/browser-cookie.ts'
+import { type AskedScope, renderPartialPage } from '../pages/consent-page.ts'
+import { renderErrorPage } from '../pages/error-page.ts'
+import { isOnThisComputer, type Page, renderGoOnPage } from '../pages/page.ts'
+import type { SignInTrouble } from '../pages/sign-in-errors.ts'
+import { hashId } from '../storage/oidc-adapter.ts'
+import { addScopes, divideScopes } from './consents.ts'
+import type { Scene, SignInOptions } from './sign-in-context.ts'
+
+/**
+ * Gives the client what the user allowed.
+ *
+ * @param isNew - whether the user has just come back from the identity provider
+ * @returns where the browser goes on
+ */
+export async function allow(scene: Scene, user: SignedInUser, isNew: boolean, options: SignInOptions): Promise<string> {
+  const { interaction, clientId, resourceAsAsked: resource, scopes: asked, asking } = scene
+  const { subject } = user
+  const grant = new (options.findProvider().Grant)({ accountId: subject, clientId })
+  const scopes = divideScopes(asked, listUserScopes(user.claims, options.plan, scene.resource.scopes))
+  addScopes(grant, resource, scopes)
+  const grantId = await grant.save()
+  await options.consents.remember({ subject, clientId, redirectUri: asking.redirectUri, resource, scopes: scopes.granted })
+  // Of a user who may have authenticated at any time before, nobody is told that it was just now.
+  const login = isNew && { login: { accountId: subject, remember: true, ts: user.authTime ?? 0 }, select_account: {} }
+  const browser = options.browserCookie.find(scene.visit.request)
+  return settle(interaction, { consent: { grantId }, ...login, browser: browser && hashId(browser) }, options)
+}
+
+/**
+ * Whether a sign-in that was allowed goes on in another browser than the one in which it was. Its own cookies don't tell: a site beside
+ * ours can plant them, and somebody would be signed in as somebody else (login cross-site request forgery, RFC 9700 §4.7).
+ *
+ * @param uid - of the interaction
+ */
+export async function isElsewhere(
+  uid: string,
+  visit: Visit,
+  options: Pick<SignInOptions, 'browserCookie' | 'findProvider'>,
+): Promise<boolean> {
+  const { result } = (await options.findProvider().Interaction.find(uid)) ?? {}
+  if (result?.consent === undefined) return false
+  const browser = options.browserCookie.find(visit.request)
+  return browser === undefined || typeof result.browser !== 'string' || !isSameText(result.browser, hashId(browser))
+}
+
+/**
+ * A browser that is signed in as somebody else is so no longer, whether it was when the sign-in began or has been since, in another tab.
+ * The provider would ask with a page of its own otherwise.
+ *
+ * @param uid - of the interaction
+ * @param sessionIds - what the browser says that its session is
+ */
+export async function leaveOtherAccount(
+  uid: string,
+  sessionIds: readonly string[],
+  { findProvider }: Pick<SignInOptions, 'findProvider'>,
+): Promise<void> {
+  const { Interaction: Interactions, Session: Sessions } = findProvider()
+  const interaction = await Interactions.find(uid)
+  const subject = interaction?.result?.login?.accountId
+  if (interaction === undefined || subject === undefined) return
+  for (const id of sessionIds) {
+    const session = await Sessions.find(id)
+    if (session?.accountId !== undefined && session.accountId !== subject) await session.destroy()
+  }
+  if (interaction.session === undefined) return
+  // Whatever session the sign-in began in, it has brought a new one.
+  Object.assign(interaction, { session: undefined })
+  await interaction.save(interaction.exp - Math.floor(Date.now() / 1000))
+}
+
+/** Tells the client that it gets nothing. Returns where the browser goes on. */
+export function refuse(interaction: Interaction, { oauthError, text }: SignInTrouble, options: SignInOptions): Promise<string> {
+  return settle(interaction, { error: oauthError, error_description: text }, options)
+}
+
+async function settle(interaction: Interaction, result: Interaction['result'], { now }: SignInOptions): Promise<string> {
+  interaction.result = result
+  await interaction.save(Math.max(1, interaction.exp - Math.floor(now() / 1000)))
+  return interaction.returnTo
+}
+
+/**
+ * Lets the browser go on to the client. By way of a page, since the identity provider's own `form-action` may end the chain of
+ * redirects that its form began; a browser opens other applications only in such a chain, though.
+ *
+ * @param refused - what the user is to be told first that the client does not get
+ */
+export function goOn({ visit, asking }: Scene, url: string, refused: readonly AskedScope[] = []): void {
+  if (refused.length > 0) {
+    sendPage(visit, 200, renderPartialPage(asking.clientName, refused, url))
+  } else if (isOnThisComputer(asking.redirectUri) && !asking.redirectUri.startsWith('http')) {
+    visit.response.writeHead(303, { location: url, 'cache-control': 'no-store', 'content-length': 0 }).end()
+  } else {
+    sendPage(visit, 200, renderGoOnPage('Back to the application', url))
+  }
+}
+
+/** Tells the user what went wrong. */
+export function sendTrouble(visit: Visit, trouble: SignInTrouble, cause: unknown): void {
+  visit.note(trouble.code, cause)
+  const { title, text, status } = trouble
+  sendPage(visit, status, renderErrorPage({ title, text, traceId: visit.requestId }))
+}
+
+/** Tells the user what went wrong, and has the client told when the user goes back. */
+export async function sendTroubleBack(
+  scene: Scene,
+  trouble: SignInTrouble,
+  cause: unknown,
+  options: SignInOptions,
+): Promise<void> {
+  const { visit, interaction } = scene
+  const { title, text, status, code } = trouble
+  visit.note(code, cause)
+  const backTo = await refuse(interaction, trouble, options)
+  const label = code === 'sign_in_denied' ? 'Sign in with another account' : 'Try again'
+  const again = { url: `${BROKER_PATHS.signIn}/${interaction.uid}`, label }
+  sendPage(visit, status, renderErrorPage({ title, text, traceId: visit.requestId, backTo, again }))
+}
+
+export function sendPage({ request, response }: Visit, status: number, page: Page): void {
+  response.writeHead(status, { ...page.headers })
+  response.end(request.method === 'HEAD' ? undefined : page.html)
+}

@@ -1,0 +1,58 @@
+import type { EntryTerms, Store } from '../../core/store.ts'
+import type { Seal } from './encryption.ts'
+
+/** Values of one kind in the store, encrypted, under ids that cannot be read from it. */
+export interface Vault<T> {
+  find(id: string): Promise<T | undefined>
+  /** The value with its stored form, by which {@link replace} knows it. */
+  look(id: string): Promise<Kept<T> | undefined>
+  /**
+   * Writes a value in the place of one that was looked at, unless that has changed since. How long it is kept stays.
+   *
+   * @returns the new entry; undefined when something else is there by now
+   */
+  replace(id: string, seen: Kept<T>, value: T): Promise<Kept<T> | undefined>
+  put(id: string, value: T, terms?: EntryTerms): Promise<void>
+  /** Writes the value unless there is one. Returns whether it was written. */
+  add(id: string, value: T, terms?: EntryTerms): Promise<boolean>
+  /** Removes the value and returns it; of several who take it, one gets it. */
+  take(id: string): Promise<T | undefined>
+  list(most: number): Promise<readonly T[]>
+}
+
+/** A value as it was found. Each time that it is written, its stored form is another. */
+export interface Kept<T> {
+  readonly value: T
+  readonly sealed: string
+}
+
+/**
+ * @param kind - in the store
+ * @param toKey - what an id becomes in the store
+ */
+export function createVault<T>(store: Store, seal: Seal, kind: string, toKey: (id: string) => string): Vault<T> {
+  const open = (sealed: string | undefined): T | undefined => {
+    const text = sealed === undefined ? undefined : seal.open(kind, sealed)
+    return text === undefined ? undefined : (JSON.parse(text) as T)
+  }
+  const close = (value: T): string => seal.seal(kind, JSON.stringify(value))
+  return {
+    find: async (id) => open(await store.find(kind, toKey(id))),
+    async look(id) {
+      const sealed = await store.find(kind, toKey(id))
+      const value = open(sealed)
+      return sealed === undefined || value === undefined ? undefined : { value, sealed }
+    },
+    async replace(id, seen, value) {
+      const sealed = close(value)
+      return (await store.replace(kind, toKey(id), seen.sealed, sealed)) ? { value, sealed } : undefined
+    },
+    put: (id, value, terms) => store.put(kind, toKey(id), close(value), terms),
+    add: (id, value, terms) => store.add(kind, toKey(id), close(value), terms),
+    take: async (id) => open(await store.take(kind, toKey(id))),
+    async list(most) {
+      const entries = await store.list(kind, most)
+      return entries.flatMap(({ value }) => open(value) ?? [])
+    },
+  }
+}

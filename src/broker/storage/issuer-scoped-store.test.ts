@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest'
+import { createMemoryStore } from '../../store/memory-store.ts'
+import { keepUsersApart } from './issuer-scoped-store.ts'
+
+const plain = { subjectClaim: 'id' } as NonNullable<Parameters<typeof keepUsersApart>[1]['oauth']>
+const [ONE, OTHER] = ['https://one.example', 'https://other.example']
+
+const OF_USERS = [
+  'Account',
+  'AuthorizationCode',
+  'AwayUser',
+  'Consent',
+  'Grant',
+  'Interaction',
+  'RefreshToken',
+  'Session',
+  'SessionUid',
+]
+
+describe('a store for the users of an identity provider', () => {
+  it.each(OF_USERS)('finds, changes and takes nothing of the users of another one: %s', async (kind) => {
+    const store = createMemoryStore()
+    const mine = keepUsersApart(store, { issuer: ONE, oauth: undefined })
+    const others = [
+      keepUsersApart(store, { issuer: OTHER, oauth: undefined }),
+      keepUsersApart(store, { issuer: `${ONE}/`, oauth: undefined }),
+      // The same provider, but names mean something else: two users may have each other's.
+      keepUsersApart(store, { issuer: ONE, oauth: plain }),
+    ]
+    await mine.put(kind, 'alice', 'mine', { groups: ['account:alice'] })
+    for (const other of others) {
+      expect(await other.find(kind, 'alice')).toBeUndefined()
+      expect(await other.take(kind, 'alice')).toBeUndefined()
+      expect(await other.replace(kind, 'alice', 'mine', 'theirs')).toBe(false)
+      expect(await other.add(kind, 'alice', 'theirs')).toBe(true)
+      await other.put(kind, 'alice', 'theirs', { groups: ['account:alice'] })
+      await other.deleteGroup('account:alice')
+      expect(await other.find(kind, 'alice')).toBeUndefined()
+    }
+    expect(await mine.add(kind, 'alice', 'again')).toBe(false)
+    expect(await mine.replace(kind, 'alice', 'mine', 'still mine')).toBe(true)
+    expect(await mine.find(kind, 'alice')).toBe('still mine')
+    await mine.deleteGroup('account:alice')
+    expect(await mine.find(kind, 'alice')).toBeUndefined()
+  })
+
+  it.each(['Client', 'UsedAssertion', 'RevokedToken'])('finds what is of no user, whoever the users are: %s', async (kind) => {
+    const store = createMemoryStore()
+    await keepUsersApart(store, { issuer: ONE, oauth: undefined }).put(kind, 'id', 'value')
+    expect(await keepUsersApart(store, { issuer: OTHER, oauth: plain }).find(kind, 'id')).toBe('value')
+  })
+})

@@ -1,0 +1,101 @@
+import { errors } from 'oidc-provider'
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { Store } from '../../core/store.ts'
+import { systemClock } from '../../oauth/clock.ts'
+import { createMemoryStore } from '../../store/memory-store.ts'
+import { createSeal } from './encryption.ts'
+import { createAdapter, hashId } from './oidc-adapter.ts'
+import { createSingleUse } from './single-use.ts'
+
+const GRANT = 'the-grant'
+let store: Store
+let now: number
+let find: ReturnType<typeof createAdapter>
+
+beforeEach(async () => {
+  now = 1_700_000_000_000
+  store = createMemoryStore(() => now)
+  find = createAdapter({
+    store,
+    seal: createSeal([Buffer.alloc(32, 7)]),
+    singleUse: createSingleUse(systemClock, () => {}),
+    refreshGraceSeconds: 30,
+    onRegistration: async () => {},
+    unusedClientSeconds: 60,
+    now: () => now,
+  })
+  await find('Grant').upsert(GRANT, { accountId: 'alice' }, 3600)
+})
+
+const saveFor = (kind: string, id: string) => find(kind).upsert(id, { grantId: GRANT, accountId: 'alice' }, 3600)
+const isThere = async (kind: string, id: string) => (await store.find(kind, hashId(id))) !== undefined
+
+describe('a code that several have found unused', () => {
+  it('is used by one of them; the others end what it led to (RFC 6749 §4.1.2)', async () => {
+    await saveFor('AuthorizationCode', 'code')
+    await saveFor('RefreshToken', 'token')
+    await find('AuthorizationCode').consume('code')
+    expect((await find('AuthorizationCode').find('code'))?.consumed).toBe(now / 1000)
+    await expect(find('AuthorizationCode').consume('code')).rejects.toThrow(errors.InvalidGrant)
+    for (const [kind, id] of [
+      ['Grant', GRANT],
+      ['AuthorizationCode', 'code'],
+      ['RefreshToken', 'token'],
+    ] as const)
+      expect([kind, await isThere(kind, id)]).toEqual([kind, false])
+  })
+
+  it('is used by one also at the very same moment', async () => {
+    await saveFor('AuthorizationCode', 'code')
+    const outcomes = await Promise.allSettled(Array.from({ length: 5 }, () => find('AuthorizationCode').consume('code')))
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    expect(await isThere('Grant', GRANT)).toBe(false)
+  })
+
+  it('is used by nobody when it is gone', async () => {
+    await expect(find('AuthorizationCode').consume('code')).rejects.toThrow(errors.InvalidGrant)
+    expect(await isThere('Grant', GRANT)).toBe(true)
+  })
+})
+
+describe('a refresh token that several have found unused', () => {
+  it('is used by all of them within its grace, and ends what it led to after that (RFC 9700 §4.14.2)', async () => {
+    await saveFor('RefreshToken', 'token')
+    await find('RefreshToken').consume('token')
+    await find('RefreshToken').consume('token')
+    expect(await find('RefreshToken').find('token')).toMatchObject({ jti: 'token', grantId: GRANT, consumed: undefined })
+    now += 29_000
+    await find('RefreshToken').consume('token')
+    // The grace begins with the first use, and no later use makes it longer.
+    now += 1_000
+    expect((await find('RefreshToken').find('token'))?.consumed).toBe(1_700_000_000)
+    await expect(find('RefreshToken').consume('token')).rejects.toThrow(errors.InvalidGrant)
+    expect(await isThere('Grant', GRANT)).toBe(false)
+  })
+})
+
+describe('the end of a grant', () => {
+  it('is the end of all that it led to, and of nothing else', async () => {
+    await saveFor('RefreshToken', 'token')
+    await find('RefreshToken').upsert('other', { grantId: 'other-grant', accountId: 'alice' }, 3600)
+    await find('RefreshToken').revokeByGrantId(GRANT)
+    expect([await isThere('Grant', GRANT), await isThere('RefreshToken', 'token')]).toEqual([false, false])
+    expect(await isThere('RefreshToken', 'other')).toBe(true)
+  })
+})
+
+describe('what the store is told', () => {
+  it('holds no code, token or cookie as it is: whoever reads the store can use none', async () => {
+    for (const kind of ['AuthorizationCode', 'RefreshToken', 'Session', 'Interaction'])
+      await find(kind).upsert('a-bearer-secret', { jti: 'a-bearer-secret', grantId: GRANT, uid: 'uid' }, 3600)
+    for (const kind of ['AuthorizationCode', 'RefreshToken', 'Session', 'Interaction', 'SessionUid'])
+      expect(JSON.stringify(await store.list(kind, 10))).not.toContain('a-bearer-secret')
+    expect((await find('RefreshToken').find('a-bearer-secret'))?.jti).toBe('a-bearer-secret')
+  })
+
+  it('takes a client assertion once, also at the very same moment (RFC 7523 §3, 7)', async () => {
+    const use = () => find('ReplayDetection').upsert('assertion', {}, 60)
+    const outcomes = await Promise.allSettled([use(), use(), use()])
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+  })
+})

@@ -1,0 +1,157 @@
+import { hash } from 'node:crypto'
+import { type Adapter, type AdapterFactory, type AdapterPayload, errors } from 'oidc-provider'
+import type { EntryTerms, Store } from '../../core/store.ts'
+import type { Seal } from './encryption.ts'
+import type { SingleUse } from './single-use.ts'
+
+export interface AdapterOptions {
+  readonly store: Store
+  readonly seal: Seal
+  readonly singleUse: SingleUse
+  /** Seconds for which a used refresh token may be used again. */
+  readonly refreshGraceSeconds: number
+  /** Hears of a registration before it is written, by its key. */
+  readonly onRegistration: (key: string) => Promise<void>
+  /** Seconds for which a new registration is kept. */
+  readonly unusedClientSeconds: number
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+/** Under which key a model keeps an id. Most ids are bearer secrets (tokens, codes, cookies), so the store never sees them. */
+export function hashId(id: string): string {
+  return hash('sha256', id, 'base64url')
+}
+
+/** The group of everything that a grant led to. */
+export const groupOfGrant = (grantId: string): string => `grant:${grantId}`
+/** The group of everything that an account has. */
+export const groupOfAccount = (accountId: string): string => `account:${accountId}`
+
+/** Names an entry of the store. */
+const keyOf = (kind: string, id: string): string => `${kind}:${hashId(id)}`
+
+/** The kind under which sessions are found by their uid. */
+const SESSION_UID = 'SessionUid'
+
+/** What oidc-provider remembers, kept in the store. */
+export function createAdapter(options: AdapterOptions): AdapterFactory {
+  return (kind: string): Adapter => createModelAdapter(kind, options)
+}
+
+/** Kinds of what is good once, and can be left over by a request that was not answered. */
+const USED_ONCE = new Set(['AuthorizationCode', 'RefreshToken', 'ReplayDetection'])
+
+function createModelAdapter(kind: string, options: AdapterOptions): Adapter {
+  const { store, singleUse } = options
+  return {
+    async upsert(id, payload, seconds) {
+      const terms = planTerms(kind, id, payload, seconds, options)
+      if (kind === 'ReplayDetection') return markUsed(id, payload, terms, options)
+      if (kind === 'Client') await options.onRegistration(hashId(id))
+      // A new one that its client never gets is of no use to anybody.
+      if (kind === 'RefreshToken') singleUse.unlessAnswered(keyOf(kind, id), () => store.take(kind, hashId(id)), true)
+      await store.put(kind, hashId(id), sealPayload(kind, hashId(id), payload, options), terms)
+      if (kind === 'Session' && payload.uid !== undefined) await store.put(SESSION_UID, hashId(payload.uid), hashId(id), terms)
+    },
+    async find(id) {
+      if (USED_ONCE.has(kind)) await singleUse.settle(keyOf(kind, id))
+      const found = await findPayload(kind, hashId(id), options)
+      const payload = found && (kind === 'Client' ? found : { ...found, jti: id })
+      return kind === 'RefreshToken' && isInGrace(payload, options) ? { ...payload, consumed: undefined } : payload
+    },
+    consume: (id) => singleUse.whenAnswered(() => consume(kind, id, options)),
+    destroy: async (id) => void (await store.take(kind, hashId(id))),
+    revokeByGrantId: (grantId) => store.deleteGroup(groupOfGrant(grantId)),
+    // For a look at a session only: what its cookie holds is not known here.
+    async findByUid(uid) {
+      const key = await store.find(SESSION_UID, hashId(uid))
+      return key === undefined ? undefined : findPayload('Session', key, options)
+    },
+    // Of the device flow, which is off.
+    findByUserCode: () => Promise.reject(new Error(`${kind} is not looked up by user code`)),
+  }
+}
+
+/**
+ * The provider looks first and writes then; of several who show the same assertion at the same moment, here or in another process, one
+ * is first (RFC 7523 §3, 7).
+ */
+async function markUsed(id: string, payload: AdapterPayload, terms: EntryTerms, options: AdapterOptions): Promise<void> {
+  const { store, singleUse } = options
+  // Sealed with a nonce, so that it is nobody else's.
+  const mark = sealPayload('ReplayDetection', hashId(id), payload, options)
+  singleUse.unlessAnswered(keyOf('ReplayDetection', id), () => store.take('ReplayDetection', hashId(id), mark))
+  const isFirst = await store.add('ReplayDetection', hashId(id), mark, terms)
+  if (isFirst !== true) throw new errors.InvalidClientAuth('client assertion tokens must only be used once')
+}
+
+function planTerms(
+  kind: string,
+  id: string,
+  payload: AdapterPayload,
+  seconds: number | undefined,
+  options: AdapterOptions,
+): EntryTerms {
+  const lifetime = kind === 'Client' ? options.unusedClientSeconds : seconds
+  return {
+    expiresAt: lifetime === undefined ? undefined : options.now() + lifetime * 1000,
+    groups: listGroups(kind, id, payload),
+  }
+}
+
+function listGroups(kind: string, id: string, { grantId, accountId }: AdapterPayload): string[] {
+  const groups: string[] = []
+  if (kind === 'Grant') groups.push(groupOfGrant(id))
+  else if (grantId !== undefined) groups.push(groupOfGrant(grantId))
+  if (accountId !== undefined && kind !== 'Interaction') groups.push(groupOfAccount(accountId))
+  return groups
+}
+
+/**
+ * Payloads hold secrets of clients and users: client secrets, the cookie of a session, a client's state. The id is left out, since for most
+ * models it is the secret itself. What is sealed for one entry opens as no other.
+ */
+function sealPayload(kind: string, key: string, payload: AdapterPayload, { seal }: AdapterOptions): string {
+  return seal.seal(`${kind}:${key}`, JSON.stringify({ ...payload, jti: undefined }))
+}
+
+/** @returns undefined also for what was not sealed by us, for this entry */
+async function findPayload(kind: string, key: string, options: AdapterOptions): Promise<AdapterPayload | undefined> {
+  const sealed = await options.store.find(kind, key)
+  return sealed === undefined ? undefined : openPayload(kind, key, sealed, options)
+}
+
+function openPayload(kind: string, key: string, sealed: string, { seal }: AdapterOptions): AdapterPayload | undefined {
+  const text = seal.open(`${kind}:${key}`, sealed)
+  return text === undefined ? undefined : (JSON.parse(text) as AdapterPayload)
+}
+
+function isInGrace(payload: AdapterPayload | undefined, { now, refreshGraceSeconds }: AdapterOptions): boolean {
+  return typeof payload?.consumed === 'number' && now() / 1000 < payload.consumed + refreshGraceSeconds
+}
+
+/**
+ * Marks a code or token as used. Of several who use one at the same moment, one is first; the others are told what everybody is who
+ * comes later, and what it led to ends (RFC 6749 §4.1.2, RFC 9700 §4.14.2) – but for a refresh token within its grace.
+ */
+async function consume(kind: string, id: string, options: AdapterOptions): Promise<void> {
+  const { store, singleUse, now } = options
+  const key = hashId(id)
+  const unused = await store.find(kind, key)
+  const payload = unused === undefined ? undefined : openPayload(kind, key, unused, options)
+  if (unused !== undefined && payload !== undefined && payload.consumed === undefined) {
+    // Sealed with a nonce: nobody else writes the same, so that undoing it undoes no other use.
+    const used = sealPayload(kind, key, { ...payload, consumed: Math.floor(now() / 1000) }, options)
+    singleUse.unlessAnswered(keyOf(kind, id), () => store.replace(kind, key, used, unused))
+    if ((await store.replace(kind, key, unused, used)) === true) return
+  }
+  if (kind === 'RefreshToken' && (await isStillInGrace(key, options))) return
+  if (payload?.grantId !== undefined) await store.deleteGroup(groupOfGrant(payload.grantId))
+  throw new errors.InvalidGrant(`${kind} already consumed`)
+}
+
+/** Asked anew: whoever was first may have been so just now. */
+async function isStillInGrace(key: string, options: AdapterOptions): Promise<boolean> {
+  return isInGrace(await findPayload('RefreshToken', key, options), options)
+}

@@ -1,0 +1,119 @@
+import { ProxyError } from '../../core/errors.ts'
+import type { TokenVerifier } from '../../core/ports.ts'
+import type { Principal } from '../../core/principal.ts'
+import type { Store } from '../../core/store.ts'
+import type { Clock } from '../../oauth/clock.ts'
+import { hashId } from '../storage/oidc-adapter.ts'
+
+/** Whether what a token stands for still stands: a signature says nothing about what happened since. */
+export interface Liveness {
+  /**
+   * Ends a token before its time.
+   *
+   * @param acceptedUntil - milliseconds since the epoch, tolerance of clocks included
+   */
+  revoke(tokenId: string, acceptedUntil: number): Promise<void>
+  /** Has the next question ask the store. */
+  forget(): void
+  /**
+   * Whether the token and the grant behind it still stand.
+   *
+   * @param user - whom a token is for that a sign-in is behind
+   */
+  isLive(tokenId: string, grantId: string | undefined, user?: UserOfToken): boolean | Promise<boolean>
+}
+
+/** The user that a token is for, and what it gives. */
+export interface UserOfToken {
+  readonly subject: string
+  readonly scopes: ReadonlySet<string>
+}
+
+/** Whether a user may still have all that a token gives. */
+export type StillMay = (user: UserOfToken) => Promise<boolean>
+
+/** Revocations of this process count at once, those of another process after this time. */
+const KEEP_MS = 5_000
+const MOST_KEPT = 10_000
+/** The store may go by another clock. */
+const MARGIN_MS = 60_000
+
+/** The kind under which revoked token ids are kept until the tokens would have ended anyway. */
+const REVOKED = 'RevokedToken'
+
+export function createLiveness(store: Store, clock: Clock, stillMay: StillMay = async () => true): Liveness {
+  const kept = new Map<string, number>()
+  const ask = async (tokenId: string, grantId?: string, user?: UserOfToken): Promise<boolean> => {
+    if ((await store.find(REVOKED, hashId(tokenId))) !== undefined) return false
+    if (grantId === undefined) return true
+    if ((await store.find('Grant', hashId(grantId))) === undefined) return false
+    return user === undefined || stillMay(user)
+  }
+  const askAndKeep = async (...token: Parameters<typeof ask>): Promise<boolean> => {
+    const began = clock.monotonic()
+    const isLive = await ask(...token)
+    const [tokenId] = token
+    const [oldest] = kept.keys()
+    if (kept.size >= MOST_KEPT && oldest !== undefined) kept.delete(oldest)
+    if (isLive) kept.set(tokenId, began + KEEP_MS)
+    else kept.delete(tokenId)
+    return isLive
+  }
+  return {
+    async revoke(tokenId, acceptedUntil) {
+      await store.put(REVOKED, hashId(tokenId), '1', { expiresAt: acceptedUntil + MARGIN_MS })
+      kept.delete(tokenId)
+    },
+    forget: () => kept.clear(),
+    isLive: (...token) => clock.monotonic() < (kept.get(token[0]) ?? 0) || askAndKeep(...token),
+  }
+}
+
+/** The claim that names the grant that a token was issued for. */
+export const GRANT_CLAIM = 'grant_id'
+/**
+ * The claim of an exchanged token that names the grant of the user's own client: with that grant the token ends, but what happens to the
+ * token is nothing to the grant.
+ */
+export const SUBJECT_GRANT_CLAIM = 'subject_grant_id'
+
+/** The grant without which a token is good for nothing; undefined for one that no sign-in is behind. */
+export function findGrantBehind({ [GRANT_CLAIM]: own, [SUBJECT_GRANT_CLAIM]: subject }: Principal['claims']): string | undefined {
+  return [own, subject].find((grantId) => typeof grantId === 'string') as string | undefined
+}
+
+/** A verifier that also asks whether tokens of the broker still stand. Tokens of other issuers are none of its business. */
+export function createLiveVerifier(verifier: TokenVerifier, issuer: string, liveness: Liveness): TokenVerifier {
+  const check = (principal: Principal): Principal | Promise<Principal> => {
+    if (principal.issuer !== issuer) return principal
+    const { subject, scopes, claims } = principal
+    if (typeof claims.jti !== 'string') throw revoked()
+    const live = liveness.isLive(claims.jti, findGrantBehind(claims), subject === undefined ? undefined : { subject, scopes })
+    return typeof live === 'boolean' ? accept(principal, live) : waitForStore(principal, live)
+  }
+  return {
+    verify(token, asker) {
+      const principal = verifier.verify(token, asker)
+      return principal instanceof Promise ? principal.then(check) : check(principal)
+    },
+  }
+}
+
+function accept(principal: Principal, isLive: boolean): Principal {
+  if (isLive === true) return principal
+  throw revoked()
+}
+
+async function waitForStore(principal: Principal, live: Promise<boolean>): Promise<Principal> {
+  let isLive: boolean
+  try {
+    isLive = await live
+  } catch (cause) {
+    throw new ProxyError('issuer_unavailable', { cause, retryAfter: 5 })
+  }
+  return accept(principal, isLive)
+}
+
+function revoked(): ProxyError {
+  return new ProxyError('token_invalid', { cause: 'the token was revoked, or the sign-in behind it has ended' })
+}

@@ -1,0 +1,103 @@
+import type { Place } from '../../identity/kind.ts'
+import { findPlaceFlaws } from '../../identity/kinds.ts'
+import { settleKind } from '../derive/identity-provider-kind.ts'
+import { entriesOf } from '../derive/present-items.ts'
+import type { ConfigPath } from '../problem/problem.ts'
+import type { IdentityProviderConfig } from '../schema/broker.ts'
+import type { Draft } from '../schema/partial-config.ts'
+import type { Inspection } from './check-context.ts'
+
+type Provider = Draft<IdentityProviderConfig>
+
+const at: ConfigPath = ['identity_provider']
+
+/** Checks that an identity provider can be found, that the proxy can authenticate there, and that its rules can be read. */
+export function checkIdentityProvider(provider: Provider, inspection: Inspection): void {
+  checkPlace(provider, inspection)
+  checkApplication(provider, inspection)
+  checkRules(provider, inspection)
+}
+
+function checkPlace(provider: Provider, { isBroken, report }: Inspection): void {
+  if (isBroken([...at, 'kind'])) return
+  const has = (key: string) => provider[key as keyof Provider] !== undefined || isBroken([...at, key])
+  if (provider.kind === undefined && has('issuer') === has('oauth')) {
+    report(at, {
+      reason: has('issuer') ? 'has both `issuer` and `oauth`' : 'has neither `issuer` nor `oauth`, and no `kind`',
+      fix: 'Name the product with `kind`, or write `issuer` for OpenID Connect, or `oauth` with the endpoints of a provider without it.',
+    })
+    return
+  }
+  if (has('metadata_url') && (settleKind(provider) === 'oauth' || settleKind(provider) === 'github'))
+    report([...at, 'metadata_url'], { reason: 'has no use for a provider without OpenID Connect', fix: 'Remove it.' })
+  // Of the endpoints it is enough that they are there; what is wrong in them has been told.
+  const { oauth: _, ...rest } = provider
+  for (const { key, reason, fix } of findPlaceFlaws(settleKind(provider), rest as Place, has))
+    report([...at, key], { reason, fix })
+}
+
+/** The proxy has an application at the provider, or makes one. */
+function checkApplication(provider: Provider, inspection: Inspection): void {
+  const { isBroken, report } = inspection
+  const has = (key: keyof Provider) => provider[key] !== undefined || isBroken([...at, key])
+  if (has('admin')) return checkAdmin(provider, inspection)
+  for (const key of ['registration', 'application_name', 'api_resource', 'most_applications'] as const)
+    if (has(key)) report([...at, key], { reason: 'has no use without `admin`', fix: 'Add `admin`, or remove it.' })
+  if (!has('client_id')) {
+    const instead = provider.kind === 'asgardeo' ? ' Or write `admin`, to have the proxy make an application.' : ''
+    report([...at, 'client_id'], { reason: 'is missing', fix: `Register the proxy at the provider and add it.${instead}` })
+  }
+  checkSecret(provider, inspection)
+}
+
+function checkAdmin(provider: Provider, { draft, isBroken, report }: Inspection): void {
+  if (provider.kind !== 'asgardeo' && !isBroken([...at, 'kind']))
+    return report([...at, 'admin'], {
+      reason: 'has a use with `kind: asgardeo` only',
+      fix: 'Write `client_id` and `client_secret` instead.',
+    })
+  for (const key of ['client_id', 'client_secret', 'client_authentication'] as const)
+    if (provider[key] !== undefined)
+      report([...at, key], {
+        reason: 'has no use beside `admin`, with which the proxy makes an application of its own',
+        fix: 'Remove one of the two.',
+      })
+  if (provider.most_applications !== undefined && provider.registration !== 'per_client' && !isBroken([...at, 'registration']))
+    report([...at, 'most_applications'], { reason: 'has a use with `registration: per_client` only', fix: 'Remove it.' })
+  const hasScopes = entriesOf(draft.servers).some(([, { scopes, rules }]) => (scopes ?? []).length + entriesOf(rules).length > 0)
+  if (provider.api_resource !== undefined && !hasScopes && !isBroken(['servers']))
+    report([...at, 'api_resource'], {
+      reason: 'has no use where no server asks for scopes',
+      fix: 'Add `scopes` or `rules` to a server, or remove it.',
+    })
+}
+
+function checkSecret({ client_authentication: method, client_secret: secret }: Provider, { isBroken, report }: Inspection): void {
+  const hasSecret = secret !== undefined || isBroken([...at, 'client_secret'])
+  if (method !== 'none' && !hasSecret && !isBroken([...at, 'client_authentication'])) {
+    report([...at, 'client_secret'], {
+      reason: `is missing; ${method === undefined ? 'the proxy authenticates with it' : `\`${method}\` needs it`}`,
+      fix: 'Add it as { env: NAME } or { file: path }.',
+    })
+  }
+  if (method === 'none' && secret !== undefined) {
+    report([...at, 'client_secret'], { reason: 'has no use with `client_authentication: none`', fix: 'Remove one of the two.' })
+  }
+}
+
+function checkRules(provider: Provider, { isBroken, report }: Inspection): void {
+  for (const [index, rule] of entriesOf(provider.grant)) {
+    if ((rule.claim === undefined) === (rule.values === undefined) || isBroken([...at, 'grant', index])) continue
+    report([...at, 'grant', index], {
+      reason: 'has only one of `claim` and `values`',
+      fix: 'Write both, or neither for every user.',
+    })
+  }
+  const narrowing = { google: 'domain', github: 'organization' } as const
+  const key = provider.kind === 'google' || provider.kind === 'github' ? narrowing[provider.kind] : undefined
+  if (key === undefined || provider[key] === undefined || entriesOf(provider.allow).length === 0) return
+  report([...at, 'allow'], {
+    reason: `stands beside \`${key}\`: one of the two alone would let users in whom the other keeps out`,
+    fix: `Write all conditions under \`allow\`, where one is enough, and remove \`${key}\`; or remove \`allow\`.`,
+  })
+}

@@ -1,0 +1,63 @@
+import { entriesOf } from '../derive/present-items.ts'
+import type { ConfigPath } from '../problem/problem.ts'
+import type { IntrospectionConfig, IssuerConfig } from '../schema/issuer.ts'
+import type { Draft } from '../schema/partial-config.ts'
+import type { Inspection } from './check-context.ts'
+
+type IssuerList = readonly (Draft<IssuerConfig> | undefined)[] | undefined
+
+/** Checks that every server has issuers, each once, and that introspection can authenticate. */
+export function checkIssuers(inspection: Inspection): void {
+  const { draft, isBroken, report } = inspection
+  checkIssuerList(draft.issuers, ['issuers'], inspection)
+  for (const [index, server] of entriesOf(draft.servers)) {
+    const at = ['servers', index, 'issuers']
+    checkIssuerList(server.issuers, at, inspection)
+    const inherited = server.issuers ?? draft.issuers ?? []
+    if (
+      inherited.length > 0 ||
+      draft.identity_provider !== undefined ||
+      isBroken(['identity_provider']) ||
+      isBroken(['issuers']) ||
+      isBroken(at)
+    )
+      continue
+    report(at, {
+      reason: 'no issuer is configured for this server',
+      fix: 'List the authorization servers whose tokens it accepts here, or under `issuers` at the top for every server.',
+    })
+  }
+}
+
+/** Checks that a list holds no issuer twice, and that introspection can authenticate. */
+export function checkIssuerList(issuers: IssuerList, at: ConfigPath, inspection: Inspection): void {
+  const seen = new Set<string>()
+  for (const [index, issuer] of entriesOf(issuers)) {
+    if (issuer.issuer !== undefined && seen.has(issuer.issuer)) {
+      inspection.report([...at, index, 'issuer'], {
+        reason: 'is listed twice',
+        fix: 'Write everything about an issuer into one item.',
+      })
+    }
+    if (issuer.issuer !== undefined) seen.add(issuer.issuer)
+    if (issuer.introspection) checkIntrospection(issuer.introspection, [...at, index, 'introspection'], inspection)
+  }
+}
+
+function checkIntrospection(introspection: Draft<IntrospectionConfig>, at: ConfigPath, { isBroken, report }: Inspection): void {
+  const method = introspection.client_authentication
+  if (method === undefined) return
+  const [needed, useless] = method === 'private_key_jwt' ? ['private_key', 'client_secret'] : ['client_secret', 'private_key']
+  const present = introspection as Record<string, unknown>
+  if (present[needed] === undefined && !isBroken([...at, needed])) {
+    report([...at, needed], { reason: `is missing; \`${method}\` needs it`, fix: 'Add it as { env: NAME } or { file: path }.' })
+  }
+  const unused = method === 'private_key_jwt' ? [useless] : [useless, 'algorithm', 'key_id']
+  for (const key of unused) {
+    if (present[key] === undefined) continue
+    report([...at, key], {
+      reason: `has no use with \`client_authentication: ${method}\``,
+      fix: 'Remove it, or change the method.',
+    })
+  }
+}

@@ -1,0 +1,61 @@
+import { findVariableFlaw } from '../format/formats.ts'
+import type { ConfigPath } from '../problem/problem.ts'
+import type { Draft } from '../schema/partial-config.ts'
+import { PROCESS_KEYS } from '../schema/process.ts'
+import type { ServerConfig, UpstreamConfig } from '../schema/server.ts'
+import type { Inspection } from './check-context.ts'
+
+/** Checks that an upstream is either a URL or a command, with the keys that go with it. */
+export function checkUpstreamKind(upstream: Draft<UpstreamConfig>, at: ConfigPath, inspection: Inspection): void {
+  const { report, isBroken } = inspection
+  const has = (key: 'url' | 'command') => upstream[key] !== undefined || isBroken([...at, key])
+  if (has('url') && has('command')) {
+    report([...at, 'command'], {
+      reason: 'cannot stand beside `url`',
+      fix: 'Keep `url` for a server that runs by itself, `command` for one to start.',
+    })
+  }
+  if (!has('url') && !has('command')) {
+    report([...at, 'url'], { reason: 'is missing', fix: 'Write the URL of the MCP server, or a `command` that starts it.' })
+  }
+  if (has('command')) checkCommandKeys(upstream, at, inspection)
+  else checkUrlKeys(upstream, at, inspection)
+}
+
+function checkUrlKeys(upstream: Draft<UpstreamConfig>, at: ConfigPath, { report }: Inspection): void {
+  for (const key of PROCESS_KEYS) {
+    if (upstream[key] === undefined) continue
+    report([...at, key], { reason: 'means something beside `command` only', fix: 'Remove it, or write the `command`.' })
+  }
+}
+
+function checkCommandKeys(upstream: Draft<UpstreamConfig>, at: ConfigPath, { report }: Inspection): void {
+  for (const key of ['headers', 'ca_file'] as const) {
+    const value = upstream[key]
+    if (value === undefined || (typeof value === 'object' && Object.keys(value).length === 0)) continue
+    report([...at, key], {
+      reason: 'means something beside `url` only',
+      fix: 'Remove it. What a process needs goes under `env`.',
+    })
+  }
+  for (const name of Object.keys(upstream.env ?? {})) {
+    if (findVariableFlaw(name))
+      report([...at, 'env', name], { reason: 'is not the name of an environment variable', fix: 'Use letters, digits and `_`.' })
+  }
+}
+
+/** Checks that HTTP+SSE has a server behind it: a URL of its own, or the process of `upstream`. */
+export function checkSseUpstream(server: Draft<ServerConfig>, at: ConfigPath, { report, isBroken }: Inspection): void {
+  if (server.sse === undefined) return
+  const isCommand = server.upstream?.command !== undefined || isBroken([...at, 'upstream'])
+  const own = server.sse.upstream !== undefined || isBroken([...at, 'sse', 'upstream'])
+  if (!own && !isCommand) {
+    report([...at, 'sse', 'upstream'], { reason: 'is missing', fix: 'Write the URL of the event stream of the MCP server.' })
+  }
+  if (server.upstream?.command !== undefined && server.sse.upstream !== undefined) {
+    report([...at, 'sse', 'upstream'], {
+      reason: 'stands beside a `command`, which serves both transports',
+      fix: 'Remove it.',
+    })
+  }
+}

@@ -1,0 +1,90 @@
+import { REWRITE_PATHS } from '../../core/rewrite-paths.ts'
+import { listEndpoints } from '../derive/endpoints.ts'
+import { entriesOf } from '../derive/present-items.ts'
+import { settlePublicUrl } from '../derive/public-url.ts'
+import type { Draft } from '../schema/partial-config.ts'
+import type { RewriteConfig } from '../schema/rewrite.ts'
+import type { Config } from '../schema/schema.ts'
+import type { Inspection } from './check-context.ts'
+
+const at = ['rewrite']
+const ENDPOINTS = ['authorization_endpoint', 'token_endpoint', 'registration_endpoint'] as const
+
+/** Members that metadata of a rewriting proxy cannot have: they are ours, or would promise what is not there. */
+const NOT_FOR_METADATA = ['issuer', ...ENDPOINTS, 'authorization_response_iss_parameter_supported']
+
+/** Checks that requests that are passed on arrive at somebody else, that the tokens are accepted, and that nothing stands in the way. */
+export function checkRewrite(inspection: Inspection): void {
+  const { draft, report } = inspection
+  const { rewrite } = draft
+  if (rewrite === undefined) return
+  if (draft.identity_provider !== undefined || draft.broker !== undefined) {
+    report(at, {
+      reason: 'excludes `identity_provider`: both answer at /authorize, /token and /register',
+      fix: 'Remove `rewrite`; with `identity_provider` it is not needed.',
+    })
+  }
+  checkIssuer(rewrite, inspection)
+  checkEndpoints(rewrite, inspection)
+  checkMetadata(rewrite, inspection)
+  checkPaths(inspection)
+}
+
+function checkIssuer({ issuer }: Draft<RewriteConfig>, { draft, isBroken, report }: Inspection): void {
+  if (issuer === undefined || isBroken(['issuers'])) return
+  const isAccepted = entriesOf(draft.issuers).some(([, entry]) => entry.issuer === issuer)
+  if (
+    isAccepted &&
+    entriesOf(draft.issuers).length === 1 &&
+    entriesOf(draft.servers).every(([, server]) => server.issuers === undefined)
+  )
+    return
+  report([...at, 'issuer'], {
+    reason: 'is not the only one of `issuers`; the proxy is the authorization server of every server then',
+    fix: 'List this issuer under `issuers`, and no other, there or at a server.',
+  })
+}
+
+/** Requests that came back to us would be passed on for ever. */
+function checkEndpoints(rewrite: Draft<RewriteConfig>, { draft, report }: Inspection): void {
+  const own = findOwnOrigin(draft)
+  for (const key of ENDPOINTS) {
+    const url = rewrite[key]
+    if (url === undefined || !URL.canParse(url) || new URL(url).origin !== own) continue
+    report([...at, key], { reason: 'is this proxy itself', fix: 'Write the endpoint of the identity provider.' })
+  }
+  const parameters = rewrite.registration_parameters
+  if (rewrite.registration_endpoint !== undefined || parameters === undefined || Object.keys(parameters).length === 0) return
+  report([...at, 'registration_parameters'], {
+    reason: 'has no use without `registration_endpoint`',
+    fix: 'Remove it, or add the endpoint.',
+  })
+}
+
+function findOwnOrigin(draft: Draft<Config>): string | undefined {
+  try {
+    return new URL(settlePublicUrl(draft as Config)).origin
+  } catch {
+    return undefined
+  }
+}
+
+function checkMetadata({ metadata }: Draft<RewriteConfig>, { report }: Inspection): void {
+  for (const key of NOT_FOR_METADATA) {
+    if (metadata === undefined || !Object.hasOwn(metadata, key)) continue
+    report([...at, 'metadata', key], { reason: 'is filled in by the proxy', fix: 'Remove it.' })
+  }
+}
+
+function checkPaths({ draft, report }: Inspection): void {
+  const taken: readonly string[] = Object.values(REWRITE_PATHS)
+  for (const [index, server] of entriesOf(draft.servers)) {
+    for (const { path, at: below } of listEndpoints(server)) {
+      if (!taken.includes(path)) continue
+      report(['servers', index, ...below], {
+        reason: `lies where requests are passed on to the identity provider (${path})`,
+        fix: 'Choose another path, for example /mcp.',
+      })
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import { listEndpoints, nameServer } from '../derive/endpoints.ts'
+import { entriesOf } from '../derive/present-items.ts'
+import { isLoopback } from '../format/formats.ts'
+import { type ConfigPath, formatPath } from '../problem/problem.ts'
+import type { Draft } from '../schema/partial-config.ts'
+import type { ServerConfig, UpstreamConfig } from '../schema/server.ts'
+import type { Inspection } from './check-context.ts'
+import { checkUpstreamHeaders } from './header-values.ts'
+import { checkSseUpstream, checkUpstreamKind } from './process.ts'
+
+/** Checks that every server has its endpoints and upstreams, and that paths and names belong to one server each. */
+export function checkServers(inspection: Inspection): void {
+  const owners = new Map<string, string>()
+  const names = new Map<string, string>()
+  for (const [index, server] of entriesOf(inspection.draft.servers)) {
+    const at = ['servers', index]
+    checkPair(server, at, inspection)
+    for (const endpoint of listEndpoints(server)) {
+      claim(owners, endpoint.path, [...at, ...endpoint.at], 'path', inspection)
+    }
+    const name = nameServer(server)
+    if (name !== '') claim(names, name, [...at, 'name'], 'name', inspection)
+    checkSseUpstream(server, at, inspection)
+    checkUpstream(server, server.upstream, [...at, 'upstream'], inspection)
+    checkUpstream(server, server.sse?.upstream, [...at, 'sse', 'upstream'], inspection)
+  }
+}
+
+function checkPair(server: Draft<ServerConfig>, at: ConfigPath, { isBroken, report }: Inspection): void {
+  const has = (key: 'path' | 'upstream' | 'sse') => server[key] !== undefined || isBroken([...at, key])
+  if (has('path') && !has('upstream')) {
+    report([...at, 'upstream'], { reason: 'is missing; `path` needs it', fix: 'Write the URL of the MCP server.' })
+  }
+  if (has('upstream') && !has('path')) {
+    report([...at, 'path'], { reason: 'is missing; `upstream` needs it', fix: 'Write the public path, for example /mcp.' })
+  }
+  if (!has('path') && !has('upstream') && !has('sse')) {
+    report(at, { reason: 'serves nothing', fix: 'Add `path` and `upstream` for Streamable HTTP, `sse` for HTTP+SSE, or both.' })
+  }
+}
+
+function claim(owners: Map<string, string>, value: string, at: ConfigPath, what: string, { report }: Inspection): void {
+  const owner = owners.get(value)
+  if (owner === undefined) owners.set(value, formatPath(at))
+  else report(at, { reason: `is the same ${what} as ${owner} (${value})`, fix: `Give each its own ${what}.` })
+}
+
+function checkUpstream(
+  server: Draft<ServerConfig>,
+  upstream: Draft<UpstreamConfig> | undefined,
+  at: ConfigPath,
+  inspection: Inspection,
+): void {
+  if (upstream === undefined) return
+  checkUpstreamKind(upstream, at, inspection)
+  if (upstream.url !== undefined && isOurselves(upstream.url, inspection)) {
+    inspection.report([...at, 'url'], {
+      reason: 'is the address of this proxy itself',
+      fix: 'Write the address of the MCP server, or move `listen.port`.',
+    })
+  }
+  checkUpstreamHeaders(upstream, getsCallersToken(server), [...at, 'headers'], inspection)
+}
+
+/** Whether the MCP server gets a token of its caller, as `Authorization`. */
+function getsCallersToken(server: Draft<ServerConfig>): boolean {
+  return server.forward_access_token === true || server.credential === 'identity_provider_token'
+}
+
+/** Whether a URL leads back to where we listen. */
+function isOurselves(url: string, { draft }: Inspection): boolean {
+  const { host, port } = draft.listen ?? {}
+  if (host === undefined || port === undefined || port === 0 || !URL.canParse(url)) return false
+  const target = new URL(url)
+  const targetPort = Number(target.port === '' ? (target.protocol === 'https:' ? 443 : 80) : target.port)
+  if (targetPort !== port) return false
+  const everywhere = host === '0.0.0.0' || host === '::'
+  return target.hostname === host || (isLoopback(target.hostname) && (everywhere || isLoopback(host)))
+}

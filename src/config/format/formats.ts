@@ -1,0 +1,233 @@
+import { BlockList, isIP } from 'node:net'
+import { type Flaw, hideBehindName, quote } from '../problem/problem.ts'
+
+/** Finds what is wrong with a text; undefined when nothing is. */
+export type FlawFinder = (text: string) => Flaw | undefined
+
+const loopbackAddresses = new BlockList()
+loopbackAddresses.addSubnet('127.0.0.0', 8, 'ipv4')
+loopbackAddresses.addAddress('::1', 'ipv6')
+
+const privateAddresses = new BlockList()
+privateAddresses.addSubnet('10.0.0.0', 8, 'ipv4')
+privateAddresses.addSubnet('172.16.0.0', 12, 'ipv4')
+privateAddresses.addSubnet('192.168.0.0', 16, 'ipv4')
+privateAddresses.addSubnet('fc00::', 7, 'ipv6')
+
+/** Whether a host can only be one of a private network: by its address, or by a name that the internet does not have. */
+export function isPrivate(host: string): boolean {
+  const bare = host.replace(/^\[|\]$/g, '').toLowerCase()
+  const family = isIP(bare)
+  if (family !== 0) return privateAddresses.check(bare, family === 4 ? 'ipv4' : 'ipv6')
+  return !bare.includes('.') || /\.(?:internal|local|lan|home\.arpa|svc)$/.test(bare)
+}
+
+/** Whether a host name or address (IPv6 with or without brackets) is this machine and nobody else. */
+export function isLoopback(host: string): boolean {
+  const bare = host.replace(/^\[|\]$/g, '').toLowerCase()
+  const family = isIP(bare)
+  if (family === 0) return bare === 'localhost' || bare.endsWith('.localhost')
+  return loopbackAddresses.check(bare, family === 4 ? 'ipv4' : 'ipv6')
+}
+
+/** An absolute `http` or `https` URL that every parser reads the same way, without credentials and fragment. */
+export function findUrlFlaw(text: string): Flaw | undefined {
+  // WHATWG's parser repairs backslashes, blanks and missing slashes; other parsers go elsewhere with them.
+  if (!/^https?:\/\/[^\s\\/?#\p{C}][^\s\\\p{C}]*$/iu.test(text) || !URL.canParse(text)) {
+    return { reason: 'is not an absolute http or https URL', fix: 'Write the whole URL, for example https://example.com/path.' }
+  }
+  const url = new URL(text)
+  if (url.username !== '' || url.password !== '') {
+    return {
+      reason: 'holds a user name or password',
+      fix: 'Take it out of the URL. A credential for an upstream goes into `headers`, as `{ env: NAME }` or `{ file: path }`.',
+    }
+  }
+  if (text.includes('#')) return { reason: 'has a fragment', fix: 'Leave out everything from the # on.' }
+  return undefined
+}
+
+/** Scheme, host and port, and nothing else. */
+export function findPublicUrlFlaw(text: string): Flaw | undefined {
+  const flaw = findUrlFlaw(text)
+  if (flaw) return flaw
+  const url = new URL(text)
+  if (text.includes('?')) return { reason: 'has a query', fix: `Write ${url.origin}.` }
+  if (url.pathname !== '/') {
+    return {
+      reason: `has a path (${quote(url.pathname)})`,
+      fix: `Write ${url.origin} here and put the path into \`path\` of the server.`,
+    }
+  }
+  return undefined
+}
+
+/** An issuer identifier (RFC 8414 §2): https, or http on this machine; no query, no fragment. */
+export function findIssuerFlaw(text: string): Flaw | undefined {
+  const flaw = findUrlFlaw(text)
+  if (flaw) return flaw
+  const { protocol, hostname } = new URL(text)
+  if (protocol === 'http:' && !isLoopback(hostname)) {
+    return {
+      reason: 'uses http for a host that is not this machine: whoever sits between could sign tokens, and clients refuse it',
+      fix: 'Use https. A certificate of your own authority is trusted through `ca_file` of the issuer.',
+    }
+  }
+  if (text.includes('?')) {
+    return {
+      reason: 'has a query',
+      fix: 'An issuer identifier has none. Copy `issuer` from the metadata of the authorization server.',
+    }
+  }
+  return undefined
+}
+
+/** A URL where keys or introspection answers come from: https, or http that leaves neither this machine nor its private network. */
+export function findKeyUrlFlaw(text: string): Flaw | undefined {
+  const flaw = findUrlFlaw(text)
+  if (flaw) return flaw
+  const { protocol, hostname } = new URL(text)
+  if (protocol === 'https:' || isLoopback(hostname) || isPrivate(hostname)) return undefined
+  return {
+    reason: 'uses http for a host on the internet: whoever sits between could replace the keys',
+    fix: 'Use https. A certificate of your own authority is trusted through `ca_file` of the issuer.',
+  }
+}
+
+/** Where a Redis or Valkey server is: without credentials, which are secrets. */
+export function findRedisUrlFlaw(text: string): Flaw | undefined {
+  const url = /^rediss?:\/\/[^\s@]+$/.test(text) ? URL.parse(text) : null
+  if (url !== null && url.hostname !== '') return undefined
+  return {
+    reason: 'is not a redis:// or rediss:// URL without credentials',
+    fix: 'Write it like redis://127.0.0.1:6379; a password goes into `password`.',
+  }
+}
+
+/** Paths that the proxy answers itself. */
+const RESERVED = ['/healthz', '/readyz', '/.well-known']
+
+/** A public path that is read the same way by everyone. A final slash is a matter of its own. */
+function findPathFlaw(text: string): Flaw | undefined {
+  if (!text.startsWith('/')) return { reason: `${quote(text)} does not begin with a slash`, fix: 'Write it like /mcp.' }
+  if (/[?#]/.test(text)) return { reason: `${quote(text)} has a query or fragment`, fix: 'Write the path alone.' }
+  if (text.includes('//')) return { reason: `${quote(text)} has an empty segment (//)`, fix: 'Write every slash once.' }
+  if (/\/\.{1,2}(?:\/|$)/.test(text)) {
+    return { reason: `${quote(text)} has a dot segment`, fix: 'Write the path that it stands for, without . and .. segments.' }
+  }
+  if (!/^[\w~!$&'()*+,;=:@./-]+$/.test(text)) {
+    return {
+      reason: `${quote(text)} holds characters that can be written in more than one way (such as % escapes)`,
+      fix: 'Use letters, digits and - . _ ~ only.',
+    }
+  }
+  if (RESERVED.some((path) => text === path || text.startsWith(`${path}/`))) {
+    return { reason: `${quote(text)} is answered by the proxy itself`, fix: `Choose a path outside ${RESERVED.join(', ')}.` }
+  }
+  return undefined
+}
+
+/** The path of an MCP endpoint: its URL is a resource identifier, which ends without a slash. */
+export function findEndpointPathFlaw(text: string): Flaw | undefined {
+  const flaw = findPathFlaw(text)
+  if (flaw) return flaw
+  if (text === '/') return { reason: 'is the root', fix: 'Give the server a path of its own, for example /mcp.' }
+  if (text.endsWith('/')) {
+    return { reason: `${quote(text)} ends with a slash`, fix: `Write ${quote(text.slice(0, -1))}.` }
+  }
+  return undefined
+}
+
+/** The path of a `messages` endpoint, which clients learn from us: a final slash is possible. */
+export function findMessagesPathFlaw(text: string): Flaw | undefined {
+  if (text === '/') return findEndpointPathFlaw(text)
+  return findPathFlaw(text)
+}
+
+/** One scope (`scope-token` of RFC 6749 §3.3). */
+export function findScopeFlaw(text: string): Flaw | undefined {
+  if (/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(text)) return undefined
+  return {
+    reason: `${quote(text)} is not one scope`,
+    fix: 'Write each scope as an item of its own, without blanks, quotes and backslashes.',
+  }
+}
+
+/** A `Host` value, or `*`. */
+export function findHostFlaw(text: string): Flaw | undefined {
+  if (text === '*') return undefined
+  const name = /^(?<host>\[[\da-f:.]+\]|[a-z\d](?:[a-z\d._-]*[a-z\d])?)(?::(?<port>\d{1,5}))?$/i.exec(text)?.groups
+  const validAddress = !name?.host?.startsWith('[') || isIP(name.host.slice(1, -1)) === 6
+  if (name && validAddress && Number(name.port ?? 0) <= 65_535) return undefined
+  return {
+    reason: `${quote(text)} is not a host`,
+    fix: 'Write host or host:port, without scheme and path: mcp.example.com:8443.',
+  }
+}
+
+/** An address to listen on. */
+export function findListenHostFlaw(text: string): Flaw | undefined {
+  if (isIP(text) !== 0 || /^[a-z\d](?:[a-z\d.-]*[a-z\d])?$/i.test(text)) return undefined
+  return {
+    reason: `${quote(text)} is not an address or host name`,
+    fix: 'Write it without port and brackets: 127.0.0.1, ::1, 0.0.0.0 or a host name.',
+  }
+}
+
+/** An address or a CIDR block. */
+export function findNetworkFlaw(text: string): Flaw | undefined {
+  const [address = '', prefix, ...rest] = text.split('/')
+  const family = isIP(address)
+  const bits = family === 4 ? 32 : 128
+  const validPrefix = prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits)
+  if (family !== 0 && validPrefix && rest.length === 0 && !address.includes('%')) return undefined
+  return { reason: `${quote(text)} is not an address or CIDR block`, fix: 'Write it like 10.0.0.0/8 or ::1.' }
+}
+
+/** A browser origin (RFC 6454), or `*`. */
+export function findOriginFlaw(text: string): Flaw | undefined {
+  if (text === '*') return undefined
+  if (!/^[a-z][a-z\d+.-]*:\/\/[^\s/?#\\@]+$/i.test(text) || !URL.canParse(text)) {
+    return { reason: `${quote(text)} is not an origin`, fix: 'Write scheme://host or scheme://host:port, without a final slash.' }
+  }
+  return undefined
+}
+
+/** A header name (RFC 9110 §5.1). */
+export function findHeaderNameFlaw(text: string): Flaw | undefined {
+  if (/^[\w!#$%&'*+.^`|~-]+$/.test(text) && text !== '*') return undefined
+  return { reason: `${quote(hideBehindName(text))} is not a header name`, fix: 'Write each header name as an item of its own.' }
+}
+
+/** A name for logs and metadata. */
+export function findNameFlaw(text: string): Flaw | undefined {
+  if (/^[\w.-]+$/.test(text)) return undefined
+  return { reason: `${quote(text)} is not a name`, fix: 'Use letters, digits and - . _ only.' }
+}
+
+/** An HTTP method. They are case-sensitive (RFC 9110 §9.1). */
+export function findHttpMethodFlaw(text: string): Flaw | undefined {
+  if (/^[A-Z]+$/.test(text)) return undefined
+  return { reason: `${quote(text)} is not an HTTP method`, fix: 'Write it in capitals, for example POST.' }
+}
+
+/** The name of an environment variable. It is not repeated: someone may have written the secret itself here. */
+export function findVariableFlaw(text: string): Flaw | undefined {
+  if (/^[a-z_]\w*$/i.test(text)) return undefined
+  return {
+    reason: 'is not the name of an environment variable',
+    fix: 'Write the name of the variable that holds the secret, not the secret.',
+  }
+}
+
+/** The name of a file with a secret. It is not repeated, either. */
+export function findSecretFileFlaw(text: string): Flaw | undefined {
+  if (text !== '' && text.length <= 4096 && !/\p{Cc}/u.test(text)) return undefined
+  return { reason: 'is not the name of a file', fix: 'Write the name of the file that holds the secret, not the secret.' }
+}
+
+/** A text with something in it. */
+export function findBlankFlaw(text: string): Flaw | undefined {
+  if (text.trim() !== '') return undefined
+  return { reason: 'is empty', fix: 'Write a value, or leave the key out.' }
+}

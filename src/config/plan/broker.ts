@@ -1,0 +1,105 @@
+import { randomBytes } from 'node:crypto'
+import { resolve } from 'node:path'
+import type { BrokerPlan, IssuerPlan, StorePlan } from '../../core/plan.ts'
+import { decodeEncryptionKey } from '../format/key-material.ts'
+import { type BrokerConfig, broker as brokerSchema } from '../schema/broker.ts'
+import type { Config } from '../schema/schema.ts'
+import type { Material } from '../source/secrets-and-files.ts'
+import { createClientPlan } from './clients.ts'
+import { createIdentityProviderPlan } from './identity-provider.ts'
+import { createIssuerPlan } from './issuer.ts'
+
+/** Where the broker stands. */
+export interface BrokerSurroundings {
+  readonly publicUrl: string
+  readonly material: Material
+  /** Directory against which relative paths are resolved. */
+  readonly directory: string
+}
+
+/** Settles the broker; undefined where users sign in at an authorization server themselves. */
+export function createBrokerPlan(config: Config, surroundings: BrokerSurroundings): BrokerPlan | undefined {
+  const { identity_provider: provider, broker = brokerSchema.parse({}) } = config
+  if (provider === undefined) return undefined
+  const { publicUrl, material } = surroundings
+  return {
+    issuer: publicUrl,
+    issuerPlan: createOwnIssuerPlan(publicUrl),
+    identityProvider: createIdentityProviderPlan(config, provider, surroundings),
+    store: createStorePlan(broker.store, surroundings),
+    encryptionKeys: settleEncryptionKeys(broker, material),
+    accessTokenSeconds: broker.access_token_seconds,
+    refreshTokenSeconds: broker.refresh_token_seconds,
+    refreshGraceSeconds: broker.refresh_grace_seconds,
+    grantSeconds: broker.grant_seconds,
+    browserSeconds: broker.browser_seconds,
+    signingKeySeconds: broker.signing_key_seconds,
+    authorizationsPerMinute: broker.authorizations_per_minute,
+    tokenRequestsPerMinute: broker.token_requests_per_minute,
+    scopeDescriptions: broker.scope_descriptions,
+    registration: {
+      enabled: broker.registration.enabled,
+      mostClients: broker.registration.most_clients,
+      perMinute: broker.registration.per_minute,
+      unusedSeconds: broker.registration.unused_seconds,
+      idleSeconds: broker.registration.idle_seconds,
+    },
+    clientMetadata: {
+      enabled: broker.client_metadata.enabled,
+      allowPrivateNetwork: broker.client_metadata.allow_private_network,
+      ca: material.findFile(broker.client_metadata.ca_file),
+    },
+    clients: broker.clients.map((client) => createClientPlan(client, material)),
+    assertionIssuers: broker.identity_assertions.issuers.map((issuer) => createIssuerPlan(issuer, material)),
+    tokenExchange: {
+      issuers: broker.token_exchange.issuers.map((issuer) => createIssuerPlan(issuer, material)),
+      audiences: broker.token_exchange.audiences,
+    },
+  }
+}
+
+/** How tokens of our own are verified: like those of any issuer, with keys that are at hand. */
+function createOwnIssuerPlan(issuer: string): IssuerPlan {
+  return {
+    issuer,
+    jwksUri: undefined,
+    algorithms: ['ES256'],
+    audienceClaims: ['aud'],
+    scopeClaims: ['scope'],
+    // One clock wrote and reads them, or that of a machine which shares the store.
+    clockToleranceSeconds: 5,
+    maxLifetimeSeconds: undefined,
+    staleKeysSeconds: 0,
+    refreshKeysSeconds: 3600,
+    acceptIdTokens: false,
+    allowPrivateNetwork: false,
+    ca: undefined,
+    introspection: undefined,
+  }
+}
+
+function createStorePlan(store: BrokerConfig['store'], { material, directory }: BrokerSurroundings): StorePlan {
+  switch (store.kind) {
+    case 'memory':
+      return { kind: 'memory' }
+    case 'sqlite':
+      return { kind: 'sqlite', file: resolve(directory, store.path ?? 'open-mcp-auth-proxy.db') }
+    case 'redis':
+      return {
+        kind: 'redis',
+        url: store.url ?? '',
+        password: material.findSecret(store.password),
+        prefix: store.prefix ?? 'mcp:',
+      }
+  }
+}
+
+/** What is gone with the process needs no key that outlives it. */
+function settleEncryptionKeys(broker: BrokerConfig, material: Material): Buffer[] {
+  if (broker.encryption_keys.length === 0) return [randomBytes(32)]
+  return broker.encryption_keys.map((reference) => {
+    const key = decodeEncryptionKey(material.findSecret(reference) ?? '')
+    if (key === undefined) throw new Error('the key has not been checked')
+    return key
+  })
+}

@@ -1,0 +1,68 @@
+import type { ClaimCondition, IdentityProviderPlan } from '../../core/plan.ts'
+import { describeKind } from '../../identity/kinds.ts'
+import { settleKind } from '../derive/identity-provider-kind.ts'
+import type { IdentityProviderConfig } from '../schema/broker.ts'
+import type { Config } from '../schema/schema.ts'
+import type { Material } from '../source/secrets-and-files.ts'
+import { createAsgardeoPlan } from './asgardeo.ts'
+
+/** Settles whom users sign in with: what the configuration says, and for the rest what its kind says. */
+export function createIdentityProviderPlan(
+  config: Config,
+  provider: IdentityProviderConfig,
+  { publicUrl, material }: { readonly publicUrl: string; readonly material: Material },
+): IdentityProviderPlan {
+  const kind = settleKind(provider)
+  const asgardeo = createAsgardeoPlan(config, provider, { publicUrl, material })
+  const described = describeKind(kind, { ...provider, oauth: createEndpoints(provider) })
+  const method = provider.client_authentication ?? described.clientAuthentication
+  return {
+    kind,
+    name: provider.name ?? described.name,
+    issuer: described.issuer,
+    metadataUrl: provider.metadata_url,
+    oauth: described.oauth,
+    // Of an application that is yet to be made, nothing is known.
+    clientId: provider.client_id ?? '',
+    clientAuthentication: asgardeo === undefined ? createClientAuthentication(method, provider, material) : { method: 'none' },
+    scopes: [...new Set([...(provider.scopes ?? described.scopes), ...(asgardeo?.api?.scopes ?? [])])],
+    authorizationParameters: { ...described.authorizationParameters, ...provider.authorization_parameters },
+    userinfo: provider.userinfo ?? described.userinfo ?? true,
+    unrefreshedSeconds: provider.unrefreshed_seconds,
+    timeoutSeconds: provider.timeout_seconds,
+    accountPrompt: described.accountPrompt,
+    asgardeo,
+    notes: described.notes,
+    allowPrivateNetwork: provider.allow_private_network,
+    ca: material.findFile(provider.ca_file),
+    allow: described.allow ?? provider.allow,
+    grant: provider.grant?.map(({ claim, values, scopes }) => ({ when: createCondition(claim, values), scopes })),
+    tokenClaims: provider.token_claims,
+  }
+}
+
+function createEndpoints({ oauth }: IdentityProviderConfig): IdentityProviderPlan['oauth'] {
+  return (
+    oauth && {
+      authorizationEndpoint: oauth.authorization_endpoint,
+      tokenEndpoint: oauth.token_endpoint,
+      userinfoEndpoint: oauth.userinfo_endpoint,
+      subjectClaim: oauth.subject_claim,
+    }
+  )
+}
+
+function createCondition(claim: string | undefined, values: readonly string[] | undefined): ClaimCondition | undefined {
+  return claim === undefined || values === undefined ? undefined : { claim, values }
+}
+
+function createClientAuthentication(
+  method: 'client_secret_basic' | 'client_secret_post' | 'none',
+  provider: IdentityProviderConfig,
+  material: Material,
+): IdentityProviderPlan['clientAuthentication'] {
+  if (method === 'none') return { method }
+  const secret = material.findSecret(provider.client_secret)
+  if (secret === undefined) throw new Error('the secret has not been checked')
+  return { method, secret }
+}

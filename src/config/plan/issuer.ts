@@ -1,0 +1,57 @@
+import type { IntrospectionPlan, IssuerPlan } from '../../core/plan.ts'
+import { listKeyAlgorithms, parsePrivateKey } from '../format/key-material.ts'
+import type { IntrospectionConfig, IssuerConfig } from '../schema/issuer.ts'
+import type { Material } from '../source/secrets-and-files.ts'
+
+/** Settles one issuer. */
+export function createIssuerPlan(issuer: IssuerConfig, material: Material): IssuerPlan {
+  return {
+    issuer: issuer.issuer,
+    jwksUri: issuer.jwks_uri,
+    algorithms: issuer.algorithms,
+    audienceClaims: issuer.audience_claims,
+    scopeClaims: issuer.scope_claims,
+    clockToleranceSeconds: issuer.clock_tolerance_seconds,
+    maxLifetimeSeconds: issuer.max_lifetime_seconds,
+    staleKeysSeconds: issuer.stale_keys_seconds,
+    refreshKeysSeconds: issuer.refresh_keys_seconds,
+    acceptIdTokens: issuer.accept_id_tokens,
+    allowPrivateNetwork: issuer.allow_private_network,
+    ca: material.findFile(issuer.ca_file),
+    introspection: issuer.introspection && createIntrospectionPlan(issuer.introspection, material),
+  }
+}
+
+function createIntrospectionPlan(introspection: IntrospectionConfig, material: Material): IntrospectionPlan {
+  return {
+    endpoint: introspection.endpoint,
+    clientId: introspection.client_id,
+    clientAuthentication: createClientAuthentication(introspection, material),
+    cacheSeconds: introspection.cache_seconds,
+    negativeCacheSeconds: introspection.negative_cache_seconds,
+  }
+}
+
+function createClientAuthentication(
+  introspection: IntrospectionConfig,
+  material: Material,
+): IntrospectionPlan['clientAuthentication'] {
+  const method = introspection.client_authentication
+  if (method !== 'private_key_jwt') return { method, secret: read(introspection.client_secret, material) }
+  const key = parsePrivateKey(read(introspection.private_key, material))
+  const algorithm = introspection.algorithm ?? (key && listKeyAlgorithms(key)[0])
+  if (key === undefined || algorithm === undefined) throw new Error('the private key has not been checked')
+  return {
+    method,
+    // One form for whoever signs with it, whatever form it came in.
+    privateKey: key.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    algorithm,
+    keyId: introspection.key_id,
+  }
+}
+
+function read(reference: IntrospectionConfig['client_secret'], material: Material): string {
+  const secret = material.findSecret(reference)
+  if (secret === undefined) throw new Error('the secret has not been checked')
+  return secret
+}

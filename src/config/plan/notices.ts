@@ -1,0 +1,142 @@
+import { nameServer } from '../derive/endpoints.ts'
+import { isLoopback } from '../format/formats.ts'
+import { decodeEncryptionKey, isBlank } from '../format/key-material.ts'
+import { MCP_FAMILIES, MCP_METHODS } from '../format/mcp-methods.ts'
+import { findNearest } from '../problem/did-you-mean.ts'
+import { quote } from '../problem/problem.ts'
+import type { IssuerConfig } from '../schema/issuer.ts'
+import type { Config } from '../schema/schema.ts'
+import type { ServerConfig } from '../schema/server.ts'
+import type { Material } from '../source/secrets-and-files.ts'
+
+/** What the operator should know at every start: choices that weaken something, and what looks like a slip. */
+export function createNotices(config: Config): string[] {
+  return [
+    ...createEdgeNotices(config),
+    ...createSessionNotices(config),
+    ...config.issuers.flatMap(createIssuerNotices),
+    ...(config.broker?.token_exchange.issuers ?? []).flatMap(createIssuerNotices),
+    ...config.servers.flatMap((server) => [
+      ...createServerNotices(server),
+      ...createClientIdNotices(server, server.issuers ?? config.issuers),
+      ...(server.issuers ?? []).flatMap(createIssuerNotices),
+    ]),
+  ]
+}
+
+/** A key that decodes to zeros is a placeholder that was left. */
+export function createKeyNotices({ broker }: Config, { findSecret }: Material): string[] {
+  const isZero = (text: string | undefined) => text !== undefined && isBlank(decodeEncryptionKey(text) ?? Buffer.of(1))
+  return (broker?.encryption_keys ?? []).flatMap((reference, index) =>
+    isZero(findSecret(reference))
+      ? [
+          `broker.encryption_keys[${index}]: the key is zeros alone, which everybody can guess. Make one with: openssl rand -base64 32`,
+        ]
+      : [],
+  )
+}
+
+function createEdgeNotices(config: Config): string[] {
+  const notices: string[] = []
+  if (config.public_url !== undefined && isOpen(config.public_url)) {
+    notices.push(
+      `public_url: ${new URL(config.public_url).origin} is http: access tokens travel in the open, and many clients refuse it. Use https.`,
+    )
+  }
+  if (config.allowed_hosts.includes('*')) {
+    notices.push('allowed_hosts: "*" accepts every Host header, which lets web pages reach the proxy by DNS rebinding.')
+  }
+  if (config.cors.allowed_origins.includes('*'))
+    notices.push('cors.allowed_origins: "*" lets every web page call the MCP servers.')
+  return notices
+}
+
+/** Whether MCP sessions can outlive a restart. */
+export function hasLastingKey({ session_key, broker }: Config): boolean {
+  return session_key !== undefined || (broker?.encryption_keys ?? []).length > 0
+}
+
+function createSessionNotices(config: Config): string[] {
+  // The MCP sessions of a program end with it, and that with us.
+  const isOverHttp = ({ upstream, sse }: ServerConfig) => sse !== undefined || upstream?.url !== undefined
+  if (hasLastingKey(config) || !config.servers.some(isOverHttp)) return []
+  return [
+    'session_key: random at each start, so that a restart ends MCP sessions, and some clients never begin a new one. Set it to keep them.',
+  ]
+}
+
+function createIssuerNotices(issuer: IssuerConfig): string[] {
+  const name = `issuer ${issuer.issuer}`
+  const open = [issuer.jwks_uri, issuer.introspection?.endpoint].filter((url) => url !== undefined).filter(isOpen)
+  const notices = open.map(
+    (url) =>
+      `${name}: ${new URL(url).origin} is asked over http: whoever can read your private network decides whose tokens count.`,
+  )
+  if (issuer.accept_id_tokens) {
+    notices.push(
+      `${name}: accept_id_tokens accepts ID tokens, which are meant for clients and not for servers, as access tokens.`,
+    )
+  }
+  return [...notices, ...createScopeNotices(name, issuer.scope_claims ?? [])]
+}
+
+/** Claims of what a user may do at the issuer, whatever client asks. */
+const USER_CLAIMS: ReadonlySet<string> = new Set(['permissions', 'roles'])
+
+function createScopeNotices(name: string, scopeClaims: readonly string[]): string[] {
+  const others = scopeClaims.filter((claim) => USER_CLAIMS.has(claim))
+  if (others.length === 0) return []
+  return [
+    `${name}: scope_claims counts ${others.join(' and ')} as scopes of every token: each client can then do what its user may, whatever scopes it was granted.`,
+  ]
+}
+
+/** Whether what is sent to a URL can be read on its way. */
+function isOpen(url: string): boolean {
+  const { protocol, hostname } = new URL(url)
+  return protocol === 'http:' && !isLoopback(hostname)
+}
+
+function createServerNotices(server: ServerConfig): string[] {
+  const name = `server ${nameServer(server)}`
+  const notices = server.rules.flatMap((rule) => createMethodNotices(name, rule.method))
+  const risky = server.bearer_methods.filter((method) => method !== 'header')
+  if (risky.length > 0) {
+    notices.push(
+      `${name}: bearer_methods permits access tokens in the ${risky.join(' and ')}, where logs and histories keep them.`,
+    )
+  }
+  if (server.legacy_clients === 'signature_only') {
+    notices.push(
+      `${name}: legacy_clients: signature_only accepts tokens without an audience, whatever service they were issued for, from anyone who names an old protocol revision.`,
+    )
+  }
+  if (server.forward_access_token) {
+    notices.push(
+      `${name}: forward_access_token hands the access tokens of all callers to the MCP server, which could use them elsewhere.`,
+    )
+  }
+  return notices
+}
+
+/** ID tokens have a client id for their audience, and nothing obliges them to say what they are (OpenID Connect Core 1.0 §2). */
+function createClientIdNotices(server: ServerConfig, issuers: readonly IssuerConfig[]): string[] {
+  if (server.scopes.length > 0 || issuers.length === 0) return []
+  const clientIds = server.audience.filter((audience) => !audience.includes(':'))
+  if (clientIds.length === 0) return []
+  return [
+    `server ${nameServer(server)}: audience ${clientIds.map(quote).join(' and ')} may be a client id, and no scope is asked for: an ID token of that client that does not show what it is passes as an access token. Add a base scope.`,
+  ]
+}
+
+function createMethodNotices(name: string, method: string | undefined): string[] {
+  if (method === undefined || isKnownMethod(method)) return []
+  const nearest = findNearest(method, MCP_METHODS)
+  return [
+    `${name}: no revision of MCP has the method ${quote(method)} of a rule${nearest === undefined ? '.' : `. Was ${nearest} meant?`}`,
+  ]
+}
+
+function isKnownMethod(method: string): boolean {
+  return method.endsWith('/*') ? MCP_FAMILIES.has(method.slice(0, method.indexOf('/'))) : MCP_METHODS.has(method)
+}

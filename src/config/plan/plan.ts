@@ -1,0 +1,108 @@
+import { hkdfSync, randomBytes } from 'node:crypto'
+import type { BrokerPlan, Plan } from '../../core/plan.ts'
+import { settleAllowedHosts, settlePublicUrl } from '../derive/public-url.ts'
+import { decodeSessionKey } from '../format/key-material.ts'
+import type { Config } from '../schema/schema.ts'
+import type { Material } from '../source/secrets-and-files.ts'
+import { createBrokerPlan } from './broker.ts'
+import { createKeyNotices, createNotices, hasLastingKey } from './notices.ts'
+import { createRewritePlan } from './rewrite.ts'
+import { createServerPlan } from './server.ts'
+
+/** What a plan depends on besides the configuration. */
+export interface PlanSurroundings {
+  readonly material: Material
+  /** Directory against which relative paths are resolved. */
+  readonly directory: string
+  /** Whether the log goes to a terminal. */
+  readonly terminal: boolean
+  /** Notices about how the configuration was written. */
+  readonly notices: readonly string[]
+}
+
+/**
+ * Settles a checked configuration. The result is frozen.
+ *
+ * @param config - without mistakes: every check has passed
+ * @param surroundings - what it refers to, and where it runs
+ */
+export function createPlan(config: Config, surroundings: PlanSurroundings): Plan {
+  const publicUrl = settlePublicUrl(config)
+  const { material, terminal, notices, directory } = surroundings
+  const broker = createBrokerPlan(config, { publicUrl, material, directory })
+  return freeze({
+    listen: createListenPlan(config, material),
+    publicUrl,
+    allowedHosts: settleAllowedHosts(config),
+    cors: createCorsPlan(config),
+    limits: {
+      bodyBytes: config.limits.body_bytes,
+      bodiesBytes: settleBodiesBytes(config.limits),
+      heldBytes: config.limits.held_bytes,
+      jsonDepth: config.limits.json_depth,
+      batchMembers: config.limits.batch_members,
+      headersSeconds: config.limits.headers_seconds,
+      bodyIdleSeconds: config.limits.body_idle_seconds,
+      stalledClientSeconds: config.limits.stalled_client_seconds,
+    },
+    trustedProxies: config.trusted_proxies,
+    log: { level: config.log.level, format: settleFormat(config.log.format, terminal) },
+    drainSeconds: config.shutdown.drain_seconds,
+    sessionKey: settleSessionKey(config, material, broker),
+    servers: config.servers.map((server) => createServerPlan(server, { publicUrl, issuers: config.issuers, broker, material })),
+    broker,
+    rewrite: createRewritePlan(config, publicUrl, material),
+    notices: [...notices, ...createNotices(config), ...createKeyNotices(config, material)],
+  })
+}
+
+/**
+ * A restart must not end MCP sessions where there is a secret that outlives it: some clients never begin a new one. Of several, the last,
+ * which stays while keys change. Other secrets may be short, and a user could find them by trying, from the seal of a session.
+ */
+function settleSessionKey(config: Config, material: Material, broker: BrokerPlan | undefined): Buffer {
+  const configured = decodeSessionKey(material.findSecret(config.session_key) ?? '')
+  const lasting = hasLastingKey(config) ? broker?.encryptionKeys.at(-1) : undefined
+  return configured ?? (lasting && Buffer.from(hkdfSync('sha256', lasting, '', 'mcp-sessions', 32))) ?? randomBytes(32)
+}
+
+const usualBodiesBytes = 64 * 1024 * 1024
+
+/** Where nobody has said it, as much as a few of the longest need. */
+function settleBodiesBytes({ bodies_bytes, body_bytes }: Config['limits']): number {
+  return bodies_bytes ?? Math.max(usualBodiesBytes, 4 * body_bytes)
+}
+
+function createListenPlan(config: Config, material: Material): Plan['listen'] {
+  const { host, port, tls } = config.listen
+  const cert = material.findFile(tls?.cert_file)
+  const key = material.findFile(tls?.key_file)
+  return { host, port, tls: cert === undefined || key === undefined ? undefined : { cert, key } }
+}
+
+function createCorsPlan({ cors }: Config): Plan['cors'] {
+  return {
+    allowedOrigins: cors.allowed_origins.includes('*') ? '*' : cors.allowed_origins.map(normalizeOrigin),
+    allowedHeaders: cors.allowed_headers.map((name) => name.toLowerCase()),
+    allowedMethods: cors.allowed_methods,
+    allowCredentials: cors.allow_credentials,
+  }
+}
+
+/** As browsers write it: scheme and host in lower case, no default port. Other schemes have no normal form. */
+function normalizeOrigin(origin: string): string {
+  const { origin: normal } = new URL(origin)
+  return normal === 'null' ? origin : normal
+}
+
+function settleFormat(format: Config['log']['format'], terminal: boolean): 'json' | 'pretty' {
+  if (format !== 'auto') return format
+  return terminal ? 'pretty' : 'json'
+}
+
+/** Freezes a value and everything in it, bytes excepted: they cannot be frozen. */
+function freeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value
+  for (const member of Object.values(value)) freeze(member)
+  return Object.freeze(value)
+}

@@ -1,0 +1,22 @@
+import type { RewritePlan } from '../../core/plan.ts'
+import type { Config } from '../schema/schema.ts'
+import type { Material } from '../source/secrets-and-files.ts'
+
+/** Settles what is passed on; undefined where nothing is. */
+export function createRewritePlan({ rewrite }: Config, publicUrl: string, material: Material): RewritePlan | undefined {
+  if (rewrite === undefined) return undefined
+  return {
+    publicUrl,
+    issuer: rewrite.issuer,
+    metadata: rewrite.metadata,
+    authorization: { url: rewrite.authorization_endpoint, parameters: rewrite.authorization_parameters },
+    token: { url: rewrite.token_endpoint, parameters: rewrite.token_parameters },
+    registration:
+      rewrite.registration_endpoint === undefined
+        ? undefined
+        : { url: rewrite.registration_endpoint, parameters: rewrite.registration_parameters },
+    // Every URL that is asked stands in the configuration.
+    allowPrivateNetwork: false,
+    ca: material.findFile(rewrite.ca_file),
+  }
+}

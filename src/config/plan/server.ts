@@ -1,0 +1,110 @@
+import type {
+  BrokerPlan,
+  EndpointPlan,
+  HttpUpstreamPlan,
+  PolicyPlan,
+  RulePlan,
+  ServerPlan,
+  StdioUpstreamPlan,
+} from '../../core/plan.ts'
+import { listEndpoints, nameServer } from '../derive/endpoints.ts'
+import { formatHeaderValue } from '../derive/header-value.ts'
+import { closeHierarchy } from '../derive/scope-hierarchy.ts'
+import type { IssuerConfig } from '../schema/issuer.ts'
+import type { RuleConfig, ServerConfig, UpstreamConfig } from '../schema/server.ts'
+import type { Material } from '../source/secrets-and-files.ts'
+import { createIssuerPlan } from './issuer.ts'
+import { createProcessPlan, isProcess } from './process.ts'
+
+/** What a server takes from the rest of the configuration. */
+export interface ServerSurroundings {
+  readonly publicUrl: string
+  /** Issuers of servers that list none. */
+  readonly issuers: readonly IssuerConfig[]
+  /** Our own authorization server, for servers that list no issuers. */
+  readonly broker: BrokerPlan | undefined
+  readonly material: Material
+}
+
+/** Settles one server. */
+export function createServerPlan(server: ServerConfig, surroundings: ServerSurroundings): ServerPlan {
+  const { material } = surroundings
+  const endpoints = createEndpointPlans(server, surroundings)
+  const issuers = (server.issuers ?? surroundings.issuers).map((issuer) => createIssuerPlan(issuer, material))
+  const own = server.issuers === undefined && surroundings.broker ? [surroundings.broker.issuerPlan] : []
+  return {
+    name: nameServer(server),
+    endpoints,
+    issuers: [...own, ...issuers],
+    audiences: [...new Set([...endpoints.map((endpoint) => endpoint.resource), ...server.audience])],
+    policy: createPolicyPlan(server),
+    scopesSupported: settleScopesSupported(server),
+    challengeScopes: [...new Set([...server.scopes, ...(server.scopes_supported ?? [])])],
+    bearerMethods: server.bearer_methods,
+    legacyClients: server.legacy_clients,
+    forwardAccessToken: server.forward_access_token,
+    identityProviderToken: server.credential === 'identity_provider_token',
+  }
+}
+
+/**
+ * The two endpoints of HTTP+SSE are one protected resource, the one that clients configure: the event stream. Its upstream stands in
+ * for both, since only the stream names the address for messages.
+ */
+function createEndpointPlans(server: ServerConfig, { publicUrl, material }: ServerSurroundings): EndpointPlan[] {
+  const plans = new Map<UpstreamConfig, EndpointPlan['upstream']>()
+  return listEndpoints(server).flatMap(({ kind, path }) => {
+    const upstream = kind === 'streamable_http' ? server.upstream : (server.sse?.upstream ?? server.upstream)
+    const identity = kind === 'messages' ? server.sse?.path : path
+    if (!upstream) return []
+    // One plan for all endpoints of a process: it is one process.
+    const plan = plans.get(upstream) ?? createUpstreamPlan(upstream, material)
+    plans.set(upstream, plan)
+    return [{ kind, path, resource: `${publicUrl}${identity}`, upstream: plan }]
+  })
+}
+
+function createUpstreamPlan(upstream: UpstreamConfig, material: Material): HttpUpstreamPlan | StdioUpstreamPlan {
+  if (isProcess(upstream)) return createProcessPlan(upstream, material)
+  const headers = Object.entries(upstream.headers).map(
+    ([name, value]) => [name.toLowerCase(), formatHeaderValue(value, material.findSecret(value)) ?? ''] as const,
+  )
+  return {
+    url: upstream.url ?? '',
+    headers: Object.fromEntries(headers),
+    connectSeconds: upstream.connect_timeout_seconds,
+    responseSeconds: upstream.response_timeout_seconds,
+    ca: material.findFile(upstream.ca_file),
+  }
+}
+
+function createPolicyPlan(server: ServerConfig): PolicyPlan {
+  return {
+    baseScopes: server.scopes,
+    rules: server.rules.map(createRulePlan),
+    hierarchy: closeHierarchy(server.scope_hierarchy).closed,
+    unlistedOperations: server.unlisted_operations,
+  }
+}
+
+function createRulePlan(rule: RuleConfig): RulePlan {
+  const { method, tool, prompt, resource, path, scopes } = rule
+  return {
+    ...(method === undefined ? {} : { method }),
+    ...(tool === undefined ? {} : { tool }),
+    ...(prompt === undefined ? {} : { prompt }),
+    ...(resource === undefined ? {} : { resource }),
+    ...(path === undefined ? {} : { path }),
+    scopes,
+  }
+}
+
+/**
+ * "The minimal set of scopes necessary for basic functionality" (2026-07-28, authorization, Scope Selection Strategy): the base scopes.
+ * Without any, a client that asks for nothing would be refused everything, so the scopes of the rules take their place.
+ */
+function settleScopesSupported(server: ServerConfig): readonly string[] {
+  if (server.scopes_supported !== undefined) return server.scopes_supported
+  if (server.scopes.length > 0) return server.scopes
+  return [...new Set(server.rules.flatMap((rule) => rule.scopes))]
+}

@@ -1,0 +1,74 @@
+import { z } from 'zod'
+import { findHttpMethodFlaw, findListenHostFlaw, findOriginFlaw } from '../format/formats.ts'
+import { headerNames, list, seconds, text, whole } from './values.ts'
+
+const tls = z
+  .strictObject({
+    cert_file: z.string().min(1).describe('Certificate chain, PEM.'),
+    key_file: z.string().min(1).describe('Private key, PEM.'),
+  })
+  .describe(
+    'Serve HTTPS with this certificate. Without it the proxy serves plain HTTP, for example behind a load balancer that ends TLS.',
+  )
+
+export const listen = z
+  .strictObject({
+    host: text(findListenHostFlaw).default('127.0.0.1').describe('Address to listen on. `0.0.0.0` and `::` are every interface.'),
+    port: whole(0, 65_535).default(8080).describe('Port to listen on; 0 takes a free one.'),
+    tls: tls.optional(),
+  })
+  .describe('Where the proxy listens.')
+
+export const cors = z
+  .strictObject({
+    allowed_origins: list(text(findOriginFlaw))
+      .default([])
+      .describe(
+        'Origins of web pages that may call, beside those of well-known MCP clients and, where the public URL is one of this machine, of its own pages. `*` is any page.',
+      ),
+    allowed_headers: headerNames().default([]).describe('Request headers that pages may send beside those that MCP needs.'),
+    allowed_methods: list(text(findHttpMethodFlaw))
+      .default([])
+      .describe('HTTP methods that pages may use beside those that MCP needs.'),
+    allow_credentials: z.boolean().default(false).describe('Whether pages may send cookies. Access tokens do not need it.'),
+  })
+  .describe('Web pages in browsers (CORS, and the check of `Origin`).')
+
+export const limits = z
+  .strictObject({
+    body_bytes: whole(1024, 1_073_741_824).default(4_194_304).describe('Longest request body, in bytes.'),
+    bodies_bytes: whole(1024, 17_179_869_184)
+      .optional()
+      .describe(
+        'Memory, in bytes, for all request bodies over 16 KiB together, from their first byte until they are sent on; further ones wait their turn. One user gets at most a quarter of it, one server half, but always one body. 64 MiB unless given, or four times `body_bytes` where that is more.',
+      ),
+    held_bytes: whole(1_048_576, 17_179_869_184)
+      .default(268_435_456)
+      .describe(
+        'Memory, in bytes, for what is held between clients and MCP servers that are processes: messages that wait for either to read, long lines that are not complete, and events that are kept for clients that come back. One user gets at most a quarter of it, one server half, but always one message; of the quarter, kept events get half.',
+      ),
+    json_depth: whole(8, 512).default(128).describe('Deepest nesting of a request body.'),
+    batch_members: whole(1, 10_000).default(50).describe('Most messages in a batch (2025-03-26 only).'),
+    headers_seconds: seconds().default(10).describe('Seconds for the complete header section of a request.'),
+    body_idle_seconds: seconds().default(30).describe('Seconds between two pieces of a request body.'),
+    stalled_client_seconds: seconds()
+      .default(60)
+      .describe('Seconds that a client may take nothing of an answer that waits for it, before it is cut off.'),
+  })
+  .describe('Bounds on what a request may be.')
+
+export const log = z
+  .strictObject({
+    level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info').describe('Least important lines to write.'),
+    format: z
+      .enum(['auto', 'json', 'pretty'])
+      .default('auto')
+      .describe('`json` for machines, `pretty` for people, `auto`: pretty on a terminal.'),
+  })
+  .describe('The log: one line per request on standard output. Never holds a token.')
+
+export const shutdown = z
+  .strictObject({
+    drain_seconds: z.number().min(0).max(3600).default(30).describe('Seconds that running requests get to finish after SIGTERM.'),
+  })
+  .describe('Stopping.')

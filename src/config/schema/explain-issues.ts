@@ -1,0 +1,147 @@
+import type { z } from 'zod'
+import { findNearest } from '../problem/did-you-mean.ts'
+import { type ConfigPath, type Flaw, type Problem, problemAt, quote } from '../problem/problem.ts'
+import { explainForeignKey, type KeyAdvice } from './go-proxy-hints.ts'
+import { findNode, resolveNode, type SchemaNode } from './json-schema.ts'
+import { LITERAL_SECRET } from './values.ts'
+
+type Issue = z.core.$ZodIssue
+
+/** What the mistakes of a value are told with. */
+interface Teller {
+  readonly root: SchemaNode
+  readonly value: unknown
+  readonly advise: KeyAdvice
+}
+
+/**
+ * Tells every mistake that a schema found.
+ *
+ * @param issues - what zod reports
+ * @param root - JSON Schema of the same schema
+ * @param value - what was checked
+ * @param advise - explains keys that the schema does not know but a reader may
+ */
+export function tellIssues(
+  issues: readonly Issue[],
+  root: SchemaNode,
+  value: unknown,
+  advise: KeyAdvice = explainForeignKey,
+): Problem[] {
+  const teller: Teller = { root, value, advise }
+  return issues.flatMap((issue) => tellIssue(issue, teller))
+}
+
+/** Whether the value at the issue's path has another type than its schema says, so that nothing else can be said of it. */
+export function isTypeIssue(issue: Issue): boolean {
+  return !['custom', 'unrecognized_keys', 'too_small', 'too_big', 'not_multiple_of'].includes(issue.code)
+}
+
+function tellIssue(issue: Issue, teller: Teller): Problem[] {
+  const at = issue.path.map((segment) => (typeof segment === 'symbol' ? String(segment) : segment))
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => tellUnknownKey(at, key, teller))
+  return [problemAt(at, tellFlaw(issue, at, teller))]
+}
+
+function tellFlaw(issue: Issue, at: ConfigPath, teller: Teller): Flaw {
+  const written = valueAt(teller.value, at)
+  switch (issue.code) {
+    case 'custom':
+      return { reason: issue.message, fix: typeof issue.params?.fix === 'string' ? issue.params.fix : 'Correct the value.' }
+    case 'invalid_value':
+      return tellChoice(issue.values.map(String), written)
+    case 'too_small':
+      return tellBound(`at least ${issue.minimum}`, issue.origin)
+    case 'too_big':
+      return tellBound(`at most ${issue.maximum}`, issue.origin)
+    case 'invalid_type':
+      return tellType(issue.expected, written, at, teller)
+    default:
+      return { reason: issue.message, fix: 'Correct the value.' }
+  }
+}
+
+function tellUnknownKey(at: ConfigPath, key: string, teller: Teller): Problem {
+  const advice = teller.advise(at, key)
+  if (advice) return problemAt([...at, key], advice)
+  const node = findNode(teller.root, at)
+  const known = Object.keys((node && resolveNode(teller.root, node).properties) ?? {})
+  const nearest = findNearest(key, known)
+  // Where a secret is named, an unknown key may be the secret itself.
+  if (nearest === undefined && known.includes('env') && known.includes('file'))
+    return problemAt(at, { reason: 'has a key that is not known here', fix: `Remove it. Known keys: ${known.join(', ')}.` })
+  return problemAt([...at, key], {
+    reason: 'is not a key that is known here',
+    fix: nearest === undefined ? `Remove it. Known keys: ${known.join(', ')}.` : `Did you mean \`${nearest}\`?`,
+  })
+}
+
+function tellChoice(choices: readonly string[], written: unknown): Flaw {
+  if (written === undefined) return { reason: 'is missing', fix: `Write one of ${choices.join(', ')}.` }
+  const nearest = typeof written === 'string' ? findNearest(written, choices) : undefined
+  return {
+    reason: `${typeof written === 'string' ? quote(written) : nameType(written)} is not one of the possible values`,
+    fix:
+      nearest === undefined
+        ? `Write one of ${choices.join(', ')}.`
+        : `Did you mean \`${nearest}\`? Possible: ${choices.join(', ')}.`,
+  }
+}
+
+function tellBound(bound: string, origin: string): Flaw {
+  if (origin === 'string') return { reason: 'is empty', fix: 'Write a value, or leave the key out.' }
+  if (origin === 'array') return { reason: `must hold ${bound}`, fix: 'Add an item.' }
+  return { reason: `must be ${bound}`, fix: `Write a number that is ${bound}.` }
+}
+
+function tellType(expected: string, written: unknown, at: ConfigPath, teller: Teller): Flaw {
+  const node = findNode(teller.root, at)
+  const target = node && resolveNode(teller.root, node)
+  const meaning = node?.description ?? target?.description
+  if (isSecretNode(teller.root, node) && typeof written === 'string') return LITERAL_SECRET
+  if (written === null) return { reason: 'is empty', fix: `Write a value, or leave the key out. ${meaning ?? ''}`.trim() }
+  if (written === undefined) return { reason: 'is missing', fix: meaning === undefined ? 'Add it.' : `Add it: ${meaning}` }
+  return { reason: `expected ${nameExpected(expected)}, found ${nameType(written)}`, fix: tellExample(expected) }
+}
+
+function isSecretNode(root: SchemaNode, node: SchemaNode | undefined): boolean {
+  return node !== undefined && resolveNode(root, node) === root.definitions?.Secret
+}
+
+function tellExample(expected: string): string {
+  if (expected === 'array') return 'Write a list: [ … ], or one item per line behind a dash.'
+  if (expected === 'object' || expected === 'record') return 'Write keys and values, each on a line of its own, indented.'
+  if (expected === 'boolean') return 'Write true or false, without quotes.'
+  if (expected === 'string') return 'Write a text; put it into quotes if it looks like a number.'
+  return 'Write a number, without quotes.'
+}
+
+function nameExpected(expected: string): string {
+  const names: Record<string, string> = {
+    array: 'a list',
+    object: 'a block of keys',
+    record: 'a block of keys',
+    boolean: 'true or false',
+    string: 'a text',
+    number: 'a number',
+  }
+  return names[expected] ?? expected
+}
+
+function nameType(value: unknown): string {
+  if (value === null) return 'nothing'
+  if (Array.isArray(value)) return 'a list'
+  if (typeof value === 'object') return 'a block of keys'
+  if (typeof value === 'string') return 'a text'
+  return typeof value === 'number' ? 'a number' : 'true or false'
+}
+
+/** What was written at a place, or undefined. */
+export function valueAt(value: unknown, at: ConfigPath): unknown {
+  let current = value
+  for (const segment of at) {
+    if (typeof current !== 'object' || current === null || !Object.hasOwn(current, segment)) return undefined
+    current = (current as Record<string | number, unknown>)[segment]
+  }
+  return current
+}

@@ -1,0 +1,114 @@
+import { z } from 'zod'
+import { findBlankFlaw, findIssuerFlaw, findKeyUrlFlaw } from '../format/formats.ts'
+import { list, seconds, secret, text } from './values.ts'
+
+/**
+ * Signature algorithms that can be accepted. Neither `none` nor HS*: a shared secret in the place of a public key is a classic way to
+ * forge tokens (RFC 8725 §2.1).
+ */
+export const ALGORITHMS = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+] as const
+
+const MONTH = 2_592_000
+
+const introspection = z
+  .strictObject({
+    endpoint: text(findKeyUrlFlaw).optional().describe('Introspection endpoint. Without it the metadata of the issuer names it.'),
+    client_id: text(findBlankFlaw).describe('Client id of the proxy at the issuer.'),
+    client_secret: secret.optional().describe('Client secret, for `client_secret_basic` and `client_secret_post`.'),
+    client_authentication: z
+      .enum(['client_secret_basic', 'client_secret_post', 'private_key_jwt'])
+      .default('client_secret_basic')
+      .describe('How the proxy authenticates at the endpoint.'),
+    private_key: secret.optional().describe('Private key, PEM or JWK, for `private_key_jwt`.'),
+    algorithm: z
+      .enum(ALGORITHMS)
+      .optional()
+      .describe('Signature algorithm for `private_key_jwt`. By default the first that fits the key.'),
+    key_id: text(findBlankFlaw).optional().describe('`kid` for `private_key_jwt`.'),
+    cache_seconds: z
+      .number()
+      .min(0)
+      .max(86_400)
+      .default(60)
+      .describe('Longest time for which an answer "active" is kept, never beyond `exp`.'),
+    negative_cache_seconds: z
+      .number()
+      .min(0)
+      .max(3600)
+      .default(10)
+      .describe('Longest time for which an answer "not active" is kept.'),
+  })
+  .meta({ id: 'Introspection', description: 'Opaque access tokens, checked by token introspection (RFC 7662).' })
+
+const issuer = z
+  .strictObject({
+    issuer: text(findIssuerFlaw).describe(
+      'Issuer identifier, letter by letter as in the `iss` claim, with or without its final slash.',
+    ),
+    jwks_uri: text(findKeyUrlFlaw).optional().describe('Where the keys are. Without it the metadata of the issuer says so.'),
+    algorithms: list(z.enum(ALGORITHMS))
+      .min(1)
+      .default([...ALGORITHMS])
+      .describe('Signature algorithms that are accepted.'),
+    audience_claims: list(z.enum(['aud', 'client_id', 'azp']))
+      .min(1)
+      .default(['aud'])
+      .describe(
+        'Claims that may name the audience. `client_id` or `azp` for issuers that put none into `aud` (Amazon Cognito, for example).',
+      ),
+    scope_claims: list(text(findBlankFlaw))
+      .min(1)
+      .optional()
+      .describe(
+        'Claims that hold scopes; all that are listed count. Dots reach into objects: `realm_access.roles`. By default `scope` and `scp`; `permissions` and `roles` count only for tokens that have neither of these.',
+      ),
+    clock_tolerance_seconds: z.number().min(0).max(60).default(30).describe('How far the clocks of issuer and proxy may differ.'),
+    max_lifetime_seconds: seconds(MONTH * 12)
+      .optional()
+      .describe('Longest accepted lifetime of a token (`exp` minus `iat`). No limit by default.'),
+    stale_keys_seconds: z
+      .number()
+      .min(0)
+      .max(MONTH)
+      .default(86_400)
+      .describe('Seconds for which known keys are used while the issuer is down.'),
+    refresh_keys_seconds: seconds().default(300).describe('Seconds after which keys are fetched anew, in the background.'),
+    accept_id_tokens: z
+      .boolean()
+      .default(false)
+      .describe('Accept ID tokens as access tokens, for providers that issue nothing else.'),
+    allow_private_network: z
+      .boolean()
+      .default(false)
+      .describe('Follow addresses in the metadata of the issuer into private networks although its own host is public.'),
+    ca_file: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('Certificate authorities (PEM) to trust beside the usual ones when talking to the issuer.'),
+    introspection: introspection.optional(),
+  })
+  .meta({ id: 'Issuer', description: 'An authorization server whose access tokens are accepted.' })
+
+/** An issuer; a string is shorthand for `{ issuer: … }`. */
+export const issuerOrText = z
+  .pipe(
+    z.transform((value: string | z.input<typeof issuer>) => (typeof value === 'string' ? { issuer: value } : value)),
+    issuer,
+  )
+  .meta({ shorthand: 'issuer' })
+
+export type IssuerConfig = z.output<typeof issuer>
+export type IntrospectionConfig = z.output<typeof introspection>

@@ -1,0 +1,66 @@
+import type { z } from 'zod'
+import type { ConfigPath, Problem } from '../problem/problem.ts'
+import { isTypeIssue, tellIssues } from './explain-issues.ts'
+import type { KeyAdvice } from './go-proxy-hints.ts'
+import { describeSchema } from './json-schema.ts'
+
+/**
+ * A value that may have holes where something of another type was written. Checks that concern several keys run on it, so that their
+ * findings are told together with the mistakes that made the holes.
+ */
+export type Draft<T> = T extends readonly (infer Item)[]
+  ? readonly (Draft<Item> | undefined)[]
+  : T extends object
+    ? { readonly [Key in keyof T]?: Draft<T[Key]> | undefined }
+    : T
+
+/** A value held against a schema. */
+export interface Parsed<T> {
+  /** The value, complete; undefined when the schema found mistakes. */
+  readonly value: T | undefined
+  readonly draft: Draft<T>
+  readonly problems: readonly Problem[]
+  /** Whether something at, above or below a place could not be read, so that its absence means nothing. */
+  readonly isBroken: (at: ConfigPath) => boolean
+}
+
+/**
+ * Holds a value against a schema.
+ *
+ * @param schema - an object schema
+ * @param value - anything
+ * @param advise - explains unknown keys
+ */
+export function parseDraft<T>(schema: z.ZodType<T>, value: unknown, advise?: KeyAdvice): Parsed<T> {
+  let seen: unknown
+  // Runs whatever was found before, and so sees the value with its defaults even when parts of it are wrong.
+  const watching = schema.superRefine(
+    (current) => {
+      seen = current
+    },
+    { when: () => true },
+  )
+  const result = watching.safeParse(value)
+  if (result.success) return { value: result.data, draft: result.data as Draft<T>, problems: [], isBroken: () => false }
+  const broken = seen === undefined ? [[]] : result.error.issues.filter(isTypeIssue).map((issue) => issue.path as ConfigPath)
+  return {
+    value: undefined,
+    draft: broken.reduce(cutOut, structuredClone(seen)) as Draft<T>,
+    problems: tellIssues(result.error.issues, describeSchema(schema), value, advise),
+    isBroken: (at) => broken.some((path) => isWithin(at, path) || isWithin(path, at)),
+  }
+}
+
+function isWithin(inner: ConfigPath, outer: ConfigPath): boolean {
+  return outer.every((segment, index) => inner[index] === segment)
+}
+
+/** Leaves a hole at a place. */
+function cutOut(value: unknown, at: ConfigPath): unknown {
+  const [segment, ...rest] = at
+  if (segment === undefined) return {}
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, segment)) return value
+  const container = value as Record<string | number, unknown>
+  container[segment] = rest.length === 0 ? undefined : cutOut(container[segment], rest)
+  return value
+}

@@ -1,0 +1,31 @@
+import { z } from 'zod'
+import { findIssuerFlaw, findKeyUrlFlaw, findUrlFlaw } from '../format/formats.ts'
+import { text } from './values.ts'
+
+const parameters = (where: string) =>
+  z.record(z.string(), z.string()).default({}).describe(`Parameters that ${where} get, whatever the client says of them.`)
+
+export const rewrite = z
+  .strictObject({
+    issuer: text(findIssuerFlaw).describe('Issuer of the tokens: one of `issuers`.'),
+    authorization_endpoint: text(findUrlFlaw).describe('Where browsers are sent that ask for `/authorize`.'),
+    token_endpoint: text(findKeyUrlFlaw).describe('Where requests to `/token` go.'),
+    registration_endpoint: text(findKeyUrlFlaw)
+      .optional()
+      .describe('Where requests to `/register` go. Without it, clients cannot register.'),
+    authorization_parameters: parameters('authorization requests'),
+    token_parameters: parameters('token requests'),
+    registration_parameters: parameters('registrations'),
+    metadata: z
+      .record(z.string(), z.unknown())
+      .default({})
+      .describe('Members of the authorization server metadata beside issuer and endpoints.'),
+    ca_file: z.string().min(1).optional().describe('Certificate authorities (PEM) to trust beside the usual ones.'),
+  })
+  .meta({
+    id: 'Rewrite',
+    description:
+      'Requests of the OAuth flow that are passed on to an identity provider with more parameters, as the Go proxy did. For its configurations; `identity_provider` serves more clients.',
+  })
+
+export type RewriteConfig = z.output<typeof rewrite>

@@ -1,0 +1,54 @@
+import { z } from 'zod'
+import { findHostFlaw, findNetworkFlaw, findPublicUrlFlaw } from '../format/formats.ts'
+import { broker, identityProvider } from './broker.ts'
+import { cors, limits, listen, log, shutdown } from './edge.ts'
+import { issuerOrText } from './issuer.ts'
+import { rewrite } from './rewrite.ts'
+import { servers } from './server.ts'
+import { list, secret, text } from './values.ts'
+
+/** The configuration file. Types, validation, JSON Schema and documentation are all made from this. */
+export const configSchema = z
+  .strictObject({
+    public_url: text(findPublicUrlFlaw)
+      .optional()
+      .describe(
+        'Origin under which clients reach the proxy, `https://mcp.example.com`, without a path. Optional while listening on loopback.',
+      ),
+    listen: listen.prefault({}),
+    allowed_hosts: list(text(findHostFlaw))
+      .default([])
+      .describe(
+        '`Host` values that are accepted beside the one of `public_url` and, on loopback, the names of this machine. `*` is any.',
+      ),
+    trusted_proxies: list(text(findNetworkFlaw))
+      .default([])
+      .describe(
+        'Addresses or CIDR blocks of proxies before this one. Whose requests they pass on is read from `X-Forwarded-For` or `Forwarded`: the last address that is none of theirs. Where both are there and disagree, as where a proxy passes on what the client wrote in one of them, the address of the proxy itself counts.',
+      ),
+    cors: cors.prefault({}),
+    limits: limits.prefault({}),
+    log: log.prefault({}),
+    shutdown: shutdown.prefault({}),
+    session_key: secret
+      .optional()
+      .describe(
+        'Key that ties MCP sessions to who opened them: at least 32 bytes, Base64 or text. By default it is derived from the last of `broker.encryption_keys`, or without those random at each start: set it then when several instances share the work, or MCP sessions must outlive a restart.',
+      ),
+    issuers: list(issuerOrText)
+      .default([])
+      .describe(
+        'Authorization servers whose access tokens are accepted, for every server that lists none itself, beside the proxy’s own where there is an `identity_provider`.',
+      ),
+    identity_provider: identityProvider.optional(),
+    broker: broker.optional(),
+    rewrite: rewrite.optional(),
+    servers: servers.describe('The MCP servers behind the proxy.'),
+  })
+  .describe('Configuration of Open MCP Auth Proxy.')
+
+/** A valid configuration with every default filled in. */
+export type Config = z.output<typeof configSchema>
+
+/** A configuration as it may be written: keys with a default left out, shorthands used. */
+export type ConfigInput = z.input<typeof configSchema>

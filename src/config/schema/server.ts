@@ -1,0 +1,110 @@
+import { z } from 'zod'
+import { findBlankFlaw, findEndpointPathFlaw, findMessagesPathFlaw, findNameFlaw, findUrlFlaw } from '../format/formats.ts'
+import { issuerOrText } from './issuer.ts'
+import { processShape } from './process.ts'
+import { headerValueOrText, list, scopes, seconds, text } from './values.ts'
+
+const upstream = z
+  .strictObject({
+    url: text(findUrlFlaw).optional().describe('URL of the MCP server.'),
+    headers: z
+      .record(z.string(), headerValueOrText)
+      .default({})
+      .describe('Headers that the MCP server gets from the proxy, its own credential for example.'),
+    connect_timeout_seconds: seconds().default(5).describe('Seconds to connect.'),
+    response_timeout_seconds: seconds().default(60).describe('Seconds until the response headers. Never bounds a stream.'),
+    ca_file: z.string().min(1).optional().describe('Certificate authorities (PEM) to trust beside the usual ones.'),
+    ...processShape,
+  })
+  .meta({ id: 'Upstream', description: 'The MCP server behind the proxy: `url`, or `command` for one that the proxy starts.' })
+
+/** An upstream; a string is shorthand for `{ url: … }`. */
+const upstreamOrText = z
+  .pipe(
+    z.transform((value: string | z.input<typeof upstream>) => (typeof value === 'string' ? { url: value } : value)),
+    upstream,
+  )
+  .meta({ shorthand: 'url' })
+
+const sse = z
+  .strictObject({
+    path: text(findEndpointPathFlaw).default('/sse').describe('Public path of the event stream.'),
+    messages_path: text(findMessagesPathFlaw)
+      .optional()
+      .describe('Public path for messages. By default the last segment of `path` replaced by `messages`.'),
+    upstream: upstreamOrText
+      .optional()
+      .describe(
+        'The event stream of the MCP server. It names the address for messages itself. Not beside an `upstream` with a `command`, which serves both transports.',
+      ),
+  })
+  .meta({ id: 'Sse', description: 'HTTP+SSE, the transport of 2024-11-05.' })
+
+const rule = z
+  .strictObject({
+    method: z.string().optional().describe('A method (`tools/call`) or a family of methods (`tools/*`).'),
+    tool: text(findBlankFlaw).optional().describe('Calls of a tool; `*` stands for any characters.'),
+    prompt: text(findBlankFlaw).optional().describe('Uses of a prompt; `*` stands for any characters.'),
+    resource: text(findBlankFlaw)
+      .optional()
+      .describe('Reads and subscriptions of a resource URI; `*` stands for any characters except `/`, `**` for any characters.'),
+    path: z.string().optional().describe('Every request to this path of the server.'),
+    scopes: scopes().describe(
+      'Scopes that are needed, all of them, besides the base scopes. With `unlisted_operations: deny` an empty list permits.',
+    ),
+  })
+  .meta({
+    id: 'Rule',
+    description: 'Exactly one of `method`, `tool`, `prompt`, `resource` and `path`. All rules that match add up.',
+  })
+
+const server = z
+  .strictObject({
+    path: text(findEndpointPathFlaw)
+      .optional()
+      .describe('Public path for Streamable HTTP. Clients use `public_url` plus this path.'),
+    name: text(findNameFlaw).optional().describe('Name in logs and metadata. By default made from the path.'),
+    upstream: upstreamOrText.optional().describe('The MCP server behind `path`.'),
+    sse: sse.optional(),
+    issuers: list(issuerOrText).min(1).optional().describe('Issuers of this server, instead of the general ones.'),
+    audience: list(text(findBlankFlaw)).default([]).describe('Audiences that are accepted beside the URLs of this server.'),
+    scopes: scopes().default([]).describe('Base scopes: every request needs all of them.'),
+    rules: z.array(rule).default([]).describe('Further scopes for single operations.'),
+    scope_hierarchy: z
+      .record(z.string(), scopes())
+      .default({})
+      .describe('Scopes that include others: `"mcp:admin": [mcp:read, mcp:write]`.'),
+    scopes_supported: scopes()
+      .optional()
+      .describe(
+        'What protected resource metadata tells clients to ask for first. By default the base scopes; without base scopes, all scopes of the rules.',
+      ),
+    unlisted_operations: z.enum(['permit', 'deny']).default('permit').describe('What becomes of operations that no rule names.'),
+    bearer_methods: list(z.enum(['header', 'body', 'query']))
+      .min(1)
+      .default(['header'])
+      .describe('Where clients may put their access token. Only the header keeps it out of logs.'),
+    legacy_clients: z
+      .enum(['enforce', 'signature_only', 'reject'])
+      .default('enforce')
+      .describe(
+        'Clients of revisions before 2025-03-26: `enforce` checks them like everyone, `signature_only` also accepts tokens without an audience over HTTP+SSE (a risk), `reject` does not serve them.',
+      ),
+    credential: z
+      .enum(['none', 'identity_provider_token'])
+      .default('none')
+      .describe(
+        'What the MCP server gets to act for the caller: nothing, or (over HTTP, with `identity_provider`) the caller’s own access token of the identity provider, refreshed when that is needed.',
+      ),
+    forward_access_token: z
+      .boolean()
+      .default(false)
+      .describe('Pass the access token of the caller on to the MCP server. Only for servers that verify it themselves.'),
+  })
+  .meta({ id: 'Server', description: 'One MCP server: `path` with `upstream`, `sse`, or both.' })
+
+export const servers = z.array(server).min(1)
+
+export type ServerConfig = z.output<typeof server>
+export type UpstreamConfig = z.output<typeof upstream>
+export type RuleConfig = z.output<typeof rule>

@@ -1,0 +1,35 @@
+import { ConfigError, problemAt, quote } from '../problem/problem.ts'
+import { explainReadError, readBoundedText } from './secrets-and-files.ts'
+import { readYaml } from './yaml-text.ts'
+
+/** Longest configuration file, in bytes. */
+const MOST_BYTES = 1_048_576
+
+/** Reads YAML and does something with it; the mistakes that come out get their place in the text. */
+export function withPositions<T>(text: string, use: (value: unknown) => T): T {
+  const { value, findPosition } = readYaml(text)
+  try {
+    return use(value)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    throw new ConfigError(error.problems.map((problem) => ({ ...problem, ...optionalPosition(findPosition(problem.at)) })))
+  }
+}
+
+/**
+ * The text of a configuration file.
+ *
+ * @throws ConfigError when it cannot be read
+ */
+export function readConfigFile(file: string): string {
+  try {
+    return readBoundedText(file, MOST_BYTES)
+  } catch (error) {
+    const reason = `the file ${quote(file)} cannot be read (${explainReadError(error)})`
+    throw new ConfigError([problemAt([], { reason, fix: 'Name a file that is there; `open-mcp-auth-proxy init` writes one.' })])
+  }
+}
+
+function optionalPosition(position: { line: number; column: number } | undefined) {
+  return position === undefined ? {} : { position }
+}

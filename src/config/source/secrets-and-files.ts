@@ -1,0 +1,143 @@
+import { closeSync, openSync, readSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { findSecretFileFlaw, findVariableFlaw } from '../format/formats.ts'
+import { type ConfigPath, type Flaw, looksLikeSecret, quote, type Report } from '../problem/problem.ts'
+import type { Draft } from '../schema/partial-config.ts'
+import type { Config } from '../schema/schema.ts'
+
+/** Longest file that a configuration may refer to. */
+const MOST_BYTES = 1_048_576
+
+/** Where secrets and files are looked for. */
+export interface MaterialSource {
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Directory against which relative paths are resolved. */
+  readonly directory: string
+}
+
+/** A secret by name. */
+interface Reference {
+  readonly env?: string | undefined
+  readonly file?: string | undefined
+}
+
+/** What a configuration refers to, read. */
+export interface Material {
+  /** Directory against which relative paths are resolved. */
+  readonly directory: string
+  /** The secret; undefined when it could not be read, which is then among the mistakes. */
+  readonly findSecret: (reference: Reference | undefined) => string | undefined
+  /** The text of a PEM file; undefined when it could not be read, which is then among the mistakes. */
+  readonly findFile: (file: string | undefined) => string | undefined
+}
+
+/**
+ * Reads every secret and file that a configuration refers to, and reports those that cannot be had. What they hold is never reported.
+ *
+ * @param draft - the configuration
+ * @param source - where to look
+ * @param report - takes the mistakes
+ */
+export function loadMaterial(draft: Draft<Config>, source: MaterialSource, report: Report): Material {
+  const secrets = new Map<string, string>()
+  const files = new Map<string, string>()
+  walk(draft, [], (at, key, value) => {
+    if (key === 'env' && !findVariableFlaw(value)) take(secrets, `env ${value}`, readEnvironment(value, source), at, report)
+    if (key === 'file' && !findSecretFileFlaw(value)) take(secrets, `file ${value}`, readSecretFile(value, source), at, report)
+    if (key.endsWith('_file')) take(files, value, readWholeFile(value, source), at, report)
+  })
+  return {
+    directory: source.directory,
+    findSecret: (reference) =>
+      secrets.get(reference?.env === undefined ? `file ${reference?.file ?? ''}` : `env ${reference.env}`),
+    findFile: (file) => (file === undefined ? undefined : files.get(file)),
+  }
+}
+
+type Reading = { readonly text: string } | { readonly flaw: Flaw }
+
+function take(target: Map<string, string>, key: string, reading: Reading, at: ConfigPath, report: Report): void {
+  if ('flaw' in reading) report(at, reading.flaw)
+  else target.set(key, reading.text)
+}
+
+function readEnvironment(name: string, source: MaterialSource): Reading {
+  const text = source.env[name] ?? ''
+  if (text.trim() !== '') return { text }
+  const state = source.env[name] === undefined ? 'not set' : 'empty'
+  return { flaw: { reason: `the environment variable${nameUnlessSecret(name)} is ${state}`, fix: 'Set it before the start.' } }
+}
+
+function nameUnlessSecret(name: string): string {
+  return looksLikeSecret(name) ? ' that is named here' : ` ${quote(name)}`
+}
+
+function readSecretFile(file: string, source: MaterialSource): Reading {
+  const reading = readWholeFile(file, source)
+  // Editors and `echo` end a file with a line break that is no part of the secret.
+  return 'flaw' in reading ? reading : { text: reading.text.replace(/\r?\n$/, '') }
+}
+
+function readWholeFile(file: string, source: MaterialSource): Reading {
+  const path = resolve(source.directory, file)
+  try {
+    const text = readBoundedText(path, MOST_BYTES)
+    if (text.trim() !== '') return { text }
+    return { flaw: { reason: `the file ${quote(path)} is empty`, fix: 'Write the value into it.' } }
+  } catch (error) {
+    return {
+      flaw: {
+        reason: `the file${looksLikeSecret(file) ? '' : ` ${quote(path)}`} cannot be read (${explainReadError(error)})`,
+        fix: 'Check its path and permissions.',
+      },
+    }
+  }
+}
+
+/**
+ * Reads a file of UTF-8 text.
+ *
+ * @param path - a file, or something else that can be read to its end
+ * @param mostBytes - the file is refused if it is longer
+ * @throws Error when it cannot be read
+ */
+export function readBoundedText(path: string, mostBytes: number): string {
+  const handle = openSync(path, 'r')
+  try {
+    const bytes = Buffer.alloc(mostBytes + 1)
+    let length = 0
+    for (;;) {
+      const count = readSync(handle, bytes, length, bytes.length - length, null)
+      if (count === 0) break
+      length += count
+      if (length > mostBytes) throw new Error(`longer than ${mostBytes} bytes`)
+    }
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, length))
+  } finally {
+    closeSync(handle)
+  }
+}
+
+/** Why a file could not be read, in a few words. */
+export function explainReadError(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : undefined
+  if (code === 'ENOENT') return 'no such file'
+  if (code === 'EISDIR') return 'it is a directory'
+  if (code === 'EACCES') return 'permission denied'
+  if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return 'it is not text in UTF-8'
+  return code ?? (error instanceof Error ? error.message : 'unknown reason')
+}
+
+/** Visits every key whose value is a text. */
+function walk(value: unknown, at: ConfigPath, visit: (at: ConfigPath, key: string, value: string) => void): void {
+  if (Array.isArray(value)) {
+    value.forEach((item, index) => {
+      walk(item, [...at, index], visit)
+    })
+  } else if (typeof value === 'object' && value !== null) {
+    for (const [key, member] of Object.entries(value)) {
+      if (typeof member === 'string' && member !== '') visit([...at, key], key, member)
+      else walk(member, [...at, key], visit)
+    }
+  }
+}

@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest'
+import { createHeldMemory } from '../wire/held-memory.ts'
+import { Child, type ChildEnd, type ChildHandlers } from './child.ts'
+import { Watchdog } from './watchdog.ts'
+
+const MiB = 1024 * 1024
+
+/** Runs a shell's script as a server until it is gone. */
+function run(script: string, handlers: Partial<ChildHandlers> = {}) {
+  const said: string[] = []
+  let child!: Child
+  const ended = new Promise<ChildEnd>((resolve) => {
+    const plan = {
+      command: ['/bin/sh', '-c', script],
+      workDir: undefined,
+      env: {},
+      secrets: [],
+      processPer: 'session',
+      maxProcesses: 1,
+      idleSeconds: 60,
+      startSeconds: 10,
+      requestSeconds: 60,
+      maxMessageBytes: 2 * MiB,
+    } as const
+    const watchdog = new Watchdog(() => undefined)
+    child = new Child(
+      { plan, watchdog, onStderr: (line) => said.push(line), memory: createHeldMemory(MiB).open('test', 'alice') },
+      { message: () => undefined, broken: () => undefined, ended: resolve, ...handlers },
+    )
+  })
+  return { child, ended, said }
+}
+
+const notification = '{"jsonrpc":"2.0","method":"notifications/x"}'
+
+describe('a child', () => {
+  it('ends alone when what it writes brings us into trouble, and the operator reads why', async () => {
+    let heard = 0
+    const { ended } = run(`echo '${notification}'; echo '${notification}'; exec sleep 1000`, {
+      message: () => {
+        heard++
+        throw new RangeError('too much for us')
+      },
+    })
+    const { expected, reason } = await ended
+    expect(expected).toBe(false)
+    expect(reason.message).toContain('wrote what could not be handled (RangeError: too much for us)')
+    expect(heard).toBe(1)
+  })
+
+  it('ends alone when its last line does', async () => {
+    const { ended } = run(`printf '%s' '${notification}'`, {
+      message: () => {
+        throw new Error('odd')
+      },
+    })
+    expect((await ended).reason.message).toContain('could not be handled (Error: odd)')
+  })
+})

@@ -1,0 +1,175 @@
+import { Buffer } from 'node:buffer'
+import { ProxyError } from '../../../core/errors.ts'
+import type { Reply, ReplyHeaders } from '../../../core/reply.ts'
+import type { StreamLog } from './replay-buffer.ts'
+
+/** What may be written to a client that doesn't keep up, where the child can't be made to wait for it. */
+const mostUnreadBytes = 4 * 1024 * 1024
+
+/** When clients whose connection breaks come back. */
+const retryMilliseconds = 1000
+
+/** Headers of every event stream; the last keeps nginx from holding events back (2026-07-28, streamable-http, Receiving Messages). */
+const streamHeaders: ReplyHeaders = {
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-cache, no-transform',
+  'x-accel-buffering': 'no',
+}
+
+/** Makes whoever writes wait for a client that is slow. */
+export interface Flow {
+  pause(): void
+  resume(): void
+}
+
+export interface EventStreamOptions {
+  /** Keeps events so that the stream can be taken up again; undefined where it can't be. */
+  readonly log: StreamLog<EventStream> | undefined
+  /** Undefined when a slow client must not hold up others: it is cut off instead. */
+  readonly flow: Flow | undefined
+  /** The client has gone away before the stream was over. */
+  readonly onDetached: () => void
+}
+
+/** A stream of events that outlives the connections it is sent over, if it can be resumed. */
+export class EventStream {
+  readonly #options: EventStreamOptions
+  readonly #key: string
+  #reply: Reply | undefined
+  #sequence = 0
+  #unsentFrom = 1
+  #isEnded = false
+  #isBlocked = false
+  #unreadBytes = 0
+
+  constructor(options: EventStreamOptions) {
+    this.#options = options
+    this.#key = options.log?.register(this) ?? ''
+  }
+
+  get isAttached(): boolean {
+    return this.#reply !== undefined
+  }
+
+  get isEnded(): boolean {
+    return this.#isEnded
+  }
+
+  /**
+   * Sends the stream to a client from here on.
+   *
+   * @param headers - besides those of event streams
+   * @param after - number of the last event that the client has; undefined to begin with what was never sent
+   * @returns false when events behind that one are gone
+   */
+  attach(reply: Reply, headers: ReplyHeaders = {}, after?: number): boolean {
+    const from = (after ?? this.#unsentFrom - 1) + 1
+    const missed = this.#options.log?.after(this, from - 1) ?? []
+    if (after !== undefined && missed.length < this.#sequence - after) return false
+    this.#reply?.end()
+    this.#detach()
+    this.#reply = reply
+    reply.start(200, { ...streamHeaders, ...headers })
+    reply.onDrain(() => this.#reply === reply && this.#unblock())
+    for (const { sequence, text } of missed) this.#write(this.#format(text, sequence))
+    reply.onClose(() => this.#lose(reply))
+    if (this.#isEnded) this.#finish()
+    return true
+  }
+
+  /** Sends a stream whose end is known, in one piece. What of it doesn't arrive can be had again like that of any other. */
+  deliver(reply: Reply, headers: ReplyHeaders, texts: readonly string[]): void {
+    let body = ''
+    for (const text of texts) {
+      this.#options.log?.keep(this, ++this.#sequence, text)
+      body += this.#format(text, this.#sequence)
+    }
+    this.#isEnded = true
+    const bytes = Buffer.from(body)
+    reply.start(200, { ...streamHeaders, ...headers, 'content-length': String(bytes.length) })
+    reply.write(bytes)
+    reply.end()
+  }
+
+  /** Opens the stream with an event without content, so that the client knows where to resume (2025-11-25, basic/transports). */
+  prime(): void {
+    this.#emit('')
+  }
+
+  /** Sends a message; keeps it for later where nobody listens. */
+  send(text: string): void {
+    if (!this.#isEnded) this.#emit(text)
+  }
+
+  /** Sends an event that is no message, and is not kept. */
+  announce(name: string, data: string): void {
+    this.#write(`event: ${name}\ndata: ${data}\n\n`)
+  }
+
+  /** A comment, so that nobody between here and the client takes the stream for dead. */
+  keepAlive(): void {
+    if (!this.#isBlocked) this.#reply?.write(comment)
+  }
+
+  /** The stream is complete. */
+  end(): void {
+    if (this.#isEnded) return
+    this.#isEnded = true
+    this.#finish()
+  }
+
+  #emit(text: string): void {
+    this.#sequence++
+    this.#options.log?.keep(this, this.#sequence, text)
+    if (this.#reply) this.#write(this.#format(text, this.#sequence))
+  }
+
+  #format(text: string, sequence: number): string {
+    this.#unsentFrom = sequence + 1
+    const id = this.#options.log ? `id: ${this.#key}_${sequence}\n` : ''
+    return text === '' ? `${id}retry: ${retryMilliseconds}\ndata: \n\n` : `event: message\n${id}data: ${text}\n\n`
+  }
+
+  #write(frame: string): void {
+    const bytes = Buffer.from(frame)
+    if (this.#isBlocked) this.#unreadBytes += bytes.length
+    if (this.#isBlocked && !this.#options.flow && this.#unreadBytes > mostUnreadBytes) return this.#cut()
+    if (this.#reply?.write(bytes) === false && this.#reply) this.#block()
+  }
+
+  #block(): void {
+    if (this.#isBlocked) return
+    this.#isBlocked = true
+    this.#unreadBytes = 0
+    this.#options.flow?.pause()
+  }
+
+  #unblock(): void {
+    if (!this.#isBlocked) return
+    this.#isBlocked = false
+    this.#options.flow?.resume()
+  }
+
+  #cut(): void {
+    this.#reply?.fail(new ProxyError('client_gone', { cause: 'the client does not read what the server sends' }))
+  }
+
+  #finish(): void {
+    const reply = this.#reply
+    this.#detach()
+    reply?.end()
+  }
+
+  #lose(reply: Reply): void {
+    if (this.#reply !== reply) return
+    this.#detach()
+    this.#options.onDetached()
+  }
+
+  #detach(): void {
+    this.#reply = undefined
+    this.#unblock()
+  }
+}
+
+const comment = Buffer.from(':\n\n')

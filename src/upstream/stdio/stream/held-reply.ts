@@ -1,0 +1,92 @@
+import { ProxyError } from '../../../core/errors.ts'
+import type { Reply, ReplyHeaders } from '../../../core/reply.ts'
+import type { MemoryShare } from '../wire/held-memory.ts'
+
+const retryAfterSeconds = 5
+
+/**
+ * A reply that accounts for what its client has not read. A process writes whole answers, and can't be made to wait by each client: an
+ * answer that there is no memory for is refused, or cut off where it has begun.
+ */
+export class HeldReply implements Reply {
+  readonly #reply: Reply
+  readonly #share: MemoryShare
+  /** An answer in one piece begins with that piece: until then it can be refused. */
+  #head: readonly [number, ReplyHeaders] | undefined
+  #unread = 0
+  #isWatching = false
+  #isDone = false
+
+  constructor(reply: Reply, share: MemoryShare) {
+    this.#reply = reply
+    this.#share = share
+  }
+
+  start(status: number, headers: ReplyHeaders): void {
+    this.#head = [status, headers]
+    if (headers['content-length'] === undefined) this.#sendHead()
+  }
+
+  write(chunk: Uint8Array): boolean {
+    if (!this.#share.take(chunk.length)) {
+      this.fail(
+        new ProxyError('upstream_busy', { cause: 'answers that are not read take all memory', retryAfter: retryAfterSeconds }),
+      )
+      return false
+    }
+    this.#unread += chunk.length
+    this.#sendHead()
+    if (this.#reply.write(chunk)) this.#release()
+    else this.#watch()
+    return this.#unread === 0
+  }
+
+  end(): void {
+    this.#sendHead()
+    this.#reply.end()
+  }
+
+  fail(error: ProxyError): void {
+    this.#head = undefined
+    this.#reply.fail(error)
+  }
+
+  report(error: ProxyError): void {
+    this.#reply.report(error)
+  }
+
+  onDrain(listener: () => void): void {
+    this.#reply.onDrain(listener)
+  }
+
+  onClose(listener: () => void): void {
+    this.#reply.onClose(listener)
+  }
+
+  onDone(listener: () => void): void {
+    this.#reply.onDone(listener)
+  }
+
+  #sendHead(): void {
+    if (this.#head === undefined) return
+    const [status, headers] = this.#head
+    this.#head = undefined
+    this.#reply.start(status, headers)
+  }
+
+  #watch(): void {
+    if (this.#isDone) return this.#release()
+    if (this.#isWatching) return
+    this.#isWatching = true
+    this.#reply.onDrain(() => this.#release())
+    this.#reply.onDone(() => {
+      this.#isDone = true
+      this.#release()
+    })
+  }
+
+  #release(): void {
+    this.#share.give(this.#unread)
+    this.#unread = 0
+  }
+}

@@ -1,0 +1,156 @@
+import { createHash } from 'node:crypto'
+import { type ClientMessage, readParam } from '../wire/client-messages.ts'
+import {
+  applyEdits,
+  type Edit,
+  findMember,
+  insertMembers,
+  outlineMessage,
+  replaceAt,
+  withoutMembers,
+} from '../wire/json-edits.ts'
+import { isObject, metaKeys, modernRevision } from '../wire/modern-envelope.ts'
+
+/** Methods whose results say how long they may be kept (2026-07-28, server/utilities/caching). */
+const cacheable = new Set(['tools/list', 'prompts/list', 'resources/list', 'resources/templates/list', 'resources/read'])
+/** What a request says of itself to a modern server, and a legacy one was told at `initialize`. */
+const envelopeKeys: ReadonlySet<string> = new Set([
+  metaKeys.protocolVersion,
+  metaKeys.clientInfo,
+  metaKeys.clientCapabilities,
+  metaKeys.logLevel,
+])
+const retryKeys: ReadonlySet<string> = new Set(['inputResponses', 'requestState'])
+const volatileKeys: ReadonlySet<string> = new Set([...retryKeys, '_meta'])
+/** Capabilities that can't be carried over: the extensions' messages are not ours to translate. */
+const uncarried = ['tasks', 'extensions']
+
+/** A modern request as a legacy server knows it: without its envelope, and without what belongs to rounds. */
+export function toLegacyRequest(message: ClientMessage): ClientMessage {
+  const outline = outlineMessage(message.text)
+  const params = findMember(outline, 'params')
+  const meta = findMember(outline, 'params', '_meta')
+  if (!params || !meta) return message
+  const metaText = withoutMembers(message.text, meta, envelopeKeys)
+  const rest = withoutMembers(message.text, params, volatileKeys)
+  const members = [rest.slice(1, -1), metaText === '{}' ? '' : `"_meta":${metaText}`].filter((part) => part !== '')
+  return { ...message, text: applyEdits(message.text, [replaceAt(params, `{${members.join(',')}}`)]) }
+}
+
+/** The same for a request and its retries, and for no other request. */
+export function digestRequest(message: ClientMessage): string {
+  const params = findMember(outlineMessage(message.text), 'params')
+  const salient = params ? withoutMembers(message.text, params, volatileKeys) : ''
+  return createHash('sha256').update(message.method).update('\0').update(salient).digest('base64url')
+}
+
+/** What a legacy server is told of a modern client. */
+export function toLegacyCapabilities(capabilities: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(capabilities).filter(([name]) => !uncarried.includes(name)))
+}
+
+/**
+ * An answer of a legacy server as 2026-07-28 has it: results say that they are complete, for how long they may be kept (not at all), and
+ * from whom they are; codes that may not be sent any more are replaced.
+ *
+ * @param text - with the client's id
+ */
+export function toModernAnswer(
+  method: string,
+  text: string,
+  value: Readonly<Record<string, unknown>>,
+  serverInfo: unknown,
+): { text: string; value: Readonly<Record<string, unknown>> } {
+  const outline = outlineMessage(text)
+  if (isObject(value.error)) {
+    const code = findMember(outline, 'error', 'code')
+    // "-32002 — resource not found (2025-11-25 and earlier; replaced by -32602)" (2026-07-28, basic/index, Error Codes).
+    if (value.error.code !== -32002 || !code) return { text, value }
+    return { text: applyEdits(text, [replaceAt(code, '-32602')]), value: { ...value, error: { ...value.error, code: -32602 } } }
+  }
+  const result = findMember(outline, 'result')
+  if (!result?.members) return { text, value }
+  const added: string[] = []
+  const add = (name: string, json: string): void => {
+    if (!result.members?.has(name)) added.push(`"${name}":${json}`)
+  }
+  add('resultType', '"complete"')
+  if (cacheable.has(method)) {
+    add('ttlMs', '0')
+    add('cacheScope', '"private"')
+  }
+  const info = `"${metaKeys.serverInfo}":${JSON.stringify(serverInfo)}`
+  if (serverInfo !== undefined) add('_meta', `{${info}}`)
+  const edits: Edit[] = added.length > 0 ? [insertMembers(result, added.join(','))] : []
+  const meta = findMember(outline, 'result', '_meta')
+  if (meta?.members && !meta.members.has(metaKeys.serverInfo) && serverInfo !== undefined) edits.push(insertMembers(meta, info))
+  return { text: applyEdits(text, edits), value }
+}
+
+/** `server/discover`, answered from what the server said at `initialize`. */
+export function formatDiscovery(id: string, initialized: Readonly<Record<string, unknown>>): string {
+  const { capabilities, serverInfo, instructions } = initialized
+  const result = {
+    resultType: 'complete',
+    supportedVersions: [modernRevision],
+    capabilities: toLegacyCapabilities(isObject(capabilities) ? capabilities : {}),
+    ...(typeof instructions === 'string' ? { instructions } : {}),
+    ttlMs: 0,
+    cacheScope: 'private',
+    ...(serverInfo === undefined ? {} : { _meta: { [metaKeys.serverInfo]: serverInfo } }),
+  }
+  return `{"jsonrpc":"2.0","id":${id},"result":${JSON.stringify(result)}}`
+}
+
+/** A request of a server, as an entry of `inputRequests` (2026-07-28, patterns/mrtr). */
+export interface InputRequest {
+  readonly method: string
+  readonly params: Readonly<Record<string, unknown>>
+}
+
+/** `elicitationId` went with the notification that it was for (2026-07-28, changelog). */
+export function toInputRequest(method: string, params: Readonly<Record<string, unknown>>): InputRequest {
+  const { elicitationId: _id, _meta, ...rest } = params
+  return { method, params: rest }
+}
+
+/** What the client must be able to do to be asked this; undefined when it can. */
+export function findMissingCapability(
+  { method, params }: InputRequest,
+  capabilities: Readonly<Record<string, unknown>>,
+): Record<string, unknown> | undefined {
+  const name = { 'elicitation/create': 'elicitation', 'sampling/createMessage': 'sampling', 'roots/list': 'roots' }[method]
+  if (name === undefined) return { [method]: {} }
+  const declared = capabilities[name]
+  // "An empty elicitation capability is the form mode alone" (2025-11-25, client/elicitation, Capabilities).
+  if (params.mode === 'url' && !(isObject(declared) && isObject(declared.url))) return { elicitation: { url: {} } }
+  if (!isObject(declared)) return { [name]: {} }
+  const isForm = method === 'elicitation/create' && params.mode !== 'url'
+  if (isForm && isObject(declared.url) && !isObject(declared.form)) return { elicitation: { form: {} } }
+  // "Servers MUST NOT send tool-enabled sampling requests" without that capability (2025-11-25, client/sampling, Capabilities).
+  const hasTools = method === 'sampling/createMessage' && (params.tools !== undefined || params.toolChoice !== undefined)
+  return hasTools && !isObject(declared.tools) ? { sampling: { tools: {} } } : undefined
+}
+
+export function formatInputRequired(
+  id: string,
+  inputRequests: Readonly<Record<string, InputRequest>>,
+  requestState: string,
+): string {
+  const result = { resultType: 'input_required', inputRequests, requestState }
+  return `{"jsonrpc":"2.0","id":${id},"result":${JSON.stringify(result)}}`
+}
+
+/** The elicitations that a legacy server's error -32042 asks for (2025-11-25, client/elicitation, URL Elicitation Required). */
+export function readUrlElicitations(value: Readonly<Record<string, unknown>>): InputRequest[] | undefined {
+  const error = isObject(value.error) ? value.error : undefined
+  if (error?.code !== -32042) return undefined
+  const elicitations = isObject(error.data) && Array.isArray(error.data.elicitations) ? error.data.elicitations : []
+  return elicitations.filter(isObject).map((params) => toInputRequest('elicitation/create', params))
+}
+
+/** The rounds' part of a request. */
+export function readRetry(message: ClientMessage): { requestState: unknown; inputResponses: Readonly<Record<string, unknown>> } {
+  const inputResponses = readParam(message, 'inputResponses')
+  return { requestState: readParam(message, 'requestState'), inputResponses: isObject(inputResponses) ? inputResponses : {} }
+}

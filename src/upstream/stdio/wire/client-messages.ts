@@ -1,0 +1,94 @@
+import { Buffer } from 'node:buffer'
+import type { Call } from '../../../core/call.ts'
+import { ProxyError } from '../../../core/errors.ts'
+import { type Outline, outlineShallow } from './shallow-outline.ts'
+
+/** One JSON-RPC message of a client, on its way to a child. */
+export interface ClientMessage {
+  readonly kind: 'request' | 'notification' | 'response'
+  /** The id as the client wrote it, in JSON; undefined for notifications. */
+  readonly id: string | undefined
+  /** The same for all spellings of one id. */
+  readonly idKey: string
+  readonly method: string
+  /** Of a long message without the long members of `params` and `_meta`: see {@link readParam}. */
+  readonly value: Readonly<Record<string, unknown>>
+  /** The client's own characters on one line. */
+  readonly text: string
+}
+
+/** Longer members are read when they are needed, and not kept: a value may take twenty times the memory of its text. */
+const longestKept = 16 * 1024
+/** Message, `params`, `_meta`. */
+const keptDepth = 3
+
+/**
+ * The messages of a request body, which the pipeline has found to be strict JSON. "Messages are delimited by newlines, and MUST NOT
+ * contain embedded newlines" (2026-07-28, stdio): a newline can only stand between tokens, and becomes a space. Nothing else changes:
+ * U+2028 and its like end no line here.
+ *
+ * @throws ProxyError `json_invalid`, `message_invalid`
+ */
+export function readClientMessages(call: Call): ClientMessage[] {
+  const text = (call.body?.toString('utf8') ?? '').replace(/[\r\n]/g, ' ')
+  try {
+    if (!call.isBatch) return [createClientMessage(text)]
+    // A piece of a string would hold the whole of it.
+    const copy = ({ start, end }: Outline): string => Buffer.from(text.slice(start, end)).toString()
+    return (outlineShallow(text, 1).items ?? []).map((item) => createClientMessage(copy(item)))
+  } catch (error) {
+    throw error instanceof ProxyError ? error : new ProxyError('json_invalid', { cause: error })
+  }
+}
+
+/**
+ * Reads one message.
+ *
+ * @param text - JSON on one line
+ * @throws ProxyError `message_invalid`
+ */
+export function createClientMessage(text: string): ClientMessage {
+  const isShort = text.length <= longestKept
+  const message = (isShort ? JSON.parse(text) : readKept(text, outlineShallow(text, keptDepth))) as Record<string, unknown>
+  if (typeof message !== 'object' || message === null) throw new ProxyError('message_invalid', { cause: 'not an object' })
+  const idKey = message.id === undefined ? '' : JSON.stringify(message.id)
+  const id = message.id === undefined ? undefined : idKey
+  if (typeof message.method !== 'string') return { kind: 'response', id, idKey, method: '', value: message, text }
+  return { kind: id === undefined ? 'notification' : 'request', id, idKey, method: message.method, value: message, text }
+}
+
+/** What is short is read whole; of what is long, those members that are not. */
+function readKept(text: string, outline: Outline): unknown {
+  const { start, end, members } = outline
+  if (end - start <= longestKept) return JSON.parse(text.slice(start, end)) as unknown
+  const kept: [string, unknown][] = []
+  for (const [name, member] of members ?? []) {
+    const value = readKept(text, member)
+    if (value !== undefined) kept.push([name, value])
+  }
+  return members && Object.fromEntries(kept)
+}
+
+/** Lets go of what is long in a message that has been sent: the answer may last, and many things know the message until it is there. */
+export function letGoOfMessage(message: ClientMessage): void {
+  Object.assign(message, { text: '', value: {} })
+}
+
+/** A member of `params`, however long. */
+export function readParam(message: ClientMessage, name: string): unknown {
+  if (message.text.length <= longestKept) return paramsOf(message)[name]
+  const member = outlineShallow(message.text, 2).members?.get('params')?.members?.get(name)
+  return member && (JSON.parse(message.text.slice(member.start, member.end)) as unknown)
+}
+
+/** The `params` of a message, or an empty object. */
+export function paramsOf(message: { readonly value: Readonly<Record<string, unknown>> }): Readonly<Record<string, unknown>> {
+  const { params } = message.value
+  return typeof params === 'object' && params !== null ? (params as Record<string, unknown>) : {}
+}
+
+/** The `_meta` of a message's `params`, or an empty object. */
+export function metaOf(message: { readonly value: Readonly<Record<string, unknown>> }): Readonly<Record<string, unknown>> {
+  const { _meta } = paramsOf(message)
+  return typeof _meta === 'object' && _meta !== null ? (_meta as Record<string, unknown>) : {}
+}
