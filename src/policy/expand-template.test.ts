@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { expandTemplate } from './uri-template.ts'
+import { expandTemplate, listVariables } from './uri-template.ts'
 
 const typed = (name: string, value: string, others: Record<string, string> = {}) => ({
   name,
@@ -34,6 +34,13 @@ it.each<[string, ReturnType<typeof typed> | undefined, string, string | undefine
   ['F/{+a,b}', typed('b', 'y', { a: 'x' }), 'F/x,y', 'F/x,y'],
   // A modifier is no part of the name; a server may cut the value or not.
   ['F/{a:3}/{b*}', typed('b', 'y', { a: 'abcdef' }), 'F/abcdef/y', 'F/abcdef/y'],
+  ['F/{a:12}/{ b }', typed('b', 'y', { a: 'x' }), 'F/x/y', 'F/x/y'],
+  ['F/{a*b}', typed('a*b', 'x'), 'F/x', 'F/x'],
 ])('%s with %j becomes %s, and all of it begins with %s', (template, completing, uri, beginning) => {
   expect(expandTemplate(template, completing)).toEqual({ uri, beginning })
+})
+
+it('the variables of a template are those of all its expressions, without operators and modifiers', () => {
+  expect(listVariables('F/{a,b:3}{?c*}/{+d}')).toEqual(['a', 'b', 'c', 'd'])
+  expect(listVariables('F/plain')).toEqual([])
 })
