@@ -68,6 +68,7 @@ describe.each(Object.entries(CASES))('what init writes for %s', { timeout: 60_00
       'http://localhost:8080',
       '--scope',
       'mcp:tools',
+      ...(kind === 'google' || kind === 'github' ? [] : ['--allow', 'everybody']),
     ]
     const { status, stderr } = spawnSync(process.execPath, [main, 'init', file, ...flags], { encoding: 'utf8' })
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })

@@ -41,6 +41,11 @@ async function run(argv: readonly string[], input = '') {
   return { code: await exit, ...written }
 }
 
+async function check(file: string, env: NodeJS.ProcessEnv) {
+  const { written, exit } = start(['check', file], env)
+  return { code: await exit, written }
+}
+
 let files = 0
 const nameFile = () => `config-${++files}.yaml`
 const read = (file: string) => readFileSync(join(folder, file), 'utf8')
@@ -117,7 +122,8 @@ describe('what init writes', { timeout: 60_000 }, () => {
       '--scope',
       'mcp:tools',
     ]
-    const { code, output, error } = await run(['init', file, ...flags])
+    const isNarrowed = kind === 'google' || kind === 'github'
+    const { code, output, error } = await run(['init', file, ...flags, ...(isNarrowed ? [] : ['--allow', 'everybody'])])
     expect({ code, error }).toEqual({ code: 0, error: '' })
     expect(output).toContain(`${origin}/oauth/callback`)
     expect(output).toContain(`export ${kind.toUpperCase()}_CLIENT_SECRET=`)
@@ -229,23 +235,42 @@ describe('what init writes', { timeout: 60_000 }, () => {
     expect(parse(read(stream)).servers).toEqual([{ sse: { path: '/sse', upstream: 'http://localhost:8000/sse' }, scopes: ['a'] }])
   })
 
-  it('takes who may use it apart into conditions and scopes', async () => {
+  it('asks who may sign in and which scopes apart', async () => {
     const file = nameFile()
     const lines = [
       'http://localhost:8000/mcp',
       '9',
       'https://idp.example.com',
       '',
-      '@example.com, @example.org groups=mcp-users mcp:tools',
+      'bob@example.com, example.org groups=mcp-users',
+      'mcp:tools',
     ]
     expect(await run(['init', file], `${lines.join('\n')}\n`)).toMatchObject({ code: 0 })
     const { identity_provider: provider, servers, public_url: url } = parse(read(file))
     expect(url).toBe('http://localhost:8080')
     expect(provider.allow).toEqual([
-      { claim: 'email_domain', values: ['example.com', 'example.org'] },
+      { claim: 'email', values: ['bob@example.com'] },
+      { claim: 'email_domain', values: ['example.org'] },
       { claim: 'groups', values: ['mcp-users'] },
     ])
     expect(servers[0].scopes).toEqual(['mcp:tools'])
+  })
+
+  it('opens no server to the public unless somebody says so', async () => {
+    const flags = ['--upstream', 'http://localhost:8000/mcp', '--provider', 'google', '--public-url', 'http://localhost:8080']
+    const [silent, closed, open] = [nameFile(), nameFile(), nameFile()]
+    const { code, error } = await run(['init', silent, ...flags, '--scope', 'a'], '\n')
+    expect({ code, there: existsSync(join(folder, silent)) }).toEqual({ code: 2, there: false })
+    expect(error).toMatch(/Who may sign in\?.+Give it with --allow/s)
+
+    expect(await run(['init', closed, ...flags], '\nbob@example.com\n\n')).toMatchObject({ code: 0 })
+    expect(parse(read(closed)).identity_provider.allow).toEqual([{ claim: 'email', values: ['bob@example.com'] }])
+    expect(parse(read(closed)).servers[0].scopes).toBeUndefined()
+
+    expect(await run(['init', open, ...flags, '--allow', 'everybody'], '\n\n')).toMatchObject({ code: 0 })
+    const { code: checked, written } = await check(open, { BROKER_KEY: KEY, GOOGLE_CLIENT_SECRET: 's' })
+    expect(checked).toBe(0)
+    expect(written.output).toMatch(/notice identity_provider\.allow: missing, so everybody with a Google account may sign in/)
   })
 })
 
@@ -268,6 +293,14 @@ describe('init', { timeout: 60_000 }, () => {
     [[...upstream, '--provider', 'keycloak'], '', /An answer is missing: 3\. What is the URL of the realm/],
     // What only shows when the configuration is loaded.
     [[...google, '--public-url', 'http://a.example.com', '--scope', 'a'], '', /uses http/],
+    [[...google, '--allow', 'bob@example.com'], '', /The domain says already who may sign in/],
+    [
+      [...upstream, '--provider', 'issuer', '--allow', 'bob@example.com'],
+      'https://idp.example.com\n',
+      /decided by that authorization server/,
+    ],
+    [[...upstream, '--provider', 'google', '--allow', 'alice'], '\n', /"alice" is neither an address/],
+    [[...google, '--scope', 'bob@example.com'], '', /says who/],
     [[], '', /An answer is missing: 1\. What is your MCP server.+ Give it with --upstream\./],
     [['--json'], '', /--json is for the command doctor/],
     [['--port', '1'], '', /no answer to a question/],

@@ -4,7 +4,7 @@ import { WIDTH, wrap } from './wrap.ts'
 
 const COMMANDS: readonly (readonly [name: string, what: string])[] = [
   ['serve [FILE]', 'start the proxy (default)'],
-  ['init [FILE]', 'ask five questions and write a configuration file'],
+  ['init [FILE]', 'ask a few questions and write a configuration file'],
   ['check [FILE]', 'check the configuration and print the table of routes'],
   ['schema', 'print the JSON Schema of the configuration file'],
   ['errors', 'print the catalogue of errors'],

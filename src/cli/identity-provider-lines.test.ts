@@ -24,7 +24,8 @@ describe('what `check` says of the identity provider', () => {
     [{ kind: 'github', organization: 'acme' }, /users whose organizations is acme/],
     [{ kind: 'cognito', user_pool: 'eu-west-1_AbC' }, /cognito:groups/],
     [{ kind: 'asgardeo', organization: 'acme' }, /api\.asgardeo\.io\/t\/acme\/oauth2\/token/],
-    [{ issuer: 'https://id.example.com' }, /Every user of it may sign in/],
+    [{ issuer: 'https://id.example.com' }, /May sign in: every user of it\./],
+    [{ kind: 'google' }, /May sign in: everybody with a Google account\./],
   ])('%j', (provider, said) => {
     const text = tell(provider)
     expect(text).toMatch(said)

@@ -38,8 +38,8 @@ function formatParameters({ authorizationParameters }: IdentityProviderPlan): st
   return names.length === 0 ? '' : `, sends ${names.join(' and ')}`
 }
 
-function formatAdmission({ allow }: IdentityProviderPlan): string {
-  if (allow.length === 0) return 'Every user of it may sign in.'
+function formatAdmission({ allow, openTo }: IdentityProviderPlan): string {
+  if (allow.length === 0) return `May sign in: ${openTo ?? 'every user of it'}.`
   const conditions = allow.map(({ claim, values }) => `${claim} is ${values.join(' or ')}`)
   return `May sign in: users whose ${conditions.join(', or whose ')}.`
 }

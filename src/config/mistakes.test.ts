@@ -175,6 +175,16 @@ const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path
       'identity_provider.allow',
       /`domain`/,
     ],
+    [
+      withBroker({ allow: [{ claim: 'email', values: ['a.example'] }] }),
+      'identity_provider.allow[0].values[0]',
+      /not an email address/,
+    ],
+    [
+      withBroker({ grant: [{ claim: 'email_domain', values: ['@a.example'], scopes: ['a'] }] }),
+      'identity_provider.grant[0].values[0]',
+      /has an @/,
+    ],
     [withBroker({ realm: 'a' }), 'identity_provider.realm', /no use with `kind: oidc`/],
     [withBroker({ client_secret: 'hunter2' }), 'identity_provider.client_secret', /a secret does not belong/],
     [

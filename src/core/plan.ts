@@ -360,6 +360,8 @@ export interface IdentityProviderPlan {
   readonly allowPrivateNetwork: boolean
   /** PEM text of additional certificate authorities. */
   readonly ca: string | undefined
+  /** Who may sign in without knowing anybody at the provider, for people; undefined where `allow` or the provider narrows it. */
+  readonly openTo?: string | undefined
   /** Who may sign in: one of these is enough; empty for everyone. */
   readonly allow: readonly ClaimCondition[]
   /** Which scopes a user may have; undefined for all of them. All rules that match add up. */
@@ -397,9 +399,9 @@ export interface PlainOAuthPlan {
   readonly organizationsEndpoint?: string | undefined
 }
 
-/** A claim that has one of the values, or holds one in its list. Texts are compared letter by letter, but for email domains. */
+/** A claim that has one of the values, or holds one in its list. Texts are compared letter by letter, but for email addresses and domains. */
 export interface ClaimCondition {
-  /** Name of the claim; dots reach into objects. `email_domain` stands for the domain of a verified `email`. */
+  /** Name of the claim; dots reach into objects. `email` counts only if it is verified; `email_domain` is its domain. */
   readonly claim: string
   readonly values: readonly string[]
 }

@@ -11,6 +11,7 @@ export const auth0: IdentityKind = {
     ...(audience !== undefined && { authorizationParameters: { audience } }),
     // What applications are set to unless somebody changes it.
     clientAuthentication: 'client_secret_post',
+    openTo: 'everybody who signs up at that tenant (Auth0 lets everybody, unless sign-ups are disabled there)',
     notes: [
       'Asks for offline_access, so that the end of a user’s session at Auth0 ends it here.',
       audience === undefined

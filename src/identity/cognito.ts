@@ -23,6 +23,7 @@ export const cognito: IdentityKind = {
     // What an application client is allowed unless somebody changes it.
     scopes: ['openid', 'email'],
     clientAuthentication: 'client_secret_basic',
+    openTo: 'everybody who signs up at that user pool (Cognito lets everybody, unless self-registration is off there)',
     notes: [
       'Always names scopes: without, Cognito gives a code that cannot be exchanged. A refresh token comes with every sign-in.',
       'Groups are in the claim cognito:groups. The user pool needs a domain for its sign-in pages.',

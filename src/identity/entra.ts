@@ -1,4 +1,5 @@
 import { cutFinalSlash, type IdentityKind, type Place, type PlaceFlaw } from './kind.ts'
+import { findPublicUsers } from './public-users.ts'
 
 const CLOUD = 'https://login.microsoftonline.com'
 const GUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i
@@ -13,16 +14,21 @@ export const entra: IdentityKind = {
   findFlaw,
   describe: ({ tenant = '', base_url: base = CLOUD, issuer }) => ({
     name: 'Microsoft',
-    issuer: issuer ?? `${cutFinalSlash(base)}/${tenant.toLowerCase()}/v2.0`,
+    issuer: issuer ?? formatIssuer(base, tenant),
     scopes: ['openid', 'profile', 'email', 'offline_access'],
     clientAuthentication: 'client_secret_post',
     userinfo: false,
     accountPrompt: 'select_account',
+    openTo: findPublicUsers(issuer ?? formatIssuer(base, tenant)),
     notes: [
       'Never sends resource, which Entra ID refuses (AADSTS9010010), and uses PKCE although its metadata leaves that out.',
       'Claims come from the ID token alone: app roles are in roles, groups (object ids) in groups. Email addresses are not verified there, so `email_domain` matches nobody: use roles, groups or tid.',
     ],
   }),
+}
+
+function formatIssuer(base: string, tenant: string): string {
+  return `${cutFinalSlash(base)}/${tenant.toLowerCase()}/v2.0`
 }
 
 /** The issuer of tokens has the tenant's id in it, however the tenant was named in a request. */

@@ -13,11 +13,12 @@ export const github: IdentityKind = {
     oauth: describeEndpoints(place),
     scopes: listScopes(place),
     clientAuthentication: 'client_secret_post',
+    openTo: place.organization === undefined && findBase(place) === GITHUB ? 'everybody with a GitHub account' : undefined,
     ...(place.organization !== undefined && { allow: [{ claim: 'organizations', values: [place.organization] }] }),
     notes: [
       'Knows users by their number (`id`), which stays when a name changes hands; email counts when it is the verified primary one.',
       place.organization === undefined
-        ? 'Everybody with a GitHub account may sign in, unless `organization` or `allow` (claims login, id, email_domain, organizations with the scope read:org) says otherwise.'
+        ? 'Claims for `allow` and `grant`: login, id, email, email_domain, and organizations with the scope read:org.'
         : `Only members of ${place.organization} may sign in; the organization has to let the application see its members.`,
     ],
   }),

@@ -12,12 +12,13 @@ export const google: IdentityKind = {
     authorizationParameters: { access_type: 'offline', prompt: 'consent', ...(domain !== undefined && { hd: domain }) },
     clientAuthentication: 'client_secret_post',
     accountPrompt: 'select_account',
+    openTo: domain === undefined ? 'everybody with a Google account' : undefined,
     ...(domain !== undefined && { allow: [{ claim: 'hd', values: [domain] }] }),
     notes: [
       'Asks by access_type=offline and prompt=consent for a refresh token, since Google refuses the scope offline_access: when the user withdraws consent there, it ends here.',
-      domain === undefined
-        ? 'Everybody with a Google account may sign in, unless `domain` (a Workspace domain) or `allow` says otherwise.'
-        : `Only accounts of the Workspace ${domain} may sign in: the claim hd is checked, whatever the browser chose.`,
+      ...(domain === undefined
+        ? []
+        : [`Only accounts of the Workspace ${domain} may sign in: the claim hd is checked, whatever the browser chose.`]),
     ],
   }),
 }

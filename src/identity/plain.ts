@@ -1,4 +1,5 @@
 import type { IdentityKind } from './kind.ts'
+import { findPublicUsers } from './public-users.ts'
 
 /** Any provider of OpenID Connect, by its issuer. */
 export const oidc: IdentityKind = {
@@ -9,6 +10,7 @@ export const oidc: IdentityKind = {
     issuer,
     scopes: ['openid', 'profile', 'email'],
     clientAuthentication: 'client_secret_basic',
+    openTo: findPublicUsers(issuer),
     notes: [],
   }),
 }
@@ -20,6 +22,14 @@ export const oauth: IdentityKind = {
   describe({ oauth: endpoints }) {
     if (endpoints === undefined) throw new Error('the endpoints have not been checked')
     const { origin, host } = new URL(endpoints.authorizationEndpoint)
-    return { name: host, issuer: origin, oauth: endpoints, scopes: [], clientAuthentication: 'client_secret_post', notes: [] }
+    return {
+      name: host,
+      issuer: origin,
+      oauth: endpoints,
+      scopes: [],
+      clientAuthentication: 'client_secret_post',
+      openTo: findPublicUsers(endpoints.authorizationEndpoint),
+      notes: [],
+    }
   },
 }

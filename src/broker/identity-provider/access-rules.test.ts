@@ -32,6 +32,41 @@ describe('who may sign in by the domain of their address', () => {
   })
 })
 
+describe('who may sign in by their address', () => {
+  const address = { allow: [{ claim: 'email', values: ['Bob@corp.example'] }] }
+
+  it.each(['bob@corp.example', 'BOB@CORP.EXAMPLE'])('%s', (email) => {
+    expect(mayUserSignIn(withAddress(email), address)).toBe(true)
+    expect(mayUserSignIn(withAddress(email, 'true'), address)).toBe(true)
+  })
+
+  it.each<[string, Claims]>([
+    ['another address', withAddress('rob@corp.example')],
+    ['an address that nobody verified', withAddress('bob@corp.example', false)],
+    ['an address of which nothing is said', { email: 'bob@corp.example' }],
+    ['a list', withAddress(['bob@corp.example'])],
+    ['an address that holds it', withAddress('"bob@corp.example"@evil.example')],
+  ])('not with %s', (_what, claims) => {
+    expect(mayUserSignIn(claims, address)).toBe(false)
+  })
+
+  it('not with a letter that only becomes the same in lower case', () => {
+    const kim = { allow: [{ claim: 'email', values: ['kim@corp.example'] }] }
+    expect(mayUserSignIn(withAddress('\u212aim@corp.example'), kim)).toBe(false)
+  })
+
+  it('has scopes by a verified address alone', () => {
+    const plan = { grant: [{ when: address.allow[0], scopes: ['a'] }], asgardeo: undefined }
+    expect([...listUserScopes(withAddress('bob@corp.example'), plan, new Set(['a']))]).toEqual(['a'])
+    expect([...listUserScopes(withAddress('bob@corp.example', false), plan, new Set(['a']))]).toEqual([])
+  })
+
+  it('is explained for the log', () => {
+    expect(explainDenial(withAddress('bob@corp.example', false), address)).toMatch(/not verified/)
+    expect(explainDenial(withAddress('rob@corp.example'), address)).toBe('email: another address')
+  })
+})
+
 describe('who may sign in by a claim', () => {
   const allow = (claim: string, ...values: string[]) => ({ allow: [{ claim, values }] })
 

@@ -31,6 +31,7 @@ function listByRules(claims: Claims, grant: IdentityProviderPlan['grant'], known
 
 function isMet({ claim, values }: ClaimCondition, claims: Claims): boolean {
   if (claim === 'email_domain') return isDomainAmong(values, claims)
+  if (claim === 'email') return isAddressAmong(values, claims)
   const held = readClaim(claims, claim)
   const texts = (Array.isArray(held) ? held : [held]).map((value) =>
     // Beyond 2^53 a number was rounded, and could be that of another.
@@ -49,9 +50,11 @@ export function explainDenial(claims: Claims, { allow }: Pick<IdentityProviderPl
 }
 
 function explainUnmet(claim: string, claims: Claims): string {
-  if (claim !== 'email_domain') return readClaim(claims, claim) === undefined ? 'there is no such claim' : 'another value'
+  if (claim !== 'email_domain' && claim !== 'email')
+    return readClaim(claims, claim) === undefined ? 'there is no such claim' : 'another value'
   if (typeof claims.email !== 'string') return 'there is no email'
-  return isVerified(claims) ? 'another domain' : 'the email is not verified (email_verified)'
+  if (!isVerified(claims)) return 'the email is not verified (email_verified)'
+  return claim === 'email' ? 'another address' : 'another domain'
 }
 
 /** An address that the identity provider has not verified may be anybody’s. */
@@ -59,8 +62,19 @@ function isDomainAmong(domains: readonly string[], claims: Claims): boolean {
   const { email } = claims
   if (typeof email !== 'string' || !isVerified(claims)) return false
   const at = email.lastIndexOf('@')
-  const domain = at < 1 ? undefined : email.slice(at + 1).toLowerCase()
-  return domain !== undefined && domains.some((candidate) => candidate.toLowerCase() === domain)
+  const domain = at < 1 ? undefined : foldCase(email.slice(at + 1))
+  return domain !== undefined && domains.some((candidate) => foldCase(candidate) === domain)
+}
+
+function isAddressAmong(addresses: readonly string[], claims: Claims): boolean {
+  const { email } = claims
+  if (typeof email !== 'string' || !isVerified(claims)) return false
+  return addresses.some((candidate) => foldCase(candidate) === foldCase(email))
+}
+
+/** ASCII alone: `toLowerCase` makes one letter of several (the Kelvin sign is a k), and so one address of two. */
+function foldCase(text: string): string {
+  return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
 }
 
 function isVerified({ email_verified: verified }: Claims): boolean {

@@ -1,8 +1,16 @@
 import { describe, expect, it } from 'vitest'
-import { AnswerError, parseAccess, parsePlace, parseProvider, parsePublicUrl, parseUpstream } from './answers.ts'
+import {
+  AnswerError,
+  findPublic,
+  parseAllow,
+  parsePlace,
+  parseProvider,
+  parsePublicUrl,
+  parseScopes,
+  parseUpstream,
+} from './answers.ts'
 
 const google = parseProvider('google')
-const none = parseProvider('issuer')
 
 describe('answers that cannot be', () => {
   it.each([
@@ -19,12 +27,21 @@ describe('answers that cannot be', () => {
     [() => parsePlace('a pool', parseProvider('cognito')), /user pool/],
     [() => parsePublicUrl('https://mcp.example.com/mcp'), /has a path/],
     [() => parsePublicUrl('mcp.example.com'), /absolute/],
-    [() => parseAccess('@example.com', none, {}), /decided by that authorization server/],
-    [() => parseAccess('@example.com', google, { domain: 'example.com' }), /The domain says already/],
-    [() => parseAccess('@example.com', parseProvider('entra'), {}), /does not verify email/],
-    [() => parseAccess('sco"pe', google, {}), /is not a scope/],
-    [() => parseAccess('groups=', google, {}), /neither @domain nor claim=value/],
-    [() => parseAccess('@', google, {}), /neither @domain nor claim=value/],
+    [() => parseAllow('@example.com', parseProvider('entra')), /does not verify email/],
+    [() => parseAllow('bob@example.com', parseProvider('entra')), /does not verify email/],
+    [() => parseAllow('', google), /write everybody/],
+    [() => parseAllow('alice', google), /neither an address.+nor a domain.+nor claim=value/],
+    [() => parseAllow('alice', parseProvider('github')), /api\.github\.com\/users\/alice/],
+    [() => parseAllow('everybody bob@example.com', google), /"everybody" is neither/],
+    [() => parseAllow('groups=', google), /"groups=" is neither/],
+    [() => parseAllow('@', google), /"@" is neither/],
+    [() => parseAllow('bob@localhost', google), /neither/],
+    [() => parseAllow('<bob@example.com>', google), /neither/],
+    [() => parseAllow('https://example.com', google), /neither/],
+    [() => parseScopes('sco"pe'), /cannot be a scope/],
+    [() => parseScopes('bob@example.com'), /says who/],
+    [() => parseScopes('groups=admins'), /says who/],
+    [() => parseScopes('everybody'), /says who/],
   ])('are told why: %s', (answer, said) => {
     expect(answer).toThrow(AnswerError)
     expect(answer).toThrow(said)
@@ -38,13 +55,37 @@ describe('answers', () => {
     expect(parseProvider('11').choice).toBe('issuer')
   })
 
-  it('say who and what in one line', () => {
-    expect(parseAccess(' a, b  groups=x=y @example.com a groups=z', google, {})).toEqual({
-      scopes: ['a', 'b'],
-      allow: [
-        { claim: 'groups', values: ['x=y', 'z'] },
-        { claim: 'email_domain', values: ['example.com'] },
-      ],
-    })
+  it('say who may sign in: addresses, domains, claims', () => {
+    expect(
+      parseAllow(' bob@example.com, example.com  groups=x=y @example.org *@example.net groups=z Ann@example.com', google),
+    ).toEqual([
+      { claim: 'email', values: ['bob@example.com', 'Ann@example.com'] },
+      { claim: 'email_domain', values: ['example.com', 'example.org', 'example.net'] },
+      { claim: 'groups', values: ['x=y', 'z'] },
+    ])
+  })
+
+  it.each(['everybody', 'Everyone', 'anyone', '*'])('name everybody by a word: %s', (word) => {
+    expect(parseAllow(word, google)).toEqual([])
+  })
+
+  it('name scopes once each', () => {
+    expect(parseScopes(' a, b:read a')).toEqual(['a', 'b:read'])
+    expect(parseScopes('')).toEqual([])
+  })
+
+  it.each([
+    ['google', {}, /Google/],
+    ['google', { domain: 'example.com' }, undefined],
+    ['github', {}, /GitHub/],
+    ['github', { organization: 'acme' }, undefined],
+    ['auth0', { domain: 'acme.auth0.com' }, /signs up/],
+    ['oidc', { issuer: 'https://accounts.google.com' }, /Google/],
+    ['oidc', { issuer: 'https://idp.example.com' }, undefined],
+    ['issuer', { issuer: 'https://accounts.google.com' }, undefined],
+  ])('lead to a provider that is open to the public, or not: %s %j', (kind, place, expected) => {
+    const found = findPublic(parseProvider(kind), place)
+    if (expected === undefined) expect(found).toBeUndefined()
+    else expect(found).toMatch(expected)
   })
 })

@@ -1,3 +1,4 @@
+import { findOpenTo } from '../../config/derive/open-to.ts'
 import { findPublicUrlFlaw, findScopeFlaw, findUrlFlaw } from '../../config/format/formats.ts'
 import { splitCommand } from '../../config/format/split-command.ts'
 import { findNearest } from '../../config/problem/did-you-mean.ts'
@@ -6,12 +7,6 @@ import { PROVIDER_CHOICES, type ProviderChoice } from './providers.ts'
 /** The MCP server. */
 export type UpstreamAnswer = { readonly url: string } | { readonly command: readonly string[] }
 
-/** Who may use the MCP server, and with which scopes. */
-export interface AccessAnswer {
-  readonly scopes: readonly string[]
-  readonly allow: readonly { readonly claim: string; readonly values: readonly string[] }[]
-}
-
 /** Everything that is asked. */
 export interface Answers {
   readonly upstream: UpstreamAnswer
@@ -19,7 +14,10 @@ export interface Answers {
   /** Where the provider is: members of `identity_provider`. */
   readonly place: Readonly<Record<string, unknown>>
   readonly publicUrl: string
-  readonly access: AccessAnswer
+  /** Who may sign in; one of these is enough. Empty: every user of the provider, or those whom the place names. */
+  readonly allow: readonly { readonly claim: string; readonly values: readonly string[] }[]
+  /** Scopes that every request needs. */
+  readonly scopes: readonly string[]
   /** Undefined until the proxy is registered at the provider. */
   readonly clientId: string | undefined
 }
@@ -72,38 +70,78 @@ export function parsePublicUrl(text: string): string {
   return new URL(text).origin
 }
 
+const EVERYBODY: ReadonlySet<string> = new Set(['everybody', 'everyone', 'anybody', 'anyone', 'all', '*'])
+const DOMAIN = /^(?:\*?@)?([\w-]+(?:\.[\w-]+)+)$/
+const ADDRESS = /^[^\s@<>:"]+@[\w-]+(?:\.[\w-]+)+$/
+
 /**
- * Scopes, domains of email addresses (`@example.com`) and values of claims (`groups=admins`), with blanks or commas between.
+ * Who may sign in: addresses (`bob@example.com`), domains of addresses (`example.com`) and values of claims (`groups=admins`), with blanks
+ * or commas between; or `everybody`, where there is nothing to narrow.
  *
  * @throws AnswerError
  */
-export function parseAccess(text: string, provider: ProviderChoice, place: Answers['place']): AccessAnswer {
-  const words = text.split(/[\s,]+/).filter((word) => word !== '')
-  const conditions = words.filter((word) => /^@|=/.test(word))
-  const scopes = words.filter((word) => !conditions.includes(word))
-  const wrong = scopes.find((scope) => findScopeFlaw(scope) !== undefined)
-  if (wrong !== undefined) throw new AnswerError(`${JSON.stringify(wrong)} is not a scope.`)
-  if (conditions.length > 0) checkConditions(conditions, provider, place)
-  return { scopes: [...new Set(scopes)], allow: groupConditions(conditions) }
+export function parseAllow(text: string, provider: ProviderChoice): Answers['allow'] {
+  const words = splitWords(text)
+  if (words.length === 0) throw new AnswerError('Name somebody. If everybody is meant, write everybody.')
+  if (words.length === 1 && EVERYBODY.has(words[0]?.toLowerCase() ?? '')) return []
+  return groupValues(words.map((word) => readCondition(word, provider)))
 }
 
-function checkConditions(conditions: readonly string[], { choice, name }: ProviderChoice, place: Answers['place']): void {
-  if (choice === 'issuer') throw new AnswerError('Who may sign in is decided by that authorization server. Write scopes alone.')
-  if (choice === 'entra' && conditions.some((word) => word.startsWith('@')))
-    throw new AnswerError(`${name} does not verify email addresses. Write roles=NAME, groups=OBJECT-ID or tid=TENANT-ID instead.`)
-  const narrowing = ['domain', 'organization'].find(
-    (key) => (choice === 'google' || choice === 'github') && place[key] !== undefined,
-  )
-  if (narrowing !== undefined)
-    throw new AnswerError(`The ${narrowing} says already who may sign in. Write scopes alone, or leave the ${narrowing} empty.`)
+/** Who could sign in if nobody was named, where that is the public. */
+export function findPublic({ choice }: ProviderChoice, place: Answers['place']): string | undefined {
+  return choice === 'issuer' ? undefined : findOpenTo(choice, place)
 }
 
-function groupConditions(conditions: readonly string[]): AccessAnswer['allow'] {
-  const values = new Map<string, string[]>()
-  for (const word of conditions) {
-    const [claim = '', value = ''] = word.startsWith('@') ? ['email_domain', word.slice(1)] : word.split(/=(.*)/s)
-    if (claim === '' || value === '') throw new AnswerError(`${JSON.stringify(word)} is neither @domain nor claim=value.`)
-    values.set(claim, [...(values.get(claim) ?? []), value])
+/** What narrows who may sign in already, so that nothing else may. */
+export function findNarrowing({ choice }: ProviderChoice, place: Answers['place']): 'domain' | 'organization' | undefined {
+  if (choice === 'google' && place.domain !== undefined) return 'domain'
+  return choice === 'github' && place.organization !== undefined ? 'organization' : undefined
+}
+
+/**
+ * Scopes, with blanks or commas between. What looks like a person is none: it would be asked of everybody.
+ *
+ * @throws AnswerError
+ */
+export function parseScopes(text: string): readonly string[] {
+  const scopes = splitWords(text)
+  for (const scope of scopes) {
+    if (scope.includes('@') || scope.includes('=') || EVERYBODY.has(scope.toLowerCase()))
+      throw new AnswerError(
+        `${JSON.stringify(scope)} says who, and this is about scopes. Who may sign in is a question of its own (--allow).`,
+      )
+    const flaw = findScopeFlaw(scope)
+    if (flaw !== undefined) throw new AnswerError(`${JSON.stringify(scope)} cannot be a scope: it ${flaw.reason}.`)
   }
-  return [...values].map(([claim, list]) => ({ claim, values: [...new Set(list)] }))
+  return [...new Set(scopes)]
+}
+
+function splitWords(text: string): string[] {
+  return text.split(/[\s,;]+/).filter((word) => word !== '')
+}
+
+function readCondition(word: string, provider: ProviderChoice): { readonly claim: string; readonly value: string } {
+  const domain = DOMAIN.exec(word)?.[1]
+  if (domain !== undefined || ADDRESS.test(word)) {
+    if (provider.choice === 'entra')
+      throw new AnswerError(
+        `${provider.name} does not verify email addresses. Write roles=NAME, groups=OBJECT-ID or oid=OBJECT-ID instead.`,
+      )
+    return domain === undefined ? { claim: 'email', value: word } : { claim: 'email_domain', value: domain }
+  }
+  const [, claim, value] = /^([^=@]+)=(.+)$/s.exec(word) ?? []
+  if (claim !== undefined && value !== undefined) return { claim, value }
+  const known =
+    provider.choice === 'github'
+      ? ` A GitHub user is id=NUMBER, as https://api.github.com/users/${/^[\w-]+$/.test(word) ? word : 'NAME'} tells.`
+      : ''
+  throw new AnswerError(
+    `${JSON.stringify(word)} is neither an address (bob@example.com), nor a domain (example.com), nor claim=value.${known}`,
+  )
+}
+
+function groupValues(conditions: readonly { readonly claim: string; readonly value: string }[]): Answers['allow'] {
+  const values = new Map<string, Set<string>>()
+  for (const { claim, value } of conditions) values.set(claim, (values.get(claim) ?? new Set()).add(value))
+  return [...values].map(([claim, list]) => ({ claim, values: [...list] }))
 }

@@ -68,7 +68,7 @@ function formatIssuer({ place }: Answers): string[] {
 }
 
 function formatBroker(answers: Answers): string[] {
-  const { provider, place, access, clientId } = answers
+  const { provider, place, allow, clientId } = answers
   return [
     '# Whom users sign in with. The proxy is the authorization server towards MCP clients.',
     'identity_provider:',
@@ -76,7 +76,7 @@ function formatBroker(answers: Answers): string[] {
     ...formatMembers(place, '  '),
     `  client_id: ${quote(clientId ?? PLACEHOLDER)}${clientId === undefined ? ' # as the provider shows it' : ''}`,
     `  client_secret: { env: ${nameSecret(answers)} } # an environment variable; never the secret itself`,
-    ...(access.allow.length > 0 ? ['  allow: # who may sign in; one of these is enough', ...access.allow.map(formatAllow)] : []),
+    ...(allow.length > 0 ? ['  allow: # who may sign in; one of these is enough', ...allow.map(formatAllow)] : []),
     '',
     'broker:',
     '  # What the proxy remembers is in open-mcp-auth-proxy.db beside this file; users and keys in it are encrypted with this.',
@@ -92,12 +92,12 @@ function formatMembers(members: Readonly<Record<string, unknown>>, indent: strin
   )
 }
 
-function formatAllow({ claim, values }: Answers['access']['allow'][number]): string {
+function formatAllow({ claim, values }: Answers['allow'][number]): string {
   return `    - { claim: ${quote(claim)}, values: [${values.map(quote).join(', ')}] }`
 }
 
 function formatServer(answers: Answers): string[] {
-  const { upstream, access } = answers
+  const { upstream, scopes } = answers
   const to = 'url' in upstream ? quote(upstream.url) : undefined
   return [
     `# Clients are given ${formatClientUrl(answers)}`,
@@ -105,8 +105,8 @@ function formatServer(answers: Answers): string[] {
     ...(isSse(upstream)
       ? ['  - sse:', '      path: /sse', `      upstream: ${to}`]
       : [`  - path: ${quote(choosePath(answers))}`, ...formatUpstream(upstream)]),
-    ...(access.scopes.length > 0
-      ? [`    scopes: [${access.scopes.map(quote).join(', ')}] # every request needs all of them`]
+    ...(scopes.length > 0
+      ? [`    scopes: [${scopes.map(quote).join(', ')}] # every request needs all of them`]
       : ['    # scopes: [mcp:tools] # scopes that every request needs']),
     '    # rules:',
     '    #   - { tool: "delete_*", scopes: [mcp:admin] } # further scopes for single tools',

@@ -13,7 +13,7 @@ import { askQuestions, Interrupted } from './questions.ts'
 const DEFAULT_FILE = 'config.yaml'
 
 /**
- * `init`: asks five questions and writes a configuration file. Nothing is written before the last answer.
+ * `init`: asks a few questions and writes a configuration file. Nothing is written before the last answer.
  *
  * @returns the exit code: 0 when the file is written, 1 when the questions were broken off
  * @throws UsageError when a file is there already, or for an answer that cannot be; ConfigError for answers that don't go together

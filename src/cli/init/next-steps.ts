@@ -27,7 +27,7 @@ function listRegistration({ provider, publicUrl, clientId }: Answers, file: stri
 }
 
 function listIssuerWork(answers: Answers): string[] {
-  const { scopes } = answers.access
+  const { scopes } = answers
   return [
     `Have it issue access tokens for ${formatClientUrl(answers)} (their \`aud\`), and let clients register there.`,
     ...(scopes.length > 0 ? [`It has to know the scopes ${scopes.join(', ')}.`] : []),

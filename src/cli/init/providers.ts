@@ -27,7 +27,7 @@ export const PROVIDER_CHOICES: readonly ProviderChoice[] = [
   {
     choice: 'google',
     name: 'Google',
-    question: 'Which Google Workspace domain may sign in, like example.com? Empty: every Google account.',
+    question: 'Which Google Workspace domain may sign in, like example.com? Empty: no domain; you name people next.',
     otherwise: '',
     parse: (answer) => (answer === '' ? {} : one('domain', HOST)(answer)),
     register: (callback) => [
@@ -38,7 +38,7 @@ export const PROVIDER_CHOICES: readonly ProviderChoice[] = [
   {
     choice: 'github',
     name: 'GitHub',
-    question: 'Members of which GitHub organization may sign in? Empty: every GitHub account.',
+    question: 'Members of which GitHub organization may sign in? Empty: no organization; you name people next.',
     otherwise: '',
     parse: (answer) => (answer === '' ? {} : one('organization', /^[\w-]+$/)(answer)),
     register: (callback) => [

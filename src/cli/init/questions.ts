@@ -3,8 +3,19 @@ import { type Arguments, UsageError } from '../arguments.ts'
 import type { FlagName } from '../flags.ts'
 import type { Terminal } from '../terminal.ts'
 import { WIDTH, wrap } from '../wrap.ts'
-import { AnswerError, type Answers, parseAccess, parsePlace, parseProvider, parsePublicUrl, parseUpstream } from './answers.ts'
-import { PROVIDER_CHOICES } from './providers.ts'
+import {
+  AnswerError,
+  type Answers,
+  findNarrowing,
+  findPublic,
+  parseAllow,
+  parsePlace,
+  parseProvider,
+  parsePublicUrl,
+  parseScopes,
+  parseUpstream,
+} from './answers.ts'
+import { PROVIDER_CHOICES, type ProviderChoice } from './providers.ts'
 
 /** The questions were broken off. */
 export class Interrupted extends Error {}
@@ -41,7 +52,7 @@ export async function askQuestions(args: Arguments, terminal: Terminal): Promise
 async function collect(args: Arguments, { ask }: Interview, terminal: Terminal): Promise<Answers> {
   const flag = (name: FlagName) => args.values.get(name)?.join(' ')
   const settle = <T>(name: FlagName, question: string, otherwise: string | undefined, parse: (answer: string) => T) => {
-    const given = name === 'allow' ? joinAccess(args) : flag(name)
+    const given = flag(name)
     return given === undefined ? ask({ question, flag: name }, otherwise, parse) : parseFlag(given, parse)
   }
   const upstream = args.server
@@ -56,14 +67,33 @@ async function collect(args: Arguments, { ask }: Interview, terminal: Terminal):
     'http://localhost:8080',
     parsePublicUrl,
   )
-  const who = '5. Who may use it? @example.com for email addresses, claim=value, and words for scopes. Empty: everybody.'
-  const access = await settle('allow', who, '', (text) => parseAccess(text, provider, place))
-  return { upstream, provider, place, publicUrl, access, clientId: flag('client-id') }
+  const settled = explainNoAllow(provider, place)
+  if (settled !== undefined && flag('allow') !== undefined) throw new UsageError(`--allow: ${settled}`)
+  const askAllow = () => {
+    const openTo = findPublic(provider, place)
+    // Where the public could sign in, nobody may say so by saying nothing.
+    const usual = openTo === undefined ? 'everybody' : undefined
+    return settle('allow', `5. ${askWho(provider, openTo)}`, usual, (text) => parseAllow(text, provider))
+  }
+  const allow = settled === undefined ? await askAllow() : []
+  const what = `${settled === undefined ? 6 : 5}. Which scopes does every request need? Scopes are permissions that clients ask for, like mcp:tools. Empty: none.`
+  const scopes = await settle('scope', what, '', parseScopes)
+  return { upstream, provider, place, publicUrl, allow, scopes, clientId: flag('client-id') }
 }
 
-function joinAccess({ values }: Arguments): string | undefined {
-  const given = [...(values.get('scope') ?? []), ...(values.get('allow') ?? [])]
-  return given.length === 0 ? undefined : given.join(' ')
+/** Why it is not asked who may sign in. */
+function explainNoAllow(provider: ProviderChoice, place: Answers['place']): string | undefined {
+  if (provider.choice === 'issuer') return 'Who may sign in is decided by that authorization server.'
+  const narrowing = findNarrowing(provider, place)
+  return narrowing && `The ${narrowing} says already who may sign in. Leave out one of the two.`
+}
+
+function askWho({ name, choice }: ProviderChoice, openTo: string | undefined): string {
+  const how =
+    choice === 'entra'
+      ? 'Roles, groups or users (roles=NAME, groups=ID, oid=ID)'
+      : 'Addresses (bob@example.com), domains (example.com) or claims (groups=admins)'
+  return `Who may sign in? ${how}. Write everybody for ${openTo ?? `every user of ${name}`}.`
 }
 
 function listProviders({ paintError }: Terminal): string[] {

@@ -85,7 +85,9 @@ function checkSecret({ client_authentication: method, client_secret: secret }: P
   }
 }
 
-function checkRules(provider: Provider, { isBroken, report }: Inspection): void {
+function checkRules(provider: Provider, inspection: Inspection): void {
+  const { isBroken, report } = inspection
+  checkAddresses(provider, inspection)
   for (const [index, rule] of entriesOf(provider.grant)) {
     if ((rule.claim === undefined) === (rule.values === undefined) || isBroken([...at, 'grant', index])) continue
     report([...at, 'grant', index], {
@@ -100,4 +102,26 @@ function checkRules(provider: Provider, { isBroken, report }: Inspection): void 
     reason: `stands beside \`${key}\`: one of the two alone would let users in whom the other keeps out`,
     fix: `Write all conditions under \`allow\`, where one is enough, and remove \`${key}\`; or remove \`allow\`.`,
   })
+}
+
+/** A domain among addresses, or the other way round, meets nobody. */
+function checkAddresses({ allow, grant }: Provider, { report }: Inspection): void {
+  for (const [key, rules] of [['allow', allow] as const, ['grant', grant] as const])
+    for (const [index, { claim, values }] of entriesOf<{
+      readonly claim?: string | undefined
+      readonly values?: readonly (string | undefined)[] | undefined
+    }>(rules)) {
+      if (claim !== 'email' && claim !== 'email_domain') continue
+      for (const [place, value] of entriesOf(values)) {
+        if (value.includes('@') === (claim === 'email')) continue
+        report([...at, key, index, 'values', place], {
+          reason:
+            claim === 'email'
+              ? 'is not an email address, and `email` was asked for'
+              : 'has an @, and `email_domain` is the part behind it',
+          fix:
+            claim === 'email' ? 'Write a whole address, or `claim: email_domain`.' : 'Write the domain alone, or `claim: email`.',
+        })
+      }
+    }
 }

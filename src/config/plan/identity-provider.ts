@@ -1,6 +1,7 @@
 import type { ClaimCondition, IdentityProviderPlan } from '../../core/plan.ts'
 import { describeKind } from '../../identity/kinds.ts'
 import { settleKind } from '../derive/identity-provider-kind.ts'
+import { createEndpoints } from '../derive/open-to.ts'
 import type { IdentityProviderConfig } from '../schema/broker.ts'
 import type { Config } from '../schema/schema.ts'
 import type { Material } from '../source/secrets-and-files.ts'
@@ -35,21 +36,11 @@ export function createIdentityProviderPlan(
     notes: described.notes,
     allowPrivateNetwork: provider.allow_private_network,
     ca: material.findFile(provider.ca_file),
+    openTo: provider.allow.length > 0 ? undefined : described.openTo,
     allow: described.allow ?? provider.allow,
     grant: provider.grant?.map(({ claim, values, scopes }) => ({ when: createCondition(claim, values), scopes })),
     tokenClaims: provider.token_claims,
   }
-}
-
-function createEndpoints({ oauth }: IdentityProviderConfig): IdentityProviderPlan['oauth'] {
-  return (
-    oauth && {
-      authorizationEndpoint: oauth.authorization_endpoint,
-      tokenEndpoint: oauth.token_endpoint,
-      userinfoEndpoint: oauth.userinfo_endpoint,
-      subjectClaim: oauth.subject_claim,
-    }
-  )
 }
 
 function createCondition(claim: string | undefined, values: readonly string[] | undefined): ClaimCondition | undefined {

@@ -4,6 +4,7 @@ import { settleAllowedHosts, settlePublicUrl } from '../derive/public-url.ts'
 import { decodeSessionKey } from '../format/key-material.ts'
 import type { Config } from '../schema/schema.ts'
 import type { Material } from '../source/secrets-and-files.ts'
+import { createAccessNotices } from './access-notices.ts'
 import { createBrokerPlan } from './broker.ts'
 import { createKeyNotices, createNotices, hasLastingKey } from './notices.ts'
 import { createRewritePlan } from './rewrite.ts'
@@ -52,7 +53,12 @@ export function createPlan(config: Config, surroundings: PlanSurroundings): Plan
     servers: config.servers.map((server) => createServerPlan(server, { publicUrl, issuers: config.issuers, broker, material })),
     broker,
     rewrite: createRewritePlan(config, publicUrl, material),
-    notices: [...notices, ...createNotices(config), ...createKeyNotices(config, material)],
+    notices: [
+      ...notices,
+      ...createNotices(config),
+      ...createKeyNotices(config, material),
+      ...createAccessNotices(broker?.identityProvider),
+    ],
   })
 }
 

@@ -9,7 +9,7 @@ const YEAR = 31_536_000
 
 const condition = {
   claim: text(findBlankFlaw).describe(
-    'Claim of the user, as the identity provider calls it; dots reach into objects. `email_domain` stands for the domain of a verified `email`.',
+    'Claim of the user, as the identity provider calls it; dots reach into objects. `email` counts only where it is verified (`email_verified`), and `email_domain` stands for its domain.',
   ),
   values: list(text(findBlankFlaw)).min(1).describe('Values of which the claim must have one, or hold one in its list.'),
 }
