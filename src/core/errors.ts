@@ -188,7 +188,8 @@ export const errorCatalogue = {
     status: 400,
     jsonRpcCode: -32020,
     message: 'Header mismatch: an MCP header is missing, malformed or disagrees with the request body',
-    remedy: 'From 2026-07-28 on, MCP-Protocol-Version, Mcp-Method and Mcp-Name must agree with the body.',
+    remedy:
+      'From 2026-07-28 on, MCP-Protocol-Version, Mcp-Method and Mcp-Name must agree with the body. In every revision, an MCP header comes once.',
   }),
   // "A request missing any required field is malformed; the server MUST reject it" (2026-07-28, basic/index, `_meta`).
   protocol_version_missing: entry({

@@ -2,6 +2,8 @@
 export type HeaderFate =
   /** Goes on to the upstream. */
   | 'forward'
+  /** Repeats a parameter of a tool (`Mcp-Param-*`): goes on where the revision has such headers. */
+  | 'param'
   /** Does not: it concerns this connection alone, identifies someone, or could be mistaken for a header that does. */
   | 'drop'
   /** Read by us, at most once in a request, and then forwarded or not as `forwarded` says. */
@@ -33,7 +35,7 @@ const hopByHop = [
   'expect',
 ]
 
-/** Fields that we read ourselves, and whether they are forwarded. A second one of any of them makes the request ambiguous. */
+/** Fields that we read ourselves, and whether they are forwarded. A second one of any of them is refused. */
 const readHere = [
   ['host', false],
   ['origin', false],
@@ -182,12 +184,12 @@ function classify(lower: string): HeaderName {
   if (place >= 0) return { lower, fate: 'read', forwarded: readHere[place]?.[1] === true, place }
   if (/^(?:contentlength|transferencoding)$/.test(lower.replace(/[^a-z0-9]/g, '')))
     return { lower, fate: 'refuse', forwarded: false, place }
+  // Tools may name their parameters with every character that a header name can have (2026-07-28, streamable-http, Custom Headers from Tool Parameters).
+  if (lower.startsWith('mcp-param-')) return { lower, fate: 'param', forwarded: true, place }
   return { lower, fate: isDropped(lower) ? 'drop' : 'forward', forwarded: true, place }
 }
 
 function isDropped(lower: string): boolean {
-  // Tools may name their parameters with every character that a header name can have (2026-07-28, streamable-http, Custom Headers from Tool Parameters).
-  if (lower.startsWith('mcp-param-')) return false
   // Frameworks turn `-` into `_` and back, or fold punctuation: `X_Forwarded_User` must not arrive where `X-Forwarded-User` would not.
   if (!/^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(lower)) return true
   return hopByHop.includes(lower) || identity.has(lower) || identityPrefixes.some((prefix) => lower.startsWith(prefix))

@@ -63,11 +63,26 @@ describe('the header section of a request', () => {
     },
   )
 
+  it.each(['Mcp-Session-Id', 'Mcp-Method', 'Mcp-Name', 'MCP-Protocol-Version', 'Mcp-Param-A'])(
+    'says that %s came twice, for who refuses it',
+    (name) => {
+      expect(read([...own, name, 'a', name, 'b'])).toMatchObject({ repeatedMcpField: name.toLowerCase() })
+      expect(read([...own, name, 'a']).repeatedMcpField).toBeUndefined()
+    },
+  )
+
+  it('names the parameters in headers', () => {
+    expect(read([...own, 'Mcp-Param-A', '1', 'mcp-param-b', '2'])).toMatchObject({
+      mcpParams: ['mcp-param-a', 'mcp-param-b'],
+      forward: ['mcp-param-a', '1', 'mcp-param-b', '2'],
+    })
+    expect(read(own).mcpParams).toEqual([])
+  })
+
   it.each<[string, string[], Partial<IncomingMessage>?]>([
     ['no host', []],
     ['two hosts', [...own, ...own]],
     ['two lengths', [...own, 'Content-Length', '2', 'Content-Length', '2']],
-    ['two session ids', [...own, 'Mcp-Session-Id', 'a', 'Mcp-Session-Id', 'a']],
     ['a length and a coding', [...own, 'Content-Length', '2', 'Transfer-Encoding', 'chunked']],
     ['another coding', [...own, 'Transfer-Encoding', 'gzip, chunked']],
     ['a coding in HTTP/1.0', [...own, 'Transfer-Encoding', 'chunked'], { httpVersion: '1.0' }],

@@ -26,6 +26,10 @@ export interface RequestHead {
   readonly mcpMethod: string | undefined
   readonly mcpName: string | undefined
   readonly mcpSessionId: string | undefined
+  /** Names of the `Mcp-Param-*` fields, lower case. */
+  readonly mcpParams: readonly string[]
+  /** An MCP field that came more than once, lower case. The first is what was read; the request is to be refused. */
+  readonly repeatedMcpField: string | undefined
   /** What may go on to the upstream: alternating lower-case names and values. */
   readonly forward: string[]
 }
@@ -67,6 +71,8 @@ export function readRequestHead(request: IncomingMessage): RequestHead {
     mcpMethod: fields.read[placeOf['mcp-method']],
     mcpName: fields.read[placeOf['mcp-name']],
     mcpSessionId: fields.read[placeOf['mcp-session-id']],
+    mcpParams: fields.params,
+    repeatedMcpField: fields.repeated,
     forward: dropNamedInConnection(fields.forward, fields.read[placeOf.connection]),
   }
 }
@@ -88,25 +94,43 @@ interface Fields {
   /** By {@link placeOf}. */
   readonly read: ReadFields
   readonly forward: string[]
+  params: string[]
+  repeated: string | undefined
 }
 
+const noParams: string[] = []
+
 function sortFields(rawHeaders: readonly string[]): Fields {
-  const fields: Fields = { authorization: [], read: new Array(placeCount), forward: [] }
+  const fields: Fields = { authorization: [], read: new Array(placeCount), forward: [], params: noParams, repeated: undefined }
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = findHeaderName(rawHeaders[i] ?? '', i >> 1)
     const value = rawHeaders[i + 1] ?? ''
     if (name.lower === 'authorization') fields.authorization.push(value)
     else if (name.fate === 'read') readField(fields, name, value)
     else if (name.fate === 'forward') fields.forward.push(name.lower, value)
+    else if (name.fate === 'param') readParam(fields, name.lower, value)
     else if (name.fate === 'refuse') throw malformed(`${name.lower} looks like a field that frames the body`)
   }
   return fields
 }
 
 function readField(fields: Fields, { lower, place, forwarded }: HeaderName, value: string): void {
-  if (fields.read[place] !== undefined) throw malformed(`more than one ${lower} field`)
+  if (fields.read[place] !== undefined) return refuseSecond(fields, lower)
   fields.read[place] = value
   if (forwarded) fields.forward.push(lower, value)
+}
+
+function readParam(fields: Fields, lower: string, value: string): void {
+  if (fields.params === noParams) fields.params = [lower]
+  else if (fields.params.includes(lower)) return refuseSecond(fields, lower)
+  else fields.params.push(lower)
+  fields.forward.push(lower, value)
+}
+
+/** MCP has an error of its own for its fields, with the id of the request, which stands in the body: the caller must be known before. */
+function refuseSecond(fields: Fields, lower: string): void {
+  if (!lower.startsWith('mcp-')) throw malformed(`more than one ${lower} field`)
+  fields.repeated = lower
 }
 
 /**

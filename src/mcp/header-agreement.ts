@@ -11,21 +11,28 @@ export interface McpHeaders {
   readonly name: string | undefined
 }
 
+/** Names of headers that stop here. */
+export type Unfounded = readonly ('mcp-method' | 'mcp-name')[]
+
+const none: Unfounded = []
+
 /**
- * Checks that the MCP headers say what the body says. From 2026-07-28 on they must be there; with an older revision they need not, but
- * what is there must agree all the same, since something behind us may act on it.
+ * Checks that the MCP headers say what the body says. From 2026-07-28 on they must be there and agree. Older revisions do not define
+ * `Mcp-Method` and `Mcp-Name`, and some of their clients send others than the body has: those are not forwarded, so that nothing behind
+ * us acts on them.
  *
  * @param revision - what the header section was read by
+ * @returns what must not be forwarded
  * @throws ProxyError `header_mismatch`, `protocol_version_missing`
  */
-export function checkHeaderAgreement(headers: McpHeaders, body: ParsedBody, revision: string): void {
+export function checkHeaderAgreement(headers: McpHeaders, body: ParsedBody, revision: string): Unfounded {
   const modern = isModernRevision(revision)
   const [first] = body.operations
-  if (!first) return
-  checkVersion(headers, body, modern, first)
-  if (body.isBatch) return checkNothingMirrored(headers)
-  checkMethod(headers.method, first, modern)
-  checkName(headers.name, first, modern)
+  if (first !== undefined) checkVersion(headers, body, modern, first)
+  if (first === undefined || !modern) return findUnfounded(headers, body)
+  checkMethod(headers.method, first)
+  checkName(headers.name, first)
+  return none
 }
 
 function checkVersion(headers: McpHeaders, body: ParsedBody, modern: boolean, first: Operation): void {
@@ -38,23 +45,25 @@ function checkVersion(headers: McpHeaders, body: ParsedBody, modern: boolean, fi
   if (modern && first.kind === 'request') throw new ProxyError('protocol_version_missing')
 }
 
-/** A batch has no single method that a header could mirror. */
-function checkNothingMirrored(headers: McpHeaders): void {
-  if (headers.method !== undefined || headers.name !== undefined) throw mismatch('Mcp-Method or Mcp-Name beside a batch')
+/** What a body has nothing to compare with is unfounded too: there is none, or it is a batch, a response or a call without a target. */
+function findUnfounded({ method, name }: McpHeaders, { operations, isBatch }: ParsedBody): Unfounded {
+  if (method === undefined && name === undefined) return none
+  const only = isBatch ? undefined : operations[0]
+  const isMethodFounded = method === undefined || method === only?.method
+  const isNameFounded = name === undefined || (only?.target !== undefined && readHeaderValue(name).text === only.target)
+  if (isMethodFounded) return isNameFounded ? none : ['mcp-name']
+  return isNameFounded ? ['mcp-method'] : ['mcp-method', 'mcp-name']
 }
 
-function checkMethod(header: string | undefined, operation: Operation, modern: boolean): void {
-  if (header === undefined) {
-    if (modern && operation.kind === 'request') throw mismatch('Mcp-Method is missing')
-    return
-  }
-  if (header !== operation.method) throw mismatch('Mcp-Method differs from the method of the body')
+function checkMethod(header: string | undefined, { kind, method }: Operation): void {
+  if (header === undefined && kind === 'request') throw mismatch('Mcp-Method is missing')
+  if (header !== undefined && header !== method) throw mismatch('Mcp-Method differs from the method of the body')
 }
 
-function checkName(header: string | undefined, operation: Operation, modern: boolean): void {
+function checkName(header: string | undefined, operation: Operation): void {
   const mirrored = methodsWithNameHeader.has(operation.method)
   if (header === undefined) {
-    if (modern && mirrored && operation.kind === 'request') throw mismatch('Mcp-Name is missing')
+    if (mirrored && operation.kind === 'request') throw mismatch('Mcp-Name is missing')
     return
   }
   const name = decodeHeaderValue(header)
@@ -69,17 +78,24 @@ const sentinel = /^=\?base64\?(.*)\?=$/s
  * @throws ProxyError `header_mismatch` for a value with characters outside visible ASCII, or whose Base64 or UTF-8 is not canonical
  */
 export function decodeHeaderValue(value: string): string {
+  const { text, flaw } = readHeaderValue(value)
+  if (text === undefined) throw mismatch(flaw)
+  return text
+}
+
+type Reading = { readonly text: string; readonly flaw?: undefined } | { readonly text: undefined; readonly flaw: string }
+
+function readHeaderValue(value: string): Reading {
   const encoded = sentinel.exec(value)?.[1]
   if (encoded === undefined) {
-    if (!/^[\x20-\x7e\t]*$/.test(value)) throw mismatch('a header value has characters that must be encoded')
-    return value
+    if (/^[\x20-\x7e\t]*$/.test(value)) return { text: value }
+    return { text: undefined, flaw: 'a header value has characters that must be encoded' }
   }
   const bytes = Buffer.from(encoded, 'base64')
   const text = bytes.toString('utf8')
   // Two spellings of one value would let two readers disagree: only the canonical one counts.
-  if (bytes.toString('base64') !== encoded || !Buffer.from(text, 'utf8').equals(bytes))
-    throw mismatch('a header value is not valid Base64 of UTF-8')
-  return text
+  if (bytes.toString('base64') === encoded && Buffer.from(text, 'utf8').equals(bytes)) return { text }
+  return { text: undefined, flaw: 'a header value is not valid Base64 of UTF-8' }
 }
 
 function mismatch(what: string): ProxyError {

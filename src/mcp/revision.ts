@@ -20,11 +20,6 @@ export function isPreAuthorizationRevision(revision: string): boolean {
   return revision === revisionOfHttpSse
 }
 
-/** Whether clients of the revision know protected resource metadata (2025-06-18 and later). */
-export function knowsProtectedResourceMetadata(revision: string): boolean {
-  return revision !== revisionOfHttpSse && revision !== revisionWithoutHeader
-}
-
 /** Whether a body may be a JSON-RPC batch: they came with 2025-03-26 and went with 2025-06-18. */
 export function permitsBatches(revision: string): boolean {
   return revision === revisionWithoutHeader || revision === revisionOfHttpSse

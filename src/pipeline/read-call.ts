@@ -43,7 +43,7 @@ function describeCall(
   const parsed = body === undefined ? noBody : parseMessages(decodeBody(body), exchange.edge.limits)
   exchange.record.operations = parsed.operations
   exchange.isBatch = parsed.isBatch
-  checkBody(head, parsed, revision)
+  const unfounded = checkBody(head, parsed, revision)
   const { mcpSessionId, query, upstreamTarget } = readSession(exchange, head, route, identity, revision)
   return {
     requestId: exchange.record.requestId,
@@ -57,7 +57,7 @@ function describeCall(
     mcpSessionId,
     query,
     upstreamTarget,
-    headers: formatHeaders(exchange, head, identity),
+    headers: formatHeaders(exchange, head, identity, unfounded),
   }
 }
 
@@ -78,7 +78,10 @@ function readFormMessage(form: string): Buffer {
   return Buffer.from(message)
 }
 
-function checkBody(head: RequestHead, parsed: ParsedBody, revision: string): void {
+/** @returns headers that must not be forwarded */
+function checkBody(head: RequestHead, parsed: ParsedBody, revision: string): readonly string[] {
+  if (head.repeatedMcpField !== undefined)
+    throw new ProxyError('header_mismatch', { cause: `more than one ${head.repeatedMcpField} field` })
   if (parsed.isBatch && !permitsBatches(revision))
     throw new ProxyError('message_invalid', { cause: `${revision} knows no batches` })
   // "The client MUST NOT send JSON-RPC responses" (2026-07-28, streamable-http, Sending Messages).
@@ -86,13 +89,16 @@ function checkBody(head: RequestHead, parsed: ParsedBody, revision: string): voi
     throw new ProxyError('message_invalid', { cause: `${revision} knows no responses from the client` })
   }
   const headers = { protocolVersion: head.protocolVersion, method: head.mcpMethod, name: head.mcpName }
-  checkHeaderAgreement(headers, parsed, revision)
+  const unfounded: readonly string[] = checkHeaderAgreement(headers, parsed, revision)
+  // Older revisions do not define them, so that nobody behind us compares them with the body; nor can we, without the tool's schema.
+  return head.mcpParams.length > 0 && !isModernRevision(revision) ? [...unfounded, ...head.mcpParams] : unfounded
 }
 
-function formatHeaders(exchange: Exchange, head: RequestHead, identity: Identity): string[] {
+function formatHeaders(exchange: Exchange, head: RequestHead, identity: Identity, unfounded: readonly string[]): string[] {
   const { request, record, edge } = exchange
+  let headers = unfounded.length === 0 ? head.forward : dropFields(head.forward, unfounded)
   // What is rewritten on the way back must arrive readable.
-  const headers = exchange.route?.kind === 'sse' ? dropField(head.forward, 'accept-encoding') : head.forward
+  if (exchange.route?.kind === 'sse') headers = dropFields(headers, ['accept-encoding'])
   if (identity.form !== undefined) replaceContentType(headers)
   headers.push(...formatForwarded(record.remoteAddress, request.rawHeaders, edge.forwarded))
   // The caller's token is for us alone (2026-07-28, security considerations, Access Token Privilege Restriction), unless this server is configured otherwise.
@@ -100,8 +106,8 @@ function formatHeaders(exchange: Exchange, head: RequestHead, identity: Identity
   return headers
 }
 
-function dropField(headers: string[], name: string): string[] {
-  return headers.filter((_, index) => headers[index - (index % 2)] !== name)
+function dropFields(headers: string[], names: readonly string[]): string[] {
+  return headers.filter((_, index) => !names.includes(headers[index - (index % 2)] ?? ''))
 }
 
 function replaceContentType(headers: string[]): void {

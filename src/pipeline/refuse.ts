@@ -3,7 +3,6 @@ import type { ReplyHeaders } from '../core/reply.ts'
 import type { Route } from '../core/route.ts'
 import { discardBody } from '../http/discard-body.ts'
 import { cutAnswer } from '../http/server-reply.ts'
-import { knowsProtectedResourceMetadata } from '../mcp/revision.ts'
 import { formatChallenge } from '../oauth/challenge.ts'
 import type { Exchange } from './exchange.ts'
 import { methodsOf } from './methods.ts'
@@ -51,16 +50,15 @@ function formatHeaders(exchange: Exchange, refusal: ProxyError): ReplyHeaders {
 }
 
 /**
- * The challenge of a refusal about the token (RFC 6750 §3, RFC 9728 §5.1). The same refusal gets the same bytes: SDK v1 compares the
+ * The challenge of a refusal about the token (RFC 6750 §3, RFC 9728 §5.1). Parameters that a client of an old revision does not know, it
+ * ignores (RFC 9110 §11.2). The same refusal gets the same bytes: SDK v1 compares the
  * whole header to notice that it is going round in circles.
  */
 function formatRefusalChallenge(exchange: Exchange, route: Route, refusal: ProxyError): string | undefined {
   const { status, oauthError } = findErrorEntry(refusal.code)
   if (oauthError === undefined && refusal.code !== 'token_missing') return undefined
-  const version = exchange.head?.protocolVersion
-  const knowsMetadata = version === undefined || knowsProtectedResourceMetadata(version)
   return formatChallenge({
-    ...(knowsMetadata ? { resourceMetadata: route.resource.metadataUrl } : {}),
+    resourceMetadata: route.resource.metadataUrl,
     scope: status === 403 ? scopesToAskFor(exchange, route, refusal) : route.challengeScopes,
     ...(oauthError === undefined ? {} : { error: oauthError, errorDescription: refusal.message }),
   })

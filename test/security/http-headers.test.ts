@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Arena, checkArrived, checkAttack, checkServes, formatCall, formatRequest, startArena } from '../support/attack.ts'
 import { openRawConnection } from '../support/raw-client.ts'
+import { createModern } from '../support/stage.ts'
 import { findVectors } from '../support/vectors.ts'
 
 let arena: Arena
@@ -130,7 +131,12 @@ describe('a header that could be mistaken for word from us about the caller does
   it.each(['Mcp-Param-Region', 'Mcp-Param-user_id', 'mcp-param-a.b', "Mcp-Param-x!#$%&'*+^`|~-"])(
     '%s does: tools may name their parameters so (2026-07-28, streamable-http, Custom Headers from Tool Parameters)',
     async (name) => {
-      await checkAttack(arena, call(`${name}: eu`), { status: 200, upstream: { body, headers: [[name.toLowerCase(), 'eu']] } })
+      const { headers = [], body: message } = createModern('tools/call', { name: 'echo' })
+      const sent = [...headers, [name, 'eu'] as const]
+      const text = JSON.stringify(message)
+      const bytes = formatRequest(arena, { more: sent.map(([field, value]) => `${field}: ${value}`), body: text })
+      const arrived = sent.map(([field, value]) => [field.toLowerCase(), value] as const)
+      await checkAttack(arena, bytes, { status: 200, upstream: { body: text, headers: arrived } })
     },
   )
 
@@ -221,16 +227,39 @@ describe('Connection takes away what belongs to one hop, and nothing that counts
 
 describe('a header that we read comes once (400)', () => {
   it.each([
-    ['Mcp-Session-Id', 'a', 'b'],
-    ['Mcp-Name', 'echo', 'drop_db'],
-    ['Mcp-Method', 'tools/call', 'ping'],
-    ['MCP-Protocol-Version', '2025-11-25', '2024-11-05'],
     ['Origin', 'http://localhost:1', 'https://evil.example'],
     ['Last-Event-ID', '1', '2'],
     ['Expect', '100-continue', '100-continue'],
   ])('%s twice', async (name, first, second) => {
     await checkAttack(arena, call(`${name}: ${first}`, `${name}: ${second}`), { status: 400, code: 'request_malformed' })
     await checkAttack(arena, call(`${name}: ${first}`, `${name.toUpperCase()}: ${first}`), { status: 400 })
+  })
+
+  it.each([
+    ['Mcp-Session-Id', 'a', 'b'],
+    ['Mcp-Name', 'echo', 'drop_db'],
+    ['Mcp-Method', 'tools/call', 'ping'],
+    ['MCP-Protocol-Version', '2025-11-25', '2024-11-05'],
+    ['MCP-Protocol-Version', '2024-11-05', '2026-07-28'],
+    ['Mcp-Param-Region', 'eu', 'us'],
+  ])('%s twice, with the error of MCP and the id of the request', async (name, first, second) => {
+    for (const [one, other] of [
+      [`${name}: ${first}`, `${name}: ${second}`],
+      [`${name}: ${first}`, `${name.toUpperCase()}: ${first}`],
+    ] as const) {
+      const answer = await checkAttack(arena, call(one, other), { status: 400, code: 'header_mismatch' })
+      expect(JSON.parse(answer?.body.toString() ?? '')).toMatchObject({ id: 1, error: { code: -32020 } })
+    }
+  })
+
+  it('but who has no token learns that first', async () => {
+    const lines = ['Host: localhost:{port}', 'Mcp-Method: ping', 'Mcp-Method: tools/call']
+    await checkAttack(arena, formatRequest(arena, { method: 'GET', lines }), { status: 401, code: 'token_missing' })
+  })
+
+  it.each(['GET', 'DELETE'])('nor twice in a %s', async (method) => {
+    const more = ['Mcp-Session-Id: a', 'Mcp-Session-Id: a']
+    await checkAttack(arena, formatRequest(arena, { method, more }), { status: 400, code: 'header_mismatch' })
   })
 
   it.each(['Content-Type: application/json', 'Content-Type: text/plain'])('a second %s', async (line) => {

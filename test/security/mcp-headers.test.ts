@@ -259,32 +259,7 @@ describe('headers that say something else than the body are refused', () => {
     ])
     const rest = headers.filter(([field]) => field !== name)
     const twice = [...rest, [name, one], [name.toLowerCase(), other]] as const
-    await checkAttempt(stage, { ...call([]), headers: twice }, { status: 400, code: 'request_malformed' })
-  })
-
-  it.each(['2025-11-25', '2025-06-18', undefined])('with an older revision as well: %s', async (version) => {
-    const own = version === undefined ? [] : [['MCP-Protocol-Version', version] as const]
-    const body = createCall('tools/call', { name: 'drop_db' })
-    for (const lie of [
-      [['Mcp-Method', 'ping']],
-      [['Mcp-Name', 'echo']],
-      [
-        ['Mcp-Method', 'tools/call'],
-        ['Mcp-Name', base64('echo')],
-      ],
-    ] as const) {
-      await checkAttempt(stage, { headers: [...own, ...lie], body }, mismatch)
-    }
-  })
-
-  it('a method or a name beside a batch, whatever it says', async () => {
-    const body = [createCall('tools/call', { name: 'echo' })]
-    for (const header of [
-      ['Mcp-Method', 'tools/call'],
-      ['Mcp-Name', 'echo'],
-    ] as const) {
-      await checkAttempt(stage, { headers: [header], body }, { ...mismatch, id: [1] })
-    }
+    await checkAttempt(stage, { ...call([]), headers: twice }, mismatch)
   })
 
   it('a resource by another URI', async () => {
@@ -371,6 +346,121 @@ describe('headers that say what the body says pass, and arrive as they were sent
     ] as const
     await checkAttempt(stage, call(headers), { status: 200 })
   })
+})
+
+describe('with a revision before 2026-07-28, headers that the body does not bear out end here', () => {
+  const olderVersions = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05', undefined]
+  const versionHeader = (version: string | undefined): Pairs => (version === undefined ? [] : [['MCP-Protocol-Version', version]])
+  const arrives = (headers: Pairs) => ({ status: 200, headers })
+  const forbidden = { status: 403, code: 'scope_insufficient', scope: 'db:admin mcp:tools', id: 1 }
+
+  describe.each(olderVersions)('%s', (version) => {
+    const own = versionHeader(version)
+
+    it.each<[string, Pairs, Pairs]>([
+      ['another method', [['Mcp-Method', 'ping']], []],
+      ['another name', [['Mcp-Name', 'drop_db']], []],
+      ['the name in another case', [['Mcp-Name', 'ECHO']], []],
+      ['a name that cannot be read', [['Mcp-Name', '=?base64?ZWNobw?=']], []],
+      [
+        'empty values',
+        [
+          ['Mcp-Method', ''],
+          ['Mcp-Name', ''],
+        ],
+        [],
+      ],
+      [
+        'a good method beside another name',
+        [
+          ['Mcp-Method', 'tools/call'],
+          ['Mcp-Name', 'safe'],
+        ],
+        [['Mcp-Method', 'tools/call']],
+      ],
+      [
+        'another method beside a good name',
+        [
+          ['Mcp-Method', 'ping'],
+          ['Mcp-Name', base64('echo')],
+        ],
+        [['Mcp-Name', base64('echo')]],
+      ],
+      [
+        'parameters, which nobody can compare',
+        [
+          ['Mcp-Param-Region', 'eu'],
+          ['mcp-param-size', 'us'],
+          ['MCP-PARAM-X!', '1'],
+        ],
+        [],
+      ],
+    ])('%s', async (_what, lies, rest) => {
+      const body = createCall('tools/call', { name: 'echo', arguments: { region: 'eu' } })
+      await checkAttempt(stage, { headers: [...own, ...lies], body }, arrives([...own, ...rest]))
+    })
+
+    it('policy judges the body, whatever the headers say', async () => {
+      const body = createCall('tools/call', { name: 'drop_db' })
+      for (const lies of [
+        [['Mcp-Method', 'ping']],
+        [['Mcp-Name', 'echo']],
+        [
+          ['Mcp-Method', 'tools/call'],
+          ['Mcp-Name', 'echo'],
+        ],
+      ] as const) {
+        await checkAttempt(stage, { headers: [...own, ...lies], body }, forbidden)
+      }
+    })
+
+    it('beside a response, and beside a method that has no name', async () => {
+      const lies = [
+        ['Mcp-Method', 'tools/call'],
+        ['Mcp-Name', 'echo'],
+      ] as const
+      await checkAttempt(stage, { headers: [...own, ...lies], body: { jsonrpc: '2.0', id: 1, result: {} } }, arrives(own))
+      await checkAttempt(stage, { headers: [...own, ...lies], body: createCall('tools/list') }, arrives(own))
+    })
+
+    it('where there is no body', async () => {
+      const headers = [...own, ['Mcp-Method', 'tools/call'], ['Mcp-Name', 'echo'], ['Mcp-Param-A', '1']] as const
+      await checkAttempt(stage, { method: 'DELETE', headers }, arrives(own))
+    })
+
+    it('a body that names 2026-07-28 makes the request neither an older nor a newer one', async () => {
+      const { body } = createModern('tools/call', { name: 'echo' })
+      await checkAttempt(stage, { headers: [...own, ['Mcp-Method', 'ping']], body }, mismatch)
+    })
+  })
+
+  it('beside a batch, whatever they say', async () => {
+    const body = [createCall('tools/call', { name: 'echo' })]
+    const headers = [
+      ['Mcp-Method', 'tools/call'],
+      ['Mcp-Name', 'echo'],
+      ['Mcp-Param-A', '1'],
+    ] as const
+    await checkAttempt(stage, { headers, body }, arrives([]))
+  })
+
+  it.each(['', '2026-07-27', '2025-11-26', '2025-11-25, 2026-07-28', '"2025-11-25"', '1.0', '9999-12-31'])(
+    'a version that nobody knows is held to the newest rules: %j',
+    async (version) => {
+      const body = createCall('tools/call', { name: 'echo', _meta: { 'io.modelcontextprotocol/protocolVersion': version } })
+      await checkAttempt(
+        stage,
+        {
+          headers: [
+            ['MCP-Protocol-Version', version],
+            ['Mcp-Method', 'ping'],
+          ],
+          body,
+        },
+        mismatch,
+      )
+    },
+  )
 })
 
 it("headers with underscores are nobody's, and do not stand in for those with hyphens", async () => {

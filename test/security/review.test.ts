@@ -64,8 +64,8 @@ describe('a token without an audience under `legacy_clients: signature_only`', (
     const token = await stage.mint({ aud: undefined, scope: undefined })
     const body = createCall('tools/call', { name: 'drop_db' })
     const refused = { status: 401, code: 'token_audience_mismatch' }
-    await checkAttempt(stage, { token, body, headers: old }, { ...refused, isOldClient: true })
-    await checkAttempt(stage, { token, method: 'GET', headers: old }, { ...refused, isOldClient: true })
+    await checkAttempt(stage, { token, body, headers: old }, refused)
+    await checkAttempt(stage, { token, method: 'GET', headers: old }, refused)
     await checkAttempt(stage, { token, body }, refused)
   })
 

@@ -129,8 +129,6 @@ export interface Expectation {
   readonly code?: string
   /** Scopes that the challenge asks for, where they are not the base scope. */
   readonly scope?: string
-  /** Whether the client may be old enough to know no protected resource metadata: then the challenge names none. */
-  readonly isOldClient?: boolean
   /** What reaches the upstream. Default: nothing. */
   readonly upstream?: ExpectedRequest
 }
@@ -203,7 +201,7 @@ const errorsOfChallenges = new Map<string | undefined, string | undefined>([
   ['scope_insufficient', 'insufficient_scope'],
 ])
 
-function checkRefusal(answer: RawResponse, { code, scope = baseScope, isOldClient = false }: Expectation): void {
+function checkRefusal(answer: RawResponse, { code, scope = baseScope }: Expectation): void {
   expect(answer.header('access-control-allow-credentials')).toBeUndefined()
   const challenge = answer.header('www-authenticate')
   if (!errorsOfChallenges.has(code)) {
@@ -211,9 +209,8 @@ function checkRefusal(answer: RawResponse, { code, scope = baseScope, isOldClien
     return
   }
   const error = errorsOfChallenges.get(code)
-  const metadata = /resource_metadata="http:\/\/localhost:\d+\/\.well-known\/oauth-protected-resource\/mcp"/
-  if (isOldClient) expect(challenge).not.toContain('resource_metadata')
-  else expect(challenge).toMatch(metadata)
+  const metadata = /resource_metadata="http:\/\/localhost:\d+\/\.well-known\/oauth-protected-resource\/(?:mcp|sse)"/
+  expect(challenge).toMatch(metadata)
   expect(challenge).toMatch(/^Bearer /)
   expect(challenge).toContain(`scope="${scope}"`)
   expect(/ error="([^"]*)"/.exec(challenge ?? '')?.[1]).toBe(error)

@@ -148,7 +148,6 @@ export interface Outcome {
   /** `id` of the JSON-RPC error, or of each error of a batch. */
   readonly id?: unknown
   readonly scope?: string
-  readonly isOldClient?: boolean
   /** Whether the upstream has to see the request; what it sees is compared in full. Default: if the status is below 300. */
   readonly arrives?: boolean
   /** URL at the upstream. Default: `/up`. */
@@ -161,14 +160,13 @@ export interface Outcome {
 export async function checkAttempt(stage: Stage, attempt: Attempt, outcome: Outcome): Promise<RawResponse> {
   const { method = 'POST', headers = [] } = attempt
   const body = formatBody(attempt.body)
-  const { status, code, rpc, scope, isOldClient, url } = outcome
+  const { status, code, rpc, scope, url } = outcome
   const arrives = outcome.arrives ?? status < 300
   const sent = (outcome.headers ?? headers).map(([name, value]) => [name.toLowerCase(), value] as const)
   const answer = await checkAttack(stage, formatAttempt(stage, attempt), {
     status,
     ...(code === undefined ? {} : { code }),
     ...(scope === undefined ? {} : { scope }),
-    ...(isOldClient === undefined ? {} : { isOldClient }),
     ...(arrives
       ? { upstream: { method, body: body?.toString() ?? '', headers: sent, ...(url === undefined ? {} : { url }) } }
       : {}),
