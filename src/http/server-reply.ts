@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { ProxyError } from '../core/errors.ts'
+import type { ProxyError } from '../core/errors.ts'
 import type { Reply, ReplyHeaders } from '../core/reply.ts'
 
 /** A body of this size or less arrives with its headers in one piece; with anything else the headers go ahead at once. */
@@ -12,6 +12,8 @@ export interface ReplyOwner {
   readonly answerHeaders: Readonly<ReplyHeaders>
   /** Hears what the upstream begins with, and may change its headers. */
   beforeStart(headers: ReplyHeaders): void
+  /** Whether an answer that begins so can end anywhere, and still be taken for what it is. */
+  mayEndAnywhere(headers: ReplyHeaders): boolean
   /** Hears that this has been passed on. */
   afterStart(reply: ServerReply, headers: ReplyHeaders): void
   /** Hears when status and headers go ahead of the body. */
@@ -83,10 +85,13 @@ export class ServerReply implements Reply {
     if (!this.#isOver) this.#owner.onFailure(error)
   }
 
-  /** Ends a stream cleanly from our side, and tells the upstream that nobody listens any more. */
-  close(): void {
-    // What isn't a stream that has begun would be taken for a whole answer.
-    if (!this.#isEndless) return this.fail(new ProxyError('shutting_down', { retryAfter: 1 }))
+  /**
+   * Ends a stream cleanly from our side, and tells the upstream that nobody listens any more.
+   *
+   * @param reason - becomes of what isn't a stream that has begun: it would be taken for a whole answer
+   */
+  close(reason: ProxyError): void {
+    if (!this.#isEndless) return this.fail(reason)
     if (this.#isOver) return
     this.#response.end()
     this.#finish()
@@ -111,7 +116,7 @@ export class ServerReply implements Reply {
     if (headers === undefined) return
     this.#heldHeaders = undefined
     this.#response.writeHead(this.#heldStatus, mergeHeaders(headers, this.#owner.answerHeaders))
-    this.#isEndless = headers['content-length'] === undefined
+    this.#isEndless = this.#owner.mayEndAnywhere(headers)
   }
 
   #finish(): void {

@@ -8,6 +8,7 @@ import { findRevision, isPreAuthorizationRevision } from '../mcp/revision.ts'
 import { findAccessToken } from '../oauth/bearer.ts'
 import { listNetworks } from '../oauth/networks.ts'
 import type { Exchange } from './exchange.ts'
+import { confineLinkedToken } from './linked-token.ts'
 import { loadBody } from './load-body.ts'
 
 /** Who calls, and how that was shown. */
@@ -52,6 +53,7 @@ function recallIdentity(head: RequestHead, route: Route): Identity | undefined {
 async function verifyIdentity(exchange: Exchange, head: RequestHead, route: Route): Promise<Identity> {
   const form = await loadForm(exchange, head, route)
   const token = findAccessToken({ authorization: head.authorization, query: head.query, form }, route.resource.bearerMethods)
+  confineLinkedToken(exchange, head.query, form)
   if (token === undefined) throw new ProxyError('token_missing')
   return { principal: await route.verifier.verify(token, findAsker(exchange)), token, form }
 }

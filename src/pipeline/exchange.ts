@@ -20,6 +20,8 @@ export interface Exchange {
   isBatch: boolean
   /** Gives back the room of a long body; undefined when there is none. */
   releaseBody: (() => void) | undefined
+  /** Calls off what waits for the end of the token; undefined while nothing does. */
+  stopWatching: (() => void) | undefined
 }
 
 const noHeaders: Readonly<ReplyHeaders> = Object.freeze({})
@@ -58,6 +60,7 @@ export function openExchange(edge: Edge, request: IncomingMessage, response: Ser
     head: undefined,
     isBatch: false,
     releaseBody: undefined,
+    stopWatching: undefined,
   }
   response.on('close', () => closeExchange(exchange))
   return exchange
@@ -74,8 +77,9 @@ function pathOf(target: string): string {
   return (fragment < 0 ? path : path.slice(0, fragment)).slice(0, maxPathLength)
 }
 
-function closeExchange({ edge, record, response, releaseBody }: Exchange): void {
+function closeExchange({ edge, record, response, releaseBody, stopWatching }: Exchange): void {
   releaseBody?.()
+  stopWatching?.()
   record.duration = performance.now() - record.startedAt
   record.status = response.headersSent ? response.statusCode : 0
   if (!response.writableFinished && record.code === undefined) record.code = 'client_gone'

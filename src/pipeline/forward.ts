@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import type { ProxyError } from '../core/errors.ts'
+import { ProxyError } from '../core/errors.ts'
 import type { Reply, ReplyHeaders } from '../core/reply.ts'
 import type { RoutedCall } from '../core/route.ts'
 import { type ReplyOwner, ServerReply } from '../http/server-reply.ts'
@@ -25,7 +25,7 @@ function letGoOfBody(call: RoutedCall): RoutedCall {
 }
 
 function endAtShutdown({ edge, response }: Exchange, reply: ServerReply): void {
-  const end = (): void => reply.close()
+  const end = (): void => reply.close(new ProxyError('shutting_down', { retryAfter: 1 }))
   edge.streamEnds.add(end)
   response.on('close', () => edge.streamEnds.delete(end))
 }
@@ -50,8 +50,12 @@ class Forwarding implements ReplyOwner {
     if (this.#call.route.kind !== 'sse') replaceSessionId(this.#exchange, this.#call, headers)
   }
 
-  afterStart(reply: ServerReply, headers: ReplyHeaders): void {
-    if (isEventStream(headers)) endWithToken(this.#exchange, this.#call, reply)
+  mayEndAnywhere(headers: ReplyHeaders): boolean {
+    return headers['content-length'] === undefined && isEventStream(headers)
+  }
+
+  afterStart(reply: ServerReply): void {
+    endWithToken(this.#exchange, this.#call, reply)
   }
 
   onFlush(): void {

@@ -1,4 +1,3 @@
-import { EventEmitter } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Call } from '../core/call.ts'
 import type { ServerReply } from '../http/server-reply.ts'
@@ -56,13 +55,12 @@ it('never runs for a token without an end', () => {
 describe('the answer', () => {
   const minute = 60_000
   const open = (method: string, operation: string) => {
-    const response = new EventEmitter()
-    const exchange = { record: {}, response } as unknown as Exchange
+    const exchange = { record: {} } as unknown as Exchange
     const principal = { acceptedUntil: (Date.now() + minute) / 1000 }
     const call = { method, operations: [{ method: operation }], principal } as unknown as Call
     const reply = { close: vi.fn(), fail: vi.fn() }
     endWithToken(exchange, call, reply as unknown as ServerReply)
-    return { ...reply, response, record: exchange.record }
+    return { ...reply, exchange, record: exchange.record }
   }
 
   it.each([
@@ -87,10 +85,14 @@ describe('the answer', () => {
     expect(close).not.toHaveBeenCalled()
   })
 
-  it('that is over leaves no timer behind', () => {
-    const { response } = open('GET', '')
-    expect(vi.getTimerCount()).toBe(1)
-    response.emit('close')
+  it.each([0, 10_000])('that is over after %i ms leaves no timer behind', (lasted) => {
+    const { exchange, close } = open('GET', '')
+    vi.advanceTimersByTime(lasted)
+    expect(vi.getTimerCount()).toBeGreaterThan(0)
+    exchange.stopWatching?.()
+    vi.advanceTimersByTime(1000)
     expect(vi.getTimerCount()).toBe(0)
+    vi.advanceTimersByTime(day)
+    expect(close).not.toHaveBeenCalled()
   })
 })

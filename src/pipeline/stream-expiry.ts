@@ -1,5 +1,7 @@
 import type { Call } from '../core/call.ts'
 import { ProxyError } from '../core/errors.ts'
+import type { RequestRecord } from '../core/record.ts'
+import { watchIdle } from '../http/idle-watch.ts'
 import type { ServerReply } from '../http/server-reply.ts'
 import type { Exchange } from './exchange.ts'
 
@@ -7,6 +9,8 @@ import type { Exchange } from './exchange.ts'
 const maxDelay = 2 ** 31 - 1
 /** A call was permitted when it was asked for, so its answer may still come; but no token keeps a stream open for ever. */
 const answerMilliseconds = 5 * 60 * 1000
+/** Most answers are over by then, and a timer for each of them costs more than it is worth. */
+const shortSeconds = 1
 
 /**
  * Streams without an end of their own. They must not hold up a shutdown nor outlive their token, and nothing is lost when they end.
@@ -16,19 +20,26 @@ export function lastsUntilEnded(call: Call): boolean {
 }
 
 /**
- * Ends an event stream that has begun when the token that opened it is no longer accepted: authorization belongs to "every HTTP request"
- * (2025-11-25, basic/authorization, Token Requirements), and a stream is one that goes on and on. The client comes again with a new token.
+ * Ends an answer that has begun, whatever its type, when the token that opened it is no longer accepted: authorization belongs to "every
+ * HTTP request" (2025-11-25, basic/authorization, Token Requirements), and one that lasts is a request that goes on and on. The client
+ * comes again with a new token.
  */
-export function endWithToken({ record, response }: Exchange, call: Call, reply: ServerReply): void {
+export function endWithToken(exchange: Exchange, call: Call, reply: ServerReply): void {
+  const watch = watchIdle(shortSeconds, () => {
+    exchange.stopWatching = waitForToken(exchange.record, call, reply)
+  })
+  exchange.stopWatching = () => watch.stop()
+}
+
+function waitForToken(record: RequestRecord, call: Call, reply: ServerReply): () => void {
   const expiry = call.principal.acceptedUntil * 1000
   const cause = 'the access token that opened the stream has expired'
-  const stop = lastsUntilEnded(call)
-    ? waitUntil(expiry, () => {
-        record.cause = cause
-        reply.close()
-      })
-    : waitUntil(expiry + answerMilliseconds, () => reply.fail(new ProxyError('token_expired', { cause })))
-  response.on('close', stop)
+  const reason = new ProxyError('token_expired', { cause })
+  if (!lastsUntilEnded(call)) return waitUntil(expiry + answerMilliseconds, () => reply.fail(reason))
+  return waitUntil(expiry, () => {
+    record.cause = cause
+    reply.close(reason)
+  })
 }
 
 /**

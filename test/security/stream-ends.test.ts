@@ -71,6 +71,26 @@ describe('a stream ends with the token that opened it', () => {
     expect(line).toMatchObject({ level: 'info', method: attempt.method ?? 'POST' })
   })
 
+  it.each<[string, Record<string, string>]>([
+    ['JSON', { 'Content-Type': 'application/json' }],
+    ['text of a known length', { 'Content-Type': 'text/plain', 'Content-Length': '100000' }],
+    ['text that comes in one piece but for its time', { 'Content-Type': 'text/plain', 'Content-Length': '100' }],
+    ['an event stream of a known length', { 'Content-Length': '100000' }],
+  ])('so does every other answer that lasts: %s, cut so that it does not look whole', async (_what, headers) => {
+    stage = await startStage({ issuer: { clock_tolerance_seconds: 0 } })
+    const stream = controlStream(headers)
+    stage.answerWith(stream.answer)
+    const token = await stage.mint({ exp: soon() })
+    const connection = await send({ method: 'GET', token })
+    const request = await stage.upstream.waitForRequest(0)
+    await stream.send('half of it')
+    await connection.waitFor('half of it')
+    await connection.closed
+    await request.aborted
+    expect(connection.received().toString()).not.toContain('\r\n0\r\n\r\n')
+    expect(await stage.proxy.log.waitFor(({ code }) => code === 'token_expired')).toMatchObject({ status: 200 })
+  })
+
   it('but not before the tolerance is over, as with any other use of the token', async () => {
     stage = await startStage({ issuer: { clock_tolerance_seconds: 60 } })
     const stream = controlStream()
@@ -148,6 +168,19 @@ describe('whoever leaves is not worked for', () => {
 })
 
 describe('a shutdown', () => {
+  it('cuts what lasts and is no event stream, so that half of it does not look whole', async () => {
+    stage = await startStage()
+    const stream = controlStream({ 'Content-Type': 'application/json' })
+    stage.answerWith(stream.answer)
+    const connection = await send({ method: 'GET' })
+    await stream.send('{"half":')
+    await connection.waitFor('{"half":')
+    const over = close()
+    await connection.closed
+    expect(connection.received().toString()).not.toContain('\r\n0\r\n\r\n')
+    await over
+  })
+
   it('tells a client that still waits for its stream to come again, instead of sending it nothing', async () => {
     stage = await startStage()
     stage.answerWith(() => {})
