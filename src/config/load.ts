@@ -2,7 +2,7 @@ import { dirname, resolve } from 'node:path'
 import type { LogPlan, Plan } from '../core/plan.ts'
 import { type CheckedConfig, checkConfig } from './check/check-config.ts'
 import { keepOnThisMachine, settleSandbox, useSandbox } from './check/demo.ts'
-import { inWordsOfGo } from './go-proxy/key-names.ts'
+import { inWordsOfGo, namePlaceOfGo } from './go-proxy/key-names.ts'
 import { isGoProxyConfig, translateGoProxy } from './go-proxy/translate.ts'
 import { createPlan } from './plan/plan.ts'
 import { ConfigError, problemAt } from './problem/problem.ts'
@@ -60,13 +60,15 @@ export function loadConfigText(text: string, options: LoadOptions): Loaded {
 
 /** Loads a configuration from a value. See {@link loadConfigFile}. */
 export function loadConfigValue(value: unknown, options: LoadOptions): Loaded {
-  const { checked, notices, isSandbox } = isGoProxyConfig(value) ? loadGoProxy(value, options) : loadOurs(value, options)
+  const { checked, notices, isSandbox, namePlace } = isGoProxyConfig(value)
+    ? loadGoProxy(value, options)
+    : loadOurs(value, options)
   const { config, material } = checked
   if (options.asgardeo === true && config.identity_provider?.kind !== 'asgardeo') throw new ConfigError([NO_ASGARDEO])
   const overridden = override(config, options)
   if (isSandbox) keepOnThisMachine(overridden)
   const sandbox = isSandbox ? settleSandbox(overridden, options.sandboxPort) : undefined
-  const plan = createPlan(sandbox?.config ?? overridden, { ...options, material, notices })
+  const plan = createPlan(sandbox?.config ?? overridden, { ...options, material, notices, namePlace })
   return { plan, notices: plan.notices, sandboxPort: sandbox?.port }
 }
 
@@ -76,12 +78,13 @@ interface Read {
   readonly notices: readonly string[]
   /** Whether users sign in at the sandbox that comes with the proxy. */
   readonly isSandbox: boolean
+  readonly namePlace?: (path: string) => string
 }
 
 function loadGoProxy(value: unknown, options: LoadOptions): Read {
   const { config, check, notices, isSandbox } = translateGoProxy(options.stdio ? asProcess(value) : value, options)
   if (isSandbox) inWordsOfGo(() => keepOnThisMachine(config))
-  return { checked: check(options), notices, isSandbox }
+  return { checked: check(options), notices, isSandbox, namePlace: namePlaceOfGo }
 }
 
 function loadOurs(value: unknown, options: LoadOptions): Read {

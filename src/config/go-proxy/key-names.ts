@@ -1,4 +1,4 @@
-import { ConfigError, type Place, renameProblems } from '../problem/problem.ts'
+import { ConfigError, namePlace, type Place, renameProblems } from '../problem/problem.ts'
 
 /** Our places, and where the same stands in a file of the Go proxy's format. */
 const PLACES: readonly Place[] = [
@@ -18,7 +18,8 @@ const PLACES: readonly Place[] = [
   [/^servers\[0\]\.issuers/, 'authorization_servers'],
   [/^servers\[0\]\.(?:sse\.)?upstream\.response_timeout_seconds/, 'timeout_seconds'],
   [/^servers\[0\]\.upstream\.(?:command|args)/, 'stdio.user_command'],
-  [/^servers\[0\]\.upstream\.(?:work_dir|env)/, 'stdio'],
+  [/^servers\[0\]\.upstream\.env/, 'stdio.env'],
+  [/^servers\[0\]\.upstream\.work_dir/, 'stdio'],
   [/^servers\[0\]\.(?:sse\.)?upstream/, 'base_url'],
   [/^servers\[0\]\.path/, 'paths.streamable_http'],
   [/^servers\[0\]\.sse\.path/, 'paths.sse'],
@@ -35,4 +36,9 @@ export function inWordsOfGo<T>(check: () => T): T {
   } catch (error) {
     throw error instanceof ConfigError ? new ConfigError(renameProblems(error.problems, PLACES)) : error
   }
+}
+
+/** Where the same stands in a file of the Go proxy's format. */
+export function namePlaceOfGo(path: string): string {
+  return namePlace(path, PLACES) ?? path
 }

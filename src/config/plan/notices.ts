@@ -8,10 +8,16 @@ import type { IssuerConfig } from '../schema/issuer.ts'
 import type { Config } from '../schema/schema.ts'
 import type { ServerConfig } from '../schema/server.ts'
 import type { Material } from '../source/secrets-and-files.ts'
+import { listLiteralSecrets } from './literal-secrets.ts'
 
-/** What the operator should know at every start: choices that weaken something, and what looks like a slip. */
-export function createNotices(config: Config): string[] {
+/**
+ * What the operator should know at every start: choices that weaken something, and what looks like a slip.
+ *
+ * @param namePlace - a place, as the author of the file calls it
+ */
+export function createNotices(config: Config, namePlace: (path: string) => string): string[] {
   return [
+    ...listLiteralSecrets(config).map((place) => `${namePlace(place)}: ${LITERAL}`),
     ...createEdgeNotices(config),
     ...createSessionNotices(config),
     ...config.issuers.flatMap(createIssuerNotices),
@@ -23,6 +29,9 @@ export function createNotices(config: Config): string[] {
     ]),
   ]
 }
+
+const LITERAL =
+  'what looks like a secret stands in the configuration, where copies and histories keep it. Write { env: NAME } or { file: path }; a program gets it by `env`, not as an argument, which every user of the machine can read.'
 
 /** A key that decodes to zeros is a placeholder that was left. */
 export function createKeyNotices({ broker }: Config, { findSecret }: Material): string[] {

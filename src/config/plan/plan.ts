@@ -19,6 +19,8 @@ export interface PlanSurroundings {
   readonly terminal: boolean
   /** Notices about how the configuration was written. */
   readonly notices: readonly string[]
+  /** What the author of the file calls a place, where that differs. */
+  readonly namePlace?: ((path: string) => string) | undefined
 }
 
 /**
@@ -29,7 +31,7 @@ export interface PlanSurroundings {
  */
 export function createPlan(config: Config, surroundings: PlanSurroundings): Plan {
   const publicUrl = settlePublicUrl(config)
-  const { material, terminal, notices, directory } = surroundings
+  const { material, terminal, notices, directory, namePlace = (path) => path } = surroundings
   const broker = createBrokerPlan(config, { publicUrl, material, directory })
   return freeze({
     listen: createListenPlan(config, material),
@@ -55,7 +57,7 @@ export function createPlan(config: Config, surroundings: PlanSurroundings): Plan
     rewrite: createRewritePlan(config, publicUrl, material),
     notices: [
       ...notices,
-      ...createNotices(config),
+      ...createNotices(config, namePlace),
       ...createKeyNotices(config, material),
       ...createAccessNotices(broker?.identityProvider),
     ],

@@ -66,10 +66,15 @@ export function formatProblem(problem: Problem): string {
 /** A place of the configuration, and what its author calls it. */
 export type Place = readonly [path: RegExp, name: string]
 
-/** Mistakes of a configuration that was made from something else, told in the words of that. The first place that fits counts. */
+/** What a place is called. The first that fits counts. */
+export function namePlace(path: string, places: readonly Place[]): string | undefined {
+  return places.find(([pattern]) => pattern.test(path))?.[1]
+}
+
+/** Mistakes of a configuration that was made from something else, told in the words of that. */
 export function renameProblems(problems: readonly Problem[], places: readonly Place[]): Problem[] {
   return problems.map((problem) => {
-    const name = places.find(([path]) => path.test(problem.path))?.[1]
+    const name = namePlace(problem.path, places)
     return name === undefined ? problem : { ...problem, at: name.split('.'), path: name }
   })
 }

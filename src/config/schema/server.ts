@@ -83,7 +83,9 @@ const server = z
     bearer_methods: list(z.enum(['header', 'body', 'query']))
       .min(1)
       .default(['header'])
-      .describe('Where clients may put their access token. Only the header keeps it out of logs. Answers to tokens elsewhere are for programs alone: browsers that follow a link with one are refused.'),
+      .describe(
+        'Where clients may put their access token. Only the header keeps it out of logs. Answers to tokens elsewhere are for programs alone: browsers that follow a link with one are refused.',
+      ),
     legacy_clients: z
       .enum(['enforce', 'signature_only', 'reject'])
       .default('enforce')
