@@ -1,6 +1,5 @@
 import { ProxyError } from '../core/errors.ts'
 import { findQueryToken } from '../oauth/bearer.ts'
-import type { Identity } from './authenticate.ts'
 import type { Exchange } from './exchange.ts'
 
 /** Where a browser shows an answer as a page, at the top or within another one (Fetch, Destination). */
@@ -24,7 +23,7 @@ const headers = {
  * @param form - body in which a token may stand
  * @throws ProxyError `token_request_malformed` where a browser would show the answer
  */
-export function confineLinkedToken(exchange: Exchange, query: string | undefined, form: Identity['form']): void {
+export function confineLinkedToken(exchange: Exchange, query: string | undefined, form: string | undefined): void {
   if (form === undefined && findQueryToken(query) === undefined) return
   exchange.answerHeaders = { ...exchange.answerHeaders, ...headers }
   const { 'sec-fetch-mode': mode, 'sec-fetch-dest': destination } = exchange.request.headers
