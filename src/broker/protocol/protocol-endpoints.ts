@@ -18,7 +18,7 @@ import { turnIntoAddress } from './endpoint-methods.ts'
 import type { Middleware } from './middlewares.ts'
 import { createProvider, nameResumeCookie, nameSessionCookie, type ProviderOptions } from './oidc-provider.ts'
 import { stayWithMistakes } from './open-redirect-guard.ts'
-import { explainOutage, sayOutages } from './store-outage.ts'
+import { explainOutage, type OutageNotes, sayOutages } from './store-outage.ts'
 
 export interface MountOptions extends Omit<ProviderOptions, 'renderError'> {
   readonly plan: BrokerPlan
@@ -70,12 +70,12 @@ export function createMount(options: MountOptions): Mount {
     isKnown,
     findTraceId: (request) => visits.get(request)?.requestId ?? '',
   })
-  const outages = new WeakMap<IncomingMessage, ProxyError>()
+  const outages: OutageNotes = { told: new WeakMap(), unanswered: new WeakMap() }
   const middlewares = [sayOutages(outages), stay, noteKnown(known, isKnown), ...options.middlewares]
   const create = () =>
     listen(createProvider({ ...options, middlewares, renderError: createErrorRenderer(visits) }, keys.current), {
       visits,
-      outages,
+      outages: outages.told,
       ...options,
     })
   let provider = create()
@@ -85,6 +85,8 @@ export function createMount(options: MountOptions): Mount {
     aim(visit.request)
     visits.set(visit.request, visit)
     await provider.callback()(visit.request, visit.response)
+    const outage = outages.unanswered.get(visit.request)
+    if (outage !== undefined) throw outage
   }
   const register = async (visit: Visit) => {
     const seconds = await options.registrations.admit(visit.address, () => pass(visit))

@@ -44,14 +44,49 @@ function answerOutage(visit: Visit, outage: ProxyError): void {
   visit.response.writeHead(trouble.status, headers).end(JSON.stringify(describeOutage(outage)))
 }
 
+export interface OutageNotes {
+  /** Outages that the provider has told of, by request. */
+  readonly told: WeakMap<IncomingMessage, ProxyError>
+  /** Those that it left without an answer. */
+  readonly unanswered: WeakMap<IncomingMessage, ProxyError>
+}
+
 /** The provider takes failures that it does not know for a mistake in itself, or for one of the client: nobody would try again. */
-export function sayOutages(outages: WeakMap<IncomingMessage, ProxyError>): Middleware {
+export function sayOutages({ told, unanswered }: OutageNotes): Middleware {
   return async (ctx, next) => {
-    await next()
-    const outage = outages.get(ctx.req)
-    if (outage === undefined || ctx.status < 400) return
+    const escaped = await findEscaped(next)
+    const outage = escaped ?? told.get(ctx.req)
+    if (outage === undefined || (escaped === undefined && ctx.status < 400)) return
+    keepCookies(ctx, escaped !== undefined)
     ctx.status = explainOutage(outage).status
     ctx.set('Retry-After', String(outage.retryAfter))
     if (typeof ctx.body === 'object' && ctx.body !== null && 'error' in ctx.body) ctx.body = describeOutage(outage)
+    if (escaped === undefined) return
+    unanswered.set(ctx.req, escaped)
+    ctx.respond = false
   }
+}
+
+/** The outage that the provider did not catch: what it keeps of a browser is written last, around all else. */
+async function findEscaped(next: () => Promise<unknown>): Promise<ProxyError | undefined> {
+  try {
+    await next()
+    return undefined
+  } catch (error) {
+    const outage = findOutage(error)
+    if (outage === undefined) throw error
+    return outage
+  }
+}
+
+/**
+ * What was not answered can be asked again: no cookie ends that it needs, and none is set for what may not have been kept.
+ *
+ * @param isUnkept - whether it was not kept what the browser is known by
+ */
+function keepCookies(ctx: Parameters<Middleware>[0], isUnkept: boolean): void {
+  const set = [ctx.response.get('set-cookie') as string | string[] | undefined].flat().filter((cookie) => cookie !== undefined)
+  const kept = isUnkept ? [] : set.filter((cookie) => cookie !== '' && !cookie.includes('expires=Thu, 01 Jan 1970'))
+  ctx.remove('Set-Cookie')
+  if (kept.length > 0) ctx.set('Set-Cookie', kept)
 }

@@ -40,7 +40,9 @@ export function createAdapter(options: AdapterOptions): AdapterFactory {
 }
 
 /** Kinds of what is good once, and can be left over by a request that was not answered. */
-const USED_ONCE = new Set(['AuthorizationCode', 'RefreshToken', 'ReplayDetection'])
+const USED_ONCE = new Set(['AuthorizationCode', 'RefreshToken', 'ReplayDetection', 'Interaction', 'Session'])
+/** Kinds of what a browser goes on with: it loads the page anew when there was no answer. */
+const OF_BROWSERS = new Set(['Interaction', 'Session'])
 
 function createModelAdapter(kind: string, options: AdapterOptions): Adapter {
   const { store, singleUse } = options
@@ -61,7 +63,7 @@ function createModelAdapter(kind: string, options: AdapterOptions): Adapter {
       return kind === 'RefreshToken' && isInGrace(payload, options) ? { ...payload, consumed: undefined } : payload
     },
     consume: (id) => singleUse.whenAnswered(() => consume(kind, id, options)),
-    destroy: async (id) => void (await store.take(kind, hashId(id))),
+    destroy: (id) => destroy(kind, id, options),
     revokeByGrantId: (grantId) => store.deleteGroup(groupOfGrant(grantId)),
     // For a look at a session only: what its cookie holds is not known here.
     async findByUid(uid) {
@@ -84,6 +86,18 @@ async function markUsed(id: string, payload: AdapterPayload, terms: EntryTerms, 
   singleUse.unlessAnswered(keyOf('ReplayDetection', id), () => store.take('ReplayDetection', hashId(id), mark))
   const isFirst = await store.add('ReplayDetection', hashId(id), mark, terms)
   if (isFirst !== true) throw new errors.InvalidClientAuth('client assertion tokens must only be used once')
+}
+
+async function destroy(kind: string, id: string, options: AdapterOptions): Promise<void> {
+  const { store, singleUse } = options
+  const key = hashId(id)
+  const there = OF_BROWSERS.has(kind) ? await store.find(kind, key) : undefined
+  const payload = there === undefined ? undefined : openPayload(kind, key, there, options)
+  if (there !== undefined && payload?.exp !== undefined) {
+    const terms = { expiresAt: payload.exp * 1000, groups: listGroups(kind, id, payload) }
+    singleUse.unlessAnswered(keyOf(kind, id), () => store.add(kind, key, there, terms))
+  }
+  await store.take(kind, key)
 }
 
 function planTerms(
