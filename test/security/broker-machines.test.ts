@@ -540,14 +540,18 @@ describe('a known client with users', () => {
   })
 })
 
-// Last: an issuer that was away is not asked again at once.
 describe('an issuer that cannot be asked for its keys', () => {
+  // Of its own: what others showed may have had the issuer asked a moment ago, and it is not asked again at once.
+  let away: MachineStage
+  beforeAll(async () => {
+    away = await startMachineStage()
+  })
+  afterAll(() => away?.close())
+
   it('makes us say so, and nobody gets a token (RFC 6749 §5.2 has no error for it: 503)', async () => {
-    await stage.assertionIssuer.rotate({ dropOld: true })
-    await stage.assertionIssuer.setOutage('refuse')
-    const assertion = await stage.mintAssertion()
-    const response = await stage.request({ grant_type: JWT_BEARER, assertion, resource: stage.url }, 'agent')
+    await away.assertionIssuer.setOutage('refuse')
+    const assertion = await away.mintAssertion()
+    const response = await away.request({ grant_type: JWT_BEARER, assertion, resource: away.url }, 'agent')
     await expectRefusal(response, 'temporarily_unavailable', 503)
-    await stage.assertionIssuer.setOutage('none')
   })
 })
