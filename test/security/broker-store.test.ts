@@ -14,15 +14,17 @@ import {
   createBrowser,
   createRawClient,
   createRequest,
+  obtainTokens,
   openConsentPage,
   type RawClient,
   readJson,
   redeem,
+  refresh,
   sendConsent,
 } from '../support/broker-client.ts'
 import { BROKER_CLIENT_SECRET, type BrokerStage, startBrokerStage } from '../support/broker-stage.ts'
 
-const [alice] = SAMPLE_USERS
+const [alice, bob] = SAMPLE_USERS
 const KEY = randomBytes(32).toString('base64')
 const STATE = 'state-of-the-client-0123456789'
 const NONCE = 'nonce-of-the-client-0123456789'
@@ -124,4 +126,15 @@ it('accepts nothing that a writer of the store has put in the clear, or in the p
   expect([await begin({ ...other, id: client.id }), await begin(client), await begin(other)]).toEqual([401, 401, 303])
   write(JSON.stringify({ client_id: client.id, redirect_uris: [client.redirectUri] }))
   expect([await begin(client), await begin(other)]).toEqual([401, 401])
+})
+
+it('gives no user what was kept of another, whatever a writer of the store puts in its place', async () => {
+  const client = await createRawClient(origin)
+  await obtainTokens(origin, client, bob)
+  const tokens = await obtainTokens(origin, client, alice)
+  const accounts = database.prepare("SELECT id, value FROM entries WHERE kind = 'Account'").all()
+  expect(accounts).toHaveLength(2)
+  const write = database.prepare("UPDATE entries SET value = ? WHERE kind = 'Account' AND id = ?")
+  for (const { id } of accounts) write.run(String(accounts.find((other) => other.id !== id)?.value), String(id))
+  expect((await refresh(origin, client, tokens.refresh_token)).status).toBe(400)
 })

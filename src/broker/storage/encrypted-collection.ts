@@ -27,32 +27,36 @@ export interface Kept<T> {
 }
 
 /**
+ * What is encrypted for one entry opens as no other: a writer of the store cannot give one user the claims of another.
+ *
  * @param kind - in the store
  * @param toKey - what an id becomes in the store
  */
 export function createVault<T>(store: Store, seal: Seal, kind: string, toKey: (id: string) => string): Vault<T> {
-  const open = (sealed: string | undefined): T | undefined => {
-    const text = sealed === undefined ? undefined : seal.open(kind, sealed)
+  const open = (key: string, sealed: string | undefined): T | undefined => {
+    const text = sealed === undefined ? undefined : seal.open(`${kind}:${key}`, sealed)
     return text === undefined ? undefined : (JSON.parse(text) as T)
   }
-  const close = (value: T): string => seal.seal(kind, JSON.stringify(value))
+  const close = (key: string, value: T): string => seal.seal(`${kind}:${key}`, JSON.stringify(value))
   return {
-    find: async (id) => open(await store.find(kind, toKey(id))),
+    find: async (id) => open(toKey(id), await store.find(kind, toKey(id))),
     async look(id) {
-      const sealed = await store.find(kind, toKey(id))
-      const value = open(sealed)
+      const key = toKey(id)
+      const sealed = await store.find(kind, key)
+      const value = open(key, sealed)
       return sealed === undefined || value === undefined ? undefined : { value, sealed }
     },
     async replace(id, seen, value) {
-      const sealed = close(value)
-      return (await store.replace(kind, toKey(id), seen.sealed, sealed)) ? { value, sealed } : undefined
+      const key = toKey(id)
+      const sealed = close(key, value)
+      return (await store.replace(kind, key, seen.sealed, sealed)) ? { value, sealed } : undefined
     },
-    put: (id, value, terms) => store.put(kind, toKey(id), close(value), terms),
-    add: (id, value, terms) => store.add(kind, toKey(id), close(value), terms),
-    take: async (id) => open(await store.take(kind, toKey(id))),
+    put: (id, value, terms) => store.put(kind, toKey(id), close(toKey(id), value), terms),
+    add: (id, value, terms) => store.add(kind, toKey(id), close(toKey(id), value), terms),
+    take: async (id) => open(toKey(id), await store.take(kind, toKey(id))),
     async list(most) {
       const entries = await store.list(kind, most)
-      return entries.flatMap(({ value }) => open(value) ?? [])
+      return entries.flatMap(({ id, value }) => open(id, value) ?? [])
     },
   }
 }
