@@ -49,22 +49,28 @@ export function createLiveness(store: Store, clock: Clock, stillMay: StillMay = 
     if ((await store.find('Grant', hashId(grantId))) === undefined) return false
     return user === undefined || stillMay(user)
   }
+  // An answer that was under way when something ended may be of before.
+  let endings = 0
   const askAndKeep = async (...token: Parameters<typeof ask>): Promise<boolean> => {
-    const began = clock.monotonic()
+    const began = { at: clock.monotonic(), endings }
     const isLive = await ask(...token)
     const [tokenId] = token
     const [oldest] = kept.keys()
     if (kept.size >= MOST_KEPT && oldest !== undefined) kept.delete(oldest)
-    if (isLive) kept.set(tokenId, began + KEEP_MS)
+    if (isLive && began.endings === endings) kept.set(tokenId, began.at + KEEP_MS)
     else kept.delete(tokenId)
     return isLive
   }
   return {
     async revoke(tokenId, acceptedUntil) {
       await store.put(REVOKED, hashId(tokenId), '1', { expiresAt: acceptedUntil + MARGIN_MS })
+      endings += 1
       kept.delete(tokenId)
     },
-    forget: () => kept.clear(),
+    forget() {
+      endings += 1
+      kept.clear()
+    },
     isLive: (...token) => clock.monotonic() < (kept.get(token[0]) ?? 0) || askAndKeep(...token),
   }
 }
