@@ -3,7 +3,7 @@ import { IdentityProviderError } from './error.ts'
 import { askForTokens, type Session } from './session.ts'
 import { verifySignature } from './signature.ts'
 import type { PendingSignIn, SignedInUser } from './signed-in-user.ts'
-import { describeUser } from './user.ts'
+import { describeUser, readAuthTime, TOLERANCE_SECONDS } from './user.ts'
 
 /**
  * @param now - milliseconds since the epoch
@@ -85,17 +85,15 @@ export async function finishSignIn(session: Session, answer: URLSearchParams, pe
     oauth.processAuthorizationCodeResponse(metadata, client, answer, expected),
   )
   if (isOidc) await verifySignature(session, metadata, response, 'the ID token')
-  checkAge(oauth.getValidatedIdTokenClaims(tokens)?.auth_time, findMaxAge(plan, pending.maxAge), pending)
+  checkAge(readAuthTime(session, oauth.getValidatedIdTokenClaims(tokens)), findMaxAge(plan, pending.maxAge), pending)
   return describeUser(session, metadata, tokens)
 }
-
-/** How far clocks may be apart. */
-const TOLERANCE_SECONDS = 30
 
 /** The browser carries the request: that a fresh sign-in was asked for does not mean that there was one (OpenID Connect Core §3.1.3.7). */
 function checkAge(authTime: number | undefined, maxAge: number | undefined, { sentAt }: PendingSignIn): void {
   if (maxAge === undefined) return
-  if (authTime === undefined) throw new IdentityProviderError('stale', 'the ID token has no auth_time although max_age was sent')
+  if (authTime === undefined)
+    throw new IdentityProviderError('stale', 'the ID token has no auth_time, or one to come, although max_age was sent')
   if (!(authTime >= sentAt - maxAge - TOLERANCE_SECONDS))
     throw new IdentityProviderError('stale', 'the user authenticated before the fresh sign-in that was asked for')
 }

@@ -22,13 +22,13 @@ export async function describeUser(
   const subject = readExpectedSubject(session, info, expected)
   checkSubject(subject, expected)
   const isAnew = idClaims !== undefined || session.plan.oauth !== undefined
-  const claims = { ...(isAnew ? {} : listLasting(before)), ...idClaims, ...info }
+  const claims = isAnew ? join(idClaims, idClaims, info) : join(listLasting(before), before?.claims, info)
   const expiresIn = answer.expires_in
   return {
     subject,
     claims,
     fromUserinfo: Object.keys(info),
-    authTime: idClaims?.auth_time,
+    authTime: readAuthTime(session, idClaims),
     tokens: {
       accessToken: answer.access_token,
       refreshToken: answer.refresh_token,
@@ -37,6 +37,27 @@ export async function describeUser(
       scopes: answer.scope?.split(' ') ?? before?.tokens.scopes,
     },
   }
+}
+
+/** How far clocks may be apart. */
+export const TOLERANCE_SECONDS = 30
+
+/** When the user authenticated; undefined also where that is yet to come: seconds are meant, and some providers write milliseconds. */
+export function readAuthTime({ clock }: Session, claims: oauth.IDToken | undefined): number | undefined {
+  const time = claims?.auth_time
+  return time !== undefined && time <= clock.wall() / 1000 + TOLERANCE_SECONDS ? time : undefined
+}
+
+/**
+ * Claims, and what userinfo says, which is newer. That an address was verified is said of that address alone: with another one comes
+ * no word on it, unless userinfo has one.
+ *
+ * @param said - all that was said of the user before
+ */
+function join(claims: Claims | undefined, said: Claims | undefined, info: Claims): Claims {
+  const isOther = info.email !== undefined && info.email !== said?.email
+  const isUnsaid = isOther && info.email_verified === undefined && said?.email_verified !== undefined
+  return { ...claims, ...info, ...(isUnsaid && { email_verified: false }) }
 }
 
 function hasUserinfo({ plan }: Session, metadata: oauth.AuthorizationServer): boolean {
@@ -64,7 +85,7 @@ export async function confirmUser(session: Session, user: SignedInUser): Promise
   if (!hasUserinfo(session, metadata)) return undefined
   const info = await askAgain(session, metadata, user)
   checkSubject(readExpectedSubject(session, info, user.subject), user.subject)
-  const claims = { ...(session.plan.oauth === undefined ? listLasting(user) : {}), ...info }
+  const claims = session.plan.oauth === undefined ? join(listLasting(user), user.claims, info) : info
   return { ...user, claims, fromUserinfo: Object.keys(info), tokens: { ...user.tokens, askedAt: session.clock.wall() } }
 }
 
