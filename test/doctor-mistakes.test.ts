@@ -205,6 +205,14 @@ const ofToken: Mistake[] = [
   },
   { name: 'the token is over', token: minted({ exp: 1_700_000_000 }), finds: 'token_expired', fix: /compare the clocks/ },
   {
+    name: 'the token is over, and accepted because clocks may differ',
+    token: ({ issuer, front }) =>
+      issuer.mint({ claims: { aud: `${front.origin}/mcp`, exp: Math.floor(Date.now() / 1000) - 20 } }),
+    finds: 'token_ended',
+    verdict: 'warning',
+    fix: /Get a new one/,
+  },
+  {
     name: 'the token is of another issuer',
     token: minted({ iss: 'https://other.example.com' }),
     finds: 'token_issuer_unknown',

@@ -176,6 +176,29 @@ describe('the doctor, where all is well', { timeout: 60_000 }, () => {
     await waitUntil(() => !isRunning(pid), 'the process of the MCP server ends')
   })
 
+  it.each([401, 403])(
+    'finds no fault with an MCP server that asks for the caller’s token, which it gets (%s)',
+    async (status) => {
+      const stage = await openStage()
+      stage.upstream.answerWith((_, response) => void response.writeHead(status, { 'www-authenticate': 'Bearer' }).end())
+      const server = { ...serve(`${stage.upstream.origin}/mcp`), forward_access_token: true }
+      const { findings } = await examine(stage.load(stage.configure({ servers: [server] })), undefined)
+      expect(findings.filter(({ id }) => id.startsWith('upstream'))).toEqual([
+        expect.objectContaining({ id: 'upstream_wants_token', verdict: 'skipped' }),
+      ])
+    },
+  )
+
+  it('says of a token that ends within a minute just that', async () => {
+    const stage = await openStage()
+    const exp = Math.floor(Date.now() / 1000) + 30
+    const token = await stage.issuer.mint({ claims: { aud: `${stage.front.origin}/mcp`, exp } })
+    const { findings } = await examine(stage.load(stage.configure()), token)
+    expect(findings).toContainEqual(
+      expect.objectContaining({ id: 'token', verdict: 'ok', says: expect.stringContaining('less than a minute') }),
+    )
+  })
+
   it('reads an answer that is an event stream without an end', async () => {
     const stage = await openStage()
     const stream = controlStream()

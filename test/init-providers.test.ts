@@ -93,7 +93,8 @@ describe.each(Object.entries(CASES))('what init writes for %s', { timeout: 60_00
     expect(await client.callTool('echo', { message: 'hello' })).toContain('hello')
     await client.close()
 
-    const whole = { ...config, public_url: proxy.origin, listen: { port: proxy.port } }
+    const broker = { ...config.broker, client_metadata: { enabled: false } }
+    const whole = { ...config, broker, public_url: proxy.origin, listen: { port: proxy.port } }
     const { findings, clients } = await examine(
       loadConfigValue(whole, { env, directory: folder, terminal: false }).plan,
       oauth.tokens()?.access_token,

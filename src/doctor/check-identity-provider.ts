@@ -1,37 +1,92 @@
-import type { IdentityProviderPlan } from '../core/plan.ts'
-import { formEncode } from '../oauth/client-authentication.ts'
-import { createSafeFetch, type RawAnswer } from '../oauth/safe-fetch.ts'
+import type { IdentityProviderKind, IdentityProviderPlan, PlainOAuthPlan } from '../core/plan.ts'
+import { createSafeFetch } from '../oauth/safe-fetch.ts'
 import { checkAsgardeoAdmin } from './check-asgardeo.ts'
+import { checkClient } from './check-client.ts'
 import { explainMissing } from './check-metadata.ts'
-import { explainFailure } from './failure.ts'
+import { checkSignIn } from './check-sign-in.ts'
+import { checkUserinfo } from './check-userinfo.ts'
 import type { Finding, Findings } from './finding.ts'
-import { quoteForeign } from './foreign-text.ts'
-import { type IssuerSight, lookAtIssuer } from './look-issuer.ts'
+import type { NamedEndpoint } from './look-client.ts'
+import { type IssuerSight, listForms, lookAtIssuer, type Metadata } from './look-issuer.ts'
+
+/** The endpoints that the broker uses. */
+interface Endpoints {
+  readonly authorization: NamedEndpoint
+  readonly token: NamedEndpoint
+  /** Undefined where it is not asked. */
+  readonly userinfo: NamedEndpoint | undefined
+}
 
 /** Whether the broker can sign users in at the identity provider. */
 export async function checkIdentityProvider(plan: IdentityProviderPlan, callback: string, about: Findings): Promise<Finding[]> {
   const { oauth } = plan
-  if (oauth !== undefined)
-    return [await checkCredentials(plan, { url: oauth.tokenEndpoint, namedBy: 'operator' }, callback, about)]
-  const sight = await lookAtIssuer({ ...plan, jwksUri: undefined })
+  if (oauth !== undefined) return checkEndpoints(plan, readConfigured(oauth), callback, about)
+  const sight = await lookAtIssuer({ ...plan, jwksUri: undefined, forms: listProviderForms(plan) })
   if (sight.metadata === undefined) return [explainMissing(sight, about)]
-  const url = sight.metadata.token_endpoint
+  const endpoints = readEndpoints(sight.metadata, plan)
   return [
     about.ok('identity_provider', 'Its metadata is found and names this very issuer.'),
     ...checkKeys(sight, about),
-    await checkClient(plan, url, callback, about),
+    ...checkOfflineAccess(sight.metadata, plan, about),
+    ...('missing' in endpoints
+      ? [explainEndpoint(endpoints.missing, about)]
+      : await checkEndpoints(plan, endpoints, callback, about)),
   ]
 }
 
-function checkClient(plan: IdentityProviderPlan, url: unknown, callback: string, about: Findings): Finding | Promise<Finding> {
-  // The proxy makes its own client then.
-  if (plan.asgardeo !== undefined) return checkAsgardeoAdmin(plan, plan.asgardeo, about)
-  if (typeof url === 'string') return checkCredentials(plan, { url, namedBy: 'metadata' }, callback, about)
+/** Where the broker looks, and in its order. */
+function listProviderForms({ issuer, metadataUrl }: IdentityProviderPlan): ReturnType<typeof listForms> {
+  if (metadataUrl !== undefined) return [['named', metadataUrl]]
+  return listForms(issuer)
+    .filter(([form]) => form !== 'openid_inserted')
+    .toReversed()
+}
+
+function readConfigured({ authorizationEndpoint, tokenEndpoint, userinfoEndpoint }: PlainOAuthPlan): Endpoints {
+  const name = (url: string): NamedEndpoint => ({ url, namedBy: 'operator' })
+  return { authorization: name(authorizationEndpoint), token: name(tokenEndpoint), userinfo: name(userinfoEndpoint) }
+}
+
+function readEndpoints(metadata: Metadata, { userinfo }: IdentityProviderPlan): Endpoints | { readonly missing: string } {
+  const find = (name: string): NamedEndpoint | undefined => {
+    const url = metadata[name]
+    return typeof url === 'string' && URL.canParse(url) ? { url, namedBy: 'metadata' } : undefined
+  }
+  const authorization = find('authorization_endpoint')
+  const token = find('token_endpoint')
+  if (token === undefined) return { missing: 'token_endpoint' }
+  if (authorization === undefined) return { missing: 'authorization_endpoint' }
+  return { authorization, token, userinfo: userinfo ? find('userinfo_endpoint') : undefined }
+}
+
+function explainEndpoint(name: string, about: Findings): Finding {
   return about.problem(
     'endpoint_missing',
-    'Its metadata has no token_endpoint.',
+    `Its metadata has no ${name}.`,
     'Check that the issuer is that of an OpenID Connect provider.',
   )
+}
+
+async function checkEndpoints(
+  plan: IdentityProviderPlan,
+  { authorization, token, userinfo }: Endpoints,
+  callback: string,
+  about: Findings,
+): Promise<Finding[]> {
+  const { fetchRaw, close } = createSafeFetch({ ...plan, issuer: plan.metadataUrl ?? plan.issuer })
+  try {
+    // The proxy makes its own client at Asgardeo.
+    const ofClient =
+      plan.asgardeo !== undefined
+        ? [await checkAsgardeoAdmin(plan, plan.asgardeo, about)]
+        : [
+            await checkClient(plan, token, callback, fetchRaw, about),
+            await checkSignIn(plan, authorization, callback, fetchRaw, about),
+          ]
+    return [...ofClient, ...(userinfo === undefined ? [] : await checkUserinfo(plan, userinfo, fetchRaw, about))]
+  } finally {
+    await close()
+  }
 }
 
 function checkKeys({ keys }: IssuerSight, about: Findings): Finding[] {
@@ -50,85 +105,23 @@ function checkKeys({ keys }: IssuerSight, about: Findings): Finding[] {
   return []
 }
 
-interface TokenEndpoint {
-  readonly url: string
-  readonly namedBy: 'operator' | 'metadata'
-}
+/** Those that give refresh tokens without it, or for something else. */
+const WITHOUT_OFFLINE_ACCESS: ReadonlySet<IdentityProviderKind> = new Set(['keycloak', 'google', 'cognito', 'asgardeo'])
 
-/** Exchanges a code that cannot exist: a client that is known is told so of the code, not of itself (RFC 6749 §5.2). */
-async function checkCredentials(
-  plan: IdentityProviderPlan,
-  { url, namedBy }: TokenEndpoint,
-  callback: string,
+/** OpenID Connect Core §11: without a refresh token, the provider's word on a user ends with the sign-in. */
+function checkOfflineAccess(
+  { scopes_supported: listed }: Metadata,
+  { kind, issuer, scopes, unrefreshedSeconds }: IdentityProviderPlan,
   about: Findings,
-): Promise<Finding> {
-  const { fetchRaw, close } = createSafeFetch(plan)
-  const { headers, parameters } = authenticate(plan)
-  const form = new URLSearchParams({
-    grant_type: 'authorization_code',
-    code: 'doctor-asks-for-nothing',
-    redirect_uri: callback,
-    code_verifier: 'd'.repeat(43),
-    ...parameters,
-  })
-  try {
-    const answer = await fetchRaw(url, {
-      method: 'POST',
-      namedBy,
-      headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
-      body: form.toString(),
-    })
-    return judge(answer, plan, callback, about)
-  } catch (error) {
-    const { reason, fix } = explainFailure(error)
-    return about.problem('token_endpoint_unreachable', `Its token endpoint cannot be reached: ${reason}.`, fix)
-  } finally {
-    await close()
-  }
-}
-
-function authenticate({ clientId, clientAuthentication }: IdentityProviderPlan): {
-  headers: Record<string, string>
-  parameters: Record<string, string>
-} {
-  if (clientAuthentication.method === 'none') return { headers: {}, parameters: { client_id: clientId } }
-  const { method, secret } = clientAuthentication
-  if (method === 'client_secret_post') return { headers: {}, parameters: { client_id: clientId, client_secret: secret } }
-  const credentials = Buffer.from(`${formEncode(clientId)}:${formEncode(secret)}`).toString('base64')
-  return { headers: { authorization: `Basic ${credentials}` }, parameters: {} }
-}
-
-/** GitHub says the same with other words, and with status 200. */
-const REFUSED = new Set(['invalid_client', 'unauthorized_client', 'incorrect_client_credentials'])
-
-function judge({ status, bytes }: RawAnswer, plan: IdentityProviderPlan, callback: string, about: Findings): Finding {
-  const error = findError(bytes)
-  if (REFUSED.has(error ?? '') || status === 401) {
-    return about.problem(
-      'client_refused',
-      `It refuses the client ${quoteForeign(plan.clientId)} (${error === undefined ? `status ${status}` : quoteForeign(error)}).`,
-      'Correct `client_id` and `client_secret` of `identity_provider`, or `client_authentication` if it wants the secret in another way. A secret may have expired there.',
-    )
-  }
-  if (error === 'redirect_uri_mismatch')
-    return about.problem(
-      'redirect_uri_missing',
-      `It does not know the redirect URI ${callback}.`,
-      `Register ${callback} there, letter by letter.`,
-    )
-  if (error === 'invalid_grant' || error === 'bad_verification_code')
-    return about.ok('client', `It knows the client. Its redirect URI there has to be ${callback}.`)
-  return about.skipped(
-    'client_unclear',
-    `Whether it knows the client cannot be told before somebody signs in (status ${status}${error === undefined ? '' : `, ${quoteForeign(error)}`}).`,
-  )
-}
-
-function findError(bytes: Buffer): string | undefined {
-  try {
-    const { error } = JSON.parse(bytes.toString('utf8')) as { error?: unknown }
-    return typeof error === 'string' ? error : undefined
-  } catch {
-    return undefined
-  }
+): Finding[] {
+  const isOffered = Array.isArray(listed) && listed.includes('offline_access')
+  if (!isOffered || scopes.includes('offline_access')) return []
+  if (WITHOUT_OFFLINE_ACCESS.has(kind) || /\/realms\/[^/]+$/.test(issuer)) return []
+  return [
+    about.warning(
+      'offline_access_missing',
+      `It knows the scope \`offline_access\`, for which most providers give a refresh token, and \`scopes\` does not ask for it. Without one, users sign in again once its userinfo endpoint cannot be asked any more, or after ${Math.round(unrefreshedSeconds / 60)} min.`,
+      'Add `offline_access` to `scopes` of `identity_provider`.',
+    ),
+  ]
 }

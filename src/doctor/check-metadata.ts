@@ -6,6 +6,7 @@ const FORMS: Readonly<Record<MetadataForm, string>> = {
   oauth: 'RFC 8414',
   openid_inserted: 'OpenID Connect with the path behind',
   openid_appended: 'OpenID Connect',
+  named: '`metadata_url`',
 }
 
 /**
@@ -39,10 +40,18 @@ export function explainMissing({ issuer, documents }: IssuerSight, about: Findin
     )
   }
   const failures = documents.flatMap(({ answer }) => ('failure' in answer ? [answer.failure] : []))
+  const named = documents.find(({ form }) => form === 'named')
   const telling =
     failures.find(({ code }) => code !== undefined) ??
     failures.find(({ reason }) => !reason.includes('status 404')) ??
     failures[0]
+  if (named !== undefined) {
+    return about.problem(
+      'issuer_metadata_missing',
+      `Its metadata cannot be had at ${named.url}: ${telling?.reason ?? 'no answer'}.`,
+      `Correct \`metadata_url\`. ${telling?.fix ?? ''}`.trim(),
+    )
+  }
   return about.problem(
     'issuer_metadata_missing',
     `None of its ${documents.length} well-known URLs answers with metadata: ${telling?.reason ?? 'no answer'}.`,

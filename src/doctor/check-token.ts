@@ -23,18 +23,22 @@ async function checkForServer(token: string, server: ServerPlan, pool: IssuerPoo
   try {
     const verifier = createTokenVerifier({ issuers, audiences, acceptMissingAudience: false, pool })
     const { scopes, expiresAt } = await verifier.verify(token)
-    const minutes = Math.floor((expiresAt - Date.now() / 1000) / 60)
-    return [
-      about.ok(
-        'token',
-        `It is accepted: signature, issuer, audience and times are right. It is valid for another ${minutes} min.`,
-      ),
-      checkScopes(scopes, server, about),
-    ]
+    return [judgeTimes(expiresAt - Date.now() / 1000, about), checkScopes(scopes, server, about)]
   } catch (error) {
     if (!(error instanceof ProxyError)) throw error
     return [explainRefusal(error, token, server, about)]
   }
+}
+
+function judgeTimes(secondsLeft: number, about: Findings): Finding {
+  const accepted = 'It is accepted: signature, issuer, audience and times are right.'
+  if (secondsLeft >= 60) return about.ok('token', `${accepted} It is valid for another ${Math.floor(secondsLeft / 60)} min.`)
+  if (secondsLeft >= 0) return about.ok('token', `${accepted} It is valid for less than a minute.`)
+  return about.warning(
+    'token_ended',
+    `It ended ${Math.ceil(-secondsLeft)} s ago, and is accepted only because clocks may differ (\`clock_tolerance_seconds\`).`,
+    'Get a new one. If it is new, compare the clocks of issuer and proxy.',
+  )
 }
 
 function checkScopes(scopes: ReadonlySet<string>, { policy }: ServerPlan, about: Findings): Finding {

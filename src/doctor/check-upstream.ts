@@ -12,6 +12,8 @@ export interface HttpUpstreamCase {
   readonly kind: EndpointPlan['kind']
   readonly upstream: HttpUpstreamPlan
   readonly sight: HttpUpstreamSight
+  /** Whether each request brings a token of its caller, which the doctor has none of. */
+  readonly bringsToken: boolean
 }
 
 /** Whether the MCP server answers, and answers as one. */
@@ -50,7 +52,7 @@ function judgeAnswer(asked: HttpUpstreamCase, answer: RawAnswer, plan: Plan, abo
       'Write the address of the MCP server as `upstream`, not the public one.',
     )
   }
-  if (answer.status === 401 || answer.status === 403) return explainRefusal(where, answer, about)
+  if (answer.status === 401 || answer.status === 403) return explainRefusal(asked, answer, about)
   if (answer.status >= 500)
     return about.problem(
       'upstream_fails',
@@ -106,8 +108,18 @@ function explainRedirect(url: string, { status, headers }: RawAnswer, about: Fin
   )
 }
 
-function explainRefusal(where: string, { status, bytes, headers }: RawAnswer, about: Findings): Finding {
+function explainRefusal(
+  { upstream, bringsToken }: HttpUpstreamCase,
+  { status, bytes, headers }: RawAnswer,
+  about: Findings,
+): Finding {
+  const where = withoutQuery(upstream.url)
   if (/invalid (?:host|origin)/i.test(bytes.toString('utf8'))) return explainHost(where, status, about)
+  if (bringsToken)
+    return about.skipped(
+      'upstream_wants_token',
+      `The MCP server (${where}) asks for the token of the caller (status ${status}), which the proxy gives it. What it answers to one is not checked.`,
+    )
   const asks = headers['www-authenticate']
   return about.problem(
     'upstream_wants_credential',

@@ -5,6 +5,8 @@ export interface ClientProfile {
   readonly from: 'machine' | 'internet' | 'page'
   /** Whether it makes itself known by a client ID metadata document where the server takes them. */
   readonly hasDocument: boolean
+  /** Where that document is; undefined where it differs by user or version. */
+  readonly document: string | undefined
   /** Whether it uses its document only where `none` is listed among the ways to authenticate at the token endpoint. */
   readonly documentNeedsNone: boolean
   readonly registersItself: boolean
@@ -30,6 +32,7 @@ export interface ClientProfile {
 
 const usual: Omit<ClientProfile, 'name' | 'from'> = {
   hasDocument: true,
+  document: undefined,
   documentNeedsNone: false,
   registersItself: true,
   entersClientId: undefined,
@@ -48,6 +51,7 @@ export const CLIENT_PROFILES: readonly ClientProfile[] = [
   {
     ...usual,
     name: 'Claude Code',
+    document: 'https://claude.ai/oauth/claude-code-client-metadata',
     from: 'machine',
     documentNeedsNone: true,
     entersClientId: '`claude mcp add --transport http --client-id ID --callback-port 8090`',
@@ -56,6 +60,7 @@ export const CLIENT_PROFILES: readonly ClientProfile[] = [
   {
     ...usual,
     name: 'Claude.ai (and Claude Desktop)',
+    document: 'https://claude.ai/oauth/mcp-oauth-client-metadata',
     from: 'internet',
     documentNeedsNone: true,
     entersClientId: 'the advanced settings of the connector',
@@ -72,6 +77,7 @@ export const CLIENT_PROFILES: readonly ClientProfile[] = [
   {
     ...usual,
     name: 'VS Code (and GitHub Copilot)',
+    document: 'https://vscode.dev/oauth/client-metadata.json',
     from: 'machine',
     entersClientId: 'the prompt that VS Code shows',
     redirectUris: ['http://127.0.0.1:33418/', 'https://vscode.dev/redirect'],
@@ -98,6 +104,7 @@ export const CLIENT_PROFILES: readonly ClientProfile[] = [
   {
     ...usual,
     name: 'Goose',
+    document: 'https://goose-docs.ai/oauth/client-metadata.json',
     from: 'machine',
     redirectUris: ['http://127.0.0.1/oauth_callback'],
     wantsOwnMetadata: true,
@@ -131,6 +138,7 @@ export const CLIENT_PROFILES: readonly ClientProfile[] = [
   {
     ...usual,
     name: 'opencode',
+    document: 'https://opencode.ai/oauth/opencode/client.json',
     from: 'machine',
     documentNeedsNone: true,
     entersClientId: '`oauth.clientId` in opencode.json',

@@ -1,6 +1,8 @@
 import { BROKER_PATHS } from '../core/broker-paths.ts'
 import type { BrokerPlan, EndpointPlan, IssuerPlan, Plan, ServerPlan } from '../core/plan.ts'
 import { checkClock } from './check-clock.ts'
+import { CLIENT_DOCUMENTS, checkDocuments } from './check-documents.ts'
+import { checkGrants } from './check-grants.ts'
 import { checkIdentityProvider } from './check-identity-provider.ts'
 import { checkIntrospection } from './check-introspection.ts'
 import { checkKeys } from './check-keys.ts'
@@ -11,9 +13,13 @@ import { checkHttpUpstream, checkProcess } from './check-upstream.ts'
 import { type Finding, findingsAbout } from './finding.ts'
 import { createRedaction, escapeObeyed } from './foreign-text.ts'
 import { type ClientJudgement, judgeClients } from './judge-clients.ts'
+import { type DocumentFailures, lookAtDocuments } from './look-documents.ts'
 import { type IssuerSight, lookAtIssuer, type Metadata } from './look-issuer.ts'
 import { type EndpointSight, lookAtPublicUrl, type PublicSight } from './look-public.ts'
 import { lookAtHttpUpstream, lookAtProcess } from './look-upstream.ts'
+
+/** Finds out which metadata documents of clients cannot be had. */
+export type LookAtDocuments = typeof lookAtDocuments
 
 /** What the doctor found. */
 export interface Report {
@@ -27,23 +33,28 @@ export interface Report {
  *
  * @param plan - the settled configuration
  * @param token - an access token to try; neither it nor any other secret stands in the report
+ * @param lookAt - for tests; fetches the documents of well-known clients otherwise
  */
-export async function examine(plan: Plan, token: string | undefined): Promise<Report> {
-  const [sight, ofIssuers, ofProvider, ofUpstreams, ofToken] = await Promise.all([
+export async function examine(plan: Plan, token: string | undefined, lookAt: LookAtDocuments = lookAtDocuments): Promise<Report> {
+  const [sight, ofIssuers, ofProvider, documents, ofUpstreams, ofToken] = await Promise.all([
     lookAtPublicUrl(plan),
     Promise.all(listForeignIssuers(plan).map((issuer) => examineIssuer(issuer, plan))),
     plan.broker === undefined ? [] : examineProvider(plan.broker),
+    plan.broker === undefined ? new Map<string, string>() : lookAt(CLIENT_DOCUMENTS, plan.broker.clientMetadata),
     Promise.all(
       plan.servers.flatMap((server) => listUpstreams(server).map((endpoint) => examineUpstream(endpoint, server, plan))),
     ),
     token === undefined ? [skipToken()] : checkToken(token, plan.servers),
   ])
-  const own = plan.broker === undefined ? undefined : await examineBroker(plan.broker, sight, plan)
+  const own = plan.broker === undefined ? undefined : await examineBroker(plan.broker, sight, documents, plan)
   const issuers = [...ofIssuers, ...(own === undefined ? [] : [own])]
   const findings = [
     ...issuers.flatMap((issuer) => issuer.findings),
     ...ofProvider,
     ...checkPublicUrl(sight, plan, findingsAbout(`public URL ${plan.publicUrl}`)),
+    ...plan.servers.flatMap((server) =>
+      plan.broker === undefined ? [] : checkGrants(server, plan.broker, findingsAbout(`server ${server.name}`)),
+    ),
     ...ofUpstreams.flat(),
     ...ofToken,
   ]
@@ -61,6 +72,8 @@ interface ExaminedIssuer {
   readonly issuer: string
   readonly metadata: Metadata | undefined
   readonly findings: readonly Finding[]
+  /** Of the documents that we fetch; undefined for issuers that fetch them themselves. */
+  readonly documents?: DocumentFailures
 }
 
 /** Those whose tokens are accepted, each once, the broker excepted. */
@@ -89,13 +102,20 @@ function examineProvider({ identityProvider, issuer }: BrokerPlan): Promise<Find
 }
 
 /** Our own authorization server: what it shows where it runs, else what it will show. */
-async function examineBroker(plan: BrokerPlan, { endpoints }: PublicSight, { servers }: Plan): Promise<ExaminedIssuer> {
+async function examineBroker(
+  plan: BrokerPlan,
+  { endpoints }: PublicSight,
+  documents: DocumentFailures,
+  { servers }: Plan,
+): Promise<ExaminedIssuer> {
+  const { issuer } = plan
+  const about = findingsAbout(`authorization server of the proxy (${issuer})`)
+  const ofDocuments = checkDocuments(documents, about)
   const isRunning = endpoints.some(({ first }) => 'answer' in first && first.answer.status === 401)
-  if (!isRunning) return { issuer: plan.issuer, metadata: describeBroker(plan), findings: [] }
-  const about = findingsAbout(`authorization server of the proxy (${plan.issuer})`)
+  if (!isRunning) return { issuer, metadata: describeBroker(plan), findings: ofDocuments, documents }
   const sight: IssuerSight = await lookAtIssuer({ ...plan.issuerPlan, allowPrivateNetwork: true })
   const scopes = [...new Set(servers.flatMap(({ scopesSupported }) => scopesSupported))]
-  return { issuer: plan.issuer, metadata: sight.metadata, findings: checkMetadata(sight, scopes, about) }
+  return { issuer, metadata: sight.metadata, findings: [...checkMetadata(sight, scopes, about), ...ofDocuments], documents }
 }
 
 function describeBroker({ issuer, registration, clientMetadata }: BrokerPlan): Metadata {
@@ -121,7 +141,8 @@ function listUpstreams({ endpoints }: ServerPlan): EndpointPlan[] {
 async function examineUpstream({ upstream, kind }: EndpointPlan, server: ServerPlan, plan: Plan): Promise<Finding[]> {
   const about = findingsAbout(`server ${server.name}`)
   if ('command' in upstream) return [checkProcess(await lookAtProcess(upstream), upstream, about)]
-  return checkHttpUpstream({ kind, upstream, sight: await lookAtHttpUpstream(upstream, kind) }, plan, about)
+  const bringsToken = server.forwardAccessToken || server.identityProviderToken
+  return checkHttpUpstream({ kind, upstream, sight: await lookAtHttpUpstream(upstream, kind), bringsToken }, plan, about)
 }
 
 function listClientCases({ endpoints }: PublicSight, issuers: readonly ExaminedIssuer[], plan: Plan): ClientJudgement[] {
@@ -131,11 +152,9 @@ function listClientCases({ endpoints }: PublicSight, issuers: readonly ExaminedI
       .flatMap((sight) => {
         // Most clients take the first of several, and so does this.
         const issuer = server.issuers[0]?.issuer ?? ''
-        const metadata = issuers.find((one) => one.issuer === issuer)?.metadata
-        return judgeClients(
-          { server, endpoint: sight.endpoint, sight: isAnswered(sight) ? sight : undefined, issuer, metadata },
-          plan,
-        )
+        const { metadata, documents } = issuers.find((one) => one.issuer === issuer) ?? {}
+        const { endpoint } = sight
+        return judgeClients({ server, endpoint, sight: isAnswered(sight) ? sight : undefined, issuer, metadata, documents }, plan)
       }),
   )
 }

@@ -2,6 +2,7 @@ import type { EndpointPlan, Plan, ServerPlan } from '../core/plan.ts'
 import { findAddressLiteral, isLoopbackHost, isPublicAddress } from '../oauth/addresses.ts'
 import { findPreflightFlaw } from './check-public.ts'
 import { CLIENT_PROFILES, type ClientProfile } from './client-profiles.ts'
+import type { DocumentFailures } from './look-documents.ts'
 import type { Metadata } from './look-issuer.ts'
 import { type EndpointSight, formatMetadataUrl } from './look-public.ts'
 
@@ -25,6 +26,8 @@ export interface ClientCase {
   readonly issuer: string
   /** Metadata of the issuer; undefined where none can be had. */
   readonly metadata: Metadata | undefined
+  /** Which metadata documents the issuer cannot fetch, as far as that can be told. */
+  readonly documents: DocumentFailures | undefined
 }
 
 /** Judges every well-known client. */
@@ -125,19 +128,31 @@ const OBSTACLES: readonly FindObstacle[] = [
       ? 'the CORS preflight fails (see above)'
       : undefined
   },
+  function cannotBeFetched(client, asked) {
+    const reason = client.document === undefined ? undefined : asked.documents?.get(client.document)
+    if (reason === undefined || !usesDocument(client, asked)) return undefined
+    return `the proxy cannot fetch its metadata document (${reason}), and it uses no other way where that is offered`
+  },
   function cannotRegister(client, asked) {
     if (canRegister(client, asked) || client.entersClientId !== undefined) return undefined
     return 'it cannot make itself known at the issuer, and takes no client id by hand'
   },
 ]
 
-function canRegister(client: ClientProfile, { metadata, issuer }: ClientCase): boolean {
+function canRegister(client: ClientProfile, asked: ClientCase): boolean {
+  const { metadata, issuer } = asked
   if (metadata === undefined || client.knowsIssuers?.test(issuer)) return true
+  return usesDocument(client, asked) || (client.registersItself && typeof metadata.registration_endpoint === 'string')
+}
+
+function usesDocument(
+  { hasDocument, documentNeedsNone, knowsIssuers }: ClientProfile,
+  { metadata, issuer }: ClientCase,
+): boolean {
+  if (metadata?.client_id_metadata_document_supported !== true || knowsIssuers?.test(issuer)) return false
   const methods = metadata.token_endpoint_auth_methods_supported
   const isPublic = Array.isArray(methods) && methods.includes('none')
-  const byDocument =
-    client.hasDocument && metadata.client_id_metadata_document_supported === true && (isPublic || !client.documentNeedsNone)
-  return byDocument || (client.registersItself && typeof metadata.registration_endpoint === 'string')
+  return hasDocument && (isPublic || !documentNeedsNone)
 }
 
 function findStep(client: ClientProfile, asked: ClientCase): string | undefined {

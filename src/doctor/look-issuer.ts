@@ -3,12 +3,13 @@ import { formatMetadataUrls } from '../oauth/authorization-server-metadata.ts'
 import { parseVerificationKey, type UnknownJwk } from '../oauth/jwk.ts'
 import { parseKeySet } from '../oauth/key-set.ts'
 import { createSafeFetch, type SafeFetch, type SafeFetchPlan } from '../oauth/safe-fetch.ts'
+import { aimAtMetadataUrl } from '../oauth/second-address.ts'
 import { explainFailure, type Failure } from './failure.ts'
 
 export type Metadata = Readonly<Record<string, unknown>>
 
-/** Which of the well-known URLs (RFC 8414 §3.1, §5; OpenID Connect Discovery §4). */
-export type MetadataForm = 'oauth' | 'openid_inserted' | 'openid_appended'
+/** Which of the well-known URLs (RFC 8414 §3.1, §5; OpenID Connect Discovery §4), or the one that the configuration names. */
+export type MetadataForm = 'oauth' | 'openid_inserted' | 'openid_appended' | 'named'
 
 /** What one well-known URL answers. */
 export interface MetadataSight {
@@ -41,31 +42,37 @@ export interface IssuerSight {
 export interface IssuerQuestion extends SafeFetchPlan {
   readonly issuer: string
   readonly jwksUri: IssuerPlan['jwksUri']
+  /** Where metadata may be, the first that counts first; every well-known URL unless given. */
+  readonly forms?: readonly (readonly [MetadataForm, string])[]
+  /** Where the metadata is for us, if browsers reach the issuer by another address. */
+  readonly metadataUrl?: string | undefined
 }
 
 /** Asks an issuer for everything that it publishes. Never throws. */
 export async function lookAtIssuer(question: IssuerQuestion): Promise<IssuerSight> {
-  const door = createSafeFetch(question)
+  const { issuer, metadataUrl, forms = listForms(issuer) } = question
+  const door = createSafeFetch({ ...question, issuer: metadataUrl ?? issuer })
   try {
-    const { issuer } = question
     const [documents, aheadSeconds] = await Promise.all([
-      Promise.all(listForms(issuer).map(([form, url]) => lookAtMetadata(form, url, door))),
-      lookAtClock(issuer, door),
+      Promise.all(forms.map(([form, url]) => lookAtMetadata(form, url, door))),
+      lookAtClock(metadataUrl ?? issuer, door),
     ])
-    const metadata = documents
+    const own = documents
       .flatMap(({ answer }) => ('document' in answer ? [answer.document] : []))
       .find((document) => document.issuer === issuer)
+    const metadata = own === undefined || metadataUrl === undefined ? own : aimAtMetadataUrl(own, metadataUrl)
     return { issuer, documents, metadata, keys: await lookAtKeys(question, metadata, door), aheadSeconds }
   } finally {
     await door.close()
   }
 }
 
-function listForms(issuer: string): [MetadataForm, string][] {
+/** The well-known URLs of an issuer, in the order of 2026-07-28. */
+export function listForms(issuer: string): readonly (readonly [MetadataForm, string])[] {
   const [oauth = '', ...openId] = formatMetadataUrls(issuer)
   // Without a path both forms of OpenID Connect are one.
   const forms: MetadataForm[] = openId.length === 1 ? ['openid_appended'] : ['openid_inserted', 'openid_appended']
-  return [['oauth', oauth], ...openId.map((url, index): [MetadataForm, string] => [forms[index] ?? 'openid_appended', url])]
+  return [['oauth', oauth], ...openId.map((url, index) => [forms[index] ?? 'openid_appended', url] as const)]
 }
 
 async function lookAtMetadata(form: MetadataForm, url: string, { fetchJson }: SafeFetch): Promise<MetadataSight> {

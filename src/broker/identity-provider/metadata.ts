@@ -1,6 +1,7 @@
 import * as oauth from 'oauth4webapi'
 import type { IdentityProviderPlan } from '../../core/plan.ts'
 import type { Clock } from '../../oauth/clock.ts'
+import { aimAtMetadataUrl } from '../../oauth/second-address.ts'
 import { guard, IdentityProviderError } from './error.ts'
 import type { RequestOptions } from './requests.ts'
 
@@ -41,7 +42,7 @@ async function discover(plan: IdentityProviderPlan, request: RequestOptions): Pr
   const metadata = await guard(() => findDocument(plan, request), 'its metadata')
   if (metadata.authorization_endpoint === undefined || metadata.token_endpoint === undefined)
     throw new IdentityProviderError('unavailable', 'its metadata names no authorization or token endpoint')
-  return plan.metadataUrl === undefined ? metadata : aimAt(metadata, plan.metadataUrl)
+  return plan.metadataUrl === undefined ? metadata : aimAtMetadataUrl(metadata, plan.metadataUrl)
 }
 
 /** OpenID Connect Discovery §4, or RFC 8414 §3 where that has no document of this issuer. */
@@ -58,15 +59,4 @@ async function findDocument({ issuer, metadataUrl }: IdentityProviderPlan, reque
     if (other.status === 404) throw error
     return await read(other)
   }
-}
-
-/** What the metadata has at the issuer's address, where browsers go, is asked for where the metadata was (two networks, one provider). */
-function aimAt(metadata: oauth.AuthorizationServer, metadataUrl: string): oauth.AuthorizationServer {
-  const from = new URL(metadata.issuer).origin
-  const aimed = { ...metadata }
-  for (const name of ['token_endpoint', 'userinfo_endpoint', 'jwks_uri'] as const) {
-    const url = metadata[name] === undefined ? null : URL.parse(metadata[name])
-    if (url?.origin === from) aimed[name] = new URL(url.pathname + url.search, metadataUrl).href
-  }
-  return aimed
 }

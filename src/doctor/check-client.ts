@@ -1,0 +1,106 @@
+import type { IdentityProviderPlan } from '../core/plan.ts'
+import type { SafeFetch } from '../oauth/safe-fetch.ts'
+import { explainFailure } from './failure.ts'
+import type { Finding, Findings } from './finding.ts'
+import { quoteForeign } from './foreign-text.ts'
+import { type ClientSight, lookAtClient, type NamedEndpoint, type TokenRefusal } from './look-client.ts'
+
+/** GitHub says the same with other words, and with status 200. */
+const REFUSED = new Set(['invalid_client', 'unauthorized_client', 'incorrect_client_credentials'])
+const KNOWN = new Set(['invalid_grant', 'bad_verification_code'])
+
+/** Whether the identity provider knows the proxy by its credentials. */
+export async function checkClient(
+  plan: IdentityProviderPlan,
+  endpoint: NamedEndpoint,
+  callback: string,
+  fetchRaw: SafeFetch['fetchRaw'],
+  about: Findings,
+): Promise<Finding> {
+  try {
+    const sight = await lookAtClient(plan, endpoint, callback, fetchRaw)
+    if (!isRefused(sight.configured)) return judge(sight, callback, about)
+    return await explainRefusal(sight, plan, endpoint, callback, fetchRaw, about)
+  } catch (error) {
+    const { reason, fix } = explainFailure(error)
+    return about.problem('token_endpoint_unreachable', `Its token endpoint cannot be reached: ${reason}.`, fix)
+  }
+}
+
+function judge({ configured, stranger }: ClientSight, callback: string, about: Findings): Finding {
+  const { status, error } = configured
+  if (error === 'redirect_uri_mismatch')
+    return about.problem(
+      'redirect_uri_missing',
+      `It does not know the redirect URI ${callback}.`,
+      `Register ${callback} there, letter by letter.`,
+    )
+  if (error === undefined && (status === 404 || status === 405 || status >= 500))
+    return about.problem(
+      'token_endpoint_fails',
+      `Its token endpoint answers with status ${status}.`,
+      status >= 500 ? 'It is out of order at the moment: look at its own log.' : 'Check the URL of the token endpoint.',
+    )
+  if (!KNOWN.has(error ?? ''))
+    return about.skipped(
+      'client_unclear',
+      `Whether it knows the client cannot be told before somebody signs in (${describe(configured)}).`,
+    )
+  if (stranger === undefined || isSame(configured, stranger))
+    return about.skipped(
+      'client_unclear',
+      `Whether it knows the client cannot be told before somebody signs in: it looks at the code first, and answers the same to any client (${describe(configured)}).`,
+    )
+  return about.ok('client', `It knows the client. Its redirect URI there has to be ${callback}.`)
+}
+
+async function explainRefusal(
+  { configured }: ClientSight,
+  plan: IdentityProviderPlan,
+  endpoint: NamedEndpoint,
+  callback: string,
+  fetchRaw: SafeFetch['fetchRaw'],
+  about: Findings,
+): Promise<Finding> {
+  const other = turnAround(plan)
+  if (other !== undefined) {
+    const sight = await lookAtClient(other, endpoint, callback, fetchRaw).catch(() => undefined)
+    const { method } = other.clientAuthentication
+    if (sight !== undefined && isTold(sight))
+      return about.problem(
+        'client_authentication',
+        `It refuses the client's secret as it is sent now (${describe(configured)}), and takes it by ${method}.`,
+        `Write \`client_authentication: ${method}\` under \`identity_provider\`.`,
+      )
+  }
+  return about.problem(
+    'client_refused',
+    `It refuses the client ${quoteForeign(plan.clientId)} (${describe(configured)}).`,
+    'Correct `client_id` and `client_secret` of `identity_provider`. A secret may have expired there.',
+  )
+}
+
+/** The same client with its secret sent in the other way (RFC 6749 §2.3.1). */
+function turnAround(plan: IdentityProviderPlan): IdentityProviderPlan | undefined {
+  const { clientAuthentication: how } = plan
+  if (how.method === 'none') return undefined
+  const method = how.method === 'client_secret_basic' ? 'client_secret_post' : 'client_secret_basic'
+  return { ...plan, clientAuthentication: { method, secret: how.secret } }
+}
+
+/** Whether it is this very client that passes. */
+function isTold({ configured, stranger }: ClientSight): boolean {
+  return KNOWN.has(configured.error ?? '') && stranger !== undefined && !isSame(configured, stranger)
+}
+
+function isRefused({ status, error }: TokenRefusal): boolean {
+  return REFUSED.has(error ?? '') || status === 401
+}
+
+function isSame(one: TokenRefusal, other: TokenRefusal): boolean {
+  return one.status === other.status && one.error === other.error
+}
+
+function describe({ status, error }: TokenRefusal): string {
+  return error === undefined ? `status ${status}` : `status ${status}, ${quoteForeign(error)}`
+}

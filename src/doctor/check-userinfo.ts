@@ -1,0 +1,45 @@
+import type { IdentityProviderPlan } from '../core/plan.ts'
+import type { SafeFetch } from '../oauth/safe-fetch.ts'
+import { explainFailure } from './failure.ts'
+import type { Finding, Findings } from './finding.ts'
+import type { NamedEndpoint } from './look-client.ts'
+
+/** Whether something answers that each sign-in asks for the claims of the user. A token that cannot exist is refused there, and rightly. */
+export async function checkUserinfo(
+  plan: IdentityProviderPlan,
+  endpoint: NamedEndpoint,
+  fetchRaw: SafeFetch['fetchRaw'],
+  about: Findings,
+): Promise<Finding[]> {
+  const flaw = await findFlaw(plan, endpoint, fetchRaw)
+  if (flaw === undefined) return []
+  return [
+    about.problem(
+      'userinfo_fails',
+      `Its userinfo endpoint, which each sign-in asks, does not answer: ${flaw}.`,
+      plan.oauth === undefined
+        ? 'Mend it, or write `userinfo: false` under `identity_provider` if its ID tokens hold all claims that count.'
+        : 'Correct `oauth.userinfo_endpoint`.',
+    ),
+  ]
+}
+
+async function findFlaw(
+  { timeoutSeconds }: IdentityProviderPlan,
+  { url, namedBy }: NamedEndpoint,
+  fetchRaw: SafeFetch['fetchRaw'],
+): Promise<string | undefined> {
+  try {
+    const { status } = await fetchRaw(url, {
+      method: 'GET',
+      namedBy,
+      deadlineMs: timeoutSeconds * 1000,
+      headers: { authorization: 'Bearer doctor-asks-for-nothing' },
+      showRedirects: true,
+      isEnough: () => true,
+    })
+    return (status >= 300 && status < 400) || status === 404 || status >= 500 ? `status ${status}` : undefined
+  } catch (error) {
+    return explainFailure(error).reason
+  }
+}

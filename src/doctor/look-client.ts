@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto'
+import type { IdentityProviderPlan } from '../core/plan.ts'
+import { formEncode } from '../oauth/client-authentication.ts'
+import type { RawAnswer, SafeFetch } from '../oauth/safe-fetch.ts'
+
+/** An endpoint, and who named it. */
+export interface NamedEndpoint {
+  readonly url: string
+  readonly namedBy: 'operator' | 'metadata'
+}
+
+/** What a token endpoint answers to a code that cannot exist. */
+export interface TokenRefusal {
+  readonly status: number
+  /** `error` of the answer; undefined where it has none. */
+  readonly error: string | undefined
+}
+
+/** What a token endpoint says of a client, and of one that cannot exist. */
+export interface ClientSight {
+  readonly configured: TokenRefusal
+  /** Undefined where there is no telling. */
+  readonly stranger: TokenRefusal | undefined
+}
+
+type Client = Pick<IdentityProviderPlan, 'clientId' | 'clientAuthentication'>
+type Question = Pick<IdentityProviderPlan, 'timeoutSeconds'> & Client
+
+/**
+ * Exchanges a code that cannot exist: a client that is known is told so of the code, not of itself (RFC 6749 §5.2). Servers that look at
+ * the code first tell everybody the same, so a client that cannot exist asks, too.
+ *
+ * @throws Error when the endpoint does not answer
+ */
+export async function lookAtClient(
+  plan: Question,
+  endpoint: NamedEndpoint,
+  callback: string,
+  fetchRaw: SafeFetch['fetchRaw'],
+): Promise<ClientSight> {
+  const ask = async (client: Client): Promise<TokenRefusal> => {
+    const { headers, parameters } = authenticate(client)
+    const form = new URLSearchParams({
+      grant_type: 'authorization_code',
+      code: 'doctor-asks-for-nothing',
+      redirect_uri: callback,
+      code_verifier: 'd'.repeat(43),
+      ...parameters,
+    })
+    const answer = await fetchRaw(endpoint.url, {
+      method: 'POST',
+      namedBy: endpoint.namedBy,
+      deadlineMs: plan.timeoutSeconds * 1000,
+      headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+      body: form.toString(),
+    })
+    return { status: answer.status, error: findError(answer) }
+  }
+  const configured = await ask(plan)
+  return { configured, stranger: await ask(makeStranger(plan)).catch(() => undefined) }
+}
+
+function makeStranger({ clientAuthentication: how }: Client): Client {
+  return {
+    clientId: `doctor-${randomUUID()}`,
+    clientAuthentication: how.method === 'none' ? how : { ...how, secret: randomUUID() },
+  }
+}
+
+function authenticate({ clientId, clientAuthentication: how }: Client): {
+  readonly headers: Readonly<Record<string, string>>
+  readonly parameters: Readonly<Record<string, string>>
+} {
+  if (how.method === 'none') return { headers: {}, parameters: { client_id: clientId } }
+  if (how.method === 'client_secret_post') return { headers: {}, parameters: { client_id: clientId, client_secret: how.secret } }
+  const credentials = Buffer.from(`${formEncode(clientId)}:${formEncode(how.secret)}`).toString('base64')
+  return { headers: { authorization: `Basic ${credentials}` }, parameters: {} }
+}
+
+function findError({ bytes }: RawAnswer): string | undefined {
+  try {
+    const { error } = JSON.parse(bytes.toString('utf8')) as { error?: unknown }
+    return typeof error === 'string' ? error : undefined
+  } catch {
+    return undefined
+  }
+}
