@@ -1,5 +1,5 @@
 // Brings what the interoperability tests need and npm's lock file does not hold: two generations of Python MCP servers, each in a
-// virtual environment of its own, the MCP Inspector, and Keycloak. All of it in .cache/interop. Does nothing where it has been done
+// virtual environment of its own, the MCP Inspector, Nodes that are too old, and Keycloak. All of it in .cache/interop. Does nothing where it has been done
 // before.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -23,6 +23,8 @@ const KEYCLOAK = {
 bring('python', read('requirements.txt'), (folder) => createEnvironment(folder, 'requirements.txt'))
 bring('python-v1', read('requirements-v1.txt'), (folder) => createEnvironment(folder, 'requirements-v1.txt'))
 bring('inspector', '@modelcontextprotocol/inspector@2.12.0', installPackage)
+for (const version of ['16.20.2', '18.20.8', '20.20.2'])
+  bring(`node-${version.slice(0, 2)}`, `${nameNode()}@${version}`, installPackage)
 if (hasJava()) bring('keycloak', JSON.stringify(KEYCLOAK), installKeycloak)
 
 function read(name) {
@@ -53,6 +55,12 @@ function installPackage(folder, name) {
   writeFileSync(join(folder, 'package.json'), '{ "private": true }\n')
   const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
   run(isWindows ? 'npm.cmd' : 'npm', ['install', ...flags, name], { cwd: folder, shell: isWindows })
+}
+
+/** npm's package with the Node of this machine. */
+function nameNode() {
+  const platform = process.platform === 'win32' ? 'win' : process.platform
+  return `node-${platform === 'darwin' && process.arch === 'arm64' ? 'bin-' : ''}${platform}-${process.arch}`
 }
 
 /** Whether Keycloak can be brought and run. Under CI nothing may be skipped. */

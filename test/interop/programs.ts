@@ -3,6 +3,12 @@ import { join, resolve } from 'node:path'
 
 const home = resolve(import.meta.dirname, '../../.cache/interop')
 
+function locateNode(major: number): string {
+  const platform = process.platform === 'win32' ? 'win' : process.platform
+  const name = `node-${platform === 'darwin' && process.arch === 'arm64' ? 'bin-' : ''}${platform}-${process.arch}`
+  return join(home, `node-${major}`, 'node_modules', name, 'bin', platform === 'win' ? 'node.exe' : 'node')
+}
+
 /** Programs that others wrote, as `node scripts/interop.mjs` brings them. */
 const PROGRAMS = {
   /** Python with FastMCP and the official SDK, as they are today. */
@@ -11,6 +17,10 @@ const PROGRAMS = {
   pythonV1: join(home, 'python-v1/bin/python'),
   /** The MCP Inspector. */
   inspector: join(home, 'inspector/node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js'),
+  /** Nodes that are too old. */
+  node16: locateNode(16),
+  node18: locateNode(18),
+  node20: locateNode(20),
   /** Keycloak. */
   keycloak: join(home, 'keycloak/bin/kc.sh'),
 } as const

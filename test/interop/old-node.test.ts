@@ -1,0 +1,33 @@
+// What the built package says to Nodes that cannot run it.
+import { spawnSync } from 'node:child_process'
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { findProgram } from './programs.ts'
+
+const root = resolve(import.meta.dirname, '../..')
+// Its modules are not there: whatever is loaded before the look at Node shows.
+const folder = mkdtempSync(join(tmpdir(), 'old-node-'))
+
+beforeAll(() => {
+  const compiler = join(root, 'node_modules/typescript/bin/tsc')
+  const built = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.build.json', '--outDir', join(folder, 'dist')], {
+    cwd: root,
+  })
+  expect(built.status, String(built.stdout)).toBe(0)
+  copyFileSync(join(root, 'package.json'), join(folder, 'package.json'))
+}, 120_000)
+afterAll(() => rmSync(folder, { recursive: true }))
+
+describe.each(['node16', 'node18', 'node20'] as const)('%s', (name) => {
+  const node = findProgram(name)
+  it.skipIf(node === undefined)('is told which Node is needed, in one line', () => {
+    const { status, stdout, stderr } = spawnSync(node ?? '', [join(folder, 'dist/cli/main.js'), '--version'], {
+      encoding: 'utf8',
+    })
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
+    expect(stderr).toMatch(/^error This is Node\.js \d+\.[\d.]+, and Node\.js 22\.19 or later is needed\. .+\n$/)
+    expect(stderr).toContain(`This is Node.js ${name.slice(4)}.`)
+  })
+})
