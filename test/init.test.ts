@@ -124,7 +124,9 @@ describe('what init writes', { timeout: 60_000 }, () => {
     ]
     const isNarrowed = kind === 'google' || kind === 'github'
     const { code, output, error } = await run(['init', file, ...flags, ...(isNarrowed ? [] : ['--allow', 'everybody'])])
-    expect({ code, error }).toEqual({ code: 0, error: '' })
+    expect(code, error).toBe(0)
+    // These providers are on the internet, or nowhere.
+    expect(error).toMatch(/^(?:$|warning: issuer )/)
     expect(output).toContain(`${origin}/oauth/callback`)
     expect(output).toContain(`export ${kind.toUpperCase()}_CLIENT_SECRET=`)
     expect(output).toContain(`open-mcp-auth-proxy --config ${file}`)
@@ -220,6 +222,23 @@ describe('what init writes', { timeout: 60_000 }, () => {
     await expect(connect()).rejects.toThrow()
     await other.stop()
   }, 60_000)
+
+  it.each(['oidc', 'issuer'])('warns of an issuer of %s that is dead or misspelt, and is written all the same', async (kind) => {
+    const identityProvider = await startAuthorizationServer({ clients: [BROKER_CLIENT] })
+    cleanups.push(() => identityProvider.close())
+    const ask = async (issuer: string) => {
+      const file = nameFile()
+      const who = kind === 'oidc' ? ['--allow', 'everybody'] : []
+      const rest = ['--upstream', 'http://127.0.0.1:1/mcp', '--public-url', 'http://localhost:8080', '--scope', 'a', ...who]
+      const { code, error } = await run(['init', file, '--provider', kind, '--issuer', issuer, ...rest])
+      expect({ code, written: existsSync(join(folder, file)) }).toEqual({ code: 0, written: true })
+      return error.replaceAll(/\s+/g, ' ')
+    }
+    expect(await ask(identityProvider.issuer)).toBe('')
+    expect(await ask('http://127.0.0.1:1')).toMatch(/^warning: issuer http:\/\/127\.0\.0\.1:1: .*whether it is started/)
+    expect(await ask(`${identityProvider.issuer}/`)).toMatch(/^warning: issuer .* names the issuer .*final slash/)
+    expect(await ask(`${identityProvider.issuer}/realms/typo`)).toMatch(/^warning: issuer .*Check the issuer/)
+  })
 
   it('starts a command with its words as they were, and puts an event stream under sse', async () => {
     const [command, words, stream] = [nameFile(), nameFile(), nameFile()]

@@ -35,7 +35,7 @@ export async function checkIdentityProvider(plan: IdentityProviderPlan, callback
 }
 
 /** Where the broker looks, and in its order. */
-function listProviderForms({ issuer, metadataUrl }: IdentityProviderPlan): ReturnType<typeof listForms> {
+export function listProviderForms({ issuer, metadataUrl }: IdentityProviderPlan): ReturnType<typeof listForms> {
   if (metadataUrl !== undefined) return [['named', metadataUrl]]
   return listForms(issuer)
     .filter(([form]) => form !== 'openid_inserted')

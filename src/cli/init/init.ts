@@ -3,9 +3,11 @@ import { existsSync, unlinkSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { loadConfigFile, loadConfigText } from '../../config/load.ts'
 import { ConfigError } from '../../config/problem/problem.ts'
+import type { Plan } from '../../core/plan.ts'
 import { type Arguments, UsageError } from '../arguments.ts'
 import type { Terminal } from '../terminal.ts'
 import type { Answers } from './answers.ts'
+import { askIssuers } from './ask-issuers.ts'
 import { BROKER_KEY, formatConfig, nameSecret } from './config-text.ts'
 import { formatNextSteps } from './next-steps.ts'
 import { askQuestions, Interrupted } from './questions.ts'
@@ -23,8 +25,9 @@ export async function runInit(args: Arguments, terminal: Terminal): Promise<0 | 
   if (existsSync(file)) throw alreadyThere(file)
   try {
     const answers = await askQuestions(args, terminal)
-    writeConfig(file, answers)
+    const plan = writeConfig(file, answers)
     terminal.print(terminal.paintOutput('green', `${file} is written.`))
+    for (const line of await askIssuers(plan)) terminal.tell(line)
     for (const line of formatNextSteps(answers, file)) terminal.print(line)
     return 0
   } catch (error) {
@@ -35,7 +38,7 @@ export async function runInit(args: Arguments, terminal: Terminal): Promise<0 | 
 }
 
 /** Loads what is to be written before it is written, and what was written. */
-function writeConfig(file: string, answers: Answers): void {
+function writeConfig(file: string, answers: Answers): Plan {
   const text = formatConfig(answers)
   // The secrets are not made yet.
   const env = { [BROKER_KEY]: randomBytes(32).toString('base64'), [nameSecret(answers)]: 'not-known-yet' }
@@ -48,7 +51,7 @@ function writeConfig(file: string, answers: Answers): void {
     throw new UsageError(`${file} cannot be written (${code ?? 'unknown error'}).`)
   }
   try {
-    loadConfigFile(file, { env, terminal: false })
+    return loadConfigFile(file, { env, terminal: false }).plan
   } catch (error) {
     unlinkSync(file)
     throw error instanceof ConfigError ? new UsageError(`${file} could not be read back; it is removed again.`) : error
