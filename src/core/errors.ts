@@ -184,6 +184,12 @@ export const errorCatalogue = {
     message: 'The request body is not a JSON-RPC 2.0 message that MCP allows here',
     remedy: 'The log line says which member is wrong.',
   }),
+  params_invalid: entry({
+    status: 400,
+    jsonRpcCode: -32602,
+    message: 'Invalid params: the request names what it is aimed at in a way that MCP does not allow',
+    remedy: 'The log line says which parameter is missing, of another type or too long.',
+  }),
   header_mismatch: entry({
     status: 400,
     jsonRpcCode: -32020,

@@ -89,40 +89,40 @@ describe('reading messages', () => {
     ['method and result', { jsonrpc: '2.0', id: 1, method: 'ping', result: {} }, 'message_invalid'],
     ['result and error', { jsonrpc: '2.0', id: 1, result: {}, error: {} }, 'message_invalid'],
     ['neither call nor response', { jsonrpc: '2.0', id: 1 }, 'message_invalid'],
-    ['params as a list', call('tools/call', ['echo']), 'message_invalid'],
-    ['params null', call('tools/call', null), 'message_invalid'],
-    ['no name', call('tools/call', {}), 'message_invalid'],
-    ['name as a list', call('tools/call', { name: ['echo'] }), 'message_invalid'],
-    ['uri as a number', call('resources/read', { uri: 1 }), 'message_invalid'],
-    ['no uri', call('resources/read', {}), 'message_invalid'],
-    ['uri to subscribe to as a number', call('resources/subscribe', { uri: 1 }), 'message_invalid'],
-    ['unknown reference', call('completion/complete', { ref: { type: 'ref/other' } }), 'message_invalid'],
+    ['params as a list', call('tools/call', ['echo']), 'params_invalid'],
+    ['params null', call('tools/call', null), 'params_invalid'],
+    ['no name', call('tools/call', {}), 'params_invalid'],
+    ['name as a list', call('tools/call', { name: ['echo'] }), 'params_invalid'],
+    ['uri as a number', call('resources/read', { uri: 1 }), 'params_invalid'],
+    ['no uri', call('resources/read', {}), 'params_invalid'],
+    ['uri to subscribe to as a number', call('resources/subscribe', { uri: 1 }), 'params_invalid'],
+    ['unknown reference', call('completion/complete', { ref: { type: 'ref/other' } }), 'params_invalid'],
     [
       'subscriptions as a string',
       call('subscriptions/listen', { notifications: { resourceSubscriptions: 'a' } }),
-      'message_invalid',
+      'params_invalid',
     ],
     [
       'subscriptions to more than anyone decides on',
       call('subscriptions/listen', { notifications: { resourceSubscriptions: Array.from({ length: 1001 }, () => 'a:1') } }),
-      'message_invalid',
+      'params_invalid',
     ],
     [
       'subscriptions to few, of endless names',
       call('subscriptions/listen', {
         notifications: { resourceSubscriptions: Array.from({ length: 9 }, () => 'a'.repeat(8000)) },
       }),
-      'message_invalid',
+      'params_invalid',
     ],
     [
       'batch that names more than anyone decides on',
       Array.from({ length: 2 }, () =>
         call('subscriptions/listen', { notifications: { resourceSubscriptions: Array.from({ length: 501 }, () => 'a:1') } }),
       ),
-      'message_invalid',
+      'params_invalid',
     ],
-    ['name without end', call('tools/call', { name: 'x'.repeat(70_000) }), 'message_invalid'],
-    ['revision as a number', call('ping', { _meta: { 'io.modelcontextprotocol/protocolVersion': 1 } }), 'message_invalid'],
+    ['name without end', call('tools/call', { name: 'x'.repeat(70_000) }), 'params_invalid'],
+    ['revision as a number', call('ping', { _meta: { 'io.modelcontextprotocol/protocolVersion': 1 } }), 'params_invalid'],
     ['two methods', '{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call"}', 'json_ambiguous'],
     ['Method beside method', '{"jsonrpc":"2.0","id":1,"method":"ping","Method":"tools/call"}', 'json_ambiguous'],
     ['PARAMS instead of params', '{"jsonrpc":"2.0","id":1,"method":"ping","PARAMS":{}}', 'json_ambiguous'],
@@ -173,8 +173,6 @@ describe('what a careless reader could take for another message', () => {
   })
 
   it.each<[string, unknown]>([
-    ['a method beside an error', { ...call('ping'), error: {} }],
-    ['a response without an id', { jsonrpc: '2.0', result: {} }],
     ['params that are no object, of a method without a target', call('ping', ['a'])],
     ['_meta that is no object', call('ping', { _meta: [] })],
     ['a completion without a reference', call('completion/complete', {})],
@@ -185,11 +183,18 @@ describe('what a careless reader could take for another message', () => {
     ],
     ['notifications that are no object', call('subscriptions/listen', { notifications: ['a'] })],
     ['subscriptions in an object', call('subscriptions/listen', { notifications: { resourceSubscriptions: { a: 'b' } } })],
-    ['an id with an exponent', '{"jsonrpc":"2.0","id":1e2,"method":"ping"}'],
     ['a call without params', call('tools/call')],
-    ['a method with a NUL', call('ping\0')],
     ['a name with a NUL', call('tools/call', { name: 'a\0b' })],
   ])('is refused: %s', (_what, message) => {
+    expect(codeOf(message)).toBe('params_invalid')
+  })
+
+  it.each([
+    ['a method beside an error', { ...call('ping'), error: {} }],
+    ['a response without an id', { jsonrpc: '2.0', result: {} }],
+    ['an id with an exponent', '{"jsonrpc":"2.0","id":1e2,"method":"ping"}'],
+    ['a method with a NUL', call('ping\0')],
+  ])('is no message: %s', (_what, message) => {
     expect(codeOf(message)).toBe('message_invalid')
   })
 })

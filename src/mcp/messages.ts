@@ -36,7 +36,7 @@ const maxIdLength = 1024
  * Reads the messages of a request body.
  *
  * @param text - the body, decoded from UTF-8 without loss
- * @throws ProxyError `json_invalid`, `json_ambiguous`, `message_invalid`
+ * @throws ProxyError `json_invalid`, `json_ambiguous`, `message_invalid`, `params_invalid`
  */
 export function parseMessages(text: string, limits: MessageLimits): ParsedBody {
   const root = outline(text, limits)
@@ -64,10 +64,10 @@ function readBatch(text: string, { items }: JsonOutline, most: number): Operatio
 }
 
 function checkAmount(operations: readonly Operation[]): void {
-  if (operations.length > maxTargets) throw invalid(`more than ${maxTargets} targets`)
+  if (operations.length > maxTargets) throw invalidParams(`more than ${maxTargets} targets`)
   let characters = 0
   for (const { target, completing } of operations) characters += (target?.length ?? 0) + countCharacters(completing)
-  if (characters > maxTargetCharacters) throw invalid(`targets of more than ${maxTargetCharacters} characters`)
+  if (characters > maxTargetCharacters) throw invalidParams(`targets of more than ${maxTargetCharacters} characters`)
 }
 
 function countCharacters(completing: Completing | undefined): number {
@@ -101,7 +101,7 @@ function readCallingMessage(text: string, members: JsonMembers): Operation[] {
   const method = readString(text, members.get('method'))
   if (!method || method.includes('\0')) throw invalid('method is not a string without NUL')
   const params = members.get('params')
-  if (params && !params.members) throw invalid('params is not an object')
+  if (params && !params.members) throw invalidParams('params is not an object')
   if (params?.members) refuseLookAlikes(params.members, paramsKeys)
   const id = readId(text, members.get('id'), method)
   return readTargets(text, method, params?.members).map((target) => createOperation(method, id, target))
@@ -133,20 +133,25 @@ function readId(text: string, id: JsonOutline | undefined, method: string): stri
   if (!id) return undefined
   const raw = text.slice(id.start, id.end)
   if (raw.length > maxIdLength) throw invalid(`id of ${method} is too long`)
-  if (id.kind === 'string') return raw
-  if (id.kind === 'number' && /^-?\d+(?:\.0+)?$/.test(raw) && Number.isSafeInteger(Number(raw))) return raw
+  if (isRequestId(raw)) return raw
   throw invalid('id is neither a string nor an integer')
+}
+
+/** @param raw - a value in JSON */
+export function isRequestId(raw: string): boolean {
+  if (raw.length > maxIdLength) return false
+  return raw.startsWith('"') || (/^-?\d+(?:\.0+)?$/.test(raw) && Number.isSafeInteger(Number(raw)))
 }
 
 function findRevisionInBody(text: string, message: JsonOutline): string | undefined {
   const meta = message.members?.get('params')?.members?.get('_meta')
   if (!meta) return undefined
-  if (!meta.members) throw invalid('_meta is not an object')
+  if (!meta.members) throw invalidParams('_meta is not an object')
   refuseLookAlikes(meta.members, metaKeys)
   const revision = meta.members.get(revisionKey)
   if (!revision) return undefined
   const value = readString(text, revision)
-  if (value === undefined) throw invalid('the protocol version is not a string')
+  if (value === undefined) throw invalidParams('the protocol version is not a string')
   return value
 }
 
@@ -156,4 +161,8 @@ function readString(text: string, outline: JsonOutline | undefined): string | un
 
 function invalid(what: string): ProxyError {
   return new ProxyError('message_invalid', { cause: what })
+}
+
+function invalidParams(what: string): ProxyError {
+  return new ProxyError('params_invalid', { cause: what })
 }

@@ -37,6 +37,11 @@ export function refuseLookAlikes(members: JsonMembers, reserved: ReservedKeys): 
   })
 }
 
+/** Whether a careless decoder takes one name for the other. */
+export function looksLike(name: string, other: string): boolean {
+  return fold(name) === fold(other)
+}
+
 /** Spares most keys the folding: what is in ASCII keeps its length. */
 function isUnlikeAny(key: string, { lengths }: ReservedKeys): boolean {
   if (lengths.has(key.length)) return false

@@ -36,7 +36,7 @@ export const methodsWithNameHeader: ReadonlySet<string> = new Set(['tools/call',
 /**
  * What a message is aimed at. One entry for each target; exactly one without a name where the method has none, or names none.
  *
- * @throws ProxyError `message_invalid` where a method lacks the target that it needs
+ * @throws ProxyError `params_invalid` where a method lacks the target that it needs
  */
 export function readTargets(text: string, method: string, params: JsonMembers | undefined): Target[] {
   const reader = readers.get(method)
@@ -48,10 +48,10 @@ function named(kind: Target['kind'], key: string): Reader {
 }
 
 function readName(text: string, value: JsonOutline | undefined, what: string): string {
-  if (value?.kind !== 'string') throw new ProxyError('message_invalid', { cause: `${what} is not a string` })
+  if (value?.kind !== 'string') throw new ProxyError('params_invalid', { cause: `${what} is not a string` })
   const name = readJsonString(text, value)
   // In C a string ends there, so that policy and MCP server would see two names.
-  if (name.includes('\0')) throw new ProxyError('message_invalid', { cause: `${what} contains a NUL` })
+  if (name.includes('\0')) throw new ProxyError('params_invalid', { cause: `${what} contains a NUL` })
   return name
 }
 
@@ -66,7 +66,7 @@ function readSubscribed(text: string, params: JsonMembers | undefined, method: s
 /** `completion/complete` tells about the arguments of a prompt or a resource template: it counts as using it. */
 function readReference(text: string, params: JsonMembers | undefined): Target[] {
   const ref = params?.get('ref')?.members
-  if (!ref) throw new ProxyError('message_invalid', { cause: 'ref of completion/complete is not an object' })
+  if (!ref) throw new ProxyError('params_invalid', { cause: 'ref of completion/complete is not an object' })
   refuseLookAlikes(ref, referenceKeys)
   const type = readName(text, ref.get('type'), 'type of ref')
   if (type === 'ref/prompt') return [{ kind: 'prompt', name: readName(text, ref.get('name'), 'name of ref') }]
@@ -74,7 +74,7 @@ function readReference(text: string, params: JsonMembers | undefined): Target[] 
     const completing = readCompleting(text, params)
     return [{ kind: 'resource', name: readName(text, ref.get('uri'), 'uri of ref'), ...(completing && { completing }) }]
   }
-  throw new ProxyError('message_invalid', { cause: 'type of ref is unknown' })
+  throw new ProxyError('params_invalid', { cause: 'type of ref is unknown' })
 }
 
 /** The values that a template is filled with (2025-06-18, server/utilities/completion). */
@@ -89,13 +89,13 @@ function readCompleting(text: string, params: JsonMembers | undefined): Completi
   if (!argument?.has('name') && !argument?.has('value')) return undefined
   const name = readName(text, argument.get('name'), 'name of argument')
   const value = readName(text, argument.get('value'), 'value of argument')
-  if (others.has(name)) throw new ProxyError('message_invalid', { cause: 'context has a value for the argument itself' })
+  if (others.has(name)) throw new ProxyError('params_invalid', { cause: 'context has a value for the argument itself' })
   return { name, value, others }
 }
 
 function readMembers(value: JsonOutline | undefined, what: string, reserved?: ReservedKeys): JsonMembers | undefined {
   if (value === undefined) return undefined
-  if (!value.members) throw new ProxyError('message_invalid', { cause: `${what} is not an object` })
+  if (!value.members) throw new ProxyError('params_invalid', { cause: `${what} is not an object` })
   if (reserved) refuseLookAlikes(value.members, reserved)
   return value.members
 }
@@ -103,12 +103,11 @@ function readMembers(value: JsonOutline | undefined, what: string, reserved?: Re
 /** `subscriptions/listen` may name resources to hear of (2026-07-28, patterns/subscriptions, Notification Filter). */
 function readSubscriptions(text: string, params: JsonMembers | undefined): Target[] {
   const notifications = params?.get('notifications')
-  if (notifications && !notifications.members)
-    throw new ProxyError('message_invalid', { cause: 'notifications is not an object' })
+  if (notifications && !notifications.members) throw new ProxyError('params_invalid', { cause: 'notifications is not an object' })
   if (notifications?.members) refuseLookAlikes(notifications.members, filterKeys)
   const uris = notifications?.members?.get('resourceSubscriptions')
   if (!uris) return noTarget
-  if (!uris.items) throw new ProxyError('message_invalid', { cause: 'resourceSubscriptions is not a list, or too long' })
+  if (!uris.items) throw new ProxyError('params_invalid', { cause: 'resourceSubscriptions is not a list, or too long' })
   const targets = uris.items.map((uri): Target => ({ kind: 'resource', name: readName(text, uri, 'resourceSubscriptions') }))
   return targets.length > 0 ? targets : noTarget
 }

@@ -18,6 +18,8 @@ export interface Exchange {
   route: Route | undefined
   head: RequestHead | undefined
   isBatch: boolean
+  /** The body's text while it is read, for the ids of a refusal. */
+  unreadText: string | undefined
   /** Gives back the room of a long body; undefined when there is none. */
   releaseBody: (() => void) | undefined
   /** Calls off what waits for the end of the token; undefined while nothing does. */
@@ -59,6 +61,7 @@ export function openExchange(edge: Edge, request: IncomingMessage, response: Ser
     route: undefined,
     head: undefined,
     isBatch: false,
+    unreadText: undefined,
     releaseBody: undefined,
     stopWatching: undefined,
   }

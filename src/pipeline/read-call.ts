@@ -16,7 +16,7 @@ const noBody: ParsedBody = { operations: [], isBatch: false, revision: undefined
 /**
  * Reads what the request asks for. Everything that could be read in two ways ends here.
  *
- * @throws ProxyError `body_*`, `media_type_unsupported`, `json_*`, `message_invalid`, `header_mismatch`, `mcp_session_unknown`
+ * @throws ProxyError `body_*`, `media_type_unsupported`, `json_*`, `message_invalid`, `params_invalid`, `header_mismatch`, `mcp_session_unknown`
  */
 export function readCall(
   exchange: Exchange,
@@ -40,7 +40,7 @@ function describeCall(
   revision: string,
   body: Buffer | undefined,
 ): RoutedCall {
-  const parsed = body === undefined ? noBody : parseMessages(decodeBody(body), exchange.edge.limits)
+  const parsed = body === undefined ? noBody : readMessages(exchange, body)
   exchange.record.operations = parsed.operations
   exchange.isBatch = parsed.isBatch
   const unfounded = checkBody(head, parsed, revision)
@@ -59,6 +59,14 @@ function describeCall(
     upstreamTarget,
     headers: formatHeaders(exchange, head, identity, unfounded),
   }
+}
+
+function readMessages(exchange: Exchange, body: Buffer): ParsedBody {
+  const text = decodeBody(body)
+  exchange.unreadText = text
+  const parsed = parseMessages(text, exchange.edge.limits)
+  exchange.unreadText = undefined
+  return parsed
 }
 
 function loadMessages(exchange: Exchange, head: RequestHead, identity: Identity): Promise<Buffer> | Buffer {

@@ -1,8 +1,9 @@
-import { findErrorEntry, jsonRpcCodeOf, ProxyError } from '../core/errors.ts'
+import { type ErrorCode, findErrorEntry, jsonRpcCodeOf, ProxyError } from '../core/errors.ts'
 import type { ReplyHeaders } from '../core/reply.ts'
 import type { Route } from '../core/route.ts'
 import { discardBody } from '../http/discard-body.ts'
 import { cutAnswer } from '../http/server-reply.ts'
+import { findReadableIds, type ReadableIds } from '../mcp/readable-ids.ts'
 import { formatChallenge } from '../oauth/challenge.ts'
 import type { Exchange } from './exchange.ts'
 import { methodsOf } from './methods.ts'
@@ -73,7 +74,10 @@ function scopesToAskFor(exchange: Exchange, route: Route, refusal: ProxyError): 
   return [...new Set([...held, ...(refusal.scopes ?? [])])].sort()
 }
 
-/** A JSON-RPC error with the request's id, for each request of a batch. */
+/**
+ * A JSON-RPC error with the request's id, for each request of a batch. Where no id can be read, the member is left out, as the schema of
+ * MCP has it (`JSONRPCErrorResponse`), which knows no null.
+ */
 function formatBody(exchange: Exchange, refusal: ProxyError): string {
   const { code, message, missingScopes } = refusal
   const error = JSON.stringify({
@@ -82,9 +86,18 @@ function formatBody(exchange: Exchange, refusal: ProxyError): string {
     // Left out where there are none.
     data: { error: code, missing_scopes: missingScopes },
   })
-  const ids = exchange.record.operations.flatMap(({ kind, id }) => (kind === 'request' && id !== undefined ? [id] : []))
-  const answers = [...new Set(ids.length > 0 ? ids : ['null'])].map((id) => `{"jsonrpc":"2.0","id":${id},"error":${error}}`)
-  return exchange.isBatch ? `[${answers.join(',')}]` : (answers[0] ?? '')
+  const { ids, isBatch } = findIds(exchange, code)
+  const answers = ids.map((id) => `{"jsonrpc":"2.0","id":${id},"error":${error}}`)
+  if (answers.length === 0) answers.push(`{"jsonrpc":"2.0","error":${error}}`)
+  return isBatch ? `[${answers.join(',')}]` : (answers[0] as string)
+}
+
+function findIds(exchange: Exchange, code: ErrorCode): ReadableIds {
+  const { unreadText, isBatch, record, edge } = exchange
+  exchange.unreadText = undefined
+  if (unreadText !== undefined && code !== 'json_invalid') return findReadableIds(unreadText, edge.limits.batchMembers)
+  const ids = record.operations.flatMap(({ kind, id }) => (kind === 'request' && id !== undefined ? [id] : []))
+  return { ids: [...new Set(ids)], isBatch }
 }
 
 /** Throws away what is left of a body that nobody read. That lets a client finish and read the refusal; it is bounded here. */

@@ -17,10 +17,10 @@ beforeAll(async () => {
 })
 afterAll(() => stage.close())
 
-const syntax: Outcome = { status: 400, code: 'json_invalid', rpc: -32700, id: null }
-const ambiguous: Outcome = { status: 400, code: 'json_ambiguous', rpc: -32600, id: null }
+const syntax: Outcome = { status: 400, code: 'json_invalid', rpc: -32700, id: undefined }
+const ambiguous: Outcome = { status: 400, code: 'json_ambiguous', rpc: -32600 }
 /** JSON, but no message. */
-const noMessage: Outcome = { status: 400, code: 'message_invalid', rpc: -32600, id: null }
+const noMessage: Outcome = { status: 400, code: 'message_invalid', rpc: -32600 }
 const arrives: Outcome = { status: 200 }
 
 /** Sends the vector as the argument of a tool, and then as the whole body, which is never a message. */

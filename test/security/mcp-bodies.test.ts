@@ -18,7 +18,7 @@ afterAll(() => stage.close())
 const denied = { status: 403, code: 'scope_insufficient' }
 const ambiguous = { status: 400, code: 'json_ambiguous', rpc: -32600 }
 const invalid = { status: 400, code: 'message_invalid', rpc: -32600 }
-const unreadable = { status: 400, code: 'json_invalid', rpc: -32700, id: null }
+const unreadable = { status: 400, code: 'json_invalid', rpc: -32700, id: undefined }
 
 describe('a body that two decoders could read differently is refused', () => {
   const many = Array.from({ length: 20 }, (_, index) => `"k${index}":${index}`).join()
@@ -220,6 +220,18 @@ describe('a message that is none, or could be two kinds of message, is refused',
     ['a method that is a number', message({ method: 1 })],
     ['an empty method', message({ method: '' })],
     ['a method with a NUL', message({ method: 'tools/call\0' })],
+    ['a call and a result', message({ result: {} })],
+    ['a call and an error', message({ error: { code: 1, message: '' } })],
+    ['a result and an error', { jsonrpc: '2.0', id: 1, result: {}, error: { code: 1, message: '' } }],
+    ['a result without an id', { jsonrpc: '2.0', result: {} }],
+    ['a result with id null', { jsonrpc: '2.0', id: null, result: {} }],
+    ['neither', { jsonrpc: '2.0', id: 1 }],
+  ]
+  it.each(bodies)('%s', async (_what, body) => {
+    await checkAttempt(stage, { body }, invalid)
+  })
+
+  const params: [string, unknown][] = [
     ['params as a list', message({ params: ['drop_db'] })],
     ['params null', message({ params: null })],
     ['params as a string', message({ params: '{"name":"drop_db"}' })],
@@ -259,17 +271,11 @@ describe('a message that is none, or could be two kinds of message, is refused',
       'a filter that is a list',
       message({ method: 'subscriptions/listen', params: { notifications: ['resourceSubscriptions'] } }),
     ],
-    ['a call and a result', message({ result: {} })],
-    ['a call and an error', message({ error: { code: 1, message: '' } })],
-    ['a result and an error', { jsonrpc: '2.0', id: 1, result: {}, error: { code: 1, message: '' } }],
-    ['a result without an id', { jsonrpc: '2.0', result: {} }],
-    ['a result with id null', { jsonrpc: '2.0', id: null, result: {} }],
-    ['neither', { jsonrpc: '2.0', id: 1 }],
     ['metadata that is a list', message({ params: { name: 'echo', _meta: [] } })],
     ['metadata that is null', message({ params: { name: 'echo', _meta: null } })],
   ]
-  it.each(bodies)('%s', async (_what, body) => {
-    await checkAttempt(stage, { body }, invalid)
+  it.each(params)('%s, with the code and the id that tell the client so', async (_what, body) => {
+    await checkAttempt(stage, { body }, { status: 400, code: 'params_invalid', rpc: -32602, id: 1 })
   })
 })
 

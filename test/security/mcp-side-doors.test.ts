@@ -49,7 +49,7 @@ describe('a resource is guarded on every way that leads to it', () => {
 
   it.each(['resources/read', 'resources/subscribe'])('%s as a notification', async (method) => {
     for (const stage of [open, closed]) {
-      await checkAttempt(stage, { body: createNotification(method, { uri }) }, { ...secrets, id: null })
+      await checkAttempt(stage, { body: createNotification(method, { uri }) }, { ...secrets, id: undefined })
     }
   })
 
@@ -182,7 +182,7 @@ describe('where only what is listed is permitted', () => {
   })
 
   it.each(['tools/call', 'logging/setLevel', 'tasks/cancel', 'whatever'])('%s as a notification is refused', async (method) => {
-    await checkAttempt(closed, { body: createNotification(method, { name: 'other' }) }, { ...unlisted, id: null })
+    await checkAttempt(closed, { body: createNotification(method, { name: 'other' }) }, { ...unlisted, id: undefined })
   })
 
   it.each<[string, Record<string, unknown>]>([

@@ -158,7 +158,7 @@ describe('completing a template cannot leave what a rule opens, with', () => {
     ['an argument that is a text', 'path'],
   ])('%s for a value', async (_what, argument) => {
     const body = createCall('completion/complete', { ref: { type: 'ref/resource', uri: template }, argument })
-    await checkAttempt(closed, { body }, { status: 400, code: 'message_invalid', id: null })
+    await checkAttempt(closed, { body }, { status: 400, code: 'params_invalid', id: 1 })
   })
 
   it('a value under another name', async () => {
@@ -168,7 +168,7 @@ describe('completing a template cannot leave what a rule opens, with', () => {
 
   it('two values for one variable', async () => {
     const body = complete(template, 'path', 'a', { path: '../secret/' })
-    await checkAttempt(closed, { body }, { status: 400, code: 'message_invalid', id: null })
+    await checkAttempt(closed, { body }, { status: 400, code: 'params_invalid', id: 1 })
   })
 
   it('a key that looks like another', async () => {
@@ -178,7 +178,7 @@ describe('completing a template cannot leave what a rule opens, with', () => {
       { ref, argument: { name: 'path', value: 'a' }, Argument: { name: 'path', value: '../secret/' } },
     ]) {
       const body = createCall('completion/complete', params)
-      await checkAttempt(closed, { body }, { status: 400, code: 'json_ambiguous', id: null })
+      await checkAttempt(closed, { body }, { status: 400, code: 'json_ambiguous', id: 1 })
     }
   })
 

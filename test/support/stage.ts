@@ -145,7 +145,7 @@ export interface Outcome {
   readonly code?: string
   /** `code` of the JSON-RPC error. */
   readonly rpc?: number
-  /** `id` of the JSON-RPC error, or of each error of a batch. */
+  /** `id` of the JSON-RPC error, or of each error of a batch; undefined where there must be none. */
   readonly id?: unknown
   readonly scope?: string
   /** Whether the upstream has to see the request; what it sees is compared in full. Default: if the status is below 300. */
@@ -176,11 +176,12 @@ export async function checkAttempt(stage: Stage, attempt: Attempt, outcome: Outc
   return answer
 }
 
-function checkError(answer: RawResponse, { rpc, id }: Outcome): void {
+function checkError(answer: RawResponse, outcome: Outcome): void {
+  const { rpc, id } = outcome
   const parsed = JSON.parse(answer.body.toString()) as Refusal | Refusal[]
   const refusals = [parsed].flat()
   if (rpc !== undefined) for (const { error } of refusals) expect(error.code).toBe(rpc)
-  if (id !== undefined) expect(Array.isArray(parsed) ? refusals.map((refusal) => refusal.id) : parsed.id).toEqual(id)
+  if ('id' in outcome) expect(Array.isArray(parsed) ? refusals.map((refusal) => refusal.id) : parsed.id).toEqual(id)
 }
 
 interface Refusal {

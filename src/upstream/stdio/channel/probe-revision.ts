@@ -1,8 +1,8 @@
 import { ProxyError } from '../../../core/errors.ts'
+import { isDeeperThan } from '../../../core/shallow-outline.ts'
 import type { Spawner } from '../process/spawner.ts'
 import { maxDepth } from '../wire/child-messages.ts'
 import { isObject, metaKeys, modernRevision } from '../wire/modern-envelope.ts'
-import { isDeeperThan } from '../wire/shallow-outline.ts'
 import { Channel } from './multiplexed-channel.ts'
 
 /** Whether a server speaks 2026-07-28 or begins with `initialize` (2026-07-28, basic/versioning, Terminology). */

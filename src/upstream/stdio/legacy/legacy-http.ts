@@ -136,7 +136,7 @@ export class LegacyHttp {
 
   #get(call: Call, reply: Reply): void {
     if (findAcceptedForms(call) === 'json')
-      return sendJson(reply, 406, formatError('null', -31406, 'The client must accept text/event-stream'))
+      return sendJson(reply, 406, formatError(undefined, -31406, 'The client must accept text/event-stream'))
     this.#find(call, reply)?.get(reply, findHeader(call, 'last-event-id'))
   }
 
@@ -154,7 +154,7 @@ export class LegacyHttp {
   #find(call: Call, reply: Reply): StreamableSession | undefined {
     const { mcpSessionId } = call
     if (mcpSessionId === undefined) {
-      const [id = 'null'] = call.operations.flatMap((operation) => operation.id ?? [])
+      const [id] = call.operations.flatMap((operation) => operation.id ?? [])
       sendJson(reply, 400, formatError(id, -32600, 'The Mcp-Session-Id header is required: begin with initialize'))
       return undefined
     }

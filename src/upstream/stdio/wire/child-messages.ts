@@ -1,7 +1,7 @@
 import { Buffer, isUtf8 } from 'node:buffer'
+import { isDeeperThan, type Outline, outlineShallow } from '../../../core/shallow-outline.ts'
 import { applyEdits, insertMembers, withoutMembers } from './json-edits.ts'
 import { mendLine } from './mend-line.ts'
-import { isDeeperThan, type Outline, outlineShallow } from './shallow-outline.ts'
 
 /** One JSON-RPC message that a child wrote. */
 export interface ChildMessage {

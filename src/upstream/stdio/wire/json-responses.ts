@@ -24,12 +24,13 @@ export function sendJson(reply: Reply, status: number, text: string, headers: Re
 /**
  * A JSON-RPC error object as text.
  *
- * @param id - in JSON
+ * @param id - in JSON; left out where there is none
  * @param data - more about it
  */
-export function formatError(id: string, code: number, message: string, data?: unknown): string {
+export function formatError(id: string | undefined, code: number, message: string, data?: unknown): string {
   const more = data === undefined ? '' : `,"data":${JSON.stringify(data)}`
-  return `{"jsonrpc":"2.0","id":${id},"error":{"code":${code},"message":${JSON.stringify(message)}${more}}}`
+  const member = id === undefined ? '' : `"id":${id},`
+  return `{"jsonrpc":"2.0",${member}"error":{"code":${code},"message":${JSON.stringify(message)}${more}}}`
 }
 
 /** The answer to a `ping`. @param id - in JSON */

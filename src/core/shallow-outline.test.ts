@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { outlineJson } from '../../../core/json.ts'
+import { outlineJson } from './json.ts'
 import { isDeeperThan, type Outline, outlineShallow } from './shallow-outline.ts'
 
 const parts = (text: string, outline: Outline | undefined): unknown =>

@@ -5,6 +5,8 @@ export interface Outline {
   readonly end: number
   /** Members of an object above the outline's depth. */
   readonly members?: ReadonlyMap<string, Outline>
+  /** Names that came more than once, where that is no error: the member is one of several. */
+  readonly repeated?: ReadonlySet<string>
   /** Items of an array above the outline's depth. */
   readonly items?: readonly Outline[]
 }
@@ -27,39 +29,61 @@ const bracketBit = 0x20
  * @throws Error where the text has no such structure
  */
 export function outlineShallow(text: string, depth: number): Outline {
-  return readValue(text, skipSpace(text, 0), depth)
+  return readValue(text, skipSpace(text, 0), depth, strict)
 }
 
-function readValue(text: string, start: number, depth: number): Outline {
+/**
+ * The same, for a text that may say a thing twice: a repeated key is named instead of refused.
+ *
+ * @throws Error also for a list of more than so many items
+ */
+export function outlineDoubtful(text: string, depth: number, mostItems: number): Outline {
+  return readValue(text, skipSpace(text, 0), depth, { mayRepeat: true, mostItems })
+}
+
+interface Rules {
+  readonly mayRepeat: boolean
+  readonly mostItems: number
+}
+
+const strict: Rules = { mayRepeat: false, mostItems: Number.POSITIVE_INFINITY }
+
+function readValue(text: string, start: number, depth: number, rules: Rules): Outline {
   const code = text.charCodeAt(start)
   if (code === QUOTE) return { start, end: skipString(text, start) }
   if ((code | bracketBit) !== OPEN_BRACE) return { start, end: skipPrimitive(text, start) }
   if (depth === 0) return { start, end: skipContainer(text, start) }
-  return code === OPEN_BRACE ? readObject(text, start, depth - 1) : readArray(text, start, depth - 1)
+  return code === OPEN_BRACE ? readObject(text, start, depth - 1, rules) : readArray(text, start, depth - 1, rules)
 }
 
-function readObject(text: string, start: number, depth: number): Outline {
+function readObject(text: string, start: number, depth: number, rules: Rules): Outline {
   const members = new Map<string, Outline>()
+  const repeated = new Set<string>()
   let at = skipSpace(text, start + 1)
   while (text.charCodeAt(at) === QUOTE) {
     const end = skipString(text, at)
     const name = readKey(text.slice(at, end))
-    if (members.has(name)) throw new Error('repeated key')
+    if (members.has(name)) noteRepeated(repeated, name, rules)
     const colon = skipSpace(text, end)
     if (text.charCodeAt(colon) !== COLON) throw new Error('no colon')
-    const value = readValue(text, skipSpace(text, colon + 1), depth)
+    const value = readValue(text, skipSpace(text, colon + 1), depth, rules)
     members.set(name, value)
     at = skipComma(text, value.end)
   }
-  return { start, end: close(text, at), members }
+  return { start, end: close(text, at), members, ...(rules.mayRepeat ? { repeated } : {}) }
 }
 
-function readArray(text: string, start: number, depth: number): Outline {
+function noteRepeated(repeated: Set<string>, name: string, { mayRepeat }: Rules): void {
+  if (!mayRepeat) throw new Error('repeated key')
+  repeated.add(name)
+}
+
+function readArray(text: string, start: number, depth: number, rules: Rules): Outline {
   const items: Outline[] = []
   let at = skipSpace(text, start + 1)
   while (at < text.length && (text.charCodeAt(at) | bracketBit) !== CLOSE_BRACE) {
-    const item = readValue(text, at, depth)
-    items.push(item)
+    const item = readValue(text, at, depth, rules)
+    if (items.push(item) > rules.mostItems) throw new Error('too many items')
     at = skipComma(text, item.end)
   }
   return { start, end: close(text, at), items }

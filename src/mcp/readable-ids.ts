@@ -1,0 +1,58 @@
+import { Buffer } from 'node:buffer'
+import { checkStrictJson, StrictJsonError } from '../core/json.ts'
+import { type Outline, outlineDoubtful } from '../core/shallow-outline.ts'
+import { isRequestId } from './messages.ts'
+import { looksLike } from './reserved-keys.ts'
+
+/** What the requests of a refused body are known by. */
+export interface ReadableIds {
+  /** In JSON. Those that can be read in one way, each once. */
+  readonly ids: readonly string[]
+  readonly isBatch: boolean
+}
+
+const nothing: ReadableIds = { ids: [], isBatch: false }
+
+/**
+ * Finds the ids of the requests in a body that was refused for something else in it: "the `id` … MUST match the id of the request"
+ * (2026-07-28, basic/index, Error Responses). An id that could be another one is none.
+ *
+ * @param text - JSON, or refused before that was found out
+ * @param mostMembers - of a batch; the ids of a longer one are not looked for
+ */
+export function findReadableIds(text: string, mostMembers: number): ReadableIds {
+  const root = outline(text, mostMembers)
+  if (root?.items === undefined) return root === undefined ? nothing : { ids: findId(text, root), isBatch: false }
+  const ids = new Set(root.items.flatMap((member) => findId(text, member)))
+  return { ids: [...ids], isBatch: ids.size > 0 }
+}
+
+function outline(text: string, mostMembers: number): Outline | undefined {
+  try {
+    return outlineDoubtful(text, text.trimStart().startsWith('[') ? 2 : 1, mostMembers)
+  } catch {
+    // Not JSON, or too much of it.
+    return undefined
+  }
+}
+
+/** Empty for a response: its id is that of a request of the server. */
+function findId(text: string, { members, repeated }: Outline): string[] {
+  const id = members?.get('id')
+  if (!members || !id || repeated?.has('id')) return []
+  if (!members.has('method') && (members.has('result') || members.has('error'))) return []
+  for (const name of members.keys()) if (name !== 'id' && looksLike(name, 'id')) return []
+  const raw = text.slice(id.start, id.end)
+  // A piece of a text holds the whole of it.
+  return isRequestId(raw) && isUnambiguous(raw) ? [Buffer.from(raw).toString()] : []
+}
+
+function isUnambiguous(raw: string): boolean {
+  try {
+    checkStrictJson(raw, 0)
+    return true
+  } catch (error) {
+    if (error instanceof StrictJsonError) return false
+    throw error
+  }
+}
