@@ -1,4 +1,4 @@
-import * as modern from '@modelcontextprotocol/core'
+import { isJSONRPCErrorResponse, parseJSONRPCMessage } from '@modelcontextprotocol/client'
 import { JSONRPCErrorResponseSchema, JSONRPCMessageSchema } from '@modelcontextprotocol/sdk/types.js'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openRawConnection } from './support/raw-client.ts'
@@ -17,9 +17,10 @@ async function readError(attempt: Attempt) {
     connection.write(formatAttempt(stage, attempt))
     const answer = await connection.readResponse({ method: attempt.method ?? 'POST' })
     const body: unknown = JSON.parse(answer.body.toString())
-    for (const schema of [JSONRPCMessageSchema, JSONRPCErrorResponseSchema, modern.JSONRPCMessageSchema])
+    expect(isJSONRPCErrorResponse(parseJSONRPCMessage(body))).toBe(true)
+    for (const schema of [JSONRPCMessageSchema, JSONRPCErrorResponseSchema])
       expect(schema.safeParse(body).error, answer.body.toString()).toBeUndefined()
-    const { id, error } = modern.JSONRPCErrorResponseSchema.parse(body)
+    const { id, error } = JSONRPCErrorResponseSchema.parse(body)
     return { status: answer.status, id, code: error.code }
   } finally {
     connection.destroy()
