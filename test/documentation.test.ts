@@ -9,7 +9,7 @@ import { loadConfigFile, loadConfigText } from '../src/config/load.ts'
 import { createCertificate } from './support/certificate.ts'
 
 const root = new URL('../', import.meta.url).pathname
-const names = readdirSync(join(root, 'samples'))
+const names = readdirSync(join(root, 'samples')).filter((name) => name.endsWith('.yaml'))
 const directory = mkdtempSync(join(tmpdir(), 'samples-'))
 afterAll(() => rmSync(directory, { recursive: true }))
 

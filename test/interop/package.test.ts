@@ -1,11 +1,12 @@
 // What people install: the packed package in an empty folder, without this repository and what its tests bring.
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { findFreePort } from '../support/proxy.ts'
 import { type RecordingUpstream, startRecordingUpstream } from '../support/recording-upstream.ts'
 import { startIssuer, type TestIssuer } from '../support/tokens.ts'
 
@@ -15,6 +16,21 @@ const execute = promisify(execFile)
 /** Everything that the package may hold. */
 const PACKED =
   /^(dist\/[\w./-]+\.(js|d\.ts)|docs\/config\.schema\.json|README\.md|CHANGELOG\.md|SECURITY\.md|LICENSE|package\.json)$/
+
+/** Compiles only if the declarations say so. */
+const TYPED_PROGRAM = `import { ConfigError, loadConfig, loadConfigFile, startProxy, type Problem, type RunningProxy } from 'open-mcp-auth-proxy'
+export async function run(): Promise<RunningProxy> {
+  const { plan, notices }: { plan: Parameters<typeof startProxy>[0]; notices: readonly string[] } = loadConfigFile('config.yaml')
+  notices.map((notice) => notice.length)
+  // @ts-expect-error a plan is no configuration file's name
+  loadConfigFile(plan)
+  // @ts-expect-error internals are not exported
+  await import('open-mcp-auth-proxy/dist/app.js')
+  loadConfig({ servers: [] }, { env: {}, directory: '/' })
+  return startProxy(plan)
+}
+export const explain = (error: ConfigError): Problem[] => [...error.problems]
+`
 
 let folder: string
 let files: string[]
@@ -59,8 +75,8 @@ describe('the package', () => {
     expect(files.filter((file) => !PACKED.test(file) || file.includes('.test.'))).toEqual([])
     expect(files).toEqual(
       expect.arrayContaining([
-        'dist/app.js',
-        'dist/app.d.ts',
+        'dist/index.js',
+        'dist/index.d.ts',
         'dist/cli/main.js',
         'docs/config.schema.json',
         'package.json',
@@ -88,10 +104,20 @@ describe('the package', () => {
     expect(JSON.parse(stdout)).toHaveProperty('properties.servers')
   })
 
-  it('can be imported', async () => {
-    const script = `const { startProxy } = await import('open-mcp-auth-proxy'); console.log(typeof startProxy)`
+  it('names every mistake of a configuration to the program that loads it', async () => {
+    const script = `const { ConfigError, loadConfig } = await import('open-mcp-auth-proxy')
+      try { loadConfig({ servers: [{ path: 'mcp', upstreem: 'http://localhost:1/mcp' }] }) }
+      catch (error) { console.log(error instanceof ConfigError, error.problems.map(({ path }) => path).join()) }`
     const { stdout } = await execute(process.execPath, ['--input-type=module', '-e', script], { cwd: folder })
-    expect(stdout.trim()).toBe('function')
+    expect(stdout).toMatch(/^true .*servers\[0\]\.path.*upstreem/)
+  })
+
+  it('has types for what it exports, and for nothing else', async () => {
+    await writeFile(join(folder, 'use.mts'), TYPED_PROGRAM)
+    const compiler = join(root, 'node_modules/.bin/tsc')
+    const flags = ['--noEmit', '--strict', '--skipLibCheck', '--module', 'nodenext', '--types', 'node']
+    const types = ['--typeRoots', join(root, 'node_modules/@types')]
+    await execute(compiler, [...flags, ...types, 'use.mts'], { cwd: folder })
   })
 
   it('refuses a configuration with mistakes', async () => {
@@ -173,6 +199,21 @@ servers:
     expect(upstream.requests).toHaveLength(1)
   })
 
+  it('runs inside a program of its user, and stops when told to', async () => {
+    await copyFile(join(root, 'samples/embedded.mjs'), join(folder, 'embedded.mjs'))
+    const text = await readFile(join(folder, 'proxy.yaml'), 'utf8')
+    await writeFile(join(folder, 'embedded.yaml'), text.replace('port: 0', `port: ${await findFreePort()}`))
+    const program = spawn(process.execPath, ['embedded.mjs', 'embedded.yaml'], {
+      cwd: folder,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    const ended = new Promise((settle) => program.once('exit', settle))
+    const inside = new URL(await waitForUrl(program))
+    expect((await fetch(`http://localhost:${inside.port}/mcp`, { method: 'POST' })).status).toBe(401)
+    program.kill('SIGTERM')
+    expect(await ended).toBe(0)
+  })
+
   it('ends with 0 when it is asked to', async () => {
     child.kill('SIGTERM')
     expect(await exited).toBe(0)
@@ -185,7 +226,7 @@ function waitForUrl(child: ChildProcess): Promise<string> {
     let output = ''
     createInterface(child.stderr as NodeJS.ReadableStream).on('line', (line) => {
       output += `${line}\n`
-      const [, url] = /is listening on (\S+)/.exec(line) ?? []
+      const [, url] = /\blistening on (\S+)/.exec(line) ?? []
       if (url !== undefined) settle(url)
     })
     child.once('exit', (code) => reject(new Error(`the proxy ended with ${code}:\n${output}`)))
