@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
-import { errors, type Interaction, type Provider } from 'oidc-provider'
+import { errors, type Grant, type Interaction, type Provider } from 'oidc-provider'
 import type { Page } from '../broker/pages/page.ts'
 import { type Asking, renderConsentPage, renderErrorPage, renderSignInPage } from './pages.ts'
 import type { ProviderPlan } from './provider.ts'
@@ -78,10 +78,15 @@ async function allow(visit: Visit): Promise<void> {
   const asked = listScopes(interaction)
   grant.addOIDCScope(asked.filter((scope) => OIDC_SCOPES.has(scope)).join(' '))
   const resource = findResource(interaction)
-  if (resource !== undefined) grant.addResourceScope(resource, asked.filter((scope) => user.mayGrant.includes(scope)).join(' '))
-  if (resource !== undefined)
-    grant.rejectResourceScope(resource, asked.filter((scope) => !user.mayGrant.includes(scope)).join(' '))
+  if (resource !== undefined) addResourceScopes(grant, resource, asked, user)
   return finish(visit, { consent: { grantId: await grant.save() } })
+}
+
+function addResourceScopes(grant: Grant, resource: string, asked: readonly string[], user: User): void {
+  const granted = asked.filter((scope) => user.mayGrant.includes(scope))
+  grant.addResourceScope(resource, granted.join(' '))
+  // Or the provider would ask for them without end.
+  grant.rejectResourceScope(resource, asked.filter((scope) => !granted.includes(scope)).join(' '))
 }
 
 /** Ends the browser's session and begins the same authorization request again. */

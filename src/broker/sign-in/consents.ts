@@ -88,8 +88,8 @@ export interface DividedScopes {
 
 /** @param may - scopes of the resource that the user may have */
 export function divideScopes(asked: readonly string[], may: ReadonlySet<string>): DividedScopes {
-  const isGranted = (scope: string) => PROTOCOL_SCOPES.has(scope) || may.has(scope)
-  return { granted: asked.filter(isGranted), refused: asked.filter((scope) => !isGranted(scope)) }
+  const granted = asked.filter((scope) => PROTOCOL_SCOPES.has(scope) || may.has(scope))
+  return { granted, refused: asked.filter((scope) => !granted.includes(scope)) }
 }
 
 /** Puts scopes into a grant. What the user may not have now stays out: who may have it later is asked then. */
