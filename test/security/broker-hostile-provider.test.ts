@@ -1,9 +1,14 @@
 // What an identity provider, or a user who can change what it says of them, may answer: nobody gets more by it, and nobody else is hurt.
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { callMcp, readJson, refresh } from '../support/broker-client.ts'
+import { startAuthorizationServer } from '../../src/sandbox/authorization-server.ts'
+import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
+import { callMcp, createRawClient, obtainTokens, readJson, refresh } from '../support/broker-client.ts'
+import { BROKER_CLIENT, startBrokerStage } from '../support/broker-stage.ts'
 import { type Claims, SUBJECT, sendJson, type Vendor } from '../support/identity-profiles/vendor.ts'
 import { returnFromVendor, signInAtVendor } from '../support/vendor-sign-in.ts'
 import { OIDC_VENDOR, startVendorStage, type VendorStage, type VendorStageOptions } from '../support/vendor-stage.ts'
+
+const [alice] = SAMPLE_USERS
 
 let stage: VendorStage | undefined
 afterEach(async () => {
@@ -135,5 +140,27 @@ describe('what is said of a user', () => {
     expect([403, 503]).toContain(answer.status)
     expect(proxy.log.records().filter(({ code }) => code === 'internal_error')).toEqual([])
     expect((await fetch(`${origin}/healthz`)).status).toBe(200)
+  })
+})
+
+describe('an address by which a provider without OpenID Connect knows its users', () => {
+  it.each([
+    [true, true],
+    ['true', true],
+    [undefined, true],
+    [false, false],
+    [null, false],
+  ])('names its user when it is verified (email_verified: %j): %j', async (verified, isSignedIn) => {
+    const user = { ...alice, claims: { ...alice.claims, email_verified: verified } }
+    const client = { ...BROKER_CLIENT, token_endpoint_auth_method: 'client_secret_post' as const }
+    const identityProvider = await startAuthorizationServer({ clients: [client], users: [user] })
+    const { issuer } = identityProvider
+    const endpoints = { authorization_endpoint: `${issuer}/authorize`, token_endpoint: `${issuer}/token` }
+    const oauth = { ...endpoints, userinfo_endpoint: `${issuer}/userinfo`, subject_claim: 'email' }
+    const broker = await startBrokerStage({ provider: { issuer: undefined, oauth, scopes: ['openid', 'email'] } })
+    const tokens = obtainTokens(broker.proxy.origin, await createRawClient(broker.proxy.origin), user)
+    if (isSignedIn) expect((await tokens).scope).toBe('mcp:tools')
+    else await expect(tokens).rejects.toThrow('403')
+    await Promise.all([broker.close(), identityProvider.close()])
   })
 })

@@ -81,6 +81,11 @@ function isVerified({ email_verified: verified }: Claims): boolean {
   return verified === true || verified === 'true'
 }
 
+/** Whether the identity provider says that it has not verified the address; some say nothing of it. */
+export function isSaidUnverified(claims: Claims): boolean {
+  return Object.hasOwn(claims, 'email_verified') && !isVerified(claims)
+}
+
 /** A claim by its name, or by a path with dots into objects. */
 export function readClaim(claims: Claims, name: string): unknown {
   if (Object.hasOwn(claims, name)) return claims[name]

@@ -1,5 +1,5 @@
 import * as oauth from 'oauth4webapi'
-import { type Claims, readClaim } from './access-rules.ts'
+import { type Claims, isSaidUnverified, readClaim } from './access-rules.ts'
 import { findStatus, guard, IdentityProviderError } from './error.ts'
 import type { Session } from './session.ts'
 import type { SignedInUser } from './signed-in-user.ts'
@@ -66,7 +66,13 @@ function hasUserinfo({ plan }: Session, metadata: oauth.AuthorizationServer): bo
 
 /** The library has compared what OpenID Connect providers say already. */
 function readExpectedSubject(session: Session, info: Claims, expected: string | undefined): string {
-  return session.plan.oauth === undefined && expected !== undefined ? expected : readSubject(session, info)
+  if (session.plan.oauth === undefined && expected !== undefined) return expected
+  if (session.plan.oauth?.subjectClaim === 'email' && isSaidUnverified(info))
+    throw new IdentityProviderError(
+      expected === undefined ? 'refused' : 'ended',
+      'the userinfo endpoint: the address that names the user is not verified (email_verified)',
+    )
+  return readSubject(session, info)
 }
 
 /** A claim that identifies users may be one that they can change, like an address: then this is nobody whom we know. */
