@@ -1,7 +1,10 @@
-import { collectReadings, type NamedParts } from './resource-uri.ts'
+import { collectReadings } from './collect-readings.ts'
+import { compileNamePattern } from './name-pattern.ts'
+import type { NamedParts } from './resource-uri.ts'
 import { compileUriPattern, type MatchUri } from './uri-pattern.ts'
-import { isFetched, joinUri, splitUri } from './uri-shape.ts'
-import { authorityBlindSteps, commonSteps, cuttingSteps, decodeOnce } from './uri-steps.ts'
+import { isFetched, joinUri, splitUri, type UriShape } from './uri-shape.ts'
+import { commonSteps, cuttingSteps, decodeOnce, type Step } from './uri-steps.ts'
+import { hasDrive, tidyDrive } from './windows-names.ts'
 import { createWork, type Work } from './work.ts'
 
 /** The pattern of a resource URI, ready to be compared with readings. */
@@ -19,8 +22,8 @@ export interface ResourcePattern {
 /** @param pattern - as it was configured */
 export function compileResourcePattern(pattern: string): ResourcePattern {
   const written = normalizeWritten(pattern)
-  const restricted = withDirectories(readPattern(written, [...commonSteps, ...authorityBlindSteps])).map(foldCase)
-  const opened = withDirectories(readPattern(written, [...commonSteps, ...authorityBlindSteps, ...cuttingSteps]))
+  const restricted = withDirectories(readPattern(written, commonSteps)).map(foldCase)
+  const opened = withDirectories(readPattern(written, [...commonSteps, ...cuttingSteps]))
   const beginnings = restricted.map((reading) => reading.split('*', 1)[0] ?? '')
   return {
     restricts: fitAny(restricted),
@@ -30,9 +33,17 @@ export function compileResourcePattern(pattern: string): ResourcePattern {
   }
 }
 
-/** What is compared without regard to case, and to how accents are written (Unicode NFC). */
+/** Characters that a file system skips (HFS+, TN1150): nobody sees them. */
+const SKIPPED = /[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]/g
+
+/**
+ * What is compared without regard to case, and to how accents are written (Unicode NFC). By way of upper case and back, since some
+ * letters share theirs (`ß` and `SS`, both forms of sigma).
+ */
 export function foldCase(reading: string): string {
-  return reading.normalize('NFC').toLowerCase()
+  if (!/[^\x00-\x7f]/.test(reading)) return reading.toLowerCase()
+  const upper = reading.replaceAll(SKIPPED, '').normalize('NFC').toLowerCase().toUpperCase()
+  return upper.toLowerCase().replaceAll('ς', 'σ').normalize('NFC')
 }
 
 /** What rules tell apart, for reading URIs. */
@@ -44,19 +55,35 @@ export function listNamedParts(patterns: readonly string[]): NamedParts {
     authority,
   }))
   const named = authorities.filter(({ authority }) => authority !== '' && !/^\*+$/.test(authority))
+  const files = shapes.filter(isAboutFiles)
+  const drives = files.filter(({ rest }) => hasDrive(rest))
   return {
-    hasFiles: shapes.some(({ scheme }) => scheme === 'file'),
+    hasFiles: files.length > 0,
+    hasDrives: drives.length > 0 && files.every(({ rest }) => hasDrive(rest) || /^\/?\*/.test(rest)),
     hasAuthority: (scheme, authority) =>
       named.some((own) => own.scheme === scheme && own.match(authority.toLowerCase(), createWork())),
   }
 }
 
-/** Every URL parser and file system agrees on these: case of scheme and host, default ports, this machine, `file:/x`. */
+/** Patterns that begin with a wildcard may be about files, too, and what has no scheme is a path. `**` is about everything alike. */
+function isAboutFiles({ scheme, rest }: UriShape): boolean {
+  if (scheme !== undefined) return compileNamePattern(scheme)('file')
+  return /^(?:[/*]|[A-Za-z]:\/)/.test(rest) && !/^\*+$/.test(rest)
+}
+
+/** Every URL parser and file system agrees on these: case of scheme and host, default ports, this machine, `file:/x`, and how a drive is written. */
 function normalizeWritten(uri: string): string {
   const { scheme, authority, rest } = splitUri(uri)
   if (scheme === undefined) return uri
-  if (authority === undefined) return scheme === 'file' && rest.startsWith('/') ? joinUri(scheme, '', rest) : `${scheme}:${rest}`
-  return joinUri(scheme, normalizeAuthority(scheme, authority), rest)
+  if (scheme === 'file') return normalizeFile(authority, rest)
+  if (authority === undefined) return `${scheme}:${rest}`
+  const path = isFetched(scheme) && !rest.startsWith('/') ? `/${rest}` : rest
+  return joinUri(scheme, normalizeAuthority(scheme, authority), path)
+}
+
+function normalizeFile(authority: string | undefined, rest: string): string {
+  if (authority === undefined && !rest.startsWith('/')) return `file:${rest}`
+  return joinUri('file', normalizeAuthority('file', authority ?? ''), tidyDrive(rest))
 }
 
 /** The authority of another scheme may be an identifier with a case of its own. */
@@ -83,8 +110,8 @@ function normalized(match: MatchUri): MatchUri {
   return (uri, work) => match(uri, work) || match(normalizeWritten(uri), work)
 }
 
-function readPattern(pattern: string, steps: Parameters<typeof collectReadings>[1]): readonly string[] {
-  const readings = collectReadings(pattern, steps, { left: Number.POSITIVE_INFINITY })
+function readPattern(pattern: string, steps: readonly Step[]): readonly string[] {
+  const readings = collectReadings(pattern, steps, () => false, { left: Number.POSITIVE_INFINITY })
   // The configuration was checked for such patterns.
   if (readings === undefined) throw new Error(`the pattern ${JSON.stringify(pattern)} has too many readings`)
   return readings

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { listNamedParts } from './resource-pattern.ts'
 import { readResourceUri, type UriReadings } from './resource-uri.ts'
-import { trimUri } from './uri-steps.ts'
+import { trimBeginning } from './uri-steps.ts'
 import { createWork } from './work.ts'
 
 const read = (uri: string, ...rules: string[]): UriReadings =>
@@ -66,7 +66,7 @@ describe('a resource URI', () => {
   ])('is read as file:///secret/x, too: %j', (uri) => {
     const { readings } = read(uri)
     expect(readings).toContain('file:///secret/x')
-    expect(readings[0]).toBe(trimUri(uri))
+    expect(readings[0]).toBe(trimBeginning(uri))
   })
 
   it.each([
@@ -129,7 +129,7 @@ describe('a resource URI', () => {
   it('is read, whatever it is', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.webUrl(), few('%', '2', 'e', '/', '.', '\\', 'a', '?')), (uri) => {
-        expect(read(uri).readings[0]).toBe(trimUri(uri))
+        expect(read(uri).readings[0]).toBe(trimBeginning(uri))
       }),
     )
   })

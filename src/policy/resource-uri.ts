@@ -1,7 +1,9 @@
+import { collectReadings } from './collect-readings.ts'
 import { climbs } from './dot-segments.ts'
-import { splitUri, type UriShape } from './uri-shape.ts'
-import { authorityBlindSteps, commonSteps, cuttingSteps, type Step, trimUri } from './uri-steps.ts'
-import { spend, type Work } from './work.ts'
+import { splitUri } from './uri-shape.ts'
+import { commonSteps, cuttingSteps, trimBeginning, trimUri } from './uri-steps.ts'
+import { hasDrive, hasLooseDrive } from './windows-names.ts'
+import type { Work } from './work.ts'
 
 /**
  * A resource URI means what the upstream makes of it. Rules are asked about every reading (see uri-steps.ts), so that no spelling gets
@@ -13,10 +15,12 @@ export interface NamedParts {
   /** Whether rules tell this authority from others of the scheme. Then the server does so, too. */
   hasAuthority(scheme: string, authority: string): boolean
   hasFiles: boolean
+  /** Whether all of their files are on drives. */
+  hasDrives: boolean
 }
 
 export interface UriReadings {
-  /** The URI itself first, without what is trimmed at its ends. */
+  /** The URI itself first, without what is trimmed at its beginning. At its end, a space may be part of a name. */
   readonly readings: readonly string[]
   /** Why the URI can't be judged; undefined when it can. */
   readonly flaw: string | undefined
@@ -26,8 +30,6 @@ export interface UriReadings {
 
 /** Longer than any file name (PATH_MAX is 4,096 bytes). */
 const MAX_LENGTH = 8 * 1024
-/** An ordinary URI has fewer than twenty. */
-const MAX_READINGS = 256
 
 /**
  * The readings of a resource URI.
@@ -38,15 +40,10 @@ const MAX_READINGS = 256
  */
 export function readResourceUri(uri: string, parts: NamedParts, work: Work): UriReadings {
   if (uri.length > MAX_LENGTH) return refuse(uri, `is longer than ${MAX_LENGTH} characters`)
-  const blind = authorityBlindSteps.map(
-    (step): Step =>
-      (text, shape) =>
-        isTold(shape, parts) ? text : step(text, shape),
-  )
-  const readings = collectReadings(trimUri(uri), [...commonSteps, ...cuttingSteps, ...blind], work)
+  const readings = collectReadings(trimBeginning(uri), [...commonSteps, ...cuttingSteps], parts.hasAuthority, work)
   if (readings === undefined) return refuse(uri, 'has too many readings')
   const flaw = firstOf(readings, (reading) => findFlaw(reading, parts))
-  return { readings, flaw, isBoundless: parts.hasFiles && readings.some(isBoundless) }
+  return { readings, flaw, isBoundless: parts.hasFiles && readings.some((reading) => isBoundless(reading, parts)) }
 }
 
 function refuse(uri: string, flaw: string): UriReadings {
@@ -55,30 +52,13 @@ function refuse(uri: string, flaw: string): UriReadings {
 
 /**
  * Where there is more `..` than path, it depends on the working directory of an opener that doesn't take the scheme off (`FILE:///../x`,
- * where it looks for `file://`). One that cuts off seven characters without looking makes anything of `file:/x/secret` and `/x`.
+ * where it looks for `file://`). One that cuts off seven characters without looking makes anything of `file:/x/secret` and `/x`. On
+ * Windows, `/x` is on the drive that the process is on.
  */
-function isBoundless(uri: string): boolean {
+function isBoundless(uri: string, { hasDrives }: NamedParts): boolean {
   const { scheme = 'file', authority, rest } = splitUri(uri)
-  return scheme === 'file' && (authority === undefined || climbs(rest))
-}
-
-/** What the steps make of a text, each of every result; undefined when that is too much. */
-export function collectReadings(text: string, steps: readonly Step[], work: Work): readonly string[] | undefined {
-  const found = new Set([text])
-  for (const reading of found) {
-    spend(work, (reading.length + 32) * WORK_PER_CHARACTER)
-    if (found.size > MAX_READINGS || work.left < 0) return undefined
-    const shape = splitUri(reading)
-    for (const step of steps) found.add(step(reading, shape))
-  }
-  return [...found]
-}
-
-/** All steps together look at a character about as often. */
-const WORK_PER_CHARACTER = 8
-
-function isTold({ scheme, authority }: UriShape, parts: NamedParts): boolean {
-  return scheme !== undefined && scheme !== 'file' && authority !== undefined && parts.hasAuthority(scheme, authority)
+  if (scheme !== 'file') return false
+  return authority === undefined || climbs(rest) || (hasDrives && authority === '' && !hasDrive(rest))
 }
 
 function firstOf<T, R>(items: readonly T[], find: (item: T) => R | undefined): R | undefined {
@@ -97,7 +77,8 @@ function findFlaw(reading: string, parts: NamedParts): string | undefined {
   const { scheme = 'file', authority, rest } = splitUri(reading)
   if (scheme !== 'file' || !parts.hasFiles) return undefined
   // What an opener takes for a relative path depends on its working directory. With `file://` cut off, an authority begins one.
-  if (authority === undefined) return /^[/\\]/.test(rest) ? undefined : 'is a relative path'
+  if (authority === undefined) return /^(?:[A-Za-z]:)?[/\\]/.test(rest) ? undefined : 'is a relative path'
+  if (parts.hasDrives && hasLooseDrive(rest)) return 'has a drive that depends on the opener'
   if (authority.toLowerCase() === 'localhost') return hasWayUp(rest) ? 'is a relative path' : undefined
   return authority === '' || parts.hasAuthority(scheme, authority) ? undefined : 'names another host, or a relative path'
 }

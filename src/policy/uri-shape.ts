@@ -8,8 +8,8 @@ export interface UriShape {
   readonly rest: string
 }
 
-/** `*` may stand in the scheme of a pattern. */
-const SCHEME_AND_AUTHORITY = /^([A-Za-z*][A-Za-z0-9+.*-]*):(?:\/\/([^/?#]*))?/
+/** `*` may stand in the scheme of a pattern. A single letter is a drive. */
+const SCHEME_AND_AUTHORITY = /^(\*|[A-Za-z*][A-Za-z0-9+.*-]+):(?:\/\/([^/?#]*))?/
 
 /** @param uri - a URI or the pattern of one */
 export function splitUri(uri: string): UriShape {

@@ -1,5 +1,6 @@
 import { type DotReading, dotReadings, resolveDots } from './dot-segments.ts'
 import { findSuffix, isFetched, joinUri, type UriShape } from './uri-shape.ts'
+import { dropDevice, dropStream, hasDrive, tidyFileDrive } from './windows-names.ts'
 
 /**
  * What openers do to a URI on the way to what they open. Each step returns the URI unchanged where there is nothing for it to do. A
@@ -12,8 +13,9 @@ export type Step = (uri: string, shape: UriShape) => string
 export const commonSteps: readonly Step[] = [
   // Escapes are undone (RFC 3986 §2.1), by form decoders also `+` (Java's URLDecoder, unquote_plus).
   decodeOnce,
+  decodeNames,
   decodeOddly,
-  (uri) => (uri.includes('+') ? uri.replaceAll('+', ' ') : uri),
+  decodePlus,
   // Characters that vanish: line breaks and tabs anywhere, white space and control characters at both ends (WHATWG URL §4.4, urlparse).
   (uri) => (LINE_BREAKS.test(uri) ? uri.replaceAll(/[\t\r\n]/g, '') : uri),
   trimUri,
@@ -25,13 +27,15 @@ export const commonSteps: readonly Step[] = [
     (uri, shape) => resolvePath(uri, shape, findSuffix(uri), reading),
     (uri, shape) => resolvePath(uri, shape, uri.length, reading),
   ]),
-  // Windows drops spaces and dots at the end of names.
+  // Windows drops spaces and dots at the end of names, and has several for a drive, a path and a file.
   trimNames,
+  tidyFileDrive,
+  dropDevice,
+  dropStream,
   // Parts of the authority that make no difference.
   tidyAuthority,
   parseUrl,
-  // `note:x`, `note:/x` and `note:///x` for an opener that cuts the scheme off and takes the rest for a path.
-  joinAuthority,
+  unwrapUrl,
   addScheme,
 ]
 
@@ -43,10 +47,12 @@ export const cuttingSteps: readonly Step[] = [
   (uri) => (uri.includes(';') ? uri.replaceAll(/;[^/]*/g, '') : uri),
   // Joining paths begins anew at an absolute one (os.path.join, path.resolve, URL references).
   // A root has no empty segments, so that the first or the last is where it was joined.
-  (uri, shape) => restartAtEmptySegment(uri, shape, (path) => path.indexOf('//', 1)),
+  (uri, shape) => restartAtEmptySegment(uri, shape, (path, from) => path.indexOf('//', from)),
   (uri, shape) => restartAtEmptySegment(uri, shape, (path) => path.lastIndexOf('//')),
   // So does a reference with a scheme of its own.
   restartAtScheme,
+  // With the base's own scheme and no slash it is relative (WHATWG URL §4.4, urljoin).
+  dropOwnScheme,
 ]
 
 /** Steps of openers that look at the path alone. */
@@ -64,23 +70,40 @@ export function decodeOnce(text: string): string {
   return text.replace(/(?:%[0-9A-Fa-f]{2})+/g, (escapes) => Buffer.from(escapes.replaceAll('%', ''), 'hex').toString())
 }
 
-/** ASCII in two bytes of UTF-8, which is forbidden (RFC 3629 §3) and decoded by some all the same, and escapes of ECMAScript. */
+/** Everything but what separates parts (`decodeURI`), so that an escaped separator stays in a name while dots become dots. */
+function decodeNames(text: string): string {
+  if (!text.includes('%')) return text
+  return text.replace(/(?:%(?!2[346bcf]|3[abdf]|40)[0-9a-f]{2})+/gi, decodeOnce)
+}
+
+/** A scheme may have one (`git+https:`), and would be none without. */
+function decodePlus(uri: string, { scheme = '' }: UriShape): string {
+  if (!uri.includes('+', scheme.length)) return uri
+  return uri.slice(0, scheme.length) + uri.slice(scheme.length).replaceAll('+', ' ')
+}
+
+/** ASCII in more bytes of UTF-8 than it has, which is forbidden (RFC 3629 §3) and decoded by some all the same; escapes of ECMAScript. */
 function decodeOddly(text: string): string {
   if (!text.includes('%')) return text
   return text
     .replaceAll(/%u([0-9a-f]{4})/gi, (_escape, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
-    .replaceAll(/%c([01])%([89ab][0-9a-f])/gi, (_escape, high: string, low: string) =>
+    .replaceAll(/%(?:c|e0%8|f0%80%8)([01])%([89ab][0-9a-f])/gi, (_escape, high: string, low: string) =>
       String.fromCharCode(Number(high) * 64 + (Number.parseInt(low, 16) & 0x3f)),
     )
 }
 
 /** NUL ends a name elsewhere, so that it doesn't just vanish. */
 export function trimUri(uri: string): string {
+  const text = trimBeginning(uri)
+  let end = text.length
+  while (end > 0 && isTrimmed(text.charAt(end - 1))) end--
+  return text.slice(0, end)
+}
+
+export function trimBeginning(uri: string): string {
   let start = 0
-  let end = uri.length
-  while (start < end && isTrimmed(uri.charAt(start))) start++
-  while (end > start && isTrimmed(uri.charAt(end - 1))) end--
-  return uri.slice(start, end)
+  while (start < uri.length && isTrimmed(uri.charAt(start))) start++
+  return uri.slice(start)
 }
 
 function isTrimmed(character: string): boolean {
@@ -111,9 +134,13 @@ function trimName(name: string): string {
 /** User information, the final dot of a host, and the two ways to name this machine (RFC 8089 §2). */
 function tidyAuthority(uri: string, { scheme, authority, rest }: UriShape): string {
   if (scheme === undefined || authority === undefined) return uri
+  const host = tidyHost(authority)
+  return joinUri(scheme, scheme === 'file' && host === 'localhost' ? '' : host, rest)
+}
+
+function tidyHost(authority: string): string {
   const host = authority.slice(authority.lastIndexOf('@') + 1).toLowerCase()
-  const name = host.endsWith('.') ? host.slice(0, -1) : host
-  return joinUri(scheme, scheme === 'file' && name === 'localhost' ? '' : name, rest)
+  return host.endsWith('.') ? host.slice(0, -1) : host
 }
 
 /** A URL parser changes nothing in these. */
@@ -125,15 +152,29 @@ function parseUrl(uri: string): string {
   return URL.parse(uri)?.href ?? uri
 }
 
-function joinAuthority(uri: string, { scheme, authority, rest }: UriShape): string {
+/** Around a URL, or before it: Python's urllib.request, Java's URL, which also opens the archive that a `jar:` URL names. */
+const WRAPPER = /^\s*(?:<\s*|(?:url|jar):\s*)+/i
+
+function unwrapUrl(uri: string): string {
+  return WRAPPER.test(uri) ? uri.replace(WRAPPER, '').replace(/>\s*$|!\/.*$/s, '') : uri
+}
+
+/** `note:x`, `note:/x` and `note:///x` for an opener that cuts the scheme off and takes the rest for a path. */
+export function joinAuthority(uri: string, { scheme, authority, rest }: UriShape): string {
   if (scheme === undefined || isFetched(scheme)) return uri
-  // Relative paths of files cannot be judged at all.
-  if (scheme === 'file') return authority === undefined && rest.startsWith('/') ? joinUri(scheme, '', rest) : uri
+  if (scheme === 'file') return joinFileAuthority(uri, authority, rest)
   return joinUri(
     scheme,
     '',
     resolveDots(`${authority ?? ''}${rest}`.replace(/^\/+/, ''), { isFileSystem: true, isEscaped: true }),
   )
+}
+
+/** `file:////server/share` is `file://server/share` (RFC 8089 appendix E.3.2). Relative paths of files cannot be judged at all. */
+function joinFileAuthority(uri: string, authority: string | undefined, rest: string): string {
+  if (authority === undefined) return rest.startsWith('/') ? joinUri('file', '', rest) : uri
+  const host = tidyHost(authority)
+  return host === '' || host === 'localhost' || host.includes('*') ? uri : joinUri('file', '', `/${host}${rest}`)
 }
 
 /** What has no scheme is a path. */
@@ -147,16 +188,31 @@ function cutAt(uri: string, character: string): string {
   return at === -1 ? uri : uri.slice(0, at)
 }
 
-function restartAtEmptySegment(uri: string, { scheme, authority, rest }: UriShape, find: (path: string) => number): string {
+function restartAtEmptySegment(
+  uri: string,
+  { scheme, authority, rest }: UriShape,
+  find: (path: string, from: number) => number,
+): string {
   if (scheme === undefined || authority === undefined || isFetched(scheme)) return uri
-  const at = find(rest.slice(0, findSuffix(rest)))
-  return at < 1 ? uri : joinUri(scheme, '', rest.slice(at + 1).replaceAll(/\/{2,}/g, '/'))
+  // Without an authority, the first slash is the root itself.
+  const from = authority === '' ? 1 : 0
+  const at = find(rest.slice(0, findSuffix(rest)), from)
+  return at < from ? uri : joinUri(scheme, '', rest.slice(at + 1).replaceAll(/\/{2,}/g, '/'))
 }
 
 function restartAtScheme(uri: string, { scheme, rest }: UriShape): string {
   if (scheme === undefined || isFetched(scheme)) return uri
-  const own = /\/[A-Za-z][A-Za-z0-9+.-]*:\//.exec(rest)
-  return own === null ? uri : joinUri(scheme, '', rest.slice(own.index + own[0].length - 1))
+  const below = scheme === 'file' && hasDrive(rest) ? rest.slice(1) : rest
+  const own = /\/[A-Za-z][A-Za-z0-9+.-]*:\//.exec(below)
+  return own === null ? uri : joinUri(scheme, '', below.slice(own.index + own[0].length - 1))
+}
+
+function dropOwnScheme(uri: string, { scheme, rest }: UriShape): string {
+  if (scheme === undefined || !rest.includes(':')) return uri
+  const relative = rest.replaceAll(/\/([A-Za-z][A-Za-z0-9+.-]*):/g, (whole, own: string) =>
+    own.toLowerCase() === scheme ? '/' : whole,
+  )
+  return uri.slice(0, uri.length - rest.length) + relative
 }
 
 /** A URI that is nothing but an authority keeps it: `note://x` has no other name. */

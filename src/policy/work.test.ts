@@ -57,7 +57,7 @@ it('one message cannot ask for more than its budget, and is told so', () => {
     target,
     id: '1',
   })
-  const operations = Array.from({ length: 1000 }, (_, index) => listen(`note://x/${'a/'.repeat(25)}a${index}`))
+  const operations = Array.from({ length: 1000 }, (_, index) => listen(`note://x/a+b%20c;d/..%2f${'a/'.repeat(15)}a${index}`))
   expect(policy.decide(nobody, { path: '/mcp', operations })).toMatchObject({ effect: 'deny', code: 'resource_uri_ambiguous' })
   // What was cut short is not remembered: each is judged by itself afterwards.
   const last = listen(`note://x/${'a/'.repeat(25)}b`)

@@ -49,6 +49,10 @@ describe('a resource below a protected directory is refused without the scope, s
     `${F}/public/\uff0e\uff0e/secret/k`,
     `${F}/public/..%09/secret/k`,
     `${F}/public/..%c0%afsecret/k`,
+    `${F}/public/..%e0%80%afsecret/k`,
+    `${F}/public/..%f0%80%80%afsecret/k`,
+    // Decoded but for separators (decodeURI), and parsed then.
+    `${F}/public/a%2fb/%252e%252e/%252e%252e/secret/k`,
     `${F}/public//srv/secret/k`,
     `${F}/public/.%0d./secret/k`,
     `${F}/secret/k`,
@@ -68,18 +72,32 @@ describe('a resource below a protected directory is refused without the scope, s
     `${F}/./secret/k`,
     `${F}/secret`,
     `${F}/SECRET/k`,
+    // The same to file systems that ignore case, and to those that ignore what nobody sees.
+    `${F}/\u017fecret/k`,
+    `${F}/sec\u200cret/k`,
+    // Prefixes that URL parsers take off (Java's URL, Python's urllib.request).
+    `URL:${F}/secret/k`,
+    `url: ${F}/secret//k`,
+    `jar:${F}/secret/k!/x`,
+    // With the scheme of what it is relative to, a reference without a slash stays relative.
+    `${F}/public/file:../secret/k`,
+    `${F}/public/FILE:../secret/k`,
     '/srv/secret/k',
   ])('%j, which may be something else', async (uri) => {
     await checkRefused(read(uri), unlisted)
   })
 
-  it.each([`${F}/public/..%23`, `${F}/public/..%20`, `${F}/public/..%3f`, `${F}/public/..`, `${F}/public/../`])(
-    '%j, which lists what is beside',
-    async (uri) => {
-      await checkAttempt(closed, { body: read(uri) }, unlisted)
-      await checkAttempt(both, { body: read(uri) }, unlisted)
-    },
-  )
+  it.each([
+    `${F}/public/..%23`,
+    `${F}/public/..%20`,
+    `${F}/public/..%3f`,
+    `${F}/public/..`,
+    `${F}/public/../`,
+    `${F}/public//srv/public `,
+  ])('%j, which names what is beside', async (uri) => {
+    await checkAttempt(closed, { body: read(uri) }, unlisted)
+    await checkAttempt(both, { body: read(uri) }, unlisted)
+  })
 })
 
 describe('a single protected resource is refused without the scope, spelled as', () => {
@@ -100,12 +118,92 @@ describe('a single protected resource is refused without the scope, spelled as',
     'note://x/../internal/secret',
     'https://intra.example/Pay%20roll/may',
     'https://INTRA.example:443/Pay roll/may',
+    'URL:https://intra.example/Pay%20roll/may',
     'https://user@intra.example./x/../Pay%20roll/may',
     'https://other.example\\@intra.example/Pay%20roll/may',
   ])('%j', async (uri) => {
     await checkAttempt(single, { body: read(uri) }, secrets)
   })
 })
+
+it('letters that a file system takes for one are one', async () => {
+  const stage = await startStage({
+    server: {
+      rules: [
+        { resource: 'file:///srv/Ma\u00dfe/**', scopes: ['secrets'] },
+        { resource: 'file:///\u039f\u03a3*', scopes: ['secrets'] },
+      ],
+    },
+  })
+  for (const name of ['srv/MASSE/k', 'srv/ma\u1e9ee/k', '\u03bf\u03c2', '\u039f\u03a3\u039f', '\u03bf\u03c3\u03bf'])
+    await checkAttempt(stage, { body: read(`file:///${name}`) }, secrets)
+  await stage.close()
+})
+
+describe('where rules tell authorities apart', () => {
+  let apart: Stage
+  let one: Stage
+  beforeAll(async () => {
+    const rules = [
+      { tool: 'echo', scopes: [] },
+      { resource: 'demo://public/**', scopes: [] },
+      { resource: 'git+ssh://host/**', scopes: [] },
+      { resource: 'https://docs.example/**', scopes: [] },
+    ]
+    one = await startStage({ server: { rules, unlisted_operations: 'deny' } })
+    const more = [
+      { resource: 'demo://internal/**', scopes: ['secrets'] },
+      { resource: 'demo://public/pay/**', scopes: ['secrets'] },
+    ]
+    apart = await startStage({ server: { rules: [...rules, ...more], unlisted_operations: 'deny' } })
+  })
+  afterAll(() => Promise.all([apart.close(), one.close()]))
+
+  it.each([
+    'demo://public/a/b',
+    'demo://public/a?x=1#y',
+    'git+ssh://host/a+b.git',
+    'https://docs.example',
+    'https://docs.example?x',
+  ])('%j is served', async (uri) => {
+    await checkAttempt(apart, { body: read(uri) }, { status: 200 })
+    await checkAttempt(one, { body: read(uri) }, { status: 200 })
+  })
+
+  it.each(['demo:public/../internal/x', 'demo:///internal/x', 'demo://INTERNAL/x'])(
+    '%j, which no rule names, is not',
+    async (uri) => {
+      await checkAttempt(one, { body: read(uri) }, unlisted)
+      await checkAttempt(apart, { body: read(uri) }, unlisted)
+    },
+  )
+
+  it.each(['demo://public/../internal/x', 'demo://public//internal/x'])(
+    '%j, which an opener that cuts the scheme off reads below another, is not',
+    async (uri) => {
+      await checkAttempt(one, { body: read(uri) }, unlisted)
+      await checkAttempt(apart, { body: read(uri) }, secrets)
+    },
+  )
+
+  it.each(['demo://internal/x', 'demo://public/pay/x', 'demo://public/a/../pay/x'])(
+    '%j needs the scope of its rule',
+    async (uri) => {
+      await checkAttempt(apart, { body: read(uri) }, secrets)
+    },
+  )
+})
+
+it.each(['/srv/secret/**', '**/secret/**', '*:///srv/secret/**', 'f*:///srv/secret/**'])(
+  'a rule about %j is about files, whose relative spelling depends on the opener',
+  async (resource) => {
+    const stage = await startStage({ server: { rules: [{ resource, scopes: ['secrets'] }] } })
+    await checkAttempt(stage, { body: read('file:secret/k') }, { status: 403, code: 'resource_uri_ambiguous', id: 1 })
+    await checkAttempt(stage, { body: read('file:///srv/secret/k') }, secrets)
+    await checkAttempt(stage, { body: read('https://h/x') }, { status: 200 })
+    await stage.close()
+  },
+)
 
 describe('a URI that can mean anything is refused with an error that says so:', () => {
   it.each([
@@ -114,6 +212,7 @@ describe('a URI that can mean anything is refused with an error that says so:', 
     ['a host that may be a directory', 'file://srv/secret/k'],
     ['a relative path', 'file:secret/k'],
     ['a relative path without a scheme', 'secret/k'],
+    ['a URL in angle brackets', '<URL:file:///srv/secret/k>'],
     ['an escaped NUL', 'file:///srv/secret/k%00.txt'],
     ['hundreds of rounds of escaping', `file:///srv/public/%${'25'.repeat(300)}2e`],
     ['a long one', `file:///srv/public/${'x'.repeat(8192)}`],
