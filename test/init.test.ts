@@ -293,6 +293,48 @@ describe('what init writes', { timeout: 60_000 }, () => {
   })
 })
 
+describe('init --add', { timeout: 60_000 }, () => {
+  it('puts a second server into a file that is there, under a path of its own, and keeps the rest', async () => {
+    const file = nameFile()
+    const before =
+      '# mine\nissuers: [https://idp.example.com]\nservers:\n  - path: /mcp # first\n    upstream: http://localhost:8000/mcp\n'
+    writeFileSync(join(folder, file), before)
+    const { code, output, error } = await run(['init', file, '--add', '--scope', 'a', '--upstream', 'http://localhost:9000/mcp'])
+    expect({ code, error }).toEqual({ code: 0, error: '' })
+    expect(output).toMatch(/Clients are given the public URL and \/mcp-2/)
+    expect(read(file)).toBe(`${before}  - path: /mcp-2\n    upstream: http://localhost:9000/mcp\n    scopes:\n      - a\n`)
+    expect((await check(file, {})).code).toBe(0)
+  })
+
+  it('adds to what init wrote, though its secrets are not set yet', async () => {
+    const file = nameFile()
+    const flags = ['--provider', 'google', '--issuer', 'example.com', '--public-url', 'http://localhost:8080', '--scope', 'a']
+    await run(['init', file, '--upstream', 'http://localhost:8000/mcp', ...flags])
+    expect(await run(['init', file, '--add'], 'npx -y other\n\n')).toMatchObject({ code: 0 })
+    expect(parse(read(file)).servers[1]).toEqual({ path: '/mcp-2', upstream: { command: ['npx', '-y', 'other'] } })
+  })
+
+  it.each([
+    [
+      'servers: [{ path: /mcp, upstream: http://localhost:8000/mcp }]\nissuers: [https://idp.example.com]\n',
+      ['--upstream', 'http://127.0.0.1:8080/mcp'],
+      /this proxy itself/,
+    ],
+    ['base_url: http://localhost:8000\nproxy_listen_port: 8080\n', ['--upstream', 'http://localhost:8000/x'], /migrate/],
+    ['a: [', ['--upstream', 'http://localhost:8000/x'], /has a mistake/],
+    [undefined, ['--upstream', 'http://localhost:8000/x'], /no such file/],
+    ['servers: []', ['--provider', 'google'], /--provider is for a new file/],
+  ])('changes nothing where that cannot be: %j %j', async (text, flags, said) => {
+    const file = nameFile()
+    if (text !== undefined) writeFileSync(join(folder, file), text)
+    const { code, error } = await run(['init', file, '--add', ...flags], '\n\n')
+    expect(code).toBe(2)
+    expect(error).toMatch(said)
+    if (text === undefined) expect(existsSync(join(folder, file))).toBe(false)
+    else expect(read(file)).toBe(text)
+  })
+})
+
 describe('init', { timeout: 60_000 }, () => {
   const upstream = ['--upstream', 'http://localhost:8000/mcp']
   const google = [...upstream, '--provider', 'google', '--issuer', 'example.com']

@@ -23,6 +23,8 @@ export interface Arguments {
   readonly server: readonly string[] | undefined
   /** The file of `migrate` or `init`. */
   readonly file: string | undefined
+  /** Whether a server is added to a file that is there. */
+  readonly add: boolean
   /** Whether the result is wanted as JSON. */
   readonly json: boolean
 }
@@ -65,6 +67,7 @@ const nothing = {
   demo: false,
   server: undefined,
   file: undefined,
+  add: false,
   json: false,
 }
 
@@ -113,6 +116,7 @@ function readCommand(tokens: readonly Token[], given: readonly OptionToken[]): O
     stdio: isSet('stdio'),
     asgardeo: isSet('asgardeo'),
     demo: isSet('demo'),
+    add: isSet('add'),
     json: isSet('json'),
   }
   if (switches.asgardeo && switches.demo) throw new UsageError('--asgardeo and --demo name two places to sign users in.')
@@ -140,10 +144,15 @@ function checkFlags(command: string, given: readonly OptionToken[]): void {
   for (const { name } of given) {
     const only = FLAGS.find((flag) => flag.name === name)?.only
     if (only !== undefined && only !== command) throw new UsageError(`--${name} is for the command ${only}.`)
+    if (given.some((token) => token.name === 'add') && !ADD_FLAGS.has(name))
+      throw new UsageError(`--${name} is for a new file, and --add keeps one that is there.`)
     if (command === 'init' && only !== 'init' && !INIT_FLAGS.some((flag) => flag === name))
       throw new UsageError(`--${name} is no answer to a question of init.`)
   }
 }
+
+/** What `init --add` asks for, beside the command behind `--`. */
+const ADD_FLAGS: ReadonlySet<string> = new Set(['add', 'upstream', 'scope'])
 
 function readValues(given: readonly OptionToken[]): Map<FlagName, string[]> {
   const values = new Map<FlagName, string[]>()

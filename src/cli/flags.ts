@@ -13,6 +13,7 @@ export type FlagName =
   | 'provider'
   | 'client-id'
   | 'allow'
+  | 'add'
   | 'token'
   | 'json'
   | 'debug'
@@ -55,6 +56,7 @@ export const FLAGS: readonly Flag[] = [
     repeats: true,
     help: 'init: who may sign in: bob@example.com, example.com, claim=value or everybody',
   },
+  { name: 'add', only: 'init', help: 'init: add a server to a file that is there; the rest of it stays as it is' },
   { name: 'token', value: 'FILE', only: 'doctor', help: 'doctor: file with an access token to try; - is standard input' },
   { name: 'json', only: 'doctor', help: 'doctor: print the findings as JSON' },
   { name: 'help', help: 'this text' },

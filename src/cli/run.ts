@@ -51,7 +51,7 @@ async function runCommand(args: Arguments, surroundings: Surroundings, terminal:
       printCheck(chooseSource(args, surroundings), terminal)
       return 0
     case 'init':
-      return runInit(args, terminal)
+      return runInit(args, surroundings.env, terminal)
     case 'doctor':
       return runDoctor(args, chooseSource(args, surroundings), terminal)
     case 'serve':

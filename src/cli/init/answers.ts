@@ -40,11 +40,15 @@ export function parseUpstream(text: string): UpstreamAnswer {
   return { command: words }
 }
 
+const NO_PROVIDER =
+  'Users have to sign in somewhere. google and github need no more than an account there. To try things out without any: open-mcp-auth-proxy --demo --upstream URL.'
+
 /** A name of the list, or its number. @throws AnswerError */
 export function parseProvider(text: string): ProviderChoice {
   const word = text.toLowerCase()
   const found = PROVIDER_CHOICES.find(({ choice }, index) => choice === word || String(index + 1) === word)
   if (found !== undefined) return found
+  if (/^(?:none|no|nobody|nothing|-|demo|sandbox|local)$/.test(word)) throw new AnswerError(NO_PROVIDER)
   const nearest = findNearest(
     word,
     PROVIDER_CHOICES.map(({ choice }) => choice),

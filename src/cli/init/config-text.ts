@@ -16,12 +16,13 @@ export function hasBroker({ provider }: Answers): boolean {
 }
 
 /** The public path: that of the upstream where it has one. */
-export function choosePath({ upstream }: Answers): string {
+export function choosePath({ upstream }: Pick<Answers, 'upstream'>): string {
   const path = 'url' in upstream ? new URL(upstream.url).pathname.replace(/\/+$/, '') : ''
   return /^(?:\/[\w.~-]+)+$/.test(path) && !/^\/(?:\.well-known|healthz|readyz)\b/.test(path) && !isSse(upstream) ? path : '/mcp'
 }
 
-function isSse(upstream: Answers['upstream']): boolean {
+/** Whether the MCP server has the transport of 2024-11-05. */
+export function isSse(upstream: Answers['upstream']): boolean {
   return 'url' in upstream && /\/sse\/?$/.test(new URL(upstream.url).pathname)
 }
 

@@ -5,7 +5,9 @@ import { loadConfigFile, loadConfigText } from '../../config/load.ts'
 import { ConfigError } from '../../config/problem/problem.ts'
 import type { Plan } from '../../core/plan.ts'
 import { type Arguments, UsageError } from '../arguments.ts'
+import type { Surroundings } from '../source.ts'
 import type { Terminal } from '../terminal.ts'
+import { addServer } from './add-server.ts'
 import type { Answers } from './answers.ts'
 import { askIssuers } from './ask-issuers.ts'
 import { BROKER_KEY, formatConfig, nameSecret } from './config-text.ts'
@@ -20,21 +22,25 @@ const DEFAULT_FILE = 'config.yaml'
  * @returns the exit code: 0 when the file is written, 1 when the questions were broken off
  * @throws UsageError when a file is there already, or for an answer that cannot be; ConfigError for answers that don't go together
  */
-export async function runInit(args: Arguments, terminal: Terminal): Promise<0 | 1> {
+export async function runInit(args: Arguments, env: Surroundings['env'], terminal: Terminal): Promise<0 | 1> {
   const file = args.file ?? DEFAULT_FILE
-  if (existsSync(file)) throw alreadyThere(file)
+  if (!args.add && existsSync(file)) throw alreadyThere(file)
   try {
-    const answers = await askQuestions(args, terminal)
-    const plan = writeConfig(file, answers)
-    terminal.print(terminal.paintOutput('green', `${file} is written.`))
-    for (const line of await askIssuers(plan)) terminal.tell(line)
-    for (const line of formatNextSteps(answers, file)) terminal.print(line)
+    await (args.add ? addServer(args, file, env, terminal) : writeNew(args, file, terminal))
     return 0
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error
     terminal.tell('\nBroken off; nothing was written.')
     return 1
   }
+}
+
+async function writeNew(args: Arguments, file: string, terminal: Terminal): Promise<void> {
+  const answers = await askQuestions(args, terminal)
+  const plan = writeConfig(file, answers)
+  terminal.print(terminal.paintOutput('green', `${file} is written.`))
+  for (const line of await askIssuers(plan)) terminal.tell(line)
+  for (const line of formatNextSteps(answers, file)) terminal.print(line)
 }
 
 /** Loads what is to be written before it is written, and what was written. */
@@ -59,5 +65,7 @@ function writeConfig(file: string, answers: Answers): Plan {
 }
 
 function alreadyThere(file: string): UsageError {
-  return new UsageError(`${file} is there already, and is not overwritten. Name another file: init other.yaml.`)
+  return new UsageError(
+    `${file} is there already, and is not overwritten. Name another file (init other.yaml), or add a server to it (init --add).`,
+  )
 }

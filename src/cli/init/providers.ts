@@ -141,7 +141,7 @@ export const PROVIDER_CHOICES: readonly ProviderChoice[] = [
   },
   {
     choice: 'issuer',
-    name: 'none: an authorization server that MCP clients can use themselves',
+    name: 'an authorization server that MCP clients can use themselves',
     question: 'What is its issuer, letter by letter as in its metadata?',
     otherwise: undefined,
     parse: one('issuer', URL_TEXT),

@@ -40,24 +40,55 @@ interface Interview {
  *
  * @throws UsageError for an answer that cannot be, Interrupted
  */
-export async function askQuestions(args: Arguments, terminal: Terminal): Promise<Answers> {
+export function askQuestions(args: Arguments, terminal: Terminal): Promise<Answers> {
+  return interview(terminal, ({ ask }) => collect(args, ask, terminal))
+}
+
+/** Asks for a further server alone. See {@link askQuestions}. */
+export function askServer(args: Arguments, terminal: Terminal): Promise<Pick<Answers, 'upstream' | 'scopes'>> {
+  return interview(terminal, async ({ ask }) => {
+    const settle = createSettle(args, ask)
+    return { upstream: await settleUpstream(args, settle), scopes: await settleScopes(2, settle) }
+  })
+}
+
+async function interview<T>(terminal: Terminal, use: (interview: Interview) => Promise<T>): Promise<T> {
   const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: process.stdin.isTTY === true })
   try {
-    return await collect(args, createInterview(lines, terminal), terminal)
+    return await use(createInterview(lines, terminal))
   } finally {
     lines.close()
   }
 }
 
-async function collect(args: Arguments, { ask }: Interview, terminal: Terminal): Promise<Answers> {
-  const flag = (name: FlagName) => args.values.get(name)?.join(' ')
-  const settle = <T>(name: FlagName, question: string, otherwise: string | undefined, parse: (answer: string) => T) => {
-    const given = flag(name)
+type Settle = <T>(name: FlagName, question: string, otherwise: string | undefined, parse: (answer: string) => T) => Promise<T>
+
+function readFlag({ values }: Arguments, name: FlagName): string | undefined {
+  return values.get(name)?.join(' ')
+}
+
+/** Takes the answer of a flag, or asks. */
+function createSettle(args: Arguments, ask: Interview['ask']): Settle {
+  return async (name, question, otherwise, parse) => {
+    const given = readFlag(args, name)
     return given === undefined ? ask({ question, flag: name }, otherwise, parse) : parseFlag(given, parse)
   }
-  const upstream = args.server
-    ? { command: args.server }
-    : await settle('upstream', '1. What is your MCP server? A URL, or a command that starts it.', undefined, parseUpstream)
+}
+
+async function settleUpstream({ server }: Arguments, settle: Settle): Promise<Answers['upstream']> {
+  if (server) return { command: server }
+  return settle('upstream', '1. What is your MCP server? A URL, or a command that starts it.', undefined, parseUpstream)
+}
+
+function settleScopes(number: number, settle: Settle): Promise<Answers['scopes']> {
+  const what = 'Which scopes does every request need? Scopes are permissions that clients ask for, like mcp:tools. Empty: none.'
+  return settle('scope', `${number}. ${what}`, '', parseScopes)
+}
+
+async function collect(args: Arguments, ask: Interview['ask'], terminal: Terminal): Promise<Answers> {
+  const flag = (name: FlagName) => readFlag(args, name)
+  const settle = createSettle(args, ask)
+  const upstream = await settleUpstream(args, settle)
   if (flag('provider') === undefined) for (const line of listProviders(terminal)) terminal.tell(line)
   const provider = await settle('provider', '   A name or a number.', undefined, parseProvider)
   const place = await settle('issuer', `3. ${provider.question}`, provider.otherwise, (text) => parsePlace(text, provider))
@@ -76,8 +107,7 @@ async function collect(args: Arguments, { ask }: Interview, terminal: Terminal):
     return settle('allow', `5. ${askWho(provider, openTo)}`, usual, (text) => parseAllow(text, provider))
   }
   const allow = settled === undefined ? await askAllow() : []
-  const what = `${settled === undefined ? 6 : 5}. Which scopes does every request need? Scopes are permissions that clients ask for, like mcp:tools. Empty: none.`
-  const scopes = await settle('scope', what, '', parseScopes)
+  const scopes = await settleScopes(settled === undefined ? 6 : 5, settle)
   return { upstream, provider, place, publicUrl, allow, scopes, clientId: flag('client-id') }
 }
 
@@ -100,7 +130,12 @@ function listProviders({ paintError }: Terminal): string[] {
   const rows = PROVIDER_CHOICES.map(
     ({ choice, name }, index) => `   ${String(index + 1).padStart(2)} ${paintError('bold', choice.padEnd(9))} ${name}`,
   )
-  return ['2. Whom do users sign in with?', ...rows]
+  return [
+    '2. Whom do users sign in with?',
+    ...rows,
+    '   Nobody yet? google and github need no more than an account there. To try things',
+    '   out without any: open-mcp-auth-proxy --demo --upstream URL (or -- command …)',
+  ]
 }
 
 function parseFlag<T>(given: string, parse: (answer: string) => T): T {
