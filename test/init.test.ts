@@ -126,7 +126,7 @@ describe('what init writes', { timeout: 60_000 }, () => {
     const { code, output, error } = await run(['init', file, ...flags, ...(isNarrowed ? [] : ['--allow', 'everybody'])])
     expect(code, error).toBe(0)
     // These providers are on the internet, or nowhere.
-    expect(error).toMatch(/^(?:$|warning: issuer )/)
+    expect(error).toMatch(/^(?:$|warning: issuer\s)/)
     expect(output).toContain(`${origin}/oauth/callback`)
     expect(output).toContain(`export ${kind.toUpperCase()}_CLIENT_SECRET=`)
     expect(output).toContain(`open-mcp-auth-proxy --config ${file}`)

@@ -191,6 +191,22 @@ describe('servers', () => {
 })
 
 describe('notices at the start', () => {
+  it('say what requests that are passed on cannot do, and give away', () => {
+    const issuer = 'https://idp.example.com'
+    const notice = (changes: object) => {
+      const rewrite = { issuer, authorization_endpoint: `${issuer}/authorize`, token_endpoint: `${issuer}/token`, ...changes }
+      return load({ rewrite }).notices.filter((one) => one.startsWith('rewrite:'))
+    }
+    const iss = expect.stringMatching(/compare `iss`.*`identity_provider`/)
+    const shared = expect.stringMatching(/nobody is asked/)
+    const credentials = expect.stringMatching(/credentials of a client/)
+    expect(load({}).notices.some((one) => one.startsWith('rewrite'))).toBe(false)
+    expect(notice({ authorization_parameters: { audience: 'api' } })).toEqual([iss])
+    expect(notice({ authorization_parameters: { client_id: 'app' } })).toEqual([iss, shared])
+    expect(notice({ authorization_endpoint: `${issuer}/authorize?client_id=app` })).toEqual([iss, shared])
+    expect(notice({ token_parameters: { client_id: 'app', client_secret: 's' } })).toEqual([iss, shared, credentials])
+  })
+
   const risksOf = ({ notices }: Plan) => notices.filter((notice) => !notice.startsWith('session_key: random'))
 
   it.each([

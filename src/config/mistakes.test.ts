@@ -246,6 +246,7 @@ const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path
     [withRewrite({ issuer: 'https://other.example.com' }), 'rewrite.issuer', /not the only one of `issuers`/],
     [withRewrite({ token_endpoint: 'http://localhost:8080/token' }), 'rewrite.token_endpoint', /this proxy itself/],
     [withRewrite({ token_endpoint: 'http://idp.example.com/token' }), 'rewrite.token_endpoint', /http/],
+    [withRewrite({ redirect_uris: ['javascript:alert(1)'] }), 'rewrite.redirect_uris[0]', /no redirect URI that can be used/],
     [withRewrite({ metadata: { issuer: 'x' } }), 'rewrite.metadata.issuer', /filled in/],
     [withRewrite({ registration_parameters: { a: 'b' } }), 'rewrite.registration_parameters', /without `registration_endpoint`/],
     [{ ...withRewrite({}), identity_provider: withBroker({}).identity_provider }, 'rewrite', /excludes `identity_provider`/],

@@ -209,6 +209,8 @@ export interface RewritePlan {
   readonly token: RewriteEndpointPlan
   /** Undefined where clients cannot register. */
   readonly registration: RewriteEndpointPlan | undefined
+  /** Where answers may go, this machine excepted, when all clients are one to the identity provider; undefined where it tells them apart. */
+  readonly sharedClient: { readonly redirectUris: readonly string[] } | undefined
   readonly allowPrivateNetwork: boolean
   /** PEM text of additional certificate authorities. */
   readonly ca: string | undefined

@@ -7,6 +7,8 @@ export interface AuthorizationServerMetadata {
   readonly issuer: string
   readonly jwksUri: string | undefined
   readonly introspectionEndpoint: string | undefined
+  /** Undefined where it does not say whether it knows PKCE. */
+  readonly codeChallengeMethods: readonly string[] | undefined
 }
 
 /** The metadata of one issuer, fetched when first needed and now and then anew. */
@@ -91,6 +93,7 @@ function parseMetadata(document: Readonly<Record<string, unknown>>, issuer: stri
     issuer,
     jwksUri: findText(document, 'jwks_uri'),
     introspectionEndpoint: findText(document, 'introspection_endpoint'),
+    codeChallengeMethods: findTexts(document, 'code_challenge_methods_supported'),
   }
 }
 
@@ -104,4 +107,9 @@ function describeMismatch(found: unknown, issuer: string): string {
 function findText(document: Readonly<Record<string, unknown>>, name: string): string | undefined {
   const value = document[name]
   return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+function findTexts(document: Readonly<Record<string, unknown>>, name: string): readonly string[] | undefined {
+  const value = document[name]
+  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : undefined
 }

@@ -1,4 +1,5 @@
-import type { RewriteEndpointPlan } from '../core/plan.ts'
+import type { RewriteEndpointPlan, RewritePlan } from '../core/plan.ts'
+import { isUsableRedirectUri } from '../core/redirect-uris.ts'
 import type { VisitHandler } from '../core/visit.ts'
 import { sendOAuthError } from './answers.ts'
 import { mergeParameters } from './parameters.ts'
@@ -6,8 +7,13 @@ import { mergeParameters } from './parameters.ts'
 /**
  * Sends browsers on to the authorization endpoint with more parameters. Its pages and cookies stay with it: the Go proxy fetched them
  * and served them as its own.
+ *
+ * @param sharedClient - where answers may go when all clients are one there
  */
-export function createRedirect({ url, parameters }: RewriteEndpointPlan): VisitHandler {
+export function createRedirect(
+  { url, parameters }: RewriteEndpointPlan,
+  sharedClient: RewritePlan['sharedClient'],
+): VisitHandler {
   const target = new URL(url)
   // What the configuration has in the URL counts like what it adds.
   const added = { ...Object.fromEntries(target.searchParams), ...parameters }
@@ -18,7 +24,23 @@ export function createRedirect({ url, parameters }: RewriteEndpointPlan): VisitH
     const [, query = ''] = /\?(.*)$/s.exec(request.url ?? '') ?? []
     const merged = mergeParameters(new URLSearchParams(query), added)
     if (merged === undefined) return sendOAuthError(visit, 'authorization_refused', 'a parameter is there twice')
+    if (sharedClient !== undefined && !mayAnswerTo(merged, added, sharedClient.redirectUris))
+      return sendOAuthError(
+        visit,
+        'authorization_refused',
+        'a redirect URI that is neither on this machine nor in `rewrite.redirect_uris`',
+      )
     const headers = { location: `${bare}?${merged}`, 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' }
     response.writeHead(302, headers).end()
   }
+}
+
+/**
+ * Whether the answer may go there. The identity provider takes every client for one, and asks nobody for consent to each (2026-07-28
+ * basic/security_best_practices, Confused Deputy Problem): a link of a stranger must not bring a code to wherever that client is registered.
+ */
+function mayAnswerTo(merged: URLSearchParams, added: Readonly<Record<string, string>>, listed: readonly string[]): boolean {
+  if (Object.hasOwn(added, 'redirect_uri')) return true
+  const uri = merged.get('redirect_uri') ?? ''
+  return listed.includes(uri) || (/^http:/i.test(uri) && isUsableRedirectUri(uri))
 }

@@ -1,6 +1,8 @@
 import type { RewritePlan } from '../core/plan.ts'
 import { REWRITE_PATHS } from '../core/rewrite-paths.ts'
 import type { Visit, VisitHandler } from '../core/visit.ts'
+import { createMetadataSource, type MetadataSource } from '../oauth/authorization-server-metadata.ts'
+import { systemClock } from '../oauth/clock.ts'
 import { createSafeFetch, type ResolveHost } from '../oauth/safe-fetch.ts'
 import { allowEverybody, answerPreflight, sendOAuthError } from './answers.ts'
 import { createRedirect } from './authorization.ts'
@@ -14,6 +16,7 @@ export interface Rewrite {
 }
 
 const METADATA = '/.well-known/oauth-authorization-server'
+const PKCE = 'code_challenge_methods_supported'
 
 /**
  * @param endpointPaths - paths of the MCP endpoints, from which clients make up where metadata might be
@@ -21,11 +24,12 @@ const METADATA = '/.well-known/oauth-authorization-server'
  */
 export function createRewrite(plan: RewritePlan, endpointPaths: readonly string[], resolveHost?: ResolveHost): Rewrite {
   const door = createSafeFetch(plan, resolveHost)
-  const serveMetadata = createMetadata(plan)
+  const provider = createMetadataSource(plan.issuer, door.fetchJson, systemClock)
+  const serveMetadata = createMetadata(plan, provider)
   const metadataPaths = [METADATA, ...endpointPaths.flatMap((path) => [`${METADATA}${path}`, `${path}${METADATA}`])]
   return {
     handlers: new Map<string, VisitHandler>([
-      [REWRITE_PATHS.authorization, createRedirect(plan.authorization)],
+      [REWRITE_PATHS.authorization, createRedirect(plan.authorization, plan.sharedClient)],
       [REWRITE_PATHS.token, createPassing({ endpoint: plan.token, form: true, door })],
       ...(plan.registration === undefined
         ? []
@@ -36,24 +40,43 @@ export function createRewrite(plan: RewritePlan, endpointPaths: readonly string[
   }
 }
 
-/** The metadata of an authorization server that is us: `issuer` has to be where it was found (RFC 8414 §3.3). */
-function createMetadata({ publicUrl, metadata, registration }: RewritePlan): VisitHandler {
-  const document = JSON.stringify({
+/**
+ * The metadata of an authorization server that is us: `issuer` has to be where it was found (RFC 8414 §3.3). PKCE is the identity
+ * provider's, so it is announced as far as that, or the configuration, says (2026-07-28 basic/authorization, Authorization Code Protection).
+ */
+function createMetadata({ publicUrl, metadata, registration }: RewritePlan, provider: MetadataSource): VisitHandler {
+  const document = {
     response_types_supported: ['code'],
     grant_types_supported: ['authorization_code', 'refresh_token'],
-    code_challenge_methods_supported: ['S256'],
     token_endpoint_auth_methods_supported: ['none', 'client_secret_basic', 'client_secret_post'],
     ...metadata,
     issuer: publicUrl,
     authorization_endpoint: `${publicUrl}${REWRITE_PATHS.authorization}`,
     token_endpoint: `${publicUrl}${REWRITE_PATHS.token}`,
     ...(registration !== undefined && { registration_endpoint: `${publicUrl}${REWRITE_PATHS.registration}` }),
-  })
-  return (visit: Visit) => {
+  }
+  const isStated = Object.hasOwn(metadata, PKCE)
+  return async (visit: Visit) => {
     const { request, response } = visit
     if (request.method === 'OPTIONS') return answerPreflight(visit, ['GET', 'HEAD'])
     if (request.method !== 'GET' && request.method !== 'HEAD') return sendOAuthError(visit, 'method_not_allowed', 'GET is needed')
-    response.writeHead(200, { ...allowEverybody, 'content-type': 'application/json', 'cache-control': 'max-age=300' })
-    response.end(request.method === 'HEAD' ? undefined : document)
+    const found = isStated ? undefined : await findMethods(visit, provider)
+    const text = JSON.stringify({ ...document, ...(found?.methods !== undefined && { [PKCE]: found.methods }) })
+    const kept = isStated || found !== undefined ? 'max-age=300' : 'no-store'
+    response.writeHead(200, { ...allowEverybody, 'content-type': 'application/json', 'cache-control': kept })
+    response.end(request.method === 'HEAD' ? undefined : text)
+  }
+}
+
+/** @returns undefined where the identity provider cannot be asked at the moment, which the log says */
+async function findMethods(
+  visit: Visit,
+  provider: MetadataSource,
+): Promise<{ readonly methods: readonly string[] | undefined } | undefined> {
+  try {
+    return { methods: (await provider.load()).codeChallengeMethods }
+  } catch (error) {
+    visit.note('identity_provider_unavailable', error)
+    return undefined
   }
 }

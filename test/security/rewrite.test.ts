@@ -1,4 +1,5 @@
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
@@ -276,5 +277,109 @@ describe('a page elsewhere', () => {
     expect(response.status).toBe(204)
     expect(response.headers.get('access-control-allow-origin')).toBe('*')
     expect(response.headers.get('access-control-allow-credentials')).toBeNull()
+  })
+})
+
+describe('clients that are one to the identity provider, for which nobody is asked', () => {
+  const CALLBACK = 'https://claude.ai/api/mcp/auth_callback'
+  const opened: TestProxy[] = []
+  afterAll(() => Promise.all(opened.map((one) => one.close())))
+
+  /** Where a browser is sent by a proxy that adds the client id in one of the ways in which it can be. */
+  async function ask(added: object, query: Record<string, string>): Promise<string | number> {
+    const issuer = `http://127.0.0.1:${(identityProvider.address() as AddressInfo).port}`
+    const one = await startTestProxy({
+      issuers: [{ issuer, jwks_uri: `${issuer}/jwks` }],
+      rewrite: { issuer, authorization_endpoint: `${issuer}/real/authorize`, token_endpoint: `${issuer}/real/token`, ...added },
+      servers: [{ path: '/mcp', upstream: 'http://127.0.0.1:1/mcp' }],
+    })
+    opened.push(one)
+    const response = await fetch(`${one.origin}/authorize?${new URLSearchParams(query)}`, { redirect: 'manual' })
+    return response.status === 302 ? (response.headers.get('location') ?? '') : response.status
+  }
+
+  const byQuery = { authorization_parameters: { client_id: 'the-app' } }
+  const byForm = { token_parameters: { client_id: 'the-app', client_secret: 's' } }
+
+  it.each([
+    ['added to the request', byQuery],
+    ['added to the token request', byForm],
+  ])('get no answer at a page that the configuration does not name: %s', async (_, added) => {
+    for (const uri of [
+      CALLBACK,
+      'https://evil.example/cb',
+      'cursor://evil/cb',
+      'http://evil.example/cb',
+      'http://127.0.0.1@evil.example/',
+      '',
+    ])
+      expect(await ask(added, { client_id: 'c', redirect_uri: uri })).toBe(400)
+    expect(await ask(added, { client_id: 'c' })).toBe(400)
+  })
+
+  it('get no answer either where the URL of the endpoint holds the client id', async () => {
+    const { port } = identityProvider.address() as AddressInfo
+    const added = { authorization_endpoint: `http://127.0.0.1:${port}/real/authorize?client_id=the-app` }
+    expect(await ask(added, { redirect_uri: CALLBACK })).toBe(400)
+  })
+
+  it('get theirs on the user’s own machine, and where the configuration says, letter by letter', async () => {
+    for (const redirect_uri of ['http://127.0.0.1:33418/', 'http://localhost:8090/callback', 'http://[::1]:1/cb'])
+      expect(await ask(byQuery, { redirect_uri })).toContain('client_id=the-app')
+    const listed = { ...byQuery, redirect_uris: [CALLBACK] }
+    expect(await ask(listed, { redirect_uri: CALLBACK })).toContain(encodeURIComponent(CALLBACK))
+    expect(await ask(listed, { redirect_uri: `${CALLBACK}/` })).toBe(400)
+    expect(await ask(listed, { redirect_uri: CALLBACK.replace('api', 'API') })).toBe(400)
+  })
+
+  it('get theirs where the configuration adds the redirect URI itself', async () => {
+    const added = { authorization_parameters: { client_id: 'the-app', redirect_uri: CALLBACK } }
+    expect(await ask(added, { redirect_uri: 'https://evil.example/cb' })).not.toContain('evil')
+  })
+
+  it('are told apart by the identity provider where no client id is added, which then knows their redirect URIs', async () => {
+    expect(await ask({ authorization_parameters: { audience: 'api' } }, { redirect_uri: CALLBACK })).toContain('audience=api')
+  })
+})
+
+describe('what the metadata says of PKCE', () => {
+  const opened: { close(): Promise<unknown> }[] = []
+  afterAll(() => Promise.all(opened.map((one) => one.close())))
+
+  async function read(document: object | undefined, stated: object = {}) {
+    const server = createServer((request, response) => {
+      const isMetadata = request.url === '/.well-known/oauth-authorization-server' && document !== undefined
+      response
+        .writeHead(isMetadata ? 200 : 404, { 'content-type': 'application/json' })
+        .end(JSON.stringify({ issuer, ...document }))
+    })
+    const issuer = `http://127.0.0.1:${await listenOnLoopback(server, 0)}`
+    const one = await startTestProxy({
+      issuers: [{ issuer, jwks_uri: `${issuer}/jwks` }],
+      rewrite: { issuer, authorization_endpoint: `${issuer}/a`, token_endpoint: `${issuer}/t`, metadata: { ...stated } },
+      servers: [{ path: '/mcp', upstream: 'http://127.0.0.1:1/mcp' }],
+    })
+    opened.push(one, { close: () => closeServer(server) })
+    const response = await fetch(`${one.origin}/.well-known/oauth-authorization-server`)
+    const { code_challenge_methods_supported: methods } = (await response.json()) as Record<string, unknown>
+    return { methods, kept: response.headers.get('cache-control') }
+  }
+
+  it('is what the identity provider says', async () => {
+    const methods = ['plain', 'S256']
+    expect(await read({ code_challenge_methods_supported: methods })).toEqual({ methods, kept: 'max-age=300' })
+    expect(await read({ code_challenge_methods_supported: ['plain'] })).toMatchObject({ methods: ['plain'] })
+  })
+
+  it('is nothing where it says nothing, or cannot be asked, which nobody keeps', async () => {
+    expect(await read({})).toEqual({ methods: undefined, kept: 'max-age=300' })
+    expect(await read(undefined)).toEqual({ methods: undefined, kept: 'no-store' })
+  })
+
+  it('is what the configuration says, if it does', async () => {
+    expect(await read(undefined, { code_challenge_methods_supported: ['S256'] })).toEqual({
+      methods: ['S256'],
+      kept: 'max-age=300',
+    })
   })
 })

@@ -1,3 +1,4 @@
+import { isUsableRedirectUri } from '../../core/redirect-uris.ts'
 import { REWRITE_PATHS } from '../../core/rewrite-paths.ts'
 import { listEndpoints } from '../derive/endpoints.ts'
 import { entriesOf } from '../derive/present-items.ts'
@@ -27,6 +28,7 @@ export function checkRewrite(inspection: Inspection): void {
   checkIssuer(rewrite, inspection)
   checkEndpoints(rewrite, inspection)
   checkMetadata(rewrite, inspection)
+  checkRedirectUris(rewrite, inspection)
   checkPaths(inspection)
 }
 
@@ -73,6 +75,16 @@ function checkMetadata({ metadata }: Draft<RewriteConfig>, { report }: Inspectio
   for (const key of NOT_FOR_METADATA) {
     if (metadata === undefined || !Object.hasOwn(metadata, key)) continue
     report([...at, 'metadata', key], { reason: 'is filled in by the proxy', fix: 'Remove it.' })
+  }
+}
+
+function checkRedirectUris({ redirect_uris: uris = [] }: Draft<RewriteConfig>, { report }: Inspection): void {
+  for (const [index, uri] of uris.entries()) {
+    if (uri === undefined || isUsableRedirectUri(uri)) continue
+    report([...at, 'redirect_uris', index], {
+      reason: 'is no redirect URI that can be used',
+      fix: 'Write it whole and exact: https, http on this machine, or a scheme of the application’s own.',
+    })
   }
 }
 

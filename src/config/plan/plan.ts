@@ -8,6 +8,7 @@ import { createAccessNotices } from './access-notices.ts'
 import { createBrokerPlan } from './broker.ts'
 import { createKeyNotices, createNotices, hasLastingKey } from './notices.ts'
 import { createRewritePlan } from './rewrite.ts'
+import { createRewriteNotices } from './rewrite-notices.ts'
 import { createServerPlan } from './server.ts'
 
 /** What a plan depends on besides the configuration. */
@@ -60,6 +61,7 @@ export function createPlan(config: Config, surroundings: PlanSurroundings): Plan
       ...createNotices(config, namePlace),
       ...createKeyNotices(config, material),
       ...createAccessNotices(broker?.identityProvider),
+      ...createRewriteNotices(config),
     ],
   })
 }

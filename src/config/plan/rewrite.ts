@@ -1,4 +1,5 @@
 import type { RewritePlan } from '../../core/plan.ts'
+import { hasSharedClient } from '../derive/shared-client.ts'
 import type { Config } from '../schema/schema.ts'
 import type { Material } from '../source/secrets-and-files.ts'
 
@@ -15,6 +16,7 @@ export function createRewritePlan({ rewrite }: Config, publicUrl: string, materi
       rewrite.registration_endpoint === undefined
         ? undefined
         : { url: rewrite.registration_endpoint, parameters: rewrite.registration_parameters },
+    sharedClient: hasSharedClient(rewrite) ? { redirectUris: rewrite.redirect_uris } : undefined,
     // Every URL that is asked stands in the configuration.
     allowPrivateNetwork: false,
     ca: material.findFile(rewrite.ca_file),

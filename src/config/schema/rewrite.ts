@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { findIssuerFlaw, findKeyUrlFlaw, findUrlFlaw } from '../format/formats.ts'
-import { text } from './values.ts'
+import { findBlankFlaw, findIssuerFlaw, findKeyUrlFlaw, findUrlFlaw } from '../format/formats.ts'
+import { list, text } from './values.ts'
 
 const parameters = (where: string) =>
   z.record(z.string(), z.string()).default({}).describe(`Parameters that ${where} get, whatever the client says of them.`)
@@ -16,6 +16,11 @@ export const rewrite = z
     authorization_parameters: parameters('authorization requests'),
     token_parameters: parameters('token requests'),
     registration_parameters: parameters('registrations'),
+    redirect_uris: list(text(findBlankFlaw))
+      .default([])
+      .describe(
+        'Where answers may go besides loopback addresses when `client_id` is among the added parameters: any client is that one then, and nobody is asked for consent.',
+      ),
     metadata: z
       .record(z.string(), z.unknown())
       .default({})
