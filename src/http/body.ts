@@ -14,9 +14,9 @@ export interface BodyLimits {
   readonly bodyIdleSeconds: number
 }
 
-/** `application/json` with no parameter but UTF-8 (RFC 8259 §8.1). `text/plain` is what a foreign page may post without asking. */
-const jsonType = /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?;?$/i
-const formType = /^application\/x-www-form-urlencoded\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?;?$/i
+/** `application/json` with no parameter but UTF-8 (RFC 8259 §8.1), which some write without its hyphen (WHATWG Encoding §4.2). `text/plain` is what a foreign page may post without asking. */
+const jsonType = /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-?8"?\s*)?;?$/i
+const formType = /^application\/x-www-form-urlencoded\s*(?:;\s*charset\s*=\s*"?utf-?8"?\s*)?;?$/i
 
 /** @throws ProxyError `media_type_unsupported` unless the body is JSON in UTF-8 without a content encoding */
 export function checkJsonBody(head: RequestHead): void {

@@ -1,6 +1,8 @@
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import net from 'node:net'
 import tls, { type SecureVersion, type TLSSocket } from 'node:tls'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createCertificate } from '../../test/support/certificate.ts'
 import { type Listener, listen } from './listener.ts'
 
@@ -51,3 +53,24 @@ describe('a listener with TLS', () => {
     socket.destroy()
   })
 })
+
+it.runIf(process.platform === 'linux')(
+  'a connection on which nothing moves is asked now and then whether its client is there',
+  async () => {
+    const socket = net.connect(listener.port, '127.0.0.1')
+    await once(socket, 'connect')
+    const hex = (port: number) => port.toString(16).toUpperCase().padStart(4, '0')
+    const find = () =>
+      readFileSync('/proc/net/tcp', 'utf8')
+        .split('\n')
+        .map((line) => line.trim().split(/\s+/))
+        .find(
+          ([, local, remote]) => local?.endsWith(`:${hex(listener.port)}`) && remote?.endsWith(`:${hex(socket.localPort ?? 0)}`),
+        )
+    // Timer 2 is that of keep-alive (proc_net_tcp.txt of the Linux kernel), in hundredths of a second.
+    const [timer, left] = (await vi.waitUntil(() => find()?.[5]?.startsWith('02') && find()?.[5])).split(':')
+    expect(timer).toBe('02')
+    expect(Number.parseInt(left ?? '', 16)).toBeLessThanOrEqual(1000)
+    socket.destroy()
+  },
+)

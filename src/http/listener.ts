@@ -38,6 +38,9 @@ const serverOptions = {
   requestTimeout: 0,
   keepAliveTimeout: 65_000,
   noDelay: true,
+  // A client that vanished without a word holds a stream, and the MCP server's behind it, until its silence is noticed.
+  keepAlive: true,
+  keepAliveInitialDelay: 10_000,
 } as const
 
 /** @throws the listening error (port in use, no such address, no permission) */

@@ -9,7 +9,7 @@ export interface RequestHead {
   readonly path: string
   /** Without `?`; undefined when there is none. */
   readonly query: string | undefined
-  /** `Host`, lower case. */
+  /** `Host`, lower case; empty where there is none, as HTTP/1.0 permits. */
   readonly host: string
   /** Every `Authorization` value: which of several counts is for nobody to choose. */
   readonly authorization: readonly string[]
@@ -50,8 +50,7 @@ export function readRequestHead(request: IncomingMessage): RequestHead {
   if (rawHeaders.length > maxFields * 2)
     throw new ProxyError('headers_too_many', { cause: `${rawHeaders.length / 2} header fields` })
   const fields = sortFields(rawHeaders)
-  const host = fields.read[placeOf.host]?.toLowerCase()
-  if (host === undefined || !isHost(host)) throw malformed('Host is missing or not a host')
+  const host = readHost(fields.read[placeOf.host], httpVersion)
   checkFraming(fields.read, httpVersion)
   const { path, query } = parseTarget(request.url ?? '', host)
   const length = fields.read[placeOf['content-length']]
@@ -75,6 +74,14 @@ export function readRequestHead(request: IncomingMessage): RequestHead {
     repeatedMcpField: fields.repeated,
     forward: dropNamedInConnection(fields.forward, fields.read[placeOf.connection]),
   }
+}
+
+/** "A server MUST respond with a 400 to any HTTP/1.1 request message that lacks a Host header field" (RFC 9112 §3.2). */
+function readHost(field: string | undefined, httpVersion: string): string {
+  if (field === undefined && httpVersion === '1.0') return ''
+  const host = field?.toLowerCase()
+  if (host === undefined || !isHost(host)) throw malformed('Host is missing or not a host')
+  return host
 }
 
 type ReadFields = (string | undefined)[]

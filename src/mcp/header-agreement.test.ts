@@ -131,17 +131,20 @@ describe('with older revisions, what the body does not bear out is named', () =>
     [{ method: 'ping' }, batch, ['mcp-method']],
     [{ name: 'echo' }, batch, ['mcp-name']],
     [{}, batch, []],
-    [{ method: 'ping' }, { operations: [], isBatch: false, revision: undefined }, ['mcp-method']],
+    [{ method: 'ping' }, { operations: [], isBatch: false, revision: undefined, openedRevisions: [] }, ['mcp-method']],
   ])('%j', (headers, parsed, expected) => {
     expect(unfounded(headers, parsed)).toEqual(expected)
     expect(unfounded(headers, parsed, '2025-11-25')).toEqual(expected)
   })
 
   it('2026-07-28 has no bodies to compare with in GET either', () => {
-    expect(unfounded({ method: 'ping', name: 'a' }, { operations: [], isBatch: false, revision: undefined }, modern)).toEqual([
-      'mcp-method',
-      'mcp-name',
-    ])
+    expect(
+      unfounded(
+        { method: 'ping', name: 'a' },
+        { operations: [], isBatch: false, revision: undefined, openedRevisions: [] },
+        modern,
+      ),
+    ).toEqual(['mcp-method', 'mcp-name'])
   })
 })
 

@@ -11,6 +11,8 @@ export interface ParsedBody {
   readonly isBatch: boolean
   /** `_meta["io.modelcontextprotocol/protocolVersion"]` of a single message (2026-07-28, basic/index, `_meta`). */
   readonly revision: string | undefined
+  /** `protocolVersion` of each `initialize`; empty where it is no string. */
+  readonly openedRevisions: readonly string[]
 }
 
 export interface MessageLimits {
@@ -22,7 +24,17 @@ export interface MessageLimits {
 
 const revisionKey = 'io.modelcontextprotocol/protocolVersion'
 const envelopeKeys = reserveKeys('jsonrpc', 'id', 'method', 'params', 'result', 'error')
-const paramsKeys = reserveKeys('name', 'uri', 'arguments', 'ref', 'argument', 'context', 'notifications', '_meta')
+const paramsKeys = reserveKeys(
+  'name',
+  'uri',
+  'arguments',
+  'ref',
+  'argument',
+  'context',
+  'notifications',
+  'protocolVersion',
+  '_meta',
+)
 const metaKeys = reserveKeys(revisionKey)
 /** Policy looks at every target of a request: more, or longer ones, than these would keep it, and everybody else waiting, for too long. */
 const maxTargets = 1000
@@ -47,7 +59,15 @@ export function parseMessages(text: string, limits: MessageLimits): ParsedBody {
     operations: text.length > maxHeldCharacters ? operations.map(letGoOfText) : operations,
     isBatch,
     revision: isBatch ? undefined : findRevisionInBody(text, root),
+    openedRevisions: operations.some(({ method }) => method === 'initialize') ? findOpenedRevisions(text, root) : none,
   }
+}
+
+const none: readonly string[] = []
+
+function findOpenedRevisions(text: string, root: JsonOutline): string[] {
+  const calls = (root.items ?? [root]).filter(({ members }) => readString(text, members?.get('method')) === 'initialize')
+  return calls.map(({ members }) => readString(text, members?.get('params')?.members?.get('protocolVersion')) ?? '')
 }
 
 /** A piece of a string holds the whole of it, and what was asked for is kept for as long as the answer takes. */

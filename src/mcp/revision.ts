@@ -20,6 +20,14 @@ export function isPreAuthorizationRevision(revision: string): boolean {
   return revision === revisionOfHttpSse
 }
 
+/**
+ * Whether a client that opens a session with this `protocolVersion` may be older than the authorization chapter. One that names none is
+ * what the MCP server makes of it; what is no date is no revision that is older.
+ */
+export function mayOpenBeforeAuthorization(revision: string): boolean {
+  return revision === '' || (/^\d{4}-\d{2}-\d{2}$/.test(revision) && revision < revisionWithoutHeader)
+}
+
 /** Whether a body may be a JSON-RPC batch: they came with 2025-03-26 and went with 2025-06-18. */
 export function permitsBatches(revision: string): boolean {
   return revision === revisionWithoutHeader || revision === revisionOfHttpSse

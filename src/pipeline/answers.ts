@@ -21,6 +21,10 @@ export function answerMetadata(exchange: Exchange, document: Buffer): void {
 
 /** `/healthz` and `/readyz`. */
 export function answerHealth(exchange: Exchange, isHealthy: boolean): void {
+  if (exchange.request.method === 'OPTIONS') {
+    checkNoBody(exchange)
+    return send(exchange, 204, { allow: 'GET, HEAD, OPTIONS' })
+  }
   checkReading(exchange)
   const body = Buffer.from(isHealthy ? '{"status":"ok"}' : '{"status":"unavailable"}')
   send(exchange, isHealthy ? 200 : 503, { 'content-type': 'application/json', 'cache-control': 'no-store' }, body)

@@ -48,6 +48,8 @@ class Forwarding implements ReplyOwner {
 
   beforeStart(headers: ReplyHeaders): void {
     if (this.#call.route.kind !== 'sse') replaceSessionId(this.#exchange, this.#call, headers)
+    // Keeps a proxy before us from holding events back (2026-07-28, streamable-http, Receiving Messages).
+    if (isEventStream(headers)) headers['x-accel-buffering'] ??= 'no'
   }
 
   mayEndAnywhere(headers: ReplyHeaders): boolean {

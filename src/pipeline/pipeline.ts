@@ -40,7 +40,7 @@ async function serve(exchange: Exchange): Promise<void> {
   exchange.head = head
   const endpoint = findEndpoint(edge, head)
   if (endpoint.kind === 'health') return answerHealth(exchange, endpoint.isHealthy())
-  checkHost(edge, head)
+  checkHost(exchange, head)
   if (endpoint.kind === 'metadata') return answerMetadata(exchange, endpoint.document)
   if (endpoint.kind === 'visited') return receive(exchange, head, endpoint.handle)
   await guard(exchange, head, endpoint.route)
@@ -82,7 +82,12 @@ function findEndpoint({ endpoints }: Edge, { path }: RequestHead): Endpoint {
   return endpoint
 }
 
-function checkHost(edge: Edge, head: RequestHead): void {
+/** Load balancers ask for health in HTTP/1.0 and without a host (HAProxy's `option httpchk GET /healthz`). All else is served by name. */
+function checkHost({ edge, request }: Exchange, head: RequestHead): void {
+  if (head.host === '') {
+    condemn(request.socket)
+    throw new ProxyError('request_malformed', { cause: 'Host is missing' })
+  }
   if (edge.hosts && !edge.hosts.has(head.host))
     throw new ProxyError('host_denied', { cause: `Host ${JSON.stringify(head.host)}` })
 }

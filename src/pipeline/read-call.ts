@@ -5,13 +5,13 @@ import { formatForwarded } from '../http/forwarded.ts'
 import type { RequestHead } from '../http/request-head.ts'
 import { checkHeaderAgreement } from '../mcp/header-agreement.ts'
 import { type ParsedBody, parseMessages } from '../mcp/messages.ts'
-import { findRevision, isModernRevision, permitsBatches } from '../mcp/revision.ts'
+import { findRevision, isModernRevision, mayOpenBeforeAuthorization, permitsBatches } from '../mcp/revision.ts'
 import { stripQueryToken } from '../oauth/bearer.ts'
 import type { Identity } from './authenticate.ts'
 import type { Exchange } from './exchange.ts'
 import { loadBody } from './load-body.ts'
 
-const noBody: ParsedBody = { operations: [], isBatch: false, revision: undefined }
+const noBody: ParsedBody = { operations: [], isBatch: false, revision: undefined, openedRevisions: [] }
 
 /**
  * Reads what the request asks for. Everything that could be read in two ways ends here.
@@ -43,6 +43,7 @@ function describeCall(
   const parsed = body === undefined ? noBody : readMessages(exchange, body)
   exchange.record.operations = parsed.operations
   exchange.isBatch = parsed.isBatch
+  checkOpening(route, parsed)
   const unfounded = checkBody(head, parsed, revision)
   const { mcpSessionId, query, upstreamTarget } = readSession(exchange, head, route, identity, revision)
   return {
@@ -86,6 +87,12 @@ function readFormMessage(form: string): Buffer {
   return Buffer.from(message)
 }
 
+/** A client says first of all what it speaks, and only afterwards in a header. */
+function checkOpening({ legacyClients }: Route, { openedRevisions }: ParsedBody): void {
+  if (legacyClients === 'reject' && openedRevisions.some(mayOpenBeforeAuthorization))
+    throw new ProxyError('legacy_client_rejected', { cause: 'protocolVersion of initialize' })
+}
+
 /** @returns headers that must not be forwarded */
 function checkBody(head: RequestHead, parsed: ParsedBody, revision: string): readonly string[] {
   if (head.repeatedMcpField !== undefined)
@@ -109,10 +116,15 @@ function formatHeaders(exchange: Exchange, head: RequestHead, identity: Identity
   if (exchange.route?.kind === 'sse') headers = dropFields(headers, ['accept-encoding'])
   if (identity.form !== undefined) replaceContentType(headers)
   headers.push(...formatForwarded(record.remoteAddress, request.rawHeaders, edge.forwarded))
+  headers.push('via', request.httpVersion === '1.0' ? viaOldClient : via)
   // The caller's token is for us alone (2026-07-28, security considerations, Access Token Privilege Restriction), unless this server is configured otherwise.
   if (exchange.route?.forwardAccessToken === true) headers.push('authorization', `Bearer ${identity.token}`)
   return headers
 }
+
+/** "A proxy or gateway MUST send" it with a name that tells nothing of the network (RFC 9110 §7.6.3). What clients send is dropped: anybody could write it. */
+const via = '1.1 open-mcp-auth-proxy'
+const viaOldClient = '1.0 open-mcp-auth-proxy'
 
 function dropFields(headers: string[], names: readonly string[]): string[] {
   return headers.filter((_, index) => !names.includes(headers[index - (index % 2)] ?? ''))

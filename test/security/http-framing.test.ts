@@ -350,6 +350,41 @@ describe('Expect: 100-continue', () => {
   })
 })
 
+describe('UTF-8 by its other name passes, as it was written', () => {
+  it.each(['utf8', '"UTF8"', 'UTF-8'])('charset=%s', async (charset) => {
+    const connection = await openRawConnection(arena.proxy.port)
+    connection.write(raw([host, authorization, length, `Content-Type: application/json; charset=${charset}`], body))
+    expect((await connection.readResponse()).status).toBe(200)
+    expect(arena.upstream.requests.at(-1)?.rawHeaders).toContain(`application/json; charset=${charset}`)
+    connection.destroy()
+  })
+})
+
+describe('a load balancer that asks in HTTP/1.0 without a host', () => {
+  it.each(['GET /healthz', 'HEAD /healthz', 'OPTIONS /healthz', 'GET /readyz'])('%s is answered', async (line) => {
+    const connection = await openRawConnection(arena.proxy.port)
+    connection.write(`${line} HTTP/1.0\r\n\r\n`)
+    const [method = ''] = line.split(' ')
+    expect((await connection.readResponse({ method })).status).toBe(method === 'OPTIONS' ? 204 : 200)
+    await connection.closed
+  })
+
+  it.each(['/mcp', '/.well-known/oauth-protected-resource/mcp'])('but nothing else is served to it: %s', async (path) => {
+    const attack = fillIn(arena, `GET ${path} HTTP/1.0\r\nAuthorization: Bearer {token}\r\n\r\n`)
+    await checkAttack(arena, attack, { status: 400, code: 'request_malformed' })
+  })
+
+  it.each(['', 'Host: \r\n', 'Host: a b\r\n'])(
+    'nor is health without a good host in HTTP/1.1, or with a bad one: %j',
+    async (line) => {
+      const connection = await openRawConnection(arena.proxy.port)
+      connection.write(`GET /healthz HTTP/1.${line === '' ? 1 : 0}\r\n${line}\r\n`)
+      expect((await connection.readResponse()).status).toBe(400)
+      connection.destroy()
+    },
+  )
+})
+
 describe('content that means something else to a reader behind us', () => {
   it.each([
     ['text/plain', 'text/plain'],

@@ -123,6 +123,46 @@ describe('old clients', () => {
     await strict.close()
   })
 
+  describe('where they are not served, are turned away when they open a session', () => {
+    let strict: Stage
+    beforeAll(async () => {
+      strict = await startStage({ server: { legacy_clients: 'reject' } })
+    })
+    afterAll(() => strict.close())
+    const open = (params: unknown) => createCall('initialize', params)
+    const rejected = { status: 400, code: 'legacy_client_rejected' }
+
+    it.each([
+      ['2024-11-05', { protocolVersion: '2024-11-05' }],
+      ['the draft before it', { protocolVersion: '2024-10-07' }],
+      ['no version', {}],
+      ['a number', { protocolVersion: 20241105 }],
+      ['nothing', undefined],
+    ])('with %s', async (_what, params) => {
+      await checkAttempt(strict, { body: open(params) }, { ...rejected, id: 1 })
+      const headers = [['MCP-Protocol-Version', '2025-11-25']] as const
+      await checkAttempt(strict, { body: open(params), headers }, { ...rejected, id: 1 })
+    })
+
+    it('in a batch, and with a key that a careless reader takes for the version', async () => {
+      const body = [createCall('ping', undefined, 2), open({ protocolVersion: '2024-11-05' })]
+      await checkAttempt(strict, { body }, { ...rejected, id: [2, 1] })
+      const two = open({ protocolVersion: '2025-11-25', ProtocolVersion: '2024-11-05' })
+      await checkAttempt(strict, { body: two }, { status: 400, code: 'json_ambiguous', id: 1 })
+    })
+
+    it('others are not, nor is anybody who opens none', async () => {
+      for (const protocolVersion of ['2025-03-26', '2025-06-18', '2025-11-25', '2031-01-01', 'DRAFT'])
+        await checkAttempt(strict, { body: open({ protocolVersion }) }, { status: 200 })
+      await checkAttempt(
+        strict,
+        { body: createCall('tools/call', { name: 'echo', protocolVersion: '2024-11-05' }) },
+        { status: 200 },
+      )
+      await checkAttempt(stage, { body: open({ protocolVersion: '2024-11-05' }) }, { status: 200 })
+    })
+  })
+
   it('get no excuse for a missing audience by claiming to be old, not even where old clients are trusted by signature', async () => {
     const lenient = await startStage({ server: { legacy_clients: 'signature_only' } })
     const token = await lenient.mint({ aud: undefined, scope: undefined })

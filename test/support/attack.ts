@@ -120,6 +120,8 @@ export interface ExpectedRequest {
   /** Beside those that every request has; lower-case names, the order doesn't count. */
   readonly headers?: readonly (readonly [name: string, value: string])[]
   readonly body?: string
+  /** HTTP version of the client. */
+  readonly version?: '1.0' | '1.1'
 }
 
 export interface Expectation {
@@ -259,13 +261,14 @@ async function describeRequest(request: RecordedRequest): Promise<DescribedReque
 }
 
 function describeExpected(arena: Arena, expected: ExpectedRequest): DescribedRequest {
-  const { method = 'POST', url = '/up', headers = [], body = '' } = expected
+  const { method = 'POST', url = '/up', headers = [], body = '', version = '1.1' } = expected
   const { host, protocol } = arena.publicUrl
   const proto = protocol.slice(0, -1)
   const content = body === '' ? [] : ['content-type: application/json', `content-length: ${Buffer.byteLength(body)}`]
   const usual = [
     `host: 127.0.0.1:${arena.upstream.port}`,
     'connection: keep-alive',
+    `via: ${version} open-mcp-auth-proxy`,
     'x-forwarded-for: 127.0.0.1',
     `x-forwarded-proto: ${proto}`,
     `x-forwarded-host: ${host}`,
