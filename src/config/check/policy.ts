@@ -2,13 +2,21 @@ import { listEndpoints } from '../derive/endpoints.ts'
 import { entriesOf } from '../derive/present-items.ts'
 import { closeHierarchy } from '../derive/scope-hierarchy.ts'
 import { findScopeFlaw } from '../format/formats.ts'
-import { type ConfigPath, type Flaw, quote } from '../problem/problem.ts'
+import { type ConfigPath, quote } from '../problem/problem.ts'
 import type { Draft } from '../schema/partial-config.ts'
 import type { RuleConfig, ServerConfig } from '../schema/server.ts'
 import type { Inspection } from './check-context.ts'
+import { findMethodFlaw, findNamePatternFlaw } from './name-patterns.ts'
 import { findResourcePatternFlaw } from './resource-patterns.ts'
 
 const MATCHERS = ['method', 'tool', 'prompt', 'resource', 'path'] as const
+
+const PATTERNS = [
+  ['method', findMethodFlaw],
+  ['tool', findNamePatternFlaw],
+  ['prompt', findNamePatternFlaw],
+  ['resource', findResourcePatternFlaw],
+] as const
 
 /** Checks the rules and scopes of every server. */
 export function checkPolicy(inspection: Inspection): void {
@@ -30,10 +38,10 @@ function checkRule(rule: Draft<RuleConfig>, paths: readonly string[], at: Config
     const reason = used.length === 0 ? 'says for nothing that scopes are needed' : `has ${used.join(' and ')}`
     report(at, { reason, fix: `Use exactly one of ${names}; write another rule for another one.` })
   }
-  const flaw = rule.method === undefined ? undefined : findMethodFlaw(rule.method)
-  if (flaw) report([...at, 'method'], flaw)
-  const resourceFlaw = rule.resource === undefined ? undefined : findResourcePatternFlaw(rule.resource)
-  if (resourceFlaw) report([...at, 'resource'], resourceFlaw)
+  for (const [key, findFlaw] of PATTERNS) {
+    const flaw = rule[key] === undefined ? undefined : findFlaw(rule[key])
+    if (flaw) report([...at, key], flaw)
+  }
   if (rule.path !== undefined && !paths.includes(rule.path)) {
     report([...at, 'path'], {
       reason: `${quote(rule.path)} is no path of this server`,
@@ -41,11 +49,6 @@ function checkRule(rule: Draft<RuleConfig>, paths: readonly string[], at: Config
     })
   }
   checkOffline(rule.scopes, [...at, 'scopes'], inspection)
-}
-
-function findMethodFlaw(method: string): Flaw | undefined {
-  if (/^[\w$.-]+(?:\/[\w$.-]+)*(?:\/\*)?$/.test(method)) return undefined
-  return { reason: `${quote(method)} is no method`, fix: 'Write a method (tools/call) or a family of methods (tools/*).' }
 }
 
 /** Refresh tokens are a matter between client and issuer (2025-11-25 and 2026-07-28, authorization: never in metadata or challenge). */

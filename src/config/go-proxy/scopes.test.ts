@@ -76,6 +76,16 @@ describe('scopes_supported of the Go proxy', () => {
     })
   })
 
+  it('reads the template of a resource as the pattern of its URIs', () => {
+    const { rules, notes } = translate([{ 'resources/read': [{ 'file:///x/{id}': 'r', 'file:///y/*': 's', '*': 't' }] }])
+    expect(rules).toEqual([
+      { resource: 'file:///x/*', scopes: ['r'] },
+      { resource: 'file:///y/*', scopes: ['s'] },
+      { resource: '**', scopes: ['t'] },
+    ])
+    expect(notes.join()).toContain('file:///x/{id}')
+  })
+
   it('as a list of maps names methods, and tools, prompts and resources below them', () => {
     const value = [
       { initialize: 's' },

@@ -1,4 +1,5 @@
 import { MCP_FAMILIES, MCP_METHODS } from '../format/mcp-methods.ts'
+import { findTemplatePattern } from '../format/template-pattern.ts'
 import { type ConfigPath, formatPath, quote } from '../problem/problem.ts'
 import type { RuleConfig } from '../schema/server.ts'
 import type { GoNotes } from './translation-notes.ts'
@@ -95,9 +96,24 @@ function translateTargets(kind: 'tool' | 'prompt' | 'resource', block: unknown, 
   }
   return Object.entries(block).map(([name, value]) => {
     const below = { ...reading, at: [...reading.at, name] }
-    if (name.includes('*')) below.notes.note(formatPath(below.at), `* stands for any characters in \`rules[].${kind}\`.`)
-    return { [kind]: name, scopes: readScopes(value, below) }
+    return {
+      [kind]: kind === 'resource' ? readUri(name, below) : readPattern(kind, name, below),
+      scopes: readScopes(value, below),
+    }
   })
+}
+
+function readPattern(kind: string, name: string, { at, notes }: Reading): string {
+  if (name.includes('*')) notes.note(formatPath(at), `* stands for any characters in \`rules[].${kind}\`.`)
+  return name
+}
+
+function readUri(uri: string, { at, notes }: Reading): string {
+  const pattern = uri === '*' ? '**' : findTemplatePattern(uri)
+  if (pattern !== undefined) notes.note(formatPath(at), `is read as ${quote(pattern)} (\`rules[].resource\`).`)
+  else if (uri.includes('*'))
+    notes.note(formatPath(at), '* stands for characters of a segment, ** for any in `rules[].resource`.')
+  return pattern ?? uri
 }
 
 function targetKind(method: string): 'tool' | 'prompt' | 'resource' | undefined {

@@ -1,0 +1,21 @@
+import { MCP_FAMILIES, MCP_METHODS } from '../format/mcp-methods.ts'
+import { type Flaw, quote } from '../problem/problem.ts'
+
+/** What keeps the pattern of a tool or prompt from being what it looks like. Names are compared letter by letter. */
+export function findNamePatternFlaw(pattern: string): Flaw | undefined {
+  if (pattern.trim() === '') return undefined
+  if (pattern.trim() !== pattern) return { reason: `${quote(pattern)} begins or ends with white space`, fix: 'Remove it.' }
+  if (!/[\p{Cc}\p{Cf}]/u.test(pattern)) return undefined
+  return { reason: `${quote(pattern)} has a character that nobody sees`, fix: 'Write the name as the MCP server lists it.' }
+}
+
+const METHODS = [...MCP_METHODS, ...[...MCP_FAMILIES].map((family) => `${family}/*`)]
+
+/** What keeps the `method` of a rule from being one. */
+export function findMethodFlaw(method: string): Flaw | undefined {
+  if (!/^[\w$.-]+(?:\/[\w$.-]+)*(?:\/\*)?$/.test(method))
+    return { reason: `${quote(method)} is no method`, fix: 'Write a method (tools/call) or a family of methods (tools/*).' }
+  const known = METHODS.find((name) => name.toLowerCase() === method.toLowerCase())
+  if (known === undefined || known === method) return undefined
+  return { reason: `${quote(method)} is no method: case counts`, fix: `Write ${known}.` }
+}
