@@ -105,6 +105,12 @@ describe('whether the identity provider knows the client', () => {
     expect(find(findings, 'client_refused')).toMatchObject({ verdict: 'problem' })
   })
 
+  it('is of no account where tokens are given for any code', async () => {
+    const profile = await start()
+    profile.interfere(OIDC_VENDOR.paths.token, (response) => sendJson(response, 200, { access_token: 'x', token_type: 'bearer' }))
+    expect(find(await diagnose(profile), 'token_endpoint_open')).toMatchObject({ verdict: 'warning' })
+  })
+
   it('is a problem where no token endpoint is', async () => {
     const profile = await start()
     profile.interfere(OIDC_VENDOR.paths.token, (response) => void response.writeHead(404).end('nothing here'))
@@ -219,6 +225,27 @@ describe('the metadata of the identity provider', () => {
     const other = { issuer: profile.issuer, token_endpoint: `${profile.origin}/other`, jwks_uri: `${profile.origin}/other` }
     profile.interfere('/.well-known/oauth-authorization-server', (response) => sendJson(response, 200, other))
     expect(find(await diagnose(profile), 'client')).toMatchObject({ verdict: 'ok' })
+  })
+})
+
+describe('OpenID Connect', () => {
+  const OAUTH_METADATA = '/.well-known/oauth-authorization-server'
+  const plain = { scopes_supported: undefined, id_token_signing_alg_values_supported: undefined }
+
+  it('is missed where the metadata is that of OAuth alone and does not speak of it', async () => {
+    const profile = await start({ ...OIDC_VENDOR, metadataPath: OAUTH_METADATA, metadata: () => plain })
+    expect(find(await diagnose(profile), 'openid_unannounced')).toMatchObject({
+      verdict: 'warning',
+      fix: expect.stringContaining('kind: oauth'),
+    })
+  })
+
+  it.each([
+    { ...plain, scopes_supported: ['openid'] },
+    { ...plain, id_token_signing_alg_values_supported: ['RS256'] },
+  ])('is there where that metadata speaks of it: %j', async (members) => {
+    const profile = await start({ ...OIDC_VENDOR, metadataPath: OAUTH_METADATA, metadata: () => members })
+    expect(find(await diagnose(profile), 'openid_unannounced')).toBeUndefined()
   })
 })
 

@@ -41,6 +41,12 @@ function judge({ configured, stranger }: ClientSight, callback: string, about: F
       `Its token endpoint answers with status ${status}.`,
       status >= 500 ? 'It is out of order at the moment: look at its own log.' : 'Check the URL of the token endpoint.',
     )
+  if (configured.isOpen)
+    return about.warning(
+      'token_endpoint_open',
+      'It gives tokens for a code that does not exist: it is a server for tests, and lets anybody be anybody.',
+      'Use it nowhere but in tests.',
+    )
   if (!KNOWN.has(error ?? ''))
     return about.skipped(
       'client_unclear',

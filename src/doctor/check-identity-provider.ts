@@ -27,6 +27,7 @@ export async function checkIdentityProvider(plan: IdentityProviderPlan, callback
   return [
     about.ok('identity_provider', 'Its metadata is found and names this very issuer.'),
     ...checkKeys(sight, about),
+    ...checkOpenId(sight, about),
     ...checkOfflineAccess(sight.metadata, plan, about),
     ...('missing' in endpoints
       ? [explainEndpoint(endpoints.missing, about)]
@@ -103,6 +104,20 @@ function checkKeys({ keys }: IssuerSight, about: Findings): Finding[] {
       about.problem('keys_unreachable', `Its keys cannot be fetched: ${keys.answer.failure.reason}.`, keys.answer.failure.fix),
     ]
   return []
+}
+
+/** OpenID Connect Discovery §3. Metadata of OAuth alone (RFC 8414) may be that of a server that gives no ID tokens. */
+function checkOpenId({ metadata = {}, documents }: IssuerSight, about: Findings): Finding[] {
+  const { scopes_supported: scopes, id_token_signing_alg_values_supported: algorithms } = metadata
+  const isOpenId = documents.some(({ form, answer }) => form === 'openid_appended' && 'document' in answer)
+  if (isOpenId || algorithms !== undefined || (Array.isArray(scopes) && scopes.includes('openid'))) return []
+  return [
+    about.warning(
+      'openid_unannounced',
+      'Its metadata says nothing of OpenID Connect. Without an ID token nobody can sign in.',
+      'If it speaks OAuth alone, as OpenAuth does, write `kind: oauth` with its endpoints: see identity-providers.md.',
+    ),
+  ]
 }
 
 /** Those that give refresh tokens without it, or for something else. */

@@ -14,6 +14,8 @@ export interface TokenRefusal {
   readonly status: number
   /** `error` of the answer; undefined where it has none. */
   readonly error: string | undefined
+  /** Whether it gave tokens, of all things. */
+  readonly isOpen: boolean
 }
 
 /** What a token endpoint says of a client, and of one that cannot exist. */
@@ -54,7 +56,8 @@ export async function lookAtClient(
       headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
       body: form.toString(),
     })
-    return { status: answer.status, error: findError(answer) }
+    const { error, access_token: token } = readAnswer(answer)
+    return { status: answer.status, error: typeof error === 'string' ? error : undefined, isOpen: typeof token === 'string' }
   }
   const configured = await ask(plan)
   return { configured, stranger: await ask(makeStranger(plan)).catch(() => undefined) }
@@ -77,11 +80,10 @@ function authenticate({ clientId, clientAuthentication: how }: Client): {
   return { headers: { authorization: `Basic ${credentials}` }, parameters: {} }
 }
 
-function findError({ bytes }: RawAnswer): string | undefined {
+function readAnswer({ bytes }: RawAnswer): { readonly error?: unknown; readonly access_token?: unknown } {
   try {
-    const { error } = JSON.parse(bytes.toString('utf8')) as { error?: unknown }
-    return typeof error === 'string' ? error : undefined
+    return (JSON.parse(bytes.toString('utf8')) as object | null) ?? {}
   } catch {
-    return undefined
+    return {}
   }
 }

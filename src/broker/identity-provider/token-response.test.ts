@@ -24,6 +24,21 @@ describe('the answer of a token endpoint from before the standard', () => {
     expect(JSON.parse(body)).toEqual({ access_token: 'gho_1', scope: 'read:user,read:org', token_type: 'bearer' })
   })
 
+  it.each(['', ',"token_type":null', ',"token_type":""'])(
+    'is that of a bearer token where it names no type (OpenAuth): %j',
+    async (type) => {
+      const { body } = await normalize(`{"access_token":"a"${type}}`, 'application/json')
+      expect(JSON.parse(body)).toEqual({ access_token: 'a', token_type: 'bearer' })
+    },
+  )
+
+  it('keeps the type that it names, and gives none to what is no token', async () => {
+    expect(await normalize('{"access_token":"a","token_type":"DPoP"}', 'application/json')).toMatchObject({
+      body: '{"access_token":"a","token_type":"DPoP"}',
+    })
+    expect(await normalize('{"refresh_token":"a"}', 'application/json')).toMatchObject({ body: '{"refresh_token":"a"}' })
+  })
+
   it.each([
     ['access_token=a&access_token=b&token_type=bearer', FORM],
     ['<html>', 'text/html'],

@@ -1,5 +1,5 @@
 /** Members that may be left out. Some providers write `null` or an empty text instead. */
-const OPTIONAL = ['expires_in', 'id_token', 'refresh_token', 'scope'] as const
+const OPTIONAL = ['expires_in', 'id_token', 'refresh_token', 'scope', 'token_type'] as const
 
 /**
  * Brings the answer of a token endpoint into the form of RFC 6749 §5. GitHub tells errors with status 200, and it and others answer in
@@ -14,6 +14,8 @@ export async function normalizeTokenAnswer(response: Response): Promise<Response
   const answer = /^application\/x-www-form-urlencoded\b/i.test(type) ? readForm(text) : readJson(text)
   if (answer === undefined) return new Response(text, { status: 200, headers: { 'content-type': type } })
   const told = Object.fromEntries(Object.entries(answer).filter(([name, value]) => !isNothing(name, value)))
+  // OpenAuth leaves it out. A bearer token is all that we use.
+  if (typeof told.access_token === 'string') told.token_type ??= 'bearer'
   const status = typeof answer.error === 'string' && answer.access_token === undefined ? 400 : 200
   return new Response(JSON.stringify(told), { status, headers: { 'content-type': 'application/json' } })
 }
