@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { type CryptoKey, exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
-import { comeBack } from '../support/broker-browser.ts'
+import { comeBack, signInBrowser } from '../support/broker-browser.ts'
 import {
   authorize,
   callMcp,
@@ -11,11 +11,13 @@ import {
   createRawClient,
   createRequest,
   obtainTokens,
+  openConsentPage,
   type RawClient,
   readJson,
   readRefresh,
   redeem,
   refresh,
+  sendConsent,
 } from '../support/broker-client.ts'
 import { JWT_BEARER, type MachineStage, startMachineStage } from '../support/machine-stage.ts'
 
@@ -141,39 +143,50 @@ describe.each(Object.entries(GRANTS))('%s', (_name, { prepare, again }) => {
   })
 })
 
+/** A browser on its way from the identity provider, or from the consent page alone, to the client. */
+async function allowUpToTheClient(isSignedIn: boolean) {
+  const browser = isSignedIn ? await signInBrowser(createRequest(origin, client).url, alice) : createBrowser()
+  const request = createRequest(origin, client, isSignedIn ? { prompt: 'consent' } : {})
+  const page = isSignedIn
+    ? await sendConsent(browser, await openConsentPage(browser, request.url))
+    : await browser.open(await comeBack(browser, request.url, alice))
+  return { browser, request, next: readRefresh(await page.text()) }
+}
+
 describe('a sign-in that was allowed', () => {
   it.each([
-    ['takes no writes', false],
-    ['takes the write, and its answer is lost', true],
-  ])('goes on when the page is loaded anew, when the store %s on the way to the client', async (_how, lands) => {
-    let step = 0
-    for (; step < 20; step++) {
-      const { browser, request, next } = await signInUpToTheClient()
-      Object.assign(trouble, { left: step, lands })
-      const first = await browser.open(next)
-      heal()
-      if (first.status === 303) break
-      expect([step, first.status, await first.text()]).toEqual([step, 503, expect.stringContaining('not possible at the moment')])
-      const second = await browser.open(next)
-      const redirect = new URL(second.headers.get('location') ?? 'about:blank')
-      expect([step, second.status, redirect.host]).toEqual([step, 303, 'client.example'])
-      const code = redirect.searchParams.get('code') ?? ''
-      expect((await redeem(origin, client, { ...request, code, redirect })).status).toBe(200)
-      // Once, as ever.
-      expect([step, (await browser.open(next)).status]).toEqual([step, 400])
-    }
-    expect(step).toBeGreaterThan(1)
-    expect(step).toBeLessThan(20)
-  })
+    ['in a new browser', 'takes no writes', false, false],
+    ['in a new browser', 'takes the write, and its answer is lost', false, true],
+    ['in one that is signed in', 'takes no writes', true, false],
+    ['in one that is signed in', 'takes the write, and its answer is lost', true, true],
+  ])(
+    'goes on when the page is loaded anew: %s, when the store %s on the way to the client',
+    async (_where, _how, isSignedIn, lands) => {
+      let step = 0
+      for (; step < 20; step++) {
+        const { browser, request, next } = await allowUpToTheClient(isSignedIn)
+        Object.assign(trouble, { left: step, lands })
+        const first = await browser.open(next)
+        heal()
+        if (first.status === 303) break
+        expect([step, first.status, await first.text()]).toEqual([
+          step,
+          503,
+          expect.stringContaining('not possible at the moment'),
+        ])
+        const second = await browser.open(next)
+        const redirect = new URL(second.headers.get('location') ?? 'about:blank')
+        expect([step, second.status, redirect.host]).toEqual([step, 303, 'client.example'])
+        const code = redirect.searchParams.get('code') ?? ''
+        expect((await redeem(origin, client, { ...request, code, redirect })).status).toBe(200)
+        // Once, as ever.
+        expect([step, (await browser.open(next)).status]).toEqual([step, 400])
+      }
+      expect(step).toBeGreaterThan(1)
+      expect(step).toBeLessThan(20)
+    },
+  )
 })
-
-/** A browser on its way from the identity provider to the client. */
-async function signInUpToTheClient() {
-  const browser = createBrowser()
-  const request = createRequest(origin, client)
-  const back = await browser.open(await comeBack(browser, request.url, alice))
-  return { browser, request, next: readRefresh(await back.text()) }
-}
 
 describe('what an unanswered request was about', () => {
   it.each(['a code', 'a refresh token'])(
