@@ -152,6 +152,21 @@ describe('what a client says of itself', () => {
     expect((await readJson(response)).error).toBe('invalid_client_metadata')
   })
 
+  it.each(['client_note', 'jwks', 'logo_uri', 'grant_types', 'token_endpoint_auth_method'])(
+    'is refused when what it says of %s is thousands of levels deep, without a failure of ours',
+    async (member) => {
+      const lists = `${'['.repeat(20_000)}${']'.repeat(20_000)}`
+      const objects = `${'{"a":'.repeat(7_000)}1${'}'.repeat(7_000)}`
+      for (const deep of [objects, `{"keys":${lists}}`, `{"keys":[${objects}]}`]) {
+        const body = `{"redirect_uris":["https://client.example/cb"],"${member}":${deep}}`
+        const headers = { 'content-type': 'application/json' }
+        const response = await fetch(`${stage.proxy.origin}/register`, { method: 'POST', headers, body })
+        expect([response.status, (await readJson(response)).error]).toEqual([400, 'invalid_client_metadata'])
+      }
+      expect(stage.proxy.log.records().filter(({ code }) => code === 'internal_error')).toEqual([])
+    },
+  )
+
   it('is refused when it is a megabyte, unread, and what is refused shows up nowhere', async () => {
     for (const client_name of ['needle'.repeat(200_000), { needle: 'needle'.repeat(200_000) }]) {
       const response = await register(stage.proxy.origin, { ...metadata, client_name })

@@ -133,6 +133,16 @@ describe('an authorization request that wants another protocol', () => {
     expect([response.status, response.headers.get('allow')]).toEqual([405, allow])
   })
 
+  it.each(['', 'redirect_uri=https://client.example/cb', 'redirect_uri=https://evil.example/', 'state=x', 'request=x'])(
+    'is none on the way back from the consent, whatever the address says: %s',
+    async (more) => {
+      const url = `${origin}/authorize/${'i'.repeat(21)}?client_id=${client.id}&${more}`
+      const response = await fetch(url, { redirect: 'manual' })
+      expect([response.status, response.headers.get('location')]).toEqual([400, null])
+      await response.body?.cancel()
+    },
+  )
+
   it.each(['__proto__', 'constructor', 'toString', '../clients', '%00', "' OR 1=1 --", 'x'.repeat(8000), '\u0000'])(
     'leads nowhere for a client id that is none: %#',
     async (id) => {

@@ -7,6 +7,9 @@ const MOST_NAME = 1000
 /** Most that is kept of a client, in UTF-16 units of JSON: as much as a metadata document may have. */
 const MOST_KEPT = 10 * 1024
 
+/** How deep members may be nested: `jwks` has two levels, and a key lists within. */
+const MOST_DEPTH = 8
+
 /** Members that would have us fetch, remember or believe what MCP clients don't need (RFC 7591 §2, OpenID Connect Registration §2). */
 const USELESS_MEMBERS = [
   // A limit for the client's whole life, but MCP clients register with what they need first and step up later.
@@ -34,6 +37,8 @@ const GRANT_TYPES = new Set(['authorization_code', 'refresh_token'])
  */
 export function settleClientMetadata(metadata: Record<string, unknown>, isKnown = false): void {
   for (const member of USELESS_MEMBERS) delete metadata[member]
+  if (isDeeper(metadata, MOST_DEPTH))
+    throw new errors.InvalidClientMetadata(`members are nested at most ${MOST_DEPTH} levels deep`)
   // One is made for every client that doesn't say how it authenticates; here that is not at all.
   if (metadata.token_endpoint_auth_method === 'none') delete metadata.client_secret
   if (metadata.client_secret === undefined) delete metadata.client_secret_expires_at
@@ -46,6 +51,12 @@ export function settleClientMetadata(metadata: Record<string, unknown>, isKnown 
   // The number of registrations is bounded, and so is with this what all of them together take.
   if (!isKnown && JSON.stringify(metadata).length > MOST_KEPT)
     throw new errors.InvalidClientMetadata(`a registration has at most ${MOST_KEPT} characters`)
+}
+
+/** Looks no deeper than that: what is nested further could not so much as be written down. */
+function isDeeper(value: unknown, most: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return most === 0 || Object.values(value).some((inner) => isDeeper(inner, most - 1))
 }
 
 function checkKeys({ jwks }: Record<string, unknown>): void {

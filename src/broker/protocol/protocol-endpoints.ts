@@ -135,6 +135,8 @@ function createResume({ plan, pass, ...options }: ResumeOptions): VisitHandler {
     if (isPlanted || (await isElsewhere(uid, visit, options)))
       return sendTrouble(visit, TROUBLES.forged, 'not the browser that the sign-in was allowed in')
     await leaveOtherAccount(uid, readCookies(visit.request, nameSessionCookie(plan.issuer)), options)
+    // What was asked is kept. The provider would look in the address for whom to tell of a failure.
+    visit.request.url = visit.path
     return pass(visit)
   }
 }
