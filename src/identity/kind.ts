@@ -70,5 +70,5 @@ export interface IdentityKind {
 
 /** A URL without its final slash. */
 export function cutFinalSlash(url: string): string {
-  return url.replace(/\/+$/, '')
+  return url.replace(/(?<!\/)\/+$/, '')
 }

@@ -23,9 +23,11 @@ export function createEndpointRewriter(reply: Reply, rewrite: (uri: string) => s
   let state: (chunk: Uint8Array) => boolean = (chunk) => reply.write(chunk)
   let held: Buffer = Buffer.alloc(0)
   let searching = false
+  const gather = createGatherer()
 
   const search = (chunk: Uint8Array): boolean => {
-    const bytes = Buffer.concat([held, chunk])
+    const bytes = gather(chunk)
+    if (bytes === undefined) return true
     let passed = 0
     for (const { end, name, data } of splitEvents(bytes)) {
       if (name === 'endpoint') {
@@ -38,8 +40,7 @@ export function createEndpointRewriter(reply: Reply, rewrite: (uri: string) => s
       if (data !== undefined) throw refuse('the first event is not the endpoint event')
       passed = end
     }
-    held = bytes.subarray(passed)
-    if (held.length > maxHeldBytes) throw refuse('no endpoint event at the beginning of the stream')
+    gather(bytes.subarray(passed))
     return passed === 0 || reply.write(bytes.subarray(0, passed))
   }
 
@@ -80,6 +81,35 @@ export function createEndpointRewriter(reply: Reply, rewrite: (uri: string) => s
     onDrain: (listener) => reply.onDrain(listener),
     onDone: (listener) => reply.onDone(listener),
     onClose: (listener) => reply.onClose(listener),
+  }
+}
+
+/**
+ * Holds what comes until an event is complete. Only what is new is looked at: a stream in single bytes would have all that is held looked
+ * at for each.
+ *
+ * @returns all that is held, once an event may have ended in it
+ */
+function createGatherer(): (chunk: Uint8Array) => Buffer | undefined {
+  let held = Buffer.alloc(0)
+  let length = 0
+  let tail = ''
+  return (chunk) => {
+    if (length + chunk.length > held.length) held = Buffer.concat([held.subarray(0, length)], 2 * (length + chunk.length))
+    held.set(chunk, length)
+    length += chunk.length
+    const seen = tail + Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('latin1')
+    // The longest blank line has four characters.
+    tail = seen.slice(-3)
+    if (seen.search(endOfEvent) >= 0) {
+      const bytes = held.subarray(0, length)
+      held = Buffer.alloc(0)
+      length = 0
+      tail = ''
+      return bytes
+    }
+    if (length > maxHeldBytes) throw refuse('no endpoint event at the beginning of the stream')
+    return undefined
   }
 }
 

@@ -50,7 +50,7 @@ function parseAudiences(value: unknown): readonly string[] {
 }
 
 /** Scheme, authority, path. Only ASCII has letter case here: the Kelvin sign is no `k`. With user information the authority stays as is. */
-const HIERARCHICAL_URL = /^([A-Za-z][A-Za-z0-9+.-]*:\/\/)([^/?#@\x00-\x20\x7f-\uffff]*)([^?#]*)$/
+const HIERARCHICAL_URL = /^([A-Za-z][A-Za-z0-9+.-]*:\/\/)([^/?#@\x00-\x20\x7f-\uffff]*)((?:[/@\x00-\x20\x7f-\uffff][^?#]*)?)$/
 
 /**
  * Brings an audience into the form in which it is compared. URLs may differ in the letter case of scheme and host, and by one final

@@ -11,38 +11,56 @@ interface State {
   readonly text: string
   readonly captures: Map<string, [number, number]>
   steps: number
+  readonly most: number
 }
 
 /** Tries to match at a place, and goes on with what follows; the end of the match, or -1. */
 type Matcher = (state: State, at: number, next: (at: number) => number) => number
 
-/** Finds all matches of a global expression, as `String.prototype.match` does. */
-export function countSteps({ source, ignoreCase }: RegExp, text: string): Steps {
-  const match = new Parser(source, ignoreCase).parse()
+/**
+ * Finds all matches of a global expression, as `String.prototype.match` does.
+ *
+ * @param most - steps after which it gives up
+ */
+export function countSteps(expression: RegExp, text: string, most = Number.POSITIVE_INFINITY): Steps {
+  const match = compile(expression)
   const matches: string[] = []
   let steps = 0
   for (let at = 0; at <= text.length; ) {
-    const state: State = { text, captures: new Map(), steps: 0 }
+    const state: State = { text, captures: new Map(), steps: 0, most: most - steps }
     const end = match(state, at, (behind) => behind)
     steps += state.steps + 1
+    if (steps > most) break
     if (end >= 0) matches.push(text.slice(at, end))
     at = end > at ? end : at + 1
   }
   return { matches, steps }
 }
 
+const compiled = new Map<string, Matcher>()
+
+function compile(expression: RegExp): Matcher {
+  const { source, ignoreCase, dotAll } = expression
+  const match = compiled.get(String(expression)) ?? new Parser(source, ignoreCase, dotAll).parse()
+  compiled.set(String(expression), match)
+  return match
+}
+
 type Test = (character: string) => boolean
 
+const controls: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', f: '\f', v: '\v', '0': '\0' }
 const classes: Readonly<Record<string, RegExp>> = { d: /\d/, w: /\w/, s: /\s/, D: /\D/, W: /\W/, S: /\S/ }
 
 class Parser {
   readonly #source: string
   readonly #ignoreCase: boolean
+  readonly #dotAll: boolean
   #at = 0
   #groups = 0
 
-  constructor(source: string, ignoreCase: boolean) {
+  constructor(source: string, ignoreCase: boolean, dotAll: boolean) {
     this.#source = source
+    this.#dotAll = dotAll
     this.#ignoreCase = ignoreCase
   }
 
@@ -106,7 +124,7 @@ class Parser {
     if (this.#take('\\b')) return boundary
     if (this.#take('^')) return (_state, at, next) => (at === 0 ? next(at) : -1)
     if (this.#take('$')) return ({ text }, at, next) => (at === text.length ? next(at) : -1)
-    if (this.#take('.')) return one((character) => character !== '\n')
+    if (this.#take('.')) return one((character) => this.#dotAll || !/[\n\r\u2028\u2029]/.test(character))
     return one(this.#character())
   }
 
@@ -164,15 +182,24 @@ class Parser {
     const escaped = this.#source.charAt(this.#at++)
     const known = classes[escaped]
     if (known) return (one) => known.test(one)
-    if (escaped !== 'u') return escaped
-    this.#at += 4
-    return String.fromCharCode(Number.parseInt(this.#source.slice(this.#at - 4, this.#at), 16))
+    if (escaped === 'p') return this.#property()
+    const digits = { u: 4, x: 2 }[escaped]
+    if (digits === undefined) return controls[escaped] ?? escaped
+    this.#at += digits
+    return String.fromCharCode(Number.parseInt(this.#source.slice(this.#at - digits, this.#at), 16))
+  }
+
+  #property(): Test {
+    const end = this.#source.indexOf('}', this.#at) + 1
+    const property = new RegExp(`\\p${this.#source.slice(this.#at, end)}`, 'u')
+    this.#at = end
+    return (one) => property.test(one)
   }
 }
 
 function one(test: Test): Matcher {
   return (state, at, next) => {
-    state.steps++
+    if (state.steps++ > state.most) return -1
     return at < state.text.length && test(state.text.charAt(at)) ? next(at + 1) : -1
   }
 }

@@ -165,7 +165,7 @@ export function formatName({ name }: AskingClient, { applicationName }: Asgardeo
     .replace(/[^A-Za-z0-9._-]+/g, '-')
     .replace(/^-+/, '')
     .slice(0, 40)
-    .replace(/-+$/, '')
+    .replace(/(?<!-)-+$/, '')
   return `${applicationName}_${word === '' ? 'client' : word}_${randomBytes(6).toString('hex')}`
 }
 
