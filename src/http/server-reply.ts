@@ -16,6 +16,8 @@ export interface ReplyOwner {
   mayEndAnywhere(headers: ReplyHeaders): boolean
   /** Hears that this has been passed on. */
   afterStart(reply: ServerReply, headers: ReplyHeaders): void
+  /** What a stream is completed with that we end ourselves, between two events of it. */
+  readonly farewell: string | undefined
   /** Hears when status and headers go ahead of the body. */
   onFlush(): void
   /** Answers a failure that came before anything was sent. */
@@ -34,6 +36,8 @@ export class ServerReply implements Reply {
   #heldHeaders: ReplyHeaders | undefined
   /** Whether the answer has begun and may end anywhere. */
   #isEndless = false
+  /** Whether what was sent last ends an event. */
+  #endsEvent = false
   #closeListeners: (() => void)[] = []
 
   constructor(owner: ReplyOwner) {
@@ -61,6 +65,7 @@ export class ServerReply implements Reply {
   write(chunk: Uint8Array): boolean {
     if (this.#isOver) return false
     this.#sendHead()
+    if (this.#isEndless) this.#endsEvent = endsEvent(chunk)
     return this.#response.write(chunk)
   }
 
@@ -93,7 +98,7 @@ export class ServerReply implements Reply {
   close(reason: ProxyError): void {
     if (!this.#isEndless) return this.fail(reason)
     if (this.#isOver) return
-    this.#response.end()
+    this.#response.end(this.#endsEvent ? this.#owner.farewell : undefined)
     this.#finish()
   }
 
@@ -148,6 +153,18 @@ function mergeHeaders(headers: ReplyHeaders, own: Readonly<ReplyHeaders>): strin
 function addField(fields: string[], name: string, value: string | string[] | undefined): void {
   if (typeof value === 'string') fields.push(name, value)
   else for (const each of value ?? []) fields.push(name, each)
+}
+
+const LF = 0x0a
+const CR = 0x0d
+
+/** Whether a blank line comes last; a piece too short to tell doesn't count. */
+function endsEvent(chunk: Uint8Array): boolean {
+  const end = chunk.length
+  const last = chunk[end - 1]
+  const before = chunk[end - 2]
+  if (last === LF && before === CR) return chunk[end - 3] === LF
+  return (last === LF || last === CR) && before === last
 }
 
 function comesInOnePiece(headers: ReplyHeaders): boolean {

@@ -4,10 +4,11 @@ import type { Reply, ReplyHeaders } from '../core/reply.ts'
 import type { RoutedCall } from '../core/route.ts'
 import { type ReplyOwner, ServerReply } from '../http/server-reply.ts'
 import { checkEndpoint, createEndpointRewriter, isEventStream } from '../mcp/endpoint-event.ts'
+import { formatListenEnd } from '../mcp/listen-end.ts'
 import { isModernRevision } from '../mcp/revision.ts'
 import type { Exchange } from './exchange.ts'
 import { refuse } from './refuse.ts'
-import { endWithToken, lastsUntilEnded } from './stream-expiry.ts'
+import { endWithToken, findListen, lastsUntilEnded } from './stream-expiry.ts'
 
 /** Bytes of a request body that are held for as long as the answer takes. */
 const maxHeldBytes = 64 * 1024
@@ -35,11 +36,18 @@ class Forwarding implements ReplyOwner {
   readonly response: ServerResponse
   readonly #exchange: Exchange
   readonly #call: RoutedCall
+  /** Whether events can be added to the answer. */
+  #isEventStream = false
 
   constructor(exchange: Exchange, call: RoutedCall) {
     this.response = exchange.response
     this.#exchange = exchange
     this.#call = call
+  }
+
+  get farewell(): string | undefined {
+    const listen = this.#isEventStream ? findListen(this.#call) : undefined
+    return listen?.id === undefined ? undefined : `event: message\ndata: ${formatListenEnd(listen.id)}\n\n`
   }
 
   get answerHeaders(): Readonly<ReplyHeaders> {
@@ -56,7 +64,8 @@ class Forwarding implements ReplyOwner {
     return headers['content-length'] === undefined && isEventStream(headers)
   }
 
-  afterStart(reply: ServerReply): void {
+  afterStart(reply: ServerReply, headers: ReplyHeaders): void {
+    this.#isEventStream = isEventStream(headers) && headers['content-encoding'] === undefined
     endWithToken(this.#exchange, this.#call, reply)
   }
 

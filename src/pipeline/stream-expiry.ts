@@ -1,5 +1,6 @@
 import type { Call } from '../core/call.ts'
 import { ProxyError } from '../core/errors.ts'
+import type { Operation } from '../core/operation.ts'
 import type { RequestRecord } from '../core/record.ts'
 import { watchIdle } from '../http/idle-watch.ts'
 import type { ServerReply } from '../http/server-reply.ts'
@@ -16,7 +17,11 @@ const shortSeconds = 1
  * Streams without an end of their own. They must not hold up a shutdown nor outlive their token, and nothing is lost when they end.
  */
 export function lastsUntilEnded(call: Call): boolean {
-  return call.method === 'GET' || call.operations.some(({ method }) => method === 'subscriptions/listen')
+  return call.method === 'GET' || findListen(call) !== undefined
+}
+
+export function findListen({ operations }: Call): Operation | undefined {
+  return operations.find(({ method }) => method === 'subscriptions/listen')
 }
 
 /**

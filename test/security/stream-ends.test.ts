@@ -138,6 +138,51 @@ describe('a stream ends with the token that opened it', () => {
   })
 })
 
+describe('a subscription that we end', () => {
+  const completed = (id: unknown) => {
+    const key = 'io.modelcontextprotocol/subscriptionId'
+    return { jsonrpc: '2.0', id, result: { resultType: 'complete', _meta: { [key]: id } } }
+  }
+  const readLast = (body: Buffer) => JSON.parse(body.toString().trimEnd().split('\n').at(-1)?.replace('data: ', '') ?? '')
+  /** Sends a subscription through, and what the upstream answers with at once. */
+  const begin = async (id: unknown, text: string, token?: string, headers: Record<string, string> = {}) => {
+    const stream = controlStream(headers)
+    stage.answerWith(stream.answer)
+    const attempt = createModern('subscriptions/listen', { notifications: { toolsListChanged: true } }, id)
+    const connection = await send(token === undefined ? attempt : { ...attempt, token })
+    await stream.send(text)
+    await connection.waitFor(text)
+    return connection
+  }
+
+  it.each(['data: 1\n\n', 'data: 1\r\n\r\n', 'data: 1\r\r', ':\n\n'])('with a shutdown is answered, after %j', async (text) => {
+    stage = await startStage()
+    const connections = [await begin('a', text), await begin(7, text)]
+    const over = close()
+    for (const [index, id] of ['a', 7].entries())
+      expect(readLast((await connections[index]!.readResponse()).body)).toEqual(completed(id))
+    await over
+  })
+
+  it('with its token is answered', async () => {
+    stage = await startStage({ issuer: { clock_tolerance_seconds: 0 } })
+    const connection = await begin(1, 'data: 1\n\n', await stage.mint({ exp: soon() }))
+    expect(readLast((await connection.readResponse()).body)).toEqual(completed(1))
+  })
+
+  it.each<[string, string, Record<string, string>]>([
+    ['an event is not complete', 'data: 1\n\ndata: 2\n', {}],
+    ['a line is not complete', 'data: 1', {}],
+    ['the events are compressed', 'gzip\n\n', { 'Content-Encoding': 'gzip' }],
+  ])('gets nothing of ours where %s', async (_where, text, headers) => {
+    stage = await startStage()
+    const connection = await begin(1, text, undefined, headers)
+    const over = close()
+    expect((await connection.readResponse()).body.toString()).toBe(text)
+    await over
+  })
+})
+
 describe('whoever leaves is not worked for', () => {
   it('a client that goes while its token is being checked', async () => {
     stage = await startStage({
