@@ -91,6 +91,18 @@ describe.each(['modern', 'both'])('a client of 2026-07-28 with a server that spe
     expect(await pidOf(shared, 'alice')).toBe(await pidOf(shared, 'bob'))
   })
 
+  it.each(['notifications/cancelled', 'notifications/roots/list_changed', 'notifications/own'])(
+    'is told that a notification is not delivered (%s)',
+    async (method) => {
+      const origin = await open(era)
+      const body = { jsonrpc: '2.0', method, params: { requestId: 1 } }
+      const headers = { 'mcp-protocol-version': '2026-07-28', 'mcp-method': method }
+      const response = await sendMcp(`${origin}/mcp`, { headers, body })
+      expect(response.status).toBe(400)
+      expect((await readAnswer(response)).error.data.error).toBe('message_invalid')
+    },
+  )
+
   it('gets 404 for a method that is not known, 400 for metadata that is missing, 405 for GET', async () => {
     const origin = await open(era)
     expect((await sendModern(origin, 'no/such')).status).toBe(404)
@@ -104,10 +116,40 @@ describe.each(['modern', 'both'])('a client of 2026-07-28 with a server that spe
 })
 
 describe('a client of an older revision with a server that speaks 2026-07-28 alone', () => {
-  it('hears what the server says to initialize, and gets no session', async () => {
-    const session = await openSession(await open('modern'))
-    expect(session.id).toBe('')
-    expect(session.opened.error.code).toBe(-32601)
+  const unsupported = { code: -32022, data: { supported: ['2026-07-28'], requested: '2025-11-25' } }
+
+  it.each(['session', 'shared'] as const)(
+    'is told what the server speaks, and gets no session (a child per %s)',
+    async (processPer) => {
+      const origin = await open('modern', { processPer })
+      const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'old', version: '1' } }
+      for (const id of ['a', 7]) {
+        const response = await sendMcp(`${origin}/mcp`, { body: createRequest('initialize', params, id) })
+        expect(response.status).toBe(400)
+        expect(response.headers.get('mcp-session-id')).toBeNull()
+        expect(await readAnswer(response)).toMatchObject({ id, error: unsupported })
+      }
+    },
+  )
+
+  it('is refused whatever else it tries, in a way that says so', async () => {
+    const origin = await open('modern')
+    await openSession(origin)
+    const headers = { 'mcp-protocol-version': '2025-11-25' }
+    for (const method of ['GET', 'DELETE']) {
+      const response = await sendMcp(`${origin}/mcp`, { method, headers })
+      expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST'])
+    }
+    const response = await sendMcp(`${origin}/mcp`, { headers, body: createRequest('tools/list', {}, 'l') })
+    expect(response.status).toBe(400)
+    expect(await readAnswer(response)).toMatchObject({ id: 'l', error: unsupported })
+  })
+
+  it('is told what an older server says where that refuses it', async () => {
+    const origin = await open('legacy', { env: { ERA: 'legacy', REFUSE_INITIALIZE: '1' } })
+    const session = await openSession(origin)
+    expect([session.id, session.opened.error.code]).toEqual(['', -32000])
+    expect((await sendMcp(`${origin}/mcp`, { method: 'GET' })).status).toBe(400)
   })
 })
 

@@ -1,19 +1,18 @@
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openStdioGate, type StdioGate } from './support/gate.ts'
-import { callModern, readAnswer } from './support/mcp-requests.ts'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { openStdioGate, type StdioGate, scripted } from './support/gate.ts'
+import { callModern, readAnswer, readEvents, sendModern } from './support/mcp-requests.ts'
 
 const program = fileURLToPath(new URL('./conformance/server/suite-server-stdio.ts', import.meta.url))
-let gate: StdioGate
-beforeAll(async () => {
-  gate = await openStdioGate({ command: [process.execPath, program] })
-})
-afterAll(() => gate.close())
-
-const call = (region: string, headers: Record<string, string>) =>
-  callModern(gate.origin, 'test_region_header', { region }, { headers })
-
 describe('a header that repeats a parameter, before a server that sees no headers (2026-07-28, Server Validation)', () => {
+  let gate: StdioGate
+  beforeAll(async () => {
+    gate = await openStdioGate({ command: [process.execPath, program] })
+  })
+  afterAll(() => gate.close())
+  const call = (region: string, headers: Record<string, string>) =>
+    callModern(gate.origin, 'test_region_header', { region }, { headers })
+
   it.each<[string, Record<string, string>]>([
     ['as it is', { 'Mcp-Param-Region': 'us-west1' }],
     ['in Base64', { 'Mcp-Param-Region': '=?base64?dXMtd2VzdDE=?=' }],
@@ -32,5 +31,42 @@ describe('a header that repeats a parameter, before a server that sees no header
     const response = await call('us-west1', headers)
     expect(response.status).toBe(400)
     expect((await readAnswer(response)).error.data.error).toBe('header_mismatch')
+  })
+})
+
+describe.each(['modern', 'legacy'])('a tool that begins to have such a header, at a server that is %s', (era) => {
+  let gate: StdioGate
+  const open = async () => {
+    gate = await openStdioGate({ command: scripted, env: { ERA: era } })
+    return gate.origin
+  }
+  afterEach(() => gate.close())
+  const echo = async (origin: string, headers: Record<string, string> = {}) =>
+    (await callModern(origin, 'echo', { text: 'x' }, { headers })).status
+  const declare = (origin: string, more: object = {}) =>
+    readAnswer(callModern(origin, 'declare', { tool: 'echo', header: 'Text', ...more }))
+  const countLists = () => gate.stderr.filter((line) => line === 'lists its tools').length
+
+  it('is known when a client has been told of it', async () => {
+    const origin = await open()
+    expect(await echo(origin)).toBe(200)
+    await declare(origin)
+    await readAnswer(sendModern(origin, 'tools/list'))
+    const lists = countLists()
+    expect(await echo(origin, { 'Mcp-Param-Text': 'x' })).toBe(200)
+    // The client's own list told it: nothing was asked again.
+    expect(countLists()).toBe(lists)
+    expect(await echo(origin)).toBe(400)
+  })
+
+  it('is known when the server says that its tools have changed', async () => {
+    const origin = await open()
+    const events = readEvents(await sendModern(origin, 'subscriptions/listen', { notifications: { toolsListChanged: true } }))
+    await events.next()
+    expect(await echo(origin)).toBe(200)
+    await declare(origin, { andTell: true })
+    await events.next()
+    expect(await echo(origin)).toBe(400)
+    expect(await echo(origin, { 'Mcp-Param-Text': 'x' })).toBe(200)
   })
 })

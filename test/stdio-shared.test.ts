@@ -56,6 +56,20 @@ describe('a child that all sessions share', () => {
     expect(JSON.parse((await forB.next()).value!.data).method).toBe('notifications/tools/list_changed')
   })
 
+  it('tells a session of what it subscribed to, whatever other sessions unsubscribe from', async () => {
+    const origin = await open()
+    const [a, b] = await Promise.all([openSession(origin, { user: 'a' }), openSession(origin, { user: 'b' })])
+    const uris = ['x:y', `x:${'y'.repeat(20_000)}`]
+    for (const uri of uris) {
+      await readAnswer(a.post(createRequest('resources/subscribe', { uri })))
+      for (const other of [uri, uri.toUpperCase(), `${uri}/../y`])
+        expect((await readAnswer(b.post(createRequest('resources/unsubscribe', { uri: other })))).result).toEqual({})
+    }
+    expect(gate.stderr.filter((line) => line.startsWith('unsubscribed'))).toEqual([])
+    await a.end()
+    await gate.waitForStderr('unsubscribed x:yy')
+  })
+
   it('is started again after it has ended, and sessions go on', async () => {
     const origin = await open()
     const session = await openSession(origin)

@@ -83,6 +83,8 @@ describe.each(['shared', 'session'] as const)('a stdio server of 2026-07-28 (a c
     for (const user of others)
       for (const state of [requestState, 'the-state', '', 7, { a: 1 }, [requestState]])
         expect((await call(user, state)).error?.code, `${state} as ${user}`).toBe(-32602)
+    for (const state of [[requestState], [requestState, requestState], [], { state: requestState }, null])
+      expect((await call('alice', state)).error?.code, JSON.stringify(state)).toBe(-32602)
     expect(textOf(await call('alice~registered-anew', requestState))).toBe('went on with the-state')
   })
 })

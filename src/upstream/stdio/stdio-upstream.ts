@@ -14,7 +14,7 @@ import { ModernHttp } from './modern/modern-http.ts'
 import { Spawner } from './process/spawner.ts'
 import { HeldReply } from './stream/held-reply.ts'
 import { Translation } from './translation/translation.ts'
-import type { HeldMemory } from './wire/held-memory.ts'
+import type { HeldMemory, MemoryShare } from './wire/held-memory.ts'
 
 export interface StdioUpstreamOptions {
   /** The server's name, for messages. */
@@ -67,24 +67,24 @@ interface Bridges {
 function createBridges(plan: StdioUpstreamPlan, spawner: Spawner, { name, seal, memory }: StdioUpstreamOptions): Bridges {
   const isShared = plan.processPer === 'shared'
   const startMilliseconds = plan.startSeconds * 1000
+  const openMemory = (principalKey: string): MemoryShare => memory.open(name, principalKey)
   const shared = new SharedServer(spawner, startMilliseconds)
   const startPeer: StartPeer = async (key, events) =>
-    isShared ? shared.connect(events, memory.open(name, key)) : OwnPeer.start(spawner, key, startMilliseconds, events)
-  const legacy = new LegacyHttp(startPeer, isShared, (principalKey) => memory.open(name, principalKey))
+    isShared ? shared.connect(events, openMemory(key)) : OwnPeer.start(spawner, key, startMilliseconds, events)
+  const modern = new ModernHttp({
+    spawner,
+    isShared,
+    startMilliseconds,
+    seal,
+    openMemory,
+    createTranslation: (startChannel, toolsChanged) =>
+      new Translation({ startChannel, startMilliseconds, isShared, toolsChanged }),
+  })
+  const findRevisions = (principalKey: string) => modern.findRevisions(principalKey)
+  const legacy = new LegacyHttp({ startPeer, isShared, openMemory, findRevisions })
   const sse = new HttpSse(startPeer)
   spawner.onFull(() => (isShared ? shared.spares() : [...legacy.spares(), ...sse.spares()]))
-  return {
-    shared,
-    legacy,
-    sse,
-    modern: new ModernHttp({
-      spawner,
-      isShared,
-      startMilliseconds,
-      seal,
-      createTranslation: (startChannel) => new Translation({ startChannel, startMilliseconds, isShared }),
-    }),
-  }
+  return { shared, legacy, sse, modern }
 }
 
 async function handle({ legacy, modern, sse }: Bridges, call: Call, reply: Reply): Promise<void> {

@@ -1,5 +1,6 @@
 import { ProxyError } from '../../../core/errors.ts'
 import { isDeeperThan } from '../../../core/shallow-outline.ts'
+import { isModernRevision } from '../../../mcp/revision.ts'
 import type { Spawner } from '../process/spawner.ts'
 import { maxDepth } from '../wire/child-messages.ts'
 import { isObject, metaKeys, modernRevision } from '../wire/modern-envelope.ts'
@@ -12,6 +13,8 @@ export type Era = 'modern' | 'legacy'
 const patienceMilliseconds = 5000
 /** Clients are told them, whatever a server says. */
 const mostRevisions = 100
+/** Characters that a server may say of itself: they are kept, and repeated to each client. */
+const mostInitialized = 1024 * 1024
 const bridgeInfo = { name: 'open-mcp-auth-proxy', version: '1' }
 /** Errors by which a modern server is known even when it refuses. */
 const modernErrors = new Set([-32020, -32021, -32022])
@@ -109,6 +112,13 @@ export function readInitialized({ result }: Readonly<Record<string, unknown>>): 
   if (!isObject(result)) throw new ProxyError('upstream_invalid_response', { cause: 'the server refuses to initialize' })
   if (isDeeperThan(maxDepth, result))
     throw new ProxyError('upstream_invalid_response', { cause: `what it says of itself is nested deeper than ${maxDepth}` })
+  if (JSON.stringify(result).length > mostInitialized)
+    throw new ProxyError('upstream_invalid_response', {
+      cause: `what it says of itself is longer than ${mostInitialized} characters`,
+    })
+  // "If the client does not support the version in the server's response, it SHOULD disconnect" (2025-11-25, basic/lifecycle).
+  if (typeof result.protocolVersion !== 'string' || isModernRevision(result.protocolVersion))
+    throw new ProxyError('upstream_invalid_response', { cause: 'the server chose a protocol version that is unknown here' })
   return result
 }
 

@@ -9,6 +9,7 @@ import { findAcceptedForms, findHeader } from '../wire/accept-header.ts'
 import { type ClientMessage, readClientMessages, readParam } from '../wire/client-messages.ts'
 import type { MemoryShare } from '../wire/held-memory.ts'
 import { formatError, sendJson, sendStatus } from '../wire/json-responses.ts'
+import { formatUnsupported } from '../wire/modern-envelope.ts'
 import { StreamableSession } from './streamable-session.ts'
 
 /** Sessions at a time, for one user and client, and for all: those that share a process are bounded by nothing else. */
@@ -18,6 +19,16 @@ const retryAfterSeconds = 30
 
 /** Gives a new session its server. */
 export type StartPeer = (principalKey: string, events: PeerEvents) => Promise<Peer>
+
+export interface LegacyHttpOptions {
+  readonly startPeer: StartPeer
+  /** Whether sessions share a process, so that nothing is lost when one ends. */
+  readonly isShared: boolean
+  /** For what is kept for a principal. */
+  readonly openMemory: (principalKey: string) => MemoryShare
+  /** Revisions from 2026-07-28 on that the server speaks; undefined where it speaks none. */
+  readonly findRevisions: (principalKey: string) => Promise<readonly string[] | undefined>
+}
 
 /** Streamable HTTP as it was before 2026-07-28: MCP sessions that begin with `initialize`. */
 export class LegacyHttp {
@@ -29,15 +40,15 @@ export class LegacyHttp {
   /** Sessions whose client gave up before it was told their id, by what it asked for. */
   readonly #abandoned = new Map<string, StreamableSession>()
   readonly #isShared: boolean
+  readonly #findRevisions: LegacyHttpOptions['findRevisions']
+  /** The revisions of the server, where none of ours is among them. */
+  #modernRevisions: readonly string[] | undefined
 
-  /**
-   * @param isShared - whether sessions share a process, so that nothing is lost when one ends
-   * @param openMemory - for what is kept for a principal
-   */
-  constructor(startPeer: StartPeer, isShared: boolean, openMemory: (principalKey: string) => MemoryShare) {
+  constructor({ startPeer, isShared, openMemory, findRevisions }: LegacyHttpOptions) {
     this.#startPeer = startPeer
     this.#isShared = isShared
     this.#openMemory = openMemory
+    this.#findRevisions = findRevisions
   }
 
   get size(): number {
@@ -46,6 +57,8 @@ export class LegacyHttp {
 
   /** @throws ProxyError */
   async handle(call: Call, reply: Reply): Promise<void> {
+    if (this.#modernRevisions && call.mcpSessionId === undefined && call.method !== 'POST')
+      return sendStatus(reply, 405, { allow: 'POST' })
     if (call.method === 'GET') return this.#get(call, reply)
     if (call.method === 'DELETE') return this.#delete(call, reply)
     const messages = readClientMessages(call)
@@ -101,9 +114,13 @@ export class LegacyHttp {
     )
     const peer = await this.#startPeer(principalKey, session)
     if (session.isOver) throw new ProxyError('upstream_ended', { retryAfter: 1 })
+    this.#modernRevisions = undefined
     this.#sessions.set(id, session)
     this.#counts.set(principalKey, (this.#counts.get(principalKey) ?? 0) + 1)
-    session.connect(peer, initialize)
+    session.connect(peer, initialize, async () => {
+      this.#modernRevisions = await this.#findRevisions(principalKey)
+      return this.#modernRevisions
+    })
     return session
   }
 
@@ -155,7 +172,10 @@ export class LegacyHttp {
     const { mcpSessionId } = call
     if (mcpSessionId === undefined) {
       const [id] = call.operations.flatMap((operation) => operation.id ?? [])
-      sendJson(reply, 400, formatError(id, -32600, 'The Mcp-Session-Id header is required: begin with initialize'))
+      const refusal = this.#modernRevisions
+        ? formatUnsupported(id, call.revision, this.#modernRevisions)
+        : formatError(id, -32600, 'The Mcp-Session-Id header is required: begin with initialize')
+      sendJson(reply, 400, refusal)
       return undefined
     }
     const session = this.#sessions.get(mcpSessionId)

@@ -7,7 +7,7 @@ import type { Ticket } from '../channel/ticket.ts'
 import type { Spare } from '../process/places.ts'
 import type { Spawner } from '../process/spawner.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
-import { type ClientMessage, paramsOf } from '../wire/client-messages.ts'
+import { type ClientMessage, paramsOf, readParam } from '../wire/client-messages.ts'
 import type { MemoryShare } from '../wire/held-memory.ts'
 import { formatError, formatPong } from '../wire/json-responses.ts'
 import { isObject } from '../wire/modern-envelope.ts'
@@ -21,6 +21,10 @@ const broadcast = /^notifications\/(?:tools|prompts|resources)\/list_changed$/
 
 /** What belongs to one client, where the child can't tell clients apart. */
 const ownedMethods = /^(?:logging\/setLevel|tasks\/.*)$/
+
+const subscribing = /^resources\/(?:un)?subscribe$/
+/** Subscriptions of one session: all of them end with it, in one piece of work. */
+const mostSubscriptions = 10_000
 
 interface Running {
   readonly channel: Channel
@@ -39,6 +43,8 @@ export class SharedServer {
   readonly #running = new Map<string, Promise<Running>>()
   readonly #channels = new Map<Channel, string>()
   readonly #peers = new Set<SharedPeer>()
+  /** How many sessions want to hear of each resource. */
+  readonly #subscribers = new Map<string, number>()
 
   constructor(spawner: Spawner, startMilliseconds: number) {
     this.#spawner = spawner
@@ -98,7 +104,14 @@ export class SharedServer {
 
   /** Whether a session wants to hear of a resource. */
   isSubscribed(uri: string): boolean {
-    return [...this.#peers].some((peer) => peer.subscriptions.has(uri))
+    return this.#subscribers.has(uri)
+  }
+
+  /** @param by - 1 where a session begins to want that, -1 where it does no more */
+  countSubscriber(uri: string, by: 1 | -1): void {
+    const count = (this.#subscribers.get(uri) ?? 0) + by
+    if (count > 0) this.#subscribers.set(uri, count)
+    else this.#subscribers.delete(uri)
   }
 
   async #start(revision: string, onEnded: () => void): Promise<Running> {
@@ -114,8 +127,7 @@ export class SharedServer {
         throw error
       })
     channel.tell('{"jsonrpc":"2.0","method":"notifications/initialized"}')
-    for (const uri of new Set([...this.#peers].flatMap((peer) => [...peer.subscriptions])))
-      channel.ask('resources/subscribe', { uri }).catch(() => undefined)
+    for (const uri of this.#subscribers.keys()) channel.ask('resources/subscribe', { uri }).catch(() => undefined)
     return { channel, result: withoutOwned(result) }
   }
 
@@ -213,12 +225,12 @@ class SharedPeer implements Peer {
 
   #send(request: RunningRequest, { channel, result }: Running, message: ClientMessage, sink: RequestSink): void {
     const { idKey, method } = message
-    const uri = paramsOf(message).uri
+    const uri = subscribing.test(method) ? readParam(message, 'uri') : undefined
     if (method === 'initialize') return answer(sink, idKey, result)
     if (ownedMethods.test(method)) return refuse(sink, idKey, method)
     if (method === 'resources/unsubscribe' && typeof uri === 'string') {
-      this.#forget(uri)
-      if (this.#server.isSubscribed(uri)) return answer(sink, idKey, {})
+      // Some servers know one resource by several spellings: whoever has not subscribed must not end what another has.
+      if (!this.#forget(uri) || this.#server.isSubscribed(uri)) return answer(sink, idKey, {})
     }
     try {
       const isSubscription = method === 'resources/subscribe' && typeof uri === 'string'
@@ -231,9 +243,10 @@ class SharedPeer implements Peer {
   /** What is refused is no subscription, and would be kept for as long as the session lasts. */
   #subscribing(uri: string, sink: RequestSink): RequestSink {
     if (this.subscriptions.has(uri)) return sink
-    if (!this.#memory.take(sizeOf(uri)))
-      throw new ProxyError('upstream_busy', { cause: 'subscriptions take all memory of this user', retryAfter: 30 })
+    if (this.subscriptions.size >= mostSubscriptions || !this.#memory.take(sizeOf(uri)))
+      throw new ProxyError('upstream_busy', { cause: 'no more subscriptions are kept for this user', retryAfter: 30 })
     this.subscriptions.add(uri)
+    this.#server.countSubscriber(uri, 1)
     return {
       related: (text, message) => sink.related(text, message),
       response: (text, value) => {
@@ -247,8 +260,12 @@ class SharedPeer implements Peer {
     }
   }
 
-  #forget(uri: string): void {
-    if (this.subscriptions.delete(uri)) this.#memory.give(sizeOf(uri))
+  /** @returns false when it was no subscription */
+  #forget(uri: string): boolean {
+    if (!this.subscriptions.delete(uri)) return false
+    this.#server.countSubscriber(uri, -1)
+    this.#memory.give(sizeOf(uri))
+    return true
   }
 
   #unsubscribe(uri: string): void {

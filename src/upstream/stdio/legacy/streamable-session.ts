@@ -11,7 +11,8 @@ import type { ChildMessage } from '../wire/child-messages.ts'
 import { type ClientMessage, paramsOf } from '../wire/client-messages.ts'
 import type { MemoryShare } from '../wire/held-memory.ts'
 import { sendStatus } from '../wire/json-responses.ts'
-import { Opening } from './opening.ts'
+import { formatUnsupported, isObject, unsupportedCode } from '../wire/modern-envelope.ts'
+import { explain, type FindRevisions, Opening } from './opening.ts'
 import { type RunningRequest, RunningRequests, readCancellation } from './running-requests.ts'
 
 /** The first revision whose clients understand an event without content (2025-11-25, basic/transports). */
@@ -36,6 +37,7 @@ export class StreamableSession implements PeerEvents {
   readonly id: string
   readonly principalKey: string
   readonly #log: StreamLog<EventStream>
+  readonly #memory: MemoryShare
   readonly #answers = new Set<PostAnswer>()
   readonly #byStream = new Map<EventStream, PostAnswer>()
   readonly #running = new RunningRequests<Running>()
@@ -53,16 +55,21 @@ export class StreamableSession implements PeerEvents {
     this.id = id
     this.principalKey = principalKey
     this.#onOver = onOver
+    this.#memory = memory
     this.#log = new StreamLog<EventStream>(memory)
   }
 
   /** Gives the session its server, and opens it there. Who waits for that comes by {@link attend}. */
-  connect(peer: Peer, initialize: ClientMessage): void {
+  connect(peer: Peer, initialize: ClientMessage, findRevisions: FindRevisions): void {
     this.#peer = peer
     if (this.#isOver) return peer.end()
-    const opening = new Opening(initialize)
+    const opening = new Opening(initialize, this.#memory)
     this.#opening = opening
-    const sink = this.#watching(opening.sink)
+    const { idKey } = initialize
+    const { protocolVersion } = paramsOf(initialize)
+    const refuse = (revisions: readonly string[]): void =>
+      opening.sink.response(formatUnsupported(idKey, protocolVersion, revisions), { error: { code: unsupportedCode } })
+    const sink = this.#watching(opening.sink, (tellRefusal) => explain(findRevisions, refuse, tellRefusal))
     try {
       opening.sent(peer.request(initialize, sink))
     } catch (error) {
@@ -109,6 +116,7 @@ export class StreamableSession implements PeerEvents {
       openAfter: initializeMilliseconds,
       log: undefined,
       primes: false,
+      statusOf: ({ error }) => (isObject(error) && error.code === unsupportedCode ? 400 : 200),
       onGone: () => {
         opening.leave()
         onGone()
@@ -175,6 +183,7 @@ export class StreamableSession implements PeerEvents {
     if (this.#isOver) return
     this.#isOver = true
     this.#standalone?.end()
+    this.#opening?.close()
     this.#log.close()
     this.#onOver()
   }
@@ -196,6 +205,7 @@ export class StreamableSession implements PeerEvents {
       headers: () => ({}),
       log: this.#log,
       flow: this.#peer?.flow,
+      memory: this.#memory,
       primes: this.#revision >= revisionWithPriming,
       onGone: () => this.#running.cancelWhere((running) => running.answer === answer, 'the client has gone away'),
       onOver: () => {
@@ -210,18 +220,22 @@ export class StreamableSession implements PeerEvents {
   }
 
   /** Learns from the answer to `initialize` what the session is. */
-  #watching(sink: RequestSink): RequestSink {
+  #watching(sink: RequestSink, explainRefusal: (tellRefusal: () => void) => Promise<void>): RequestSink {
+    const refuse = (tellRefusal: () => void): void => {
+      this.#isRefused = true
+      void explainRefusal(tellRefusal).finally(() => this.end())
+    }
     return {
       ...sink,
       response: (text, value) => {
-        const result = value.result as { protocolVersion?: unknown } | undefined
-        this.#isRefused = result === undefined
-        this.#revision = typeof result?.protocolVersion === 'string' ? result.protocolVersion : ''
         this.#lastUsed = performance.now()
+        if (value.result === undefined) return refuse(() => sink.response(text, value))
+        const { protocolVersion } = value.result as { protocolVersion?: unknown }
+        this.#revision = typeof protocolVersion === 'string' ? protocolVersion : ''
         sink.response(text, value)
-        if (this.#isRefused) this.end()
       },
       failed: (error) => {
+        if (error.code === 'upstream_invalid_response') return refuse(() => sink.failed(error))
         sink.failed(error)
         this.end()
       },

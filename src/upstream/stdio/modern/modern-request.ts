@@ -1,8 +1,10 @@
+import type { QueuedRequest } from '../channel/channel-pool.ts'
 import type { Channel } from '../channel/multiplexed-channel.ts'
 import type { RequestSink } from '../channel/server-connection.ts'
 import type { Ticket } from '../channel/ticket.ts'
 import type { Spare } from '../process/places.ts'
 import type { ClientMessage } from '../wire/client-messages.ts'
+import type { MemoryShare } from '../wire/held-memory.ts'
 import type { Envelope } from '../wire/modern-envelope.ts'
 import type { OwnedIds } from './owned-ids.ts'
 
@@ -13,6 +15,8 @@ export interface ModernRequest {
   readonly principalKey: string
   /** Which child it may share. */
   readonly poolKey: string
+  /** For what is held for the principal. */
+  readonly memory: MemoryShare
   /** Ids that belong to the principal. */
   readonly ids: OwnedIds
 }
@@ -25,6 +29,14 @@ export interface ModernServer {
   /** Children that can be spared. */
   spares(): Spare[]
 }
+
+/** Characters are two bytes at most; the rest is what a request takes besides. */
+export function measureQueued({ message, memory }: ModernRequest): QueuedRequest {
+  return { memory, bytes: 2 * message.text.length + 2000 }
+}
+
+/** Hears that the tools of the children of a pool have changed. */
+export type ToolsChanged = (poolKey: string) => void
 
 /** Starts a child for somebody. */
 export type StartChannel = (principalKey: string) => Promise<Channel>

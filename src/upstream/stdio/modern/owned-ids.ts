@@ -32,6 +32,8 @@ interface Place {
   readonly path: readonly [string, ...string[]]
   readonly purpose: SealPurpose
   readonly isRequired: boolean
+  /** Whether it is a list of ids. */
+  readonly isList?: boolean
 }
 
 /**
@@ -41,11 +43,12 @@ interface Place {
  */
 export function openOwnedIds(message: ClientMessage, ids: OwnedIds): ClientMessage | undefined {
   const edits: [readonly string[], string][] = []
-  for (const { path, purpose, isRequired } of placesInRequest(message.method)) {
+  for (const { path, purpose, isRequired, isList } of placesInRequest(message.method)) {
     const [first, ...deeper] = path
     const sealed = deeper.reduce<unknown>((at, name) => (isObject(at) ? at[name] : undefined), readParam(message, first))
     if (sealed === undefined && !isRequired) continue
-    const opened = openEach(sealed, (one) => ids.open(one, purpose))
+    const open = (one: unknown) => (typeof one === 'string' ? ids.open(one, purpose) : undefined)
+    const opened = isList ? openEach(sealed, open) : open(sealed)
     if (opened === undefined) return undefined
     edits.push([['params', ...path], JSON.stringify(opened)])
   }
@@ -59,15 +62,14 @@ function replaceIn(message: ClientMessage, members: readonly (readonly [readonly
 function placesInRequest(method: string): Place[] {
   const places: Place[] = [{ path: ['requestState'], purpose: 'request-state', isRequired: false }]
   if (taskMethods.test(method)) places.push({ path: ['taskId'], purpose: 'task', isRequired: true })
-  if (method === 'subscriptions/listen') places.push({ path: ['notifications', 'taskIds'], purpose: 'task', isRequired: false })
+  if (method === 'subscriptions/listen')
+    places.push({ path: ['notifications', 'taskIds'], purpose: 'task', isRequired: false, isList: true })
   return places
 }
 
-/** One id, or a list of them. */
-function openEach(sealed: unknown, open: (one: string) => string | undefined): string | string[] | undefined {
-  if (typeof sealed === 'string') return open(sealed)
+function openEach(sealed: unknown, open: (one: unknown) => string | undefined): string[] | undefined {
   if (!Array.isArray(sealed)) return undefined
-  const opened = sealed.map((one) => (typeof one === 'string' ? open(one) : undefined))
+  const opened = sealed.map(open)
   return opened.includes(undefined) ? undefined : (opened as string[])
 }
 

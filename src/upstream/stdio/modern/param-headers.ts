@@ -5,6 +5,7 @@ import { within } from '../channel/probe-revision.ts'
 import type { Ticket } from '../channel/ticket.ts'
 import { findHeader } from '../wire/accept-header.ts'
 import { createClientMessage, metaOf, paramsOf, readParam } from '../wire/client-messages.ts'
+import { type MemoryShare, partOfWaiting } from '../wire/held-memory.ts'
 import { isObject, metaKeys } from '../wire/modern-envelope.ts'
 import type { ModernRequest, ModernServer } from './modern-request.ts'
 
@@ -25,7 +26,10 @@ const mostKeys = 1000
 
 interface Listing {
   readonly at: number
-  readonly tools: ReadonlyMap<string, readonly Declaration[]>
+  readonly tools: Map<string, readonly Declaration[]>
+  readonly memory: MemoryShare
+  /** What of the memory is taken. */
+  bytes: number
 }
 
 /**
@@ -33,7 +37,14 @@ interface Listing {
  * sees no headers, so it is done here, by what the server says of its tools.
  */
 export class ParamHeaders {
-  readonly #listings = new Map<string, Promise<Listing>>()
+  readonly #known = new Map<string, Listing>()
+  readonly #loading = new Map<string, Promise<Listing>>()
+  readonly #openMemory: (principalKey: string) => MemoryShare
+
+  /** @param openMemory - for what is remembered for a principal */
+  constructor(openMemory: (principalKey: string) => MemoryShare) {
+    this.#openMemory = openMemory
+  }
 
   /** @throws ProxyError `header_mismatch` */
   async check(call: Call, request: ModernRequest, server: ModernServer): Promise<void> {
@@ -50,34 +61,91 @@ export class ParamHeaders {
     if (cause !== undefined) throw new ProxyError('header_mismatch', { cause })
   }
 
+  /** The tools have changed. What is being asked for may still be from before. */
+  forget(key: string): void {
+    const known = this.#known.get(key)
+    this.#known.delete(key)
+    this.#loading.delete(key)
+    known?.memory.give(known.bytes)
+  }
+
+  /**
+   * A client has been told what tools there are, and goes by that.
+   *
+   * @param isFirst - whether it asked for the first page
+   */
+  learn({ poolKey, principalKey }: ModernRequest, { result }: Readonly<Record<string, unknown>>, isFirst: boolean): void {
+    this.forget(poolKey)
+    if (!isFirst || !isObject(result) || !Array.isArray(result.tools) || typeof result.nextCursor === 'string') return
+    const listing = createListing(this.#openMemory(principalKey))
+    if (addTools(listing, result.tools)) this.#keep(poolKey, listing)
+  }
+
   async #find(request: ModernRequest, server: ModernServer, longest: number): Promise<Listing> {
     const key = request.poolKey
-    const known = await this.#listings.get(key)
+    const known = this.#known.get(key)
     if (known && performance.now() - known.at <= longest) return known
-    const loading = listTools(request, server)
-    // What has failed is asked anew by the next call.
-    loading.catch(() => this.#listings.get(key) === loading && this.#listings.delete(key))
-    this.#listings.delete(key)
-    if (this.#listings.size >= mostKeys) this.#listings.delete(this.#listings.keys().next().value as string)
-    this.#listings.set(key, loading)
+    return this.#loading.get(key) ?? this.#load(key, request, server)
+  }
+
+  #load(key: string, request: ModernRequest, server: ModernServer): Promise<Listing> {
+    const listing = createListing(this.#openMemory(request.principalKey))
+    const loading = listTools(listing, request, server)
+    this.#loading.set(key, loading)
+    const settle = (isWhole: boolean): void => {
+      const isWanted = isWhole && this.#loading.get(key) === loading
+      if (this.#loading.get(key) === loading) this.forget(key)
+      if (isWanted) this.#keep(key, listing)
+      else listing.memory.give(listing.bytes)
+    }
+    loading.then(
+      () => settle(true),
+      () => settle(false),
+    )
     return loading
+  }
+
+  #keep(key: string, listing: Listing): void {
+    const [oldest] = this.#known.keys()
+    if (this.#known.size >= mostKeys && oldest !== undefined) this.forget(oldest)
+    this.#known.set(key, listing)
   }
 }
 
+function createListing(memory: MemoryShare): Listing {
+  return { at: performance.now(), tools: new Map(), memory, bytes: 0 }
+}
+
 /** Asks the server for its tools, in the client's name. A server that doesn't tell has no such headers. */
-async function listTools(request: ModernRequest, server: ModernServer): Promise<Listing> {
-  const at = performance.now()
-  const tools = new Map<string, readonly Declaration[]>()
+async function listTools(listing: Listing, request: ModernRequest, server: ModernServer): Promise<Listing> {
   let cursor: unknown
   for (let page = 0; page < mostPages; page++) {
     const result = await ask(request, server, cursor)
-    for (const tool of Array.isArray(result?.tools) ? result.tools : []) {
-      if (isObject(tool) && typeof tool.name === 'string') tools.set(tool.name, findDeclarations(tool.inputSchema, []))
-    }
+    if (!addTools(listing, Array.isArray(result?.tools) ? result.tools : []))
+      throw new ProxyError('upstream_busy', { cause: 'the server has more tools than there is memory for', retryAfter: 30 })
     cursor = result?.nextCursor
     if (typeof cursor !== 'string') break
   }
-  return { at, tools }
+  return listing
+}
+
+/** @returns false when there is no memory for them */
+function addTools(listing: Listing, tools: readonly unknown[]): boolean {
+  for (const tool of tools) {
+    if (!isObject(tool) || typeof tool.name !== 'string') continue
+    const declarations = findDeclarations(tool.inputSchema, [])
+    const bytes = sizeOf(tool.name, declarations)
+    if (!listing.memory.take(bytes, partOfWaiting)) return false
+    listing.bytes += bytes
+    listing.tools.set(tool.name, declarations)
+  }
+  return true
+}
+
+/** Bytes at most, with what the list of them takes. */
+function sizeOf(name: string, declarations: readonly Declaration[]): number {
+  const strings = declarations.flatMap(({ header, path }) => [header, ...path])
+  return [name, ...strings].reduce((sum, text) => sum + 2 * text.length + 100, 0)
 }
 
 function ask(

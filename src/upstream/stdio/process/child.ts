@@ -93,10 +93,11 @@ export class Child {
   /**
    * Sends one message.
    *
-   * @param text - on one line
+   * @param message - on one line
    * @throws ProxyError `upstream_busy` when the child has stopped reading and enough is waiting for it
    */
-  write(text: string): void {
+  write(message: string): void {
+    const text = message.replace(lineSeparators, escapeSeparator)
     const stdin = this.#process?.stdin
     if (this.isOver || stdin?.writable === false)
       throw new ProxyError('upstream_ended', { cause: this.#describe('has ended'), retryAfter: 1 })
@@ -341,6 +342,13 @@ export class Child {
     const command = formatCommand(this.#options.plan.command)
     return new Error(`${command} ${what}${tail === '' ? '' : `; the last it wrote:\n${tail}`}`)
   }
+}
+
+/** Some programs end lines with these, too (Node's `readline`). In JSON they can stand in strings alone, where the escape is the same. */
+const lineSeparators = /[\u2028\u2029]/g
+
+function escapeSeparator(separator: string): string {
+  return separator === '\u2028' ? '\\u2028' : '\\u2029'
 }
 
 /** The command for messages. Arguments may hold secrets: only the program is named, and how many there are. */

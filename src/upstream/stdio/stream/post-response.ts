@@ -1,5 +1,6 @@
 import { ProxyError } from '../../../core/errors.ts'
 import type { Reply, ReplyHeaders } from '../../../core/reply.ts'
+import { type MemoryShare, partOfWaiting } from '../wire/held-memory.ts'
 import { formatRefusal, sendJson } from '../wire/json-responses.ts'
 import { EventStream, type Flow } from './event-stream.ts'
 import type { StreamLog } from './replay-buffer.ts'
@@ -23,6 +24,8 @@ export interface PostAnswerOptions {
   /** Undefined where streams can't be resumed. */
   readonly log: StreamLog<EventStream> | undefined
   readonly flow: Flow | undefined
+  /** For answers of a batch that wait for the others; undefined where there are no batches. */
+  readonly memory?: MemoryShare
   /**
    * Whether the answer is a stream that begins with an event without content, if the client reads streams: what it then loses with a
    * connection, it can come back for.
@@ -50,6 +53,8 @@ export class PostAnswer {
   #stream: EventStream | undefined
   #resume: NodeJS.Timeout | undefined
   #status = 200
+  /** Bytes of the answers that wait. */
+  #held = 0
   #isOver = false
 
   constructor(options: PostAnswerOptions) {
@@ -90,7 +95,7 @@ export class PostAnswer {
     if (!this.#open.delete(id)) return
     this.#status = this.#options.statusOf?.(value) ?? 200
     if (this.#stream) this.#stream.send(text)
-    else this.#answers.push(text)
+    else this.#answers.push(this.#open.size === 0 ? text : this.#hold(id, text))
     if (this.#open.size === 0) this.#complete()
   }
 
@@ -122,6 +127,24 @@ export class PostAnswer {
     clearTimeout(this.#resume)
   }
 
+  /** The answer, or a refusal where there is no memory for it until the others are there. */
+  #hold(id: string, text: string): string {
+    const bytes = 2 * text.length
+    if (this.#options.memory?.take(bytes, partOfWaiting) === false) {
+      const error = new ProxyError('upstream_busy', { cause: 'answers that wait take all memory', retryAfter: 5 })
+      this.#options.reply.report(error)
+      return formatRefusal(id, error)
+    }
+    this.#held += bytes
+    return text
+  }
+
+  #takeAnswers(): readonly string[] {
+    this.#options.memory?.give(this.#held)
+    this.#held = 0
+    return this.#answers.splice(0)
+  }
+
   #openStream(): EventStream {
     if (this.#stream) return this.#stream
     const { log, reply, primes, headers } = this.#options
@@ -129,7 +152,7 @@ export class PostAnswer {
     this.#stream = this.#createStream()
     this.#stream.attach(reply, headers())
     if (primes && log) this.#stream.prime()
-    for (const text of this.#answers.splice(0)) this.#stream.send(text)
+    for (const text of this.#takeAnswers()) this.#stream.send(text)
     return this.#stream
   }
 
@@ -143,7 +166,7 @@ export class PostAnswer {
     this.#finish()
     if (this.#stream) return this.#stream.end()
     // The client may take long to read them: they are not to be held here, too.
-    const answers = this.#answers.splice(0)
+    const answers = this.#takeAnswers()
     if (primes && accepts === 'both') return this.#createStream().deliver(reply, headers(), ['', ...answers])
     sendJson(reply, isBatch ? 200 : this.#status, isBatch ? `[${answers.join(',')}]` : (answers[0] ?? ''), headers())
   }
@@ -160,6 +183,7 @@ export class PostAnswer {
     if (this.#isOver) return
     const ids = [...this.#open]
     this.#open.clear()
+    this.#takeAnswers()
     this.#finish()
     this.#stream?.end()
     this.#options.onGone(ids)

@@ -23,6 +23,8 @@ export class StreamLog<Stream extends { readonly isEnded: boolean }> {
   readonly #streams = new Map<string, Stream>()
   readonly #memory: MemoryShare
   #characters = 0
+  /** Beyond it those that are over are looked for. */
+  #mostStreams = mostEvents
 
   constructor(memory: MemoryShare) {
     this.#memory = memory
@@ -32,6 +34,7 @@ export class StreamLog<Stream extends { readonly isEnded: boolean }> {
   register(stream: Stream): string {
     const key = randomBytes(6).toString('hex')
     this.#streams.set(key, stream)
+    if (this.#streams.size > this.#mostStreams) this.#forgetStreams()
     return key
   }
 
@@ -40,7 +43,6 @@ export class StreamLog<Stream extends { readonly isEnded: boolean }> {
     while (!this.#memory.take(text.length * bytesOfCharacter, partOfMemory)) if (!this.#forgetOldest()) return
     this.#events.push({ stream, sequence, text })
     this.#characters += text.length
-    if (this.#streams.size > mostEvents) this.#forgetStreams()
   }
 
   /** Kept events of a stream behind a number. */
@@ -73,5 +75,6 @@ export class StreamLog<Stream extends { readonly isEnded: boolean }> {
   #forgetStreams(): void {
     const kept = new Set(this.#events.map(({ stream }) => stream))
     for (const [key, stream] of this.#streams) if (stream.isEnded && !kept.has(stream)) this.#streams.delete(key)
+    this.#mostStreams = Math.max(mostEvents, 2 * this.#streams.size)
   }
 }

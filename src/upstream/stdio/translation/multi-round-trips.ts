@@ -1,10 +1,13 @@
 import { randomBytes } from 'node:crypto'
+import { ProxyError } from '../../../core/errors.ts'
 import type { Channel } from '../channel/multiplexed-channel.ts'
 import type { RequestSink } from '../channel/server-connection.ts'
 import type { Ticket } from '../channel/ticket.ts'
 import type { ModernRequest } from '../modern/modern-request.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
 import { paramsOf } from '../wire/client-messages.ts'
+import { type MemoryShare, partOfWaiting } from '../wire/held-memory.ts'
+import { replaceResponseId } from '../wire/json-edits.ts'
 import { formatError } from '../wire/json-responses.ts'
 import {
   digestRequest,
@@ -24,6 +27,12 @@ const mostQuestionCharacters = 1024 * 1024
 
 /** Brings answers to a request into their modern form. */
 export type Translate = (request: ModernRequest, sink: RequestSink) => RequestSink
+
+/** Its value would take far more memory than its text. */
+interface KeptAnswer {
+  readonly bytes: number
+  deliver(sink: RequestSink): void
+}
 
 interface Question {
   /** The child's id, in JSON. */
@@ -51,12 +60,14 @@ export class Round {
   #timer: NodeJS.Timeout | undefined
   #asked = 0
   #isOver = false
+  readonly #memory: MemoryShare
   /** An answer that came while nobody asked for it. */
-  #kept: (() => void) | undefined
+  #kept: KeptAnswer | undefined
 
   /** @param owner - whose call it is, and which; see {@link ownerOf} */
   constructor(rounds: Rounds, channel: Channel, request: ModernRequest, owner: string, sink: RequestSink, translate: Translate) {
-    const { message, envelope } = request
+    const { message, envelope, memory } = request
+    this.#memory = memory
     this.#translate = translate
     this.#rounds = rounds
     this.#channel = channel
@@ -70,7 +81,7 @@ export class Round {
   get sink(): RequestSink {
     return {
       related: (text) => this.#sink?.related(text),
-      response: (text, value) => this.#finish((sink) => sink.response(text, value)),
+      response: (text, value) => this.#finish((sink) => sink.response(text, value), text),
       failed: (error) => this.#finish((sink) => sink.failed(error)),
     }
   }
@@ -119,7 +130,8 @@ export class Round {
     this.#idKey = message.idKey
     this.#ticket?.moveTo(message)
     for (const [key, question] of [...this.#questions]) this.#answer(key, question, inputResponses[key])
-    if (this.#kept) this.#kept()
+    const kept = this.#takeKept()
+    if (kept) kept.deliver(this.#sink)
     else if (this.#questions.size > 0) this.#requireInput()
     return this.#createTicket()
   }
@@ -159,7 +171,7 @@ export class Round {
 
   #abandon(): void {
     this.#cancel('the client has not come back')
-    this.#kept = undefined
+    this.#takeKept()
     this.#leaveWaiting()
   }
 
@@ -170,17 +182,35 @@ export class Round {
     this.#finish(() => undefined)
   }
 
-  #finish(deliver: (sink: RequestSink) => void): void {
+  /** @param text - of an answer, which may have to be kept */
+  #finish(deliver: (sink: RequestSink) => void, text?: string): void {
     if (this.#isOver) return
     this.#isOver = true
     const sink = this.#sink
     if (sink) {
       this.#leaveWaiting()
       deliver(sink)
-    } else {
-      this.#kept = () => this.#sink && deliver(this.#sink)
-    }
+    } else this.#kept = text === undefined ? { bytes: 0, deliver } : this.#keep(text)
     this.#rounds.changed()
+  }
+
+  #keep(text: string): KeptAnswer {
+    const bytes = 2 * text.length
+    const answered = this.#idKey
+    const deliver = (sink: RequestSink): void => {
+      const value = JSON.parse(text) as Readonly<Record<string, unknown>>
+      sink.response(replaceResponseId(text, answered, this.#idKey), value)
+    }
+    if (this.#memory.take(bytes, partOfWaiting)) return { bytes, deliver }
+    const error = new ProxyError('upstream_busy', { cause: 'answers that wait for their client take all memory', retryAfter: 30 })
+    return { bytes: 0, deliver: (sink) => sink.failed(error) }
+  }
+
+  #takeKept(): KeptAnswer | undefined {
+    const kept = this.#kept
+    this.#kept = undefined
+    if (kept) this.#memory.give(kept.bytes)
+    return kept
   }
 }
 

@@ -1,17 +1,24 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { ProxyError } from '../../../core/errors.ts'
-import { Pool, type PoolMember } from '../channel/channel-pool.ts'
+import { Pool, type PoolKey, type PoolMember } from '../channel/channel-pool.ts'
 import type { Channel } from '../channel/multiplexed-channel.ts'
 import { initializeParams, readInitialized, within } from '../channel/probe-revision.ts'
 import type { RequestSink } from '../channel/server-connection.ts'
 import { answered } from '../channel/server-connection.ts'
 import type { Ticket } from '../channel/ticket.ts'
 import { refuseServerRequest } from '../legacy/shared-server.ts'
-import type { ModernRequest, ModernServer, StartChannel } from '../modern/modern-request.ts'
+import {
+  type ModernRequest,
+  type ModernServer,
+  measureQueued,
+  type StartChannel,
+  type ToolsChanged,
+} from '../modern/modern-request.ts'
 import type { Spare } from '../process/places.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
 import { formatError } from '../wire/json-responses.ts'
 import { isObject } from '../wire/modern-envelope.ts'
+import { toolsListChanged } from '../wire/subscription-filter.ts'
 import { ownerOf, Round, Rounds, type Translate } from './multi-round-trips.ts'
 import { Listeners } from './subscriptions.ts'
 import {
@@ -31,6 +38,8 @@ const unknownMethods = /^(?:initialize|ping|logging\/setLevel|resources\/(?:un)?
 const askingMethods = new Set(['tools/call', 'prompts/get', 'resources/read'])
 /** Calls that may be made again after something was done at a URL. */
 const mostReruns = 1000
+/** In characters. */
+const longestKey = 512
 
 /** A legacy child, initialized for one principal with the capabilities of one client. */
 interface Member extends PoolMember {
@@ -46,12 +55,20 @@ export interface TranslationOptions {
   readonly startMilliseconds: number
   /** Whether children are shared by principals: then no client can be asked for anything. */
   readonly isShared: boolean
+  readonly toolsChanged: ToolsChanged
+}
+
+/** What a child is told of whom it serves. */
+interface Served extends PoolKey {
+  readonly poolKey: string
+  readonly capabilities: Readonly<Record<string, unknown>>
+  readonly clientInfo: unknown
 }
 
 /** Serves modern clients with a legacy server, request by request. */
 export class Translation implements ModernServer {
   readonly #options: TranslationOptions
-  readonly #pool: Pool<Member>
+  readonly #pool: Pool<Member, Served>
   readonly #rounds = new Rounds(() => this.#pool.changed())
   readonly #listeners = new Listeners()
   /** States of calls that begin anew when they are made again: whose, and which. */
@@ -72,7 +89,7 @@ export class Translation implements ModernServer {
     const isAlone = this.#needsChildAlone(request)
     const isFree = ({ channel, round }: Member): boolean =>
       channel.isExclusiveFree && (!isAlone || (round?.isOver !== false && (!this.#wantsLog(request) || channel.load === 0)))
-    return this.#pool.use(key, isFree, (member) => this.#send(key, member, request, sink))
+    return this.#pool.use(key, isFree, measureQueued(request), (member) => this.#send(key.id, member, request, sink))
   }
 
   sweep(idleMilliseconds: number): void {
@@ -84,9 +101,17 @@ export class Translation implements ModernServer {
   }
 
   /** Clients that can do different things are served by different children: a legacy server is told once. */
-  #keyOf({ poolKey, envelope }: ModernRequest): string {
+  #keyOf({ poolKey, envelope }: ModernRequest): Served {
     const capabilities = this.#options.isShared ? {} : toLegacyCapabilities(envelope.capabilities)
-    return JSON.stringify([poolKey, capabilities, this.#options.isShared ? undefined : envelope.clientInfo])
+    const clientInfo = this.#options.isShared ? undefined : envelope.clientInfo
+    const id = JSON.stringify([poolKey, capabilities, clientInfo])
+    // A long one would be kept for as long as the child.
+    return {
+      id: id.length <= longestKey ? id : createHash('sha256').update(id).digest('base64url'),
+      poolKey,
+      capabilities,
+      clientInfo,
+    }
   }
 
   /** A question, like a log message, doesn't say which call it belongs to. */
@@ -179,8 +204,8 @@ export class Translation implements ModernServer {
     member.channel.ask('logging/setLevel', { level }).catch(() => undefined)
   }
 
-  async #startMember(key: string): Promise<Member> {
-    const [poolKey, capabilities, clientInfo] = JSON.parse(key) as [string, object, unknown]
+  async #startMember(key: Served): Promise<Member> {
+    const { poolKey, capabilities, clientInfo } = key
     const channel = await this.#options.startChannel(poolKey)
     try {
       const asked = channel.ask('initialize', initializeParams(capabilities, clientInfo ?? undefined))
@@ -193,7 +218,7 @@ export class Translation implements ModernServer {
     }
   }
 
-  #createMember(key: string, channel: Channel, initialized: Readonly<Record<string, unknown>>): Member {
+  #createMember(key: Served, channel: Channel, initialized: Readonly<Record<string, unknown>>): Member {
     const isHeld = (): boolean => this.#listeners.isUsed(channel)
     const member: Member = { channel, initialized, round: undefined, level: undefined, isHeld }
     channel.listen({
@@ -206,8 +231,9 @@ export class Translation implements ModernServer {
     return member
   }
 
-  #receive(key: string, { channel, round }: Member, message: ChildMessage): void {
-    if (message.kind === 'notification') return this.#listeners.hear(key, message)
+  #receive(key: Served, { channel, round }: Member, message: ChildMessage): void {
+    if (message.method === toolsListChanged) this.#options.toolsChanged(key.poolKey)
+    if (message.kind === 'notification') return this.#listeners.hear(key.id, message)
     if (round && !round.isOver && message.method !== 'ping') round.ask(message)
     else refuseServerRequest(channel, message)
   }

@@ -33,6 +33,9 @@ export type ChildLine =
 /** Deeper than any message is, and shallow enough for every decoder. */
 export const maxDepth = 512
 
+/** An id is remembered until its request is answered. Clients may have no longer ones either. */
+const longestId = 1024
+
 const tooDeep = `nesting deeper than ${maxDepth}`
 
 /** Reads a line of a child's standard output. Blank lines are noise without a reason. */
@@ -124,6 +127,7 @@ function readCall(message: Record<string, unknown>, text: string): ChildLine {
   const { jsonrpc, id, method } = message
   if (jsonrpc !== '2.0' || typeof method !== 'string') return noise('not a JSON-RPC message')
   if (id !== undefined && typeof id !== 'string' && typeof id !== 'number') return noise('not a JSON-RPC message')
+  if (typeof id === 'string' && id.length > longestId) return noise('an id that is too long')
   if (isDeeperThan(maxDepth, message)) return id === undefined ? noise(tooDeep) : { kind: 'refused', id, reason: tooDeep }
   return one({ kind: id === undefined ? 'notification' : 'request', id, method, value: message, text })
 }

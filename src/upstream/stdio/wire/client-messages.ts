@@ -24,8 +24,8 @@ const keptDepth = 3
 
 /**
  * The messages of a request body, which the pipeline has found to be strict JSON. "Messages are delimited by newlines, and MUST NOT
- * contain embedded newlines" (2026-07-28, stdio): a newline can only stand between tokens, and becomes a space. Nothing else changes:
- * U+2028 and its like end no line here.
+ * contain embedded newlines" (2026-07-28, stdio): a newline can only stand between tokens, and becomes a space. Nothing else changes
+ * here.
  *
  * @throws ProxyError `json_invalid`, `message_invalid`
  */

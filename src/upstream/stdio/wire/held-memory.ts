@@ -26,6 +26,9 @@ export interface HeldMemory {
 const partOfUser = 1 / 4
 const partOfServer = 1 / 2
 
+/** What waits leaves so much of each share to what is on its way: a process whose lines there is no memory for is ended. */
+export const partOfWaiting = 1 / 2
+
 interface Bound {
   readonly owner: string
   readonly bytes: number

@@ -1,4 +1,5 @@
 import { type ClientMessage, metaOf } from './client-messages.ts'
+import { formatError } from './json-responses.ts'
 
 /** The revision that is spoken here. */
 export const modernRevision = '2026-07-28'
@@ -11,6 +12,8 @@ export const metaKeys = {
   serverInfo: 'io.modelcontextprotocol/serverInfo',
   subscriptionId: 'io.modelcontextprotocol/subscriptionId',
 } as const
+
+export const unsupportedCode = -32022
 
 const levels = new Set(['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'])
 
@@ -37,6 +40,11 @@ export function readEnvelope(message: ClientMessage): Envelope | string {
   return { protocolVersion, clientInfo, capabilities, logLevel }
 }
 
+/** @param id - in JSON; @param requested - the revision that the client speaks; @param supported - those that the server does */
+export function formatUnsupported(id: string | undefined, requested: unknown, supported: readonly string[]): string {
+  return formatError(id, unsupportedCode, 'Unsupported protocol version', { supported, requested })
+}
+
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
@@ -52,5 +60,5 @@ function isImplementation(value: unknown): value is Readonly<Record<string, unkn
 export function statusOfAnswer(value: Readonly<Record<string, unknown>>): number {
   const code = isObject(value.error) ? value.error.code : undefined
   if (code === -32601) return 404
-  return code === -32020 || code === -32021 || code === -32022 ? 400 : 200
+  return code === -32020 || code === -32021 || code === unsupportedCode ? 400 : 200
 }

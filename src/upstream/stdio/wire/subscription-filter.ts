@@ -7,14 +7,16 @@ export interface Filter {
   readonly toolsListChanged?: true
   readonly promptsListChanged?: true
   readonly resourcesListChanged?: true
-  readonly resourceSubscriptions?: readonly string[]
+  readonly resourceSubscriptions?: ReadonlySet<string>
   /** Of the Tasks extension (ext-tasks, Task Status Notifications). */
-  readonly taskIds?: readonly string[]
+  readonly taskIds?: ReadonlySet<string>
 }
+
+export const toolsListChanged = 'notifications/tools/list_changed'
 
 /** Kinds of change, as the filter, the server's capabilities and the notifications call them. */
 export const kinds = [
-  { filter: 'toolsListChanged', capability: 'tools', method: 'notifications/tools/list_changed' },
+  { filter: 'toolsListChanged', capability: 'tools', method: toolsListChanged },
   { filter: 'promptsListChanged', capability: 'prompts', method: 'notifications/prompts/list_changed' },
   { filter: 'resourcesListChanged', capability: 'resources', method: 'notifications/resources/list_changed' },
 ] as const
@@ -26,8 +28,13 @@ export function readFilter(message: ClientMessage): Filter {
   const filter: Record<string, unknown> = {}
   for (const { filter: name } of kinds) if (notifications[name] === true) filter[name] = true
   for (const name of ['resourceSubscriptions', 'taskIds'])
-    if (Array.isArray(notifications[name])) filter[name] = notifications[name]
+    if (Array.isArray(notifications[name])) filter[name] = readStrings(notifications[name])
   return filter
+}
+
+/** Bytes at most that a subscription takes for as long as it lasts. */
+export function measureFilter({ resourceSubscriptions, taskIds }: Filter): number {
+  return [...(resourceSubscriptions ?? []), ...(taskIds ?? [])].reduce((sum, text) => sum + 2 * text.length + 100, 2000)
 }
 
 /** "The server MUST NOT send notification types the client has not explicitly requested" (2026-07-28, patterns/subscriptions). */
@@ -37,6 +44,11 @@ export function wants(filter: Filter, message: ChildMessage): boolean {
   return kinds.some(({ filter: name, method }) => method === message.method && filter[name] === true)
 }
 
-function includes(list: readonly string[] | undefined, value: unknown): boolean {
-  return typeof value === 'string' && list?.includes(value) === true
+/** A set, since the server decides how often it is looked at. */
+export function readStrings(list: readonly unknown[]): ReadonlySet<string> {
+  return new Set(list.filter((one) => typeof one === 'string'))
+}
+
+function includes(list: ReadonlySet<string> | undefined, value: unknown): boolean {
+  return typeof value === 'string' && list?.has(value) === true
 }
