@@ -206,7 +206,7 @@ describe('check', () => {
     )
     const { code, output, error } = await run(['check', '--config', file])
     expect({ code, output }).toEqual({ code: 2, output: '' })
-    expect(error).toMatch(/^The configuration has 5 mistakes:$/m)
+    expect(error).toMatch(/^wrong\.yaml has 4 mistakes:$/m)
     expect(error).toMatch(/^servers\[0\]\.path \(line 4, column 5\)\n .+\n {2}Fix: Write "\/mcp"\.$/m)
     expect(error).not.toContain('hunter2')
     expect(error).not.toContain('\u001b')

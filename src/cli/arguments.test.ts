@@ -14,6 +14,7 @@ const plain = {
   demo: false,
   server: undefined,
   file: undefined,
+  add: false,
   json: false,
   values: {},
 }
@@ -93,5 +94,23 @@ describe('the command line', () => {
   ])('refuses %j and says why', (argv, said) => {
     expect(() => parse(...argv)).toThrow(UsageError)
     expect(() => parse(...argv)).toThrow(said)
+  })
+})
+
+describe('what newcomers try', () => {
+  it.each([
+    [['--upstream', '--issuer', 'https://idp.example.com'], '--upstream needs a value.'],
+    [['--upstream', 'http://localhost:8000', '--issuer'], '--issuer needs a value.'],
+    [['-v'], 'Unknown flag -v. --version prints the version, --debug logs more.'],
+    [['start'], 'Unknown command "start". Did you mean serve?'],
+    [['run', 'config.yaml'], 'Unknown command "run". Did you mean serve?'],
+    [['validate'], 'Unknown command "validate". Did you mean check?'],
+    [['config.yaml'], 'Unknown command "config.yaml". To start with that file: serve config.yaml.'],
+    [
+      ['http://localhost:8000/mcp'],
+      'Unknown command "http://localhost:8000/mcp". The URL of an MCP server goes behind --upstream, that of an issuer behind --issuer.',
+    ],
+  ])('%j gets the sentence that helps', (argv, said) => {
+    expect(() => parseArguments(argv)).toThrow(new UsageError(said))
   })
 })

@@ -50,6 +50,8 @@ export function parseArguments(argv: readonly string[]): Arguments {
   })
   const given = tokens.filter((token) => token.kind === 'option')
   const flags = new Map(given.map((token) => [checkName(token), token]))
+  // Before the command: behind a flag whose value is missing, the next flag's value would be taken for one.
+  readValues(given)
   const word = tokens.find((token) => token.kind === 'positional')?.value
   if (flags.has('help') || word === 'help') return { ...nothing, command: 'help' }
   if (flags.has('version') || word === 'version') return { ...nothing, command: 'version' }
@@ -90,6 +92,7 @@ function checkName(token: OptionToken): FlagName {
   if (token.name === 'h') return 'help'
   const flag = FLAGS.find(({ name }) => name === token.name)
   if (flag) return flag.name
+  if (/^v$/i.test(token.name)) throw new UsageError('Unknown flag -v. --version prints the version, --debug logs more.')
   const nearest = findNearest(
     token.name,
     FLAGS.map(({ name }) => name),
@@ -100,12 +103,7 @@ function checkName(token: OptionToken): FlagName {
 function readCommand(tokens: readonly Token[], given: readonly OptionToken[]): Omit<Arguments, 'server'> {
   const [word = 'serve', ...rest] = tokens.flatMap((token) => (token.kind === 'positional' ? [token.value] : []))
   const command = COMMANDS.find((name) => name === word)
-  if (command === undefined) {
-    const nearest = findNearest(word, COMMANDS)
-    throw new UsageError(
-      `Unknown command ${JSON.stringify(word)}.${nearest === undefined ? ' See --help.' : ` Did you mean ${nearest}?`}`,
-    )
-  }
+  if (command === undefined) throw new UsageError(`Unknown command ${JSON.stringify(word)}. ${explainCommand(word)}`)
   const [file, ...surplus] = TAKING_FILE.has(command) ? rest : [undefined, ...rest]
   if (command === 'migrate' && file === undefined) throw new UsageError('Name the file to translate: migrate config.yaml.')
   if (surplus.length > 0) throw new UsageError(`Unexpected argument ${JSON.stringify(surplus[0])}. See --help.`)
@@ -121,6 +119,22 @@ function readCommand(tokens: readonly Token[], given: readonly OptionToken[]): O
   }
   if (switches.asgardeo && switches.demo) throw new UsageError('--asgardeo and --demo name two places to sign users in.')
   return { command, values: settleFile(command, file, readValues(given)), ...switches, file }
+}
+
+/** What others call our commands. */
+const SYNONYMS: readonly (readonly [words: RegExp, command: (typeof COMMANDS)[number]])[] = [
+  [/^(?:start|run|up|proxy|server|listen)$/i, 'serve'],
+  [/^(?:validate|verify|test|lint|config)$/i, 'check'],
+  [/^(?:new|create|setup|configure|add)$/i, 'init'],
+  [/^(?:diagnose|debug|status|health)$/i, 'doctor'],
+  [/^(?:convert|translate|upgrade)$/i, 'migrate'],
+]
+
+function explainCommand(word: string): string {
+  if (/\.(?:ya?ml|json)$/i.test(word)) return `To start with that file: serve ${word}.`
+  if (/^https?:/i.test(word)) return 'The URL of an MCP server goes behind --upstream, that of an issuer behind --issuer.'
+  const nearest = SYNONYMS.find(([words]) => words.test(word))?.[1] ?? findNearest(word, COMMANDS)
+  return nearest === undefined ? 'See --help.' : `Did you mean ${nearest}?`
 }
 
 const TAKING_FILE: ReadonlySet<string> = new Set(['serve', 'check', 'doctor', 'migrate', 'init'])

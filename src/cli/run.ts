@@ -59,11 +59,11 @@ async function runCommand(args: Arguments, surroundings: Surroundings, terminal:
   }
 }
 
-function tellProblems({ problems }: ConfigError, { tell, paintError }: Terminal): void {
+function tellProblems({ problems, file }: ConfigError, { tell, paintError }: Terminal): void {
   const count = problems.length === 1 ? 'a mistake' : `${problems.length} mistakes`
-  tell(paintError('red', `The configuration has ${count}:`))
+  tell(paintError('red', `${file ?? 'The configuration'} has ${count}:`))
   for (const problem of problems) {
-    const [place = '', ...lines] = formatProblem(problem).split('\n')
+    const [place = '', ...lines] = formatProblem(problem, file).split('\n')
     tell('')
     tell(paintError('bold', place))
     for (const line of lines) for (const part of wrapIndented(line)) tell(part)

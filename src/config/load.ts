@@ -7,7 +7,7 @@ import { isGoProxyConfig, translateGoProxy } from './go-proxy/translate.ts'
 import { createPlan } from './plan/plan.ts'
 import { ConfigError, problemAt } from './problem/problem.ts'
 import type { Config } from './schema/schema.ts'
-import { readConfigFile, withPositions } from './source/config-file.ts'
+import { inFile, withPositions } from './source/config-file.ts'
 
 /** Where a configuration is used. */
 export interface LoadOptions {
@@ -50,7 +50,7 @@ export interface Loaded {
  * @throws ConfigError with every mistake
  */
 export function loadConfigFile(file: string, options: Omit<LoadOptions, 'directory'>): Loaded {
-  return loadConfigText(readConfigFile(file), { ...options, directory: dirname(resolve(file)) })
+  return inFile(file, (text) => loadConfigText(text, { ...options, directory: dirname(resolve(file)) }))
 }
 
 /** Loads a configuration from the text of a file. See {@link loadConfigFile}. */

@@ -4,7 +4,7 @@ import { settlePublicUrl } from './derive/public-url.ts'
 import { isGoProxyConfig, translateGoProxy } from './go-proxy/translate.ts'
 import { ConfigError, type Flaw, problemAt } from './problem/problem.ts'
 import type { Config, ConfigInput } from './schema/schema.ts'
-import { readConfigFile, withPositions } from './source/config-file.ts'
+import { inFile, withPositions } from './source/config-file.ts'
 
 const OTHER_FORMAT: Flaw = {
   reason: 'this is not a configuration of the Go proxy',
@@ -22,7 +22,7 @@ const HEAD =
  * @throws ConfigError when the file is not of that format, or holds what this version cannot serve
  */
 export function migrateConfigFile(file: string): string {
-  return migrateConfigText(readConfigFile(file))
+  return inFile(file, migrateConfigText)
 }
 
 /** Translates the text of a file. See {@link migrateConfigFile}. */

@@ -273,6 +273,21 @@ describe.each(Object.entries(mistakes))('a mistake of the configuration: %s', (_
 })
 
 describe('mistakes', () => {
+  it.each([
+    [{ publc_url: 'https://mcp.example.com', listen: { host: '0.0.0.0' }, ...smallest }, ['publc_url']],
+    [{ ...smallest, servers: [{ path: '/mcp', upstrem: 'http://localhost:8000' }] }, ['servers[0].upstrem']],
+    [{ issurs: [issuer], servers: [server] }, ['issurs']],
+    [{ issuers: [issuer], severs: [server] }, ['severs']],
+    // What is there in spite of the slip is still checked.
+    [{ ...smallest, public_url: 'http://x/y', publc_url: 'x' }, ['public_url', 'publc_url']],
+  ])('do not come twice of one slip: %j', (value, places) => {
+    expect(
+      problemsOf(value)
+        .map(({ path }) => path)
+        .sort(),
+    ).toEqual([...places].sort())
+  })
+
   it('are told all at once: unknown keys, types, formats, combinations and missing secrets', () => {
     const value = {
       publc_url: 'x',
@@ -299,7 +314,6 @@ describe('mistakes', () => {
         'issuers[1].issuer',
         'listen.port',
         'publc_url',
-        'public_url',
         'servers[0].rules[0]',
         'servers[0].rules[0].scopes',
         'servers[0].scopes[0]',

@@ -65,6 +65,17 @@ describe('the sandbox of --demo', () => {
     expect(loaded.notices.filter((notice) => notice.startsWith(`${key}: is not used`))).toHaveLength(1)
   })
 
+  it('stands in the place of the organization that the Go proxy came with, which is gone', () => {
+    const demo = { org_name: 'openmcpauthdemo', client_id: 'N0U9e_NNGr9mP_0fPnPfPI0a6twa', client_secret: 'published' }
+    const loaded = load({ ...theirs, demo })
+    expect(issuersOf(loaded)).toEqual(['http://localhost:8081'])
+    expect(loaded.plan.broker).toBeUndefined()
+    expect(loaded.notices).toContainEqual(
+      expect.stringMatching(/demo\.org_name: .*is gone\. Users sign in at a sandbox on this machine/),
+    )
+    expect(load({ ...theirs, demo: { ...demo, org_name: 'mine' } }).plan.broker?.identityProvider.kind).toBe('asgardeo')
+  })
+
   it('closes what a file of the Go proxy leaves open', () => {
     const { plan } = load({ ...theirs, listen_address: ':8080' })
     expect(plan.listen.host).toBe('127.0.0.1')

@@ -31,9 +31,18 @@ const DEMO_KEYS = ['org_name', 'client_id', 'client_secret'] as const
 /** The Go proxy's own sandbox, whose secret was published with it. */
 const GONE = 'openmcpauthdemo'
 
-/** Whether there is a block that says where `--demo` signs users in. One that is incomplete is a mistake, and not no block. */
+/**
+ * Whether there is a block that says where `--demo` signs users in. One that is incomplete is a mistake, and not no block. The one that the
+ * Go proxy came with is none: its organization is gone.
+ */
 export function hasDemo({ demo }: GoProxyConfig): boolean {
-  return DEMO_KEYS.some((key) => demo?.[key] !== undefined)
+  return DEMO_KEYS.some((key) => demo?.[key] !== undefined) && demo?.org_name !== GONE
+}
+
+/** Says where users sign in instead. */
+export function noteGone({ demo }: GoProxyConfig, notes: GoNotes): void {
+  if (demo?.org_name !== GONE) return
+  notes.note('demo.org_name', `the sandbox ${GONE} of the Go proxy is gone. Users sign in at a sandbox on this machine instead.`)
 }
 
 /** What `--demo` asks for where there is a block for it: the organization of the `demo` block in the place of that of the `asgardeo` block. */
@@ -42,11 +51,6 @@ export function useDemo({ demo, ...go }: GoProxyConfig, notes: GoNotes): GoProxy
   const fix =
     'Name the organization, and the client id and secret of its machine-to-machine application; or leave the block out to sign in at the sandbox that comes with the proxy.'
   for (const key of missing) notes.refuse(['demo', key], { reason: 'is missing; `--demo` needs it', fix })
-  if (demo?.org_name === GONE)
-    notes.note(
-      'demo.org_name',
-      `the sandbox ${GONE} of the Go proxy is gone: nobody can sign in there any more. Name an organization of your own, or leave the block out to sign in at the sandbox that comes with the proxy.`,
-    )
   const block = { org_name: '-', client_id: '-', client_secret: '-', ...demo }
   return { ...go, asgardeo: block }
 }

@@ -3,7 +3,7 @@ import { ConfigError, type ConfigPath, formatPath } from '../problem/problem.ts'
 import { parseDraft } from '../schema/partial-config.ts'
 import { type ConfigInput, configSchema } from '../schema/schema.ts'
 import type { MaterialSource } from '../source/secrets-and-files.ts'
-import { hasDemo, useDemo } from './asgardeo.ts'
+import { hasDemo, noteGone, useDemo } from './asgardeo.ts'
 import { translateEdge, translateEdgeOfSandbox } from './edge.ts'
 import { listPaths, translateEndpoints } from './endpoints.ts'
 import { inWordsOfGo } from './key-names.ts'
@@ -54,6 +54,7 @@ export function translateGoProxy(value: unknown, flags: GoFlags = {}): GoTransla
   const notes = createGoNotes()
   const isDemo = flags.demo === true && hasDemo(parsed.value)
   const isSandbox = flags.demo === true && !isDemo
+  if (isSandbox) noteGone(parsed.value, notes)
   const go = isDemo ? useDemo(parsed.value, notes) : parsed.value
   const { config, secrets } = translate(go, { asgardeo: flags.asgardeo === true || isDemo, isSandbox }, notes)
   if (notes.problems.length > 0) throw new ConfigError(notes.problems)

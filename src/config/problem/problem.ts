@@ -22,13 +22,23 @@ export type Report = (at: ConfigPath, flaw: Flaw) => void
 /** The configuration cannot be used. Holds every mistake that was found, not only the first. */
 export class ConfigError extends Error {
   readonly problems: readonly Problem[]
+  /** The file, where it was one. */
+  readonly file: string | undefined
 
-  /** @param problems - at least one mistake */
-  constructor(problems: readonly Problem[]) {
-    super(problems.map(formatProblem).join('\n'))
+  /** @param problems - at least one mistake; told in the order of the file */
+  constructor(problems: readonly Problem[], file?: string) {
+    const sorted = problems.toSorted(compareLines)
+    super(sorted.map((problem) => formatProblem(problem)).join('\n'))
     this.name = 'ConfigError'
-    this.problems = problems
+    this.problems = sorted
+    this.file = file
   }
+}
+
+/** What has no place in the file is missing from it, and comes last. */
+function compareLines({ position: one }: Problem, { position: other }: Problem): number {
+  if (one === undefined || other === undefined) return Number(one === undefined) - Number(other === undefined)
+  return one.line - other.line || one.column - other.column
 }
 
 /** A mistake at a place. */
@@ -57,9 +67,9 @@ export function looksLikeSecret(text: string): boolean {
 }
 
 /** A mistake in three lines, for people. */
-export function formatProblem(problem: Problem): string {
+export function formatProblem(problem: Problem, file = 'the configuration'): string {
   const place = problem.position === undefined ? '' : ` (line ${problem.position.line}, column ${problem.position.column})`
-  const where = problem.path === '' ? 'the configuration' : problem.path
+  const where = problem.path === '' ? file : problem.path
   return `${where}${place}\n  ${problem.reason}\n  Fix: ${problem.fix}`
 }
 

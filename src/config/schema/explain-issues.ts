@@ -37,6 +37,24 @@ export function isTypeIssue(issue: Issue): boolean {
   return !['custom', 'unrecognized_keys', 'too_small', 'too_big', 'not_multiple_of'].includes(issue.code)
 }
 
+/** The keys that unknown ones were meant to be: that they are absent is no mistake of its own. */
+export function listMeantKeys(issues: readonly Issue[], root: SchemaNode, value: unknown): ConfigPath[] {
+  return issues.flatMap((issue) => {
+    if (issue.code !== 'unrecognized_keys') return []
+    const at = issue.path.map((segment) => (typeof segment === 'symbol' ? String(segment) : segment))
+    return issue.keys
+      .map((key) => findNearest(key, listKnownKeys(root, at)))
+      .filter((key) => key !== undefined)
+      .map((key) => [...at, key])
+      .filter((path) => valueAt(value, path) === undefined)
+  })
+}
+
+function listKnownKeys(root: SchemaNode, at: ConfigPath): string[] {
+  const node = findNode(root, at)
+  return Object.keys((node && resolveNode(root, node).properties) ?? {})
+}
+
 function tellIssue(issue: Issue, teller: Teller): Problem[] {
   const at = issue.path.map((segment) => (typeof segment === 'symbol' ? String(segment) : segment))
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => tellUnknownKey(at, key, teller))
@@ -64,8 +82,7 @@ function tellFlaw(issue: Issue, at: ConfigPath, teller: Teller): Flaw {
 function tellUnknownKey(at: ConfigPath, key: string, teller: Teller): Problem {
   const advice = teller.advise(at, key)
   if (advice) return problemAt([...at, key], advice)
-  const node = findNode(teller.root, at)
-  const known = Object.keys((node && resolveNode(teller.root, node).properties) ?? {})
+  const known = listKnownKeys(teller.root, at)
   const nearest = findNearest(key, known)
   // Where a secret is named, an unknown key may be the secret itself.
   if (nearest === undefined && known.includes('env') && known.includes('file'))

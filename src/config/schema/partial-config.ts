@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { ConfigPath, Problem } from '../problem/problem.ts'
-import { isTypeIssue, tellIssues } from './explain-issues.ts'
+import { isTypeIssue, listMeantKeys, tellIssues } from './explain-issues.ts'
 import type { KeyAdvice } from './go-proxy-hints.ts'
 import { describeSchema } from './json-schema.ts'
 
@@ -42,11 +42,20 @@ export function parseDraft<T>(schema: z.ZodType<T>, value: unknown, advise?: Key
   )
   const result = watching.safeParse(value)
   if (result.success) return { value: result.data, draft: result.data as Draft<T>, problems: [], isBroken: () => false }
-  const broken = seen === undefined ? [[]] : result.error.issues.filter(isTypeIssue).map((issue) => issue.path as ConfigPath)
+  const { issues } = result.error
+  const root = describeSchema(schema)
+  const meant = listMeantKeys(issues, root, value)
+  const broken = seen === undefined ? [[]] : [...issues.filter(isTypeIssue).map((issue) => issue.path as ConfigPath), ...meant]
+  const isMeant = ({ path }: (typeof issues)[number]) => meant.some((key) => isWithin(path as ConfigPath, key))
   return {
     value: undefined,
     draft: broken.reduce(cutOut, structuredClone(seen)) as Draft<T>,
-    problems: tellIssues(result.error.issues, describeSchema(schema), value, advise),
+    problems: tellIssues(
+      issues.filter((issue) => !isMeant(issue)),
+      root,
+      value,
+      advise,
+    ),
     isBroken: (at) => broken.some((path) => isWithin(at, path) || isWithin(path, at)),
   }
 }

@@ -16,6 +16,16 @@ export function withPositions<T>(text: string, use: (value: unknown) => T): T {
   }
 }
 
+/** Loads something from a file; the mistakes that come out know its name. */
+export function inFile<T>(file: string, use: (text: string) => T): T {
+  const text = readConfigFile(file)
+  try {
+    return use(text)
+  } catch (error) {
+    throw error instanceof ConfigError ? new ConfigError(error.problems, file) : error
+  }
+}
+
 /**
  * The text of a configuration file.
  *

@@ -26,6 +26,11 @@ describe('reading YAML', () => {
   it.each([
     ['a: 1\na: 2\n', /twice/, 2],
     ['{"a": 1, "a": 2}', /twice/, 1],
+    ['servers:\n  - path: /a\n    path: /b\n', /the key `path` is given twice/, 3],
+    ['servers:\n  - path: /a\n   upstream: x\n', /indentation/, 3],
+    ['servers:\n  - path: /a\n     upstream: x\n', /second key begins within a value/, 2],
+    ['servers:\n  - path: /a\n  issuers:\n    - x\n', /indentation/, 3],
+    ['a: 1\nb 2\n', /colon is missing/, 2],
     ['a:\n\tb: 1\n', /tab/, 2],
     ['a: *unknown\n', /anchor/, 1],
     ['a: !secret x\n', /tag/, 1],
@@ -37,6 +42,10 @@ describe('reading YAML', () => {
     const [problem] = problemsOf(text)
     expect(problem?.reason).toMatch(reason)
     expect(problem?.position?.line).toBe(line)
+  })
+
+  it('tells one mistake of a line', () => {
+    expect(problemsOf('servers:\n  - path: /a\n     upstream: x\n')).toHaveLength(1)
   })
 
   it.each(['', '# only a comment\n', '---\n'])('does not crash on a file without content: %j', (text) => {

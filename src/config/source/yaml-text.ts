@@ -31,7 +31,7 @@ export function readYaml(text: string): YamlText {
   const lines = new LineCounter()
   const [document, second] = [...parseAllDocuments(text, { ...YAML_OPTIONS, lineCounter: lines })]
   if (document === undefined) throw new ConfigError([problemAt([], EMPTY)])
-  const errors = [...document.errors, ...document.warnings].map((error) => tellError(error, lines))
+  const errors = firstOfEachLine([...document.errors, ...document.warnings].map((error) => tellError(error, text, lines)))
   if (second !== undefined) {
     errors.push({ ...problemAt([], SECOND), position: positionOf(second.range[0], lines) })
   }
@@ -81,17 +81,60 @@ function positionOf(offset: number, lines: LineCounter): { line: number; column:
   return { line, column: col }
 }
 
+/** Further errors of a line come of the first one. */
+function firstOfEachLine(errors: readonly Problem[]): Problem[] {
+  const lines = new Set<number | undefined>()
+  return errors.filter(({ position }) => !lines.has(position?.line) && lines.add(position?.line))
+}
+
+const INDENT: Flaw = {
+  reason: 'the indentation does not fit the lines around it',
+  fix: 'Indent all keys of a block the same, with blanks; the keys of a list item stand below its first key.',
+}
+
 /** Our own words: those of the library repeat what stands in the file. */
-function tellError(error: YAMLError, lines: LineCounter): Problem {
-  const flaws: Partial<Record<typeof error.code, readonly [reason: string, fix: string]>> = {
-    BLOCK_IN_FLOW: ['a block stands inside of [ ] or { }', 'Close the bracket, or use blocks throughout.'],
-    BAD_INDENT: ['the indentation does not fit', 'Indent all keys of a block the same, with blanks.'],
-    DUPLICATE_KEY: ['a key is given twice', 'Remove one of the two.'],
-    MISSING_CHAR: ['a character is missing (a quote, a colon, a comma or a bracket)', 'Complete the line.'],
-    NON_STRING_KEY: ['a key is no text', 'Put it into quotes.'],
-    TAB_AS_INDENT: ['a tab is used to indent', 'Indent with blanks.'],
-    TAG_RESOLVE_FAILED: ['a tag (!) is not known', 'Remove it, or put the value into quotes.'],
+const FLAWS: { readonly [Code in YAMLError['code']]?: Flaw } = {
+  BLOCK_IN_FLOW: { reason: 'a block stands inside of [ ] or { }', fix: 'Close the bracket, or use blocks throughout.' },
+  BAD_INDENT: INDENT,
+  BLOCK_AS_IMPLICIT_KEY: {
+    reason: 'a second key begins within a value',
+    fix: 'Put a value that has a colon and a blank into quotes; or indent the next line like this key.',
+  },
+  MULTILINE_IMPLICIT_KEY: INDENT,
+  NON_STRING_KEY: { reason: 'a key is no text', fix: 'Put it into quotes.' },
+  TAB_AS_INDENT: { reason: 'a tab is used to indent', fix: 'Indent with blanks.' },
+  TAG_RESOLVE_FAILED: { reason: 'a tag (!) is not known', fix: 'Remove it, or put the value into quotes.' },
+}
+
+const UNKNOWN: Flaw = { reason: 'this is not YAML', fix: 'Correct the line; values with special characters need quotes.' }
+
+/** What the library means by a missing character, by the beginning of its message. */
+const MISSING: readonly (readonly [message: RegExp, flaw: Flaw])[] = [
+  [/^Sequence item without/, INDENT],
+  [/^Missing closing/, { reason: 'a quote is missing at the end of a text', fix: 'Close it.' }],
+  [
+    /^Implicit (?:map )?keys? need/,
+    { reason: 'a colon is missing behind a key', fix: 'Write `key: value`, with a blank behind the colon.' },
+  ],
+  [/^Missing , |^Missing \{?,/, { reason: 'a comma is missing between items', fix: 'Write one.' }],
+]
+
+function tellError(error: YAMLError, text: string, lines: LineCounter): Problem {
+  const [offset] = error.pos
+  return { ...problemAt([], chooseFlaw(error, text.slice(offset, offset + 80))), position: positionOf(offset, lines) }
+}
+
+function chooseFlaw({ code, message }: YAMLError, rest: string): Flaw {
+  if (code === 'DUPLICATE_KEY') {
+    // Words as our keys are: anything else may be a secret.
+    const key = /^["']?([a-z][a-z_]{0,39})["']?\s*:/.exec(rest)?.[1]
+    return { reason: `${key === undefined ? 'a key' : `the key \`${key}\``} is given twice`, fix: 'Remove one of the two.' }
   }
-  const [reason, fix] = flaws[error.code] ?? ['this is not YAML', 'Correct the line; values with special characters need quotes.']
-  return { ...problemAt([], { reason, fix }), position: positionOf(error.pos[0], lines) }
+  if (code !== 'MISSING_CHAR') return FLAWS[code] ?? UNKNOWN
+  return (
+    MISSING.find(([pattern]) => pattern.test(message))?.[1] ?? {
+      reason: 'a character is missing (a quote, a colon, a comma or a bracket)',
+      fix: 'Complete the line.',
+    }
+  )
 }
