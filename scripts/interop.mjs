@@ -1,9 +1,9 @@
 // Brings what the interoperability tests need and npm's lock file does not hold: two generations of Python MCP servers, each in a
-// virtual environment of its own, the MCP Inspector, Nodes that are too old, and Keycloak. All of it in .cache/interop. Does nothing where it has been done
-// before.
+// virtual environment of its own, the MCP Inspector, MCP clients that people use, programs with the MCP libraries of Go, Nodes that
+// are too old, and Keycloak. All of it in .cache/interop. Does nothing where it has been done before.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -20,15 +20,34 @@ const KEYCLOAK = {
   build: ['--db=dev-mem'],
 }
 
-bring('python', read('requirements.txt'), (folder) => createEnvironment(folder, 'requirements.txt'))
-bring('python-v1', read('requirements-v1.txt'), (folder) => createEnvironment(folder, 'requirements-v1.txt'))
-bring('inspector', '@modelcontextprotocol/inspector@2.12.0', installPackage)
+const tests = join(root, 'test', 'interop')
+
+bring('python', read('python/requirements.txt'), (folder) => createEnvironment(folder, 'requirements.txt'))
+bring('python-v1', read('python/requirements-v1.txt'), (folder) => createEnvironment(folder, 'requirements-v1.txt'))
+bring('inspector', '@modelcontextprotocol/inspector@2.12.0', installPackages)
+bring('clients', listClients(), installPackages)
+if (hasGo()) bring('go-clients', readAll('clients/go'), buildGo)
 for (const version of ['16.20.2', '18.20.8', '20.20.2'])
-  bring(`node-${version.slice(0, 2)}`, `${nameNode()}@${version}`, installPackage)
+  bring(`node-${version.slice(0, 2)}`, `${nameNode()}@${version}`, installPackages)
 if (hasJava()) bring('keycloak', JSON.stringify(KEYCLOAK), installKeycloak)
 
 function read(name) {
-  return readFileSync(join(root, 'test', 'interop', 'python', name), 'utf8')
+  return readFileSync(join(tests, name), 'utf8')
+}
+
+/** The clients that come as packages of npm. */
+function listClients() {
+  const packages = JSON.parse(read('clients/packages.json'))
+  return Object.entries(packages)
+    .map(([name, version]) => `${name}@${version}`)
+    .join(' ')
+}
+
+/** All files below a folder, with their names. */
+function readAll(folder) {
+  const files = readdirSync(join(tests, folder), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+  const names = files.map(({ parentPath, name }) => join(parentPath, name)).sort()
+  return names.map((name) => `${name.slice(tests.length)}\n${readFileSync(name, 'utf8')}`).join('\n')
 }
 
 /** Makes a folder anew unless it was made from the same things; the stamp comes last, so that half a folder is no folder. */
@@ -47,14 +66,15 @@ function bring(name, content, make) {
 function createEnvironment(folder, requirements) {
   run(isWindows ? 'python' : 'python3', ['-m', 'venv', folder])
   const python = join(folder, isWindows ? 'Scripts' : 'bin', 'python')
-  const list = join(root, 'test', 'interop', 'python', requirements)
+  const list = join(tests, 'python', requirements)
   run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', list])
 }
 
-function installPackage(folder, name) {
+/** @param names - packages of npm with their versions, a space between them */
+function installPackages(folder, names) {
   writeFileSync(join(folder, 'package.json'), '{ "private": true }\n')
   const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
-  run(isWindows ? 'npm.cmd' : 'npm', ['install', ...flags, name], { cwd: folder, shell: isWindows })
+  run(isWindows ? 'npm.cmd' : 'npm', ['install', ...flags, ...names.split(' ')], { cwd: folder, shell: isWindows })
 }
 
 /** npm's package with the Node of this machine. */
@@ -63,11 +83,28 @@ function nameNode() {
   return `node-${platform === 'darwin' && process.arch === 'arm64' ? 'bin-' : ''}${platform}-${process.arch}`
 }
 
-/** Whether Keycloak can be brought and run. Under CI nothing may be skipped. */
+/** Whether the programs in Go can be built. Asked in their folder, where newer releases of Go bring the one that is wanted. */
+function hasGo() {
+  const cwd = join(tests, 'clients', 'go')
+  const [, wanted] = /^go (1\.\d+)/m.exec(read('clients/go/go.mod')) ?? []
+  const [, there = '1.0'] = /go(1\.\d+)/.exec(String(spawnSync('go', ['version'], { cwd, encoding: 'utf8' }).stdout)) ?? []
+  const isNewEnough = Number(there.slice(2)) >= Number(wanted.slice(2))
+  return isNewEnough || doWithout('the programs in Go', `Go ${wanted} or later`)
+}
+
+function buildGo(folder) {
+  run('go', ['build', '-o', `${folder}/`, './gosdk', './mcpgo'], { cwd: join(tests, 'clients', 'go') })
+}
+
+/** Whether Keycloak can be brought and run. */
 function hasJava() {
   const missing = isWindows ? ['a shell'] : ['java', 'mvn'].filter((name) => spawnSync(name, ['-version']).status !== 0)
-  if (missing.length === 0) return true
-  process.stderr.write(`Without Keycloak: ${missing.join(' and ')} missing.\n`)
+  return missing.length === 0 || doWithout('Keycloak', missing.join(' and '))
+}
+
+/** Under CI nothing may be skipped. */
+function doWithout(what, missing) {
+  process.stderr.write(`Without ${what}: ${missing} missing.\n`)
   if (process.env.CI) process.exit(1)
   return false
 }

@@ -23,6 +23,15 @@ const PROGRAMS = {
   node20: locateNode(20),
   /** Keycloak. */
   keycloak: join(home, 'keycloak/bin/kc.sh'),
+  /** MCP clients that people use. */
+  mcpRemote: join(home, 'clients/node_modules/mcp-remote/dist/proxy.js'),
+  mcporter: join(home, 'clients/node_modules/mcporter/dist/cli.js'),
+  gemini: join(home, 'clients/node_modules/@google/gemini-cli/bundle/gemini.js'),
+  codex: join(home, 'clients/node_modules/@openai/codex/bin/codex.js'),
+  opencode: join(home, `clients/node_modules/opencode-${process.platform}-${process.arch}/bin/opencode`),
+  /** The programs of `clients/go`. */
+  goSdk: join(home, 'go-clients/gosdk'),
+  mcpGo: join(home, 'go-clients/mcpgo'),
 } as const
 
 /**
