@@ -21,8 +21,8 @@ import {
 } from '../support/broker-client.ts'
 import { JWT_BEARER, type MachineStage, startMachineStage } from '../support/machine-stage.ts'
 
-/** Writes that still succeed before the store fails; what becomes of those that fail. */
-const trouble = vi.hoisted(() => ({ left: Number.POSITIVE_INFINITY, lands: false }))
+/** Writes that still succeed before the store fails, how many fail then, and what becomes of those. */
+const trouble = vi.hoisted(() => ({ left: Number.POSITIVE_INFINITY, failures: Number.POSITIVE_INFINITY, lands: false }))
 
 vi.mock(import('../../src/store/memory-store.ts'), async (original) => {
   const { createMemoryStore } = await original()
@@ -31,7 +31,7 @@ vi.mock(import('../../src/store/memory-store.ts'), async (original) => {
       const store = createMemoryStore(...given)
       const write = async <T>(operation: () => Promise<T>): Promise<T> => {
         trouble.left -= 1
-        if (trouble.left >= 0) return operation()
+        if (trouble.left >= 0 || trouble.left < -trouble.failures) return operation()
         if (trouble.lands) await operation()
         throw new Error('the store takes no writes')
       }
@@ -62,7 +62,7 @@ afterEach(() => heal())
 afterAll(() => stage?.close())
 
 function heal(): void {
-  trouble.left = Number.POSITIVE_INFINITY
+  Object.assign(trouble, { left: Number.POSITIVE_INFINITY, failures: Number.POSITIVE_INFINITY })
 }
 
 /** A request that is made twice with the same code, token or assertion. */
@@ -186,6 +186,37 @@ describe('a sign-in that was allowed', () => {
       expect(step).toBeLessThan(20)
     },
   )
+})
+
+describe('a sign-in on its way', () => {
+  const readPage = async (response: Response) => ({ status: response.status, html: await response.text() })
+
+  it.each([
+    ['the form of the consent page', 'for a while', true, Number.POSITIVE_INFINITY],
+    ['the form of the consent page', 'once', true, 1],
+    ['the answer of the identity provider', 'for a while', false, Number.POSITIVE_INFINITY],
+    ['the answer of the identity provider', 'once', false, 1],
+  ])('says that it is the store that fails, and can be tried again: with %s, %s', async (_name, _long, isForm, failures) => {
+    let step = 0
+    for (; step < 20; step++) {
+      const browser = createBrowser()
+      const page = await openConsentPage(browser, createRequest(origin, client).url)
+      const back = isForm ? undefined : await comeBack(browser, createRequest(origin, client).url, alice)
+      Object.assign(trouble, { left: step, failures, lands: false })
+      const first = await readPage(await (back === undefined ? sendConsent(browser, page) : browser.open(back)))
+      heal()
+      if (first.status === 200) break
+      expect([step, first]).toEqual([step, { status: 503, html: expect.stringContaining('not possible at the moment') }])
+      const again = await sendConsent(browser, await openConsentPage(browser, createRequest(origin, client).url))
+      expect([step, await readPage(again)]).toEqual([
+        step,
+        { status: 200, html: expect.stringContaining('http-equiv="refresh"') },
+      ])
+    }
+    expect(step).toBeGreaterThan(0)
+    expect(step).toBeLessThan(20)
+    expect(stage.proxy.log.records().filter(({ code }) => code === 'internal_error')).toEqual([])
+  })
 })
 
 describe('what an unanswered request was about', () => {

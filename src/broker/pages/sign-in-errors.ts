@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../../core/errors.ts'
+import type { ErrorCode, ProxyError } from '../../core/errors.ts'
 import { IdentityProviderError } from '../identity-provider/error.ts'
 import type { Trouble } from './error-page.ts'
 
@@ -120,6 +120,17 @@ export const TROUBLES = {
     text: 'The sign-in could not be completed. Try again, or tell whoever runs this server.',
   },
 } as const satisfies Record<string, SignInTrouble>
+
+/** What may be out of reach without the fault of those who ask, and what a person is told then. */
+const OUTAGES: ReadonlyMap<ErrorCode, SignInTrouble> = new Map<ErrorCode, SignInTrouble>([
+  ['store_unavailable', TROUBLES.store],
+  ['client_unavailable', TROUBLES.client],
+])
+
+/** What a person is told of an outage. */
+export function explainOutage({ code }: ProxyError): SignInTrouble {
+  return OUTAGES.get(code) ?? TROUBLES.internal
+}
 
 /** What an error of the identity provider comes down to. */
 export function findTrouble(error: unknown): SignInTrouble {

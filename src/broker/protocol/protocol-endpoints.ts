@@ -9,7 +9,7 @@ import { IdentityProviderError } from '../identity-provider/error.ts'
 import type { RateLimit } from '../limits/rate-limit.ts'
 import { type BrowserCookie, readCookies } from '../pages/browser-cookie.ts'
 import { renderErrorPage } from '../pages/error-page.ts'
-import { TROUBLES } from '../pages/sign-in-errors.ts'
+import { explainOutage, TROUBLES } from '../pages/sign-in-errors.ts'
 import { isElsewhere, leaveOtherAccount, sendTrouble } from '../sign-in/sign-in-result.ts'
 import { findOutage } from '../storage/outage.ts'
 import type { Liveness } from '../tokens/revocation.ts'
@@ -18,7 +18,7 @@ import { turnIntoAddress } from './endpoint-methods.ts'
 import type { Middleware } from './middlewares.ts'
 import { createProvider, nameResumeCookie, nameSessionCookie, type ProviderOptions } from './oidc-provider.ts'
 import { stayWithMistakes } from './open-redirect-guard.ts'
-import { explainOutage, type OutageNotes, sayOutages } from './store-outage.ts'
+import { type OutageNotes, sayOutages } from './store-outage.ts'
 
 export interface MountOptions extends Omit<ProviderOptions, 'renderError'> {
   readonly plan: BrokerPlan

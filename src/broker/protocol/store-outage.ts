@@ -1,21 +1,10 @@
 import type { IncomingMessage } from 'node:http'
-import { type ErrorCode, findErrorEntry, type ProxyError } from '../../core/errors.ts'
+import { findErrorEntry, type ProxyError } from '../../core/errors.ts'
 import type { Visit, VisitHandler } from '../../core/visit.ts'
-import { type SignInTrouble, TROUBLES } from '../pages/sign-in-errors.ts'
+import { explainOutage } from '../pages/sign-in-errors.ts'
 import { sendTrouble } from '../sign-in/sign-in-result.ts'
 import { findOutage } from '../storage/outage.ts'
 import type { Middleware } from './middlewares.ts'
-
-/** What may be out of reach without the fault of those who ask, and what a person is told then. */
-const OUTAGES: ReadonlyMap<ErrorCode, SignInTrouble> = new Map<ErrorCode, SignInTrouble>([
-  ['store_unavailable', TROUBLES.store],
-  ['client_unavailable', TROUBLES.client],
-])
-
-/** What a person is told of an outage. */
-export function explainOutage({ code }: ProxyError): SignInTrouble {
-  return OUTAGES.get(code) ?? TROUBLES.internal
-}
 
 /** What a client gets that asked for JSON (RFC 6749 §5.2 has no error for it; that of §4.1.2.1 says what it is). */
 function describeOutage({ code }: ProxyError): { error: string; error_description: string } {

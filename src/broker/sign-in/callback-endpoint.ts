@@ -3,9 +3,9 @@ import { explainDenial, listUserScopes, mayUserSignIn } from '../identity-provid
 import type { SignedInUser } from '../identity-provider/signed-in-user.ts'
 import { isSameText } from '../pages/browser-cookie.ts'
 import { type AskedScope, describeScope } from '../pages/consent-page.ts'
-import { findTrouble, type SignInTrouble, TROUBLES } from '../pages/sign-in-errors.ts'
+import { type SignInTrouble, TROUBLES } from '../pages/sign-in-errors.ts'
 import { type AwayUser, describeScene, type Scene, type SignInOptions } from './sign-in-context.ts'
-import { allow, goOn, sendTrouble, sendTroubleBack } from './sign-in-result.ts'
+import { allow, goOn, sendFailureBack, sendTrouble, sendTroubleBack } from './sign-in-result.ts'
 
 /** Takes in the answer with which the identity provider sends a user back. */
 export async function handleCallback(visit: Visit, options: SignInOptions): Promise<void> {
@@ -48,7 +48,7 @@ async function finishSignIn(scene: Scene, away: AwayUser, answer: URLSearchParam
     }
     goOn(scene, await allow(scene, user, true, options), listRefused(user, scene, options))
   } catch (error) {
-    await sendTroubleBack(scene, findTrouble(error), error, options)
+    await sendFailureBack(scene, error, options)
   }
 }
 

@@ -8,9 +8,9 @@ import { isSameText } from '../pages/browser-cookie.ts'
 import { describeScope, renderConsentPage } from '../pages/consent-page.ts'
 import { isFromOwnPage, readForm } from '../pages/form.ts'
 import { type Page, renderGoOnPage } from '../pages/page.ts'
-import { findTrouble, SIGN_IN_MINUTES, TROUBLES } from '../pages/sign-in-errors.ts'
+import { SIGN_IN_MINUTES, TROUBLES } from '../pages/sign-in-errors.ts'
 import { openScene, type Scene, type SignInOptions } from './sign-in-context.ts'
-import { allow, goOn, refuse, sendPage, sendTrouble, sendTroubleBack } from './sign-in-result.ts'
+import { allow, goOn, refuse, sendFailureBack, sendPage, sendTrouble } from './sign-in-result.ts'
 
 /** How long a user may stay at the identity provider, in milliseconds. */
 const AWAY_MS = SIGN_IN_MINUTES * 60_000
@@ -107,6 +107,6 @@ async function sendAway(scene: Scene, browser: string, options: SignInOptions, a
     // Not by a redirect: `form-action` would have to name every host that the identity provider sends users through.
     sendPage(visit, 200, renderGoOnPage(`On to ${options.plan.name}`, url.href))
   } catch (error) {
-    await sendTroubleBack(scene, findTrouble(error), error, options)
+    await sendFailureBack(scene, error, options)
   }
 }

@@ -7,8 +7,9 @@ import { isSameText } from '../pages/browser-cookie.ts'
 import { type AskedScope, renderPartialPage } from '../pages/consent-page.ts'
 import { renderErrorPage } from '../pages/error-page.ts'
 import { isOnThisComputer, type Page, renderGoOnPage } from '../pages/page.ts'
-import type { SignInTrouble } from '../pages/sign-in-errors.ts'
+import { explainOutage, findTrouble, type SignInTrouble } from '../pages/sign-in-errors.ts'
 import { hashId } from '../storage/oidc-adapter.ts'
+import { findOutage } from '../storage/outage.ts'
 import { addScopes, divideScopes } from './consents.ts'
 import type { Scene, SignInOptions } from './sign-in-context.ts'
 
@@ -123,6 +124,13 @@ export async function sendTroubleBack(
   const label = code === 'sign_in_denied' ? 'Sign in with another account' : 'Try again'
   const again = { url: `${BROKER_PATHS.signIn}/${interaction.uid}`, label }
   sendPage(visit, status, renderErrorPage({ title, text, traceId: visit.requestId, backTo, again }))
+}
+
+/** Tells the user, and the client when the user goes back, of what failed on our side or at the identity provider. */
+export function sendFailureBack(scene: Scene, error: unknown, options: SignInOptions): Promise<void> {
+  const outage = findOutage(error)
+  if (outage === undefined) return sendTroubleBack(scene, findTrouble(error), error, options)
+  return sendTroubleBack(scene, explainOutage(outage), outage.cause, options)
 }
 
 export function sendPage({ request, response }: Visit, status: number, page: Page): void {
