@@ -57,3 +57,61 @@ describe('the start says that the public may sign in', () => {
     expect(listNotices(provider)).toEqual([])
   })
 })
+
+describe('the start says that nobody can have a scope', () => {
+  const listServerNotices = (grant: object[], server: object, more: object = {}) => {
+    const value = {
+      identity_provider: { issuer: 'https://idp.example.com', client_id: 'x', client_authentication: 'none', grant },
+      broker: { store: { kind: 'memory' }, ...more },
+      servers: [{ path: '/mcp', upstream: { command: ['node'] }, ...server }],
+    }
+    return loadConfigValue(value, { env: { KEY: 's' }, directory: '.', terminal: false }).notices
+  }
+
+  it('where every request needs it, and where a rule does', () => {
+    expect(listServerNotices([{ scopes: ['mcp:tool'] }], { scopes: ['mcp:tools'] })).toEqual([
+      expect.stringMatching(/^server mcp: nobody can use it: every request needs mcp:tools,/),
+    ])
+    expect(listServerNotices([{ scopes: ['a'] }], { scopes: ['a'], rules: [{ tool: 't', scopes: ['b'] }] })).toEqual([
+      expect.stringMatching(/^server mcp: rules need b,/),
+    ])
+  })
+
+  it('but not where a wider one is granted', () => {
+    const server = { scopes: ['a'], rules: [{ tool: 't', scopes: ['b'] }], scope_hierarchy: { b: ['a'] } }
+    expect(listServerNotices([{ scopes: ['b'] }], server)).toEqual([])
+  })
+})
+
+describe('the start says where a placeholder was left', () => {
+  const load = (clientId: string, secret: string) =>
+    loadConfigValue(
+      {
+        identity_provider: { issuer: 'https://idp.example.com', client_id: clientId, client_secret: { env: 'SECRET' } },
+        broker: { store: { kind: 'memory' } },
+        servers: [{ path: '/mcp', upstream: { command: ['node'] } }],
+      },
+      { env: { SECRET: secret }, directory: '.', terminal: false },
+    ).notices
+
+  it.each([
+    'REPLACE-WITH-THE-CLIENT-ID',
+    '<client id>',
+    'your-client-id',
+    'YOUR_CLIENT_ID',
+    'changeme',
+    'TODO',
+    'CHANGE_ME',
+    '...',
+  ])('%s', (text) => {
+    expect(load(text, 's3cret')).toEqual(['identity_provider.client_id: looks like a placeholder. Write the real value.'])
+    expect(load('x', text)).toEqual(['identity_provider.client_secret: looks like a placeholder. Write the real value.'])
+  })
+
+  it.each(['open-mcp-auth-proxy', 'your-company.example', 'replacement', '1234.apps.googleusercontent.com'])(
+    'but not: %s',
+    (text) => {
+      expect(load(text, text)).toEqual([])
+    },
+  )
+})

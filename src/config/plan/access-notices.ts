@@ -1,4 +1,5 @@
-import type { ClaimCondition, IdentityProviderPlan } from '../../core/plan.ts'
+import type { BrokerPlan, ClaimCondition, IdentityProviderPlan, ServerPlan } from '../../core/plan.ts'
+import { findUngrantedScopes } from '../../core/ungranted-scopes.ts'
 import { isPublicMail } from '../../identity/public-users.ts'
 
 /** Says at every start that the public may sign in. */
@@ -20,4 +21,25 @@ function createMailNotices({ claim, values }: ClaimCondition): string[] {
   return values
     .filter(isPublicMail)
     .map((domain) => `identity_provider.allow: everybody can have an address of ${domain}. Name single addresses with email.`)
+}
+
+/** Scopes that nobody can have are mostly misspelt, in the server or in the `grant`. */
+export function createGrantNotices(servers: readonly ServerPlan[], broker: BrokerPlan | undefined): string[] {
+  if (broker === undefined) return []
+  return servers.flatMap((server) => {
+    const { ofBase, ofRules } = findUngrantedScopes(server, broker)
+    const name = `server ${server.name}`
+    return [
+      ...(ofBase.length === 0
+        ? []
+        : [
+            `${name}: nobody can use it: every request needs ${ofBase.join(', ')}, which no \`grant\` of \`identity_provider\` gives.`,
+          ]),
+      ...(ofRules.length === 0
+        ? []
+        : [
+            `${name}: rules need ${ofRules.join(', ')}, which no \`grant\` of \`identity_provider\` gives: nobody can do what they protect.`,
+          ]),
+    ]
+  })
 }

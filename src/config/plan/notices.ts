@@ -70,7 +70,7 @@ function createSessionNotices(config: Config): string[] {
   const isOverHttp = ({ upstream, sse }: ServerConfig) => sse !== undefined || upstream?.url !== undefined
   if (hasLastingKey(config) || !config.servers.some(isOverHttp)) return []
   return [
-    'session_key: random at each start, so that a restart ends MCP sessions, and some clients never begin a new one. Set it to keep them.',
+    'session_key: random at each start, so that a restart ends MCP sessions, and some clients never begin a new one; several processes behind a load balancer would not know each other’s. Set it to keep them.',
   ]
 }
 

@@ -4,9 +4,10 @@ import { settleAllowedHosts, settlePublicUrl } from '../derive/public-url.ts'
 import { decodeSessionKey } from '../format/key-material.ts'
 import type { Config } from '../schema/schema.ts'
 import type { Material } from '../source/secrets-and-files.ts'
-import { createAccessNotices } from './access-notices.ts'
+import { createAccessNotices, createGrantNotices } from './access-notices.ts'
 import { createBrokerPlan } from './broker.ts'
 import { createKeyNotices, createNotices, hasLastingKey } from './notices.ts'
+import { createPlaceholderNotices } from './placeholder-notices.ts'
 import { createRewritePlan } from './rewrite.ts'
 import { createRewriteNotices } from './rewrite-notices.ts'
 import { createServerPlan } from './server.ts'
@@ -34,6 +35,9 @@ export function createPlan(config: Config, surroundings: PlanSurroundings): Plan
   const publicUrl = settlePublicUrl(config)
   const { material, terminal, notices, directory, namePlace = (path) => path } = surroundings
   const broker = createBrokerPlan(config, { publicUrl, material, directory })
+  const servers = config.servers.map((server) =>
+    createServerPlan(server, { publicUrl, issuers: config.issuers, broker, material }),
+  )
   return freeze({
     listen: createListenPlan(config, material),
     publicUrl,
@@ -53,14 +57,16 @@ export function createPlan(config: Config, surroundings: PlanSurroundings): Plan
     log: { level: config.log.level, format: settleFormat(config.log.format, terminal) },
     drainSeconds: config.shutdown.drain_seconds,
     sessionKey: settleSessionKey(config, material, broker),
-    servers: config.servers.map((server) => createServerPlan(server, { publicUrl, issuers: config.issuers, broker, material })),
+    servers,
     broker,
     rewrite: createRewritePlan(config, publicUrl, material),
     notices: [
       ...notices,
       ...createNotices(config, namePlace),
       ...createKeyNotices(config, material),
+      ...createPlaceholderNotices(config, material),
       ...createAccessNotices(broker?.identityProvider),
+      ...createGrantNotices(servers, broker),
       ...createRewriteNotices(config),
     ],
   })
