@@ -80,5 +80,13 @@ export function createBenchPlan({ upstreamPort, issuer }: ProxyArgument): Plan {
 type EndpointPlan = Plan['servers'][number]['endpoints'][number]
 
 function createUpstreamPlan(port: number): EndpointPlan['upstream'] {
-  return { url: `http://127.0.0.1:${port}${path}`, headers: {}, connectSeconds: 5, responseSeconds: 60, ca: undefined }
+  return {
+    url: `http://127.0.0.1:${port}${path}`,
+    headers: {},
+    connectSeconds: 5,
+    responseSeconds: 60,
+    heartbeatSeconds: 25,
+    followSlashRedirects: false,
+    ca: undefined,
+  }
 }

@@ -67,6 +67,47 @@ describe('a stream on which nothing happens', () => {
     await connection.waitFor('data: at last\n\n')
   })
 
+  it.each([
+    ['an answer', 'POST', '/mcp'],
+    ['the stream of an MCP session', 'GET', '/mcp'],
+    ['HTTP+SSE', 'GET', '/sse'],
+  ])('gets a comment every 25 seconds, but never within an event: %s', async (_what, method, path) => {
+    const stream = controlStream()
+    upstream.answerWith(stream.answer)
+    const connection = await send(method, path)
+    await stream.opened
+    await connection.waitFor('\r\n\r\n')
+    if (path === '/sse') {
+      await stream.send('event: endpoint\ndata: /messages?sessionId=1\n\n')
+      await connection.waitFor('endpoint=')
+    }
+    const count = () => connection.received().toString().split('3\r\n:\n\n\r\n').length - 1
+    await vi.advanceTimersByTimeAsync(24_000)
+    expect(count()).toBe(0)
+    await vi.advanceTimersByTimeAsync(54_000)
+    await vi.waitUntil(() => count() === 3)
+    await stream.send('data: half')
+    await connection.waitFor('data: half')
+    await vi.advanceTimersByTimeAsync(5 * MINUTE)
+    await stream.send(' of it\n\n')
+    await connection.waitFor(' of it\n\n')
+    expect(count()).toBe(3)
+    await vi.advanceTimersByTimeAsync(27_000)
+    await vi.waitUntil(() => count() === 4)
+  })
+
+  it('gets none while the MCP server sends its own', async () => {
+    const stream = controlStream()
+    upstream.answerWith(stream.answer)
+    const connection = await send('GET', '/mcp')
+    for (let passed = 0; passed < 6; passed++) {
+      await stream.send(`: own ${passed}\n\n`)
+      await connection.waitFor(`: own ${passed}\n\n`)
+      await vi.advanceTimersByTimeAsync(20_000)
+    }
+    expect(connection.received().toString()).not.toContain('3\r\n:\n\n')
+  })
+
   it('while an MCP server that never answers is given up on the same clock', async () => {
     upstream.answerWith(() => {})
     const arriving = upstream.waitForRequest(upstream.requests.length)

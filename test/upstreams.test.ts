@@ -8,7 +8,15 @@ const program = fileURLToPath(new URL('./conformance/server/suite-server-stdio.t
 
 testUpstream('HTTP', async () => {
   const server = await startSuiteServer()
-  const plan = { url: server.url, headers: {}, connectSeconds: 5, responseSeconds: 60, ca: undefined }
+  const plan = {
+    url: server.url,
+    headers: {},
+    connectSeconds: 5,
+    responseSeconds: 60,
+    heartbeatSeconds: 0,
+    followSlashRedirects: false,
+    ca: undefined,
+  }
   const gate = await openGate({ streamable_http: createHttpUpstream(plan) }, server.url)
   let closed: Promise<void> | undefined
   const close = (): Promise<void> => {

@@ -227,6 +227,12 @@ export const errorCatalogue = {
     message: 'The MCP server sent a response that cannot be passed on',
     remedy: 'The log line says what was wrong with the response.',
   }),
+  upstream_redirected: entry({
+    status: 502,
+    message: 'The MCP server redirects, and is not followed',
+    remedy:
+      'Write the address that the log line names as `upstream` (a final slash matters to many servers), or set `upstream.follow_slash_redirects`. Clients are not told it: it is mostly a private one.',
+  }),
   upstream_refused_credential: entry({
     status: 502,
     message: 'The MCP server did not accept the credential of the proxy',

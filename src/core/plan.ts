@@ -101,6 +101,10 @@ export interface HttpUpstreamPlan {
   readonly connectSeconds: number
   /** Seconds until the response headers; never bounds a stream. */
   readonly responseSeconds: number
+  /** Seconds after which a silent event stream gets a comment; 0 for none. */
+  readonly heartbeatSeconds: number
+  /** Whether a redirect that changes nothing but a final slash is followed. */
+  readonly followSlashRedirects: boolean
   /** PEM text of additional certificate authorities. */
   readonly ca: string | undefined
 }

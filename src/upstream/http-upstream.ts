@@ -7,9 +7,13 @@ import type { Call } from '../core/call.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { HttpUpstreamPlan } from '../core/plan.ts'
 import type { Upstream } from '../core/ports.ts'
-import type { Reply } from '../core/reply.ts'
+import type { Reply, ReplyHeaders } from '../core/reply.ts'
+import type { RouteFacts } from '../core/route-facts.ts'
 import { type Waiting, watchIdle } from '../http/idle-watch.ts'
 import { isEventStream } from '../mcp/endpoint-event.ts'
+import { awaitsNothing, bodyToNotification, findAnswerFlaw, mayHaveBody } from './answer-type.ts'
+import { beginningOfStream, followTail, heartbeat, isBetweenEvents, takesHeartbeats } from './heartbeat.ts'
+import { describeRedirect, findSlashTarget } from './redirect.ts'
 import { filterResponseHeaders } from './response-headers.ts'
 import { createTargetFormat } from './target.ts'
 
@@ -25,8 +29,8 @@ const maxHeldBytes = 64 * 1024
 const retryAfterSeconds = 2
 
 /**
- * Forwards calls to an MCP server over HTTP. Bodies pass unchanged and at once, with back-pressure both ways; redirects are passed on,
- * never followed; nothing is sent twice.
+ * Forwards calls to an MCP server over HTTP. Bodies pass unchanged and at once, with back-pressure both ways; a redirect is an
+ * error, but for one of a mere slash where the plan says so; nothing else is sent twice.
  *
  * @param plan - where and how
  */
@@ -36,15 +40,20 @@ export function createHttpUpstream(plan: HttpUpstreamPlan): Upstream {
   const own = Object.entries(plan.headers)
   const ownNames = new Set(own.map(([name]) => name))
   const formatTarget = createTargetFormat(url.pathname, url.search.slice(1))
+  const dispatch = (call: Call, path: string, reply: Reply, follow: Follow): void => {
+    const handler = new ResponseHandler(reply, plan, { path, isAwaited: !awaitsNothing(call), route: call.route }, follow)
+    try {
+      pool.dispatch(formatRequest(call, path, own, ownNames), handler)
+    } catch (error) {
+      reply.fail(new ProxyError('internal_error', { cause: error }))
+    }
+  }
 
   return {
     send(call, reply) {
-      const handler = new ResponseHandler(reply, call.route.forwardAccessToken, plan.responseSeconds)
-      try {
-        pool.dispatch(formatRequest(call, call.upstreamTarget ?? formatTarget(call.query), own, ownNames), handler)
-      } catch (error) {
-        reply.fail(new ProxyError('internal_error', { cause: error }))
-      }
+      const path = call.upstreamTarget ?? formatTarget(call.query)
+      const follow = plan.followSlashRedirects ? (target: string) => dispatch(call, target, reply, undefined) : undefined
+      dispatch(call, path, reply, follow)
     },
     close: (deadline) => closePool(pool, deadline),
   }
@@ -118,21 +127,40 @@ function addOwnHeaders(call: Call, own: OwnHeaders, ownNames: ReadonlySet<string
   return kept
 }
 
+/** Asks again at another path and query; undefined where that is not to be done. */
+type Follow = ((target: string) => void) | undefined
+
+interface Asked {
+  /** Path and query. */
+  readonly path: string
+  /** Whether it has an answer. */
+  readonly isAwaited: boolean
+  readonly route: RouteFacts
+}
+
 /** Passes one response on. A class, since thousands of streams may be held by one of these each. */
 class ResponseHandler implements Dispatcher.DispatchHandler {
   readonly #reply: Reply
-  readonly #forwardsToken: boolean
-  readonly #responseSeconds: number
+  readonly #plan: HttpUpstreamPlan
+  readonly #asked: Asked
+  /** Holds the call, and so goes when the answer begins. */
+  #follow: Follow
+  /** A beginning that waits for the end: whether it passes depends on there being no body. */
+  #held: readonly [number, ReplyHeaders] | undefined
+  /** Of an event stream that gets heartbeats. */
+  #tail: number | undefined
   #isOver = false
+  #isFollowed = false
   #isPaused = false
   #drains = false
   #interims = 0
   #waiting: Waiting | undefined
 
-  constructor(reply: Reply, forwardsToken: boolean, responseSeconds: number) {
+  constructor(reply: Reply, plan: HttpUpstreamPlan, asked: Asked, follow: Follow) {
     this.#reply = reply
-    this.#forwardsToken = forwardsToken
-    this.#responseSeconds = responseSeconds
+    this.#plan = plan
+    this.#asked = asked
+    this.#follow = follow
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -149,30 +177,72 @@ class ResponseHandler implements Dispatcher.DispatchHandler {
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#waiting?.touch()
+    if (this.#held !== undefined) return this.#giveUp(controller, invalid(bodyToNotification))
+    if (this.#tail !== undefined) this.#tail = followTail(this.#tail, chunk)
     if (!this.#reply.write(chunk)) this.#pause(controller)
   }
 
   onResponseEnd(): void {
     this.#settle()
+    if (this.#held !== undefined) this.#reply.start(...this.#held)
     this.#reply.end()
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    if (this.#isFollowed) return
     this.#settle()
     this.#reply.fail(error instanceof ProxyError ? error : describeFailure(error))
   }
 
   #begin(controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
-    if (status === 401) return this.#giveUp(controller, refusedCredential(this.#forwardsToken))
+    if (status === 401) return this.#giveUp(controller, refusedCredential(this.#asked.route.forwardAccessToken))
+    if (status >= 300 && status < 400 && status !== 304) return this.#redirect(controller, status, headers.location)
+    this.#follow = undefined
     const kept = filterResponseHeaders(headers)
     if (status === 204) delete kept['content-length']
-    if (!isEventStream(kept)) this.#watch(controller)
+    const { isAwaited } = this.#asked
+    const flaw = status < 300 ? findAnswerFlaw(isAwaited, status, kept) : undefined
+    if (flaw !== undefined) return this.#giveUp(controller, invalid(flaw))
+    if (mayHaveBody(isAwaited, status, kept)) return this.#hold(controller, status, kept)
+    if (this.#plan.heartbeatSeconds > 0 && takesHeartbeats(kept)) this.#beat(controller, beginningOfStream)
+    else if (!isEventStream(kept)) this.#watch(controller)
     this.#reply.start(status, kept)
+  }
+
+  #hold(controller: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void {
+    this.#watch(controller)
+    this.#held = [status, headers]
+  }
+
+  /** No client learns where the upstream leads: that is a private address, or leads past us. */
+  #redirect(controller: Dispatcher.DispatchController, status: number, location: unknown): void {
+    const { path } = this.#asked
+    const { origin } = new URL(this.#plan.url)
+    const follow = this.#follow
+    const target = follow && findSlashTarget(status, location, path, origin)
+    if (target === undefined) {
+      const cause = describeRedirect(status, location, path, origin)
+      return this.#giveUp(controller, new ProxyError('upstream_redirected', { cause }))
+    }
+    this.#isFollowed = true
+    this.#settle()
+    controller.abort(new ProxyError('client_gone'))
+    follow?.(target)
+  }
+
+  /** Nobody between here and the client is to take a silent stream for dead, and a client that has vanished is noticed by it. */
+  #beat(controller: Dispatcher.DispatchController, tail: number): void {
+    this.#tail = tail
+    this.#waiting = watchIdle(this.#plan.heartbeatSeconds, () => {
+      const now = this.#tail ?? tail
+      if (!this.#isPaused && isBetweenEvents(now) && !this.#reply.write(heartbeat)) this.#pause(controller)
+      if (!this.#isOver) this.#beat(controller, now)
+    })
   }
 
   /** Time that the client takes is not the upstream's. */
   #watch(controller: Dispatcher.DispatchController): void {
-    this.#waiting = watchIdle(this.#responseSeconds, () =>
+    this.#waiting = watchIdle(this.#plan.responseSeconds, () =>
       this.#isPaused ? this.#watch(controller) : this.#giveUp(controller, timeout('the body stopped')),
     )
   }

@@ -394,15 +394,25 @@ describe('an answer says nothing for us', () => {
       'upstream_refused_credential',
     ))
 
-  it.each([301, 302, 303, 307, 308])('%i passes unfollowed', async (status) => {
-    const since = hostile.requests.length
-    const answer = await expectPassed(
-      say(`HTTP/1.1 ${status} Elsewhere\nLocation: ${hostile.origin}/secret\nContent-Length: 0`, ''),
-    )
-    expect(answer.status).toBe(status)
-    expect(answer.header('location')).toBe(`${hostile.origin}/secret`)
-    expect(hostile.requests.slice(since).some((request) => request.includes('/secret'))).toBe(false)
-  })
+  it.each([300, 301, 302, 303, 305, 307, 308, 399])(
+    '%i is not followed, and no client is told where it leads',
+    async (status) => {
+      const since = hostile.requests.length
+      const seen = arena.proxy.log.text().length
+      const outcome = await provoke(
+        say(
+          `HTTP/1.1 ${status} Elsewhere\nLocation: http://u:p4ss@127.0.0.1:${hostile.port}/secret?key=k3y\nContent-Length: 0`,
+          '',
+        ),
+      )
+      expect(outcome).toMatchObject({ kind: 'refused', code: 'upstream_redirected', answer: { status: 502 } })
+      expect(JSON.stringify(outcome)).not.toContain(String(hostile.port))
+      const log = arena.proxy.log.text().slice(seen)
+      expect(log).toContain(`status ${status} to http://127.0.0.1:${hostile.port}/secret`)
+      expect(log).not.toMatch(/p4ss|k3y/)
+      expect(hostile.requests.slice(since).some((request) => request.includes('/secret'))).toBe(false)
+    },
+  )
 
   it.each([400, 403, 404, 405, 418, 429, 500, 503, 599, 600, 999])('%i passes', async (status) => {
     const answer = await expectPassed(say(`HTTP/1.1 ${status} Reason\nContent-Length: 2\nContent-Type: application/json`, '{}'))

@@ -74,6 +74,8 @@ function createUpstreamPlan(upstream: UpstreamConfig, material: Material): HttpU
     headers: Object.fromEntries(headers),
     connectSeconds: upstream.connect_timeout_seconds,
     responseSeconds: upstream.response_timeout_seconds,
+    heartbeatSeconds: upstream.heartbeat_seconds,
+    followSlashRedirects: upstream.follow_slash_redirects,
     ca: material.findFile(upstream.ca_file),
   }
 }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { findBlankFlaw, findEndpointPathFlaw, findMessagesPathFlaw, findNameFlaw, findUrlFlaw } from '../format/formats.ts'
 import { issuerOrText } from './issuer.ts'
 import { processShape } from './process.ts'
-import { headerValueOrText, list, scopes, seconds, text } from './values.ts'
+import { headerValueOrText, list, scopes, seconds, text, whole } from './values.ts'
 
 const upstream = z
   .strictObject({
@@ -13,6 +13,17 @@ const upstream = z
       .describe('Headers that the MCP server gets from the proxy, its own credential for example.'),
     connect_timeout_seconds: seconds().default(5).describe('Seconds to connect.'),
     response_timeout_seconds: seconds().default(60).describe('Seconds until the response headers. Never bounds a stream.'),
+    heartbeat_seconds: whole(0, 3600)
+      .default(25)
+      .describe(
+        'Seconds after which an event stream of the MCP server on which nothing came gets a comment, so that nothing on the way to the client takes it for dead. 0 for never. A process has its own.',
+      ),
+    follow_slash_redirects: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Whether to ask again where the MCP server redirects to the same path with a final slash more or less. Each such call is sent twice: better write the right path. Every other redirect is 502.',
+      ),
     ca_file: z.string().min(1).optional().describe('Certificate authorities (PEM) to trust beside the usual ones.'),
     ...processShape,
   })
