@@ -60,7 +60,6 @@ export function createIdentityProvider({
     authentication: createAuthentication(plan),
     request,
     patientRequest: createRequestOptions(plan, door, Math.max(RUN_ON_MS, timeoutMs)),
-    shown: new Set(),
     jwks: {} as oauth.JWKSCacheInput,
     clock,
     findMetadata: createMetadataSource(plan, request, clock),

@@ -9,24 +9,12 @@ export async function refresh(session: Session, user: SignedInUser, keep: KeepRe
   const { refreshToken } = user.tokens
   if (refreshToken === undefined) throw new IdentityProviderError('ended', 'there is no refresh token')
   const metadata = await session.findMetadata()
-  const asked = showOnce(session, refreshToken, () => useRefreshToken(session, metadata, refreshToken, keep))
+  const asked = useRefreshToken(session, metadata, refreshToken, keep)
   const { response, tokens } = await waitFor(asked, session)
   if (session.plan.oauth === undefined && tokens.id_token !== undefined)
     await verifySignature(session, metadata, response, 'the ID token')
   const fresh = await describeUser(session, metadata, tokens, user)
   return { ...fresh, tokens: { ...fresh.tokens, refreshToken: tokens.refresh_token ?? refreshToken } }
-}
-
-/** A token that is shown again while its answer is on its way would be the same as one that was stolen (RFC 9700 §4.14.2). */
-async function showOnce<T>({ shown }: Session, refreshToken: string, show: () => Promise<T>): Promise<T> {
-  if (shown.has(refreshToken))
-    throw new IdentityProviderError('unavailable', 'the token endpoint: it has not answered the request before')
-  shown.add(refreshToken)
-  try {
-    return await show()
-  } finally {
-    shown.delete(refreshToken)
-  }
 }
 
 async function useRefreshToken(

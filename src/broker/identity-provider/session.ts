@@ -14,8 +14,6 @@ export interface Session {
   readonly request: RequestOptions
   /** Of requests with refresh tokens. */
   readonly patientRequest: RequestOptions
-  /** Refresh tokens that were shown and not answered yet, though nobody may wait any more. */
-  readonly shown: Set<string>
   /** Ends when nobody waits any more. */
   readonly signal?: AbortSignal
   readonly jwks: oauth.JWKSCacheInput
