@@ -5,6 +5,7 @@ import { discardBody } from '../http/discard-body.ts'
 import { cutAnswer } from '../http/server-reply.ts'
 import { findReadableIds, type ReadableIds } from '../mcp/readable-ids.ts'
 import { formatChallenge } from '../oauth/challenge.ts'
+import { findBrowserPage } from './browser-page.ts'
 import type { Exchange } from './exchange.ts'
 import { methodsOf } from './methods.ts'
 
@@ -24,11 +25,13 @@ export function refuse(exchange: Exchange, error: unknown): void {
     cutAnswer(response)
     return
   }
-  const body = Buffer.from(formatBody(exchange, refusal))
+  const page = findBrowserPage(exchange, refusal)
+  const body = Buffer.from(page?.html ?? formatBody(exchange, refusal))
   lingerOverUnreadBody(exchange)
   response.writeHead(status, {
     ...exchange.answerHeaders,
     ...formatHeaders(exchange, refusal),
+    ...page?.headers,
     'content-length': String(body.length),
   })
   response.end(exchange.request.method === 'HEAD' ? undefined : body)
