@@ -1,6 +1,15 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { openStdioGate, type StdioGate, scripted } from './support/gate.ts'
-import { callModern, createToolCall, openSession, readAnswer, readEvents, sendModern, textOf } from './support/mcp-requests.ts'
+import {
+  callModern,
+  createToolCall,
+  openSession,
+  readAnswer,
+  readEvents,
+  readMessages,
+  sendModern,
+  textOf,
+} from './support/mcp-requests.ts'
 import { waitUntil } from './support/processes.ts'
 
 let gate: StdioGate
@@ -159,5 +168,22 @@ describe('a client that writes its ids as 7.0', () => {
     const call = '{"jsonrpc":"2.0","id":7.0,"method":"tools/call","params":{"name":"echo","arguments":{"text":"x"}}}'
     const answer = await readAnswer(session.post(call))
     expect([answer.id, textOf(answer)]).toEqual([7, 'x'])
+  })
+})
+
+describe('progress of a request that is answered (2025-11-25, basic/utilities/progress)', () => {
+  it.each(['session', 'shared'] as const)('goes nowhere (a child per %s)', async (processPer) => {
+    gate = await openStdioGate({ command: scripted, processPer })
+    const session = await openSession(gate.origin)
+    const events = readEvents(await session.get())
+    const lines = [
+      '{"jsonrpc":"2.0","id":ID,"result":{"content":[]}}',
+      '{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":TOKEN,"progress":1}}',
+    ]
+    const call = createToolCall('write', { line: lines.join('\n') }, { progressToken: 'p' }, 'w')
+    expect((await readMessages(await session.post(call))).map(({ id }) => id)).toEqual(['w'])
+    await session.call('changed')
+    expect(JSON.parse((await events.next()).value!.data).method).toBe('notifications/tools/list_changed')
+    await events.return(undefined)
   })
 })

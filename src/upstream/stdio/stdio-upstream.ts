@@ -6,8 +6,8 @@ import { formatPrincipalKey } from '../../core/principal.ts'
 import type { Reply } from '../../core/reply.ts'
 import { isModernRevision } from '../../mcp/revision.ts'
 import type { SessionSeal } from '../../mcp/session-seal.ts'
-import { OwnPeer } from './legacy/dedicated-connection.ts'
-import { LegacyHttp, type StartPeer } from './legacy/legacy-http.ts'
+import { DedicatedConnection } from './legacy/dedicated-connection.ts'
+import { LegacyHttp, type StartConnection } from './legacy/legacy-http.ts'
 import { SharedServer } from './legacy/shared-server.ts'
 import { HttpSse } from './legacy/sse-session.ts'
 import { ModernHttp } from './modern/modern-http.ts'
@@ -69,8 +69,8 @@ function createBridges(plan: StdioUpstreamPlan, spawner: Spawner, { name, seal, 
   const startMilliseconds = plan.startSeconds * 1000
   const openMemory = (principalKey: string): MemoryShare => memory.open(name, principalKey)
   const shared = new SharedServer(spawner, startMilliseconds)
-  const startPeer: StartPeer = async (key, events) =>
-    isShared ? shared.connect(events, openMemory(key)) : OwnPeer.start(spawner, key, startMilliseconds, events)
+  const startConnection: StartConnection = async (key, events) =>
+    isShared ? shared.connect(events, openMemory(key)) : DedicatedConnection.start(spawner, key, startMilliseconds, events)
   const modern = new ModernHttp({
     spawner,
     isShared,
@@ -81,8 +81,8 @@ function createBridges(plan: StdioUpstreamPlan, spawner: Spawner, { name, seal, 
       new Translation({ startChannel, startMilliseconds, isShared, toolsChanged }),
   })
   const findRevisions = (principalKey: string) => modern.findRevisions(principalKey)
-  const legacy = new LegacyHttp({ startPeer, isShared, openMemory, findRevisions })
-  const sse = new HttpSse(startPeer)
+  const legacy = new LegacyHttp({ startConnection, isShared, openMemory, findRevisions })
+  const sse = new HttpSse(startConnection)
   spawner.onFull(() => (isShared ? shared.spares() : [...legacy.spares(), ...sse.spares()]))
   return { shared, legacy, sse, modern }
 }

@@ -5,10 +5,10 @@ import { describeEnd, type Spawner } from '../process/spawner.ts'
 import type { Flow } from '../stream/event-stream.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
 import { type ClientMessage, letGoOfMessage, metaOf, paramsOf } from '../wire/client-messages.ts'
+import type { PendingRequest } from './pending-request.ts'
 import { createOwnIds, type IdSource, readProgressToken } from './request-ids.ts'
 import { type NamedRequest, rewriteRequest, rewriteResponse, subscriptionKey, toClient } from './request-names.ts'
 import type { RequestSink } from './server-connection.ts'
-import type { Ticket } from './ticket.ts'
 
 interface InFlight extends NamedRequest {
   readonly sink: RequestSink
@@ -94,7 +94,7 @@ export class Channel {
    * @param exclusive - whether log messages belong to it; only one request at a time
    * @throws ProxyError `upstream_busy`, `upstream_ended`
    */
-  request(message: ClientMessage, sink: RequestSink, exclusive = false): Ticket {
+  request(message: ClientMessage, sink: RequestSink, exclusive = false): PendingRequest {
     const ours = this.#ids.choose(
       message,
       ({ id = '', progressToken = '' }) => this.#inFlight.has(id) || this.#byToken.has(progressToken),

@@ -2,7 +2,7 @@ import type { ProxyError } from '../../../core/errors.ts'
 import type { Flow } from '../stream/event-stream.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
 import type { ClientMessage } from '../wire/client-messages.ts'
-import type { Ticket } from './ticket.ts'
+import type { PendingRequest } from './pending-request.ts'
 
 /** Where what belongs to one request of a client goes. */
 export interface RequestSink {
@@ -17,11 +17,11 @@ export interface RequestSink {
 }
 
 /** The server as one MCP session sees it: a child of its own, or its share of one. */
-export interface Peer {
+export interface ServerConnection {
   /** Undefined where the child must not wait for this session's client. */
   readonly flow: Flow | undefined
   /** @throws ProxyError `upstream_busy`, `upstream_ended` */
-  request(message: ClientMessage, sink: RequestSink): Ticket
+  request(message: ClientMessage, sink: RequestSink): PendingRequest
   /** Sends a notification other than a cancellation, or a response. @throws ProxyError `upstream_busy`, `upstream_ended` */
   tell(message: ClientMessage): void
   /** The session is over. */
@@ -29,7 +29,7 @@ export interface Peer {
 }
 
 /** What a session hears from its server besides answers. */
-export interface PeerEvents {
+export interface ServerEvents {
   /** Whether a client is there that would hear at once. */
   readonly isListening: boolean
   /** A request or notification that belongs to no request in particular. */
@@ -61,7 +61,7 @@ export function whenOver(sink: RequestSink, over: () => void): RequestSink {
 }
 
 /** Answers a request without its server: there is nothing to cancel. */
-export function answered(sink: RequestSink, text: string, code?: number): Ticket {
+export function answered(sink: RequestSink, text: string, code?: number): PendingRequest {
   sink.response(text, code === undefined ? {} : { error: { code } })
   return { cancel: () => undefined, moveTo: () => undefined }
 }

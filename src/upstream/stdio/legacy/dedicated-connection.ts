@@ -1,8 +1,8 @@
 import { ProxyError } from '../../../core/errors.ts'
 import { Channel } from '../channel/multiplexed-channel.ts'
+import type { PendingRequest } from '../channel/pending-request.ts'
 import { createKeptIds } from '../channel/request-ids.ts'
-import type { Peer, PeerEvents, RequestSink } from '../channel/server-connection.ts'
-import type { Ticket } from '../channel/ticket.ts'
+import type { RequestSink, ServerConnection, ServerEvents } from '../channel/server-connection.ts'
 import type { Spawner } from '../process/spawner.ts'
 import type { Flow } from '../stream/event-stream.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
@@ -15,13 +15,13 @@ const mostAsked = 1000
 /**
  * A child that serves one MCP session alone. Messages pass as they are, but for ids and progress tokens that are in use already.
  */
-export class OwnPeer implements Peer {
-  readonly #events: PeerEvents
+export class DedicatedConnection implements ServerConnection {
+  readonly #events: ServerEvents
   readonly #startMilliseconds: number
   readonly #asked = new Set<string>()
   #channel: Channel | undefined
 
-  private constructor(events: PeerEvents, startMilliseconds: number) {
+  private constructor(events: ServerEvents, startMilliseconds: number) {
     this.#events = events
     this.#startMilliseconds = startMilliseconds
   }
@@ -31,21 +31,26 @@ export class OwnPeer implements Peer {
    * @param startMilliseconds - how long it may take to answer `initialize`
    * @throws ProxyError `upstream_busy`
    */
-  static async start(spawner: Spawner, key: string, startMilliseconds: number, events: PeerEvents): Promise<OwnPeer> {
-    const peer = new OwnPeer(events, startMilliseconds)
+  static async start(
+    spawner: Spawner,
+    key: string,
+    startMilliseconds: number,
+    events: ServerEvents,
+  ): Promise<DedicatedConnection> {
+    const connection = new DedicatedConnection(events, startMilliseconds)
     const heard = {
-      message: (message: ChildMessage) => peer.#receive(message),
+      message: (message: ChildMessage) => connection.#receive(message),
       ended: (error: ProxyError) => events.ended(error),
     }
-    peer.#channel = await Channel.start(spawner, key, heard, createKeptIds())
-    return peer
+    connection.#channel = await Channel.start(spawner, key, heard, createKeptIds())
+    return connection
   }
 
   get flow(): Flow | undefined {
     return this.#channel?.flow
   }
 
-  request(message: ClientMessage, sink: RequestSink): Ticket {
+  request(message: ClientMessage, sink: RequestSink): PendingRequest {
     if (message.method !== 'initialize') return this.#channelOrThrow().request(message, sink)
     return this.#channelOrThrow().request(message, this.#limitStart(sink))
   }

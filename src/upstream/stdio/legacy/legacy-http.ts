@@ -3,7 +3,7 @@ import type { Call } from '../../../core/call.ts'
 import { ProxyError } from '../../../core/errors.ts'
 import { formatPrincipalKey } from '../../../core/principal.ts'
 import type { Reply } from '../../../core/reply.ts'
-import type { Peer, PeerEvents } from '../channel/server-connection.ts'
+import type { ServerConnection, ServerEvents } from '../channel/server-connection.ts'
 import type { Spare } from '../process/places.ts'
 import { findAcceptedForms, findHeader } from '../wire/accept-header.ts'
 import { type ClientMessage, readClientMessages, readParam } from '../wire/client-messages.ts'
@@ -18,10 +18,10 @@ const mostSessions = 20_000
 const retryAfterSeconds = 30
 
 /** Gives a new session its server. */
-export type StartPeer = (principalKey: string, events: PeerEvents) => Promise<Peer>
+export type StartConnection = (principalKey: string, events: ServerEvents) => Promise<ServerConnection>
 
 export interface LegacyHttpOptions {
-  readonly startPeer: StartPeer
+  readonly startConnection: StartConnection
   /** Whether sessions share a process, so that nothing is lost when one ends. */
   readonly isShared: boolean
   /** For what is kept for a principal. */
@@ -32,7 +32,7 @@ export interface LegacyHttpOptions {
 
 /** Streamable HTTP as it was before 2026-07-28: MCP sessions that begin with `initialize`. */
 export class LegacyHttp {
-  readonly #startPeer: StartPeer
+  readonly #startConnection: StartConnection
   readonly #openMemory: (principalKey: string) => MemoryShare
   readonly #sessions = new Map<string, StreamableSession>()
   /** Sessions of each principal. */
@@ -44,8 +44,8 @@ export class LegacyHttp {
   /** The revisions of the server, where none of ours is among them. */
   #modernRevisions: readonly string[] | undefined
 
-  constructor({ startPeer, isShared, openMemory, findRevisions }: LegacyHttpOptions) {
-    this.#startPeer = startPeer
+  constructor({ startConnection, isShared, openMemory, findRevisions }: LegacyHttpOptions) {
+    this.#startConnection = startConnection
     this.#isShared = isShared
     this.#openMemory = openMemory
     this.#findRevisions = findRevisions
@@ -112,12 +112,12 @@ export class LegacyHttp {
     const session: StreamableSession = new StreamableSession(id, principalKey, this.#openMemory(principalKey), () =>
       this.#forget(id, principalKey),
     )
-    const peer = await this.#startPeer(principalKey, session)
+    const connection = await this.#startConnection(principalKey, session)
     if (session.isOver) throw new ProxyError('upstream_ended', { retryAfter: 1 })
     this.#modernRevisions = undefined
     this.#sessions.set(id, session)
     this.#counts.set(principalKey, (this.#counts.get(principalKey) ?? 0) + 1)
-    session.connect(peer, initialize, async () => {
+    session.connect(connection, initialize, async () => {
       this.#modernRevisions = await this.#findRevisions(principalKey)
       return this.#modernRevisions
     })

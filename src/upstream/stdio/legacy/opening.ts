@@ -1,6 +1,6 @@
 import { ProxyError } from '../../../core/errors.ts'
+import type { PendingRequest } from '../channel/pending-request.ts'
 import type { RequestSink } from '../channel/server-connection.ts'
-import type { Ticket } from '../channel/ticket.ts'
 import type { ClientMessage } from '../wire/client-messages.ts'
 import { type MemoryShare, partOfWaiting } from '../wire/held-memory.ts'
 import { replaceResponseId } from '../wire/json-edits.ts'
@@ -14,7 +14,7 @@ export type FindRevisions = () => Promise<readonly string[] | undefined>
  */
 export class Opening {
   #idKey: string
-  #ticket: Ticket | undefined
+  #pending: PendingRequest | undefined
   #waiter: RequestSink | undefined
   readonly #memory: MemoryShare
   #isPending = true
@@ -47,8 +47,8 @@ export class Opening {
     }
   }
 
-  sent(ticket: Ticket): void {
-    this.#ticket = ticket
+  sent(pending: PendingRequest): void {
+    this.#pending = pending
   }
 
   /** A client waits for the answer. */
@@ -59,7 +59,7 @@ export class Opening {
       return this.#kept(waiter, idKey)
     }
     this.#idKey = idKey
-    this.#ticket?.moveTo(message)
+    this.#pending?.moveTo(message)
     this.#waiter = waiter
   }
 

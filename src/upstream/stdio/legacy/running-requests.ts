@@ -1,10 +1,10 @@
-import type { Ticket } from '../channel/ticket.ts'
+import type { PendingRequest } from '../channel/pending-request.ts'
 
 /** A request that has not been answered. */
 export interface RunningRequest {
   readonly idKey: string
   /** Undefined until the server has it. */
-  ticket: Ticket | undefined
+  pending: PendingRequest | undefined
 }
 
 /** The requests of a session that run, oldest first. Several may have the same id: some clients give it to all (they must not). */
@@ -38,7 +38,7 @@ export class RunningRequests<T extends RunningRequest> {
 
   #cancel(request: T, reason: string): void {
     this.#running.delete(request)
-    request.ticket?.cancel(reason)
+    request.pending?.cancel(reason)
   }
 }
 

@@ -1,15 +1,16 @@
 import { ProxyError } from '../../../core/errors.ts'
 import { isModernRevision } from '../../../mcp/revision.ts'
 import { Channel } from '../channel/multiplexed-channel.ts'
+import type { PendingRequest } from '../channel/pending-request.ts'
 import { initializeParams, readInitialized, within } from '../channel/probe-revision.ts'
-import { type Peer, type PeerEvents, type RequestSink, whenOver } from '../channel/server-connection.ts'
-import type { Ticket } from '../channel/ticket.ts'
+import { refuseServerRequest } from '../channel/refuse-server-request.ts'
+import { type RequestSink, type ServerConnection, type ServerEvents, whenOver } from '../channel/server-connection.ts'
 import type { Spare } from '../process/places.ts'
 import type { Spawner } from '../process/spawner.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
 import { type ClientMessage, paramsOf, readParam } from '../wire/client-messages.ts'
 import type { MemoryShare } from '../wire/held-memory.ts'
-import { formatError, formatPong } from '../wire/json-responses.ts'
+import { formatError } from '../wire/json-responses.ts'
 import { isObject } from '../wire/modern-envelope.ts'
 import type { RunningRequest } from './running-requests.ts'
 
@@ -42,7 +43,7 @@ export class SharedServer {
   readonly #startMilliseconds: number
   readonly #running = new Map<string, Promise<Running>>()
   readonly #channels = new Map<Channel, string>()
-  readonly #peers = new Set<SharedPeer>()
+  readonly #connections = new Set<SharedConnection>()
   /** How many sessions want to hear of each resource. */
   readonly #subscribers = new Map<string, number>()
 
@@ -68,10 +69,10 @@ export class SharedServer {
   }
 
   /** @param memory - for what is kept for the session */
-  connect(events: PeerEvents, memory: MemoryShare): Peer {
-    const peer: SharedPeer = new SharedPeer(this, events, memory, () => this.#peers.delete(peer))
-    this.#peers.add(peer)
-    return peer
+  connect(events: ServerEvents, memory: MemoryShare): ServerConnection {
+    const connection: SharedConnection = new SharedConnection(this, events, memory, () => this.#connections.delete(connection))
+    this.#connections.add(connection)
+    return connection
   }
 
   /** The child for a revision. @throws ProxyError when there can be none */
@@ -96,7 +97,7 @@ export class SharedServer {
 
   /** Children without sessions and requests. */
   #listSpare(): Channel[] {
-    const used = new Set([...this.#peers].map(({ revision }) => revision))
+    const used = new Set([...this.#connections].map(({ revision }) => revision))
     for (const channel of this.#channels.keys()) if (channel.isOver) this.#channels.delete(channel)
     const unused = [...this.#channels].filter(([channel, revision]) => !used.has(revision) && channel.load === 0)
     return unused.map(([channel]) => channel)
@@ -139,19 +140,8 @@ export class SharedServer {
     if (message.kind === 'request') return refuseServerRequest(channel, message)
     const uri = paramsOf(message).uri
     const isUpdate = message.method === 'notifications/resources/updated' && typeof uri === 'string'
-    for (const peer of this.#peers)
-      if (broadcast.test(message.method) || (isUpdate && peer.subscriptions.has(uri))) peer.hear(message)
-  }
-}
-
-/** Answers what a server asks of a client that it doesn't have: it lives, and can nothing. */
-export function refuseServerRequest(channel: Channel, { id, method }: ChildMessage): void {
-  const json = JSON.stringify(id)
-  try {
-    if (method === 'ping') channel.tell(formatPong(json))
-    else channel.tell(formatError(json, -32601, `No client can be asked for ${method.slice(0, 100)}`))
-  } catch {
-    // A child that doesn't read can't be answered.
+    for (const connection of this.#connections)
+      if (broadcast.test(message.method) || (isUpdate && connection.subscriptions.has(uri))) connection.hear(message)
   }
 }
 
@@ -166,17 +156,17 @@ function withoutOwned(result: Readonly<Record<string, unknown>>): Readonly<Recor
 }
 
 /** A session's share of the child. */
-class SharedPeer implements Peer {
+class SharedConnection implements ServerConnection {
   readonly flow = undefined
   readonly subscriptions = new Set<string>()
   readonly #server: SharedServer
-  readonly #events: PeerEvents
+  readonly #events: ServerEvents
   readonly #memory: MemoryShare
   readonly #onOver: () => void
   readonly #running = new Set<RunningRequest>()
   #revision = '2024-11-05'
 
-  constructor(server: SharedServer, events: PeerEvents, memory: MemoryShare, onOver: () => void) {
+  constructor(server: SharedServer, events: ServerEvents, memory: MemoryShare, onOver: () => void) {
     this.#server = server
     this.#events = events
     this.#memory = memory
@@ -191,9 +181,9 @@ class SharedPeer implements Peer {
     this.#events.message(message)
   }
 
-  request(message: ClientMessage, sink: RequestSink): Ticket {
+  request(message: ClientMessage, sink: RequestSink): PendingRequest {
     if (message.method === 'initialize') this.#revision = readRevision(message)
-    const request: RunningRequest = { idKey: message.idKey, ticket: undefined }
+    const request: RunningRequest = { idKey: message.idKey, pending: undefined }
     this.#running.add(request)
     const ended = whenOver(sink, () => this.#running.delete(request))
     this.#server.find(this.#revision).then(
@@ -220,7 +210,7 @@ class SharedPeer implements Peer {
   }
 
   #cancel(request: RunningRequest, reason: string): void {
-    if (this.#running.delete(request)) request.ticket?.cancel(reason)
+    if (this.#running.delete(request)) request.pending?.cancel(reason)
   }
 
   #send(request: RunningRequest, { channel, result }: Running, message: ClientMessage, sink: RequestSink): void {
@@ -234,7 +224,7 @@ class SharedPeer implements Peer {
     }
     try {
       const isSubscription = method === 'resources/subscribe' && typeof uri === 'string'
-      request.ticket = channel.request(message, isSubscription ? this.#subscribing(uri, sink) : sink)
+      request.pending = channel.request(message, isSubscription ? this.#subscribing(uri, sink) : sink)
     } catch (error) {
       sink.failed(error as ProxyError)
     }

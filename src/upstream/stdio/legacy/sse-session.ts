@@ -3,22 +3,22 @@ import type { Call } from '../../../core/call.ts'
 import { ProxyError } from '../../../core/errors.ts'
 import { formatPrincipalKey } from '../../../core/principal.ts'
 import type { Reply } from '../../../core/reply.ts'
-import { type Peer, type PeerEvents, whenOver } from '../channel/server-connection.ts'
+import { type ServerConnection, type ServerEvents, whenOver } from '../channel/server-connection.ts'
 import type { Spare } from '../process/places.ts'
 import { EventStream } from '../stream/event-stream.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
 import { type ClientMessage, paramsOf, readClientMessages } from '../wire/client-messages.ts'
 import { formatRefusal, sendStatus } from '../wire/json-responses.ts'
-import type { StartPeer } from './legacy-http.ts'
+import type { StartConnection } from './legacy-http.ts'
 import { type RunningRequest, RunningRequests, readCancellation } from './running-requests.ts'
 
 /** HTTP+SSE (2024-11-05): one stream for everything that the server sends, and a path of its own for what the client does. */
 export class HttpSse {
-  readonly #startPeer: StartPeer
+  readonly #startConnection: StartConnection
   readonly #sessions = new Map<string, SseSession>()
 
-  constructor(startPeer: StartPeer) {
-    this.#startPeer = startPeer
+  constructor(startConnection: StartConnection) {
+    this.#startConnection = startConnection
   }
 
   /** Opens a stream, and with it an MCP session. @throws ProxyError */
@@ -30,10 +30,10 @@ export class HttpSse {
     reply.onClose(() => {
       isGone = true
     })
-    const peer = await this.#startPeer(principalKey, session)
-    if (isGone) return peer.end()
+    const connection = await this.#startConnection(principalKey, session)
+    if (isGone) return connection.end()
     this.#sessions.set(id, session)
-    session.open(reply, peer, `/messages?session=${id}`)
+    session.open(reply, connection, `/messages?session=${id}`)
   }
 
   /** Takes a message; the answer comes on the stream. @throws ProxyError */
@@ -63,12 +63,12 @@ export class HttpSse {
 }
 
 /** An MCP session that lasts as long as its stream. */
-class SseSession implements PeerEvents {
+class SseSession implements ServerEvents {
   readonly isListening = true
   readonly principalKey: string
   readonly #onOver: () => void
   readonly #running = new RunningRequests<RunningRequest>()
-  #peer: Peer | undefined
+  #connection: ServerConnection | undefined
   #stream: EventStream | undefined
   #lastUsed = performance.now()
   #isOver = false
@@ -78,21 +78,21 @@ class SseSession implements PeerEvents {
     this.#onOver = onOver
   }
 
-  open(reply: Reply, peer: Peer, endpoint: string): void {
+  open(reply: Reply, connection: ServerConnection, endpoint: string): void {
     if (this.#isOver) throw new ProxyError('upstream_ended', { retryAfter: 1 })
-    this.#peer = peer
-    this.#stream = new EventStream({ log: undefined, flow: peer.flow, onDetached: () => this.end() })
+    this.#connection = connection
+    this.#stream = new EventStream({ log: undefined, flow: connection.flow, onDetached: () => this.end() })
     this.#stream.attach(reply)
     this.#stream.announce('endpoint', endpoint)
   }
 
   /** @throws ProxyError `upstream_busy`, `upstream_ended` */
   post(message: ClientMessage): void {
-    if (!this.#peer) throw new ProxyError('upstream_ended')
+    if (!this.#connection) throw new ProxyError('upstream_ended')
     this.#lastUsed = performance.now()
     if (message.method === 'notifications/cancelled') this.#cancel(message)
-    else if (message.kind === 'request') this.#request(this.#peer, message)
-    else this.#peer.tell(message)
+    else if (message.kind === 'request') this.#request(this.#connection, message)
+    else this.#connection.tell(message)
   }
 
   message(message: ChildMessage): void {
@@ -115,11 +115,11 @@ class SseSession implements PeerEvents {
   end(): void {
     if (this.#isOver) return
     this.#finish()
-    this.#peer?.end()
+    this.#connection?.end()
   }
 
-  #request(peer: Peer, message: ClientMessage): void {
-    const running: RunningRequest = { idKey: message.idKey, ticket: undefined }
+  #request(connection: ServerConnection, message: ClientMessage): void {
+    const running: RunningRequest = { idKey: message.idKey, pending: undefined }
     const sink = {
       related: (text: string) => this.#stream?.send(text),
       response: (text: string) => this.#stream?.send(text),
@@ -131,7 +131,7 @@ class SseSession implements PeerEvents {
     }
     this.#running.add(running)
     try {
-      running.ticket = peer.request(message, whenOver(sink, over))
+      running.pending = connection.request(message, whenOver(sink, over))
     } catch (error) {
       over()
       throw error

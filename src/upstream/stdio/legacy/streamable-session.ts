@@ -1,7 +1,7 @@
 import type { Call } from '../../../core/call.ts'
 import { ProxyError } from '../../../core/errors.ts'
 import type { Reply, ReplyHeaders } from '../../../core/reply.ts'
-import { type Peer, type PeerEvents, type RequestSink, whenOver } from '../channel/server-connection.ts'
+import { type RequestSink, type ServerConnection, type ServerEvents, whenOver } from '../channel/server-connection.ts'
 import type { Spare } from '../process/places.ts'
 import { EventStream } from '../stream/event-stream.ts'
 import { PostAnswer, type PostAnswerOptions } from '../stream/post-response.ts'
@@ -33,7 +33,7 @@ const unrelated =
  * by itself goes to a request that runs and whose client is there, since it is most likely about that, else to the stream that a GET
  * opened.
  */
-export class StreamableSession implements PeerEvents {
+export class StreamableSession implements ServerEvents {
   readonly id: string
   readonly principalKey: string
   readonly #log: StreamLog<EventStream>
@@ -44,7 +44,7 @@ export class StreamableSession implements PeerEvents {
   readonly #onOver: () => void
   #opening: Opening | undefined
   #standalone: EventStream | undefined
-  #peer: Peer | undefined
+  #connection: ServerConnection | undefined
   #revision = ''
   #isRefused = false
   #lastUsed = performance.now()
@@ -60,9 +60,9 @@ export class StreamableSession implements PeerEvents {
   }
 
   /** Gives the session its server, and opens it there. Who waits for that comes by {@link attend}. */
-  connect(peer: Peer, initialize: ClientMessage, findRevisions: FindRevisions): void {
-    this.#peer = peer
-    if (this.#isOver) return peer.end()
+  connect(connection: ServerConnection, initialize: ClientMessage, findRevisions: FindRevisions): void {
+    this.#connection = connection
+    if (this.#isOver) return connection.end()
     const opening = new Opening(initialize, this.#memory)
     this.#opening = opening
     const { idKey } = initialize
@@ -71,7 +71,7 @@ export class StreamableSession implements PeerEvents {
       opening.sink.response(formatUnsupported(idKey, protocolVersion, revisions), { error: { code: unsupportedCode } })
     const sink = this.#watching(opening.sink, (tellRefusal) => explain(findRevisions, refuse, tellRefusal))
     try {
-      opening.sent(peer.request(initialize, sink))
+      opening.sent(connection.request(initialize, sink))
     } catch (error) {
       sink.failed(toProxyError(error))
     }
@@ -171,7 +171,7 @@ export class StreamableSession implements PeerEvents {
   end(): void {
     if (this.#isOver) return
     this.#finish()
-    this.#peer?.end()
+    this.#connection?.end()
   }
 
   keepAlive(): void {
@@ -192,7 +192,7 @@ export class StreamableSession implements PeerEvents {
     const onDetached = (): void => {
       this.#lastUsed = performance.now()
     }
-    this.#standalone ??= new EventStream({ log: this.#log, flow: this.#peer?.flow, onDetached })
+    this.#standalone ??= new EventStream({ log: this.#log, flow: this.#connection?.flow, onDetached })
     return this.#standalone
   }
 
@@ -204,7 +204,7 @@ export class StreamableSession implements PeerEvents {
       accepts: findAcceptedForms(call),
       headers: () => ({}),
       log: this.#log,
-      flow: this.#peer?.flow,
+      flow: this.#connection?.flow,
       memory: this.#memory,
       primes: this.#revision >= revisionWithPriming,
       onGone: () => this.#running.cancelWhere((running) => running.answer === answer, 'the client has gone away'),
@@ -243,7 +243,7 @@ export class StreamableSession implements PeerEvents {
   }
 
   #send(message: ClientMessage, answer: PostAnswer): void {
-    const running: Running = { idKey: message.idKey, ticket: undefined, answer }
+    const running: Running = { idKey: message.idKey, pending: undefined, answer }
     const sink: RequestSink = {
       related: (text) => {
         answer.related(text)
@@ -255,21 +255,21 @@ export class StreamableSession implements PeerEvents {
     const ended = whenOver(sink, () => this.#running.delete(running))
     this.#running.add(running)
     try {
-      running.ticket = this.#peerOrThrow().request(message, ended)
+      running.pending = this.#connectionOrThrow().request(message, ended)
     } catch (error) {
       ended.failed(toProxyError(error))
     }
   }
 
   #tell(message: ClientMessage): void {
-    if (message.method !== 'notifications/cancelled') return this.#peerOrThrow().tell(message)
+    if (message.method !== 'notifications/cancelled') return this.#connectionOrThrow().tell(message)
     const { idKey, reason } = readCancellation(paramsOf(message))
     this.#running.cancelNewest(idKey, reason)?.answer.cancelled(idKey)
   }
 
-  #peerOrThrow(): Peer {
-    if (!this.#peer) throw new ProxyError('upstream_ended')
-    return this.#peer
+  #connectionOrThrow(): ServerConnection {
+    if (!this.#connection) throw new ProxyError('upstream_ended')
+    return this.#connection
   }
 
   get #isAtWork(): boolean {

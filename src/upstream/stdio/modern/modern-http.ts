@@ -5,9 +5,9 @@ import type { Reply } from '../../../core/reply.ts'
 import { formatListenEnd } from '../../../mcp/listen-end.ts'
 import type { SessionSeal } from '../../../mcp/session-seal.ts'
 import { Channel } from '../channel/multiplexed-channel.ts'
+import type { PendingRequest } from '../channel/pending-request.ts'
 import { type Found, probeEra } from '../channel/probe-revision.ts'
 import type { RequestSink } from '../channel/server-connection.ts'
-import type { Ticket } from '../channel/ticket.ts'
 import type { Spare } from '../process/places.ts'
 import type { Spawner } from '../process/spawner.ts'
 import { PostAnswer } from '../stream/post-response.ts'
@@ -97,11 +97,11 @@ export class ModernHttp {
     const held = message.method === 'subscriptions/listen' ? measureFilter(readFilter(message)) : 0
     if (held > 0 && !memory.take(held, partOfWaiting))
       throw new ProxyError('upstream_busy', { cause: 'subscriptions take all memory of this user', retryAfter: 30 })
-    let ticket: Ticket | undefined
+    let pending: PendingRequest | undefined
     let isGone = false
     const onGone = (): void => {
       isGone = true
-      ticket?.cancel('the client has gone away')
+      pending?.cancel('the client has gone away')
     }
     const answer = this.#createAnswer(call, reply, message, onGone, () => memory.give(held))
     const isFirstPage = paramsOf(message).cursor === undefined
@@ -123,9 +123,9 @@ export class ModernHttp {
       const server = era === 'modern' ? this.#modern : this.#legacy
       if (message.method === 'tools/call') await this.#paramHeaders.check(call, request, server)
       if (isGone) return
-      ticket = await server.request(request, sink)
+      pending = await server.request(request, sink)
       letGoOfMessage(message)
-      if (isGone) ticket.cancel('the client has gone away')
+      if (isGone) pending.cancel('the client has gone away')
     } catch (error) {
       sink.failed(error instanceof ProxyError ? error : new ProxyError('internal_error', { cause: error }))
     }

@@ -1,7 +1,7 @@
 import type { QueuedRequest } from '../channel/channel-pool.ts'
 import type { Channel } from '../channel/multiplexed-channel.ts'
+import type { PendingRequest } from '../channel/pending-request.ts'
 import type { RequestSink } from '../channel/server-connection.ts'
-import type { Ticket } from '../channel/ticket.ts'
 import type { Spare } from '../process/places.ts'
 import type { ClientMessage } from '../wire/client-messages.ts'
 import type { MemoryShare } from '../wire/held-memory.ts'
@@ -24,7 +24,7 @@ export interface ModernRequest {
 /** Whoever answers modern requests: modern children, or legacy ones through a translation. */
 export interface ModernServer {
   /** Answers a request. @throws ProxyError */
-  request(request: ModernRequest, sink: RequestSink): Promise<Ticket>
+  request(request: ModernRequest, sink: RequestSink): Promise<PendingRequest>
   sweep(idleMilliseconds: number): void
   /** Children that can be spared. */
   spares(): Spare[]

@@ -1,8 +1,8 @@
 import type { Call } from '../../../core/call.ts'
 import { ProxyError } from '../../../core/errors.ts'
 import { decodeHeaderValue } from '../../../mcp/header-agreement.ts'
+import type { PendingRequest } from '../channel/pending-request.ts'
 import { within } from '../channel/probe-revision.ts'
-import type { Ticket } from '../channel/ticket.ts'
 import { findHeader } from '../wire/accept-header.ts'
 import { createClientMessage, metaOf, paramsOf, readParam } from '../wire/client-messages.ts'
 import { type MemoryShare, partOfWaiting } from '../wire/held-memory.ts'
@@ -166,7 +166,7 @@ function ask(
 }
 
 async function askWithin(server: ModernServer, request: ModernRequest): Promise<Readonly<Record<string, unknown>> | undefined> {
-  let ticket: Ticket | undefined
+  let pending: PendingRequest | undefined
   const answered = new Promise<Readonly<Record<string, unknown>>>((resolve, reject) => {
     const sink = {
       related: () => undefined,
@@ -174,14 +174,14 @@ async function askWithin(server: ModernServer, request: ModernRequest): Promise<
       failed: reject,
     }
     server.request(request, sink).then((given) => {
-      ticket = given
+      pending = given
     }, reject)
   })
   try {
     const { result } = await within(patienceMilliseconds, answered, 'a request for its tools')
     return isObject(result) ? result : undefined
   } catch (error) {
-    ticket?.cancel('it took too long')
+    pending?.cancel('it took too long')
     throw error
   }
 }

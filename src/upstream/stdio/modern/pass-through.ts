@@ -1,8 +1,8 @@
 import { ProxyError } from '../../../core/errors.ts'
 import { Pool } from '../channel/channel-pool.ts'
 import type { Channel } from '../channel/multiplexed-channel.ts'
+import type { PendingRequest } from '../channel/pending-request.ts'
 import { answered, type RequestSink, whenOver } from '../channel/server-connection.ts'
-import type { Ticket } from '../channel/ticket.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
 import type { ClientMessage } from '../wire/client-messages.ts'
 import { formatError } from '../wire/json-responses.ts'
@@ -28,7 +28,7 @@ export function createPassThrough(startChannel: StartChannel, isShared: boolean,
       const isFree = (member: { channel: Channel }): boolean => !exclusive || member.channel.isExclusiveFree
       const owned = owning(opened, ids, sink, () => toolsChanged(poolKey))
       const watched = exclusive ? whenOver(owned, () => pool.changed()) : owned
-      const send = ({ channel }: { channel: Channel }): Ticket => channel.request(opened, watched, exclusive)
+      const send = ({ channel }: { channel: Channel }): PendingRequest => channel.request(opened, watched, exclusive)
       return pool.use({ id: poolKey }, isFree, measureQueued(request), send)
     },
     sweep: (idleMilliseconds) => pool.sweep(idleMilliseconds),

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { ProxyError } from '../../../core/errors.ts'
 import type { Channel } from '../channel/multiplexed-channel.ts'
+import type { PendingRequest } from '../channel/pending-request.ts'
 import type { RequestSink } from '../channel/server-connection.ts'
-import type { Ticket } from '../channel/ticket.ts'
 import type { ModernRequest } from '../modern/modern-request.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
 import { paramsOf } from '../wire/client-messages.ts'
@@ -46,16 +46,16 @@ interface Question {
  * client is told that input is required and calls again with it (2026-07-28, patterns/mrtr). In between, the call waits in its child, and
  * the child is its own: there is nobody else whom a question could be for.
  */
-export class Round {
+export class RoundTrip {
   readonly #channel: Channel
-  readonly #rounds: Rounds
+  readonly #roundTrips: RoundTrips
   readonly #owner: string
   readonly #translate: Translate
   readonly #capabilities: Readonly<Record<string, unknown>>
   readonly #questions = new Map<string, Question>()
   #sink: RequestSink | undefined
   #idKey: string
-  #ticket: Ticket | undefined
+  #pending: PendingRequest | undefined
   #state: string | undefined
   #timer: NodeJS.Timeout | undefined
   #asked = 0
@@ -65,11 +65,18 @@ export class Round {
   #kept: KeptAnswer | undefined
 
   /** @param owner - whose call it is, and which; see {@link ownerOf} */
-  constructor(rounds: Rounds, channel: Channel, request: ModernRequest, owner: string, sink: RequestSink, translate: Translate) {
+  constructor(
+    roundTrips: RoundTrips,
+    channel: Channel,
+    request: ModernRequest,
+    owner: string,
+    sink: RequestSink,
+    translate: Translate,
+  ) {
     const { message, envelope, memory } = request
     this.#memory = memory
     this.#translate = translate
-    this.#rounds = rounds
+    this.#roundTrips = roundTrips
     this.#channel = channel
     this.#owner = owner
     this.#capabilities = envelope.capabilities
@@ -90,9 +97,9 @@ export class Round {
     return this.#isOver
   }
 
-  start(ticket: Ticket): Ticket {
-    this.#ticket = ticket
-    return this.#createTicket()
+  start(pending: PendingRequest): PendingRequest {
+    this.#pending = pending
+    return this.#createPending()
   }
 
   /** The child asks something of the client. */
@@ -122,18 +129,18 @@ export class Round {
   }
 
   /** The client has called again. */
-  resume(request: ModernRequest, sink: RequestSink): Ticket {
+  resume(request: ModernRequest, sink: RequestSink): PendingRequest {
     const { message } = request
     const { inputResponses } = readRetry(message)
     this.#leaveWaiting()
     this.#sink = this.#translate(request, sink)
     this.#idKey = message.idKey
-    this.#ticket?.moveTo(message)
+    this.#pending?.moveTo(message)
     for (const [key, question] of [...this.#questions]) this.#answer(key, question, inputResponses[key])
     const kept = this.#takeKept()
     if (kept) kept.deliver(this.#sink)
     else if (this.#questions.size > 0) this.#requireInput()
-    return this.#createTicket()
+    return this.#createPending()
   }
 
   #answer(key: string, { id }: Question, response: unknown): void {
@@ -146,7 +153,7 @@ export class Round {
     const sink = this.#sink
     if (!sink || this.#isOver || this.#questions.size === 0) return
     this.#sink = undefined
-    this.#state = this.#rounds.wait(this)
+    this.#state = this.#roundTrips.wait(this)
     this.#timer = setTimeout(() => this.#abandon(), patienceMilliseconds)
     this.#timer.unref()
     const requests = Object.fromEntries([...this.#questions].map(([key, { request }]) => [key, request]))
@@ -155,11 +162,11 @@ export class Round {
 
   #leaveWaiting(): void {
     clearTimeout(this.#timer)
-    if (this.#state !== undefined) this.#rounds.forget(this.#state)
+    if (this.#state !== undefined) this.#roundTrips.forget(this.#state)
     this.#state = undefined
   }
 
-  #createTicket(): Ticket {
+  #createPending(): PendingRequest {
     return {
       // Once input is required, the request that said so is over: only the next one can be cancelled.
       cancel: (reason) => {
@@ -177,7 +184,7 @@ export class Round {
 
   #cancel(reason: string): void {
     if (this.#isOver) return
-    this.#ticket?.cancel(reason)
+    this.#pending?.cancel(reason)
     for (const { id } of this.#questions.values()) tell(this.#channel, formatError(id, -32603, reason))
     this.#finish(() => undefined)
   }
@@ -191,7 +198,7 @@ export class Round {
       this.#leaveWaiting()
       deliver(sink)
     } else this.#kept = text === undefined ? { bytes: 0, deliver } : this.#keep(text)
-    this.#rounds.changed()
+    this.#roundTrips.changed()
   }
 
   #keep(text: string): KeptAnswer {
@@ -215,8 +222,8 @@ export class Round {
 }
 
 /** Calls that wait for input, by the state that the client carries: unguessable, and good for one retry. */
-export class Rounds {
-  readonly #waiting = new Map<string, Round>()
+export class RoundTrips {
+  readonly #waiting = new Map<string, RoundTrip>()
   readonly #onChange: () => void
 
   /** @param onChange - a child may have become free */
@@ -224,9 +231,9 @@ export class Rounds {
     this.#onChange = onChange
   }
 
-  wait(round: Round): string {
+  wait(roundTrip: RoundTrip): string {
     const state = randomBytes(24).toString('base64url')
-    this.#waiting.set(state, round)
+    this.#waiting.set(state, roundTrip)
     return state
   }
 
@@ -239,9 +246,9 @@ export class Rounds {
   }
 
   /** The call that a retry continues; undefined when there is none, or it is someone else's, or another one. */
-  find(state: unknown, request: ModernRequest): Round | undefined {
-    const round = typeof state === 'string' ? this.#waiting.get(state) : undefined
-    return round?.accepts(request) ? round : undefined
+  find(state: unknown, request: ModernRequest): RoundTrip | undefined {
+    const roundTrip = typeof state === 'string' ? this.#waiting.get(state) : undefined
+    return roundTrip?.accepts(request) ? roundTrip : undefined
   }
 }
 

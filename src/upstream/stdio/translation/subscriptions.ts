@@ -1,7 +1,7 @@
 import { formatListenEnd } from '../../../mcp/listen-end.ts'
 import type { Channel } from '../channel/multiplexed-channel.ts'
+import type { PendingRequest } from '../channel/pending-request.ts'
 import type { RequestSink } from '../channel/server-connection.ts'
-import type { Ticket } from '../channel/ticket.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
 import { type ClientMessage, metaOf, paramsOf, readParam } from '../wire/client-messages.ts'
 import { isObject, metaKeys } from '../wire/modern-envelope.ts'
@@ -28,7 +28,7 @@ export class Listeners {
   readonly #byChannel = new Map<Channel, Audience>()
 
   /** Opens a stream; it is acknowledged with what the server can tell of. */
-  open(key: string, channel: Channel, capabilities: unknown, message: ClientMessage, sink: RequestSink): Ticket {
+  open(key: string, channel: Channel, capabilities: unknown, message: ClientMessage, sink: RequestSink): PendingRequest {
     const filter = honour(readParam(message, 'notifications'), isObject(capabilities) ? capabilities : {})
     const listener: Listener = { key, id: message.idKey, filter, sink, channel }
     sink.related(

@@ -25,7 +25,7 @@ const volatileKeys: ReadonlySet<string> = new Set([...retryKeys, '_meta'])
 /** Capabilities that can't be carried over: the extensions' messages are not ours to translate. */
 const uncarried = ['tasks', 'extensions']
 
-/** A modern request as a legacy server knows it: without its envelope, and without what belongs to rounds. */
+/** A modern request as a legacy server knows it: without its envelope, and without what belongs to round trips. */
 export function toLegacyRequest(message: ClientMessage): ClientMessage {
   const outline = outlineMessage(message.text)
   const params = findMember(outline, 'params')
@@ -149,7 +149,7 @@ export function readUrlElicitations(value: Readonly<Record<string, unknown>>): I
   return elicitations.filter(isObject).map((params) => toInputRequest('elicitation/create', params))
 }
 
-/** The rounds' part of a request. */
+/** The round trips' part of a request. */
 export function readRetry(message: ClientMessage): { requestState: unknown; inputResponses: Readonly<Record<string, unknown>> } {
   const inputResponses = readParam(message, 'inputResponses')
   return { requestState: readParam(message, 'requestState'), inputResponses: isObject(inputResponses) ? inputResponses : {} }

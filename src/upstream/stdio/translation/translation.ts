@@ -2,11 +2,11 @@ import { createHash, randomBytes } from 'node:crypto'
 import { ProxyError } from '../../../core/errors.ts'
 import { Pool, type PoolKey, type PoolMember } from '../channel/channel-pool.ts'
 import type { Channel } from '../channel/multiplexed-channel.ts'
+import type { PendingRequest } from '../channel/pending-request.ts'
 import { initializeParams, readInitialized, within } from '../channel/probe-revision.ts'
+import { refuseServerRequest } from '../channel/refuse-server-request.ts'
 import type { RequestSink } from '../channel/server-connection.ts'
 import { answered } from '../channel/server-connection.ts'
-import type { Ticket } from '../channel/ticket.ts'
-import { refuseServerRequest } from '../legacy/shared-server.ts'
 import {
   type ModernRequest,
   type ModernServer,
@@ -19,7 +19,7 @@ import type { ChildMessage } from '../wire/child-messages.ts'
 import { formatError } from '../wire/json-responses.ts'
 import { isObject } from '../wire/modern-envelope.ts'
 import { toolsListChanged } from '../wire/subscription-filter.ts'
-import { ownerOf, Round, Rounds, type Translate } from './multi-round-trips.ts'
+import { ownerOf, RoundTrip, RoundTrips, type Translate } from './multi-round-trips.ts'
 import { Listeners } from './subscriptions.ts'
 import {
   findMissingCapability,
@@ -46,7 +46,7 @@ interface Member extends PoolMember {
   readonly channel: Channel
   /** `result` of `initialize`. */
   readonly initialized: Readonly<Record<string, unknown>>
-  round: Round | undefined
+  roundTrip: RoundTrip | undefined
   level: string | undefined
 }
 
@@ -69,7 +69,7 @@ interface Served extends PoolKey {
 export class Translation implements ModernServer {
   readonly #options: TranslationOptions
   readonly #pool: Pool<Member, Served>
-  readonly #rounds = new Rounds(() => this.#pool.changed())
+  readonly #roundTrips = new RoundTrips(() => this.#pool.changed())
   readonly #listeners = new Listeners()
   /** States of calls that begin anew when they are made again: whose, and which. */
   readonly #reruns = new Map<string, string>()
@@ -79,7 +79,7 @@ export class Translation implements ModernServer {
     this.#pool = new Pool((key) => this.#startMember(key))
   }
 
-  async request(request: ModernRequest, sink: RequestSink): Promise<Ticket> {
+  async request(request: ModernRequest, sink: RequestSink): Promise<PendingRequest> {
     const { message } = request
     if (unknownMethods.test(message.method))
       return answered(sink, formatError(message.idKey, -32601, `Method not found: ${message.method}`), -32601)
@@ -87,8 +87,8 @@ export class Translation implements ModernServer {
     if (requestState !== undefined && !this.#takeRerun(requestState, request)) return this.#resume(requestState, request, sink)
     const key = this.#keyOf(request)
     const isAlone = this.#needsChildAlone(request)
-    const isFree = ({ channel, round }: Member): boolean =>
-      channel.isExclusiveFree && (!isAlone || (round?.isOver !== false && (!this.#wantsLog(request) || channel.load === 0)))
+    const isFree = ({ channel, roundTrip }: Member): boolean =>
+      channel.isExclusiveFree && (!isAlone || (roundTrip?.isOver !== false && (!this.#wantsLog(request) || channel.load === 0)))
     return this.#pool.use(key, isFree, measureQueued(request), (member) => this.#send(key.id, member, request, sink))
   }
 
@@ -128,7 +128,7 @@ export class Translation implements ModernServer {
     return !this.#options.isShared && envelope.logLevel !== undefined
   }
 
-  #send(key: string, member: Member, request: ModernRequest, sink: RequestSink): Ticket {
+  #send(key: string, member: Member, request: ModernRequest, sink: RequestSink): PendingRequest {
     const { message, envelope } = request
     const { channel, initialized } = member
     if (message.method === 'server/discover') return answered(sink, formatDiscovery(message.idKey, initialized))
@@ -138,15 +138,15 @@ export class Translation implements ModernServer {
     // The call is let go of when it is sent, and known again by this.
     const owner = canBeAsked(request) ? ownerOf(request) : ''
     const translate: Translate = (one, to) => this.#translating(one, owner, initialized.serverInfo, to)
-    const round = new Round(this.#rounds, channel, request, owner, sink, translate)
-    if (this.#mayAsk(request)) member.round = round
-    return round.start(channel.request(toLegacyRequest(message), round.sink, this.#wantsLog(request)))
+    const roundTrip = new RoundTrip(this.#roundTrips, channel, request, owner, sink, translate)
+    if (this.#mayAsk(request)) member.roundTrip = roundTrip
+    return roundTrip.start(channel.request(toLegacyRequest(message), roundTrip.sink, this.#wantsLog(request)))
   }
 
-  #resume(state: unknown, request: ModernRequest, sink: RequestSink): Ticket {
-    const round = this.#rounds.find(state, request)
+  #resume(state: unknown, request: ModernRequest, sink: RequestSink): PendingRequest {
+    const roundTrip = this.#roundTrips.find(state, request)
     const { message } = request
-    if (round) return round.resume(request, sink)
+    if (roundTrip) return roundTrip.resume(request, sink)
     const reason = 'Invalid params: requestState is unknown, expired, or belongs to another request'
     return answered(sink, formatError(message.idKey, -32602, reason), -32602)
   }
@@ -220,7 +220,7 @@ export class Translation implements ModernServer {
 
   #createMember(key: Served, channel: Channel, initialized: Readonly<Record<string, unknown>>): Member {
     const isHeld = (): boolean => this.#listeners.isUsed(channel)
-    const member: Member = { channel, initialized, round: undefined, level: undefined, isHeld }
+    const member: Member = { channel, initialized, roundTrip: undefined, level: undefined, isHeld }
     channel.listen({
       message: (message) => this.#receive(key, member, message),
       ended: (error) => {
@@ -231,10 +231,10 @@ export class Translation implements ModernServer {
     return member
   }
 
-  #receive(key: Served, { channel, round }: Member, message: ChildMessage): void {
+  #receive(key: Served, { channel, roundTrip }: Member, message: ChildMessage): void {
     if (message.method === toolsListChanged) this.#options.toolsChanged(key.poolKey)
     if (message.kind === 'notification') return this.#listeners.hear(key.id, message)
-    if (round && !round.isOver && message.method !== 'ping') round.ask(message)
+    if (roundTrip && !roundTrip.isOver && message.method !== 'ping') roundTrip.ask(message)
     else refuseServerRequest(channel, message)
   }
 }
