@@ -103,6 +103,30 @@ it('a provider of plain OAuth is sent no empty scope', async () => {
   expect(profile.authorizations.at(-1)?.has('scope')).toBe(false)
 })
 
+it('a provider of plain OAuth may say nothing of the type of its tokens (OpenAuth)', async () => {
+  const { metadataPath: _, ...vendor } = OIDC_VENDOR
+  const { origin, client } = await start({
+    vendor: {
+      ...vendor,
+      idToken: undefined,
+      sendTokens: (_request, response, status, { token_type: _type, ...answer }) => sendJson(response, status, answer),
+    },
+    provider: (profile) => ({
+      kind: 'oauth',
+      // Its userinfo endpoint wants it, though no ID token comes.
+      scopes: ['openid'],
+      oauth: {
+        authorization_endpoint: `${profile.origin}${vendor.paths.authorize}`,
+        token_endpoint: `${profile.origin}${vendor.paths.token}`,
+        userinfo_endpoint: `${profile.origin}${vendor.paths.userinfo}`,
+        subject_claim: 'sub',
+      },
+    }),
+  })
+  const { answer } = await returnFromVendor(origin, client)
+  expect(answer.status, await answer.text()).toBe(200)
+})
+
 describe('what the user is told when the identity provider answers with an error', () => {
   it.each([
     ['temporarily_unavailable', 503, 'few minutes'],
