@@ -31,6 +31,9 @@ const messages: Readonly<Record<string, readonly Operation[]>> = {
   '1,000 plain URIs': repeat(1000, (index) => `file:///srv/reports/2026/may/department/file-${index}.md`),
   'long URIs': repeat(8, (index) => `file:///${'a/'.repeat(4000)}${index}`),
   'dot segments': repeat(8, (index) => `file:///${'a/../'.repeat(1600)}${index}`),
+  'many readings each': repeat(1000, (index) => `note://x/a+b%20c;d/..%2f${index}`),
+  'letters beyond ASCII': repeat(1000, (index) => `file:///srv/${'ßΣé'.repeat(15)}${index}`),
+  'an archive of short names': repeat(8, () => `jar:file:///${'!/'.repeat(3900)}`),
   'every trick': repeat(600, (index) => `file:///srv/a%20b/..%2f%252e/+;x/\\y/${index}?q=/..//#z`),
 }
 

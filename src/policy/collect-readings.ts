@@ -4,8 +4,11 @@ import { spend, type Work } from './work.ts'
 
 /** An ordinary URI has fewer than twenty. */
 const MAX_READINGS = 256
-/** All steps together look at a character about as often. */
-const WORK_PER_CHARACTER = 8
+/** All steps together look at a character about as often, and take as long for a reading as for so many characters. */
+const WORK_PER_CHARACTER = 12
+const CHARACTERS_PER_READING = 32
+/** The further a URI is from plain, the more its steps find to do. */
+const CHARACTERS_PER_FURTHER_READING = 12
 
 /** Whether an opener may be expected to look at this authority. */
 export type IsTold = (scheme: string, authority: string) => boolean
@@ -38,7 +41,7 @@ function addClosure(found: Set<string>, starts: Iterable<string>, steps: readonl
   const added = new Set([...starts].filter((reading) => starts === found || !found.has(reading)))
   for (const reading of added) {
     found.add(reading)
-    spend(work, (reading.length + 32) * WORK_PER_CHARACTER)
+    spend(work, (reading.length + CHARACTERS_PER_READING + CHARACTERS_PER_FURTHER_READING * found.size) * WORK_PER_CHARACTER)
     if (isTooMuch(found, work)) return
     const shape = splitUri(reading)
     for (const step of steps) {

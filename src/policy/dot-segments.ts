@@ -14,10 +14,15 @@ export const dotReadings: readonly DotReading[] = [false, true].flatMap((isFileS
   [false, true].map((isEscaped) => ({ isFileSystem, isEscaped })),
 )
 
+/** Spares ordinary segments the expressions. */
+function mayBeDots(segment: string): boolean {
+  return segment.length <= 6 && segment.includes('%')
+}
+
 /** Resolves `.` and `..` of a path, absolute or not. */
 export function resolveDots(path: string, { isFileSystem, isEscaped }: DotReading): string {
-  const isDot = (segment: string): boolean => (isEscaped ? DOT.test(segment) : segment === '.')
-  const isParent = (segment: string): boolean => (isEscaped ? TWO_DOTS.test(segment) : segment === '..')
+  const isDot = (segment: string): boolean => segment === '.' || (isEscaped && mayBeDots(segment) && DOT.test(segment))
+  const isParent = (segment: string): boolean => segment === '..' || (isEscaped && mayBeDots(segment) && TWO_DOTS.test(segment))
   const isAbsolute = path.startsWith('/')
   const segments = path.slice(isAbsolute ? 1 : 0).split('/')
   const kept: string[] = []

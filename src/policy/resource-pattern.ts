@@ -42,7 +42,7 @@ const SKIPPED = /[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]/g
  */
 export function foldCase(reading: string): string {
   if (!/[^\x00-\x7f]/.test(reading)) return reading.toLowerCase()
-  const upper = reading.replaceAll(SKIPPED, '').normalize('NFC').toLowerCase().toUpperCase()
+  const upper = reading.replaceAll(SKIPPED, '').replaceAll('ẞ', 'ß').normalize('NFC').toUpperCase()
   return upper.toLowerCase().replaceAll('ς', 'σ').normalize('NFC')
 }
 

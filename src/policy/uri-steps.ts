@@ -25,7 +25,7 @@ export const commonSteps: readonly Step[] = [
   // Segments that go away, counted as URLs do and as file systems do, in the path alone or in all that stands behind the authority.
   ...dotReadings.flatMap((reading): Step[] => [
     (uri, shape) => resolvePath(uri, shape, findSuffix(uri), reading),
-    (uri, shape) => resolvePath(uri, shape, uri.length, reading),
+    (uri, shape) => (SUFFIX.test(uri) ? resolvePath(uri, shape, uri.length, reading) : uri),
   ]),
   // Windows drops spaces and dots at the end of names, and has several for a drive, a path and a file.
   trimNames,
@@ -61,6 +61,7 @@ export const authorityBlindSteps: readonly Step[] = [
   (uri, shape) => dropAuthority(uri, shape, /\//),
 ]
 
+const SUFFIX = /[?#]/
 const LINE_BREAKS = /[\t\r\n]/
 const NOT_ASCII = /[^\x00-\x7f]/
 

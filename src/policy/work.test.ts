@@ -77,3 +77,13 @@ it('verdicts on short names are remembered, and on long ones not', () => {
   for (let i = 0; i < 3; i++) ask('x'.repeat(247))
   expect(judged).toBe(4)
 })
+
+it('a thousand ordinary URIs, or a few hundred odd ones, are within the budget of one message', () => {
+  const parts = listNamedParts(['file:///x/**'])
+  const read = (times: number, uri: string) =>
+    count((work) => Array.from({ length: times }, () => readResourceUri(uri, parts, work)))
+  expect(read(1000, 'file:///srv/reports/2026/may/department/file-1.md')).toBeLessThan(MAX_WORK / 3)
+  expect(read(1000, 'file:///srv/My%20Docs/a b.md')).toBeLessThan(MAX_WORK)
+  // Each reading takes a dozen steps, so that odd URIs cost more than they are long.
+  expect(read(1, 'note://x/a+b%20c;d/..%2f12')).toBeGreaterThan(20 * read(1, 'note://x/abcdefghijklmnop'))
+})

@@ -3,7 +3,7 @@ export interface Work {
   left: number
 }
 
-/** Some ten milliseconds. A thousand ordinary URIs against forty rules take a tenth of it. */
+/** Some ten to twenty milliseconds. A thousand ordinary URIs against forty rules take a third of it. */
 export const MAX_WORK = 4_000_000
 
 export function createWork(): Work {
