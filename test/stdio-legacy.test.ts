@@ -101,6 +101,18 @@ describe('an MCP session with a stdio server', () => {
     expect(JSON.parse((await events.next()).value!.data).method).toBe('notifications/tools/list_changed')
   })
 
+  it('says with the first event of a stream that can be resumed, and with no other, when to come back', async () => {
+    const session = await openSession(await open())
+    for (let call = 0; call < 2; call++)
+      await session.post(createToolCall('changed'), { accept: 'application/json' }).then(readAnswer)
+    const reader = (await session.get()).body!.pipeThrough(new TextDecoderStream()).getReader()
+    let text = ''
+    while (text.split('list_changed').length < 3) text += (await reader.read()).value ?? ''
+    await reader.cancel()
+    expect(text.match(/^retry: .*$/gm)).toEqual(['retry: 1000'])
+    expect(text.indexOf('retry: 1000')).toBeLessThan(text.indexOf('list_changed'))
+  })
+
   it('resumes a broken stream behind the last event, and loses nothing', async () => {
     const session = await openSession(await open())
     const abort = new AbortController()

@@ -127,7 +127,9 @@ export class EventStream {
   #format(text: string, sequence: number): string {
     this.#unsentFrom = sequence + 1
     const id = this.#options.log ? `id: ${this.#key}_${sequence}\n` : ''
-    return text === '' ? `${id}retry: ${retryMilliseconds}\ndata: \n\n` : `event: message\n${id}data: ${text}\n\n`
+    // Who can come back learns when, from the first event on (2025-11-25, basic/transports, Sending Messages 6).
+    const retry = id !== '' && sequence === 1 ? `retry: ${retryMilliseconds}\n` : ''
+    return text === '' ? `${id}${retry}data: \n\n` : `event: message\n${id}${retry}data: ${text}\n\n`
   }
 
   #write(frame: string): void {
