@@ -368,7 +368,9 @@ describe('serve', () => {
       `listen: { port: 0 }\nissuers: [${issuer}]\nsession_key: { env: KEY }\nservers: [{ path: /here, upstream: "http://127.0.0.1:1/mcp", forward_access_token: true }]\n`,
     )
     const proxy = start(['--debug'], { env: { KEY: key } })
-    await proxy.waitFor(/notice server here: forward_access_token/)
+    await proxy.waitFor(/notice server here: forward_access_token.*\n {7}\S/)
+    const notices = proxy.written.error.slice(proxy.written.error.indexOf('notice '))
+    expect(notices.split('\n').filter((line) => line.length > 80)).toEqual([])
     proxy.child.kill('SIGTERM')
     expect(await proxy.exit).toBe(0)
     expect(JSON.stringify(proxy.written)).not.toContain(key)

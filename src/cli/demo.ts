@@ -58,7 +58,10 @@ function formatClients(isSse: boolean, url: string): string[] {
   return formatTable(
     ['', ''],
     [
-      [['MCP Inspector'], [`npx @modelcontextprotocol/inspector, choose ${isSse ? 'SSE' : 'Streamable HTTP'}, enter ${url}`]],
+      [
+        ['MCP Inspector'],
+        ['npx @modelcontextprotocol/inspector', `then choose ${isSse ? 'SSE' : 'Streamable HTTP'}, enter ${url}`],
+      ],
       [
         ['Claude Code'],
         [`claude mcp add --transport ${isSse ? 'sse' : 'http'} demo ${url}`, 'then /mcp, choose demo, authenticate'],

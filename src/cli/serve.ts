@@ -80,8 +80,15 @@ function tellStart({ proxy, loaded, sandbox }: Started, source: Source, terminal
   if (plan.broker !== undefined) tell(`  ${formatUnrefreshed(plan.broker.identityProvider)}`)
   if (source.ignoredFile !== undefined)
     tell(`${paintError('yellow', 'notice')} ${source.ignoredFile} is not used: the command line says everything.`)
-  for (const notice of notices) tell(`${paintError('yellow', 'notice')} ${notice}`)
+  for (const line of notices.flatMap((notice) => indentNotice(notice, paintError))) tell(line)
   if (sandbox !== undefined) tellDemo(sandbox, plan, terminal)
+}
+
+/** Further lines stand below the text: terminals would begin them at the edge. */
+function indentNotice(notice: string, paint: Terminal['paintError']): string[] {
+  const label = 'notice '
+  const [first = '', ...rest] = wrap(notice, WIDTH - label.length)
+  return [`${paint('yellow', label.trim())} ${first}`, ...rest.map((line) => ' '.repeat(label.length) + line)]
 }
 
 /** Told last, so that it stands where people look. */

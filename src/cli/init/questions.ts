@@ -133,8 +133,8 @@ function listProviders({ paintError }: Terminal): string[] {
   return [
     '2. Whom do users sign in with?',
     ...rows,
-    '   Nobody yet? google and github need no more than an account there. To try things',
-    '   out without any: open-mcp-auth-proxy --demo --upstream URL (or -- command …)',
+    '   No identity provider? google and github need no more than an account there.',
+    '   To try things out without any: open-mcp-auth-proxy --demo --upstream URL',
   ]
 }
 
