@@ -6,6 +6,7 @@ import { parseExactJson } from '../core/exact-json.ts'
 import { checkStrictJson } from '../core/json.ts'
 import { findAddressLiteral, isPublicAddress } from './addresses.ts'
 import { checkPublicLiteral, isSameHost, parseTarget } from './fetch-target.ts'
+import { createNameServerResolver } from './name-servers.ts'
 
 /** For whom we look things up, and where the operator lets us. */
 export interface SafeFetchPlan {
@@ -92,12 +93,14 @@ const JSON_MEDIA_TYPE = /^application\/(?:[\w.-]+\+)?json(?:$|[ \t]*;)/i
  * to the address that was checked.
  *
  * @param plan - whose addresses may be private
- * @param resolveHost - for tests; `dns.lookup` otherwise
+ * @param resolver - for tests; `dns.lookup` otherwise, and the name servers alone for what strangers name
  */
-export function createSafeFetch(plan: SafeFetchPlan, resolveHost: ResolveHost = dnsLookup): SafeFetch {
+export function createSafeFetch(plan: SafeFetchPlan, resolver?: ResolveHost): SafeFetch {
+  const resolveHost = resolver ?? dnsLookup
   // Two pools: a connection to a private address must not be found again by a request that may not go there.
   const anywhere = createAgent(plan.ca, resolveHost, false)
-  const publicOnly = createAgent(plan.ca, resolveHost, true)
+  const resolvePublic = resolver ?? (plan.issuer === undefined ? createNameServerResolver() : dnsLookup)
+  const publicOnly = createAgent(plan.ca, resolvePublic, true)
   const fetchRaw = async (url: string, request: RawRequest): Promise<RawAnswer> => {
     const target = parseTarget(url, { ...plan, ...request })
     const deadline = AbortSignal.timeout(request.deadlineMs ?? DEADLINE_MS)

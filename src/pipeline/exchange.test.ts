@@ -11,6 +11,7 @@ afterAll(() => gate.close())
 it.each([
   ['/mcp?access_token=secret', '/mcp'],
   ['/mcp?', '/mcp'],
+  ['/?secret', '/'],
   ['/mcp?a=1?secret', '/mcp'],
   ['/mcp#secret', '/mcp'],
   ['/mcp#fragment?secret', '/mcp'],
