@@ -24,6 +24,7 @@ const PROGRAMS = {
   /** Keycloak. */
   keycloak: join(home, 'keycloak/bin/kc.sh'),
   /** MCP clients that people use. */
+  aiSdk: join(home, 'clients/node_modules/@ai-sdk/mcp/package.json'),
   mcpRemote: join(home, 'clients/node_modules/mcp-remote/dist/proxy.js'),
   mcporter: join(home, 'clients/node_modules/mcporter/dist/cli.js'),
   gemini: join(home, 'clients/node_modules/@google/gemini-cli/bundle/gemini.js'),

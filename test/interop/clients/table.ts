@@ -11,6 +11,7 @@ export const WALKED = [
   'Codex',
   'opencode',
   'mcp-go',
+  'AI SDK',
   'mcporter',
 ] as const
 
