@@ -1,5 +1,4 @@
-import { PassThrough, type Writable } from 'node:stream'
-import pretty from 'pino-pretty'
+import { PassThrough } from 'node:stream'
 import { SAMPLE_USERS, type User } from '../src/sandbox/users.ts'
 import { createNarrator, type Narrator } from './narrator.ts'
 import { type DemoServers, startServers } from './servers.ts'
@@ -27,7 +26,7 @@ async function main(flags: readonly string[]): Promise<void> {
     return
   }
   const narrator = createNarrator(process.stdout, process.env)
-  const proxyLog = new PassThrough()
+  const proxyLog = Object.assign(new PassThrough(), { isTTY: process.stdout.isTTY })
   const servers = await startServers(proxyLog, flags.includes('--broker') ? 'broker' : 'resource server')
   const hasWorked = await play(servers, narrator)
   if (flags.includes('--once') || !hasWorked) {
@@ -82,19 +81,14 @@ client and add it again after the next start.`)
   narrator.title("The proxy's log, a line for each request")
 }
 
-function formatUser({ name, password, displayName }: User): string {
-  return `${name.padEnd(6)} password ${password.padEnd(11)} (${displayName})`
+function formatUser({ name, password, mayGrant }: User): string {
+  return `${name.padEnd(6)} password ${password.padEnd(11)} may have ${mayGrant.join(', ')}`
 }
 
 function showLog(proxyLog: PassThrough): void {
-  const lines = pretty({
-    colorize: process.stdout.isTTY === true && !process.env.NO_COLOR,
-    ignore: 'pid,hostname',
-    singleLine: true,
-  })
   // What was logged during the show has been told already.
   proxyLog.read()
-  proxyLog.pipe(lines as unknown as Writable)
+  proxyLog.pipe(process.stdout)
 }
 
 async function stopOnSignal(servers: DemoServers, narrator: Narrator): Promise<void> {

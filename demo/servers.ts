@@ -51,7 +51,7 @@ export async function startServers(proxyLog: Writable, way: DemoWay = 'resource 
   const port = await choosePort(PORTS.proxy)
   const configuration = formatConfiguration(port, formatIssuer(way, authorizationServer.issuer), mcpServer)
   const env = { ...process.env, IDENTITY_PROVIDER_SECRET: secret }
-  const { plan } = loadConfigText(configuration, { env, directory: import.meta.dirname, terminal: false })
+  const { plan } = loadConfigText(configuration, { env, directory: import.meta.dirname, terminal: true })
   const proxy = await startProxy(plan, { logDestination: proxyLog })
   const [url, sseUrl] = [`http://localhost:${port}/mcp`, `http://localhost:${port}/sse`]
   authorizationServer.addResource(url)

@@ -7,7 +7,11 @@ export async function listTools({ client }: Actor, narrator: Narrator): Promise<
   narrator.step('It asks for the tools')
   narrator.sent('tools/list')
   const { tools } = await client.listTools()
+  const isForAdministrators = ({ name }: { name: string }) => name.startsWith('admin_')
+  const [closed, open] = [tools.filter(isForAdministrators), tools.filter((tool) => !isForAdministrators(tool))]
   narrator.received(tools.map(({ name }) => name).join(', '))
+  narrator.detail('Alice may use', open.map(({ name }) => name).join(', '))
+  narrator.detail('needs mcp:admin', closed.map(({ name }) => name).join(', '))
   check(
     tools.some(({ name }) => name === 'echo'),
     'the echo tool must be there',

@@ -38,8 +38,8 @@ export function createLog(plan: LogPlan, destination?: DestinationStream): Log {
   return destination ? createPlainLog(options, destination) : createBufferedLog(options)
 }
 
-function createPrettyLog(options: LoggerOptions, destination: DestinationStream = process.stdout): Log {
-  const colorize = destination === process.stdout && process.stdout.isTTY === true && process.env.NO_COLOR === undefined
+function createPrettyLog(options: LoggerOptions, destination: DestinationStream & { isTTY?: boolean } = process.stdout): Log {
+  const colorize = destination.isTTY === true && process.env.NO_COLOR === undefined
   const format = prettyFactory({ colorize, singleLine: true })
   return {
     logger: pino(options, { write: (line) => destination.write(escapeObeyed(format(line))) }),

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { createInterface } from 'node:readline'
 import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -23,6 +24,33 @@ describe('the demo', () => {
     expect(output).toContain('✓ Every step went as it should.')
     expect(output).not.toContain('\u001b')
     expect(output).not.toMatch(/eyJ[\w-]{10}/)
+  })
+
+  it('says what each user may have, and logs requests as the proxy does for people', { timeout: 60_000 }, async () => {
+    const child = spawn(process.execPath, ['demo/main.ts'], {
+      cwd: new URL('../..', import.meta.url),
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    const exited = once(child, 'exit')
+    try {
+      const output = createInterface({ input: child.stdout })
+      const told: string[] = []
+      let url: string | undefined
+      for await (const line of output) {
+        told.push(line)
+        url ??= /enter (http:\S+), connect/.exec(line)?.[1]
+        if (line.includes('a line for each request')) await fetch(url ?? '', { method: 'POST' })
+        if (line.includes('token_missing')) break
+      }
+      expect(told.at(-1)).toMatch(/INFO.*: POST \/mcp: refused: token_missing/)
+      expect(told).toContainEqual(expect.stringMatching(/ alice .* may have mcp:tools$/))
+      expect(told).toContainEqual(expect.stringMatching(/ bob .* may have mcp:tools, mcp:admin$/))
+      expect(told).toContain('      Alice may use: echo, count_slowly')
+      expect(told).toContain('      needs mcp:admin: admin_reset')
+    } finally {
+      child.kill('SIGTERM')
+      await exited
+    }
   })
 
   it('refuses flags that it does not know', async () => {
