@@ -199,6 +199,20 @@ describe('check', () => {
     expect(output).not.toContain('\u001b')
   })
 
+  it('breaks what it says of the identity provider, and its notices, at 80 columns and indents the rest', async () => {
+    const file = write(
+      'broker.yaml',
+      `public_url: https://mcp.example.com\nidentity_provider: { kind: google, client_id: x, client_secret: { env: SECRET } }\nbroker: { store: { kind: memory } }\nservers: [{ path: /mcp, upstream: "http://127.0.0.1:1/mcp" }]\n`,
+    )
+    const { code, output } = await run(['check', '--config', file], { SECRET: 'hunter2' })
+    expect(code).toBe(0)
+    const lines = output.slice(output.indexOf('Users sign in with')).trimEnd().split('\n')
+    expect(lines.filter((line) => line.length > 80)).toEqual([])
+    expect(output).toMatch(/^Users sign in with Google.*\n {4}\S/m)
+    expect(output).toMatch(/^ {2}Users for whom Google.*\n {4}\S/m)
+    expect(output).toMatch(/^notice identity_provider\.allow: .*\n {7}\S/m)
+  })
+
   it('exits with 2 and names every mistake with its line, never a secret', async () => {
     const file = write(
       'wrong.yaml',
@@ -254,7 +268,7 @@ describe('serve', () => {
       'broker: { store: { kind: memory } }\nservers: [{ path: /mcp, upstream: http://127.0.0.1:1/mcp }]\nlisten: { port: 0 }'
     writeFileSync(file, `${provider}\n${rest}\n`)
     const proxy = start(['serve', file], { env: { SECRET: 'secret' } })
-    await proxy.waitFor(/sign in again at most 600 s after its last word on them \(identity_provider\.unrefreshed_seconds\)/)
+    await proxy.waitFor(/\n {2}Users for whom .+ 600\n {4}s after its last .+\(identity_provider\.unrefreshed_seconds\)\.\n/)
     proxy.child.kill('SIGTERM')
     expect(await proxy.exit).toBe(0)
   })

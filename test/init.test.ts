@@ -289,7 +289,9 @@ describe('what init writes', { timeout: 60_000 }, () => {
     expect(await run(['init', open, ...flags, '--allow', 'everybody'], '\n\n')).toMatchObject({ code: 0 })
     const { code: checked, written } = await check(open, { BROKER_KEY: KEY, GOOGLE_CLIENT_SECRET: 's' })
     expect(checked).toBe(0)
-    expect(written.output).toMatch(/notice identity_provider\.allow: missing, so everybody with a Google account may sign in/)
+    expect(written.output).toMatch(
+      /notice identity_provider\.allow: missing, so\s+everybody\s+with\s+a\s+Google\s+account\s+may\s+sign\s+in/,
+    )
   })
 })
 

@@ -1,12 +1,13 @@
-import type { Loaded } from '../config/load.ts'
 import { migrateConfigFile } from '../config/migrate.ts'
 import { createJsonSchema } from '../config/schema/json-schema.ts'
 import { listErrors } from '../core/list-errors.ts'
 import { formatIdentityProvider } from './identity-provider-lines.ts'
+import { formatNotices } from './notice-lines.ts'
 import { formatRoutes, formatRules } from './route-table.ts'
 import type { Source } from './source.ts'
 import { formatTable } from './table.ts'
 import type { Terminal } from './terminal.ts'
+import { wrapHanging } from './wrap.ts'
 
 /** `check`: loads the configuration and prints what it means. */
 export function printCheck(source: Source, terminal: Terminal): void {
@@ -20,14 +21,10 @@ export function printCheck(source: Source, terminal: Terminal): void {
     terminal.paintOutput('bold', head),
     ...routes,
     ...(rules.length > 0 ? ['', terminal.paintOutput('bold', rulesHead), ...rules] : []),
-    ...(plan.broker ? ['', ...formatIdentityProvider(plan.broker)] : []),
-    ...(notices.length > 0 ? ['', ...formatNotices(notices, terminal)] : []),
+    ...(plan.broker ? ['', ...formatIdentityProvider(plan.broker).flatMap((line) => wrapHanging(line, 4))] : []),
+    ...(notices.length > 0 ? ['', ...formatNotices(notices, terminal.paintOutput)] : []),
   ]
   for (const line of lines) terminal.print(line)
-}
-
-function formatNotices(notices: Loaded['notices'], terminal: Terminal): string[] {
-  return notices.map((notice) => `${terminal.paintOutput('yellow', 'notice')} ${notice}`)
 }
 
 /** `schema`: prints the JSON Schema of the configuration file. */

@@ -8,7 +8,7 @@ import { serve } from './serve.ts'
 import { chooseSource, type Surroundings } from './source.ts'
 import type { Terminal } from './terminal.ts'
 import { readVersion } from './version.ts'
-import { WIDTH, wrap } from './wrap.ts'
+import { wrapHanging } from './wrap.ts'
 
 /**
  * Runs a command.
@@ -66,12 +66,6 @@ function tellProblems({ problems, file }: ConfigError, { tell, paintError }: Ter
     const [place = '', ...lines] = formatProblem(problem, file).split('\n')
     tell('')
     tell(paintError('bold', place))
-    for (const line of lines) for (const part of wrapIndented(line)) tell(part)
+    for (const line of lines) for (const part of wrapHanging(line)) tell(part)
   }
-}
-
-/** Breaks a line between words; what follows is indented like the line. */
-function wrapIndented(line: string): string[] {
-  const indent = line.slice(0, line.length - line.trimStart().length)
-  return wrap(line.trimStart(), WIDTH - indent.length).map((part) => indent + part)
 }

@@ -6,11 +6,12 @@ import type { ListenPlan, Plan } from '../core/plan.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
 import { DEMO_WARNING, formatDemo, startDemo } from './demo.ts'
 import { formatUnrefreshed } from './identity-provider-lines.ts'
+import { formatNotices } from './notice-lines.ts'
 import { formatAddresses } from './route-table.ts'
 import type { Source } from './source.ts'
 import type { Terminal } from './terminal.ts'
 import { readVersion } from './version.ts'
-import { WIDTH, wrap } from './wrap.ts'
+import { WIDTH, wrap, wrapHanging } from './wrap.ts'
 
 /**
  * `serve`: runs the proxy until a signal stops it.
@@ -77,18 +78,11 @@ function tellStart({ proxy, loaded, sandbox }: Started, source: Source, terminal
   const { tell, paintError } = terminal
   tell(paintError('bold', `Open MCP Auth Proxy ${readVersion()} is listening on ${proxy.url}`))
   for (const line of formatAddresses(plan)) tell(`  ${line}`)
-  if (plan.broker !== undefined) tell(`  ${formatUnrefreshed(plan.broker.identityProvider)}`)
-  if (source.ignoredFile !== undefined)
-    tell(`${paintError('yellow', 'notice')} ${source.ignoredFile} is not used: the command line says everything.`)
-  for (const line of notices.flatMap((notice) => indentNotice(notice, paintError))) tell(line)
+  if (plan.broker !== undefined)
+    for (const line of wrapHanging(`  ${formatUnrefreshed(plan.broker.identityProvider)}`, 4)) tell(line)
+  const ignored = source.ignoredFile === undefined ? [] : [`${source.ignoredFile} is not used: the command line says everything.`]
+  for (const line of formatNotices([...ignored, ...notices], paintError)) tell(line)
   if (sandbox !== undefined) tellDemo(sandbox, plan, terminal)
-}
-
-/** Further lines stand below the text: terminals would begin them at the edge. */
-function indentNotice(notice: string, paint: Terminal['paintError']): string[] {
-  const label = 'notice '
-  const [first = '', ...rest] = wrap(notice, WIDTH - label.length)
-  return [`${paint('yellow', label.trim())} ${first}`, ...rest.map((line) => ' '.repeat(label.length) + line)]
 }
 
 /** Told last, so that it stands where people look. */

@@ -15,3 +15,14 @@ export function wrap(text: string, width: number): string[] {
   }
   return lines
 }
+
+/**
+ * Breaks a line between words, for a terminal of 80 columns.
+ *
+ * @param column - where its further lines begin, by default as far in as the line itself
+ */
+export function wrapHanging(line: string, column = line.length - line.trimStart().length): string[] {
+  const text = line.trimStart()
+  const [first = '', ...rest] = wrap(text, WIDTH - column)
+  return [line.slice(0, line.length - text.length) + first, ...rest.map((part) => ' '.repeat(column) + part)]
+}
