@@ -1,8 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
-import { getCACertificates } from 'node:tls'
-import { buildConnector, type Dispatcher, errors, Pool } from 'undici'
+import { type Dispatcher, errors } from 'undici'
 import type { Call } from '../core/call.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { HttpUpstreamPlan } from '../core/plan.ts'
@@ -12,15 +10,12 @@ import type { RouteFacts } from '../core/route-facts.ts'
 import { type Waiting, watchIdle } from '../http/idle-watch.ts'
 import { isEventStream } from '../mcp/endpoint-event.ts'
 import { awaitsNothing, bodyToNotification, findAnswerFlaw, mayHaveBody } from './answer-type.ts'
+import { closePool, createPool } from './connection-pool.ts'
 import { beginningOfStream, followTail, heartbeat, isBetweenEvents, takesHeartbeats } from './heartbeat.ts'
 import { describeRedirect, findSlashTarget } from './redirect.ts'
 import { filterResponseHeaders } from './response-headers.ts'
 import { createTargetFormat } from './target.ts'
 
-/** Bytes of a response's header section. */
-const maxResponseHeaderBytes = 64 * 1024
-/** Below the five seconds after which common servers close an idle connection: a request must not meet a closing one. */
-const keepAliveMilliseconds = 4000
 /** Interim responses (1xx) to one request. They tell nothing to MCP, and each restarts the wait for the real one. */
 const maxInterims = 16
 /** Bytes of a request body that are held for as long as the answer takes. */
@@ -36,7 +31,7 @@ const retryAfterSeconds = 2
  */
 export function createHttpUpstream(plan: HttpUpstreamPlan): Upstream {
   const url = new URL(plan.url)
-  const pool = createPool(url, plan)
+  const pool = createPool(url.origin, plan)
   const own = Object.entries(plan.headers)
   const ownNames = new Set(own.map(([name]) => name))
   const formatTarget = createTargetFormat(url.pathname, url.search.slice(1))
@@ -57,46 +52,6 @@ export function createHttpUpstream(plan: HttpUpstreamPlan): Upstream {
     },
     close: (deadline) => closePool(pool, deadline),
   }
-}
-
-function createPool(url: URL, plan: HttpUpstreamPlan): Pool {
-  return new Pool(url.origin, {
-    pipelining: 1,
-    allowH2: false,
-    headersTimeout: plan.responseSeconds * 1000,
-    // A stream may be silent for as long as it likes; what isn't one is watched by its response handler.
-    bodyTimeout: 0,
-    maxHeaderSize: maxResponseHeaderBytes,
-    keepAliveTimeout: keepAliveMilliseconds,
-    connect: createConnector(plan),
-  })
-}
-
-function createConnector(plan: HttpUpstreamPlan): buildConnector.connector {
-  const connect = buildConnector({
-    timeout: plan.connectSeconds * 1000,
-    allowH2: false,
-    // Said aloud, since NODE_TLS_REJECT_UNAUTHORIZED=0 would otherwise switch it off.
-    rejectUnauthorized: true,
-    ...(plan.ca === undefined ? {} : { ca: [...getCACertificates('default'), plan.ca] }),
-  })
-  return (options, callback) =>
-    connect(options, (error, socket) => {
-      if (error) return callback(error, null)
-      socket?.on('error', renameReset)
-      callback(null, socket as Socket)
-    })
-}
-
-/** undici takes a reset for the end of a body that ends with the connection. Under another name it is what it is: no end. */
-function renameReset(error: NodeJS.ErrnoException): void {
-  if (error.code === 'ECONNRESET') error.code = 'UPSTREAM_RESET'
-}
-
-async function closePool(pool: Pool, deadline: number): Promise<void> {
-  const timer = setTimeout(() => void pool.destroy(), deadline)
-  await pool.close()
-  clearTimeout(timer)
 }
 
 function formatRequest(call: Call, path: string, own: OwnHeaders, ownNames: ReadonlySet<string>): Dispatcher.DispatchOptions {

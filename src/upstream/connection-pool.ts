@@ -1,0 +1,60 @@
+import type { Socket } from 'node:net'
+import { getCACertificates } from 'node:tls'
+import { buildConnector, Pool } from 'undici'
+import type { HttpUpstreamPlan } from '../core/plan.ts'
+
+/** Bytes of a response's header section. */
+const maxResponseHeaderBytes = 64 * 1024
+/** Below the five seconds after which common servers close an idle connection: a request must not meet a closing one. */
+const keepAliveMilliseconds = 4000
+
+/**
+ * The connections to one MCP server.
+ *
+ * @param origin - scheme, host and port of its URL
+ * @param plan - how to connect
+ */
+export function createPool(origin: string, plan: HttpUpstreamPlan): Pool {
+  return new Pool(origin, {
+    pipelining: 1,
+    allowH2: false,
+    headersTimeout: plan.responseSeconds * 1000,
+    // A stream may be silent for as long as it likes; what isn't one is watched by its response handler.
+    bodyTimeout: 0,
+    maxHeaderSize: maxResponseHeaderBytes,
+    keepAliveTimeout: keepAliveMilliseconds,
+    connect: createConnector(plan),
+  })
+}
+
+function createConnector(plan: HttpUpstreamPlan): buildConnector.connector {
+  const connect = buildConnector({
+    timeout: plan.connectSeconds * 1000,
+    allowH2: false,
+    // Said aloud, since NODE_TLS_REJECT_UNAUTHORIZED=0 would otherwise switch it off.
+    rejectUnauthorized: true,
+    ...(plan.ca === undefined ? {} : { ca: [...getCACertificates('default'), plan.ca] }),
+  })
+  return (options, callback) =>
+    connect(options, (error, socket) => {
+      if (error) return callback(error, null)
+      socket?.on('error', renameReset)
+      callback(null, socket as Socket)
+    })
+}
+
+/** undici takes a reset for the end of a body that ends with the connection. Under another name it is what it is: no end. */
+function renameReset(error: NodeJS.ErrnoException): void {
+  if (error.code === 'ECONNRESET') error.code = 'UPSTREAM_RESET'
+}
+
+/**
+ * Lets running requests end, and ends those that take too long.
+ *
+ * @param deadline - milliseconds
+ */
+export async function closePool(pool: Pool, deadline: number): Promise<void> {
+  const timer = setTimeout(() => void pool.destroy(), deadline)
+  await pool.close()
+  clearTimeout(timer)
+}
