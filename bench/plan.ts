@@ -82,6 +82,7 @@ type EndpointPlan = Plan['servers'][number]['endpoints'][number]
 function createUpstreamPlan(port: number): EndpointPlan['upstream'] {
   return {
     url: `http://127.0.0.1:${port}${path}`,
+    socket: undefined,
     headers: {},
     connectSeconds: 5,
     responseSeconds: 60,

@@ -10,6 +10,7 @@ testUpstream('HTTP', async () => {
   const server = await startSuiteServer()
   const plan = {
     url: server.url,
+    socket: undefined,
     headers: {},
     connectSeconds: 5,
     responseSeconds: 60,

@@ -1,4 +1,5 @@
 import type { EndpointPlan, Plan, PolicyPlan, RulePlan, ServerPlan } from '../core/plan.ts'
+import { formatUpstreamAddress } from '../core/upstream-address.ts'
 import { formatBlocks, formatTable } from './table.ts'
 
 const TRANSPORTS: Readonly<Record<EndpointPlan['kind'], string>> = {
@@ -57,13 +58,8 @@ function formatUnlisted(name: string, policy: PolicyPlan): string[][][] {
 
 /** Where a server is, or the program that is started. Its arguments may hold keys. */
 function formatUpstream(upstream: EndpointPlan['upstream']): string {
-  if ('url' in upstream) return withoutQuery(upstream.url)
+  if ('url' in upstream) return formatUpstreamAddress(upstream)
   return `process ${upstream.command[0]}${upstream.command.length > 1 ? ' …' : ''}`
-}
-
-/** Queries of upstreams may hold keys. */
-export function withoutQuery(url: string): string {
-  return url.replace(/\?.*$/, '')
 }
 
 /** What to tell people about each server: the URL for clients, the metadata URL, and the upstream. */

@@ -96,6 +96,8 @@ export interface EndpointPlan {
 /** An MCP server over HTTP. */
 export interface HttpUpstreamPlan {
   readonly url: string
+  /** Absolute path of the Unix socket on which it listens; undefined for TCP, to where the URL says. */
+  readonly socket: string | undefined
   /** Headers that the upstream gets from us (its own credential, for example); names in lower case. */
   readonly headers: Readonly<Record<string, string>>
   readonly connectSeconds: number

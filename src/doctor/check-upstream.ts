@@ -1,4 +1,5 @@
 import type { EndpointPlan, HttpUpstreamPlan, Plan, StdioUpstreamPlan } from '../core/plan.ts'
+import { formatUpstreamAddress } from '../core/upstream-address.ts'
 import { checkEndpoint, isEventStream } from '../mcp/endpoint-event.ts'
 import type { RawAnswer } from '../oauth/safe-fetch.ts'
 import type { Finding, Findings } from './finding.ts'
@@ -19,7 +20,7 @@ export interface HttpUpstreamCase {
 /** Whether the MCP server answers, and answers as one. */
 export function checkHttpUpstream(asked: HttpUpstreamCase, plan: Plan, about: Findings): Finding[] {
   const { sight, upstream } = asked
-  const where = withoutQuery(upstream.url)
+  const where = formatUpstreamAddress(upstream)
   const answers =
     'failure' in sight.first
       ? about.problem(
@@ -43,8 +44,8 @@ function noteAddress({ publicAddress }: HttpUpstreamSight, where: string, about:
 }
 
 function judgeAnswer(asked: HttpUpstreamCase, answer: RawAnswer, plan: Plan, about: Findings): Finding {
-  const where = withoutQuery(asked.upstream.url)
-  if (isRedirect(answer)) return explainRedirect(asked.upstream.url, answer, about)
+  const where = formatUpstreamAddress(asked.upstream)
+  if (isRedirect(answer)) return explainRedirect(asked.upstream, answer, about)
   if (isPlanned(answer, asked, plan)) {
     return about.problem(
       'upstream_is_proxy',
@@ -73,14 +74,15 @@ function isPlanned({ headers }: RawAnswer, { upstream }: HttpUpstreamCase, { pub
   const url = new URL(upstream.url)
   const own = servers.flatMap(({ endpoints }) => endpoints.map(({ resource }) => resource))
   return (
-    own.includes(`${url.origin}${url.pathname}`) ||
+    (upstream.socket === undefined && own.includes(`${url.origin}${url.pathname}`)) ||
     (headers['www-authenticate'] ?? '').includes(`resource_metadata="${publicUrl}/`)
   )
 }
 
 /** The proxy follows no redirect: it would carry its credential elsewhere (and 301 to 303 turn POST into GET). */
-function explainRedirect(url: string, { status, headers }: RawAnswer, about: Findings): Finding {
-  const where = withoutQuery(url)
+function explainRedirect(upstream: HttpUpstreamPlan, { status, headers }: RawAnswer, about: Findings): Finding {
+  const { url } = upstream
+  const where = formatUpstreamAddress(upstream)
   const from = new URL(url)
   const target = URL.parse(headers.location ?? '', url)
   if (target === null)
@@ -96,7 +98,7 @@ function explainRedirect(url: string, { status, headers }: RawAnswer, about: Fin
     return about.problem(
       'upstream_redirects',
       says,
-      `Write \`upstream: ${to}\`${isSlash ? ' (the final slash matters to it)' : ''}.`,
+      `Write \`${formatUpstreamKey({ ...upstream, url: to })}\`${isSlash ? ' (the final slash matters to it)' : ''}.`,
     )
   }
   return about.problem(
@@ -113,7 +115,7 @@ function explainRefusal(
   { status, bytes, headers }: RawAnswer,
   about: Findings,
 ): Finding {
-  const where = withoutQuery(upstream.url)
+  const where = formatUpstreamAddress(upstream)
   if (/invalid (?:host|origin)/i.test(bytes.toString('utf8'))) return explainHost(where, status, about)
   if (bringsToken)
     return about.skipped(
@@ -144,7 +146,7 @@ function isSpoken({ sight }: HttpUpstreamCase): boolean {
 }
 
 function judgeInitialize({ upstream, sight }: HttpUpstreamCase, answer: RawAnswer, about: Findings): Finding {
-  const where = withoutQuery(upstream.url)
+  const where = formatUpstreamAddress(upstream)
   const text = answer.bytes.toString('utf8')
   const result = findRpcAnswer(text)?.result
   if (answer.status < 300 && typeof result?.protocolVersion === 'string') {
@@ -157,7 +159,7 @@ function judgeInitialize({ upstream, sight }: HttpUpstreamCase, answer: RawAnswe
     return about.problem(
       'upstream_is_sse',
       `${where} speaks HTTP+SSE (2024-11-05), not Streamable HTTP.`,
-      `Write \`sse: { upstream: ${where} }\` instead of \`upstream\`.`,
+      `Write \`sse: { ${formatUpstreamKey(upstream)} }\` instead of \`upstream\`.`,
     )
   }
   if (answer.status === 404)
@@ -185,7 +187,7 @@ function describeServer({ serverInfo, protocolVersion }: Readonly<Record<string,
 }
 
 function judgeStream({ upstream, sight }: HttpUpstreamCase, answer: RawAnswer, about: Findings): Finding {
-  const where = withoutQuery(upstream.url)
+  const where = formatUpstreamAddress(upstream)
   if (isEventStream(answer.headers) && answer.status < 300) {
     const event = /(?:^|[\r\n])event: ?endpoint\r?\n?data: ?([^\r\n]*)/.exec(answer.bytes.toString('utf8'))?.[1]
     if (event === undefined)
@@ -194,7 +196,7 @@ function judgeStream({ upstream, sight }: HttpUpstreamCase, answer: RawAnswer, a
         `${where} is an event stream that does not begin with the endpoint event.`,
         'If it is the stream of a Streamable HTTP server, write `upstream` and `path` instead of `sse`.',
       )
-    return judgeEndpointEvent(event, upstream.url, about)
+    return judgeEndpointEvent(event, upstream, about)
   }
   if (
     sight.other !== undefined &&
@@ -204,7 +206,7 @@ function judgeStream({ upstream, sight }: HttpUpstreamCase, answer: RawAnswer, a
     return about.problem(
       'upstream_is_streamable',
       `${where} speaks Streamable HTTP, not HTTP+SSE.`,
-      `Write \`path: /mcp\` and \`upstream: ${where}\` instead of \`sse\`.`,
+      `Write \`path: /mcp\` and \`${formatUpstreamKey(upstream)}\` instead of \`sse\`.`,
     )
   }
   if (answer.status === 421) return explainHost(where, answer.status, about)
@@ -217,10 +219,10 @@ function judgeStream({ upstream, sight }: HttpUpstreamCase, answer: RawAnswer, a
   return explainOther(where, answer, about)
 }
 
-function judgeEndpointEvent(uri: string, url: string, about: Findings): Finding {
-  const where = withoutQuery(url)
+function judgeEndpointEvent(uri: string, upstream: HttpUpstreamPlan, about: Findings): Finding {
+  const where = formatUpstreamAddress(upstream)
   try {
-    checkEndpoint(uri, url)
+    checkEndpoint(uri, upstream.url)
     return about.ok('upstream', `The MCP server (${where}) opens its event stream.`)
   } catch {
     return about.problem(
@@ -240,9 +242,10 @@ function isStream(sight: AnswerSight | undefined): boolean {
   return sight !== undefined && 'answer' in sight && sight.answer.status < 300 && isEventStream(sight.answer.headers)
 }
 
-/** Queries of upstreams may hold keys. */
-function withoutQuery(url: string): string {
-  return url.replace(/\?.*$/, '')
+/** How an upstream stands in the configuration. */
+function formatUpstreamKey({ url, socket }: Pick<HttpUpstreamPlan, 'url' | 'socket'>): string {
+  const where = formatUpstreamAddress({ url, socket: undefined })
+  return socket === undefined ? `upstream: ${where}` : `upstream: { url: ${where}, socket: ${socket} }`
 }
 
 /** Whether the MCP server that is a process starts and answers. */

@@ -9,7 +9,10 @@ export interface Failure {
 }
 
 const NETWORK_FIXES: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'Nobody listens there: check host and port, and whether it is started.',
+  ECONNREFUSED: 'Nobody listens there: check host and port (or `socket`), and whether it is started.',
+  ENOENT: 'There is no such socket: check `socket`, and whether the MCP server is started.',
+  ENOTSOCK: 'That is not a socket: check `socket`.',
+  EACCES: 'The proxy may not connect there: check the permissions of the socket.',
   ENOTFOUND: 'The name is not in the DNS: correct the host name.',
   EAI_AGAIN: 'The DNS does not answer: correct the host name, or check the network of this machine.',
   ETIMEDOUT: 'Check the address, and whether a firewall stands between.',

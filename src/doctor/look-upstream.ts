@@ -31,7 +31,8 @@ export interface ProcessSight {
 
 /** Asks an MCP server over HTTP as the proxy would, with its headers. Never throws. */
 export async function lookAtHttpUpstream(plan: HttpUpstreamPlan, kind: EndpointPlan['kind']): Promise<HttpUpstreamSight> {
-  const { fetchRaw, close } = createSafeFetch({ issuer: plan.url, allowPrivateNetwork: true, ca: plan.ca })
+  const { url: issuer, ca, socket } = plan
+  const { fetchRaw, close } = createSafeFetch({ issuer, allowPrivateNetwork: true, ca, socket })
   const ask = async (request: Omit<RawRequest, 'namedBy'>): Promise<AnswerSight> => {
     try {
       const headers = { ...request.headers, ...plan.headers }
@@ -41,7 +42,8 @@ export async function lookAtHttpUpstream(plan: HttpUpstreamPlan, kind: EndpointP
     }
   }
   try {
-    const publicAddress = await findPublicAddress(plan.url)
+    // Where there is a socket, the host of the URL is a mere name.
+    const publicAddress = socket === undefined ? await findPublicAddress(plan.url) : undefined
     const isStream = kind === 'sse'
     const first = await ask(isStream ? STREAM : FIRST)
     if (!isStream) await endSession(first, ask)

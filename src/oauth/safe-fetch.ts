@@ -16,6 +16,8 @@ export interface SafeFetchPlan {
   readonly allowPrivateNetwork: boolean
   /** PEM text of additional certificate authorities. */
   readonly ca: string | undefined
+  /** Unix socket over which the addresses are reached that may be private ones; TCP without it. */
+  readonly socket?: string | undefined
 }
 
 export interface OutboundRequest {
@@ -98,9 +100,9 @@ const JSON_MEDIA_TYPE = /^application\/(?:[\w.-]+\+)?json(?:$|[ \t]*;)/i
 export function createSafeFetch(plan: SafeFetchPlan, resolver?: ResolveHost): SafeFetch {
   const resolveHost = resolver ?? dnsLookup
   // Two pools: a connection to a private address must not be found again by a request that may not go there.
-  const anywhere = createAgent(plan.ca, resolveHost, false)
+  const anywhere = createAgent(plan, resolveHost, false)
   const resolvePublic = resolver ?? (plan.issuer === undefined ? createNameServerResolver() : dnsLookup)
-  const publicOnly = createAgent(plan.ca, resolvePublic, true)
+  const publicOnly = createAgent({ ca: plan.ca }, resolvePublic, true)
   const fetchRaw = async (url: string, request: RawRequest): Promise<RawAnswer> => {
     const target = parseTarget(url, { ...plan, ...request })
     const deadline = AbortSignal.timeout(request.deadlineMs ?? DEADLINE_MS)
@@ -125,7 +127,9 @@ export function createSafeFetch(plan: SafeFetchPlan, resolver?: ResolveHost): Sa
   }
 }
 
-function createAgent(ca: string | undefined, resolveHost: ResolveHost, publicOnly: boolean): Agent {
+type Reach = Pick<SafeFetchPlan, 'ca' | 'socket'>
+
+function createAgent({ ca, socket }: Reach, resolveHost: ResolveHost, publicOnly: boolean): Agent {
   return new Agent({
     allowH2: false,
     connections: 64,
@@ -138,6 +142,7 @@ function createAgent(ca: string | undefined, resolveHost: ResolveHost, publicOnl
       // Said aloud, since NODE_TLS_REJECT_UNAUTHORIZED=0 would otherwise switch it off.
       rejectUnauthorized: true,
       ...(ca !== undefined && { ca: [...getCACertificates('default'), ca] }),
+      ...(socket !== undefined && { socketPath: socket }),
     },
   })
 }

@@ -7,9 +7,11 @@ import type { HttpUpstreamPlan } from '../core/plan.ts'
 const maxResponseHeaderBytes = 64 * 1024
 /** Below the five seconds after which common servers close an idle connection: a request must not meet a closing one. */
 const keepAliveMilliseconds = 4000
+/** Until a full queue is tried again. */
+const redialMilliseconds = 20
 
 /**
- * The connections to one MCP server.
+ * The connections to one MCP server, over TCP or its Unix socket.
  *
  * @param origin - scheme, host and port of its URL
  * @param plan - how to connect
@@ -28,19 +30,39 @@ export function createPool(origin: string, plan: HttpUpstreamPlan): Pool {
 }
 
 function createConnector(plan: HttpUpstreamPlan): buildConnector.connector {
-  const connect = buildConnector({
-    timeout: plan.connectSeconds * 1000,
+  const timeout = plan.connectSeconds * 1000
+  const connectOnce = buildConnector({
+    timeout,
     allowH2: false,
     // Said aloud, since NODE_TLS_REJECT_UNAUTHORIZED=0 would otherwise switch it off.
     rejectUnauthorized: true,
     ...(plan.ca === undefined ? {} : { ca: [...getCACertificates('default'), plan.ca] }),
+    ...(plan.socket === undefined ? {} : { socketPath: plan.socket }),
   })
+  const connect = plan.socket === undefined ? connectOnce : waitForQueue(connectOnce, timeout)
   return (options, callback) =>
     connect(options, (error, socket) => {
       if (error) return callback(error, null)
       socket?.on('error', renameReset)
       callback(null, socket as Socket)
     })
+}
+
+/**
+ * Linux refuses a connection to a Unix socket at once while its queue is full (unix(7), EAGAIN). With TCP the system would try again,
+ * and a burst of calls would only wait.
+ */
+function waitForQueue(connect: buildConnector.connector, timeout: number): buildConnector.connector {
+  return (options, callback) => {
+    const end = performance.now() + timeout
+    const dial = (): void =>
+      connect(options, (...[error, socket]) => {
+        if (error === null) callback(null, socket)
+        else if ('code' in error && error.code === 'EAGAIN' && performance.now() < end) setTimeout(dial, redialMilliseconds)
+        else callback(error, null)
+      })
+    dial()
+  }
 }
 
 /** undici takes a reset for the end of a body that ends with the connection. Under another name it is what it is: no end. */

@@ -27,7 +27,16 @@ afterEach(async () => {
 })
 
 async function callUpstream(ca: string | undefined): Promise<number> {
-  const plan = { url, headers: {}, connectSeconds: 5, responseSeconds: 5, heartbeatSeconds: 0, followSlashRedirects: false, ca }
+  const plan = {
+    url,
+    socket: undefined,
+    headers: {},
+    connectSeconds: 5,
+    responseSeconds: 5,
+    heartbeatSeconds: 0,
+    followSlashRedirects: false,
+    ca,
+  }
   const gate = await openGate({ streamable_http: createHttpUpstream(plan) }, url)
   const response = await fetch(`${gate.origin}/mcp`, {
     method: 'POST',

@@ -14,6 +14,7 @@ const google = parseProvider('google')
 
 describe('answers that cannot be', () => {
   it.each([
+    [() => parseUpstream('unix:/run/mcp.sock'), /socket: \/run\/mcp\.sock/],
     [() => parseUpstream('ftp://x'), /not one of http or https/],
     [() => parseUpstream('localhost:8000/mcp'), /write it whole: http:\/\/localhost:8000/],
     [() => parseUpstream('http://user:pass@localhost/mcp'), /user name or password/],

@@ -1,5 +1,5 @@
 import { findOpenTo } from '../../config/derive/open-to.ts'
-import { findPublicUrlFlaw, findScopeFlaw, findUrlFlaw } from '../../config/format/formats.ts'
+import { findPublicUrlFlaw, findScopeFlaw, findUpstreamUrlFlaw } from '../../config/format/formats.ts'
 import { splitCommand } from '../../config/format/split-command.ts'
 import { findNearest } from '../../config/problem/did-you-mean.ts'
 import { PROVIDER_CHOICES, type ProviderChoice } from './providers.ts'
@@ -27,8 +27,8 @@ export class AnswerError extends Error {}
 
 /** A URL, or a command. @throws AnswerError */
 export function parseUpstream(text: string): UpstreamAnswer {
-  if (/^https?:/i.test(text)) {
-    const flaw = findUrlFlaw(text)
+  if (/^(?:https?|(?:https?\+)?unix):/i.test(text)) {
+    const flaw = findUpstreamUrlFlaw(text)
     if (flaw) throw new AnswerError(`That ${flaw.reason}. ${flaw.fix}`)
     return { url: text }
   }

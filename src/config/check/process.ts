@@ -16,10 +16,15 @@ export function checkUpstreamKind(upstream: Draft<UpstreamConfig>, at: ConfigPat
     })
   }
   if (!has('url') && !has('command')) {
-    report([...at, 'url'], { reason: 'is missing', fix: 'Write the URL of the MCP server, or a `command` that starts it.' })
+    report([...at, 'url'], { reason: 'is missing', fix: explainMissingUrl(upstream) })
   }
   if (has('command')) checkCommandKeys(upstream, at, inspection)
   else checkUrlKeys(upstream, at, inspection)
+}
+
+function explainMissingUrl({ socket }: Draft<UpstreamConfig>): string {
+  if (socket === undefined) return 'Write the URL of the MCP server, or a `command` that starts it.'
+  return 'Write it beside `socket`, with the path of the MCP endpoint: http://localhost/mcp.'
 }
 
 function checkUrlKeys(upstream: Draft<UpstreamConfig>, at: ConfigPath, { report }: Inspection): void {
@@ -30,7 +35,7 @@ function checkUrlKeys(upstream: Draft<UpstreamConfig>, at: ConfigPath, { report 
 }
 
 function checkCommandKeys(upstream: Draft<UpstreamConfig>, at: ConfigPath, { report }: Inspection): void {
-  for (const key of ['headers', 'ca_file'] as const) {
+  for (const key of ['socket', 'headers', 'ca_file'] as const) {
     const value = upstream[key]
     if (value === undefined || (typeof value === 'object' && Object.keys(value).length === 0)) continue
     report([...at, key], {

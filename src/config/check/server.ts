@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { listEndpoints, nameServer } from '../derive/endpoints.ts'
 import { entriesOf } from '../derive/present-items.ts'
 import { isLoopback } from '../format/formats.ts'
@@ -53,13 +54,27 @@ function checkUpstream(
 ): void {
   if (upstream === undefined) return
   checkUpstreamKind(upstream, at, inspection)
-  if (upstream.url !== undefined && isOurselves(upstream.url, inspection)) {
+  checkSocket(upstream.socket, [...at, 'socket'], inspection)
+  if (upstream.url !== undefined && upstream.socket === undefined && isOurselves(upstream.url, inspection)) {
     inspection.report([...at, 'url'], {
       reason: 'is the address of this proxy itself',
       fix: 'Write the address of the MCP server, or move `listen.port`.',
     })
   }
   checkUpstreamHeaders(upstream, getsCallersToken(server), [...at, 'headers'], inspection)
+}
+
+/** Bytes of a socket's path that every system keeps (`sun_path` of macOS and the BSDs, 104, and of Linux, 108, with a final zero). */
+const maxSocketBytes = process.platform === 'linux' ? 107 : 103
+
+/** Systems refuse a longer path, or cut it off: then it is another socket. */
+function checkSocket(socket: string | undefined, at: ConfigPath, { material, report }: Inspection): void {
+  if (socket === undefined || process.platform === 'win32') return
+  if (Buffer.byteLength(resolve(material.directory, socket)) <= maxSocketBytes) return
+  report(at, {
+    reason: `is longer than the ${maxSocketBytes} bytes that this system has for the path of a socket`,
+    fix: 'Have the MCP server listen on a shorter path.',
+  })
 }
 
 /** Whether the MCP server gets a token of its caller, as `Authorization`. */

@@ -47,6 +47,26 @@ export function findUrlFlaw(text: string): Flaw | undefined {
   return undefined
 }
 
+/** A Unix socket where a URL belongs: as Docker, as libraries and as nginx write it, and its mere path. */
+const socketUrl = /^(?:(?:https?\+)?unix:|https?:\/\/unix:\/|\/.*\.sock(?:et)?$)/i
+
+/** The URL of an MCP server. */
+export function findUpstreamUrlFlaw(text: string): Flaw | undefined {
+  if (!socketUrl.test(text)) return findUrlFlaw(text)
+  return {
+    reason: 'is the address of a Unix socket, not an http or https URL',
+    fix: 'Write the two apart: `upstream: { url: http://localhost/mcp, socket: /run/mcp.sock }`, with the path of the MCP endpoint in `url`.',
+  }
+}
+
+/** The path of a Unix socket. */
+export function findSocketFlaw(text: string): Flaw | undefined {
+  const fix = 'Write the path of the socket file, for example /run/mcp.sock.'
+  if (text === '' || text.endsWith('/') || /\p{C}/u.test(text)) return { reason: 'is not the path of a socket', fix }
+  if (/^(?:[a-z][a-z\d+]+:\/|unix:)/i.test(text)) return { reason: 'is a URL', fix }
+  return undefined
+}
+
 /** Scheme, host and port, and nothing else. */
 export function findPublicUrlFlaw(text: string): Flaw | undefined {
   const flaw = findUrlFlaw(text)

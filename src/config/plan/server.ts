@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import type {
   BrokerPlan,
   EndpointPlan,
@@ -71,6 +72,7 @@ function createUpstreamPlan(upstream: UpstreamConfig, material: Material): HttpU
   )
   return {
     url: upstream.url ?? '',
+    socket: upstream.socket === undefined ? undefined : resolve(material.directory, upstream.socket),
     headers: Object.fromEntries(headers),
     connectSeconds: upstream.connect_timeout_seconds,
     responseSeconds: upstream.response_timeout_seconds,

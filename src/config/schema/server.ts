@@ -1,12 +1,24 @@
 import { z } from 'zod'
-import { findBlankFlaw, findEndpointPathFlaw, findMessagesPathFlaw, findNameFlaw, findUrlFlaw } from '../format/formats.ts'
+import {
+  findBlankFlaw,
+  findEndpointPathFlaw,
+  findMessagesPathFlaw,
+  findNameFlaw,
+  findSocketFlaw,
+  findUpstreamUrlFlaw,
+} from '../format/formats.ts'
 import { issuerOrText } from './issuer.ts'
 import { processShape } from './process.ts'
 import { headerValueOrText, list, scopes, seconds, text, whole } from './values.ts'
 
 const upstream = z
   .strictObject({
-    url: text(findUrlFlaw).optional().describe('URL of the MCP server.'),
+    url: text(findUpstreamUrlFlaw).optional().describe('URL of the MCP server.'),
+    socket: text(findSocketFlaw)
+      .optional()
+      .describe(
+        'Unix socket on which the MCP server listens: a path, absolute or relative to the directory of this file. `url` then gives the path of the MCP endpoint, the `Host` header and, with https, the name in the certificate.',
+      ),
     headers: z
       .record(z.string(), headerValueOrText)
       .default({})
