@@ -71,7 +71,9 @@ describe.each(Object.entries(CASES))('what init writes for %s', { timeout: 60_00
       ...(kind === 'google' || kind === 'github' ? [] : ['--allow', 'everybody']),
     ]
     const { status, stderr } = spawnSync(process.execPath, [main, 'init', file, ...flags], { encoding: 'utf8' })
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(status, stderr).toBe(0)
+    // The vendors themselves may be out of reach, which it tells; nothing else is to be said.
+    for (const line of stderr.match(/^(?:warning|notice|error)\b.*/gm) ?? []) expect(line).toMatch(/^warning: issuer/)
 
     const { public_url: _, listen: __, ...written } = parse(readFileSync(file, 'utf8'))
     const moved = JSON.parse(JSON.stringify({ ...written.identity_provider, ...move(profile) }))
