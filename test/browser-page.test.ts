@@ -53,10 +53,11 @@ describe('a browser', () => {
     const html = page.body
     const policy = page.headers['content-security-policy']
     expect(policy).toMatch(
-      /^default-src 'none'; style-src 'sha256-[\w+/=]+'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'$/,
+      /^default-src 'none'; style-src 'sha256-[\w+/=]+'; img-src data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'$/,
     )
     expect(page.headers['cache-control']).toBe('no-store')
     expect(page.headers['x-content-type-options']).toBe('nosniff')
+    expect(html).toContain('<link rel="icon" href="data:image/svg+xml;base64,')
     expect(html).not.toMatch(/<script|<a |<img|<form|\son\w+=/i)
   })
 

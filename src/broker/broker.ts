@@ -222,6 +222,7 @@ function planSignIn({ plan, store }: BrokerOptions, parts: Parts, mount: Mount):
     ...parts,
     origin: plan.issuer,
     plan: plan.identityProvider,
+    brand: plan.brand,
     scopeDescriptions: plan.scopeDescriptions,
     away: createVault<AwayUser>(store, seal, 'AwayUser', hashId),
     now: () => clock.wall(),
@@ -243,7 +244,7 @@ function listHandlers(
         await handler(visit, signIn)
       } catch (error) {
         if (visit.response.headersSent || findOutage(error)) throw error
-        sendTrouble(visit, TROUBLES.internal, error)
+        sendTrouble(visit, TROUBLES.internal, error, signIn)
       }
     }
   const handlers: (readonly [path: string, handle: VisitHandler])[] = [
@@ -256,7 +257,7 @@ function listHandlers(
   const onBehalf = (handle: VisitHandler): VisitHandler => {
     return (visit) => clientDocuments.askFor(visit.address, async () => handle(visit))
   }
-  return new Map(handlers.map(([path, handle]) => [path, answeringOutages(onBehalf(handle))]))
+  return new Map(handlers.map(([path, handle]) => [path, answeringOutages(onBehalf(handle), signIn)]))
 }
 
 /** How long anything may be of use that was encrypted: users and what they were given, cookies, and keys with a little overlap. */

@@ -256,12 +256,20 @@ export interface BrokerPlan {
   readonly tokenRequestsPerMinute: number
   /** Scope → what it permits, in words for the user who is asked. */
   readonly scopeDescriptions: Readonly<Record<string, string>>
+  readonly brand: BrandPlan
   readonly registration: RegistrationPlan
   readonly clientMetadata: ClientMetadataPlan
   readonly clients: readonly ClientPlan[]
   /** Whose identity assertions (ID-JAG) clients may show; empty for nobody's. */
   readonly assertionIssuers: readonly IssuerPlan[]
   readonly tokenExchange: TokenExchangePlan
+}
+
+/** Whose pages they are, for the users who see them. Images are `data:` URIs. */
+export interface BrandPlan {
+  readonly company: string | undefined
+  readonly logo: string | undefined
+  readonly favicon: string | undefined
 }
 
 /** Whose access tokens can be exchanged (RFC 8693) besides our own. */

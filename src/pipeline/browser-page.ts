@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { ProxyError } from '../core/errors.ts'
+import { PAGE_ICON } from '../core/page-icon.ts'
 import type { ReplyHeaders } from '../core/reply.ts'
 import type { Exchange } from './exchange.ts'
 
@@ -10,7 +11,7 @@ const STYLE_SOURCE = `'sha256-${createHash('sha256').update(STYLE).digest('base6
 /** For people: no script, nothing from elsewhere, in no frame. */
 const HEADERS: Readonly<ReplyHeaders> = {
   'content-type': 'text/html; charset=utf-8',
-  'content-security-policy': `default-src 'none'; style-src ${STYLE_SOURCE}; form-action 'none'; base-uri 'none'; frame-ancestors 'none'`,
+  'content-security-policy': `default-src 'none'; style-src ${STYLE_SOURCE}; img-src data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'`,
   'x-frame-options': 'DENY',
   'referrer-policy': 'no-referrer',
   vary: 'Accept',
@@ -55,7 +56,7 @@ function renderServer(url: string): string {
 
 function render(title: string, content: string): string {
   return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${title}</title><style>${STYLE}</style></head>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${title}</title><link rel="icon" href="${PAGE_ICON}"><style>${STYLE}</style></head>
 <body><main><h1>${title}</h1>${content}</main></body></html>
 `
 }

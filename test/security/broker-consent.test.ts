@@ -106,7 +106,10 @@ describe('the consent page', () => {
     expect(headers.get('x-frame-options')).toBe('DENY')
     expect(headers.get('cache-control')).toBe('no-store')
     expect(headers.get('x-content-type-options')).toBe('nosniff')
-    expect(html).not.toMatch(/<script|<img|<link|<iframe|style="|\son\w+=/i)
+    expect(policy.split('; ')).toContain('img-src data:')
+    expect(html).not.toMatch(
+      /<script|<img|<link(?! rel="icon" href="data:image\/svg\+xml;base64,[\w+/=]+">)|<iframe|style="|\son\w+=/i,
+    )
   })
 
   it('shows names as text, whatever they are, and fetches no logo', async () => {

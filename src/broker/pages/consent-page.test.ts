@@ -1,19 +1,22 @@
 import { describe, expect, it } from 'vitest'
 import { describeScope, type Question, renderConsentPage, renderPartialPage } from './consent-page.ts'
+import { renderPage } from './page.ts'
 
 const EVIL = `<img src=x onerror='a'>"&`
 
 function ask(changes: Partial<Question>): string {
-  return renderConsentPage({
-    asking: { clientName: 'A client', redirectUri: 'https://client.example/cb', publishedBy: undefined },
-    server: { name: 'files', url: 'https://mcp.example.com/mcp' },
-    scopes: [{ name: 'files:read', description: 'Read your files' }],
-    refused: [],
-    signedInAs: undefined,
-    identityProvider: 'Example ID',
-    formToken: 'token',
-    ...changes,
-  }).html
+  return renderPage(
+    renderConsentPage({
+      asking: { clientName: 'A client', redirectUri: 'https://client.example/cb', publishedBy: undefined },
+      server: { name: 'files', url: 'https://mcp.example.com/mcp' },
+      scopes: [{ name: 'files:read', description: 'Read your files' }],
+      refused: [],
+      signedInAs: undefined,
+      identityProvider: 'Example ID',
+      formToken: 'token',
+      ...changes,
+    }),
+  ).html
 }
 
 const asking = { clientName: 'A client', redirectUri: 'https://client.example/cb', publishedBy: 'client.example' }
@@ -40,11 +43,8 @@ describe('the consent page', () => {
 
 describe('the page after a sign-in that brought less than was asked for', () => {
   it('says what the application does not get, and leads on by itself once that could be read', () => {
-    const { html } = renderPartialPage(
-      'A client',
-      [{ name: 'files:write', description: 'Change your files' }],
-      'https://mcp.example.com/x?a&b',
-    )
+    const refused = [{ name: 'files:write', description: 'Change your files' }]
+    const { html } = renderPage(renderPartialPage('A client', refused, 'https://mcp.example.com/x?a&b'))
     expect(html).toContain('Your account does not have this, so A client does not get it:')
     expect(html).toContain('<li>Change your files <code class="quiet">files:write</code></li>')
     expect(html).toMatch(/http-equiv="refresh" content="[1-9]\d*;url=https:\/\/mcp\.example\.com\/x\?a&#38;b"/)
@@ -52,7 +52,7 @@ describe('the page after a sign-in that brought less than was asked for', () => 
   })
 
   it('shows names as text', () => {
-    const { html } = renderPartialPage(EVIL, [{ name: EVIL, description: EVIL }], EVIL)
+    const { html } = renderPage(renderPartialPage(EVIL, [{ name: EVIL, description: EVIL }], EVIL))
     expect(html).not.toMatch(/<img|='a'|"&(?!#)/)
   })
 })

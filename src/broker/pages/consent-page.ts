@@ -5,8 +5,7 @@ import {
   formatFormTarget,
   formatRedirectHost,
   isOnThisComputer,
-  type Page,
-  renderPage,
+  type PageContent,
 } from './page.ts'
 
 /** Who asks for access. Everything but the redirect URI is the client's own claim. */
@@ -39,10 +38,10 @@ export interface Question {
 }
 
 /** Asks whether a client may have access, before the user is sent on to the identity provider. */
-export function renderConsentPage(question: Question): Page {
+export function renderConsentPage(question: Question): PageContent {
   const { asking, server, signedInAs } = question
   const name = escapeHtml(formatForeignName(asking.clientName) || 'An application without a name')
-  return renderPage({
+  return {
     title: 'Allow access?',
     formTarget: formatFormTarget(asking.redirectUri),
     content: `<h1>Allow ${name} to act for you?</h1>
@@ -56,16 +55,16 @@ ${renderOrigin(asking, name)}
 <button name="action" value="cancel">Deny</button>
 ${signedInAs === undefined ? '' : `<p class="quiet">Signed in as ${escapeHtml(formatForeignName(signedInAs))}. <button class="link" name="action" value="switch">Allow as somebody else</button></p>`}
 </form>`,
-  })
+  }
 }
 
 /** Time to read what an application does not get. */
 const READING_SECONDS = 5
 
 /** Says what a user has not given, since the account does not have it: nobody knew before who would sign in. */
-export function renderPartialPage(clientName: string, refused: readonly AskedScope[], target: string): Page {
+export function renderPartialPage(clientName: string, refused: readonly AskedScope[], target: string): PageContent {
   const name = escapeHtml(formatForeignName(clientName) || 'the application')
-  return renderPage({
+  return {
     title: 'You are signed in',
     goOn: target,
     goOnSeconds: READING_SECONDS,
@@ -73,7 +72,7 @@ export function renderPartialPage(clientName: string, refused: readonly AskedSco
 <p>Your account does not have this, so ${name} does not get it:</p>
 ${renderScopes(refused)}
 <p><a class="main" href="${escapeHtml(target)}">Continue to the application</a></p>`,
-  })
+  }
 }
 
 /** A permission in words, where the configuration has some. */

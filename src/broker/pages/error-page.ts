@@ -1,4 +1,4 @@
-import { escapeHtml, type Page, renderPage } from './page.ts'
+import { escapeHtml, type PageContent } from './page.ts'
 
 /** What went wrong, for the person in front of the browser. */
 export interface Trouble {
@@ -14,16 +14,16 @@ export interface Trouble {
 }
 
 /** Says what went wrong. Nothing that came with the request stands on the page. */
-export function renderErrorPage({ title, text, traceId, backTo, again }: Trouble): Page {
+export function renderErrorPage({ title, text, traceId, backTo, again }: Trouble): PageContent {
   const links = [
     again && `<p><a class="main" href="${escapeHtml(again.url)}">${escapeHtml(again.label)}</a></p>`,
     backTo !== undefined && `<p><a href="${escapeHtml(backTo)}">Go back to the application</a></p>`,
   ]
-  return renderPage({
+  return {
     title,
     content: `<h1>${escapeHtml(title)}</h1>
 <p role="alert">${escapeHtml(text)}</p>
 ${links.filter(Boolean).join('\n') || '<p>Go back to the application that you came from and start again.</p>'}
 <p class="quiet">If you ask for help, give this trace id: <code>${escapeHtml(traceId)}</code></p>`,
-  })
+  }
 }

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto'
+import { PAGE_ICON } from '../../core/page-icon.ts'
+import type { BrandPlan } from '../../core/plan.ts'
 import { isLoopbackHost } from '../../oauth/addresses.ts'
 
 /** A page and the headers that it must be sent with. */
@@ -25,6 +27,8 @@ const STYLE = `
 * { box-sizing: border-box; }
 body { margin: 0; min-height: 100vh; display: grid; place-items: center; padding: 1rem; background: var(--ground); color: var(--text); font: 1rem/1.5 system-ui, sans-serif; }
 main { width: 100%; max-width: 27rem; padding: 2rem; background: var(--card); border: 1px solid var(--line); border-radius: .75rem; overflow-wrap: anywhere; }
+.brand { display: flex; align-items: center; gap: .75rem; margin-bottom: 1.5rem; font-weight: 600; }
+.brand img { max-width: 10rem; max-height: 3rem; }
 h1 { margin: 0 0 1rem; font-size: 1.35rem; line-height: 1.3; }
 p, ul { margin: 0 0 1rem; }
 h1, p { overflow: clip; overflow-clip-margin: .3rem; }
@@ -50,19 +54,21 @@ a.main { display: block; padding: .65rem 1rem; border-radius: .4rem; background:
 
 const STYLE_SOURCE = `'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`
 
+const NO_BRAND: BrandPlan = { company: undefined, logo: undefined, favicon: undefined }
+
 /** A page for people: no script, nothing from elsewhere, in no frame. */
-export function renderPage({ title, content, formTarget, goOn, goOnSeconds = 0 }: PageContent): Page {
+export function renderPage({ title, content, formTarget, goOn, goOnSeconds = 0 }: PageContent, brand = NO_BRAND): Page {
   const target = formTarget === undefined ? '' : ` ${formTarget}`
   const refresh = goOn === undefined ? '' : `<meta http-equiv="refresh" content="${goOnSeconds};url=${escapeHtml(goOn)}">`
   return {
     html: `<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escapeHtml(title)}</title>${refresh}<style>${STYLE}</style></head>
-<body><main>${content}</main></body>
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escapeHtml(title)}</title><link rel="icon" href="${escapeHtml(brand.favicon ?? PAGE_ICON)}">${refresh}<style>${STYLE}</style></head>
+<body><main>${renderBrand(brand)}${content}</main></body>
 </html>`,
     headers: {
       'Content-Type': 'text/html; charset=utf-8',
-      'Content-Security-Policy': `default-src 'none'; style-src ${STYLE_SOURCE}; form-action 'self'${target}; base-uri 'none'; frame-ancestors 'none'`,
+      'Content-Security-Policy': `default-src 'none'; style-src ${STYLE_SOURCE}; img-src data:; form-action 'self'${target}; base-uri 'none'; frame-ancestors 'none'`,
       'X-Frame-Options': 'DENY',
       'Cache-Control': 'no-store',
       'Referrer-Policy': 'same-origin',
@@ -71,10 +77,17 @@ export function renderPage({ title, content, formTarget, goOn, goOnSeconds = 0 }
   }
 }
 
+/** Whose page it is. An SVG in an `img` runs no script and loads nothing. */
+function renderBrand({ company, logo }: BrandPlan): string {
+  if (company === undefined && logo === undefined) return ''
+  const image = logo === undefined ? '' : `<img src="${escapeHtml(logo)}" alt="">`
+  return `<div class="brand">${image}${company === undefined ? '' : `<span>${escapeHtml(company)}</span>`}</div>`
+}
+
 /** A page that leads on by itself, and by a link where the browser doesn't. */
-export function renderGoOnPage(title: string, target: string): Page {
+export function renderGoOnPage(title: string, target: string): PageContent {
   const content = `<h1>${escapeHtml(title)}</h1><p><a href="${escapeHtml(target)}">Continue</a></p>`
-  return renderPage({ title, content, goOn: target })
+  return { title, content, goOn: target }
 }
 
 /** A text as part of HTML, also inside of an attribute. */

@@ -1,13 +1,15 @@
 import type { IncomingMessage } from 'node:http'
 import type { KoaContextWithOIDC } from 'oidc-provider'
 import { BROKER_PATHS } from '../../core/broker-paths.ts'
+import type { BrandPlan } from '../../core/plan.ts'
 import { renderErrorPage } from '../pages/error-page.ts'
-import { formatRedirectHost, isOnThisComputer } from '../pages/page.ts'
+import { formatRedirectHost, isOnThisComputer, renderPage } from '../pages/page.ts'
 import type { Middleware } from './middlewares.ts'
 
 export interface StayOptions {
   /** Whether the configuration names a client: such are no strangers. */
   readonly isKnown: (clientId: unknown) => boolean
+  readonly brand: BrandPlan
   readonly findTraceId: (request: IncomingMessage) => string
 }
 
@@ -16,7 +18,7 @@ export interface StayOptions {
  * up wherever that client says (RFC 9700 §4.11.2). A person sees where that is, and goes there or not. Applications on the user's own
  * computer are no place to be lured to, and what is no browser cannot be lured: both are told at once.
  */
-export function stayWithMistakes({ isKnown, findTraceId }: StayOptions): Middleware {
+export function stayWithMistakes({ isKnown, brand, findTraceId }: StayOptions): Middleware {
   return async (ctx, next) => {
     await next()
     if (ctx.path !== BROKER_PATHS.provider.authorization || isKnown(ctx.query.client_id)) return
@@ -24,7 +26,7 @@ export function stayWithMistakes({ isKnown, findTraceId }: StayOptions): Middlew
     if (!isElsewhere(backTo) || hasCode(ctx) || isOnThisComputer(backTo) || !ctx.get('accept').includes('text/html')) return
     const text = `The application asked for something that is not possible here. Going back leads to ${formatRedirectHost(backTo)}.`
     const title = 'This request cannot be accepted'
-    const page = renderErrorPage({ title, text, traceId: findTraceId(ctx.req), backTo })
+    const page = renderPage(renderErrorPage({ title, text, traceId: findTraceId(ctx.req), backTo }), brand)
     ctx.remove('location')
     ctx.status = 400
     ctx.set({ ...page.headers })

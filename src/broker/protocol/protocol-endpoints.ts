@@ -9,8 +9,9 @@ import { IdentityProviderError } from '../identity-provider/error.ts'
 import type { RateLimit } from '../limits/rate-limit.ts'
 import { type BrowserCookie, readCookies } from '../pages/browser-cookie.ts'
 import { renderErrorPage } from '../pages/error-page.ts'
+import { renderPage } from '../pages/page.ts'
 import { explainOutage, TROUBLES } from '../pages/sign-in-errors.ts'
-import { isElsewhere, leaveOtherAccount, sendTrouble } from '../sign-in/sign-in-result.ts'
+import { type Branded, isElsewhere, leaveOtherAccount, sendTrouble } from '../sign-in/sign-in-result.ts'
 import { findOutage } from '../storage/outage.ts'
 import type { Liveness } from '../tokens/revocation.ts'
 import type { SigningKeys } from '../tokens/signing-keys.ts'
@@ -68,12 +69,13 @@ export function createMount(options: MountOptions): Mount {
   const known = new WeakSet<IncomingMessage>()
   const stay = stayWithMistakes({
     isKnown,
+    brand: plan.brand,
     findTraceId: (request) => visits.get(request)?.requestId ?? '',
   })
   const outages: OutageNotes = { told: new WeakMap(), unanswered: new WeakMap() }
   const middlewares = [sayOutages(outages), stay, noteKnown(known, isKnown), ...options.middlewares]
   const create = () =>
-    listen(createProvider({ ...options, middlewares, renderError: createErrorRenderer(visits) }, keys.current), {
+    listen(createProvider({ ...options, middlewares, renderError: createErrorRenderer(visits, plan) }, keys.current), {
       visits,
       outages: outages.told,
       ...options,
@@ -90,13 +92,13 @@ export function createMount(options: MountOptions): Mount {
   }
   const register = async (visit: Visit) => {
     const seconds = await options.registrations.admit(visit.address, () => pass(visit))
-    if (seconds !== undefined) sendLater(visit, { code: 'registration_limited', seconds })
+    if (seconds !== undefined) sendLater(visit, { code: 'registration_limited', seconds }, plan)
   }
   const { browserCookie, strangeIntrospections } = options
   // MCP servers of the configuration ask for every call. The others only guess (RFC 6749 §2.3.1), or registered themselves.
   const introspect = async (visit: Visit) => {
     const seconds = strangeIntrospections.check(visit.address)
-    if (seconds !== undefined) return sendLater(visit, { code: 'token_requests_limited', seconds })
+    if (seconds !== undefined) return sendLater(visit, { code: 'token_requests_limited', seconds }, plan)
     await pass(visit)
     if (!known.has(visit.request)) strangeIntrospections.count(visit.address)
   }
@@ -107,7 +109,7 @@ export function createMount(options: MountOptions): Mount {
       if (isPostTo(registration, visit)) return register(visit)
       if (isPostTo(introspection, visit)) return introspect(visit)
       const limit = findLimit(visit, options)
-      if (limit !== undefined) return sendLater(visit, limit)
+      if (limit !== undefined) return sendLater(visit, limit, plan)
       return isPostTo(authorization, visit) ? turnIntoAddress(visit) : pass(visit)
     },
     handleResume: createResume({ plan, browserCookie, pass, findProvider: () => provider }),
@@ -133,7 +135,7 @@ function createResume({ plan, pass, ...options }: ResumeOptions): VisitHandler {
     // The provider goes by one of the cookies, whatever the path says: a planted one must not be it.
     const isPlanted = readCookies(visit.request, nameResumeCookie(plan.issuer)).some((value) => value !== uid)
     if (isPlanted || (await isElsewhere(uid, visit, options)))
-      return sendTrouble(visit, TROUBLES.forged, 'not the browser that the sign-in was allowed in')
+      return sendTrouble(visit, TROUBLES.forged, 'not the browser that the sign-in was allowed in', plan)
     await leaveOtherAccount(uid, readCookies(visit.request, nameSessionCookie(plan.issuer)), options)
     // What was asked is kept. The provider would look in the address for whom to tell of a failure.
     visit.request.url = visit.path
@@ -150,7 +152,7 @@ function noteKnown(known: WeakSet<IncomingMessage>, isKnown: (clientId: unknown)
   }
 }
 
-function createErrorRenderer(visits: WeakMap<IncomingMessage, Visit>): ProviderOptions['renderError'] {
+function createErrorRenderer(visits: WeakMap<IncomingMessage, Visit>, { brand }: Branded): ProviderOptions['renderError'] {
   return (ctx, out, error) => {
     const visit = visits.get(ctx.req)
     if (out.error === 'invalid_client') ctx.status = 401
@@ -158,7 +160,7 @@ function createErrorRenderer(visits: WeakMap<IncomingMessage, Visit>): ProviderO
       ctx.body = out
       return
     }
-    const page = renderErrorPage({ ...explain(out.error, error), traceId: visit?.requestId ?? '' })
+    const page = renderPage(renderErrorPage({ ...explain(out.error, error), traceId: visit?.requestId ?? '' }), brand)
     ctx.set({ ...page.headers })
     ctx.body = page.html
   }
@@ -196,10 +198,10 @@ function aimAt({ headers }: IncomingMessage, { host, protocol }: URL): void {
 }
 
 /** RFC 6585 §4. A person who came with a browser gets a page. */
-function sendLater(visit: Visit, { code, seconds }: Limit): void {
+function sendLater(visit: Visit, { code, seconds }: Limit, branded: Branded): void {
   if (code === 'sign_ins_limited' && visit.request.headers.accept?.includes('text/html')) {
     visit.response.setHeader('retry-after', seconds)
-    return sendTrouble(visit, TROUBLES.busy, `another try makes sense in ${seconds} s`)
+    return sendTrouble(visit, TROUBLES.busy, `another try makes sense in ${seconds} s`, branded)
   }
   visit.note(code, `another try makes sense in ${seconds} s`)
   const { message } = errorCatalogue[code]

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { findErrorEntry, type ProxyError } from '../../core/errors.ts'
 import type { Visit, VisitHandler } from '../../core/visit.ts'
 import { explainOutage } from '../pages/sign-in-errors.ts'
-import { sendTrouble } from '../sign-in/sign-in-result.ts'
+import { type Branded, sendTrouble } from '../sign-in/sign-in-result.ts'
 import { findOutage } from '../storage/outage.ts'
 import type { Middleware } from './middlewares.ts'
 
@@ -12,22 +12,22 @@ function describeOutage({ code }: ProxyError): { error: string; error_descriptio
 }
 
 /** Answers where something failed before the provider was so much as asked. */
-export function answeringOutages(handle: VisitHandler): VisitHandler {
+export function answeringOutages(handle: VisitHandler, branded: Branded): VisitHandler {
   return async (visit) => {
     try {
       await handle(visit)
     } catch (error) {
       const outage = findOutage(error)
       if (visit.response.headersSent || outage === undefined) throw error
-      answerOutage(visit, outage)
+      answerOutage(visit, outage, branded)
     }
   }
 }
 
-function answerOutage(visit: Visit, outage: ProxyError): void {
+function answerOutage(visit: Visit, outage: ProxyError, branded: Branded): void {
   visit.response.setHeader('retry-after', String(outage.retryAfter))
   const trouble = explainOutage(outage)
-  if (visit.request.headers.accept?.includes('text/html')) return sendTrouble(visit, trouble, outage.cause)
+  if (visit.request.headers.accept?.includes('text/html')) return sendTrouble(visit, trouble, outage.cause, branded)
   visit.note(outage.code, outage.cause)
   const headers = { 'content-type': 'application/json', 'cache-control': 'no-store', 'access-control-allow-origin': '*' }
   visit.response.writeHead(trouble.status, headers).end(JSON.stringify(describeOutage(outage)))

@@ -16,15 +16,15 @@ export async function handleCallback(visit: Visit, options: SignInOptions): Prom
   const answer = new URL(visit.request.url ?? '', options.origin).searchParams
   // RFC 6749 §3.1: no parameter comes twice. Which of two counts would be for each reader to choose.
   if (new Set(answer.keys()).size < answer.size)
-    return sendTrouble(visit, TROUBLES.suspicious, 'the answer has a parameter twice')
+    return sendTrouble(visit, TROUBLES.suspicious, 'the answer has a parameter twice', options)
   const away = await options.away.find(answer.get('state') ?? '')
-  if (away === undefined) return sendTrouble(visit, TROUBLES.over, 'no sign-in waits for that state')
+  if (away === undefined) return sendTrouble(visit, TROUBLES.over, 'no sign-in waits for that state', options)
   // Before anything is used up: who holds a link that somebody else's sign-in made must not be able to end it, let alone take part.
   const browser = options.browserCookie.find(visit.request)
   if (browser === undefined || !isSameText(browser, away.browser))
-    return sendTrouble(visit, TROUBLES.forged, 'not the browser that the sign-in began in')
+    return sendTrouble(visit, TROUBLES.forged, 'not the browser that the sign-in began in', options)
   const scene = await takeScene(visit, away, options)
-  if (scene === undefined) return sendTrouble(visit, TROUBLES.over, 'the sign-in was completed already, or has expired')
+  if (scene === undefined) return sendTrouble(visit, TROUBLES.over, 'the sign-in was completed already, or has expired', options)
   return finishSignIn(scene, away, answer, options)
 }
 
@@ -46,7 +46,7 @@ async function finishSignIn(scene: Scene, away: AwayUser, answer: URLSearchParam
       const cause = `subject ${JSON.stringify(user.subject)}: ${denied.cause}`
       return await sendTroubleBack(scene, denied.trouble, cause, options)
     }
-    goOn(scene, await allow(scene, user, true, options), listRefused(user, scene, options))
+    goOn(scene, await allow(scene, user, true, options), options, listRefused(user, scene, options))
   } catch (error) {
     await sendFailureBack(scene, error, options)
   }

@@ -7,7 +7,7 @@ import type { SignedInUser } from '../identity-provider/signed-in-user.ts'
 import { isSameText } from '../pages/browser-cookie.ts'
 import { describeScope, renderConsentPage } from '../pages/consent-page.ts'
 import { isFromOwnPage, readForm } from '../pages/form.ts'
-import { type Page, renderGoOnPage } from '../pages/page.ts'
+import { type PageContent, renderGoOnPage } from '../pages/page.ts'
 import { SIGN_IN_MINUTES, TROUBLES } from '../pages/sign-in-errors.ts'
 import { openScene, type Scene, type SignInOptions } from './sign-in-context.ts'
 import { allow, goOn, refuse, sendFailureBack, sendPage, sendTrouble } from './sign-in-result.ts'
@@ -24,14 +24,17 @@ export async function handleSignIn(visit: Visit, options: SignInOptions): Promis
   }
   // Each form that is sent has us remember somebody who is away, until they come back.
   if (method === 'POST' && options.authorizations.count(visit.address) !== undefined)
-    return sendTrouble(visit, TROUBLES.busy, 'too many forms from this address')
+    return sendTrouble(visit, TROUBLES.busy, 'too many forms from this address', options)
   const scene = await openScene(visit, options)
-  if (scene === undefined) sendTrouble(visit, TROUBLES.over, 'this browser has no such sign-in')
+  if (scene === undefined) sendTrouble(visit, TROUBLES.over, 'this browser has no such sign-in', options)
   else if (method === 'POST') await takeForm(scene, options)
-  else sendPage(visit, 200, await renderQuestion(scene, options))
+  else sendPage(visit, 200, await renderQuestion(scene, options), options)
 }
 
-async function renderQuestion({ visit, interaction, asking, resource, scopes }: Scene, options: SignInOptions): Promise<Page> {
+async function renderQuestion(
+  { visit, interaction, asking, resource, scopes }: Scene,
+  options: SignInOptions,
+): Promise<PageContent> {
   const { browserCookie, plan, scopeDescriptions } = options
   const user = await findSignedIn(interaction, options)
   const allowed = user === undefined ? resource.scopes : listUserScopes(user.claims, plan, resource.scopes)
@@ -62,17 +65,17 @@ async function findSignedIn(
 async function takeForm(scene: Scene, options: SignInOptions): Promise<void> {
   const { visit, interaction } = scene
   const form = await readForm(visit.request)
-  if (form === undefined) return sendTrouble(visit, TROUBLES.malformed, 'the body is no form, or too long')
+  if (form === undefined) return sendTrouble(visit, TROUBLES.malformed, 'the body is no form, or too long', options)
   const browser = options.browserCookie.find(visit.request)
   if (browser === undefined || !isOwnForm(scene, form, browser, options))
-    return sendTrouble(visit, TROUBLES.form, 'the form was not sent by a page that this browser was shown')
+    return sendTrouble(visit, TROUBLES.form, 'the form was not sent by a page that this browser was shown', options)
   const action = form.get('action')
-  if (action === 'cancel') return goOn(scene, await refuse(interaction, TROUBLES.refused, options))
+  if (action === 'cancel') return goOn(scene, await refuse(interaction, TROUBLES.refused, options), options)
   // Also reached by going back in the browser: show what is needed now.
-  if (action !== 'allow' && action !== 'switch') return sendPage(visit, 200, await renderQuestion(scene, options))
+  if (action !== 'allow' && action !== 'switch') return sendPage(visit, 200, await renderQuestion(scene, options), options)
   const user = action === 'switch' ? undefined : await findSignedIn(interaction, options)
   if (user === undefined) return sendAway(scene, browser, options, action === 'switch' || asksForAccount(interaction))
-  return goOn(scene, await allow(scene, user, false, options))
+  return goOn(scene, await allow(scene, user, false, options), options)
 }
 
 /** Whether the user is to choose an account: the client says so, or the one before came to nothing. */
@@ -105,7 +108,7 @@ async function sendAway(scene: Scene, browser: string, options: SignInOptions, a
     const away = { ...pending, uid: interaction.uid, browser }
     await options.away.put(pending.state, away, { expiresAt: options.now() + AWAY_MS })
     // Not by a redirect: `form-action` would have to name every host that the identity provider sends users through.
-    sendPage(visit, 200, renderGoOnPage(`On to ${options.plan.name}`, url.href))
+    sendPage(visit, 200, renderGoOnPage(`On to ${options.plan.name}`, url.href), options)
   } catch (error) {
     await sendFailureBack(scene, error, options)
   }

@@ -1,5 +1,5 @@
 import { errors, type Interaction, type Provider } from 'oidc-provider'
-import type { IdentityProviderPlan } from '../../core/plan.ts'
+import type { BrandPlan, IdentityProviderPlan } from '../../core/plan.ts'
 import type { Visit } from '../../core/visit.ts'
 import type { Accounts } from '../accounts/accounts.ts'
 import type { BrokerResource, Resources } from '../clients/resources.ts'
@@ -23,6 +23,7 @@ export interface AwayUser extends PendingSignIn {
 export interface SignInOptions {
   readonly origin: string
   readonly plan: IdentityProviderPlan
+  readonly brand: BrandPlan
   readonly scopeDescriptions: Readonly<Record<string, string>>
   readonly identityProvider: IdentityProvider
   readonly accounts: Accounts

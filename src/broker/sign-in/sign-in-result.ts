@@ -6,12 +6,15 @@ import type { SignedInUser } from '../identity-provider/signed-in-user.ts'
 import { isSameText } from '../pages/browser-cookie.ts'
 import { type AskedScope, renderPartialPage } from '../pages/consent-page.ts'
 import { renderErrorPage } from '../pages/error-page.ts'
-import { isOnThisComputer, type Page, renderGoOnPage } from '../pages/page.ts'
+import { isOnThisComputer, type PageContent, renderGoOnPage, renderPage } from '../pages/page.ts'
 import { explainOutage, findTrouble, type SignInTrouble } from '../pages/sign-in-errors.ts'
 import { hashId } from '../storage/oidc-adapter.ts'
 import { findOutage } from '../storage/outage.ts'
 import { addScopes, divideScopes } from './consents.ts'
 import type { Scene, SignInOptions } from './sign-in-context.ts'
+
+/** Whose pages they are. */
+export type Branded = Pick<SignInOptions, 'brand'>
 
 /**
  * Gives the client what the user allowed.
@@ -93,21 +96,21 @@ async function settle(interaction: Interaction, result: Interaction['result'], {
  *
  * @param refused - what the user is to be told first that the client does not get
  */
-export function goOn({ visit, asking }: Scene, url: string, refused: readonly AskedScope[] = []): void {
+export function goOn({ visit, asking }: Scene, url: string, branded: Branded, refused: readonly AskedScope[] = []): void {
   if (refused.length > 0) {
-    sendPage(visit, 200, renderPartialPage(asking.clientName, refused, url))
+    sendPage(visit, 200, renderPartialPage(asking.clientName, refused, url), branded)
   } else if (isOnThisComputer(asking.redirectUri) && !asking.redirectUri.startsWith('http')) {
     visit.response.writeHead(303, { location: url, 'cache-control': 'no-store', 'content-length': 0 }).end()
   } else {
-    sendPage(visit, 200, renderGoOnPage('Back to the application', url))
+    sendPage(visit, 200, renderGoOnPage('Back to the application', url), branded)
   }
 }
 
 /** Tells the user what went wrong. */
-export function sendTrouble(visit: Visit, trouble: SignInTrouble, cause: unknown): void {
+export function sendTrouble(visit: Visit, trouble: SignInTrouble, cause: unknown, branded: Branded): void {
   visit.note(trouble.code, cause)
   const { title, text, status } = trouble
-  sendPage(visit, status, renderErrorPage({ title, text, traceId: visit.requestId }))
+  sendPage(visit, status, renderErrorPage({ title, text, traceId: visit.requestId }), branded)
 }
 
 /** Tells the user what went wrong, and has the client told when the user goes back. */
@@ -123,7 +126,7 @@ export async function sendTroubleBack(
   const backTo = await refuse(interaction, trouble, options)
   const label = code === 'sign_in_denied' ? 'Sign in with another account' : 'Try again'
   const again = { url: `${BROKER_PATHS.signIn}/${interaction.uid}`, label }
-  sendPage(visit, status, renderErrorPage({ title, text, traceId: visit.requestId, backTo, again }))
+  sendPage(visit, status, renderErrorPage({ title, text, traceId: visit.requestId, backTo, again }), options)
 }
 
 /** Tells the user, and the client when the user goes back, of what failed on our side or at the identity provider. */
@@ -133,7 +136,8 @@ export function sendFailureBack(scene: Scene, error: unknown, options: SignInOpt
   return sendTroubleBack(scene, explainOutage(outage), outage.cause, options)
 }
 
-export function sendPage({ request, response }: Visit, status: number, page: Page): void {
+export function sendPage({ request, response }: Visit, status: number, content: PageContent, { brand }: Branded): void {
+  const page = renderPage(content, brand)
   response.writeHead(status, { ...page.headers })
   response.end(request.method === 'HEAD' ? undefined : page.html)
 }

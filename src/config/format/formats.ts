@@ -251,3 +251,13 @@ export function findBlankFlaw(text: string): Flaw | undefined {
   if (text.trim() !== '') return undefined
   return { reason: 'is empty', fix: 'Write a value, or leave the key out.' }
 }
+
+const NAME_CHARACTERS = 80
+
+/** The name of a company, which stands on pages: a line of text that shows what it is. */
+export function findCompanyFlaw(text: string): Flaw | undefined {
+  if ([...text].length > NAME_CHARACTERS)
+    return { reason: `is longer than ${NAME_CHARACTERS} characters`, fix: 'Write a shorter name.' }
+  if (!/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cs}]/u.test(text)) return findBlankFlaw(text)
+  return { reason: 'holds characters that are invisible or turn the direction of writing', fix: 'Write plain text in one line.' }
+}

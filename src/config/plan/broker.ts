@@ -37,6 +37,11 @@ export function createBrokerPlan(config: Config, surroundings: BrokerSurrounding
     authorizationsPerMinute: broker.authorizations_per_minute,
     tokenRequestsPerMinute: broker.token_requests_per_minute,
     scopeDescriptions: broker.scope_descriptions,
+    brand: {
+      company: broker.company,
+      logo: material.findImage(broker.logo),
+      favicon: material.findImage(broker.favicon),
+    },
     registration: {
       enabled: broker.registration.enabled,
       mostClients: broker.registration.most_clients,

@@ -1,5 +1,12 @@
 import { z } from 'zod'
-import { findBlankFlaw, findIssuerFlaw, findKeyUrlFlaw, findRedisUrlFlaw, findUrlFlaw } from '../format/formats.ts'
+import {
+  findBlankFlaw,
+  findCompanyFlaw,
+  findIssuerFlaw,
+  findKeyUrlFlaw,
+  findRedisUrlFlaw,
+  findUrlFlaw,
+} from '../format/formats.ts'
 import { asgardeoKeys } from './asgardeo.ts'
 import { client, identityAssertions, tokenExchange } from './clients.ts'
 import { place } from './identity-provider.ts'
@@ -188,6 +195,17 @@ export const broker = z
       .record(z.string(), z.string())
       .default({})
       .describe('What scopes permit, for the user who is asked: `"mcp:admin": Change settings of the server`.'),
+    company: text(findCompanyFlaw)
+      .optional()
+      .describe('Name of the company, at the top of the pages on which users sign in and consent; at most 80 characters.'),
+    logo: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'Image beside it: a PNG, SVG, JPEG or WebP file of at most 100 KiB, which becomes a part of each page. A smaller one makes pages faster.',
+      ),
+    favicon: z.string().min(1).optional().describe('Icon for the browser’s tab, a file like `logo`. By default a shield.'),
     registration: registration.prefault({}),
     client_metadata: clientMetadata.prefault({}),
     clients: z.array(client).default([]).describe('Clients that are known beforehand.'),

@@ -1,12 +1,19 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { findSecretFileFlaw, findVariableFlaw } from '../format/formats.ts'
+import { findImageType } from '../format/image-type.ts'
 import { type ConfigPath, type Flaw, looksLikeSecret, quote, type Report } from '../problem/problem.ts'
 import type { Draft } from '../schema/partial-config.ts'
 import type { Config } from '../schema/schema.ts'
 
 /** Longest file that a configuration may refer to. */
 const MOST_BYTES = 1_048_576
+
+/** Longest image: it is part of every page that shows it. */
+const MOST_IMAGE_BYTES = 102_400
+
+/** Keys of `broker` that name images. */
+const IMAGES = ['logo', 'favicon']
 
 /** Where secrets and files are looked for. */
 export interface MaterialSource {
@@ -29,6 +36,8 @@ export interface Material {
   readonly findSecret: (reference: Reference | undefined) => string | undefined
   /** The text of a PEM file; undefined when it could not be read, which is then among the mistakes. */
   readonly findFile: (file: string | undefined) => string | undefined
+  /** An image as a `data:` URI; undefined when it could not be read, which is then among the mistakes. */
+  readonly findImage: (file: string | undefined) => string | undefined
 }
 
 /**
@@ -41,16 +50,19 @@ export interface Material {
 export function loadMaterial(draft: Draft<Config>, source: MaterialSource, report: Report): Material {
   const secrets = new Map<string, string>()
   const files = new Map<string, string>()
+  const images = new Map<string, string>()
   walk(draft, [], (at, key, value) => {
     if (key === 'env' && !findVariableFlaw(value)) take(secrets, `env ${value}`, readEnvironment(value, source), at, report)
     if (key === 'file' && !findSecretFileFlaw(value)) take(secrets, `file ${value}`, readSecretFile(value, source), at, report)
     if (key.endsWith('_file')) take(files, value, readWholeFile(value, source), at, report)
+    if (IMAGES.includes(key) && at.length === 2 && at[0] === 'broker') take(images, value, readImage(value, source), at, report)
   })
   return {
     directory: source.directory,
     findSecret: (reference) =>
       secrets.get(reference?.env === undefined ? `file ${reference?.file ?? ''}` : `env ${reference.env}`),
     findFile: (file) => (file === undefined ? undefined : files.get(file)),
+    findImage: (file) => (file === undefined ? undefined : images.get(file)),
   }
 }
 
@@ -85,10 +97,38 @@ function readWholeFile(file: string, source: MaterialSource): Reading {
     if (text.trim() !== '') return { text }
     return { flaw: { reason: `the file ${quote(path)} is empty`, fix: 'Write the value into it.' } }
   } catch (error) {
+    return { flaw: describeUnreadable(file, path, error) }
+  }
+}
+
+function describeUnreadable(file: string, path: string, error: unknown): Flaw {
+  return {
+    reason: `the file${nameFile(file, path)} cannot be read (${explainReadError(error)})`,
+    fix: 'Check its path and permissions.',
+  }
+}
+
+function nameFile(file: string, path: string): string {
+  return looksLikeSecret(file) ? '' : ` ${quote(path)}`
+}
+
+function readImage(file: string, source: MaterialSource): Reading {
+  const path = resolve(source.directory, file)
+  try {
+    const bytes = readBoundedFile(path, MOST_IMAGE_BYTES)
+    const type = findImageType(bytes)
+    if (type !== undefined) return { text: `data:${type};base64,${bytes.toString('base64')}` }
     return {
       flaw: {
-        reason: `the file${looksLikeSecret(file) ? '' : ` ${quote(path)}`} cannot be read (${explainReadError(error)})`,
-        fix: 'Check its path and permissions.',
+        reason: `the file${nameFile(file, path)} is no PNG, SVG, JPEG or WebP image`,
+        fix: 'Name one that is, whatever its name ends in.',
+      },
+    }
+  } catch (error) {
+    return {
+      flaw: {
+        ...describeUnreadable(file, path, error),
+        fix: `Name an image of at most ${MOST_IMAGE_BYTES} bytes that can be read.`,
       },
     }
   }
@@ -102,6 +142,10 @@ function readWholeFile(file: string, source: MaterialSource): Reading {
  * @throws Error when it cannot be read
  */
 export function readBoundedText(path: string, mostBytes: number): string {
+  return new TextDecoder('utf-8', { fatal: true }).decode(readBoundedFile(path, mostBytes))
+}
+
+function readBoundedFile(path: string, mostBytes: number): Buffer {
   const handle = openSync(path, 'r')
   try {
     const bytes = Buffer.alloc(mostBytes + 1)
@@ -112,7 +156,7 @@ export function readBoundedText(path: string, mostBytes: number): string {
       length += count
       if (length > mostBytes) throw new Error(`longer than ${mostBytes} bytes`)
     }
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, length))
+    return bytes.subarray(0, length)
   } finally {
     closeSync(handle)
   }
