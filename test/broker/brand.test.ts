@@ -4,8 +4,10 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createBrowser, createRawClient, createRequest, openConsentPage } from '../support/broker-client.ts'
 import { type BrokerStage, startBrokerStage } from '../support/broker-stage.ts'
+import { hasChromium, openChromium } from '../support/chromium.ts'
 
-const SVG = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+const SVG =
+  '<svg xmlns="http://www.w3.org/2000/svg" width="37" height="9"><script>alert(1)</script><rect width="9" height="9"/></svg>'
 const folder = mkdtempSync(join(tmpdir(), 'brand-'))
 let stage: BrokerStage
 
@@ -41,3 +43,29 @@ it('shows the company on the consent page and on what goes wrong, whichever part
     expect(html).not.toContain('<script')
   }
 })
+
+it.skipIf(!hasChromium())(
+  'is drawn by a browser, which runs nothing of it and asks for no other icon',
+  { timeout: 60_000 },
+  async () => {
+    const { context, close } = await openChromium()
+    try {
+      const page = context.pages()[0] ?? (await context.newPage())
+      const asked: string[] = []
+      const refused: string[] = []
+      const dialogs: string[] = []
+      page.on('request', (request) => asked.push(request.url().slice(0, 100)))
+      page.on('console', (message) => refused.push(message.text()))
+      page.on('dialog', (dialog) => dialogs.push(dialog.message()) && dialog.dismiss())
+      const url = `${stage.proxy.origin}/oauth/callback?state=x`
+      await page.goto(url, { waitUntil: 'load' })
+      // In the browser: what is drawn of a picture that was refused is 0 wide.
+      expect(await page.evaluate('document.querySelector(".brand img").naturalWidth')).toBe(37)
+      expect(asked.filter((address) => !address.startsWith('data:'))).toEqual([url])
+      expect(refused.filter((text) => text.includes('Content Security Policy'))).toEqual([])
+      expect(dialogs).toEqual([])
+    } finally {
+      await close()
+    }
+  },
+)
