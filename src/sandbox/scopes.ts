@@ -13,8 +13,8 @@ export interface SandboxScopes {
 const RESERVED = new Set(['openid', 'offline_access'])
 
 /**
- * Hands the scopes that servers ask for to the sample users: what whole servers and methods need to both, what single tools, prompts
- * and resources need besides to the administrator only, so that a refusal and a step-up can be seen.
+ * Hands the scopes that servers ask for to the sample users: what whole servers, methods, all tools or all prompts need to both, what
+ * single tools, prompts and resources need besides to the administrator only, so that a refusal and a step-up can be seen.
  */
 export function assignScopes(servers: readonly ServerPlan[]): SandboxScopes {
   const policies = servers.map(({ policy }) => policy)
@@ -36,9 +36,9 @@ function listUsual({ baseScopes, rules }: PolicyPlan): string[] {
   return [...baseScopes, ...rules.filter(isUsual).flatMap(({ scopes }) => scopes)]
 }
 
-/** Whether a rule is for whole methods or paths. */
-function isUsual({ tool, prompt, resource }: RulePlan): boolean {
-  return tool === undefined && prompt === undefined && resource === undefined
+/** Whether a rule is for whole methods or paths, or for all tools or prompts. */
+function isUsual({ tool = '*', prompt = '*', resource }: RulePlan): boolean {
+  return tool === '*' && prompt === '*' && resource === undefined
 }
 
 /** A token without any scope is refused to clients, so there must be something to grant. */
