@@ -99,7 +99,7 @@ describe('a stdio server that never answers its first request', () => {
   })
 
   it('is given up although its client is gone, and its place is free', async () => {
-    gate = await openStdioGate({ command, startSeconds: 0.3, maxProcesses: 1 })
+    gate = await openStdioGate({ command, startSeconds: 3, maxProcesses: 1 })
     const abort = new AbortController()
     const asked = sendMcp(`${gate.origin}/mcp`, { body: initialize(1), signal: abort.signal })
     const pid = await pidOf()

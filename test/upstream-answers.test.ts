@@ -64,21 +64,12 @@ describe('what is no answer of MCP is not passed on as one', () => {
     ['a page to a DELETE', say(200, html, '<p>'), { method: 'DELETE' }],
     ['a page in XHTML', say(200, { 'content-type': 'application/xhtml+xml' }, '<p/>'), { body: request }],
     ['a page to a notification', say(202, html, '<p>'), { body: notification }],
-    ['JSON to a notification', say(200, { ...json, 'content-length': '2' }, '{}'), { body: notification }],
-    ['JSON of unknown length to a notification', sayUnmeasured(200, 'application/json', '{}'), { body: notification }],
-    ['events to a notification', sayUnmeasured(200, 'text/event-stream', 'data: {}\n\n'), { body: notification }],
-    ['JSON to a response', sayUnmeasured(201, 'application/json', '{}'), { body: { jsonrpc: '2.0', id: 1, result: {} } }],
   ])('%s', async (_what, answer, attempt) => {
     stage.answerWith(answer)
     expect(await send(attempt)).toMatchObject(refused)
   })
 
   it.each<[string, number, Answer, Attempt]>([
-    ['202 to a notification', 202, say(202, {}), { body: notification }],
-    ['"Accepted" behind it', 202, say(202, { 'content-type': 'text/plain' }, 'Accepted'), { body: notification }],
-    ['204 to a notification', 204, say(204, {}), { body: notification }],
-    ['200 with nothing to a notification', 200, say(200, { ...json, 'content-length': '0' }), { body: notification }],
-    ['200 that turns out to have nothing', 200, sayUnmeasured(200, 'application/json', ''), { body: notification }],
     ['a page that says that there is nothing', 404, say(404, html, '<p>'), { body: request }],
     ['JSON with parameters', 200, say(200, { 'content-type': 'Application/JSON ; charset=utf-8' }, '{}'), { body: request }],
     ['events', 200, sayUnmeasured(200, 'text/event-stream', ': hello\n\n'), { method: 'GET' }],
@@ -86,6 +77,39 @@ describe('what is no answer of MCP is not passed on as one', () => {
   ])('but this passes: %s', async (_what, status, answer, attempt) => {
     stage.answerWith(answer)
     expect(await send(attempt)).toMatchObject({ status, code: undefined })
+  })
+})
+
+describe('what awaits no answer gets 202 and no body (2025-11-25, basic/transports, Sending Messages)', () => {
+  const response = { jsonrpc: '2.0', id: 1, result: {} }
+  it.each<[string, Answer, Attempt]>([
+    ['202 to a notification', say(202, {}), { body: notification }],
+    ['"Accepted" behind it', say(202, { 'content-type': 'text/plain' }, 'Accepted'), { body: notification }],
+    ['204', say(204, {}), { body: notification }],
+    ['200 with nothing', say(200, { ...json, 'content-length': '0' }), { body: notification }],
+    ['200 that turns out to have nothing', sayUnmeasured(200, 'application/json', ''), { body: notification }],
+    ['JSON', say(200, { ...json, 'content-length': '2' }, '{}'), { body: notification }],
+    ['JSON of unknown length', sayUnmeasured(200, 'application/json', '{}'), { body: notification }],
+    ['JSON to a response', sayUnmeasured(201, 'application/json', '{}'), { body: response }],
+    ['events', sayUnmeasured(200, 'text/event-stream', 'data: {}\n\n'), { body: notification }],
+    [
+      'events without end',
+      (_request, answer) => void answer.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: {}\n\n'),
+      { body: notification },
+    ],
+    ['more than anybody reads', sayUnmeasured(200, 'application/json', ' '.repeat(1024 * 1024)), { body: notification }],
+  ])('where the MCP server says: %s', async (_what, answer, attempt) => {
+    stage.answerWith(answer)
+    const got = await send(attempt)
+    expect(got).toMatchObject({ status: 202, code: undefined })
+    expect(got.text).toBe('')
+    stage.answerWith(say(200, json, '{}'))
+    expect(await send({ body: request })).toMatchObject({ status: 200 })
+  })
+
+  it('but a refusal stays one', async () => {
+    stage.answerWith(say(400, json, '{"jsonrpc":"2.0","error":{"code":-32600,"message":"no"}}'))
+    expect(await send({ body: notification })).toMatchObject({ status: 400 })
   })
 })
 

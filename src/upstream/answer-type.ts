@@ -10,31 +10,15 @@ export function awaitsNothing({ method, route, operations }: Call): boolean {
 }
 
 /**
- * Why a successful response is none that MCP knows. A page of a proxy on the way, or of another application at that address, would reach
- * clients as the MCP server's word, and under our name.
- *
- * @param status - 200 to 299
+ * Whether a response is a page, which no answer of MCP is. That of a proxy on the way, or of another application at that address, would
+ * reach clients as the MCP server's word, and under our name.
  */
-export function findAnswerFlaw(isAwaited: boolean, status: number, headers: ReplyHeaders): string | undefined {
-  const type = headers['content-type']
-  if (type === 'application/json') return isAwaited ? undefined : findBodyFlaw(status, headers)
-  if (typeof type === 'string' && /^(?:text\/html|application\/xhtml\+xml)\b/i.test(type)) return 'a page (text/html)'
-  return isAwaited ? undefined : findBodyFlaw(status, headers)
+export function isPage({ 'content-type': type }: ReplyHeaders): boolean {
+  return typeof type === 'string' && type !== 'application/json' && /^(?:text\/html|application\/xhtml\+xml)\b/i.test(type)
 }
 
-/** Whether it is known only from the body that there is none. */
-export function mayHaveBody(isAwaited: boolean, status: number, headers: ReplyHeaders): boolean {
-  return !isAwaited && status < 300 && !isBodiless(status) && headers['content-length'] === undefined
-}
-
-export const bodyToNotification = 'a body in answer to a notification'
-
-function findBodyFlaw(status: number, headers: ReplyHeaders): string | undefined {
-  const length = headers['content-length']
-  return isBodiless(status) || length === undefined || Number(length) === 0 ? undefined : bodyToNotification
-}
-
-/** What stands behind 202 is read by nobody, and some servers write "Accepted". */
-function isBodiless(status: number): boolean {
-  return status === 202 || status === 204
+/** The response to what awaits none, whatever the upstream's success says beside it. */
+export function formatAcknowledgment(headers: ReplyHeaders): [status: 202, headers: ReplyHeaders] {
+  const { 'content-type': _type, 'content-encoding': _encoding, 'content-language': _language, ...kept } = headers
+  return [202, { ...kept, 'content-length': '0' }]
 }

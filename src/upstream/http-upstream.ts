@@ -9,7 +9,7 @@ import type { Reply, ReplyHeaders } from '../core/reply.ts'
 import type { RouteFacts } from '../core/route-facts.ts'
 import { type Waiting, watchIdle } from '../http/idle-watch.ts'
 import { isEventStream } from '../mcp/endpoint-event.ts'
-import { awaitsNothing, bodyToNotification, findAnswerFlaw, mayHaveBody } from './answer-type.ts'
+import { awaitsNothing, formatAcknowledgment, isPage } from './answer-type.ts'
 import { closePool, createPool } from './connection-pool.ts'
 import { beginningOfStream, followTail, heartbeat, isBetweenEvents, takesHeartbeats } from './heartbeat.ts'
 import { describeRedirect, findSlashTarget } from './redirect.ts'
@@ -100,12 +100,12 @@ class ResponseHandler implements Dispatcher.DispatchHandler {
   readonly #asked: Asked
   /** Holds the call, and so goes when the answer begins. */
   #follow: Follow
-  /** A beginning that waits for the end: whether it passes depends on there being no body. */
-  #held: readonly [number, ReplyHeaders] | undefined
   /** Of an event stream that gets heartbeats. */
   #tail: number | undefined
   #isOver = false
-  #isFollowed = false
+  /** Whether what still comes has nothing to do with the reply. */
+  #isDetached = false
+  #discarded = 0
   #isPaused = false
   #drains = false
   #interims = 0
@@ -131,21 +131,20 @@ class ResponseHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#isDetached) return this.#discard(controller, chunk)
     this.#waiting?.touch()
-    if (this.#held !== undefined) return this.#giveUp(controller, invalid(bodyToNotification))
     if (this.#tail !== undefined) this.#tail = followTail(this.#tail, chunk)
     if (!this.#reply.write(chunk)) this.#pause(controller)
   }
 
   onResponseEnd(): void {
     this.#settle()
-    if (this.#held !== undefined) this.#reply.start(...this.#held)
-    this.#reply.end()
+    if (!this.#isDetached) this.#reply.end()
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    if (this.#isFollowed) return
     this.#settle()
+    if (this.#isDetached) return
     this.#reply.fail(error instanceof ProxyError ? error : describeFailure(error))
   }
 
@@ -155,18 +154,29 @@ class ResponseHandler implements Dispatcher.DispatchHandler {
     this.#follow = undefined
     const kept = filterResponseHeaders(headers)
     if (status === 204) delete kept['content-length']
-    const { isAwaited } = this.#asked
-    const flaw = status < 300 ? findAnswerFlaw(isAwaited, status, kept) : undefined
-    if (flaw !== undefined) return this.#giveUp(controller, invalid(flaw))
-    if (mayHaveBody(isAwaited, status, kept)) return this.#hold(controller, status, kept)
+    if (status < 300 && isPage(kept)) return this.#giveUp(controller, invalid('a page (text/html)'))
+    if (status < 300 && !this.#asked.isAwaited) return this.#acknowledge(controller, kept)
     if (this.#plan.heartbeatSeconds > 0 && takesHeartbeats(kept)) this.#beat(controller, beginningOfStream)
     else if (!isEventStream(kept)) this.#watch(controller)
     this.#reply.start(status, kept)
   }
 
-  #hold(controller: Dispatcher.DispatchController, status: number, headers: ReplyHeaders): void {
-    this.#watch(controller)
-    this.#held = [status, headers]
+  /** A body is no answer where nothing was asked: it is read to its end, so that the connection can be used again, and dropped. */
+  #acknowledge(controller: Dispatcher.DispatchController, headers: ReplyHeaders): void {
+    this.#detach()
+    this.#reply.start(...formatAcknowledgment(headers))
+    this.#reply.end()
+    this.#waiting = watchIdle(this.#plan.responseSeconds, () => controller.abort(new ProxyError('client_gone')))
+  }
+
+  #discard(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#discarded += chunk.length
+    if (this.#discarded > maxHeldBytes) controller.abort(new ProxyError('client_gone'))
+  }
+
+  #detach(): void {
+    this.#isDetached = true
+    this.#settle()
   }
 
   /** No client learns where the upstream leads: that is a private address, or leads past us. */
@@ -179,8 +189,7 @@ class ResponseHandler implements Dispatcher.DispatchHandler {
       const cause = describeRedirect(status, location, path, origin)
       return this.#giveUp(controller, new ProxyError('upstream_redirected', { cause }))
     }
-    this.#isFollowed = true
-    this.#settle()
+    this.#detach()
     controller.abort(new ProxyError('client_gone'))
     follow?.(target)
   }

@@ -419,7 +419,11 @@ describe('with a revision before 2026-07-28, headers that the body does not bear
         ['Mcp-Method', 'tools/call'],
         ['Mcp-Name', 'echo'],
       ] as const
-      await checkAttempt(stage, { headers: [...own, ...lies], body: { jsonrpc: '2.0', id: 1, result: {} } }, arrives(own))
+      await checkAttempt(
+        stage,
+        { headers: [...own, ...lies], body: { jsonrpc: '2.0', id: 1, result: {} } },
+        { ...arrives(own), status: 202 },
+      )
       await checkAttempt(stage, { headers: [...own, ...lies], body: createCall('tools/list') }, arrives(own))
     })
 

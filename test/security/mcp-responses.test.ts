@@ -24,11 +24,6 @@ describe('a response from the client', () => {
   it('goes on at older revisions, whose servers ask clients', async () => {
     const version = ['mcp-protocol-version', '2025-11-25'] as const
     const request = formatRequest(arena, { body: result, more: ['MCP-Protocol-Version: 2025-11-25'] })
-    // It arrives. What this upstream answers, a body, is wrong: a response is acknowledged with 202 (2025-11-25, Sending Messages).
-    await checkAttack(arena, request, {
-      status: 502,
-      code: 'upstream_invalid_response',
-      upstream: { body: result, headers: [version] },
-    })
+    await checkAttack(arena, request, { status: 202, upstream: { body: result, headers: [version] } })
   })
 })

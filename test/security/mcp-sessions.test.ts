@@ -57,11 +57,12 @@ describe('a session belongs to whoever opened it', () => {
   it('and the id of the MCP server stays with us', async () => {
     expect(session).not.toBe('')
     expect(session.startsWith(upstreamId)).toBe(false)
-    for (const [, attempt] of uses) {
+    for (const [what, attempt] of uses) {
+      const status = what === 'an answer to the server' || what === 'a notification' ? 202 : 200
       const more = attempt.headers ?? []
       const arrives = [...more, ['mcp-session-id', upstreamId]] as const
       const withId = { ...attempt, headers: withSession(session, ...more) }
-      await checkAttempt(stage, withId, { status: 200, headers: arrives })
+      await checkAttempt(stage, withId, { status, headers: arrives })
     }
   })
 
@@ -161,7 +162,7 @@ describe('an id that we did not give is no session', () => {
   it('two of them, even the same', async () => {
     for (const second of [session, 'x']) {
       const headers = withSession(session, ['mcp-session-id', second])
-      await checkAttempt(stage, { body: call, headers }, { status: 400, code: 'request_malformed' })
+      await checkAttempt(stage, { body: call, headers }, { status: 400, code: 'header_mismatch' })
     }
   })
 

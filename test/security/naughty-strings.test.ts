@@ -116,7 +116,8 @@ describe.skipIf(file === undefined)('naughty strings', () => {
     await sendAll(place, (id, { response, arrived }) => {
       const isLong = JSON.stringify(id).length > 1024
       expect(response.status).toBe(isLong ? 400 : 403)
-      expect(JSON.parse(response.body.toString())).toMatchObject({ id: isLong ? null : id })
+      // An id that cannot be told is left out (JSON-RPC's null is none that MCP's schemas take).
+      expect(JSON.parse(response.body.toString()).id).toBe(isLong ? undefined : id)
       expect(arrived).toHaveLength(0)
     })
   })
@@ -164,7 +165,13 @@ describe.skipIf(file === undefined)('naughty strings', () => {
   })
 
   it.each(['Origin', 'MCP-Protocol-Version', 'Mcp-Method'])('as %s are never right', async (name) => {
-    const place = (text: string): Attempt => ({ headers: [[name, fitsHeader(text) ? text : 'x']], body: createCall('ping') })
+    // The method counts from 2026-07-28 on; before, it goes no further when it disagrees with the body.
+    const { headers: modern = [], body } = createModern('tools/list')
+    const others = name === 'Mcp-Method' ? modern.filter(([key]) => key !== name) : []
+    const place = (text: string): Attempt => ({
+      headers: [...others, [name, fitsHeader(text) ? text : 'x']],
+      body: name === 'Mcp-Method' ? body : createCall('ping'),
+    })
     await sendAll(place, (_text, { response, arrived }) => {
       expect(response.status).toBe(name === 'Origin' && response.status !== 400 ? 403 : 400)
       expect(arrived).toHaveLength(0)
