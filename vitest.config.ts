@@ -1,14 +1,16 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 import { keepCompiledCode } from './test/support/compile-cache.ts'
+import { slowFiles } from './test/support/slow-files.ts'
 
 keepCompiledCode()
 
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
-    // These need servers that `.ci/run` brings; `npm run test:interop` and `npm run test:conformance` run them.
-    exclude: ['test/interop/**', 'test/conformance/**', 'node_modules/**'],
+    // `npm run test:slow` runs the slow ones. The others need servers that `.ci/run` brings: `npm run test:interop` and
+    // `npm run test:conformance`.
+    exclude: [...slowFiles, 'test/interop/**', 'test/conformance/**', 'node_modules/**'],
     // Much of the time is spent waiting for what a slow or silent peer must not be able to do: one processor can wait for two files.
     maxWorkers: Math.max(3, availableParallelism()),
     testTimeout: 30_000,

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js'
@@ -9,6 +10,7 @@ import { startEverythingServer } from './everything-server.ts'
 import { captureLog, findSecrets } from './log.ts'
 import { openRawConnection, sendRaw } from './raw-client.ts'
 import { answerJson, controlStream, startRawUpstream, startRecordingUpstream } from './recording-upstream.ts'
+import { slowFiles } from './slow-files.ts'
 import { startIssuer } from './tokens.ts'
 
 function listOtherAddresses(): string[] {
@@ -134,5 +136,11 @@ describe('the captured log', () => {
     expect(await waiting).toMatchObject({ level: 'warn' })
     expect(findSecrets(log.text(), ['eyJhbGciOi.payload-payload.other-signature'])).toEqual(['payload-payload'])
     expect(findSecrets(log.text(), ['another-secret-text'])).toEqual([])
+  })
+})
+
+describe('the list of slow files', () => {
+  it('names files that are there, so that none falls out of every suite', () => {
+    expect(slowFiles.filter((file) => !existsSync(file))).toEqual([])
   })
 })
