@@ -11,8 +11,8 @@ export default defineConfig({
     // `npm run test:slow` runs the slow ones. The others need servers that `.ci/run` brings: `npm run test:interop` and
     // `npm run test:conformance`.
     exclude: [...slowFiles, 'test/interop/**', 'test/conformance/**', 'node_modules/**'],
-    // Much of the time is spent waiting for what a slow or silent peer must not be able to do: one processor can wait for two files.
-    maxWorkers: Math.max(3, availableParallelism()),
+    // Much of the time is spent waiting for what a slow or silent peer must not be able to do: two processors can wait for four files.
+    maxWorkers: Math.max(4, availableParallelism()),
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },
