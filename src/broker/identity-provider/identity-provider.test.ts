@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createIdentityProviderPlan } from '../../../test/support/identity-provider-plan.ts'
 import type { IdentityProviderPlan } from '../../core/plan.ts'
 import { createSafeFetch, type SafeFetch } from '../../oauth/safe-fetch.ts'
 import { closeServer, listenOnLoopback } from '../../sandbox/listen.ts'
@@ -31,27 +32,7 @@ beforeEach(async () => {
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answers[request.url ?? '']))
   })
   const issuer = `http://localhost:${await listenOnLoopback(server, 0)}`
-  plan = {
-    kind: 'oidc',
-    name: 'Example ID',
-    issuer,
-    oauth: undefined,
-    clientId: 'broker',
-    clientAuthentication: { method: 'client_secret_basic', secret: 'secret' },
-    scopes: ['openid'],
-    authorizationParameters: {},
-    userinfo: true,
-    unrefreshedSeconds: 28_800,
-    timeoutSeconds: 10,
-    asgardeo: undefined,
-    accountPrompt: undefined,
-    notes: [],
-    allow: [],
-    grant: [],
-    tokenClaims: [],
-    allowPrivateNetwork: true,
-    ca: undefined,
-  }
+  plan = createIdentityProviderPlan(issuer)
   door = createSafeFetch(plan)
   identityProvider = createIdentityProvider({ plan, redirectUri: 'http://localhost/oauth/callback', door })
 })

@@ -1,7 +1,7 @@
 import { generateKeyPairSync, sign } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import type { IdentityProviderPlan } from '../../core/plan.ts'
+import { createIdentityProviderPlan } from '../../../test/support/identity-provider-plan.ts'
 import { createSafeFetch, type SafeFetch } from '../../oauth/safe-fetch.ts'
 import { closeServer, listenOnLoopback } from '../../sandbox/listen.ts'
 import { createIdentityProvider, type IdentityProvider } from './identity-provider.ts'
@@ -41,27 +41,7 @@ beforeEach(async () => {
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answers[request.url ?? '']))
   })
   const issuer = `http://localhost:${await listenOnLoopback(server, 0)}`
-  const plan: IdentityProviderPlan = {
-    kind: 'oidc',
-    name: 'Example ID',
-    issuer,
-    oauth: undefined,
-    clientId: 'broker',
-    clientAuthentication: { method: 'client_secret_basic', secret: 'secret' },
-    scopes: ['openid'],
-    authorizationParameters: {},
-    userinfo: true,
-    asgardeo: undefined,
-    accountPrompt: undefined,
-    notes: [],
-    allow: [],
-    grant: [],
-    tokenClaims: [],
-    allowPrivateNetwork: true,
-    ca: undefined,
-    timeoutSeconds: 10,
-    unrefreshedSeconds: 28_800,
-  }
+  const plan = createIdentityProviderPlan(issuer)
   door = createSafeFetch(plan)
   identityProvider = createIdentityProvider({ plan, redirectUri: 'http://localhost/oauth/callback', door })
 })

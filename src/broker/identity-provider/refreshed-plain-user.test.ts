@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import type { IdentityProviderPlan } from '../../core/plan.ts'
+import { createIdentityProviderPlan } from '../../../test/support/identity-provider-plan.ts'
 import { createSafeFetch, type SafeFetch } from '../../oauth/safe-fetch.ts'
 import { closeServer, listenOnLoopback } from '../../sandbox/listen.ts'
 import { createIdentityProvider, type IdentityProvider } from './identity-provider.ts'
@@ -17,32 +17,15 @@ beforeEach(async () => {
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
   })
   const origin = `http://localhost:${await listenOnLoopback(server, 0)}`
-  const plan: IdentityProviderPlan = {
-    kind: 'oidc',
-    name: 'Example ID',
-    issuer: origin,
+  const plan = createIdentityProviderPlan(origin, {
     oauth: {
       authorizationEndpoint: `${origin}/authorize`,
       tokenEndpoint: `${origin}/token`,
       userinfoEndpoint: `${origin}/user`,
       subjectClaim: 'login',
     },
-    clientId: 'broker',
-    clientAuthentication: { method: 'client_secret_basic', secret: 'secret' },
     scopes: [],
-    authorizationParameters: {},
-    userinfo: true,
-    asgardeo: undefined,
-    accountPrompt: undefined,
-    notes: [],
-    allow: [],
-    grant: [],
-    tokenClaims: [],
-    allowPrivateNetwork: true,
-    ca: undefined,
-    timeoutSeconds: 10,
-    unrefreshedSeconds: 28_800,
-  }
+  })
   door = createSafeFetch(plan)
   identityProvider = createIdentityProvider({ plan, redirectUri: 'http://localhost/oauth/callback', door })
 })
