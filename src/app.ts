@@ -68,12 +68,16 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
   const ownKeys = new Map(mounted && plan.broker ? [[plan.broker.issuer, mounted.broker.keys]] : [])
   const issuers = createIssuerPool({ onIssue, ownKeys })
   const memory = createHeldMemory(plan.limits.heldBytes)
-  const guarded = plan.servers.map((server) => createServer(plan, server, { issuers, log, memory, broker: mounted?.broker }))
+  const seal = createSessionSeal(plan.sessionKey)
+  const guarded = plan.servers.map((server) =>
+    createServer(plan, server, { issuers, log, memory, seal, broker: mounted?.broker }),
+  )
   const state = { draining: false }
   const isReady = (): boolean => !state.draining && issuers.isReady() && mounted?.broker.isReady() !== false
   const rewrite = plan.rewrite && (await mountRewrite(plan.rewrite, plan.servers))
   const endpoints = createEndpoints(guarded, isReady, [mounted?.broker, rewrite])
-  const edge = createEdge(plan, createObserver(log, mounted?.broker), endpoints, () => state.draining)
+  const observe = createObserver(log, mounted?.broker)
+  const edge = createEdge(plan, { endpoints, seal, observe, isDraining: () => state.draining })
   const listener = await listen({
     listen: plan.listen,
     headersSeconds: plan.limits.headersSeconds,
@@ -171,22 +175,18 @@ interface Shared {
   readonly issuers: IssuerPool
   readonly log: Log
   readonly memory: HeldMemory
+  readonly seal: SessionSeal
   readonly broker: Broker | undefined
 }
 
-function createUpstreams(
-  { sessionKey }: Plan,
-  { name, endpoints }: ServerPlan,
-  shared: Shared,
-): Map<EndpointPlan['upstream'], Upstream> {
-  const seal = createSessionSeal(sessionKey)
+function createUpstreams({ name, endpoints }: ServerPlan, shared: Shared): Map<EndpointPlan['upstream'], Upstream> {
   const plans = new Set(endpoints.map(({ upstream }) => upstream))
   const create = (plan: EndpointPlan['upstream']): Upstream =>
-    'command' in plan ? createProcess(plan, name, seal, shared) : createHttpUpstream(plan)
+    'command' in plan ? createProcess(plan, name, shared) : createHttpUpstream(plan)
   return new Map([...plans].map((plan) => [plan, create(plan)]))
 }
 
-function createProcess(plan: StdioUpstreamPlan, server: string, seal: SessionSeal, { log, memory }: Shared): Upstream {
+function createProcess(plan: StdioUpstreamPlan, server: string, { log, memory, seal }: Shared): Upstream {
   return createStdioUpstream(plan, {
     name: server,
     seal,
@@ -208,7 +208,7 @@ function createServer(plan: Plan, server: ServerPlan, shared: Shared): GuardedSe
   const policy = createScopePolicy(server.policy)
   const sse = server.endpoints.find(({ kind }) => kind === 'sse')
   const messages = server.endpoints.find(({ kind }) => kind === 'messages')
-  const upstreams = createUpstreams(plan, server, shared)
+  const upstreams = createUpstreams(server, shared)
   const routes = server.endpoints.map(
     (endpoint): Route => ({
       path: endpoint.path,
@@ -245,19 +245,19 @@ function createResource(plan: Plan, server: ServerPlan, identifier: string): Pro
   }
 }
 
-function createEdge(plan: Plan, observe: RequestObserver, endpoints: Edge['endpoints'], isDraining: () => boolean): Edge {
+/** What the pipeline works with that other parts have a hand in. */
+type EdgeParts = Pick<Edge, 'endpoints' | 'seal' | 'observe' | 'isDraining'>
+
+function createEdge(plan: Plan, parts: EdgeParts): Edge {
   return {
-    endpoints,
+    ...parts,
     hosts: plan.allowedHosts === '*' ? undefined : new Set(plan.allowedHosts),
     origins: createOriginRules(plan),
     cors: plan.cors,
     limits: plan.limits,
     bodyRoom: createBodyRoom(plan.limits),
     forwarded: createForwardedRules(plan.trustedProxies, plan.publicUrl),
-    seal: createSessionSeal(plan.sessionKey),
-    observe,
     streamEnds: new Set(),
-    isDraining,
   }
 }
 
