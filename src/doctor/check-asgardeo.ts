@@ -1,7 +1,7 @@
+import { systemClock } from '../core/clock.ts'
 import type { AsgardeoPlan, IdentityProviderPlan } from '../core/plan.ts'
 import { createAdminToken } from '../identity/asgardeo-admin-token.ts'
 import { AsgardeoError } from '../identity/asgardeo-error.ts'
-import { systemClock } from '../oauth/clock.ts'
 import { createSafeFetch } from '../oauth/safe-fetch.ts'
 import type { Finding, Findings } from './finding.ts'
 

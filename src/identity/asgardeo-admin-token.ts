@@ -1,4 +1,4 @@
-import type { Clock } from '../oauth/clock.ts'
+import type { Clock } from '../core/clock.ts'
 import type { SafeFetch } from '../oauth/safe-fetch.ts'
 import { type AsgardeoAnswer, readAnswer } from './asgardeo-answer.ts'
 import { AsgardeoError, quoteForeign } from './asgardeo-error.ts'

@@ -1,4 +1,4 @@
-import type { Clock } from './clock.ts'
+import type { Clock } from '../core/clock.ts'
 import type { SafeFetch } from './safe-fetch.ts'
 
 /** What a resource server needs to know of its authorization server (RFC 8414 §2). */

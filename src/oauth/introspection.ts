@@ -1,9 +1,9 @@
+import type { Clock } from '../core/clock.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { IntrospectionPlan } from '../core/plan.ts'
 import type { MetadataSource } from './authorization-server-metadata.ts'
 import type { Claims } from './claims.ts'
 import { type AuthenticateClient, createClientAuthentication } from './client-authentication.ts'
-import type { Clock } from './clock.ts'
 import { createFairLimiter, type FairLimiter } from './fair-limiter.ts'
 import type { SafeFetch } from './safe-fetch.ts'
 

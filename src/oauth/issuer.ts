@@ -1,6 +1,6 @@
+import { type Clock, systemClock } from '../core/clock.ts'
 import type { IssuerPlan } from '../core/plan.ts'
 import { createMetadataSource } from './authorization-server-metadata.ts'
-import { type Clock, systemClock } from './clock.ts'
 import { createIntrospection, type Introspection } from './introspection.ts'
 import { createIssuerKeys, type IssuerKeys } from './keys.ts'
 import { createSafeFetch, type ResolveHost } from './safe-fetch.ts'

@@ -1,5 +1,5 @@
+import type { Clock } from '../core/clock.ts'
 import type { Principal } from '../core/principal.ts'
-import type { Clock } from './clock.ts'
 
 /** What is remembered of a token that was verified. */
 export interface CachedToken {

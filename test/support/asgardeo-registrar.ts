@@ -1,7 +1,7 @@
+import { type Clock, systemClock } from '../../src/core/clock.ts'
 import { createAdminToken } from '../../src/identity/asgardeo-admin-token.ts'
 import { createAsgardeoApi } from '../../src/identity/asgardeo-api.ts'
 import { type AsgardeoRegistrar, createAsgardeoRegistrar } from '../../src/identity/asgardeo-registrar.ts'
-import { type Clock, systemClock } from '../../src/oauth/clock.ts'
 import { createSafeFetch } from '../../src/oauth/safe-fetch.ts'
 import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import { ADMIN, type AsgardeoOptions, EVERY_SCOPE } from './asgardeo/state.ts'

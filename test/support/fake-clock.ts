@@ -1,4 +1,4 @@
-import type { Clock } from '../../src/oauth/clock.ts'
+import type { CancelTimer, Clock } from '../../src/core/clock.ts'
 
 /** A clock that stands still until it is told to move. */
 export interface FakeClock extends Clock {
@@ -20,17 +20,27 @@ export function createFakeClock(start = Date.now()): FakeClock {
   const tasks = new Set<Task>()
   let passed = 0
   let jumped = 0
+  const after = (delay: number, run: () => void): CancelTimer => {
+    const task = { at: passed + delay, run }
+    tasks.add(task)
+    return () => tasks.delete(task)
+  }
+  const every = (interval: number, run: () => void): CancelTimer => {
+    let cancel = after(interval, repeat)
+    function repeat(): void {
+      cancel = after(interval, repeat)
+      run()
+    }
+    return () => cancel()
+  }
   return {
     get pending() {
       return tasks.size
     },
     monotonic: () => passed,
     wall: () => start + passed + jumped,
-    after(delay, run) {
-      const task = { at: passed + delay, run }
-      tasks.add(task)
-      return () => tasks.delete(task)
-    },
+    after,
+    every,
     advance(milliseconds) {
       const until = passed + milliseconds
       for (let next = findNext(tasks, until); next !== undefined; next = findNext(tasks, until)) {

@@ -1,5 +1,5 @@
+import type { Clock } from '../../core/clock.ts'
 import type { Store } from '../../core/store.ts'
-import type { Clock } from '../../oauth/clock.ts'
 import { IdentityProviderError } from '../identity-provider/error.ts'
 import type { IdentityProvider } from '../identity-provider/identity-provider.ts'
 import type { SignedInUser } from '../identity-provider/signed-in-user.ts'

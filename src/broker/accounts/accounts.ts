@@ -1,6 +1,6 @@
+import type { Clock } from '../../core/clock.ts'
 import type { IdentityProviderPlan } from '../../core/plan.ts'
 import type { Store } from '../../core/store.ts'
-import type { Clock } from '../../oauth/clock.ts'
 import { type Claims, mayUserSignIn } from '../identity-provider/access-rules.ts'
 import type { IdentityProvider } from '../identity-provider/identity-provider.ts'
 import type { SignedInUser } from '../identity-provider/signed-in-user.ts'

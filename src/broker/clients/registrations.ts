@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Clock } from '../../core/clock.ts'
 import type { RegistrationPlan } from '../../core/plan.ts'
 import type { Store, StoredEntry } from '../../core/store.ts'
-import type { Clock } from '../../oauth/clock.ts'
 import { listNetworks } from '../../oauth/networks.ts'
 import { createRateLimit } from '../limits/rate-limit.ts'
 import { hashId } from '../storage/oidc-adapter.ts'

@@ -1,4 +1,4 @@
-import type { Clock } from '../../oauth/clock.ts'
+import type { Clock } from '../../core/clock.ts'
 
 /** Keeps away for a while from what has just failed, twice as long each time. */
 export interface BackOff {

@@ -1,4 +1,4 @@
-import type { Clock } from '../../oauth/clock.ts'
+import type { Clock } from '../../core/clock.ts'
 import { listNetworks } from '../../oauth/networks.ts'
 
 /** Counts what strangers do, by address, so that nobody can fill the store. */

@@ -1,6 +1,6 @@
+import type { Clock } from '../../core/clock.ts'
 import type { BrokerPlan } from '../../core/plan.ts'
 import type { TokenVerifier } from '../../core/ports.ts'
-import type { Clock } from '../../oauth/clock.ts'
 import { createIssuerPool, type IssuerPool } from '../../oauth/issuer.ts'
 import { createTokenVerifier } from '../../oauth/token-verifier.ts'
 import type { BrokerResource } from '../clients/resources.ts'

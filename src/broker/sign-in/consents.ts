@@ -1,6 +1,6 @@
 import type { Grant, KoaContextWithOIDC } from 'oidc-provider'
+import type { Clock } from '../../core/clock.ts'
 import type { Store } from '../../core/store.ts'
-import type { Clock } from '../../oauth/clock.ts'
 import { isOnThisComputer } from '../pages/page.ts'
 import { groupOfAccount, hashId } from '../storage/oidc-adapter.ts'
 

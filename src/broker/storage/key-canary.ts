@@ -1,5 +1,5 @@
+import type { Clock } from '../../core/clock.ts'
 import type { Store } from '../../core/store.ts'
-import type { Clock } from '../../oauth/clock.ts'
 import type { Seal } from './encryption.ts'
 
 /** Marks in the store which keys it was written with, so that a start with others is noticed: what cannot be read looks absent. */

@@ -1,7 +1,7 @@
 import { errors } from 'oidc-provider'
 import { beforeEach, describe, expect, it } from 'vitest'
+import { systemClock } from '../../core/clock.ts'
 import type { Store } from '../../core/store.ts'
-import { systemClock } from '../../oauth/clock.ts'
 import { createMemoryStore } from '../../store/memory-store.ts'
 import { createSeal } from './encryption.ts'
 import { createAdapter, hashId } from './oidc-adapter.ts'

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Provider } from 'oidc-provider'
-import type { Clock } from '../../oauth/clock.ts'
+import type { Clock } from '../../core/clock.ts'
 
 /**
  * What was not answered was not used: codes, refresh tokens and assertions that are good once stay good when a request that shows them

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import type { Clock } from '../../core/clock.ts'
 import type { Store } from '../../core/store.ts'
-import type { Clock } from '../../oauth/clock.ts'
 
 export interface InTurnOptions {
   readonly store: Store

@@ -1,8 +1,8 @@
+import type { Clock } from '../../core/clock.ts'
 import { ProxyError } from '../../core/errors.ts'
 import type { TokenVerifier } from '../../core/ports.ts'
 import type { Principal } from '../../core/principal.ts'
 import type { Store } from '../../core/store.ts'
-import type { Clock } from '../../oauth/clock.ts'
 import { hashId } from '../storage/oidc-adapter.ts'
 
 /** Whether what a token stands for still stands: a signature says nothing about what happened since. */

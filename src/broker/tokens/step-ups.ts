@@ -1,4 +1,4 @@
-import type { Clock } from '../../oauth/clock.ts'
+import type { Clock } from '../../core/clock.ts'
 
 /**
  * Grants whose client was just told that it needs more scope. SDK v1 answers that by refreshing, which can't widen anything, and gives
