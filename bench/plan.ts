@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import type { Plan, RulePlan } from '../src/core/plan.ts'
+import type { Plan } from '../src/core/plan/plan.ts'
+import type { RulePlan } from '../src/core/plan/policy-plan.ts'
 import { createIssuerPlan } from '../test/support/issuer-plan.ts'
 
 /** Host that the load names, as if TLS ended in front of us. */

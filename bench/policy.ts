@@ -1,5 +1,5 @@
 import type { Operation } from '../src/core/operation.ts'
-import type { RulePlan } from '../src/core/plan.ts'
+import type { RulePlan } from '../src/core/plan/policy-plan.ts'
 import { createScopePolicy } from '../src/policy/scope-policy.ts'
 
 /**

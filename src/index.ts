@@ -11,7 +11,7 @@
  */
 
 import { type Loaded, loadConfigFile as loadFile, loadConfigValue as loadValue } from './config/load.ts'
-import type { Plan } from './core/plan.ts'
+import type { Plan } from './core/plan/plan.ts'
 
 // biome-ignore lint/performance/noBarrelFile: the one entry of the package, which nothing in it imports
 export { type RunningProxy, type StartOptions, startProxy } from './app.ts'

@@ -1,6 +1,6 @@
 import { BROKER_PATHS, listMetadataPaths } from '../core/broker-paths.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
-import type { BrokerPlan } from '../core/plan.ts'
+import type { BrokerPlan } from '../core/plan/broker-plan.ts'
 import type { FindCredential, TokenVerifier } from '../core/ports.ts'
 import type { Principal } from '../core/principal.ts'
 import type { Store } from '../core/store.ts'

@@ -1,6 +1,6 @@
 import type { RunningProxy } from '../app.ts'
 import type { Loaded } from '../config/load.ts'
-import type { Plan } from '../core/plan.ts'
+import type { Plan } from '../core/plan/plan.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
 import type { Source } from './source.ts'
 import { formatTable } from './table.ts'

@@ -1,5 +1,6 @@
 import { BROKER_PATHS } from '../core/broker-paths.ts'
-import type { BrokerPlan, IdentityProviderPlan } from '../core/plan.ts'
+import type { BrokerPlan } from '../core/plan/broker-plan.ts'
+import type { IdentityProviderPlan } from '../core/plan/identity-provider-plan.ts'
 
 /** Whom users sign in with, what has to be registered there, and what the proxy will do. */
 export function formatIdentityProvider({ issuer, identityProvider: plan }: BrokerPlan): string[] {

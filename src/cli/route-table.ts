@@ -1,4 +1,6 @@
-import type { EndpointPlan, Plan, PolicyPlan, RulePlan, ServerPlan } from '../core/plan.ts'
+import type { Plan } from '../core/plan/plan.ts'
+import type { PolicyPlan, RulePlan } from '../core/plan/policy-plan.ts'
+import type { EndpointPlan, ServerPlan } from '../core/plan/server-plan.ts'
 import { formatUpstreamAddress } from '../core/upstream-address.ts'
 import { formatBlocks, formatTable } from './table.ts'
 

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { type Loaded, loadConfigFile, loadConfigValue } from '../config/load.ts'
 import { ConfigError, type Place, renameProblems } from '../config/problem/problem.ts'
-import type { LogPlan } from '../core/plan.ts'
+import type { LogPlan } from '../core/plan/plan.ts'
 import { type Arguments, UsageError } from './arguments.ts'
 import type { FlagName } from './flags.ts'
 

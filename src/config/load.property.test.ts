@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { stringify } from 'yaml'
-import type { Plan } from '../core/plan.ts'
+import type { Plan } from '../core/plan/plan.ts'
 import { type LoadOptions, loadConfigText, loadConfigValue } from './load.ts'
 import { migrateConfigText } from './migrate.ts'
 import { ConfigError, formatProblem } from './problem/problem.ts'

@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path'
-import type { LogPlan, Plan } from '../core/plan.ts'
+import type { LogPlan, Plan } from '../core/plan/plan.ts'
 import { type CheckedConfig, checkConfig } from './check/check-config.ts'
 import { keepOnThisMachine, settleSandbox, useSandbox } from './check/demo.ts'
 import { inWordsOfGo, namePlaceOfGo } from './go-proxy/key-names.ts'

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { createCertificate } from '../../test/support/certificate.ts'
-import type { Plan } from '../core/plan.ts'
+import type { Plan } from '../core/plan/plan.ts'
 import { loadConfigValue } from './load.ts'
 import { ConfigError } from './problem/problem.ts'
 

@@ -1,4 +1,5 @@
-import type { BrokerPlan, ServerPlan } from './plan.ts'
+import type { BrokerPlan } from './plan/broker-plan.ts'
+import type { ServerPlan } from './plan/server-plan.ts'
 
 /** Scopes that a server asks for and that nobody can have. */
 export interface UngrantedScopes {

@@ -1,5 +1,5 @@
 import { systemClock } from '../core/clock.ts'
-import type { AsgardeoPlan, IdentityProviderPlan } from '../core/plan.ts'
+import type { AsgardeoPlan, IdentityProviderPlan } from '../core/plan/identity-provider-plan.ts'
 import { createAdminToken } from '../identity/asgardeo-admin-token.ts'
 import { AsgardeoError } from '../identity/asgardeo-error.ts'
 import { createSafeFetch } from '../oauth/safe-fetch.ts'

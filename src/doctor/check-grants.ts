@@ -1,4 +1,5 @@
-import type { BrokerPlan, ServerPlan } from '../core/plan.ts'
+import type { BrokerPlan } from '../core/plan/broker-plan.ts'
+import type { ServerPlan } from '../core/plan/server-plan.ts'
 import { findUngrantedScopes } from '../core/ungranted-scopes.ts'
 import type { Finding, Findings } from './finding.ts'
 

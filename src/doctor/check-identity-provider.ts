@@ -1,4 +1,4 @@
-import type { IdentityProviderKind, IdentityProviderPlan, PlainOAuthPlan } from '../core/plan.ts'
+import type { IdentityProviderKind, IdentityProviderPlan, PlainOAuthPlan } from '../core/plan/identity-provider-plan.ts'
 import { createSafeFetch } from '../oauth/safe-fetch.ts'
 import { checkAsgardeoAdmin } from './check-asgardeo.ts'
 import { checkClient } from './check-client.ts'

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { systemClock } from '../core/clock.ts'
 import { ProxyError } from '../core/errors.ts'
-import type { IssuerPlan } from '../core/plan.ts'
+import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
 import { createMetadataSource } from '../oauth/authorization-server-metadata.ts'
 import { createIntrospection } from '../oauth/introspection.ts'
 import { createSafeFetch } from '../oauth/safe-fetch.ts'

@@ -1,4 +1,4 @@
-import type { IssuerPlan } from '../core/plan.ts'
+import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
 import type { Finding, Findings } from './finding.ts'
 import { escapeObeyed } from './foreign-text.ts'
 import type { IssuerSight } from './look-issuer.ts'

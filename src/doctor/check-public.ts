@@ -1,4 +1,4 @@
-import type { Plan } from '../core/plan.ts'
+import type { Plan } from '../core/plan/plan.ts'
 import { isTlsFailure } from './failure.ts'
 import type { Finding, Findings } from './finding.ts'
 import { escapeObeyed, quoteForeign } from './foreign-text.ts'

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import type { IdentityProviderPlan } from '../core/plan.ts'
+import type { IdentityProviderPlan } from '../core/plan/identity-provider-plan.ts'
 import type { RawAnswer, SafeFetch } from '../oauth/safe-fetch.ts'
 import { explainFailure } from './failure.ts'
 import type { Finding, Findings } from './finding.ts'

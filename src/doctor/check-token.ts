@@ -1,5 +1,5 @@
 import { errorCatalogue, ProxyError } from '../core/errors.ts'
-import type { ServerPlan } from '../core/plan.ts'
+import type { ServerPlan } from '../core/plan/server-plan.ts'
 import { createIssuerPool, type IssuerPool } from '../oauth/issuer.ts'
 import { looksLikeJwt, parseSignedJwt } from '../oauth/jws.ts'
 import { createTokenVerifier } from '../oauth/token-verifier.ts'

@@ -1,4 +1,6 @@
-import type { EndpointPlan, HttpUpstreamPlan, Plan, StdioUpstreamPlan } from '../core/plan.ts'
+import type { Plan } from '../core/plan/plan.ts'
+import type { EndpointPlan } from '../core/plan/server-plan.ts'
+import type { HttpUpstreamPlan, StdioUpstreamPlan } from '../core/plan/upstream-plan.ts'
 import { formatUpstreamAddress } from '../core/upstream-address.ts'
 import { checkEndpoint, isEventStream } from '../mcp/endpoint-event.ts'
 import type { RawAnswer } from '../oauth/safe-fetch.ts'

@@ -1,4 +1,4 @@
-import type { IdentityProviderPlan } from '../core/plan.ts'
+import type { IdentityProviderPlan } from '../core/plan/identity-provider-plan.ts'
 import type { SafeFetch } from '../oauth/safe-fetch.ts'
 import { explainFailure } from './failure.ts'
 import type { Finding, Findings } from './finding.ts'

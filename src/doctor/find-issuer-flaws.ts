@@ -1,4 +1,6 @@
-import type { IdentityProviderPlan, IssuerPlan, Plan } from '../core/plan.ts'
+import type { IdentityProviderPlan } from '../core/plan/identity-provider-plan.ts'
+import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
+import type { Plan } from '../core/plan/plan.ts'
 import { listProviderForms } from './check-identity-provider.ts'
 import { explainMissing } from './check-metadata.ts'
 import { type Finding, findingsAbout } from './finding.ts'

@@ -1,4 +1,5 @@
-import type { EndpointPlan, Plan, ServerPlan } from '../core/plan.ts'
+import type { Plan } from '../core/plan/plan.ts'
+import type { EndpointPlan, ServerPlan } from '../core/plan/server-plan.ts'
 import { findAddressLiteral, isLoopbackHost, isPublicAddress } from '../oauth/addresses.ts'
 import { findPreflightFlaw } from './check-public.ts'
 import { CLIENT_PROFILES, type ClientProfile } from './client-profiles.ts'

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { IdentityProviderPlan } from '../core/plan.ts'
+import type { IdentityProviderPlan } from '../core/plan/identity-provider-plan.ts'
 import { formEncode } from '../oauth/client-authentication.ts'
 import type { RawAnswer, SafeFetch } from '../oauth/safe-fetch.ts'
 

@@ -1,4 +1,4 @@
-import type { ClientMetadataPlan } from '../core/plan.ts'
+import type { ClientMetadataPlan } from '../core/plan/broker-plan.ts'
 import { createSafeFetch, type SafeFetch } from '../oauth/safe-fetch.ts'
 import { explainFailure } from './failure.ts'
 

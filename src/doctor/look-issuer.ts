@@ -1,4 +1,4 @@
-import type { IssuerPlan } from '../core/plan.ts'
+import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
 import { formatMetadataUrls } from '../oauth/authorization-server-metadata.ts'
 import { parseVerificationKey, type UnknownJwk } from '../oauth/jwk.ts'
 import { parseKeySet } from '../oauth/key-set.ts'

@@ -1,4 +1,5 @@
-import type { EndpointPlan, Plan } from '../core/plan.ts'
+import type { Plan } from '../core/plan/plan.ts'
+import type { EndpointPlan } from '../core/plan/server-plan.ts'
 import { fetchCertificateEnd } from '../oauth/certificate.ts'
 import { createSafeFetch, type RawAnswer, type SafeFetch } from '../oauth/safe-fetch.ts'
 import { explainFailure, type Failure } from './failure.ts'

@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises'
-import type { EndpointPlan, HttpUpstreamPlan, StdioUpstreamPlan } from '../core/plan.ts'
+import type { EndpointPlan } from '../core/plan/server-plan.ts'
+import type { HttpUpstreamPlan, StdioUpstreamPlan } from '../core/plan/upstream-plan.ts'
 import { findAddressLiteral, isPublicAddress } from '../oauth/addresses.ts'
 import { createSafeFetch, type RawAnswer, type RawRequest } from '../oauth/safe-fetch.ts'
 import { probeEra } from '../upstream/stdio/channel/probe-revision.ts'

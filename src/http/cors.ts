@@ -1,5 +1,5 @@
 import { ProxyError } from '../core/errors.ts'
-import type { CorsPlan } from '../core/plan.ts'
+import type { CorsPlan } from '../core/plan/plan.ts'
 import type { ReplyHeaders } from '../core/reply.ts'
 
 /** Request headers that MCP clients send (2026-07-28, streamable-http; RFC 9449 for DPoP). */

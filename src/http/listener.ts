@@ -1,7 +1,7 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
-import type { ListenPlan } from '../core/plan.ts'
+import type { ListenPlan } from '../core/plan/plan.ts'
 import { condemn } from './connection.ts'
 import { watchStalled } from './stall-watch.ts'
 

@@ -1,4 +1,4 @@
-import type { ClaimCondition, PlainOAuthPlan } from '../core/plan.ts'
+import type { ClaimCondition, PlainOAuthPlan } from '../core/plan/identity-provider-plan.ts'
 
 /** Keys of the configuration that say where an identity provider is, and which of its tenants is meant. */
 export const PLACE_KEYS = [

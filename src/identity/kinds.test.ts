@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { IdentityProviderKind } from '../core/plan.ts'
+import type { IdentityProviderKind } from '../core/plan/identity-provider-plan.ts'
 import type { Place } from './kind.ts'
 import { describeKind, findPlaceFlaws, IDENTITY_PROVIDER_KINDS } from './kinds.ts'
 

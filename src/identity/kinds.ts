@@ -1,4 +1,4 @@
-import type { IdentityProviderKind } from '../core/plan.ts'
+import type { IdentityProviderKind } from '../core/plan/identity-provider-plan.ts'
 import { asgardeo } from './asgardeo.ts'
 import { auth0 } from './auth0.ts'
 import { cognito } from './cognito.ts'

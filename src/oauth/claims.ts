@@ -1,5 +1,5 @@
 import { ProxyError } from '../core/errors.ts'
-import type { IssuerPlan } from '../core/plan.ts'
+import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
 import type { Principal } from '../core/principal.ts'
 import { collectScopes } from './scopes.ts'
 

@@ -1,6 +1,6 @@
 import { createPrivateKey, randomUUID } from 'node:crypto'
 import { SignJWT } from 'jose'
-import type { IntrospectionPlan } from '../core/plan.ts'
+import type { IntrospectionPlan } from '../core/plan/issuer-plan.ts'
 
 /** What a request to the authorization server carries to show who we are. */
 export interface ClientCredentials {

@@ -6,7 +6,7 @@ import { createFakeClock } from '../../test/support/fake-clock.ts'
 import { createIntrospectionPlan, createIssuerPlan } from '../../test/support/issuer-plan.ts'
 import { expectRefused, verifyToken } from '../../test/support/refusal.ts'
 import { audience } from '../../test/support/verifier.ts'
-import type { IntrospectionPlan, IssuerPlan } from '../core/plan.ts'
+import type { IntrospectionPlan, IssuerPlan } from '../core/plan/issuer-plan.ts'
 import { closeServer, listenOnLoopback } from '../sandbox/listen.ts'
 import { createTokenVerifier } from './token-verifier.ts'
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import { ProxyError } from '../core/errors.ts'
-import type { IntrospectionPlan } from '../core/plan.ts'
+import type { IntrospectionPlan } from '../core/plan/issuer-plan.ts'
 import type { MetadataSource } from './authorization-server-metadata.ts'
 import type { Claims } from './claims.ts'
 import { type AuthenticateClient, createClientAuthentication } from './client-authentication.ts'

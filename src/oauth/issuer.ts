@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from '../core/clock.ts'
-import type { IssuerPlan } from '../core/plan.ts'
+import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
 import { createMetadataSource } from './authorization-server-metadata.ts'
 import { createIntrospection, type Introspection } from './introspection.ts'
 import { createIssuerKeys, type IssuerKeys } from './keys.ts'

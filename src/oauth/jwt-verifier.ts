@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import { ProxyError } from '../core/errors.ts'
-import type { IssuerPlan } from '../core/plan.ts'
+import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
 import type { Principal } from '../core/principal.ts'
 import type { AudienceCheck } from './audience.ts'
 import { checkTimes, createPrincipal } from './claims.ts'

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import { ProxyError } from '../core/errors.ts'
-import type { IssuerPlan } from '../core/plan.ts'
+import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
 import type { MetadataSource } from './authorization-server-metadata.ts'
 import type { VerificationKey } from './jwk.ts'
 import { type KeySet, parseKeySet } from './key-set.ts'

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { type Clock, systemClock } from '../core/clock.ts'
 import { ProxyError } from '../core/errors.ts'
-import type { IssuerPlan } from '../core/plan.ts'
+import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
 import type { TokenVerifier } from '../core/ports.ts'
 import type { Principal } from '../core/principal.ts'
 import { type AudienceCheck, createAudienceCheck } from './audience.ts'

@@ -1,4 +1,4 @@
-import type { CorsPlan, LimitsPlan } from '../core/plan.ts'
+import type { CorsPlan, LimitsPlan } from '../core/plan/plan.ts'
 import type { RequestObserver } from '../core/record.ts'
 import type { Route } from '../core/route.ts'
 import type { VisitHandler } from '../core/visit.ts'

@@ -1,5 +1,5 @@
 import type { Operation } from '../core/operation.ts'
-import type { RulePlan } from '../core/plan.ts'
+import type { RulePlan } from '../core/plan/policy-plan.ts'
 import { compileNamePattern } from './name-pattern.ts'
 import { compileResourcePattern } from './resource-pattern.ts'
 import type { Target } from './target.ts'

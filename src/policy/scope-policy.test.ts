@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Operation } from '../core/operation.ts'
-import type { PolicyPlan, RulePlan } from '../core/plan.ts'
+import type { PolicyPlan, RulePlan } from '../core/plan/policy-plan.ts'
 import type { Decision } from '../core/ports.ts'
 import type { Principal } from '../core/principal.ts'
 import { createScopePolicy } from './scope-policy.ts'

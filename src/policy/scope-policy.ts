@@ -1,5 +1,5 @@
 import type { Operation } from '../core/operation.ts'
-import type { PolicyPlan, RulePlan } from '../core/plan.ts'
+import type { PolicyPlan, RulePlan } from '../core/plan/policy-plan.ts'
 import type { Decision, PolicyEngine, PolicyQuestion } from '../core/ports.ts'
 import type { Principal } from '../core/principal.ts'
 import { type CompiledRule, compileRule, type Requirement } from './compiled-rule.ts'

@@ -1,4 +1,4 @@
-import type { RewriteEndpointPlan, RewritePlan } from '../core/plan.ts'
+import type { RewriteEndpointPlan, RewritePlan } from '../core/plan/rewrite-plan.ts'
 import { isUsableRedirectUri } from '../core/redirect-uris.ts'
 import type { VisitHandler } from '../core/visit.ts'
 import { sendOAuthError } from './answers.ts'

@@ -1,5 +1,5 @@
 import { systemClock } from '../core/clock.ts'
-import type { RewritePlan } from '../core/plan.ts'
+import type { RewritePlan } from '../core/plan/rewrite-plan.ts'
 import { REWRITE_PATHS } from '../core/rewrite-paths.ts'
 import type { Visit, VisitHandler } from '../core/visit.ts'
 import { createMetadataSource, type MetadataSource } from '../oauth/authorization-server-metadata.ts'

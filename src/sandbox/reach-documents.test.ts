@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Plan } from '../core/plan.ts'
+import type { Plan } from '../core/plan/plan.ts'
 import { closeServer, listenOnLoopback } from './listen.ts'
 import { canReachDocuments } from './reach-documents.ts'
 import { startSandbox } from './sandbox.ts'

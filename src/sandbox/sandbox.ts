@@ -1,4 +1,4 @@
-import type { Plan } from '../core/plan.ts'
+import type { Plan } from '../core/plan/plan.ts'
 import { type AuthorizationServer, type AuthorizationServerOptions, startAuthorizationServer } from './authorization-server.ts'
 import { canReachDocuments } from './reach-documents.ts'
 import { assignScopes } from './scopes.ts'

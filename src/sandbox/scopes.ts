@@ -1,4 +1,5 @@
-import type { PolicyPlan, RulePlan, ServerPlan } from '../core/plan.ts'
+import type { PolicyPlan, RulePlan } from '../core/plan/policy-plan.ts'
+import type { ServerPlan } from '../core/plan/server-plan.ts'
 import { SAMPLE_SCOPES, SAMPLE_USERS, type Scope, type User } from './users.ts'
 
 /** Who can sign in before some servers, and what for. */

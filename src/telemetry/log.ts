@@ -1,6 +1,6 @@
 import pino, { type DestinationStream, type Logger, type LoggerOptions } from 'pino'
 import { prettyFactory } from 'pino-pretty'
-import type { LogPlan } from '../core/plan.ts'
+import type { LogPlan } from '../core/plan/plan.ts'
 import { createLogOutput } from './log-output.ts'
 
 /** File descriptor. */

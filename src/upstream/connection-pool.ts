@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { getCACertificates } from 'node:tls'
 import { buildConnector, Pool } from 'undici'
-import type { HttpUpstreamPlan } from '../core/plan.ts'
+import type { HttpUpstreamPlan } from '../core/plan/upstream-plan.ts'
 
 /** Bytes of a response's header section. */
 const maxResponseHeaderBytes = 64 * 1024

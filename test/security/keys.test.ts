@@ -3,7 +3,7 @@ import { createServer, type RequestListener, type ServerResponse } from 'node:ht
 import { createServer as createTlsServer } from 'node:https'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ProxyError } from '../../src/core/errors.ts'
-import type { IssuerPlan } from '../../src/core/plan.ts'
+import type { IssuerPlan } from '../../src/core/plan/issuer-plan.ts'
 import { createIssuerPool } from '../../src/oauth/issuer.ts'
 import { createTokenVerifier } from '../../src/oauth/token-verifier.ts'
 import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import type { StdioUpstreamPlan } from '../../src/core/plan.ts'
+import type { StdioUpstreamPlan } from '../../src/core/plan/upstream-plan.ts'
 
 const program = fileURLToPath(new URL('../fixtures/stdio/gate-process.ts', import.meta.url))
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import { fileURLToPath } from 'node:url'
-import type { StdioUpstreamPlan } from '../../src/core/plan.ts'
+import type { StdioUpstreamPlan } from '../../src/core/plan/upstream-plan.ts'
 import type { TokenVerifier, Upstream } from '../../src/core/ports.ts'
 import type { RequestRecord } from '../../src/core/record.ts'
 import type { Route } from '../../src/core/route.ts'

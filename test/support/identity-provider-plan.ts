@@ -1,4 +1,4 @@
-import type { IdentityProviderPlan } from '../../src/core/plan.ts'
+import type { IdentityProviderPlan } from '../../src/core/plan/identity-provider-plan.ts'
 
 /** What a configuration with an issuer and a client alone settles to. */
 export function createIdentityProviderPlan(issuer: string, changes: Partial<IdentityProviderPlan> = {}): IdentityProviderPlan {

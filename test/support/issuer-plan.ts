@@ -1,4 +1,4 @@
-import type { IntrospectionPlan, IssuerPlan } from '../../src/core/plan.ts'
+import type { IntrospectionPlan, IssuerPlan } from '../../src/core/plan/issuer-plan.ts'
 
 /** The plan of an issuer with the defaults of the configuration, for tests that need no configuration file. */
 export function createIssuerPlan(issuer: string, differences: Partial<IssuerPlan> = {}): IssuerPlan {

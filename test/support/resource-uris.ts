@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import type { Operation } from '../../src/core/operation.ts'
-import type { PolicyPlan } from '../../src/core/plan.ts'
+import type { PolicyPlan } from '../../src/core/plan/policy-plan.ts'
 import type { Principal } from '../../src/core/principal.ts'
 import { createScopePolicy } from '../../src/policy/scope-policy.ts'
 

@@ -1,4 +1,4 @@
-import type { IssuerPlan } from '../../src/core/plan.ts'
+import type { IssuerPlan } from '../../src/core/plan/issuer-plan.ts'
 import { createTokenVerifier, type TokenVerifierOptions, type WarmTokenVerifier } from '../../src/oauth/token-verifier.ts'
 import { createIssuerPlan } from './issuer-plan.ts'
 import { type IssuerOptions, startIssuer, type TestIssuer } from './tokens.ts'

@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts'
-import type { IdentityProviderPlan } from '../../core/plan.ts'
+import type { IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
 import type { Store } from '../../core/store.ts'
 import { type Claims, mayUserSignIn } from '../identity-provider/access-rules.ts'
 import type { IdentityProvider } from '../identity-provider/identity-provider.ts'

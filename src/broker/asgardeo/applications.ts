@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock } from '../../core/clock.ts'
-import type { AsgardeoPlan, RegistrationPlan } from '../../core/plan.ts'
+import type { RegistrationPlan } from '../../core/plan/broker-plan.ts'
+import type { AsgardeoPlan } from '../../core/plan/identity-provider-plan.ts'
 import type { Store } from '../../core/store.ts'
 import { isTrouble } from '../../identity/asgardeo-error.ts'
 import type { AsgardeoClient, AsgardeoRegistrar } from '../../identity/asgardeo-registrar.ts'

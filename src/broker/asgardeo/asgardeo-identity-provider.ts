@@ -1,6 +1,7 @@
 import * as oauth from 'oauth4webapi'
 import type { Clock } from '../../core/clock.ts'
-import type { AsgardeoPlan, IdentityProviderPlan, RegistrationPlan } from '../../core/plan.ts'
+import type { RegistrationPlan } from '../../core/plan/broker-plan.ts'
+import type { AsgardeoPlan, IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
 import type { Store } from '../../core/store.ts'
 import { createAdminToken } from '../../identity/asgardeo-admin-token.ts'
 import { createAsgardeoApi } from '../../identity/asgardeo-api.ts'

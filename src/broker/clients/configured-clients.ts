@@ -1,5 +1,6 @@
 import type { ClientMetadata } from 'oidc-provider'
-import type { BrokerPlan, ClientGrant, ClientPlan } from '../../core/plan.ts'
+import type { BrokerPlan } from '../../core/plan/broker-plan.ts'
+import type { ClientGrant, ClientPlan } from '../../core/plan/client-plan.ts'
 import { isWebClient } from '../../core/redirect-uris.ts'
 
 /** Names of the grants on the wire (RFC 6749 §4.4.2, RFC 7523 §2.1, RFC 8693 §2.1). */

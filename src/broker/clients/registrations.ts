@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Clock } from '../../core/clock.ts'
-import type { RegistrationPlan } from '../../core/plan.ts'
+import type { RegistrationPlan } from '../../core/plan/broker-plan.ts'
 import type { Store, StoredEntry } from '../../core/store.ts'
 import { listNetworks } from '../../oauth/networks.ts'
 import { createRateLimit } from '../limits/rate-limit.ts'

@@ -1,4 +1,4 @@
-import type { ClientPlan } from '../../core/plan.ts'
+import type { ClientPlan } from '../../core/plan/client-plan.ts'
 
 /** A protected resource that the broker issues tokens for. */
 export interface BrokerResource {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../core/clock.ts'
 import { ProxyError } from '../../core/errors.ts'
-import type { IssuerPlan } from '../../core/plan.ts'
+import type { IssuerPlan } from '../../core/plan/issuer-plan.ts'
 import type { Store } from '../../core/store.ts'
 import { createAudienceCheck } from '../../oauth/audience.ts'
 import { type Claims, checkTimes } from '../../oauth/claims.ts'

@@ -1,6 +1,7 @@
 import { errors } from 'oidc-provider'
 import { ProxyError } from '../../core/errors.ts'
-import type { BrokerPlan, ClientPlan } from '../../core/plan.ts'
+import type { BrokerPlan } from '../../core/plan/broker-plan.ts'
+import type { ClientPlan } from '../../core/plan/client-plan.ts'
 import type { TokenVerifier } from '../../core/ports.ts'
 import type { Accounts } from '../accounts/accounts.ts'
 import { type BrokerResource, narrowToClient, type Resources } from '../clients/resources.ts'

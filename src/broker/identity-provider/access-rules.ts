@@ -1,4 +1,4 @@
-import type { ClaimCondition, IdentityProviderPlan } from '../../core/plan.ts'
+import type { ClaimCondition, IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
 
 export type Claims = Readonly<Record<string, unknown>>
 

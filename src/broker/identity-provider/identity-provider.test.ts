@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createIdentityProviderPlan } from '../../../test/support/identity-provider-plan.ts'
-import type { IdentityProviderPlan } from '../../core/plan.ts'
+import type { IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
 import { createSafeFetch, type SafeFetch } from '../../oauth/safe-fetch.ts'
 import { closeServer, listenOnLoopback } from '../../sandbox/listen.ts'
 import { createIdentityProvider, type IdentityProvider } from './identity-provider.ts'

@@ -1,6 +1,6 @@
 import type * as oauth from 'oauth4webapi'
 import { type Clock, systemClock } from '../../core/clock.ts'
-import type { IdentityProviderPlan } from '../../core/plan.ts'
+import type { IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
 import type { SafeFetch } from '../../oauth/safe-fetch.ts'
 import { guard } from './error.ts'
 import { createMetadataSource } from './metadata.ts'

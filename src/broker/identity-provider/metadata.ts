@@ -1,6 +1,6 @@
 import * as oauth from 'oauth4webapi'
 import type { Clock } from '../../core/clock.ts'
-import type { IdentityProviderPlan } from '../../core/plan.ts'
+import type { IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
 import { aimAtMetadataUrl } from '../../oauth/second-address.ts'
 import { guard, IdentityProviderError } from './error.ts'
 import type { RequestOptions } from './requests.ts'

@@ -1,6 +1,6 @@
 import * as oauth from 'oauth4webapi'
 import { parseExactJson } from '../../core/exact-json.ts'
-import type { PlainOAuthPlan } from '../../core/plan.ts'
+import type { PlainOAuthPlan } from '../../core/plan/identity-provider-plan.ts'
 import type { Claims } from './access-rules.ts'
 import { IdentityProviderError } from './error.ts'
 

@@ -1,6 +1,6 @@
 import { customFetch } from 'oauth4webapi'
 import { expect, it } from 'vitest'
-import type { IdentityProviderPlan } from '../../core/plan.ts'
+import type { IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
 import type { SafeFetch } from '../../oauth/safe-fetch.ts'
 import { createRequestOptions } from './requests.ts'
 

@@ -1,6 +1,6 @@
 import * as oauth from 'oauth4webapi'
 import { parseExactJson } from '../../core/exact-json.ts'
-import type { IdentityProviderPlan } from '../../core/plan.ts'
+import type { IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
 import { formEncode } from '../../oauth/client-authentication.ts'
 import type { RawAnswer, SafeFetch } from '../../oauth/safe-fetch.ts'
 import { normalizeTokenAnswer } from './token-response.ts'

@@ -1,6 +1,6 @@
 import type * as oauth from 'oauth4webapi'
 import type { Clock } from '../../core/clock.ts'
-import type { IdentityProviderPlan } from '../../core/plan.ts'
+import type { IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
 import { guard } from './error.ts'
 import type { FindMetadata } from './metadata.ts'
 import type { RequestOptions } from './requests.ts'

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { PAGE_ICON } from '../../core/page-icon.ts'
-import type { BrandPlan } from '../../core/plan.ts'
+import type { BrandPlan } from '../../core/plan/broker-plan.ts'
 import { isLoopbackHost } from '../../oauth/addresses.ts'
 
 /** A page and the headers that it must be sent with. */

@@ -1,6 +1,6 @@
 import type { Provider } from 'oidc-provider'
 import { BROKER_PATHS } from '../../core/broker-paths.ts'
-import type { BrokerPlan } from '../../core/plan.ts'
+import type { BrokerPlan } from '../../core/plan/broker-plan.ts'
 import { listMachineGrants } from '../clients/configured-clients.ts'
 import { narrowToClient, type Resources, settleScopes } from '../clients/resources.ts'
 

@@ -1,6 +1,6 @@
 import { type AdapterFactory, type Configuration, errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
 import { BROKER_PATHS } from '../../core/broker-paths.ts'
-import type { BrokerPlan } from '../../core/plan.ts'
+import type { BrokerPlan } from '../../core/plan/broker-plan.ts'
 import type { TokenVerifier } from '../../core/ports.ts'
 import { type Accounts, pickClaims } from '../accounts/accounts.ts'
 import { describeClient, listIntrospectors } from '../clients/configured-clients.ts'

@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts'
-import type { BrokerPlan } from '../../core/plan.ts'
+import type { BrokerPlan } from '../../core/plan/broker-plan.ts'
 import type { TokenVerifier } from '../../core/ports.ts'
 import { createIssuerPool, type IssuerPool } from '../../oauth/issuer.ts'
 import { createTokenVerifier } from '../../oauth/token-verifier.ts'

@@ -1,4 +1,4 @@
-import type { BrokerPlan } from '../../core/plan.ts'
+import type { BrokerPlan } from '../../core/plan/broker-plan.ts'
 import { type Accounts, type AccountsOptions, createAccounts } from '../accounts/accounts.ts'
 import type { Resources } from '../clients/resources.ts'
 import { type Claims, listUserScopes } from '../identity-provider/access-rules.ts'

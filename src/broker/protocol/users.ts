@@ -1,5 +1,5 @@
 import { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider'
-import type { BrokerPlan } from '../../core/plan.ts'
+import type { BrokerPlan } from '../../core/plan/broker-plan.ts'
 import type { Accounts } from '../accounts/accounts.ts'
 import type { Resources } from '../clients/resources.ts'
 import { listUserScopes } from '../identity-provider/access-rules.ts'

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { IdentityProviderPlan } from '../../core/plan.ts'
+import type { IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
 import type { EntryTerms, Store } from '../../core/store.ts'
 
 /** Kinds of entries that name a user, or that lead to what does. Registrations, keys and used assertions are not of them. */

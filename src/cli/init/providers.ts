@@ -1,4 +1,4 @@
-import type { IdentityProviderKind } from '../../core/plan.ts'
+import type { IdentityProviderKind } from '../../core/plan/identity-provider-plan.ts'
 
 /** `issuer`: an authorization server that MCP clients use themselves, without the broker. */
 export type Choice = IdentityProviderKind | 'issuer'

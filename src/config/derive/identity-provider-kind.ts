@@ -1,4 +1,4 @@
-import type { IdentityProviderKind } from '../../core/plan.ts'
+import type { IdentityProviderKind } from '../../core/plan/identity-provider-plan.ts'
 import type { IdentityProviderConfig } from '../schema/broker.ts'
 import type { Draft } from '../schema/partial-config.ts'
 

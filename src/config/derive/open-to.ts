@@ -1,4 +1,4 @@
-import type { IdentityProviderKind, PlainOAuthPlan } from '../../core/plan.ts'
+import type { IdentityProviderKind, PlainOAuthPlan } from '../../core/plan/identity-provider-plan.ts'
 import { describeKind } from '../../identity/kinds.ts'
 import type { IdentityProviderConfig } from '../schema/broker.ts'
 

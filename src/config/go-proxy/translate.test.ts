@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { Plan, ServerPlan } from '../../core/plan.ts'
+import type { Plan } from '../../core/plan/plan.ts'
+import type { ServerPlan } from '../../core/plan/server-plan.ts'
 import { loadConfigFile, loadConfigValue } from '../load.ts'
 import { ConfigError, type Problem } from '../problem/problem.ts'
 import { isGoProxyConfig } from './translate.ts'

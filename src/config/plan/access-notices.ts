@@ -1,4 +1,6 @@
-import type { BrokerPlan, ClaimCondition, IdentityProviderPlan, ServerPlan } from '../../core/plan.ts'
+import type { BrokerPlan } from '../../core/plan/broker-plan.ts'
+import type { ClaimCondition, IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
+import type { ServerPlan } from '../../core/plan/server-plan.ts'
 import { findUngrantedScopes } from '../../core/ungranted-scopes.ts'
 import { isPublicMail } from '../../identity/public-users.ts'
 

@@ -1,4 +1,4 @@
-import type { AsgardeoPlan } from '../../core/plan.ts'
+import type { AsgardeoPlan } from '../../core/plan/identity-provider-plan.ts'
 import { findTenantBase } from '../../identity/asgardeo.ts'
 import type { IdentityProviderConfig } from '../schema/broker.ts'
 import type { Config } from '../schema/schema.ts'

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { resolve } from 'node:path'
-import type { BrokerPlan, IssuerPlan, StorePlan } from '../../core/plan.ts'
+import type { BrokerPlan, StorePlan } from '../../core/plan/broker-plan.ts'
+import type { IssuerPlan } from '../../core/plan/issuer-plan.ts'
 import { decodeEncryptionKey } from '../format/key-material.ts'
 import { type BrokerConfig, broker as brokerSchema } from '../schema/broker.ts'
 import type { Config } from '../schema/schema.ts'

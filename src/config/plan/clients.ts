@@ -1,4 +1,4 @@
-import type { ClientKeysPlan, ClientPlan } from '../../core/plan.ts'
+import type { ClientKeysPlan, ClientPlan } from '../../core/plan/client-plan.ts'
 import { parsePublicKeys } from '../format/key-material.ts'
 import type { ClientConfig } from '../schema/clients.ts'
 import type { Material } from '../source/secrets-and-files.ts'

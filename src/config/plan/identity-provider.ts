@@ -1,4 +1,4 @@
-import type { ClaimCondition, IdentityProviderPlan } from '../../core/plan.ts'
+import type { ClaimCondition, IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
 import { describeKind } from '../../identity/kinds.ts'
 import { settleKind } from '../derive/identity-provider-kind.ts'
 import { createEndpoints } from '../derive/open-to.ts'

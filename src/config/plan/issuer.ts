@@ -1,4 +1,4 @@
-import type { IntrospectionPlan, IssuerPlan } from '../../core/plan.ts'
+import type { IntrospectionPlan, IssuerPlan } from '../../core/plan/issuer-plan.ts'
 import { listKeyAlgorithms, parsePrivateKey } from '../format/key-material.ts'
 import type { IntrospectionConfig, IssuerConfig } from '../schema/issuer.ts'
 import type { Material } from '../source/secrets-and-files.ts'

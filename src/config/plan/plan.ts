@@ -1,5 +1,6 @@
 import { hkdfSync, randomBytes } from 'node:crypto'
-import type { BrokerPlan, Plan } from '../../core/plan.ts'
+import type { BrokerPlan } from '../../core/plan/broker-plan.ts'
+import type { Plan } from '../../core/plan/plan.ts'
 import { settleAllowedHosts, settlePublicUrl } from '../derive/public-url.ts'
 import { decodeSessionKey } from '../format/key-material.ts'
 import type { Config } from '../schema/schema.ts'

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import type { StdioUpstreamPlan } from '../../core/plan.ts'
+import type { StdioUpstreamPlan } from '../../core/plan/upstream-plan.ts'
 import type { UpstreamConfig } from '../schema/server.ts'
 import type { Material } from '../source/secrets-and-files.ts'
 

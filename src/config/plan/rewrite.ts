@@ -1,4 +1,4 @@
-import type { RewritePlan } from '../../core/plan.ts'
+import type { RewritePlan } from '../../core/plan/rewrite-plan.ts'
 import { hasSharedClient } from '../derive/shared-client.ts'
 import type { Config } from '../schema/schema.ts'
 import type { Material } from '../source/secrets-and-files.ts'

@@ -1,13 +1,8 @@
 import { resolve } from 'node:path'
-import type {
-  BrokerPlan,
-  EndpointPlan,
-  HttpUpstreamPlan,
-  PolicyPlan,
-  RulePlan,
-  ServerPlan,
-  StdioUpstreamPlan,
-} from '../../core/plan.ts'
+import type { BrokerPlan } from '../../core/plan/broker-plan.ts'
+import type { PolicyPlan, RulePlan } from '../../core/plan/policy-plan.ts'
+import type { EndpointPlan, ServerPlan } from '../../core/plan/server-plan.ts'
+import type { HttpUpstreamPlan, StdioUpstreamPlan } from '../../core/plan/upstream-plan.ts'
 import { listEndpoints, nameServer } from '../derive/endpoints.ts'
 import { formatHeaderValue } from '../derive/header-value.ts'
 import { closeHierarchy } from '../derive/scope-hierarchy.ts'

@@ -1,6 +1,6 @@
 import type { Call } from '../../core/call.ts'
 import { ProxyError } from '../../core/errors.ts'
-import type { StdioUpstreamPlan } from '../../core/plan.ts'
+import type { StdioUpstreamPlan } from '../../core/plan/upstream-plan.ts'
 import type { Upstream } from '../../core/ports.ts'
 import { formatPrincipalKey } from '../../core/principal.ts'
 import type { Reply } from '../../core/reply.ts'

@@ -1,7 +1,7 @@
 import type { Buffer } from 'node:buffer'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { ProxyError } from '../../../core/errors.ts'
-import type { StdioUpstreamPlan } from '../../../core/plan.ts'
+import type { StdioUpstreamPlan } from '../../../core/plan/upstream-plan.ts'
 import { type ChildLine, type ChildMessage, readChildLine, readLongLine } from '../wire/child-messages.ts'
 import type { MemoryShare } from '../wire/held-memory.ts'
 import { formatError } from '../wire/json-responses.ts'

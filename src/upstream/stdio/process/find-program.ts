@@ -1,6 +1,6 @@
 import { accessSync, constants, statSync } from 'node:fs'
 import { delimiter, isAbsolute, join, resolve } from 'node:path'
-import type { StdioUpstreamPlan } from '../../../core/plan.ts'
+import type { StdioUpstreamPlan } from '../../../core/plan/upstream-plan.ts'
 import { createChildEnvironment } from './environment.ts'
 
 /**

@@ -1,5 +1,5 @@
 import { ProxyError } from '../../../core/errors.ts'
-import type { StdioUpstreamPlan } from '../../../core/plan.ts'
+import type { StdioUpstreamPlan } from '../../../core/plan/upstream-plan.ts'
 import type { HeldMemory, MemoryShare } from '../wire/held-memory.ts'
 import { Backoff } from './backoff.ts'
 import { Child, type ChildHandlers, formatCommand } from './child.ts'

@@ -1,0 +1,80 @@
+import type { ClientPlan } from './client-plan.ts'
+import type { IdentityProviderPlan } from './identity-provider-plan.ts'
+import type { IssuerPlan } from './issuer-plan.ts'
+
+/** The authorization server of our own, for an identity provider that cannot serve MCP clients itself. */
+export interface BrokerPlan {
+  /** Issuer identifier: the public URL. */
+  readonly issuer: string
+  /** How its access tokens are verified. */
+  readonly issuerPlan: IssuerPlan
+  readonly identityProvider: IdentityProviderPlan
+  readonly store: StorePlan
+  /** Keys of 32 bytes for what the store holds in secret. The first encrypts, all of them decrypt. */
+  readonly encryptionKeys: readonly Buffer[]
+  readonly accessTokenSeconds: number
+  /** Seconds without use after which a refresh token ends. */
+  readonly refreshTokenSeconds: number
+  /** Seconds for which a used refresh token may be used again, by whoever never got the answer. */
+  readonly refreshGraceSeconds: number
+  /** Seconds after which a user signs in anew, whatever was refreshed meanwhile. */
+  readonly grantSeconds: number
+  /** Seconds for which a browser stays signed in here. */
+  readonly browserSeconds: number
+  /** Seconds after which tokens are signed with a new key. */
+  readonly signingKeySeconds: number
+  /** Authorization requests that one address may send within a minute. */
+  readonly authorizationsPerMinute: number
+  /** Requests to the token and revocation endpoints that one address may send within a minute. */
+  readonly tokenRequestsPerMinute: number
+  /** Scope → what it permits, in words for the user who is asked. */
+  readonly scopeDescriptions: Readonly<Record<string, string>>
+  readonly brand: BrandPlan
+  readonly registration: RegistrationPlan
+  readonly clientMetadata: ClientMetadataPlan
+  readonly clients: readonly ClientPlan[]
+  /** Whose identity assertions (ID-JAG) clients may show; empty for nobody's. */
+  readonly assertionIssuers: readonly IssuerPlan[]
+  readonly tokenExchange: TokenExchangePlan
+}
+
+/** Whose pages they are, for the users who see them. Images are `data:` URIs. */
+export interface BrandPlan {
+  readonly company: string | undefined
+  readonly logo: string | undefined
+  readonly favicon: string | undefined
+}
+
+/** Whose access tokens can be exchanged (RFC 8693) besides our own. */
+export interface TokenExchangePlan {
+  readonly issuers: readonly IssuerPlan[]
+  /** Audiences that such tokens may have besides our issuer identifier and our resources. */
+  readonly audiences: readonly string[]
+}
+
+/** Dynamic client registration (RFC 7591). */
+export interface RegistrationPlan {
+  readonly enabled: boolean
+  /** Most registrations at a time. */
+  readonly mostClients: number
+  /** Registrations that one address may ask for within a minute. */
+  readonly perMinute: number
+  /** Seconds after which a registration that nobody ever signed in with ends. */
+  readonly unusedSeconds: number
+  /** Seconds after its last use at which a registration ends. */
+  readonly idleSeconds: number
+}
+
+/** Client ID metadata documents. */
+export interface ClientMetadataPlan {
+  readonly enabled: boolean
+  /** Whether documents may lie in private networks. */
+  readonly allowPrivateNetwork: boolean
+  /** PEM text of additional certificate authorities. */
+  readonly ca: string | undefined
+}
+
+export type StorePlan =
+  | { readonly kind: 'memory' }
+  | { readonly kind: 'sqlite'; readonly file: string }
+  | { readonly kind: 'redis'; readonly url: string; readonly password: string | undefined; readonly prefix: string }

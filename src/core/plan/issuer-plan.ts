@@ -1,0 +1,43 @@
+export interface IssuerPlan {
+  /** Issuer identifier, compared exactly. */
+  readonly issuer: string
+  /** Where the keys are, when metadata should not be asked. */
+  readonly jwksUri: string | undefined
+  readonly algorithms: readonly string[]
+  /** Claims that may name the audience, in this order: `aud`, `client_id`, `azp`. */
+  readonly audienceClaims: readonly string[]
+  /** Claims that hold scopes; dots reach into objects. Undefined: `scope` and `scp`; `permissions` and `roles` where a token has neither. */
+  readonly scopeClaims: readonly string[] | undefined
+  readonly clockToleranceSeconds: number
+  /** Longest accepted `exp` minus `iat`; undefined for no limit. */
+  readonly maxLifetimeSeconds: number | undefined
+  /** Seconds for which keys are used while the issuer is down. */
+  readonly staleKeysSeconds: number
+  /** Seconds after which keys are fetched anew, in the background. */
+  readonly refreshKeysSeconds: number
+  /** Whether ID tokens pass as access tokens (some providers have nothing else). */
+  readonly acceptIdTokens: boolean
+  /** Whether addresses that the issuer's metadata names may be private ones although the issuer's own host is public. */
+  readonly allowPrivateNetwork: boolean
+  /** PEM text of additional certificate authorities. */
+  readonly ca: string | undefined
+  readonly introspection: IntrospectionPlan | undefined
+}
+
+/** Token introspection (RFC 7662) for opaque tokens. */
+export interface IntrospectionPlan {
+  /** Undefined: `introspection_endpoint` of the metadata. */
+  readonly endpoint: string | undefined
+  readonly clientId: string
+  readonly clientAuthentication:
+    | { readonly method: 'client_secret_basic' | 'client_secret_post'; readonly secret: string }
+    | {
+        readonly method: 'private_key_jwt'
+        readonly privateKey: string
+        readonly algorithm: string
+        readonly keyId: string | undefined
+      }
+  /** Longest time for which an active answer is kept; never beyond `exp`. */
+  readonly cacheSeconds: number
+  readonly negativeCacheSeconds: number
+}

@@ -1,0 +1,68 @@
+import type { BrokerPlan } from './broker-plan.ts'
+import type { RewritePlan } from './rewrite-plan.ts'
+import type { ServerPlan } from './server-plan.ts'
+
+/**
+ * Settled configuration: every default filled in, every secret read, every cross-reference resolved and checked. Frozen. Made by
+ * `config/`, used by `app.ts`.
+ */
+export interface Plan {
+  readonly listen: ListenPlan
+  /** Origin under which clients reach us, without a trailing slash, for example `https://mcp.example.com`. */
+  readonly publicUrl: string
+  /** `Host` values that are accepted (host and port, lower case), or `*` for any. */
+  readonly allowedHosts: readonly string[] | '*'
+  readonly cors: CorsPlan
+  readonly limits: LimitsPlan
+  /** Addresses or CIDR blocks whose `Forwarded` / `X-Forwarded-*` headers are kept. */
+  readonly trustedProxies: readonly string[]
+  readonly log: LogPlan
+  /** Seconds that running requests get to finish after SIGTERM. */
+  readonly drainSeconds: number
+  /** Key that seals MCP session ids to their principal; at least 32 bytes. Random for each start unless configured. */
+  readonly sessionKey: Buffer
+  readonly servers: readonly ServerPlan[]
+  /** The authorization server of our own; undefined when users sign in elsewhere. */
+  readonly broker: BrokerPlan | undefined
+  /** Passes requests of the OAuth flow on; undefined unless a configuration of the Go proxy needs it. */
+  readonly rewrite?: RewritePlan | undefined
+  /** Things that the operator should know at the start, one line each. */
+  readonly notices: readonly string[]
+}
+
+export interface ListenPlan {
+  readonly host: string
+  readonly port: number
+  /** PEM texts. */
+  readonly tls: { readonly cert: string; readonly key: string } | undefined
+}
+
+export interface CorsPlan {
+  /** Origins beside our own that may call; `*` for any. */
+  readonly allowedOrigins: readonly string[] | '*'
+  /** Request headers beside those that MCP needs; lower case. */
+  readonly allowedHeaders: readonly string[]
+  readonly allowedMethods: readonly string[]
+  readonly allowCredentials: boolean
+}
+
+export interface LimitsPlan {
+  readonly bodyBytes: number
+  /** For all long bodies together. */
+  readonly bodiesBytes: number
+  /** For all that is held between clients and MCP servers that are processes. */
+  readonly heldBytes: number
+  readonly jsonDepth: number
+  readonly batchMembers: number
+  /** Seconds for the complete header section. */
+  readonly headersSeconds: number
+  /** Seconds between two pieces of a request body. */
+  readonly bodyIdleSeconds: number
+  /** Seconds that a client may take nothing of an answer that waits for it, before it is cut off. */
+  readonly stalledClientSeconds: number
+}
+
+export interface LogPlan {
+  readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent'
+  readonly format: 'json' | 'pretty'
+}
