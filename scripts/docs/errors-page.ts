@@ -7,7 +7,7 @@ export function formatErrorsPage(): string {
     return `| \`${code}\` | ${status} | ${challenge} | ${jsonRpcCode} | ${message} | ${remedy} |`
   })
   return [
-    '<!-- Made from src/core/errors.ts by `npm run docs`. Do not edit. -->',
+    '<!-- Made from src/core/error-catalogue/ by `npm run docs`. Do not edit. -->',
     '# Errors',
     '',
     'Every way in which the proxy refuses a request. The code stands in the log line of the request; it does not change between versions.',

@@ -1,0 +1,38 @@
+import type { ErrorEntry } from './error-entry.ts'
+
+/** The client, user or page may not do this. */
+export const authorizationErrors = {
+  scope_insufficient: {
+    status: 403,
+    oauthError: 'insufficient_scope',
+    message: 'The access token lacks a scope that this operation needs',
+    remedy: 'The client asks for the scopes of the challenge. The rules are under `scopes` and `rules` of the server.',
+  },
+  policy_denied: {
+    status: 403,
+    message: 'This operation is not permitted',
+    remedy: 'No rule of the server permits the operation, and `unlisted_operations` is `deny`.',
+  },
+  resource_uri_ambiguous: {
+    status: 403,
+    message: 'This spelling of a resource URI can mean too many things to be permitted',
+    remedy:
+      'The server has rules for resources, and the URI has control characters, too many escapes, dot segments or backslashes, is longer than 8 KiB, is a relative path or names another host (`file:`), or one message names more resources than can be compared with the rules. The log line says which. Clients write the URI as the server lists it.',
+  },
+  legacy_client_rejected: {
+    status: 400,
+    message: 'This server does not serve clients of that protocol revision',
+    remedy:
+      '`legacy_clients: reject` is set for the server. Use `enforce` to serve old clients with the same checks as everyone.',
+  },
+  origin_denied: {
+    status: 403,
+    message: 'Requests from this origin are not accepted',
+    remedy: 'Add the origin to `cors.allowed_origins` if the web page that it names may call this server.',
+  },
+  host_denied: {
+    status: 403,
+    message: 'Requests for this host are not accepted',
+    remedy: 'Set `public_url` to the URL that clients use, or add the host to `allowed_hosts`.',
+  },
+} as const satisfies Record<string, ErrorEntry>

@@ -1,0 +1,21 @@
+import type { ErrorEntry } from './error-entry.ts'
+
+/** Reasons to end a request that have nothing to do with what it asks for. */
+export const processErrors = {
+  client_gone: {
+    status: 499,
+    message: 'The client closed the connection',
+    remedy: 'Nothing to do: the request to the MCP server was cancelled. Never sent, only logged.',
+  },
+  shutting_down: {
+    status: 503,
+    message: 'The proxy is shutting down',
+    remedy: 'Send the request again; another instance will answer it.',
+  },
+  internal_error: {
+    status: 500,
+    jsonRpcCode: -32603,
+    message: 'Internal error',
+    remedy: 'This is a bug. The log line carries the stack; please report it.',
+  },
+} as const satisfies Record<string, ErrorEntry>
