@@ -10,6 +10,7 @@ import type { Upstream } from './core/ports.ts'
 import type { RequestObserver } from './core/record.ts'
 import type { Route } from './core/route.ts'
 import type { EndpointKind, ProtectedResource } from './core/route-facts.ts'
+import type { UpstreamCredential } from './core/upstream-credential.ts'
 import { createBodyRoom } from './http/body-room.ts'
 import { isLoopbackOrigin, type OriginRules } from './http/cors.ts'
 import { createForwardedRules } from './http/forwarded.ts'
@@ -127,7 +128,7 @@ async function mountBroker(
       name: server.name,
       scopes: createScopePolicy(server.policy).knownScopes,
       defaultScopes: server.scopesSupported,
-      needsProviderToken: server.identityProviderToken,
+      needsProviderToken: server.credential.kind === 'identity_provider',
     }))
   const broker = await startBroker({ plan, resources, endpointPaths: endpoints.map(({ path }) => path), store, onIssue })
   return {
@@ -223,8 +224,7 @@ function createServer(plan: Plan, server: ServerPlan, shared: Shared): GuardedSe
       challengeScopes: server.challengeScopes,
       knownScopes: policy.knownScopes,
       legacyClients: server.legacyClients,
-      forwardAccessToken: server.forwardAccessToken,
-      findCredential: server.identityProviderToken ? broker?.findCredential : undefined,
+      credential: createCredential(server, broker),
       messagesPath: messages?.path,
       upstreamUrl: 'url' in endpoint.upstream ? endpoint.upstream.url : stdioUrl,
       verifier,
@@ -233,6 +233,13 @@ function createServer(plan: Plan, server: ServerPlan, shared: Shared): GuardedSe
     }),
   )
   return { routes, upstreams: [...upstreams.values()] }
+}
+
+/** @throws Error where the identity provider is to give a token, and there is none */
+function createCredential({ name, credential }: ServerPlan, broker: Broker | undefined): UpstreamCredential {
+  if (credential.kind !== 'identity_provider') return credential
+  if (broker === undefined) throw new Error(`The MCP server "${name}" gets a token of the identity provider, and there is none.`)
+  return { kind: 'identity_provider', find: broker.findCredential }
 }
 
 function createResource(plan: Plan, server: ServerPlan, identifier: string): ProtectedResource {

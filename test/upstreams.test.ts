@@ -18,7 +18,7 @@ testUpstream('HTTP', async () => {
     followSlashRedirects: false,
     ca: undefined,
   }
-  const gate = await openGate({ streamable_http: createHttpUpstream(plan) }, server.url)
+  const gate = await openGate({ streamable_http: createHttpUpstream(plan) }, { upstreamUrl: server.url })
   let closed: Promise<void> | undefined
   const close = (): Promise<void> => {
     closed ??= gate.close()

@@ -43,7 +43,7 @@ describe('the smallest configuration', () => {
         audiences: ['http://localhost:8080/mcp'],
         bearerMethods: ['header'],
         legacyClients: 'enforce',
-        forwardAccessToken: false,
+        credential: { kind: 'none' },
         policy: { baseScopes: [], rules: [], hierarchy: {}, unlistedOperations: 'permit' },
         scopesSupported: [],
         challengeScopes: [],

@@ -48,13 +48,6 @@ export interface PolicyEngine {
   decide(principal: Principal, question: PolicyQuestion): Decision
 }
 
-/**
- * Finds the bearer token that an upstream gets for a principal.
- *
- * @throws ProxyError `token_invalid` when the principal's session with the identity provider is over, `identity_provider_unavailable`
- */
-export type FindCredential = (principal: Principal) => Promise<string>
-
 /** An MCP server behind us. */
 export interface Upstream {
   /** Sends a permitted call and writes the answer into `reply`. Failures go to `reply.fail`; never throws. */

@@ -1,3 +1,5 @@
+import type { UpstreamCredential } from './upstream-credential.ts'
+
 /** How a client may present its access token (RFC 6750 §2, RFC 9728 `bearer_methods_supported`). */
 export type BearerMethod = 'header' | 'body' | 'query'
 
@@ -36,8 +38,8 @@ export interface RouteFacts {
   /** Every scope that a rule of this server can ask for, base scopes included. */
   readonly knownScopes: ReadonlySet<string>
   readonly legacyClients: LegacyClients
-  /** Whether the caller's token goes on to the upstream. A named opt-in. */
-  readonly forwardAccessToken: boolean
+  /** What the upstream gets to act for the caller. */
+  readonly credential: UpstreamCredential
   /** For `sse`: public path of the `messages` endpoint of the same server. */
   readonly messagesPath: string | undefined
   /** URL of the endpoint on the upstream, against which its `endpoint` event is resolved. */

@@ -1,11 +1,9 @@
 import type { Call } from './call.ts'
-import type { FindCredential, PolicyEngine, TokenVerifier, Upstream } from './ports.ts'
+import type { PolicyEngine, TokenVerifier, Upstream } from './ports.ts'
 import type { RouteFacts } from './route-facts.ts'
 
 /** One public path that we guard: protected resource, upstream and policy. */
 export interface Route extends RouteFacts {
-  /** Gives the caller's own token of the identity provider, where the upstream is configured to get it. */
-  readonly findCredential?: FindCredential | undefined
   readonly verifier: TokenVerifier
   readonly policy: PolicyEngine
   readonly upstream: Upstream

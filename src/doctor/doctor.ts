@@ -144,7 +144,7 @@ function listUpstreams({ endpoints }: ServerPlan): EndpointPlan[] {
 async function examineUpstream({ upstream, kind }: EndpointPlan, server: ServerPlan, plan: Plan): Promise<Finding[]> {
   const about = findingsAbout(`server ${server.name}`)
   if ('command' in upstream) return [checkProcess(await lookAtProcess(upstream), upstream, about)]
-  const bringsToken = server.forwardAccessToken || server.identityProviderToken
+  const bringsToken = server.credential.kind !== 'none'
   return checkHttpUpstream({ kind, upstream, sight: await lookAtHttpUpstream(upstream, kind), bringsToken }, plan, about)
 }
 

@@ -70,7 +70,7 @@ async function guard(exchange: Exchange, head: RequestHead, route: Route): Promi
   checkMethod(head, route)
   const call: RoutedCall = await readCall(exchange, head, route, identity)
   authorize(call, exchange.record)
-  forward(exchange, await addCredential(call))
+  forward(exchange, await addCredential(call, identity))
 }
 
 /** An id of ours as the last segment of a path: nothing that the next reader could decode, drop or split. */

@@ -117,8 +117,6 @@ function formatHeaders(exchange: Exchange, head: RequestHead, identity: Identity
   if (identity.form !== undefined) replaceContentType(headers)
   headers.push(...formatForwarded(record.remoteAddress, request.rawHeaders, edge.forwarded))
   headers.push('via', request.httpVersion === '1.0' ? viaOldClient : via)
-  // The caller's token is for us alone (2026-07-28, security considerations, Access Token Privilege Restriction), unless this server is configured otherwise.
-  if (exchange.route?.forwardAccessToken === true) headers.push('authorization', `Bearer ${identity.token}`)
   return headers
 }
 

@@ -7,6 +7,7 @@ import type { HttpUpstreamPlan } from '../core/plan/upstream-plan.ts'
 import type { Upstream } from '../core/ports.ts'
 import type { Reply, ReplyHeaders } from '../core/reply.ts'
 import type { RouteFacts } from '../core/route-facts.ts'
+import type { UpstreamCredential } from '../core/upstream-credential.ts'
 import { type Waiting, watchIdle } from '../http/idle-watch.ts'
 import { isEventStream } from '../mcp/endpoint-event.ts'
 import { awaitsNothing, formatAcknowledgment, isPage } from './answer-type.ts'
@@ -149,7 +150,7 @@ class ResponseHandler implements Dispatcher.DispatchHandler {
   }
 
   #begin(controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
-    if (status === 401) return this.#giveUp(controller, refusedCredential(this.#asked.route.forwardAccessToken))
+    if (status === 401) return this.#giveUp(controller, refusedCredential(this.#asked.route.credential))
     if (status >= 300 && status < 400 && status !== 304) return this.#redirect(controller, status, headers.location)
     this.#follow = undefined
     const kept = filterResponseHeaders(headers)
@@ -238,9 +239,15 @@ class ResponseHandler implements Dispatcher.DispatchHandler {
  * An upstream that got the caller's token may refuse it, and then the caller has to get another. One that got our credential, or none,
  * is our operator's to mend: the caller can't.
  */
-function refusedCredential(forwardsToken: boolean): ProxyError {
+function refusedCredential({ kind }: UpstreamCredential): ProxyError {
   const cause = 'the upstream answered 401'
-  return new ProxyError(forwardsToken ? 'token_invalid' : 'upstream_refused_credential', { cause })
+  switch (kind) {
+    case 'access_token':
+      return new ProxyError('token_invalid', { cause })
+    case 'none':
+    case 'identity_provider':
+      return new ProxyError('upstream_refused_credential', { cause })
+  }
 }
 
 /** Classifies a failure once: no answer in time, an answer that is no HTTP, or no connection. */

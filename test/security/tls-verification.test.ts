@@ -37,7 +37,7 @@ async function callUpstream(ca: string | undefined): Promise<number> {
     followSlashRedirects: false,
     ca,
   }
-  const gate = await openGate({ streamable_http: createHttpUpstream(plan) }, url)
+  const gate = await openGate({ streamable_http: createHttpUpstream(plan) }, { upstreamUrl: url })
   const response = await fetch(`${gate.origin}/mcp`, {
     method: 'POST',
     headers: { authorization: 'Bearer alice', 'content-type': 'application/json', accept: 'application/json, text/event-stream' },

@@ -53,10 +53,13 @@ const verifier: TokenVerifier = {
 
 const paths: Readonly<Record<EndpointKind, string>> = { streamable_http: '/mcp', sse: '/sse', messages: '/messages' }
 
-/** @param upstreams - of each endpoint, or one for all */
+/**
+ * @param upstreams - of each endpoint, or one for all
+ * @param changes - to every route
+ */
 export async function openGate(
   upstreams: Upstream | Partial<Record<EndpointKind, Upstream>>,
-  upstreamUrl?: string,
+  changes: Partial<Route> = {},
 ): Promise<Gate> {
   const records: RequestRecord[] = []
   const pick = (kind: EndpointKind): Upstream => ('send' in upstreams ? upstreams : (upstreams[kind] as Upstream))
@@ -64,7 +67,7 @@ export async function openGate(
   const server = createServer()
   const port = await listenOnLoopback(server, 0)
   const origin = `http://127.0.0.1:${port}`
-  const routes = kinds.map((kind): Route => createRoute(kind, origin, pick(kind), upstreamUrl))
+  const routes = kinds.map((kind): Route => ({ ...createRoute(kind, origin, pick(kind)), ...changes }))
   server.on(
     'request',
     createPipeline({
@@ -102,7 +105,7 @@ export async function openGate(
   }
 }
 
-function createRoute(kind: EndpointKind, origin: string, upstream: Upstream, upstreamUrl?: string): Route {
+function createRoute(kind: EndpointKind, origin: string, upstream: Upstream): Route {
   return {
     path: paths[kind],
     kind,
@@ -119,9 +122,9 @@ function createRoute(kind: EndpointKind, origin: string, upstream: Upstream, ups
     challengeScopes: [],
     knownScopes: new Set(),
     legacyClients: 'enforce',
-    forwardAccessToken: false,
+    credential: { kind: 'none' },
     messagesPath: paths.messages,
-    upstreamUrl: upstreamUrl ?? 'http://stdio.invalid/sse',
+    upstreamUrl: 'http://stdio.invalid/sse',
     verifier,
     policy: { decide: () => ({ effect: 'permit' }) },
     upstream,

@@ -1,5 +1,5 @@
 import { ProxyError } from '../../core/errors.ts'
-import type { FindCredential } from '../../core/ports.ts'
+import type { FindCredential } from '../../core/upstream-credential.ts'
 import type { Accounts } from '../accounts/accounts.ts'
 import { IdentityProviderError } from '../identity-provider/error.ts'
 import type { SignedInUser } from '../identity-provider/signed-in-user.ts'

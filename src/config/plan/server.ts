@@ -3,6 +3,7 @@ import type { BrokerPlan } from '../../core/plan/broker-plan.ts'
 import type { PolicyPlan, RulePlan } from '../../core/plan/policy-plan.ts'
 import type { EndpointPlan, ServerPlan } from '../../core/plan/server-plan.ts'
 import type { HttpUpstreamPlan, StdioUpstreamPlan } from '../../core/plan/upstream-plan.ts'
+import type { UpstreamCredentialPlan } from '../../core/upstream-credential.ts'
 import { listEndpoints, nameServer } from '../derive/endpoints.ts'
 import { formatHeaderValue } from '../derive/header-value.ts'
 import { closeHierarchy } from '../derive/scope-hierarchy.ts'
@@ -38,8 +39,18 @@ export function createServerPlan(server: ServerConfig, surroundings: ServerSurro
     challengeScopes: [...new Set([...server.scopes, ...(server.scopes_supported ?? [])])],
     bearerMethods: server.bearer_methods,
     legacyClients: server.legacy_clients,
-    forwardAccessToken: server.forward_access_token,
-    identityProviderToken: server.credential === 'identity_provider_token',
+    credential: createCredentialPlan(server),
+  }
+}
+
+/** Two keys say it, and a configuration that uses both is a mistake (`check/broker.ts`). */
+function createCredentialPlan(server: ServerConfig): UpstreamCredentialPlan {
+  if (server.forward_access_token) return { kind: 'access_token' }
+  switch (server.credential) {
+    case 'none':
+      return { kind: 'none' }
+    case 'identity_provider_token':
+      return { kind: 'identity_provider' }
   }
 }
 

@@ -1,4 +1,5 @@
 import type { BearerMethod, EndpointKind, LegacyClients } from '../route-facts.ts'
+import type { UpstreamCredentialPlan } from '../upstream-credential.ts'
 import type { IssuerPlan } from './issuer-plan.ts'
 import type { PolicyPlan } from './policy-plan.ts'
 import type { HttpUpstreamPlan, StdioUpstreamPlan } from './upstream-plan.ts'
@@ -16,9 +17,7 @@ export interface ServerPlan {
   readonly challengeScopes: readonly string[]
   readonly bearerMethods: readonly BearerMethod[]
   readonly legacyClients: LegacyClients
-  readonly forwardAccessToken: boolean
-  /** Whether the upstream gets the caller's own token of the identity provider. */
-  readonly identityProviderToken: boolean
+  readonly credential: UpstreamCredentialPlan
 }
 
 export interface EndpointPlan {
