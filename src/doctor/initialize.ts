@@ -1,3 +1,5 @@
+import { isObject } from '../core/is-object.ts'
+
 /** The first request of a client of 2025-11-25, and of 2026-07-28; what an answer to either looks like. */
 
 export const INITIALIZE = JSON.stringify({
@@ -52,8 +54,4 @@ function parseRpcAnswer(text: string): RpcAnswer | undefined {
   } catch {
     return undefined
   }
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,3 +1,4 @@
+import { isObject } from '../core/is-object.ts'
 import { checkStrictJson } from '../core/json.ts'
 import type { RawAnswer } from '../oauth/safe-fetch.ts'
 
@@ -21,7 +22,7 @@ function parseObject(bytes: Buffer): Record<string, unknown> | undefined {
     const text = utf8.decode(bytes)
     checkStrictJson(text, MOST_DEPTH)
     const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : undefined
+    return isObject(value) ? value : undefined
   } catch {
     // Whoever needs a document finds that there is none; error pages are HTML, and of no interest.
     return undefined

@@ -1,6 +1,7 @@
 import { compactVerify } from 'jose'
 import { ProxyError } from '../core/errors.ts'
 import { parseExactJson } from '../core/exact-json.ts'
+import { isObject } from '../core/is-object.ts'
 import { checkStrictJson } from '../core/json.ts'
 import { decodeBase64url, type VerificationKey } from './jwk.ts'
 
@@ -65,8 +66,8 @@ function parseObject(segment: string, what: string): Readonly<Record<string, unk
   } catch (cause) {
     throw new ProxyError('token_invalid', { cause: new Error(`${what} is not unambiguous JSON`, { cause }) })
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(`${what} is not a JSON object`)
-  return value as Record<string, unknown>
+  if (!isObject(value)) throw invalid(`${what} is not a JSON object`)
+  return value
 }
 
 function parseAlgorithm(alg: unknown): string {

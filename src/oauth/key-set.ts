@@ -1,4 +1,5 @@
-import { parseVerificationKey, type UnknownJwk, type VerificationKey } from './jwk.ts'
+import { isObject } from '../core/is-object.ts'
+import { parseVerificationKey, type VerificationKey } from './jwk.ts'
 
 /** The usable keys of a JWK Set (RFC 7517 §5). */
 export interface KeySet {
@@ -81,8 +82,4 @@ function describeKey(jwk: unknown, index: number): string {
 
 function quote(keyId: string): string {
   return JSON.stringify(keyId.slice(0, 64))
-}
-
-function isObject(value: unknown): value is UnknownJwk {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -3,6 +3,7 @@ import type { LookupFunction } from 'node:net'
 import { getCACertificates } from 'node:tls'
 import { Agent, type Dispatcher, request as send } from 'undici'
 import { parseExactJson } from '../core/exact-json.ts'
+import { isObject } from '../core/is-object.ts'
 import { checkStrictJson } from '../core/json.ts'
 import { findAddressLiteral, isPublicAddress } from './addresses.ts'
 import { checkPublicLiteral, isSameHost, parseTarget } from './fetch-target.ts'
@@ -265,7 +266,7 @@ function parseDocument(target: URL, bytes: Buffer): Record<string, unknown> {
     const text = utf8.decode(bytes)
     checkStrictJson(text, MAX_JSON_DEPTH)
     const document = parseExactJson(text)
-    if (typeof document === 'object' && document !== null && !Array.isArray(document)) return document as Record<string, unknown>
+    if (isObject(document)) return document
   } catch (cause) {
     throw new DocumentError(`${where}: not JSON`, { cause })
   }

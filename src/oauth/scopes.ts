@@ -1,3 +1,5 @@
+import { isObject } from '../core/is-object.ts'
+
 /** `scope-token` (RFC 6749 §3.3). What isn't one could never be asked for in a challenge. */
 const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 
@@ -51,8 +53,8 @@ function findClaim(claims: Readonly<Record<string, unknown>>, name: string): unk
   if (Object.hasOwn(claims, name)) return claims[name]
   let value: unknown = claims
   for (const step of name.split('.')) {
-    if (typeof value !== 'object' || value === null || Array.isArray(value) || !Object.hasOwn(value, step)) return undefined
-    value = (value as Record<string, unknown>)[step]
+    if (!isObject(value) || !Object.hasOwn(value, step)) return undefined
+    value = value[step]
   }
   return value
 }

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import type { ErrorCode } from '../core/errors.ts'
+import { isObject } from '../core/is-object.ts'
 import { checkStrictJson } from '../core/json.ts'
 import type { RewriteEndpointPlan } from '../core/plan/rewrite-plan.ts'
 import type { Visit, VisitHandler } from '../core/visit.ts'
@@ -83,7 +84,7 @@ function changeJson(body: Buffer, { endpoint }: PassingOptions): string | undefi
     return undefined
   }
   const value: unknown = JSON.parse(text)
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  if (!isObject(value)) return undefined
   return JSON.stringify({ ...value, ...endpoint.parameters })
 }
 

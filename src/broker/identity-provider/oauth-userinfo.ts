@@ -1,5 +1,6 @@
 import * as oauth from 'oauth4webapi'
 import { parseExactJson } from '../../core/exact-json.ts'
+import { isObject } from '../../core/is-object.ts'
 import type { PlainOAuthPlan } from '../../core/plan/identity-provider-plan.ts'
 import type { Claims } from './access-rules.ts'
 import { IdentityProviderError } from './error.ts'
@@ -17,8 +18,7 @@ type RequestOptions = NonNullable<Parameters<typeof oauth.protectedResourceReque
 export async function loadPlainClaims(plan: PlainOAuthPlan, accessToken: string, request: RequestOptions): Promise<Claims> {
   const ask = (endpoint: string) => loadJson(endpoint, accessToken, request)
   const user = await ask(plan.userinfoEndpoint)
-  if (typeof user !== 'object' || user === null || Array.isArray(user))
-    throw new IdentityProviderError('unavailable', 'the userinfo endpoint: it answers no JSON object')
+  if (!isObject(user)) throw new IdentityProviderError('unavailable', 'the userinfo endpoint: it answers no JSON object')
   const emails = plan.emailsEndpoint === undefined ? undefined : await ask(plan.emailsEndpoint)
   const organizations = plan.organizationsEndpoint === undefined ? undefined : await ask(plan.organizationsEndpoint)
   return {

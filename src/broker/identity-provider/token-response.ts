@@ -1,3 +1,5 @@
+import { isObject } from '../../core/is-object.ts'
+
 /** Members that may be left out. Some providers write `null` or an empty text instead. */
 const OPTIONAL = ['expires_in', 'id_token', 'refresh_token', 'scope', 'token_type'] as const
 
@@ -36,7 +38,7 @@ function readForm(text: string): Answer | undefined {
 function readJson(text: string): Answer | undefined {
   try {
     const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Answer) : undefined
+    return isObject(value) ? value : undefined
   } catch {
     return undefined
   }

@@ -1,3 +1,4 @@
+import { isObject } from '../../core/is-object.ts'
 import { isLoopback } from '../format/formats.ts'
 import { ConfigError, type ConfigPath, type Flaw, problemAt } from '../problem/problem.ts'
 import type { Config } from '../schema/schema.ts'
@@ -54,10 +55,6 @@ function withoutIssuers(server: unknown): unknown {
   if (!isObject(server)) return server
   const { issuers, ...rest } = server
   return rest
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /**

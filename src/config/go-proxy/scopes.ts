@@ -1,3 +1,4 @@
+import { isObject } from '../../core/is-object.ts'
 import { MCP_FAMILIES, MCP_METHODS } from '../format/mcp-methods.ts'
 import { findTemplatePattern } from '../format/template-pattern.ts'
 import { type ConfigPath, formatPath, quote } from '../problem/problem.ts'
@@ -59,7 +60,7 @@ function translateList(list: readonly unknown[], reading: Reading): GoScopes {
   const parts = list.map((item, index) => {
     const below = { ...reading, at: [...reading.at, index] }
     if (typeof item === 'string') return { scopes: splitScopes(item, below), rules: [] }
-    if (isBlock(item)) return { scopes: [], rules: translateMap(item, below) }
+    if (isObject(item)) return { scopes: [], rules: translateMap(item, below) }
     refuse(below, 'is neither a scope nor a block of keys')
     return { scopes: [], rules: [] }
   })
@@ -76,8 +77,8 @@ function translateMap(map: object, reading: Reading): RuleConfig[] {
 
 /** `tools/call: [{ echo: "s" }]`: scopes for single tools, prompts or resources. Undefined when the value names none. */
 function findTargets(method: string, value: unknown, reading: Reading): RuleConfig[] | undefined {
-  const items = Array.isArray(value) && value.some(isBlock) ? value : undefined
-  if (items === undefined && !isBlock(value)) return undefined
+  const items = Array.isArray(value) && value.some(isObject) ? value : undefined
+  if (items === undefined && !isObject(value)) return undefined
   const kind = targetKind(method.replace(/^\//, ''))
   if (kind === undefined) {
     refuse(reading, `names targets, which the method ${quote(method)} does not have`)
@@ -90,7 +91,7 @@ function findTargets(method: string, value: unknown, reading: Reading): RuleConf
 }
 
 function translateTargets(kind: 'tool' | 'prompt' | 'resource', block: unknown, reading: Reading): RuleConfig[] {
-  if (!isBlock(block)) {
+  if (!isObject(block)) {
     refuse(reading, 'is no block of keys, unlike the other items')
     return []
   }
@@ -181,10 +182,6 @@ function splitScopes(text: string, reading: Reading): string[] {
 
 function refuse({ at, notes }: Reading, reason: string): void {
   notes.refuse(at, { reason, fix: 'Write a scope, a list of scopes, or a block of methods or paths with their scopes.' })
-}
-
-function isBlock(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function unique(values: readonly string[]): string[] {

@@ -1,3 +1,4 @@
+import { isObject } from '../../core/is-object.ts'
 import { type CheckedConfig, checkConfig } from '../check/check-config.ts'
 import { ConfigError, type ConfigPath, formatPath } from '../problem/problem.ts'
 import { parseDraft } from '../schema/partial-config.ts'
@@ -34,7 +35,7 @@ interface GoFlags {
 
 /** Whether a configuration is of the Go proxy's format: it has keys of that format and none that only ours has. */
 export function isGoProxyConfig(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  if (!isObject(value)) return false
   const keys = Object.keys(value)
   const ours = new Set(Object.keys(configSchema.shape))
   const theirs = new Set(Object.keys(goProxySchema.shape))

@@ -1,9 +1,10 @@
 import { ProxyError } from '../../../core/errors.ts'
+import { isObject } from '../../../core/is-object.ts'
 import { isDeeperThan } from '../../../core/shallow-outline.ts'
 import { isModernRevision } from '../../../mcp/revision.ts'
 import type { Spawner } from '../process/spawner.ts'
 import { maxDepth } from '../wire/child-messages.ts'
-import { isObject, metaKeys, modernRevision } from '../wire/modern-envelope.ts'
+import { metaKeys, modernRevision } from '../wire/modern-envelope.ts'
 import { Channel } from './multiplexed-channel.ts'
 
 /** Whether a server speaks 2026-07-28 or begins with `initialize` (2026-07-28, basic/versioning, Terminology). */

@@ -1,4 +1,5 @@
 import { ProxyError } from '../../../core/errors.ts'
+import { isObject } from '../../../core/is-object.ts'
 import { isModernRevision } from '../../../mcp/revision.ts'
 import { Channel } from '../channel/multiplexed-channel.ts'
 import type { PendingRequest } from '../channel/pending-request.ts'
@@ -11,7 +12,6 @@ import type { ChildMessage } from '../wire/child-messages.ts'
 import { type ClientMessage, paramsOf, readParam } from '../wire/client-messages.ts'
 import type { MemoryShare } from '../wire/held-memory.ts'
 import { formatError } from '../wire/json-responses.ts'
-import { isObject } from '../wire/modern-envelope.ts'
 import type { RunningRequest } from './running-requests.ts'
 
 /** What a client that asks for something unknown is offered. */

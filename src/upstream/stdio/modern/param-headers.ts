@@ -1,12 +1,13 @@
 import type { Call } from '../../../core/call.ts'
 import { ProxyError } from '../../../core/errors.ts'
+import { isObject } from '../../../core/is-object.ts'
 import { decodeHeaderValue } from '../../../mcp/header-agreement.ts'
 import type { PendingRequest } from '../channel/pending-request.ts'
 import { within } from '../channel/probe-revision.ts'
 import { findHeader } from '../wire/accept-header.ts'
 import { createClientMessage, metaOf, paramsOf, readParam } from '../wire/client-messages.ts'
 import { type MemoryShare, partOfWaiting } from '../wire/held-memory.ts'
-import { isObject, metaKeys } from '../wire/modern-envelope.ts'
+import { metaKeys } from '../wire/modern-envelope.ts'
 import type { ModernRequest, ModernServer } from './modern-request.ts'
 
 /** A parameter that clients repeat in a header (2026-07-28, streamable-http, Custom Headers from Tool Parameters). */

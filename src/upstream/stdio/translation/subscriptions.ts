@@ -1,10 +1,11 @@
+import { isObject } from '../../../core/is-object.ts'
 import { formatListenEnd } from '../../../mcp/listen-end.ts'
 import type { Channel } from '../channel/multiplexed-channel.ts'
 import type { PendingRequest } from '../channel/pending-request.ts'
 import type { RequestSink } from '../channel/server-connection.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
 import { type ClientMessage, metaOf, paramsOf, readParam } from '../wire/client-messages.ts'
-import { isObject, metaKeys } from '../wire/modern-envelope.ts'
+import { metaKeys } from '../wire/modern-envelope.ts'
 import { type Filter, kinds, readStrings, wants } from '../wire/subscription-filter.ts'
 
 interface Listener {

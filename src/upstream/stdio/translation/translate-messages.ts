@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { isObject } from '../../../core/is-object.ts'
 import { type ClientMessage, readParam } from '../wire/client-messages.ts'
 import {
   applyEdits,
@@ -9,7 +10,7 @@ import {
   replaceAt,
   withoutMembers,
 } from '../wire/json-edits.ts'
-import { isObject, metaKeys, modernRevision } from '../wire/modern-envelope.ts'
+import { metaKeys, modernRevision } from '../wire/modern-envelope.ts'
 
 /** Methods whose results say how long they may be kept (2026-07-28, server/utilities/caching). */
 const cacheable = new Set(['tools/list', 'prompts/list', 'resources/list', 'resources/templates/list', 'resources/read'])

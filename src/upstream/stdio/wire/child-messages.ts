@@ -1,4 +1,5 @@
 import { Buffer, isUtf8 } from 'node:buffer'
+import { isObject } from '../../../core/is-object.ts'
 import { isDeeperThan, type Outline, outlineShallow } from '../../../core/shallow-outline.ts'
 import { applyEdits, insertMembers, withoutMembers } from './json-edits.ts'
 import { mendLine } from './mend-line.ts'
@@ -118,12 +119,11 @@ function broken(id: string | number, reason: string): ChildLine {
 }
 
 function readMessage(value: unknown, text: string): ChildLine {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return noise('not a JSON-RPC message')
-  const message = value as Record<string, unknown>
-  return message.method === undefined ? readResponse(message, text) : readCall(message, text)
+  if (!isObject(value)) return noise('not a JSON-RPC message')
+  return value.method === undefined ? readResponse(value, text) : readCall(value, text)
 }
 
-function readCall(message: Record<string, unknown>, text: string): ChildLine {
+function readCall(message: Readonly<Record<string, unknown>>, text: string): ChildLine {
   const { jsonrpc, id, method } = message
   if (jsonrpc !== '2.0' || typeof method !== 'string') return noise('not a JSON-RPC message')
   if (id !== undefined && typeof id !== 'string' && typeof id !== 'number') return noise('not a JSON-RPC message')
@@ -136,7 +136,7 @@ function one(message: ChildMessage): ChildLine {
   return { kind: 'messages', messages: [message] }
 }
 
-function readResponse(message: Record<string, unknown>, text: string): ChildLine {
+function readResponse(message: Readonly<Record<string, unknown>>, text: string): ChildLine {
   const { jsonrpc, id } = message
   const hasResult = 'result' in message
   const hasError = 'error' in message
@@ -152,7 +152,7 @@ function readResponse(message: Record<string, unknown>, text: string): ChildLine
 }
 
 /** An error about nothing in particular. */
-function readUnaddressed(message: Record<string, unknown>, text: string): ChildLine {
+function readUnaddressed(message: Readonly<Record<string, unknown>>, text: string): ChildLine {
   const isPlain = message.jsonrpc === '2.0' && 'result' in message !== 'error' in message && !isDeeperThan(maxDepth, message)
   if (!isPlain) return noise('not a JSON-RPC message')
   return one({ kind: 'response', id: message.id as null | undefined, method: '', value: message, text })
@@ -162,7 +162,7 @@ function readUnaddressed(message: Record<string, unknown>, text: string): ChildL
  * A response that says no version, or `null` for the one of result and error that it hasn't: many libraries write all that they know of.
  * What it means is plain, and clients get it as they must.
  */
-function readLooseResponse(message: Record<string, unknown>, id: string | number, text: string): ChildLine {
+function readLooseResponse(message: Readonly<Record<string, unknown>>, id: string | number, text: string): ChildLine {
   const unused = 'result' in message && 'error' in message ? findUnused(message) : new Set<string>()
   if (unused === undefined) return broken(id, 'both a result and an error')
   try {
@@ -173,7 +173,7 @@ function readLooseResponse(message: Record<string, unknown>, id: string | number
   }
 }
 
-function findUnused({ result, error }: Record<string, unknown>): ReadonlySet<string> | undefined {
+function findUnused({ result, error }: Readonly<Record<string, unknown>>): ReadonlySet<string> | undefined {
   if (error === null) return new Set(['error'])
   return result === null ? new Set(['result']) : undefined
 }

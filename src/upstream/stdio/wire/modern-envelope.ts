@@ -1,3 +1,4 @@
+import { isObject } from '../../../core/is-object.ts'
 import { type ClientMessage, metaOf } from './client-messages.ts'
 import { formatError } from './json-responses.ts'
 
@@ -43,10 +44,6 @@ export function readEnvelope(message: ClientMessage): Envelope | string {
 /** @param id - in JSON; @param requested - the revision that the client speaks; @param supported - those that the server does */
 export function formatUnsupported(id: string | undefined, requested: unknown, supported: readonly string[]): string {
   return formatError(id, unsupportedCode, 'Unsupported protocol version', { supported, requested })
-}
-
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function isImplementation(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -1,6 +1,6 @@
+import { isObject } from '../../../core/is-object.ts'
 import type { ChildMessage } from './child-messages.ts'
 import { type ClientMessage, paramsOf, readParam } from './client-messages.ts'
-import { isObject } from './modern-envelope.ts'
 
 /** What a `subscriptions/listen` request asks for (2026-07-28, patterns/subscriptions). */
 export interface Filter {
