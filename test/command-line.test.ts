@@ -31,13 +31,13 @@ interface Running {
   waitFor(pattern: RegExp): Promise<RegExpExecArray>
 }
 
-interface Surroundings {
+interface Environment {
   readonly env?: NodeJS.ProcessEnv
   /** File descriptor for standard output. */
   readonly stdout?: number
 }
 
-function start(argv: readonly string[], { env, stdout }: Surroundings = {}): Running {
+function start(argv: readonly string[], { env, stdout }: Environment = {}): Running {
   const child = spawn(process.execPath, [main, ...argv], {
     cwd: directory,
     env: { ...process.env, ...env },

@@ -5,7 +5,7 @@ import { loadConfigValue } from '../src/config/load.ts'
 import { CLIENT_DOCUMENTS } from '../src/doctor/check-documents.ts'
 import { examine } from '../src/doctor/doctor.ts'
 import type { Finding } from '../src/doctor/finding.ts'
-import { lookAtDocuments } from '../src/doctor/look-documents.ts'
+import { probeDocuments } from '../src/doctor/probe-documents.ts'
 import { closeServer, listenOnLoopback } from '../src/sandbox/listen.ts'
 import { createCertificate } from './support/certificate.ts'
 import { type Profile, startProfile } from './support/identity-profiles/profile.ts'
@@ -392,10 +392,10 @@ describe('metadata documents of clients', () => {
     const urls = [`${origin}/client.json`, `${origin}/page`]
     const settings = { enabled: true, allowPrivateNetwork: true, ca: cert }
     try {
-      expect([...(await lookAtDocuments(urls, settings)).keys()]).toEqual([`${origin}/page`])
-      expect((await lookAtDocuments(urls, { ...settings, ca: undefined })).size).toBe(2)
-      expect((await lookAtDocuments(urls, { ...settings, allowPrivateNetwork: false })).size).toBe(2)
-      expect((await lookAtDocuments(urls, { ...settings, enabled: false })).size).toBe(0)
+      expect([...(await probeDocuments(urls, settings)).keys()]).toEqual([`${origin}/page`])
+      expect((await probeDocuments(urls, { ...settings, ca: undefined })).size).toBe(2)
+      expect((await probeDocuments(urls, { ...settings, allowPrivateNetwork: false })).size).toBe(2)
+      expect((await probeDocuments(urls, { ...settings, enabled: false })).size).toBe(0)
     } finally {
       await closeServer(server)
     }

@@ -118,7 +118,7 @@ function readCommand(tokens: readonly Token[], given: readonly OptionToken[]): O
     json: isSet('json'),
   }
   if (switches.asgardeo && switches.demo) throw new UsageError('--asgardeo and --demo name two places to sign users in.')
-  return { command, values: settleFile(command, file, readValues(given)), ...switches, file }
+  return { command, values: resolveFile(command, file, readValues(given)), ...switches, file }
 }
 
 /** What others call our commands. */
@@ -140,7 +140,7 @@ function explainCommand(word: string): string {
 const TAKING_FILE: ReadonlySet<string> = new Set(['serve', 'check', 'doctor', 'migrate', 'init'])
 
 /** `check FILE` is short for `check --config FILE`. */
-function settleFile(command: string, file: string | undefined, values: Map<FlagName, string[]>): Map<FlagName, string[]> {
+function resolveFile(command: string, file: string | undefined, values: Map<FlagName, string[]>): Map<FlagName, string[]> {
   if (!isConfigured(command) || file === undefined) return values
   if (values.has('config')) throw new UsageError(`Unexpected argument ${JSON.stringify(file)} beside --config.`)
   return values.set('config', [file])

@@ -1,10 +1,10 @@
 import type { Report } from '../doctor/doctor.ts'
 import type { Finding, Verdict } from '../doctor/finding.ts'
-import type { ClientJudgement } from '../doctor/judge-clients.ts'
+import type { ClientPrediction } from '../doctor/predict-clients.ts'
 import type { Paint, Style } from './style.ts'
 import { WIDTH, wrap } from './wrap.ts'
 
-const STYLES: Readonly<Record<Verdict | ClientJudgement['verdict'], Style>> = {
+const STYLES: Readonly<Record<Verdict | ClientPrediction['verdict'], Style>> = {
   ok: 'green',
   warning: 'yellow',
   problem: 'red',
@@ -14,7 +14,7 @@ const STYLES: Readonly<Record<Verdict | ClientJudgement['verdict'], Style>> = {
   fails: 'red',
 }
 
-const CLIENT_VERDICTS: Readonly<Record<ClientJudgement['verdict'], string>> = {
+const CLIENT_VERDICTS: Readonly<Record<ClientPrediction['verdict'], string>> = {
   connects: 'will connect',
   prepare: 'after a step',
   fails: 'will not',
@@ -55,7 +55,7 @@ function formatFinding({ verdict, says, fix }: Finding, paint: Paint): string[] 
 }
 
 /** Clients about which the same is to be said. */
-function formatClients(alike: readonly ClientJudgement[], paint: Paint): string[] {
+function formatClients(alike: readonly ClientPrediction[], paint: Paint): string[] {
   const [{ verdict, reasons } = { verdict: 'connects' as const, reasons: [] }] = alike
   const names = alike.map(({ client }) => client).join(', ')
   const label = paint(STYLES[verdict], CLIENT_VERDICTS[verdict].padEnd(14))

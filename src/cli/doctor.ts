@@ -5,7 +5,7 @@ import type { Source } from './source.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Longer ones are refused by every server, too. */
-const MOST_BYTES = 16 * 1024
+const MAX_BYTES = 16 * 1024
 
 /**
  * `doctor`: looks at everything that the configuration refers to.
@@ -38,7 +38,7 @@ function readToken(from: string): string {
 }
 
 function readStart(from: string): string {
-  const bytes = Buffer.alloc(MOST_BYTES + 1)
+  const bytes = Buffer.alloc(MAX_BYTES + 1)
   let length = 0
   try {
     const file = from === '-' ? 0 : openSync(from, 'r')
@@ -50,6 +50,6 @@ function readStart(from: string): string {
       `--token: it cannot be read (${error instanceof Error && 'code' in error ? error.code : 'unknown error'}). It takes the name of a file, or - for standard input.`,
     )
   }
-  if (length > MOST_BYTES) throw new UsageError('--token: more than 16 KiB, which no token has.')
+  if (length > MAX_BYTES) throw new UsageError('--token: more than 16 KiB, which no token has.')
   return bytes.toString('utf8', 0, length)
 }

@@ -5,7 +5,7 @@ import { runDoctor } from './doctor.ts'
 import { formatHelp } from './help.ts'
 import { runInit } from './init/init.ts'
 import { serve } from './serve.ts'
-import { chooseSource, type Surroundings } from './source.ts'
+import { chooseSource, type Environment } from './source.ts'
 import type { Terminal } from './terminal.ts'
 import { readVersion } from './version.ts'
 import { wrapHanging } from './wrap.ts'
@@ -16,21 +16,21 @@ import { wrapHanging } from './wrap.ts'
  * @param argv - without program and script
  * @returns the exit code; `docs/configuration.md` lists them
  */
-export async function run(argv: readonly string[], surroundings: Surroundings, terminal: Terminal): Promise<number> {
+export async function run(argv: readonly string[], environment: Environment, terminal: Terminal): Promise<number> {
   try {
-    return await runCommand(parseArguments(argv), surroundings, terminal)
+    return await runCommand(parseArguments(argv), environment, terminal)
   } catch (error) {
     if (error instanceof UsageError) {
       terminal.tell(`${terminal.paintError('red', 'error')} ${error.message}`)
       return 2
     }
     if (!(error instanceof ConfigError)) throw error
-    tellProblems(error, terminal)
+    printProblems(error, terminal)
     return 2
   }
 }
 
-async function runCommand(args: Arguments, surroundings: Surroundings, terminal: Terminal): Promise<number> {
+async function runCommand(args: Arguments, environment: Environment, terminal: Terminal): Promise<number> {
   switch (args.command) {
     case 'help':
       terminal.print(formatHelp())
@@ -48,18 +48,18 @@ async function runCommand(args: Arguments, surroundings: Surroundings, terminal:
       printMigration(args.file ?? '', terminal)
       return 0
     case 'check':
-      printCheck(chooseSource(args, surroundings), terminal)
+      printCheck(chooseSource(args, environment), terminal)
       return 0
     case 'init':
-      return runInit(args, surroundings.env, terminal)
+      return runInit(args, environment.env, terminal)
     case 'doctor':
-      return runDoctor(args, chooseSource(args, surroundings), terminal)
+      return runDoctor(args, chooseSource(args, environment), terminal)
     case 'serve':
-      return serve(chooseSource(args, surroundings), terminal)
+      return serve(chooseSource(args, environment), terminal)
   }
 }
 
-function tellProblems({ problems, file }: ConfigError, { tell, paintError }: Terminal): void {
+function printProblems({ problems, file }: ConfigError, { tell, paintError }: Terminal): void {
   const count = problems.length === 1 ? 'a mistake' : `${problems.length} mistakes`
   tell(paintError('red', `${file ?? 'The configuration'} has ${count}:`))
   for (const problem of problems) {

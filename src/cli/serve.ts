@@ -25,7 +25,7 @@ export async function serve(source: Source, terminal: Terminal): Promise<0 | 1> 
     terminal.tell(`${terminal.paintError('red', 'error')} ${explainStart(error, loaded.plan.listen)}`)
   })
   if (started === undefined) return 1
-  tellStart(started, source, terminal)
+  printStart(started, source, terminal)
   await signals.first
   terminal.tell('Stopping. Running requests may finish; another signal ends them.')
   return Promise.race([stop(started).then(() => 0 as const), signals.second.then(() => 1 as const)])
@@ -73,7 +73,7 @@ function explainStart(error: unknown, { host, port }: ListenPlan): string {
   return `The proxy cannot start: ${error instanceof Error ? error.message : String(error)}`
 }
 
-function tellStart({ proxy, loaded, sandbox }: Started, source: Source, terminal: Terminal): void {
+function printStart({ proxy, loaded, sandbox }: Started, source: Source, terminal: Terminal): void {
   const { plan, notices } = loaded
   const { tell, paintError } = terminal
   tell(paintError('bold', `Open MCP Auth Proxy ${readVersion()} is listening on ${proxy.url}`))
@@ -82,11 +82,11 @@ function tellStart({ proxy, loaded, sandbox }: Started, source: Source, terminal
     for (const line of wrapHanging(`  ${formatUnrefreshed(plan.broker.identityProvider)}`, 4)) tell(line)
   const ignored = source.ignoredFile === undefined ? [] : [`${source.ignoredFile} is not used: the command line says everything.`]
   for (const line of formatNotices([...ignored, ...notices], paintError)) tell(line)
-  if (sandbox !== undefined) tellDemo(sandbox, plan, terminal)
+  if (sandbox !== undefined) printDemo(sandbox, plan, terminal)
 }
 
 /** Told last, so that it stands where people look. */
-function tellDemo(sandbox: Sandbox, plan: Plan, { tell, paintError }: Terminal): void {
+function printDemo(sandbox: Sandbox, plan: Plan, { tell, paintError }: Terminal): void {
   for (const line of wrap(DEMO_WARNING, WIDTH)) tell(paintError('red', line))
   for (const line of formatDemo(sandbox, plan)) tell(`  ${line}`)
 }

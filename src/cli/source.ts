@@ -22,7 +22,7 @@ export interface Source {
 }
 
 /** What the process says about where it runs. */
-export interface Surroundings {
+export interface Environment {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly directory: string
   /** Whether the log goes to a terminal. */
@@ -62,8 +62,8 @@ const PLACES: readonly Place[] = [
  *
  * @throws UsageError when the command line names both, or neither
  */
-export function chooseSource(args: Arguments, surroundings: Surroundings): Source {
-  const options = { ...surroundings, log: readLog(args) }
+export function chooseSource(args: Arguments, environment: Environment): Source {
+  const options = { ...environment, log: readLog(args) }
   const file = args.values.get('config')?.[0]
   const describing = DESCRIBING.filter((name) => args.values.has(name)).map((name) => `--${name}`)
   if (args.server) describing.push('`-- command …`')

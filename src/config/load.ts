@@ -1,8 +1,8 @@
 import { dirname, resolve } from 'node:path'
 import type { LogPlan, Plan } from '../core/plan/plan.ts'
 import { type CheckedConfig, checkConfig } from './check/check-config.ts'
-import { keepOnThisMachine, settleSandbox, useSandbox } from './check/demo.ts'
-import { inWordsOfGo, namePlaceOfGo } from './go-proxy/key-names.ts'
+import { checkLoopbackOnly, resolveSandbox, useSandbox } from './check/demo.ts'
+import { nameGoProxyPlace, withGoProxyKeyNames } from './go-proxy/key-names.ts'
 import { isGoProxyConfig, translateGoProxy } from './go-proxy/translate.ts'
 import { createPlan } from './plan/plan.ts'
 import { ConfigError, problemAt } from './problem/problem.ts'
@@ -63,12 +63,12 @@ export function loadConfigValue(value: unknown, options: LoadOptions): Loaded {
   const { checked, notices, isSandbox, namePlace } = isGoProxyConfig(value)
     ? loadGoProxy(value, options)
     : loadOurs(value, options)
-  const { config, material } = checked
+  const { config, secretsAndFiles } = checked
   if (options.asgardeo === true && config.identity_provider?.kind !== 'asgardeo') throw new ConfigError([NO_ASGARDEO])
   const overridden = override(config, options)
-  if (isSandbox) keepOnThisMachine(overridden)
-  const sandbox = isSandbox ? settleSandbox(overridden, options.sandboxPort) : undefined
-  const plan = createPlan(sandbox?.config ?? overridden, { ...options, material, notices, namePlace })
+  if (isSandbox) checkLoopbackOnly(overridden)
+  const sandbox = isSandbox ? resolveSandbox(overridden, options.sandboxPort) : undefined
+  const plan = createPlan(sandbox?.config ?? overridden, { ...options, secretsAndFiles, notices, namePlace })
   return { plan, notices: plan.notices, sandboxPort: sandbox?.port }
 }
 
@@ -83,13 +83,13 @@ interface Read {
 
 function loadGoProxy(value: unknown, options: LoadOptions): Read {
   const { config, check, notices, isSandbox } = translateGoProxy(options.stdio ? asProcess(value) : value, options)
-  if (isSandbox) inWordsOfGo(() => keepOnThisMachine(config))
-  return { checked: check(options), notices, isSandbox, namePlace: namePlaceOfGo }
+  if (isSandbox) withGoProxyKeyNames(() => checkLoopbackOnly(config))
+  return { checked: check(options), notices, isSandbox, namePlace: nameGoProxyPlace }
 }
 
 function loadOurs(value: unknown, options: LoadOptions): Read {
   if (options.demo !== true) return { checked: checkConfig(value, options), notices: [], isSandbox: false }
-  keepOnThisMachine(value)
+  checkLoopbackOnly(value)
   const sandboxed = useSandbox(value)
   return { checked: checkConfig(sandboxed.value, options), notices: sandboxed.notices, isSandbox: true }
 }

@@ -1,12 +1,12 @@
 import { Document, isMap, isScalar } from 'yaml'
 import { listEndpoints } from './derive/endpoints.ts'
-import { settlePublicUrl } from './derive/public-url.ts'
+import { resolvePublicUrl } from './derive/public-url.ts'
 import { isGoProxyConfig, translateGoProxy } from './go-proxy/translate.ts'
-import { ConfigError, type Flaw, problemAt } from './problem/problem.ts'
+import { ConfigError, type Mistake, problemAt } from './problem/problem.ts'
 import type { Config, ConfigInput } from './schema/schema.ts'
 import { inFile, withPositions } from './source/config-file.ts'
 
-const OTHER_FORMAT: Flaw = {
+const OTHER_FORMAT: Mistake = {
   reason: 'this is not a configuration of the Go proxy',
   fix: 'Only such files are translated; others are used as they are.',
 }
@@ -43,7 +43,7 @@ function formatNotices(notices: readonly string[]): string[] {
 /** What has to be known where tokens are issued and where clients are set up. */
 function formatResources(config: Config): string[] {
   const paths = config.servers.flatMap(listEndpoints).filter(({ kind }) => kind !== 'messages')
-  const urls = paths.map(({ path }) => `- ${settlePublicUrl(config)}${path}`)
+  const urls = paths.map(({ path }) => `- ${resolvePublicUrl(config)}${path}`)
   return [
     '',
     'Give clients these URLs, and have the issuer name them (or an `audience` below) as the audience of tokens:',

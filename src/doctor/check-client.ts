@@ -2,8 +2,8 @@ import type { IdentityProviderPlan } from '../core/plan/identity-provider-plan.t
 import type { SafeFetch } from '../oauth/safe-fetch.ts'
 import { explainFailure } from './failure.ts'
 import type { Finding, Findings } from './finding.ts'
-import { quoteForeign } from './foreign-text.ts'
-import { type ClientSight, lookAtClient, type NamedEndpoint, type TokenRefusal } from './look-client.ts'
+import { type ClientProbe, type NamedEndpoint, probeClient, type TokenRefusal } from './probe-client.ts'
+import { quoteUntrusted } from './untrusted-text.ts'
 
 /** GitHub says the same with other words, and with status 200. */
 const REFUSED = new Set(['invalid_client', 'unauthorized_client', 'incorrect_client_credentials'])
@@ -18,16 +18,16 @@ export async function checkClient(
   about: Findings,
 ): Promise<Finding> {
   try {
-    const sight = await lookAtClient(plan, endpoint, callback, fetchRaw)
-    if (!isRefused(sight.configured)) return judge(sight, callback, about)
-    return await explainRefusal(sight, plan, endpoint, callback, fetchRaw, about)
+    const probe = await probeClient(plan, endpoint, callback, fetchRaw)
+    if (!isRefused(probe.configured)) return checkAnswer(probe, callback, about)
+    return await explainRefusal(probe, plan, endpoint, callback, fetchRaw, about)
   } catch (error) {
     const { reason, fix } = explainFailure(error)
     return about.problem('token_endpoint_unreachable', `Its token endpoint cannot be reached: ${reason}.`, fix)
   }
 }
 
-function judge({ configured, stranger }: ClientSight, callback: string, about: Findings): Finding {
+function checkAnswer({ configured, stranger }: ClientProbe, callback: string, about: Findings): Finding {
   const { status, error } = configured
   if (error === 'redirect_uri_mismatch')
     return about.problem(
@@ -61,7 +61,7 @@ function judge({ configured, stranger }: ClientSight, callback: string, about: F
 }
 
 async function explainRefusal(
-  { configured }: ClientSight,
+  { configured }: ClientProbe,
   plan: IdentityProviderPlan,
   endpoint: NamedEndpoint,
   callback: string,
@@ -70,9 +70,9 @@ async function explainRefusal(
 ): Promise<Finding> {
   const other = turnAround(plan)
   if (other !== undefined) {
-    const sight = await lookAtClient(other, endpoint, callback, fetchRaw).catch(() => undefined)
+    const probe = await probeClient(other, endpoint, callback, fetchRaw).catch(() => undefined)
     const { method } = other.clientAuthentication
-    if (sight !== undefined && isTold(sight))
+    if (probe !== undefined && isTold(probe))
       return about.problem(
         'client_authentication',
         `It refuses the client's secret as it is sent now (${describe(configured)}), and takes it by ${method}.`,
@@ -81,7 +81,7 @@ async function explainRefusal(
   }
   return about.problem(
     'client_refused',
-    `It refuses the client ${quoteForeign(plan.clientId)} (${describe(configured)}).`,
+    `It refuses the client ${quoteUntrusted(plan.clientId)} (${describe(configured)}).`,
     'Correct `client_id` and `client_secret` of `identity_provider`. A secret may have expired there.',
   )
 }
@@ -95,7 +95,7 @@ function turnAround(plan: IdentityProviderPlan): IdentityProviderPlan | undefine
 }
 
 /** Whether it is this very client that passes. */
-function isTold({ configured, stranger }: ClientSight): boolean {
+function isTold({ configured, stranger }: ClientProbe): boolean {
   return KNOWN.has(configured.error ?? '') && stranger !== undefined && !isSame(configured, stranger)
 }
 
@@ -108,5 +108,5 @@ function isSame(one: TokenRefusal, other: TokenRefusal): boolean {
 }
 
 function describe({ status, error }: TokenRefusal): string {
-  return error === undefined ? `status ${status}` : `status ${status}, ${quoteForeign(error)}`
+  return error === undefined ? `status ${status}` : `status ${status}, ${quoteUntrusted(error)}`
 }

@@ -1,8 +1,8 @@
 import type { Finding, Findings } from './finding.ts'
-import type { IssuerSight } from './look-issuer.ts'
+import type { IssuerProbe } from './probe-issuer.ts'
 
 /** Whether our clock and the issuer's agree within what tokens are given. */
-export function checkClock({ aheadSeconds }: IssuerSight, toleranceSeconds: number, about: Findings): Finding[] {
+export function checkClock({ aheadSeconds }: IssuerProbe, toleranceSeconds: number, about: Findings): Finding[] {
   if (aheadSeconds === undefined) return []
   const seconds = Math.abs(Math.round(aheadSeconds))
   // Dates come in whole seconds, and the way takes time.

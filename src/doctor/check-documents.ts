@@ -1,6 +1,6 @@
 import { CLIENT_PROFILES } from './client-profiles.ts'
 import type { Finding, Findings } from './finding.ts'
-import type { DocumentFailures } from './look-documents.ts'
+import type { DocumentFailures } from './probe-documents.ts'
 
 /** Where the metadata documents of well-known clients are. */
 export const CLIENT_DOCUMENTS: readonly string[] = CLIENT_PROFILES.flatMap(({ document }) => document ?? [])

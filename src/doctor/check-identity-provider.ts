@@ -6,8 +6,8 @@ import { explainMissing } from './check-metadata.ts'
 import { checkSignIn } from './check-sign-in.ts'
 import { checkUserinfo } from './check-userinfo.ts'
 import type { Finding, Findings } from './finding.ts'
-import type { NamedEndpoint } from './look-client.ts'
-import { type IssuerSight, listForms, lookAtIssuer, type Metadata } from './look-issuer.ts'
+import type { NamedEndpoint } from './probe-client.ts'
+import { type IssuerProbe, listForms, type Metadata, probeIssuer } from './probe-issuer.ts'
 
 /** The endpoints that the broker uses. */
 interface Endpoints {
@@ -21,14 +21,14 @@ interface Endpoints {
 export async function checkIdentityProvider(plan: IdentityProviderPlan, callback: string, about: Findings): Promise<Finding[]> {
   const { oauth } = plan
   if (oauth !== undefined) return checkEndpoints(plan, readConfigured(oauth), callback, about)
-  const sight = await lookAtIssuer({ ...plan, jwksUri: undefined, forms: listProviderForms(plan) })
-  if (sight.metadata === undefined) return [explainMissing(sight, about)]
-  const endpoints = readEndpoints(sight.metadata, plan)
+  const probe = await probeIssuer({ ...plan, jwksUri: undefined, forms: listProviderForms(plan) })
+  if (probe.metadata === undefined) return [explainMissing(probe, about)]
+  const endpoints = readEndpoints(probe.metadata, plan)
   return [
     about.ok('identity_provider', 'Its metadata is found and names this very issuer.'),
-    ...checkKeys(sight, about),
-    ...checkOpenId(sight, about),
-    ...checkOfflineAccess(sight.metadata, plan, about),
+    ...checkKeys(probe, about),
+    ...checkOpenId(probe, about),
+    ...checkOfflineAccess(probe.metadata, plan, about),
     ...('missing' in endpoints
       ? [explainEndpoint(endpoints.missing, about)]
       : await checkEndpoints(plan, endpoints, callback, about)),
@@ -90,7 +90,7 @@ async function checkEndpoints(
   }
 }
 
-function checkKeys({ keys }: IssuerSight, about: Findings): Finding[] {
+function checkKeys({ keys }: IssuerProbe, about: Findings): Finding[] {
   if (keys === undefined)
     return [
       about.problem(
@@ -107,7 +107,7 @@ function checkKeys({ keys }: IssuerSight, about: Findings): Finding[] {
 }
 
 /** OpenID Connect Discovery §3. Metadata of OAuth alone (RFC 8414) may be that of a server that gives no ID tokens. */
-function checkOpenId({ metadata = {}, documents }: IssuerSight, about: Findings): Finding[] {
+function checkOpenId({ metadata = {}, documents }: IssuerProbe, about: Findings): Finding[] {
   const { scopes_supported: scopes, id_token_signing_alg_values_supported: algorithms } = metadata
   const isOpenId = documents.some(({ form, answer }) => form === 'openid_appended' && 'document' in answer)
   if (isOpenId || algorithms !== undefined || (Array.isArray(scopes) && scopes.includes('openid'))) return []

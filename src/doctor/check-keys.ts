@@ -1,10 +1,10 @@
 import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
 import type { Finding, Findings } from './finding.ts'
-import { escapeObeyed } from './foreign-text.ts'
-import type { IssuerSight } from './look-issuer.ts'
+import type { IssuerProbe } from './probe-issuer.ts'
+import { escapeControlCharacters } from './untrusted-text.ts'
 
 /** Whether the keys of an issuer verify what it signs. */
-export function checkKeys({ keys, metadata }: IssuerSight, plan: IssuerPlan, about: Findings): Finding[] {
+export function checkKeys({ keys, metadata }: IssuerProbe, plan: IssuerPlan, about: Findings): Finding[] {
   if (keys === undefined) {
     if (metadata === undefined || plan.introspection !== undefined) return []
     return [
@@ -20,19 +20,19 @@ export function checkKeys({ keys, metadata }: IssuerSight, plan: IssuerPlan, abo
     return [
       about.problem(
         'keys_unreachable',
-        `Its keys (${escapeObeyed(url).slice(0, 200)}) cannot be fetched: ${answer.failure.reason}.`,
+        `Its keys (${escapeControlCharacters(url).slice(0, 200)}) cannot be fetched: ${answer.failure.reason}.`,
         fixKeys(answer.failure.reason, answer.failure.fix),
       ),
     ]
   }
-  const flawed = answer.problems.map((problem) =>
+  const unusable = answer.problems.map((problem) =>
     about.problem(
       'key_unusable',
-      `A key cannot be used: ${escapeObeyed(problem).slice(0, 200)}.`,
+      `A key cannot be used: ${escapeControlCharacters(problem).slice(0, 200)}.`,
       'Replace it at the issuer: RSA keys need 2048 bits and more, every key a `kid` of its own, and no private part is published.',
     ),
   )
-  return [...flawed, judgeAlgorithms(answer.size, answer.algorithms, plan, about)]
+  return [...unusable, checkAlgorithms(answer.size, answer.algorithms, plan, about)]
 }
 
 function fixKeys(reason: string, fallback: string): string {
@@ -40,7 +40,7 @@ function fixKeys(reason: string, fallback: string): string {
   return 'The metadata leads into a private network. If that is right, set `allow_private_network: true` for the issuer.'
 }
 
-function judgeAlgorithms(size: number, published: readonly string[], plan: IssuerPlan, about: Findings): Finding {
+function checkAlgorithms(size: number, published: readonly string[], plan: IssuerPlan, about: Findings): Finding {
   if (size === 0) {
     return about.problem(
       'keys_none',

@@ -1,6 +1,6 @@
 import type { Finding, Findings } from './finding.ts'
-import { quoteForeign } from './foreign-text.ts'
-import type { IssuerSight, Metadata, MetadataForm } from './look-issuer.ts'
+import type { IssuerProbe, Metadata, MetadataForm } from './probe-issuer.ts'
+import { quoteUntrusted } from './untrusted-text.ts'
 
 const FORMS: Readonly<Record<MetadataForm, string>> = {
   oauth: 'RFC 8414',
@@ -14,28 +14,28 @@ const FORMS: Readonly<Record<MetadataForm, string>> = {
  *
  * @param scopes - that clients will have to ask for
  */
-export function checkMetadata(sight: IssuerSight, scopes: readonly string[], about: Findings): Finding[] {
-  const { metadata } = sight
-  if (metadata === undefined) return [explainMissing(sight, about)]
+export function checkMetadata(probe: IssuerProbe, scopes: readonly string[], about: Findings): Finding[] {
+  const { metadata } = probe
+  if (metadata === undefined) return [explainMissing(probe, about)]
   const rules = [checkEndpoints, checkPkce, checkCodeFlow, checkRegistration, checkIssParameter, checkQuery]
   return [
-    checkForms(sight, about),
+    checkForms(probe, about),
     ...rules.flatMap((rule) => rule(metadata, about)),
-    ...checkOpenIdMembers(sight, about),
+    ...checkOpenIdMembers(probe, about),
     ...checkScopes(metadata, scopes, about),
   ]
 }
 
 /** There is no document, or it is somebody else's. */
-export function explainMissing({ issuer, documents }: IssuerSight, about: Findings): Finding {
+export function explainMissing({ issuer, documents }: IssuerProbe, about: Findings): Finding {
   const other = documents.flatMap(({ url, answer }) => ('document' in answer ? [{ url, document: answer.document }] : []))[0]
   if (other !== undefined) {
     const found = other.document.issuer
     return about.problem(
       'issuer_mismatch',
-      `The metadata at ${other.url} names the issuer ${quoteForeign(found)}, not "${issuer}". Clients and the proxy compare letter by letter.`,
+      `The metadata at ${other.url} names the issuer ${quoteUntrusted(found)}, not "${issuer}". Clients and the proxy compare letter by letter.`,
       typeof found === 'string'
-        ? `If that is your issuer, write ${quoteForeign(found)} as issuer, its final slash included or left out just so.`
+        ? `If that is your issuer, write ${quoteUntrusted(found)} as issuer, its final slash included or left out just so.`
         : 'The document has no `issuer`: correct it at the authorization server.',
     )
   }
@@ -61,7 +61,7 @@ export function explainMissing({ issuer, documents }: IssuerSight, about: Findin
   )
 }
 
-function checkForms({ documents, issuer }: IssuerSight, about: Findings): Finding {
+function checkForms({ documents, issuer }: IssuerProbe, about: Findings): Finding {
   const found = documents.flatMap(({ url, form, answer }) =>
     'document' in answer ? [{ url, form, document: answer.document }] : [],
   )
@@ -69,7 +69,7 @@ function checkForms({ documents, issuer }: IssuerSight, about: Findings): Findin
   if (odd !== undefined) {
     return about.problem(
       'issuer_documents_differ',
-      `${odd.url} names another issuer than the other well-known URLs: ${quoteForeign(odd.document.issuer)}. Which one a client reads first is its choice.`,
+      `${odd.url} names another issuer than the other well-known URLs: ${quoteUntrusted(odd.document.issuer)}. Which one a client reads first is its choice.`,
       'Have the authorization server publish one `issuer` under all of its well-known URLs.',
     )
   }
@@ -104,7 +104,7 @@ function checkEndpoints(metadata: Metadata, about: Findings): Finding[] {
     return [
       about.problem(
         'endpoint_insecure',
-        `${name} is ${quoteForeign(url.href)}, without https. Clients refuse it.`,
+        `${name} is ${quoteUntrusted(url.href)}, without https. Clients refuse it.`,
         'Serve it over https; behind a load balancer, tell the authorization server its public URL.',
       ),
     ]
@@ -122,7 +122,7 @@ function checkPkce({ code_challenge_methods_supported: methods }: Metadata, abou
     return [
       about.problem(
         'pkce_without_s256',
-        `It supports PKCE only with ${quoteForeign(methods)}. Every MCP client uses S256.`,
+        `It supports PKCE only with ${quoteUntrusted(methods)}. Every MCP client uses S256.`,
         'Permit the PKCE method S256 at the authorization server.',
       ),
     ]
@@ -213,7 +213,7 @@ function checkQuery({ authorization_endpoint: endpoint }: Metadata, about: Findi
 }
 
 /** OpenID Connect Discovery §3: the TypeScript SDK refuses a document from such a URL that lacks them. */
-function checkOpenIdMembers({ documents }: IssuerSight, about: Findings): Finding[] {
+function checkOpenIdMembers({ documents }: IssuerProbe, about: Findings): Finding[] {
   const needed = ['jwks_uri', 'subject_types_supported', 'id_token_signing_alg_values_supported']
   const found = documents.filter(({ answer }) => 'document' in answer)
   // Where RFC 8414 metadata is found, clients don't come to the others.

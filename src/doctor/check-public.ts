@@ -1,20 +1,20 @@
 import type { Plan } from '../core/plan/plan.ts'
 import { isTlsFailure } from './failure.ts'
 import type { Finding, Findings } from './finding.ts'
-import { escapeObeyed, quoteForeign } from './foreign-text.ts'
-import { type EndpointSight, formatMetadataUrl, PREFLIGHT_HEADERS, PREFLIGHT_ORIGIN, type PublicSight } from './look-public.ts'
+import { type EndpointProbe, formatMetadataUrl, PREFLIGHT_HEADERS, PREFLIGHT_ORIGIN, type PublicProbe } from './probe-public.ts'
+import { escapeControlCharacters, quoteUntrusted } from './untrusted-text.ts'
 
 /** Whether the public URL leads to this proxy and nothing on the way changes what it says. */
-export function checkPublicUrl(sight: PublicSight, plan: Plan, about: Findings): Finding[] {
+export function checkPublicUrl(probe: PublicProbe, plan: Plan, about: Findings): Finding[] {
   return [
     ...checkScheme(plan, about),
-    ...checkCertificate(sight, about),
-    ...oneSilence(sight.endpoints.flatMap((endpoint) => checkEndpoint(endpoint, sight, plan, about))),
+    ...checkCertificate(probe, about),
+    ...keepFirstSilence(probe.endpoints.flatMap((endpoint) => checkEndpoint(endpoint, probe, plan, about))),
   ]
 }
 
 /** A proxy that doesn't run is silent everywhere; that is one thing. */
-function oneSilence(findings: readonly Finding[]): Finding[] {
+function keepFirstSilence(findings: readonly Finding[]): Finding[] {
   const first = findings.findIndex(({ id }) => id === 'not_running')
   return findings.filter(({ id }, index) => id !== 'not_running' || index === first)
 }
@@ -33,7 +33,7 @@ function checkScheme({ publicUrl }: Plan, about: Findings): Finding[] {
 
 const DAY_MS = 86_400_000
 
-function checkCertificate({ certificate }: PublicSight, about: Findings): Finding[] {
+function checkCertificate({ certificate }: PublicProbe, about: Findings): Finding[] {
   if (certificate === undefined) return []
   if ('failure' in certificate) {
     if (!isTlsFailure(certificate.failure)) return []
@@ -57,9 +57,9 @@ function checkCertificate({ certificate }: PublicSight, about: Findings): Findin
   return [about.ok('certificate', `Its certificate is valid for another ${days} days.`)]
 }
 
-function checkEndpoint(endpoint: EndpointSight, sight: PublicSight, plan: Plan, about: Findings): Finding[] {
+function checkEndpoint(endpoint: EndpointProbe, probe: PublicProbe, plan: Plan, about: Findings): Finding[] {
   const { first } = endpoint
-  if ('failure' in first) return [explainSilence(endpoint, sight, about)]
+  if ('failure' in first) return [explainSilence(endpoint, probe, about)]
   if (first.answer.status !== 401) return [explainAnswer(endpoint, first.answer, about)]
   return [
     checkChallenge(endpoint, plan, about),
@@ -69,7 +69,7 @@ function checkEndpoint(endpoint: EndpointSight, sight: PublicSight, plan: Plan, 
   ]
 }
 
-function explainSilence({ endpoint, first }: EndpointSight, { isListening }: PublicSight, about: Findings): Finding {
+function explainSilence({ endpoint, first }: EndpointProbe, { isListening }: PublicProbe, about: Findings): Finding {
   const failure = 'failure' in first ? first.failure : undefined
   const says = `Nothing answers at ${endpoint.resource} (${failure?.reason ?? ''}).`
   if (failure !== undefined && isTlsFailure(failure)) return about.problem('public_url_tls', says, failure.fix)
@@ -92,7 +92,7 @@ function explainSilence({ endpoint, first }: EndpointSight, { isListening }: Pub
 }
 
 function explainAnswer(
-  { endpoint }: EndpointSight,
+  { endpoint }: EndpointProbe,
   { status, headers, bytes }: { status: number; headers: Readonly<Record<string, string>>; bytes: Buffer },
   about: Findings,
 ): Finding {
@@ -101,7 +101,7 @@ function explainAnswer(
   if (status >= 300 && status < 400) {
     return about.problem(
       'public_url_redirects',
-      `${resource} redirects to ${quoteForeign(headers.location)}. Clients do not follow that with their requests.`,
+      `${resource} redirects to ${quoteUntrusted(headers.location)}. Clients do not follow that with their requests.`,
       'Serve it without a redirect, or set `public_url` and `path` to where it leads if that is what clients should use.',
     )
   }
@@ -141,7 +141,7 @@ function explainAnswer(
 }
 
 /** RFC 9728 §5.1. RMCP (Goose) ignores a URL on another origin; a gateway may have eaten the header. */
-function checkChallenge({ endpoint, metadataUrl, first }: EndpointSight, plan: Plan, about: Findings): Finding {
+function checkChallenge({ endpoint, metadataUrl, first }: EndpointProbe, plan: Plan, about: Findings): Finding {
   const expected = formatMetadataUrl(endpoint, plan)
   if (metadataUrl === expected)
     return about.ok('challenge', `${endpoint.resource} asks for a token, and says where its metadata is.`)
@@ -156,19 +156,19 @@ function checkChallenge({ endpoint, metadataUrl, first }: EndpointSight, plan: P
   if (metadataUrl === undefined) {
     return about.problem(
       'challenge_foreign',
-      `The challenge of ${endpoint.resource} names no resource_metadata: ${quoteForeign(challenge)}.`,
+      `The challenge of ${endpoint.resource} names no resource_metadata: ${quoteUntrusted(challenge)}.`,
       'Something in front of the proxy asks for credentials of its own: exempt this path from it.',
     )
   }
   return about.problem(
     'challenge_elsewhere',
-    `The challenge of ${endpoint.resource} names the metadata URL ${quoteForeign(metadataUrl)}, not ${expected}.`,
+    `The challenge of ${endpoint.resource} names the metadata URL ${quoteUntrusted(metadataUrl)}, not ${expected}.`,
     'The running proxy has another `public_url` or `path`: restart it with this configuration.',
   )
 }
 
 /** RFC 9728 §3.3: `resource` is what the client has asked for, or the client must not use the document. */
-function checkResourceMetadata({ endpoint, metadata }: EndpointSight, plan: Plan, about: Findings): Finding[] {
+function checkResourceMetadata({ endpoint, metadata }: EndpointProbe, plan: Plan, about: Findings): Finding[] {
   const url = formatMetadataUrl(endpoint, plan)
   if (metadata === undefined) return []
   if ('failure' in metadata) {
@@ -185,7 +185,7 @@ function checkResourceMetadata({ endpoint, metadata }: EndpointSight, plan: Plan
     return [
       about.problem(
         'resource_differs',
-        `The protected resource metadata is for ${quoteForeign(resource)}, and clients use ${endpoint.resource}. VS Code, Gemini CLI and others refuse that.`,
+        `The protected resource metadata is for ${quoteUntrusted(resource)}, and clients use ${endpoint.resource}. VS Code, Gemini CLI and others refuse that.`,
         'The running proxy has another `public_url` or `path`: restart it with this configuration.',
       ),
     ]
@@ -195,7 +195,7 @@ function checkResourceMetadata({ endpoint, metadata }: EndpointSight, plan: Plan
     return [
       about.problem(
         'issuers_differ',
-        `The running proxy sends clients to ${quoteForeign(servers)}, this configuration to ${expected.join(', ')}.`,
+        `The running proxy sends clients to ${quoteUntrusted(servers)}, this configuration to ${expected.join(', ')}.`,
         'Restart the proxy with this configuration.',
       ),
     ]
@@ -204,7 +204,7 @@ function checkResourceMetadata({ endpoint, metadata }: EndpointSight, plan: Plan
 }
 
 /** Gemini CLI begins with HEAD. */
-function checkHead({ endpoint, head }: EndpointSight, about: Findings): Finding[] {
+function checkHead({ endpoint, head }: EndpointProbe, about: Findings): Finding[] {
   if (head === undefined || ('answer' in head && head.answer.status === 401)) return []
   const came = 'answer' in head ? `status ${head.answer.status}` : head.failure.reason
   return [
@@ -217,28 +217,28 @@ function checkHead({ endpoint, head }: EndpointSight, about: Findings): Finding[
 }
 
 /** What is wrong with the answer to a preflight (Fetch §3.2.3, §4.8); undefined where nothing is. */
-export function findPreflightFlaw({ preflight }: EndpointSight): string | undefined {
+export function findPreflightProblem({ preflight }: EndpointProbe): string | undefined {
   if (preflight === undefined) return undefined
   if ('failure' in preflight) return preflight.failure.reason
   const { status, headers } = preflight.answer
   if (status < 200 || status > 299) return `status ${status}`
   const origin = headers['access-control-allow-origin']
   if (origin !== '*' && origin !== PREFLIGHT_ORIGIN)
-    return `Access-Control-Allow-Origin is ${origin === undefined ? 'missing' : quoteForeign(origin)}`
+    return `Access-Control-Allow-Origin is ${origin === undefined ? 'missing' : quoteUntrusted(origin)}`
   const allowed = new Set((headers['access-control-allow-headers'] ?? '').toLowerCase().split(/[\s,]+/))
   // The star does not stand for Authorization.
   const missing = PREFLIGHT_HEADERS.filter((name) => !allowed.has(name) && (name === 'authorization' || !allowed.has('*')))
   return missing.length === 0 ? undefined : `Access-Control-Allow-Headers lacks ${missing.join(', ')}`
 }
 
-function checkPreflight(sight: EndpointSight, about: Findings): Finding[] {
-  const { resource } = sight.endpoint
-  const flaw = findPreflightFlaw(sight)
-  if (flaw === undefined) return [about.ok('cors', `Web pages of clients may call ${resource} (CORS).`)]
+function checkPreflight(probe: EndpointProbe, about: Findings): Finding[] {
+  const { resource } = probe.endpoint
+  const problem = findPreflightProblem(probe)
+  if (problem === undefined) return [about.ok('cors', `Web pages of clients may call ${resource} (CORS).`)]
   return [
     about.problem(
       'cors_preflight',
-      `A CORS preflight for ${resource} fails: ${escapeObeyed(flaw)}. Clients in browsers cannot connect.`,
+      `A CORS preflight for ${resource} fails: ${escapeControlCharacters(problem)}. Clients in browsers cannot connect.`,
       'The proxy answers OPTIONS itself: let it through, without authentication, and have nothing in front add or remove Access-Control headers.',
     ),
   ]

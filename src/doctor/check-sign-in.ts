@@ -3,8 +3,8 @@ import type { IdentityProviderPlan } from '../core/plan/identity-provider-plan.t
 import type { RawAnswer, SafeFetch } from '../oauth/safe-fetch.ts'
 import { explainFailure } from './failure.ts'
 import type { Finding, Findings } from './finding.ts'
-import { quoteForeign } from './foreign-text.ts'
-import type { NamedEndpoint } from './look-client.ts'
+import type { NamedEndpoint } from './probe-client.ts'
+import { quoteUntrusted } from './untrusted-text.ts'
 
 /** Whether a browser that the broker sends to the identity provider gets to a page where users sign in. */
 export async function checkSignIn(
@@ -24,7 +24,7 @@ export async function checkSignIn(
       showRedirects: true,
       isEnough: () => true,
     })
-    return judge(answer, url, callback, about)
+    return checkAnswer(answer, url, callback, about)
   } catch (error) {
     const { reason, fix } = explainFailure(error)
     const says = `Its sign-in page (${url.origin}${url.pathname}) cannot be reached from here: ${reason}.`
@@ -52,7 +52,7 @@ function formatRequest(plan: IdentityProviderPlan, endpoint: string, callback: s
   return url
 }
 
-function judge({ status, headers }: RawAnswer, url: URL, callback: string, about: Findings): Finding {
+function checkAnswer({ status, headers }: RawAnswer, url: URL, callback: string, about: Findings): Finding {
   const target = status >= 300 && status < 400 ? URL.parse(headers.location ?? '', url.href) : null
   const error = target === null ? undefined : findRefusal(target, callback)
   if (error !== undefined) return refuse(error, callback, about)
@@ -76,7 +76,9 @@ function findRefusal(target: URL, callback: string): string | undefined {
   const error = target.searchParams.get('error')
   if (`${target.origin}${target.pathname}` === callback) {
     const description = target.searchParams.get('error_description')
-    return error === null ? undefined : `${quoteForeign(error)}${description === null ? '' : `: ${quoteForeign(description)}`}`
+    return error === null
+      ? undefined
+      : `${quoteUntrusted(error)}${description === null ? '' : `: ${quoteUntrusted(description)}`}`
   }
   return /\/error$/.test(target.pathname) ? 'it leads to a page of errors' : undefined
 }

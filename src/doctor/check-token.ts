@@ -4,7 +4,7 @@ import { createIssuerPool, type IssuerPool } from '../oauth/issuer.ts'
 import { looksLikeJwt, parseSignedJwt } from '../oauth/jws.ts'
 import { createTokenVerifier } from '../oauth/token-verifier.ts'
 import { type Finding, type Findings, findingsAbout } from './finding.ts'
-import { escapeObeyed, quoteForeign } from './foreign-text.ts'
+import { escapeControlCharacters, quoteUntrusted } from './untrusted-text.ts'
 
 /** Has each server check a token as it would check that of a request. The token itself is never told. */
 export async function checkToken(token: string, servers: readonly ServerPlan[]): Promise<Finding[]> {
@@ -23,14 +23,14 @@ async function checkForServer(token: string, server: ServerPlan, pool: IssuerPoo
   try {
     const verifier = createTokenVerifier({ issuers, audiences, acceptMissingAudience: false, pool })
     const { scopes, expiresAt } = await verifier.verify(token)
-    return [judgeTimes(expiresAt - Date.now() / 1000, about), checkScopes(scopes, server, about)]
+    return [checkTimes(expiresAt - Date.now() / 1000, about), checkScopes(scopes, server, about)]
   } catch (error) {
     if (!(error instanceof ProxyError)) throw error
     return [explainRefusal(error, token, server, about)]
   }
 }
 
-function judgeTimes(secondsLeft: number, about: Findings): Finding {
+function checkTimes(secondsLeft: number, about: Findings): Finding {
   const accepted = 'It is accepted: signature, issuer, audience and times are right.'
   if (secondsLeft >= 60) return about.ok('token', `${accepted} It is valid for another ${Math.floor(secondsLeft / 60)} min.`)
   if (secondsLeft >= 0) return about.ok('token', `${accepted} It is valid for less than a minute.`)
@@ -45,7 +45,7 @@ function checkScopes(scopes: ReadonlySet<string>, { policy }: ServerPlan, about:
   const held = new Set([...scopes].flatMap((scope) => [scope, ...(policy.hierarchy[scope] ?? [])]))
   const missing = policy.baseScopes.filter((scope) => !held.has(scope))
   if (missing.length === 0) return about.ok('token_scopes', 'It has the scopes that every request needs.')
-  const has = scopes.size === 0 ? 'It has no scopes' : `It has the scopes ${[...scopes].map(quoteForeign).join(', ')}`
+  const has = scopes.size === 0 ? 'It has no scopes' : `It has the scopes ${[...scopes].map(quoteUntrusted).join(', ')}`
   return about.problem(
     'token_scopes',
     `${has}, and every request needs ${missing.join(', ')} as well.`,
@@ -64,7 +64,7 @@ function explainRefusal(error: ProxyError, token: string, server: ServerPlan, ab
 function describeCause({ cause }: ProxyError): string {
   const outer = cause instanceof Error ? cause.message : typeof cause === 'string' ? cause : ''
   const inner = cause instanceof Error && cause.cause instanceof Error ? `: ${cause.cause.message}` : ''
-  return escapeObeyed(`${outer}${inner}`).slice(0, 300)
+  return escapeControlCharacters(`${outer}${inner}`).slice(0, 300)
 }
 
 /** What can be said of this very token. */
@@ -74,8 +74,8 @@ function adviseOn(code: ProxyError['code'], token: string, { audiences, issuers 
   if (code !== 'token_audience_mismatch' && code !== 'token_issuer_unknown') return ''
   const { claims } = parseSignedJwt(token)
   if (code === 'token_issuer_unknown')
-    return `The token names ${quoteForeign(claims.iss)}; this server accepts ${issuers.map(({ issuer }) => issuer).join(', ')}. `
+    return `The token names ${quoteUntrusted(claims.iss)}; this server accepts ${issuers.map(({ issuer }) => issuer).join(', ')}. `
   if (claims.aud === undefined && claims.client_id !== undefined)
     return 'The token has no `aud`: with `audience_claims: [aud, client_id]` and the client id under `audience`, that is accepted. '
-  return `The token is for ${quoteForeign(claims.aud)}; this server accepts ${audiences.join(', ')}. `
+  return `The token is for ${quoteUntrusted(claims.aud)}; this server accepts ${audiences.join(', ')}. `
 }

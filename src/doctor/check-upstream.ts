@@ -5,36 +5,36 @@ import { formatUpstreamAddress } from '../core/upstream-address.ts'
 import { checkEndpoint, isEventStream } from '../mcp/endpoint-event.ts'
 import type { RawAnswer } from '../oauth/safe-fetch.ts'
 import type { Finding, Findings } from './finding.ts'
-import { escapeObeyed, quoteForeign } from './foreign-text.ts'
 import { findRpcAnswer } from './initialize.ts'
-import type { AnswerSight } from './look-public.ts'
-import { type HttpUpstreamSight, isRedirect, type ProcessSight } from './look-upstream.ts'
+import type { AnswerProbe } from './probe-public.ts'
+import { type HttpUpstreamProbe, isRedirect, type ProcessProbe } from './probe-upstream.ts'
+import { escapeControlCharacters, quoteUntrusted } from './untrusted-text.ts'
 
 /** An MCP server over HTTP, as one endpoint uses it. */
 export interface HttpUpstreamCase {
   readonly kind: EndpointPlan['kind']
   readonly upstream: HttpUpstreamPlan
-  readonly sight: HttpUpstreamSight
+  readonly probe: HttpUpstreamProbe
   /** Whether each request brings a token of its caller, which the doctor has none of. */
   readonly bringsToken: boolean
 }
 
 /** Whether the MCP server answers, and answers as one. */
 export function checkHttpUpstream(asked: HttpUpstreamCase, plan: Plan, about: Findings): Finding[] {
-  const { sight, upstream } = asked
+  const { probe, upstream } = asked
   const where = formatUpstreamAddress(upstream)
   const answers =
-    'failure' in sight.first
+    'failure' in probe.first
       ? about.problem(
           'upstream_unreachable',
-          `The MCP server (${where}) cannot be reached: ${sight.first.failure.reason}.`,
-          sight.first.failure.fix,
+          `The MCP server (${where}) cannot be reached: ${probe.first.failure.reason}.`,
+          probe.first.failure.fix,
         )
-      : judgeAnswer(asked, sight.first.answer, plan, about)
-  return [answers, ...noteAddress(sight, where, about)]
+      : checkAnswer(asked, probe.first.answer, plan, about)
+  return [answers, ...noteAddress(probe, where, about)]
 }
 
-function noteAddress({ publicAddress }: HttpUpstreamSight, where: string, about: Findings): Finding[] {
+function noteAddress({ publicAddress }: HttpUpstreamProbe, where: string, about: Findings): Finding[] {
   if (publicAddress === undefined) return []
   return [
     about.warning(
@@ -45,7 +45,7 @@ function noteAddress({ publicAddress }: HttpUpstreamSight, where: string, about:
   ]
 }
 
-function judgeAnswer(asked: HttpUpstreamCase, answer: RawAnswer, plan: Plan, about: Findings): Finding {
+function checkAnswer(asked: HttpUpstreamCase, answer: RawAnswer, plan: Plan, about: Findings): Finding {
   const where = formatUpstreamAddress(asked.upstream)
   if (isRedirect(answer)) return explainRedirect(asked.upstream, answer, about)
   if (isPlanned(answer, asked, plan)) {
@@ -69,7 +69,7 @@ function judgeAnswer(asked: HttpUpstreamCase, answer: RawAnswer, plan: Plan, abo
       'Write the URL of the MCP endpoint itself, with its path (often /mcp). A login page in front of it has to go.',
     )
   }
-  return asked.kind === 'sse' ? judgeStream(asked, answer, about) : judgeInitialize(asked, answer, about)
+  return asked.kind === 'sse' ? checkStream(asked, answer, about) : checkInitialize(asked, answer, about)
 }
 
 function isPlanned({ headers }: RawAnswer, { upstream }: HttpUpstreamCase, { publicUrl, servers }: Plan): boolean {
@@ -93,7 +93,7 @@ function explainRedirect(upstream: HttpUpstreamPlan, { status, headers }: RawAns
       `The MCP server (${where}) redirects (status ${status}) to nowhere.`,
       'Correct the server.',
     )
-  const to = escapeObeyed(`${target.origin}${target.pathname}`).slice(0, 200)
+  const to = escapeControlCharacters(`${target.origin}${target.pathname}`).slice(0, 200)
   const says = `The MCP server (${where}) redirects (status ${status}) to ${to}, and the proxy follows no redirects.`
   const isSlash = target.host === from.host && target.pathname.replace(/\/$/, '') === from.pathname.replace(/\/$/, '')
   if (isSlash || (target.hostname === from.hostname && target.protocol !== from.protocol)) {
@@ -127,7 +127,7 @@ function explainRefusal(
   const asks = headers['www-authenticate']
   return about.problem(
     'upstream_wants_credential',
-    `The MCP server (${where}) refuses the proxy (status ${status}${asks === undefined ? '' : `, it asks for ${quoteForeign(asks)}`}).`,
+    `The MCP server (${where}) refuses the proxy (status ${status}${asks === undefined ? '' : `, it asks for ${quoteUntrusted(asks)}`}).`,
     'Switch its own authentication off, since the proxy does it, or give the proxy a credential for it: `upstream.headers`, as { env: NAME }.',
   )
 }
@@ -141,23 +141,23 @@ function explainHost(where: string, status: number, about: Findings): Finding {
   )
 }
 
-function isSpoken({ sight }: HttpUpstreamCase): boolean {
+function isSpoken({ probe }: HttpUpstreamCase): boolean {
   return (
-    isDiscovered(sight.discovery) || (sight.other !== undefined && 'answer' in sight.other && sight.other.answer.status < 300)
+    isDiscovered(probe.discovery) || (probe.other !== undefined && 'answer' in probe.other && probe.other.answer.status < 300)
   )
 }
 
-function judgeInitialize({ upstream, sight }: HttpUpstreamCase, answer: RawAnswer, about: Findings): Finding {
+function checkInitialize({ upstream, probe }: HttpUpstreamCase, answer: RawAnswer, about: Findings): Finding {
   const where = formatUpstreamAddress(upstream)
   const text = answer.bytes.toString('utf8')
   const result = findRpcAnswer(text)?.result
   if (answer.status < 300 && typeof result?.protocolVersion === 'string') {
     return about.ok('upstream', `The MCP server (${where}) answers \`initialize\`${describeServer(result)}.`)
   }
-  if (isDiscovered(sight.discovery))
+  if (isDiscovered(probe.discovery))
     return about.ok('upstream', `The MCP server (${where}) answers \`server/discover\` (2026-07-28).`)
   if (answer.status === 421 || /invalid host/i.test(text)) return explainHost(where, answer.status, about)
-  if (isStream(sight.other)) {
+  if (isStream(probe.other)) {
     return about.problem(
       'upstream_is_sse',
       `${where} speaks HTTP+SSE (2024-11-05), not Streamable HTTP.`,
@@ -177,18 +177,18 @@ function explainOther(where: string, { status, bytes }: RawAnswer, about: Findin
   const start = bytes.toString('utf8').slice(0, 120)
   return about.problem(
     'upstream_not_mcp',
-    `${where} does not answer as an MCP server (status ${status}${start === '' ? '' : `, ${quoteForeign(start)}`}).`,
+    `${where} does not answer as an MCP server (status ${status}${start === '' ? '' : `, ${quoteUntrusted(start)}`}).`,
     'Write the URL of the MCP endpoint itself, and look into the log of the MCP server.',
   )
 }
 
 function describeServer({ serverInfo, protocolVersion }: Readonly<Record<string, unknown>>): string {
   const name =
-    typeof serverInfo === 'object' && serverInfo !== null && 'name' in serverInfo ? ` as ${quoteForeign(serverInfo.name)}` : ''
-  return `${name} (${escapeObeyed(String(protocolVersion)).slice(0, 20)})`
+    typeof serverInfo === 'object' && serverInfo !== null && 'name' in serverInfo ? ` as ${quoteUntrusted(serverInfo.name)}` : ''
+  return `${name} (${escapeControlCharacters(String(protocolVersion)).slice(0, 20)})`
 }
 
-function judgeStream({ upstream, sight }: HttpUpstreamCase, answer: RawAnswer, about: Findings): Finding {
+function checkStream({ upstream, probe }: HttpUpstreamCase, answer: RawAnswer, about: Findings): Finding {
   const where = formatUpstreamAddress(upstream)
   if (isEventStream(answer.headers) && answer.status < 300) {
     const event = /(?:^|[\r\n])event: ?endpoint\r?\n?data: ?([^\r\n]*)/.exec(answer.bytes.toString('utf8'))?.[1]
@@ -198,12 +198,12 @@ function judgeStream({ upstream, sight }: HttpUpstreamCase, answer: RawAnswer, a
         `${where} is an event stream that does not begin with the endpoint event.`,
         'If it is the stream of a Streamable HTTP server, write `upstream` and `path` instead of `sse`.',
       )
-    return judgeEndpointEvent(event, upstream, about)
+    return checkEndpointEvent(event, upstream, about)
   }
   if (
-    sight.other !== undefined &&
-    'answer' in sight.other &&
-    findRpcAnswer(sight.other.answer.bytes.toString('utf8'))?.result !== undefined
+    probe.other !== undefined &&
+    'answer' in probe.other &&
+    findRpcAnswer(probe.other.answer.bytes.toString('utf8'))?.result !== undefined
   ) {
     return about.problem(
       'upstream_is_streamable',
@@ -221,7 +221,7 @@ function judgeStream({ upstream, sight }: HttpUpstreamCase, answer: RawAnswer, a
   return explainOther(where, answer, about)
 }
 
-function judgeEndpointEvent(uri: string, upstream: HttpUpstreamPlan, about: Findings): Finding {
+function checkEndpointEvent(uri: string, upstream: HttpUpstreamPlan, about: Findings): Finding {
   const where = formatUpstreamAddress(upstream)
   try {
     checkEndpoint(uri, upstream.url)
@@ -229,19 +229,19 @@ function judgeEndpointEvent(uri: string, upstream: HttpUpstreamPlan, about: Find
   } catch {
     return about.problem(
       'upstream_endpoint_elsewhere',
-      `The endpoint event of ${where} leads elsewhere: ${quoteForeign(uri)}.`,
+      `The endpoint event of ${where} leads elsewhere: ${quoteUntrusted(uri)}.`,
       'Have the MCP server name a path, or the same origin as its stream (its own public URL setting).',
     )
   }
 }
 
-function isDiscovered(sight: AnswerSight | undefined): boolean {
-  if (sight === undefined || !('answer' in sight) || sight.answer.status >= 300) return false
-  return Array.isArray(findRpcAnswer(sight.answer.bytes.toString('utf8'))?.result?.supportedVersions)
+function isDiscovered(probe: AnswerProbe | undefined): boolean {
+  if (probe === undefined || !('answer' in probe) || probe.answer.status >= 300) return false
+  return Array.isArray(findRpcAnswer(probe.answer.bytes.toString('utf8'))?.result?.supportedVersions)
 }
 
-function isStream(sight: AnswerSight | undefined): boolean {
-  return sight !== undefined && 'answer' in sight && sight.answer.status < 300 && isEventStream(sight.answer.headers)
+function isStream(probe: AnswerProbe | undefined): boolean {
+  return probe !== undefined && 'answer' in probe && probe.answer.status < 300 && isEventStream(probe.answer.headers)
 }
 
 /** How an upstream stands in the configuration. */
@@ -252,12 +252,12 @@ function formatUpstreamKey({ url, socket }: Pick<HttpUpstreamPlan, 'url' | 'sock
 
 /** Whether the MCP server that is a process starts and answers. */
 export function checkProcess(
-  { flaw, era, stderr }: ProcessSight,
+  { problem, era, stderr }: ProcessProbe,
   { command, startSeconds }: StdioUpstreamPlan,
   about: Findings,
 ): Finding {
   const [program = ''] = command
-  if (flaw === undefined)
+  if (problem === undefined)
     return about.ok(
       'upstream',
       `The MCP server (\`${program}\`) starts and answers${era === 'modern' ? ' `server/discover`' : ''}.`,
@@ -265,7 +265,7 @@ export function checkProcess(
   const last = stderr.at(-1)
   return about.problem(
     'upstream_process',
-    `The MCP server (\`${program}\`) cannot be used: ${escapeObeyed(flaw).slice(0, 300)}.${last === undefined ? '' : ` Its last words: ${quoteForeign(last)}`}`,
+    `The MCP server (\`${program}\`) cannot be used: ${escapeControlCharacters(problem).slice(0, 300)}.${last === undefined ? '' : ` Its last words: ${quoteUntrusted(last)}`}`,
     `Run the command by hand: it has to answer JSON lines on its standard output within ${startSeconds} s, and needs its variables in \`upstream.env\`.`,
   )
 }

@@ -2,7 +2,7 @@ import type { IdentityProviderPlan } from '../core/plan/identity-provider-plan.t
 import type { SafeFetch } from '../oauth/safe-fetch.ts'
 import { explainFailure } from './failure.ts'
 import type { Finding, Findings } from './finding.ts'
-import type { NamedEndpoint } from './look-client.ts'
+import type { NamedEndpoint } from './probe-client.ts'
 
 /** Whether something answers that each sign-in asks for the claims of the user. A token that cannot exist is refused there, and rightly. */
 export async function checkUserinfo(
@@ -11,12 +11,12 @@ export async function checkUserinfo(
   fetchRaw: SafeFetch['fetchRaw'],
   about: Findings,
 ): Promise<Finding[]> {
-  const flaw = await findFlaw(plan, endpoint, fetchRaw)
-  if (flaw === undefined) return []
+  const problem = await findProblem(plan, endpoint, fetchRaw)
+  if (problem === undefined) return []
   return [
     about.problem(
       'userinfo_fails',
-      `Its userinfo endpoint, which each sign-in asks, does not answer: ${flaw}.`,
+      `Its userinfo endpoint, which each sign-in asks, does not answer: ${problem}.`,
       plan.oauth === undefined
         ? 'Mend it, or write `userinfo: false` under `identity_provider` if its ID tokens hold all claims that count.'
         : 'Correct `oauth.userinfo_endpoint`.',
@@ -24,7 +24,7 @@ export async function checkUserinfo(
   ]
 }
 
-async function findFlaw(
+async function findProblem(
   { timeoutSeconds }: IdentityProviderPlan,
   { url, namedBy }: NamedEndpoint,
   fetchRaw: SafeFetch['fetchRaw'],

@@ -14,54 +14,58 @@ import { checkPublicUrl } from './check-public.ts'
 import { checkToken } from './check-token.ts'
 import { checkHttpUpstream, checkProcess } from './check-upstream.ts'
 import { type Finding, findingsAbout } from './finding.ts'
-import { createRedaction, escapeObeyed } from './foreign-text.ts'
-import { type ClientJudgement, judgeClients } from './judge-clients.ts'
-import { type DocumentFailures, lookAtDocuments } from './look-documents.ts'
-import { type IssuerSight, lookAtIssuer, type Metadata } from './look-issuer.ts'
-import { type EndpointSight, lookAtPublicUrl, type PublicSight } from './look-public.ts'
-import { lookAtHttpUpstream, lookAtProcess } from './look-upstream.ts'
+import { type ClientPrediction, predictClients } from './predict-clients.ts'
+import { type DocumentFailures, probeDocuments } from './probe-documents.ts'
+import { type IssuerProbe, type Metadata, probeIssuer } from './probe-issuer.ts'
+import { type EndpointProbe, type PublicProbe, probePublicUrl } from './probe-public.ts'
+import { probeHttpUpstream, probeProcess } from './probe-upstream.ts'
+import { createRedaction, escapeControlCharacters } from './untrusted-text.ts'
 
 /** Finds out which metadata documents of clients cannot be had. */
-export type LookAtDocuments = typeof lookAtDocuments
+export type ProbeDocuments = typeof probeDocuments
 
 /** What the doctor found. */
 export interface Report {
   readonly findings: readonly Finding[]
-  readonly clients: readonly ClientJudgement[]
+  readonly clients: readonly ClientPrediction[]
 }
 
 /**
- * Looks at everything that a configuration refers to, as clients and the proxy will. Changes nothing there. Each answer is waited for 5 s
- * at most, the first one of an MCP server that is a process for as long as the configuration says.
+ * Probes everything that a configuration refers to, as clients and the proxy will. Changes nothing there. Waits at most 5 s for each
+ * answer, and `start_seconds` for the first answer of an MCP server that is a process.
  *
  * @param plan - the settled configuration
- * @param token - an access token to try; neither it nor any other secret stands in the report
- * @param lookAt - for tests; fetches the documents of well-known clients otherwise
+ * @param token - an access token to try; the report contains neither it nor any other secret
+ * @param fetchDocuments - replaces, in tests, the fetch of the metadata documents of well-known clients
  */
-export async function examine(plan: Plan, token: string | undefined, lookAt: LookAtDocuments = lookAtDocuments): Promise<Report> {
-  const [sight, ofIssuers, ofProvider, documents, ofUpstreams, ofToken] = await Promise.all([
-    lookAtPublicUrl(plan),
-    Promise.all(listForeignIssuers(plan).map((issuer) => examineIssuer(issuer, plan))),
+export async function examine(
+  plan: Plan,
+  token: string | undefined,
+  fetchDocuments: ProbeDocuments = probeDocuments,
+): Promise<Report> {
+  const [probe, ofIssuers, ofProvider, documents, ofUpstreams, ofToken] = await Promise.all([
+    probePublicUrl(plan),
+    Promise.all(listExternalIssuers(plan).map((issuer) => examineIssuer(issuer, plan))),
     plan.broker === undefined ? [] : examineProvider(plan.broker),
-    plan.broker === undefined ? new Map<string, string>() : lookAt(CLIENT_DOCUMENTS, plan.broker.clientMetadata),
+    plan.broker === undefined ? new Map<string, string>() : fetchDocuments(CLIENT_DOCUMENTS, plan.broker.clientMetadata),
     Promise.all(
       plan.servers.flatMap((server) => listUpstreams(server).map((endpoint) => examineUpstream(endpoint, server, plan))),
     ),
     token === undefined ? [skipToken()] : checkToken(token, plan.servers),
   ])
-  const own = plan.broker === undefined ? undefined : await examineBroker(plan.broker, sight, documents, plan)
+  const own = plan.broker === undefined ? undefined : await examineBroker(plan.broker, probe, documents, plan)
   const issuers = [...ofIssuers, ...(own === undefined ? [] : [own])]
   const findings = [
     ...issuers.flatMap((issuer) => issuer.findings),
     ...ofProvider,
-    ...checkPublicUrl(sight, plan, findingsAbout(`public URL ${plan.publicUrl}`)),
+    ...checkPublicUrl(probe, plan, findingsAbout(`public URL ${plan.publicUrl}`)),
     ...plan.servers.flatMap((server) =>
       plan.broker === undefined ? [] : checkGrants(server, plan.broker, findingsAbout(`server ${server.name}`)),
     ),
     ...ofUpstreams.flat(),
     ...ofToken,
   ]
-  return redact({ findings, clients: listClientCases(sight, issuers, plan) }, plan, token)
+  return redact({ findings, clients: listClientCases(probe, issuers, plan) }, plan, token)
 }
 
 function skipToken(): Finding {
@@ -80,23 +84,23 @@ interface ExaminedIssuer {
 }
 
 /** Those whose tokens are accepted, each once, the broker excepted. */
-function listForeignIssuers({ servers, broker }: Plan): IssuerPlan[] {
+function listExternalIssuers({ servers, broker }: Plan): IssuerPlan[] {
   const all = servers.flatMap(({ issuers }) => issuers).filter(({ issuer }) => issuer !== broker?.issuer)
   return [...new Map(all.map((issuer) => [JSON.stringify(issuer), issuer])).values()]
 }
 
 async function examineIssuer(plan: IssuerPlan, { servers }: Plan): Promise<ExaminedIssuer> {
   const about = findingsAbout(`issuer ${plan.issuer}`)
-  const [sight, ofIntrospection] = await Promise.all([lookAtIssuer(plan), checkIntrospection(plan, about)])
+  const [probe, ofIntrospection] = await Promise.all([probeIssuer(plan), checkIntrospection(plan, about)])
   const users = servers.filter(({ issuers }) => issuers.some(({ issuer }) => issuer === plan.issuer))
   const scopes = [...new Set(users.flatMap(({ scopesSupported }) => scopesSupported))]
   const findings = [
-    ...checkMetadata(sight, scopes, about),
-    ...checkKeys(sight, plan, about),
-    ...checkClock(sight, plan.clockToleranceSeconds, about),
+    ...checkMetadata(probe, scopes, about),
+    ...checkKeys(probe, plan, about),
+    ...checkClock(probe, plan.clockToleranceSeconds, about),
     ...ofIntrospection,
   ]
-  return { issuer: plan.issuer, metadata: sight.metadata, findings }
+  return { issuer: plan.issuer, metadata: probe.metadata, findings }
 }
 
 function examineProvider({ identityProvider, issuer }: BrokerPlan): Promise<Finding[]> {
@@ -107,7 +111,7 @@ function examineProvider({ identityProvider, issuer }: BrokerPlan): Promise<Find
 /** Our own authorization server: what it shows where it runs, else what it will show. */
 async function examineBroker(
   plan: BrokerPlan,
-  { endpoints }: PublicSight,
+  { endpoints }: PublicProbe,
   documents: DocumentFailures,
   { servers }: Plan,
 ): Promise<ExaminedIssuer> {
@@ -116,9 +120,9 @@ async function examineBroker(
   const ofDocuments = checkDocuments(documents, about)
   const isRunning = endpoints.some(({ first }) => 'answer' in first && first.answer.status === 401)
   if (!isRunning) return { issuer, metadata: describeBroker(plan), findings: ofDocuments, documents }
-  const sight: IssuerSight = await lookAtIssuer({ ...plan.issuerPlan, allowPrivateNetwork: true })
+  const probe: IssuerProbe = await probeIssuer({ ...plan.issuerPlan, allowPrivateNetwork: true })
   const scopes = [...new Set(servers.flatMap(({ scopesSupported }) => scopesSupported))]
-  return { issuer, metadata: sight.metadata, findings: [...checkMetadata(sight, scopes, about), ...ofDocuments], documents }
+  return { issuer, metadata: probe.metadata, findings: [...checkMetadata(probe, scopes, about), ...ofDocuments], documents }
 }
 
 function describeBroker({ issuer, registration, clientMetadata }: BrokerPlan): Metadata {
@@ -143,33 +147,36 @@ function listUpstreams({ endpoints }: ServerPlan): EndpointPlan[] {
 
 async function examineUpstream({ upstream, kind }: EndpointPlan, server: ServerPlan, plan: Plan): Promise<Finding[]> {
   const about = findingsAbout(`server ${server.name}`)
-  if ('command' in upstream) return [checkProcess(await lookAtProcess(upstream), upstream, about)]
+  if ('command' in upstream) return [checkProcess(await probeProcess(upstream), upstream, about)]
   const bringsToken = server.credential.kind !== 'none'
-  return checkHttpUpstream({ kind, upstream, sight: await lookAtHttpUpstream(upstream, kind), bringsToken }, plan, about)
+  return checkHttpUpstream({ kind, upstream, probe: await probeHttpUpstream(upstream, kind), bringsToken }, plan, about)
 }
 
-function listClientCases({ endpoints }: PublicSight, issuers: readonly ExaminedIssuer[], plan: Plan): ClientJudgement[] {
+function listClientCases({ endpoints }: PublicProbe, issuers: readonly ExaminedIssuer[], plan: Plan): ClientPrediction[] {
   return plan.servers.flatMap((server) =>
     endpoints
       .filter(({ endpoint }) => server.endpoints.includes(endpoint))
-      .flatMap((sight) => {
+      .flatMap((probe) => {
         // Most clients take the first of several, and so does this.
         const issuer = server.issuers[0]?.issuer ?? ''
         const { metadata, documents } = issuers.find((one) => one.issuer === issuer) ?? {}
-        const { endpoint } = sight
-        return judgeClients({ server, endpoint, sight: isAnswered(sight) ? sight : undefined, issuer, metadata, documents }, plan)
+        const { endpoint } = probe
+        return predictClients(
+          { server, endpoint, probe: isAnswered(probe) ? probe : undefined, issuer, metadata, documents },
+          plan,
+        )
       }),
   )
 }
 
-function isAnswered({ first }: EndpointSight): boolean {
+function isAnswered({ first }: EndpointProbe): boolean {
   return 'answer' in first
 }
 
 /** The last thing before anybody sees it: no secret, and nothing that a terminal obeys, whoever said it. */
 function redact({ findings, clients }: Report, plan: Plan, token: string | undefined): Report {
   const withoutSecrets = createRedaction([...listSecrets(plan), ...(token === undefined ? [] : [token])])
-  const clean = (text: string) => escapeObeyed(withoutSecrets(text))
+  const clean = (text: string) => escapeControlCharacters(withoutSecrets(text))
   return {
     findings: findings.map((finding) => ({
       ...finding,

@@ -1,4 +1,4 @@
-import { escapeObeyed } from './foreign-text.ts'
+import { escapeControlCharacters } from './untrusted-text.ts'
 
 /** Why there was no answer. */
 export interface Failure {
@@ -36,14 +36,14 @@ const TLS_FIXES: Readonly<Record<string, string>> = {
   ERR_SSL_WRONG_VERSION_NUMBER: 'No TLS is spoken there: write http, or the port where https is served.',
 }
 
-/** What an error of the outbound door means, and what to do. Several addresses of a host fail for one reason mostly: the first counts. */
+/** What an error of an outbound request means, and what to do. Several addresses of a host fail for one reason mostly: the first counts. */
 export function explainFailure(error: unknown): Failure {
   const first = error instanceof AggregateError ? (error.errors[0] as unknown) : error
   const cause = first instanceof Error && first.cause instanceof Error && !hasCode(first) ? first.cause : first
   const code = hasCode(cause) ? cause.code : undefined
   const text = cause instanceof Error ? cause.message : String(cause)
   return {
-    reason: escapeObeyed(text).slice(0, 300),
+    reason: escapeControlCharacters(text).slice(0, 300),
     code,
     fix: findFix(code, text),
   }

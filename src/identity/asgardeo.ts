@@ -1,4 +1,4 @@
-import { cutFinalSlash, type IdentityKind, type Place, type PlaceFlaw } from './kind.ts'
+import { cutFinalSlash, type IdentityKind, type Place, type PlaceMistake } from './kind.ts'
 
 const CLOUD = 'https://api.asgardeo.io'
 
@@ -6,7 +6,7 @@ const CLOUD = 'https://api.asgardeo.io'
 export const asgardeo: IdentityKind = {
   needs: [['organization'], ['base_url'], ['issuer']],
   takes: ['base_url'],
-  findFlaw,
+  findMistake,
   describe: (place) => ({
     name: 'Asgardeo',
     issuer: place.issuer ?? `${findTenantBase(place)}/oauth2/token`,
@@ -29,7 +29,7 @@ export function findTenantBase({ organization, base_url: base = CLOUD }: Place):
   return organization === undefined ? bare : `${bare}/t/${encodeURIComponent(organization)}`
 }
 
-function findFlaw({ organization, base_url: base, issuer }: Place): PlaceFlaw | undefined {
+function findMistake({ organization, base_url: base, issuer }: Place): PlaceMistake | undefined {
   if (issuer !== undefined && base !== undefined)
     return { key: 'base_url', reason: 'has no use beside `issuer`, which begins with it', fix: 'Remove one of the two.' }
   if (organization === undefined || base === undefined || !/\/t\/[^/]/.test(base)) return undefined

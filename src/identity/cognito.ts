@@ -7,7 +7,7 @@ const POOL = /^(?<region>[a-z]{2}(?:-[a-z]+)+-\d)_\w+$/
 export const cognito: IdentityKind = {
   needs: [['user_pool'], ['issuer']],
   takes: ['region'],
-  findFlaw({ user_pool: pool, region, issuer }) {
+  findMistake({ user_pool: pool, region, issuer }) {
     if (issuer !== undefined && region !== undefined)
       return { key: 'region', reason: 'has no use beside `issuer`, which names it', fix: 'Remove one of the two.' }
     if (pool === undefined) return undefined

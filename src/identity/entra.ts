@@ -1,4 +1,4 @@
-import { cutFinalSlash, type IdentityKind, type Place, type PlaceFlaw } from './kind.ts'
+import { cutFinalSlash, type IdentityKind, type Place, type PlaceMistake } from './kind.ts'
 import { findPublicUsers } from './public-users.ts'
 
 const CLOUD = 'https://login.microsoftonline.com'
@@ -11,7 +11,7 @@ const GUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i
 export const entra: IdentityKind = {
   needs: [['tenant'], ['issuer']],
   takes: ['base_url'],
-  findFlaw,
+  findMistake,
   describe: ({ tenant = '', base_url: base = CLOUD, issuer }) => ({
     name: 'Microsoft',
     issuer: issuer ?? formatIssuer(base, tenant),
@@ -32,7 +32,7 @@ function formatIssuer(base: string, tenant: string): string {
 }
 
 /** The issuer of tokens has the tenant's id in it, however the tenant was named in a request. */
-function findFlaw({ tenant, issuer, base_url: base }: Place): PlaceFlaw | undefined {
+function findMistake({ tenant, issuer, base_url: base }: Place): PlaceMistake | undefined {
   if (issuer !== undefined && base !== undefined)
     return { key: 'base_url', reason: 'has no use beside `issuer`, which begins with it', fix: 'Remove one of the two.' }
   if (tenant === undefined || GUID.test(tenant)) return undefined

@@ -26,7 +26,7 @@ export type Place = { readonly [Key in Exclude<PlaceKey, 'oauth'>]?: string | un
 }
 
 /** What is wrong with a key of the place, and what to do about it. */
-export interface PlaceFlaw {
+export interface PlaceMistake {
   readonly key: PlaceKey
   readonly reason: string
   readonly fix: string
@@ -63,8 +63,8 @@ export interface IdentityKind {
   /** Keys that may be written besides. */
   readonly takes: readonly PlaceKey[]
   /** Finds what is wrong with the place beyond keys that are missing or have no use. */
-  readonly findFlaw?: (place: Place) => PlaceFlaw | undefined
-  /** Makes of a place without flaws what the broker has to know. */
+  readonly findMistake?: (place: Place) => PlaceMistake | undefined
+  /** Makes of a place without mistakes what the broker has to know. */
   readonly describe: (place: Place) => KindDescription
 }
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import type { IdentityProviderKind } from '../core/plan/identity-provider-plan.ts'
 import type { Place } from './kind.ts'
-import { describeKind, findPlaceFlaws, IDENTITY_PROVIDER_KINDS } from './kinds.ts'
+import { describeKind, findPlaceMistakes, IDENTITY_PROVIDER_KINDS } from './kinds.ts'
 
 const TENANT = '72F988BF-86f1-41af-91ab-2d7cd011db47'
-const flawedKeys = (kind: IdentityProviderKind, place: Place) => findPlaceFlaws(kind, place).map(({ key }) => key)
+const mistakenKeys = (kind: IdentityProviderKind, place: Place) => findPlaceMistakes(kind, place).map(({ key }) => key)
 
 const PLAIN = {
   authorizationEndpoint: 'https://id.example.com/authorize',
@@ -33,7 +33,7 @@ describe('the issuer of a kind', () => {
     ['oidc', { issuer: 'https://id.example.com/' }, 'https://id.example.com/'],
     ['oauth', { oauth: PLAIN }, 'https://id.example.com'],
   ])('%s at %j is %s', (kind, place, issuer) => {
-    expect(findPlaceFlaws(kind, place)).toEqual([])
+    expect(findPlaceMistakes(kind, place)).toEqual([])
     expect(describeKind(kind, place).issuer).toBe(issuer)
   })
 
@@ -41,7 +41,7 @@ describe('the issuer of a kind', () => {
     'can be written down whole instead: %s',
     (kind) => {
       const place = { issuer: 'https://id.example.com/x' }
-      expect(findPlaceFlaws(kind, place)).toEqual([])
+      expect(findPlaceMistakes(kind, place)).toEqual([])
       expect(describeKind(kind, place).issuer).toBe(place.issuer)
     },
   )
@@ -64,12 +64,12 @@ describe('a place that cannot be', () => {
     ['asgardeo', { organization: 'a', base_url: 'https://api.asgardeo.io/t/a' }, ['organization']],
     ['oauth', {}, ['oauth']],
   ])('%s at %j: what is wrong with %j is told, with a fix', (kind, place, keys) => {
-    expect(flawedKeys(kind, place)).toEqual(keys)
-    for (const { reason, fix } of findPlaceFlaws(kind, place)) expect(`${reason} ${fix}`).toMatch(/^\S.+\.$/)
+    expect(mistakenKeys(kind, place)).toEqual(keys)
+    for (const { reason, fix } of findPlaceMistakes(kind, place)) expect(`${reason} ${fix}`).toMatch(/^\S.+\.$/)
   })
 
   it('says nothing of a key whose value could not be read', () => {
-    expect(findPlaceFlaws('auth0', {}, (key) => key === 'domain')).toEqual([])
+    expect(findPlaceMistakes('auth0', {}, (key) => key === 'domain')).toEqual([])
   })
 })
 

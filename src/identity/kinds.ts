@@ -6,7 +6,7 @@ import { entra } from './entra.ts'
 import { github } from './github.ts'
 import { google } from './google.ts'
 import { keycloak } from './keycloak.ts'
-import { type IdentityKind, type KindDescription, PLACE_KEYS, type Place, type PlaceFlaw, type PlaceKey } from './kind.ts'
+import { type IdentityKind, type KindDescription, PLACE_KEYS, type Place, type PlaceKey, type PlaceMistake } from './kind.ts'
 import { okta } from './okta.ts'
 import { oauth, oidc } from './plain.ts'
 
@@ -26,7 +26,7 @@ const KINDS: Readonly<Record<IdentityProviderKind, IdentityKind>> = {
 /** Every kind of identity provider, in the words of the configuration. */
 export const IDENTITY_PROVIDER_KINDS = Object.keys(KINDS) as [IdentityProviderKind, ...IdentityProviderKind[]]
 
-/** What to know of an identity provider at a place that {@link findPlaceFlaws} finds nothing wrong with. */
+/** What to know of an identity provider at a place that {@link findPlaceMistakes} finds nothing wrong with. */
 export function describeKind(kind: IdentityProviderKind, place: Place): KindDescription {
   return KINDS[kind].describe(place)
 }
@@ -36,17 +36,17 @@ export function describeKind(kind: IdentityProviderKind, place: Place): KindDesc
  *
  * @param isKnown - whether a key was written, if only with a value that could not be read
  */
-export function findPlaceFlaws(
+export function findPlaceMistakes(
   kind: IdentityProviderKind,
   place: Place,
   isKnown: (key: PlaceKey) => boolean = (key) => place[key] !== undefined,
-): PlaceFlaw[] {
+): PlaceMistake[] {
   const entry = KINDS[kind]
-  const own = entry.findFlaw?.(place)
+  const own = entry.findMistake?.(place)
   return [...findUseless(kind, entry, isKnown), ...findMissing(kind, entry, isKnown), ...(own === undefined ? [] : [own])]
 }
 
-function findUseless(kind: string, { needs, takes }: IdentityKind, isKnown: (key: PlaceKey) => boolean): PlaceFlaw[] {
+function findUseless(kind: string, { needs, takes }: IdentityKind, isKnown: (key: PlaceKey) => boolean): PlaceMistake[] {
   const useful = new Set([...needs.flat(), ...takes])
   const useless = PLACE_KEYS.filter((key) => isKnown(key) && !useful.has(key))
   return useless.map((key) => ({
@@ -56,7 +56,7 @@ function findUseless(kind: string, { needs, takes }: IdentityKind, isKnown: (key
   }))
 }
 
-function findMissing(kind: string, { needs, takes }: IdentityKind, isKnown: (key: PlaceKey) => boolean): PlaceFlaw[] {
+function findMissing(kind: string, { needs, takes }: IdentityKind, isKnown: (key: PlaceKey) => boolean): PlaceMistake[] {
   const complete = needs.filter((keys) => keys.every(isKnown))
   if (complete.length > 0) return findSurplus(complete, takes)
   // The alternative that was begun is the one that was meant.
@@ -69,7 +69,7 @@ function findMissing(kind: string, { needs, takes }: IdentityKind, isKnown: (key
 }
 
 /** Two ways to say the same could say two things. */
-function findSurplus(complete: readonly (readonly PlaceKey[])[], takes: readonly PlaceKey[]): PlaceFlaw[] {
+function findSurplus(complete: readonly (readonly PlaceKey[])[], takes: readonly PlaceKey[]): PlaceMistake[] {
   const [first = [], ...rest] = complete
   const surplus = rest.flat().filter((key) => !takes.includes(key))
   return surplus.map((key) => ({

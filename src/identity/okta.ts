@@ -4,7 +4,7 @@ import type { IdentityKind, Place } from './kind.ts'
 export const okta: IdentityKind = {
   needs: [['domain'], ['issuer']],
   takes: ['authorization_server'],
-  findFlaw: ({ issuer, authorization_server: server }) =>
+  findMistake: ({ issuer, authorization_server: server }) =>
     issuer === undefined || server === undefined
       ? undefined
       : {

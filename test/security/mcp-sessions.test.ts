@@ -20,9 +20,9 @@ let session: string
 beforeAll(async () => {
   stage = await startStage({
     issuers: 2,
-    servers: (surroundings) => [
-      createServer(surroundings),
-      createServer(surroundings, { path: '/other', upstream: `${surroundings.upstream}/other` }),
+    servers: (addresses) => [
+      createServer(addresses),
+      createServer(addresses, { path: '/other', upstream: `${addresses.upstream}/other` }),
     ],
   })
   session = await openSession(stage.token)

@@ -9,8 +9,8 @@ import { startIssuer, type TestIssuer } from './tokens.ts'
 
 type ServerInput = ConfigInput['servers'][number]
 
-/** What servers and issuers of a configuration are told about the surroundings. */
-export interface Surroundings {
+/** What servers and issuers of a configuration are told about the addresses. */
+export interface StageAddresses {
   /** Origin of the upstream. */
   readonly upstream: string
   /** Issuer identifiers. */
@@ -19,7 +19,7 @@ export interface Surroundings {
 
 export interface StageOptions {
   /** Default: one server at `/mcp` with the base scope `mcp:tools` and a rule about the tool `drop_db`. */
-  readonly servers?: (surroundings: Surroundings) => readonly ServerInput[]
+  readonly servers?: (addresses: StageAddresses) => readonly ServerInput[]
   /** Members of the default server beside or instead of the usual ones. */
   readonly server?: Partial<ServerInput>
   readonly config?: Partial<Omit<ConfigInput, 'servers' | 'listen' | 'public_url' | 'issuers'>>
@@ -51,11 +51,11 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
     await (isProof(await readStart(request)) ? repeatId : chosen)(request, response)
   })
   const issuers = await Promise.all(Array.from({ length: options.issuers ?? 1 }, () => startIssuer({ audience })))
-  const surroundings = { upstream: upstream.origin, issuers: issuers.map(({ issuer }) => issuer) }
+  const addresses = { upstream: upstream.origin, issuers: issuers.map(({ issuer }) => issuer) }
   const proxy = await startTestProxy(
     {
-      issuers: surroundings.issuers.map((issuer) => ({ issuer, ...options.issuer })),
-      servers: [...(options.servers?.(surroundings) ?? [createServer(surroundings, options.server)])],
+      issuers: addresses.issuers.map((issuer) => ({ issuer, ...options.issuer })),
+      servers: [...(options.servers?.(addresses) ?? [createServer(addresses, options.server)])],
       ...options.config,
     },
     options.env,
@@ -87,7 +87,7 @@ export async function startStage(options: StageOptions = {}): Promise<Stage> {
 }
 
 /** The default server. */
-export function createServer({ upstream }: Surroundings, more: Partial<ServerInput> = {}): ServerInput {
+export function createServer({ upstream }: StageAddresses, more: Partial<ServerInput> = {}): ServerInput {
   return {
     path: '/mcp',
     upstream: `${upstream}/up`,

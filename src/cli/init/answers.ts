@@ -1,5 +1,5 @@
 import { findOpenTo } from '../../config/derive/open-to.ts'
-import { findPublicUrlFlaw, findScopeFlaw, findUpstreamUrlFlaw } from '../../config/format/formats.ts'
+import { findPublicUrlMistake, findScopeMistake, findUpstreamUrlMistake } from '../../config/format/formats.ts'
 import { splitCommand } from '../../config/format/split-command.ts'
 import { findNearest } from '../../config/problem/did-you-mean.ts'
 import { PROVIDER_CHOICES, type ProviderChoice } from './providers.ts'
@@ -28,8 +28,8 @@ export class AnswerError extends Error {}
 /** A URL, or a command. @throws AnswerError */
 export function parseUpstream(text: string): UpstreamAnswer {
   if (/^(?:https?|(?:https?\+)?unix):/i.test(text)) {
-    const flaw = findUpstreamUrlFlaw(text)
-    if (flaw) throw new AnswerError(`That ${flaw.reason}. ${flaw.fix}`)
+    const mistake = findUpstreamUrlMistake(text)
+    if (mistake) throw new AnswerError(`That ${mistake.reason}. ${mistake.fix}`)
     return { url: text }
   }
   const words = splitCommand(text)
@@ -69,8 +69,8 @@ export function parsePlace(text: string, { parse, question }: ProviderChoice): A
 
 /** @throws AnswerError */
 export function parsePublicUrl(text: string): string {
-  const flaw = findPublicUrlFlaw(text)
-  if (flaw) throw new AnswerError(`That ${flaw.reason}. ${flaw.fix}`)
+  const mistake = findPublicUrlMistake(text)
+  if (mistake) throw new AnswerError(`That ${mistake.reason}. ${mistake.fix}`)
   return new URL(text).origin
 }
 
@@ -114,8 +114,8 @@ export function parseScopes(text: string): readonly string[] {
       throw new AnswerError(
         `${JSON.stringify(scope)} says who, and this is about scopes. Who may sign in is a question of its own (--allow).`,
       )
-    const flaw = findScopeFlaw(scope)
-    if (flaw !== undefined) throw new AnswerError(`${JSON.stringify(scope)} cannot be a scope: it ${flaw.reason}.`)
+    const mistake = findScopeMistake(scope)
+    if (mistake !== undefined) throw new AnswerError(`${JSON.stringify(scope)} cannot be a scope: it ${mistake.reason}.`)
   }
   return [...new Set(scopes)]
 }

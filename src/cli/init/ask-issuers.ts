@@ -9,7 +9,7 @@ import { WIDTH, wrap } from '../wrap.ts'
  */
 export async function askIssuers(plan: Plan): Promise<string[]> {
   // Loaded only now: nothing else of this command needs it.
-  const { findIssuerFlaws } = await import('../../doctor/find-issuer-flaws.ts')
-  const flaws = await findIssuerFlaws(plan)
-  return flaws.flatMap(({ about, says, fix }) => wrap(`warning: ${about}: ${says} ${fix ?? ''}`.trim(), WIDTH))
+  const { findIssuerProblems } = await import('../../doctor/find-issuer-problems.ts')
+  const problems = await findIssuerProblems(plan)
+  return problems.flatMap(({ about, says, fix }) => wrap(`warning: ${about}: ${says} ${fix ?? ''}`.trim(), WIDTH))
 }

@@ -5,7 +5,7 @@ import { loadConfigFile, loadConfigText } from '../../config/load.ts'
 import { ConfigError } from '../../config/problem/problem.ts'
 import type { Plan } from '../../core/plan/plan.ts'
 import { type Arguments, UsageError } from '../arguments.ts'
-import type { Surroundings } from '../source.ts'
+import type { Environment } from '../source.ts'
 import type { Terminal } from '../terminal.ts'
 import { addServer } from './add-server.ts'
 import type { Answers } from './answers.ts'
@@ -22,7 +22,7 @@ const DEFAULT_FILE = 'config.yaml'
  * @returns the exit code: 0 when the file is written, 1 when the questions were broken off
  * @throws UsageError when a file is there already, or for an answer that cannot be; ConfigError for answers that don't go together
  */
-export async function runInit(args: Arguments, env: Surroundings['env'], terminal: Terminal): Promise<0 | 1> {
+export async function runInit(args: Arguments, env: Environment['env'], terminal: Terminal): Promise<0 | 1> {
   const file = args.file ?? DEFAULT_FILE
   if (!args.add && existsSync(file)) throw alreadyThere(file)
   try {

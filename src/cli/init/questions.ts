@@ -21,7 +21,7 @@ import { PROVIDER_CHOICES, type ProviderChoice } from './providers.ts'
 export class Interrupted extends Error {}
 
 /** How often a question is asked again. */
-const MOST_TRIES = 5
+const MAX_TRIES = 5
 
 /** A question, and the flag that answers it beforehand. */
 interface Asked {
@@ -47,8 +47,8 @@ export function askQuestions(args: Arguments, terminal: Terminal): Promise<Answe
 /** Asks for a further server alone. See {@link askQuestions}. */
 export function askServer(args: Arguments, terminal: Terminal): Promise<Pick<Answers, 'upstream' | 'scopes'>> {
   return interview(terminal, async ({ ask }) => {
-    const settle = createSettle(args, ask)
-    return { upstream: await settleUpstream(args, settle), scopes: await settleScopes(2, settle) }
+    const resolve = createSettle(args, ask)
+    return { upstream: await resolveUpstream(args, resolve), scopes: await resolveScopes(2, resolve) }
   })
 }
 
@@ -61,38 +61,38 @@ async function interview<T>(terminal: Terminal, use: (interview: Interview) => P
   }
 }
 
-type Settle = <T>(name: FlagName, question: string, otherwise: string | undefined, parse: (answer: string) => T) => Promise<T>
+type Resolve = <T>(name: FlagName, question: string, otherwise: string | undefined, parse: (answer: string) => T) => Promise<T>
 
 function readFlag({ values }: Arguments, name: FlagName): string | undefined {
   return values.get(name)?.join(' ')
 }
 
 /** Takes the answer of a flag, or asks. */
-function createSettle(args: Arguments, ask: Interview['ask']): Settle {
+function createSettle(args: Arguments, ask: Interview['ask']): Resolve {
   return async (name, question, otherwise, parse) => {
     const given = readFlag(args, name)
     return given === undefined ? ask({ question, flag: name }, otherwise, parse) : parseFlag(given, parse)
   }
 }
 
-async function settleUpstream({ server }: Arguments, settle: Settle): Promise<Answers['upstream']> {
+async function resolveUpstream({ server }: Arguments, resolve: Resolve): Promise<Answers['upstream']> {
   if (server) return { command: server }
-  return settle('upstream', '1. What is your MCP server? A URL, or a command that starts it.', undefined, parseUpstream)
+  return resolve('upstream', '1. What is your MCP server? A URL, or a command that starts it.', undefined, parseUpstream)
 }
 
-function settleScopes(number: number, settle: Settle): Promise<Answers['scopes']> {
+function resolveScopes(number: number, resolve: Resolve): Promise<Answers['scopes']> {
   const what = 'Which scopes does every request need? Scopes are permissions that clients ask for, like mcp:tools. Empty: none.'
-  return settle('scope', `${number}. ${what}`, '', parseScopes)
+  return resolve('scope', `${number}. ${what}`, '', parseScopes)
 }
 
 async function collect(args: Arguments, ask: Interview['ask'], terminal: Terminal): Promise<Answers> {
   const flag = (name: FlagName) => readFlag(args, name)
-  const settle = createSettle(args, ask)
-  const upstream = await settleUpstream(args, settle)
+  const resolve = createSettle(args, ask)
+  const upstream = await resolveUpstream(args, resolve)
   if (flag('provider') === undefined) for (const line of listProviders(terminal)) terminal.tell(line)
-  const provider = await settle('provider', '   A name or a number.', undefined, parseProvider)
-  const place = await settle('issuer', `3. ${provider.question}`, provider.otherwise, (text) => parsePlace(text, provider))
-  const publicUrl = await settle(
+  const provider = await resolve('provider', '   A name or a number.', undefined, parseProvider)
+  const place = await resolve('issuer', `3. ${provider.question}`, provider.otherwise, (text) => parsePlace(text, provider))
+  const publicUrl = await resolve(
     'public-url',
     '4. Under which URL do clients reach the proxy, like https://mcp.example.com?',
     'http://localhost:8080',
@@ -104,10 +104,10 @@ async function collect(args: Arguments, ask: Interview['ask'], terminal: Termina
     const openTo = findPublic(provider, place)
     // Where the public could sign in, nobody may say so by saying nothing.
     const usual = openTo === undefined ? 'everybody' : undefined
-    return settle('allow', `5. ${askWho(provider, openTo)}`, usual, (text) => parseAllow(text, provider))
+    return resolve('allow', `5. ${askWho(provider, openTo)}`, usual, (text) => parseAllow(text, provider))
   }
   const allow = settled === undefined ? await askAllow() : []
-  const scopes = await settleScopes(settled === undefined ? 6 : 5, settle)
+  const scopes = await resolveScopes(settled === undefined ? 6 : 5, resolve)
   return { upstream, provider, place, publicUrl, allow, scopes, clientId: flag('client-id') }
 }
 
@@ -173,7 +173,7 @@ function createInterview(lines: Interface, { tell, paintError }: Terminal): Inte
           return parse(answer)
         } catch (error) {
           if (!(error instanceof AnswerError)) throw error
-          if (!isPerson || tries === MOST_TRIES) throw new UsageError(`${JSON.stringify(answer)}: ${error.message}`)
+          if (!isPerson || tries === MAX_TRIES) throw new UsageError(`${JSON.stringify(answer)}: ${error.message}`)
           tell(`   ${paintError('red', error.message)}`)
         }
       }

@@ -5,16 +5,16 @@ import { isLoopback } from '../format/formats.ts'
 import { decodeEncryptionKey } from '../format/key-material.ts'
 import type { ConfigPath } from '../problem/problem.ts'
 import type { BrokerConfig } from '../schema/broker.ts'
-import type { Draft } from '../schema/partial-config.ts'
-import type { Inspection } from './check-context.ts'
+import type { PartialConfig } from '../schema/partial-config.ts'
+import type { CheckContext } from './check-context.ts'
 import { checkClients } from './clients.ts'
 import { checkIdentityProvider } from './identity-provider.ts'
 
 /** Checks that the broker has what it needs, and that nothing stands in its way. */
-export function checkBroker(inspection: Inspection): void {
-  const { draft, isBroken, report } = inspection
-  const { identity_provider: provider, broker } = draft
-  checkCredentials(inspection)
+export function checkBroker(context: CheckContext): void {
+  const { config, isBroken, report } = context
+  const { identity_provider: provider, broker } = config
+  checkCredentials(context)
   if (provider === undefined && broker !== undefined && !isBroken(['identity_provider'])) {
     report(['identity_provider'], {
       reason: 'is missing; `broker` needs it',
@@ -22,21 +22,21 @@ export function checkBroker(inspection: Inspection): void {
     })
   }
   if (provider === undefined) return
-  checkPublicUrl(inspection)
-  checkIdentityProvider(provider, inspection)
-  checkStore(broker, inspection)
-  checkKeys(broker, inspection)
-  checkClients(inspection)
-  checkPaths(inspection)
+  checkPublicUrl(context)
+  checkIdentityProvider(provider, context)
+  checkStore(broker, context)
+  checkKeys(broker, context)
+  checkClients(context)
+  checkPaths(context)
 }
 
 /** The token of the identity provider is there for callers whom the broker knows, and goes where a header can go. */
-function checkCredentials({ draft, isBroken, report }: Inspection): void {
-  for (const [index, server] of entriesOf(draft.servers)) {
+function checkCredentials({ config, isBroken, report }: CheckContext): void {
+  for (const [index, server] of entriesOf(config.servers)) {
     if (server.credential !== 'identity_provider_token') continue
     const at: ConfigPath = ['servers', index, 'credential']
-    const hasBroker = draft.identity_provider !== undefined || isBroken(['identity_provider'])
-    if (!hasBroker || server.issuers !== undefined || (draft.issuers ?? []).length > 0) {
+    const hasBroker = config.identity_provider !== undefined || isBroken(['identity_provider'])
+    if (!hasBroker || server.issuers !== undefined || (config.issuers ?? []).length > 0) {
       report(at, {
         reason: 'needs an `identity_provider`, and no other `issuers`: their users have no token there',
         fix: 'Add `identity_provider` and remove `issuers`, or write `credential: none`.',
@@ -48,8 +48,8 @@ function checkCredentials({ draft, isBroken, report }: Inspection): void {
   }
 }
 
-function checkPublicUrl({ draft, report }: Inspection): void {
-  const { public_url: url } = draft
+function checkPublicUrl({ config, report }: CheckContext): void {
+  const { public_url: url } = config
   if (url === undefined || !URL.canParse(url)) return
   const { protocol, hostname } = new URL(url)
   if (protocol === 'https:' || isLoopback(hostname)) return
@@ -62,7 +62,7 @@ function checkPublicUrl({ draft, report }: Inspection): void {
 /** Keys that belong to one kind of store. */
 const KIND_OF_KEY = { path: 'sqlite', url: 'redis', password: 'redis', prefix: 'redis' } as const
 
-function checkStore(broker: Draft<BrokerConfig> | undefined, { isBroken, report }: Inspection): void {
+function checkStore(broker: PartialConfig<BrokerConfig> | undefined, { isBroken, report }: CheckContext): void {
   const at = ['broker', 'store']
   const { store } = broker ?? {}
   if (store?.kind === undefined) return
@@ -77,7 +77,7 @@ function checkStore(broker: Draft<BrokerConfig> | undefined, { isBroken, report 
 
 const MAKE_KEY = 'Make one with `openssl rand -base64 32`.'
 
-function checkKeys(broker: Draft<BrokerConfig> | undefined, { isBroken, material, report }: Inspection): void {
+function checkKeys(broker: PartialConfig<BrokerConfig> | undefined, { isBroken, secretsAndFiles, report }: CheckContext): void {
   const at = ['broker', 'encryption_keys']
   const keys = entriesOf(broker?.encryption_keys)
   if (keys.length === 0 && broker?.store?.kind !== 'memory' && !isBroken(at)) {
@@ -87,16 +87,16 @@ function checkKeys(broker: Draft<BrokerConfig> | undefined, { isBroken, material
     })
   }
   for (const [index, reference] of keys) {
-    const text = material.findSecret(reference)
+    const text = secretsAndFiles.findSecret(reference)
     if (text === undefined || decodeEncryptionKey(text)) continue
     report([...at, index], { reason: 'is not Base64 of 32 bytes', fix: MAKE_KEY })
   }
 }
 
-function checkPaths({ draft, report }: Inspection): void {
+function checkPaths({ config, report }: CheckContext): void {
   const { provider, signIn, callback } = BROKER_PATHS
   const taken = [...Object.values(provider), signIn, callback]
-  for (const [index, server] of entriesOf(draft.servers)) {
+  for (const [index, server] of entriesOf(config.servers)) {
     for (const { path, at } of listEndpoints(server)) {
       const owner = taken.find((own) => path === own || path.startsWith(`${own}/`))
       if (owner === undefined) continue

@@ -1,19 +1,19 @@
 import { ConfigError, type Problem, problemAt, type Report } from '../problem/problem.ts'
-import { type Parsed, parseDraft } from '../schema/partial-config.ts'
+import { type Parsed, parsePartially } from '../schema/partial-config.ts'
 import { type Config, configSchema } from '../schema/schema.ts'
-import { loadMaterial, type Material, type MaterialSource } from '../source/secrets-and-files.ts'
+import { loadSecretsAndFiles, type ReferenceSource, type SecretsAndFiles } from '../source/secrets-and-files.ts'
 import { checkBroker } from './broker.ts'
 import { checkEdge } from './edge.ts'
 import { checkIssuers } from './issuer.ts'
-import { checkMaterial } from './key-material.ts'
 import { checkPolicy } from './policy.ts'
 import { checkRewrite } from './rewrite.ts'
+import { checkSecretsAndFiles } from './secrets-and-files.ts'
 import { checkServers } from './server.ts'
 
 /** A configuration that every check has passed, with what it refers to. */
 export interface CheckedConfig {
   readonly config: Config
-  readonly material: Material
+  readonly secretsAndFiles: SecretsAndFiles
 }
 
 /**
@@ -23,23 +23,23 @@ export interface CheckedConfig {
  * @param source - where secrets and files are
  * @throws ConfigError with every mistake
  */
-export function checkConfig(value: unknown, source: MaterialSource): CheckedConfig {
-  const parsed = parseDraft(configSchema, value)
+export function checkConfig(value: unknown, source: ReferenceSource): CheckedConfig {
+  const parsed = parsePartially(configSchema, value)
   const problems = [...parsed.problems]
-  const material = inspect(parsed, source, (at, flaw) => problems.push(problemAt(at, flaw)))
-  if (parsed.value === undefined || problems.length > 0) throw new ConfigError(withoutRepeats(problems))
-  return { config: parsed.value, material }
+  const secretsAndFiles = inspect(parsed, source, (at, mistake) => problems.push(problemAt(at, mistake)))
+  if (parsed.value === undefined || problems.length > 0) throw new ConfigError(deduplicate(problems))
+  return { config: parsed.value, secretsAndFiles }
 }
 
-function inspect(parsed: Parsed<Config>, source: MaterialSource, report: Report): Material {
-  const { draft, isBroken } = parsed
-  const material = loadMaterial(draft, source, report)
-  const inspection = { draft, isBroken, material, report }
-  for (const check of [checkEdge, checkIssuers, checkServers, checkPolicy, checkMaterial, checkBroker, checkRewrite])
-    check(inspection)
-  return material
+function inspect(parsed: Parsed<Config>, source: ReferenceSource, report: Report): SecretsAndFiles {
+  const { partial: config, isBroken } = parsed
+  const secretsAndFiles = loadSecretsAndFiles(config, source, report)
+  const context = { config, isBroken, secretsAndFiles, report }
+  for (const check of [checkEdge, checkIssuers, checkServers, checkPolicy, checkSecretsAndFiles, checkBroker, checkRewrite])
+    check(context)
+  return secretsAndFiles
 }
 
-function withoutRepeats(problems: readonly Problem[]): Problem[] {
+function deduplicate(problems: readonly Problem[]): Problem[] {
   return [...new Map(problems.map((problem) => [`${problem.path}\n${problem.reason}`, problem])).values()]
 }

@@ -4,29 +4,29 @@ import { entriesOf } from '../derive/present-items.ts'
 import { parsePublicKeys } from '../format/key-material.ts'
 import type { ConfigPath } from '../problem/problem.ts'
 import type { ClientConfig } from '../schema/clients.ts'
-import type { Draft } from '../schema/partial-config.ts'
-import type { Inspection } from './check-context.ts'
+import type { PartialConfig } from '../schema/partial-config.ts'
+import type { CheckContext } from './check-context.ts'
 import { checkIssuerList } from './issuer.ts'
 
-type DraftClient = Draft<ClientConfig>
+type PartialClient = PartialConfig<ClientConfig>
 
 /** Checks the clients that the broker knows beforehand, and that what is configured for machines can be used by one. */
-export function checkClients(inspection: Inspection): void {
-  const { broker } = inspection.draft
+export function checkClients(context: CheckContext): void {
+  const { broker } = context.config
   const seen = new Set<string>()
   for (const [index, client] of entriesOf(broker?.clients)) {
     const at: ConfigPath = ['broker', 'clients', index]
-    checkName(client, at, seen, inspection)
-    checkAuthentication(client, at, inspection)
-    checkRedirects(client, at, inspection)
-    checkServerNames(client, at, inspection)
+    checkName(client, at, seen, context)
+    checkAuthentication(client, at, context)
+    checkRedirects(client, at, context)
+    checkServerNames(client, at, context)
   }
-  checkAssertions(inspection)
-  checkMachineIssuers('identity_assertions', inspection)
-  checkMachineIssuers('token_exchange', inspection)
+  checkAssertions(context)
+  checkMachineIssuers('identity_assertions', context)
+  checkMachineIssuers('token_exchange', context)
 }
 
-function checkName({ client_id: id }: DraftClient, at: ConfigPath, seen: Set<string>, { report }: Inspection): void {
+function checkName({ client_id: id }: PartialClient, at: ConfigPath, seen: Set<string>, { report }: CheckContext): void {
   if (id === undefined) return
   if (seen.has(id)) {
     report([...at, 'client_id'], { reason: 'is listed twice', fix: 'Write everything about a client into one item.' })
@@ -37,7 +37,7 @@ function checkName({ client_id: id }: DraftClient, at: ConfigPath, seen: Set<str
 const AUTHENTICATION = ['client_secret', 'public_keys_file', 'jwks_uri'] as const
 
 /** Who gets tokens without a user has to show who it is (RFC 6749 §4.4: "MUST only be used by confidential clients"). */
-function checkAuthentication(client: DraftClient, at: ConfigPath, { isBroken, material, report }: Inspection): void {
+function checkAuthentication(client: PartialClient, at: ConfigPath, { isBroken, secretsAndFiles, report }: CheckContext): void {
   const given = AUTHENTICATION.filter((key) => client[key] !== undefined || isBroken([...at, key]))
   for (const key of given.slice(1)) {
     report([...at, key], { reason: `excludes \`${given[0]}\``, fix: 'Keep one way for the client to show who it is.' })
@@ -49,7 +49,7 @@ function checkAuthentication(client: DraftClient, at: ConfigPath, { isBroken, ma
       fix: 'Add `client_secret`, `public_keys_file` or `jwks_uri`.',
     })
   }
-  const keys = material.findFile(client.public_keys_file)
+  const keys = secretsAndFiles.findFile(client.public_keys_file)
   if (keys === undefined || parsePublicKeys(keys).length > 0) return
   report([...at, 'public_keys_file'], {
     reason: 'holds something else than public keys that can be used',
@@ -57,7 +57,7 @@ function checkAuthentication(client: DraftClient, at: ConfigPath, { isBroken, ma
   })
 }
 
-function checkRedirects(client: DraftClient, at: ConfigPath, { isBroken, report }: Inspection): void {
+function checkRedirects(client: PartialClient, at: ConfigPath, { isBroken, report }: CheckContext): void {
   if (client.grants === undefined || isBroken([...at, 'redirect_uris'])) return
   const hasUsers = client.grants.includes('authorization_code')
   const hasUris = (client.redirect_uris ?? []).length > 0
@@ -82,8 +82,8 @@ function checkRedirects(client: DraftClient, at: ConfigPath, { isBroken, report 
   }
 }
 
-function checkServerNames({ servers }: DraftClient, at: ConfigPath, { draft, report }: Inspection): void {
-  const names = entriesOf(draft.servers).map(([, server]) => nameServer(server))
+function checkServerNames({ servers }: PartialClient, at: ConfigPath, { config, report }: CheckContext): void {
+  const names = entriesOf(config.servers).map(([, server]) => nameServer(server))
   for (const [index, name] of (servers ?? []).entries()) {
     if (name === undefined || names.includes(name)) continue
     report([...at, 'servers', index], { reason: 'is the name of no server', fix: `Write one of: ${names.join(', ')}.` })
@@ -91,11 +91,11 @@ function checkServerNames({ servers }: DraftClient, at: ConfigPath, { draft, rep
 }
 
 /** An issuer that nobody may use, and a grant that can't be used, are both mistakes. */
-function checkAssertions({ draft, isBroken, report }: Inspection): void {
+function checkAssertions({ config, isBroken, report }: CheckContext): void {
   const at: ConfigPath = ['broker', 'identity_assertions', 'issuers']
   if (isBroken(at) || isBroken(['broker', 'clients'])) return
-  const hasIssuers = (draft.broker?.identity_assertions?.issuers ?? []).length > 0
-  const users = entriesOf(draft.broker?.clients).filter(([, { grants }]) => grants?.includes('jwt_bearer'))
+  const hasIssuers = (config.broker?.identity_assertions?.issuers ?? []).length > 0
+  const users = entriesOf(config.broker?.clients).filter(([, { grants }]) => grants?.includes('jwt_bearer'))
   if (hasIssuers && users.length === 0) {
     report(at, { reason: 'have no use: no client has the grant `jwt_bearer`', fix: 'Add it to `broker.clients[].grants`.' })
   }
@@ -108,13 +108,13 @@ function checkAssertions({ draft, isBroken, report }: Inspection): void {
 }
 
 /** Our own word about a user is no other's; and keys of ours are not fetched from ourselves. */
-function checkMachineIssuers(key: 'identity_assertions' | 'token_exchange', inspection: Inspection): void {
-  const { draft, report } = inspection
+function checkMachineIssuers(key: 'identity_assertions' | 'token_exchange', context: CheckContext): void {
+  const { config, report } = context
   const at: ConfigPath = ['broker', key, 'issuers']
-  const { issuers } = draft.broker?.[key] ?? {}
-  checkIssuerList(issuers, at, inspection)
+  const { issuers } = config.broker?.[key] ?? {}
+  checkIssuerList(issuers, at, context)
   for (const [index, { issuer, introspection }] of entriesOf(issuers)) {
-    if (issuer !== undefined && issuer === draft.public_url) {
+    if (issuer !== undefined && issuer === config.public_url) {
       report([...at, index, 'issuer'], { reason: 'is this proxy itself', fix: 'Remove it: it is not needed.' })
     }
     if (introspection !== undefined && key === 'identity_assertions') {

@@ -1,13 +1,13 @@
 import { isObject } from '../../core/is-object.ts'
 import { isLoopback } from '../format/formats.ts'
-import { ConfigError, type ConfigPath, type Flaw, problemAt } from '../problem/problem.ts'
+import { ConfigError, type ConfigPath, type Mistake, problemAt } from '../problem/problem.ts'
 import type { Config } from '../schema/schema.ts'
 
 /** Stands for the sandbox until its port is known, which follows the proxy's. */
 export const SANDBOX_ISSUER = 'http://localhost'
 
 /** Keys of a configuration that signs users in by itself. */
-const SIGNING_IN: readonly (readonly [key: 'identity_provider' | 'rewrite', flaw: Flaw])[] = [
+const SIGNING_IN: readonly (readonly [key: 'identity_provider' | 'rewrite', mistake: Mistake])[] = [
   [
     'identity_provider',
     { reason: 'signs users in, and so would the sandbox of `--demo`', fix: 'Start without `--demo`, or leave it out.' },
@@ -36,7 +36,7 @@ export interface SandboxedValue {
  */
 export function useSandbox(value: unknown): SandboxedValue {
   if (!isObject(value)) return { value, notices: [] }
-  const problems = SIGNING_IN.flatMap(([key, flaw]) => (value[key] === undefined ? [] : [problemAt([key], flaw)]))
+  const problems = SIGNING_IN.flatMap(([key, mistake]) => (value[key] === undefined ? [] : [problemAt([key], mistake)]))
   if (problems.length > 0) throw new ConfigError(problems)
   const { issuers, servers, ...rest } = value
   const list = Array.isArray(servers) ? servers : []
@@ -63,7 +63,7 @@ function withoutIssuers(server: unknown): unknown {
  * @param value - a configuration of our format, checked or not
  * @throws ConfigError
  */
-export function keepOnThisMachine(value: unknown): void {
+export function checkLoopbackOnly(value: unknown): void {
   const { listen, public_url: publicUrl, allowed_hosts: hosts } = isObject(value) ? value : {}
   const host = isObject(listen) ? listen.host : undefined
   const foreign = Array.isArray(hosts) ? hosts.findIndex(isForeignHost) : -1
@@ -92,7 +92,7 @@ function isForeignUrl(url: unknown): boolean {
  * @param config - checked, made with {@link SANDBOX_ISSUER}
  * @param wanted - another port, when the one beside the proxy's is taken
  */
-export function settleSandbox(config: Config, wanted: number | undefined): { config: Config; port: number } {
+export function resolveSandbox(config: Config, wanted: number | undefined): { config: Config; port: number } {
   const { port: own } = config.listen
   const port = wanted ?? (own < 65_535 ? own + 1 : own - 1)
   return {

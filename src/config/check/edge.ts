@@ -1,19 +1,19 @@
 import { isLoopback } from '../format/formats.ts'
-import type { Draft } from '../schema/partial-config.ts'
+import type { PartialConfig } from '../schema/partial-config.ts'
 import type { Config } from '../schema/schema.ts'
-import type { Inspection } from './check-context.ts'
+import type { CheckContext } from './check-context.ts'
 
 /** Checks what concerns listening, the public URL and browsers. */
-export function checkEdge({ draft, isBroken, report }: Inspection): void {
-  const host = draft.listen?.host
-  if (host !== undefined && !isLoopback(host) && draft.public_url === undefined && !isBroken(['public_url'])) {
+export function checkEdge({ config, isBroken, report }: CheckContext): void {
+  const host = config.listen?.host
+  if (host !== undefined && !isLoopback(host) && config.public_url === undefined && !isBroken(['public_url'])) {
     report(['public_url'], {
       reason: 'is missing, and the proxy listens beyond this machine',
       fix: 'Write the origin that clients use, for example https://mcp.example.com, or listen on 127.0.0.1.',
     })
   }
-  checkBodiesBytes(draft.limits, report)
-  if (draft.cors?.allow_credentials === true && draft.cors.allowed_origins?.includes('*')) {
+  checkBodiesBytes(config.limits, report)
+  if (config.cors?.allow_credentials === true && config.cors.allowed_origins?.includes('*')) {
     report(['cors', 'allow_credentials'], {
       reason: 'cannot be true while `allowed_origins` permits every page',
       fix: 'List the origins, or set `allow_credentials: false`: access tokens do not need it.',
@@ -21,7 +21,7 @@ export function checkEdge({ draft, isBroken, report }: Inspection): void {
   }
 }
 
-function checkBodiesBytes(limits: Draft<Config>['limits'], report: Inspection['report']): void {
+function checkBodiesBytes(limits: PartialConfig<Config>['limits'], report: CheckContext['report']): void {
   if (limits?.bodies_bytes === undefined || limits.body_bytes === undefined || limits.bodies_bytes >= limits.body_bytes) return
   report(['limits', 'bodies_bytes'], {
     reason: `is less than one body may have (\`limits.body_bytes\`: ${limits.body_bytes})`,

@@ -1,10 +1,10 @@
 import { formatHeaderValue } from '../derive/header-value.ts'
-import { findHeaderNameFlaw } from '../format/formats.ts'
-import type { ConfigPath, Flaw } from '../problem/problem.ts'
-import type { Draft } from '../schema/partial-config.ts'
+import { findHeaderNameMistake } from '../format/formats.ts'
+import type { ConfigPath, Mistake } from '../problem/problem.ts'
+import type { PartialConfig } from '../schema/partial-config.ts'
 import type { UpstreamConfig } from '../schema/server.ts'
 import { type HeaderValue, LITERAL_SECRET } from '../schema/values.ts'
-import type { Inspection } from './check-context.ts'
+import type { CheckContext } from './check-context.ts'
 
 /** Headers of one connection (RFC 9110 §7.6.1) and of the message itself: what we make of them is no matter of configuration. */
 const CONNECTION_HEADERS = new Set([
@@ -32,23 +32,23 @@ const SECRET_HEADERS = /^(?:authorization|cookie)$|api-?key|token|secret|passw|c
 
 /** Checks the headers that an upstream gets from us. */
 export function checkUpstreamHeaders(
-  upstream: Draft<UpstreamConfig>,
+  upstream: PartialConfig<UpstreamConfig>,
   forwardsToken: boolean,
   at: ConfigPath,
-  inspection: Inspection,
+  context: CheckContext,
 ): void {
   const seen = new Set<string>()
   for (const [name, value] of Object.entries(upstream.headers ?? {})) {
     const lower = name.toLowerCase()
-    const flaw = findNameFlaw(lower, seen, forwardsToken) ?? findValueFlaw(lower, value, inspection)
-    if (flaw) inspection.report([...at, name], flaw)
+    const mistake = findNameMistake(lower, seen, forwardsToken) ?? findValueMistake(lower, value, context)
+    if (mistake) context.report([...at, name], mistake)
     seen.add(lower)
   }
 }
 
-function findNameFlaw(name: string, seen: ReadonlySet<string>, forwardsToken: boolean): Flaw | undefined {
-  const flaw = findHeaderNameFlaw(name)
-  if (flaw) return flaw
+function findNameMistake(name: string, seen: ReadonlySet<string>, forwardsToken: boolean): Mistake | undefined {
+  const mistake = findHeaderNameMistake(name)
+  if (mistake) return mistake
   if (seen.has(name)) return { reason: 'is given twice; header names do not tell capitals apart', fix: 'Remove one of the two.' }
   if (CONNECTION_HEADERS.has(name)) {
     return { reason: 'belongs to the connection or the body, which the proxy makes itself', fix: 'Remove it.' }
@@ -64,9 +64,13 @@ function findNameFlaw(name: string, seen: ReadonlySet<string>, forwardsToken: bo
   }
 }
 
-function findValueFlaw(name: string, value: Draft<HeaderValue> | undefined, { material }: Inspection): Flaw | undefined {
+function findValueMistake(
+  name: string,
+  value: PartialConfig<HeaderValue> | undefined,
+  { secretsAndFiles }: CheckContext,
+): Mistake | undefined {
   if (value?.text !== undefined && SECRET_HEADERS.test(name)) return LITERAL_SECRET
-  const text = value && formatHeaderValue(value, material.findSecret(value))
+  const text = value && formatHeaderValue(value, secretsAndFiles.findSecret(value))
   if (text === undefined || /^[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?$/.test(text)) return undefined
   return {
     reason: 'has a value that no header can have (empty, line breaks, other control characters, or blanks at an end)',

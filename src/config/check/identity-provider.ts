@@ -1,24 +1,24 @@
 import type { Place } from '../../identity/kind.ts'
-import { findPlaceFlaws } from '../../identity/kinds.ts'
-import { settleKind } from '../derive/identity-provider-kind.ts'
+import { findPlaceMistakes } from '../../identity/kinds.ts'
+import { resolveKind } from '../derive/identity-provider-kind.ts'
 import { entriesOf } from '../derive/present-items.ts'
 import type { ConfigPath } from '../problem/problem.ts'
 import type { IdentityProviderConfig } from '../schema/broker.ts'
-import type { Draft } from '../schema/partial-config.ts'
-import type { Inspection } from './check-context.ts'
+import type { PartialConfig } from '../schema/partial-config.ts'
+import type { CheckContext } from './check-context.ts'
 
-type Provider = Draft<IdentityProviderConfig>
+type Provider = PartialConfig<IdentityProviderConfig>
 
 const at: ConfigPath = ['identity_provider']
 
 /** Checks that an identity provider can be found, that the proxy can authenticate there, and that its rules can be read. */
-export function checkIdentityProvider(provider: Provider, inspection: Inspection): void {
-  checkPlace(provider, inspection)
-  checkApplication(provider, inspection)
-  checkRules(provider, inspection)
+export function checkIdentityProvider(provider: Provider, context: CheckContext): void {
+  checkPlace(provider, context)
+  checkApplication(provider, context)
+  checkRules(provider, context)
 }
 
-function checkPlace(provider: Provider, { isBroken, report }: Inspection): void {
+function checkPlace(provider: Provider, { isBroken, report }: CheckContext): void {
   if (isBroken([...at, 'kind'])) return
   const has = (key: string) => provider[key as keyof Provider] !== undefined || isBroken([...at, key])
   if (provider.kind === undefined && has('issuer') === has('oauth')) {
@@ -28,29 +28,29 @@ function checkPlace(provider: Provider, { isBroken, report }: Inspection): void 
     })
     return
   }
-  if (has('metadata_url') && (settleKind(provider) === 'oauth' || settleKind(provider) === 'github'))
+  if (has('metadata_url') && (resolveKind(provider) === 'oauth' || resolveKind(provider) === 'github'))
     report([...at, 'metadata_url'], { reason: 'has no use for a provider without OpenID Connect', fix: 'Remove it.' })
   // Of the endpoints it is enough that they are there; what is wrong in them has been told.
   const { oauth: _, ...rest } = provider
-  for (const { key, reason, fix } of findPlaceFlaws(settleKind(provider), rest as Place, has))
+  for (const { key, reason, fix } of findPlaceMistakes(resolveKind(provider), rest as Place, has))
     report([...at, key], { reason, fix })
 }
 
 /** The proxy has an application at the provider, or makes one. */
-function checkApplication(provider: Provider, inspection: Inspection): void {
-  const { isBroken, report } = inspection
+function checkApplication(provider: Provider, context: CheckContext): void {
+  const { isBroken, report } = context
   const has = (key: keyof Provider) => provider[key] !== undefined || isBroken([...at, key])
-  if (has('admin')) return checkAdmin(provider, inspection)
+  if (has('admin')) return checkAdmin(provider, context)
   for (const key of ['registration', 'application_name', 'api_resource', 'most_applications'] as const)
     if (has(key)) report([...at, key], { reason: 'has no use without `admin`', fix: 'Add `admin`, or remove it.' })
   if (!has('client_id')) {
     const instead = provider.kind === 'asgardeo' ? ' Or write `admin`, to have the proxy make an application.' : ''
     report([...at, 'client_id'], { reason: 'is missing', fix: `Register the proxy at the provider and add it.${instead}` })
   }
-  checkSecret(provider, inspection)
+  checkSecret(provider, context)
 }
 
-function checkAdmin(provider: Provider, { draft, isBroken, report }: Inspection): void {
+function checkAdmin(provider: Provider, { config, isBroken, report }: CheckContext): void {
   if (provider.kind !== 'asgardeo' && !isBroken([...at, 'kind']))
     return report([...at, 'admin'], {
       reason: 'has a use with `kind: asgardeo` only',
@@ -64,7 +64,7 @@ function checkAdmin(provider: Provider, { draft, isBroken, report }: Inspection)
       })
   if (provider.most_applications !== undefined && provider.registration !== 'per_client' && !isBroken([...at, 'registration']))
     report([...at, 'most_applications'], { reason: 'has a use with `registration: per_client` only', fix: 'Remove it.' })
-  const hasScopes = entriesOf(draft.servers).some(([, { scopes, rules }]) => (scopes ?? []).length + entriesOf(rules).length > 0)
+  const hasScopes = entriesOf(config.servers).some(([, { scopes, rules }]) => (scopes ?? []).length + entriesOf(rules).length > 0)
   if (provider.api_resource !== undefined && !hasScopes && !isBroken(['servers']))
     report([...at, 'api_resource'], {
       reason: 'has no use where no server asks for scopes',
@@ -72,7 +72,10 @@ function checkAdmin(provider: Provider, { draft, isBroken, report }: Inspection)
     })
 }
 
-function checkSecret({ client_authentication: method, client_secret: secret }: Provider, { isBroken, report }: Inspection): void {
+function checkSecret(
+  { client_authentication: method, client_secret: secret }: Provider,
+  { isBroken, report }: CheckContext,
+): void {
   const hasSecret = secret !== undefined || isBroken([...at, 'client_secret'])
   if (method !== 'none' && !hasSecret && !isBroken([...at, 'client_authentication'])) {
     report([...at, 'client_secret'], {
@@ -85,9 +88,9 @@ function checkSecret({ client_authentication: method, client_secret: secret }: P
   }
 }
 
-function checkRules(provider: Provider, inspection: Inspection): void {
-  const { isBroken, report } = inspection
-  checkAddresses(provider, inspection)
+function checkRules(provider: Provider, context: CheckContext): void {
+  const { isBroken, report } = context
+  checkAddresses(provider, context)
   for (const [index, rule] of entriesOf(provider.grant)) {
     if ((rule.claim === undefined) === (rule.values === undefined) || isBroken([...at, 'grant', index])) continue
     report([...at, 'grant', index], {
@@ -105,7 +108,7 @@ function checkRules(provider: Provider, inspection: Inspection): void {
 }
 
 /** A domain among addresses, or the other way round, meets nobody. */
-function checkAddresses({ allow, grant }: Provider, { report }: Inspection): void {
+function checkAddresses({ allow, grant }: Provider, { report }: CheckContext): void {
   for (const [key, rules] of [['allow', allow] as const, ['grant', grant] as const])
     for (const [index, { claim, values }] of entriesOf<{
       readonly claim?: string | undefined

@@ -1,22 +1,22 @@
 import { entriesOf } from '../derive/present-items.ts'
 import type { ConfigPath } from '../problem/problem.ts'
 import type { IntrospectionConfig, IssuerConfig } from '../schema/issuer.ts'
-import type { Draft } from '../schema/partial-config.ts'
-import type { Inspection } from './check-context.ts'
+import type { PartialConfig } from '../schema/partial-config.ts'
+import type { CheckContext } from './check-context.ts'
 
-type IssuerList = readonly (Draft<IssuerConfig> | undefined)[] | undefined
+type IssuerList = readonly (PartialConfig<IssuerConfig> | undefined)[] | undefined
 
 /** Checks that every server has issuers, each once, and that introspection can authenticate. */
-export function checkIssuers(inspection: Inspection): void {
-  const { draft, isBroken, report } = inspection
-  checkIssuerList(draft.issuers, ['issuers'], inspection)
-  for (const [index, server] of entriesOf(draft.servers)) {
+export function checkIssuers(context: CheckContext): void {
+  const { config, isBroken, report } = context
+  checkIssuerList(config.issuers, ['issuers'], context)
+  for (const [index, server] of entriesOf(config.servers)) {
     const at = ['servers', index, 'issuers']
-    checkIssuerList(server.issuers, at, inspection)
-    const inherited = server.issuers ?? draft.issuers ?? []
+    checkIssuerList(server.issuers, at, context)
+    const inherited = server.issuers ?? config.issuers ?? []
     if (
       inherited.length > 0 ||
-      draft.identity_provider !== undefined ||
+      config.identity_provider !== undefined ||
       isBroken(['identity_provider']) ||
       isBroken(['issuers']) ||
       isBroken(at)
@@ -30,21 +30,25 @@ export function checkIssuers(inspection: Inspection): void {
 }
 
 /** Checks that a list holds no issuer twice, and that introspection can authenticate. */
-export function checkIssuerList(issuers: IssuerList, at: ConfigPath, inspection: Inspection): void {
+export function checkIssuerList(issuers: IssuerList, at: ConfigPath, context: CheckContext): void {
   const seen = new Set<string>()
   for (const [index, issuer] of entriesOf(issuers)) {
     if (issuer.issuer !== undefined && seen.has(issuer.issuer)) {
-      inspection.report([...at, index, 'issuer'], {
+      context.report([...at, index, 'issuer'], {
         reason: 'is listed twice',
         fix: 'Write everything about an issuer into one item.',
       })
     }
     if (issuer.issuer !== undefined) seen.add(issuer.issuer)
-    if (issuer.introspection) checkIntrospection(issuer.introspection, [...at, index, 'introspection'], inspection)
+    if (issuer.introspection) checkIntrospection(issuer.introspection, [...at, index, 'introspection'], context)
   }
 }
 
-function checkIntrospection(introspection: Draft<IntrospectionConfig>, at: ConfigPath, { isBroken, report }: Inspection): void {
+function checkIntrospection(
+  introspection: PartialConfig<IntrospectionConfig>,
+  at: ConfigPath,
+  { isBroken, report }: CheckContext,
+): void {
   const method = introspection.client_authentication
   if (method === undefined) return
   const [needed, useless] = method === 'private_key_jwt' ? ['private_key', 'client_secret'] : ['client_secret', 'private_key']

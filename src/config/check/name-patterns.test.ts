@@ -1,17 +1,17 @@
 import { expect, it } from 'vitest'
-import { findMethodFlaw, findNamePatternFlaw } from './name-patterns.ts'
+import { findMethodMistake, findNamePatternMistake } from './name-patterns.ts'
 
 it.each([' echo', 'echo ', 'echo\u00a0', 'a\nb', 'ec\u200bho', 'ec\u00adho', '\ufeffecho', '\u202eohce', '\u0000'])(
   'a rule about a tool or prompt called %j is refused: nobody sees what it is about',
   (name) => {
-    expect(findNamePatternFlaw(name)?.fix).toBeDefined()
+    expect(findNamePatternMistake(name)?.fix).toBeDefined()
   },
 )
 
 it.each(['echo', '*', 'get_*', 'a b', 'tools/echo', 'getÜber', '日本語', 'a.b-c:d'])(
   'a rule about one called %j is not',
   (name) => {
-    expect(findNamePatternFlaw(name)).toBeUndefined()
+    expect(findNamePatternMistake(name)).toBeUndefined()
   },
 )
 
@@ -22,12 +22,12 @@ it.each([
   ['PING', 'ping'],
   ['logging/setlevel', 'logging/setLevel'],
 ])('a rule about the method %s is refused: MCP calls it %s', (written, meant) => {
-  expect(findMethodFlaw(written)?.fix).toContain(meant)
+  expect(findMethodMistake(written)?.fix).toContain(meant)
 })
 
 it.each(['tools/call', 'tools/*', 'x/y', 'logging/setLevel', 'notifications/roots/list_changed'])(
   'a rule about the method %s is not',
   (method) => {
-    expect(findMethodFlaw(method)).toBeUndefined()
+    expect(findMethodMistake(method)).toBeUndefined()
   },
 )

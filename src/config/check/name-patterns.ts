@@ -1,8 +1,8 @@
 import { MCP_FAMILIES, MCP_METHODS } from '../format/mcp-methods.ts'
-import { type Flaw, quote } from '../problem/problem.ts'
+import { type Mistake, quote } from '../problem/problem.ts'
 
 /** What keeps the pattern of a tool or prompt from being what it looks like. Names are compared letter by letter. */
-export function findNamePatternFlaw(pattern: string): Flaw | undefined {
+export function findNamePatternMistake(pattern: string): Mistake | undefined {
   if (pattern.trim() === '') return undefined
   if (pattern.trim() !== pattern) return { reason: `${quote(pattern)} begins or ends with white space`, fix: 'Remove it.' }
   if (!/[\p{Cc}\p{Cf}]/u.test(pattern)) return undefined
@@ -12,7 +12,7 @@ export function findNamePatternFlaw(pattern: string): Flaw | undefined {
 const METHODS = [...MCP_METHODS, ...[...MCP_FAMILIES].map((family) => `${family}/*`)]
 
 /** What keeps the `method` of a rule from being one. */
-export function findMethodFlaw(method: string): Flaw | undefined {
+export function findMethodMistake(method: string): Mistake | undefined {
   if (!/^[\w$.-]+(?:\/[\w$.-]+)*(?:\/\*)?$/.test(method))
     return { reason: `${quote(method)} is no method`, fix: 'Write a method (tools/call) or a family of methods (tools/*).' }
   const known = METHODS.find((name) => name.toLowerCase() === method.toLowerCase())

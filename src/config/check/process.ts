@@ -1,13 +1,13 @@
-import { findVariableFlaw } from '../format/formats.ts'
+import { findVariableMistake } from '../format/formats.ts'
 import type { ConfigPath } from '../problem/problem.ts'
-import type { Draft } from '../schema/partial-config.ts'
+import type { PartialConfig } from '../schema/partial-config.ts'
 import { PROCESS_KEYS } from '../schema/process.ts'
 import type { ServerConfig, UpstreamConfig } from '../schema/server.ts'
-import type { Inspection } from './check-context.ts'
+import type { CheckContext } from './check-context.ts'
 
 /** Checks that an upstream is either a URL or a command, with the keys that go with it. */
-export function checkUpstreamKind(upstream: Draft<UpstreamConfig>, at: ConfigPath, inspection: Inspection): void {
-  const { report, isBroken } = inspection
+export function checkUpstreamKind(upstream: PartialConfig<UpstreamConfig>, at: ConfigPath, context: CheckContext): void {
+  const { report, isBroken } = context
   const has = (key: 'url' | 'command') => upstream[key] !== undefined || isBroken([...at, key])
   if (has('url') && has('command')) {
     report([...at, 'command'], {
@@ -18,23 +18,23 @@ export function checkUpstreamKind(upstream: Draft<UpstreamConfig>, at: ConfigPat
   if (!has('url') && !has('command')) {
     report([...at, 'url'], { reason: 'is missing', fix: explainMissingUrl(upstream) })
   }
-  if (has('command')) checkCommandKeys(upstream, at, inspection)
-  else checkUrlKeys(upstream, at, inspection)
+  if (has('command')) checkCommandKeys(upstream, at, context)
+  else checkUrlKeys(upstream, at, context)
 }
 
-function explainMissingUrl({ socket }: Draft<UpstreamConfig>): string {
+function explainMissingUrl({ socket }: PartialConfig<UpstreamConfig>): string {
   if (socket === undefined) return 'Write the URL of the MCP server, or a `command` that starts it.'
   return 'Write it beside `socket`, with the path of the MCP endpoint: http://localhost/mcp.'
 }
 
-function checkUrlKeys(upstream: Draft<UpstreamConfig>, at: ConfigPath, { report }: Inspection): void {
+function checkUrlKeys(upstream: PartialConfig<UpstreamConfig>, at: ConfigPath, { report }: CheckContext): void {
   for (const key of PROCESS_KEYS) {
     if (upstream[key] === undefined) continue
     report([...at, key], { reason: 'means something beside `command` only', fix: 'Remove it, or write the `command`.' })
   }
 }
 
-function checkCommandKeys(upstream: Draft<UpstreamConfig>, at: ConfigPath, { report }: Inspection): void {
+function checkCommandKeys(upstream: PartialConfig<UpstreamConfig>, at: ConfigPath, { report }: CheckContext): void {
   for (const key of ['socket', 'headers', 'ca_file'] as const) {
     const value = upstream[key]
     if (value === undefined || (typeof value === 'object' && Object.keys(value).length === 0)) continue
@@ -44,13 +44,13 @@ function checkCommandKeys(upstream: Draft<UpstreamConfig>, at: ConfigPath, { rep
     })
   }
   for (const name of Object.keys(upstream.env ?? {})) {
-    if (findVariableFlaw(name))
+    if (findVariableMistake(name))
       report([...at, 'env', name], { reason: 'is not the name of an environment variable', fix: 'Use letters, digits and `_`.' })
   }
 }
 
 /** Checks that HTTP+SSE has a server behind it: a URL of its own, or the process of `upstream`. */
-export function checkSseUpstream(server: Draft<ServerConfig>, at: ConfigPath, { report, isBroken }: Inspection): void {
+export function checkSseUpstream(server: PartialConfig<ServerConfig>, at: ConfigPath, { report, isBroken }: CheckContext): void {
   if (server.sse === undefined) return
   const isCommand = server.upstream?.command !== undefined || isBroken([...at, 'upstream'])
   const own = server.sse.upstream !== undefined || isBroken([...at, 'sse', 'upstream'])

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { findResourcePatternFlaw } from './resource-patterns.ts'
+import { findResourcePatternMistake } from './resource-patterns.ts'
 
 it.each([
   ['file:///a/../b', 'has a dot segment'],
@@ -30,7 +30,7 @@ it.each([
   ['file:*', 'is a relative path'],
   [`file:///${'a'.repeat(2048)}`, 'is longer than 2048 characters'],
 ])('a rule about %j is refused at the start', (pattern, reason) => {
-  expect(findResourcePatternFlaw(pattern)?.reason).toContain(reason)
+  expect(findResourcePatternMistake(pattern)?.reason).toContain(reason)
 })
 
 it.each([
@@ -48,7 +48,7 @@ it.each([
   ...['https://h/p?u=https://x/', 'file:///.git/**', 'file:///a..b/...', 'file:///100%25', 'urn:isbn:*', '*:x', '*://h/**'],
   ...['file:///a%7Bid%7D', 'file:///a...', 'https://h/a?b=../c', 'memo:**'],
 ])('a rule about %j is not', (pattern) => {
-  expect(findResourcePatternFlaw(pattern)).toBeUndefined()
+  expect(findResourcePatternMistake(pattern)).toBeUndefined()
 })
 
 it.each([
@@ -58,6 +58,6 @@ it.each([
   ['https://h/a{?q,r}', 'https://h/a**'],
   ['x://{a}{b}/{ c }', 'x://*/*'],
 ])('for the template %j the fix is to write %j', (template, pattern) => {
-  expect(findResourcePatternFlaw(template)?.fix).toContain(`Write ${JSON.stringify(pattern)}`)
-  expect(findResourcePatternFlaw(pattern)).toBeUndefined()
+  expect(findResourcePatternMistake(template)?.fix).toContain(`Write ${JSON.stringify(pattern)}`)
+  expect(findResourcePatternMistake(pattern)).toBeUndefined()
 })

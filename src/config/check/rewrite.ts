@@ -2,11 +2,11 @@ import { isUsableRedirectUri } from '../../core/redirect-uris.ts'
 import { REWRITE_PATHS } from '../../core/rewrite-paths.ts'
 import { listEndpoints } from '../derive/endpoints.ts'
 import { entriesOf } from '../derive/present-items.ts'
-import { settlePublicUrl } from '../derive/public-url.ts'
-import type { Draft } from '../schema/partial-config.ts'
+import { resolvePublicUrl } from '../derive/public-url.ts'
+import type { PartialConfig } from '../schema/partial-config.ts'
 import type { RewriteConfig } from '../schema/rewrite.ts'
 import type { Config } from '../schema/schema.ts'
-import type { Inspection } from './check-context.ts'
+import type { CheckContext } from './check-context.ts'
 
 const at = ['rewrite']
 const ENDPOINTS = ['authorization_endpoint', 'token_endpoint', 'registration_endpoint'] as const
@@ -15,30 +15,30 @@ const ENDPOINTS = ['authorization_endpoint', 'token_endpoint', 'registration_end
 const NOT_FOR_METADATA = ['issuer', ...ENDPOINTS, 'authorization_response_iss_parameter_supported']
 
 /** Checks that requests that are passed on arrive at somebody else, that the tokens are accepted, and that nothing stands in the way. */
-export function checkRewrite(inspection: Inspection): void {
-  const { draft, report } = inspection
-  const { rewrite } = draft
+export function checkRewrite(context: CheckContext): void {
+  const { config, report } = context
+  const { rewrite } = config
   if (rewrite === undefined) return
-  if (draft.identity_provider !== undefined || draft.broker !== undefined) {
+  if (config.identity_provider !== undefined || config.broker !== undefined) {
     report(at, {
       reason: 'excludes `identity_provider`: both answer at /authorize, /token and /register',
       fix: 'Remove `rewrite`; with `identity_provider` it is not needed.',
     })
   }
-  checkIssuer(rewrite, inspection)
-  checkEndpoints(rewrite, inspection)
-  checkMetadata(rewrite, inspection)
-  checkRedirectUris(rewrite, inspection)
-  checkPaths(inspection)
+  checkIssuer(rewrite, context)
+  checkEndpoints(rewrite, context)
+  checkMetadata(rewrite, context)
+  checkRedirectUris(rewrite, context)
+  checkPaths(context)
 }
 
-function checkIssuer({ issuer }: Draft<RewriteConfig>, { draft, isBroken, report }: Inspection): void {
+function checkIssuer({ issuer }: PartialConfig<RewriteConfig>, { config, isBroken, report }: CheckContext): void {
   if (issuer === undefined || isBroken(['issuers'])) return
-  const isAccepted = entriesOf(draft.issuers).some(([, entry]) => entry.issuer === issuer)
+  const isAccepted = entriesOf(config.issuers).some(([, entry]) => entry.issuer === issuer)
   if (
     isAccepted &&
-    entriesOf(draft.issuers).length === 1 &&
-    entriesOf(draft.servers).every(([, server]) => server.issuers === undefined)
+    entriesOf(config.issuers).length === 1 &&
+    entriesOf(config.servers).every(([, server]) => server.issuers === undefined)
   )
     return
   report([...at, 'issuer'], {
@@ -48,8 +48,8 @@ function checkIssuer({ issuer }: Draft<RewriteConfig>, { draft, isBroken, report
 }
 
 /** Requests that came back to us would be passed on for ever. */
-function checkEndpoints(rewrite: Draft<RewriteConfig>, { draft, report }: Inspection): void {
-  const own = findOwnOrigin(draft)
+function checkEndpoints(rewrite: PartialConfig<RewriteConfig>, { config, report }: CheckContext): void {
+  const own = findOwnOrigin(config)
   for (const key of ENDPOINTS) {
     const url = rewrite[key]
     if (url === undefined || !URL.canParse(url) || new URL(url).origin !== own) continue
@@ -63,22 +63,22 @@ function checkEndpoints(rewrite: Draft<RewriteConfig>, { draft, report }: Inspec
   })
 }
 
-function findOwnOrigin(draft: Draft<Config>): string | undefined {
+function findOwnOrigin(config: PartialConfig<Config>): string | undefined {
   try {
-    return new URL(settlePublicUrl(draft as Config)).origin
+    return new URL(resolvePublicUrl(config as Config)).origin
   } catch {
     return undefined
   }
 }
 
-function checkMetadata({ metadata }: Draft<RewriteConfig>, { report }: Inspection): void {
+function checkMetadata({ metadata }: PartialConfig<RewriteConfig>, { report }: CheckContext): void {
   for (const key of NOT_FOR_METADATA) {
     if (metadata === undefined || !Object.hasOwn(metadata, key)) continue
     report([...at, 'metadata', key], { reason: 'is filled in by the proxy', fix: 'Remove it.' })
   }
 }
 
-function checkRedirectUris({ redirect_uris: uris = [] }: Draft<RewriteConfig>, { report }: Inspection): void {
+function checkRedirectUris({ redirect_uris: uris = [] }: PartialConfig<RewriteConfig>, { report }: CheckContext): void {
   for (const [index, uri] of uris.entries()) {
     if (uri === undefined || isUsableRedirectUri(uri)) continue
     report([...at, 'redirect_uris', index], {
@@ -88,9 +88,9 @@ function checkRedirectUris({ redirect_uris: uris = [] }: Draft<RewriteConfig>, {
   }
 }
 
-function checkPaths({ draft, report }: Inspection): void {
+function checkPaths({ config, report }: CheckContext): void {
   const taken: readonly string[] = Object.values(REWRITE_PATHS)
-  for (const [index, server] of entriesOf(draft.servers)) {
+  for (const [index, server] of entriesOf(config.servers)) {
     for (const { path, at: below } of listEndpoints(server)) {
       if (!taken.includes(path)) continue
       report(['servers', index, ...below], {

@@ -1,5 +1,5 @@
 import type { EndpointKind } from '../../core/route-facts.ts'
-import type { Draft } from '../schema/partial-config.ts'
+import type { PartialConfig } from '../schema/partial-config.ts'
 import type { ServerConfig } from '../schema/server.ts'
 
 /** A public path of a server, and the key that says so. */
@@ -11,7 +11,7 @@ export interface Endpoint {
 }
 
 /** The public paths of a server. */
-export function listEndpoints(server: Draft<ServerConfig>): Endpoint[] {
+export function listEndpoints(server: PartialConfig<ServerConfig>): Endpoint[] {
   const endpoints: Endpoint[] = []
   if (server.path !== undefined) endpoints.push({ kind: 'streamable_http', path: server.path, at: ['path'] })
   if (server.sse?.path === undefined) return endpoints
@@ -22,7 +22,7 @@ export function listEndpoints(server: Draft<ServerConfig>): Endpoint[] {
 }
 
 /** The name of a server: its own, or one made from its first path. */
-export function nameServer(server: Draft<ServerConfig>): string {
+export function nameServer(server: PartialConfig<ServerConfig>): string {
   return server.name ?? (server.path ?? server.sse?.path ?? '').slice(1).replace(/[^\w.-]+/g, '-')
 }
 

@@ -1,8 +1,11 @@
 import type { IdentityProviderKind } from '../../core/plan/identity-provider-plan.ts'
 import type { IdentityProviderConfig } from '../schema/broker.ts'
-import type { Draft } from '../schema/partial-config.ts'
+import type { PartialConfig } from '../schema/partial-config.ts'
 
 /** The kind, where the configuration leaves it out. */
-export function settleKind({ kind, oauth }: Pick<Draft<IdentityProviderConfig>, 'kind' | 'oauth'>): IdentityProviderKind {
+export function resolveKind({
+  kind,
+  oauth,
+}: Pick<PartialConfig<IdentityProviderConfig>, 'kind' | 'oauth'>): IdentityProviderKind {
   return kind ?? (oauth === undefined ? 'oidc' : 'oauth')
 }

@@ -17,7 +17,7 @@ export function createEndpoints({ oauth }: Pick<IdentityProviderConfig, 'oauth'>
 /**
  * Who could sign in if nobody was named.
  *
- * @param place - the keys that say where the provider is, without flaws
+ * @param place - the keys that say where the provider is, without mistakes
  * @returns for people; undefined where the provider knows its users
  */
 export function findOpenTo(

@@ -2,16 +2,16 @@ import { isLoopback } from '../format/formats.ts'
 import type { Config } from '../schema/schema.ts'
 
 /** The origin under which clients reach us: configured, or on loopback made from the port. */
-export function settlePublicUrl(config: Config): string {
+export function resolvePublicUrl(config: Config): string {
   if (config.public_url !== undefined) return new URL(config.public_url).origin
   const { port, tls } = config.listen
   return new URL(`${tls ? 'https' : 'http'}://localhost:${port}`).origin
 }
 
 /** The `Host` values that are accepted, lower case. */
-export function settleAllowedHosts(config: Config): readonly string[] | '*' {
+export function resolveAllowedHosts(config: Config): readonly string[] | '*' {
   if (config.allowed_hosts.includes('*')) return '*'
-  const url = new URL(settlePublicUrl(config))
+  const url = new URL(resolvePublicUrl(config))
   const hosts = new Set([...withDefaultPort(url), ...config.allowed_hosts.map((host) => host.toLowerCase())])
   if (isLoopback(config.listen.host) || isLoopback(url.hostname)) {
     for (const host of listLoopbackHosts(config)) hosts.add(host)

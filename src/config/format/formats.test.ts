@@ -1,26 +1,26 @@
 import { describe, expect, it } from 'vitest'
 import {
-  type FlawFinder,
-  findBlankFlaw,
-  findEndpointPathFlaw,
-  findHeaderNameFlaw,
-  findHostFlaw,
-  findHttpMethodFlaw,
-  findIssuerFlaw,
-  findKeyUrlFlaw,
-  findListenHostFlaw,
-  findMessagesPathFlaw,
-  findNameFlaw,
-  findNetworkFlaw,
-  findOriginFlaw,
-  findPublicUrlFlaw,
-  findScopeFlaw,
+  findBlankMistake,
+  findEndpointPathMistake,
+  findHeaderNameMistake,
+  findHostMistake,
+  findHttpMethodMistake,
+  findIssuerMistake,
+  findKeyUrlMistake,
+  findListenHostMistake,
+  findMessagesPathMistake,
+  findNameMistake,
+  findNetworkMistake,
+  findOriginMistake,
+  findPublicUrlMistake,
+  findScopeMistake,
   isLoopback,
+  type MistakeFinder,
 } from './formats.ts'
 
-const cases: readonly [find: FlawFinder, good: readonly string[], bad: readonly string[]][] = [
+const cases: readonly [find: MistakeFinder, good: readonly string[], bad: readonly string[]][] = [
   [
-    findPublicUrlFlaw,
+    findPublicUrlMistake,
     [
       'https://mcp.example.com',
       'https://mcp.example.com/',
@@ -45,7 +45,7 @@ const cases: readonly [find: FlawFinder, good: readonly string[], bad: readonly 
     ],
   ],
   [
-    findIssuerFlaw,
+    findIssuerMistake,
     [
       'https://idp.example.com',
       'https://idp.example.com/t/acme/',
@@ -63,7 +63,7 @@ const cases: readonly [find: FlawFinder, good: readonly string[], bad: readonly 
     ],
   ],
   [
-    findKeyUrlFlaw,
+    findKeyUrlMistake,
     [
       'https://idp.example.com/jwks?x=1',
       'http://localhost/jwks',
@@ -74,7 +74,7 @@ const cases: readonly [find: FlawFinder, good: readonly string[], bad: readonly 
     ['http://idp.example.com/jwks', 'http://8.8.8.8/jwks', 'file:///etc/passwd', 'https://a@idp.example.com/jwks'],
   ],
   [
-    findEndpointPathFlaw,
+    findEndpointPathMistake,
     ['/mcp', '/a/b-c_d.e~f', '/files/@me', '/...'],
     [
       '',
@@ -100,25 +100,25 @@ const cases: readonly [find: FlawFinder, good: readonly string[], bad: readonly 
       '/.well-known',
     ],
   ],
-  [findMessagesPathFlaw, ['/messages', '/messages/'], ['/', 'messages', '/messages//', '/messages/?x']],
-  [findScopeFlaw, ['mcp:read', 'https://x/y', '!#[]~'], ['', 'a b', 'a"b', 'a\\b', 'é', 'a\tb']],
+  [findMessagesPathMistake, ['/messages', '/messages/'], ['/', 'messages', '/messages//', '/messages/?x']],
+  [findScopeMistake, ['mcp:read', 'https://x/y', '!#[]~'], ['', 'a b', 'a"b', 'a\\b', 'é', 'a\tb']],
   [
-    findHostFlaw,
+    findHostMistake,
     ['*', 'mcp.example.com', 'mcp.example.com:8443', 'localhost', '[::1]:80', '10.0.0.1', 'Host_Name'],
     ['', 'https://mcp.example.com', 'mcp.example.com/', 'a:b', 'host:99999', '[::1', '[zz]', 'a b', '*.example.com', '-a'],
   ],
   [
-    findListenHostFlaw,
+    findListenHostMistake,
     ['127.0.0.1', '::', '::1', '0.0.0.0', 'localhost', 'host-1.lan'],
     ['', '[::1]', '127.0.0.1:80', 'http://x', 'a b'],
   ],
   [
-    findNetworkFlaw,
+    findNetworkMistake,
     ['10.0.0.0/8', '::1', 'fd00::/8', '10.0.0.1'],
     ['', '10.0.0.0/33', '10.0.0.0/', '10.0.0/8', '::/129', 'a', '1.2.3.4/8/8', 'fe80::1%eth0'],
   ],
   [
-    findOriginFlaw,
+    findOriginMistake,
     ['*', 'https://app.example.com', 'http://localhost:5173', 'vscode-webview://abc', 'chrome-extension://id'],
     [
       '',
@@ -130,10 +130,10 @@ const cases: readonly [find: FlawFinder, good: readonly string[], bad: readonly 
       'https://*.example.com:x',
     ],
   ],
-  [findHeaderNameFlaw, ['X-Api-Key', 'accept'], ['', '*', 'a b', 'a:b', 'é', 'a\n']],
-  [findHttpMethodFlaw, ['GET', 'PATCH'], ['get', '*', '']],
-  [findNameFlaw, ['files', 'a.b-c_1'], ['', 'a b', 'a/b']],
-  [findBlankFlaw, ['x'], ['', ' ', '\t\n']],
+  [findHeaderNameMistake, ['X-Api-Key', 'accept'], ['', '*', 'a b', 'a:b', 'é', 'a\n']],
+  [findHttpMethodMistake, ['GET', 'PATCH'], ['get', '*', '']],
+  [findNameMistake, ['files', 'a.b-c_1'], ['', 'a b', 'a/b']],
+  [findBlankMistake, ['x'], ['', ' ', '\t\n']],
 ]
 
 describe.each(cases.map(([find, good, bad]) => [find.name, find, good, bad] as const))('%s', (_name, find, good, bad) => {

@@ -1,8 +1,8 @@
 import { BlockList, isIP } from 'node:net'
-import { type Flaw, hideBehindName, quote } from '../problem/problem.ts'
+import { hideBehindName, type Mistake, quote } from '../problem/problem.ts'
 
 /** Finds what is wrong with a text; undefined when nothing is. */
-export type FlawFinder = (text: string) => Flaw | undefined
+export type MistakeFinder = (text: string) => Mistake | undefined
 
 const loopbackAddresses = new BlockList()
 loopbackAddresses.addSubnet('127.0.0.0', 8, 'ipv4')
@@ -31,7 +31,7 @@ export function isLoopback(host: string): boolean {
 }
 
 /** An absolute `http` or `https` URL that every parser reads the same way, without credentials and fragment. */
-export function findUrlFlaw(text: string): Flaw | undefined {
+export function findUrlMistake(text: string): Mistake | undefined {
   // WHATWG's parser repairs backslashes, blanks and missing slashes; other parsers go elsewhere with them.
   if (!/^https?:\/\/[^\s\\/?#\p{C}][^\s\\\p{C}]*$/iu.test(text) || !URL.canParse(text)) {
     return { reason: 'is not an absolute http or https URL', fix: 'Write the whole URL, for example https://example.com/path.' }
@@ -51,8 +51,8 @@ export function findUrlFlaw(text: string): Flaw | undefined {
 const socketUrl = /^(?:(?:https?\+)?unix:|https?:\/\/unix:\/|\/.*\.sock(?:et)?$)/i
 
 /** The URL of an MCP server. */
-export function findUpstreamUrlFlaw(text: string): Flaw | undefined {
-  if (!socketUrl.test(text)) return findUrlFlaw(text)
+export function findUpstreamUrlMistake(text: string): Mistake | undefined {
+  if (!socketUrl.test(text)) return findUrlMistake(text)
   return {
     reason: 'is the address of a Unix socket, not an http or https URL',
     fix: 'Write the two apart: `upstream: { url: http://localhost/mcp, socket: /run/mcp.sock }`, with the path of the MCP endpoint in `url`.',
@@ -60,7 +60,7 @@ export function findUpstreamUrlFlaw(text: string): Flaw | undefined {
 }
 
 /** The path of a Unix socket. */
-export function findSocketFlaw(text: string): Flaw | undefined {
+export function findSocketMistake(text: string): Mistake | undefined {
   const fix = 'Write the path of the socket file, for example /run/mcp.sock.'
   if (text === '' || text.endsWith('/') || /\p{C}/u.test(text)) return { reason: 'is not the path of a socket', fix }
   if (/^(?:[a-z][a-z\d+]+:\/|unix:)/i.test(text)) return { reason: 'is a URL', fix }
@@ -68,9 +68,9 @@ export function findSocketFlaw(text: string): Flaw | undefined {
 }
 
 /** Scheme, host and port, and nothing else. */
-export function findPublicUrlFlaw(text: string): Flaw | undefined {
-  const flaw = findUrlFlaw(text)
-  if (flaw) return flaw
+export function findPublicUrlMistake(text: string): Mistake | undefined {
+  const mistake = findUrlMistake(text)
+  if (mistake) return mistake
   const url = new URL(text)
   if (text.includes('?')) return { reason: 'has a query', fix: `Write ${url.origin}.` }
   if (url.pathname !== '/') {
@@ -83,9 +83,9 @@ export function findPublicUrlFlaw(text: string): Flaw | undefined {
 }
 
 /** An issuer identifier (RFC 8414 §2): https, or http on this machine; no query, no fragment. */
-export function findIssuerFlaw(text: string): Flaw | undefined {
-  const flaw = findUrlFlaw(text)
-  if (flaw) return flaw
+export function findIssuerMistake(text: string): Mistake | undefined {
+  const mistake = findUrlMistake(text)
+  if (mistake) return mistake
   const { protocol, hostname } = new URL(text)
   if (protocol === 'http:' && !isLoopback(hostname)) {
     return {
@@ -103,9 +103,9 @@ export function findIssuerFlaw(text: string): Flaw | undefined {
 }
 
 /** A URL where keys or introspection answers come from: https, or http that leaves neither this machine nor its private network. */
-export function findKeyUrlFlaw(text: string): Flaw | undefined {
-  const flaw = findUrlFlaw(text)
-  if (flaw) return flaw
+export function findKeyUrlMistake(text: string): Mistake | undefined {
+  const mistake = findUrlMistake(text)
+  if (mistake) return mistake
   const { protocol, hostname } = new URL(text)
   if (protocol === 'https:' || isLoopback(hostname) || isPrivate(hostname)) return undefined
   return {
@@ -115,7 +115,7 @@ export function findKeyUrlFlaw(text: string): Flaw | undefined {
 }
 
 /** Where a Redis or Valkey server is: without credentials, which are secrets. */
-export function findRedisUrlFlaw(text: string): Flaw | undefined {
+export function findRedisUrlMistake(text: string): Mistake | undefined {
   const url = /^rediss?:\/\/[^\s@]+$/.test(text) ? URL.parse(text) : null
   if (url !== null && url.hostname !== '') return undefined
   return {
@@ -128,7 +128,7 @@ export function findRedisUrlFlaw(text: string): Flaw | undefined {
 const RESERVED = ['/healthz', '/readyz', '/.well-known']
 
 /** A public path that is read the same way by everyone. A final slash is a matter of its own. */
-function findPathFlaw(text: string): Flaw | undefined {
+function findPathMistake(text: string): Mistake | undefined {
   if (!text.startsWith('/')) return { reason: `${quote(text)} does not begin with a slash`, fix: 'Write it like /mcp.' }
   if (/[?#]/.test(text)) return { reason: `${quote(text)} has a query or fragment`, fix: 'Write the path alone.' }
   if (text.includes('//')) return { reason: `${quote(text)} has an empty segment (//)`, fix: 'Write every slash once.' }
@@ -148,9 +148,9 @@ function findPathFlaw(text: string): Flaw | undefined {
 }
 
 /** The path of an MCP endpoint: its URL is a resource identifier, which ends without a slash. */
-export function findEndpointPathFlaw(text: string): Flaw | undefined {
-  const flaw = findPathFlaw(text)
-  if (flaw) return flaw
+export function findEndpointPathMistake(text: string): Mistake | undefined {
+  const mistake = findPathMistake(text)
+  if (mistake) return mistake
   if (text === '/') return { reason: 'is the root', fix: 'Give the server a path of its own, for example /mcp.' }
   if (text.endsWith('/')) {
     return { reason: `${quote(text)} ends with a slash`, fix: `Write ${quote(text.slice(0, -1))}.` }
@@ -159,13 +159,13 @@ export function findEndpointPathFlaw(text: string): Flaw | undefined {
 }
 
 /** The path of a `messages` endpoint, which clients learn from us: a final slash is possible. */
-export function findMessagesPathFlaw(text: string): Flaw | undefined {
-  if (text === '/') return findEndpointPathFlaw(text)
-  return findPathFlaw(text)
+export function findMessagesPathMistake(text: string): Mistake | undefined {
+  if (text === '/') return findEndpointPathMistake(text)
+  return findPathMistake(text)
 }
 
 /** One scope (`scope-token` of RFC 6749 §3.3). */
-export function findScopeFlaw(text: string): Flaw | undefined {
+export function findScopeMistake(text: string): Mistake | undefined {
   if (/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(text)) return undefined
   return {
     reason: `${quote(text)} is not one scope`,
@@ -174,7 +174,7 @@ export function findScopeFlaw(text: string): Flaw | undefined {
 }
 
 /** A `Host` value, or `*`. */
-export function findHostFlaw(text: string): Flaw | undefined {
+export function findHostMistake(text: string): Mistake | undefined {
   if (text === '*') return undefined
   const name = /^(?<host>\[[\da-f:.]+\]|[a-z\d](?:[a-z\d._-]*[a-z\d])?)(?::(?<port>\d{1,5}))?$/i.exec(text)?.groups
   const validAddress = !name?.host?.startsWith('[') || isIP(name.host.slice(1, -1)) === 6
@@ -186,7 +186,7 @@ export function findHostFlaw(text: string): Flaw | undefined {
 }
 
 /** An address to listen on. */
-export function findListenHostFlaw(text: string): Flaw | undefined {
+export function findListenHostMistake(text: string): Mistake | undefined {
   if (isIP(text) !== 0 || /^[a-z\d](?:[a-z\d.-]*[a-z\d])?$/i.test(text)) return undefined
   return {
     reason: `${quote(text)} is not an address or host name`,
@@ -195,7 +195,7 @@ export function findListenHostFlaw(text: string): Flaw | undefined {
 }
 
 /** An address or a CIDR block. */
-export function findNetworkFlaw(text: string): Flaw | undefined {
+export function findNetworkMistake(text: string): Mistake | undefined {
   const [address = '', prefix, ...rest] = text.split('/')
   const family = isIP(address)
   const bits = family === 4 ? 32 : 128
@@ -205,7 +205,7 @@ export function findNetworkFlaw(text: string): Flaw | undefined {
 }
 
 /** A browser origin (RFC 6454), or `*`. */
-export function findOriginFlaw(text: string): Flaw | undefined {
+export function findOriginMistake(text: string): Mistake | undefined {
   if (text === '*') return undefined
   if (!/^[a-z][a-z\d+.-]*:\/\/[^\s/?#\\@]+$/i.test(text) || !URL.canParse(text)) {
     return { reason: `${quote(text)} is not an origin`, fix: 'Write scheme://host or scheme://host:port, without a final slash.' }
@@ -214,25 +214,25 @@ export function findOriginFlaw(text: string): Flaw | undefined {
 }
 
 /** A header name (RFC 9110 §5.1). */
-export function findHeaderNameFlaw(text: string): Flaw | undefined {
+export function findHeaderNameMistake(text: string): Mistake | undefined {
   if (/^[\w!#$%&'*+.^`|~-]+$/.test(text) && text !== '*') return undefined
   return { reason: `${quote(hideBehindName(text))} is not a header name`, fix: 'Write each header name as an item of its own.' }
 }
 
 /** A name for logs and metadata. */
-export function findNameFlaw(text: string): Flaw | undefined {
+export function findNameMistake(text: string): Mistake | undefined {
   if (/^[\w.-]+$/.test(text)) return undefined
   return { reason: `${quote(text)} is not a name`, fix: 'Use letters, digits and - . _ only.' }
 }
 
 /** An HTTP method. They are case-sensitive (RFC 9110 §9.1). */
-export function findHttpMethodFlaw(text: string): Flaw | undefined {
+export function findHttpMethodMistake(text: string): Mistake | undefined {
   if (/^[A-Z]+$/.test(text)) return undefined
   return { reason: `${quote(text)} is not an HTTP method`, fix: 'Write it in capitals, for example POST.' }
 }
 
 /** The name of an environment variable. It is not repeated: someone may have written the secret itself here. */
-export function findVariableFlaw(text: string): Flaw | undefined {
+export function findVariableMistake(text: string): Mistake | undefined {
   if (/^[a-z_]\w*$/i.test(text)) return undefined
   return {
     reason: 'is not the name of an environment variable',
@@ -241,13 +241,13 @@ export function findVariableFlaw(text: string): Flaw | undefined {
 }
 
 /** The name of a file with a secret. It is not repeated, either. */
-export function findSecretFileFlaw(text: string): Flaw | undefined {
+export function findSecretFileMistake(text: string): Mistake | undefined {
   if (text !== '' && text.length <= 4096 && !/\p{Cc}/u.test(text)) return undefined
   return { reason: 'is not the name of a file', fix: 'Write the name of the file that holds the secret, not the secret.' }
 }
 
 /** A text with something in it. */
-export function findBlankFlaw(text: string): Flaw | undefined {
+export function findBlankMistake(text: string): Mistake | undefined {
   if (text.trim() !== '') return undefined
   return { reason: 'is empty', fix: 'Write a value, or leave the key out.' }
 }
@@ -255,9 +255,9 @@ export function findBlankFlaw(text: string): Flaw | undefined {
 const NAME_CHARACTERS = 80
 
 /** The name of a company, which stands on pages: a line of text that shows what it is. */
-export function findCompanyFlaw(text: string): Flaw | undefined {
+export function findCompanyMistake(text: string): Mistake | undefined {
   if ([...text].length > NAME_CHARACTERS)
     return { reason: `is longer than ${NAME_CHARACTERS} characters`, fix: 'Write a shorter name.' }
-  if (!/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cs}]/u.test(text)) return findBlankFlaw(text)
+  if (!/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cs}]/u.test(text)) return findBlankMistake(text)
   return { reason: 'holds characters that are invisible or turn the direction of writing', fix: 'Write plain text in one line.' }
 }

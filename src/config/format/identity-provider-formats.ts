@@ -1,7 +1,7 @@
-import { type Flaw, quote } from '../problem/problem.ts'
+import { type Mistake, quote } from '../problem/problem.ts'
 
 /** A host name, with a port or without. */
-export function findDomainFlaw(text: string): Flaw | undefined {
+export function findDomainMistake(text: string): Mistake | undefined {
   if (/^[a-z\d](?:[a-z\d-]*[a-z\d])?(?:\.[a-z\d](?:[a-z\d-]*[a-z\d])?)+(?::\d{1,5})?$/i.test(text)) return undefined
   const fix = /^https?:\/\//i.test(text)
     ? 'Leave out the scheme and everything after the host.'
@@ -10,13 +10,13 @@ export function findDomainFlaw(text: string): Flaw | undefined {
 }
 
 /** A name that stands between two slashes of a URL. */
-export function findSegmentFlaw(text: string): Flaw | undefined {
+export function findSegmentMistake(text: string): Mistake | undefined {
   if (/^[\w~@.-]+(?: [\w~@.-]+)*$/.test(text) && !/^\.{1,2}$/.test(text)) return undefined
   return { reason: `${quote(text)} cannot be part of a URL`, fix: 'Write the name or id alone, not the URL that it stands in.' }
 }
 
 /** What Asgardeo takes as the name of an application, without the spaces that its filters trip over. */
-export function findApplicationNameFlaw(text: string): Flaw | undefined {
+export function findApplicationNameMistake(text: string): Mistake | undefined {
   if (/^[A-Za-z\d._-]{1,100}$/.test(text)) return undefined
   return {
     reason: `${quote(text)} cannot be the name of an application`,
@@ -25,7 +25,7 @@ export function findApplicationNameFlaw(text: string): Flaw | undefined {
 }
 
 /** A text without spaces and control characters. */
-export function findWordFlaw(text: string): Flaw | undefined {
+export function findWordMistake(text: string): Mistake | undefined {
   if (/^[\x21-\x7e]{1,500}$/.test(text) && !text.includes('"')) return undefined
   return { reason: `${quote(text)} cannot be an identifier`, fix: 'Write it as it is registered, without spaces.' }
 }

@@ -1,4 +1,4 @@
-import type { Flaw } from '../problem/problem.ts'
+import type { Mistake } from '../problem/problem.ts'
 
 /** Characters that mean something to a shell where they stand unquoted, and what. */
 const SHELL_CHARACTERS: Readonly<Record<string, string>> = {
@@ -24,7 +24,7 @@ const SHELL_CHARACTERS: Readonly<Record<string, string>> = {
  * @param text - the command
  * @returns the words, or what is wrong: what only a shell could carry out is refused, never passed on as it stands
  */
-export function splitCommand(text: string): readonly string[] | Flaw {
+export function splitCommand(text: string): readonly string[] | Mistake {
   const words: string[] = []
   let word: string | undefined
   let at = 0
@@ -51,7 +51,7 @@ interface Piece {
 }
 
 /** Reads a quoted part, an escaped character or a plain one. */
-function readPiece(text: string, at: number, isFirst: boolean): Piece | Flaw {
+function readPiece(text: string, at: number, isFirst: boolean): Piece | Mistake {
   const character = text.charAt(at)
   if (character === "'") return readSingleQuoted(text, at)
   if (character === '"') return readDoubleQuoted(text, at)
@@ -64,12 +64,12 @@ function readPiece(text: string, at: number, isFirst: boolean): Piece | Flaw {
   return meaning === undefined ? { text: character, end: at + 1 } : needsShell(meaning)
 }
 
-function readSingleQuoted(text: string, at: number): Piece | Flaw {
+function readSingleQuoted(text: string, at: number): Piece | Mistake {
   const end = text.indexOf("'", at + 1)
   return end < 0 ? unclosed("'") : { text: text.slice(at + 1, end), end: end + 1 }
 }
 
-function readDoubleQuoted(text: string, at: number): Piece | Flaw {
+function readDoubleQuoted(text: string, at: number): Piece | Mistake {
   let read = ''
   for (let i = at + 1; i < text.length; i++) {
     const character = text.charAt(i)
@@ -83,7 +83,7 @@ function readDoubleQuoted(text: string, at: number): Piece | Flaw {
   return unclosed('"')
 }
 
-function checkWords(words: readonly string[], text: string): readonly string[] | Flaw {
+function checkWords(words: readonly string[], text: string): readonly string[] | Mistake {
   const [program] = words
   if (program === undefined || program === '')
     return { reason: 'names no program', fix: 'Write the command, for example npx -y server.' }
@@ -92,13 +92,13 @@ function checkWords(words: readonly string[], text: string): readonly string[] |
   return words
 }
 
-function needsShell(what: string): Flaw {
+function needsShell(what: string): Mistake {
   return {
     reason: `needs a shell (${what}), and none is run`,
     fix: 'Quote it if it is meant literally, write the command as a list, or name the shell: ["sh", "-c", "…"].',
   }
 }
 
-function unclosed(quote: string): Flaw {
+function unclosed(quote: string): Mistake {
   return { reason: `has a ${quote} that is not closed`, fix: 'Close it, or put a backslash before it.' }
 }

@@ -30,7 +30,7 @@ const PLACES: readonly Place[] = [
 ]
 
 /** Checks something of a translation; its mistakes are told where their cause stands. */
-export function inWordsOfGo<T>(check: () => T): T {
+export function withGoProxyKeyNames<T>(check: () => T): T {
   try {
     return check()
   } catch (error) {
@@ -39,6 +39,6 @@ export function inWordsOfGo<T>(check: () => T): T {
 }
 
 /** Where the same stands in a file of the Go proxy's format. */
-export function namePlaceOfGo(path: string): string {
+export function nameGoProxyPlace(path: string): string {
   return namePlace(path, PLACES) ?? path
 }

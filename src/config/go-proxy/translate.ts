@@ -1,13 +1,13 @@
 import { isObject } from '../../core/is-object.ts'
 import { type CheckedConfig, checkConfig } from '../check/check-config.ts'
 import { ConfigError, type ConfigPath, formatPath } from '../problem/problem.ts'
-import { parseDraft } from '../schema/partial-config.ts'
+import { parsePartially } from '../schema/partial-config.ts'
 import { type ConfigInput, configSchema } from '../schema/schema.ts'
-import type { MaterialSource } from '../source/secrets-and-files.ts'
+import type { ReferenceSource } from '../source/secrets-and-files.ts'
 import { hasDemo, noteGone, useDemo } from './asgardeo.ts'
 import { translateEdge, translateEdgeOfSandbox } from './edge.ts'
 import { listPaths, translateEndpoints } from './endpoints.ts'
-import { inWordsOfGo } from './key-names.ts'
+import { withGoProxyKeyNames } from './key-names.ts'
 import { findProcess } from './process.ts'
 import { GO_METADATA_KEYS, type GoMetadata, type GoProxyConfig, goProxySchema } from './schema.ts'
 import { translateScopes } from './scopes.ts'
@@ -22,7 +22,7 @@ export interface GoTranslation {
   /** Whether users sign in at the sandbox that comes with the proxy: `--demo` without a block for it. */
   readonly isSandbox: boolean
   /** Checks the translation; mistakes are told in the words of the old file. */
-  readonly check: (source: MaterialSource) => CheckedConfig
+  readonly check: (source: ReferenceSource) => CheckedConfig
 }
 
 /** What the command line says about a file of the Go proxy's format. */
@@ -50,7 +50,7 @@ export function isGoProxyConfig(value: unknown): boolean {
  * @throws ConfigError with everything that cannot be translated
  */
 export function translateGoProxy(value: unknown, flags: GoFlags = {}): GoTranslation {
-  const parsed = parseDraft(goProxySchema, dropEmpty(value), () => undefined)
+  const parsed = parsePartially(goProxySchema, dropEmpty(value), () => undefined)
   if (parsed.value === undefined) throw new ConfigError(parsed.problems)
   const notes = createGoNotes()
   const isDemo = flags.demo === true && hasDemo(parsed.value)
@@ -60,8 +60,8 @@ export function translateGoProxy(value: unknown, flags: GoFlags = {}): GoTransla
   const { config, secrets } = translate(go, { asgardeo: flags.asgardeo === true || isDemo, isSandbox }, notes)
   if (notes.problems.length > 0) throw new ConfigError(notes.problems)
   // Secrets stand in the old file itself; in the new configuration they have names.
-  const check = (source: MaterialSource) =>
-    inWordsOfGo(() => checkConfig(config, { ...source, env: { ...source.env, ...secrets } }))
+  const check = (source: ReferenceSource) =>
+    withGoProxyKeyNames(() => checkConfig(config, { ...source, env: { ...source.env, ...secrets } }))
   return { config, notices: notes.notices.map(formatGoNotice), isSandbox, check }
 }
 

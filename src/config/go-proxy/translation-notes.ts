@@ -1,4 +1,4 @@
-import { type ConfigPath, type Flaw, type Problem, problemAt } from '../problem/problem.ts'
+import { type ConfigPath, type Mistake, type Problem, problemAt } from '../problem/problem.ts'
 
 /** A key of the Go proxy's format that means something else here. */
 export interface GoNotice {
@@ -13,14 +13,14 @@ export interface GoNotes {
   readonly notices: readonly GoNotice[]
   readonly problems: readonly Problem[]
   readonly note: (key: string, text: string) => void
-  readonly refuse: (at: ConfigPath, flaw: Flaw) => void
+  readonly refuse: (at: ConfigPath, mistake: Mistake) => void
 }
 
 /** Empty notes. */
 export function createGoNotes(): GoNotes {
   const notices: GoNotice[] = []
   const problems: Problem[] = []
-  const refuse = (at: ConfigPath, flaw: Flaw) => void problems.push(problemAt(at, flaw))
+  const refuse = (at: ConfigPath, mistake: Mistake) => void problems.push(problemAt(at, mistake))
   return {
     notices,
     problems,

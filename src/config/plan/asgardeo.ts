@@ -2,19 +2,19 @@ import type { AsgardeoPlan } from '../../core/plan/identity-provider-plan.ts'
 import { findTenantBase } from '../../identity/asgardeo.ts'
 import type { IdentityProviderConfig } from '../schema/broker.ts'
 import type { Config } from '../schema/schema.ts'
-import type { Material } from '../source/secrets-and-files.ts'
+import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
 
-const MOST_APPLICATIONS = 200
+const MAX_APPLICATIONS = 200
 
 /** Settles how the proxy makes its own applications at Asgardeo; undefined where it has been given one. */
 export function createAsgardeoPlan(
   config: Config,
   provider: IdentityProviderConfig,
-  { publicUrl, material }: { readonly publicUrl: string; readonly material: Material },
+  { publicUrl, secretsAndFiles }: { readonly publicUrl: string; readonly secretsAndFiles: SecretsAndFiles },
 ): AsgardeoPlan | undefined {
   const { kind, admin, issuer, organization, base_url, api_resource: resource } = provider
   if (kind !== 'asgardeo' || admin === undefined) return undefined
-  const clientSecret = material.findSecret(admin.client_secret)
+  const clientSecret = secretsAndFiles.findSecret(admin.client_secret)
   if (clientSecret === undefined) throw new Error('the secret has not been checked')
   return {
     base: findTenantBase(issuer === undefined ? { organization, base_url } : { base_url: issuer }),
@@ -22,7 +22,7 @@ export function createAsgardeoPlan(
     registration: provider.registration ?? 'application',
     applicationName: provider.application_name ?? createName(publicUrl),
     api: resource === undefined ? undefined : { resource, scopes: listScopes(config) },
-    mostApplications: provider.most_applications ?? MOST_APPLICATIONS,
+    mostApplications: provider.most_applications ?? MAX_APPLICATIONS,
   }
 }
 

@@ -5,30 +5,30 @@ import type { IssuerPlan } from '../../core/plan/issuer-plan.ts'
 import { decodeEncryptionKey } from '../format/key-material.ts'
 import { type BrokerConfig, broker as brokerSchema } from '../schema/broker.ts'
 import type { Config } from '../schema/schema.ts'
-import type { Material } from '../source/secrets-and-files.ts'
+import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
 import { createClientPlan } from './clients.ts'
 import { createIdentityProviderPlan } from './identity-provider.ts'
 import { createIssuerPlan } from './issuer.ts'
 
 /** Where the broker stands. */
-export interface BrokerSurroundings {
+export interface BrokerPlanInputs {
   readonly publicUrl: string
-  readonly material: Material
+  readonly secretsAndFiles: SecretsAndFiles
   /** Directory against which relative paths are resolved. */
   readonly directory: string
 }
 
 /** Settles the broker; undefined where users sign in at an authorization server themselves. */
-export function createBrokerPlan(config: Config, surroundings: BrokerSurroundings): BrokerPlan | undefined {
+export function createBrokerPlan(config: Config, inputs: BrokerPlanInputs): BrokerPlan | undefined {
   const { identity_provider: provider, broker = brokerSchema.parse({}) } = config
   if (provider === undefined) return undefined
-  const { publicUrl, material } = surroundings
+  const { publicUrl, secretsAndFiles } = inputs
   return {
     issuer: publicUrl,
     issuerPlan: createOwnIssuerPlan(publicUrl),
-    identityProvider: createIdentityProviderPlan(config, provider, surroundings),
-    store: createStorePlan(broker.store, surroundings),
-    encryptionKeys: settleEncryptionKeys(broker, material),
+    identityProvider: createIdentityProviderPlan(config, provider, inputs),
+    store: createStorePlan(broker.store, inputs),
+    encryptionKeys: resolveEncryptionKeys(broker, secretsAndFiles),
     accessTokenSeconds: broker.access_token_seconds,
     refreshTokenSeconds: broker.refresh_token_seconds,
     refreshGraceSeconds: broker.refresh_grace_seconds,
@@ -40,8 +40,8 @@ export function createBrokerPlan(config: Config, surroundings: BrokerSurrounding
     scopeDescriptions: broker.scope_descriptions,
     brand: {
       company: broker.company,
-      logo: material.findImage(broker.logo),
-      favicon: material.findImage(broker.favicon),
+      logo: secretsAndFiles.findImage(broker.logo),
+      favicon: secretsAndFiles.findImage(broker.favicon),
     },
     registration: {
       enabled: broker.registration.enabled,
@@ -53,12 +53,12 @@ export function createBrokerPlan(config: Config, surroundings: BrokerSurrounding
     clientMetadata: {
       enabled: broker.client_metadata.enabled,
       allowPrivateNetwork: broker.client_metadata.allow_private_network,
-      ca: material.findFile(broker.client_metadata.ca_file),
+      ca: secretsAndFiles.findFile(broker.client_metadata.ca_file),
     },
-    clients: broker.clients.map((client) => createClientPlan(client, material)),
-    assertionIssuers: broker.identity_assertions.issuers.map((issuer) => createIssuerPlan(issuer, material)),
+    clients: broker.clients.map((client) => createClientPlan(client, secretsAndFiles)),
+    assertionIssuers: broker.identity_assertions.issuers.map((issuer) => createIssuerPlan(issuer, secretsAndFiles)),
     tokenExchange: {
-      issuers: broker.token_exchange.issuers.map((issuer) => createIssuerPlan(issuer, material)),
+      issuers: broker.token_exchange.issuers.map((issuer) => createIssuerPlan(issuer, secretsAndFiles)),
       audiences: broker.token_exchange.audiences,
     },
   }
@@ -84,7 +84,7 @@ function createOwnIssuerPlan(issuer: string): IssuerPlan {
   }
 }
 
-function createStorePlan(store: BrokerConfig['store'], { material, directory }: BrokerSurroundings): StorePlan {
+function createStorePlan(store: BrokerConfig['store'], { secretsAndFiles, directory }: BrokerPlanInputs): StorePlan {
   switch (store.kind) {
     case 'memory':
       return { kind: 'memory' }
@@ -94,17 +94,17 @@ function createStorePlan(store: BrokerConfig['store'], { material, directory }: 
       return {
         kind: 'redis',
         url: store.url ?? '',
-        password: material.findSecret(store.password),
+        password: secretsAndFiles.findSecret(store.password),
         prefix: store.prefix ?? 'mcp:',
       }
   }
 }
 
 /** What is gone with the process needs no key that outlives it. */
-function settleEncryptionKeys(broker: BrokerConfig, material: Material): Buffer[] {
+function resolveEncryptionKeys(broker: BrokerConfig, secretsAndFiles: SecretsAndFiles): Buffer[] {
   if (broker.encryption_keys.length === 0) return [randomBytes(32)]
   return broker.encryption_keys.map((reference) => {
-    const key = decodeEncryptionKey(material.findSecret(reference) ?? '')
+    const key = decodeEncryptionKey(secretsAndFiles.findSecret(reference) ?? '')
     if (key === undefined) throw new Error('the key has not been checked')
     return key
   })

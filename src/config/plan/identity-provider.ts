@@ -1,20 +1,20 @@
 import type { ClaimCondition, IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
 import { describeKind } from '../../identity/kinds.ts'
-import { settleKind } from '../derive/identity-provider-kind.ts'
+import { resolveKind } from '../derive/identity-provider-kind.ts'
 import { createEndpoints } from '../derive/open-to.ts'
 import type { IdentityProviderConfig } from '../schema/broker.ts'
 import type { Config } from '../schema/schema.ts'
-import type { Material } from '../source/secrets-and-files.ts'
+import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
 import { createAsgardeoPlan } from './asgardeo.ts'
 
 /** Settles whom users sign in with: what the configuration says, and for the rest what its kind says. */
 export function createIdentityProviderPlan(
   config: Config,
   provider: IdentityProviderConfig,
-  { publicUrl, material }: { readonly publicUrl: string; readonly material: Material },
+  { publicUrl, secretsAndFiles }: { readonly publicUrl: string; readonly secretsAndFiles: SecretsAndFiles },
 ): IdentityProviderPlan {
-  const kind = settleKind(provider)
-  const asgardeo = createAsgardeoPlan(config, provider, { publicUrl, material })
+  const kind = resolveKind(provider)
+  const asgardeo = createAsgardeoPlan(config, provider, { publicUrl, secretsAndFiles })
   const described = describeKind(kind, { ...provider, oauth: createEndpoints(provider) })
   const method = provider.client_authentication ?? described.clientAuthentication
   return {
@@ -25,7 +25,8 @@ export function createIdentityProviderPlan(
     oauth: described.oauth,
     // Of an application that is yet to be made, nothing is known.
     clientId: provider.client_id ?? '',
-    clientAuthentication: asgardeo === undefined ? createClientAuthentication(method, provider, material) : { method: 'none' },
+    clientAuthentication:
+      asgardeo === undefined ? createClientAuthentication(method, provider, secretsAndFiles) : { method: 'none' },
     scopes: [...new Set([...(provider.scopes ?? described.scopes), ...(asgardeo?.api?.scopes ?? [])])],
     authorizationParameters: { ...described.authorizationParameters, ...provider.authorization_parameters },
     userinfo: provider.userinfo ?? described.userinfo ?? true,
@@ -35,7 +36,7 @@ export function createIdentityProviderPlan(
     asgardeo,
     notes: described.notes,
     allowPrivateNetwork: provider.allow_private_network,
-    ca: material.findFile(provider.ca_file),
+    ca: secretsAndFiles.findFile(provider.ca_file),
     openTo: provider.allow.length > 0 ? undefined : described.openTo,
     allow: described.allow ?? provider.allow,
     grant: provider.grant?.map(({ claim, values, scopes }) => ({ when: createCondition(claim, values), scopes })),
@@ -50,10 +51,10 @@ function createCondition(claim: string | undefined, values: readonly string[] | 
 function createClientAuthentication(
   method: 'client_secret_basic' | 'client_secret_post' | 'none',
   provider: IdentityProviderConfig,
-  material: Material,
+  secretsAndFiles: SecretsAndFiles,
 ): IdentityProviderPlan['clientAuthentication'] {
   if (method === 'none') return { method }
-  const secret = material.findSecret(provider.client_secret)
+  const secret = secretsAndFiles.findSecret(provider.client_secret)
   if (secret === undefined) throw new Error('the secret has not been checked')
   return { method, secret }
 }

@@ -1,10 +1,10 @@
 import type { IntrospectionPlan, IssuerPlan } from '../../core/plan/issuer-plan.ts'
 import { listKeyAlgorithms, parsePrivateKey } from '../format/key-material.ts'
 import type { IntrospectionConfig, IssuerConfig } from '../schema/issuer.ts'
-import type { Material } from '../source/secrets-and-files.ts'
+import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
 
 /** Settles one issuer. */
-export function createIssuerPlan(issuer: IssuerConfig, material: Material): IssuerPlan {
+export function createIssuerPlan(issuer: IssuerConfig, secretsAndFiles: SecretsAndFiles): IssuerPlan {
   return {
     issuer: issuer.issuer,
     jwksUri: issuer.jwks_uri,
@@ -17,16 +17,16 @@ export function createIssuerPlan(issuer: IssuerConfig, material: Material): Issu
     refreshKeysSeconds: issuer.refresh_keys_seconds,
     acceptIdTokens: issuer.accept_id_tokens,
     allowPrivateNetwork: issuer.allow_private_network,
-    ca: material.findFile(issuer.ca_file),
-    introspection: issuer.introspection && createIntrospectionPlan(issuer.introspection, material),
+    ca: secretsAndFiles.findFile(issuer.ca_file),
+    introspection: issuer.introspection && createIntrospectionPlan(issuer.introspection, secretsAndFiles),
   }
 }
 
-function createIntrospectionPlan(introspection: IntrospectionConfig, material: Material): IntrospectionPlan {
+function createIntrospectionPlan(introspection: IntrospectionConfig, secretsAndFiles: SecretsAndFiles): IntrospectionPlan {
   return {
     endpoint: introspection.endpoint,
     clientId: introspection.client_id,
-    clientAuthentication: createClientAuthentication(introspection, material),
+    clientAuthentication: createClientAuthentication(introspection, secretsAndFiles),
     cacheSeconds: introspection.cache_seconds,
     negativeCacheSeconds: introspection.negative_cache_seconds,
   }
@@ -34,11 +34,11 @@ function createIntrospectionPlan(introspection: IntrospectionConfig, material: M
 
 function createClientAuthentication(
   introspection: IntrospectionConfig,
-  material: Material,
+  secretsAndFiles: SecretsAndFiles,
 ): IntrospectionPlan['clientAuthentication'] {
   const method = introspection.client_authentication
-  if (method !== 'private_key_jwt') return { method, secret: read(introspection.client_secret, material) }
-  const key = parsePrivateKey(read(introspection.private_key, material))
+  if (method !== 'private_key_jwt') return { method, secret: read(introspection.client_secret, secretsAndFiles) }
+  const key = parsePrivateKey(read(introspection.private_key, secretsAndFiles))
   const algorithm = introspection.algorithm ?? (key && listKeyAlgorithms(key)[0])
   if (key === undefined || algorithm === undefined) throw new Error('the private key has not been checked')
   return {
@@ -50,8 +50,8 @@ function createClientAuthentication(
   }
 }
 
-function read(reference: IntrospectionConfig['client_secret'], material: Material): string {
-  const secret = material.findSecret(reference)
+function read(reference: IntrospectionConfig['client_secret'], secretsAndFiles: SecretsAndFiles): string {
+  const secret = secretsAndFiles.findSecret(reference)
   if (secret === undefined) throw new Error('the secret has not been checked')
   return secret
 }

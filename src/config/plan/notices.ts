@@ -7,7 +7,7 @@ import { quote } from '../problem/problem.ts'
 import type { IssuerConfig } from '../schema/issuer.ts'
 import type { Config } from '../schema/schema.ts'
 import type { ServerConfig } from '../schema/server.ts'
-import type { Material } from '../source/secrets-and-files.ts'
+import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
 import { listLiteralSecrets } from './literal-secrets.ts'
 
 /**
@@ -34,7 +34,7 @@ const LITERAL =
   'what looks like a secret stands in the configuration, where copies and histories keep it. Write { env: NAME } or { file: path }; a program gets it by `env`, not as an argument, which every user of the machine can read.'
 
 /** A key that decodes to zeros is a placeholder that was left. */
-export function createKeyNotices({ broker }: Config, { findSecret }: Material): string[] {
+export function createKeyNotices({ broker }: Config, { findSecret }: SecretsAndFiles): string[] {
   const isZero = (text: string | undefined) => text !== undefined && isBlank(decodeEncryptionKey(text) ?? Buffer.of(1))
   return (broker?.encryption_keys ?? []).flatMap((reference, index) =>
     isZero(findSecret(reference))

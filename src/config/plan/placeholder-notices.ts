@@ -1,12 +1,12 @@
 import { type ConfigPath, formatPath } from '../problem/problem.ts'
-import type { Material } from '../source/secrets-and-files.ts'
+import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
 
 /** What examples and `init` write where a value of one's own belongs. */
 const PLACEHOLDER =
   /^<[^<>]+>$|\b(?:REPLACE|CHANGE|INSERT|FILL)[-_ ]?(?:WITH|ME|THIS|IN|HERE)\b|^(?:changeme|replaceme|todo|fixme|placeholder|xxx+|\.{3}|…)$|^(?:your|my)[-_ ](?:[a-z]+[-_ ])*(?:id|secret|key|token|domain|tenant|password|organi[sz]ation)$/i
 
 /** Values that somebody meant to replace. What a secret is stays unsaid. */
-export function createPlaceholderNotices(config: unknown, { findSecret }: Material): string[] {
+export function createPlaceholderNotices(config: unknown, { findSecret }: SecretsAndFiles): string[] {
   return listTexts(config, [], findSecret)
     .filter(({ text }) => PLACEHOLDER.test(text.trim()))
     .map(({ at }) => `${formatPath(at)}: looks like a placeholder. Write the real value.`)
@@ -17,7 +17,7 @@ interface Text {
   readonly text: string
 }
 
-function listTexts(value: unknown, at: ConfigPath, findSecret: Material['findSecret']): Text[] {
+function listTexts(value: unknown, at: ConfigPath, findSecret: SecretsAndFiles['findSecret']): Text[] {
   if (typeof value === 'string') return [{ at, text: value }]
   if (Array.isArray(value)) return value.flatMap((item, index) => listTexts(item, [...at, index], findSecret))
   if (typeof value !== 'object' || value === null) return []

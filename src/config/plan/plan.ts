@@ -1,10 +1,10 @@
 import { hkdfSync, randomBytes } from 'node:crypto'
 import type { BrokerPlan } from '../../core/plan/broker-plan.ts'
 import type { Plan } from '../../core/plan/plan.ts'
-import { settleAllowedHosts, settlePublicUrl } from '../derive/public-url.ts'
+import { resolveAllowedHosts, resolvePublicUrl } from '../derive/public-url.ts'
 import { decodeSessionKey } from '../format/key-material.ts'
 import type { Config } from '../schema/schema.ts'
-import type { Material } from '../source/secrets-and-files.ts'
+import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
 import { createAccessNotices, createGrantNotices } from './access-notices.ts'
 import { createBrokerPlan } from './broker.ts'
 import { createKeyNotices, createNotices, hasLastingKey } from './notices.ts'
@@ -14,8 +14,8 @@ import { createRewriteNotices } from './rewrite-notices.ts'
 import { createServerPlan } from './server.ts'
 
 /** What a plan depends on besides the configuration. */
-export interface PlanSurroundings {
-  readonly material: Material
+export interface PlanEnvironment {
+  readonly secretsAndFiles: SecretsAndFiles
   /** Directory against which relative paths are resolved. */
   readonly directory: string
   /** Whether the log goes to a terminal. */
@@ -30,23 +30,23 @@ export interface PlanSurroundings {
  * Settles a checked configuration. The result is frozen.
  *
  * @param config - without mistakes: every check has passed
- * @param surroundings - what it refers to, and where it runs
+ * @param environment - what it refers to, and where it runs
  */
-export function createPlan(config: Config, surroundings: PlanSurroundings): Plan {
-  const publicUrl = settlePublicUrl(config)
-  const { material, terminal, notices, directory, namePlace = (path) => path } = surroundings
-  const broker = createBrokerPlan(config, { publicUrl, material, directory })
+export function createPlan(config: Config, environment: PlanEnvironment): Plan {
+  const publicUrl = resolvePublicUrl(config)
+  const { secretsAndFiles, terminal, notices, directory, namePlace = (path) => path } = environment
+  const broker = createBrokerPlan(config, { publicUrl, secretsAndFiles, directory })
   const servers = config.servers.map((server) =>
-    createServerPlan(server, { publicUrl, issuers: config.issuers, broker, material }),
+    createServerPlan(server, { publicUrl, issuers: config.issuers, broker, secretsAndFiles }),
   )
   return freeze({
-    listen: createListenPlan(config, material),
+    listen: createListenPlan(config, secretsAndFiles),
     publicUrl,
-    allowedHosts: settleAllowedHosts(config),
+    allowedHosts: resolveAllowedHosts(config),
     cors: createCorsPlan(config),
     limits: {
       bodyBytes: config.limits.body_bytes,
-      bodiesBytes: settleBodiesBytes(config.limits),
+      bodiesBytes: resolveBodiesBytes(config.limits),
       heldBytes: config.limits.held_bytes,
       jsonDepth: config.limits.json_depth,
       batchMembers: config.limits.batch_members,
@@ -55,17 +55,17 @@ export function createPlan(config: Config, surroundings: PlanSurroundings): Plan
       stalledClientSeconds: config.limits.stalled_client_seconds,
     },
     trustedProxies: config.trusted_proxies,
-    log: { level: config.log.level, format: settleFormat(config.log.format, terminal) },
+    log: { level: config.log.level, format: resolveFormat(config.log.format, terminal) },
     drainSeconds: config.shutdown.drain_seconds,
-    sessionKey: settleSessionKey(config, material, broker),
+    sessionKey: resolveSessionKey(config, secretsAndFiles, broker),
     servers,
     broker,
-    rewrite: createRewritePlan(config, publicUrl, material),
+    rewrite: createRewritePlan(config, publicUrl, secretsAndFiles),
     notices: [
       ...notices,
       ...createNotices(config, namePlace),
-      ...createKeyNotices(config, material),
-      ...createPlaceholderNotices(config, material),
+      ...createKeyNotices(config, secretsAndFiles),
+      ...createPlaceholderNotices(config, secretsAndFiles),
       ...createAccessNotices(broker?.identityProvider),
       ...createGrantNotices(servers, broker),
       ...createRewriteNotices(config),
@@ -77,8 +77,8 @@ export function createPlan(config: Config, surroundings: PlanSurroundings): Plan
  * A restart must not end MCP sessions where there is a secret that outlives it: some clients never begin a new one. Of several, the last,
  * which stays while keys change. Other secrets may be short, and a user could find them by trying, from the seal of a session.
  */
-function settleSessionKey(config: Config, material: Material, broker: BrokerPlan | undefined): Buffer {
-  const configured = decodeSessionKey(material.findSecret(config.session_key) ?? '')
+function resolveSessionKey(config: Config, secretsAndFiles: SecretsAndFiles, broker: BrokerPlan | undefined): Buffer {
+  const configured = decodeSessionKey(secretsAndFiles.findSecret(config.session_key) ?? '')
   const lasting = hasLastingKey(config) ? broker?.encryptionKeys.at(-1) : undefined
   return configured ?? (lasting && Buffer.from(hkdfSync('sha256', lasting, '', 'mcp-sessions', 32))) ?? randomBytes(32)
 }
@@ -86,14 +86,14 @@ function settleSessionKey(config: Config, material: Material, broker: BrokerPlan
 const usualBodiesBytes = 64 * 1024 * 1024
 
 /** Where nobody has said it, as much as a few of the longest need. */
-function settleBodiesBytes({ bodies_bytes, body_bytes }: Config['limits']): number {
+function resolveBodiesBytes({ bodies_bytes, body_bytes }: Config['limits']): number {
   return bodies_bytes ?? Math.max(usualBodiesBytes, 4 * body_bytes)
 }
 
-function createListenPlan(config: Config, material: Material): Plan['listen'] {
+function createListenPlan(config: Config, secretsAndFiles: SecretsAndFiles): Plan['listen'] {
   const { host, port, tls } = config.listen
-  const cert = material.findFile(tls?.cert_file)
-  const key = material.findFile(tls?.key_file)
+  const cert = secretsAndFiles.findFile(tls?.cert_file)
+  const key = secretsAndFiles.findFile(tls?.key_file)
   return { host, port, tls: cert === undefined || key === undefined ? undefined : { cert, key } }
 }
 
@@ -112,7 +112,7 @@ function normalizeOrigin(origin: string): string {
   return normal === 'null' ? origin : normal
 }
 
-function settleFormat(format: Config['log']['format'], terminal: boolean): 'json' | 'pretty' {
+function resolveFormat(format: Config['log']['format'], terminal: boolean): 'json' | 'pretty' {
   if (format !== 'auto') return format
   return terminal ? 'pretty' : 'json'
 }

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import type { StdioUpstreamPlan } from '../../core/plan/upstream-plan.ts'
 import type { UpstreamConfig } from '../schema/server.ts'
-import type { Material } from '../source/secrets-and-files.ts'
+import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
 
 /** An upstream with a command. */
 export type ProcessConfig = UpstreamConfig & { readonly command: readonly string[] }
@@ -11,14 +11,14 @@ export function isProcess(upstream: UpstreamConfig | undefined): upstream is Pro
 }
 
 /** Settles an upstream that is a process of ours. */
-export function createProcessPlan(upstream: ProcessConfig, material: Material): StdioUpstreamPlan {
+export function createProcessPlan(upstream: ProcessConfig, secretsAndFiles: SecretsAndFiles): StdioUpstreamPlan {
   const variables = Object.entries(upstream.env ?? {}).map(([name, value]) => {
-    const secret = value.text === undefined ? material.findSecret(value) : undefined
+    const secret = value.text === undefined ? secretsAndFiles.findSecret(value) : undefined
     return { name, value: value.text ?? secret ?? '', secret }
   })
   return {
     command: [...upstream.command, ...(upstream.args ?? [])],
-    workDir: upstream.work_dir === undefined ? undefined : resolve(material.directory, upstream.work_dir),
+    workDir: upstream.work_dir === undefined ? undefined : resolve(secretsAndFiles.directory, upstream.work_dir),
     env: Object.fromEntries(variables.map(({ name, value }) => [name, value])),
     secrets: variables.flatMap(({ secret }) => (secret === undefined ? [] : [secret])),
     processPer: upstream.process_per ?? 'session',

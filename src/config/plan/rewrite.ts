@@ -1,10 +1,14 @@
 import type { RewritePlan } from '../../core/plan/rewrite-plan.ts'
 import { hasSharedClient } from '../derive/shared-client.ts'
 import type { Config } from '../schema/schema.ts'
-import type { Material } from '../source/secrets-and-files.ts'
+import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
 
 /** Settles what is passed on; undefined where nothing is. */
-export function createRewritePlan({ rewrite }: Config, publicUrl: string, material: Material): RewritePlan | undefined {
+export function createRewritePlan(
+  { rewrite }: Config,
+  publicUrl: string,
+  secretsAndFiles: SecretsAndFiles,
+): RewritePlan | undefined {
   if (rewrite === undefined) return undefined
   return {
     publicUrl,
@@ -19,6 +23,6 @@ export function createRewritePlan({ rewrite }: Config, publicUrl: string, materi
     sharedClient: hasSharedClient(rewrite) ? { redirectUris: rewrite.redirect_uris } : undefined,
     // Every URL that is asked stands in the configuration.
     allowPrivateNetwork: false,
-    ca: material.findFile(rewrite.ca_file),
+    ca: secretsAndFiles.findFile(rewrite.ca_file),
   }
 }

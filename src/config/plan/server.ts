@@ -9,33 +9,33 @@ import { formatHeaderValue } from '../derive/header-value.ts'
 import { closeHierarchy } from '../derive/scope-hierarchy.ts'
 import type { IssuerConfig } from '../schema/issuer.ts'
 import type { RuleConfig, ServerConfig, UpstreamConfig } from '../schema/server.ts'
-import type { Material } from '../source/secrets-and-files.ts'
+import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
 import { createIssuerPlan } from './issuer.ts'
 import { createProcessPlan, isProcess } from './process.ts'
 
 /** What a server takes from the rest of the configuration. */
-export interface ServerSurroundings {
+export interface ServerPlanInputs {
   readonly publicUrl: string
   /** Issuers of servers that list none. */
   readonly issuers: readonly IssuerConfig[]
   /** Our own authorization server, for servers that list no issuers. */
   readonly broker: BrokerPlan | undefined
-  readonly material: Material
+  readonly secretsAndFiles: SecretsAndFiles
 }
 
 /** Settles one server. */
-export function createServerPlan(server: ServerConfig, surroundings: ServerSurroundings): ServerPlan {
-  const { material } = surroundings
-  const endpoints = createEndpointPlans(server, surroundings)
-  const issuers = (server.issuers ?? surroundings.issuers).map((issuer) => createIssuerPlan(issuer, material))
-  const own = server.issuers === undefined && surroundings.broker ? [surroundings.broker.issuerPlan] : []
+export function createServerPlan(server: ServerConfig, inputs: ServerPlanInputs): ServerPlan {
+  const { secretsAndFiles } = inputs
+  const endpoints = createEndpointPlans(server, inputs)
+  const issuers = (server.issuers ?? inputs.issuers).map((issuer) => createIssuerPlan(issuer, secretsAndFiles))
+  const own = server.issuers === undefined && inputs.broker ? [inputs.broker.issuerPlan] : []
   return {
     name: nameServer(server),
     endpoints,
     issuers: [...own, ...issuers],
     audiences: [...new Set([...endpoints.map((endpoint) => endpoint.resource), ...server.audience])],
     policy: createPolicyPlan(server),
-    scopesSupported: settleScopesSupported(server),
+    scopesSupported: resolveScopesSupported(server),
     challengeScopes: [...new Set([...server.scopes, ...(server.scopes_supported ?? [])])],
     bearerMethods: server.bearer_methods,
     legacyClients: server.legacy_clients,
@@ -58,33 +58,33 @@ function createCredentialPlan(server: ServerConfig): UpstreamCredentialPlan {
  * The two endpoints of HTTP+SSE are one protected resource, the one that clients configure: the event stream. Its upstream stands in
  * for both, since only the stream names the address for messages.
  */
-function createEndpointPlans(server: ServerConfig, { publicUrl, material }: ServerSurroundings): EndpointPlan[] {
+function createEndpointPlans(server: ServerConfig, { publicUrl, secretsAndFiles }: ServerPlanInputs): EndpointPlan[] {
   const plans = new Map<UpstreamConfig, EndpointPlan['upstream']>()
   return listEndpoints(server).flatMap(({ kind, path }) => {
     const upstream = kind === 'streamable_http' ? server.upstream : (server.sse?.upstream ?? server.upstream)
     const identity = kind === 'messages' ? server.sse?.path : path
     if (!upstream) return []
     // One plan for all endpoints of a process: it is one process.
-    const plan = plans.get(upstream) ?? createUpstreamPlan(upstream, material)
+    const plan = plans.get(upstream) ?? createUpstreamPlan(upstream, secretsAndFiles)
     plans.set(upstream, plan)
     return [{ kind, path, resource: `${publicUrl}${identity}`, upstream: plan }]
   })
 }
 
-function createUpstreamPlan(upstream: UpstreamConfig, material: Material): HttpUpstreamPlan | StdioUpstreamPlan {
-  if (isProcess(upstream)) return createProcessPlan(upstream, material)
+function createUpstreamPlan(upstream: UpstreamConfig, secretsAndFiles: SecretsAndFiles): HttpUpstreamPlan | StdioUpstreamPlan {
+  if (isProcess(upstream)) return createProcessPlan(upstream, secretsAndFiles)
   const headers = Object.entries(upstream.headers).map(
-    ([name, value]) => [name.toLowerCase(), formatHeaderValue(value, material.findSecret(value)) ?? ''] as const,
+    ([name, value]) => [name.toLowerCase(), formatHeaderValue(value, secretsAndFiles.findSecret(value)) ?? ''] as const,
   )
   return {
     url: upstream.url ?? '',
-    socket: upstream.socket === undefined ? undefined : resolve(material.directory, upstream.socket),
+    socket: upstream.socket === undefined ? undefined : resolve(secretsAndFiles.directory, upstream.socket),
     headers: Object.fromEntries(headers),
     connectSeconds: upstream.connect_timeout_seconds,
     responseSeconds: upstream.response_timeout_seconds,
     heartbeatSeconds: upstream.heartbeat_seconds,
     followSlashRedirects: upstream.follow_slash_redirects,
-    ca: material.findFile(upstream.ca_file),
+    ca: secretsAndFiles.findFile(upstream.ca_file),
   }
 }
 
@@ -113,7 +113,7 @@ function createRulePlan(rule: RuleConfig): RulePlan {
  * "The minimal set of scopes necessary for basic functionality" (2026-07-28, authorization, Scope Selection Strategy): the base scopes.
  * Without any, a client that asks for nothing would be refused everything, so the scopes of the rules take their place.
  */
-function settleScopesSupported(server: ServerConfig): readonly string[] {
+function resolveScopesSupported(server: ServerConfig): readonly string[] {
   if (server.scopes_supported !== undefined) return server.scopes_supported
   if (server.scopes.length > 0) return server.scopes
   return [...new Set(server.rules.flatMap((rule) => rule.scopes))]

@@ -2,13 +2,13 @@
 export type ConfigPath = readonly (string | number)[]
 
 /** What is wrong with a value and what to do about it. Neither text holds the value of a secret. */
-export interface Flaw {
+export interface Mistake {
   readonly reason: string
   readonly fix: string
 }
 
 /** One mistake of the configuration. */
-export interface Problem extends Flaw {
+export interface Problem extends Mistake {
   readonly at: ConfigPath
   /** The same for people: `servers[0].path`. Empty for the whole file. */
   readonly path: string
@@ -17,7 +17,7 @@ export interface Problem extends Flaw {
 }
 
 /** Takes down a mistake. */
-export type Report = (at: ConfigPath, flaw: Flaw) => void
+export type Report = (at: ConfigPath, mistake: Mistake) => void
 
 /** The configuration cannot be used. Holds every mistake that was found, not only the first. */
 export class ConfigError extends Error {
@@ -42,8 +42,8 @@ function compareLines({ position: one }: Problem, { position: other }: Problem):
 }
 
 /** A mistake at a place. */
-export function problemAt(at: ConfigPath, flaw: Flaw): Problem {
-  return { at, path: formatPath(at), reason: flaw.reason, fix: flaw.fix }
+export function problemAt(at: ConfigPath, mistake: Mistake): Problem {
+  return { at, path: formatPath(at), reason: mistake.reason, fix: mistake.fix }
 }
 
 /** `['servers', 0, 'upstream', 'X-Key']` → `servers[0].upstream["X-Key"]`. */

@@ -1,13 +1,13 @@
 import { z } from 'zod'
-import { findBlankFlaw } from '../format/formats.ts'
-import { findApplicationNameFlaw, findWordFlaw } from '../format/identity-provider-formats.ts'
+import { findBlankMistake } from '../format/formats.ts'
+import { findApplicationNameMistake, findWordMistake } from '../format/identity-provider-formats.ts'
 import { secret, text, whole } from './values.ts'
 
 /** How the proxy makes its own applications, instead of being given the credentials of one. */
 export const asgardeoKeys = {
   admin: z
     .strictObject({
-      client_id: text(findBlankFlaw).describe('Client id of a machine-to-machine application.'),
+      client_id: text(findBlankMistake).describe('Client id of a machine-to-machine application.'),
       client_secret: secret.describe('Its client secret.'),
     })
     .optional()
@@ -20,12 +20,12 @@ export const asgardeoKeys = {
     .describe(
       'With `admin`: `application` (the default), one application at Asgardeo for all MCP clients. `per_client`: one for each of them.',
     ),
-  application_name: text(findApplicationNameFlaw)
+  application_name: text(findApplicationNameMistake)
     .optional()
     .describe(
       'With `admin`: name of the application, or what the names of all begin with. By default `open-mcp-auth-proxy_` and the host of `public_url`.',
     ),
-  api_resource: text(findWordFlaw)
+  api_resource: text(findWordMistake)
     .optional()
     .describe(
       'With `admin`: identifier of an API resource (or MCP server) at Asgardeo that has all scopes of `servers`. Users then have those of them that Asgardeo grants.',

@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import {
-  findBlankFlaw,
-  findCompanyFlaw,
-  findIssuerFlaw,
-  findKeyUrlFlaw,
-  findRedisUrlFlaw,
-  findUrlFlaw,
+  findBlankMistake,
+  findCompanyMistake,
+  findIssuerMistake,
+  findKeyUrlMistake,
+  findRedisUrlMistake,
+  findUrlMistake,
 } from '../format/formats.ts'
 import { asgardeoKeys } from './asgardeo.ts'
 import { client, identityAssertions, tokenExchange } from './clients.ts'
@@ -15,10 +15,10 @@ import { list, scopes, seconds, secret, text, whole } from './values.ts'
 const YEAR = 31_536_000
 
 const condition = {
-  claim: text(findBlankFlaw).describe(
+  claim: text(findBlankMistake).describe(
     'Claim of the user, as the identity provider calls it; dots reach into objects. `email` counts only where it is verified (`email_verified`), and `email_domain` stands for its domain.',
   ),
-  values: list(text(findBlankFlaw)).min(1).describe('Values of which the claim must have one, or hold one in its list.'),
+  values: list(text(findBlankMistake)).min(1).describe('Values of which the claim must have one, or hold one in its list.'),
 }
 
 const allowRule = z.strictObject(condition).meta({ id: 'AllowRule', description: 'A condition that a user may meet.' })
@@ -33,12 +33,12 @@ const grantRule = z
 
 const plainOAuth = z
   .strictObject({
-    authorization_endpoint: text(findUrlFlaw).describe('Where users sign in.'),
-    token_endpoint: text(findKeyUrlFlaw).describe('Where codes are exchanged.'),
-    userinfo_endpoint: text(findKeyUrlFlaw).describe(
+    authorization_endpoint: text(findUrlMistake).describe('Where users sign in.'),
+    token_endpoint: text(findKeyUrlMistake).describe('Where codes are exchanged.'),
+    userinfo_endpoint: text(findKeyUrlMistake).describe(
       'Where the claims of the user are, for example `https://api.github.com/user`.',
     ),
-    subject_claim: text(findBlankFlaw)
+    subject_claim: text(findBlankMistake)
       .default('sub')
       .describe('Claim that identifies a user for ever. `id` at GitHub, where names can change hands.'),
   })
@@ -47,21 +47,21 @@ const plainOAuth = z
 export const identityProvider = z
   .strictObject({
     ...place,
-    issuer: text(findIssuerFlaw)
+    issuer: text(findIssuerMistake)
       .optional()
       .describe(
         'Issuer identifier, letter by letter as the provider’s metadata has it (OpenID Connect). Needed for `oidc`; otherwise instead of the keys that it is made from.',
       ),
-    metadata_url: text(findKeyUrlFlaw)
+    metadata_url: text(findKeyUrlMistake)
       .optional()
       .describe(
         'Where the proxy finds the metadata, if it reaches the provider by another address than browsers do (`http://keycloak:8080/realms/main/.well-known/openid-configuration`). The document names the issuer all the same; endpoints that it has at the issuer’s address are asked at this one.',
       ),
     oauth: plainOAuth.optional(),
-    name: text(findBlankFlaw)
+    name: text(findBlankMistake)
       .optional()
       .describe('What users know it by, on our pages. By default the name of the product, or its host.'),
-    client_id: text(findBlankFlaw)
+    client_id: text(findBlankMistake)
       .optional()
       .describe('Client id of the proxy at the provider. Its redirect URI is `public_url` plus `/oauth/callback`.'),
     client_secret: secret.optional().describe('Client secret of the proxy at the provider.'),
@@ -106,7 +106,7 @@ export const identityProvider = z
       .min(1)
       .optional()
       .describe('Which scopes users may have; all rules that match add up. Without it every user may have every scope.'),
-    token_claims: list(text(findBlankFlaw)).default([]).describe('Claims of the user that access tokens carry.'),
+    token_claims: list(text(findBlankMistake)).default([]).describe('Claims of the user that access tokens carry.'),
     allow_private_network: z
       .boolean()
       .default(false)
@@ -127,7 +127,7 @@ const store = z
         '`sqlite`: a file, for the processes of one machine. `redis`: Redis or Valkey, for several machines. `memory`: forgets all at the end.',
       ),
     path: z.string().min(1).optional().describe('File for `sqlite`. By default `open-mcp-auth-proxy.db`.'),
-    url: text(findRedisUrlFlaw).optional().describe('`redis://host:port` or `rediss://host:port`, for `redis`.'),
+    url: text(findRedisUrlMistake).optional().describe('`redis://host:port` or `rediss://host:port`, for `redis`.'),
     password: secret.optional().describe('Password for `redis`.'),
     prefix: z.string().optional().describe('What all keys begin with, for `redis`. By default `mcp:`.'),
   })
@@ -195,7 +195,7 @@ export const broker = z
       .record(z.string(), z.string())
       .default({})
       .describe('What scopes permit, for the user who is asked: `"mcp:admin": Change settings of the server`.'),
-    company: text(findCompanyFlaw)
+    company: text(findCompanyMistake)
       .optional()
       .describe('Name of the company, at the top of the pages on which users sign in and consent; at most 80 characters.'),
     logo: z

@@ -1,14 +1,14 @@
 import { z } from 'zod'
-import { findBlankFlaw, findKeyUrlFlaw } from '../format/formats.ts'
+import { findBlankMistake, findKeyUrlMistake } from '../format/formats.ts'
 import { issuerOrText } from './issuer.ts'
 import { list, scopes, secret, text } from './values.ts'
 
 /** A client of the broker that is known beforehand. */
 export const client = z
   .strictObject({
-    client_id: text(findBlankFlaw).describe('Client id.'),
-    name: text(findBlankFlaw).optional().describe('Name on the consent page. By default the client id.'),
-    redirect_uris: list(text(findBlankFlaw))
+    client_id: text(findBlankMistake).describe('Client id.'),
+    name: text(findBlankMistake).optional().describe('Name on the consent page. By default the client id.'),
+    redirect_uris: list(text(findBlankMistake))
       .default([])
       .describe('Where users may be sent back to. Needed for `authorization_code`.'),
     client_secret: secret
@@ -19,7 +19,7 @@ export const client = z
       .min(1)
       .optional()
       .describe('Public keys (JWK set, JWK or PEM) of a client that signs its assertions (`private_key_jwt`).'),
-    jwks_uri: text(findKeyUrlFlaw).optional().describe('Where such a client publishes its keys.'),
+    jwks_uri: text(findKeyUrlMistake).optional().describe('Where such a client publishes its keys.'),
     grants: list(z.enum(['authorization_code', 'client_credentials', 'jwt_bearer', 'token_exchange']))
       .min(1)
       .default(['authorization_code'])
@@ -32,7 +32,7 @@ export const client = z
       .describe(
         'Most scopes that it may have. By default no limit of its own; with `client_credentials`, what a server asks of every call.',
       ),
-    servers: list(text(findBlankFlaw))
+    servers: list(text(findBlankMistake))
       .min(1)
       .optional()
       .describe('Names of the servers that it may have tokens for. By default all of them.'),
@@ -53,7 +53,7 @@ export const identityAssertions = z
 export const tokenExchange = z
   .strictObject({
     issuers: z.array(issuerOrText).default([]).describe('Issuers whose access tokens can be exchanged, besides our own.'),
-    audiences: list(text(findBlankFlaw))
+    audiences: list(text(findBlankMistake))
       .default([])
       .describe('Audiences that such tokens may have, besides `public_url` and the URLs of the servers.'),
   })

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { findHttpMethodFlaw, findListenHostFlaw, findOriginFlaw } from '../format/formats.ts'
+import { findHttpMethodMistake, findListenHostMistake, findOriginMistake } from '../format/formats.ts'
 import { headerNames, list, seconds, text, whole } from './values.ts'
 
 const tls = z
@@ -13,7 +13,9 @@ const tls = z
 
 export const listen = z
   .strictObject({
-    host: text(findListenHostFlaw).default('127.0.0.1').describe('Address to listen on. `0.0.0.0` and `::` are every interface.'),
+    host: text(findListenHostMistake)
+      .default('127.0.0.1')
+      .describe('Address to listen on. `0.0.0.0` and `::` are every interface.'),
     port: whole(0, 65_535).default(8080).describe('Port to listen on; 0 takes a free one.'),
     tls: tls.optional(),
   })
@@ -21,13 +23,13 @@ export const listen = z
 
 export const cors = z
   .strictObject({
-    allowed_origins: list(text(findOriginFlaw))
+    allowed_origins: list(text(findOriginMistake))
       .default([])
       .describe(
         'Origins of web pages that may call, beside those of well-known MCP clients and, where the public URL is one of this machine, of its own pages. `*` is any page.',
       ),
     allowed_headers: headerNames().default([]).describe('Request headers that pages may send beside those that MCP needs.'),
-    allowed_methods: list(text(findHttpMethodFlaw))
+    allowed_methods: list(text(findHttpMethodMistake))
       .default([])
       .describe('HTTP methods that pages may use beside those that MCP needs.'),
     allow_credentials: z.boolean().default(false).describe('Whether pages may send cookies. Access tokens do not need it.'),

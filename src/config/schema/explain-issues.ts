@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { findNearest } from '../problem/did-you-mean.ts'
-import { type ConfigPath, type Flaw, type Problem, problemAt, quote } from '../problem/problem.ts'
+import { type ConfigPath, type Mistake, type Problem, problemAt, quote } from '../problem/problem.ts'
 import { explainForeignKey, type KeyAdvice } from './go-proxy-hints.ts'
 import { findNode, resolveNode, type SchemaNode } from './json-schema.ts'
 import { LITERAL_SECRET } from './values.ts'
@@ -8,7 +8,7 @@ import { LITERAL_SECRET } from './values.ts'
 type Issue = z.core.$ZodIssue
 
 /** What the mistakes of a value are told with. */
-interface Teller {
+interface Explainer {
   readonly root: SchemaNode
   readonly value: unknown
   readonly advise: KeyAdvice
@@ -22,14 +22,14 @@ interface Teller {
  * @param value - what was checked
  * @param advise - explains keys that the schema does not know but a reader may
  */
-export function tellIssues(
+export function explainIssues(
   issues: readonly Issue[],
   root: SchemaNode,
   value: unknown,
   advise: KeyAdvice = explainForeignKey,
 ): Problem[] {
-  const teller: Teller = { root, value, advise }
-  return issues.flatMap((issue) => tellIssue(issue, teller))
+  const explainer: Explainer = { root, value, advise }
+  return issues.flatMap((issue) => explainIssue(issue, explainer))
 }
 
 /** Whether the value at the issue's path has another type than its schema says, so that nothing else can be said of it. */
@@ -55,34 +55,34 @@ function listKnownKeys(root: SchemaNode, at: ConfigPath): string[] {
   return Object.keys((node && resolveNode(root, node).properties) ?? {})
 }
 
-function tellIssue(issue: Issue, teller: Teller): Problem[] {
+function explainIssue(issue: Issue, explainer: Explainer): Problem[] {
   const at = issue.path.map((segment) => (typeof segment === 'symbol' ? String(segment) : segment))
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => tellUnknownKey(at, key, teller))
-  return [problemAt(at, tellFlaw(issue, at, teller))]
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => explainUnknownKey(at, key, explainer))
+  return [problemAt(at, explainMistake(issue, at, explainer))]
 }
 
-function tellFlaw(issue: Issue, at: ConfigPath, teller: Teller): Flaw {
-  const written = valueAt(teller.value, at)
+function explainMistake(issue: Issue, at: ConfigPath, explainer: Explainer): Mistake {
+  const written = valueAt(explainer.value, at)
   switch (issue.code) {
     case 'custom':
       return { reason: issue.message, fix: typeof issue.params?.fix === 'string' ? issue.params.fix : 'Correct the value.' }
     case 'invalid_value':
-      return tellChoice(issue.values.map(String), written)
+      return explainChoice(issue.values.map(String), written)
     case 'too_small':
-      return tellBound(`at least ${issue.minimum}`, issue.origin)
+      return explainBound(`at least ${issue.minimum}`, issue.origin)
     case 'too_big':
-      return tellBound(`at most ${issue.maximum}`, issue.origin)
+      return explainBound(`at most ${issue.maximum}`, issue.origin)
     case 'invalid_type':
-      return tellType(issue.expected, written, at, teller)
+      return explainType(issue.expected, written, at, explainer)
     default:
       return { reason: issue.message, fix: 'Correct the value.' }
   }
 }
 
-function tellUnknownKey(at: ConfigPath, key: string, teller: Teller): Problem {
-  const advice = teller.advise(at, key)
+function explainUnknownKey(at: ConfigPath, key: string, explainer: Explainer): Problem {
+  const advice = explainer.advise(at, key)
   if (advice) return problemAt([...at, key], advice)
-  const known = listKnownKeys(teller.root, at)
+  const known = listKnownKeys(explainer.root, at)
   const nearest = findNearest(key, known)
   // Where a secret is named, an unknown key may be the secret itself.
   if (nearest === undefined && known.includes('env') && known.includes('file'))
@@ -93,7 +93,7 @@ function tellUnknownKey(at: ConfigPath, key: string, teller: Teller): Problem {
   })
 }
 
-function tellChoice(choices: readonly string[], written: unknown): Flaw {
+function explainChoice(choices: readonly string[], written: unknown): Mistake {
   if (written === undefined) return { reason: 'is missing', fix: `Write one of ${choices.join(', ')}.` }
   const nearest = typeof written === 'string' ? findNearest(written, choices) : undefined
   return {
@@ -105,27 +105,27 @@ function tellChoice(choices: readonly string[], written: unknown): Flaw {
   }
 }
 
-function tellBound(bound: string, origin: string): Flaw {
+function explainBound(bound: string, origin: string): Mistake {
   if (origin === 'string') return { reason: 'is empty', fix: 'Write a value, or leave the key out.' }
   if (origin === 'array') return { reason: `must hold ${bound}`, fix: 'Add an item.' }
   return { reason: `must be ${bound}`, fix: `Write a number that is ${bound}.` }
 }
 
-function tellType(expected: string, written: unknown, at: ConfigPath, teller: Teller): Flaw {
-  const node = findNode(teller.root, at)
-  const target = node && resolveNode(teller.root, node)
+function explainType(expected: string, written: unknown, at: ConfigPath, explainer: Explainer): Mistake {
+  const node = findNode(explainer.root, at)
+  const target = node && resolveNode(explainer.root, node)
   const meaning = node?.description ?? target?.description
-  if (isSecretNode(teller.root, node) && typeof written === 'string') return LITERAL_SECRET
+  if (isSecretNode(explainer.root, node) && typeof written === 'string') return LITERAL_SECRET
   if (written === null) return { reason: 'is empty', fix: `Write a value, or leave the key out. ${meaning ?? ''}`.trim() }
   if (written === undefined) return { reason: 'is missing', fix: meaning === undefined ? 'Add it.' : `Add it: ${meaning}` }
-  return { reason: `expected ${nameExpected(expected)}, found ${nameType(written)}`, fix: tellExample(expected) }
+  return { reason: `expected ${nameExpected(expected)}, found ${nameType(written)}`, fix: explainExample(expected) }
 }
 
 function isSecretNode(root: SchemaNode, node: SchemaNode | undefined): boolean {
   return node !== undefined && resolveNode(root, node) === root.definitions?.Secret
 }
 
-function tellExample(expected: string): string {
+function explainExample(expected: string): string {
   if (expected === 'array') return 'Write a list: [ … ], or one item per line behind a dash.'
   if (expected === 'object' || expected === 'record') return 'Write keys and values, each on a line of its own, indented.'
   if (expected === 'boolean') return 'Write true or false, without quotes.'

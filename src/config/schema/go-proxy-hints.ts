@@ -1,7 +1,7 @@
-import type { ConfigPath, Flaw } from '../problem/problem.ts'
+import type { ConfigPath, Mistake } from '../problem/problem.ts'
 
 /** Says more about an unknown key than "unknown"; undefined when there is nothing more to say. */
-export type KeyAdvice = (at: ConfigPath, key: string) => Flaw | undefined
+export type KeyAdvice = (at: ConfigPath, key: string) => Mistake | undefined
 
 /** Keys of the Go proxy's format at the top, and what says the same here. */
 const GO_KEYS: Readonly<Record<string, string>> = {
@@ -33,7 +33,7 @@ const GO_KEYS: Readonly<Record<string, string>> = {
 }
 
 /** Explains keys of the Go proxy's format that stand in a file of ours. */
-export function explainForeignKey(at: ConfigPath, key: string): Flaw | undefined {
+export function explainForeignKey(at: ConfigPath, key: string): Mistake | undefined {
   const ours = at.length === 0 && Object.hasOwn(GO_KEYS, key) ? GO_KEYS[key] : undefined
   if (ours === undefined) return undefined
   return { reason: 'belongs to the format of the Go proxy, which cannot be mixed with this one', fix: `Use ${ours} instead.` }

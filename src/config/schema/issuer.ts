@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { findBlankFlaw, findIssuerFlaw, findKeyUrlFlaw } from '../format/formats.ts'
+import { findBlankMistake, findIssuerMistake, findKeyUrlMistake } from '../format/formats.ts'
 import { list, seconds, secret, text } from './values.ts'
 
 /**
@@ -24,8 +24,10 @@ const MONTH = 2_592_000
 
 const introspection = z
   .strictObject({
-    endpoint: text(findKeyUrlFlaw).optional().describe('Introspection endpoint. Without it the metadata of the issuer names it.'),
-    client_id: text(findBlankFlaw).describe('Client id of the proxy at the issuer.'),
+    endpoint: text(findKeyUrlMistake)
+      .optional()
+      .describe('Introspection endpoint. Without it the metadata of the issuer names it.'),
+    client_id: text(findBlankMistake).describe('Client id of the proxy at the issuer.'),
     client_secret: secret.optional().describe('Client secret, for `client_secret_basic` and `client_secret_post`.'),
     client_authentication: z
       .enum(['client_secret_basic', 'client_secret_post', 'private_key_jwt'])
@@ -36,7 +38,7 @@ const introspection = z
       .enum(ALGORITHMS)
       .optional()
       .describe('Signature algorithm for `private_key_jwt`. By default the first that fits the key.'),
-    key_id: text(findBlankFlaw).optional().describe('`kid` for `private_key_jwt`.'),
+    key_id: text(findBlankMistake).optional().describe('`kid` for `private_key_jwt`.'),
     cache_seconds: z
       .number()
       .min(0)
@@ -54,10 +56,10 @@ const introspection = z
 
 const issuer = z
   .strictObject({
-    issuer: text(findIssuerFlaw).describe(
+    issuer: text(findIssuerMistake).describe(
       'Issuer identifier, letter by letter as in the `iss` claim, with or without its final slash.',
     ),
-    jwks_uri: text(findKeyUrlFlaw).optional().describe('Where the keys are. Without it the metadata of the issuer says so.'),
+    jwks_uri: text(findKeyUrlMistake).optional().describe('Where the keys are. Without it the metadata of the issuer says so.'),
     algorithms: list(z.enum(ALGORITHMS))
       .min(1)
       .default([...ALGORITHMS])
@@ -68,7 +70,7 @@ const issuer = z
       .describe(
         'Claims that may name the audience. `client_id` or `azp` for issuers that put none into `aud` (Amazon Cognito, for example).',
       ),
-    scope_claims: list(text(findBlankFlaw))
+    scope_claims: list(text(findBlankMistake))
       .min(1)
       .optional()
       .describe(

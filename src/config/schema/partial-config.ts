@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import type { ConfigPath, Problem } from '../problem/problem.ts'
-import { isTypeIssue, listMeantKeys, tellIssues } from './explain-issues.ts'
+import { explainIssues, isTypeIssue, listMeantKeys } from './explain-issues.ts'
 import type { KeyAdvice } from './go-proxy-hints.ts'
 import { describeSchema } from './json-schema.ts'
 
@@ -8,17 +8,17 @@ import { describeSchema } from './json-schema.ts'
  * A value that may have holes where something of another type was written. Checks that concern several keys run on it, so that their
  * findings are told together with the mistakes that made the holes.
  */
-export type Draft<T> = T extends readonly (infer Item)[]
-  ? readonly (Draft<Item> | undefined)[]
+export type PartialConfig<T> = T extends readonly (infer Item)[]
+  ? readonly (PartialConfig<Item> | undefined)[]
   : T extends object
-    ? { readonly [Key in keyof T]?: Draft<T[Key]> | undefined }
+    ? { readonly [Key in keyof T]?: PartialConfig<T[Key]> | undefined }
     : T
 
 /** A value held against a schema. */
 export interface Parsed<T> {
   /** The value, complete; undefined when the schema found mistakes. */
   readonly value: T | undefined
-  readonly draft: Draft<T>
+  readonly partial: PartialConfig<T>
   readonly problems: readonly Problem[]
   /** Whether something at, above or below a place could not be read, so that its absence means nothing. */
   readonly isBroken: (at: ConfigPath) => boolean
@@ -31,7 +31,7 @@ export interface Parsed<T> {
  * @param value - anything
  * @param advise - explains unknown keys
  */
-export function parseDraft<T>(schema: z.ZodType<T>, value: unknown, advise?: KeyAdvice): Parsed<T> {
+export function parsePartially<T>(schema: z.ZodType<T>, value: unknown, advise?: KeyAdvice): Parsed<T> {
   let seen: unknown
   // Runs whatever was found before, and so sees the value with its defaults even when parts of it are wrong.
   const watching = schema.superRefine(
@@ -41,7 +41,7 @@ export function parseDraft<T>(schema: z.ZodType<T>, value: unknown, advise?: Key
     { when: () => true },
   )
   const result = watching.safeParse(value)
-  if (result.success) return { value: result.data, draft: result.data as Draft<T>, problems: [], isBroken: () => false }
+  if (result.success) return { value: result.data, partial: result.data as PartialConfig<T>, problems: [], isBroken: () => false }
   const { issues } = result.error
   const root = describeSchema(schema)
   const meant = listMeantKeys(issues, root, value)
@@ -49,8 +49,8 @@ export function parseDraft<T>(schema: z.ZodType<T>, value: unknown, advise?: Key
   const isMeant = ({ path }: (typeof issues)[number]) => meant.some((key) => isWithin(path as ConfigPath, key))
   return {
     value: undefined,
-    draft: broken.reduce(cutOut, structuredClone(seen)) as Draft<T>,
-    problems: tellIssues(
+    partial: broken.reduce(cutOut, structuredClone(seen)) as PartialConfig<T>,
+    problems: explainIssues(
       issues.filter((issue) => !isMeant(issue)),
       root,
       value,

@@ -1,16 +1,16 @@
 import { z } from 'zod'
-import { findSecretFileFlaw, findVariableFlaw } from '../format/formats.ts'
+import { findSecretFileMistake, findVariableMistake } from '../format/formats.ts'
 import { splitCommand } from '../format/split-command.ts'
-import type { Flaw } from '../problem/problem.ts'
+import type { Mistake } from '../problem/problem.ts'
 import { text, toIssue, whole } from './values.ts'
 
 /** What no program can be given. */
-function findArgumentFlaw(value: string): Flaw | undefined {
+function findArgumentMistake(value: string): Mistake | undefined {
   if (!value.includes('\0')) return undefined
   return { reason: 'has a character that no program can be given (U+0000)', fix: 'Remove it.' }
 }
 
-const words = z.array(text(findArgumentFlaw)).min(1)
+const words = z.array(text(findArgumentMistake)).min(1)
 
 /** A command; a string is split into words. */
 const command = z
@@ -28,9 +28,11 @@ const command = z
 
 const environmentValue = z
   .strictObject({
-    env: text(findVariableFlaw).optional().describe('Name of the environment variable of the proxy that holds it.'),
-    file: text(findSecretFileFlaw).optional().describe('File that holds it and nothing else; one final line break is left out.'),
-    text: text(findArgumentFlaw).optional().describe('The value itself, when it is no secret.'),
+    env: text(findVariableMistake).optional().describe('Name of the environment variable of the proxy that holds it.'),
+    file: text(findSecretFileMistake)
+      .optional()
+      .describe('File that holds it and nothing else; one final line break is left out.'),
+    text: text(findArgumentMistake).optional().describe('The value itself, when it is no secret.'),
   })
   .refine(({ env, file, text: plain }) => [env, file, plain].filter((source) => source !== undefined).length === 1, {
     error: 'needs one of `env`, `file` and `text`',
@@ -70,7 +72,7 @@ export const processShape = {
   command: command
     .optional()
     .describe('Instead of `url`: the program to start, which speaks MCP over its standard streams, with its arguments.'),
-  args: z.array(text(findArgumentFlaw)).optional().describe('Further arguments of `command`.'),
+  args: z.array(text(findArgumentMistake)).optional().describe('Further arguments of `command`.'),
   work_dir: z.string().min(1).optional().describe('Working directory of the process. By default that of the proxy.'),
   env: environment
     .optional()

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { findBlankFlaw, findIssuerFlaw, findKeyUrlFlaw, findUrlFlaw } from '../format/formats.ts'
+import { findBlankMistake, findIssuerMistake, findKeyUrlMistake, findUrlMistake } from '../format/formats.ts'
 import { list, text } from './values.ts'
 
 const parameters = (where: string) =>
@@ -7,16 +7,16 @@ const parameters = (where: string) =>
 
 export const rewrite = z
   .strictObject({
-    issuer: text(findIssuerFlaw).describe('Issuer of the tokens: one of `issuers`.'),
-    authorization_endpoint: text(findUrlFlaw).describe('Where browsers are sent that ask for `/authorize`.'),
-    token_endpoint: text(findKeyUrlFlaw).describe('Where requests to `/token` go.'),
-    registration_endpoint: text(findKeyUrlFlaw)
+    issuer: text(findIssuerMistake).describe('Issuer of the tokens: one of `issuers`.'),
+    authorization_endpoint: text(findUrlMistake).describe('Where browsers are sent that ask for `/authorize`.'),
+    token_endpoint: text(findKeyUrlMistake).describe('Where requests to `/token` go.'),
+    registration_endpoint: text(findKeyUrlMistake)
       .optional()
       .describe('Where requests to `/register` go. Without it, clients cannot register.'),
     authorization_parameters: parameters('authorization requests'),
     token_parameters: parameters('token requests'),
     registration_parameters: parameters('registrations'),
-    redirect_uris: list(text(findBlankFlaw))
+    redirect_uris: list(text(findBlankMistake))
       .default([])
       .describe(
         'Where answers may go besides loopback addresses when `client_id` is among the added parameters: any client is that one then, and nobody is asked for consent.',

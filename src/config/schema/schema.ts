@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { findHostFlaw, findNetworkFlaw, findPublicUrlFlaw } from '../format/formats.ts'
+import { findHostMistake, findNetworkMistake, findPublicUrlMistake } from '../format/formats.ts'
 import { broker, identityProvider } from './broker.ts'
 import { cors, limits, listen, log, shutdown } from './edge.ts'
 import { issuerOrText } from './issuer.ts'
@@ -10,18 +10,18 @@ import { list, secret, text } from './values.ts'
 /** The configuration file. Types, validation, JSON Schema and documentation are all made from this. */
 export const configSchema = z
   .strictObject({
-    public_url: text(findPublicUrlFlaw)
+    public_url: text(findPublicUrlMistake)
       .optional()
       .describe(
         'Origin under which clients reach the proxy, `https://mcp.example.com`, without a path. Optional while listening on loopback.',
       ),
     listen: listen.prefault({}),
-    allowed_hosts: list(text(findHostFlaw))
+    allowed_hosts: list(text(findHostMistake))
       .default([])
       .describe(
         '`Host` values that are accepted beside the one of `public_url` and, on loopback, the names of this machine. `*` is any.',
       ),
-    trusted_proxies: list(text(findNetworkFlaw))
+    trusted_proxies: list(text(findNetworkMistake))
       .default([])
       .describe(
         'Addresses or CIDR blocks of proxies before this one. Whose requests they pass on is read from `X-Forwarded-For` or `Forwarded`: the last address that is none of theirs. Where both are there and disagree, as where a proxy passes on what the client wrote in one of them, the address of the proxy itself counts.',

@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import {
-  findBlankFlaw,
-  findEndpointPathFlaw,
-  findMessagesPathFlaw,
-  findNameFlaw,
-  findSocketFlaw,
-  findUpstreamUrlFlaw,
+  findBlankMistake,
+  findEndpointPathMistake,
+  findMessagesPathMistake,
+  findNameMistake,
+  findSocketMistake,
+  findUpstreamUrlMistake,
 } from '../format/formats.ts'
 import { issuerOrText } from './issuer.ts'
 import { processShape } from './process.ts'
@@ -13,8 +13,8 @@ import { headerValueOrText, list, scopes, seconds, text, whole } from './values.
 
 const upstream = z
   .strictObject({
-    url: text(findUpstreamUrlFlaw).optional().describe('URL of the MCP server.'),
-    socket: text(findSocketFlaw)
+    url: text(findUpstreamUrlMistake).optional().describe('URL of the MCP server.'),
+    socket: text(findSocketMistake)
       .optional()
       .describe(
         'Unix socket on which the MCP server listens: a path, absolute or relative to the directory of this file. `url` then gives the path of the MCP endpoint, the `Host` header and, with https, the name in the certificate.',
@@ -51,8 +51,8 @@ const upstreamOrText = z
 
 const sse = z
   .strictObject({
-    path: text(findEndpointPathFlaw).default('/sse').describe('Public path of the event stream.'),
-    messages_path: text(findMessagesPathFlaw)
+    path: text(findEndpointPathMistake).default('/sse').describe('Public path of the event stream.'),
+    messages_path: text(findMessagesPathMistake)
       .optional()
       .describe('Public path for messages. By default the last segment of `path` replaced by `messages`.'),
     upstream: upstreamOrText
@@ -66,9 +66,9 @@ const sse = z
 const rule = z
   .strictObject({
     method: z.string().optional().describe('A method (`tools/call`) or a family of methods (`tools/*`).'),
-    tool: text(findBlankFlaw).optional().describe('Calls of a tool; `*` stands for any characters.'),
-    prompt: text(findBlankFlaw).optional().describe('Uses of a prompt; `*` stands for any characters.'),
-    resource: text(findBlankFlaw)
+    tool: text(findBlankMistake).optional().describe('Calls of a tool; `*` stands for any characters.'),
+    prompt: text(findBlankMistake).optional().describe('Uses of a prompt; `*` stands for any characters.'),
+    resource: text(findBlankMistake)
       .optional()
       .describe('Reads and subscriptions of a resource URI; `*` stands for any characters except `/`, `**` for any characters.'),
     path: z.string().optional().describe('Every request to this path of the server.'),
@@ -83,14 +83,14 @@ const rule = z
 
 const server = z
   .strictObject({
-    path: text(findEndpointPathFlaw)
+    path: text(findEndpointPathMistake)
       .optional()
       .describe('Public path for Streamable HTTP. Clients use `public_url` plus this path.'),
-    name: text(findNameFlaw).optional().describe('Name in logs and metadata. By default made from the path.'),
+    name: text(findNameMistake).optional().describe('Name in logs and metadata. By default made from the path.'),
     upstream: upstreamOrText.optional().describe('The MCP server behind `path`.'),
     sse: sse.optional(),
     issuers: list(issuerOrText).min(1).optional().describe('Issuers of this server, instead of the general ones.'),
-    audience: list(text(findBlankFlaw)).default([]).describe('Audiences that are accepted beside the URLs of this server.'),
+    audience: list(text(findBlankMistake)).default([]).describe('Audiences that are accepted beside the URLs of this server.'),
     scopes: scopes().default([]).describe('Base scopes: every request needs all of them.'),
     rules: z.array(rule).default([]).describe('Further scopes for single operations.'),
     scope_hierarchy: z

@@ -1,21 +1,27 @@
 import { z } from 'zod'
-import { type FlawFinder, findHeaderNameFlaw, findScopeFlaw, findSecretFileFlaw, findVariableFlaw } from '../format/formats.ts'
-import type { Flaw } from '../problem/problem.ts'
+import {
+  findHeaderNameMistake,
+  findScopeMistake,
+  findSecretFileMistake,
+  findVariableMistake,
+  type MistakeFinder,
+} from '../format/formats.ts'
+import type { Mistake } from '../problem/problem.ts'
 
 /** Longest duration, a day; longer ones are asked for by name. */
 const DAY = 86_400
 
 /** A text that a finder finds nothing wrong with. The mistake carries the finder's fix. */
-export function text(find: FlawFinder) {
+export function text(find: MistakeFinder) {
   return z.string().superRefine((value, context) => {
-    const flaw = find(value)
-    if (flaw) context.addIssue(toIssue(flaw))
+    const mistake = find(value)
+    if (mistake) context.addIssue(toIssue(mistake))
   })
 }
 
 /** A zod issue that keeps the fix for `schema-problems.ts`. */
-export function toIssue(flaw: Flaw) {
-  return { code: 'custom' as const, message: flaw.reason, params: { fix: flaw.fix } }
+export function toIssue(mistake: Mistake) {
+  return { code: 'custom' as const, message: mistake.reason, params: { fix: mistake.fix } }
 }
 
 /** Seconds; fractions are possible. */
@@ -45,18 +51,18 @@ export function list<T extends z.ZodType>(item: T) {
   })
 }
 
-export const scopes = () => list(text(findScopeFlaw))
-export const headerNames = () => list(text(findHeaderNameFlaw))
+export const scopes = () => list(text(findScopeMistake))
+export const headerNames = () => list(text(findHeaderNameMistake))
 
 /** Told for a secret that stands in the file, whatever it is; the value is never repeated. */
-export const LITERAL_SECRET: Flaw = {
+export const LITERAL_SECRET: Mistake = {
   reason: 'a secret does not belong into the configuration file',
   fix: 'Write { env: NAME } for an environment variable, or { file: path } for a file that holds nothing else.',
 }
 
 const secretShape = {
-  env: text(findVariableFlaw).optional().describe('Name of the environment variable that holds it.'),
-  file: text(findSecretFileFlaw).optional().describe('File that holds it and nothing else; one final line break is left out.'),
+  env: text(findVariableMistake).optional().describe('Name of the environment variable that holds it.'),
+  file: text(findSecretFileMistake).optional().describe('File that holds it and nothing else; one final line break is left out.'),
 }
 
 function hasOneSource(value: { env?: string | undefined; file?: string | undefined }): boolean {

@@ -3,7 +3,7 @@ import { explainReadError, readBoundedText } from './secrets-and-files.ts'
 import { readYaml } from './yaml-text.ts'
 
 /** Longest configuration file, in bytes. */
-const MOST_BYTES = 1_048_576
+const MAX_BYTES = 1_048_576
 
 /** Reads YAML and does something with it; the mistakes that come out get their place in the text. */
 export function withPositions<T>(text: string, use: (value: unknown) => T): T {
@@ -33,7 +33,7 @@ export function inFile<T>(file: string, use: (text: string) => T): T {
  */
 export function readConfigFile(file: string): string {
   try {
-    return readBoundedText(file, MOST_BYTES)
+    return readBoundedText(file, MAX_BYTES)
   } catch (error) {
     const reason = `the file ${quote(file)} cannot be read (${explainReadError(error)})`
     throw new ConfigError([problemAt([], { reason, fix: 'Name a file that is there; `open-mcp-auth-proxy init` writes one.' })])

@@ -1,22 +1,22 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { findSecretFileFlaw, findVariableFlaw } from '../format/formats.ts'
+import { findSecretFileMistake, findVariableMistake } from '../format/formats.ts'
 import { findImageType } from '../format/image-type.ts'
-import { type ConfigPath, type Flaw, looksLikeSecret, quote, type Report } from '../problem/problem.ts'
-import type { Draft } from '../schema/partial-config.ts'
+import { type ConfigPath, looksLikeSecret, type Mistake, quote, type Report } from '../problem/problem.ts'
+import type { PartialConfig } from '../schema/partial-config.ts'
 import type { Config } from '../schema/schema.ts'
 
 /** Longest file that a configuration may refer to. */
-const MOST_BYTES = 1_048_576
+const MAX_BYTES = 1_048_576
 
 /** Longest image: it is part of every page that shows it. */
-const MOST_IMAGE_BYTES = 102_400
+const MAX_IMAGE_BYTES = 102_400
 
 /** Keys of `broker` that name images. */
 const IMAGES = ['logo', 'favicon']
 
 /** Where secrets and files are looked for. */
-export interface MaterialSource {
+export interface ReferenceSource {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Directory against which relative paths are resolved. */
   readonly directory: string
@@ -29,7 +29,7 @@ interface Reference {
 }
 
 /** What a configuration refers to, read. */
-export interface Material {
+export interface SecretsAndFiles {
   /** Directory against which relative paths are resolved. */
   readonly directory: string
   /** The secret; undefined when it could not be read, which is then among the mistakes. */
@@ -43,17 +43,17 @@ export interface Material {
 /**
  * Reads every secret and file that a configuration refers to, and reports those that cannot be had. What they hold is never reported.
  *
- * @param draft - the configuration
+ * @param config - the configuration
  * @param source - where to look
  * @param report - takes the mistakes
  */
-export function loadMaterial(draft: Draft<Config>, source: MaterialSource, report: Report): Material {
+export function loadSecretsAndFiles(config: PartialConfig<Config>, source: ReferenceSource, report: Report): SecretsAndFiles {
   const secrets = new Map<string, string>()
   const files = new Map<string, string>()
   const images = new Map<string, string>()
-  walk(draft, [], (at, key, value) => {
-    if (key === 'env' && !findVariableFlaw(value)) take(secrets, `env ${value}`, readEnvironment(value, source), at, report)
-    if (key === 'file' && !findSecretFileFlaw(value)) take(secrets, `file ${value}`, readSecretFile(value, source), at, report)
+  walk(config, [], (at, key, value) => {
+    if (key === 'env' && !findVariableMistake(value)) take(secrets, `env ${value}`, readEnvironment(value, source), at, report)
+    if (key === 'file' && !findSecretFileMistake(value)) take(secrets, `file ${value}`, readSecretFile(value, source), at, report)
     if (key.endsWith('_file')) take(files, value, readWholeFile(value, source), at, report)
     if (IMAGES.includes(key) && at.length === 2 && at[0] === 'broker') take(images, value, readImage(value, source), at, report)
   })
@@ -66,42 +66,42 @@ export function loadMaterial(draft: Draft<Config>, source: MaterialSource, repor
   }
 }
 
-type Reading = { readonly text: string } | { readonly flaw: Flaw }
+type Reading = { readonly text: string } | { readonly mistake: Mistake }
 
 function take(target: Map<string, string>, key: string, reading: Reading, at: ConfigPath, report: Report): void {
-  if ('flaw' in reading) report(at, reading.flaw)
+  if ('mistake' in reading) report(at, reading.mistake)
   else target.set(key, reading.text)
 }
 
-function readEnvironment(name: string, source: MaterialSource): Reading {
+function readEnvironment(name: string, source: ReferenceSource): Reading {
   const text = source.env[name] ?? ''
   if (text.trim() !== '') return { text }
   const state = source.env[name] === undefined ? 'not set' : 'empty'
-  return { flaw: { reason: `the environment variable${nameUnlessSecret(name)} is ${state}`, fix: 'Set it before the start.' } }
+  return { mistake: { reason: `the environment variable${nameUnlessSecret(name)} is ${state}`, fix: 'Set it before the start.' } }
 }
 
 function nameUnlessSecret(name: string): string {
   return looksLikeSecret(name) ? ' that is named here' : ` ${quote(name)}`
 }
 
-function readSecretFile(file: string, source: MaterialSource): Reading {
+function readSecretFile(file: string, source: ReferenceSource): Reading {
   const reading = readWholeFile(file, source)
   // Editors and `echo` end a file with a line break that is no part of the secret.
-  return 'flaw' in reading ? reading : { text: reading.text.replace(/\r?\n$/, '') }
+  return 'mistake' in reading ? reading : { text: reading.text.replace(/\r?\n$/, '') }
 }
 
-function readWholeFile(file: string, source: MaterialSource): Reading {
+function readWholeFile(file: string, source: ReferenceSource): Reading {
   const path = resolve(source.directory, file)
   try {
-    const text = readBoundedText(path, MOST_BYTES)
+    const text = readBoundedText(path, MAX_BYTES)
     if (text.trim() !== '') return { text }
-    return { flaw: { reason: `the file ${quote(path)} is empty`, fix: 'Write the value into it.' } }
+    return { mistake: { reason: `the file ${quote(path)} is empty`, fix: 'Write the value into it.' } }
   } catch (error) {
-    return { flaw: describeUnreadable(file, path, error) }
+    return { mistake: describeUnreadable(file, path, error) }
   }
 }
 
-function describeUnreadable(file: string, path: string, error: unknown): Flaw {
+function describeUnreadable(file: string, path: string, error: unknown): Mistake {
   return {
     reason: `the file${nameFile(file, path)} cannot be read (${explainReadError(error)})`,
     fix: 'Check its path and permissions.',
@@ -112,23 +112,23 @@ function nameFile(file: string, path: string): string {
   return looksLikeSecret(file) ? '' : ` ${quote(path)}`
 }
 
-function readImage(file: string, source: MaterialSource): Reading {
+function readImage(file: string, source: ReferenceSource): Reading {
   const path = resolve(source.directory, file)
   try {
-    const bytes = readBoundedFile(path, MOST_IMAGE_BYTES)
+    const bytes = readBoundedFile(path, MAX_IMAGE_BYTES)
     const type = findImageType(bytes)
     if (type !== undefined) return { text: `data:${type};base64,${bytes.toString('base64')}` }
     return {
-      flaw: {
+      mistake: {
         reason: `the file${nameFile(file, path)} is no PNG, SVG, JPEG or WebP image`,
         fix: 'Name one that is, whatever its name ends in.',
       },
     }
   } catch (error) {
     return {
-      flaw: {
+      mistake: {
         ...describeUnreadable(file, path, error),
-        fix: `Name an image of at most ${MOST_IMAGE_BYTES} bytes that can be read.`,
+        fix: `Name an image of at most ${MAX_IMAGE_BYTES} bytes that can be read.`,
       },
     }
   }
@@ -138,23 +138,23 @@ function readImage(file: string, source: MaterialSource): Reading {
  * Reads a file of UTF-8 text.
  *
  * @param path - a file, or something else that can be read to its end
- * @param mostBytes - the file is refused if it is longer
+ * @param maxBytes - the file is refused if it is longer
  * @throws Error when it cannot be read
  */
-export function readBoundedText(path: string, mostBytes: number): string {
-  return new TextDecoder('utf-8', { fatal: true }).decode(readBoundedFile(path, mostBytes))
+export function readBoundedText(path: string, maxBytes: number): string {
+  return new TextDecoder('utf-8', { fatal: true }).decode(readBoundedFile(path, maxBytes))
 }
 
-function readBoundedFile(path: string, mostBytes: number): Buffer {
+function readBoundedFile(path: string, maxBytes: number): Buffer {
   const handle = openSync(path, 'r')
   try {
-    const bytes = Buffer.alloc(mostBytes + 1)
+    const bytes = Buffer.alloc(maxBytes + 1)
     let length = 0
     for (;;) {
       const count = readSync(handle, bytes, length, bytes.length - length, null)
       if (count === 0) break
       length += count
-      if (length > mostBytes) throw new Error(`longer than ${mostBytes} bytes`)
+      if (length > maxBytes) throw new Error(`longer than ${maxBytes} bytes`)
     }
     return bytes.subarray(0, length)
   } finally {

@@ -1,18 +1,18 @@
 import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseAllDocuments, visit, type YAMLError } from 'yaml'
-import { ConfigError, type ConfigPath, type Flaw, type Problem, problemAt } from '../problem/problem.ts'
+import { ConfigError, type ConfigPath, type Mistake, type Problem, problemAt } from '../problem/problem.ts'
 
 /** Most nodes that aliases may stand for, against documents that grow without bound when read. */
-const MOST_ALIASES = 100
+const MAX_ALIASES = 100
 
 const YAML_OPTIONS = { version: '1.2', merge: true, stringKeys: true, prettyErrors: false, logLevel: 'silent' } as const
 
-const EMPTY: Flaw = { reason: 'the file is empty', fix: 'Write a configuration into it.' }
-const SECOND: Flaw = { reason: 'the file holds more than one YAML document', fix: 'Remove everything from the second --- on.' }
-const LOST_ALIAS: Flaw = {
+const EMPTY: Mistake = { reason: 'the file is empty', fix: 'Write a configuration into it.' }
+const SECOND: Mistake = { reason: 'the file holds more than one YAML document', fix: 'Remove everything from the second --- on.' }
+const LOST_ALIAS: Mistake = {
   reason: 'an alias (*) names no anchor before it',
   fix: 'Put the value into quotes if it is no alias.',
 }
-const TOO_MUCH: Flaw = { reason: 'the aliases of the file stand for too much', fix: 'Write the values out.' }
+const TOO_MUCH: Mistake = { reason: 'the aliases of the file stand for too much', fix: 'Write the values out.' }
 
 /** A configuration file, read. */
 export interface YamlText {
@@ -31,16 +31,16 @@ export function readYaml(text: string): YamlText {
   const lines = new LineCounter()
   const [document, second] = [...parseAllDocuments(text, { ...YAML_OPTIONS, lineCounter: lines })]
   if (document === undefined) throw new ConfigError([problemAt([], EMPTY)])
-  const errors = firstOfEachLine([...document.errors, ...document.warnings].map((error) => tellError(error, text, lines)))
+  const errors = firstOfEachLine([...document.errors, ...document.warnings].map((error) => explainError(error, text, lines)))
   if (second !== undefined) {
     errors.push({ ...problemAt([], SECOND), position: positionOf(second.range[0], lines) })
   }
-  errors.push(...tellLostAliases(document, lines))
+  errors.push(...explainLostAliases(document, lines))
   if (errors.length > 0) throw new ConfigError(errors)
   return { value: readValue(document), findPosition: (at) => findPosition(document, at, lines) }
 }
 
-function tellLostAliases(document: Document, lines: LineCounter): Problem[] {
+function explainLostAliases(document: Document, lines: LineCounter): Problem[] {
   const lost: Problem[] = []
   visit(document, {
     Alias(_, alias) {
@@ -53,7 +53,7 @@ function tellLostAliases(document: Document, lines: LineCounter): Problem[] {
 
 function readValue(document: Document): unknown {
   try {
-    return document.toJS({ maxAliasCount: MOST_ALIASES })
+    return document.toJS({ maxAliasCount: MAX_ALIASES })
   } catch {
     throw new ConfigError([problemAt([], TOO_MUCH)])
   }
@@ -87,13 +87,13 @@ function firstOfEachLine(errors: readonly Problem[]): Problem[] {
   return errors.filter(({ position }) => !lines.has(position?.line) && lines.add(position?.line))
 }
 
-const INDENT: Flaw = {
+const INDENT: Mistake = {
   reason: 'the indentation does not fit the lines around it',
   fix: 'Indent all keys of a block the same, with blanks; the keys of a list item stand below its first key.',
 }
 
 /** Our own words: those of the library repeat what stands in the file. */
-const FLAWS: { readonly [Code in YAMLError['code']]?: Flaw } = {
+const MISTAKES: { readonly [Code in YAMLError['code']]?: Mistake } = {
   BLOCK_IN_FLOW: { reason: 'a block stands inside of [ ] or { }', fix: 'Close the bracket, or use blocks throughout.' },
   BAD_INDENT: INDENT,
   BLOCK_AS_IMPLICIT_KEY: {
@@ -106,10 +106,10 @@ const FLAWS: { readonly [Code in YAMLError['code']]?: Flaw } = {
   TAG_RESOLVE_FAILED: { reason: 'a tag (!) is not known', fix: 'Remove it, or put the value into quotes.' },
 }
 
-const UNKNOWN: Flaw = { reason: 'this is not YAML', fix: 'Correct the line; values with special characters need quotes.' }
+const UNKNOWN: Mistake = { reason: 'this is not YAML', fix: 'Correct the line; values with special characters need quotes.' }
 
 /** What the library means by a missing character, by the beginning of its message. */
-const MISSING: readonly (readonly [message: RegExp, flaw: Flaw])[] = [
+const MISSING: readonly (readonly [message: RegExp, mistake: Mistake])[] = [
   [/^Sequence item without/, INDENT],
   [/^Missing closing/, { reason: 'a quote is missing at the end of a text', fix: 'Close it.' }],
   [
@@ -119,18 +119,18 @@ const MISSING: readonly (readonly [message: RegExp, flaw: Flaw])[] = [
   [/^Missing , |^Missing \{?,/, { reason: 'a comma is missing between items', fix: 'Write one.' }],
 ]
 
-function tellError(error: YAMLError, text: string, lines: LineCounter): Problem {
+function explainError(error: YAMLError, text: string, lines: LineCounter): Problem {
   const [offset] = error.pos
-  return { ...problemAt([], chooseFlaw(error, text.slice(offset, offset + 80))), position: positionOf(offset, lines) }
+  return { ...problemAt([], chooseMistake(error, text.slice(offset, offset + 80))), position: positionOf(offset, lines) }
 }
 
-function chooseFlaw({ code, message }: YAMLError, rest: string): Flaw {
+function chooseMistake({ code, message }: YAMLError, rest: string): Mistake {
   if (code === 'DUPLICATE_KEY') {
     // Words as our keys are: anything else may be a secret.
     const key = /^["']?([a-z][a-z_]{0,39})["']?\s*:/.exec(rest)?.[1]
     return { reason: `${key === undefined ? 'a key' : `the key \`${key}\``} is given twice`, fix: 'Remove one of the two.' }
   }
-  if (code !== 'MISSING_CHAR') return FLAWS[code] ?? UNKNOWN
+  if (code !== 'MISSING_CHAR') return MISTAKES[code] ?? UNKNOWN
   return (
     MISSING.find(([pattern]) => pattern.test(message))?.[1] ?? {
       reason: 'a character is missing (a quote, a colon, a comma or a bracket)',

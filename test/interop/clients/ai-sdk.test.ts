@@ -11,6 +11,6 @@ describeWalk({
   client: 'AI SDK',
   version: packages['@ai-sdk/mcp'],
   isThere: library !== undefined,
-  open: async (surroundings) =>
-    openLibrary(surroundings, [process.execPath, join(import.meta.dirname, 'ai_sdk_client.mjs'), library ?? '']),
+  open: async (environment) =>
+    openLibrary(environment, [process.execPath, join(import.meta.dirname, 'ai_sdk_client.mjs'), library ?? '']),
 })

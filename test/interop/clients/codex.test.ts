@@ -3,9 +3,9 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { findProgram } from '../programs.ts'
+import type { Environment } from './environment.ts'
 import packages from './packages.json' with { type: 'json' }
 import { run, start, within } from './run.ts'
-import type { Surroundings } from './surroundings.ts'
 import { describeWalk, type WalkedClient } from './walk.ts'
 
 const program = findProgram('codex')
@@ -23,16 +23,16 @@ enabled = false
 url = "${url}"
 `
 
-async function open(surroundings: Surroundings): Promise<WalkedClient> {
-  mkdirSync(join(surroundings.folder, '.codex'))
-  writeFileSync(join(surroundings.folder, '.codex', 'config.toml'), CONFIG(surroundings.stage.url))
+async function open(environment: Environment): Promise<WalkedClient> {
+  mkdirSync(join(environment.folder, '.codex'))
+  writeFileSync(join(environment.folder, '.codex', 'config.toml'), CONFIG(environment.stage.url))
   // Its metadata document is on the internet, where tests do not go.
   const login = ['mcp', 'login', '--oauth-client-registration', 'dcr', 'example']
-  const signedIn = await run(surroundings, [process.execPath, program ?? '', ...login])
+  const signedIn = await run(environment, [process.execPath, program ?? '', ...login])
   if (signedIn.exitCode !== 0) throw new Error(signedIn.output)
-  const ask = startAppServer(surroundings)
+  const ask = startAppServer(environment)
   await ask('initialize', { clientInfo: { name: 'walk', version: '1.0.0' }, capabilities: null })
-  const { result } = await ask('thread/start', { cwd: surroundings.folder })
+  const { result } = await ask('thread/start', { cwd: environment.folder })
   const threadId = result.thread.id
   return {
     async listTools() {
@@ -50,8 +50,8 @@ async function open(surroundings: Surroundings): Promise<WalkedClient> {
 type Ask = (method: string, params: unknown) => Promise<{ readonly result?: any; readonly error?: unknown }>
 
 /** Its JSON-RPC over standard streams. */
-function startAppServer(surroundings: Surroundings): Ask {
-  const child = start(surroundings, [process.execPath, program ?? '', 'app-server'])
+function startAppServer(environment: Environment): Ask {
+  const child = start(environment, [process.execPath, program ?? '', 'app-server'])
   let errors = ''
   child.stderr.on('data', (chunk) => (errors += chunk))
   const waiting = new Map<number, (answer: Awaited<ReturnType<Ask>>) => void>()

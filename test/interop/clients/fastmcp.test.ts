@@ -13,5 +13,5 @@ describeWalk({
   client: "FastMCP's client",
   version,
   isThere: python !== undefined,
-  open: async (surroundings) => openLibrary(surroundings, [python ?? '', '-B', join(import.meta.dirname, 'fastmcp_client.py')]),
+  open: async (environment) => openLibrary(environment, [python ?? '', '-B', join(import.meta.dirname, 'fastmcp_client.py')]),
 })

@@ -2,10 +2,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { findProgram } from '../programs.ts'
+import type { Environment } from './environment.ts'
 import { formatPrompt, type Reply, startModel } from './model.ts'
 import packages from './packages.json' with { type: 'json' }
 import { run } from './run.ts'
-import type { Surroundings } from './surroundings.ts'
 import { describeWalk, type WalkedClient } from './walk.ts'
 
 const program = findProgram('gemini')
@@ -32,10 +32,10 @@ const GENERATE_CONTENT = {
   },
 }
 
-async function open(surroundings: Surroundings): Promise<WalkedClient> {
-  const origin = await startModel(GENERATE_CONTENT, surroundings)
-  mkdirSync(join(surroundings.folder, '.gemini'))
-  writeFileSync(join(surroundings.folder, '.gemini', 'settings.json'), JSON.stringify(createSettings(surroundings.stage.url)))
+async function open(environment: Environment): Promise<WalkedClient> {
+  const origin = await startModel(GENERATE_CONTENT, environment)
+  mkdirSync(join(environment.folder, '.gemini'))
+  writeFileSync(join(environment.folder, '.gemini', 'settings.json'), JSON.stringify(createSettings(environment.stage.url)))
   const env = {
     // Without one, it opens no browser.
     DISPLAY: ':1',
@@ -47,7 +47,7 @@ async function open(surroundings: Surroundings): Promise<WalkedClient> {
   const ask = async (prompt: string, answers: Record<string, string> = {}) => {
     // A model by its name, or another model is asked which one fits.
     const command = [process.execPath, program ?? '', '--yolo', '-m', 'gemini-2.5-flash', '-o', 'stream-json', '-p', prompt]
-    return (await run(surroundings, command, { env, answers })).output
+    return (await run(environment, command, { env, answers })).output
   }
   const signedIn = await ask('/mcp auth example', { '[Y/n]': 'y\n' })
   if (!signedIn.includes('Successfully authenticated')) throw new Error(signedIn)

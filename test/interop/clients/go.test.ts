@@ -15,6 +15,6 @@ for (const { client, program, module } of [
     client,
     version: new RegExp(`${module} v(\\S+)`).exec(requirements)?.[1] ?? '',
     isThere: program !== undefined,
-    open: async (surroundings) => openLibrary(surroundings, [program ?? '']),
+    open: async (environment) => openLibrary(environment, [program ?? '']),
   })
 }

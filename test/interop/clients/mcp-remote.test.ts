@@ -2,8 +2,8 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
 import { findProgram } from '../programs.ts'
+import type { Environment } from './environment.ts'
 import packages from './packages.json' with { type: 'json' }
-import type { Surroundings } from './surroundings.ts'
 import { describeWalk, type WalkedClient } from './walk.ts'
 
 const program = findProgram('mcpRemote')
@@ -11,7 +11,7 @@ const program = findProgram('mcpRemote')
 /** It answers `initialize` when its user has signed in, and a call after a step-up: both may take a while on a busy machine. */
 const PATIENCE = { timeout: 90_000 }
 
-async function open({ stage, env, folder, onClose }: Surroundings): Promise<WalkedClient> {
+async function open({ stage, env, folder, onClose }: Environment): Promise<WalkedClient> {
   const client = new Client({ name: 'walk', version: '1.0.0' })
   const parameters = [program ?? '', stage.url]
   const transport = new StdioClientTransport({

@@ -2,19 +2,19 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { findProgram } from '../programs.ts'
+import type { Environment } from './environment.ts'
 import packages from './packages.json' with { type: 'json' }
 import { run } from './run.ts'
-import type { Surroundings } from './surroundings.ts'
 import { describeWalk, type WalkedClient } from './walk.ts'
 
 const program = findProgram('mcporter')
 
-async function open(surroundings: Surroundings): Promise<WalkedClient> {
-  const config = join(surroundings.folder, 'mcporter.json')
-  const example = { url: surroundings.stage.url, auth: 'oauth' }
+async function open(environment: Environment): Promise<WalkedClient> {
+  const config = join(environment.folder, 'mcporter.json')
+  const example = { url: environment.stage.url, auth: 'oauth' }
   writeFileSync(config, JSON.stringify({ mcpServers: { example }, imports: [] }))
   const mcporter = (...parameters: string[]) =>
-    run(surroundings, [process.execPath, program ?? '', '--config', config, ...parameters])
+    run(environment, [process.execPath, program ?? '', '--config', config, ...parameters])
   const signedIn = await mcporter('auth', 'example')
   if (signedIn.exitCode !== 0) throw new Error(signedIn.output)
   return {

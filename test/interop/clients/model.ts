@@ -2,7 +2,7 @@
 // the user gives, and says what came.
 import { createServer } from 'node:http'
 import { closeServer, listenOnLoopback } from '../../../src/sandbox/listen.ts'
-import type { Surroundings } from './surroundings.ts'
+import type { Environment } from './environment.ts'
 
 /** What a turn knows, whatever the API. */
 interface Turn {
@@ -32,7 +32,7 @@ export function formatPrompt(tool: string, parameters: unknown): string {
 }
 
 /** @returns origin of the model */
-export async function startModel(api: Api, { onClose }: Surroundings): Promise<string> {
+export async function startModel(api: Api, { onClose }: Environment): Promise<string> {
   const server = createServer(async (request, response) => {
     const body = JSON.parse(Buffer.concat(await request.toArray()).toString() || '{}')
     response.writeHead(200, { 'content-type': 'text/event-stream' })

@@ -1,7 +1,7 @@
 // Clients that are libraries: a small program around each reads `list` and `call TOOL JSON`, and answers each with a line of JSON.
 import { createInterface } from 'node:readline'
+import type { Environment } from './environment.ts'
 import { start, within } from './run.ts'
-import type { Surroundings } from './surroundings.ts'
 import type { WalkedClient } from './walk.ts'
 
 interface Line {
@@ -10,8 +10,8 @@ interface Line {
   readonly error?: string
 }
 
-export function openLibrary(surroundings: Surroundings, command: readonly string[]): WalkedClient {
-  const child = start(surroundings, [...command, surroundings.stage.url])
+export function openLibrary(environment: Environment, command: readonly string[]): WalkedClient {
+  const child = start(environment, [...command, environment.stage.url])
   let errors = ''
   child.stderr.on('data', (chunk) => (errors += chunk))
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]()

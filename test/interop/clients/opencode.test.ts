@@ -2,10 +2,10 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { findProgram } from '../programs.ts'
+import type { Environment } from './environment.ts'
 import { formatPrompt, type Reply, startModel } from './model.ts'
 import packages from './packages.json' with { type: 'json' }
 import { run, start, within } from './run.ts'
-import type { Surroundings } from './surroundings.ts'
 import { describeWalk, type WalkedClient } from './walk.ts'
 
 const program = findProgram('opencode')
@@ -41,12 +41,12 @@ const COMPLETIONS = {
 
 const ENV = { OPENCODE_DISABLE_AUTOUPDATE: '1', OPENCODE_DISABLE_MODELS_FETCH: '1' }
 
-async function open(surroundings: Surroundings): Promise<WalkedClient> {
-  const model = await startModel(COMPLETIONS, surroundings)
-  writeFileSync(join(surroundings.folder, 'opencode.json'), JSON.stringify(createConfig(surroundings.stage.url, model)))
-  const signedIn = await run(surroundings, [program ?? '', 'mcp', 'auth', 'example'], { env: ENV })
+async function open(environment: Environment): Promise<WalkedClient> {
+  const model = await startModel(COMPLETIONS, environment)
+  writeFileSync(join(environment.folder, 'opencode.json'), JSON.stringify(createConfig(environment.stage.url, model)))
+  const signedIn = await run(environment, [program ?? '', 'mcp', 'auth', 'example'], { env: ENV })
   if (!signedIn.output.includes('Authentication successful')) throw new Error(signedIn.output)
-  const origin = await startServer(surroundings)
+  const origin = await startServer(environment)
   const { id } = await ask(`${origin}/session`, {})
   const messages = `${origin}/session/${id}/message`
   const say = (text: string) => ask(messages, { parts: [{ type: 'text', text }] })
@@ -70,8 +70,8 @@ interface Part {
 }
 
 /** What its user interfaces talk to. */
-async function startServer(surroundings: Surroundings): Promise<string> {
-  const child = start(surroundings, [program ?? '', 'serve', '--port', '0'], ENV)
+async function startServer(environment: Environment): Promise<string> {
+  const child = start(environment, [program ?? '', 'serve', '--port', '0'], ENV)
   let output = ''
   const listening = new Promise<string>((resolve) => {
     for (const stream of [child.stdout, child.stderr]) {

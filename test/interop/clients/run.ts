@@ -1,6 +1,6 @@
 // Programs of others as processes: with an environment of their own, a time to end in, and nothing left behind.
 import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
-import type { Surroundings } from './surroundings.ts'
+import type { Environment } from './environment.ts'
 
 export interface Ended {
   readonly exitCode: number | null
@@ -17,22 +17,22 @@ export interface RunOptions {
 /** More than any single step of any client takes on a busy machine with two processors. */
 const MOST_SECONDS = 90
 
-/** Starts a program with the environment of {@link Surroundings} and nothing of ours. */
+/** Starts a program with the environment of {@link Environment} and nothing of ours. */
 export function start(
-  surroundings: Surroundings,
+  environment: Environment,
   [command = '', ...parameters]: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): ChildProcessWithoutNullStreams {
   const child = spawn(command, parameters, {
-    cwd: surroundings.folder,
-    env: { ...surroundings.env, ...env },
+    cwd: environment.folder,
+    env: { ...environment.env, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
     // A process group of its own, so that it can be ended with all its children.
     detached: true,
   })
   // That it has ended is seen at its outputs, with what it wrote.
   child.stdin.on('error', () => {})
-  surroundings.onClose(() => kill(child))
+  environment.onClose(() => kill(child))
   return child
 }
 
@@ -41,8 +41,8 @@ export function start(
  *
  * @throws Error with what it wrote, where it does not end in time
  */
-export async function run(surroundings: Surroundings, command: readonly string[], options: RunOptions = {}): Promise<Ended> {
-  const child = start(surroundings, command, options.env)
+export async function run(environment: Environment, command: readonly string[], options: RunOptions = {}): Promise<Ended> {
+  const child = start(environment, command, options.env)
   let output = ''
   const asked = new Map(Object.entries(options.answers ?? {}))
   // A client that may ask keeps its input; others are told that there is nobody.

@@ -1,7 +1,7 @@
 // The way that every client goes: connect, make itself known, sign in, list, call, and meet a 403 for a scope that it has not got.
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { createEnvironment, type Environment } from './environment.ts'
 import type { Visit } from './person.ts'
-import { createSurroundings, type Surroundings } from './surroundings.ts'
 import { findRow, type WalkedName } from './table.ts'
 
 export interface Answer {
@@ -21,7 +21,7 @@ export interface Walk {
   readonly version: string
   /** Whether it is installed. */
   readonly isThere: boolean
-  open(surroundings: Surroundings): Promise<WalkedClient>
+  open(environment: Environment): Promise<WalkedClient>
 }
 
 /** Each client has several steps, which take up to tens of seconds on a busy machine. */
@@ -29,38 +29,38 @@ const WALK_TIMEOUT = 240_000
 
 export function describeWalk({ client: name, version, isThere, open }: Walk): void {
   describe.skipIf(!isThere)(name, () => {
-    let surroundings: Surroundings
+    let environment: Environment
     let client: WalkedClient
     beforeAll(async () => {
-      surroundings = await createSurroundings()
+      environment = await createEnvironment()
     })
-    afterAll(() => surroundings?.close())
+    afterAll(() => environment?.close())
 
     it(
       'makes itself known, signs its user in once, lists the tools and calls one',
       async () => {
-        client = await open(surroundings)
+        client = await open(environment)
         expect(await client.listTools()).toEqual(expect.arrayContaining(['admin_reset', 'echo']))
         expect(await echo(client, 'Grüße, 世界')).toEqual({ succeeded: true, text: expect.stringContaining('Echo: Grüße, 世界') })
-        expect(surroundings.person).toMatchObject({ visits: { length: 1 }, failures: [] })
+        expect(environment.person).toMatchObject({ visits: { length: 1 }, failures: [] })
       },
       WALK_TIMEOUT,
     )
 
     it('is as the table says: its version, its revision, and how it makes itself known', () => {
       const row = findRow(name)
-      expect({ version, revision: findRevision(surroundings) }).toEqual({ version: row.version, revision: row.revision })
-      expect(row.registration).toContain(describeRegistration(surroundings.person.visits[0]))
+      expect({ version, revision: findRevision(environment) }).toEqual({ version: row.version, revision: row.revision })
+      expect(row.registration).toContain(describeRegistration(environment.person.visits[0]))
     })
 
     it(
       'does what the table says after a 403 for a scope, and goes on to call what it may',
       async () => {
-        const { visits, failures } = surroundings.person
+        const { visits, failures } = environment.person
         const reset = await client.callTool('admin_reset', {})
         const next = await echo(client, 'again')
         expect(next).toEqual({ succeeded: true, text: expect.stringContaining('Echo: again') })
-        const seen = () => describeRefusal({ wasRefused: wasRefused(surroundings), reset, visits })
+        const seen = () => describeRefusal({ wasRefused: wasRefused(environment), reset, visits })
         // A client that does not wait for its browser may be done before it.
         await vi.waitFor(() => expect(seen()).toBe(findRow(name).refusal), 5000)
         expect(failures).toEqual([])
@@ -76,14 +76,14 @@ export function describeWalk({ client: name, version, isThere, open }: Walk): vo
     it(
       'asks for it at the first sign-in, and calls the tool',
       async () => {
-        const surroundings = await createSurroundings({ servers: (upstream) => [{ ...SCOPED, upstream }] })
+        const environment = await createEnvironment({ servers: (upstream) => [{ ...SCOPED, upstream }] })
         try {
-          const client = await open(surroundings)
+          const client = await open(environment)
           await client.listTools()
           expect((await client.callTool('admin_reset', {})).succeeded).toBe(true)
-          expect(surroundings.person).toMatchObject({ visits: { length: 1 }, failures: [] })
+          expect(environment.person).toMatchObject({ visits: { length: 1 }, failures: [] })
         } finally {
-          await surroundings.close()
+          await environment.close()
         }
       },
       WALK_TIMEOUT,
@@ -104,11 +104,11 @@ function echo(client: WalkedClient, message: string): Promise<Answer> {
 }
 
 /** Of the calls of tools, as the proxy saw them. */
-function findRevision({ stage }: Surroundings): unknown {
+function findRevision({ stage }: Environment): unknown {
   return findCall(stage.proxy.log.records(), 'echo')?.revision
 }
 
-function wasRefused({ stage }: Surroundings): boolean {
+function wasRefused({ stage }: Environment): boolean {
   return findCall(stage.proxy.log.records(), 'admin_reset')?.code === 'scope_insufficient'
 }
 

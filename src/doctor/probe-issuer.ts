@@ -12,14 +12,14 @@ export type Metadata = Readonly<Record<string, unknown>>
 export type MetadataForm = 'oauth' | 'openid_inserted' | 'openid_appended' | 'named'
 
 /** What one well-known URL answers. */
-export interface MetadataSight {
+export interface MetadataProbe {
   readonly url: string
   readonly form: MetadataForm
   readonly answer: { readonly document: Metadata } | { readonly failure: Failure }
 }
 
 /** The keys that an issuer publishes. */
-export interface KeysSight {
+export interface KeysProbe {
   readonly url: string
   readonly answer:
     | { readonly size: number; readonly problems: readonly string[]; readonly algorithms: readonly string[] }
@@ -27,13 +27,13 @@ export interface KeysSight {
 }
 
 /** What an authorization server shows of itself. */
-export interface IssuerSight {
+export interface IssuerProbe {
   readonly issuer: string
-  readonly documents: readonly MetadataSight[]
+  readonly documents: readonly MetadataProbe[]
   /** The first document that names this very issuer. */
   readonly metadata: Metadata | undefined
   /** Undefined where neither configuration nor metadata says where they are. */
-  readonly keys: KeysSight | undefined
+  readonly keys: KeysProbe | undefined
   /** Seconds by which the issuer's clock is ahead of ours; undefined where it doesn't tell. */
   readonly aheadSeconds: number | undefined
 }
@@ -49,21 +49,21 @@ export interface IssuerQuestion extends SafeFetchPlan {
 }
 
 /** Asks an issuer for everything that it publishes. Never throws. */
-export async function lookAtIssuer(question: IssuerQuestion): Promise<IssuerSight> {
+export async function probeIssuer(question: IssuerQuestion): Promise<IssuerProbe> {
   const { issuer, metadataUrl, forms = listForms(issuer) } = question
-  const door = createSafeFetch({ ...question, issuer: metadataUrl ?? issuer })
+  const outbound = createSafeFetch({ ...question, issuer: metadataUrl ?? issuer })
   try {
     const [documents, aheadSeconds] = await Promise.all([
-      Promise.all(forms.map(([form, url]) => lookAtMetadata(form, url, door))),
-      lookAtClock(metadataUrl ?? issuer, door),
+      Promise.all(forms.map(([form, url]) => probeMetadata(form, url, outbound))),
+      probeClock(metadataUrl ?? issuer, outbound),
     ])
     const own = documents
       .flatMap(({ answer }) => ('document' in answer ? [answer.document] : []))
       .find((document) => document.issuer === issuer)
     const metadata = own === undefined || metadataUrl === undefined ? own : aimAtMetadataUrl(own, metadataUrl)
-    return { issuer, documents, metadata, keys: await lookAtKeys(question, metadata, door), aheadSeconds }
+    return { issuer, documents, metadata, keys: await probeKeys(question, metadata, outbound), aheadSeconds }
   } finally {
-    await door.close()
+    await outbound.close()
   }
 }
 
@@ -75,7 +75,7 @@ export function listForms(issuer: string): readonly (readonly [MetadataForm, str
   return [['oauth', oauth], ...openId.map((url, index) => [forms[index] ?? 'openid_appended', url] as const)]
 }
 
-async function lookAtMetadata(form: MetadataForm, url: string, { fetchJson }: SafeFetch): Promise<MetadataSight> {
+async function probeMetadata(form: MetadataForm, url: string, { fetchJson }: SafeFetch): Promise<MetadataProbe> {
   try {
     const { document } = await fetchJson(url, { namedBy: 'operator' })
     return { url, form, answer: { document } }
@@ -85,7 +85,7 @@ async function lookAtMetadata(form: MetadataForm, url: string, { fetchJson }: Sa
 }
 
 /** Any answer has a `Date` (RFC 9110 §6.6.1). Half a round trip is given to each way, and half a second to the rounding. */
-async function lookAtClock(issuer: string, { fetchRaw }: SafeFetch): Promise<number | undefined> {
+async function probeClock(issuer: string, { fetchRaw }: SafeFetch): Promise<number | undefined> {
   const [url = issuer] = formatMetadataUrls(issuer)
   const sentAt = Date.now()
   try {
@@ -98,11 +98,11 @@ async function lookAtClock(issuer: string, { fetchRaw }: SafeFetch): Promise<num
   }
 }
 
-async function lookAtKeys(
+async function probeKeys(
   question: IssuerQuestion,
   metadata: Metadata | undefined,
   { fetchJson }: SafeFetch,
-): Promise<KeysSight | undefined> {
+): Promise<KeysProbe | undefined> {
   const named = metadata?.jwks_uri
   const url = question.jwksUri ?? (typeof named === 'string' && named !== '' ? named : undefined)
   if (url === undefined) return undefined

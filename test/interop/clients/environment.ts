@@ -6,7 +6,7 @@ import { SAMPLE_USERS } from '../../../src/sandbox/users.ts'
 import { type BrokerStage, type BrokerStageOptions, startBrokerStage } from '../../support/broker-stage.ts'
 import { type Person, startPerson } from './person.ts'
 
-export interface Surroundings {
+export interface Environment {
   readonly stage: BrokerStage
   readonly person: Person
   /** The client's home, and where it runs. */
@@ -18,7 +18,7 @@ export interface Surroundings {
 }
 
 /** Bob is signed in, who may grant everything. */
-export async function createSurroundings(options: BrokerStageOptions = {}): Promise<Surroundings> {
+export async function createEnvironment(options: BrokerStageOptions = {}): Promise<Environment> {
   const stage = await startBrokerStage(options)
   const person = await startPerson(SAMPLE_USERS[1])
   const folder = mkdtempSync(join(tmpdir(), 'client-'))

@@ -1,16 +1,16 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createRedaction, escapeObeyed, quoteForeign } from './foreign-text.ts'
+import { createRedaction, escapeControlCharacters, quoteUntrusted } from './untrusted-text.ts'
 
-const OBEYED = /[\p{Cc}\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/u
+const CONTROL_CHARACTERS = /[\p{Cc}\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/u
 const anything = fc.oneof(fc.string({ unit: 'binary' }), fc.string({ unit: 'grapheme' }), fc.constant('\u001b[2J\u202e\n\u0007'))
 
 describe('what others said', () => {
   it('holds nothing that a terminal obeys, whatever it was', () => {
     fc.assert(
       fc.property(anything, (text) => {
-        expect(escapeObeyed(text)).not.toMatch(OBEYED)
-        expect(quoteForeign(text)).not.toMatch(OBEYED)
+        expect(escapeControlCharacters(text)).not.toMatch(CONTROL_CHARACTERS)
+        expect(quoteUntrusted(text)).not.toMatch(CONTROL_CHARACTERS)
       }),
     )
   })
@@ -18,17 +18,17 @@ describe('what others said', () => {
   it('stays between its quotes and is bounded', () => {
     fc.assert(
       fc.property(anything, (text) => {
-        const quoted = quoteForeign(text)
+        const quoted = quoteUntrusted(text)
         expect(quoted).toMatch(/^"(?:[^"]|\\")*"$/)
-        expect(quoteForeign('x'.repeat(10_000)).length).toBeLessThan(200)
+        expect(quoteUntrusted('x'.repeat(10_000)).length).toBeLessThan(200)
       }),
     )
   })
 
   it('is readable where it is harmless', () => {
-    expect(quoteForeign('https://idp.example.com/Straße')).toBe('"https://idp.example.com/Straße"')
-    expect(quoteForeign(['a', 1])).toBe('"[\\"a\\",1]"')
-    expect(quoteForeign(undefined)).toBe('"undefined"')
+    expect(quoteUntrusted('https://idp.example.com/Straße')).toBe('"https://idp.example.com/Straße"')
+    expect(quoteUntrusted(['a', 1])).toBe('"[\\"a\\",1]"')
+    expect(quoteUntrusted(undefined)).toBe('"undefined"')
   })
 })
 

@@ -4,26 +4,26 @@ import { fetchCertificateEnd } from '../oauth/certificate.ts'
 import { createSafeFetch, type RawAnswer, type SafeFetch } from '../oauth/safe-fetch.ts'
 import { explainFailure, type Failure } from './failure.ts'
 import { INITIALIZE, MCP_HEADERS } from './initialize.ts'
-import type { Metadata } from './look-issuer.ts'
+import type { Metadata } from './probe-issuer.ts'
 
 /** An answer, or why there is none. */
-export type AnswerSight = { readonly answer: RawAnswer } | { readonly failure: Failure }
+export type AnswerProbe = { readonly answer: RawAnswer } | { readonly failure: Failure }
 
 /** What the public URL of an endpoint shows to somebody without a token. */
-export interface EndpointSight {
+export interface EndpointProbe {
   readonly endpoint: EndpointPlan
-  readonly first: AnswerSight
+  readonly first: AnswerProbe
   /** `resource_metadata` of the challenge. */
   readonly metadataUrl: string | undefined
   /** Undefined where there was no reason to ask. */
   readonly metadata: { readonly document: Metadata } | { readonly failure: Failure } | undefined
-  readonly head: AnswerSight | undefined
-  readonly preflight: AnswerSight | undefined
+  readonly head: AnswerProbe | undefined
+  readonly preflight: AnswerProbe | undefined
 }
 
 /** What the public URL shows. */
-export interface PublicSight {
-  readonly endpoints: readonly EndpointSight[]
+export interface PublicProbe {
+  readonly endpoints: readonly EndpointProbe[]
   /** Milliseconds since the epoch; undefined where the public URL is http. */
   readonly certificate: { readonly end: number } | { readonly failure: Failure } | undefined
   /** Whether a proxy answers on the listening address. */
@@ -35,22 +35,22 @@ export const PREFLIGHT_ORIGIN = 'https://claude.ai'
 export const PREFLIGHT_HEADERS = ['authorization', 'content-type', 'mcp-protocol-version']
 
 /** Visits the public URL as clients do. Never throws. */
-export async function lookAtPublicUrl(plan: Plan): Promise<PublicSight> {
-  const door = createSafeFetch({ issuer: plan.publicUrl, allowPrivateNetwork: true, ca: undefined })
+export async function probePublicUrl(plan: Plan): Promise<PublicProbe> {
+  const outbound = createSafeFetch({ issuer: plan.publicUrl, allowPrivateNetwork: true, ca: undefined })
   try {
     const named = plan.servers.flatMap(({ endpoints }) => endpoints.filter(({ kind }) => kind !== 'messages'))
     const [certificate, isListening, ...endpoints] = await Promise.all([
-      lookAtCertificate(plan.publicUrl),
-      lookAtListener(plan, door),
-      ...named.map((endpoint) => lookAtEndpoint(endpoint, plan, door)),
+      probeCertificate(plan.publicUrl),
+      probeListener(plan, outbound),
+      ...named.map((endpoint) => probeEndpoint(endpoint, plan, outbound)),
     ])
     return { endpoints, certificate, isListening }
   } finally {
-    await door.close()
+    await outbound.close()
   }
 }
 
-async function lookAtCertificate(publicUrl: string): Promise<PublicSight['certificate']> {
+async function probeCertificate(publicUrl: string): Promise<PublicProbe['certificate']> {
   if (!publicUrl.startsWith('https:')) return undefined
   try {
     return { end: await fetchCertificateEnd(publicUrl) }
@@ -60,7 +60,7 @@ async function lookAtCertificate(publicUrl: string): Promise<PublicSight['certif
 }
 
 /** With TLS the certificate is for another name than that of the address, so nothing would be learned. */
-async function lookAtListener({ listen }: Plan, { fetchRaw }: SafeFetch): Promise<boolean> {
+async function probeListener({ listen }: Plan, { fetchRaw }: SafeFetch): Promise<boolean> {
   if (listen.tls !== undefined || listen.port === 0) return false
   const host = listen.host === '0.0.0.0' || listen.host === '::' ? 'localhost' : listen.host
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${listen.port}/healthz`
@@ -68,9 +68,9 @@ async function lookAtListener({ listen }: Plan, { fetchRaw }: SafeFetch): Promis
   return answer?.status === 200
 }
 
-async function lookAtEndpoint(endpoint: EndpointPlan, plan: Plan, door: SafeFetch): Promise<EndpointSight> {
+async function probeEndpoint(endpoint: EndpointPlan, plan: Plan, outbound: SafeFetch): Promise<EndpointProbe> {
   const { resource, kind } = endpoint
-  const first = await ask(door, resource, kind === 'sse' ? STREAM : FIRST)
+  const first = await ask(outbound, resource, kind === 'sse' ? STREAM : FIRST)
   const challenge = 'answer' in first ? first.answer.headers['www-authenticate'] : undefined
   const metadataUrl = /\bresource_metadata="([^"]+)"/.exec(challenge ?? '')?.[1]
   if (!('answer' in first) || first.answer.status !== 401) {
@@ -78,9 +78,9 @@ async function lookAtEndpoint(endpoint: EndpointPlan, plan: Plan, door: SafeFetc
   }
   const isOurs = metadataUrl !== undefined && URL.parse(metadataUrl)?.origin === plan.publicUrl
   const [metadata, head, preflight] = await Promise.all([
-    lookAtMetadata(isOurs ? metadataUrl : formatMetadataUrl(endpoint, plan), door),
-    ask(door, resource, { method: 'HEAD' }),
-    ask(door, resource, PREFLIGHT),
+    probeMetadata(isOurs ? metadataUrl : formatMetadataUrl(endpoint, plan), outbound),
+    ask(outbound, resource, { method: 'HEAD' }),
+    ask(outbound, resource, PREFLIGHT),
   ])
   return { endpoint, first, metadataUrl, metadata, head, preflight }
 }
@@ -106,7 +106,7 @@ async function ask(
   { fetchRaw }: SafeFetch,
   url: string,
   request: Omit<Parameters<SafeFetch['fetchRaw']>[1], 'namedBy'>,
-): Promise<AnswerSight> {
+): Promise<AnswerProbe> {
   try {
     return {
       answer: await fetchRaw(url, {
@@ -121,7 +121,7 @@ async function ask(
   }
 }
 
-async function lookAtMetadata(url: string, { fetchJson }: SafeFetch): Promise<EndpointSight['metadata']> {
+async function probeMetadata(url: string, { fetchJson }: SafeFetch): Promise<EndpointProbe['metadata']> {
   try {
     return await fetchJson(url, { namedBy: 'operator' })
   } catch (error) {

@@ -1,14 +1,14 @@
 import type { Plan } from '../core/plan/plan.ts'
 import type { EndpointPlan, ServerPlan } from '../core/plan/server-plan.ts'
 import { findAddressLiteral, isLoopbackHost, isPublicAddress } from '../oauth/addresses.ts'
-import { findPreflightFlaw } from './check-public.ts'
+import { findPreflightProblem } from './check-public.ts'
 import { CLIENT_PROFILES, type ClientProfile } from './client-profiles.ts'
-import type { DocumentFailures } from './look-documents.ts'
-import type { Metadata } from './look-issuer.ts'
-import { type EndpointSight, formatMetadataUrl } from './look-public.ts'
+import type { DocumentFailures } from './probe-documents.ts'
+import type { Metadata } from './probe-issuer.ts'
+import { type EndpointProbe, formatMetadataUrl } from './probe-public.ts'
 
-/** Whether a client will connect, as far as that can be told. */
-export interface ClientJudgement {
+/** Whether a client will connect, as far as doctor can tell. */
+export interface ClientPrediction {
   readonly client: string
   /** The URL that the client is given. */
   readonly url: string
@@ -23,7 +23,7 @@ export interface ClientCase {
   readonly server: ServerPlan
   readonly endpoint: EndpointPlan
   /** Undefined where the proxy doesn't run. */
-  readonly sight: EndpointSight | undefined
+  readonly probe: EndpointProbe | undefined
   readonly issuer: string
   /** Metadata of the issuer; undefined where none can be had. */
   readonly metadata: Metadata | undefined
@@ -31,8 +31,8 @@ export interface ClientCase {
   readonly documents: DocumentFailures | undefined
 }
 
-/** Judges every well-known client. */
-export function judgeClients(asked: ClientCase, plan: Plan): ClientJudgement[] {
+/** Predicts which well-known clients will connect. */
+export function predictClients(asked: ClientCase, plan: Plan): ClientPrediction[] {
   const { endpoint } = asked
   return CLIENT_PROFILES.map((client) => {
     const obstacles = OBSTACLES.flatMap((find) => find(client, asked, plan) ?? [])
@@ -58,9 +58,9 @@ const isPrivateHost = (hostname: string): boolean => {
 }
 
 const OBSTACLES: readonly FindObstacle[] = [
-  function answersWrongly(_client, { sight }) {
-    if (sight === undefined || !('answer' in sight.first) || sight.first.answer.status === 401) return undefined
-    return `its URL answers with status ${sight.first.answer.status} and not with 401 (see above)`
+  function answersWrongly(_client, { probe }) {
+    if (probe === undefined || !('answer' in probe.first) || probe.first.answer.status === 401) return undefined
+    return `its URL answers with status ${probe.first.answer.status} and not with 401 (see above)`
   },
   function cannotReach({ from }, { endpoint }) {
     const { hostname } = new URL(endpoint.resource)
@@ -75,15 +75,15 @@ const OBSTACLES: readonly FindObstacle[] = [
   function findsNoMetadata(_client, { metadata, issuer }) {
     return metadata === undefined ? `it finds no valid metadata of ${issuer} (see above)` : undefined
   },
-  function differsInResource({ wantsExactResource }, { sight, endpoint }) {
-    const document = sight?.metadata !== undefined && 'document' in sight.metadata ? sight.metadata.document : undefined
+  function differsInResource({ wantsExactResource }, { probe, endpoint }) {
+    const document = probe?.metadata !== undefined && 'document' in probe.metadata ? probe.metadata.document : undefined
     if (document === undefined || document.resource === endpoint.resource) return undefined
     return wantsExactResource || !endpoint.resource.startsWith(String(document.resource))
       ? 'the protected resource metadata is for another URL (see above)'
       : undefined
   },
-  function ignoresChallenge({ wantsOwnMetadata }, { sight, endpoint }, plan) {
-    if (!wantsOwnMetadata || sight?.metadataUrl === undefined || sight.metadataUrl === formatMetadataUrl(endpoint, plan))
+  function ignoresChallenge({ wantsOwnMetadata }, { probe, endpoint }, plan) {
+    if (!wantsOwnMetadata || probe?.metadataUrl === undefined || probe.metadataUrl === formatMetadataUrl(endpoint, plan))
       return undefined
     return 'it ignores metadata on another origin than that of its URL'
   },
@@ -124,8 +124,8 @@ const OBSTACLES: readonly FindObstacle[] = [
       ? 'it appends a second `?` to authorization_endpoint'
       : undefined
   },
-  function failsInBrowser({ from }, { sight }) {
-    return from === 'page' && sight !== undefined && findPreflightFlaw(sight) !== undefined
+  function failsInBrowser({ from }, { probe }) {
+    return from === 'page' && probe !== undefined && findPreflightProblem(probe) !== undefined
       ? 'the CORS preflight fails (see above)'
       : undefined
   },

@@ -19,7 +19,7 @@ export interface TokenRefusal {
 }
 
 /** What a token endpoint says of a client, and of one that cannot exist. */
-export interface ClientSight {
+export interface ClientProbe {
   readonly configured: TokenRefusal
   /** Undefined where there is no telling. */
   readonly stranger: TokenRefusal | undefined
@@ -34,12 +34,12 @@ type Question = Pick<IdentityProviderPlan, 'timeoutSeconds'> & Client
  *
  * @throws Error when the endpoint does not answer
  */
-export async function lookAtClient(
+export async function probeClient(
   plan: Question,
   endpoint: NamedEndpoint,
   callback: string,
   fetchRaw: SafeFetch['fetchRaw'],
-): Promise<ClientSight> {
+): Promise<ClientProbe> {
   const ask = async (client: Client): Promise<TokenRefusal> => {
     const { headers, parameters } = authenticate(client)
     const form = new URLSearchParams({

@@ -6,7 +6,7 @@ import { explainFailure } from './failure.ts'
 export type DocumentFailures = ReadonlyMap<string, string>
 
 /** Fetches metadata documents of clients as the broker would. */
-export async function lookAtDocuments(urls: readonly string[], plan: ClientMetadataPlan): Promise<DocumentFailures> {
+export async function probeDocuments(urls: readonly string[], plan: ClientMetadataPlan): Promise<DocumentFailures> {
   if (!plan.enabled) return new Map()
   const { fetchJson, close } = createSafeFetch({ issuer: undefined, ...plan })
   try {

@@ -1,18 +1,18 @@
 /** Longest piece of what others said that is repeated. */
-const LONGEST = 160
+const MAX_QUOTED_CHARACTERS = 160
 /** What a terminal or a viewer would obey instead of showing: control characters, line ends, what turns the direction of writing. */
-const OBEYED = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cs}]/gu
+const CONTROL_CHARACTERS = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cs}]/gu
 
 /** What somebody else said, inside a sentence of ours: in quotes, on one line, bounded, and nothing in it that a terminal would obey. */
-export function quoteForeign(value: unknown): string {
+export function quoteUntrusted(value: unknown): string {
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value))
-  const cut = text.length > LONGEST ? `${text.slice(0, LONGEST - 1)}…` : text
-  return `"${escapeObeyed(cut).replaceAll('"', '\\"')}"`
+  const cut = text.length > MAX_QUOTED_CHARACTERS ? `${text.slice(0, MAX_QUOTED_CHARACTERS - 1)}…` : text
+  return `"${escapeControlCharacters(cut).replaceAll('"', '\\"')}"`
 }
 
 /** Shows what would be obeyed. Line ends too: a report has one line for a thing. */
-export function escapeObeyed(text: string): string {
-  return text.replace(OBEYED, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
+export function escapeControlCharacters(text: string): string {
+  return text.replace(CONTROL_CHARACTERS, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
 }
 
 /** Shorter pieces could be anything. */

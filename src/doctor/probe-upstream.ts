@@ -9,32 +9,32 @@ import { Spawner } from '../upstream/stdio/process/spawner.ts'
 import { createHeldMemory } from '../upstream/stdio/wire/held-memory.ts'
 import { explainFailure } from './failure.ts'
 import { DISCOVER, DISCOVER_HEADERS, findRpcAnswer, INITIALIZE, MCP_HEADERS } from './initialize.ts'
-import type { AnswerSight } from './look-public.ts'
+import type { AnswerProbe } from './probe-public.ts'
 
 /** What an MCP server over HTTP answers. */
-export interface HttpUpstreamSight {
+export interface HttpUpstreamProbe {
   /** To `initialize`, or to a GET of the event stream. */
-  readonly first: AnswerSight
+  readonly first: AnswerProbe
   /** To `server/discover`, where `initialize` was not understood. */
-  readonly discovery: AnswerSight | undefined
+  readonly discovery: AnswerProbe | undefined
   /** To the request of the other transport, where this one is not spoken there. */
-  readonly other: AnswerSight | undefined
+  readonly other: AnswerProbe | undefined
   /** Address on the internet by which it can be reached without the proxy. */
   readonly publicAddress: string | undefined
 }
 
 /** What an MCP server that is a process answers. */
-export interface ProcessSight {
-  readonly flaw: string | undefined
+export interface ProcessProbe {
+  readonly problem: string | undefined
   readonly era: 'modern' | 'legacy' | undefined
   readonly stderr: readonly string[]
 }
 
 /** Asks an MCP server over HTTP as the proxy would, with its headers. Never throws. */
-export async function lookAtHttpUpstream(plan: HttpUpstreamPlan, kind: EndpointPlan['kind']): Promise<HttpUpstreamSight> {
+export async function probeHttpUpstream(plan: HttpUpstreamPlan, kind: EndpointPlan['kind']): Promise<HttpUpstreamProbe> {
   const { url: issuer, ca, socket } = plan
   const { fetchRaw, close } = createSafeFetch({ issuer, allowPrivateNetwork: true, ca, socket })
-  const ask = async (request: Omit<RawRequest, 'namedBy'>): Promise<AnswerSight> => {
+  const ask = async (request: Omit<RawRequest, 'namedBy'>): Promise<AnswerProbe> => {
     try {
       const headers = { ...request.headers, ...plan.headers }
       return { answer: await fetchRaw(plan.url, { ...request, headers, namedBy: 'operator', showRedirects: true }) }
@@ -68,8 +68,8 @@ const STREAM = {
 
 /** Leaves nothing behind (2025-11-25 basic/transports, Session Management). */
 async function endSession(
-  first: AnswerSight,
-  ask: (request: Omit<RawRequest, 'namedBy'>) => Promise<AnswerSight>,
+  first: AnswerProbe,
+  ask: (request: Omit<RawRequest, 'namedBy'>) => Promise<AnswerProbe>,
 ): Promise<void> {
   const session = 'answer' in first ? first.answer.headers['mcp-session-id'] : undefined
   if (session === undefined) return
@@ -81,12 +81,12 @@ async function endSession(
 }
 
 /** A server of 2026-07-28 alone refuses `initialize`. */
-function needsDiscovery(first: AnswerSight): boolean {
+function needsDiscovery(first: AnswerProbe): boolean {
   if (!('answer' in first) || first.answer.status >= 500 || isRedirect(first.answer)) return false
   return findRpcAnswer(first.answer.bytes.toString('utf8'))?.result === undefined
 }
 
-function isElsewhere(first: AnswerSight): boolean {
+function isElsewhere(first: AnswerProbe): boolean {
   return 'answer' in first && [400, 404, 405, 406, 415].includes(first.answer.status)
 }
 
@@ -110,9 +110,9 @@ async function resolve(hostname: string): Promise<{ address: string }[]> {
 }
 
 /** Starts an MCP server once and asks it what it speaks. Never throws; no process is left. */
-export async function lookAtProcess(plan: StdioUpstreamPlan): Promise<ProcessSight> {
-  const flaw = findProgramFlaw(plan)
-  if (flaw !== undefined) return { flaw, era: undefined, stderr: [] }
+export async function probeProcess(plan: StdioUpstreamPlan): Promise<ProcessProbe> {
+  const problem = findProgramFlaw(plan)
+  if (problem !== undefined) return { problem, era: undefined, stderr: [] }
   const stderr: string[] = []
   const spawner = new Spawner({
     plan,
@@ -123,10 +123,10 @@ export async function lookAtProcess(plan: StdioUpstreamPlan): Promise<ProcessSig
   })
   try {
     const { era } = await probeEra(spawner, 'doctor', plan.startSeconds * 1000)
-    return { flaw: undefined, era, stderr }
+    return { problem: undefined, era, stderr }
   } catch (error) {
     const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
-    return { flaw: cause instanceof Error ? cause.message : String(cause), era: undefined, stderr }
+    return { problem: cause instanceof Error ? cause.message : String(cause), era: undefined, stderr }
   } finally {
     await spawner.close(1000)
   }

@@ -1,0 +1,85 @@
+import { createSecureContext } from 'node:tls'
+import { entriesOf } from '../derive/present-items.ts'
+import { decodeSessionKey, isCertificateList, listKeyAlgorithms, parsePrivateKey } from '../format/key-material.ts'
+import type { ConfigPath } from '../problem/problem.ts'
+import type { IntrospectionConfig, IssuerConfig } from '../schema/issuer.ts'
+import type { PartialConfig } from '../schema/partial-config.ts'
+import type { CheckContext } from './check-context.ts'
+
+/** Checks what secrets and files hold, as far as that can be seen before they are used. */
+export function checkSecretsAndFiles(context: CheckContext): void {
+  const { config } = context
+  checkSessionKey(context)
+  checkTls(context)
+  for (const [index, issuer] of entriesOf(config.issuers)) checkIssuer(issuer, ['issuers', index], context)
+  checkAuthorities(config.identity_provider?.ca_file, ['identity_provider', 'ca_file'], context)
+  checkAuthorities(config.rewrite?.ca_file, ['rewrite', 'ca_file'], context)
+  checkAuthorities(config.broker?.client_metadata?.ca_file, ['broker', 'client_metadata', 'ca_file'], context)
+  for (const key of ['identity_assertions', 'token_exchange'] as const) {
+    const at = ['broker', key, 'issuers']
+    for (const [index, issuer] of entriesOf(config.broker?.[key]?.issuers)) checkIssuer(issuer, [...at, index], context)
+  }
+  for (const [index, server] of entriesOf(config.servers)) {
+    const at = ['servers', index]
+    for (const [position, issuer] of entriesOf(server.issuers)) checkIssuer(issuer, [...at, 'issuers', position], context)
+    checkAuthorities(server.upstream?.ca_file, [...at, 'upstream', 'ca_file'], context)
+    checkAuthorities(server.sse?.upstream?.ca_file, [...at, 'sse', 'upstream', 'ca_file'], context)
+  }
+}
+
+function checkSessionKey({ config, secretsAndFiles, report }: CheckContext): void {
+  const secret = secretsAndFiles.findSecret(config.session_key)
+  if (secret === undefined || decodeSessionKey(secret)) return
+  report(['session_key'], {
+    reason: 'is shorter than 32 bytes, or zeros alone',
+    fix: 'Make one with: openssl rand -base64 32',
+  })
+}
+
+function checkTls({ config, secretsAndFiles, report }: CheckContext): void {
+  const cert = secretsAndFiles.findFile(config.listen?.tls?.cert_file)
+  const key = secretsAndFiles.findFile(config.listen?.tls?.key_file)
+  if (cert === undefined || key === undefined) return
+  try {
+    createSecureContext({ cert, key })
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? ` (${error.code})` : ''
+    report(['listen', 'tls'], {
+      reason: `certificate and private key cannot be used together${code}`,
+      fix: 'Give a PEM certificate chain and its own unencrypted PEM key.',
+    })
+  }
+}
+
+function checkIssuer(issuer: PartialConfig<IssuerConfig>, at: ConfigPath, context: CheckContext): void {
+  checkAuthorities(issuer.ca_file, [...at, 'ca_file'], context)
+  if (issuer.introspection) checkPrivateKey(issuer.introspection, [...at, 'introspection'], context)
+}
+
+function checkPrivateKey(
+  introspection: PartialConfig<IntrospectionConfig>,
+  at: ConfigPath,
+  { secretsAndFiles, report }: CheckContext,
+): void {
+  const secret = secretsAndFiles.findSecret(introspection.private_key)
+  if (secret === undefined) return
+  const key = parsePrivateKey(secret)
+  const algorithms = key ? listKeyAlgorithms(key) : []
+  if (algorithms.length === 0) {
+    report([...at, 'private_key'], {
+      reason: 'is not a private key that can be used',
+      fix: 'Give an unencrypted PEM or JWK: RSA of at least 2048 bits, EC on P-256, P-384 or P-521, or Ed25519.',
+    })
+  } else if (introspection.algorithm !== undefined && !algorithms.includes(introspection.algorithm)) {
+    report([...at, 'algorithm'], {
+      reason: `${introspection.algorithm} does not fit the private key`,
+      fix: `Write one of ${algorithms.join(', ')}, or leave it out.`,
+    })
+  }
+}
+
+function checkAuthorities(file: string | undefined, at: ConfigPath, { secretsAndFiles, report }: CheckContext): void {
+  const pem = secretsAndFiles.findFile(file)
+  if (pem === undefined || isCertificateList(pem)) return
+  report(at, { reason: 'holds no readable PEM certificates', fix: 'Give a file with -----BEGIN CERTIFICATE----- blocks.' })
+}
