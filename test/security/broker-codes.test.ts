@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import {
@@ -312,12 +313,31 @@ describe('revocation (RFC 7009)', () => {
     expect(stage.proxy.log.text().slice(before)).not.toMatch(/"level":"(?:warn|error)"|"code"/)
   })
 
-  it('by another client changes nothing (RFC 7009 §2.1)', async () => {
+  it('by another client changes nothing, which it is told and the log says (RFC 7009 §2.1)', async () => {
     const tokens = await obtainTokens(origin, client, alice)
+    const before = stage.proxy.log.records().length
     for (const token of [tokens.access_token, tokens.refresh_token])
-      expect((await postForm(`${origin}/revoke`, { token, client_id: other.id })).status).toBe(200)
+      await expectRefusal(await postForm(`${origin}/revoke`, { token, client_id: other.id }), 'invalid_grant')
     expect(await callMcp(stage.url, tokens.access_token)).toBe(200)
+    expect((await refresh(origin, client, tokens.refresh_token)).status).toBe(200)
+    const told = stage.proxy.log
+      .records()
+      .slice(before)
+      .filter(({ path }) => path === '/revoke')
+    expect(told.map(({ code }) => code)).toEqual(['authorization_refused', 'authorization_refused'])
   })
+
+  it.each(['access_token', 'refresh_token'] as const)(
+    'of a token that is unknown, or no longer good, succeeds, whatever the hint says it is: %s (RFC 7009 §2.2)',
+    async (hint) => {
+      const tokens = await obtainTokens(origin, client, alice)
+      const revoke = (token: string) => postForm(`${origin}/revoke`, { token, token_type_hint: hint, client_id: client.id })
+      for (const token of ['unknown', 'a.b.c', tokens.refresh_token, tokens.access_token, tokens.refresh_token])
+        expect((await revoke(token)).status).toBe(200)
+      expect(await callMcp(stage.url, tokens.access_token)).toBe(401)
+      await expectRefusal(await refresh(origin, client, tokens.refresh_token), 'invalid_grant')
+    },
+  )
 })
 
 describe('introspection (RFC 7662 §2.1, §4)', () => {
@@ -377,6 +397,22 @@ describe('introspection by clients of the configuration (RFC 7662 §2.1)', () =>
   })
 })
 
+describe('an access token', () => {
+  it('has the claims of the profile, another id each time, and lasts an hour unless configured (RFC 9068 §2.2)', async () => {
+    const before = Math.floor(Date.now() / 1000)
+    const first = await obtainTokens(origin, client, alice)
+    const second = await readJson(await refresh(origin, client, first.refresh_token))
+    expect(decodeProtectedHeader(first.access_token)).toMatchObject({ typ: 'at+jwt', alg: 'ES256', kid: expect.any(String) })
+    const [claims, later] = [decodeJwt(first.access_token), decodeJwt(second.access_token)]
+    expect(claims).toMatchObject({ iss: origin, aud: stage.url, sub: 'alice', client_id: client.id, scope: 'mcp:tools' })
+    expect(claims.jti).toEqual(expect.any(String))
+    expect(claims.jti).not.toBe(later.jti)
+    expect(claims.iat).toBeGreaterThanOrEqual(before)
+    expect(claims.iat).toBeLessThanOrEqual(Math.ceil(Date.now() / 1000))
+    expect([(claims.exp ?? 0) - (claims.iat ?? 0), first.expires_in]).toEqual([3600, 3600])
+  })
+})
+
 describe('the token endpoint', () => {
   it('tells unknown clients 401 invalid_client, so that they register anew (RFC 6749 §5.2)', async () => {
     const code = await authorize(origin, client, alice)
@@ -402,6 +438,50 @@ describe('the token endpoint', () => {
     const both = { ...form, client_id: confidential.id, client_secret: confidential.secret }
     await expectRefusal(await postForm(`${origin}/token`, both, basic(confidential.secret ?? '')), 'invalid_request')
     expect((await postForm(`${origin}/token`, form, basic(encodeURIComponent(confidential.secret ?? '')))).status).toBe(200)
+  })
+
+  it('answers credentials in the header that are wrong with a challenge for that scheme (RFC 6749 §5.2)', async () => {
+    const confidential = await createRawClient(origin, { token_endpoint_auth_method: 'client_secret_basic' })
+    const basic = { authorization: `Basic ${Buffer.from(`${confidential.id}:wrong`).toString('base64')}` }
+    for (const path of ['/token', '/revoke', '/introspect']) {
+      const response = await postForm(`${origin}${path}`, { grant_type: 'refresh_token', refresh_token: 'x', token: 'x' }, basic)
+      expect([path, response.status, response.headers.get('www-authenticate')]).toEqual([
+        path,
+        401,
+        expect.stringMatching(/^Basic realm="[^"]+"/),
+      ])
+      await response.body?.cancel()
+    }
+  })
+
+  it('takes no credentials and no code from the address, where logs and histories keep them (OAuth 2.1 §2.4.1)', async () => {
+    const confidential = await createRawClient(origin, { token_endpoint_auth_method: 'client_secret_post' })
+    const code = await authorize(origin, confidential, alice)
+    const form = {
+      grant_type: 'authorization_code',
+      client_id: confidential.id,
+      code: code.code,
+      code_verifier: code.verifier,
+      redirect_uri: confidential.redirectUri,
+      client_secret: confidential.secret ?? '',
+    }
+    for (const inAddress of [
+      ['client_id', 'client_secret'],
+      ['client_secret'],
+      ['code'],
+      Object.keys(form),
+    ] as (keyof typeof form)[][]) {
+      const query = new URLSearchParams(Object.fromEntries(inAddress.map((name) => [name, form[name]])))
+      const body = Object.fromEntries(Object.entries(form).filter(([name]) => !inAddress.includes(name as keyof typeof form)))
+      const response = await postForm(`${origin}/token?${query}`, body)
+      expect([inAddress, response.ok, await response.json()]).toEqual([
+        inAddress,
+        false,
+        expect.objectContaining({ error: expect.any(String) }),
+      ])
+    }
+    expect(stage.proxy.log.text()).not.toContain(form.client_secret)
+    expect((await postForm(`${origin}/token`, form)).status).toBe(200)
   })
 
   it('reads secrets in the header as they are to be written, and not otherwise (RFC 6749 §2.3.1)', async () => {

@@ -118,6 +118,24 @@ describe('what a client says of itself', () => {
     expect(answer.grant_types).toEqual(['authorization_code', 'refresh_token'])
   })
 
+  it('comes back whole, kept out of caches, and with when its secret ends where it has one (RFC 7591 §3.2.1)', async () => {
+    const said = { ...metadata, client_name: 'A client', token_endpoint_auth_method: 'client_secret_basic' }
+    const response = await register(stage.proxy.origin, said)
+    expect([response.status, response.headers.get('cache-control'), response.headers.get('pragma')]).toEqual([
+      201,
+      'no-store',
+      null,
+    ])
+    const answer = await readJson(response)
+    expect(answer).toMatchObject({ ...said, client_id: expect.any(String), client_secret: expect.any(String) })
+    expect(answer.client_secret_expires_at).toBe(0)
+    expect(answer.client_id_issued_at).toBeGreaterThan(0)
+    const refused = await register(stage.proxy.origin, {})
+    expect([refused.status, refused.headers.get('cache-control')]).toEqual([400, 'no-store'])
+    const open = await readJson(await register(stage.proxy.origin, metadata))
+    expect(open).not.toHaveProperty('client_secret_expires_at')
+  })
+
   it.each([
     [{ keys: [P256] }],
     [{ keys: [{ kty: 'RSA', n: MODULUS, e: 'AQAB' }] }],

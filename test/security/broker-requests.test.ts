@@ -133,6 +133,18 @@ describe('an authorization request that wants another protocol', () => {
     expect([response.status, response.headers.get('allow')]).toEqual([405, allow])
   })
 
+  it('is nothing that scripts of other pages send: its answers can be read by none (RFC 9700 §2.6)', async () => {
+    const { url } = createRequest(origin, client, { resource: first })
+    const page = { origin: 'https://page.example' }
+    const asked = { ...page, 'access-control-request-method': 'GET' }
+    const post = { method: 'POST', body: url.searchParams, headers: page }
+    for (const init of [{ headers: page }, post, { method: 'OPTIONS', headers: asked }]) {
+      const response = await fetch(init === post ? `${origin}/authorize` : url, { redirect: 'manual', ...init })
+      await response.body?.cancel()
+      expect([...response.headers.keys()].filter((name) => name.startsWith('access-control-'))).toEqual([])
+    }
+  })
+
   it.each(['', 'redirect_uri=https://client.example/cb', 'redirect_uri=https://evil.example/', 'state=x', 'request=x'])(
     'is none on the way back from the consent, whatever the address says: %s',
     async (more) => {
@@ -182,6 +194,8 @@ describe('the metadata', () => {
       expect([name, answer.status]).not.toEqual([name, 404])
     }
     expect(document.response_modes_supported).toEqual(['query'])
+    // RFC 8414 §3.2: an empty list is left out.
+    expect(Object.entries(document).filter(([, value]) => Array.isArray(value) && value.length === 0)).toEqual([])
     // Tokens that are bound to a key are refused at the servers: who asks for one would get nothing that works.
     expect(document).not.toHaveProperty('dpop_signing_alg_values_supported')
     expect(document).not.toHaveProperty('pushed_authorization_request_endpoint')

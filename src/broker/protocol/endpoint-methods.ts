@@ -16,12 +16,18 @@ const METHODS: Readonly<Record<string, readonly string[]>> = {
   [jwks]: DOCUMENT,
 }
 
+/** Lets pages of any origin read the answers of an endpoint; not those of the one that people visit (RFC 9700 §2.6). */
+export function formatCors(path: string): Record<string, string> {
+  const isVisited = path === authorization || path.startsWith(`${authorization}/`)
+  return isVisited ? {} : { 'access-control-allow-origin': '*' }
+}
+
 /** Answers 405 with `Allow` to what the endpoint of the protocol is not asked by (RFC 9110 §15.5.6). */
 export function holdToMethods(handle: VisitHandler, methods?: readonly string[]): VisitHandler {
   return (visit) => {
     const allowed = methods ?? METHODS[visit.path] ?? DOCUMENT
     if (allowed.includes(visit.request.method ?? '')) return handle(visit)
-    const headers = { allow: allowed.join(', '), 'content-length': 0, 'access-control-allow-origin': '*' }
+    const headers = { allow: allowed.join(', '), 'content-length': 0, ...formatCors(visit.path) }
     visit.response.writeHead(405, headers).end()
   }
 }

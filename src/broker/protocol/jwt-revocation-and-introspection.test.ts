@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import { describe, expect, it } from 'vitest'
 import { createFakeClock } from '../../../test/support/fake-clock.ts'
 import { BROKER_PATHS } from '../../core/broker-paths.ts'
@@ -35,11 +36,14 @@ async function ask(changes: {
     verifier: { verify: changes.verify ?? (() => principal) },
     mayIntrospect: new Set(['gateway']),
   }
+  const told: string[] = []
+  const provider = new EventEmitter().on('revocation.error', (_ctx, error: Error) => told.push(error.message))
   const ctx = {
     path: changes.path ?? introspection,
     status: changes.status ?? 400,
     body: changes.body ?? { error: 'unsupported_token_type' },
     oidc: {
+      provider,
       client: 'client' in changes ? changes.client : { clientId: 'app', clientAuthMethod: 'none' },
       params: { token: 't' },
     },
@@ -47,7 +51,7 @@ async function ask(changes: {
   await answerForOwnTokens(options)(ctx as unknown as Parameters<Middleware>[0], async () => undefined)
   const isRevoked = !(await liveness.isLive('token-1', undefined))
   await store.close()
-  return { status: ctx.status, body: ctx.body, isRevoked }
+  return { status: ctx.status, body: ctx.body, isRevoked, told }
 }
 
 const withSecret = (clientId: string) => ({ clientId, clientAuthMethod: 'client_secret_basic' })
@@ -89,11 +93,22 @@ describe('introspection of our own access tokens', () => {
 
 describe('revocation of our own access tokens', () => {
   it('ends a token of the client that asks', async () => {
-    expect(await ask({ path: revocation })).toEqual({ status: 200, body: '', isRevoked: true })
+    expect(await ask({ path: revocation })).toEqual({ status: 200, body: '', isRevoked: true, told: [] })
   })
 
-  it('leaves that of another client alone, and tells it nothing (RFC 7009 §2.1)', async () => {
-    expect(await ask({ path: revocation, client: withSecret('other') })).toEqual({ status: 200, body: '', isRevoked: false })
-    expect(await ask({ path: revocation, client: withSecret('gateway') })).toEqual({ status: 200, body: '', isRevoked: false })
+  it.each(['other', 'gateway'])(
+    'leaves that of another client alone, and tells it and the log (RFC 7009 §2.1): %s',
+    async (clientId) => {
+      const { status, body, isRevoked, told } = await ask({ path: revocation, client: withSecret(clientId) })
+      expect({ status, body, isRevoked }).toMatchObject({ status: 400, body: { error: 'invalid_grant' }, isRevoked: false })
+      expect(told).toEqual(['invalid_grant'])
+    },
+  )
+
+  it('succeeds where the token is no good any more (RFC 7009 §2.2)', async () => {
+    const verify = () => {
+      throw new ProxyError('token_expired')
+    }
+    expect(await ask({ path: revocation, verify })).toMatchObject({ status: 200, body: '', told: [] })
   })
 })

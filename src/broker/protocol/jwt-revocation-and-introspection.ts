@@ -1,3 +1,4 @@
+import { errors, type KoaContextWithOIDC } from 'oidc-provider'
 import { BROKER_PATHS } from '../../core/broker-paths.ts'
 import { findErrorEntry, ProxyError } from '../../core/errors.ts'
 import type { TokenVerifier } from '../../core/ports.ts'
@@ -30,7 +31,9 @@ export function answerForOwnTokens(options: OwnTokensOptions): Middleware {
     if (client === undefined || typeof params?.token !== 'string' || !isUnsupported(ctx.body)) return
     const principal = await findPrincipal(params.token, options)
     if (ctx.path === revocation) {
-      if (principal?.clientId === client.clientId) await revoke(principal, options)
+      if (principal !== undefined && principal.clientId !== client.clientId)
+        return refuseForeign(ctx as unknown as KoaContextWithOIDC)
+      if (principal !== undefined) await revoke(principal, options)
       ctx.body = ''
     } else {
       const mayAsk =
@@ -40,6 +43,17 @@ export function answerForOwnTokens(options: OwnTokensOptions): Middleware {
     }
     ctx.status = 200
   }
+}
+
+/** RFC 7009 §2.1: the client is told that it is another one's token. It holds that token, so it learns nothing else by that. */
+export function createForeignTokenError(): errors.OIDCProviderError {
+  return new errors.CustomOIDCProviderError('invalid_grant', 'the token was issued to another client')
+}
+
+function refuseForeign(ctx: KoaContextWithOIDC): void {
+  const error = createForeignTokenError()
+  ctx.body = { error: error.error, error_description: error.error_description }
+  ctx.oidc.provider.emit('revocation.error', ctx, error)
 }
 
 interface AuthenticatedClient {

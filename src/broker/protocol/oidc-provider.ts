@@ -17,6 +17,7 @@ import { GRANT_CLAIM } from '../tokens/revocation.ts'
 import type { SigningJwk } from '../tokens/signing-keys.ts'
 import type { StepUps } from '../tokens/step-ups.ts'
 import { createInteractionPolicy } from './interaction-policy.ts'
+import { createForeignTokenError } from './jwt-revocation-and-introspection.ts'
 import {
   answerByQueryAlone,
   curateMetadata,
@@ -247,7 +248,13 @@ function planFeatures(options: ProviderOptions, kid: string): NonNullable<Config
       allowedPolicy: async (_ctx, client, token) =>
         client.clientAuthMethod !== 'none' && (confidential.has(client.clientId) || token.clientId === client.clientId),
     },
-    revocation: { enabled: true, allowedPolicy: async (_ctx, client, token) => token.clientId === client.clientId },
+    revocation: {
+      enabled: true,
+      allowedPolicy: async (_ctx, client, token) => {
+        if (token.clientId !== client.clientId) throw createForeignTokenError()
+        return true
+      },
+    },
     resourceIndicators: {
       enabled: true,
       defaultResource: async (_ctx, _client, oneOf) => oneOf ?? findSole(options),

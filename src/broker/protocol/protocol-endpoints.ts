@@ -15,7 +15,7 @@ import { type Branded, isElsewhere, leaveOtherAccount, sendTrouble } from '../si
 import { findOutage } from '../storage/outage.ts'
 import type { Liveness } from '../tokens/revocation.ts'
 import type { SigningKeys } from '../tokens/signing-keys.ts'
-import { turnIntoAddress } from './endpoint-methods.ts'
+import { formatCors, turnIntoAddress } from './endpoint-methods.ts'
 import type { Middleware } from './middlewares.ts'
 import { createProvider, nameResumeCookie, nameSessionCookie, type ProviderOptions } from './oidc-provider.ts'
 import { stayWithMistakes } from './open-redirect-guard.ts'
@@ -210,7 +210,7 @@ function sendLater(visit: Visit, { code, seconds }: Limit, branded: Branded): vo
   const headers = {
     'content-type': 'application/json',
     'cache-control': 'no-store',
-    'access-control-allow-origin': '*',
+    ...formatCors(visit.path),
     'access-control-expose-headers': 'retry-after',
     'retry-after': String(seconds),
   }

@@ -4,6 +4,7 @@ import type { Visit, VisitHandler } from '../../core/visit.ts'
 import { explainOutage } from '../pages/sign-in-errors.ts'
 import { type Branded, sendTrouble } from '../sign-in/sign-in-result.ts'
 import { findOutage } from '../storage/outage.ts'
+import { formatCors } from './endpoint-methods.ts'
 import type { Middleware } from './middlewares.ts'
 
 /** What a client gets that asked for JSON (RFC 6749 §5.2 has no error for it; that of §4.1.2.1 says what it is). */
@@ -29,7 +30,7 @@ function answerOutage(visit: Visit, outage: ProxyError, branded: Branded): void 
   const trouble = explainOutage(outage)
   if (visit.request.headers.accept?.includes('text/html')) return sendTrouble(visit, trouble, outage.cause, branded)
   visit.note(outage.code, outage.cause)
-  const headers = { 'content-type': 'application/json', 'cache-control': 'no-store', 'access-control-allow-origin': '*' }
+  const headers = { 'content-type': 'application/json', 'cache-control': 'no-store', ...formatCors(visit.path) }
   visit.response.writeHead(trouble.status, headers).end(JSON.stringify(describeOutage(outage)))
 }
 
