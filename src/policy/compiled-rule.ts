@@ -1,8 +1,8 @@
 import type { Operation } from '../core/operation.ts'
 import type { RulePlan } from '../core/plan/policy-plan.ts'
-import { compileNamePattern } from './name-pattern.ts'
-import { compileResourcePattern } from './resource-pattern.ts'
-import type { Target } from './target.ts'
+import { compileNamePattern } from './target/name-pattern.ts'
+import { compileResourcePattern } from './target/resource-pattern.ts'
+import type { Target } from './target/target.ts'
 import { spend, type Work } from './work.ts'
 
 /** A scope that is needed, and the scopes that imply it. */

@@ -1,7 +1,8 @@
 import { errors } from 'oidc-provider'
+import type { Claims } from '../../core/claim-condition.ts'
 import type { Principal } from '../../core/principal.ts'
 import { pickClaims } from '../accounts/accounts.ts'
-import { type Claims, listUserScopes, mayUserSignIn } from '../identity-provider/access-rules.ts'
+import { listUserScopes, mayUserSignIn } from '../identity-provider/access-rules.ts'
 import { findGrantBehind, SUBJECT_GRANT_CLAIM } from '../tokens/revocation.ts'
 import {
   explain,

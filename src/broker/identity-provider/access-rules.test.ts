@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { type Claims, explainDenial, listUserScopes, mayUserSignIn, readClaim } from './access-rules.ts'
+import { type Claims, readClaim } from '../../core/claim-condition.ts'
+import { explainDenial, listUserScopes, mayUserSignIn } from './access-rules.ts'
 
 const domain = { allow: [{ claim: 'email_domain', values: ['Corp.example'] }] }
 const withAddress = (email: unknown, verified: unknown = true): Claims => ({ email, email_verified: verified })

@@ -1,10 +1,9 @@
-import type { ClaimCondition, IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
-
-export type Claims = Readonly<Record<string, unknown>>
+import { type Claims, isVerified, meetsCondition, readClaim } from '../../core/claim-condition.ts'
+import type { IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
 
 /** Whether a user may sign in: where nothing is demanded everyone may, else who meets one condition. */
 export function mayUserSignIn(claims: Claims, { allow }: Pick<IdentityProviderPlan, 'allow'>): boolean {
-  return allow.length === 0 || allow.some((condition) => isMet(condition, claims))
+  return allow.length === 0 || allow.some((condition) => meetsCondition(condition, claims))
 }
 
 /** The claim that holds the scopes which the identity provider granted. No provider can set it: it is written last. */
@@ -25,19 +24,8 @@ export function listUserScopes(
 
 function listByRules(claims: Claims, grant: IdentityProviderPlan['grant'], known: ReadonlySet<string>): ReadonlySet<string> {
   if (grant === undefined) return known
-  const granted = grant.filter(({ when }) => when === undefined || isMet(when, claims)).flatMap(({ scopes }) => scopes)
+  const granted = grant.filter(({ when }) => when === undefined || meetsCondition(when, claims)).flatMap(({ scopes }) => scopes)
   return new Set(granted.filter((scope) => known.has(scope)))
-}
-
-function isMet({ claim, values }: ClaimCondition, claims: Claims): boolean {
-  if (claim === 'email_domain') return isDomainAmong(values, claims)
-  if (claim === 'email') return isAddressAmong(values, claims)
-  const held = readClaim(claims, claim)
-  const texts = (Array.isArray(held) ? held : [held]).map((value) =>
-    // Beyond 2^53 a number was rounded, and could be that of another.
-    Number.isSafeInteger(value) || typeof value === 'boolean' ? String(value) : value,
-  )
-  return texts.some((text) => typeof text === 'string' && values.includes(text))
 }
 
 /**
@@ -57,42 +45,7 @@ function explainUnmet(claim: string, claims: Claims): string {
   return claim === 'email' ? 'another address' : 'another domain'
 }
 
-/** An address that the identity provider has not verified may be anybody’s. */
-function isDomainAmong(domains: readonly string[], claims: Claims): boolean {
-  const { email } = claims
-  if (typeof email !== 'string' || !isVerified(claims)) return false
-  const at = email.lastIndexOf('@')
-  const domain = at < 1 ? undefined : foldCase(email.slice(at + 1))
-  return domain !== undefined && domains.some((candidate) => foldCase(candidate) === domain)
-}
-
-function isAddressAmong(addresses: readonly string[], claims: Claims): boolean {
-  const { email } = claims
-  if (typeof email !== 'string' || !isVerified(claims)) return false
-  return addresses.some((candidate) => foldCase(candidate) === foldCase(email))
-}
-
-/** ASCII alone: `toLowerCase` makes one letter of several (the Kelvin sign is a k), and so one address of two. */
-function foldCase(text: string): string {
-  return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
-}
-
-function isVerified({ email_verified: verified }: Claims): boolean {
-  return verified === true || verified === 'true'
-}
-
 /** Whether the identity provider says that it has not verified the address; some say nothing of it. */
 export function isSaidUnverified(claims: Claims): boolean {
   return Object.hasOwn(claims, 'email_verified') && !isVerified(claims)
-}
-
-/** A claim by its name, or by a path with dots into objects. */
-export function readClaim(claims: Claims, name: string): unknown {
-  if (Object.hasOwn(claims, name)) return claims[name]
-  let value: unknown = claims
-  for (const part of name.split('.')) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined
-    value = (value as Record<string, unknown>)[part]
-  }
-  return value
 }

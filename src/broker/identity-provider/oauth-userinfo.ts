@@ -1,8 +1,8 @@
 import * as oauth from 'oauth4webapi'
+import type { Claims } from '../../core/claim-condition.ts'
 import { parseExactJson } from '../../core/exact-json.ts'
 import { isObject } from '../../core/is-object.ts'
 import type { PlainOAuthPlan } from '../../core/plan/identity-provider-plan.ts'
-import type { Claims } from './access-rules.ts'
 import { IdentityProviderError } from './error.ts'
 
 /** What an item of a list at the provider may say; a stranger's JSON. */

@@ -1,4 +1,4 @@
-import type { Claims } from './access-rules.ts'
+import type { Claims } from '../../core/claim-condition.ts'
 
 /** What binds an answer to its question; kept until the user comes back. */
 export interface PendingSignIn {

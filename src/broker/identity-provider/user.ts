@@ -1,5 +1,6 @@
 import * as oauth from 'oauth4webapi'
-import { type Claims, isSaidUnverified, readClaim } from './access-rules.ts'
+import { type Claims, readClaim } from '../../core/claim-condition.ts'
+import { isSaidUnverified } from './access-rules.ts'
 import { findStatus, guard, IdentityProviderError } from './error.ts'
 import type { Session } from './session.ts'
 import type { SignedInUser } from './signed-in-user.ts'

@@ -1,5 +1,5 @@
 import * as oauth from 'oauth4webapi'
-import type { Claims } from './access-rules.ts'
+import type { Claims } from '../../core/claim-condition.ts'
 import { IdentityProviderError } from './error.ts'
 import { loadPlainClaims } from './oauth-userinfo.ts'
 import type { Session } from './session.ts'

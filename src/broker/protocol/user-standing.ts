@@ -1,7 +1,8 @@
+import type { Claims } from '../../core/claim-condition.ts'
 import type { BrokerPlan } from '../../core/plan/broker-plan.ts'
 import { type Accounts, type AccountsOptions, createAccounts } from '../accounts/accounts.ts'
 import type { Resources } from '../clients/resources.ts'
-import { type Claims, listUserScopes } from '../identity-provider/access-rules.ts'
+import { listUserScopes } from '../identity-provider/access-rules.ts'
 import { createLiveness, type Liveness, type UserOfToken } from '../tokens/revocation.ts'
 
 interface StandingOptions extends Pick<AccountsOptions, 'store' | 'seal' | 'identityProvider' | 'clock'> {

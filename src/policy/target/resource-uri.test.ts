@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { createWork } from '../work.ts'
 import { listNamedParts } from './resource-pattern.ts'
 import { readResourceUri, type UriReadings } from './resource-uri.ts'
 import { trimBeginning } from './uri-steps.ts'
-import { createWork } from './work.ts'
 
 const read = (uri: string, ...rules: string[]): UriReadings =>
   readResourceUri(uri, listNamedParts(['file:///**', ...rules]), createWork())

@@ -1,6 +1,6 @@
+import { spend, type Work } from '../work.ts'
 import { compileNamePattern } from './name-pattern.ts'
 import { compileSegmentPattern } from './segment-pattern.ts'
-import { spend, type Work } from './work.ts'
 
 /** Decides whether a resource URI fits a pattern. */
 export type MatchUri = (uri: string, work: Work) => boolean

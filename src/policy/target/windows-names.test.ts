@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { createWork } from '../work.ts'
 import { listNamedParts } from './resource-pattern.ts'
 import { readResourceUri } from './resource-uri.ts'
-import { createWork } from './work.ts'
 
 const read = (uri: string, ...rules: string[]) => readResourceUri(uri, listNamedParts(rules), createWork())
 

@@ -1,3 +1,4 @@
+import { createWork, type Work } from '../work.ts'
 import { collectReadings } from './collect-readings.ts'
 import { compileNamePattern } from './name-pattern.ts'
 import type { NamedParts } from './resource-uri.ts'
@@ -5,7 +6,6 @@ import { compileUriPattern, type MatchUri } from './uri-pattern.ts'
 import { isFetched, joinUri, splitUri, type UriShape } from './uri-shape.ts'
 import { commonSteps, cuttingSteps, decodeOnce, type Step } from './uri-steps.ts'
 import { hasDrive, tidyDrive } from './windows-names.ts'
-import { createWork, type Work } from './work.ts'
 
 /** The pattern of a resource URI, ready to be compared with readings. */
 export interface ResourcePattern {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
+import { createWork } from '../work.ts'
 import { compileResourcePattern, foldCase } from './resource-pattern.ts'
-import { createWork } from './work.ts'
 
 it.each([
   ['FILE:///secret/**', 'file:///secret/x'],

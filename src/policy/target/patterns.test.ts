@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { createWork } from '../work.ts'
 import { compileNamePattern } from './name-pattern.ts'
 import { compileUriPattern } from './uri-pattern.ts'
-import { createWork } from './work.ts'
 
 const escapeText = (text: string) => text.replaceAll(/[.*+?^${}()|[\]\\/-]/g, '\\$&')
 const few = (...characters: string[]) => fc.string({ unit: fc.constantFrom(...characters), maxLength: 12 })

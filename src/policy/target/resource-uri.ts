@@ -1,9 +1,9 @@
+import type { Work } from '../work.ts'
 import { collectReadings } from './collect-readings.ts'
 import { climbs } from './dot-segments.ts'
 import { splitUri } from './uri-shape.ts'
 import { commonSteps, cuttingSteps, trimBeginning, trimUri } from './uri-steps.ts'
 import { hasDrive, hasLooseDrive } from './windows-names.ts'
-import type { Work } from './work.ts'
 
 /**
  * A resource URI means what the upstream makes of it. Rules are asked about every reading (see uri-steps.ts), so that no spelling gets

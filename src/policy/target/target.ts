@@ -1,8 +1,8 @@
-import type { Completing, Operation } from '../core/operation.ts'
+import type { Completing, Operation } from '../../core/operation.ts'
+import type { Work } from '../work.ts'
 import { foldCase } from './resource-pattern.ts'
 import { type NamedParts, readResourceUri, type UriReadings } from './resource-uri.ts'
 import { expandTemplate, listVariables } from './uri-template.ts'
-import type { Work } from './work.ts'
 
 /** What an operation is aimed at, as rules see it. */
 export interface Target {

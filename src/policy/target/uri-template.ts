@@ -1,4 +1,4 @@
-import type { Completing } from '../core/operation.ts'
+import type { Completing } from '../../core/operation.ts'
 
 /** What a template becomes with the values that are known. */
 export interface ExpandedTemplate {

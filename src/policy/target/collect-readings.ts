@@ -1,6 +1,6 @@
+import { spend, type Work } from '../work.ts'
 import { splitUri } from './uri-shape.ts'
 import { authorityBlindSteps, joinAuthority, type Step } from './uri-steps.ts'
-import { spend, type Work } from './work.ts'
 
 /** An ordinary URI has fewer than twenty. */
 const MAX_READINGS = 256
