@@ -12,7 +12,7 @@ const nobody = {
   subject: 'alice',
   clientId: undefined,
   scopes: new Set<string>(),
-  hasAudience: true,
+  assurance: 'audience' as const,
   claims: {},
   expiresAt: Number.POSITIVE_INFINITY,
   acceptedUntil: Number.POSITIVE_INFINITY,

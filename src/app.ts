@@ -206,7 +206,7 @@ function createServer(plan: Plan, server: ServerPlan, shared: Shared): GuardedSe
   const signatures = createTokenVerifier({
     issuers: server.issuers,
     audiences: server.audiences,
-    acceptMissingAudience: server.legacyClients === 'signature_only',
+    leastAssurance: server.legacyClients === 'signature_only' ? 'signature_only' : 'audience',
     pool,
   })
   const verifier = broker?.guard(signatures) ?? signatures

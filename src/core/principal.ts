@@ -1,3 +1,9 @@
+/**
+ * What a verified token proves: that it was issued for one of the server's audiences, or only that its issuer signed it (or calls it active),
+ * for whatever service. The second passes only where `legacy_clients: signature_only` applies (`pipeline/authenticate.ts`).
+ */
+export type Assurance = 'audience' | 'signature_only'
+
 /** Who calls: what a verified access token says of its subject and its client. */
 export interface Principal {
   /** Issuer identifier (`iss`, RFC 8414 §2), exactly as configured. */
@@ -8,8 +14,7 @@ export interface Principal {
   readonly clientId: string | undefined
   /** Every scope of the token, from all configured claims. */
   readonly scopes: ReadonlySet<string>
-  /** Whether the token named an audience at all; tokens without one pass only under `legacy_clients: signature_only`. */
-  readonly hasAudience: boolean
+  readonly assurance: Assurance
   /** Seconds since the epoch after which the token is no longer accepted, clock tolerance not included. */
   readonly expiresAt: number
   /** The same with clock tolerance: from then on nothing that was opened with the token may stay open. */

@@ -21,7 +21,7 @@ async function checkForServer(token: string, server: ServerPlan, pool: IssuerPoo
   const about = findingsAbout(`the token, for server ${server.name}`)
   const { issuers, audiences } = server
   try {
-    const verifier = createTokenVerifier({ issuers, audiences, acceptMissingAudience: false, pool })
+    const verifier = createTokenVerifier({ issuers, audiences, pool })
     const { scopes, expiresAt } = await verifier.verify(token)
     return [checkTimes(expiresAt - Date.now() / 1000, about), checkScopes(scopes, server, about)]
   } catch (error) {

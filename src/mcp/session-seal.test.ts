@@ -8,7 +8,7 @@ const principal = (changes: Partial<Principal> = {}): Principal => ({
   subject: 'alice',
   clientId: 'app',
   scopes: new Set(),
-  hasAudience: true,
+  assurance: 'audience',
   expiresAt: 0,
   acceptedUntil: 0,
   claims: {},

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { createAudienceCheck, normalizeAudience } from './audience.ts'
 
 const ours = 'https://mcp.example.com/mcp'
-const check = createAudienceCheck([ours, 'api://mcp', '11111111-2222-3333-4444-555555555555'], false)
+const check = createAudienceCheck([ours, 'api://mcp', '11111111-2222-3333-4444-555555555555'])
 const mismatch = expect.objectContaining({ code: 'token_audience_mismatch' })
 
 function outcome(aud: unknown): unknown {
@@ -25,7 +25,7 @@ describe('an audience', () => {
     ['api://mcp/'],
     ['11111111-2222-3333-4444-555555555555'],
   ])('is ours: %j', (aud) => {
-    expect(outcome(aud)).toBe(true)
+    expect(outcome(aud)).toBe('audience')
   })
 
   it.each<[unknown]>([
@@ -69,29 +69,29 @@ describe('an audience', () => {
   })
 
   it('with a Kelvin sign is not one with a k', () => {
-    const kind = createAudienceCheck(['https://kelvin.example/mcp'], false)
+    const kind = createAudienceCheck(['https://kelvin.example/mcp'])
     expect(() => kind.check({ aud: 'https://\u212aelvin.example/mcp' }, ['aud'])).toThrow()
   })
 
   it('that is another is refused with both, so that the log tells what to change', () => {
-    const both = createAudienceCheck([ours, 'api://mcp'], false)
+    const both = createAudienceCheck([ours, 'api://mcp'])
     const cause = `aud is ["https://other.example"], not ${JSON.stringify(ours)} or "api://mcp"`
     expect(() => both.check({ aud: 'https://other.example' }, ['aud'])).toThrow(expect.objectContaining({ cause }))
   })
 
   it('that is missing is refused, unless tokens without one pass', () => {
     expect(() => check.check({}, ['aud'])).toThrow(expect.objectContaining({ cause: 'the token names no audience (aud)' }))
-    const lenient = createAudienceCheck([ours], true)
-    expect(lenient.check({}, ['aud'])).toBe(false)
-    expect(lenient.check({ aud: ours }, ['aud'])).toBe(true)
+    const lenient = createAudienceCheck([ours], 'signature_only')
+    expect(lenient.check({}, ['aud'])).toBe('signature_only')
+    expect(lenient.check({ aud: ours }, ['aud'])).toBe('audience')
     for (const aud of ['https://other.example', [], null, '']) expect(() => lenient.check({ aud }, ['aud'])).toThrow(mismatch)
   })
 
   it('may be named by other claims, of which the first that is there decides', () => {
     const claims = ['aud', 'client_id', 'azp']
-    const cognito = createAudienceCheck(['client-1'], false)
-    expect(cognito.check({ client_id: 'client-1' }, claims)).toBe(true)
-    expect(cognito.check({ azp: 'client-1' }, claims)).toBe(true)
+    const cognito = createAudienceCheck(['client-1'])
+    expect(cognito.check({ client_id: 'client-1' }, claims)).toBe('audience')
+    expect(cognito.check({ azp: 'client-1' }, claims)).toBe('audience')
     expect(() => cognito.check({ aud: 'https://other.example', client_id: 'client-1' }, claims)).toThrow(mismatch)
     expect(() => cognito.check({ client_id: 'client-1' }, ['aud'])).toThrow(mismatch)
   })

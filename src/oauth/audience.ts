@@ -1,4 +1,5 @@
 import { ProxyError } from '../core/errors.ts'
+import type { Assurance } from '../core/principal.ts'
 
 /** Decides whether claims name an audience that this server goes by. */
 export interface AudienceCheck {
@@ -7,17 +8,17 @@ export interface AudienceCheck {
    *
    * @param claims - of a verified token
    * @param audienceClaims - claims that may name the audience, in order
-   * @returns whether the token named an audience at all
+   * @returns `signature_only` for a token that names no audience
    * @throws ProxyError `token_audience_mismatch`
    */
-  check(claims: Readonly<Record<string, unknown>>, audienceClaims: readonly string[]): boolean
+  check(claims: Readonly<Record<string, unknown>>, audienceClaims: readonly string[]): Assurance
 }
 
 /**
  * @param audiences - accepted audiences
- * @param acceptMissing - whether tokens that name no audience pass
+ * @param leastAssurance - `signature_only` accepts tokens that name no audience
  */
-export function createAudienceCheck(audiences: readonly string[], acceptMissing: boolean): AudienceCheck {
+export function createAudienceCheck(audiences: readonly string[], leastAssurance: Assurance = 'audience'): AudienceCheck {
   const accepted = new Set(audiences.map(normalizeAudience))
   return {
     check(claims, audienceClaims) {
@@ -25,11 +26,11 @@ export function createAudienceCheck(audiences: readonly string[], acceptMissing:
       // An empty list names nobody, so that the next claim may (Hydra).
       const claim = present.find((name) => !isEmptyList(claims[name])) ?? present[0]
       if (claim === undefined) {
-        if (acceptMissing) return false
+        if (leastAssurance === 'signature_only') return 'signature_only'
         throw mismatch(`the token names no audience (${audienceClaims.join(', ')})`)
       }
       const values = parseAudiences(claims[claim])
-      if (values.some((value) => accepted.has(normalizeAudience(value)))) return true
+      if (values.some((value) => accepted.has(normalizeAudience(value)))) return 'audience'
       throw mismatch(`${claim} is ${JSON.stringify(values).slice(0, 300)}, not ${formatExpected(audiences)}`)
     },
   }

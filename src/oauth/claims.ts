@@ -1,6 +1,6 @@
 import { ProxyError } from '../core/errors.ts'
 import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
-import type { Principal } from '../core/principal.ts'
+import type { Assurance, Principal } from '../core/principal.ts'
 import { collectScopes } from './scopes.ts'
 
 export type Claims = Readonly<Record<string, unknown>>
@@ -70,18 +70,18 @@ function parseDate(claims: Claims, name: string): number | undefined {
 /**
  * Makes the principal of verified claims.
  *
- * @param hasAudience - whether the token named an audience
+ * @param assurance - what the token was found to prove
  * @param expiresAt - seconds since the epoch
  * @throws ProxyError `token_invalid` when the claims that name somebody are no names
  */
-export function createPrincipal(claims: Claims, plan: IssuerPlan, hasAudience: boolean, expiresAt: number): Principal {
+export function createPrincipal(claims: Claims, plan: IssuerPlan, assurance: Assurance, expiresAt: number): Principal {
   const clientId = parseName(claims, 'client_id') ?? parseName(claims, 'azp')
   return Object.freeze({
     issuer: plan.issuer,
     subject: parseName(claims, 'sub'),
     clientId,
     scopes: collectScopes(claims, plan.scopeClaims),
-    hasAudience,
+    assurance,
     expiresAt,
     acceptedUntil: expiresAt + plan.clockToleranceSeconds,
     claims: freezeDeep(claims),

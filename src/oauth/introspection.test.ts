@@ -44,7 +44,6 @@ async function startServer(plan: Partial<IntrospectionPlan> = {}, issuerPlan: Pa
   const verifier = createTokenVerifier({
     issuers: [createIssuerPlan(issuer, { introspection: createIntrospectionPlan(plan), ...issuerPlan })],
     audiences: [audience],
-    acceptMissingAudience: false,
     clock,
   })
   open.push(async () => {
@@ -76,7 +75,7 @@ describe('an opaque token', () => {
   it('is what the authorization server says it is', async () => {
     const { verifier, issuer, questions } = await startServer()
     const principal = await verifyToken(verifier, 'opaque-token.1')
-    expect(principal).toMatchObject({ issuer, subject: 'alice', clientId: 'c1', hasAudience: true })
+    expect(principal).toMatchObject({ issuer, subject: 'alice', clientId: 'c1', assurance: 'audience' })
     expect([...principal.scopes]).toEqual(['a', 'b'])
     expect(Object.isFrozen(principal.claims)).toBe(true)
     expect(Object.fromEntries(questions[0]?.form ?? [])).toEqual({ token: 'opaque-token.1', token_type_hint: 'access_token' })
@@ -86,7 +85,6 @@ describe('an opaque token', () => {
     const verifier = createTokenVerifier({
       issuers: [createIssuerPlan('https://idp.example.com')],
       audiences: [audience],
-      acceptMissingAudience: false,
     })
     expect(await expectRefused(verifier, 'opaque-token', 'token_invalid')).toContain('no issuer of this server has introspection')
   })
@@ -202,7 +200,7 @@ describe('an answer', () => {
   it('with an empty list for the audience leaves that to the next claim that is configured', async () => {
     const { verifier, state } = await startServer({}, { audienceClaims: ['aud', 'client_id'] })
     state.answer = (_question, response) => sendJson(response, activeToken({ aud: [], client_id: audience }))
-    expect((await verifyToken(verifier, 'opaque')).hasAudience).toBe(true)
+    expect((await verifyToken(verifier, 'opaque')).assurance).toBe('audience')
     state.answer = (_question, response) => sendJson(response, activeToken({ aud: [], client_id: 'another' }))
     await expectRefused(verifier, 'another', 'token_audience_mismatch')
   })
@@ -223,7 +221,7 @@ describe('an answer', () => {
   it('may name the audience by the client where that is configured', async () => {
     const { verifier, state } = await startServer({}, { audienceClaims: ['client_id'] })
     state.answer = (_question, response) => sendJson(response, activeToken({ aud: undefined, client_id: audience }))
-    expect((await verifyToken(verifier, 'opaque')).hasAudience).toBe(true)
+    expect((await verifyToken(verifier, 'opaque')).assurance).toBe('audience')
   })
 })
 
@@ -326,7 +324,6 @@ describe('questions', () => {
     const verifier = createTokenVerifier({
       issuers: [plan(one.issuer), plan(other.issuer)],
       audiences: [audience],
-      acceptMissingAudience: false,
     })
     expect((await verifyToken(verifier, 'opaque')).issuer).toBe(other.issuer)
     // One that cannot be asked doesn't stand in the way of one that knows; but if none does, nobody can say that it is invalid.
@@ -343,7 +340,6 @@ describe('questions', () => {
     const verifier = createTokenVerifier({
       issuers: [createIssuerPlan('https://idp.invalid', { introspection })],
       audiences: [audience],
-      acceptMissingAudience: false,
     })
     expect((await verifyToken(verifier, 'opaque')).issuer).toBe('https://idp.invalid')
     expect(questions).toHaveLength(1)

@@ -34,8 +34,8 @@ export async function verifyJwt(jwt: SignedJwt, { plan, keys, audience, clock }:
   const now = clock.wall() / 1000
   checkTokenUse(jwt.claims, jwt.type, plan)
   const expiresAt = checkTimes(jwt.claims, plan, now)
-  const hasAudience = audience.check(jwt.claims, plan.audienceClaims)
-  return { principal: createPrincipal(jwt.claims, plan, hasAudience, expiresAt), keyFingerprint: key.fingerprint }
+  const assurance = audience.check(jwt.claims, plan.audienceClaims)
+  return { principal: createPrincipal(jwt.claims, plan, assurance, expiresAt), keyFingerprint: key.fingerprint }
 }
 
 /**

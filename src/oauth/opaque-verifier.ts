@@ -26,8 +26,8 @@ export function verifyIntrospected(answer: Claims, plan: IssuerPlan, audience: A
   checkAccessToken(claims)
   checkTokenUse(claims, undefined, plan)
   const expiresAt = checkActiveTimes(claims, plan, now, Math.floor(now) + TIMELESS_SECONDS)
-  const hasAudience = audience.check(claims, plan.audienceClaims)
-  return createPrincipal(claims, plan, hasAudience, expiresAt)
+  const assurance = audience.check(claims, plan.audienceClaims)
+  return createPrincipal(claims, plan, assurance, expiresAt)
 }
 
 /** Without these a token is anonymous, without an end of its own, or untyped; an empty text says no more than that. */

@@ -9,7 +9,7 @@ const principal: Principal = {
   subject: 'alice',
   clientId: undefined,
   scopes: new Set(),
-  hasAudience: true,
+  assurance: 'audience',
   expiresAt: 0,
   acceptedUntil: 0,
   claims: {},

@@ -3,7 +3,7 @@ import { type Clock, systemClock } from '../core/clock.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
 import type { TokenVerifier } from '../core/ports.ts'
-import type { Principal } from '../core/principal.ts'
+import type { Assurance, Principal } from '../core/principal.ts'
 import { type AudienceCheck, createAudienceCheck } from './audience.ts'
 import { createIssuerPool, type Issuer, type IssuerPool } from './issuer.ts'
 import { looksLikeJwt, parseSignedJwt, type SignedJwt } from './jws.ts'
@@ -15,8 +15,8 @@ export interface TokenVerifierOptions {
   readonly issuers: readonly IssuerPlan[]
   /** Accepted audiences. */
   readonly audiences: readonly string[]
-  /** Whether tokens that name no audience pass; their principal says `hasAudience: false`. A wrong audience never passes. */
-  readonly acceptMissingAudience: boolean
+  /** `signature_only`: tokens that name no audience pass, and their principal says so. A wrong audience never passes. `audience` unless given. */
+  readonly leastAssurance?: Assurance
   /** Verified tokens that are remembered; 10,000 unless given. */
   readonly cacheEntries?: number
   readonly clock?: Clock
@@ -60,7 +60,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): WarmTokenVer
   const verification: Verification = {
     issuers: indexIssuers(issuers),
     introspecting: issuers.filter((issuer) => issuer.introspection !== undefined),
-    audience: createAudienceCheck(options.audiences, options.acceptMissingAudience),
+    audience: createAudienceCheck(options.audiences, options.leastAssurance),
     cache: createTokenCache(options.cacheEntries ?? CACHE_ENTRIES, clock),
     clock,
   }

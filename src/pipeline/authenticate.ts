@@ -29,7 +29,7 @@ export function authenticate(exchange: Exchange, head: RequestHead, route: Route
   if (legacy && route.legacyClients === 'reject') throw new ProxyError('legacy_client_rejected')
   const accept = (identity: Identity): Identity => {
     exchange.record.principal = identity.principal
-    checkAudienceNamed(identity.principal, legacy, route)
+    checkAssurance(identity.principal, legacy, route)
     return identity
   }
   const known = recallIdentity(head, route)
@@ -79,11 +79,11 @@ function mayHoldForm(head: RequestHead, route: Route): boolean {
 }
 
 /**
- * Without an audience a token might be meant for anyone. Only `legacy_clients: signature_only` looks past that, and only on the endpoints
- * of HTTP+SSE: a revision that a client claims in a header takes no check away.
+ * Without an audience a token might be meant for any service. Only `legacy_clients: signature_only` accepts it, and only on the endpoints
+ * of HTTP+SSE: a revision that a client claims in a header never removes a check. This is the one decision on it; `authorize` relies on it.
  */
-function checkAudienceNamed(principal: Principal, legacy: boolean, route: Route): void {
-  const isExcused = legacy && route.kind !== 'streamable_http' && route.legacyClients === 'signature_only'
-  if (principal.hasAudience || isExcused) return
+function checkAssurance({ assurance }: Principal, legacy: boolean, route: Route): void {
+  if (assurance === 'audience') return
+  if (legacy && route.kind !== 'streamable_http' && route.legacyClients === 'signature_only') return
   throw new ProxyError('token_audience_mismatch', { cause: 'the token names no audience' })
 }

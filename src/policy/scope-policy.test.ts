@@ -16,7 +16,7 @@ function createPrincipal(...scopes: string[]): Principal {
     subject: 'alice',
     clientId: 'c1',
     scopes: new Set(scopes),
-    hasAudience: true,
+    assurance: 'audience',
     expiresAt: 0,
     acceptedUntil: 0,
     claims: {},

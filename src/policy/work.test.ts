@@ -9,7 +9,13 @@ import { createVerdictMemory } from './verdict-memory.ts'
 import { createWork, MAX_WORK } from './work.ts'
 
 const nobody = {
-  ...{ issuer: 'https://idp.example.com', subject: 'alice', clientId: undefined, scopes: new Set<string>(), hasAudience: true },
+  ...{
+    issuer: 'https://idp.example.com',
+    subject: 'alice',
+    clientId: undefined,
+    scopes: new Set<string>(),
+    assurance: 'audience' as const,
+  },
   ...{ claims: {}, expiresAt: Number.POSITIVE_INFINITY, acceptedUntil: Number.POSITIVE_INFINITY },
 }
 

@@ -36,7 +36,6 @@ async function withVerifier(
   const verifier = createTokenVerifier({
     issuers: [createIssuerPlan(issuer.issuer, plan)],
     audiences: [audience],
-    acceptMissingAudience: false,
     clock,
     ...options,
   })
@@ -220,7 +219,6 @@ describe('the audience of a token', () => {
       createTokenVerifier({
         issuers: [createIssuerPlan(issuer.issuer)],
         audiences: [`https://mcp.example.com/${path}`],
-        acceptMissingAudience: false,
         clock,
         pool,
       })
@@ -233,10 +231,10 @@ describe('the audience of a token', () => {
   })
 
   it('may be missing where that is asked for, but never wrong', async () => {
-    const lenient = { acceptMissingAudience: true }
+    const lenient = { leastAssurance: 'signature_only' as const }
     const run = async (verifier: WarmTokenVerifier) => {
-      expect((await verifyToken(verifier, await issuer.mint({ claims: { aud: undefined } }))).hasAudience).toBe(false)
-      expect((await verifyToken(verifier, await issuer.mint())).hasAudience).toBe(true)
+      expect((await verifyToken(verifier, await issuer.mint({ claims: { aud: undefined } }))).assurance).toBe('signature_only')
+      expect((await verifyToken(verifier, await issuer.mint())).assurance).toBe('audience')
       for (const aud of ['https://other.example', [], null, '', 7]) {
         await expectRefused(verifier, await issuer.mint({ claims: { aud } }), 'token_audience_mismatch')
       }
@@ -251,7 +249,7 @@ describe('the audience of a token', () => {
     await withVerifier(
       async (verifier) => {
         const mint = (claims: Record<string, unknown>) => issuer.mint({ claims: { aud: undefined, ...claims } })
-        expect((await verifyToken(verifier, await mint({ client_id: 'client-1' }))).hasAudience).toBe(true)
+        expect((await verifyToken(verifier, await mint({ client_id: 'client-1' }))).assurance).toBe('audience')
         await expectRefused(verifier, await mint({ client_id: 'client-2' }), 'token_audience_mismatch')
         await expectRefused(verifier, await mint({ client_id: 'client-1', aud: audience }), 'token_audience_mismatch')
       },
@@ -296,7 +294,6 @@ describe('the issuer of a token', () => {
     const verifier = createTokenVerifier({
       issuers: [createIssuerPlan(slashed, { jwksUri: issuer.jwksUri })],
       audiences: [audience],
-      acceptMissingAudience: false,
       clock,
     })
     expect((await verifyToken(verifier, await mint({ iss: slashed }))).issuer).toBe(slashed)
@@ -425,7 +422,6 @@ describe('the principal', () => {
     const verifier = createTokenVerifier({
       issuers: [createIssuerPlan(issuer.issuer, plan)],
       audiences: [audience],
-      acceptMissingAudience: false,
       clock,
     })
     try {
@@ -449,7 +445,7 @@ describe('the principal', () => {
       issuer: issuer.issuer,
       subject: 'alice',
       clientId: 'c1',
-      hasAudience: true,
+      assurance: 'audience',
       expiresAt: now + 60,
     })
     expect([...principal.scopes]).toEqual(['a', 'b', 'c'])

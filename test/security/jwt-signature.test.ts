@@ -271,7 +271,6 @@ describe('what the header says about keys', () => {
     const verifier = createTokenVerifier({
       issuers: [createIssuerPlan(setup.issuer.issuer), createIssuerPlan(two.issuer)],
       audiences: [audience],
-      acceptMissingAudience: false,
     })
     const { kid, privateKey } = two.signingKey
     const payload = createClaims(setup.issuer.issuer)

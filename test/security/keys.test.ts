@@ -76,7 +76,7 @@ describe('keys are fetched', () => {
   it('once for all servers with that issuer', async () => {
     const issuer = await startIssuer()
     const pool = createIssuerPool()
-    const options = { issuers: [createIssuerPlan(issuer.issuer)], audiences: [audience], acceptMissingAudience: false, pool }
+    const options = { issuers: [createIssuerPlan(issuer.issuer)], audiences: [audience], pool }
     const verifiers = [createTokenVerifier(options), createTokenVerifier(options)]
     for (const verifier of verifiers) await verifyToken(verifier, await issuer.mint())
     expect(countFetches(issuer)).toBe(1)
@@ -89,7 +89,6 @@ describe('keys are fetched', () => {
     const setup = createTokenVerifier({
       issuers: [createIssuerPlan('https://unreachable.invalid', { jwksUri: issuer.jwksUri })],
       audiences: [audience],
-      acceptMissingAudience: false,
     })
     await verifyToken(setup, await issuer.mint({ claims: { iss: 'https://unreachable.invalid' } }))
     expect(issuer.requests).toEqual(['/jwks'])
@@ -323,7 +322,6 @@ async function startKeyServer(plan: Partial<IssuerPlan> = {}): Promise<KeyServer
   const verifier = createTokenVerifier({
     issuers: [createIssuerPlan(ISSUER, { jwksUri, ...plan })],
     audiences: [audience],
-    acceptMissingAudience: false,
     clock,
     onIssue: (message) => issues.push(message),
   })
@@ -723,7 +721,6 @@ describe('TLS of an issuer', () => {
     const verifier = createTokenVerifier({
       issuers: [createIssuerPlan(issuer, plan)],
       audiences: [audience],
-      acceptMissingAudience: false,
     })
     open.push(async () => {
       await verifier.close()
@@ -755,6 +752,6 @@ describe('TLS of an issuer', () => {
 
 it('an issuer that is configured twice for a server is a mistake', () => {
   const plans = [createIssuerPlan('https://a.example'), createIssuerPlan('https://a.example', { refreshKeysSeconds: 1 })]
-  const create = () => createTokenVerifier({ issuers: plans, audiences: [audience], acceptMissingAudience: false })
+  const create = () => createTokenVerifier({ issuers: plans, audiences: [audience] })
   expect(create).toThrow('configured twice')
 })

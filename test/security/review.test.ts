@@ -69,6 +69,15 @@ describe('a token without an audience under `legacy_clients: signature_only`', (
     await checkAttempt(stage, { token, body }, refused)
   })
 
+  it('is refused on HTTP+SSE where the client claims a revision that has the authorization chapter', async () => {
+    const token = await stage.mint({ aud: undefined, scope: undefined })
+    for (const version of ['2025-03-26', '2025-11-25', '2026-07-28']) {
+      const headers = [['MCP-Protocol-Version', version]] as const
+      const refused = { status: 401, code: 'token_audience_mismatch' } as const
+      await checkAttempt(stage, { token, method: 'GET', target: '/sse', headers }, refused)
+    }
+  })
+
   it('is accepted on HTTP+SSE', async () => {
     const token = await stage.mint({ aud: undefined, scope: undefined })
     await checkAttempt(stage, { token, method: 'GET', target: '/sse' }, { status: 200, url: '/sse' })

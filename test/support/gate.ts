@@ -43,7 +43,7 @@ const verifier: TokenVerifier = {
       subject: subject === '' ? undefined : subject,
       clientId,
       scopes: new Set(),
-      hasAudience: true,
+      assurance: 'audience',
       expiresAt: Number.MAX_SAFE_INTEGER,
       acceptedUntil: Number.MAX_SAFE_INTEGER,
       claims: {},

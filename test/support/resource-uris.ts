@@ -9,7 +9,7 @@ const nobody: Principal = {
   subject: 'alice',
   clientId: undefined,
   scopes: new Set(),
-  hasAudience: true,
+  assurance: 'audience',
   claims: {},
   expiresAt: Number.POSITIVE_INFINITY,
   acceptedUntil: Number.POSITIVE_INFINITY,

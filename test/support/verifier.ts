@@ -25,7 +25,6 @@ export async function startVerifier(
   const verifier = createTokenVerifier({
     issuers: [createIssuerPlan(issuer.issuer, plan)],
     audiences: [audience],
-    acceptMissingAudience: false,
     onIssue: (message) => issues.push(message),
     ...options,
   })

@@ -95,7 +95,7 @@ function checkType({ type }: SignedJwt): void {
 function checkAudience(claims: Claims, audience: string): void {
   if (Array.isArray(claims.aud) && claims.aud.length !== 1)
     throw new ProxyError('token_audience_mismatch', { cause: 'aud must name this authorization server and nobody else' })
-  createAudienceCheck([audience], false).check(claims, ['aud'])
+  createAudienceCheck([audience]).check(claims, ['aud'])
 }
 
 function readAssertion(claims: Claims, issuer: string, clientId: string): IdentityAssertion {

@@ -16,7 +16,6 @@ export function createOwnVerifier(plan: BrokerPlan, resources: readonly BrokerRe
   return createTokenVerifier({
     issuers: [plan.issuerPlan],
     audiences: resources.map(({ identifier }) => identifier),
-    acceptMissingAudience: false,
     pool: createIssuerPool({ ownKeys: new Map([[plan.issuer, keys.verification]]) }),
   })
 }
@@ -26,7 +25,6 @@ export function createSubjectVerifier({ plan, resources }: SubjectTokens, pool: 
   return createTokenVerifier({
     issuers: [plan.issuerPlan, ...plan.tokenExchange.issuers],
     audiences: [plan.issuer, ...resources.map(({ identifier }) => identifier), ...plan.tokenExchange.audiences],
-    acceptMissingAudience: false,
     pool,
     clock,
   })
