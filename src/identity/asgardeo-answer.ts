@@ -1,5 +1,5 @@
 import { isObject } from '../core/is-object.ts'
-import { checkStrictJson } from '../core/json.ts'
+import { checkStrictJson } from '../core/json/strict-json.ts'
 import type { RawAnswer } from '../oauth/safe-fetch.ts'
 
 /** An answer of Asgardeo. Creations have no body, and some refusals neither. */

@@ -1,5 +1,7 @@
 import { ProxyError } from '../core/errors.ts'
-import { type JsonMembers, type JsonOutline, outlineJson, readJsonString, StrictJsonError } from '../core/json.ts'
+import type { JsonMembers, JsonOutline } from '../core/json/json-outline.ts'
+import { outlineJson, readJsonString } from '../core/json/strict-json.ts'
+import { StrictJsonError } from '../core/json/strict-json-error.ts'
 import type { Completing, Operation } from '../core/operation.ts'
 import { refuseLookAlikes, reserveKeys } from './reserved-keys.ts'
 import { readTargets, type Target } from './targets.ts'

@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
-import { checkStrictJson, StrictJsonError } from '../core/json.ts'
-import { type Outline, outlineDoubtful } from '../core/shallow-outline.ts'
+import { type Outline, outlineDoubtful } from '../core/json/shallow-outline.ts'
+import { checkStrictJson } from '../core/json/strict-json.ts'
+import { StrictJsonError } from '../core/json/strict-json-error.ts'
 import { isRequestId } from './messages.ts'
 import { looksLike } from './reserved-keys.ts'
 

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
-import { type JsonMembers, outlineJson } from '../core/json.ts'
+import type { JsonMembers } from '../core/json/json-outline.ts'
+import { outlineJson } from '../core/json/strict-json.ts'
 import { refuseLookAlikes, reserveKeys } from './reserved-keys.ts'
 
 const membersOf = (key: string) => outlineJson(JSON.stringify({ [key]: 1 }), 4, 1).members as JsonMembers

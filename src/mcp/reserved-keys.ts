@@ -1,5 +1,5 @@
 import { ProxyError } from '../core/errors.ts'
-import type { JsonMembers } from '../core/json.ts'
+import type { JsonMembers } from '../core/json/json-outline.ts'
 
 /** Keys that mean something to us. */
 export interface ReservedKeys {

@@ -1,5 +1,6 @@
 import { ProxyError } from '../core/errors.ts'
-import { type JsonMembers, type JsonOutline, readJsonString } from '../core/json.ts'
+import type { JsonMembers, JsonOutline } from '../core/json/json-outline.ts'
+import { readJsonString } from '../core/json/strict-json.ts'
 import type { Completing, Operation } from '../core/operation.ts'
 import { type ReservedKeys, refuseLookAlikes, reserveKeys } from './reserved-keys.ts'
 

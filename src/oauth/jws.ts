@@ -1,8 +1,8 @@
 import { compactVerify } from 'jose'
 import { ProxyError } from '../core/errors.ts'
-import { parseExactJson } from '../core/exact-json.ts'
 import { isObject } from '../core/is-object.ts'
-import { checkStrictJson } from '../core/json.ts'
+import { parseExactJson } from '../core/json/exact-json.ts'
+import { checkStrictJson } from '../core/json/strict-json.ts'
 import { decodeBase64url, type VerificationKey } from './jwk.ts'
 
 /** A signed JWT (RFC 7519) whose form is right and of whose content nothing is verified yet. */

@@ -1,6 +1,6 @@
 // Attack family S: bodies, headers and streams that cost more work the longer they are.
 import { describe, expect, it } from 'vitest'
-import { outlineJson } from '../../src/core/json.ts'
+import { outlineJson } from '../../src/core/json/strict-json.ts'
 import type { Reply } from '../../src/core/reply.ts'
 import { createEndpointRewriter } from '../../src/mcp/endpoint-event.ts'
 import { decodeHeaderValue } from '../../src/mcp/header-agreement.ts'

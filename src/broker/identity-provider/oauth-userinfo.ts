@@ -1,7 +1,7 @@
 import * as oauth from 'oauth4webapi'
 import type { Claims } from '../../core/claim-condition.ts'
-import { parseExactJson } from '../../core/exact-json.ts'
 import { isObject } from '../../core/is-object.ts'
+import { parseExactJson } from '../../core/json/exact-json.ts'
 import type { PlainOAuthPlan } from '../../core/plan/identity-provider-plan.ts'
 import { IdentityProviderError } from './error.ts'
 

@@ -1,5 +1,5 @@
 import * as oauth from 'oauth4webapi'
-import { parseExactJson } from '../../core/exact-json.ts'
+import { parseExactJson } from '../../core/json/exact-json.ts'
 import type { IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
 import { formEncode } from '../../oauth/client-authentication.ts'
 import type { RawAnswer, SafeFetch } from '../../oauth/safe-fetch.ts'

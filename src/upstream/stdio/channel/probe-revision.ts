@@ -1,6 +1,6 @@
 import { ProxyError } from '../../../core/errors.ts'
 import { isObject } from '../../../core/is-object.ts'
-import { isDeeperThan } from '../../../core/shallow-outline.ts'
+import { isDeeperThan } from '../../../core/json/shallow-outline.ts'
 import { isModernRevision } from '../../../mcp/revision.ts'
 import type { Spawner } from '../process/spawner.ts'
 import { maxDepth } from '../wire/child-messages.ts'

@@ -1,6 +1,6 @@
 import { Buffer, isUtf8 } from 'node:buffer'
 import { isObject } from '../../../core/is-object.ts'
-import { isDeeperThan, type Outline, outlineShallow } from '../../../core/shallow-outline.ts'
+import { isDeeperThan, type Outline, outlineShallow } from '../../../core/json/shallow-outline.ts'
 import { applyEdits, insertMembers, withoutMembers } from './json-edits.ts'
 import { mendLine } from './mend-line.ts'
 

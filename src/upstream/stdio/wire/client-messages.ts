@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import type { Call } from '../../../core/call.ts'
 import { ProxyError } from '../../../core/errors.ts'
-import { type Outline, outlineShallow } from '../../../core/shallow-outline.ts'
+import { type Outline, outlineShallow } from '../../../core/json/shallow-outline.ts'
 
 /** One JSON-RPC message of a client, on its way to a child. */
 export interface ClientMessage {

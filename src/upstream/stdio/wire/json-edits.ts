@@ -1,4 +1,4 @@
-import { type Outline, outlineShallow } from '../../../core/shallow-outline.ts'
+import { type Outline, outlineShallow } from '../../../core/json/shallow-outline.ts'
 
 /** What stands at a place in a message, to be replaced without touching anything else of it. */
 export interface Edit {

@@ -1,4 +1,4 @@
-import { outlineShallow, skipString } from '../../../core/shallow-outline.ts'
+import { outlineShallow, skipString } from '../../../core/json/shallow-outline.ts'
 
 /** A line that may be JSON now. */
 export interface MendedLine {

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { checkStrictJson, outlineJson, readJsonString, StrictJsonError } from './json.ts'
+import { checkStrictJson, outlineJson, readJsonString } from './strict-json.ts'
+import { StrictJsonError } from './strict-json-error.ts'
 
 const kindOf = (text: string, depth = 128): string => {
   try {

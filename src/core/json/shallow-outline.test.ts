@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { outlineJson } from './json.ts'
 import { isDeeperThan, type Outline, outlineShallow } from './shallow-outline.ts'
+import { outlineJson } from './strict-json.ts'
 
 const parts = (text: string, outline: Outline | undefined): unknown =>
   outline && {
