@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
@@ -51,5 +51,39 @@ describe('the generated pages', () => {
     const page = readFileSync(join(root, 'docs/configuration.md'), 'utf8')
     const [smallest = ''] = [...page.matchAll(/```yaml\n([\s\S]*?)```/g)].map((match) => match[1] ?? '')
     expect(loadConfigText(smallest, { env, directory, terminal: false }).plan.servers).toHaveLength(1)
+  })
+})
+
+const pages = [
+  ...readdirSync(root).filter((name) => name.endsWith('.md')),
+  ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join('docs', name)),
+]
+
+function listLinkedFiles(page: string): string[] {
+  const text = readFileSync(join(root, page), 'utf8').replaceAll(/^```[\s\S]*?^```/gm, '')
+  const targets = [...text.matchAll(/\]\(([^)\s#]+)(?:#[^)\s]*)?\)/g)].map((match) => match[1] ?? '')
+  return targets.filter((target) => !/^[a-z]+:/.test(target)).map((target) => join(dirname(page), target))
+}
+
+describe('the pages', () => {
+  it.each(pages)('%s links only to files that exist', (page) => {
+    expect(listLinkedFiles(page).filter((file) => !existsSync(join(root, file)))).toEqual([])
+  })
+
+  it('say for many questions in which file they are decided', () => {
+    const [, table = ''] = readFileSync(join(root, 'docs/request-lifecycle.md'), 'utf8').split('## Where is it decided that')
+    const rows = table.split('\n').filter((line) => /^\| (?!…)[a-z]/.test(line))
+    expect(rows.length).toBeGreaterThan(25)
+    for (const row of rows) expect(row).toMatch(/\]\(\.\.\/src\/[\w./-]+\.ts\)/)
+  })
+
+  it('name, in the life of a request, each step of the pipeline', () => {
+    const linked = listLinkedFiles('docs/request-lifecycle.md')
+    const pipeline = readFileSync(join(root, 'src/pipeline/pipeline.ts'), 'utf8')
+    const steps = [...pipeline.matchAll(/from '\.\/([\w-]+\.ts)'/g)].map((match) => `src/pipeline/${match[1]}`)
+    const notSteps = ['src/pipeline/edge.ts', 'src/pipeline/exchange.ts']
+    expect(linked).toEqual(expect.arrayContaining(steps.filter((step) => !notSteps.includes(step))))
   })
 })
