@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Plan } from '../src/core/plan/plan.ts'
 import type { RulePlan } from '../src/core/plan/policy-plan.ts'
+import type { UpstreamPlan } from '../src/core/plan/upstream-plan.ts'
 import { createIssuerPlan } from '../test/support/issuer-plan.ts'
 
 /** Host that the load names, as if TLS ended in front of us. */
@@ -77,10 +78,9 @@ export function createBenchPlan({ upstreamPort, issuer }: ProxyArgument): Plan {
   }
 }
 
-type EndpointPlan = Plan['servers'][number]['endpoints'][number]
-
-function createUpstreamPlan(port: number): EndpointPlan['upstream'] {
+function createUpstreamPlan(port: number): UpstreamPlan {
   return {
+    kind: 'http',
     url: `http://127.0.0.1:${port}${path}`,
     socket: undefined,
     headers: {},

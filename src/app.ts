@@ -4,8 +4,8 @@ import type { Broker } from './broker/broker.ts'
 import type { BrokerPlan } from './core/plan/broker-plan.ts'
 import type { Plan } from './core/plan/plan.ts'
 import type { RewritePlan } from './core/plan/rewrite-plan.ts'
-import type { EndpointPlan, ServerPlan } from './core/plan/server-plan.ts'
-import type { StdioUpstreamPlan } from './core/plan/upstream-plan.ts'
+import type { ServerPlan } from './core/plan/server-plan.ts'
+import type { StdioUpstreamPlan, UpstreamPlan } from './core/plan/upstream-plan.ts'
 import type { Upstream } from './core/ports.ts'
 import type { RequestObserver } from './core/record.ts'
 import type { Route } from './core/route.ts'
@@ -170,7 +170,7 @@ const stdioUrl = 'http://stdio.invalid/'
 /** @throws Error that names what cannot be started */
 function checkPrograms({ name, endpoints }: ServerPlan): void {
   for (const { upstream } of endpoints) {
-    const flaw = 'command' in upstream ? findProgramFlaw(upstream) : undefined
+    const flaw = upstream.kind === 'stdio' ? findProgramFlaw(upstream) : undefined
     if (flaw !== undefined) throw new Error(`The MCP server "${name}" cannot be started: ${flaw}.`)
   }
 }
@@ -184,11 +184,18 @@ interface Shared {
   readonly broker: Broker | undefined
 }
 
-function createUpstreams({ name, endpoints }: ServerPlan, shared: Shared): Map<EndpointPlan['upstream'], Upstream> {
+function createUpstreams({ name, endpoints }: ServerPlan, shared: Shared): Map<UpstreamPlan, Upstream> {
   const plans = new Set(endpoints.map(({ upstream }) => upstream))
-  const create = (plan: EndpointPlan['upstream']): Upstream =>
-    'command' in plan ? createProcess(plan, name, shared) : createHttpUpstream(plan)
-  return new Map([...plans].map((plan) => [plan, create(plan)]))
+  return new Map([...plans].map((plan) => [plan, createUpstream(plan, name, shared)]))
+}
+
+function createUpstream(plan: UpstreamPlan, server: string, shared: Shared): Upstream {
+  switch (plan.kind) {
+    case 'http':
+      return createHttpUpstream(plan)
+    case 'stdio':
+      return createProcess(plan, server, shared)
+  }
 }
 
 function createProcess(plan: StdioUpstreamPlan, server: string, { log, memory, seal }: Shared): Upstream {
@@ -226,7 +233,7 @@ function createServer(plan: Plan, server: ServerPlan, shared: Shared): GuardedSe
       legacyClients: server.legacyClients,
       credential: createCredential(server, broker),
       messagesPath: messages?.path,
-      upstreamUrl: 'url' in endpoint.upstream ? endpoint.upstream.url : stdioUrl,
+      upstreamUrl: endpoint.upstream.kind === 'http' ? endpoint.upstream.url : stdioUrl,
       verifier,
       policy,
       upstream: upstreams.get(endpoint.upstream) as Upstream,

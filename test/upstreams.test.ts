@@ -9,6 +9,7 @@ const program = fileURLToPath(new URL('./conformance/server/suite-server-stdio.t
 testUpstream('HTTP', async () => {
   const server = await startSuiteServer()
   const plan = {
+    kind: 'http' as const,
     url: server.url,
     socket: undefined,
     headers: {},

@@ -1,6 +1,7 @@
 import type { Plan } from '../core/plan/plan.ts'
 import type { PolicyPlan, RulePlan } from '../core/plan/policy-plan.ts'
 import type { EndpointPlan, ServerPlan } from '../core/plan/server-plan.ts'
+import type { UpstreamPlan } from '../core/plan/upstream-plan.ts'
 import { formatUpstreamAddress } from '../core/upstream-address.ts'
 import { formatBlocks, formatTable } from './table.ts'
 
@@ -59,8 +60,8 @@ function formatUnlisted(name: string, policy: PolicyPlan): string[][][] {
 }
 
 /** Where a server is, or the program that is started. Its arguments may hold keys. */
-function formatUpstream(upstream: EndpointPlan['upstream']): string {
-  if ('url' in upstream) return formatUpstreamAddress(upstream)
+function formatUpstream(upstream: UpstreamPlan): string {
+  if (upstream.kind === 'http') return formatUpstreamAddress(upstream)
   return `process ${upstream.command[0]}${upstream.command.length > 1 ? ' …' : ''}`
 }
 

@@ -21,7 +21,11 @@ function choose(...argv: string[]) {
 
 function endpointsFrom(...argv: string[]) {
   const [server] = choose('--issuer', 'https://idp.example.com', ...argv).load().plan.servers
-  return server?.endpoints.map(({ kind, path, upstream }) => [kind, path, 'url' in upstream ? upstream.url : upstream.command])
+  return server?.endpoints.map(({ kind, path, upstream }) => [
+    kind,
+    path,
+    upstream.kind === 'http' ? upstream.url : upstream.command,
+  ])
 }
 
 describe('a configuration from flags', () => {

@@ -142,12 +142,14 @@ function describeBroker({ issuer, registration, clientMetadata }: BrokerPlan): M
 /** One endpoint for each upstream: a process serves several, and messages go where the stream says. */
 function listUpstreams({ endpoints }: ServerPlan): EndpointPlan[] {
   const named = endpoints.filter(({ kind }) => kind !== 'messages')
-  return [...new Map(named.map((endpoint) => ['url' in endpoint.upstream ? endpoint : endpoint.upstream, endpoint])).values()]
+  return [
+    ...new Map(named.map((endpoint) => [endpoint.upstream.kind === 'http' ? endpoint : endpoint.upstream, endpoint])).values(),
+  ]
 }
 
 async function examineUpstream({ upstream, kind }: EndpointPlan, server: ServerPlan, plan: Plan): Promise<Finding[]> {
   const about = findingsAbout(`server ${server.name}`)
-  if ('command' in upstream) return [checkProcess(await probeProcess(upstream), upstream, about)]
+  if (upstream.kind === 'stdio') return [checkProcess(await probeProcess(upstream), upstream, about)]
   const bringsToken = server.credential.kind !== 'none'
   return checkHttpUpstream({ kind, upstream, probe: await probeHttpUpstream(upstream, kind), bringsToken }, plan, about)
 }
@@ -190,7 +192,9 @@ function redact({ findings, clients }: Report, plan: Plan, token: string | undef
 
 function listSecrets({ servers, broker }: Plan): string[] {
   const upstreams = servers.flatMap(({ endpoints }) => endpoints.map(({ upstream }) => upstream))
-  const ofUpstreams = upstreams.flatMap((upstream) => ('url' in upstream ? Object.values(upstream.headers) : upstream.secrets))
+  const ofUpstreams = upstreams.flatMap((upstream) =>
+    upstream.kind === 'http' ? Object.values(upstream.headers) : upstream.secrets,
+  )
   const authentications = [
     broker?.identityProvider.clientAuthentication,
     ...servers.flatMap(({ issuers }) => issuers.map(({ introspection }) => introspection?.clientAuthentication)),

@@ -17,7 +17,7 @@ async function sendBurst(requests: number, connectSeconds: number): Promise<(num
   const server = createServer((_request, response) => response.end('{}')).listen({ path: socket, backlog: 1 })
   await once(server, 'listening')
   const waits = { connectSeconds, responseSeconds: 30, heartbeatSeconds: 0, followSlashRedirects: false }
-  const pool = createPool(new URL(url).origin, { url, socket, headers: {}, ca: undefined, ...waits })
+  const pool = createPool(new URL(url).origin, { kind: 'http', url, socket, headers: {}, ca: undefined, ...waits })
   const send = async () => {
     const { statusCode, body } = await pool.request({ path: '/mcp', method: 'GET' })
     await body.dump()

@@ -28,6 +28,7 @@ afterEach(async () => {
 
 async function callUpstream(ca: string | undefined): Promise<number> {
   const plan = {
+    kind: 'http' as const,
     url,
     socket: undefined,
     headers: {},

@@ -141,6 +141,7 @@ export async function openStdioGate(
   const listeners = new Set<() => void>()
   const upstream = createStdioUpstream(
     {
+      kind: 'stdio',
       workDir: undefined,
       env: {},
       secrets: [],

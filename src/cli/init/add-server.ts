@@ -26,7 +26,7 @@ export async function addServer(args: Arguments, file: string, env: Environment,
   const { upstream, scopes } = await askServer(args, terminal)
   const key = isSse(upstream) ? '/sse' : choosePath({ upstream })
   const path = findFreePath(key, listPaths(value as { readonly servers?: unknown }))
-  const target = 'url' in upstream ? upstream.url : { command: upstream.command }
+  const target = upstream.kind === 'http' ? upstream.url : { command: upstream.command }
   const server: ServerItem = {
     ...(isSse(upstream) ? { sse: { path, upstream: target } } : { path, upstream: target }),
     ...(scopes.length > 0 ? { scopes } : {}),

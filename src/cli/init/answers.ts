@@ -5,7 +5,9 @@ import { findNearest } from '../../config/problem/did-you-mean.ts'
 import { PROVIDER_CHOICES, type ProviderChoice } from './providers.ts'
 
 /** The MCP server. */
-export type UpstreamAnswer = { readonly url: string } | { readonly command: readonly string[] }
+export type UpstreamAnswer =
+  | { readonly kind: 'http'; readonly url: string }
+  | { readonly kind: 'stdio'; readonly command: readonly string[] }
 
 /** Everything that is asked. */
 export interface Answers {
@@ -30,14 +32,14 @@ export function parseUpstream(text: string): UpstreamAnswer {
   if (/^(?:https?|(?:https?\+)?unix):/i.test(text)) {
     const mistake = findUpstreamUrlMistake(text)
     if (mistake) throw new AnswerError(`That ${mistake.reason}. ${mistake.fix}`)
-    return { url: text }
+    return { kind: 'http', url: text }
   }
   const words = splitCommand(text)
   if ('reason' in words) throw new AnswerError(`That ${words.reason}. ${words.fix}`)
   const [program = ''] = words
   if (program.includes('://')) throw new AnswerError('That is a URL, but not one of http or https.')
   if (/^(?:localhost|[\w.-]+):\d+/.test(program)) throw new AnswerError(`If that is a URL, write it whole: http://${program}`)
-  return { command: words }
+  return { kind: 'stdio', command: words }
 }
 
 const NO_PROVIDER =

@@ -17,13 +17,13 @@ export function hasBroker({ provider }: Answers): boolean {
 
 /** The public path: that of the upstream where it has one. */
 export function choosePath({ upstream }: Pick<Answers, 'upstream'>): string {
-  const path = 'url' in upstream ? new URL(upstream.url).pathname.replace(/\/+$/, '') : ''
+  const path = upstream.kind === 'http' ? new URL(upstream.url).pathname.replace(/\/+$/, '') : ''
   return /^(?:\/[\w.~-]+)+$/.test(path) && !/^\/(?:\.well-known|healthz|readyz)\b/.test(path) && !isSse(upstream) ? path : '/mcp'
 }
 
 /** Whether the MCP server has the transport of 2024-11-05. */
 export function isSse(upstream: Answers['upstream']): boolean {
-  return 'url' in upstream && /\/sse\/?$/.test(new URL(upstream.url).pathname)
+  return upstream.kind === 'http' && /\/sse\/?$/.test(new URL(upstream.url).pathname)
 }
 
 /** The URL that clients are given. */
@@ -99,7 +99,7 @@ function formatAllow({ claim, values }: Answers['allow'][number]): string {
 
 function formatServer(answers: Answers): string[] {
   const { upstream, scopes } = answers
-  const to = 'url' in upstream ? quote(upstream.url) : undefined
+  const to = upstream.kind === 'http' ? quote(upstream.url) : undefined
   return [
     `# Clients are given ${formatClientUrl(answers)}`,
     'servers:',
@@ -115,7 +115,7 @@ function formatServer(answers: Answers): string[] {
 }
 
 function formatUpstream(upstream: Answers['upstream']): string[] {
-  if ('url' in upstream) return [`    upstream: ${quote(upstream.url)}`]
+  if (upstream.kind === 'http') return [`    upstream: ${quote(upstream.url)}`]
   return ['    upstream:', `      command: [${upstream.command.map(quote).join(', ')}]`]
 }
 

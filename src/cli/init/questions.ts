@@ -76,7 +76,7 @@ function createSettle(args: Arguments, ask: Interview['ask']): Resolve {
 }
 
 async function resolveUpstream({ server }: Arguments, resolve: Resolve): Promise<Answers['upstream']> {
-  if (server) return { command: server }
+  if (server) return { kind: 'stdio', command: server }
   return resolve('upstream', '1. What is your MCP server? A URL, or a command that starts it.', undefined, parseUpstream)
 }
 

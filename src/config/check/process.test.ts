@@ -23,6 +23,7 @@ describe('an MCP server that the proxy starts', () => {
         path: '/files',
         resource: 'http://localhost:8080/files',
         upstream: {
+          kind: 'stdio',
           command: ['npx', '-y', 'server'],
           workDir: undefined,
           env: {},

@@ -26,7 +26,11 @@ function serverOf(plan: Plan): ServerPlan {
 }
 
 const endpointsOf = (plan: Plan) =>
-  serverOf(plan).endpoints.map(({ kind, path, upstream }) => [kind, path, 'url' in upstream ? upstream.url : upstream.command])
+  serverOf(plan).endpoints.map(({ kind, path, upstream }) => [
+    kind,
+    path,
+    upstream.kind === 'http' ? upstream.url : upstream.command,
+  ])
 const noticed = (plan: Plan, key: string) => plan.notices.filter((notice) => notice.startsWith(`${key}:`))
 
 /** Enough for the Go proxy to start. */

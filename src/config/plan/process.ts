@@ -17,6 +17,7 @@ export function createProcessPlan(upstream: ProcessConfig, secretsAndFiles: Secr
     return { name, value: value.text ?? secret ?? '', secret }
   })
   return {
+    kind: 'stdio',
     command: [...upstream.command, ...(upstream.args ?? [])],
     workDir: upstream.work_dir === undefined ? undefined : resolve(secretsAndFiles.directory, upstream.work_dir),
     env: Object.fromEntries(variables.map(({ name, value }) => [name, value])),

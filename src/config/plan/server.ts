@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import type { BrokerPlan } from '../../core/plan/broker-plan.ts'
 import type { PolicyPlan, RulePlan } from '../../core/plan/policy-plan.ts'
 import type { EndpointPlan, ServerPlan } from '../../core/plan/server-plan.ts'
-import type { HttpUpstreamPlan, StdioUpstreamPlan } from '../../core/plan/upstream-plan.ts'
+import type { UpstreamPlan } from '../../core/plan/upstream-plan.ts'
 import type { UpstreamCredentialPlan } from '../../core/upstream-credential.ts'
 import { listEndpoints, nameServer } from '../derive/endpoints.ts'
 import { formatHeaderValue } from '../derive/header-value.ts'
@@ -59,7 +59,7 @@ function createCredentialPlan(server: ServerConfig): UpstreamCredentialPlan {
  * for both, since only the stream names the address for messages.
  */
 function createEndpointPlans(server: ServerConfig, { publicUrl, secretsAndFiles }: ServerPlanInputs): EndpointPlan[] {
-  const plans = new Map<UpstreamConfig, EndpointPlan['upstream']>()
+  const plans = new Map<UpstreamConfig, UpstreamPlan>()
   return listEndpoints(server).flatMap(({ kind, path }) => {
     const upstream = kind === 'streamable_http' ? server.upstream : (server.sse?.upstream ?? server.upstream)
     const identity = kind === 'messages' ? server.sse?.path : path
@@ -71,12 +71,13 @@ function createEndpointPlans(server: ServerConfig, { publicUrl, secretsAndFiles 
   })
 }
 
-function createUpstreamPlan(upstream: UpstreamConfig, secretsAndFiles: SecretsAndFiles): HttpUpstreamPlan | StdioUpstreamPlan {
+function createUpstreamPlan(upstream: UpstreamConfig, secretsAndFiles: SecretsAndFiles): UpstreamPlan {
   if (isProcess(upstream)) return createProcessPlan(upstream, secretsAndFiles)
   const headers = Object.entries(upstream.headers).map(
     ([name, value]) => [name.toLowerCase(), formatHeaderValue(value, secretsAndFiles.findSecret(value)) ?? ''] as const,
   )
   return {
+    kind: 'http',
     url: upstream.url ?? '',
     socket: upstream.socket === undefined ? undefined : resolve(secretsAndFiles.directory, upstream.socket),
     headers: Object.fromEntries(headers),

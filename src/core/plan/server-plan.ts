@@ -2,7 +2,7 @@ import type { BearerMethod, EndpointKind, LegacyClients } from '../route-facts.t
 import type { UpstreamCredentialPlan } from '../upstream-credential.ts'
 import type { IssuerPlan } from './issuer-plan.ts'
 import type { PolicyPlan } from './policy-plan.ts'
-import type { HttpUpstreamPlan, StdioUpstreamPlan } from './upstream-plan.ts'
+import type { UpstreamPlan } from './upstream-plan.ts'
 
 export interface ServerPlan {
   readonly name: string
@@ -27,5 +27,5 @@ export interface EndpointPlan {
   /** Resource identifier of the endpoint. */
   readonly resource: string
   /** The same object for all endpoints that one process serves. */
-  readonly upstream: HttpUpstreamPlan | StdioUpstreamPlan
+  readonly upstream: UpstreamPlan
 }

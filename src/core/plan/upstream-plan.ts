@@ -1,5 +1,9 @@
+/** An MCP server behind us. */
+export type UpstreamPlan = HttpUpstreamPlan | StdioUpstreamPlan
+
 /** An MCP server over HTTP. */
 export interface HttpUpstreamPlan {
+  readonly kind: 'http'
   readonly url: string
   /** Absolute path of the Unix socket on which it listens; undefined for TCP, to where the URL says. */
   readonly socket: string | undefined
@@ -18,6 +22,7 @@ export interface HttpUpstreamPlan {
 
 /** An MCP server as a child process that speaks over its standard streams. */
 export interface StdioUpstreamPlan {
+  readonly kind: 'stdio'
   /** Program and arguments. No shell reads them. */
   readonly command: readonly string[]
   /** Working directory; undefined for our own. */

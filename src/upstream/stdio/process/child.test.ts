@@ -11,6 +11,7 @@ function run(script: string, handlers: Partial<ChildHandlers> = {}) {
   let child!: Child
   const ended = new Promise<ChildEnd>((resolve) => {
     const plan = {
+      kind: 'stdio',
       command: ['/bin/sh', '-c', script],
       workDir: undefined,
       env: {},
