@@ -5,7 +5,7 @@ import type { IdentityProvider } from '../identity-provider/identity-provider.ts
 import type { SignedInUser } from '../identity-provider/signed-in-user.ts'
 import type { Kept, Vault } from '../storage/encrypted-collection.ts'
 import { hashId } from '../storage/oidc-adapter.ts'
-import { doInTurn } from '../storage/store-lock.ts'
+import { withStoreLock } from '../storage/store-lock.ts'
 import { isTokenOver, isWordOver } from './last-word.ts'
 
 export interface RefreshOptions {
@@ -35,16 +35,17 @@ export function isDue(user: SignedInUser, { clock, plan }: Pick<RefreshOptions, 
 }
 
 /** One question for all processes that share the store. */
-export async function askInTurn(subject: string, options: RefreshOptions): Promise<Word> {
-  const { vault, plan } = options
-  const mostMs = plan.timeoutSeconds * 1000 + LOCK_MARGIN_MS
+export async function refreshUnderLock(subject: string, options: RefreshOptions): Promise<Word> {
+  const { vault, plan, store, clock } = options
+  const lockMs = plan.timeoutSeconds * 1000 + LOCK_MARGIN_MS
   const ask = async (): Promise<Word> => {
     const seen = await vault.look(subject)
     if (seen === undefined) return { says: 'replaced', user: undefined }
     return isDue(seen.value, options) ? askProvider(seen, options) : { says: 'goes on', user: seen.value }
   }
   const createError = () => new IdentityProviderError('unavailable', 'another process has been asking it for too long')
-  return doInTurn(hashId(subject), ask, { ...options, kind: 'AccountRefresh', mostMs, waitMs: mostMs, createError })
+  const lock = { store, clock, kind: 'AccountRefresh', expiresMs: lockMs, waitMs: lockMs, createError }
+  return withStoreLock(hashId(subject), ask, lock)
 }
 
 async function askProvider(seen: Kept<SignedInUser>, options: RefreshOptions): Promise<Word> {

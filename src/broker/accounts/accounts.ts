@@ -8,7 +8,7 @@ import type { SignedInUser } from '../identity-provider/signed-in-user.ts'
 import { createVault } from '../storage/encrypted-collection.ts'
 import type { Seal } from '../storage/encryption.ts'
 import { groupOfAccount, hashId } from '../storage/oidc-adapter.ts'
-import { askInTurn, isDue, type RefreshOptions, type Word } from './account-refresh.ts'
+import { isDue, type RefreshOptions, refreshUnderLock, type Word } from './account-refresh.ts'
 import { isTokenOver, isWordOver } from './last-word.ts'
 
 /** The users who have signed in, with what the identity provider gave us for them. Who may no longer sign in is none of them. */
@@ -120,7 +120,7 @@ function ask(before: SignedInUser, session: Session): Promise<SignedInUser | und
   const { subject } = before
   const question =
     questions.get(subject) ??
-    askInTurn(subject, session)
+    refreshUnderLock(subject, session)
       .then((word) => conclude(before, word, session))
       .finally(() => questions.delete(subject))
   questions.set(subject, question)

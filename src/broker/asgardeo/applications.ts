@@ -11,7 +11,7 @@ import { createRateLimit } from '../limits/rate-limit.ts'
 import { createVault, type Vault } from '../storage/encrypted-collection.ts'
 import type { Seal } from '../storage/encryption.ts'
 import { hashId } from '../storage/oidc-adapter.ts'
-import { doInTurn } from '../storage/store-lock.ts'
+import { withStoreLock } from '../storage/store-lock.ts'
 
 /** The applications at Asgardeo that users are signed in through, kept in the store. */
 export interface AsgardeoApplications {
@@ -62,11 +62,11 @@ interface Session extends AsgardeoApplicationsOptions {
 }
 
 const KIND = 'AsgardeoApplication'
-const LOCK = 'AsgardeoApplicationLock'
+const LOCK_KIND = 'AsgardeoApplicationLock'
 /** Longer than all requests that making an application can take. */
-const MOST_MS = 180_000
+const LOCK_EXPIRES_MS = 180_000
 /** A browser waits for no longer. */
-const WAIT_MS = 30_000
+const LOCK_WAIT_MS = 30_000
 /** An application is looked for this often at most: somebody may have deleted it. */
 const LOOK_AGAIN_MS = 60_000
 const USE_MS = 86_400_000
@@ -114,9 +114,11 @@ function listPlace({ plan, redirectUri }: AsgardeoApplicationsOptions): string[]
 async function obtain(key: string, asking: AskingClient | undefined, session: Session): Promise<AsgardeoClient> {
   const kept = await findCurrent(key, session)
   if (kept !== undefined) return kept
-  // Proxies with another public URL may share the application, and so the turn.
-  const turn = asking === undefined ? JSON.stringify([session.plan.base, session.plan.applicationName]) : key
-  return doInTurn(hashId(turn), () => make(key, asking, session), { ...session, kind: LOCK, mostMs: MOST_MS, waitMs: WAIT_MS })
+  // Proxies with another public URL may share the application, and so the lock.
+  const locked = asking === undefined ? JSON.stringify([session.plan.base, session.plan.applicationName]) : key
+  const { store, clock } = session
+  const lock = { store, clock, kind: LOCK_KIND, expiresMs: LOCK_EXPIRES_MS, waitMs: LOCK_WAIT_MS }
+  return withStoreLock(hashId(locked), () => make(key, asking, session), lock)
 }
 
 async function findCurrent(key: string, { vault, seen, clock, registrar }: Session): Promise<AsgardeoClient | undefined> {

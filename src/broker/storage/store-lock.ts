@@ -2,40 +2,43 @@ import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../core/clock.ts'
 import type { Store } from '../../core/store.ts'
 
-export interface InTurnOptions {
+export interface StoreLockOptions {
   readonly store: Store
   readonly clock: Clock
   /** Kind of the locks in the store. */
   readonly kind: string
-  /** Longest that one may take; another one goes on then, whatever became of the first. */
-  readonly mostMs: number
-  /** Longest to wait for one's turn. */
+  /** The lock expires after this time, so that the death of its owner blocks nobody for longer. */
+  readonly expiresMs: number
+  /** Longest time to wait for the lock. */
   readonly waitMs: number
-  /** What to throw when others have taken too long. */
+  /** Creates the error for a lock that could not be acquired in time. */
   readonly createError?: () => Error
 }
 
-const LOOK_MS = 100
+const POLL_MS = 100
 
 /**
- * Does something alone, among all processes that share the store.
+ * Runs `work` while holding a lock that all processes on the store respect.
  *
- * @param key - what it is done to
- * @throws Error when others have taken too long
+ * @param key - names what is locked
+ * @throws Error when the lock could not be acquired in time
  */
-export async function doInTurn<T>(key: string, work: () => Promise<T>, options: InTurnOptions): Promise<T> {
-  const { store, clock, kind, mostMs, waitMs, createError } = options
-  const holder = randomUUID()
-  for (let waited = 0; waited < waitMs; waited += LOOK_MS) {
-    if (await store.add(kind, key, holder, { expiresAt: clock.wall() + mostMs })) {
-      try {
-        return await work()
-      } finally {
-        // A lock that expired while it was held is that of the next process by now.
-        await store.take(kind, key, holder)
-      }
-    }
-    await new Promise<void>((resolve) => void clock.after(LOOK_MS, resolve))
+export async function withStoreLock<T>(key: string, work: () => Promise<T>, options: StoreLockOptions): Promise<T> {
+  const owner = randomUUID()
+  await acquire(key, owner, options)
+  try {
+    return await work()
+  } finally {
+    // Compare and delete: a lock that expired during the work may have another owner by now.
+    await options.store.take(options.kind, key, owner)
   }
-  throw createError?.() ?? new Error('another process has been at it for too long')
+}
+
+async function acquire(key: string, owner: string, options: StoreLockOptions): Promise<void> {
+  const { store, clock, kind, expiresMs, waitMs, createError } = options
+  for (let waited = 0; waited < waitMs; waited += POLL_MS) {
+    if ((await store.add(kind, key, owner, { expiresAt: clock.wall() + expiresMs })) === true) return
+    await new Promise<void>((resolve) => void clock.after(POLL_MS, resolve))
+  }
+  throw createError?.() ?? new Error('another process has held the lock for too long')
 }
