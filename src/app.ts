@@ -288,11 +288,11 @@ function createOriginRules({ cors, publicUrl }: Plan): OriginRules {
 function createEndpoints(
   guarded: readonly GuardedServer[],
   isReady: () => boolean,
-  visited: readonly (Pick<Broker, 'handlers'> | undefined)[],
+  parts: readonly (Pick<Broker, 'handlers'> | undefined)[],
 ): Map<string, Endpoint> {
-  const handlers = visited.flatMap((part) => [...(part?.handlers ?? [])])
+  const handlers = parts.flatMap((part) => [...(part?.handlers ?? [])])
   const endpoints = new Map<string, Endpoint>([
-    ...handlers.map(([path, handle]) => [path, { kind: 'visited', handle }] as const),
+    ...handlers.map(([path, handle]) => [path, { kind: 'handled', handle }] as const),
     ['/healthz', { kind: 'health', isHealthy: () => true }],
     ['/readyz', { kind: 'health', isHealthy: isReady }],
   ])

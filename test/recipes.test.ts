@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { TROUBLES } from '../src/broker/pages/sign-in-errors.ts'
+import { SIGN_IN_ERRORS } from '../src/broker/pages/sign-in-errors.ts'
 import { loadConfigText } from '../src/config/load.ts'
 import { errorCatalogue } from '../src/core/errors.ts'
 
@@ -50,7 +50,7 @@ describe('the pages of the recipes', () => {
     for (const [, code = '', says = ''] of read(page).matchAll(/^\| `([a-z_]+)` \| (".*?") \|/gm)) {
       expect(Object.keys(errorCatalogue)).toContain(code)
       // People see the titles of our pages, clients the messages of the catalogue.
-      const titles = Object.values(TROUBLES).filter((trouble) => trouble.code === code)
+      const titles = Object.values(SIGN_IN_ERRORS).filter((error) => error.code === code)
       const texts = [...titles.map(({ title }) => title), errorCatalogue[code as keyof typeof errorCatalogue].message]
       expect(texts.map((text) => `"${text}"`)).toContain(says)
     }

@@ -224,15 +224,17 @@ describe('the commands, for an MCP server on a Unix socket', () => {
 
   it('what strangers name is not looked for on the socket', async () => {
     let connections = 0
-    const server = await serve(answerCall, place('door.sock'))
+    const server = await serve(answerCall, place('fetch.sock'))
     server.on('connection', () => (connections += 1))
-    const plan = { issuer: 'https://8.8.8.8', allowPrivateNetwork: false, ca: undefined, socket: place('door.sock') }
-    const door = createSafeFetch(plan, (_host, _options, resolved) => resolved(null, [{ address: '127.0.0.1', family: 4 }]))
-    const ask = (url: string, namedBy: 'operator' | 'metadata') => door.fetchRaw(url, { method: 'GET', namedBy })
+    const plan = { issuer: 'https://8.8.8.8', allowPrivateNetwork: false, ca: undefined, socket: place('fetch.sock') }
+    const outboundFetch = createSafeFetch(plan, (_host, _options, resolved) =>
+      resolved(null, [{ address: '127.0.0.1', family: 4 }]),
+    )
+    const ask = (url: string, namedBy: 'operator' | 'metadata') => outboundFetch.fetchRaw(url, { method: 'GET', namedBy })
     expect(await ask('http://localhost/', 'operator')).toMatchObject({ status: 200 })
     await expect(ask('https://elsewhere.example.com/', 'metadata')).rejects.toThrow('not public')
     expect(connections).toBe(1)
-    await door.close()
+    await outboundFetch.close()
   })
 
   it('the table of routes names the socket', () => {

@@ -1,11 +1,11 @@
 import { BROKER_PATHS, listMetadataPaths } from '../core/broker-paths.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
+import type { EndpointHandler, EndpointRequest } from '../core/endpoint-request.ts'
 import type { BrokerPlan } from '../core/plan/broker-plan.ts'
 import type { TokenVerifier } from '../core/ports.ts'
 import type { Principal } from '../core/principal.ts'
 import type { Store } from '../core/store.ts'
 import type { FindCredential } from '../core/upstream-credential.ts'
-import type { Visit, VisitHandler } from '../core/visit.ts'
 import { createIssuerPool } from '../oauth/issuer.ts'
 import type { IssuerKeys } from '../oauth/keys.ts'
 import { createSafeFetch, type ResolveHost, type SafeFetch } from '../oauth/safe-fetch.ts'
@@ -19,10 +19,10 @@ import { createIdentityAssertions, type IdentityAssertions } from './grants/iden
 import { createIdentityProvider, type IdentityProvider } from './identity-provider/identity-provider.ts'
 import { createAddressLimit, createRateLimit, type RateLimit } from './limits/rate-limit.ts'
 import { type BrowserCookie, createBrowserCookie } from './pages/browser-cookie.ts'
-import { TROUBLES } from './pages/sign-in-errors.ts'
+import { SIGN_IN_ERRORS } from './pages/sign-in-errors.ts'
 import { holdToMethods } from './protocol/endpoint-methods.ts'
 import { answerForOwnTokens } from './protocol/jwt-revocation-and-introspection.ts'
-import { createMount, type Mount } from './protocol/protocol-endpoints.ts'
+import { createProtocolEndpoints, type ProtocolEndpoints } from './protocol/protocol-endpoints.ts'
 import { answeringOutages } from './protocol/store-outage.ts'
 import { createOwnVerifier, createSubjectVerifier } from './protocol/token-verifiers.ts'
 import { openUsers } from './protocol/user-standing.ts'
@@ -30,15 +30,15 @@ import { handleCallback } from './sign-in/callback-endpoint.ts'
 import { handleSignIn } from './sign-in/consent-endpoint.ts'
 import { type Consents, createConsents } from './sign-in/consents.ts'
 import type { AwayUser, SignInOptions } from './sign-in/sign-in-context.ts'
-import { sendTrouble } from './sign-in/sign-in-result.ts'
-import { createVault } from './storage/encrypted-collection.ts'
-import { createSeal, type Seal } from './storage/encryption.ts'
-import { keepUsersApart } from './storage/issuer-scoped-store.ts'
-import { type EncryptionMark, markEncryption } from './storage/key-canary.ts'
+import { sendSignInError } from './sign-in/sign-in-result.ts'
+import { createEncryptedCollection } from './storage/encrypted-collection.ts'
+import { createEncryption, type Encryption } from './storage/encryption.ts'
+import { createIssuerScopedStore } from './storage/issuer-scoped-store.ts'
+import { type KeyCanary, placeKeyCanary } from './storage/key-canary.ts'
 import { createAdapter, hashId } from './storage/oidc-adapter.ts'
 import { findOutage } from './storage/outage.ts'
 import { createSingleUse, type SingleUse } from './storage/single-use.ts'
-import { createLiveVerifier, GRANT_CLAIM, type Liveness } from './tokens/revocation.ts'
+import { createUnrevokedVerifier, GRANT_CLAIM, type Revocations } from './tokens/revocation.ts'
 import { openSigningKeys, type SigningKeys } from './tokens/signing-keys.ts'
 import { createStepUps, type StepUps } from './tokens/step-ups.ts'
 import { createCredentialSource } from './tokens/upstream-credential.ts'
@@ -46,7 +46,7 @@ import { createCredentialSource } from './tokens/upstream-credential.ts'
 /** An authorization server of our own, for an identity provider that can't serve MCP clients. */
 export interface Broker {
   /** By public path; a final `/{id}` stands for one segment of letters, digits, `-` and `_`. */
-  readonly handlers: ReadonlyMap<string, VisitHandler>
+  readonly handlers: ReadonlyMap<string, EndpointHandler>
   /** Whether what it remembers can be asked. */
   isReady(): boolean
   /** Keys that its access tokens are verified with. */
@@ -66,7 +66,7 @@ export interface BrokerOptions {
   /** Paths of the MCP endpoints, from which clients make up where metadata might be. */
   readonly endpointPaths: readonly string[]
   readonly store: Store
-  /** Hears of trouble; the text holds no secrets. */
+  /** Called with problems to log; the text holds no secrets. */
   readonly onIssue: (message: string) => void
   readonly clock?: Clock
   readonly resolveHost?: ResolveHost
@@ -76,9 +76,9 @@ const RENEW_KEYS_MS = 10 * 60_000
 
 /** What the parts of the broker share. */
 interface Parts {
-  readonly seal: Seal
+  readonly encryption: Encryption
   readonly keys: SigningKeys
-  readonly liveness: Liveness
+  readonly revocations: Revocations
   readonly singleUse: SingleUse
   readonly resources: Resources
   readonly identityProvider: IdentityProvider
@@ -102,17 +102,17 @@ interface Parts {
 /** Starts a broker. Nothing is waited for that the identity provider has to say. */
 export async function startBroker(given: BrokerOptions): Promise<Broker> {
   const { plan, onIssue } = given
-  const options = { ...given, store: keepUsersApart(given.store, plan.identityProvider) }
+  const options = { ...given, store: createIssuerScopedStore(given.store, plan.identityProvider) }
   const parts = await createParts(options)
-  const { keys, liveness, stepUps, clock } = parts
-  const mount = mountProvider(options, parts)
-  const mark = await markEncryption({ ...options, ...parts, seconds: countUsefulSeconds(plan) })
-  const stopRenewing = renewNowAndThen({ mount, mark }, clock, onIssue)
+  const { keys, revocations, stepUps, clock } = parts
+  const endpoints = openProtocolEndpoints(options, parts)
+  const canary = await placeKeyCanary({ ...options, ...parts, seconds: countUsefulSeconds(plan) })
+  const stopRenewing = renewNowAndThen({ endpoints, canary }, clock, onIssue)
   return {
-    handlers: listHandlers(mount, planSignIn(options, parts, mount), { ...options, ...parts }),
+    handlers: listHandlers(endpoints, planSignIn(options, parts, endpoints), { ...options, ...parts }),
     isReady: () => options.store.isReady(),
     keys: keys.verification,
-    guard: (verifier) => createLiveVerifier(verifier, plan.issuer, liveness),
+    guard: (verifier) => createUnrevokedVerifier(verifier, plan.issuer, revocations),
     findCredential: createCredentialSource(parts.accounts),
     noteStepUp({ issuer, claims: { [GRANT_CLAIM]: grantId } }, missing) {
       if (issuer === plan.issuer && typeof grantId === 'string') stepUps.note(grantId, missing)
@@ -127,22 +127,22 @@ export async function startBroker(given: BrokerOptions): Promise<Broker> {
 async function createParts(options: BrokerOptions): Promise<Parts> {
   const { plan, store, resolveHost, resources, clock = systemClock } = options
   const { issuer, metadataUrl } = plan.identityProvider
-  const seal = createSeal(plan.encryptionKeys)
-  const [formKey = ''] = seal.derive('forms')
-  const door = createSafeFetch({ ...plan.identityProvider, issuer: metadataUrl ?? issuer }, resolveHost)
+  const encryption = createEncryption(plan.encryptionKeys)
+  const [formKey = ''] = encryption.derive('forms')
+  const outboundFetch = createSafeFetch({ ...plan.identityProvider, issuer: metadataUrl ?? issuer }, resolveHost)
   // No host is anybody's own here: also names that cannot exist have addresses, where a resolver makes them up.
-  const clientDoor = createSafeFetch({ issuer: undefined, ...plan.clientMetadata }, resolveHost)
+  const clientFetch = createSafeFetch({ issuer: undefined, ...plan.clientMetadata }, resolveHost)
   const singleUse = createSingleUse(clock, options.onIssue)
   const redirectUri = `${plan.issuer}${BROKER_PATHS.callback}`
-  const { identityProvider, stopMaking } = openIdentityProvider(options, { redirectUri, door, seal, clock })
+  const { identityProvider, stopMaking } = openIdentityProvider(options, { redirectUri, outboundFetch, encryption, clock })
   const known = createResources(resources)
-  const { accounts, liveness } = openUsers({ plan, store, seal, clock, identityProvider, resources: known })
-  const keys = await openSigningKeys({ ...plan, store, seal, clock })
+  const { accounts, revocations } = openUsers({ plan, store, encryption, clock, identityProvider, resources: known })
+  const keys = await openSigningKeys({ ...plan, store, encryption, clock })
   const pool = createIssuerPool({ ...options, clock, ownKeys: new Map([[plan.issuer, keys.verification]]) })
   return {
-    seal,
+    encryption,
     keys,
-    liveness,
+    revocations,
     singleUse,
     resources: known,
     identityProvider,
@@ -150,7 +150,12 @@ async function createParts(options: BrokerOptions): Promise<Parts> {
     consents: createConsents(store, clock, plan.grantSeconds),
     stepUps: createStepUps(clock),
     browserCookie: createBrowserCookie(plan.issuer.startsWith('https:'), formKey),
-    clientDocuments: createClientDocuments({ ...plan.clientMetadata, door: clientDoor, clock, named: listKeyUrls(plan.clients) }),
+    clientDocuments: createClientDocuments({
+      ...plan.clientMetadata,
+      outboundFetch: clientFetch,
+      clock,
+      named: listKeyUrls(plan.clients),
+    }),
     authorizations: createRateLimit(plan.authorizationsPerMinute, clock),
     tokenRequests: createAddressLimit(plan.tokenRequestsPerMinute, clock),
     strangeIntrospections: createAddressLimit(plan.tokenRequestsPerMinute, clock),
@@ -162,12 +167,12 @@ async function createParts(options: BrokerOptions): Promise<Parts> {
       singleUse,
       clock,
     }),
-    subjectTokens: createLiveVerifier(createSubjectVerifier(options, pool, clock), plan.issuer, liveness),
+    subjectTokens: createUnrevokedVerifier(createSubjectVerifier(options, pool, clock), plan.issuer, revocations),
     clock,
     async close() {
       stopMaking()
       singleUse.close()
-      await Promise.all([door.close(), clientDoor.close(), pool.close()])
+      await Promise.all([outboundFetch.close(), clientFetch.close(), pool.close()])
     },
   }
 }
@@ -175,7 +180,12 @@ async function createParts(options: BrokerOptions): Promise<Parts> {
 /** Whom users sign in with: by an application that was registered there, or one that is made as soon as that is possible. */
 function openIdentityProvider(
   { plan, store, onIssue }: BrokerOptions,
-  parts: { readonly redirectUri: string; readonly door: SafeFetch; readonly seal: Seal; readonly clock: Clock },
+  parts: {
+    readonly redirectUri: string
+    readonly outboundFetch: SafeFetch
+    readonly encryption: Encryption
+    readonly clock: Clock
+  },
 ): { readonly identityProvider: IdentityProvider; readonly stopMaking: () => void } {
   const { identityProvider, registration } = plan
   const { asgardeo } = identityProvider
@@ -192,17 +202,17 @@ function openIdentityProvider(
   return { identityProvider: maker, stopMaking: maker.close }
 }
 
-function mountProvider({ plan, store, resources, onIssue }: BrokerOptions, parts: Parts): Mount {
-  const { seal, keys, liveness, singleUse, clock } = parts
-  const verifier = createLiveVerifier(createOwnVerifier(plan, resources, keys), plan.issuer, liveness)
+function openProtocolEndpoints({ plan, store, resources, onIssue }: BrokerOptions, parts: Parts): ProtocolEndpoints {
+  const { encryption, keys, revocations, singleUse, clock } = parts
+  const verifier = createUnrevokedVerifier(createOwnVerifier(plan, resources, keys), plan.issuer, revocations)
   const mayIntrospect = listIntrospectors(plan)
   const registrations = createRegistrations(store, plan.registration, clock)
-  return createMount({
+  return createProtocolEndpoints({
     ...parts,
     plan,
     adapter: createAdapter({
       store,
-      seal,
+      encryption,
       singleUse,
       refreshGraceSeconds: plan.refreshGraceSeconds,
       onRegistration: registrations.accept,
@@ -210,53 +220,53 @@ function mountProvider({ plan, store, resources, onIssue }: BrokerOptions, parts
       now: () => clock.wall(),
     }),
     registrations,
-    cookieKeys: seal.derive('cookies'),
+    cookieKeys: encryption.derive('cookies'),
     fetch: parts.clientDocuments.fetch,
-    middlewares: [answerForOwnTokens({ store, liveness, verifier, mayIntrospect })],
+    middlewares: [answerForOwnTokens({ store, revocations, verifier, mayIntrospect })],
     onIssue,
   })
 }
 
-function planSignIn({ plan, store }: BrokerOptions, parts: Parts, mount: Mount): SignInOptions {
-  const { seal, clock } = parts
+function planSignIn({ plan, store }: BrokerOptions, parts: Parts, endpoints: ProtocolEndpoints): SignInOptions {
+  const { encryption, clock } = parts
   return {
     ...parts,
     origin: plan.issuer,
     plan: plan.identityProvider,
     brand: plan.brand,
     scopeDescriptions: plan.scopeDescriptions,
-    away: createVault<AwayUser>(store, seal, 'AwayUser', hashId),
+    away: createEncryptedCollection<AwayUser>(store, encryption, 'AwayUser', hashId),
     now: () => clock.wall(),
-    findProvider: mount.findProvider,
+    findProvider: endpoints.findProvider,
   }
 }
 
 function listHandlers(
-  mount: Mount,
+  endpoints: ProtocolEndpoints,
   signIn: SignInOptions,
   { endpointPaths, clientDocuments }: Pick<BrokerOptions & Parts, 'endpointPaths' | 'clientDocuments'>,
-): Map<string, VisitHandler> {
+): Map<string, EndpointHandler> {
   const { authorization } = BROKER_PATHS.provider
   const aimed =
-    (handler: (visit: Visit, options: SignInOptions) => Promise<void>): VisitHandler =>
-    async (visit) => {
-      mount.aim(visit.request)
+    (handler: (incoming: EndpointRequest, options: SignInOptions) => Promise<void>): EndpointHandler =>
+    async (incoming) => {
+      endpoints.aim(incoming.request)
       try {
-        await handler(visit, signIn)
+        await handler(incoming, signIn)
       } catch (error) {
-        if (visit.response.headersSent || findOutage(error)) throw error
-        sendTrouble(visit, TROUBLES.internal, error, signIn)
+        if (incoming.response.headersSent || findOutage(error)) throw error
+        sendSignInError(incoming, SIGN_IN_ERRORS.internal, error, signIn)
       }
     }
-  const handlers: (readonly [path: string, handle: VisitHandler])[] = [
-    ...Object.values(BROKER_PATHS.provider).map((path) => [path, holdToMethods(mount.handle)] as const),
-    [`${authorization}/{id}`, holdToMethods(mount.handleResume, ['GET', 'HEAD'])],
+  const handlers: (readonly [path: string, handle: EndpointHandler])[] = [
+    ...Object.values(BROKER_PATHS.provider).map((path) => [path, holdToMethods(endpoints.handle)] as const),
+    [`${authorization}/{id}`, holdToMethods(endpoints.handleResume, ['GET', 'HEAD'])],
     [`${BROKER_PATHS.signIn}/{id}`, aimed(handleSignIn)],
     [BROKER_PATHS.callback, aimed(handleCallback)],
-    ...listMetadataPaths(endpointPaths).map((path) => [path, holdToMethods(mount.handleMetadata)] as const),
+    ...listMetadataPaths(endpointPaths).map((path) => [path, holdToMethods(endpoints.handleMetadata)] as const),
   ]
-  const onBehalf = (handle: VisitHandler): VisitHandler => {
-    return (visit) => clientDocuments.askFor(visit.address, async () => handle(visit))
+  const onBehalf = (handle: EndpointHandler): EndpointHandler => {
+    return (incoming) => clientDocuments.askFor(incoming.address, async () => handle(incoming))
   }
   return new Map(handlers.map(([path, handle]) => [path, answeringOutages(onBehalf(handle), signIn)]))
 }
@@ -267,14 +277,14 @@ function countUsefulSeconds({ grantSeconds, browserSeconds, signingKeySeconds, a
 }
 
 function renewNowAndThen(
-  { mount, mark }: { readonly mount: Mount; readonly mark: EncryptionMark },
+  { endpoints, canary }: { readonly endpoints: ProtocolEndpoints; readonly canary: KeyCanary },
   clock: Clock,
   onIssue: (message: string) => void,
 ): () => void {
   let cancel = () => {}
   const schedule = () => {
     cancel = clock.after(RENEW_KEYS_MS, () => {
-      Promise.all([mount.renewKeys(), mark.renew()])
+      Promise.all([endpoints.renewKeys(), canary.renew()])
         .catch((error: Error) => onIssue(`broker: the signing keys could not be renewed: ${error.message}`))
         .finally(schedule)
     })

@@ -11,10 +11,10 @@ export async function checkAsgardeoAdmin(
   { base, admin }: AsgardeoPlan,
   about: Findings,
 ): Promise<Finding> {
-  const door = createSafeFetch(plan)
+  const outboundFetch = createSafeFetch(plan)
   const scopes = ['internal_application_mgt_create']
   try {
-    await createAdminToken({ base, ...admin, scopes, door, clock: systemClock }).obtain()
+    await createAdminToken({ base, ...admin, scopes, outboundFetch, clock: systemClock }).obtain()
     return about.ok(
       'asgardeo_admin',
       'It knows the machine-to-machine application of `admin`, through which the proxy makes its own.',
@@ -23,7 +23,7 @@ export async function checkAsgardeoAdmin(
     if (!(error instanceof AsgardeoError)) throw error
     return about.problem('asgardeo_admin', `${error.message}.`, ADVICE)
   } finally {
-    await door.close()
+    await outboundFetch.close()
   }
 }
 

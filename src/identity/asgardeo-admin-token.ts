@@ -18,7 +18,7 @@ export interface AdminTokenOptions {
   readonly clientSecret: string
   /** Permissions to ask for; what is granted may be less. */
   readonly scopes: readonly string[]
-  readonly door: SafeFetch
+  readonly outboundFetch: SafeFetch
   readonly clock: Clock
 }
 
@@ -64,10 +64,10 @@ async function request(options: AdminTokenOptions): Promise<Kept> {
   return { token, until: clock.monotonic() + Math.max(0, lifetime * 1000 - EARLY_MS) }
 }
 
-async function ask({ base, clientId, clientSecret, scopes, door }: AdminTokenOptions): Promise<AsgardeoAnswer> {
+async function ask({ base, clientId, clientSecret, scopes, outboundFetch }: AdminTokenOptions): Promise<AsgardeoAnswer> {
   const form = new URLSearchParams({ grant_type: 'client_credentials', scope: scopes.join(' ') })
   try {
-    const answer = await door.fetchRaw(`${base}/oauth2/token`, {
+    const answer = await outboundFetch.fetchRaw(`${base}/oauth2/token`, {
       namedBy: 'operator',
       method: 'POST',
       headers: {

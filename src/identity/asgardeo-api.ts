@@ -1,7 +1,7 @@
 import type { SafeFetch } from '../oauth/safe-fetch.ts'
 import type { AdminToken } from './asgardeo-admin-token.ts'
 import { type AsgardeoAnswer, readAnswer } from './asgardeo-answer.ts'
-import { AsgardeoError, type AsgardeoTrouble, quoteForeign } from './asgardeo-error.ts'
+import { AsgardeoError, type AsgardeoErrorKind, quoteForeign } from './asgardeo-error.ts'
 
 export interface AsgardeoRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
@@ -25,7 +25,7 @@ export interface AsgardeoApiOptions {
   /** Address of the organization, without a final slash. */
   readonly base: string
   readonly token: AdminToken
-  readonly door: SafeFetch
+  readonly outboundFetch: SafeFetch
 }
 
 /** Making an application takes Asgardeo a while, and one that is made behind our back is one that nobody deletes. */
@@ -47,11 +47,15 @@ export function createAsgardeoApi(options: AsgardeoApiOptions): AsgardeoApi {
   }
 }
 
-async function call(request: AsgardeoRequest, token: string, { base, door }: AsgardeoApiOptions): Promise<AsgardeoAnswer> {
+async function call(
+  request: AsgardeoRequest,
+  token: string,
+  { base, outboundFetch }: AsgardeoApiOptions,
+): Promise<AsgardeoAnswer> {
   const { method, path, query, body } = request
   const search = query === undefined ? '' : `?${new URLSearchParams(query)}`
   try {
-    const answer = await door.fetchRaw(`${base}${path}${search}`, {
+    const answer = await outboundFetch.fetchRaw(`${base}${path}${search}`, {
       namedBy: 'operator',
       method,
       deadlineMs: DEADLINE_MS,
@@ -65,7 +69,7 @@ async function call(request: AsgardeoRequest, token: string, { base, door }: Asg
   }
 }
 
-const TROUBLES: Readonly<Record<number, AsgardeoTrouble>> = {
+const KIND_BY_STATUS: Readonly<Record<number, AsgardeoErrorKind>> = {
   401: 'permission',
   403: 'permission',
   404: 'missing',
@@ -77,9 +81,9 @@ const TROUBLES: Readonly<Record<number, AsgardeoTrouble>> = {
 
 function explain(answer: AsgardeoAnswer, request: AsgardeoRequest): AsgardeoError {
   const { status } = answer
-  const trouble = TROUBLES[status] ?? (status >= 400 && status < 500 ? 'refused' : 'unavailable')
-  const fix = trouble === 'permission' ? `: authorize the admin client for the scope ${request.scope}` : describe(answer, request)
-  return new AsgardeoError(trouble, `Asgardeo answers ${request.method} ${request.path} with ${status}${fix}`)
+  const kind = KIND_BY_STATUS[status] ?? (status >= 400 && status < 500 ? 'refused' : 'unavailable')
+  const fix = kind === 'permission' ? `: authorize the admin client for the scope ${request.scope}` : describe(answer, request)
+  return new AsgardeoError(kind, `Asgardeo answers ${request.method} ${request.path} with ${status}${fix}`)
 }
 
 /** The management interface says `code`, `message` and `description`, that for registration `error` and `error_description`. */

@@ -40,7 +40,7 @@ const CLAIMS = ['username', 'emailaddress', 'identity/emailVerified', 'givenname
  * Creates an application.
  *
  * @returns its id; undefined when Asgardeo did not say it
- * @throws AsgardeoError, with the trouble `conflict` when the name is taken
+ * @throws AsgardeoError, with the kind `conflict` when the name is taken
  */
 export async function createApplication(api: AsgardeoApi, draft: ApplicationDraft): Promise<string | undefined> {
   const { location } = await api.send({
@@ -106,7 +106,7 @@ function readListed(item: unknown): ListedApplication | undefined {
   return { id, name, description: typeof description === 'string' ? description : '' }
 }
 
-/** @throws AsgardeoError, with the trouble `missing` for an application without OpenID Connect */
+/** @throws AsgardeoError, with the kind `missing` for an application without OpenID Connect */
 export async function readInboundProtocol(api: AsgardeoApi, id: string): Promise<InboundProtocol> {
   const { document = {} } = await api.send({
     method: 'GET',
@@ -182,7 +182,7 @@ export async function authorizeApi(
     })
     return 'authorized'
   } catch (error) {
-    if (error instanceof AsgardeoError && error.trouble === 'conflict') return 'already'
+    if (error instanceof AsgardeoError && error.kind === 'conflict') return 'already'
     throw error
   }
 }
@@ -192,6 +192,6 @@ export async function deleteApplication(api: AsgardeoApi, id: string): Promise<v
   try {
     await api.send({ method: 'DELETE', path: `${APPLICATIONS}/${id}`, scope: 'internal_application_mgt_delete' })
   } catch (error) {
-    if (!(error instanceof AsgardeoError) || error.trouble !== 'missing') throw error
+    if (!(error instanceof AsgardeoError) || error.kind !== 'missing') throw error
   }
 }

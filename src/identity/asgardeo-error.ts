@@ -1,5 +1,5 @@
 /** What an answer of Asgardeo's management interfaces comes down to. */
-export type AsgardeoTrouble =
+export type AsgardeoErrorKind =
   /** The admin client is not who it says. */
   | 'credentials'
   /** The admin client may not do this. */
@@ -15,18 +15,18 @@ export type AsgardeoTrouble =
 
 /** Why Asgardeo did not do what it was asked to. The message is for the operator's log and holds no secrets. */
 export class AsgardeoError extends Error {
-  readonly trouble: AsgardeoTrouble
+  readonly kind: AsgardeoErrorKind
 
-  constructor(trouble: AsgardeoTrouble, message: string, options?: ErrorOptions) {
+  constructor(kind: AsgardeoErrorKind, message: string, options?: ErrorOptions) {
     super(message, options)
     this.name = 'AsgardeoError'
-    this.trouble = trouble
+    this.kind = kind
   }
 }
 
 /** Whether something went wrong at Asgardeo in one of these ways. */
-export function isTrouble(error: unknown, ...troubles: readonly AsgardeoTrouble[]): error is AsgardeoError {
-  return error instanceof AsgardeoError && troubles.includes(error.trouble)
+export function isAsgardeoError(error: unknown, ...kinds: readonly AsgardeoErrorKind[]): error is AsgardeoError {
+  return error instanceof AsgardeoError && kinds.includes(error.kind)
 }
 
 /** A foreign text within a message: short, on one line, and without what must not stand in a log. */

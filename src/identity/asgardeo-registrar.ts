@@ -13,7 +13,7 @@ import {
   readInboundProtocol,
   regenerateSecret,
 } from './asgardeo-applications.ts'
-import { AsgardeoError, isTrouble } from './asgardeo-error.ts'
+import { AsgardeoError, isAsgardeoError } from './asgardeo-error.ts'
 import { registerClient, unregisterClient } from './asgardeo-registrations.ts'
 
 /** An application at Asgardeo that users are signed in through. */
@@ -47,7 +47,7 @@ export interface AsgardeoRegistrarOptions {
   readonly onIssue: (message: string) => void
 }
 
-/** Troubles after which registration is tried the other way. Wrong credentials are wrong there too. */
+/** Errors after which registration is tried the other way. Wrong credentials are wrong there too. */
 const OTHER_WAY = ['permission', 'missing', 'refused', 'conflict', 'unavailable'] as const
 
 export function createAsgardeoRegistrar(options: AsgardeoRegistrarOptions): AsgardeoRegistrar {
@@ -56,7 +56,7 @@ export function createAsgardeoRegistrar(options: AsgardeoRegistrarOptions): Asga
       try {
         return await create(name, options)
       } catch (error) {
-        if (!isTrouble(error, 'conflict')) throw error
+        if (!isAsgardeoError(error, 'conflict')) throw error
         return adopt(name, options)
       }
     },
@@ -64,7 +64,7 @@ export function createAsgardeoRegistrar(options: AsgardeoRegistrarOptions): Asga
       try {
         return await registerAndAuthorize(name, options)
       } catch (error) {
-        if (!isTrouble(error, ...OTHER_WAY)) throw error
+        if (!isAsgardeoError(error, ...OTHER_WAY)) throw error
         options.onIssue(`${error.message}; the management interface is used instead`)
         return create(name, options)
       }
@@ -88,7 +88,7 @@ async function create(name: string, options: AsgardeoRegistrarOptions): Promise<
     return { ...client, applicationId: id, ...(await readBack(id, options)) }
   } catch (error) {
     // Nothing was made where the name is taken or the request refused; otherwise nobody knows.
-    if (id !== undefined || isTrouble(error, 'unavailable')) await discard(name, id, credentials.clientId, options)
+    if (id !== undefined || isAsgardeoError(error, 'unavailable')) await discard(name, id, credentials.clientId, options)
     throw error
   }
 }
@@ -103,7 +103,7 @@ async function readBack(id: string, { api }: AsgardeoRegistrarOptions): Promise<
     const { clientId, clientSecret } = await readInboundProtocol(api, id)
     return { clientId, ...(clientSecret !== undefined && { clientSecret }) }
   } catch (error) {
-    if (isTrouble(error, 'permission')) return {}
+    if (isAsgardeoError(error, 'permission')) return {}
     throw error
   }
 }
@@ -144,7 +144,7 @@ async function findTaken(name: string, api: AsgardeoApi): Promise<ListedApplicat
   try {
     return await findApplication(api, 'name', name)
   } catch (error) {
-    if (!isTrouble(error, 'permission')) throw error
+    if (!isAsgardeoError(error, 'permission')) throw error
     const message = `Asgardeo has an application ${JSON.stringify(name)} already, and whether it is ours cannot be seen: authorize the admin client for the scope internal_application_mgt_view, or choose another \`identity_provider.application_name\``
     throw new AsgardeoError('permission', message)
   }
@@ -154,7 +154,7 @@ async function readTaken(id: string, api: AsgardeoApi): Promise<InboundProtocol 
   try {
     return await readInboundProtocol(api, id)
   } catch (error) {
-    if (isTrouble(error, 'missing')) return undefined
+    if (isAsgardeoError(error, 'missing')) return undefined
     throw error
   }
 }
@@ -184,7 +184,7 @@ async function registerAndAuthorize(name: string, options: AsgardeoRegistrarOpti
   } catch (error) {
     if (clientId !== undefined) await discardRegistration(name, clientId, options)
     // An answer that never came may stand for a client that is there.
-    else if (isTrouble(error, 'unavailable')) await discardByName(name, options)
+    else if (isAsgardeoError(error, 'unavailable')) await discardByName(name, options)
     throw error
   }
 }
@@ -196,7 +196,7 @@ async function isThere({ clientId, applicationId }: AsgardeoClient, options: Asg
     const { callbackUrls } = await readInboundProtocol(api, applicationId)
     return callbackUrls === undefined || callbackUrls.includes(callbackUrl)
   } catch (error) {
-    if (error instanceof AsgardeoError) return error.trouble !== 'missing'
+    if (error instanceof AsgardeoError) return error.kind !== 'missing'
     throw error
   }
 }

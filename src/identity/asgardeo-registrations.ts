@@ -38,7 +38,7 @@ export async function unregisterClient(api: AsgardeoApi, clientId: string): Prom
   try {
     await api.send({ method: 'DELETE', path: `${REGISTER}/${encodeURIComponent(clientId)}`, scope: 'internal_dcr_delete' })
   } catch (error) {
-    if (!(error instanceof AsgardeoError) || error.trouble !== 'missing') throw error
+    if (!(error instanceof AsgardeoError) || error.kind !== 'missing') throw error
   }
 }
 

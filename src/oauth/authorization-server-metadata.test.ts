@@ -3,7 +3,7 @@ import { createFakeClock } from '../../test/support/fake-clock.ts'
 import { createMetadataSource, formatMetadataUrls, loadAuthorizationServerMetadata } from './authorization-server-metadata.ts'
 import type { JsonAnswer, SafeFetch } from './safe-fetch.ts'
 
-/** An outbound door behind which only these documents exist. */
+/** An outbound fetch that reaches only these documents. */
 function publish(documents: Record<string, Record<string, unknown>>) {
   const asked: string[] = []
   const fetchJson: SafeFetch['fetchJson'] = async (url): Promise<JsonAnswer> => {

@@ -24,7 +24,7 @@ const KEEP_MS = 60 * 60 * 1000
 
 /**
  * @param issuer - issuer identifier
- * @param fetchJson - the outbound door of the issuer
+ * @param fetchJson - the outbound fetch of the issuer
  */
 export function createMetadataSource(issuer: string, fetchJson: SafeFetch['fetchJson'], clock: Clock): MetadataSource {
   let kept: { readonly metadata: Promise<AuthorizationServerMetadata>; readonly until: number } | undefined
@@ -51,7 +51,7 @@ export function createMetadataSource(issuer: string, fetchJson: SafeFetch['fetch
  * basic/authorization/authorization-server-discovery until one gives a document of this very issuer.
  *
  * @param issuer - issuer identifier
- * @param fetchJson - the outbound door of the issuer
+ * @param fetchJson - the outbound fetch of the issuer
  * @throws Error with the reason for each URL
  */
 export async function loadAuthorizationServerMetadata(

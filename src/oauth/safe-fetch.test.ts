@@ -15,10 +15,10 @@ afterEach(async () => {
   for (const close of open.splice(0)) await close()
 })
 
-function createDoor(plan: Partial<SafeFetchPlan> & Pick<SafeFetchPlan, 'issuer'>, resolveHost?: ResolveHost): SafeFetch {
-  const door = createSafeFetch({ allowPrivateNetwork: false, ca: undefined, ...plan }, resolveHost)
-  open.push(() => door.close())
-  return door
+function openOutboundFetch(plan: Partial<SafeFetchPlan> & Pick<SafeFetchPlan, 'issuer'>, resolveHost?: ResolveHost): SafeFetch {
+  const outboundFetch = createSafeFetch({ allowPrivateNetwork: false, ca: undefined, ...plan }, resolveHost)
+  open.push(() => outboundFetch.close())
+  return outboundFetch
 }
 
 /** Starts a server that answers as told; returns its URL. */
@@ -35,7 +35,7 @@ const sendJson: RequestListener = (_request, response) => {
 
 /** Fetches as an operator would, from the issuer itself. */
 function fetchFrom(url: string, request: Partial<OutboundRequest> = {}) {
-  return createDoor({ issuer: url }).fetchJson(url, { namedBy: 'operator', ...request })
+  return openOutboundFetch({ issuer: url }).fetchJson(url, { namedBy: 'operator', ...request })
 }
 
 async function reasonOf(promise: Promise<unknown>): Promise<string> {
@@ -172,9 +172,9 @@ describe('an answer', () => {
   ])('is given up after 5 s when it %s', { concurrent: true, timeout: 15_000 }, async (_, listener) => {
     const server = createServer(listener)
     const url = `http://127.0.0.1:${await listenOnLoopback(server, 0)}/`
-    const door = createSafeFetch({ issuer: url, allowPrivateNetwork: false, ca: undefined })
-    expect(await reasonOf(door.fetchJson(url, { namedBy: 'operator' }))).toContain('no complete answer within 5 s')
-    await door.close()
+    const outboundFetch = createSafeFetch({ issuer: url, allowPrivateNetwork: false, ca: undefined })
+    expect(await reasonOf(outboundFetch.fetchJson(url, { namedBy: 'operator' }))).toContain('no complete answer within 5 s')
+    await outboundFetch.close()
     await closeServer(server)
   })
 
@@ -185,7 +185,7 @@ describe('an answer', () => {
 })
 
 describe('a URL', () => {
-  const door = () => createDoor({ issuer: 'https://idp.example.com' }, resolveTo('127.0.0.1'))
+  const outboundFetch = () => openOutboundFetch({ issuer: 'https://idp.example.com' }, resolveTo('127.0.0.1'))
 
   it.each([
     ['file:///etc/passwd', 'file:'],
@@ -199,27 +199,30 @@ describe('a URL', () => {
     ['https://user@idp.example.com/', 'user information'],
   ])('is not fetched, whoever names it: %s', async (url, reason) => {
     for (const namedBy of ['operator', 'metadata'] as const)
-      expect(await reasonOf(door().fetchJson(url, { namedBy }))).toContain(reason)
+      expect(await reasonOf(outboundFetch().fetchJson(url, { namedBy }))).toContain(reason)
   })
 
   it('of plain HTTP is fetched when the operator names it', async () => {
     const url = await serve(sendJson)
     const resolve = resolveTo('127.0.0.1')
-    const answer = createDoor({ issuer: 'https://idp.example.com' }, resolve).fetchJson(url.replace('127.0.0.1', 'keycloak'), {
-      namedBy: 'operator',
-    })
+    const answer = openOutboundFetch({ issuer: 'https://idp.example.com' }, resolve).fetchJson(
+      url.replace('127.0.0.1', 'keycloak'),
+      {
+        namedBy: 'operator',
+      },
+    )
     expect((await answer).document).toEqual({ a: 1 })
     expect(resolve.names).toEqual(['keycloak'])
   })
 
   it('of plain HTTP is not fetched when metadata of an issuer with TLS names it', async () => {
-    const reason = await reasonOf(door().fetchJson('http://idp.example.com/keys', { namedBy: 'metadata' }))
+    const reason = await reasonOf(outboundFetch().fetchJson('http://idp.example.com/keys', { namedBy: 'metadata' }))
     expect(reason).toContain('https is needed')
   })
 
   it('of plain HTTP is fetched when it is of the issuer, which is itself plain HTTP', async () => {
     const url = (await serve(sendJson)).replace('127.0.0.1', 'keycloak')
-    const answer = createDoor({ issuer: url }, resolveTo('127.0.0.1')).fetchJson(`${url}keys`, { namedBy: 'metadata' })
+    const answer = openOutboundFetch({ issuer: url }, resolveTo('127.0.0.1')).fetchJson(`${url}keys`, { namedBy: 'metadata' })
     expect((await answer).document).toEqual({ a: 1 })
   })
 })
@@ -257,7 +260,7 @@ describe('a URL that metadata names', () => {
     ['https://0x08080808/'],
   ])('is not fetched from an address that is not public: %s', async (url) => {
     const resolve = resolveElsewhere('127.0.0.1')
-    const reason = await reasonOf(createDoor({ issuer: publicIssuer }, resolve).fetchJson(url, { namedBy: 'metadata' }))
+    const reason = await reasonOf(openOutboundFetch({ issuer: publicIssuer }, resolve).fetchJson(url, { namedBy: 'metadata' }))
     expect(reason).toMatch(/not a public address|unusual notation/)
     expect(resolve.names).toEqual([])
   })
@@ -272,8 +275,8 @@ describe('a URL that metadata names', () => {
     [['93.184.216.34', '10.0.0.1']],
     [['10.0.0.1', '93.184.216.34']],
   ])('is not fetched from a name of such addresses: %j', async (addresses) => {
-    const door = createDoor({ issuer: publicIssuer }, resolveElsewhere(...addresses))
-    const reason = await reasonOf(door.fetchJson('https://keys.example.net/', { namedBy: 'metadata' }))
+    const outboundFetch = openOutboundFetch({ issuer: publicIssuer }, resolveElsewhere(...addresses))
+    const reason = await reasonOf(outboundFetch.fetchJson('https://keys.example.net/', { namedBy: 'metadata' }))
     expect(reason).toContain('keys.example.net resolves to an address that is not public')
   })
 
@@ -284,55 +287,57 @@ describe('a URL that metadata names', () => {
       asked++
       callback(null, [{ address: asked === 1 ? '127.0.0.1' : '169.254.169.254', family: 4 }])
     }
-    const door = createDoor({ issuer: publicIssuer, allowPrivateNetwork: true }, resolve)
-    const answer = await door.fetchJson(url.replace('127.0.0.1', 'localhost'), { namedBy: 'metadata' })
+    const outboundFetch = openOutboundFetch({ issuer: publicIssuer, allowPrivateNetwork: true }, resolve)
+    const answer = await outboundFetch.fetchJson(url.replace('127.0.0.1', 'localhost'), { namedBy: 'metadata' })
     expect(answer.document).toEqual({ a: 1 })
     expect(asked).toBe(1)
   })
 
   it('is fetched from a private address when the configuration allows it', async () => {
     const url = await serve(sendJson)
-    const door = createDoor({ issuer: publicIssuer, allowPrivateNetwork: true }, resolveElsewhere('127.0.0.1'))
-    expect((await door.fetchJson(url, { namedBy: 'metadata' })).document).toEqual({ a: 1 })
+    const outboundFetch = openOutboundFetch({ issuer: publicIssuer, allowPrivateNetwork: true }, resolveElsewhere('127.0.0.1'))
+    expect((await outboundFetch.fetchJson(url, { namedBy: 'metadata' })).document).toEqual({ a: 1 })
   })
 
   it('is fetched from a private address when it is on the host of the issuer', async () => {
     const tls = createCertificate()
     const url = (await serve(sendJson, tls)).replace('127.0.0.1', 'localhost')
-    const door = createDoor({ issuer: 'https://localhost/tenant', ca: tls.cert }, resolveTo('127.0.0.1'))
-    expect((await door.fetchJson(url, { namedBy: 'metadata' })).document).toEqual({ a: 1 })
+    const outboundFetch = openOutboundFetch({ issuer: 'https://localhost/tenant', ca: tls.cert }, resolveTo('127.0.0.1'))
+    expect((await outboundFetch.fetchJson(url, { namedBy: 'metadata' })).document).toEqual({ a: 1 })
   })
 
   it('is fetched from a private address when the issuer lives on one', async () => {
     const url = await serve(sendJson)
     const resolve: ResolveHost = (hostname, ...rest) =>
       resolveTo(hostname === 'idp.internal' ? '10.1.2.3' : '127.0.0.1')(hostname, ...rest)
-    const door = createDoor({ issuer: 'https://idp.internal' }, resolve)
-    expect((await door.fetchJson(url, { namedBy: 'metadata' })).document).toEqual({ a: 1 })
+    const outboundFetch = openOutboundFetch({ issuer: 'https://idp.internal' }, resolve)
+    expect((await outboundFetch.fetchJson(url, { namedBy: 'metadata' })).document).toEqual({ a: 1 })
   })
 
   it('is not fetched from a private address when the issuer lives on both kinds', async () => {
     const resolve: ResolveHost = (hostname, ...rest) =>
       (hostname === 'idp.example' ? resolveTo('10.1.2.3', '93.184.216.34') : resolveTo('127.0.0.1'))(hostname, ...rest)
-    const door = createDoor({ issuer: 'https://idp.example' }, resolve)
-    expect(await reasonOf(door.fetchJson('https://keys.example/', { namedBy: 'metadata' }))).toContain('not public')
+    const outboundFetch = openOutboundFetch({ issuer: 'https://idp.example' }, resolve)
+    expect(await reasonOf(outboundFetch.fetchJson('https://keys.example/', { namedBy: 'metadata' }))).toContain('not public')
   })
 
   it('is not fetched from a private address for nobody in particular, whatever a resolver makes up for names that do not exist', async () => {
     const resolve = resolveTo('127.0.0.1')
-    const door = createDoor({ issuer: undefined }, resolve)
-    const reason = await reasonOf(door.fetchJson('https://client.example/', { namedBy: 'metadata' }))
+    const outboundFetch = openOutboundFetch({ issuer: undefined }, resolve)
+    const reason = await reasonOf(outboundFetch.fetchJson('https://client.example/', { namedBy: 'metadata' }))
     expect(reason).toContain('client.example resolves to an address that is not public')
     expect(resolve.names).toEqual(['client.example'])
-    expect(await reasonOf(door.fetchJson('http://client.example/', { namedBy: 'metadata' }))).toContain('https is needed')
+    expect(await reasonOf(outboundFetch.fetchJson('http://client.example/', { namedBy: 'metadata' }))).toContain(
+      'https is needed',
+    )
   })
 
   it('does not find a connection again that was opened for somebody who may go further', async () => {
     const tls = createCertificate()
     const url = (await serve(sendJson, tls)).replace('127.0.0.1', 'localhost')
-    const door = createDoor({ issuer: publicIssuer, ca: tls.cert }, resolveElsewhere('127.0.0.1'))
-    expect((await door.fetchJson(url, { namedBy: 'operator' })).document).toEqual({ a: 1 })
-    expect(await reasonOf(door.fetchJson(url, { namedBy: 'metadata' }))).toContain('not public')
+    const outboundFetch = openOutboundFetch({ issuer: publicIssuer, ca: tls.cert }, resolveElsewhere('127.0.0.1'))
+    expect((await outboundFetch.fetchJson(url, { namedBy: 'operator' })).document).toEqual({ a: 1 })
+    expect(await reasonOf(outboundFetch.fetchJson(url, { namedBy: 'metadata' }))).toContain('not public')
   })
 
   const vectors = findVectors('cloud-metadata.txt')
@@ -345,9 +350,9 @@ describe('a URL that metadata names', () => {
     const dialled: string[] = []
     // Whatever name remains resolves to what such names resolve to.
     const resolve = resolveElsewhere('169.254.169.254')
-    const door = createDoor({ issuer: publicIssuer }, resolve)
+    const outboundFetch = openOutboundFetch({ issuer: publicIssuer }, resolve)
     for (const url of urls) {
-      const reason = await reasonOf(door.fetchJson(url, { namedBy: 'metadata' }))
+      const reason = await reasonOf(outboundFetch.fetchJson(url, { namedBy: 'metadata' }))
       if (!/not public|not a public address|unusual notation|user information|not an absolute/.test(reason))
         dialled.push(`${url}: ${reason}`)
     }
@@ -359,7 +364,9 @@ describe('TLS', () => {
   it('is verified with an additional authority', async () => {
     const tls = createCertificate()
     const url = await serve(sendJson, tls)
-    expect((await createDoor({ issuer: url, ca: tls.cert }).fetchJson(url, { namedBy: 'operator' })).document).toEqual({ a: 1 })
+    expect((await openOutboundFetch({ issuer: url, ca: tls.cert }).fetchJson(url, { namedBy: 'operator' })).document).toEqual({
+      a: 1,
+    })
   })
 
   it('refuses a certificate that nobody vouches for', async () => {
@@ -369,22 +376,24 @@ describe('TLS', () => {
 
   it('refuses a certificate of another authority', async () => {
     const url = await serve(sendJson, createCertificate())
-    const door = createDoor({ issuer: url, ca: createCertificate().cert })
-    expect(await reasonOf(door.fetchJson(url, { namedBy: 'operator' }))).toMatch(/self-signed|unable to verify|signature/)
+    const outboundFetch = openOutboundFetch({ issuer: url, ca: createCertificate().cert })
+    expect(await reasonOf(outboundFetch.fetchJson(url, { namedBy: 'operator' }))).toMatch(
+      /self-signed|unable to verify|signature/,
+    )
   })
 
   it('refuses a certificate for another host', async () => {
     const tls = createCertificate()
     const url = (await serve(sendJson, tls)).replace('127.0.0.1', 'other.example')
-    const door = createDoor({ issuer: url, ca: tls.cert }, resolveTo('127.0.0.1'))
-    expect(await reasonOf(door.fetchJson(url, { namedBy: 'operator' }))).toContain('other.example')
+    const outboundFetch = openOutboundFetch({ issuer: url, ca: tls.cert }, resolveTo('127.0.0.1'))
+    expect(await reasonOf(outboundFetch.fetchJson(url, { namedBy: 'operator' }))).toContain('other.example')
   })
 
   it('refuses a certificate that has expired', async () => {
     const tls = createCertificate({ endsIn: -60 })
     const url = await serve(sendJson, tls)
-    const door = createDoor({ issuer: url, ca: tls.cert })
-    expect(await reasonOf(door.fetchJson(url, { namedBy: 'operator' }))).toContain('expired')
+    const outboundFetch = openOutboundFetch({ issuer: url, ca: tls.cert })
+    expect(await reasonOf(outboundFetch.fetchJson(url, { namedBy: 'operator' }))).toContain('expired')
   })
 
   it('is verified although the environment says otherwise', async () => {
@@ -405,10 +414,10 @@ describe('an answer that somebody wants to look at as it is', () => {
       paths.push(path)
       response.writeHead(307, { location: '/elsewhere' }).end()
     })
-    const door = createDoor({ issuer: url })
-    const shown = await door.fetchRaw(url, { method: 'POST', namedBy: 'operator', showRedirects: true, body: '{}' })
+    const outboundFetch = openOutboundFetch({ issuer: url })
+    const shown = await outboundFetch.fetchRaw(url, { method: 'POST', namedBy: 'operator', showRedirects: true, body: '{}' })
     expect(shown).toMatchObject({ status: 307, headers: { location: '/elsewhere' } })
-    expect(await reasonOf(door.fetchRaw(url, { method: 'GET', namedBy: 'operator' }))).toContain('which is not followed')
+    expect(await reasonOf(outboundFetch.fetchRaw(url, { method: 'GET', namedBy: 'operator' }))).toContain('which is not followed')
     expect(paths).toEqual(['/', '/'])
   })
 
@@ -422,22 +431,22 @@ describe('an answer that somebody wants to look at as it is', () => {
       response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n')
     })
     const request = { method: 'GET', namedBy: 'operator', isEnough: (bytes: Buffer) => bytes.includes('\n\n') } as const
-    const { bytes } = await createDoor({ issuer: url }).fetchRaw(url, request)
+    const { bytes } = await openOutboundFetch({ issuer: url }).fetchRaw(url, request)
     expect(bytes.toString()).toBe('data: 1\n\n')
     await gone
   })
 
   it.each(['HEAD', 'OPTIONS', 'DELETE'] as const)('may be to %s', async (method) => {
     const url = await serve((request, response) => response.writeHead(204, { 'x-method': request.method ?? '' }).end())
-    const answer = await createDoor({ issuer: url }).fetchRaw(url, { method, namedBy: 'operator' })
+    const answer = await openOutboundFetch({ issuer: url }).fetchRaw(url, { method, namedBy: 'operator' })
     expect(answer).toMatchObject({ status: 204, headers: { 'x-method': method } })
   })
 
   it('may go where metadata must not lead only when the operator says so', async () => {
     const url = await serve(sendJson)
-    const door = createDoor({ issuer: 'https://idp.example.com' }, resolveTo('93.184.216.34'))
+    const outboundFetch = openOutboundFetch({ issuer: 'https://idp.example.com' }, resolveTo('93.184.216.34'))
     const request = { method: 'GET', showRedirects: true, isEnough: () => true } as const
-    expect(await reasonOf(door.fetchRaw(url, { ...request, namedBy: 'metadata' }))).toContain('is not a public address')
-    expect(await door.fetchRaw(url, { ...request, namedBy: 'operator' })).toMatchObject({ status: 200 })
+    expect(await reasonOf(outboundFetch.fetchRaw(url, { ...request, namedBy: 'metadata' }))).toContain('is not a public address')
+    expect(await outboundFetch.fetchRaw(url, { ...request, namedBy: 'operator' })).toMatchObject({ status: 200 })
   })
 })

@@ -60,7 +60,7 @@ export interface JsonAnswer {
   readonly cacheControl: string | undefined
 }
 
-/** The one door through which this proxy asks others on its own account. */
+/** The only way in which this proxy sends requests of its own. */
 export interface SafeFetch {
   /**
    * Fetches a JSON object.
@@ -92,7 +92,7 @@ const MAX_JSON_DEPTH = 32
 const JSON_MEDIA_TYPE = /^application\/(?:[\w.-]+\+)?json(?:$|[ \t]*;)/i
 
 /**
- * Opens a door for one issuer. TLS is always verified, redirects are never followed, and names are resolved once: the connection goes
+ * Creates the outbound fetch for one issuer. TLS is always verified, redirects are never followed, and names are resolved once: the connection goes
  * to the address that was checked.
  *
  * @param plan - whose addresses may be private

@@ -1,7 +1,7 @@
+import type { EndpointHandler } from '../core/endpoint-request.ts'
 import type { CorsPlan, LimitsPlan } from '../core/plan/plan.ts'
 import type { RequestObserver } from '../core/record.ts'
 import type { Route } from '../core/route.ts'
-import type { VisitHandler } from '../core/visit.ts'
 import type { BodyRoom } from '../http/body-room.ts'
 import type { OriginRules } from '../http/cors.ts'
 import type { ForwardedRules } from '../http/forwarded.ts'
@@ -13,7 +13,7 @@ export type Endpoint =
   /** Protected resource metadata: a JSON document, open to everyone. */
   | { readonly kind: 'metadata'; readonly document: Buffer }
   /** A part of our own that answers for itself; its requests have passed the check of `Host`. */
-  | { readonly kind: 'visited'; readonly handle: VisitHandler }
+  | { readonly kind: 'handled'; readonly handle: EndpointHandler }
   /** For whoever watches over the process. */
   | { readonly kind: 'health'; readonly isHealthy: () => boolean }
 

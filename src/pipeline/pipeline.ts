@@ -42,7 +42,7 @@ async function serve(exchange: Exchange): Promise<void> {
   if (endpoint.kind === 'health') return answerHealth(exchange, endpoint.isHealthy())
   checkHost(exchange, head)
   if (endpoint.kind === 'metadata') return answerMetadata(exchange, endpoint.document)
-  if (endpoint.kind === 'visited') return receive(exchange, head, endpoint.handle)
+  if (endpoint.kind === 'handled') return receive(exchange, head, endpoint.handle)
   await guard(exchange, head, endpoint.route)
 }
 

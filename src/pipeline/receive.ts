@@ -1,5 +1,5 @@
+import type { EndpointHandler } from '../core/endpoint-request.ts'
 import { ProxyError } from '../core/errors.ts'
-import type { VisitHandler } from '../core/visit.ts'
 import { findClientAddress } from '../http/forwarded.ts'
 import { packBody } from '../http/pack-body.ts'
 import type { RequestHead } from '../http/request-head.ts'
@@ -10,7 +10,7 @@ import type { Exchange } from './exchange.ts'
  *
  * @throws ProxyError `shutting_down`, `body_too_large`
  */
-export async function receive(exchange: Exchange, head: RequestHead, handle: VisitHandler): Promise<void> {
+export async function receive(exchange: Exchange, head: RequestHead, handle: EndpointHandler): Promise<void> {
   const { edge, request, response, record } = exchange
   if (edge.isDraining()) throw new ProxyError('shutting_down', { retryAfter: 1 })
   if ((head.contentLength ?? 0) > edge.limits.bodyBytes) throw new ProxyError('body_too_large')

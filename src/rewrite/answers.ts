@@ -1,11 +1,11 @@
+import type { EndpointRequest } from '../core/endpoint-request.ts'
 import { type ErrorCode, findErrorEntry } from '../core/errors.ts'
-import type { Visit } from '../core/visit.ts'
 
 /** Nothing here depends on cookies, so any page may ask and read (Fetch standard, CORS protocol). */
 export const allowEverybody = { 'access-control-allow-origin': '*', 'x-content-type-options': 'nosniff' } as const
 
 /** Answers a preflight. Only headers that OAuth and MCP clients send are let through. */
-export function answerPreflight({ response }: Visit, methods: readonly string[]): void {
+export function answerPreflight({ response }: EndpointRequest, methods: readonly string[]): void {
   const headers = {
     ...allowEverybody,
     'access-control-allow-methods': [...methods, 'OPTIONS'].join(', '),
@@ -19,10 +19,10 @@ export function answerPreflight({ response }: Visit, methods: readonly string[])
 const OAUTH_ERRORS: Partial<Record<ErrorCode, string>> = { identity_provider_unavailable: 'temporarily_unavailable' }
 
 /** Refuses in the words of OAuth, and says in the log why. */
-export function sendOAuthError(visit: Visit, code: ErrorCode, cause: unknown): void {
-  visit.note(code, cause)
+export function sendOAuthError(incoming: EndpointRequest, code: ErrorCode, cause: unknown): void {
+  incoming.note(code, cause)
   const { status, message } = findErrorEntry(code)
   const error = OAUTH_ERRORS[code] ?? 'invalid_request'
   const headers = { ...allowEverybody, 'content-type': 'application/json', 'cache-control': 'no-store', connection: 'close' }
-  visit.response.writeHead(status, headers).end(JSON.stringify({ error, error_description: message }))
+  incoming.response.writeHead(status, headers).end(JSON.stringify({ error, error_description: message }))
 }

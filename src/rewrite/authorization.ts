@@ -1,6 +1,6 @@
+import type { EndpointHandler } from '../core/endpoint-request.ts'
 import type { RewriteEndpointPlan, RewritePlan } from '../core/plan/rewrite-plan.ts'
 import { isUsableRedirectUri } from '../core/redirect-uris.ts'
-import type { VisitHandler } from '../core/visit.ts'
 import { sendOAuthError } from './answers.ts'
 import { mergeParameters } from './parameters.ts'
 
@@ -13,20 +13,21 @@ import { mergeParameters } from './parameters.ts'
 export function createRedirect(
   { url, parameters }: RewriteEndpointPlan,
   sharedClient: RewritePlan['sharedClient'],
-): VisitHandler {
+): EndpointHandler {
   const target = new URL(url)
   // What the configuration has in the URL counts like what it adds.
   const added = { ...Object.fromEntries(target.searchParams), ...parameters }
   const bare = `${target.origin}${target.pathname}`
-  return (visit) => {
-    const { request, response } = visit
-    if (request.method !== 'GET' && request.method !== 'HEAD') return sendOAuthError(visit, 'method_not_allowed', 'GET is needed')
+  return (incoming) => {
+    const { request, response } = incoming
+    if (request.method !== 'GET' && request.method !== 'HEAD')
+      return sendOAuthError(incoming, 'method_not_allowed', 'GET is needed')
     const [, query = ''] = /\?(.*)$/s.exec(request.url ?? '') ?? []
     const merged = mergeParameters(new URLSearchParams(query), added)
-    if (merged === undefined) return sendOAuthError(visit, 'authorization_refused', 'a parameter is there twice')
+    if (merged === undefined) return sendOAuthError(incoming, 'authorization_refused', 'a parameter is there twice')
     if (sharedClient !== undefined && !mayAnswerTo(merged, added, sharedClient.redirectUris))
       return sendOAuthError(
-        visit,
+        incoming,
         'authorization_refused',
         'a redirect URI that is neither on this machine nor in `rewrite.redirect_uris`',
       )

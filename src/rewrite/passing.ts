@@ -1,10 +1,10 @@
 import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
+import type { EndpointHandler, EndpointRequest } from '../core/endpoint-request.ts'
 import type { ErrorCode } from '../core/errors.ts'
 import { isObject } from '../core/is-object.ts'
 import { checkStrictJson } from '../core/json/strict-json.ts'
 import type { RewriteEndpointPlan } from '../core/plan/rewrite-plan.ts'
-import type { Visit, VisitHandler } from '../core/visit.ts'
 import type { RawAnswer, SafeFetch } from '../oauth/safe-fetch.ts'
 import { allowEverybody, answerPreflight, sendOAuthError } from './answers.ts'
 import { mergeParameters } from './parameters.ts'
@@ -13,7 +13,7 @@ export interface PassingOptions {
   readonly endpoint: RewriteEndpointPlan
   /** Whether bodies are forms; else JSON. */
   readonly form: boolean
-  readonly door: SafeFetch
+  readonly outboundFetch: SafeFetch
 }
 
 /** Longest body, in bytes: metadata of a client with all its URLs, or an assertion. */
@@ -28,22 +28,22 @@ const JSON_TYPE = /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i
 const ANSWER = /^application\/(?:(?:[\w.-]+\+)?json|x-www-form-urlencoded)(?:$|[ \t]*;)/i
 
 /** Passes POST requests on to one URL, with more parameters in their bodies. */
-export function createPassing(options: PassingOptions): VisitHandler {
-  return async (visit) => {
-    const { request } = visit
-    if (request.method === 'OPTIONS') return answerPreflight(visit, ['POST'])
-    const refuse = (code: ErrorCode, cause: string) => sendOAuthError(visit, code, cause)
+export function createPassing(options: PassingOptions): EndpointHandler {
+  return async (incoming) => {
+    const { request } = incoming
+    if (request.method === 'OPTIONS') return answerPreflight(incoming, ['POST'])
+    const refuse = (code: ErrorCode, cause: string) => sendOAuthError(incoming, code, cause)
     if (request.method !== 'POST') return refuse('method_not_allowed', 'POST is needed')
     const type = options.form ? FORM : JSON_TYPE
     if (!type.test(request.headers['content-type'] ?? '') || isEncoded(request))
       return refuse('media_type_unsupported', `not ${options.form ? 'a form' : 'JSON'} in UTF-8`)
     const credentials = findCredentials(request)
     if (credentials.length > 1) return refuse('authorization_refused', 'two Authorization headers')
-    const body = await readBody(visit)
+    const body = await readBody(incoming)
     if (body === undefined) return refuse('body_too_large', `longer than ${MOST_BYTES} bytes`)
     const changed = options.form ? changeForm(body, options) : changeJson(body, options)
     if (changed === undefined) return refuse('authorization_refused', 'the body can be read in more than one way, or in none')
-    await pass(visit, changed, credentials[0], options)
+    await pass(incoming, changed, credentials[0], options)
   }
 }
 
@@ -58,7 +58,7 @@ function findCredentials({ rawHeaders }: IncomingMessage): string[] {
 }
 
 /** @returns undefined when it is too long; the rest is not read then */
-async function readBody({ request, response }: Visit): Promise<Buffer | undefined> {
+async function readBody({ request, response }: EndpointRequest): Promise<Buffer | undefined> {
   if (request.headers.expect !== undefined) response.writeContinue()
   const pieces: Buffer[] = []
   let length = 0
@@ -88,10 +88,15 @@ function changeJson(body: Buffer, { endpoint }: PassingOptions): string | undefi
   return JSON.stringify({ ...value, ...endpoint.parameters })
 }
 
-async function pass(visit: Visit, body: string, authorization: string | undefined, options: PassingOptions): Promise<void> {
+async function pass(
+  incoming: EndpointRequest,
+  body: string,
+  authorization: string | undefined,
+  options: PassingOptions,
+): Promise<void> {
   let answer: RawAnswer
   try {
-    answer = await options.door.fetchRaw(options.endpoint.url, {
+    answer = await options.outboundFetch.fetchRaw(options.endpoint.url, {
       namedBy: 'operator',
       method: 'POST',
       headers: {
@@ -102,18 +107,18 @@ async function pass(visit: Visit, body: string, authorization: string | undefine
       body,
     })
   } catch (error) {
-    return sendOAuthError(visit, 'identity_provider_unavailable', error)
+    return sendOAuthError(incoming, 'identity_provider_unavailable', error)
   }
-  send(visit, answer)
+  send(incoming, answer)
 }
 
-function send(visit: Visit, { status, headers, bytes }: RawAnswer): void {
+function send(incoming: EndpointRequest, { status, headers, bytes }: RawAnswer): void {
   const type = headers['content-type']
   if (bytes.length > 0 && !ANSWER.test(type ?? ''))
-    return sendOAuthError(visit, 'identity_provider_unavailable', `it answers ${status} with ${type ?? 'no content type'}`)
+    return sendOAuthError(incoming, 'identity_provider_unavailable', `it answers ${status} with ${type ?? 'no content type'}`)
   const passed = PASSED.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]] as const]))
-  if (status >= 400) visit.note('authorization_refused', `the identity provider answers ${status}`)
-  visit.response
+  if (status >= 400) incoming.note('authorization_refused', `the identity provider answers ${status}`)
+  incoming.response
     .writeHead(status, {
       ...allowEverybody,
       ...Object.fromEntries(passed),

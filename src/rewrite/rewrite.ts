@@ -1,7 +1,7 @@
 import { systemClock } from '../core/clock.ts'
+import type { EndpointHandler, EndpointRequest } from '../core/endpoint-request.ts'
 import type { RewritePlan } from '../core/plan/rewrite-plan.ts'
 import { REWRITE_PATHS } from '../core/rewrite-paths.ts'
-import type { Visit, VisitHandler } from '../core/visit.ts'
 import { createMetadataSource, type MetadataSource } from '../oauth/authorization-server-metadata.ts'
 import { createSafeFetch, type ResolveHost } from '../oauth/safe-fetch.ts'
 import { allowEverybody, answerPreflight, sendOAuthError } from './answers.ts'
@@ -11,7 +11,7 @@ import { createPassing } from './passing.ts'
 /** Requests of the OAuth flow that are passed on to an identity provider, for configurations of the Go proxy. */
 export interface Rewrite {
   /** By public path. */
-  readonly handlers: ReadonlyMap<string, VisitHandler>
+  readonly handlers: ReadonlyMap<string, EndpointHandler>
   close(): Promise<void>
 }
 
@@ -23,20 +23,20 @@ const PKCE = 'code_challenge_methods_supported'
  * @param resolveHost - for tests; `dns.lookup` otherwise
  */
 export function createRewrite(plan: RewritePlan, endpointPaths: readonly string[], resolveHost?: ResolveHost): Rewrite {
-  const door = createSafeFetch(plan, resolveHost)
-  const provider = createMetadataSource(plan.issuer, door.fetchJson, systemClock)
+  const outboundFetch = createSafeFetch(plan, resolveHost)
+  const provider = createMetadataSource(plan.issuer, outboundFetch.fetchJson, systemClock)
   const serveMetadata = createMetadata(plan, provider)
   const metadataPaths = [METADATA, ...endpointPaths.flatMap((path) => [`${METADATA}${path}`, `${path}${METADATA}`])]
   return {
-    handlers: new Map<string, VisitHandler>([
+    handlers: new Map<string, EndpointHandler>([
       [REWRITE_PATHS.authorization, createRedirect(plan.authorization, plan.sharedClient)],
-      [REWRITE_PATHS.token, createPassing({ endpoint: plan.token, form: true, door })],
+      [REWRITE_PATHS.token, createPassing({ endpoint: plan.token, form: true, outboundFetch })],
       ...(plan.registration === undefined
         ? []
-        : [[REWRITE_PATHS.registration, createPassing({ endpoint: plan.registration, form: false, door })] as const]),
+        : [[REWRITE_PATHS.registration, createPassing({ endpoint: plan.registration, form: false, outboundFetch })] as const]),
       ...metadataPaths.map((path) => [path, serveMetadata] as const),
     ]),
-    close: () => door.close(),
+    close: () => outboundFetch.close(),
   }
 }
 
@@ -44,7 +44,7 @@ export function createRewrite(plan: RewritePlan, endpointPaths: readonly string[
  * The metadata of an authorization server that is us: `issuer` has to be where it was found (RFC 8414 §3.3). PKCE is the identity
  * provider's, so it is announced as far as that, or the configuration, says (2026-07-28 basic/authorization, Authorization Code Protection).
  */
-function createMetadata({ publicUrl, metadata, registration }: RewritePlan, provider: MetadataSource): VisitHandler {
+function createMetadata({ publicUrl, metadata, registration }: RewritePlan, provider: MetadataSource): EndpointHandler {
   const document = {
     response_types_supported: ['code'],
     grant_types_supported: ['authorization_code', 'refresh_token'],
@@ -56,11 +56,12 @@ function createMetadata({ publicUrl, metadata, registration }: RewritePlan, prov
     ...(registration !== undefined && { registration_endpoint: `${publicUrl}${REWRITE_PATHS.registration}` }),
   }
   const isStated = Object.hasOwn(metadata, PKCE)
-  return async (visit: Visit) => {
-    const { request, response } = visit
-    if (request.method === 'OPTIONS') return answerPreflight(visit, ['GET', 'HEAD'])
-    if (request.method !== 'GET' && request.method !== 'HEAD') return sendOAuthError(visit, 'method_not_allowed', 'GET is needed')
-    const found = isStated ? undefined : await findMethods(visit, provider)
+  return async (incoming: EndpointRequest) => {
+    const { request, response } = incoming
+    if (request.method === 'OPTIONS') return answerPreflight(incoming, ['GET', 'HEAD'])
+    if (request.method !== 'GET' && request.method !== 'HEAD')
+      return sendOAuthError(incoming, 'method_not_allowed', 'GET is needed')
+    const found = isStated ? undefined : await findMethods(incoming, provider)
     const text = JSON.stringify({ ...document, ...(found?.methods !== undefined && { [PKCE]: found.methods }) })
     const kept = isStated || found !== undefined ? 'max-age=300' : 'no-store'
     response.writeHead(200, { ...allowEverybody, 'content-type': 'application/json', 'cache-control': kept })
@@ -70,13 +71,13 @@ function createMetadata({ publicUrl, metadata, registration }: RewritePlan, prov
 
 /** @returns undefined where the identity provider cannot be asked at the moment, which the log says */
 async function findMethods(
-  visit: Visit,
+  incoming: EndpointRequest,
   provider: MetadataSource,
 ): Promise<{ readonly methods: readonly string[] | undefined } | undefined> {
   try {
     return { methods: (await provider.load()).codeChallengeMethods }
   } catch (error) {
-    visit.note('identity_provider_unavailable', error)
+    incoming.note('identity_provider_unavailable', error)
     return undefined
   }
 }

@@ -9,8 +9,8 @@ import { findUser, IDENTITY_SCOPE, type User } from './users.ts'
 /** Where sign-in and consent take place; the last segment is the interaction's id. */
 export const SIGN_IN_PATH = /^\/sign-in\/[\w-]+$/
 
-/** One visit to a sign-in or consent page. */
-interface Visit {
+/** A request to a sign-in or consent page. */
+interface PageRequest {
   readonly provider: Provider
   readonly plan: ProviderPlan
   readonly request: IncomingMessage
@@ -29,8 +29,8 @@ export async function handleSignIn(
   try {
     const interaction = await provider.interactionDetails(request, response)
     const asking = await findAsking(provider, interaction)
-    const visit: Visit = { provider, plan, request, response, interaction, asking }
-    await (request.method === 'POST' ? takeForm(visit) : sendPage(response, 200, renderNeededPage(visit)))
+    const pageRequest: PageRequest = { provider, plan, request, response, interaction, asking }
+    await (request.method === 'POST' ? takeForm(pageRequest) : sendPage(response, 200, renderNeededPage(pageRequest)))
   } catch (error) {
     if (!(error instanceof errors.OIDCProviderError)) throw error
     const isOver = error instanceof errors.SessionNotFound
@@ -44,42 +44,42 @@ async function findAsking(provider: Provider, { params }: Interaction): Promise<
   return { clientName: client?.clientName ?? String(params.client_id), redirectUri: String(params.redirect_uri) }
 }
 
-function renderNeededPage({ asking, interaction, plan }: Visit): Page {
+function renderNeededPage({ asking, interaction, plan }: PageRequest): Page {
   if (interaction.prompt.name === 'login') return renderSignInPage(asking)
   const wanted = [IDENTITY_SCOPE, ...plan.scopes].filter(({ name }) => listScopes(interaction).includes(name))
   return renderConsentPage(asking, findSignedIn(plan, interaction), findResource(interaction), wanted)
 }
 
-async function takeForm(visit: Visit): Promise<void> {
-  const form = new URLSearchParams(await readForm(visit.request))
+async function takeForm(pageRequest: PageRequest): Promise<void> {
+  const form = new URLSearchParams(await readForm(pageRequest.request))
   const action = form.get('action')
-  if (action === 'cancel') return finish(visit, { error: 'access_denied', error_description: 'The user denied access' })
-  if (action === 'switch') return switchUser(visit)
-  if (action === 'allow' && visit.interaction.prompt.name === 'consent') return allow(visit)
-  if (action === 'sign-in' && visit.interaction.prompt.name === 'login') return signIn(visit, form)
+  if (action === 'cancel') return finish(pageRequest, { error: 'access_denied', error_description: 'The user denied access' })
+  if (action === 'switch') return switchUser(pageRequest)
+  if (action === 'allow' && pageRequest.interaction.prompt.name === 'consent') return allow(pageRequest)
+  if (action === 'sign-in' && pageRequest.interaction.prompt.name === 'login') return signIn(pageRequest, form)
   // Also reached by going back in the browser and sending an old form: show what is needed now.
-  return sendPage(visit.response, 200, renderNeededPage(visit))
+  return sendPage(pageRequest.response, 200, renderNeededPage(pageRequest))
 }
 
-async function signIn(visit: Visit, form: URLSearchParams): Promise<void> {
+async function signIn(pageRequest: PageRequest, form: URLSearchParams): Promise<void> {
   const name = form.get('name') ?? ''
-  const user = findUser(visit.plan.users, name, form.get('password') ?? '')
-  if (user !== undefined) return finish(visit, { login: { accountId: user.name } })
-  return sendPage(visit.response, 401, renderSignInPage(visit.asking, { name }))
+  const user = findUser(pageRequest.plan.users, name, form.get('password') ?? '')
+  if (user !== undefined) return finish(pageRequest, { login: { accountId: user.name } })
+  return sendPage(pageRequest.response, 401, renderSignInPage(pageRequest.asking, { name }))
 }
 
 /** Scopes of the provider itself; whoever consents to a client consents to them. */
 const OIDC_SCOPES = new Set(['openid', 'offline_access', 'profile', 'email', 'groups'])
 
-async function allow(visit: Visit): Promise<void> {
-  const { interaction, provider } = visit
-  const user = findSignedIn(visit.plan, interaction)
+async function allow(pageRequest: PageRequest): Promise<void> {
+  const { interaction, provider } = pageRequest
+  const user = findSignedIn(pageRequest.plan, interaction)
   const grant = new provider.Grant({ accountId: user.name, clientId: String(interaction.params.client_id) })
   const asked = listScopes(interaction)
   grant.addOIDCScope(asked.filter((scope) => OIDC_SCOPES.has(scope)).join(' '))
   const resource = findResource(interaction)
   if (resource !== undefined) addResourceScopes(grant, resource, asked, user)
-  return finish(visit, { consent: { grantId: await grant.save() } })
+  return finish(pageRequest, { consent: { grantId: await grant.save() } })
 }
 
 function addResourceScopes(grant: Grant, resource: string, asked: readonly string[], user: User): void {
@@ -90,7 +90,7 @@ function addResourceScopes(grant: Grant, resource: string, asked: readonly strin
 }
 
 /** Ends the browser's session and begins the same authorization request again. */
-async function switchUser({ provider, plan, interaction, response }: Visit): Promise<void> {
+async function switchUser({ provider, plan, interaction, response }: PageRequest): Promise<void> {
   const session = interaction.session && (await provider.Session.findByUid(interaction.session.uid))
   await session?.destroy()
   const again = new URL('/authorize', plan.issuer)
@@ -109,8 +109,15 @@ export async function approveAtOnce(
   response: ServerResponse,
 ) {
   const interaction = await provider.interactionDetails(request, response)
-  const visit: Visit = { provider, plan, request, response, interaction, asking: await findAsking(provider, interaction) }
-  return interaction.prompt.name === 'login' ? finish(visit, { login: { accountId: user.name } }) : allow(visit)
+  const pageRequest: PageRequest = {
+    provider,
+    plan,
+    request,
+    response,
+    interaction,
+    asking: await findAsking(provider, interaction),
+  }
+  return interaction.prompt.name === 'login' ? finish(pageRequest, { login: { accountId: user.name } }) : allow(pageRequest)
 }
 
 function findSignedIn(plan: ProviderPlan, interaction: Interaction): User {
@@ -128,7 +135,7 @@ function findResource({ params }: Interaction): string | undefined {
 }
 
 async function finish(
-  { provider, request, response }: Visit,
+  { provider, request, response }: PageRequest,
   result: Parameters<Provider['interactionFinished']>[2],
 ): Promise<void> {
   await provider.interactionFinished(request, response, result, { mergeWithLastSubmission: 'consent' in result })

@@ -5,7 +5,7 @@ import { tellOutage } from './tell-outage.ts'
 /**
  * Opens the store of a plan. What a kind needs is loaded only with it.
  *
- * @param onIssue - hears of trouble later on; the text holds no secrets
+ * @param onIssue - called with later problems; the text holds no secrets
  * @returns a store whose operations throw ProxyError `store_unavailable`
  * @throws Error when it cannot be opened or reached
  */

@@ -77,7 +77,7 @@ return redis.call('ZCARD', KEYS[1])`
 /**
  * Keeps entries in Redis or Valkey, for several proxies that share the work.
  *
- * @param onIssue - hears of trouble with the connection; the text holds no secrets
+ * @param onIssue - called with problems of the connection; the text holds no secrets
  * @throws Error when it cannot be reached
  */
 export async function openRedisStore(plan: RedisStorePlan, onIssue: (message: string) => void): Promise<Store> {

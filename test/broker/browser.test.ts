@@ -42,8 +42,8 @@ describe.skipIf(!hasChromium())('a person in a real browser', { timeout: 60_000 
   async function openPage(looks?: Looks): Promise<Page> {
     browser = await openChromium(looks)
     const page = browser.context.pages()[0] ?? (await browser.context.newPage())
-    const troubles: string[] = []
-    page.on('console', (message) => message.type() === 'error' && troubles.push(message.text()))
+    const consoleErrors: string[] = []
+    page.on('console', (message) => message.type() === 'error' && consoleErrors.push(message.text()))
     return page
   }
 

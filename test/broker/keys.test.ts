@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { decodeProtectedHeader } from 'jose'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type ExampleMcpServer, startMcpServer } from '../../demo/mcp-server.ts'
-import { createSeal } from '../../src/broker/storage/encryption.ts'
+import { createEncryption } from '../../src/broker/storage/encryption.ts'
 import { openSigningKeys } from '../../src/broker/tokens/signing-keys.ts'
 import type { Store } from '../../src/core/store.ts'
 import { type AuthorizationServer, startAuthorizationServer } from '../../src/sandbox/authorization-server.ts'
@@ -25,9 +25,13 @@ describe('the keys that sign', () => {
   function open() {
     const clock = createFakeClock()
     const store = createMemoryStore(() => clock.wall())
-    const seal = createSeal([randomBytes(32)])
-    const options = { store, seal, signingKeySeconds: 24 * 3600, accessTokenSeconds: 600, clock }
-    return { clock, store, openProcess: (its = seal, at: Store = store) => openSigningKeys({ ...options, seal: its, store: at }) }
+    const encryption = createEncryption([randomBytes(32)])
+    const options = { store, encryption, signingKeySeconds: 24 * 3600, accessTokenSeconds: 600, clock }
+    return {
+      clock,
+      store,
+      openProcess: (its = encryption, at: Store = store) => openSigningKeys({ ...options, encryption: its, store: at }),
+    }
   }
   const kidsOf = (keys: readonly { readonly kid: string }[]) => keys.map(({ kid }) => kid)
 
@@ -80,13 +84,13 @@ describe('the keys that sign', () => {
 
   it('are each their own for processes that cannot read what the other encrypted', async () => {
     const { openProcess } = open()
-    const opened = await Promise.all([0, 1, 2].map(() => openProcess(createSeal([randomBytes(32)]))))
+    const opened = await Promise.all([0, 1, 2].map(() => openProcess(createEncryption([randomBytes(32)]))))
     expect(new Set(opened.flatMap(({ current }) => kidsOf(current))).size).toBe(3)
   })
 
   it('are there for every one of thirty such processes that begin at the same moment', async () => {
     const { openProcess } = open()
-    const opened = await Promise.all(Array.from({ length: 30 }, () => openProcess(createSeal([randomBytes(32)]))))
+    const opened = await Promise.all(Array.from({ length: 30 }, () => openProcess(createEncryption([randomBytes(32)]))))
     expect(new Set(opened.flatMap(({ current }) => kidsOf(current))).size).toBe(30)
   })
 
@@ -309,7 +313,7 @@ describe('a proxy that starts again', { timeout: 30_000 }, () => {
       {
         level: 'warn',
         msg: expect.stringMatching(
-          /broker\.encryption_keys.* clients register and users sign in again.* put the key of before back/,
+          /broker\.encryption_keys.* clients have to register and users have to sign in again.* add the previous key/,
         ),
       },
     ])

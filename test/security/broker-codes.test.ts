@@ -295,7 +295,7 @@ describe('revocation (RFC 7009)', () => {
     await expectRefusal(await refresh(origin, client, tokens.refresh_token), 'invalid_grant')
   })
 
-  it('and introspection of access tokens are no trouble, and the log says so', async () => {
+  it('and introspection of access tokens succeed, and the log says so', async () => {
     const machine = await createRawClient(origin, { token_endpoint_auth_method: 'client_secret_post' })
     const secret = { client_id: machine.id, client_secret: machine.secret }
     const tokens = await readJson(await redeem(origin, machine, await authorize(origin, machine, alice), secret))

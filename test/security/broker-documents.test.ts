@@ -95,7 +95,7 @@ async function serveBroker(clients: readonly object[] = []): Promise<Endpoints> 
   })
   const server: Server = createServer((request, response) => {
     const path = request.url?.split('?')[0] ?? ''
-    const visit = {
+    const incoming = {
       request,
       response,
       path,
@@ -103,7 +103,7 @@ async function serveBroker(clients: readonly object[] = []): Promise<Endpoints> 
       address: String(request.headers['x-address'] ?? '192.0.2.1'),
       note: (...told: unknown[]) => said.push(String(told)),
     }
-    Promise.resolve(broker.handlers.get(path)?.(visit)).catch(() => response.destroy())
+    Promise.resolve(broker.handlers.get(path)?.(incoming)).catch(() => response.destroy())
   })
   const at = `http://localhost:${await listenOnLoopback(server, 0)}`
   closing.push(

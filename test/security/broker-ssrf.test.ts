@@ -68,7 +68,7 @@ async function serveBroker(resolveHost: ResolveHost, clientMetadata: object = {}
   const server: Server = createServer((request, response) => {
     const [path = ''] = request.url?.split('?') ?? []
     const handle = broker.handlers.get(path)
-    const visit = {
+    const incoming = {
       request,
       response,
       path,
@@ -76,7 +76,7 @@ async function serveBroker(resolveHost: ResolveHost, clientMetadata: object = {}
       address: '127.0.0.1',
       note: (...told: unknown[]) => said.push(String(told)),
     }
-    Promise.resolve(handle?.(visit)).catch(() => response.destroy())
+    Promise.resolve(handle?.(incoming)).catch(() => response.destroy())
   })
   const at = `http://localhost:${await listenOnLoopback(server, 0)}`
   closing.push(() => closeServer(server), broker.close)

@@ -22,7 +22,7 @@ import {
 import { JWT_BEARER, type MachineStage, startMachineStage } from '../support/machine-stage.ts'
 
 /** Writes that still succeed before the store fails, how many fail then, and what becomes of those. */
-const trouble = vi.hoisted(() => ({ left: Number.POSITIVE_INFINITY, failures: Number.POSITIVE_INFINITY, lands: false }))
+const outage = vi.hoisted(() => ({ left: Number.POSITIVE_INFINITY, failures: Number.POSITIVE_INFINITY, lands: false }))
 
 vi.mock(import('../../src/store/memory-store.ts'), async (original) => {
   const { createMemoryStore } = await original()
@@ -30,9 +30,9 @@ vi.mock(import('../../src/store/memory-store.ts'), async (original) => {
     createMemoryStore: (...given) => {
       const store = createMemoryStore(...given)
       const write = async <T>(operation: () => Promise<T>): Promise<T> => {
-        trouble.left -= 1
-        if (trouble.left >= 0 || trouble.left < -trouble.failures) return operation()
-        if (trouble.lands) await operation()
+        outage.left -= 1
+        if (outage.left >= 0 || outage.left < -outage.failures) return operation()
+        if (outage.lands) await operation()
         throw new Error('the store takes no writes')
       }
       return {
@@ -62,7 +62,7 @@ afterEach(() => heal())
 afterAll(() => stage?.close())
 
 function heal(): void {
-  Object.assign(trouble, { left: Number.POSITIVE_INFINITY, failures: Number.POSITIVE_INFINITY })
+  Object.assign(outage, { left: Number.POSITIVE_INFINITY, failures: Number.POSITIVE_INFINITY })
 }
 
 /** A request that is made twice with the same code, token or assertion. */
@@ -127,7 +127,7 @@ describe.each(Object.entries(GRANTS))('%s', (_name, { prepare, again }) => {
     let step = 0
     for (; step < 10; step++) {
       const ask = await prepare()
-      Object.assign(trouble, { left: step, lands })
+      Object.assign(outage, { left: step, lands })
       const first = await ask()
       heal()
       if (first.status === 200) break
@@ -165,7 +165,7 @@ describe('a sign-in that was allowed', () => {
       let step = 0
       for (; step < 20; step++) {
         const { browser, request, next } = await allowUpToTheClient(isSignedIn)
-        Object.assign(trouble, { left: step, lands })
+        Object.assign(outage, { left: step, lands })
         const first = await browser.open(next)
         heal()
         if (first.status === 303) break
@@ -202,7 +202,7 @@ describe('a sign-in on its way', () => {
       const browser = createBrowser()
       const page = await openConsentPage(browser, createRequest(origin, client).url)
       const back = isForm ? undefined : await comeBack(browser, createRequest(origin, client).url, alice)
-      Object.assign(trouble, { left: step, failures, lands: false })
+      Object.assign(outage, { left: step, failures, lands: false })
       const first = await readPage(await (back === undefined ? sendConsent(browser, page) : browser.open(back)))
       heal()
       if (first.status === 200) break
@@ -225,7 +225,7 @@ describe('what an unanswered request was about', () => {
     async (name) => {
       const ask = await GRANTS[name]?.prepare()
       if (ask === undefined) throw new Error(name)
-      Object.assign(trouble, { left: 0, lands: true })
+      Object.assign(outage, { left: 0, lands: true })
       expect((await ask()).status).toBe(503)
       heal()
       const tokens = await readJson(await ask())
@@ -239,7 +239,7 @@ describe('what an unanswered request was about', () => {
   it('gives tokens to one at most of those who ask again at the same moment', async () => {
     const ask = await GRANTS['a code']?.prepare()
     if (ask === undefined) throw new Error('no code')
-    Object.assign(trouble, { left: 1, lands: true })
+    Object.assign(outage, { left: 1, lands: true })
     expect((await ask()).status).toBe(503)
     heal()
     const answers = await Promise.all(Array.from({ length: 6 }, ask))

@@ -49,16 +49,16 @@ async function callUpstream(ca: string | undefined): Promise<number> {
 }
 
 async function askIssuer(ca: string | undefined): Promise<string> {
-  const door = createSafeFetch({ issuer: new URL(url).origin, allowPrivateNetwork: true, ca } as Parameters<
+  const outboundFetch = createSafeFetch({ issuer: new URL(url).origin, allowPrivateNetwork: true, ca } as Parameters<
     typeof createSafeFetch
   >[0])
   try {
-    const { status } = await door.fetchRaw(url, { method: 'GET', namedBy: 'operator' })
+    const { status } = await outboundFetch.fetchRaw(url, { method: 'GET', namedBy: 'operator' })
     return String(status)
   } catch {
     return 'refused'
   } finally {
-    await door.close()
+    await outboundFetch.close()
   }
 }
 

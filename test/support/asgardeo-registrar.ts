@@ -33,15 +33,15 @@ export async function startRegistrarStage(options: RegistrarStageOptions = {}): 
   const asgardeo = await startAsgardeo({ users: SAMPLE_USERS, apiResources: [API], ...emulated })
   const issues: string[] = []
   const plan = { issuer: `${asgardeo.base}/oauth2/token`, allowPrivateNetwork: false }
-  const doors: { close(): Promise<void> }[] = []
+  const open: { close(): Promise<void> }[] = []
   const createRegistrar: RegistrarStage['createRegistrar'] = (more = {}) => {
-    const door = createSafeFetch({ ...plan, ca: more.ca ?? ca })
-    doors.push(door)
+    const outboundFetch = createSafeFetch({ ...plan, ca: more.ca ?? ca })
+    open.push(outboundFetch)
     const { base } = asgardeo
     const credentials = { clientId: ADMIN.clientId, clientSecret: more.secret ?? ADMIN.clientSecret }
-    const token = createAdminToken({ base, ...credentials, scopes: EVERY_SCOPE, door, clock })
+    const token = createAdminToken({ base, ...credentials, scopes: EVERY_SCOPE, outboundFetch, clock })
     return createAsgardeoRegistrar({
-      api: createAsgardeoApi({ base, token, door }),
+      api: createAsgardeoApi({ base, token, outboundFetch }),
       callbackUrl: more.callbackUrl ?? CALLBACK,
       authorize: authorizes ? { resource: API.identifier, scopes: API.scopes } : undefined,
       onIssue: (message) => issues.push(message),
@@ -53,7 +53,7 @@ export async function startRegistrarStage(options: RegistrarStageOptions = {}): 
     createRegistrar,
     issues,
     async close() {
-      await Promise.all(doors.map((door) => door.close()))
+      await Promise.all(open.map((outboundFetch) => outboundFetch.close()))
       await asgardeo.close()
     },
   }

@@ -3,14 +3,14 @@ import type { Store } from '../../core/store.ts'
 import { IdentityProviderError } from '../identity-provider/error.ts'
 import type { IdentityProvider } from '../identity-provider/identity-provider.ts'
 import type { SignedInUser } from '../identity-provider/signed-in-user.ts'
-import type { Kept, Vault } from '../storage/encrypted-collection.ts'
+import type { EncryptedCollection, Kept } from '../storage/encrypted-collection.ts'
 import { hashId } from '../storage/oidc-adapter.ts'
 import { withStoreLock } from '../storage/store-lock.ts'
 import { isTokenOver, isWordOver } from './last-word.ts'
 
 export interface RefreshOptions {
   readonly store: Store
-  readonly vault: Vault<SignedInUser>
+  readonly collection: EncryptedCollection<SignedInUser>
   readonly identityProvider: IdentityProvider
   readonly plan: { readonly unrefreshedSeconds: number; readonly timeoutSeconds: number }
   readonly clock: Clock
@@ -36,10 +36,10 @@ export function isDue(user: SignedInUser, { clock, plan }: Pick<RefreshOptions, 
 
 /** One question for all processes that share the store. */
 export async function refreshUnderLock(subject: string, options: RefreshOptions): Promise<Word> {
-  const { vault, plan, store, clock } = options
+  const { collection, plan, store, clock } = options
   const lockMs = plan.timeoutSeconds * 1000 + LOCK_MARGIN_MS
   const ask = async (): Promise<Word> => {
-    const seen = await vault.look(subject)
+    const seen = await collection.look(subject)
     if (seen === undefined) return { says: 'replaced', user: undefined }
     return isDue(seen.value, options) ? askProvider(seen, options) : { says: 'goes on', user: seen.value }
   }
@@ -57,16 +57,18 @@ async function askProvider(seen: Kept<SignedInUser>, options: RefreshOptions): P
   try {
     const fresh = await askOnce(seen.value, keep, options)
     if (fresh === undefined) return { says: 'over' }
-    return (await options.vault.replace(subject, last, fresh)) ? { says: 'goes on', user: fresh } : findNewer(subject, options)
+    return (await options.collection.replace(subject, last, fresh))
+      ? { says: 'goes on', user: fresh }
+      : findNewer(subject, options)
   } catch (error) {
-    if (!(error instanceof IdentityProviderError) || error.trouble !== 'ended') throw error
-    const now = await options.vault.look(subject)
-    return now?.sealed === last.sealed ? { says: 'over' } : { says: 'replaced', user: now?.value }
+    if (!(error instanceof IdentityProviderError) || error.kind !== 'ended') throw error
+    const now = await options.collection.look(subject)
+    return now?.encrypted === last.encrypted ? { says: 'over' } : { says: 'replaced', user: now?.value }
   }
 }
 
-async function findNewer(subject: string, { vault }: RefreshOptions): Promise<Word> {
-  return { says: 'replaced', user: await vault.find(subject) }
+async function findNewer(subject: string, { collection }: RefreshOptions): Promise<Word> {
+  return { says: 'replaced', user: await collection.find(subject) }
 }
 
 /** @returns undefined when the provider cannot be asked, and its last word is too old */
@@ -90,17 +92,17 @@ async function askOnce(
 async function keepRefreshToken(
   last: Kept<SignedInUser>,
   refreshToken: string,
-  { vault }: RefreshOptions,
+  { collection }: RefreshOptions,
 ): Promise<Kept<SignedInUser>> {
   const { subject, tokens } = last.value
   const write = (entry: Kept<SignedInUser>) =>
-    vault.replace(subject, entry, { ...entry.value, tokens: { ...entry.value.tokens, refreshToken } })
+    collection.replace(subject, entry, { ...entry.value, tokens: { ...entry.value.tokens, refreshToken } })
   const written = await write(last)
   if (written !== undefined) return written
-  let newer = await vault.look(subject)
+  let newer = await collection.look(subject)
   while (newer?.value.tokens.refreshToken === tokens.refreshToken && newer !== undefined) {
     if ((await write(newer)) !== undefined) break
-    newer = await vault.look(subject)
+    newer = await collection.look(subject)
   }
   return last
 }

@@ -5,8 +5,8 @@ import type { Store } from '../../core/store.ts'
 import { mayUserSignIn } from '../identity-provider/access-rules.ts'
 import type { IdentityProvider } from '../identity-provider/identity-provider.ts'
 import type { SignedInUser } from '../identity-provider/signed-in-user.ts'
-import { createVault } from '../storage/encrypted-collection.ts'
-import type { Seal } from '../storage/encryption.ts'
+import { createEncryptedCollection } from '../storage/encrypted-collection.ts'
+import type { Encryption } from '../storage/encryption.ts'
 import { groupOfAccount, hashId } from '../storage/oidc-adapter.ts'
 import { isDue, type RefreshOptions, refreshUnderLock, type Word } from './account-refresh.ts'
 import { isTokenOver, isWordOver } from './last-word.ts'
@@ -37,7 +37,7 @@ export interface Accounts {
 
 export interface AccountsOptions {
   readonly store: Store
-  readonly seal: Seal
+  readonly encryption: Encryption
   readonly identityProvider: IdentityProvider
   readonly plan: Pick<IdentityProviderPlan, 'allow' | 'unrefreshedSeconds' | 'timeoutSeconds'>
   /** Seconds for which an account is kept after the last sign-in. */
@@ -55,11 +55,11 @@ interface Session extends AccountsOptions, RefreshOptions {
 }
 
 export function createAccounts(options: AccountsOptions): Accounts {
-  const { store, seal, clock, plan } = options
-  const vault = createVault<SignedInUser>(store, seal, 'Account', hashId)
-  const session: Session = { ...options, vault, questions: new Map() }
+  const { store, encryption, clock, plan } = options
+  const collection = createEncryptedCollection<SignedInUser>(store, encryption, 'Account', hashId)
+  const session: Session = { ...options, collection, questions: new Map() }
   const find = async (subject: string) => {
-    const user = await vault.find(subject)
+    const user = await collection.find(subject)
     return user !== undefined && mayUserSignIn(user.claims, plan) ? user : undefined
   }
   return {
@@ -71,11 +71,11 @@ export function createAccounts(options: AccountsOptions): Accounts {
     save: (user) => save(user, session),
     end: (subject) => end(subject, session),
     async findCurrent(subject) {
-      const user = await vault.find(subject)
+      const user = await collection.find(subject)
       return user !== undefined && isDue(user, session) ? ask(user, session) : user && endUnlessAllowed(user, session)
     },
     async findWithToken(subject) {
-      const found = await vault.find(subject)
+      const found = await collection.find(subject)
       const canRefresh = found?.tokens.refreshToken !== undefined && isDue(found, session)
       const user = canRefresh ? await ask(found, session) : found && (await endUnlessAllowed(found, session))
       return user === undefined || isTokenOver(user, clock.wall()) ? undefined : user
@@ -84,7 +84,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
 }
 
 async function save(user: SignedInUser, session: Session): Promise<void> {
-  const before = await session.vault.find(user.subject)
+  const before = await session.collection.find(user.subject)
   await write(user, session)
   tellLosses(before, user, session)
 }
@@ -97,15 +97,15 @@ function tellLosses(before: SignedInUser | undefined, now: SignedInUser, { listS
 }
 
 /** What an answer does not speak of stays: a refresh token, for example, that the provider gives with the first sign-in only. */
-async function write(user: SignedInUser, { vault, clock, grantSeconds }: Session): Promise<void> {
+async function write(user: SignedInUser, { collection, clock, grantSeconds }: Session): Promise<void> {
   const { subject } = user
   const terms = { expiresAt: clock.wall() + grantSeconds * 1000, groups: [groupOfAccount(subject)] }
   for (;;) {
-    const before = await vault.look(subject)
+    const before = await collection.look(subject)
     const kept = user.tokens.refreshToken === undefined ? before?.value.tokens.refreshToken : undefined
-    if (before === undefined || kept === undefined) return vault.put(subject, user, terms)
+    if (before === undefined || kept === undefined) return collection.put(subject, user, terms)
     const merged = { ...withVia(user, before.value.via), tokens: { ...user.tokens, refreshToken: kept } }
-    if ((await vault.replace(subject, before, merged)) !== undefined) return
+    if ((await collection.replace(subject, before, merged)) !== undefined) return
   }
 }
 

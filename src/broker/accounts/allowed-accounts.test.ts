@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { createFakeClock } from '../../../test/support/fake-clock.ts'
 import { createMemoryStore } from '../../store/memory-store.ts'
 import type { SignedInUser } from '../identity-provider/signed-in-user.ts'
-import { createSeal } from '../storage/encryption.ts'
+import { createEncryption } from '../storage/encryption.ts'
 import { type AccountsOptions, createAccounts } from './accounts.ts'
 
 const signedInAt = Date.now()
@@ -16,12 +16,12 @@ const ann: SignedInUser = {
 it('an account that the allow-list no longer permits is not found, and everything of it ends when it is looked for to go on', async () => {
   const clock = createFakeClock(signedInAt)
   const store = createMemoryStore(clock.wall)
-  const seal = createSeal([randomBytes(32)])
+  const encryption = createEncryption([randomBytes(32)])
   const ended: string[] = []
   const open = (group: string) =>
     createAccounts({
       store,
-      seal,
+      encryption,
       clock,
       identityProvider: {} as AccountsOptions['identityProvider'],
       plan: { allow: [{ claim: 'groups', values: [group] }], unrefreshedSeconds: 28_800, timeoutSeconds: 10 },

@@ -5,7 +5,7 @@ import { createFakeClock, type FakeClock } from '../../../test/support/fake-cloc
 import { type Clock, systemClock } from '../../core/clock.ts'
 import type { Store } from '../../core/store.ts'
 import { openStore } from '../../store/open-store.ts'
-import { createSeal } from '../storage/encryption.ts'
+import { createEncryption } from '../storage/encryption.ts'
 import { type AsgardeoApplications, createAsgardeoApplications, formatName } from './applications.ts'
 
 let stage: RegistrarStage | undefined
@@ -14,7 +14,7 @@ afterEach(async () => {
   stage = undefined
 })
 
-const seal = createSeal([randomBytes(32)])
+const encryption = createEncryption([randomBytes(32)])
 const asking = (id: string) => ({ id, name: `Client ${id}`, address: '192.0.2.1' })
 const plan = {
   base: 'https://asgardeo.example/t/acme',
@@ -46,7 +46,7 @@ async function start(): Promise<Opened> {
       redirectUri: CALLBACK,
       registrar,
       store: { ...store, ...changed },
-      seal,
+      encryption,
       clock: ownClock,
       onIssue: () => {},
     })

@@ -3,13 +3,13 @@ import type { Clock } from '../../core/clock.ts'
 import type { RegistrationPlan } from '../../core/plan/broker-plan.ts'
 import type { AsgardeoPlan } from '../../core/plan/identity-provider-plan.ts'
 import type { Store } from '../../core/store.ts'
-import { isTrouble } from '../../identity/asgardeo-error.ts'
+import { isAsgardeoError } from '../../identity/asgardeo-error.ts'
 import type { AsgardeoClient, AsgardeoRegistrar } from '../../identity/asgardeo-registrar.ts'
 import type { AskingClient } from '../identity-provider/signed-in-user.ts'
 import { type BackOff, createBackOff } from '../limits/back-off.ts'
 import { createRateLimit } from '../limits/rate-limit.ts'
-import { createVault, type Vault } from '../storage/encrypted-collection.ts'
-import type { Seal } from '../storage/encryption.ts'
+import { createEncryptedCollection, type EncryptedCollection } from '../storage/encrypted-collection.ts'
+import type { Encryption } from '../storage/encryption.ts'
 import { hashId } from '../storage/oidc-adapter.ts'
 import { withStoreLock } from '../storage/store-lock.ts'
 
@@ -40,7 +40,7 @@ export interface AsgardeoApplicationsOptions {
   readonly redirectUri: string
   readonly registrar: AsgardeoRegistrar
   readonly store: Store
-  readonly seal: Seal
+  readonly encryption: Encryption
   readonly clock: Clock
   readonly onIssue: (message: string) => void
 }
@@ -55,7 +55,7 @@ interface Kept {
 }
 
 interface Session extends AsgardeoApplicationsOptions {
-  readonly vault: Vault<Kept>
+  readonly collection: EncryptedCollection<Kept>
   readonly backOff: BackOff
   readonly limit: ReturnType<typeof createRateLimit>
   readonly seen: Map<string, number>
@@ -74,10 +74,10 @@ const USE_MS = 86_400_000
 const SIGN_IN_MS = 15 * 60_000
 
 export function createAsgardeoApplications(options: AsgardeoApplicationsOptions): AsgardeoApplications {
-  const { store, seal, clock } = options
+  const { store, encryption, clock } = options
   const session: Session = {
     ...options,
-    vault: createVault<Kept>(store, seal, KIND, hashId),
+    collection: createEncryptedCollection<Kept>(store, encryption, KIND, hashId),
     backOff: createBackOff(clock),
     limit: createRateLimit(options.registration.perMinute, clock),
     seen: new Map(),
@@ -92,10 +92,10 @@ export function createAsgardeoApplications(options: AsgardeoApplicationsOptions)
       running.set(key, promise)
       return promise
     },
-    find: async (clientId) => (await session.vault.find(keyOf(clientId)))?.client,
+    find: async (clientId) => (await session.collection.find(keyOf(clientId)))?.client,
     async forget(clientId, { clientSecret }) {
-      const kept = await session.vault.find(keyOf(clientId))
-      if (kept?.client.clientSecret === clientSecret) await session.vault.take(kept.key)
+      const kept = await session.collection.find(keyOf(clientId))
+      if (kept?.client.clientSecret === clientSecret) await session.collection.take(kept.key)
     },
     noteUse: (clientId) => noteUse(keyOf(clientId), session),
     sweep: () => sweep(session),
@@ -121,14 +121,14 @@ async function obtain(key: string, asking: AskingClient | undefined, session: Se
   return withStoreLock(hashId(locked), () => make(key, asking, session), lock)
 }
 
-async function findCurrent(key: string, { vault, seen, clock, registrar }: Session): Promise<AsgardeoClient | undefined> {
-  const kept = await vault.find(key)
+async function findCurrent(key: string, { collection, seen, clock, registrar }: Session): Promise<AsgardeoClient | undefined> {
+  const kept = await collection.find(key)
   if (kept === undefined || clock.monotonic() < (seen.get(key) ?? Number.NEGATIVE_INFINITY) + LOOK_AGAIN_MS) return kept?.client
   if (await registrar.isThere(kept.client)) {
     remember(seen, key, clock.monotonic())
     return kept.client
   }
-  await vault.take(key)
+  await collection.take(key)
   return undefined
 }
 
@@ -141,17 +141,17 @@ function remember(seen: Map<string, number>, key: string, now: number): void {
 }
 
 async function make(key: string, asking: AskingClient | undefined, session: Session): Promise<AsgardeoClient> {
-  const { vault, plan, registrar, backOff, clock } = session
-  const kept = await vault.find(key)
+  const { collection, plan, registrar, backOff, clock } = session
+  const kept = await collection.find(key)
   if (kept !== undefined) return kept.client
   if (asking !== undefined) await makeRoom(asking, session)
   const client = await backOff.guard(
     () => (asking === undefined ? registrar.findOrCreate(plan.applicationName) : registrar.register(formatName(asking, plan))),
     // What is wrong with one client says nothing about the others.
-    (error) => asking === undefined || isTrouble(error, 'credentials', 'permission', 'unavailable'),
+    (error) => asking === undefined || isAsgardeoError(error, 'credentials', 'permission', 'unavailable'),
   )
   try {
-    await vault.put(key, { key, client, madeAt: clock.wall(), usedAt: undefined })
+    await collection.put(key, { key, client, madeAt: clock.wall(), usedAt: undefined })
   } catch (error) {
     // The application that all share is found again; nobody would ever find this one.
     if (asking !== undefined) await registrar.remove(client)
@@ -187,14 +187,14 @@ async function makeRoom({ address }: AskingClient, session: Session): Promise<vo
 
 async function listOwn(session: Session): Promise<Kept[]> {
   const place = JSON.stringify(listPlace(session))
-  const kept = await session.vault.list(session.plan.mostApplications * 2)
+  const kept = await session.collection.list(session.plan.mostApplications * 2)
   return kept.filter(({ key }) => JSON.stringify((JSON.parse(key) as unknown[]).slice(0, -1)) === place)
 }
 
-async function noteUse(key: string, { vault, clock }: Session): Promise<void> {
-  const kept = await vault.find(key)
+async function noteUse(key: string, { collection, clock }: Session): Promise<void> {
+  const kept = await collection.find(key)
   if (kept === undefined || clock.wall() < (kept.usedAt ?? 0) + USE_MS) return
-  await vault.put(key, { ...kept, usedAt: clock.wall() })
+  await collection.put(key, { ...kept, usedAt: clock.wall() })
 }
 
 async function sweep(session: Session): Promise<void> {
@@ -208,12 +208,12 @@ async function sweep(session: Session): Promise<void> {
 }
 
 /** Of several processes one does it; what could not be deleted is still known the next time. */
-async function removeOne(kept: Kept, { vault, registrar }: Session): Promise<void> {
-  if ((await vault.take(kept.key)) === undefined) return
+async function removeOne(kept: Kept, { collection, registrar }: Session): Promise<void> {
+  if ((await collection.take(kept.key)) === undefined) return
   try {
     await registrar.remove(kept.client)
   } catch (error) {
-    await vault.put(kept.key, kept)
+    await collection.put(kept.key, kept)
     throw error
   }
 }

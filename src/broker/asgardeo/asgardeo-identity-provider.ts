@@ -11,16 +11,16 @@ import { GRANTED_SCOPES } from '../identity-provider/access-rules.ts'
 import { guard, IdentityProviderError } from '../identity-provider/error.ts'
 import { createIdentityProvider, type IdentityProvider } from '../identity-provider/identity-provider.ts'
 import type { AskingClient, KeepRefreshToken, PendingSignIn, SignedInUser } from '../identity-provider/signed-in-user.ts'
-import type { Seal } from '../storage/encryption.ts'
+import type { Encryption } from '../storage/encryption.ts'
 import { type AsgardeoApplications, createAsgardeoApplications } from './applications.ts'
 
 export interface AsgardeoOptions {
   readonly plan: IdentityProviderPlan & { readonly asgardeo: AsgardeoPlan }
   readonly registration: RegistrationPlan
   readonly redirectUri: string
-  readonly door: SafeFetch
+  readonly outboundFetch: SafeFetch
   readonly store: Store
-  readonly seal: Seal
+  readonly encryption: Encryption
   readonly clock: Clock
   readonly onIssue: (message: string) => void
 }
@@ -63,11 +63,11 @@ export function createAsgardeoIdentityProvider(options: AsgardeoOptions): Asgard
 }
 
 function openApplications(options: AsgardeoOptions): AsgardeoApplications {
-  const { plan, redirectUri, door, clock, onIssue } = options
+  const { plan, redirectUri, outboundFetch, clock, onIssue } = options
   const { base, admin, api } = plan.asgardeo
-  const token = createAdminToken({ base, ...admin, scopes: listAdminScopes(plan.asgardeo), door, clock })
+  const token = createAdminToken({ base, ...admin, scopes: listAdminScopes(plan.asgardeo), outboundFetch, clock })
   const registrar = createAsgardeoRegistrar({
-    api: createAsgardeoApi({ base, token, door }),
+    api: createAsgardeoApi({ base, token, outboundFetch }),
     callbackUrl: redirectUri,
     authorize: api,
     onIssue,
@@ -187,12 +187,17 @@ function isRefusal(cause: unknown): boolean {
   return cause instanceof oauth.WWWAuthenticateChallengeError && cause.status === 401
 }
 
-function openProvider({ plan, providers, redirectUri, door, clock }: Session, client: AsgardeoClient): IdentityProvider {
+function openProvider({ plan, providers, redirectUri, outboundFetch, clock }: Session, client: AsgardeoClient): IdentityProvider {
   const key = `${client.clientId} ${client.clientSecret}`
   const clientAuthentication = { method: 'client_secret_post', secret: client.clientSecret } as const
   const provider =
     providers.get(key) ??
-    createIdentityProvider({ plan: { ...plan, clientId: client.clientId, clientAuthentication }, redirectUri, door, clock })
+    createIdentityProvider({
+      plan: { ...plan, clientId: client.clientId, clientAuthentication },
+      redirectUri,
+      outboundFetch,
+      clock,
+    })
   providers.delete(key)
   providers.set(key, provider)
   const [oldest] = providers.keys()

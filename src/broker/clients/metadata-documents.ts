@@ -31,8 +31,8 @@ export interface ClientDocuments {
 }
 
 export interface ClientDocumentsOptions {
-  readonly door: SafeFetch
-  /** Whether the door leads into private networks and to this machine. */
+  readonly outboundFetch: SafeFetch
+  /** Whether the outbound fetch reaches private networks and this machine. */
   readonly allowPrivateNetwork: boolean
   readonly clock: Clock
   /** URLs that the configuration names: they may lie anywhere, and have turns of their own. */
@@ -56,7 +56,12 @@ interface OneRequest {
 
 type Fetched = Promise<JsonAnswer>
 
-export function createClientDocuments({ door, allowPrivateNetwork, clock, named }: ClientDocumentsOptions): ClientDocuments {
+export function createClientDocuments({
+  outboundFetch,
+  allowPrivateNetwork,
+  clock,
+  named,
+}: ClientDocumentsOptions): ClientDocuments {
   const requests = new AsyncLocalStorage<OneRequest>()
   const admit = createAdmission(clock)
   const turns = createDocumentTurns(() => clock.monotonic())
@@ -64,13 +69,13 @@ export function createClientDocuments({ door, allowPrivateNetwork, clock, named 
   const start = async (url: string): Fetched => {
     if (named.has(url)) {
       admit.checkAgain(url)
-      return door.fetchJson(url, { namedBy: 'operator' })
+      return outboundFetch.fetchJson(url, { namedBy: 'operator' })
     }
     if (!allowPrivateNetwork && isLoopbackHost(new URL(url).hostname)) throw new RefusedUrlError('it names this machine')
     const asked = { host: new URL(url).host, asker: requests.getStore()?.asker ?? '' }
     return turns.take(asked, async (signal) => {
       admit.check(url, asked)
-      const answer = await door.fetchJson(url, { namedBy: 'metadata', signal })
+      const answer = await outboundFetch.fetchJson(url, { namedBy: 'metadata', signal })
       admit.remember(url)
       return answer
     })

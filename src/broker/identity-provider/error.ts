@@ -1,7 +1,7 @@
 import * as oauth from 'oauth4webapi'
 
 /** What the identity provider's answers come down to. */
-type Trouble =
+type IdentityProviderErrorKind =
   /** It cannot be reached, or answers what nobody can use. */
   | 'unavailable'
   /** It answers what will never be of use as things are set up, here or there. */
@@ -17,12 +17,12 @@ type Trouble =
 
 /** Why the identity provider was of no help. The message is for the operator's log and holds no secrets. */
 export class IdentityProviderError extends Error {
-  readonly trouble: Trouble
+  readonly kind: IdentityProviderErrorKind
 
-  constructor(trouble: Trouble, message: string, options?: ErrorOptions) {
+  constructor(kind: IdentityProviderErrorKind, message: string, options?: ErrorOptions) {
     super(message, options)
     this.name = 'IdentityProviderError'
-    this.trouble = trouble
+    this.kind = kind
   }
 }
 
@@ -36,8 +36,8 @@ export async function guard<T>(ask: () => Promise<T>, where?: string): Promise<T
     return await ask()
   } catch (error) {
     if (error instanceof IdentityProviderError) throw error
-    const { trouble, message } = explain(error)
-    throw new IdentityProviderError(trouble, where === undefined ? message : `${where}: ${message}`, { cause: error })
+    const { kind, message } = explain(error)
+    throw new IdentityProviderError(kind, where === undefined ? message : `${where}: ${message}`, { cause: error })
   }
 }
 
@@ -66,24 +66,24 @@ const ABOUT_THE_REQUEST = new Set([
   'unsupported_response_type',
 ])
 
-function explainRefusal(code: string): Trouble {
+function explainRefusal(code: string): IdentityProviderErrorKind {
   if (PASSING.has(code)) return 'unavailable'
   return ABOUT_THE_REQUEST.has(code) ? 'unusable' : 'refused'
 }
 
-function explain(error: unknown): { readonly trouble: Trouble; readonly message: string } {
+function explain(error: unknown): { readonly kind: IdentityProviderErrorKind; readonly message: string } {
   if (error instanceof oauth.AuthorizationResponseError)
-    return { trouble: explainRefusal(error.error), message: `it answers ${quote(error.error)}` }
-  if (error instanceof oauth.UnsupportedOperationError) return { trouble: 'unusable', message: error.message }
+    return { kind: explainRefusal(error.error), message: `it answers ${quote(error.error)}` }
+  if (error instanceof oauth.UnsupportedOperationError) return { kind: 'unusable', message: error.message }
   if (error instanceof oauth.ResponseBodyError) {
     const isOver = OVER.has(error.error)
-    return { trouble: isOver ? 'ended' : 'unavailable', message: `it answers ${quote(error.error)}, status ${error.status}` }
+    return { kind: isOver ? 'ended' : 'unavailable', message: `it answers ${quote(error.error)}, status ${error.status}` }
   }
   const { code, message } =
     error instanceof Error ? (error as Error & { code?: string }) : { code: undefined, message: String(error) }
   const isSuspicious =
     code !== undefined && (SUSPICIOUS.has(code) || (code === oauth.INVALID_RESPONSE && /iss|state/.test(message)))
-  return { trouble: isSuspicious ? 'suspicious' : 'unavailable', message: `${message}${formatStatus(error)}` }
+  return { kind: isSuspicious ? 'suspicious' : 'unavailable', message: `${message}${formatStatus(error)}` }
 }
 
 /** The library has the answer that it could not use, but doesn't say what status that had. */

@@ -12,7 +12,7 @@ let userinfo: Record<string, unknown>
 const kept: string[] = []
 const keep = async (refreshToken: string) => void kept.push(refreshToken)
 let server: Server
-let door: SafeFetch
+let outboundFetch: SafeFetch
 let identityProvider: IdentityProvider
 let plan: IdentityProviderPlan
 
@@ -33,11 +33,11 @@ beforeEach(async () => {
   })
   const issuer = `http://localhost:${await listenOnLoopback(server, 0)}`
   plan = createIdentityProviderPlan(issuer)
-  door = createSafeFetch(plan)
-  identityProvider = createIdentityProvider({ plan, redirectUri: 'http://localhost/oauth/callback', door })
+  outboundFetch = createSafeFetch(plan)
+  identityProvider = createIdentityProvider({ plan, redirectUri: 'http://localhost/oauth/callback', outboundFetch })
 })
 afterEach(async () => {
-  await door.close()
+  await outboundFetch.close()
   await closeServer(server)
 })
 
@@ -83,18 +83,18 @@ describe('a refresh that brings no ID token (OpenID Connect Core §12.2)', () =>
 })
 
 describe('the time that is waited for a refresh', () => {
-  /** A door that holds the answer of the token endpoint back. */
-  function createSlowDoor() {
+  /** An outbound fetch that holds back the answer of the token endpoint. */
+  function createSlowFetch() {
     let release = () => {}
     const released = new Promise<void>((resolve) => {
       release = resolve
     })
     const asked: { url: string; signal: AbortSignal | undefined }[] = []
     const slow: SafeFetch = {
-      ...door,
+      ...outboundFetch,
       async fetchRaw(url, request) {
         asked.push({ url: new URL(url).pathname, signal: request.signal })
-        const answer = await door.fetchRaw(url, request)
+        const answer = await outboundFetch.fetchRaw(url, request)
         if (url.endsWith('/token')) await released
         return answer
       },
@@ -102,11 +102,15 @@ describe('the time that is waited for a refresh', () => {
     return { slow, asked, release }
   }
   const open = (slow: SafeFetch, timeoutSeconds: number) =>
-    createIdentityProvider({ plan: { ...plan, timeoutSeconds }, redirectUri: 'http://localhost/oauth/callback', door: slow })
+    createIdentityProvider({
+      plan: { ...plan, timeoutSeconds },
+      redirectUri: 'http://localhost/oauth/callback',
+      outboundFetch: slow,
+    })
 
   it('is bounded, and a new refresh token that comes later is kept nevertheless', async () => {
     userinfo = { sub: 'alice' }
-    const { slow, release } = createSlowDoor()
+    const { slow, release } = createSlowFetch()
     const late = new Promise<string>((resolve) => {
       const refreshed = open(slow, 0.05).refresh(signedIn, async (refreshToken) => resolve(refreshToken))
       refreshed.catch((error: Error) => {
@@ -119,7 +123,7 @@ describe('the time that is waited for a refresh', () => {
 
   it('is one for all questions but that for the token, so that no other process asks meanwhile', async () => {
     userinfo = { sub: 'alice' }
-    const { slow, asked, release } = createSlowDoor()
+    const { slow, asked, release } = createSlowFetch()
     release()
     await open(slow, 10).refresh(signedIn, keep)
     const signals = Object.fromEntries(asked.map(({ url, signal }) => [url, signal]))

@@ -35,7 +35,7 @@ export interface IdentityProvider {
 export interface IdentityProviderOptions {
   readonly plan: IdentityProviderPlan
   readonly redirectUri: string
-  readonly door: SafeFetch
+  readonly outboundFetch: SafeFetch
   readonly clock?: Clock
 }
 
@@ -48,18 +48,18 @@ const RUN_ON_MS = 120_000
 export function createIdentityProvider({
   plan,
   redirectUri,
-  door,
+  outboundFetch,
   clock = systemClock,
 }: IdentityProviderOptions): IdentityProvider {
   const timeoutMs = plan.timeoutSeconds * 1000
-  const request = createRequestOptions(plan, door, timeoutMs)
+  const request = createRequestOptions(plan, outboundFetch, timeoutMs)
   const session: Session = {
     plan,
     redirectUri,
     client: { client_id: plan.clientId },
     authentication: createAuthentication(plan),
     request,
-    patientRequest: createRequestOptions(plan, door, Math.max(RUN_ON_MS, timeoutMs)),
+    patientRequest: createRequestOptions(plan, outboundFetch, Math.max(RUN_ON_MS, timeoutMs)),
     jwks: {} as oauth.JWKSCacheInput,
     clock,
     findMetadata: createMetadataSource(plan, request, clock),

@@ -76,6 +76,6 @@ describe('the address of a user at a provider without ID tokens', () => {
     ['the organizations cannot be told now', { '/orgs': [429, ''] }],
   ])('is unknown for now when %s', async (_what, changes) => {
     answers = { '/user': shown, '/emails': json([]), '/orgs': json([]), ...changes }
-    await expect(load()).rejects.toMatchObject({ trouble: 'unavailable' })
+    await expect(load()).rejects.toMatchObject({ kind: 'unavailable' })
   })
 })

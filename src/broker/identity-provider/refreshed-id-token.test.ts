@@ -10,7 +10,7 @@ import type { SignedInUser } from './signed-in-user.ts'
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 
 let server: Server
-let door: SafeFetch
+let outboundFetch: SafeFetch
 let identityProvider: IdentityProvider
 let subject: string
 
@@ -42,11 +42,11 @@ beforeEach(async () => {
   })
   const issuer = `http://localhost:${await listenOnLoopback(server, 0)}`
   const plan = createIdentityProviderPlan(issuer)
-  door = createSafeFetch(plan)
-  identityProvider = createIdentityProvider({ plan, redirectUri: 'http://localhost/oauth/callback', door })
+  outboundFetch = createSafeFetch(plan)
+  identityProvider = createIdentityProvider({ plan, redirectUri: 'http://localhost/oauth/callback', outboundFetch })
 })
 afterEach(async () => {
-  await door.close()
+  await outboundFetch.close()
   await closeServer(server)
 })
 
@@ -64,5 +64,5 @@ it('a refresh takes the claims of an ID token about the same user', async () => 
 
 it('a refresh with an ID token about somebody else is refused, though the userinfo endpoint speaks of the same user', async () => {
   subject = 'mallory'
-  await expect(identityProvider.refresh(alice, keep)).rejects.toMatchObject({ trouble: 'suspicious' })
+  await expect(identityProvider.refresh(alice, keep)).rejects.toMatchObject({ kind: 'suspicious' })
 })

@@ -7,7 +7,7 @@ import { createIdentityProvider, type IdentityProvider } from './identity-provid
 import type { SignedInUser } from './signed-in-user.ts'
 
 let server: Server
-let door: SafeFetch
+let outboundFetch: SafeFetch
 let identityProvider: IdentityProvider
 let login: string
 
@@ -26,11 +26,11 @@ beforeEach(async () => {
     },
     scopes: [],
   })
-  door = createSafeFetch(plan)
-  identityProvider = createIdentityProvider({ plan, redirectUri: 'http://localhost/oauth/callback', door })
+  outboundFetch = createSafeFetch(plan)
+  identityProvider = createIdentityProvider({ plan, redirectUri: 'http://localhost/oauth/callback', outboundFetch })
 })
 afterEach(async () => {
-  await door.close()
+  await outboundFetch.close()
   await closeServer(server)
 })
 
@@ -48,5 +48,5 @@ it('a refresh at a provider without ID tokens takes what it says of the same use
 
 it('a refresh at a provider without ID tokens ends the user when it speaks of somebody else', async () => {
   login = 'mallory'
-  await expect(identityProvider.refresh(alice, keep)).rejects.toMatchObject({ trouble: 'ended' })
+  await expect(identityProvider.refresh(alice, keep)).rejects.toMatchObject({ kind: 'ended' })
 })

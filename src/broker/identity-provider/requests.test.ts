@@ -4,15 +4,19 @@ import type { IdentityProviderPlan } from '../../core/plan/identity-provider-pla
 import type { SafeFetch } from '../../oauth/safe-fetch.ts'
 import { createRequestOptions } from './requests.ts'
 
-/** A door behind which every URL answers with that text. */
-const openDoor = (text: string, type = 'application/json'): SafeFetch => ({
+/** An outbound fetch that gets this text from every URL. */
+const createAnsweringFetch = (text: string, type = 'application/json'): SafeFetch => ({
   fetchRaw: async () => ({ status: 200, headers: { 'content-type': type }, bytes: Buffer.from(text) }),
   fetchJson: () => Promise.reject(new Error('not asked for')),
   close: async () => {},
 })
 
 async function read(text: string, type?: string): Promise<string> {
-  const request = createRequestOptions({ issuer: 'https://login.example' } as IdentityProviderPlan, openDoor(text, type), 5_000)
+  const request = createRequestOptions(
+    { issuer: 'https://login.example' } as IdentityProviderPlan,
+    createAnsweringFetch(text, type),
+    5_000,
+  )
   const response = await request[customFetch]('https://login.example/userinfo', { method: 'GET', headers: {} })
   return response.text()
 }

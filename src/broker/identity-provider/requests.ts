@@ -20,9 +20,9 @@ export interface RequestOptions {
 }
 
 /** @param deadlineMs - longest that one answer may take */
-export function createRequestOptions(plan: IdentityProviderPlan, door: SafeFetch, deadlineMs: number): RequestOptions {
+export function createRequestOptions(plan: IdentityProviderPlan, outboundFetch: SafeFetch, deadlineMs: number): RequestOptions {
   return {
-    [oauth.customFetch]: createDoorFetch(plan, door, deadlineMs),
+    [oauth.customFetch]: createCustomFetch(plan, outboundFetch, deadlineMs),
     // The configuration permits http on this machine only.
     [oauth.allowInsecureRequests]: true,
   }
@@ -44,10 +44,10 @@ function createBasic(secret: string): oauth.ClientAuth {
   }
 }
 
-/** Lets the library go out through our own door alone. */
-function createDoorFetch(
+/** Sends every request of the library through our outbound fetch. */
+function createCustomFetch(
   { issuer, metadataUrl, oauth: plain }: IdentityProviderPlan,
-  door: SafeFetch,
+  outboundFetch: SafeFetch,
   deadlineMs: number,
 ): RequestOptions[typeof oauth.customFetch] {
   const named = new Set([plain?.tokenEndpoint, plain?.userinfoEndpoint, plain?.emailsEndpoint, plain?.organizationsEndpoint])
@@ -56,7 +56,7 @@ function createDoorFetch(
   const documents = [metadataUrl, `${origin}/.well-known/oauth-authorization-server${pathname.replace(/\/$/, '')}`]
   return async (url, { method, headers, body, signal }) => {
     const isOurs = named.has(url) || documents.includes(url) || url.startsWith(`${issuer.replace(/\/$/, '')}/.well-known/`)
-    const answer = await door.fetchRaw(url, {
+    const answer = await outboundFetch.fetchRaw(url, {
       namedBy: isOurs ? 'operator' : 'metadata',
       method: method === 'POST' ? 'POST' : 'GET',
       headers,

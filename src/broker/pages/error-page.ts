@@ -1,7 +1,7 @@
 import { escapeHtml, type PageContent } from './page.ts'
 
 /** What went wrong, for the person in front of the browser. */
-export interface Trouble {
+export interface ErrorContent {
   readonly title: string
   /** What happened and what to do, in a sentence or two. */
   readonly text: string
@@ -14,7 +14,7 @@ export interface Trouble {
 }
 
 /** Says what went wrong. Nothing that came with the request stands on the page. */
-export function renderErrorPage({ title, text, traceId, backTo, again }: Trouble): PageContent {
+export function renderErrorPage({ title, text, traceId, backTo, again }: ErrorContent): PageContent {
   const links = [
     again && `<p><a class="main" href="${escapeHtml(again.url)}">${escapeHtml(again.label)}</a></p>`,
     backTo !== undefined && `<p><a href="${escapeHtml(backTo)}">Go back to the application</a></p>`,

@@ -1,9 +1,9 @@
 import type { ErrorCode, ProxyError } from '../../core/errors.ts'
 import { IdentityProviderError } from '../identity-provider/error.ts'
-import type { Trouble } from './error-page.ts'
+import type { ErrorContent } from './error-page.ts'
 
 /** What a person is told when a sign-in does not go on, and what the log is told. */
-export interface SignInTrouble extends Pick<Trouble, 'title' | 'text'> {
+export interface SignInError extends Pick<ErrorContent, 'title' | 'text'> {
   readonly status: number
   readonly code: ErrorCode
   /** What the client is told where it can be (RFC 6749 §4.1.2.1). */
@@ -13,7 +13,7 @@ export interface SignInTrouble extends Pick<Trouble, 'title' | 'text'> {
 /** How long a user may take over sign-in and consent. */
 export const SIGN_IN_MINUTES = 15
 
-export const TROUBLES = {
+export const SIGN_IN_ERRORS = {
   over: {
     status: 400,
     code: 'sign_in_failed',
@@ -119,22 +119,22 @@ export const TROUBLES = {
     title: 'Something went wrong on our side',
     text: 'The sign-in could not be completed. Try again, or tell whoever runs this server.',
   },
-} as const satisfies Record<string, SignInTrouble>
+} as const satisfies Record<string, SignInError>
 
 /** What may be out of reach without the fault of those who ask, and what a person is told then. */
-const OUTAGES: ReadonlyMap<ErrorCode, SignInTrouble> = new Map<ErrorCode, SignInTrouble>([
-  ['store_unavailable', TROUBLES.store],
-  ['client_unavailable', TROUBLES.client],
+const OUTAGES: ReadonlyMap<ErrorCode, SignInError> = new Map<ErrorCode, SignInError>([
+  ['store_unavailable', SIGN_IN_ERRORS.store],
+  ['client_unavailable', SIGN_IN_ERRORS.client],
 ])
 
 /** What a person is told of an outage. */
-export function explainOutage({ code }: ProxyError): SignInTrouble {
-  return OUTAGES.get(code) ?? TROUBLES.internal
+export function explainOutage({ code }: ProxyError): SignInError {
+  return OUTAGES.get(code) ?? SIGN_IN_ERRORS.internal
 }
 
 /** What an error of the identity provider comes down to. */
-export function findTrouble(error: unknown): SignInTrouble {
-  if (!(error instanceof IdentityProviderError)) return TROUBLES.internal
+export function findSignInError(error: unknown): SignInError {
+  if (!(error instanceof IdentityProviderError)) return SIGN_IN_ERRORS.internal
   // A session that is over before it began: the code was used, or came too late.
-  return error.trouble === 'ended' ? TROUBLES.over : TROUBLES[error.trouble]
+  return error.kind === 'ended' ? SIGN_IN_ERRORS.over : SIGN_IN_ERRORS[error.kind]
 }

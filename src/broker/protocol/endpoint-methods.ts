@@ -1,5 +1,5 @@
 import { BROKER_PATHS } from '../../core/broker-paths.ts'
-import type { Visit, VisitHandler } from '../../core/visit.ts'
+import type { EndpointHandler, EndpointRequest } from '../../core/endpoint-request.ts'
 import { readForm } from '../pages/form.ts'
 
 const { authorization, jwks, token, registration, revocation, introspection } = BROKER_PATHS.provider
@@ -23,12 +23,12 @@ export function formatCors(path: string): Record<string, string> {
 }
 
 /** Answers 405 with `Allow` to what the endpoint of the protocol is not asked by (RFC 9110 §15.5.6). */
-export function holdToMethods(handle: VisitHandler, methods?: readonly string[]): VisitHandler {
-  return (visit) => {
-    const allowed = methods ?? METHODS[visit.path] ?? DOCUMENT
-    if (allowed.includes(visit.request.method ?? '')) return handle(visit)
-    const headers = { allow: allowed.join(', '), 'content-length': 0, ...formatCors(visit.path) }
-    visit.response.writeHead(405, headers).end()
+export function holdToMethods(handle: EndpointHandler, methods?: readonly string[]): EndpointHandler {
+  return (incoming) => {
+    const allowed = methods ?? METHODS[incoming.path] ?? DOCUMENT
+    if (allowed.includes(incoming.request.method ?? '')) return handle(incoming)
+    const headers = { allow: allowed.join(', '), 'content-length': 0, ...formatCors(incoming.path) }
+    incoming.response.writeHead(405, headers).end()
   }
 }
 
@@ -36,12 +36,12 @@ export function holdToMethods(handle: VisitHandler, methods?: readonly string[])
 const MOST_CHARACTERS = 8 * 1024
 
 /** An authorization request may come as a form (RFC 6749 §3.1): it goes on as one that came by an address. */
-export async function turnIntoAddress(visit: Visit): Promise<void> {
-  const { request, response } = visit
+export async function turnIntoAddress(incoming: EndpointRequest): Promise<void> {
+  const { request, response } = incoming
   const form = await readForm(request).catch(() => undefined)
   const query = [(request.url ?? '').split('?')[1] ?? '', String(form ?? '')].filter((part) => part !== '').join('&')
   if (form === undefined || query.length > MOST_CHARACTERS) {
-    visit.note('authorization_refused', 'invalid_request: the body is no form, or too long')
+    incoming.note('authorization_refused', 'invalid_request: the body is no form, or too long')
     const body = JSON.stringify({ error: 'invalid_request', error_description: 'the body must be a form of a few parameters' })
     response.writeHead(400, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(body)
     return

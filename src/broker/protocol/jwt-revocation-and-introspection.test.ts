@@ -5,7 +5,7 @@ import { BROKER_PATHS } from '../../core/broker-paths.ts'
 import { ProxyError } from '../../core/errors.ts'
 import type { Principal } from '../../core/principal.ts'
 import { createMemoryStore } from '../../store/memory-store.ts'
-import { createLiveness, GRANT_CLAIM, SUBJECT_GRANT_CLAIM } from '../tokens/revocation.ts'
+import { createRevocations, GRANT_CLAIM, SUBJECT_GRANT_CLAIM } from '../tokens/revocation.ts'
 import { answerForOwnTokens, type OwnTokensOptions } from './jwt-revocation-and-introspection.ts'
 import type { Middleware } from './middlewares.ts'
 
@@ -29,10 +29,10 @@ async function ask(changes: {
 }) {
   const clock = createFakeClock()
   const store = createMemoryStore(clock.wall)
-  const liveness = createLiveness(store, clock)
+  const revocations = createRevocations(store, clock)
   const options: OwnTokensOptions = {
     store,
-    liveness,
+    revocations,
     verifier: { verify: changes.verify ?? (() => principal) },
     mayIntrospect: new Set(['gateway']),
   }
@@ -49,7 +49,7 @@ async function ask(changes: {
     },
   }
   await answerForOwnTokens(options)(ctx as unknown as Parameters<Middleware>[0], async () => undefined)
-  const isRevoked = !(await liveness.isLive('token-1', undefined))
+  const isRevoked = !(await revocations.isActive('token-1', undefined))
   await store.close()
   return { status: ctx.status, body: ctx.body, isRevoked, told }
 }

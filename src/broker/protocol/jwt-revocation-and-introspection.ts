@@ -5,12 +5,12 @@ import type { TokenVerifier } from '../../core/ports.ts'
 import type { Principal } from '../../core/principal.ts'
 import type { Store } from '../../core/store.ts'
 import { groupOfGrant } from '../storage/oidc-adapter.ts'
-import { GRANT_CLAIM, type Liveness, SUBJECT_GRANT_CLAIM } from '../tokens/revocation.ts'
+import { GRANT_CLAIM, type Revocations, SUBJECT_GRANT_CLAIM } from '../tokens/revocation.ts'
 import type { Middleware } from './middlewares.ts'
 
 export interface OwnTokensOptions {
   readonly store: Store
-  readonly liveness: Liveness
+  readonly revocations: Revocations
   /** Verifies access tokens of the broker, whatever their resource, and asks whether they still stand. */
   readonly verifier: TokenVerifier
   /** Clients that may ask about everybody's tokens. */
@@ -76,11 +76,11 @@ async function findPrincipal(token: string, { verifier }: OwnTokensOptions): Pro
 }
 
 /** With the token ends the grant that it was issued for (RFC 7009 §2.1), but not that of the user whose token was exchanged for it. */
-async function revoke({ claims, acceptedUntil }: Principal, { store, liveness }: OwnTokensOptions): Promise<void> {
+async function revoke({ claims, acceptedUntil }: Principal, { store, revocations }: OwnTokensOptions): Promise<void> {
   const { jti, [GRANT_CLAIM]: grantId } = claims
-  if (typeof jti === 'string') await liveness.revoke(jti, acceptedUntil * 1000)
+  if (typeof jti === 'string') await revocations.revoke(jti, acceptedUntil * 1000)
   if (typeof grantId === 'string') await store.deleteGroup(groupOfGrant(grantId))
-  liveness.forget()
+  revocations.forget()
 }
 
 function describe({ claims }: Principal): Record<string, unknown> {

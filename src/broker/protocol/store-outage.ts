@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
+import type { EndpointHandler, EndpointRequest } from '../../core/endpoint-request.ts'
 import { findErrorEntry, type ProxyError } from '../../core/errors.ts'
-import type { Visit, VisitHandler } from '../../core/visit.ts'
 import { explainOutage } from '../pages/sign-in-errors.ts'
-import { type Branded, sendTrouble } from '../sign-in/sign-in-result.ts'
+import { type Branded, sendSignInError } from '../sign-in/sign-in-result.ts'
 import { findOutage } from '../storage/outage.ts'
 import { formatCors } from './endpoint-methods.ts'
 import type { Middleware } from './middlewares.ts'
@@ -13,25 +13,25 @@ function describeOutage({ code }: ProxyError): { error: string; error_descriptio
 }
 
 /** Answers where something failed before the provider was so much as asked. */
-export function answeringOutages(handle: VisitHandler, branded: Branded): VisitHandler {
-  return async (visit) => {
+export function answeringOutages(handle: EndpointHandler, branded: Branded): EndpointHandler {
+  return async (incoming) => {
     try {
-      await handle(visit)
+      await handle(incoming)
     } catch (error) {
       const outage = findOutage(error)
-      if (visit.response.headersSent || outage === undefined) throw error
-      answerOutage(visit, outage, branded)
+      if (incoming.response.headersSent || outage === undefined) throw error
+      answerOutage(incoming, outage, branded)
     }
   }
 }
 
-function answerOutage(visit: Visit, outage: ProxyError, branded: Branded): void {
-  visit.response.setHeader('retry-after', String(outage.retryAfter))
-  const trouble = explainOutage(outage)
-  if (visit.request.headers.accept?.includes('text/html')) return sendTrouble(visit, trouble, outage.cause, branded)
-  visit.note(outage.code, outage.cause)
-  const headers = { 'content-type': 'application/json', 'cache-control': 'no-store', ...formatCors(visit.path) }
-  visit.response.writeHead(trouble.status, headers).end(JSON.stringify(describeOutage(outage)))
+function answerOutage(incoming: EndpointRequest, outage: ProxyError, branded: Branded): void {
+  incoming.response.setHeader('retry-after', String(outage.retryAfter))
+  const signInError = explainOutage(outage)
+  if (incoming.request.headers.accept?.includes('text/html')) return sendSignInError(incoming, signInError, outage.cause, branded)
+  incoming.note(outage.code, outage.cause)
+  const headers = { 'content-type': 'application/json', 'cache-control': 'no-store', ...formatCors(incoming.path) }
+  incoming.response.writeHead(signInError.status, headers).end(JSON.stringify(describeOutage(outage)))
 }
 
 export interface OutageNotes {

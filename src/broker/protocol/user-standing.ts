@@ -3,15 +3,15 @@ import type { BrokerPlan } from '../../core/plan/broker-plan.ts'
 import { type Accounts, type AccountsOptions, createAccounts } from '../accounts/accounts.ts'
 import type { Resources } from '../clients/resources.ts'
 import { listUserScopes } from '../identity-provider/access-rules.ts'
-import { createLiveness, type Liveness, type UserOfToken } from '../tokens/revocation.ts'
+import { createRevocations, type Revocations, type UserOfToken } from '../tokens/revocation.ts'
 
-interface StandingOptions extends Pick<AccountsOptions, 'store' | 'seal' | 'identityProvider' | 'clock'> {
+interface StandingOptions extends Pick<AccountsOptions, 'store' | 'encryption' | 'identityProvider' | 'clock'> {
   readonly plan: BrokerPlan
   readonly resources: Resources
 }
 
 /** The users who have signed in, and whether their tokens still stand: each has to hear of the other. */
-export function openUsers(options: StandingOptions): { readonly accounts: Accounts; readonly liveness: Liveness } {
+export function openUsers(options: StandingOptions): { readonly accounts: Accounts; readonly revocations: Revocations } {
   const { plan, store, clock, resources } = options
   const { identityProvider: rules, grantSeconds } = plan
   const listScopes = (claims: Claims) => listUserScopes(claims, rules, resources.scopes)
@@ -19,10 +19,10 @@ export function openUsers(options: StandingOptions): { readonly accounts: Accoun
     const user = await accounts.find(token.subject)
     return user !== undefined && holdsNoMore(token, listScopes(user.claims), resources)
   }
-  const liveness = createLiveness(store, clock, stillMay)
-  const onEnded = () => liveness.forget()
+  const revocations = createRevocations(store, clock, stillMay)
+  const onEnded = () => revocations.forget()
   const accounts = createAccounts({ ...options, plan: rules, grantSeconds, listScopes, onEnded })
-  return { accounts, liveness }
+  return { accounts, revocations }
 }
 
 /** A token that holds more than its user may have now is over: its client refreshes, and gets one with what is left. */

@@ -1,61 +1,71 @@
-import type { Visit } from '../../core/visit.ts'
+import type { EndpointRequest } from '../../core/endpoint-request.ts'
 import { explainDenial, listUserScopes, mayUserSignIn } from '../identity-provider/access-rules.ts'
 import type { SignedInUser } from '../identity-provider/signed-in-user.ts'
 import { isSameText } from '../pages/browser-cookie.ts'
 import { type AskedScope, describeScope } from '../pages/consent-page.ts'
-import { type SignInTrouble, TROUBLES } from '../pages/sign-in-errors.ts'
-import { type AwayUser, describeScene, type Scene, type SignInOptions } from './sign-in-context.ts'
-import { allow, goOn, sendFailureBack, sendTrouble, sendTroubleBack } from './sign-in-result.ts'
+import { SIGN_IN_ERRORS, type SignInError } from '../pages/sign-in-errors.ts'
+import { type AwayUser, describeSignInContext, type SignInContext, type SignInOptions } from './sign-in-context.ts'
+import { allow, goOn, sendFailureBack, sendSignInError, sendSignInErrorBack } from './sign-in-result.ts'
 
 /** Takes in the answer with which the identity provider sends a user back. */
-export async function handleCallback(visit: Visit, options: SignInOptions): Promise<void> {
-  if (visit.request.method !== 'GET') {
-    visit.response.writeHead(405, { allow: 'GET', 'content-length': 0 }).end()
+export async function handleCallback(incoming: EndpointRequest, options: SignInOptions): Promise<void> {
+  if (incoming.request.method !== 'GET') {
+    incoming.response.writeHead(405, { allow: 'GET', 'content-length': 0 }).end()
     return
   }
-  const answer = new URL(visit.request.url ?? '', options.origin).searchParams
+  const answer = new URL(incoming.request.url ?? '', options.origin).searchParams
   // RFC 6749 §3.1: no parameter comes twice. Which of two counts would be for each reader to choose.
   if (new Set(answer.keys()).size < answer.size)
-    return sendTrouble(visit, TROUBLES.suspicious, 'the answer has a parameter twice', options)
+    return sendSignInError(incoming, SIGN_IN_ERRORS.suspicious, 'the answer has a parameter twice', options)
   const away = await options.away.find(answer.get('state') ?? '')
-  if (away === undefined) return sendTrouble(visit, TROUBLES.over, 'no sign-in waits for that state', options)
+  if (away === undefined) return sendSignInError(incoming, SIGN_IN_ERRORS.over, 'no sign-in waits for that state', options)
   // Before anything is used up: who holds a link that somebody else's sign-in made must not be able to end it, let alone take part.
-  const browser = options.browserCookie.find(visit.request)
+  const browser = options.browserCookie.find(incoming.request)
   if (browser === undefined || !isSameText(browser, away.browser))
-    return sendTrouble(visit, TROUBLES.forged, 'not the browser that the sign-in began in', options)
-  const scene = await takeScene(visit, away, options)
-  if (scene === undefined) return sendTrouble(visit, TROUBLES.over, 'the sign-in was completed already, or has expired', options)
-  return finishSignIn(scene, away, answer, options)
+    return sendSignInError(incoming, SIGN_IN_ERRORS.forged, 'not the browser that the sign-in began in', options)
+  const context = await takeSignInContext(incoming, away, options)
+  if (context === undefined)
+    return sendSignInError(incoming, SIGN_IN_ERRORS.over, 'the sign-in was completed already, or has expired', options)
+  return finishSignIn(context, away, answer, options)
 }
 
 /** Each state is good for one answer. */
-async function takeScene(visit: Visit, { state, uid }: AwayUser, options: SignInOptions): Promise<Scene | undefined> {
+async function takeSignInContext(
+  incoming: EndpointRequest,
+  { state, uid }: AwayUser,
+  options: SignInOptions,
+): Promise<SignInContext | undefined> {
   if ((await options.away.take(state)) === undefined) return undefined
   const interaction = await options.findProvider().Interaction.find(uid)
-  return interaction && describeScene(visit, interaction, options)
+  return interaction && describeSignInContext(incoming, interaction, options)
 }
 
-async function finishSignIn(scene: Scene, away: AwayUser, answer: URLSearchParams, options: SignInOptions): Promise<void> {
+async function finishSignIn(
+  context: SignInContext,
+  away: AwayUser,
+  answer: URLSearchParams,
+  options: SignInOptions,
+): Promise<void> {
   try {
     const user = await options.identityProvider.finishSignIn(answer, away)
     // Whatever is said of the user holds for everything that the user has here.
     if (mayUserSignIn(user.claims, options.plan)) await options.accounts.save(user)
     else await options.accounts.end(user.subject)
-    const denied = findDenial(user, scene, options)
+    const denied = findDenial(user, context, options)
     if (denied !== undefined) {
       const cause = `subject ${JSON.stringify(user.subject)}: ${denied.cause}`
-      return await sendTroubleBack(scene, denied.trouble, cause, options)
+      return await sendSignInErrorBack(context, denied.signInError, cause, options)
     }
-    goOn(scene, await allow(scene, user, true, options), options, listRefused(user, scene, options))
+    goOn(context, await allow(context, user, true, options), options, listRefused(user, context, options))
   } catch (error) {
-    await sendFailureBack(scene, error, options)
+    await sendFailureBack(context, error, options)
   }
 }
 
 /** What the user was asked for and does not have. Before the sign-in nobody could say so. */
 function listRefused(
   { claims }: SignedInUser,
-  { scopes, resource }: Scene,
+  { scopes, resource }: SignInContext,
   { plan, scopeDescriptions }: SignInOptions,
 ): AskedScope[] {
   const possible = listUserScopes(claims, plan, resource.scopes)
@@ -65,11 +75,11 @@ function listRefused(
 
 function findDenial(
   { claims }: SignedInUser,
-  { scopes, resource }: Scene,
+  { scopes, resource }: SignInContext,
   { plan }: SignInOptions,
-): { trouble: SignInTrouble; cause: string } | undefined {
-  if (!mayUserSignIn(claims, plan)) return { trouble: TROUBLES.account, cause: `allow, ${explainDenial(claims, plan)}` }
+): { signInError: SignInError; cause: string } | undefined {
+  if (!mayUserSignIn(claims, plan)) return { signInError: SIGN_IN_ERRORS.account, cause: `allow, ${explainDenial(claims, plan)}` }
   const possible = listUserScopes(claims, plan, resource.scopes)
   if (scopes.some((scope) => possible.has(scope))) return undefined
-  return { trouble: TROUBLES.scopes, cause: `grant, none of the scopes ${scopes.join(' ')}` }
+  return { signInError: SIGN_IN_ERRORS.scopes, cause: `grant, none of the scopes ${scopes.join(' ')}` }
 }

@@ -1,5 +1,5 @@
 import type { Interaction } from 'oidc-provider'
-import type { Visit } from '../../core/visit.ts'
+import type { EndpointRequest } from '../../core/endpoint-request.ts'
 import { nameUser } from '../accounts/accounts.ts'
 import { listUserScopes } from '../identity-provider/access-rules.ts'
 import { createPendingSignIn } from '../identity-provider/sign-in.ts'
@@ -8,31 +8,31 @@ import { isSameText } from '../pages/browser-cookie.ts'
 import { describeScope, renderConsentPage } from '../pages/consent-page.ts'
 import { isFromOwnPage, readForm } from '../pages/form.ts'
 import { type PageContent, renderGoOnPage } from '../pages/page.ts'
-import { SIGN_IN_MINUTES, TROUBLES } from '../pages/sign-in-errors.ts'
-import { openScene, type Scene, type SignInOptions } from './sign-in-context.ts'
-import { allow, goOn, refuse, sendFailureBack, sendPage, sendTrouble } from './sign-in-result.ts'
+import { SIGN_IN_ERRORS, SIGN_IN_MINUTES } from '../pages/sign-in-errors.ts'
+import { openSignInContext, type SignInContext, type SignInOptions } from './sign-in-context.ts'
+import { allow, goOn, refuse, sendFailureBack, sendPage, sendSignInError } from './sign-in-result.ts'
 
 /** How long a user may stay at the identity provider, in milliseconds. */
 const AWAY_MS = SIGN_IN_MINUTES * 60_000
 
 /** Shows the consent page that an authorization request needs, or takes in its form. */
-export async function handleSignIn(visit: Visit, options: SignInOptions): Promise<void> {
-  const { method } = visit.request
+export async function handleSignIn(incoming: EndpointRequest, options: SignInOptions): Promise<void> {
+  const { method } = incoming.request
   if (method !== 'GET' && method !== 'HEAD' && method !== 'POST') {
-    visit.response.writeHead(405, { allow: 'GET, HEAD, POST', 'content-length': 0 }).end()
+    incoming.response.writeHead(405, { allow: 'GET, HEAD, POST', 'content-length': 0 }).end()
     return
   }
   // Each form that is sent has us remember somebody who is away, until they come back.
-  if (method === 'POST' && options.authorizations.count(visit.address) !== undefined)
-    return sendTrouble(visit, TROUBLES.busy, 'too many forms from this address', options)
-  const scene = await openScene(visit, options)
-  if (scene === undefined) sendTrouble(visit, TROUBLES.over, 'this browser has no such sign-in', options)
-  else if (method === 'POST') await takeForm(scene, options)
-  else sendPage(visit, 200, await renderQuestion(scene, options), options)
+  if (method === 'POST' && options.authorizations.count(incoming.address) !== undefined)
+    return sendSignInError(incoming, SIGN_IN_ERRORS.busy, 'too many forms from this address', options)
+  const context = await openSignInContext(incoming, options)
+  if (context === undefined) sendSignInError(incoming, SIGN_IN_ERRORS.over, 'this browser has no such sign-in', options)
+  else if (method === 'POST') await takeForm(context, options)
+  else sendPage(incoming, 200, await renderQuestion(context, options), options)
 }
 
 async function renderQuestion(
-  { visit, interaction, asking, resource, scopes }: Scene,
+  { incoming, interaction, asking, resource, scopes }: SignInContext,
   options: SignInOptions,
 ): Promise<PageContent> {
   const { browserCookie, plan, scopeDescriptions } = options
@@ -40,7 +40,7 @@ async function renderQuestion(
   const allowed = user === undefined ? resource.scopes : listUserScopes(user.claims, plan, resource.scopes)
   const describe = (name: string) => describeScope(name, scopeDescriptions)
   const asked = scopes.filter((scope) => resource.scopes.has(scope))
-  const secret = browserCookie.findOrSet(visit.request, visit.response)
+  const secret = browserCookie.findOrSet(incoming.request, incoming.response)
   return renderConsentPage({
     asking,
     server: { name: resource.name, url: resource.identifier },
@@ -62,20 +62,20 @@ async function findSignedIn(
   return accounts.findRecent(session.accountId)
 }
 
-async function takeForm(scene: Scene, options: SignInOptions): Promise<void> {
-  const { visit, interaction } = scene
-  const form = await readForm(visit.request)
-  if (form === undefined) return sendTrouble(visit, TROUBLES.malformed, 'the body is no form, or too long', options)
-  const browser = options.browserCookie.find(visit.request)
-  if (browser === undefined || !isOwnForm(scene, form, browser, options))
-    return sendTrouble(visit, TROUBLES.form, 'the form was not sent by a page that this browser was shown', options)
+async function takeForm(context: SignInContext, options: SignInOptions): Promise<void> {
+  const { incoming, interaction } = context
+  const form = await readForm(incoming.request)
+  if (form === undefined) return sendSignInError(incoming, SIGN_IN_ERRORS.malformed, 'the body is no form, or too long', options)
+  const browser = options.browserCookie.find(incoming.request)
+  if (browser === undefined || !isOwnForm(context, form, browser, options))
+    return sendSignInError(incoming, SIGN_IN_ERRORS.form, 'the form was not sent by a page that this browser was shown', options)
   const action = form.get('action')
-  if (action === 'cancel') return goOn(scene, await refuse(interaction, TROUBLES.refused, options), options)
+  if (action === 'cancel') return goOn(context, await refuse(interaction, SIGN_IN_ERRORS.refused, options), options)
   // Also reached by going back in the browser: show what is needed now.
-  if (action !== 'allow' && action !== 'switch') return sendPage(visit, 200, await renderQuestion(scene, options), options)
+  if (action !== 'allow' && action !== 'switch') return sendPage(incoming, 200, await renderQuestion(context, options), options)
   const user = action === 'switch' ? undefined : await findSignedIn(interaction, options)
-  if (user === undefined) return sendAway(scene, browser, options, action === 'switch' || asksForAccount(interaction))
-  return goOn(scene, await allow(scene, user, false, options), options)
+  if (user === undefined) return sendAway(context, browser, options, action === 'switch' || asksForAccount(interaction))
+  return goOn(context, await allow(context, user, false, options), options)
 }
 
 /** Whether the user is to choose an account: the client says so, or the one before came to nothing. */
@@ -93,23 +93,28 @@ function listPrompts({ prompt }: Interaction['params']): readonly string[] {
   return typeof prompt === 'string' ? prompt.split(' ') : []
 }
 
-function isOwnForm({ visit, interaction }: Scene, form: URLSearchParams, browser: string, options: SignInOptions): boolean {
+function isOwnForm(
+  { incoming, interaction }: SignInContext,
+  form: URLSearchParams,
+  browser: string,
+  options: SignInOptions,
+): boolean {
   const token = options.browserCookie.createFormToken(browser, interaction.uid)
-  return isSameText(form.get('form_token') ?? '', token) && isFromOwnPage(visit.request, options.origin)
+  return isSameText(form.get('form_token') ?? '', token) && isFromOwnPage(incoming.request, options.origin)
 }
 
 /** Sends the user to the identity provider: only now that they agreed to what for. Else a stranger's client could ride on their session there. */
-async function sendAway(scene: Scene, browser: string, options: SignInOptions, asSomebodyElse: boolean): Promise<void> {
-  const { visit, interaction } = scene
-  const asking = { id: scene.clientId, name: scene.asking.clientName, address: visit.address }
+async function sendAway(context: SignInContext, browser: string, options: SignInOptions, asSomebodyElse: boolean): Promise<void> {
+  const { incoming, interaction } = context
+  const asking = { id: context.clientId, name: context.asking.clientName, address: incoming.address }
   const pending = { ...createPendingSignIn(options.now(), readMaxAge(interaction)), asking }
   try {
     const url = await options.identityProvider.createAuthorizationUrl(pending, { asSomebodyElse })
     const away = { ...pending, uid: interaction.uid, browser }
     await options.away.put(pending.state, away, { expiresAt: options.now() + AWAY_MS })
     // Not by a redirect: `form-action` would have to name every host that the identity provider sends users through.
-    sendPage(visit, 200, renderGoOnPage(`On to ${options.plan.name}`, url.href), options)
+    sendPage(incoming, 200, renderGoOnPage(`On to ${options.plan.name}`, url.href), options)
   } catch (error) {
-    await sendFailureBack(scene, error, options)
+    await sendFailureBack(context, error, options)
   }
 }

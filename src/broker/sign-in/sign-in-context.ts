@@ -1,7 +1,7 @@
 import { errors, type Interaction, type Provider } from 'oidc-provider'
+import type { EndpointRequest } from '../../core/endpoint-request.ts'
 import type { BrandPlan } from '../../core/plan/broker-plan.ts'
 import type { IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
-import type { Visit } from '../../core/visit.ts'
 import type { Accounts } from '../accounts/accounts.ts'
 import type { BrokerResource, Resources } from '../clients/resources.ts'
 import type { IdentityProvider } from '../identity-provider/identity-provider.ts'
@@ -9,7 +9,7 @@ import type { PendingSignIn } from '../identity-provider/signed-in-user.ts'
 import type { RateLimit } from '../limits/rate-limit.ts'
 import type { BrowserCookie } from '../pages/browser-cookie.ts'
 import type { Asking } from '../pages/consent-page.ts'
-import type { Vault } from '../storage/encrypted-collection.ts'
+import type { EncryptedCollection } from '../storage/encrypted-collection.ts'
 import type { Consents } from './consents.ts'
 
 /** A sign-in that waits for its user to come back from the identity provider. */
@@ -31,7 +31,7 @@ export interface SignInOptions {
   readonly consents: Consents
   readonly resources: Resources
   readonly browserCookie: BrowserCookie
-  readonly away: Vault<AwayUser>
+  readonly away: EncryptedCollection<AwayUser>
   readonly authorizations: RateLimit
   /** Milliseconds since the epoch. */
   readonly now: () => number
@@ -40,8 +40,8 @@ export interface SignInOptions {
 }
 
 /** One look at a sign-in: what was asked, and by whom. */
-export interface Scene {
-  readonly visit: Visit
+export interface SignInContext {
+  readonly incoming: EndpointRequest
   readonly interaction: Interaction
   readonly asking: Asking
   readonly clientId: string
@@ -52,10 +52,10 @@ export interface Scene {
 }
 
 /** The sign-in that this browser's cookie stands for; undefined when there is none. */
-export async function openScene(visit: Visit, options: SignInOptions): Promise<Scene | undefined> {
+export async function openSignInContext(incoming: EndpointRequest, options: SignInOptions): Promise<SignInContext | undefined> {
   try {
-    const interaction = await options.findProvider().interactionDetails(visit.request, visit.response)
-    return await describeScene(visit, interaction, options)
+    const interaction = await options.findProvider().interactionDetails(incoming.request, incoming.response)
+    return await describeSignInContext(incoming, interaction, options)
   } catch (error) {
     if (error instanceof errors.SessionNotFound) return undefined
     throw error
@@ -63,14 +63,18 @@ export async function openScene(visit: Visit, options: SignInOptions): Promise<S
 }
 
 /** Reads what an interaction is about; undefined when its client or server is no longer there. */
-export async function describeScene(visit: Visit, interaction: Interaction, options: SignInOptions): Promise<Scene | undefined> {
+export async function describeSignInContext(
+  incoming: EndpointRequest,
+  interaction: Interaction,
+  options: SignInOptions,
+): Promise<SignInContext | undefined> {
   const { client_id: clientId, redirect_uri: redirectUri, resource: resourceAsAsked, scope } = interaction.params
   const client = await options.findProvider().Client.find(String(clientId))
   const resource = options.resources.find(String(resourceAsAsked))
   if (client === undefined || resource === undefined) return undefined
   const isPublished = client.clientId.startsWith('https://')
   return {
-    visit,
+    incoming,
     interaction,
     resource,
     resourceAsAsked: String(resourceAsAsked),

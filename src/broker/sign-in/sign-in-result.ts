@@ -1,17 +1,17 @@
 import type { Interaction } from 'oidc-provider'
 import { BROKER_PATHS } from '../../core/broker-paths.ts'
-import type { Visit } from '../../core/visit.ts'
+import type { EndpointRequest } from '../../core/endpoint-request.ts'
 import { listUserScopes } from '../identity-provider/access-rules.ts'
 import type { SignedInUser } from '../identity-provider/signed-in-user.ts'
 import { isSameText } from '../pages/browser-cookie.ts'
 import { type AskedScope, renderPartialPage } from '../pages/consent-page.ts'
 import { renderErrorPage } from '../pages/error-page.ts'
 import { isOnThisComputer, type PageContent, renderGoOnPage, renderPage } from '../pages/page.ts'
-import { explainOutage, findTrouble, type SignInTrouble } from '../pages/sign-in-errors.ts'
+import { explainOutage, findSignInError, type SignInError } from '../pages/sign-in-errors.ts'
 import { hashId } from '../storage/oidc-adapter.ts'
 import { findOutage } from '../storage/outage.ts'
 import { addScopes, divideScopes } from './consents.ts'
-import type { Scene, SignInOptions } from './sign-in-context.ts'
+import type { SignInContext, SignInOptions } from './sign-in-context.ts'
 
 /** Whose pages they are. */
 export type Branded = Pick<SignInOptions, 'brand'>
@@ -22,17 +22,17 @@ export type Branded = Pick<SignInOptions, 'brand'>
  * @param isNew - whether the user has just come back from the identity provider
  * @returns where the browser goes on
  */
-export async function allow(scene: Scene, user: SignedInUser, isNew: boolean, options: SignInOptions): Promise<string> {
-  const { interaction, clientId, resourceAsAsked: resource, scopes: asked, asking } = scene
+export async function allow(context: SignInContext, user: SignedInUser, isNew: boolean, options: SignInOptions): Promise<string> {
+  const { interaction, clientId, resourceAsAsked: resource, scopes: asked, asking } = context
   const { subject } = user
   const grant = new (options.findProvider().Grant)({ accountId: subject, clientId })
-  const scopes = divideScopes(asked, listUserScopes(user.claims, options.plan, scene.resource.scopes))
+  const scopes = divideScopes(asked, listUserScopes(user.claims, options.plan, context.resource.scopes))
   addScopes(grant, resource, scopes)
   const grantId = await grant.save()
   await options.consents.remember({ subject, clientId, redirectUri: asking.redirectUri, resource, scopes: scopes.granted })
   // Of a user who may have authenticated at any time before, nobody is told that it was just now.
   const login = isNew && { login: { accountId: subject, remember: true, ts: user.authTime ?? 0 }, select_account: {} }
-  const browser = options.browserCookie.find(scene.visit.request)
+  const browser = options.browserCookie.find(context.incoming.request)
   return settle(interaction, { consent: { grantId }, ...login, browser: browser && hashId(browser) }, options)
 }
 
@@ -44,12 +44,12 @@ export async function allow(scene: Scene, user: SignedInUser, isNew: boolean, op
  */
 export async function isElsewhere(
   uid: string,
-  visit: Visit,
+  incoming: EndpointRequest,
   options: Pick<SignInOptions, 'browserCookie' | 'findProvider'>,
 ): Promise<boolean> {
   const { result } = (await options.findProvider().Interaction.find(uid)) ?? {}
   if (result?.consent === undefined) return false
-  const browser = options.browserCookie.find(visit.request)
+  const browser = options.browserCookie.find(incoming.request)
   return browser === undefined || typeof result.browser !== 'string' || !isSameText(result.browser, hashId(browser))
 }
 
@@ -80,7 +80,7 @@ export async function leaveOtherAccount(
 }
 
 /** Tells the client that it gets nothing. Returns where the browser goes on. */
-export function refuse(interaction: Interaction, { oauthError, text }: SignInTrouble, options: SignInOptions): Promise<string> {
+export function refuse(interaction: Interaction, { oauthError, text }: SignInError, options: SignInOptions): Promise<string> {
   return settle(interaction, { error: oauthError, error_description: text }, options)
 }
 
@@ -96,47 +96,52 @@ async function settle(interaction: Interaction, result: Interaction['result'], {
  *
  * @param refused - what the user is to be told first that the client does not get
  */
-export function goOn({ visit, asking }: Scene, url: string, branded: Branded, refused: readonly AskedScope[] = []): void {
+export function goOn(
+  { incoming, asking }: SignInContext,
+  url: string,
+  branded: Branded,
+  refused: readonly AskedScope[] = [],
+): void {
   if (refused.length > 0) {
-    sendPage(visit, 200, renderPartialPage(asking.clientName, refused, url), branded)
+    sendPage(incoming, 200, renderPartialPage(asking.clientName, refused, url), branded)
   } else if (isOnThisComputer(asking.redirectUri) && !asking.redirectUri.startsWith('http')) {
-    visit.response.writeHead(303, { location: url, 'cache-control': 'no-store', 'content-length': 0 }).end()
+    incoming.response.writeHead(303, { location: url, 'cache-control': 'no-store', 'content-length': 0 }).end()
   } else {
-    sendPage(visit, 200, renderGoOnPage('Back to the application', url), branded)
+    sendPage(incoming, 200, renderGoOnPage('Back to the application', url), branded)
   }
 }
 
 /** Tells the user what went wrong. */
-export function sendTrouble(visit: Visit, trouble: SignInTrouble, cause: unknown, branded: Branded): void {
-  visit.note(trouble.code, cause)
-  const { title, text, status } = trouble
-  sendPage(visit, status, renderErrorPage({ title, text, traceId: visit.requestId }), branded)
+export function sendSignInError(incoming: EndpointRequest, signInError: SignInError, cause: unknown, branded: Branded): void {
+  incoming.note(signInError.code, cause)
+  const { title, text, status } = signInError
+  sendPage(incoming, status, renderErrorPage({ title, text, traceId: incoming.requestId }), branded)
 }
 
 /** Tells the user what went wrong, and has the client told when the user goes back. */
-export async function sendTroubleBack(
-  scene: Scene,
-  trouble: SignInTrouble,
+export async function sendSignInErrorBack(
+  context: SignInContext,
+  signInError: SignInError,
   cause: unknown,
   options: SignInOptions,
 ): Promise<void> {
-  const { visit, interaction } = scene
-  const { title, text, status, code } = trouble
-  visit.note(code, cause)
-  const backTo = await refuse(interaction, trouble, options)
+  const { incoming, interaction } = context
+  const { title, text, status, code } = signInError
+  incoming.note(code, cause)
+  const backTo = await refuse(interaction, signInError, options)
   const label = code === 'sign_in_denied' ? 'Sign in with another account' : 'Try again'
   const again = { url: `${BROKER_PATHS.signIn}/${interaction.uid}`, label }
-  sendPage(visit, status, renderErrorPage({ title, text, traceId: visit.requestId, backTo, again }), options)
+  sendPage(incoming, status, renderErrorPage({ title, text, traceId: incoming.requestId, backTo, again }), options)
 }
 
 /** Tells the user, and the client when the user goes back, of what failed on our side or at the identity provider. */
-export function sendFailureBack(scene: Scene, error: unknown, options: SignInOptions): Promise<void> {
+export function sendFailureBack(context: SignInContext, error: unknown, options: SignInOptions): Promise<void> {
   const outage = findOutage(error)
-  if (outage === undefined) return sendTroubleBack(scene, findTrouble(error), error, options)
-  return sendTroubleBack(scene, explainOutage(outage), outage.cause, options)
+  if (outage === undefined) return sendSignInErrorBack(context, findSignInError(error), error, options)
+  return sendSignInErrorBack(context, explainOutage(outage), outage.cause, options)
 }
 
-export function sendPage({ request, response }: Visit, status: number, content: PageContent, { brand }: Branded): void {
+export function sendPage({ request, response }: EndpointRequest, status: number, content: PageContent, { brand }: Branded): void {
   const page = renderPage(content, brand)
   response.writeHead(status, { ...page.headers })
   response.end(request.method === 'HEAD' ? undefined : page.html)

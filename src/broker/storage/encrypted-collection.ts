@@ -1,62 +1,67 @@
 import type { EntryTerms, Store } from '../../core/store.ts'
-import type { Seal } from './encryption.ts'
+import type { Encryption } from './encryption.ts'
 
 /** Values of one kind in the store, encrypted, under ids that cannot be read from it. */
-export interface Vault<T> {
+export interface EncryptedCollection<T> {
   find(id: string): Promise<T | undefined>
-  /** The value with its stored form, by which {@link replace} knows it. */
+  /** The value with its stored form, which {@link replace} compares. */
   look(id: string): Promise<Kept<T> | undefined>
   /**
-   * Writes a value in the place of one that was looked at, unless that has changed since. How long it is kept stays.
+   * Replaces an entry that was found before, unless it has changed since. Its expiry stays.
    *
-   * @returns the new entry; undefined when something else is there by now
+   * @returns the new entry; undefined when the entry has changed
    */
   replace(id: string, seen: Kept<T>, value: T): Promise<Kept<T> | undefined>
   put(id: string, value: T, terms?: EntryTerms): Promise<void>
   /** Writes the value unless there is one. Returns whether it was written. */
   add(id: string, value: T, terms?: EntryTerms): Promise<boolean>
-  /** Removes the value and returns it; of several who take it, one gets it. */
+  /** Removes the value and returns it. Of several concurrent calls, one gets it. */
   take(id: string): Promise<T | undefined>
   list(most: number): Promise<readonly T[]>
 }
 
-/** A value as it was found. Each time that it is written, its stored form is another. */
+/** A value as it was found. Its stored form is different each time that it is written. */
 export interface Kept<T> {
   readonly value: T
-  readonly sealed: string
+  readonly encrypted: string
 }
 
 /**
- * What is encrypted for one entry opens as no other: a writer of the store cannot give one user the claims of another.
+ * Each value can be decrypted under its own key only: a writer of the store cannot give one user the claims of another.
  *
- * @param kind - in the store
- * @param toKey - what an id becomes in the store
+ * @param kind - kind of the entries in the store
+ * @param toKey - maps an id to a key of the store
  */
-export function createVault<T>(store: Store, seal: Seal, kind: string, toKey: (id: string) => string): Vault<T> {
-  const open = (key: string, sealed: string | undefined): T | undefined => {
-    const text = sealed === undefined ? undefined : seal.open(`${kind}:${key}`, sealed)
+export function createEncryptedCollection<T>(
+  store: Store,
+  encryption: Encryption,
+  kind: string,
+  toKey: (id: string) => string,
+): EncryptedCollection<T> {
+  const decrypt = (key: string, encrypted: string | undefined): T | undefined => {
+    const text = encrypted === undefined ? undefined : encryption.decrypt(`${kind}:${key}`, encrypted)
     return text === undefined ? undefined : (JSON.parse(text) as T)
   }
-  const close = (key: string, value: T): string => seal.seal(`${kind}:${key}`, JSON.stringify(value))
+  const encrypt = (key: string, value: T): string => encryption.encrypt(`${kind}:${key}`, JSON.stringify(value))
   return {
-    find: async (id) => open(toKey(id), await store.find(kind, toKey(id))),
+    find: async (id) => decrypt(toKey(id), await store.find(kind, toKey(id))),
     async look(id) {
       const key = toKey(id)
-      const sealed = await store.find(kind, key)
-      const value = open(key, sealed)
-      return sealed === undefined || value === undefined ? undefined : { value, sealed }
+      const encrypted = await store.find(kind, key)
+      const value = decrypt(key, encrypted)
+      return encrypted === undefined || value === undefined ? undefined : { value, encrypted }
     },
     async replace(id, seen, value) {
       const key = toKey(id)
-      const sealed = close(key, value)
-      return (await store.replace(kind, key, seen.sealed, sealed)) ? { value, sealed } : undefined
+      const encrypted = encrypt(key, value)
+      return (await store.replace(kind, key, seen.encrypted, encrypted)) ? { value, encrypted } : undefined
     },
-    put: (id, value, terms) => store.put(kind, toKey(id), close(toKey(id), value), terms),
-    add: (id, value, terms) => store.add(kind, toKey(id), close(toKey(id), value), terms),
-    take: async (id) => open(toKey(id), await store.take(kind, toKey(id))),
+    put: (id, value, terms) => store.put(kind, toKey(id), encrypt(toKey(id), value), terms),
+    add: (id, value, terms) => store.add(kind, toKey(id), encrypt(toKey(id), value), terms),
+    take: async (id) => decrypt(toKey(id), await store.take(kind, toKey(id))),
     async list(most) {
       const entries = await store.list(kind, most)
-      return entries.flatMap(({ id, value }) => open(id, value) ?? [])
+      return entries.flatMap(({ id, value }) => decrypt(id, value) ?? [])
     },
   }
 }

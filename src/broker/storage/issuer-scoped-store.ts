@@ -19,7 +19,7 @@ const OF_USERS: ReadonlySet<string> = new Set([
  * A store in which users of one identity provider are never found as those of another: a subject is unique within its issuer only
  * (OpenID Connect Core §5.7), and what one provider gave must not be shown to another. Who changes the provider begins with no users.
  */
-export function keepUsersApart(store: Store, { issuer, oauth }: Pick<IdentityProviderPlan, 'issuer' | 'oauth'>): Store {
+export function createIssuerScopedStore(store: Store, { issuer, oauth }: Pick<IdentityProviderPlan, 'issuer' | 'oauth'>): Store {
   const users = JSON.stringify([issuer, oauth?.subjectClaim ?? 'sub'])
   const name = (id: string) => hash('sha256', JSON.stringify([users, id]), 'base64url')
   const toKey = (kind: string, id: string) => (OF_USERS.has(kind) ? name(id) : id)

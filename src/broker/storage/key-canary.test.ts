@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { createFakeClock } from '../../../test/support/fake-clock.ts'
 import { createMemoryStore } from '../../store/memory-store.ts'
-import { createSeal } from './encryption.ts'
-import { markEncryption } from './key-canary.ts'
+import { createEncryption } from './encryption.ts'
+import { placeKeyCanary } from './key-canary.ts'
 
 describe('a store that was written with another encryption key', () => {
   function openStore() {
@@ -11,26 +11,36 @@ describe('a store that was written with another encryption key', () => {
     const store = createMemoryStore(() => clock.wall())
     const start = async (...keys: Buffer[]) => {
       const issues: string[] = []
-      const options = { store, seal: createSeal(keys), seconds: 100, clock, onIssue: (issue: string) => issues.push(issue) }
-      return { mark: await markEncryption(options), issues }
+      const options = {
+        store,
+        encryption: createEncryption(keys),
+        seconds: 100,
+        clock,
+        onIssue: (issue: string) => issues.push(issue),
+      }
+      return { canary: await placeKeyCanary(options), issues }
     }
     return { clock, start, store }
   }
   const [first, second] = [randomBytes(32), randomBytes(32)]
-  const LOST = [expect.stringMatching(/cannot be read: clients register and users sign in again\. .* put the key of before back/)]
+  const LOST = [
+    expect.stringMatching(
+      /cannot be read: clients have to register and users have to sign in again\. .* add the previous key to the end of the list/,
+    ),
+  ]
 
-  it('is told of, once a start, until the key of before is back', async () => {
+  it('is reported, once per start, until the previous key is back', async () => {
     const { start } = openStore()
     expect((await start(first)).issues).toEqual([])
     expect((await start(first)).issues).toEqual([])
     expect((await start(second)).issues).toEqual(LOST)
     expect((await start(second)).issues).toEqual(LOST)
     expect((await start(second, first)).issues).toEqual([])
-    // Then what was written meanwhile is what cannot be read.
+    // Now the entries of the second key cannot be read.
     expect((await start(first)).issues).toEqual(LOST)
   })
 
-  it('is told of for as long as anything in it may be of use, and no longer', async () => {
+  it('is reported for as long as its entries may be needed, and no longer', async () => {
     const { start, clock } = openStore()
     await start(first)
     clock.advance(99_999)
@@ -39,16 +49,16 @@ describe('a store that was written with another encryption key', () => {
     expect((await start(second)).issues).toEqual([])
   })
 
-  it('has that time begin when the other key was last in use', async () => {
+  it('counts that time from the last use of the other key', async () => {
     const { start, clock } = openStore()
-    const { mark } = await start(first)
+    const { canary } = await start(first)
     clock.advance(60_000)
-    await mark.renew()
+    await canary.renew()
     clock.advance(60_000)
     expect((await start(second)).issues).toEqual(LOST)
   })
 
-  it('is as lost when it was damaged, and says nothing of keys', async () => {
+  it('is reported as lost when the canary was damaged, without any key', async () => {
     const { start, store } = openStore()
     await start(first)
     const [entry] = await store.list('EncryptionKey', 2)

@@ -1,42 +1,45 @@
 import type { Clock } from '../../core/clock.ts'
 import type { Store } from '../../core/store.ts'
-import type { Seal } from './encryption.ts'
+import type { Encryption } from './encryption.ts'
 
-/** Marks in the store which keys it was written with, so that a start with others is noticed: what cannot be read looks absent. */
-export interface EncryptionMark {
-  /** Says that the key is still in use; to be called more often than the mark lasts. */
+/**
+ * An entry of the store that only the current encryption key can read. Entries of a lost key look absent; the canary of that key makes
+ * the loss visible at the next start.
+ */
+export interface KeyCanary {
+  /** Keeps the canary in the store; must be called more often than it expires. */
   renew(): Promise<void>
 }
 
-export interface EncryptionMarkOptions {
+export interface KeyCanaryOptions {
   readonly store: Store
-  readonly seal: Seal
-  /** Seconds for which anything that was encrypted may be of use. */
+  readonly encryption: Encryption
+  /** Seconds for which encrypted entries may be needed. */
   readonly seconds: number
   readonly clock: Clock
   readonly onIssue: (message: string) => void
 }
 
 const KIND = 'EncryptionKey'
-/** More keys than anybody has within the life of a mark. */
-const MOST_MARKS = 100
+/** More keys than are ever in use while a canary lives. */
+const MAX_CANARIES = 100
 
-/** Sets the mark of the current key, and tells when there is one that none of our keys can read. */
-export async function markEncryption(options: EncryptionMarkOptions): Promise<EncryptionMark> {
-  const { store, seal, onIssue } = options
-  const marks = await store.list(KIND, MOST_MARKS)
-  if (marks.some(({ value }) => seal.open(KIND, value) === undefined)) onIssue(LOST)
-  await mark(options)
-  return { renew: () => mark(options) }
+/** Writes the canary of the current key, and reports canaries that none of our keys can read. */
+export async function placeKeyCanary(options: KeyCanaryOptions): Promise<KeyCanary> {
+  const { store, encryption, onIssue } = options
+  const canaries = await store.list(KIND, MAX_CANARIES)
+  if (canaries.some(({ value }) => encryption.decrypt(KIND, value) === undefined)) onIssue(KEY_LOST)
+  await writeCanary(options)
+  return { renew: () => writeCanary(options) }
 }
 
-const LOST =
-  'broker: the store holds what was encrypted with a key that is not in broker.encryption_keys. It cannot be read: clients register and users sign in again. ' +
-  'If that is not meant, put the key of before back, last in the list, and start again. Processes that share a store need the same keys.'
+const KEY_LOST =
+  'broker: the store holds entries that were encrypted with a key that is not in broker.encryption_keys. They cannot be read: clients have to register and users have to sign in again. ' +
+  'If this is not intended, add the previous key to the end of the list and restart. Processes that share a store need the same keys.'
 
-/** One mark for each key, under its public id. */
-async function mark({ store, seal, seconds, clock }: EncryptionMarkOptions): Promise<void> {
-  const sealed = seal.seal(KIND, 'readable')
-  const [keyId = ''] = sealed.split('.', 1)
-  await store.put(KIND, keyId, sealed, { expiresAt: clock.wall() + seconds * 1000 })
+/** One canary for each key, under its public id. */
+async function writeCanary({ store, encryption, seconds, clock }: KeyCanaryOptions): Promise<void> {
+  const canary = encryption.encrypt(KIND, 'readable')
+  const [keyId = ''] = canary.split('.', 1)
+  await store.put(KIND, keyId, canary, { expiresAt: clock.wall() + seconds * 1000 })
 }

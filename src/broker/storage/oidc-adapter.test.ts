@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../core/clock.ts'
 import type { Store } from '../../core/store.ts'
 import { createMemoryStore } from '../../store/memory-store.ts'
-import { createSeal } from './encryption.ts'
+import { createEncryption } from './encryption.ts'
 import { createAdapter, hashId } from './oidc-adapter.ts'
 import { createSingleUse } from './single-use.ts'
 
@@ -17,7 +17,7 @@ beforeEach(async () => {
   store = createMemoryStore(() => now)
   find = createAdapter({
     store,
-    seal: createSeal([Buffer.alloc(32, 7)]),
+    encryption: createEncryption([Buffer.alloc(32, 7)]),
     singleUse: createSingleUse(systemClock, () => {}),
     refreshGraceSeconds: 30,
     onRegistration: async () => {},

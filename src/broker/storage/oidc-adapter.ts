@@ -1,12 +1,12 @@
 import { hash } from 'node:crypto'
 import { type Adapter, type AdapterFactory, type AdapterPayload, errors } from 'oidc-provider'
 import type { EntryTerms, Store } from '../../core/store.ts'
-import type { Seal } from './encryption.ts'
+import type { Encryption } from './encryption.ts'
 import type { SingleUse } from './single-use.ts'
 
 export interface AdapterOptions {
   readonly store: Store
-  readonly seal: Seal
+  readonly encryption: Encryption
   readonly singleUse: SingleUse
   /** Seconds for which a used refresh token may be used again. */
   readonly refreshGraceSeconds: number
@@ -53,7 +53,7 @@ function createModelAdapter(kind: string, options: AdapterOptions): Adapter {
       if (kind === 'Client') await options.onRegistration(hashId(id))
       // A new one that its client never gets is of no use to anybody.
       if (kind === 'RefreshToken') singleUse.unlessAnswered(keyOf(kind, id), () => store.take(kind, hashId(id)), true)
-      await store.put(kind, hashId(id), sealPayload(kind, hashId(id), payload, options), terms)
+      await store.put(kind, hashId(id), encryptPayload(kind, hashId(id), payload, options), terms)
       if (kind === 'Session' && payload.uid !== undefined) await store.put(SESSION_UID, hashId(payload.uid), hashId(id), terms)
     },
     async find(id) {
@@ -81,8 +81,8 @@ function createModelAdapter(kind: string, options: AdapterOptions): Adapter {
  */
 async function markUsed(id: string, payload: AdapterPayload, terms: EntryTerms, options: AdapterOptions): Promise<void> {
   const { store, singleUse } = options
-  // Sealed with a nonce, so that it is nobody else's.
-  const mark = sealPayload('ReplayDetection', hashId(id), payload, options)
+  // Encrypted with a nonce, so that it is nobody else's.
+  const mark = encryptPayload('ReplayDetection', hashId(id), payload, options)
   singleUse.unlessAnswered(keyOf('ReplayDetection', id), () => store.take('ReplayDetection', hashId(id), mark))
   const isFirst = await store.add('ReplayDetection', hashId(id), mark, terms)
   if (isFirst !== true) throw new errors.InvalidClientAuth('client assertion tokens must only be used once')
@@ -92,7 +92,7 @@ async function destroy(kind: string, id: string, options: AdapterOptions): Promi
   const { store, singleUse } = options
   const key = hashId(id)
   const there = OF_BROWSERS.has(kind) ? await store.find(kind, key) : undefined
-  const payload = there === undefined ? undefined : openPayload(kind, key, there, options)
+  const payload = there === undefined ? undefined : decryptPayload(kind, key, there, options)
   if (there !== undefined && payload?.exp !== undefined) {
     const terms = { expiresAt: payload.exp * 1000, groups: listGroups(kind, id, payload) }
     singleUse.unlessAnswered(keyOf(kind, id), () => store.add(kind, key, there, terms))
@@ -124,20 +124,25 @@ function listGroups(kind: string, id: string, { grantId, accountId }: AdapterPay
 
 /**
  * Payloads hold secrets of clients and users: client secrets, the cookie of a session, a client's state. The id is left out, since for most
- * models it is the secret itself. What is sealed for one entry opens as no other.
+ * models it is the secret itself. What is encrypted for one entry opens as no other.
  */
-function sealPayload(kind: string, key: string, payload: AdapterPayload, { seal }: AdapterOptions): string {
-  return seal.seal(`${kind}:${key}`, JSON.stringify({ ...payload, jti: undefined }))
+function encryptPayload(kind: string, key: string, payload: AdapterPayload, { encryption }: AdapterOptions): string {
+  return encryption.encrypt(`${kind}:${key}`, JSON.stringify({ ...payload, jti: undefined }))
 }
 
-/** @returns undefined also for what was not sealed by us, for this entry */
+/** @returns undefined also for what was not encrypted by us, for this entry */
 async function findPayload(kind: string, key: string, options: AdapterOptions): Promise<AdapterPayload | undefined> {
-  const sealed = await options.store.find(kind, key)
-  return sealed === undefined ? undefined : openPayload(kind, key, sealed, options)
+  const encrypted = await options.store.find(kind, key)
+  return encrypted === undefined ? undefined : decryptPayload(kind, key, encrypted, options)
 }
 
-function openPayload(kind: string, key: string, sealed: string, { seal }: AdapterOptions): AdapterPayload | undefined {
-  const text = seal.open(`${kind}:${key}`, sealed)
+function decryptPayload(
+  kind: string,
+  key: string,
+  encrypted: string,
+  { encryption }: AdapterOptions,
+): AdapterPayload | undefined {
+  const text = encryption.decrypt(`${kind}:${key}`, encrypted)
   return text === undefined ? undefined : (JSON.parse(text) as AdapterPayload)
 }
 
@@ -153,10 +158,10 @@ async function consume(kind: string, id: string, options: AdapterOptions): Promi
   const { store, singleUse, now } = options
   const key = hashId(id)
   const unused = await store.find(kind, key)
-  const payload = unused === undefined ? undefined : openPayload(kind, key, unused, options)
+  const payload = unused === undefined ? undefined : decryptPayload(kind, key, unused, options)
   if (unused !== undefined && payload !== undefined && payload.consumed === undefined) {
-    // Sealed with a nonce: nobody else writes the same, so that undoing it undoes no other use.
-    const used = sealPayload(kind, key, { ...payload, consumed: Math.floor(now() / 1000) }, options)
+    // Encrypted with a nonce: nobody else writes the same, so that undoing it undoes no other use.
+    const used = encryptPayload(kind, key, { ...payload, consumed: Math.floor(now() / 1000) }, options)
     singleUse.unlessAnswered(keyOf(kind, id), () => store.replace(kind, key, used, unused))
     if ((await store.replace(kind, key, unused, used)) === true) return
   }

@@ -4,7 +4,7 @@ import { createFakeClock, type FakeClock } from '../../../test/support/fake-cloc
 import type { Store } from '../../core/store.ts'
 import { createMemoryStore } from '../../store/memory-store.ts'
 import type { Middleware } from '../protocol/middlewares.ts'
-import { createSeal } from './encryption.ts'
+import { createEncryption } from './encryption.ts'
 import { createAdapter, hashId } from './oidc-adapter.ts'
 import { createSingleUse, type SingleUse } from './single-use.ts'
 
@@ -34,7 +34,7 @@ beforeEach(async () => {
   singleUse = createSingleUse(clock, (message) => issues.push(message))
   adapt = createAdapter({
     store,
-    seal: createSeal([Buffer.alloc(32, 7)]),
+    encryption: createEncryption([Buffer.alloc(32, 7)]),
     singleUse,
     refreshGraceSeconds: 0,
     onRegistration: async () => {},

@@ -6,7 +6,7 @@ import type { Store } from '../../core/store.ts'
 import { hashId } from '../storage/oidc-adapter.ts'
 
 /** Whether what a token stands for still stands: a signature says nothing about what happened since. */
-export interface Liveness {
+export interface Revocations {
   /**
    * Ends a token before its time.
    *
@@ -20,7 +20,7 @@ export interface Liveness {
    *
    * @param user - whom a token is for that a sign-in is behind
    */
-  isLive(tokenId: string, grantId: string | undefined, user?: UserOfToken): boolean | Promise<boolean>
+  isActive(tokenId: string, grantId: string | undefined, user?: UserOfToken): boolean | Promise<boolean>
 }
 
 /** The user that a token is for, and what it gives. */
@@ -41,7 +41,7 @@ const MARGIN_MS = 60_000
 /** The kind under which revoked token ids are kept until the tokens would have ended anyway. */
 const REVOKED = 'RevokedToken'
 
-export function createLiveness(store: Store, clock: Clock, stillMay: StillMay = async () => true): Liveness {
+export function createRevocations(store: Store, clock: Clock, stillMay: StillMay = async () => true): Revocations {
   const kept = new Map<string, number>()
   const ask = async (tokenId: string, grantId?: string, user?: UserOfToken): Promise<boolean> => {
     if ((await store.find(REVOKED, hashId(tokenId))) !== undefined) return false
@@ -53,13 +53,13 @@ export function createLiveness(store: Store, clock: Clock, stillMay: StillMay = 
   let endings = 0
   const askAndKeep = async (...token: Parameters<typeof ask>): Promise<boolean> => {
     const began = { at: clock.monotonic(), endings }
-    const isLive = await ask(...token)
+    const isActive = await ask(...token)
     const [tokenId] = token
     const [oldest] = kept.keys()
     if (kept.size >= MOST_KEPT && oldest !== undefined) kept.delete(oldest)
-    if (isLive && began.endings === endings) kept.set(tokenId, began.at + KEEP_MS)
+    if (isActive && began.endings === endings) kept.set(tokenId, began.at + KEEP_MS)
     else kept.delete(tokenId)
-    return isLive
+    return isActive
   }
   return {
     async revoke(tokenId, acceptedUntil) {
@@ -71,7 +71,7 @@ export function createLiveness(store: Store, clock: Clock, stillMay: StillMay = 
       endings += 1
       kept.clear()
     },
-    isLive: (...token) => clock.monotonic() < (kept.get(token[0]) ?? 0) || askAndKeep(...token),
+    isActive: (...token) => clock.monotonic() < (kept.get(token[0]) ?? 0) || askAndKeep(...token),
   }
 }
 
@@ -89,12 +89,16 @@ export function findGrantBehind({ [GRANT_CLAIM]: own, [SUBJECT_GRANT_CLAIM]: sub
 }
 
 /** A verifier that also asks whether tokens of the broker still stand. Tokens of other issuers are none of its business. */
-export function createLiveVerifier(verifier: TokenVerifier, issuer: string, liveness: Liveness): TokenVerifier {
+export function createUnrevokedVerifier(verifier: TokenVerifier, issuer: string, revocations: Revocations): TokenVerifier {
   const check = (principal: Principal): Principal | Promise<Principal> => {
     if (principal.issuer !== issuer) return principal
     const { subject, scopes, claims } = principal
     if (typeof claims.jti !== 'string') throw revoked()
-    const live = liveness.isLive(claims.jti, findGrantBehind(claims), subject === undefined ? undefined : { subject, scopes })
+    const live = revocations.isActive(
+      claims.jti,
+      findGrantBehind(claims),
+      subject === undefined ? undefined : { subject, scopes },
+    )
     return typeof live === 'boolean' ? accept(principal, live) : waitForStore(principal, live)
   }
   return {
@@ -105,19 +109,19 @@ export function createLiveVerifier(verifier: TokenVerifier, issuer: string, live
   }
 }
 
-function accept(principal: Principal, isLive: boolean): Principal {
-  if (isLive === true) return principal
+function accept(principal: Principal, isActive: boolean): Principal {
+  if (isActive === true) return principal
   throw revoked()
 }
 
 async function waitForStore(principal: Principal, live: Promise<boolean>): Promise<Principal> {
-  let isLive: boolean
+  let isActive: boolean
   try {
-    isLive = await live
+    isActive = await live
   } catch (cause) {
     throw new ProxyError('issuer_unavailable', { cause, retryAfter: 5 })
   }
-  return accept(principal, isLive)
+  return accept(principal, isActive)
 }
 
 function revoked(): ProxyError {

@@ -6,8 +6,8 @@ import { ProxyError } from '../../core/errors.ts'
 import type { Store } from '../../core/store.ts'
 import { type KeySet, parseKeySet } from '../../oauth/key-set.ts'
 import type { IssuerKeys } from '../../oauth/keys.ts'
-import { createVault, type Vault } from '../storage/encrypted-collection.ts'
-import type { Seal } from '../storage/encryption.ts'
+import { createEncryptedCollection, type EncryptedCollection } from '../storage/encrypted-collection.ts'
+import type { Encryption } from '../storage/encryption.ts'
 import { hashId } from '../storage/oidc-adapter.ts'
 
 export type SigningJwk = JWK & { readonly kid: string }
@@ -33,7 +33,7 @@ export interface SigningKeys {
 
 export interface SigningKeysOptions {
   readonly store: Store
-  readonly seal: Seal
+  readonly encryption: Encryption
   /** Seconds after which a new key takes over. */
   readonly signingKeySeconds: number
   /** Seconds for which a token lives: an old key stays published at least that long. */
@@ -58,21 +58,21 @@ interface KeyState {
   verifying: KeySet
   lookedAt: number
   /** Why the store could not say at the last look what keys there are. */
-  trouble: unknown
+  loadError: unknown
 }
 
 /** Loads the keys of the store, or makes the first. */
 export async function openSigningKeys(options: SigningKeysOptions): Promise<SigningKeys> {
   const clock = options.clock ?? systemClock
-  const vault = createVault<StoredKey>(options.store, options.seal, KIND, (place) => place)
-  const load = () => loadKeys(vault, options, clock)
+  const collection = createEncryptedCollection<StoredKey>(options.store, options.encryption, KIND, (place) => place)
+  const load = () => loadKeys(collection, options, clock)
   const keys = await load()
-  const state: KeyState = { keys, verifying: parsePublic(keys), lookedAt: clock.monotonic(), trouble: undefined }
+  const state: KeyState = { keys, verifying: parsePublic(keys), lookedAt: clock.monotonic(), loadError: undefined }
   const refresh = async (): Promise<void> => {
     state.keys = await load()
     state.verifying = parsePublic(state.keys)
     state.lookedAt = clock.monotonic()
-    state.trouble = undefined
+    state.loadError = undefined
   }
   let told = listKeyIds(keys)
   return {
@@ -95,7 +95,7 @@ function listKeyIds(keys: readonly SigningJwk[]): string {
 }
 
 async function loadKeys(
-  vault: Vault<StoredKey>,
+  collection: EncryptedCollection<StoredKey>,
   options: SigningKeysOptions,
   clock: Clock,
 ): Promise<[SigningJwk, ...SigningJwk[]]> {
@@ -103,9 +103,9 @@ async function loadKeys(
   const tried = new Map<string, StoredKey | undefined>()
   while (tried.size <= MOST_PLACES) {
     const place = await nameNextPlace(options.store, tried.keys())
-    const stored = sortByAge([...(await vault.list(MOST_KEYS)), ...tried.values()])
+    const stored = sortByAge([...(await collection.list(MOST_KEYS)), ...tried.values()])
     if (!isNextDue(stored, options, clock)) return putSigningFirst(stored, clock.wall() - settleAhead(options) * 1000)
-    tried.set(place, await fillPlace(vault, place, options, clock))
+    tried.set(place, await fillPlace(collection, place, options, clock))
   }
   throw new Error('other processes keep making signing keys that this one cannot read')
 }
@@ -145,15 +145,15 @@ function putSigningFirst(stored: readonly StoredKey[], publishedBefore: number):
 
 /** Puts a new key into its place. Returns that, or what another process put there before, if it can be read. */
 async function fillPlace(
-  vault: Vault<StoredKey>,
+  collection: EncryptedCollection<StoredKey>,
   place: string,
   { signingKeySeconds, accessTokenSeconds }: SigningKeysOptions,
   clock: Clock,
 ): Promise<StoredKey | undefined> {
   const key: StoredKey = { jwk: await createSigningKey(), createdAt: clock.wall() }
   const livesFor = signingKeySeconds + accessTokenSeconds + OVERLAP_SECONDS
-  const isOurs = await vault.add(place, key, { expiresAt: clock.wall() + livesFor * 1000 })
-  return isOurs ? key : vault.find(place)
+  const isOurs = await collection.add(place, key, { expiresAt: clock.wall() + livesFor * 1000 })
+  return isOurs ? key : collection.find(place)
 }
 
 async function createSigningKey(): Promise<SigningJwk> {
@@ -169,16 +169,16 @@ function parsePublic(keys: readonly SigningJwk[]): KeySet {
 function createVerification(state: KeyState, refresh: () => Promise<void>, clock: Clock): IssuerKeys {
   // Only a store that has answered can have said that there is no such key.
   const missing = () =>
-    state.trouble === undefined
+    state.loadError === undefined
       ? new ProxyError('token_invalid', { cause: 'no key of ours has that kid' })
-      : new ProxyError('issuer_unavailable', { cause: state.trouble, retryAfter: 5 })
+      : new ProxyError('issuer_unavailable', { cause: state.loadError, retryAfter: 5 })
   let looking: Promise<void> | undefined
   const look = async (): Promise<void> => {
     state.lookedAt = clock.monotonic()
     try {
       await refresh()
     } catch (cause) {
-      state.trouble = cause
+      state.loadError = cause
     } finally {
       looking = undefined
     }

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ErrorCode } from './errors.ts'
 
-/** One request to an endpoint that answers for itself. */
-export interface Visit {
+/** A request to an endpoint of our own, which writes the response itself. */
+export interface EndpointRequest {
   /** Its `url` is the parsed path and query, whatever form the request target had. */
   readonly request: IncomingMessage
   readonly response: ServerResponse
@@ -12,9 +12,9 @@ export interface Visit {
   readonly requestId: string
   /** Whose request it is, as far as trusted proxies say. */
   readonly address: string
-  /** Says in the log why the visit did not go well. The cause holds no secrets. */
+  /** Logs why the request was refused. The cause holds no secrets. */
   note(code: ErrorCode, cause: unknown): void
 }
 
-/** Answers a visit. What it throws is answered as a refusal. */
-export type VisitHandler = (visit: Visit) => void | Promise<void>
+/** Called with each request to an endpoint. Errors that it throws become refusals. */
+export type EndpointHandler = (incoming: EndpointRequest) => void | Promise<void>
