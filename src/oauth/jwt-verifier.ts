@@ -21,6 +21,8 @@ export interface JwtVerifierOptions {
   readonly keys: IssuerKeys
   readonly audience: AudienceCheck
   readonly clock: Clock
+  /** Network of the client that showed it; for which the issuer may be asked once in 30 s. */
+  readonly asker?: string
 }
 
 /**
@@ -29,8 +31,11 @@ export interface JwtVerifierOptions {
  * @param jwt - its `iss` is the issuer of the plan
  * @throws ProxyError `token_*`, `issuer_unavailable`
  */
-export async function verifyJwt(jwt: SignedJwt, { plan, keys, audience, clock }: JwtVerifierOptions): Promise<VerifiedJwt> {
-  const key = await verifyIssuer(jwt, plan, keys)
+export async function verifyJwt(
+  jwt: SignedJwt,
+  { plan, keys, audience, clock, asker }: JwtVerifierOptions,
+): Promise<VerifiedJwt> {
+  const key = await verifyIssuer(jwt, plan, keys, asker)
   const now = clock.wall() / 1000
   checkTokenUse(jwt.claims, jwt.type, plan)
   const expiresAt = checkTimes(jwt.claims, plan, now)
@@ -44,15 +49,16 @@ export async function verifyJwt(jwt: SignedJwt, { plan, keys, audience, clock }:
  * @returns the key that verified it
  * @throws ProxyError `token_invalid`, `issuer_unavailable`
  */
-export async function verifyIssuer(jwt: SignedJwt, plan: IssuerPlan, keys: IssuerKeys): Promise<VerificationKey> {
+export async function verifyIssuer(jwt: SignedJwt, plan: IssuerPlan, keys: IssuerKeys, asker = ''): Promise<VerificationKey> {
   checkAlgorithm(jwt.algorithm, plan.algorithms)
-  const found = keys.findKey(jwt.keyId, jwt.algorithm)
+  const shown = { asker, issuedAt: jwt.claims.iat }
+  const found = keys.findKey(jwt.keyId, jwt.algorithm, shown)
   const key = found instanceof Promise ? await found : found
   try {
     await verifySignature(jwt, key)
     return key
   } catch (error) {
-    const replacement = await keys.findReplacement?.(key, jwt.algorithm)
+    const replacement = await keys.findReplacement?.(key, jwt.algorithm, shown)
     if (replacement === undefined) throw error
     await verifySignature(jwt, replacement)
     return replacement

@@ -4,19 +4,21 @@ import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
 import type { MetadataSource } from './authorization-server-metadata.ts'
 import type { VerificationKey } from './jwk.ts'
 import { type KeySet, parseKeySet } from './key-set.ts'
+import { createLookBudget, LOOK_INTERVAL_MS, type LookBudget } from './look-budget.ts'
 import type { JsonAnswer, SafeFetch } from './safe-fetch.ts'
+import { mayBeIssuedSince, type ShownToken, UNSHOWN } from './shown-token.ts'
 
 /** The keys of one issuer, kept up to date in the background. */
 export interface IssuerKeys {
   /**
-   * Finds the key that a token names. A key that is known is there at once; an unknown one may be new, so the issuer is asked, at most
-   * once in 30 s.
+   * Finds the key that a token names. A key that is known is there at once; an unknown one may be new, so the issuer is asked, for each
+   * asker at most once in 30 s.
    *
    * @param keyId - `kid` of the token
    * @param algorithm - `alg` of the token
    * @throws ProxyError `token_invalid` when there is no such key, `issuer_unavailable` when that cannot be found out
    */
-  findKey(keyId: string | undefined, algorithm: string): VerificationKey | Promise<VerificationKey>
+  findKey(keyId: string | undefined, algorithm: string, shown?: ShownToken): VerificationKey | Promise<VerificationKey>
   /**
    * Finds the key that has taken the place of one with which a signature did not verify: some servers make a new key under the old id. The
    * issuer is asked within the same bound. Left out where keys are at hand.
@@ -24,7 +26,7 @@ export interface IssuerKeys {
    * @returns undefined when there is no other key
    * @throws ProxyError `issuer_unavailable` when that cannot be found out
    */
-  findReplacement?(failed: VerificationKey, algorithm: string): Promise<VerificationKey | undefined>
+  findReplacement?(failed: VerificationKey, algorithm: string, shown?: ShownToken): Promise<VerificationKey | undefined>
   /** Whether the key with that fingerprint still verifies tokens. */
   holds(fingerprint: string): boolean
   /** Whether there are keys to verify with. */
@@ -46,7 +48,6 @@ export interface IssuerKeysOptions {
 
 /** How long a request waits for keys at most. */
 const WAIT_MS = 5_000
-const FORCED_INTERVAL_MS = 30_000
 const ISSUE_INTERVAL_MS = 60_000
 const FIRST_RETRY_MS = 1_000
 /** With keys at hand there is time; without any, everyone waits for the issuer to come back. */
@@ -63,8 +64,8 @@ interface KeyState {
   /** Failures in a row. */
   failures: number
   loading: Promise<void> | undefined
-  /** When a token that no key verified last had us ask. */
-  forcedAt: number
+  /** What tokens that no key verifies may have us ask. */
+  readonly looks: LookBudget
   /** When the issuer was last seen to have other keys than before. */
   changedAt: number
   reportedAt: number
@@ -77,14 +78,14 @@ interface KeyState {
 
 /** Creates the keys of an issuer. Nothing is fetched before the first question. */
 export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
-  const state = createState()
+  const state = createState(options)
   const current = () => findUsable(state, options)
   return {
-    findKey(keyId, algorithm) {
+    findKey(keyId, algorithm, shown = UNSHOWN) {
       const keys = current()
-      return keys?.find(keyId, algorithm) ?? findMissingKey(state, options, keyId, algorithm)
+      return keys?.find(keyId, algorithm) ?? findMissingKey(state, options, { keyId, algorithm, ...shown })
     },
-    findReplacement: (failed, algorithm) => findReplacement(state, options, failed, algorithm),
+    findReplacement: (failed, algorithm, shown = UNSHOWN) => findReplacement(state, options, failed, { algorithm, ...shown }),
     holds: (fingerprint) => current()?.holds(fingerprint) === true,
     isReady: () => current() !== undefined,
     warm() {
@@ -97,14 +98,14 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
   }
 }
 
-function createState(): KeyState {
+function createState({ clock }: IssuerKeysOptions): KeyState {
   return {
     keys: undefined,
     keysBefore: undefined,
     fetchedAt: 0,
     failures: 0,
     loading: undefined,
-    forcedAt: Number.NEGATIVE_INFINITY,
+    looks: createLookBudget(clock),
     changedAt: Number.NEGATIVE_INFINITY,
     reportedAt: Number.NEGATIVE_INFINITY,
     reportedProblems: '',
@@ -124,20 +125,21 @@ function findUsable(state: KeyState, { plan, clock }: IssuerKeysOptions): KeySet
 async function findMissingKey(
   state: KeyState,
   options: IssuerKeysOptions,
-  keyId: string | undefined,
-  algorithm: string,
+  token: ShownToken & { readonly keyId: string | undefined; readonly algorithm: string },
 ): Promise<VerificationKey> {
+  const { keyId, algorithm } = token
   const keys = findUsable(state, options)
   // A key of that name which doesn't fit the algorithm is an answer, not a gap.
   if (keys !== undefined && keyId !== undefined && keys.hasKeyId(keyId)) throw unfit(keyId, algorithm)
-  const hasAsked = mayAsk(state, options, keys)
+  const hasAsked = mayAsk(state, options, keys, token)
   if (hasAsked) await waitForLoad(state, options)
   const latest = findUsable(state, options)
   const key = latest?.find(keyId, algorithm)
   if (key !== undefined) return key
   // Only an issuer that has answered can have said that there is no such key.
   const hasAnswered = latest !== undefined && state.failures === 0 && state.loading === undefined
-  if (!hasAnswered || (!hasAsked && isChanging(state, options) && !isWithdrawn(state, keyId))) throw unavailable(state, options)
+  if (!hasAnswered) throw unavailable(state, options, token)
+  if (!hasAsked && mayHaveChanged(state, options, token) && !isWithdrawn(state, keyId)) throw unavailable(state, options, token)
   throw unfit(keyId, algorithm)
 }
 
@@ -150,35 +152,44 @@ async function findReplacement(
   state: KeyState,
   options: IssuerKeysOptions,
   failed: VerificationKey,
-  algorithm: string,
+  token: ShownToken & { readonly algorithm: string },
 ): Promise<VerificationKey | undefined> {
   const find = () => {
-    const key = findUsable(state, options)?.find(failed.keyId, algorithm)
+    const key = findUsable(state, options)?.find(failed.keyId, token.algorithm)
     return key?.fingerprint === failed.fingerprint ? undefined : key
   }
   const known = find()
   if (known !== undefined) return known
-  const hasAsked = mayAsk(state, options, findUsable(state, options))
+  const hasAsked = mayAsk(state, options, findUsable(state, options), token)
   if (hasAsked) await waitForLoad(state, options)
   const latest = find()
-  if (latest === undefined && !hasAsked && isChanging(state, options)) throw unavailable(state, options)
+  if (latest === undefined && !hasAsked && mayHaveChanged(state, options, token)) throw unavailable(state, options, token)
   return latest
 }
 
-/** An issuer that has just changed its keys may do so again before it can be asked again: then nobody knows what a token is. */
-function isChanging({ changedAt, forcedAt }: KeyState, { clock }: IssuerKeysOptions): boolean {
-  const now = clock.monotonic()
-  return now - changedAt < FORCED_INTERVAL_MS && now - forcedAt < FORCED_INTERVAL_MS
+/** Whether the issuer may have other keys by now, although it cannot be asked: then nobody knows what a token is. */
+function mayHaveChanged(state: KeyState, options: IssuerKeysOptions, token: ShownToken): boolean {
+  if (isChanging(state, options)) return true
+  const { clock, plan } = options
+  const now = clock.wall() / 1000
+  const fetched = now - (clock.monotonic() - state.fetchedAt) / 1000
+  return !state.looks.hasLooked(token.asker) && mayBeIssuedSince(fetched, token, now, plan.clockToleranceSeconds)
+}
+
+/** An issuer that has just changed its keys may do so again before it can be asked again. */
+function isChanging({ changedAt, looks }: KeyState, { clock }: IssuerKeysOptions): boolean {
+  return clock.monotonic() - changedAt < LOOK_INTERVAL_MS && looks.isRecent()
 }
 
 /** Whether a missing key may have the issuer asked now. Whoever comes while it is being asked waits for the same answer. */
-function mayAsk(state: KeyState, { clock }: IssuerKeysOptions, keys: KeySet | undefined): boolean {
-  if (state.loading !== undefined) return true
-  const now = clock.monotonic()
-  if (keys === undefined) return now >= state.nextLoadAt
-  if (now - state.forcedAt < FORCED_INTERVAL_MS) return false
-  state.forcedAt = now
-  return true
+function mayAsk(
+  { loading, nextLoadAt, looks }: KeyState,
+  { clock }: IssuerKeysOptions,
+  keys: KeySet | undefined,
+  { asker }: ShownToken,
+): boolean {
+  if (loading !== undefined) return true
+  return keys === undefined ? clock.monotonic() >= nextLoadAt : looks.take(asker)
 }
 
 /** Waits until the keys are loaded, but not longer than a request can. */
@@ -275,12 +286,12 @@ function unfit(keyId: string | undefined, algorithm: string): ProxyError {
   return new ProxyError('token_invalid', { cause: `no key of the issuer for ${name} and ${algorithm}` })
 }
 
-function unavailable(state: KeyState, options: IssuerKeysOptions): ProxyError {
-  const mayAskAt = Math.min(state.nextLoadAt, state.forcedAt + FORCED_INTERVAL_MS)
+function unavailable(state: KeyState, options: IssuerKeysOptions, { asker }: ShownToken): ProxyError {
+  const mayAskAt = Math.min(state.nextLoadAt, state.looks.nextAt(asker))
   const nextAt = findUsable(state, options) === undefined ? state.nextLoadAt : mayAskAt
   const retryAfter = Math.max(1, Math.ceil((nextAt - options.clock.monotonic()) / 1000))
   return new ProxyError('issuer_unavailable', {
-    cause: `the keys of issuer ${options.plan.issuer} cannot be fetched`,
+    cause: `the keys of issuer ${options.plan.issuer} cannot be fetched${state.failures === 0 ? ' again yet' : ''}`,
     retryAfter,
   })
 }

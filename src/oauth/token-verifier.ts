@@ -94,7 +94,7 @@ function verify(token: string, asker: string, verification: Verification): Princ
   if (known !== undefined) return known
   if (!looksLikeJwt(token)) return verifyOpaque({ token, digest, asker }, verification)
   const jwt = parseSignedJwt(token)
-  return verifySigned(jwt, digest, findIssuer(jwt, verification.issuers), verification)
+  return verifySigned({ jwt, digest, asker }, findIssuer(jwt, verification.issuers), verification)
 }
 
 /** The claim is not verified yet: it only chooses whose keys may prove it. */
@@ -107,10 +107,20 @@ function findIssuer({ claims }: SignedJwt, issuers: ReadonlyMap<string, Issuer>)
   throw new ProxyError('token_issuer_unknown', { cause: `iss is ${JSON.stringify(iss.slice(0, 200))}, not ${expected}` })
 }
 
-async function verifySigned(jwt: SignedJwt, digest: string, issuer: Issuer, verification: Verification): Promise<Principal> {
+interface SignedQuestion {
+  readonly jwt: SignedJwt
+  readonly digest: string
+  readonly asker: string
+}
+
+async function verifySigned(
+  { jwt, digest, asker }: SignedQuestion,
+  issuer: Issuer,
+  verification: Verification,
+): Promise<Principal> {
   const { plan, keys } = issuer
   const { audience, clock, cache } = verification
-  const { principal, keyFingerprint } = await verifyJwt(jwt, { plan, keys, audience, clock })
+  const { principal, keyFingerprint } = await verifyJwt(jwt, { plan, keys, audience, clock, asker })
   cache.add(digest, {
     principal,
     acceptedUntil: principal.acceptedUntil * 1000,

@@ -55,8 +55,8 @@ async function pass({ clock }: Setup, milliseconds: number, isSettled: () => boo
   await eventually(async () => expect(await isSettled()).toBe(true))
 }
 
-const codeOf = (verifier: Setup['verifier'], token: string): Promise<string> =>
-  verifyToken(verifier, token).then(
+const codeOf = (verifier: Setup['verifier'], token: string, asker?: string): Promise<string> =>
+  (async () => verifier.verify(token, asker))().then(
     () => 'accepted',
     (error: unknown) => (error instanceof ProxyError ? error.code : String(error)),
   )
@@ -272,6 +272,62 @@ describe('a flood of unknown key ids', () => {
     await flood('c')
     expect(setup.fetches()).toBe(3)
     await acceptWithoutFetch(setup)
+  })
+
+  it('of one network uses up no look of others: a new key is accepted with the first token that names it', async () => {
+    const setup = await start()
+    await verifyToken(setup.verifier, await setup.mint())
+    for (let name = 0; name < 20; name++)
+      expect(await codeOf(setup.verifier, forged(setup.issuer, `${name}`), 'stranger')).toBe('token_invalid')
+    await setup.issuer.rotate()
+    await setup.verifier.verify(await setup.mint(), 'user')
+    expect(setup.fetches()).toBe(3)
+  })
+
+  it('of many networks has it asked eight times in 30 s, and then nobody is told that a token newer than the keys is invalid', async () => {
+    const setup = await start({ clockToleranceSeconds: 10 })
+    await verifyToken(setup.verifier, await setup.mint())
+    for (let network = 0; network < 100; network++) {
+      const code = await codeOf(setup.verifier, forged(setup.issuer, 'made-up'), `${network}`)
+      expect(code).toBe(network < 8 ? 'token_invalid' : 'issuer_unavailable')
+    }
+    expect(setup.fetches()).toBe(9)
+    await setup.issuer.rotate()
+    setup.clock.advance(10_000)
+    const token = await setup.mint()
+    const error = await Promise.resolve(setup.verifier.verify(token, 'user')).catch((refusal: unknown) => refusal)
+    expect(error).toMatchObject({ code: 'issuer_unavailable', retryAfter: 20 })
+    // Nor that it may be valid where it is older than the keys, or of the future.
+    const issued = (age: number) => {
+      const iat = Math.floor(setup.clock.wall() / 1000) - age
+      return forge({ header: { alg: 'RS256', kid: 'lost' }, payload: createClaims(setup.issuer.issuer, { iat }) }, 'x', 'HS256')
+    }
+    for (const [age, code] of [
+      [19, 'issuer_unavailable'],
+      [22, 'token_invalid'],
+      [-9, 'issuer_unavailable'],
+      [-12, 'token_invalid'],
+    ] as const)
+      expect([age, await codeOf(setup.verifier, issued(age), 'user')]).toEqual([age, code])
+    setup.clock.advance(20_000)
+    await setup.verifier.verify(token, 'user')
+    expect(setup.fetches()).toBe(10)
+  })
+
+  it('with wrong signatures of a known key is no different', async () => {
+    const setup = await start()
+    await verifyToken(setup.verifier, await setup.mint())
+    const { kid } = setup.issuer.signingKey
+    const wrong = () =>
+      forge({ header: { alg: 'ES256', kid }, payload: createClaims(setup.issuer.issuer) }, createPair().privateKey, 'ES256')
+    for (let network = 0; network < 20; network++)
+      expect(await codeOf(setup.verifier, wrong(), `${network % 8}`)).toBe('token_invalid')
+    expect(setup.fetches()).toBe(9)
+    await setup.issuer.rotate({ keepKid: true })
+    const token = await setup.mint()
+    expect(await codeOf(setup.verifier, token, 'user')).toBe('issuer_unavailable')
+    setup.clock.advance(30_000)
+    expect(await codeOf(setup.verifier, token, 'user')).toBe('accepted')
   })
 
   it('before there are any keys has it asked no more often', async () => {

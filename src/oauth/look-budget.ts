@@ -1,0 +1,48 @@
+import type { Clock } from '../core/clock.ts'
+
+/** Bounds how often tokens that no key verifies have an issuer asked for its keys. */
+export interface LookBudget {
+  /** Takes a look for an asker; false where it has to wait. */
+  take(asker: string): boolean
+  /** Whether the asker itself had a look within the last 30 s, rather than others all that there are. */
+  hasLooked(asker: string): boolean
+  /** When the asker may look again, monotonic. */
+  nextAt(asker: string): number
+  /** Whether anybody had a look within the last 30 s. */
+  isRecent(): boolean
+}
+
+export const LOOK_INTERVAL_MS = 30_000
+/** Of all askers together: a stranger with one network uses up no look but its own. */
+const MOST_LOOKS = 8
+
+/** Gives each asker one look in 30 s, and all together eight. */
+export function createLookBudget(clock: Clock): LookBudget {
+  // In the order of time, as maps are.
+  const looks = new Map<string, number>()
+  const prune = () => {
+    const now = clock.monotonic()
+    for (const [asker, at] of looks) if (now - at >= LOOK_INTERVAL_MS) looks.delete(asker)
+  }
+  return {
+    take(asker) {
+      prune()
+      if (looks.has(asker) || looks.size >= MOST_LOOKS) return false
+      looks.set(asker, clock.monotonic())
+      return true
+    },
+    hasLooked(asker) {
+      prune()
+      return looks.has(asker)
+    },
+    nextAt(asker) {
+      prune()
+      const oldest = looks.size < MOST_LOOKS ? undefined : [...looks.values()][0]
+      return (looks.get(asker) ?? oldest ?? Number.NEGATIVE_INFINITY) + LOOK_INTERVAL_MS
+    },
+    isRecent() {
+      prune()
+      return looks.size > 0
+    },
+  }
+}
