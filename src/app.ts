@@ -1,6 +1,6 @@
-import { Buffer } from 'node:buffer'
 import type { DestinationStream } from 'pino'
 import type { Broker } from './broker/broker.ts'
+import { systemClock } from './core/clock.ts'
 import type { BrokerPlan } from './core/plan/broker-plan.ts'
 import type { Plan } from './core/plan/plan.ts'
 import type { RewritePlan } from './core/plan/rewrite-plan.ts'
@@ -9,17 +9,19 @@ import type { StdioUpstreamPlan, UpstreamPlan } from './core/plan/upstream-plan.
 import type { Upstream } from './core/ports.ts'
 import type { RequestObserver } from './core/record.ts'
 import type { Route } from './core/route.ts'
-import type { EndpointKind, ProtectedResource } from './core/route-facts.ts'
+import type { ProtectedResource } from './core/route-facts.ts'
 import type { UpstreamCredential } from './core/upstream-credential.ts'
 import { createBodyRoom } from './http/body-room.ts'
-import { isLoopbackOrigin, type OriginRules } from './http/cors.ts'
+import { drain } from './http/drain.ts'
 import { createForwardedRules } from './http/forwarded.ts'
 import { type Listener, listen } from './http/listener.ts'
+import { createOriginRules } from './http/origins.ts'
 import { createSessionSeal, type SessionSeal } from './mcp/session-seal.ts'
 import { createIssuerPool, type IssuerPool } from './oauth/issuer.ts'
-import { createProtectedResourceMetadata } from './oauth/protected-resource.ts'
+import { formatMetadataPath } from './oauth/protected-resource.ts'
 import { createTokenVerifier } from './oauth/token-verifier.ts'
-import type { Edge, Endpoint } from './pipeline/edge.ts'
+import type { Edge } from './pipeline/edge.ts'
+import { createEndpoints } from './pipeline/endpoints.ts'
 import { createPipeline } from './pipeline/pipeline.ts'
 import { createScopePolicy } from './policy/scope-policy.ts'
 import type { Rewrite } from './rewrite/rewrite.ts'
@@ -29,23 +31,6 @@ import { createHttpUpstream } from './upstream/http-upstream.ts'
 import { findProgramFlaw } from './upstream/stdio/process/find-program.ts'
 import { createStdioUpstream } from './upstream/stdio/stdio-upstream.ts'
 import { createHeldMemory, type HeldMemory } from './upstream/stdio/wire/held-memory.ts'
-
-const wellKnown = '/.well-known/oauth-protected-resource'
-
-/**
- * Pages that people use MCP clients on. Their requests carry a token of ours or get no further, and an origin that is refused here is
- * a client that mysteriously doesn't connect.
- */
-const originsOfKnownClients = [
-  'https://claude.ai',
-  'https://claude.com',
-  'https://chatgpt.com',
-  'https://vscode.dev',
-  'https://insiders.vscode.dev',
-]
-
-/** How often connections that have become idle are closed while draining. */
-const sweepMilliseconds = 100
 
 /** A proxy that serves. */
 export interface RunningProxy {
@@ -80,7 +65,11 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
   const state = { draining: false }
   const isReady = (): boolean => !state.draining && issuers.isReady() && mounted?.broker.isReady() !== false
   const rewrite = plan.rewrite && (await mountRewrite(plan.rewrite, plan.servers))
-  const endpoints = createEndpoints(guarded, isReady, [mounted?.broker, rewrite])
+  const endpoints = createEndpoints({
+    routes: guarded.flatMap(({ routes }) => routes),
+    handlers: [...(mounted?.broker.handlers ?? []), ...(rewrite?.handlers ?? [])],
+    isReady,
+  })
   const observe = createObserver(log, mounted?.broker)
   const edge = createEdge(plan, { endpoints, seal, observe, isDraining: () => state.draining })
   const listener = await listen({
@@ -96,7 +85,7 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
     url: formatUrl(plan, listener),
     async close() {
       state.draining = true
-      await drain(listener, edge, plan.drainSeconds * 1000)
+      await drain(listener, plan.drainSeconds * 1000, edge.streamEnds, systemClock)
       await Promise.all(guarded.flatMap(({ upstreams }) => upstreams.map((upstream) => upstream.close(1000))))
       await issuers.close()
       await mounted?.close()
@@ -111,7 +100,7 @@ interface MountedBroker {
   close(): Promise<void>
 }
 
-/** Our own authorization server. It is not so much as loaded where users sign in elsewhere. */
+/** Our own authorization server. Loaded lazily: not at all where users sign in elsewhere. */
 async function mountBroker(
   plan: BrokerPlan,
   servers: readonly ServerPlan[],
@@ -184,9 +173,17 @@ interface Shared {
   readonly broker: Broker | undefined
 }
 
-function createUpstreams({ name, endpoints }: ServerPlan, shared: Shared): Map<UpstreamPlan, Upstream> {
-  const plans = new Set(endpoints.map(({ upstream }) => upstream))
-  return new Map([...plans].map((plan) => [plan, createUpstream(plan, name, shared)]))
+/** Makes each upstream once: the endpoints that one process serves have the same plan. */
+function createUpstreams(name: string, shared: Shared) {
+  const upstreams = new Map<UpstreamPlan, Upstream>()
+  return {
+    find(plan: UpstreamPlan): Upstream {
+      const upstream = upstreams.get(plan) ?? createUpstream(plan, name, shared)
+      upstreams.set(plan, upstream)
+      return upstream
+    },
+    list: (): readonly Upstream[] => [...upstreams.values()],
+  }
 }
 
 function createUpstream(plan: UpstreamPlan, server: string, shared: Shared): Upstream {
@@ -220,7 +217,7 @@ function createServer(plan: Plan, server: ServerPlan, shared: Shared): GuardedSe
   const policy = createScopePolicy(server.policy)
   const sse = server.endpoints.find(({ kind }) => kind === 'sse')
   const messages = server.endpoints.find(({ kind }) => kind === 'messages')
-  const upstreams = createUpstreams(server, shared)
+  const upstreams = createUpstreams(server.name, shared)
   const routes = server.endpoints.map(
     (endpoint): Route => ({
       path: endpoint.path,
@@ -236,10 +233,10 @@ function createServer(plan: Plan, server: ServerPlan, shared: Shared): GuardedSe
       upstreamUrl: endpoint.upstream.kind === 'http' ? endpoint.upstream.url : stdioUrl,
       verifier,
       policy,
-      upstream: upstreams.get(endpoint.upstream) as Upstream,
+      upstream: upstreams.find(endpoint.upstream),
     }),
   )
-  return { routes, upstreams: [...upstreams.values()] }
+  return { routes, upstreams: upstreams.list() }
 }
 
 /** @throws Error where the identity provider is to give a token, and there is none */
@@ -250,7 +247,7 @@ function createCredential({ name, credential }: ServerPlan, broker: Broker | und
 }
 
 function createResource(plan: Plan, server: ServerPlan, identifier: string): ProtectedResource {
-  const metadataPath = `${wellKnown}${new URL(identifier).pathname}`
+  const metadataPath = formatMetadataPath(identifier)
   return {
     identifier,
     metadataPath,
@@ -270,58 +267,13 @@ function createEdge(plan: Plan, parts: EdgeParts): Edge {
   return {
     ...parts,
     hosts: plan.allowedHosts === '*' ? undefined : new Set(plan.allowedHosts),
-    origins: createOriginRules(plan),
+    origins: createOriginRules(plan.cors, plan.publicUrl),
     cors: plan.cors,
     limits: plan.limits,
     bodyRoom: createBodyRoom(plan.limits),
     forwarded: createForwardedRules(plan.trustedProxies, plan.publicUrl),
     streamEnds: new Set(),
   }
-}
-
-function createOriginRules({ cors, publicUrl }: Plan): OriginRules {
-  if (cors.allowedOrigins === '*') return { allowed: '*', allowLoopback: true }
-  const allowed = new Set([publicUrl, ...originsOfKnownClients, ...cors.allowedOrigins])
-  return { allowed, allowLoopback: isLoopbackOrigin(publicUrl) }
-}
-
-function createEndpoints(
-  guarded: readonly GuardedServer[],
-  isReady: () => boolean,
-  parts: readonly (Pick<Broker, 'handlers'> | undefined)[],
-): Map<string, Endpoint> {
-  const handlers = parts.flatMap((part) => [...(part?.handlers ?? [])])
-  const endpoints = new Map<string, Endpoint>([
-    ...handlers.map(([path, handle]) => [path, { kind: 'handled', handle }] as const),
-    ['/healthz', { kind: 'health', isHealthy: () => true }],
-    ['/readyz', { kind: 'health', isHealthy: isReady }],
-  ])
-  for (const route of guarded.flatMap(({ routes }) => routes)) endpoints.set(route.path, { kind: 'guarded', route })
-  for (const [path, resource] of findMetadataPaths(guarded)) {
-    endpoints.set(path, { kind: 'metadata', document: Buffer.from(JSON.stringify(createProtectedResourceMetadata(resource))) })
-  }
-  return endpoints
-}
-
-/** The path form for every endpoint that a client may be given, and the root form where there is only one server it could mean. */
-function findMetadataPaths(guarded: readonly GuardedServer[]): [string, ProtectedResource][] {
-  const isNamed = (kind: EndpointKind): boolean => kind !== 'messages'
-  const resources = guarded.flatMap(({ routes }) => routes.filter(({ kind }) => isNamed(kind)).map(({ resource }) => resource))
-  const paths = resources.map((resource): [string, ProtectedResource] => [resource.metadataPath, resource])
-  const [first] = resources
-  return guarded.length === 1 && first ? [[wellKnown, first], ...paths] : paths
-}
-
-async function drain(listener: Listener, edge: Edge, deadline: number): Promise<void> {
-  const timer = setTimeout(() => listener.closeAll(), deadline)
-  const closed = listener.close()
-  for (const end of edge.streamEnds) end()
-  // A kept-alive connection becomes idle only when its last answer is out.
-  const sweep = setInterval(() => listener.closeIdle(), sweepMilliseconds)
-  listener.closeIdle()
-  await closed
-  clearInterval(sweep)
-  clearTimeout(timer)
 }
 
 function formatUrl(plan: Plan, listener: Listener): string {

@@ -1,4 +1,3 @@
-import { ProxyError } from '../core/errors.ts'
 import type { CorsPlan } from '../core/plan/plan.ts'
 import type { ReplyHeaders } from '../core/reply.ts'
 
@@ -18,30 +17,6 @@ const mcpRequestHeaders = [
 const paramHeader = /^mcp-param-[a-z0-9!#$%&'*+.^_`|~-]{1,64}$/
 const exposedHeaders = 'WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, DPoP-Nonce, Retry-After'
 const preflightSeconds = '600'
-
-export interface OriginRules {
-  /** Origins that may call, besides none at all. */
-  readonly allowed: ReadonlySet<string> | '*'
-  /** Whether any page of this machine may call: true where we serve this machine alone. */
-  readonly allowLoopback: boolean
-}
-
-/**
- * Checks `Origin` (2026-07-28, streamable-http, Security & Endpoint: "If the `Origin` header is present and invalid, servers MUST
- * respond with HTTP 403 Forbidden"). Programs send none; pages cannot leave it out.
- *
- * @throws ProxyError `origin_denied`
- */
-export function checkOrigin(origin: string | undefined, rules: OriginRules): void {
-  if (origin === undefined || rules.allowed === '*' || rules.allowed.has(origin)) return
-  if (rules.allowLoopback && isLoopbackOrigin(origin)) return
-  throw new ProxyError('origin_denied', { cause: `Origin ${JSON.stringify(origin.slice(0, 200))}` })
-}
-
-/** Whether an origin is a page served from this machine. */
-export function isLoopbackOrigin(origin: string): boolean {
-  return /^https?:\/\/(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/.test(origin)
-}
 
 /** Lets an accepted origin read the answer. */
 export function formatCorsHeaders(origin: string, plan: CorsPlan): ReplyHeaders {

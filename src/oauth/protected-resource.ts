@@ -1,5 +1,13 @@
 import type { ProtectedResource } from '../core/route-facts.ts'
 
+/** Where the metadata of a server is that is alone at its origin, whatever its path. */
+export const rootMetadataPath = '/.well-known/oauth-protected-resource'
+
+/** Where clients look for the metadata of a resource: its path, behind the well-known one (RFC 9728 §3.1). */
+export function formatMetadataPath(identifier: string): string {
+  return `${rootMetadataPath}${new URL(identifier).pathname}`
+}
+
 /** Protected resource metadata (RFC 9728 §2), as JSON. */
 export interface ProtectedResourceMetadata {
   readonly resource: string

@@ -1,0 +1,37 @@
+import { expect, it, vi } from 'vitest'
+import { createFakeClock } from '../../test/support/fake-clock.ts'
+import { drain } from './drain.ts'
+
+function start() {
+  const clock = createFakeClock()
+  const closed = Promise.withResolvers<void>()
+  const listener = { host: '', port: 0, close: vi.fn(() => closed.promise), closeIdle: vi.fn(), closeAll: vi.fn() }
+  const endStream = vi.fn()
+  const drained = drain(listener, 1000, [endStream], clock)
+  return { clock, closed, listener, endStream, drained }
+}
+
+it('takes no new connections, and ends streams and idle connections at once', () => {
+  const { listener, endStream } = start()
+  expect(listener.close).toHaveBeenCalledOnce()
+  expect(endStream).toHaveBeenCalledOnce()
+  expect(listener.closeIdle).toHaveBeenCalledOnce()
+})
+
+it('closes connections as they become idle, and cuts the rest at the deadline and not before', () => {
+  const { clock, listener } = start()
+  clock.advance(999)
+  expect(listener.closeIdle.mock.calls.length).toBeGreaterThan(5)
+  expect(listener.closeAll).not.toHaveBeenCalled()
+  clock.advance(1)
+  expect(listener.closeAll).toHaveBeenCalledOnce()
+})
+
+it('leaves no timer behind', async () => {
+  const { clock, closed, listener, drained } = start()
+  closed.resolve()
+  await drained
+  expect(clock.pending).toBe(0)
+  clock.advance(2000)
+  expect(listener.closeAll).not.toHaveBeenCalled()
+})

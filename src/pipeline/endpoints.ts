@@ -1,0 +1,48 @@
+import { Buffer } from 'node:buffer'
+import type { EndpointHandler } from '../core/endpoint-request.ts'
+import type { Route } from '../core/route.ts'
+import type { ProtectedResource } from '../core/route-facts.ts'
+import { createProtectedResourceMetadata, rootMetadataPath } from '../oauth/protected-resource.ts'
+
+/** What answers on a public path. */
+export type Endpoint =
+  | { readonly kind: 'guarded'; readonly route: Route }
+  /** Protected resource metadata: a JSON document, open to everyone. */
+  | { readonly kind: 'metadata'; readonly document: Buffer }
+  /** A part of our own that answers for itself; its requests have passed the check of `Host`. */
+  | { readonly kind: 'handled'; readonly handle: EndpointHandler }
+  /** For load balancers and monitoring. */
+  | { readonly kind: 'health'; readonly isHealthy: () => boolean }
+
+/** By exact path; a final `/{id}` stands for one segment of letters, digits, `-` and `_`. */
+export type Endpoints = ReadonlyMap<string, Endpoint>
+
+/** What has public paths. */
+export interface EndpointSources {
+  readonly routes: readonly Route[]
+  /** Of the parts that answer for themselves. */
+  readonly handlers: Iterable<readonly [string, EndpointHandler]>
+  readonly isReady: () => boolean
+}
+
+/** Everything that is served, with the protected resource metadata of all routes. */
+export function createEndpoints({ routes, handlers, isReady }: EndpointSources): Endpoints {
+  const endpoints = new Map<string, Endpoint>()
+  for (const [path, handle] of handlers) endpoints.set(path, { kind: 'handled', handle })
+  endpoints.set('/healthz', { kind: 'health', isHealthy: () => true })
+  endpoints.set('/readyz', { kind: 'health', isHealthy: isReady })
+  for (const route of routes) endpoints.set(route.path, { kind: 'guarded', route })
+  for (const [path, resource] of findMetadataPaths(routes)) {
+    endpoints.set(path, { kind: 'metadata', document: Buffer.from(JSON.stringify(createProtectedResourceMetadata(resource))) })
+  }
+  return endpoints
+}
+
+/** The path form for every endpoint that a client may be given, and the root form where there is only one server it could mean. */
+function findMetadataPaths(routes: readonly Route[]): [string, ProtectedResource][] {
+  const resources = routes.filter(({ kind }) => kind !== 'messages').map(({ resource }) => resource)
+  const paths = resources.map((resource): [string, ProtectedResource] => [resource.metadataPath, resource])
+  const [first] = resources
+  const isOnlyServer = new Set(routes.map(({ server }) => server)).size === 1
+  return isOnlyServer && first ? [[rootMetadataPath, first], ...paths] : paths
+}
