@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Route } from '../core/route.ts'
-import { createEndpoints } from './endpoints.ts'
+import { createEndpoints, findEndpoint } from './endpoints.ts'
 
 const root = '/.well-known/oauth-protected-resource'
 
@@ -46,5 +46,28 @@ describe('the endpoints', () => {
       return endpoint?.kind === 'health' && endpoint.isHealthy()
     }
     expect([healthy('/healthz'), healthy('/readyz')]).toEqual([true, false])
+  })
+
+  it('are found by the exact path, or by one that ends with an id', () => {
+    const endpoints = createEndpoints({
+      routes: [createRoute('/mcp')],
+      handlers: [['/clients/{id}', () => undefined]],
+      isReady: () => true,
+    })
+    expect(findEndpoint(endpoints, '/mcp').kind).toBe('guarded')
+    expect(findEndpoint(endpoints, '/clients/a-1_B').kind).toBe('handled')
+    for (const path of [
+      '/mcp/',
+      '/MCP',
+      '/m%63p',
+      '//mcp',
+      '/clients/',
+      '/clients/a.b',
+      '/clients/a/b',
+      '/clients/%61',
+      '/mcp/a',
+    ]) {
+      expect(() => findEndpoint(endpoints, path), path).toThrow(expect.objectContaining({ code: 'route_not_found' }))
+    }
   })
 })

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
 import type { EndpointHandler } from '../core/endpoint-request.ts'
+import { ProxyError } from '../core/errors.ts'
 import type { Route } from '../core/route.ts'
 import type { ProtectedResource } from '../core/route-facts.ts'
 import { createProtectedResourceMetadata, rootMetadataPath } from '../oauth/protected-resource.ts'
@@ -45,4 +46,14 @@ function findMetadataPaths(routes: readonly Route[]): [string, ProtectedResource
   const [first] = resources
   const isOnlyServer = new Set(routes.map(({ server }) => server)).size === 1
   return isOnlyServer && first ? [[rootMetadataPath, first], ...paths] : paths
+}
+
+/** One of our ids as the last segment of a path: nothing that the next reader could decode, drop or split. */
+const idAtEnd = /\/[\w-]+$/
+
+/** @throws ProxyError `route_not_found` */
+export function findEndpoint(endpoints: Endpoints, path: string): Endpoint {
+  const endpoint = endpoints.get(path) ?? (idAtEnd.test(path) ? endpoints.get(path.replace(idAtEnd, '/{id}')) : undefined)
+  if (!endpoint) throw new ProxyError('route_not_found')
+  return endpoint
 }

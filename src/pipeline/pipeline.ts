@@ -11,7 +11,7 @@ import { answerHealth, answerMetadata, answerPreflight } from './answers.ts'
 import { authenticate } from './authenticate.ts'
 import { authorize } from './authorize.ts'
 import type { Edge } from './edge.ts'
-import type { Endpoint } from './endpoints.ts'
+import { findEndpoint } from './endpoints.ts'
 import { type Exchange, openExchange } from './exchange.ts'
 import { forward } from './forward.ts'
 import { checkMethod } from './methods.ts'
@@ -40,7 +40,7 @@ async function serve(exchange: Exchange): Promise<void> {
   const { edge } = exchange
   const head = readHead(exchange.request)
   exchange.head = head
-  const endpoint = findEndpoint(edge, head)
+  const endpoint = findEndpoint(edge.endpoints, head.path)
   if (endpoint.kind === 'health') return answerHealth(exchange, endpoint.isHealthy())
   checkHost(exchange, head)
   if (endpoint.kind === 'metadata') return answerMetadata(exchange, endpoint.document)
@@ -73,15 +73,6 @@ async function guard(exchange: Exchange, head: RequestHead, route: Route): Promi
   const call: RoutedCall = await readCall(exchange, head, route, identity)
   authorize(call, exchange.record)
   forward(exchange, await addCredential(call, identity))
-}
-
-/** An id of ours as the last segment of a path: nothing that the next reader could decode, drop or split. */
-const idAtEnd = /\/[\w-]+$/
-
-function findEndpoint({ endpoints }: Edge, { path }: RequestHead): Endpoint {
-  const endpoint = endpoints.get(path) ?? (idAtEnd.test(path) ? endpoints.get(path.replace(idAtEnd, '/{id}')) : undefined)
-  if (!endpoint) throw new ProxyError('route_not_found')
-  return endpoint
 }
 
 /** Load balancers ask for health in HTTP/1.0 and without a host (HAProxy's `option httpchk GET /healthz`). All else is served by name. */
