@@ -1,3 +1,5 @@
+import { BoundedMap } from '../core/bounded-map.ts'
+
 /** What becomes of a request header on its way in. */
 export type HeaderFate =
   /** Goes on to the upstream. */
@@ -148,8 +150,7 @@ const identityPrefixes = [
 ]
 
 /** Names seen so far: the same dozen comes with every request. Bounded both ways, since strangers choose names. */
-const known = new Map<string, HeaderName>()
-const maxKnown = 1000
+const known = new BoundedMap<string, HeaderName>(1000)
 const maxKnownLength = 64
 
 /** What stood in each place of the last header section: a client sends the same names in the same order again and again. */
@@ -175,7 +176,7 @@ function findAnywhere(raw: string): HeaderName {
   const found = known.get(raw)
   if (found) return found
   const name = classify(raw.toLowerCase())
-  if (known.size < maxKnown && raw.length <= maxKnownLength) known.set(raw, name)
+  if (raw.length <= maxKnownLength) known.set(raw, name)
   return name
 }
 

@@ -1,4 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
+import { BoundedMap } from '../core/bounded-map.ts'
 import { formatPrincipalKey, type Principal } from '../core/principal.ts'
 
 /**
@@ -24,15 +25,13 @@ const maxRememberedCharacters = 1024
 
 /** @param key - at least 32 bytes; the same key on all instances that serve the same sessions */
 export function createSessionSeal(key: Buffer): SessionSeal {
-  const opened = new Map<string, { readonly context: string; readonly value: string }>()
+  const opened = new BoundedMap<string, { readonly context: string; readonly value: string }>(maxRemembered)
 
   const codeOf = (context: string, value: string): string =>
     createHmac('sha256', key).update(context).update('\0').update(value).digest('base64url').slice(0, codeLength)
 
   const remember = (sealed: string, context: string, value: string): void => {
-    if (sealed.length > maxRememberedCharacters) return
-    if (opened.size >= maxRemembered) opened.clear()
-    opened.set(sealed, { context, value })
+    if (sealed.length <= maxRememberedCharacters) opened.set(sealed, { context, value })
   }
 
   return {

@@ -1,3 +1,4 @@
+import { BoundedMap } from '../core/bounded-map.ts'
 import type { Clock } from '../core/clock.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { IntrospectionPlan } from '../core/plan/issuer-plan.ts'
@@ -90,17 +91,13 @@ async function send({ plan, metadata, fetchJson }: IntrospectionOptions, authent
   }
 }
 
-/** Remembers tokens for a while. The oldest makes room: a flood of them takes no more memory. */
+/** Remembers tokens for a while, in bounded memory. */
 function createRecentTokens(keepMs: number, clock: Clock) {
-  const until = new Map<string, number>()
+  const until = new BoundedMap<string, number>(MAX_REMEMBERED)
   return {
     has: (digest: string): boolean => clock.monotonic() < (until.get(digest) ?? Number.NEGATIVE_INFINITY),
     add(digest: string): void {
-      if (keepMs <= 0) return
-      until.delete(digest)
-      const oldest = until.size >= MAX_REMEMBERED ? until.keys().next() : undefined
-      if (oldest && !oldest.done) until.delete(oldest.value)
-      until.set(digest, clock.monotonic() + keepMs)
+      if (keepMs > 0) until.set(digest, clock.monotonic() + keepMs)
     },
   }
 }

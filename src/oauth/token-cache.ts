@@ -1,3 +1,4 @@
+import { BoundedMap } from '../core/bounded-map.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Principal } from '../core/principal.ts'
 
@@ -20,10 +21,10 @@ export interface TokenCache {
 }
 
 /**
- * @param capacity - entries; the oldest makes room for the newest
+ * @param max - entries; the oldest is evicted for a new one
  */
-export function createTokenCache(capacity: number, clock: Clock): TokenCache {
-  const entries = new Map<string, CachedToken>()
+export function createTokenCache(max: number, clock: Clock): TokenCache {
+  const entries = new BoundedMap<string, CachedToken>(max)
   return {
     get size() {
       return entries.size
@@ -35,11 +36,7 @@ export function createTokenCache(capacity: number, clock: Clock): TokenCache {
       entries.delete(digest)
       return undefined
     },
-    add(digest, token) {
-      entries.delete(digest)
-      if (entries.size >= capacity) deleteOldest(entries)
-      entries.set(digest, token)
-    },
+    add: (digest, token) => entries.set(digest, token),
   }
 }
 
@@ -47,10 +44,4 @@ function isValid({ acceptedUntil, freshUntil, isStillTrusted }: CachedToken, clo
   if (clock.wall() >= acceptedUntil) return false
   if (freshUntil !== Number.POSITIVE_INFINITY && clock.monotonic() >= freshUntil) return false
   return isStillTrusted()
-}
-
-/** A Map keeps the order of insertion. */
-function deleteOldest(entries: Map<string, unknown>): void {
-  const oldest = entries.keys().next()
-  if (!oldest.done) entries.delete(oldest.value)
 }
