@@ -11,7 +11,7 @@ import type { Exchange } from './exchange.ts'
 import { confineLinkedToken } from './linked-token.ts'
 import { loadBody } from './load-body.ts'
 
-/** Who calls, and how that was shown. */
+/** Who calls, and the token that shows it. */
 export interface Identity {
   readonly principal: Principal
   readonly token: string
@@ -25,21 +25,14 @@ export interface Identity {
  * @throws ProxyError `token_*`, `issuer_unavailable`, `legacy_client_rejected`
  */
 export function authenticate(exchange: Exchange, head: RequestHead, route: Route): Identity | Promise<Identity> {
-  const legacy = isLegacy(head, route)
-  if (legacy && route.legacyClients === 'reject') throw new ProxyError('legacy_client_rejected')
-  const accept = (identity: Identity): Identity => {
-    exchange.record.principal = identity.principal
-    checkAssurance(identity.principal, legacy, route)
-    return identity
-  }
-  const known = recallIdentity(head, route)
-  return known === undefined ? verifyIdentity(exchange, head, route).then(accept) : accept(known)
+  if (route.legacyClients === 'reject' && isLegacy(head, route)) throw new ProxyError('legacy_client_rejected')
+  return recallIdentity(head, route) ?? verifyIdentity(exchange, head, route)
 }
 
 const scheme = 'Bearer '
 
 /**
- * Who sent the same token before, in the only place where this request may have one. Reading a token letter by letter costs more than
+ * The caller that sent the same token before, in the only place where this request may have one. Reading a token letter by letter costs more than
  * everything else that is done to a token that is known.
  */
 function recallIdentity(head: RequestHead, route: Route): Identity | undefined {
@@ -58,17 +51,17 @@ async function verifyIdentity(exchange: Exchange, head: RequestHead, route: Rout
   return { principal: await route.verifier.verify(token, findAsker(exchange)), token, form }
 }
 
-/** Whoever shows made-up tokens by the thousand waits behind those of others. */
+/** The network that a token comes from: thousands of made-up tokens from one network wait behind the tokens of others. */
 function findAsker({ record, request, edge }: Exchange): string {
   return listNetworks(findClientAddress(record.remoteAddress, request.rawHeaders, edge.forwarded))[0]
 }
 
 /** Whether the client speaks a revision from before the authorization chapter (the Go proxy's "v1"). */
-export function isLegacy(head: RequestHead, route: Route): boolean {
+function isLegacy(head: RequestHead, route: Route): boolean {
   return isPreAuthorizationRevision(findRevision(head.protocolVersion, route.kind !== 'streamable_http'))
 }
 
-/** Only where the configuration has tokens in the body is one read for a stranger: a form, within the usual limits. */
+/** A body is read before authentication only where the configuration permits tokens in it: a form, within the usual limits. */
 async function loadForm(exchange: Exchange, head: RequestHead, route: Route): Promise<string | undefined> {
   if (!mayHoldForm(head, route)) return undefined
   return decodeBody(await loadBody(exchange, head))
@@ -81,9 +74,11 @@ function mayHoldForm(head: RequestHead, route: Route): boolean {
 /**
  * Without an audience a token might be meant for any service. Only `legacy_clients: signature_only` accepts it, and only on the endpoints
  * of HTTP+SSE: a revision that a client claims in a header never removes a check. This is the one decision on it; `authorize` relies on it.
+ *
+ * @throws ProxyError `token_audience_mismatch`
  */
-function checkAssurance({ assurance }: Principal, legacy: boolean, route: Route): void {
+export function checkAssurance({ assurance }: Principal, head: RequestHead, route: Route): void {
   if (assurance === 'audience') return
-  if (legacy && route.kind !== 'streamable_http' && route.legacyClients === 'signature_only') return
+  if (route.legacyClients === 'signature_only' && route.kind !== 'streamable_http' && isLegacy(head, route)) return
   throw new ProxyError('token_audience_mismatch', { cause: 'the token names no audience' })
 }

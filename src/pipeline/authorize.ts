@@ -1,6 +1,5 @@
 import { ProxyError } from '../core/errors.ts'
 import type { Decision } from '../core/ports.ts'
-import type { RequestRecord } from '../core/record.ts'
 import type { RoutedCall } from '../core/route.ts'
 
 /**
@@ -8,9 +7,8 @@ import type { RoutedCall } from '../core/route.ts'
  *
  * @throws ProxyError `scope_insufficient` with every scope that the call needs, `policy_denied`, `resource_uri_ambiguous`
  */
-export function authorize(call: RoutedCall, record: RequestRecord): void {
+export function authorize(call: RoutedCall): void {
   const decision = decide(call)
-  record.decision = decision.effect
   if (decision.effect === 'permit') return
   const { scopes, missing, reason } = decision
   if (scopes) throw new ProxyError('scope_insufficient', { scopes, missingScopes: missing ?? scopes, cause: reason })

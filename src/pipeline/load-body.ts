@@ -1,8 +1,32 @@
+import { ProxyError } from '../core/errors.ts'
 import type { Principal } from '../core/principal.ts'
-import { readBody } from '../http/body.ts'
+import { checkJsonBody, readBody } from '../http/body.ts'
 import type { BodyClaim } from '../http/body-room.ts'
 import type { RequestHead } from '../http/request-head.ts'
 import type { Exchange } from './exchange.ts'
+
+/**
+ * Reads the JSON-RPC messages of a POST request, as bytes.
+ *
+ * @param form - the body, where it was read for the token that it may hold
+ * @throws ProxyError as {@link loadBody}, `media_type_unsupported`, `message_invalid`
+ */
+export function loadMessages(exchange: Exchange, head: RequestHead, form: string | undefined): Promise<Buffer> | Buffer {
+  if (form !== undefined) return readFormMessage(form)
+  checkJsonBody(head)
+  return loadBody(exchange, head)
+}
+
+/**
+ * The message that a form holds beside the token. RFC 6750 §2.2 has the token among the parameters of a form; the parameter `message` is
+ * ours, since MCP itself posts JSON only.
+ */
+function readFormMessage(form: string): Buffer {
+  const [message, ...more] = new URLSearchParams(form).getAll('message')
+  if (message === undefined || more.length > 0)
+    throw new ProxyError('message_invalid', { cause: 'the form needs exactly one message' })
+  return Buffer.from(message)
+}
 
 /**
  * Reads the body of a request, in the room that there is for all of them. The room is given back when the answer begins or the request
@@ -21,7 +45,7 @@ export function loadBody(exchange: Exchange, head: RequestHead): Promise<Buffer>
   return readBody({ request, response, limits: edge.limits, claimRoom }, head)
 }
 
-/** One user is one whatever the client: anybody may register more of those. Who isn't known yet is where they come from. */
+/** A user counts once, whatever the client, since clients can register without limit. A caller that is not known yet counts by address. */
 function nameUser({ record: { principal, remoteAddress } }: Exchange): string {
   return principal === undefined ? remoteAddress : formatUserKey(principal)
 }

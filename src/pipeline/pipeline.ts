@@ -1,19 +1,23 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { ProxyError } from '../core/errors.ts'
-import type { Route, RoutedCall } from '../core/route.ts'
+import type { Route } from '../core/route.ts'
+import { decodeBody } from '../http/body.ts'
 import { condemn, isCondemned } from '../http/connection.ts'
 import { formatCorsHeaders } from '../http/cors.ts'
 import type { RequestHandler } from '../http/listener.ts'
 import { checkOrigin } from '../http/origins.ts'
 import { type RequestHead, readRequestHead } from '../http/request-head.ts'
+import { type ParsedBody, parseMessages } from '../mcp/messages.ts'
+import { findRevision } from '../mcp/revision.ts'
 import { addCredential } from './add-credential.ts'
 import { answerHealth, answerMetadata, answerPreflight } from './answers.ts'
-import { authenticate } from './authenticate.ts'
+import { authenticate, checkAssurance } from './authenticate.ts'
 import { authorize } from './authorize.ts'
 import type { Edge } from './edge.ts'
 import { findEndpoint } from './endpoints.ts'
 import { type Exchange, openExchange } from './exchange.ts'
 import { forward } from './forward.ts'
+import { loadMessages } from './load-body.ts'
 import { checkMethod } from './methods.ts'
 import { readCall } from './read-call.ts'
 import { receive } from './receive.ts'
@@ -29,8 +33,8 @@ export function createPipeline(edge: Edge): RequestHandler {
 }
 
 /**
- * The connection ends with the answer that is before, and this one is never sent. Node counts it, though, and reads on only so far behind
- * an answer that lasts.
+ * The connection ends with the answer before this one, so this one is never sent. It is finished all the same: Node counts the answers that
+ * wait behind one that lasts, and stops reading when they are too many.
  */
 function ignore(response: ServerResponse): void {
   if (response.socket === null) response.writeHead(400, { connection: 'close' }).end()
@@ -58,21 +62,40 @@ function readHead(request: IncomingMessage): RequestHead {
   }
 }
 
-/** What every request to an MCP server goes through. */
+/** The steps of every request to an MCP server. They return or throw; what becomes of the request is recorded here. */
 async function guard(exchange: Exchange, head: RequestHead, route: Route): Promise<void> {
-  const { edge } = exchange
+  const { edge, record } = exchange
   exchange.route = route
-  exchange.record.server = route.server
+  record.server = route.server
   if (edge.isDraining()) throw new ProxyError('shutting_down', { retryAfter: 1 })
   checkOrigin(head.origin, edge.origins)
   if (head.origin !== undefined) exchange.answerHeaders = formatCorsHeaders(head.origin, edge.cors)
   if (head.method === 'OPTIONS') return answerPreflight(exchange, route)
 
   const identity = await authenticate(exchange, head, route)
+  record.principal = identity.principal
+  checkAssurance(identity.principal, head, route)
   checkMethod(head, route)
-  const call: RoutedCall = await readCall(exchange, head, route, identity)
-  authorize(call, exchange.record)
+  const revision = findRevision(head.protocolVersion, route.kind !== 'streamable_http')
+  record.revision = revision
+  const body = head.method === 'POST' ? await loadMessages(exchange, head, identity.form) : undefined
+  const messages = body === undefined ? noMessages : parseBody(exchange, body)
+  const call = readCall({ exchange, head, route, identity, revision, body, messages })
+  authorize(call)
+  record.decision = 'permit'
   forward(exchange, await addCredential(call, identity))
+}
+
+const noMessages: ParsedBody = { operations: [], isBatch: false, revision: undefined, openedRevisions: [] }
+
+/** Parses the body. A refusal takes the ids of its requests from the text while it is parsed, and from the record afterwards. */
+function parseBody(exchange: Exchange, body: Buffer): ParsedBody {
+  exchange.unreadText = decodeBody(body)
+  const messages = parseMessages(exchange.unreadText, exchange.edge.limits)
+  exchange.unreadText = undefined
+  exchange.record.operations = messages.operations
+  exchange.isBatch = messages.isBatch
+  return messages
 }
 
 /** Load balancers ask for health in HTTP/1.0 and without a host (HAProxy's `option httpchk GET /healthz`). All else is served by name. */
