@@ -1,4 +1,5 @@
 import type { Adapter, AdapterFactory, AdapterPayload } from 'oidc-provider'
+import { BoundedMap } from '../core/bounded-map.ts'
 
 interface Entry {
   readonly payload: AdapterPayload
@@ -26,7 +27,7 @@ export interface Memory {
  * @param grace - seconds for which a refresh token that was used may be used again
  */
 export function createMemory(grace = REFRESH_GRACE): Memory {
-  const entries = new Map<string, Entry>()
+  const entries = new BoundedMap<string, Entry>(CAPACITY)
 
   const find = (key: string): AdapterPayload | undefined => {
     const entry = entries.get(key)
@@ -36,12 +37,7 @@ export function createMemory(grace = REFRESH_GRACE): Memory {
   }
 
   const store = (key: string, payload: AdapterPayload, seconds: number | undefined) => {
-    entries.delete(key)
     entries.set(key, { payload, expiresAt: seconds === undefined ? Number.POSITIVE_INFINITY : Date.now() + seconds * 1000 })
-    for (const oldest of entries.keys()) {
-      if (entries.size <= CAPACITY) break
-      entries.delete(oldest)
-    }
   }
 
   const findBy = (kind: string, member: 'uid' | 'userCode', value: string) =>

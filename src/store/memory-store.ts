@@ -1,3 +1,4 @@
+import { BoundedMap } from '../core/bounded-map.ts'
 import type { EntryTerms, Store } from '../core/store.ts'
 import { cleanNowAndThen } from './clean.ts'
 
@@ -9,7 +10,7 @@ interface Entry extends EntryTerms {
 const MOST_ENTRIES = 100_000
 
 /** Entries by kind and id. */
-export type Kinds = Map<string, Map<string, Entry>>
+export type Kinds = Map<string, BoundedMap<string, Entry>>
 
 interface Memory {
   readonly kinds: Kinds
@@ -79,13 +80,9 @@ function findLive({ kinds, now }: Memory, kind: string, id: string): Entry | und
 }
 
 function write(memory: Memory, kind: string, id: string, entry: Entry): void {
-  const entries = memory.kinds.get(kind) ?? new Map<string, Entry>()
+  const entries = memory.kinds.get(kind) ?? new BoundedMap<string, Entry>(memory.mostEntries)
   memory.kinds.set(kind, entries)
-  // Deleted first, so that the order of a map is the order of writing.
-  entries.delete(id)
   entries.set(id, entry)
-  const [oldest] = entries.keys()
-  if (entries.size > memory.mostEntries && oldest !== undefined) entries.delete(oldest)
 }
 
 function cleanExpired(memory: Memory): void {

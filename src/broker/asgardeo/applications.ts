@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { BoundedMap } from '../../core/bounded-map.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { RegistrationPlan } from '../../core/plan/broker-plan.ts'
 import type { AsgardeoPlan } from '../../core/plan/identity-provider-plan.ts'
@@ -58,13 +59,15 @@ interface Session extends AsgardeoApplicationsOptions {
   readonly collection: EncryptedCollection<Kept>
   readonly backOff: BackOff
   readonly limit: ReturnType<typeof createRateLimit>
-  readonly seen: Map<string, number>
+  readonly seen: BoundedMap<string, number>
 }
 
 const KIND = 'AsgardeoApplication'
 const LOCK_KIND = 'AsgardeoApplicationLock'
 /** Longer than all requests that making an application can take. */
 const LOCK_EXPIRES_MS = 180_000
+/** Applications that were just seen to exist. One that is evicted is looked for once more. */
+const MAX_SEEN = 1000
 /** A browser waits for no longer. */
 const LOCK_WAIT_MS = 30_000
 /** An application is looked for this often at most: somebody may have deleted it. */
@@ -80,7 +83,7 @@ export function createAsgardeoApplications(options: AsgardeoApplicationsOptions)
     collection: createEncryptedCollection<Kept>(store, encryption, KIND, hashId),
     backOff: createBackOff(clock),
     limit: createRateLimit(options.registration.perMinute, clock),
-    seen: new Map(),
+    seen: new BoundedMap(MAX_SEEN),
   }
   const running = new Map<string, Promise<AsgardeoClient>>()
   const keyOf = (clientId: string | undefined) => formatKey(clientId, options)
@@ -125,19 +128,11 @@ async function findCurrent(key: string, { collection, seen, clock, registrar }: 
   const kept = await collection.find(key)
   if (kept === undefined || clock.monotonic() < (seen.get(key) ?? Number.NEGATIVE_INFINITY) + LOOK_AGAIN_MS) return kept?.client
   if (await registrar.isThere(kept.client)) {
-    remember(seen, key, clock.monotonic())
+    seen.set(key, clock.monotonic())
     return kept.client
   }
   await collection.take(key)
   return undefined
-}
-
-/** The oldest are forgotten: they are looked for once more, and that is all. */
-function remember(seen: Map<string, number>, key: string, now: number): void {
-  seen.delete(key)
-  seen.set(key, now)
-  const [oldest] = seen.keys()
-  if (seen.size > 1000 && oldest !== undefined) seen.delete(oldest)
 }
 
 async function make(key: string, asking: AskingClient | undefined, session: Session): Promise<AsgardeoClient> {
@@ -157,7 +152,7 @@ async function make(key: string, asking: AskingClient | undefined, session: Sess
     if (asking !== undefined) await registrar.remove(client)
     throw error
   }
-  remember(session.seen, key, clock.monotonic())
+  session.seen.set(key, clock.monotonic())
   return client
 }
 

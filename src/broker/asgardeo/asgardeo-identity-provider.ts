@@ -1,4 +1,5 @@
 import * as oauth from 'oauth4webapi'
+import { BoundedMap } from '../../core/bounded-map.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { RegistrationPlan } from '../../core/plan/broker-plan.ts'
 import type { AsgardeoPlan, IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
@@ -38,12 +39,17 @@ const MOST_KEPT = 100
 
 interface Session extends AsgardeoOptions {
   readonly applications: AsgardeoApplications
-  readonly providers: Map<string, IdentityProvider>
+  readonly providers: BoundedMap<string, IdentityProvider>
 }
 
 export function createAsgardeoIdentityProvider(options: AsgardeoOptions): AsgardeoIdentityProvider {
   const onIssue = (message: string) => options.onIssue(`identity provider: ${message}`)
-  const session: Session = { ...options, onIssue, applications: openApplications({ ...options, onIssue }), providers: new Map() }
+  const session: Session = {
+    ...options,
+    onIssue,
+    applications: openApplications({ ...options, onIssue }),
+    providers: new BoundedMap(MOST_KEPT),
+  }
   const tasks: Tasks = { make: () => {}, sweep: () => {}, over: false }
   return {
     createAuthorizationUrl: (pending, wish) => guard(() => createAuthorizationUrl(session, pending, wish)),
@@ -198,9 +204,7 @@ function openProvider({ plan, providers, redirectUri, outboundFetch, clock }: Se
       outboundFetch,
       clock,
     })
-  providers.delete(key)
+  // Set anew each time, so that the one that was not used for the longest time is evicted.
   providers.set(key, provider)
-  const [oldest] = providers.keys()
-  if (providers.size > MOST_KEPT && oldest !== undefined) providers.delete(oldest)
   return provider
 }

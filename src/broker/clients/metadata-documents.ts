@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { BoundedMap } from '../../core/bounded-map.ts'
 import type { Clock } from '../../core/clock.ts'
 import { ProxyError } from '../../core/errors.ts'
 import { isLoopbackHost } from '../../oauth/addresses.ts'
@@ -124,7 +125,7 @@ function createAdmission(clock: Clock) {
   const perHost = createAddressLimit(HOST_PER_MINUTE, clock)
   const perAsker = createAddressLimit(ASKER_PER_MINUTE, clock)
   const perUrl = createAddressLimit(URL_PER_MINUTE, clock)
-  const known = new Set<string>()
+  const known = new BoundedMap<string, true>(MOST_REMEMBERED)
   const refuse = (wait: number | undefined, url: string) => {
     if (wait !== undefined) throw new NoTurnError(`${new URL(url).host} is asked too often, for ${wait} s more`)
   }
@@ -136,11 +137,6 @@ function createAdmission(clock: Clock) {
       // Of all ports together: whoever names one host under many would have us look for what is open there.
       refuse(perAsker.count(`${asker} ${host}`) ?? perHost.count(new URL(url).hostname), url)
     },
-    remember(url: string): void {
-      known.delete(url)
-      known.add(url)
-      const [oldest] = known
-      if (known.size > MOST_REMEMBERED && oldest !== undefined) known.delete(oldest)
-    },
+    remember: (url: string): void => known.set(url, true),
   }
 }

@@ -1,3 +1,4 @@
+import { BoundedMap } from '../../core/bounded-map.ts'
 import type { Clock } from '../../core/clock.ts'
 import { listNetworks } from '../../oauth/networks.ts'
 
@@ -49,7 +50,7 @@ interface Bound {
 }
 
 function createLimit(perMinute: number, timesAll: number, clock: Clock): RateLimit {
-  const counts = new Map<string, Count>()
+  const counts = new BoundedMap<string, Count>(MOST_COUNTS)
   const listBounds = (address: string): Bound[] => [
     ...listNetworks(address).map((network, index) => ({ network, most: perMinute * (TIMES[index] ?? 1) })),
     { network: EVERYBODY, most: perMinute * timesAll },
@@ -59,7 +60,6 @@ function createLimit(perMinute: number, timesAll: number, clock: Clock): RateLim
     const now = clock.monotonic()
     const known = counts.get(network)
     const count = known !== undefined && now < known.since + MINUTE_MS ? known : { since: now, times: 0 }
-    counts.delete(network)
     counts.set(network, count)
     count.times += 1
     return count.times > most ? findWait(count) : undefined
@@ -71,15 +71,8 @@ function createLimit(perMinute: number, timesAll: number, clock: Clock): RateLim
   }
   return {
     check: (address) => findFirst(listBounds(address), checkFor),
-    count(address) {
-      // The narrowest first: what is refused there is not counted for others.
-      const wait = findFirst(listBounds(address), countFor)
-      for (const [oldest] of counts) {
-        if (counts.size <= MOST_COUNTS) break
-        counts.delete(oldest)
-      }
-      return wait
-    },
+    // The narrowest first: what is refused there is not counted for others.
+    count: (address) => findFirst(listBounds(address), countFor),
   }
 }
 

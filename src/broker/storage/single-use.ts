@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Provider } from 'oidc-provider'
+import { BoundedMap } from '../../core/bounded-map.ts'
 import type { Clock } from '../../core/clock.ts'
 
 /**
@@ -79,7 +80,7 @@ export function createSingleUse(clock: Clock, onIssue: (message: string) => void
 
 /** What unanswered requests have written. The store has just failed, so that it may take some time to undo it. */
 function createLeftovers(clock: Clock, onIssue: (message: string) => void) {
-  const left = new Set<Leftover>()
+  const left = new BoundedMap<Leftover, true>(MOST_LEFT)
   let isTrying = false
   let isClosed = false
   let cancel = () => {}
@@ -99,18 +100,16 @@ function createLeftovers(clock: Clock, onIssue: (message: string) => void) {
   }
   const tryAll = async (): Promise<void> => {
     isTrying = true
-    await Promise.all([...left].map(tryAgain))
+    await Promise.all([...left.keys()].map(tryAgain))
     isTrying = left.size > 0
     if (isTrying && !isClosed) cancel = clock.after(RETRY_MS, () => void tryAll())
   }
   return {
     async settle(key: string): Promise<void> {
-      for (const leftover of left) if (leftover.key === key) await undo(leftover)
+      for (const leftover of left.keys()) if (leftover.key === key) await undo(leftover)
     },
     add(planned: Undo): void {
-      left.add({ ...planned, tries: 0 })
-      const [oldest] = left
-      if (left.size > MOST_LEFT && oldest !== undefined) left.delete(oldest)
+      left.set({ ...planned, tries: 0 }, true)
       if (!isTrying) void tryAll()
     },
     close(): void {

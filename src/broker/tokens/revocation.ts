@@ -1,3 +1,4 @@
+import { BoundedMap } from '../../core/bounded-map.ts'
 import type { Clock } from '../../core/clock.ts'
 import { ProxyError } from '../../core/errors.ts'
 import type { TokenVerifier } from '../../core/ports.ts'
@@ -42,7 +43,7 @@ const MARGIN_MS = 60_000
 const REVOKED = 'RevokedToken'
 
 export function createRevocations(store: Store, clock: Clock, stillMay: StillMay = async () => true): Revocations {
-  const kept = new Map<string, number>()
+  const kept = new BoundedMap<string, number>(MOST_KEPT)
   const ask = async (tokenId: string, grantId?: string, user?: UserOfToken): Promise<boolean> => {
     if ((await store.find(REVOKED, hashId(tokenId))) !== undefined) return false
     if (grantId === undefined) return true
@@ -55,8 +56,6 @@ export function createRevocations(store: Store, clock: Clock, stillMay: StillMay
     const began = { at: clock.monotonic(), endings }
     const isActive = await ask(...token)
     const [tokenId] = token
-    const [oldest] = kept.keys()
-    if (kept.size >= MOST_KEPT && oldest !== undefined) kept.delete(oldest)
     if (isActive && began.endings === endings) kept.set(tokenId, began.at + KEEP_MS)
     else kept.delete(tokenId)
     return isActive

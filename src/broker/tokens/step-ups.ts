@@ -1,3 +1,4 @@
+import { BoundedMap } from '../../core/bounded-map.ts'
 import type { Clock } from '../../core/clock.ts'
 
 /**
@@ -16,13 +17,10 @@ const PENDING_MS = 10_000
 const MOST_PENDING = 10_000
 
 export function createStepUps(clock: Clock): StepUps {
-  const pending = new Map<string, { readonly missing: readonly string[]; readonly until: number }>()
+  const pending = new BoundedMap<string, { readonly missing: readonly string[]; readonly until: number }>(MOST_PENDING)
   return {
     note(grantId, missing) {
-      pending.delete(grantId)
       pending.set(grantId, { missing, until: clock.monotonic() + PENDING_MS })
-      const [oldest] = pending.keys()
-      if (pending.size > MOST_PENDING && oldest !== undefined) pending.delete(oldest)
     },
     take(grantId) {
       const noted = pending.get(grantId)
