@@ -1,5 +1,6 @@
 // What the doctor tells of identity providers: what they know of the proxy, and whether users get through.
 import { createServer } from 'node:https'
+import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, it } from 'vitest'
 import { loadConfigValue } from '../src/config/load.ts'
 import { CLIENT_DOCUMENTS } from '../src/doctor/check-documents.ts'
@@ -47,6 +48,7 @@ async function diagnose(profile: Profile, provider: object = {}, more: object = 
 }
 
 const find = (findings: readonly Finding[], id: string) => findings.find((finding) => finding.id === id)
+const BASIC = `Basic ${Buffer.from(`${VENDOR_CLIENT.id}:`).toString('base64').slice(0, 8)}`
 const problemsOf = (findings: readonly Finding[]) =>
   findings.filter(({ about, verdict }) => about.startsWith('identity provider') && verdict !== 'ok')
 
@@ -75,6 +77,51 @@ describe('whether the identity provider knows the client', () => {
       else response.destroy()
     })
     expect(find(await diagnose(profile), 'client_unclear')).toMatchObject({ verdict: 'skipped' })
+  })
+
+  describe('where it has a word of its own for the code (Glewlwyd)', () => {
+    /** Knows the client by its secret in the form alone, as it decodes nothing in Basic. */
+    const startOwnWords = async () => {
+      const profile = await start()
+      profile.interfere(OIDC_VENDOR.paths.token, async (response, request) => {
+        const isKnown = new URLSearchParams(await text(request)).get('client_id') === VENDOR_CLIENT.id
+        sendJson(response, 403, { error: isKnown ? 'invalid_code' : 'unauthorized_client' })
+      })
+      return profile
+    }
+
+    it('is said, since another client is refused', async () => {
+      const findings = await diagnose(await startOwnWords(), { client_authentication: 'client_secret_post' })
+      expect(find(findings, 'client')).toMatchObject({ verdict: 'ok', says: expect.stringContaining('knows the client') })
+    })
+
+    it('is a matter of how the secret is sent, where it takes it in the other way', async () => {
+      const findings = await diagnose(await startOwnWords(), { client_authentication: 'client_secret_basic' })
+      expect(find(findings, 'client_authentication')).toMatchObject({
+        fix: expect.stringContaining('client_authentication: client_secret_post'),
+      })
+    })
+  })
+
+  it('is refused where the other way to send the secret is refused in other words than for a client that cannot exist', async () => {
+    const profile = await start()
+    profile.interfere(OIDC_VENDOR.paths.token, async (response, request) => {
+      const isKnown = new URLSearchParams(await text(request)).get('client_id') === VENDOR_CLIENT.id
+      sendJson(response, isKnown ? 403 : 401, { error: isKnown ? 'unauthorized_client' : 'invalid_client' })
+    })
+    const findings = await diagnose(profile, { client_authentication: 'client_secret_basic' })
+    expect(find(findings, 'client_refused')).toMatchObject({ verdict: 'problem' })
+  })
+
+  it('is left open where it is out of order for this client', async () => {
+    const profile = await start()
+    profile.interfere(OIDC_VENDOR.paths.token, async (response, request) => {
+      const isKnown = (await text(request)).includes(VENDOR_CLIENT.id) || request.headers.authorization?.startsWith(BASIC)
+      sendJson(response, isKnown ? 503 : 401, { error: isKnown ? 'temporarily_unavailable' : 'invalid_client' })
+    })
+    const findings = await diagnose(profile)
+    expect(find(findings, 'client')).toBeUndefined()
+    expect(find(findings, 'client_unclear')).toMatchObject({ verdict: 'skipped' })
   })
 
   it('is a problem where it refuses the client by each way to send the secret', async () => {

@@ -27,7 +27,8 @@ export async function checkClient(
   }
 }
 
-function checkAnswer({ configured, stranger }: ClientProbe, callback: string, about: Findings): Finding {
+function checkAnswer(probe: ClientProbe, callback: string, about: Findings): Finding {
+  const { configured, stranger } = probe
   const { status, error } = configured
   if (error === 'redirect_uri_mismatch')
     return about.problem(
@@ -47,7 +48,7 @@ function checkAnswer({ configured, stranger }: ClientProbe, callback: string, ab
       'It gives tokens for a code that does not exist: it is a server for tests, and lets anybody be anybody.',
       'Use it nowhere but in tests.',
     )
-  if (!KNOWN.has(error ?? ''))
+  if (!isAboutCode(probe))
     return about.skipped(
       'client_unclear',
       `Whether it knows the client cannot be told before somebody signs in (${describe(configured)}).`,
@@ -95,8 +96,16 @@ function turnAround(plan: IdentityProviderPlan): IdentityProviderPlan | undefine
 }
 
 /** Whether it is this very client that passes. */
-function isTold({ configured, stranger }: ClientProbe): boolean {
-  return KNOWN.has(configured.error ?? '') && stranger !== undefined && !isSame(configured, stranger)
+function isTold(probe: ClientProbe): boolean {
+  const { configured, stranger } = probe
+  return isAboutCode(probe) && stranger !== undefined && !isSame(configured, stranger)
+}
+
+/** Any error for what was sent, where another client is refused for what it is: Glewlwyd calls the code `invalid_code`. */
+function isAboutCode({ configured: { status, error }, stranger }: ClientProbe): boolean {
+  if (KNOWN.has(error ?? '')) return true
+  const isForRequest = error !== undefined && !REFUSED.has(error) && (status === 400 || status === 403)
+  return isForRequest && stranger !== undefined && isRefused(stranger)
 }
 
 function isRefused({ status, error }: TokenRefusal): boolean {
