@@ -101,6 +101,18 @@ describe('an MCP session with a stdio server', () => {
     expect(JSON.parse((await events.next()).value!.data).method).toBe('notifications/tools/list_changed')
   })
 
+  it('delivers what the server says by itself on one stream only, and no response on the stream of a GET', async () => {
+    const session = await openSession(await open())
+    const streams = [await session.get(), await session.get()].map(readMessages)
+    for (let call = 0; call < 5; call++) {
+      expect(await session.call('changed')).toBe('changed')
+      expect(await session.call('echo', { text: 'x' })).toBe('x')
+    }
+    await session.end()
+    const messages = (await Promise.all(streams)).flat()
+    expect(messages.map(({ method }) => method)).toEqual(Array.from({ length: 5 }, () => 'notifications/tools/list_changed'))
+  })
+
   it('says with the first event of a stream that can be resumed, and with no other, when to come back', async () => {
     const session = await openSession(await open())
     for (let call = 0; call < 2; call++)

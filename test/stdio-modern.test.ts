@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { openStdioGate, type StdioGate, scripted } from './support/gate.ts'
 import {
   callModern,
@@ -105,7 +105,8 @@ describe.each(['modern', 'both'])('a client of 2026-07-28 with a server that spe
 
   it('gets 404 for a method that is not known, 400 for metadata that is missing, 405 for GET', async () => {
     const origin = await open(era)
-    expect((await sendModern(origin, 'no/such')).status).toBe(404)
+    const unknown = await sendModern(origin, 'no/such')
+    expect([unknown.status, (await readAnswer(unknown)).error.code]).toEqual([404, -32601])
     const body = createRequest('tools/list', { _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' } })
     const headers = { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/list' }
     const response = await sendMcp(`${origin}/mcp`, { headers, body })
@@ -143,6 +144,23 @@ describe('a client of an older revision with a server that speaks 2026-07-28 alo
     const response = await sendMcp(`${origin}/mcp`, { headers, body: createRequest('tools/list', {}, 'l') })
     expect(response.status).toBe(400)
     expect(await readAnswer(response)).toMatchObject({ id: 'l', error: unsupported })
+    // A request that says nowhere which revision it is of lacks a header that is required (streamable-http, Protocol Version Header).
+    const silent = await sendMcp(`${origin}/mcp`, { body: createRequest('tools/list', {}, 'l') })
+    expect([silent.status, await readAnswer(silent)]).toMatchObject([
+      400,
+      { id: 'l', error: { code: -32020, message: expect.stringContaining('2026-07-28'), data: { supported: ['2026-07-28'] } } },
+    ])
+  })
+
+  it('has none of its responses written to the server, which asks nobody', async () => {
+    const origin = await open('modern')
+    await openSession(origin)
+    const response = { jsonrpc: '2.0', id: 1, result: { of: 'nobody' } }
+    for (const headers of [{}, { 'mcp-protocol-version': '2025-11-25' }])
+      expect((await sendMcp(`${origin}/mcp`, { headers, body: response })).status).toBe(400)
+    const lines = Buffer.from(textOf(await readAnswer(callModern(origin, 'received'))), 'base64').toString()
+    expect(lines).toContain('tools/call')
+    expect(lines).not.toContain('nobody')
   })
 
   it('is told what an older server says where that refuses it', async () => {
@@ -171,7 +189,8 @@ describe('a client of 2026-07-28 with a server of an older revision', () => {
     const { result } = await readAnswer(sendModern(await open('legacy'), 'server/discover'))
     expect(result).toMatchObject({
       resultType: 'complete',
-      supportedVersions: ['2026-07-28'],
+      // Older clients are served there, too.
+      supportedVersions: ['2026-07-28', '2025-11-25', '2025-06-18', '2025-03-26'],
       capabilities: { tools: { listChanged: true } },
       instructions: 'Do as told.',
       cacheScope: 'private',
@@ -193,6 +212,26 @@ describe('a client of 2026-07-28 with a server of an older revision', () => {
     expect(JSON.parse(line.toString()).params).toEqual({ name: 'line', arguments: { n: 1 }, _meta: { traceparent: '00-x' } })
   })
 
+  it('is told of each of the six results that can be kept how long and for whom (server/utilities/caching)', async () => {
+    const origin = await open('legacy')
+    const methods = ['server/discover', 'tools/list', 'prompts/list', 'resources/list', 'resources/templates/list']
+    const results = [
+      ...methods.map((method) => sendModern(origin, method)),
+      sendModern(origin, 'resources/read', { uri: 'there:it is' }),
+    ]
+    for (const answer of results)
+      expect((await readAnswer(answer)).result).toMatchObject({ resultType: 'complete', ttlMs: 0, cacheScope: 'private' })
+    expect((await readAnswer(callModern(origin, 'echo', { text: 'x' }))).result).not.toHaveProperty('ttlMs')
+  })
+
+  it('may keep all pages of a list for the same', async () => {
+    const origin = await open('legacy', { env: { ERA: 'legacy', PAGES: '1' } })
+    const first = (await readAnswer(sendModern(origin, 'resources/list'))).result
+    const second = (await readAnswer(sendModern(origin, 'resources/list', { cursor: first.nextCursor }))).result
+    expect([first.nextCursor, second.nextCursor]).toEqual(['second', undefined])
+    for (const page of [first, second]) expect(page).toMatchObject({ ttlMs: 0, cacheScope: 'private' })
+  })
+
   it('is refused methods that 2026-07-28 does not have, and revisions that nobody has', async () => {
     const origin = await open('legacy')
     for (const method of ['initialize', 'ping', 'logging/setLevel', 'resources/subscribe'])
@@ -201,7 +240,10 @@ describe('a client of 2026-07-28 with a server of an older revision', () => {
     const headers = { 'mcp-protocol-version': '2031-01-01', 'mcp-method': 'tools/list' }
     const response = await sendMcp(`${origin}/mcp`, { headers, body: createRequest('tools/list', { _meta }) })
     expect(response.status).toBe(400)
-    expect((await readAnswer(response)).error).toMatchObject({ code: -32022, data: { supported: ['2026-07-28'] } })
+    expect((await readAnswer(response)).error).toMatchObject({
+      code: -32022,
+      data: { supported: ['2026-07-28', '2025-11-25', '2025-06-18', '2025-03-26'], requested: '2031-01-01' },
+    })
   })
 
   it('is told that input is required, and the call goes on where it waited', async () => {
@@ -225,6 +267,33 @@ describe('a client of 2026-07-28 with a server of an older revision', () => {
     expect(textOf(await readAnswer(retry(origin, second.requestState, { 2: { action: 'cancel' } }, 'askTwice')))).toBe(
       '[{"action":"decline"},{"action":"cancel"}]',
     )
+  })
+
+  it('may say what nobody asked for, and the server does not hear of it', async () => {
+    const origin = await open('legacy')
+    const { requestState } = await inputRequired(callModern(origin, 'ask', question, asking))
+    const inputs = JSON.parse('{"0":{"x":1},"2":{"x":1},"99":{"x":1},"constructor":{"x":1},"__proto__":{"x":1}}')
+    const again = await inputRequired(retry(origin, requestState, inputs))
+    expect(Object.keys(again.inputRequests)).toEqual(['1'])
+    const answer = await readAnswer(retry(origin, again.requestState, { ...inputs, 1: { action: 'decline' } }))
+    expect(textOf(answer)).toBe('{"action":"decline"}')
+    expect(gate.stderr.filter((line) => line.startsWith('unasked'))).toEqual([])
+  })
+
+  it('cannot continue what it left for five minutes: the call is cancelled', async () => {
+    const origin = await open('legacy')
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      const { requestState } = await inputRequired(callModern(origin, 'ask', question, asking))
+      vi.advanceTimersByTime(5 * 60_000 - 1)
+      expect(gate.stderr.filter((line) => line.startsWith('cancelled'))).toEqual([])
+      vi.advanceTimersByTime(1)
+      await gate.waitForStderr('cancelled')
+      const answer = await readAnswer(retry(origin, requestState, { 1: { action: 'accept' } }))
+      expect(answer.error.code).toBe(-32602)
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   it('cannot continue what is someone else’s, what is used up, or another request', async () => {

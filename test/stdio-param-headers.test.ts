@@ -59,6 +59,14 @@ describe.each(['modern', 'legacy'])('a tool that begins to have such a header, a
     expect(await echo(origin)).toBe(400)
   })
 
+  it.each([{ text: null }, {}, { other: 'x' }])('needs none where the call has no value for it: %j', async (args) => {
+    const origin = await open()
+    await declare(origin)
+    await readAnswer(sendModern(origin, 'tools/list'))
+    expect((await callModern(origin, 'echo', args)).status).toBe(200)
+    expect(await echo(origin)).toBe(400)
+  })
+
   it('is known when the server says that its tools have changed', async () => {
     const origin = await open()
     const events = readEvents(await sendModern(origin, 'subscriptions/listen', { notifications: { toolsListChanged: true } }))

@@ -1,5 +1,5 @@
 // Attack family S: who shares a stdio server tries to reach what is somebody else's, and a server says things at the wrong moment.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -235,6 +235,15 @@ describe('a server that ends', () => {
     const origin = await open({ env: { ERA: 'modern', ...dieOn('tools/list') } })
     expect((await callModern(origin, 'echo', { text: 'x' })).status).toBe(502)
     expect(textOf(await readAnswer(callModern(origin, 'echo', { text: 'again' })))).toBe('again')
+  })
+
+  it('while it is asked what it speaks for one user fails nobody else who calls meanwhile', async () => {
+    const env = { ERA: 'modern', ...dieOn('server/discover') }
+    const origin = await open({ env })
+    const first = callModern(origin, 'echo', { text: 'x' }, { user: 'alice' })
+    await waitUntil(() => !existsSync(join(folder ?? '', 'once')), 'the child of the first ends')
+    expect(textOf(await readAnswer(callModern(origin, 'echo', { text: 'y' }, { user: 'bob' })))).toBe('y')
+    expect((await first).status).toBe(502)
   })
 
   it('while it is asked what it speaks is not taken for something else ever after', async () => {

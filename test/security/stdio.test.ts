@@ -528,7 +528,7 @@ describe('R27: many clients with equal ids through one child', () => {
 describe('a server that answers server/discover with an error, or not at all', () => {
   it('is legacy, and is not asked again', async () => {
     const origin = await open()
-    expect((await readAnswer(sendModern(origin, 'server/discover'))).result.supportedVersions).toEqual(['2026-07-28'])
+    expect((await readAnswer(sendModern(origin, 'server/discover'))).result.supportedVersions).toContain('2025-11-25')
     expect((await readAnswer(sendModern(origin, 'tools/list', {}, { user: 'bob' }))).result.resultType).toBe('complete')
   })
 })

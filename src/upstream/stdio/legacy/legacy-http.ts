@@ -164,6 +164,13 @@ export class LegacyHttp {
     sendStatus(reply, 200)
   }
 
+  #formatSessionless(call: Call, id: string | undefined): string {
+    if (this.#modernRevisions === undefined)
+      return formatError(id, -32600, 'The Mcp-Session-Id header is required: begin with initialize')
+    if (findHeader(call, 'mcp-protocol-version') === undefined) return formatHeaderMissing(id, this.#modernRevisions)
+    return formatUnsupported(id, call.revision, this.#modernRevisions)
+  }
+
   /**
    * The session of a call. One without a session id gets 400, one whose session is over or not theirs 404: then the client begins anew
    * (2025-11-25, basic/transports, Session Management).
@@ -172,10 +179,7 @@ export class LegacyHttp {
     const { mcpSessionId } = call
     if (mcpSessionId === undefined) {
       const [id] = call.operations.flatMap((operation) => operation.id ?? [])
-      const refusal = this.#modernRevisions
-        ? formatUnsupported(id, call.revision, this.#modernRevisions)
-        : formatError(id, -32600, 'The Mcp-Session-Id header is required: begin with initialize')
-      sendJson(reply, 400, refusal)
+      sendJson(reply, 400, this.#formatSessionless(call, id))
       return undefined
     }
     const session = this.#sessions.get(mcpSessionId)
@@ -183,6 +187,12 @@ export class LegacyHttp {
       throw new ProxyError('mcp_session_unknown', { cause: 'no such session of a stdio server' })
     return session
   }
+}
+
+/** "A server that does not support such clients MUST reject a request without the header" (2026-07-28, Protocol Version Header). */
+function formatHeaderMissing(id: string | undefined, supported: readonly string[]): string {
+  const message = `Header mismatch: MCP-Protocol-Version is missing, and this server speaks ${supported.join(', ')}`
+  return formatError(id, -32020, message, { supported })
 }
 
 /** The same for clients that a server is told the same of. */

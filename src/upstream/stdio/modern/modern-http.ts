@@ -15,7 +15,14 @@ import { findAcceptedForms } from '../wire/accept-header.ts'
 import { type ClientMessage, letGoOfMessage, paramsOf, readClientMessages } from '../wire/client-messages.ts'
 import { type MemoryShare, partOfWaiting } from '../wire/held-memory.ts'
 import { formatError, sendJson, sendStatus } from '../wire/json-responses.ts'
-import { type Envelope, formatUnsupported, modernRevision, readEnvelope, statusOfAnswer } from '../wire/modern-envelope.ts'
+import {
+  bridgedRevisions,
+  type Envelope,
+  formatUnsupported,
+  modernRevision,
+  readEnvelope,
+  statusOfAnswer,
+} from '../wire/modern-envelope.ts'
 import { measureFilter, readFilter } from '../wire/subscription-filter.ts'
 import type { ModernRequest, ModernServer, StartChannel, ToolsChanged } from './modern-request.ts'
 import { createOwnedIds } from './owned-ids.ts'
@@ -45,7 +52,8 @@ export class ModernHttp {
   readonly #spares = new Map<string, Channel>()
   readonly #paramHeaders: ParamHeaders
   #found: Found | undefined
-  #probing: Promise<Found> | undefined
+  /** Questions that are under way, by whose child is asked: what befalls one says nothing of the others. */
+  readonly #probing = new Map<string, Promise<Found>>()
 
   constructor(options: ModernHttpOptions) {
     this.#options = options
@@ -116,10 +124,12 @@ export class ModernHttp {
     }
     try {
       const { era, revisions = [modernRevision] } = this.#found ?? (await this.#find(poolKey))
-      if (!revisions.includes(envelope.protocolVersion))
-        return answer.response(message.idKey, formatUnsupported(message.idKey, envelope.protocolVersion, revisions), {
+      if (!revisions.includes(envelope.protocolVersion)) {
+        const supported = era === 'modern' ? revisions : bridgedRevisions
+        return answer.response(message.idKey, formatUnsupported(message.idKey, envelope.protocolVersion, supported), {
           error: { code: -32022 },
         })
+      }
       const server = era === 'modern' ? this.#modern : this.#legacy
       if (message.method === 'tools/call') await this.#paramHeaders.check(call, request, server)
       if (isGone) return
@@ -153,10 +163,11 @@ export class ModernHttp {
   }
 
   #find(key: string): Promise<Found> {
-    this.#probing ??= this.#probe(key).finally(() => {
-      this.#probing = undefined
-    })
-    return this.#probing
+    const running = this.#probing.get(key)
+    if (running) return running
+    const probing = this.#probe(key).finally(() => this.#probing.delete(key))
+    this.#probing.set(key, probing)
+    return probing
   }
 
   async #probe(key: string): Promise<Found> {

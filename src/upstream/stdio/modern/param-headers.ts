@@ -199,7 +199,7 @@ function findDeclarations(schema: unknown, path: readonly string[]): Declaration
 function findMismatch(call: Call, declarations: readonly Declaration[], values: unknown): string | undefined {
   for (const { header, path } of declarations) {
     const value = path.reduce<unknown>((at, name) => (isObject(at) && Object.hasOwn(at, name) ? at[name] : undefined), values)
-    if (value === undefined || value === null || typeof value === 'object') continue
+    if (value === undefined || typeof value === 'object') continue
     const sent = findHeader(call, header)
     if (sent === undefined) return `${header} is missing`
     if (!agrees(decode(sent), value)) return `${header} differs from the parameter ${path.join('.')}`

@@ -10,7 +10,7 @@ import {
   replaceAt,
   withoutMembers,
 } from '../wire/json-edits.ts'
-import { metaKeys, modernRevision } from '../wire/modern-envelope.ts'
+import { bridgedRevisions, metaKeys } from '../wire/modern-envelope.ts'
 
 /** Methods whose results say how long they may be kept (2026-07-28, server/utilities/caching). */
 const cacheable = new Set(['tools/list', 'prompts/list', 'resources/list', 'resources/templates/list', 'resources/read'])
@@ -93,7 +93,7 @@ export function formatDiscovery(id: string, initialized: Readonly<Record<string,
   const { capabilities, serverInfo, instructions } = initialized
   const result = {
     resultType: 'complete',
-    supportedVersions: [modernRevision],
+    supportedVersions: bridgedRevisions,
     capabilities: toLegacyCapabilities(isObject(capabilities) ? capabilities : {}),
     ...(typeof instructions === 'string' ? { instructions } : {}),
     ttlMs: 0,

@@ -5,6 +5,9 @@ import { formatError } from './json-responses.ts'
 /** The revision that is spoken here. */
 export const modernRevision = '2026-07-28'
 
+/** Those in which clients are served over Streamable HTTP where the server itself speaks older ones alone, the newest first. */
+export const bridgedRevisions: readonly string[] = [modernRevision, '2025-11-25', '2025-06-18', '2025-03-26']
+
 export const metaKeys = {
   protocolVersion: 'io.modelcontextprotocol/protocolVersion',
   clientInfo: 'io.modelcontextprotocol/clientInfo',
