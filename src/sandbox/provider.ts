@@ -1,7 +1,9 @@
 import { type ClientMetadata, type Configuration, errors, type JWK, type Provider } from 'oidc-provider'
 import { normalizeIdentifier } from '../broker/clients/resources.ts'
-import { type Middleware, openRegistration } from '../broker/protocol/middlewares.ts'
+import type { Middleware } from '../broker/protocol/middlewares.ts'
 import { createForgivingProvider, type Target } from '../broker/protocol/token-requests.ts'
+import { createClientMetadataHook } from '../broker/protocol/workarounds/client-metadata-hook.ts'
+import { allowRegistrationFromPages } from '../broker/protocol/workarounds/registration-cors.ts'
 import type { SigningAlgorithm } from './keys.ts'
 import type { Memory } from './memory.ts'
 import { renderErrorPage } from './pages.ts'
@@ -77,7 +79,7 @@ export function createProvider(plan: ProviderPlan, keys: readonly [JWK & { kid: 
     features: planFeatures(plan, keys[0].kid),
   }
   const provider = createForgivingProvider(plan.issuer, configuration, { findTarget: (resource) => findTarget(resource, plan) })
-  provider.use(openRegistration)
+  provider.use(allowRegistrationFromPages)
   provider.use(settleRequest(plan))
   provider.use(publishScopes(plan))
   return provider
@@ -99,13 +101,9 @@ function planClients(plan: ProviderPlan): Configuration {
     },
     clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
     // A client's `scope` is a limit for all its life, but MCP clients register with what they need first and step up later.
-    // The hook runs only when it has a member to look at.
-    extraClientMetadata: {
-      properties: ['client_note'],
-      validator: (_ctx, _key, _value, metadata) => {
-        delete metadata.scope
-      },
-    },
+    extraClientMetadata: createClientMetadataHook((metadata) => {
+      delete metadata.scope
+    }),
   }
 }
 

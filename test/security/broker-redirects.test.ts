@@ -177,7 +177,7 @@ describe('an unknown client', () => {
     expect(response.status).toBe(401)
     expect(await readJson(response)).toMatchObject({ error: 'invalid_client' })
     const page = await fetch(url, { redirect: 'manual', headers: { accept: 'text/html' } })
-    expect([page.status, await page.text()]).toEqual([401, expect.stringContaining('This application is not known here')])
+    expect([page.status, await page.text()]).toEqual([401, expect.stringContaining('This application is not registered')])
   })
 })
 

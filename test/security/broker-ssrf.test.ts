@@ -45,7 +45,11 @@ function createResolver(answers: Answers): ResolveHost & { readonly names: strin
 }
 
 /** The endpoints of a broker for which names are what the resolver says. */
-async function serveBroker(resolveHost: ResolveHost, clientMetadata: object = {}): Promise<{ origin: string; said: string[] }> {
+async function serveBroker(
+  resolveHost: ResolveHost,
+  clientMetadata: object = {},
+  changes: { readonly issuer?: string } = {},
+): Promise<{ origin: string; said: string[] }> {
   const origin = 'http://localhost'
   const config = {
     public_url: origin,
@@ -58,7 +62,7 @@ async function serveBroker(resolveHost: ResolveHost, clientMetadata: object = {}
   if (plan === undefined) throw new Error('there is no broker in the plan')
   const said: string[] = []
   const broker = await startBroker({
-    plan,
+    plan: { ...plan, clientMetadata: { ...plan.clientMetadata, ...changes } },
     resources: [{ identifier: `${origin}/mcp`, name: 'example', scopes: new Set(['mcp:tools']), defaultScopes: ['mcp:tools'] }],
     endpointPaths: ['/mcp'],
     store: createMemoryStore(),
@@ -112,6 +116,14 @@ describe('the document of a client', () => {
     expect(answer.text).not.toMatch(/address|public|127|resolve/)
     expect(dialled).toEqual([])
     expect(resolver.names).toEqual(['client.example'])
+    expect(said.join()).toContain('is not public')
+  })
+
+  it('has no host of its own, whatever else the plan of client metadata may hold one day', async () => {
+    const resolver = createResolver([['127.0.0.1']])
+    const { origin, said } = await serveBroker(resolver, {}, { issuer: `https://client.example:${port}` })
+    expect((await open(origin, `https://client.example:${port}/c.json`)).status).toBe(503)
+    expect(dialled).toEqual([])
     expect(said.join()).toContain('is not public')
   })
 

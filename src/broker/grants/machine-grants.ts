@@ -1,4 +1,5 @@
 import { errors, type Provider, type TokenEndpointGrantContext } from 'oidc-provider'
+import type { Clock } from '../../core/clock.ts'
 import { GRANT_TYPES, listMachineGrants, type MachineGrant } from '../clients/configured-clients.ts'
 import { describeFormat } from '../clients/resources.ts'
 import { answerIdentityAssertion } from './assertion-grant.ts'
@@ -44,7 +45,7 @@ export function registerMachineGrants(provider: Provider, options: MachineOption
     const handle = async (ctx: TokenEndpointGrantContext) => {
       const request = readRequest(ctx, grant, options)
       const token = await answer(request, options)
-      ctx.body = await issue(ctx, request, token, { seconds: options.plan.accessTokenSeconds, kid })
+      ctx.body = await issue(ctx, request, token, { seconds: options.plan.accessTokenSeconds, kid, clock: options.clock })
     }
     provider.registerGrantType(GRANT_TYPES[grant], handle, ['scope', 'resource', ...parameters], TARGETS)
   }
@@ -79,11 +80,11 @@ async function issue(
   { oidc }: TokenEndpointGrantContext,
   { resource }: MachineRequest,
   { subject, scopes, claims, endsAt, issuedTokenType }: MachineToken,
-  { seconds, kid }: { readonly seconds: number; readonly kid: string },
+  { seconds, kid, clock }: { readonly seconds: number; readonly kid: string; readonly clock: Clock },
 ): Promise<Record<string, unknown>> {
   const { provider, client } = oidc
-  const left = endsAt === undefined ? seconds : Math.floor(endsAt - Date.now() / 1000)
-  if (left < 1) throw new errors.InvalidRequest('the subject token ends at this very moment')
+  const left = endsAt === undefined ? seconds : Math.floor(endsAt - clock.wall() / 1000)
+  if (left < 1) throw new errors.InvalidRequest('the subject token is about to expire')
   const expiresIn = Math.min(seconds, left)
   const token = new provider.AccessToken({
     client,

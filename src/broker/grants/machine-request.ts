@@ -1,4 +1,5 @@
 import { errors } from 'oidc-provider'
+import type { Clock } from '../../core/clock.ts'
 import { ProxyError } from '../../core/errors.ts'
 import type { BrokerPlan } from '../../core/plan/broker-plan.ts'
 import type { ClientPlan } from '../../core/plan/client-plan.ts'
@@ -17,6 +18,7 @@ export interface MachineOptions {
   readonly assertions: IdentityAssertions
   /** Verifies access tokens that are shown for others, and asks whether our own still stand. */
   readonly subjectTokens: TokenVerifier
+  readonly clock: Clock
 }
 
 /** What a token request asks for, once it is known who asks. */

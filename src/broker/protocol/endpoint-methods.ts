@@ -22,7 +22,7 @@ export function formatCors(path: string): Record<string, string> {
   return isVisited ? {} : { 'access-control-allow-origin': '*' }
 }
 
-/** Answers 405 with `Allow` to what the endpoint of the protocol is not asked by (RFC 9110 §15.5.6). */
+/** Answers 405 with `Allow` to methods that the endpoint does not support (RFC 9110 §15.5.6). */
 export function holdToMethods(handle: EndpointHandler, methods?: readonly string[]): EndpointHandler {
   return (incoming) => {
     const allowed = methods ?? METHODS[incoming.path] ?? DOCUMENT
@@ -32,16 +32,16 @@ export function holdToMethods(handle: EndpointHandler, methods?: readonly string
   }
 }
 
-/** Longest authorization request that is turned into an address; a header section has room for it. */
+/** Longest query to redirect to; it fits into a header section. */
 const MOST_CHARACTERS = 8 * 1024
 
-/** An authorization request may come as a form (RFC 6749 §3.1): it goes on as one that came by an address. */
-export async function turnIntoAddress(incoming: EndpointRequest): Promise<void> {
+/** An authorization request may be posted as a form (RFC 6749 §3.1): the browser is redirected to the same request as a query. */
+export async function redirectFormToQuery(incoming: EndpointRequest): Promise<void> {
   const { request, response } = incoming
   const form = await readForm(request).catch(() => undefined)
   const query = [(request.url ?? '').split('?')[1] ?? '', String(form ?? '')].filter((part) => part !== '').join('&')
   if (form === undefined || query.length > MOST_CHARACTERS) {
-    incoming.note('authorization_refused', 'invalid_request: the body is no form, or too long')
+    incoming.note('authorization_refused', 'invalid_request: the body is not a form, or too long')
     const body = JSON.stringify({ error: 'invalid_request', error_description: 'the body must be a form of a few parameters' })
     response.writeHead(400, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(body)
     return

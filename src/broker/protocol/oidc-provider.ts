@@ -1,5 +1,6 @@
 import { type AdapterFactory, type Configuration, errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
 import { BROKER_PATHS } from '../../core/broker-paths.ts'
+import type { Clock } from '../../core/clock.ts'
 import type { BrokerPlan } from '../../core/plan/broker-plan.ts'
 import type { TokenVerifier } from '../../core/ports.ts'
 import { type Accounts, pickClaims } from '../accounts/accounts.ts'
@@ -16,19 +17,18 @@ import type { SingleUse } from '../storage/single-use.ts'
 import { GRANT_CLAIM } from '../tokens/revocation.ts'
 import type { SigningJwk } from '../tokens/signing-keys.ts'
 import type { StepUps } from '../tokens/step-ups.ts'
+import { planCookies } from './cookies.ts'
 import { createInteractionPolicy } from './interaction-policy.ts'
-import { createForeignTokenError } from './jwt-revocation-and-introspection.ts'
-import {
-  answerByQueryAlone,
-  curateMetadata,
-  type Middleware,
-  nameDefaults,
-  openRegistration,
-  sayUnauthorized,
-} from './middlewares.ts'
+import { curateMetadata, type Middleware, nameDefaults } from './middlewares.ts'
 import { settleOpenIdParameters } from './openid-parameters.ts'
 import { createForgivingProvider } from './token-requests.ts'
 import { planUsers } from './users.ts'
+import { createClientMetadataHook } from './workarounds/client-metadata-hook.ts'
+import { redirectExactly } from './workarounds/exact-redirects.ts'
+import { answerInvalidClient } from './workarounds/invalid-client-status.ts'
+import { createForeignTokenError } from './workarounds/jwt-revocation-and-introspection.ts'
+import { allowRegistrationFromPages } from './workarounds/registration-cors.ts'
+import { answerUnauthorizedClient } from './workarounds/unauthorized-client.ts'
 
 export interface ProviderOptions {
   readonly plan: BrokerPlan
@@ -44,8 +44,13 @@ export interface ProviderOptions {
   readonly cookieKeys: readonly string[]
   /** Fetches what clients name: their metadata documents and keys. */
   readonly fetch: typeof fetch
+  readonly clock: Clock
+}
+
+/** What is called around the provider's endpoints. */
+export interface ProviderHooks {
   readonly renderError: NonNullable<Configuration['renderError']>
-  /** Further ways around the protocol's endpoints, the outermost first. */
+  /** Further middlewares, the outermost first. */
   readonly middlewares: readonly Middleware[]
 }
 
@@ -59,7 +64,11 @@ const STEP_UP = 'more scope is needed than a refresh can give'
 const MOST_ASSERTION_SECONDS = { known: 3600, stranger: 600 }
 
 /** Creates the OAuth provider. Tokens are signed with the first key; the others are still published. */
-export function createProvider(options: ProviderOptions, keys: readonly [SigningJwk, ...SigningJwk[]]): Provider {
+export function createProvider(
+  options: ProviderOptions,
+  hooks: ProviderHooks,
+  keys: readonly [SigningJwk, ...SigningJwk[]],
+): Provider {
   const { plan, resources } = options
   const configuration = {
     adapter: options.adapter,
@@ -74,14 +83,14 @@ export function createProvider(options: ProviderOptions, keys: readonly [Signing
       url: (_ctx, interaction) => `${BROKER_PATHS.signIn}/${interaction.uid}`,
       policy: createInteractionPolicy(),
     },
-    cookies: planCookies(plan, options.cookieKeys),
-    renderError: options.renderError,
+    cookies: planCookies(plan.issuer, options.cookieKeys),
+    renderError: hooks.renderError,
     clientBasedCORS: () => true,
     pkce: { required: () => true },
     fetch: options.fetch,
     fetchResponseBodyLimits: { 'client_id metadata document': MOST_DOCUMENT_BYTES, jwks_uri: MOST_KEYS_BYTES },
     ...planUsers(options),
-    ...planClients(plan),
+    ...planClients(options),
     ...planTokens(options),
     features: planFeatures(options, keys[0].kid),
   } as Configuration
@@ -91,41 +100,16 @@ export function createProvider(options: ProviderOptions, keys: readonly [Signing
   })
   provider.proxy = true
   provider.OIDCContext.prototype.clientJwtAuthExpectedAudience = () => listOwnNames(plan)
-  for (const middleware of [options.singleUse.middleware, ...options.middlewares]) provider.use(middleware)
-  provider.use(openRegistration)
-  provider.use(sayUnauthorized)
-  provider.use(answerByQueryAlone)
+  for (const middleware of [options.singleUse.middleware, ...hooks.middlewares]) provider.use(middleware)
+  provider.use(allowRegistrationFromPages)
+  provider.use(answerInvalidClient)
+  provider.use(answerUnauthorizedClient)
+  provider.use(redirectExactly)
   provider.use(nameDefaults(resources, plan))
   provider.use(settleOpenIdParameters)
   provider.use(curateMetadata(resources, plan))
   registerMachineGrants(provider, options, keys[0].kid)
   return provider
-}
-
-/** The cookie that says which sign-in goes on. */
-export function nameResumeCookie(issuer: string): string {
-  return issuer.startsWith('https:') ? '__Secure-mcp-resume' : 'mcp-resume'
-}
-
-/** The cookie that says who is signed in here. */
-export function nameSessionCookie(issuer: string): string {
-  return issuer.startsWith('https:') ? '__Host-mcp-session' : 'mcp-session'
-}
-
-/** `__Host-` and `__Secure-` cookies need https; on http, which is for this machine alone, they have plain names. */
-function planCookies({ issuer }: BrokerPlan, keys: readonly string[]): Configuration['cookies'] {
-  const isSecure = issuer.startsWith('https:')
-  const common = { signed: true, httpOnly: true, sameSite: 'lax', secure: isSecure } as const
-  return {
-    keys: [...keys],
-    names: {
-      session: nameSessionCookie(issuer),
-      interaction: isSecure ? '__Secure-mcp-interaction' : 'mcp-interaction',
-      resume: nameResumeCookie(issuer),
-    },
-    long: common,
-    short: common,
-  }
 }
 
 /**
@@ -137,8 +121,8 @@ function listOwnNames({ issuer }: BrokerPlan): Set<string> {
 }
 
 /** What clients are when they don't say. MCP clients are mostly public. */
-function planClients({ clients }: BrokerPlan): Configuration {
-  const known = new Set(clients.map(({ id }) => id))
+function planClients({ plan, clock }: ProviderOptions): Configuration {
+  const known = new Set(plan.clients.map(({ id }) => id))
   return {
     clientDefaults: {
       token_endpoint_auth_method: 'none',
@@ -154,17 +138,12 @@ function planClients({ clients }: BrokerPlan): Configuration {
       if (Array.isArray(aud) && aud.length !== 1)
         throw new errors.InvalidClientAuth('the client assertion is for several servers')
       const most = known.has(client.clientId) ? MOST_ASSERTION_SECONDS.known : MOST_ASSERTION_SECONDS.stranger
-      const isShort = typeof exp === 'number' && exp <= Date.now() / 1000 + most
+      const isShort = typeof exp === 'number' && exp <= clock.wall() / 1000 + most
       if (!isShort) throw new errors.InvalidClientAuth('the client assertion lasts too long')
     },
-    // The hook runs only when it has a member to look at.
-    extraClientMetadata: {
-      properties: ['client_note'],
-      validator: (_ctx, _key, _value, metadata) => {
-        const isKnown = known.has(metadata.client_id)
-        settleClientMetadata(metadata as Record<string, unknown>, isKnown)
-      },
-    },
+    extraClientMetadata: createClientMetadataHook((metadata) =>
+      settleClientMetadata(metadata, known.has(String(metadata.client_id))),
+    ),
   }
 }
 
@@ -195,7 +174,7 @@ function planTokens(options: ProviderOptions): Configuration {
       Grant: plan.grantSeconds,
       IdToken: plan.accessTokenSeconds,
       Interaction: SIGN_IN_MINUTES * 60,
-      RefreshToken: (_ctx, token) => limitToGrant(token.iiat, plan),
+      RefreshToken: (_ctx, token) => limitToGrant(token.iiat, options),
       Session: plan.browserSeconds,
     },
   }
@@ -220,8 +199,9 @@ function createStepUpError(): Error {
 }
 
 /** A refresh token ends with its grant at the latest: nobody should be told otherwise. */
-function limitToGrant(firstIssuedAt: number | undefined, { refreshTokenSeconds, grantSeconds }: BrokerPlan): number {
-  const age = firstIssuedAt === undefined ? 0 : Math.floor(Date.now() / 1000) - firstIssuedAt
+function limitToGrant(firstIssuedAt: number | undefined, { plan, clock }: ProviderOptions): number {
+  const { refreshTokenSeconds, grantSeconds } = plan
+  const age = firstIssuedAt === undefined ? 0 : Math.floor(clock.wall() / 1000) - firstIssuedAt
   return Math.max(1, Math.min(refreshTokenSeconds, grantSeconds - age))
 }
 

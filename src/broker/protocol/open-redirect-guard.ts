@@ -6,25 +6,25 @@ import { renderErrorPage } from '../pages/error-page.ts'
 import { formatRedirectHost, isOnThisComputer, renderPage } from '../pages/page.ts'
 import type { Middleware } from './middlewares.ts'
 
-export interface StayOptions {
-  /** Whether the configuration names a client: such are no strangers. */
+export interface OpenRedirectGuardOptions {
+  /** Whether the configuration names the client. */
   readonly isKnown: (clientId: unknown) => boolean
   readonly brand: BrandPlan
   readonly findTraceId: (request: IncomingMessage) => string
 }
 
 /**
- * Keeps a browser here that a stranger's client has sent with a request that can only fail: with nothing but a link to us it would end
- * up wherever that client says (RFC 9700 §4.11.2). A person sees where that is, and goes there or not. Applications on the user's own
- * computer are no place to be lured to, and what is no browser cannot be lured: both are told at once.
+ * Answers a failed authorization request of an unknown client with a page instead of a redirect: otherwise a link to us could send a
+ * browser to any address that an attacker registered (RFC 9700 §4.11.2). The page names the host and links to it. Applications on the
+ * user's own computer and requests that accept no HTML are redirected at once.
  */
-export function stayWithMistakes({ isKnown, brand, findTraceId }: StayOptions): Middleware {
+export function guardAgainstOpenRedirects({ isKnown, brand, findTraceId }: OpenRedirectGuardOptions): Middleware {
   return async (ctx, next) => {
     await next()
     if (ctx.path !== BROKER_PATHS.provider.authorization || isKnown(ctx.query.client_id)) return
     const backTo = ctx.response.get('location')
     if (!isElsewhere(backTo) || hasCode(ctx) || isOnThisComputer(backTo) || !ctx.get('accept').includes('text/html')) return
-    const text = `The application asked for something that is not possible here. Going back leads to ${formatRedirectHost(backTo)}.`
+    const text = `The application asked for something that this server does not support. Going back leads to ${formatRedirectHost(backTo)}.`
     const title = 'This request cannot be accepted'
     const page = renderPage(renderErrorPage({ title, text, traceId: findTraceId(ctx.req), backTo }), brand)
     ctx.remove('location')
@@ -34,12 +34,12 @@ export function stayWithMistakes({ isKnown, brand, findTraceId }: StayOptions): 
   }
 }
 
-/** Whether a redirect leads to a client; those to pages of ours have no host. */
+/** Whether a redirect leads to a client. Redirects to our own pages have no host. */
 function isElsewhere(location: string): boolean {
   return URL.parse(location) !== null
 }
 
-/** Whether the request was granted. Only the provider knows: what the address says of it may be part of the client's redirect URI. */
+/** Whether the request was granted. Only the provider knows: a `code` in the URL may be part of the client's redirect URI. */
 function hasCode(ctx: object): boolean {
   const { oidc } = ctx as { readonly oidc?: Pick<KoaContextWithOIDC['oidc'], 'entities'> }
   return oidc?.entities.AuthorizationCode !== undefined

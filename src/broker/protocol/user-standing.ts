@@ -12,7 +12,7 @@ interface StandingOptions extends Pick<AccountsOptions, 'store' | 'encryption' |
 
 /** The users who have signed in, and whether their tokens still stand: each has to hear of the other. */
 export function openUsers(options: StandingOptions): { readonly accounts: Accounts; readonly revocations: Revocations } {
-  const { plan, store, clock, resources } = options
+  const { plan, store, encryption, clock, identityProvider, resources } = options
   const { identityProvider: rules, grantSeconds } = plan
   const listScopes = (claims: Claims) => listUserScopes(claims, rules, resources.scopes)
   const stillMay = async (token: UserOfToken) => {
@@ -21,7 +21,16 @@ export function openUsers(options: StandingOptions): { readonly accounts: Accoun
   }
   const revocations = createRevocations(store, clock, stillMay)
   const onEnded = () => revocations.forget()
-  const accounts = createAccounts({ ...options, plan: rules, grantSeconds, listScopes, onEnded })
+  const accounts = createAccounts({
+    store,
+    encryption,
+    identityProvider,
+    plan: rules,
+    grantSeconds,
+    clock,
+    listScopes,
+    onEnded,
+  })
   return { accounts, revocations }
 }
 

@@ -1,4 +1,4 @@
-import type { Interaction } from 'oidc-provider'
+import type { Interaction, Provider } from 'oidc-provider'
 import { BROKER_PATHS } from '../../core/broker-paths.ts'
 import type { EndpointRequest } from '../../core/endpoint-request.ts'
 import { listUserScopes } from '../identity-provider/access-rules.ts'
@@ -37,12 +37,12 @@ export async function allow(context: SignInContext, user: SignedInUser, isNew: b
 }
 
 /**
- * Whether a sign-in that was allowed goes on in another browser than the one in which it was. Its own cookies don't tell: a site beside
- * ours can plant them, and somebody would be signed in as somebody else (login cross-site request forgery, RFC 9700 §4.7).
+ * Whether a sign-in is continued in another browser than the one in which the user allowed it. Its own cookies cannot tell: a sibling
+ * site can plant them, and the user would be signed in to an account of the attacker (login CSRF, RFC 9700 §4.7).
  *
  * @param uid - of the interaction
  */
-export async function isElsewhere(
+export async function isOtherBrowser(
   uid: string,
   incoming: EndpointRequest,
   options: Pick<SignInOptions, 'browserCookie' | 'findProvider'>,
@@ -54,18 +54,18 @@ export async function isElsewhere(
 }
 
 /**
- * A browser that is signed in as somebody else is so no longer, whether it was when the sign-in began or has been since, in another tab.
- * The provider would ask with a page of its own otherwise.
+ * Signs the browser out of any other account, whether it was signed in when this sign-in began or has been since, in another tab. The
+ * provider would show a page of its own otherwise.
  *
  * @param uid - of the interaction
- * @param sessionIds - what the browser says that its session is
+ * @param sessionIds - from the cookies of the browser
  */
 export async function leaveOtherAccount(
   uid: string,
   sessionIds: readonly string[],
-  { findProvider }: Pick<SignInOptions, 'findProvider'>,
+  { Interaction: Interactions, Session: Sessions }: Provider,
+  now: () => number,
 ): Promise<void> {
-  const { Interaction: Interactions, Session: Sessions } = findProvider()
   const interaction = await Interactions.find(uid)
   const subject = interaction?.result?.login?.accountId
   if (interaction === undefined || subject === undefined) return
@@ -74,9 +74,9 @@ export async function leaveOtherAccount(
     if (session?.accountId !== undefined && session.accountId !== subject) await session.destroy()
   }
   if (interaction.session === undefined) return
-  // Whatever session the sign-in began in, it has brought a new one.
+  // The sign-in has created a new session, whatever session it began in.
   Object.assign(interaction, { session: undefined })
-  await interaction.save(interaction.exp - Math.floor(Date.now() / 1000))
+  await interaction.save(interaction.exp - Math.floor(now() / 1000))
 }
 
 /** Tells the client that it gets nothing. Returns where the browser goes on. */

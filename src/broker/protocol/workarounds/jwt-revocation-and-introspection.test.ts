@@ -1,13 +1,13 @@
 import { EventEmitter } from 'node:events'
 import { describe, expect, it } from 'vitest'
-import { createFakeClock } from '../../../test/support/fake-clock.ts'
-import { BROKER_PATHS } from '../../core/broker-paths.ts'
-import { ProxyError } from '../../core/errors.ts'
-import type { Principal } from '../../core/principal.ts'
-import { createMemoryStore } from '../../store/memory-store.ts'
-import { createRevocations, GRANT_CLAIM, SUBJECT_GRANT_CLAIM } from '../tokens/revocation.ts'
+import { createFakeClock } from '../../../../test/support/fake-clock.ts'
+import { BROKER_PATHS } from '../../../core/broker-paths.ts'
+import { ProxyError } from '../../../core/errors.ts'
+import type { Principal } from '../../../core/principal.ts'
+import { createMemoryStore } from '../../../store/memory-store.ts'
+import { createRevocations, GRANT_CLAIM, SUBJECT_GRANT_CLAIM } from '../../tokens/revocation.ts'
+import type { Middleware } from '../middlewares.ts'
 import { answerForOwnTokens, type OwnTokensOptions } from './jwt-revocation-and-introspection.ts'
-import type { Middleware } from './middlewares.ts'
 
 const { introspection, revocation } = BROKER_PATHS.provider
 const claims = { sub: 'ann', jti: 'token-1', scope: 'read', [GRANT_CLAIM]: 'grant-1', [SUBJECT_GRANT_CLAIM]: 'grant-0' }

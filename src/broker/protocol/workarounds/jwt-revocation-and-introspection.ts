@@ -1,25 +1,27 @@
 import { errors, type KoaContextWithOIDC } from 'oidc-provider'
-import { BROKER_PATHS } from '../../core/broker-paths.ts'
-import { findErrorEntry, ProxyError } from '../../core/errors.ts'
-import type { TokenVerifier } from '../../core/ports.ts'
-import type { Principal } from '../../core/principal.ts'
-import type { Store } from '../../core/store.ts'
-import { groupOfGrant } from '../storage/oidc-adapter.ts'
-import { GRANT_CLAIM, type Revocations, SUBJECT_GRANT_CLAIM } from '../tokens/revocation.ts'
-import type { Middleware } from './middlewares.ts'
+import { BROKER_PATHS } from '../../../core/broker-paths.ts'
+import { findErrorEntry, ProxyError } from '../../../core/errors.ts'
+import type { TokenVerifier } from '../../../core/ports.ts'
+import type { Principal } from '../../../core/principal.ts'
+import type { Store } from '../../../core/store.ts'
+import { groupOfGrant } from '../../storage/oidc-adapter.ts'
+import { GRANT_CLAIM, type Revocations, SUBJECT_GRANT_CLAIM } from '../../tokens/revocation.ts'
+import type { Middleware } from '../middlewares.ts'
 
 export interface OwnTokensOptions {
   readonly store: Store
   readonly revocations: Revocations
-  /** Verifies access tokens of the broker, whatever their resource, and asks whether they still stand. */
+  /** Verifies access tokens of the broker for any resource, and rejects revoked ones. */
   readonly verifier: TokenVerifier
-  /** Clients that may ask about everybody's tokens. */
+  /** Clients that may introspect the tokens of all clients. */
   readonly mayIntrospect: ReadonlySet<string>
 }
 
 /**
- * Revocation (RFC 7009) and introspection (RFC 7662) of access tokens. The provider does neither for JWTs, since it keeps no record of
- * them; by the time it says so, it has authenticated the client.
+ * Revocation (RFC 7009) and introspection (RFC 7662) of access tokens.
+ *
+ * Workaround for oidc-provider 9.13.3: it keeps no record of JWTs, and answers 400 `unsupported_token_type` for them. By then it has
+ * authenticated the client, so that its answer can be replaced.
  */
 export function answerForOwnTokens(options: OwnTokensOptions): Middleware {
   return async (ctx, next) => {
@@ -45,7 +47,7 @@ export function answerForOwnTokens(options: OwnTokensOptions): Middleware {
   }
 }
 
-/** RFC 7009 §2.1: the client is told that it is another one's token. It holds that token, so it learns nothing else by that. */
+/** RFC 7009 §2.1: the token belongs to another client. The client holds it already, so this tells it nothing else. */
 export function createForeignTokenError(): errors.OIDCProviderError {
   return new errors.CustomOIDCProviderError('invalid_grant', 'the token was issued to another client')
 }
@@ -65,7 +67,7 @@ function isUnsupported(body: unknown): boolean {
   return typeof body === 'object' && body !== null && 'error' in body && body.error === 'unsupported_token_type'
 }
 
-/** Who a token stands for; nobody for one that is no good, whatever the reason. */
+/** The principal of a token; undefined for a token that is not valid, whatever the reason. */
 async function findPrincipal(token: string, { verifier }: OwnTokensOptions): Promise<Principal | undefined> {
   try {
     return await verifier.verify(token)
@@ -75,7 +77,7 @@ async function findPrincipal(token: string, { verifier }: OwnTokensOptions): Pro
   }
 }
 
-/** With the token ends the grant that it was issued for (RFC 7009 §2.1), but not that of the user whose token was exchanged for it. */
+/** Revokes the token and the grant that it was issued for (RFC 7009 §2.1), but not the grant of a token that was exchanged for it. */
 async function revoke({ claims, acceptedUntil }: Principal, { store, revocations }: OwnTokensOptions): Promise<void> {
   const { jti, [GRANT_CLAIM]: grantId } = claims
   if (typeof jti === 'string') await revocations.revoke(jti, acceptedUntil * 1000)

@@ -1,0 +1,122 @@
+import { BROKER_PATHS, listMetadataPaths } from '../core/broker-paths.ts'
+import type { EndpointHandler, EndpointRequest } from '../core/endpoint-request.ts'
+import { listIntrospectors } from './clients/configured-clients.ts'
+import { createRegistrations } from './clients/registrations.ts'
+import { SIGN_IN_ERRORS } from './pages/sign-in-errors.ts'
+import type { Parts, PartsOptions } from './parts.ts'
+import { holdToMethods } from './protocol/endpoint-methods.ts'
+import { createProtocolEndpoints, type ProtocolEndpoints } from './protocol/protocol-endpoints.ts'
+import { answeringOutages } from './protocol/store-outage.ts'
+import { createOwnVerifier } from './protocol/token-verifiers.ts'
+import { answerForOwnTokens } from './protocol/workarounds/jwt-revocation-and-introspection.ts'
+import { handleCallback } from './sign-in/callback-endpoint.ts'
+import { handleSignIn } from './sign-in/consent-endpoint.ts'
+import type { AwayUser, SignInOptions } from './sign-in/sign-in-context.ts'
+import { sendSignInError } from './sign-in/sign-in-result.ts'
+import { createEncryptedCollection } from './storage/encrypted-collection.ts'
+import { createAdapter, hashId } from './storage/oidc-adapter.ts'
+import { findOutage } from './storage/outage.ts'
+import { createUnrevokedVerifier } from './tokens/revocation.ts'
+
+/** The endpoints of OAuth itself, which the provider library answers. */
+export function openProtocolEndpoints(options: PartsOptions, parts: Parts): ProtocolEndpoints {
+  const { plan, store, resources, clock, onIssue } = options
+  const { encryption, keys, revocations, singleUse } = parts
+  const ownVerifier = createOwnVerifier({ plan, resources, keys, clock })
+  const verifier = createUnrevokedVerifier(ownVerifier, plan.issuer, revocations)
+  const registrations = createRegistrations(store, plan.registration, clock)
+  return createProtocolEndpoints({
+    provider: {
+      plan,
+      clock,
+      resources: parts.resources,
+      accounts: parts.accounts,
+      consents: parts.consents,
+      stepUps: parts.stepUps,
+      singleUse,
+      assertions: parts.assertions,
+      subjectTokens: parts.subjectTokens,
+      adapter: createAdapter({
+        store,
+        encryption,
+        singleUse,
+        refreshGraceSeconds: plan.refreshGraceSeconds,
+        onRegistration: registrations.accept,
+        unusedClientSeconds: plan.registration.unusedSeconds,
+        now: () => clock.wall(),
+      }),
+      cookieKeys: encryption.derive('cookies'),
+      fetch: parts.clientDocuments.fetch,
+    },
+    keys,
+    revocations,
+    registrations,
+    browserCookie: parts.browserCookie,
+    limits: {
+      authorizations: parts.authorizations,
+      tokenRequests: parts.tokenRequests,
+      unknownIntrospections: parts.unknownIntrospections,
+    },
+    middlewares: [answerForOwnTokens({ store, revocations, verifier, mayIntrospect: listIntrospectors(plan) })],
+    onIssue,
+  })
+}
+
+function createSignInOptions({ plan, store, clock }: PartsOptions, parts: Parts, endpoints: ProtocolEndpoints): SignInOptions {
+  return {
+    origin: plan.issuer,
+    plan: plan.identityProvider,
+    brand: plan.brand,
+    scopeDescriptions: plan.scopeDescriptions,
+    identityProvider: parts.identityProvider,
+    accounts: parts.accounts,
+    consents: parts.consents,
+    resources: parts.resources,
+    browserCookie: parts.browserCookie,
+    away: createEncryptedCollection<AwayUser>(store, parts.encryption, 'AwayUser', hashId),
+    authorizations: parts.authorizations,
+    now: () => clock.wall(),
+    findProvider: endpoints.findProvider,
+  }
+}
+
+interface HandlerOptions {
+  readonly given: PartsOptions
+  readonly parts: Parts
+  readonly endpoints: ProtocolEndpoints
+  readonly endpointPaths: readonly string[]
+}
+
+/** All endpoints of the broker, by public path. */
+export function listHandlers({ given, parts, endpoints, endpointPaths }: HandlerOptions): Map<string, EndpointHandler> {
+  const { authorization } = BROKER_PATHS.provider
+  const signIn = createSignInOptions(given, parts, endpoints)
+  const handlers: (readonly [path: string, handle: EndpointHandler])[] = [
+    ...Object.values(BROKER_PATHS.provider).map((path) => [path, holdToMethods(endpoints.handle)] as const),
+    [`${authorization}/{id}`, holdToMethods(endpoints.handleResume, ['GET', 'HEAD'])],
+    [`${BROKER_PATHS.signIn}/{id}`, createSignInHandler(handleSignIn, signIn, endpoints)],
+    [BROKER_PATHS.callback, createSignInHandler(handleCallback, signIn, endpoints)],
+    ...listMetadataPaths(endpointPaths).map((path) => [path, holdToMethods(endpoints.handleMetadata)] as const),
+  ]
+  const onBehalf = (handle: EndpointHandler): EndpointHandler => {
+    return (incoming) => parts.clientDocuments.askFor(incoming.address, async () => handle(incoming))
+  }
+  return new Map(handlers.map(([path, handle]) => [path, answeringOutages(onBehalf(handle), given.plan)]))
+}
+
+/** An endpoint with pages of our own; the user is told of every error by such a page. */
+function createSignInHandler(
+  handle: (incoming: EndpointRequest, options: SignInOptions) => Promise<void>,
+  signIn: SignInOptions,
+  endpoints: ProtocolEndpoints,
+): EndpointHandler {
+  return async (incoming) => {
+    endpoints.usePublicUrl(incoming.request)
+    try {
+      await handle(incoming, signIn)
+    } catch (error) {
+      if (incoming.response.headersSent || findOutage(error)) throw error
+      sendSignInError(incoming, SIGN_IN_ERRORS.internal, error, signIn)
+    }
+  }
+}

@@ -1,0 +1,179 @@
+import { BROKER_PATHS } from '../core/broker-paths.ts'
+import type { Clock } from '../core/clock.ts'
+import type { BrokerPlan } from '../core/plan/broker-plan.ts'
+import type { TokenVerifier } from '../core/ports.ts'
+import type { Store } from '../core/store.ts'
+import { createIssuerPool, type IssuerPool } from '../oauth/issuer.ts'
+import { createSafeFetch, type ResolveHost, type SafeFetch } from '../oauth/safe-fetch.ts'
+import type { Accounts } from './accounts/accounts.ts'
+import { createAsgardeoIdentityProvider } from './asgardeo/asgardeo-identity-provider.ts'
+import { listKeyUrls } from './clients/configured-clients.ts'
+import { type ClientDocuments, createClientDocuments } from './clients/metadata-documents.ts'
+import { type BrokerResource, createResources, type Resources } from './clients/resources.ts'
+import { createIdentityAssertions, type IdentityAssertions } from './grants/identity-assertions.ts'
+import { createIdentityProvider, type IdentityProvider } from './identity-provider/identity-provider.ts'
+import { createAddressLimit, createRateLimit, type RateLimit } from './limits/rate-limit.ts'
+import { type BrowserCookie, createBrowserCookie } from './pages/browser-cookie.ts'
+import { createSubjectVerifier } from './protocol/token-verifiers.ts'
+import { openUsers } from './protocol/user-standing.ts'
+import { type Consents, createConsents } from './sign-in/consents.ts'
+import { createEncryption, type Encryption } from './storage/encryption.ts'
+import { createSingleUse, type SingleUse } from './storage/single-use.ts'
+import { createUnrevokedVerifier, type Revocations } from './tokens/revocation.ts'
+import { openSigningKeys, type SigningKeys } from './tokens/signing-keys.ts'
+import { createStepUps, type StepUps } from './tokens/step-ups.ts'
+
+/** What the parts of the broker are made of. */
+export interface PartsOptions {
+  readonly plan: BrokerPlan
+  readonly resources: readonly BrokerResource[]
+  /** Scoped to the issuer of the identity provider. */
+  readonly store: Store
+  readonly clock: Clock
+  /** Called with problems to log; the text holds no secrets. */
+  readonly onIssue: (message: string) => void
+  readonly resolveHost: ResolveHost | undefined
+}
+
+/** What the endpoints of the broker share. */
+export interface Parts {
+  readonly encryption: Encryption
+  readonly keys: SigningKeys
+  readonly revocations: Revocations
+  readonly singleUse: SingleUse
+  readonly resources: Resources
+  readonly identityProvider: IdentityProvider
+  readonly accounts: Accounts
+  readonly consents: Consents
+  readonly stepUps: StepUps
+  readonly browserCookie: BrowserCookie
+  /** Metadata documents and keys that clients publish. */
+  readonly clientDocuments: ClientDocuments
+  /** Limits authorization requests: each is stored for a while. */
+  readonly authorizations: RateLimit
+  /** Limits token and revocation requests: each costs signatures and a look into the store. */
+  readonly tokenRequests: RateLimit
+  /** Limits introspection requests of clients that the configuration does not name. */
+  readonly unknownIntrospections: RateLimit
+  readonly assertions: IdentityAssertions
+  /** Verifies access tokens that are to be exchanged. */
+  readonly subjectTokens: TokenVerifier
+  close(): Promise<void>
+}
+
+export async function createParts(options: PartsOptions): Promise<Parts> {
+  const { plan, store, clock, onIssue } = options
+  const encryption = createEncryption(plan.encryptionKeys)
+  const { signingKeySeconds, accessTokenSeconds } = plan
+  const keys = await openSigningKeys({ store, encryption, signingKeySeconds, accessTokenSeconds, clock })
+  const pool = openIssuerPool(options, keys)
+  const singleUse = createSingleUse(clock, onIssue)
+  const resources = createResources(options.resources)
+  const provider = openIdentityProvider(options, encryption)
+  const { identityProvider } = provider
+  const users = openUsers({ plan, store, encryption, clock, identityProvider, resources })
+  const documents = openClientDocuments(options)
+  const subjectVerifier = createSubjectVerifier({ plan, resources: options.resources, pool, clock })
+  const [formKey = ''] = encryption.derive('forms')
+  return {
+    encryption,
+    keys,
+    revocations: users.revocations,
+    singleUse,
+    resources,
+    identityProvider,
+    accounts: users.accounts,
+    consents: createConsents(store, clock, plan.grantSeconds),
+    stepUps: createStepUps(clock),
+    browserCookie: createBrowserCookie(plan.issuer.startsWith('https:'), formKey),
+    clientDocuments: documents.clientDocuments,
+    authorizations: createRateLimit(plan.authorizationsPerMinute, clock),
+    tokenRequests: createAddressLimit(plan.tokenRequestsPerMinute, clock),
+    unknownIntrospections: createAddressLimit(plan.tokenRequestsPerMinute, clock),
+    assertions: createIdentityAssertions({
+      issuers: plan.assertionIssuers,
+      audience: plan.issuer,
+      pool,
+      store,
+      singleUse,
+      clock,
+    }),
+    subjectTokens: createUnrevokedVerifier(subjectVerifier, plan.issuer, users.revocations),
+    async close() {
+      singleUse.close()
+      await Promise.all([provider.close(), documents.close(), pool.close()])
+    },
+  }
+}
+
+function openIssuerPool({ plan, clock, onIssue, resolveHost }: PartsOptions, keys: SigningKeys): IssuerPool {
+  const ownKeys = new Map([[plan.issuer, keys.verification]])
+  return createIssuerPool({ clock, onIssue, ownKeys, ...(resolveHost && { resolveHost }) })
+}
+
+/** A part with connections of its own. */
+interface Closing {
+  close(): Promise<void>
+}
+
+/** Fetches what clients name. */
+function openClientDocuments({
+  plan,
+  clock,
+  resolveHost,
+}: PartsOptions): Closing & { readonly clientDocuments: ClientDocuments } {
+  const { allowPrivateNetwork, ca } = plan.clientMetadata
+  // Without an issuer no host counts as ours: a resolver may return addresses even for names that cannot exist.
+  const outboundFetch = createSafeFetch({ issuer: undefined, allowPrivateNetwork, ca }, resolveHost)
+  const named = listKeyUrls(plan.clients)
+  return {
+    clientDocuments: createClientDocuments({ outboundFetch, allowPrivateNetwork, clock, named }),
+    close: () => outboundFetch.close(),
+  }
+}
+
+type OpenIdentityProvider = Closing & { readonly identityProvider: IdentityProvider }
+
+/** The provider that users sign in with: through the application of the configuration, or through one that is created at Asgardeo. */
+function openIdentityProvider(options: PartsOptions, encryption: Encryption): OpenIdentityProvider {
+  const { clock, resolveHost } = options
+  const { identityProvider: plan, issuer } = options.plan
+  const { asgardeo, allowPrivateNetwork, ca } = plan
+  const outboundFetch = createSafeFetch({ issuer: plan.metadataUrl ?? plan.issuer, allowPrivateNetwork, ca }, resolveHost)
+  const redirectUri = `${issuer}${BROKER_PATHS.callback}`
+  if (asgardeo === undefined)
+    return {
+      identityProvider: createIdentityProvider({ plan, redirectUri, outboundFetch, clock }),
+      close: () => outboundFetch.close(),
+    }
+  return openAsgardeo({ ...plan, asgardeo }, { options, redirectUri, outboundFetch, encryption })
+}
+
+type AsgardeoIdentityProviderPlan = Parameters<typeof createAsgardeoIdentityProvider>[0]['plan']
+
+function openAsgardeo(
+  plan: AsgardeoIdentityProviderPlan,
+  parts: { options: PartsOptions; redirectUri: string; outboundFetch: SafeFetch; encryption: Encryption },
+): OpenIdentityProvider {
+  const { redirectUri, outboundFetch, encryption } = parts
+  const { store, clock, onIssue } = parts.options
+  const { registration } = parts.options.plan
+  const identityProvider = createAsgardeoIdentityProvider({
+    plan,
+    registration,
+    redirectUri,
+    outboundFetch,
+    store,
+    encryption,
+    clock,
+    onIssue,
+  })
+  identityProvider.warm()
+  return {
+    identityProvider,
+    close() {
+      identityProvider.close()
+      return outboundFetch.close()
+    },
+  }
+}
