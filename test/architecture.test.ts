@@ -30,7 +30,11 @@ const architecture: Architecture = {
   http: { mayImport: ['core'], homeOf: [] },
   mcp: { mayImport: ['core'], homeOf: [] },
   oauth: { mayImport: ['core'], homeOf: ['jose', 'undici'] },
-  policy: { mayImport: ['core'], homeOf: [] },
+  ...inside('policy', {
+    outside: ['core'],
+    homeOf: ['@marcbachmann/cel-js'],
+    areas: { 'work.ts': [], target: ['work.ts'], expression: ['target', 'work.ts'] },
+  }),
   ...inside('broker', {
     outside: ['core', 'identity', 'oauth'],
     homeOf: ['oidc-provider', 'oauth4webapi'],

@@ -30,7 +30,7 @@ export function readSources(folder: string): SourceFile[] {
 export function findImports(text: string): Import[] {
   const code = stripComments(text)
   const statements = code.matchAll(/\b(?:import|export)\b(?<what>[^;'"`]*?)\bfrom\s*(['"])(?<name>[^'"]+)\2/g)
-  const others = code.matchAll(/\b(?:import|require)\s*\(?\s*(['"])(?<name>[^'"]+)\1/g)
+  const others = code.matchAll(/\b(?:import\s*\(?|require\s*\()\s*(['"])(?<name>[^'"]+)\1/g)
   return [...statements, ...others].map(({ groups }) => ({
     name: groups?.name ?? '',
     typeOnly: /^\s+type\b/.test(groups?.what ?? ''),

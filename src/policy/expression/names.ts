@@ -1,0 +1,76 @@
+import type { Operation } from '../../core/operation.ts'
+import { createClaims } from './claims.ts'
+import type { ExpressionFacts } from './facts.ts'
+import { fromClock } from './time.ts'
+import { UNKNOWN } from './truth.ts'
+import { createFailure, createList, type Value } from './value.ts'
+
+/** Where an expression stands. `who` decides which principals an access entry is about: it sees no operation and no arguments. */
+export type Use = 'who' | 'require'
+
+/** What expressions see under a name. */
+export interface NamedFact {
+  /** For the type checker. */
+  readonly type: string
+  /** Only expressions of this use see it. */
+  readonly use?: Use
+  read(facts: ExpressionFacts): Value
+}
+
+/** Names with members; each member is a fact. Looked up as own properties of a Map: `principal.constructor` is no member. */
+export const records: ReadonlyMap<string, ReadonlyMap<string, NamedFact>> = new Map([
+  [
+    'principal',
+    new Map<string, NamedFact>([
+      ['issuer', { type: 'string', read: ({ principal }) => principal.issuer }],
+      ['subject', { type: 'string', read: ({ principal }) => principal.subject ?? missing('principal.subject') }],
+      ['client_id', { type: 'string', read: ({ principal }) => principal.clientId ?? missing('principal.client_id') }],
+      ['scopes', { type: 'list<string>', read: ({ principal }) => createList([...principal.scopes]) }],
+      ['groups', { type: 'list<string>', read: ({ groups }) => createList(groups) }],
+      ['claims', { type: 'map<string, dyn>', read: ({ principal }) => createClaims(principal.claims) }],
+    ]),
+  ],
+  [
+    'operation',
+    new Map<string, NamedFact>([
+      ['method', { type: 'string', use: 'require', read: readOperation('method', ({ method }) => method) }],
+      ['kind', { type: 'string', use: 'require', read: readOperation('kind', ({ targetKind }) => targetKind) }],
+      ['target', { type: 'string', use: 'require', read: readOperation('target', ({ target }) => target) }],
+    ]),
+  ],
+  [
+    'request',
+    new Map<string, NamedFact>([
+      ['revision', { type: 'string', read: ({ request }) => request.revision }],
+      ['path', { type: 'string', read: ({ request }) => request.path }],
+      ['address', { type: 'string', read: ({ request }) => request.address }],
+    ]),
+  ],
+])
+
+/** Names that are facts themselves. */
+export const facts: ReadonlyMap<string, NamedFact> = new Map<string, NamedFact>([
+  ['args', { type: 'map<string, dyn>', use: 'require', read: ({ args }) => (args === undefined ? UNKNOWN : args()) }],
+  ['server', { type: 'string', read: ({ server }) => server }],
+  ['now', { type: 'google.protobuf.Timestamp', read: ({ now }) => fromClock(now) }],
+])
+
+function readOperation(member: string, read: (operation: Operation) => string | undefined): NamedFact['read'] {
+  return ({ operation }) => (operation && read(operation)) ?? missing(`operation.${member}`)
+}
+
+function missing(what: string): Value {
+  return createFailure(`${what} is missing`, true)
+}
+
+/** All names, for a message. */
+export function listNames(use: Use): string {
+  const ofUse = [...records, ...facts].map(([name]) => name).filter((name) => isSeen(name, use))
+  return ofUse.join(', ')
+}
+
+/** Whether expressions of this use see the name. */
+export function isSeen(name: string, use: Use): boolean {
+  const fact = facts.get(name) ?? records.get(name)?.values().next().value
+  return fact !== undefined && (fact.use === undefined || fact.use === use)
+}

@@ -1,0 +1,124 @@
+import { spend, type Work } from '../work.ts'
+import { compare, isIn } from './compare.ts'
+import { calculate, checkInt, MAX_INT } from './number.ts'
+import { type Context, combineUnusable, type Evaluate, quote, refuse, TOO_MUCH } from './program.ts'
+import type { Syntax } from './syntax.ts'
+import { calculateTime } from './time.ts'
+import { and, choose, not, or, toTruth } from './truth.ts'
+import { createFailure, createList, describeType, isKnown, isList, type Known, type List, locate, type Value } from './value.ts'
+
+type Of<Operator extends Syntax['op']> = Extract<Syntax, { op: Operator }>
+
+/** Operators that need both sides. */
+export type Binary = Of<'==' | '!=' | '<' | '<=' | '>' | '>=' | 'in' | '+' | '-' | '*' | '/' | '%'>
+
+export function compileBinary(node: Binary, context: Context): Evaluate {
+  const [left, right] = [context.compile(node.args[0], context), context.compile(node.args[1], context)]
+  const apply = findOperator(node.op)
+  const text = quote(node, context)
+  return (run) => {
+    const one = left(run)
+    const other = right(run)
+    if (!isKnown(one) || !isKnown(other)) return combineUnusable(one, other)
+    const result = apply(one, other, run.work)
+    return typeof result === 'boolean' ? result : locate(result ?? describeMisfit(node.op, one, other), text)
+  }
+}
+
+type ApplyBinary = (left: Known, right: Known, work: Work) => Value | undefined
+
+function findOperator(operator: Binary['op']): ApplyBinary {
+  if (operator === 'in') return isIn
+  if (comparisons.has(operator)) return (left, right, work) => compare(operator, left, right, work)
+  if (operator === '+') return add
+  return (left, right) => calculate(operator, left, right) ?? calculateTime(operator, left, right)
+}
+
+const comparisons: ReadonlySet<string> = new Set(['==', '!=', '<', '<=', '>', '>='])
+
+function describeMisfit(operator: string, left: Known, right: Known): Value {
+  return createFailure(`${describeType(left)} and ${describeType(right)} do not go with ${operator}`)
+}
+
+function add(left: Known, right: Known, work: Work): Value | undefined {
+  if (typeof left === 'string' && typeof right === 'string') {
+    spend(work, left.length + right.length)
+    return work.left < 0 ? TOO_MUCH : left + right
+  }
+  if (isList(left) && isList(right)) return concatenate(left, right, work)
+  return calculate('+', left, right) ?? calculateTime('+', left, right)
+}
+
+function concatenate(left: List, right: List, work: Work): Value {
+  spend(work, left.length + right.length)
+  if (work.left < 0) return TOO_MUCH
+  const items = (list: List): readonly Value[] => Array.from({ length: list.length }, (_, at) => list.at(at, work))
+  return createList([...items(left), ...items(right)])
+}
+
+/** `&&` and `||`: the right side is left alone where the left one decides. */
+export function compileLogic(node: Of<'&&' | '||'>, context: Context): Evaluate {
+  const [left, right] = [compileTruth(node.args[0], context), compileTruth(node.args[1], context)]
+  if (node.op === '&&') {
+    return (run) => {
+      const one = left(run)
+      return one === false ? false : and(one, right(run))
+    }
+  }
+  return (run) => {
+    const one = left(run)
+    return one === true ? true : or(one, right(run))
+  }
+}
+
+/** What must be true or false where it stands. */
+export function compileTruth(node: Syntax, context: Context): Evaluate {
+  const operand = context.compile(node, context)
+  const text = quote(node, context)
+  return (run) => {
+    const value = operand(run)
+    return typeof value === 'boolean' ? value : toTruth(value, text)
+  }
+}
+
+export function compileNot(node: Of<'!_'>, context: Context): Evaluate {
+  const operand = compileTruth(node.args, context)
+  return (run) => not(operand(run))
+}
+
+export function compileChoice(node: Of<'?:'>, context: Context): Evaluate {
+  const condition = compileTruth(node.args[0], context)
+  const [one, other] = [context.compile(node.args[1], context), context.compile(node.args[2], context)]
+  return (run) => {
+    const value = condition(run)
+    if (value === true) return one(run)
+    if (value === false) return other(run)
+    return typeof value === 'object' && value?.kind === 'unknown' ? choose(value, one(run), other(run)) : value
+  }
+}
+
+export function compileMinus(node: Of<'-_'>, context: Context): Evaluate {
+  const { args } = node
+  if (args.op === 'value' && typeof args.args === 'bigint') return compileInt(node, -args.args)
+  const operand = context.compile(args, context)
+  const text = quote(node, context)
+  return (run) => {
+    const value = operand(run)
+    if (!isKnown(value)) return value
+    if (typeof value === 'number') return -value
+    return locate(typeof value === 'bigint' ? checkInt(-value) : createFailure(`${describeType(value)} has no sign`), text)
+  }
+}
+
+export function compileLiteral(node: Of<'value'>): Evaluate {
+  const literal: unknown = node.args
+  if (typeof literal === 'bigint') return compileInt(node, literal)
+  if (typeof literal === 'string' || typeof literal === 'number' || typeof literal === 'boolean' || literal === null)
+    return () => literal
+  return refuse(node, 'numbers with u and texts with b are not available: write an int, or a text')
+}
+
+function compileInt(node: Syntax, value: bigint): Evaluate {
+  if (value > MAX_INT || value < -MAX_INT - 1n) refuse(node, 'the number is no int of 64 bits')
+  return () => value
+}
