@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { BoundedMap } from '../../../core/bounded-map.ts'
 import { type ClientMessage, metaOf } from '../wire/client-messages.ts'
 
 /** Cancelled requests that are remembered. */
@@ -41,7 +42,7 @@ export function createOwnIds(): IdSource {
  */
 export function createKeptIds(): IdSource {
   const prefix = randomBytes(9).toString('base64url')
-  const cancelled = new Set<string>()
+  const cancelled = new BoundedMap<string, true>(mostCancelled)
   let last = 0
   const createId = (): string => JSON.stringify(`${prefix}-${++last}`)
   return {
@@ -53,11 +54,7 @@ export function createKeptIds(): IdSource {
         progressToken: progressToken !== undefined && isUsed({ progressToken }) ? createId() : progressToken,
       }
     },
-    cancelled(id) {
-      const [oldest] = cancelled
-      if (cancelled.size >= mostCancelled && oldest !== undefined) cancelled.delete(oldest)
-      cancelled.add(id)
-    },
+    cancelled: (id) => cancelled.set(id, true),
     isCancelled: (id) => cancelled.has(id),
     answered: (id) => cancelled.delete(id),
   }

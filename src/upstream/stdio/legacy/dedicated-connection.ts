@@ -1,3 +1,4 @@
+import { BoundedMap } from '../../../core/bounded-map.ts'
 import { ProxyError } from '../../../core/errors.ts'
 import { Channel } from '../channel/multiplexed-channel.ts'
 import type { PendingRequest } from '../channel/pending-request.ts'
@@ -18,7 +19,7 @@ const mostAsked = 1000
 export class DedicatedConnection implements ServerConnection {
   readonly #events: ServerEvents
   readonly #startMilliseconds: number
-  readonly #asked = new Set<string>()
+  readonly #asked = new BoundedMap<string, true>(mostAsked)
   #channel: Channel | undefined
 
   private constructor(events: ServerEvents, startMilliseconds: number) {
@@ -94,16 +95,10 @@ export class DedicatedConnection implements ServerConnection {
   #receive(message: ChildMessage): void {
     if (message.kind === 'request') {
       if (message.method === 'ping' && !this.#events.isListening) return this.#answerPing(message)
-      this.#remember(JSON.stringify(message.id))
+      this.#asked.set(JSON.stringify(message.id), true)
     }
     if (message.method === 'notifications/cancelled') this.#asked.delete(JSON.stringify(paramsOf(message).requestId))
     this.#events.message(message)
-  }
-
-  #remember(id: string): void {
-    const [oldest] = this.#asked
-    if (this.#asked.size >= mostAsked && oldest !== undefined) this.#asked.delete(oldest)
-    this.#asked.add(id)
   }
 
   #answerPing({ id }: ChildMessage): void {

@@ -1,3 +1,4 @@
+import { BoundedMap } from '../../../core/bounded-map.ts'
 import type { Call } from '../../../core/call.ts'
 import { ProxyError } from '../../../core/errors.ts'
 import { isObject } from '../../../core/is-object.ts'
@@ -38,7 +39,7 @@ interface Listing {
  * sees no headers, so it is done here, by what the server says of its tools.
  */
 export class ParamHeaders {
-  readonly #known = new Map<string, Listing>()
+  readonly #known = new BoundedMap<string, Listing>(mostKeys, ({ memory, bytes }) => memory.give(bytes))
   readonly #loading = new Map<string, Promise<Listing>>()
   readonly #openMemory: (principalKey: string) => MemoryShare
 
@@ -79,7 +80,7 @@ export class ParamHeaders {
     this.forget(poolKey)
     if (!isFirst || !isObject(result) || !Array.isArray(result.tools) || typeof result.nextCursor === 'string') return
     const listing = createListing(this.#openMemory(principalKey))
-    if (addTools(listing, result.tools)) this.#keep(poolKey, listing)
+    if (addTools(listing, result.tools)) this.#known.set(poolKey, listing)
   }
 
   async #find(request: ModernRequest, server: ModernServer, longest: number): Promise<Listing> {
@@ -96,7 +97,7 @@ export class ParamHeaders {
     const settle = (isWhole: boolean): void => {
       const isWanted = isWhole && this.#loading.get(key) === loading
       if (this.#loading.get(key) === loading) this.forget(key)
-      if (isWanted) this.#keep(key, listing)
+      if (isWanted) this.#known.set(key, listing)
       else listing.memory.give(listing.bytes)
     }
     loading.then(
@@ -104,12 +105,6 @@ export class ParamHeaders {
       () => settle(false),
     )
     return loading
-  }
-
-  #keep(key: string, listing: Listing): void {
-    const [oldest] = this.#known.keys()
-    if (this.#known.size >= mostKeys && oldest !== undefined) this.forget(oldest)
-    this.#known.set(key, listing)
   }
 }
 

@@ -1,3 +1,5 @@
+import { BoundedMap } from '../../../core/bounded-map.ts'
+
 /** Milliseconds before the second try; doubled with each further failure. */
 const firstDelay = 100
 const longestDelay = 30_000
@@ -15,7 +17,7 @@ interface Failures {
  * not keep others out.
  */
 export class Backoff {
-  readonly #failures = new Map<string, Failures>()
+  readonly #failures = new BoundedMap<string, Failures>(mostKeys)
 
   /** Milliseconds to wait before the next start. */
   delay(key: string, now: number = performance.now()): number {
@@ -26,8 +28,6 @@ export class Backoff {
   /** @param lifetime - milliseconds for which the child that failed had lived */
   failed(key: string, lifetime: number, now: number = performance.now()): void {
     const count = lifetime >= stableAfter ? 1 : (this.#failures.get(key)?.count ?? 0) + 1
-    this.#failures.delete(key)
-    if (this.#failures.size >= mostKeys) this.#failures.delete(this.#failures.keys().next().value as string)
     this.#failures.set(key, { count, until: now + Math.min(longestDelay, firstDelay * 2 ** (count - 1)) })
   }
 

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { BoundedMap } from '../../../core/bounded-map.ts'
 import { ProxyError } from '../../../core/errors.ts'
 import { isObject } from '../../../core/is-object.ts'
 import { Pool, type PoolKey, type PoolMember } from '../channel/channel-pool.ts'
@@ -72,7 +73,7 @@ export class Translation implements ModernServer {
   readonly #roundTrips = new RoundTrips(() => this.#pool.changed())
   readonly #listeners = new Listeners()
   /** States of calls that begin anew when they are made again: whose, and which. */
-  readonly #reruns = new Map<string, string>()
+  readonly #reruns = new BoundedMap<string, string>(mostReruns)
 
   constructor(options: TranslationOptions) {
     this.#options = options
@@ -184,7 +185,6 @@ export class Translation implements ModernServer {
       return sink.response(text, { error: { code: -32021 } })
     }
     const state = randomBytes(24).toString('base64url')
-    if (this.#reruns.size >= mostReruns) this.#reruns.delete(this.#reruns.keys().next().value as string)
     this.#reruns.set(state, owner)
     const requests = Object.fromEntries(elicitations.map((each, index) => [String(index + 1), each]))
     sink.response(formatInputRequired(idKey, requests, state), {})
