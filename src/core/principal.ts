@@ -26,9 +26,25 @@ export interface Principal {
 /**
  * Identifies the owner of what an answer mints: MCP sessions, request states, processes. A user (issuer and subject) keeps them when the
  * client registers anew, as some do for a step-up. A machine has no user behind it: where the subject is absent or is the client itself
- * (RFC 9068 §2.2), the client id counts. Never shown.
+ * (RFC 9068 §2.2), the client id counts. Users whose tokens have no subject are told apart by what else speaks of them, for their client
+ * alone. Never shown.
  */
-export function formatPrincipalKey({ issuer, subject, clientId }: Principal): string {
-  const isUser = subject !== undefined && subject !== clientId
-  return JSON.stringify(isUser ? [issuer, subject] : [issuer, subject ?? null, clientId ?? null])
+export function formatPrincipalKey({ issuer, subject, clientId, claims }: Principal): string {
+  if (subject === undefined) return JSON.stringify([issuer, null, clientId ?? null, ...listUserClaims(claims)])
+  return JSON.stringify(subject === clientId ? [issuer, subject, clientId] : [issuer, subject])
+}
+
+/**
+ * What speaks of a user: the name (RFC 7662 §2.2; django-oauth-toolkit gives no `sub`), the sign-in (OpenID Connect Front-Channel
+ * Logout 1.0 §3; Keycloak without its scope `basic`), and names that need not be unique.
+ */
+const USER_CLAIMS = ['username', 'sid', 'preferred_username', 'email'] as const
+
+/** The first that is there, with its name, or nothing. */
+function listUserClaims(claims: Principal['claims']): readonly string[] {
+  for (const name of USER_CLAIMS) {
+    const value = claims[name]
+    if (typeof value === 'string' && value !== '') return [name, value]
+  }
+  return []
 }

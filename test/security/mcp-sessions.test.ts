@@ -126,6 +126,26 @@ describe('a session belongs to whoever opened it', () => {
   })
 })
 
+describe('a token without a subject', () => {
+  const anonymous = { sub: undefined, client_id: 'shared-client' }
+
+  it.each([
+    ['the name of its user (django-oauth-toolkit)', { username: 'alice' }, { username: 'bob' }],
+    ['the sign-in behind it (Keycloak without the scope `basic`)', { sid: 'of-alice' }, { sid: 'of-bob' }],
+    ['the preferred name of its user', { preferred_username: 'alice' }, { preferred_username: 'bob' }],
+    ['the name of its user, and another is a machine of that client', { username: 'alice' }, {}],
+  ])('keeps users of one client apart where it says %s', async (_what, mine, theirs) => {
+    const own = await openSession(await stage.mint({ ...anonymous, ...mine }))
+    const [again, other] = [await stage.mint({ ...anonymous, ...mine, jti: 'b' }), await stage.mint({ ...anonymous, ...theirs })]
+    for (const [, attempt] of uses) {
+      const headers = withSession(own, ...(attempt.headers ?? []))
+      await checkAttempt(stage, { ...attempt, token: other, headers }, unknown)
+    }
+    const goesOn = { status: 200, headers: [['mcp-session-id', upstreamId]] } as const
+    await checkAttempt(stage, { token: again, body: call, headers: withSession(own) }, goesOn)
+  })
+})
+
 describe('an id that we did not give is no session', () => {
   const forgeries: [string, () => string][] = [
     ['the id of the MCP server', () => upstreamId],
