@@ -77,8 +77,8 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
     headersSeconds: plan.limits.headersSeconds,
     stalledSeconds: plan.limits.stalledClientSeconds,
     handler: createPipeline(edge),
-    onUnreadable: (status, reason, peer) =>
-      log.logger.info({ status, reason, peer, code: 'request_malformed' }, 'refused before it was a request'),
+    onUnreadable: (status, cause, peer) =>
+      log.logger.info({ status, cause, peer, code: 'request_malformed' }, 'refused before it was a request'),
   })
   issuers.warm()
   return {

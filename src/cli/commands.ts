@@ -34,12 +34,12 @@ export function printSchema(terminal: Terminal): void {
 
 /** `errors`: prints the catalogue of errors. */
 export function printErrors(terminal: Terminal): void {
-  const rows = listErrors().map(({ code, status, challengeError, jsonRpcCode, message, remedy }) => [
+  const rows = listErrors().map(({ code, status, challengeError, jsonRpcCode, message, remedy, reasons }) => [
     [code],
     [String(status)],
     [challengeError ?? ''],
     [String(jsonRpcCode)],
-    [message, remedy],
+    [message, remedy, ...reasons.map(({ reason, meaning }) => `${reason}: ${meaning}`)],
   ])
   const [head = '', ...lines] = formatTable(['CODE', 'HTTP', 'CHALLENGE', 'JSON-RPC', 'MESSAGE, AND WHAT TO DO'], rows)
   for (const line of [terminal.paintOutput('bold', head), ...lines]) terminal.print(line)

@@ -22,6 +22,19 @@ export const errorCatalogue = {
 /** A code of the error catalogue. */
 export type ErrorCode = keyof typeof errorCatalogue
 
+/** The reasons of each code; `never` where it has none. */
+type ReasonsByCode = {
+  [Code in ErrorCode]: (typeof errorCatalogue)[Code] extends { readonly reasons: infer Reasons } ? keyof Reasons & string : never
+}
+
+type CodeWithReasons = { [Code in ErrorCode]: [ReasonsByCode[Code]] extends [never] ? never : Code }[ErrorCode]
+
+/** Any reason of the catalogue. */
+export type ErrorReason = ReasonsByCode[ErrorCode]
+
+/** The reasons of one code. */
+export type ReasonOf<Code extends CodeWithReasons> = ReasonsByCode[Code]
+
 /** The catalogue's row for a code. */
 export function findErrorEntry(code: ErrorCode): ErrorEntry {
   return errorCatalogue[code]
@@ -47,27 +60,33 @@ interface ProxyErrorOptions {
   readonly retryAfter?: number
 }
 
+type WithReason<Code extends CodeWithReasons> = ProxyErrorOptions & { readonly reason: ReasonsByCode[Code] }
+
+/** A code, and what else is known: the reason where the code has some. Only reasons of the catalogue compile. */
+type ProxyErrorArguments =
+  | [code: Exclude<ErrorCode, CodeWithReasons>, options?: ProxyErrorOptions]
+  | { [Code in CodeWithReasons]: [code: Code, options: WithReason<Code>] }[CodeWithReasons]
+
 /** A refusal. Thrown by the steps of the pipeline, answered in one place. */
 export class ProxyError extends Error {
   readonly code: ErrorCode
+  readonly reason: ErrorReason | undefined
   readonly scopes: readonly string[] | undefined
   readonly missingScopes: readonly string[] | undefined
   readonly retryAfter: number | undefined
 
-  /**
-   * @param code - row of the catalogue
-   * @param options - the operator's reason, and what the answer needs besides the row
-   */
-  constructor(code: ErrorCode, options: ProxyErrorOptions = {}) {
+  /** Takes the row of the catalogue, its reason and cause for the operator, and what the answer needs besides. */
+  constructor(...[code, options]: ProxyErrorArguments) {
     // A refusal is an answer, not a bug: it needs no stack, and making one is most of what refusing a flood would cost.
     const { stackTraceLimit } = Error
     Error.stackTraceLimit = 0
-    super(findErrorEntry(code).message, options.cause === undefined ? undefined : { cause: options.cause })
+    super(findErrorEntry(code).message, options?.cause === undefined ? undefined : { cause: options.cause })
     Error.stackTraceLimit = stackTraceLimit
     this.name = 'ProxyError'
     this.code = code
-    this.scopes = options.scopes
-    this.missingScopes = options.missingScopes
-    this.retryAfter = options.retryAfter
+    this.reason = options !== undefined && 'reason' in options ? options.reason : undefined
+    this.scopes = options?.scopes
+    this.missingScopes = options?.missingScopes
+    this.retryAfter = options?.retryAfter
   }
 }

@@ -9,12 +9,21 @@ export interface ErrorRow {
   readonly jsonRpcCode: number
   readonly message: string
   readonly remedy: string
+  /** What can be behind the code, where several things can. */
+  readonly reasons: readonly ErrorReasonRow[]
+}
+
+/** One reason beneath a code. */
+export interface ErrorReasonRow {
+  readonly reason: string
+  readonly meaning: string
 }
 
 /** Every way in which a request can be refused, in the order of the catalogue. */
 export function listErrors(): ErrorRow[] {
   return (Object.keys(errorCatalogue) as ErrorCode[]).map((code) => {
-    const { status, oauthError, message, remedy } = findErrorEntry(code)
-    return { code, status, challengeError: oauthError, jsonRpcCode: jsonRpcCodeOf(code), message, remedy }
+    const { status, oauthError, message, remedy, reasons = {} } = findErrorEntry(code)
+    const rows = Object.entries(reasons).map(([reason, meaning]) => ({ reason, meaning }))
+    return { code, status, challengeError: oauthError, jsonRpcCode: jsonRpcCodeOf(code), message, remedy, reasons: rows }
   })
 }

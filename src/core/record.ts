@@ -1,4 +1,4 @@
-import type { ErrorCode } from './errors.ts'
+import type { ErrorCode, ErrorReason } from './errors.ts'
 import type { Operation } from './operation.ts'
 import type { Principal } from './principal.ts'
 
@@ -15,7 +15,9 @@ export interface RequestRecord {
   revision: string | undefined
   decision: 'permit' | 'deny' | undefined
   code: ErrorCode | undefined
-  /** Why a request was refused, for the operator. */
+  /** What exactly is behind the code, where the catalogue tells several reasons apart. */
+  reason: ErrorReason | undefined
+  /** The same in words, for the operator. */
   cause: unknown
   /** Scopes that a refused request would have needed besides those of its token. */
   missingScopes: readonly string[] | undefined

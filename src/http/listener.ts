@@ -14,8 +14,8 @@ interface ListenerOptions {
   /** Seconds that a client may take nothing of what is written to it. */
   readonly stalledSeconds: number
   readonly handler: RequestHandler
-  /** Hears of what could not even be read as a request. */
-  readonly onUnreadable: (status: number, reason: string, remoteAddress: string | undefined) => void
+  /** Called for what could not be read as a request. */
+  readonly onUnreadable: (status: number, cause: string, remoteAddress: string | undefined) => void
 }
 
 /** A listening server. */

@@ -1,4 +1,4 @@
-import { ProxyError } from '../core/errors.ts'
+import { ProxyError, type ReasonOf } from '../core/errors.ts'
 import type { Assurance } from '../core/principal.ts'
 
 /** Decides whether claims name an audience that this server goes by. */
@@ -27,11 +27,11 @@ export function createAudienceCheck(audiences: readonly string[], leastAssurance
       const claim = present.find((name) => !isEmptyList(claims[name])) ?? present[0]
       if (claim === undefined) {
         if (leastAssurance === 'signature_only') return 'signature_only'
-        throw mismatch(`the token names no audience (${audienceClaims.join(', ')})`)
+        throw mismatch('audience_missing', `the token names no audience (${audienceClaims.join(', ')})`)
       }
       const values = parseAudiences(claims[claim])
       if (values.some((value) => accepted.has(normalizeAudience(value)))) return 'audience'
-      throw mismatch(`${claim} is ${JSON.stringify(values).slice(0, 300)}, not ${formatExpected(audiences)}`)
+      throw mismatch('audience_other', `${claim} is ${JSON.stringify(values).slice(0, 300)}, not ${formatExpected(audiences)}`)
     },
   }
 }
@@ -64,6 +64,6 @@ export function normalizeAudience(audience: string): string {
   return scheme.toLowerCase() + authority.toLowerCase() + (path.endsWith('/') ? path.slice(0, -1) : path)
 }
 
-function mismatch(cause: string): ProxyError {
-  return new ProxyError('token_audience_mismatch', { cause })
+function mismatch(reason: ReasonOf<'token_audience_mismatch'>, cause: string): ProxyError {
+  return new ProxyError('token_audience_mismatch', { reason, cause })
 }

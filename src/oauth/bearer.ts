@@ -1,4 +1,4 @@
-import { ProxyError } from '../core/errors.ts'
+import { ProxyError, type ReasonOf } from '../core/errors.ts'
 import type { BearerMethod } from '../core/route-facts.ts'
 
 /** Tokens of this length and longer are refused unread. */
@@ -38,7 +38,7 @@ export function findAccessToken(sources: TokenSources, permitted: readonly Beare
   const body = permit('body', findFormToken(sources.form), permitted)
   const presented = [header, query, body].filter((token) => token !== undefined)
   // RFC 6750 §2: clients must not use more than one method in a request.
-  if (presented.length > 1) throw malformed('the token is presented in more than one way')
+  if (presented.length > 1) throw malformed('the token is presented in more than one way', 'presented_twice')
   return presented[0]
 }
 
@@ -61,7 +61,7 @@ export function parseAuthorizationHeader(values: readonly string[]): string | un
   const value = values[0]
   if (value === undefined) return undefined
   // Which of two headers counts would depend on who reads them.
-  if (values.length > 1) throw malformed('more than one Authorization header')
+  if (values.length > 1) throw malformed('more than one Authorization header', 'presented_twice')
   if (value.startsWith('Bearer ')) {
     const rest = value.slice(7)
     if (rest.length < TOKEN_LENGTH_LIMIT && B64TOKEN.test(rest)) return rest
@@ -129,7 +129,7 @@ function findParameterToken(encoded: string): string | undefined {
     if (!isTokenName(name)) continue
     // `token=` and `ACCESS_TOKEN=` are nobody's way to present a token, but would be logged all the same along the way.
     if (name !== 'access_token') throw malformed('a parameter looks like a token')
-    if (token !== undefined) throw malformed('more than one access_token parameter')
+    if (token !== undefined) throw malformed('more than one access_token parameter', 'presented_twice')
     token = checkToken(decodeValue(parameter))
   }
   return token
@@ -174,10 +174,10 @@ function formDecode(encoded: string): string | undefined {
 
 function permit(method: BearerMethod, token: string | undefined, permitted: readonly BearerMethod[]): string | undefined {
   if (token !== undefined && !permitted.includes(method))
-    throw malformed(`a token in the ${method}, which this server does not accept`)
+    throw malformed(`a token in the ${method}, which this server does not accept`, 'method_not_permitted')
   return token
 }
 
-function malformed(cause: string): ProxyError {
-  return new ProxyError('token_request_malformed', { cause })
+function malformed(cause: string, reason: ReasonOf<'token_request_malformed'> = 'syntax'): ProxyError {
+  return new ProxyError('token_request_malformed', { reason, cause })
 }

@@ -1,4 +1,4 @@
-import { ProxyError } from '../core/errors.ts'
+import { ProxyError, type ReasonOf } from '../core/errors.ts'
 import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
 import type { Assurance, Principal } from '../core/principal.ts'
 import { collectScopes } from './scopes.ts'
@@ -38,7 +38,7 @@ export function checkActiveTimes(claims: Claims, plan: IssuerPlan, now: number, 
 function checkBegin(claims: Claims, name: 'iat' | 'nbf', plan: IssuerPlan, now: number): void {
   const date = parseDate(claims, name)
   if (date !== undefined && date > now + plan.clockToleranceSeconds)
-    throw invalid(`${name} lies in the future: ${formatDate(date)}`)
+    throw invalid(`${name} is in the future: ${formatDate(date)}`, 'not_yet_valid')
 }
 
 function checkEnd(claims: Claims, expiresAt: number, plan: IssuerPlan, now: number): number {
@@ -50,8 +50,8 @@ function checkEnd(claims: Claims, expiresAt: number, plan: IssuerPlan, now: numb
 
 function checkLifetime(issuedAt: number | undefined, expiresAt: number, { maxLifetimeSeconds: longest }: IssuerPlan): void {
   if (longest === undefined) return
-  if (issuedAt === undefined) throw invalid('iat is missing, which the longest lifetime is counted from')
-  if (expiresAt - issuedAt > longest) throw invalid(`a lifetime of ${expiresAt - issuedAt} s`)
+  if (issuedAt === undefined) throw invalid('iat is missing, from which the lifetime is counted')
+  if (expiresAt - issuedAt > longest) throw invalid(`a lifetime of ${expiresAt - issuedAt} s`, 'lifetime_too_long')
 }
 
 /** For people: in UTC, as log lines have it. {@link LAST_DATE} keeps it in range. */
@@ -102,6 +102,6 @@ function freezeDeep<T extends object>(value: T): T {
   return Object.freeze(value)
 }
 
-function invalid(cause: string): ProxyError {
-  return new ProxyError('token_invalid', { cause })
+function invalid(cause: string, reason: ReasonOf<'token_invalid'> = 'claim_invalid'): ProxyError {
+  return new ProxyError('token_invalid', { reason, cause })
 }

@@ -72,7 +72,7 @@ async function ask(
     // RFC 7662 §2.2: a boolean. `"true"` is not active.
     return document.active === true ? document : undefined
   } catch (cause) {
-    throw new ProxyError('issuer_unavailable', { cause, retryAfter: RETRY_SECONDS })
+    throw new ProxyError('issuer_unavailable', { reason: 'introspection_failed', cause, retryAfter: RETRY_SECONDS })
   }
 }
 

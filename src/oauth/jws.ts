@@ -45,9 +45,9 @@ export function looksLikeJwt(token: string): boolean {
  * @throws ProxyError `token_invalid`, `token_type_wrong`
  */
 export function parseSignedJwt(token: string): SignedJwt {
-  if (token.length >= LENGTH_LIMIT) throw invalid('longer than 16 KiB')
+  if (token.length >= LENGTH_LIMIT) throw malformed('longer than 16 KiB')
   const [header = '', payload = '', signature = '', ...more] = token.split('.')
-  if (more.length > 0 || decodeBase64url(signature) === undefined) throw invalid('not three parts of canonical base64url')
+  if (more.length > 0 || decodeBase64url(signature) === undefined) throw malformed('not three parts of canonical base64url')
   const fields = parseObject(header, 'header')
   checkHeader(fields)
   const algorithm = parseAlgorithm(fields.alg)
@@ -57,33 +57,33 @@ export function parseSignedJwt(token: string): SignedJwt {
 
 function parseObject(segment: string, what: string): Readonly<Record<string, unknown>> {
   const bytes = decodeBase64url(segment)
-  if (bytes === undefined) throw invalid(`${what} is not canonical base64url`)
+  if (bytes === undefined) throw malformed(`${what} is not canonical base64url`)
   let value: unknown
   try {
     const text = utf8.decode(bytes)
     checkStrictJson(text, MAX_DEPTH)
     value = parseExactJson(text)
   } catch (cause) {
-    throw new ProxyError('token_invalid', { cause: new Error(`${what} is not unambiguous JSON`, { cause }) })
+    throw new ProxyError('token_invalid', { reason: 'malformed', cause: new Error(`${what} is not unambiguous JSON`, { cause }) })
   }
-  if (!isObject(value)) throw invalid(`${what} is not a JSON object`)
+  if (!isObject(value)) throw malformed(`${what} is not a JSON object`)
   return value
 }
 
 function parseAlgorithm(alg: unknown): string {
-  if (typeof alg !== 'string') throw invalid('alg is not a string')
+  if (typeof alg !== 'string') throw malformed('alg is not a string')
   return alg
 }
 
 function parseKeyId(kid: unknown): string | undefined {
   if (kid !== undefined && (typeof kid !== 'string' || kid.length > MAX_KEY_ID_LENGTH))
-    throw invalid('kid is not a usable string')
+    throw malformed('kid is not a usable string')
   return kid
 }
 
 function parseType(typ: unknown): string | undefined {
   if (typ === undefined) return undefined
-  if (typeof typ !== 'string') throw invalid('typ is not a string')
+  if (typeof typ !== 'string') throw malformed('typ is not a string')
   // RFC 7515 §4.1.9: a media type without `application/`; compared without regard to case.
   return typ.toLowerCase().replace(/^application\//, '')
 }
@@ -91,12 +91,13 @@ function parseType(typ: unknown): string | undefined {
 /** Refuses header parameters that would change what the token means. `jwk`, `jku`, `x5u`, `x5c` and `x5t` change nothing: never read. */
 function checkHeader(fields: Readonly<Record<string, unknown>>): void {
   // RFC 7515 §4.1.11: extensions that must be understood. None is; an empty list is not permitted either.
-  if (fields.crit !== undefined) throw invalid('crit')
-  if (fields.b64 !== undefined) throw invalid('b64 (RFC 7797)')
-  if (fields.zip !== undefined) throw invalid('zip')
-  if (fields.enc !== undefined) throw invalid('enc: an encrypted token')
+  if (fields.crit !== undefined) throw headerNotAccepted('crit')
+  if (fields.b64 !== undefined) throw headerNotAccepted('b64 (RFC 7797)')
+  if (fields.zip !== undefined) throw headerNotAccepted('zip')
+  if (fields.enc !== undefined) throw headerNotAccepted('enc: an encrypted token')
   const { cty } = fields
-  if (cty !== undefined && (typeof cty !== 'string' || /^(application\/)?jwt$/i.test(cty))) throw invalid('cty: a nested token')
+  if (cty !== undefined && (typeof cty !== 'string' || /^(application\/)?jwt$/i.test(cty)))
+    throw headerNotAccepted('cty: a nested token')
 }
 
 /**
@@ -110,10 +111,17 @@ export async function verifySignature(jwt: SignedJwt, key: VerificationKey): Pro
   try {
     await compactVerify(jwt.token, key.key, { algorithms: [jwt.algorithm] })
   } catch (cause) {
-    throw new ProxyError('token_invalid', { cause: new Error('the signature does not verify', { cause }) })
+    throw new ProxyError('token_invalid', {
+      reason: 'signature_invalid',
+      cause: new Error('the signature does not verify', { cause }),
+    })
   }
 }
 
-function invalid(cause: string): ProxyError {
-  return new ProxyError('token_invalid', { cause })
+function malformed(cause: string): ProxyError {
+  return new ProxyError('token_invalid', { reason: 'malformed', cause })
+}
+
+function headerNotAccepted(cause: string): ProxyError {
+  return new ProxyError('token_invalid', { reason: 'header_not_accepted', cause })
 }

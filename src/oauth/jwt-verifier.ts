@@ -71,5 +71,8 @@ function checkAlgorithm(algorithm: string, accepted: readonly string[]): void {
   // Two names of one algorithm (RFC 9864 §2.2).
   const isEd25519 = algorithm === 'EdDSA' || algorithm === 'Ed25519'
   if (isEd25519 && (accepted.includes('EdDSA') || accepted.includes('Ed25519'))) return
-  throw new ProxyError('token_invalid', { cause: `alg ${JSON.stringify(algorithm.slice(0, 32))} is not accepted` })
+  throw new ProxyError('token_invalid', {
+    reason: 'algorithm_not_accepted',
+    cause: `alg ${JSON.stringify(algorithm.slice(0, 32))} is not accepted`,
+  })
 }

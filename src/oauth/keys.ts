@@ -283,7 +283,7 @@ function report(state: KeyState, { clock, onIssue, plan }: IssuerKeysOptions, me
 
 function unfit(keyId: string | undefined, algorithm: string): ProxyError {
   const name = keyId === undefined ? 'no kid' : `kid ${JSON.stringify(keyId.slice(0, 64))}`
-  return new ProxyError('token_invalid', { cause: `no key of the issuer for ${name} and ${algorithm}` })
+  return new ProxyError('token_invalid', { reason: 'key_unknown', cause: `no key of the issuer for ${name} and ${algorithm}` })
 }
 
 function unavailable(state: KeyState, options: IssuerKeysOptions, { asker }: ShownToken): ProxyError {
@@ -291,6 +291,7 @@ function unavailable(state: KeyState, options: IssuerKeysOptions, { asker }: Sho
   const nextAt = findUsable(state, options) === undefined ? state.nextLoadAt : mayAskAt
   const retryAfter = Math.max(1, Math.ceil((nextAt - options.clock.monotonic()) / 1000))
   return new ProxyError('issuer_unavailable', {
+    reason: 'keys_unavailable',
     cause: `the keys of issuer ${options.plan.issuer} cannot be fetched${state.failures === 0 ? ' again yet' : ''}`,
     retryAfter,
   })

@@ -67,5 +67,5 @@ function checkAccessToken(claims: Claims): void {
 }
 
 function wrongType(cause: string): ProxyError {
-  return new ProxyError('token_type_wrong', { cause })
+  return new ProxyError('token_type_wrong', { reason: 'other_use', cause })
 }

@@ -1,4 +1,4 @@
-import { ProxyError } from '../core/errors.ts'
+import { ProxyError, type ReasonOf } from '../core/errors.ts'
 import type { Claims } from './claims.ts'
 import { namesScope } from './scopes.ts'
 
@@ -22,7 +22,7 @@ export function checkTokenUse(claims: Claims, type: string | undefined, { accept
   const statesAccess = checkStatedUse(claims, acceptIdTokens) || type === 'at+jwt'
   if (!acceptIdTokens) checkNotIdToken(claims, statesAccess)
   // RFC 7800 §3.1: whoever shows such a token must prove to hold a key. As a bearer token it is a stolen one.
-  if (claims.cnf !== undefined) throw wrongType('cnf: a sender-constrained token')
+  if (claims.cnf !== undefined) throw wrongType('cnf: a sender-constrained token', 'sender_constrained')
 }
 
 /** Values of the claims `typ` (Keycloak) and `token_type` that mean something else than an access token. */
@@ -40,7 +40,8 @@ function checkStatedUse(claims: Claims, acceptIdTokens: boolean): boolean {
   const types = [parseUse(claims.typ), parseUse(claims.token_type)].filter((type) => type !== undefined)
   const isId = use === 'id' || types.includes('id')
   const isOther = (use !== undefined && use !== 'access' && use !== 'id') || types.some((type) => OTHER_TYPES.has(type))
-  if (isOther || (isId && !acceptIdTokens)) throw wrongType(`token_use ${use ?? '-'}, typ ${types.join(', ') || '-'}`)
+  if (isOther || (isId && !acceptIdTokens))
+    throw wrongType(`token_use ${use ?? '-'}, typ ${types.join(', ') || '-'}`, isId ? 'id_token' : 'other_use')
   return use === 'access' || types.some((type) => ACCESS_TYPES.has(type))
 }
 
@@ -60,10 +61,10 @@ const ID_TOKEN_HASHES = ['at_hash', 'c_hash', 's_hash']
 
 function checkNotIdToken(claims: Claims, statesAccess: boolean): void {
   const hash = ID_TOKEN_HASHES.find((name) => claims[name] !== undefined)
-  if (hash !== undefined) throw wrongType(`${hash}: an ID token`)
+  if (hash !== undefined) throw wrongType(`${hash}: an ID token`, 'id_token')
   if (statesAccess) return
-  if (claims.nonce !== undefined) throw wrongType('nonce: an ID token')
-  if (isLikeIdToken(claims)) throw wrongType('for a client, about its sign-in, without scopes: an ID token')
+  if (claims.nonce !== undefined) throw wrongType('nonce: an ID token', 'id_token')
+  if (isLikeIdToken(claims)) throw wrongType('for a client, about its sign-in, without scopes: an ID token', 'id_token')
 }
 
 /** What ID tokens say of the sign-in (OpenID Connect Core 1.0 §2, Front-Channel Logout 1.0 §3). */
@@ -93,6 +94,6 @@ function hasAny(claims: Claims, names: readonly string[]): boolean {
   return names.some((name) => claims[name] !== undefined)
 }
 
-function wrongType(cause: string): ProxyError {
-  return new ProxyError('token_type_wrong', { cause })
+function wrongType(cause: string, reason: ReasonOf<'token_type_wrong'> = 'other_use'): ProxyError {
+  return new ProxyError('token_type_wrong', { reason, cause })
 }

@@ -88,7 +88,7 @@ function recall(credentials: string, { cache }: Verification): Principal | undef
 
 function verify(token: string, asker: string, verification: Verification): Principal | Promise<Principal> {
   // Before the digest: the work must not grow with what a stranger sends.
-  if (token.length >= LENGTH_LIMIT) throw new ProxyError('token_invalid', { cause: 'longer than 16 KiB' })
+  if (token.length >= LENGTH_LIMIT) throw new ProxyError('token_invalid', { reason: 'malformed', cause: 'longer than 16 KiB' })
   const digest = hash('sha256', token, 'hex')
   const known = verification.cache.find(digest)
   if (known !== undefined) return known
@@ -100,7 +100,7 @@ function verify(token: string, asker: string, verification: Verification): Princ
 /** The claim is not verified yet: it only chooses whose keys may prove it. */
 function findIssuer({ claims }: SignedJwt, issuers: ReadonlyMap<string, Issuer>): Issuer {
   const { iss } = claims
-  if (typeof iss !== 'string') throw new ProxyError('token_invalid', { cause: 'iss is not a string' })
+  if (typeof iss !== 'string') throw new ProxyError('token_invalid', { reason: 'claim_invalid', cause: 'iss is not a string' })
   const issuer = issuers.get(iss)
   if (issuer !== undefined) return issuer
   const expected = [...issuers.keys()].map((identifier) => JSON.stringify(identifier)).join(' or ')
@@ -140,7 +140,7 @@ interface Question {
 /** Asks one issuer after the other, in the order of the configuration. */
 async function verifyOpaque(question: Question, verification: Verification): Promise<Principal> {
   if (!/^[\x21-\x7e]+$/.test(question.token))
-    throw new ProxyError('token_invalid', { cause: 'characters that tokens do not have' })
+    throw new ProxyError('token_invalid', { reason: 'malformed', cause: 'characters that tokens do not have' })
   let unavailable: unknown
   for (const issuer of verification.introspecting) {
     try {
@@ -151,12 +151,19 @@ async function verifyOpaque(question: Question, verification: Verification): Pro
       unavailable = error
     }
   }
-  throw unavailable ?? new ProxyError('token_invalid', { cause: describeOpaque(verification) })
+  throw unavailable ?? refuseOpaque(verification)
 }
 
-function describeOpaque({ introspecting }: Verification): string {
-  if (introspecting.length === 0) return 'not a signed JWT, and no issuer of this server has introspection'
-  return 'not a signed JWT, and not active according to introspection'
+function refuseOpaque({ introspecting }: Verification): ProxyError {
+  return introspecting.length === 0
+    ? new ProxyError('token_invalid', {
+        reason: 'introspection_missing',
+        cause: 'not a signed JWT, and no issuer of this server has introspection',
+      })
+    : new ProxyError('token_invalid', {
+        reason: 'not_active',
+        cause: 'not a signed JWT, and not active according to introspection',
+      })
 }
 
 async function introspectAt(

@@ -39,7 +39,7 @@ it('an upstream that is configured to get the identity provider’s token gets t
 })
 
 it('a caller whose session with the identity provider is over gets 401, and the upstream no call', async () => {
-  const find = () => Promise.reject(new ProxyError('token_invalid'))
+  const find = () => Promise.reject(new ProxyError('token_invalid', { reason: 'identity_provider_session_ended' }))
   expect(await callWith({ kind: 'identity_provider', find })).toEqual({ status: 401, seen: [] })
 })
 

@@ -80,5 +80,5 @@ function mayHoldForm(head: RequestHead, route: Route): boolean {
 export function checkAssurance({ assurance }: Principal, head: RequestHead, route: Route): void {
   if (assurance === 'audience') return
   if (route.legacyClients === 'signature_only' && route.kind !== 'streamable_http' && isLegacy(head, route)) return
-  throw new ProxyError('token_audience_mismatch', { cause: 'the token names no audience' })
+  throw new ProxyError('token_audience_mismatch', { reason: 'audience_missing', cause: 'the token names no audience' })
 }

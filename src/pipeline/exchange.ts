@@ -44,6 +44,7 @@ export function openExchange(edge: Edge, request: IncomingMessage, response: Ser
     revision: undefined,
     decision: undefined,
     code: undefined,
+    reason: undefined,
     cause: undefined,
     missingScopes: undefined,
     status: 0,

@@ -81,8 +81,9 @@ class Forwarding implements ReplyOwner {
     refuse(this.#exchange, error)
   }
 
-  onFailure({ code, cause }: ProxyError): void {
+  onFailure({ code, reason, cause }: ProxyError): void {
     this.#exchange.record.code = code
+    this.#exchange.record.reason = reason
     this.#exchange.record.cause = cause
   }
 }

@@ -28,5 +28,8 @@ export function confineLinkedToken(exchange: Exchange, query: string | undefined
   exchange.answerHeaders = { ...exchange.answerHeaders, ...headers }
   const { 'sec-fetch-mode': mode, 'sec-fetch-dest': destination } = exchange.request.headers
   if (!/\bnavigate\b/i.test(String(mode)) && !pageDestination.test(String(destination))) return
-  throw new ProxyError('token_request_malformed', { cause: 'a browser navigates to a link or form with a token' })
+  throw new ProxyError('token_request_malformed', {
+    reason: 'browser_navigation',
+    cause: 'a browser navigates to a link or form with a token',
+  })
 }

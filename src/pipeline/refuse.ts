@@ -17,6 +17,7 @@ export function refuse(exchange: Exchange, error: unknown): void {
   const { response, record } = exchange
   const refusal = error instanceof ProxyError ? error : new ProxyError('internal_error', { cause: error })
   record.code = refusal.code
+  record.reason = refusal.reason
   record.cause = refusal.cause
   record.missingScopes = refusal.missingScopes
   const { status } = findErrorEntry(refusal.code)

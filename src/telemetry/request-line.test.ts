@@ -16,6 +16,7 @@ function lineOf(changes: Partial<RequestRecord>, format: 'json' | 'pretty' = 'js
     revision: undefined,
     decision: undefined,
     code: undefined,
+    reason: undefined,
     cause: undefined,
     missingScopes: undefined,
     status: 200,
@@ -60,12 +61,27 @@ describe('the line of a request', () => {
       subject: nasty,
       client_id: nasty,
       operations: [`${nasty} ${nasty}`],
-      reason: nasty,
+      cause: nasty,
       decision: 'deny',
       code: 'policy_denied',
       status: 403,
       ms: 1.24,
     })
+  })
+
+  it('names the reason beneath a code, for alerts', () => {
+    const line = lineOf({
+      code: 'token_invalid',
+      reason: 'signature_invalid',
+      cause: 'the signature does not verify',
+      status: 401,
+    })
+    expect(JSON.parse(line)).toMatchObject({
+      code: 'token_invalid',
+      reason: 'signature_invalid',
+      cause: 'the signature does not verify',
+    })
+    expect(JSON.parse(lineOf({ code: 'token_expired', cause: 'expired', status: 401 }))).not.toHaveProperty('reason')
   })
 
   it('cuts what is long', () => {
@@ -88,7 +104,7 @@ describe('the line of a request', () => {
         cause: Object.assign(new Error('connect', { cause: new Error('refused') }), { code: 'ECONNREFUSED' }),
         status: 502,
       }),
-    ).toContain('"reason":"ECONNREFUSED connect: refused"')
+    ).toContain('"cause":"ECONNREFUSED connect: refused"')
   })
 
   it.each([

@@ -5,13 +5,13 @@ import type { Log } from './log.ts'
 
 /** Strings that strangers choose are cut here. */
 const maxText = 200
-const maxReason = 500
+const maxCause = 500
 const maxOperations = 10
 
 type Level = 'info' | 'warn' | 'error'
 
 /**
- * Writes one line for each request. Never a token: the record holds none, and reasons are written by us. Lines of JSON are put together
+ * Writes one line for each request. Never a token: the record holds none, and causes are written by us. Lines of JSON are put together
  * by hand, because this is done for every request and a logger that takes any object is slower by more than all our checks.
  */
 export function createRequestLog({ logger, writeLine }: Log): RequestObserver {
@@ -47,18 +47,19 @@ function summaryOf(record: RequestRecord): string {
   const who = principal?.subject === undefined ? '' : `, ${principal.subject}`
   const why = cause === undefined || code === 'internal_error' ? '' : ` (${formatCause(record)})`
   const text = `${method} ${path}${called}${who}: ${messageOf(record)}${why}`
-  return JSON.stringify(text.length <= maxReason ? text : `${text.slice(0, maxReason)}…`)
+  return JSON.stringify(text.length <= maxCause ? text : `${text.slice(0, maxCause)}…`)
     .slice(1, -1)
     .replaceAll('\\"', '"')
 }
 
 /** Members of the line's JSON object, without the braces. */
 function formatFields(record: RequestRecord): string {
-  const { principal, decision, code, cause, revision, headersAfter } = record
+  const { principal, decision, code, reason, cause, revision, headersAfter } = record
   let fields = `"request_id":"${record.requestId}",${formatPlace(record)},"status":${record.status}`
   if (decision !== undefined) fields += `,"decision":"${decision}"`
   if (code !== undefined) fields += `,"code":"${code}"`
-  if (cause !== undefined) fields += `,"reason":${quote(formatCause(record), code === 'internal_error' ? 10_000 : maxReason)}`
+  if (reason !== undefined) fields += `,"reason":"${reason}"`
+  if (cause !== undefined) fields += `,"cause":${quote(formatCause(record), code === 'internal_error' ? 10_000 : maxCause)}`
   if (record.operations.length > 0) fields += `,"operations":[${formatOperations(record)}]`
   if (revision !== undefined) fields += `,"revision":${quote(revision)}`
   if (principal !== undefined) fields += formatPrincipal(principal)
@@ -103,7 +104,7 @@ function formatOperations({ operations }: RequestRecord): string {
     .join(',')
 }
 
-/** A bug shows its stack; everything else its reason, and the reason behind that. */
+/** A bug shows its stack; everything else its cause, and the cause of that. */
 function formatCause({ code, cause }: RequestRecord): string {
   if (!(cause instanceof Error)) return String(cause)
   if (code === 'internal_error') return cause.stack ?? cause.message

@@ -243,7 +243,7 @@ function refusedCredential({ kind }: UpstreamCredential): ProxyError {
   const cause = 'the upstream answered 401'
   switch (kind) {
     case 'access_token':
-      return new ProxyError('token_invalid', { cause })
+      return new ProxyError('token_invalid', { reason: 'refused_by_upstream', cause })
     case 'none':
     case 'identity_provider':
       return new ProxyError('upstream_refused_credential', { cause })

@@ -89,7 +89,7 @@ describe.skipIf(!hasChromium())('a person who takes too long', { timeout: 60_000
     expect(text).toContain('Go back to the application that you came from and start again.')
     const traceId = await page.locator('code').textContent()
     const line = await stage.proxy.log.waitFor(({ request_id: id }) => id === traceId)
-    expect(line).toMatchObject({ path: expect.stringContaining(at), reason: expect.stringMatching(/./) })
+    expect(line).toMatchObject({ path: expect.stringContaining(at), cause: expect.stringMatching(/./) })
     expect(await page.locator('meta[http-equiv="refresh"]').count()).toBe(0)
     expect(new URL(page.url()).origin).toBe(origin)
     expect(application.answers).toEqual([])

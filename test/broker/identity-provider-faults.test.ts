@@ -160,7 +160,7 @@ async function expectLine({ proxy, profile }: Stage, matches: (record: Record<st
   const line = await proxy.log.waitFor(matches)
   expect(proxy.log.records().filter(matches)).toHaveLength(1)
   expect(line).toMatchObject({ level: 'warn', code: 'identity_provider_unavailable', status: 503 })
-  expect(line.reason).toMatch(new RegExp(`^${PLACES[place]}: .{10}`))
+  expect(line.cause).toMatch(new RegExp(`^${PLACES[place]}: .{10}`))
   expect(findSecrets(proxy.log.text(), [...profile.listSecrets(), SPILLED])).toEqual([])
   expect(proxy.log.text()).not.toContain(SPILLED.slice(0, 8))
   expect(proxy.log.records().filter(({ level }) => level === 'error')).toEqual([])

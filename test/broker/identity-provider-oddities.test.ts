@@ -91,7 +91,7 @@ describe('a userinfo endpoint', () => {
       expect(html).not.toContain('few minutes')
       expect(html).toContain('tell whoever runs this server')
       const line = await proxy.log.waitFor(({ code }) => code === 'identity_provider_unavailable')
-      expect(line.reason).toMatch(/^the userinfo endpoint: .*identity_provider\.userinfo: false/)
+      expect(line.cause).toMatch(/^the userinfo endpoint: .*identity_provider\.userinfo: false/)
     },
   )
 

@@ -212,9 +212,9 @@ describe('who may sign in', () => {
     expect((await trySignIn(stage, alice)).status).toBe(403)
     const denied = stage.proxy.log.records().filter(({ code }) => code === 'sign_in_denied')
     expect(denied).toMatchObject([
-      { reason: expect.stringMatching(/^subject ".+": allow, email_domain: the email is not verified/) },
+      { cause: expect.stringMatching(/^subject ".+": allow, email_domain: the email is not verified/) },
     ])
-    expect(denied[0]?.reason).toMatch(/; groups: another value; department: there is no such claim$/)
+    expect(denied[0]?.cause).toMatch(/; groups: another value; department: there is no such claim$/)
     for (const told of ['alice@example.com', 'staff']) expect(stage.proxy.log.text()).not.toContain(told)
   })
 
@@ -231,7 +231,7 @@ describe('who may sign in', () => {
     const stage = await start({ provider: { grant: [{ claim: 'groups', values: ['admins'], scopes: ['mcp:tools'] }] } })
     expect((await trySignIn(stage, alice)).status).toBe(403)
     const denied = stage.proxy.log.records().filter(({ code }) => code === 'sign_in_denied')
-    expect(denied).toMatchObject([{ reason: expect.stringMatching(/grant, none of the scopes mcp:tools$/) }])
+    expect(denied).toMatchObject([{ cause: expect.stringMatching(/grant, none of the scopes mcp:tools$/) }])
   })
 })
 

@@ -67,7 +67,7 @@ describe('a stream ends with the token that opened it', () => {
     expect(again.header('www-authenticate')).toContain('error="invalid_token"')
     await long.send('data: still here\n\n')
     await lasting.waitFor('data: still here\n\n')
-    const line = await stage.proxy.log.waitFor(({ status, reason }) => status === 200 && String(reason).includes('expired'))
+    const line = await stage.proxy.log.waitFor(({ status, cause }) => status === 200 && String(cause).includes('expired'))
     expect(line).toMatchObject({ level: 'info', method: attempt.method ?? 'POST' })
   })
 

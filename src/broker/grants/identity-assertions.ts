@@ -88,13 +88,20 @@ function limitLifetime(plan: IssuerPlan): IssuerPlan {
 
 /** No other token of the issuer is an assertion, least of all an ID token (RFC 8725 §3.11). */
 function checkType({ type }: SignedJwt): void {
-  if (type !== TYPE) throw new ProxyError('token_type_wrong', { cause: `typ ${JSON.stringify((type ?? '-').slice(0, 64))}` })
+  if (type !== TYPE)
+    throw new ProxyError('token_type_wrong', {
+      reason: 'assertion_type',
+      cause: `typ ${JSON.stringify((type ?? '-').slice(0, 64))}`,
+    })
 }
 
 /** Whoever else it is for could show it to us. */
 function checkAudience(claims: Claims, audience: string): void {
   if (Array.isArray(claims.aud) && claims.aud.length !== 1)
-    throw new ProxyError('token_audience_mismatch', { cause: 'aud must name this authorization server and nobody else' })
+    throw new ProxyError('token_audience_mismatch', {
+      reason: 'audience_shared',
+      cause: 'aud must name this authorization server and nobody else',
+    })
   createAudienceCheck([audience]).check(claims, ['aud'])
 }
 
@@ -125,5 +132,5 @@ function readScopes({ scope }: Claims): readonly string[] | undefined {
 }
 
 function invalid(cause: string): ProxyError {
-  return new ProxyError('token_invalid', { cause })
+  return new ProxyError('token_invalid', { reason: 'claim_invalid', cause })
 }

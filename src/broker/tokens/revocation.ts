@@ -118,11 +118,14 @@ async function waitForStore(principal: Principal, live: Promise<boolean>): Promi
   try {
     isActive = await live
   } catch (cause) {
-    throw new ProxyError('issuer_unavailable', { cause, retryAfter: 5 })
+    throw new ProxyError('issuer_unavailable', { reason: 'store_unavailable', cause, retryAfter: 5 })
   }
   return accept(principal, isActive)
 }
 
 function revoked(): ProxyError {
-  return new ProxyError('token_invalid', { cause: 'the token was revoked, or the sign-in behind it has ended' })
+  return new ProxyError('token_invalid', {
+    reason: 'revoked',
+    cause: 'the token was revoked, or the sign-in behind it has ended',
+  })
 }

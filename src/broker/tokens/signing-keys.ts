@@ -170,8 +170,8 @@ function createVerification(state: KeyState, refresh: () => Promise<void>, clock
   // Only a store that has answered can have said that there is no such key.
   const missing = () =>
     state.loadError === undefined
-      ? new ProxyError('token_invalid', { cause: 'no key of ours has that kid' })
-      : new ProxyError('issuer_unavailable', { cause: state.loadError, retryAfter: 5 })
+      ? new ProxyError('token_invalid', { reason: 'key_unknown', cause: 'no key of ours has that kid' })
+      : new ProxyError('issuer_unavailable', { reason: 'store_unavailable', cause: state.loadError, retryAfter: 5 })
   let looking: Promise<void> | undefined
   const look = async (): Promise<void> => {
     state.lookedAt = clock.monotonic()

@@ -10,10 +10,12 @@ export function createCredentialSource(accounts: Accounts): FindCredential {
   return async ({ subject, clientId, claims }) => {
     // A machine that stands for itself is no user, though its name might be one’s (RFC 9068 §5), nor is who acts for it.
     const isSignedIn = findGrantBehind(claims) !== undefined || (subject !== clientId && claims.act === undefined)
-    if (!isSignedIn) throw new ProxyError('token_invalid', { cause: 'no user of the identity provider is behind it' })
+    if (!isSignedIn)
+      throw new ProxyError('token_invalid', { reason: 'no_user', cause: 'no user of the identity provider is behind it' })
     const user = subject === undefined ? undefined : await findWithToken(accounts, subject)
     if (user === undefined)
       throw new ProxyError('token_invalid', {
+        reason: 'identity_provider_session_ended',
         cause: 'the session with the identity provider, or its token for the user, is over',
       })
     return user.tokens.accessToken

@@ -11,6 +11,24 @@ export const authenticationErrors = {
     status: 401,
     oauthError: 'invalid_token',
     message: 'The access token is malformed or its signature does not verify',
+    reasons: {
+      malformed: 'It is no token, or no JWT that can be read in exactly one way.',
+      header_not_accepted:
+        'Its header has a parameter that would change its meaning: `crit`, `b64`, `zip`, `enc`, or `cty` of a nested token.',
+      algorithm_not_accepted: 'Its algorithm is not among `algorithms` of the issuer.',
+      key_unknown: 'The issuer publishes no key for its `kid` and algorithm.',
+      signature_invalid: 'Its signature does not verify.',
+      claim_invalid: 'A claim is missing, has the wrong type or names another client.',
+      not_yet_valid: '`iat` or `nbf` is in the future. Compare the clocks.',
+      lifetime_too_long: 'It lives longer than `max_lifetime_seconds`.',
+      not_active: 'Introspection calls it inactive.',
+      introspection_missing: 'It is opaque, and no issuer of the server has `introspection`.',
+      revoked: 'It was issued by the broker and revoked, or the sign-in behind it has ended.',
+      identity_provider_session_ended:
+        'The MCP server gets the user’s token of the identity provider, and there is none any more.',
+      no_user: 'The MCP server gets the user’s token of the identity provider, and the token belongs to a machine.',
+      refused_by_upstream: 'The MCP server gets this token and answered 401.',
+    },
     remedy:
       'The log line names the check that failed. Compare the token with the issuer, keys and algorithms of the configuration.',
   },
@@ -30,12 +48,23 @@ export const authenticationErrors = {
     status: 401,
     oauthError: 'invalid_token',
     message: 'The access token was not issued for this server',
+    reasons: {
+      audience_missing: 'No claim names an audience.',
+      audience_other: 'The audience is another one.',
+      audience_shared: 'An identity assertion names audiences besides this authorization server.',
+    },
     remedy: 'Have the issuer put the resource identifier into `aud`, or list the value it uses under `audience` of the server.',
   },
   token_type_wrong: {
     status: 401,
     oauthError: 'invalid_token',
     message: 'The token presented is not an access token',
+    reasons: {
+      id_token: 'An ID token.',
+      sender_constrained: 'A sender-constrained token (`cnf`), which is no bearer token.',
+      other_use: 'A refresh, logout or other token, by what it says of itself.',
+      assertion_type: 'An identity assertion without its `typ`.',
+    },
     remedy:
       'The client sent an ID token, a refresh token, a proof or a sender-constrained token where a bearer access token belongs.',
   },
@@ -43,12 +72,23 @@ export const authenticationErrors = {
     status: 400,
     oauthError: 'invalid_request',
     message: 'The request presents its access token in a way that cannot be accepted',
+    reasons: {
+      presented_twice: 'More than one token, or one in more than one place.',
+      method_not_permitted: 'A token where `bearer_methods` does not permit it.',
+      syntax: 'A header, parameter or token with the wrong syntax.',
+      browser_navigation: 'A browser followed a link or form that holds a token.',
+    },
     remedy:
       'Exactly one token, in one `Authorization: Bearer …` header (or another way that `bearer_methods` of the server permits).',
   },
   issuer_unavailable: {
     status: 503,
     message: 'The access token cannot be checked at the moment',
+    reasons: {
+      keys_unavailable: 'Its keys cannot be fetched.',
+      introspection_failed: 'Its introspection endpoint does not answer, or answers wrongly.',
+      store_unavailable: 'The issuer is the broker, and its store cannot be read.',
+    },
     remedy:
       'The issuer (its metadata, keys or introspection endpoint) cannot be reached and no usable keys are kept. It is asked again by itself.',
   },

@@ -11,6 +11,11 @@ export interface ErrorEntry {
   readonly jsonRpcCode?: number
   /** What a client is told. */
   readonly message: string
+  /**
+   * What can be the matter, for alerts: reason → what it means, for the generated documentation. Stable like the code. Where a code has
+   * reasons, each refusal names one.
+   */
+  readonly reasons?: Readonly<Record<string, string>>
   /** What the operator should do, for the generated documentation. */
   readonly remedy: string
 }

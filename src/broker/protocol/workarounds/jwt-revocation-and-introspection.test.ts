@@ -73,11 +73,13 @@ describe('introspection of our own access tokens', () => {
   })
 
   it('says of a token that is no good that it is not active, and of one that cannot be judged nothing', async () => {
-    const refuse = (code: 'token_invalid' | 'issuer_unavailable') => () => {
-      throw new ProxyError(code)
+    const refuse = (error: ProxyError) => () => {
+      throw error
     }
-    expect(await ask({ client: withSecret('gateway'), verify: refuse('token_invalid') })).toMatchObject(inactive)
-    await expect(ask({ client: withSecret('gateway'), verify: refuse('issuer_unavailable') })).rejects.toThrow(ProxyError)
+    const invalid = new ProxyError('token_invalid', { reason: 'signature_invalid' })
+    const unavailable = new ProxyError('issuer_unavailable', { reason: 'store_unavailable' })
+    expect(await ask({ client: withSecret('gateway'), verify: refuse(invalid) })).toMatchObject(inactive)
+    await expect(ask({ client: withSecret('gateway'), verify: refuse(unavailable) })).rejects.toThrow(ProxyError)
   })
 
   it.each<[string, Parameters<typeof ask>[0]]>([
