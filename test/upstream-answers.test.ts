@@ -40,7 +40,7 @@ async function send(attempt: Attempt) {
 }
 
 const say =
-  (status: number, headers: Record<string, string>, body = ''): Answer =>
+  (status: number, headers: Record<string, string | string[]>, body = ''): Answer =>
   (_request, response) => {
     response.writeHead(status, headers).end(body)
   }
@@ -64,6 +64,13 @@ describe('what is no answer of MCP is not passed on as one', () => {
     ['a page to a DELETE', say(200, html, '<p>'), { method: 'DELETE' }],
     ['a page in XHTML', say(200, { 'content-type': 'application/xhtml+xml' }, '<p/>'), { body: request }],
     ['a page to a notification', say(202, html, '<p>'), { body: notification }],
+    ['a text', say(200, { 'content-type': 'text/plain' }, 'OK'), { body: request }],
+    ['bytes', say(200, { 'content-type': 'application/octet-stream' }, '{}'), { body: request }],
+    ['a picture', say(200, { 'content-type': 'image/svg+xml' }, '<svg/>'), { body: request }],
+    ['another kind of JSON', say(200, { 'content-type': 'application/problem+json' }, '{}'), { body: request }],
+    ['a form', say(201, { 'content-type': 'application/x-www-form-urlencoded' }, 'a=b'), { body: request }],
+    ['one type behind another', say(200, { 'content-type': 'text/plain, application/json' }, '{}'), { body: request }],
+    ['two types', say(200, { 'content-type': ['application/json', 'text/html'] }, '{}'), { body: request }],
   ])('%s', async (_what, answer, attempt) => {
     stage.answerWith(answer)
     expect(await send(attempt)).toMatchObject(refused)
@@ -72,6 +79,9 @@ describe('what is no answer of MCP is not passed on as one', () => {
   it.each<[string, number, Answer, Attempt]>([
     ['a page that says that there is nothing', 404, say(404, html, '<p>'), { body: request }],
     ['JSON with parameters', 200, say(200, { 'content-type': 'Application/JSON ; charset=utf-8' }, '{}'), { body: request }],
+    ['events in capitals', 200, say(200, { 'content-type': 'TEXT/Event-Stream;charset=utf-8' }, ''), { body: request }],
+    ['nothing of no type', 202, say(202, {}), { body: request }],
+    ['an error that is a text', 500, say(500, { 'content-type': 'text/plain' }, 'no'), { body: request }],
     ['events', 200, sayUnmeasured(200, 'text/event-stream', ': hello\n\n'), { method: 'GET' }],
     ['the end of a session', 200, say(200, { 'content-type': 'text/plain' }, 'OK'), { method: 'DELETE' }],
   ])('but this passes: %s', async (_what, status, answer, attempt) => {

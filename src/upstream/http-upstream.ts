@@ -10,7 +10,7 @@ import type { RouteFacts } from '../core/route-facts.ts'
 import type { UpstreamCredential } from '../core/upstream-credential.ts'
 import { type Waiting, watchIdle } from '../http/idle-watch.ts'
 import { isEventStream } from '../mcp/endpoint-event.ts'
-import { awaitsNothing, formatAcknowledgment, isPage } from './answer-type.ts'
+import { type Awaited, findAwaited, findForeignType, formatAcknowledgment } from './answer-type.ts'
 import { closePool, createPool } from './connection-pool.ts'
 import { beginningOfStream, followTail, heartbeat, isBetweenEvents, takesHeartbeats } from './heartbeat.ts'
 import { describeRedirect, findSlashTarget } from './redirect.ts'
@@ -37,7 +37,7 @@ export function createHttpUpstream(plan: HttpUpstreamPlan): Upstream {
   const ownNames = new Set(own.map(([name]) => name))
   const formatTarget = createTargetFormat(url.pathname, url.search.slice(1))
   const dispatch = (call: Call, path: string, reply: Reply, follow: Follow): void => {
-    const handler = new ResponseHandler(reply, plan, { path, isAwaited: !awaitsNothing(call), route: call.route }, follow)
+    const handler = new ResponseHandler(reply, plan, { path, awaited: findAwaited(call), route: call.route }, follow)
     try {
       pool.dispatch(formatRequest(call, path, own, ownNames), handler)
     } catch (error) {
@@ -89,8 +89,7 @@ type Follow = ((target: string) => void) | undefined
 interface Asked {
   /** Path and query. */
   readonly path: string
-  /** Whether it has an answer. */
-  readonly isAwaited: boolean
+  readonly awaited: Awaited
   readonly route: RouteFacts
 }
 
@@ -155,8 +154,9 @@ class ResponseHandler implements Dispatcher.DispatchHandler {
     this.#follow = undefined
     const kept = filterResponseHeaders(headers)
     if (status === 204) delete kept['content-length']
-    if (status < 300 && isPage(kept)) return this.#giveUp(controller, invalid('a page (text/html)'))
-    if (status < 300 && !this.#asked.isAwaited) return this.#acknowledge(controller, kept)
+    const foreign = status < 300 ? findForeignType(kept, this.#asked.awaited) : undefined
+    if (foreign !== undefined) return this.#giveUp(controller, invalid(foreign))
+    if (status < 300 && this.#asked.awaited === 'nothing') return this.#acknowledge(controller, kept)
     if (this.#plan.heartbeatSeconds > 0 && takesHeartbeats(kept)) this.#beat(controller, beginningOfStream)
     else if (!isEventStream(kept)) this.#watch(controller)
     this.#reply.start(status, kept)

@@ -3,13 +3,16 @@ import type { ReplyHeaders } from '../core/reply.ts'
 
 /**
  * Response headers that end here: those of one connection (RFC 9110 §7.6.1), and those that would speak for us. A challenge of the
- * upstream must not replace ours, its CORS rules are not those of the public origin, and its cookies would be set on it.
+ * upstream must not replace ours, its CORS rules are not those of the public origin, and its cookies would be set on it. Addresses are its
+ * private ones: what would lead there, with a success or an error too, ends here like a redirect.
  */
 const dropped = new Set([
   // Not a field to an object: a list of its values would become the parent that all other names are looked for in.
   '__proto__',
   'connection',
+  'content-location',
   'keep-alive',
+  'location',
   'proxy-connection',
   'proxy-authenticate',
   'proxy-authentication-info',
@@ -25,6 +28,7 @@ const dropped = new Set([
   'clear-site-data',
   'nel',
   'public-key-pins',
+  'refresh',
   'report-to',
   'reporting-endpoints',
   'service-worker-allowed',
