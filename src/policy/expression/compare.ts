@@ -52,6 +52,7 @@ function equalLists(left: List, right: List, work: Work): Value {
 
 function equalDictionaries(left: Dictionary, right: Dictionary, work: Work): Value {
   if (left.size !== right.size) return false
+  spend(work, left.size)
   let result: Value = true
   for (const name of left.names()) {
     if (work.left < 0) break

@@ -1,4 +1,4 @@
-import { spend } from '../work.ts'
+import { spend, type Work } from '../work.ts'
 import type { Call } from './calls.ts'
 import { facts, records } from './names.ts'
 import { compileTruth } from './operators.ts'
@@ -40,7 +40,7 @@ export function compileComprehension({ node, name, inputs }: Call, context: Cont
   return (run) => {
     const value = operand(run)
     if (!isKnown(value)) return value
-    const items = findItems(value)
+    const items = findItems(value, run.work)
     if (items === undefined) return createFailure(`${text} is ${describeType(value)}, and ${name} is for lists`)
     return fold(walk(items, step, place, inner.cost.nodes * STEP, run))
   }
@@ -55,9 +55,11 @@ function declare(variable: Syntax, place: number, { scope, draft }: Context): Re
   return new Map([...scope, [name, place]])
 }
 
-function findItems(value: Known): List | undefined {
+function findItems(value: Known, work: Work): List | undefined {
   if (isList(value)) return value
-  return isDictionary(value) ? createList(value.names()) : undefined
+  if (!isDictionary(value)) return undefined
+  spend(work, value.size)
+  return work.left < 0 ? createList([]) : createList(value.names())
 }
 
 /** Counts each item before it is looked at. What costs too much fails as a whole (see `expression.ts`). */

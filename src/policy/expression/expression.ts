@@ -29,7 +29,7 @@ export interface CompiledExpression {
   /**
    * Takes time in proportion to what the expression looks at, and never more than the budget.
    *
-   * @param facts - of one operation
+   * @param facts - of one operation. What `args` throws, this throws
    * @param work - what the decision may still cost; beyond that the outcome is an error
    */
   evaluate(facts: ExpressionFacts, work: Work): Outcome
@@ -63,6 +63,7 @@ function checkMayDiffer(evaluate: Evaluate): void {
   const value = evaluate({ facts: undefined, work: createWork(), locals: [], seen: [] })
   if (value === true)
     throw new ExpressionError('it always holds, whoever calls: leave it out, or compare with something of the call', 0)
+  if (isFailure(value)) throw new ExpressionError(`it always fails: ${value.reason}`, 0)
   if (!mayHold(value)) throw new ExpressionError('it can never hold, whoever calls: compare with something of the call', 0)
 }
 

@@ -14,6 +14,8 @@ export interface NamedFact {
   readonly type: string
   /** Only expressions of this use see it. */
   readonly use?: Use
+  /** Whether it is one of `tool`, `prompt` and `resource`. */
+  readonly hasKinds?: true
   read(facts: ExpressionFacts): Value
 }
 
@@ -34,7 +36,7 @@ export const records: ReadonlyMap<string, ReadonlyMap<string, NamedFact>> = new 
     'operation',
     new Map<string, NamedFact>([
       ['method', { type: 'string', use: 'require', read: readOperation('method', ({ method }) => method) }],
-      ['kind', { type: 'string', use: 'require', read: readOperation('kind', ({ targetKind }) => targetKind) }],
+      ['kind', { type: 'string', use: 'require', hasKinds: true, read: readOperation('kind', ({ targetKind }) => targetKind) }],
       ['target', { type: 'string', use: 'require', read: readOperation('target', ({ target }) => target) }],
     ]),
   ],

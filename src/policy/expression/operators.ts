@@ -1,5 +1,7 @@
+import type { Operation } from '../../core/operation.ts'
 import { spend, type Work } from '../work.ts'
 import { compare, isIn } from './compare.ts'
+import { findFact } from './lookups.ts'
 import { calculate, checkInt, MAX_INT } from './number.ts'
 import { type Context, combineUnusable, type Evaluate, quote, refuse, TOO_MUCH } from './program.ts'
 import type { Syntax } from './syntax.ts'
@@ -13,6 +15,8 @@ type Of<Operator extends Syntax['op']> = Extract<Syntax, { op: Operator }>
 export type Binary = Of<'==' | '!=' | '<' | '<=' | '>' | '>=' | 'in' | '+' | '-' | '*' | '/' | '%'>
 
 export function compileBinary(node: Binary, context: Context): Evaluate {
+  checkKind(node, context)
+  checkSum(node)
   const [left, right] = [context.compile(node.args[0], context), context.compile(node.args[1], context)]
   const apply = findOperator(node.op)
   const text = quote(node, context)
@@ -23,6 +27,21 @@ export function compileBinary(node: Binary, context: Context): Evaluate {
     const result = apply(one, other, run.work)
     return typeof result === 'boolean' ? result : locate(result ?? describeMisfit(node.op, one, other), text)
   }
+}
+
+const kinds: ReadonlySet<unknown> = new Set<Operation['targetKind']>(['tool', 'prompt', 'resource'])
+
+/** A kind that there is not would deny everybody, or nobody, without a word. */
+function checkKind({ args }: Binary, context: Context): void {
+  const isKind = (node: Syntax): boolean => node.op === '.' && findFact(node, context)?.hasKinds === true
+  const literal = args.find((node, at) => node.op === 'value' && args.some((other, where) => where !== at && isKind(other)))
+  if (literal !== undefined && !kinds.has(literal.args)) refuse(literal, 'operation.kind is "tool", "prompt" or "resource"')
+}
+
+/** The library takes the sum of a duration and a timestamp for a duration. */
+function checkSum({ op, args: [left, right] }: Binary): void {
+  const isDuration = (node: Syntax): boolean => node.op === 'call' && node.args[0] === 'duration'
+  if (op === '+' && isDuration(left) && !isDuration(right)) refuse(left, 'write the timestamp first, as in now + duration("1h")')
 }
 
 type ApplyBinary = (left: Known, right: Known, work: Work) => Value | undefined

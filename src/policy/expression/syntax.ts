@@ -24,9 +24,6 @@ export class ExpressionError extends Error {
 const MAX_LENGTH = 4096
 const limits = { maxAstNodes: 500, maxDepth: 32, maxListElements: 200, maxMapEntries: 200, maxCallArguments: 4 }
 
-/** Repeated, these nest without brackets, and the parser does not count them. */
-const UNARY_RUN = /(?:[!-]\s*){9,}/
-
 /** A parsed expression, and how to check its types. */
 export interface Parsed {
   readonly root: Syntax
@@ -38,8 +35,6 @@ export interface Parsed {
 export function parseSyntax(source: string, use: Use): Parsed {
   if (source.length > MAX_LENGTH) throw new ExpressionError(`it is longer than ${MAX_LENGTH} characters`, MAX_LENGTH)
   if (!source.isWellFormed()) throw new ExpressionError('it has half a character (a lone surrogate)', 0)
-  const run = UNARY_RUN.exec(source)
-  if (run !== null) throw new ExpressionError('so many `!` or `-` in a row are not available', run.index)
   const parsed = attempt(() => environments[use].parse(source))
   return { root: parsed.ast, check: () => checkTypes(parsed.check()) }
 }
@@ -76,6 +71,8 @@ interface LibraryError {
 }
 
 function toExpressionError(error: unknown): ExpressionError {
+  // The parser counts brackets, but not the `!` of `!!!!`.
+  if (error instanceof RangeError) return new ExpressionError('it is nested too deeply: write several rules instead', 0)
   if (!isLibraryError(error)) throw error
   const { code, summary, range } = error
   const remedy = Object.hasOwn(remedies, code) ? remedies[code] : undefined

@@ -84,7 +84,7 @@ export function calculateTime(operator: string, left: Known, right: Known): Valu
 }
 
 const durations: ReadonlySet<string> = new Set(['duration + duration', 'duration - duration', 'timestamp - timestamp'])
-const timestamps: ReadonlySet<string> = new Set(['timestamp + duration', 'duration + timestamp', 'timestamp - duration'])
+const timestamps: ReadonlySet<string> = new Set(['timestamp + duration', 'timestamp - duration'])
 
 function readTime(value: Known): Timestamp | Duration | undefined {
   const isTime = typeof value === 'object' && value !== null && (value.kind === 'timestamp' || value.kind === 'duration')
