@@ -46,7 +46,7 @@ const ofIssuer: Mistake[] = [
     name: 'the issuer is down',
     plant: ({ issuer }) => issuer.setOutage('refuse'),
     finds: 'issuer_metadata_missing',
-    fix: /whether it is started/,
+    fix: /that the program is running/,
   },
   {
     name: 'the issuer is written with a slash too few',
@@ -389,7 +389,7 @@ const ofUpstream: Mistake[] = [
     name: 'the MCP server does not run',
     config: () => ({ servers: [serve('http://127.0.0.1:1/mcp')] }),
     finds: 'upstream_unreachable',
-    fix: /whether it is started/,
+    fix: /that the program is running/,
   },
   {
     name: 'the MCP server wants a final slash',
@@ -513,7 +513,7 @@ const ofIdentityProvider: Mistake[] = [
     config: brokering,
     plant: ({ issuer }) => issuer.setOutage('refuse'),
     finds: 'issuer_metadata_missing',
-    fix: /started/,
+    fix: /the program is running/,
   },
   {
     name: 'the identity provider does not know the client',

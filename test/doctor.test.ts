@@ -91,7 +91,7 @@ describe('the doctor, where all is well', { timeout: 60_000 }, () => {
     const { code, output } = await run(stage, ['doctor'], '', env)
     expect(code, output).toBe(0)
     expect(output).toMatch(/It knows the client\. Its redirect URI there has to be\s+http:\/\/localhost:\d+\/oauth\/callback/)
-    expect(output).toContain('Clients make themselves known by client ID metadata documents or')
+    expect(output).toContain('Clients register by client ID metadata documents or')
     const refused = await run(stage, ['doctor'], '', { BROKER_SECRET: 'an-old-secret-of-the-broker' })
     expect(refused.code).toBe(1)
     expect(refused.output).toContain('It refuses the client "the-broker"')
@@ -250,7 +250,7 @@ describe('the command doctor', { timeout: 60_000 }, () => {
 
   it.each([
     [['doctor', '--token', 'no-such-file'], /cannot be read \(ENOENT\)/],
-    [['doctor', '--token', '-'], /there is no token in it/],
+    [['doctor', '--token', '-'], /contains no token/],
     [['doctor', 'missing.yaml'], /cannot be read/],
   ])('exits with 2 for %j', async (argv, said) => {
     const stage = await openStage()
@@ -378,7 +378,7 @@ describe('what the doctor says of clients', () => {
     })
     expect(findClient(report, 'Goose')).toMatchObject({
       verdict: 'fails',
-      reasons: [expect.stringMatching(/takes no client id by hand/)],
+      reasons: [expect.stringMatching(/does not let users enter a client id/)],
     })
   })
 

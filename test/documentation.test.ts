@@ -5,7 +5,10 @@ import { dirname, join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
+import { PROVIDER_CHOICES } from '../src/cli/init/providers.ts'
+import { resolveKind } from '../src/config/derive/identity-provider-kind.ts'
 import { loadConfigFile, loadConfigText } from '../src/config/load.ts'
+import { IDENTITY_PROVIDER_KINDS } from '../src/identity/kinds.ts'
 import { createCertificate } from './support/certificate.ts'
 
 const root = new URL('../', import.meta.url).pathname
@@ -38,6 +41,23 @@ describe('the samples', () => {
     const schema = z.fromJSONSchema(JSON.parse(readFileSync(join(root, 'docs/config.schema.json'), 'utf8')))
     expect(schema.safeParse(parse(text))).toMatchObject({ success: true })
     expect(schema.safeParse({ ...parse(text), unknown: 1 })).toMatchObject({ success: false })
+  })
+})
+
+describe.each(IDENTITY_PROVIDER_KINDS)('the kind of identity provider %s', (kind) => {
+  it('has a sample', () => {
+    const file = join(root, `samples/sign-in-${kind}.yaml`)
+    expect(existsSync(file)).toBe(true)
+    expect(resolveKind(parse(readFileSync(file, 'utf8')).identity_provider)).toBe(kind)
+  })
+
+  it('has a row in the table of docs/identity-providers.md', () => {
+    const page = readFileSync(join(root, 'docs/identity-providers.md'), 'utf8')
+    expect(page.split('\n').filter((line) => line.startsWith(`| \`${kind}\` |`))).toHaveLength(1)
+  })
+
+  it('is offered by `init`', () => {
+    expect(PROVIDER_CHOICES.map(({ choice }) => choice)).toContain(kind)
   })
 })
 

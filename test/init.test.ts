@@ -235,7 +235,7 @@ describe('what init writes', { timeout: 60_000 }, () => {
       return error.replaceAll(/\s+/g, ' ')
     }
     expect(await ask(identityProvider.issuer)).toBe('')
-    expect(await ask('http://127.0.0.1:1')).toMatch(/^warning: issuer http:\/\/127\.0\.0\.1:1: .*whether it is started/)
+    expect(await ask('http://127.0.0.1:1')).toMatch(/^warning: issuer http:\/\/127\.0\.0\.1:1: .*that the program is running/)
     expect(await ask(`${identityProvider.issuer}/`)).toMatch(/^warning: issuer .* names the issuer .*final slash/)
     expect(await ask(`${identityProvider.issuer}/realms/typo`)).toMatch(/^warning: issuer .*Check the issuer/)
   })
@@ -345,7 +345,7 @@ describe('init', { timeout: 60_000 }, () => {
     writeFileSync(join(folder, 'config.yaml'), 'mine')
     const { code, output, error } = await run(['init'])
     expect({ code, output }).toEqual({ code: 2, output: '' })
-    expect(error).toMatch(/config\.yaml is there already, and is not overwritten/)
+    expect(error).toMatch(/config\.yaml exists already, and is not overwritten/)
     expect(read('config.yaml')).toBe('mine')
     rmSync(join(folder, 'config.yaml'))
   })
@@ -356,14 +356,14 @@ describe('init', { timeout: 60_000 }, () => {
     [[...upstream, '--provider', 'keycloak'], '', /An answer is missing: 3\. What is the URL of the realm/],
     // What only shows when the configuration is loaded.
     [[...google, '--public-url', 'http://a.example.com', '--scope', 'a'], '', /uses http/],
-    [[...google, '--allow', 'bob@example.com'], '', /The domain says already who may sign in/],
+    [[...google, '--allow', 'bob@example.com'], '', /The domain already says who may sign in/],
     [
       [...upstream, '--provider', 'issuer', '--allow', 'bob@example.com'],
       'https://idp.example.com\n',
       /decided by that authorization server/,
     ],
     [[...upstream, '--provider', 'google', '--allow', 'alice'], '\n', /"alice" is neither an address/],
-    [[...google, '--scope', 'bob@example.com'], '', /says who/],
+    [[...google, '--scope', 'bob@example.com'], '', /is a condition on users/],
     [[], '', /An answer is missing: 1\. What is your MCP server.+ Give it with --upstream\./],
     [['--json'], '', /--json is for the command doctor/],
     [['--port', '1'], '', /no answer to a question/],
@@ -405,7 +405,7 @@ describe('init', { timeout: 60_000 }, () => {
     await answer('Workspace domain', '\r')
     await answer('Under which URL', '\u0003')
     expect(await exit).toBe(1)
-    expect(shown).toContain('Broken off; nothing was written.')
+    expect(shown).toContain('Aborted; nothing was written.')
     expect(existsSync(join(folder, file))).toBe(false)
   })
 })

@@ -34,7 +34,7 @@ export async function startDemo(settled: Loaded, wanted: number, source: Source)
 
 /** What must be known before anybody uses this. */
 export const DEMO_WARNING =
-  'DEMO: for trying out, on this machine only. Anybody who can reach a port of this machine can sign in with the passwords below; keys, registrations and sign-ins are in memory and gone when this ends.'
+  'DEMO: only for trying it out on this machine. Anyone who can reach a port of this machine can sign in with the passwords below. Keys, registrations and sign-ins are kept in memory only.'
 
 /** Who can sign in, and how to connect. */
 export function formatDemo({ issuer, users }: Sandbox, plan: Plan): string[] {

@@ -16,7 +16,7 @@ const MAX_BYTES = 16 * 1024
 export async function runDoctor(args: Arguments, source: Source, terminal: Terminal): Promise<0 | 1> {
   const { plan, sandboxPort } = source.load()
   if (sandboxPort !== undefined)
-    throw new UsageError('--demo starts its authorization server with the proxy: there is none yet that doctor could look at.')
+    throw new UsageError('--demo starts its authorization server with the proxy: there is nothing for doctor to probe yet.')
   const [from] = args.values.get('token') ?? []
   const token = from === undefined ? undefined : readToken(from)
   // Loaded only now: the other commands need none of it.
@@ -32,8 +32,8 @@ function readToken(from: string): string {
   const token = readStart(from)
     .trim()
     .replace(/^Bearer +/i, '')
-  if (token === '') throw new UsageError('--token: there is no token in it.')
-  if (/\s/.test(token)) throw new UsageError('--token: there is more in it than one token.')
+  if (token === '') throw new UsageError('--token: the file contains no token.')
+  if (/\s/.test(token)) throw new UsageError('--token: the file contains more than one token.')
   return token
 }
 
@@ -47,7 +47,7 @@ function readStart(from: string): string {
     if (from !== '-') closeSync(file)
   } catch (error) {
     throw new UsageError(
-      `--token: it cannot be read (${error instanceof Error && 'code' in error ? error.code : 'unknown error'}). It takes the name of a file, or - for standard input.`,
+      `--token: cannot be read (${error instanceof Error && 'code' in error ? error.code : 'unknown error'}). It takes the name of a file, or - for standard input.`,
     )
   }
   if (length > MAX_BYTES) throw new UsageError('--token: more than 16 KiB, which no token has.')

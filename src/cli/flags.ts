@@ -35,7 +35,7 @@ interface Flag {
 
 /** Every flag, in the order of the help text. */
 export const FLAGS: readonly Flag[] = [
-  { name: 'config', value: 'FILE', help: 'configuration file; ./config.yaml where there is one' },
+  { name: 'config', value: 'FILE', help: 'configuration file; by default ./config.yaml, if it exists' },
   { name: 'upstream', value: 'URL', help: 'without a file: the MCP server; or `-- command …` at the end to start one' },
   { name: 'issuer', value: 'URL', repeats: true, help: 'without a file: issuer whose access tokens are accepted' },
   { name: 'public-url', value: 'URL', help: 'without a file: origin under which clients reach the proxy' },
@@ -48,7 +48,7 @@ export const FLAGS: readonly Flag[] = [
   { name: 'log-format', value: 'F', help: 'json, pretty or auto' },
   { name: 'debug', help: 'log more' },
   { name: 'provider', value: 'KIND', only: 'init', help: 'init: kind of identity provider, for example google or entra' },
-  { name: 'client-id', value: 'ID', only: 'init', help: 'init: client id of the proxy there, where it is known already' },
+  { name: 'client-id', value: 'ID', only: 'init', help: 'init: client id of the proxy there, if it is known already' },
   {
     name: 'allow',
     value: 'WHO',
@@ -56,7 +56,7 @@ export const FLAGS: readonly Flag[] = [
     repeats: true,
     help: 'init: who may sign in: bob@example.com, example.com, claim=value or everybody',
   },
-  { name: 'add', only: 'init', help: 'init: add a server to a file that is there; the rest of it stays as it is' },
+  { name: 'add', only: 'init', help: 'init: add a server to an existing file; the rest of it stays unchanged' },
   { name: 'token', value: 'FILE', only: 'doctor', help: 'doctor: file with an access token to try; - is standard input' },
   { name: 'json', only: 'doctor', help: 'doctor: print the findings as JSON' },
   { name: 'help', help: 'this text' },

@@ -8,17 +8,17 @@ const COMMANDS: readonly (readonly [name: string, what: string])[] = [
   ['check [FILE]', 'check the configuration and print the table of routes'],
   ['schema', 'print the JSON Schema of the configuration file'],
   ['errors', 'print the catalogue of errors'],
-  ['doctor [FILE]', 'ask issuers, MCP servers and the public URL, and say what is wrong and which clients will connect'],
+  ['doctor [FILE]', 'probe issuers, MCP servers and the public URL; report problems and which clients will connect'],
   ['migrate FILE', "print a configuration of the Go proxy's format in this one's"],
 ]
 
 export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] = [
-  ['0', 'done; serve: stopped by a signal, after running requests have finished; doctor: no problem was found'],
+  ['0', 'success; serve: stopped by a signal after running requests finished; doctor: no problems found'],
   [
     '1',
-    'failure at run time: port in use, no permission, standard output that cannot be written; serve: stopped by a second signal; doctor: there are problems; init: broken off',
+    'failure at run time: port in use, no permission, standard output cannot be written; serve: stopped by a second signal; doctor: problems found; init: aborted',
   ],
-  ['2', 'mistake on the command line or in the configuration, or something that this version does not support'],
+  ['2', 'mistake on the command line or in the configuration, or an unsupported feature'],
 ]
 
 /** The help text. */
@@ -43,8 +43,8 @@ export function formatHelp(): string {
     'Exit codes:',
     ...formatTerms(EXIT_CODES),
     '',
-    ...wrap('serve writes the log, and nothing else, to standard output, and what people should know to standard error.', WIDTH),
-    ...wrap('SIGTERM or SIGINT stops it when running requests have finished; a second one stops it at once.', WIDTH),
+    ...wrap('serve writes only the log to standard output. Notices and errors go to standard error.', WIDTH),
+    ...wrap('SIGTERM or SIGINT stops it after running requests have finished; a second signal stops it at once.', WIDTH),
   ].join('\n')
 }
 

@@ -57,7 +57,7 @@ describe('the brand of the pages', () => {
   it('is refused, all of it at once, where images are missing or none', () => {
     const mistakes = mistakesOf({ logo: 'nowhere.png', favicon: write('page.svg', '<html></html>') })
     expect(mistakes.toSorted()).toEqual([
-      expect.stringMatching(/^broker\.favicon: .*page\.svg" is no PNG, SVG, JPEG or WebP image/),
+      expect.stringMatching(/^broker\.favicon: .*page\.svg" is not a PNG, SVG, JPEG or WebP image/),
       expect.stringMatching(/^broker\.logo: .*nowhere\.png" cannot be read \(no such file\)/),
     ])
     expect(mistakesOf({ logo: '.' })).toEqual([expect.stringMatching(/^broker\.logo: .*it is a directory/)])

@@ -59,7 +59,7 @@ describe('the smallest configuration', () => {
 
   it('needs no notice but that a restart ends MCP sessions', () => {
     expect(plan.notices).toEqual([
-      expect.stringMatching(/^session_key: random at each start.* some clients never begin a new one/),
+      expect.stringMatching(/^session_key: random at each start.* some clients never start a new one/),
     ])
     expect(load({ servers: [{ path: '/mcp', upstream: { command: ['node'] } }] }).notices).toEqual([])
   })
@@ -198,7 +198,7 @@ describe('notices at the start', () => {
       return load({ rewrite }).notices.filter((one) => one.startsWith('rewrite:'))
     }
     const iss = expect.stringMatching(/compare `iss`.*`identity_provider`/)
-    const shared = expect.stringMatching(/nobody is asked/)
+    const shared = expect.stringMatching(/users are not asked for consent/)
     const credentials = expect.stringMatching(/credentials of a client/)
     expect(load({}).notices.some((one) => one.startsWith('rewrite'))).toBe(false)
     expect(notice({ authorization_parameters: { audience: 'api' } })).toEqual([iss])
@@ -210,7 +210,7 @@ describe('notices at the start', () => {
   const risksOf = ({ notices }: Plan) => notices.filter((notice) => !notice.startsWith('session_key: random'))
 
   it.each([
-    [{ public_url: 'http://mcp.example.com' }, /http: access tokens travel in the open/],
+    [{ public_url: 'http://mcp.example.com' }, /http: access tokens are sent unencrypted/],
     [{ allowed_hosts: ['*'] }, /allowed_hosts/],
     [{ cors: { allowed_origins: ['*'] } }, /cors\.allowed_origins/],
     [{ issuers: [{ issuer: 'https://idp.example.com', accept_id_tokens: true }] }, /accept_id_tokens/],
@@ -220,7 +220,7 @@ describe('notices at the start', () => {
     ],
     [
       { issuers: [{ issuer: 'https://idp.example.com', jwks_uri: 'http://keycloak:8080/certs?x=secret' }] },
-      /http:\/\/keycloak:8080 is asked/,
+      /http:\/\/keycloak:8080 is fetched over http/,
     ],
   ] satisfies [Partial<ConfigInput>, RegExp][])('name the risk of %j', (changes, expected) => {
     expect(risksOf(load(changes))).toEqual([expect.stringMatching(expected)])

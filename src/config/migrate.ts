@@ -37,7 +37,10 @@ export function migrateConfigText(text: string): string {
 }
 
 function formatNotices(notices: readonly string[]): string[] {
-  return ['Translated from the format of the Go proxy. What means something else now:', ...notices.map((line) => `- ${line}`)]
+  return [
+    'Translated from the format of the Go proxy. These settings now mean something else:',
+    ...notices.map((line) => `- ${line}`),
+  ]
 }
 
 /** What has to be known where tokens are issued and where clients are set up. */

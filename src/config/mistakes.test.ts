@@ -82,7 +82,7 @@ const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path
     [withServer({ rules: [{ tools: 'x', tool: 'x', scopes: [] }] }), 'servers[0].rules[0].tools', /`tool`/],
     [{ ...smallest, zzzzzz: 1 }, 'zzzzzz', /Known keys: public_url/],
     [{ ...smallest, listen_port: 1 }, 'listen_port', /Go proxy.*`listen\.port`/s],
-    [withServer({ identity_provider: {} }), 'servers[0].identity_provider', /not a key that is known here/],
+    [withServer({ identity_provider: {} }), 'servers[0].identity_provider', /is not a known key/],
     [withBroker({ scope: 'openid' }), 'identity_provider.scope', /Did you mean `scopes`/],
     [{ ...smallest, demo: {} }, 'demo', /format of the Go proxy.*`kind: asgardeo`/s],
   ],
@@ -150,8 +150,8 @@ const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path
       ['X-A', ' a', /no header can have/],
       ['X-A', '', /no header can have/],
       ['X-A', 'ł', /no header can have/],
-      ['Authorization', 'Bearer hunter2', /a secret does not belong/],
-      ['X-Api-Key', 'hunter2', /a secret does not belong/],
+      ['Authorization', 'Bearer hunter2', /is a secret in plain text/],
+      ['X-Api-Key', 'hunter2', /is a secret in plain text/],
     ] as const
   ).map(([name, value, said]) => [
     withServer({ upstream: { url: server.upstream, headers: { [name]: value } } }),
@@ -186,7 +186,7 @@ const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path
       /has an @/,
     ],
     [withBroker({ realm: 'a' }), 'identity_provider.realm', /no use with `kind: oidc`/],
-    [withBroker({ client_secret: 'hunter2' }), 'identity_provider.client_secret', /a secret does not belong/],
+    [withBroker({ client_secret: 'hunter2' }), 'identity_provider.client_secret', /is a secret in plain text/],
     [
       withBroker({ client_authentication: 'client_secret_post' }),
       'identity_provider.client_secret',
@@ -239,8 +239,8 @@ const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path
       /http/,
     ],
     [{ ...withBroker({}), public_url: 'http://mcp.example.com' }, 'public_url', /users sign in/],
-    [{ ...withBroker({}), servers: [{ ...server, path: '/token' }] }, 'servers[0].path', /signs users in \(\/token\)/],
-    [{ ...withBroker({}), servers: [{ ...server, path: '/sign-in/mcp' }] }, 'servers[0].path', /signs users in/],
+    [{ ...withBroker({}), servers: [{ ...server, path: '/token' }] }, 'servers[0].path', /sign users in \(\/token\)/],
+    [{ ...withBroker({}), servers: [{ ...server, path: '/sign-in/mcp' }] }, 'servers[0].path', /sign users in/],
   ],
   'what is passed on': [
     [withRewrite({ issuer: 'https://other.example.com' }), 'rewrite.issuer', /not the only one of `issuers`/],
@@ -250,7 +250,7 @@ const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path
     [withRewrite({ metadata: { issuer: 'x' } }), 'rewrite.metadata.issuer', /filled in/],
     [withRewrite({ registration_parameters: { a: 'b' } }), 'rewrite.registration_parameters', /without `registration_endpoint`/],
     [{ ...withRewrite({}), identity_provider: withBroker({}).identity_provider }, 'rewrite', /excludes `identity_provider`/],
-    [{ ...withRewrite({}), servers: [{ ...server, path: '/token' }] }, 'servers[0].path', /passed on/],
+    [{ ...withRewrite({}), servers: [{ ...server, path: '/token' }] }, 'servers[0].path', /passes on/],
   ],
   'combinations that cannot work': [
     [{ ...smallest, cors: { allowed_origins: ['*'], allow_credentials: true } }, 'cors.allow_credentials', /every page/],

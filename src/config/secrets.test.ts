@@ -82,13 +82,13 @@ describe('secrets', () => {
         },
         { SECRET: 'secret', KEY: Buffer.alloc(32, byte).toString('base64') },
       ).notices.join()
-    expect(load0(0)).toMatch(/encryption_keys\[0\]: the key is zeros alone/)
+    expect(load0(0)).toMatch(/encryption_keys\[0\]: the key is all zeros/)
     expect(load0(1)).not.toMatch(/zeros/)
   })
 
   it('that are zeros alone stop the start: everybody could make up such a key', () => {
     const env = { KEY: Buffer.alloc(32).toString('base64') }
-    expect(reasonsOf({ ...smallest, session_key: { env: 'KEY' } }, env).join()).toMatch(/session_key: .*zeros alone/)
+    expect(reasonsOf({ ...smallest, session_key: { env: 'KEY' } }, env).join()).toMatch(/session_key: .*all zeros/)
   })
 
   it.each([

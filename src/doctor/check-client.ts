@@ -40,23 +40,23 @@ function checkAnswer(probe: ClientProbe, callback: string, about: Findings): Fin
     return about.problem(
       'token_endpoint_fails',
       `Its token endpoint answers with status ${status}.`,
-      status >= 500 ? 'It is out of order at the moment: look at its own log.' : 'Check the URL of the token endpoint.',
+      status >= 500 ? 'It is failing right now: check its own log.' : 'Check the URL of the token endpoint.',
     )
   if (configured.isOpen)
     return about.warning(
       'token_endpoint_open',
-      'It gives tokens for a code that does not exist: it is a server for tests, and lets anybody be anybody.',
+      'It issues tokens for a code that does not exist: it is a test server that lets anyone sign in as any user.',
       'Use it nowhere but in tests.',
     )
   if (!isAboutCode(probe))
     return about.skipped(
       'client_unclear',
-      `Whether it knows the client cannot be told before somebody signs in (${describe(configured)}).`,
+      `Whether it knows the client will only show when a user signs in (${describe(configured)}).`,
     )
   if (stranger === undefined || isSame(configured, stranger))
     return about.skipped(
       'client_unclear',
-      `Whether it knows the client cannot be told before somebody signs in: it looks at the code first, and answers the same to any client (${describe(configured)}).`,
+      `Whether it knows the client will only show when a user signs in: it checks the code first, and gives every client the same answer (${describe(configured)}).`,
     )
   return about.ok('client', `It knows the client. Its redirect URI there has to be ${callback}.`)
 }

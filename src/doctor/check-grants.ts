@@ -23,7 +23,7 @@ function explainBase(scopes: readonly string[], about: Findings): Finding {
 function explainRules(scopes: readonly string[], about: Findings): Finding {
   return about.warning(
     'rule_scope_not_granted',
-    `Its rules ask for ${scopes.join(', ')}, which no \`grant\` of \`identity_provider\` gives: nobody can do what they protect.`,
+    `Its rules ask for ${scopes.join(', ')}, which no \`grant\` of \`identity_provider\` gives: no user can do what they protect.`,
     'Add the scope to a `grant`, or correct the rule.',
   )
 }

@@ -25,7 +25,7 @@ export async function checkIdentityProvider(plan: IdentityProviderPlan, callback
   if (probe.metadata === undefined) return [explainMissing(probe, about)]
   const endpoints = readEndpoints(probe.metadata, plan)
   return [
-    about.ok('identity_provider', 'Its metadata is found and names this very issuer.'),
+    about.ok('identity_provider', 'Its metadata exists and names exactly this issuer.'),
     ...checkKeys(probe, about),
     ...checkOpenId(probe, about),
     ...checkOfflineAccess(probe.metadata, plan, about),
@@ -114,7 +114,7 @@ function checkOpenId({ metadata = {}, documents }: IssuerProbe, about: Findings)
   return [
     about.warning(
       'openid_unannounced',
-      'Its metadata says nothing of OpenID Connect. Without an ID token nobody can sign in.',
+      'Its metadata does not mention OpenID Connect. Without an ID token, users cannot sign in.',
       'If it speaks OAuth alone, as OpenAuth does, write `kind: oauth` with its endpoints: see identity-providers.md.',
     ),
   ]

@@ -178,13 +178,13 @@ function checkRegistration(metadata: Metadata, about: Findings): Finding[] {
       ...(takesDocuments ? ['client ID metadata documents'] : []),
       ...(typeof metadata.registration_endpoint === 'string' ? ['dynamic registration'] : []),
     ]
-    return [...findings, about.ok('registration', `Clients make themselves known by ${ways.join(' or ')}.`)]
+    return [...findings, about.ok('registration', `Clients register by ${ways.join(' or ')}.`)]
   }
   return [
     about.warning(
       'registration_missing',
-      'Clients cannot make themselves known to it: it has neither dynamic registration nor client ID metadata documents. Only clients whose id is entered by hand will connect.',
-      'Switch one of the two on at the authorization server, or use the broker (`identity_provider`), which has both.',
+      'Clients cannot register with it: it supports neither dynamic registration nor client ID metadata documents. Only clients whose id is entered by hand will connect.',
+      'Enable one of the two at the authorization server, or use the broker (`identity_provider`), which has both.',
     ),
   ]
 }
@@ -207,7 +207,7 @@ function checkQuery({ authorization_endpoint: endpoint }: Metadata, about: Findi
     about.warning(
       'authorization_endpoint_query',
       'authorization_endpoint has a query. Clients made with the Python SDK append another `?` to it and fail.',
-      'Publish it without a query. A parameter like `audience` belongs into `authorization_parameters` of the broker.',
+      'Publish it without a query. Put a parameter like `audience` into `authorization_parameters` of the broker.',
     ),
   ]
 }

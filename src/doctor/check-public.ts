@@ -25,7 +25,7 @@ function checkScheme({ publicUrl }: Plan, about: Findings): Finding[] {
   return [
     about.problem(
       'public_url_insecure',
-      'It is http: access tokens travel in the open, and most clients refuse it.',
+      'It is http: access tokens are sent unencrypted, and most clients refuse it.',
       'Serve https (`listen.tls`, or a load balancer that ends TLS), and write https in `public_url`.',
     ),
   ]
@@ -51,7 +51,7 @@ function checkCertificate({ certificate }: PublicProbe, about: Findings): Findin
       about.warning(
         'certificate_ends',
         `Its certificate ends in ${days} ${days === 1 ? 'day' : 'days'}.`,
-        'Renew it, and see why that did not happen by itself.',
+        'Renew it, and find out why automatic renewal failed.',
       ),
     ]
   return [about.ok('certificate', `Its certificate is valid for another ${days} days.`)]
@@ -77,15 +77,15 @@ function explainSilence({ endpoint, first }: EndpointProbe, { isListening }: Pub
   if (failure !== undefined && failure.code === undefined && !failure.reason.includes('no complete answer')) {
     return about.problem(
       'public_url_unreadable',
-      `${endpoint.resource} answers otherwise than the proxy: ${failure.reason}.`,
-      'Something in front of the proxy answers or changes its answers (compresses them, for example): have it pass them unchanged.',
+      `${endpoint.resource} answers differently from the proxy: ${failure.reason}.`,
+      'Something in front of the proxy answers itself or changes the answers of the proxy (compresses them, for example): configure it to pass them unchanged.',
     )
   }
   if (isListening) {
     return about.problem(
       'public_url_elsewhere',
       `${says} The proxy runs on this machine, but its public URL does not lead to it.`,
-      `${failure?.fix ?? ''} Correct \`public_url\`, or the DNS or load balancer in front. In a network that does not lead back into itself, run doctor on another machine as well.`,
+      `${failure?.fix ?? ''} Correct \`public_url\`, or the DNS or load balancer in front. If machines of this network can't reach its public address (no hairpin NAT), run doctor on another machine as well.`,
     )
   }
   return about.skipped('not_running', `${says} What clients see there is not checked: start the proxy, and run doctor again.`)
@@ -102,7 +102,7 @@ function explainAnswer(
     return about.problem(
       'public_url_redirects',
       `${resource} redirects to ${quoteUntrusted(headers.location)}. Clients do not follow that with their requests.`,
-      'Serve it without a redirect, or set `public_url` and `path` to where it leads if that is what clients should use.',
+      'Serve it without a redirect, or, if clients should use the other URL, set `public_url` and `path` accordingly.',
     )
   }
   if (text.includes('host_denied')) {
@@ -123,7 +123,7 @@ function explainAnswer(
     return about.problem(
       'public_url_open',
       `${resource} answers a request without a token (status ${status}): that is not the proxy.`,
-      'The MCP server itself seems to be there. Point the public URL to the proxy, and close the other way in.',
+      'This seems to be the MCP server itself. Point the public URL to the proxy, and make the MCP server unreachable from outside.',
     )
   }
   if (status >= 500) {
@@ -210,7 +210,7 @@ function checkHead({ endpoint, head }: EndpointProbe, about: Findings): Finding[
   return [
     about.warning(
       'head_changed',
-      `HEAD on ${endpoint.resource} gets ${came} and not 401. Gemini CLI begins with it.`,
+      `HEAD on ${endpoint.resource} gets ${came}, not 401. Gemini CLI starts with a HEAD request.`,
       'Let HEAD requests through to the proxy.',
     ),
   ]
@@ -239,7 +239,7 @@ function checkPreflight(probe: EndpointProbe, about: Findings): Finding[] {
     about.problem(
       'cors_preflight',
       `A CORS preflight for ${resource} fails: ${escapeControlCharacters(problem)}. Clients in browsers cannot connect.`,
-      'The proxy answers OPTIONS itself: let it through, without authentication, and have nothing in front add or remove Access-Control headers.',
+      'The proxy answers OPTIONS itself: let it through without authentication, and do not add or remove Access-Control headers in front of the proxy.',
     ),
   ]
 }

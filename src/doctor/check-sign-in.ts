@@ -61,14 +61,14 @@ function checkAnswer({ status, headers }: RawAnswer, url: URL, callback: string,
     return about.warning(
       'sign_in_unreachable',
       `Its sign-in page answers with status ${status}.`,
-      'It is out of order at the moment: look at its own log.',
+      'It is failing right now: check its own log.',
     )
   if (status >= 400)
     return about.skipped(
       'sign_in_unseen',
-      `Its sign-in page is for browsers alone (status ${status}): see it with the first sign-in.`,
+      `Its sign-in page only answers browsers (status ${status}): the first sign-in will show whether it works.`,
     )
-  return about.ok('sign_in', 'It takes users who are sent to it to sign in.')
+  return about.ok('sign_in', 'It accepts users who are sent there to sign in.')
 }
 
 /** An error that comes back to us (RFC 6749 §4.1.2.1), or a page of errors as Google has one. */
@@ -80,13 +80,13 @@ function findRefusal(target: URL, callback: string): string | undefined {
       ? undefined
       : `${quoteUntrusted(error)}${description === null ? '' : `: ${quoteUntrusted(description)}`}`
   }
-  return /\/error$/.test(target.pathname) ? 'it leads to a page of errors' : undefined
+  return /\/error$/.test(target.pathname) ? 'it leads to an error page' : undefined
 }
 
 function refuse(reason: string, callback: string, about: Findings): Finding {
   return about.problem(
     'sign_in_refused',
     `It refuses users who are sent to it to sign in (${reason}).`,
-    `Register ${callback} there as redirect URI, letter by letter, and see that \`client_id\`, \`scopes\` and \`authorization_parameters\` of \`identity_provider\` are known there.`,
+    `Register ${callback} there as redirect URI, letter by letter, and check that it knows \`client_id\`, \`scopes\` and \`authorization_parameters\` of \`identity_provider\`.`,
   )
 }

@@ -49,7 +49,7 @@ function checkScopes(scopes: ReadonlySet<string>, { policy }: ServerPlan, about:
   return about.problem(
     'token_scopes',
     `${has}, and every request needs ${missing.join(', ')} as well.`,
-    'Permit the scope to the client and the user at the issuer. If it stands in another claim, add that to `scope_claims` of the issuer.',
+    'Permit the scope to the client and the user at the issuer. If it is in another claim, add that claim to `scope_claims` of the issuer.',
   )
 }
 

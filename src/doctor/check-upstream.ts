@@ -39,8 +39,8 @@ function noteAddress({ publicAddress }: HttpUpstreamProbe, where: string, about:
   return [
     about.warning(
       'upstream_public',
-      `The MCP server (${where}) has an address on the internet itself (${publicAddress}). Whoever knows it may get there without the proxy.`,
-      'Let only the proxy reach it: by a private network, a firewall, or a credential in `upstream.headers` that it insists on.',
+      `The MCP server (${where}) has a public IP address (${publicAddress}). Attackers may reach it without going through the proxy.`,
+      'Let only the proxy reach it: use a private network, a firewall, or a credential in `upstream.headers` that it requires.',
     ),
   ]
 }
@@ -60,13 +60,13 @@ function checkAnswer(asked: HttpUpstreamCase, answer: RawAnswer, plan: Plan, abo
     return about.problem(
       'upstream_fails',
       `The MCP server (${where}) answers with status ${answer.status}.`,
-      'Look into its own log.',
+      'Check its own log.',
     )
   if (/html/i.test(answer.headers['content-type'] ?? '') && !isSpoken(asked)) {
     return about.problem(
       'upstream_page',
       `${where} answers with a web page (status ${answer.status}), not with MCP.`,
-      'Write the URL of the MCP endpoint itself, with its path (often /mcp). A login page in front of it has to go.',
+      'Write the URL of the MCP endpoint itself, with its path (often /mcp). Remove a login page in front of it.',
     )
   }
   return asked.kind === 'sse' ? checkStream(asked, answer, about) : checkInitialize(asked, answer, about)
@@ -90,7 +90,7 @@ function explainRedirect(upstream: HttpUpstreamPlan, { status, headers }: RawAns
   if (target === null)
     return about.problem(
       'upstream_redirects',
-      `The MCP server (${where}) redirects (status ${status}) to nowhere.`,
+      `The MCP server (${where}) redirects (status ${status}) without a target.`,
       'Correct the server.',
     )
   const to = escapeControlCharacters(`${target.origin}${target.pathname}`).slice(0, 200)
@@ -122,13 +122,13 @@ function explainRefusal(
   if (bringsToken)
     return about.skipped(
       'upstream_wants_token',
-      `The MCP server (${where}) asks for the token of the caller (status ${status}), which the proxy gives it. What it answers to one is not checked.`,
+      `The MCP server (${where}) asks for the token of the caller (status ${status}), which the proxy forwards. Its answer to a valid token is not checked.`,
     )
   const asks = headers['www-authenticate']
   return about.problem(
     'upstream_wants_credential',
     `The MCP server (${where}) refuses the proxy (status ${status}${asks === undefined ? '' : `, it asks for ${quoteUntrusted(asks)}`}).`,
-    'Switch its own authentication off, since the proxy does it, or give the proxy a credential for it: `upstream.headers`, as { env: NAME }.',
+    'Switch off its own authentication, since the proxy does that, or give the proxy a credential for it: `upstream.headers`, as { env: NAME }.',
   )
 }
 
@@ -178,7 +178,7 @@ function explainOther(where: string, { status, bytes }: RawAnswer, about: Findin
   return about.problem(
     'upstream_not_mcp',
     `${where} does not answer as an MCP server (status ${status}${start === '' ? '' : `, ${quoteUntrusted(start)}`}).`,
-    'Write the URL of the MCP endpoint itself, and look into the log of the MCP server.',
+    'Write the URL of the MCP endpoint itself, and check the log of the MCP server.',
   )
 }
 
@@ -266,6 +266,6 @@ export function checkProcess(
   return about.problem(
     'upstream_process',
     `The MCP server (\`${program}\`) cannot be used: ${escapeControlCharacters(problem).slice(0, 300)}.${last === undefined ? '' : ` Its last words: ${quoteUntrusted(last)}`}`,
-    `Run the command by hand: it has to answer JSON lines on its standard output within ${startSeconds} s, and needs its variables in \`upstream.env\`.`,
+    `Run the command by hand: it must answer with JSON lines on its standard output within ${startSeconds} s. Put the variables that it needs into \`upstream.env\`.`,
   )
 }

@@ -18,7 +18,7 @@ export async function checkUserinfo(
       'userinfo_fails',
       `Its userinfo endpoint, which each sign-in asks, does not answer: ${problem}.`,
       plan.oauth === undefined
-        ? 'Mend it, or write `userinfo: false` under `identity_provider` if its ID tokens hold all claims that count.'
+        ? 'Fix it, or write `userinfo: false` under `identity_provider` if its ID tokens contain all required claims.'
         : 'Correct `oauth.userinfo_endpoint`.',
     ),
   ]

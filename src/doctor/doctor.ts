@@ -71,7 +71,7 @@ export async function examine(
 function skipToken(): Finding {
   return findingsAbout('access token').skipped(
     'token_not_given',
-    'Whether tokens carry the right audience, scopes and claims can be told from one only: give it with --token FILE, or --token - for standard input.',
+    'Audience, scopes and claims can only be checked on an actual token: pass one with --token FILE, or --token - for standard input.',
   )
 }
 

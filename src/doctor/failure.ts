@@ -9,21 +9,21 @@ export interface Failure {
 }
 
 const NETWORK_FIXES: Readonly<Record<string, string>> = {
-  ECONNREFUSED: 'Nobody listens there: check host and port (or `socket`), and whether it is started.',
-  ENOENT: 'There is no such socket: check `socket`, and whether the MCP server is started.',
+  ECONNREFUSED: 'Nothing listens there: check host and port (or `socket`), and that the program is running.',
+  ENOENT: 'There is no such socket: check `socket`, and that the MCP server is running.',
   ENOTSOCK: 'That is not a socket: check `socket`.',
   EACCES: 'The proxy may not connect there: check the permissions of the socket.',
-  ENOTFOUND: 'The name is not in the DNS: correct the host name.',
-  EAI_AGAIN: 'The DNS does not answer: correct the host name, or check the network of this machine.',
-  ETIMEDOUT: 'Check the address, and whether a firewall stands between.',
-  ECONNRESET: 'The connection was cut: check that the scheme (http or https) and the port fit together.',
-  EHOSTUNREACH: 'There is no way to that address from this machine.',
-  ENETUNREACH: 'There is no way to that address from this machine.',
-  UND_ERR_CONNECT_TIMEOUT: 'Check the address, and whether a firewall stands between.',
+  ENOTFOUND: 'DNS does not know the name: correct the host name.',
+  EAI_AGAIN: 'DNS does not answer: correct the host name, or check the network of this machine.',
+  ETIMEDOUT: 'Check the address, and whether a firewall is in the way.',
+  ECONNRESET: 'The connection was reset: check that the scheme (http or https) matches the port.',
+  EHOSTUNREACH: 'This machine has no route to that address.',
+  ENETUNREACH: 'This machine has no route to that address.',
+  UND_ERR_CONNECT_TIMEOUT: 'Check the address, and whether a firewall is in the way.',
 }
 
 const UNTRUSTED =
-  'Use a certificate of a public authority, or have this machine trust its authority (`ca_file`, NODE_EXTRA_CA_CERTS).'
+  'Use a certificate of a public authority, or trust its authority on this machine (`ca_file`, NODE_EXTRA_CA_CERTS).'
 
 const TLS_FIXES: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: 'Renew the certificate.',
@@ -32,8 +32,8 @@ const TLS_FIXES: Readonly<Record<string, string>> = {
   SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'Serve the whole chain: the intermediate certificates are missing.',
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
-  ERR_TLS_CERT_ALTNAME_INVALID: 'Use a certificate for this very host name, or the host name that the certificate is for.',
-  ERR_SSL_WRONG_VERSION_NUMBER: 'No TLS is spoken there: write http, or the port where https is served.',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'Use a certificate for this host name, or the host name that the certificate is for.',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'The server does not speak TLS there: write http, or the port where https is served.',
 }
 
 /** What an error of an outbound request means, and what to do. Several addresses of a host fail for one reason mostly: the first counts. */
@@ -60,10 +60,10 @@ function findFix(code: string | undefined, text: string): string {
   if (text.includes('redirects to')) return 'Write the address that it redirects to; no MCP client follows it.'
   if (text.includes('not JSON')) return 'Something else answers there, a web page for example: check the address.'
   if (text.includes('status 404')) return 'There is nothing at that address: check it letter by letter.'
-  if (/status 5\d\d/.test(text)) return 'It is out of order at the moment: look at its own log.'
+  if (/status 5\d\d/.test(text)) return 'It is failing right now: check its own log.'
   if (text.includes('no complete answer'))
-    return 'It takes too long: check that it is healthy, and that nothing holds the answer back.'
-  return 'Check the address, and what answers there.'
+    return 'It takes too long: check that it is healthy, and that nothing on the way buffers the answer.'
+  return 'Check the address, and which program answers there.'
 }
 
 function hasCode(error: unknown): error is Error & { readonly code: string } {

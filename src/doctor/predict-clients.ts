@@ -70,7 +70,7 @@ const OBSTACLES: readonly FindObstacle[] = [
   function needsHttps({ from }, { endpoint }) {
     const { protocol, hostname } = new URL(endpoint.resource)
     if (protocol === 'https:' || isLoopbackHost(hostname)) return undefined
-    return from === 'internet' ? 'it wants https' : 'it wants https for another machine than its own'
+    return from === 'internet' ? 'it requires https' : 'it requires https, except for its own machine'
   },
   function findsNoMetadata(_client, { metadata, issuer }) {
     return metadata === undefined ? `it finds no valid metadata of ${issuer} (see above)` : undefined
@@ -132,11 +132,11 @@ const OBSTACLES: readonly FindObstacle[] = [
   function cannotBeFetched(client, asked) {
     const reason = client.document === undefined ? undefined : asked.documents?.get(client.document)
     if (reason === undefined || !usesDocument(client, asked)) return undefined
-    return `the proxy cannot fetch its metadata document (${reason}), and it uses no other way where that is offered`
+    return `the proxy cannot fetch its metadata document (${reason}), and it uses no other way if that one is offered`
   },
   function cannotRegister(client, asked) {
     if (canRegister(client, asked) || client.entersClientId !== undefined) return undefined
-    return 'it cannot make itself known at the issuer, and takes no client id by hand'
+    return 'it cannot register at the issuer, and does not let users enter a client id'
   },
 ]
 

@@ -501,7 +501,7 @@ describe('a client ID metadata document', () => {
     ['with a name in another alphabet', 'https://lоcalhost:PORT/c.json'],
     ['with port 0', 'https://localhost:0/c.json'],
     ['with a backslash', 'https://localhost:PORT\\c.json'],
-  ])('is not so much as looked for %s (client ID metadata documents -02 §3)', async (_name, id) => {
+  ])('is not looked up for %s (client ID metadata documents -02 §3)', async (_name, id) => {
     serve({})
     await expectRefusal(await open(id.replace('PORT', String(port))))
     expect(asked).toEqual([])

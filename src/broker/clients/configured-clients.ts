@@ -37,7 +37,7 @@ function describeAuthentication({ authentication: how }: ClientPlan): Partial<Cl
   return { token_endpoint_auth_method: 'private_key_jwt', ...keys } as Partial<ClientMetadata>
 }
 
-/** Grants for machines that some client may use: no others are so much as known here. */
+/** Grants for machines that at least one client may use; all others are unsupported. */
 export function listMachineGrants(clients: readonly ClientPlan[]): MachineGrant[] {
   const used = new Set(clients.flatMap(({ grants }) => grants))
   return (Object.keys(GRANT_TYPES) as MachineGrant[]).filter((grant) => used.has(grant))

@@ -53,7 +53,7 @@ export function settleClientMetadata(metadata: Record<string, unknown>, isKnown 
     throw new errors.InvalidClientMetadata(`a registration has at most ${MOST_KEPT} characters`)
 }
 
-/** Looks no deeper than that: what is nested further could not so much as be written down. */
+/** Maximum depth: deeper nesting could not be serialized anyway. */
 function isDeeper(value: unknown, most: number): boolean {
   if (typeof value !== 'object' || value === null) return false
   return most === 0 || Object.values(value).some((inner) => isDeeper(inner, most - 1))

@@ -12,7 +12,7 @@ function describeOutage({ code }: ProxyError): { error: string; error_descriptio
   return { error: 'temporarily_unavailable', error_description: findErrorEntry(code).message.toLowerCase() }
 }
 
-/** Answers where something failed before the provider was so much as asked. */
+/** Answers a failure that happens before the provider is called. */
 export function answeringOutages(handle: EndpointHandler, branded: Branded): EndpointHandler {
   return async (incoming) => {
     try {

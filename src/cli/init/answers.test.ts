@@ -9,6 +9,7 @@ import {
   parseScopes,
   parseUpstream,
 } from './answers.ts'
+import { PROVIDER_CHOICES } from './providers.ts'
 
 const google = parseProvider('google')
 
@@ -23,7 +24,7 @@ describe('answers that cannot be', () => {
     [() => parseProvider('gogle'), /Is google meant/],
     [() => parseProvider('none'), /google and github.+--demo/],
     [() => parseProvider('No'), /google and github.+--demo/],
-    [() => parseProvider('12'), /or its number/],
+    [() => parseProvider(String(PROVIDER_CHOICES.length + 1)), /or its number/],
     [() => parsePlace('common', parseProvider('entra')), /Directory \(tenant\) ID/],
     [() => parsePlace('https://sso.example.com', parseProvider('keycloak')), /URL of the realm/],
     [() => parsePlace('https://a.example.com/authorize', parseProvider('oauth')), /Three URLs/],
@@ -42,9 +43,9 @@ describe('answers that cannot be', () => {
     [() => parseAllow('<bob@example.com>', google), /neither/],
     [() => parseAllow('https://example.com', google), /neither/],
     [() => parseScopes('sco"pe'), /cannot be a scope/],
-    [() => parseScopes('bob@example.com'), /says who/],
-    [() => parseScopes('groups=admins'), /says who/],
-    [() => parseScopes('everybody'), /says who/],
+    [() => parseScopes('bob@example.com'), /is a condition on users/],
+    [() => parseScopes('groups=admins'), /is a condition on users/],
+    [() => parseScopes('everybody'), /is a condition on users/],
   ])('are told why: %s', (answer, said) => {
     expect(answer).toThrow(AnswerError)
     expect(answer).toThrow(said)
@@ -55,7 +56,7 @@ describe('answers', () => {
   it('name a kind by its word, in any letter case, or by its number', () => {
     expect(parseProvider('Entra').choice).toBe('entra')
     expect(parseProvider('1').choice).toBe('google')
-    expect(parseProvider('11').choice).toBe('issuer')
+    expect(parseProvider(String(PROVIDER_CHOICES.length)).choice).toBe('issuer')
   })
 
   it('say who may sign in: addresses, domains, claims', () => {

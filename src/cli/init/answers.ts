@@ -65,7 +65,7 @@ export function parseProvider(text: string): ProviderChoice {
 /** @throws AnswerError */
 export function parsePlace(text: string, { parse, question }: ProviderChoice): Answers['place'] {
   const place = parse(text)
-  if (place === undefined) throw new AnswerError(`That is not what was asked for. ${question}`)
+  if (place === undefined) throw new AnswerError(`That does not answer the question. ${question}`)
   return place
 }
 
@@ -88,7 +88,7 @@ const ADDRESS = /^[^\s@<>:"]+@[\w-]+(?:\.[\w-]+)+$/
  */
 export function parseAllow(text: string, provider: ProviderChoice): Answers['allow'] {
   const words = splitWords(text)
-  if (words.length === 0) throw new AnswerError('Name somebody. If everybody is meant, write everybody.')
+  if (words.length === 0) throw new AnswerError('Name at least one user. To admit all users, write everybody.')
   if (words.length === 1 && EVERYBODY.has(words[0]?.toLowerCase() ?? '')) return []
   return groupValues(words.map((word) => readCondition(word, provider)))
 }
@@ -114,7 +114,7 @@ export function parseScopes(text: string): readonly string[] {
   for (const scope of scopes) {
     if (scope.includes('@') || scope.includes('=') || EVERYBODY.has(scope.toLowerCase()))
       throw new AnswerError(
-        `${JSON.stringify(scope)} says who, and this is about scopes. Who may sign in is a question of its own (--allow).`,
+        `${JSON.stringify(scope)} is a condition on users, not a scope. Who may sign in is a separate question (--allow).`,
       )
     const mistake = findScopeMistake(scope)
     if (mistake !== undefined) throw new AnswerError(`${JSON.stringify(scope)} cannot be a scope: it ${mistake.reason}.`)

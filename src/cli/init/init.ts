@@ -30,7 +30,7 @@ export async function runInit(args: Arguments, env: Environment['env'], terminal
     return 0
   } catch (error) {
     if (!(error instanceof Interrupted)) throw error
-    terminal.tell('\nBroken off; nothing was written.')
+    terminal.tell('\nAborted; nothing was written.')
     return 1
   }
 }
@@ -66,6 +66,6 @@ function writeConfig(file: string, answers: Answers): Plan {
 
 function alreadyThere(file: string): UsageError {
   return new UsageError(
-    `${file} is there already, and is not overwritten. Name another file (init other.yaml), or add a server to it (init --add).`,
+    `${file} exists already, and is not overwritten. Name another file (init other.yaml), or add a server to it (init --add).`,
   )
 }

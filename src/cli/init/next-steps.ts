@@ -14,7 +14,7 @@ export function formatNextSteps(answers: Answers, file: string): string[] {
       .flatMap((line) => wrap(line, WIDTH - INDENT.length))
       .map((line) => `${INDENT}${line}`),
     '',
-    '2. Start it, and look whether all is well:',
+    '2. Start it, and check that it works:',
     ...listStart(answers, file).map((line) => `${INDENT}${line}`),
     '',
     `Clients are given ${formatClientUrl(answers)}`,

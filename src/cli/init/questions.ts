@@ -115,7 +115,7 @@ async function collect(args: Arguments, ask: Interview['ask'], terminal: Termina
 function explainNoAllow(provider: ProviderChoice, place: Answers['place']): string | undefined {
   if (provider.choice === 'issuer') return 'Who may sign in is decided by that authorization server.'
   const narrowing = findNarrowing(provider, place)
-  return narrowing && `The ${narrowing} says already who may sign in. Leave out one of the two.`
+  return narrowing && `The ${narrowing} already says who may sign in. Leave out one of the two.`
 }
 
 function askWho({ name, choice }: ProviderChoice, openTo: string | undefined): string {

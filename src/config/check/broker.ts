@@ -18,7 +18,7 @@ export function checkBroker(context: CheckContext): void {
   if (provider === undefined && broker !== undefined && !isBroken(['identity_provider'])) {
     report(['identity_provider'], {
       reason: 'is missing; `broker` needs it',
-      fix: 'Say whom users sign in with, or remove `broker`.',
+      fix: 'Add the identity provider that users sign in with, or remove `broker`.',
     })
   }
   if (provider === undefined) return
@@ -82,7 +82,7 @@ function checkKeys(broker: PartialConfig<BrokerConfig> | undefined, { isBroken, 
   const keys = entriesOf(broker?.encryption_keys)
   if (keys.length === 0 && broker?.store?.kind !== 'memory' && !isBroken(at)) {
     report(at, {
-      reason: 'is missing; what the store keeps of users and keys is encrypted',
+      reason: 'is missing; users and keys in the store are encrypted',
       fix: `List a key as { env: NAME } or { file: path }. ${MAKE_KEY}`,
     })
   }
@@ -101,7 +101,7 @@ function checkPaths({ config, report }: CheckContext): void {
       const owner = taken.find((own) => path === own || path.startsWith(`${own}/`))
       if (owner === undefined) continue
       report(['servers', index, ...at], {
-        reason: `lies where the proxy signs users in (${owner})`,
+        reason: `is a path that the proxy uses to sign users in (${owner})`,
         fix: 'Choose another path, for example /mcp.',
       })
     }

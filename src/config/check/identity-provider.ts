@@ -102,7 +102,7 @@ function checkRules(provider: Provider, context: CheckContext): void {
   const key = provider.kind === 'google' || provider.kind === 'github' ? narrowing[provider.kind] : undefined
   if (key === undefined || provider[key] === undefined || entriesOf(provider.allow).length === 0) return
   report([...at, 'allow'], {
-    reason: `stands beside \`${key}\`: one of the two alone would let users in whom the other keeps out`,
+    reason: `is combined with \`${key}\`: one of the two alone would let users in whom the other keeps out`,
     fix: `Write all conditions under \`allow\`, where one is enough, and remove \`${key}\`; or remove \`allow\`.`,
   })
 }

@@ -6,7 +6,7 @@ export function findNamePatternMistake(pattern: string): Mistake | undefined {
   if (pattern.trim() === '') return undefined
   if (pattern.trim() !== pattern) return { reason: `${quote(pattern)} begins or ends with white space`, fix: 'Remove it.' }
   if (!/[\p{Cc}\p{Cf}]/u.test(pattern)) return undefined
-  return { reason: `${quote(pattern)} has a character that nobody sees`, fix: 'Write the name as the MCP server lists it.' }
+  return { reason: `${quote(pattern)} has an invisible character`, fix: 'Write the name as the MCP server lists it.' }
 }
 
 const METHODS = [...MCP_METHODS, ...[...MCP_FAMILIES].map((family) => `${family}/*`)]

@@ -82,7 +82,7 @@ describe('an MCP server that the proxy starts', () => {
     [{ path: '/mcp', upstream: {} }, [/upstream\.url: is missing/]],
     [
       { path: '/mcp', upstream: { command: ['a'], url: 'http://localhost:8000/mcp' } },
-      [/upstream\.command: cannot stand beside/],
+      [/upstream\.command: cannot be combined with/],
     ],
     [{ path: '/mcp', upstream: { url: 'http://localhost:8000/mcp', args: ['x'] } }, [/upstream\.args: .*`command` only/]],
     [{ path: '/mcp', upstream: { command: ['a'], headers: { 'X-A': 'b' } } }, [/upstream\.headers: .*`url` only/]],
@@ -96,7 +96,7 @@ describe('an MCP server that the proxy starts', () => {
     [{ path: '/mcp', upstream: { command: ['a'], max_processes: 0 } }, [/max_processes: .*at least 1/]],
     [
       { path: '/mcp', upstream: { command: ['a'] }, sse: { upstream: 'http://localhost:8000/sse' } },
-      [/sse\.upstream: stands beside/],
+      [/sse\.upstream: is combined with/],
     ],
     [{ path: '/mcp', upstream: 'http://localhost:8000/mcp', sse: {} }, [/sse\.upstream: is missing/]],
   ])('is refused with its mistakes: %j', (server, expected) => {

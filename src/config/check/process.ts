@@ -11,7 +11,7 @@ export function checkUpstreamKind(upstream: PartialConfig<UpstreamConfig>, at: C
   const has = (key: 'url' | 'command') => upstream[key] !== undefined || isBroken([...at, key])
   if (has('url') && has('command')) {
     report([...at, 'command'], {
-      reason: 'cannot stand beside `url`',
+      reason: 'cannot be combined with `url`',
       fix: 'Keep `url` for a server that runs by itself, `command` for one to start.',
     })
   }
@@ -59,7 +59,7 @@ export function checkSseUpstream(server: PartialConfig<ServerConfig>, at: Config
   }
   if (server.upstream?.command !== undefined && server.sse.upstream !== undefined) {
     report([...at, 'sse', 'upstream'], {
-      reason: 'stands beside a `command`, which serves both transports',
+      reason: 'is combined with a `command`, which serves both transports',
       fix: 'Remove it.',
     })
   }

@@ -94,7 +94,7 @@ function checkPaths({ config, report }: CheckContext): void {
     for (const { path, at: below } of listEndpoints(server)) {
       if (!taken.includes(path)) continue
       report(['servers', index, ...below], {
-        reason: `lies where requests are passed on to the identity provider (${path})`,
+        reason: `is a path that the proxy passes on to the identity provider (${path})`,
         fix: 'Choose another path, for example /mcp.',
       })
     }

@@ -31,7 +31,7 @@ function checkSessionKey({ config, secretsAndFiles, report }: CheckContext): voi
   const secret = secretsAndFiles.findSecret(config.session_key)
   if (secret === undefined || decodeSessionKey(secret)) return
   report(['session_key'], {
-    reason: 'is shorter than 32 bytes, or zeros alone',
+    reason: 'is shorter than 32 bytes, or all zeros',
     fix: 'Make one with: openssl rand -base64 32',
   })
 }

@@ -89,7 +89,8 @@ export function findIssuerMistake(text: string): Mistake | undefined {
   const { protocol, hostname } = new URL(text)
   if (protocol === 'http:' && !isLoopback(hostname)) {
     return {
-      reason: 'uses http for a host that is not this machine: whoever sits between could sign tokens, and clients refuse it',
+      reason:
+        'uses http for a host that is not this machine: an attacker on the network could sign tokens, and clients refuse it',
       fix: 'Use https. A certificate of your own authority is trusted through `ca_file` of the issuer.',
     }
   }
@@ -109,7 +110,7 @@ export function findKeyUrlMistake(text: string): Mistake | undefined {
   const { protocol, hostname } = new URL(text)
   if (protocol === 'https:' || isLoopback(hostname) || isPrivate(hostname)) return undefined
   return {
-    reason: 'uses http for a host on the internet: whoever sits between could replace the keys',
+    reason: 'uses http for a host on the internet: an attacker on the network could replace the keys',
     fix: 'Use https. A certificate of your own authority is trusted through `ca_file` of the issuer.',
   }
 }
@@ -133,7 +134,7 @@ function findPathMistake(text: string): Mistake | undefined {
   if (/[?#]/.test(text)) return { reason: `${quote(text)} has a query or fragment`, fix: 'Write the path alone.' }
   if (text.includes('//')) return { reason: `${quote(text)} has an empty segment (//)`, fix: 'Write every slash once.' }
   if (/\/\.{1,2}(?:\/|$)/.test(text)) {
-    return { reason: `${quote(text)} has a dot segment`, fix: 'Write the path that it stands for, without . and .. segments.' }
+    return { reason: `${quote(text)} has a dot segment`, fix: 'Write the resulting path, without . and .. segments.' }
   }
   if (!/^[\w~!$&'()*+,;=:@./-]+$/.test(text)) {
     return {

@@ -12,7 +12,7 @@ export function findDomainMistake(text: string): Mistake | undefined {
 /** A name that stands between two slashes of a URL. */
 export function findSegmentMistake(text: string): Mistake | undefined {
   if (/^[\w~@.-]+(?: [\w~@.-]+)*$/.test(text) && !/^\.{1,2}$/.test(text)) return undefined
-  return { reason: `${quote(text)} cannot be part of a URL`, fix: 'Write the name or id alone, not the URL that it stands in.' }
+  return { reason: `${quote(text)} cannot be part of a URL`, fix: 'Write only the name or id, not the whole URL.' }
 }
 
 /** What Asgardeo takes as the name of an application, without the spaces that its filters trip over. */

@@ -56,7 +56,7 @@ function translateDefault(go: GoProxyConfig, metadata: GoMetadata, notes: GoNote
   const issuer = documented ?? issuerFromKeys(keys) ?? normalizeIssuer(base, key, notes)
   notes.note(
     key,
-    `the issuer is ${issuer}: \`iss\` of every token must say exactly this; the Go proxy did not look (\`issuers\`).`,
+    `the issuer is ${issuer}: \`iss\` of every token must be exactly this; the Go proxy did not check (\`issuers\`).`,
   )
   return [{ issuer, ...(keys ? { jwks_uri: keys } : {}) }]
 }
@@ -94,7 +94,7 @@ function noteRewriting(go: GoProxyConfig, listed: boolean, notes: GoNotes): void
     if (!listed) continue
     if (rewrite.response) notes.note(key, 'is not served: clients read the metadata of the issuer itself (`issuers`).')
     if ([rewrite.addQueryParams, rewrite.addBodyParams].some((added) => (added ?? []).length > 0))
-      notes.note(key, 'adds nothing: clients talk to the issuer directly. If the issuer needs an audience, set it up there.')
+      notes.note(key, 'adds nothing: clients talk to the issuer directly. If the issuer needs an audience, configure it there.')
   }
   if (!listed) return
   for (const path of Object.keys(go.path_mapping ?? {}))

@@ -92,7 +92,7 @@ function findTargets(method: string, value: unknown, reading: Reading): RuleConf
 
 function translateTargets(kind: 'tool' | 'prompt' | 'resource', block: unknown, reading: Reading): RuleConfig[] {
   if (!isObject(block)) {
-    refuse(reading, 'is no block of keys, unlike the other items')
+    refuse(reading, 'is not a block of keys, unlike the other items')
     return []
   }
   return Object.entries(block).map(([name, value]) => {

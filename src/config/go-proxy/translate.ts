@@ -125,7 +125,7 @@ function collectMetadata(
       if (source[key] === undefined) continue
       if (metadata[key] !== undefined && JSON.stringify(metadata[key]) !== JSON.stringify(source[key])) {
         notes.refuse([...block, key], {
-          reason: 'says something else than the same key elsewhere in the file',
+          reason: 'contradicts the same key elsewhere in the file',
           fix: 'Remove one of the two.',
         })
       }
@@ -145,7 +145,7 @@ function noteChecks(audience: readonly string[], notes: GoNotes): void {
   }
   notes.note(
     'clients before 2025-03-26',
-    'are checked like everyone, on every path: issuer, expiry, audience and scopes (`legacy_clients` says otherwise).',
+    'are checked like all others, on every path: issuer, expiry, audience and scopes (`legacy_clients` says otherwise).',
   )
 }
 

@@ -36,7 +36,7 @@ describe('the start says that the public may sign in', () => {
     ],
     [
       { kind: 'google', allow: [{ claim: 'email_domain', values: ['Gmail.com'] }] },
-      /everybody can have an address of Gmail\.com/,
+      /anyone can get an address of Gmail\.com/,
     ],
   ])('%j', (provider, said) => {
     const notices = listNotices(provider).filter((notice) => notice.startsWith('identity_provider.allow: '))
@@ -70,7 +70,7 @@ describe('the start says that nobody can have a scope', () => {
 
   it('where every request needs it, and where a rule does', () => {
     expect(listServerNotices([{ scopes: ['mcp:tool'] }], { scopes: ['mcp:tools'] })).toEqual([
-      expect.stringMatching(/^server mcp: nobody can use it: every request needs mcp:tools,/),
+      expect.stringMatching(/^server mcp: unusable: every request needs mcp:tools,/),
     ])
     expect(listServerNotices([{ scopes: ['a'] }], { scopes: ['a'], rules: [{ tool: 't', scopes: ['b'] }] })).toEqual([
       expect.stringMatching(/^server mcp: rules need b,/),

@@ -22,7 +22,7 @@ function createMailNotices({ claim, values }: ClaimCondition): string[] {
   if (claim !== 'email_domain') return []
   return values
     .filter(isPublicMail)
-    .map((domain) => `identity_provider.allow: everybody can have an address of ${domain}. Name single addresses with email.`)
+    .map((domain) => `identity_provider.allow: anyone can get an address of ${domain}. List single addresses with email.`)
 }
 
 /** Scopes that nobody can have are mostly misspelt, in the server or in the `grant`. */
@@ -34,13 +34,11 @@ export function createGrantNotices(servers: readonly ServerPlan[], broker: Broke
     return [
       ...(ofBase.length === 0
         ? []
-        : [
-            `${name}: nobody can use it: every request needs ${ofBase.join(', ')}, which no \`grant\` of \`identity_provider\` gives.`,
-          ]),
+        : [`${name}: unusable: every request needs ${ofBase.join(', ')}, which no \`grant\` of \`identity_provider\` gives.`]),
       ...(ofRules.length === 0
         ? []
         : [
-            `${name}: rules need ${ofRules.join(', ')}, which no \`grant\` of \`identity_provider\` gives: nobody can do what they protect.`,
+            `${name}: rules need ${ofRules.join(', ')}, which no \`grant\` of \`identity_provider\` gives: no user can do what they protect.`,
           ]),
     ]
   })

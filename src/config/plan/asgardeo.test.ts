@@ -70,7 +70,7 @@ describe('an identity provider of kind asgardeo with admin', () => {
     ],
     [{ ...least, api_resource: 'fine' }, ['api_resource: has no use where no server asks for scopes']],
     [{ ...least, admin: { client_id: 'x' } }, ['admin.client_secret: ']],
-    [{ ...least, admin: { client_id: 'x', client_secret: 'plain' } }, ['admin.client_secret: a secret does not belong']],
+    [{ ...least, admin: { client_id: 'x', client_secret: 'plain' } }, ['admin.client_secret: is a secret in plain text']],
     [
       { ...least, admin: { client_id: 'x', client_secret: { env: 'UNSET' } } },
       ['admin.client_secret.env: the environment variable'],

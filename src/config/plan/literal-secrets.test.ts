@@ -6,13 +6,13 @@ const go = { proxy_base_url: 'https://mcp.example.com', authorization_servers: [
 
 function listNotices(value: unknown): string[] {
   const { notices } = loadConfigValue(value, { env: { KEY: 'k', TOKEN: 't' }, directory: '.', terminal: false })
-  return notices.filter((notice) => notice.includes('stands in the configuration'))
+  return notices.filter((notice) => notice.includes('copies and version history'))
 }
 
 const withUpstream = (upstream: unknown) => ({ ...smallest, servers: [{ path: '/mcp', upstream }] })
 const jwt = `eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.${'c'.repeat(20)}`
 
-describe('a secret that stands in the configuration is told of at the start, by its place alone', () => {
+describe('a secret in the configuration is reported at the start, by its path only', () => {
   it.each<[string, unknown, string]>([
     [
       'a variable by its name',

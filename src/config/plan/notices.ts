@@ -31,16 +31,14 @@ export function createNotices(config: Config, namePlace: (path: string) => strin
 }
 
 const LITERAL =
-  'what looks like a secret stands in the configuration, where copies and histories keep it. Write { env: NAME } or { file: path }; a program gets it by `env`, not as an argument, which every user of the machine can read.'
+  'the configuration contains what looks like a secret; copies and version history would keep it. Write { env: NAME } or { file: path }; pass it to a program with `env`, not as an argument, which every user of the machine can read.'
 
 /** A key that decodes to zeros is a placeholder that was left. */
 export function createKeyNotices({ broker }: Config, { findSecret }: SecretsAndFiles): string[] {
   const isZero = (text: string | undefined) => text !== undefined && isBlank(decodeEncryptionKey(text) ?? Buffer.of(1))
   return (broker?.encryption_keys ?? []).flatMap((reference, index) =>
     isZero(findSecret(reference))
-      ? [
-          `broker.encryption_keys[${index}]: the key is zeros alone, which everybody can guess. Make one with: openssl rand -base64 32`,
-        ]
+      ? [`broker.encryption_keys[${index}]: the key is all zeros, which anyone can guess. Make one with: openssl rand -base64 32`]
       : [],
   )
 }
@@ -49,7 +47,7 @@ function createEdgeNotices(config: Config): string[] {
   const notices: string[] = []
   if (config.public_url !== undefined && isOpen(config.public_url)) {
     notices.push(
-      `public_url: ${new URL(config.public_url).origin} is http: access tokens travel in the open, and many clients refuse it. Use https.`,
+      `public_url: ${new URL(config.public_url).origin} is http: access tokens are sent unencrypted, and many clients refuse it. Use https.`,
     )
   }
   if (config.allowed_hosts.includes('*')) {
@@ -70,7 +68,7 @@ function createSessionNotices(config: Config): string[] {
   const isOverHttp = ({ upstream, sse }: ServerConfig) => sse !== undefined || upstream?.url !== undefined
   if (hasLastingKey(config) || !config.servers.some(isOverHttp)) return []
   return [
-    'session_key: random at each start, so that a restart ends MCP sessions, and some clients never begin a new one; several processes behind a load balancer would not know each other’s. Set it to keep them.',
+    'session_key: random at each start, so a restart ends all MCP sessions, and some clients never start a new one; processes behind a load balancer do not accept each other’s sessions. Set it to keep sessions.',
   ]
 }
 
@@ -79,7 +77,7 @@ function createIssuerNotices(issuer: IssuerConfig): string[] {
   const open = [issuer.jwks_uri, issuer.introspection?.endpoint].filter((url) => url !== undefined).filter(isOpen)
   const notices = open.map(
     (url) =>
-      `${name}: ${new URL(url).origin} is asked over http: whoever can read your private network decides whose tokens count.`,
+      `${name}: ${new URL(url).origin} is fetched over http: an attacker on your private network could decide which tokens are accepted.`,
   )
   if (issuer.accept_id_tokens) {
     notices.push(
@@ -96,7 +94,7 @@ function createScopeNotices(name: string, scopeClaims: readonly string[]): strin
   const others = scopeClaims.filter((claim) => USER_CLAIMS.has(claim))
   if (others.length === 0) return []
   return [
-    `${name}: scope_claims counts ${others.join(' and ')} as scopes of every token: each client can then do what its user may, whatever scopes it was granted.`,
+    `${name}: scope_claims counts ${others.join(' and ')} as scopes of every token: each client can then do everything that its user may do, whatever scopes it was granted.`,
   ]
 }
 
@@ -112,7 +110,7 @@ function createServerNotices(server: ServerConfig): string[] {
   const risky = server.bearer_methods.filter((method) => method !== 'header')
   if (risky.length > 0) {
     notices.push(
-      `${name}: bearer_methods permits access tokens in the ${risky.join(' and ')}, where logs and histories keep them.`,
+      `${name}: bearer_methods permits access tokens in the ${risky.join(' and ')}, where logs and browser history keep them.`,
     )
   }
   if (server.legacy_clients === 'signature_only') {
@@ -122,7 +120,7 @@ function createServerNotices(server: ServerConfig): string[] {
   }
   if (server.forward_access_token) {
     notices.push(
-      `${name}: forward_access_token hands the access tokens of all callers to the MCP server, which could use them elsewhere.`,
+      `${name}: forward_access_token passes the access tokens of all callers to the MCP server, which could use them elsewhere.`,
     )
   }
   return notices
@@ -134,7 +132,7 @@ function createClientIdNotices(server: ServerConfig, issuers: readonly IssuerCon
   const clientIds = server.audience.filter((audience) => !audience.includes(':'))
   if (clientIds.length === 0) return []
   return [
-    `server ${nameServer(server)}: audience ${clientIds.map(quote).join(' and ')} may be a client id, and no scope is asked for: an ID token of that client that does not show what it is passes as an access token. Add a base scope.`,
+    `server ${nameServer(server)}: audience ${clientIds.map(quote).join(' and ')} may be a client id, and no scope is asked for: an ID token of that client may be accepted as an access token. Add a base scope.`,
   ]
 }
 

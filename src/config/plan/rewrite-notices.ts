@@ -9,12 +9,12 @@ export function createRewriteNotices({ rewrite }: Config): string[] {
   ]
   if (hasSharedClient(rewrite)) {
     notices.push(
-      'rewrite: `client_id` is added, so every client signs users in as that one, and nobody is asked whether it may. Answers go to loopback addresses and `redirect_uris` alone. `identity_provider` asks for consent to each client.',
+      'rewrite: `client_id` is added, so all clients use that client id, and users are not asked for consent. Answers go only to loopback addresses and `redirect_uris`. `identity_provider` asks for consent to each client.',
     )
   }
   if (Object.hasOwn(rewrite.token_parameters, 'client_secret') || Object.hasOwn(rewrite.token_parameters, 'client_assertion')) {
     notices.push(
-      'rewrite: `token_parameters` adds the credentials of a client to the token requests of everybody who reaches /token. `identity_provider` keeps them to itself.',
+      'rewrite: `token_parameters` adds the credentials of a client to each request that reaches /token, from any caller. `identity_provider` keeps them secret.',
     )
   }
   return notices

@@ -86,9 +86,9 @@ function explainUnknownKey(at: ConfigPath, key: string, explainer: Explainer): P
   const nearest = findNearest(key, known)
   // Where a secret is named, an unknown key may be the secret itself.
   if (nearest === undefined && known.includes('env') && known.includes('file'))
-    return problemAt(at, { reason: 'has a key that is not known here', fix: `Remove it. Known keys: ${known.join(', ')}.` })
+    return problemAt(at, { reason: 'has an unknown key', fix: `Remove it. Known keys: ${known.join(', ')}.` })
   return problemAt([...at, key], {
-    reason: 'is not a key that is known here',
+    reason: 'is not a known key',
     fix: nearest === undefined ? `Remove it. Known keys: ${known.join(', ')}.` : `Did you mean \`${nearest}\`?`,
   })
 }

@@ -32,11 +32,11 @@ const environmentValue = z
     file: text(findSecretFileMistake)
       .optional()
       .describe('File that holds it and nothing else; one final line break is left out.'),
-    text: text(findArgumentMistake).optional().describe('The value itself, when it is no secret.'),
+    text: text(findArgumentMistake).optional().describe('The value itself, if it is not a secret.'),
   })
   .refine(({ env, file, text: plain }) => [env, file, plain].filter((source) => source !== undefined).length === 1, {
     error: 'needs one of `env`, `file` and `text`',
-    params: { fix: 'Name where the value is found (`env` or `file`), or write it down (`text`) when it is no secret.' },
+    params: { fix: 'Name where the value is found (`env` or `file`), or write it down (`text`) if it is not a secret.' },
   })
   .meta({ id: 'EnvironmentValue', description: 'The value of an environment variable.' })
 

@@ -56,8 +56,8 @@ export const headerNames = () => list(text(findHeaderNameMistake))
 
 /** Told for a secret that stands in the file, whatever it is; the value is never repeated. */
 export const LITERAL_SECRET: Mistake = {
-  reason: 'a secret does not belong into the configuration file',
-  fix: 'Write { env: NAME } for an environment variable, or { file: path } for a file that holds nothing else.',
+  reason: 'is a secret in plain text',
+  fix: "Don't put secrets in the configuration file. Write { env: NAME } for an environment variable, or { file: path } for a file that contains only the secret.",
 }
 
 const secretShape = {
@@ -83,12 +83,12 @@ export const secret = z
 const headerValue = z
   .strictObject({
     ...secretShape,
-    text: z.string().optional().describe('The value itself, when it is no secret.'),
+    text: z.string().optional().describe('The value itself, if it is not a secret.'),
     prefix: z.string().optional().describe('Put before a secret, for example `"Bearer "`.'),
   })
   .refine((value) => (value.text === undefined ? hasOneSource(value) : value.env === undefined && value.file === undefined), {
     error: 'needs either `env`, `file` or `text`',
-    params: { fix: 'Name where the value is found (`env` or `file`), or write it down (`text`) when it is no secret.' },
+    params: { fix: 'Name where the value is found (`env` or `file`), or write it down (`text`) if it is not a secret.' },
   })
   .meta({ id: 'HeaderValue', description: 'The value of a header.' })
 

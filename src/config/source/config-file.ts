@@ -36,7 +36,7 @@ export function readConfigFile(file: string): string {
     return readBoundedText(file, MAX_BYTES)
   } catch (error) {
     const reason = `the file ${quote(file)} cannot be read (${explainReadError(error)})`
-    throw new ConfigError([problemAt([], { reason, fix: 'Name a file that is there; `open-mcp-auth-proxy init` writes one.' })])
+    throw new ConfigError([problemAt([], { reason, fix: 'Name an existing file; `open-mcp-auth-proxy init` writes one.' })])
   }
 }
 

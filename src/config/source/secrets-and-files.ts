@@ -120,8 +120,8 @@ function readImage(file: string, source: ReferenceSource): Reading {
     if (type !== undefined) return { text: `data:${type};base64,${bytes.toString('base64')}` }
     return {
       mistake: {
-        reason: `the file${nameFile(file, path)} is no PNG, SVG, JPEG or WebP image`,
-        fix: 'Name one that is, whatever its name ends in.',
+        reason: `the file${nameFile(file, path)} is not a PNG, SVG, JPEG or WebP image`,
+        fix: 'Name an image of one of these types; the file extension does not matter.',
       },
     }
   } catch (error) {

@@ -37,7 +37,7 @@ describe('reading YAML', () => {
     ['a: [1, 2\nb: 3\n', /missing|not YAML|block|indent/, 2],
     ['a: "open\n', /missing|not YAML/, 2],
     ['a: 1\n---\nb: 2\n', /more than one/, 2],
-    ['? [a, b]\n: 1\n', /key is no text/, 1],
+    ['? [a, b]\n: 1\n', /key is not text/, 1],
   ])('tells line and reason: %j', (text, reason, line) => {
     const [problem] = problemsOf(text)
     expect(problem?.reason).toMatch(reason)

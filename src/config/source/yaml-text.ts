@@ -10,9 +10,9 @@ const EMPTY: Mistake = { reason: 'the file is empty', fix: 'Write a configuratio
 const SECOND: Mistake = { reason: 'the file holds more than one YAML document', fix: 'Remove everything from the second --- on.' }
 const LOST_ALIAS: Mistake = {
   reason: 'an alias (*) names no anchor before it',
-  fix: 'Put the value into quotes if it is no alias.',
+  fix: 'Put the value into quotes if it is not an alias.',
 }
-const TOO_MUCH: Mistake = { reason: 'the aliases of the file stand for too much', fix: 'Write the values out.' }
+const TOO_MUCH: Mistake = { reason: 'the aliases of the file expand to too much', fix: 'Write the values out.' }
 
 /** A configuration file, read. */
 export interface YamlText {
@@ -89,20 +89,20 @@ function firstOfEachLine(errors: readonly Problem[]): Problem[] {
 
 const INDENT: Mistake = {
   reason: 'the indentation does not fit the lines around it',
-  fix: 'Indent all keys of a block the same, with blanks; the keys of a list item stand below its first key.',
+  fix: 'Indent all keys of a block the same, with spaces; align the keys of a list item with its first key.',
 }
 
 /** Our own words: those of the library repeat what stands in the file. */
 const MISTAKES: { readonly [Code in YAMLError['code']]?: Mistake } = {
-  BLOCK_IN_FLOW: { reason: 'a block stands inside of [ ] or { }', fix: 'Close the bracket, or use blocks throughout.' },
+  BLOCK_IN_FLOW: { reason: 'a block is inside of [ ] or { }', fix: 'Close the bracket, or use blocks throughout.' },
   BAD_INDENT: INDENT,
   BLOCK_AS_IMPLICIT_KEY: {
     reason: 'a second key begins within a value',
-    fix: 'Put a value that has a colon and a blank into quotes; or indent the next line like this key.',
+    fix: 'Put a value that contains a colon and a space into quotes, or indent the next line like this key.',
   },
   MULTILINE_IMPLICIT_KEY: INDENT,
-  NON_STRING_KEY: { reason: 'a key is no text', fix: 'Put it into quotes.' },
-  TAB_AS_INDENT: { reason: 'a tab is used to indent', fix: 'Indent with blanks.' },
+  NON_STRING_KEY: { reason: 'a key is not text', fix: 'Put it into quotes.' },
+  TAB_AS_INDENT: { reason: 'a tab is used to indent', fix: 'Indent with spaces.' },
   TAG_RESOLVE_FAILED: { reason: 'a tag (!) is not known', fix: 'Remove it, or put the value into quotes.' },
 }
 
@@ -114,7 +114,7 @@ const MISSING: readonly (readonly [message: RegExp, mistake: Mistake])[] = [
   [/^Missing closing/, { reason: 'a quote is missing at the end of a text', fix: 'Close it.' }],
   [
     /^Implicit (?:map )?keys? need/,
-    { reason: 'a colon is missing behind a key', fix: 'Write `key: value`, with a blank behind the colon.' },
+    { reason: 'a colon is missing after a key', fix: 'Write `key: value`, with a space after the colon.' },
   ],
   [/^Missing , |^Missing \{?,/, { reason: 'a comma is missing between items', fix: 'Write one.' }],
 ]
