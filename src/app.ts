@@ -28,7 +28,7 @@ import type { Rewrite } from './rewrite/rewrite.ts'
 import { createLog, type Log } from './telemetry/log.ts'
 import { createRequestLog } from './telemetry/request-line.ts'
 import { createHttpUpstream } from './upstream/http-upstream.ts'
-import { findProgramFlaw } from './upstream/stdio/process/find-program.ts'
+import { findProgramProblem } from './upstream/stdio/process/find-program.ts'
 import { createStdioUpstream } from './upstream/stdio/stdio-upstream.ts'
 import { createHeldMemory, type HeldMemory } from './upstream/stdio/wire/held-memory.ts'
 
@@ -159,8 +159,8 @@ const stdioUrl = 'http://stdio.invalid/'
 /** @throws Error that names what cannot be started */
 function checkPrograms({ name, endpoints }: ServerPlan): void {
   for (const { upstream } of endpoints) {
-    const flaw = upstream.kind === 'stdio' ? findProgramFlaw(upstream) : undefined
-    if (flaw !== undefined) throw new Error(`The MCP server "${name}" cannot be started: ${flaw}.`)
+    const problem = upstream.kind === 'stdio' ? findProgramProblem(upstream) : undefined
+    if (problem !== undefined) throw new Error(`The MCP server "${name}" cannot be started: ${problem}.`)
   }
 }
 

@@ -65,7 +65,10 @@ describe('whether the identity provider knows the client', () => {
     profile.interfere(OIDC_VENDOR.paths.token, (response) => sendJson(response, 400, { error: 'invalid_grant' }))
     const findings = await diagnose(profile, { client_id: 'nobody-there' })
     expect(find(findings, 'client')).toBeUndefined()
-    expect(find(findings, 'client_unclear')).toMatchObject({ verdict: 'skipped', says: expect.stringContaining('every client the same answer') })
+    expect(find(findings, 'client_unclear')).toMatchObject({
+      verdict: 'skipped',
+      says: expect.stringContaining('every client the same answer'),
+    })
   })
 
   it('is left open where there is no telling whether another one would be refused', async () => {

@@ -4,7 +4,7 @@ import type { HttpUpstreamPlan, StdioUpstreamPlan } from '../core/plan/upstream-
 import { findAddressLiteral, isPublicAddress } from '../oauth/addresses.ts'
 import { createSafeFetch, type RawAnswer, type RawRequest } from '../oauth/safe-fetch.ts'
 import { probeEra } from '../upstream/stdio/channel/probe-revision.ts'
-import { findProgramFlaw } from '../upstream/stdio/process/find-program.ts'
+import { findProgramProblem } from '../upstream/stdio/process/find-program.ts'
 import { Spawner } from '../upstream/stdio/process/spawner.ts'
 import { createHeldMemory } from '../upstream/stdio/wire/held-memory.ts'
 import { explainFailure } from './failure.ts'
@@ -111,7 +111,7 @@ async function resolve(hostname: string): Promise<{ address: string }[]> {
 
 /** Starts an MCP server once and asks it what it speaks. Never throws; no process is left. */
 export async function probeProcess(plan: StdioUpstreamPlan): Promise<ProcessProbe> {
-  const problem = findProgramFlaw(plan)
+  const problem = findProgramProblem(plan)
   if (problem !== undefined) return { problem, era: undefined, stderr: [] }
   const stderr: string[] = []
   const spawner = new Spawner({

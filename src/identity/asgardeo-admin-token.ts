@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import type { SafeFetch } from '../oauth/safe-fetch.ts'
 import { type AsgardeoAnswer, readAnswer } from './asgardeo-answer.ts'
-import { AsgardeoError, quoteForeign } from './asgardeo-error.ts'
+import { AsgardeoError, quoteUntrusted } from './asgardeo-error.ts'
 
 /** The access token with which the management interfaces are called. */
 export interface AdminToken {
@@ -83,7 +83,7 @@ async function ask({ base, clientId, clientSecret, scopes, outboundFetch }: Admi
 }
 
 function explainRefusal({ status, document }: AsgardeoAnswer, { clientSecret }: AdminTokenOptions): AsgardeoError {
-  const code = typeof document?.error === 'string' ? ` ${quoteForeign(document.error, [clientSecret])}` : ''
+  const code = typeof document?.error === 'string' ? ` ${quoteUntrusted(document.error, [clientSecret])}` : ''
   if (status === 400 || status === 401 || status === 403)
     return new AsgardeoError(
       'credentials',

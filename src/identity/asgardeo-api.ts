@@ -1,7 +1,7 @@
 import type { SafeFetch } from '../oauth/safe-fetch.ts'
 import type { AdminToken } from './asgardeo-admin-token.ts'
 import { type AsgardeoAnswer, readAnswer } from './asgardeo-answer.ts'
-import { AsgardeoError, type AsgardeoErrorKind, quoteForeign } from './asgardeo-error.ts'
+import { AsgardeoError, type AsgardeoErrorKind, quoteUntrusted } from './asgardeo-error.ts'
 
 export interface AsgardeoRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
@@ -64,7 +64,7 @@ async function call(
     })
     return readAnswer(answer)
   } catch (cause) {
-    const reason = quoteForeign((cause as Error).message, [token, ...(request.secrets ?? [])])
+    const reason = quoteUntrusted((cause as Error).message, [token, ...(request.secrets ?? [])])
     throw new AsgardeoError('unavailable', `Asgardeo gives no answer to ${method} ${path}: ${reason}`)
   }
 }
@@ -90,5 +90,5 @@ function explain(answer: AsgardeoAnswer, request: AsgardeoRequest): AsgardeoErro
 function describe({ document = {} }: AsgardeoAnswer, { secrets = [] }: AsgardeoRequest): string {
   const { code, error, description, error_description: text, message } = document
   const words = [code ?? error, description ?? text ?? message].filter((word) => typeof word === 'string')
-  return words.length === 0 ? '' : `: ${words.map((word) => quoteForeign(word, secrets)).join(' ')}`
+  return words.length === 0 ? '' : `: ${words.map((word) => quoteUntrusted(word, secrets)).join(' ')}`
 }

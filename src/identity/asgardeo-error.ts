@@ -30,7 +30,7 @@ export function isAsgardeoError(error: unknown, ...kinds: readonly AsgardeoError
 }
 
 /** A foreign text within a message: short, on one line, and without what must not stand in a log. */
-export function quoteForeign(text: string, secrets: readonly string[] = []): string {
+export function quoteUntrusted(text: string, secrets: readonly string[] = []): string {
   const clean = secrets.reduce((rest, secret) => (secret === '' ? rest : rest.replaceAll(secret, '[secret]')), text)
   return JSON.stringify(clean.slice(0, 200))
 }

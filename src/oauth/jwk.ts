@@ -45,13 +45,13 @@ export function parseVerificationKey(published: UnknownJwk): VerificationKey | s
   if (problem !== undefined) return problem
   if (!isForSignatures(jwk)) return undefined
   try {
-    const material = parseMaterial(jwk)
-    if (material === undefined || typeof material === 'string') return material
-    const algorithms = narrowAlgorithms(material.algorithms, jwk.alg)
+    const parameters = parseKeyParameters(jwk)
+    if (parameters === undefined || typeof parameters === 'string') return parameters
+    const algorithms = narrowAlgorithms(parameters.algorithms, jwk.alg)
     if (algorithms.length === 0) return undefined
     const keyId = jwk.kid as string | undefined
-    const fingerprint = JSON.stringify([keyId ?? null, algorithms, hash('sha256', JSON.stringify(material.jwk), 'base64url')])
-    return { keyId, algorithms, key: material.key, fingerprint }
+    const fingerprint = JSON.stringify([keyId ?? null, algorithms, hash('sha256', JSON.stringify(parameters.jwk), 'base64url')])
+    return { keyId, algorithms, key: parameters.key, fingerprint }
   } catch {
     // OpenSSL refuses what is not a key: a point off the curve, for one.
     return 'the key material is invalid'
@@ -72,14 +72,14 @@ function isForSignatures({ use, key_ops: operations }: UnknownJwk): boolean {
   return operations === undefined || (Array.isArray(operations) && operations.includes('verify'))
 }
 
-interface Material {
+interface KeyParameters {
   readonly key: KeyObject
   readonly algorithms: readonly string[]
   /** The members that make the key, and no others. */
   readonly jwk: Readonly<Record<string, string>>
 }
 
-function parseMaterial(jwk: UnknownJwk): Material | string | undefined {
+function parseKeyParameters(jwk: UnknownJwk): KeyParameters | string | undefined {
   switch (jwk.kty) {
     case 'RSA':
       return parseRsa(jwk)
@@ -92,31 +92,31 @@ function parseMaterial(jwk: UnknownJwk): Material | string | undefined {
   }
 }
 
-function parseRsa(jwk: UnknownJwk): Material | string {
+function parseRsa(jwk: UnknownJwk): KeyParameters | string {
   const n = decodeMember(jwk.n)
   const e = decodeMember(jwk.e)
   if (n === undefined || e === undefined) return 'n or e is not base64url'
   const problem = findRsaProblem(n, e, 'issuer')
   if (problem !== undefined) return problem
-  return createMaterial({ e: jwk.e as string, kty: 'RSA', n: jwk.n as string }, RSA_ALGORITHMS)
+  return createKeyParameters({ e: jwk.e as string, kty: 'RSA', n: jwk.n as string }, RSA_ALGORITHMS)
 }
 
-function parseEc(jwk: UnknownJwk): Material | string | undefined {
+function parseEc(jwk: UnknownJwk): KeyParameters | string | undefined {
   const curve = EC_CURVES.get(jwk.crv)
   if (curve === undefined) return undefined
   // RFC 7518 §6.2.1.2: coordinates have the full length of the curve's field.
   const isFull = (member: unknown) => decodeMember(member)?.length === curve.coordinateBytes
   if (!isFull(jwk.x) || !isFull(jwk.y)) return 'x or y has not the length of the curve'
-  return createMaterial({ crv: jwk.crv as string, kty: 'EC', x: jwk.x as string, y: jwk.y as string }, curve.algorithms)
+  return createKeyParameters({ crv: jwk.crv as string, kty: 'EC', x: jwk.x as string, y: jwk.y as string }, curve.algorithms)
 }
 
-function parseOkp(jwk: UnknownJwk): Material | string | undefined {
+function parseOkp(jwk: UnknownJwk): KeyParameters | string | undefined {
   if (jwk.crv !== 'Ed25519') return undefined
   if (decodeMember(jwk.x)?.length !== 32) return 'x has not the length of the curve'
-  return createMaterial({ crv: 'Ed25519', kty: 'OKP', x: jwk.x as string }, ED25519_ALGORITHMS)
+  return createKeyParameters({ crv: 'Ed25519', kty: 'OKP', x: jwk.x as string }, ED25519_ALGORITHMS)
 }
 
-function createMaterial(jwk: Readonly<Record<string, string>>, algorithms: readonly string[]): Material {
+function createKeyParameters(jwk: Readonly<Record<string, string>>, algorithms: readonly string[]): KeyParameters {
   return { key: createPublicKey({ key: jwk, format: 'jwk' }), algorithms, jwk }
 }
 

@@ -42,25 +42,25 @@ function createPrettyLog(options: LoggerOptions, destination: DestinationStream 
   const colorize = destination.isTTY === true && process.env.NO_COLOR === undefined
   const format = prettyFactory({ colorize, singleLine: true })
   return {
-    logger: pino(options, { write: (line) => destination.write(escapeObeyed(format(line))) }),
+    logger: pino(options, { write: (line) => destination.write(escapeControlCharacters(format(line))) }),
     writeLine: undefined,
     end: async () => undefined,
   }
 }
 
 function createPlainLog(options: LoggerOptions, destination: DestinationStream): Log {
-  const write = (line: string): void => destination.write(escapeObeyed(line))
+  const write = (line: string): void => destination.write(escapeControlCharacters(line))
   return { logger: pino(options, { write }), writeLine: write, end: async () => undefined }
 }
 
 /** Most pieces are ASCII, which is told faster by their length than by looking for what isn't. */
 function encodePiece(text: string): Buffer {
   const bytes = Buffer.from(text)
-  return bytes.length === text.length && !bytes.includes(0x7f) ? bytes : Buffer.from(escapeObeyed(text))
+  return bytes.length === text.length && !bytes.includes(0x7f) ? bytes : Buffer.from(escapeControlCharacters(text))
 }
 
 /** They stand inside of strings only, where JSON has the same escape. */
-function escapeObeyed(line: string): string {
+function escapeControlCharacters(line: string): string {
   return line.replace(obeyed, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 

@@ -34,10 +34,7 @@ describe('the start says that the public may sign in', () => {
       { kind: 'google', grant: [{ claim: 'email', values: ['a@example.com'], scopes: ['a'] }] },
       /everybody with a Google account/,
     ],
-    [
-      { kind: 'google', allow: [{ claim: 'email_domain', values: ['Gmail.com'] }] },
-      /anyone can get an address of Gmail\.com/,
-    ],
+    [{ kind: 'google', allow: [{ claim: 'email_domain', values: ['Gmail.com'] }] }, /anyone can get an address of Gmail\.com/],
   ])('%j', (provider, said) => {
     const notices = listNotices(provider).filter((notice) => notice.startsWith('identity_provider.allow: '))
     expect(notices).toEqual([expect.stringMatching(said)])

@@ -7,7 +7,7 @@ import { createChildEnvironment } from './environment.ts'
  * Says why a command could not be started, before anybody waits for it: no such program, no such directory. Undefined when nothing is
  * known against it.
  */
-export function findProgramFlaw({ command, workDir, env }: StdioUpstreamPlan): string | undefined {
+export function findProgramProblem({ command, workDir, env }: StdioUpstreamPlan): string | undefined {
   const [program = ''] = command
   if (workDir !== undefined && !isDirectory(workDir)) return `the working directory ${JSON.stringify(workDir)} does not exist`
   if (process.platform === 'win32') return undefined
