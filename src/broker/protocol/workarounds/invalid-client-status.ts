@@ -3,7 +3,7 @@ import { isErrorOf, type Middleware } from '../middlewares.ts'
 /**
  * Answers 401 to a client that is not known any more, upon which clients register again (RFC 6749 §5.2 permits 400 and 401).
  *
- * Workaround for oidc-provider 9.13.3: it answers some `invalid_client` with 400.
+ * Workaround for oidc-provider 9.13.3: it answers 400 where the metadata document of a client cannot be had, and 401 to all others.
  */
 export const answerInvalidClient: Middleware = async (ctx, next) => {
   await next()
