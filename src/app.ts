@@ -51,6 +51,7 @@ export interface StartOptions {
  * @throws the listening error: port in use, no such address, no permission; Error when there is no such program as a server names
  */
 export async function startProxy(plan: Plan, options: StartOptions = {}): Promise<RunningProxy> {
+  const clock = systemClock
   const log = createLog(plan.log, options.logDestination)
   for (const server of plan.servers) checkPrograms(server)
   const onIssue = (message: string) => log.logger.warn(message)
@@ -71,12 +72,13 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
     isReady,
   })
   const observe = createObserver(log, mounted?.broker)
-  const edge = createEdge(plan, { endpoints, seal, observe, isDraining: () => state.draining })
+  const edge = createEdge(plan, { clock, endpoints, seal, observe, isDraining: () => state.draining })
   const listener = await listen({
     listen: plan.listen,
     headersSeconds: plan.limits.headersSeconds,
     stalledSeconds: plan.limits.stalledClientSeconds,
     handler: createPipeline(edge),
+    clock,
     onUnreadable: (status, cause, peer) =>
       log.logger.info({ status, cause, peer, code: 'request_malformed' }, 'refused before it was a request'),
   })
@@ -85,7 +87,7 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
     url: formatUrl(plan, listener),
     async close() {
       state.draining = true
-      await drain(listener, plan.drainSeconds * 1000, edge.streamEnds, systemClock)
+      await drain(listener, plan.drainSeconds * 1000, edge.streamEnds, clock)
       await Promise.all(guarded.flatMap(({ upstreams }) => upstreams.map((upstream) => upstream.close(1000))))
       await issuers.close()
       await mounted?.close()
@@ -261,7 +263,7 @@ function createResource(plan: Plan, server: ServerPlan, identifier: string): Pro
 }
 
 /** What the pipeline works with that other parts have a hand in. */
-type EdgeParts = Pick<Edge, 'endpoints' | 'seal' | 'observe' | 'isDraining'>
+type EdgeParts = Pick<Edge, 'clock' | 'endpoints' | 'seal' | 'observe' | 'isDraining'>
 
 function createEdge(plan: Plan, parts: EdgeParts): Edge {
   return {
@@ -270,7 +272,7 @@ function createEdge(plan: Plan, parts: EdgeParts): Edge {
     origins: createOriginRules(plan.cors, plan.publicUrl),
     cors: plan.cors,
     limits: plan.limits,
-    bodyRoom: createBodyRoom(plan.limits),
+    bodyRoom: createBodyRoom(plan.limits, parts.clock),
     forwarded: createForwardedRules(plan.trustedProxies, plan.publicUrl),
     streamEnds: new Set(),
   }

@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest'
+import { createFakeClock } from '../../test/support/fake-clock.ts'
 import { type BodyClaim, type BodyRoom, createBodyRoom } from './body-room.ts'
 
 const limits = { bodiesBytes: 400, bodyBytes: 100, bodyIdleSeconds: 60 }
+const clock = createFakeClock()
+/** Longer than `bodyIdleSeconds`. */
+const waitTooLong = (): void => clock.advance(61_000)
+
 const never = (): void => {
   throw new Error('nobody is late')
 }
@@ -10,6 +15,13 @@ const claim = (room: BodyRoom, user: string, server = user, bytes = 100): BodyCl
 /** Whether there is room already. */
 async function isGiven({ given }: BodyClaim): Promise<boolean> {
   return Promise.race([given.then(() => true), new Promise<boolean>((resolve) => setImmediate(resolve, false))])
+}
+
+/** Expects that there is no room for a claim within the time that it may wait. */
+async function expectLimited({ given }: BodyClaim): Promise<void> {
+  const refused = expect(given).rejects.toMatchObject({ code: 'bodies_limited' })
+  waitTooLong()
+  await refused
 }
 
 describe('the room for long bodies', () => {
@@ -97,11 +109,11 @@ describe('the room for long bodies', () => {
   })
 
   it('is given to those behind one who was refused', async () => {
-    const room = createBodyRoom({ ...limits, bodiesBytes: 150, bodyIdleSeconds: 0.1 })
+    const room = createBodyRoom({ ...limits, bodiesBytes: 150 }, clock)
     const first = claim(room, 'a')
     first.arrived(100)
     const [long, short] = [claim(room, 'b'), claim(room, 'c', 'c', 50)]
-    await expect(long.given).rejects.toMatchObject({ code: 'bodies_limited' })
+    await expectLimited(long)
     await short.given
   })
 
@@ -120,18 +132,18 @@ describe('the room for long bodies', () => {
   })
 
   it('is refused to those who have waited long, while others are not late', async () => {
-    const room = createBodyRoom({ ...limits, bodiesBytes: 100, bodyIdleSeconds: 0.1 })
+    const room = createBodyRoom({ ...limits, bodiesBytes: 100 }, clock)
     const first = claim(room, 'a')
     first.arrived(100)
-    await expect(claim(room, 'b').given).rejects.toMatchObject({ code: 'bodies_limited' })
+    await expectLimited(claim(room, 'b'))
   })
 
   it.each([
     ['have theirs', (_waiting: BodyClaim, first: BodyClaim) => first.release()],
     ['went away', (waiting: BodyClaim) => waiting.release()],
   ])('stays with those who take long when all who waited %s', async (_name, end) => {
-    const short = { ...limits, bodiesBytes: 100, bodyIdleSeconds: 0.1 }
-    const [room, other] = [createBodyRoom(short), createBodyRoom(short)]
+    const short = { ...limits, bodiesBytes: 100 }
+    const [room, other] = [createBodyRoom(short, clock), createBodyRoom(short, clock)]
     let lateOnes = 0
     const [first, waiting] = ['a', 'b'].map((user) => room.claim(100, { user, server: user }, () => lateOnes++)) as [
       BodyClaim,
@@ -141,19 +153,19 @@ describe('the room for long bodies', () => {
     end(waiting, first)
     // By when that one's time is over, this one's would be.
     claim(other, 'a').arrived(100)
-    await expect(claim(other, 'b').given).rejects.toMatchObject({ code: 'bodies_limited' })
+    await expectLimited(claim(other, 'b'))
     expect(lateOnes).toBe(0)
   })
 
   it('is no more of those who have left: they are not late, and nothing arrives', async () => {
-    const room = createBodyRoom({ ...limits, bodiesBytes: 100, bodyIdleSeconds: 0.1 })
+    const room = createBodyRoom({ ...limits, bodiesBytes: 100 }, clock)
     const gone = claim(room, 'a')
     gone.release()
     gone.arrived(30)
     const next = claim(room, 'b')
     next.arrived(100)
     // Whoever is late by now is told so before this is refused.
-    await expect(claim(room, 'c').given).rejects.toMatchObject({ code: 'bodies_limited' })
+    await expectLimited(claim(room, 'c'))
     next.release()
     const again = claim(room, 'a')
     expect(await isGiven(again)).toBe(true)
@@ -164,14 +176,16 @@ describe('the room for long bodies', () => {
   })
 
   it('is taken from those who take long to arrive when others want it', async () => {
-    const room = createBodyRoom({ ...limits, bodiesBytes: 100, bodyIdleSeconds: 0.1 })
+    const room = createBodyRoom({ ...limits, bodiesBytes: 100 }, clock)
     const late: BodyClaim = room.claim(100, { user: 'a', server: 'x' }, () => late.release())
     await late.given
-    await claim(room, 'b').given
+    const next = claim(room, 'b')
+    waitTooLong()
+    await next.given
   })
 
   it('stays with those who take long where somebody waits for what is their own', async () => {
-    const room = createBodyRoom({ ...limits, bodyIdleSeconds: 0.1 })
+    const room = createBodyRoom(limits, clock)
     const slow = claim(room, 'a')
     let isLate = false
     const own: BodyClaim = room.claim(100, { user: 'b', server: 'b' }, () => {
@@ -179,7 +193,9 @@ describe('the room for long bodies', () => {
       own.release()
     })
     await Promise.all([slow.given, own.given])
-    await claim(room, 'b').given
+    const next = claim(room, 'b')
+    waitTooLong()
+    await next.given
     expect(isLate).toBe(true)
   })
 })

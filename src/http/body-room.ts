@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from '../core/clock.ts'
 import { ProxyError } from '../core/errors.ts'
 import { type Waiting, watchIdle } from './idle-watch.ts'
 
@@ -44,8 +45,8 @@ export interface BodyRoom {
 const maxWaiting = 400
 
 /** @returns room that is empty */
-export function createBodyRoom(limits: BodyRoomLimits): BodyRoom {
-  const keeper = new Keeper(limits)
+export function createBodyRoom(limits: BodyRoomLimits, clock: Clock = systemClock): BodyRoom {
+  const keeper = new Keeper(limits, clock)
   // One user can't keep the others out, nor can one server that takes nothing of what it is sent.
   const userBytes = Math.max(limits.bodyBytes, limits.bodiesBytes / 4)
   const serverBytes = Math.max(limits.bodyBytes, limits.bodiesBytes / 2)
@@ -73,14 +74,16 @@ interface Share {
 /** Knows who has room and who waits for it. */
 class Keeper {
   readonly limits: BodyRoomLimits
+  readonly clock: Clock
   #free: number
   readonly #owned = new Map<string, number>()
   /** In the order of their coming, each: sets keep it. */
   readonly #waiting = new Set<Claim>()
   readonly #arriving = new Set<Claim>()
 
-  constructor(limits: BodyRoomLimits) {
+  constructor(limits: BodyRoomLimits, clock: Clock) {
     this.limits = limits
+    this.clock = clock
     this.#free = limits.bodiesBytes
   }
 
@@ -156,7 +159,7 @@ class Keeper {
 
   /** Sends those away who take long to arrive: of the owner who may have no more, or else of all. */
   #hurry(waiting: Claim): void {
-    const earliest = performance.now() - this.limits.bodyIdleSeconds * 1000
+    const earliest = this.clock.monotonic() - this.limits.bodyIdleSeconds * 1000
     const spent = this.#findSpent(waiting)
     for (const claim of [...this.#arriving])
       if (claim.givenAt < earliest && (spent === undefined || claim.isOf(spent))) claim.onLate()
@@ -187,12 +190,12 @@ class Claim implements BodyClaim {
   }
 
   startWaiting(): void {
-    this.#waiting = watchIdle(this.#keeper.limits.bodyIdleSeconds, () => this.#keeper.dismiss(this))
+    this.#waiting = watchIdle(this.#keeper.limits.bodyIdleSeconds, () => this.#keeper.dismiss(this), this.#keeper.clock)
   }
 
   give(): void {
     this.#waiting?.stop()
-    this.givenAt = performance.now()
+    this.givenAt = this.#keeper.clock.monotonic()
     this.#resolve()
   }
 

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
+import type { Clock } from '../core/clock.ts'
 import { ProxyError } from '../core/errors.ts'
 import { type BodyClaim, roomlessBytes } from './body-room.ts'
 import { letGo } from './discard-body.ts'
@@ -37,6 +38,7 @@ export interface BodyReading {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly limits: BodyLimits
+  readonly clock?: Clock
   /**
    * Asks for room, once, for a body that is long or may be. The room is kept until the one who gave it finds that the body is gone,
    * unless reading fails.
@@ -118,7 +120,8 @@ class Collection {
   }
 
   #watch(): void {
-    this.#waiting = watchIdle(this.#reading.limits.bodyIdleSeconds, () => this.#fail(new ProxyError('body_timeout')))
+    const { limits, clock } = this.#reading
+    this.#waiting = watchIdle(limits.bodyIdleSeconds, () => this.#fail(new ProxyError('body_timeout')), clock)
   }
 
   #take(piece: Buffer): void {

@@ -1,4 +1,6 @@
-/** How often those who wait are looked at, in milliseconds: timeouts are exact to this. */
+import { type CancelTimer, type Clock, systemClock } from '../core/clock.ts'
+
+/** How often all watches are checked, in milliseconds: timeouts are exact to this. */
 const tickMilliseconds = 500
 
 /** Something that waits for bytes. */
@@ -18,24 +20,33 @@ interface Entry {
   after: Entry
 }
 
-const ring = createRing()
-let timer: NodeJS.Timeout | undefined
+/** All watches of one clock, and the timer that they share. */
+interface Ring {
+  /** Where the ring begins and ends. It waits for nothing. */
+  readonly place: Entry
+  cancelTimer: CancelTimer | undefined
+}
+
+const systemRing = createRing()
+const otherRings = new WeakMap<Clock, Ring>()
 
 /**
  * Calls `onIdle` once when nothing was touched for `seconds`. One timer serves all who wait: a timer for each request costs more than
  * reading its header section.
  */
-export function watchIdle(seconds: number, onIdle: () => void): Waiting {
+export function watchIdle(seconds: number, onIdle: () => void, clock: Clock = systemClock): Waiting {
+  const ring = findRing(clock)
+  const { place } = ring
   const entry: Entry = {
     ticks: 0,
     maxTicks: Math.ceil((seconds * 1000) / tickMilliseconds),
     onIdle,
-    before: ring.before,
-    after: ring,
+    before: place.before,
+    after: place,
   }
-  ring.before.after = entry
-  ring.before = entry
-  timer ??= setInterval(tick, tickMilliseconds).unref()
+  place.before.after = entry
+  place.before = entry
+  ring.cancelTimer ??= clock.every(tickMilliseconds, () => tick(ring))
   return {
     touch() {
       entry.ticks = 0
@@ -44,15 +55,21 @@ export function watchIdle(seconds: number, onIdle: () => void): Waiting {
   }
 }
 
-/** The place where the ring begins and ends. It waits for nothing. */
-function createRing(): Entry {
+function findRing(clock: Clock): Ring {
+  if (clock === systemClock) return systemRing
+  const ring = otherRings.get(clock) ?? createRing()
+  otherRings.set(clock, ring)
+  return ring
+}
+
+function createRing(): Ring {
   const place = { ticks: 0, maxTicks: 0, onIdle: () => undefined } as unknown as Entry
   place.before = place
   place.after = place
-  return place
+  return { place, cancelTimer: undefined }
 }
 
-/** Who has left points at itself, so that leaving again changes nothing for others. */
+/** An entry that has left points at itself, so that leaving again changes nothing for others. */
 function leave(entry: Entry): void {
   entry.before.after = entry.after
   entry.after.before = entry.before
@@ -60,20 +77,20 @@ function leave(entry: Entry): void {
   entry.after = entry
 }
 
-function tick(): void {
-  for (const entry of listWaiting()) {
-    // One of those before it may have called it off.
+function tick(ring: Ring): void {
+  for (const entry of listWaiting(ring)) {
+    // An entry before it may have stopped it.
     if (entry.after === entry || ++entry.ticks <= entry.maxTicks) continue
     leave(entry)
     entry.onIdle()
   }
-  if (ring.after !== ring) return
-  clearInterval(timer)
-  timer = undefined
+  if (ring.place.after !== ring.place) return
+  ring.cancelTimer?.()
+  ring.cancelTimer = undefined
 }
 
-function listWaiting(): Entry[] {
+function listWaiting({ place }: Ring): Entry[] {
   const waiting: Entry[] = []
-  for (let entry = ring.after; entry !== ring; entry = entry.after) waiting.push(entry)
+  for (let entry = place.after; entry !== place; entry = entry.after) waiting.push(entry)
   return waiting
 }

@@ -1,6 +1,7 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
+import type { Clock } from '../core/clock.ts'
 import type { ListenPlan } from '../core/plan/plan.ts'
 import { condemn } from './connection.ts'
 import { watchStalled } from './stall-watch.ts'
@@ -14,6 +15,7 @@ interface ListenerOptions {
   /** Seconds that a client may take nothing of what is written to it. */
   readonly stalledSeconds: number
   readonly handler: RequestHandler
+  readonly clock?: Clock
   /** Called for what could not be read as a request. */
   readonly onUnreadable: (status: number, cause: string, remoteAddress: string | undefined) => void
 }
@@ -54,7 +56,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       resolve()
     })
   })
-  server.on('close', watchStalled(sockets, options.stalledSeconds))
+  server.on('close', watchStalled(sockets, options.stalledSeconds, options.clock))
   const { address, port } = server.address() as AddressInfo
   return {
     host: address,

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { type CancelTimer, type Clock, systemClock } from '../core/clock.ts'
 
 /** Looked at this often within the time that is given, and at least every so many milliseconds. */
 const looks = 4
@@ -18,14 +19,14 @@ interface Waiting {
 }
 
 /**
- * Cuts off clients that take nothing of what waits for them. All are looked at together, now and then: a timer for each connection would be
- * set anew by everything that moves on it.
+ * Cuts off clients that take nothing of what waits for them. All are checked together, from time to time: a timer for each connection would
+ * be reset by everything that moves on it.
  *
  * @param sockets - that are open; may change
  * @param seconds - after which a client that took nothing is cut off, exact to a quarter and five seconds
  * @returns what ends the watch
  */
-export function watchStalled(sockets: Iterable<Socket>, seconds: number): () => void {
+export function watchStalled(sockets: Iterable<Socket>, seconds: number, clock: Clock = systemClock): CancelTimer {
   const milliseconds = seconds * 1000
   const known = new WeakMap<Socket, Waiting>()
   const look = (socket: QueueingSocket, now: number): void => {
@@ -37,14 +38,10 @@ export function watchStalled(sockets: Iterable<Socket>, seconds: number): () => 
     else if (before?.taken !== taken || before.queued !== queued) known.set(socket, { taken, queued, since: now })
     else if (now - before.since >= milliseconds) cutOff(socket)
   }
-  const timer = setInterval(
-    () => {
-      const now = performance.now()
-      for (const socket of sockets) look(socket, now)
-    },
-    Math.min(mostMilliseconds, milliseconds / looks),
-  ).unref()
-  return () => clearInterval(timer)
+  return clock.every(Math.min(mostMilliseconds, milliseconds / looks), () => {
+    const now = clock.monotonic()
+    for (const socket of sockets) look(socket, now)
+  })
 }
 
 /** By a reset, since to HTTP/1.0 an orderly end of the connection is the end of the answer. TLS has an end of its own, which is left out. */

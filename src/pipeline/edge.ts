@@ -1,3 +1,4 @@
+import type { Clock } from '../core/clock.ts'
 import type { CorsPlan, LimitsPlan } from '../core/plan/plan.ts'
 import type { RequestObserver } from '../core/record.ts'
 import type { BodyRoom } from '../http/body-room.ts'
@@ -8,6 +9,7 @@ import type { Endpoints } from './endpoints.ts'
 
 /** Everything the pipeline works with, settled at the start. */
 export interface Edge {
+  readonly clock: Clock
   readonly endpoints: Endpoints
   /** Accepted `Host` values, lower case; undefined for any. */
   readonly hosts: ReadonlySet<string> | undefined

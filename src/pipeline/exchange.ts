@@ -49,7 +49,7 @@ export function openExchange(edge: Edge, request: IncomingMessage, response: Ser
     missingScopes: undefined,
     status: 0,
     remoteAddress: request.socket.remoteAddress ?? '',
-    startedAt: performance.now(),
+    startedAt: edge.clock.monotonic(),
     headersAfter: undefined,
     duration: 0,
   }
@@ -84,7 +84,7 @@ function pathOf(target: string): string {
 function closeExchange({ edge, record, response, releaseBody, stopWatching }: Exchange): void {
   releaseBody?.()
   stopWatching?.()
-  record.duration = performance.now() - record.startedAt
+  record.duration = edge.clock.monotonic() - record.startedAt
   record.status = response.headersSent ? response.statusCode : 0
   if (!response.writableFinished && record.code === undefined) record.code = 'client_gone'
   edge.observe(record)

@@ -70,8 +70,8 @@ class Forwarding implements ReplyOwner {
   }
 
   onFlush(): void {
-    const { record } = this.#exchange
-    record.headersAfter = performance.now() - record.startedAt
+    const { record, edge } = this.#exchange
+    record.headersAfter = edge.clock.monotonic() - record.startedAt
     this.#exchange.releaseBody?.()
     // From here on nothing can be refused, and what a refusal would need may go: a stream holds it for as long as it lasts.
     this.#exchange.head = undefined

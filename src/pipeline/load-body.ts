@@ -42,7 +42,7 @@ export function loadBody(exchange: Exchange, head: RequestHead): Promise<Buffer>
     exchange.releaseBody = () => claim.release()
     return claim
   }
-  return readBody({ request, response, limits: edge.limits, claimRoom }, head)
+  return readBody({ request, response, limits: edge.limits, clock: edge.clock, claimRoom }, head)
 }
 
 /** A user counts once, whatever the client, since clients can register without limit. A caller that is not known yet counts by address. */

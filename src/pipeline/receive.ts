@@ -34,8 +34,8 @@ export async function receive(exchange: Exchange, head: RequestHead, handle: End
 function limitBody({ edge, request, response }: Exchange): void {
   if (request.complete) return
   packBody(request)
-  const timer = setTimeout(() => {
+  const stop = edge.clock.after(edge.limits.bodyIdleSeconds * 1000, () => {
     if (!request.complete) request.destroy()
-  }, edge.limits.bodyIdleSeconds * 1000)
-  response.on('close', () => clearTimeout(timer))
+  })
+  response.on('close', stop)
 }

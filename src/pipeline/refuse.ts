@@ -105,12 +105,12 @@ function findIds(exchange: Exchange, code: ErrorCode): ReadableIds {
 }
 
 /** Throws away what is left of a body that nobody read. That lets a client finish and read the refusal; it is bounded here. */
-function lingerOverUnreadBody({ request, response }: Exchange): void {
+function lingerOverUnreadBody({ edge, request, response }: Exchange): void {
   if (request.complete) return
   discardBody(request)
   response.on('finish', () => {
     if (request.complete) return
-    const timer = setTimeout(() => request.destroy(), lingerMilliseconds)
-    request.on('end', () => clearTimeout(timer)).on('close', () => clearTimeout(timer))
+    const stop = edge.clock.after(lingerMilliseconds, () => request.destroy())
+    request.on('end', stop).on('close', stop)
   })
 }

@@ -1,62 +1,65 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { createFakeClock, type FakeClock } from '../../test/support/fake-clock.ts'
 import type { Call } from '../core/call.ts'
 import type { ServerReply } from '../http/server-reply.ts'
 import type { Exchange } from './exchange.ts'
 import { endWithToken, waitUntil } from './stream-expiry.ts'
 
 const day = 86_400_000
-beforeEach(() => void vi.useFakeTimers())
-afterEach(() => void vi.useRealTimers())
+let clock: FakeClock
+beforeEach(() => {
+  clock = createFakeClock()
+})
 
 it.each([1, day, 24 * day, 25 * day, 100 * day, 1000 * day])('runs a task that is %i ms away then, and no sooner', (delay) => {
   const task = vi.fn()
-  waitUntil(Date.now() + delay, task)
-  vi.advanceTimersByTime(delay - 1)
+  waitUntil(clock.wall() + delay, task, clock)
+  clock.advance(delay - 1)
   expect(task).not.toHaveBeenCalled()
-  vi.advanceTimersByTime(1)
+  clock.advance(1)
   expect(task).toHaveBeenCalledOnce()
-  vi.advanceTimersByTime(100 * day)
+  clock.advance(100 * day)
   expect(task).toHaveBeenCalledOnce()
-  expect(vi.getTimerCount()).toBe(0)
+  expect(clock.pending).toBe(0)
 })
 
 it('runs a task at once whose time is over', () => {
   const task = vi.fn()
-  waitUntil(Date.now() - 1, task)
+  waitUntil(clock.wall() - 1, task, clock)
   expect(task).toHaveBeenCalledOnce()
 })
 
 it('never runs what is called off, even behind the first of several timers', () => {
   const task = vi.fn()
-  const stop = waitUntil(Date.now() + 60 * day, task)
-  vi.advanceTimersByTime(30 * day)
+  const stop = waitUntil(clock.wall() + 60 * day, task, clock)
+  clock.advance(30 * day)
   stop()
-  vi.advanceTimersByTime(60 * day)
+  clock.advance(60 * day)
   expect(task).not.toHaveBeenCalled()
 })
 
 it('goes by the system clock: set back, it waits longer', () => {
   const task = vi.fn()
-  waitUntil(Date.now() + 1000, task)
-  vi.setSystemTime(Date.now() - 5000)
-  vi.advanceTimersByTime(1000)
+  waitUntil(clock.wall() + 1000, task, clock)
+  clock.jump(-5000)
+  clock.advance(1000)
   expect(task).not.toHaveBeenCalled()
-  vi.advanceTimersByTime(5000)
+  clock.advance(5000)
   expect(task).toHaveBeenCalledOnce()
 })
 
 it('never runs for a token without an end', () => {
   const task = vi.fn()
-  waitUntil(Number.POSITIVE_INFINITY, task)
-  vi.advanceTimersByTime(100 * day)
+  waitUntil(Number.POSITIVE_INFINITY, task, clock)
+  clock.advance(100 * day)
   expect(task).not.toHaveBeenCalled()
 })
 
 describe('the answer', () => {
   const minute = 60_000
   const open = (method: string, operation: string) => {
-    const exchange = { record: {} } as unknown as Exchange
-    const principal = { acceptedUntil: (Date.now() + minute) / 1000 }
+    const exchange = { record: {}, edge: { clock } } as unknown as Exchange
+    const principal = { acceptedUntil: (clock.wall() + minute) / 1000 }
     const call = { method, operations: [{ method: operation }], principal } as unknown as Call
     const reply = { close: vi.fn(), fail: vi.fn() }
     endWithToken(exchange, call, reply as unknown as ServerReply)
@@ -68,9 +71,9 @@ describe('the answer', () => {
     ['POST', 'subscriptions/listen'],
   ])('to %s %s ends cleanly with the token, and the log says why', (method, operation) => {
     const { close, fail, record } = open(method, operation)
-    vi.advanceTimersByTime(minute - 1)
+    clock.advance(minute - 1)
     expect(close).not.toHaveBeenCalled()
-    vi.advanceTimersByTime(1)
+    clock.advance(1)
     expect(close).toHaveBeenCalledOnce()
     expect(fail).not.toHaveBeenCalled()
     expect(record.cause).toMatch(/expired/)
@@ -78,21 +81,21 @@ describe('the answer', () => {
 
   it('to a call gets five minutes more, and then is cut: half of it must not look like all of it', () => {
     const { close, fail } = open('POST', 'tools/call')
-    vi.advanceTimersByTime(6 * minute - 1)
+    clock.advance(6 * minute - 1)
     expect(fail).not.toHaveBeenCalled()
-    vi.advanceTimersByTime(1)
+    clock.advance(1)
     expect(fail).toHaveBeenCalledWith(expect.objectContaining({ code: 'token_expired' }))
     expect(close).not.toHaveBeenCalled()
   })
 
   it.each([0, 10_000])('that is over after %i ms leaves no timer behind', (lasted) => {
     const { exchange, close } = open('GET', '')
-    vi.advanceTimersByTime(lasted)
-    expect(vi.getTimerCount()).toBeGreaterThan(0)
+    clock.advance(lasted)
+    expect(clock.pending).toBeGreaterThan(0)
     exchange.stopWatching?.()
-    vi.advanceTimersByTime(1000)
-    expect(vi.getTimerCount()).toBe(0)
-    vi.advanceTimersByTime(day)
+    clock.advance(1000)
+    expect(clock.pending).toBe(0)
+    clock.advance(day)
     expect(close).not.toHaveBeenCalled()
   })
 })

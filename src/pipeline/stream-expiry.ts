@@ -1,4 +1,5 @@
 import type { Call } from '../core/call.ts'
+import type { CancelTimer, Clock } from '../core/clock.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { Operation } from '../core/operation.ts'
 import type { RequestRecord } from '../core/record.ts'
@@ -30,36 +31,39 @@ export function findListen({ operations }: Call): Operation | undefined {
  * comes again with a new token.
  */
 export function endWithToken(exchange: Exchange, call: Call, reply: ServerReply): void {
-  const watch = watchIdle(shortSeconds, () => {
-    exchange.stopWatching = waitForToken(exchange.record, call, reply)
-  })
+  const { edge, record } = exchange
+  const wait = (): void => {
+    exchange.stopWatching = waitForToken(record, call, reply, edge.clock)
+  }
+  const watch = watchIdle(shortSeconds, wait, edge.clock)
   exchange.stopWatching = () => watch.stop()
 }
 
-function waitForToken(record: RequestRecord, call: Call, reply: ServerReply): () => void {
+function waitForToken(record: RequestRecord, call: Call, reply: ServerReply, clock: Clock): CancelTimer {
   const expiry = call.principal.acceptedUntil * 1000
   const cause = 'the access token that opened the stream has expired'
-  const reason = new ProxyError('token_expired', { cause })
-  if (!lastsUntilEnded(call)) return waitUntil(expiry + answerMilliseconds, () => reply.fail(reason))
-  return waitUntil(expiry, () => {
+  const refusal = new ProxyError('token_expired', { cause })
+  if (!lastsUntilEnded(call)) return waitUntil(expiry + answerMilliseconds, () => reply.fail(refusal), clock)
+  const close = (): void => {
     record.cause = cause
-    reply.close(reason)
-  })
+    reply.close(refusal)
+  }
+  return waitUntil(expiry, close, clock)
 }
 
 /**
- * Runs a task at a time of the system clock, by which tokens go, however far away that is.
+ * Runs a task at a time of the system clock, by which tokens expire, however far away that is.
  *
  * @param time - milliseconds since the epoch
- * @returns what calls it off
+ * @returns stops waiting
  */
-export function waitUntil(time: number, task: () => void): () => void {
-  let timer: NodeJS.Timeout | undefined
+export function waitUntil(time: number, task: () => void, clock: Clock): CancelTimer {
+  let cancel: CancelTimer | undefined
   const wait = (): void => {
-    const delay = time - Date.now()
+    const delay = time - clock.wall()
     if (delay <= 0) task()
-    else timer = setTimeout(wait, Math.min(delay, maxDelay))
+    else cancel = clock.after(Math.min(delay, maxDelay), wait)
   }
   wait()
-  return () => clearTimeout(timer)
+  return () => cancel?.()
 }

@@ -1,3 +1,4 @@
+import { type Clock, systemClock } from '../core/clock.ts'
 import { errorCatalogue } from '../core/errors.ts'
 import type { Principal } from '../core/principal.ts'
 import type { RequestObserver, RequestRecord } from '../core/record.ts'
@@ -14,8 +15,8 @@ type Level = 'info' | 'warn' | 'error'
  * Writes one line for each request. Never a token: the record holds none, and causes are written by us. Lines of JSON are put together
  * by hand, because this is done for every request and a logger that takes any object is slower by more than all our checks.
  */
-export function createRequestLog({ logger, writeLine }: Log): RequestObserver {
-  const formatTime = createTimeFormat()
+export function createRequestLog({ logger, writeLine }: Log, clock: Clock = systemClock): RequestObserver {
+  const formatTime = createTimeFormat(clock)
   return (record) => {
     const level = levelOf(record)
     if (!logger.isLevelEnabled(level)) return
@@ -140,7 +141,7 @@ function round(milliseconds: number): string {
  * Tells the time by the record's own monotonic clock, set anew each second: the date is put together once a second, and the clock is not
  * read again for the line.
  */
-function createTimeFormat(): (record: RequestRecord) => string {
+function createTimeFormat(clock: Clock): (record: RequestRecord) => string {
   let second = ''
   let secondBegan = Number.NEGATIVE_INFINITY
   let millisecond = -1
@@ -148,7 +149,7 @@ function createTimeFormat(): (record: RequestRecord) => string {
   return ({ startedAt, duration }) => {
     const now = startedAt + duration
     if (now - secondBegan >= 1000 || now < secondBegan) {
-      const wall = Date.now()
+      const wall = clock.wall()
       second = new Date(wall).toISOString().slice(0, 20)
       secondBegan = now - (wall % 1000)
       millisecond = -1

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import { fileURLToPath } from 'node:url'
+import { type Clock, systemClock } from '../../src/core/clock.ts'
 import type { StdioUpstreamPlan } from '../../src/core/plan/upstream-plan.ts'
 import type { TokenVerifier, Upstream } from '../../src/core/ports.ts'
 import type { RequestRecord } from '../../src/core/record.ts'
@@ -60,6 +61,7 @@ const paths: Readonly<Record<EndpointKind, string>> = { streamable_http: '/mcp',
 export async function openGate(
   upstreams: Upstream | Partial<Record<EndpointKind, Upstream>>,
   changes: Partial<Route> = {},
+  clock: Clock = systemClock,
 ): Promise<Gate> {
   const records: RequestRecord[] = []
   const pick = (kind: EndpointKind): Upstream => ('send' in upstreams ? upstreams : (upstreams[kind] as Upstream))
@@ -85,11 +87,12 @@ export async function openGate(
         bodyIdleSeconds: 10,
         stalledClientSeconds: 10,
       },
-      bodyRoom: createBodyRoom({ bodiesBytes: 256 * 1024 * 1024, bodyBytes: 64 * 1024 * 1024, bodyIdleSeconds: 10 }),
+      bodyRoom: createBodyRoom({ bodiesBytes: 256 * 1024 * 1024, bodyBytes: 64 * 1024 * 1024, bodyIdleSeconds: 10 }, clock),
       forwarded: createForwardedRules([], origin),
       seal: createSessionSeal(randomBytes(32)),
       observe: (record) => records.push(record),
       streamEnds: new Set(),
+      clock,
       isDraining: () => false,
     }),
   )
