@@ -91,6 +91,7 @@ const architecture: Architecture = {
     homeOf: ['pino'],
   },
   'index.ts': { mayImport: ['app.ts', 'config', 'core'], homeOf: [] },
+  api: { mayImport: ['config', 'core', 'mcp', 'oauth', 'policy'], homeOf: [] },
   doctor: { mayImport: ['core', 'identity', 'mcp', 'oauth', 'upstream'], homeOf: [] },
   cli: { mayImport: ['app.ts', 'config', 'core', 'doctor', 'sandbox'], homeOf: [] },
 }

@@ -3,9 +3,10 @@ import type { ProtectedResource } from '../core/route-facts.ts'
 /** Where the metadata of a server is that is alone at its origin, whatever its path. */
 export const rootMetadataPath = '/.well-known/oauth-protected-resource'
 
-/** Where clients look for the metadata of a resource: its path, behind the well-known one (RFC 9728 §3.1). */
+/** Where clients look for the metadata of a resource: its path, behind the well-known one; a lone slash is no path (RFC 9728 §3.1). */
 export function formatMetadataPath(identifier: string): string {
-  return `${rootMetadataPath}${new URL(identifier).pathname}`
+  const { pathname } = new URL(identifier)
+  return pathname === '/' ? rootMetadataPath : `${rootMetadataPath}${pathname}`
 }
 
 /** Protected resource metadata (RFC 9728 §2), as JSON. */

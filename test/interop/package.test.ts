@@ -19,6 +19,10 @@ const PACKED =
 
 /** Compiles only if the declarations say so. */
 const TYPED_PROGRAM = `import { ConfigError, loadConfig, loadConfigFile, startProxy, type Problem, type RunningProxy } from 'open-mcp-auth-proxy'
+import { formatChallenge } from 'open-mcp-auth-proxy/challenge'
+import { createPolicy, type Principal } from 'open-mcp-auth-proxy/policy'
+import { createProtectedResourceMetadata } from 'open-mcp-auth-proxy/protected-resource-metadata'
+import { createTokenVerifier } from 'open-mcp-auth-proxy/token-verifier'
 export async function run(): Promise<RunningProxy> {
   const { plan, notices }: { plan: Parameters<typeof startProxy>[0]; notices: readonly string[] } = loadConfigFile('config.yaml')
   notices.map((notice) => notice.length)
@@ -26,10 +30,47 @@ export async function run(): Promise<RunningProxy> {
   loadConfigFile(plan)
   // @ts-expect-error internals are not exported
   await import('open-mcp-auth-proxy/dist/app.js')
+  // @ts-expect-error nor by the names of their folders
+  await import('open-mcp-auth-proxy/oauth/challenge')
   loadConfig({ servers: [] }, { env: {}, directory: '/' })
   return startProxy(plan)
 }
+formatChallenge({ scopes: ['a'] }).toUpperCase()
+// @ts-expect-error no error of RFC 6750
+formatChallenge({ error: 'expired' })
+// @ts-expect-error what the metadata is about
+createProtectedResourceMetadata({ authorizationServers: [], name: 'x' })
+// @ts-expect-error a token verifier needs audiences
+createTokenVerifier({ issuers: [] })
+// @ts-expect-error no key of an issuer
+createTokenVerifier({ issuers: [{ issuer: 'x', audience: 'y' }], audiences: ['z'] })
+// @ts-expect-error no key of a server's policy
+createPolicy({ scope: ['x'] })
+// @ts-expect-error operations, not the body
+export const decide = (principal: Principal, body: string) => createPolicy({}).decide(principal, body)
 export const explain = (error: ConfigError): Problem[] => [...error.problems]
+`
+
+/** An MCP server's side of authorization, from parts of the package. */
+const SERVER_OF_ITS_OWN = `import { formatChallenge } from 'open-mcp-auth-proxy/challenge'
+import { createPolicy, parseOperations } from 'open-mcp-auth-proxy/policy'
+import { createProtectedResourceMetadata, formatMetadataUrl } from 'open-mcp-auth-proxy/protected-resource-metadata'
+import { createTokenVerifier, findErrorEntry, ProxyError } from 'open-mcp-auth-proxy/token-verifier'
+
+const [issuer, resource, token] = process.argv.slice(2)
+const verifier = createTokenVerifier({ issuers: [issuer], audiences: [resource] })
+const principal = await verifier.verify(token)
+const refusal = await verifier.verify('no token').catch((error) => error)
+await verifier.close()
+const policy = createPolicy({ scopes: ['mcp:tools'], rules: [{ tool: 'delete_*', scopes: ['mcp:admin'] }] })
+const decide = (name) => policy.decide(principal, parseOperations(JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name } })))
+console.log(JSON.stringify({
+  challenge: formatChallenge({ resourceMetadata: formatMetadataUrl(resource), scopes: ['mcp:tools'] }),
+  document: createProtectedResourceMetadata({ resource, authorizationServers: [issuer], name: 'Files' }),
+  scopes: [...principal.scopes],
+  refused: refusal instanceof ProxyError && [refusal.code, findErrorEntry(refusal.code).status],
+  effects: [decide('echo').effect, decide('delete_all').effect],
+}))
 `
 
 let folder: string
@@ -50,6 +91,15 @@ afterAll(() => rm(folder, { recursive: true }))
 function readPackedFiles(output: string): string[] {
   const json = JSON.parse(output.slice(output.search(/^[[{]/m))) as Record<string, { files: { path: string }[] }>
   return Object.values(json).flatMap((packed) => packed.files.map(({ path }) => path))
+}
+
+/** Compiles programs as their authors would, against the packed declarations. */
+async function compile(...programs: readonly string[]): Promise<void> {
+  const names = programs.map((_, index) => `use-${index}.mts`)
+  for (const [index, name] of names.entries()) await writeFile(join(folder, name), programs[index] ?? '')
+  const flags = ['--noEmit', '--strict', '--skipLibCheck', '--module', 'nodenext', '--types', 'node']
+  const types = ['--typeRoots', join(root, 'node_modules/@types')]
+  await execute(join(root, 'node_modules/.bin/tsc'), [...flags, ...types, ...names], { cwd: folder })
 }
 
 /** The environment of somebody with a Node that is new enough, and nothing of this repository. */
@@ -113,11 +163,35 @@ describe('the package', () => {
   })
 
   it('has types for what it exports, and for nothing else', async () => {
-    await writeFile(join(folder, 'use.mts'), TYPED_PROGRAM)
-    const compiler = join(root, 'node_modules/.bin/tsc')
-    const flags = ['--noEmit', '--strict', '--skipLibCheck', '--module', 'nodenext', '--types', 'node']
-    const types = ['--typeRoots', join(root, 'node_modules/@types')]
-    await execute(compiler, [...flags, ...types, 'use.mts'], { cwd: folder })
+    await compile(TYPED_PROGRAM)
+  })
+
+  it('compiles the examples of docs/api.md', async () => {
+    const page = await readFile(join(root, 'docs/api.md'), 'utf8')
+    const examples = [...page.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, code = '']) => code)
+    expect(examples).toHaveLength(5)
+    await compile(...examples)
+  })
+
+  it('lets an MCP server of its user verify tokens and decide by itself', async () => {
+    const issuer = await startIssuer()
+    const resource = 'https://mcp.example.com/mcp'
+    const token = await issuer.mint({ claims: { aud: resource, scope: 'mcp:tools' } })
+    await writeFile(join(folder, 'alone.mjs'), SERVER_OF_ITS_OWN)
+    const { stdout } = await execute(process.execPath, ['alone.mjs', issuer.issuer, resource, token], { cwd: folder })
+    expect(JSON.parse(stdout)).toEqual({
+      challenge: `Bearer resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource/mcp", scope="mcp:tools"`,
+      document: {
+        resource,
+        authorization_servers: [issuer.issuer],
+        bearer_methods_supported: ['header'],
+        resource_name: 'Files',
+      },
+      scopes: ['mcp:tools'],
+      refused: ['token_invalid', 401],
+      effects: ['permit', 'deny'],
+    })
+    await issuer.close()
   })
 
   it('refuses a configuration with mistakes', async () => {
