@@ -90,3 +90,8 @@ export class ProxyError extends Error {
     this.retryAfter = options?.retryAfter
   }
 }
+
+/** What was thrown, as a refusal. Anything that is not one is a bug. */
+export function toProxyError(error: unknown): ProxyError {
+  return error instanceof ProxyError ? error : new ProxyError('internal_error', { cause: error })
+}

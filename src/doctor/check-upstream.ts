@@ -252,7 +252,7 @@ function formatUpstreamKey({ url, socket }: Pick<HttpUpstreamPlan, 'url' | 'sock
 
 /** Whether the MCP server that is a process starts and answers. */
 export function checkProcess(
-  { problem, era, stderr }: ProcessProbe,
+  { problem, protocol, stderr }: ProcessProbe,
   { command, startSeconds }: StdioUpstreamPlan,
   about: Findings,
 ): Finding {
@@ -260,7 +260,7 @@ export function checkProcess(
   if (problem === undefined)
     return about.ok(
       'upstream',
-      `The MCP server (\`${program}\`) starts and answers${era === 'modern' ? ' `server/discover`' : ''}.`,
+      `The MCP server (\`${program}\`) starts and answers${protocol === 'modern' ? ' `server/discover`' : ''}.`,
     )
   const last = stderr.at(-1)
   return about.problem(

@@ -3,13 +3,15 @@ import type { EndpointPlan } from '../core/plan/server-plan.ts'
 import type { HttpUpstreamPlan, StdioUpstreamPlan } from '../core/plan/upstream-plan.ts'
 import { findAddressLiteral, isPublicAddress } from '../oauth/addresses.ts'
 import { createSafeFetch, type RawAnswer, type RawRequest } from '../oauth/safe-fetch.ts'
-import { probeEra } from '../upstream/stdio/channel/probe-revision.ts'
+import { probeRevision } from '../upstream/stdio/channel/probe-revision.ts'
 import { findProgramProblem } from '../upstream/stdio/process/find-program.ts'
 import { Spawner } from '../upstream/stdio/process/spawner.ts'
 import { createHeldMemory } from '../upstream/stdio/wire/held-memory.ts'
 import { explainFailure } from './failure.ts'
 import { DISCOVER, DISCOVER_HEADERS, findRpcAnswer, INITIALIZE, MCP_HEADERS } from './initialize.ts'
 import type { AnswerProbe } from './probe-public.ts'
+
+const MAX_TIMER_MS = 2 ** 31 - 1
 
 /** What an MCP server over HTTP answers. */
 export interface HttpUpstreamProbe {
@@ -26,7 +28,7 @@ export interface HttpUpstreamProbe {
 /** What an MCP server that is a process answers. */
 export interface ProcessProbe {
   readonly problem: string | undefined
-  readonly era: 'modern' | 'legacy' | undefined
+  readonly protocol: 'modern' | 'legacy' | undefined
   readonly stderr: readonly string[]
 }
 
@@ -112,7 +114,7 @@ async function resolve(hostname: string): Promise<{ address: string }[]> {
 /** Starts an MCP server once and asks it what it speaks. Never throws; no process is left. */
 export async function probeProcess(plan: StdioUpstreamPlan): Promise<ProcessProbe> {
   const problem = findProgramProblem(plan)
-  if (problem !== undefined) return { problem, era: undefined, stderr: [] }
+  if (problem !== undefined) return { problem, protocol: undefined, stderr: [] }
   const stderr: string[] = []
   const spawner = new Spawner({
     plan,
@@ -121,13 +123,16 @@ export async function probeProcess(plan: StdioUpstreamPlan): Promise<ProcessProb
     onStderr: (line) => void (stderr.length < 100 && stderr.push(line)),
     onEvent: () => undefined,
   })
+  // The timers of the probe don't keep the process alive, and the command has nothing else to wait for.
+  const alive = setInterval(() => undefined, MAX_TIMER_MS)
   try {
-    const { era } = await probeEra(spawner, 'doctor', plan.startSeconds * 1000)
-    return { problem: undefined, era, stderr }
+    const { protocol } = await probeRevision(spawner, 'doctor', plan.startSeconds * 1000)
+    return { problem: undefined, protocol: protocol.kind, stderr }
   } catch (error) {
     const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
-    return { problem: cause instanceof Error ? cause.message : String(cause), era: undefined, stderr }
+    return { problem: cause instanceof Error ? cause.message : String(cause), protocol: undefined, stderr }
   } finally {
     await spawner.close(1000)
+    clearInterval(alive)
   }
 }

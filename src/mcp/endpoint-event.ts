@@ -1,4 +1,4 @@
-import { ProxyError } from '../core/errors.ts'
+import { ProxyError, toProxyError } from '../core/errors.ts'
 import type { Reply, ReplyHeaders } from '../core/reply.ts'
 
 /** The event that names the message endpoint must come first; nothing longer than this is kept while looking for it. */
@@ -68,7 +68,7 @@ export function createEndpointRewriter(reply: Reply, rewrite: (uri: string) => s
       try {
         return state(chunk)
       } catch (error) {
-        reply.fail(error instanceof ProxyError ? error : new ProxyError('internal_error', { cause: error }))
+        reply.fail(toProxyError(error))
         return false
       }
     },

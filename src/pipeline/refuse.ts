@@ -1,4 +1,4 @@
-import { type ErrorCode, findErrorEntry, jsonRpcCodeOf, ProxyError } from '../core/errors.ts'
+import { type ErrorCode, findErrorEntry, jsonRpcCodeOf, type ProxyError, toProxyError } from '../core/errors.ts'
 import type { ReplyHeaders } from '../core/reply.ts'
 import type { Route } from '../core/route.ts'
 import { discardBody } from '../http/discard-body.ts'
@@ -15,7 +15,7 @@ const lingerMilliseconds = 2000
 /** Answers a request that ends here. The client is told what to do, the log why. */
 export function refuse(exchange: Exchange, error: unknown): void {
   const { response, record } = exchange
-  const refusal = error instanceof ProxyError ? error : new ProxyError('internal_error', { cause: error })
+  const refusal = toProxyError(error)
   record.code = refusal.code
   record.reason = refusal.reason
   record.cause = refusal.cause

@@ -4,11 +4,11 @@ import { buildConnector, Pool } from 'undici'
 import type { HttpUpstreamPlan } from '../core/plan/upstream-plan.ts'
 
 /** Bytes of a response's header section. */
-const maxResponseHeaderBytes = 64 * 1024
+const MAX_RESPONSE_HEADER_BYTES = 64 * 1024
 /** Below the five seconds after which common servers close an idle connection: a request must not meet a closing one. */
-const keepAliveMilliseconds = 4000
+const KEEP_ALIVE_MS = 4000
 /** Until a full queue is tried again. */
-const redialMilliseconds = 20
+const REDIAL_MS = 20
 
 /**
  * The connections to one MCP server, over TCP or its Unix socket.
@@ -23,8 +23,8 @@ export function createPool(origin: string, plan: HttpUpstreamPlan): Pool {
     headersTimeout: plan.responseSeconds * 1000,
     // A stream may be silent for as long as it likes; what isn't one is watched by its response handler.
     bodyTimeout: 0,
-    maxHeaderSize: maxResponseHeaderBytes,
-    keepAliveTimeout: keepAliveMilliseconds,
+    maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
+    keepAliveTimeout: KEEP_ALIVE_MS,
     connect: createConnector(plan),
   })
 }
@@ -58,7 +58,7 @@ function waitForQueue(connect: buildConnector.connector, timeout: number): build
     const dial = (): void =>
       connect(options, (...[error, socket]) => {
         if (error === null) callback(null, socket)
-        else if ('code' in error && error.code === 'EAGAIN' && performance.now() < end) setTimeout(dial, redialMilliseconds)
+        else if ('code' in error && error.code === 'EAGAIN' && performance.now() < end) setTimeout(dial, REDIAL_MS)
         else callback(error, null)
       })
     dial()

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest'
-import { beginningOfStream, followTail, isBetweenEvents, takesHeartbeats } from './heartbeat.ts'
+import { BEGINNING_OF_STREAM, followTail, isBetweenEvents, takesHeartbeats } from './heartbeat.ts'
 
 const isFree = (...pieces: string[]) =>
-  isBetweenEvents(pieces.reduce((tail, piece) => followTail(tail, Buffer.from(piece)), beginningOfStream))
+  isBetweenEvents(pieces.reduce((tail, piece) => followTail(tail, Buffer.from(piece)), BEGINNING_OF_STREAM))
 
 it.each<[string[], boolean]>([
   [[], true],

@@ -2,12 +2,12 @@ import type { ReplyHeaders } from '../core/reply.ts'
 import { isEventStream } from '../mcp/endpoint-event.ts'
 
 /** A comment, which every reader of events passes over (HTML, Server-sent events §9.2.6). */
-export const heartbeat = Buffer.from(':\n\n')
+export const HEARTBEAT = Buffer.from(':\n\n')
 
 const LF = 0x0a
 const CR = 0x0d
 /** What stood last, three bytes of it. Nothing at all is as good as the end of an event. */
-export const beginningOfStream = (LF << 8) | LF
+export const BEGINNING_OF_STREAM = (LF << 8) | LF
 
 /** The last three bytes, with those of another piece. */
 export function followTail(tail: number, piece: Uint8Array): number {

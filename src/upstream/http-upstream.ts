@@ -12,17 +12,17 @@ import { type Waiting, watchIdle } from '../http/idle-watch.ts'
 import { isEventStream } from '../mcp/endpoint-event.ts'
 import { type Awaited, findAwaited, findForeignType, formatAcknowledgment } from './answer-type.ts'
 import { closePool, createPool } from './connection-pool.ts'
-import { beginningOfStream, followTail, heartbeat, isBetweenEvents, takesHeartbeats } from './heartbeat.ts'
+import { BEGINNING_OF_STREAM, followTail, HEARTBEAT, isBetweenEvents, takesHeartbeats } from './heartbeat.ts'
 import { describeRedirect, findSlashTarget } from './redirect.ts'
 import { filterResponseHeaders } from './response-headers.ts'
 import { createTargetFormat } from './target.ts'
 
 /** Interim responses (1xx) to one request. They tell nothing to MCP, and each restarts the wait for the real one. */
-const maxInterims = 16
+const MAX_INTERIMS = 16
 /** Bytes of a request body that are held for as long as the answer takes. */
-const maxHeldBytes = 64 * 1024
+const MAX_HELD_BYTES = 64 * 1024
 /** Seconds after which asking again makes sense. */
-const retryAfterSeconds = 2
+const RETRY_AFTER_SECONDS = 2
 
 /**
  * Forwards calls to an MCP server over HTTP. Bodies pass unchanged and at once, with back-pressure both ways; a redirect is an
@@ -58,7 +58,7 @@ export function createHttpUpstream(plan: HttpUpstreamPlan): Upstream {
 function formatRequest(call: Call, path: string, own: OwnHeaders, ownNames: ReadonlySet<string>): Dispatcher.DispatchOptions {
   const { method, body = null } = call
   const headers = addOwnHeaders(call, own, ownNames)
-  if (body === null || body.length <= maxHeldBytes) return { path, method, headers, body }
+  if (body === null || body.length <= MAX_HELD_BYTES) return { path, method, headers, body }
   return { path, method, headers: [...headers, 'content-length', String(body.length)], body: sendAndLetGo(body) }
 }
 
@@ -127,7 +127,7 @@ class ResponseHandler implements Dispatcher.DispatchHandler {
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     if (status >= 200) this.#begin(controller, status, headers)
-    else if (++this.#interims > maxInterims) this.#giveUp(controller, invalid(`more than ${maxInterims} interim responses`))
+    else if (++this.#interims > MAX_INTERIMS) this.#giveUp(controller, invalid(`more than ${MAX_INTERIMS} interim responses`))
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -157,7 +157,7 @@ class ResponseHandler implements Dispatcher.DispatchHandler {
     const foreign = status < 300 ? findForeignType(kept, this.#asked.awaited) : undefined
     if (foreign !== undefined) return this.#giveUp(controller, invalid(foreign))
     if (status < 300 && this.#asked.awaited === 'nothing') return this.#acknowledge(controller, kept)
-    if (this.#plan.heartbeatSeconds > 0 && takesHeartbeats(kept)) this.#beat(controller, beginningOfStream)
+    if (this.#plan.heartbeatSeconds > 0 && takesHeartbeats(kept)) this.#beat(controller, BEGINNING_OF_STREAM)
     else if (!isEventStream(kept)) this.#watch(controller)
     this.#reply.start(status, kept)
   }
@@ -172,7 +172,7 @@ class ResponseHandler implements Dispatcher.DispatchHandler {
 
   #discard(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#discarded += chunk.length
-    if (this.#discarded > maxHeldBytes) controller.abort(new ProxyError('client_gone'))
+    if (this.#discarded > MAX_HELD_BYTES) controller.abort(new ProxyError('client_gone'))
   }
 
   #detach(): void {
@@ -200,7 +200,7 @@ class ResponseHandler implements Dispatcher.DispatchHandler {
     this.#tail = tail
     this.#waiting = watchIdle(this.#plan.heartbeatSeconds, () => {
       const now = this.#tail ?? tail
-      if (!this.#isPaused && isBetweenEvents(now) && !this.#reply.write(heartbeat)) this.#pause(controller)
+      if (!this.#isPaused && isBetweenEvents(now) && !this.#reply.write(HEARTBEAT)) this.#pause(controller)
       if (!this.#isOver) this.#beat(controller, now)
     })
   }
@@ -260,11 +260,11 @@ function describeFailure(error: Error): ProxyError {
     error instanceof errors.InvalidArgumentError ||
     (error as NodeJS.ErrnoException).code === 'ERR_INVALID_CHAR'
   if (unreadable) return invalid(error)
-  return new ProxyError('upstream_unreachable', { cause: error, retryAfter: retryAfterSeconds })
+  return new ProxyError('upstream_unreachable', { cause: error, retryAfter: RETRY_AFTER_SECONDS })
 }
 
 function timeout(cause: unknown): ProxyError {
-  return new ProxyError('upstream_timeout', { cause, retryAfter: retryAfterSeconds })
+  return new ProxyError('upstream_timeout', { cause, retryAfter: RETRY_AFTER_SECONDS })
 }
 
 function invalid(cause: unknown): ProxyError {

@@ -19,11 +19,11 @@ export function findSlashTarget(status: number, location: unknown, path: string,
   return [other, ...query].join('?')
 }
 
-const mostCharacters = 200
+const MAX_CHARACTERS = 200
 
 /** Where a redirect leads, for the log: without credentials and query, which may be secrets. */
 export function describeRedirect(status: number, location: unknown, path: string, origin: string): string {
   const target = typeof location === 'string' ? URL.parse(location, new URL(path, origin).href) : null
   if (target === null) return `status ${status} to nowhere`
-  return `status ${status} to ${`${target.protocol}//${target.host}${target.pathname}`.slice(0, mostCharacters)}`
+  return `status ${status} to ${`${target.protocol}//${target.host}${target.pathname}`.slice(0, MAX_CHARACTERS)}`
 }

@@ -6,7 +6,7 @@ import type { ReplyHeaders } from '../core/reply.ts'
  * upstream must not replace ours, its CORS rules are not those of the public origin, and its cookies would be set on it. Addresses are its
  * private ones: what would lead there, with a success or an error too, ends here like a redirect.
  */
-const dropped = new Set([
+const DROPPED_HEADERS = new Set([
   // Not a field to an object: a list of its values would become the parent that all other names are looked for in.
   '__proto__',
   'connection',
@@ -35,7 +35,7 @@ const dropped = new Set([
   'strict-transport-security',
   'x-accel-redirect',
 ])
-const maxFields = 200
+const MAX_FIELDS = 200
 
 /**
  * The response headers that the client gets.
@@ -51,10 +51,10 @@ export function filterResponseHeaders(headers: Record<string, string | string[] 
   for (const name in headers) {
     const value = headers[name]
     fields += Array.isArray(value) ? value.length : 1
-    if (value === undefined || dropped.has(name) || name.startsWith('access-control-') || named?.has(name)) continue
+    if (value === undefined || DROPPED_HEADERS.has(name) || name.startsWith('access-control-') || named?.has(name)) continue
     kept[name] = value
   }
-  if (fields > maxFields) throw new ProxyError('upstream_invalid_response', { cause: `${fields} header fields` })
+  if (fields > MAX_FIELDS) throw new ProxyError('upstream_invalid_response', { cause: `${fields} header fields` })
   return kept
 }
 

@@ -1,5 +1,6 @@
 // Attack family S: what one valid user, or one server, has held while something is waited for.
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { cancelRequest } from '../../src/upstream/stdio/channel/pending-request.ts'
 import { Listeners } from '../../src/upstream/stdio/translation/subscriptions.ts'
 import { createClientMessage } from '../../src/upstream/stdio/wire/client-messages.ts'
 import { openStdioGate, type StdioGate, scripted } from '../support/gate.ts'
@@ -90,7 +91,7 @@ describe('subscriptions of 2026-07-28', () => {
         })
       }
       const channel = { ask: () => Promise.resolve({}) }
-      const sink = { related: () => undefined, response: () => undefined, failed: () => undefined }
+      const sink = { kind: 'response' as const, related: () => undefined, response: () => undefined, failed: () => undefined }
       const listeners = new Listeners()
       const messages = Array.from({ length: listens }, (_, i) => {
         const resourceSubscriptions = Array.from({ length: 200 }, (_each, j) => `x:${i}-${j}`)
@@ -105,8 +106,8 @@ describe('subscriptions of 2026-07-28', () => {
         counting(Set.prototype, 'has', () => 1),
       ]
       const capabilities = { resources: { subscribe: true } }
-      const tickets = messages.map((message) => listeners.open('key', channel as never, capabilities, message, sink))
-      for (const ticket of tickets) ticket.cancel('over')
+      const requests = messages.map((message) => listeners.open('key', channel as never, capabilities, message, sink))
+      for (const request of requests) cancelRequest(request, 'over')
       for (const spy of spies) spy.mockRestore()
       return steps
     }

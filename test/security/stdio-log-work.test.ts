@@ -1,7 +1,8 @@
 // Attack family S: what a stdio server says is made to cost more work the longer it is.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ChildLog, logExpressions } from '../../src/upstream/stdio/process/stderr-log.ts'
+import { systemClock } from '../../src/core/clock.ts'
+import { ChildLog, LOG_EXPRESSIONS } from '../../src/upstream/stdio/process/stderr-log.ts'
 import { countSteps } from '../support/regexp-steps.ts'
 
 const pieces = [
@@ -27,7 +28,7 @@ const pumps = [...pieces, ...pieces.flatMap((first) => pieces.map((second) => fi
 const repeat = (pump: string, characters: number) => pump.repeat(Math.ceil(characters / pump.length))
 
 describe('the steps that are counted', () => {
-  it.each(Object.entries(logExpressions))('are those of the way to what JavaScript finds, too: %s', (_name, expression) => {
+  it.each(Object.entries(LOG_EXPRESSIONS))('are those of the way to what JavaScript finds, too: %s', (_name, expression) => {
     const texts = fc.array(fc.constantFrom(...pieces), { maxLength: 12 })
     fc.assert(
       fc.property(texts, (parts) => {
@@ -45,7 +46,7 @@ describe('the steps that are counted', () => {
 })
 
 describe('a line of a server, twice as long', () => {
-  it.each(Object.entries(logExpressions))('is at most 2.2 times the work: %s', (_name, expression) => {
+  it.each(Object.entries(LOG_EXPRESSIONS))('is at most 2.2 times the work: %s', (_name, expression) => {
     for (const pump of pumps)
       for (const end of ['', '!', '.']) {
         const steps = (characters: number) => countSteps(expression, repeat(pump, characters) + end).steps
@@ -56,7 +57,7 @@ describe('a line of a server, twice as long', () => {
 
 describe('a flood of lines', () => {
   it('is not looked at beyond what the log takes', () => {
-    const { controls } = logExpressions
+    const { controls } = LOG_EXPRESSIONS
     let looks = 0
     const count = (text: string) => {
       looks++
@@ -64,7 +65,7 @@ describe('a flood of lines', () => {
     }
     Object.defineProperty(controls, Symbol.replace, { value: count, configurable: true })
     const written: string[] = []
-    const log = new ChildLog((line) => written.push(line), [])
+    const log = new ChildLog({ clock: systemClock, onLine: (line) => written.push(line), secrets: [] })
     for (let i = 0; i < 5000; i++) log.note(`line ${i}`)
     Reflect.deleteProperty(controls, Symbol.replace)
     expect(written.length).toBeLessThan(400)

@@ -1,5 +1,6 @@
 import type { Call } from '../../core/call.ts'
-import { ProxyError } from '../../core/errors.ts'
+import type { CancelTimer, Clock } from '../../core/clock.ts'
+import { toProxyError } from '../../core/errors.ts'
 import type { StdioUpstreamPlan } from '../../core/plan/upstream-plan.ts'
 import type { Upstream } from '../../core/ports.ts'
 import { formatPrincipalKey } from '../../core/principal.ts'
@@ -7,9 +8,9 @@ import type { Reply } from '../../core/reply.ts'
 import { isModernRevision } from '../../mcp/revision.ts'
 import type { SessionSeal } from '../../mcp/session-seal.ts'
 import { DedicatedConnection } from './legacy/dedicated-connection.ts'
+import { HttpSse } from './legacy/http-sse.ts'
 import { LegacyHttp, type StartConnection } from './legacy/legacy-http.ts'
 import { SharedServer } from './legacy/shared-server.ts'
-import { HttpSse } from './legacy/sse-session.ts'
 import { ModernHttp } from './modern/modern-http.ts'
 import { Spawner } from './process/spawner.ts'
 import { HeldReply } from './stream/held-reply.ts'
@@ -19,37 +20,40 @@ import type { HeldMemory, MemoryShare } from './wire/held-memory.ts'
 export interface StdioUpstreamOptions {
   /** The server's name, for messages. */
   readonly name: string
-  /** Binds what the server mints to its owner. */
+  /** Binds ids that the server creates to their owner. */
   readonly seal: SessionSeal
-  /** What all bridges to processes may hold together. */
+  /** The account that all stdio servers share. */
   readonly memory: HeldMemory
-  /** A line that the server wrote to its standard error. */
+  /** Called with each line that the server writes to its standard error. */
   readonly onStderr: (line: string) => void
-  /** What the operator should know: a child that could not be started, or ended by itself. */
+  /** Called with what the operator should know: a process that could not be started, or ended unexpectedly. */
   readonly onEvent: (event: string) => void
+  readonly clock?: Clock
 }
 
-/** Milliseconds between two comments on a stream that is silent. */
-const keepAliveMilliseconds = 15_000
+/** Time between two comments on an event stream. */
+const KEEP_ALIVE_MS = 15_000
+const MIN_SWEEP_MS = 50
+const MAX_SWEEP_MS = 30_000
 
 /**
  * An MCP server that speaks over its standard streams, as an upstream for every endpoint of its server: Streamable HTTP of every
  * revision, and HTTP+SSE.
  *
  * @param plan - what to run, and how much of it
- * @param options - where its words go
+ * @param options - what it shares with other servers, and where its log lines go
  */
 export function createStdioUpstream(plan: StdioUpstreamPlan, options: StdioUpstreamOptions): Upstream {
   const spawner = new Spawner({ plan, ...options })
   const bridges = createBridges(plan, spawner, options)
-  const timers = startTimers(plan, bridges)
+  const timers = startTimers(plan, spawner.clock, bridges)
   return {
     send(call, reply) {
       const held = new HeldReply(reply, options.memory.open(options.name, formatPrincipalKey(call.principal)))
       handle(bridges, call, held).catch((error: unknown) => held.fail(toProxyError(error)))
     },
     async close(deadline) {
-      for (const timer of timers) clearInterval(timer)
+      for (const cancel of timers) cancel()
       bridges.legacy.close()
       bridges.sse.close()
       await spawner.close(deadline)
@@ -66,23 +70,23 @@ interface Bridges {
 
 function createBridges(plan: StdioUpstreamPlan, spawner: Spawner, { name, seal, memory }: StdioUpstreamOptions): Bridges {
   const isShared = plan.processPer === 'shared'
-  const startMilliseconds = plan.startSeconds * 1000
+  const startMs = plan.startSeconds * 1000
+  const { clock } = spawner
   const openMemory = (principalKey: string): MemoryShare => memory.open(name, principalKey)
-  const shared = new SharedServer(spawner, startMilliseconds)
+  const shared = new SharedServer(spawner, startMs)
   const startConnection: StartConnection = async (key, events) =>
-    isShared ? shared.connect(events, openMemory(key)) : DedicatedConnection.start(spawner, key, startMilliseconds, events)
+    isShared ? shared.connect(events, openMemory(key)) : DedicatedConnection.start({ source: spawner, key, startMs }, events)
   const modern = new ModernHttp({
-    spawner,
+    source: spawner,
     isShared,
-    startMilliseconds,
+    startMs,
     seal,
     openMemory,
-    createTranslation: (startChannel, toolsChanged) =>
-      new Translation({ startChannel, startMilliseconds, isShared, toolsChanged }),
+    createTranslation: (startChannel, toolsChanged) => new Translation({ clock, startChannel, startMs, isShared, toolsChanged }),
   })
   const findRevisions = (principalKey: string) => modern.findRevisions(principalKey)
-  const legacy = new LegacyHttp({ startConnection, isShared, openMemory, findRevisions })
-  const sse = new HttpSse(startConnection)
+  const legacy = new LegacyHttp({ clock, startConnection, isShared, openMemory, findRevisions })
+  const sse = new HttpSse(clock, startConnection)
   spawner.onFull(() => (isShared ? shared.spares() : [...legacy.spares(), ...sse.spares()]))
   return { shared, legacy, sse, modern }
 }
@@ -93,26 +97,18 @@ async function handle({ legacy, modern, sse }: Bridges, call: Call, reply: Reply
   return isModernRevision(call.revision) ? modern.handle(call, reply) : legacy.handle(call, reply)
 }
 
-function startTimers(plan: StdioUpstreamPlan, { shared, legacy, modern, sse }: Bridges): NodeJS.Timeout[] {
-  const idleMilliseconds = plan.idleSeconds * 1000
+function startTimers(plan: StdioUpstreamPlan, clock: Clock, { shared, legacy, modern, sse }: Bridges): CancelTimer[] {
+  const idleMs = plan.idleSeconds * 1000
   const keepAlive = (): void => {
     legacy.keepAlive()
     modern.keepAlive()
     sse.keepAlive()
   }
   const sweep = (): void => {
-    legacy.sweep(idleMilliseconds)
-    modern.sweep(idleMilliseconds)
-    shared.sweep(idleMilliseconds)
+    legacy.sweep(idleMs)
+    modern.sweep(idleMs)
+    shared.sweep(idleMs)
   }
-  const timers = [
-    setInterval(keepAlive, keepAliveMilliseconds),
-    setInterval(sweep, Math.max(50, Math.min(idleMilliseconds / 4, 30_000))),
-  ]
-  for (const timer of timers) timer.unref()
-  return timers
-}
-
-function toProxyError(error: unknown): ProxyError {
-  return error instanceof ProxyError ? error : new ProxyError('internal_error', { cause: error })
+  const sweepMs = Math.max(MIN_SWEEP_MS, Math.min(idleMs / 4, MAX_SWEEP_MS))
+  return [clock.every(KEEP_ALIVE_MS, keepAlive), clock.every(sweepMs, sweep)]
 }

@@ -1,58 +1,58 @@
+import type { Clock } from '../../../core/clock.ts'
 import { ProxyError } from '../../../core/errors.ts'
 import type { Spare } from '../process/places.ts'
-import { type MemoryShare, partOfWaiting } from '../wire/held-memory.ts'
+import { type MemoryShare, PART_FOR_WAITING } from '../wire/held-memory.ts'
 import type { Channel } from './multiplexed-channel.ts'
 
-/** Requests on one child at which another one is started beside it. */
-const highLoad = 32
-/** Most children for one key. */
-const mostForKey = 4
-
-/** Requests of one key that wait at a time: each is woken whenever a child may have become free. */
-const mostWaiting = 100
-/** Milliseconds for which a request waits for a child that can take it. */
-const longestWait = 60_000
+/** Requests on one process at which another is started. */
+const HIGH_LOAD = 32
+const MAX_MEMBERS_OF_KEY = 4
+/** Each waiting request is woken whenever a process may have become free. */
+const MAX_WAITING_OF_KEY = 100
+const MAX_WAIT_MS = 60_000
 
 export interface PoolMember {
   readonly channel: Channel
-  /** Whether it must go on though nothing is asked of it. */
+  /** Whether the process has to stay although no request is pending. */
   readonly isHeld?: () => boolean
 }
 
-/** Whom children serve. */
+/** Whom a process serves. */
 export interface PoolKey {
-  /** The same for those who may share a child. */
+  /** The same for all that may share a process. */
   readonly id: string
 }
 
-/** What a request holds while it waits for a child. */
+/** The memory that a request needs while it waits for a process. */
 export interface QueuedRequest {
   readonly memory: MemoryShare
   readonly bytes: number
 }
 
-/** Children by whom they serve: those of one key are as good as each other. */
+/** Processes by key. Those of one key are interchangeable. */
 export class Pool<T extends PoolMember, K extends PoolKey = PoolKey> {
+  readonly #clock: Clock
   readonly #start: (key: K) => Promise<T>
   readonly #members = new Map<string, T[]>()
   readonly #starting = new Map<string, Promise<T>>()
   readonly #waiting = new Map<() => void, string>()
 
-  /** @param start - starts a child and makes it ready */
-  constructor(start: (key: K) => Promise<T>) {
+  /** @param start - starts a process and prepares it for requests */
+  constructor(clock: Clock, start: (key: K) => Promise<T>) {
+    this.#clock = clock
     this.#start = start
   }
 
   /**
-   * Uses a child that can take one more request. Nothing comes between finding it free and using it.
+   * Uses a process that can take one more request. It is used in the same tick in which it was found free.
    *
-   * @param isFree - which ones come into question; {@link changed} tells when that may have become true of another
-   * @throws ProxyError of starting one; `upstream_busy`
+   * @param isFree - whether a process can take the request; {@link changed} has to be called when that may have become true
+   * @throws ProxyError `upstream_busy`, and that of a start that failed
    */
   async use<R>(key: K, isFree: (member: T) => boolean, queued: QueuedRequest, use: (member: T) => R): Promise<R> {
     const best = this.#findBest(key, isFree)
     if (best) return use(best)
-    if (!queued.memory.take(queued.bytes, partOfWaiting))
+    if (!queued.memory.take(queued.bytes, PART_FOR_WAITING))
       throw busy('requests that wait for a child take all memory of this user')
     try {
       return await this.#useNext(key, isFree, use)
@@ -61,26 +61,26 @@ export class Pool<T extends PoolMember, K extends PoolKey = PoolKey> {
     }
   }
 
-  /** A child may have become free. */
+  /** Has to be called when a process may have become free. */
   changed(): void {
     const waiting = [...this.#waiting.keys()]
     this.#waiting.clear()
     for (const wake of waiting) wake()
   }
 
-  /** Every child that runs. */
+  /** Every process that runs. */
   *all(): Generator<T> {
     for (const id of [...this.#members.keys()]) yield* this.#list(id)
   }
 
-  sweep(idleMilliseconds: number): void {
-    const now = performance.now()
-    for (const { channel, isHeld } of this.all()) if (!isHeld?.() && channel.idle(now) > idleMilliseconds) channel.end()
+  sweep(idleMs: number): void {
+    const now = this.#clock.monotonic()
+    for (const { channel, isHeld } of this.all()) if (!isHeld?.() && channel.idle(now) > idleMs) channel.end()
   }
 
-  /** Children of which nothing is asked. */
+  /** Processes without pending requests. */
   spares(): Spare[] {
-    const now = performance.now()
+    const now = this.#clock.monotonic()
     const idle = [...this.all()].filter(({ channel, isHeld }) => channel.load === 0 && !isHeld?.())
     return idle.map(({ channel }) => ({ key: channel.key, idle: channel.idle(now), end: () => channel.end() }))
   }
@@ -88,23 +88,23 @@ export class Pool<T extends PoolMember, K extends PoolKey = PoolKey> {
   #findBest(key: K, isFree: (member: T) => boolean): T | undefined {
     const members = this.#list(key.id)
     const [best] = members.filter(isFree).sort((a, b) => a.channel.load - b.channel.load)
-    const isEnough = best === undefined || best.channel.load < highLoad
-    // Help for the next ones is on its way; this one is served by what is there.
-    if (!isEnough && members.length < mostForKey) this.#startOne(key).catch(() => undefined)
+    const isEnough = best === undefined || best.channel.load < HIGH_LOAD
+    // The new process is for the next requests. This one is served by what is there.
+    if (!isEnough && members.length < MAX_MEMBERS_OF_KEY) this.#startOne(key).catch(() => undefined)
     return best
   }
 
   async #useNext<R>(key: K, isFree: (member: T) => boolean, use: (member: T) => R): Promise<R> {
-    const deadline = performance.now() + longestWait
+    const deadline = this.#clock.monotonic() + MAX_WAIT_MS
     for (;;) {
-      if (this.#list(key.id).length < mostForKey) await this.#startOne(key)
+      if (this.#list(key.id).length < MAX_MEMBERS_OF_KEY) await this.#startOne(key)
       else await this.#awaitChange(key, deadline)
       const best = this.#findBest(key, isFree)
       if (best) return use(best)
     }
   }
 
-  /** Those that run. Of a key that has none, nothing is kept. */
+  /** The processes of a key that run. Forgets a key that has none. */
   #list(id: string): T[] {
     const members = (this.#members.get(id) ?? []).filter(({ channel }) => !channel.isOver)
     if (members.length > 0) this.#members.set(id, members)
@@ -114,17 +114,17 @@ export class Pool<T extends PoolMember, K extends PoolKey = PoolKey> {
 
   #awaitChange({ id }: K, deadline: number): Promise<void> {
     const ahead = [...this.#waiting.values()].filter((other) => other === id).length
-    if (ahead >= mostWaiting) throw busy(`${ahead} requests wait for a child already`)
-    const left = deadline - performance.now()
+    if (ahead >= MAX_WAITING_OF_KEY) throw busy(`${ahead} requests wait for a child already`)
+    const left = deadline - this.#clock.monotonic()
     return new Promise((resolve, reject) => {
       const wake = (): void => {
-        clearTimeout(timer)
+        cancel()
         resolve()
       }
-      const timer = setTimeout(() => {
+      const cancel = this.#clock.after(left, () => {
         this.#waiting.delete(wake)
         reject(busy('every child is taken by a request that needs it alone'))
-      }, left)
+      })
       this.#waiting.set(wake, id)
     })
   }

@@ -1,57 +1,68 @@
 import { ProxyError } from '../../../core/errors.ts'
-import { type Waiting, watchIdle } from '../../../http/idle-watch.ts'
-import type { Child, ChildEnd } from '../process/child.ts'
-import { describeEnd, type Spawner } from '../process/spawner.ts'
+import type { Waiting } from '../../../http/idle-watch.ts'
+import type { ProcessEnd, ProcessSource, ServerProcess } from '../process/server-process.ts'
+import { describeEnd } from '../process/spawner.ts'
 import type { Flow } from '../stream/event-stream.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
-import { type ClientMessage, letGoOfMessage, metaOf, paramsOf } from '../wire/client-messages.ts'
-import type { PendingRequest } from './pending-request.ts'
-import { createOwnIds, type IdSource, readProgressToken } from './request-ids.ts'
-import { type NamedRequest, rewriteRequest, rewriteResponse, subscriptionKey, toClient } from './request-names.ts'
-import type { RequestSink } from './server-connection.ts'
+import { type ClientMessage, metaOf, paramsOf, releaseMessage } from '../wire/client-messages.ts'
+import { META_KEYS } from '../wire/modern-envelope.ts'
+import type { TransferableRequest } from './pending-request.ts'
+import { PendingRequests, type RequestNames } from './pending-requests.ts'
+import { createOwnIds, type IdSource, readNames } from './request-ids.ts'
+import type { RequestSink, ResponseSink, SubscriptionSink } from './request-sink.ts'
+import { rewriteNotification, rewriteRequest, rewriteResponse } from './rewrite-ids.ts'
 
-interface InFlight extends NamedRequest {
-  readonly sink: RequestSink
-  /** Undefined for what lasts: a subscription is not answered. */
-  waiting: Waiting | undefined
+/** A request with the names under which its process knows it. */
+type ChannelRequest = ChannelResponse | ChannelSubscription
+
+interface ChannelResponse extends RequestNames {
+  readonly kind: 'response'
+  readonly sink: ResponseSink
+  /** The names that the client gave it. */
+  client: RequestNames
+  readonly timeout: Waiting
 }
 
-/** What comes from a child and belongs to no request. */
+/** It lasts, and so has no timeout. */
+interface ChannelSubscription extends RequestNames {
+  readonly kind: 'subscription'
+  readonly sink: SubscriptionSink
+  client: RequestNames
+}
+
+/** Receives what comes from a process and belongs to no request. */
 export interface ChannelEvents {
   message(message: ChildMessage): void
   ended(error: ProxyError): void
 }
 
-/**
- * Requests to a child, each with an id and a progress token that no other has at the time, so that its answer reaches the one who asked.
- */
+/** Requests to one process. Each has an id and a progress token of its own there, so that its response reaches the right client. */
 export class Channel {
-  /** Whom the child was started for. */
+  /** Whom the process was started for. */
   readonly key: string
-  readonly #spawner: Spawner
-  readonly #flow: Flow
-  #events: ChannelEvents
+  readonly flow: Flow
+  readonly #source: ProcessSource
   readonly #ids: IdSource
-  /** By what the child knows them by, and those that want progress by their token. */
-  readonly #inFlight = new Map<string, InFlight>()
-  readonly #byToken = new Map<string, InFlight>()
-  #child: Child | undefined
-  #idleSince = performance.now()
+  readonly #pending = new PendingRequests<ChannelRequest>()
+  #events: ChannelEvents
+  #process: ServerProcess | undefined
+  #idleSince: number
   /** The request that log messages belong to. */
-  #exclusive: InFlight | undefined
+  #exclusive: ChannelRequest | undefined
 
-  private constructor(spawner: Spawner, key: string, events: ChannelEvents, ids: IdSource) {
-    this.#ids = ids
-    this.#spawner = spawner
+  private constructor(source: ProcessSource, key: string, events: ChannelEvents, ids: IdSource) {
     this.key = key
+    this.flow = { pause: () => this.#process?.pause(), resume: () => this.#process?.resume() }
+    this.#source = source
+    this.#ids = ids
     this.#events = events
-    this.#flow = { pause: () => this.#child?.pause(), resume: () => this.#child?.resume() }
+    this.#idleSince = source.clock.monotonic()
   }
 
   /** @throws ProxyError `upstream_busy` */
-  static async start(spawner: Spawner, key: string, events: ChannelEvents, ids = createOwnIds()): Promise<Channel> {
-    const channel = new Channel(spawner, key, events, ids)
-    channel.#child = await spawner.start(key, {
+  static async start(source: ProcessSource, key: string, events: ChannelEvents, ids = createOwnIds()): Promise<Channel> {
+    const channel = new Channel(source, key, events, ids)
+    channel.#process = await source.start(key, {
       message: (message) => channel.#receive(message),
       broken: (id, reason) => channel.#break(id, reason),
       ended: (end) => channel.#finish(end),
@@ -60,30 +71,25 @@ export class Channel {
   }
 
   get isOver(): boolean {
-    return this.#child?.isOver !== false
+    return this.#process?.isOver !== false
   }
 
-  /** Makes the child wait. */
-  get flow(): Flow {
-    return this.#flow
-  }
-
-  /** Requests that have not been answered. */
+  /** Requests without a response. */
   get load(): number {
-    return this.#inFlight.size
+    return this.#pending.size
   }
 
-  /** Whether a request can have the child's log messages for itself. */
+  /** Whether a request can have the log messages of the process. */
   get isExclusiveFree(): boolean {
     return this.#exclusive === undefined
   }
 
-  /** Milliseconds for which nothing has been asked. */
+  /** Milliseconds since the last request ended; 0 while one is pending. */
   idle(now: number): number {
-    return this.#inFlight.size > 0 ? 0 : now - this.#idleSince
+    return this.#pending.size > 0 ? 0 : now - this.#idleSince
   }
 
-  /** Hands what belongs to no request to somebody else. */
+  /** Replaces the receiver of what belongs to no request. */
   listen(events: ChannelEvents): void {
     this.#events = events
   }
@@ -94,39 +100,36 @@ export class Channel {
    * @param exclusive - whether log messages belong to it; only one request at a time
    * @throws ProxyError `upstream_busy`, `upstream_ended`
    */
-  request(message: ClientMessage, sink: RequestSink, exclusive = false): PendingRequest {
-    const ours = this.#ids.choose(
-      message,
-      ({ id = '', progressToken = '' }) => this.#inFlight.has(id) || this.#byToken.has(progressToken),
-    )
-    const request: InFlight = { sink, ours, id: message.idKey, progressToken: readProgressToken(message), waiting: undefined }
-    this.#write(rewriteRequest(message.text, request))
-    this.#add(request)
-    if (message.method !== 'subscriptions/listen')
-      request.waiting = watchIdle(this.#spawner.requestSeconds, () => this.#expire(request))
-    letGoOfMessage(message)
+  request(message: ClientMessage, sink: RequestSink, exclusive = false): TransferableRequest {
+    const names = this.#ids.choose(message, ({ id, progressToken }) => this.#isUsed(id, progressToken))
+    const client = readNames(message)
+    this.#write(rewriteRequest(message.text, names, client))
+    const request = this.#createRequest(names, client, sink)
+    this.#pending.add(request)
+    releaseMessage(message)
     if (exclusive) this.#exclusive = request
     return {
+      kind: 'transferable',
       cancel: (reason) => this.#cancel(request, reason),
-      moveTo(next) {
-        request.id = next.idKey
-        request.progressToken = readProgressToken(next)
-        request.waiting?.touch()
+      transferTo(next) {
+        request.client = readNames(next)
+        if (request.kind === 'response') request.timeout.touch()
       },
     }
   }
 
   /**
-   * Asks something ourselves.
+   * Sends a request of our own.
    *
-   * @returns `result` or `error` of the answer
+   * @returns the response, with a `result` or an `error`
    * @throws ProxyError when there is none
    */
   ask(method: string, params: unknown): Promise<Readonly<Record<string, unknown>>> {
     const value = { jsonrpc: '2.0', id: 0, method, params }
     const message: ClientMessage = { kind: 'request', id: '0', idKey: '0', method, value, text: JSON.stringify(value) }
     return new Promise((resolve, reject) => {
-      this.request(message, { related: () => undefined, response: (_text, answer) => resolve(answer), failed: reject })
+      const response = (_text: string, answer: Readonly<Record<string, unknown>>): void => resolve(answer)
+      this.request(message, { kind: 'response', related: () => undefined, response, failed: reject })
     })
   }
 
@@ -136,18 +139,30 @@ export class Channel {
   }
 
   end(): void {
-    void this.#child?.end()
+    void this.#process?.end()
   }
 
-  /** Ends a child that can't be used, which the operator hears of if it has said nothing at all. */
+  /** Ends a process that can't be used. The operator is told if it never answered. */
   giveUp(error: unknown): void {
-    if (error instanceof ProxyError && error.code === 'upstream_timeout' && !this.isOver) this.#spawner.reportSilence()
+    if (error instanceof ProxyError && error.code === 'upstream_timeout' && !this.isOver) this.#source.reportSilence()
     this.end()
   }
 
+  #isUsed(id: string | undefined, progressToken: string | undefined): boolean {
+    if (id !== undefined && this.#pending.findNewest(id)) return true
+    return progressToken !== undefined && this.#pending.findByToken(progressToken) !== undefined
+  }
+
+  #createRequest(names: RequestNames, client: RequestNames, sink: RequestSink): ChannelRequest {
+    if (sink.kind === 'subscription') return { kind: 'subscription', ...names, client, sink }
+    const timeout = this.#source.watchRequest(() => this.#expire(request))
+    const request: ChannelResponse = { kind: 'response', ...names, client, sink, timeout }
+    return request
+  }
+
   #write(text: string): void {
-    if (!this.#child) throw new ProxyError('upstream_ended')
-    this.#child.write(text)
+    if (!this.#process) throw new ProxyError('upstream_ended')
+    this.#process.write(text)
   }
 
   #receive(message: ChildMessage): void {
@@ -155,40 +170,40 @@ export class Channel {
     if (message.kind === 'request') return this.#events.message(message)
     const request = this.#findRequest(message)
     if (!request) return this.#passOn(message)
-    if (message.method === 'notifications/cancelled') {
-      // A legacy server withdraws a request of its own, with an id of its own: none of ours is meant.
-      if (!request.sink.closed) return this.#events.message(message)
-      this.#take(request)
-      return request.sink.closed()
-    }
-    request.waiting?.touch()
-    const text = toClient(message, request)
+    if (message.method === 'notifications/cancelled') return this.#close(request, message)
+    if (request.kind === 'response') request.timeout.touch()
+    const text = rewriteNotification(message, request, request.client)
     if (text !== undefined) request.sink.related(text, message)
   }
 
-  /** "Progress notifications MUST stop after completion" (2025-11-25, basic/utilities/progress): what comes late goes nowhere. */
+  /** "Progress notifications MUST stop after completion" (2025-11-25, basic/utilities/progress): late ones are dropped. */
   #passOn(message: ChildMessage): void {
     if (message.method !== 'notifications/progress') this.#events.message(message)
   }
 
-  /** The request that a notification belongs to. */
-  #findRequest(message: ChildMessage): InFlight | undefined {
-    const params = paramsOf(message)
-    if (message.method === 'notifications/progress') return this.#byToken.get(formatId(params.progressToken))
-    if (message.method === 'notifications/message') return this.#exclusive
-    return this.#inFlight.get(
-      formatId(message.method === 'notifications/cancelled' ? params.requestId : metaOf(message)[subscriptionKey]),
-    )
+  /** A legacy server cancels only requests of its own, with ids of its own: a request with a response is never meant. */
+  #close(request: ChannelRequest, message: ChildMessage): void {
+    if (request.kind === 'response') return this.#events.message(message)
+    this.#take(request)
+    request.sink.closed()
   }
 
+  /** The request that a notification belongs to. */
+  #findRequest(message: ChildMessage): ChannelRequest | undefined {
+    const params = paramsOf(message)
+    if (message.method === 'notifications/progress') return this.#pending.findByToken(formatId(params.progressToken))
+    if (message.method === 'notifications/message') return this.#exclusive
+    const id = message.method === 'notifications/cancelled' ? params.requestId : metaOf(message)[META_KEYS.subscriptionId]
+    return this.#pending.findNewest(formatId(id))
+  }
+
+  /** A response to nothing that is pending is dropped. */
   #answer(message: ChildMessage): void {
-    const said = formatId(message.id)
-    const request = this.#findAnswered(said)
-    if (request) this.#take(request)
-    else this.#ids.answered(said)
-    // An answer to nothing that was asked goes nowhere.
-    if (!request) return
-    const text = rewriteResponse(message, said, request.id)
+    const id = formatId(message.id)
+    const request = this.#findAnswered(id)
+    if (!request) return this.#ids.answered(id)
+    this.#take(request)
+    const text = rewriteResponse(message, id, request.client.id)
     if (text === undefined) request.sink.failed(unreadable('an answer that can be read in two ways'))
     else request.sink.response(text, message.value)
   }
@@ -200,58 +215,50 @@ export class Channel {
     request.sink.failed(unreadable(reason))
   }
 
-  /** The request that an id means: some servers write down numbers as strings. Another request may have that string for its id. */
-  #findAnswered(said: string): InFlight | undefined {
-    const isNumber = /^"(?:0|[1-9]\d{0,14})"$/.test(said)
-    return (
-      this.#inFlight.get(said) ?? (isNumber && !this.#ids.isCancelled(said) ? this.#inFlight.get(said.slice(1, -1)) : undefined)
-    )
+  /** The request with an id. Some servers write numbers as strings; but another request may have that string as its id. */
+  #findAnswered(id: string): ChannelRequest | undefined {
+    const request = this.#pending.findNewest(id)
+    const isNumber = /^"(?:0|[1-9]\d{0,14})"$/.test(id)
+    if (request || !isNumber || this.#ids.isCancelled(id)) return request
+    return this.#pending.findNewest(id.slice(1, -1))
   }
 
-  /** Nothing was heard of it for too long: its client is told, and so is the child. */
-  #expire(request: InFlight): void {
+  /** Ends a request that has waited too long: both its client and the process are told. */
+  #expire(request: ChannelRequest): void {
     this.#cancel(request, 'it took too long')
-    const cause = `neither an answer nor progress within ${this.#spawner.requestSeconds} seconds`
+    const cause = `neither an answer nor progress within ${this.#source.requestSeconds} seconds`
     request.sink.failed(new ProxyError('upstream_timeout', { cause }))
   }
 
-  #cancel(request: InFlight, reason: string): void {
+  #cancel(request: ChannelRequest, reason: string): void {
     if (!this.#take(request)) return
-    this.#ids.cancelled(request.ours.id)
+    this.#ids.cancelled(request.id)
     if (this.isOver) return
-    const params = `{"requestId":${request.ours.id},"reason":${JSON.stringify(reason)}}`
+    const params = `{"requestId":${request.id},"reason":${JSON.stringify(reason)}}`
     try {
       this.#write(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":${params}}`)
     } catch {
-      // A child that doesn't read learns of it no more than of the request.
+      // A process that has stopped reading has not read the request either.
     }
   }
 
-  #add(request: InFlight): void {
-    const { id, progressToken } = request.ours
-    this.#inFlight.set(id, request)
-    if (progressToken !== undefined) this.#byToken.set(progressToken, request)
-  }
-
-  #take(request: InFlight): boolean {
-    const { id, progressToken } = request.ours
-    if (this.#inFlight.get(id) !== request) return false
-    this.#inFlight.delete(id)
-    if (progressToken !== undefined) this.#byToken.delete(progressToken)
-    request.waiting?.stop()
+  /** @returns false when the request has ended before */
+  #take(request: ChannelRequest): boolean {
+    if (!this.#pending.delete(request)) return false
+    if (request.kind === 'response') request.timeout.stop()
     if (this.#exclusive === request) this.#exclusive = undefined
-    if (this.#inFlight.size === 0) this.#idleSince = performance.now()
+    if (this.#pending.size === 0) this.#idleSince = this.#source.clock.monotonic()
     return true
   }
 
-  #finish({ reason }: ChildEnd): void {
+  #finish({ reason }: ProcessEnd): void {
     const error = describeEnd(reason)
-    for (const request of [...this.#inFlight.values()]) if (this.#take(request)) request.sink.failed(error)
+    for (const request of this.#pending.list()) if (this.#take(request)) request.sink.failed(error)
     this.#events.ended(error)
   }
 }
 
-/** An id or token as a key; the empty string for what is none. */
+/** An id or token as a key; the empty string for a value that can be neither. */
 function formatId(id: unknown): string {
   return typeof id === 'string' || typeof id === 'number' ? JSON.stringify(id) : ''
 }

@@ -1,28 +1,21 @@
 import { randomBytes } from 'node:crypto'
 import { BoundedMap } from '../../../core/bounded-map.ts'
 import { type ClientMessage, metaOf } from '../wire/client-messages.ts'
+import type { RequestNames } from './pending-requests.ts'
 
-/** Cancelled requests that are remembered. */
-const mostCancelled = 1000
+const MAX_CANCELLED = 1000
 
-/** What a child knows a request by, in JSON. */
-export interface RequestIds {
-  readonly id: string
-  /** Undefined where the client wants no progress. */
-  readonly progressToken: string | undefined
-}
-
-/** Gives requests to a child their ids. No two that may be answered have the same. */
+/** Chooses the names under which a process knows requests. No two requests that may still be answered have the same. */
 export interface IdSource {
-  choose(message: ClientMessage, isUsed: (ids: Partial<RequestIds>) => boolean): RequestIds
-  /** An answer to it may come all the same. */
+  choose(message: ClientMessage, isUsed: (names: Partial<RequestNames>) => boolean): RequestNames
+  /** Remembers a cancelled request: its answer may come all the same. */
   cancelled(id: string): void
   isCancelled(id: string): boolean
-  /** No answer will come to it. */
+  /** Forgets a cancelled request, since its answer has come. */
   answered(id: string): void
 }
 
-/** Ids that are never used twice, for a child of many clients: not even a late answer can reach anybody but the one who asked. */
+/** Ids that are never reused, for a process with many clients: not even a late answer can reach the wrong one. */
 export function createOwnIds(): IdSource {
   let last = 0
   return {
@@ -37,12 +30,12 @@ export function createOwnIds(): IdSource {
 }
 
 /**
- * The client's own ids, for a child that it has to itself; and others for requests whose id is in use: some clients use one for several
- * requests, though they must not (2025-11-25, basic/index, Requests).
+ * The client's own ids, for a process with one client. An id that is in use is replaced: some clients use one id for several requests,
+ * though they must not (2025-11-25, basic/index, Requests).
  */
 export function createKeptIds(): IdSource {
   const prefix = randomBytes(9).toString('base64url')
-  const cancelled = new BoundedMap<string, true>(mostCancelled)
+  const cancelled = new BoundedMap<string, true>(MAX_CANCELLED)
   let last = 0
   const createId = (): string => JSON.stringify(`${prefix}-${++last}`)
   return {
@@ -60,8 +53,13 @@ export function createKeptIds(): IdSource {
   }
 }
 
+/** The names that the client gave to a request. */
+export function readNames(message: ClientMessage): RequestNames {
+  return { id: message.idKey, progressToken: readProgressToken(message) }
+}
+
 /** In JSON. */
-export function readProgressToken(message: ClientMessage): string | undefined {
+function readProgressToken(message: ClientMessage): string | undefined {
   const token = metaOf(message).progressToken
   return token === undefined ? undefined : JSON.stringify(token)
 }

@@ -3,65 +3,26 @@ import type { Flow } from '../stream/event-stream.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
 import type { ClientMessage } from '../wire/client-messages.ts'
 import type { PendingRequest } from './pending-request.ts'
+import type { RequestSink } from './request-sink.ts'
 
-/** Where what belongs to one request of a client goes. */
-export interface RequestSink {
-  /** A notification that belongs to the request, on one line; `message` is what the server said, where it came from one. */
-  related(text: string, message?: ChildMessage): void
-  /** The answer, on one line, with the client's id. */
-  response(text: string, value: Readonly<Record<string, unknown>>): void
-  /** There will be no answer. */
-  failed(error: ProxyError): void
-  /** The server has ended a stream that had no answer to wait for. */
-  closed?(): void
-}
-
-/** The server as one MCP session sees it: a child of its own, or its share of one. */
+/** The server as one MCP session sees it: a process of its own, or a share of one. */
 export interface ServerConnection {
-  /** Undefined where the child must not wait for this session's client. */
+  /** Undefined where other sessions use the process too, so that it can't be made to wait for one client. */
   readonly flow: Flow | undefined
   /** @throws ProxyError `upstream_busy`, `upstream_ended` */
   request(message: ClientMessage, sink: RequestSink): PendingRequest
-  /** Sends a notification other than a cancellation, or a response. @throws ProxyError `upstream_busy`, `upstream_ended` */
+  /** Sends a response, or a notification other than a cancellation. @throws ProxyError `upstream_busy`, `upstream_ended` */
   tell(message: ClientMessage): void
-  /** The session is over. */
+  /** Ends the connection with its session. */
   end(): void
 }
 
-/** What a session hears from its server besides answers. */
+/** Receives what a server sends besides responses. */
 export interface ServerEvents {
-  /** Whether a client is there that would hear at once. */
+  /** Whether a client would receive a message at once. */
   readonly isListening: boolean
-  /** A request or notification that belongs to no request in particular. */
+  /** Called with a request or notification that belongs to no request of the client. */
   message(message: ChildMessage): void
-  /** The server is gone. Requests in flight have failed before. */
+  /** Called when the server is gone, after all pending requests have failed. */
   ended(error: ProxyError): void
-}
-
-/** A sink that tells of its end first. */
-export function whenOver(sink: RequestSink, over: () => void): RequestSink {
-  const closed = sink.closed && {
-    closed: () => {
-      over()
-      sink.closed?.()
-    },
-  }
-  return {
-    ...closed,
-    related: (text, message) => sink.related(text, message),
-    response: (text, value) => {
-      over()
-      sink.response(text, value)
-    },
-    failed: (error) => {
-      over()
-      sink.failed(error)
-    },
-  }
-}
-
-/** Answers a request without its server: there is nothing to cancel. */
-export function answered(sink: RequestSink, text: string, code?: number): PendingRequest {
-  sink.response(text, code === undefined ? {} : { error: { code } })
-  return { cancel: () => undefined, moveTo: () => undefined }
 }

@@ -1,49 +1,49 @@
 import { BoundedMap } from '../../../core/bounded-map.ts'
+import type { CancelTimer } from '../../../core/clock.ts'
 import { ProxyError } from '../../../core/errors.ts'
+import { answerServerRequest } from '../channel/answer-server.ts'
 import { Channel } from '../channel/multiplexed-channel.ts'
 import type { PendingRequest } from '../channel/pending-request.ts'
 import { createKeptIds } from '../channel/request-ids.ts'
-import type { RequestSink, ServerConnection, ServerEvents } from '../channel/server-connection.ts'
-import type { Spawner } from '../process/spawner.ts'
+import type { RequestSink } from '../channel/request-sink.ts'
+import type { ServerConnection, ServerEvents } from '../channel/server-connection.ts'
+import type { ProcessSource } from '../process/server-process.ts'
 import type { Flow } from '../stream/event-stream.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
 import { type ClientMessage, paramsOf } from '../wire/client-messages.ts'
-import { formatPong } from '../wire/json-responses.ts'
 
-/** Requests of a server that wait for the client's answer. */
-const mostAsked = 1000
+/** Requests of a server that wait for the client's response. */
+const MAX_ASKED = 1000
 
-/**
- * A child that serves one MCP session alone. Messages pass as they are, but for ids and progress tokens that are in use already.
- */
+export interface DedicatedConnectionOptions {
+  readonly source: ProcessSource
+  /** Whom the process is for. */
+  readonly key: string
+  /** Time that the server has to answer `initialize`. */
+  readonly startMs: number
+}
+
+/** A process that serves one MCP session. Messages pass as they are, except for ids and progress tokens that are in use already. */
 export class DedicatedConnection implements ServerConnection {
+  readonly #options: DedicatedConnectionOptions
   readonly #events: ServerEvents
-  readonly #startMilliseconds: number
-  readonly #asked = new BoundedMap<string, true>(mostAsked)
+  /** Ids of the server's requests. */
+  readonly #asked = new BoundedMap<string, true>(MAX_ASKED)
   #channel: Channel | undefined
 
-  private constructor(events: ServerEvents, startMilliseconds: number) {
+  private constructor(options: DedicatedConnectionOptions, events: ServerEvents) {
+    this.#options = options
     this.#events = events
-    this.#startMilliseconds = startMilliseconds
   }
 
-  /**
-   * @param key - whom the child is for
-   * @param startMilliseconds - how long it may take to answer `initialize`
-   * @throws ProxyError `upstream_busy`
-   */
-  static async start(
-    spawner: Spawner,
-    key: string,
-    startMilliseconds: number,
-    events: ServerEvents,
-  ): Promise<DedicatedConnection> {
-    const connection = new DedicatedConnection(events, startMilliseconds)
-    const heard = {
+  /** @throws ProxyError `upstream_busy` */
+  static async start(options: DedicatedConnectionOptions, events: ServerEvents): Promise<DedicatedConnection> {
+    const connection = new DedicatedConnection(options, events)
+    const channelEvents = {
       message: (message: ChildMessage) => connection.#receive(message),
       ended: (error: ProxyError) => events.ended(error),
     }
-    connection.#channel = await Channel.start(spawner, key, heard, createKeptIds())
+    connection.#channel = await Channel.start(options.source, options.key, channelEvents, createKeptIds())
     return connection
   }
 
@@ -66,21 +66,22 @@ export class DedicatedConnection implements ServerConnection {
     this.#channel?.end()
   }
 
-  /** A sink that fails when the server takes too long, and hears nothing afterwards. */
+  /** A sink that fails when the server takes too long, and ignores what comes later. */
   #limitStart(sink: RequestSink): RequestSink {
     let isOver = false
     const settle = (deliver: () => void): void => {
       if (isOver) return
       isOver = true
-      clearTimeout(timer)
+      cancel()
       deliver()
     }
-    const timer = setTimeout(() => {
+    const cancel: CancelTimer = this.#options.source.clock.after(this.#options.startMs, () => {
       const error = new ProxyError('upstream_timeout', { cause: 'the server did not answer its first request', retryAfter: 2 })
       this.#channel?.giveUp(error)
       settle(() => sink.failed(error))
-    }, this.#startMilliseconds)
+    })
     return {
+      kind: 'response',
       related: (text, message) => sink.related(text, message),
       response: (text, value) => settle(() => sink.response(text, value)),
       failed: (error) => settle(() => sink.failed(error)),
@@ -101,11 +102,7 @@ export class DedicatedConnection implements ServerConnection {
     this.#events.message(message)
   }
 
-  #answerPing({ id }: ChildMessage): void {
-    try {
-      this.#channel?.tell(formatPong(JSON.stringify(id)))
-    } catch {
-      // A child that doesn't read can't be answered.
-    }
+  #answerPing(message: ChildMessage): void {
+    if (this.#channel) answerServerRequest(this.#channel, message)
   }
 }

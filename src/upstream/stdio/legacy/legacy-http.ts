@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Call } from '../../../core/call.ts'
+import type { Clock } from '../../../core/clock.ts'
 import { ProxyError } from '../../../core/errors.ts'
 import { formatPrincipalKey } from '../../../core/principal.ts'
 import type { Reply } from '../../../core/reply.ts'
@@ -10,49 +11,39 @@ import { type ClientMessage, readClientMessages, readParam } from '../wire/clien
 import type { MemoryShare } from '../wire/held-memory.ts'
 import { formatError, sendJson, sendStatus } from '../wire/json-responses.ts'
 import { formatUnsupported } from '../wire/modern-envelope.ts'
+import { Sessions } from './sessions.ts'
 import { StreamableSession } from './streamable-session.ts'
 
-/** Sessions at a time, for one user and client, and for all: those that share a process are bounded by nothing else. */
-const mostSessionsOfOne = 1000
-const mostSessions = 20_000
-const retryAfterSeconds = 30
+/** Nothing else bounds sessions that share a process. */
+const MAX_SESSIONS_OF_PRINCIPAL = 1000
+const MAX_SESSIONS = 20_000
+const RETRY_AFTER_SECONDS = 30
 
-/** Gives a new session its server. */
+/** Connects a new session to a server. */
 export type StartConnection = (principalKey: string, events: ServerEvents) => Promise<ServerConnection>
 
 export interface LegacyHttpOptions {
+  readonly clock: Clock
   readonly startConnection: StartConnection
   /** Whether sessions share a process, so that nothing is lost when one ends. */
   readonly isShared: boolean
-  /** For what is kept for a principal. */
+  /** Opens the account for what is kept for a principal. */
   readonly openMemory: (principalKey: string) => MemoryShare
-  /** Revisions from 2026-07-28 on that the server speaks; undefined where it speaks none. */
+  /** The revisions from 2026-07-28 on that the server speaks; undefined where it speaks none. */
   readonly findRevisions: (principalKey: string) => Promise<readonly string[] | undefined>
 }
 
-/** Streamable HTTP as it was before 2026-07-28: MCP sessions that begin with `initialize`. */
+/** Streamable HTTP before 2026-07-28: MCP sessions that begin with `initialize`. */
 export class LegacyHttp {
-  readonly #startConnection: StartConnection
-  readonly #openMemory: (principalKey: string) => MemoryShare
-  readonly #sessions = new Map<string, StreamableSession>()
-  /** Sessions of each principal. */
-  readonly #counts = new Map<string, number>()
-  /** Sessions whose client gave up before it was told their id, by what it asked for. */
+  readonly #options: LegacyHttpOptions
+  readonly #sessions = new Sessions<StreamableSession>()
+  /** Sessions whose client gave up before it learned their id, by what it asked for. */
   readonly #abandoned = new Map<string, StreamableSession>()
-  readonly #isShared: boolean
-  readonly #findRevisions: LegacyHttpOptions['findRevisions']
-  /** The revisions of the server, where none of ours is among them. */
+  /** The server's revisions, where it speaks none of ours. */
   #modernRevisions: readonly string[] | undefined
 
-  constructor({ startConnection, isShared, openMemory, findRevisions }: LegacyHttpOptions) {
-    this.#startConnection = startConnection
-    this.#isShared = isShared
-    this.#openMemory = openMemory
-    this.#findRevisions = findRevisions
-  }
-
-  get size(): number {
-    return this.#sessions.size
+  constructor(options: LegacyHttpOptions) {
+    this.#options = options
   }
 
   /** @throws ProxyError */
@@ -64,29 +55,26 @@ export class LegacyHttp {
     const messages = readClientMessages(call)
     const initialize = messages.find(({ method, kind }) => method === 'initialize' && kind === 'request')
     if (initialize && call.mcpSessionId === undefined) return this.#open(call, reply, messages, initialize)
-    const session = this.#find(call, reply)
-    session?.post(call, reply, messages)
+    this.#find(call, reply)?.post(call, reply, messages)
   }
 
-  /** Ends sessions that nobody has used for a while. */
-  sweep(idleMilliseconds: number): void {
-    const now = performance.now()
-    for (const session of this.#sessions.values()) if (session.idle(now) > idleMilliseconds) session.end()
+  /** Ends sessions that have not been used for a while. */
+  sweep(idleMs: number): void {
+    const now = this.#options.clock.monotonic()
+    for (const session of this.#sessions.list()) if (session.idle(now) > idleMs) session.end()
   }
 
-  /** Sessions in which nothing runs, with their processes. */
+  /** Sessions that may end, with their processes, so that others can start. */
   spares(): Spare[] {
-    if (this.#isShared) return []
-    const now = performance.now()
-    return [...this.#sessions.values()].flatMap((session) => session.findSpare(now) ?? [])
+    return this.#options.isShared ? [] : this.#sessions.spares(this.#options.clock.monotonic())
   }
 
   keepAlive(): void {
-    for (const session of this.#sessions.values()) session.keepAlive()
+    this.#sessions.keepAlive()
   }
 
   close(): void {
-    for (const session of this.#sessions.values()) session.end()
+    this.#sessions.close()
   }
 
   async #open(call: Call, reply: Reply, messages: readonly ClientMessage[], initialize: ClientMessage): Promise<void> {
@@ -108,26 +96,25 @@ export class LegacyHttp {
   }
 
   async #start(principalKey: string, initialize: ClientMessage): Promise<StreamableSession> {
+    const { clock, openMemory, startConnection, findRevisions } = this.#options
     const id = randomBytes(24).toString('base64url')
-    const session: StreamableSession = new StreamableSession(id, principalKey, this.#openMemory(principalKey), () =>
-      this.#forget(id, principalKey),
-    )
-    const connection = await this.#startConnection(principalKey, session)
+    const onOver = (): void => this.#forget(id)
+    const session = new StreamableSession({ id, principalKey, memory: openMemory(principalKey), clock, onOver })
+    const connection = await startConnection(principalKey, session)
     if (session.isOver) throw new ProxyError('upstream_ended', { retryAfter: 1 })
     this.#modernRevisions = undefined
-    this.#sessions.set(id, session)
-    this.#counts.set(principalKey, (this.#counts.get(principalKey) ?? 0) + 1)
+    this.#sessions.add(id, session)
     session.connect(connection, initialize, async () => {
-      this.#modernRevisions = await this.#findRevisions(principalKey)
+      this.#modernRevisions = await findRevisions(principalKey)
       return this.#modernRevisions
     })
     return session
   }
 
-  /** The next client of the principal that asks for the same gets the session; where there is a process for all, the next one has it. */
+  /** Keeps a session for the next client of the principal that asks for the same. One that shares a process costs too little for that. */
   #abandon(startKey: string, session: StreamableSession): void {
     const other = this.#abandoned.get(startKey)
-    if (this.#isShared || session.isRefused || (other && !other.isOver)) return session.end()
+    if (this.#options.isShared || session.isRefused || (other && !other.isOver)) return session.end()
     if (!session.isOver) this.#abandoned.set(startKey, session)
   }
 
@@ -138,17 +125,14 @@ export class LegacyHttp {
   }
 
   #checkRoom(principalKey: string): void {
-    if (this.#sessions.size < mostSessions && (this.#counts.get(principalKey) ?? 0) < mostSessionsOfOne) return
-    throw new ProxyError('upstream_busy', { cause: 'too many MCP sessions are open', retryAfter: retryAfterSeconds })
+    if (this.#sessions.size < MAX_SESSIONS && this.#sessions.countOf(principalKey) < MAX_SESSIONS_OF_PRINCIPAL) return
+    throw new ProxyError('upstream_busy', { cause: 'too many MCP sessions are open', retryAfter: RETRY_AFTER_SECONDS })
   }
 
-  #forget(id: string, principalKey: string): void {
-    const session = this.#sessions.get(id)
-    if (!this.#sessions.delete(id)) return
+  #forget(id: string): void {
+    const session = this.#sessions.delete(id)
+    if (!session) return
     for (const [key, abandoned] of this.#abandoned) if (abandoned === session) this.#abandoned.delete(key)
-    const left = (this.#counts.get(principalKey) ?? 0) - 1
-    if (left > 0) this.#counts.set(principalKey, left)
-    else this.#counts.delete(principalKey)
   }
 
   #get(call: Call, reply: Reply): void {
@@ -164,38 +148,36 @@ export class LegacyHttp {
     sendStatus(reply, 200)
   }
 
-  #formatSessionless(call: Call, id: string | undefined): string {
-    if (this.#modernRevisions === undefined)
-      return formatError(id, -32600, 'The Mcp-Session-Id header is required: begin with initialize')
-    if (findHeader(call, 'mcp-protocol-version') === undefined) return formatHeaderMissing(id, this.#modernRevisions)
-    return formatUnsupported(id, call.revision, this.#modernRevisions)
-  }
-
   /**
-   * The session of a call. One without a session id gets 400, one whose session is over or not theirs 404: then the client begins anew
-   * (2025-11-25, basic/transports, Session Management).
+   * The session of a call. A call without a session id gets 400. One whose session is over, or another principal's, gets 404, so that its
+   * client initializes a new one (2025-11-25, basic/transports, Session Management).
+   *
+   * @throws ProxyError `mcp_session_unknown`
    */
   #find(call: Call, reply: Reply): StreamableSession | undefined {
-    const { mcpSessionId } = call
-    if (mcpSessionId === undefined) {
-      const [id] = call.operations.flatMap((operation) => operation.id ?? [])
-      sendJson(reply, 400, this.#formatSessionless(call, id))
+    if (call.mcpSessionId === undefined) {
+      sendJson(reply, 400, this.#formatMissingSession(call))
       return undefined
     }
-    const session = this.#sessions.get(mcpSessionId)
-    if (session?.principalKey !== formatPrincipalKey(call.principal))
-      throw new ProxyError('mcp_session_unknown', { cause: 'no such session of a stdio server' })
-    return session
+    return this.#sessions.find(call.mcpSessionId, formatPrincipalKey(call.principal), 'no such session of a stdio server')
+  }
+
+  #formatMissingSession(call: Call): string {
+    const [id] = call.operations.flatMap((operation) => operation.id ?? [])
+    if (this.#modernRevisions === undefined)
+      return formatError(id, -32600, 'The Mcp-Session-Id header is required: begin with initialize')
+    if (findHeader(call, 'mcp-protocol-version') === undefined) return formatMissingVersion(id, this.#modernRevisions)
+    return formatUnsupported(id, call.revision, this.#modernRevisions)
   }
 }
 
 /** "A server that does not support such clients MUST reject a request without the header" (2026-07-28, Protocol Version Header). */
-function formatHeaderMissing(id: string | undefined, supported: readonly string[]): string {
+function formatMissingVersion(id: string | undefined, supported: readonly string[]): string {
   const message = `Header mismatch: MCP-Protocol-Version is missing, and this server speaks ${supported.join(', ')}`
   return formatError(id, -32020, message, { supported })
 }
 
-/** The same for clients that a server is told the same of. */
+/** The same for clients of which a server is told the same. */
 function formatStartKey(principalKey: string, initialize: ClientMessage): string {
   const told = ['protocolVersion', 'capabilities', 'clientInfo'].map((name) => readParam(initialize, name))
   return createHash('sha256')

@@ -1,83 +1,43 @@
-import { randomBytes } from 'node:crypto'
-import type { Call } from '../../../core/call.ts'
+import type { Clock } from '../../../core/clock.ts'
 import { ProxyError } from '../../../core/errors.ts'
-import { formatPrincipalKey } from '../../../core/principal.ts'
 import type { Reply } from '../../../core/reply.ts'
-import { type ServerConnection, type ServerEvents, whenOver } from '../channel/server-connection.ts'
+import { UNSENT } from '../channel/pending-request.ts'
+import { type ClientRequest, cancelPending, PendingRequests } from '../channel/pending-requests.ts'
+import { whenOver } from '../channel/request-sink.ts'
+import type { ServerConnection, ServerEvents } from '../channel/server-connection.ts'
 import type { Spare } from '../process/places.ts'
 import { EventStream } from '../stream/event-stream.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
-import { type ClientMessage, paramsOf, readClientMessages } from '../wire/client-messages.ts'
-import { formatRefusal, sendStatus } from '../wire/json-responses.ts'
-import type { StartConnection } from './legacy-http.ts'
-import { type RunningRequest, RunningRequests, readCancellation } from './running-requests.ts'
+import { type ClientMessage, paramsOf } from '../wire/client-messages.ts'
+import { formatRefusal } from '../wire/json-responses.ts'
+import { readCancellation } from './cancellation.ts'
+import type { HttpSession } from './sessions.ts'
 
-/** HTTP+SSE (2024-11-05): one stream for everything that the server sends, and a path of its own for what the client does. */
-export class HttpSse {
-  readonly #startConnection: StartConnection
-  readonly #sessions = new Map<string, SseSession>()
-
-  constructor(startConnection: StartConnection) {
-    this.#startConnection = startConnection
-  }
-
-  /** Opens a stream, and with it an MCP session. @throws ProxyError */
-  async open(call: Call, reply: Reply): Promise<void> {
-    const id = randomBytes(24).toString('base64url')
-    const principalKey = formatPrincipalKey(call.principal)
-    const session = new SseSession(principalKey, () => this.#sessions.delete(id))
-    let isGone = false
-    reply.onClose(() => {
-      isGone = true
-    })
-    const connection = await this.#startConnection(principalKey, session)
-    if (isGone) return connection.end()
-    this.#sessions.set(id, session)
-    session.open(reply, connection, `/messages?session=${id}`)
-  }
-
-  /** Takes a message; the answer comes on the stream. @throws ProxyError */
-  post(call: Call, reply: Reply): void {
-    const id = new URLSearchParams(call.upstreamTarget?.split('?')[1] ?? '').get('session') ?? ''
-    const session = this.#sessions.get(id)
-    if (session?.principalKey !== formatPrincipalKey(call.principal))
-      throw new ProxyError('mcp_session_unknown', { cause: 'the stream of this session is closed' })
-    const messages = readClientMessages(call)
-    for (const message of messages) session.post(message)
-    sendStatus(reply, 202)
-  }
-
-  /** Sessions in which nothing runs. */
-  spares(): Spare[] {
-    const now = performance.now()
-    return [...this.#sessions.values()].flatMap((session) => session.findSpare(now) ?? [])
-  }
-
-  keepAlive(): void {
-    for (const session of this.#sessions.values()) session.keepAlive()
-  }
-
-  close(): void {
-    for (const session of this.#sessions.values()) session.end()
-  }
-}
-
-/** An MCP session that lasts as long as its stream. */
-class SseSession implements ServerEvents {
+/** An MCP session over HTTP+SSE (2024-11-05). It lasts as long as its stream, which carries everything that the server sends. */
+export class SseSession implements ServerEvents, HttpSession {
   readonly isListening = true
   readonly principalKey: string
+  readonly #clock: Clock
   readonly #onOver: () => void
-  readonly #running = new RunningRequests<RunningRequest>()
+  readonly #pending = new PendingRequests<ClientRequest>()
   #connection: ServerConnection | undefined
   #stream: EventStream | undefined
-  #lastUsed = performance.now()
+  #lastUsed: number
   #isOver = false
 
-  constructor(principalKey: string, onOver: () => void) {
+  /** @param onOver - called once */
+  constructor(principalKey: string, clock: Clock, onOver: () => void) {
     this.principalKey = principalKey
+    this.#clock = clock
     this.#onOver = onOver
+    this.#lastUsed = clock.monotonic()
   }
 
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  /** @throws ProxyError `upstream_ended` */
   open(reply: Reply, connection: ServerConnection, endpoint: string): void {
     if (this.#isOver) throw new ProxyError('upstream_ended', { retryAfter: 1 })
     this.#connection = connection
@@ -89,7 +49,7 @@ class SseSession implements ServerEvents {
   /** @throws ProxyError `upstream_busy`, `upstream_ended` */
   post(message: ClientMessage): void {
     if (!this.#connection) throw new ProxyError('upstream_ended')
-    this.#lastUsed = performance.now()
+    this.#touch()
     if (message.method === 'notifications/cancelled') this.#cancel(message)
     else if (message.kind === 'request') this.#request(this.#connection, message)
     else this.#connection.tell(message)
@@ -104,7 +64,7 @@ class SseSession implements ServerEvents {
   }
 
   findSpare(now: number): Spare | undefined {
-    if (this.#running.size > 0) return undefined
+    if (this.#pending.size > 0) return undefined
     return { key: this.principalKey, idle: now - this.#lastUsed, end: () => this.end() }
   }
 
@@ -118,20 +78,21 @@ class SseSession implements ServerEvents {
     this.#connection?.end()
   }
 
+  #touch(): void {
+    this.#lastUsed = this.#clock.monotonic()
+  }
+
   #request(connection: ServerConnection, message: ClientMessage): void {
-    const running: RunningRequest = { idKey: message.idKey, pending: undefined }
-    const sink = {
-      related: (text: string) => this.#stream?.send(text),
-      response: (text: string) => this.#stream?.send(text),
-      failed: (error: ProxyError) => this.#stream?.send(formatRefusal(message.idKey, error)),
-    }
+    const request: ClientRequest = { id: message.idKey, atServer: UNSENT }
     const over = (): void => {
-      this.#running.delete(running)
-      this.#lastUsed = performance.now()
+      this.#pending.delete(request)
+      this.#touch()
     }
-    this.#running.add(running)
+    const send = (text: string): void => this.#stream?.send(text)
+    const failed = (error: ProxyError): void => send(formatRefusal(message.idKey, error))
+    this.#pending.add(request)
     try {
-      running.pending = connection.request(message, whenOver(sink, over))
+      request.atServer = connection.request(message, whenOver({ kind: 'response', related: send, response: send, failed }, over))
     } catch (error) {
       over()
       throw error
@@ -140,7 +101,8 @@ class SseSession implements ServerEvents {
 
   #cancel(message: ClientMessage): void {
     const { idKey, reason } = readCancellation(paramsOf(message))
-    this.#running.cancelNewest(idKey, reason)
+    const request = this.#pending.findNewest(idKey)
+    if (request) cancelPending(this.#pending, request, reason)
   }
 
   #finish(): void {

@@ -1,8 +1,12 @@
 import type { Call } from '../../../core/call.ts'
-import { ProxyError } from '../../../core/errors.ts'
+import type { Clock } from '../../../core/clock.ts'
+import { ProxyError, toProxyError } from '../../../core/errors.ts'
 import { isObject } from '../../../core/is-object.ts'
 import type { Reply, ReplyHeaders } from '../../../core/reply.ts'
-import { type RequestSink, type ServerConnection, type ServerEvents, whenOver } from '../channel/server-connection.ts'
+import { UNSENT } from '../channel/pending-request.ts'
+import { type ClientRequest, cancelPending, PendingRequests } from '../channel/pending-requests.ts'
+import { type RequestSink, type ResponseSink, whenOver } from '../channel/request-sink.ts'
+import type { ServerConnection, ServerEvents } from '../channel/server-connection.ts'
 import type { Spare } from '../process/places.ts'
 import { EventStream } from '../stream/event-stream.ts'
 import { PostAnswer, type PostAnswerOptions } from '../stream/post-response.ts'
@@ -12,101 +16,108 @@ import type { ChildMessage } from '../wire/child-messages.ts'
 import { type ClientMessage, paramsOf } from '../wire/client-messages.ts'
 import type { MemoryShare } from '../wire/held-memory.ts'
 import { sendStatus } from '../wire/json-responses.ts'
-import { formatUnsupported, unsupportedCode } from '../wire/modern-envelope.ts'
-import { explain, type FindRevisions, Opening } from './opening.ts'
-import { type RunningRequest, RunningRequests, readCancellation } from './running-requests.ts'
+import { UNSUPPORTED_VERSION } from '../wire/modern-envelope.ts'
+import { readCancellation } from './cancellation.ts'
+import { OpenAnswers } from './open-answers.ts'
+import { type FindRevisions, Opening } from './opening.ts'
+import type { HttpSession } from './sessions.ts'
 
 /** The first revision whose clients understand an event without content (2025-11-25, basic/transports). */
-const revisionWithPriming = '2025-11-25'
-/** `initialize` tells by its status whether there is a session: its answer begins late. */
-const initializeMilliseconds = 15_000
+const REVISION_WITH_PRIMING = '2025-11-25'
+/** The status of the answer to `initialize` tells whether there is a session, so this answer begins late. */
+const INITIALIZE_OPEN_AFTER_MS = 15_000
+/** Messages that belong to no request, whatever is pending at the time. */
+const UNRELATED_METHODS =
+  /^notifications\/(?:(?:tools|prompts|resources)\/list_changed|resources\/updated|tasks\/status|elicitation\/complete)$/
 
-interface Running extends RunningRequest {
+interface SessionRequest extends ClientRequest {
   readonly answer: PostAnswer
 }
 
-/** Messages that belong to no request, whatever runs at the time. */
-const unrelated =
-  /^notifications\/(?:(?:tools|prompts|resources)\/list_changed|resources\/updated|tasks\/status|elicitation\/complete)$/
-
-/**
- * An MCP session over Streamable HTTP (2025-03-26 to 2025-11-25). Its answers take the way back of their request; what the server sends
- * by itself goes to a request that runs and whose client is there, since it is most likely about that, else to the stream that a GET
- * opened.
- */
-export class StreamableSession implements ServerEvents {
+export interface StreamableSessionOptions {
+  /** Unguessable. */
   readonly id: string
   readonly principalKey: string
+  readonly memory: MemoryShare
+  readonly clock: Clock
+  /** Called once. */
+  readonly onOver: () => void
+}
+
+/**
+ * An MCP session over Streamable HTTP (2025-03-26 to 2025-11-25). A response goes back the way of its request. What the server sends on its
+ * own is most likely about a pending request, so it goes there if that client is connected, and otherwise to the stream of a GET.
+ */
+export class StreamableSession implements ServerEvents, HttpSession {
+  readonly id: string
+  readonly principalKey: string
+  readonly #options: StreamableSessionOptions
   readonly #log: StreamLog<EventStream>
-  readonly #memory: MemoryShare
-  readonly #answers = new Set<PostAnswer>()
-  readonly #byStream = new Map<EventStream, PostAnswer>()
-  readonly #running = new RunningRequests<Running>()
-  readonly #onOver: () => void
+  readonly #answers = new OpenAnswers()
+  readonly #pending = new PendingRequests<SessionRequest>()
   #opening: Opening | undefined
   #standalone: EventStream | undefined
   #connection: ServerConnection | undefined
   #revision = ''
   #isRefused = false
-  #lastUsed = performance.now()
+  #lastUsed: number
   #isOver = false
 
-  /** @param id - unguessable; @param principalKey - whom it belongs to; @param onOver - called once */
-  constructor(id: string, principalKey: string, memory: MemoryShare, onOver: () => void) {
-    this.id = id
-    this.principalKey = principalKey
-    this.#onOver = onOver
-    this.#memory = memory
-    this.#log = new StreamLog<EventStream>(memory)
+  constructor(options: StreamableSessionOptions) {
+    this.id = options.id
+    this.principalKey = options.principalKey
+    this.#options = options
+    this.#log = new StreamLog<EventStream>(options.memory)
+    this.#lastUsed = options.clock.monotonic()
   }
 
-  /** Gives the session its server, and opens it there. Who waits for that comes by {@link attend}. */
+  /** Connects the session to its server, and opens it there. Clients that wait for that use {@link attend}. */
   connect(connection: ServerConnection, initialize: ClientMessage, findRevisions: FindRevisions): void {
     this.#connection = connection
     if (this.#isOver) return connection.end()
-    const opening = new Opening(initialize, this.#memory)
-    this.#opening = opening
-    const { idKey } = initialize
-    const { protocolVersion } = paramsOf(initialize)
-    const refuse = (revisions: readonly string[]): void =>
-      opening.sink.response(formatUnsupported(idKey, protocolVersion, revisions), { error: { code: unsupportedCode } })
-    const sink = this.#watching(opening.sink, (tellRefusal) => explain(findRevisions, refuse, tellRefusal))
-    try {
-      opening.sent(connection.request(initialize, sink))
-    } catch (error) {
-      sink.failed(toProxyError(error))
-    }
+    this.#opening = new Opening(initialize, {
+      findRevisions,
+      memory: this.#options.memory,
+      onOpened: (protocolVersion) => {
+        this.#touch()
+        this.#revision = typeof protocolVersion === 'string' ? protocolVersion : ''
+      },
+      onRefused: () => {
+        this.#touch()
+        this.#isRefused = true
+      },
+      onFailed: () => this.end(),
+    })
+    this.#opening.send(connection, initialize)
   }
 
   get isOver(): boolean {
     return this.#isOver
   }
 
-  /** Whether the server refused to open it. */
+  /** Whether the server refused to open the session. */
   get isRefused(): boolean {
     return this.#isRefused
   }
 
   get isListening(): boolean {
-    return this.#standalone?.isAttached === true || this.#findAttached() !== undefined
+    return this.#hasStandaloneClient || this.#answers.findAttached() !== undefined
   }
 
-  /** Milliseconds for which nobody has used the session; 0 while somebody does. */
+  /** Milliseconds since the session was used; 0 while it is in use. */
   idle(now: number): number {
-    const isUsed = this.#isAtWork || this.#standalone?.isAttached === true
-    return isUsed ? 0 : now - this.#lastUsed
+    return this.#isBusy || this.#hasStandaloneClient ? 0 : now - this.#lastUsed
   }
 
-  /** The session as one that may end so that another can begin; undefined while something runs in it. */
   findSpare(now: number): Spare | undefined {
-    if (this.#isAtWork) return undefined
+    if (this.#isBusy) return undefined
     return { key: this.principalKey, idle: now - this.#lastUsed, end: () => this.end() }
   }
 
   /**
-   * Answers the client that opens the session: the answer carries its id, unless the server refuses.
+   * Answers the client that opens the session. The answer carries the session's id, unless the server refuses.
    *
-   * @param onGone - the client has given up; it doesn't know the session's id
+   * @param onGone - called when the client has given up before it learned the session's id
    */
   attend(call: Call, reply: Reply, message: ClientMessage, onGone: () => void): void {
     const opening = this.#opening
@@ -114,25 +125,21 @@ export class StreamableSession implements ServerEvents {
     const headers = (): ReplyHeaders => (this.#isRefused ? {} : { 'mcp-session-id': this.id })
     const answer = this.#createAnswer(call, reply, [message], {
       headers,
-      openAfter: initializeMilliseconds,
+      openAfterMs: INITIALIZE_OPEN_AFTER_MS,
       log: undefined,
       primes: false,
-      statusOf: ({ error }) => (isObject(error) && error.code === unsupportedCode ? 400 : 200),
+      statusOf: ({ error }) => (isObject(error) && error.code === UNSUPPORTED_VERSION ? 400 : 200),
       onGone: () => {
         opening.leave()
         onGone()
       },
     })
-    opening.attend(message, {
-      related: (text) => answer.related(text),
-      response: (text, value) => answer.response(message.idKey, text, value),
-      failed: (error) => answer.failed(message.idKey, error),
-    })
+    opening.attend(message, this.#createSink(message, answer))
   }
 
   /** @throws ProxyError `upstream_busy`, `upstream_ended`, `message_invalid` */
   post(call: Call, reply: Reply, messages: readonly ClientMessage[]): void {
-    this.#lastUsed = performance.now()
+    this.#touch()
     const requests = messages.filter(({ kind }) => kind === 'request')
     if (new Set(requests.map(({ idKey }) => idKey)).size < requests.length)
       throw new ProxyError('message_invalid', { cause: 'two requests of a batch have the same id' })
@@ -144,9 +151,9 @@ export class StreamableSession implements ServerEvents {
     if (!answer) sendStatus(reply, 202)
   }
 
-  /** Opens the stream for what the server sends by itself, or takes up a stream that broke. */
+  /** Opens the stream for what the server sends on its own, or resumes a stream. */
   get(reply: Reply, lastEventId: string | undefined): void {
-    this.#lastUsed = performance.now()
+    this.#touch()
     if (lastEventId === undefined) {
       this.#findStandalone().attach(reply)
       return
@@ -154,15 +161,14 @@ export class StreamableSession implements ServerEvents {
     const found = this.#log.find(lastEventId)
     if (!found?.stream.attach(reply, {}, found.sequence))
       throw new ProxyError('message_invalid', { cause: 'the events behind Last-Event-ID are not kept any more' })
-    this.#byStream.get(found.stream)?.resumed()
+    this.#answers.resumed(found.stream)
   }
 
   message(message: ChildMessage): void {
     if (this.#isOver) return
     const answer = this.#findAnswer(message)
-    if (!answer) return this.#findStandalone().send(message.text)
-    answer.related(message.text)
-    if (answer.stream) this.#byStream.set(answer.stream, answer)
+    if (answer) this.#answers.sendRelated(answer, message.text)
+    else this.#findStandalone().send(message.text)
   }
 
   ended(_error: ProxyError): void {
@@ -177,7 +183,11 @@ export class StreamableSession implements ServerEvents {
 
   keepAlive(): void {
     this.#standalone?.keepAlive()
-    for (const answer of this.#answers) answer.stream?.keepAlive()
+    this.#answers.keepAlive()
+  }
+
+  #touch(): void {
+    this.#lastUsed = this.#options.clock.monotonic()
   }
 
   #finish(): void {
@@ -186,19 +196,18 @@ export class StreamableSession implements ServerEvents {
     this.#standalone?.end()
     this.#opening?.close()
     this.#log.close()
-    this.#onOver()
+    this.#options.onOver()
   }
 
   #findStandalone(): EventStream {
-    const onDetached = (): void => {
-      this.#lastUsed = performance.now()
-    }
+    const onDetached = (): void => this.#touch()
     this.#standalone ??= new EventStream({ log: this.#log, flow: this.#connection?.flow, onDetached })
     return this.#standalone
   }
 
   #createAnswer(call: Call, reply: Reply, requests: readonly ClientMessage[], more: Partial<PostAnswerOptions> = {}): PostAnswer {
     const answer: PostAnswer = new PostAnswer({
+      clock: this.#options.clock,
       reply,
       ids: requests.map(({ idKey }) => idKey),
       isBatch: call.isBatch,
@@ -206,13 +215,12 @@ export class StreamableSession implements ServerEvents {
       headers: () => ({}),
       log: this.#log,
       flow: this.#connection?.flow,
-      memory: this.#memory,
-      primes: this.#revision >= revisionWithPriming,
-      onGone: () => this.#running.cancelWhere((running) => running.answer === answer, 'the client has gone away'),
+      memory: this.#options.memory,
+      primes: this.#revision >= REVISION_WITH_PRIMING,
+      onGone: () => this.#cancelAll(answer),
       onOver: () => {
-        this.#lastUsed = performance.now()
+        this.#touch()
         this.#answers.delete(answer)
-        if (answer.stream) this.#byStream.delete(answer.stream)
       },
       ...more,
     })
@@ -220,52 +228,36 @@ export class StreamableSession implements ServerEvents {
     return answer
   }
 
-  /** Learns from the answer to `initialize` what the session is. */
-  #watching(sink: RequestSink, explainRefusal: (tellRefusal: () => void) => Promise<void>): RequestSink {
-    const refuse = (tellRefusal: () => void): void => {
-      this.#isRefused = true
-      void explainRefusal(tellRefusal).finally(() => this.end())
-    }
+  #createSink({ idKey }: ClientMessage, answer: PostAnswer): ResponseSink {
     return {
-      ...sink,
-      response: (text, value) => {
-        this.#lastUsed = performance.now()
-        if (value.result === undefined) return refuse(() => sink.response(text, value))
-        const { protocolVersion } = value.result as { protocolVersion?: unknown }
-        this.#revision = typeof protocolVersion === 'string' ? protocolVersion : ''
-        sink.response(text, value)
-      },
-      failed: (error) => {
-        if (error.code === 'upstream_invalid_response') return refuse(() => sink.failed(error))
-        sink.failed(error)
-        this.end()
-      },
+      kind: 'response',
+      related: (text) => this.#answers.sendRelated(answer, text),
+      response: (text, value) => answer.response(idKey, text, value),
+      failed: (error) => answer.failed(idKey, error),
     }
   }
 
   #send(message: ClientMessage, answer: PostAnswer): void {
-    const running: Running = { idKey: message.idKey, pending: undefined, answer }
-    const sink: RequestSink = {
-      related: (text) => {
-        answer.related(text)
-        if (answer.stream) this.#byStream.set(answer.stream, answer)
-      },
-      response: (text, value) => answer.response(message.idKey, text, value),
-      failed: (error) => answer.failed(message.idKey, error),
-    }
-    const ended = whenOver(sink, () => this.#running.delete(running))
-    this.#running.add(running)
+    const request: SessionRequest = { id: message.idKey, atServer: UNSENT, answer }
+    const sink: RequestSink = whenOver(this.#createSink(message, answer), () => this.#pending.delete(request))
+    this.#pending.add(request)
     try {
-      running.pending = this.#connectionOrThrow().request(message, ended)
+      request.atServer = this.#connectionOrThrow().request(message, sink)
     } catch (error) {
-      ended.failed(toProxyError(error))
+      sink.failed(toProxyError(error))
     }
   }
 
   #tell(message: ClientMessage): void {
     if (message.method !== 'notifications/cancelled') return this.#connectionOrThrow().tell(message)
     const { idKey, reason } = readCancellation(paramsOf(message))
-    this.#running.cancelNewest(idKey, reason)?.answer.cancelled(idKey)
+    const request = this.#pending.findNewest(idKey)
+    if (request && cancelPending(this.#pending, request, reason)) request.answer.cancelled(idKey)
+  }
+
+  #cancelAll(answer: PostAnswer): void {
+    for (const request of this.#pending.list())
+      if (request.answer === answer) cancelPending(this.#pending, request, 'the client has gone away')
   }
 
   #connectionOrThrow(): ServerConnection {
@@ -273,26 +265,17 @@ export class StreamableSession implements ServerEvents {
     return this.#connection
   }
 
-  get #isAtWork(): boolean {
+  get #isBusy(): boolean {
     return this.#answers.size > 0 || this.#opening?.isPending === true
   }
 
-  /** The request that a message of the server is sent to the client with; one whose client may come back only if no other stream is there. */
+  get #hasStandaloneClient(): boolean {
+    return this.#standalone?.isAttached === true
+  }
+
+  /** The answer that carries a message of the server. Those whose client is gone come last: it may not come back. */
   #findAnswer({ method }: ChildMessage): PostAnswer | undefined {
-    const isAttached = this.#standalone?.isAttached === true
-    if (isAttached && unrelated.test(method)) return undefined
-    return this.#findAttached() ?? (isAttached ? undefined : this.#findNewest((answer) => answer.canStream))
+    if (!this.#hasStandaloneClient) return this.#answers.findAttached() ?? this.#answers.findStreamable()
+    return UNRELATED_METHODS.test(method) ? undefined : this.#answers.findAttached()
   }
-
-  #findAttached(): PostAnswer | undefined {
-    return this.#findNewest((answer) => answer.canStream && answer.isAttached)
-  }
-
-  #findNewest(test: (answer: PostAnswer) => boolean): PostAnswer | undefined {
-    return [...this.#answers].findLast(test)
-  }
-}
-
-function toProxyError(error: unknown): ProxyError {
-  return error instanceof ProxyError ? error : new ProxyError('internal_error', { cause: error })
 }

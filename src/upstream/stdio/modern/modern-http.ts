@@ -1,27 +1,28 @@
 import type { Call } from '../../../core/call.ts'
-import { ProxyError } from '../../../core/errors.ts'
+import { ProxyError, toProxyError } from '../../../core/errors.ts'
 import { formatPrincipalKey } from '../../../core/principal.ts'
 import type { Reply } from '../../../core/reply.ts'
 import { formatListenEnd } from '../../../mcp/listen-end.ts'
 import type { SessionSeal } from '../../../mcp/session-seal.ts'
 import { Channel } from '../channel/multiplexed-channel.ts'
-import type { PendingRequest } from '../channel/pending-request.ts'
-import { type Found, probeEra } from '../channel/probe-revision.ts'
-import type { RequestSink } from '../channel/server-connection.ts'
+import { cancelRequest, type PendingRequest, UNSENT } from '../channel/pending-request.ts'
+import { probeRevision, type ServerProtocol } from '../channel/probe-revision.ts'
+import type { RequestSink, ResponseSink } from '../channel/request-sink.ts'
 import type { Spare } from '../process/places.ts'
-import type { Spawner } from '../process/spawner.ts'
+import type { ProcessSource } from '../process/server-process.ts'
 import { PostAnswer } from '../stream/post-response.ts'
 import { findAcceptedForms } from '../wire/accept-header.ts'
-import { type ClientMessage, letGoOfMessage, paramsOf, readClientMessages } from '../wire/client-messages.ts'
-import { type MemoryShare, partOfWaiting } from '../wire/held-memory.ts'
+import { type ClientMessage, paramsOf, readClientMessages, releaseMessage } from '../wire/client-messages.ts'
+import { type MemoryShare, PART_FOR_WAITING } from '../wire/held-memory.ts'
 import { formatError, sendJson, sendStatus } from '../wire/json-responses.ts'
 import {
-  bridgedRevisions,
+  BRIDGED_REVISIONS,
   type Envelope,
   formatUnsupported,
-  modernRevision,
+  MODERN_REVISION,
   readEnvelope,
   statusOfAnswer,
+  UNSUPPORTED_VERSION,
 } from '../wire/modern-envelope.ts'
 import { measureFilter, readFilter } from '../wire/subscription-filter.ts'
 import type { ModernRequest, ModernServer, StartChannel, ToolsChanged } from './modern-request.ts'
@@ -30,38 +31,40 @@ import { ParamHeaders } from './param-headers.ts'
 import { createPassThrough } from './pass-through.ts'
 
 export interface ModernHttpOptions {
-  readonly spawner: Spawner
+  readonly source: ProcessSource
   readonly isShared: boolean
-  readonly startMilliseconds: number
+  readonly startMs: number
   readonly seal: SessionSeal
-  /** Serves modern clients when the children are legacy. */
+  /** Creates what serves modern clients with a legacy server. */
   readonly createTranslation: (startChannel: StartChannel, toolsChanged: ToolsChanged) => ModernServer
-  /** For what is remembered for a principal. */
+  /** Opens the account for what is kept for a principal. */
   readonly openMemory: (principalKey: string) => MemoryShare
 }
 
-const silent = { message: () => undefined, ended: () => undefined }
+const NO_EVENTS = { message: () => undefined, ended: () => undefined }
 
-/** Streamable HTTP of 2026-07-28: no sessions, every request for itself. */
+/** Streamable HTTP of 2026-07-28. It has no sessions: each request stands for itself. */
 export class ModernHttp {
   readonly #options: ModernHttpOptions
   readonly #modern: ModernServer
   readonly #legacy: ModernServer
   readonly #answers = new Set<PostAnswer>()
-  /** Children that the era was found out with, until somebody needs one. */
-  readonly #spares = new Map<string, Channel>()
+  /** Processes that were probed and are not used yet, by whom they were started for. */
+  readonly #probed = new Map<string, Channel>()
   readonly #paramHeaders: ParamHeaders
-  #found: Found | undefined
-  /** Questions that are under way, by whose child is asked: what befalls one says nothing of the others. */
-  readonly #probing = new Map<string, Promise<Found>>()
+  #protocol: ServerProtocol | undefined
+  /** Probes in progress, by whose process is probed: one that fails must not fail the requests of other users. */
+  readonly #probing = new Map<string, Promise<ServerProtocol>>()
 
   constructor(options: ModernHttpOptions) {
     this.#options = options
-    this.#paramHeaders = new ParamHeaders(options.openMemory)
+    const { source, isShared, openMemory } = options
+    this.#paramHeaders = new ParamHeaders(source.clock, openMemory)
     const toolsChanged = (poolKey: string): void => this.#paramHeaders.forget(poolKey)
-    this.#modern = createPassThrough((key) => this.#startChannel(key), options.isShared, toolsChanged)
-    this.#legacy = options.createTranslation((key) => this.#startChannel(key), toolsChanged)
-    options.spawner.onFull(() => [...this.#listUntouched(), ...this.#modern.spares(), ...this.#legacy.spares()])
+    const startChannel: StartChannel = (key) => this.#startChannel(key)
+    this.#modern = createPassThrough({ clock: source.clock, startChannel, isShared, toolsChanged })
+    this.#legacy = options.createTranslation(startChannel, toolsChanged)
+    source.onFull(() => [...this.#listProbed(), ...this.#modern.spares(), ...this.#legacy.spares()])
   }
 
   /** @throws ProxyError */
@@ -80,16 +83,16 @@ export class ModernHttp {
     await this.#serve(call, reply, message, envelope)
   }
 
-  /** The revisions of a server that speaks 2026-07-28 or later; undefined where it doesn't. @throws ProxyError */
+  /** The revisions of a server that speaks 2026-07-28 or later; undefined for a legacy server. @throws ProxyError */
   async findRevisions(principalKey: string): Promise<readonly string[] | undefined> {
-    const { era, revisions = [modernRevision] } = this.#found ?? (await this.#find(this.#options.isShared ? '' : principalKey))
-    return era === 'modern' ? revisions : undefined
+    const protocol = await this.#findProtocol(this.#options.isShared ? '' : principalKey)
+    return protocol.kind === 'modern' ? protocol.revisions : undefined
   }
 
-  sweep(idleMilliseconds: number): void {
-    this.#modern.sweep(idleMilliseconds)
-    this.#legacy.sweep(idleMilliseconds)
-    for (const { idle, end } of this.#listUntouched()) if (idle > idleMilliseconds) end()
+  sweep(idleMs: number): void {
+    this.#modern.sweep(idleMs)
+    this.#legacy.sweep(idleMs)
+    for (const { idle, end } of this.#listProbed()) if (idle > idleMs) end()
   }
 
   keepAlive(): void {
@@ -97,52 +100,56 @@ export class ModernHttp {
   }
 
   async #serve(call: Call, reply: Reply, message: ClientMessage, envelope: Envelope): Promise<void> {
-    const principalKey = formatPrincipalKey(call.principal)
-    const poolKey = this.#options.isShared ? '' : principalKey
-    const memory = this.#options.openMemory(principalKey)
-    const ids = createOwnedIds(this.#options.seal, call)
-    const request: ModernRequest = { message, envelope, principalKey, poolKey, memory, ids }
-    const held = message.method === 'subscriptions/listen' ? measureFilter(readFilter(message)) : 0
-    if (held > 0 && !memory.take(held, partOfWaiting))
-      throw new ProxyError('upstream_busy', { cause: 'subscriptions take all memory of this user', retryAfter: 30 })
-    let pending: PendingRequest | undefined
+    const request = this.#createRequest(call, message, envelope)
+    const held = holdFilter(request)
+    let pending: PendingRequest = UNSENT
     let isGone = false
     const onGone = (): void => {
       isGone = true
-      pending?.cancel('the client has gone away')
+      cancelRequest(pending, 'the client has gone away')
     }
-    const answer = this.#createAnswer(call, reply, message, onGone, () => memory.give(held))
-    const isFirstPage = paramsOf(message).cursor === undefined
-    const sink: RequestSink = {
-      related: (text) => answer.related(text),
-      response: (text, value) => {
-        if (message.method === 'tools/list') this.#paramHeaders.learn(request, value, isFirstPage)
-        answer.response(message.idKey, text, value)
-      },
-      failed: (error) => answer.failed(message.idKey, error),
-      closed: () => answer.response(message.idKey, formatListenEnd(message.idKey), {}),
-    }
+    const answer = this.#createAnswer(call, reply, message, onGone, () => request.memory.give(held))
+    const sink = this.#createSink(request, answer)
     try {
-      const { era, revisions = [modernRevision] } = this.#found ?? (await this.#find(poolKey))
-      if (!revisions.includes(envelope.protocolVersion)) {
-        const supported = era === 'modern' ? revisions : bridgedRevisions
-        return answer.response(message.idKey, formatUnsupported(message.idKey, envelope.protocolVersion, supported), {
-          error: { code: -32022 },
-        })
-      }
-      const server = era === 'modern' ? this.#modern : this.#legacy
+      const protocol = await this.#findProtocol(request.poolKey)
+      const refusal = refuseRevision(protocol, request)
+      if (refusal !== undefined) return answer.response(message.idKey, refusal, { error: { code: UNSUPPORTED_VERSION } })
+      const server = protocol.kind === 'modern' ? this.#modern : this.#legacy
       if (message.method === 'tools/call') await this.#paramHeaders.check(call, request, server)
       if (isGone) return
       pending = await server.request(request, sink)
-      letGoOfMessage(message)
-      if (isGone) pending.cancel('the client has gone away')
+      releaseMessage(message)
+      if (isGone) cancelRequest(pending, 'the client has gone away')
     } catch (error) {
-      sink.failed(error instanceof ProxyError ? error : new ProxyError('internal_error', { cause: error }))
+      sink.failed(toProxyError(error))
     }
+  }
+
+  #createRequest(call: Call, message: ClientMessage, envelope: Envelope): ModernRequest {
+    const { isShared, openMemory, seal } = this.#options
+    const principalKey = formatPrincipalKey(call.principal)
+    const poolKey = isShared ? '' : principalKey
+    return { message, envelope, principalKey, poolKey, memory: openMemory(principalKey), ids: createOwnedIds(seal, call) }
+  }
+
+  #createSink(request: ModernRequest, answer: PostAnswer): RequestSink {
+    const { idKey, method, value } = request.message
+    const isFirstPage = paramsOf({ value }).cursor === undefined
+    const events: Omit<ResponseSink, 'kind'> = {
+      related: (text) => answer.related(text),
+      response: (text, response) => {
+        if (method === 'tools/list') this.#paramHeaders.learn(request, response, isFirstPage)
+        answer.response(idKey, text, response)
+      },
+      failed: (error) => answer.failed(idKey, error),
+    }
+    if (method !== 'subscriptions/listen') return { kind: 'response', ...events }
+    return { kind: 'subscription', ...events, closed: () => answer.response(idKey, formatListenEnd(idKey), {}) }
   }
 
   #createAnswer(call: Call, reply: Reply, message: ClientMessage, onGone: () => void, onOver: () => void): PostAnswer {
     const answer: PostAnswer = new PostAnswer({
+      clock: this.#options.source.clock,
       reply,
       ids: [message.idKey],
       isBatch: false,
@@ -162,30 +169,48 @@ export class ModernHttp {
     return answer
   }
 
-  #find(key: string): Promise<Found> {
-    const running = this.#probing.get(key)
-    if (running) return running
+  async #findProtocol(key: string): Promise<ServerProtocol> {
+    return this.#protocol ?? this.#probing.get(key) ?? this.#startProbe(key)
+  }
+
+  #startProbe(key: string): Promise<ServerProtocol> {
     const probing = this.#probe(key).finally(() => this.#probing.delete(key))
     this.#probing.set(key, probing)
     return probing
   }
 
-  async #probe(key: string): Promise<Found> {
-    const { channel, ...found } = await probeEra(this.#options.spawner, key, this.#options.startMilliseconds)
-    this.#found = found
-    if (channel) this.#spares.set(key, channel)
-    return found
+  async #probe(key: string): Promise<ServerProtocol> {
+    const { protocol, channel } = await probeRevision(this.#options.source, key, this.#options.startMs)
+    this.#protocol = protocol
+    if (channel) this.#probed.set(key, channel)
+    return protocol
   }
 
-  #listUntouched(): Spare[] {
-    const now = performance.now()
-    const there = [...this.#spares].filter(([, channel]) => !channel.isOver)
-    return there.map(([key, channel]) => ({ key, idle: channel.idle(now), end: () => channel.end() }))
+  #listProbed(): Spare[] {
+    const now = this.#options.source.clock.monotonic()
+    const running = [...this.#probed].filter(([, channel]) => !channel.isOver)
+    return running.map(([key, channel]) => ({ key, idle: channel.idle(now), end: () => channel.end() }))
   }
 
   async #startChannel(key: string): Promise<Channel> {
-    const spare = this.#spares.get(key)
-    this.#spares.delete(key)
-    return spare?.isOver === false ? spare : Channel.start(this.#options.spawner, key, silent)
+    const probed = this.#probed.get(key)
+    this.#probed.delete(key)
+    return probed?.isOver === false ? probed : Channel.start(this.#options.source, key, NO_EVENTS)
   }
+}
+
+/** Takes the memory for a subscription's filter, which is kept for as long as the subscription. @throws ProxyError `upstream_busy` */
+function holdFilter({ message, memory }: ModernRequest): number {
+  const bytes = message.method === 'subscriptions/listen' ? measureFilter(readFilter(message)) : 0
+  if (bytes > 0 && !memory.take(bytes, PART_FOR_WAITING))
+    throw new ProxyError('upstream_busy', { cause: 'subscriptions take all memory of this user', retryAfter: 30 })
+  return bytes
+}
+
+/** The error for a revision that is not served; undefined for one that is. */
+function refuseRevision(protocol: ServerProtocol, { message, envelope }: ModernRequest): string | undefined {
+  const { protocolVersion } = envelope
+  const served = protocol.kind === 'modern' ? protocol.revisions : [MODERN_REVISION]
+  if (served.includes(protocolVersion)) return undefined
+  return formatUnsupported(message.idKey, protocolVersion, protocol.kind === 'modern' ? served : BRIDGED_REVISIONS)
 }

@@ -1,7 +1,7 @@
 import type { QueuedRequest } from '../channel/channel-pool.ts'
 import type { Channel } from '../channel/multiplexed-channel.ts'
 import type { PendingRequest } from '../channel/pending-request.ts'
-import type { RequestSink } from '../channel/server-connection.ts'
+import type { RequestSink } from '../channel/request-sink.ts'
 import type { Spare } from '../process/places.ts'
 import type { ClientMessage } from '../wire/client-messages.ts'
 import type { MemoryShare } from '../wire/held-memory.ts'
@@ -13,30 +13,30 @@ export interface ModernRequest {
   readonly message: ClientMessage
   readonly envelope: Envelope
   readonly principalKey: string
-  /** Which child it may share. */
+  /** The same for all requests that may share a process. */
   readonly poolKey: string
-  /** For what is held for the principal. */
+  /** The account for what is held for the principal. */
   readonly memory: MemoryShare
   /** Ids that belong to the principal. */
   readonly ids: OwnedIds
 }
 
-/** Whoever answers modern requests: modern children, or legacy ones through a translation. */
+/** Answers modern requests: with a modern server, or with a legacy one through a translation. */
 export interface ModernServer {
   /** Answers a request. @throws ProxyError */
   request(request: ModernRequest, sink: RequestSink): Promise<PendingRequest>
-  sweep(idleMilliseconds: number): void
-  /** Children that can be spared. */
+  sweep(idleMs: number): void
+  /** Processes that may end so that others can start. */
   spares(): Spare[]
 }
 
-/** Characters are two bytes at most; the rest is what a request takes besides. */
+/** A character takes two bytes at most. The constant is for everything else that belongs to a request. */
 export function measureQueued({ message, memory }: ModernRequest): QueuedRequest {
   return { memory, bytes: 2 * message.text.length + 2000 }
 }
 
-/** Hears that the tools of the children of a pool have changed. */
+/** Called when the tools of the processes of a pool have changed. */
 export type ToolsChanged = (poolKey: string) => void
 
-/** Starts a child for somebody. */
+/** Starts a process for a principal. */
 export type StartChannel = (principalKey: string) => Promise<Channel>

@@ -25,7 +25,7 @@ export function createOwnedIds(seal: SessionSeal, { route, principal }: Call): O
 }
 
 /** Methods of the Tasks extension that name a task (ext-tasks, 2026-07-28). */
-const taskMethods = /^tasks\//
+const TASK_METHODS = /^tasks\//
 
 /** Where an id may stand in a message, what it is, and whether it has to be there. */
 interface Place {
@@ -61,7 +61,7 @@ function replaceIn(message: ClientMessage, members: readonly (readonly [readonly
 
 function placesInRequest(method: string): Place[] {
   const places: Place[] = [{ path: ['requestState'], purpose: 'request-state', isRequired: false }]
-  if (taskMethods.test(method)) places.push({ path: ['taskId'], purpose: 'task', isRequired: true })
+  if (TASK_METHODS.test(method)) places.push({ path: ['taskId'], purpose: 'task', isRequired: true })
   if (method === 'subscriptions/listen')
     places.push({ path: ['notifications', 'taskIds'], purpose: 'task', isRequired: false, isList: true })
   return places
@@ -80,7 +80,7 @@ export function sealAnswer(method: string, text: string, value: Readonly<Record<
   const edits: [readonly string[], string][] = []
   if (typeof result.requestState === 'string')
     edits.push([['result', 'requestState'], JSON.stringify(ids.seal(result.requestState, 'request-state'))])
-  const isTask = result.resultType === 'task' || taskMethods.test(method)
+  const isTask = result.resultType === 'task' || TASK_METHODS.test(method)
   if (isTask && typeof result.taskId === 'string')
     edits.push([['result', 'taskId'], JSON.stringify(ids.seal(result.taskId, 'task'))])
   return edits.length === 0 ? text : replaceMembers(text, edits)

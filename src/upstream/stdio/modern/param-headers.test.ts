@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { createFakeClock } from '../../../../test/support/fake-clock.ts'
 import type { MemoryShare } from '../wire/held-memory.ts'
 import type { ModernRequest } from './modern-request.ts'
 import { ParamHeaders } from './param-headers.ts'
@@ -14,7 +15,7 @@ it('lists of tools hold memory until they are replaced, forgotten or evicted, an
       held -= bytes
     },
   }
-  const headers = new ParamHeaders(() => memory)
+  const headers = new ParamHeaders(createFakeClock(), () => memory)
   const learn = (key: string) =>
     headers.learn({ poolKey: key, principalKey: 'alice' } as ModernRequest, { result: { tools: [{ name: 'echo' }] } }, true)
   learn('0')

@@ -1,14 +1,16 @@
 import { BoundedMap } from '../../../core/bounded-map.ts'
 import type { Call } from '../../../core/call.ts'
+import type { Clock } from '../../../core/clock.ts'
 import { ProxyError } from '../../../core/errors.ts'
 import { isObject } from '../../../core/is-object.ts'
 import { decodeHeaderValue } from '../../../mcp/header-agreement.ts'
-import type { PendingRequest } from '../channel/pending-request.ts'
-import { within } from '../channel/probe-revision.ts'
+import { answerWithin } from '../channel/answer-timeout.ts'
+import { cancelRequest, type PendingRequest, UNSENT } from '../channel/pending-request.ts'
+import type { RequestSink } from '../channel/request-sink.ts'
 import { findHeader } from '../wire/accept-header.ts'
 import { createClientMessage, metaOf, paramsOf, readParam } from '../wire/client-messages.ts'
-import { type MemoryShare, partOfWaiting } from '../wire/held-memory.ts'
-import { metaKeys } from '../wire/modern-envelope.ts'
+import { type MemoryShare, PART_FOR_WAITING } from '../wire/held-memory.ts'
+import { META_KEYS } from '../wire/modern-envelope.ts'
 import type { ModernRequest, ModernServer } from './modern-request.ts'
 
 /** A parameter that clients repeat in a header (2026-07-28, streamable-http, Custom Headers from Tool Parameters). */
@@ -19,12 +21,12 @@ interface Declaration {
 }
 
 /** Milliseconds for which what a server said of its tools is relied on. */
-const freshMilliseconds = 60_000
+const FRESH_MS = 60_000
 /** Milliseconds that it gets to say it. */
-const patienceMilliseconds = 30_000
+const LIST_PATIENCE_MS = 30_000
 /** Pages of a list of tools, and principals whose tools are remembered. */
-const mostPages = 100
-const mostKeys = 1000
+const MAX_PAGES = 100
+const MAX_KEYS = 1000
 
 interface Listing {
   readonly at: number
@@ -39,12 +41,14 @@ interface Listing {
  * sees no headers, so it is done here, by what the server says of its tools.
  */
 export class ParamHeaders {
-  readonly #known = new BoundedMap<string, Listing>(mostKeys, ({ memory, bytes }) => memory.give(bytes))
+  readonly #known = new BoundedMap<string, Listing>(MAX_KEYS, ({ memory, bytes }) => memory.give(bytes))
   readonly #loading = new Map<string, Promise<Listing>>()
+  readonly #clock: Clock
   readonly #openMemory: (principalKey: string) => MemoryShare
 
-  /** @param openMemory - for what is remembered for a principal */
-  constructor(openMemory: (principalKey: string) => MemoryShare) {
+  /** @param openMemory - opens the account for what is remembered for a principal */
+  constructor(clock: Clock, openMemory: (principalKey: string) => MemoryShare) {
+    this.#clock = clock
     this.#openMemory = openMemory
   }
 
@@ -54,7 +58,7 @@ export class ParamHeaders {
     const find = (listing: Listing) => listing.tools.get(String(name))
     const findFlaw = (declarations: readonly Declaration[]) =>
       declarations.length === 0 ? undefined : findMismatch(call, declarations, readParam(request.message, 'arguments'))
-    const known = await this.#find(request, server, freshMilliseconds)
+    const known = await this.#find(request, server, FRESH_MS)
     const declarations = find(known)
     if (declarations && findFlaw(declarations) === undefined) return
     // The tool may have changed since, or be new.
@@ -79,20 +83,21 @@ export class ParamHeaders {
   learn({ poolKey, principalKey }: ModernRequest, { result }: Readonly<Record<string, unknown>>, isFirst: boolean): void {
     this.forget(poolKey)
     if (!isFirst || !isObject(result) || !Array.isArray(result.tools) || typeof result.nextCursor === 'string') return
-    const listing = createListing(this.#openMemory(principalKey))
+    const listing = createListing(this.#clock, this.#openMemory(principalKey))
     if (addTools(listing, result.tools)) this.#known.set(poolKey, listing)
+    else listing.memory.give(listing.bytes)
   }
 
-  async #find(request: ModernRequest, server: ModernServer, longest: number): Promise<Listing> {
+  async #find(request: ModernRequest, server: ModernServer, maxAgeMs: number): Promise<Listing> {
     const key = request.poolKey
     const known = this.#known.get(key)
-    if (known && performance.now() - known.at <= longest) return known
+    if (known && this.#clock.monotonic() - known.at <= maxAgeMs) return known
     return this.#loading.get(key) ?? this.#load(key, request, server)
   }
 
   #load(key: string, request: ModernRequest, server: ModernServer): Promise<Listing> {
-    const listing = createListing(this.#openMemory(request.principalKey))
-    const loading = listTools(listing, request, server)
+    const listing = createListing(this.#clock, this.#openMemory(request.principalKey))
+    const loading = listTools(this.#clock, listing, request, server)
     this.#loading.set(key, loading)
     const settle = (isWhole: boolean): void => {
       const isWanted = isWhole && this.#loading.get(key) === loading
@@ -108,15 +113,15 @@ export class ParamHeaders {
   }
 }
 
-function createListing(memory: MemoryShare): Listing {
-  return { at: performance.now(), tools: new Map(), memory, bytes: 0 }
+function createListing(clock: Clock, memory: MemoryShare): Listing {
+  return { at: clock.monotonic(), tools: new Map(), memory, bytes: 0 }
 }
 
 /** Asks the server for its tools, in the client's name. A server that doesn't tell has no such headers. */
-async function listTools(listing: Listing, request: ModernRequest, server: ModernServer): Promise<Listing> {
+async function listTools(clock: Clock, listing: Listing, request: ModernRequest, server: ModernServer): Promise<Listing> {
   let cursor: unknown
-  for (let page = 0; page < mostPages; page++) {
-    const result = await ask(request, server, cursor)
+  for (let page = 0; page < MAX_PAGES; page++) {
+    const result = await ask(clock, request, server, cursor)
     if (!addTools(listing, Array.isArray(result?.tools) ? result.tools : []))
       throw new ProxyError('upstream_busy', { cause: 'the server has more tools than there is memory for', retryAfter: 30 })
     cursor = result?.nextCursor
@@ -131,7 +136,7 @@ function addTools(listing: Listing, tools: readonly unknown[]): boolean {
     if (!isObject(tool) || typeof tool.name !== 'string') continue
     const declarations = findDeclarations(tool.inputSchema, [])
     const bytes = sizeOf(tool.name, declarations)
-    if (!listing.memory.take(bytes, partOfWaiting)) return false
+    if (!listing.memory.take(bytes, PART_FOR_WAITING)) return false
     listing.bytes += bytes
     listing.tools.set(tool.name, declarations)
   }
@@ -145,11 +150,12 @@ function sizeOf(name: string, declarations: readonly Declaration[]): number {
 }
 
 function ask(
+  clock: Clock,
   { message, ...request }: ModernRequest,
   server: ModernServer,
   cursor: unknown,
 ): Promise<Readonly<Record<string, unknown>> | undefined> {
-  const { progressToken: _token, [metaKeys.logLevel]: _level, ...meta } = metaOf(message)
+  const { progressToken: _token, [META_KEYS.logLevel]: _level, ...meta } = metaOf(message)
   const value = {
     jsonrpc: '2.0',
     id: 0,
@@ -158,13 +164,18 @@ function ask(
   }
   const list = createClientMessage(JSON.stringify(value))
   const plain = { ...request.envelope, logLevel: undefined }
-  return askWithin(server, { ...request, envelope: plain, message: list })
+  return askWithin(clock, server, { ...request, envelope: plain, message: list })
 }
 
-async function askWithin(server: ModernServer, request: ModernRequest): Promise<Readonly<Record<string, unknown>> | undefined> {
-  let pending: PendingRequest | undefined
+async function askWithin(
+  clock: Clock,
+  server: ModernServer,
+  request: ModernRequest,
+): Promise<Readonly<Record<string, unknown>> | undefined> {
+  let pending: PendingRequest = UNSENT
   const answered = new Promise<Readonly<Record<string, unknown>>>((resolve, reject) => {
-    const sink = {
+    const sink: RequestSink = {
+      kind: 'response',
       related: () => undefined,
       response: (_text: string, answer: Readonly<Record<string, unknown>>) => resolve(answer),
       failed: reject,
@@ -174,10 +185,10 @@ async function askWithin(server: ModernServer, request: ModernRequest): Promise<
     }, reject)
   })
   try {
-    const { result } = await within(patienceMilliseconds, answered, 'a request for its tools')
+    const { result } = await answerWithin(clock, LIST_PATIENCE_MS, answered, 'a request for its tools')
     return isObject(result) ? result : undefined
   } catch (error) {
-    pending?.cancel('it took too long')
+    cancelRequest(pending, 'it took too long')
     throw error
   }
 }

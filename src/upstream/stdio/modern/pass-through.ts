@@ -1,29 +1,38 @@
+import type { Clock } from '../../../core/clock.ts'
 import { ProxyError } from '../../../core/errors.ts'
 import { Pool } from '../channel/channel-pool.ts'
 import type { Channel } from '../channel/multiplexed-channel.ts'
 import type { PendingRequest } from '../channel/pending-request.ts'
-import { answered, type RequestSink, whenOver } from '../channel/server-connection.ts'
+import { answered, type RequestSink, type ResponseSink, whenOver } from '../channel/request-sink.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
 import type { ClientMessage } from '../wire/client-messages.ts'
 import { formatError } from '../wire/json-responses.ts'
-import { readFilter, toolsListChanged, wants } from '../wire/subscription-filter.ts'
+import { readFilter, TOOLS_LIST_CHANGED, wants } from '../wire/subscription-filter.ts'
 import { type ModernServer, measureQueued, type StartChannel, type ToolsChanged } from './modern-request.ts'
 import { type OwnedIds, openOwnedIds, sealAnswer, sealNotification } from './owned-ids.ts'
 
-/** What a server may send before an answer; everything else belongs to subscriptions (2026-07-28, stdio, Receiving Messages). */
-const relatedMethods = new Set(['notifications/progress', 'notifications/message'])
-const acknowledged = 'notifications/subscriptions/acknowledged'
+/** Notifications that may precede a response. All others belong to subscriptions (2026-07-28, stdio, Receiving Messages). */
+const RELATED_METHODS = new Set(['notifications/progress', 'notifications/message'])
+const ACKNOWLEDGED = 'notifications/subscriptions/acknowledged'
 
-/** Modern children: what the client says is what they get, but for the ids. */
-export function createPassThrough(startChannel: StartChannel, isShared: boolean, toolsChanged: ToolsChanged): ModernServer {
-  const pool = new Pool(async ({ id }) => ({ channel: await startChannel(id) }))
+export interface PassThroughOptions {
+  readonly clock: Clock
+  readonly startChannel: StartChannel
+  /** Whether principals share processes. */
+  readonly isShared: boolean
+  readonly toolsChanged: ToolsChanged
+}
+
+/** Passes modern requests to modern servers. Only ids are replaced. */
+export function createPassThrough({ clock, startChannel, isShared, toolsChanged }: PassThroughOptions): ModernServer {
+  const pool = new Pool(clock, async ({ id }) => ({ channel: await startChannel(id) }))
   return {
     async request(request, sink) {
       const { message, envelope, poolKey, ids } = request
       const opened = openOwnedIds(message, ids)
       if (!opened) return answered(sink, formatUnknown(message), -32602)
-      // Log messages don't say which request they belong to: a request that wants them has its child's for itself. Where principals
-      // share the child, nobody gets them.
+      // Log messages don't say which request they belong to. So a request with a log level gets all those of its process, and none where
+      // principals share the process.
       const exclusive = !isShared && envelope.logLevel !== undefined
       const isFree = (member: { channel: Channel }): boolean => !exclusive || member.channel.isExclusiveFree
       const owned = owning(opened, ids, sink, () => toolsChanged(poolKey))
@@ -31,28 +40,24 @@ export function createPassThrough(startChannel: StartChannel, isShared: boolean,
       const send = ({ channel }: { channel: Channel }): PendingRequest => channel.request(opened, watched, exclusive)
       return pool.use({ id: poolKey }, isFree, measureQueued(request), send)
     },
-    sweep: (idleMilliseconds) => pool.sweep(idleMilliseconds),
+    sweep: (idleMs) => pool.sweep(idleMs),
     spares: () => pool.spares(),
   }
 }
 
-/** The same whether the id was never given to anybody or belongs to someone else. */
+/** The same for an id that does not exist and for one of another user. */
 function formatUnknown({ idKey }: ClientMessage): string {
   return formatError(idKey, -32602, 'Invalid params: the task or requestState is unknown')
 }
 
-/** A sink that gets what belongs to its request and nothing else, with ids that only its owner can use. */
+/** A sink that receives only what belongs to its request, with ids that only their owner can use. */
 function owning(request: ClientMessage, ids: OwnedIds, sink: RequestSink, toolsChanged: () => void): RequestSink {
-  const isListening = request.method === 'subscriptions/listen'
   const filter = readFilter(request)
   const belongs = (message: ChildMessage): boolean =>
-    isListening ? message.method === acknowledged || wants(filter, message) : relatedMethods.has(message.method)
-  return {
-    failed: (error) => sink.failed(error),
-    // Servers cancel subscriptions and nothing else (2026-07-28, patterns/cancellation).
-    ...(isListening && { closed: () => sink.closed?.() }),
+    sink.kind === 'subscription' ? message.method === ACKNOWLEDGED || wants(filter, message) : RELATED_METHODS.has(message.method)
+  const events: Omit<ResponseSink, 'kind'> = {
     related(text, message) {
-      if (message?.method === toolsListChanged) toolsChanged()
+      if (message?.method === TOOLS_LIST_CHANGED) toolsChanged()
       if (message && belongs(message)) sink.related(sealNotification(message, text, ids), message)
     },
     response(text, value) {
@@ -62,5 +67,9 @@ function owning(request: ClientMessage, ids: OwnedIds, sink: RequestSink, toolsC
         sink.failed(new ProxyError('upstream_invalid_response', { cause: error }))
       }
     },
+    failed: (error) => sink.failed(error),
   }
+  // Servers cancel subscriptions and nothing else (2026-07-28, patterns/cancellation).
+  if (sink.kind === 'subscription') return { kind: 'subscription', ...events, closed: () => sink.closed() }
+  return { kind: 'response', ...events }
 }

@@ -1,11 +1,11 @@
 import { BoundedMap } from '../../../core/bounded-map.ts'
 
-/** Milliseconds before the second try; doubled with each further failure. */
-const firstDelay = 100
-const longestDelay = 30_000
-/** A child that has lived this long was no failed start. */
-const stableAfter = 10_000
-const mostKeys = 10_000
+/** Doubled with each further failure. */
+const FIRST_DELAY_MS = 100
+const MAX_DELAY_MS = 30_000
+/** The start of a process that has lived this long was successful. */
+const STABLE_AFTER_MS = 10_000
+const MAX_KEYS = 10_000
 
 interface Failures {
   count: number
@@ -13,25 +13,25 @@ interface Failures {
 }
 
 /**
- * When a child may be started again after others have failed. Kept by whoever they were started for: what one client can make fail must
- * not keep others out.
+ * Delays the next start after failures. Each key, which is whom a process is for, has its own delay: a client that makes its processes fail
+ * must not delay those of others.
  */
 export class Backoff {
-  readonly #failures = new BoundedMap<string, Failures>(mostKeys)
+  readonly #failures = new BoundedMap<string, Failures>(MAX_KEYS)
 
-  /** Milliseconds to wait before the next start. */
-  delay(key: string, now: number = performance.now()): number {
+  /** Milliseconds until the next start. */
+  delay(key: string, now: number): number {
     const failures = this.#failures.get(key)
     return failures ? Math.max(0, failures.until - now) : 0
   }
 
-  /** @param lifetime - milliseconds for which the child that failed had lived */
-  failed(key: string, lifetime: number, now: number = performance.now()): void {
-    const count = lifetime >= stableAfter ? 1 : (this.#failures.get(key)?.count ?? 0) + 1
-    this.#failures.set(key, { count, until: now + Math.min(longestDelay, firstDelay * 2 ** (count - 1)) })
+  /** @param lifetime - milliseconds for which the process had lived */
+  failed(key: string, lifetime: number, now: number): void {
+    const count = lifetime >= STABLE_AFTER_MS ? 1 : (this.#failures.get(key)?.count ?? 0) + 1
+    this.#failures.set(key, { count, until: now + Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (count - 1)) })
   }
 
-  /** A child has done what it was for. */
+  /** A process has ended as it should. */
   succeeded(key: string): void {
     this.#failures.delete(key)
   }

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { systemClock } from '../../../core/clock.ts'
 import { createHeldMemory } from '../wire/held-memory.ts'
-import { Child, type ChildEnd, type ChildHandlers } from './child.ts'
+import { Child, type ChildHandlers } from './child.ts'
+import type { ProcessEnd } from './server-process.ts'
 import { Watchdog } from './watchdog.ts'
 
 const MiB = 1024 * 1024
@@ -9,7 +11,7 @@ const MiB = 1024 * 1024
 function run(script: string, handlers: Partial<ChildHandlers> = {}) {
   const said: string[] = []
   let child!: Child
-  const ended = new Promise<ChildEnd>((resolve) => {
+  const ended = new Promise<ProcessEnd>((resolve) => {
     const plan = {
       kind: 'stdio',
       command: ['/bin/sh', '-c', script],
@@ -25,7 +27,13 @@ function run(script: string, handlers: Partial<ChildHandlers> = {}) {
     } as const
     const watchdog = new Watchdog(() => undefined)
     child = new Child(
-      { plan, watchdog, onStderr: (line) => said.push(line), memory: createHeldMemory(MiB).open('test', 'alice') },
+      {
+        plan,
+        clock: systemClock,
+        watchdog,
+        onStderr: (line) => said.push(line),
+        memory: createHeldMemory(MiB).open('test', 'alice'),
+      },
       { message: () => undefined, broken: () => undefined, ended: resolve, ...handlers },
     )
   })
@@ -35,7 +43,7 @@ function run(script: string, handlers: Partial<ChildHandlers> = {}) {
 const notification = '{"jsonrpc":"2.0","method":"notifications/x"}'
 
 describe('a child', () => {
-  it('ends alone when what it writes brings us into trouble, and the operator reads why', async () => {
+  it('ends alone when its output causes an exception, and the operator is told why', async () => {
     let heard = 0
     const { ended } = run(`echo '${notification}'; echo '${notification}'; exec sleep 1000`, {
       message: () => {

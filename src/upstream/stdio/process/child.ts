@@ -1,146 +1,81 @@
 import type { Buffer } from 'node:buffer'
 import { type ChildProcess, spawn } from 'node:child_process'
+import type { Clock } from '../../../core/clock.ts'
 import { ProxyError } from '../../../core/errors.ts'
 import type { StdioUpstreamPlan } from '../../../core/plan/upstream-plan.ts'
-import { type ChildLine, type ChildMessage, readChildLine, readLongLine } from '../wire/child-messages.ts'
 import type { MemoryShare } from '../wire/held-memory.ts'
-import { formatError } from '../wire/json-responses.ts'
 import { createChildEnvironment } from './environment.ts'
-import { LineReader } from './line-reader.ts'
+import { HeldBytes } from './held-bytes.ts'
+import { InputQueue } from './input-queue.ts'
+import { OutputReader } from './output-reader.ts'
+import { awaitSilence, escalate, signalGroup } from './process-group.ts'
+import type { ProcessEnd, ProcessHandlers, ServerProcess } from './server-process.ts'
 import { ChildLog } from './stderr-log.ts'
 import type { Watchdog } from './watchdog.ts'
 
-/** Milliseconds that a child gets to end by itself after its input has ended, and again after SIGTERM. */
-const graceMilliseconds = 2000
-/** Milliseconds for which the rest of its output is awaited once a child has exited. */
-const drainMilliseconds = 50
-/** However much comes: a process that left the group may hold the pipe and write on. */
-const longestDrainMilliseconds = 1000
-/** Milliseconds that a child whose pipe broke has to be reported as ended. */
-const suspectMilliseconds = 200
-/** What may wait for a child that has stopped reading. */
-const mostWaitingMessages = 1000
-const mostWaitingBytes = 8 * 1024 * 1024
-const retryAfterSeconds = 2
+/** Time that a process has to end after its input has ended, and once more after SIGTERM. */
+const GRACE_MS = 2000
+/** How long the rest of the output is awaited after a process has exited. */
+const DRAIN = { silentMs: 50, longestMs: 1000 }
+/** Time in which a process whose pipe broke is usually reported to have ended. */
+const SUSPECT_MS = 200
+const RETRY_AFTER_SECONDS = 2
 
-export interface ChildHandlers {
-  message(message: ChildMessage): void
-  /** An answer that can't be passed on. */
-  broken(id: string | number, reason: string): void
-  /** The child has been told to end. */
+export interface ChildHandlers extends ProcessHandlers {
+  /** Called when the process is told to end. */
   ending?(): void
-  /** The child is gone; called once, last of all. */
-  ended(end: ChildEnd): void
-}
-
-export interface ChildEnd {
-  /** Whether we asked for it. */
-  readonly expected: boolean
-  /** What happened, with the command and the last lines of its standard error. For the operator. */
-  readonly reason: Error & { code?: string }
 }
 
 export interface ChildOptions {
   readonly plan: StdioUpstreamPlan
+  readonly clock: Clock
   readonly watchdog: Watchdog
   readonly onStderr: (line: string) => void
   readonly memory: MemoryShare
 }
 
+type State =
+  | { readonly kind: 'running' }
+  /** We have told it to end. */
+  | { readonly kind: 'ending' }
+  /** It can't go on, and was killed. */
+  | { readonly kind: 'failed'; readonly reason: string }
+  | { readonly kind: 'over' }
+
 /** An MCP server as a child process that reads and writes JSON lines, with all processes that it starts. */
-export class Child {
+export class Child implements ServerProcess {
   readonly #options: ChildOptions
   readonly #handlers: ChildHandlers
   readonly #log: ChildLog
+  readonly #memory: HeldBytes
+  readonly #ended = Promise.withResolvers<void>()
   readonly #process: ChildProcess | undefined
-  readonly #ended: Promise<void>
-  #resolveEnded: () => void = () => undefined
-  #isOver = false
-  #isEnding = false
+  readonly #input: InputQueue | undefined
+  #state: State = { kind: 'running' }
   #exit = ''
-  /** Why it was ended although nobody asked for it. */
-  #failure: string | undefined
-  #waitingMessages = 0
-  #unsent = ''
-  #unsentMessages = 0
   #pauses = 0
-  /** Bytes of messages that wait for it, and of the line that it is writing. */
-  #held = 0
 
   constructor(options: ChildOptions, handlers: ChildHandlers) {
     this.#options = options
     this.#handlers = handlers
-    this.#log = new ChildLog(options.onStderr, options.plan.secrets)
-    this.#ended = new Promise((resolve) => {
-      this.#resolveEnded = resolve
-    })
+    this.#log = new ChildLog({ clock: options.clock, onLine: options.onStderr, secrets: options.plan.secrets })
+    this.#memory = new HeldBytes(options.memory)
     this.#process = this.#start()
-  }
-
-  get pid(): number | undefined {
-    return this.#process?.pid
-  }
-
-  /** Resolves when the process is gone. */
-  get ended(): Promise<void> {
-    return this.#ended
+    this.#input = this.#process?.stdin ? new InputQueue(this.#process.stdin, this.#memory) : undefined
   }
 
   get isOver(): boolean {
-    return this.#isOver || this.#isEnding || this.#failure !== undefined
+    return this.#state.kind !== 'running'
   }
 
-  /**
-   * Sends one message.
-   *
-   * @param message - on one line
-   * @throws ProxyError `upstream_busy` when the child has stopped reading and enough is waiting for it
-   */
   write(message: string): void {
-    const text = message.replace(lineSeparators, escapeSeparator)
-    const stdin = this.#process?.stdin
-    if (this.isOver || stdin?.writable === false)
+    if (this.isOver || this.#input?.isWritable === false)
       throw new ProxyError('upstream_ended', { cause: this.#describe('has ended'), retryAfter: 1 })
-    // It could not be started: whoever waits for an answer is about to be told why.
-    if (!stdin) return
-    const waiting = stdin.writableLength + this.#unsent.length
-    const isFull = this.#waitingMessages >= mostWaitingMessages || waiting >= mostWaitingBytes
-    if (isFull || !this.#hold(text.length))
-      throw new ProxyError('upstream_busy', { cause: this.#describe('does not read'), retryAfter: retryAfterSeconds })
-    this.#waitingMessages++
-    // What comes in one turn of the event loop goes out in one piece.
-    if (this.#unsent === '') setImmediate(() => this.#flush())
-    this.#unsent += `${text}\n`
-    this.#unsentMessages++
+    // Without an input, the process could not be started. Its end is about to be reported, and fails all requests.
+    if (this.#input?.push(message) === false)
+      throw new ProxyError('upstream_busy', { cause: this.#describe('does not read'), retryAfter: RETRY_AFTER_SECONDS })
   }
 
-  #flush(): void {
-    const count = this.#unsentMessages
-    const text = this.#unsent
-    this.#unsent = ''
-    this.#unsentMessages = 0
-    if (text !== '')
-      this.#process?.stdin?.write(text, () => {
-        this.#waitingMessages -= count
-        // Each message was counted without its line break.
-        this.#letGo(text.length - count)
-      })
-  }
-
-  #hold(bytes: number): boolean {
-    if (!this.#options.memory.take(bytes)) return false
-    this.#held += bytes
-    return true
-  }
-
-  /** Nothing is held by a child that is gone, whatever its pipes still report. */
-  #letGo(bytes: number): void {
-    const held = Math.min(bytes, this.#held)
-    this.#held -= held
-    this.#options.memory.give(held)
-  }
-
-  /** Stops reading what the child writes, until as many calls of {@link resume}. */
   pause(): void {
     if (this.#pauses++ === 0) this.#process?.stdout?.pause()
   }
@@ -149,36 +84,17 @@ export class Child {
     if (--this.#pauses === 0) this.#process?.stdout?.resume()
   }
 
-  /**
-   * Ends the child as the specification has it (stdio, Shutdown): its input ends, then SIGTERM, then SIGKILL, both to the whole group.
-   * Resolves when it is gone.
-   */
-  end(grace: number = graceMilliseconds): Promise<void> {
+  /** Ends the process as the specification says (stdio, Shutdown): its input ends, then the group gets SIGTERM, then SIGKILL. */
+  end(graceMs: number = GRACE_MS): Promise<void> {
     if (!this.isOver) {
-      this.#isEnding = true
+      this.#state = { kind: 'ending' }
       this.#handlers.ending?.()
-      // Nobody listens any more, and a full pipe must not keep it from ending.
+      // What it still writes is not needed, but a full pipe would keep it from ending.
       this.#process?.stdout?.removeAllListeners('data').resume()
-      this.#flush()
-      this.#process?.stdin?.end()
-      this.#escalate(grace)
+      this.#input?.end()
+      escalate(this.#options.clock, graceMs, (signal) => this.#signal(signal), this.#ended.promise)
     }
-    return this.#ended
-  }
-
-  /** Ends the child at once. */
-  kill(): void {
-    this.#isEnding = true
-    this.#signal('SIGKILL')
-  }
-
-  #escalate(grace: number): void {
-    const terminate = setTimeout(() => this.#signal('SIGTERM'), grace)
-    const kill = setTimeout(() => this.#signal('SIGKILL'), 2 * grace)
-    void this.#ended.then(() => {
-      clearTimeout(terminate)
-      clearTimeout(kill)
-    })
+    return this.#ended.promise
   }
 
   #start(): ChildProcess | undefined {
@@ -190,11 +106,11 @@ export class Child {
         env: createChildEnvironment(plan.env),
         stdio: ['pipe', 'pipe', 'pipe'],
         shell: false,
-        // A process group of its own, to be signalled whole; and what a terminal sends to ours doesn't reach it.
+        // A process group of its own can be signalled as a whole, and does not get what a terminal sends to ours.
         detached: process.platform !== 'win32',
         windowsHide: true,
       })
-      // First of all: an error that nobody hears of would end us.
+      // An `error` event without a listener would end the proxy.
       child.on('error', (error) => {
         if (child.pid === undefined) this.#finish(error)
       })
@@ -209,24 +125,13 @@ export class Child {
   }
 
   #listen(child: ChildProcess): void {
-    const reader = new LineReader(this.#options.plan.maxMessageBytes, {
-      line: (line) => this.#read(readChildLine(line), line),
-      tooLong: (head, tail) => this.#readLong(readLongLine(head, tail)),
-      hold: (bytes) => {
-        if (!this.#hold(bytes)) this.#fail('wrote more than there is memory for')
-      },
-      letGo: (bytes) => this.#letGo(bytes),
-    })
-    child.stdout?.on(
-      'data',
-      this.#guard((chunk: Buffer) => reader.push(chunk)),
-    )
-    child.stderr?.on(
-      'data',
-      this.#guard((chunk: Buffer) => this.#log.push(chunk)),
-    )
+    const output = this.#createOutput()
+    const read = this.#guard((chunk: Buffer) => output.push(chunk))
+    child.stdout?.on('data', read)
+    const log = this.#guard((chunk: Buffer) => this.#log.push(chunk))
+    child.stderr?.on('data', log)
     child.stderr?.on('error', () => undefined)
-    // Half dead is dead: whoever asks it something would wait for ever (EPIPE: nobody has the other end of its input any more).
+    // A process with a broken pipe would leave requests without an answer (EPIPE: nobody reads its input any more).
     child.stdin?.on('error', ({ code = 'an error' }: NodeJS.ErrnoException) =>
       this.#suspect(`no longer reads its input (${code})`),
     )
@@ -234,29 +139,40 @@ export class Child {
     child.stdout?.on('end', () => this.#suspect('closed its output'))
     child.once('exit', (code, signal) => {
       this.#exit = signal === null ? `exited with ${code}` : `was ended by ${signal}`
-      // Whatever it has started ends with it, and with that its pipes.
-      this.#signal('SIGKILL')
-      const finish = (): void => {
-        clearTimeout(silent)
-        clearTimeout(longest)
-        this.#finishReading(child, reader)
-      }
-      const silent = setTimeout(finish, drainMilliseconds)
-      const longest = setTimeout(finish, longestDrainMilliseconds)
-      child.stdout?.on('data', () => silent.refresh())
-      child.once('close', finish)
+      this.#drain(child, output)
     })
   }
 
-  #finishReading(child: ChildProcess, reader: LineReader): void {
-    if (this.#isOver) return
-    if (!this.isOver) this.#guard(() => reader.end())()
-    child.stdout?.destroy()
-    child.stderr?.destroy()
-    this.#finish(undefined)
+  #createOutput(): OutputReader {
+    return new OutputReader({
+      maxMessageBytes: this.#options.plan.maxMessageBytes,
+      isOver: () => this.isOver,
+      message: (message) => this.#handlers.message(message),
+      broken: (id, reason) => this.#handlers.broken(id, reason),
+      note: (line) => this.#log.note(line),
+      reply: (text) => this.#tryWrite(text),
+      fail: (reason) => this.#fail(reason),
+      hold: (bytes) => this.#memory.take(bytes),
+      release: (bytes) => this.#memory.give(bytes),
+    })
   }
 
-  /** What a child writes may end that child, and nobody else: whatever goes wrong here would end all of us. */
+  /** Reads the rest of the output of a process that has exited. */
+  #drain(child: ChildProcess, output: OutputReader): void {
+    // Everything that it has started ends with it, and closes its pipes by that.
+    this.#signal('SIGKILL')
+    const { heard, closed } = awaitSilence(this.#options.clock, DRAIN, () => {
+      if (this.#state.kind === 'over') return
+      if (!this.isOver) this.#guard(() => output.end())()
+      child.stdout?.destroy()
+      child.stderr?.destroy()
+      this.#finish(undefined)
+    })
+    child.stdout?.on('data', heard)
+    child.once('close', closed)
+  }
+
+  /** Contains an exception to the process whose output caused it. Uncaught, it would end the proxy. */
   #guard<T extends unknown[]>(handle: (...args: T) => void): (...args: T) => void {
     return (...args) => {
       try {
@@ -267,74 +183,44 @@ export class Child {
     }
   }
 
-  /** It can't go on. Its users hear of that when it is gone, which is at once. */
-  #fail(why: string): void {
-    if (this.isOver) return
-    this.#failure = why
-    this.#signal('SIGKILL')
-  }
-
-  /** Its pipes break before it is reported to have ended: then that is the reason. */
-  #suspect(why: string): void {
-    setTimeout(() => this.#fail(why), suspectMilliseconds).unref()
-  }
-
-  #read(read: ChildLine, line: Buffer): void {
-    if (this.isOver) return
-    if (read.kind === 'batch') for (const each of read.lines) this.#read(each, line)
-    else if (read.kind === 'messages') this.#pass(read)
-    else if (read.kind === 'broken') this.#refuse(read.id, read.reason)
-    else if (read.kind === 'refused') this.#refuseRequest(read.id, read.reason)
-    else if (read.reason !== '') this.#log.note(`(standard output, ${read.reason}) ${line.subarray(0, 500).toString('utf8')}`)
-  }
-
-  #pass({ messages, around }: ChildLine & { kind: 'messages' }): void {
-    if (around !== undefined) this.#log.note(`(standard output, around a message) ${around.slice(0, 500)}`)
-    for (const message of messages) if (!this.isOver) this.#handlers.message(message)
-  }
-
-  #refuseRequest(id: string | number, reason: string): void {
-    this.#log.note(`(standard output) a request that cannot be passed on: ${reason}`)
+  #tryWrite(text: string): void {
     try {
-      this.write(formatError(JSON.stringify(id), -32600, `Invalid request: ${reason}`))
+      this.write(text)
     } catch {
-      // A child that doesn't read can't be answered.
+      // A process that has stopped reading can't be answered.
     }
   }
 
-  /** A line of which nothing can be made out may have been the answer to any request: none of them can be relied on. */
-  #readLong(read: ChildLine): void {
+  /** Kills a process that can't go on. Its requests fail when it is gone, which is soon. */
+  #fail(reason: string): void {
     if (this.isOver) return
-    if (read.kind === 'broken') return this.#refuse(read.id, read.reason)
-    this.#fail(`wrote a line of more than ${this.#options.plan.maxMessageBytes} bytes`)
+    this.#state = { kind: 'failed', reason }
+    this.#signal('SIGKILL')
   }
 
-  #refuse(id: string | number, reason: string): void {
-    this.#log.note(`(standard output) an answer that cannot be passed on: ${reason}`)
-    this.#handlers.broken(id, reason)
+  /** The pipes of a process that ends break before its end is reported. Then the end is the reason. */
+  #suspect(reason: string): void {
+    this.#options.clock.after(SUSPECT_MS, () => this.#fail(reason))
   }
 
   #signal(signal: NodeJS.Signals): void {
     const pid = this.#process?.pid
-    if (pid === undefined || this.#isOver) return
-    try {
-      process.kill(process.platform === 'win32' ? pid : -pid, signal)
-    } catch {
-      // ESRCH: nobody is left in the group.
-    }
+    if (pid !== undefined && this.#state.kind !== 'over') signalGroup(pid, signal)
   }
 
-  #finish(failure: NodeJS.ErrnoException | undefined): void {
-    if (this.#isOver) return
-    this.#isOver = true
-    this.#letGo(this.#held)
+  #finish(startFailure: NodeJS.ErrnoException | undefined): void {
+    if (this.#state.kind === 'over') return
+    const before = this.#state
+    this.#state = { kind: 'over' }
+    this.#memory.giveAll()
     this.#log.end()
     if (this.#process?.pid !== undefined) this.#options.watchdog.remove(this.#process.pid)
-    const what = failure ? `could not be started (${failure.code ?? failure.message})` : (this.#failure ?? this.#exit)
-    const reason: ChildEnd['reason'] = this.#describe(what)
-    if (failure?.code !== undefined) reason.code = failure.code
-    this.#resolveEnded()
-    this.#handlers.ended({ expected: this.#isEnding, reason })
+    const failure = before.kind === 'failed' ? before.reason : this.#exit
+    const what = startFailure ? `could not be started (${startFailure.code ?? startFailure.message})` : failure
+    const reason: ProcessEnd['reason'] = this.#describe(what)
+    if (startFailure?.code !== undefined) reason.code = startFailure.code
+    this.#ended.resolve()
+    this.#handlers.ended({ expected: before.kind === 'ending', reason })
   }
 
   #describe(what: string): Error {
@@ -344,14 +230,7 @@ export class Child {
   }
 }
 
-/** Some programs end lines with these, too (Node's `readline`). In JSON they can stand in strings alone, where the escape is the same. */
-const lineSeparators = /[\u2028\u2029]/g
-
-function escapeSeparator(separator: string): string {
-  return separator === '\u2028' ? '\\u2028' : '\\u2029'
-}
-
-/** The command for messages. Arguments may hold secrets: only the program is named, and how many there are. */
+/** The command for messages. Arguments may be secrets, so only their number is told. */
 export function formatCommand(command: readonly string[]): string {
   const more = command.length - 1
   return `"${command[0] ?? ''}"${more > 0 ? ` (with ${more} argument${more === 1 ? '' : 's'})` : ''}`

@@ -1,14 +1,14 @@
 /** Where the certificates of a company's own authority are: without them, what downloads its program hangs and says nothing. */
-const certificateNames = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_DIR', 'SSL_CERT_FILE']
+const CERTIFICATE_NAMES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_DIR', 'SSL_CERT_FILE']
 
 /**
  * What a child gets of our own environment: where programs, homes and temporary files are, how to write times and letters, and whose
  * certificates to trust. Nothing else: our environment holds the proxy's secrets.
  */
-const inheritedNames =
+const INHERITED_NAMES =
   process.platform === 'win32'
     ? [
-        ...certificateNames,
+        ...CERTIFICATE_NAMES,
         'APPDATA',
         'HOMEDRIVE',
         'HOMEPATH',
@@ -24,7 +24,7 @@ const inheritedNames =
         'USERNAME',
         'USERPROFILE',
       ]
-    : [...certificateNames, 'HOME', 'LANG', 'LC_ALL', 'LC_CTYPE', 'LOGNAME', 'PATH', 'SHELL', 'TERM', 'TMPDIR', 'TZ', 'USER']
+    : [...CERTIFICATE_NAMES, 'HOME', 'LANG', 'LC_ALL', 'LC_CTYPE', 'LOGNAME', 'PATH', 'SHELL', 'TERM', 'TMPDIR', 'TZ', 'USER']
 
 /**
  * The environment of a child process.
@@ -37,7 +37,7 @@ export function createChildEnvironment(
   own: NodeJS.ProcessEnv = process.env,
 ): Record<string, string> {
   const environment: Record<string, string> = {}
-  for (const name of inheritedNames) {
+  for (const name of INHERITED_NAMES) {
     const value = own[name]
     // A value of this form is a function that some shells export, and run when they start.
     if (value !== undefined && !value.startsWith('()')) environment[name] = value

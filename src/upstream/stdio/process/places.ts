@@ -1,53 +1,54 @@
+import type { Clock } from '../../../core/clock.ts'
 import { ProxyError } from '../../../core/errors.ts'
 
-/** Longest wait for a process that is being ended to be gone: it gets SIGTERM and SIGKILL before. */
-const longestWait = 5000
-const retryAfterSeconds = 5
-/** One principal has this part of all places at most, and two where there are so few. */
-const shareOfOne = 1 / 4
-const leastShare = 2
+/** How long a start waits for another process to end, which gets SIGTERM and SIGKILL in that time. */
+const MAX_WAIT_MS = 5000
+const RETRY_AFTER_SECONDS = 5
+/** The part of all places that one principal may have, and the number that it may have in any case. */
+const SHARE_OF_PRINCIPAL = 1 / 4
+const MIN_SHARE = 2
 
-/** A process on which nothing runs: its client begins anew, and loses what the server remembers of it. */
+/** A process without pending requests. When it ends, its client has to start over, and loses what the server has remembered. */
 export interface Spare {
   /** Whom it was started for. */
   readonly key: string
-  /** Milliseconds for which nothing has been asked of it. */
+  /** Milliseconds since its last request. */
   readonly idle: number
   end(): void
 }
 
 /** A place for a process. */
 export interface Place {
-  /** The process is there no more, or could not be started. */
+  /** Frees the place: the process is gone, or could not be started. */
   free(): void
-  /** The process is being ended: it counts for its principal no more. */
+  /** Stops counting the place for its principal: the process is ending. */
   leave(): void
 }
 
 export interface PlacesOptions {
-  /** Most processes at a time. */
-  readonly most: number
-  /** Whether processes are shared by principals, so that none is one's own. */
+  readonly clock: Clock
+  readonly maxProcesses: number
+  /** Whether principals share processes, so that there are no shares. */
   readonly isShared: boolean
   readonly listSpares: () => readonly Spare[]
 }
 
 /**
- * The places for processes. A principal that wants more than its share gives up its own longest idle process; when all places are taken,
- * the principal that holds most gives one up. A process on which a request runs is never ended for another.
+ * The places for processes. A principal at its limit gives up the longest idle of its own processes. When all places are taken, the principal
+ * that has most gives one up. A process with a pending request is never ended for another.
  */
 export class Places {
   readonly #options: PlacesOptions
   readonly #share: number
-  /** Places of each principal, processes that are being ended not counted. */
+  /** How many places each principal has, without those of ending processes. */
   readonly #held = new Map<string, number>()
   #taken = 0
   #waiting: (() => void)[] = []
 
   constructor(options: PlacesOptions) {
     this.#options = options
-    const share = Math.max(leastShare, Math.ceil(options.most * shareOfOne))
-    this.#share = options.isShared ? options.most : Math.min(options.most, share)
+    const share = Math.max(MIN_SHARE, Math.ceil(options.maxProcesses * SHARE_OF_PRINCIPAL))
+    this.#share = options.isShared ? options.maxProcesses : Math.min(options.maxProcesses, share)
   }
 
   /** Takes a place, which counts from now on. @throws ProxyError `upstream_busy` */
@@ -55,7 +56,7 @@ export class Places {
     this.#makeRoom(key)
     this.#change(key, 1)
     const place = this.#createPlace(key)
-    if (this.#taken < this.#options.most) this.#taken++
+    if (this.#taken < this.#options.maxProcesses) this.#taken++
     else
       await this.#awaitFree().catch((error: unknown) => {
         place.leave()
@@ -64,12 +65,12 @@ export class Places {
     return place
   }
 
-  /** Lets everyone go who waits. */
+  /** Ends all waits. */
   close(): void {
     for (const wake of this.#waiting.splice(0)) wake()
   }
 
-  /** Nothing comes between choosing a process and ending it. */
+  /** Chooses a process and ends it in the same tick. */
   #makeRoom(key: string): void {
     const spares = this.#options.listSpares()
     if (this.#count(key) >= this.#share) {
@@ -77,12 +78,12 @@ export class Places {
       if (!own) throw busy(`${this.#count(key)} processes of one user are at work, which is all that one may have`)
       return own.end()
     }
-    if (this.#total() < this.#options.most) return
-    // Nobody is to have more than the one who has to give.
+    if (this.#total() < this.#options.maxProcesses) return
+    // A principal must not get more than the one that gives up a process.
     const givers = spares.filter((spare) => spare.key === key || this.#count(spare.key) >= Math.max(1, this.#count(key)))
     const most = Math.max(0, ...givers.map((spare) => this.#count(spare.key)))
     const giver = findIdlest(givers.filter((spare) => this.#count(spare.key) === most))
-    if (!giver) throw busy(`all ${this.#options.most} processes are in use`)
+    if (!giver) throw busy(`all ${this.#options.maxProcesses} processes are in use`)
     giver.end()
   }
 
@@ -103,7 +104,7 @@ export class Places {
     }
   }
 
-  /** The place goes to the one who has waited longest, past those who come now. */
+  /** Gives the place to the start that has waited longest. */
   #release(): void {
     const next = this.#waiting.shift()
     if (next) next()
@@ -113,13 +114,13 @@ export class Places {
   #awaitFree(): Promise<void> {
     return new Promise((resolve, reject) => {
       const wake = (): void => {
-        clearTimeout(timer)
+        cancel()
         resolve()
       }
-      const timer = setTimeout(() => {
+      const cancel = this.#options.clock.after(MAX_WAIT_MS, () => {
         this.#waiting = this.#waiting.filter((other) => other !== wake)
         reject(busy('no process has ended in time'))
-      }, longestWait)
+      })
       this.#waiting.push(wake)
     })
   }
@@ -144,5 +145,5 @@ function findIdlest(spares: readonly Spare[]): Spare | undefined {
 }
 
 function busy(cause: string): ProxyError {
-  return new ProxyError('upstream_busy', { cause, retryAfter: retryAfterSeconds })
+  return new ProxyError('upstream_busy', { cause, retryAfter: RETRY_AFTER_SECONDS })
 }

@@ -1,28 +1,33 @@
+import { type Clock, systemClock } from '../../../core/clock.ts'
 import { ProxyError } from '../../../core/errors.ts'
 import type { StdioUpstreamPlan } from '../../../core/plan/upstream-plan.ts'
+import { type Waiting, watchIdle } from '../../../http/idle-watch.ts'
 import type { HeldMemory, MemoryShare } from '../wire/held-memory.ts'
 import { Backoff } from './backoff.ts'
-import { Child, type ChildHandlers, formatCommand } from './child.ts'
+import { Child, formatCommand } from './child.ts'
 import { type Place, Places, type Spare } from './places.ts'
+import type { ProcessHandlers, ProcessSource, ServerProcess } from './server-process.ts'
 import { Watchdog } from './watchdog.ts'
 
-/** Longest wait for the end of a pause; beyond it the client is told to come back. */
-const longestWait = 1500
-/** Start failures of the machine, not of the command: EAGAIN, ENOMEM, EMFILE, ENFILE. */
-const scarce = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE'])
-const retryAfterSeconds = 5
+/** How long a start is delayed after failures. When it would be longer, the client is told to try again. */
+const MAX_WAIT_MS = 1500
+/** The machine, not the command, is why a start failed. */
+const SCARCITY_ERRORS = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE'])
+const RETRY_AFTER_SECONDS = 5
 
 export interface SpawnerOptions {
   readonly plan: StdioUpstreamPlan
   readonly onStderr: (line: string) => void
   readonly name: string
   readonly memory: HeldMemory
-  /** What the operator should know: starts that failed, children that ended by themselves. */
+  /** Called with what the operator should know: starts that failed, processes that ended unexpectedly. */
   readonly onEvent: (event: string) => void
+  readonly clock?: Clock
 }
 
-/** Starts children: not more than permitted, and not again at once when they fail. */
-export class Spawner {
+/** Starts processes: no more than permitted, and after failures with a delay. */
+export class Spawner implements ProcessSource {
+  readonly clock: Clock
   readonly #options: SpawnerOptions
   readonly #backoff = new Backoff()
   readonly #watchdog: Watchdog
@@ -33,30 +38,28 @@ export class Spawner {
 
   constructor(options: SpawnerOptions) {
     this.#options = options
+    this.clock = options.clock ?? systemClock
     this.#watchdog = new Watchdog(options.onEvent)
     this.#places = new Places({
-      most: options.plan.maxProcesses,
+      clock: this.clock,
+      maxProcesses: options.plan.maxProcesses,
       isShared: options.plan.processPer === 'shared',
       listSpares: () => this.#spares.flatMap((list) => list()),
     })
   }
 
-  /** Seconds that a request may go without an answer or progress. */
   get requestSeconds(): number {
     return this.#options.plan.requestSeconds
   }
 
-  /** Children that run. */
-  get size(): number {
-    return this.#children.size
+  watchRequest(onIdle: () => void): Waiting {
+    return watchIdle(this.requestSeconds, onIdle)
   }
 
-  /** @param list - children that can be spared when others are wanted */
   onFull(list: () => readonly Spare[]): void {
     this.#spares.push(list)
   }
 
-  /** Tells the operator of a child that has not answered its first request. */
   reportSilence(): void {
     const { command, startSeconds } = this.#options.plan
     this.#options.onEvent(
@@ -64,13 +67,7 @@ export class Spawner {
     )
   }
 
-  /**
-   * Starts a child.
-   *
-   * @param key - for whom; failures count for them alone
-   * @throws ProxyError `upstream_busy` with the time after which another try makes sense
-   */
-  async start(key: string, handlers: ChildHandlers): Promise<Child> {
+  async start(key: string, handlers: ProcessHandlers): Promise<ServerProcess> {
     await this.#awaitBackoff(key)
     const place = await this.#places.take(key)
     if (this.#isClosed) {
@@ -80,19 +77,20 @@ export class Spawner {
     return this.#startIn(place, key, handlers)
   }
 
-  #startIn(place: Place, key: string, handlers: ChildHandlers): Child {
-    const startedAt = performance.now()
+  #startIn(place: Place, key: string, handlers: ProcessHandlers): Child {
+    const startedAt = this.clock.monotonic()
     const { plan, onStderr } = this.#options
     const child: Child = new Child(
-      { plan, watchdog: this.#watchdog, onStderr, memory: this.#openMemory(key) },
+      { plan, clock: this.clock, watchdog: this.#watchdog, onStderr, memory: this.#openMemory(key) },
       {
         ...handlers,
         ending: () => place.leave(),
         ended: (end) => {
+          const now = this.clock.monotonic()
           this.#children.delete(child)
           place.free()
           if (end.expected) this.#backoff.succeeded(key)
-          else this.#backoff.failed(key, performance.now() - startedAt)
+          else this.#backoff.failed(key, now - startedAt, now)
           if (!end.expected) this.#options.onEvent(end.reason.message)
           handlers.ended(end)
         },
@@ -102,34 +100,34 @@ export class Spawner {
     return child
   }
 
-  /** Ends all children; those that don't end by themselves within `deadline` milliseconds are killed. */
-  async close(deadline: number): Promise<void> {
+  /** Ends all processes. Those that don't end by themselves within `deadlineMs` are killed. */
+  async close(deadlineMs: number): Promise<void> {
     this.#isClosed = true
     this.#places.close()
-    await Promise.all([...this.#children].map((child) => child.end(deadline / 2)))
+    await Promise.all([...this.#children].map((child) => child.end(deadlineMs / 2)))
   }
 
-  /** A child that users share is no user's. */
+  /** A process that users share is not on any user's account. */
   #openMemory(key: string): MemoryShare {
     const { plan, name, memory } = this.#options
     return memory.open(name, plan.processPer === 'shared' ? undefined : key)
   }
 
   async #awaitBackoff(key: string): Promise<void> {
-    const delay = this.#backoff.delay(key)
+    const delay = this.#backoff.delay(key, this.clock.monotonic())
     if (delay === 0) return
-    if (delay > longestWait) {
+    if (delay > MAX_WAIT_MS) {
       const cause = `${formatCommand(this.#options.plan.command)} keeps failing; it is not started again yet`
       throw new ProxyError('upstream_busy', { cause, retryAfter: Math.ceil(delay / 1000) })
     }
-    await new Promise((resolve) => setTimeout(resolve, delay))
+    await new Promise<void>((resolve) => this.clock.after(delay, resolve))
   }
 }
 
-/** How clients hear of a child that ended. */
+/** The error that clients get when a process has ended. */
 export function describeEnd(reason: Error & { code?: string }): ProxyError {
-  if (reason.code !== undefined && scarce.has(reason.code))
-    return new ProxyError('upstream_busy', { cause: reason, retryAfter: retryAfterSeconds })
+  if (reason.code !== undefined && SCARCITY_ERRORS.has(reason.code))
+    return new ProxyError('upstream_busy', { cause: reason, retryAfter: RETRY_AFTER_SECONDS })
   if (reason.code !== undefined) return new ProxyError('upstream_unreachable', { cause: reason })
   return new ProxyError('upstream_ended', { cause: reason, retryAfter: 1 })
 }

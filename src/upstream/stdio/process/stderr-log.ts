@@ -1,50 +1,60 @@
 import type { Buffer } from 'node:buffer'
+import type { Clock } from '../../../core/clock.ts'
 import { LineReader } from './line-reader.ts'
 
-/** Lines that a child may write in one go, and how many come back each second. */
-const burst = 200
-const perSecond = 20
-const longestLine = 2000
-const keptLines = 10
+/** Lines that a process may write at once, and how many more each second. */
+const MAX_BURST_LINES = 200
+const LINES_PER_SECOND = 20
+const MAX_LINE_LENGTH = 2000
+const KEPT_LINES = 10
 
-/** Things that look like credentials, whoever they belong to. */
-const schemes = /\b(?:Bearer|Basic)\s+[\w.~+/=-]{8,}/gi
+/** Whatever looks like a credential. */
+const SCHEMES = /\b(?:Bearer|Basic)\s+[\w.~+/=-]{8,}/gi
 /**
  * A JWT, from the beginning of the word that it stands in. Each word is taken whole or not at all (a lookahead gives nothing back): with
  * `\beyJ[\w-]{5,}\.` alone, `eyJ-eyJ-eyJ-…` would be read to its end from each of its beginnings.
  */
-const tokens = /(?<![\w-])(?=[\w-]*?\beyJ[\w-]{5})(?=(?<head>[\w-]+))\k<head>\.(?=(?<payload>[\w-]{5,}))\k<payload>\.[\w-]*/gi
+const TOKENS = /(?<![\w-])(?=[\w-]*?\beyJ[\w-]{5})(?=(?<head>[\w-]+))\k<head>\.(?=(?<payload>[\w-]{5,}))\k<payload>\.[\w-]*/gi
 /** Colours and cursor movements (ECMA-48). */
-const controlSequences = /\u001b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])/g
-const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g
+const CONTROL_SEQUENCES = /\u001b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])/g
+const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g
 
-/** Every expression that reads what a child says, for the test that their work is linear. */
-export const logExpressions = { schemes, tokens, controlSequences, controls }
-/** Shorter values would blacken words that merely look alike. */
-const shortestSecret = 6
+/** Every expression that is applied to what a process writes, for the test that their work is linear. */
+export const LOG_EXPRESSIONS = { schemes: SCHEMES, tokens: TOKENS, controlSequences: CONTROL_SEQUENCES, controls: CONTROLS }
+/** Shorter values would redact words that only look alike. */
+const MIN_SECRET_LENGTH = 6
+
+export interface ChildLogOptions {
+  readonly clock: Clock
+  readonly onLine: (line: string) => void
+  /** Values that must not appear in the log. */
+  readonly secrets: readonly string[]
+}
 
 /**
- * What a child says outside the protocol: its standard error, and whatever on its standard output is no message. Each line goes to the
- * log, cut, without control characters and credentials, and not more of them than a log can bear.
+ * What a process writes outside the protocol: its standard error, and everything on its standard output that is not a message. Lines are
+ * truncated, cleaned of control characters and credentials, and limited in number.
  */
 export class ChildLog {
+  readonly #clock: Clock
   readonly #onLine: (line: string) => void
   readonly #secrets: readonly string[]
-  readonly #reader = new LineReader(longestLine * 4, {
+  readonly #reader = new LineReader(MAX_LINE_LENGTH * 4, {
     line: (line) => this.note(line.toString('utf8')),
     tooLong: (head) => this.note(head.toString('utf8')),
   })
   readonly #last: string[] = []
-  #budget = burst
-  #filledAt = performance.now()
+  #budget = MAX_BURST_LINES
+  #filledAt: number
   #suppressed = 0
 
-  /** @param onLine - the log; @param secrets - values that must not stand in it */
-  constructor(onLine: (line: string) => void, secrets: readonly string[]) {
+  constructor({ clock, onLine, secrets }: ChildLogOptions) {
+    this.#clock = clock
+    this.#filledAt = clock.monotonic()
     this.#onLine = onLine
-    // Keys have many lines, and each of them is read for itself.
+    // A key has several lines, and each line of the log is cleaned for itself.
     const lines = secrets.flatMap((secret) => [secret, ...secret.split(/[\r\n]+/)])
-    this.#secrets = lines.filter((secret) => secret.length >= shortestSecret)
+    this.#secrets = lines.filter((secret) => secret.length >= MIN_SECRET_LENGTH)
   }
 
   push(chunk: Buffer): void {
@@ -56,19 +66,19 @@ export class ChildLog {
     this.#reportSuppressed()
   }
 
-  /** One line, from wherever. */
+  /** Logs one line. */
   note(raw: string): void {
     if (raw.trim() === '') return
-    this.#last.push(raw.slice(0, longestLine * 2))
-    if (this.#last.length > keptLines) this.#last.shift()
-    // What isn't written needs no cleaning: of a flood, that would be most of the work.
+    this.#last.push(raw.slice(0, MAX_LINE_LENGTH * 2))
+    if (this.#last.length > KEPT_LINES) this.#last.shift()
+    // Only what is written has to be cleaned. In a flood, cleaning everything would be most of the work.
     if (!this.#mayWrite()) return
     this.#reportSuppressed()
     const line = this.#clean(raw)
     if (line !== '') this.#onLine(line)
   }
 
-  /** The last lines, for whoever asks why the child ended. */
+  /** The last lines, to explain why the process ended. */
   tail(): string {
     return this.#last
       .map((raw) => this.#clean(raw))
@@ -77,17 +87,17 @@ export class ChildLog {
   }
 
   #clean(raw: string): string {
-    let line = raw.slice(0, longestLine * 2)
-    // Before anything is looked for: it could stand in between.
-    line = line.replace(controlSequences, '').replace(controls, '')
+    let line = raw.slice(0, MAX_LINE_LENGTH * 2)
+    // These come first, since they could stand in the middle of a secret.
+    line = line.replace(CONTROL_SEQUENCES, '').replace(CONTROLS, '')
     for (const secret of this.#secrets) line = line.replaceAll(secret, '[redacted]')
-    line = line.replace(schemes, '[redacted]').replace(tokens, '[redacted]')
-    return line.length > longestLine ? `${line.slice(0, longestLine)}…` : line.trimEnd()
+    line = line.replace(SCHEMES, '[redacted]').replace(TOKENS, '[redacted]')
+    return line.length > MAX_LINE_LENGTH ? `${line.slice(0, MAX_LINE_LENGTH)}…` : line.trimEnd()
   }
 
   #mayWrite(): boolean {
-    const now = performance.now()
-    this.#budget = Math.min(burst, this.#budget + ((now - this.#filledAt) / 1000) * perSecond)
+    const now = this.#clock.monotonic()
+    this.#budget = Math.min(MAX_BURST_LINES, this.#budget + ((now - this.#filledAt) / 1000) * LINES_PER_SECOND)
     this.#filledAt = now
     if (this.#budget < 1) {
       this.#suppressed++

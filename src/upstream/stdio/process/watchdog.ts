@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
  * Reads `+ <group>` and `- <group>` and remembers which process groups run. Its input ends when we do, however we do: then they get a
  * second to notice that theirs has ended too, another one after SIGTERM, and are killed. POSIX shell; group ids are all it ever reads.
  */
-const script = `
+const SCRIPT = `
 trap '' HUP INT TERM
 groups=' '
 while read -r change group; do
@@ -22,7 +22,7 @@ exit 0
 `
 
 /** Most times that a watchdog which ended is started again. */
-const mostStarts = 10
+const MAX_STARTS = 10
 
 /**
  * Ends the process groups of children when this process is gone, SIGKILL included: a child that doesn't end with its input would live
@@ -63,7 +63,7 @@ export class Watchdog {
 
   /** Undefined when it could not be started; the next child is another occasion. */
   #spawn(): ChildProcess | undefined {
-    const shell = spawn('/bin/sh', ['-c', script], {
+    const shell = spawn('/bin/sh', ['-c', SCRIPT], {
       stdio: ['pipe', 'ignore', 'ignore'],
       env: { PATH: '/usr/bin:/bin' },
       cwd: '/',
@@ -87,7 +87,7 @@ export class Watchdog {
   #restart(shell: ChildProcess): void {
     if (this.#shell !== shell) return
     this.#shell = undefined
-    if (this.#groups.size > 0 && this.#starts++ < mostStarts) this.#start()
+    if (this.#groups.size > 0 && this.#starts++ < MAX_STARTS) this.#start()
   }
 
   /** Nothing to watch: it ends with its input. */

@@ -3,35 +3,35 @@ import { ProxyError } from '../../../core/errors.ts'
 import type { Reply, ReplyHeaders } from '../../../core/reply.ts'
 import type { StreamLog } from './replay-buffer.ts'
 
-/** What may be written to a client that doesn't keep up, where the child can't be made to wait for it. */
-const mostUnreadBytes = 4 * 1024 * 1024
+/** What may be written to a slow client when its process can't be made to wait. */
+const MAX_UNREAD_BYTES = 4 * 1024 * 1024
 
-/** When clients whose connection breaks come back. */
-const retryMilliseconds = 1000
+/** Tells clients when to reconnect. */
+const RETRY_MS = 1000
 
-/** Headers of every event stream; the last keeps nginx from holding events back (2026-07-28, streamable-http, Receiving Messages). */
-const streamHeaders: ReplyHeaders = {
+/** The last header keeps nginx from buffering events (2026-07-28, streamable-http, Receiving Messages). */
+const STREAM_HEADERS: ReplyHeaders = {
   'content-type': 'text/event-stream',
   'cache-control': 'no-cache, no-transform',
   'x-accel-buffering': 'no',
 }
 
-/** Makes whoever writes wait for a client that is slow. */
+/** Makes the source of a stream wait for a slow client. */
 export interface Flow {
   pause(): void
   resume(): void
 }
 
 export interface EventStreamOptions {
-  /** Keeps events so that the stream can be taken up again; undefined where it can't be. */
+  /** Keeps events so that the stream can be resumed; undefined where it can't be. */
   readonly log: StreamLog<EventStream> | undefined
-  /** Undefined when a slow client must not hold up others: it is cut off instead. */
+  /** Undefined when a slow client must not delay others. It is disconnected instead. */
   readonly flow: Flow | undefined
-  /** The client has gone away before the stream was over. */
+  /** Called when the client has disconnected before the end of the stream. */
   readonly onDetached: () => void
 }
 
-/** A stream of events that outlives the connections it is sent over, if it can be resumed. */
+/** A stream of events. If it can be resumed, it outlives the connections over which it is sent. */
 export class EventStream {
   readonly #options: EventStreamOptions
   readonly #key: string
@@ -56,11 +56,11 @@ export class EventStream {
   }
 
   /**
-   * Sends the stream to a client from here on.
+   * Sends the stream to a client.
    *
-   * @param headers - besides those of event streams
-   * @param after - number of the last event that the client has; undefined to begin with what was never sent
-   * @returns false when events behind that one are gone
+   * @param headers - in addition to those of event streams
+   * @param after - number of the last event that the client has; undefined to begin with the first that was never sent
+   * @returns false when events after that one are not kept any more
    */
   attach(reply: Reply, headers: ReplyHeaders = {}, after?: number): boolean {
     const from = (after ?? this.#unsentFrom - 1) + 1
@@ -69,7 +69,7 @@ export class EventStream {
     this.#reply?.end()
     this.#detach()
     this.#reply = reply
-    reply.start(200, { ...streamHeaders, ...headers })
+    reply.start(200, { ...STREAM_HEADERS, ...headers })
     reply.onDrain(() => this.#reply === reply && this.#unblock())
     for (const { sequence, text } of missed) this.#write(this.#format(text, sequence))
     reply.onClose(() => this.#lose(reply))
@@ -77,7 +77,7 @@ export class EventStream {
     return true
   }
 
-  /** Sends a stream whose end is known, in one piece. What of it doesn't arrive can be had again like that of any other. */
+  /** Sends a complete stream in one piece. It can be resumed like any other. */
   deliver(reply: Reply, headers: ReplyHeaders, texts: readonly string[]): void {
     let body = ''
     for (const text of texts) {
@@ -86,32 +86,32 @@ export class EventStream {
     }
     this.#isEnded = true
     const bytes = Buffer.from(body)
-    reply.start(200, { ...streamHeaders, ...headers, 'content-length': String(bytes.length) })
+    reply.start(200, { ...STREAM_HEADERS, ...headers, 'content-length': String(bytes.length) })
     reply.write(bytes)
     reply.end()
   }
 
-  /** Opens the stream with an event without content, so that the client knows where to resume (2025-11-25, basic/transports). */
+  /** Sends an event without content, so that the client knows where to resume (2025-11-25, basic/transports). */
   prime(): void {
     this.#emit('')
   }
 
-  /** Sends a message; keeps it for later where nobody listens. */
+  /** Sends a message, or keeps it until a client is connected. */
   send(text: string): void {
     if (!this.#isEnded) this.#emit(text)
   }
 
-  /** Sends an event that is no message, and is not kept. */
+  /** Sends an event that is not a message. It is not kept. */
   announce(name: string, data: string): void {
     this.#write(`event: ${name}\ndata: ${data}\n\n`)
   }
 
-  /** A comment, so that nobody between here and the client takes the stream for dead. */
+  /** Sends a comment, so that no proxy in between closes a silent stream. */
   keepAlive(): void {
-    if (!this.#isBlocked) this.#reply?.write(comment)
+    if (!this.#isBlocked) this.#reply?.write(COMMENT)
   }
 
-  /** The stream is complete. */
+  /** Ends the stream. */
   end(): void {
     if (this.#isEnded) return
     this.#isEnded = true
@@ -127,15 +127,15 @@ export class EventStream {
   #format(text: string, sequence: number): string {
     this.#unsentFrom = sequence + 1
     const id = this.#options.log ? `id: ${this.#key}_${sequence}\n` : ''
-    // Who can come back learns when, from the first event on (2025-11-25, basic/transports, Sending Messages 6).
-    const retry = id !== '' && sequence === 1 ? `retry: ${retryMilliseconds}\n` : ''
+    // The first event says when to reconnect (2025-11-25, basic/transports, Sending Messages 6).
+    const retry = id !== '' && sequence === 1 ? `retry: ${RETRY_MS}\n` : ''
     return text === '' ? `${id}${retry}data: \n\n` : `event: message\n${id}${retry}data: ${text}\n\n`
   }
 
   #write(frame: string): void {
     const bytes = Buffer.from(frame)
     if (this.#isBlocked) this.#unreadBytes += bytes.length
-    if (this.#isBlocked && !this.#options.flow && this.#unreadBytes > mostUnreadBytes) return this.#cut()
+    if (this.#isBlocked && !this.#options.flow && this.#unreadBytes > MAX_UNREAD_BYTES) return this.#cut()
     if (this.#reply?.write(bytes) === false && this.#reply) this.#block()
   }
 
@@ -174,4 +174,4 @@ export class EventStream {
   }
 }
 
-const comment = Buffer.from(':\n\n')
+const COMMENT = Buffer.from(':\n\n')

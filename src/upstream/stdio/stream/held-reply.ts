@@ -2,16 +2,16 @@ import { ProxyError } from '../../../core/errors.ts'
 import type { Reply, ReplyHeaders } from '../../../core/reply.ts'
 import type { MemoryShare } from '../wire/held-memory.ts'
 
-const retryAfterSeconds = 5
+const RETRY_AFTER_SECONDS = 5
 
 /**
- * A reply that accounts for what its client has not read. A process writes whole answers, and can't be made to wait by each client: an
- * answer that there is no memory for is refused, or cut off where it has begun.
+ * A reply that accounts for what its client has not read. Processes write whole responses, and can't be made to wait for each client. So a
+ * response for which there is no memory is refused, or cut off if it has begun.
  */
 export class HeldReply implements Reply {
   readonly #reply: Reply
   readonly #share: MemoryShare
-  /** An answer in one piece begins with that piece: until then it can be refused. */
+  /** Kept until the first chunk, so that a response in one piece can still be refused. */
   #head: readonly [number, ReplyHeaders] | undefined
   #unread = 0
   #isWatching = false
@@ -30,7 +30,7 @@ export class HeldReply implements Reply {
   write(chunk: Uint8Array): boolean {
     if (!this.#share.take(chunk.length)) {
       this.fail(
-        new ProxyError('upstream_busy', { cause: 'answers that are not read take all memory', retryAfter: retryAfterSeconds }),
+        new ProxyError('upstream_busy', { cause: 'answers that are not read take all memory', retryAfter: RETRY_AFTER_SECONDS }),
       )
       return false
     }

@@ -1,59 +1,61 @@
+import type { CancelTimer, Clock } from '../../../core/clock.ts'
 import { ProxyError } from '../../../core/errors.ts'
 import type { Reply, ReplyHeaders } from '../../../core/reply.ts'
-import { type MemoryShare, partOfWaiting } from '../wire/held-memory.ts'
+import { type MemoryShare, PART_FOR_WAITING } from '../wire/held-memory.ts'
 import { formatRefusal, sendJson } from '../wire/json-responses.ts'
 import { EventStream, type Flow } from './event-stream.ts'
 import type { StreamLog } from './replay-buffer.ts'
 
-/** Milliseconds after which an answer that isn't there yet begins as a stream: clients and proxies wait only so long for headers. */
-const openAfterMilliseconds = 1000
-/** The same for a stream that can be resumed: what is there by then goes out in one piece. */
-const primeAfterMilliseconds = 25
-/** Milliseconds that a client has to come back for a stream that broke, before its requests are cancelled. */
-const resumeMilliseconds = 30_000
+/** When an incomplete answer begins as a stream: clients and proxies wait only so long for headers. */
+const OPEN_AFTER_MS = 1000
+/** The same for a stream that can be resumed. What is ready earlier is sent in one piece. */
+const PRIME_AFTER_MS = 25
+/** Time that a client has to resume a broken stream before its requests are cancelled. */
+const RESUME_MS = 30_000
 
 export interface PostAnswerOptions {
+  readonly clock: Clock
   readonly reply: Reply
   /** Ids of the requests that are answered, in JSON. */
   readonly ids: readonly string[]
   readonly isBatch: boolean
   /** Whether the client reads event streams, and whether it reads nothing else. */
   readonly accepts: 'json' | 'stream' | 'both'
-  /** Headers of the answer; asked for when it begins. */
+  /** Called for the headers when the answer begins. */
   readonly headers: () => ReplyHeaders
   /** Undefined where streams can't be resumed. */
   readonly log: StreamLog<EventStream> | undefined
   readonly flow: Flow | undefined
-  /** For answers of a batch that wait for the others; undefined where there are no batches. */
+  /** The account for responses of a batch that wait for the others; undefined where there are no batches. */
   readonly memory?: MemoryShare
   /**
-   * Whether the answer is a stream that begins with an event without content, if the client reads streams: what it then loses with a
-   * connection, it can come back for.
+   * Whether the stream begins with an event without content, if the client reads streams. The client can then resume the stream wherever
+   * the connection breaks.
    */
   readonly primes: boolean
-  /** Milliseconds instead of the usual ones until the answer begins as a stream. */
-  readonly openAfter?: number
-  /** Nobody waits for what has not been answered: ids in JSON. */
+  /** When an incomplete answer begins as a stream, if not at the usual time. */
+  readonly openAfterMs?: number
+  /** Called with the ids, in JSON, of the requests without a response when the client has given up. */
   readonly onGone: (ids: readonly string[]) => void
-  /** Everything is answered, or nobody waits any more. */
+  /** Called when the answer is complete, or the client has given up. */
   readonly onOver: () => void
-  /** HTTP status of a single answer; 200 unless the revision says otherwise. */
+  /** The HTTP status of a single response; 200 unless the revision says otherwise. */
   readonly statusOf?: (value: Readonly<Record<string, unknown>>) => number
 }
 
 /**
- * The answer to one POST: JSON when nothing but the answers is to be sent and they are there soon, else an event stream (2025-11-25,
+ * The answer to one POST. It is JSON when it consists of responses that are ready soon, and otherwise an event stream (2025-11-25,
  * basic/transports, Sending Messages to the Server).
  */
 export class PostAnswer {
   readonly #options: PostAnswerOptions
   readonly #open: Set<string>
   readonly #answers: string[] = []
-  readonly #timer: NodeJS.Timeout | undefined
+  readonly #cancelOpening: CancelTimer | undefined
   #stream: EventStream | undefined
-  #resume: NodeJS.Timeout | undefined
+  #cancelGiveUp: CancelTimer | undefined
   #status = 200
-  /** Bytes of the answers that wait. */
+  /** Bytes of the responses that wait. */
   #held = 0
   #isOver = false
 
@@ -61,9 +63,8 @@ export class PostAnswer {
     this.#options = options
     this.#open = new Set(options.ids)
     if (options.accepts === 'both')
-      this.#timer = setTimeout(
-        () => this.#openStream(),
-        options.openAfter ?? (options.primes ? primeAfterMilliseconds : openAfterMilliseconds),
+      this.#cancelOpening = options.clock.after(options.openAfterMs ?? (options.primes ? PRIME_AFTER_MS : OPEN_AFTER_MS), () =>
+        this.#openStream(),
       )
     if (options.accepts === 'stream') this.#openStream()
     options.reply.onClose(() => {
@@ -71,22 +72,22 @@ export class PostAnswer {
     })
   }
 
-  /** Whether messages can be sent before the answer. */
+  /** Whether messages can be sent ahead of the responses. */
   get canStream(): boolean {
     return !this.#isOver && this.#options.accepts !== 'json'
   }
 
-  /** Whether the client is there: it may have lost a stream that it comes back for. */
+  /** Whether the client is connected. It may have lost a stream that it will resume. */
   get isAttached(): boolean {
     return this.#stream === undefined || this.#stream.isAttached
   }
 
-  /** The stream, once there is one. */
+  /** Undefined while the answer has not begun as a stream. */
   get stream(): EventStream | undefined {
     return this.#stream
   }
 
-  /** Sends a message that comes before the answers. */
+  /** Sends a message ahead of the responses. */
   related(text: string): void {
     if (this.canStream) this.#openStream().send(text)
   }
@@ -99,7 +100,7 @@ export class PostAnswer {
     if (this.#open.size === 0) this.#complete()
   }
 
-  /** One request will not be answered. Where nothing has been sent and nothing else is awaited, all of it is a refusal. */
+  /** Fails one request. An answer that has not begun, and has no other request, becomes a refusal as a whole. */
   failed(id: string, error: ProxyError): void {
     if (!this.#open.has(id)) return
     if (this.#stream || this.#options.ids.length > 1) {
@@ -111,7 +112,7 @@ export class PostAnswer {
     this.#options.reply.fail(error)
   }
 
-  /** The client has cancelled a request: nothing will come. */
+  /** Ends a request that the client has cancelled. */
   cancelled(id: string): void {
     if (!this.#open.has(id)) return
     if (this.#stream) {
@@ -122,15 +123,15 @@ export class PostAnswer {
     this.response(id, formatRefusal(id, new ProxyError('client_gone')), {})
   }
 
-  /** Somebody has taken the stream up again. */
+  /** Has to be called when a client has resumed the stream. */
   resumed(): void {
-    clearTimeout(this.#resume)
+    this.#cancelGiveUp?.()
   }
 
-  /** The answer, or a refusal where there is no memory for it until the others are there. */
+  /** The response, or a refusal when there is no memory to keep it until the others are ready. */
   #hold(id: string, text: string): string {
     const bytes = 2 * text.length
-    if (this.#options.memory?.take(bytes, partOfWaiting) === false) {
+    if (this.#options.memory?.take(bytes, PART_FOR_WAITING) === false) {
       const error = new ProxyError('upstream_busy', { cause: 'answers that wait take all memory', retryAfter: 5 })
       this.#options.reply.report(error)
       return formatRefusal(id, error)
@@ -148,7 +149,7 @@ export class PostAnswer {
   #openStream(): EventStream {
     if (this.#stream) return this.#stream
     const { log, reply, primes, headers } = this.#options
-    clearTimeout(this.#timer)
+    this.#cancelOpening?.()
     this.#stream = this.#createStream()
     this.#stream.attach(reply, headers())
     if (primes && log) this.#stream.prime()
@@ -165,7 +166,7 @@ export class PostAnswer {
     const { reply, isBatch, headers, primes, accepts } = this.#options
     this.#finish()
     if (this.#stream) return this.#stream.end()
-    // The client may take long to read them: they are not to be held here, too.
+    // The client may take long to read them. Their memory is given back before that.
     const answers = this.#takeAnswers()
     if (primes && accepts === 'both') return this.#createStream().deliver(reply, headers(), ['', ...answers])
     sendJson(reply, isBatch ? 200 : this.#status, isBatch ? `[${answers.join(',')}]` : (answers[0] ?? ''), headers())
@@ -174,9 +175,8 @@ export class PostAnswer {
   #awaitReturn(): void {
     if (this.#isOver) return
     if (!this.#options.log) return this.#giveUp()
-    clearTimeout(this.#resume)
-    this.#resume = setTimeout(() => this.#giveUp(), resumeMilliseconds)
-    this.#resume.unref()
+    this.#cancelGiveUp?.()
+    this.#cancelGiveUp = this.#options.clock.after(RESUME_MS, () => this.#giveUp())
   }
 
   #giveUp(): void {
@@ -191,8 +191,8 @@ export class PostAnswer {
 
   #finish(): void {
     this.#isOver = true
-    clearTimeout(this.#timer)
-    clearTimeout(this.#resume)
+    this.#cancelOpening?.()
+    this.#cancelGiveUp?.()
     this.#options.onOver()
   }
 }

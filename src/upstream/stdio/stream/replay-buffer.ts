@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import type { MemoryShare } from '../wire/held-memory.ts'
 
-/** What is kept for clients that come back, for all streams of an MCP session together. */
-const mostEvents = 1000
-const mostCharacters = 1024 * 1024
-/** Of the memory that a user has, kept events leave this much to answers. Characters are two bytes at most. */
-const partOfMemory = 1 / 2
-const bytesOfCharacter = 2
+/** Bounds of what is kept for all streams of an MCP session together. */
+const MAX_EVENTS = 1000
+const MAX_CHARACTERS = 1024 * 1024
+/** Kept events take at most this part of a user's memory, so that some is left for responses. */
+const PART_OF_MEMORY = 1 / 2
+/** At most. */
+const BYTES_PER_CHARACTER = 2
 
 interface KeptEvent<Stream> {
   readonly stream: Stream
@@ -15,66 +16,66 @@ interface KeptEvent<Stream> {
 }
 
 /**
- * The last events of an MCP session, so that a stream can be taken up again behind the last event that arrived (2025-11-25,
- * basic/transports, Resumability and Redelivery). Bounded: the oldest events go first, and what is gone is said to be gone.
+ * The last events of an MCP session, so that a stream can be resumed after the last event that arrived (2025-11-25, basic/transports,
+ * Resumability and Redelivery). The oldest events are evicted first. A client that asks for an evicted event is told so.
  */
 export class StreamLog<Stream extends { readonly isEnded: boolean }> {
   readonly #events: KeptEvent<Stream>[] = []
   readonly #streams = new Map<string, Stream>()
   readonly #memory: MemoryShare
   #characters = 0
-  /** Beyond it those that are over are looked for. */
-  #mostStreams = mostEvents
+  /** With more streams, those that have ended are removed. */
+  #maxStreams = MAX_EVENTS
 
   constructor(memory: MemoryShare) {
     this.#memory = memory
   }
 
-  /** Names a stream. Event ids are unique in the session, and tell which stream they belong to. */
+  /** Chooses the key of a stream. It is part of the ids of its events, which are unique in the session. */
   register(stream: Stream): string {
     const key = randomBytes(6).toString('hex')
     this.#streams.set(key, stream)
-    if (this.#streams.size > this.#mostStreams) this.#forgetStreams()
+    if (this.#streams.size > this.#maxStreams) this.#removeEnded()
     return key
   }
 
   keep(stream: Stream, sequence: number, text: string): void {
-    while (this.#events.length >= mostEvents || this.#characters + text.length > mostCharacters) if (!this.#forgetOldest()) return
-    while (!this.#memory.take(text.length * bytesOfCharacter, partOfMemory)) if (!this.#forgetOldest()) return
+    while (this.#events.length >= MAX_EVENTS || this.#characters + text.length > MAX_CHARACTERS) if (!this.#evictOldest()) return
+    while (!this.#memory.take(text.length * BYTES_PER_CHARACTER, PART_OF_MEMORY)) if (!this.#evictOldest()) return
     this.#events.push({ stream, sequence, text })
     this.#characters += text.length
   }
 
-  /** Kept events of a stream behind a number. */
+  /** The kept events of a stream after one of its events. */
   after(stream: Stream, sequence: number): readonly KeptEvent<Stream>[] {
     return this.#events.filter((event) => event.stream === stream && event.sequence > sequence)
   }
 
-  /** The stream and the number that an event id stands for. */
+  /** The stream and the sequence number in an event id. */
   find(eventId: string): { readonly stream: Stream; readonly sequence: number } | undefined {
     const [, key = '', sequence = ''] = /^([0-9a-f]{12})_(\d{1,15})$/.exec(eventId) ?? []
     const stream = this.#streams.get(key)
     return stream && { stream, sequence: Number(sequence) }
   }
 
-  /** The session is over, and nobody will ask for what is kept. */
+  /** Gives back all memory at the end of the session. */
   close(): void {
-    while (this.#forgetOldest());
+    while (this.#evictOldest());
   }
 
-  /** What is newer can be of use without it. @returns false when there is none */
-  #forgetOldest(): boolean {
+  /** @returns false when there is no event left */
+  #evictOldest(): boolean {
     const oldest = this.#events.shift()
     if (!oldest) return false
     this.#characters -= oldest.text.length
-    this.#memory.give(oldest.text.length * bytesOfCharacter)
+    this.#memory.give(oldest.text.length * BYTES_PER_CHARACTER)
     return true
   }
 
-  /** Streams that are over and of which nothing is left to send. */
-  #forgetStreams(): void {
+  /** Removes streams that have ended and have no event left. */
+  #removeEnded(): void {
     const kept = new Set(this.#events.map(({ stream }) => stream))
     for (const [key, stream] of this.#streams) if (stream.isEnded && !kept.has(stream)) this.#streams.delete(key)
-    this.#mostStreams = Math.max(mostEvents, 2 * this.#streams.size)
+    this.#maxStreams = Math.max(MAX_EVENTS, 2 * this.#streams.size)
   }
 }

@@ -10,21 +10,21 @@ import {
   replaceAt,
   withoutMembers,
 } from '../wire/json-edits.ts'
-import { bridgedRevisions, metaKeys } from '../wire/modern-envelope.ts'
+import { BRIDGED_REVISIONS, META_KEYS } from '../wire/modern-envelope.ts'
 
 /** Methods whose results say how long they may be kept (2026-07-28, server/utilities/caching). */
-const cacheable = new Set(['tools/list', 'prompts/list', 'resources/list', 'resources/templates/list', 'resources/read'])
+const CACHEABLE_METHODS = new Set(['tools/list', 'prompts/list', 'resources/list', 'resources/templates/list', 'resources/read'])
 /** What a request says of itself to a modern server, and a legacy one was told at `initialize`. */
-const envelopeKeys: ReadonlySet<string> = new Set([
-  metaKeys.protocolVersion,
-  metaKeys.clientInfo,
-  metaKeys.clientCapabilities,
-  metaKeys.logLevel,
+const ENVELOPE_KEYS: ReadonlySet<string> = new Set([
+  META_KEYS.protocolVersion,
+  META_KEYS.clientInfo,
+  META_KEYS.clientCapabilities,
+  META_KEYS.logLevel,
 ])
-const retryKeys: ReadonlySet<string> = new Set(['inputResponses', 'requestState'])
-const volatileKeys: ReadonlySet<string> = new Set([...retryKeys, '_meta'])
+const RETRY_KEYS: ReadonlySet<string> = new Set(['inputResponses', 'requestState'])
+const VOLATILE_KEYS: ReadonlySet<string> = new Set([...RETRY_KEYS, '_meta'])
 /** Capabilities that can't be carried over: the extensions' messages are not ours to translate. */
-const uncarried = ['tasks', 'extensions']
+const UNTRANSLATED_CAPABILITIES = ['tasks', 'extensions']
 
 /** A modern request as a legacy server knows it: without its envelope, and without what belongs to round trips. */
 export function toLegacyRequest(message: ClientMessage): ClientMessage {
@@ -32,8 +32,8 @@ export function toLegacyRequest(message: ClientMessage): ClientMessage {
   const params = findMember(outline, 'params')
   const meta = findMember(outline, 'params', '_meta')
   if (!params || !meta) return message
-  const metaText = withoutMembers(message.text, meta, envelopeKeys)
-  const rest = withoutMembers(message.text, params, volatileKeys)
+  const metaText = withoutMembers(message.text, meta, ENVELOPE_KEYS)
+  const rest = withoutMembers(message.text, params, VOLATILE_KEYS)
   const members = [rest.slice(1, -1), metaText === '{}' ? '' : `"_meta":${metaText}`].filter((part) => part !== '')
   return { ...message, text: applyEdits(message.text, [replaceAt(params, `{${members.join(',')}}`)]) }
 }
@@ -41,13 +41,13 @@ export function toLegacyRequest(message: ClientMessage): ClientMessage {
 /** The same for a request and its retries, and for no other request. */
 export function digestRequest(message: ClientMessage): string {
   const params = findMember(outlineMessage(message.text), 'params')
-  const salient = params ? withoutMembers(message.text, params, volatileKeys) : ''
+  const salient = params ? withoutMembers(message.text, params, VOLATILE_KEYS) : ''
   return createHash('sha256').update(message.method).update('\0').update(salient).digest('base64url')
 }
 
 /** What a legacy server is told of a modern client. */
 export function toLegacyCapabilities(capabilities: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(capabilities).filter(([name]) => !uncarried.includes(name)))
+  return Object.fromEntries(Object.entries(capabilities).filter(([name]) => !UNTRANSLATED_CAPABILITIES.includes(name)))
 }
 
 /**
@@ -76,15 +76,15 @@ export function toModernAnswer(
     if (!result.members?.has(name)) added.push(`"${name}":${json}`)
   }
   add('resultType', '"complete"')
-  if (cacheable.has(method)) {
+  if (CACHEABLE_METHODS.has(method)) {
     add('ttlMs', '0')
     add('cacheScope', '"private"')
   }
-  const info = `"${metaKeys.serverInfo}":${JSON.stringify(serverInfo)}`
+  const info = `"${META_KEYS.serverInfo}":${JSON.stringify(serverInfo)}`
   if (serverInfo !== undefined) add('_meta', `{${info}}`)
   const edits: Edit[] = added.length > 0 ? [insertMembers(result, added.join(','))] : []
   const meta = findMember(outline, 'result', '_meta')
-  if (meta?.members && !meta.members.has(metaKeys.serverInfo) && serverInfo !== undefined) edits.push(insertMembers(meta, info))
+  if (meta?.members && !meta.members.has(META_KEYS.serverInfo) && serverInfo !== undefined) edits.push(insertMembers(meta, info))
   return { text: applyEdits(text, edits), value }
 }
 
@@ -93,12 +93,12 @@ export function formatDiscovery(id: string, initialized: Readonly<Record<string,
   const { capabilities, serverInfo, instructions } = initialized
   const result = {
     resultType: 'complete',
-    supportedVersions: bridgedRevisions,
+    supportedVersions: BRIDGED_REVISIONS,
     capabilities: toLegacyCapabilities(isObject(capabilities) ? capabilities : {}),
     ...(typeof instructions === 'string' ? { instructions } : {}),
     ttlMs: 0,
     cacheScope: 'private',
-    ...(serverInfo === undefined ? {} : { _meta: { [metaKeys.serverInfo]: serverInfo } }),
+    ...(serverInfo === undefined ? {} : { _meta: { [META_KEYS.serverInfo]: serverInfo } }),
   }
   return `{"jsonrpc":"2.0","id":${id},"result":${JSON.stringify(result)}}`
 }

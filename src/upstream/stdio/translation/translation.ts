@@ -1,14 +1,14 @@
-import { createHash, randomBytes } from 'node:crypto'
-import { BoundedMap } from '../../../core/bounded-map.ts'
+import { createHash } from 'node:crypto'
+import type { Clock } from '../../../core/clock.ts'
 import { ProxyError } from '../../../core/errors.ts'
 import { isObject } from '../../../core/is-object.ts'
+import { answerServerRequest } from '../channel/answer-server.ts'
+import { answerWithin } from '../channel/answer-timeout.ts'
 import { Pool, type PoolKey, type PoolMember } from '../channel/channel-pool.ts'
+import { initializeParams, readInitializeResult } from '../channel/initialize.ts'
 import type { Channel } from '../channel/multiplexed-channel.ts'
 import type { PendingRequest } from '../channel/pending-request.ts'
-import { initializeParams, readInitialized, within } from '../channel/probe-revision.ts'
-import { refuseServerRequest } from '../channel/refuse-server-request.ts'
-import type { RequestSink } from '../channel/server-connection.ts'
-import { answered } from '../channel/server-connection.ts'
+import { answered, type RequestSink } from '../channel/request-sink.ts'
 import {
   type ModernRequest,
   type ModernServer,
@@ -19,48 +19,49 @@ import {
 import type { Spare } from '../process/places.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
 import { formatError } from '../wire/json-responses.ts'
-import { toolsListChanged } from '../wire/subscription-filter.ts'
-import { ownerOf, RoundTrip, RoundTrips, type Translate } from './multi-round-trips.ts'
+import { TOOLS_LIST_CHANGED } from '../wire/subscription-filter.ts'
+import { formatOwner, InputWaits } from './input-waits.ts'
+import { RoundTrip } from './round-trip.ts'
 import { Listeners } from './subscriptions.ts'
 import {
-  findMissingCapability,
   formatDiscovery,
-  formatInputRequired,
   readRetry,
   readUrlElicitations,
   toLegacyCapabilities,
   toLegacyRequest,
   toModernAnswer,
 } from './translate-messages.ts'
+import { UrlElicitations } from './url-elicitations.ts'
 
-/** Methods that 2026-07-28 doesn't have, and those of features that aren't carried over. */
-const unknownMethods = /^(?:initialize|ping|logging\/setLevel|resources\/(?:un)?subscribe|tasks\/.*)$/
+/** Methods that 2026-07-28 does not have, and those of features that are not translated. */
+const UNKNOWN_METHODS = /^(?:initialize|ping|logging\/setLevel|resources\/(?:un)?subscribe|tasks\/.*)$/
 /** Methods during which a server may require input (2026-07-28, patterns/mrtr, Supported Requests). */
-const askingMethods = new Set(['tools/call', 'prompts/get', 'resources/read'])
-/** Calls that may be made again after something was done at a URL. */
-const mostReruns = 1000
-/** In characters. */
-const longestKey = 512
+const ASKING_METHODS = new Set(['tools/call', 'prompts/get', 'resources/read'])
+/** Capabilities without which there is nothing that a client can be asked for. */
+const ASKING_CAPABILITIES = ['elicitation', 'sampling', 'roots']
+/** Longer keys are hashed: they are kept for as long as their process. */
+const MAX_KEY_LENGTH = 512
 
-/** A legacy child, initialized for one principal with the capabilities of one client. */
+/** A legacy process, initialized for one principal with the capabilities of one client. */
 interface Member extends PoolMember {
   readonly channel: Channel
   /** `result` of `initialize`. */
   readonly initialized: Readonly<Record<string, unknown>>
   roundTrip: RoundTrip | undefined
-  level: string | undefined
+  logLevel: string | undefined
 }
 
 export interface TranslationOptions {
+  readonly clock: Clock
   readonly startChannel: StartChannel
-  readonly startMilliseconds: number
-  /** Whether children are shared by principals: then no client can be asked for anything. */
+  readonly startMs: number
+  /** Whether principals share processes. Then no client can be asked for anything. */
   readonly isShared: boolean
   readonly toolsChanged: ToolsChanged
 }
 
-/** What a child is told of whom it serves. */
-interface Served extends PoolKey {
+/** What a process is told of the client that it serves. */
+interface ServedClient extends PoolKey {
   readonly poolKey: string
   readonly capabilities: Readonly<Record<string, unknown>>
   readonly clientInfo: unknown
@@ -69,100 +70,103 @@ interface Served extends PoolKey {
 /** Serves modern clients with a legacy server, request by request. */
 export class Translation implements ModernServer {
   readonly #options: TranslationOptions
-  readonly #pool: Pool<Member, Served>
-  readonly #roundTrips = new RoundTrips(() => this.#pool.changed())
+  readonly #pool: Pool<Member, ServedClient>
+  readonly #waits: InputWaits
+  readonly #urlElicitations = new UrlElicitations()
   readonly #listeners = new Listeners()
-  /** States of calls that begin anew when they are made again: whose, and which. */
-  readonly #reruns = new BoundedMap<string, string>(mostReruns)
 
   constructor(options: TranslationOptions) {
     this.#options = options
-    this.#pool = new Pool((key) => this.#startMember(key))
+    this.#waits = new InputWaits(options.clock)
+    this.#pool = new Pool(options.clock, (client) => this.#startMember(client))
   }
 
   async request(request: ModernRequest, sink: RequestSink): Promise<PendingRequest> {
     const { message } = request
-    if (unknownMethods.test(message.method))
+    if (UNKNOWN_METHODS.test(message.method))
       return answered(sink, formatError(message.idKey, -32601, `Method not found: ${message.method}`), -32601)
     const { requestState } = readRetry(message)
-    if (requestState !== undefined && !this.#takeRerun(requestState, request)) return this.#resume(requestState, request, sink)
-    const key = this.#keyOf(request)
-    const isAlone = this.#needsChildAlone(request)
-    const isFree = ({ channel, roundTrip }: Member): boolean =>
-      channel.isExclusiveFree && (!isAlone || (roundTrip?.isOver !== false && (!this.#wantsLog(request) || channel.load === 0)))
-    return this.#pool.use(key, isFree, measureQueued(request), (member) => this.#send(key.id, member, request, sink))
+    const continues = requestState !== undefined && !this.#urlElicitations.takeRetry(requestState, request)
+    if (continues) return this.#resume(requestState, request, sink)
+    const client = this.#findClient(request)
+    const isFree = (member: Member): boolean => this.#canServe(member, request)
+    return this.#pool.use(client, isFree, measureQueued(request), (member) => this.#send(client.id, member, request, sink))
   }
 
-  sweep(idleMilliseconds: number): void {
-    this.#pool.sweep(idleMilliseconds)
+  sweep(idleMs: number): void {
+    this.#pool.sweep(idleMs)
   }
 
   spares(): Spare[] {
     return this.#pool.spares()
   }
 
-  /** Clients that can do different things are served by different children: a legacy server is told once. */
-  #keyOf({ poolKey, envelope }: ModernRequest): Served {
+  /** Clients with different capabilities get different processes: a legacy server is told once, by `initialize`. */
+  #findClient({ poolKey, envelope }: ModernRequest): ServedClient {
     const capabilities = this.#options.isShared ? {} : toLegacyCapabilities(envelope.capabilities)
     const clientInfo = this.#options.isShared ? undefined : envelope.clientInfo
-    const id = JSON.stringify([poolKey, capabilities, clientInfo])
-    // A long one would be kept for as long as the child.
-    return {
-      id: id.length <= longestKey ? id : createHash('sha256').update(id).digest('base64url'),
-      poolKey,
-      capabilities,
-      clientInfo,
-    }
+    const key = JSON.stringify([poolKey, capabilities, clientInfo])
+    const id = key.length <= MAX_KEY_LENGTH ? key : createHash('sha256').update(key).digest('base64url')
+    return { id, poolKey, capabilities, clientInfo }
   }
 
-  /** A question, like a log message, doesn't say which call it belongs to. */
-  #needsChildAlone(request: ModernRequest): boolean {
-    return this.#wantsLog(request) || this.#mayAsk(request)
+  /** Neither a log message nor a question of the server says which request it belongs to: such requests don't share a process. */
+  #canServe({ channel, roundTrip }: Member, request: ModernRequest): boolean {
+    if (!channel.isExclusiveFree) return false
+    const isAsking = roundTrip?.isOver === false
+    if (this.#wantsLog(request)) return !isAsking && channel.load === 0
+    return !isAsking || !this.#mayAsk(request)
   }
 
-  /** Whether the server may ask the client for something meanwhile. */
+  /** Whether the server may ask the client for something before it answers. */
   #mayAsk(request: ModernRequest): boolean {
-    return !this.#options.isShared && askingMethods.has(request.message.method) && canBeAsked(request)
+    return !this.#options.isShared && ASKING_METHODS.has(request.message.method) && canBeAsked(request)
   }
 
   #wantsLog({ envelope }: ModernRequest): boolean {
     return !this.#options.isShared && envelope.logLevel !== undefined
   }
 
-  #send(key: string, member: Member, request: ModernRequest, sink: RequestSink): PendingRequest {
+  #send(clientId: string, member: Member, request: ModernRequest, sink: RequestSink): PendingRequest {
     const { message, envelope } = request
     const { channel, initialized } = member
     if (message.method === 'server/discover') return answered(sink, formatDiscovery(message.idKey, initialized))
     if (message.method === 'subscriptions/listen')
-      return this.#listeners.open(key, channel, initialized.capabilities, message, sink)
-    if (this.#wantsLog(request)) this.#setLevel(member, envelope.logLevel)
-    // The call is let go of when it is sent, and known again by this.
-    const owner = canBeAsked(request) ? ownerOf(request) : ''
-    const translate: Translate = (one, to) => this.#translating(one, owner, initialized.serverInfo, to)
-    const roundTrip = new RoundTrip(this.#roundTrips, channel, request, owner, sink, translate)
+      return this.#listeners.open(clientId, channel, initialized.capabilities, message, sink)
+    if (this.#wantsLog(request)) setLogLevel(member, envelope.logLevel)
+    const roundTrip = this.#createRoundTrip(member, request, sink)
     if (this.#mayAsk(request)) member.roundTrip = roundTrip
-    return roundTrip.start(channel.request(toLegacyRequest(message), roundTrip.sink, this.#wantsLog(request)))
+    return roundTrip.pending
   }
 
-  #resume(state: unknown, request: ModernRequest, sink: RequestSink): PendingRequest {
-    const roundTrip = this.#roundTrips.find(state, request)
-    const { message } = request
-    if (roundTrip) return roundTrip.resume(request, sink)
+  #createRoundTrip({ channel, initialized }: Member, request: ModernRequest, sink: RequestSink): RoundTrip {
+    // The message is released when it has been sent. Its retries are recognized by this.
+    const owner = canBeAsked(request) ? formatOwner(request) : ''
+    const translate = (one: ModernRequest, to: RequestSink) => this.#translating(one, owner, initialized.serverInfo, to)
+    const onOver = (): void => this.#pool.changed()
+    return new RoundTrip({ channel, waits: this.#waits, owner, translate, onOver }, request, sink, (ours) =>
+      channel.request(toLegacyRequest(request.message), ours, this.#wantsLog(request)),
+    )
+  }
+
+  #resume(requestState: unknown, request: ModernRequest, sink: RequestSink): PendingRequest {
+    const call = this.#waits.find(requestState, request)
+    if (call) return call.resume(request, sink)
     const reason = 'Invalid params: requestState is unknown, expired, or belongs to another request'
-    return answered(sink, formatError(message.idKey, -32602, reason), -32602)
+    return answered(sink, formatError(request.message.idKey, -32602, reason), -32602)
   }
 
-  /** Brings answers into their modern form. */
+  /** A sink that translates the response. */
   #translating(request: ModernRequest, owner: string, serverInfo: unknown, sink: RequestSink): RequestSink {
-    const { message } = request
     return {
+      kind: 'response',
       related: (text) => sink.related(text),
       failed: (error) => sink.failed(error),
       response: (text, value) => {
         const elicitations = readUrlElicitations(value)
-        if (elicitations) return this.#requireVisit(request, owner, elicitations, sink)
+        if (elicitations) return this.#urlElicitations.require(request, owner, elicitations, sink)
         try {
-          const modern = toModernAnswer(message.method, text, value, serverInfo)
+          const modern = toModernAnswer(request.message.method, text, value, serverInfo)
           sink.response(modern.text, modern.value)
         } catch (error) {
           sink.failed(new ProxyError('upstream_invalid_response', { cause: error }))
@@ -171,58 +175,25 @@ export class Translation implements ModernServer {
     }
   }
 
-  /** The server's error -32042 says where the user must go first; the call is then made again as a whole. */
-  #requireVisit(
-    request: ModernRequest,
-    owner: string,
-    elicitations: ReturnType<typeof readUrlElicitations> & object,
-    sink: RequestSink,
-  ): void {
-    const { idKey } = request.message
-    const missing = elicitations.map((each) => findMissingCapability(each, request.envelope.capabilities)).find((each) => each)
-    if (missing) {
-      const text = formatError(idKey, -32021, 'Missing required client capability', { requiredCapabilities: missing })
-      return sink.response(text, { error: { code: -32021 } })
-    }
-    const state = randomBytes(24).toString('base64url')
-    this.#reruns.set(state, owner)
-    const requests = Object.fromEntries(elicitations.map((each, index) => [String(index + 1), each]))
-    sink.response(formatInputRequired(idKey, requests, state), {})
-  }
-
-  #takeRerun(state: unknown, request: ModernRequest): boolean {
-    if (typeof state !== 'string' || this.#reruns.get(state) !== ownerOf(request)) return false
-    return this.#reruns.delete(state)
-  }
-
-  /** The level is the child's, and so is the request's while it has the child alone. */
-  #setLevel(member: Member, level: string | undefined): void {
-    if (level === undefined || level === member.level) return
-    const { capabilities } = member.initialized
-    if (!isObject(capabilities) || !isObject(capabilities.logging)) return
-    member.level = level
-    member.channel.ask('logging/setLevel', { level }).catch(() => undefined)
-  }
-
-  async #startMember(key: Served): Promise<Member> {
-    const { poolKey, capabilities, clientInfo } = key
-    const channel = await this.#options.startChannel(poolKey)
+  async #startMember(client: ServedClient): Promise<Member> {
+    const { clock, startChannel, startMs } = this.#options
+    const channel = await startChannel(client.poolKey)
     try {
-      const asked = channel.ask('initialize', initializeParams(capabilities, clientInfo ?? undefined))
-      const result = readInitialized(await within(this.#options.startMilliseconds, asked))
+      const asked = channel.ask('initialize', initializeParams(client.capabilities, client.clientInfo ?? undefined))
+      const result = readInitializeResult(await answerWithin(clock, startMs, asked))
       channel.tell('{"jsonrpc":"2.0","method":"notifications/initialized"}')
-      return this.#createMember(key, channel, result)
+      return this.#createMember(client, channel, result)
     } catch (error) {
       channel.giveUp(error)
       throw error
     }
   }
 
-  #createMember(key: Served, channel: Channel, initialized: Readonly<Record<string, unknown>>): Member {
+  #createMember(client: ServedClient, channel: Channel, initialized: Readonly<Record<string, unknown>>): Member {
     const isHeld = (): boolean => this.#listeners.isUsed(channel)
-    const member: Member = { channel, initialized, roundTrip: undefined, level: undefined, isHeld }
+    const member: Member = { channel, initialized, roundTrip: undefined, logLevel: undefined, isHeld }
     channel.listen({
-      message: (message) => this.#receive(key, member, message),
+      message: (message) => this.#receive(client, member, message),
       ended: (error) => {
         this.#listeners.ended(channel, (sink) => sink.failed(error))
         this.#pool.changed()
@@ -231,14 +202,23 @@ export class Translation implements ModernServer {
     return member
   }
 
-  #receive(key: Served, { channel, roundTrip }: Member, message: ChildMessage): void {
-    if (message.method === toolsListChanged) this.#options.toolsChanged(key.poolKey)
-    if (message.kind === 'notification') return this.#listeners.hear(key.id, message)
+  #receive(client: ServedClient, { channel, roundTrip }: Member, message: ChildMessage): void {
+    if (message.method === TOOLS_LIST_CHANGED) this.#options.toolsChanged(client.poolKey)
+    if (message.kind === 'notification') return this.#listeners.hear(client.id, message)
     if (roundTrip && !roundTrip.isOver && message.method !== 'ping') roundTrip.ask(message)
-    else refuseServerRequest(channel, message)
+    else answerServerRequest(channel, message)
   }
 }
 
+/** The level is one for the whole process. A request that asks for log messages has the process to itself. */
+function setLogLevel(member: Member, level: string | undefined): void {
+  if (level === undefined || level === member.logLevel) return
+  const { capabilities } = member.initialized
+  if (!isObject(capabilities) || !isObject(capabilities.logging)) return
+  member.logLevel = level
+  member.channel.ask('logging/setLevel', { level }).catch(() => undefined)
+}
+
 function canBeAsked({ envelope }: ModernRequest): boolean {
-  return ['elicitation', 'sampling', 'roots'].some((name) => isObject(envelope.capabilities[name]))
+  return ASKING_CAPABILITIES.some((name) => isObject(envelope.capabilities[name]))
 }

@@ -11,7 +11,7 @@ export interface ChildMessage {
   readonly id: string | number | null | undefined
   /** The method; for a response the empty string. */
   readonly method: string
-  /** No deeper than {@link maxDepth}, but for `result`, of which only the first levels are to be looked at. */
+  /** No deeper than {@link MAX_DEPTH}, but for `result`, of which only the first levels are to be looked at. */
   readonly value: Readonly<Record<string, unknown>>
   /** The message on one line: no byte of it ends a line, in JSON lines or in an event stream. */
   readonly text: string
@@ -32,12 +32,12 @@ export type ChildLine =
   | { readonly kind: 'noise'; readonly reason: string }
 
 /** Deeper than any message is, and shallow enough for every decoder. */
-export const maxDepth = 512
+export const MAX_DEPTH = 512
 
 /** An id is remembered until its request is answered. Clients may have no longer ones either. */
-const longestId = 1024
+const MAX_ID_LENGTH = 1024
 
-const tooDeep = `nesting deeper than ${maxDepth}`
+const TOO_DEEP = `nesting deeper than ${MAX_DEPTH}`
 
 /** Reads a line of a child's standard output. Blank lines are noise without a reason. */
 export function readChildLine(line: Buffer): ChildLine {
@@ -80,13 +80,13 @@ function findAnswerId(text: string): string | number | undefined {
     const value = id && parse(text.slice(start + id.start, start + id.end))
     return typeof value === 'string' || typeof value === 'number' ? value : undefined
   } catch {
-    const read = readLongLine(Buffer.from(text.slice(0, endOfInterest)), Buffer.from(text.slice(-endOfInterest)))
+    const read = readLongLine(Buffer.from(text.slice(0, END_LENGTH)), Buffer.from(text.slice(-END_LENGTH)))
     return read.kind === 'broken' ? read.id : undefined
   }
 }
 
 /** As much of each end of a line as can tell what it answers. */
-const endOfInterest = 1024
+const END_LENGTH = 1024
 
 /**
  * What a line that was too long would have answered. The id is made out only where it stands first or last in the message, which is
@@ -127,8 +127,8 @@ function readCall(message: Readonly<Record<string, unknown>>, text: string): Chi
   const { jsonrpc, id, method } = message
   if (jsonrpc !== '2.0' || typeof method !== 'string') return noise('not a JSON-RPC message')
   if (id !== undefined && typeof id !== 'string' && typeof id !== 'number') return noise('not a JSON-RPC message')
-  if (typeof id === 'string' && id.length > longestId) return noise('an id that is too long')
-  if (isDeeperThan(maxDepth, message)) return id === undefined ? noise(tooDeep) : { kind: 'refused', id, reason: tooDeep }
+  if (typeof id === 'string' && id.length > MAX_ID_LENGTH) return noise('an id that is too long')
+  if (isDeeperThan(MAX_DEPTH, message)) return id === undefined ? noise(TOO_DEEP) : { kind: 'refused', id, reason: TOO_DEEP }
   return one({ kind: id === undefined ? 'notification' : 'request', id, method, value: message, text })
 }
 
@@ -146,14 +146,14 @@ function readResponse(message: Readonly<Record<string, unknown>>, text: string):
   if (typeof id !== 'string' && typeof id !== 'number') return noise('not a JSON-RPC message')
   if (jsonrpc !== undefined && jsonrpc !== '2.0') return broken(id, 'jsonrpc is not "2.0"')
   if (!hasResult && !hasError) return broken(id, 'neither a result nor an error')
-  if (hasError && isDeeperThan(maxDepth, message.error)) return broken(id, tooDeep)
+  if (hasError && isDeeperThan(MAX_DEPTH, message.error)) return broken(id, TOO_DEEP)
   if (jsonrpc === '2.0' && hasResult !== hasError) return one({ kind: 'response', id, method: '', value: message, text })
   return readLooseResponse(message, id, text)
 }
 
 /** An error about nothing in particular. */
 function readUnaddressed(message: Readonly<Record<string, unknown>>, text: string): ChildLine {
-  const isPlain = message.jsonrpc === '2.0' && 'result' in message !== 'error' in message && !isDeeperThan(maxDepth, message)
+  const isPlain = message.jsonrpc === '2.0' && 'result' in message !== 'error' in message && !isDeeperThan(MAX_DEPTH, message)
   if (!isPlain) return noise('not a JSON-RPC message')
   return one({ kind: 'response', id: message.id as null | undefined, method: '', value: message, text })
 }

@@ -18,9 +18,9 @@ export interface ClientMessage {
 }
 
 /** Longer members are read when they are needed, and not kept: a value may take twenty times the memory of its text. */
-const longestKept = 16 * 1024
+const MAX_KEPT_LENGTH = 16 * 1024
 /** Message, `params`, `_meta`. */
-const keptDepth = 3
+const KEPT_DEPTH = 3
 
 /**
  * The messages of a request body, which the pipeline has found to be strict JSON. "Messages are delimited by newlines, and MUST NOT
@@ -48,8 +48,8 @@ export function readClientMessages(call: Call): ClientMessage[] {
  * @throws ProxyError `message_invalid`
  */
 export function createClientMessage(text: string): ClientMessage {
-  const isShort = text.length <= longestKept
-  const message = (isShort ? JSON.parse(text) : readKept(text, outlineShallow(text, keptDepth))) as Record<string, unknown>
+  const isShort = text.length <= MAX_KEPT_LENGTH
+  const message = (isShort ? JSON.parse(text) : readKept(text, outlineShallow(text, KEPT_DEPTH))) as Record<string, unknown>
   if (typeof message !== 'object' || message === null) throw new ProxyError('message_invalid', { cause: 'not an object' })
   const idKey = message.id === undefined ? '' : JSON.stringify(message.id)
   const id = message.id === undefined ? undefined : idKey
@@ -60,7 +60,7 @@ export function createClientMessage(text: string): ClientMessage {
 /** What is short is read whole; of what is long, those members that are not. */
 function readKept(text: string, outline: Outline): unknown {
   const { start, end, members } = outline
-  if (end - start <= longestKept) return JSON.parse(text.slice(start, end)) as unknown
+  if (end - start <= MAX_KEPT_LENGTH) return JSON.parse(text.slice(start, end)) as unknown
   const kept: [string, unknown][] = []
   for (const [name, member] of members ?? []) {
     const value = readKept(text, member)
@@ -70,13 +70,13 @@ function readKept(text: string, outline: Outline): unknown {
 }
 
 /** Lets go of what is long in a message that has been sent: the answer may last, and many things know the message until it is there. */
-export function letGoOfMessage(message: ClientMessage): void {
+export function releaseMessage(message: ClientMessage): void {
   Object.assign(message, { text: '', value: {} })
 }
 
 /** A member of `params`, however long. */
 export function readParam(message: ClientMessage, name: string): unknown {
-  if (message.text.length <= longestKept) return paramsOf(message)[name]
+  if (message.text.length <= MAX_KEPT_LENGTH) return paramsOf(message)[name]
   const member = outlineShallow(message.text, 2).members?.get('params')?.members?.get(name)
   return member && (JSON.parse(message.text.slice(member.start, member.end)) as unknown)
 }

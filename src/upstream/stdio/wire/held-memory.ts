@@ -23,11 +23,11 @@ export interface HeldMemory {
 }
 
 /** Of all, one user and one server get these parts at most: the others go on. */
-const partOfUser = 1 / 4
-const partOfServer = 1 / 2
+const PART_OF_USER = 1 / 4
+const PART_OF_SERVER = 1 / 2
 
 /** What waits leaves so much of each share to what is on its way: a process whose lines there is no memory for is ended. */
-export const partOfWaiting = 1 / 2
+export const PART_FOR_WAITING = 1 / 2
 
 interface Bound {
   readonly owner: string
@@ -51,9 +51,9 @@ export function createHeldMemory(bytes: number): HeldMemory {
     open(server, user) {
       const bounds: Bound[] = [
         { owner: 'all', bytes },
-        { owner: `server ${server}`, bytes: bytes * partOfServer },
+        { owner: `server ${server}`, bytes: bytes * PART_OF_SERVER },
       ]
-      if (user !== undefined) bounds.push({ owner: `user ${user}`, bytes: bytes * partOfUser })
+      if (user !== undefined) bounds.push({ owner: `user ${user}`, bytes: bytes * PART_OF_USER })
       return {
         take(more, part = 1) {
           if (!bounds.every((bound) => hasRoom(bound, more, part))) return false

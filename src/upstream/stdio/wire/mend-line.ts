@@ -8,8 +8,8 @@ export interface MendedLine {
 }
 
 /** What the first member of a message can be; a log line may be glued to it. */
-const beginning = /\{\s*"(?:jsonrpc|id|result|error|method|params)"\s*:/
-const controls = /[\u0000-\u001f]/g
+const MESSAGE_START = /\{\s*"(?:jsonrpc|id|result|error|method|params)"\s*:/
+const CONTROL_CHARACTERS = /[\u0000-\u001f]/g
 
 /**
  * Mends what is no JSON, where there is no doubt what it would be: whatever stands around the message (a byte order mark, a log line
@@ -18,7 +18,7 @@ const controls = /[\u0000-\u001f]/g
  * @returns undefined where there is nothing to mend
  */
 export function mendLine(text: string): MendedLine | undefined {
-  const start = text.search(beginning)
+  const start = text.search(MESSAGE_START)
   if (start < 0) return undefined
   try {
     const { end } = outlineShallow(text.slice(start), 0)
@@ -35,7 +35,7 @@ function escapeControls(text: string): string {
   let at = 0
   for (let quote = text.indexOf('"'); quote >= 0; quote = text.indexOf('"', at)) {
     const end = skipString(text, quote)
-    pieces.push(text.slice(at, quote), text.slice(quote, end).replace(controls, escapeControl))
+    pieces.push(text.slice(at, quote), text.slice(quote, end).replace(CONTROL_CHARACTERS, escapeControl))
     at = end
   }
   return pieces.join('') + text.slice(at)

@@ -3,12 +3,12 @@ import { type ClientMessage, metaOf } from './client-messages.ts'
 import { formatError } from './json-responses.ts'
 
 /** The revision that is spoken here. */
-export const modernRevision = '2026-07-28'
+export const MODERN_REVISION = '2026-07-28'
 
-/** Those in which clients are served over Streamable HTTP where the server itself speaks older ones alone, the newest first. */
-export const bridgedRevisions: readonly string[] = [modernRevision, '2025-11-25', '2025-06-18', '2025-03-26']
+/** What clients of a legacy server can use over Streamable HTTP, newest first. */
+export const BRIDGED_REVISIONS: readonly string[] = [MODERN_REVISION, '2025-11-25', '2025-06-18', '2025-03-26']
 
-export const metaKeys = {
+export const META_KEYS = {
   protocolVersion: 'io.modelcontextprotocol/protocolVersion',
   clientInfo: 'io.modelcontextprotocol/clientInfo',
   clientCapabilities: 'io.modelcontextprotocol/clientCapabilities',
@@ -17,9 +17,9 @@ export const metaKeys = {
   subscriptionId: 'io.modelcontextprotocol/subscriptionId',
 } as const
 
-export const unsupportedCode = -32022
+export const UNSUPPORTED_VERSION = -32022
 
-const levels = new Set(['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'])
+const LOG_LEVELS = new Set(['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'])
 
 /** What every request of 2026-07-28 says of itself in `_meta` (2026-07-28, basic/index, Per-request protocol fields). */
 export interface Envelope {
@@ -32,21 +32,21 @@ export interface Envelope {
 /** The envelope, or what is wrong with it. */
 export function readEnvelope(message: ClientMessage): Envelope | string {
   const meta = metaOf(message)
-  const protocolVersion = meta[metaKeys.protocolVersion]
-  const clientInfo = meta[metaKeys.clientInfo]
-  const capabilities = meta[metaKeys.clientCapabilities]
-  const logLevel = meta[metaKeys.logLevel]
-  if (typeof protocolVersion !== 'string') return `${metaKeys.protocolVersion} is missing`
-  if (!isObject(capabilities)) return `${metaKeys.clientCapabilities} is missing or not an object`
-  if (clientInfo !== undefined && !isImplementation(clientInfo)) return `${metaKeys.clientInfo} lacks a name or a version`
-  if (logLevel !== undefined && !(typeof logLevel === 'string' && levels.has(logLevel)))
-    return `${metaKeys.logLevel} is not a level`
+  const protocolVersion = meta[META_KEYS.protocolVersion]
+  const clientInfo = meta[META_KEYS.clientInfo]
+  const capabilities = meta[META_KEYS.clientCapabilities]
+  const logLevel = meta[META_KEYS.logLevel]
+  if (typeof protocolVersion !== 'string') return `${META_KEYS.protocolVersion} is missing`
+  if (!isObject(capabilities)) return `${META_KEYS.clientCapabilities} is missing or not an object`
+  if (clientInfo !== undefined && !isImplementation(clientInfo)) return `${META_KEYS.clientInfo} lacks a name or a version`
+  if (logLevel !== undefined && !(typeof logLevel === 'string' && LOG_LEVELS.has(logLevel)))
+    return `${META_KEYS.logLevel} is not a level`
   return { protocolVersion, clientInfo, capabilities, logLevel }
 }
 
 /** @param id - in JSON; @param requested - the revision that the client speaks; @param supported - those that the server does */
 export function formatUnsupported(id: string | undefined, requested: unknown, supported: readonly string[]): string {
-  return formatError(id, unsupportedCode, 'Unsupported protocol version', { supported, requested })
+  return formatError(id, UNSUPPORTED_VERSION, 'Unsupported protocol version', { supported, requested })
 }
 
 function isImplementation(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -60,5 +60,5 @@ function isImplementation(value: unknown): value is Readonly<Record<string, unkn
 export function statusOfAnswer(value: Readonly<Record<string, unknown>>): number {
   const code = isObject(value.error) ? value.error.code : undefined
   if (code === -32601) return 404
-  return code === -32020 || code === -32021 || code === unsupportedCode ? 400 : 200
+  return code === -32020 || code === -32021 || code === UNSUPPORTED_VERSION ? 400 : 200
 }

@@ -12,11 +12,11 @@ export interface Filter {
   readonly taskIds?: ReadonlySet<string>
 }
 
-export const toolsListChanged = 'notifications/tools/list_changed'
+export const TOOLS_LIST_CHANGED = 'notifications/tools/list_changed'
 
 /** Kinds of change, as the filter, the server's capabilities and the notifications call them. */
-export const kinds = [
-  { filter: 'toolsListChanged', capability: 'tools', method: toolsListChanged },
+export const CHANGE_KINDS = [
+  { filter: 'toolsListChanged', capability: 'tools', method: TOOLS_LIST_CHANGED },
   { filter: 'promptsListChanged', capability: 'prompts', method: 'notifications/prompts/list_changed' },
   { filter: 'resourcesListChanged', capability: 'resources', method: 'notifications/resources/list_changed' },
 ] as const
@@ -26,7 +26,7 @@ export function readFilter(message: ClientMessage): Filter {
   const notifications = readParam(message, 'notifications')
   if (!isObject(notifications)) return {}
   const filter: Record<string, unknown> = {}
-  for (const { filter: name } of kinds) if (notifications[name] === true) filter[name] = true
+  for (const { filter: name } of CHANGE_KINDS) if (notifications[name] === true) filter[name] = true
   for (const name of ['resourceSubscriptions', 'taskIds'])
     if (Array.isArray(notifications[name])) filter[name] = readStrings(notifications[name])
   return filter
@@ -41,7 +41,7 @@ export function measureFilter({ resourceSubscriptions, taskIds }: Filter): numbe
 export function wants(filter: Filter, message: ChildMessage): boolean {
   if (message.method === 'notifications/resources/updated') return includes(filter.resourceSubscriptions, paramsOf(message).uri)
   if (message.method === 'notifications/tasks') return includes(filter.taskIds, paramsOf(message).taskId)
-  return kinds.some(({ filter: name, method }) => method === message.method && filter[name] === true)
+  return CHANGE_KINDS.some(({ filter: name, method }) => method === message.method && filter[name] === true)
 }
 
 /** A set, since the server decides how often it is looked at. */

@@ -1,0 +1,68 @@
+import { ProxyError } from '../../../core/errors.ts'
+import type { Spare } from '../process/places.ts'
+
+/** An MCP session over HTTP. */
+export interface HttpSession {
+  readonly principalKey: string
+  /** The session as one that may end so that another can start; undefined while a request is pending. */
+  findSpare(now: number): Spare | undefined
+  keepAlive(): void
+  end(): void
+}
+
+/** The MCP sessions of one transport, by their unguessable id. */
+export class Sessions<T extends HttpSession> {
+  readonly #byId = new Map<string, T>()
+  /** How many sessions each principal has. */
+  readonly #counts = new Map<string, number>()
+
+  get size(): number {
+    return this.#byId.size
+  }
+
+  countOf(principalKey: string): number {
+    return this.#counts.get(principalKey) ?? 0
+  }
+
+  add(id: string, session: T): void {
+    this.#byId.set(id, session)
+    this.#counts.set(session.principalKey, this.countOf(session.principalKey) + 1)
+  }
+
+  delete(id: string): T | undefined {
+    const session = this.#byId.get(id)
+    if (!session || !this.#byId.delete(id)) return undefined
+    const left = this.countOf(session.principalKey) - 1
+    if (left > 0) this.#counts.set(session.principalKey, left)
+    else this.#counts.delete(session.principalKey)
+    return session
+  }
+
+  /**
+   * A session of a principal. One that belongs to another is unknown, too.
+   *
+   * @param cause - why there is none, for the operator
+   * @throws ProxyError `mcp_session_unknown`
+   */
+  find(id: string, principalKey: string, cause: string): T {
+    const session = this.#byId.get(id)
+    if (session?.principalKey !== principalKey) throw new ProxyError('mcp_session_unknown', { cause })
+    return session
+  }
+
+  list(): T[] {
+    return [...this.#byId.values()]
+  }
+
+  spares(now: number): Spare[] {
+    return this.list().flatMap((session) => session.findSpare(now) ?? [])
+  }
+
+  keepAlive(): void {
+    for (const session of this.#byId.values()) session.keepAlive()
+  }
+
+  close(): void {
+    for (const session of this.list()) session.end()
+  }
+}

@@ -1,0 +1,67 @@
+import type { Writable } from 'node:stream'
+import type { HeldBytes } from './held-bytes.ts'
+
+const MAX_WAITING_MESSAGES = 1000
+const MAX_WAITING_BYTES = 8 * 1024 * 1024
+
+/** Some programs end lines with these, too (Node's `readline`). In JSON they occur only in strings, where the escape is equivalent. */
+const LINE_SEPARATORS = /[\u2028\u2029]/g
+
+/** Messages on their way to the standard input of a process. */
+export class InputQueue {
+  readonly #input: Writable
+  readonly #memory: HeldBytes
+  /** Messages that the process has not read. */
+  #waiting = 0
+  #unsent = ''
+  #unsentMessages = 0
+
+  constructor(input: Writable, memory: HeldBytes) {
+    this.#input = input
+    this.#memory = memory
+  }
+
+  get isWritable(): boolean {
+    return this.#input.writable
+  }
+
+  /**
+   * @param message - on one line
+   * @returns false when too much is waiting already
+   */
+  push(message: string): boolean {
+    const text = message.replace(LINE_SEPARATORS, escapeSeparator)
+    const waitingBytes = this.#input.writableLength + this.#unsent.length
+    const isFull = this.#waiting >= MAX_WAITING_MESSAGES || waitingBytes >= MAX_WAITING_BYTES
+    if (isFull || !this.#memory.take(text.length)) return false
+    this.#waiting++
+    // Messages of one tick are written together.
+    if (this.#unsent === '') setImmediate(() => this.flush())
+    this.#unsent += `${text}\n`
+    this.#unsentMessages++
+    return true
+  }
+
+  flush(): void {
+    const count = this.#unsentMessages
+    const text = this.#unsent
+    this.#unsent = ''
+    this.#unsentMessages = 0
+    if (text === '') return
+    this.#input.write(text, () => {
+      this.#waiting -= count
+      // The account has each message without its line break.
+      this.#memory.give(text.length - count)
+    })
+  }
+
+  /** Writes what is left, and ends the input. */
+  end(): void {
+    this.flush()
+    this.#input.end()
+  }
+}
+
+function escapeSeparator(separator: string): string {
+  return separator === '\u2028' ? '\\u2028' : '\\u2029'
+}
