@@ -1,5 +1,6 @@
 import type { DestinationStream } from 'pino'
 import type { Broker } from './broker/broker.ts'
+import { NO_BRAND } from './core/brand.ts'
 import { systemClock } from './core/clock.ts'
 import type { BrokerPlan } from './core/plan/broker-plan.ts'
 import type { Plan } from './core/plan/plan.ts'
@@ -274,6 +275,7 @@ function createEdge(plan: Plan, parts: EdgeParts): Edge {
     limits: plan.limits,
     bodyRoom: createBodyRoom(plan.limits, parts.clock),
     forwarded: createForwardedRules(plan.trustedProxies, plan.publicUrl),
+    brand: plan.broker?.brand ?? NO_BRAND,
     streamEnds: new Set(),
   }
 }

@@ -1,3 +1,4 @@
+import type { BrandPlan } from '../core/brand.ts'
 import type { Clock } from '../core/clock.ts'
 import type { CorsPlan, LimitsPlan } from '../core/plan/plan.ts'
 import type { RequestObserver } from '../core/record.ts'
@@ -19,6 +20,8 @@ export interface Edge {
   /** Of all requests together. */
   readonly bodyRoom: BodyRoom
   readonly forwarded: ForwardedRules
+  /** Of the pages that a browser sees. */
+  readonly brand: BrandPlan
   readonly seal: SessionSeal
   readonly observe: RequestObserver
   /** Ends of the streams that last until somebody ends them: called when the process shuts down. */

@@ -1,11 +1,5 @@
-import {
-  escapeHtml,
-  formatForeignName,
-  formatFormTarget,
-  formatRedirectHost,
-  type Page,
-  renderPage,
-} from '../broker/pages/page.ts'
+import { formatForeignName, formatFormTarget, formatRedirectHost, type Page, renderPage } from '../broker/pages/page.ts'
+import { escapeHtml } from '../core/html.ts'
 import { IDENTITY_SCOPE, type Scope, type User } from './users.ts'
 
 /** Who asks for access, as far as it is known. Everything but the redirect URI is the client's own claim. */

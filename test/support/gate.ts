@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import { fileURLToPath } from 'node:url'
+import { NO_BRAND } from '../../src/core/brand.ts'
 import { type Clock, systemClock } from '../../src/core/clock.ts'
 import type { StdioUpstreamPlan } from '../../src/core/plan/upstream-plan.ts'
 import type { TokenVerifier, Upstream } from '../../src/core/ports.ts'
@@ -89,6 +90,7 @@ export async function openGate(
       },
       bodyRoom: createBodyRoom({ bodiesBytes: 256 * 1024 * 1024, bodyBytes: 64 * 1024 * 1024, bodyIdleSeconds: 10 }, clock),
       forwarded: createForwardedRules([], origin),
+      brand: NO_BRAND,
       seal: createSessionSeal(randomBytes(32)),
       observe: (record) => records.push(record),
       streamEnds: new Set(),

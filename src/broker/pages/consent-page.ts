@@ -1,12 +1,6 @@
+import { escapeHtml } from '../../core/html.ts'
 import { WHOLE_SERVER_SCOPE } from '../clients/resources.ts'
-import {
-  escapeHtml,
-  formatForeignName,
-  formatFormTarget,
-  formatRedirectHost,
-  isOnThisComputer,
-  type PageContent,
-} from './page.ts'
+import { formatForeignName, formatFormTarget, formatRedirectHost, isOnThisComputer, type PageContent } from './page.ts'
 
 /** Who asks for access. Everything but the redirect URI is the client's own claim. */
 export interface Asking {

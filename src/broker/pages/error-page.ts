@@ -1,4 +1,5 @@
-import { escapeHtml, type PageContent } from './page.ts'
+import { escapeHtml } from '../../core/html.ts'
+import type { PageContent } from './page.ts'
 
 /** What went wrong, for the person in front of the browser. */
 export interface ErrorContent {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { PAGE_ICON } from '../../core/page-icon.ts'
-import type { BrandPlan } from '../../core/plan/broker-plan.ts'
+import { NO_BRAND, renderBrand, renderIcon } from '../../core/brand.ts'
+import { escapeHtml } from '../../core/html.ts'
 import { isLoopbackHost } from '../../oauth/addresses.ts'
 
 /** A page and the headers that it must be sent with. */
@@ -54,8 +54,6 @@ a.main { display: block; padding: .65rem 1rem; border-radius: .4rem; background:
 
 const STYLE_SOURCE = `'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`
 
-const NO_BRAND: BrandPlan = { company: undefined, logo: undefined, favicon: undefined }
-
 /** A page for people: no script, nothing from elsewhere, in no frame. */
 export function renderPage({ title, content, formTarget, goOn, goOnSeconds = 0 }: PageContent, brand = NO_BRAND): Page {
   const target = formTarget === undefined ? '' : ` ${formTarget}`
@@ -63,7 +61,7 @@ export function renderPage({ title, content, formTarget, goOn, goOnSeconds = 0 }
   return {
     html: `<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escapeHtml(title)}</title><link rel="icon" href="${escapeHtml(brand.favicon ?? PAGE_ICON)}">${refresh}<style>${STYLE}</style></head>
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escapeHtml(title)}</title>${renderIcon(brand)}${refresh}<style>${STYLE}</style></head>
 <body><main>${renderBrand(brand)}${content}</main></body>
 </html>`,
     headers: {
@@ -77,22 +75,10 @@ export function renderPage({ title, content, formTarget, goOn, goOnSeconds = 0 }
   }
 }
 
-/** Whose page it is. An SVG in an `img` runs no script and loads nothing. */
-function renderBrand({ company, logo }: BrandPlan): string {
-  if (company === undefined && logo === undefined) return ''
-  const image = logo === undefined ? '' : `<img src="${escapeHtml(logo)}" alt="">`
-  return `<div class="brand">${image}${company === undefined ? '' : `<span>${escapeHtml(company)}</span>`}</div>`
-}
-
 /** A page that leads on by itself, and by a link where the browser doesn't. */
 export function renderGoOnPage(title: string, target: string): PageContent {
   const content = `<h1>${escapeHtml(title)}</h1><p><a href="${escapeHtml(target)}">Continue</a></p>`
   return { title, content, goOn: target }
-}
-
-/** A text as part of HTML, also inside of an attribute. */
-export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
 }
 
 const NAME_LENGTH = 80

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { KoaContextWithOIDC } from 'oidc-provider'
+import type { BrandPlan } from '../../core/brand.ts'
 import { BROKER_PATHS } from '../../core/broker-paths.ts'
-import type { BrandPlan } from '../../core/plan/broker-plan.ts'
 import { renderErrorPage } from '../pages/error-page.ts'
 import { formatRedirectHost, isOnThisComputer, renderPage } from '../pages/page.ts'
 import type { Middleware } from './middlewares.ts'

@@ -1,6 +1,6 @@
 import { errors, type Interaction, type Provider } from 'oidc-provider'
+import type { BrandPlan } from '../../core/brand.ts'
 import type { EndpointRequest } from '../../core/endpoint-request.ts'
-import type { BrandPlan } from '../../core/plan/broker-plan.ts'
 import type { IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
 import type { Accounts } from '../accounts/accounts.ts'
 import type { BrokerResource, Resources } from '../clients/resources.ts'

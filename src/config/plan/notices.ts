@@ -20,6 +20,7 @@ export function createNotices(config: Config, namePlace: (path: string) => strin
     ...listLiteralSecrets(config).map((place) => `${namePlace(place)}: ${LITERAL}`),
     ...createEdgeNotices(config),
     ...createSessionNotices(config),
+    ...createReplicaNotices(config),
     ...config.issuers.flatMap(createIssuerNotices),
     ...(config.broker?.token_exchange.issuers ?? []).flatMap(createIssuerNotices),
     ...config.servers.flatMap((server) => [
@@ -70,6 +71,17 @@ function createSessionNotices(config: Config): string[] {
   return [
     'session_key: random at each start, so a restart ends all MCP sessions, and some clients never start a new one; processes behind a load balancer do not accept each other’s sessions. Set it to keep sessions.',
   ]
+}
+
+/** A store that several processes share is there for several processes. */
+function createReplicaNotices({ broker, servers }: Config): string[] {
+  if (broker?.store.kind !== 'redis') return []
+  return servers
+    .filter(({ upstream }) => upstream?.command !== undefined)
+    .map(
+      (server) =>
+        `server ${nameServer(server)}: its programs belong to one process of the proxy. Where several share the store, have the load balancer send each MCP session (Mcp-Session-Id) to the process that it began with; others answer 404.`,
+    )
 }
 
 function createIssuerNotices(issuer: IssuerConfig): string[] {

@@ -197,7 +197,9 @@ export const broker = z
       .describe('What scopes permit, for the user who is asked: `"mcp:admin": Change settings of the server`.'),
     company: text(findCompanyMistake)
       .optional()
-      .describe('Name of the company, at the top of the pages on which users sign in and consent; at most 80 characters.'),
+      .describe(
+        'Name of the company, at the top of the pages that users see, also where a browser opens the address of a server; at most 80 characters.',
+      ),
     logo: z
       .string()
       .min(1)

@@ -1,3 +1,4 @@
+import type { BrandPlan } from '../brand.ts'
 import type { ClientPlan } from './client-plan.ts'
 import type { IdentityProviderPlan } from './identity-provider-plan.ts'
 import type { IssuerPlan } from './issuer-plan.ts'
@@ -36,13 +37,6 @@ export interface BrokerPlan {
   /** Whose identity assertions (ID-JAG) clients may show; empty for nobody's. */
   readonly assertionIssuers: readonly IssuerPlan[]
   readonly tokenExchange: TokenExchangePlan
-}
-
-/** Whose pages they are, for the users who see them. Images are `data:` URIs. */
-export interface BrandPlan {
-  readonly company: string | undefined
-  readonly logo: string | undefined
-  readonly favicon: string | undefined
 }
 
 /** Whose access tokens can be exchanged (RFC 8693) besides our own. */

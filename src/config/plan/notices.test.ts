@@ -1,0 +1,47 @@
+import { expect, it } from 'vitest'
+import { loadConfigValue } from '../load.ts'
+import type { ConfigInput } from '../schema/schema.ts'
+
+const KEY = Buffer.alloc(32, 7).toString('base64')
+const PROGRAM = { name: 'files', path: '/files', upstream: { command: ['files-mcp'] } }
+const REMOTE = { name: 'remote', path: '/remote', upstream: 'http://localhost:8000/mcp' }
+
+function noticesOf(
+  kind: 'memory' | 'redis',
+  servers: ConfigInput['servers'],
+  more: Partial<ConfigInput> = {},
+): readonly string[] {
+  const config: ConfigInput = {
+    identity_provider: {
+      issuer: 'https://idp.example.com',
+      client_id: 'proxy',
+      client_secret: { env: 'SECRET' },
+      allow: [{ claim: 'email', values: ['ann@example.com'] }],
+    },
+    broker: {
+      store: kind === 'redis' ? { kind, url: 'redis://127.0.0.1:6379' } : { kind },
+      ...(kind === 'redis' && { encryption_keys: [{ env: 'KEY' }] }),
+    },
+    servers,
+    ...more,
+  }
+  return loadConfigValue(config, { env: { SECRET: 'of-the-proxy-0123456789', KEY }, directory: '.', terminal: false }).plan
+    .notices
+}
+
+it('with a store for several processes, says that each program belongs to one of them', () => {
+  expect(noticesOf('redis', [PROGRAM, REMOTE])).toEqual([
+    expect.stringMatching(/^server files: its programs belong to one process of the proxy\..*load balancer.*Mcp-Session-Id/),
+  ])
+})
+
+it('says nothing of it where there is one process, or no program', () => {
+  expect(noticesOf('memory', [PROGRAM])).toEqual([])
+  expect(noticesOf('redis', [REMOTE])).toEqual([])
+})
+
+it('says that several processes need a session key where nothing lasts that one could be made from', () => {
+  expect(noticesOf('memory', [REMOTE])).toEqual([expect.stringMatching(/^session_key: random.*several processes.*Set it/)])
+  const session_key = { env: 'KEY' }
+  expect(noticesOf('memory', [REMOTE], { session_key })).toEqual([])
+})
