@@ -51,15 +51,13 @@ function createJsonMap(text: string, members: JsonMembers): Dictionary {
       const known = seen.get(name)
       if (known !== undefined) return known
       const member = members.get(name)
-      return member && remember(seen, name, readValue(text, member, work))
+      if (member === undefined) return undefined
+      const value = readValue(text, member, work)
+      seen.set(name, value)
+      return value
     },
     names: () => listNames(members),
   }
-}
-
-function remember<K>(seen: Map<K, Value>, key: K, value: Value): Value {
-  seen.set(key, value)
-  return value
 }
 
 function listNames(members: JsonMembers): readonly string[] {
@@ -91,13 +89,16 @@ function readContainer(text: string, work: Work): Value {
 }
 
 function createJsonList(text: string, items: readonly JsonOutline[]): List {
-  const seen = new Map<number, Value>()
+  const seen: (Value | undefined)[] = []
   return {
     kind: 'list',
     length: items.length,
     at: (index, work) => {
-      const known = seen.get(index)
-      return known === undefined ? remember(seen, index, readValue(text, items[index] as JsonOutline, work)) : known
+      const known = seen[index]
+      if (known !== undefined) return known
+      const value = readValue(text, items[index] as JsonOutline, work)
+      seen[index] = value
+      return value
     },
   }
 }

@@ -23,7 +23,7 @@ const STEP = 8
 export function equal(left: Known, right: Known, work: Work): Value {
   spend(work, STEP)
   if (typeof left === 'string' && typeof right === 'string') return equalTexts(left, right, work)
-  if (isNumber(left) && isNumber(right)) return left <= right && left >= right
+  if (isNumber(left) && isNumber(right)) return typeof left === typeof right ? left === right : left <= right && left >= right
   if (left === null || right === null) return left === right
   if (typeof left === 'boolean' && typeof right === 'boolean') return left === right
   if (isList(left) && isList(right)) return equalLists(left, right, work)
