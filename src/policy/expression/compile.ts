@@ -14,9 +14,9 @@ import { createDictionary, createList, isFailure, isKnown, type Value } from './
  */
 export function compileNode(node: Syntax, context: Context): Evaluate {
   context.cost.nodes++
-  const before = context.draft.looks
+  const before = context.compilation.looks
   const evaluate = compileOperator(node, context)
-  return context.draft.looks === before ? compileConstant(node, evaluate, context) : evaluate
+  return context.compilation.looks === before ? compileConstant(node, evaluate, context) : evaluate
 }
 
 /** Computes what looks at nothing now: what fails would fail in each decision. */

@@ -46,12 +46,12 @@ export function compileComprehension({ node, name, inputs }: Call, context: Cont
   }
 }
 
-function declare(variable: Syntax, place: number, { scope, draft }: Context): ReadonlyMap<string, number> {
+function declare(variable: Syntax, place: number, { scope, compilation }: Context): ReadonlyMap<string, number> {
   if (variable.op !== 'id')
     return refuse(variable, 'the first of the two is the name of an item, as in exists(item, item == "a")')
   const name = variable.args
   if (scope.has(name) || facts.has(name) || records.has(name)) refuse(variable, `${name} is taken: give the item another name`)
-  draft.looks++
+  compilation.looks++
   return new Map([...scope, [name, place]])
 }
 

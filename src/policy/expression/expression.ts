@@ -2,7 +2,7 @@ import { createWork, spend, type Work } from '../work.ts'
 import { compileNode } from './compile.ts'
 import type { ExpressionFacts } from './facts.ts'
 import { facts, type NamedFact, records, type Use } from './names.ts'
-import { type Context, type Draft, type Evaluate, STEP, TOO_MUCH } from './program.ts'
+import { type Compilation, type Context, type Evaluate, STEP, TOO_MUCH } from './program.ts'
 import { ExpressionError, parseSyntax } from './syntax.ts'
 import { mayHold, toTruth } from './truth.ts'
 import { isFailure, type Value } from './value.ts'
@@ -45,26 +45,25 @@ export interface CompiledExpression {
  */
 export function compileExpression(source: string, use: Use): CompiledExpression {
   const { root, check } = parseSyntax(source, use)
-  const draft: Draft = { source, use, facts: [], looks: 0 }
-  const context: Context = { draft, scope: new Map(), cost: { nodes: 0 }, compile: compileNode }
+  const compilation: Compilation = { source, use, facts: [], looks: 0 }
+  const context: Context = { compilation, scope: new Map(), cost: { nodes: 0 }, compile: compileNode }
   const evaluate = compileNode(root, context)
   check()
   checkMayDiffer(evaluate)
   const cost = context.cost.nodes * STEP
   return Object.freeze({
     source,
-    ...describeReads(draft.facts),
+    ...describeReads(compilation.facts),
     evaluate: (given: ExpressionFacts, work: Work) => run(evaluate, source, given, cost, work),
   })
 }
 
-/** Whatever the facts are: an expression that holds for all of them is no condition, and one that never holds locks everybody out. */
+/** Evaluates with every fact unknown: an expression that always holds is no condition, and one that never holds denies every caller. */
 function checkMayDiffer(evaluate: Evaluate): void {
   const value = evaluate({ facts: undefined, work: createWork(), locals: [], seen: [] })
-  if (value === true)
-    throw new ExpressionError('it always holds, whoever calls: leave it out, or compare with something of the call', 0)
+  if (value === true) throw new ExpressionError('it holds for every call: leave it out, or compare with something of the call', 0)
   if (isFailure(value)) throw new ExpressionError(`it always fails: ${value.reason}`, 0)
-  if (!mayHold(value)) throw new ExpressionError('it can never hold, whoever calls: compare with something of the call', 0)
+  if (!mayHold(value)) throw new ExpressionError('it can never hold: compare with something of the call', 0)
 }
 
 function describeReads(

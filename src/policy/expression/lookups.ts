@@ -10,7 +10,7 @@ export function compileName(node: Of<'id'>, context: Context): Evaluate {
   const name = node.args
   const place = context.scope.get(name)
   if (place !== undefined) {
-    context.draft.looks++
+    context.compilation.looks++
     return ({ locals }) => {
       const value = locals[place]
       return value === undefined ? createFailure(`${name} has no value`) : value
@@ -38,13 +38,16 @@ function formatMembers(name: string, members: ReadonlyMap<string, NamedFact>): s
   return [...members.keys()].map((member) => `${name}.${member}`).join(', ')
 }
 
-function describeUnknown(name: string, { draft }: Context): string {
-  return `there is no ${name.slice(0, 40)} here: expressions see ${listNames(draft.use)}; a text stands in quotes`
+function describeUnknown(name: string, { compilation }: Context): string {
+  return `there is no ${name.slice(0, 40)} here: expressions see ${listNames(compilation.use)}; a text stands in quotes`
 }
 
-function checkSeen(node: Syntax, name: string, { draft }: Context): void {
-  if (isSeen(name, draft.use) || !(records.has(name) || facts.has(name))) return
-  refuse(node, `\`who\` does not see ${name}, since it says who somebody is: a rule with \`require\` sees it`)
+function checkSeen(node: Syntax, name: string, { compilation }: Context): void {
+  if (isSeen(name, compilation.use) || !(records.has(name) || facts.has(name))) return
+  refuse(
+    node,
+    `\`who\` does not see ${name}, since it selects principals before a call is looked at: write a rule with \`require\``,
+  )
 }
 
 /** `a.b` */

@@ -31,7 +31,7 @@ export function compileBinary(node: Binary, context: Context): Evaluate {
 
 const kinds: ReadonlySet<unknown> = new Set<Operation['targetKind']>(['tool', 'prompt', 'resource'])
 
-/** A kind that there is not would deny everybody, or nobody, without a word. */
+/** A comparison with a misspelt kind would silently deny every call, or none. */
 function checkKind({ args }: Binary, context: Context): void {
   const isKind = (node: Syntax): boolean => node.op === '.' && findFact(node, context)?.hasKinds === true
   const literal = args.find((node, at) => node.op === 'value' && args.some((other, where) => where !== at && isKind(other)))

@@ -9,8 +9,8 @@ import type { ExpressionFacts } from './facts.ts'
 import { ExpressionError } from './syntax.ts'
 
 /**
- * Against an independent implementation of CEL, over expressions and values of all kinds: where ours comes to a value, so does the other,
- * and to the same. Ours may fail where CEL has a value, never the other way round.
+ * Compares with an independent implementation of CEL, over expressions and values of all kinds: where an expression has a value here, it
+ * has the same one there. It may fail here where CEL has a value, never the other way round.
  */
 
 /** A value as JSON text, and as the oracle takes it. */
@@ -177,7 +177,7 @@ function askOracle(text: string, { principal, groups }: ExpressionFacts, args: u
   return plan(oracle, parse(text))({ principal: new Map(Object.entries(seen)), args } as never)
 }
 
-/** The oracle rounds an int before it compares it with a double; ours does not. */
+/** The oracle rounds an int before it compares it with a double. */
 function mixesLargeNumbers(text: string): boolean {
   return /\d{16}/.test(text) && /\d\.\d|1e2|double/.test(text)
 }
@@ -188,7 +188,7 @@ it('comes to a value only where CEL does, and to the same', () => {
   let values = 0
   fc.assert(
     fc.property(source, given, (text, args) => {
-      // To the oracle a member that is null is absent; to CEL, and to ours, it is there.
+      // The oracle takes a member that is null for absent; CEL does not.
       fc.pre(!(text.includes('has(') && args.text.includes('null')))
       fc.pre(!mixesLargeNumbers(text + args.text))
       const facts = createFacts({ principal, groups: ['a', 'b'], args: createArgumentReader(args.text) })

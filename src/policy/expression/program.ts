@@ -20,7 +20,7 @@ export interface Run {
 }
 
 /** What is gathered while an expression is compiled. */
-export interface Draft {
+export interface Compilation {
   readonly source: string
   readonly use: Use
   /** The facts it reads, in the order of `Run.seen`. */
@@ -31,7 +31,7 @@ export interface Draft {
 
 /** Where a node stands. */
 export interface Context {
-  readonly draft: Draft
+  readonly compilation: Compilation
   /** Variables and their places in `Run.locals`. */
   readonly scope: ReadonlyMap<string, number>
   /** Nodes that are computed each time: of the whole, or of the body of a comprehension. */
@@ -45,8 +45,8 @@ export const STEP = 8
 export const TOO_MUCH = Object.freeze(createFailure('there is too much to look at'))
 
 /** The text of a node, for messages: what its author wrote. */
-export function quote({ start, end }: Syntax, { draft }: Context): string {
-  const text = closeBrackets(draft.source, start, end).replaceAll(/\s+/g, ' ')
+export function quote({ start, end }: Syntax, { compilation }: Context): string {
+  const text = closeBrackets(compilation.source, start, end).replaceAll(/\s+/g, ' ')
   return text.length > 80 ? `${text.slice(0, 77)}...` : text
 }
 
@@ -70,10 +70,10 @@ export function combineUnusable(left: Value, right: Value): Value {
 }
 
 /** Reads a fact once in each run. */
-export function compileFact(fact: NamedFact, { draft }: Context): Evaluate {
-  draft.looks++
-  const known = draft.facts.indexOf(fact)
-  const place = known === -1 ? draft.facts.push(fact) - 1 : known
+export function compileFact(fact: NamedFact, { compilation }: Context): Evaluate {
+  compilation.looks++
+  const known = compilation.facts.indexOf(fact)
+  const place = known === -1 ? compilation.facts.push(fact) - 1 : known
   return (run) => {
     if (run.facts === undefined) return UNKNOWN
     const seen = run.seen[place]

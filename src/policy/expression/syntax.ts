@@ -7,7 +7,7 @@ import { facts, isSeen, records, type Use } from './names.ts'
  */
 export type Syntax = ASTNode
 
-/** A mistake in an expression, for whoever wrote it. */
+/** A mistake in an expression, for the author of the configuration. */
 export class ExpressionError extends Error {
   /** Where in the text it is, in UTF-16 units from 0. */
   readonly offset: number
@@ -20,7 +20,7 @@ export class ExpressionError extends Error {
   }
 }
 
-/** Longer ones are no rule that somebody can read. */
+/** Longer expressions are unreadable; several rules say the same. */
 const MAX_LENGTH = 4096
 const limits = { maxAstNodes: 500, maxDepth: 32, maxListElements: 200, maxMapEntries: 200, maxCallArguments: 4 }
 
