@@ -41,6 +41,14 @@ const upstreamOf = ({ upstream }: DoctorStage) => ({ servers: [serve(`${upstream
 const redirect = (location: string) => (stage: DoctorStage) =>
   stage.upstream.answerWith((_, response) => void response.writeHead(307, { location }).end())
 
+function answerBehindSlash({ url }: { readonly url: string }, response: ServerResponse): void {
+  if (url === '/mcp') response.writeHead(307, { location: '/mcp/' }).end()
+  else {
+    const result = { protocolVersion: '2025-11-25', serverInfo: { name: 'x', version: '1' }, capabilities: {} }
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ jsonrpc: '2.0', id: 1, result }))
+  }
+}
+
 const ofIssuer: Mistake[] = [
   {
     name: 'the issuer is down',
@@ -396,6 +404,14 @@ const ofUpstream: Mistake[] = [
     config: upstreamOf,
     plant: redirect('/mcp/'),
     finds: 'upstream_redirects',
+    fix: /Write `upstream: http:\/\/127\.0\.0\.1:\d+\/mcp\/`.*or `follow_slash_redirects: true`/,
+  },
+  {
+    name: 'the MCP server wants a final slash, and the proxy follows it with each call',
+    config: ({ upstream }) => ({ servers: [serve({ url: `${upstream.origin}/mcp`, follow_slash_redirects: true })] }),
+    plant: ({ upstream }) => upstream.answerWith(answerBehindSlash),
+    verdict: 'warning',
+    finds: 'upstream_slash',
     fix: /Write `upstream: http:\/\/127\.0\.0\.1:\d+\/mcp\/`/,
   },
   {

@@ -31,7 +31,19 @@ export function checkHttpUpstream(asked: HttpUpstreamCase, plan: Plan, about: Fi
           probe.first.failure.fix,
         )
       : checkAnswer(asked, probe.first.answer, plan, about)
-  return [answers, ...noteAddress(probe, where, about)]
+  return [answers, ...noteSlash(asked, about), ...noteAddress(probe, where, about)]
+}
+
+/** Each call is sent twice then. */
+function noteSlash({ upstream, probe }: HttpUpstreamCase, about: Findings): Finding[] {
+  if (probe.followed === undefined) return []
+  return [
+    about.warning(
+      'upstream_slash',
+      `The MCP server (${formatUpstreamAddress(upstream)}) redirects to the same path with or without a final slash. The proxy follows (\`follow_slash_redirects\`), so it sends each call twice.`,
+      `Write \`${formatUpstreamKey({ ...upstream, url: probe.followed })}\`, and remove \`follow_slash_redirects\`.`,
+    ),
+  ]
 }
 
 function noteAddress({ publicAddress }: HttpUpstreamProbe, where: string, about: Findings): Finding[] {
@@ -81,7 +93,7 @@ function isPlanned({ headers }: RawAnswer, { upstream }: HttpUpstreamCase, { pub
   )
 }
 
-/** The proxy follows no redirect: it would carry its credential elsewhere (and 301 to 303 turn POST into GET). */
+/** The proxy follows no redirect (but for a final slash, if configured): it would carry its credential elsewhere (and 301 to 303 turn POST into GET). */
 function explainRedirect(upstream: HttpUpstreamPlan, { status, headers }: RawAnswer, about: Findings): Finding {
   const { url } = upstream
   const where = formatUpstreamAddress(upstream)
@@ -94,13 +106,13 @@ function explainRedirect(upstream: HttpUpstreamPlan, { status, headers }: RawAns
       'Correct the server.',
     )
   const to = escapeControlCharacters(`${target.origin}${target.pathname}`).slice(0, 200)
-  const says = `The MCP server (${where}) redirects (status ${status}) to ${to}, and the proxy follows no redirects.`
+  const says = `The MCP server (${where}) redirects (status ${status}) to ${to}, and the proxy does not follow it.`
   const isSlash = target.host === from.host && target.pathname.replace(/\/$/, '') === from.pathname.replace(/\/$/, '')
   if (isSlash || (target.hostname === from.hostname && target.protocol !== from.protocol)) {
     return about.problem(
       'upstream_redirects',
       says,
-      `Write \`${formatUpstreamKey({ ...upstream, url: to })}\`${isSlash ? ' (the final slash matters to it)' : ''}.`,
+      `Write \`${formatUpstreamKey({ ...upstream, url: to })}\`${isSlash ? ', or `follow_slash_redirects: true` beside it if the MCP server redirects some paths only' : ''}.`,
     )
   }
   return about.problem(

@@ -32,7 +32,7 @@ export interface Report {
 
 /**
  * Probes everything that a configuration refers to, as clients and the proxy will. Changes nothing there. Waits at most 5 s for each
- * answer, and `start_seconds` for the first answer of an MCP server that is a process.
+ * answer, and `start_timeout_seconds` for the first answer of an MCP server that is a process.
  *
  * @param plan - the settled configuration
  * @param token - an access token to try; the report contains neither it nor any other secret

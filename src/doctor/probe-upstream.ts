@@ -3,6 +3,7 @@ import type { EndpointPlan } from '../core/plan/server-plan.ts'
 import type { HttpUpstreamPlan, StdioUpstreamPlan } from '../core/plan/upstream-plan.ts'
 import { findAddressLiteral, isPublicAddress } from '../oauth/addresses.ts'
 import { createSafeFetch, type RawAnswer, type RawRequest } from '../oauth/safe-fetch.ts'
+import { findSlashTarget } from '../upstream/redirect.ts'
 import { probeRevision } from '../upstream/stdio/channel/probe-revision.ts'
 import { findProgramProblem } from '../upstream/stdio/process/find-program.ts'
 import { Spawner } from '../upstream/stdio/process/spawner.ts'
@@ -23,6 +24,8 @@ export interface HttpUpstreamProbe {
   readonly other: AnswerProbe | undefined
   /** Address on the internet by which it can be reached without the proxy. */
   readonly publicAddress: string | undefined
+  /** URL that differs by its final slash only, to which it redirects and which the proxy is configured to follow. */
+  readonly followed: string | undefined
 }
 
 /** What an MCP server that is a process answers. */
@@ -49,10 +52,13 @@ export async function probeHttpUpstream(plan: HttpUpstreamPlan, kind: EndpointPl
     const publicAddress = socket === undefined ? await findPublicAddress(plan.url) : undefined
     const isStream = kind === 'sse'
     const first = await ask(isStream ? STREAM : FIRST)
+    const followed = findFollowed(first, plan)
+    if (followed !== undefined)
+      return { ...(await probeHttpUpstream({ ...plan, url: followed, followSlashRedirects: false }, kind)), followed }
     if (!isStream) await endSession(first, ask)
     const discovery = !isStream && needsDiscovery(first) ? await ask(MODERN) : undefined
     const other = isElsewhere(first) ? await ask(isStream ? FIRST : STREAM) : undefined
-    return { first, discovery, other, publicAddress }
+    return { first, discovery, other, publicAddress, followed: undefined }
   } finally {
     await close()
   }
@@ -90,6 +96,14 @@ function needsDiscovery(first: AnswerProbe): boolean {
 
 function isElsewhere(first: AnswerProbe): boolean {
   return 'answer' in first && [400, 404, 405, 406, 415].includes(first.answer.status)
+}
+
+/** Where the proxy would ask again (`follow_slash_redirects`). */
+function findFollowed(first: AnswerProbe, { url, followSlashRedirects }: HttpUpstreamPlan): string | undefined {
+  if (!followSlashRedirects || !('answer' in first)) return undefined
+  const { origin, pathname, search } = new URL(url)
+  const target = findSlashTarget(first.answer.status, first.answer.headers.location, `${pathname}${search}`, origin)
+  return target === undefined ? undefined : `${origin}${target}`
 }
 
 export function isRedirect({ status }: RawAnswer): boolean {

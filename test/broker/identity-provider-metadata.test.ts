@@ -131,8 +131,8 @@ describe('what the user is told when the identity provider answers with an error
   it.each([
     ['temporarily_unavailable', 503, 'few minutes'],
     ['server_error', 503, 'few minutes'],
-    ['invalid_scope', 503, 'tell whoever runs this server'],
-    ['unauthorized_client', 503, 'tell whoever runs this server'],
+    ['invalid_scope', 503, 'tell the operator of this server'],
+    ['unauthorized_client', 503, 'tell the operator of this server'],
     ['access_denied', 403, 'cancelled or refused'],
     ['consent_required', 403, 'cancelled or refused'],
   ])('%s', async (error, status, says) => {
@@ -140,5 +140,17 @@ describe('what the user is told when the identity provider answers with an error
     const { origin, client } = await start({ vendor: { ...OIDC_VENDOR, refuseAuthorization: refuse } })
     const { answer } = await returnFromVendor(origin, client)
     expect([answer.status, await answer.text()]).toEqual([status, expect.stringContaining(says)])
+  })
+
+  it.each([
+    ['unauthorized_client', 'tell the operator of this server'],
+    ['invalid_client', 'tell the operator of this server'],
+    ['unsupported_grant_type', 'tell the operator of this server'],
+    ['temporarily_unavailable', 'few minutes'],
+  ])('at its token endpoint: %s', async (error, says) => {
+    const refuseToken = () => ({ error, error_description: 'no' })
+    const { origin, client } = await start({ vendor: { ...OIDC_VENDOR, refuseToken } })
+    const { answer } = await returnFromVendor(origin, client)
+    expect([answer.status, await answer.text()]).toEqual([503, expect.stringContaining(says)])
   })
 })

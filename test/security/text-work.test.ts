@@ -74,7 +74,7 @@ describe('a text twice as long is at most 2.2 times the work', () => {
   it.each<[string, (size: number) => string]>([
     ['parameters', (size) => list(size, (i) => `token${i}=1`, '&')],
     ['escapes', (size) => '%61'.repeat(size)],
-    ['separators', (size) => '&'.repeat(size) + 'token'],
+    ['separators', (size) => `${'&'.repeat(size)}token`],
     ['a token', (size) => `access_token=${'a'.repeat(size)}`],
     ['pluses', (size) => `token${'+'.repeat(size)}`],
   ])('for queries: %s', (_name, write) => {

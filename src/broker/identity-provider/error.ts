@@ -71,13 +71,26 @@ function explainRefusal(code: string): IdentityProviderErrorKind {
   return ABOUT_THE_REQUEST.has(code) ? 'unusable' : 'refused'
 }
 
+/** Errors of the token endpoint (RFC 6749 §5.2) that waiting does not cure: the proxy is not registered there as it should be. */
+const ABOUT_THE_CLIENT = new Set([
+  'invalid_client',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'invalid_scope',
+  'invalid_target',
+])
+
+function explainTokenError(code: string): IdentityProviderErrorKind {
+  if (OVER.has(code)) return 'ended'
+  return ABOUT_THE_CLIENT.has(code) ? 'unusable' : 'unavailable'
+}
+
 function explain(error: unknown): { readonly kind: IdentityProviderErrorKind; readonly message: string } {
   if (error instanceof oauth.AuthorizationResponseError)
     return { kind: explainRefusal(error.error), message: `it answers ${quote(error.error)}` }
   if (error instanceof oauth.UnsupportedOperationError) return { kind: 'unusable', message: error.message }
   if (error instanceof oauth.ResponseBodyError) {
-    const isOver = OVER.has(error.error)
-    return { kind: isOver ? 'ended' : 'unavailable', message: `it answers ${quote(error.error)}, status ${error.status}` }
+    return { kind: explainTokenError(error.error), message: `it answers ${quote(error.error)}, status ${error.status}` }
   }
   const { code, message } =
     error instanceof Error ? (error as Error & { code?: string }) : { code: undefined, message: String(error) }

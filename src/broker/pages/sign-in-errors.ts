@@ -75,7 +75,7 @@ export const SIGN_IN_ERRORS = {
     code: 'sign_in_failed',
     oauthError: 'server_error',
     title: 'The sign-in could not be checked',
-    text: 'The answer of the identity provider does not fit the question. Nobody was signed in.',
+    text: 'The answer of the identity provider does not match the request. You are not signed in.',
   },
   unavailable: {
     status: 503,
@@ -89,7 +89,7 @@ export const SIGN_IN_ERRORS = {
     code: 'identity_provider_unavailable',
     oauthError: 'server_error',
     title: 'Signing in is not possible at the moment',
-    text: 'The identity provider and this server are not set up to work together. Please tell whoever runs this server.',
+    text: 'The identity provider and this server are not set up to work together. Please tell the operator of this server.',
   },
   store: {
     status: 503,
@@ -117,7 +117,7 @@ export const SIGN_IN_ERRORS = {
     code: 'internal_error',
     oauthError: 'server_error',
     title: 'Something went wrong on our side',
-    text: 'The sign-in could not be completed. Try again, or tell whoever runs this server.',
+    text: 'The sign-in could not be completed. Try again, or tell the operator of this server.',
   },
 } as const satisfies Record<string, SignInError>
 

@@ -191,6 +191,7 @@ describe('a provider whose requests were changed and passed on', () => {
   ])('is told which clients that cannot serve, and what does: %s', (name, better) => {
     const notices = noticed(loadFixture(name), 'default').join('\n')
     expect(notices).toMatch(/clients that check (?:`iss`|it)/)
+    expect(loadFixture(name).notices.filter((notice) => notice.includes('`iss` in the redirect'))).toHaveLength(1)
     expect(notices).toMatch(better)
   })
 

@@ -68,7 +68,7 @@ export function createPlan(config: Config, environment: PlanEnvironment): Plan {
       ...createPlaceholderNotices(config, secretsAndFiles),
       ...createAccessNotices(broker?.identityProvider),
       ...createGrantNotices(servers, broker),
-      ...createRewriteNotices(config),
+      ...createRewriteNotices(config, environment.namePlace !== undefined),
     ],
   })
 }

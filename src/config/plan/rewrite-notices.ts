@@ -1,12 +1,17 @@
 import { hasSharedClient } from '../derive/shared-client.ts'
 import type { Config } from '../schema/schema.ts'
 
-/** What requests that are passed on cannot do, or give away. `identity_provider` has none of it. */
-export function createRewriteNotices({ rewrite }: Config): string[] {
+const ISS =
+  'rewrite: clients that compare `iss` in the redirect with the issuer of the metadata, as all of 2026-07-28 must, cannot sign in if the identity provider sends it. `identity_provider` serves them.'
+
+/**
+ * The limits and risks of passing requests on, none of which `identity_provider` has.
+ *
+ * @param isTranslated - whether the configuration is one of the Go proxy, whose translation explains `iss` itself
+ */
+export function createRewriteNotices({ rewrite }: Config, isTranslated: boolean): string[] {
   if (rewrite === undefined) return []
-  const notices = [
-    'rewrite: clients that compare `iss` in the redirect with the issuer of the metadata, as all of 2026-07-28 must, cannot sign in where the identity provider sends it. `identity_provider` serves them.',
-  ]
+  const notices = isTranslated ? [] : [ISS]
   if (hasSharedClient(rewrite)) {
     notices.push(
       'rewrite: `client_id` is added, so all clients use that client id, and users are not asked for consent. Answers go only to loopback addresses and `redirect_uris`. `identity_provider` asks for consent to each client.',
