@@ -9,6 +9,7 @@ import type { IssuerKeys } from '../oauth/keys.ts'
 import type { ResolveHost } from '../oauth/safe-fetch.ts'
 import type { BrokerResource } from './clients/resources.ts'
 import { listHandlers, openProtocolEndpoints } from './endpoints.ts'
+import { findSubjectClaim } from './identity-provider/subject.ts'
 import { createParts } from './parts.ts'
 import { createIssuerScopedStore } from './storage/issuer-scoped-store.ts'
 import { placeKeyCanary } from './storage/key-canary.ts'
@@ -49,7 +50,10 @@ const RENEW_KEYS_MS = 10 * 60_000
 /** Starts a broker. Does not wait for the identity provider. */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const { plan, resources, endpointPaths, onIssue, clock = systemClock, resolveHost } = options
-  const store = createIssuerScopedStore(options.store, plan.identityProvider)
+  const store = createIssuerScopedStore(options.store, {
+    issuer: plan.identityProvider.issuer,
+    subjectClaim: findSubjectClaim(plan.identityProvider),
+  })
   const given = { plan, resources, store, clock, onIssue, resolveHost }
   const parts = await createParts(given)
   const { encryption, keys, revocations, stepUps } = parts

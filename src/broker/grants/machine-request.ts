@@ -7,6 +7,7 @@ import type { TokenVerifier } from '../../core/ports.ts'
 import type { Accounts } from '../accounts/accounts.ts'
 import { type BrokerResource, narrowToClient, type Resources } from '../clients/resources.ts'
 import { IdentityProviderError } from '../identity-provider/error.ts'
+import { isSubjectIssuer } from '../identity-provider/subject.ts'
 import { findOutage } from '../storage/outage.ts'
 import type { IdentityAssertions } from './identity-assertions.ts'
 
@@ -71,8 +72,7 @@ export function settleMachineScopes(request: MachineRequest, usual: readonly str
 
 /** Subjects are unique within their issuer only: those of others than the identity provider carry its name. */
 export function nameSubject(issuer: string, subject: string, { identityProvider }: BrokerPlan): string {
-  const isOwn = identityProvider.oauth === undefined && identityProvider.issuer === issuer
-  return isOwn ? subject : `${issuer}|${subject}`
+  return isSubjectIssuer(identityProvider, issuer) ? subject : `${issuer}|${subject}`
 }
 
 /**

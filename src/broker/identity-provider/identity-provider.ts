@@ -1,15 +1,16 @@
-import type * as oauth from 'oauth4webapi'
 import { type Clock, systemClock } from '../../core/clock.ts'
 import type { IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
 import type { SafeFetch } from '../../oauth/safe-fetch.ts'
 import { guard } from './error.ts'
-import { createMetadataSource } from './metadata.ts'
+import { createOpenIdConnect } from './openid-connect.ts'
+import { createPlainOAuth } from './plain-oauth.ts'
 import { refresh } from './refresh.ts'
-import { createAuthentication, createRequestOptions } from './requests.ts'
+import { createAuthentication, createRequestOptions, type RequestOptions } from './requests.ts'
 import type { Session } from './session.ts'
 import { createAuthorizationUrl, finishSignIn } from './sign-in.ts'
 import type { KeepRefreshToken, PendingSignIn, SignedInUser } from './signed-in-user.ts'
 import { confirmUser } from './user.ts'
+import type { UserProtocol } from './user-protocol.ts'
 
 /** Signs users in. All methods throw {@link IdentityProviderError}. */
 export interface IdentityProvider {
@@ -60,9 +61,8 @@ export function createIdentityProvider({
     authentication: createAuthentication(plan),
     request,
     patientRequest: createRequestOptions(plan, outboundFetch, Math.max(RUN_ON_MS, timeoutMs)),
-    jwks: {} as oauth.JWKSCacheInput,
     clock,
-    findMetadata: createMetadataSource(plan, request, clock),
+    protocol: chooseProtocol(plan, request, clock),
   }
   return {
     createAuthorizationUrl: (pending, wish) =>
@@ -72,6 +72,12 @@ export function createIdentityProvider({
     refresh: (user, keep) => guard(() => refresh(limit(session, timeoutMs), user, keep)),
     confirm: (user) => guard(() => confirmUser(limit(session, timeoutMs), user)),
   }
+}
+
+/** A provider whose endpoints the configuration names speaks plain OAuth; every other one speaks OpenID Connect. */
+function chooseProtocol(plan: IdentityProviderPlan, request: RequestOptions, clock: Clock): UserProtocol {
+  if (plan.oauth !== undefined) return createPlainOAuth(plan.issuer, plan.oauth)
+  return createOpenIdConnect(plan, request, clock)
 }
 
 function limit(session: Session, timeoutMs: number): Session {

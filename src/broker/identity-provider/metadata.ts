@@ -8,16 +8,12 @@ import type { RequestOptions } from './requests.ts'
 /** The identity provider's metadata, asked for when it is needed. */
 export type FindMetadata = () => Promise<oauth.AuthorizationServer>
 
-/** Metadata and keys move rarely; a sign-in that fails has them asked for again. */
+/** Metadata and keys change rarely; they are loaded again after a failure. */
 const KEEP_METADATA_MS = 3_600_000
 
-/** Metadata that is published is discovered, and kept for a while; that of plain OAuth stands in the configuration. */
+/** Discovers the metadata when it is first needed, and keeps it for a while. */
 export function createMetadataSource(plan: IdentityProviderPlan, request: RequestOptions, clock: Clock): FindMetadata {
   let kept: { readonly metadata: Promise<oauth.AuthorizationServer>; readonly until: number } | undefined
-  if (plan.oauth !== undefined) {
-    const metadata = describePlain(plan.issuer, plan.oauth)
-    return () => Promise.resolve(metadata)
-  }
   return () => {
     if (kept !== undefined && clock.monotonic() < kept.until) return kept.metadata
     const entry = { metadata: discover(plan, request), until: clock.monotonic() + KEEP_METADATA_MS }
@@ -26,15 +22,6 @@ export function createMetadataSource(plan: IdentityProviderPlan, request: Reques
       if (kept === entry) kept = undefined
     })
     return entry.metadata
-  }
-}
-
-function describePlain(issuer: string, plain: NonNullable<IdentityProviderPlan['oauth']>): oauth.AuthorizationServer {
-  return {
-    issuer,
-    authorization_endpoint: plain.authorizationEndpoint,
-    token_endpoint: plain.tokenEndpoint,
-    userinfo_endpoint: plain.userinfoEndpoint,
   }
 }
 

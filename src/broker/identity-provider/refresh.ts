@@ -1,19 +1,17 @@
 import * as oauth from 'oauth4webapi'
 import { guard, IdentityProviderError } from './error.ts'
 import { askForTokens, type Session } from './session.ts'
-import { verifySignature } from './signature.ts'
 import type { KeepRefreshToken, SignedInUser } from './signed-in-user.ts'
 import { describeUser } from './user.ts'
 
 export async function refresh(session: Session, user: SignedInUser, keep: KeepRefreshToken): Promise<SignedInUser> {
   const { refreshToken } = user.tokens
   if (refreshToken === undefined) throw new IdentityProviderError('ended', 'there is no refresh token')
-  const metadata = await session.findMetadata()
+  const metadata = await session.protocol.findMetadata()
   const asked = useRefreshToken(session, metadata, refreshToken, keep)
   const { response, tokens } = await waitFor(asked, session)
-  if (session.plan.oauth === undefined && tokens.id_token !== undefined)
-    await verifySignature(session, metadata, response, 'the ID token')
-  const fresh = await describeUser(session, metadata, tokens, user)
+  const idToken = await session.protocol.verifyIdToken(session.request, metadata, { response, tokens })
+  const fresh = await describeUser(session, metadata, { tokens, idToken }, user)
   return { ...fresh, tokens: { ...fresh.tokens, refreshToken: tokens.refresh_token ?? refreshToken } }
 }
 

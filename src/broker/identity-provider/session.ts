@@ -2,8 +2,8 @@ import type * as oauth from 'oauth4webapi'
 import type { Clock } from '../../core/clock.ts'
 import type { IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
 import { guard } from './error.ts'
-import type { FindMetadata } from './metadata.ts'
 import type { RequestOptions } from './requests.ts'
+import type { UserProtocol } from './user-protocol.ts'
 
 /** What questions to an identity provider are asked with. */
 export interface Session {
@@ -16,9 +16,8 @@ export interface Session {
   readonly patientRequest: RequestOptions
   /** Ends when nobody waits any more. */
   readonly signal?: AbortSignal
-  readonly jwks: oauth.JWKSCacheInput
   readonly clock: Clock
-  readonly findMetadata: FindMetadata
+  readonly protocol: UserProtocol
 }
 
 export function askForTokens(ask: () => Promise<Response>, read: (answer: Response) => Promise<oauth.TokenEndpointResponse>) {

@@ -1,7 +1,6 @@
 import * as oauth from 'oauth4webapi'
 import { IdentityProviderError } from './error.ts'
 import { askForTokens, type Session } from './session.ts'
-import { verifySignature } from './signature.ts'
 import type { PendingSignIn, SignedInUser } from './signed-in-user.ts'
 import { describeUser, readAuthTime, TOLERANCE_SECONDS } from './user.ts'
 
@@ -20,13 +19,13 @@ export function createPendingSignIn(now: number, maxAge: number | undefined): Pe
 }
 
 export async function createAuthorizationUrl(
-  { plan, redirectUri, findMetadata }: Session,
-  { state, nonce, verifier, maxAge }: PendingSignIn,
+  { plan, redirectUri, protocol }: Session,
+  pending: PendingSignIn,
   asSomebodyElse: boolean,
 ): Promise<URL> {
-  if (maxAge !== undefined && plan.oauth !== undefined)
-    throw new IdentityProviderError('stale', 'without OpenID Connect it cannot say when the user authenticated')
-  const metadata = await findMetadata()
+  const { state, verifier, maxAge } = pending
+  const parametersOfProtocol = protocol.describeRequest(pending)
+  const metadata = await protocol.findMetadata()
   const url = new URL(metadata.authorization_endpoint ?? '')
   if (!/^https?:$/.test(url.protocol))
     throw new IdentityProviderError('suspicious', `an authorization endpoint of scheme ${url.protocol}`)
@@ -44,7 +43,7 @@ export async function createAuthorizationUrl(
     state,
     code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
     code_challenge_method: 'S256',
-    ...(plan.oauth === undefined && { nonce }),
+    ...parametersOfProtocol,
   }
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
   return url
@@ -73,20 +72,18 @@ function findMaxAge({ authorizationParameters }: Session['plan'], asked: number 
 }
 
 export async function finishSignIn(session: Session, answer: URLSearchParams, pending: PendingSignIn): Promise<SignedInUser> {
-  const { state, nonce, verifier } = pending
-  const { plan, client, authentication, request, redirectUri } = session
-  const metadata = await session.findMetadata()
+  const { state, verifier } = pending
+  const { plan, client, authentication, request, redirectUri, protocol } = session
+  const metadata = await protocol.findMetadata()
   // Checks `state` and `iss` (RFC 9207), and throws what the provider gave as `error`.
   const checked = oauth.validateAuthResponse(metadata, client, answer, state)
-  const isOidc = plan.oauth === undefined
-  const expected = isOidc ? { expectedNonce: nonce, requireIdToken: true } : {}
   const ask = () => oauth.authorizationCodeGrantRequest(metadata, client, authentication, checked, redirectUri, verifier, request)
   const { response, tokens } = await askForTokens(ask, (answer) =>
-    oauth.processAuthorizationCodeResponse(metadata, client, answer, expected),
+    oauth.processAuthorizationCodeResponse(metadata, client, answer, protocol.expectTokens(pending)),
   )
-  if (isOidc) await verifySignature(session, metadata, response, 'the ID token')
-  checkAge(readAuthTime(session, oauth.getValidatedIdTokenClaims(tokens)), findMaxAge(plan, pending.maxAge), pending)
-  return describeUser(session, metadata, tokens)
+  const idToken = await protocol.verifyIdToken(request, metadata, { response, tokens })
+  checkAge(readAuthTime(session, idToken), findMaxAge(plan, pending.maxAge), pending)
+  return describeUser(session, metadata, { tokens, idToken })
 }
 
 /** The browser carries the request: that a fresh sign-in was asked for does not mean that there was one (OpenID Connect Core §3.1.3.7). */

@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest'
 import { createMemoryStore } from '../../store/memory-store.ts'
 import { createIssuerScopedStore } from './issuer-scoped-store.ts'
 
-const plain = { subjectClaim: 'id' } as NonNullable<Parameters<typeof createIssuerScopedStore>[1]['oauth']>
 const [ONE, OTHER] = ['https://one.example', 'https://other.example']
 
 const OF_USERS = [
@@ -20,12 +19,12 @@ const OF_USERS = [
 describe('a store for the users of an identity provider', () => {
   it.each(OF_USERS)('finds, changes and takes nothing of the users of another one: %s', async (kind) => {
     const store = createMemoryStore()
-    const mine = createIssuerScopedStore(store, { issuer: ONE, oauth: undefined })
+    const mine = createIssuerScopedStore(store, { issuer: ONE, subjectClaim: 'sub' })
     const others = [
-      createIssuerScopedStore(store, { issuer: OTHER, oauth: undefined }),
-      createIssuerScopedStore(store, { issuer: `${ONE}/`, oauth: undefined }),
+      createIssuerScopedStore(store, { issuer: OTHER, subjectClaim: 'sub' }),
+      createIssuerScopedStore(store, { issuer: `${ONE}/`, subjectClaim: 'sub' }),
       // The same provider, but names mean something else: two users may have each other's.
-      createIssuerScopedStore(store, { issuer: ONE, oauth: plain }),
+      createIssuerScopedStore(store, { issuer: ONE, subjectClaim: 'id' }),
     ]
     await mine.put(kind, 'alice', 'mine', { groups: ['account:alice'] })
     for (const other of others) {
@@ -46,7 +45,7 @@ describe('a store for the users of an identity provider', () => {
 
   it.each(['Client', 'UsedAssertion', 'RevokedToken'])('finds what is of no user, whoever the users are: %s', async (kind) => {
     const store = createMemoryStore()
-    await createIssuerScopedStore(store, { issuer: ONE, oauth: undefined }).put(kind, 'id', 'value')
-    expect(await createIssuerScopedStore(store, { issuer: OTHER, oauth: plain }).find(kind, 'id')).toBe('value')
+    await createIssuerScopedStore(store, { issuer: ONE, subjectClaim: 'sub' }).put(kind, 'id', 'value')
+    expect(await createIssuerScopedStore(store, { issuer: OTHER, subjectClaim: 'id' }).find(kind, 'id')).toBe('value')
   })
 })

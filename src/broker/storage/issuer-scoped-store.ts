@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto'
-import type { IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
 import type { EntryTerms, Store } from '../../core/store.ts'
 
 /** Kinds of entries that name a user, or that lead to what does. Registrations, keys and used assertions are not of them. */
@@ -15,12 +14,18 @@ const OF_USERS: ReadonlySet<string> = new Set([
   'SessionUid',
 ])
 
+/** Whose users they are, and the claim that identifies them. */
+interface UserSource {
+  readonly issuer: string
+  readonly subjectClaim: string
+}
+
 /**
  * A store in which users of one identity provider are never found as those of another: a subject is unique within its issuer only
- * (OpenID Connect Core §5.7), and what one provider gave must not be shown to another. Who changes the provider begins with no users.
+ * (OpenID Connect Core §5.7), and what one provider gave must not be shown to another. After a change of the provider there are no users.
  */
-export function createIssuerScopedStore(store: Store, { issuer, oauth }: Pick<IdentityProviderPlan, 'issuer' | 'oauth'>): Store {
-  const users = JSON.stringify([issuer, oauth?.subjectClaim ?? 'sub'])
+export function createIssuerScopedStore(store: Store, { issuer, subjectClaim }: UserSource): Store {
+  const users = JSON.stringify([issuer, subjectClaim])
   const name = (id: string) => hash('sha256', JSON.stringify([users, id]), 'base64url')
   const toKey = (kind: string, id: string) => (OF_USERS.has(kind) ? name(id) : id)
   // What a group ends is of its users, too.

@@ -1,35 +1,39 @@
 import * as oauth from 'oauth4webapi'
 import type { Claims } from '../../core/claim-condition.ts'
 import { IdentityProviderError } from './error.ts'
-import { loadPlainClaims } from './oauth-userinfo.ts'
-import type { Session } from './session.ts'
+import type { RequestOptions } from './requests.ts'
 import { verifySignature } from './signature.ts'
 
-/** Algorithms of signed answers: of asymmetric keys alone, since `none` and shared secrets prove nothing here. */
+/** Algorithms of signed userinfo: asymmetric ones only, since `none` and shared secrets prove nothing here. */
 const ALGORITHMS = ['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519', 'PS256', 'PS384', 'PS512', 'RS256', 'RS384', 'RS512']
 
 const ADVICE = 'where its ID tokens hold all claims, write identity_provider.userinfo: false'
 
+/** What a userinfo request needs. */
+export interface UserinfoOptions {
+  readonly client: oauth.Client
+  readonly request: RequestOptions
+  readonly jwks: oauth.JWKSCacheInput
+}
+
 /**
- * The claims of a user at the userinfo endpoint, or where a provider without OpenID Connect has them.
+ * The claims of a user at the userinfo endpoint.
  *
- * @param subject - whom they must be about; undefined where nobody is known yet
+ * @param subject - whom they must be about; undefined where no one is known yet
  */
 export async function loadUserinfo(
-  session: Session,
+  { client, request, jwks }: UserinfoOptions,
   metadata: oauth.AuthorizationServer,
   accessToken: string,
   subject: string | undefined,
 ): Promise<Claims> {
-  const { client, request, plan } = session
-  if (plan.oauth !== undefined) return loadPlainClaims(plan.oauth, accessToken, request)
   const response = await oauth.userInfoRequest(metadata, client, accessToken, request)
   if (response.status === 403) throw unusable('it refuses the proxy, status 403')
   const isSigned = /^application\/jwt(?:$|[ \t]*;)/i.test(response.headers.get('content-type') ?? '')
   const verifyWith = isSigned ? { ...metadata, userinfo_signing_alg_values_supported: ALGORITHMS } : metadata
   const claims = await readAnswer(() => oauth.processUserInfoResponse(verifyWith, client, subject ?? '', response))
   // OpenID Connect Core §5.3.2.
-  if (isSigned) await verifySignature(session, metadata, response, 'the userinfo')
+  if (isSigned) await verifySignature({ request, jwks }, metadata, response, 'the userinfo')
   return claims as Claims
 }
 

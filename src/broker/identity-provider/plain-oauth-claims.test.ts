@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http'
 import { allowInsecureRequests } from 'oauth4webapi'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { closeServer, listenOnLoopback } from '../../sandbox/listen.ts'
-import { loadPlainClaims } from './oauth-userinfo.ts'
+import { loadPlainClaims } from './plain-oauth-claims.ts'
 
 type Answer = readonly [status: number, body: string]
 
