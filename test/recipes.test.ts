@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
 import { SIGN_IN_ERRORS } from '../src/broker/pages/sign-in-errors.ts'
 import { loadConfigText } from '../src/config/load.ts'
 import { errorCatalogue } from '../src/core/errors.ts'
@@ -42,6 +43,32 @@ describe('the configurations of the recipes', () => {
 
   it('are there', () => {
     expect(configurations.length).toBeGreaterThan(12)
+  })
+})
+
+describe('the Compose file of the recipe for Keycloak', () => {
+  const page = read('keycloak.md')
+  const compose = parse(/```yml\n([\s\S]*?)```/.exec(page)?.[1] ?? '')
+  const configs = [...page.matchAll(/```yaml\n([\s\S]*?)```/g)]
+    .map(([, text = '']) => parse(text))
+    .filter(({ public_url }) => public_url === 'http://localhost:8080')
+  const { keycloak, proxy } = compose.services
+
+  it.each(configs)(
+    'has Keycloak at the two addresses of configuration %#',
+    ({ identity_provider: provider, issuers, listen }) => {
+      const [issuer] = issuers ?? [{ issuer: `${provider.base_url}/realms/${provider.realm}`, ...provider }]
+      const { hostname, port, pathname } = new URL(issuer.metadata_url)
+      expect(new URL(issuer.issuer).origin).toBe(keycloak.environment.KC_HOSTNAME)
+      expect(keycloak.ports).toEqual([`127.0.0.1:${new URL(issuer.issuer).port}:${port}`])
+      expect(Object.keys(compose.services)).toContain(hostname)
+      expect(pathname).toBe(`${new URL(issuer.issuer).pathname}/.well-known/openid-configuration`)
+      expect(proxy.ports).toEqual([`127.0.0.1:8080:${listen.port}`])
+    },
+  )
+
+  it('is for both ways', () => {
+    expect(configs).toHaveLength(2)
   })
 })
 

@@ -1,5 +1,6 @@
 import type { IdentityProviderKind, IdentityProviderPlan, PlainOAuthPlan } from '../core/plan/identity-provider-plan.ts'
 import { createSafeFetch } from '../oauth/safe-fetch.ts'
+import { aimAtMetadataUrl } from '../oauth/second-address.ts'
 import { checkAsgardeoAdmin } from './check-asgardeo.ts'
 import { checkClient } from './check-client.ts'
 import { explainMissing } from './check-metadata.ts'
@@ -36,8 +37,7 @@ export async function checkIdentityProvider(plan: IdentityProviderPlan, callback
 }
 
 /** Where the broker looks, and in its order. */
-export function listProviderForms({ issuer, metadataUrl }: IdentityProviderPlan): ReturnType<typeof listForms> {
-  if (metadataUrl !== undefined) return [['named', metadataUrl]]
+export function listProviderForms({ issuer }: IdentityProviderPlan): ReturnType<typeof listForms> {
   return listForms(issuer)
     .filter(([form]) => form !== 'openid_inserted')
     .toReversed()
@@ -48,7 +48,11 @@ function readConfigured({ authorizationEndpoint, tokenEndpoint, userinfoEndpoint
   return { authorization: name(authorizationEndpoint), token: name(tokenEndpoint), userinfo: name(userinfoEndpoint) }
 }
 
-function readEndpoints(metadata: Metadata, { userinfo }: IdentityProviderPlan): Endpoints | { readonly missing: string } {
+function readEndpoints(
+  published: Metadata,
+  { userinfo, metadataUrl }: IdentityProviderPlan,
+): Endpoints | { readonly missing: string } {
+  const metadata = metadataUrl === undefined ? published : aimAtMetadataUrl(published, metadataUrl)
   const find = (name: string): NamedEndpoint | undefined => {
     const url = metadata[name]
     return typeof url === 'string' && URL.canParse(url) ? { url, namedBy: 'metadata' } : undefined

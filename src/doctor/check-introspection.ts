@@ -11,8 +11,8 @@ import type { Finding, Findings } from './finding.ts'
 /** Asks about a token that cannot exist: who may ask is told so (RFC 7662 §2.2). */
 export async function checkIntrospection(plan: IssuerPlan, about: Findings): Promise<Finding[]> {
   if (plan.introspection === undefined) return []
-  const { fetchJson, close } = createSafeFetch(plan)
-  const metadata = createMetadataSource(plan.issuer, fetchJson, systemClock)
+  const { fetchJson, close } = createSafeFetch({ ...plan, issuer: plan.metadataUrl ?? plan.issuer })
+  const metadata = createMetadataSource(plan, fetchJson, systemClock)
   try {
     const introspection = createIntrospection({
       plan: plan.introspection,

@@ -30,7 +30,7 @@ export interface KeysProbe {
 export interface IssuerProbe {
   readonly issuer: string
   readonly documents: readonly MetadataProbe[]
-  /** The first document that names this very issuer. */
+  /** The first document that names this very issuer, as clients read it. */
   readonly metadata: Metadata | undefined
   /** Undefined where neither configuration nor metadata says where they are. */
   readonly keys: KeysProbe | undefined
@@ -42,7 +42,7 @@ export interface IssuerProbe {
 export interface IssuerQuestion extends SafeFetchPlan {
   readonly issuer: string
   readonly jwksUri: IssuerPlan['jwksUri']
-  /** Where metadata may be, the first that counts first; every well-known URL unless given. */
+  /** Where metadata may be, the first that counts first; every well-known URL unless given. `metadataUrl` goes before. */
   readonly forms?: readonly (readonly [MetadataForm, string])[]
   /** Where the metadata is for us, if browsers reach the issuer by another address. */
   readonly metadataUrl?: string | undefined
@@ -50,21 +50,29 @@ export interface IssuerQuestion extends SafeFetchPlan {
 
 /** Asks an issuer for everything that it publishes. Never throws. */
 export async function probeIssuer(question: IssuerQuestion): Promise<IssuerProbe> {
-  const { issuer, metadataUrl, forms = listForms(issuer) } = question
+  const { issuer, metadataUrl } = question
   const outbound = createSafeFetch({ ...question, issuer: metadataUrl ?? issuer })
   try {
     const [documents, aheadSeconds] = await Promise.all([
-      Promise.all(forms.map(([form, url]) => probeMetadata(form, url, outbound))),
+      Promise.all(listQuestionForms(question).map(([form, url]) => probeMetadata(form, url, outbound))),
       probeClock(metadataUrl ?? issuer, outbound),
     ])
     const own = documents
       .flatMap(({ answer }) => ('document' in answer ? [answer.document] : []))
       .find((document) => document.issuer === issuer)
-    const metadata = own === undefined || metadataUrl === undefined ? own : aimAtMetadataUrl(own, metadataUrl)
-    return { issuer, documents, metadata, keys: await probeKeys(question, metadata, outbound), aheadSeconds }
+    const ours = own === undefined || metadataUrl === undefined ? own : aimAtMetadataUrl(own, metadataUrl)
+    return { issuer, documents, metadata: own, keys: await probeKeys(question, ours, outbound), aheadSeconds }
   } finally {
     await outbound.close()
   }
+}
+
+function listQuestionForms({
+  issuer,
+  metadataUrl,
+  forms = listForms(issuer),
+}: IssuerQuestion): NonNullable<IssuerQuestion['forms']> {
+  return metadataUrl === undefined ? forms : [['named', metadataUrl]]
 }
 
 /** The well-known URLs of an issuer, in the order of 2026-07-28. */

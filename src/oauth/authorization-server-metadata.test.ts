@@ -21,6 +21,9 @@ const inserted = 'https://idp.example.com/.well-known/oauth-authorization-server
 const openidInserted = 'https://idp.example.com/.well-known/openid-configuration/tenant'
 const openidAppended = 'https://idp.example.com/tenant/.well-known/openid-configuration'
 
+/** An issuer with one address for everybody. */
+const at = (issuer: string) => ({ issuer, metadataUrl: undefined })
+
 describe('the well-known URLs of an issuer', () => {
   it('are asked in the order of the specification: inserted path first, appended path last', () => {
     expect(formatMetadataUrls(tenant)).toEqual([inserted, openidInserted, openidAppended])
@@ -45,12 +48,51 @@ describe('the well-known URLs of an issuer', () => {
   })
 })
 
+describe('metadata that we reach by another address than browsers do', () => {
+  const internal = 'http://keycloak:8080'
+  const url = `${internal}/tenant/.well-known/openid-configuration`
+  const load = (document: Record<string, unknown>, metadataUrl = url) =>
+    loadAuthorizationServerMetadata({ issuer: tenant, metadataUrl }, publish({ [metadataUrl]: document }).fetchJson)
+
+  it('names the issuer, and has what we ask at the issuer’s address at this one', async () => {
+    const document = { issuer: tenant, jwks_uri: `${tenant}/certs?v=1`, introspection_endpoint: `${tenant}/introspect` }
+    expect(await load(document)).toMatchObject({
+      issuer: tenant,
+      jwksUri: `${internal}/tenant/certs?v=1`,
+      introspectionEndpoint: `${internal}/tenant/introspect`,
+    })
+  })
+
+  it('may have endpoints at that address, or at a third one', async () => {
+    const document = { issuer: tenant, jwks_uri: `${internal}/certs`, introspection_endpoint: 'https://elsewhere.example/i' }
+    expect(await load(document)).toMatchObject({
+      jwksUri: `${internal}/certs`,
+      introspectionEndpoint: 'https://elsewhere.example/i',
+    })
+  })
+
+  it('follows a proxy that takes a path away on the way in', async () => {
+    const short = `${internal}/.well-known/openid-configuration`
+    const document = { issuer: tenant, jwks_uri: `${tenant}/certs`, introspection_endpoint: 'https://idp.example.com/introspect' }
+    expect(await load(document, short)).toMatchObject({
+      jwksUri: `${internal}/certs`,
+      introspectionEndpoint: `${internal}/introspect`,
+    })
+  })
+
+  it('is asked for there alone, and must be of this very issuer', async () => {
+    const { asked, fetchJson } = publish({ [url]: { issuer: `${internal}/tenant` }, [openidAppended]: { issuer: tenant } })
+    await expect(loadAuthorizationServerMetadata({ issuer: tenant, metadataUrl: url }, fetchJson)).rejects.toThrow(/of issuer/)
+    expect(asked).toEqual([url])
+  })
+})
+
 describe('metadata', () => {
   it('gives the endpoints that a resource server needs', async () => {
     const { fetchJson } = publish({
       [inserted]: { issuer: tenant, jwks_uri: 'https://keys.example/', introspection_endpoint: 'https://idp/i' },
     })
-    expect(await loadAuthorizationServerMetadata(tenant, fetchJson)).toEqual({
+    expect(await loadAuthorizationServerMetadata(at(tenant), fetchJson)).toEqual({
       issuer: tenant,
       jwksUri: 'https://keys.example/',
       introspectionEndpoint: 'https://idp/i',
@@ -59,7 +101,7 @@ describe('metadata', () => {
 
   it.each([[inserted], [openidInserted], [openidAppended]])('is found at %s', async (url) => {
     const { fetchJson } = publish({ [url]: { issuer: tenant, jwks_uri: url } })
-    expect((await loadAuthorizationServerMetadata(tenant, fetchJson)).jwksUri).toBe(url)
+    expect((await loadAuthorizationServerMetadata(at(tenant), fetchJson)).jwksUri).toBe(url)
   })
 
   it('of somebody else is passed over, and the next URL asked', async () => {
@@ -67,7 +109,7 @@ describe('metadata', () => {
       [inserted]: { issuer: 'https://evil.example', jwks_uri: 'https://evil.example/keys' },
       [openidAppended]: { issuer: tenant, jwks_uri: 'https://idp.example.com/keys' },
     })
-    expect((await loadAuthorizationServerMetadata(tenant, fetchJson)).jwksUri).toBe('https://idp.example.com/keys')
+    expect((await loadAuthorizationServerMetadata(at(tenant), fetchJson)).jwksUri).toBe('https://idp.example.com/keys')
     expect(asked).toEqual([inserted, openidInserted, openidAppended])
   })
 
@@ -79,23 +121,23 @@ describe('metadata', () => {
     ['a list of issuers', [tenant], /has no issuer/],
   ])('with %s is refused, and the reason says so', async (_, issuer, reason) => {
     const { fetchJson } = publish({ [inserted]: { issuer, jwks_uri: 'https://idp.example.com/keys' } })
-    await expect(loadAuthorizationServerMetadata(tenant, fetchJson)).rejects.toThrow(reason)
+    await expect(loadAuthorizationServerMetadata(at(tenant), fetchJson)).rejects.toThrow(reason)
   })
 
   it('with a final slash less is refused, too: they are different identifiers', async () => {
     const { fetchJson } = publish({ [plain]: { issuer: 'https://idp.example.com' } })
-    await expect(loadAuthorizationServerMetadata('https://idp.example.com/', fetchJson)).rejects.toThrow(/final slash/)
+    await expect(loadAuthorizationServerMetadata(at('https://idp.example.com/'), fetchJson)).rejects.toThrow(/final slash/)
   })
 
   it('that is nowhere gives the reason for each URL', async () => {
     const { fetchJson } = publish({})
-    const reason = await loadAuthorizationServerMetadata(tenant, fetchJson).catch((error: Error) => error.message)
+    const reason = await loadAuthorizationServerMetadata(at(tenant), fetchJson).catch((error: Error) => error.message)
     for (const url of formatMetadataUrls(tenant)) expect(reason).toContain(`${url}: status 404`)
   })
 
   it('without endpoints, or with nonsense for one, has none', async () => {
     const { fetchJson } = publish({ [inserted]: { issuer: tenant, jwks_uri: 7, introspection_endpoint: '' } })
-    expect(await loadAuthorizationServerMetadata(tenant, fetchJson)).toEqual({
+    expect(await loadAuthorizationServerMetadata(at(tenant), fetchJson)).toEqual({
       issuer: tenant,
       jwksUri: undefined,
       introspectionEndpoint: undefined,
@@ -108,7 +150,7 @@ describe('a metadata source', () => {
 
   it('asks once, however many want to know, and again after an hour', async () => {
     const { fetchJson, asked } = publish({ [inserted]: { issuer: tenant } })
-    const source = createMetadataSource(tenant, fetchJson, clock)
+    const source = createMetadataSource(at(tenant), fetchJson, clock)
     await Promise.all([source.load(), source.load()])
     await source.load()
     expect(asked).toHaveLength(1)
@@ -120,7 +162,7 @@ describe('a metadata source', () => {
   it('asks again after a failure, and when what it said did not work', async () => {
     const documents: Record<string, Record<string, unknown>> = {}
     const { fetchJson } = publish(documents)
-    const source = createMetadataSource(tenant, fetchJson, clock)
+    const source = createMetadataSource(at(tenant), fetchJson, clock)
     await expect(source.load()).rejects.toThrow()
     documents[inserted] = { issuer: tenant, jwks_uri: 'https://a/' }
     expect((await source.load()).jwksUri).toBe('https://a/')

@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import type { SafeFetch } from './safe-fetch.ts'
+import { aimAtMetadataUrl } from './second-address.ts'
 
 /** What a resource server needs to know of its authorization server (RFC 8414 §2). */
 export interface AuthorizationServerMetadata {
@@ -9,6 +10,12 @@ export interface AuthorizationServerMetadata {
   readonly introspectionEndpoint: string | undefined
   /** Undefined where it does not say whether it knows PKCE. */
   readonly codeChallengeMethods: readonly string[] | undefined
+}
+
+/** An issuer, and where its metadata is for us if browsers reach it by another address. */
+export interface IssuerAddress {
+  readonly issuer: string
+  readonly metadataUrl: string | undefined
 }
 
 /** The metadata of one issuer, fetched when first needed and now and then anew. */
@@ -23,10 +30,10 @@ export interface MetadataSource {
 const KEEP_MS = 60 * 60 * 1000
 
 /**
- * @param issuer - issuer identifier
+ * @param address - of the issuer
  * @param fetchJson - the outbound fetch of the issuer
  */
-export function createMetadataSource(issuer: string, fetchJson: SafeFetch['fetchJson'], clock: Clock): MetadataSource {
+export function createMetadataSource(address: IssuerAddress, fetchJson: SafeFetch['fetchJson'], clock: Clock): MetadataSource {
   let kept: { readonly metadata: Promise<AuthorizationServerMetadata>; readonly until: number } | undefined
   const forget = () => {
     kept = undefined
@@ -35,7 +42,7 @@ export function createMetadataSource(issuer: string, fetchJson: SafeFetch['fetch
     forget,
     load() {
       if (kept !== undefined && clock.monotonic() < kept.until) return kept.metadata
-      const metadata = loadAuthorizationServerMetadata(issuer, fetchJson)
+      const metadata = loadAuthorizationServerMetadata(address, fetchJson)
       const entry = { metadata, until: clock.monotonic() + KEEP_MS }
       kept = entry
       metadata.catch(() => {
@@ -50,20 +57,20 @@ export function createMetadataSource(issuer: string, fetchJson: SafeFetch['fetch
  * Finds the metadata of an authorization server. Asks each well-known URL in the order of 2026-07-28
  * basic/authorization/authorization-server-discovery until one gives a document of this very issuer.
  *
- * @param issuer - issuer identifier
+ * @param address - of the issuer; with a URL of its own, none of the well-known URLs is asked
  * @param fetchJson - the outbound fetch of the issuer
  * @throws Error with the reason for each URL
  */
 export async function loadAuthorizationServerMetadata(
-  issuer: string,
+  { issuer, metadataUrl }: IssuerAddress,
   fetchJson: SafeFetch['fetchJson'],
 ): Promise<AuthorizationServerMetadata> {
   const reasons: string[] = []
-  for (const url of formatMetadataUrls(issuer)) {
+  for (const url of metadataUrl === undefined ? formatMetadataUrls(issuer) : [metadataUrl]) {
     try {
-      // The issuer is configuration, and these URLs follow from it alone.
+      // Issuer and URL are configuration, and the well-known URLs follow from the issuer alone.
       const { document } = await fetchJson(url, { namedBy: 'operator' })
-      return parseMetadata(document, issuer)
+      return parseMetadata(metadataUrl === undefined ? document : aimAtMetadataUrl(document, metadataUrl), issuer)
     } catch (error) {
       reasons.push(`${url}: ${error instanceof Error ? error.message : String(error)}`)
     }

@@ -73,8 +73,8 @@ function createOwnIssuer(plan: IssuerPlan, keys: IssuerKeys): Issuer {
 }
 
 function createForeignIssuer(plan: IssuerPlan, { clock = systemClock, onIssue, resolveHost }: IssuerPoolOptions): Issuer {
-  const { fetchJson, close } = createSafeFetch(plan, resolveHost)
-  const metadata = createMetadataSource(plan.issuer, fetchJson, clock)
+  const { fetchJson, close } = createSafeFetch({ ...plan, issuer: plan.metadataUrl ?? plan.issuer }, resolveHost)
+  const metadata = createMetadataSource(plan, fetchJson, clock)
   const keys = createIssuerKeys({ plan, metadata, fetchJson, clock, onIssue })
   const asks = plan.introspection
   const introspection = asks && createIntrospection({ plan: asks, issuer: plan.issuer, metadata, fetchJson, clock })

@@ -24,7 +24,7 @@ const PKCE = 'code_challenge_methods_supported'
  */
 export function createRewrite(plan: RewritePlan, endpointPaths: readonly string[], resolveHost?: ResolveHost): Rewrite {
   const outboundFetch = createSafeFetch(plan, resolveHost)
-  const provider = createMetadataSource(plan.issuer, outboundFetch.fetchJson, systemClock)
+  const provider = createMetadataSource({ issuer: plan.issuer, metadataUrl: undefined }, outboundFetch.fetchJson, systemClock)
   const serveMetadata = createMetadata(plan, provider)
   const metadataPaths = [METADATA, ...endpointPaths.flatMap((path) => [`${METADATA}${path}`, `${path}${METADATA}`])]
   return {

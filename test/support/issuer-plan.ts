@@ -4,6 +4,7 @@ import type { IntrospectionPlan, IssuerPlan } from '../../src/core/plan/issuer-p
 export function createIssuerPlan(issuer: string, differences: Partial<IssuerPlan> = {}): IssuerPlan {
   return {
     issuer,
+    metadataUrl: undefined,
     jwksUri: undefined,
     algorithms: ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'],
     audienceClaims: ['aud'],

@@ -68,6 +68,7 @@ export function createBrokerPlan(config: Config, inputs: BrokerPlanInputs): Brok
 function createOwnIssuerPlan(issuer: string): IssuerPlan {
   return {
     issuer,
+    metadataUrl: undefined,
     jwksUri: undefined,
     algorithms: ['ES256'],
     audienceClaims: ['aud'],

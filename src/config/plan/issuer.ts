@@ -7,6 +7,7 @@ import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
 export function createIssuerPlan(issuer: IssuerConfig, secretsAndFiles: SecretsAndFiles): IssuerPlan {
   return {
     issuer: issuer.issuer,
+    metadataUrl: issuer.metadata_url,
     jwksUri: issuer.jwks_uri,
     algorithms: issuer.algorithms,
     audienceClaims: issuer.audience_claims,

@@ -59,6 +59,11 @@ const issuer = z
     issuer: text(findIssuerMistake).describe(
       'Issuer identifier, letter by letter as in the `iss` claim, with or without its final slash.',
     ),
+    metadata_url: text(findKeyUrlMistake)
+      .optional()
+      .describe(
+        'Where the proxy finds the metadata, if it reaches the issuer by another address than clients do (`http://keycloak:8080/realms/main/.well-known/openid-configuration`). The document names the issuer all the same; keys and introspection that it has at the issuer’s address are asked for at this one.',
+      ),
     jwks_uri: text(findKeyUrlMistake).optional().describe('Where the keys are. Without it the metadata of the issuer says so.'),
     algorithms: list(z.enum(ALGORITHMS))
       .min(1)

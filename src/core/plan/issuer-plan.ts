@@ -1,6 +1,8 @@
 export interface IssuerPlan {
   /** Issuer identifier, compared exactly. */
   readonly issuer: string
+  /** Where the metadata is for us, where browsers reach the issuer by another address. */
+  readonly metadataUrl: string | undefined
   /** Where the keys are, when metadata should not be asked. */
   readonly jwksUri: string | undefined
   readonly algorithms: readonly string[]

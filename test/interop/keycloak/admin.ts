@@ -53,7 +53,7 @@ export async function createRealm(server: KeycloakServer, { broker, scopes }: Re
     scopes.map(({ name }) => name),
   )
   return {
-    issuer: `${server.origin}/realms/${REALM}`,
+    issuer: `${server.publicOrigin}/realms/${REALM}`,
     async logOut(username) {
       await api('POST', `realms/${REALM}/users/${(await findUser(api, username)).id}/logout`)
     },

@@ -6,7 +6,10 @@ import { findFreePort } from '../../support/proxy.ts'
 import { findProgram } from '../programs.ts'
 
 export interface KeycloakServer {
+  /** Where it listens. */
   readonly origin: string
+  /** Where browsers find it, and what it calls itself. */
+  readonly publicOrigin: string
   /** Password of its administrator, who is called `admin`. */
   readonly adminPassword: string
   close(): Promise<void>
@@ -24,13 +27,18 @@ export function findKeycloak(): string | undefined {
   return undefined
 }
 
-/** Starts it on a free port of 127.0.0.1 with its database in memory, and waits until it answers. */
-export async function startKeycloak(program: string): Promise<KeycloakServer> {
+/**
+ * Starts it on a free port of 127.0.0.1 with its database in memory, and waits until it answers.
+ *
+ * @param hostname - `KC_HOSTNAME`, where browsers find it. Where it listens, unless given
+ */
+export async function startKeycloak(program: string, hostname?: string): Promise<KeycloakServer> {
   const port = await findFreePort()
   const origin = `http://localhost:${port}`
+  const publicOrigin = hostname ?? origin
   const adminPassword = randomBytes(16).toString('hex')
   const parameters = ['--optimized', '--http-enabled=true', '--http-host=127.0.0.1', `--http-port=${port}`]
-  const child = spawn(program, ['start', ...parameters, `--hostname=${origin}`, '--cache=local'], {
+  const child = spawn(program, ['start', ...parameters, `--hostname=${publicOrigin}`, '--cache=local'], {
     env: {
       ...process.env,
       JAVA_OPTS_APPEND: JAVA_OPTIONS,
@@ -50,6 +58,7 @@ export async function startKeycloak(program: string): Promise<KeycloakServer> {
   })
   return {
     origin,
+    publicOrigin,
     adminPassword,
     async close() {
       process.off('exit', kill)
