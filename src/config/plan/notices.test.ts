@@ -41,7 +41,9 @@ it('says nothing of it where there is one process, or no program', () => {
 })
 
 it('says that several processes need a session key where nothing lasts that one could be made from', () => {
-  expect(noticesOf('memory', [REMOTE])).toEqual([expect.stringMatching(/^session_key: random.*several processes.*Set it/)])
+  expect(noticesOf('memory', [REMOTE])).toEqual([
+    expect.stringMatching(/^session_key: random.*processes behind a load balancer.*Set it/),
+  ])
   const session_key = { env: 'KEY' }
   expect(noticesOf('memory', [REMOTE], { session_key })).toEqual([])
 })
