@@ -1,7 +1,7 @@
 /** Longest redirect URI, in characters. */
-const MOST_CHARACTERS = 2000
+const MAX_CHARACTERS = 2000
 /** Most redirect URIs of a client. */
-const MOST_URIS = 50
+const MAX_URIS = 50
 
 /**
  * Schemes that browsers, operating systems or servers act on themselves. An application that takes answers under a scheme of its own
@@ -33,7 +33,7 @@ const LOOPBACK_HOSTS = new Set(['localhost', '127.0.0.1', '[::1]'])
  * @param isUsable - which can be used
  */
 export function filterRedirectUris(uris: readonly unknown[], isUsable = isUsableRedirectUri): string[] {
-  return uris.filter((uri): uri is string => typeof uri === 'string' && isUsable(uri)).slice(0, MOST_URIS)
+  return uris.filter((uri): uri is string => typeof uri === 'string' && isUsable(uri)).slice(0, MAX_URIS)
 }
 
 /**
@@ -56,7 +56,7 @@ function isReversedDomain(scheme: string): boolean {
 /** Whether answers may be sent there at all: https, http on the user's own computer, or a scheme of an application's own. */
 export function isUsableRedirectUri(uri: string): boolean {
   // Only characters that URIs consist of (RFC 3986 §2): parsers repair or drop others, each in its own way.
-  if (uri.length > MOST_CHARACTERS || !/^[a-z][a-z0-9+.-]*:[\w\-.~:/?[\]@!$&'()*+,;=%]+$/i.test(uri)) return false
+  if (uri.length > MAX_CHARACTERS || !/^[a-z][a-z0-9+.-]*:[\w\-.~:/?[\]@!$&'()*+,;=%]+$/i.test(uri)) return false
   const target = URL.parse(uri)
   if (target === null || target.username !== '' || target.password !== '' || uri.includes('*')) return false
   if (target.protocol === 'https:') return isWebUri(uri, target) && !LOOPBACK_HOSTS.has(target.hostname)

@@ -3,7 +3,7 @@ import { ProxyError } from '../core/errors.ts'
 import { type Waiting, watchIdle } from './idle-watch.ts'
 
 /** Bytes of a body that need no room: less than this comes with the first reads, whether it is wanted or not. */
-export const roomlessBytes = 16 * 1024
+export const ROOMLESS_BYTES = 16 * 1024
 
 export interface BodyRoomLimits {
   /** For all long bodies together. */
@@ -42,7 +42,7 @@ export interface BodyRoom {
  * More than these do not wait: each holds what it was before anybody knew that it is long. Of one user there are at most a quarter, for
  * one server half, so that others find a place.
  */
-const maxWaiting = 400
+const MAX_WAITING = 400
 
 /** @returns room that is empty */
 export function createBodyRoom(limits: BodyRoomLimits, clock: Clock = systemClock): BodyRoom {
@@ -53,8 +53,8 @@ export function createBodyRoom(limits: BodyRoomLimits, clock: Clock = systemCloc
   return {
     claim(bytes, { user, server }, onLate) {
       const shares = [
-        { owner: `user ${user}`, bytes: userBytes, waiting: maxWaiting / 4 },
-        { owner: `server ${server}`, bytes: serverBytes, waiting: maxWaiting / 2 },
+        { owner: `user ${user}`, bytes: userBytes, waiting: MAX_WAITING / 4 },
+        { owner: `server ${server}`, bytes: serverBytes, waiting: MAX_WAITING / 2 },
       ]
       const claim = new Claim(keeper, bytes, shares, onLate)
       keeper.admit(claim)
@@ -141,7 +141,7 @@ class Keeper {
 
   #isCrowded({ shares }: Claim): boolean {
     const all = [...this.#waiting]
-    return all.length > maxWaiting || shares.some((share) => all.filter((claim) => claim.isOf(share)).length > share.waiting)
+    return all.length > MAX_WAITING || shares.some((share) => all.filter((claim) => claim.isOf(share)).length > share.waiting)
   }
 
   #find({ owner }: Share): number {

@@ -3,10 +3,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import type { Clock } from '../core/clock.ts'
 import { ProxyError } from '../core/errors.ts'
-import { type BodyClaim, roomlessBytes } from './body-room.ts'
+import { type BodyClaim, ROOMLESS_BYTES } from './body-room.ts'
 import { letGo } from './discard-body.ts'
 import { type Waiting, watchIdle } from './idle-watch.ts'
-import { joinPieces, mostLoosePieces } from './pack-body.ts'
+import { joinPieces, MAX_LOOSE_PIECES } from './pack-body.ts'
 import type { RequestHead } from './request-head.ts'
 
 export interface BodyLimits {
@@ -16,21 +16,21 @@ export interface BodyLimits {
 }
 
 /** `application/json` with no parameter but UTF-8 (RFC 8259 §8.1), which some write without its hyphen (WHATWG Encoding §4.2). `text/plain` is what a foreign page may post without asking. */
-const jsonType = /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-?8"?\s*)?;?$/i
-const formType = /^application\/x-www-form-urlencoded\s*(?:;\s*charset\s*=\s*"?utf-?8"?\s*)?;?$/i
+const JSON_TYPE = /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-?8"?\s*)?;?$/i
+const FORM_TYPE = /^application\/x-www-form-urlencoded\s*(?:;\s*charset\s*=\s*"?utf-?8"?\s*)?;?$/i
 
 /** @throws ProxyError `media_type_unsupported` unless the body is JSON in UTF-8 without a content encoding */
 export function checkJsonBody(head: RequestHead): void {
   if (head.contentEncoding !== undefined && head.contentEncoding.toLowerCase() !== 'identity') {
     throw new ProxyError('media_type_unsupported', { cause: 'Content-Encoding' })
   }
-  if (head.contentType !== 'application/json' && !jsonType.test(head.contentType ?? ''))
+  if (head.contentType !== 'application/json' && !JSON_TYPE.test(head.contentType ?? ''))
     throw new ProxyError('media_type_unsupported', { cause: 'Content-Type is not application/json' })
 }
 
 /** Whether the body is a form (RFC 6750 §2.2). */
 export function isFormBody(head: RequestHead): boolean {
-  return formType.test(head.contentType ?? '')
+  return FORM_TYPE.test(head.contentType ?? '')
 }
 
 /** A body that is to be read, and what that takes. */
@@ -69,7 +69,7 @@ export function readBody(reading: BodyReading, head: RequestHead): Promise<Buffe
  */
 function takeWhole(request: IncomingMessage, { contentLength }: RequestHead, { bodyBytes }: BodyLimits): Buffer | undefined {
   const length = request.readableLength
-  if (length === 0 || length !== contentLength || length > roomlessBytes || length > bodyBytes || request.destroyed)
+  if (length === 0 || length !== contentLength || length > ROOMLESS_BYTES || length > bodyBytes || request.destroyed)
     return undefined
   return (request.read() as Buffer | null) ?? undefined
 }
@@ -100,7 +100,7 @@ class Collection {
   }
 
   begin(announced: number, expectsContinue: boolean): void {
-    if (announced <= roomlessBytes) this.#listen(expectsContinue)
+    if (announced <= ROOMLESS_BYTES) this.#listen(expectsContinue)
     else this.#waitForRoom(announced, () => this.#listen(expectsContinue))
   }
 
@@ -130,9 +130,9 @@ class Collection {
     this.#length += piece.length
     if (this.#length > bodyBytes) return this.#fail(new ProxyError('body_too_large', { cause: `more than ${bodyBytes} bytes` }))
     this.#pieces.push(piece)
-    if (this.#pieces.length - this.#packs >= mostLoosePieces) this.#pack()
+    if (this.#pieces.length - this.#packs >= MAX_LOOSE_PIECES) this.#pack()
     this.#waiting?.touch()
-    if (this.#length > roomlessBytes && this.#claim === undefined) this.#pause()
+    if (this.#length > ROOMLESS_BYTES && this.#claim === undefined) this.#pause()
   }
 
   #pack(): void {

@@ -1,10 +1,10 @@
 import { type BlockList, isIP } from 'node:net'
 
 /** Texts that hold no comma and end no quotation: an element of a list with others in it is none of a proxy. */
-const quotable = /^"([^"\\]*)"$/
-const bracketed = /^\[([^\]]*)\](?::\w+)?$/
-const withPort = /^([\d.]+):\d{1,5}$/
-const pair = /^\s*([\w!#$%&'*+.^`|~-]+)=("[^"\\]*"|[^\s"\\]*)\s*$/
+const QUOTABLE = /^"([^"\\]*)"$/
+const BRACKETED = /^\[([^\]]*)\](?::\w+)?$/
+const WITH_PORT = /^([\d.]+):\d{1,5}$/
+const PAIR = /^\s*([\w!#$%&'*+.^`|~-]+)=("[^"\\]*"|[^\s"\\]*)\s*$/
 
 /**
  * Who a request came from, as far as trusted proxies say: each added to a list whom it had the request from. What stands before the first
@@ -56,7 +56,7 @@ function readElements(rawHeaders: readonly string[], name: string): string[] {
 
 /** @returns the address of an element of `Forwarded` (RFC 7239 §4); undefined when it names none, or can be read in two ways */
 function parseForwardedElement(element: string): string | undefined {
-  const pairs = element.split(';').map((part) => pair.exec(part))
+  const pairs = element.split(';').map((part) => PAIR.exec(part))
   if (pairs.some((found) => found === null)) return undefined
   const nodes = pairs.flatMap((found) => (found?.[1]?.toLowerCase() === 'for' ? [found[2] ?? ''] : []))
   return nodes.length === 1 ? parseNode(nodes[0] ?? '') : undefined
@@ -64,8 +64,8 @@ function parseForwardedElement(element: string): string | undefined {
 
 /** @returns the address of a node in any form in use, with or without port, brackets and quotes; undefined for `unknown` and `_x` */
 function parseNode(text: string): string | undefined {
-  const node = quotable.exec(text)?.[1] ?? text
-  return normalizeAddress(bracketed.exec(node)?.[1] ?? withPort.exec(node)?.[1] ?? node)
+  const node = QUOTABLE.exec(text)?.[1] ?? text
+  return normalizeAddress(BRACKETED.exec(node)?.[1] ?? WITH_PORT.exec(node)?.[1] ?? node)
 }
 
 /** One text for each address: IPv6 in its short form, and IPv4 as such where IPv6 stands for it (RFC 5952 §4, RFC 4291 §2.5.5.2). */

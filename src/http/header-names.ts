@@ -18,12 +18,12 @@ export interface HeaderName {
   readonly fate: HeaderFate
   /** For `read`: whether the upstream gets it too. */
   readonly forwarded: boolean
-  /** For `read`: its place among {@link readHere}. */
+  /** For `read`: its place among {@link READ_HERE}. */
   readonly place: number
 }
 
 /** Fields of one connection (RFC 9110 §7.6.1), and those that only a proxy may set. */
-const hopByHop = [
+const HOP_BY_HOP = [
   'connection',
   'keep-alive',
   'proxy-connection',
@@ -38,7 +38,7 @@ const hopByHop = [
 ]
 
 /** Fields that we read ourselves, and whether they are forwarded. A second one of any of them is refused. */
-const readHere = [
+const READ_HERE = [
   ['host', false],
   ['origin', false],
   ['connection', false],
@@ -56,16 +56,16 @@ const readHere = [
 ] as const
 
 /** Name of a field that we read. */
-export type ReadName = (typeof readHere)[number][0]
+export type ReadName = (typeof READ_HERE)[number][0]
 
 /** The place of each field that we read: finding it by a number costs nothing in every request. */
-export const placeOf = Object.fromEntries(readHere.map(([name], place) => [name, place])) as Readonly<Record<ReadName, number>>
+export const PLACE_OF = Object.fromEntries(READ_HERE.map(([name], place) => [name, place])) as Readonly<Record<ReadName, number>>
 
 /**
  * Fields by which applications behind proxies learn who is calling, whence and for what. Only we may say that. The names that well-known
  * proxies, gateways, meshes and frameworks use; secrets that a client has for the upstream (`X-Api-Key`, `X-GitHub-Token`) are none.
  */
-const identity = new Set([
+const IDENTITY = new Set([
   'client-ip',
   'cookie',
   'cookie2',
@@ -106,7 +106,7 @@ const identity = new Set([
   'x-userinfo',
   'x-username',
 ])
-const identityPrefixes = [
+const IDENTITY_PREFIXES = [
   'cf-access-',
   'cf-connecting-',
   'forwarded-',
@@ -151,7 +151,7 @@ const identityPrefixes = [
 
 /** Names seen so far: the same dozen comes with every request. Bounded both ways, since strangers choose names. */
 const known = new BoundedMap<string, HeaderName>(1000)
-const maxKnownLength = 64
+const MAX_KNOWN_LENGTH = 64
 
 /** What stood in each place of the last header section: a client sends the same names in the same order again and again. */
 const lastNames: string[] = []
@@ -166,7 +166,7 @@ export function findHeaderName(raw: string, place: number): HeaderName {
   const last = lastFound[place]
   if (last !== undefined && lastNames[place] === raw) return last
   const found = findAnywhere(raw)
-  if (raw.length > maxKnownLength) return found
+  if (raw.length > MAX_KNOWN_LENGTH) return found
   lastNames[place] = raw
   lastFound[place] = found
   return found
@@ -176,13 +176,13 @@ function findAnywhere(raw: string): HeaderName {
   const found = known.get(raw)
   if (found) return found
   const name = classify(raw.toLowerCase())
-  if (raw.length <= maxKnownLength) known.set(raw, name)
+  if (raw.length <= MAX_KNOWN_LENGTH) known.set(raw, name)
   return name
 }
 
 function classify(lower: string): HeaderName {
-  const place = readHere.findIndex(([name]) => name === lower)
-  if (place >= 0) return { lower, fate: 'read', forwarded: readHere[place]?.[1] === true, place }
+  const place = READ_HERE.findIndex(([name]) => name === lower)
+  if (place >= 0) return { lower, fate: 'read', forwarded: READ_HERE[place]?.[1] === true, place }
   if (/^(?:contentlength|transferencoding)$/.test(lower.replace(/[^a-z0-9]/g, '')))
     return { lower, fate: 'refuse', forwarded: false, place }
   // Tools may name their parameters with every character that a header name can have (2026-07-28, streamable-http, Custom Headers from Tool Parameters).
@@ -193,11 +193,11 @@ function classify(lower: string): HeaderName {
 function isDropped(lower: string): boolean {
   // Frameworks turn `-` into `_` and back, or fold punctuation: `X_Forwarded_User` must not arrive where `X-Forwarded-User` would not.
   if (!/^[a-z0-9]+(?:-[a-z0-9]+)*$/.test(lower)) return true
-  return hopByHop.includes(lower) || identity.has(lower) || identityPrefixes.some((prefix) => lower.startsWith(prefix))
+  return HOP_BY_HOP.includes(lower) || IDENTITY.has(lower) || IDENTITY_PREFIXES.some((prefix) => lower.startsWith(prefix))
 }
 
 /** Fields that must not be made to disappear by naming them in `Connection`. */
 export function mustNotBeHopByHop(lower: string): boolean {
   const { fate } = findAnywhere(lower)
-  return lower === 'authorization' || (fate !== 'forward' && !hopByHop.includes(lower)) || lower.startsWith('mcp-')
+  return lower === 'authorization' || (fate !== 'forward' && !HOP_BY_HOP.includes(lower)) || lower.startsWith('mcp-')
 }

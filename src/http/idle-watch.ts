@@ -1,7 +1,7 @@
 import { type CancelTimer, type Clock, systemClock } from '../core/clock.ts'
 
 /** How often all watches are checked, in milliseconds: timeouts are exact to this. */
-const tickMilliseconds = 500
+const TICK_MS = 500
 
 /** Something that waits for bytes. */
 export interface Waiting {
@@ -39,14 +39,14 @@ export function watchIdle(seconds: number, onIdle: () => void, clock: Clock = sy
   const { place } = ring
   const entry: Entry = {
     ticks: 0,
-    maxTicks: Math.ceil((seconds * 1000) / tickMilliseconds),
+    maxTicks: Math.ceil((seconds * 1000) / TICK_MS),
     onIdle,
     before: place.before,
     after: place,
   }
   place.before.after = entry
   place.before = entry
-  ring.cancelTimer ??= clock.every(tickMilliseconds, () => tick(ring))
+  ring.cancelTimer ??= clock.every(TICK_MS, () => tick(ring))
   return {
     touch() {
       entry.ticks = 0

@@ -32,7 +32,7 @@ export interface Listener {
   closeAll(): void
 }
 
-const serverOptions = {
+const SERVER_OPTIONS = {
   // Bytes of the header section (Node's own default, named because a limit that matters should not be somebody else's default).
   maxHeaderSize: 16 * 1024,
   insecureHTTPParser: false,
@@ -82,7 +82,7 @@ function trackSockets(server: Server): ReadonlySet<Socket> {
 
 function createServer(options: ListenerOptions): Server {
   const { tls } = options.listen
-  const settings = { ...serverOptions, ...boundHeaderSection(options.headersSeconds) }
+  const settings = { ...SERVER_OPTIONS, ...boundHeaderSection(options.headersSeconds) }
   const server = tls
     ? createHttpsServer({
         ...settings,
@@ -137,7 +137,7 @@ function statusOfParserError(code: string | undefined): number {
   return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400
 }
 
-const reasons: Readonly<Record<number, string>> = {
+const REASONS: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   405: 'Method Not Allowed',
   408: 'Request Timeout',
@@ -156,7 +156,7 @@ function endRaw(socket: AnsweringSocket, status: number): void {
     return
   }
   condemn(socket)
-  socket.end(`HTTP/1.1 ${status} ${reasons[status] ?? ''}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () =>
+  socket.end(`HTTP/1.1 ${status} ${REASONS[status] ?? ''}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () =>
     socket.destroy(),
   )
 }

@@ -5,7 +5,7 @@ import type { CorsPlan } from '../core/plan/plan.ts'
  * Pages that people use MCP clients on. Their requests carry one of our tokens or are refused anyway, and to their users a refused origin
  * looks like a server that does not work.
  */
-const originsOfKnownClients = [
+const ORIGINS_OF_KNOWN_CLIENTS = [
   'https://claude.ai',
   'https://claude.com',
   'https://chatgpt.com',
@@ -24,7 +24,7 @@ export interface OriginRules {
 /** The rules that a configuration asks for: our own origin, those of well-known clients and the configured ones. */
 export function createOriginRules({ allowedOrigins }: Pick<CorsPlan, 'allowedOrigins'>, publicUrl: string): OriginRules {
   if (allowedOrigins === '*') return { allowed: '*', allowLoopback: true }
-  const allowed = new Set([publicUrl, ...originsOfKnownClients, ...allowedOrigins])
+  const allowed = new Set([publicUrl, ...ORIGINS_OF_KNOWN_CLIENTS, ...allowedOrigins])
   return { allowed, allowLoopback: isLoopbackOrigin(publicUrl) }
 }
 

@@ -2,9 +2,9 @@ import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 
 /** So many pieces are put together: each costs some 200 bytes beside its own, and may have one (RFC 9112 §7.1 sets no least size). */
-export const mostLoosePieces = 256
+export const MAX_LOOSE_PIECES = 256
 /** Or so many bytes, before somebody else's code gets them. */
-const mostBytes = 16 * 1024
+const MAX_PACK_BYTES = 16 * 1024
 
 /** @param length - of all pieces together, in bytes */
 export function joinPieces(pieces: readonly Buffer[], length: number): Buffer {
@@ -34,6 +34,6 @@ export function packBody(request: IncomingMessage): void {
     }
     pieces.push(piece)
     length += piece.length
-    return pieces.length < mostLoosePieces && length < mostBytes ? true : passPack()
+    return pieces.length < MAX_LOOSE_PIECES && length < MAX_PACK_BYTES ? true : passPack()
   }
 }

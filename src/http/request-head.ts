@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { ProxyError } from '../core/errors.ts'
-import { findHeaderName, type HeaderName, mustNotBeHopByHop, placeOf } from './header-names.ts'
+import { findHeaderName, type HeaderName, mustNotBeHopByHop, PLACE_OF } from './header-names.ts'
 import { parseTarget } from './target.ts'
 
 /** The header section of a request, read so that there is one way to read it. */
@@ -34,10 +34,10 @@ export interface RequestHead {
   readonly forward: string[]
 }
 
-const maxFields = 100
-const placeCount = Object.keys(placeOf).length
+const MAX_FIELDS = 100
+const PLACE_COUNT = Object.keys(PLACE_OF).length
 /** `Host` is `uri-host [":" port]` (RFC 9110 §7.2). */
-const hostSyntax = /^(?:[a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/
+const HOST_SYNTAX = /^(?:[a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/
 
 /**
  * Reads the header section from the raw fields: `IncomingMessage.headers` keeps the first of two `Authorization` or `Host` fields and
@@ -47,32 +47,32 @@ const hostSyntax = /^(?:[a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/
  */
 export function readRequestHead(request: IncomingMessage): RequestHead {
   const { rawHeaders, httpVersion } = request
-  if (rawHeaders.length > maxFields * 2)
+  if (rawHeaders.length > MAX_FIELDS * 2)
     throw new ProxyError('headers_too_many', { cause: `${rawHeaders.length / 2} header fields` })
   const fields = sortFields(rawHeaders)
-  const host = readHost(fields.read[placeOf.host], httpVersion)
+  const host = readHost(fields.read[PLACE_OF.host], httpVersion)
   checkFraming(fields.read, httpVersion)
   const { path, query } = parseTarget(request.url ?? '', host)
-  const length = fields.read[placeOf['content-length']]
+  const length = fields.read[PLACE_OF['content-length']]
   return {
     method: request.method ?? '',
     path,
     query,
     host,
     authorization: fields.authorization,
-    origin: fields.read[placeOf.origin],
-    contentType: fields.read[placeOf['content-type']],
-    contentEncoding: fields.read[placeOf['content-encoding']],
-    hasBody: fields.read[placeOf['transfer-encoding']] !== undefined || (length !== undefined && length !== '0'),
+    origin: fields.read[PLACE_OF.origin],
+    contentType: fields.read[PLACE_OF['content-type']],
+    contentEncoding: fields.read[PLACE_OF['content-encoding']],
+    hasBody: fields.read[PLACE_OF['transfer-encoding']] !== undefined || (length !== undefined && length !== '0'),
     contentLength: length === undefined ? undefined : Number(length),
-    expectsContinue: checkExpectation(fields.read[placeOf.expect], httpVersion),
-    protocolVersion: fields.read[placeOf['mcp-protocol-version']],
-    mcpMethod: fields.read[placeOf['mcp-method']],
-    mcpName: fields.read[placeOf['mcp-name']],
-    mcpSessionId: fields.read[placeOf['mcp-session-id']],
+    expectsContinue: checkExpectation(fields.read[PLACE_OF.expect], httpVersion),
+    protocolVersion: fields.read[PLACE_OF['mcp-protocol-version']],
+    mcpMethod: fields.read[PLACE_OF['mcp-method']],
+    mcpName: fields.read[PLACE_OF['mcp-name']],
+    mcpSessionId: fields.read[PLACE_OF['mcp-session-id']],
     mcpParams: fields.params,
     repeatedMcpField: fields.repeated,
-    forward: dropNamedInConnection(fields.forward, fields.read[placeOf.connection]),
+    forward: dropNamedInConnection(fields.forward, fields.read[PLACE_OF.connection]),
   }
 }
 
@@ -91,24 +91,24 @@ let lastHost = ''
 
 function isHost(host: string): boolean {
   if (host === lastHost && host !== '') return true
-  if (!hostSyntax.test(host)) return false
+  if (!HOST_SYNTAX.test(host)) return false
   lastHost = host
   return true
 }
 
 interface Fields {
   readonly authorization: string[]
-  /** By {@link placeOf}. */
+  /** By {@link PLACE_OF}. */
   readonly read: ReadFields
   readonly forward: string[]
   params: string[]
   repeated: string | undefined
 }
 
-const noParams: string[] = []
+const NO_PARAMS: string[] = []
 
 function sortFields(rawHeaders: readonly string[]): Fields {
-  const fields: Fields = { authorization: [], read: new Array(placeCount), forward: [], params: noParams, repeated: undefined }
+  const fields: Fields = { authorization: [], read: new Array(PLACE_COUNT), forward: [], params: NO_PARAMS, repeated: undefined }
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = findHeaderName(rawHeaders[i] ?? '', i >> 1)
     const value = rawHeaders[i + 1] ?? ''
@@ -128,7 +128,7 @@ function readField(fields: Fields, { lower, place, forwarded }: HeaderName, valu
 }
 
 function readParam(fields: Fields, lower: string, value: string): void {
-  if (fields.params === noParams) fields.params = [lower]
+  if (fields.params === NO_PARAMS) fields.params = [lower]
   else if (fields.params.includes(lower)) return refuseSecond(fields, lower)
   else fields.params.push(lower)
   fields.forward.push(lower, value)
@@ -146,13 +146,13 @@ function refuseSecond(fields: Fields, lower: string): void {
  */
 function checkFraming(read: ReadFields, httpVersion: string): void {
   if (httpVersion !== '1.1' && httpVersion !== '1.0') throw malformed(`HTTP version ${httpVersion}`)
-  const coding = read[placeOf['transfer-encoding']]
+  const coding = read[PLACE_OF['transfer-encoding']]
   if (coding !== undefined) {
     if (coding.toLowerCase() !== 'chunked') throw malformed('Transfer-Encoding other than chunked')
     if (httpVersion !== '1.1') throw malformed('Transfer-Encoding in HTTP/1.0')
-    if (read[placeOf['content-length']] !== undefined) throw malformed('both Transfer-Encoding and Content-Length')
+    if (read[PLACE_OF['content-length']] !== undefined) throw malformed('both Transfer-Encoding and Content-Length')
   }
-  if (read[placeOf.upgrade] !== undefined) throw malformed('Upgrade')
+  if (read[PLACE_OF.upgrade] !== undefined) throw malformed('Upgrade')
 }
 
 /**

@@ -3,7 +3,7 @@ import type { ProxyError } from '../core/errors.ts'
 import type { Reply, ReplyHeaders } from '../core/reply.ts'
 
 /** A body of this size or less arrives with its headers in one piece; with anything else the headers go ahead at once. */
-const maxDeferredBytes = 64 * 1024
+const MAX_DEFERRED_BYTES = 64 * 1024
 
 /** Whose answer it is. */
 export interface ReplyOwner {
@@ -169,7 +169,7 @@ function endsEvent(chunk: Uint8Array): boolean {
 
 function comesInOnePiece(headers: ReplyHeaders): boolean {
   const length = headers['content-length']
-  return typeof length === 'string' && Number(length) <= maxDeferredBytes
+  return typeof length === 'string' && Number(length) <= MAX_DEFERRED_BYTES
 }
 
 /** Never a clean end: half an answer must not look like a whole one. */

@@ -2,8 +2,8 @@ import type { Socket } from 'node:net'
 import { type CancelTimer, type Clock, systemClock } from '../core/clock.ts'
 
 /** Looked at this often within the time that is given, and at least every so many milliseconds. */
-const looks = 4
-const mostMilliseconds = 5000
+const CHECKS = 4
+const MAX_INTERVAL_MS = 5000
 
 /** Node's own, which tells what of a long piece the system has taken already. With TLS, what goes out is the inner socket's. */
 interface QueueingSocket extends Socket {
@@ -38,7 +38,7 @@ export function watchStalled(sockets: Iterable<Socket>, seconds: number, clock: 
     else if (before?.taken !== taken || before.queued !== queued) known.set(socket, { taken, queued, since: now })
     else if (now - before.since >= milliseconds) cutOff(socket)
   }
-  return clock.every(Math.min(mostMilliseconds, milliseconds / looks), () => {
+  return clock.every(Math.min(MAX_INTERVAL_MS, milliseconds / CHECKS), () => {
     const now = clock.monotonic()
     for (const socket of sockets) look(socket, now)
   })

@@ -1,8 +1,8 @@
 import { ProxyError } from '../core/errors.ts'
 
 /** Characters of a path and query (RFC 3986 §3.3, §3.4). Node lets more through. */
-const targetSyntax = /^\/[A-Za-z0-9\-._~!$&'()*+,;=:@%/]*(?:\?[A-Za-z0-9\-._~!$&'()*+,;=:@%/?[\]{}|^"]*)?$/
-const absoluteForm = /^https?:\/\/([^/?#]*)(\/.*)$/i
+const TARGET_SYNTAX = /^\/[A-Za-z0-9\-._~!$&'()*+,;=:@%/]*(?:\?[A-Za-z0-9\-._~!$&'()*+,;=:@%/?[\]{}|^"]*)?$/
+const ABSOLUTE_FORM = /^https?:\/\/([^/?#]*)(\/.*)$/i
 
 /**
  * Splits a request target into path and query. Nothing is decoded, joined or cleaned: a path is one of the configured ones, letter by
@@ -30,13 +30,13 @@ let lastPath: Target | undefined
 
 function splitTarget(target: string, host: string): Target {
   const origin = target.startsWith('/') ? target : readAbsoluteForm(target, host)
-  if (!targetSyntax.test(origin)) throw malformed('the request target is not a path and query')
+  if (!TARGET_SYNTAX.test(origin)) throw malformed('the request target is not a path and query')
   const mark = origin.indexOf('?')
   return mark < 0 ? { path: origin, query: undefined } : { path: origin.slice(0, mark), query: origin.slice(mark + 1) }
 }
 
 function readAbsoluteForm(target: string, host: string): string {
-  const [, authority, rest] = absoluteForm.exec(target) ?? []
+  const [, authority, rest] = ABSOLUTE_FORM.exec(target) ?? []
   if (authority === undefined || rest === undefined) throw malformed('the request target is not a path')
   if (authority.toLowerCase() !== host) throw malformed('the request target names another host than Host')
   return rest

@@ -2,14 +2,14 @@ import { ProxyError, toProxyError } from '../core/errors.ts'
 import type { Reply, ReplyHeaders } from '../core/reply.ts'
 
 /** The event that names the message endpoint must come first; nothing longer than this is kept while looking for it. */
-const maxHeldBytes = 64 * 1024
+const MAX_HELD_BYTES = 64 * 1024
 
 /** A blank line behind a line, with each of the three line endings (HTML, Server-sent events §9.2.5). */
-const endOfEvent = /(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))/g
+const END_OF_EVENT = /(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))/g
 
 /** Longer than `event: endpoint` with the line ends around it. */
-const watchedTail = 32
-const endpointLine = /[\r\n]event: ?endpoint[\r\n]/
+const WATCHED_TAIL = 32
+const ENDPOINT_LINE = /[\r\n]event: ?endpoint[\r\n]/
 
 /**
  * Wraps the reply of an HTTP+SSE stream so that its `endpoint` event names our message endpoint instead of the upstream's
@@ -101,14 +101,14 @@ function createGatherer(): (chunk: Uint8Array) => Buffer | undefined {
     const seen = tail + Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('latin1')
     // The longest blank line has four characters.
     tail = seen.slice(-3)
-    if (seen.search(endOfEvent) >= 0) {
+    if (seen.search(END_OF_EVENT) >= 0) {
       const bytes = held.subarray(0, length)
       held = Buffer.alloc(0)
       length = 0
       tail = ''
       return bytes
     }
-    if (length > maxHeldBytes) throw refuse('no endpoint event at the beginning of the stream')
+    if (length > MAX_HELD_BYTES) throw refuse('no endpoint event at the beginning of the stream')
     return undefined
   }
 }
@@ -125,7 +125,7 @@ interface StreamEvent {
 function* splitEvents(bytes: Buffer): Generator<StreamEvent> {
   const text = bytes.toString('latin1')
   let start = 0
-  for (const { 0: blank, index } of text.matchAll(endOfEvent)) {
+  for (const { 0: blank, index } of text.matchAll(END_OF_EVENT)) {
     const end = index + blank.length
     yield { end, ...readFields(text.slice(start, index)) }
     start = end
@@ -151,8 +151,8 @@ function createEndpointWatcher(): (chunk: Uint8Array) => boolean {
   let tail = '\n'
   return (chunk) => {
     const seen = tail + Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('latin1')
-    tail = seen.slice(-watchedTail)
-    return endpointLine.test(seen)
+    tail = seen.slice(-WATCHED_TAIL)
+    return ENDPOINT_LINE.test(seen)
   }
 }
 

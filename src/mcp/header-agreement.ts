@@ -2,7 +2,7 @@ import { ProxyError } from '../core/errors.ts'
 import type { Operation } from '../core/operation.ts'
 import type { ParsedBody } from './messages.ts'
 import { isModernRevision } from './revision.ts'
-import { methodsWithNameHeader } from './targets.ts'
+import { METHODS_WITH_NAME_HEADER } from './targets.ts'
 
 /** The request headers that mirror the body (2026-07-28, streamable-http, Request Metadata). */
 export interface McpHeaders {
@@ -61,7 +61,7 @@ function checkMethod(header: string | undefined, { kind, method }: Operation): v
 }
 
 function checkName(header: string | undefined, operation: Operation): void {
-  const mirrored = methodsWithNameHeader.has(operation.method)
+  const mirrored = METHODS_WITH_NAME_HEADER.has(operation.method)
   if (header === undefined) {
     if (mirrored && operation.kind === 'request') throw mismatch('Mcp-Name is missing')
     return
@@ -70,7 +70,7 @@ function checkName(header: string | undefined, operation: Operation): void {
   if (mirrored && name !== operation.target) throw mismatch('Mcp-Name differs from the name or URI of the body')
 }
 
-const sentinel = /^=\?base64\?(.*)\?=$/s
+const SENTINEL = /^=\?base64\?(.*)\?=$/s
 
 /**
  * Decodes a header value in the form of 2026-07-28, streamable-http, Value Encoding.
@@ -86,7 +86,7 @@ export function decodeHeaderValue(value: string): string {
 type Reading = { readonly text: string; readonly flaw?: undefined } | { readonly text: undefined; readonly flaw: string }
 
 function readHeaderValue(value: string): Reading {
-  const encoded = sentinel.exec(value)?.[1]
+  const encoded = SENTINEL.exec(value)?.[1]
   if (encoded === undefined) {
     if (/^[\x20-\x7e\t]*$/.test(value)) return { text: value }
     return { text: undefined, flaw: 'a header value has characters that must be encoded' }

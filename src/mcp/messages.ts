@@ -24,9 +24,9 @@ export interface MessageLimits {
   readonly batchMembers: number
 }
 
-const revisionKey = 'io.modelcontextprotocol/protocolVersion'
-const envelopeKeys = reserveKeys('jsonrpc', 'id', 'method', 'params', 'result', 'error')
-const paramsKeys = reserveKeys(
+const REVISION_KEY = 'io.modelcontextprotocol/protocolVersion'
+const ENVELOPE_KEYS = reserveKeys('jsonrpc', 'id', 'method', 'params', 'result', 'error')
+const PARAMS_KEYS = reserveKeys(
   'name',
   'uri',
   'arguments',
@@ -37,14 +37,14 @@ const paramsKeys = reserveKeys(
   'protocolVersion',
   '_meta',
 )
-const metaKeys = reserveKeys(revisionKey)
+const META_KEYS = reserveKeys(REVISION_KEY)
 /** Policy looks at every target of a request: more, or longer ones, than these would keep it, and everybody else waiting, for too long. */
-const maxTargets = 1000
-const maxTargetCharacters = 64 * 1024
+const MAX_TARGETS = 1000
+const MAX_TARGET_CHARACTERS = 64 * 1024
 /** A piece of a longer text is no piece any more: answers that last, and what is remembered of names, would hold all of it. */
-const maxHeldCharacters = 2048
+const MAX_HELD_CHARACTERS = 2048
 /** An id is repeated in answers and logs. */
-const maxIdLength = 1024
+const MAX_ID_LENGTH = 1024
 
 /**
  * Reads the messages of a request body.
@@ -58,14 +58,14 @@ export function parseMessages(text: string, limits: MessageLimits): ParsedBody {
   const operations = isBatch ? readBatch(text, root, limits.batchMembers) : readMessage(text, root)
   checkAmount(operations)
   return {
-    operations: text.length > maxHeldCharacters ? operations.map(letGoOfText) : operations,
+    operations: text.length > MAX_HELD_CHARACTERS ? operations.map(letGoOfText) : operations,
     isBatch,
     revision: isBatch ? undefined : findRevisionInBody(text, root),
-    openedRevisions: operations.some(({ method }) => method === 'initialize') ? findOpenedRevisions(text, root) : none,
+    openedRevisions: operations.some(({ method }) => method === 'initialize') ? findOpenedRevisions(text, root) : NONE,
   }
 }
 
-const none: readonly string[] = []
+const NONE: readonly string[] = []
 
 function findOpenedRevisions(text: string, root: JsonOutline): string[] {
   const calls = (root.items ?? [root]).filter(({ members }) => readString(text, members?.get('method')) === 'initialize')
@@ -86,10 +86,10 @@ function readBatch(text: string, { items }: JsonOutline, most: number): Operatio
 }
 
 function checkAmount(operations: readonly Operation[]): void {
-  if (operations.length > maxTargets) throw invalidParams(`more than ${maxTargets} targets`)
+  if (operations.length > MAX_TARGETS) throw invalidParams(`more than ${MAX_TARGETS} targets`)
   let characters = 0
   for (const { target, completing } of operations) characters += (target?.length ?? 0) + countCharacters(completing)
-  if (characters > maxTargetCharacters) throw invalidParams(`targets of more than ${maxTargetCharacters} characters`)
+  if (characters > MAX_TARGET_CHARACTERS) throw invalidParams(`targets of more than ${MAX_TARGET_CHARACTERS} characters`)
 }
 
 function countCharacters(completing: Completing | undefined): number {
@@ -103,7 +103,7 @@ function outline(text: string, { jsonDepth, batchMembers }: MessageLimits): Json
   try {
     // message → params → _meta, ref, notifications → lists in those; a batch puts one level around it.
     const depth = text.trimStart().startsWith('[') ? 5 : 4
-    return outlineJson(text, jsonDepth, depth, Math.max(batchMembers, maxTargets))
+    return outlineJson(text, jsonDepth, depth, Math.max(batchMembers, MAX_TARGETS))
   } catch (error) {
     if (!(error instanceof StrictJsonError)) throw error
     throw new ProxyError(error.kind === 'syntax' ? 'json_invalid' : 'json_ambiguous', { cause: error.message })
@@ -113,7 +113,7 @@ function outline(text: string, { jsonDepth, batchMembers }: MessageLimits): Json
 function readMessage(text: string, message: JsonOutline): Operation[] {
   const members = message.members
   if (!members) throw invalid('not an object')
-  refuseLookAlikes(members, envelopeKeys)
+  refuseLookAlikes(members, ENVELOPE_KEYS)
   if (readString(text, members.get('jsonrpc')) !== '2.0') throw invalid('jsonrpc is not "2.0"')
   return members.has('method') ? readCallingMessage(text, members) : [readResponse(text, members)]
 }
@@ -124,7 +124,7 @@ function readCallingMessage(text: string, members: JsonMembers): Operation[] {
   if (!method || method.includes('\0')) throw invalid('method is not a string without NUL')
   const params = members.get('params')
   if (params && !params.members) throw invalidParams('params is not an object')
-  if (params?.members) refuseLookAlikes(params.members, paramsKeys)
+  if (params?.members) refuseLookAlikes(params.members, PARAMS_KEYS)
   const id = readId(text, members.get('id'), method)
   return readTargets(text, method, params?.members).map((target) => createOperation(method, id, target))
 }
@@ -154,14 +154,14 @@ function readResponse(text: string, members: JsonMembers): Operation {
 function readId(text: string, id: JsonOutline | undefined, method: string): string | undefined {
   if (!id) return undefined
   const raw = text.slice(id.start, id.end)
-  if (raw.length > maxIdLength) throw invalid(`id of ${method} is too long`)
+  if (raw.length > MAX_ID_LENGTH) throw invalid(`id of ${method} is too long`)
   if (isRequestId(raw)) return raw
   throw invalid('id is neither a string nor an integer')
 }
 
 /** @param raw - a value in JSON */
 export function isRequestId(raw: string): boolean {
-  if (raw.length > maxIdLength) return false
+  if (raw.length > MAX_ID_LENGTH) return false
   return raw.startsWith('"') || (/^-?\d+(?:\.0+)?$/.test(raw) && Number.isSafeInteger(Number(raw)))
 }
 
@@ -169,8 +169,8 @@ function findRevisionInBody(text: string, message: JsonOutline): string | undefi
   const meta = message.members?.get('params')?.members?.get('_meta')
   if (!meta) return undefined
   if (!meta.members) throw invalidParams('_meta is not an object')
-  refuseLookAlikes(meta.members, metaKeys)
-  const revision = meta.members.get(revisionKey)
+  refuseLookAlikes(meta.members, META_KEYS)
+  const revision = meta.members.get(REVISION_KEY)
   if (!revision) return undefined
   const value = readString(text, revision)
   if (value === undefined) throw invalidParams('the protocol version is not a string')

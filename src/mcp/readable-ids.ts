@@ -12,7 +12,7 @@ export interface ReadableIds {
   readonly isBatch: boolean
 }
 
-const nothing: ReadableIds = { ids: [], isBatch: false }
+const NOTHING: ReadableIds = { ids: [], isBatch: false }
 
 /**
  * Finds the ids of the requests in a body that was refused for something else in it: "the `id` … MUST match the id of the request"
@@ -21,16 +21,16 @@ const nothing: ReadableIds = { ids: [], isBatch: false }
  * @param text - JSON, or refused before that was found out
  * @param mostMembers - of a batch; the ids of a longer one are not looked for
  */
-export function findReadableIds(text: string, mostMembers: number): ReadableIds {
-  const root = outline(text, mostMembers)
-  if (root?.items === undefined) return root === undefined ? nothing : { ids: findId(text, root), isBatch: false }
+export function findReadableIds(text: string, maxMembers: number): ReadableIds {
+  const root = outline(text, maxMembers)
+  if (root?.items === undefined) return root === undefined ? NOTHING : { ids: findId(text, root), isBatch: false }
   const ids = new Set(root.items.flatMap((member) => findId(text, member)))
   return { ids: [...ids], isBatch: ids.size > 0 }
 }
 
-function outline(text: string, mostMembers: number): Outline | undefined {
+function outline(text: string, maxMembers: number): Outline | undefined {
   try {
-    return outlineDoubtful(text, text.trimStart().startsWith('[') ? 2 : 1, mostMembers)
+    return outlineDoubtful(text, text.trimStart().startsWith('[') ? 2 : 1, maxMembers)
   } catch {
     // Not JSON, or too much of it.
     return undefined

@@ -1,23 +1,23 @@
 /** Revisions that begin with `initialize` and know no header rules, oldest first. */
-const legacyRevisions = new Set(['2024-11-05', '2025-03-26', '2025-06-18', '2025-11-25'])
+const LEGACY_REVISIONS = new Set(['2024-11-05', '2025-03-26', '2025-06-18', '2025-11-25'])
 
 /** What a missing `MCP-Protocol-Version` header means (2025-11-25, basic/transports, Protocol Version Header). */
-const revisionWithoutHeader = '2025-03-26'
+const REVISION_WITHOUT_HEADER = '2025-03-26'
 
 /** HTTP+SSE is the transport of this revision, which knows no version header. */
-const revisionOfHttpSse = '2024-11-05'
+const REVISION_OF_HTTP_SSE = '2024-11-05'
 
 /**
  * Whether the header rules of 2026-07-28 apply. Everything that isn't one of the four older revisions counts as modern: a revision may
  * add requirements, never remove them, so an unknown value gets the strictest reading.
  */
 export function isModernRevision(revision: string): boolean {
-  return !legacyRevisions.has(revision)
+  return !LEGACY_REVISIONS.has(revision)
 }
 
 /** Whether the revision is older than 2025-03-26, the first with an authorization chapter. */
 export function isPreAuthorizationRevision(revision: string): boolean {
-  return revision === revisionOfHttpSse
+  return revision === REVISION_OF_HTTP_SSE
 }
 
 /**
@@ -25,12 +25,12 @@ export function isPreAuthorizationRevision(revision: string): boolean {
  * what the MCP server makes of it; what is no date is no revision that is older.
  */
 export function mayOpenBeforeAuthorization(revision: string): boolean {
-  return revision === '' || (/^\d{4}-\d{2}-\d{2}$/.test(revision) && revision < revisionWithoutHeader)
+  return revision === '' || (/^\d{4}-\d{2}-\d{2}$/.test(revision) && revision < REVISION_WITHOUT_HEADER)
 }
 
 /** Whether a body may be a JSON-RPC batch: they came with 2025-03-26 and went with 2025-06-18. */
 export function permitsBatches(revision: string): boolean {
-  return revision === revisionWithoutHeader || revision === revisionOfHttpSse
+  return revision === REVISION_WITHOUT_HEADER || revision === REVISION_OF_HTTP_SSE
 }
 
 /**
@@ -40,5 +40,5 @@ export function permitsBatches(revision: string): boolean {
  * @param isHttpSse - whether the endpoint belongs to HTTP+SSE
  */
 export function findRevision(header: string | undefined, isHttpSse: boolean): string {
-  return header ?? (isHttpSse ? revisionOfHttpSse : revisionWithoutHeader)
+  return header ?? (isHttpSse ? REVISION_OF_HTTP_SSE : REVISION_WITHOUT_HEADER)
 }

@@ -17,21 +17,21 @@ export interface SessionSeal {
 export type SealPurpose = 'mcp-session' | 'sse-endpoint' | 'task' | 'request-state'
 
 /** 128 bits of HMAC-SHA-256, in base64url. */
-const codeLength = 22
+const CODE_LENGTH = 22
 /** Opened seals that are remembered, so that each message of a session costs no HMAC. */
-const maxRemembered = 10_000
+const MAX_REMEMBERED = 10_000
 /** Longer ones (a request state may be any text) are looked at anew each time. */
-const maxRememberedCharacters = 1024
+const MAX_REMEMBERED_CHARACTERS = 1024
 
 /** @param key - at least 32 bytes; the same key on all instances that serve the same sessions */
 export function createSessionSeal(key: Buffer): SessionSeal {
-  const opened = new BoundedMap<string, { readonly context: string; readonly value: string }>(maxRemembered)
+  const opened = new BoundedMap<string, { readonly context: string; readonly value: string }>(MAX_REMEMBERED)
 
   const codeOf = (context: string, value: string): string =>
-    createHmac('sha256', key).update(context).update('\0').update(value).digest('base64url').slice(0, codeLength)
+    createHmac('sha256', key).update(context).update('\0').update(value).digest('base64url').slice(0, CODE_LENGTH)
 
   const remember = (sealed: string, context: string, value: string): void => {
-    if (sealed.length <= maxRememberedCharacters) opened.set(sealed, { context, value })
+    if (sealed.length <= MAX_REMEMBERED_CHARACTERS) opened.set(sealed, { context, value })
   }
 
   return {
@@ -42,9 +42,9 @@ export function createSessionSeal(key: Buffer): SessionSeal {
       const context = formatContext(purpose, server, principal)
       const known = opened.get(sealed)
       if (known) return known.context === context ? known.value : undefined
-      if (sealed.charAt(codeLength) !== '.') return undefined
-      const value = sealed.slice(codeLength + 1)
-      if (!isSame(sealed.slice(0, codeLength), codeOf(context, value))) return undefined
+      if (sealed.charAt(CODE_LENGTH) !== '.') return undefined
+      const value = sealed.slice(CODE_LENGTH + 1)
+      if (!isSame(sealed.slice(0, CODE_LENGTH), codeOf(context, value))) return undefined
       remember(sealed, context, value)
       return value
     },

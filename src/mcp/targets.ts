@@ -13,15 +13,15 @@ export interface Target {
 
 type Reader = (text: string, params: JsonMembers | undefined, method: string) => Target[]
 
-const referenceKeys = reserveKeys('type', 'name', 'uri')
-const argumentKeys = reserveKeys('name', 'value')
-const contextKeys = reserveKeys('arguments')
-const filterKeys = reserveKeys('resourceSubscriptions')
+const REFERENCE_KEYS = reserveKeys('type', 'name', 'uri')
+const ARGUMENT_KEYS = reserveKeys('name', 'value')
+const CONTEXT_KEYS = reserveKeys('arguments')
+const FILTER_KEYS = reserveKeys('resourceSubscriptions')
 
-const noTarget: Target[] = [{ kind: undefined, name: undefined }]
+const NO_TARGET: Target[] = [{ kind: undefined, name: undefined }]
 
 /** Methods that name what they are aimed at, and where. All others have no target. */
-const readers = new Map<string, Reader>([
+const READERS = new Map<string, Reader>([
   ['tools/call', named('tool', 'name')],
   ['prompts/get', named('prompt', 'name')],
   ['resources/read', named('resource', 'uri')],
@@ -32,7 +32,7 @@ const readers = new Map<string, Reader>([
 ])
 
 /** Methods for which `Mcp-Name` is required (2026-07-28, streamable-http, Standard Request Headers). */
-export const methodsWithNameHeader: ReadonlySet<string> = new Set(['tools/call', 'resources/read', 'prompts/get'])
+export const METHODS_WITH_NAME_HEADER: ReadonlySet<string> = new Set(['tools/call', 'resources/read', 'prompts/get'])
 
 /**
  * What a message is aimed at. One entry for each target; exactly one without a name where the method has none, or names none.
@@ -40,8 +40,8 @@ export const methodsWithNameHeader: ReadonlySet<string> = new Set(['tools/call',
  * @throws ProxyError `params_invalid` where a method lacks the target that it needs
  */
 export function readTargets(text: string, method: string, params: JsonMembers | undefined): Target[] {
-  const reader = readers.get(method)
-  return reader ? reader(text, params, method) : noTarget
+  const reader = READERS.get(method)
+  return reader ? reader(text, params, method) : NO_TARGET
 }
 
 function named(kind: Target['kind'], key: string): Reader {
@@ -68,7 +68,7 @@ function readSubscribed(text: string, params: JsonMembers | undefined, method: s
 function readReference(text: string, params: JsonMembers | undefined): Target[] {
   const ref = params?.get('ref')?.members
   if (!ref) throw new ProxyError('params_invalid', { cause: 'ref of completion/complete is not an object' })
-  refuseLookAlikes(ref, referenceKeys)
+  refuseLookAlikes(ref, REFERENCE_KEYS)
   const type = readName(text, ref.get('type'), 'type of ref')
   if (type === 'ref/prompt') return [{ kind: 'prompt', name: readName(text, ref.get('name'), 'name of ref') }]
   if (type === 'ref/resource') {
@@ -80,8 +80,8 @@ function readReference(text: string, params: JsonMembers | undefined): Target[] 
 
 /** The values that a template is filled with (2025-06-18, server/utilities/completion). */
 function readCompleting(text: string, params: JsonMembers | undefined): Completing | undefined {
-  const argument = readMembers(params?.get('argument'), 'argument', argumentKeys)
-  const context = readMembers(params?.get('context'), 'context', contextKeys)
+  const argument = readMembers(params?.get('argument'), 'argument', ARGUMENT_KEYS)
+  const context = readMembers(params?.get('context'), 'context', CONTEXT_KEYS)
   const others = new Map<string, string>()
   const chosen = readMembers(context?.get('arguments'), 'arguments of context')
   chosen?.forEach((name, value) => {
@@ -105,10 +105,10 @@ function readMembers(value: JsonOutline | undefined, what: string, reserved?: Re
 function readSubscriptions(text: string, params: JsonMembers | undefined): Target[] {
   const notifications = params?.get('notifications')
   if (notifications && !notifications.members) throw new ProxyError('params_invalid', { cause: 'notifications is not an object' })
-  if (notifications?.members) refuseLookAlikes(notifications.members, filterKeys)
+  if (notifications?.members) refuseLookAlikes(notifications.members, FILTER_KEYS)
   const uris = notifications?.members?.get('resourceSubscriptions')
-  if (!uris) return noTarget
+  if (!uris) return NO_TARGET
   if (!uris.items) throw new ProxyError('params_invalid', { cause: 'resourceSubscriptions is not a list, or too long' })
   const targets = uris.items.map((uri): Target => ({ kind: 'resource', name: readName(text, uri, 'resourceSubscriptions') }))
-  return targets.length > 0 ? targets : noTarget
+  return targets.length > 0 ? targets : NO_TARGET
 }

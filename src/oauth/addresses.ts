@@ -4,11 +4,11 @@ import { BlockList, isIP } from 'node:net'
  * What is not the public internet (IANA special-purpose address registries). For IPv6 everything outside 2000::/3 counts as well, which
  * covers loopback, link-local, unique local, multicast, IPv4-mapped and NAT64 addresses.
  */
-const specialPurpose = createBlockList([
+const SPECIAL_PURPOSE = createBlockList([
   ['0.0.0.0', 8], // this network
   ['10.0.0.0', 8], // private
   ['100.64.0.0', 10], // carrier-grade NAT
-  ['127.0.0.0', 8], // loopback
+  ['127.0.0.0', 8], // LOOPBACK
   ['169.254.0.0', 16], // link-local; cloud metadata lives here
   ['172.16.0.0', 12], // private
   ['192.0.0.0', 24], // protocol assignments
@@ -26,8 +26,8 @@ const specialPurpose = createBlockList([
   ['3fff::', 20], // documentation
 ])
 
-const globalUnicast = createBlockList([['2000::', 3]])
-const loopback = createBlockList([
+const GLOBAL_UNICAST = createBlockList([['2000::', 3]])
+const LOOPBACK = createBlockList([
   ['127.0.0.0', 8],
   ['::1', 128],
 ])
@@ -44,10 +44,10 @@ function createBlockList(subnets: readonly (readonly [string, number])[]): Block
  */
 export function isPublicAddress(address: string): boolean {
   const version = isIP(address)
-  if (version === 4) return !specialPurpose.check(address, 'ipv4')
+  if (version === 4) return !SPECIAL_PURPOSE.check(address, 'ipv4')
   // A zone (`fe80::1%eth0`) only exists on links, never on the internet.
   if (version !== 6 || address.includes('%')) return false
-  return globalUnicast.check(address, 'ipv6') && !specialPurpose.check(address, 'ipv6')
+  return GLOBAL_UNICAST.check(address, 'ipv6') && !SPECIAL_PURPOSE.check(address, 'ipv6')
 }
 
 /**
@@ -57,7 +57,7 @@ export function isPublicAddress(address: string): boolean {
 export function isLoopbackHost(hostname: string): boolean {
   const host = findAddressLiteral(hostname) ?? hostname.toLowerCase()
   const version = isIP(host)
-  if (version !== 0) return loopback.check(host, version === 4 ? 'ipv4' : 'ipv6')
+  if (version !== 0) return LOOPBACK.check(host, version === 4 ? 'ipv4' : 'ipv6')
   return host === 'localhost' || host.endsWith('.localhost')
 }
 

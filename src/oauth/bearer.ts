@@ -2,7 +2,7 @@ import { ProxyError, type ReasonOf } from '../core/errors.ts'
 import type { BearerMethod } from '../core/route-facts.ts'
 
 /** Tokens of this length and longer are refused unread. */
-const TOKEN_LENGTH_LIMIT = 16 * 1024
+const MAX_TOKEN_LENGTH = 16 * 1024
 
 /** `b64token` (RFC 6750 §2.1). */
 const B64TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/
@@ -64,7 +64,7 @@ export function parseAuthorizationHeader(values: readonly string[]): string | un
   if (values.length > 1) throw malformed('more than one Authorization header', 'presented_twice')
   if (value.startsWith('Bearer ')) {
     const rest = value.slice(7)
-    if (rest.length < TOKEN_LENGTH_LIMIT && B64TOKEN.test(rest)) return rest
+    if (rest.length < MAX_TOKEN_LENGTH && B64TOKEN.test(rest)) return rest
   }
   return parseCredentials(value)
 }
@@ -97,7 +97,7 @@ function isSpace(code: number): boolean {
 }
 
 function checkToken(token: string): string {
-  if (token.length >= TOKEN_LENGTH_LIMIT) throw malformed('the token is longer than 16 KiB')
+  if (token.length >= MAX_TOKEN_LENGTH) throw malformed('the token is longer than 16 KiB')
   if (!B64TOKEN.test(token)) throw malformed('the token has characters that access tokens do not have')
   return token
 }

@@ -2,7 +2,7 @@ import { decodeBase64url } from './jwk.ts'
 import { findRsaProblem } from './rsa.ts'
 
 /** Each key that fits an assertion is tried. */
-const MOST_KEYS = 20
+const MAX_KEYS = 20
 
 /**
  * What makes a client's key set too costly to verify with, or unusable; undefined when nothing does. The client chose the keys, and has
@@ -10,7 +10,7 @@ const MOST_KEYS = 20
  */
 export function findClientKeysProblem(keys: unknown): string | undefined {
   if (!Array.isArray(keys)) return undefined
-  if (keys.length > MOST_KEYS) return `more than ${MOST_KEYS} keys`
+  if (keys.length > MAX_KEYS) return `more than ${MAX_KEYS} keys`
   return keys.map(findProblem).find((problem) => problem !== undefined)
 }
 

@@ -18,11 +18,11 @@ export interface SignedJwt {
 }
 
 /** Tokens of this length and longer are refused unread. */
-const LENGTH_LIMIT = 16 * 1024
+const MAX_LENGTH = 16 * 1024
 const MAX_DEPTH = 32
 const MAX_KEY_ID_LENGTH = 1024
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
  * Whether a token means to be a signed JWT: three parts, the first of which stands for the beginning of a JSON object. Decodes more
@@ -45,7 +45,7 @@ export function looksLikeJwt(token: string): boolean {
  * @throws ProxyError `token_invalid`, `token_type_wrong`
  */
 export function parseSignedJwt(token: string): SignedJwt {
-  if (token.length >= LENGTH_LIMIT) throw malformed('longer than 16 KiB')
+  if (token.length >= MAX_LENGTH) throw malformed('longer than 16 KiB')
   const [header = '', payload = '', signature = '', ...more] = token.split('.')
   if (more.length > 0 || decodeBase64url(signature) === undefined) throw malformed('not three parts of canonical base64url')
   const fields = parseObject(header, 'header')
@@ -60,7 +60,7 @@ function parseObject(segment: string, what: string): Readonly<Record<string, unk
   if (bytes === undefined) throw malformed(`${what} is not canonical base64url`)
   let value: unknown
   try {
-    const text = utf8.decode(bytes)
+    const text = UTF8.decode(bytes)
     checkStrictJson(text, MAX_DEPTH)
     value = parseExactJson(text)
   } catch (cause) {

@@ -14,7 +14,7 @@ export interface LookBudget {
 
 export const LOOK_INTERVAL_MS = 30_000
 /** Of all askers together: a stranger with one network uses up no look but its own. */
-const MOST_LOOKS = 8
+const MAX_LOOKS = 8
 
 /** Gives each asker one look in 30 s, and all together eight. */
 export function createLookBudget(clock: Clock): LookBudget {
@@ -27,7 +27,7 @@ export function createLookBudget(clock: Clock): LookBudget {
   return {
     take(asker) {
       prune()
-      if (looks.has(asker) || looks.size >= MOST_LOOKS) return false
+      if (looks.has(asker) || looks.size >= MAX_LOOKS) return false
       looks.set(asker, clock.monotonic())
       return true
     },
@@ -37,7 +37,7 @@ export function createLookBudget(clock: Clock): LookBudget {
     },
     nextAt(asker) {
       prune()
-      const oldest = looks.size < MOST_LOOKS ? undefined : [...looks.values()][0]
+      const oldest = looks.size < MAX_LOOKS ? undefined : [...looks.values()][0]
       return (looks.get(asker) ?? oldest ?? Number.NEGATIVE_INFINITY) + LOOK_INTERVAL_MS
     },
     isRecent() {

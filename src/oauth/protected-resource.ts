@@ -1,12 +1,12 @@
 import type { ProtectedResource } from '../core/route-facts.ts'
 
 /** Where the metadata of a server is that is alone at its origin, whatever its path. */
-export const rootMetadataPath = '/.well-known/oauth-protected-resource'
+export const ROOT_METADATA_PATH = '/.well-known/oauth-protected-resource'
 
 /** Where clients look for the metadata of a resource: its path, behind the well-known one; a lone slash is no path (RFC 9728 §3.1). */
 export function formatMetadataPath(identifier: string): string {
   const { pathname } = new URL(identifier)
-  return pathname === '/' ? rootMetadataPath : `${rootMetadataPath}${pathname}`
+  return pathname === '/' ? ROOT_METADATA_PATH : `${ROOT_METADATA_PATH}${pathname}`
 }
 
 /** Protected resource metadata (RFC 9728 §2), as JSON. */

@@ -6,7 +6,7 @@
 const GENERATOR = 65537n
 const SMALL_PRIMES = [11n, 13n, 17n, 19n, 37n, 53n, 61n, 71n, 73n, 79n, 97n, 103n, 107n, 109n, 127n, 151n, 157n]
 
-const fingerprints = SMALL_PRIMES.map((prime) => ({ prime, powers: collectPowers(prime) }))
+const FINGERPRINTS = SMALL_PRIMES.map((prime) => ({ prime, powers: collectPowers(prime) }))
 
 function collectPowers(prime: bigint): ReadonlySet<bigint> {
   const powers = new Set<bigint>()
@@ -16,5 +16,5 @@ function collectPowers(prime: bigint): ReadonlySet<bigint> {
 
 /** @param modulus - of an RSA key */
 export function isRocaModulus(modulus: bigint): boolean {
-  return fingerprints.every(({ prime, powers }) => powers.has(modulus % prime))
+  return FINGERPRINTS.every(({ prime, powers }) => powers.has(modulus % prime))
 }

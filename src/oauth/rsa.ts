@@ -4,10 +4,10 @@ import { isRocaModulus } from './roca.ts'
  * Bits of a modulus. Verification takes time by its square, so that bigger keys only cost: of issuers, whom the operator chose, and of
  * strangers, who choose the key and the number of its uses.
  */
-const MOST_BITS = { issuer: 8192, stranger: 4096 } as const
-const LEAST_BITS = 2048
+const MAX_BITS = { issuer: 8192, stranger: 4096 } as const
+const MIN_BITS = 2048
 /** Time goes with the bits of the exponent, too; 65537 is what keys have, a few have 3 or 17. */
-const MOST_EXPONENT = 2n ** 32n
+const MAX_EXPONENT = 2n ** 32n
 
 /**
  * What is wrong with the numbers of an RSA key; undefined when it can be used.
@@ -16,9 +16,9 @@ const MOST_EXPONENT = 2n ** 32n
  * @param e - exponent, big-endian
  * @param owner - whose key it is
  */
-export function findRsaProblem(n: Buffer, e: Buffer, owner: keyof typeof MOST_BITS): string | undefined {
+export function findRsaProblem(n: Buffer, e: Buffer, owner: keyof typeof MAX_BITS): string | undefined {
   const bits = countBits(n)
-  if (bits < LEAST_BITS || bits > MOST_BITS[owner]) return `an RSA modulus of ${bits} bits`
+  if (bits < MIN_BITS || bits > MAX_BITS[owner]) return `an RSA modulus of ${bits} bits`
   if (!isUsableExponent(e)) return 'an RSA exponent that is not usable'
   // Last, since it calculates with the whole number.
   return isRocaModulus(toNumber(n)) ? 'an RSA modulus of a faulty generator (CVE-2017-15361)' : undefined
@@ -28,7 +28,7 @@ export function findRsaProblem(n: Buffer, e: Buffer, owner: keyof typeof MOST_BI
 function isUsableExponent(e: Buffer): boolean {
   if (countBits(e) > 64) return false
   const exponent = toNumber(e)
-  return exponent >= 3n && exponent % 2n === 1n && exponent < MOST_EXPONENT
+  return exponent >= 3n && exponent % 2n === 1n && exponent < MAX_EXPONENT
 }
 
 function countBits(bytes: Buffer): number {

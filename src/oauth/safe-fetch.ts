@@ -258,12 +258,12 @@ async function readBody(target: URL, body: AsyncIterable<Buffer>, isEnough?: Raw
   return Buffer.concat(chunks, length)
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 function parseDocument(target: URL, bytes: Buffer): Record<string, unknown> {
   const where = `${target.host}${target.pathname}`
   try {
-    const text = utf8.decode(bytes)
+    const text = UTF8.decode(bytes)
     checkStrictJson(text, MAX_JSON_DEPTH)
     const document = parseExactJson(text)
     if (isObject(document)) return document

@@ -36,8 +36,8 @@ export interface WarmTokenVerifier extends TokenVerifier {
   close(): Promise<void>
 }
 
-const CACHE_ENTRIES = 10_000
-const LENGTH_LIMIT = 16 * 1024
+const MAX_CACHED = 10_000
+const MAX_LENGTH = 16 * 1024
 
 interface Verification {
   readonly issuers: ReadonlyMap<string, Issuer>
@@ -61,7 +61,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): WarmTokenVer
     issuers: indexIssuers(issuers),
     introspecting: issuers.filter((issuer) => issuer.introspection !== undefined),
     audience: createAudienceCheck(options.audiences, options.leastAssurance),
-    cache: createTokenCache(options.cacheEntries ?? CACHE_ENTRIES, clock),
+    cache: createTokenCache(options.cacheEntries ?? MAX_CACHED, clock),
     clock,
   }
   return {
@@ -83,12 +83,12 @@ function indexIssuers(issuers: readonly Issuer[]): ReadonlyMap<string, Issuer> {
 
 /** The digest is of the exact characters, so that what it finds is a token although nobody looked at them. */
 function recall(credentials: string, { cache }: Verification): Principal | undefined {
-  return credentials.length < LENGTH_LIMIT ? cache.find(hash('sha256', credentials, 'hex')) : undefined
+  return credentials.length < MAX_LENGTH ? cache.find(hash('sha256', credentials, 'hex')) : undefined
 }
 
 function verify(token: string, asker: string, verification: Verification): Principal | Promise<Principal> {
   // Before the digest: the work must not grow with what a stranger sends.
-  if (token.length >= LENGTH_LIMIT) throw new ProxyError('token_invalid', { reason: 'malformed', cause: 'longer than 16 KiB' })
+  if (token.length >= MAX_LENGTH) throw new ProxyError('token_invalid', { reason: 'malformed', cause: 'longer than 16 KiB' })
   const digest = hash('sha256', token, 'hex')
   const known = verification.cache.find(digest)
   if (known !== undefined) return known

@@ -1,22 +1,22 @@
 import { ProxyError } from '../core/errors.ts'
 import type { ReplyHeaders } from '../core/reply.ts'
 import type { Route } from '../core/route.ts'
-import { formatPreflight, publicCorsHeaders } from '../http/cors.ts'
+import { formatPreflight, PUBLIC_CORS_HEADERS } from '../http/cors.ts'
 import type { Exchange } from './exchange.ts'
 import { methodsOf } from './methods.ts'
 
 /** Seconds for which clients may keep metadata: long enough to spare us, short enough to move. */
-const metadataSeconds = 300
+const METADATA_SECONDS = 300
 
 /** Protected resource metadata (RFC 9728 §3.2), the same for everyone. */
 export function answerMetadata(exchange: Exchange, document: Buffer): void {
-  exchange.answerHeaders = publicCorsHeaders
+  exchange.answerHeaders = PUBLIC_CORS_HEADERS
   if (exchange.request.method === 'OPTIONS') {
     checkNoBody(exchange)
     return send(exchange, 204, {})
   }
   checkReading(exchange)
-  send(exchange, 200, { 'content-type': 'application/json', 'cache-control': `public, max-age=${metadataSeconds}` }, document)
+  send(exchange, 200, { 'content-type': 'application/json', 'cache-control': `public, max-age=${METADATA_SECONDS}` }, document)
 }
 
 /** `/healthz` and `/readyz`. */

@@ -29,7 +29,7 @@ export function authenticate(exchange: Exchange, head: RequestHead, route: Route
   return recallIdentity(head, route) ?? verifyIdentity(exchange, head, route)
 }
 
-const scheme = 'Bearer '
+const SCHEME = 'Bearer '
 
 /**
  * The caller that sent the same token before, in the only place where this request may have one. Reading a token letter by letter costs more than
@@ -37,8 +37,8 @@ const scheme = 'Bearer '
  */
 function recallIdentity(head: RequestHead, route: Route): Identity | undefined {
   const [value, ...more] = head.authorization
-  if (!value?.startsWith(scheme) || more.length > 0 || head.query !== undefined || mayHoldForm(head, route)) return undefined
-  const token = value.slice(scheme.length)
+  if (!value?.startsWith(SCHEME) || more.length > 0 || head.query !== undefined || mayHoldForm(head, route)) return undefined
+  const token = value.slice(SCHEME.length)
   const principal = route.verifier.recall?.(token)
   return principal && { principal, token, form: undefined }
 }

@@ -17,8 +17,8 @@ export function authorize(call: RoutedCall): void {
 
 /** Where a signature is enough (`checkAssurance` in authenticate.ts), no scopes are asked for either. */
 function decide({ principal, route, operations }: RoutedCall): Decision {
-  if (principal.assurance === 'signature_only') return permit
+  if (principal.assurance === 'signature_only') return PERMIT
   return route.policy.decide(principal, { path: route.path, operations })
 }
 
-const permit: Decision = { effect: 'permit' }
+const PERMIT: Decision = { effect: 'permit' }

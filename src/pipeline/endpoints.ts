@@ -3,7 +3,7 @@ import type { EndpointHandler } from '../core/endpoint-request.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { Route } from '../core/route.ts'
 import type { ProtectedResource } from '../core/route-facts.ts'
-import { createProtectedResourceMetadata, rootMetadataPath } from '../oauth/protected-resource.ts'
+import { createProtectedResourceMetadata, ROOT_METADATA_PATH } from '../oauth/protected-resource.ts'
 
 /** What answers on a public path. */
 export type Endpoint =
@@ -45,15 +45,15 @@ function findMetadataPaths(routes: readonly Route[]): [string, ProtectedResource
   const paths = resources.map((resource): [string, ProtectedResource] => [resource.metadataPath, resource])
   const [first] = resources
   const isOnlyServer = new Set(routes.map(({ server }) => server)).size === 1
-  return isOnlyServer && first ? [[rootMetadataPath, first], ...paths] : paths
+  return isOnlyServer && first ? [[ROOT_METADATA_PATH, first], ...paths] : paths
 }
 
 /** One of our ids as the last segment of a path: nothing that the next reader could decode, drop or split. */
-const idAtEnd = /\/[\w-]+$/
+const ID_AT_END = /\/[\w-]+$/
 
 /** @throws ProxyError `route_not_found` */
 export function findEndpoint(endpoints: Endpoints, path: string): Endpoint {
-  const endpoint = endpoints.get(path) ?? (idAtEnd.test(path) ? endpoints.get(path.replace(idAtEnd, '/{id}')) : undefined)
+  const endpoint = endpoints.get(path) ?? (ID_AT_END.test(path) ? endpoints.get(path.replace(ID_AT_END, '/{id}')) : undefined)
   if (!endpoint) throw new ProxyError('route_not_found')
   return endpoint
 }

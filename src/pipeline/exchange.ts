@@ -26,16 +26,16 @@ export interface Exchange {
   stopWatching: (() => void) | undefined
 }
 
-const noHeaders: Readonly<ReplyHeaders> = Object.freeze({})
+const NO_HEADERS: Readonly<ReplyHeaders> = Object.freeze({})
 
 /** Request ids are unique for the log, not secret: a prefix of the process and a counter cost next to nothing. */
-const processPrefix = randomBytes(6).toString('base64url')
+const PROCESS_PREFIX = randomBytes(6).toString('base64url')
 let counter = 0
 
 export function openExchange(edge: Edge, request: IncomingMessage, response: ServerResponse): Exchange {
   counter = (counter + 1) % Number.MAX_SAFE_INTEGER
   const record: RequestRecord = {
-    requestId: `${processPrefix}-${counter.toString(36)}`,
+    requestId: `${PROCESS_PREFIX}-${counter.toString(36)}`,
     method: request.method ?? '',
     path: pathOf(request.url ?? ''),
     server: undefined,
@@ -58,7 +58,7 @@ export function openExchange(edge: Edge, request: IncomingMessage, response: Ser
     request,
     response,
     record,
-    answerHeaders: noHeaders,
+    answerHeaders: NO_HEADERS,
     route: undefined,
     head: undefined,
     isBatch: false,
@@ -70,7 +70,7 @@ export function openExchange(edge: Edge, request: IncomingMessage, response: Ser
   return exchange
 }
 
-const maxPathLength = 500
+const MAX_PATH_LENGTH = 500
 
 /** The query may hold a token, and a stranger's path may be long: neither goes to the log whole. */
 function pathOf(target: string): string {
@@ -78,7 +78,7 @@ function pathOf(target: string): string {
   // A piece of a string holds the whole of it, and this one is remembered.
   const path = query < 0 ? target : Buffer.from(target.slice(0, query), 'latin1').toString('latin1')
   const fragment = path.indexOf('#')
-  return (fragment < 0 ? path : path.slice(0, fragment)).slice(0, maxPathLength)
+  return (fragment < 0 ? path : path.slice(0, fragment)).slice(0, MAX_PATH_LENGTH)
 }
 
 function closeExchange({ edge, record, response, releaseBody, stopWatching }: Exchange): void {

@@ -11,7 +11,7 @@ import { refuse } from './refuse.ts'
 import { endWithToken, findListen, lastsUntilEnded } from './stream-expiry.ts'
 
 /** Bytes of a request body that are held for as long as the answer takes. */
-const maxHeldBytes = 64 * 1024
+const MAX_HELD_BYTES = 64 * 1024
 
 /** Sends a permitted call to its upstream. The answer takes the same way back, changed only where it says so below. */
 export function forward(exchange: Exchange, call: RoutedCall): void {
@@ -22,7 +22,7 @@ export function forward(exchange: Exchange, call: RoutedCall): void {
 
 /** The answer may last, and needs no body: a long one would be held for it. A short one costs less than to make another call without it. */
 function letGoOfBody(call: RoutedCall): RoutedCall {
-  return call.body === undefined || call.body.length <= maxHeldBytes ? call : { ...call, body: undefined }
+  return call.body === undefined || call.body.length <= MAX_HELD_BYTES ? call : { ...call, body: undefined }
 }
 
 function endAtShutdown({ edge, response }: Exchange, reply: ServerReply): void {

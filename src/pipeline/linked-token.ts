@@ -3,7 +3,7 @@ import { findQueryToken } from '../oauth/bearer.ts'
 import type { Exchange } from './exchange.ts'
 
 /** Where a browser shows an answer as a page, at the top or within another one (Fetch, Destination). */
-const pageDestination = /\b(?:document|i?frame|fencedframe|embed|object)\b/i
+const PAGE_DESTINATION = /\b(?:document|i?frame|fencedframe|embed|object)\b/i
 
 /**
  * Anybody can put a token into a link or a form and have the browser of another user follow it. What comes must not become a page of our
@@ -27,7 +27,7 @@ export function confineLinkedToken(exchange: Exchange, query: string | undefined
   if (form === undefined && findQueryToken(query) === undefined) return
   exchange.answerHeaders = { ...exchange.answerHeaders, ...headers }
   const { 'sec-fetch-mode': mode, 'sec-fetch-dest': destination } = exchange.request.headers
-  if (!/\bnavigate\b/i.test(String(mode)) && !pageDestination.test(String(destination))) return
+  if (!/\bnavigate\b/i.test(String(mode)) && !PAGE_DESTINATION.test(String(destination))) return
   throw new ProxyError('token_request_malformed', {
     reason: 'browser_navigation',
     cause: 'a browser navigates to a link or form with a token',

@@ -3,7 +3,7 @@ import type { Route } from '../core/route.ts'
 import type { EndpointKind } from '../core/route-facts.ts'
 import type { RequestHead } from '../http/request-head.ts'
 
-const methodsOfKind: Readonly<Record<EndpointKind, readonly string[]>> = {
+const METHODS: Readonly<Record<EndpointKind, readonly string[]>> = {
   streamable_http: ['GET', 'POST', 'DELETE'],
   sse: ['GET'],
   messages: ['POST'],
@@ -11,7 +11,7 @@ const methodsOfKind: Readonly<Record<EndpointKind, readonly string[]>> = {
 
 /** What the endpoint answers to. */
 export function methodsOf(route: Route): readonly string[] {
-  return methodsOfKind[route.kind]
+  return METHODS[route.kind]
 }
 
 /**

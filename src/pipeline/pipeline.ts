@@ -79,14 +79,14 @@ async function guard(exchange: Exchange, head: RequestHead, route: Route): Promi
   const revision = findRevision(head.protocolVersion, route.kind !== 'streamable_http')
   record.revision = revision
   const body = head.method === 'POST' ? await loadMessages(exchange, head, identity.form) : undefined
-  const messages = body === undefined ? noMessages : parseBody(exchange, body)
+  const messages = body === undefined ? NO_MESSAGES : parseBody(exchange, body)
   const call = readCall({ exchange, head, route, identity, revision, body, messages })
   authorize(call)
   record.decision = 'permit'
   forward(exchange, await addCredential(call, identity))
 }
 
-const noMessages: ParsedBody = { operations: [], isBatch: false, revision: undefined, openedRevisions: [] }
+const NO_MESSAGES: ParsedBody = { operations: [], isBatch: false, revision: undefined, openedRevisions: [] }
 
 /** Parses the body. A refusal takes the ids of its requests from the text while it is parsed, and from the record afterwards. */
 function parseBody(exchange: Exchange, body: Buffer): ParsedBody {

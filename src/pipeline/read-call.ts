@@ -77,13 +77,13 @@ function formatHeaders({ exchange, head, route, identity }: AuthenticatedRequest
   if (route.kind === 'sse') headers = dropFields(headers, ['accept-encoding'])
   if (identity.form !== undefined) replaceContentType(headers)
   headers.push(...formatForwarded(record.remoteAddress, request.rawHeaders, edge.forwarded))
-  headers.push('via', request.httpVersion === '1.0' ? viaOldClient : via)
+  headers.push('via', request.httpVersion === '1.0' ? VIA_OLD_CLIENT : VIA)
   return headers
 }
 
 /** "A proxy or gateway MUST send" it with a name that tells nothing of the network (RFC 9110 §7.6.3). What clients send is dropped: anybody could write it. */
-const via = '1.1 open-mcp-auth-proxy'
-const viaOldClient = '1.0 open-mcp-auth-proxy'
+const VIA = '1.1 open-mcp-auth-proxy'
+const VIA_OLD_CLIENT = '1.0 open-mcp-auth-proxy'
 
 function dropFields(headers: string[], names: readonly string[]): string[] {
   return headers.filter((_, index) => !names.includes(headers[index - (index % 2)] ?? ''))

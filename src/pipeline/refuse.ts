@@ -10,7 +10,7 @@ import type { Exchange } from './exchange.ts'
 import { methodsOf } from './methods.ts'
 
 /** Milliseconds for which the rest of an unread body is thrown away, so that the client gets to read the refusal. */
-const lingerMilliseconds = 2000
+const LINGER_MS = 2000
 
 /** Answers a request that ends here. The client is told what to do, the log why. */
 export function refuse(exchange: Exchange, error: unknown): void {
@@ -110,7 +110,7 @@ function lingerOverUnreadBody({ edge, request, response }: Exchange): void {
   discardBody(request)
   response.on('finish', () => {
     if (request.complete) return
-    const stop = edge.clock.after(lingerMilliseconds, () => request.destroy())
+    const stop = edge.clock.after(LINGER_MS, () => request.destroy())
     request.on('end', stop).on('close', stop)
   })
 }

@@ -8,11 +8,11 @@ import type { ServerReply } from '../http/server-reply.ts'
 import type { Exchange } from './exchange.ts'
 
 /** The longest delay that a timer knows: with more it fires at once. */
-const maxDelay = 2 ** 31 - 1
+const MAX_DELAY_MS = 2 ** 31 - 1
 /** A call was permitted when it was asked for, so its answer may still come; but no token keeps a stream open for ever. */
-const answerMilliseconds = 5 * 60 * 1000
+const ANSWER_MS = 5 * 60 * 1000
 /** Most answers are over by then, and a timer for each of them costs more than it is worth. */
-const shortSeconds = 1
+const SHORT_SECONDS = 1
 
 /**
  * Streams without an end of their own. They must not hold up a shutdown nor outlive their token, and nothing is lost when they end.
@@ -35,7 +35,7 @@ export function endWithToken(exchange: Exchange, call: Call, reply: ServerReply)
   const wait = (): void => {
     exchange.stopWatching = waitForToken(record, call, reply, edge.clock)
   }
-  const watch = watchIdle(shortSeconds, wait, edge.clock)
+  const watch = watchIdle(SHORT_SECONDS, wait, edge.clock)
   exchange.stopWatching = () => watch.stop()
 }
 
@@ -43,7 +43,7 @@ function waitForToken(record: RequestRecord, call: Call, reply: ServerReply, clo
   const expiry = call.principal.acceptedUntil * 1000
   const cause = 'the access token that opened the stream has expired'
   const refusal = new ProxyError('token_expired', { cause })
-  if (!lastsUntilEnded(call)) return waitUntil(expiry + answerMilliseconds, () => reply.fail(refusal), clock)
+  if (!lastsUntilEnded(call)) return waitUntil(expiry + ANSWER_MS, () => reply.fail(refusal), clock)
   const close = (): void => {
     record.cause = cause
     reply.close(refusal)
@@ -62,7 +62,7 @@ export function waitUntil(time: number, task: () => void, clock: Clock): CancelT
   const wait = (): void => {
     const delay = time - clock.wall()
     if (delay <= 0) task()
-    else cancel = clock.after(Math.min(delay, maxDelay), wait)
+    else cancel = clock.after(Math.min(delay, MAX_DELAY_MS), wait)
   }
   wait()
   return () => cancel?.()

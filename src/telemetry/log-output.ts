@@ -1,16 +1,16 @@
 import { write } from 'node:fs'
 
 /** Characters that are collected before they are written, and milliseconds that a line waits for that at most. */
-const collectedLength = 64 * 1024
-const flushMilliseconds = 250
+const COLLECTED_LENGTH = 64 * 1024
+const FLUSH_MS = 250
 /** Characters that may wait for a reader of the log; what comes then is lost, rather than everybody's memory. */
-const mostCollected = 16 * 1024 * 1024
+const MAX_COLLECTED = 16 * 1024 * 1024
 /** Milliseconds after which a reader that took nothing is tried again, and for which the end of the process waits for it. */
-const retryMilliseconds = 50
-const endMilliseconds = 2000
-const troubleMilliseconds = 60_000
+const RETRY_MS = 50
+const END_MS = 2000
+const REPORT_MS = 60_000
 /** File descriptor. */
-const standardError = 2
+const STANDARD_ERROR = 2
 
 /** Where the lines of the log go. */
 export interface LogOutput {
@@ -39,22 +39,22 @@ export function createLogOutput(descriptor: number, encode: (text: string) => Bu
       if (error !== undefined) trouble.lost(left, error.message)
       isTorn = error === undefined ? false : isTorn || left < piece.length
       writing = undefined
-      if (collected.length >= collectedLength) pass()
+      if (collected.length >= COLLECTED_LENGTH) pass()
     })
   }
-  const timer = setInterval(pass, flushMilliseconds).unref()
+  const timer = setInterval(pass, FLUSH_MS).unref()
   return {
     write(line) {
-      if (collected.length > mostCollected) return trouble.lost(line.length, 'nobody takes it')
+      if (collected.length > MAX_COLLECTED) return trouble.lost(line.length, 'nobody takes it')
       collected += line
-      if (collected.length >= collectedLength) pass()
+      if (collected.length >= COLLECTED_LENGTH) pass()
     },
     async end() {
       clearInterval(timer)
-      const deadline = performance.now() + endMilliseconds
+      const deadline = performance.now() + END_MS
       while ((writing || collected !== '') && performance.now() < deadline) {
         pass()
-        await Promise.race([writing, pause(retryMilliseconds)])
+        await Promise.race([writing, pause(RETRY_MS)])
       }
     },
   }
@@ -66,7 +66,7 @@ async function writePiece(descriptor: number, piece: Buffer): Promise<{ readonly
   try {
     while (rest.length > 0) {
       const written = await writeOnce(descriptor, rest)
-      if (written === 0) await pause(retryMilliseconds)
+      if (written === 0) await pause(RETRY_MS)
       rest = rest.subarray(written)
     }
     return { left: 0 }
@@ -98,9 +98,9 @@ function createTroubleReport() {
     lost(bytes: number, why: string): void {
       lostBytes += bytes
       if (performance.now() < quietUntil) return
-      quietUntil = performance.now() + troubleMilliseconds
+      quietUntil = performance.now() + REPORT_MS
       // Standard error may be gone, full or unread as well: then nobody hears of it, and still nothing waits or ends for it.
-      write(standardError, `The log cannot be written: ${why}. Bytes lost until now: ${lostBytes}\n`, () => undefined)
+      write(STANDARD_ERROR, `The log cannot be written: ${why}. Bytes lost until now: ${lostBytes}\n`, () => undefined)
     },
   }
 }

@@ -4,13 +4,13 @@ import type { LogPlan } from '../core/plan/plan.ts'
 import { createLogOutput } from './log-output.ts'
 
 /** File descriptor. */
-const standardOutput = 1
+const STANDARD_OUTPUT = 1
 
 /**
  * Control characters beyond ASCII's first, line separators, and what turns the direction of writing: JSON leaves them as they are,
  * terminals and viewers obey them. Strangers choose parts of lines (`Origin`, the `kid` of a token).
  */
-const obeyed = /[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
+const OBEYED = /[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
 
 /** The log of the process, and how to get its last lines out. */
 export interface Log {
@@ -61,10 +61,10 @@ function encodePiece(text: string): Buffer {
 
 /** They stand inside of strings only, where JSON has the same escape. */
 function escapeControlCharacters(line: string): string {
-  return line.replace(obeyed, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return line.replace(OBEYED, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 function createBufferedLog(options: LoggerOptions): Log {
-  const { write, end } = createLogOutput(standardOutput, encodePiece)
+  const { write, end } = createLogOutput(STANDARD_OUTPUT, encodePiece)
   return { logger: pino(options, { write }), writeLine: write, end }
 }

@@ -5,9 +5,9 @@ import type { RequestObserver, RequestRecord } from '../core/record.ts'
 import type { Log } from './log.ts'
 
 /** Strings that strangers choose are cut here. */
-const maxText = 200
-const maxCause = 500
-const maxOperations = 10
+const MAX_TEXT = 200
+const MAX_CAUSE = 500
+const MAX_OPERATIONS = 10
 
 type Level = 'info' | 'warn' | 'error'
 
@@ -48,7 +48,7 @@ function summaryOf(record: RequestRecord): string {
   const who = principal?.subject === undefined ? '' : `, ${principal.subject}`
   const why = cause === undefined || code === 'internal_error' ? '' : ` (${formatCause(record)})`
   const text = `${method} ${path}${called}${who}: ${messageOf(record)}${why}`
-  return JSON.stringify(text.length <= maxCause ? text : `${text.slice(0, maxCause)}…`)
+  return JSON.stringify(text.length <= MAX_CAUSE ? text : `${text.slice(0, MAX_CAUSE)}…`)
     .slice(1, -1)
     .replaceAll('\\"', '"')
 }
@@ -60,7 +60,7 @@ function formatFields(record: RequestRecord): string {
   if (decision !== undefined) fields += `,"decision":"${decision}"`
   if (code !== undefined) fields += `,"code":"${code}"`
   if (reason !== undefined) fields += `,"reason":"${reason}"`
-  if (cause !== undefined) fields += `,"cause":${quote(formatCause(record), code === 'internal_error' ? 10_000 : maxCause)}`
+  if (cause !== undefined) fields += `,"cause":${quote(formatCause(record), code === 'internal_error' ? 10_000 : MAX_CAUSE)}`
   if (record.operations.length > 0) fields += `,"operations":[${formatOperations(record)}]`
   if (revision !== undefined) fields += `,"revision":${quote(revision)}`
   if (principal !== undefined) fields += formatPrincipal(principal)
@@ -96,7 +96,7 @@ function formatPrincipal(principal: Principal): string {
 }
 
 function formatOperations({ operations }: RequestRecord): string {
-  const shown = operations.length > maxOperations ? operations.slice(0, maxOperations) : operations
+  const shown = operations.length > MAX_OPERATIONS ? operations.slice(0, MAX_OPERATIONS) : operations
   return shown
     .map(({ kind, method, target }) => {
       if (kind === 'response') return '"response"'
@@ -117,24 +117,24 @@ function formatCause({ code, cause }: RequestRecord): string {
 
 /** Quoted strings: methods, paths and names come again with every request. Bounded, since strangers choose some of them. */
 const quoted = new Map<string, string>()
-const maxQuoted = 2000
-const maxQuotedLength = 64
+const MAX_QUOTED = 2000
+const MAX_QUOTED_LENGTH = 64
 
-function quote(text: string, length = maxText): string {
-  if (text.length > maxQuotedLength) return JSON.stringify(text.length <= length ? text : `${text.slice(0, length)}…`)
+function quote(text: string, length = MAX_TEXT): string {
+  if (text.length > MAX_QUOTED_LENGTH) return JSON.stringify(text.length <= length ? text : `${text.slice(0, length)}…`)
   const known = quoted.get(text)
   if (known !== undefined) return known
   const fresh = JSON.stringify(text)
-  if (quoted.size < maxQuoted) quoted.set(text, fresh)
+  if (quoted.size < MAX_QUOTED) quoted.set(text, fresh)
   return fresh
 }
 
 /** Two digits behind the point, each pair put together once: V8 takes long to find the shortest form of a fraction. */
-const hundredths = Array.from({ length: 100 }, (_, i) => (i === 0 ? '' : String(i / 100).slice(1)))
+const HUNDREDTHS = Array.from({ length: 100 }, (_, i) => (i === 0 ? '' : String(i / 100).slice(1)))
 
 function round(milliseconds: number): string {
   const all = Math.round(milliseconds * 100)
-  return `${Math.floor(all / 100)}${hundredths[all % 100]}`
+  return `${Math.floor(all / 100)}${HUNDREDTHS[all % 100]}`
 }
 
 /**

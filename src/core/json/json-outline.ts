@@ -13,7 +13,7 @@ export interface JsonOutline {
 }
 
 /** Up to this many members are found faster one after the other than by hashing their names. */
-const fewMembers = 12
+const FEW_MEMBERS = 12
 
 /** A value, and as a member of an object its name and the next member: a list for each object would cost more than all of its members. */
 export interface JsonValue extends JsonOutline {
@@ -49,7 +49,7 @@ export class JsonMembers {
     this.last = value
     this.size++
     if (this.index !== undefined) this.index.set(name, value)
-    else if (this.size > fewMembers) this.index = this.createIndex()
+    else if (this.size > FEW_MEMBERS) this.index = this.createIndex()
   }
 
   private find(name: string): JsonValue | undefined {

@@ -18,7 +18,7 @@ const BACKSLASH = 0x5c
 /** Opening and closing brackets differ from the braces by one bit. */
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
-const bracketBit = 0x20
+const BRACKET_BIT = 0x20
 
 /**
  * Tells where the values near the root of a JSON text stand. What lies deeper is stepped over, however deep it is and whatever stands in
@@ -37,21 +37,21 @@ export function outlineShallow(text: string, depth: number): Outline {
  *
  * @throws Error also for a list of more than so many items
  */
-export function outlineDoubtful(text: string, depth: number, mostItems: number): Outline {
-  return readValue(text, skipSpace(text, 0), depth, { mayRepeat: true, mostItems })
+export function outlineDoubtful(text: string, depth: number, maxItems: number): Outline {
+  return readValue(text, skipSpace(text, 0), depth, { mayRepeat: true, maxItems })
 }
 
 interface Rules {
   readonly mayRepeat: boolean
-  readonly mostItems: number
+  readonly maxItems: number
 }
 
-const strict: Rules = { mayRepeat: false, mostItems: Number.POSITIVE_INFINITY }
+const strict: Rules = { mayRepeat: false, maxItems: Number.POSITIVE_INFINITY }
 
 function readValue(text: string, start: number, depth: number, rules: Rules): Outline {
   const code = text.charCodeAt(start)
   if (code === QUOTE) return { start, end: skipString(text, start) }
-  if ((code | bracketBit) !== OPEN_BRACE) return { start, end: skipPrimitive(text, start) }
+  if ((code | BRACKET_BIT) !== OPEN_BRACE) return { start, end: skipPrimitive(text, start) }
   if (depth === 0) return { start, end: skipContainer(text, start) }
   return code === OPEN_BRACE ? readObject(text, start, depth - 1, rules) : readArray(text, start, depth - 1, rules)
 }
@@ -81,16 +81,16 @@ function noteRepeated(repeated: Set<string>, name: string, { mayRepeat }: Rules)
 function readArray(text: string, start: number, depth: number, rules: Rules): Outline {
   const items: Outline[] = []
   let at = skipSpace(text, start + 1)
-  while (at < text.length && (text.charCodeAt(at) | bracketBit) !== CLOSE_BRACE) {
+  while (at < text.length && (text.charCodeAt(at) | BRACKET_BIT) !== CLOSE_BRACE) {
     const item = readValue(text, at, depth, rules)
-    if (items.push(item) > rules.mostItems) throw new Error('too many items')
+    if (items.push(item) > rules.maxItems) throw new Error('too many items')
     at = skipComma(text, item.end)
   }
   return { start, end: close(text, at), items }
 }
 
 function close(text: string, at: number): number {
-  if ((text.charCodeAt(at) | bracketBit) !== CLOSE_BRACE) throw new Error('not closed')
+  if ((text.charCodeAt(at) | BRACKET_BIT) !== CLOSE_BRACE) throw new Error('not closed')
   return at + 1
 }
 
@@ -132,7 +132,7 @@ function skipPrimitive(text: string, start: number): number {
 }
 
 function isEndOfPrimitive(code: number): boolean {
-  return code <= 0x20 || code === COMMA || (code | bracketBit) === CLOSE_BRACE
+  return code <= 0x20 || code === COMMA || (code | BRACKET_BIT) === CLOSE_BRACE
 }
 
 /** Counts brackets instead of calling itself: no nesting is too deep for it. */
@@ -141,8 +141,8 @@ function skipContainer(text: string, start: number): number {
   for (let at = start; at < text.length; at++) {
     const code = text.charCodeAt(at)
     if (code === QUOTE) at = skipString(text, at) - 1
-    else if ((code | bracketBit) === OPEN_BRACE) depth++
-    else if ((code | bracketBit) === CLOSE_BRACE && --depth === 0) return at + 1
+    else if ((code | BRACKET_BIT) === OPEN_BRACE) depth++
+    else if ((code | BRACKET_BIT) === CLOSE_BRACE && --depth === 0) return at + 1
   }
   throw new Error('not closed')
 }

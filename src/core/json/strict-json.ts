@@ -49,7 +49,7 @@ export function outlineJson(
   outlineDepth: number,
   maxItems = Number.POSITIVE_INFINITY,
 ): JsonOutline {
-  const isPlain = !escapeOrControl.test(text)
+  const isPlain = !ESCAPE_OR_CONTROL.test(text)
   const cursor: Cursor = { text, length: text.length, at: 0, maxDepth, outlineDepth, maxItems, isPlain }
   const root = scanValue(cursor, 0)
   if (peek(cursor) !== END) throw syntax(cursor, 'unexpected text behind the value')
@@ -62,7 +62,7 @@ export function readJsonString(text: string, outline: JsonOutline): string {
 }
 
 /** What makes a string more than the characters between two quotes. Most texts have none, and are scanned faster for it. */
-const escapeOrControl = /[\\\x00-\x1f]/
+const ESCAPE_OR_CONTROL = /[\\\x00-\x1f]/
 
 function scanValue(cursor: Cursor, depth: number): JsonValue {
   const code = peek(cursor)
