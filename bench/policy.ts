@@ -2,8 +2,9 @@ import type { Operation } from '../src/core/operation.ts'
 import type { RulePlan } from '../src/core/plan/policy-plan.ts'
 import { createArgumentReader } from '../src/policy/expression/arguments.ts'
 import { compileExpression } from '../src/policy/expression/expression.ts'
-import { createScopePolicy } from '../src/policy/scope-policy.ts'
+import { createPolicy } from '../src/policy/policy.ts'
 import { createWork } from '../src/policy/work.ts'
+import { someFacts } from '../test/support/request-facts.ts'
 
 /**
  * What the worst messages that are accepted cost policy: each line is one message against one set of rules, judged for the first time.
@@ -16,6 +17,7 @@ const nobody = {
   subject: 'alice',
   clientId: undefined,
   scopes: new Set<string>(),
+  groups: [],
   assurance: 'audience' as const,
   claims: {},
   expiresAt: Number.POSITIVE_INFINITY,
@@ -64,9 +66,9 @@ for (const [what, operations] of Object.entries(messages)) {
 }
 
 function measure(plan: readonly RulePlan[], operations: readonly Operation[]): number {
-  const policy = createScopePolicy({ baseScopes: [], rules: plan, hierarchy: {}, unlistedOperations: 'permit' })
+  const policy = createPolicy({ baseScopes: [], rules: plan, hierarchy: {}, unlistedOperations: 'permit' })
   const before = process.cpuUsage()
-  policy.decide(nobody, { path: '/mcp', operations })
+  policy.decide(nobody, { path: '/mcp', facts: someFacts, operations })
   const { user, system } = process.cpuUsage(before)
   return (user + system) / 1000
 }

@@ -24,7 +24,7 @@ import { createTokenVerifier } from './oauth/token-verifier.ts'
 import type { Edge } from './pipeline/edge.ts'
 import { createEndpoints } from './pipeline/endpoints.ts'
 import { createPipeline } from './pipeline/pipeline.ts'
-import { createScopePolicy } from './policy/scope-policy.ts'
+import { createPolicy } from './policy/policy.ts'
 import type { Rewrite } from './rewrite/rewrite.ts'
 import { createLog, type Log } from './telemetry/log.ts'
 import { createRequestLog } from './telemetry/request-line.ts'
@@ -118,7 +118,7 @@ async function mountBroker(
     .map(({ resource, server }) => ({
       identifier: resource,
       name: server.name,
-      scopes: createScopePolicy(server.policy).knownScopes,
+      scopes: createPolicy(server.policy).knownScopes,
       defaultScopes: server.scopesSupported,
       needsProviderToken: server.credential.kind === 'identity_provider',
     }))
@@ -217,7 +217,7 @@ function createServer(plan: Plan, server: ServerPlan, shared: Shared): GuardedSe
     pool,
   })
   const verifier = broker?.guard(signatures) ?? signatures
-  const policy = createScopePolicy(server.policy)
+  const policy = createPolicy(server.policy)
   const sse = server.endpoints.find(({ kind }) => kind === 'sse')
   const messages = server.endpoints.find(({ kind }) => kind === 'messages')
   const upstreams = createUpstreams(server.name, shared)

@@ -5,6 +5,7 @@ import type { ErrorEntry } from './error-catalogue/error-entry.ts'
 import { processErrors } from './error-catalogue/process-errors.ts'
 import { requestErrors } from './error-catalogue/request-errors.ts'
 import { upstreamErrors } from './error-catalogue/upstream-errors.ts'
+import type { Operation } from './operation.ts'
 
 /**
  * The error catalogue: every way in which a request can be refused, by area. The code is stable API: it is in logs, metric labels and
@@ -56,6 +57,10 @@ interface ProxyErrorOptions {
   readonly scopes?: readonly string[]
   /** Those of them that the token lacks. */
   readonly missingScopes?: readonly string[]
+  /** Operations whose targets the caller must not learn of, for `target_hidden`. */
+  readonly hidden?: readonly Operation[]
+  /** What the configuration tells callers who are refused (`reason` of a rule). */
+  readonly toldReason?: string
   /** Seconds after which another try makes sense, sent as `Retry-After`. */
   readonly retryAfter?: number
 }
@@ -73,6 +78,8 @@ export class ProxyError extends Error {
   readonly reason: ErrorReason | undefined
   readonly scopes: readonly string[] | undefined
   readonly missingScopes: readonly string[] | undefined
+  readonly hidden: readonly Operation[] | undefined
+  readonly toldReason: string | undefined
   readonly retryAfter: number | undefined
 
   /** Takes the row of the catalogue, its reason and cause for the operator, and what the answer needs besides. */
@@ -87,6 +94,8 @@ export class ProxyError extends Error {
     this.reason = options !== undefined && 'reason' in options ? options.reason : undefined
     this.scopes = options?.scopes
     this.missingScopes = options?.missingScopes
+    this.hidden = options?.hidden
+    this.toldReason = options?.toldReason
     this.retryAfter = options?.retryAfter
   }
 }

@@ -14,6 +14,8 @@ export interface Principal {
   readonly clientId: string | undefined
   /** Every scope of the token, from all configured claims. */
   readonly scopes: ReadonlySet<string>
+  /** Groups that the issuer's configuration reads from the token. */
+  readonly groups: readonly string[]
   readonly assurance: Assurance
   /** Seconds since the epoch after which the token is no longer accepted, clock tolerance not included. */
   readonly expiresAt: number

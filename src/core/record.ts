@@ -14,6 +14,10 @@ export interface RequestRecord {
   operations: readonly Operation[]
   revision: string | undefined
   decision: 'permit' | 'deny' | undefined
+  /** The rule that refused: `rules[2]`. */
+  decidedBy: string | undefined
+  /** What rules and access entries in shadow mode would have refused. */
+  wouldDeny: readonly string[] | undefined
   code: ErrorCode | undefined
   /** What exactly is behind the code, where the catalogue tells several reasons apart. */
   reason: ErrorReason | undefined

@@ -1,5 +1,6 @@
 import type { Call } from './call.ts'
-import type { PolicyEngine, TokenVerifier, Upstream } from './ports.ts'
+import type { PolicyEngine } from './decision.ts'
+import type { TokenVerifier, Upstream } from './ports.ts'
 import type { RouteFacts } from './route-facts.ts'
 
 /** One public path that we guard: protected resource, upstream and policy. */

@@ -8,6 +8,7 @@ const principal = (changes: Partial<Principal> = {}): Principal => ({
   subject: 'alice',
   clientId: 'app',
   scopes: new Set(),
+  groups: [],
   assurance: 'audience',
   expiresAt: 0,
   acceptedUntil: 0,

@@ -1,6 +1,7 @@
 import { ProxyError, type ReasonOf } from '../core/errors.ts'
 import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
 import type { Assurance, Principal } from '../core/principal.ts'
+import { readGroups } from './groups.ts'
 import { collectScopes } from './scopes.ts'
 
 export type Claims = Readonly<Record<string, unknown>>
@@ -81,6 +82,7 @@ export function createPrincipal(claims: Claims, plan: IssuerPlan, assurance: Ass
     subject: parseName(claims, 'sub'),
     clientId,
     scopes: collectScopes(claims, plan.scopeClaims),
+    groups: readGroups(claims, plan.groups),
     assurance,
     expiresAt,
     acceptedUntil: expiresAt + plan.clockToleranceSeconds,

@@ -9,6 +9,7 @@ const principal: Principal = {
   subject: 'alice',
   clientId: undefined,
   scopes: new Set(),
+  groups: [],
   assurance: 'audience',
   expiresAt: 0,
   acceptedUntil: 0,

@@ -1,8 +1,9 @@
 import { afterEach, expect, it } from 'vitest'
-import { type Gate, openGate } from '../../test/support/gate.ts'
+import { type Gate, openGate, openPolicy } from '../../test/support/gate.ts'
 import { sendMcp } from '../../test/support/mcp-requests.ts'
+import type { PolicyEngine } from '../core/decision.ts'
 import { ProxyError } from '../core/errors.ts'
-import type { PolicyEngine, Upstream } from '../core/ports.ts'
+import type { Upstream } from '../core/ports.ts'
 import type { Principal } from '../core/principal.ts'
 import type { UpstreamCredential } from '../core/upstream-credential.ts'
 
@@ -10,7 +11,7 @@ let gate: Gate
 afterEach(() => gate.close())
 
 /** Calls through a gate with this credential; returns the status and the values of `authorization` that the upstream saw, call by call. */
-async function callWith(credential: UpstreamCredential, policy: PolicyEngine = { decide: () => ({ effect: 'permit' }) }) {
+async function callWith(credential: UpstreamCredential, policy: PolicyEngine = openPolicy) {
   const seen: string[][] = []
   const upstream: Upstream = {
     send: ({ headers }, reply) => {
@@ -49,7 +50,7 @@ it('no credential is asked for to serve a call that policy denies', async () => 
     asked.push(principal)
     return 'token'
   }
-  const policy: PolicyEngine = { decide: () => ({ effect: 'deny', reason: 'denied' }) }
+  const policy: PolicyEngine = { ...openPolicy, decide: () => ({ effect: 'deny', code: 'policy_denied', reason: 'denied' }) }
   expect(await callWith({ kind: 'identity_provider', find }, policy)).toEqual({ status: 403, seen: [] })
   expect(asked).toEqual([])
 })

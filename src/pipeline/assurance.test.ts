@@ -1,7 +1,8 @@
 import { afterEach, expect, it } from 'vitest'
-import { type Gate, openGate } from '../../test/support/gate.ts'
+import { type Gate, openGate, openPolicy } from '../../test/support/gate.ts'
 import { sendMcp } from '../../test/support/mcp-requests.ts'
-import type { PolicyEngine, TokenVerifier } from '../core/ports.ts'
+import type { PolicyEngine } from '../core/decision.ts'
+import type { TokenVerifier } from '../core/ports.ts'
 import type { Assurance } from '../core/principal.ts'
 import type { Route } from '../core/route.ts'
 
@@ -14,6 +15,7 @@ const verifierWith = (assurance: Assurance): TokenVerifier => ({
     subject: 'alice',
     clientId: 'app',
     scopes: new Set(),
+    groups: [],
     assurance,
     expiresAt: Number.MAX_SAFE_INTEGER,
     acceptedUntil: Number.MAX_SAFE_INTEGER,
@@ -21,7 +23,10 @@ const verifierWith = (assurance: Assurance): TokenVerifier => ({
   }),
 })
 
-const denyAll: PolicyEngine = { decide: () => ({ effect: 'deny', reason: 'everything is denied' }) }
+const denyAll: PolicyEngine = {
+  ...openPolicy,
+  decide: () => ({ effect: 'deny', code: 'policy_denied', reason: 'everything is denied' }),
+}
 
 async function statusOf(path: '/mcp' | '/sse', assurance: Assurance, legacyClients: Route['legacyClients']): Promise<number> {
   const upstream = {

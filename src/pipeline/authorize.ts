@@ -1,24 +1,34 @@
+import type { Decision, Denial, RequestFacts } from '../core/decision.ts'
 import { ProxyError } from '../core/errors.ts'
-import type { Decision } from '../core/ports.ts'
 import type { RoutedCall } from '../core/route.ts'
 
 /**
- * Permits the call or throws. A batch is permitted only when every operation in it is.
+ * Asks policy about a call, all of its operations together.
  *
- * @throws ProxyError `scope_insufficient` with every scope that the call needs, `policy_denied`, `resource_uri_ambiguous`
+ * @param facts - what expressions may look at besides
  */
-export function authorize(call: RoutedCall): void {
-  const decision = decide(call)
-  if (decision.effect === 'permit') return
-  const { scopes, missing, reason } = decision
-  if (scopes) throw new ProxyError('scope_insufficient', { scopes, missingScopes: missing ?? scopes, cause: reason })
-  throw new ProxyError(decision.code ?? 'policy_denied', { cause: reason })
-}
-
-/** Where a signature is enough (`checkAssurance` in authenticate.ts), no scopes are asked for either. */
-function decide({ principal, route, operations }: RoutedCall): Decision {
+export function authorize({ principal, route, operations }: RoutedCall, facts: RequestFacts): Decision {
+  // Where a signature is enough (`checkAssurance` in authenticate.ts), nothing else is asked for either.
   if (principal.assurance === 'signature_only') return PERMIT
-  return route.policy.decide(principal, { path: route.path, operations })
+  return route.policy.decide(principal, { path: route.path, operations, facts })
 }
 
-const PERMIT: Decision = { effect: 'permit' }
+const PERMIT: Decision = Object.freeze({ effect: 'permit' })
+
+/**
+ * Throws unless the decision permits the call.
+ *
+ * @throws ProxyError `scope_insufficient` with every scope that the call needs, `policy_denied`, `target_hidden`, `resource_uri_ambiguous`
+ */
+export function checkPermitted(decision: Decision): void {
+  if (decision.effect !== 'permit') throw createRefusal(decision)
+}
+
+function createRefusal({ code, reason, scopes, missing, hidden, message }: Denial): ProxyError {
+  return new ProxyError(code, {
+    cause: reason,
+    ...(scopes && { scopes, missingScopes: missing ?? scopes }),
+    ...(hidden && { hidden }),
+    ...(message !== undefined && { toldReason: message }),
+  })
+}

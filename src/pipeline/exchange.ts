@@ -43,6 +43,8 @@ export function openExchange(edge: Edge, request: IncomingMessage, response: Ser
     operations: [],
     revision: undefined,
     decision: undefined,
+    decidedBy: undefined,
+    wouldDeny: undefined,
     code: undefined,
     reason: undefined,
     cause: undefined,

@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Decision } from '../core/decision.ts'
 import { ProxyError } from '../core/errors.ts'
+import type { RequestRecord } from '../core/record.ts'
 import type { Route } from '../core/route.ts'
 import { decodeBody } from '../http/body.ts'
 import { condemn, isCondemned } from '../http/connection.ts'
@@ -12,7 +14,7 @@ import { findRevision } from '../mcp/revision.ts'
 import { addCredential } from './add-credential.ts'
 import { answerHealth, answerMetadata, answerPreflight } from './answers.ts'
 import { authenticate, checkAssurance } from './authenticate.ts'
-import { authorize } from './authorize.ts'
+import { authorize, checkPermitted } from './authorize.ts'
 import type { Edge } from './edge.ts'
 import { findEndpoint } from './endpoints.ts'
 import { type Exchange, openExchange } from './exchange.ts'
@@ -22,6 +24,7 @@ import { checkMethod } from './methods.ts'
 import { readCall } from './read-call.ts'
 import { receive } from './receive.ts'
 import { refuse } from './refuse.ts'
+import { createRequestFacts } from './request-facts.ts'
 
 /** The order of the steps, and the only place where a refusal is caught. */
 export function createPipeline(edge: Edge): RequestHandler {
@@ -81,9 +84,16 @@ async function guard(exchange: Exchange, head: RequestHead, route: Route): Promi
   const body = head.method === 'POST' ? await loadMessages(exchange, head, identity.form) : undefined
   const messages = body === undefined ? NO_MESSAGES : parseBody(exchange, body)
   const call = readCall({ exchange, head, route, identity, revision, body, messages })
-  authorize(call)
-  record.decision = 'permit'
+  const decision = authorize(call, createRequestFacts(exchange, call))
+  recordDecision(record, decision)
+  checkPermitted(decision)
   forward(exchange, await addCredential(call, identity))
+}
+
+function recordDecision(record: RequestRecord, decision: Decision): void {
+  record.decision = decision.effect
+  record.wouldDeny = decision.wouldDeny
+  record.decidedBy = decision.effect === 'permit' ? undefined : decision.decidedBy
 }
 
 const NO_MESSAGES: ParsedBody = { operations: [], isBatch: false, revision: undefined, openedRevisions: [] }

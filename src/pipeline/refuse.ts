@@ -5,6 +5,7 @@ import { discardBody } from '../http/discard-body.ts'
 import { cutAnswer } from '../http/server-reply.ts'
 import { findReadableIds, type ReadableIds } from '../mcp/readable-ids.ts'
 import { formatChallenge } from '../oauth/challenge.ts'
+import { answerHidden } from './answer-hidden.ts'
 import { findBrowserPage } from './browser-page.ts'
 import type { Exchange } from './exchange.ts'
 import { methodsOf } from './methods.ts'
@@ -26,6 +27,7 @@ export function refuse(exchange: Exchange, error: unknown): void {
     cutAnswer(response)
     return
   }
+  if (refusal.code === 'target_hidden') return answerHidden(exchange, refusal)
   const page = findBrowserPage(exchange, refusal)
   const body = Buffer.from(page?.html ?? formatBody(exchange, refusal))
   lingerOverUnreadBody(exchange)
@@ -83,12 +85,12 @@ function scopesToAskFor(exchange: Exchange, route: Route, refusal: ProxyError): 
  * MCP has it (`JSONRPCErrorResponse`), which knows no null.
  */
 function formatBody(exchange: Exchange, refusal: ProxyError): string {
-  const { code, message, missingScopes } = refusal
+  const { code, message, missingScopes, toldReason } = refusal
   const error = JSON.stringify({
     code: jsonRpcCodeOf(code),
     message,
     // Left out where there are none.
-    data: { error: code, missing_scopes: missingScopes },
+    data: { error: code, missing_scopes: missingScopes, reason: toldReason },
   })
   const { ids, isBatch } = findIds(exchange, code)
   const answers = ids.map((id) => `{"jsonrpc":"2.0","id":${id},"error":${error}}`)

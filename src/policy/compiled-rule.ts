@@ -1,86 +1,79 @@
 import type { Operation } from '../core/operation.ts'
 import type { RulePlan } from '../core/plan/policy-plan.ts'
-import { compileNamePattern } from './target/name-pattern.ts'
-import { compileResourcePattern } from './target/resource-pattern.ts'
-import type { Target } from './target/target.ts'
-import { spend, type Work } from './work.ts'
-
-/** A scope that is needed, and the scopes that imply it. */
-export interface Requirement {
-  readonly scope: string
-  /** The scope itself first. */
-  readonly heldBy: readonly string[]
-}
+import { type CompiledExpression, compileExpression } from './expression/expression.ts'
+import type { Requirement } from './requirement.ts'
+import { compileMethod, compileName, compileResource, type TargetPattern } from './target-pattern.ts'
 
 /** A rule, ready to be asked about operations. */
-export interface CompiledRule {
+export interface CompiledRule extends Pick<TargetPattern, 'restricts' | 'names' | 'namesReading' | 'covers'> {
+  /** Where it stands in the server's configuration: `rules[2]`. */
+  readonly label: string
+  /** The scopes that it asks for. */
   readonly requirements: readonly Requirement[]
+  /** What it asks for besides scopes, or in another way than by a challenge; undefined for scopes alone. */
+  readonly condition: RuleCondition | undefined
   /** Whether it names operations at all; otherwise it is about the path alone. */
   readonly namesOperations: boolean
+  readonly isShadow: boolean
   /** Whether it is about the operation's method and kind of target. */
   concerns(operation: Operation): boolean
-  /** Whether its scopes are needed: it is about something that the target may be. */
-  restricts(target: Target, work: Work): boolean
-  /** Whether it is about the target as that was written. */
-  names(target: Target, work: Work): boolean
-  /** Whether it is about this reading of the target. */
-  namesReading(reading: string, work: Work): boolean
+}
+
+/** What must hold besides scopes that a challenge can ask for. */
+export interface RuleCondition {
+  readonly label: string
+  readonly denies: boolean
+  readonly require: CompiledExpression | undefined
+  /** Scopes whose lack is no reason for a challenge: it is hidden, or only logged. */
+  readonly requirements: readonly Requirement[]
+  readonly hides: boolean
+  readonly isShadow: boolean
+  /** What callers are told. */
+  readonly message: string | undefined
 }
 
 /**
  * @param rule - all of its conditions must hold
+ * @param index - position in the server's `rules`
  * @param requirements - of its scopes
  */
-export function compileRule(rule: RulePlan, requirements: readonly Requirement[]): CompiledRule {
+export function compileRule(rule: RulePlan, index: number, requirements: readonly Requirement[]): CompiledRule {
+  const label = `rules[${index}]`
   const matchMethod = compileMethod(rule.method)
   const target = compileTarget(rule)
+  const asksByChallenge = rule.mode !== 'shadow' && rule.onDeny !== 'hide'
   return {
-    requirements,
+    label,
+    requirements: asksByChallenge ? requirements : [],
+    condition: compileCondition(rule, label, asksByChallenge ? [] : requirements),
+    isShadow: rule.mode === 'shadow',
     namesOperations: rule.method !== undefined || target !== undefined,
     concerns: ({ method, targetKind }) => matchMethod(method) && (target === undefined || target.kind === targetKind),
     restricts: target?.restricts ?? always,
     names: target?.names ?? always,
     namesReading: target?.namesReading ?? always,
+    covers: target?.covers ?? always,
   }
 }
 
 const always = (): boolean => true
 
-/** `tools/*` is every method that begins with `tools/`. */
-function compileMethod(method: string | undefined): (method: string) => boolean {
-  if (method === undefined) return always
-  if (!method.endsWith('*')) return (name) => name === method
-  const family = method.slice(0, -1)
-  return (name) => name.startsWith(family)
+function compileCondition(rule: RulePlan, label: string, requirements: readonly Requirement[]): RuleCondition | undefined {
+  const denies = rule.deny === true
+  if (!denies && rule.require === undefined && requirements.length === 0) return undefined
+  return {
+    label,
+    denies,
+    require: rule.require === undefined ? undefined : compileExpression(rule.require, 'require'),
+    requirements,
+    hides: rule.onDeny === 'hide',
+    isShadow: rule.mode === 'shadow',
+    message: rule.reason,
+  }
 }
 
-interface TargetRule extends Pick<CompiledRule, 'restricts' | 'names' | 'namesReading'> {
-  readonly kind: NonNullable<Operation['targetKind']>
-}
-
-function compileTarget({ tool, prompt, resource }: RulePlan): TargetRule | undefined {
+function compileTarget({ tool, prompt, resource }: RulePlan): TargetPattern | undefined {
   if (tool !== undefined) return compileName('tool', tool)
   if (prompt !== undefined) return compileName('prompt', prompt)
   return resource === undefined ? undefined : compileResource(resource)
-}
-
-/** Names are compared letter by letter. */
-function compileName(kind: TargetRule['kind'], pattern: string): TargetRule {
-  const fits = compileNamePattern(pattern)
-  const names = ({ name }: Target, work: Work): boolean => {
-    spend(work, name?.length ?? 0)
-    return name !== undefined && fits(name)
-  }
-  return { kind, names, restricts: (target, work) => target.isUnknown || names(target, work), namesReading: fits }
-}
-
-function compileResource(resource: string): TargetRule {
-  const pattern = compileResourcePattern(resource)
-  return {
-    kind: 'resource',
-    restricts: ({ isUnknown, folded, beginnings }, work) =>
-      isUnknown || folded.some((reading) => pattern.restricts(reading, work)) || beginnings.some(pattern.mayRestrict),
-    names: ({ isUnknown, name }, work) => !isUnknown && name !== undefined && pattern.names(name, work),
-    namesReading: pattern.namesReading,
-  }
 }

@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest'
+import { someFacts } from '../../test/support/request-facts.ts'
 import type { Operation } from '../core/operation.ts'
 import type { Principal } from '../core/principal.ts'
-import { createScopePolicy } from './scope-policy.ts'
+import { createPolicy } from './policy.ts'
 
 const subscribing: Operation = {
   kind: 'request',
@@ -15,6 +16,7 @@ const nobody: Principal = {
   subject: 'alice',
   clientId: undefined,
   scopes: new Set(),
+  groups: [],
   assurance: 'audience',
   claims: {},
   expiresAt: Number.POSITIVE_INFINITY,
@@ -27,8 +29,8 @@ it('asks for the scopes of every rule about resources when a request names none 
     { resource: 'file:///public/*', scopes: ['public'] },
     { tool: '*', scopes: ['tools'] },
   ]
-  const policy = createScopePolicy({ baseScopes: [], rules, hierarchy: {}, unlistedOperations: 'permit' })
-  expect(policy.decide(nobody, { path: '/mcp', operations: [subscribing] })).toMatchObject({
+  const policy = createPolicy({ baseScopes: [], rules, hierarchy: {}, unlistedOperations: 'permit' })
+  expect(policy.decide(nobody, { path: '/mcp', facts: someFacts, operations: [subscribing] })).toMatchObject({
     effect: 'deny',
     scopes: ['public', 'secrets'],
   })
@@ -36,6 +38,6 @@ it('asks for the scopes of every rule about resources when a request names none 
 
 it('does not take a rule about some resource for one about none', () => {
   const rules = [{ resource: '*', scopes: [] }]
-  const policy = createScopePolicy({ baseScopes: [], rules, hierarchy: {}, unlistedOperations: 'deny' })
-  expect(policy.decide(nobody, { path: '/mcp', operations: [subscribing] })).toMatchObject({ effect: 'deny' })
+  const policy = createPolicy({ baseScopes: [], rules, hierarchy: {}, unlistedOperations: 'deny' })
+  expect(policy.decide(nobody, { path: '/mcp', facts: someFacts, operations: [subscribing] })).toMatchObject({ effect: 'deny' })
 })

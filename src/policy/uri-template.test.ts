@@ -1,13 +1,15 @@
 import { expect, it } from 'vitest'
+import { someFacts } from '../../test/support/request-facts.ts'
 import type { Operation } from '../core/operation.ts'
 import type { Principal } from '../core/principal.ts'
-import { createScopePolicy } from './scope-policy.ts'
+import { createPolicy } from './policy.ts'
 
 const nobody: Principal = {
   issuer: 'https://idp.example.com',
   subject: 'alice',
   clientId: undefined,
   scopes: new Set(),
+  groups: [],
   assurance: 'audience',
   claims: {},
   expiresAt: Number.POSITIVE_INFINITY,
@@ -18,11 +20,11 @@ const rules = [
   { resource: 'db://*/salaries', scopes: ['salaries'] },
   { tool: '*', scopes: ['tools'] },
 ]
-const policy = createScopePolicy({ baseScopes: [], rules, hierarchy: {}, unlistedOperations: 'permit' })
+const policy = createPolicy({ baseScopes: [], rules, hierarchy: {}, unlistedOperations: 'permit' })
 
 function scopesFor(target: string, method = 'completion/complete'): readonly string[] {
   const operation: Operation = { kind: 'request', method, targetKind: 'resource', target, id: '1' }
-  const decision = policy.decide(nobody, { path: '/mcp', operations: [operation] })
+  const decision = policy.decide(nobody, { path: '/mcp', facts: someFacts, operations: [operation] })
   return decision.effect === 'permit' ? [] : (decision.scopes ?? ['none would help'])
 }
 

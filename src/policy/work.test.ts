@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest'
+import { someFacts } from '../../test/support/request-facts.ts'
 import type { Operation } from '../core/operation.ts'
-import { createScopePolicy } from './scope-policy.ts'
+import { ANSWER } from './applicable.ts'
+import { createApplicableMemory } from './applicable-memory.ts'
+import { createPolicy } from './policy.ts'
 import { compileNamePattern } from './target/name-pattern.ts'
 import { listNamedParts } from './target/resource-pattern.ts'
 import { readResourceUri } from './target/resource-uri.ts'
 import { compileUriPattern } from './target/uri-pattern.ts'
-import { createVerdictMemory } from './verdict-memory.ts'
 import { createWork, MAX_WORK } from './work.ts'
 
 const nobody = {
@@ -14,6 +16,7 @@ const nobody = {
     subject: 'alice',
     clientId: undefined,
     scopes: new Set<string>(),
+    groups: [],
     assurance: 'audience' as const,
   },
   ...{ claims: {}, expiresAt: Number.POSITIVE_INFINITY, acceptedUntil: Number.POSITIVE_INFINITY },
@@ -55,7 +58,7 @@ it('a name is matched in one pass, whatever the pattern', () => {
 
 it('one message cannot ask for more than its budget, and is told so', () => {
   const rules = Array.from({ length: 40 }, (_, index) => ({ resource: `**/*a*${index}`, scopes: ['s'] }))
-  const policy = createScopePolicy({ baseScopes: [], rules, hierarchy: {}, unlistedOperations: 'permit' })
+  const policy = createPolicy({ baseScopes: [], rules, hierarchy: {}, unlistedOperations: 'permit' })
   const listen = (target: string): Operation => ({
     kind: 'request',
     method: 'subscriptions/listen',
@@ -64,17 +67,20 @@ it('one message cannot ask for more than its budget, and is told so', () => {
     id: '1',
   })
   const operations = Array.from({ length: 1000 }, (_, index) => listen(`note://x/a+b%20c;d/..%2f${'a/'.repeat(15)}a${index}`))
-  expect(policy.decide(nobody, { path: '/mcp', operations })).toMatchObject({ effect: 'deny', code: 'resource_uri_ambiguous' })
+  expect(policy.decide(nobody, { path: '/mcp', facts: someFacts, operations })).toMatchObject({
+    effect: 'deny',
+    code: 'resource_uri_ambiguous',
+  })
   // What was cut short is not remembered: each is judged by itself afterwards.
   const last = listen(`note://x/${'a/'.repeat(25)}b`)
-  expect(policy.decide(nobody, { path: '/mcp', operations: [last] })).toEqual({ effect: 'permit' })
+  expect(policy.decide(nobody, { path: '/mcp', facts: someFacts, operations: [last] })).toEqual({ effect: 'permit' })
 })
 
 it('verdicts on short names are remembered, and on long ones not', () => {
   let judged = 0
-  const find = createVerdictMemory(({ targetKind }) => {
+  const find = createApplicableMemory(({ targetKind }) => {
     judged++
-    return { targetKind, requirements: [], isOpen: true, flaw: undefined }
+    return { ...ANSWER, targetKind }
   })
   const ask = (target: string) =>
     find({ kind: 'request', method: 'tools/call', targetKind: 'tool', target, id: '1' }, createWork())

@@ -38,7 +38,7 @@ function messageOf({ code, status, decision }: RequestRecord): string {
   if (code === undefined)
     return decision === 'permit' && status >= 400 ? `the MCP server answered ${status}` : `answered ${status}`
   if (code === 'client_gone') return 'the client closed the connection'
-  return status >= 200 && status < 300 ? `failed after ${status}: ${code}` : `refused: ${code}`
+  return status >= 200 && status < 300 && decision === 'permit' ? `failed after ${status}: ${code}` : `refused: ${code}`
 }
 
 /** The line for people: what matters most comes first, within the width of a terminal. Strangers choose parts of it, so they stand escaped. */
@@ -60,6 +60,8 @@ function formatFields(record: RequestRecord): string {
   if (decision !== undefined) fields += `,"decision":"${decision}"`
   if (code !== undefined) fields += `,"code":"${code}"`
   if (reason !== undefined) fields += `,"reason":"${reason}"`
+  if (record.decidedBy !== undefined) fields += `,"decided_by":${quote(record.decidedBy)}`
+  if (record.wouldDeny !== undefined) fields += `,"would_deny":${formatWouldDeny(record.wouldDeny)}`
   if (cause !== undefined) fields += `,"cause":${quote(formatCause(record), code === 'internal_error' ? 10_000 : MAX_CAUSE)}`
   if (record.operations.length > 0) fields += `,"operations":[${formatOperations(record)}]`
   if (revision !== undefined) fields += `,"revision":${quote(revision)}`
@@ -93,6 +95,10 @@ function formatPrincipal(principal: Principal): string {
   if (principal.clientId !== undefined) fields += `,"client_id":${quote(principal.clientId)}`
   principals.set(principal, fields)
   return fields
+}
+
+function formatWouldDeny(reasons: readonly string[]): string {
+  return `[${reasons.slice(0, MAX_OPERATIONS).map((reason) => quote(reason, MAX_CAUSE))}]`
 }
 
 function formatOperations({ operations }: RequestRecord): string {

@@ -445,6 +445,7 @@ describe('the principal', () => {
       issuer: issuer.issuer,
       subject: 'alice',
       clientId: 'c1',
+      groups: [],
       assurance: 'audience',
       expiresAt: now + 60,
     })

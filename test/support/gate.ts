@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { NO_BRAND } from '../../src/core/brand.ts'
 import { type Clock, systemClock } from '../../src/core/clock.ts'
+import type { PolicyEngine } from '../../src/core/decision.ts'
 import type { StdioUpstreamPlan } from '../../src/core/plan/upstream-plan.ts'
 import type { TokenVerifier, Upstream } from '../../src/core/ports.ts'
 import type { RequestRecord } from '../../src/core/record.ts'
@@ -15,6 +16,9 @@ import { createPipeline } from '../../src/pipeline/pipeline.ts'
 import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
 import { createStdioUpstream } from '../../src/upstream/stdio/stdio-upstream.ts'
 import { createHeldMemory } from '../../src/upstream/stdio/wire/held-memory.ts'
+
+/** Permits everything. */
+export const openPolicy: PolicyEngine = { decide: () => ({ effect: 'permit' }), createListFilter: () => undefined }
 
 /** A stdio server that does what it is told to, for better or worse, and the command that starts it. */
 export const scriptedServer = fileURLToPath(new URL('../fixtures/stdio/scripted-server.mjs', import.meta.url))
@@ -45,6 +49,7 @@ const verifier: TokenVerifier = {
       subject: subject === '' ? undefined : subject,
       clientId,
       scopes: new Set(),
+      groups: [],
       assurance: 'audience',
       expiresAt: Number.MAX_SAFE_INTEGER,
       acceptedUntil: Number.MAX_SAFE_INTEGER,
@@ -131,7 +136,7 @@ function createRoute(kind: EndpointKind, origin: string, upstream: Upstream): Ro
     messagesPath: paths.messages,
     upstreamUrl: 'http://stdio.invalid/sse',
     verifier,
-    policy: { decide: () => ({ effect: 'permit' }) },
+    policy: openPolicy,
     upstream,
   }
 }

@@ -8,6 +8,7 @@ export function createIssuerPlan(issuer: string, differences: Partial<IssuerPlan
     jwksUri: undefined,
     algorithms: ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'],
     audienceClaims: ['aud'],
+    groups: { claim: 'groups', separator: undefined },
     scopeClaims: ['scope', 'scp'],
     clockToleranceSeconds: 30,
     maxLifetimeSeconds: undefined,

@@ -2,13 +2,15 @@ import fc from 'fast-check'
 import type { Operation } from '../../src/core/operation.ts'
 import type { PolicyPlan } from '../../src/core/plan/policy-plan.ts'
 import type { Principal } from '../../src/core/principal.ts'
-import { createScopePolicy } from '../../src/policy/scope-policy.ts'
+import { createPolicy } from '../../src/policy/policy.ts'
+import { someFacts } from './request-facts.ts'
 
 const nobody: Principal = {
   issuer: 'https://idp.example.com',
   subject: 'alice',
   clientId: undefined,
   scopes: new Set(),
+  groups: [],
   assurance: 'audience',
   claims: {},
   expiresAt: Number.POSITIVE_INFINITY,
@@ -53,10 +55,10 @@ function protect(
   plan: Pick<PolicyPlan, 'rules' | 'unlistedOperations'>,
   protects: (path: string) => boolean,
 ): Protection {
-  const policy = createScopePolicy({ baseScopes: [], hierarchy: {}, ...plan })
+  const policy = createPolicy({ baseScopes: [], hierarchy: {}, ...plan })
   const permits = (target: string): boolean => {
     const operation: Operation = { kind: 'request', method: 'resources/read', targetKind: 'resource', target, id: '1' }
-    return policy.decide(nobody, { path: '/mcp', operations: [operation] }).effect === 'permit'
+    return policy.decide(nobody, { path: '/mcp', facts: someFacts, operations: [operation] }).effect === 'permit'
   }
   return { what, permits, protects }
 }

@@ -73,6 +73,7 @@ function createOwnIssuerPlan(issuer: string): IssuerPlan {
     algorithms: ['ES256'],
     audienceClaims: ['aud'],
     scopeClaims: ['scope'],
+    groups: { claim: 'groups', separator: undefined },
     // One clock wrote and reads them, or that of a machine which shares the store.
     clockToleranceSeconds: 5,
     maxLifetimeSeconds: undefined,

@@ -12,6 +12,7 @@ export function createIssuerPlan(issuer: IssuerConfig, secretsAndFiles: SecretsA
     algorithms: issuer.algorithms,
     audienceClaims: issuer.audience_claims,
     scopeClaims: issuer.scope_claims,
+    groups: { claim: 'groups', separator: undefined },
     clockToleranceSeconds: issuer.clock_tolerance_seconds,
     maxLifetimeSeconds: issuer.max_lifetime_seconds,
     staleKeysSeconds: issuer.stale_keys_seconds,

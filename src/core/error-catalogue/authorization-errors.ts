@@ -11,7 +11,15 @@ export const authorizationErrors = {
   policy_denied: {
     status: 403,
     message: 'This operation is not permitted',
-    remedy: 'No rule of the server permits the operation, and `unlisted_operations` is `deny`.',
+    remedy:
+      'A rule of the server denies the operation, or its `require` does not hold; or no entry of `access` opens the method; or no rule names the operation, and `unlisted_operations` is `deny`. The log line names what decided; more scopes would not help.',
+  },
+  target_hidden: {
+    status: 200,
+    jsonRpcCode: -32602,
+    message: 'Unknown tool, prompt or resource',
+    remedy:
+      'No entry of `access` opens the tool, prompt or resource to the caller, or a rule with `on_deny: hide` refuses it: the caller gets what MCP servers answer for a name that does not exist. The log line names what decided.',
   },
   resource_uri_ambiguous: {
     status: 403,

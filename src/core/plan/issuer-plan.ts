@@ -10,6 +10,7 @@ export interface IssuerPlan {
   readonly audienceClaims: readonly string[]
   /** Claims that hold scopes; dots reach into objects. Undefined: `scope` and `scp`; `permissions` and `roles` where a token has neither. */
   readonly scopeClaims: readonly string[] | undefined
+  readonly groups: GroupsPlan
   readonly clockToleranceSeconds: number
   /** Longest accepted `exp` minus `iat`; undefined for no limit. */
   readonly maxLifetimeSeconds: number | undefined
@@ -42,4 +43,12 @@ export interface IntrospectionPlan {
   /** Longest time for which an active answer is kept; never beyond `exp`. */
   readonly cacheSeconds: number
   readonly negativeCacheSeconds: number
+}
+
+/** Where the groups of a principal are. */
+export interface GroupsPlan {
+  /** Name of the claim; dots reach into objects. */
+  readonly claim: string
+  /** Between the groups of a claim that is one text; undefined: the text is one group. */
+  readonly separator: string | undefined
 }

@@ -13,6 +13,8 @@ export interface ResourcePattern {
   restricts(folded: string, work: Work): boolean
   /** Whether something that begins like this may be what the pattern restricts. */
   mayRestrict(foldedBeginning: string): boolean
+  /** Whether everything that begins like this is what the pattern restricts. */
+  coversBeginning(foldedBeginning: string): boolean
   /** Whether the URI is what the pattern names, as both are written. */
   names(uri: string, work: Work): boolean
   /** Whether a reading of such a URI still is one of the pattern. */
@@ -25,9 +27,11 @@ export function compileResourcePattern(pattern: string): ResourcePattern {
   const restricted = withDirectories(readPattern(written, commonSteps)).map(foldCase)
   const opened = withDirectories(readPattern(written, [...commonSteps, ...cuttingSteps]))
   const beginnings = restricted.map((reading) => reading.split('*', 1)[0] ?? '')
+  const boundless = restricted.filter((reading) => /^[^*]*\*\*+$/.test(reading)).map((reading) => reading.replace(/\*+$/, ''))
   return {
     restricts: fitAny(restricted),
     mayRestrict: (beginning) => beginnings.some((own) => own.startsWith(beginning) || beginning.startsWith(own)),
+    coversBeginning: (beginning) => boundless.some((own) => beginning.startsWith(own)),
     names: asWritten(fitAny([...new Set([written, decodeOnce(written)])])),
     namesReading: normalized(fitAny(opened)),
   }

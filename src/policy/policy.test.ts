@@ -1,10 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { someFacts } from '../../test/support/request-facts.ts'
+import type { Decision } from '../core/decision.ts'
 import type { Operation } from '../core/operation.ts'
 import type { PolicyPlan, RulePlan } from '../core/plan/policy-plan.ts'
-import type { Decision } from '../core/ports.ts'
 import type { Principal } from '../core/principal.ts'
-import { createScopePolicy } from './scope-policy.ts'
+import { createPolicy } from './policy.ts'
 
 function createPlan(differences: Partial<PolicyPlan> = {}): PolicyPlan {
   return { baseScopes: ['mcp'], rules: [], hierarchy: {}, unlistedOperations: 'permit', ...differences }
@@ -16,6 +17,7 @@ function createPrincipal(...scopes: string[]): Principal {
     subject: 'alice',
     clientId: 'c1',
     scopes: new Set(scopes),
+    groups: [],
     assurance: 'audience',
     expiresAt: 0,
     acceptedUntil: 0,
@@ -43,7 +45,7 @@ const notification = (method: string): Operation => ({ ...request(method), kind:
 const answer: Operation = { kind: 'response', method: '', targetKind: undefined, target: undefined, id: '1' }
 
 function decide(plan: PolicyPlan, scopes: string[], operations: Operation[], path = '/mcp'): Decision {
-  return createScopePolicy(plan).decide(createPrincipal(...scopes), { path, operations })
+  return createPolicy(plan).decide(createPrincipal(...scopes), { path, facts: someFacts, operations })
 }
 
 /** Which scopes a request needs: those that a principal without any is told. */
@@ -241,7 +243,13 @@ describe('a batch', () => {
 describe('a refusal', () => {
   it('says what was missing, to the operator', () => {
     const decision = decide(rules({ tool: 'a', scopes: ['x', 'y'] }), ['mcp', 'x'], [callTool('a')])
-    expect(decision).toEqual({ effect: 'deny', scopes: ['mcp', 'x', 'y'], missing: ['y'], reason: '"tools/call" "a": missing y' })
+    expect(decision).toEqual({
+      effect: 'deny',
+      code: 'scope_insufficient',
+      scopes: ['mcp', 'x', 'y'],
+      missing: ['y'],
+      reason: '"tools/call" "a": missing y',
+    })
   })
 
   it('is the same whatever the principal has, in whatever order the rules stand', () => {
@@ -343,7 +351,7 @@ describe('operations that no rule names', () => {
 describe('the scopes that a policy knows', () => {
   it('are those of its rules, its base and its hierarchy', () => {
     const plan = createPlan({ rules: [{ tool: 'a', scopes: ['x', 'mcp'] }], hierarchy: { admin: ['x', 'y'] } })
-    expect([...createScopePolicy(plan).knownScopes].sort()).toEqual(['admin', 'mcp', 'x', 'y'])
+    expect([...createPolicy(plan).knownScopes].sort()).toEqual(['admin', 'mcp', 'x', 'y'])
   })
 })
 
@@ -355,29 +363,33 @@ describe('a policy', () => {
         { prompt: 'a*', scopes: ['t'] },
       ],
     })
-    const policy = createScopePolicy(plan)
+    const policy = createPolicy(plan)
     const name = fc.constantFrom('a', 'ab', 'b')
     const operation = fc.tuple(fc.constantFrom('tools/call', 'completion/complete'), fc.constantFrom('tool', 'prompt'), name)
     fc.assert(
       fc.property(operation, ([method, targetKind, target]) => {
         const asked = { ...request(method, target), targetKind: targetKind as 'tool' | 'prompt' }
-        const question = { path: '/mcp', operations: [asked] }
-        expect(policy.decide(createPrincipal(), question)).toEqual(createScopePolicy(plan).decide(createPrincipal(), question))
+        const question = { path: '/mcp', facts: someFacts, operations: [asked] }
+        expect(policy.decide(createPrincipal(), question)).toEqual(createPolicy(plan).decide(createPrincipal(), question))
       }),
     )
   })
 
   it('forgets what it was asked about before that takes much memory', () => {
-    const policy = createScopePolicy(rules({ tool: 'a*', scopes: ['s'] }))
+    const policy = createPolicy(rules({ tool: 'a*', scopes: ['s'] }))
     for (let count = 0; count < 10_000; count++)
-      policy.decide(createPrincipal('mcp'), { path: '/mcp', operations: [callTool(`x${count}`)] })
-    expect(policy.decide(createPrincipal('mcp'), { path: '/mcp', operations: [callTool('a1')] }).effect).toBe('deny')
-    expect(policy.decide(createPrincipal('mcp'), { path: '/mcp', operations: [callTool('x1')] }).effect).toBe('permit')
+      policy.decide(createPrincipal('mcp'), { path: '/mcp', facts: someFacts, operations: [callTool(`x${count}`)] })
+    expect(policy.decide(createPrincipal('mcp'), { path: '/mcp', facts: someFacts, operations: [callTool('a1')] }).effect).toBe(
+      'deny',
+    )
+    expect(policy.decide(createPrincipal('mcp'), { path: '/mcp', facts: someFacts, operations: [callTool('x1')] }).effect).toBe(
+      'permit',
+    )
   })
 
   it('hands out one and the same permit', () => {
-    const policy = createScopePolicy(createPlan())
-    const ask = () => policy.decide(createPrincipal('mcp'), { path: '/mcp', operations: [callTool('x')] })
+    const policy = createPolicy(createPlan())
+    const ask = () => policy.decide(createPrincipal('mcp'), { path: '/mcp', facts: someFacts, operations: [callTool('x')] })
     expect(ask()).toBe(ask())
     expect(Object.isFrozen(ask())).toBe(true)
   })

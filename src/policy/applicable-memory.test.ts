@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Operation } from '../core/operation.ts'
-import { createVerdictMemory, type Verdict } from './verdict-memory.ts'
+import { ANSWER, type Applicable } from './applicable.ts'
+import { createApplicableMemory } from './applicable-memory.ts'
 import type { Work } from './work.ts'
 
 const operation = (target: string | undefined, more: Partial<Operation> = {}): Operation =>
@@ -10,9 +11,9 @@ const operation = (target: string | undefined, more: Partial<Operation> = {}): O
 function open(left = 1000) {
   const judged: (string | undefined)[] = []
   const work = { left } as Work
-  const memory = createVerdictMemory(({ target, targetKind }): Verdict => {
+  const memory = createApplicableMemory(({ target, targetKind }): Applicable => {
     judged.push(target)
-    return { targetKind, requirements: [], isOpen: true, flaw: undefined }
+    return { ...ANSWER, targetKind }
   })
   return { judged, ask: (one: Operation) => memory(one, work) }
 }
@@ -40,7 +41,7 @@ describe('what policy remembers of operations', () => {
     expect(judged).toHaveLength(3)
   })
 
-  it('relies on no verdict that was cut short', () => {
+  it('relies on no applicable that was cut short', () => {
     const { judged, ask } = open(-1)
     ask(operation('a'))
     ask(operation('a'))

@@ -1,0 +1,136 @@
+import type { Decision, Denial } from '../core/decision.ts'
+import type { Operation } from '../core/operation.ts'
+import { ANSWER } from './applicable.ts'
+import type { FindApplicable } from './applicable-memory.ts'
+import type { RuleCondition } from './compiled-rule.ts'
+import type { Inquiry } from './inquiry.ts'
+import { describe, type Failure, type Judgement, judgeAccess, judgeCondition, note, type Subject } from './judge.ts'
+import { listMissing, type Requirement, sortScopes } from './requirement.ts'
+
+/** What applies on one path. */
+export interface PathPolicy {
+  /** Scopes that every request needs. */
+  readonly requirements: readonly Requirement[]
+  /** What must hold for every request besides. */
+  readonly conditions: readonly RuleCondition[]
+  readonly findApplicable: FindApplicable
+  /** Undefined where there is no `access`: every operation is open. */
+  readonly accessMode: 'enforce' | 'shadow' | undefined
+}
+
+const PERMIT: Decision = Object.freeze({ effect: 'permit' })
+
+/** What stands in the way of a request. */
+interface Obstacles {
+  /** The first that is refused openly. */
+  refusal: Denial | undefined
+  /** The first that is hidden. */
+  hiding: Denial | undefined
+  readonly hidden: Operation[]
+  readonly wouldDeny: string[]
+}
+
+/**
+ * Decides on a request. Of several refusals one that hides comes first, so that nothing shows whether the target exists; scopes come last,
+ * since asking for them helps only where nothing else is in the way.
+ */
+export function decide(inquiry: Inquiry, operations: readonly Operation[], policy: PathPolicy): Decision {
+  const obstacles: Obstacles = { refusal: undefined, hiding: undefined, hidden: [], wouldDeny: [] }
+  let requirements = policy.requirements
+  for (const condition of policy.conditions) applyCondition(inquiry, undefined, condition, obstacles)
+  for (const operation of operations) {
+    const applicable = operation.kind === 'response' ? ANSWER : policy.findApplicable(operation, inquiry.work)
+    applyAll(inquiry, { operation, applicable }, policy, obstacles)
+    if (applicable.requirements.length > 0) requirements = [...requirements, ...applicable.requirements]
+  }
+  return conclude(inquiry, operations, requirements, obstacles)
+}
+
+function applyAll(inquiry: Inquiry, subject: Subject, { accessMode }: PathPolicy, obstacles: Obstacles): void {
+  const { operation, applicable } = subject
+  // Notifications ask for nothing, as long as they are ones.
+  const isPlainNotification = operation.kind === 'notification' && operation.method.startsWith('notifications/')
+  if (!applicable.isListed && !isPlainNotification) refuse(obstacles, 'policy_denied', `no rule names ${describe(operation)}`)
+  if (applicable.flaw !== undefined)
+    return refuse(obstacles, 'resource_uri_ambiguous', `${describe(operation)} ${applicable.flaw}`)
+  if (accessMode !== undefined && !isPlainNotification) applyAccess(inquiry, subject, accessMode, obstacles)
+  for (const condition of applicable.conditions) applyCondition(inquiry, subject, condition, obstacles)
+}
+
+function applyAccess(inquiry: Inquiry, subject: Subject, mode: 'enforce' | 'shadow', obstacles: Obstacles): void {
+  const judgement = judgeAccess(inquiry, subject, mode)
+  if (judgement === 'holds') return
+  const reason = `${describe(subject.operation)}: no access entry opens it`
+  if (mode === 'shadow') obstacles.wouldDeny.push(`access: ${reason}`)
+  // Methods are no secret, names of tools, prompts and resources are.
+  else if (subject.operation.target === undefined) refuse(obstacles, 'policy_denied', reason)
+  else hide(obstacles, subject.operation, { label: undefined, reason })
+}
+
+function applyCondition(inquiry: Inquiry, subject: Subject | undefined, condition: RuleCondition, obstacles: Obstacles): void {
+  const failure = findFailure(subject, condition, judgeCondition(inquiry, subject, condition))
+  if (failure === undefined) return
+  const reason = `${subject === undefined ? 'the request' : describe(subject.operation)}: ${condition.label}: ${failure.reason}`
+  if (condition.isShadow) obstacles.wouldDeny.push(reason)
+  else if (condition.hides && subject?.operation.target !== undefined) hide(obstacles, subject.operation, { ...failure, reason })
+  else refuse(obstacles, 'policy_denied', reason, condition)
+}
+
+/**
+ * What completes the arguments of a prompt or a template knows none of them: what depends on them is open, as in lists. Everywhere else
+ * what is not known is refused.
+ */
+function findFailure(subject: Subject | undefined, { label }: RuleCondition, judgement: Judgement): Failure | undefined {
+  if (judgement === 'holds') return undefined
+  if (judgement !== 'depends') return judgement
+  return subject?.operation.method === 'completion/complete' ? undefined : { label, reason: 'there are no arguments to look at' }
+}
+
+function refuse(obstacles: Obstacles, code: Denial['code'], reason: string, condition?: RuleCondition): void {
+  obstacles.refusal ??= {
+    effect: 'deny',
+    code,
+    reason,
+    ...(condition && { decidedBy: condition.label }),
+    ...(condition?.message !== undefined && { message: condition.message }),
+  }
+}
+
+function hide(obstacles: Obstacles, operation: Operation, { label, reason }: Failure): void {
+  obstacles.hidden.push(operation)
+  obstacles.hiding ??= {
+    effect: 'deny',
+    code: 'target_hidden',
+    reason,
+    hidden: obstacles.hidden,
+    ...(label !== undefined && { decidedBy: label }),
+  }
+}
+
+function conclude(
+  inquiry: Inquiry,
+  operations: readonly Operation[],
+  requirements: readonly Requirement[],
+  { hiding, refusal, wouldDeny }: Obstacles,
+): Decision {
+  const missing = listMissing(inquiry.principal.scopes, requirements)
+  noteScopes(inquiry, requirements, missing)
+  const decision = hiding ?? refusal ?? (missing.length > 0 ? denyForScopes(operations, requirements, missing) : PERMIT)
+  return wouldDeny.length === 0 ? decision : { ...decision, wouldDeny }
+}
+
+function noteScopes(inquiry: Inquiry, requirements: readonly Requirement[], missing: readonly string[]): void {
+  if (inquiry.onStep === undefined || requirements.length === 0) return
+  const failure = { label: 'scopes', reason: `missing ${missing.join(' ')}` }
+  note(inquiry, undefined, `scopes ${sortScopes(requirements).join(' ')}`, false, missing.length > 0 ? failure : 'holds')
+}
+
+function denyForScopes(
+  operations: readonly Operation[],
+  requirements: readonly Requirement[],
+  missing: readonly string[],
+): Denial {
+  const what = operations.map(describe).join(', ') || 'the request'
+  const reason = `${what.slice(0, 300)}: missing ${missing.join(' ')}`
+  return { effect: 'deny', code: 'scope_insufficient', scopes: sortScopes(requirements), missing, reason }
+}

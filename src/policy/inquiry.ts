@@ -1,0 +1,77 @@
+import type { DecisionStep, RequestFacts } from '../core/decision.ts'
+import type { Operation } from '../core/operation.ts'
+import type { Principal } from '../core/principal.ts'
+import { createArgumentReader } from './expression/arguments.ts'
+import type { CompiledExpression, Outcome } from './expression/expression.ts'
+import type { Work } from './work.ts'
+
+/** What an inquiry is about. */
+export interface InquiryFacts {
+  readonly path: string
+  readonly facts: Omit<RequestFacts, 'readArguments'>
+  /** Undefined for lists: they are filtered before any arguments are known. */
+  readonly readArguments: RequestFacts['readArguments'] | undefined
+}
+
+type ReadArguments = ReturnType<typeof createArgumentReader>
+
+/** Only these have arguments that expressions see. */
+const METHODS_WITH_ARGUMENTS: ReadonlySet<string> = new Set(['tools/call', 'prompts/get'])
+
+/** One principal that asks about one request, or about what lists may show it. What is found out on the way is kept, so that it is found out once. */
+export class Inquiry {
+  readonly principal: Principal
+  readonly work: Work
+  /** Hears of each check; undefined where nobody asked for an explanation. */
+  readonly onStep: ((step: DecisionStep) => void) | undefined
+  readonly #about: InquiryFacts
+  #readers: Map<Operation, ReadArguments> | undefined
+  #answers: Map<object, string | undefined> | undefined
+
+  constructor(principal: Principal, about: InquiryFacts, work: Work, onStep: ((step: DecisionStep) => void) | undefined) {
+    this.principal = principal
+    this.#about = about
+    this.work = work
+    this.onStep = onStep
+  }
+
+  /** Evaluates an expression. Without an operation it sees none, and no arguments. */
+  evaluate(expression: CompiledExpression, operation: Operation | undefined): Outcome {
+    const { path, facts } = this.#about
+    const { server, revision, address } = facts
+    return expression.evaluate(
+      {
+        principal: this.principal,
+        groups: this.principal.groups,
+        operation,
+        args: operation && this.#findArguments(operation),
+        server,
+        request: { revision, path, address },
+        now: facts.now(),
+      },
+      this.work,
+    )
+  }
+
+  /** The answer to a question that does not depend on an operation. */
+  remember(about: object, find: () => string | undefined): string | undefined {
+    this.#answers ??= new Map()
+    if (!this.#answers.has(about)) this.#answers.set(about, find())
+    return this.#answers.get(about)
+  }
+
+  #findArguments(operation: Operation): ReadArguments | undefined {
+    const { readArguments } = this.#about
+    if (readArguments === undefined || !METHODS_WITH_ARGUMENTS.has(operation.method)) return undefined
+    this.#readers ??= new Map()
+    const known = this.#readers.get(operation)
+    if (known !== undefined) return known
+    let read: ReadArguments | undefined
+    const reader: ReadArguments = () => {
+      read ??= createArgumentReader(readArguments(operation))
+      return read()
+    }
+    this.#readers.set(operation, reader)
+    return reader
+  }
+}

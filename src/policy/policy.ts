@@ -1,0 +1,159 @@
+import type { PolicyEngine } from '../core/decision.ts'
+import type { Operation } from '../core/operation.ts'
+import type { AccessPlan, PolicyPlan, RulePlan } from '../core/plan/policy-plan.ts'
+import { type AccessEntry, compileAccessEntry } from './access-entry.ts'
+import { findApplicable, findApplicableToTemplate, type OperationRules } from './applicable.ts'
+import { createApplicableMemory } from './applicable-memory.ts'
+import { type CompiledRule, compileRule } from './compiled-rule.ts'
+import { decide, type PathPolicy } from './decide.ts'
+import { Inquiry } from './inquiry.ts'
+import { createItemFilter, type ListRules } from './list-filter.ts'
+import { type CreateRequirement, createRequirements } from './requirement.ts'
+import { listNamedParts } from './target/resource-pattern.ts'
+import type { NamedParts } from './target/resource-uri.ts'
+import { createWork } from './work.ts'
+
+/** Decides by access entries, rules and scopes. */
+export interface Policy extends PolicyEngine {
+  /** Every scope that the policy knows: base scopes, those of rules, and both sides of the hierarchy. */
+  readonly knownScopes: ReadonlySet<string>
+}
+
+/**
+ * Creates the policy of one server.
+ *
+ * - **Base scopes and rules about a path alone** hold for every request.
+ * - **`access`** opens operations: one entry that fits principal and operation is enough. Free of it is what every client needs to begin:
+ *   `initialize`, `ping`, `server/discover`, notifications, answers, lists and `subscriptions/listen` (which show only what may be used),
+ *   the event stream (GET) and the end of the MCP session (DELETE).
+ * - **Rules** ask for more: all that match must hold.
+ *
+ * A refusal for scopes names every scope that the whole request needs, sorted, so that one challenge is enough; holding a scope that
+ * implies another satisfies both. It is given only where nothing else is in the way.
+ *
+ * With `unlistedOperations: 'deny'` an operation is refused unless a rule names it by method or target. Left open is what every client
+ * needs to begin, and a list method where a rule names something that it lists.
+ *
+ * Resource URIs are matched in every reading that an upstream may give them (see target/uri-steps.ts): what restricts applies if one of
+ * them matches, what opens only if each does. Where patterns are about resources, a URI with too many readings is refused.
+ *
+ * @param plan - patterns and expressions are compiled here
+ * @throws ExpressionError when an expression is none; the configuration is checked for that before
+ */
+export function createPolicy(plan: PolicyPlan): Policy {
+  const compiled = compilePlan(plan)
+  const paths = new Set(plan.rules.flatMap(({ path }) => (path === undefined ? [] : [path])))
+  const byPath = new Map([...paths].map((path) => [path, compilePath(plan, compiled, path)]))
+  const elsewhere = compilePath(plan, compiled, undefined)
+  const findPath = (path: string): ServedPath => byPath.get(path) ?? elsewhere
+  return {
+    knownScopes: collectKnownScopes(plan),
+    decide: (principal, { path, operations, facts }, onStep) => {
+      // Facts are read only where an expression looks at them.
+      const about = { path, facts, readArguments: (operation: Operation) => facts.readArguments(operation) }
+      return decide(new Inquiry(principal, about, createWork(), onStep), operations, findPath(path).policy)
+    },
+    createListFilter: (principal, facts) => {
+      const { policy, lists } = findPath(facts.path)
+      return (
+        lists &&
+        createItemFilter(
+          new Inquiry(principal, { path: facts.path, facts, readArguments: undefined }, createWork(), undefined),
+          policy,
+          lists,
+        )
+      )
+    },
+  }
+}
+
+/** What applies on one path, to calls and to lists; lists are undefined where they need not be filtered. */
+interface ServedPath {
+  readonly policy: PathPolicy
+  readonly lists: ListRules | undefined
+}
+
+/** Rules in their order, and entries of `access`. */
+interface CompiledPlan {
+  readonly rules: readonly { readonly plan: RulePlan; readonly rule: CompiledRule }[]
+  readonly entries: readonly AccessEntry[]
+  readonly require: CreateRequirement
+}
+
+function compilePlan({ rules, access, hierarchy }: PolicyPlan): CompiledPlan {
+  const require = createRequirements(hierarchy)
+  return {
+    rules: rules.map((plan, index) => ({ plan, rule: compileRule(plan, index, plan.scopes.map(require)) })),
+    entries: (access?.entries ?? []).map(compileAccessEntry),
+    require,
+  }
+}
+
+function compilePath(plan: PolicyPlan, { rules: all, entries, require }: CompiledPlan, path: string | undefined): ServedPath {
+  const here = all.filter(({ plan: { path: own } }) => own === undefined || own === path)
+  const ofPath = here.map(({ rule }) => rule).filter(({ namesOperations }) => !namesOperations)
+  const rules = here.map(({ rule }) => rule).filter(({ namesOperations }) => namesOperations)
+  const given: OperationRules = {
+    rules,
+    entries,
+    openLists: plan.unlistedOperations === 'permit' ? undefined : findOpenLists(here.map(({ plan: rule }) => rule)),
+    parts: findNamedParts(
+      here.map(({ plan: rule }) => rule),
+      rules,
+      plan.access,
+    ),
+  }
+  const policy: PathPolicy = {
+    requirements: [...plan.baseScopes.map(require), ...ofPath.flatMap(({ requirements }) => requirements)],
+    conditions: ofPath.flatMap(({ condition }) => condition ?? []),
+    findApplicable: createApplicableMemory((operation, work) => findApplicable(operation, given, work)),
+    accessMode: plan.access?.mode,
+  }
+  return { policy, lists: needsFilter(plan, rules) ? createListRules(plan, given) : undefined }
+}
+
+/** Where scopes alone decide, lists pass as they are. */
+function needsFilter({ access, listStepUp }: PolicyPlan, rules: readonly CompiledRule[]): boolean {
+  if (access?.mode === 'enforce') return true
+  return rules.some(({ condition, requirements }) => {
+    return condition?.isShadow === false || (listStepUp === false && requirements.length > 0)
+  })
+}
+
+function createListRules({ listStepUp = true }: PolicyPlan, given: OperationRules): ListRules {
+  return {
+    showsStepUp: listStepUp,
+    findForTemplate: createApplicableMemory((operation, work) => findApplicableToTemplate(operation, given, work)),
+  }
+}
+
+/** Undefined where nothing depends on what a resource URI may mean. */
+function findNamedParts(
+  plans: readonly RulePlan[],
+  rules: readonly CompiledRule[],
+  access: AccessPlan | undefined,
+): NamedParts | undefined {
+  const ofRules = plans.flatMap(({ resource }) => resource ?? [])
+  const patterns = [...ofRules, ...(access?.entries ?? []).flatMap(({ resources }) => resources)]
+  const isCompared = rules.some(({ condition }) => condition?.require?.readsResourceTarget === true)
+  return patterns.length === 0 && !isCompared ? undefined : listNamedParts(patterns)
+}
+
+/** The list methods of what rules name. */
+function findOpenLists(rules: readonly RulePlan[]): ReadonlySet<string> {
+  const open = new Set<string>()
+  for (const { method = '', tool, prompt, resource, mode } of rules) {
+    if (mode === 'shadow') continue
+    if (tool !== undefined || method.startsWith('tools/')) open.add('tools/list')
+    if (prompt !== undefined || method.startsWith('prompts/')) open.add('prompts/list')
+    if (resource === undefined && !method.startsWith('resources/')) continue
+    open.add('resources/list')
+    open.add('resources/templates/list')
+  }
+  return open
+}
+
+function collectKnownScopes({ baseScopes, rules, hierarchy }: PolicyPlan): ReadonlySet<string> {
+  const ofRules = rules.flatMap(({ scopes }) => scopes)
+  return new Set([...baseScopes, ...ofRules, ...Object.keys(hierarchy), ...Object.values(hierarchy).flat()])
+}

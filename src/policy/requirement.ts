@@ -1,0 +1,44 @@
+import type { PolicyPlan } from '../core/plan/policy-plan.ts'
+
+/** A scope that is needed, and the scopes that imply it. */
+export interface Requirement {
+  readonly scope: string
+  /** The scope itself first. */
+  readonly heldBy: readonly string[]
+}
+
+export type CreateRequirement = (scope: string) => Requirement
+
+/** @param hierarchy - scope → scopes that it implies, transitively closed */
+export function createRequirements(hierarchy: PolicyPlan['hierarchy']): CreateRequirement {
+  const entries = Object.entries(hierarchy)
+  return (scope) => {
+    const broader = entries.filter(([holder, implied]) => holder !== scope && implied.includes(scope)).map(([holder]) => holder)
+    return { scope, heldBy: [scope, ...broader] }
+  }
+}
+
+/** Whether scopes satisfy all requirements. */
+export function holdsAll(scopes: ReadonlySet<string>, requirements: readonly Requirement[]): boolean {
+  for (const { heldBy } of requirements) {
+    if (!holdsOne(scopes, heldBy)) return false
+  }
+  return true
+}
+
+function holdsOne(scopes: ReadonlySet<string>, sufficient: readonly string[]): boolean {
+  for (const scope of sufficient) {
+    if (scopes.has(scope)) return true
+  }
+  return false
+}
+
+/** The scopes of requirements that are not satisfied, sorted. */
+export function listMissing(scopes: ReadonlySet<string>, requirements: readonly Requirement[]): readonly string[] {
+  return sortScopes(requirements.filter(({ heldBy }) => !holdsOne(scopes, heldBy)))
+}
+
+/** Each scope once, sorted. */
+export function sortScopes(requirements: readonly Requirement[]): readonly string[] {
+  return [...new Set(requirements.map(({ scope }) => scope))].sort()
+}
