@@ -16,6 +16,7 @@ export function createFacts(overrides: Partial<ExpressionFacts> = {}): Expressio
       subject: 'alice',
       clientId: 'nightly',
       scopes: new Set(['read']),
+      groups: ['support'],
       assurance: 'audience',
       expiresAt: 1_800_000_000,
       acceptedUntil: 1_800_000_000,
