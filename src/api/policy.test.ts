@@ -6,6 +6,7 @@ const principalWith = (...scopes: string[]): Principal => ({
   subject: 'alice',
   clientId: 'app',
   scopes: new Set(scopes),
+  groups: [],
   assurance: 'audience',
   expiresAt: 0,
   acceptedUntil: 0,

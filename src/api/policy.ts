@@ -10,16 +10,29 @@
  */
 
 import { loadPolicy, type PolicyInput } from '../config/load-parts.ts'
+import type { Decision, RequestFacts } from '../core/decision.ts'
 import type { Operation } from '../core/operation.ts'
-import type { Decision } from '../core/ports.ts'
 import type { Principal } from '../core/principal.ts'
+import { createArgumentFinder } from '../mcp/call-arguments.ts'
 import { parseMessages } from '../mcp/messages.ts'
-import { createScopePolicy } from '../policy/scope-policy.ts'
+import { createPolicy as compilePolicy } from '../policy/policy.ts'
 
 // biome-ignore lint/performance/noBarrelFile: an entry of the package, which nothing in it imports
 export { ConfigError } from '../config/problem/problem.ts'
 export { type ErrorCode, findErrorEntry, ProxyError } from '../core/errors.ts'
 export type { Decision, Operation, PolicyInput, Principal }
+
+/** What expressions (`who`, `require`) may look at besides principal and operations. A text that is left out is empty. */
+export interface PolicyRequest {
+  /** The body that the operations were read from, for expressions about arguments. */
+  readonly body?: string
+  /** `MCP-Protocol-Version` of the request. */
+  readonly revision?: string
+  /** Address of the client. */
+  readonly address?: string
+  /** Name of the server. */
+  readonly server?: string
+}
 
 /** Decides whether a principal may do what a request asks for. */
 export interface Policy {
@@ -33,9 +46,11 @@ export interface Policy {
    *
    * @param principal - who calls, as a token verifier returns it
    * @param operations - what {@link parseOperations} read from the body; empty for GET and DELETE
+   * @param request - what expressions may look at besides
+   * @throws TypeError where an expression looks at arguments and there is no body
    * @returns the decision; a refusal for want of scopes names all that the request needs (`scopes`) and those that are `missing`
    */
-  decide(principal: Principal, operations: readonly Operation[]): Decision
+  decide(principal: Principal, operations: readonly Operation[], request?: PolicyRequest): Decision
 }
 
 /**
@@ -46,12 +61,23 @@ export interface Policy {
  */
 export function createPolicy({ path = '/mcp', ...policy }: PolicyInput): Policy {
   const { part, notices } = loadPolicy({ path, ...policy }, { env: {}, directory: process.cwd() })
-  const engine = createScopePolicy(part)
+  const engine = compilePolicy(part)
   return {
     notices,
     knownScopes: engine.knownScopes,
-    decide: (principal, operations) => engine.decide(principal, { path, operations }),
+    decide: (principal, operations, request = {}) =>
+      engine.decide(principal, { path, operations, facts: createFacts(operations, request) }),
   }
+}
+
+function createFacts(operations: readonly Operation[], request: PolicyRequest): RequestFacts {
+  const { body, revision = '', address = '', server = '' } = request
+  const readBody = (): string => {
+    if (body === undefined) throw new TypeError('a rule looks at arguments: pass the body to `decide`')
+    return body
+  }
+  const readArguments = createArgumentFinder(operations, readBody, LIMITS)
+  return { server, revision, address, now: Date.now, readArguments }
 }
 
 /** The same as the limits of the proxy are by default. */

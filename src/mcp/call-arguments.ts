@@ -1,5 +1,6 @@
 import type { JsonOutline } from '../core/json/json-outline.ts'
 import { outlineJson, readJsonString } from '../core/json/strict-json.ts'
+import type { Operation } from '../core/operation.ts'
 import type { MessageLimits } from './messages.ts'
 
 /** Methods whose `arguments` policy may look at. */
@@ -20,8 +21,28 @@ export function listArguments(text: string, { jsonDepth, batchMembers }: Message
   return messages.filter((message) => hasArguments(text, message)).map((message) => findArguments(text, message))
 }
 
+/**
+ * Reads the arguments of operations from the body that they were read from, when they are first asked for.
+ *
+ * @param readText - the body's text
+ */
+export function createArgumentFinder(
+  operations: readonly Operation[],
+  readText: () => string,
+  limits: MessageLimits,
+): (operation: Operation) => string | undefined {
+  let listed: readonly (string | undefined)[] | undefined
+  return (operation) => {
+    // Each operation with arguments is a message of its own.
+    const position = operations.filter(({ method }) => mayHaveArguments(method)).indexOf(operation)
+    if (position < 0) throw new Error('an operation that is not of this body')
+    listed ??= listArguments(readText(), limits)
+    return listed[position]
+  }
+}
+
 /** @param method - of an operation, or of a message in a text */
-export function mayHaveArguments(method: string): boolean {
+function mayHaveArguments(method: string): boolean {
   return METHODS_WITH_ARGUMENTS.has(method)
 }
 
