@@ -15,9 +15,11 @@ afterEach(async () => {
 it('keeps what comes after the client was told to come again: the user stays signed in', async () => {
   let hold: Promise<void> | undefined
   let sent = () => {}
+  const answers: number[] = []
   const vendor: Vendor = {
     ...OIDC_VENDOR,
     sendTokens: (_request, response, status, answer) => {
+      answers.push(status)
       // By now the old refresh token is used up.
       void Promise.resolve(hold).then(() => {
         sendJson(response, status, answer)
@@ -35,6 +37,9 @@ it('keeps what comes after the client was told to come again: the user stays sig
   })
   const early = await refresh(origin, client, tokens.refresh_token)
   expect([early.status, await readJson(early)]).toMatchObject([503, { error: 'temporarily_unavailable' }])
+  // With the old token again, the provider would take the client for a thief.
+  for (let attempt = 0; attempt < 2; attempt++) expect((await refresh(origin, client, tokens.refresh_token)).status).toBe(503)
+  expect(answers).toEqual([200, 200])
   const arrived = new Promise<void>((resolve) => {
     sent = resolve
   })

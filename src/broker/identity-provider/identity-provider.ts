@@ -62,6 +62,7 @@ export function createIdentityProvider({
     request,
     patientRequest: createRequestOptions(plan, outboundFetch, Math.max(RUN_ON_MS, timeoutMs)),
     clock,
+    refreshing: new Set(),
     protocol: chooseProtocol(plan, request, clock),
   }
   return {

@@ -8,7 +8,11 @@ export async function refresh(session: Session, user: SignedInUser, keep: KeepRe
   const { refreshToken } = user.tokens
   if (refreshToken === undefined) throw new IdentityProviderError('ended', 'there is no refresh token')
   const metadata = await session.protocol.findMetadata()
-  const asked = useRefreshToken(session, metadata, refreshToken, keep)
+  // Where refresh tokens are good once, a second request with the same one is taken for theft, and ends the session there.
+  if (session.refreshing.has(refreshToken))
+    throw new IdentityProviderError('unavailable', 'the token endpoint has not answered the last request with this refresh token')
+  session.refreshing.add(refreshToken)
+  const asked = useRefreshToken(session, metadata, refreshToken, keep).finally(() => session.refreshing.delete(refreshToken))
   const { response, tokens } = await waitFor(asked, session)
   const idToken = await session.protocol.verifyIdToken(session.request, metadata, { response, tokens })
   const fresh = await describeUser(session, metadata, { tokens, idToken }, user)

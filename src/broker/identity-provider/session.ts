@@ -17,6 +17,8 @@ export interface Session {
   /** Ends when nobody waits any more. */
   readonly signal?: AbortSignal
   readonly clock: Clock
+  /** Refresh tokens that were sent and not answered, though nobody may wait for it any more. */
+  readonly refreshing: Set<string>
   readonly protocol: UserProtocol
 }
 
