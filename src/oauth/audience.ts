@@ -4,7 +4,7 @@ import type { Assurance } from '../core/principal.ts'
 /** Decides whether claims name an audience that this server goes by. */
 export interface AudienceCheck {
   /**
-   * The first of the claims that is present decides: a token for another audience is not rescued by the client that asked for it.
+   * The first claim that is present decides: a token for another audience does not pass because of the client that requested it.
    *
    * @param claims - of a verified token
    * @param audienceClaims - claims that may name the audience, in order
@@ -23,7 +23,7 @@ export function createAudienceCheck(audiences: readonly string[], leastAssurance
   return {
     check(claims, audienceClaims) {
       const present = audienceClaims.filter((name) => Object.hasOwn(claims, name))
-      // An empty list names nobody, so that the next claim may (Hydra).
+      // An empty list names no audience; the next claim decides (Hydra).
       const claim = present.find((name) => !isEmptyList(claims[name])) ?? present[0]
       if (claim === undefined) {
         if (leastAssurance === 'signature_only') return 'signature_only'
@@ -44,7 +44,7 @@ function isEmptyList(value: unknown): boolean {
   return Array.isArray(value) && value.length === 0
 }
 
-/** A string or an array of strings (RFC 7519 §4.1.3). Anything else names nobody. */
+/** A string or an array of strings (RFC 7519 §4.1.3). Any other value names no audience. */
 function parseAudiences(value: unknown): readonly string[] {
   const values: readonly unknown[] = Array.isArray(value) ? value : [value]
   return values.every((item) => typeof item === 'string') ? values : []
@@ -54,8 +54,8 @@ function parseAudiences(value: unknown): readonly string[] {
 const HIERARCHICAL_URL = /^([A-Za-z][A-Za-z0-9+.-]*:\/\/)([^/?#@\x00-\x20\x7f-\uffff]*)((?:[/@\x00-\x20\x7f-\uffff][^?#]*)?)$/
 
 /**
- * Brings an audience into the form in which it is compared. URLs may differ in the letter case of scheme and host, and by one final
- * slash (2026-07-28 basic/authorization, Canonical Server URI); everything else is compared as it stands, without decoding.
+ * Normalizes an audience for comparison. URLs may differ in the letter case of scheme and host, and by one trailing slash (2026-07-28
+ * basic/authorization, Canonical Server URI); everything else is compared unchanged, without decoding.
  */
 export function normalizeAudience(audience: string): string {
   const parts = HIERARCHICAL_URL.exec(audience)

@@ -26,7 +26,7 @@ export interface MetadataSource {
   forget(): void
 }
 
-/** Endpoints move rarely; when one does, whoever finds it gone calls `forget`. */
+/** Endpoints move rarely. A caller that finds one gone calls `forget`. */
 const KEEP_MS = 60 * 60 * 1000
 
 /**
@@ -55,9 +55,9 @@ export function createMetadataSource(address: IssuerAddress, fetchJson: SafeFetc
 
 /**
  * Finds the metadata of an authorization server. Asks each well-known URL in the order of 2026-07-28
- * basic/authorization/authorization-server-discovery until one gives a document of this very issuer.
+ * basic/authorization/authorization-server-discovery until one returns a document of this issuer.
  *
- * @param address - of the issuer; with a URL of its own, none of the well-known URLs is asked
+ * @param address - of the issuer; if it has a metadata URL, the well-known URLs are not requested
  * @param fetchJson - the outbound fetch of the issuer
  * @throws Error with the reason for each URL
  */
@@ -94,7 +94,7 @@ export function formatMetadataUrls(issuer: string): readonly string[] {
 }
 
 function parseMetadata(document: Readonly<Record<string, unknown>>, issuer: string): AuthorizationServerMetadata {
-  // RFC 8414 §3.3: identical, or the document is somebody else's.
+  // RFC 8414 §3.3: the issuer must be identical, or the document belongs to another one.
   if (document.issuer !== issuer) throw new Error(describeMismatch(document.issuer, issuer))
   return {
     issuer,

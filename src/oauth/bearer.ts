@@ -7,7 +7,7 @@ const MAX_TOKEN_LENGTH = 16 * 1024
 /** `b64token` (RFC 6750 §2.1). */
 const B64TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/
 
-/** An authentication scheme and what stands behind it (RFC 9110 §11.4). */
+/** An authentication scheme and what follows it (RFC 9110 §11.4). */
 const CREDENTIALS = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+)(.*)$/s
 
 /** Where a request may carry its access token, as received. */
@@ -21,12 +21,12 @@ export interface TokenSources {
 }
 
 /**
- * Finds the access token of a request, wherever it is presented (RFC 6750 §2).
+ * Finds the access token of a request in any of the places where it may be (RFC 6750 §2).
  *
  * The header is always read (2026-07-28 basic/authorization, Token Requirements); `body` and `query` only where the server's
  * configuration permits them.
  *
- * @param sources - what the request brought
+ * @param sources - where the request may have a token
  * @param permitted - the ways that the protected resource accepts
  * @returns the token; undefined when the request has none
  * @throws ProxyError `token_request_malformed` for a token in a way that is not permitted, in two ways at once, or malformed
@@ -51,7 +51,7 @@ export function findAccessToken(sources: TokenSources, permitted: readonly Beare
  * | another scheme (`Basic`, `Digest`, `DPoP`), `Bearer` alone | no token |
  * | `Bearer x` in any letter case, any number of spaces, trailing white space | the token |
  * | a tab as separator; `Bearer a b`; `Bearer a, Bearer b`; characters outside `b64token`; 16 KiB and more | refused |
- * | two headers, whatever they hold | refused |
+ * | two headers, with any values | refused |
  *
  * @param values - every value of every `Authorization` header that occurred
  * @returns the token; undefined when there is none
@@ -60,7 +60,7 @@ export function findAccessToken(sources: TokenSources, permitted: readonly Beare
 export function parseAuthorizationHeader(values: readonly string[]): string | undefined {
   const value = values[0]
   if (value === undefined) return undefined
-  // Which of two headers counts would depend on who reads them.
+  // Two readers could disagree on which of two headers counts.
   if (values.length > 1) throw malformed('more than one Authorization header', 'presented_twice')
   if (value.startsWith('Bearer ')) {
     const rest = value.slice(7)
@@ -76,9 +76,9 @@ function parseCredentials(value: string): string | undefined {
   if (parts === null) throw malformed('the Authorization header names no scheme')
   const [, scheme = '', rest = ''] = parts
   if (scheme.toLowerCase() !== 'bearer') return undefined
-  // A client that has no token yet: told so, it begins to sign in.
+  // A client without a token yet. The challenge makes it start the sign-in.
   if (rest === '') return undefined
-  // RFC 9110 §11.4: spaces and nothing else between scheme and token.
+  // RFC 9110 §11.4: only spaces between scheme and token.
   if (!rest.startsWith(' ')) throw malformed('Bearer must be followed by a space')
   return checkToken(rest.replace(/^ +/, ''))
 }
@@ -107,7 +107,7 @@ function checkToken(token: string): string {
  *
  * @param query - the query without `?`
  * @returns the value of `access_token`; undefined when there is none
- * @throws ProxyError `token_request_malformed` when it stands there twice, is malformed, or hides under a look-alike name
+ * @throws ProxyError `token_request_malformed` when it occurs twice, is malformed, or has a name that looks like it
  */
 export function findQueryToken(query: string | undefined): string | undefined {
   return query === undefined ? undefined : findParameterToken(query)
@@ -127,7 +127,7 @@ function findParameterToken(encoded: string): string | undefined {
   for (const parameter of encoded.split('&')) {
     const name = decodeName(parameter)
     if (!isTokenName(name)) continue
-    // `token=` and `ACCESS_TOKEN=` are nobody's way to present a token, but would be logged all the same along the way.
+    // No specification has `token=` or `ACCESS_TOKEN=`, but servers on the way would log the value all the same.
     if (name !== 'access_token') throw malformed('a parameter looks like a token')
     if (token !== undefined) throw malformed('more than one access_token parameter', 'presented_twice')
     token = checkToken(decodeValue(parameter))
@@ -136,7 +136,7 @@ function findParameterToken(encoded: string): string | undefined {
 }
 
 /**
- * Takes `access_token` out of a query, so that it goes no further. Everything else stays byte for byte.
+ * Removes `access_token` from a query, so that it is not forwarded. Everything else stays byte for byte.
  *
  * @param query - the query without `?`
  * @returns the rest; undefined when nothing is left

@@ -4,11 +4,11 @@ import { connect, type PeerCertificate } from 'node:tls'
 const DEADLINE_MS = 5_000
 
 /**
- * When the certificate ends that a server shows. It is verified like any other: with the authorities of this machine, for the URL's host.
+ * When a server's certificate expires. It is verified with the authorities of this machine, for the URL's host.
  *
  * @param url - https URL
  * @returns milliseconds since the epoch
- * @throws Error with the code of node:tls when it does not verify, or when nobody answers within 5 s
+ * @throws Error with the code of node:tls when it does not verify, or when there is no answer within 5 s
  */
 export function fetchCertificateEnd(url: string): Promise<number> {
   const { hostname, port } = new URL(url)
@@ -29,7 +29,7 @@ export function fetchCertificateEnd(url: string): Promise<number> {
       socket.end()
       resolve(Date.parse(end))
     })
-    // More than one may come, the last of them when nobody is interested any more.
+    // There may be several errors, the last of them after the promise has settled.
     socket.on('error', reject)
     socket.once('close', () => clearTimeout(timer))
   })

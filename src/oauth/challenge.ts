@@ -13,8 +13,7 @@ export interface Challenge {
 const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 
 /**
- * Clients look for parameters with a pattern that isn't anchored, so a value that contains one of these would be read as the parameter
- * itself.
+ * Clients search for parameters with unanchored patterns, so a value that contains one of these would be taken for the parameter itself.
  */
 const PARAMETER_LOOKALIKE = /(resource_metadata|scope|error|error_description)=/gi
 

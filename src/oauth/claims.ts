@@ -27,9 +27,9 @@ export function checkTimes(claims: Claims, plan: IssuerPlan, now: number): numbe
 }
 
 /**
- * The same for a token that its issuer has just called active: the issuer's clock, which may be ahead of ours, has reached `iat` then.
+ * The same for a token that its issuer has just called active: by the issuer's clock, which may be ahead of ours, `iat` has passed.
  *
- * @param timeless - the end of a token that has no `exp`, in seconds since the epoch
+ * @param timeless - expiry of a token that has no `exp`, in seconds since the epoch
  */
 export function checkActiveTimes(claims: Claims, plan: IssuerPlan, now: number, timeless: number): number {
   checkBegin(claims, 'nbf', plan, Math.max(now, parseDate(claims, 'iat') ?? now))
@@ -69,11 +69,11 @@ function parseDate(claims: Claims, name: string): number | undefined {
 }
 
 /**
- * Makes the principal of verified claims.
+ * Creates the principal from verified claims.
  *
  * @param assurance - what the token was found to prove
  * @param expiresAt - seconds since the epoch
- * @throws ProxyError `token_invalid` when the claims that name somebody are no names
+ * @throws ProxyError `token_invalid` when a claim that identifies the subject or the client is not a usable name
  */
 export function createPrincipal(claims: Claims, plan: IssuerPlan, assurance: Assurance, expiresAt: number): Principal {
   const clientId = parseName(claims, 'client_id') ?? parseName(claims, 'azp')
@@ -90,7 +90,7 @@ export function createPrincipal(claims: Claims, plan: IssuerPlan, assurance: Ass
   })
 }
 
-/** Control characters have no place in a name, and would have great effect in a header or a log. */
+/** Control characters do not belong in a name, and could forge lines of a header section or a log. */
 function parseName(claims: Claims, name: string): string | undefined {
   const value = claims[name]
   if (value === undefined) return undefined

@@ -18,7 +18,7 @@ const ASSERTION_SECONDS = 60
  * Prepares client authentication (RFC 6749 §2.3.1, RFC 7523 §2.2).
  *
  * @param plan - client and how it authenticates
- * @param issuer - issuer identifier, the only audience of an assertion: no other server can use it
+ * @param issuer - issuer identifier, the only audience of an assertion, so that no other server can use it
  * @param now - milliseconds since the epoch
  */
 export function createClientAuthentication(plan: IntrospectionPlan, issuer: string, now: () => number): AuthenticateClient {

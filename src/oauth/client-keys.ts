@@ -5,8 +5,8 @@ import { findRsaProblem } from './rsa.ts'
 const MAX_KEYS = 20
 
 /**
- * What makes a client's key set too costly to verify with, or unusable; undefined when nothing does. The client chose the keys, and has
- * us use them as often as it likes.
+ * Why a client's key set is unusable or too expensive to verify with; undefined when it is neither. The client chooses the keys and how
+ * often we use them.
  */
 export function findClientKeysProblem(keys: unknown): string | undefined {
   if (!Array.isArray(keys)) return undefined

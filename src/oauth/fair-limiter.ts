@@ -1,9 +1,9 @@
 /** Lets only so many tasks run at the same time, and those who ask in turn: a flood of one holds up itself. */
 export interface FairLimiter {
   /**
-   * Runs a task, now or when it is its turn.
+   * Runs a task, now or when its turn comes.
    *
-   * @param asker - for whom; askers take turns. Undefined for what goes first
+   * @param asker - whose task it is; askers take turns. Undefined for tasks that go first
    * @throws Error when too many are waiting already
    */
   run<T>(task: () => Promise<T>, asker?: string): Promise<T>
@@ -16,7 +16,7 @@ interface Waiter {
 
 /**
  * @param concurrent - tasks at the same time
- * @param waiting - tasks that may wait; beyond, the last ones of whoever has most waiting are refused
+ * @param waiting - tasks that may wait; beyond that, the newest tasks of the asker with the most are refused
  */
 export function createFairLimiter(concurrent: number, waiting: number): FairLimiter {
   let running = 0
@@ -26,7 +26,7 @@ export function createFairLimiter(concurrent: number, waiting: number): FairLimi
       running++
       return
     }
-    // The turn is handed over, so `running` stays as it is.
+    // The next task takes this one's place, so `running` does not change.
     await new Promise<void>((begin, refuse) => queue.add(asker ?? FIRST, { begin, refuse }))
   }
   const passTurn = () => {
@@ -49,7 +49,7 @@ export function createFairLimiter(concurrent: number, waiting: number): FairLimi
 const FIRST: unique symbol = Symbol('goes first')
 type Asker = string | typeof FIRST
 
-/** A queue for each asker. A Map keeps their order: whoever had a turn goes to its end. */
+/** A queue for each asker. A Map keeps their order: after its turn an asker moves to the end. */
 function createFairQueue(most: number) {
   const queues = new Map<Asker, Waiter[]>()
   let size = 0

@@ -1,6 +1,6 @@
 import { findAddressLiteral, isLoopbackHost, isPublicAddress } from './addresses.ts'
 
-/** A URL that is not fetched, whatever is there: nothing was looked up to find that out. */
+/** A URL that is never fetched. No name is resolved to decide that. */
 export class RefusedUrlError extends Error {
   override readonly name = 'RefusedUrlError'
 }
@@ -9,7 +9,7 @@ export class RefusedUrlError extends Error {
 interface Origin {
   /** Who named the URL: the configuration, or a document that the issuer published. */
   readonly namedBy: 'operator' | 'metadata'
-  /** Issuer identifier; undefined where anybody may name anything. */
+  /** Issuer identifier; undefined where the URLs come from clients. */
   readonly issuer: string | undefined
 }
 
@@ -35,8 +35,8 @@ export function isSameHost(target: URL, issuer: string | undefined, protocol?: s
 }
 
 /**
- * Sockets don't look up literal addresses, so they are checked here. A URL parser turns
- * `2130706433` and `0x7f.1` into `127.0.0.1`: who writes an address in such a way wants to get past a check.
+ * Sockets don't resolve literal addresses, so they are checked here. A URL parser turns
+ * `2130706433` and `0x7f.1` into `127.0.0.1`: such spellings are used to get past checks.
  *
  * @throws RefusedUrlError
  */

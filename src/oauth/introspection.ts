@@ -48,7 +48,7 @@ export function createIntrospection(options: IntrospectionOptions): Introspectio
       if (inactive.has(digest)) return Promise.resolve(undefined)
       const joined = running.get(digest)
       if (joined !== undefined) return joined
-      // What was active before is asked about first: no flood of made-up tokens holds up those who work here.
+      // Tokens that were active before go first, so that a flood of invented tokens does not delay users.
       const turn = active.has(digest) ? undefined : asker
       const answer = ask(options, authenticate, limiter, { token, turn }).finally(() => running.delete(digest))
       running.set(digest, answer)

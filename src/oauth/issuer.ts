@@ -12,7 +12,7 @@ export interface Issuer {
   readonly introspection: Introspection | undefined
   /** Whether tokens of this issuer can be checked now. With introspection that shows only when one is. */
   isReady(): boolean
-  /** Begins to fetch what will be needed; nobody waits for it. */
+  /** Starts to fetch keys and metadata in the background. */
   warm(): void
   close(): Promise<void>
 }
@@ -28,10 +28,10 @@ export interface IssuerPool {
 
 export interface IssuerPoolOptions {
   readonly clock?: Clock
-  /** Hears of trouble with an issuer's keys, at most once a minute for each; the text holds no secrets. */
+  /** Called when an issuer's keys cannot be fetched, at most once a minute for each issuer. The text holds no secrets. */
   readonly onIssue?: (message: string) => void
   readonly resolveHost?: ResolveHost
-  /** Keys that are at hand, by issuer: those of our own authorization server. Nobody is asked about them. */
+  /** Keys that need no fetching, by issuer: those of our own authorization server. */
   readonly ownKeys?: ReadonlyMap<string, IssuerKeys>
 }
 

@@ -7,7 +7,7 @@ export interface VerificationKey {
   /** Algorithms (`alg`, RFC 7518 §3.1) that may be used with it. */
   readonly algorithms: readonly string[]
   readonly key: KeyObject
-  /** Tells this key, with its key id, from any other. */
+  /** Identifies this key together with its key id. */
   readonly fingerprint: string
 }
 
@@ -35,8 +35,8 @@ const SECRET_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv']
 /**
  * Reads a key of a JWK Set.
  *
- * @param published - the key as it came
- * @returns the key; undefined when it is meant for something else than signatures that we know; or what is wrong with it
+ * @param published - the key as published
+ * @returns the key; undefined when it is not for signatures that we support; or what is wrong with it
  */
 export function parseVerificationKey(published: UnknownJwk): VerificationKey | string | undefined {
   // Some servers write every member that a key may have.
@@ -53,12 +53,12 @@ export function parseVerificationKey(published: UnknownJwk): VerificationKey | s
     const fingerprint = JSON.stringify([keyId ?? null, algorithms, hash('sha256', JSON.stringify(parameters.jwk), 'base64url')])
     return { keyId, algorithms, key: parameters.key, fingerprint }
   } catch {
-    // OpenSSL refuses what is not a key: a point off the curve, for one.
+    // OpenSSL refuses invalid keys, such as a point that is not on the curve.
     return 'the key material is invalid'
   }
 }
 
-/** What must not stand in a published key. */
+/** Members that a published key must not have. */
 function findProblem(jwk: UnknownJwk): string | undefined {
   if (jwk.kty === 'oct') return 'a symmetric key has been published'
   const secret = SECRET_MEMBERS.find((member) => jwk[member] !== undefined)
@@ -131,12 +131,12 @@ function narrowAlgorithms(fitting: readonly string[], alg: unknown): readonly st
 }
 
 /**
- * Decodes base64url without padding (RFC 7515 §2), in its only canonical form: unused bits are zero, nothing else stands between.
+ * Decodes base64url without padding (RFC 7515 §2), in its only canonical form: unused bits are zero, and there are no other characters.
  *
  * @returns undefined for an empty text and for any other form
  */
 export function decodeBase64url(text: string): Buffer | undefined {
-  // The decoder reads past whatever it doesn't know; only what encodes to the same text again was canonical.
+  // The decoder skips unknown characters; only a text that the result encodes to again is canonical.
   const bytes = Buffer.from(text, 'base64url')
   return text !== '' && bytes.toString('base64url') === text ? bytes : undefined
 }

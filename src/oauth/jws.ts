@@ -25,8 +25,8 @@ const MAX_KEY_ID_LENGTH = 1024
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
- * Whether a token means to be a signed JWT: three parts, the first of which stands for the beginning of a JSON object. Decodes more
- * than a JWT permits, so that a damaged JWT is refused as one and not asked about as an opaque token.
+ * Whether a token is meant as a signed JWT: three parts, the first of which decodes to the start of a JSON object. Decodes more than a JWT
+ * permits, so that a damaged JWT is refused as such and not introspected as an opaque token.
  */
 export function looksLikeJwt(token: string): boolean {
   const first = token.indexOf('.')
@@ -39,8 +39,8 @@ export function looksLikeJwt(token: string): boolean {
 }
 
 /**
- * Reads a signed JWT in compact serialization (RFC 7515 §7.1). Two texts never mean the same token: base64url must be canonical, JSON
- * must have one reading.
+ * Reads a signed JWT in compact serialization (RFC 7515 §7.1). Each token has exactly one spelling: base64url must be canonical, JSON
+ * unambiguous.
  *
  * @throws ProxyError `token_invalid`, `token_type_wrong`
  */
@@ -90,7 +90,7 @@ function parseType(typ: unknown): string | undefined {
 
 /** Refuses header parameters that would change what the token means. `jwk`, `jku`, `x5u`, `x5c` and `x5t` change nothing: never read. */
 function checkHeader(fields: Readonly<Record<string, unknown>>): void {
-  // RFC 7515 §4.1.11: extensions that must be understood. None is; an empty list is not permitted either.
+  // RFC 7515 §4.1.11: extensions that must be understood. We support none; an empty list is not permitted either.
   if (fields.crit !== undefined) throw headerNotAccepted('crit')
   if (fields.b64 !== undefined) throw headerNotAccepted('b64 (RFC 7797)')
   if (fields.zip !== undefined) throw headerNotAccepted('zip')

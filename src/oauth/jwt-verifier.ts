@@ -44,7 +44,7 @@ export async function verifyJwt(
 }
 
 /**
- * Verifies that the issuer signed a JWT, whatever it is for.
+ * Verifies that the issuer signed a JWT, and nothing about its purpose.
  *
  * @returns the key that verified it
  * @throws ProxyError `token_invalid`, `issuer_unavailable`

@@ -7,7 +7,7 @@ export interface KeySet {
   readonly size: number
   /** What is wrong with keys that should be usable, one line each, for the log. */
   readonly problems: readonly string[]
-  /** Whether a key of that id is there, for whatever algorithm. */
+  /** Whether there is a key with that id, for any algorithm. */
   hasKeyId(keyId: string): boolean
   /**
    * @param keyId - `kid` of the token; without it a key is found only when exactly one fits
@@ -23,9 +23,9 @@ export interface KeySet {
 const MAX_KEYS = 100
 
 /**
- * Reads a JWK Set. Keys that cannot verify access tokens are left out, as are keys that share their id: which one is meant is unclear.
+ * Reads a JWK Set. Keys that cannot verify access tokens are left out, as are keys that share their id: it is unclear which one is meant.
  *
- * @param document - the set as it came
+ * @param document - the set as published
  * @throws Error when it is no JWK Set or has more than 100 keys
  */
 export function parseKeySet(document: Readonly<Record<string, unknown>>): KeySet {

@@ -11,8 +11,8 @@ import { mayBeIssuedSince, type ShownToken, UNSHOWN } from './shown-token.ts'
 /** The keys of one issuer, kept up to date in the background. */
 export interface IssuerKeys {
   /**
-   * Finds the key that a token names. A key that is known is there at once; an unknown one may be new, so the issuer is asked, for each
-   * asker at most once in 30 s.
+   * Finds the key that a token names. A known key is returned at once; an unknown one may be new, so the issuer's keys are fetched, at most
+   * once in 30 s for each asker.
    *
    * @param keyId - `kid` of the token
    * @param algorithm - `alg` of the token
@@ -20,8 +20,8 @@ export interface IssuerKeys {
    */
   findKey(keyId: string | undefined, algorithm: string, shown?: ShownToken): VerificationKey | Promise<VerificationKey>
   /**
-   * Finds the key that has taken the place of one with which a signature did not verify: some servers make a new key under the old id. The
-   * issuer is asked within the same bound. Left out where keys are at hand.
+   * Finds the replacement of a key with which a signature did not verify: some servers give a new key the old id. Fetches keys within the
+   * same bound. Left out where keys need no fetching.
    *
    * @returns undefined when there is no other key
    * @throws ProxyError `issuer_unavailable` when that cannot be found out
@@ -31,7 +31,7 @@ export interface IssuerKeys {
   holds(fingerprint: string): boolean
   /** Whether there are keys to verify with. */
   isReady(): boolean
-  /** Begins to fetch the keys unless that has happened; nobody waits for it. */
+  /** Starts to fetch the keys in the background, unless that was done before. */
   warm(): void
   /** Stops the background work. */
   close(): void
@@ -42,7 +42,7 @@ export interface IssuerKeysOptions {
   readonly metadata: MetadataSource
   readonly fetchJson: SafeFetch['fetchJson']
   readonly clock: Clock
-  /** Hears of trouble with the keys, at most once a minute; the text holds no secrets. */
+  /** Called when the keys cannot be fetched, at most once a minute. The text holds no secrets. */
   readonly onIssue?: ((message: string) => void) | undefined
 }
 
@@ -50,7 +50,7 @@ export interface IssuerKeysOptions {
 const WAIT_MS = 5_000
 const ISSUE_INTERVAL_MS = 60_000
 const FIRST_RETRY_MS = 1_000
-/** With keys at hand there is time; without any, everyone waits for the issuer to come back. */
+/** With known keys there is no hurry; without any, every user waits for the issuer to come back. */
 const LAST_RETRY_MS = { withKeys: 30_000, withoutKeys: 2_000 }
 /** Begins early by a tenth, so that the answer is there when the keys come of age. */
 const REFRESH_SHARE = 0.9
@@ -129,7 +129,7 @@ async function findMissingKey(
 ): Promise<VerificationKey> {
   const { keyId, algorithm } = token
   const keys = findUsable(state, options)
-  // A key of that name which doesn't fit the algorithm is an answer, not a gap.
+  // A key with that id for another algorithm is an answer: no fetch is needed.
   if (keys !== undefined && keyId !== undefined && keys.hasKeyId(keyId)) throw unfit(keyId, algorithm)
   const hasAsked = mayAsk(state, options, keys, token)
   if (hasAsked) await waitForLoad(state, options)
@@ -167,7 +167,7 @@ async function findReplacement(
   return latest
 }
 
-/** Whether the issuer may have other keys by now, although it cannot be asked: then nobody knows what a token is. */
+/** Whether the issuer may have other keys by now but cannot be reached: then it cannot be decided whether a token is valid. */
 function mayHaveChanged(state: KeyState, options: IssuerKeysOptions, token: ShownToken): boolean {
   if (isChanging(state, options)) return true
   const { clock, plan } = options
@@ -176,12 +176,12 @@ function mayHaveChanged(state: KeyState, options: IssuerKeysOptions, token: Show
   return !state.looks.hasLooked(token.asker) && mayBeIssuedSince(fetched, token, now, plan.clockToleranceSeconds)
 }
 
-/** An issuer that has just changed its keys may do so again before it can be asked again. */
+/** An issuer that has just changed its keys may do so again before the next fetch is allowed. */
 function isChanging({ changedAt, looks }: KeyState, { clock }: IssuerKeysOptions): boolean {
   return clock.monotonic() - changedAt < LOOK_INTERVAL_MS && looks.isRecent()
 }
 
-/** Whether a missing key may have the issuer asked now. Whoever comes while it is being asked waits for the same answer. */
+/** Whether a missing key may cause a fetch now. Requests that arrive during a fetch wait for its result. */
 function mayAsk(
   { loading, nextLoadAt, looks }: KeyState,
   { clock }: IssuerKeysOptions,
@@ -223,7 +223,7 @@ async function load(state: KeyState, options: IssuerKeysOptions): Promise<void> 
     }
     state.keys = keys
     state.fetchedAt = startedAt
-    // An empty set is believed, since keys may be withdrawn, but soon asked about again.
+    // An empty set is accepted, since keys may be withdrawn, but fetched again soon.
     state.failures = keys.size > 0 ? 0 : state.failures + 1
     reportProblems(state, options, keys.problems.join('; ').slice(0, 1000))
     schedule(

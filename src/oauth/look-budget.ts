@@ -2,23 +2,23 @@ import type { Clock } from '../core/clock.ts'
 
 /** Bounds how often tokens that no key verifies have an issuer asked for its keys. */
 export interface LookBudget {
-  /** Takes a look for an asker; false where it has to wait. */
+  /** Reserves a fetch for an asker; false where it has to wait. */
   take(asker: string): boolean
   /** Whether the asker itself had a look within the last 30 s, rather than others all that there are. */
   hasLooked(asker: string): boolean
   /** When the asker may look again, monotonic. */
   nextAt(asker: string): number
-  /** Whether anybody had a look within the last 30 s. */
+  /** Whether there was a fetch within the last 30 s. */
   isRecent(): boolean
 }
 
 export const LOOK_INTERVAL_MS = 30_000
-/** Of all askers together: a stranger with one network uses up no look but its own. */
+/** For all askers together. One network can only use up its own. */
 const MAX_LOOKS = 8
 
 /** Gives each asker one look in 30 s, and all together eight. */
 export function createLookBudget(clock: Clock): LookBudget {
-  // In the order of time, as maps are.
+  // Oldest first, as maps keep the order of insertion.
   const looks = new Map<string, number>()
   const prune = () => {
     const now = clock.monotonic()

@@ -5,15 +5,15 @@ import { Resolver } from 'node:dns/promises'
 const PATIENCE = { timeout: 1500, tries: 2 }
 
 /**
- * Asks the name servers of this machine, and nothing else, for addresses. `dns.lookup` blocks one of four threads for as long as a name
- * server takes. Signatures are verified and files are read on those threads too, so that whoever chooses a few names with slow name servers
- * would hold up everybody.
+ * Resolves names by the name servers of this machine alone. `dns.lookup` blocks one of four threads for as long as a name server takes.
+ * Signatures are verified and files are read on those threads too, so a client that chooses a few names with slow name servers would hold up
+ * all users.
  *
  * @param servers - for tests; those of the machine otherwise
  */
 export function createNameServerResolver(servers?: readonly string[]) {
   return (hostname: string, _options: unknown, callback: (error: Error | null, addresses: LookupAddress[]) => void): void => {
-    // A new one each time knows the name servers of now.
+    // A new resolver each time uses the current name servers.
     const resolver = new Resolver(PATIENCE)
     if (servers !== undefined) resolver.setServers(servers)
     const lists = [resolver.resolve4(hostname), resolver.resolve6(hostname)]

@@ -10,7 +10,7 @@ const WIDTHS = {
 /**
  * The networks that an address lies in, the narrowest first.
  *
- * @param address - what is none counts as a network of its own
+ * @param address - any other text counts as a network of its own
  */
 export function listNetworks(address: string): readonly [string, ...string[]] {
   const groups = parseGroups(address)

@@ -1,6 +1,6 @@
 import type { ProtectedResource } from '../core/route-facts.ts'
 
-/** Where the metadata of a server is that is alone at its origin, whatever its path. */
+/** Where the metadata is of the only server at an origin, for any path. */
 export const ROOT_METADATA_PATH = '/.well-known/oauth-protected-resource'
 
 /** Where clients look for the metadata of a resource: its path, behind the well-known one; a lone slash is no path (RFC 9728 §3.1). */
@@ -19,8 +19,8 @@ export interface ProtectedResourceMetadata {
 }
 
 /**
- * What clients are told about a protected resource. There is no `jwks_uri`: RFC 9728 §2 means keys of the resource itself, which has
- * none; those of the issuer stand in the issuer's own metadata.
+ * Creates the metadata of a protected resource. There is no `jwks_uri`: RFC 9728 §2 means keys of the resource itself, which has none; the
+ * issuer's keys are in the issuer's own metadata.
  *
  * @param resource - the endpoint's protected resource
  * @returns the document; lists without a member are left out (RFC 9728 §3.2)

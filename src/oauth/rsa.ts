@@ -1,8 +1,8 @@
 import { isRocaModulus } from './roca.ts'
 
 /**
- * Bits of a modulus. Verification takes time by its square, so that bigger keys only cost: of issuers, whom the operator chose, and of
- * strangers, who choose the key and the number of its uses.
+ * Bits of a modulus. The time of a verification grows with its square, and bigger keys gain nothing. Issuers are chosen by the operator;
+ * strangers choose both the key and how often it is used.
  */
 const MAX_BITS = { issuer: 8192, stranger: 4096 } as const
 const MIN_BITS = 2048
@@ -20,7 +20,7 @@ export function findRsaProblem(n: Buffer, e: Buffer, owner: keyof typeof MAX_BIT
   const bits = countBits(n)
   if (bits < MIN_BITS || bits > MAX_BITS[owner]) return `an RSA modulus of ${bits} bits`
   if (!isUsableExponent(e)) return 'an RSA exponent that is not usable'
-  // Last, since it calculates with the whole number.
+  // Last, because it is the most expensive check.
   return isRocaModulus(toNumber(n)) ? 'an RSA modulus of a faulty generator (CVE-2017-15361)' : undefined
 }
 

@@ -11,7 +11,7 @@ import { createNameServerResolver } from './name-servers.ts'
 
 /** For whom we look things up, and where the operator lets us. */
 export interface SafeFetchPlan {
-  /** Issuer identifier: what it names lies on its own host, or on the public internet. Undefined where anybody may name anything. */
+  /** Issuer identifier: URLs that it names are on its own host or on the public internet. Undefined where the URLs come from clients. */
   readonly issuer: string | undefined
   /** Whether metadata may name private addresses although the issuer's own host is public. */
   readonly allowPrivateNetwork: boolean
@@ -30,13 +30,13 @@ export interface OutboundRequest {
   readonly signal?: AbortSignal
 }
 
-/** A request whose answer may have any status, for protocols that tell errors by it. */
+/** A request whose response may have any status, for protocols that report errors by it. */
 export interface RawRequest extends Omit<OutboundRequest, 'form'> {
   readonly method: 'GET' | 'POST' | 'PUT' | 'HEAD' | 'OPTIONS' | 'DELETE'
   readonly body?: string
   /** Milliseconds until the complete answer has to be there; 5000 unless given. */
   readonly deadlineMs?: number
-  /** Gives a redirect as the answer that it is, for whoever wants to know of it. It is not followed either way. */
+  /** Returns a redirect as the response, for callers that report it. It is never followed. */
   readonly showRedirects?: boolean
   /** Whether what has come of the body is all that is wanted: event streams have no end. */
   readonly isEnough?: (bytes: Buffer) => boolean
@@ -66,13 +66,13 @@ export interface SafeFetch {
    * Fetches a JSON object.
    *
    * @param url - absolute URL
-   * @throws Error that says why not, without secrets; every failure is one, whatever the status
+   * @throws Error with the reason, without secrets; for any status but 200 as well
    */
   fetchJson(url: string, request: OutboundRequest): Promise<JsonAnswer>
   /**
-   * Sends a request and gives the answer as it is, redirects and compressed answers excepted: they are refused.
+   * Sends a request and returns the response unchanged. Redirects and compressed responses are refused.
    *
-   * @throws Error that says why there is no answer, without secrets
+   * @throws Error with the reason, without secrets
    */
   fetchRaw(url: string, request: RawRequest): Promise<RawAnswer>
   close(): Promise<void>
@@ -96,11 +96,11 @@ const JSON_MEDIA_TYPE = /^application\/(?:[\w.-]+\+)?json(?:$|[ \t]*;)/i
  * to the address that was checked.
  *
  * @param plan - whose addresses may be private
- * @param resolver - for tests; `dns.lookup` otherwise, and the name servers alone for what strangers name
+ * @param resolver - for tests; otherwise `dns.lookup`, and only the name servers for names that clients choose
  */
 export function createSafeFetch(plan: SafeFetchPlan, resolver?: ResolveHost): SafeFetch {
   const resolveHost = resolver ?? dnsLookup
-  // Two pools: a connection to a private address must not be found again by a request that may not go there.
+  // Two pools: a request that may not reach private addresses must not reuse a connection to one.
   const anywhere = createAgent(plan, resolveHost, false)
   const resolvePublic = resolver ?? (plan.issuer === undefined ? createNameServerResolver() : dnsLookup)
   const publicOnly = createAgent({ ca: plan.ca }, resolvePublic, true)
@@ -140,7 +140,7 @@ function createAgent({ ca, socket }: Reach, resolveHost: ResolveHost, publicOnly
     connect: {
       timeout: DEADLINE_MS,
       lookup: createLookup(resolveHost, publicOnly),
-      // Said aloud, since NODE_TLS_REJECT_UNAUTHORIZED=0 would otherwise switch it off.
+      // Explicit, since NODE_TLS_REJECT_UNAUTHORIZED=0 would otherwise disable it.
       rejectUnauthorized: true,
       ...(ca !== undefined && { ca: [...getCACertificates('default'), ca] }),
       ...(socket !== undefined && { socketPath: socket }),
@@ -188,7 +188,7 @@ async function exchange(target: URL, request: RawRequest, dispatcher: Dispatcher
     const response = await send(target.href, {
       dispatcher,
       method,
-      // The size limit counts what arrives; a compressed answer could grow behind it.
+      // The size limit counts received bytes; a compressed response could grow beyond it.
       headers: { accept: 'application/json', 'accept-encoding': 'identity', ...request.headers },
       body: body ?? null,
       headersTimeout: deadlineMs,
@@ -214,7 +214,7 @@ async function readAnswer(
     const fields = Object.entries(headers).map(([name, value]) => [name, joinHeader(value) ?? ''])
     return { status: statusCode, headers: Object.fromEntries(fields), bytes }
   } finally {
-    // What is still to come of a refused answer is of no interest, nor is how it ends.
+    // The rest of a refused response does not matter, nor does an error in it.
     body.on('error', () => {}).destroy()
   }
 }

@@ -7,8 +7,8 @@ const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 const SCOPE_CLAIMS = ['scope', 'scp'] as const
 
 /**
- * What a user or an application may do at the issuer. That says nothing of what the client was allowed to do, so it counts only for
- * tokens that have no scopes at all (application permissions of Entra ID).
+ * Permissions of a user or an application at the issuer. They do not say what the client was allowed to do, so they count only for tokens
+ * without any scopes (application permissions of Entra ID).
  */
 const FALLBACK_CLAIMS = ['permissions', 'roles'] as const
 
@@ -17,7 +17,7 @@ const FALLBACK_CLAIMS = ['permissions', 'roles'] as const
  * those of `permissions` and `roles`.
  *
  * A string is split at spaces (RFC 6749 §3.3) and commas (as some issuers separate them), at nothing else: a tab or a no-break space
- * doesn't begin a new scope. The items of an array are taken whole. What is no scope token is left out.
+ * doesn't begin a new scope. The items of an array are taken whole. Values that are not scope tokens are left out.
  *
  * @param claims - of a verified token
  * @param scopeClaims - claims that hold scopes, all of them; dots reach into objects unless a claim has just that name
@@ -38,7 +38,7 @@ function chooseClaims(claims: Readonly<Record<string, unknown>>): readonly strin
   return SCOPE_CLAIMS.some((name) => Object.hasOwn(claims, name)) ? SCOPE_CLAIMS : FALLBACK_CLAIMS
 }
 
-/** Whether a token names a scope as OAuth does. What a user may do elsewhere (`roles`) is none, and stands in ID tokens, too. */
+/** Whether a token names a scope as OAuth does. Permissions of a user (`roles`) are not scopes, and are in ID tokens, too. */
 export function namesScope(claims: Readonly<Record<string, unknown>>): boolean {
   return collectScopes(claims, SCOPE_CLAIMS).size > 0
 }

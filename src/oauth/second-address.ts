@@ -4,8 +4,8 @@ const ASKED = ['token_endpoint', 'userinfo_endpoint', 'jwks_uri', 'introspection
 const OPENID = '/.well-known/openid-configuration'
 
 /**
- * Metadata of an issuer that we reach by another address than browsers do (two networks, one provider): what it has below the issuer, or
- * else at the issuer's address, is asked for where the metadata was.
+ * Metadata of an issuer that we reach at another address than browsers do (two networks, one provider): endpoints below the issuer, or at
+ * the issuer's origin, are requested where the metadata was found.
  */
 export function aimAtMetadataUrl<T extends Readonly<Record<string, unknown>>>(metadata: T, metadataUrl: string): T {
   const issuer = URL.parse(String(metadata.issuer))

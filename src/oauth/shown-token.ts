@@ -2,15 +2,15 @@
 export interface ShownToken {
   /** Network of the client that showed it. */
   readonly asker: string
-  /** `iat`, whatever it is. */
+  /** `iat`, of any type. */
   readonly issuedAt: unknown
 }
 
 export const UNSHOWN: ShownToken = { asker: '', issuedAt: undefined }
 
 /**
- * Whether a token may have been issued after a moment. `iat` may be cut to whole seconds, and come from a clock that differs by the
- * tolerance; what lies further in the future is invalid in any case.
+ * Whether a token may have been issued after a point in time. `iat` may be truncated to whole seconds and may come from a clock that differs
+ * by the tolerance; a token from further in the future is invalid in any case.
  *
  * @param moment - in seconds since the epoch, as are the others
  */

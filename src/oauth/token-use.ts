@@ -9,8 +9,8 @@ export interface TokenUseRules {
 }
 
 /**
- * Refuses tokens that are no access tokens, whoever signed them (RFC 8725 §3.11, §3.12). What a token says of its use outranks what its
- * other claims suggest.
+ * Refuses tokens that are not access tokens, even if they are signed by the issuer (RFC 8725 §3.11, §3.12). An explicit type takes precedence
+ * over what other claims suggest.
  *
  * @param type - `typ` of the header, lower case, without `application/`
  * @throws ProxyError `token_type_wrong`
@@ -21,7 +21,7 @@ export function checkTokenUse(claims: Claims, type: string | undefined, { accept
   if (claims.events !== undefined) throw wrongType('events: a security event or logout token')
   const statesAccess = checkStatedUse(claims, acceptIdTokens) || type === 'at+jwt'
   if (!acceptIdTokens) checkNotIdToken(claims, statesAccess)
-  // RFC 7800 §3.1: whoever shows such a token must prove to hold a key. As a bearer token it is a stolen one.
+  // RFC 7800 §3.1: the presenter must prove possession of a key. Used as a bearer token, it is stolen.
   if (claims.cnf !== undefined) throw wrongType('cnf: a sender-constrained token', 'sender_constrained')
 }
 
@@ -75,8 +75,8 @@ const USER_CLAIMS = [...SESSION_CLAIMS, 'acr', 'amr', 'email', 'email_verified',
 const CLIENT_CLAIMS = ['azp', 'client_id', 'cid', 'appid']
 
 /**
- * Whether a token that says nothing of its use has the form of an ID token: its audience is the client that it was issued to (`azp`), or
- * it is for something that is no resource and names no client at all. An access token that looks like that has scopes.
+ * Whether a token without an explicit type has the form of an ID token: its audience is the client that it was issued to (`azp`), or the
+ * audience is no resource and no client is named. An access token of that form has scopes.
  */
 function isLikeIdToken(claims: Claims): boolean {
   if (namesScope(claims)) return false

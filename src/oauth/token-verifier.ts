@@ -20,9 +20,9 @@ export interface TokenVerifierOptions {
   /** Verified tokens that are remembered; 10,000 unless given. */
   readonly cacheEntries?: number
   readonly clock?: Clock
-  /** Hears of trouble with an issuer's keys; see {@link IssuerPool}. Not used with `pool`. */
+  /** Called when an issuer's keys cannot be fetched; see {@link IssuerPool}. Not used with `pool`. */
   readonly onIssue?: (message: string) => void
-  /** Issuers that are shared with other verifiers. Whoever made the pool closes it. */
+  /** Issuers that are shared with other verifiers. The creator of the pool closes it. */
   readonly pool?: IssuerPool
 }
 
@@ -30,7 +30,7 @@ export interface TokenVerifierOptions {
 export interface WarmTokenVerifier extends TokenVerifier {
   /** Whether the tokens of every issuer can be checked now. */
   isReady(): boolean
-  /** Begins to fetch the issuers' keys; nobody waits for it. */
+  /** Starts to fetch the issuers' keys in the background. */
   warm(): void
   /** Stops the background work. */
   close(): Promise<void>
@@ -48,8 +48,8 @@ interface Verification {
 }
 
 /**
- * Creates the verifier of one server. A signed JWT goes to the issuer that it names, any other token is asked about at the issuers of the
- * server that have introspection. `verify` throws what it can find out at once and rejects with the rest.
+ * Creates the verifier of one server. A signed JWT is verified with the keys of the issuer that it names; any other token is introspected at
+ * the server's issuers that have introspection. `verify` throws synchronously where it needs no I/O, and rejects otherwise.
  *
  * @throws Error when an issuer is configured twice
  */
@@ -81,13 +81,13 @@ function indexIssuers(issuers: readonly Issuer[]): ReadonlyMap<string, Issuer> {
   return byIdentifier
 }
 
-/** The digest is of the exact characters, so that what it finds is a token although nobody looked at them. */
+/** The digest is over the exact characters, so a hit is a verified token although its syntax was not checked. */
 function recall(credentials: string, { cache }: Verification): Principal | undefined {
   return credentials.length < MAX_LENGTH ? cache.find(hash('sha256', credentials, 'hex')) : undefined
 }
 
 function verify(token: string, asker: string, verification: Verification): Principal | Promise<Principal> {
-  // Before the digest: the work must not grow with what a stranger sends.
+  // Before the digest: the work must not grow with the length of a stranger's input.
   if (token.length >= MAX_LENGTH) throw new ProxyError('token_invalid', { reason: 'malformed', cause: 'longer than 16 KiB' })
   const digest = hash('sha256', token, 'hex')
   const known = verification.cache.find(digest)
@@ -97,7 +97,7 @@ function verify(token: string, asker: string, verification: Verification): Princ
   return verifySigned({ jwt, digest, asker }, findIssuer(jwt, verification.issuers), verification)
 }
 
-/** The claim is not verified yet: it only chooses whose keys may prove it. */
+/** The claim is not verified yet. It only selects the keys that may prove it. */
 function findIssuer({ claims }: SignedJwt, issuers: ReadonlyMap<string, Issuer>): Issuer {
   const { iss } = claims
   if (typeof iss !== 'string') throw new ProxyError('token_invalid', { reason: 'claim_invalid', cause: 'iss is not a string' })
