@@ -242,6 +242,7 @@ describe('expressions that are too much', () => {
   it.each([
     ['!', '!'.repeat(4000)],
     ['-', `${'-'.repeat(4000)}1 == 1`],
+    ['40 times (', `${'('.repeat(40)}args.a == 1${')'.repeat(40)}`],
     ['(', `${'('.repeat(2000)}args.a${')'.repeat(2000)}`],
     ['[', `${'['.repeat(2000)}1${']'.repeat(2000)} == args.a`],
     ['.a', `args${'.a'.repeat(2000)} == 1`],
@@ -317,6 +318,10 @@ describe('the work of an evaluation', () => {
       'args.list.all(x, args.other == args.list || true)',
       `{"list": ${list(3000, () => 'a')}, "other": ${list(3000, () => 'a')}}`,
     ],
+    ['args.list.all(x, size(args.list + args.list) > 0)', `{"list": ${list(3000, () => 1)}}`],
+    ['args.list.all(x, x == args.text)', `{"list": ${list(2500, () => 'a'.repeat(2000))}, "text": "${'a'.repeat(2000)}"}`],
+    ['args.list.all(x, double(args.text) < 1.0 || true)', `{"list": ${list(3000, () => 1)}, "text": "${'0'.repeat(100_000)}"}`],
+    ['args.list.all(x, !args.list.exists(y, x.a + y.a == 1))', `{"list": ${list(3000, (index) => ({ a: index + 1 }))}}`],
   ])('of %s ends with an error when the budget is used up', (source, args) => {
     const work = createWork()
     const outcome = compileExpression(source, 'require').evaluate(createFacts({ args: createArgumentReader(args) }), work)
@@ -330,6 +335,37 @@ describe('the work of an evaluation', () => {
       value: 'error',
       reason: 'there is too much to look at',
     })
+  })
+
+  it('counts what is scanned when it is looked into, once', () => {
+    const inner = (size: number) => `{"inner": {"a": 1, "text": "${'a'.repeat(size)}"}}`
+    const scanned = (source: string) => countSteps(source, inner(40_000)) - countSteps(source, inner(0))
+    expect(scanned('args.inner.a == 1')).toBe(10_000)
+    expect(scanned('args.inner.a == 1 && args.inner.a != 2')).toBe(10_000)
+  })
+
+  it.each([
+    'size(principal.claims.map) == 1',
+    'principal.claims.map.exists(name, true)',
+    'principal.claims.map == principal.claims.map',
+  ])('counts the names of a map: %s', (source) => {
+    const count = (size: number) => {
+      const map = Object.fromEntries(Array.from({ length: size }, (_, index) => [`a${index}`, index]))
+      const work = createWork()
+      compileExpression(source, 'who').evaluate(createFacts({ principal: { ...createFacts().principal, claims: { map } } }), work)
+      return MAX_WORK - work.left
+    }
+    expect(count(1010) - count(10)).toBeGreaterThanOrEqual(1000)
+  })
+
+  it('counts the names of maps that differ in the first', () => {
+    const count = (size: number) => {
+      const map = (first: number) =>
+        JSON.stringify(Object.fromEntries(Array.from({ length: size }, (_, index) => [`a${index}`, index || first])))
+      const text = `{"one": ${map(1)}, "other": ${map(2)}}`
+      return countSteps('args.one == args.other', text) - Math.ceil(map(1).length / 4) * 2
+    }
+    expect(count(1010) - count(10)).toBe(1000)
   })
 
   it('does not depend on what is not looked at', () => {

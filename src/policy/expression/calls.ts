@@ -108,8 +108,7 @@ function compileHas({ node, inputs }: Call, context: Context): Evaluate {
 function compileHasFact(read: Evaluate): Evaluate {
   return (run) => {
     const value = read(run)
-    if (isFailure(value)) return value.isMissing ? false : value
-    return isKnown(value) ? true : UNKNOWN
+    return isKnown(value) ? true : isFailure(value) ? false : UNKNOWN
   }
 }
 

@@ -12,7 +12,7 @@ export const functions: ReadonlyMap<string, Apply> = new Map<string, Apply>([
   ['size/1', ([value], work) => readSize(value, work)],
   ['.size/0', ([value], work) => readSize(value, work)],
   ['int/1', ([value], work) => toInt(value, work)],
-  ['double/1', ([value]) => toDouble(value)],
+  ['double/1', ([value], work) => toDouble(value, work)],
   ['string/1', ([value]) => toText(value)],
   ['timestamp/1', ([value]) => toTimestamp(value)],
   ['duration/1', ([value]) => (typeof value === 'string' ? parseDuration(value) : undefined)],
@@ -76,11 +76,12 @@ function toInt(value: Known | undefined, work: Work): Value | undefined {
 }
 
 /** Of texts only plain decimal numbers: no hexadecimal digits, no infinity. */
-function toDouble(value: Known | undefined): Value | undefined {
+function toDouble(value: Known | undefined, work: Work): Value | undefined {
   if (typeof value === 'number') return value
   if (typeof value === 'bigint') return Number(value)
   if (typeof value !== 'string') return undefined
-  const isDecimal = value.length <= 64 && /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/.test(value)
+  spend(work, value.length)
+  const isDecimal = /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/.test(value)
   return isDecimal ? checkDouble(Number(value)) : createFailure('a text is no double')
 }
 

@@ -80,7 +80,7 @@ export function compileIndex(node: Of<'[]'>, context: Context): Evaluate {
 }
 
 function finish(value: Value | undefined, text: string): Value {
-  return value === undefined ? createFailure(`${text} is missing`, true) : locate(value, text)
+  return value === undefined ? createFailure(`${text} is missing`) : locate(value, text)
 }
 
 function describeNoContainer(value: Known, text: string): Value {

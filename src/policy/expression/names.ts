@@ -16,6 +16,7 @@ export interface NamedFact {
   readonly use?: Use
   /** Whether it is one of `tool`, `prompt` and `resource`. */
   readonly hasKinds?: true
+  /** Fails where it is missing; members of a record fail for no other reason. */
   read(facts: ExpressionFacts): Value
 }
 
@@ -62,7 +63,7 @@ function readOperation(member: string, read: (operation: Operation) => string | 
 }
 
 function missing(what: string): Value {
-  return createFailure(`${what} is missing`, true)
+  return createFailure(`${what} is missing`)
 }
 
 /** All names, for a message. */

@@ -71,8 +71,6 @@ interface LibraryError {
 }
 
 function toExpressionError(error: unknown): ExpressionError {
-  // The parser counts brackets, but not the `!` of `!!!!`.
-  if (error instanceof RangeError) return new ExpressionError('it is nested too deeply: write several rules instead', 0)
   if (!isLibraryError(error)) throw error
   const { code, summary, range } = error
   const remedy = Object.hasOwn(remedies, code) ? remedies[code] : undefined

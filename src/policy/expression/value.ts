@@ -43,8 +43,6 @@ export interface Failure {
   readonly kind: 'failure'
   /** For the operator: what is missing or does not fit. Names, never values. */
   readonly reason: string
-  /** Whether something was looked for that is absent: what `has()` asks. */
-  readonly isMissing: boolean
 }
 
 /** Cannot be told without the arguments. */
@@ -54,8 +52,8 @@ export interface Unknown {
   readonly results: number
 }
 
-export function createFailure(reason: string, isMissing = false): Failure {
-  return { kind: 'failure', reason, isMissing }
+export function createFailure(reason: string): Failure {
+  return { kind: 'failure', reason }
 }
 
 export function isKnown(value: Value): value is Known {
@@ -92,7 +90,7 @@ export function createDictionary(entries: ReadonlyMap<string, Value>): Dictionar
 
 /** The failure with the place in front. Other values stay. */
 export function locate(value: Value, place: string): Value {
-  return isFailure(value) ? createFailure(`${place}: ${value.reason}`, value.isMissing) : value
+  return isFailure(value) ? createFailure(`${place}: ${value.reason}`) : value
 }
 
 const typeNames: Readonly<Record<string, string>> = {
