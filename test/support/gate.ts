@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { NO_BRAND } from '../../src/core/brand.ts'
-import { type Clock, systemClock } from '../../src/core/clock.ts'
+import { systemClock } from '../../src/core/clock.ts'
 import type { PolicyEngine } from '../../src/core/decision.ts'
 import type { StdioUpstreamPlan } from '../../src/core/plan/upstream-plan.ts'
 import type { TokenVerifier, Upstream } from '../../src/core/ports.ts'
@@ -12,6 +12,8 @@ import type { EndpointKind } from '../../src/core/route-facts.ts'
 import { createBodyRoom } from '../../src/http/body-room.ts'
 import { createForwardedRules } from '../../src/http/forwarded.ts'
 import { createSessionSeal } from '../../src/mcp/session-seal.ts'
+import type { Edge } from '../../src/pipeline/edge.ts'
+import type { Endpoint } from '../../src/pipeline/endpoints.ts'
 import { createPipeline } from '../../src/pipeline/pipeline.ts'
 import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
 import { createStdioUpstream } from '../../src/upstream/stdio/stdio-upstream.ts'
@@ -63,11 +65,12 @@ const paths: Readonly<Record<EndpointKind, string>> = { streamable_http: '/mcp',
 /**
  * @param upstreams - of each endpoint, or one for all
  * @param changes - to every route
+ * @param edge - changes to what all requests go through; its endpoints are added
  */
 export async function openGate(
   upstreams: Upstream | Partial<Record<EndpointKind, Upstream>>,
   changes: Partial<Route> = {},
-  clock: Clock = systemClock,
+  edge: Partial<Edge> = {},
 ): Promise<Gate> {
   const records: RequestRecord[] = []
   const pick = (kind: EndpointKind): Upstream => ('send' in upstreams ? upstreams : (upstreams[kind] as Upstream))
@@ -79,7 +82,6 @@ export async function openGate(
   server.on(
     'request',
     createPipeline({
-      endpoints: new Map(routes.map((route) => [route.path, { kind: 'guarded', route }])),
       hosts: new Set([`127.0.0.1:${port}`, `localhost:${port}`]),
       origins: { allowed: new Set([origin]), allowLoopback: true },
       cors: { allowedOrigins: '*', allowedHeaders: [], allowedMethods: [], allowCredentials: false },
@@ -93,14 +95,19 @@ export async function openGate(
         bodyIdleSeconds: 10,
         stalledClientSeconds: 10,
       },
-      bodyRoom: createBodyRoom({ bodiesBytes: 256 * 1024 * 1024, bodyBytes: 64 * 1024 * 1024, bodyIdleSeconds: 10 }, clock),
+      bodyRoom: createBodyRoom({ bodiesBytes: 256 * 1024 * 1024, bodyBytes: 64 * 1024 * 1024, bodyIdleSeconds: 10 }, edge.clock),
       forwarded: createForwardedRules([], origin),
       brand: NO_BRAND,
       seal: createSessionSeal(randomBytes(32)),
       observe: (record) => records.push(record),
       streamEnds: new Set(),
-      clock,
+      clock: systemClock,
       isDraining: () => false,
+      ...edge,
+      endpoints: new Map<string, Endpoint>([
+        ...routes.map((route) => [route.path, { kind: 'guarded', route }] as const),
+        ...(edge.endpoints ?? []),
+      ]),
     }),
   )
   return {
