@@ -1,5 +1,5 @@
 // Brings what the interoperability tests need and npm's lock file does not hold: two generations of Python MCP servers, each in a
-// virtual environment of its own, the MCP Inspector, MCP clients that people use, programs with the MCP libraries of Go, Nodes that
+// virtual environment of its own, django-oauth-toolkit, the MCP Inspector, MCP clients that people use, programs with the MCP libraries of Go, Nodes that
 // are too old, and Keycloak. All of it in .cache/interop. Does nothing where it has been done before.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -22,8 +22,9 @@ const KEYCLOAK = {
 
 const tests = join(root, 'test', 'interop')
 
-bring('python', read('python/requirements.txt'), (folder) => createEnvironment(folder, 'requirements.txt'))
-bring('python-v1', read('python/requirements-v1.txt'), (folder) => createEnvironment(folder, 'requirements-v1.txt'))
+bringPython('python', 'python/requirements.txt')
+bringPython('python-v1', 'python/requirements-v1.txt')
+bringPython('django', 'django/requirements.txt')
 bring('inspector', '@modelcontextprotocol/inspector@2.12.0', installPackages)
 bring('clients', listClients(), installPackages)
 if (hasGo()) bring('go-clients', readAll('clients/go'), buildGo)
@@ -63,11 +64,15 @@ function bring(name, content, make) {
   writeFileSync(stamp, wanted)
 }
 
+function bringPython(name, requirements) {
+  bring(name, read(requirements), (folder) => createEnvironment(folder, requirements))
+}
+
+/** @param requirements - file of the packages */
 function createEnvironment(folder, requirements) {
   run(isWindows ? 'python' : 'python3', ['-m', 'venv', folder])
   const python = join(folder, isWindows ? 'Scripts' : 'bin', 'python')
-  const list = join(tests, 'python', requirements)
-  run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', list])
+  run(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '-r', join(tests, requirements)])
 }
 
 /** @param names - packages of npm with their versions, a space between them */

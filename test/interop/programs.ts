@@ -15,6 +15,8 @@ const PROGRAMS = {
   python: join(home, 'python/bin/python'),
   /** Python with the official SDK's first generation. */
   pythonV1: join(home, 'python-v1/bin/python'),
+  /** Python with django-oauth-toolkit. */
+  django: join(home, 'django/bin/python'),
   /** The MCP Inspector. */
   inspector: join(home, 'inspector/node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js'),
   /** Nodes that are too old. */

@@ -31,18 +31,36 @@ export async function startPythonServer(
   generation: PythonGeneration,
   transport: PythonTransport,
 ): Promise<PythonServer> {
-  const child = spawn(python, [findScript(generation), transport], {
-    env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1', PYTHONUNBUFFERED: '1' },
+  const { origin, ...server } = await startPythonProgram(python, [findScript(generation), transport])
+  return { ...server, url: `${origin}/${transport === 'sse' ? 'sse' : 'mcp'}` }
+}
+
+export interface PythonProgram {
+  /** `http://127.0.0.1:<port>` */
+  readonly origin: string
+  /** The lines that it has written until now. */
+  readonly lines: readonly string[]
+  close(): Promise<void>
+}
+
+/** Starts a Python program, and waits until it says where it listens. */
+export async function startPythonProgram(
+  python: string,
+  command: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<PythonProgram> {
+  const child = spawn(python, command, {
+    env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1', PYTHONUNBUFFERED: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const lines: string[] = []
-  const origin = await waitForOrigin(child, lines)
-  return { url: `${origin}/${transport === 'sse' ? 'sse' : 'mcp'}`, lines, close: () => end(child) }
+  return { origin: await waitForOrigin(child, lines), lines, close: () => end(child) }
 }
 
 function waitForOrigin(child: ChildProcess, lines: string[]): Promise<string> {
   return new Promise((resolve, reject) => {
-    const fail = (error?: unknown) => reject(new Error(`the Python server did not start:\n${lines.join('\n')}`, { cause: error }))
+    const fail = (error?: unknown) =>
+      reject(new Error(`the Python program did not start:\n${lines.join('\n')}`, { cause: error }))
     child.once('error', fail)
     child.once('exit', fail)
     for (const stream of [child.stdout, child.stderr]) {
