@@ -132,7 +132,7 @@ describe.skipIf(!hasRedisServer())('Redis', () => {
     server.freeze()
     const asked = [store.find('kind', 'slow'), store.list('kind', 1), store.add('kind', 'slow', 'other')]
     for (const answer of await Promise.allSettled(asked)) {
-      expect(answer).toMatchObject({ status: 'rejected', reason: { message: expect.stringContaining('no answer') } })
+      expect(answer).toMatchObject({ status: 'rejected', reason: { message: expect.stringContaining('did not answer') } })
     }
     expect(store.isReady()).toBe(false)
     server.thaw()

@@ -36,6 +36,12 @@ const OLD_NAMES = [
   /\b\w*Surroundings\b/,
   /\blookAt[A-Z]\w*|\b\w+Sight\b/,
   /\b(?:escapeObeyed|quoteForeign)\b/,
+  /\bdoInTurn\b|\bInTurnOptions\b/,
+  /\bVisit(?:Handler)?\b/,
+  /\b(?:Scene|StayOptions|stayWithMistakes|EncryptionMark)\b/,
+  /\bTrouble\b|\bTROUBLES\b|\b(?:send|find)Trouble\w*/,
+  /\b(?:create)?(?:Mount|Liveness|Vault)\b|\bcreateSeal\b|\bkeepUsersApart\b/,
+  /\bdoor\b/i,
 ]
 
 /** Phrases that CONTRIBUTING.md replaces. */

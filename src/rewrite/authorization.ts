@@ -24,12 +24,12 @@ export function createRedirect(
       return sendOAuthError(incoming, 'method_not_allowed', 'GET is needed')
     const [, query = ''] = /\?(.*)$/s.exec(request.url ?? '') ?? []
     const merged = mergeParameters(new URLSearchParams(query), added)
-    if (merged === undefined) return sendOAuthError(incoming, 'authorization_refused', 'a parameter is there twice')
+    if (merged === undefined) return sendOAuthError(incoming, 'authorization_refused', 'a parameter is repeated')
     if (sharedClient !== undefined && !mayAnswerTo(merged, added, sharedClient.redirectUris))
       return sendOAuthError(
         incoming,
         'authorization_refused',
-        'a redirect URI that is neither on this machine nor in `rewrite.redirect_uris`',
+        'a redirect URI that is neither a loopback address nor in `rewrite.redirect_uris`',
       )
     const headers = { location: `${bare}?${merged}`, 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' }
     response.writeHead(302, headers).end()

@@ -42,7 +42,7 @@ export function createPassing(options: PassingOptions): EndpointHandler {
     const body = await readBody(incoming)
     if (body === undefined) return refuse('body_too_large', `longer than ${MOST_BYTES} bytes`)
     const changed = options.form ? changeForm(body, options) : changeJson(body, options)
-    if (changed === undefined) return refuse('authorization_refused', 'the body can be read in more than one way, or in none')
+    if (changed === undefined) return refuse('authorization_refused', 'the body is ambiguous or malformed')
     await pass(incoming, changed, credentials[0], options)
   }
 }

@@ -36,16 +36,16 @@ export function renderConsentPage(asking: Asking, user: User, resource: string |
   const refused = wanted.filter((scope) => !mayGrant(scope))
   return renderAskingPage(
     'Allow access?',
-    `<h1>Allow ${formatClient(asking)} to act for you?</h1>
+    `<h1>Allow ${formatClient(asking)} to act on your behalf?</h1>
 <p>It asks to${resource === undefined ? '' : ` use <code>${escapeHtml(resource)}</code> and to`}:</p>
 ${renderScopes(permitted)}
 ${refused.length === 0 ? '' : `<p>It also asks for this, which you may not give away. It will not get it:</p>${renderScopes(refused)}`}
-<p>You will be sent back to <strong>${escapeHtml(formatRedirectHost(asking.redirectUri))}</strong>.</p>
+<p>You will be redirected to <strong>${escapeHtml(formatRedirectHost(asking.redirectUri))}</strong>.</p>
 <p class="quiet">“${formatClient(asking)}” is the name that the application gave itself. Go on only if you have just started this yourself.</p>
 <form method="post">
 ${permitted.length === 0 ? '' : '<button class="main" name="action" value="allow">Allow</button>'}
 <button name="action" value="cancel">Deny</button>
-<p class="quiet">Signed in as ${escapeHtml(user.displayName)}. <button class="link" name="action" value="switch">Sign in as somebody else</button></p>
+<p class="quiet">Signed in as ${escapeHtml(user.displayName)}. <button class="link" name="action" value="switch">Use another account</button></p>
 </form>`,
     asking,
   )
@@ -60,13 +60,13 @@ export function renderErrorPage(problem: { error: string; error_description?: st
     'That did not work',
     `<h1>That did not work</h1>
 <p role="alert">${escapeHtml(problem.error_description ?? 'The request could not be completed.')}</p>
-${problem.error === 'invalid_client' ? FORGOTTEN : ''}<p>Go back to the application that you came from and start again.</p>
+${problem.error === 'invalid_client' ? FORGOTTEN : ''}<p>Go back to the application and start again.</p>
 <p class="quiet">Error code: <code>${escapeHtml(problem.error)}</code></p>`,
   )
 }
 
 function formatClient({ clientName }: Asking): string {
-  return escapeHtml(formatForeignName(clientName) || 'An application without a name')
+  return escapeHtml(formatForeignName(clientName) || 'An application with no name')
 }
 
 function renderScopes(scopes: readonly Scope[]): string {

@@ -134,7 +134,7 @@ function answerInTime(client: Scripting & Disconnecting): Scripting {
       const timer = setTimeout(() => {
         isLate = true
         late += 1
-        reject(new Error(`Redis gave no answer within ${COMMAND_MS / 1000} s`))
+        reject(new Error(`Redis did not answer within ${COMMAND_MS / 1000} s`))
       }, COMMAND_MS)
       const settle = () => {
         clearTimeout(timer)

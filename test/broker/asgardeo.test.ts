@@ -136,7 +136,7 @@ describe.each([['application'], ['per_client']] as const)('Asgardeo with registr
   it('shows an error page while Asgardeo is down, and works as soon as it is back', async () => {
     const { proxy, asgardeo } = await start({ provider: { registration }, prepare: (one) => one.fail('token', { status: 503 }) })
     const { status, html } = await clickAllow(proxy)
-    expect([status, html]).toEqual([503, expect.stringContaining('Signing in is not possible at the moment')])
+    expect([status, html]).toEqual([503, expect.stringContaining('Signing in is not possible right now')])
     asgardeo.heal()
     await vi.waitFor(async () => expect((await clickAllow(proxy)).status).toBe(200), { timeout: 5000, interval: 100 })
     const client = await createRawClient(proxy.origin)

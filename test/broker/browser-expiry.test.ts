@@ -67,7 +67,7 @@ describe.skipIf(!hasChromium())('a person who takes too long', { timeout: 60_000
 
   async function openConsent(): Promise<void> {
     await page.goto(createRequest(origin, client).url.href)
-    expect(await readHeading(page)).toBe('Allow Example application to act for you?')
+    expect(await readHeading(page)).toBe('Allow Example application to act on your behalf?')
   }
   async function goToProvider(): Promise<void> {
     await openConsent()
@@ -86,7 +86,7 @@ describe.skipIf(!hasChromium())('a person who takes too long', { timeout: 60_000
     expect(await readHeading(page)).toBe(title)
     const text = (await page.locator('main').textContent()) ?? ''
     expect(text).toMatch(says)
-    expect(text).toContain('Go back to the application that you came from and start again.')
+    expect(text).toContain('Go back to the application and start again.')
     const traceId = await page.locator('code').textContent()
     const line = await stage.proxy.log.waitFor(({ request_id: id }) => id === traceId)
     expect(line).toMatchObject({ path: expect.stringContaining(at), cause: expect.stringMatching(/./) })
@@ -128,19 +128,19 @@ describe.skipIf(!hasChromium())('a person who takes too long', { timeout: 60_000
     await press(page, /Allow and sign in/)
     await page.getByText('trace id').waitFor()
     if (SCREENSHOTS !== undefined) await page.screenshot({ path: join(SCREENSHOTS, 'expired.png') })
-    await expectOver('This sign-in is over', OVER, '/sign-in/')
+    await expectOver('This sign-in has expired', OVER, '/sign-in/')
   })
 
   it('is told so when they deny, too, and when they reload the page', async () => {
     await openConsent()
     endRecords('Interaction')
     await page.reload()
-    await expectOver('This sign-in is over', OVER, '/sign-in/')
+    await expectOver('This sign-in has expired', OVER, '/sign-in/')
     await openConsent()
     application.answers.splice(0)
     endRecords('Interaction')
     await press(page, /^Deny$/)
-    await expectOver('This sign-in is over', OVER, '/sign-in/')
+    await expectOver('This sign-in has expired', OVER, '/sign-in/')
   })
 
   it('is told when the browser has lost what shows that the form is its own', async () => {
@@ -151,10 +151,16 @@ describe.skipIf(!hasChromium())('a person who takes too long', { timeout: 60_000
   })
 
   const AWAY: [name: string, leave: () => Promise<void>, title: string, says: RegExp, at: string][] = [
-    ['the time of the sign-in is over', async () => endRecords('Interaction'), 'This sign-in is over', OVER, '/oauth/callback'],
-    ['nobody waits for them any more', async () => endRecords('AwayUser'), 'This sign-in is over', OVER, '/oauth/callback'],
+    [
+      'the time of the sign-in is over',
+      async () => endRecords('Interaction'),
+      'This sign-in has expired',
+      OVER,
+      '/oauth/callback',
+    ],
+    ['nobody waits for them any more', async () => endRecords('AwayUser'), 'This sign-in has expired', OVER, '/oauth/callback'],
     ['its cookies are gone', () => endCookies('mcp-browser'), 'This sign-in was not started here', LOST, '/oauth/callback'],
-    ['its cookies are over', () => endCookies('mcp-interaction', 'mcp-resume'), 'This sign-in is over', OVER, '/authorize/'],
+    ['its cookies are over', () => endCookies('mcp-interaction', 'mcp-resume'), 'This sign-in has expired', OVER, '/authorize/'],
   ]
   it.each(AWAY)('is told so when they come from the identity provider: %s', async (_name, leave, title, says, at) => {
     await goToProvider()
@@ -174,6 +180,6 @@ describe.skipIf(!hasChromium())('a person who takes too long', { timeout: 60_000
     expect(await page.locator('main').textContent()).toContain('Signed in as Alice')
     await leave()
     await press(page, /^Allow$/)
-    await expectOver('This sign-in is over', OVER, at)
+    await expectOver('This sign-in has expired', OVER, at)
   })
 })

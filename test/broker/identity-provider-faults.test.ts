@@ -173,7 +173,7 @@ async function failToSignIn(stage: Stage, place: Place, fault: Interference): Pr
   const page = await openConsentPage(browser, request.url)
   const answer = await during(stage, place, fault, () => agree(browser, page))
   const html = await answer.text()
-  expect([answer.status, html]).toEqual([503, expect.stringContaining('Signing in is not possible at the moment')])
+  expect([answer.status, html]).toEqual([503, expect.stringContaining('Signing in is not possible right now')])
   const traceId = /trace id: <code>([^<]+)</.exec(html)?.[1]
   await expectLine(stage, ({ request_id: id }) => id === traceId, place)
   // The provider is well again: the same page leads on, and the next who begins has a sign-in like any other.
@@ -219,7 +219,7 @@ async function failWith(
   const answer = await during(stage, place, fault, () => refresh(origin, client, tokens.refresh_token))
   expect([answer.status, await readJson(answer)]).toEqual([
     503,
-    { error: 'temporarily_unavailable', error_description: 'the identity provider cannot be asked at the moment' },
+    { error: 'temporarily_unavailable', error_description: 'the identity provider cannot be reached right now' },
   ])
   await expectLine(stage, ({ path, request_id: id }) => path === '/token' && !known.has(id), place)
   // Nothing has ended: what is out stays good, and the client goes on with what it has.

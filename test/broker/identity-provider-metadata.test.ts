@@ -131,10 +131,10 @@ describe('what the user is told when the identity provider answers with an error
   it.each([
     ['temporarily_unavailable', 503, 'few minutes'],
     ['server_error', 503, 'few minutes'],
-    ['invalid_scope', 503, 'tell the operator of this server'],
-    ['unauthorized_client', 503, 'tell the operator of this server'],
-    ['access_denied', 403, 'cancelled or refused'],
-    ['consent_required', 403, 'cancelled or refused'],
+    ['invalid_scope', 503, 'Contact the operator of this server'],
+    ['unauthorized_client', 503, 'Contact the operator of this server'],
+    ['access_denied', 403, 'canceled or denied'],
+    ['consent_required', 403, 'canceled or denied'],
   ])('%s', async (error, status, says) => {
     const refuse = () => ({ error, error_description: 'no' })
     const { origin, client } = await start({ vendor: { ...OIDC_VENDOR, refuseAuthorization: refuse } })
@@ -143,9 +143,9 @@ describe('what the user is told when the identity provider answers with an error
   })
 
   it.each([
-    ['unauthorized_client', 'tell the operator of this server'],
-    ['invalid_client', 'tell the operator of this server'],
-    ['unsupported_grant_type', 'tell the operator of this server'],
+    ['unauthorized_client', 'Contact the operator of this server'],
+    ['invalid_client', 'Contact the operator of this server'],
+    ['unsupported_grant_type', 'Contact the operator of this server'],
     ['temporarily_unavailable', 'few minutes'],
   ])('at its token endpoint: %s', async (error, says) => {
     const refuseToken = () => ({ error, error_description: 'no' })

@@ -89,7 +89,7 @@ describe('a userinfo endpoint', () => {
       const html = await answer.text()
       expect(answer.status).toBe(503)
       expect(html).not.toContain('few minutes')
-      expect(html).toContain('tell the operator of this server')
+      expect(html).toContain('Contact the operator of this server')
       const line = await proxy.log.waitFor(({ code }) => code === 'identity_provider_unavailable')
       expect(line.cause).toMatch(/^the userinfo endpoint: .*identity_provider\.userinfo: false/)
     },

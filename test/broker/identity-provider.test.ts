@@ -153,7 +153,7 @@ describe('an identity provider that does not help', () => {
     const { proxy } = await start({ provider: { issuer } })
     const response = await allow(proxy.origin)
     expect(response.status).toBe(503)
-    expect(await response.text()).toContain('Signing in is not possible at the moment')
+    expect(await response.text()).toContain('Signing in is not possible right now')
     expect(asked.length).toBeGreaterThan(0)
     server.closeAllConnections()
   })

@@ -83,7 +83,7 @@ describe.skipIf(!hasRedisServer())('a broker whose store is gone', { timeout: 60
     expect(page).toMatch(/trace id: <code>/)
     if (where === '/authorize') {
       expect(response.status).toBe(503)
-      expect(page).toContain('Signing in is not possible at the moment')
+      expect(page).toContain('Signing in is not possible right now')
       expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0)
     } else expect([400, 403, 503]).toContain(response.status)
   })

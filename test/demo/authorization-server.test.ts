@@ -228,7 +228,7 @@ describe('the sign-in pages', () => {
   })
 
   it('name the client, where it lives, the resource and the scopes, and what the user may not grant', () => {
-    expect(page.html).toContain('Allow Test &#60;client&#62; to act for you?')
+    expect(page.html).toContain('Allow Test &#60;client&#62; to act on your behalf?')
     expect(page.html).toContain('an application on this computer (127.0.0.1:4711)')
     expect(page.html).toContain(RESOURCE)
     expect(page.html).toContain('Use the tools, resources and prompts')

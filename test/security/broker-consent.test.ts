@@ -52,11 +52,11 @@ describe('the consent page', () => {
   it('comes before the identity provider, for a client that has never been seen, also in a browser that is signed in (confused deputy; RFC 6749 §10.2)', async () => {
     const fresh = createBrowser()
     const page = await openConsentPage(fresh, createRequest(origin, web).url)
-    expect(page.html).toContain('Allow Web client to act for you?')
+    expect(page.html).toContain('Allow Web client to act on your behalf?')
     const browser = await signInBrowser()
     const stranger = await createRawClient(origin, { client_name: 'Stranger', redirectUri: 'https://stranger.example/cb' })
     const asked = await openConsentPage(browser, createRequest(origin, stranger).url)
-    expect(asked.html).toContain('Allow Stranger to act for you?')
+    expect(asked.html).toContain('Allow Stranger to act on your behalf?')
     expect(asked.html).toContain('Signed in as Alice')
     expect(asked.html).toContain('stranger.example')
   })
@@ -138,14 +138,14 @@ describe('the consent page', () => {
   ])('says that an application has no name when its name is one %s', async (_name, name) => {
     const client = await createRawClient(origin, { client_name: name })
     const { html } = await openConsentPage(createBrowser(), createRequest(origin, client).url)
-    expect(/<h1>([\s\S]*?)<\/h1>/.exec(html)?.[1]).toBe('Allow An application without a name to act for you?')
+    expect(/<h1>([\s\S]*?)<\/h1>/.exec(html)?.[1]).toBe('Allow An application with no name to act on your behalf?')
   })
 
   it('shows where answers go as browsers write it, so that look-alike letters are seen (UTS #39)', async () => {
     const redirectUri = 'https://xn--pple-43d.example/cb'
     const client = await createRawClient(origin, { redirectUri, client_name: 'Apple' })
     const { html } = await openConsentPage(createBrowser(), createRequest(origin, client).url)
-    expect(html).toContain('sent back to <strong>xn--pple-43d.example</strong>')
+    expect(html).toContain('redirected to <strong>xn--pple-43d.example</strong>')
   })
 
   it('remembers what a user allowed to a web client, with those scopes and that redirect URI', async () => {
@@ -311,7 +311,7 @@ describe('the way back from the identity provider', () => {
     const answer = await comeBack(browser)
     const resume = readRefresh(await (await browser.open(answer)).text())
     const again = await browser.open(answer)
-    expect([again.status, await again.text()]).toEqual([400, expect.stringContaining('This sign-in is over')])
+    expect([again.status, await again.text()]).toEqual([400, expect.stringContaining('This sign-in has expired')])
     // Nor does the second use spoil the first.
     expect((await browser.open(resume)).headers.get('location')).toContain('code=')
     for (const query of ['', '?code=x', '?state=&code=x', '?state=foreign&code=x'])
@@ -344,7 +344,7 @@ describe('the way back from the identity provider', () => {
     expect(answer.searchParams.get('iss')).toBe(stage.identityProvider.issuer)
     answer.searchParams.delete('iss')
     const response = await browser.open(answer)
-    expect([response.status, await response.text()]).toEqual([400, expect.stringContaining('could not be checked')])
+    expect([response.status, await response.text()]).toEqual([400, expect.stringContaining('could not be verified')])
   })
 
   it('goes on in that browser alone, too: nobody can be signed in as somebody else by cookies that were planted (login CSRF)', async () => {
@@ -441,7 +441,7 @@ describe('the way back from the identity provider', () => {
         const browser = createBrowser()
         const request = createRequest(other.proxy.origin, client, { scope }).url
         const html = await (await browser.open(await broker.comeBack(browser, request, user))).text()
-        expect(html.includes('does not get it')).toBe(isTold)
+        expect(html.includes('were not granted')).toBe(isTold)
         expect(html.includes('mcp:admin')).toBe(isTold)
         expect((await browser.open(readRefresh(html))).headers.get('location')).toContain('code=')
       }
@@ -467,7 +467,7 @@ describe('the way back from the identity provider', () => {
     answer.searchParams.set('iss', 'https://evil.example')
     const response = await browser.open(answer)
     expect(response.status).toBe(400)
-    expect(await response.text()).toContain('could not be checked')
+    expect(await response.text()).toContain('could not be verified')
   })
 
   it('shows nothing of what came with an error (cross-site scripting)', async () => {

@@ -168,7 +168,7 @@ describe('a document that cannot be fetched', () => {
     const [place, { open }] = [await openPlace((_, response) => response.writeHead(502).end()), await serveBroker()]
     const response = await open(`${place.origin}/client.json`, '192.0.2.1', 'text/html')
     expect(response.status).toBe(503)
-    expect(await response.text()).toContain('cannot be checked at the moment')
+    expect(await response.text()).toContain('cannot be verified right now')
   })
 
   it('since nothing listens there is 503', async () => {

@@ -63,7 +63,7 @@ describe('a client that wants a fresh sign-in', () => {
         url.searchParams.delete('max_age')
       }
       const { answer } = await returnFromVendor(origin, client, { changes: { ...OPENID, ...changes }, edit })
-      expect([answer.status, await answer.text()]).toEqual([403, expect.stringContaining('A fresh sign-in is needed')])
+      expect([answer.status, await answer.text()]).toEqual([403, expect.stringContaining('A fresh sign-in is required')])
     },
   )
 
@@ -76,7 +76,7 @@ describe('a client that wants a fresh sign-in', () => {
     const page = await openConsentPage(browser, createRequest(origin, client, { ...OPENID, prompt: 'login' }).url)
     const answer = await sendConsent(browser, page)
     const html = await answer.text()
-    expect([answer.status, html]).toEqual([403, expect.stringContaining('A fresh sign-in is needed')])
+    expect([answer.status, html]).toEqual([403, expect.stringContaining('A fresh sign-in is required')])
     const back =
       /<a href="([^"]+)">Go back/.exec(html)?.[1]?.replace(/&#(\d+);/g, (_match, code) => String.fromCharCode(code)) ?? ''
     expect((await browser.open(back)).headers.get('location')).toContain('error=login_required')

@@ -93,7 +93,10 @@ describe('a time at which the user authenticated', () => {
     const vendor: Vendor = { ...OIDC_VENDOR, idToken: () => ({ auth_time: Math.floor(time()) }) }
     const { origin, client } = await start({ vendor })
     const young = await returnFromVendor(origin, client, { changes: { ...OPENID, max_age: '600' } })
-    expect([young.answer.status, await young.answer.text()]).toEqual([403, expect.stringContaining('A fresh sign-in is needed')])
+    expect([young.answer.status, await young.answer.text()]).toEqual([
+      403,
+      expect.stringContaining('A fresh sign-in is required'),
+    ])
     const { browser } = await signInAtVendor(origin, client, { changes: OPENID })
     const again = await returnFromVendor(origin, client, { browser, changes: { ...OPENID, max_age: '600' } })
     expect(again.sent.searchParams.get('max_age')).toBe('600')

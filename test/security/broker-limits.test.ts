@@ -100,7 +100,7 @@ describe('somebody who begins sign-in after sign-in', () => {
     const page = await begin('text/html,*/*;q=0.8')
     expect([page.status, page.headers.get('content-type')]).toEqual([429, 'text/html; charset=utf-8'])
     expect(Number(page.headers.get('retry-after'))).toBeGreaterThan(0)
-    expect(await page.text()).toContain('Too many sign-ins at once')
+    expect(await page.text()).toContain('Too many sign-ins')
     const answer = await begin('application/json')
     expect([answer.status, await readJson(answer)]).toMatchObject([429, { error: 'temporarily_unavailable' }])
     expect(stage.proxy.log.text()).toContain('sign_ins_limited')

@@ -313,7 +313,7 @@ describe('a client ID metadata document', () => {
     )
     const client: RawClient = { id, redirectUri: 'https://client.example/cb', secret: undefined }
     const { html } = await openConsentPage(createBrowser(), createRequest(stage.proxy.origin, client).url)
-    expect(html).toContain('Allow Published to act for you?')
+    expect(html).toContain('Allow Published to act on your behalf?')
     expect(html).toContain(`published by <strong>localhost:${port}</strong>`)
   })
 
@@ -418,7 +418,7 @@ describe('a client ID metadata document', () => {
     serve(describeClient(id, { client_name: 'Claude', redirect_uris: ['https://xn--clude-8qf.example/cb'] }))
     const client: RawClient = { id, redirectUri: 'https://xn--clude-8qf.example/cb', secret: undefined }
     const { html } = await openConsentPage(createBrowser(), createRequest(stage.proxy.origin, client).url)
-    expect(html).toContain('sent back to <strong>xn--clude-8qf.example</strong>')
+    expect(html).toContain('redirected to <strong>xn--clude-8qf.example</strong>')
     expect(html).toContain(`published by <strong>localhost:${port}</strong>`)
   })
 

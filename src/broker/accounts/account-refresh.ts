@@ -43,7 +43,7 @@ export async function refreshUnderLock(subject: string, options: RefreshOptions)
     if (seen === undefined) return { says: 'replaced', user: undefined }
     return isDue(seen.value, options) ? askProvider(seen, options) : { says: 'goes on', user: seen.value }
   }
-  const createError = () => new IdentityProviderError('unavailable', 'another process has been asking it for too long')
+  const createError = () => new IdentityProviderError('unavailable', 'another process has held the refresh lock for too long')
   const lock = { store, clock, kind: 'AccountRefresh', expiresMs: lockMs, waitMs: lockMs, createError }
   return withStoreLock(hashId(subject), ask, lock)
 }

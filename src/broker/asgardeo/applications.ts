@@ -170,7 +170,7 @@ export function formatName({ name }: AskingClient, { applicationName }: Asgardeo
 /** Anybody can have an application made, so there is an end to how fast, and to how many. */
 async function makeRoom({ address }: AskingClient, session: Session): Promise<void> {
   const { limit, plan, clock } = session
-  if (limit.count(address) !== undefined) throw new Error('too many applications were asked for within a minute')
+  if (limit.count(address) !== undefined) throw new Error('too many applications were requested within a minute')
   const kept = await listOwn(session)
   if (kept.length < plan.mostApplications) return
   const unused = kept.filter(({ usedAt, madeAt }) => usedAt === undefined && madeAt + SIGN_IN_MS < clock.wall())
@@ -198,7 +198,9 @@ async function sweep(session: Session): Promise<void> {
   const isOver = ({ usedAt, madeAt }: Kept) =>
     (usedAt === undefined ? madeAt + registration.unusedSeconds * 1000 : usedAt + registration.idleSeconds * 1000) < clock.wall()
   for (const kept of (await listOwn(session)).filter(isOver)) {
-    await removeOne(kept, session).catch((error: Error) => onIssue(`an application of Asgardeo stays for now: ${error.message}`))
+    await removeOne(kept, session).catch((error: Error) =>
+      onIssue(`an unused application at Asgardeo could not be deleted: ${error.message}`),
+    )
   }
 }
 

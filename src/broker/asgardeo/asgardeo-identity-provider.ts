@@ -106,7 +106,7 @@ function keepTrying(session: Session, tasks: Tasks): void {
   applications.obtain().catch((error: Error) => {
     if (tasks.over) return
     const delay = Math.max(1000, applications.backOff.delay)
-    onIssue(`${error.message}; nobody can sign in until then, another try follows in ${Math.ceil(delay / 1000)} s`)
+    onIssue(`${error.message}; users cannot sign in until then. Retrying in ${Math.ceil(delay / 1000)} s`)
     tasks.make = clock.after(delay, () => keepTrying(session, tasks))
   })
 }
@@ -116,7 +116,7 @@ function keepSweeping(session: Session, tasks: Tasks): void {
   applications
     .sweep()
     .catch((error: Error) => {
-      if (!tasks.over) onIssue(`applications that nobody uses could not be looked for: ${error.message}`)
+      if (!tasks.over) onIssue(`unused applications could not be listed: ${error.message}`)
     })
     .finally(() => {
       if (!tasks.over) tasks.sweep = clock.after(SWEEP_MS, () => keepSweeping(session, tasks))
@@ -139,7 +139,8 @@ async function createAuthorizationUrl(
 async function finishSignIn(session: Session, answer: URLSearchParams, pending: PendingSignIn): Promise<SignedInUser> {
   const asking = chooseAsking(session, pending)
   const client = await session.applications.find(asking?.id)
-  if (client === undefined) throw new IdentityProviderError('ended', 'the application is gone through which the sign-in began')
+  if (client === undefined)
+    throw new IdentityProviderError('ended', 'the application through which the sign-in was started no longer exists')
   const user = await watch(session, asking?.id, client, () => openProvider(session, client).finishSignIn(answer, pending))
   await session.applications.noteUse(asking?.id)
   return describe(user, asking?.id)
@@ -161,7 +162,7 @@ async function confirm(session: Session, user: SignedInUser): Promise<SignedInUs
 async function findApplication({ applications }: Session, { via }: SignedInUser): Promise<AsgardeoClient> {
   const client = await applications.find(via)
   if (client !== undefined) return client
-  throw new IdentityProviderError('ended', 'the application is gone through which the user signed in')
+  throw new IdentityProviderError('ended', 'the application through which the user signed in no longer exists')
 }
 
 function describe(user: SignedInUser, via: string | undefined): SignedInUser {
@@ -182,7 +183,7 @@ async function watch<T>(
   } catch (error) {
     if (error instanceof IdentityProviderError && isRefusal(error.cause)) {
       await applications.forget(clientId, client)
-      onIssue('Asgardeo does not accept the credentials of the application any more; it is looked for at the next sign-in')
+      onIssue('Asgardeo no longer accepts the credentials of the application; the next sign-in looks it up again')
     }
     throw error
   }

@@ -44,7 +44,7 @@ export function createDocumentTurns(now: () => number): DocumentTurns {
     const victim = findVictim(rivals, asker, now())
     if (victim === undefined) throw new NoTurnError('too many fetches at the same time')
     running.delete(victim)
-    victim.controller.abort(new NoTurnError('it took long, and gave way to others'))
+    victim.controller.abort(new NoTurnError('it took too long and was canceled in favor of others'))
   }
   return {
     async take({ host, asker }, run) {

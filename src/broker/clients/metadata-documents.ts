@@ -127,7 +127,7 @@ function createAdmission(clock: Clock) {
   const perUrl = createAddressLimit(URL_PER_MINUTE, clock)
   const known = new BoundedMap<string, true>(MOST_REMEMBERED)
   const refuse = (wait: number | undefined, url: string) => {
-    if (wait !== undefined) throw new NoTurnError(`${new URL(url).host} is asked too often, for ${wait} s more`)
+    if (wait !== undefined) throw new NoTurnError(`${new URL(url).host} is requested too often; retry after ${wait} s`)
   }
   const checkAgain = (url: string) => refuse(perUrl.count(url), url)
   return {

@@ -38,7 +38,7 @@ const GRANT_TYPES = new Set(['authorization_code', 'refresh_token'])
 export function settleClientMetadata(metadata: Record<string, unknown>, isKnown = false): void {
   for (const member of USELESS_MEMBERS) delete metadata[member]
   if (isDeeper(metadata, MOST_DEPTH))
-    throw new errors.InvalidClientMetadata(`members are nested at most ${MOST_DEPTH} levels deep`)
+    throw new errors.InvalidClientMetadata(`members must not be nested more than ${MOST_DEPTH} levels deep`)
   // One is made for every client that doesn't say how it authenticates; here that is not at all.
   if (metadata.token_endpoint_auth_method === 'none') delete metadata.client_secret
   if (metadata.client_secret === undefined) delete metadata.client_secret_expires_at
@@ -50,7 +50,7 @@ export function settleClientMetadata(metadata: Record<string, unknown>, isKnown 
   settleRedirectUris(metadata, isKnown)
   // The number of registrations is bounded, and so is with this what all of them together take.
   if (!isKnown && JSON.stringify(metadata).length > MOST_KEPT)
-    throw new errors.InvalidClientMetadata(`a registration has at most ${MOST_KEPT} characters`)
+    throw new errors.InvalidClientMetadata(`a registration must not exceed ${MOST_KEPT} characters`)
 }
 
 /** Maximum depth: deeper nesting could not be serialized anyway. */
@@ -84,7 +84,7 @@ function settleGrantTypes(metadata: Record<string, unknown>): void {
   if (Array.isArray(responses)) metadata.response_types = responses.filter((type) => type === 'code')
   // What is left would be a client that can do nothing (RFC 7591 §2.1).
   if (Array.isArray(types) && !types.includes('authorization_code'))
-    throw new errors.InvalidClientMetadata('grant_types must contain authorization_code: clients sign users in here')
+    throw new errors.InvalidClientMetadata('grant_types must contain authorization_code')
   if (Array.isArray(responses) && !responses.includes('code'))
     throw new errors.InvalidClientMetadata('response_types must contain code')
 }

@@ -32,7 +32,8 @@ function settleUserScopes(request: MachineRequest, assertion: IdentityAssertion,
   const { resource } = request
   const isFor = assertion.resources.some((identifier) => resources.find(identifier)?.identifier === resource.identifier)
   if (!isFor) throw new errors.InvalidTarget('the assertion is for another resource')
-  if (!mayUserSignIn(assertion.claims, plan.identityProvider)) throw new errors.InvalidGrant('the user may not sign in here')
+  if (!mayUserSignIn(assertion.claims, plan.identityProvider))
+    throw new errors.InvalidGrant('the user is not allowed to sign in here')
   const may = listUserScopes(assertion.claims, plan.identityProvider, resource.scopes)
   return settleMachineScopes(request, assertion.scopes ?? resource.defaultScopes, may, assertion.scopes)
 }

@@ -62,7 +62,7 @@ export function createIdentityAssertions(options: IdentityAssertionOptions): Ide
     async verify(assertion, clientId) {
       const jwt = parseSignedJwt(assertion)
       const issuer = typeof jwt.claims.iss === 'string' ? issuers.get(jwt.claims.iss) : undefined
-      if (issuer === undefined) throw new ProxyError('token_issuer_unknown', { cause: 'no issuer of identity assertions' })
+      if (issuer === undefined) throw new ProxyError('token_issuer_unknown', { cause: 'not an issuer of identity assertions' })
       await verifyIssuer(jwt, issuer.plan, issuer.keys)
       checkType(jwt)
       checkTimes(jwt.claims, issuer.plan, options.clock.wall() / 1000)
@@ -100,7 +100,7 @@ function checkAudience(claims: Claims, audience: string): void {
   if (Array.isArray(claims.aud) && claims.aud.length !== 1)
     throw new ProxyError('token_audience_mismatch', {
       reason: 'audience_shared',
-      cause: 'aud must name this authorization server and nobody else',
+      cause: 'aud must name this authorization server and no other',
     })
   createAudienceCheck([audience]).check(claims, ['aud'])
 }
@@ -116,19 +116,19 @@ function readAssertion(claims: Claims, issuer: string, clientId: string): Identi
 function readText(claims: Claims, name: string): string {
   const value = claims[name]
   if (typeof value === 'string' && value !== '' && value.length <= 1024 && !/[\x00-\x1f\x7f]/.test(value)) return value
-  throw invalid(`${name} is missing, or no text that could name anything`)
+  throw invalid(`${name} is missing or not a usable string`)
 }
 
 function readResources({ resource }: Claims): readonly string[] {
   const values: readonly unknown[] = Array.isArray(resource) ? resource : [resource]
   if (values.length > 0 && values.every((value) => typeof value === 'string')) return values
-  throw invalid('resource is missing, or no list of resources')
+  throw invalid('resource is missing or not a list of resources')
 }
 
 function readScopes({ scope }: Claims): readonly string[] | undefined {
   if (scope === undefined) return undefined
   if (typeof scope === 'string') return scope.split(' ').filter((one) => one !== '')
-  throw invalid('scope is not a text')
+  throw invalid('scope is not a string')
 }
 
 function invalid(cause: string): ProxyError {

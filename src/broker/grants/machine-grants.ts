@@ -56,7 +56,7 @@ function readRequest({ oidc }: TokenEndpointGrantContext, grant: MachineGrant, o
   const client = plan.clients.find(({ id }) => id === oidc.client.clientId)
   // The provider has asked its own list, which was made of the same plan. Without the user nothing else says who it is.
   const isAllowed = client?.grants.includes(grant) === true && oidc.client.clientAuthMethod !== 'none'
-  if (client === undefined || !isAllowed) throw new errors.UnauthorizedClient('the client may not use this grant')
+  if (client === undefined || !isAllowed) throw new errors.UnauthorizedClient('the client is not allowed to use this grant')
   const { scope, resource, audience } = oidc.params
   const scopes = (scope ?? '').split(' ').filter((one) => one !== '')
   return {

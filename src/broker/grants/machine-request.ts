@@ -48,9 +48,11 @@ export function findTarget(asked: unknown, client: ClientPlan, resources: Resour
   if (asked !== undefined && typeof asked !== 'string') throw new errors.InvalidTarget('a token is for one resource')
   const found = asked === undefined ? resources.sole : resources.find(asked)
   if (found === undefined)
-    throw new errors.InvalidTarget(asked === undefined ? 'name the resource: there are several here' : 'unknown resource')
+    throw new errors.InvalidTarget(
+      asked === undefined ? 'resource is required: this server has more than one' : 'unknown resource',
+    )
   const resource = narrowToClient(found, client)
-  if (resource === undefined) throw new errors.InvalidTarget('the client may not have tokens for this resource')
+  if (resource === undefined) throw new errors.InvalidTarget('the client is not allowed to get tokens for this resource')
   return resource
 }
 
@@ -66,7 +68,7 @@ export function settleMachineScopes(request: MachineRequest, usual: readonly str
   const { resource, scopes: asked } = request
   const sets = [resource.scopes, ...bounds].flatMap((bound) => (bound === undefined ? [] : [new Set(bound)]))
   const scopes = [...new Set(asked ?? usual)].filter((scope) => sets.every((bound) => bound.has(scope)))
-  if (scopes.length === 0) throw new errors.InvalidScope('none of these scopes can be had', (asked ?? usual).join(' '))
+  if (scopes.length === 0) throw new errors.InvalidScope('none of these scopes is available', (asked ?? usual).join(' '))
   return scopes
 }
 
@@ -93,7 +95,7 @@ export async function explain<T>(work: () => T | Promise<T>, refuse: (detail: st
 }
 
 function explainOutage(cause: Error): Error {
-  const answer = new errors.TemporarilyUnavailable('the issuer cannot be asked at the moment', { cause })
+  const answer = new errors.TemporarilyUnavailable('the issuer cannot be reached right now', { cause })
   return Object.assign(answer, { status: 503, statusCode: 503, expose: true })
 }
 

@@ -31,7 +31,8 @@ export async function exchangeToken(request: MachineRequest, options: MachineOpt
   checkMayAct(principal.claims, client.id)
   const isOwn = principal.issuer === options.plan.issuer
   const claims = isOwn ? await findOwnClaims(principal, options) : principal.claims
-  if (claims !== undefined && !mayUserSignIn(claims, options.plan.identityProvider)) throw refuse('the user may not sign in here')
+  if (claims !== undefined && !mayUserSignIn(claims, options.plan.identityProvider))
+    throw refuse('the user is not allowed to sign in here')
   const grantId = isOwn ? findGrantBehind(principal.claims) : undefined
   const may = claims && listUserScopes(claims, options.plan.identityProvider, resource.scopes)
   return {
@@ -50,11 +51,11 @@ export async function exchangeToken(request: MachineRequest, options: MachineOpt
 function checkParameters({ parameters, client, resource }: MachineRequest, { resources }: MachineOptions): void {
   const { subject_token: token, subject_token_type: type, requested_token_type: wanted, audience } = parameters
   if (typeof token !== 'string') throw new errors.InvalidRequest('subject_token is missing')
-  if (!SUBJECT_TYPES.includes(type)) throw new errors.InvalidRequest('subject_token_type must be that of an access token')
+  if (!SUBJECT_TYPES.includes(type)) throw new errors.InvalidRequest('subject_token_type must be an access token type')
   if (parameters.actor_token !== undefined || parameters.actor_token_type !== undefined)
     throw new errors.InvalidRequest('actor_token is not supported: the client itself is the actor')
   if (wanted !== undefined && wanted !== ACCESS_TOKEN)
-    throw new errors.InvalidRequest('requested_token_type must be that of an access token')
+    throw new errors.InvalidRequest('requested_token_type must be the access token type')
   if (audience !== undefined && findTarget(audience, client, resources).identifier !== resource.identifier)
     throw new errors.InvalidTarget('audience and resource differ')
 }
@@ -84,6 +85,6 @@ async function findOwnClaims({ subject, claims }: Principal, { accounts }: Machi
 function describeActor(clientId: string, before: unknown): object {
   let depth = 1
   for (let one = before; typeof one === 'object' && one !== null; one = (one as { act?: unknown }).act) depth += 1
-  if (depth > MOST_ACTORS) throw refuse('act: too many act for each other')
+  if (depth > MOST_ACTORS) throw refuse('act: the delegation chain is too long')
   return { sub: clientId, ...(before !== undefined && { act: before }) }
 }

@@ -78,7 +78,7 @@ describe('a refresh that brings no ID token (OpenID Connect Core §12.2)', () =>
 
   it('says when the new refresh token cannot be kept, and asks no more', async () => {
     const refused = identityProvider.refresh(signedIn, () => Promise.reject(new Error('the disk is full')))
-    await expect(refused).rejects.toThrow('its new refresh token could not be kept: the disk is full')
+    await expect(refused).rejects.toThrow('its new refresh token could not be stored: the disk is full')
   })
 })
 

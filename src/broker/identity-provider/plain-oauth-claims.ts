@@ -18,7 +18,7 @@ type RequestOptions = NonNullable<Parameters<typeof oauth.protectedResourceReque
 export async function loadPlainClaims(plan: PlainOAuthPlan, accessToken: string, request: RequestOptions): Promise<Claims> {
   const ask = (endpoint: string) => loadJson(endpoint, accessToken, request)
   const user = await ask(plan.userinfoEndpoint)
-  if (!isObject(user)) throw new IdentityProviderError('unavailable', 'the userinfo endpoint: it answers no JSON object')
+  if (!isObject(user)) throw new IdentityProviderError('unavailable', 'the userinfo endpoint: the response is not a JSON object')
   const emails = plan.emailsEndpoint === undefined ? undefined : await ask(plan.emailsEndpoint)
   const organizations = plan.organizationsEndpoint === undefined ? undefined : await ask(plan.organizationsEndpoint)
   return {
@@ -59,6 +59,6 @@ async function readAnswer(endpoint: string, response: Response): Promise<unknown
   try {
     return parseExactJson(await response.text())
   } catch {
-    throw new IdentityProviderError('unavailable', `the userinfo endpoint: ${endpoint} answers what is no JSON`)
+    throw new IdentityProviderError('unavailable', `the userinfo endpoint: ${endpoint} answers with invalid JSON`)
   }
 }

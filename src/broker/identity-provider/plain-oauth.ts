@@ -14,7 +14,7 @@ export function createPlainOAuth(issuer: string, plan: PlainOAuthPlan): UserProt
     findMetadata: () => Promise.resolve(metadata),
     describeRequest({ maxAge }) {
       if (maxAge === undefined) return {}
-      throw new IdentityProviderError('stale', 'without OpenID Connect it cannot say when the user authenticated')
+      throw new IdentityProviderError('stale', 'without OpenID Connect it cannot confirm when the user authenticated')
     },
     expectTokens: () => ({}),
     verifyIdToken: () => Promise.resolve(undefined),

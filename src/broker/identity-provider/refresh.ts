@@ -30,7 +30,7 @@ async function useRefreshToken(
     (response) => oauth.processRefreshTokenResponse(metadata, client, response),
   )
   const next = answer.tokens.refresh_token ?? refreshToken
-  if (next !== refreshToken) await guard(() => keep(next), 'its new refresh token could not be kept')
+  if (next !== refreshToken) await guard(() => keep(next), 'its new refresh token could not be stored')
   return answer
 }
 

@@ -90,7 +90,7 @@ export async function finishSignIn(session: Session, answer: URLSearchParams, pe
 function checkAge(authTime: number | undefined, maxAge: number | undefined, { sentAt }: PendingSignIn): void {
   if (maxAge === undefined) return
   if (authTime === undefined)
-    throw new IdentityProviderError('stale', 'the ID token has no auth_time, or one to come, although max_age was sent')
+    throw new IdentityProviderError('stale', 'the ID token has no auth_time, or one in the future, although max_age was sent')
   if (!(authTime >= sentAt - maxAge - TOLERANCE_SECONDS))
-    throw new IdentityProviderError('stale', 'the user authenticated before the fresh sign-in that was asked for')
+    throw new IdentityProviderError('stale', 'the user authenticated before the fresh sign-in that was requested')
 }

@@ -45,7 +45,7 @@ describe('the page after a sign-in that brought less than was asked for', () => 
   it('says what the application does not get, and leads on by itself once that could be read', () => {
     const refused = [{ name: 'files:write', description: 'Change your files' }]
     const { html } = renderPage(renderPartialPage('A client', refused, 'https://mcp.example.com/x?a&b'))
-    expect(html).toContain('Your account does not have this, so A client does not get it:')
+    expect(html).toContain('Your account does not have these permissions, so they were not granted to A client:')
     expect(html).toContain('<li>Change your files <code class="quiet">files:write</code></li>')
     expect(html).toMatch(/http-equiv="refresh" content="[1-9]\d*;url=https:\/\/mcp\.example\.com\/x\?a&#38;b"/)
     expect(html).toContain('href="https://mcp.example.com/x?a&#38;b"')
@@ -60,7 +60,7 @@ describe('the page after a sign-in that brought less than was asked for', () => 
 describe('a scope', () => {
   it('is shown in the words of the configuration, and by its name where there are none', () => {
     expect(describeScope('a', { a: 'Do it' })).toEqual({ name: 'a', description: 'Do it' })
-    expect(describeScope('toString', {})).toEqual({ name: 'toString', description: 'Do what this server calls' })
-    expect(describeScope('mcp', {}).description).toBe('Use its tools, resources and prompts for you')
+    expect(describeScope('toString', {})).toEqual({ name: 'toString', description: 'Use the permission that the server calls' })
+    expect(describeScope('mcp', {}).description).toBe('Use its tools, resources and prompts on your behalf')
   })
 })

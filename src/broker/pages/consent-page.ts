@@ -34,20 +34,20 @@ export interface Question {
 /** Asks whether a client may have access, before the user is sent on to the identity provider. */
 export function renderConsentPage(question: Question): PageContent {
   const { asking, server, signedInAs } = question
-  const name = escapeHtml(formatForeignName(asking.clientName) || 'An application without a name')
+  const name = escapeHtml(formatForeignName(asking.clientName) || 'An application with no name')
   return {
     title: 'Allow access?',
     formTarget: formatFormTarget(asking.redirectUri),
-    content: `<h1>Allow ${name} to act for you?</h1>
-<p>It asks to use <strong>${escapeHtml(server.name)}</strong> (<code>${escapeHtml(server.url)}</code>) and to:</p>
+    content: `<h1>Allow ${name} to act on your behalf?</h1>
+<p>It requests access to <strong>${escapeHtml(server.name)}</strong> (<code>${escapeHtml(server.url)}</code>), with these permissions:</p>
 ${renderScopes(question.scopes)}
-${renderRefused(question.refused)}<p>You will be sent back to <strong>${escapeHtml(formatRedirectHost(asking.redirectUri))}</strong>.</p>
+${renderRefused(question.refused)}<p>You will be redirected to <strong>${escapeHtml(formatRedirectHost(asking.redirectUri))}</strong>.</p>
 ${renderOrigin(asking, name)}
 <form method="post">
 <input type="hidden" name="form_token" value="${escapeHtml(question.formToken)}">
 <button class="main" name="action" value="allow">${signedInAs === undefined ? `Allow and sign in with ${escapeHtml(question.identityProvider)}` : 'Allow'}</button>
 <button name="action" value="cancel">Deny</button>
-${signedInAs === undefined ? '' : `<p class="quiet">Signed in as ${escapeHtml(formatForeignName(signedInAs))}. <button class="link" name="action" value="switch">Allow as somebody else</button></p>`}
+${signedInAs === undefined ? '' : `<p class="quiet">Signed in as ${escapeHtml(formatForeignName(signedInAs))}. <button class="link" name="action" value="switch">Use another account</button></p>`}
 </form>`,
   }
 }
@@ -63,7 +63,7 @@ export function renderPartialPage(clientName: string, refused: readonly AskedSco
     goOn: target,
     goOnSeconds: READING_SECONDS,
     content: `<h1>You are signed in</h1>
-<p>Your account does not have this, so ${name} does not get it:</p>
+<p>Your account does not have these permissions, so they were not granted to ${name}:</p>
 ${renderScopes(refused)}
 <p><a class="main" href="${escapeHtml(target)}">Continue to the application</a></p>`,
   }
@@ -71,7 +71,10 @@ ${renderScopes(refused)}
 
 /** A permission in words, where the configuration has some. */
 export function describeScope(name: string, descriptions: Readonly<Record<string, string>>): AskedScope {
-  const usual = name === WHOLE_SERVER_SCOPE ? 'Use its tools, resources and prompts for you' : 'Do what this server calls'
+  const usual =
+    name === WHOLE_SERVER_SCOPE
+      ? 'Use its tools, resources and prompts on your behalf'
+      : 'Use the permission that the server calls'
   return { name, description: (Object.hasOwn(descriptions, name) ? descriptions[name] : undefined) ?? usual }
 }
 
@@ -81,13 +84,13 @@ function renderOrigin(asking: Asking, name: string): string {
     asking.publishedBy === undefined
       ? `“${name}” is the name that the application gave itself.`
       : `The name is published by <strong>${escapeHtml(asking.publishedBy)}</strong>.`
-  if (!isOnThisComputer(asking.redirectUri)) return `<p class="quiet">${origin} Go on only if you trust it.</p>`
-  return `<p class="warn"><strong>This application runs on your computer.</strong> ${origin} Any program could say the same: go on only if you have just started this yourself.</p>`
+  if (!isOnThisComputer(asking.redirectUri)) return `<p class="quiet">${origin} Continue only if you trust it.</p>`
+  return `<p class="warn"><strong>This application runs on your computer.</strong> ${origin} Any program could use this name. Continue only if you started this yourself just now.</p>`
 }
 
 function renderRefused(scopes: readonly AskedScope[]): string {
   if (scopes.length === 0) return ''
-  return `<p>It also asks for this, which your account does not have. It will not get it:</p>\n${renderScopes(scopes)}\n`
+  return `<p>It also requested these permissions, which your account does not have. They will not be granted:</p>\n${renderScopes(scopes)}\n`
 }
 
 function renderScopes(scopes: readonly AskedScope[]): string {

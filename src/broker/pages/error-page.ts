@@ -24,7 +24,7 @@ export function renderErrorPage({ title, text, traceId, backTo, again }: ErrorCo
     title,
     content: `<h1>${escapeHtml(title)}</h1>
 <p role="alert">${escapeHtml(text)}</p>
-${links.filter(Boolean).join('\n') || '<p>Go back to the application that you came from and start again.</p>'}
-<p class="quiet">If you ask for help, give this trace id: <code>${escapeHtml(traceId)}</code></p>`,
+${links.filter(Boolean).join('\n') || '<p>Go back to the application and start again.</p>'}
+<p class="quiet">If you contact support, include this trace id: <code>${escapeHtml(traceId)}</code></p>`,
   }
 }

@@ -42,7 +42,7 @@ export async function redirectFormToQuery(incoming: EndpointRequest): Promise<vo
   const query = [(request.url ?? '').split('?')[1] ?? '', String(form ?? '')].filter((part) => part !== '').join('&')
   if (form === undefined || query.length > MOST_CHARACTERS) {
     incoming.note('authorization_refused', 'invalid_request: the body is not a form, or too long')
-    const body = JSON.stringify({ error: 'invalid_request', error_description: 'the body must be a form of a few parameters' })
+    const body = JSON.stringify({ error: 'invalid_request', error_description: 'the body must be a short form' })
     response.writeHead(400, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(body)
     return
   }

@@ -59,7 +59,7 @@ const MOST_DOCUMENT_BYTES = 10 * 1024
 const MOST_KEYS_BYTES = 64 * 1024
 const CODE_SECONDS = 60
 /** What a client is told whose refresh would not bring the scopes that it needs. */
-const STEP_UP = 'more scope is needed than a refresh can give'
+const STEP_UP = 'a refresh cannot add the scopes that are required'
 /** Longest time for which a client’s assertion may be good. */
 const MOST_ASSERTION_SECONDS = { known: 3600, stranger: 600 }
 
@@ -136,10 +136,10 @@ function planClients({ plan, clock }: ProviderOptions): Configuration {
     assertJwtClientAuthClaimsAndHeader: async (_ctx, { aud, exp }, _header, client) => {
       // The library is content with one that it knows among others.
       if (Array.isArray(aud) && aud.length !== 1)
-        throw new errors.InvalidClientAuth('the client assertion is for several servers')
+        throw new errors.InvalidClientAuth('the client assertion has more than one audience')
       const most = known.has(client.clientId) ? MOST_ASSERTION_SECONDS.known : MOST_ASSERTION_SECONDS.stranger
       const isShort = typeof exp === 'number' && exp <= clock.wall() / 1000 + most
-      if (!isShort) throw new errors.InvalidClientAuth('the client assertion lasts too long')
+      if (!isShort) throw new errors.InvalidClientAuth('the lifetime of the client assertion is too long')
     },
     extraClientMetadata: createClientMetadataHook((metadata) =>
       settleClientMetadata(metadata, known.has(String(metadata.client_id))),
@@ -160,7 +160,8 @@ function planTokens(options: ProviderOptions): Configuration {
       const machineClaims = findMachineClaims(token)
       if (machineClaims !== undefined) return machineClaims
       // Nothing is left of what the user allowed and may have: OAuth has no grant of nothing.
-      if (token.scope === undefined || token.scope === '') throw new errors.InvalidGrant('no scope is left')
+      if (token.scope === undefined || token.scope === '')
+        throw new errors.InvalidGrant('none of the granted scopes is available any more')
       const user = 'accountId' in token && token.accountId ? await accounts.find(token.accountId) : undefined
       const grantId = 'grantId' in token ? token.grantId : undefined
       return {
@@ -246,7 +247,7 @@ function planFeatures(options: ProviderOptions, kid: string): NonNullable<Config
 }
 
 function findSole({ resources }: ProviderOptions): string {
-  if (resources.sole === undefined) throw new errors.InvalidTarget('name the resource: there are several here')
+  if (resources.sole === undefined) throw new errors.InvalidTarget('resource is required: this server has more than one')
   return resources.sole.identifier
 }
 
@@ -257,7 +258,8 @@ async function describeResource(
   { kid, clientId }: { readonly kid: string; readonly clientId: string },
 ) {
   // RFC 8707 §2 leaves it to us: a token for two servers could be used by each of them at the other.
-  if (Array.isArray(ctx.oidc.params?.resource)) throw new errors.InvalidTarget('name one resource: a token is for one')
+  if (Array.isArray(ctx.oidc.params?.resource))
+    throw new errors.InvalidTarget('only one resource is allowed: a token is for one resource')
   const known = plan.clients.find(({ id }) => id === clientId)
   const found = resources.find(identifier)
   const resource = found && narrowToClient(found, known)

@@ -37,7 +37,9 @@ export function observeProvider(provider: Provider, options: ProviderEventOption
   provider.on('grant.success', (ctx) => {
     const clientId = ctx.oidc.client?.clientId
     if (clientId !== undefined)
-      registrations.keep(clientId).catch((error: Error) => onIssue(`broker: a registration could not be kept: ${error.message}`))
+      registrations
+        .keep(clientId)
+        .catch((error: Error) => onIssue(`broker: a registration could not be renewed: ${error.message}`))
   })
 }
 

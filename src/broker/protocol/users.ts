@@ -59,7 +59,7 @@ async function askProvider<T>(ask: () => Promise<T>): Promise<T> {
     return await ask()
   } catch (error) {
     if (!(error instanceof IdentityProviderError)) throw error
-    const answer = new errors.TemporarilyUnavailable('the identity provider cannot be asked at the moment', { cause: error })
+    const answer = new errors.TemporarilyUnavailable('the identity provider cannot be reached right now', { cause: error })
     throw Object.assign(answer, { status: 503, statusCode: 503, expose: true })
   }
 }

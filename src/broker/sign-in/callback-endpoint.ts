@@ -16,16 +16,16 @@ export async function handleCallback(incoming: EndpointRequest, options: SignInO
   const answer = new URL(incoming.request.url ?? '', options.origin).searchParams
   // RFC 6749 §3.1: no parameter comes twice. Which of two counts would be for each reader to choose.
   if (new Set(answer.keys()).size < answer.size)
-    return sendSignInError(incoming, SIGN_IN_ERRORS.suspicious, 'the answer has a parameter twice', options)
+    return sendSignInError(incoming, SIGN_IN_ERRORS.suspicious, 'the response has a repeated parameter', options)
   const away = await options.away.find(answer.get('state') ?? '')
-  if (away === undefined) return sendSignInError(incoming, SIGN_IN_ERRORS.over, 'no sign-in waits for that state', options)
+  if (away === undefined) return sendSignInError(incoming, SIGN_IN_ERRORS.over, 'no pending sign-in has this state', options)
   // Before anything is used up: who holds a link that somebody else's sign-in made must not be able to end it, let alone take part.
   const browser = options.browserCookie.find(incoming.request)
   if (browser === undefined || !isSameText(browser, away.browser))
-    return sendSignInError(incoming, SIGN_IN_ERRORS.forged, 'not the browser that the sign-in began in', options)
+    return sendSignInError(incoming, SIGN_IN_ERRORS.forged, 'not the browser in which the sign-in was started', options)
   const context = await takeSignInContext(incoming, away, options)
   if (context === undefined)
-    return sendSignInError(incoming, SIGN_IN_ERRORS.over, 'the sign-in was completed already, or has expired', options)
+    return sendSignInError(incoming, SIGN_IN_ERRORS.over, 'the sign-in was already completed, or has expired', options)
   return finishSignIn(context, away, answer, options)
 }
 

@@ -65,10 +65,16 @@ async function findSignedIn(
 async function takeForm(context: SignInContext, options: SignInOptions): Promise<void> {
   const { incoming, interaction } = context
   const form = await readForm(incoming.request)
-  if (form === undefined) return sendSignInError(incoming, SIGN_IN_ERRORS.malformed, 'the body is no form, or too long', options)
+  if (form === undefined)
+    return sendSignInError(incoming, SIGN_IN_ERRORS.malformed, 'the body is not a form, or too long', options)
   const browser = options.browserCookie.find(incoming.request)
   if (browser === undefined || !isOwnForm(context, form, browser, options))
-    return sendSignInError(incoming, SIGN_IN_ERRORS.form, 'the form was not sent by a page that this browser was shown', options)
+    return sendSignInError(
+      incoming,
+      SIGN_IN_ERRORS.form,
+      'the form was not sent by a page that was shown in this browser',
+      options,
+    )
   const action = form.get('action')
   if (action === 'cancel') return goOn(context, await refuse(interaction, SIGN_IN_ERRORS.refused, options), options)
   // Also reached by going back in the browser: show what is needed now.
@@ -113,7 +119,7 @@ async function sendAway(context: SignInContext, browser: string, options: SignIn
     const away = { ...pending, uid: interaction.uid, browser }
     await options.away.put(pending.state, away, { expiresAt: options.now() + AWAY_MS })
     // Not by a redirect: `form-action` would have to name every host that the identity provider sends users through.
-    sendPage(incoming, 200, renderGoOnPage(`On to ${options.plan.name}`, url.href), options)
+    sendPage(incoming, 200, renderGoOnPage(`Continue to ${options.plan.name}`, url.href), options)
   } catch (error) {
     await sendFailureBack(context, error, options)
   }

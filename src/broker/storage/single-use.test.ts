@@ -106,7 +106,7 @@ describe('what a request leaves that was not answered', () => {
     isFailing = true
     await leave()
     await pass(301_000)
-    expect(issues).toEqual([expect.stringContaining('could not be given back: no answer')])
+    expect(issues).toEqual([expect.stringContaining('could not be undone: no answer')])
   })
 
   it('is left alone once the broker has stopped', async () => {

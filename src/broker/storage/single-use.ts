@@ -95,7 +95,7 @@ function createLeftovers(clock: Clock, onIssue: (message: string) => void) {
       leftover.tries += 1
       if (leftover.tries < MOST_TRIES) return
       left.delete(leftover)
-      onIssue(`broker: what an unanswered request used could not be given back: ${(error as Error).message}`)
+      onIssue(`broker: the writes of a failed request could not be undone: ${(error as Error).message}`)
     }
   }
   const tryAll = async (): Promise<void> => {

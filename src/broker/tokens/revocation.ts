@@ -126,6 +126,6 @@ async function waitForStore(principal: Principal, live: Promise<boolean>): Promi
 function revoked(): ProxyError {
   return new ProxyError('token_invalid', {
     reason: 'revoked',
-    cause: 'the token was revoked, or the sign-in behind it has ended',
+    cause: 'the token was revoked, or its sign-in has ended',
   })
 }

@@ -107,7 +107,7 @@ async function loadKeys(
     if (!isNextDue(stored, options, clock)) return putSigningFirst(stored, clock.wall() - settleAhead(options) * 1000)
     tried.set(place, await fillPlace(collection, place, options, clock))
   }
-  throw new Error('other processes keep making signing keys that this one cannot read')
+  throw new Error('other processes keep creating signing keys that this one cannot decrypt')
 }
 
 /**
@@ -170,7 +170,7 @@ function createVerification(state: KeyState, refresh: () => Promise<void>, clock
   // Only a store that has answered can have said that there is no such key.
   const missing = () =>
     state.loadError === undefined
-      ? new ProxyError('token_invalid', { reason: 'key_unknown', cause: 'no key of ours has that kid' })
+      ? new ProxyError('token_invalid', { reason: 'key_unknown', cause: 'no signing key has this kid' })
       : new ProxyError('issuer_unavailable', { reason: 'store_unavailable', cause: state.loadError, retryAfter: 5 })
   let looking: Promise<void> | undefined
   const look = async (): Promise<void> => {

@@ -11,12 +11,15 @@ export function createCredentialSource(accounts: Accounts): FindCredential {
     // A machine that stands for itself is no user, though its name might be one’s (RFC 9068 §5), nor is who acts for it.
     const isSignedIn = findGrantBehind(claims) !== undefined || (subject !== clientId && claims.act === undefined)
     if (!isSignedIn)
-      throw new ProxyError('token_invalid', { reason: 'no_user', cause: 'no user of the identity provider is behind it' })
+      throw new ProxyError('token_invalid', {
+        reason: 'no_user',
+        cause: 'the token does not belong to a user of the identity provider',
+      })
     const user = subject === undefined ? undefined : await findWithToken(accounts, subject)
     if (user === undefined)
       throw new ProxyError('token_invalid', {
         reason: 'identity_provider_session_ended',
-        cause: 'the session with the identity provider, or its token for the user, is over',
+        cause: 'the session with the identity provider, or the user’s token, has expired',
       })
     return user.tokens.accessToken
   }
