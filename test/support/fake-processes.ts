@@ -33,9 +33,8 @@ export interface FakeSource extends ProcessSource {
   readonly silences: number
 }
 
-export function createFakeSource(): FakeSource {
+export function createFakeSource(requestSeconds = 1800): FakeSource {
   const clock = createFakeClock()
-  const requestSeconds = 60
   const source = {
     clock,
     requestSeconds,

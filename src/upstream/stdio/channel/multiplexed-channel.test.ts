@@ -4,7 +4,7 @@ import { Channel } from './multiplexed-channel.ts'
 import { createKeptIds, createOwnIds } from './request-ids.ts'
 
 async function open(ids = createOwnIds()) {
-  const source = createFakeSource()
+  const source = createFakeSource(60)
   const heard: string[] = []
   const events = { message: ({ method }: { method: string }) => void heard.push(method), ended: () => void heard.push('ended') }
   const channel = await Channel.start(source, 'alice', events, ids)
@@ -18,7 +18,10 @@ describe('requests of many clients to one process', () => {
     const { channel, process } = await open()
     const clients = ['x', 'x'].map(() => createRecordingSink())
     for (const { sink } of clients) channel.request(createMessage('tools/call', { _meta: { progressToken: 'p' } }, 'x'), sink)
-    expect(process.read.map(({ id, params }) => [id, params._meta.progressToken])).toEqual([[1, 1], [2, 2]])
+    expect(process.read.map(({ id, params }) => [id, params._meta.progressToken])).toEqual([
+      [1, 1],
+      [2, 2],
+    ])
     process.say(progress(2))
     process.say({ id: 2, result: { of: 'second' } })
     process.say({ id: 1, result: { of: 'first' } })

@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest'
+import {
+  createCountingMemory,
+  createFakeSource,
+  createMessage,
+  createRecordingSink,
+  settle,
+} from '../../../../test/support/fake-processes.ts'
+import { Pool, type PoolMember } from './channel-pool.ts'
+import { Channel } from './multiplexed-channel.ts'
+
+const NO_EVENTS = { message: () => undefined, ended: () => undefined }
+
+function open() {
+  const source = createFakeSource()
+  const memory = createCountingMemory()
+  const pool = new Pool<PoolMember>(source.clock, async ({ id }) => ({ channel: await Channel.start(source, id, NO_EVENTS) }))
+  const send = (isFree: (member: PoolMember) => boolean = () => true) =>
+    pool.use({ id: 'alice' }, isFree, { memory, bytes: 10 }, ({ channel }) => {
+      channel.request(createMessage('a'), createRecordingSink().sink)
+      return channel
+    })
+  return { source, memory, pool, send }
+}
+
+describe('processes of one principal', () => {
+  it('share their requests, and another one starts when the least busy has 32', async () => {
+    const { source, pool, send } = open()
+    for (let i = 0; i < 32; i++) await send()
+    expect(source.processes).toHaveLength(1)
+    await send()
+    await settle()
+    expect(source.processes).toHaveLength(2)
+    expect((await send()).load).toBe(1)
+    expect([...pool.all()].map(({ channel }) => channel.load)).toEqual([33, 1])
+  })
+
+  it('are four at most: a fifth request that needs one alone waits, with its memory taken, and fails after a minute', async () => {
+    const { source, memory, send } = open()
+    const isAlone = ({ channel }: PoolMember) => channel.load === 0
+    for (let i = 0; i < 4; i++) await send(isAlone)
+    const failed = expect(send(isAlone)).rejects.toMatchObject({ code: 'upstream_busy' })
+    await settle()
+    expect([source.processes.length, memory.held]).toEqual([4, 10])
+    source.clock.advance(60_000)
+    await failed
+    expect(memory.held).toBe(0)
+  })
+
+  it('wake a request that waits when one has become free', async () => {
+    const { source, pool, send } = open()
+    const isAlone = ({ channel }: PoolMember) => channel.load === 0
+    for (let i = 0; i < 4; i++) await send(isAlone)
+    const waiting = send(isAlone)
+    await settle()
+    source.processes[2]!.answer('a', {})
+    pool.changed()
+    expect((await waiting).key).toBe('alice')
+    expect(source.processes[2]!.read).toHaveLength(2)
+  })
+
+  it('let a hundred requests wait and refuse the next', async () => {
+    const { source, send } = open()
+    const isAlone = ({ channel }: PoolMember) => channel.load === 0
+    for (let i = 0; i < 4; i++) await send(isAlone)
+    const waiting = Array.from({ length: 100 }, () => send(isAlone).catch(({ code }) => code))
+    await settle()
+    await expect(send(isAlone)).rejects.toMatchObject({ code: 'upstream_busy' })
+    source.clock.advance(60_000)
+    expect(new Set(await Promise.all(waiting))).toEqual(new Set(['upstream_busy']))
+  })
+
+  it('end when they are idle for too long, unless they are held', async () => {
+    const { source, pool, send } = open()
+    await send()
+    expect(pool.spares()).toEqual([])
+    source.processes[0]!.answer('a', {})
+    source.clock.advance(1000)
+    expect(pool.spares()).toMatchObject([{ key: 'alice', idle: 1000 }])
+    pool.sweep(1000)
+    expect(source.processes[0]!.isOver).toBe(false)
+    pool.sweep(999)
+    expect(source.processes[0]!.isOver).toBe(true)
+    expect([...pool.all()]).toEqual([])
+  })
+})
