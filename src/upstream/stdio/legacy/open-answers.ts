@@ -4,7 +4,6 @@ import type { PostAnswer } from '../stream/post-response.ts'
 /** The answers of an MCP session that are not complete. */
 export class OpenAnswers {
   readonly #answers = new Set<PostAnswer>()
-  readonly #byStream = new Map<EventStream, PostAnswer>()
 
   get size(): number {
     return this.#answers.size
@@ -16,18 +15,11 @@ export class OpenAnswers {
 
   delete(answer: PostAnswer): void {
     this.#answers.delete(answer)
-    if (answer.stream) this.#byStream.delete(answer.stream)
-  }
-
-  /** Sends a message ahead of an answer, which becomes a stream by that. */
-  sendRelated(answer: PostAnswer, text: string): void {
-    answer.related(text)
-    if (answer.stream) this.#byStream.set(answer.stream, answer)
   }
 
   /** Has to be called when a client has resumed a stream. */
   resumed(stream: EventStream): void {
-    this.#byStream.get(stream)?.resumed()
+    for (const answer of this.#answers) if (answer.stream === stream) answer.resumed()
   }
 
   /** The newest answer that can carry a message now. */

@@ -167,7 +167,7 @@ export class StreamableSession implements ServerEvents, HttpSession {
   message(message: ChildMessage): void {
     if (this.#isOver) return
     const answer = this.#findAnswer(message)
-    if (answer) this.#answers.sendRelated(answer, message.text)
+    if (answer) answer.related(message.text)
     else this.#findStandalone().send(message.text)
   }
 
@@ -231,7 +231,7 @@ export class StreamableSession implements ServerEvents, HttpSession {
   #createSink({ idKey }: ClientMessage, answer: PostAnswer): ResponseSink {
     return {
       kind: 'response',
-      related: (text) => this.#answers.sendRelated(answer, text),
+      related: (text) => answer.related(text),
       response: (text, value) => answer.response(idKey, text, value),
       failed: (error) => answer.failed(idKey, error),
     }
