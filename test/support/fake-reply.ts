@@ -34,8 +34,12 @@ export function createFakeReply(): FakeReply {
       reply.body += Buffer.from(chunk).toString()
       return !reply.isSlow
     },
-    end: () => void (reply.isEnded = true),
-    fail: (error: ProxyError) => void (reply.failure = error.code),
+    end() {
+      reply.isEnded = true
+    },
+    fail(error: ProxyError) {
+      reply.failure = error.code
+    },
     report: (error: ProxyError) => void reply.reports.push(error.code),
     onDrain: (listener: () => void) => void listeners.drain.push(listener),
     onClose: (listener: () => void) => void listeners.close.push(listener),

@@ -40,7 +40,9 @@ function open(more: Partial<LegacyHttpOptions> = {}) {
           }
         },
         tell: ({ text }) => void server.told.push(text),
-        end: () => void (server.isEnded = true),
+        end() {
+          server.isEnded = true
+        },
       }
     },
     ...more,
