@@ -2,7 +2,7 @@ import { type Clock, systemClock } from '../core/clock.ts'
 import { ProxyError } from '../core/errors.ts'
 import { type Waiting, watchIdle } from './idle-watch.ts'
 
-/** Bytes of a body that need no room: less than this comes with the first reads, whether it is wanted or not. */
+/** Bytes of a body that need no reservation: so much arrives with the first reads in any case. */
 export const ROOMLESS_BYTES = 16 * 1024
 
 export interface BodyRoomLimits {
@@ -32,22 +32,22 @@ export interface BodyClaim {
 /** The memory that all long request bodies have together, from their first byte until they are sent on. */
 export interface BodyRoom {
   /**
-   * @param bytes - the most that the body can be
+   * @param bytes - the largest size that the body can have
    * @param onLate - called when the body has taken too long to arrive, and others wait
    */
   claim(bytes: number, owners: BodyOwners, onLate: () => void): BodyClaim
 }
 
 /**
- * More than these do not wait: each holds what it was before anybody knew that it is long. Of one user there are at most a quarter, for
- * one server half, so that others find a place.
+ * The most bodies that wait. Each holds the bytes that arrived before it was known to be long. One user has at most a quarter of the places
+ * and one server half, so that others find a place.
  */
 const MAX_WAITING = 400
 
 /** @returns room that is empty */
 export function createBodyRoom(limits: BodyRoomLimits, clock: Clock = systemClock): BodyRoom {
   const keeper = new Keeper(limits, clock)
-  // One user can't keep the others out, nor can one server that takes nothing of what it is sent.
+  // Neither one user nor one server that does not read its requests can keep the others out.
   const userBytes = Math.max(limits.bodyBytes, limits.bodiesBytes / 4)
   const serverBytes = Math.max(limits.bodyBytes, limits.bodiesBytes / 2)
   return {
@@ -71,7 +71,7 @@ interface Share {
   readonly waiting: number
 }
 
-/** Knows who has room and who waits for it. */
+/** Keeps the claims that have room and those that wait for it. */
 class Keeper {
   readonly limits: BodyRoomLimits
   readonly clock: Clock
@@ -99,7 +99,7 @@ class Keeper {
     this.#hurry(claim)
   }
 
-  /** Its time is over: whoever keeps others waiting for as long has had more than a share. */
+  /** A claim has had its time. Bodies that take long to arrive are cut for it; if it still waits then, it is refused. */
   dismiss(claim: Claim): void {
     this.#hurry(claim)
     if (!this.#waiting.delete(claim)) return
@@ -122,7 +122,7 @@ class Keeper {
     this.#serve()
   }
 
-  /** One who may have no more lets others pass; one for whom there isn't enough yet does not, or a long body would wait forever. */
+  /** A claim whose owner has used up its share is skipped. A claim for which there is not enough room yet blocks those after it, or a long body would wait forever. */
   #serve(): void {
     for (const claim of this.#waiting) {
       if (this.#findSpent(claim) !== undefined) continue
@@ -157,7 +157,7 @@ class Keeper {
     }
   }
 
-  /** Sends those away who take long to arrive: of the owner who may have no more, or else of all. */
+  /** Cuts bodies that take long to arrive: those of the owner whose share is used up, or else of all. */
   #hurry(waiting: Claim): void {
     const earliest = this.clock.monotonic() - this.limits.bodyIdleSeconds * 1000
     const spent = this.#findSpent(waiting)

@@ -15,7 +15,7 @@ export interface BodyLimits {
   readonly bodyIdleSeconds: number
 }
 
-/** `application/json` with no parameter but UTF-8 (RFC 8259 §8.1), which some write without its hyphen (WHATWG Encoding §4.2). `text/plain` is what a foreign page may post without asking. */
+/** `application/json` with no parameter but UTF-8 (RFC 8259 §8.1), sometimes without its hyphen (WHATWG Encoding §4.2). `text/plain` is what other sites may post without a preflight. */
 const JSON_TYPE = /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-?8"?\s*)?;?$/i
 const FORM_TYPE = /^application\/x-www-form-urlencoded\s*(?:;\s*charset\s*=\s*"?utf-?8"?\s*)?;?$/i
 
@@ -33,22 +33,21 @@ export function isFormBody(head: RequestHead): boolean {
   return FORM_TYPE.test(head.contentType ?? '')
 }
 
-/** A body that is to be read, and what that takes. */
+/** A body to be read, with what reading needs. */
 export interface BodyReading {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly limits: BodyLimits
   readonly clock?: Clock
   /**
-   * Asks for room, once, for a body that is long or may be. The room is kept until the one who gave it finds that the body is gone,
-   * unless reading fails.
+   * Reserves room, once, for a body that is long or may be. It is kept until the caller releases it, unless reading fails.
    */
   claimRoom(bytes: number, onLate: () => void): BodyClaim
 }
 
 /**
- * Reads the whole body, at once where it has come already. Asks for it first where the client waits to be asked (`Expect: 100-continue`),
- * which is why nobody gets here before the token was verified.
+ * Reads the whole body, synchronously where it has arrived already. Sends `100 Continue` where the client waits for it, and is therefore
+ * called only after the token was verified.
  *
  * @throws ProxyError `body_too_large` after at most the limit and one piece, `body_timeout`, `bodies_limited`, `client_gone`
  */
@@ -64,8 +63,8 @@ export function readBody(reading: BodyReading, head: RequestHead): Promise<Buffe
 }
 
 /**
- * A short body that came together with its header section, as most do. To wait for what is there already would cost a good part of the
- * call. That the stream behind it is never heard to end changes nothing: Node knows the request as read, and as complete.
+ * A short body that arrived together with its header section, as most do. Waiting for it would be a good part of the cost of a call. The
+ * `end` event of the stream is not awaited: Node already treats the request as read and complete.
  */
 function takeWhole(request: IncomingMessage, { contentLength }: RequestHead, { bodyBytes }: BodyLimits): Buffer | undefined {
   const length = request.readableLength
@@ -83,7 +82,7 @@ interface Settlement {
 /** The pieces of one body, as they come. */
 class Collection {
   readonly #reading: BodyReading
-  /** Listeners stay when it is over: taking them off costs more than all the rest here. What they hold goes, for an answer may last. */
+  /** Listeners stay at the end: removing them costs more than the rest of this. What they hold is released, since an answer may last. */
   #open: Settlement | undefined
   readonly #pieces: Buffer[] = []
   /** How many of the pieces have been put together from others. */
@@ -140,7 +139,7 @@ class Collection {
     this.#packs++
   }
 
-  /** It comes in chunks, and turns out to be long. How long nobody knows: with less than the limit it might get stuck. */
+  /** It is chunked and turns out to be long. Its length is unknown: with less room than the limit it might get stuck. */
   #pause(): void {
     const { request, limits } = this.#reading
     this.#goOn = holdBack(request)
@@ -180,7 +179,7 @@ class Collection {
     this.#resume()
   }
 
-  /** @param body - one of the pieces where that was the only one, and so not to be let go */
+  /** @param body - one of the pieces if it was the only one, whose memory must then be kept */
   #settle(body?: Buffer): void {
     this.#open = undefined
     for (const piece of this.#pieces) if (piece !== body) letGo(piece)
@@ -190,26 +189,26 @@ class Collection {
 }
 
 /**
- * Takes nothing more from the connection. A paused request alone would go on until Node has 64 KiB, and of a client that sends single
- * bytes each is held as an object of its own, two hundred times its size.
+ * Stops reading from the connection. If only the request were paused, Node would read on up to 64 KiB, and hold each byte of a client that
+ * sends single bytes as an object of two hundred times its size.
  *
- * @returns what takes this back
+ * @returns resumes reading
  */
 function holdBack(request: IncomingMessage): () => void {
   request.pause()
   request._read = () => undefined
-  // Node stops reading from a connection whose request has enough. Pausing the connection itself takes far more memory.
+  // Node stops reading from a connection whose request is full. Pausing the connection itself takes far more memory.
   request.push = (piece) => {
     Readable.prototype.push.call(request, piece)
     return false
   }
-  // What came along is put together, and heard of as one piece. With its length named, this tells of no end before somebody reads on.
+  // Pieces that have arrived are joined and emitted as one. With a known length, this emits no `end` before reading resumes.
   setImmediate(() => request.isPaused() && request.readableLength > 0 && request.read(request.readableLength))
   return () => {
     Reflect.deleteProperty(request, '_read')
     Reflect.deleteProperty(request, 'push')
     request.resume()
-    // What was asked for meanwhile went unheard, and is not asked for again.
+    // A read that was requested meanwhile had no effect and would not be repeated.
     request._read(0)
   }
 }

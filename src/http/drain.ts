@@ -1,12 +1,12 @@
 import type { Clock } from '../core/clock.ts'
 import type { Listener } from './listener.ts'
 
-/** How often connections that have become idle are closed while draining. */
+/** Interval at which idle connections are closed while draining. */
 const SWEEP_MS = 100
 
 /**
- * Takes no new connections, and resolves when all are gone: those without a request at once, those with one when it is answered, the rest
- * after the deadline.
+ * Accepts no new connections and resolves when all are closed: idle ones at once, others when their request is answered, the rest after the
+ * deadline.
  *
  * @param deadline - milliseconds
  * @param streamEnds - end the answers that would last until their client ends them
@@ -15,7 +15,7 @@ export async function drain(listener: Listener, deadline: number, streamEnds: It
   const stopWaiting = clock.after(deadline, () => listener.closeAll())
   const closed = listener.close()
   for (const end of streamEnds) end()
-  // A kept-alive connection becomes idle only when its last answer is out.
+  // A kept-alive connection becomes idle only when its last response has been sent.
   const stopSweeping = clock.every(SWEEP_MS, () => listener.closeIdle())
   listener.closeIdle()
   await closed

@@ -7,8 +7,8 @@ const WITH_PORT = /^([\d.]+):\d{1,5}$/
 const PAIR = /^\s*([\w!#$%&'*+.^`|~-]+)=("[^"\\]*"|[^\s"\\]*)\s*$/
 
 /**
- * Who a request came from, as far as trusted proxies say: each added to a list whom it had the request from. What stands before the first
- * address that is none of theirs was written by a stranger.
+ * The addresses that a request came through, as far as trusted proxies report them: each appends the address that it got the request from.
+ * Everything before the first address that is not a trusted proxy is unverified.
  *
  * @param peer - address of the connection
  * @param rawHeaders - of the request
@@ -24,7 +24,7 @@ export function readForwardedChain(peer: string, rawHeaders: readonly string[], 
     ...(standard.length > 0 ? [follow(nearest, standard.map(parseForwardedElement), trusted)] : []),
   ]
   const [chain = [nearest], other = chain] = chains
-  // A proxy writes one of them and may pass the other on as the client sent it: which one is not to be guessed.
+  // A proxy writes one of the two fields and may forward the client's other one. We cannot know which.
   return chain[0] === other[0] ? chain : [nearest]
 }
 
@@ -44,7 +44,7 @@ export function isTrustedProxy(address: string, list: BlockList): boolean {
   return family !== 0 && list.check(address, family === 6 ? 'ipv6' : 'ipv4')
 }
 
-/** From its end each element is the proxy's own, whatever quotation a stranger began before it; nodes hold no commas. */
+/** Read from the end, each element is the proxy's own, even if a client opened a quotation before it; nodes have no commas. */
 function readElements(rawHeaders: readonly string[], name: string): string[] {
   const elements: string[] = []
   for (let i = 0; i < rawHeaders.length; i += 2) {
@@ -68,7 +68,7 @@ function parseNode(text: string): string | undefined {
   return normalizeAddress(BRACKETED.exec(node)?.[1] ?? WITH_PORT.exec(node)?.[1] ?? node)
 }
 
-/** One text for each address: IPv6 in its short form, and IPv4 as such where IPv6 stands for it (RFC 5952 §4, RFC 4291 §2.5.5.2). */
+/** One spelling for each address: IPv6 in its short form, IPv4-mapped IPv6 as IPv4 (RFC 5952 §4, RFC 4291 §2.5.5.2). */
 function normalizeAddress(text: string): string | undefined {
   if (isIP(text) !== 6) return isIP(text) === 4 ? text : undefined
   const short = new URL(`http://[${text.replace(/%.*$/, '')}]`).hostname.slice(1, -1)

@@ -29,7 +29,7 @@ function addEntry(list: BlockList, entry: string): void {
 }
 
 /**
- * Tells the upstream for whom we ask (RFC 7239, and the older fields beside it). What a stranger claims about that is not repeated.
+ * The fields that tell the upstream who the client is (RFC 7239, and the older fields). Unverified claims are not repeated.
  *
  * @param rawHeaders - of the request
  * @returns alternating names and values
@@ -43,7 +43,7 @@ export function formatForwarded(peer: string, rawHeaders: readonly string[], rul
   return fields
 }
 
-/** What was told of the last peer that is no proxy of ours, which mostly is the next one too: the same bytes need not be put together again. */
+/** The fields for the last peer that is no trusted proxy, which usually is the next one too, so that they are not formatted again. */
 const formattedFor = new WeakMap<ForwardedRules, { readonly peer: string; readonly fields: readonly string[] }>()
 
 function formatFields(chain: readonly string[], { proto, host }: ForwardedRules): readonly string[] {
@@ -61,7 +61,7 @@ function formatFields(chain: readonly string[], { proto, host }: ForwardedRules)
 }
 
 /**
- * Whose request it is: the peer, or, where the peer is a proxy of ours, whom it and others before it name.
+ * The address of the client: the peer, or, where the peer is a trusted proxy, the one that it reports.
  *
  * @param rawHeaders - of the request
  */

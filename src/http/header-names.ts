@@ -1,16 +1,16 @@
 import { BoundedMap } from '../core/bounded-map.ts'
 
-/** What becomes of a request header on its way in. */
+/** What is done with a request header. */
 export type HeaderFate =
-  /** Goes on to the upstream. */
+  /** Forwarded to the upstream. */
   | 'forward'
-  /** Repeats a parameter of a tool (`Mcp-Param-*`): goes on where the revision has such headers. */
+  /** Repeats a parameter of a tool (`Mcp-Param-*`): forwarded where the revision defines such headers. */
   | 'param'
-  /** Does not: it concerns this connection alone, identifies someone, or could be mistaken for a header that does. */
+  /** Not forwarded: it concerns this connection alone, identifies a caller, or could be mistaken for a header that does. */
   | 'drop'
   /** Read by us, at most once in a request, and then forwarded or not as `forwarded` says. */
   | 'read'
-  /** Makes the request ambiguous: somebody before or behind us might find the end of the body by it. */
+  /** Makes the request ambiguous: another server might determine the length of the body by it. */
   | 'refuse'
 
 export interface HeaderName {
@@ -62,8 +62,8 @@ export type ReadName = (typeof READ_HERE)[number][0]
 export const PLACE_OF = Object.fromEntries(READ_HERE.map(([name], place) => [name, place])) as Readonly<Record<ReadName, number>>
 
 /**
- * Fields by which applications behind proxies learn who is calling, whence and for what. Only we may say that. The names that well-known
- * proxies, gateways, meshes and frameworks use; secrets that a client has for the upstream (`X-Api-Key`, `X-GitHub-Token`) are none.
+ * Fields by which applications behind proxies learn who is calling and from where: the names that well-known proxies, gateways, meshes and
+ * frameworks use. Only we may send them. Secrets of a client for the upstream (`X-Api-Key`, `X-GitHub-Token`) are not among them.
  */
 const IDENTITY = new Set([
   'client-ip',
@@ -73,7 +73,7 @@ const IDENTITY = new Set([
   'true-client-ip',
   'fastly-client-ip',
   'via',
-  // What CGI and its heirs make `HTTP_PROXY` of.
+  // CGI and its successors turn this into `HTTP_PROXY`.
   'proxy',
   'x-access-token',
   'x-accel-redirect',
@@ -149,16 +149,16 @@ const IDENTITY_PREFIXES = [
   'x-webauth-',
 ]
 
-/** Names seen so far: the same dozen comes with every request. Bounded both ways, since strangers choose names. */
+/** Known names: every request has the same dozen. Bounded in number and length, since clients choose them. */
 const known = new BoundedMap<string, HeaderName>(1000)
 const MAX_KNOWN_LENGTH = 64
 
-/** What stood in each place of the last header section: a client sends the same names in the same order again and again. */
+/** The names at each place of the last header section: a client sends the same names in the same order each time. */
 const lastNames: string[] = []
 const lastFound: HeaderName[] = []
 
 /**
- * Classifies a header by its name as it stood in the request.
+ * Classifies a header by its name as sent.
  *
  * @param place - number of the field in its header section, fewer than a hundred
  */

@@ -31,7 +31,7 @@ const systemRing = createRing()
 const otherRings = new WeakMap<Clock, Ring>()
 
 /**
- * Calls `onIdle` once when nothing was touched for `seconds`. One timer serves all who wait: a timer for each request costs more than
+ * Calls `onIdle` once when `touch` was not called for `seconds`. One timer serves all watches: a timer for each request costs more than
  * reading its header section.
  */
 export function watchIdle(seconds: number, onIdle: () => void, clock: Clock = systemClock): Waiting {

@@ -12,11 +12,11 @@ interface ListenerOptions {
   readonly listen: ListenPlan
   /** Seconds for the complete header section. */
   readonly headersSeconds: number
-  /** Seconds that a client may take nothing of what is written to it. */
+  /** Seconds for which a client may read nothing of its response. */
   readonly stalledSeconds: number
   readonly handler: RequestHandler
   readonly clock?: Clock
-  /** Called for what could not be read as a request. */
+  /** Called when a request could not be parsed. */
   readonly onUnreadable: (status: number, cause: string, remoteAddress: string | undefined) => void
 }
 
@@ -33,14 +33,14 @@ export interface Listener {
 }
 
 const SERVER_OPTIONS = {
-  // Bytes of the header section (Node's own default, named because a limit that matters should not be somebody else's default).
+  // Bytes of the header section. Node's own default, but explicit, because we rely on it.
   maxHeaderSize: 16 * 1024,
   insecureHTTPParser: false,
-  // The time for a whole request is not bounded: a body may be large. Its pieces are (see body.ts).
+  // The time of a whole request is not bounded: a body may be large. The time between its pieces is (see body.ts).
   requestTimeout: 0,
   keepAliveTimeout: 65_000,
   noDelay: true,
-  // A client that vanished without a word holds a stream, and the MCP server's behind it, until its silence is noticed.
+  // A client that vanished without closing holds a stream, and one of the MCP server's, until that is noticed.
   keepAlive: true,
   keepAliveInitialDelay: 10_000,
 } as const
@@ -69,7 +69,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   }
 }
 
-/** Every connection, also those that Node does not count yet because TLS is not agreed upon; with TLS, what is in it as well. */
+/** Every connection, including those that Node does not count because the TLS handshake is not done; with TLS, the inner sockets as well. */
 function trackSockets(server: Server): ReadonlySet<Socket> {
   const sockets = new Set<Socket>()
   const track = (socket: Socket): void => {
@@ -92,7 +92,7 @@ function createServer(options: ListenerOptions): Server {
         handshakeTimeout: settings.headersTimeout,
       })
     : createHttpServer(settings)
-  // Node drops what comes behind the limit without a word; with some room above ours we see that it was too much.
+  // Node silently drops fields beyond the limit. With some room above ours we see that there were too many.
   server.maxHeadersCount = 150
   server.on('request', options.handler)
   // Both come instead of `request`. Whether to go on is decided after authentication (body.ts), not here.
@@ -103,7 +103,7 @@ function createServer(options: ListenerOptions): Server {
     endRaw(socket as Socket, 405)
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    // A connection that breaks is no request, and one without TLS hears no answer; the request it breaks has a line of its own.
+    // A broken connection is no request, and one without TLS cannot be answered; the request that it breaks has its own log line.
     if (!isOfParser(error.code)) {
       socket.destroy()
       return
@@ -116,8 +116,8 @@ function createServer(options: ListenerOptions): Server {
 }
 
 /**
- * Node looks for header sections that take too long only now and then. One such interval is taken off the time for that, another for
- * closing thousands of connections at once; 0 would switch the bound off.
+ * Node checks for slow header sections only at intervals. One interval is subtracted from the limit for that, another for closing thousands
+ * of connections at once; 0 would disable the limit.
  */
 function boundHeaderSection(seconds: number): { headersTimeout: number; connectionsCheckingInterval: number } {
   const connectionsCheckingInterval = Math.ceil(Math.min(250, seconds * 50))
@@ -145,11 +145,11 @@ const REASONS: Readonly<Record<number, string>> = {
 }
 
 /**
- * Answers where there is no response object. What another request waits for on this socket is cut, so that this answer isn't taken for
- * its answer.
+ * Answers where there is no response object. If another request on this socket still waits for a response, the connection is cut instead, so
+ * that this answer is not taken for that response.
  */
 function endRaw(socket: AnsweringSocket, status: number): void {
-  // Node has taken its own listener away by now, and a broken connection must break nothing else.
+  // Node has removed its own listener by now, and a broken connection must not crash the process.
   socket.on('error', () => socket.destroy())
   if (!socket.writable || isAnsweringAnother(socket._httpMessage)) {
     socket.destroy()
@@ -161,7 +161,7 @@ function endRaw(socket: AnsweringSocket, status: number): void {
   )
 }
 
-/** A request whose body can't be read is what the status is about; one that came whole is another. */
+/** A request whose body cannot be read is the one that the status is for; a complete one is another. */
 function isAnsweringAnother(response: AnsweringSocket['_httpMessage']): boolean {
   return response ? response.headersSent || response.req.complete : false
 }

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 
 /** So many pieces are put together: each costs some 200 bytes beside its own, and may have one (RFC 9112 §7.1 sets no least size). */
 export const MAX_LOOSE_PIECES = 256
-/** Or so many bytes, before somebody else's code gets them. */
+/** Or so many bytes, before a library gets them. */
 const MAX_PACK_BYTES = 16 * 1024
 
 /** @param length - of all pieces together, in bytes */
@@ -13,8 +13,7 @@ export function joinPieces(pieces: readonly Buffer[], length: number): Buffer {
 }
 
 /**
- * Puts the small pieces of a body together, before somebody else's code collects them. For bodies that are of no use before they are
- * whole.
+ * Joins the small pieces of a body before a library collects them. For bodies that are only used once they are complete.
  */
 export function packBody(request: IncomingMessage): void {
   let pieces: Buffer[] = []

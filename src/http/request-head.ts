@@ -11,7 +11,7 @@ export interface RequestHead {
   readonly query: string | undefined
   /** `Host`, lower case; empty where there is none, as HTTP/1.0 permits. */
   readonly host: string
-  /** Every `Authorization` value: which of several counts is for nobody to choose. */
+  /** Every `Authorization` value: none of several takes precedence. */
   readonly authorization: readonly string[]
   readonly origin: string | undefined
   readonly contentType: string | undefined
@@ -28,7 +28,7 @@ export interface RequestHead {
   readonly mcpSessionId: string | undefined
   /** Names of the `Mcp-Param-*` fields, lower case. */
   readonly mcpParams: readonly string[]
-  /** An MCP field that came more than once, lower case. The first is what was read; the request is to be refused. */
+  /** An MCP field that occurs more than once, lower case. The first value was read; the request must be refused. */
   readonly repeatedMcpField: string | undefined
   /** What may go on to the upstream: alternating lower-case names and values. */
   readonly forward: string[]
@@ -134,15 +134,15 @@ function readParam(fields: Fields, lower: string, value: string): void {
   fields.forward.push(lower, value)
 }
 
-/** MCP has an error of its own for its fields, with the id of the request, which stands in the body: the caller must be known before. */
+/** MCP has its own error for its fields, with the id of the request, which is in the body: the caller must be authenticated first. */
 function refuseSecond(fields: Fields, lower: string): void {
   if (!lower.startsWith('mcp-')) throw malformed(`more than one ${lower} field`)
   fields.repeated = lower
 }
 
 /**
- * What Node's parser lets through although two implementations could disagree on where the body ends (RFC 9112 §6.1, §6.3), and
- * changes of protocol, which a guarded endpoint never makes.
+ * Refuses requests that Node's parser accepts although two implementations could disagree on where the body ends (RFC 9112 §6.1, §6.3), and
+ * protocol upgrades, which a guarded endpoint never makes.
  */
 function checkFraming(read: ReadFields, httpVersion: string): void {
   if (httpVersion !== '1.1' && httpVersion !== '1.0') throw malformed(`HTTP version ${httpVersion}`)

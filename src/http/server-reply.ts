@@ -10,19 +10,19 @@ export interface ReplyOwner {
   readonly response: ServerResponse
   /** Headers that every answer of this request carries. */
   readonly answerHeaders: Readonly<ReplyHeaders>
-  /** Hears what the upstream begins with, and may change its headers. */
+  /** Called with the headers of the upstream's response before it starts; may change them. */
   beforeStart(headers: ReplyHeaders): void
-  /** Whether an answer that begins so can end anywhere, and still be taken for what it is. */
+  /** Whether an answer with these headers can end anywhere without being misread. */
   mayEndAnywhere(headers: ReplyHeaders): boolean
-  /** Hears that this has been passed on. */
+  /** Called when the response has started. */
   afterStart(reply: ServerReply, headers: ReplyHeaders): void
-  /** What a stream is completed with that we end ourselves, between two events of it. */
+  /** Written at the end of a stream that we end ourselves between two events. */
   readonly farewell: string | undefined
-  /** Hears when status and headers go ahead of the body. */
+  /** Called when status and headers are sent ahead of the body. */
   onFlush(): void
-  /** Answers a failure that came before anything was sent. */
+  /** Answers a failure before anything was sent. */
   refuse(error: ProxyError): void
-  /** Hears of a failure that came after it: the answer says so itself, or the connection is cut. */
+  /** Called for a failure after that: the stream says so itself, or the connection is cut. */
   onFailure(error: ProxyError): void
 }
 
@@ -31,19 +31,19 @@ export class ServerReply implements Reply {
   readonly #owner: ReplyOwner
   readonly #response: ServerResponse
   #isOver: boolean
-  /** Status and headers wait for a short body, and so can still become a refusal when that doesn't come. */
+  /** Status and headers are held until a short body is complete, so that a failure can still become a refusal. */
   #heldStatus = 0
   #heldHeaders: ReplyHeaders | undefined
-  /** Whether the answer has begun and may end anywhere. */
+  /** Whether the answer has started and may end anywhere. */
   #isEndless = false
-  /** Whether what was sent last ends an event. */
+  /** Whether the last piece sent ends an event. */
   #endsEvent = false
   #closeListeners: (() => void)[] = []
 
   constructor(owner: ReplyOwner) {
     this.#owner = owner
     this.#response = owner.response
-    // The client may have gone while its token was verified: then `close` was heard by nobody here.
+    // The client may have gone while its token was verified: then `close` was emitted before there was a listener.
     this.#isOver = owner.response.destroyed
     owner.response.on('close', () => this.#onClosed())
   }
@@ -55,7 +55,7 @@ export class ServerReply implements Reply {
     this.#heldHeaders = headers
     if (!comesInOnePiece(headers)) {
       this.#sendHead()
-      // `flushHeaders` would encode the values as UTF-8, whatever bytes they were.
+      // `flushHeaders` would encode the values as UTF-8 and change other bytes.
       this.#response.write('', 'latin1')
       this.#owner.onFlush()
     }
@@ -91,9 +91,9 @@ export class ServerReply implements Reply {
   }
 
   /**
-   * Ends a stream cleanly from our side, and tells the upstream that nobody listens any more.
+   * Ends a stream cleanly from our side, and tells the upstream that the client is gone.
    *
-   * @param reason - becomes of what isn't a stream that has begun: it would be taken for a whole answer
+   * @param reason - the failure of any other answer, or of a stream that has not started: a clean end would make it look complete
    */
   close(reason: ProxyError): void {
     if (!this.#isEndless) return this.fail(reason)
@@ -136,7 +136,7 @@ export class ServerReply implements Reply {
   }
 }
 
-/** Ours replace the upstream's, but an answer varies by what both of us say. */
+/** Our headers replace the upstream's; `Vary` is merged. */
 function mergeHeaders(headers: ReplyHeaders, own: Readonly<ReplyHeaders>): string[] {
   const merged: string[] = []
   if (Object.keys(own).length === 0) {
@@ -158,7 +158,7 @@ function addField(fields: string[], name: string, value: string | string[] | und
 const LF = 0x0a
 const CR = 0x0d
 
-/** Whether a blank line comes last; a piece too short to tell doesn't count. */
+/** Whether the piece ends with a blank line; false if it is too short to know. */
 function endsEvent(chunk: Uint8Array): boolean {
   const end = chunk.length
   const last = chunk[end - 1]
@@ -175,7 +175,7 @@ function comesInOnePiece(headers: ReplyHeaders): boolean {
 /** Never a clean end: half an answer must not look like a whole one. */
 export function cutAnswer(response: ServerResponse): void {
   const { socket } = response
-  // To HTTP/1.0 the end of the connection is the end of the answer, if it is no reset. TLS has an end of its own, which is left out.
+  // In HTTP/1.0 the end of the connection ends the answer, unless it is a reset. TLS signals its own end, which is not sent.
   if (response.req.httpVersion === '1.0' && socket && !('encrypted' in socket)) socket.resetAndDestroy()
   else response.destroy()
 }

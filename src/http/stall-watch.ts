@@ -5,7 +5,7 @@ import { type CancelTimer, type Clock, systemClock } from '../core/clock.ts'
 const CHECKS = 4
 const MAX_INTERVAL_MS = 5000
 
-/** Node's own, which tells what of a long piece the system has taken already. With TLS, what goes out is the inner socket's. */
+/** Internals of Node that show how much of a long piece the system has taken. With TLS, those of the inner socket count. */
 interface QueueingSocket extends Socket {
   readonly _handle?: { readonly writeQueueSize?: number } | null
   readonly _parent?: QueueingSocket | null
@@ -19,18 +19,18 @@ interface Waiting {
 }
 
 /**
- * Cuts off clients that take nothing of what waits for them. All are checked together, from time to time: a timer for each connection would
- * be reset by everything that moves on it.
+ * Cuts off clients that do not read their response. All are checked together, at intervals: a timer for each connection would have to be
+ * reset by every write.
  *
- * @param sockets - that are open; may change
- * @param seconds - after which a client that took nothing is cut off, exact to a quarter and five seconds
- * @returns what ends the watch
+ * @param sockets - open connections; may change
+ * @param seconds - after which a client that read nothing is cut off, exact to a quarter of it or five seconds
+ * @returns stops the watch
  */
 export function watchStalled(sockets: Iterable<Socket>, seconds: number, clock: Clock = systemClock): CancelTimer {
   const milliseconds = seconds * 1000
   const known = new WeakMap<Socket, Waiting>()
   const look = (socket: QueueingSocket, now: number): void => {
-    // What is on its way counts as written already.
+    // Bytes on their way count as written already.
     const taken = socket.bytesWritten - socket.writableLength
     const queued = (socket._parent ?? socket)._handle?.writeQueueSize
     const before = known.get(socket)
@@ -44,7 +44,7 @@ export function watchStalled(sockets: Iterable<Socket>, seconds: number, clock: 
   })
 }
 
-/** By a reset, since to HTTP/1.0 an orderly end of the connection is the end of the answer. TLS has an end of its own, which is left out. */
+/** By a reset, since in HTTP/1.0 a regular end of the connection ends the answer. TLS signals its own end, which is not sent. */
 function cutOff(socket: Socket): void {
   if ('encrypted' in socket) socket.destroy()
   else socket.resetAndDestroy()

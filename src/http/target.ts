@@ -5,8 +5,8 @@ const TARGET_SYNTAX = /^\/[A-Za-z0-9\-._~!$&'()*+,;=:@%/]*(?:\?[A-Za-z0-9\-._~!$
 const ABSOLUTE_FORM = /^https?:\/\/([^/?#]*)(\/.*)$/i
 
 /**
- * Splits a request target into path and query. Nothing is decoded, joined or cleaned: a path is one of the configured ones, letter by
- * letter, or it is none, so there is no second reading that routing and policy could disagree on.
+ * Splits a request target into path and query. Nothing is decoded, joined or normalized: a path equals a configured one
+ * letter by letter or matches none, so routing and policy cannot disagree on it.
  *
  * @param target - as sent (RFC 9112 §3.2): origin-form, or absolute-form if it names the host of the `Host` field
  * @param host - the `Host` field, lower case
@@ -15,7 +15,7 @@ const ABSOLUTE_FORM = /^https?:\/\/([^/?#]*)(\/.*)$/i
 export function parseTarget(target: string, host: string): Target {
   if (target === lastPath?.path) return lastPath
   const parsed = splitTarget(target, host)
-  // A query may hold a token, and that is not kept.
+  // A query may hold a token, which must not be logged.
   if (parsed.query === undefined) lastPath = parsed
   return parsed
 }

@@ -1,10 +1,10 @@
 import { ProxyError, toProxyError } from '../core/errors.ts'
 import type { Reply, ReplyHeaders } from '../core/reply.ts'
 
-/** The event that names the message endpoint must come first; nothing longer than this is kept while looking for it. */
+/** The event that names the message endpoint must come first; no more than this is held while searching for it. */
 const MAX_HELD_BYTES = 64 * 1024
 
-/** A blank line behind a line, with each of the three line endings (HTML, Server-sent events §9.2.5). */
+/** A blank line after a line, with any of the three line endings (HTML, Server-sent events §9.2.5). */
 const END_OF_EVENT = /(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))/g
 
 /** Longer than `event: endpoint` with the line ends around it. */
@@ -85,8 +85,7 @@ export function createEndpointRewriter(reply: Reply, rewrite: (uri: string) => s
 }
 
 /**
- * Holds what comes until an event is complete. Only what is new is looked at: a stream in single bytes would have all that is held looked
- * at for each.
+ * Holds the stream until an event is complete. Only new bytes are scanned: otherwise a stream in single bytes would be scanned again for each.
  *
  * @returns all that is held, once an event may have ended in it
  */
@@ -114,14 +113,14 @@ function createGatherer(): (chunk: Uint8Array) => Buffer | undefined {
 }
 
 interface StreamEvent {
-  /** Index behind the event. */
+  /** Index after the event. */
   readonly end: number
   readonly name: string
-  /** Undefined for an event of comments alone. */
+  /** Undefined for an event that is only comments. */
   readonly data: string | undefined
 }
 
-/** Every whole event. Latin-1 keeps one character a byte, so that indexes in the text are indexes in the bytes. */
+/** Every complete event. Latin-1 keeps one character a byte, so that indexes in the text are indexes in the bytes. */
 function* splitEvents(bytes: Buffer): Generator<StreamEvent> {
   const text = bytes.toString('latin1')
   let start = 0
@@ -132,7 +131,7 @@ function* splitEvents(bytes: Buffer): Generator<StreamEvent> {
   }
 }
 
-/** Fields of one event: a field's value begins behind the colon and one optional space (HTML, Server-sent events §9.2.6). */
+/** Fields of one event: a field's value begins after the colon and one optional space (HTML, Server-sent events §9.2.6). */
 function readFields(event: string): { name: string; data: string | undefined } {
   let name = ''
   let data: string | undefined
@@ -146,7 +145,7 @@ function readFields(event: string): { name: string; data: string | undefined } {
   return { name, data }
 }
 
-/** Tells whether an `endpoint` event begins in the bytes seen so far, however they are cut into chunks. */
+/** Finds out whether an `endpoint` event begins in the bytes seen so far, across chunks. */
 function createEndpointWatcher(): (chunk: Uint8Array) => boolean {
   let tail = '\n'
   return (chunk) => {
@@ -157,8 +156,8 @@ function createEndpointWatcher(): (chunk: Uint8Array) => boolean {
 }
 
 /**
- * Where the upstream wants messages, if it may be followed: on its own origin, whatever its base path. An upstream that could name
- * another origin could make us send a caller's messages, and its own credential, anywhere.
+ * Where the upstream wants messages. It must be on the upstream's own origin, at any path: otherwise an upstream could make us send a
+ * caller's messages, and its own credential, anywhere.
  *
  * @param uri - data of the `endpoint` event
  * @param streamUrl - URL of the stream on the upstream
@@ -173,7 +172,7 @@ export function checkEndpoint(uri: string, streamUrl: string): string {
   return url.pathname + url.search
 }
 
-/** Whether any client may read events here: some look for the media type anywhere in the field, and take every status that is no error. */
+/** Whether any client might read events here: some search for the media type anywhere in the field, and accept every successful status. */
 function mayBeEventStream(status: number, headers: ReplyHeaders): boolean {
   return status < 300 && /event-stream/i.test([headers['content-type']].flat().join())
 }

@@ -11,18 +11,18 @@ export interface McpHeaders {
   readonly name: string | undefined
 }
 
-/** Names of headers that stop here. */
+/** Names of headers that are not forwarded. */
 export type Unfounded = readonly ('mcp-method' | 'mcp-name')[]
 
 const none: Unfounded = []
 
 /**
  * Checks that the MCP headers say what the body says. From 2026-07-28 on they must be there and agree. Older revisions do not define
- * `Mcp-Method` and `Mcp-Name`, and some of their clients send others than the body has: those are not forwarded, so that nothing behind
- * us acts on them.
+ * `Mcp-Method` and `Mcp-Name`, and some of their clients send values that differ from the body: those are not forwarded, so that no server
+ * behind us acts on them.
  *
- * @param revision - what the header section was read by
- * @returns what must not be forwarded
+ * @param revision - the revision of the request
+ * @returns names of headers that must not be forwarded
  * @throws ProxyError `header_mismatch`, `protocol_version_missing`
  */
 export function checkHeaderAgreement(headers: McpHeaders, body: ParsedBody, revision: string): Unfounded {
@@ -45,7 +45,7 @@ function checkVersion(headers: McpHeaders, body: ParsedBody, modern: boolean, fi
   if (modern && first.kind === 'request') throw new ProxyError('protocol_version_missing')
 }
 
-/** What a body has nothing to compare with is unfounded too: there is none, or it is a batch, a response or a call without a target. */
+/** A header is unfounded, too, where the body has nothing to compare it with: no body, a batch, a response or a call without a target. */
 function findUnfounded({ method, name }: McpHeaders, { operations, isBatch }: ParsedBody): Unfounded {
   if (method === undefined && name === undefined) return none
   const only = isBatch ? undefined : operations[0]
@@ -93,7 +93,7 @@ function readHeaderValue(value: string): Reading {
   }
   const bytes = Buffer.from(encoded, 'base64')
   const text = bytes.toString('utf8')
-  // Two spellings of one value would let two readers disagree: only the canonical one counts.
+  // With two spellings of one value, two readers could disagree: only the canonical one is accepted.
   if (bytes.toString('base64') === encoded && Buffer.from(text, 'utf8').equals(bytes)) return { text }
   return { text: undefined, flaw: 'a header value is not valid Base64 of UTF-8' }
 }

@@ -1,5 +1,5 @@
 /**
- * The answer to a `subscriptions/listen` that ends otherwise than by its client: "it SHOULD respond to the original
+ * The answer to a `subscriptions/listen` that is not ended by its client: "it SHOULD respond to the original
  * `subscriptions/listen` request with a completion result before closing the stream" (2026-07-28, patterns/subscriptions, Graceful
  * Closure).
  *

@@ -6,7 +6,7 @@ import type { Completing, Operation } from '../core/operation.ts'
 import { refuseLookAlikes, reserveKeys } from './reserved-keys.ts'
 import { readTargets, type Target } from './targets.ts'
 
-/** What a request body says, as far as deciding about it needs. */
+/** A parsed request body, as far as policy needs it. */
 export interface ParsedBody {
   readonly operations: readonly Operation[]
   /** Whether the body was a JSON array (2025-03-26, basic, Batching). */
@@ -38,12 +38,12 @@ const PARAMS_KEYS = reserveKeys(
   '_meta',
 )
 const META_KEYS = reserveKeys(REVISION_KEY)
-/** Policy looks at every target of a request: more, or longer ones, than these would keep it, and everybody else waiting, for too long. */
+/** Policy checks every target of a request. More, or longer ones, would block the event loop for too long. */
 const MAX_TARGETS = 1000
 const MAX_TARGET_CHARACTERS = 64 * 1024
-/** A piece of a longer text is no piece any more: answers that last, and what is remembered of names, would hold all of it. */
+/** A substring keeps the whole text in memory. Long answers, and caches of names, would hold all of a longer one. */
 const MAX_HELD_CHARACTERS = 2048
-/** An id is repeated in answers and logs. */
+/** An id is repeated in responses and logs. */
 const MAX_ID_LENGTH = 1024
 
 /**
@@ -72,7 +72,7 @@ function findOpenedRevisions(text: string, root: JsonOutline): string[] {
   return calls.map(({ members }) => readString(text, members?.get('params')?.members?.get('protocolVersion')) ?? '')
 }
 
-/** A piece of a string holds the whole of it, and what was asked for is kept for as long as the answer takes. */
+/** Copies the strings: a substring keeps the whole body in memory, and operations are kept for as long as the answer takes. */
 function letGoOfText({ kind, method, targetKind, target, id, completing }: Operation): Operation {
   const copy = (piece: string | undefined): string | undefined => piece && Buffer.from(piece).toString()
   const operation: Operation = { kind, method: copy(method) ?? '', targetKind, target: copy(target), id: copy(id) }
@@ -101,7 +101,7 @@ function countCharacters(completing: Completing | undefined): number {
 
 function outline(text: string, { jsonDepth, batchMembers }: MessageLimits): JsonOutline {
   try {
-    // message → params → _meta, ref, notifications → lists in those; a batch puts one level around it.
+    // message → params → _meta, ref, notifications → lists in those; a batch adds one level.
     const depth = text.trimStart().startsWith('[') ? 5 : 4
     return outlineJson(text, jsonDepth, depth, Math.max(batchMembers, MAX_TARGETS))
   } catch (error) {

@@ -5,9 +5,9 @@ import { StrictJsonError } from '../core/json/strict-json-error.ts'
 import { isRequestId } from './messages.ts'
 import { looksLike } from './reserved-keys.ts'
 
-/** What the requests of a refused body are known by. */
+/** The ids of the requests in a refused body. */
 export interface ReadableIds {
-  /** In JSON. Those that can be read in one way, each once. */
+  /** In JSON. Only unambiguous ids, each once. */
   readonly ids: readonly string[]
   readonly isBatch: boolean
 }
@@ -15,11 +15,11 @@ export interface ReadableIds {
 const NOTHING: ReadableIds = { ids: [], isBatch: false }
 
 /**
- * Finds the ids of the requests in a body that was refused for something else in it: "the `id` … MUST match the id of the request"
- * (2026-07-28, basic/index, Error Responses). An id that could be another one is none.
+ * Finds the ids of the requests in a body that is refused for another reason: "the `id` … MUST match the id of the request"
+ * (2026-07-28, basic/index, Error Responses). An ambiguous id is left out.
  *
- * @param text - JSON, or refused before that was found out
- * @param mostMembers - of a batch; the ids of a longer one are not looked for
+ * @param text - the body, which may not be JSON
+ * @param mostMembers - of a batch; the ids of a longer one are not read
  */
 export function findReadableIds(text: string, maxMembers: number): ReadableIds {
   const root = outline(text, maxMembers)
@@ -37,14 +37,14 @@ function outline(text: string, maxMembers: number): Outline | undefined {
   }
 }
 
-/** Empty for a response: its id is that of a request of the server. */
+/** Empty for a response: its id belongs to a request of the server. */
 function findId(text: string, { members, repeated }: Outline): string[] {
   const id = members?.get('id')
   if (!members || !id || repeated?.has('id')) return []
   if (!members.has('method') && (members.has('result') || members.has('error'))) return []
   for (const name of members.keys()) if (name !== 'id' && looksLike(name, 'id')) return []
   const raw = text.slice(id.start, id.end)
-  // A piece of a text holds the whole of it.
+  // A substring keeps the whole text in memory.
   return isRequestId(raw) && isUnambiguous(raw) ? [Buffer.from(raw).toString()] : []
 }
 

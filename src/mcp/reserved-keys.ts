@@ -1,10 +1,10 @@
 import { ProxyError } from '../core/errors.ts'
 import type { JsonMembers } from '../core/json/json-outline.ts'
 
-/** Keys that mean something to us. */
+/** Keys that we interpret. */
 export interface ReservedKeys {
   readonly exact: readonly string[]
-  /** By the form without case. */
+  /** By their case-folded form. */
   readonly folded: ReadonlyMap<string, string>
   readonly lengths: ReadonlySet<number>
 }
@@ -15,8 +15,8 @@ export function reserveKeys(...keys: string[]): ReservedKeys {
 }
 
 /**
- * The key as the most careless decoder sees it. Some compare member names without regard to case (Go's, cJSON); upper case first takes the
- * letters along which Unicode folds onto ASCII (ſ, K). And in C a string ends at its first NUL.
+ * The key as the most lenient decoder sees it. Some compare member names case-insensitively (Go's, cJSON); converting to upper case first
+ * covers letters that Unicode folds to ASCII (ſ, K). And in C a string ends at its first NUL.
  */
 function fold(key: string): string {
   const end = key.indexOf('\0')
@@ -24,7 +24,7 @@ function fold(key: string): string {
 }
 
 /**
- * Refuses keys that a careless decoder takes for a reserved one.
+ * Refuses keys that a lenient decoder takes for a reserved one.
  *
  * @param members - of one object
  * @throws ProxyError `json_ambiguous`
@@ -37,12 +37,12 @@ export function refuseLookAlikes(members: JsonMembers, reserved: ReservedKeys): 
   })
 }
 
-/** Whether a careless decoder takes one name for the other. */
+/** Whether a lenient decoder takes one name for the other. */
 export function looksLike(name: string, other: string): boolean {
   return fold(name) === fold(other)
 }
 
-/** Spares most keys the folding: what is in ASCII keeps its length. */
+/** Avoids folding most keys: ASCII keeps its length. */
 function isUnlikeAny(key: string, { lengths }: ReservedKeys): boolean {
   if (lengths.has(key.length)) return false
   for (let at = 0; at < key.length; at++) {

@@ -1,10 +1,10 @@
-/** Revisions that begin with `initialize` and know no header rules, oldest first. */
+/** Revisions with `initialize` and without header rules, oldest first. */
 const LEGACY_REVISIONS = new Set(['2024-11-05', '2025-03-26', '2025-06-18', '2025-11-25'])
 
 /** What a missing `MCP-Protocol-Version` header means (2025-11-25, basic/transports, Protocol Version Header). */
 const REVISION_WITHOUT_HEADER = '2025-03-26'
 
-/** HTTP+SSE is the transport of this revision, which knows no version header. */
+/** HTTP+SSE is the transport of this revision, which has no version header. */
 const REVISION_OF_HTTP_SSE = '2024-11-05'
 
 /**
@@ -21,20 +21,20 @@ export function isPreAuthorizationRevision(revision: string): boolean {
 }
 
 /**
- * Whether a client that opens a session with this `protocolVersion` may be older than the authorization chapter. One that names none is
- * what the MCP server makes of it; what is no date is no revision that is older.
+ * Whether a client that opens a session with this `protocolVersion` may be older than the authorization chapter. If it names none,
+ * the MCP server decides; a value that is no date is not an older revision.
  */
 export function mayOpenBeforeAuthorization(revision: string): boolean {
   return revision === '' || (/^\d{4}-\d{2}-\d{2}$/.test(revision) && revision < REVISION_WITHOUT_HEADER)
 }
 
-/** Whether a body may be a JSON-RPC batch: they came with 2025-03-26 and went with 2025-06-18. */
+/** Whether a body may be a JSON-RPC batch: added in 2025-03-26, removed in 2025-06-18. */
 export function permitsBatches(revision: string): boolean {
   return revision === REVISION_WITHOUT_HEADER || revision === REVISION_OF_HTTP_SSE
 }
 
 /**
- * The revision that a request is read by.
+ * The revision that applies to a request.
  *
  * @param header - value of `MCP-Protocol-Version`, if any
  * @param isHttpSse - whether the endpoint belongs to HTTP+SSE

@@ -3,12 +3,12 @@ import { BoundedMap } from '../core/bounded-map.ts'
 import { formatPrincipalKey, type Principal } from '../core/principal.ts'
 
 /**
- * Binds what an upstream names (MCP session ids, the message endpoint of HTTP+SSE, tasks) to the principal and server that it was named to,
- * without keeping state: the client carries it with an authentication code in front. A session id is no credential ("MUST NOT use
- * sessions for authentication", 2025-11-25 security best practices), and someone else's is of no use.
+ * Binds identifiers of an upstream (MCP session ids, the message endpoint of HTTP+SSE, tasks) to the principal and server that they were
+ * issued to, without keeping state: the client gets them with an authentication code in front. A session id is no credential ("MUST NOT use
+ * sessions for authentication", 2025-11-25 security best practices), and one of another user is of no use.
  */
 export interface SessionSeal {
-  /** Returns what the client gets to see: letters, digits, `-`, `_`, `.`, and whatever `value` is made of. */
+  /** Returns the value for the client: letters, digits, `-`, `_`, `.`, and the characters of `value`. */
   seal(value: string, purpose: SealPurpose, server: string, principal: Principal): string
   /** Returns the value, or undefined when the seal is not of this server, purpose and principal. */
   open(sealed: string, purpose: SealPurpose, server: string, principal: Principal): string | undefined
@@ -18,9 +18,9 @@ export type SealPurpose = 'mcp-session' | 'sse-endpoint' | 'task' | 'request-sta
 
 /** 128 bits of HMAC-SHA-256, in base64url. */
 const CODE_LENGTH = 22
-/** Opened seals that are remembered, so that each message of a session costs no HMAC. */
+/** Opened seals that are cached, so that not every message of a session costs an HMAC. */
 const MAX_REMEMBERED = 10_000
-/** Longer ones (a request state may be any text) are looked at anew each time. */
+/** Longer ones (a request state may be any text) are verified each time. */
 const MAX_REMEMBERED_CHARACTERS = 1024
 
 /** @param key - at least 32 bytes; the same key on all instances that serve the same sessions */
@@ -53,7 +53,7 @@ export function createSessionSeal(key: Buffer): SessionSeal {
 
 const contexts = new WeakMap<Principal, Map<string, string>>()
 
-/** JSON keeps the parts apart whatever they contain. Remembered for as long as the verified token is. */
+/** JSON separates the parts unambiguously. Cached for as long as the verified token. */
 function formatContext(purpose: SealPurpose, server: string, principal: Principal): string {
   const known = contexts.get(principal) ?? new Map<string, string>()
   contexts.set(principal, known)

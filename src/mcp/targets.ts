@@ -4,7 +4,7 @@ import { readJsonString } from '../core/json/strict-json.ts'
 import type { Completing, Operation } from '../core/operation.ts'
 import { type ReservedKeys, refuseLookAlikes, reserveKeys } from './reserved-keys.ts'
 
-/** What a message is aimed at, as policy sees it. */
+/** The target of a message, for policy. */
 export interface Target {
   readonly kind: Operation['targetKind']
   readonly name: string | undefined
@@ -20,7 +20,7 @@ const FILTER_KEYS = reserveKeys('resourceSubscriptions')
 
 const NO_TARGET: Target[] = [{ kind: undefined, name: undefined }]
 
-/** Methods that name what they are aimed at, and where. All others have no target. */
+/** Methods that have a target, with how it is read. All others have none. */
 const READERS = new Map<string, Reader>([
   ['tools/call', named('tool', 'name')],
   ['prompts/get', named('prompt', 'name')],
@@ -35,7 +35,7 @@ const READERS = new Map<string, Reader>([
 export const METHODS_WITH_NAME_HEADER: ReadonlySet<string> = new Set(['tools/call', 'resources/read', 'prompts/get'])
 
 /**
- * What a message is aimed at. One entry for each target; exactly one without a name where the method has none, or names none.
+ * The targets of a message, one entry for each; exactly one without a name where the method has no target, or the message names none.
  *
  * @throws ProxyError `params_invalid` where a method lacks the target that it needs
  */
@@ -51,20 +51,20 @@ function named(kind: Target['kind'], key: string): Reader {
 function readName(text: string, value: JsonOutline | undefined, what: string): string {
   if (value?.kind !== 'string') throw new ProxyError('params_invalid', { cause: `${what} is not a string` })
   const name = readJsonString(text, value)
-  // In C a string ends there, so that policy and MCP server would see two names.
+  // In C a string ends there, so policy and the MCP server would see different names.
   if (name.includes('\0')) throw new ProxyError('params_invalid', { cause: `${what} contains a NUL` })
   return name
 }
 
 /**
- * 2026-07-28 knows these methods no more, and an MCP server has to say so whatever is in them (streamable-http, Protocol Version Header):
- * that the URI is missing is for it to judge. To policy, a resource without a name may be any.
+ * 2026-07-28 has removed these methods, and an MCP server has to say so for any content (streamable-http, Protocol Version Header), also when
+ * the URI is missing. For policy, a resource without a name may be any resource.
  */
 function readSubscribed(text: string, params: JsonMembers | undefined, method: string): Target[] {
   return params?.has('uri') ? named('resource', 'uri')(text, params, method) : [{ kind: 'resource', name: undefined }]
 }
 
-/** `completion/complete` tells about the arguments of a prompt or a resource template: it counts as using it. */
+/** `completion/complete` reveals arguments of a prompt or a resource template: it counts as using it. */
 function readReference(text: string, params: JsonMembers | undefined): Target[] {
   const ref = params?.get('ref')?.members
   if (!ref) throw new ProxyError('params_invalid', { cause: 'ref of completion/complete is not an object' })
@@ -78,7 +78,7 @@ function readReference(text: string, params: JsonMembers | undefined): Target[] 
   throw new ProxyError('params_invalid', { cause: 'type of ref is unknown' })
 }
 
-/** The values that a template is filled with (2025-06-18, server/utilities/completion). */
+/** The values of a template's variables (2025-06-18, server/utilities/completion). */
 function readCompleting(text: string, params: JsonMembers | undefined): Completing | undefined {
   const argument = readMembers(params?.get('argument'), 'argument', ARGUMENT_KEYS)
   const context = readMembers(params?.get('context'), 'context', CONTEXT_KEYS)
@@ -101,7 +101,7 @@ function readMembers(value: JsonOutline | undefined, what: string, reserved?: Re
   return value.members
 }
 
-/** `subscriptions/listen` may name resources to hear of (2026-07-28, patterns/subscriptions, Notification Filter). */
+/** `subscriptions/listen` may name resources to subscribe to (2026-07-28, patterns/subscriptions, Notification Filter). */
 function readSubscriptions(text: string, params: JsonMembers | undefined): Target[] {
   const notifications = params?.get('notifications')
   if (notifications && !notifications.members) throw new ProxyError('params_invalid', { cause: 'notifications is not an object' })
