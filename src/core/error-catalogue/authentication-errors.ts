@@ -36,13 +36,14 @@ export const authenticationErrors = {
     status: 401,
     oauthError: 'invalid_token',
     message: 'The access token has expired',
-    remedy: 'The client refreshes or signs in again. If it happens at once, compare the clocks of this machine and the issuer.',
+    remedy:
+      'The client refreshes or signs in again. If a new token is refused, compare the clocks of this machine and of the issuer.',
   },
   token_issuer_unknown: {
     status: 401,
     oauthError: 'invalid_token',
     message: 'The access token comes from an issuer that this server does not accept',
-    remedy: 'Compare the `iss` claim, letter by letter and with its final slash, with `issuers` of the server.',
+    remedy: 'Compare the `iss` claim with `issuers` of the server, character by character, including a final slash.',
   },
   token_audience_mismatch: {
     status: 401,
@@ -53,7 +54,8 @@ export const authenticationErrors = {
       audience_other: 'The audience is another one.',
       audience_shared: 'An identity assertion names audiences besides this authorization server.',
     },
-    remedy: 'Have the issuer put the resource identifier into `aud`, or list the value it uses under `audience` of the server.',
+    remedy:
+      'Configure the issuer to put the resource identifier into `aud`, or add the value that it uses to `audience` of the server.',
   },
   token_type_wrong: {
     status: 401,
@@ -66,7 +68,7 @@ export const authenticationErrors = {
       assertion_type: 'An identity assertion without its `typ`.',
     },
     remedy:
-      'The client sent an ID token, a refresh token, a proof or a sender-constrained token where a bearer access token belongs.',
+      'The client sent an ID token, a refresh token, a proof or a sender-constrained token instead of a bearer access token.',
   },
   token_request_malformed: {
     status: 400,
@@ -79,7 +81,7 @@ export const authenticationErrors = {
       browser_navigation: 'A browser followed a link or form that holds a token.',
     },
     remedy:
-      'Exactly one token, in one `Authorization: Bearer …` header (or another way that `bearer_methods` of the server permits).',
+      'Send exactly one token, in one `Authorization: Bearer …` header (or in another way that `bearer_methods` of the server permits).',
   },
   issuer_unavailable: {
     status: 503,
@@ -90,6 +92,6 @@ export const authenticationErrors = {
       store_unavailable: 'The issuer is the broker, and its store cannot be read.',
     },
     remedy:
-      'The issuer (its metadata, keys or introspection endpoint) cannot be reached and no usable keys are kept. It is asked again by itself.',
+      'The issuer (its metadata, keys or introspection endpoint) cannot be reached, and there are no cached keys to use. The proxy retries by itself.',
   },
 } as const satisfies Record<string, ErrorEntry>

@@ -6,7 +6,7 @@ export const authorizationErrors = {
     status: 403,
     oauthError: 'insufficient_scope',
     message: 'The access token lacks a scope that this operation needs',
-    remedy: 'The client asks for the scopes of the challenge. The rules are under `scopes` and `rules` of the server.',
+    remedy: 'The client requests the scopes in the challenge. They come from `scopes` and `rules` of the server.',
   },
   policy_denied: {
     status: 403,
@@ -23,15 +23,15 @@ export const authorizationErrors = {
   },
   resource_uri_ambiguous: {
     status: 403,
-    message: 'This spelling of a resource URI can mean too many things to be permitted',
+    message: 'This resource URI is ambiguous',
     remedy:
-      'The server has rules for resources, and the URI has control characters, too many escapes, dot segments or backslashes, is longer than 8 KiB, is a relative path or names another host (`file:`), or one message names more resources than can be compared with the rules. The log line says which. Clients write the URI as the server lists it.',
+      'The server has rules for resources, and the URI has control characters, too many escapes, dot segments or backslashes, is longer than 8 KiB, is a relative path or names another host (`file:`), or one message names more resources than can be compared with the rules. The log line says which. Use the URI exactly as the server lists it.',
   },
   legacy_client_rejected: {
     status: 400,
     message: 'This server does not serve clients of that protocol revision',
     remedy:
-      '`legacy_clients: reject` is set for the server. Use `enforce` to serve old clients with the same checks as everyone.',
+      '`legacy_clients: reject` is set for the server. Use `enforce` to serve old clients with the same checks as all others.',
   },
   origin_denied: {
     status: 403,

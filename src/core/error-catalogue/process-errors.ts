@@ -16,6 +16,6 @@ export const processErrors = {
     status: 500,
     jsonRpcCode: -32603,
     message: 'Internal error',
-    remedy: 'This is a bug. The log line carries the stack; please report it.',
+    remedy: 'This is a bug. Please report it with the stack trace in the log line.',
   },
 } as const satisfies Record<string, ErrorEntry>

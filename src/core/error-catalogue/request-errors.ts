@@ -33,18 +33,18 @@ export const requestErrors = {
     status: 503,
     message: 'Too many long requests at the same time',
     remedy:
-      'Long request bodies found no room for `limits.body_idle_seconds`. Raise `limits.bodies_bytes` if there is memory for more of them; the log says who sends.',
+      'Long request bodies waited for memory for `limits.body_idle_seconds`. Raise `limits.bodies_bytes` if the machine has more memory; the log lines name the senders.',
   },
   body_timeout: {
     status: 408,
     message: 'The request body did not arrive in time',
     remedy:
-      'The client stopped sending. `limits.body_idle_seconds` bounds the wait between two pieces, and the whole of a long body for which others wait.',
+      'The client stopped sending. `limits.body_idle_seconds` limits the time between two chunks, and the time for a whole long body while others wait for memory.',
   },
   headers_too_many: {
     status: 431,
     message: 'The request has too many header fields',
-    remedy: 'At most 100 header fields and 16 KiB are read.',
+    remedy: 'The limit is 100 header fields and 16 KiB.',
   },
   media_type_unsupported: {
     status: 415,
@@ -54,7 +54,7 @@ export const requestErrors = {
   expectation_failed: {
     status: 417,
     message: 'The expectation cannot be met',
-    remedy: 'Only `Expect: 100-continue` is understood.',
+    remedy: 'Only `Expect: 100-continue` is supported.',
   },
   json_invalid: {
     status: 400,
@@ -78,7 +78,7 @@ export const requestErrors = {
   params_invalid: {
     status: 400,
     jsonRpcCode: -32602,
-    message: 'Invalid params: the request names what it is aimed at in a way that MCP does not allow',
+    message: 'Invalid params: a parameter that names the target is missing or malformed',
     remedy: 'The log line says which parameter is missing, of another type or too long.',
   },
   header_mismatch: {
@@ -86,7 +86,7 @@ export const requestErrors = {
     jsonRpcCode: -32020,
     message: 'Header mismatch: an MCP header is missing, malformed or disagrees with the request body',
     remedy:
-      'From 2026-07-28 on, MCP-Protocol-Version, Mcp-Method and Mcp-Name must agree with the body. In every revision, an MCP header comes once.',
+      'From 2026-07-28 on, MCP-Protocol-Version, Mcp-Method and Mcp-Name must agree with the body. In every revision, an MCP header may occur only once.',
   },
   // "A request missing any required field is malformed; the server MUST reject it" (2026-07-28, basic/index, `_meta`).
   protocol_version_missing: {
@@ -98,6 +98,7 @@ export const requestErrors = {
   mcp_session_unknown: {
     status: 404,
     message: 'Session not found',
-    remedy: 'The MCP session is over, belongs to someone else, or was opened before this proxy started. Clients initialize anew.',
+    remedy:
+      'The MCP session has ended, belongs to another user, or was opened before this proxy started. The client initializes a new one.',
   },
 } as const satisfies Record<string, ErrorEntry>

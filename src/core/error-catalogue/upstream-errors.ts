@@ -5,29 +5,29 @@ export const upstreamErrors = {
   upstream_unreachable: {
     status: 502,
     message: 'The MCP server cannot be reached',
-    remedy: 'Is it running, and is `upstream` of the server its address? The log line has the cause.',
+    remedy: 'Check that it is running and that `upstream` of the server has its address. The log line has the cause.',
   },
   upstream_timeout: {
     status: 504,
     message: 'The MCP server did not answer in time',
     remedy:
-      'Raise `upstream.response_timeout_seconds` (of a process: `request_timeout_seconds`, which progress begins anew) if the server may take longer.',
+      'Raise `upstream.response_timeout_seconds` (for a process: `request_timeout_seconds`, which progress restarts) if the server may take longer.',
   },
   upstream_invalid_response: {
     status: 502,
-    message: 'The MCP server sent a response that cannot be passed on',
-    remedy: 'The log line says what was wrong with the response.',
+    message: 'The MCP server sent an invalid response',
+    remedy: 'The log line says what is wrong with the response.',
   },
   upstream_redirected: {
     status: 502,
-    message: 'The MCP server redirects, and is not followed',
+    message: 'The MCP server answered with a redirect, which is not followed',
     remedy:
-      'Write the address that the log line names as `upstream` (a final slash matters to many servers), or set `upstream.follow_slash_redirects`. Clients are not told it: it is mostly a private one.',
+      'Set `upstream` to the address in the log line (a final slash matters to many servers), or set `upstream.follow_slash_redirects`. Clients do not see the address, which is usually private.',
   },
   upstream_refused_credential: {
     status: 502,
     message: 'The MCP server did not accept the credential of the proxy',
-    remedy: 'The MCP server asks for a credential of its own: set `upstream.headers` of the server.',
+    remedy: 'The MCP server requires its own credential: set `upstream.headers` of the server.',
   },
   upstream_ended: {
     status: 502,
@@ -38,6 +38,6 @@ export const upstreamErrors = {
     status: 503,
     message: 'The MCP server cannot take this request at the moment',
     remedy:
-      'A stdio server has `max_processes` processes, is started again after it failed, or does not read what it is sent; or answers that nobody reads take all of `limits.held_bytes`. The log line says which.',
+      'A stdio server has reached `max_processes`, is being restarted after a failure, or does not read its input; or unread answers use all of `limits.held_bytes`. The log line says which.',
   },
 } as const satisfies Record<string, ErrorEntry>
