@@ -64,6 +64,16 @@ it('a policy says what looks like a slip, and nothing about a proxy that is not 
   expect(createPolicy({ scopes: ['mcp:tools'] }).notices).toEqual([])
 })
 
+it('a rule about arguments needs the body', () => {
+  const policy = createPolicy({ rules: [{ tool: 'pay', require: 'args.amount <= 100' }] })
+  const body = (amount: number) =>
+    JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'pay', arguments: { amount } } })
+  const decide = (amount: number) => policy.decide(principalWith(), parseOperations(body(amount)), { body: body(amount) })
+  expect(decide(100).effect).toBe('permit')
+  expect(decide(101).effect).toBe('deny')
+  expect(() => policy.decide(principalWith(), parseOperations(body(1)))).toThrow(/pass the body/)
+})
+
 describe('the operations of a body', () => {
   it('are those of each message of a batch', () => {
     const body = '[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","method":"notifications/initialized"}]'

@@ -11,7 +11,10 @@ export type IssuerInput = NonNullable<ConfigInput['issuers']>[number]
 type ServerInput = ConfigInput['servers'][number]
 
 /** What a configuration says of a server's policy, and the path that rules about paths may name. */
-export type PolicyInput = Pick<ServerInput, 'path' | 'scopes' | 'rules' | 'scope_hierarchy' | 'unlisted_operations'>
+export type PolicyInput = Pick<
+  ServerInput,
+  'path' | 'scopes' | 'access' | 'access_mode' | 'rules' | 'list_step_up' | 'scope_hierarchy' | 'unlisted_operations'
+>
 
 /** Where secrets and files of the part are looked for. */
 export type PartOptions = Pick<LoadOptions, 'env' | 'directory'>

@@ -130,7 +130,7 @@ const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path
     [withServer({ rules: [{ tool: 'x', scopes: ['offline_access'] }] }), 'servers[0].rules[0].scopes[0]', /offline_access/],
     [withServer({ rules: [{ scopes: ['a'] }] }), 'servers[0].rules[0]', /exactly one/],
     [withServer({ rules: [{ tool: 'x', method: 'tools/call', scopes: ['a'] }] }), 'servers[0].rules[0]', /method and tool/],
-    [withServer({ rules: [{ tool: 'x' }] }), 'servers[0].rules[0].scopes', /missing/],
+    [withServer({ rules: [{ tool: 'x' }] }), 'servers[0].rules[0]', /asks for nothing/],
     [withServer({ rules: [{ path: '/other', scopes: ['a'] }] }), 'servers[0].rules[0].path', /no path of this server/],
     [withServer({ rules: [{ method: 'tools call', scopes: ['a'] }] }), 'servers[0].rules[0].method', /no method/],
     [withServer({ rules: [{ method: '*', scopes: ['a'] }] }), 'servers[0].rules[0].method', /no method/],

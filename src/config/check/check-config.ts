@@ -2,6 +2,7 @@ import { ConfigError, type Problem, problemAt, type Report } from '../problem/pr
 import { type Parsed, parsePartially } from '../schema/partial-config.ts'
 import { type Config, configSchema } from '../schema/schema.ts'
 import { loadSecretsAndFiles, type ReferenceSource, type SecretsAndFiles } from '../source/secrets-and-files.ts'
+import { checkAccess } from './access.ts'
 import { checkBroker } from './broker.ts'
 import { checkEdge } from './edge.ts'
 import { checkIssuers } from './issuer.ts'
@@ -35,7 +36,16 @@ function inspect(parsed: Parsed<Config>, source: ReferenceSource, report: Report
   const { partial: config, isBroken } = parsed
   const secretsAndFiles = loadSecretsAndFiles(config, source, report)
   const context = { config, isBroken, secretsAndFiles, report }
-  for (const check of [checkEdge, checkIssuers, checkServers, checkPolicy, checkSecretsAndFiles, checkBroker, checkRewrite])
+  for (const check of [
+    checkEdge,
+    checkIssuers,
+    checkServers,
+    checkPolicy,
+    checkAccess,
+    checkSecretsAndFiles,
+    checkBroker,
+    checkRewrite,
+  ])
     check(context)
   return secretsAndFiles
 }

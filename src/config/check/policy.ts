@@ -4,51 +4,23 @@ import { closeHierarchy } from '../derive/scope-hierarchy.ts'
 import { findScopeMistake } from '../format/formats.ts'
 import { type ConfigPath, quote } from '../problem/problem.ts'
 import type { PartialConfig } from '../schema/partial-config.ts'
-import type { RuleConfig, ServerConfig } from '../schema/server.ts'
+import type { ServerConfig } from '../schema/server.ts'
 import type { CheckContext } from './check-context.ts'
-import { findMethodMistake, findNamePatternMistake } from './name-patterns.ts'
-import { findResourcePatternMistake } from './resource-patterns.ts'
-
-const MATCHERS = ['method', 'tool', 'prompt', 'resource', 'path'] as const
-
-const PATTERNS = [
-  ['method', findMethodMistake],
-  ['tool', findNamePatternMistake],
-  ['prompt', findNamePatternMistake],
-  ['resource', findResourcePatternMistake],
-] as const
+import { checkRule } from './rule.ts'
 
 /** Checks the rules and scopes of every server. */
 export function checkPolicy(context: CheckContext): void {
   for (const [index, server] of entriesOf(context.config.servers)) {
     const at = ['servers', index]
     const paths = listEndpoints(server).map((endpoint) => endpoint.path)
-    for (const [position, rule] of entriesOf(server.rules)) checkRule(rule, paths, [...at, 'rules', position], context)
+    for (const [position, rule] of entriesOf(server.rules)) {
+      checkRule(rule, paths, [...at, 'rules', position], context)
+      checkOffline(rule.scopes, [...at, 'rules', position, 'scopes'], context)
+    }
     checkOffline(server.scopes, [...at, 'scopes'], context)
     checkOffline(server.scopes_supported, [...at, 'scopes_supported'], context)
     checkHierarchy(server, [...at, 'scope_hierarchy'], context)
   }
-}
-
-function checkRule(rule: PartialConfig<RuleConfig>, paths: readonly string[], at: ConfigPath, context: CheckContext): void {
-  const { isBroken, report } = context
-  const used = MATCHERS.filter((matcher) => rule[matcher] !== undefined || isBroken([...at, matcher]))
-  if (used.length !== 1) {
-    const names = MATCHERS.map((matcher) => `\`${matcher}\``).join(', ')
-    const reason = used.length === 0 ? 'says for nothing that scopes are needed' : `has ${used.join(' and ')}`
-    report(at, { reason, fix: `Use exactly one of ${names}; write another rule for another one.` })
-  }
-  for (const [key, findMistake] of PATTERNS) {
-    const mistake = rule[key] === undefined ? undefined : findMistake(rule[key])
-    if (mistake) report([...at, key], mistake)
-  }
-  if (rule.path !== undefined && !paths.includes(rule.path)) {
-    report([...at, 'path'], {
-      reason: `${quote(rule.path)} is no path of this server`,
-      fix: paths.length === 0 ? 'Remove the rule.' : `Write one of ${paths.join(', ')}.`,
-    })
-  }
-  checkOffline(rule.scopes, [...at, 'scopes'], context)
 }
 
 /** Refresh tokens are a matter between client and issuer (2025-11-25 and 2026-07-28, authorization: never in metadata or challenge). */

@@ -2,14 +2,17 @@ import { isObject } from '../../core/is-object.ts'
 import { MCP_FAMILIES, MCP_METHODS } from '../format/mcp-methods.ts'
 import { findTemplatePattern } from '../format/template-pattern.ts'
 import { type ConfigPath, formatPath, quote } from '../problem/problem.ts'
-import type { RuleConfig } from '../schema/server.ts'
+import type { RuleConfig } from '../schema/access.ts'
 import type { GoNotes } from './translation-notes.ts'
+
+/** A rule as the Go proxy knew it: what it is about, and scopes. */
+type ScopeRule = Pick<RuleConfig, 'method' | 'tool' | 'prompt' | 'resource' | 'path'> & { readonly scopes: string[] }
 
 /** What `scopes_supported` of the Go proxy's format asks for. */
 export interface GoScopes {
   /** Scopes of every request. */
   readonly scopes: readonly string[]
-  readonly rules: readonly RuleConfig[]
+  readonly rules: readonly ScopeRule[]
 }
 
 /** What a translation of scopes needs to know. */
@@ -20,7 +23,7 @@ interface Reading {
   readonly notes: GoNotes
 }
 
-type Matcher = Omit<RuleConfig, 'scopes'>
+type Matcher = Omit<ScopeRule, 'scopes'>
 
 /**
  * Translates `scopes_supported` in any of its shapes: a plain list, a map of paths, a map of method families, or a list of maps.
@@ -38,7 +41,7 @@ export function translateScopes(value: unknown, at: ConfigPath, paths: readonly 
 }
 
 /** The Go proxy took the scopes of a whole method instead of those of its family. */
-function noteFamilies(rules: readonly RuleConfig[], at: ConfigPath, notes: GoNotes): void {
+function noteFamilies(rules: readonly ScopeRule[], at: ConfigPath, notes: GoNotes): void {
   const methods = rules.flatMap(({ method }) => method ?? [])
   for (const family of methods.filter((method) => method.endsWith('/*'))) {
     const members = methods.filter((method) => method !== family && method.startsWith(family.slice(0, -1)))
@@ -67,7 +70,7 @@ function translateList(list: readonly unknown[], reading: Reading): GoScopes {
   return { scopes: unique(parts.flatMap((part) => part.scopes)), rules: parts.flatMap((part) => part.rules) }
 }
 
-function translateMap(map: object, reading: Reading): RuleConfig[] {
+function translateMap(map: object, reading: Reading): ScopeRule[] {
   return Object.entries(map).flatMap(([key, value]) => {
     const below = { ...reading, at: [...reading.at, key] }
     const target = findTargets(key, value, below)
@@ -76,7 +79,7 @@ function translateMap(map: object, reading: Reading): RuleConfig[] {
 }
 
 /** `tools/call: [{ echo: "s" }]`: scopes for single tools, prompts or resources. Undefined when the value names none. */
-function findTargets(method: string, value: unknown, reading: Reading): RuleConfig[] | undefined {
+function findTargets(method: string, value: unknown, reading: Reading): ScopeRule[] | undefined {
   const items = Array.isArray(value) && value.some(isObject) ? value : undefined
   if (items === undefined && !isObject(value)) return undefined
   const kind = targetKind(method.replace(/^\//, ''))
@@ -90,7 +93,7 @@ function findTargets(method: string, value: unknown, reading: Reading): RuleConf
   return items.flatMap((item, index) => translateTargets(kind, item, { ...reading, at: [...reading.at, index] }))
 }
 
-function translateTargets(kind: 'tool' | 'prompt' | 'resource', block: unknown, reading: Reading): RuleConfig[] {
+function translateTargets(kind: 'tool' | 'prompt' | 'resource', block: unknown, reading: Reading): ScopeRule[] {
   if (!isObject(block)) {
     refuse(reading, 'is not a block of keys, unlike the other items')
     return []

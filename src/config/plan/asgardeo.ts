@@ -34,7 +34,7 @@ function createName(publicUrl: string): string {
 function listScopes({ servers }: Config): string[] {
   const all = servers.flatMap(({ scopes, rules, scope_hierarchy: implied }) => [
     ...scopes,
-    ...rules.flatMap((rule) => rule.scopes),
+    ...rules.flatMap((rule) => rule.scopes ?? []),
     ...Object.keys(implied),
     ...Object.values(implied).flat(),
   ])

@@ -36,8 +36,8 @@ export function createPlan(config: Config, environment: PlanEnvironment): Plan {
   const publicUrl = resolvePublicUrl(config)
   const { secretsAndFiles, terminal, notices, directory, namePlace = (path) => path } = environment
   const broker = createBrokerPlan(config, { publicUrl, secretsAndFiles, directory })
-  const servers = config.servers.map((server) =>
-    createServerPlan(server, { publicUrl, issuers: config.issuers, broker, secretsAndFiles }),
+  const servers = config.servers.map((server, index) =>
+    createServerPlan(server, index, { publicUrl, access: config, issuers: config.issuers, broker, secretsAndFiles }),
   )
   return freeze({
     listen: createListenPlan(config, secretsAndFiles),

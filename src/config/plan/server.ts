@@ -1,21 +1,22 @@
 import { resolve } from 'node:path'
 import type { BrokerPlan } from '../../core/plan/broker-plan.ts'
-import type { PolicyPlan, RulePlan } from '../../core/plan/policy-plan.ts'
 import type { EndpointPlan, ServerPlan } from '../../core/plan/server-plan.ts'
 import type { UpstreamPlan } from '../../core/plan/upstream-plan.ts'
 import type { UpstreamCredentialPlan } from '../../core/upstream-credential.ts'
 import { listEndpoints, nameServer } from '../derive/endpoints.ts'
 import { formatHeaderValue } from '../derive/header-value.ts'
-import { closeHierarchy } from '../derive/scope-hierarchy.ts'
 import type { IssuerConfig } from '../schema/issuer.ts'
-import type { RuleConfig, ServerConfig, UpstreamConfig } from '../schema/server.ts'
+import type { ServerConfig, UpstreamConfig } from '../schema/server.ts'
 import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
 import { createIssuerPlan } from './issuer.ts'
+import { createPolicyPlan, type GeneralAccess } from './policy.ts'
 import { createProcessPlan, isProcess } from './process.ts'
 
 /** What a server takes from the rest of the configuration. */
 export interface ServerPlanInputs {
   readonly publicUrl: string
+  /** Who may use what on every server. */
+  readonly access: GeneralAccess
   /** Issuers of servers that list none. */
   readonly issuers: readonly IssuerConfig[]
   /** Our own authorization server, for servers that list no issuers. */
@@ -24,7 +25,7 @@ export interface ServerPlanInputs {
 }
 
 /** Settles one server. */
-export function createServerPlan(server: ServerConfig, inputs: ServerPlanInputs): ServerPlan {
+export function createServerPlan(server: ServerConfig, index: number, inputs: ServerPlanInputs): ServerPlan {
   const { secretsAndFiles } = inputs
   const endpoints = createEndpointPlans(server, inputs)
   const issuers = (server.issuers ?? inputs.issuers).map((issuer) => createIssuerPlan(issuer, secretsAndFiles))
@@ -34,7 +35,7 @@ export function createServerPlan(server: ServerConfig, inputs: ServerPlanInputs)
     endpoints,
     issuers: [...own, ...issuers],
     audiences: [...new Set([...endpoints.map((endpoint) => endpoint.resource), ...server.audience])],
-    policy: createPolicyPlan(server),
+    policy: createPolicyPlan(server, index, inputs.access),
     scopesSupported: resolveScopesSupported(server),
     challengeScopes: [...new Set([...server.scopes, ...(server.scopes_supported ?? [])])],
     bearerMethods: server.bearer_methods,
@@ -89,27 +90,6 @@ function createUpstreamPlan(upstream: UpstreamConfig, secretsAndFiles: SecretsAn
   }
 }
 
-function createPolicyPlan(server: ServerConfig): PolicyPlan {
-  return {
-    baseScopes: server.scopes,
-    rules: server.rules.map(createRulePlan),
-    hierarchy: closeHierarchy(server.scope_hierarchy).closed,
-    unlistedOperations: server.unlisted_operations,
-  }
-}
-
-function createRulePlan(rule: RuleConfig): RulePlan {
-  const { method, tool, prompt, resource, path, scopes } = rule
-  return {
-    ...(method === undefined ? {} : { method }),
-    ...(tool === undefined ? {} : { tool }),
-    ...(prompt === undefined ? {} : { prompt }),
-    ...(resource === undefined ? {} : { resource }),
-    ...(path === undefined ? {} : { path }),
-    scopes,
-  }
-}
-
 /**
  * "The minimal set of scopes necessary for basic functionality" (2026-07-28, authorization, Scope Selection Strategy): the base scopes.
  * Without any, a client that asks for nothing would be refused everything, so the scopes of the rules take their place.
@@ -117,5 +97,5 @@ function createRulePlan(rule: RuleConfig): RulePlan {
 function resolveScopesSupported(server: ServerConfig): readonly string[] {
   if (server.scopes_supported !== undefined) return server.scopes_supported
   if (server.scopes.length > 0) return server.scopes
-  return [...new Set(server.rules.flatMap((rule) => rule.scopes))]
+  return [...new Set(server.rules.flatMap(({ mode, scopes = [] }) => (mode === 'shadow' ? [] : scopes)))]
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { findHostMistake, findNetworkMistake, findPublicUrlMistake } from '../format/formats.ts'
+import { access, mode } from './access.ts'
 import { broker, identityProvider } from './broker.ts'
 import { cors, limits, listen, log, shutdown } from './edge.ts'
 import { issuerOrText } from './issuer.ts'
@@ -43,6 +44,8 @@ export const configSchema = z
     identity_provider: identityProvider.optional(),
     broker: broker.optional(),
     rewrite: rewrite.optional(),
+    access: access.optional().describe('Who may use what on every server, beside what servers say themselves.'),
+    access_mode: mode.default('enforce').describe('`shadow`: `access` is decided and logged as `would_deny`, not enforced.'),
     servers: servers.describe('The MCP servers behind the proxy.'),
   })
   .describe('Configuration of Open MCP Auth Proxy.')

@@ -7,6 +7,7 @@ import {
   findSocketMistake,
   findUpstreamUrlMistake,
 } from '../format/formats.ts'
+import { access, mode, rule } from './access.ts'
 import { issuerOrText } from './issuer.ts'
 import { processShape } from './process.ts'
 import { headerValueOrText, list, scopes, seconds, text, whole } from './values.ts'
@@ -63,24 +64,6 @@ const sse = z
   })
   .meta({ id: 'Sse', description: 'HTTP+SSE, the transport of 2024-11-05.' })
 
-const rule = z
-  .strictObject({
-    method: z.string().optional().describe('A method (`tools/call`) or a family of methods (`tools/*`).'),
-    tool: text(findBlankMistake).optional().describe('Calls of a tool; `*` stands for any characters.'),
-    prompt: text(findBlankMistake).optional().describe('Uses of a prompt; `*` stands for any characters.'),
-    resource: text(findBlankMistake)
-      .optional()
-      .describe('Reads and subscriptions of a resource URI; `*` stands for any characters except `/`, `**` for any characters.'),
-    path: z.string().optional().describe('Every request to this path of the server.'),
-    scopes: scopes().describe(
-      'Scopes that are needed, all of them, besides the base scopes. With `unlisted_operations: deny` an empty list permits.',
-    ),
-  })
-  .meta({
-    id: 'Rule',
-    description: 'Exactly one of `method`, `tool`, `prompt`, `resource` and `path`. All rules that match add up.',
-  })
-
 const server = z
   .strictObject({
     path: text(findEndpointPathMistake)
@@ -92,7 +75,17 @@ const server = z
     issuers: list(issuerOrText).min(1).optional().describe('Issuers of this server, instead of the general ones.'),
     audience: list(text(findBlankMistake)).default([]).describe('Audiences that are accepted beside the URLs of this server.'),
     scopes: scopes().default([]).describe('Base scopes: every request needs all of them.'),
-    rules: z.array(rule).default([]).describe('Further scopes for single operations.'),
+    access: access
+      .optional()
+      .describe('Who may use what; with those at the top it is one list. One entry that fits caller and operation is enough.'),
+    access_mode: mode
+      .optional()
+      .describe('`shadow`: the whole of `access` is decided and logged as `would_deny`, not enforced. By default as at the top.'),
+    rules: z.array(rule).default([]).describe('What single operations need besides: all rules that match must hold.'),
+    list_step_up: z
+      .boolean()
+      .default(true)
+      .describe('Whether lists show what the caller only lacks scopes for, so that the client can ask for them.'),
     scope_hierarchy: z
       .record(z.string(), scopes())
       .default({})
@@ -102,7 +95,10 @@ const server = z
       .describe(
         'What protected resource metadata tells clients to ask for first. By default the base scopes; without base scopes, all scopes of the rules.',
       ),
-    unlisted_operations: z.enum(['permit', 'deny']).default('permit').describe('What becomes of operations that no rule names.'),
+    unlisted_operations: z
+      .enum(['permit', 'deny'])
+      .optional()
+      .describe('What becomes of operations that no rule names, by default `permit`. Not beside an `access` that is enforced.'),
     bearer_methods: list(z.enum(['header', 'body', 'query']))
       .min(1)
       .default(['header'])
@@ -132,4 +128,3 @@ export const servers = z.array(server).min(1)
 
 export type ServerConfig = z.output<typeof server>
 export type UpstreamConfig = z.output<typeof upstream>
-export type RuleConfig = z.output<typeof rule>

@@ -1,0 +1,64 @@
+import type { AccessEntryPlan, AccessPlan, PolicyPlan, RulePlan } from '../../core/plan/policy-plan.ts'
+import { closeHierarchy } from '../derive/scope-hierarchy.ts'
+import type { AccessEntryConfig, RuleConfig } from '../schema/access.ts'
+import type { Config } from '../schema/schema.ts'
+import type { ServerConfig } from '../schema/server.ts'
+
+/** What the top of a configuration says of access to every server. */
+export type GeneralAccess = Pick<Config, 'access' | 'access_mode'>
+
+/**
+ * Settles who may do what on a server.
+ *
+ * @param index - position of the server, for the places of its entries
+ */
+export function createPolicyPlan(server: ServerConfig, index: number, general: GeneralAccess): PolicyPlan {
+  const access = createAccessPlan(server, index, general)
+  return {
+    baseScopes: server.scopes,
+    rules: server.rules.map(createRulePlan),
+    hierarchy: closeHierarchy(server.scope_hierarchy).closed,
+    unlistedOperations: server.unlisted_operations ?? 'permit',
+    ...(!server.list_step_up && { listStepUp: false }),
+    ...(access && { access }),
+  }
+}
+
+/** Entries of a server and those at the top are one list. */
+function createAccessPlan(server: ServerConfig, index: number, general: GeneralAccess): AccessPlan | undefined {
+  if (server.access === undefined && general.access === undefined) return undefined
+  const own = (server.access ?? []).map((entry, at) => createEntryPlan(entry, `servers[${index}].access[${at}]`))
+  const others = (general.access ?? []).map((entry, at) => createEntryPlan(entry, `access[${at}]`))
+  return { mode: server.access_mode ?? general.access_mode, entries: [...own, ...others] }
+}
+
+function createEntryPlan(entry: AccessEntryConfig, label: string): AccessEntryPlan {
+  const { groups, claim, values, who, tools = [], prompts = [], resources = [], methods = [] } = entry
+  return {
+    label,
+    ...(groups && { groups }),
+    ...(claim !== undefined && values !== undefined && { claim: { claim, values } }),
+    ...(who !== undefined && { who }),
+    tools,
+    prompts,
+    resources,
+    methods,
+  }
+}
+
+function createRulePlan(rule: RuleConfig): RulePlan {
+  const { method, tool, prompt, resource, path, scopes = [], require, deny, reason, on_deny: onDeny, mode } = rule
+  return {
+    ...(method === undefined ? {} : { method }),
+    ...(tool === undefined ? {} : { tool }),
+    ...(prompt === undefined ? {} : { prompt }),
+    ...(resource === undefined ? {} : { resource }),
+    ...(path === undefined ? {} : { path }),
+    scopes,
+    ...(require === undefined ? {} : { require }),
+    ...(deny === undefined ? {} : { deny }),
+    ...(reason === undefined ? {} : { reason }),
+    ...(onDeny === 'hide' ? { onDeny } : {}),
+    ...(mode === 'shadow' ? { mode } : {}),
+  }
+}
