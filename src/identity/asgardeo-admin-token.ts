@@ -33,7 +33,7 @@ interface Kept {
   readonly until: number
 }
 
-/** Keeps one token for all calls, asked for once whoever waits (RFC 6749 §4.4). */
+/** Keeps one token for all calls; concurrent callers share one request for it (RFC 6749 §4.4). */
 export function createAdminToken(options: AdminTokenOptions): AdminToken {
   const { clock } = options
   let kept: Kept | undefined

@@ -24,7 +24,7 @@ function parseObject(bytes: Buffer): Record<string, unknown> | undefined {
     const value: unknown = JSON.parse(text)
     return isObject(value) ? value : undefined
   } catch {
-    // Whoever needs a document finds that there is none; error pages are HTML, and of no interest.
+    // The caller reports a missing document; error pages are HTML and ignored.
     return undefined
   }
 }

@@ -28,7 +28,7 @@ export interface AsgardeoApiOptions {
   readonly outboundFetch: SafeFetch
 }
 
-/** Making an application takes Asgardeo a while, and one that is made behind our back is one that nobody deletes. */
+/** Asgardeo takes a while to create an application; after a time-out that is too short, an application would be orphaned. */
 const DEADLINE_MS = 20_000
 
 export function createAsgardeoApi(options: AsgardeoApiOptions): AsgardeoApi {

@@ -22,7 +22,7 @@ export interface InboundProtocol {
   readonly clientId: string
   /** Undefined where Asgardeo does not show it. */
   readonly clientSecret: string | undefined
-  /** Undefined where they are a pattern that somebody else wrote. */
+  /** Undefined where they are a pattern that was not written by us. */
   readonly callbackUrls: readonly string[] | undefined
   /** Everything, for writing it back. */
   readonly document: Readonly<Record<string, unknown>>
@@ -136,7 +136,7 @@ export async function addCallbackUrl(api: AsgardeoApi, id: string, inbound: Inbo
   })
 }
 
-/** Has Asgardeo make a new secret, where it does not show the one that there is. Whoever used that is locked out. */
+/** Makes Asgardeo create a new secret where it does not show the existing one. The existing secret stops working. */
 export async function regenerateSecret(api: AsgardeoApi, id: string): Promise<string> {
   const { document } = await api.send({
     method: 'POST',

@@ -10,7 +10,7 @@ export type AsgardeoErrorKind =
   | 'conflict'
   /** The request is not one that it accepts. */
   | 'refused'
-  /** It cannot be reached, or answers what nobody can use. */
+  /** It cannot be reached, or its answer is unusable. */
   | 'unavailable'
 
 /** Why Asgardeo did not do what it was asked to. The message is for the operator's log and holds no secrets. */

@@ -43,7 +43,7 @@ export interface AsgardeoRegistrarOptions {
   readonly callbackUrl: string
   /** Scopes that applications are to have, of an API resource. */
   readonly authorize: { readonly resource: string; readonly scopes: readonly string[] } | undefined
-  /** Hears of what could not be cleaned up, and of registration that is not to be had. */
+  /** Called with what could not be cleaned up, and when registration is not available. */
   readonly onIssue: (message: string) => void
 }
 
@@ -87,7 +87,7 @@ async function create(name: string, options: AsgardeoRegistrarOptions): Promise<
     await authorize(id, options)
     return { ...client, applicationId: id, ...(await readBack(id, options)) }
   } catch (error) {
-    // Nothing was made where the name is taken or the request refused; otherwise nobody knows.
+    // Nothing was created where the name is taken or the request was refused; otherwise it is unknown.
     if (id !== undefined || isAsgardeoError(error, 'unavailable')) await discard(name, id, credentials.clientId, options)
     throw error
   }

@@ -9,7 +9,7 @@ export const auth0: IdentityKind = {
     issuer: issuer ?? `https://${domain}/`,
     scopes: ['openid', 'profile', 'email', 'offline_access'],
     ...(audience !== undefined && { authorizationParameters: { audience } }),
-    // What applications are set to unless somebody changes it.
+    // The default of applications there.
     clientAuthentication: 'client_secret_post',
     openTo: 'everybody who signs up at that tenant (Auth0 lets everybody, unless sign-ups are disabled there)',
     notes: [

@@ -20,7 +20,7 @@ export const cognito: IdentityKind = {
   describe: ({ user_pool: pool = '', issuer }) => ({
     name: 'Amazon Cognito',
     issuer: issuer ?? formatIssuer(pool),
-    // What an application client is allowed unless somebody changes it.
+    // The default of application clients there.
     scopes: ['openid', 'email'],
     clientAuthentication: 'client_secret_basic',
     openTo: 'everybody who signs up at that user pool (Cognito lets everybody, unless self-registration is off there)',

@@ -48,7 +48,7 @@ export interface KindDescription {
   readonly userinfo?: boolean
   /** The `prompt` that lets the user choose another account, where its metadata does not say. */
   readonly accountPrompt?: string
-  /** Who has an account there, or can make one without being asked by anybody, where the place does not narrow it. */
+  /** Who has an account there, or can create one without approval, unless the configured place narrows it. */
   readonly openTo?: string | undefined
   /** Who may sign in, where the place says so. */
   readonly allow?: readonly ClaimCondition[]

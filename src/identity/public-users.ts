@@ -1,4 +1,4 @@
-/** Providers where everybody can make an account: the host, or what it ends in, and whom it lets in. */
+/** Providers where anyone can create an account: the host or its ending, and who that lets in. */
 const PUBLIC: readonly (readonly [host: RegExp, users: string])[] = [
   [/^accounts\.google\.com$/, 'everybody with a Google account'],
   [/^github\.com$/, 'everybody with a GitHub account'],
@@ -22,7 +22,7 @@ const MICROSOFT =
 const MANY_TENANTS = /^\/(?:common|organizations|consumers|\{tenantid\}|9188040d-6c67-4c5b-b112-36a304b66dad)(?:\/|$)/i
 
 /**
- * Who can make an account at a provider without being asked by anybody.
+ * Who can create an account at a provider without approval.
  *
  * @param url - issuer, or authorization endpoint
  * @returns for people; undefined where it is not known to be open
@@ -39,11 +39,11 @@ function decodePath({ pathname }: URL): string {
   return pathname.replace(/%7b/gi, '{').replace(/%7d/gi, '}')
 }
 
-/** Domains where everybody can have an address. */
+/** Domains where anyone can get an address. */
 const PUBLIC_MAIL =
   /^(?:(?:gmail|googlemail|outlook|hotmail|live|msn|icloud|me|mac|aol|yahoo|ymail|gmx|mail|protonmail|proton|zoho|yandex|qq|163|126|web|t-online|naver|fastmail|tutanota|hey)\.(?:com|net|de|me|ru|fr|it|es|in|at|ch|jp)|yahoo\.co\.(?:uk|jp|in)|hotmail\.co\.uk)$/i
 
-/** Whether everybody can have an email address of a domain, as far as it is well known. */
+/** Whether anyone can get an email address of a domain; only well-known domains are listed. */
 export function isPublicMail(domain: string): boolean {
   return PUBLIC_MAIL.test(domain)
 }

@@ -37,8 +37,8 @@ export function createRedirect(
 }
 
 /**
- * Whether the answer may go there. The identity provider takes every client for one, and asks nobody for consent to each (2026-07-28
- * basic/security_best_practices, Confused Deputy Problem): a link of a stranger must not bring a code to wherever that client is registered.
+ * Whether a redirect URI is allowed. To the identity provider all clients are one, and it asks for no consent to each (2026-07-28
+ * basic/security_best_practices, Confused Deputy Problem): an attacker's link must not send a code to any redirect URI of that client.
  */
 function mayAnswerTo(merged: URLSearchParams, added: Readonly<Record<string, string>>, listed: readonly string[]): boolean {
   if (Object.hasOwn(added, 'redirect_uri')) return true

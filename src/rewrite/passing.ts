@@ -24,7 +24,7 @@ const MOST_DEPTH = 16
 const PASSED = ['www-authenticate', 'retry-after'] as const
 const FORM = /^application\/x-www-form-urlencoded\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i
 const JSON_TYPE = /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i
-/** What may come back. Markup of somebody else would run as ours. */
+/** Media types of answers that are passed on. Foreign markup would run under our origin. */
 const ANSWER = /^application\/(?:(?:[\w.-]+\+)?json|x-www-form-urlencoded)(?:$|[ \t]*;)/i
 
 /** Passes POST requests on to one URL, with more parameters in their bodies. */

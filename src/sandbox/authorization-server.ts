@@ -15,7 +15,7 @@ export interface AuthorizationServerOptions {
   readonly scopes?: readonly Scope[]
   /** Scopes of a request that names none. Default: the first scope. */
   readonly defaultScopes?: readonly string[]
-  /** Whether the default scopes are added to those that a request names, so that everybody has something to grant. */
+  /** Whether the default scopes are added to those that a request names, so that every user has something to grant. */
   readonly addDefaultScopes?: boolean
   /** Resource of a request that names none. Default: the only one, where there is but one. */
   readonly defaultResource?: string
@@ -49,7 +49,7 @@ export interface AuthorizationServer {
   addResource(identifier: string): void
   /** Signs with a new key from now on. Old keys stay published unless `dropOld`, or the new one has the id of the last. */
   rotateKeys(how?: { dropOld?: boolean; keepKid?: boolean }): Promise<void>
-  /** Ends every session, grant and token: everybody signs in anew. */
+  /** Ends every session, grant and token: all users have to sign in again. */
   forget(): void
   /** Stops answering. @returns how to go on, on the same port and with everything remembered */
   pause(): Promise<() => Promise<void>>
@@ -102,7 +102,7 @@ export async function startAuthorizationServer(options: AuthorizationServerOptio
 }
 
 /**
- * Whether a request was sent to this machine by one of its own names. A web page whose name a stranger's DNS server points at us (DNS
+ * Whether a request was sent to this machine by one of its own names. A web page whose name an attacker's DNS server points at us (DNS
  * rebinding) could sign in by itself otherwise: the passwords are known.
  */
 function isOwnHost(host: string | undefined, port: number): boolean {

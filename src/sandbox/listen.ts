@@ -2,7 +2,7 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 /**
- * Listens on 127.0.0.1, where nobody else on the network can reach it.
+ * Listens on 127.0.0.1, which no other host can reach.
  *
  * @returns the port
  * @throws Error with code `EADDRINUSE` when the port is taken

@@ -61,7 +61,7 @@ export function createProvider(plan: ProviderPlan, keys: readonly [JWK & { kid: 
       const user = plan.users.find(({ name }) => name === id)
       return user && formatAccount(user)
     },
-    // Everyone is asked each time: a client can't collect permissions that somebody once gave to another window.
+    // Everyone is asked each time: a client can't collect permissions that a user once gave in another window.
     loadExistingGrant: async (ctx) => {
       const id = ctx.oidc.result?.consent?.grantId
       return id === undefined ? undefined : ctx.oidc.provider.Grant.find(id)

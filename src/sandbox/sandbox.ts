@@ -19,7 +19,7 @@ export interface Sandbox {
  *
  * @param plan - how the proxy will serve
  * @param canReach - whether metadata documents of clients can be fetched
- * @param port - wanted; a free one is taken when somebody has it
+ * @param port - preferred; a free one is chosen when it is taken
  */
 export async function startSandbox({ servers }: Plan, port: number, canReach = canReachDocuments): Promise<Sandbox> {
   const endpoints = servers.flatMap(({ endpoints }) => endpoints).filter(({ kind }) => kind !== 'messages')

@@ -5,7 +5,7 @@ import { SAMPLE_SCOPES, SAMPLE_USERS, type Scope, type User } from './users.ts'
 /** Who can sign in before some servers, and what for. */
 export interface SandboxScopes {
   readonly scopes: readonly Scope[]
-  /** Scopes that everybody may grant. */
+  /** Scopes that all users may grant. */
   readonly defaultScopes: readonly string[]
   readonly users: readonly User[]
 }

@@ -68,7 +68,7 @@ async function signIn(pageRequest: PageRequest, form: URLSearchParams): Promise<
   return sendPage(pageRequest.response, 401, renderSignInPage(pageRequest.asking, { name }))
 }
 
-/** Scopes of the provider itself; whoever consents to a client consents to them. */
+/** Scopes of the provider itself; consent to a client includes them. */
 const OIDC_SCOPES = new Set(['openid', 'offline_access', 'profile', 'email', 'groups'])
 
 async function allow(pageRequest: PageRequest): Promise<void> {

@@ -1,20 +1,20 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 
-/** Somebody who can sign in. */
+/** A user who can sign in. */
 export interface User {
   readonly name: string
   readonly password: string
   readonly displayName: string
   /** Scopes that this user may grant to a client. */
   readonly mayGrant: readonly string[]
-  /** What is told to those who may know: claims of OpenID Connect, and `groups`. */
+  /** Claims for authorized clients: those of OpenID Connect, and `groups`. */
   readonly claims?: Readonly<Record<string, unknown>>
 }
 
 /** A permission that clients may ask for. */
 export interface Scope {
   readonly name: string
-  /** What it lets a client do, in words for the person who is asked to grant it. */
+  /** What it lets a client do, in words for the user who is asked to grant it. */
   readonly description: string
 }
 
@@ -23,7 +23,7 @@ export const SAMPLE_SCOPES: readonly Scope[] = [
   { name: 'mcp:admin', description: 'Administer the MCP server: see and reset its counters' },
 ]
 
-/** What a client asks for that wants to know who somebody is (OpenID Connect). */
+/** Scopes with which a client asks for the identity of the user (OpenID Connect). */
 export const IDENTITY_SCOPE: Scope = { name: 'openid', description: 'Know who you are: your name, email address and groups' }
 
 /** The passwords are printed by the demo: they protect nothing. */

@@ -58,7 +58,7 @@ export function openSqliteStore(file: string, now: () => number = () => Date.now
 
 function open(file: string): DatabaseSync {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-  // Made before SQLite does, which would leave it to everybody for a moment. What SQLite puts beside it gets the same mode.
+  // Created before SQLite does so, which would leave it readable for a moment. The files that SQLite adds get the same mode.
   if (!existsSync(file)) closeSync(openSync(file, 'a', 0o600))
   const database = new DatabaseSync(file)
   database.exec(`PRAGMA busy_timeout = ${BUSY_MS}`)

@@ -28,13 +28,13 @@ const EARLY_MS = 30_000
 /** Beyond the bound of a refresh, so that another process does not show the same refresh token. */
 const LOCK_MARGIN_MS = 5_000
 
-/** Whether the provider has to be asked before a client gets anything new. */
+/** Whether the provider must be asked before a client gets new tokens. */
 export function isDue(user: SignedInUser, { clock, plan }: Pick<RefreshOptions, 'clock' | 'plan'>): boolean {
-  // Without a refresh token its userinfo endpoint is asked each time: there is no other way to hear that a user has left.
+  // Without a refresh token the userinfo endpoint is asked each time: there is no other way to learn that a user has left.
   return user.tokens.refreshToken === undefined || isWordOver(user, clock.wall() + EARLY_MS, plan.unrefreshedSeconds)
 }
 
-/** One question for all processes that share the store. */
+/** Asks the provider once for all processes that share the store. */
 export async function refreshUnderLock(subject: string, options: RefreshOptions): Promise<Word> {
   const { collection, plan, store, clock } = options
   const lockMs = plan.timeoutSeconds * 1000 + LOCK_MARGIN_MS

@@ -11,14 +11,14 @@ import { groupOfAccount, hashId } from '../storage/oidc-adapter.ts'
 import { isDue, type RefreshOptions, refreshUnderLock, type Word } from './account-refresh.ts'
 import { isTokenOver, isWordOver } from './last-word.ts'
 
-/** The users who have signed in, with what the identity provider gave us for them. Who may no longer sign in is none of them. */
+/** The users who have signed in, with their tokens of the identity provider. Users who may no longer sign in are not found. */
 export interface Accounts {
   find(subject: string): Promise<SignedInUser | undefined>
   /** As long as the identity provider's last word on the user holds: without asking it, no browser is signed in for longer. */
   findRecent(subject: string): Promise<SignedInUser | undefined>
   /** Keeps what a sign-in brought. */
   save(user: SignedInUser): Promise<void>
-  /** Ends everything that the user was given here. */
+  /** Ends all sessions, grants and tokens of a user. */
   end(subject: string): Promise<void>
   /**
    * Finds a user whose session with the identity provider goes on, asking it when its last word is over.
@@ -45,7 +45,7 @@ export interface AccountsOptions {
   readonly clock: Clock
   /** Scopes that a user may have; none unless given. */
   readonly listScopes?: (claims: Claims) => ReadonlySet<string>
-  /** Hears that everything of a user has ended, or something of it. */
+  /** Called when grants or scopes of a user have ended. */
   readonly onEnded: (subject: string) => void
 }
 
@@ -89,14 +89,14 @@ async function save(user: SignedInUser, session: Session): Promise<void> {
   tellLosses(before, user, session)
 }
 
-/** Tokens that hold more than the user may have now count no longer. */
+/** Reports that the user has lost scopes, so that tokens with more than that are rejected. */
 function tellLosses(before: SignedInUser | undefined, now: SignedInUser, { listScopes, onEnded }: AccountsOptions): void {
   if (before === undefined || listScopes === undefined) return
   const left = listScopes(now.claims)
   if ([...listScopes(before.claims)].some((scope) => !left.has(scope))) onEnded(now.subject)
 }
 
-/** What an answer does not speak of stays: a refresh token, for example, that the provider gives with the first sign-in only. */
+/** Keeps what the answer leaves out, such as a refresh token that the provider issues with the first sign-in only. */
 async function write(user: SignedInUser, { collection, clock, grantSeconds }: Session): Promise<void> {
   const { subject } = user
   const terms = { expiresAt: clock.wall() + grantSeconds * 1000, groups: [groupOfAccount(subject)] }
@@ -114,7 +114,7 @@ function withVia({ via: _, ...user }: SignedInUser, via: string | undefined): Si
   return via === undefined ? user : { ...user, via }
 }
 
-/** One question for all who wait: a provider that rotates refresh tokens takes two for theft. */
+/** One request for all waiting callers: a provider that rotates refresh tokens takes two for theft. */
 function ask(before: SignedInUser, session: Session): Promise<SignedInUser | undefined> {
   const { questions } = session
   const { subject } = before
@@ -142,7 +142,7 @@ async function end(subject: string, { store, onEnded }: AccountsOptions): Promis
   onEnded(subject)
 }
 
-/** Groups change, and so do rules: who may not sign in now has nothing of what they were given when they might. */
+/** Groups and rules change: a user who may no longer sign in loses all grants. */
 async function endUnlessAllowed(user: SignedInUser, options: AccountsOptions): Promise<SignedInUser | undefined> {
   if (mayUserSignIn(user.claims, options.plan)) return user
   await end(user.subject, options)

@@ -19,7 +19,7 @@ export interface AsgardeoApplications {
   /**
    * The application for an MCP client, made where there is none yet.
    *
-   * @param asking - who asks; undefined for the application that all of them share
+   * @param asking - the MCP client; undefined for the application that all of them share
    * @throws Error that says why there is none
    */
   obtain(asking?: AskingClient): Promise<AsgardeoClient>
@@ -27,9 +27,9 @@ export interface AsgardeoApplications {
   find(clientId?: string): Promise<AsgardeoClient | undefined>
   /** Forgets an application that Asgardeo does not know any more. */
   forget(clientId: string | undefined, client: AsgardeoClient): Promise<void>
-  /** Notes that somebody signed in through an application. */
+  /** Notes that a user signed in through an application. */
   noteUse(clientId?: string): Promise<void>
-  /** Deletes the applications of MCP clients that nobody uses. */
+  /** Deletes unused applications of MCP clients. */
   sweep(): Promise<void>
   readonly backOff: BackOff
 }
@@ -51,7 +51,7 @@ interface Kept {
   readonly key: string
   readonly client: AsgardeoClient
   readonly madeAt: number
-  /** Undefined before somebody signed in through it. */
+  /** Undefined before the first sign-in through it. */
   readonly usedAt: number | undefined
 }
 
@@ -70,7 +70,7 @@ const LOCK_EXPIRES_MS = 180_000
 const MAX_SEEN = 1000
 /** A browser waits for no longer. */
 const LOCK_WAIT_MS = 30_000
-/** An application is looked for this often at most: somebody may have deleted it. */
+/** How long a looked-up application is assumed to exist: it may be deleted at Asgardeo at any time. */
 const LOOK_AGAIN_MS = 60_000
 const USE_MS = 86_400_000
 /** A sign-in takes no longer than this. */
@@ -148,7 +148,7 @@ async function make(key: string, asking: AskingClient | undefined, session: Sess
   try {
     await collection.put(key, { key, client, madeAt: clock.wall(), usedAt: undefined })
   } catch (error) {
-    // The application that all share is found again; nobody would ever find this one.
+    // The shared application is found again by its name; this one would be orphaned.
     if (asking !== undefined) await registrar.remove(client)
     throw error
   }
@@ -167,7 +167,7 @@ export function formatName({ name }: AskingClient, { applicationName }: Asgardeo
   return `${applicationName}_${word === '' ? 'client' : word}_${randomBytes(6).toString('hex')}`
 }
 
-/** Anybody can have an application made, so there is an end to how fast, and to how many. */
+/** Any client can cause an application to be created, so their rate and number are limited. */
 async function makeRoom({ address }: AskingClient, session: Session): Promise<void> {
   const { limit, plan, clock } = session
   if (limit.count(address) !== undefined) throw new Error('too many applications were requested within a minute')

@@ -28,7 +28,7 @@ export interface AsgardeoOptions {
 
 /** Asgardeo as identity provider, through applications that are made there as they are needed. */
 export interface AsgardeoIdentityProvider extends IdentityProvider {
-  /** Makes the application that all MCP clients share, again and again until there is one, and deletes what nobody uses. */
+  /** Creates the application that all MCP clients share, retrying until it succeeds, and deletes unused applications. */
   warm(): void
   close(): void
 }

@@ -48,7 +48,7 @@ export function listKeyUrls(clients: readonly ClientPlan[]): ReadonlySet<string>
   return new Set(clients.flatMap(({ authentication: how }) => ('jwksUri' in how ? [how.jwksUri] : [])))
 }
 
-/** Clients that may ask about everybody’s tokens (RFC 7662): those that share a secret with us and have users of their own. */
+/** Clients that may introspect all tokens (RFC 7662): those that share a secret with us and have users of their own. */
 export function listIntrospectors({ clients }: BrokerPlan): ReadonlySet<string> {
   const able = clients.filter(
     ({ authentication, grants }) => authentication.method === 'client_secret' && grants.includes('authorization_code'),

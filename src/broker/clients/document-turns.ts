@@ -5,18 +5,18 @@ export interface Asked {
   readonly asker: string
 }
 
-/** Shares out the fetches that strangers cause: a host that never answers takes nobody's turn but that of those who name it. */
+/** Shares out the fetches that unknown clients cause: a host that never answers uses up the share of the clients that name it only. */
 export interface DocumentTurns {
   /**
-   * Runs a fetch now; nobody waits for a turn.
+   * Runs a fetch now, or fails: there is no queue.
    *
-   * @param run - is aborted when it has to give way
+   * @param run - called with a signal that is aborted when the fetch has to give way
    * @throws NoTurnError
    */
   take<T>(asked: Asked, run: (signal: AbortSignal) => Promise<T>): Promise<T>
 }
 
-/** There is no turn now, or it was lost to another. */
+/** There is no free place for a fetch, or it had to give way to another. */
 export class NoTurnError extends Error {
   override readonly name = 'NoTurnError'
 }
@@ -24,9 +24,9 @@ export class NoTurnError extends Error {
 const MOST = 64
 const MOST_PER_HOST = 8
 const MOST_PER_ASKER = 8
-/** Of one asker at one host, so that nobody has a host to themselves. */
+/** Of one asker at one host, so that no client uses up the places of a host. */
 const MOST_PER_ASKER_AND_HOST = 2
-/** What has taken this long gives way to an equal: hosts that mean well have answered by then. */
+/** After this time a fetch gives way to one of an equal asker: honest hosts have answered by then. */
 const PATIENCE_MS = 1_000
 
 interface Running extends Asked {
@@ -63,7 +63,7 @@ export function createDocumentTurns(now: () => number): DocumentTurns {
   }
 }
 
-/** The oldest fetch of whoever has most; of equals only one that has had its time. */
+/** The oldest fetch of the asker that has most; of equal askers only one that has run for long enough. */
 function findVictim(rivals: readonly Running[], asker: string, now: number): Running | undefined {
   const counts = new Map<string, number>()
   for (const one of rivals) counts.set(one.asker, (counts.get(one.asker) ?? 0) + 1)

@@ -22,7 +22,7 @@ export function isWellFormedClientId(clientId: string): boolean {
 /** Fetches what clients name: their metadata documents and keys. */
 export interface ClientDocuments {
   /**
-   * For the provider. Strangers learn the same from every failure that depends on what is there: that there was one.
+   * For the provider library. Every failure that depends on the host looks the same to the client, so that it cannot probe our network.
    *
    * @throws ProxyError `client_unavailable`
    */
@@ -43,7 +43,7 @@ export interface ClientDocumentsOptions {
 /** New URLs of one host in a minute: of all clients, and of one client network. */
 const HOST_PER_MINUTE = 300
 const ASKER_PER_MINUTE = 60
-/** Of one URL that was there before, or is of the configuration: the provider remembers few, and strangers can push out the others. */
+/** Fetches of one URL that was fetched before or is configured: the provider caches few documents, and other clients can evict them. */
 const URL_PER_MINUTE = 120
 const MOST_REMEMBERED = 1_000
 
@@ -113,7 +113,7 @@ function toResponse({ document, cacheControl }: JsonAnswer, isNamed: boolean): R
   return Response.json(document, { headers: cacheControl === undefined ? {} : { 'cache-control': cacheControl } })
 }
 
-/** What a document says is the client's own word. That there is none is not: strangers learn no more of it than that. */
+/** An error in a document is reported to the client. Why there is no document is not: that could show what is in our network. */
 function explainFailure(error: unknown, isNamed: boolean): Error {
   const isOwnFault = error instanceof RefusedUrlError || error instanceof DocumentError
   if (isOwnFault && !isNamed) return error
@@ -134,7 +134,7 @@ function createAdmission(clock: Clock) {
     checkAgain,
     check(url: string, { host, asker }: Asked): void {
       if (known.has(url)) return checkAgain(url)
-      // Of all ports together: whoever names one host under many would have us look for what is open there.
+      // For all ports together: a client that names many ports of a host could scan it through us.
       refuse(perAsker.count(`${asker} ${host}`) ?? perHost.count(new URL(url).hostname), url)
     },
     remember: (url: string): void => known.set(url, true),

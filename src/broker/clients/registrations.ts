@@ -6,21 +6,21 @@ import { listNetworks } from '../../oauth/networks.ts'
 import { createRateLimit } from '../limits/rate-limit.ts'
 import { hashId } from '../storage/oidc-adapter.ts'
 
-/** Keeps registrations from filling the store: anybody may register. */
+/** Keeps registrations from filling the store: any client may register. */
 export interface Registrations {
   /**
-   * Lets a registration take place, unless there are too many.
+   * Runs a registration unless there are too many.
    *
    * @returns seconds after which another try makes sense; undefined when it took place
    */
   admit(address: string, register: () => Promise<void>): Promise<number | undefined>
-  /** Hears, before it is kept, that the registration that is taking place is accepted. Older ones make room that were never used. */
+  /** Called before an accepted registration is stored. Evicts older registrations that were never used when there is no room. */
   accept(clientKey: string): Promise<void>
   /** Keeps a registration that is in use. */
   keep(clientId: string): Promise<void>
 }
 
-/** What is told when all places are in use: one may become free at any time. */
+/** Retry time when all registrations are in use: one may expire at any time. */
 const FULL_SECONDS = 600
 /** The kind under which registrations that were never used are kept, with a digest of the network that they came from. */
 const UNUSED = 'UnusedClient'

@@ -86,7 +86,7 @@ function limitLifetime(plan: IssuerPlan): IssuerPlan {
   return { ...plan, maxLifetimeSeconds: Math.min(plan.maxLifetimeSeconds ?? MOST_SECONDS, MOST_SECONDS) }
 }
 
-/** No other token of the issuer is an assertion, least of all an ID token (RFC 8725 §3.11). */
+/** No other token of the issuer counts as an assertion, an ID token least of all (RFC 8725 §3.11). */
 function checkType({ type }: SignedJwt): void {
   if (type !== TYPE)
     throw new ProxyError('token_type_wrong', {
@@ -95,7 +95,7 @@ function checkType({ type }: SignedJwt): void {
     })
 }
 
-/** Whoever else it is for could show it to us. */
+/** Another audience of the same assertion could replay it here. */
 function checkAudience(claims: Claims, audience: string): void {
   if (Array.isArray(claims.aud) && claims.aud.length !== 1)
     throw new ProxyError('token_audience_mismatch', {

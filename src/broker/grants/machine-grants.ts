@@ -70,7 +70,7 @@ function readRequest({ oidc }: TokenEndpointGrantContext, grant: MachineGrant, o
 /** RFC 6749 §4.4: the client for itself. */
 function answerClientCredentials(request: MachineRequest): MachineToken {
   const { client, resource } = request
-  // More than servers ask of every call has to be said in the configuration: nobody else would have agreed to it.
+  // Scopes beyond the default ones must be configured: no user consents to them.
   const most = client.scopes ?? resource.defaultScopes
   return { subject: client.id, scopes: settleMachineScopes(request, resource.defaultScopes, most), claims: {} }
 }

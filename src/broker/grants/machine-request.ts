@@ -22,7 +22,7 @@ export interface MachineOptions {
   readonly clock: Clock
 }
 
-/** What a token request asks for, once it is known who asks. */
+/** A token request of an authenticated client. */
 export interface MachineRequest {
   readonly client: ClientPlan
   readonly resource: BrokerResource

@@ -2,9 +2,9 @@ import * as oauth from 'oauth4webapi'
 
 /** What the identity provider's answers come down to. */
 type IdentityProviderErrorKind =
-  /** It cannot be reached, or answers what nobody can use. */
+  /** It cannot be reached, or its answer is unusable. */
   | 'unavailable'
-  /** It answers what will never be of use as things are set up, here or there. */
+  /** Its answer is unusable because of the configuration, here or there. */
   | 'unusable'
   /** It, or the user there, said no. */
   | 'refused'
@@ -41,7 +41,7 @@ export async function guard<T>(ask: () => Promise<T>, where?: string): Promise<T
   }
 }
 
-/** Codes of the library for answers that belong to somebody else's question. */
+/** Codes of the library for answers to another request. */
 const SUSPICIOUS = new Set([oauth.JWT_CLAIM_COMPARISON, oauth.JSON_ATTRIBUTE_COMPARISON, oauth.JWT_TIMESTAMP_CHECK])
 
 /** `invalid_grant` of RFC 6749 §5.2, GitHub’s own words for it, and those of Entra ID for a user who has to be asked something first. */

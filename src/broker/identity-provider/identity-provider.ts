@@ -41,7 +41,7 @@ export interface IdentityProviderOptions {
 }
 
 /**
- * How long a request with a refresh token runs on though nobody waits for its answer any more: where refresh tokens are good once, the
+ * How long a request with a refresh token runs on although no caller waits for its answer any more: where refresh tokens are single-use, the
  * new one is the only one.
  */
 const RUN_ON_MS = 120_000

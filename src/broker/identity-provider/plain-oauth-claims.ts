@@ -5,7 +5,7 @@ import { parseExactJson } from '../../core/json/exact-json.ts'
 import type { PlainOAuthPlan } from '../../core/plan/identity-provider-plan.ts'
 import { IdentityProviderError } from './error.ts'
 
-/** What an item of a list at the provider may say; a stranger's JSON. */
+/** An item of a list at the provider; untrusted JSON. */
 type Item = Readonly<Record<string, unknown>>
 type RequestOptions = NonNullable<Parameters<typeof oauth.protectedResourceRequest>[5]>
 

@@ -83,7 +83,7 @@ function keepNumbers(bytes: Buffer): Buffer {
   try {
     return Buffer.from(JSON.stringify(parseExactJson(bytes.toString('utf8'))))
   } catch {
-    // What is no JSON is told by whoever reads it.
+    // The reader of the answer reports invalid JSON.
     return bytes
   }
 }

@@ -14,7 +14,7 @@ export interface Session {
   readonly request: RequestOptions
   /** Of requests with refresh tokens. */
   readonly patientRequest: RequestOptions
-  /** Ends when nobody waits any more. */
+  /** Aborted when no caller waits any more. */
   readonly signal?: AbortSignal
   readonly clock: Clock
   /** Refresh tokens that were sent and not answered, though nobody may wait for it any more. */

@@ -30,15 +30,15 @@ async function verify(
   metadata: oauth.AuthorizationServer,
   response: Response,
 ): Promise<void> {
-  // A copy, for the library remembers keys by this object as well: then there were two memories.
+  // A copy, because the library also caches keys by this object.
   const verifyWith = (keys: oauth.JWKSCacheInput) =>
     oauth.validateApplicationLevelSignature({ ...metadata }, response, { ...request, [oauth.jwksCache]: keys })
   try {
     await verifyWith(jwks)
   } catch (error) {
     if (!mayBeNewKey(error)) throw error
-    // The library looks again only for keys that it has had for a minute, and until then nobody could sign in at a provider that
-    // has just changed its keys. The token came from the provider itself, so that nobody else can make us ask for keys.
+    // The library reloads only keys that are a minute old, so that for a minute no user could sign in at a provider that
+    // has just rotated its keys. The token came from the provider itself, so that no other party can make us load keys.
     const fresh: oauth.JWKSCacheInput = {}
     await verifyWith(fresh)
     Object.assign(jwks, fresh)

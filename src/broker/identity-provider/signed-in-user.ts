@@ -32,7 +32,7 @@ export interface ProviderTokens {
   readonly scopes?: readonly string[] | undefined
 }
 
-/** Somebody whom the identity provider vouches for. */
+/** A user whom the identity provider has authenticated. */
 export interface SignedInUser {
   /** Unique within the provider, for ever. */
   readonly subject: string

@@ -2,7 +2,7 @@ import { BoundedMap } from '../../core/bounded-map.ts'
 import type { Clock } from '../../core/clock.ts'
 import { listNetworks } from '../../oauth/networks.ts'
 
-/** Counts what strangers do, by address, so that nobody can fill the store. */
+/** Limits how often an address may do something, so that no client can fill the store. */
 export interface RateLimit {
   /** Counts one more. Returns the seconds after which another try makes sense; undefined when this one may take place. */
   count(address: string): number | undefined
@@ -13,8 +13,8 @@ export interface RateLimit {
 const MINUTE_MS = 60_000
 const MOST_COUNTS = 20_000
 /**
- * What a network may do, as a multiple of what one address may do: the address, networks around it, everybody. Several subscribers share
- * a network, but whoever holds a large one must not have the turn of everybody else.
+ * What a network may do, as a multiple of what one address may do: the address, networks around it, all addresses. Several subscribers share
+ * a network, but the owner of a large one must not use up the limit of all others.
  */
 const TIMES = [1, 4, 10] as const
 const TIMES_ALL = 30
@@ -35,7 +35,7 @@ export function createRateLimit(perMinute: number, clock: Clock): RateLimit {
 }
 
 /**
- * Counts what costs us a moment: with a bound for all together, a few strangers could shut everybody out.
+ * Counts what is processed at once and not stored. There is no limit for all addresses together: a few clients could lock out all others.
  *
  * @param perMinute - times that one address may do it within a minute
  */

@@ -21,7 +21,7 @@ export function createBrowserCookie(isSecure: boolean, key: string): BrowserCook
   const name = isSecure ? '__Host-mcp-browser' : 'mcp-browser'
   const find = (request: IncomingMessage): string | undefined => {
     const [value, ...more] = readCookies(request, name)
-    // Of several cookies of one name none can be trusted: somebody else may have set one of them.
+    // Of several cookies of one name none can be trusted: a sibling site may have set one of them.
     return value !== undefined && more.length === 0 && SECRET.test(value) ? value : undefined
   }
   return {

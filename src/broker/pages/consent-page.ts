@@ -2,7 +2,7 @@ import { escapeHtml } from '../../core/html.ts'
 import { WHOLE_SERVER_SCOPE } from '../clients/resources.ts'
 import { formatForeignName, formatFormTarget, formatRedirectHost, isOnThisComputer, type PageContent } from './page.ts'
 
-/** Who asks for access. Everything but the redirect URI is the client's own claim. */
+/** The client that asks for access. Everything but the redirect URI is its own claim. */
 export interface Asking {
   readonly clientName: string
   readonly redirectUri: string
@@ -22,16 +22,16 @@ export interface Question {
   /** The MCP server that is to be used. */
   readonly server: { readonly name: string; readonly url: string }
   readonly scopes: readonly AskedScope[]
-  /** Scopes that the user may not have, and so cannot give; empty while nobody is signed in. */
+  /** Scopes that the user may not have, and so cannot grant; empty before the sign-in. */
   readonly refused: readonly AskedScope[]
-  /** Name of the user who is signed in already. */
+  /** Name of the signed-in user; undefined before the sign-in. */
   readonly signedInAs: string | undefined
   readonly identityProvider: string
   /** Shows that the form was filled in on this page. */
   readonly formToken: string
 }
 
-/** Asks whether a client may have access, before the user is sent on to the identity provider. */
+/** Asks for consent, before the user is sent to the identity provider. */
 export function renderConsentPage(question: Question): PageContent {
   const { asking, server, signedInAs } = question
   const name = escapeHtml(formatForeignName(asking.clientName) || 'An application with no name')
@@ -52,10 +52,10 @@ ${signedInAs === undefined ? '' : `<p class="quiet">Signed in as ${escapeHtml(fo
   }
 }
 
-/** Time to read what an application does not get. */
+/** Time to read which permissions were not granted. */
 const READING_SECONDS = 5
 
-/** Says what a user has not given, since the account does not have it: nobody knew before who would sign in. */
+/** Lists the scopes that were not granted because the account does not have them, which is known only after the sign-in. */
 export function renderPartialPage(clientName: string, refused: readonly AskedScope[], target: string): PageContent {
   const name = escapeHtml(formatForeignName(clientName) || 'the application')
   return {
@@ -78,7 +78,7 @@ export function describeScope(name: string, descriptions: Readonly<Record<string
   return { name, description: (Object.hasOwn(descriptions, name) ? descriptions[name] : undefined) ?? usual }
 }
 
-/** What the name of a client is worth, and what to watch for. */
+/** How far the name of a client can be trusted, and what to check. */
 function renderOrigin(asking: Asking, name: string): string {
   const origin =
     asking.publishedBy === undefined

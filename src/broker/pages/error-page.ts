@@ -1,20 +1,20 @@
 import { escapeHtml } from '../../core/html.ts'
 import type { PageContent } from './page.ts'
 
-/** What went wrong, for the person in front of the browser. */
+/** An error page for the user. */
 export interface ErrorContent {
   readonly title: string
   /** What happened and what to do, in a sentence or two. */
   readonly text: string
   /** Names the line of the log that has the details. */
   readonly traceId: string
-  /** Where the application that asked is told; undefined when it cannot be. */
+  /** Reports the error to the application; undefined where that is not possible. */
   readonly backTo?: string | undefined
-  /** Begins the sign-in anew, with another account for example. */
+  /** Starts the sign-in again, for example with another account. */
   readonly again?: { readonly url: string; readonly label: string } | undefined
 }
 
-/** Says what went wrong. Nothing that came with the request stands on the page. */
+/** Renders an error page. It shows nothing that came with the request. */
 export function renderErrorPage({ title, text, traceId, backTo, again }: ErrorContent): PageContent {
   const links = [
     again && `<p><a class="main" href="${escapeHtml(again.url)}">${escapeHtml(again.label)}</a></p>`,

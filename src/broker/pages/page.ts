@@ -54,7 +54,7 @@ a.main { display: block; padding: .65rem 1rem; border-radius: .4rem; background:
 
 const STYLE_SOURCE = `'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`
 
-/** A page for people: no script, nothing from elsewhere, in no frame. */
+/** A page for users: no script, no external resources, not in a frame. */
 export function renderPage({ title, content, formTarget, goOn, goOnSeconds = 0 }: PageContent, brand = NO_BRAND): Page {
   const target = formTarget === undefined ? '' : ` ${formTarget}`
   const refresh = goOn === undefined ? '' : `<meta http-equiv="refresh" content="${goOnSeconds};url=${escapeHtml(goOn)}">`
@@ -75,7 +75,7 @@ export function renderPage({ title, content, formTarget, goOn, goOnSeconds = 0 }
   }
 }
 
-/** A page that leads on by itself, and by a link where the browser doesn't. */
+/** A page that redirects by itself, with a link in case the browser doesn't. */
 export function renderGoOnPage(title: string, target: string): PageContent {
   const content = `<h1>${escapeHtml(title)}</h1><p><a href="${escapeHtml(target)}">Continue</a></p>`
   return { title, content, goOn: target }
@@ -87,7 +87,7 @@ const NAME_LENGTH = 80
 const TOO_MANY_MARKS = /(\p{Mn}{2})\p{Mn}+/gu
 
 /**
- * A name that a stranger chose: at most 80 characters, without those that turn, hide, break or cover what stands around it. Empty where
+ * An untrusted name: at most 80 characters, without those that reverse, hide, break or cover the text around it. Empty where
  * nothing would be seen of it.
  */
 export function formatForeignName(name: string): string {

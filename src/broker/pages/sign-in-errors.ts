@@ -2,11 +2,11 @@ import type { ErrorCode, ProxyError } from '../../core/errors.ts'
 import { IdentityProviderError } from '../identity-provider/error.ts'
 import type { ErrorContent } from './error-page.ts'
 
-/** What a person is told when a sign-in does not go on, and what the log is told. */
+/** Why a sign-in failed, for the error page and the log. */
 export interface SignInError extends Pick<ErrorContent, 'title' | 'text'> {
   readonly status: number
   readonly code: ErrorCode
-  /** What the client is told where it can be (RFC 6749 §4.1.2.1). */
+  /** The error for the client, where it can be redirected to (RFC 6749 §4.1.2.1). */
   readonly oauthError: 'access_denied' | 'login_required' | 'server_error' | 'temporarily_unavailable'
 }
 
@@ -121,20 +121,20 @@ export const SIGN_IN_ERRORS = {
   },
 } as const satisfies Record<string, SignInError>
 
-/** What may be out of reach without the fault of those who ask, and what a person is told then. */
+/** Errors for temporary outages that neither the user nor the client has caused. */
 const OUTAGES: ReadonlyMap<ErrorCode, SignInError> = new Map<ErrorCode, SignInError>([
   ['store_unavailable', SIGN_IN_ERRORS.store],
   ['client_unavailable', SIGN_IN_ERRORS.client],
 ])
 
-/** What a person is told of an outage. */
+/** The error page for an outage. */
 export function explainOutage({ code }: ProxyError): SignInError {
   return OUTAGES.get(code) ?? SIGN_IN_ERRORS.internal
 }
 
-/** What an error of the identity provider comes down to. */
+/** The error page for an error of the identity provider. */
 export function findSignInError(error: unknown): SignInError {
   if (!(error instanceof IdentityProviderError)) return SIGN_IN_ERRORS.internal
-  // A session that is over before it began: the code was used, or came too late.
+  // The code was already used, or has expired.
   return error.kind === 'ended' ? SIGN_IN_ERRORS.over : SIGN_IN_ERRORS[error.kind]
 }

@@ -132,7 +132,7 @@ function planClients({ plan, clock }: ProviderOptions): Configuration {
     },
     enabledJWA: { idTokenSigningAlgValues: ['ES256'] },
     clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'],
-    // Each is remembered until it ends, and strangers can register clients that sign them.
+    // Each is stored until it expires, and unknown clients can register keys that sign them.
     assertJwtClientAuthClaimsAndHeader: async (_ctx, { aud, exp }, _header, client) => {
       // The library is content with one that it knows among others.
       if (Array.isArray(aud) && aud.length !== 1)
@@ -199,7 +199,7 @@ function createStepUpError(): Error {
   return Object.assign(answer, { status: 503, statusCode: 503 })
 }
 
-/** A refresh token ends with its grant at the latest: nobody should be told otherwise. */
+/** A refresh token expires with its grant at the latest, and clients are told so. */
 function limitToGrant(firstIssuedAt: number | undefined, { plan, clock }: ProviderOptions): number {
   const { refreshTokenSeconds, grantSeconds } = plan
   const age = firstIssuedAt === undefined ? 0 : Math.floor(clock.wall() / 1000) - firstIssuedAt
@@ -213,7 +213,7 @@ function planFeatures(options: ProviderOptions, kid: string): NonNullable<Config
     devInteractions: { enabled: false },
     rpInitiatedLogout: { enabled: false },
     userinfo: { enabled: false },
-    // Nothing of ours accepts tokens that are bound to a key: who is offered them would be shut out.
+    // The resource server does not accept tokens that are bound to a key, so they are not offered.
     dPoP: { enabled: false },
     pushedAuthorizationRequests: { enabled: false },
     registration: { enabled: plan.registration.enabled, initialAccessToken: false, issueRegistrationAccessToken: false },
@@ -266,7 +266,7 @@ async function describeResource(
   if (resource === undefined) throw new errors.InvalidTarget('unknown resource')
   const subject = ctx.oidc.entities.Account?.accountId
   const user = subject === undefined ? undefined : await accounts.find(subject)
-  // Once it is known who asks, there is no more to be had than this user may have.
+  // Once the user is known, tokens are limited to the scopes that this user may have.
   const scopes = user === undefined ? resource.scopes : listUserScopes(user.claims, plan.identityProvider, resource.scopes)
   return describeFormat(resource, scopes, plan.accessTokenSeconds, kid)
 }

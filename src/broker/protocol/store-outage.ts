@@ -41,7 +41,7 @@ export interface OutageNotes {
   readonly unanswered: WeakMap<IncomingMessage, ProxyError>
 }
 
-/** The provider takes failures that it does not know for a mistake in itself, or for one of the client: nobody would try again. */
+/** The provider reports unknown errors as bugs of its own or of the client, so that clients would not try again. */
 export function sayOutages({ told, unanswered }: OutageNotes): Middleware {
   return async (ctx, next) => {
     const escaped = await findEscaped(next)

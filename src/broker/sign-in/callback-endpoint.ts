@@ -7,7 +7,7 @@ import { SIGN_IN_ERRORS, type SignInError } from '../pages/sign-in-errors.ts'
 import { type AwayUser, describeSignInContext, type SignInContext, type SignInOptions } from './sign-in-context.ts'
 import { allow, goOn, sendFailureBack, sendSignInError, sendSignInErrorBack } from './sign-in-result.ts'
 
-/** Takes in the answer with which the identity provider sends a user back. */
+/** Handles the response with which the identity provider redirects a user back. */
 export async function handleCallback(incoming: EndpointRequest, options: SignInOptions): Promise<void> {
   if (incoming.request.method !== 'GET') {
     incoming.response.writeHead(405, { allow: 'GET', 'content-length': 0 }).end()
@@ -19,7 +19,7 @@ export async function handleCallback(incoming: EndpointRequest, options: SignInO
     return sendSignInError(incoming, SIGN_IN_ERRORS.suspicious, 'the response has a repeated parameter', options)
   const away = await options.away.find(answer.get('state') ?? '')
   if (away === undefined) return sendSignInError(incoming, SIGN_IN_ERRORS.over, 'no pending sign-in has this state', options)
-  // Before anything is used up: who holds a link that somebody else's sign-in made must not be able to end it, let alone take part.
+  // Checked before anything is used up: the holder of a leaked link must not be able to end the sign-in, or take part in it.
   const browser = options.browserCookie.find(incoming.request)
   if (browser === undefined || !isSameText(browser, away.browser))
     return sendSignInError(incoming, SIGN_IN_ERRORS.forged, 'not the browser in which the sign-in was started', options)
@@ -29,7 +29,7 @@ export async function handleCallback(incoming: EndpointRequest, options: SignInO
   return finishSignIn(context, away, answer, options)
 }
 
-/** Each state is good for one answer. */
+/** Each state is single-use. */
 async function takeSignInContext(
   incoming: EndpointRequest,
   { state, uid }: AwayUser,
@@ -62,7 +62,7 @@ async function finishSignIn(
   }
 }
 
-/** What the user was asked for and does not have. Before the sign-in nobody could say so. */
+/** The requested scopes that the user may not have, which is known only after the sign-in. */
 function listRefused(
   { claims }: SignedInUser,
   { scopes, resource }: SignInContext,

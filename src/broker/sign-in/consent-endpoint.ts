@@ -12,17 +12,17 @@ import { SIGN_IN_ERRORS, SIGN_IN_MINUTES } from '../pages/sign-in-errors.ts'
 import { openSignInContext, type SignInContext, type SignInOptions } from './sign-in-context.ts'
 import { allow, goOn, refuse, sendFailureBack, sendPage, sendSignInError } from './sign-in-result.ts'
 
-/** How long a user may stay at the identity provider, in milliseconds. */
+/** How long a user may take at the identity provider, in milliseconds. */
 const AWAY_MS = SIGN_IN_MINUTES * 60_000
 
-/** Shows the consent page that an authorization request needs, or takes in its form. */
+/** Shows the consent page of an authorization request, or handles its form. */
 export async function handleSignIn(incoming: EndpointRequest, options: SignInOptions): Promise<void> {
   const { method } = incoming.request
   if (method !== 'GET' && method !== 'HEAD' && method !== 'POST') {
     incoming.response.writeHead(405, { allow: 'GET, HEAD, POST', 'content-length': 0 }).end()
     return
   }
-  // Each form that is sent has us remember somebody who is away, until they come back.
+  // Each form stores a sign-in until its user comes back from the identity provider.
   if (method === 'POST' && options.authorizations.count(incoming.address) !== undefined)
     return sendSignInError(incoming, SIGN_IN_ERRORS.busy, 'too many forms from this address', options)
   const context = await openSignInContext(incoming, options)
@@ -52,7 +52,7 @@ async function renderQuestion(
   })
 }
 
-/** Who is signed in here already; nobody when the client wants a fresh sign-in, or the one before came to nothing. */
+/** The user who is signed in already; undefined when the client requires a fresh sign-in, or the previous attempt failed. */
 async function findSignedIn(
   { prompt, session, result }: Interaction,
   { accounts }: SignInOptions,
@@ -109,7 +109,7 @@ function isOwnForm(
   return isSameText(form.get('form_token') ?? '', token) && isFromOwnPage(incoming.request, options.origin)
 }
 
-/** Sends the user to the identity provider: only now that they agreed to what for. Else a stranger's client could ride on their session there. */
+/** Sends the user to the identity provider, only after consent: otherwise an unknown client could use their session there. */
 async function sendAway(context: SignInContext, browser: string, options: SignInOptions, asSomebodyElse: boolean): Promise<void> {
   const { incoming, interaction } = context
   const asking = { id: context.clientId, name: context.asking.clientName, address: incoming.address }

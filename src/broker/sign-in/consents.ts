@@ -19,7 +19,7 @@ export interface Consents {
   /**
    * A grant for the request, when its user allowed all of it before.
    *
-   * @param may - scopes of the resource that the user may have: nobody is asked for others
+   * @param may - scopes of the resource that the user may have; consent is asked for these only
    */
   recall(ctx: KoaContextWithOIDC, may: ReadonlySet<string>): Promise<Grant | undefined>
 }
@@ -92,7 +92,7 @@ export function divideScopes(asked: readonly string[], may: ReadonlySet<string>)
   return { granted, refused: asked.filter((scope) => !granted.includes(scope)) }
 }
 
-/** Puts scopes into a grant. What the user may not have now stays out: who may have it later is asked then. */
+/** Puts scopes into a grant. Scopes that the user may not have now stay out: if that changes, the user is asked then. */
 export function addScopes(grant: Grant, resource: string, { granted, refused }: DividedScopes): void {
   grant.addOIDCScope(granted.filter((scope) => PROTOCOL_SCOPES.has(scope)).join(' '))
   grant.addResourceScope(resource, granted.filter((scope) => !PROTOCOL_SCOPES.has(scope)).join(' '))

@@ -20,7 +20,7 @@ export type Branded = Pick<SignInOptions, 'brand'>
  * Gives the client what the user allowed.
  *
  * @param isNew - whether the user has just come back from the identity provider
- * @returns where the browser goes on
+ * @returns where to send the browser
  */
 export async function allow(context: SignInContext, user: SignedInUser, isNew: boolean, options: SignInOptions): Promise<string> {
   const { interaction, clientId, resourceAsAsked: resource, scopes: asked, asking } = context
@@ -30,7 +30,7 @@ export async function allow(context: SignInContext, user: SignedInUser, isNew: b
   addScopes(grant, resource, scopes)
   const grantId = await grant.save()
   await options.consents.remember({ subject, clientId, redirectUri: asking.redirectUri, resource, scopes: scopes.granted })
-  // Of a user who may have authenticated at any time before, nobody is told that it was just now.
+  // An unknown authentication time must not be reported as now.
   const login = isNew && { login: { accountId: subject, remember: true, ts: user.authTime ?? 0 }, select_account: {} }
   const browser = options.browserCookie.find(context.incoming.request)
   return settle(interaction, { consent: { grantId }, ...login, browser: browser && hashId(browser) }, options)
@@ -79,7 +79,7 @@ export async function leaveOtherAccount(
   await interaction.save(interaction.exp - Math.floor(now() / 1000))
 }
 
-/** Tells the client that it gets nothing. Returns where the browser goes on. */
+/** Reports an error to the client. Returns where to send the browser. */
 export function refuse(interaction: Interaction, { oauthError, text }: SignInError, options: SignInOptions): Promise<string> {
   return settle(interaction, { error: oauthError, error_description: text }, options)
 }
@@ -111,14 +111,14 @@ export function goOn(
   }
 }
 
-/** Tells the user what went wrong. */
+/** Shows the user an error page. */
 export function sendSignInError(incoming: EndpointRequest, signInError: SignInError, cause: unknown, branded: Branded): void {
   incoming.note(signInError.code, cause)
   const { title, text, status } = signInError
   sendPage(incoming, status, renderErrorPage({ title, text, traceId: incoming.requestId }), branded)
 }
 
-/** Tells the user what went wrong, and has the client told when the user goes back. */
+/** Shows the user an error page with a link back, which reports the error to the client. */
 export async function sendSignInErrorBack(
   context: SignInContext,
   signInError: SignInError,
@@ -134,7 +134,7 @@ export async function sendSignInErrorBack(
   sendPage(incoming, status, renderErrorPage({ title, text, traceId: incoming.requestId, backTo, again }), options)
 }
 
-/** Tells the user, and the client when the user goes back, of what failed on our side or at the identity provider. */
+/** Shows an error page for a failure of ours or of the identity provider, with a link that reports it to the client. */
 export function sendFailureBack(context: SignInContext, error: unknown, options: SignInOptions): Promise<void> {
   const outage = findOutage(error)
   if (outage === undefined) return sendSignInErrorBack(context, findSignInError(error), error, options)

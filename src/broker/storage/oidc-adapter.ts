@@ -10,7 +10,7 @@ export interface AdapterOptions {
   readonly singleUse: SingleUse
   /** Seconds for which a used refresh token may be used again. */
   readonly refreshGraceSeconds: number
-  /** Hears of a registration before it is written, by its key. */
+  /** Called with the key of a registration before it is written. */
   readonly onRegistration: (key: string) => Promise<void>
   /** Seconds for which a new registration is kept. */
   readonly unusedClientSeconds: number
@@ -51,7 +51,7 @@ function createModelAdapter(kind: string, options: AdapterOptions): Adapter {
       const terms = planTerms(kind, id, payload, seconds, options)
       if (kind === 'ReplayDetection') return markUsed(id, payload, terms, options)
       if (kind === 'Client') await options.onRegistration(hashId(id))
-      // A new one that its client never gets is of no use to anybody.
+      // A new refresh token that its client never receives is removed.
       if (kind === 'RefreshToken') singleUse.unlessAnswered(keyOf(kind, id), () => store.take(kind, hashId(id)), true)
       await store.put(kind, hashId(id), encryptPayload(kind, hashId(id), payload, options), terms)
       if (kind === 'Session' && payload.uid !== undefined) await store.put(SESSION_UID, hashId(payload.uid), hashId(id), terms)
@@ -81,7 +81,7 @@ function createModelAdapter(kind: string, options: AdapterOptions): Adapter {
  */
 async function markUsed(id: string, payload: AdapterPayload, terms: EntryTerms, options: AdapterOptions): Promise<void> {
   const { store, singleUse } = options
-  // Encrypted with a nonce, so that it is nobody else's.
+  // Encrypted with a nonce, so that the value is unique to this request.
   const mark = encryptPayload('ReplayDetection', hashId(id), payload, options)
   singleUse.unlessAnswered(keyOf('ReplayDetection', id), () => store.take('ReplayDetection', hashId(id), mark))
   const isFirst = await store.add('ReplayDetection', hashId(id), mark, terms)
@@ -160,7 +160,7 @@ async function consume(kind: string, id: string, options: AdapterOptions): Promi
   const unused = await store.find(kind, key)
   const payload = unused === undefined ? undefined : decryptPayload(kind, key, unused, options)
   if (unused !== undefined && payload !== undefined && payload.consumed === undefined) {
-    // Encrypted with a nonce: nobody else writes the same, so that undoing it undoes no other use.
+    // Encrypted with a nonce: the value is unique, so that undoing this use undoes no other one.
     const used = encryptPayload(kind, key, { ...payload, consumed: Math.floor(now() / 1000) }, options)
     singleUse.unlessAnswered(keyOf(kind, id), () => store.replace(kind, key, used, unused))
     if ((await store.replace(kind, key, unused, used)) === true) return
@@ -170,7 +170,7 @@ async function consume(kind: string, id: string, options: AdapterOptions): Promi
   throw new errors.InvalidGrant(`${kind} already consumed`)
 }
 
-/** Asked anew: whoever was first may have been so just now. */
+/** Looked up again: another request may have used the token just now. */
 async function isStillInGrace(key: string, options: AdapterOptions): Promise<boolean> {
   return isInGrace(await findPayload('RefreshToken', key, options), options)
 }

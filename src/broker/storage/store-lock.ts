@@ -7,7 +7,7 @@ export interface StoreLockOptions {
   readonly clock: Clock
   /** Kind of the locks in the store. */
   readonly kind: string
-  /** The lock expires after this time, so that the death of its owner blocks nobody for longer. */
+  /** The lock expires after this time, so that a dead owner blocks other processes no longer than that. */
   readonly expiresMs: number
   /** Longest time to wait for the lock. */
   readonly waitMs: number

@@ -6,20 +6,20 @@ import type { Principal } from '../../core/principal.ts'
 import type { Store } from '../../core/store.ts'
 import { hashId } from '../storage/oidc-adapter.ts'
 
-/** Whether what a token stands for still stands: a signature says nothing about what happened since. */
+/** Knows which tokens and grants were revoked: a signature says nothing about what happened since. */
 export interface Revocations {
   /**
-   * Ends a token before its time.
+   * Revokes a token.
    *
    * @param acceptedUntil - milliseconds since the epoch, tolerance of clocks included
    */
   revoke(tokenId: string, acceptedUntil: number): Promise<void>
-  /** Has the next question ask the store. */
+  /** Drops the cache, so that the next check asks the store. */
   forget(): void
   /**
-   * Whether the token and the grant behind it still stand.
+   * Whether neither the token nor its grant was revoked.
    *
-   * @param user - whom a token is for that a sign-in is behind
+   * @param user - the user of a token that came from a sign-in
    */
   isActive(tokenId: string, grantId: string | undefined, user?: UserOfToken): boolean | Promise<boolean>
 }
@@ -33,7 +33,7 @@ export interface UserOfToken {
 /** Whether a user may still have all that a token gives. */
 export type StillMay = (user: UserOfToken) => Promise<boolean>
 
-/** Revocations of this process count at once, those of another process after this time. */
+/** How long an active token is cached. Revocations of this process count at once, those of another process after this time. */
 const KEEP_MS = 5_000
 const MOST_KEPT = 10_000
 /** The store may go by another clock. */
@@ -50,7 +50,7 @@ export function createRevocations(store: Store, clock: Clock, stillMay: StillMay
     if ((await store.find('Grant', hashId(grantId))) === undefined) return false
     return user === undefined || stillMay(user)
   }
-  // An answer that was under way when something ended may be of before.
+  // An answer of the store that was under way during a revocation may be outdated.
   let endings = 0
   const askAndKeep = async (...token: Parameters<typeof ask>): Promise<boolean> => {
     const began = { at: clock.monotonic(), endings }
@@ -77,17 +77,17 @@ export function createRevocations(store: Store, clock: Clock, stillMay: StillMay
 /** The claim that names the grant that a token was issued for. */
 export const GRANT_CLAIM = 'grant_id'
 /**
- * The claim of an exchanged token that names the grant of the user's own client: with that grant the token ends, but what happens to the
- * token is nothing to the grant.
+ * The claim of an exchanged token that names the grant of the user's own client. Revoking that grant revokes the token; revoking the
+ * token leaves the grant alone.
  */
 export const SUBJECT_GRANT_CLAIM = 'subject_grant_id'
 
-/** The grant without which a token is good for nothing; undefined for one that no sign-in is behind. */
+/** The grant that a token depends on; undefined for a token that did not come from a sign-in. */
 export function findGrantBehind({ [GRANT_CLAIM]: own, [SUBJECT_GRANT_CLAIM]: subject }: Principal['claims']): string | undefined {
   return [own, subject].find((grantId) => typeof grantId === 'string') as string | undefined
 }
 
-/** A verifier that also asks whether tokens of the broker still stand. Tokens of other issuers are none of its business. */
+/** A verifier that also rejects revoked tokens of the broker. Tokens of other issuers pass unchanged. */
 export function createUnrevokedVerifier(verifier: TokenVerifier, issuer: string, revocations: Revocations): TokenVerifier {
   const check = (principal: Principal): Principal | Promise<Principal> => {
     if (principal.issuer !== issuer) return principal

@@ -18,7 +18,7 @@ interface StoredKey {
   readonly createdAt: number
 }
 
-/** The keys that the broker signs with, and that its tokens are verified with without asking anybody. */
+/** The keys that the broker signs with, and that its tokens are verified with locally. */
 export interface SigningKeys {
   /** Private keys, the one to sign with first; never empty. The others are published: those of before, and the one that comes next. */
   readonly current: readonly [SigningJwk, ...SigningJwk[]]
@@ -26,7 +26,7 @@ export interface SigningKeys {
   readonly verification: IssuerKeys
   /**
    * Makes a new key when the newest is old enough, and looks for those that other processes made. Returns whether anything changed since
-   * the last time, whoever noticed.
+   * the last call.
    */
   renew(): Promise<boolean>
 }
@@ -44,9 +44,9 @@ export interface SigningKeysOptions {
 const KIND = 'SigningKey'
 const ALGORITHM = 'ES256'
 const MOST_KEYS = 200
-/** Places that are tried. Each of several processes with an encryption key of its own may find one filled with what it cannot read. */
+/** Places to try. With several encryption keys in use, a place may hold a key that this process cannot decrypt. */
 const MOST_PLACES = 50
-/** An unknown key id may be that of a key which another process just made; strangers must not have us look for it all the time. */
+/** An unknown key id may be that of a key which another process just created; forged tokens must not cause a lookup each. */
 const LOOK_INTERVAL_MS = 1_000
 /** How long a key is published before it signs: others keep key sets, and every process of ours renews them in less than this. */
 const AHEAD_SECONDS = 3600
@@ -80,7 +80,7 @@ export async function openSigningKeys(options: SigningKeysOptions): Promise<Sign
       return state.keys
     },
     verification: createVerification(state, refresh, clock),
-    // Strangers have us look all the time, and must not keep what comes of it from whoever signs.
+    // Lookups for unknown keys refresh the state, too; changes since the last call are reported all the same.
     async renew() {
       await refresh()
       const before = told
@@ -136,7 +136,7 @@ function settleAhead({ signingKeySeconds }: SigningKeysOptions): number {
   return Math.min(AHEAD_SECONDS, signingKeySeconds / 2)
 }
 
-/** The newest key that was published for long enough signs; the very first has nobody to wait for. */
+/** The newest key that was published for long enough signs; the very first signs at once. */
 function putSigningFirst(stored: readonly StoredKey[], publishedBefore: number): [SigningJwk, ...SigningJwk[]] {
   const signing = stored.find(({ createdAt }) => createdAt <= publishedBefore) ?? stored.at(-1)
   if (signing === undefined) throw new Error('there is no signing key')
