@@ -1,7 +1,7 @@
 import type { EndpointHandler } from '../core/endpoint-request.ts'
 import type { RewriteEndpointPlan, RewritePlan } from '../core/plan/rewrite-plan.ts'
 import { isUsableRedirectUri } from '../core/redirect-uris.ts'
-import { sendOAuthError } from './answers.ts'
+import { refuseMethod, sendOAuthError } from './answers.ts'
 import { mergeParameters } from './parameters.ts'
 
 /**
@@ -20,8 +20,7 @@ export function createRedirect(
   const bare = `${target.origin}${target.pathname}`
   return (incoming) => {
     const { request, response } = incoming
-    if (request.method !== 'GET' && request.method !== 'HEAD')
-      return sendOAuthError(incoming, 'method_not_allowed', 'GET is needed')
+    if (request.method !== 'GET' && request.method !== 'HEAD') return refuseMethod(incoming, ['GET', 'HEAD'])
     const [, query = ''] = /\?(.*)$/s.exec(request.url ?? '') ?? []
     const merged = mergeParameters(new URLSearchParams(query), added)
     if (merged === undefined) return sendOAuthError(incoming, 'authorization_refused', 'a parameter is repeated')

@@ -6,7 +6,7 @@ import { isObject } from '../core/is-object.ts'
 import { checkStrictJson } from '../core/json/strict-json.ts'
 import type { RewriteEndpointPlan } from '../core/plan/rewrite-plan.ts'
 import type { RawAnswer, SafeFetch } from '../oauth/safe-fetch.ts'
-import { allowEverybody, answerPreflight, sendOAuthError } from './answers.ts'
+import { allowEverybody, answerPreflight, refuseMethod, sendOAuthError } from './answers.ts'
 import { mergeParameters } from './parameters.ts'
 
 export interface PassingOptions {
@@ -33,7 +33,7 @@ export function createPassing(options: PassingOptions): EndpointHandler {
     const { request } = incoming
     if (request.method === 'OPTIONS') return answerPreflight(incoming, ['POST'])
     const refuse = (code: ErrorCode, cause: string) => sendOAuthError(incoming, code, cause)
-    if (request.method !== 'POST') return refuse('method_not_allowed', 'POST is needed')
+    if (request.method !== 'POST') return refuseMethod(incoming, ['POST', 'OPTIONS'])
     const type = options.form ? FORM : JSON_TYPE
     if (!type.test(request.headers['content-type'] ?? '') || isEncoded(request))
       return refuse('media_type_unsupported', `not ${options.form ? 'a form' : 'JSON'} in UTF-8`)

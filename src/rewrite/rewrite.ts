@@ -4,7 +4,7 @@ import type { RewritePlan } from '../core/plan/rewrite-plan.ts'
 import { REWRITE_PATHS } from '../core/rewrite-paths.ts'
 import { createMetadataSource, type MetadataSource } from '../oauth/authorization-server-metadata.ts'
 import { createSafeFetch, type ResolveHost } from '../oauth/safe-fetch.ts'
-import { allowEverybody, answerPreflight, sendOAuthError } from './answers.ts'
+import { allowEverybody, answerPreflight, refuseMethod } from './answers.ts'
 import { createRedirect } from './authorization.ts'
 import { createPassing } from './passing.ts'
 
@@ -59,8 +59,7 @@ function createMetadata({ publicUrl, metadata, registration }: RewritePlan, prov
   return async (incoming: EndpointRequest) => {
     const { request, response } = incoming
     if (request.method === 'OPTIONS') return answerPreflight(incoming, ['GET', 'HEAD'])
-    if (request.method !== 'GET' && request.method !== 'HEAD')
-      return sendOAuthError(incoming, 'method_not_allowed', 'GET is needed')
+    if (request.method !== 'GET' && request.method !== 'HEAD') return refuseMethod(incoming, ['GET', 'HEAD', 'OPTIONS'])
     const found = isStated ? undefined : await findMethods(incoming, provider)
     const text = JSON.stringify({ ...document, ...(found?.methods !== undefined && { [PKCE]: found.methods }) })
     const kept = isStated || found !== undefined ? 'max-age=300' : 'no-store'

@@ -187,7 +187,7 @@ describe('what is passed on of a request', () => {
 
   it.each(['GET', 'PUT', 'DELETE', 'PATCH', 'HEAD'])('is nothing of %s', async (method) => {
     const { response, seen: requests } = await send('/token', { method })
-    expect(response.status).toBe(405)
+    expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST, OPTIONS'])
     expect(requests).toEqual([])
   })
 })
@@ -260,7 +260,21 @@ describe('a browser that asks to be authorized', () => {
   })
 
   it('is refused where it posts', async () => {
-    expect((await post('/authorize', 'client_id=c')).response.status).toBe(405)
+    const { response } = await post('/authorize', 'client_id=c')
+    expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
+  })
+
+  it('is answered where no script of another page can read it (RFC 9700 §2.6)', async () => {
+    const headers = { origin: 'https://a.example' }
+    const answers = [
+      await send('/authorize?client_id=c', { headers }),
+      await send('/authorize?client_id=c&client_id=d', { headers }),
+      await send('/authorize', { method: 'OPTIONS', headers: { ...headers, 'access-control-request-method': 'GET' } }),
+      await post('/authorize', 'client_id=c', { ...FORM, ...headers }),
+    ]
+    expect(answers.map(({ response }) => response.status)).toEqual([302, 400, 405, 405])
+    for (const { response } of answers)
+      expect([...response.headers.keys()].filter((name) => name.startsWith('access-control-'))).toEqual([])
   })
 })
 
