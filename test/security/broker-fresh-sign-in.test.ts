@@ -39,13 +39,30 @@ describe('a client that wants a fresh sign-in', () => {
   it('has the identity provider asked for it, for prompt=login and max_age alike (OpenID Connect Core §3.1.2.1)', async () => {
     const { origin, client } = await start({ vendor: createVendor(0) })
     const login = await returnFromVendor(origin, client, { changes: { ...OPENID, prompt: 'login' } })
-    expect([login.sent.searchParams.get('prompt'), login.sent.searchParams.get('max_age')]).toEqual(['login', '0'])
+    expect([login.sent.searchParams.get('prompt'), login.sent.searchParams.get('max_age')]).toEqual(['login', '1'])
     expect(login.answer.status).toBe(200)
     const young = await returnFromVendor(origin, client, { changes: { ...OPENID, max_age: '600' } })
     expect([young.sent.searchParams.get('prompt'), young.sent.searchParams.get('max_age')]).toEqual([null, '600'])
     expect(young.answer.status).toBe(200)
     const any = await returnFromVendor(origin, client, { changes: OPENID })
     expect([any.sent.searchParams.get('prompt'), any.sent.searchParams.get('max_age')]).toEqual([null, null])
+  })
+
+  it.each([
+    ['the client', { prompt: 'login' }, {}],
+    ['the client, in seconds', { max_age: '0' }, {}],
+    ['the configuration', {}, { authorization_parameters: { max_age: '0' } }],
+  ])('gets it from a provider that takes no max_age=0 (Glewlwyd), asked for by %s', async (_who, changes, provider) => {
+    const { origin, client, profile } = await start({ vendor: createVendor(0), provider: () => provider })
+    const refuse = (url: URL) => {
+      if (url.searchParams.get('max_age') !== '0') return
+      profile.interfere(OIDC_VENDOR.paths.authorize, (response) => {
+        const query = new URLSearchParams({ error: 'invalid_request', state: url.searchParams.get('state') ?? '' })
+        response.writeHead(302, { location: `${url.searchParams.get('redirect_uri')}?${query}` }).end()
+      })
+    }
+    const { sent, answer } = await returnFromVendor(origin, client, { changes: { ...OPENID, ...changes }, edit: refuse })
+    expect([answer.status, sent.searchParams.get('prompt')]).toEqual([200, 'login'])
   })
 
   it.each([

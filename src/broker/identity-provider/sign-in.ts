@@ -23,7 +23,8 @@ export async function createAuthorizationUrl(
   pending: PendingSignIn,
   asSomebodyElse: boolean,
 ): Promise<URL> {
-  const { state, verifier, maxAge } = pending
+  const { state, verifier } = pending
+  const maxAge = findMaxAge(plan, pending.maxAge)
   const parametersOfProtocol = protocol.describeRequest(pending)
   const metadata = await protocol.findMetadata()
   const url = new URL(metadata.authorization_endpoint ?? '')
@@ -35,7 +36,8 @@ export async function createAuthorizationUrl(
       ...(asSomebodyElse ? [plan.accountPrompt ?? choosePrompt(metadata)] : []),
       ...(maxAge === 0 ? ['login'] : []),
     ]),
-    ...(maxAge !== undefined && { max_age: String(findMaxAge(plan, maxAge)) }),
+    // With `prompt=login`, 0 says no more than 1, which servers take that refuse or overlook 0 (Glewlwyd).
+    ...(maxAge !== undefined && { max_age: String(Math.max(1, maxAge)) }),
     client_id: plan.clientId,
     redirect_uri: redirectUri,
     response_type: 'code',
