@@ -157,7 +157,7 @@ interface GuardedServer {
 }
 
 /** Where a stdio server's own endpoints would be: what its `endpoint` event names is resolved against it, and goes nowhere else. */
-const stdioUrl = 'http://stdio.invalid/'
+const STDIO_URL = 'http://stdio.invalid/'
 
 /** @throws Error that names what cannot be started */
 function checkPrograms({ name, endpoints }: ServerPlan): void {
@@ -233,7 +233,7 @@ function createServer(plan: Plan, server: ServerPlan, shared: Shared): GuardedSe
       legacyClients: server.legacyClients,
       credential: createCredential(server, broker),
       messagesPath: messages?.path,
-      upstreamUrl: endpoint.upstream.kind === 'http' ? endpoint.upstream.url : stdioUrl,
+      upstreamUrl: endpoint.upstream.kind === 'http' ? endpoint.upstream.url : STDIO_URL,
       verifier,
       policy,
       upstream: upstreams.find(endpoint.upstream),

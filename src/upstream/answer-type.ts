@@ -10,9 +10,9 @@ export function findAwaited({ method, route, operations }: Call): Awaited {
   return operations.some(({ kind }) => kind === 'request') ? 'answer' : 'nothing'
 }
 
-const page = /^(?:text\/html|application\/xhtml\+xml)\b/i
+const PAGE = /^(?:text\/html|application\/xhtml\+xml)\b/i
 /** "The server MUST either return `Content-Type: text/event-stream` or `Content-Type: application/json`" (streamable-http, Sending Messages). */
-const answer = /^(?:application\/json|text\/event-stream)\b/i
+const ANSWER = /^(?:application\/json|text\/event-stream)\b/i
 
 /**
  * What makes a success none of MCP's. The page of a proxy on the way, or what another application at that address says, would reach
@@ -21,8 +21,8 @@ const answer = /^(?:application\/json|text\/event-stream)\b/i
 export function findForeignType({ 'content-type': type }: ReplyHeaders, awaited: Awaited): string | undefined {
   if (type === undefined || type === 'application/json') return undefined
   if (typeof type !== 'string') return 'two content types'
-  if (page.test(type)) return 'a page (text/html)'
-  return awaited === 'answer' && !answer.test(type) ? `an answer of type ${JSON.stringify(type.slice(0, 100))}` : undefined
+  if (PAGE.test(type)) return 'a page (text/html)'
+  return awaited === 'answer' && !ANSWER.test(type) ? `an answer of type ${JSON.stringify(type.slice(0, 100))}` : undefined
 }
 
 /** The response to what awaits none ("202 Accepted with no body", streamable-http, Sending Messages), whatever the upstream's success says beside it. */

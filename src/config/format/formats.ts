@@ -48,11 +48,11 @@ export function findUrlMistake(text: string): Mistake | undefined {
 }
 
 /** A Unix socket where a URL belongs: as Docker, as libraries and as nginx write it, and its mere path. */
-const socketUrl = /^(?:(?:https?\+)?unix:|https?:\/\/unix:\/|\/.*\.sock(?:et)?$)/i
+const SOCKET_URL = /^(?:(?:https?\+)?unix:|https?:\/\/unix:\/|\/.*\.sock(?:et)?$)/i
 
 /** The URL of an MCP server. */
 export function findUpstreamUrlMistake(text: string): Mistake | undefined {
-  if (!socketUrl.test(text)) return findUrlMistake(text)
+  if (!SOCKET_URL.test(text)) return findUrlMistake(text)
   return {
     reason: 'is the address of a Unix socket, not an http or https URL',
     fix: 'Write the two apart: `upstream: { url: http://localhost/mcp, socket: /run/mcp.sock }`, with the path of the MCP endpoint in `url`.',

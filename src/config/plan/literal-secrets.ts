@@ -3,15 +3,15 @@ import type { Config } from '../schema/schema.ts'
 import type { UpstreamConfig } from '../schema/server.ts'
 
 /** Names whose values are secrets, as the last words of them: `GITHUB_TOKEN`, `apiKey`. */
-const secretName =
+const SECRET_NAME =
   /(?:^|[-_.])(?:token|secret|password|passwd|passphrase|credentials?|(?:api|access|secret|private|signing|encryption)[-_.]?key)$/i
 /** Texts that are secrets wherever they stand: schemes of credentials, JWTs, keys of well-known services, PEM, passwords in URLs. */
 const secretValue =
   /\b(?:bearer|basic) [\w~+/.=-]{8}|\beyJ[\w-]{8,}\.eyJ|\b(?:gh[opsu]_|github_pat_|glpat-|xox[abprs]-|sk-|sk_live_|AKIA|AIza|ya29\.|npm_|hf_)[\w-]{16}|-----BEGIN [A-Z ]{0,30}PRIVATE KEY|:\/\/[^/@:\s]{0,100}:[^/@\s]{1,100}@/i
 /** Values that switch something: `USE_TOKEN=1`. */
-const switchValue = /^(?:true|false|yes|no|on|off|\d{0,3})$/i
-const assignment = /^-{0,2}([\w.-]{1,100})(?:=|: ?)(.+)$/s
-const option = /^--?(?!no-)[\w.-]{1,100}$/
+const SWITCH_VALUE = /^(?:true|false|yes|no|on|off|\d{0,3})$/i
+const ASSIGNMENT = /^-{0,2}([\w.-]{1,100})(?:=|: ?)(.+)$/s
+const OPTION = /^--?(?!no-)[\w.-]{1,100}$/
 
 /** A text of the configuration, and where it stands. */
 interface Written {
@@ -52,15 +52,15 @@ function listParameters(url: string, at: ConfigPath): Written[] {
 
 /** An option that stands before its value: `--token x`. */
 function nameOption(before: string | undefined, text: string): string | undefined {
-  return before !== undefined && option.test(before) && !text.startsWith('-') ? before : undefined
+  return before !== undefined && OPTION.test(before) && !text.startsWith('-') ? before : undefined
 }
 
 function isSecret({ text, name }: Written): boolean {
-  const [, ownName = '', value = ''] = assignment.exec(text) ?? []
+  const [, ownName = '', value = ''] = ASSIGNMENT.exec(text) ?? []
   return secretValue.test(text) || isNamedSecret(name ?? '', text) || isNamedSecret(ownName, value)
 }
 
 function isNamedSecret(name: string, value: string): boolean {
   const words = name.replace(/([a-z])([A-Z])/g, '$1_$2')
-  return value !== '' && secretName.test(words) && !switchValue.test(value)
+  return value !== '' && SECRET_NAME.test(words) && !SWITCH_VALUE.test(value)
 }

@@ -83,11 +83,11 @@ function resolveSessionKey(config: Config, secretsAndFiles: SecretsAndFiles, bro
   return configured ?? (lasting && Buffer.from(hkdfSync('sha256', lasting, '', 'mcp-sessions', 32))) ?? randomBytes(32)
 }
 
-const usualBodiesBytes = 64 * 1024 * 1024
+const DEFAULT_BODIES_BYTES = 64 * 1024 * 1024
 
 /** Where nobody has said it, as much as a few of the longest need. */
 function resolveBodiesBytes({ bodies_bytes, body_bytes }: Config['limits']): number {
-  return bodies_bytes ?? Math.max(usualBodiesBytes, 4 * body_bytes)
+  return bodies_bytes ?? Math.max(DEFAULT_BODIES_BYTES, 4 * body_bytes)
 }
 
 function createListenPlan(config: Config, secretsAndFiles: SecretsAndFiles): Plan['listen'] {
