@@ -141,7 +141,7 @@ async function mountRewrite(plan: RewritePlan, servers: readonly ServerPlan[]): 
   )
 }
 
-/** What hears of finished requests. */
+/** Called for each finished request. */
 function createObserver(log: Log, broker: Broker | undefined): RequestObserver {
   const write = createRequestLog(log)
   return (record) => {

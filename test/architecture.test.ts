@@ -96,6 +96,10 @@ const architecture: Architecture = {
   cli: { mayImport: ['app.ts', 'config', 'core', 'doctor', 'sandbox'], homeOf: [] },
 }
 
+function countLines(text: string): number {
+  return text.trimEnd().split('\n').length
+}
+
 /** A folder whose own files may import all of its areas, and the areas, each of which may import those named and what the folder may. */
 function inside(folder: string, { outside, homeOf, areas }: FolderPlan): Architecture {
   const rows = Object.entries(areas).map(([area, others]): [string, AreaRule] => {
@@ -129,6 +133,18 @@ describe('the sources', () => {
 
   it('import files that are there', () => {
     expect(findLostImports(sources)).toEqual([])
+  })
+
+  it('have at most 300 lines in each file', () => {
+    const long = sources.map(({ path }) => ({ path, lines: countLines(readFileSync(folder + path, 'utf8')) }))
+    expect(long.filter(({ lines }) => lines > 300)).toEqual([])
+    expect(countLines('a\nb\n')).toBe(2)
+  })
+
+  it('have functions of at most 50 lines, which the linter checks', () => {
+    const { linter } = JSON.parse(readFileSync(new URL('../biome.json', import.meta.url), 'utf8'))
+    const { noExcessiveLinesPerFunction } = linter.rules.complexity
+    expect(noExcessiveLinesPerFunction).toEqual({ level: 'error', options: { maxLines: 50 } })
   })
 
   it('use every package that is a dependency', () => {

@@ -14,7 +14,7 @@ export function meetsCondition({ claim, values }: ClaimCondition, claims: Claims
   return texts.some((text) => typeof text === 'string' && values.includes(text))
 }
 
-/** An address that the identity provider has not verified may be anybody’s. */
+/** An address that the identity provider has not verified may belong to another user. */
 function isDomainAmong(domains: readonly string[], claims: Claims): boolean {
   const { email } = claims
   if (typeof email !== 'string' || !isVerified(claims)) return false

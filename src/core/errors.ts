@@ -9,7 +9,7 @@ import type { Operation } from './operation.ts'
 
 /**
  * The error catalogue: every way in which a request can be refused, by area. The code is stable API: it is in logs, metric labels and
- * `docs/errors.md`, which is generated from here. The message is safe to show to anybody; what the operator needs to know is in `cause`.
+ * `docs/errors.md`, which is generated from here. The message is safe for clients; what the operator needs to know is in `cause`.
  */
 export const errorCatalogue = {
   ...authenticationErrors,

@@ -34,5 +34,5 @@ export interface RequestRecord {
   duration: number
 }
 
-/** Hears of finished requests. Set by `app.ts`; steps don't know it. */
+/** Called once for each finished request. Set by `app.ts`; steps don't know it. */
 export type RequestObserver = (record: RequestRecord) => void

@@ -37,7 +37,7 @@ export function filterRedirectUris(uris: readonly unknown[], isUsable = isUsable
 }
 
 /**
- * Whether a client that nobody vouches for may have answers sent there: what {@link isUsableRedirectUri} says, and of the schemes those
+ * Whether an unverified client may have answers sent there: what {@link isUsableRedirectUri} says, and of the schemes those
  * that name an application. Any other may start a program of the operating system with what a link says (`ms-msdt:`, `search:`).
  */
 export function isUsableForStrangers(uri: string): boolean {

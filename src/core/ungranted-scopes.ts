@@ -1,7 +1,7 @@
 import type { BrokerPlan } from './plan/broker-plan.ts'
 import type { ServerPlan } from './plan/server-plan.ts'
 
-/** Scopes that a server asks for and that nobody can have. */
+/** Scopes that a server requires and that no user or client can get. */
 export interface UngrantedScopes {
   /** Those that every request needs. */
   readonly ofBase: readonly string[]

@@ -47,7 +47,7 @@ function checkReading(exchange: Exchange): void {
   checkNoBody(exchange)
 }
 
-/** Nobody would read it, and so nobody would notice when it never ends. */
+/** A body would stay unread, so that one that never ends would hold its connection. */
 function checkNoBody(exchange: Exchange): void {
   if (exchange.head?.hasBody) throw new ProxyError('body_unexpected')
 }

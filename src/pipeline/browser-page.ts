@@ -53,7 +53,7 @@ interface PageText {
 const ROOT: PageText = {
   title: 'An MCP server is here',
   content:
-    '<p>This address belongs to servers of the Model Context Protocol (MCP). They are used from an application such as an AI assistant, not from a browser.</p><p>Ask whoever runs this for the URL of the server that you want, and enter it in your application.</p>',
+    '<p>This address belongs to servers of the Model Context Protocol (MCP). They are used from an application such as an AI assistant, not from a browser.</p><p>Ask your administrator for the URL of the server that you want, and enter it in your application.</p>',
 }
 
 function describeServer(url: string): PageText {

@@ -24,7 +24,7 @@ export interface Edge {
   readonly brand: BrandPlan
   readonly seal: SessionSeal
   readonly observe: RequestObserver
-  /** Ends of the streams that last until somebody ends them: called when the process shuts down. */
+  /** Ends the streams that have no end of their own; called when the process shuts down. */
   readonly streamEnds: Set<() => void>
   /** True from SIGTERM on: what runs may finish, nothing begins. */
   readonly isDraining: () => boolean

@@ -6,8 +6,8 @@ import type { Exchange } from './exchange.ts'
 const PAGE_DESTINATION = /\b(?:document|i?frame|fencedframe|embed|object)\b/i
 
 /**
- * Anybody can put a token into a link or a form and have the browser of another user follow it. What comes must not become a page of our
- * origin, whatever its type, nor stay in a shared cache (RFC 6750 §2.3). The URL, which holds the token, is told to nobody.
+ * An attacker can put a token into a link or a form and have the browser of another user follow it. The answer must not become a page of our
+ * origin, whatever its type, nor stay in a shared cache (RFC 6750 §2.3). The URL, which holds the token, is not sent on as a referrer.
  * `no-transform` stays in force for event streams.
  */
 const headers = {

@@ -15,7 +15,7 @@ export function methodsOf(route: Route): readonly string[] {
 }
 
 /**
- * Checks the method, after authentication: whoever has no token learns how to get one, whatever the method (clients probe with HEAD
+ * Checks the method after authentication, so that a client without a token gets the challenge whatever the method (clients probe with HEAD
  * and GET).
  *
  * @throws ProxyError `method_not_allowed`, `body_unexpected`

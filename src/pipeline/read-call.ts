@@ -81,7 +81,7 @@ function formatHeaders({ exchange, head, route, identity }: AuthenticatedRequest
   return headers
 }
 
-/** "A proxy or gateway MUST send" it with a name that tells nothing of the network (RFC 9110 §7.6.3). What clients send is dropped: anybody could write it. */
+/** "A proxy or gateway MUST send" it with a name that tells nothing of the network (RFC 9110 §7.6.3). What clients send is dropped, since a client can write anything there. */
 const VIA = '1.1 open-mcp-auth-proxy'
 const VIA_OLD_CLIENT = '1.0 open-mcp-auth-proxy'
 

@@ -10,10 +10,10 @@ import { findBrowserPage } from './browser-page.ts'
 import type { Exchange } from './exchange.ts'
 import { methodsOf } from './methods.ts'
 
-/** Milliseconds for which the rest of an unread body is thrown away, so that the client gets to read the refusal. */
+/** Milliseconds for which the rest of an unread body is discarded, so that the client reads the refusal. */
 const LINGER_MS = 2000
 
-/** Answers a request that ends here. The client is told what to do, the log why. */
+/** Answers a refused request. The answer tells the client what to do, the log line why. */
 export function refuse(exchange: Exchange, error: unknown): void {
   const { response, record } = exchange
   const refusal = toProxyError(error)
@@ -59,7 +59,7 @@ function formatHeaders(exchange: Exchange, refusal: ProxyError): ReplyHeaders {
 /**
  * The challenge of a refusal about the token (RFC 6750 §3, RFC 9728 §5.1). Parameters that a client of an old revision does not know, it
  * ignores (RFC 9110 §11.2). The same refusal gets the same bytes: SDK v1 compares the
- * whole header to notice that it is going round in circles.
+ * whole header to notice a loop.
  */
 function formatRefusalChallenge(exchange: Exchange, route: Route, refusal: ProxyError): string | undefined {
   const { status, oauthError } = findErrorEntry(refusal.code)
@@ -106,7 +106,7 @@ function findIds(exchange: Exchange, code: ErrorCode): ReadableIds {
   return { ids: [...new Set(ids)], isBatch }
 }
 
-/** Throws away what is left of a body that nobody read. That lets a client finish and read the refusal; it is bounded here. */
+/** Discards the rest of an unread body, so that the client finishes sending and reads the refusal. The time for it is limited. */
 function lingerOverUnreadBody({ edge, request, response }: Exchange): void {
   if (request.complete) return
   discardBody(request)

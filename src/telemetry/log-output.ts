@@ -15,7 +15,7 @@ const STANDARD_ERROR = 2
 /** Where the lines of the log go. */
 export interface LogOutput {
   write(line: string): void
-  /** Writes what is still collected, for the last time. Resolves also when nobody takes it. */
+  /** Flushes the buffer. Resolves also if the reader takes nothing. */
   end(): Promise<void>
 }
 
@@ -45,7 +45,7 @@ export function createLogOutput(descriptor: number, encode: (text: string) => Bu
   const timer = setInterval(pass, FLUSH_MS).unref()
   return {
     write(line) {
-      if (collected.length > MAX_COLLECTED) return trouble.lost(line.length, 'nobody takes it')
+      if (collected.length > MAX_COLLECTED) return trouble.lost(line.length, 'its reader takes nothing')
       collected += line
       if (collected.length >= COLLECTED_LENGTH) pass()
     },
@@ -99,7 +99,7 @@ function createTroubleReport() {
       lostBytes += bytes
       if (performance.now() < quietUntil) return
       quietUntil = performance.now() + REPORT_MS
-      // Standard error may be gone, full or unread as well: then nobody hears of it, and still nothing waits or ends for it.
+      // Standard error may be closed or full as well: then the message is lost, and nothing waits for it.
       write(STANDARD_ERROR, `The log cannot be written: ${why}. Bytes lost until now: ${lostBytes}\n`, () => undefined)
     },
   }

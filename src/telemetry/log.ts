@@ -17,7 +17,7 @@ export interface Log {
   readonly logger: Logger
   /** Takes a finished line of JSON, with its line end; undefined where lines are made pretty and need the logger. */
   readonly writeLine: ((line: string) => void) | undefined
-  /** Writes what is still collected, for the last time. */
+  /** Flushes the buffer. */
   end(): Promise<void>
 }
 

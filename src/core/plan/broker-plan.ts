@@ -16,7 +16,7 @@ export interface BrokerPlan {
   readonly accessTokenSeconds: number
   /** Seconds without use after which a refresh token ends. */
   readonly refreshTokenSeconds: number
-  /** Seconds for which a used refresh token may be used again, by whoever never got the answer. */
+  /** Seconds for which a used refresh token may be used again, for a client that did not receive the answer. */
   readonly refreshGraceSeconds: number
   /** Seconds after which a user signs in anew, whatever was refreshed meanwhile. */
   readonly grantSeconds: number
@@ -34,7 +34,7 @@ export interface BrokerPlan {
   readonly registration: RegistrationPlan
   readonly clientMetadata: ClientMetadataPlan
   readonly clients: readonly ClientPlan[]
-  /** Whose identity assertions (ID-JAG) clients may show; empty for nobody's. */
+  /** Issuers whose identity assertions (ID-JAG) clients may present; empty for none. */
   readonly assertionIssuers: readonly IssuerPlan[]
   readonly tokenExchange: TokenExchangePlan
 }
@@ -53,7 +53,7 @@ export interface RegistrationPlan {
   readonly mostClients: number
   /** Registrations that one address may ask for within a minute. */
   readonly perMinute: number
-  /** Seconds after which a registration that nobody ever signed in with ends. */
+  /** Seconds after which a registration expires if no user has signed in with it. */
   readonly unusedSeconds: number
   /** Seconds after its last use at which a registration ends. */
   readonly idleSeconds: number

@@ -44,7 +44,7 @@ export interface IdentityProviderPlan {
   readonly allowPrivateNetwork: boolean
   /** PEM text of additional certificate authorities. */
   readonly ca: string | undefined
-  /** Who may sign in without knowing anybody at the provider, for people; undefined where `allow` or the provider narrows it. */
+  /** Who may sign in without a relation to the operator, in words for people; undefined where `allow` or the provider narrows it. */
   readonly openTo?: string | undefined
   /** Who may sign in: one of these is enough; empty for everyone. */
   readonly allow: readonly ClaimCondition[]

@@ -29,13 +29,13 @@ export interface StdioUpstreamPlan {
   readonly workDir: string | undefined
   /** What the child gets besides a minimal environment. */
   readonly env: Readonly<Record<string, string>>
-  /** Values that must not stand in the log, should the child write them. */
+  /** Values that are masked in the log if the child writes them. */
   readonly secrets: readonly string[]
-  /** `session`: nobody shares a process with someone else. `shared`: one process for all clients; for stateless servers. */
+  /** `session`: a process for each MCP session. `shared`: one process for all clients; for stateless servers. */
   readonly processPer: 'session' | 'shared'
   /** Most processes at a time. */
   readonly maxProcesses: number
-  /** Seconds after which a process that nobody uses is ended. */
+  /** Seconds after which an unused process is ended. */
   readonly idleSeconds: number
   /** Seconds that a server gets to answer its first request. */
   readonly startSeconds: number
