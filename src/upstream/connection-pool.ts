@@ -3,11 +3,11 @@ import { getCACertificates } from 'node:tls'
 import { buildConnector, Pool } from 'undici'
 import type { HttpUpstreamPlan } from '../core/plan/upstream-plan.ts'
 
-/** Bytes of a response's header section. */
+/** Of a response's header section. */
 const MAX_RESPONSE_HEADER_BYTES = 64 * 1024
-/** Below the five seconds after which common servers close an idle connection: a request must not meet a closing one. */
+/** Less than the five seconds after which common servers close an idle connection, so that no request meets a closing one. */
 const KEEP_ALIVE_MS = 4000
-/** Until a full queue is tried again. */
+/** Time until a full queue is tried again. */
 const REDIAL_MS = 20
 
 /**
@@ -21,7 +21,7 @@ export function createPool(origin: string, plan: HttpUpstreamPlan): Pool {
     pipelining: 1,
     allowH2: false,
     headersTimeout: plan.responseSeconds * 1000,
-    // A stream may be silent for as long as it likes; what isn't one is watched by its response handler.
+    // Streams may be silent for any time. Other bodies are watched by the response handler.
     bodyTimeout: 0,
     maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
     keepAliveTimeout: KEEP_ALIVE_MS,
@@ -34,7 +34,7 @@ function createConnector(plan: HttpUpstreamPlan): buildConnector.connector {
   const connectOnce = buildConnector({
     timeout,
     allowH2: false,
-    // Said aloud, since NODE_TLS_REJECT_UNAUTHORIZED=0 would otherwise switch it off.
+    // Explicit, since NODE_TLS_REJECT_UNAUTHORIZED=0 would otherwise disable it.
     rejectUnauthorized: true,
     ...(plan.ca === undefined ? {} : { ca: [...getCACertificates('default'), plan.ca] }),
     ...(plan.socket === undefined ? {} : { socketPath: plan.socket }),
@@ -49,8 +49,8 @@ function createConnector(plan: HttpUpstreamPlan): buildConnector.connector {
 }
 
 /**
- * Linux refuses a connection to a Unix socket at once while its queue is full (unix(7), EAGAIN). With TCP the system would try again,
- * and a burst of calls would only wait.
+ * Linux refuses a connection to a Unix socket at once while its queue is full (unix(7), EAGAIN). With TCP the system tries again, so that a
+ * burst of calls only waits. This does the same.
  */
 function waitForQueue(connect: buildConnector.connector, timeout: number): buildConnector.connector {
   return (options, callback) => {
@@ -65,18 +65,18 @@ function waitForQueue(connect: buildConnector.connector, timeout: number): build
   }
 }
 
-/** undici takes a reset for the end of a body that ends with the connection. Under another name it is what it is: no end. */
+/** undici treats ECONNRESET as the regular end of a body that ends with the connection. Under another name it is an error. */
 function renameReset(error: NodeJS.ErrnoException): void {
   if (error.code === 'ECONNRESET') error.code = 'UPSTREAM_RESET'
 }
 
 /**
- * Lets running requests end, and ends those that take too long.
+ * Waits for running requests, and aborts those that take too long.
  *
- * @param deadline - milliseconds
+ * @param deadlineMs - when they are aborted
  */
-export async function closePool(pool: Pool, deadline: number): Promise<void> {
-  const timer = setTimeout(() => void pool.destroy(), deadline)
+export async function closePool(pool: Pool, deadlineMs: number): Promise<void> {
+  const timer = setTimeout(() => void pool.destroy(), deadlineMs)
   await pool.close()
   clearTimeout(timer)
 }

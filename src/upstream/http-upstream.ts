@@ -17,18 +17,17 @@ import { describeRedirect, findSlashTarget } from './redirect.ts'
 import { filterResponseHeaders } from './response-headers.ts'
 import { createTargetFormat } from './target.ts'
 
-/** Interim responses (1xx) to one request. They tell nothing to MCP, and each restarts the wait for the real one. */
+/** Interim responses (1xx) to one request. MCP does not use them, and each restarts the wait for the final one. */
 const MAX_INTERIMS = 16
-/** Bytes of a request body that are held for as long as the answer takes. */
+/** Longer request bodies are freed as soon as they are sent. */
 const MAX_HELD_BYTES = 64 * 1024
-/** Seconds after which asking again makes sense. */
 const RETRY_AFTER_SECONDS = 2
 
 /**
  * Forwards calls to an MCP server over HTTP. Bodies pass unchanged and at once, with back-pressure both ways; a redirect is an
- * error, but for one of a mere slash where the plan says so; nothing else is sent twice.
+ * error, unless it only adds or removes a final slash and the plan allows that. Nothing else is sent twice.
  *
- * @param plan - where and how
+ * @param plan - where it is, and how to connect
  */
 export function createHttpUpstream(plan: HttpUpstreamPlan): Upstream {
   const url = new URL(plan.url)
@@ -59,11 +58,11 @@ function formatRequest(call: Call, path: string, own: OwnHeaders, ownNames: Read
   const { method, body = null } = call
   const headers = addOwnHeaders(call, own, ownNames)
   if (body === null || body.length <= MAX_HELD_BYTES) return { path, method, headers, body }
-  return { path, method, headers: [...headers, 'content-length', String(body.length)], body: sendAndLetGo(body) }
+  return { path, method, headers: [...headers, 'content-length', String(body.length)], body: sendAndRelease(body) }
 }
 
-/** undici holds what it is given until the answer is over, which a stream may never be. From an iterator it takes, and holds nothing. */
-function sendAndLetGo(body: Buffer): Readable {
+/** undici holds a body until the end of the answer, which for a stream may be never. It does not hold what it takes from an iterator. */
+function sendAndRelease(body: Buffer): Readable {
   const pieces = [body]
   const next = (): IteratorResult<Buffer> => {
     const value = pieces.pop()
@@ -75,7 +74,7 @@ function sendAndLetGo(body: Buffer): Readable {
 
 type OwnHeaders = readonly (readonly [string, string])[]
 
-/** What we send ourselves replaces whatever the client sent under the same name. */
+/** Headers of the configuration replace those of the client with the same name. */
 function addOwnHeaders(call: Call, own: OwnHeaders, ownNames: ReadonlySet<string>): string[] {
   if (own.length === 0) return call.headers as string[]
   const kept = call.headers.filter((_, index) => !ownNames.has(call.headers[index - (index % 2)] ?? ''))
@@ -83,7 +82,7 @@ function addOwnHeaders(call: Call, own: OwnHeaders, ownNames: ReadonlySet<string
   return kept
 }
 
-/** Asks again at another path and query; undefined where that is not to be done. */
+/** Sends the request again with another path and query; undefined where that must not happen. */
 type Follow = ((target: string) => void) | undefined
 
 interface Asked {
@@ -93,17 +92,17 @@ interface Asked {
   readonly route: RouteFacts
 }
 
-/** Passes one response on. A class, since thousands of streams may be held by one of these each. */
+/** Passes one response on. It is a class, since there may be one for each of thousands of streams. */
 class ResponseHandler implements Dispatcher.DispatchHandler {
   readonly #reply: Reply
   readonly #plan: HttpUpstreamPlan
   readonly #asked: Asked
-  /** Holds the call, and so goes when the answer begins. */
+  /** Dropped when the answer begins, since it holds the call. */
   #follow: Follow
   /** Of an event stream that gets heartbeats. */
   #tail: number | undefined
   #isOver = false
-  /** Whether what still comes has nothing to do with the reply. */
+  /** Whether the rest of the response is discarded. */
   #isDetached = false
   #discarded = 0
   #isPaused = false
@@ -180,7 +179,7 @@ class ResponseHandler implements Dispatcher.DispatchHandler {
     this.#settle()
   }
 
-  /** No client learns where the upstream leads: that is a private address, or leads past us. */
+  /** Clients don't learn the target of a redirect: it is a private address, or bypasses the proxy. */
   #redirect(controller: Dispatcher.DispatchController, status: number, location: unknown): void {
     const { path } = this.#asked
     const { origin } = new URL(this.#plan.url)
@@ -195,7 +194,7 @@ class ResponseHandler implements Dispatcher.DispatchHandler {
     follow?.(target)
   }
 
-  /** Nobody between here and the client is to take a silent stream for dead, and a client that has vanished is noticed by it. */
+  /** Keeps proxies in between from closing a silent stream, and detects clients that are gone. */
   #beat(controller: Dispatcher.DispatchController, tail: number): void {
     this.#tail = tail
     this.#waiting = watchIdle(this.#plan.heartbeatSeconds, () => {
@@ -205,7 +204,7 @@ class ResponseHandler implements Dispatcher.DispatchHandler {
     })
   }
 
-  /** Time that the client takes is not the upstream's. */
+  /** The time that a slow client takes does not count. */
   #watch(controller: Dispatcher.DispatchController): void {
     this.#waiting = watchIdle(this.#plan.responseSeconds, () =>
       this.#isPaused ? this.#watch(controller) : this.#giveUp(controller, timeout('the body stopped')),
@@ -236,8 +235,8 @@ class ResponseHandler implements Dispatcher.DispatchHandler {
 }
 
 /**
- * An upstream that got the caller's token may refuse it, and then the caller has to get another. One that got our credential, or none,
- * is our operator's to mend: the caller can't.
+ * An upstream that got the caller's token may refuse it; then the caller has to get another one. A refusal of our credential, or of none, is
+ * for the operator to fix.
  */
 function refusedCredential({ kind }: UpstreamCredential): ProxyError {
   const cause = 'the upstream answered 401'
@@ -250,7 +249,7 @@ function refusedCredential({ kind }: UpstreamCredential): ProxyError {
   }
 }
 
-/** Classifies a failure once: no answer in time, an answer that is no HTTP, or no connection. */
+/** Classifies a failure: no answer in time, an answer that is not HTTP, or no connection. */
 function describeFailure(error: Error): ProxyError {
   if (error instanceof errors.HeadersTimeoutError) return timeout(error)
   const unreadable =

@@ -1,6 +1,6 @@
 /**
- * The path to ask instead where a redirect adds a final slash to the path or takes it away, and changes nothing else. Frameworks send such
- * (Starlette, Django, Go's ServeMux). The scheme does not count: it is that of the forwarded headers, and nothing is sent there.
+ * The new path where a redirect adds or removes a final slash and changes nothing else, as frameworks do (Starlette, Django, Go's ServeMux). The
+ * scheme is ignored: it comes from the forwarded headers, and nothing is sent to it.
  *
  * @param status - of the redirect
  * @param location - its `Location`
@@ -21,7 +21,7 @@ export function findSlashTarget(status: number, location: unknown, path: string,
 
 const MAX_CHARACTERS = 200
 
-/** Where a redirect leads, for the log: without credentials and query, which may be secrets. */
+/** The target of a redirect, for the log: without credentials and query, which may be secrets. */
 export function describeRedirect(status: number, location: unknown, path: string, origin: string): string {
   const target = typeof location === 'string' ? URL.parse(location, new URL(path, origin).href) : null
   if (target === null) return `status ${status} to nowhere`

@@ -41,7 +41,7 @@ const MAX_FIELDS = 200
  * The response headers that the client gets.
  *
  * @param headers - as the upstream sent them, by lower-case name; several values of one name as a list
- * @throws ProxyError `upstream_invalid_response` for more fields than anybody means, and for a body whose end is in doubt
+ * @throws ProxyError `upstream_invalid_response` for too many fields, and for a body whose end is ambiguous
  */
 export function filterResponseHeaders(headers: Record<string, string | string[] | undefined>): ReplyHeaders {
   checkFraming(headers['transfer-encoding'])
@@ -67,7 +67,7 @@ function checkFraming(coding: string | string[] | undefined): void {
 function namesInConnection(connection: string | string[] | undefined): Set<string> | undefined {
   if (connection === undefined || connection === 'keep-alive' || connection === 'close') return undefined
   const names = [connection].flat().join(',').split(',')
-  // The length belongs to the message, whatever `Connection` says of it.
+  // The length belongs to the message, even if `Connection` names it.
   return new Set(
     names.map((name) => name.trim().toLowerCase()).filter((name) => name !== 'content-length' && name !== 'content-type'),
   )

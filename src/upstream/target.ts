@@ -1,6 +1,6 @@
 /**
- * Creates the function that puts the upstream's own path and query and the client's query together. What we ask ourselves replaces what
- * the client asks under the same name: which of two `tenant=…` counts would be for the upstream to choose.
+ * Creates the function that joins the upstream's own path and query with the client's query. A parameter of the configuration replaces the
+ * client's with the same name. Otherwise the upstream would choose which of two `tenant=…` counts.
  *
  * @param path - of the upstream's URL
  * @param ownQuery - of the upstream's URL, without `?`; may be empty
@@ -16,12 +16,12 @@ export function createTargetFormat(path: string, ownQuery: string): (query: stri
   }
 }
 
-/** Names of a query as the most generous reader has them; some take `;` for `&`. */
+/** The names in a query as the most lenient parsers read them. Some treat `;` like `&`. */
 function listNames(query: string): string[] {
   return query.split(/[&;]/).map((parameter) => foldName(parameter.split('=', 1)[0] ?? ''))
 }
 
-/** Without case, brackets (`a[]`, `a[x]`) and punctuation, which frameworks exchange (`a.b`, `a b` and `a_b` are one to PHP). */
+/** Without case, brackets (`a[]`, `a[x]`) and punctuation, which frameworks treat as equal (`a.b`, `a b` and `a_b` are the same to PHP). */
 function foldName(encoded: string): string {
   const name = encoded.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
   const [first = ''] = name.replace(/^[^a-z0-9\x80-\xff]+/i, '').split(/[[\0]/, 1)

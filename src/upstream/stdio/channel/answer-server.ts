@@ -12,7 +12,7 @@ export function answerServerRequest(channel: Channel, { id, method }: ChildMessa
   )
 }
 
-/** Sends what nobody waits for: a process that is gone or has stopped reading fails its requests by itself. */
+/** Sends a message that may be lost. A process that is gone or has stopped reading fails its requests anyway. */
 export function tellQuietly(channel: Channel, text: string): void {
   try {
     channel.tell(text)

@@ -177,7 +177,7 @@ function formatMissingVersion(id: string | undefined, supported: readonly string
   return formatError(id, -32020, message, { supported })
 }
 
-/** The same for clients of which a server is told the same. */
+/** The same for clients that look the same to a server. */
 function formatStartKey(principalKey: string, initialize: ClientMessage): string {
   const told = ['protocolVersion', 'capabilities', 'clientInfo'].map((name) => readParam(initialize, name))
   return createHash('sha256')

@@ -43,7 +43,7 @@ export interface ModernHttpOptions {
 
 const NO_EVENTS = { message: () => undefined, ended: () => undefined }
 
-/** Streamable HTTP of 2026-07-28. It has no sessions: each request stands for itself. */
+/** Streamable HTTP of 2026-07-28. It has no sessions: all requests are independent. */
 export class ModernHttp {
   readonly #options: ModernHttpOptions
   readonly #modern: ModernServer

@@ -6,14 +6,13 @@ import { type ClientMessage, createClientMessage, paramsOf, readParam } from '..
 import { applyEdits, type Edit, findMember, outlineMessage, replaceAt } from '../wire/json-edits.ts'
 
 /**
- * What a server mints in an answer belongs to the owner of the call. A request state is to be rejected when "presented by a different
- * principal" (2026-07-28, patterns/mrtr), and "receivers MUST bind tasks" to the authorization context (2025-11-25,
- * basic/utilities/tasks, Task Isolation and Access Control), but a server behind standard streams does not know who asks. So the client
- * gets these ids sealed, as it gets MCP session ids.
+ * Ids that a server creates in a response belong to the owner of the call. A request state is to be rejected when "presented by a different
+ * principal" (2026-07-28, patterns/mrtr), and "receivers MUST bind tasks" to the authorization context (2025-11-25, basic/utilities/tasks,
+ * Task Isolation and Access Control). A stdio server does not know its callers, so clients get these ids sealed, like MCP session ids.
  */
 export interface OwnedIds {
   seal(value: string, purpose: SealPurpose): string
-  /** Undefined when it is not this owner's. */
+  /** Undefined when it belongs to another owner. */
   open(sealed: string, purpose: SealPurpose): string | undefined
 }
 
@@ -27,7 +26,7 @@ export function createOwnedIds(seal: SessionSeal, { route, principal }: Call): O
 /** Methods of the Tasks extension that name a task (ext-tasks, 2026-07-28). */
 const TASK_METHODS = /^tasks\//
 
-/** Where an id may stand in a message, what it is, and whether it has to be there. */
+/** Where a message has an id, which kind of id, and whether it is required. */
 interface Place {
   readonly path: readonly [string, ...string[]]
   readonly purpose: SealPurpose
@@ -37,9 +36,9 @@ interface Place {
 }
 
 /**
- * A request with the ids that the server knows.
+ * Replaces the sealed ids of a request by those that the server knows.
  *
- * @returns undefined when an id in it is not its owner's, or can't be one
+ * @returns undefined when an id is invalid, or belongs to another owner
  */
 export function openOwnedIds(message: ClientMessage, ids: OwnedIds): ClientMessage | undefined {
   const edits: [readonly string[], string][] = []
@@ -73,7 +72,7 @@ function openEach(sealed: unknown, open: (one: unknown) => string | undefined): 
   return opened.includes(undefined) ? undefined : (opened as string[])
 }
 
-/** The answer to a request of `method` as its owner gets it. @throws StrictJsonError when the answer can be read in two ways */
+/** Seals the ids in the response to a request of `method`. @throws StrictJsonError when the response can be read in two ways */
 export function sealAnswer(method: string, text: string, value: Readonly<Record<string, unknown>>, ids: OwnedIds): string {
   const { result } = value
   if (!isObject(result)) return text
@@ -86,7 +85,7 @@ export function sealAnswer(method: string, text: string, value: Readonly<Record<
   return edits.length === 0 ? text : replaceMembers(text, edits)
 }
 
-/** A notification, which the channel has found to have one reading, as its owner gets it. */
+/** Seals the ids in a notification. The channel has checked that it can be read in one way only. */
 export function sealNotification(message: ChildMessage, text: string, ids: OwnedIds): string {
   const { method } = message
   const params = paramsOf(message)

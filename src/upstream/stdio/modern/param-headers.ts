@@ -20,25 +20,26 @@ interface Declaration {
   readonly path: readonly string[]
 }
 
-/** Milliseconds for which what a server said of its tools is relied on. */
+/** How long a list of tools is valid. */
 const FRESH_MS = 60_000
-/** Milliseconds that it gets to say it. */
+/** How long a server may take to list its tools. */
 const LIST_PATIENCE_MS = 30_000
-/** Pages of a list of tools, and principals whose tools are remembered. */
+/** Of a list of tools. */
 const MAX_PAGES = 100
+/** Lists that are remembered. */
 const MAX_KEYS = 1000
 
 interface Listing {
   readonly at: number
   readonly tools: Map<string, readonly Declaration[]>
   readonly memory: MemoryShare
-  /** What of the memory is taken. */
+  /** Bytes of `memory` that are taken. */
   bytes: number
 }
 
 /**
- * Checks that headers which repeat parameters of a tool agree with them. Over HTTP a server does that itself; one behind standard streams
- * sees no headers, so it is done here, by what the server says of its tools.
+ * Checks that headers which repeat a tool's parameters agree with them. A server over HTTP does that itself. A stdio server sees no headers, so
+ * it is done here, by the schemas of the server's tools.
  */
 export class ParamHeaders {
   readonly #known = new BoundedMap<string, Listing>(MAX_KEYS, ({ memory, bytes }) => memory.give(bytes))
@@ -56,18 +57,18 @@ export class ParamHeaders {
   async check(call: Call, request: ModernRequest, server: ModernServer): Promise<void> {
     const { name } = paramsOf(request.message)
     const find = (listing: Listing) => listing.tools.get(String(name))
-    const findFlaw = (declarations: readonly Declaration[]) =>
+    const findProblem = (declarations: readonly Declaration[]) =>
       declarations.length === 0 ? undefined : findMismatch(call, declarations, readParam(request.message, 'arguments'))
     const known = await this.#find(request, server, FRESH_MS)
     const declarations = find(known)
-    if (declarations && findFlaw(declarations) === undefined) return
-    // The tool may have changed since, or be new.
+    if (declarations && findProblem(declarations) === undefined) return
+    // The tool may be new, or have changed since.
     const fresh = find(await this.#find(request, server, declarations ? 0 : 1000)) ?? []
-    const cause = findFlaw(fresh)
+    const cause = findProblem(fresh)
     if (cause !== undefined) throw new ProxyError('header_mismatch', { cause })
   }
 
-  /** The tools have changed. What is being asked for may still be from before. */
+  /** Has to be called when the tools have changed. A list that is being loaded may be outdated, too. */
   forget(key: string): void {
     const known = this.#known.get(key)
     this.#known.delete(key)
@@ -76,9 +77,9 @@ export class ParamHeaders {
   }
 
   /**
-   * A client has been told what tools there are, and goes by that.
+   * Remembers the list of tools that a client has got, since its calls are based on it.
    *
-   * @param isFirst - whether it asked for the first page
+   * @param isFirst - whether it is the first page
    */
   learn({ poolKey, principalKey }: ModernRequest, { result }: Readonly<Record<string, unknown>>, isFirst: boolean): void {
     this.forget(poolKey)
@@ -117,7 +118,7 @@ function createListing(clock: Clock, memory: MemoryShare): Listing {
   return { at: clock.monotonic(), tools: new Map(), memory, bytes: 0 }
 }
 
-/** Asks the server for its tools, in the client's name. A server that doesn't tell has no such headers. */
+/** Asks the server for its tools on behalf of the client. A server that does not list them has no such headers. */
 async function listTools(clock: Clock, listing: Listing, request: ModernRequest, server: ModernServer): Promise<Listing> {
   let cursor: unknown
   for (let page = 0; page < MAX_PAGES; page++) {
@@ -143,7 +144,7 @@ function addTools(listing: Listing, tools: readonly unknown[]): boolean {
   return true
 }
 
-/** Bytes at most, with what the list of them takes. */
+/** The most bytes that a tool takes in a listing. */
 function sizeOf(name: string, declarations: readonly Declaration[]): number {
   const strings = declarations.flatMap(({ header, path }) => [header, ...path])
   return [name, ...strings].reduce((sum, text) => sum + 2 * text.length + 100, 0)
@@ -193,7 +194,7 @@ async function askWithin(
   }
 }
 
-/** Declarations count on properties that a chain of `properties` leads to; a tool with others is none that clients can call. */
+/** Only declarations on properties that a chain of `properties` leads to are valid. Clients don't call tools with others. */
 function findDeclarations(schema: unknown, path: readonly string[]): Declaration[] {
   if (!isObject(schema) || path.length > 16) return []
   const header = schema['x-mcp-header']
@@ -213,7 +214,7 @@ function findMismatch(call: Call, declarations: readonly Declaration[], values: 
   return undefined
 }
 
-/** Undefined for a value that is no canonical encoding of anything. */
+/** Undefined for a value that is not a canonical encoding. */
 function decode(value: string): string | undefined {
   try {
     return decodeHeaderValue(value)

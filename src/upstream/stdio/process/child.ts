@@ -131,7 +131,7 @@ export class Child implements ServerProcess {
     const log = this.#guard((chunk: Buffer) => this.#log.push(chunk))
     child.stderr?.on('data', log)
     child.stderr?.on('error', () => undefined)
-    // A process with a broken pipe would leave requests without an answer (EPIPE: nobody reads its input any more).
+    // A process with a broken pipe would leave requests without an answer (EPIPE: its input is no longer read).
     child.stdin?.on('error', ({ code = 'an error' }: NodeJS.ErrnoException) =>
       this.#suspect(`no longer reads its input (${code})`),
     )

@@ -1,9 +1,9 @@
-/** Where the certificates of a company's own authority are: without them, what downloads its program hangs and says nothing. */
+/** The certificates of a company's own authority. Without them, commands that download their program hang silently. */
 const CERTIFICATE_NAMES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_DIR', 'SSL_CERT_FILE']
 
 /**
- * What a child gets of our own environment: where programs, homes and temporary files are, how to write times and letters, and whose
- * certificates to trust. Nothing else: our environment holds the proxy's secrets.
+ * What a server inherits of our environment: the paths of programs, home and temporary files, locale and time zone, and trusted certificates.
+ * Nothing else, since our environment holds the proxy's secrets.
  */
 const INHERITED_NAMES =
   process.platform === 'win32'
@@ -29,7 +29,7 @@ const INHERITED_NAMES =
 /**
  * The environment of a child process.
  *
- * @param named - what the configuration names; replaces what is inherited under the same name
+ * @param named - from the configuration; takes precedence over what is inherited
  * @param own - our own environment
  */
 export function createChildEnvironment(
@@ -39,7 +39,7 @@ export function createChildEnvironment(
   const environment: Record<string, string> = {}
   for (const name of INHERITED_NAMES) {
     const value = own[name]
-    // A value of this form is a function that some shells export, and run when they start.
+    // A value of this form is a function, which some shells export, and run when they start.
     if (value !== undefined && !value.startsWith('()')) environment[name] = value
   }
   return { ...environment, ...named }

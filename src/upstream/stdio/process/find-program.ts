@@ -4,8 +4,7 @@ import type { StdioUpstreamPlan } from '../../../core/plan/upstream-plan.ts'
 import { createChildEnvironment } from './environment.ts'
 
 /**
- * Says why a command could not be started, before anybody waits for it: no such program, no such directory. Undefined when nothing is
- * known against it.
+ * Explains why a command can't be started (no such program, no such directory), before a request needs it. Undefined when no reason is known.
  */
 export function findProgramProblem({ command, workDir, env }: StdioUpstreamPlan): string | undefined {
   const [program = ''] = command

@@ -11,8 +11,8 @@ const KEPT_LINES = 10
 /** Whatever looks like a credential. */
 const SCHEMES = /\b(?:Bearer|Basic)\s+[\w.~+/=-]{8,}/gi
 /**
- * A JWT, from the beginning of the word that it stands in. Each word is taken whole or not at all (a lookahead gives nothing back): with
- * `\beyJ[\w-]{5,}\.` alone, `eyJ-eyJ-eyJ-…` would be read to its end from each of its beginnings.
+ * A JWT, from the beginning of its word. Lookaheads keep this linear, since they don't backtrack: with `\beyJ[\w-]{5,}\.` alone,
+ * `eyJ-eyJ-eyJ-…` would be read to its end from each `eyJ`.
  */
 const TOKENS = /(?<![\w-])(?=[\w-]*?\beyJ[\w-]{5})(?=(?<head>[\w-]+))\k<head>\.(?=(?<payload>[\w-]{5,}))\k<payload>\.[\w-]*/gi
 /** Colours and cursor movements (ECMA-48). */

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 
 /**
- * Reads `+ <group>` and `- <group>` and remembers which process groups run. Its input ends when we do, however we do: then they get a
- * second to notice that theirs has ended too, another one after SIGTERM, and are killed. POSIX shell; group ids are all it ever reads.
+ * Reads `+ <group>` and `- <group>`, and so knows which process groups run. Its input ends with the proxy, however the proxy ends. The groups
+ * then have a second to notice the end of their own input, and another one after SIGTERM, before they are killed. It is a POSIX shell script
+ * that reads nothing but group ids.
  */
 const SCRIPT = `
 trap '' HUP INT TERM
@@ -21,12 +22,12 @@ for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
 exit 0
 `
 
-/** Most times that a watchdog which ended is started again. */
+/** How often a watchdog that has ended is started again. */
 const MAX_STARTS = 10
 
 /**
- * Ends the process groups of children when this process is gone, SIGKILL included: a child that doesn't end with its input would live
- * on otherwise. One small shell for all children. Where there is no POSIX shell, children are left to the end of their input.
+ * Ends the process groups of all servers when the proxy is gone, even by SIGKILL. Otherwise a server that does not end with its input would
+ * go on running. It is one small shell for all servers. Without a POSIX shell, servers have only the end of their input.
  */
 export class Watchdog {
   readonly #groups = new Set<number>()
@@ -34,12 +35,12 @@ export class Watchdog {
   #shell: ChildProcess | undefined
   #starts = 0
 
-  /** @param onEvent - hears when there can be no watchdog */
+  /** @param onEvent - called when the watchdog could not be started */
   constructor(onEvent: (event: string) => void) {
     this.#onEvent = onEvent
   }
 
-  /** Watches over a process group. Its id goes out before anything else happens in this process. */
+  /** Watches a process group. Its id is written before anything else happens in the proxy. */
   add(group: number): void {
     this.#groups.add(group)
     if (this.#shell) this.#write(`+ ${group}\n`)
@@ -61,13 +62,13 @@ export class Watchdog {
     }
   }
 
-  /** Undefined when it could not be started; the next child is another occasion. */
+  /** Undefined when the shell could not be started. The next server causes another attempt. */
   #spawn(): ChildProcess | undefined {
     const shell = spawn('/bin/sh', ['-c', SCRIPT], {
       stdio: ['pipe', 'ignore', 'ignore'],
       env: { PATH: '/usr/bin:/bin' },
       cwd: '/',
-      // Out of reach of the signals that a terminal or a process manager sends to our group.
+      // In a group of its own, it does not get the signals that a terminal or a process manager sends to ours.
       detached: true,
     })
     shell.on('error', (error) => this.#report(error))
@@ -90,7 +91,7 @@ export class Watchdog {
     if (this.#groups.size > 0 && this.#starts++ < MAX_STARTS) this.#start()
   }
 
-  /** Nothing to watch: it ends with its input. */
+  /** Ends the shell, since there is nothing to watch. */
   #rest(): void {
     const shell = this.#shell
     this.#shell = undefined

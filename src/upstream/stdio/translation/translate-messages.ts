@@ -12,9 +12,9 @@ import {
 } from '../wire/json-edits.ts'
 import { BRIDGED_REVISIONS, META_KEYS } from '../wire/modern-envelope.ts'
 
-/** Methods whose results say how long they may be kept (2026-07-28, server/utilities/caching). */
+/** Methods whose results say how long they may be cached (2026-07-28, server/utilities/caching). */
 const CACHEABLE_METHODS = new Set(['tools/list', 'prompts/list', 'resources/list', 'resources/templates/list', 'resources/read'])
-/** What a request says of itself to a modern server, and a legacy one was told at `initialize`. */
+/** What a modern request repeats each time, and a legacy server learns from `initialize`. */
 const ENVELOPE_KEYS: ReadonlySet<string> = new Set([
   META_KEYS.protocolVersion,
   META_KEYS.clientInfo,
@@ -23,10 +23,10 @@ const ENVELOPE_KEYS: ReadonlySet<string> = new Set([
 ])
 const RETRY_KEYS: ReadonlySet<string> = new Set(['inputResponses', 'requestState'])
 const VOLATILE_KEYS: ReadonlySet<string> = new Set([...RETRY_KEYS, '_meta'])
-/** Capabilities that can't be carried over: the extensions' messages are not ours to translate. */
+/** Capabilities that are not translated: the messages of extensions are unknown here. */
 const UNTRANSLATED_CAPABILITIES = ['tasks', 'extensions']
 
-/** A modern request as a legacy server knows it: without its envelope, and without what belongs to round trips. */
+/** A modern request for a legacy server: without its envelope, and without the members for round trips. */
 export function toLegacyRequest(message: ClientMessage): ClientMessage {
   const outline = outlineMessage(message.text)
   const params = findMember(outline, 'params')
@@ -38,21 +38,21 @@ export function toLegacyRequest(message: ClientMessage): ClientMessage {
   return { ...message, text: applyEdits(message.text, [replaceAt(params, `{${members.join(',')}}`)]) }
 }
 
-/** The same for a request and its retries, and for no other request. */
+/** The same for a request and its retries, and different for every other request. */
 export function digestRequest(message: ClientMessage): string {
   const params = findMember(outlineMessage(message.text), 'params')
   const salient = params ? withoutMembers(message.text, params, VOLATILE_KEYS) : ''
   return createHash('sha256').update(message.method).update('\0').update(salient).digest('base64url')
 }
 
-/** What a legacy server is told of a modern client. */
+/** The capabilities of a modern client that a legacy server gets. */
 export function toLegacyCapabilities(capabilities: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(capabilities).filter(([name]) => !UNTRANSLATED_CAPABILITIES.includes(name)))
 }
 
 /**
- * An answer of a legacy server as 2026-07-28 has it: results say that they are complete, for how long they may be kept (not at all), and
- * from whom they are; codes that may not be sent any more are replaced.
+ * Translates the response of a legacy server to 2026-07-28: results say that they are complete, how long they may be cached (not at all), and
+ * which server they are from. Error codes that are obsolete are replaced.
  *
  * @param text - with the client's id
  */
@@ -109,13 +109,13 @@ export interface InputRequest {
   readonly params: Readonly<Record<string, unknown>>
 }
 
-/** `elicitationId` went with the notification that it was for (2026-07-28, changelog). */
+/** `elicitationId` was removed along with its notification (2026-07-28, changelog). */
 export function toInputRequest(method: string, params: Readonly<Record<string, unknown>>): InputRequest {
   const { elicitationId: _id, _meta, ...rest } = params
   return { method, params: rest }
 }
 
-/** What the client must be able to do to be asked this; undefined when it can. */
+/** The capability that the client lacks for this request; undefined when it lacks none. */
 export function findMissingCapability(
   { method, params }: InputRequest,
   capabilities: Readonly<Record<string, unknown>>,
@@ -150,7 +150,7 @@ export function readUrlElicitations(value: Readonly<Record<string, unknown>>): I
   return elicitations.filter(isObject).map((params) => toInputRequest('elicitation/create', params))
 }
 
-/** The round trips' part of a request. */
+/** The members of a request that belong to round trips. */
 export function readRetry(message: ClientMessage): { requestState: unknown; inputResponses: Readonly<Record<string, unknown>> } {
   const inputResponses = readParam(message, 'inputResponses')
   return { requestState: readParam(message, 'requestState'), inputResponses: isObject(inputResponses) ? inputResponses : {} }

@@ -6,7 +6,7 @@ export function findHeader(call: Call, name: string): string | undefined {
   return undefined
 }
 
-/** Which of the two forms of an answer the client reads. One that names neither gets JSON, which everybody reads. */
+/** The forms of an answer that the client accepts. A client that names neither gets JSON, which all clients read. */
 export function findAcceptedForms(call: Call): 'json' | 'stream' | 'both' {
   const types = (findHeader(call, 'accept') ?? '').split(',').map((part) => part.split(';')[0]?.trim().toLowerCase() ?? '')
   const any = types.includes('*/*')

@@ -4,45 +4,45 @@ import { isDeeperThan, type Outline, outlineShallow } from '../../../core/json/s
 import { applyEdits, insertMembers, withoutMembers } from './json-edits.ts'
 import { mendLine } from './mend-line.ts'
 
-/** One JSON-RPC message that a child wrote. */
+/** One JSON-RPC message of a server. */
 export interface ChildMessage {
   readonly kind: 'request' | 'notification' | 'response'
-  /** The id as a value; undefined for notifications, null for an error that answers nothing in particular. */
+  /** The id as a value; undefined for notifications, null for an error without a request. */
   readonly id: string | number | null | undefined
   /** The method; for a response the empty string. */
   readonly method: string
-  /** No deeper than {@link MAX_DEPTH}, but for `result`, of which only the first levels are to be looked at. */
+  /** No deeper than {@link MAX_DEPTH}, except for `result`, of which only the first levels may be read. */
   readonly value: Readonly<Record<string, unknown>>
-  /** The message on one line: no byte of it ends a line, in JSON lines or in an event stream. */
+  /** The message on one line. It contains nothing that ends a line, neither in JSON lines nor in an event stream. */
   readonly text: string
 }
 
-/** An answer that can't be passed on, whose id could be made out; or a request that can't. */
+/** A response (`broken`) or request (`refused`) that can't be passed on, but whose id is known. */
 interface Unusable {
   readonly kind: 'broken' | 'refused'
   readonly id: string | number
   readonly reason: string
 }
 
-/** What a line was. `around`: what stood on the same line as a message, and was left out. */
+/** The content of a line. `around` is other text on the line of a message. It is not passed on. */
 export type ChildLine =
   | { readonly kind: 'messages'; readonly messages: readonly ChildMessage[]; readonly around?: string | undefined }
   | { readonly kind: 'batch'; readonly lines: readonly ChildLine[] }
   | Unusable
   | { readonly kind: 'noise'; readonly reason: string }
 
-/** Deeper than any message is, and shallow enough for every decoder. */
+/** More than any message needs, and few enough levels for every decoder. */
 export const MAX_DEPTH = 512
 
-/** An id is remembered until its request is answered. Clients may have no longer ones either. */
+/** An id is kept until its request is answered. Ids of clients have the same limit. */
 const MAX_ID_LENGTH = 1024
 
 const TOO_DEEP = `nesting deeper than ${MAX_DEPTH}`
 
-/** Reads a line of a child's standard output. Blank lines are noise without a reason. */
+/** Reads a line of a server's standard output. Blank lines are noise without a reason. */
 export function readChildLine(line: Buffer): ChildLine {
   const valid = isUtf8(line)
-  // A carriage return can only stand between tokens: inside strings JSON has none. In an event stream it would end a line.
+  // JSON has a carriage return only between tokens, never in strings. In an event stream it would end a line.
   const text = line.toString('utf8').replaceAll('\r', ' ')
   const value = parse(text)
   if (value === undefined) return text.trim() === '' ? noise('') : readMended(text, valid)
@@ -51,14 +51,14 @@ export function readChildLine(line: Buffer): ChildLine {
   return valid ? read : refuseEncoding(read)
 }
 
-/** Nothing can be passed on of what may have been other characters. */
+/** A line with invalid bytes can't be passed on, since nothing tells which characters they should be. */
 function refuseEncoding(read: ChildLine): ChildLine {
   if (read.kind !== 'messages') return read
   const [message] = read.messages
   return message?.kind === 'response' && message.id != null ? broken(message.id, 'not UTF-8') : noise('not UTF-8')
 }
 
-/** A line that is no JSON: what is harmless is mended, and what can't be is at least an answer that fails, if its id is plain. */
+/** Reads a line that is not JSON. It is repaired if that is safe; otherwise its request fails, if its id is clear. */
 function readMended(text: string, valid: boolean): ChildLine {
   const mended = valid ? mendLine(text) : undefined
   const value = mended && parse(mended.text)
@@ -70,7 +70,7 @@ function readMended(text: string, valid: boolean): ChildLine {
   return id === undefined ? noise('not JSON') : broken(id, 'not JSON')
 }
 
-/** The id of an answer that is no JSON, if it stands among the first level's members all the same. */
+/** The id of a response that is not JSON, if it can still be found on the first level. */
 function findAnswerId(text: string): string | number | undefined {
   try {
     const start = text.indexOf('{')
@@ -85,12 +85,12 @@ function findAnswerId(text: string): string | number | undefined {
   }
 }
 
-/** As much of each end of a line as can tell what it answers. */
+/** Characters at each end of a line in which the id of a response is looked for. */
 const END_LENGTH = 1024
 
 /**
- * What a line that was too long would have answered. The id is made out only where it stands first or last in the message, which is
- * where the common libraries write it.
+ * Finds out which request a line that is too long responds to. The id is found only at the beginning or the end of the message, which is where
+ * the common libraries write it.
  */
 export function readLongLine(head: Buffer, tail: Buffer): ChildLine {
   const first = /^\s*\{\s*"jsonrpc"\s*:\s*"2\.0"\s*,\s*"id"\s*:\s*(-?\d{1,15}(?:\.0)?|"[\w.:-]*")\s*,\s*"(?:result|error)"/.exec(
@@ -140,7 +140,7 @@ function readResponse(message: Readonly<Record<string, unknown>>, text: string):
   const { jsonrpc, id } = message
   const hasResult = 'result' in message
   const hasError = 'error' in message
-  // A log line in JSON has an id now and then, too.
+  // Log lines in JSON may also have an id.
   if (!hasResult && !hasError && jsonrpc === undefined) return noise('not a JSON-RPC message')
   if (id === null || id === undefined) return readUnaddressed(message, text)
   if (typeof id !== 'string' && typeof id !== 'number') return noise('not a JSON-RPC message')
@@ -151,7 +151,7 @@ function readResponse(message: Readonly<Record<string, unknown>>, text: string):
   return readLooseResponse(message, id, text)
 }
 
-/** An error about nothing in particular. */
+/** Reads an error without a request. */
 function readUnaddressed(message: Readonly<Record<string, unknown>>, text: string): ChildLine {
   const isPlain = message.jsonrpc === '2.0' && 'result' in message !== 'error' in message && !isDeeperThan(MAX_DEPTH, message)
   if (!isPlain) return noise('not a JSON-RPC message')
@@ -159,8 +159,8 @@ function readUnaddressed(message: Readonly<Record<string, unknown>>, text: strin
 }
 
 /**
- * A response that says no version, or `null` for the one of result and error that it hasn't: many libraries write all that they know of.
- * What it means is plain, and clients get it as they must.
+ * Reads a response without a version, or with both a result and an error of which one is `null`: many libraries write all members. Its meaning
+ * is clear, so clients get it in the correct form.
  */
 function readLooseResponse(message: Readonly<Record<string, unknown>>, id: string | number, text: string): ChildLine {
   const unused = 'result' in message && 'error' in message ? findUnused(message) : new Set<string>()
@@ -178,7 +178,7 @@ function findUnused({ result, error }: Readonly<Record<string, unknown>>): Reado
   return result === null ? new Set(['result']) : undefined
 }
 
-/** Without some members, and with a version. */
+/** Removes members, and adds the version where it is missing. */
 function rewrite(text: string, names: ReadonlySet<string>): string {
   const kept = names.size === 0 ? text : withoutMembers(text, outlineShallow(text, 1), names)
   const outline = outlineShallow(kept, 1)
@@ -186,13 +186,13 @@ function rewrite(text: string, names: ReadonlySet<string>): string {
   return applyEdits(kept, [insertMembers(outline, '"jsonrpc":"2.0"')])
 }
 
-/** A batch (2025-03-26, basic, Batching), message by message. */
+/** Reads a batch (2025-03-26, basic, Batching), message by message. */
 function readBatch(text: string, values: readonly unknown[]): ChildLine {
   const items = outlineShallow(text, 1).items ?? []
   return { kind: 'batch', lines: values.map((value, index) => readMessage(value, copy(text, items[index]))) }
 }
 
-/** A piece of a string would hold the whole of it for as long as it is kept. */
+/** A copy, since a substring would keep the whole string in memory. */
 function copy(text: string, outline: Outline | undefined): string {
   return Buffer.from(text.slice(outline?.start, outline?.end)).toString()
 }

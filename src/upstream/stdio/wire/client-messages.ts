@@ -3,7 +3,7 @@ import type { Call } from '../../../core/call.ts'
 import { ProxyError } from '../../../core/errors.ts'
 import { type Outline, outlineShallow } from '../../../core/json/shallow-outline.ts'
 
-/** One JSON-RPC message of a client, on its way to a child. */
+/** One JSON-RPC message of a client. */
 export interface ClientMessage {
   readonly kind: 'request' | 'notification' | 'response'
   /** The id as the client wrote it, in JSON; undefined for notifications. */
@@ -11,21 +11,20 @@ export interface ClientMessage {
   /** The same for all spellings of one id. */
   readonly idKey: string
   readonly method: string
-  /** Of a long message without the long members of `params` and `_meta`: see {@link readParam}. */
+  /** Without the long members of `params` and `_meta` of a long message, see {@link readParam}. */
   readonly value: Readonly<Record<string, unknown>>
-  /** The client's own characters on one line. */
+  /** As the client wrote it, on one line. */
   readonly text: string
 }
 
-/** Longer members are read when they are needed, and not kept: a value may take twenty times the memory of its text. */
+/** Longer members are parsed when they are needed: a value may take twenty times the memory of its text. */
 const MAX_KEPT_LENGTH = 16 * 1024
 /** Message, `params`, `_meta`. */
 const KEPT_DEPTH = 3
 
 /**
- * The messages of a request body, which the pipeline has found to be strict JSON. "Messages are delimited by newlines, and MUST NOT
- * contain embedded newlines" (2026-07-28, stdio): a newline can only stand between tokens, and becomes a space. Nothing else changes
- * here.
+ * The messages of a request body, which the pipeline has checked to be strict JSON. "Messages are delimited by newlines, and MUST NOT
+ * contain embedded newlines" (2026-07-28, stdio). JSON has newlines only between tokens, so each becomes a space. Nothing else is changed.
  *
  * @throws ProxyError `json_invalid`, `message_invalid`
  */
@@ -33,7 +32,7 @@ export function readClientMessages(call: Call): ClientMessage[] {
   const text = (call.body?.toString('utf8') ?? '').replace(/[\r\n]/g, ' ')
   try {
     if (!call.isBatch) return [createClientMessage(text)]
-    // A piece of a string would hold the whole of it.
+    // A copy, since a substring would keep the whole string in memory.
     const copy = ({ start, end }: Outline): string => Buffer.from(text.slice(start, end)).toString()
     return (outlineShallow(text, 1).items ?? []).map((item) => createClientMessage(copy(item)))
   } catch (error) {
@@ -57,7 +56,7 @@ export function createClientMessage(text: string): ClientMessage {
   return { kind: id === undefined ? 'notification' : 'request', id, idKey, method: message.method, value: message, text }
 }
 
-/** What is short is read whole; of what is long, those members that are not. */
+/** Parses short values completely. Of long objects, only the short members. */
 function readKept(text: string, outline: Outline): unknown {
   const { start, end, members } = outline
   if (end - start <= MAX_KEPT_LENGTH) return JSON.parse(text.slice(start, end)) as unknown
@@ -69,7 +68,7 @@ function readKept(text: string, outline: Outline): unknown {
   return members && Object.fromEntries(kept)
 }
 
-/** Lets go of what is long in a message that has been sent: the answer may last, and many things know the message until it is there. */
+/** Frees the text and value of a message that has been sent. The message itself is referenced until its response has come, which may take long. */
 export function releaseMessage(message: ClientMessage): void {
   Object.assign(message, { text: '', value: {} })
 }

@@ -1,11 +1,11 @@
-/** A part of the memory that bridges to processes have together. */
+/** A share of the memory for stdio servers. */
 export interface MemoryShare {
   /**
    * Takes memory before something is held.
    *
    * @param bytes - how much
-   * @param part - how much of each share may be used up by it: what can be spared must leave room for what can't
-   * @returns false when there is no more of it
+   * @param part - the part of each share that may be used for it; less than 1 for what is not essential
+   * @returns false when there is not enough left
    */
   take(bytes: number, part?: number): boolean
   /** Gives back what was taken. */
@@ -13,20 +13,20 @@ export interface MemoryShare {
 }
 
 /**
- * The account of what is held between clients and servers that are processes: messages that wait for either to read, lines that are not
- * complete, and events that are kept for clients that come back. HTTP bodies have a room of their own (`http/body-room.ts`) while they
- * come in, where one can wait; what is here has been accepted, and is refused or let go of instead.
+ * The account of the memory for stdio servers: messages that wait to be read, incomplete lines, and events for clients that resume. Request
+ * bodies that are still being received have another account (`http/body-room.ts`), where requests wait for memory. What is accounted here has
+ * been accepted already, so without memory it is refused or dropped.
  */
 export interface HeldMemory {
-  /** @param user - whom it is held for; undefined for what users share */
+  /** @param user - whose share it is; undefined for what users share */
   open(server: string, user: string | undefined): MemoryShare
 }
 
-/** Of all, one user and one server get these parts at most: the others go on. */
+/** The most that one user and one server may have, so that there is memory for others. */
 const PART_OF_USER = 1 / 4
 const PART_OF_SERVER = 1 / 2
 
-/** What waits leaves so much of each share to what is on its way: a process whose lines there is no memory for is ended. */
+/** What waits may use only this part of each share. The rest is for messages in transit: without memory for its lines, a process is ended. */
 export const PART_FOR_WAITING = 1 / 2
 
 interface Bound {
@@ -42,7 +42,7 @@ export function createHeldMemory(bytes: number): HeldMemory {
     if (sum > 0) held.set(owner, sum)
     else held.delete(owner)
   }
-  // Whoever holds nothing may hold one message, however long it is.
+  // An owner that holds nothing may hold one message of any length.
   const hasRoom = (bound: Bound, more: number, part: number): boolean => {
     const used = held.get(bound.owner) ?? 0
     return used + more <= bound.bytes * part || (used === 0 && part === 1)

@@ -1,6 +1,6 @@
 import { type Outline, outlineShallow } from '../../../core/json/shallow-outline.ts'
 
-/** What stands at a place in a message, to be replaced without touching anything else of it. */
+/** A replacement of one part of a message. Everything else stays as it is. */
 export interface Edit {
   readonly start: number
   readonly end: number
@@ -18,18 +18,18 @@ export function findMember(outline: Outline, ...path: string[]): Outline | undef
   return path.reduce<Outline | undefined>((at, name) => at?.members?.get(name), outline)
 }
 
-/** Replaces the value that an outline stands for. */
+/** Replaces the value of an outline. */
 export function replaceAt(outline: Outline, text: string): Edit {
   return { start: outline.start, end: outline.end, text }
 }
 
-/** Puts members at the beginning of an object. */
+/** Inserts members at the beginning of an object. */
 export function insertMembers(object: Outline, members: string): Edit {
   const isEmpty = object.members === undefined || object.members.size === 0
   return { start: object.start + 1, end: object.start + 1, text: isEmpty ? members : `${members},` }
 }
 
-/** An object as it stands but for some of its members. */
+/** The text of an object without some of its members. */
 export function withoutMembers(text: string, object: Outline, names: ReadonlySet<string>): string {
   const kept: string[] = []
   object.members?.forEach(({ start, end }, name) => {
@@ -50,8 +50,8 @@ export function applyEdits(text: string, edits: readonly Edit[]): string {
 }
 
 /**
- * Replaces the id of a response. Most libraries write it first or last; there its place is known without reading the whole message: the
- * brace at the end closes the message, and what stands before it is the last member's name and value.
+ * Replaces the id of a response. Most libraries write it first or last, where it is found without reading the whole message: the brace at the
+ * end closes the message, and before it comes the last member's name and value.
  *
  * @param text - a valid JSON object whose member `id` is `ours`
  */

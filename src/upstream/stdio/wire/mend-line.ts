@@ -3,19 +3,19 @@ import { outlineShallow, skipString } from '../../../core/json/shallow-outline.t
 /** A line that may be JSON now. */
 export interface MendedLine {
   readonly text: string
-  /** What stood around it and has been left out. */
+  /** The other text of the line. */
   readonly around: string | undefined
 }
 
-/** What the first member of a message can be; a log line may be glued to it. */
+/** The beginning of a message, by the possible names of its first member. A log line may precede it on the same line. */
 const MESSAGE_START = /\{\s*"(?:jsonrpc|id|result|error|method|params)"\s*:/
 const CONTROL_CHARACTERS = /[\u0000-\u001f]/g
 
 /**
- * Mends what is no JSON, where there is no doubt what it would be: whatever stands around the message (a byte order mark, a log line
- * without a line break) is left out, and control characters in strings are escaped.
+ * Repairs a line that is not JSON where its meaning is clear: text around the message (a byte order mark, a log line without a line break) is
+ * left out, and control characters in strings are escaped.
  *
- * @returns undefined where there is nothing to mend
+ * @returns undefined when the line can't be repaired
  */
 export function mendLine(text: string): MendedLine | undefined {
   const start = text.search(MESSAGE_START)

@@ -2,7 +2,7 @@ import { isObject } from '../../../core/is-object.ts'
 import { type ClientMessage, metaOf } from './client-messages.ts'
 import { formatError } from './json-responses.ts'
 
-/** The revision that is spoken here. */
+/** The modern revision that is spoken here. */
 export const MODERN_REVISION = '2026-07-28'
 
 /** What clients of a legacy server can use over Streamable HTTP, newest first. */
@@ -21,7 +21,7 @@ export const UNSUPPORTED_VERSION = -32022
 
 const LOG_LEVELS = new Set(['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'])
 
-/** What every request of 2026-07-28 says of itself in `_meta` (2026-07-28, basic/index, Per-request protocol fields). */
+/** The protocol fields of every modern request, in `_meta` (2026-07-28, basic/index, Per-request protocol fields). */
 export interface Envelope {
   readonly protocolVersion: string
   readonly clientInfo: Readonly<Record<string, unknown>> | undefined
@@ -29,7 +29,7 @@ export interface Envelope {
   readonly logLevel: string | undefined
 }
 
-/** The envelope, or what is wrong with it. */
+/** The envelope, or a description of what is wrong with it. */
 export function readEnvelope(message: ClientMessage): Envelope | string {
   const meta = metaOf(message)
   const protocolVersion = meta[META_KEYS.protocolVersion]

@@ -14,14 +14,14 @@ export interface Filter {
 
 export const TOOLS_LIST_CHANGED = 'notifications/tools/list_changed'
 
-/** Kinds of change, as the filter, the server's capabilities and the notifications call them. */
+/** Kinds of change, by their names in the filter, the capabilities and the notifications. */
 export const CHANGE_KINDS = [
   { filter: 'toolsListChanged', capability: 'tools', method: TOOLS_LIST_CHANGED },
   { filter: 'promptsListChanged', capability: 'prompts', method: 'notifications/prompts/list_changed' },
   { filter: 'resourcesListChanged', capability: 'resources', method: 'notifications/resources/list_changed' },
 ] as const
 
-/** What a client wants to hear of; anything else was not asked for. */
+/** Reads what a client subscribes to. Unknown values are ignored. */
 export function readFilter(message: ClientMessage): Filter {
   const notifications = readParam(message, 'notifications')
   if (!isObject(notifications)) return {}
@@ -32,7 +32,7 @@ export function readFilter(message: ClientMessage): Filter {
   return filter
 }
 
-/** Bytes at most that a subscription takes for as long as it lasts. */
+/** The most bytes that a subscription takes while it lasts. */
 export function measureFilter({ resourceSubscriptions, taskIds }: Filter): number {
   return [...(resourceSubscriptions ?? []), ...(taskIds ?? [])].reduce((sum, text) => sum + 2 * text.length + 100, 2000)
 }
@@ -44,7 +44,7 @@ export function wants(filter: Filter, message: ChildMessage): boolean {
   return CHANGE_KINDS.some(({ filter: name, method }) => method === message.method && filter[name] === true)
 }
 
-/** A set, since the server decides how often it is looked at. */
+/** A set, since the server decides how often it is searched. */
 export function readStrings(list: readonly unknown[]): ReadonlySet<string> {
   return new Set(list.filter((one) => typeof one === 'string'))
 }
