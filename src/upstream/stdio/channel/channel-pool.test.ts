@@ -47,6 +47,15 @@ describe('processes of one principal', () => {
     expect(memory.held).toBe(0)
   })
 
+  it('are four at most, however busy they are', async () => {
+    const { source, send } = open()
+    for (let i = 0; i < 150; i++) {
+      await send()
+      await settle()
+    }
+    expect(source.processes).toHaveLength(4)
+  })
+
   it('wake a request that waits when one has become free', async () => {
     const { source, pool, send } = open()
     const isAlone = ({ channel }: PoolMember) => channel.load === 0

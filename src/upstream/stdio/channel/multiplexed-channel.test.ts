@@ -91,6 +91,16 @@ describe('requests of many clients to one process', () => {
     expect([again.responses.length, string.responses.length]).toEqual([0, 1])
   })
 
+  it('are not answered by the late answer to a cancelled request whose id was that number as a string', async () => {
+    const { channel, process } = await open(createKeptIds())
+    channel.request(createMessage('a', {}, '5'), createRecordingSink().sink).cancel('enough')
+    const { sink, responses } = createRecordingSink()
+    channel.request(createMessage('a', {}, 5), sink)
+    process.say({ id: '5', result: { of: 'the cancelled one' } })
+    process.say({ id: 5, result: { of: 'this one' } })
+    expect(responses).toMatchObject([{ result: { of: 'this one' } }])
+  })
+
   it('fail with a response that can be read in two ways or not at all', async () => {
     const { channel, process } = await open()
     const [twice, broken] = [createRecordingSink(), createRecordingSink()]

@@ -201,6 +201,17 @@ describe('what the server sends by itself', () => {
     expect([readData(older.body), readData(newer.body)]).toEqual([[], [{ jsonrpc: '2.0', id: 1, method: 'ping' }]])
   })
 
+  it('goes with an older request whose client is there before the newest, whose client may come back', async () => {
+    const stage = open()
+    const { server, mcpSessionId } = await openSession(stage, '2025-11-25')
+    const older = await stage.send(call(2), { mcpSessionId })
+    const newer = await stage.send(call(3), { mcpSessionId })
+    stage.clock.advance(25)
+    newer.leave()
+    server.events.message(asked as never)
+    expect(readData(older.body)).toEqual(['', { jsonrpc: '2.0', id: 1, method: 'ping' }])
+  })
+
   it('goes to the stream of a GET when it is a change of a list, or nothing is pending', async () => {
     const stage = open()
     const { server, mcpSessionId } = await openSession(stage)

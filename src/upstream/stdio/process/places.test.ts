@@ -59,6 +59,15 @@ describe('places for processes', () => {
     expect(ended).toEqual(['alice 5', 'bob 50'])
   })
 
+  it('are not given up by a principal that has fewer than the one that asks', async () => {
+    const { places, spare, ended, codeOf } = open(16)
+    for (const key of ['carol', 'dave', 'erin']) for (let i = 0; i < 4; i++) await places.take(key)
+    for (let i = 0; i < 3; i++) await places.take('alice')
+    spare('bob', 50, await places.take('bob'))
+    expect([await codeOf(places.take('alice')), ended]).toEqual(['upstream_busy', []])
+    expect([await codeOf(places.take('frank')), ended]).toEqual(['taken', ['bob 50']])
+  })
+
   it('are not taken from others when none of them is idle', async () => {
     const { places, codeOf } = open(2)
     await places.take('alice')

@@ -252,6 +252,8 @@ describe('a request of 2026-07-28', () => {
     last(stage.source).say({ id: last(stage.source).read.at(-1).id, error })
     const { requestState, inputRequests } = first.responses[0].result
     expect(inputRequests[1].params.url).toBe('https://x.example')
+    const stolen = await send(stage, 'tools/call', { ...call, requestState }, { capabilities, user: 'bob' })
+    expect(stolen.responses[0].error.code).toBe(-32602)
     const second = await send(stage, 'tools/call', { ...call, requestState }, { capabilities })
     last(stage.source).answer('tools/call', { content: [] })
     expect(second.responses[0].result.resultType).toBe('complete')
