@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { createClient } from 'redis'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { systemClock } from '../src/core/clock.ts'
 import type { Store } from '../src/core/store.ts'
 import { createMemoryStore, type Kinds } from '../src/store/memory-store.ts'
 import { openRedisStore } from '../src/store/redis-store.ts'
@@ -43,7 +44,7 @@ describe('memory', () => {
     vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'] })
     const kinds: Kinds = new Map()
     const count = async () => [...kinds].reduce((sum, [, entries]) => sum + 1 + entries.size, 0)
-    const store = createMemoryStore(Date.now, 100, kinds)
+    const store = createMemoryStore(systemClock, 100, kinds)
     return { store, count, pass: moveClock, close: store.close }
   })
 })

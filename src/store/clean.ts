@@ -1,19 +1,18 @@
-/** Milliseconds between two rounds of cleaning. */
+import type { CancelTimer, Clock } from '../core/clock.ts'
+
 const CLEAN_EVERY_MS = 60_000
 
 /**
- * Removes expired entries now and then, also where nothing is written any more.
+ * Removes expired entries every minute, also where nothing is written any more.
  *
- * @returns ends the cleaning
+ * @returns stops the cleaning
  */
-export function cleanNowAndThen(clean: () => void): () => void {
-  const timer = setInterval(() => {
+export function cleanPeriodically(clean: () => void, clock: Clock): CancelTimer {
+  return clock.every(CLEAN_EVERY_MS, () => {
     try {
       clean()
     } catch {
-      // Another process holds the file: the next round comes in a minute, and what a request needs of the store tells its own failure.
+      // Another process holds the file. The next round follows in a minute; requests report failures of the store themselves.
     }
-  }, CLEAN_EVERY_MS)
-  timer.unref()
-  return () => clearInterval(timer)
+  })
 }

@@ -1,6 +1,7 @@
 import { BoundedMap } from '../core/bounded-map.ts'
+import { type Clock, systemClock } from '../core/clock.ts'
 import type { EntryTerms, Store } from '../core/store.ts'
-import { cleanNowAndThen } from './clean.ts'
+import { cleanPeriodically } from './clean.ts'
 
 interface Entry extends EntryTerms {
   readonly value: string
@@ -14,20 +15,19 @@ export type Kinds = Map<string, BoundedMap<string, Entry>>
 
 interface Memory {
   readonly kinds: Kinds
-  readonly now: () => number
+  readonly clock: Clock
   readonly mostEntries: number
 }
 
 /**
  * Keeps entries in the memory of this process.
  *
- * @param now - milliseconds since the epoch
  * @param mostEntries - of one kind
  * @param kinds - what the entries are kept in
  */
-export function createMemoryStore(now = () => Date.now(), mostEntries = MOST_ENTRIES, kinds: Kinds = new Map()): Store {
-  const memory: Memory = { kinds, now, mostEntries }
-  const stopCleaning = cleanNowAndThen(() => cleanExpired(memory))
+export function createMemoryStore(clock: Clock = systemClock, mostEntries = MOST_ENTRIES, kinds: Kinds = new Map()): Store {
+  const memory: Memory = { kinds, clock, mostEntries }
+  const stopCleaning = cleanPeriodically(() => cleanExpired(memory), clock)
   return {
     isReady: () => true,
     find: async (kind, id) => findLive(memory, kind, id)?.value,
@@ -74,9 +74,9 @@ function isOver(entry: Entry, now: number): boolean {
   return endOf(entry) <= now
 }
 
-function findLive({ kinds, now }: Memory, kind: string, id: string): Entry | undefined {
+function findLive({ kinds, clock }: Memory, kind: string, id: string): Entry | undefined {
   const entry = kinds.get(kind)?.get(id)
-  return entry === undefined || isOver(entry, now()) ? undefined : entry
+  return entry === undefined || isOver(entry, clock.wall()) ? undefined : entry
 }
 
 function write(memory: Memory, kind: string, id: string, entry: Entry): void {
@@ -86,7 +86,7 @@ function write(memory: Memory, kind: string, id: string, entry: Entry): void {
 }
 
 function cleanExpired(memory: Memory): void {
-  const now = memory.now()
+  const now = memory.clock.wall()
   clean(memory, (entry) => isOver(entry, now))
 }
 

@@ -1,4 +1,5 @@
 import { createClient } from 'redis'
+import { type CancelTimer, type Clock, systemClock } from '../core/clock.ts'
 import type { EntryTerms, Store } from '../core/store.ts'
 
 /** Where the store is, and which keys are its own. */
@@ -80,7 +81,11 @@ return redis.call('ZCARD', KEYS[1])`
  * @param onIssue - called with problems of the connection; the text holds no secrets
  * @throws Error when it cannot be reached
  */
-export async function openRedisStore(plan: RedisStorePlan, onIssue: (message: string) => void): Promise<Store> {
+export async function openRedisStore(
+  plan: RedisStorePlan,
+  onIssue: (message: string) => void,
+  clock: Clock = systemClock,
+): Promise<Store> {
   const client = createClient({
     url: plan.url,
     ...(plan.password !== undefined && { password: plan.password }),
@@ -94,15 +99,19 @@ export async function openRedisStore(plan: RedisStorePlan, onIssue: (message: st
     lastIssue = `: ${error.message}`
     onIssue(`store: ${error.message}`)
   })
-  await connectOnce(client, () => `broker.store: no connection to Redis within ${COMMAND_MS / 1000} s${lastIssue}`)
-  return createRedisStore(answerInTime(client as unknown as Scripting & Disconnecting), plan.prefix)
+  await connectOnce(client, clock, () => `broker.store: no connection to Redis within ${COMMAND_MS / 1000} s${lastIssue}`)
+  return createRedisStore(answerInTime(client as unknown as Scripting & Disconnecting, clock), plan.prefix)
 }
 
 /** The first connection is made or the start fails; later ones are made anew without end. */
-async function connectOnce(client: { connect(): Promise<unknown>; destroy(): void }, explain: () => string): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
+async function connectOnce(
+  client: { connect(): Promise<unknown>; destroy(): void },
+  clock: Clock,
+  explain: () => string,
+): Promise<void> {
+  let cancel: CancelTimer = () => {}
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(explain())), COMMAND_MS)
+    cancel = clock.after(COMMAND_MS, () => reject(new Error(explain())))
   })
   try {
     await Promise.race([client.connect(), late])
@@ -110,7 +119,7 @@ async function connectOnce(client: { connect(): Promise<unknown>; destroy(): voi
     client.destroy()
     throw error
   } finally {
-    clearTimeout(timer)
+    cancel()
   }
 }
 
@@ -126,18 +135,18 @@ interface Disconnecting {
 }
 
 /** The client bounds the time of a command only until it is sent: a server that stands still, or is cut off, would hold us for as long. */
-function answerInTime(client: Scripting & Disconnecting): Scripting {
+function answerInTime(client: Scripting & Disconnecting, clock: Clock): Scripting {
   let late = 0
   const bound = <T>(answer: Promise<T>): Promise<T> =>
     new Promise((resolve, reject) => {
       let isLate = false
-      const timer = setTimeout(() => {
+      const cancel = clock.after(COMMAND_MS, () => {
         isLate = true
         late += 1
         reject(new Error(`Redis did not answer within ${COMMAND_MS / 1000} s`))
-      }, COMMAND_MS)
+      })
       const settle = () => {
-        clearTimeout(timer)
+        cancel()
         if (isLate) late -= 1
       }
       answer.finally(settle).then(resolve, reject)

@@ -1,8 +1,9 @@
 import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { type Clock, systemClock } from '../core/clock.ts'
 import type { EntryTerms, Store } from '../core/store.ts'
-import { cleanNowAndThen } from './clean.ts'
+import { cleanPeriodically } from './clean.ts'
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS entries (kind TEXT NOT NULL, id TEXT NOT NULL, value TEXT NOT NULL, expires_at INTEGER, PRIMARY KEY (kind, id)) STRICT, WITHOUT ROWID;
@@ -21,13 +22,13 @@ const BUSY_MS = 5000
  * Keeps entries in an SQLite file that only its owner can read. Several processes of a machine may share it.
  *
  * @param file - created, with its folder, unless it is there
- * @param now - milliseconds since the epoch
  * @throws Error when the file cannot be opened or is no database
  */
-export function openSqliteStore(file: string, now: () => number = () => Date.now()): Store {
+export function openSqliteStore(file: string, clock: Clock = systemClock): Store {
+  const now = () => clock.wall()
   const database = open(file)
   const statements = prepare(database)
-  const stopCleaning = cleanNowAndThen(() => statements.clean.run(now()))
+  const stopCleaning = cleanPeriodically(() => statements.clean.run(now()), clock)
   const write = (kind: string, id: string, value: string, terms: EntryTerms = {}) => {
     statements.remove.run(kind, id)
     statements.insert.run(kind, id, value, terms.expiresAt ?? null)

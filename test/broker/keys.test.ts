@@ -24,7 +24,7 @@ describe('the keys that sign', () => {
 
   function open() {
     const clock = createFakeClock()
-    const store = createMemoryStore(() => clock.wall())
+    const store = createMemoryStore(clock)
     const encryption = createEncryption([randomBytes(32)])
     const options = { store, encryption, signingKeySeconds: 24 * 3600, accessTokenSeconds: 600, clock }
     return {

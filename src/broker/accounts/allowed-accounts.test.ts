@@ -15,7 +15,7 @@ const ann: SignedInUser = {
 
 it('an account that the allow-list no longer permits is not found, and everything of it ends when it is looked for to go on', async () => {
   const clock = createFakeClock(signedInAt)
-  const store = createMemoryStore(clock.wall)
+  const store = createMemoryStore(clock)
   const encryption = createEncryption([randomBytes(32)])
   const ended: string[] = []
   const open = (group: string) =>

@@ -13,7 +13,7 @@ let registrations: Registrations
 
 beforeEach(() => {
   clock = createFakeClock()
-  store = createMemoryStore(() => clock.wall())
+  store = createMemoryStore(clock)
   registrations = createRegistrations(store, plan, clock)
 })
 

@@ -9,7 +9,7 @@ const MOST_TOLERANCE_SECONDS = 120
 
 it('an assertion that was used stays used for as long as it could pass: until the tolerance of the clocks is over', async () => {
   const clock = createFakeClock()
-  const store = createMemoryStore(clock.wall)
+  const store = createMemoryStore(clock)
   const singleUse = createSingleUse(clock, () => undefined)
   const assertions = createIdentityAssertions({
     issuers: [],

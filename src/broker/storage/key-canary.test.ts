@@ -8,7 +8,7 @@ import { placeKeyCanary } from './key-canary.ts'
 describe('a store that was written with another encryption key', () => {
   function openStore() {
     const clock = createFakeClock()
-    const store = createMemoryStore(() => clock.wall())
+    const store = createMemoryStore(clock)
     const start = async (...keys: Buffer[]) => {
       const issues: string[] = []
       const options = {

@@ -1,6 +1,6 @@
 import { errors } from 'oidc-provider'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { systemClock } from '../../core/clock.ts'
+import { createFakeClock, type FakeClock } from '../../../test/support/fake-clock.ts'
 import type { Store } from '../../core/store.ts'
 import { createMemoryStore } from '../../store/memory-store.ts'
 import { createEncryption } from './encryption.ts'
@@ -9,20 +9,20 @@ import { createSingleUse } from './single-use.ts'
 
 const GRANT = 'the-grant'
 let store: Store
-let now: number
+let clock: FakeClock
 let find: ReturnType<typeof createAdapter>
 
 beforeEach(async () => {
-  now = 1_700_000_000_000
-  store = createMemoryStore(() => now)
+  clock = createFakeClock(1_700_000_000_000)
+  store = createMemoryStore(clock)
   find = createAdapter({
     store,
     encryption: createEncryption([Buffer.alloc(32, 7)]),
-    singleUse: createSingleUse(systemClock, () => {}),
+    singleUse: createSingleUse(clock, () => {}),
     refreshGraceSeconds: 30,
     onRegistration: async () => {},
     unusedClientSeconds: 60,
-    now: () => now,
+    now: () => clock.wall(),
   })
   await find('Grant').upsert(GRANT, { accountId: 'alice' }, 3600)
 })
@@ -35,7 +35,7 @@ describe('a code that several have found unused', () => {
     await saveFor('AuthorizationCode', 'code')
     await saveFor('RefreshToken', 'token')
     await find('AuthorizationCode').consume('code')
-    expect((await find('AuthorizationCode').find('code'))?.consumed).toBe(now / 1000)
+    expect((await find('AuthorizationCode').find('code'))?.consumed).toBe(clock.wall() / 1000)
     await expect(find('AuthorizationCode').consume('code')).rejects.toThrow(errors.InvalidGrant)
     for (const [kind, id] of [
       ['Grant', GRANT],
@@ -64,10 +64,10 @@ describe('a refresh token that several have found unused', () => {
     await find('RefreshToken').consume('token')
     await find('RefreshToken').consume('token')
     expect(await find('RefreshToken').find('token')).toMatchObject({ jti: 'token', grantId: GRANT, consumed: undefined })
-    now += 29_000
+    clock.advance(29_000)
     await find('RefreshToken').consume('token')
     // The grace begins with the first use, and no later use makes it longer.
-    now += 1_000
+    clock.advance(1_000)
     expect((await find('RefreshToken').find('token'))?.consumed).toBe(1_700_000_000)
     await expect(find('RefreshToken').consume('token')).rejects.toThrow(errors.InvalidGrant)
     expect(await isThere('Grant', GRANT)).toBe(false)

@@ -21,7 +21,7 @@ beforeEach(async () => {
   clock = createFakeClock()
   issues = []
   isFailing = false
-  const memory = createMemoryStore(() => clock.wall())
+  const memory = createMemoryStore(clock)
   const failing = async <T>(operation: () => Promise<T>): Promise<T> => {
     if (isFailing) throw new Error('no answer')
     return operation()

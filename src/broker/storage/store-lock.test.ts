@@ -5,7 +5,7 @@ import { withStoreLock } from './store-lock.ts'
 
 function openLock() {
   const clock = createFakeClock()
-  const store = createMemoryStore(() => clock.wall())
+  const store = createMemoryStore(clock)
   const options = { store, clock, kind: 'Lock', expiresMs: 1000, waitMs: 500 }
   return { clock, store, lock: <T>(work: () => Promise<T>) => withStoreLock('key', work, options) }
 }

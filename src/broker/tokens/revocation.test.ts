@@ -6,7 +6,7 @@ import { createRevocations } from './revocation.ts'
 /** A store that answers each look with what was there when it was asked, but only when it is told to. */
 function createSlowStore() {
   const clock = createFakeClock()
-  const store = createMemoryStore(clock.wall)
+  const store = createMemoryStore(clock)
   const waiting: (() => void)[] = []
   const slow = {
     ...store,

@@ -28,7 +28,7 @@ async function ask(changes: {
   verify?: () => Principal
 }) {
   const clock = createFakeClock()
-  const store = createMemoryStore(clock.wall)
+  const store = createMemoryStore(clock)
   const revocations = createRevocations(store, clock)
   const options: OwnTokensOptions = {
     store,
