@@ -47,6 +47,12 @@ const OLD_NAMES = [
 /** Phrases that CONTRIBUTING.md replaces. */
 const PHRASES = [/so much as/i, /at this very moment/i, /belongs? into/i, /sent nowhere/i, /\bOn to [A-Z]/, /in the log alone/i]
 
+/** The actor has a name: client, user, caller, operator, attacker. */
+const NO_ACTOR = /\b(?:whoever|somebody|nobody)\b/i
+
+/** Lines that must hold such a word: an answer to `init`, and names of tests that a page quotes. */
+const EXCEPTIONS = [/^src\/cli\/init\/answers\.ts:.*\/\^\(\?:none\|no\|nobody/, /^docs\/conformance\.md:/]
+
 describe('the words of the project', () => {
   it.each(OLD_NAMES)('%s is not in the code', (pattern) => {
     expect(findLines(sources, pattern)).toEqual([])
@@ -54,6 +60,12 @@ describe('the words of the project', () => {
 
   it.each(PHRASES)('%s is nowhere', (pattern) => {
     expect(findLines([...sources, ...documents], pattern)).toEqual([])
+  })
+
+  it('name the actor', () => {
+    const production = sources.filter((file) => !file.endsWith('.test.ts'))
+    const found = findLines([...production, ...documents], NO_ACTOR)
+    expect(found.filter((line) => !EXCEPTIONS.some((exception) => exception.test(line)))).toEqual([])
   })
 
   it('finds what it looks for', () => {

@@ -90,7 +90,7 @@ A request needs every base scope (\`scopes\`) and every scope of all \`rules\` t
 | \`resource\` | reads of and subscriptions to a resource URI; \`*\` stands for any characters except \`/\`, \`**\` for any characters |
 | \`path\` | every request to one path of the server |
 
-\`scope_hierarchy\` says which scopes include others; whoever has \`mcp:admin\` needs no \`mcp:read\` if it includes that. Scopes there that nothing asks for, and circles, are mistakes.
+\`scope_hierarchy\` says which scopes include others; a token with \`mcp:admin\` needs no \`mcp:read\` if the hierarchy includes it. Unused scopes and cycles are mistakes.
 
 Clients are told \`scopes_supported\` to begin with, in protected resource metadata and, where it is configured, beside the base scopes in the challenge of a 401: by default the base scopes, the least that makes a server usable; without base scopes, all scopes of the rules.
 What else an operation needs they are told when they try it. \`offline_access\` is never asked for: refresh tokens are a matter between client and issuer.
@@ -108,7 +108,7 @@ Audience, issuer, expiry and scopes are checked for clients of every revision; t
 
 ### Sessions and restarts
 
-MCP session ids reach clients sealed: nobody can use the session of someone else. They belong to a user (\`iss\` and \`sub\`), whichever client is used; where \`sub\` is
+MCP session ids reach clients sealed: one user can't use the session of another. They belong to a user (\`iss\` and \`sub\`), whichever client is used; where \`sub\` is
 missing or is the client id, to that client. What a stdio server of 2026-07-28 mints (tasks, \`requestState\`) is sealed in the same way. Tasks of an MCP server over HTTP are its own to guard, as is all that it answers:
 one that does not know the user (no \`forward_access_token\`, no \`credential\` of the user) keeps tasks apart only as far as their ids are unguessable; a rule for the method \`tasks/*\` closes them.
 A restart keeps them where the key outlives it: it is derived from the last of \`broker.encryption_keys\`, so that changing those keeps sessions until the old key leaves the list. Without such keys it is random at each start, which the

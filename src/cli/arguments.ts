@@ -73,7 +73,7 @@ const nothing = {
   json: false,
 }
 
-/** What stands behind `--` belongs to somebody else, flags and all. */
+/** Everything after `--` belongs to the MCP server's command, flags included. */
 function splitAtDashes(argv: readonly string[]): readonly [own: readonly string[], server: readonly string[] | undefined] {
   const at = argv.indexOf('--')
   if (at < 0) return [argv, undefined]

@@ -16,7 +16,7 @@ export interface StartedDemo {
  * Starts a proxy and, before it, the sandbox that signs its users in.
  *
  * @param settled - names the port of the proxy
- * @param wanted - port of the sandbox; another one is taken when somebody has it
+ * @param wanted - port of the sandbox; another one is taken if it is in use
  * @throws the listening error of the proxy; the sandbox is closed then
  */
 export async function startDemo(settled: Loaded, wanted: number, source: Source): Promise<StartedDemo> {

@@ -9,7 +9,7 @@ void import('./node-version.ts')
     return () => 1
   })
   .then((readCode) => {
-    // Sockets of others must not keep us. What was written should get out, unless nobody takes it.
+    // Open sockets must not keep the process alive. Flush the output, unless its reader is gone.
     const leave = () => process.exit(readCode())
     process.stdout.write('', leave)
     setTimeout(leave, 500)

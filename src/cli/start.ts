@@ -17,13 +17,13 @@ export async function start(): Promise<() => number> {
     paintError: createPaint(stderr, env),
   }
   let hasLostOutput = false
-  // Whoever reads us may have read enough, as `head` does.
+  // The reader may have closed the pipe, as `head` does.
   stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE' || hasLostOutput) return
     hasLostOutput = true
     terminal.tell(`Standard output cannot be written: ${error.message}`)
   })
-  // There is nobody left to be told.
+  // No reader is left.
   stderr.on('error', () => undefined)
   const code = await run(process.argv.slice(2), { env, directory: process.cwd(), terminal: stdout.isTTY === true }, terminal)
   return () => (code === 0 && hasLostOutput ? 1 : code)

@@ -3,7 +3,7 @@ import type { ServerPlan } from '../core/plan/server-plan.ts'
 import { findUngrantedScopes } from '../core/ungranted-scopes.ts'
 import type { Finding, Findings } from './finding.ts'
 
-/** Whether users of the broker can have the scopes that a server asks for: what no `grant` gives, nobody has. */
+/** Whether users of the broker can have the scopes that a server asks for: a scope that no `grant` gives is out of reach. */
 export function checkGrants(server: ServerPlan, broker: BrokerPlan, about: Findings): Finding[] {
   const { ofBase, ofRules } = findUngrantedScopes(server, broker)
   return [
@@ -15,7 +15,7 @@ export function checkGrants(server: ServerPlan, broker: BrokerPlan, about: Findi
 function explainBase(scopes: readonly string[], about: Findings): Finding {
   return about.problem(
     'base_scope_not_granted',
-    `Nobody can use it: every request needs ${scopes.join(', ')}, which no \`grant\` of \`identity_provider\` gives.`,
+    `It is unusable: every request needs ${scopes.join(', ')}, which no \`grant\` of \`identity_provider\` gives.`,
     'Add the scope to a `grant`, or correct `scopes` of the server.',
   )
 }

@@ -26,7 +26,7 @@ export function checkMetadata(probe: IssuerProbe, scopes: readonly string[], abo
   ]
 }
 
-/** There is no document, or it is somebody else's. */
+/** There is no document, or it is that of another issuer. */
 export function explainMissing({ issuer, documents }: IssuerProbe, about: Findings): Finding {
   const other = documents.flatMap(({ url, answer }) => ('document' in answer ? [{ url, document: answer.document }] : []))[0]
   if (other !== undefined) {

@@ -73,7 +73,7 @@ function explainSilence({ endpoint, first }: EndpointProbe, { isListening }: Pub
   const failure = 'failure' in first ? first.failure : undefined
   const says = `Nothing answers at ${endpoint.resource} (${failure?.reason ?? ''}).`
   if (failure !== undefined && isTlsFailure(failure)) return about.problem('public_url_tls', says, failure.fix)
-  // Somebody was there, and said what cannot be read: the proxy never does.
+  // A server answered with something unreadable, which the proxy never does.
   if (failure !== undefined && failure.code === undefined && !failure.reason.includes('no complete answer')) {
     return about.problem(
       'public_url_unreadable',

@@ -12,7 +12,7 @@ export interface ClientProfile {
   readonly registersItself: boolean
   /** Where a client id can be entered by hand; undefined where it cannot. */
   readonly entersClientId: string | undefined
-  /** For whoever creates the client by hand. */
+  /** For operators who create the client by hand. */
   readonly redirectUris: readonly string[]
   /** `resource` of the metadata must be the URL that was configured, letter by letter. */
   readonly wantsExactResource: boolean

@@ -175,7 +175,7 @@ function isAnswered({ first }: EndpointProbe): boolean {
   return 'answer' in first
 }
 
-/** The last thing before anybody sees it: no secret, and nothing that a terminal obeys, whoever said it. */
+/** The last step before output: redacts secrets and escapes control characters, whatever their source. */
 function redact({ findings, clients }: Report, plan: Plan, token: string | undefined): Report {
   const withoutSecrets = createRedaction([...listSecrets(plan), ...(token === undefined ? [] : [token])])
   const clean = (text: string) => escapeControlCharacters(withoutSecrets(text))

@@ -49,7 +49,7 @@ export function explainFailure(error: unknown): Failure {
   }
 }
 
-/** Whether a failure is one of TLS: somebody answers, and cannot be believed. */
+/** Whether a failure is one of TLS: a server answers, but can't be trusted. */
 export function isTlsFailure({ code }: Failure): boolean {
   return code !== undefined && (code in TLS_FIXES || /^(?:ERR_TLS|ERR_SSL|CERT_)/.test(code))
 }

@@ -7,7 +7,7 @@ import { type Finding, findingsAbout } from './finding.ts'
 import { type IssuerQuestion, probeIssuer } from './probe-issuer.ts'
 import { escapeControlCharacters } from './untrusted-text.ts'
 
-/** Issuers and identity providers of a configuration that do not answer as themselves: dead, misspelt, or somebody else. */
+/** Issuers and identity providers of a configuration that can't be verified: unreachable, misspelt, or another issuer. */
 export async function findIssuerProblems({ servers, broker }: Plan): Promise<Finding[]> {
   const questions = [
     ...servers.flatMap(({ issuers }) => issuers).filter(({ issuer }) => issuer !== broker?.issuer),

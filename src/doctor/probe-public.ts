@@ -9,7 +9,7 @@ import type { Metadata } from './probe-issuer.ts'
 /** An answer, or why there is none. */
 export type AnswerProbe = { readonly answer: RawAnswer } | { readonly failure: Failure }
 
-/** What the public URL of an endpoint shows to somebody without a token. */
+/** The answers of an endpoint's public URL to requests without a token. */
 export interface EndpointProbe {
   readonly endpoint: EndpointPlan
   readonly first: AnswerProbe
@@ -91,7 +91,7 @@ export function formatMetadataUrl({ resource }: EndpointPlan, { publicUrl }: Pla
 }
 
 const FIRST = { method: 'POST', headers: MCP_HEADERS, body: INITIALIZE } as const
-/** Whoever answers a stream to somebody without a token has said enough with its head. */
+/** If a request without a token gets a stream, its header section says enough. */
 const STREAM = { method: 'GET', headers: { accept: 'text/event-stream' }, isEnough: () => true } as const
 const PREFLIGHT = {
   method: 'OPTIONS',

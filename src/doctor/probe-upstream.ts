@@ -119,7 +119,7 @@ async function findPublicAddress(url: string): Promise<string | undefined> {
 
 const RESOLVE_MS = 5_000
 
-/** The addresses of a name; none where nobody knows them in time. */
+/** The addresses of a name; none if it can't be resolved in time. */
 async function resolve(hostname: string): Promise<{ address: string }[]> {
   const late = new Promise<never[]>((settle) => setTimeout(settle, RESOLVE_MS, []).unref())
   return Promise.race([lookup(hostname, { all: true }).catch(() => []), late])

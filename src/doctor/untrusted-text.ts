@@ -3,7 +3,7 @@ const MAX_QUOTED_CHARACTERS = 160
 /** What a terminal or a viewer would obey instead of showing: control characters, line ends, what turns the direction of writing. */
 const CONTROL_CHARACTERS = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cs}]/gu
 
-/** What somebody else said, inside a sentence of ours: in quotes, on one line, bounded, and nothing in it that a terminal would obey. */
+/** Quotes untrusted text inside a message: on one line, bounded, with control characters escaped. */
 export function quoteUntrusted(value: unknown): string {
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value))
   const cut = text.length > MAX_QUOTED_CHARACTERS ? `${text.slice(0, MAX_QUOTED_CHARACTERS - 1)}…` : text
@@ -19,7 +19,7 @@ export function escapeControlCharacters(text: string): string {
 const SHORTEST_SECRET = 8
 
 /**
- * Takes secrets out of a text, wherever they came from: whoever is asked may repeat them. Of a JWT its parts are secrets as well, the
+ * Redacts secrets in a text, wherever they came from: a probed server may echo them. Of a JWT its parts are secrets as well, the
  * header excepted.
  */
 export function createRedaction(secrets: readonly string[]): (text: string) => string {

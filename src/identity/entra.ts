@@ -22,7 +22,7 @@ export const entra: IdentityKind = {
     openTo: findPublicUsers(issuer ?? formatIssuer(base, tenant)),
     notes: [
       'Never sends resource, which Entra ID refuses (AADSTS9010010), and uses PKCE although its metadata leaves that out.',
-      'Claims come from the ID token alone: app roles are in roles, groups (object ids) in groups. Email addresses are not verified there, so `email_domain` matches nobody: use roles, groups or tid.',
+      'Claims come from the ID token alone: app roles are in roles, groups (object ids) in groups. Email addresses are not verified there, so `email_domain` never matches: use roles, groups or tid.',
     ],
   }),
 }

@@ -14,7 +14,7 @@ export interface AccessEntry {
   opens(operation: Operation, target: Target, work: Work): boolean
   /** Whether it opens some of what a URI template may become. */
   opensSome(template: string): boolean
-  /** Why it does not fit whoever asks; undefined when it fits. */
+  /** Why it does not fit the caller; undefined when it fits. */
   findMismatch(inquiry: Inquiry): string | undefined
 }
 

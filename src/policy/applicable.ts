@@ -6,7 +6,7 @@ import type { NamedParts } from './target/resource-uri.ts'
 import { readTarget, type Target } from './target/target.ts'
 import type { Work } from './work.ts'
 
-/** What the configuration says of an operation, whoever asks for it. */
+/** What the configuration says of an operation, independent of the caller. */
 export interface Applicable {
   readonly targetKind: Operation['targetKind']
   /** Scopes that are asked for by a challenge. */

@@ -22,7 +22,7 @@ const METHODS_WITH_ARGUMENTS: ReadonlySet<string> = new Set(['tools/call', 'prom
 export class Inquiry {
   readonly principal: Principal
   readonly work: Work
-  /** Hears of each check; undefined where nobody asked for an explanation. */
+  /** Called for each check; undefined if no explanation is wanted. */
   readonly onStep: ((step: DecisionStep) => void) | undefined
   readonly #about: InquiryFacts
   #readers: Map<Operation, ReadArguments> | undefined

@@ -53,7 +53,7 @@ function evaluate(inquiry: Inquiry, subject: Subject | undefined, require: Compi
   return inquiry.evaluate(require, { ...operation, target })
 }
 
-/** Judges whether an entry of `access` opens the operation to whoever asks. Nobody is told which entries there are. */
+/** Judges whether an entry of `access` opens the operation to the caller. Callers are not told which entries there are. */
 export function judgeAccess(inquiry: Inquiry, subject: Subject, mode: 'enforce' | 'shadow'): Judgement {
   const { applicable } = subject
   if (applicable.isFree) return 'holds'
@@ -73,7 +73,7 @@ export function findMismatch(inquiry: Inquiry, entry: AccessEntry): string | und
   return inquiry.remember(entry, () => entry.findMismatch(inquiry))
 }
 
-/** Tells whoever wants an explanation. */
+/** Reports to the explanation, if one is wanted. */
 export function note(
   { onStep }: Inquiry,
   subject: Pick<Subject, 'operation'> | undefined,

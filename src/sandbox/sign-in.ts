@@ -122,7 +122,7 @@ export async function approveAtOnce(
 
 function findSignedIn(plan: ProviderPlan, interaction: Interaction): User {
   const user = plan.users.find(({ name }) => name === interaction.session?.accountId)
-  if (user === undefined) throw new errors.SessionNotFound('nobody is signed in')
+  if (user === undefined) throw new errors.SessionNotFound('no user is signed in')
   return user
 }
 

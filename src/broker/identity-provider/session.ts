@@ -17,7 +17,7 @@ export interface Session {
   /** Aborted when no caller waits any more. */
   readonly signal?: AbortSignal
   readonly clock: Clock
-  /** Refresh tokens that were sent and not answered, though nobody may wait for it any more. */
+  /** Refresh tokens that were sent and not answered yet, even if no caller waits any more. */
   readonly refreshing: Set<string>
   readonly protocol: UserProtocol
 }

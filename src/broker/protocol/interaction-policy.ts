@@ -4,7 +4,7 @@ import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider'
 export function createInteractionPolicy() {
   const { Check, Prompt, base } = interactionPolicy
   const policy = base()
-  // Where its last word on the user is over, the identity provider is asked: `findAccount` gives nobody then. Nor is there anybody
+  // Where its last word on the user is over, the identity provider is asked: `findAccount` finds no account then. Nor is there anybody
   // where the session of the browser outlives the account.
   const isUnknown = ({ oidc }: KoaContextWithOIDC) => oidc.session?.accountId !== undefined && oidc.account === undefined
   policy.get('login')?.checks.add(new Check('account_unknown', 'the user has to sign in again', 'login_required', isUnknown))

@@ -15,7 +15,7 @@ export interface TokenRequestOptions {
 
 /**
  * Creates a provider whose token endpoint forgives what its authorization endpoint forgave: another spelling of the resource, scopes
- * that nobody knows. The redirect URI may be left out (OAuth 2.1 §10.2): PKCE binds the code to its client.
+ * that is unknown. The redirect URI may be left out (OAuth 2.1 §10.2): PKCE binds the code to its client.
  */
 export function createForgivingProvider(issuer: string, configuration: Configuration, options: TokenRequestOptions): Provider {
   class ForgivingProvider extends Provider {

@@ -93,7 +93,7 @@ export function parseAllow(text: string, provider: ProviderChoice): Answers['all
   return groupValues(words.map((word) => readCondition(word, provider)))
 }
 
-/** Who could sign in if nobody was named, where that is the public. */
+/** Who could sign in without `allow`, if that is the public. */
 export function findPublic({ choice }: ProviderChoice, place: Answers['place']): string | undefined {
   return choice === 'issuer' ? undefined : findOpenTo(choice, place)
 }

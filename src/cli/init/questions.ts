@@ -102,7 +102,7 @@ async function collect(args: Arguments, ask: Interview['ask'], terminal: Termina
   if (settled !== undefined && flag('allow') !== undefined) throw new UsageError(`--allow: ${settled}`)
   const askAllow = () => {
     const openTo = findPublic(provider, place)
-    // Where the public could sign in, nobody may say so by saying nothing.
+    // If the public could sign in, an empty answer is not enough to allow it.
     const usual = openTo === undefined ? 'everybody' : undefined
     return resolve('allow', `5. ${askWho(provider, openTo)}`, usual, (text) => parseAllow(text, provider))
   }

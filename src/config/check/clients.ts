@@ -90,7 +90,7 @@ function checkServerNames({ servers }: PartialClient, at: ConfigPath, { config, 
   }
 }
 
-/** An issuer that nobody may use, and a grant that can't be used, are both mistakes. */
+/** An issuer that no client may use, and a grant that can't be used, are both mistakes. */
 function checkAssertions({ config, isBroken, report }: CheckContext): void {
   const at: ConfigPath = ['broker', 'identity_assertions', 'issuers']
   if (isBroken(at) || isBroken(['broker', 'clients'])) return

@@ -28,7 +28,7 @@ export interface SandboxedValue {
 }
 
 /**
- * Puts the sandbox in the place of every issuer that a configuration names: somebody who tries the proxy out must not let in who
+ * Puts the sandbox in the place of every issuer that a configuration names: trying the proxy out must not let in users who
  * signs in for real, nor the other way round.
  *
  * @param value - a configuration of our format, not checked yet

@@ -107,7 +107,7 @@ function checkRules(provider: Provider, context: CheckContext): void {
   })
 }
 
-/** A domain among addresses, or the other way round, meets nobody. */
+/** A domain among addresses, or the other way round, never matches. */
 function checkAddresses({ allow, grant }: Provider, { report }: CheckContext): void {
   for (const [key, rules] of [['allow', allow] as const, ['grant', grant] as const])
     for (const [index, { claim, values }] of entriesOf<{

@@ -14,7 +14,7 @@ const ENDPOINTS = ['authorization_endpoint', 'token_endpoint', 'registration_end
 /** Members that metadata of a rewriting proxy cannot have: they are ours, or would promise what is not there. */
 const NOT_FOR_METADATA = ['issuer', ...ENDPOINTS, 'authorization_response_iss_parameter_supported']
 
-/** Checks that requests that are passed on arrive at somebody else, that the tokens are accepted, and that nothing stands in the way. */
+/** Checks that requests are not passed on to this proxy itself, that the tokens are accepted, and that no endpoint collides. */
 export function checkRewrite(context: CheckContext): void {
   const { config, report } = context
   const { rewrite } = config

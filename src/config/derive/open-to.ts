@@ -15,7 +15,7 @@ export function createEndpoints({ oauth }: Pick<IdentityProviderConfig, 'oauth'>
 }
 
 /**
- * Who could sign in if nobody was named.
+ * Who could sign in without `allow`.
  *
  * @param place - the keys that say where the provider is, without mistakes
  * @returns for people; undefined where the provider knows its users

@@ -22,7 +22,7 @@ export function isPrivate(host: string): boolean {
   return !bare.includes('.') || /\.(?:internal|local|lan|home\.arpa|svc)$/.test(bare)
 }
 
-/** Whether a host name or address (IPv6 with or without brackets) is this machine and nobody else. */
+/** Whether a host name or address (IPv6 with or without brackets) is this machine. */
 export function isLoopback(host: string): boolean {
   const bare = host.replace(/^\[|\]$/g, '').toLowerCase()
   const family = isIP(bare)

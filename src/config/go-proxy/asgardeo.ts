@@ -19,7 +19,7 @@ export function isTenant(tenant: GoProxyConfig['demo']): tenant is NonNullable<G
   return tenant?.org_name !== undefined || tenant?.client_id !== undefined
 }
 
-/** Whether the Go proxy registered clients at Asgardeo: by its flag, or because there is nobody else to sign users in. */
+/** Whether the Go proxy registered clients at Asgardeo: by its flag, or because the file names no other way to sign users in. */
 export function usesAsgardeo(go: GoProxyConfig, metadata: GoMetadata, flag: boolean): boolean {
   if (flag) return true
   const hasOther = (metadata.authorization_servers ?? []).length > 0 || go.default?.base_url || go.auth_server_base_url

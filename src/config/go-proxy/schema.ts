@@ -96,7 +96,7 @@ export const goProxySchema = z.strictObject({
     .optional(),
   auth_server_base_url: word.optional(),
   jwks_url: word.optional(),
-  // Fields without a name of their own, which its YAML library filled from these; nobody ever documented them.
+  // Fields without a name of their own, which its YAML library filled from these; they were never documented.
   authserverbaseurl: z.unknown().optional(),
   jwksurl: z.unknown().optional(),
   ...metadataShape,

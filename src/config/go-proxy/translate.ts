@@ -74,7 +74,7 @@ interface Translated {
 interface SignIn {
   /** The `asgardeo` block, whatever else the file names. */
   readonly asgardeo: boolean
-  /** The sandbox that comes with the proxy, and nobody else. */
+  /** The sandbox that comes with the proxy as the only issuer. */
   readonly isSandbox: boolean
 }
 

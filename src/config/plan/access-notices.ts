@@ -25,7 +25,7 @@ function createMailNotices({ claim, values }: ClaimCondition): string[] {
     .map((domain) => `identity_provider.allow: anyone can get an address of ${domain}. List single addresses with email.`)
 }
 
-/** Scopes that nobody can have are mostly misspelt, in the server or in the `grant`. */
+/** Scopes that no user can have are mostly misspelt, in the server or in the `grant`. */
 export function createGrantNotices(servers: readonly ServerPlan[], broker: BrokerPlan | undefined): string[] {
   if (broker === undefined) return []
   return servers.flatMap((server) => {

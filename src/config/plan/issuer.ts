@@ -45,7 +45,7 @@ function createClientAuthentication(
   if (key === undefined || algorithm === undefined) throw new Error('the private key has not been checked')
   return {
     method,
-    // One form for whoever signs with it, whatever form it came in.
+    // Always exported as PEM, whatever its original format.
     privateKey: key.export({ type: 'pkcs8', format: 'pem' }).toString(),
     algorithm,
     keyId: introspection.key_id,

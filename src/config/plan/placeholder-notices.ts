@@ -5,7 +5,7 @@ import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
 const PLACEHOLDER =
   /^<[^<>]+>$|\b(?:REPLACE|CHANGE|INSERT|FILL)[-_ ]?(?:WITH|ME|THIS|IN|HERE)\b|^(?:changeme|replaceme|todo|fixme|placeholder|xxx+|\.{3}|…)$|^(?:your|my)[-_ ](?:[a-z]+[-_ ])*(?:id|secret|key|token|domain|tenant|password|organi[sz]ation)$/i
 
-/** Values that somebody meant to replace. What a secret is stays unsaid. */
+/** Placeholders that were meant to be replaced. The values of secrets are not repeated. */
 export function createPlaceholderNotices(config: unknown, { findSecret }: SecretsAndFiles): string[] {
   return listTexts(config, [], findSecret)
     .filter(({ text }) => PLACEHOLDER.test(text.trim()))

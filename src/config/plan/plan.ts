@@ -85,7 +85,7 @@ function resolveSessionKey(config: Config, secretsAndFiles: SecretsAndFiles, bro
 
 const DEFAULT_BODIES_BYTES = 64 * 1024 * 1024
 
-/** Where nobody has said it, as much as a few of the longest need. */
+/** The default: as much as a few of the longest bodies need. */
 function resolveBodiesBytes({ bodies_bytes, body_bytes }: Config['limits']): number {
   return bodies_bytes ?? Math.max(DEFAULT_BODIES_BYTES, 4 * body_bytes)
 }

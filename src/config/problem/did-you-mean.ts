@@ -19,7 +19,7 @@ export function findNearest(word: string, known: Iterable<string>): string | und
   return best?.candidate
 }
 
-/** `allowedHosts`, `allowed-hosts` and `ALLOWED_HOSTS` are one word to whoever writes them. */
+/** `allowedHosts`, `allowed-hosts` and `ALLOWED_HOSTS` mean the same key. */
 function normalize(word: string): string {
   return word
     .replace(/([a-z])([A-Z])/g, '$1_$2')

@@ -138,14 +138,16 @@ const registration = z
     enabled: z.boolean().default(true).describe('Let clients register themselves (RFC 7591).'),
     most_clients: whole(1, 1_000_000)
       .default(10_000)
-      .describe('Most registrations at a time. Further ones take the places of the oldest that nobody signed in with.'),
+      .describe('Maximum number of registrations. When it is reached, the oldest unused one is evicted.'),
     per_minute: whole(1, 10_000)
       .default(20)
       .describe(
         'Registrations that one address may ask for within a minute; networks around it have four (IPv4 /24, IPv6 /48) and ten times as many (/16, /32).',
       ),
-    unused_seconds: seconds(YEAR).default(86_400).describe('Seconds after which a registration that nobody signed in with ends.'),
-    idle_seconds: seconds(YEAR).default(7_776_000).describe('Seconds after its last use at which a registration ends.'),
+    unused_seconds: seconds(YEAR)
+      .default(86_400)
+      .describe('Seconds after which an unused registration (no user signed in with it) expires.'),
+    idle_seconds: seconds(YEAR).default(7_776_000).describe('Seconds without use after which a registration expires.'),
   })
   .describe('Dynamic client registration.')
 

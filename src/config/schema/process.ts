@@ -83,7 +83,7 @@ export const processShape = {
     .enum(['session', 'shared'])
     .optional()
     .describe(
-      '`session` (default): nobody shares a process with someone else, and an MCP session has one of its own. `shared`: one process for all, only for servers that keep nothing between two requests.',
+      '`session` (default): users never share a process, and each MCP session has its own. `shared`: one process for all, only for stateless servers.',
     ),
   max_processes: whole(1, 10_000)
     .optional()
@@ -95,7 +95,7 @@ export const processShape = {
     .min(1)
     .max(86_400)
     .optional()
-    .describe('Seconds after which a process that nobody uses is ended. 1800 by default.'),
+    .describe('Seconds after which an idle process is ended. 1800 by default.'),
   start_timeout_seconds: z
     .number()
     .min(0.1)

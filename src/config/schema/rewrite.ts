@@ -19,7 +19,7 @@ export const rewrite = z
     redirect_uris: list(text(findBlankMistake))
       .default([])
       .describe(
-        'Where answers may go besides loopback addresses when `client_id` is among the added parameters: any client is that one then, and nobody is asked for consent.',
+        'Redirect URIs that are permitted besides loopback addresses if `client_id` is among the added parameters: all clients then share that client id, and users are not asked for consent.',
       ),
     metadata: z
       .record(z.string(), z.unknown())

@@ -55,7 +55,7 @@ export interface RegistrationPlan {
   readonly perMinute: number
   /** Seconds after which a registration expires if no user has signed in with it. */
   readonly unusedSeconds: number
-  /** Seconds after its last use at which a registration ends. */
+  /** Seconds without use after which a registration expires. */
   readonly idleSeconds: number
 }
 

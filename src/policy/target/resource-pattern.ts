@@ -37,7 +37,7 @@ export function compileResourcePattern(pattern: string): ResourcePattern {
   }
 }
 
-/** Characters that a file system skips (HFS+, TN1150): nobody sees them. */
+/** Characters that a file system skips (HFS+, TN1150): they are invisible. */
 const SKIPPED = /[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]/g
 
 /**
