@@ -103,7 +103,7 @@ async function findFreePair(): Promise<number> {
 describe('--demo', () => {
   it('signs sample users in before an MCP server over HTTP, and frees both ports when it is stopped', async () => {
     const demo = await startDemo('--upstream', example.streamableHttpUrl, '--port', String(await findFreePort()))
-    expect(demo.error()).toMatch(/^DEMO: for trying out, on this machine only\./m)
+    expect(demo.error()).toMatch(/^DEMO: only for trying it out on this machine\./m)
     for (const { name, password } of SAMPLE_USERS)
       expect(demo.error()).toMatch(new RegExp(`^ +${name} +password ${password} `, 'm'))
     const client = await connect(demo.url, alice)

@@ -45,7 +45,15 @@ const OLD_NAMES = [
 ]
 
 /** Phrases that CONTRIBUTING.md replaces. */
-const PHRASES = [/\bOn to \$/, /so much as/i, /at this very moment/i, /belongs? into/i, /sent nowhere/i, /\bOn to [A-Z]/, /in the log alone/i]
+const PHRASES = [
+  /\bOn to \$/,
+  /so much as/i,
+  /at this very moment/i,
+  /belongs? into/i,
+  /sent nowhere/i,
+  /\bOn to [A-Z]/,
+  /in the log alone/i,
+]
 
 /** The actor has a name: client, user, caller, operator, attacker. */
 const NO_ACTOR = /\b(?:whoever|somebody|nobody)\b/i
