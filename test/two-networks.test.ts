@@ -76,6 +76,27 @@ describe('the doctor', () => {
     expect(stage.issuer.requests).toContain('/jwks')
   })
 
+  it('does not ask for members of OpenID Connect where `metadata_url` is that of RFC 8414', async () => {
+    spoilMetadata(stage.issuer, { issuer: PUBLIC, jwks_uri: `${PUBLIC}/jwks`, subject_types_supported: undefined })
+    expect(listProblems(await diagnose(configure()))).toEqual([])
+  })
+
+  it('asks for them where it is that of OpenID Connect, which clients read at the public address', async () => {
+    await stage.close()
+    stage = await openDoctorStage({ discovery: 'openid-appended' })
+    spoilMetadata(stage.issuer, { issuer: PUBLIC, jwks_uri: `${PUBLIC}/jwks`, subject_types_supported: undefined })
+    expect(listProblems(await diagnose(configure({}, '/.well-known/openid-configuration')))).toEqual([
+      expect.objectContaining({ id: 'openid_members_missing' }),
+    ])
+  })
+
+  it('names `introspection.endpoint` where the metadata has none (Ory Hydra)', async () => {
+    spoilMetadata(stage.issuer, { issuer: PUBLIC, jwks_uri: `${PUBLIC}/jwks`, introspection_endpoint: undefined })
+    expect(listProblems(await diagnose(configure({ introspection })))).toEqual([
+      expect.objectContaining({ id: 'introspection_fails', fix: expect.stringContaining('introspection.endpoint') }),
+    ])
+  })
+
   it('names `metadata_url` where that leads to nothing', async () => {
     expect(listProblems(await diagnose(configure({}, '/elsewhere')))).toContainEqual(
       expect.objectContaining({ id: 'issuer_metadata_missing', fix: expect.stringContaining('metadata_url') }),

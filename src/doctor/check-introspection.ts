@@ -8,6 +8,18 @@ import { createSafeFetch } from '../oauth/safe-fetch.ts'
 import { explainFailure } from './failure.ts'
 import type { Finding, Findings } from './finding.ts'
 
+/** What to do, by what the reason says. */
+const ADVICE: readonly (readonly [RegExp, string])[] = [
+  [
+    /status (?:400|401|403)/,
+    'Correct `introspection.client_id` and `client_secret` (or `client_authentication`), and permit the client to introspect at the issuer.',
+  ],
+  [
+    /names no introspection_endpoint/,
+    'Write its URL as `introspection.endpoint`. Some servers have one and leave it out of their metadata, or have it at another port.',
+  ],
+]
+
 /** Asks about a token that cannot exist: who may ask is told so (RFC 7662 §2.2). */
 export async function checkIntrospection(plan: IssuerPlan, about: Findings): Promise<Finding[]> {
   if (plan.introspection === undefined) return []
@@ -33,10 +45,7 @@ export async function checkIntrospection(plan: IssuerPlan, about: Findings): Pro
     ]
   } catch (error) {
     const { reason, fix } = explainFailure(error instanceof ProxyError ? error.cause : error)
-    const isRefused = /status (?:400|401|403)/.test(reason)
-    const advice = isRefused
-      ? 'Correct `introspection.client_id` and `client_secret` (or `client_authentication`), and permit the client to introspect at the issuer.'
-      : fix
+    const advice = ADVICE.find(([sign]) => sign.test(reason))?.[1] ?? fix
     return [about.problem('introspection_fails', `Token introspection fails: ${reason}.`, advice)]
   } finally {
     await close()

@@ -2,6 +2,8 @@ import type { Finding, Findings } from './finding.ts'
 import type { IssuerProbe, Metadata, MetadataForm } from './probe-issuer.ts'
 import { quoteUntrusted } from './untrusted-text.ts'
 
+const OPENID = '/openid-configuration'
+
 const FORMS: Readonly<Record<MetadataForm, string>> = {
   oauth: 'RFC 8414',
   openid_inserted: 'OpenID Connect with the path behind',
@@ -217,7 +219,7 @@ function checkOpenIdMembers({ documents }: IssuerProbe, about: Findings): Findin
   const needed = ['jwks_uri', 'subject_types_supported', 'id_token_signing_alg_values_supported']
   const found = documents.filter(({ answer }) => 'document' in answer)
   // Where RFC 8414 metadata is found, clients don't come to the others.
-  if (found.some(({ form }) => form === 'oauth')) return []
+  if (found.some(({ form, url }) => form === 'oauth' || (form === 'named' && !url.endsWith(OPENID)))) return []
   return found.slice(0, 1).flatMap(({ url, answer }) => {
     const missing = 'document' in answer ? needed.filter((name) => answer.document[name] === undefined) : []
     if (missing.length === 0) return []
