@@ -23,6 +23,7 @@ describe('a refusal', () => {
       '3',
       'no-store',
     ])
+    expect(response.headers.get('www-authenticate')).toBeNull()
     expect(await response.json()).toEqual({
       jsonrpc: '2.0',
       id: 'a"b',
@@ -40,7 +41,7 @@ describe('a refusal', () => {
   it('of what is no JSON has no id, and of what is ambiguous the ids that can be read', async () => {
     gate = await openStepGate()
     const [broken, ambiguous] = await Promise.all(
-      ['{"id":1,', '{"jsonrpc":"2.0","id":1,"method":"ping","method":"x"}'].map((body) =>
+      ['{"jsonrpc":"2.0","id":1,"method":"ping",}', '{"jsonrpc":"2.0","id":1,"method":"ping","method":"x"}'].map((body) =>
         sendMcp(`${gate.origin}/mcp`, { body }),
       ),
     )
@@ -65,7 +66,7 @@ describe('a refusal', () => {
     const denial = {
       effect: 'deny',
       code: 'scope_insufficient',
-      scopes: ['b:needed', 'z:held'],
+      scopes: ['b:needed'],
       missing: ['b:needed'],
       reason: '',
     } as const
@@ -117,6 +118,17 @@ it('a failure after the answer has begun cuts the connection', async () => {
   await expect(sendMcp(`${gate.origin}/mcp`, { body: ping(1) }).then((response) => response.text())).rejects.toThrow()
   await vi.waitUntil(() => gate.records.length > 0)
   expect(gate.records[0]).toMatchObject({ status: 200, code: 'upstream_ended', cause: 'it exited' })
+})
+
+it('a bug after the answer has begun cuts the connection, too', async () => {
+  gate = await openStepGate({}, {}, (_call, reply) => {
+    reply.start(200, { 'content-type': 'application/json' })
+    reply.write(Buffer.from('{'))
+    throw new Error('a bug')
+  })
+  await expect(sendMcp(`${gate.origin}/mcp`, { body: ping(1) }).then((response) => response.text())).rejects.toThrow()
+  await vi.waitUntil(() => gate.records.length > 0)
+  expect(gate.records[0]).toMatchObject({ status: 200, code: 'internal_error' })
 })
 
 it('a client that goes on sending gets two seconds to read the refusal', async () => {
