@@ -1,7 +1,7 @@
 import type { Operation } from '../core/operation.ts'
 import type { RulePlan } from '../core/plan/policy-plan.ts'
 import { type CompiledExpression, compileExpression } from './expression/expression.ts'
-import type { Requirement } from './requirement.ts'
+import type { CreateRequirement, Requirement } from './requirement.ts'
 import { compileMethod, compileName, compileResource, type TargetPattern } from './target-pattern.ts'
 
 /** A rule, ready to be asked about operations. */
@@ -35,10 +35,11 @@ export interface RuleCondition {
 /**
  * @param rule - all of its conditions must hold
  * @param index - position in the server's `rules`
- * @param requirements - of its scopes
+ * @param require - makes the requirements of its scopes
  */
-export function compileRule(rule: RulePlan, index: number, requirements: readonly Requirement[]): CompiledRule {
+export function compileRule(rule: RulePlan, index: number, require: CreateRequirement): CompiledRule {
   const label = `rules[${index}]`
+  const requirements = rule.scopes.map((scope) => require(scope, label))
   const matchMethod = compileMethod(rule.method)
   const target = compileTarget(rule)
   const asksByChallenge = rule.mode !== 'shadow' && rule.onDeny !== 'hide'

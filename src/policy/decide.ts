@@ -114,15 +114,18 @@ function conclude(
   { hiding, refusal, wouldDeny }: Obstacles,
 ): Decision {
   const missing = listMissing(inquiry.principal.scopes, requirements)
-  noteScopes(inquiry, requirements, missing)
+  noteScopes(inquiry, requirements)
   const decision = hiding ?? refusal ?? (missing.length > 0 ? denyForScopes(operations, requirements, missing) : PERMIT)
   return wouldDeny.length === 0 ? decision : { ...decision, wouldDeny }
 }
 
-function noteScopes(inquiry: Inquiry, requirements: readonly Requirement[], missing: readonly string[]): void {
-  if (inquiry.onStep === undefined || requirements.length === 0) return
-  const failure = { label: 'scopes', reason: `missing ${missing.join(' ')}` }
-  note(inquiry, undefined, `scopes ${sortScopes(requirements).join(' ')}`, false, missing.length > 0 ? failure : 'holds')
+/** Tells whoever wants an explanation, for each rule that asks for scopes. */
+function noteScopes(inquiry: Inquiry, requirements: readonly Requirement[]): void {
+  if (inquiry.onStep === undefined) return
+  for (const [label, asked] of Map.groupBy(requirements, (requirement) => requirement.label)) {
+    const missing = listMissing(inquiry.principal.scopes, asked)
+    note(inquiry, undefined, label, false, missing.length === 0 ? 'holds' : { label, reason: `missing ${missing.join(' ')}` })
+  }
 }
 
 function denyForScopes(

@@ -83,7 +83,7 @@ interface CompiledPlan {
 function compilePlan({ rules, access, hierarchy }: PolicyPlan): CompiledPlan {
   const require = createRequirements(hierarchy)
   return {
-    rules: rules.map((plan, index) => ({ plan, rule: compileRule(plan, index, plan.scopes.map(require)) })),
+    rules: rules.map((plan, index) => ({ plan, rule: compileRule(plan, index, require) })),
     entries: (access?.entries ?? []).map(compileAccessEntry),
     require,
   }
@@ -104,7 +104,10 @@ function compilePath(plan: PolicyPlan, { rules: all, entries, require }: Compile
     ),
   }
   const policy: PathPolicy = {
-    requirements: [...plan.baseScopes.map(require), ...ofPath.flatMap(({ requirements }) => requirements)],
+    requirements: [
+      ...plan.baseScopes.map((scope) => require(scope, 'scopes')),
+      ...ofPath.flatMap(({ requirements }) => requirements),
+    ],
     conditions: ofPath.flatMap(({ condition }) => condition ?? []),
     findApplicable: createApplicableMemory((operation, work) => findApplicable(operation, given, work)),
     accessMode: plan.access?.mode,

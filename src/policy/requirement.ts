@@ -2,19 +2,21 @@ import type { PolicyPlan } from '../core/plan/policy-plan.ts'
 
 /** A scope that is needed, and the scopes that imply it. */
 export interface Requirement {
+  /** What asks for it: `scopes` of the server, or `rules[2]`. */
+  readonly label: string
   readonly scope: string
   /** The scope itself first. */
   readonly heldBy: readonly string[]
 }
 
-export type CreateRequirement = (scope: string) => Requirement
+export type CreateRequirement = (scope: string, label: string) => Requirement
 
 /** @param hierarchy - scope → scopes that it implies, transitively closed */
 export function createRequirements(hierarchy: PolicyPlan['hierarchy']): CreateRequirement {
   const entries = Object.entries(hierarchy)
-  return (scope) => {
+  return (scope, label) => {
     const broader = entries.filter(([holder, implied]) => holder !== scope && implied.includes(scope)).map(([holder]) => holder)
-    return { scope, heldBy: [scope, ...broader] }
+    return { label, scope, heldBy: [scope, ...broader] }
   }
 }
 

@@ -227,7 +227,7 @@ describe('an explanation', () => {
       ['access[1]', 'holds', false],
       ['rules[0]', 'fails', false],
       ['rules[1]', 'fails', true],
-      ['scopes mcp', 'fails', false],
+      ['scopes', 'fails', false],
     ])
   })
 })
