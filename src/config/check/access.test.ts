@@ -103,7 +103,7 @@ describe('a rule', () => {
       /whatever "require"/,
     ],
     ['that hides a path', { path: '/mcp', deny: true, on_deny: 'hide' }, '.on_deny', /cannot be hidden/],
-    ['whose reason is told to nobody', { tool: 'x', scopes: ['s'], reason: 'No.' }, '.reason', /told to nobody/],
+    ['whose reason is never shown', { tool: 'x', scopes: ['s'], reason: 'No.' }, '.reason', /is never shown/],
     ['whose expression is none', { tool: 'x', require: 'args.' }, '.require', /character/],
     ['that never holds', { tool: 'x', require: '1 > 2' }, '.require', /./],
     ['about arguments of a resource', { resource: 'note://x', require: 'args.x == 1' }, '.require', /no uses of resources/],

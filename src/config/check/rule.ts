@@ -68,7 +68,7 @@ function checkDemands(rule: Rule, at: ConfigPath, { isBroken, report }: CheckCon
     })
   if (rule.reason !== undefined && rule.require === undefined && rule.deny === undefined && !isBroken(at))
     report([...at, 'reason'], {
-      reason: 'is told to nobody: for scopes the client asks its user',
+      reason: 'is never shown: for missing scopes the client asks its user',
       fix: 'Remove it, or add `require` or `deny`.',
     })
 }

@@ -50,7 +50,7 @@ export const rule = z
         'Scopes that are needed, all of them, besides the base scopes. With `unlisted_operations: deny` an empty list permits.',
       ),
     require: expression("What must be true, for example `args.amount <= 100 || 'finance' in principal.groups`.").optional(),
-    deny: z.literal(true).optional().describe('Never permitted, to nobody.'),
+    deny: z.literal(true).optional().describe('Never permit the operation, for any caller.'),
     reason: text(findBlankMistake).optional().describe('What a caller is told who is refused by `require` or `deny`.'),
     on_deny: z
       .enum(['refuse', 'hide'])
