@@ -1,8 +1,7 @@
 import type { IdentityProviderPlan } from '../core/plan/identity-provider-plan.ts'
-import type { SafeFetch } from '../oauth/safe-fetch.ts'
 import { explainFailure } from './failure.ts'
 import type { Finding, Findings } from './finding.ts'
-import { type ClientProbe, type NamedEndpoint, probeClient, type TokenRefusal } from './probe-client.ts'
+import { type ClientProbe, type ClientQuestion, probeClient, type TokenRefusal } from './probe-client.ts'
 import { quoteUntrusted } from './untrusted-text.ts'
 
 /** GitHub says the same with other words, and with status 200. */
@@ -10,17 +9,11 @@ const REFUSED = new Set(['invalid_client', 'unauthorized_client', 'incorrect_cli
 const KNOWN = new Set(['invalid_grant', 'bad_verification_code'])
 
 /** Whether the identity provider knows the proxy by its credentials. */
-export async function checkClient(
-  plan: IdentityProviderPlan,
-  endpoint: NamedEndpoint,
-  callback: string,
-  fetchRaw: SafeFetch['fetchRaw'],
-  about: Findings,
-): Promise<Finding> {
+export async function checkClient(question: ClientQuestion, about: Findings): Promise<Finding> {
   try {
-    const probe = await probeClient(plan, endpoint, callback, fetchRaw)
-    if (!isRefused(probe.configured)) return checkAnswer(probe, callback, about)
-    return await explainRefusal(probe, plan, endpoint, callback, fetchRaw, about)
+    const probe = await probeClient(question)
+    if (!isRefused(probe.configured)) return checkAnswer(probe, question.callback, about)
+    return await explainRefusal(probe, question, about)
   } catch (error) {
     const { reason, fix } = explainFailure(error)
     return about.problem('token_endpoint_unreachable', `Its token endpoint cannot be reached: ${reason}.`, fix)
@@ -61,17 +54,11 @@ function checkAnswer(probe: ClientProbe, callback: string, about: Findings): Fin
   return about.ok('client', `It knows the client. Its redirect URI there has to be ${callback}.`)
 }
 
-async function explainRefusal(
-  { configured }: ClientProbe,
-  plan: IdentityProviderPlan,
-  endpoint: NamedEndpoint,
-  callback: string,
-  fetchRaw: SafeFetch['fetchRaw'],
-  about: Findings,
-): Promise<Finding> {
+async function explainRefusal({ configured }: ClientProbe, question: ClientQuestion, about: Findings): Promise<Finding> {
+  const { plan } = question
   const other = turnAround(plan)
   if (other !== undefined) {
-    const probe = await probeClient(other, endpoint, callback, fetchRaw).catch(() => undefined)
+    const probe = await probeClient({ ...question, plan: other }).catch(() => undefined)
     const { method } = other.clientAuthentication
     if (probe !== undefined && isTold(probe))
       return about.problem(

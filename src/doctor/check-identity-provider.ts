@@ -85,8 +85,8 @@ async function checkEndpoints(
       plan.asgardeo !== undefined
         ? [await checkAsgardeoAdmin(plan, plan.asgardeo, about)]
         : [
-            await checkClient(plan, token, callback, fetchRaw, about),
-            await checkSignIn(plan, authorization, callback, fetchRaw, about),
+            await checkClient({ plan, endpoint: token, callback, fetchRaw }, about),
+            await checkSignIn({ plan, endpoint: authorization, callback, fetchRaw }, about),
           ]
     return [...ofClient, ...(userinfo === undefined ? [] : await checkUserinfo(plan, userinfo, fetchRaw, about))]
   } finally {

@@ -1,19 +1,14 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { IdentityProviderPlan } from '../core/plan/identity-provider-plan.ts'
-import type { RawAnswer, SafeFetch } from '../oauth/safe-fetch.ts'
+import type { RawAnswer } from '../oauth/safe-fetch.ts'
 import { explainFailure } from './failure.ts'
 import type { Finding, Findings } from './finding.ts'
-import type { NamedEndpoint } from './probe-client.ts'
+import type { ClientQuestion } from './probe-client.ts'
 import { quoteUntrusted } from './untrusted-text.ts'
 
 /** Whether a browser that the broker sends to the identity provider gets to a page where users sign in. */
-export async function checkSignIn(
-  plan: IdentityProviderPlan,
-  endpoint: NamedEndpoint,
-  callback: string,
-  fetchRaw: SafeFetch['fetchRaw'],
-  about: Findings,
-): Promise<Finding> {
+export async function checkSignIn(question: ClientQuestion, about: Findings): Promise<Finding> {
+  const { plan, endpoint, callback, fetchRaw } = question
   const url = formatRequest(plan, endpoint.url, callback)
   try {
     const answer = await fetchRaw(url.href, {

@@ -26,7 +26,15 @@ export interface ClientProbe {
 }
 
 type Client = Pick<IdentityProviderPlan, 'clientId' | 'clientAuthentication'>
-type Question = Pick<IdentityProviderPlan, 'timeoutSeconds'> & Client
+
+/** A client, and the endpoint of the identity provider that is asked about it. */
+export interface ClientQuestion {
+  readonly plan: IdentityProviderPlan
+  readonly endpoint: NamedEndpoint
+  /** Redirect URI of the proxy. */
+  readonly callback: string
+  readonly fetchRaw: SafeFetch['fetchRaw']
+}
 
 /**
  * Exchanges a code that cannot exist: a client that is known is told so of the code, not of itself (RFC 6749 §5.2). Servers that look at
@@ -34,12 +42,7 @@ type Question = Pick<IdentityProviderPlan, 'timeoutSeconds'> & Client
  *
  * @throws Error when the endpoint does not answer
  */
-export async function probeClient(
-  plan: Question,
-  endpoint: NamedEndpoint,
-  callback: string,
-  fetchRaw: SafeFetch['fetchRaw'],
-): Promise<ClientProbe> {
+export async function probeClient({ plan, endpoint, callback, fetchRaw }: ClientQuestion): Promise<ClientProbe> {
   const ask = async (client: Client): Promise<TokenRefusal> => {
     const { headers, parameters } = authenticate(client)
     const form = new URLSearchParams({
