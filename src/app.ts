@@ -2,6 +2,7 @@ import type { DestinationStream } from 'pino'
 import type { Broker } from './broker/broker.ts'
 import { NO_BRAND } from './core/brand.ts'
 import { systemClock } from './core/clock.ts'
+import { createHeldMemory, type HeldMemory } from './core/held-memory.ts'
 import type { BrokerPlan } from './core/plan/broker-plan.ts'
 import type { Plan } from './core/plan/plan.ts'
 import type { RewritePlan } from './core/plan/rewrite-plan.ts'
@@ -31,7 +32,6 @@ import { createRequestLog } from './telemetry/request-line.ts'
 import { createHttpUpstream } from './upstream/http-upstream.ts'
 import { findProgramProblem } from './upstream/stdio/process/find-program.ts'
 import { createStdioUpstream } from './upstream/stdio/stdio-upstream.ts'
-import { createHeldMemory, type HeldMemory } from './upstream/stdio/wire/held-memory.ts'
 
 /** A proxy that serves. */
 export interface RunningProxy {

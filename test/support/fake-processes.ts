@@ -1,9 +1,9 @@
 import type { ProxyError } from '../../src/core/errors.ts'
+import type { MemoryShare } from '../../src/core/held-memory.ts'
 import type { RequestSink } from '../../src/upstream/stdio/channel/request-sink.ts'
 import type { ProcessHandlers, ProcessSource, ServerProcess } from '../../src/upstream/stdio/process/server-process.ts'
 import { readChildLine } from '../../src/upstream/stdio/wire/child-messages.ts'
 import { type ClientMessage, createClientMessage } from '../../src/upstream/stdio/wire/client-messages.ts'
-import type { MemoryShare } from '../../src/upstream/stdio/wire/held-memory.ts'
 import { createFakeClock, type FakeClock } from './fake-clock.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: whatever the bridge writes

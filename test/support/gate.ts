@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { NO_BRAND } from '../../src/core/brand.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import type { PolicyEngine } from '../../src/core/decision.ts'
+import { createHeldMemory } from '../../src/core/held-memory.ts'
 import type { StdioUpstreamPlan } from '../../src/core/plan/upstream-plan.ts'
 import type { TokenVerifier, Upstream } from '../../src/core/ports.ts'
 import type { RequestRecord } from '../../src/core/record.ts'
@@ -17,7 +18,6 @@ import type { Endpoint } from '../../src/pipeline/endpoints.ts'
 import { createPipeline } from '../../src/pipeline/pipeline.ts'
 import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
 import { createStdioUpstream } from '../../src/upstream/stdio/stdio-upstream.ts'
-import { createHeldMemory } from '../../src/upstream/stdio/wire/held-memory.ts'
 
 /** Permits everything. */
 export const openPolicy: PolicyEngine = { decide: () => ({ effect: 'permit' }), createListFilter: () => undefined }

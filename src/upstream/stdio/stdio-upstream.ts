@@ -1,6 +1,7 @@
 import type { Call } from '../../core/call.ts'
 import type { CancelTimer, Clock } from '../../core/clock.ts'
 import { toProxyError } from '../../core/errors.ts'
+import type { HeldMemory, MemoryShare } from '../../core/held-memory.ts'
 import type { StdioUpstreamPlan } from '../../core/plan/upstream-plan.ts'
 import type { Upstream } from '../../core/ports.ts'
 import { formatPrincipalKey } from '../../core/principal.ts'
@@ -15,7 +16,6 @@ import { ModernHttp } from './modern/modern-http.ts'
 import { Spawner } from './process/spawner.ts'
 import { HeldReply } from './stream/held-reply.ts'
 import { Translation } from './translation/translation.ts'
-import type { HeldMemory, MemoryShare } from './wire/held-memory.ts'
 
 export interface StdioUpstreamOptions {
   /** The server's name, for messages. */

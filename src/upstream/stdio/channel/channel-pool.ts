@@ -1,7 +1,7 @@
 import type { Clock } from '../../../core/clock.ts'
 import { ProxyError } from '../../../core/errors.ts'
+import { type MemoryShare, PART_FOR_WAITING } from '../../../core/held-memory.ts'
 import type { Spare } from '../process/places.ts'
-import { type MemoryShare, PART_FOR_WAITING } from '../wire/held-memory.ts'
 import type { Channel } from './multiplexed-channel.ts'
 
 /** Requests on one process at which another is started. */

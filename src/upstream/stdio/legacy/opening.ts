@@ -1,9 +1,9 @@
 import { ProxyError, toProxyError } from '../../../core/errors.ts'
+import { type MemoryShare, PART_FOR_WAITING } from '../../../core/held-memory.ts'
 import { type PendingRequest, UNSENT } from '../channel/pending-request.ts'
 import type { ResponseSink } from '../channel/request-sink.ts'
 import type { ServerConnection } from '../channel/server-connection.ts'
 import { type ClientMessage, paramsOf } from '../wire/client-messages.ts'
-import { type MemoryShare, PART_FOR_WAITING } from '../wire/held-memory.ts'
 import { replaceResponseId } from '../wire/json-edits.ts'
 import { formatUnsupported, UNSUPPORTED_VERSION } from '../wire/modern-envelope.ts'
 

@@ -1,4 +1,5 @@
 import { ProxyError, toProxyError } from '../../../core/errors.ts'
+import type { MemoryShare } from '../../../core/held-memory.ts'
 import { isModernRevision } from '../../../mcp/revision.ts'
 import { tellQuietly } from '../channel/answer-server.ts'
 import type { Channel } from '../channel/multiplexed-channel.ts'
@@ -8,7 +9,6 @@ import { type RequestSink, whenOver } from '../channel/request-sink.ts'
 import type { ServerConnection, ServerEvents } from '../channel/server-connection.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
 import { type ClientMessage, paramsOf, readParam } from '../wire/client-messages.ts'
-import type { MemoryShare } from '../wire/held-memory.ts'
 import { formatError } from '../wire/json-responses.ts'
 
 /** What a client gets that asks for an unknown revision. */

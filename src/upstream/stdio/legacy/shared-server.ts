@@ -1,3 +1,4 @@
+import type { MemoryShare } from '../../../core/held-memory.ts'
 import { isObject } from '../../../core/is-object.ts'
 import { answerServerRequest } from '../channel/answer-server.ts'
 import { answerWithin } from '../channel/answer-timeout.ts'
@@ -8,7 +9,6 @@ import type { Spare } from '../process/places.ts'
 import type { ProcessSource } from '../process/server-process.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
 import { paramsOf } from '../wire/client-messages.ts'
-import type { MemoryShare } from '../wire/held-memory.ts'
 import { SharedConnection, type SharedProcess } from './shared-connection.ts'
 
 /** Changes that say nothing about any client: every session may receive them. */

@@ -1,5 +1,6 @@
 import type { Call } from '../../../core/call.ts'
 import { ProxyError, toProxyError } from '../../../core/errors.ts'
+import { type MemoryShare, PART_FOR_WAITING } from '../../../core/held-memory.ts'
 import { formatPrincipalKey } from '../../../core/principal.ts'
 import type { Reply } from '../../../core/reply.ts'
 import { formatListenEnd } from '../../../mcp/listen-end.ts'
@@ -13,7 +14,6 @@ import type { ProcessSource } from '../process/server-process.ts'
 import { PostAnswer } from '../stream/post-response.ts'
 import { findAcceptedForms } from '../wire/accept-header.ts'
 import { type ClientMessage, paramsOf, readClientMessages, releaseMessage } from '../wire/client-messages.ts'
-import { type MemoryShare, PART_FOR_WAITING } from '../wire/held-memory.ts'
 import { formatError, sendJson, sendStatus } from '../wire/json-responses.ts'
 import {
   BRIDGED_REVISIONS,

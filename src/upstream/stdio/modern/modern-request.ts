@@ -1,10 +1,10 @@
+import type { MemoryShare } from '../../../core/held-memory.ts'
 import type { QueuedRequest } from '../channel/channel-pool.ts'
 import type { Channel } from '../channel/multiplexed-channel.ts'
 import type { PendingRequest } from '../channel/pending-request.ts'
 import type { RequestSink } from '../channel/request-sink.ts'
 import type { Spare } from '../process/places.ts'
 import type { ClientMessage } from '../wire/client-messages.ts'
-import type { MemoryShare } from '../wire/held-memory.ts'
 import type { Envelope } from '../wire/modern-envelope.ts'
 import type { OwnedIds } from './owned-ids.ts'
 

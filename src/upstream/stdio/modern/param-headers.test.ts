@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { createFakeClock } from '../../../../test/support/fake-clock.ts'
-import type { MemoryShare } from '../wire/held-memory.ts'
+import type { MemoryShare } from '../../../core/held-memory.ts'
 import type { ModernRequest } from './modern-request.ts'
 import { ParamHeaders } from './param-headers.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { systemClock } from '../../../core/clock.ts'
-import { createHeldMemory } from '../wire/held-memory.ts'
+import { createHeldMemory } from '../../../core/held-memory.ts'
 import { Child, type ChildHandlers } from './child.ts'
 import type { ProcessEnd } from './server-process.ts'
 import { Watchdog } from './watchdog.ts'

@@ -1,4 +1,4 @@
-import type { MemoryShare } from '../wire/held-memory.ts'
+import type { MemoryShare } from '../../../core/held-memory.ts'
 
 /** What one process holds of a shared account, so that all of it can be given back when the process is gone. */
 export class HeldBytes {

@@ -1,6 +1,6 @@
 import { ProxyError } from '../../../core/errors.ts'
+import type { MemoryShare } from '../../../core/held-memory.ts'
 import type { Reply, ReplyHeaders } from '../../../core/reply.ts'
-import type { MemoryShare } from '../wire/held-memory.ts'
 
 const RETRY_AFTER_SECONDS = 5
 

@@ -1,7 +1,7 @@
 import type { CancelTimer, Clock } from '../../../core/clock.ts'
 import { ProxyError } from '../../../core/errors.ts'
+import { type MemoryShare, PART_FOR_WAITING } from '../../../core/held-memory.ts'
 import type { Reply, ReplyHeaders } from '../../../core/reply.ts'
-import { type MemoryShare, PART_FOR_WAITING } from '../wire/held-memory.ts'
 import { formatRefusal, sendJson } from '../wire/json-responses.ts'
 import { EventStream, type Flow } from './event-stream.ts'
 import type { StreamLog } from './replay-buffer.ts'

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { MemoryShare } from '../wire/held-memory.ts'
+import type { MemoryShare } from '../../../core/held-memory.ts'
 
 /** Bounds of what is kept for all streams of an MCP session together. */
 const MAX_EVENTS = 1000
