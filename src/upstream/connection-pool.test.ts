@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import { systemClock } from '../core/clock.ts'
 import { closePool, createPool } from './connection-pool.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'pool-'))
@@ -17,7 +18,7 @@ async function sendBurst(requests: number, connectSeconds: number): Promise<(num
   const server = createServer((_request, response) => response.end('{}')).listen({ path: socket, backlog: 1 })
   await once(server, 'listening')
   const waits = { connectSeconds, responseSeconds: 30, heartbeatSeconds: 0, followSlashRedirects: false }
-  const pool = createPool(new URL(url).origin, { kind: 'http', url, socket, headers: {}, ca: undefined, ...waits })
+  const pool = createPool(new URL(url).origin, { kind: 'http', url, socket, headers: {}, ca: undefined, ...waits }, systemClock)
   const send = async () => {
     const { statusCode, body } = await pool.request({ path: '/mcp', method: 'GET' })
     await body.dump()
@@ -26,7 +27,7 @@ async function sendBurst(requests: number, connectSeconds: number): Promise<(num
   const outcomes = await Promise.all(
     Array.from({ length: requests }, () => send().catch((error: NodeJS.ErrnoException) => String(error.code))),
   )
-  await closePool(pool, 1000)
+  await closePool(pool, 1000, systemClock)
   server.close()
   return outcomes
 }

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { getCACertificates } from 'node:tls'
 import { buildConnector, Pool } from 'undici'
+import type { Clock } from '../core/clock.ts'
 import type { HttpUpstreamPlan } from '../core/plan/upstream-plan.ts'
 
 /** Of a response's header section. */
@@ -16,7 +17,7 @@ const REDIAL_MS = 20
  * @param origin - scheme, host and port of its URL
  * @param plan - how to connect
  */
-export function createPool(origin: string, plan: HttpUpstreamPlan): Pool {
+export function createPool(origin: string, plan: HttpUpstreamPlan, clock: Clock): Pool {
   return new Pool(origin, {
     pipelining: 1,
     allowH2: false,
@@ -25,11 +26,11 @@ export function createPool(origin: string, plan: HttpUpstreamPlan): Pool {
     bodyTimeout: 0,
     maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    connect: createConnector(plan),
+    connect: createConnector(plan, clock),
   })
 }
 
-function createConnector(plan: HttpUpstreamPlan): buildConnector.connector {
+function createConnector(plan: HttpUpstreamPlan, clock: Clock): buildConnector.connector {
   const timeout = plan.connectSeconds * 1000
   const connectOnce = buildConnector({
     timeout,
@@ -39,7 +40,7 @@ function createConnector(plan: HttpUpstreamPlan): buildConnector.connector {
     ...(plan.ca === undefined ? {} : { ca: [...getCACertificates('default'), plan.ca] }),
     ...(plan.socket === undefined ? {} : { socketPath: plan.socket }),
   })
-  const connect = plan.socket === undefined ? connectOnce : waitForQueue(connectOnce, timeout)
+  const connect = plan.socket === undefined ? connectOnce : waitForQueue(connectOnce, timeout, clock)
   return (options, callback) =>
     connect(options, (error, socket) => {
       if (error) return callback(error, null)
@@ -52,13 +53,13 @@ function createConnector(plan: HttpUpstreamPlan): buildConnector.connector {
  * Linux refuses a connection to a Unix socket at once while its queue is full (unix(7), EAGAIN). With TCP the system tries again, so that a
  * burst of calls only waits. This does the same.
  */
-function waitForQueue(connect: buildConnector.connector, timeout: number): buildConnector.connector {
+function waitForQueue(connect: buildConnector.connector, timeoutMs: number, clock: Clock): buildConnector.connector {
   return (options, callback) => {
-    const end = performance.now() + timeout
+    const end = clock.monotonic() + timeoutMs
     const dial = (): void =>
       connect(options, (...[error, socket]) => {
         if (error === null) callback(null, socket)
-        else if ('code' in error && error.code === 'EAGAIN' && performance.now() < end) setTimeout(dial, REDIAL_MS)
+        else if ('code' in error && error.code === 'EAGAIN' && clock.monotonic() < end) clock.after(REDIAL_MS, dial)
         else callback(error, null)
       })
     dial()
@@ -75,8 +76,8 @@ function renameReset(error: NodeJS.ErrnoException): void {
  *
  * @param deadlineMs - when they are aborted
  */
-export async function closePool(pool: Pool, deadlineMs: number): Promise<void> {
-  const timer = setTimeout(() => void pool.destroy(), deadlineMs)
+export async function closePool(pool: Pool, deadlineMs: number, clock: Clock): Promise<void> {
+  const cancel = clock.after(deadlineMs, () => void pool.destroy())
   await pool.close()
-  clearTimeout(timer)
+  cancel()
 }

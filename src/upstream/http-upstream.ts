@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import { type Dispatcher, errors } from 'undici'
 import type { Call } from '../core/call.ts'
+import { type Clock, systemClock } from '../core/clock.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { HttpUpstreamPlan } from '../core/plan/upstream-plan.ts'
 import type { Upstream } from '../core/ports.ts'
@@ -29,14 +30,14 @@ const RETRY_AFTER_SECONDS = 2
  *
  * @param plan - where it is, and how to connect
  */
-export function createHttpUpstream(plan: HttpUpstreamPlan): Upstream {
+export function createHttpUpstream(plan: HttpUpstreamPlan, clock: Clock = systemClock): Upstream {
   const url = new URL(plan.url)
-  const pool = createPool(url.origin, plan)
+  const pool = createPool(url.origin, plan, clock)
   const own = Object.entries(plan.headers)
   const ownNames = new Set(own.map(([name]) => name))
   const formatTarget = createTargetFormat(url.pathname, url.search.slice(1))
   const dispatch = (call: Call, path: string, reply: Reply, follow: Follow): void => {
-    const handler = new ResponseHandler(reply, plan, { path, awaited: findAwaited(call), route: call.route }, follow)
+    const handler = new ResponseHandler(reply, plan, { path, awaited: findAwaited(call), route: call.route, clock }, follow)
     try {
       pool.dispatch(formatRequest(call, path, own, ownNames), handler)
     } catch (error) {
@@ -50,7 +51,7 @@ export function createHttpUpstream(plan: HttpUpstreamPlan): Upstream {
       const follow = plan.followSlashRedirects ? (target: string) => dispatch(call, target, reply, undefined) : undefined
       dispatch(call, path, reply, follow)
     },
-    close: (deadline) => closePool(pool, deadline),
+    close: (deadline) => closePool(pool, deadline, clock),
   }
 }
 
@@ -90,6 +91,7 @@ interface Asked {
   readonly path: string
   readonly awaited: Awaited
   readonly route: RouteFacts
+  readonly clock: Clock
 }
 
 /** Passes one response on. It is a class, since there may be one for each of thousands of streams. */
@@ -166,7 +168,11 @@ class ResponseHandler implements Dispatcher.DispatchHandler {
     this.#detach()
     this.#reply.start(...formatAcknowledgment(headers))
     this.#reply.end()
-    this.#waiting = watchIdle(this.#plan.responseSeconds, () => controller.abort(new ProxyError('client_gone')))
+    this.#waiting = watchIdle(
+      this.#plan.responseSeconds,
+      () => controller.abort(new ProxyError('client_gone')),
+      this.#asked.clock,
+    )
   }
 
   #discard(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -197,18 +203,21 @@ class ResponseHandler implements Dispatcher.DispatchHandler {
   /** Keeps proxies in between from closing a silent stream, and detects clients that are gone. */
   #beat(controller: Dispatcher.DispatchController, tail: number): void {
     this.#tail = tail
-    this.#waiting = watchIdle(this.#plan.heartbeatSeconds, () => {
-      const now = this.#tail ?? tail
-      if (!this.#isPaused && isBetweenEvents(now) && !this.#reply.write(HEARTBEAT)) this.#pause(controller)
-      if (!this.#isOver) this.#beat(controller, now)
-    })
+    this.#waiting = watchIdle(
+      this.#plan.heartbeatSeconds,
+      () => {
+        const now = this.#tail ?? tail
+        if (!this.#isPaused && isBetweenEvents(now) && !this.#reply.write(HEARTBEAT)) this.#pause(controller)
+        if (!this.#isOver) this.#beat(controller, now)
+      },
+      this.#asked.clock,
+    )
   }
 
   /** The time that a slow client takes does not count. */
   #watch(controller: Dispatcher.DispatchController): void {
-    this.#waiting = watchIdle(this.#plan.responseSeconds, () =>
-      this.#isPaused ? this.#watch(controller) : this.#giveUp(controller, timeout('the body stopped')),
-    )
+    const onIdle = (): void => (this.#isPaused ? this.#watch(controller) : this.#giveUp(controller, timeout('the body stopped')))
+    this.#waiting = watchIdle(this.#plan.responseSeconds, onIdle, this.#asked.clock)
   }
 
   #pause(controller: Dispatcher.DispatchController): void {

@@ -65,4 +65,13 @@ describe('a child', () => {
     })
     expect((await ended).reason.message).toContain('could not be handled (Error: odd)')
   })
+
+  it('that does not read is sent a thousand messages and no more, and one that has been ended none', async () => {
+    const { child, ended } = run('exec sleep 1000')
+    for (let i = 0; i < 1000; i++) child.write(notification)
+    expect(() => child.write(notification)).toThrow(expect.objectContaining({ code: 'upstream_busy' }))
+    void child.end(0)
+    expect(() => child.write(notification)).toThrow(expect.objectContaining({ code: 'upstream_ended' }))
+    expect((await ended).expected).toBe(true)
+  })
 })

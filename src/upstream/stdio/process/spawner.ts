@@ -53,7 +53,7 @@ export class Spawner implements ProcessSource {
   }
 
   watchRequest(onIdle: () => void): Waiting {
-    return watchIdle(this.requestSeconds, onIdle)
+    return watchIdle(this.requestSeconds, onIdle, this.clock)
   }
 
   onFull(list: () => readonly Spare[]): void {

@@ -1,0 +1,143 @@
+import { describe, expect, it } from 'vitest'
+import {
+  createCountingMemory,
+  createFakeSource,
+  createMessage,
+  createRecordingSink,
+} from '../../../../test/support/fake-processes.ts'
+import { createCall } from '../../../../test/support/fake-reply.ts'
+import { Channel } from '../channel/multiplexed-channel.ts'
+import type { ModernRequest } from './modern-request.ts'
+import type { OwnedIds } from './owned-ids.ts'
+import { ParamHeaders } from './param-headers.ts'
+import { createPassThrough } from './pass-through.ts'
+
+const NO_EVENTS = { message: () => undefined, ended: () => undefined }
+
+/** Ids that only show whose they are. */
+const idsOf = (user: string): OwnedIds => ({
+  seal: (value) => `${user}:${value}`,
+  open: (sealed) => (sealed.startsWith(`${user}:`) ? sealed.slice(user.length + 1) : undefined),
+})
+
+function open(isShared = false) {
+  const source = createFakeSource()
+  const changed: string[] = []
+  const server = createPassThrough({
+    clock: source.clock,
+    startChannel: (key) => Channel.start(source, key, NO_EVENTS),
+    isShared,
+    toolsChanged: (key) => void changed.push(key),
+  })
+  const send = async (method: string, params: object = {}, logLevel?: string) => {
+    const client = createRecordingSink(method === 'subscriptions/listen' ? 'subscription' : 'response')
+    await server.request(createRequest(method, params, logLevel), client.sink)
+    return client
+  }
+  return { source, server, changed, send }
+}
+
+function createRequest(method: string, params: object = {}, logLevel?: string): ModernRequest {
+  const envelope = { protocolVersion: '2026-07-28', clientInfo: undefined, capabilities: {}, logLevel }
+  const owner = { principalKey: 'alice', poolKey: 'alice', memory: createCountingMemory(), ids: idsOf('alice') }
+  return { message: createMessage(method, params), envelope, ...owner } as ModernRequest
+}
+
+describe('a request to a modern server', () => {
+  it('has its owner’s ids opened, and gets those of its answer sealed', async () => {
+    const { source, send } = open()
+    const { responses } = await send('tools/call', { requestState: 'alice:s' })
+    expect(source.processes[0]!.read[0].params.requestState).toBe('s')
+    source.processes[0]!.answer('tools/call', { resultType: 'task', taskId: 't', requestState: 'r' })
+    expect(responses[0].result).toEqual({ resultType: 'task', taskId: 'alice:t', requestState: 'alice:r' })
+  })
+
+  it.each([
+    ['tools/call', { requestState: 'bob:s' }],
+    ['tasks/get', { taskId: 'bob:t' }],
+    ['tasks/get', {}],
+    ['subscriptions/listen', { notifications: { taskIds: ['alice:t', 'bob:t'] } }],
+    ['subscriptions/listen', { notifications: { taskIds: 'alice:t' } }],
+  ])('is refused with an id that its owner never got: %s %j', async (method, params) => {
+    const { source, send } = open()
+    const { responses } = await send(method, params)
+    expect([responses[0].error.code, source.processes]).toEqual([-32602, []])
+  })
+
+  it('gets progress and nothing that belongs to subscriptions, and a subscription only what it named', async () => {
+    const { source, send, changed } = open()
+    const call = await send('tools/call', { _meta: { progressToken: 'p' } })
+    const listen = await send('subscriptions/listen', { notifications: { toolsListChanged: true } })
+    const [process] = source.processes
+    const say = (method: string, id: number) =>
+      process!.say({ method, params: { progressToken: id, _meta: { 'io.modelcontextprotocol/subscriptionId': id } } })
+    for (const id of [1, 2])
+      for (const method of ['notifications/progress', 'notifications/tools/list_changed', 'notifications/prompts/list_changed'])
+        say(method, id)
+    expect(call.related.map(({ method }) => method)).toEqual(['notifications/progress'])
+    expect(listen.related.map(({ method }) => method)).toEqual(['notifications/tools/list_changed'])
+    expect(changed).toContain('alice')
+  })
+
+  it('with a log level gets the log messages of its process, and has none where processes are shared', async () => {
+    const alone = open()
+    await alone.send('tools/call', {}, 'debug')
+    await alone.send('tools/call', {}, 'debug')
+    expect(alone.source.processes).toHaveLength(2)
+    const shared = open(true)
+    const { related } = await shared.send('tools/call', {}, 'debug')
+    shared.source.processes[0]!.say({ method: 'notifications/message', params: {} })
+    expect([related, shared.source.processes.length]).toEqual([[], 1])
+  })
+})
+
+describe('a header that repeats a parameter', () => {
+  const tools = [{ name: 'echo', inputSchema: { properties: { text: { 'x-mcp-header': 'Text' } } } }]
+
+  function check(sent: string | undefined, value: unknown) {
+    const source = createFakeSource()
+    const listed: string[] = []
+    const server = {
+      request: async ({ message }: ModernRequest, sink: { response: (text: string, value: object) => void }) => {
+        listed.push(message.method)
+        sink.response('', { result: { tools } })
+        return { kind: 'unsent' as const }
+      },
+      sweep: () => undefined,
+      spares: () => [],
+    }
+    const headers = new ParamHeaders(source.clock, createCountingMemory)
+    const request = { ...createRequest('tools/call', { name: 'echo', arguments: { text: value } }) }
+    const call = createCall({}, { headers: sent === undefined ? [] : ['mcp-param-text', sent] })
+    const checkOnce = () =>
+      headers.check(call, request, server as never).then(
+        () => 'agrees',
+        ({ code }) => code,
+      )
+    return { source, listed, checkOnce }
+  }
+
+  it.each([
+    ['a', 'a', 'agrees'],
+    ['b', 'a', 'header_mismatch'],
+    [undefined, 'a', 'header_mismatch'],
+    [undefined, undefined, 'agrees'],
+    [undefined, null, 'agrees'],
+    ['1.0', 1, 'agrees'],
+    ['1e0', 1, 'header_mismatch'],
+    ['true', true, 'agrees'],
+  ])('%j beside %j: %s', async (sent, value, outcome) => {
+    expect(await check(sent, value).checkOnce()).toBe(outcome)
+  })
+
+  it('is checked by a list of tools of the last minute', async () => {
+    const { source, listed, checkOnce } = check('a', 'a')
+    await checkOnce()
+    source.clock.advance(60_000)
+    await checkOnce()
+    expect(listed).toEqual(['tools/list'])
+    source.clock.advance(1)
+    await checkOnce()
+    expect(listed).toEqual(['tools/list', 'tools/list'])
+  })
+})
