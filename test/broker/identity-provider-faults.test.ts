@@ -250,14 +250,17 @@ describe('an identity provider that says no', () => {
   /** What is no word on the user’s session: it may be that of an operator who has yet to change a secret. */
   const ABOUT_US: [name: string, place: Place, fault: Interference][] = [
     ['to the proxy (RFC 6749 §5.2)', 'token', json(401, '{"error":"invalid_client"}')],
-    ['to the request', 'token', json(400, '{"error":"invalid_request"}')],
+    ['to the request, with another status', 'token', json(403, '{"error":"invalid_request"}')],
     ['to a token that it has just given', 'userinfo', json(401, '{"error":"invalid_token"}')],
     ['and speaks of somebody else (OpenID Connect Core §5.3.2)', 'userinfo', json(200, '{"sub":"mallory"}')],
   ]
   it.each(ABOUT_US)('ends nobody’s session when it says so %s', (_name, place, fault) => failToRefresh(stage, place, fault))
 
-  /** Beside RFC 6749 §5.2, what Entra ID says of a refresh where the user has to be asked something (OpenID Connect Core §3.1.2.6). */
-  const OVER = ['invalid_grant', 'interaction_required', 'login_required', 'consent_required']
+  /**
+   * Beside RFC 6749 §5.2, what Entra ID says of a refresh where the user has to be asked something (OpenID Connect Core §3.1.2.6), and
+   * what Dex and LemonLDAP::NG say of a refresh token that is over.
+   */
+  const OVER = ['invalid_grant', 'interaction_required', 'login_required', 'consent_required', 'invalid_request']
   it.each(OVER)('ends the session when it answers %s', (error) =>
     loseSession(stage, 'token', json(400, JSON.stringify({ error }))),
   )

@@ -28,10 +28,23 @@ async function useRefreshToken(
   const answer = await askForTokens(
     () => oauth.refreshTokenGrantRequest(metadata, client, authentication, refreshToken, patientRequest),
     (response) => oauth.processRefreshTokenResponse(metadata, client, response),
-  )
+  ).catch((error: unknown) => {
+    throw readRefusal(error)
+  })
   const next = answer.tokens.refresh_token ?? refreshToken
   if (next !== refreshToken) await guard(() => keep(next), 'its new refresh token could not be stored')
   return answer
+}
+
+/**
+ * Dex and LemonLDAP::NG call a request with a refresh token that is over invalid (400). Sent again it stays so, and a new sign-in is what
+ * helps; a client or grant that is refused has codes of its own (RFC 6749 §5.2).
+ */
+function readRefusal(error: unknown): unknown {
+  if (!(error instanceof IdentityProviderError)) return error
+  const { cause, message } = error
+  const isOver = cause instanceof oauth.ResponseBodyError && cause.status === 400 && cause.error === 'invalid_request'
+  return isOver ? new IdentityProviderError('ended', message, { cause }) : error
 }
 
 /** Stops waiting in time, and lets the work go on. What it fails with later was told already, as an answer that did not come. */
