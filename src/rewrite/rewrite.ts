@@ -23,7 +23,8 @@ const PKCE = 'code_challenge_methods_supported'
  * @param resolveHost - for tests; `dns.lookup` otherwise
  */
 export function createRewrite(plan: RewritePlan, endpointPaths: readonly string[], resolveHost?: ResolveHost): Rewrite {
-  const outboundFetch = createSafeFetch(plan, resolveHost)
+  const { issuer, allowPrivateNetwork, ca } = plan
+  const outboundFetch = createSafeFetch({ issuer, allowPrivateNetwork, ca }, resolveHost)
   const provider = createMetadataSource({ issuer: plan.issuer, metadataUrl: undefined }, outboundFetch.fetchJson, systemClock)
   const serveMetadata = createMetadata(plan, provider)
   const metadataPaths = [METADATA, ...endpointPaths.flatMap((path) => [`${METADATA}${path}`, `${path}${METADATA}`])]

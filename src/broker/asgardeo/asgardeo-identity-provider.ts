@@ -78,7 +78,17 @@ function openApplications(options: AsgardeoOptions): AsgardeoApplications {
     authorize: api,
     onIssue,
   })
-  return createAsgardeoApplications({ ...options, plan: plan.asgardeo, registrar })
+  const { registration, store, encryption } = options
+  return createAsgardeoApplications({
+    plan: plan.asgardeo,
+    registration,
+    redirectUri,
+    registrar,
+    store,
+    encryption,
+    clock,
+    onIssue,
+  })
 }
 
 /** What is needed at most; what the admin client is not authorized for is left out by Asgardeo. */
