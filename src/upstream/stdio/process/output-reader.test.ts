@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest'
+import { OutputReader } from './output-reader.ts'
+
+describe('what a process writes', () => {
+  function open() {
+    const seen = {
+      messages: [] as string[],
+      broken: [] as unknown[],
+      notes: [] as string[],
+      replies: [] as string[],
+      failures: [] as string[],
+    }
+    let isOver = false
+    const reader = new OutputReader({
+      maxMessageBytes: 2000,
+      isOver: () => isOver,
+      message: ({ method }) => {
+        seen.messages.push(method)
+        if (method === 'last') isOver = true
+      },
+      broken: (id) => void seen.broken.push(id),
+      note: (line) => void seen.notes.push(line),
+      reply: (text) => void seen.replies.push(text),
+      fail: (reason) => void seen.failures.push(reason),
+      hold: () => true,
+      release: () => undefined,
+    })
+    return { seen, write: (text: string) => reader.push(Buffer.from(`${text}\n`)) }
+  }
+  const message = (method: string) => JSON.stringify({ jsonrpc: '2.0', method })
+
+  it('is messages, log lines, and responses that fail their request', () => {
+    const { seen, write } = open()
+    write(message('a'))
+    write('')
+    write('starting')
+    write('{"jsonrpc":"2.0","id":7}')
+    expect(seen).toMatchObject({ messages: ['a'], broken: [7], failures: [] })
+    expect(seen.notes).toHaveLength(2)
+  })
+
+  it('counts no more once it is over, in the middle of a batch or of a line', () => {
+    const { seen, write } = open()
+    write(`[${message('a')},${message('last')},${message('b')}]`)
+    write(message('c'))
+    expect(seen.messages).toEqual(['a', 'last'])
+  })
+
+  it('that is a request too deep to be passed on is answered', () => {
+    const { seen, write } = open()
+    write(`{"jsonrpc":"2.0","id":1,"method":"x","params":${'['.repeat(600)}${']'.repeat(600)}}`)
+    expect(JSON.parse(seen.replies[0]!)).toMatchObject({ id: 1, error: { code: -32600 } })
+  })
+
+  it('that is too long fails its request, or the process where it is not known which', () => {
+    const { seen, write } = open()
+    write(`{"jsonrpc":"2.0","id":3,"result":"${'x'.repeat(3000)}"}`)
+    expect([seen.broken, seen.failures]).toEqual([[3], []])
+    write('x'.repeat(3000))
+    expect(seen.failures).toEqual(['wrote a line of more than 2000 bytes'])
+  })
+})
