@@ -16,6 +16,8 @@ export interface Principal {
   readonly scopes: ReadonlySet<string>
   /** Groups that the issuer's configuration reads from the token. */
   readonly groups: readonly string[]
+  /** Why the groups are not known, though there may be some: then no condition on groups holds. */
+  readonly groupsUnknown?: string
   readonly assurance: Assurance
   /** Seconds since the epoch after which the token is no longer accepted, clock tolerance not included. */
   readonly expiresAt: number

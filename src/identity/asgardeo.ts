@@ -4,6 +4,11 @@ const CLOUD = 'https://api.asgardeo.io'
 
 /** Asgardeo, or WSO2 Identity Server at `base_url`. Its issuer ends in `/oauth2/token`. */
 export const asgardeo: IdentityKind = {
+  groups: {
+    claim: 'groups',
+    scope: 'groups',
+    setup: 'Asgardeo sends groups for the scope groups, to an application that has Groups among its user attributes.',
+  },
   needs: [['organization'], ['base_url'], ['issuer']],
   takes: ['base_url'],
   findMistake,

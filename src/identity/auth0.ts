@@ -2,6 +2,11 @@ import type { IdentityKind } from './kind.ts'
 
 /** Auth0. Its issuer ends in a slash, and access tokens are opaque unless an API is named by `audience`. */
 export const auth0: IdentityKind = {
+  groups: {
+    claim: undefined,
+    setup:
+      'Auth0 sends none of itself: let an Action add a claim like https://example.com/groups, and name it as `groups_claim`.',
+  },
   needs: [['domain'], ['issuer']],
   takes: ['audience'],
   describe: ({ domain, issuer, audience }) => ({

@@ -5,6 +5,7 @@ const POOL = /^(?<region>[a-z]{2}(?:-[a-z]+)+-\d)_\w+$/
 
 /** Amazon Cognito: the issuer is of the region, the endpoints are at the domain of the user pool, as its metadata says. */
 export const cognito: IdentityKind = {
+  groups: { claim: 'cognito:groups' },
   needs: [['user_pool'], ['issuer']],
   takes: ['region'],
   findMistake({ user_pool: pool, region, issuer }) {

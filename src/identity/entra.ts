@@ -9,6 +9,11 @@ const GUID = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i
  * Graph alone, while the ID token has everything that is there.
  */
 export const entra: IdentityKind = {
+  groups: {
+    claim: 'groups',
+    setup:
+      'Microsoft Entra ID sends groups (object ids) once the application has a groups claim under Token configuration, and leaves all of them out for users in more than 200: choose “Groups assigned to the application” there.',
+  },
   needs: [['tenant'], ['issuer']],
   takes: ['base_url'],
   findMistake,

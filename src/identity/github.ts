@@ -4,6 +4,7 @@ const GITHUB = 'https://github.com'
 
 /** GitHub, or GitHub Enterprise Server at `base_url`: OAuth without OpenID Connect; users keep their number when they change their name. */
 export const github: IdentityKind = {
+  groups: { claim: 'organizations', scope: 'read:org' },
   needs: [[]],
   takes: ['base_url', 'organization'],
   describe: (place) => ({

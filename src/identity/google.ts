@@ -2,6 +2,10 @@ import type { IdentityKind } from './kind.ts'
 
 /** Google. Refresh tokens come for its own parameters, not for `offline_access`; access tokens are opaque. */
 export const google: IdentityKind = {
+  groups: {
+    claim: undefined,
+    setup: 'Google sends no groups: use email, email_domain or hd with `claim` instead.',
+  },
   needs: [[]],
   takes: ['domain', 'issuer'],
   describe: ({ domain, issuer }) => ({

@@ -2,6 +2,11 @@ import { cutFinalSlash, type IdentityKind } from './kind.ts'
 
 /** Keycloak: one issuer for each realm, without a final slash; every answer carries `iss`. */
 export const keycloak: IdentityKind = {
+  groups: {
+    claim: 'groups',
+    setup:
+      'Keycloak sends groups once the client has a mapper of the type Group Membership with the token claim name groups; roles only count where `groups_claim` names them.',
+  },
   needs: [['base_url', 'realm'], ['issuer']],
   takes: [],
   describe: ({ base_url: base = '', realm = '', issuer }) => ({

@@ -56,8 +56,19 @@ export interface KindDescription {
   readonly notes: readonly string[]
 }
 
+/** How the users' groups arrive. */
+export interface GroupsDescription {
+  /** The claim that holds them; undefined where none does unless the configuration names one. */
+  readonly claim: string | undefined
+  /** The scope that brings them. */
+  readonly scope?: string
+  /** What has to be set up there before they arrive, in a sentence or two for the operator. */
+  readonly setup?: string
+}
+
 /** What is special to a kind of identity provider. */
 export interface IdentityKind {
+  readonly groups: GroupsDescription
   /** Alternatives: all keys of one of them are needed. */
   readonly needs: readonly (readonly PlaceKey[])[]
   /** Keys that may be written besides. */

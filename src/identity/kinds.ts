@@ -6,7 +6,16 @@ import { entra } from './entra.ts'
 import { github } from './github.ts'
 import { google } from './google.ts'
 import { keycloak } from './keycloak.ts'
-import { type IdentityKind, type KindDescription, PLACE_KEYS, type Place, type PlaceKey, type PlaceMistake } from './kind.ts'
+import {
+  type GroupsDescription,
+  type IdentityKind,
+  type KindDescription,
+  PLACE_KEYS,
+  type Place,
+  type PlaceKey,
+  type PlaceMistake,
+} from './kind.ts'
+import { findKindOfIssuer } from './known-issuers.ts'
 import { okta } from './okta.ts'
 import { oauth, oidc } from './plain.ts'
 
@@ -29,6 +38,16 @@ export const IDENTITY_PROVIDER_KINDS = Object.keys(KINDS) as [IdentityProviderKi
 /** What to know of an identity provider at a place that {@link findPlaceMistakes} finds nothing wrong with. */
 export function describeKind(kind: IdentityProviderKind, place: Place): KindDescription {
   return KINDS[kind].describe(place)
+}
+
+/**
+ * How groups arrive from a provider. A kind that says nothing of the product (`oidc`) is looked for by the issuer.
+ *
+ * @param kind - undefined where only the issuer is known
+ */
+export function describeGroups(kind: IdentityProviderKind | undefined, issuer: string): GroupsDescription {
+  const isKnown = kind !== undefined && kind !== 'oidc'
+  return KINDS[isKnown ? kind : (findKindOfIssuer(issuer) ?? 'oidc')].groups
 }
 
 /**

@@ -2,6 +2,11 @@ import type { IdentityKind, Place } from './kind.ts'
 
 /** Okta: the organization itself is an issuer, and so is each custom authorization server below it. */
 export const okta: IdentityKind = {
+  groups: {
+    claim: 'groups',
+    setup:
+      'Okta sends groups once the authorization server has a claim groups; that of the organization needs a groups claim filter at the application, and the scope groups.',
+  },
   needs: [['domain'], ['issuer']],
   takes: ['authorization_server'],
   findMistake: ({ issuer, authorization_server: server }) =>

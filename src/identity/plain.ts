@@ -3,6 +3,7 @@ import { findPublicUsers } from './public-users.ts'
 
 /** Any provider of OpenID Connect, by its issuer. */
 export const oidc: IdentityKind = {
+  groups: { claim: 'groups' },
   needs: [['issuer']],
   takes: [],
   describe: ({ issuer = '' }) => ({
@@ -17,6 +18,7 @@ export const oidc: IdentityKind = {
 
 /** Any provider of OAuth without OpenID Connect, by its endpoints. */
 export const oauth: IdentityKind = {
+  groups: { claim: 'groups' },
   needs: [['oauth']],
   takes: [],
   describe({ oauth: endpoints }) {

@@ -18,6 +18,12 @@ const PUBLIC: readonly (readonly [host: RegExp, users: string])[] = [
 
 const MICROSOFT =
   /^(?:login\.microsoftonline\.(?:com|us)|login\.partner\.microsoftonline\.cn|sts\.windows\.net|login\.windows\.net)$/
+
+/** Whether a host is one of Microsoft's for signing users in. */
+export function isMicrosoft(host: string): boolean {
+  return MICROSOFT.test(host)
+}
+
 /** In the place of a tenant: the users of all organizations, of none, or both; and the id that stands for users of none in tokens. */
 const MANY_TENANTS = /^\/(?:common|organizations|consumers|\{tenantid\}|9188040d-6c67-4c5b-b112-36a304b66dad)(?:\/|$)/i
 
@@ -31,7 +37,7 @@ export function findPublicUsers(url: string): string | undefined {
   const target = URL.parse(url)
   if (target === null) return undefined
   const host = target.hostname.replace(/\.$/, '')
-  if (MICROSOFT.test(host) && MANY_TENANTS.test(decodePath(target))) return 'everybody with a Microsoft account'
+  if (isMicrosoft(host) && MANY_TENANTS.test(decodePath(target))) return 'everybody with a Microsoft account'
   return PUBLIC.find(([pattern]) => pattern.test(host))?.[1]
 }
 

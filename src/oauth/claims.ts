@@ -82,7 +82,7 @@ export function createPrincipal(claims: Claims, plan: IssuerPlan, assurance: Ass
     subject: parseName(claims, 'sub'),
     clientId,
     scopes: collectScopes(claims, plan.scopeClaims),
-    groups: readGroups(claims, plan.groups),
+    ...readGroups(claims, plan.groups),
     assurance,
     expiresAt,
     acceptedUntil: expiresAt + plan.clockToleranceSeconds,

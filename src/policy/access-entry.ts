@@ -14,6 +14,8 @@ export interface AccessEntry {
   opens(operation: Operation, target: Target, work: Work): boolean
   /** Whether it opens some of what a URI template may become. */
   opensSome(template: string): boolean
+  /** Whether it looks at the groups of the principal. */
+  readonly readsGroups: boolean
   /** Why it does not fit the caller; undefined when it fits. */
   findMismatch(inquiry: Inquiry): string | undefined
 }
@@ -34,6 +36,7 @@ export function compileAccessEntry(plan: AccessEntryPlan): AccessEntry {
     opens: ({ method, targetKind }, target, work) =>
       opensMethod(method) || targets.some((pattern) => pattern.kind === targetKind && pattern.covers(target, work)),
     opensSome: (template) => opensMethod('resources/read') || resources.some((pattern) => pattern.overlaps(template)),
+    readsGroups: plan.groups !== undefined || who?.readsGroups === true,
     findMismatch: (inquiry) => findMismatch(plan, who, inquiry),
   }
 }
@@ -45,7 +48,9 @@ function findMismatch(
 ): string | undefined {
   const { principal } = inquiry
   if (groups !== undefined && !groups.some((group) => principal.groups.includes(group)))
-    return `the principal is in none of the groups ${groups.join(', ')}`
+    return principal.groupsUnknown === undefined
+      ? `the principal is in none of the groups ${groups.join(', ')}`
+      : `the groups of the principal are not known: ${principal.groupsUnknown}`
   if (claim !== undefined && !meetsCondition(claim, principal.claims)) return `the claim ${claim.claim} has none of the values`
   if (who === undefined) return undefined
   const outcome = inquiry.evaluate(who, undefined)

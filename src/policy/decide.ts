@@ -60,7 +60,7 @@ function applyAll(inquiry: Inquiry, subject: Subject, { accessMode }: PathPolicy
 function applyAccess(inquiry: Inquiry, subject: Subject, mode: 'enforce' | 'shadow', obstacles: Obstacles): void {
   const judgement = judgeAccess(inquiry, subject, mode)
   if (judgement === 'holds') return
-  const reason = `${describe(subject.operation)}: no access entry opens it`
+  const reason = `${describe(subject.operation)}: ${judgement.reason}`
   if (mode === 'shadow') obstacles.wouldDeny.push(`access: ${reason}`)
   // Methods are no secret, names of tools, prompts and resources are.
   else if (subject.operation.target === undefined) refuse(obstacles, 'policy_denied', reason)

@@ -42,7 +42,6 @@ export class Inquiry {
     return expression.evaluate(
       {
         principal: this.principal,
-        groups: this.principal.groups,
         operation,
         args: operation && this.#findArguments(operation),
         server,

@@ -54,7 +54,7 @@ function evaluate(inquiry: Inquiry, subject: Subject | undefined, require: Compi
 }
 
 /** Judges whether an entry of `access` opens the operation to the caller. Callers are not told which entries there are. */
-export function judgeAccess(inquiry: Inquiry, subject: Subject, mode: 'enforce' | 'shadow'): Judgement {
+export function judgeAccess(inquiry: Inquiry, subject: Subject, mode: 'enforce' | 'shadow'): 'holds' | Failure {
   const { applicable } = subject
   if (applicable.isFree) return 'holds'
   const isShadow = mode === 'shadow'
@@ -63,9 +63,17 @@ export function judgeAccess(inquiry: Inquiry, subject: Subject, mode: 'enforce' 
     note(inquiry, subject, entry.label, isShadow, mismatch === undefined ? 'holds' : { label: entry.label, reason: mismatch })
     if (mismatch === undefined) return 'holds'
   }
-  const failure = { label: undefined, reason: 'no access entry opens it' }
+  const failure = { label: undefined, reason: `no access entry opens it${explainUnknownGroups(inquiry, applicable.entries)}` }
   note(inquiry, subject, 'access', isShadow, failure)
   return failure
+}
+
+/** For the log: entries that look at groups fit nobody whose groups are not known. */
+function explainUnknownGroups({ principal }: Inquiry, entries: readonly AccessEntry[]): string {
+  const { groupsUnknown } = principal
+  return groupsUnknown !== undefined && entries.some(({ readsGroups }) => readsGroups)
+    ? `; the groups of the principal are not known: ${groupsUnknown}`
+    : ''
 }
 
 /** Entries do not look at operations: one answer for each, however many items a list has. */

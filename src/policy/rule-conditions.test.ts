@@ -316,3 +316,33 @@ describe('policies in general', () => {
     )
   })
 })
+
+describe('a principal whose groups are not known', () => {
+  const lost = createPrincipal({ groupsUnknown: 'the user is in too many groups for the token' })
+
+  it('is let in by no entry about groups, and the log says why', () => {
+    for (const entry of [{ groups: ['support'] }, { who: "!('contractors' in principal.groups)" }]) {
+      const decision = decide(createPolicyPlan(accessOf({ ...entry, tools: ['*'] })), lost, [callTool('t')])
+      expect(decision).toMatchObject({
+        code: 'target_hidden',
+        reason: expect.stringContaining(
+          'the groups of the principal are not known: the user is in too many groups for the token',
+        ),
+      })
+    }
+    const others = decide(createPolicyPlan(accessOf({ who: "'s' in principal.scopes", tools: ['*'] })), lost, [callTool('t')])
+    expect(others).toMatchObject({ reason: expect.not.stringContaining('not known') })
+    expect(
+      outcomeOf(createPolicyPlan(accessOf({ groups: ['support'], tools: ['*'] }, { tools: ['t'] })), lost, [callTool('t')]),
+    ).toBe('permit')
+  })
+
+  it('does not pass a rule that keeps a group out', () => {
+    const plan = rules({ tool: 't', require: "!('contractors' in principal.groups)" })
+    expect(outcomeOf(plan, alice, [callTool('t')])).toBe('permit')
+    expect(decide(plan, lost, [callTool('t')])).toMatchObject({
+      code: 'policy_denied',
+      reason: expect.stringContaining('principal.groups is not known: the user is in too many groups'),
+    })
+  })
+})

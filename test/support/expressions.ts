@@ -8,8 +8,15 @@ const argumentText = `{
   "amount": 100, "note": null, "path": "/srv/Notes.md", "text": "42", "items": [{ "price": 9.5 }, { "price": 1 }]
 }`
 
-/** A call of `refund` by Alice of the support group. */
-export function createFacts(overrides: Partial<ExpressionFacts> = {}): ExpressionFacts {
+type Overrides = Partial<ExpressionFacts> & { readonly groups?: readonly string[] }
+
+/** A call of `refund` by Alice of the support group, or of the given ones. */
+export function createFacts({ groups, ...overrides }: Overrides = {}): ExpressionFacts {
+  const facts = { ...createDefaults(), ...overrides }
+  return groups === undefined ? facts : { ...facts, principal: { ...facts.principal, groups } }
+}
+
+function createDefaults(): ExpressionFacts {
   return {
     principal: {
       issuer: 'https://idp.example.com',
@@ -28,18 +35,16 @@ export function createFacts(overrides: Partial<ExpressionFacts> = {}): Expressio
         auth_time: 1_795_989_000,
       },
     },
-    groups: ['support'],
     operation: { kind: 'request', method: 'tools/call', targetKind: 'tool', target: 'refund', id: '1' },
     args: createArgumentReader(argumentText),
     server: '/tickets',
     request: { revision: '2025-11-25', path: '/tickets', address: '192.0.2.1' },
     now: Date.UTC(2026, 10, 29, 22),
-    ...overrides,
   }
 }
 
 /** What an expression comes to as a `require`. */
-export function evaluate(source: string, overrides?: Partial<ExpressionFacts>): Outcome {
+export function evaluate(source: string, overrides?: Overrides): Outcome {
   return compileExpression(source, 'require').evaluate(createFacts(overrides), createWork())
 }
 
@@ -53,7 +58,7 @@ export function allow(source: string): void {
 }
 
 /** Why an expression fails; undefined when it does not. */
-export function reasonOf(source: string, overrides?: Partial<ExpressionFacts>): string | undefined {
+export function reasonOf(source: string, overrides?: Overrides): string | undefined {
   const outcome = evaluate(source, overrides)
   return outcome.value === 'error' ? outcome.reason : undefined
 }

@@ -19,6 +19,7 @@ export function createIdentityProviderPlan(issuer: string, changes: Partial<Iden
     notes: [],
     allow: [],
     grant: [],
+    groups: { claim: 'groups', separator: undefined },
     tokenClaims: [],
     allowPrivateNetwork: true,
     ca: undefined,

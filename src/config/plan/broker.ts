@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { resolve } from 'node:path'
 import type { BrokerPlan, StorePlan } from '../../core/plan/broker-plan.ts'
-import type { IssuerPlan } from '../../core/plan/issuer-plan.ts'
+import type { GroupsPlan, IssuerPlan } from '../../core/plan/issuer-plan.ts'
 import { decodeEncryptionKey } from '../format/key-material.ts'
 import { type BrokerConfig, broker as brokerSchema } from '../schema/broker.ts'
 import type { Config } from '../schema/schema.ts'
@@ -23,10 +23,11 @@ export function createBrokerPlan(config: Config, inputs: BrokerPlanInputs): Brok
   const { identity_provider: provider, broker = brokerSchema.parse({}) } = config
   if (provider === undefined) return undefined
   const { publicUrl, secretsAndFiles } = inputs
+  const identityProvider = createIdentityProviderPlan(config, provider, inputs)
   return {
     issuer: publicUrl,
-    issuerPlan: createOwnIssuerPlan(publicUrl),
-    identityProvider: createIdentityProviderPlan(config, provider, inputs),
+    issuerPlan: createOwnIssuerPlan(publicUrl, identityProvider.groups),
+    identityProvider,
     store: createStorePlan(broker.store, inputs),
     encryptionKeys: resolveEncryptionKeys(broker, secretsAndFiles),
     accessTokenSeconds: broker.access_token_seconds,
@@ -65,7 +66,7 @@ export function createBrokerPlan(config: Config, inputs: BrokerPlanInputs): Brok
 }
 
 /** How tokens of our own are verified: like those of any issuer, with keys that are at hand. */
-function createOwnIssuerPlan(issuer: string): IssuerPlan {
+function createOwnIssuerPlan(issuer: string, groups: GroupsPlan): IssuerPlan {
   return {
     issuer,
     metadataUrl: undefined,
@@ -73,7 +74,7 @@ function createOwnIssuerPlan(issuer: string): IssuerPlan {
     algorithms: ['ES256'],
     audienceClaims: ['aud'],
     scopeClaims: ['scope'],
-    groups: { claim: 'groups', separator: undefined },
+    groups,
     // One clock wrote and reads them, or that of a machine which shares the store.
     clockToleranceSeconds: 5,
     maxLifetimeSeconds: undefined,

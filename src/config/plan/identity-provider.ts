@@ -1,5 +1,6 @@
 import type { ClaimCondition, IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
 import { describeKind } from '../../identity/kinds.ts'
+import { createGroupsPlan } from '../derive/groups.ts'
 import { resolveKind } from '../derive/identity-provider-kind.ts'
 import { createEndpoints } from '../derive/open-to.ts'
 import type { IdentityProviderConfig } from '../schema/broker.ts'
@@ -16,6 +17,7 @@ export function createIdentityProviderPlan(
   const kind = resolveKind(provider)
   const asgardeo = createAsgardeoPlan(config, provider, { publicUrl, secretsAndFiles })
   const described = describeKind(kind, { ...provider, oauth: createEndpoints(provider) })
+  const scopes = [...new Set([...(provider.scopes ?? described.scopes), ...(asgardeo?.api?.scopes ?? [])])]
   const method = provider.client_authentication ?? described.clientAuthentication
   return {
     kind,
@@ -27,7 +29,7 @@ export function createIdentityProviderPlan(
     clientId: provider.client_id ?? '',
     clientAuthentication:
       asgardeo === undefined ? createClientAuthentication(method, provider, secretsAndFiles) : { method: 'none' },
-    scopes: [...new Set([...(provider.scopes ?? described.scopes), ...(asgardeo?.api?.scopes ?? [])])],
+    scopes,
     authorizationParameters: { ...described.authorizationParameters, ...provider.authorization_parameters },
     userinfo: provider.userinfo ?? described.userinfo ?? true,
     unrefreshedSeconds: provider.unrefreshed_seconds,
@@ -40,6 +42,7 @@ export function createIdentityProviderPlan(
     openTo: provider.allow.length > 0 ? undefined : described.openTo,
     allow: described.allow ?? provider.allow,
     grant: provider.grant?.map(({ claim, values, scopes }) => ({ when: createCondition(claim, values), scopes })),
+    groups: createGroupsPlan(provider, { kind, issuer: described.issuer, scopes }),
     tokenClaims: provider.token_claims,
   }
 }

@@ -1,4 +1,5 @@
 import type { IntrospectionPlan, IssuerPlan } from '../../core/plan/issuer-plan.ts'
+import { createGroupsPlan } from '../derive/groups.ts'
 import { listKeyAlgorithms, parsePrivateKey } from '../format/key-material.ts'
 import type { IntrospectionConfig, IssuerConfig } from '../schema/issuer.ts'
 import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
@@ -12,7 +13,7 @@ export function createIssuerPlan(issuer: IssuerConfig, secretsAndFiles: SecretsA
     algorithms: issuer.algorithms,
     audienceClaims: issuer.audience_claims,
     scopeClaims: issuer.scope_claims,
-    groups: { claim: 'groups', separator: undefined },
+    groups: createGroupsPlan(issuer, { kind: undefined, issuer: issuer.issuer, scopes: undefined }),
     clockToleranceSeconds: issuer.clock_tolerance_seconds,
     maxLifetimeSeconds: issuer.max_lifetime_seconds,
     staleKeysSeconds: issuer.stale_keys_seconds,

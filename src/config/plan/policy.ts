@@ -1,3 +1,4 @@
+import { normalizeGroup } from '../../core/group-name.ts'
 import type { AccessEntryPlan, AccessPlan, PolicyPlan, RulePlan } from '../../core/plan/policy-plan.ts'
 import { closeHierarchy } from '../derive/scope-hierarchy.ts'
 import type { AccessEntryConfig, RuleConfig } from '../schema/access.ts'
@@ -36,7 +37,7 @@ function createEntryPlan(entry: AccessEntryConfig, label: string): AccessEntryPl
   const { groups, claim, values, who, tools = [], prompts = [], resources = [], methods = [] } = entry
   return {
     label,
-    ...(groups && { groups }),
+    ...(groups && { groups: groups.map(normalizeGroup) }),
     ...(claim !== undefined && values !== undefined && { claim: { claim, values } }),
     ...(who !== undefined && { who }),
     tools,

@@ -9,6 +9,7 @@ import {
 } from '../format/formats.ts'
 import { asgardeoKeys } from './asgardeo.ts'
 import { client, identityAssertions, tokenExchange } from './clients.ts'
+import { groupsKeys } from './groups.ts'
 import { place } from './identity-provider.ts'
 import { list, scopes, seconds, secret, text, whole } from './values.ts'
 
@@ -106,6 +107,7 @@ export const identityProvider = z
       .min(1)
       .optional()
       .describe('Which scopes users may have; all rules that match add up. Without it every user may have every scope.'),
+    ...groupsKeys,
     token_claims: list(text(findBlankMistake)).default([]).describe('Claims of the user that access tokens carry.'),
     allow_private_network: z
       .boolean()

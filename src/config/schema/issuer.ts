@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { findBlankMistake, findIssuerMistake, findKeyUrlMistake } from '../format/formats.ts'
+import { groupsKeys } from './groups.ts'
 import { list, seconds, secret, text } from './values.ts'
 
 /**
@@ -81,6 +82,7 @@ const issuer = z
       .describe(
         'Claims that hold scopes; all that are listed count. Dots reach into objects: `realm_access.roles`. By default `scope` and `scp`; `permissions` and `roles` count only for tokens that have neither of these.',
       ),
+    ...groupsKeys,
     clock_tolerance_seconds: z.number().min(0).max(60).default(30).describe('How far the clocks of issuer and proxy may differ.'),
     max_lifetime_seconds: seconds(MONTH * 12)
       .optional()

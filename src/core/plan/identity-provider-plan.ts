@@ -1,3 +1,5 @@
+import type { GroupsPlan } from './issuer-plan.ts'
+
 /** Kinds of identity providers. What is special to each is in `identity/`. */
 export type IdentityProviderKind =
   | 'asgardeo'
@@ -50,6 +52,8 @@ export interface IdentityProviderPlan {
   readonly allow: readonly ClaimCondition[]
   /** Which scopes a user may have; undefined for all of them. All rules that match add up. */
   readonly grant: readonly GrantRulePlan[] | undefined
+  /** Where the groups of users are. */
+  readonly groups: GroupsPlan
   /** Claims of the user that access tokens carry. */
   readonly tokenClaims: readonly string[]
 }

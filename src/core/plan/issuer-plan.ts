@@ -47,8 +47,10 @@ export interface IntrospectionPlan {
 
 /** Where the groups of a principal are. */
 export interface GroupsPlan {
-  /** Name of the claim; dots reach into objects. */
-  readonly claim: string
+  /** Name of the claim; dots reach into objects. Undefined: the issuer sends none unless the configuration names a claim. */
+  readonly claim: string | undefined
   /** Between the groups of a claim that is one text; undefined: the text is one group. */
   readonly separator: string | undefined
+  /** What has to be set up at the issuer before it sends groups, where the configuration does not name the claim. */
+  readonly setup?: string | undefined
 }

@@ -24,6 +24,8 @@ export interface CompiledExpression {
   readonly readsArguments: boolean
   /** Whether it looks at method, kind or target of the operation. */
   readonly readsOperation: boolean
+  /** Whether it looks at the groups of the principal. */
+  readonly readsGroups: boolean
   /** Whether it looks at the target: one that has several readings must not get here. */
   readonly readsResourceTarget: boolean
   /**
@@ -68,12 +70,13 @@ function checkMayDiffer(evaluate: Evaluate): void {
 
 function describeReads(
   read: readonly NamedFact[],
-): Pick<CompiledExpression, 'readsArguments' | 'readsOperation' | 'readsResourceTarget'> {
+): Pick<CompiledExpression, 'readsArguments' | 'readsOperation' | 'readsGroups' | 'readsResourceTarget'> {
   const operation = records.get('operation')
   const args = facts.get('args')
   return {
     readsArguments: read.some((fact) => fact === args),
     readsOperation: read.some((fact) => [...(operation?.values() ?? [])].includes(fact)),
+    readsGroups: read.some((fact) => fact === records.get('principal')?.get('groups')),
     readsResourceTarget: read.some((fact) => fact === operation?.get('target')),
   }
 }

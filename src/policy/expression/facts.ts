@@ -5,8 +5,6 @@ import type { ArgumentValue } from './arguments.ts'
 /** What an expression may look at. */
 export interface ExpressionFacts {
   readonly principal: Principal
-  /** The groups of the principal, as its issuer's configuration reads them. */
-  readonly groups: readonly string[]
   /** Undefined for `who`. The target of a resource operation is the normalised URI. */
   readonly operation: Operation | undefined
   /** Reads the arguments, when they are looked at; `createArgumentReader`. Undefined: not known, as for the items of a list. */

@@ -29,7 +29,7 @@ export const records: ReadonlyMap<string, ReadonlyMap<string, NamedFact>> = new 
       ['subject', { type: 'string', read: ({ principal }) => principal.subject ?? missing('principal.subject') }],
       ['client_id', { type: 'string', read: ({ principal }) => principal.clientId ?? missing('principal.client_id') }],
       ['scopes', { type: 'list<string>', read: ({ principal }) => createList([...principal.scopes]) }],
-      ['groups', { type: 'list<string>', read: ({ groups }) => createList(groups) }],
+      ['groups', { type: 'list<string>', read: readGroups }],
       ['claims', { type: 'map<string, dyn>', read: ({ principal }) => createClaims(principal.claims) }],
     ]),
   ],
@@ -60,6 +60,12 @@ export const facts: ReadonlyMap<string, NamedFact> = new Map<string, NamedFact>(
 
 function readOperation(member: string, read: (operation: Operation) => string | undefined): NamedFact['read'] {
   return ({ operation }) => (operation && read(operation)) ?? missing(`operation.${member}`)
+}
+
+/** Groups that are not known are not none: what is asked of them fails, also that somebody is not in one. */
+function readGroups({ principal }: ExpressionFacts): Value {
+  const { groups, groupsUnknown } = principal
+  return groupsUnknown === undefined ? createList(groups) : createFailure(`principal.groups is not known: ${groupsUnknown}`)
 }
 
 function missing(what: string): Value {

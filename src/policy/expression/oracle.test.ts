@@ -171,8 +171,8 @@ function tryCompile(text: string): CompiledExpression | undefined {
   }
 }
 
-function askOracle(text: string, { principal, groups }: ExpressionFacts, args: unknown): unknown {
-  const { subject, claims } = principal
+function askOracle(text: string, { principal }: ExpressionFacts, args: unknown): unknown {
+  const { subject, groups, claims } = principal
   const seen = { subject, groups, claims: new Map(Object.entries(claims)) }
   return plan(oracle, parse(text))({ principal: new Map(Object.entries(seen)), args } as never)
 }
