@@ -12,7 +12,7 @@ export const asgardeoKeys = {
     })
     .optional()
     .describe(
-      'For `asgardeo`, instead of `client_id` and `client_secret`: a machine-to-machine application through which the proxy makes its own application. It needs the scope `internal_application_mgt_create`; see recipes/asgardeo.md for what else is of use.',
+      'For `asgardeo`, instead of `client_id` and `client_secret`: a machine-to-machine application through which the proxy makes its own application. It needs the scope `internal_application_mgt_create`; see recipes/asgardeo.md for optional scopes.',
     ),
   registration: z
     .enum(['application', 'per_client'])
@@ -23,14 +23,14 @@ export const asgardeoKeys = {
   application_name: text(findApplicationNameMistake)
     .optional()
     .describe(
-      'With `admin`: name of the application, or what the names of all begin with. By default `open-mcp-auth-proxy_` and the host of `public_url`.',
+      'With `admin`: name of the application, or the prefix of all names. By default `open-mcp-auth-proxy_` and the host of `public_url`.',
     ),
   api_resource: text(findWordMistake)
     .optional()
     .describe(
-      'With `admin`: identifier of an API resource (or MCP server) at Asgardeo that has all scopes of `servers`. Users then have those of them that Asgardeo grants.',
+      'With `admin`: identifier of an API resource (or MCP server) at Asgardeo that has all scopes of `servers`. Users then get the scopes that Asgardeo grants.',
     ),
   most_applications: whole(1, 10_000)
     .optional()
-    .describe('With `registration: per_client`: most applications at a time. By default 200.'),
+    .describe('With `registration: per_client`: maximum number of applications. By default 200.'),
 }

@@ -61,7 +61,7 @@ export const identityProvider = z
     oauth: plainOAuth.optional(),
     name: text(findBlankMistake)
       .optional()
-      .describe('What users know it by, on our pages. By default the name of the product, or its host.'),
+      .describe('Its name on the sign-in pages. By default the name of the product, or its host.'),
     client_id: text(findBlankMistake)
       .optional()
       .describe('Client id of the proxy at the provider. Its redirect URI is `public_url` plus `/oauth/callback`.'),
@@ -71,12 +71,12 @@ export const identityProvider = z
       .enum(['client_secret_basic', 'client_secret_post', 'none'])
       .optional()
       .describe(
-        'How the proxy authenticates there. By default what the kind is mostly set to; `client_secret_basic` for `oidc`, `client_secret_post` for `oauth`.',
+        'How the proxy authenticates there. By default the usual method of the kind; `client_secret_basic` for `oidc`, `client_secret_post` for `oauth`.',
       ),
     scopes: scopes()
       .optional()
       .describe(
-        'Scopes to ask for. By default what the kind needs: `openid`, `profile` and `email` for `oidc`, none for `oauth`. Many providers give a refresh token for `offline_access` only: with one, the end of a user’s session there ends it here.',
+        'Scopes to request. By default those that the kind needs: `openid`, `profile` and `email` for `oidc`, none for `oauth`. Many providers give a refresh token for `offline_access` only: with one, the end of a user’s session there ends it here.',
       ),
     authorization_parameters: z
       .record(z.string(), z.string())
@@ -117,7 +117,8 @@ export const identityProvider = z
   })
   .meta({
     id: 'IdentityProvider',
-    description: 'Whom users sign in with, when it cannot serve MCP clients itself: the proxy is the authorization server then.',
+    description:
+      'The identity provider that users sign in with, if it cannot serve MCP clients itself. The proxy is then the authorization server.',
   })
 
 const store = z
@@ -126,14 +127,14 @@ const store = z
       .enum(['sqlite', 'memory', 'redis'])
       .default('sqlite')
       .describe(
-        '`sqlite`: a file, for the processes of one machine. `redis`: Redis or Valkey, for several machines. `memory`: forgets all at the end.',
+        '`sqlite`: a file, for the processes of one machine. `redis`: Redis or Valkey, for several machines. `memory`: lost when the process ends.',
       ),
     path: z.string().min(1).optional().describe('File for `sqlite`. By default `open-mcp-auth-proxy.db`.'),
     url: text(findRedisUrlMistake).optional().describe('`redis://host:port` or `rediss://host:port`, for `redis`.'),
     password: secret.optional().describe('Password for `redis`.'),
-    prefix: z.string().optional().describe('What all keys begin with, for `redis`. By default `mcp:`.'),
+    prefix: z.string().optional().describe('Prefix of all keys, for `redis`. By default `mcp:`.'),
   })
-  .describe('Where registrations, grants and tokens are remembered.')
+  .describe('Where registrations, grants and tokens are stored.')
 
 const registration = z
   .strictObject({
@@ -170,7 +171,7 @@ export const broker = z
     encryption_keys: list(secret)
       .default([])
       .describe(
-        'Keys for what is kept in secret, 32 bytes as Base64 each. The first encrypts, all of them decrypt. Needed unless `store.kind` is `memory`.',
+        'Encryption keys for the store, 32 bytes as Base64 each. The first encrypts, all of them decrypt. Needed unless `store.kind` is `memory`.',
       ),
     access_token_seconds: seconds().default(3600).describe('Lifetime of access tokens.'),
     refresh_token_seconds: seconds(YEAR).default(2_592_000).describe('Seconds without use after which a refresh token ends.'),
@@ -214,7 +215,7 @@ export const broker = z
     favicon: z.string().min(1).optional().describe('Icon for the browser’s tab, a file like `logo`. By default a shield.'),
     registration: registration.prefault({}),
     client_metadata: clientMetadata.prefault({}),
-    clients: z.array(client).default([]).describe('Clients that are known beforehand.'),
+    clients: z.array(client).default([]).describe('Preregistered clients.'),
     identity_assertions: identityAssertions.prefault({}),
     token_exchange: tokenExchange.prefault({}),
   })

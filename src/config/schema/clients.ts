@@ -37,7 +37,7 @@ export const client = z
       .optional()
       .describe('Names of the servers that it may have tokens for. By default all of them.'),
   })
-  .meta({ id: 'Client', description: 'A client that is known beforehand.' })
+  .meta({ id: 'Client', description: 'A preregistered client.' })
 
 export const identityAssertions = z
   .strictObject({

@@ -15,8 +15,8 @@ export const listen = z
   .strictObject({
     host: text(findListenHostMistake)
       .default('127.0.0.1')
-      .describe('Address to listen on. `0.0.0.0` and `::` are every interface.'),
-    port: whole(0, 65_535).default(8080).describe('Port to listen on; 0 takes a free one.'),
+      .describe('Address to listen on. `0.0.0.0` and `::` mean all interfaces.'),
+    port: whole(0, 65_535).default(8080).describe('Port to listen on; 0 picks a free port.'),
     tls: tls.optional(),
   })
   .describe('Where the proxy listens.')
@@ -38,7 +38,7 @@ export const cors = z
 
 export const limits = z
   .strictObject({
-    body_bytes: whole(1024, 1_073_741_824).default(4_194_304).describe('Longest request body, in bytes.'),
+    body_bytes: whole(1024, 1_073_741_824).default(4_194_304).describe('Maximum size of a request body, in bytes.'),
     bodies_bytes: whole(1024, 17_179_869_184)
       .optional()
       .describe(
@@ -49,19 +49,19 @@ export const limits = z
       .describe(
         'Memory, in bytes, for what is held between clients and MCP servers that are processes: messages that wait for either to read, long lines that are not complete, and events that are kept for clients that come back. One user gets at most a quarter of it, one server half, but always one message; of the quarter, kept events get half.',
       ),
-    json_depth: whole(8, 512).default(128).describe('Deepest nesting of a request body.'),
-    batch_members: whole(1, 10_000).default(50).describe('Most messages in a batch (2025-03-26 only).'),
+    json_depth: whole(8, 512).default(128).describe('Maximum nesting depth of a request body.'),
+    batch_members: whole(1, 10_000).default(50).describe('Maximum number of messages in a batch (2025-03-26 only).'),
     headers_seconds: seconds().default(10).describe('Seconds for the complete header section of a request.'),
-    body_idle_seconds: seconds().default(30).describe('Seconds between two pieces of a request body.'),
+    body_idle_seconds: seconds().default(30).describe('Maximum seconds between two chunks of a request body.'),
     stalled_client_seconds: seconds()
       .default(60)
       .describe('Seconds that a client may take nothing of an answer that waits for it, before it is cut off.'),
   })
-  .describe('Bounds on what a request may be.')
+  .describe('Limits for requests.')
 
 export const log = z
   .strictObject({
-    level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info').describe('Least important lines to write.'),
+    level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info').describe('Lowest level to log.'),
     format: z
       .enum(['auto', 'json', 'pretty'])
       .default('auto')
@@ -71,6 +71,6 @@ export const log = z
 
 export const shutdown = z
   .strictObject({
-    drain_seconds: z.number().min(0).max(3600).default(30).describe('Seconds that running requests get to finish after SIGTERM.'),
+    drain_seconds: z.number().min(0).max(3600).default(30).describe('Seconds for running requests to finish after SIGTERM.'),
   })
   .describe('Stopping.')

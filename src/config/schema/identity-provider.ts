@@ -10,7 +10,7 @@ export const place = {
     .enum(IDENTITY_PROVIDER_KINDS)
     .optional()
     .describe(
-      'Which product it is, so that what is special to it need not be written down: see identity-providers.md. By default `oidc` with `issuer`, `oauth` with `oauth`.',
+      'The product, which sets its special settings: see identity-providers.md. By default `oidc` with `issuer`, `oauth` with `oauth`.',
     ),
   base_url: text(findIssuerMistake)
     .optional()

@@ -17,7 +17,7 @@ export interface Plan {
   /** Addresses or CIDR blocks whose `Forwarded` / `X-Forwarded-*` headers are kept. */
   readonly trustedProxies: readonly string[]
   readonly log: LogPlan
-  /** Seconds that running requests get to finish after SIGTERM. */
+  /** Seconds for running requests to finish after SIGTERM. */
   readonly drainSeconds: number
   /** Key that seals MCP session ids to their principal; at least 32 bytes. Random for each start unless configured. */
   readonly sessionKey: Buffer
@@ -56,7 +56,7 @@ export interface LimitsPlan {
   readonly batchMembers: number
   /** Seconds for the complete header section. */
   readonly headersSeconds: number
-  /** Seconds between two pieces of a request body. */
+  /** Maximum seconds between two chunks of a request body. */
   readonly bodyIdleSeconds: number
   /** Seconds that a client may take nothing of an answer that waits for it, before it is cut off. */
   readonly stalledClientSeconds: number
