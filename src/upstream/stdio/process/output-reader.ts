@@ -60,7 +60,7 @@ export class OutputReader {
 
   #pass({ messages, around }: ChildLine & { kind: 'messages' }): void {
     if (around !== undefined) this.#options.note(`(standard output, around a message) ${around.slice(0, MAX_NOTE_LENGTH)}`)
-    for (const message of messages) if (!this.#options.isOver()) this.#options.message(message)
+    for (const message of messages) this.#options.message(message)
   }
 
   #refuse(id: string | number, reason: string): void {
