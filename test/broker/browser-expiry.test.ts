@@ -119,7 +119,7 @@ describe.skipIf(!hasChromium())('a person who takes too long', { timeout: 60_000
     'its time is over, and the clock of their browser is slow': async () => endRecords('Interaction'),
     'all cookies are gone': () => browser.context.clearCookies(),
   }
-  const OVER = /within 15 minutes\. This one took longer, was completed already, or began in another browser/
+  const OVER = /within 15 minutes\. This one took longer, was already completed, or was started in another browser/
   const LOST = /cookies/
 
   it.each(Object.entries(LEFT_OPEN))('is told so when they agree on the consent page: %s', async (_name, leave) => {
