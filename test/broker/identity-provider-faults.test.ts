@@ -1,5 +1,6 @@
 // An identity provider that answers nonsense, or nothing, where users are signed in and silently refreshed. Who it is that fails must
 // show: the user learns that it is not them, the operator where it failed, and nobody loses a session that the provider did not end.
+import type { ServerResponse } from 'node:http'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type ExampleMcpServer, startMcpServer } from '../../demo/mcp-server.ts'
 import type { ConfigInput } from '../../src/config/schema/schema.ts'
@@ -213,6 +214,7 @@ async function failWith(
   stage: Stage,
   place: Place,
   fault: Interference,
+  letGo?: () => void,
 ): Promise<void> {
   const { origin, client, proxy } = stage
   const known = new Set(proxy.log.records().map((record) => record.request_id))
@@ -224,7 +226,10 @@ async function failWith(
   await expectLine(stage, ({ path, request_id: id }) => path === '/token' && !known.has(id), place)
   // Nothing has ended: what is out stays good, and the client goes on with what it has.
   expect(await callMcp(`${origin}/mcp`, tokens.access_token)).toBe(200)
-  const next = await refresh(origin, client, tokens.refresh_token)
+  letGo?.()
+  let next = await refresh(origin, client, tokens.refresh_token)
+  // A refresh token of the provider is not sent again before the end of the request that has it is known.
+  while (letGo !== undefined && next.status === 503) next = await refresh(origin, client, tokens.refresh_token)
   expect(next.status).toBe(200)
   expect(await callMcp(`${origin}/mcp`, (await readJson(next)).access_token)).toBe(200)
 }
@@ -285,6 +290,13 @@ it.each(OIDC_PLACES)('calls that need the user’s own token get 503 while it fa
 
 it('nobody waits for ever for a provider that does not answer, wherever that is', { timeout: 60_000 }, async () => {
   const hang: Interference = () => {}
+  const failUntilLetGo = async (tokens: Parameters<typeof failWith>[0], stage: Stage, place: Place) => {
+    const held: ServerResponse[] = []
+    const letGo = () => {
+      for (const response of held) response.destroy()
+    }
+    await failWith(tokens, stage, place, (response) => void held.push(response), letGo)
+  }
   try {
     await Promise.all(OIDC_PLACES.map(async (place) => failToSignIn(await startOidc(), place, hang)))
     const sessions = OIDC_PLACES.map(async (place) => {
@@ -294,7 +306,7 @@ it('nobody waits for ever for a provider that does not answer, wherever that is'
     const signedIn = await Promise.all(sessions)
     // The clock is everybody's.
     later(2 * 3600)
-    await Promise.all(signedIn.map(({ tokens, stage, place }) => failWith(tokens, stage, place, hang)))
+    await Promise.all(signedIn.map(({ tokens, stage, place }) => failUntilLetGo(tokens, stage, place)))
   } finally {
     await closeStages()
   }
