@@ -119,7 +119,7 @@ function conclude(
   return wouldDeny.length === 0 ? decision : { ...decision, wouldDeny }
 }
 
-/** Tells whoever wants an explanation, for each rule that asks for scopes. */
+/** Reports to the explanation, if one is wanted, for each rule that requires scopes. */
 function noteScopes(inquiry: Inquiry, requirements: readonly Requirement[]): void {
   if (inquiry.onStep === undefined) return
   for (const [label, asked] of Map.groupBy(requirements, (requirement) => requirement.label)) {

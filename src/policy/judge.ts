@@ -68,7 +68,7 @@ export function judgeAccess(inquiry: Inquiry, subject: Subject, mode: 'enforce' 
   return failure
 }
 
-/** For the log: entries that look at groups fit nobody whose groups are not known. */
+/** For the log: entries with groups never fit a user whose groups are not known. */
 function explainUnknownGroups({ principal }: Inquiry, entries: readonly AccessEntry[]): string {
   const { groupsUnknown } = principal
   return groupsUnknown !== undefined && entries.some(({ readsGroups }) => readsGroups)

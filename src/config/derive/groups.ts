@@ -17,7 +17,7 @@ export interface GroupsSource {
   readonly scopes: readonly string[] | undefined
 }
 
-/** Settles where groups are. Nobody who names the claim has to be told what it takes. */
+/** Resolves where groups are. A configuration that names the claim needs no advice. */
 export function createGroupsPlan(
   { groups_claim: claim, groups_separator: separator }: GroupsConfig,
   { kind, issuer, scopes }: GroupsSource,

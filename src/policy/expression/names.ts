@@ -62,7 +62,7 @@ function readOperation(member: string, read: (operation: Operation) => string | 
   return ({ operation }) => (operation && read(operation)) ?? missing(`operation.${member}`)
 }
 
-/** Groups that are not known are not none: what is asked of them fails, also that somebody is not in one. */
+/** Groups that are not known are not none: each test of them fails, also that a user is not in one. */
 function readGroups({ principal }: ExpressionFacts): Value {
   const { groups, groupsUnknown } = principal
   return groupsUnknown === undefined ? createList(groups) : createFailure(`principal.groups is not known: ${groupsUnknown}`)
