@@ -1,6 +1,6 @@
 // Brings what the interoperability tests need and npm's lock file does not hold: two generations of Python MCP servers, each in a
-// virtual environment of its own, django-oauth-toolkit, the MCP Inspector, MCP clients that people use, programs with the MCP libraries of Go, Nodes that
-// are too old, and Keycloak. All of it in .cache/interop. Does nothing where it has been done before.
+// virtual environment of its own, django-oauth-toolkit, the MCP Inspector, MCP clients that people use, programs with the MCP libraries
+// of Go, Nodes that are too old, and Keycloak. All of it in .cache/interop. Does nothing where it has been done before.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
