@@ -104,7 +104,8 @@ describe('an expression', () => {
   })
 
   it('without the arguments is unknown only where they decide', () => {
-    const outcome = (source: string, groups: readonly string[] = []) => evaluate(source, { args: undefined, groups }).value
+    const outcome = (source: string, groups: readonly string[] = []) =>
+      evaluate(source, { args: undefined, principal: { ...createFacts().principal, groups } }).value
     const refund = `args.amount <= 100 || 'finance' in principal.groups`
     expect(outcome(refund, ['finance'])).toBe(true)
     expect(outcome(refund)).toBe('unknown')

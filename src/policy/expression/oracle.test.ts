@@ -191,7 +191,7 @@ it('comes to a value only where CEL does, and to the same', () => {
       // The oracle takes a member that is null for absent; CEL does not.
       fc.pre(!(/has\(|\bin\b/.test(text) && args.text.includes('null')))
       fc.pre(!mixesLargeNumbers(text + args.text))
-      const facts = createFacts({ principal, groups: ['a', 'b'], args: createArgumentReader(args.text) })
+      const facts = createFacts({ principal: { ...principal, groups: ['a', 'b'] }, args: createArgumentReader(args.text) })
       const outcome = tryCompile(text)?.evaluate(facts, createWork()).value
       if (typeof outcome !== 'boolean') return
       values++
@@ -213,7 +213,7 @@ it('without the arguments says nothing that some arguments would change', () => 
         const compiled = tryCompile(text)
         if (compiled === undefined) return
         const evaluate = (args: ExpressionFacts['args']) =>
-          compiled.evaluate(createFacts({ principal, groups, args }), createWork()).value
+          compiled.evaluate(createFacts({ principal: { ...principal, groups }, args }), createWork()).value
         const early = evaluate(undefined)
         counts[`${early}`]++
         for (const { text: args } of cases) {
