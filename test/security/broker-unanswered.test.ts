@@ -169,11 +169,7 @@ describe('a sign-in that was allowed', () => {
         const first = await browser.open(next)
         heal()
         if (first.status === 303) break
-        expect([step, first.status, await first.text()]).toEqual([
-          step,
-          503,
-          expect.stringContaining('not possible at the moment'),
-        ])
+        expect([step, first.status, await first.text()]).toEqual([step, 503, expect.stringContaining('not possible right now')])
         const second = await browser.open(next)
         const redirect = new URL(second.headers.get('location') ?? 'about:blank')
         expect([step, second.status, redirect.host]).toEqual([step, 303, 'client.example'])
@@ -206,7 +202,7 @@ describe('a sign-in on its way', () => {
       const first = await readPage(await (back === undefined ? sendConsent(browser, page) : browser.open(back)))
       heal()
       if (first.status === 200) break
-      expect([step, first]).toEqual([step, { status: 503, html: expect.stringContaining('not possible at the moment') }])
+      expect([step, first]).toEqual([step, { status: 503, html: expect.stringContaining('not possible right now') }])
       const again = await sendConsent(browser, await openConsentPage(browser, createRequest(origin, client).url))
       expect([step, await readPage(again)]).toEqual([
         step,
