@@ -15,6 +15,7 @@ import { createIssuerScopedStore } from './storage/issuer-scoped-store.ts'
 import { placeKeyCanary } from './storage/key-canary.ts'
 import { createUnrevokedVerifier, GRANT_CLAIM } from './tokens/revocation.ts'
 import { createCredentialSource } from './tokens/upstream-credential.ts'
+import { createClaimsOfUsers } from './tokens/user-claims.ts'
 
 /** An authorization server of our own, for an identity provider that can't serve MCP clients. */
 export interface Broker {
@@ -24,7 +25,7 @@ export interface Broker {
   isReady(): boolean
   /** Keys that verify its access tokens. */
   readonly keys: IssuerKeys
-  /** Makes a verifier reject revoked tokens of the broker. */
+  /** Makes a verifier reject revoked tokens of the broker, and add to principals what the identity provider says of their users now. */
   guard(verifier: TokenVerifier): TokenVerifier
   /** Finds the user's own access token of the identity provider. */
   readonly findCredential: FindCredential
@@ -57,6 +58,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const given = { plan, resources, store, clock, onIssue, resolveHost }
   const parts = await createParts(given)
   const { encryption, keys, revocations, stepUps } = parts
+  const addClaims = createClaimsOfUsers(plan.identityProvider)
   const endpoints = openProtocolEndpoints(given, parts)
   const canary = await placeKeyCanary({ store, encryption, seconds: countUsefulSeconds(plan), clock, onIssue })
   const stopRenewing = clock.every(RENEW_KEYS_MS, () => {
@@ -68,7 +70,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     handlers: listHandlers({ given, parts, endpoints, endpointPaths }),
     isReady: () => store.isReady(),
     keys: keys.verification,
-    guard: (verifier) => createUnrevokedVerifier(verifier, plan.issuer, revocations),
+    guard: (verifier) => createUnrevokedVerifier(verifier, plan.issuer, revocations, addClaims),
     findCredential: createCredentialSource(parts.accounts),
     noteStepUp({ issuer, claims: { [GRANT_CLAIM]: grantId } }, missing) {
       if (issuer === plan.issuer && typeof grantId === 'string') stepUps.note(grantId, missing)

@@ -99,7 +99,7 @@ function parseName(claims: Claims, name: string): string | undefined {
 }
 
 /** The nesting is bounded: tokens and answers are checked for that when they are read. */
-function freezeDeep<T extends object>(value: T): T {
+export function freezeDeep<T extends object>(value: T): T {
   for (const member of Object.values(value)) if (typeof member === 'object' && member !== null) freezeDeep(member)
   return Object.freeze(value)
 }

@@ -15,11 +15,11 @@ export function openUsers(options: StandingOptions): { readonly accounts: Accoun
   const { plan, store, encryption, clock, identityProvider, resources } = options
   const { identityProvider: rules, grantSeconds } = plan
   const listScopes = (claims: Claims) => listUserScopes(claims, rules, resources.scopes)
-  const stillMay = async (token: UserOfToken) => {
+  const findEntitled = async (token: UserOfToken) => {
     const user = await accounts.find(token.subject)
-    return user !== undefined && holdsNoMore(token, listScopes(user.claims), resources)
+    return user !== undefined && holdsNoMore(token, listScopes(user.claims), resources) ? user.claims : undefined
   }
-  const revocations = createRevocations(store, clock, stillMay)
+  const revocations = createRevocations(store, clock, findEntitled)
   const onEnded = () => revocations.forget()
   const accounts = createAccounts({
     store,

@@ -1,9 +1,12 @@
+import { isDeepStrictEqual } from 'node:util'
 import { BoundedMap } from '../../core/bounded-map.ts'
+import type { Claims } from '../../core/claim-condition.ts'
 import type { Clock } from '../../core/clock.ts'
 import { ProxyError } from '../../core/errors.ts'
 import type { TokenVerifier } from '../../core/ports.ts'
 import type { Principal } from '../../core/principal.ts'
 import type { Store } from '../../core/store.ts'
+import { freezeDeep } from '../../oauth/claims.ts'
 import { hashId } from '../storage/oidc-adapter.ts'
 
 /** Knows which tokens and grants were revoked: a signature says nothing about what happened since. */
@@ -17,11 +20,18 @@ export interface Revocations {
   /** Drops the cache, so that the next check asks the store. */
   forget(): void
   /**
-   * Whether neither the token nor its grant was revoked.
+   * Finds how a token stands: whether neither it nor its grant was revoked.
    *
    * @param user - the user of a token that came from a sign-in
    */
-  isActive(tokenId: string, grantId: string | undefined, user?: UserOfToken): boolean | Promise<boolean>
+  findStanding(tokenId: string, grantId: string | undefined, user?: UserOfToken): Standing | Promise<Standing>
+}
+
+/** How a token stands. */
+export interface Standing {
+  readonly isActive: boolean
+  /** What the identity provider says of the user now; undefined for a token that did not come from a sign-in. */
+  readonly claims: Claims | undefined
 }
 
 /** The user that a token is for, and what it gives. */
@@ -30,8 +40,8 @@ export interface UserOfToken {
   readonly scopes: ReadonlySet<string>
 }
 
-/** Whether a user may still have all that a token gives. */
-export type StillMay = (user: UserOfToken) => Promise<boolean>
+/** Finds the claims of a user who may still have all that a token gives; undefined for any other user. */
+export type FindEntitled = (user: UserOfToken) => Promise<Claims | undefined>
 
 /** How long an active token is cached. Revocations of this process count at once, those of another process after this time. */
 const KEEP_MS = 5_000
@@ -42,23 +52,29 @@ const MARGIN_MS = 60_000
 /** The kind under which revoked token ids are kept until the tokens would have ended anyway. */
 const REVOKED = 'RevokedToken'
 
-export function createRevocations(store: Store, clock: Clock, stillMay: StillMay = async () => true): Revocations {
-  const kept = new BoundedMap<string, number>(MOST_KEPT)
-  const ask = async (tokenId: string, grantId?: string, user?: UserOfToken): Promise<boolean> => {
-    if ((await store.find(REVOKED, hashId(tokenId))) !== undefined) return false
-    if (grantId === undefined) return true
-    if ((await store.find('Grant', hashId(grantId))) === undefined) return false
-    return user === undefined || stillMay(user)
+const ENDED: Standing = Object.freeze({ isActive: false, claims: undefined })
+const WITHOUT_USER: Standing = Object.freeze({ isActive: true, claims: undefined })
+
+export function createRevocations(store: Store, clock: Clock, findEntitled: FindEntitled = async () => ({})): Revocations {
+  const kept = new BoundedMap<string, { readonly until: number; readonly standing: Standing }>(MOST_KEPT)
+  const recallUser = createUserMemory()
+  const ask = async (tokenId: string, grantId?: string, user?: UserOfToken): Promise<Standing> => {
+    if ((await store.find(REVOKED, hashId(tokenId))) !== undefined) return ENDED
+    if (grantId === undefined) return WITHOUT_USER
+    if ((await store.find('Grant', hashId(grantId))) === undefined) return ENDED
+    if (user === undefined) return WITHOUT_USER
+    const claims = await findEntitled(user)
+    return claims === undefined ? ENDED : recallUser(user.subject, claims)
   }
   // An answer of the store that was under way during a revocation may be outdated.
   let endings = 0
-  const askAndKeep = async (...token: Parameters<typeof ask>): Promise<boolean> => {
+  const askAndKeep = async (...token: Parameters<typeof ask>): Promise<Standing> => {
     const began = { at: clock.monotonic(), endings }
-    const isActive = await ask(...token)
+    const standing = await ask(...token)
     const [tokenId] = token
-    if (isActive && began.endings === endings) kept.set(tokenId, began.at + KEEP_MS)
+    if (standing.isActive && began.endings === endings) kept.set(tokenId, { until: began.at + KEEP_MS, standing })
     else kept.delete(tokenId)
-    return isActive
+    return standing
   }
   return {
     async revoke(tokenId, acceptedUntil) {
@@ -70,7 +86,22 @@ export function createRevocations(store: Store, clock: Clock, stillMay: StillMay
       endings += 1
       kept.clear()
     },
-    isActive: (...token) => clock.monotonic() < (kept.get(token[0]) ?? 0) || askAndKeep(...token),
+    findStanding(...token) {
+      const known = kept.get(token[0])
+      return known !== undefined && clock.monotonic() < known.until ? known.standing : askAndKeep(...token)
+    },
+  }
+}
+
+/** One standing for all tokens of a user, for as long as the claims are the same: the claims of many tokens take the room of one. */
+function createUserMemory(): (subject: string, claims: Claims) => Standing {
+  const users = new BoundedMap<string, Standing>(MOST_KEPT)
+  return (subject, claims) => {
+    const known = users.get(subject)
+    if (isDeepStrictEqual(known?.claims, claims)) return known as Standing
+    const standing = Object.freeze({ isActive: true, claims: freezeDeep(claims) })
+    users.set(subject, standing)
+    return standing
   }
 }
 
@@ -87,18 +118,36 @@ export function findGrantBehind({ [GRANT_CLAIM]: own, [SUBJECT_GRANT_CLAIM]: sub
   return [own, subject].find((grantId) => typeof grantId === 'string') as string | undefined
 }
 
-/** A verifier that also rejects revoked tokens of the broker. Tokens of other issuers pass unchanged. */
-export function createUnrevokedVerifier(verifier: TokenVerifier, issuer: string, revocations: Revocations): TokenVerifier {
+/** Adds to the principal of a token what the identity provider says of its user now. */
+export type AddClaims = (principal: Principal, claims: Claims) => Principal
+
+/**
+ * A verifier that also rejects revoked tokens of the broker. Tokens of other issuers pass unchanged.
+ *
+ * @param addClaims - without it, principals say no more than their tokens: what is told of them goes to clients
+ */
+export function createUnrevokedVerifier(
+  verifier: TokenVerifier,
+  issuer: string,
+  revocations: Revocations,
+  addClaims: AddClaims = (principal) => principal,
+): TokenVerifier {
+  const accept = (principal: Principal, { isActive, claims }: Standing): Principal => {
+    if (isActive !== true) throw revoked()
+    return claims === undefined ? principal : addClaims(principal, claims)
+  }
   const check = (principal: Principal): Principal | Promise<Principal> => {
     if (principal.issuer !== issuer) return principal
     const { subject, scopes, claims } = principal
     if (typeof claims.jti !== 'string') throw revoked()
-    const live = revocations.isActive(
+    const standing = revocations.findStanding(
       claims.jti,
       findGrantBehind(claims),
       subject === undefined ? undefined : { subject, scopes },
     )
-    return typeof live === 'boolean' ? accept(principal, live) : waitForStore(principal, live)
+    return standing instanceof Promise
+      ? waitForStore(standing).then((found) => accept(principal, found))
+      : accept(principal, standing)
   }
   return {
     verify(token, asker) {
@@ -108,19 +157,12 @@ export function createUnrevokedVerifier(verifier: TokenVerifier, issuer: string,
   }
 }
 
-function accept(principal: Principal, isActive: boolean): Principal {
-  if (isActive === true) return principal
-  throw revoked()
-}
-
-async function waitForStore(principal: Principal, live: Promise<boolean>): Promise<Principal> {
-  let isActive: boolean
+async function waitForStore(standing: Promise<Standing>): Promise<Standing> {
   try {
-    isActive = await live
+    return await standing
   } catch (cause) {
     throw new ProxyError('issuer_unavailable', { reason: 'store_unavailable', cause, retryAfter: 5 })
   }
-  return accept(principal, isActive)
 }
 
 function revoked(): ProxyError {

@@ -12,7 +12,9 @@ const accessEntry = z
     groups: list(text(findBlankMistake)).min(1).optional().describe('The caller is in one of these groups.'),
     claim: text(findBlankMistake)
       .optional()
-      .describe('A claim of the caller’s token, as in `identity_provider.allow`; dots reach into objects. Needs `values`.'),
+      .describe(
+        'A claim of the caller, as in `identity_provider.allow`; dots reach into objects. It is one of the token, or with the broker what the identity provider says now. Needs `values`.',
+      ),
     values: list(text(findBlankMistake))
       .min(1)
       .optional()
