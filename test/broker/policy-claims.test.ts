@@ -123,7 +123,7 @@ describe('claims of the user at the identity provider', () => {
       { access: [{ groups: ['staff'], tools: ['*'] }] },
       {
         env: { GATEWAY: secret },
-        broker: { clients: [{ client_id: 'gateway', client_secret: { env: 'GATEWAY' }, grants: ['client_credentials'] }] },
+        broker: { clients: [{ client_id: 'gateway', client_secret: { env: 'GATEWAY' }, redirect_uris: ['http://localhost/x'] }] },
       },
     )
     const token = await signIn(alice)
