@@ -34,6 +34,21 @@ export function formatChallenge(challenge: Challenge): string {
   return parameters.length === 0 ? 'Bearer' : `Bearer ${parameters.join(', ')}`
 }
 
+/**
+ * What a challenge for scopes asks for: what the operation needs, and what the token has already. Some clients replace their scopes by
+ * those of the challenge instead of adding them (SDK v1, VS Code), and would lose the others.
+ *
+ * @param held - scopes of the token
+ * @param known - those that the server knows
+ */
+export function listScopesToAskFor(
+  held: ReadonlySet<string>,
+  known: ReadonlySet<string>,
+  needed: readonly string[],
+): readonly string[] {
+  return [...new Set([...[...held].filter((scope) => known.has(scope)), ...needed])].sort()
+}
+
 /** Each scope once, in the order given. A name that cannot stand in a challenge is left out. */
 function formatScope(scopes: readonly string[]): string {
   const usable = scopes.filter((scope) => SCOPE_TOKEN.test(scope) && scope.search(PARAMETER_LOOKALIKE) === -1)

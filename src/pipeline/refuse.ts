@@ -4,7 +4,7 @@ import type { Route } from '../core/route.ts'
 import { discardBody } from '../http/discard-body.ts'
 import { cutAnswer } from '../http/server-reply.ts'
 import { findReadableIds, type ReadableIds } from '../mcp/readable-ids.ts'
-import { formatChallenge } from '../oauth/challenge.ts'
+import { formatChallenge, listScopesToAskFor } from '../oauth/challenge.ts'
 import { answerHidden } from './answer-hidden.ts'
 import { findBrowserPage } from './browser-page.ts'
 import type { Exchange } from './exchange.ts'
@@ -71,13 +71,8 @@ function formatRefusalChallenge(exchange: Exchange, route: Route, refusal: Proxy
   })
 }
 
-/**
- * What the operation needs, and what the token has already: some clients replace their scopes by those of the challenge instead of
- * adding them (SDK v1, VS Code), and would lose the others.
- */
-function scopesToAskFor(exchange: Exchange, route: Route, refusal: ProxyError): string[] {
-  const held = [...(exchange.record.principal?.scopes ?? [])].filter((scope) => route.knownScopes.has(scope))
-  return [...new Set([...held, ...(refusal.scopes ?? [])])].sort()
+function scopesToAskFor({ record }: Exchange, { knownScopes }: Route, { scopes = [] }: ProxyError): readonly string[] {
+  return listScopesToAskFor(record.principal?.scopes ?? new Set(), knownScopes, scopes)
 }
 
 /**
