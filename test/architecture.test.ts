@@ -93,7 +93,8 @@ const architecture: Architecture = {
   'index.ts': { mayImport: ['app.ts', 'config', 'core'], homeOf: [] },
   api: { mayImport: ['config', 'core', 'mcp', 'oauth', 'policy'], homeOf: [] },
   doctor: { mayImport: ['core', 'identity', 'mcp', 'oauth', 'upstream'], homeOf: [] },
-  cli: { mayImport: ['app.ts', 'config', 'core', 'doctor', 'sandbox'], homeOf: [] },
+  explain: { mayImport: ['config', 'core', 'mcp', 'oauth', 'policy'], homeOf: [] },
+  cli: { mayImport: ['app.ts', 'config', 'core', 'doctor', 'explain', 'sandbox'], homeOf: [] },
 }
 
 function countLines(text: string): number {

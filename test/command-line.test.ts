@@ -199,6 +199,37 @@ describe('check', () => {
     expect(output).not.toContain('\u001b')
   })
 
+  it('prints who may use what, and what rules need, as tables of 80 columns', async () => {
+    const file = write(
+      'policy.yaml',
+      `issuers: [${issuer}]
+servers:
+  - path: /mcp
+    upstream: http://127.0.0.1:1/x
+    access:
+      - { groups: [support, admins], claim: tenant, values: [eu], tools: [search_*, refund], methods: [tasks/*] }
+      - { who: "principal.client_id == 'nightly' && 'robot' in principal.scopes && principal.subject != 'root'", prompts: ["*"] }
+      - { everyone: true, resources: ["docs://**"] }
+    rules:
+      - { tool: refund, scopes: [refunds], require: "args.amount <= 100 || 'finance' in principal.groups", reason: No., mode: shadow }
+      - { tool: "delete_*", deny: true, on_deny: hide }
+`,
+    )
+    const { code, output } = await run(['check', '--config', file])
+    expect(code).toBe(0)
+    expect(output).toMatch(/^SERVER +WHO +WHAT$/m)
+    expect(output).toMatch(/^mcp +groups support, admins +tools search_\*, refund\n +claim tenant: eu +methods tasks\/\*$/m)
+    expect(output).toMatch(/^mcp +principal\.client_id == 'nightly' +prompts \*\n +&& 'robot' in/m)
+    expect(output).toMatch(/^mcp +everyone +resources docs:\/\/\*\*$/m)
+    expect(output).toMatch(/^SERVER +OPERATION +NEEDS$/m)
+    expect(output).toMatch(
+      /^mcp +tool refund +refunds\n +require args\.amount <= 100 \|\|\n +'finance' in principal\.groups\n +shadow: not enforced$/m,
+    )
+    expect(output).toMatch(/^mcp +tool delete_\* +denied\n +hidden from those who may not$/m)
+    const lines = output.slice(output.indexOf('SERVER  WHO')).split('\n')
+    expect(lines.filter((line) => line.length > 80)).toEqual([])
+  })
+
   it('breaks what it says of the identity provider, and its notices, at 80 columns and indents the rest', async () => {
     const file = write(
       'broker.yaml',

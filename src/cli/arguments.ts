@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { findNearest } from '../config/problem/did-you-mean.ts'
 import { FLAGS, type FlagName, INIT_FLAGS } from './flags.ts'
 
-export const COMMANDS = ['serve', 'check', 'schema', 'errors', 'migrate', 'doctor', 'init'] as const
+export const COMMANDS = ['serve', 'check', 'schema', 'errors', 'migrate', 'doctor', 'init', 'explain', 'rules'] as const
 
 /** The command line cannot be understood. */
 export class UsageError extends Error {}
@@ -23,6 +23,8 @@ export interface Arguments {
   readonly server: readonly string[] | undefined
   /** The file of `migrate` or `init`. */
   readonly file: string | undefined
+  /** The files with cases of `rules test`. */
+  readonly files: readonly string[] | undefined
   /** Whether a server is added to a file that is there. */
   readonly add: boolean
   /** Whether the result is wanted as JSON. */
@@ -69,6 +71,7 @@ const nothing = {
   demo: false,
   server: undefined,
   file: undefined,
+  files: undefined,
   add: false,
   json: false,
 }
@@ -104,7 +107,8 @@ function readCommand(tokens: readonly Token[], given: readonly OptionToken[]): O
   const [word = 'serve', ...rest] = tokens.flatMap((token) => (token.kind === 'positional' ? [token.value] : []))
   const command = COMMANDS.find((name) => name === word)
   if (command === undefined) throw new UsageError(`Unknown command ${JSON.stringify(word)}. ${explainCommand(word)}`)
-  const [file, ...surplus] = TAKING_FILE.has(command) ? rest : [undefined, ...rest]
+  const files = command === 'rules' ? readCaseFiles(rest) : undefined
+  const [file, ...surplus] = files ? [] : TAKING_FILE.has(command) ? rest : [undefined, ...rest]
   if (command === 'migrate' && file === undefined) throw new UsageError('Name the file to translate: migrate config.yaml.')
   if (surplus.length > 0) throw new UsageError(`Unexpected argument ${JSON.stringify(surplus[0])}. See --help.`)
   checkFlags(command, given)
@@ -118,7 +122,13 @@ function readCommand(tokens: readonly Token[], given: readonly OptionToken[]): O
     json: isSet('json'),
   }
   if (switches.asgardeo && switches.demo) throw new UsageError('--asgardeo and --demo name two places to sign users in.')
-  return { command, values: resolveFile(command, file, readValues(given)), ...switches, file }
+  return { command, values: resolveFile(command, file, readValues(given)), ...switches, file, files }
+}
+
+/** `rules test FILE…` */
+function readCaseFiles([word, ...files]: readonly string[]): readonly string[] {
+  if (word !== 'test' || files.length === 0) throw new UsageError('Name the files with cases: rules test FILE….')
+  return files
 }
 
 /** What others call our commands. */
@@ -128,6 +138,8 @@ const SYNONYMS: readonly (readonly [words: RegExp, command: (typeof COMMANDS)[nu
   [/^(?:new|create|setup|configure|add)$/i, 'init'],
   [/^(?:diagnose|debug|status|health)$/i, 'doctor'],
   [/^(?:convert|translate|upgrade)$/i, 'migrate'],
+  [/^(?:why|can|decide|ask|simulate|whatif|what-if)$/i, 'explain'],
+  [/^(?:rule|policy|policies|test-rules|rules-test)$/i, 'rules'],
 ]
 
 function explainCommand(word: string): string {
@@ -137,7 +149,7 @@ function explainCommand(word: string): string {
   return nearest === undefined ? 'See --help.' : `Did you mean ${nearest}?`
 }
 
-const TAKING_FILE: ReadonlySet<string> = new Set(['serve', 'check', 'doctor', 'migrate', 'init'])
+const TAKING_FILE: ReadonlySet<string> = new Set(['serve', 'check', 'doctor', 'explain', 'migrate', 'init'])
 
 /** `check FILE` is short for `check --config FILE`. */
 function resolveFile(command: string, file: string | undefined, values: Map<FlagName, string[]>): Map<FlagName, string[]> {
@@ -148,8 +160,10 @@ function resolveFile(command: string, file: string | undefined, values: Map<Flag
 
 /** Whether a command works on a configuration, from a file or from flags. */
 function isConfigured(command: string): boolean {
-  return command === 'serve' || command === 'check' || command === 'doctor'
+  return CONFIGURED.has(command)
 }
+
+const CONFIGURED: ReadonlySet<string> = new Set(['serve', 'check', 'doctor', 'explain', 'rules'])
 
 function checkFlags(command: string, given: readonly OptionToken[]): void {
   const [first] = given
@@ -157,10 +171,11 @@ function checkFlags(command: string, given: readonly OptionToken[]): void {
     throw new UsageError(`The command ${command} takes no flags, but --${first.name} was given.`)
   for (const { name } of given) {
     const only = FLAGS.find((flag) => flag.name === name)?.only
-    if (only !== undefined && only !== command) throw new UsageError(`--${name} is for the command ${only}.`)
+    if (only !== undefined && !only.some((one) => one === command))
+      throw new UsageError(`--${name} is for the command${only.length > 1 ? 's' : ''} ${only.join(' and ')}.`)
     if (given.some((token) => token.name === 'add') && !ADD_FLAGS.has(name))
       throw new UsageError(`--${name} is for a new file, and --add keeps one that is there.`)
-    if (command === 'init' && only !== 'init' && !INIT_FLAGS.some((flag) => flag === name))
+    if (command === 'init' && only === undefined && !INIT_FLAGS.some((flag) => flag === name))
       throw new UsageError(`--${name} is no answer to a question of init.`)
   }
 }

@@ -3,7 +3,7 @@ import { createJsonSchema } from '../config/schema/json-schema.ts'
 import { listErrors } from '../core/list-errors.ts'
 import { formatIdentityProvider } from './identity-provider-lines.ts'
 import { formatNotices } from './notice-lines.ts'
-import { formatRoutes, formatRules } from './route-table.ts'
+import { formatAccess, formatRoutes, formatRules } from './route-table.ts'
 import type { Source } from './source.ts'
 import { formatTable } from './table.ts'
 import type { Terminal } from './terminal.ts'
@@ -13,14 +13,15 @@ import { wrapHanging } from './wrap.ts'
 export function printCheck(source: Source, terminal: Terminal): void {
   const { plan, notices } = source.load()
   const { head, lines: routes } = formatRoutes(plan, terminal.columns)
-  const [rulesHead = '', ...rules] = formatRules(plan)
   const lines = [
     terminal.paintOutput('green', `The configuration (${source.name}) is valid.`),
     `Listens on ${plan.listen.host}, port ${plan.listen.port}${plan.listen.tls ? ', with TLS' : ''}. Clients reach it as ${plan.publicUrl}.`,
     '',
     terminal.paintOutput('bold', head),
     ...routes,
-    ...(rules.length > 0 ? ['', terminal.paintOutput('bold', rulesHead), ...rules] : []),
+    ...[formatAccess(plan), formatRules(plan)].flatMap(([title, ...rows]) =>
+      title === undefined ? [] : ['', terminal.paintOutput('bold', title), ...rows],
+    ),
     ...(plan.broker ? ['', ...formatIdentityProvider(plan.broker).flatMap((line) => wrapHanging(line, 4))] : []),
     ...(notices.length > 0 ? ['', ...formatNotices(notices, terminal.paintOutput)] : []),
   ]

@@ -15,6 +15,13 @@ export type FlagName =
   | 'allow'
   | 'add'
   | 'token'
+  | 'server'
+  | 'tool'
+  | 'prompt'
+  | 'resource'
+  | 'method'
+  | 'args'
+  | 'claims'
   | 'json'
   | 'debug'
   | 'help'
@@ -28,8 +35,8 @@ interface Flag {
   /** What the flag takes, for the help text; undefined for switches. */
   readonly value?: string
   readonly repeats?: boolean
-  /** The command that takes it, where others don't. */
-  readonly only?: 'doctor' | 'init'
+  /** The commands that take it, where others don't. */
+  readonly only?: readonly ('doctor' | 'explain' | 'init')[]
   readonly help: string
 }
 
@@ -47,18 +54,35 @@ export const FLAGS: readonly Flag[] = [
   { name: 'scope', value: 'S', repeats: true, help: 'without a file: scope that every request needs' },
   { name: 'log-format', value: 'F', help: 'json, pretty or auto' },
   { name: 'debug', help: 'log more' },
-  { name: 'provider', value: 'KIND', only: 'init', help: 'init: kind of identity provider, for example google or entra' },
-  { name: 'client-id', value: 'ID', only: 'init', help: 'init: client id of the proxy there, if it is known already' },
+  { name: 'provider', value: 'KIND', only: ['init'], help: 'init: kind of identity provider, for example google or entra' },
+  { name: 'client-id', value: 'ID', only: ['init'], help: 'init: client id of the proxy there, if it is known already' },
   {
     name: 'allow',
     value: 'WHO',
-    only: 'init',
+    only: ['init'],
     repeats: true,
     help: 'init: who may sign in: bob@example.com, example.com, claim=value or everybody',
   },
-  { name: 'add', only: 'init', help: 'init: add a server to an existing file; the rest of it stays unchanged' },
-  { name: 'token', value: 'FILE', only: 'doctor', help: 'doctor: file with an access token to try; - is standard input' },
-  { name: 'json', only: 'doctor', help: 'doctor: print the findings as JSON' },
+  { name: 'add', only: ['init'], help: 'init: add a server to an existing file; the rest of it stays unchanged' },
+  {
+    name: 'token',
+    value: 'FILE',
+    only: ['doctor', 'explain'],
+    help: 'doctor, explain: file with an access token to try; - is standard input',
+  },
+  { name: 'claims', value: 'JSON', only: ['explain'], help: 'explain: the claims of a token, instead of one' },
+  { name: 'server', value: 'NAME', only: ['explain'], help: 'explain: name or path of the server, where there are several' },
+  { name: 'tool', value: 'T', only: ['explain'], help: 'explain: a call of this tool' },
+  { name: 'prompt', value: 'P', only: ['explain'], help: 'explain: use of this prompt' },
+  { name: 'resource', value: 'URI', only: ['explain'], help: 'explain: reading this resource' },
+  { name: 'method', value: 'M', only: ['explain'], help: 'explain: a request with this method' },
+  {
+    name: 'args',
+    value: 'JSON',
+    only: ['explain'],
+    help: 'explain: arguments of the tool or prompt, or `params` of the method; numbers stay exact',
+  },
+  { name: 'json', only: ['doctor', 'explain'], help: 'doctor, explain: print the result as JSON' },
   { name: 'help', help: 'this text' },
   { name: 'version', help: 'the version' },
   {

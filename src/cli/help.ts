@@ -5,20 +5,26 @@ import { WIDTH, wrap } from './wrap.ts'
 const COMMANDS: readonly (readonly [name: string, what: string])[] = [
   ['serve [FILE]', 'start the proxy (default)'],
   ['init [FILE]', 'ask a few questions and write a configuration file'],
-  ['check [FILE]', 'check the configuration and print the table of routes'],
+  ['check [FILE]', 'check the configuration and print the tables of routes, access and rules'],
   ['schema', 'print the JSON Schema of the configuration file'],
   ['errors', 'print the catalogue of errors'],
   ['doctor [FILE]', 'probe issuers, MCP servers and the public URL; report problems and which clients will connect'],
+  ['explain [FILE]', 'say who may do what and why: which entry or rule decides on a request; nothing is called'],
+  ['rules test FILE…', 'try the cases of these files on the configuration'],
   ['migrate FILE', "print a configuration of the Go proxy's format in this one's"],
 ]
 
 export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] = [
-  ['0', 'success; serve: stopped by a signal after running requests finished; doctor: no problems found'],
+  [
+    '0',
+    'success; serve: stopped by a signal after running requests finished; doctor: no problems found; explain: permitted; rules test: all cases as expected',
+  ],
   [
     '1',
-    'failure at run time: port in use, no permission, standard output cannot be written; serve: stopped by a second signal; doctor: problems found; init: aborted',
+    'failure at run time: port in use, no permission, standard output cannot be written; serve: stopped by a second signal; doctor: problems found; rules test: a case came out otherwise; init: aborted',
   ],
   ['2', 'mistake on the command line or in the configuration, or an unsupported feature'],
+  ['3', 'explain: denied, or the token is refused'],
 ]
 
 /** The help text. */

@@ -1,9 +1,11 @@
 import type { Plan } from '../core/plan/plan.ts'
-import type { PolicyPlan, RulePlan } from '../core/plan/policy-plan.ts'
 import type { EndpointPlan, ServerPlan } from '../core/plan/server-plan.ts'
 import type { UpstreamPlan } from '../core/plan/upstream-plan.ts'
 import { formatUpstreamAddress } from '../core/upstream-address.ts'
+import { escapeControlCharacters } from '../doctor/untrusted-text.ts'
+import { formatMatcher, listConditions, listNeeds, listOpened } from '../explain/policy-words.ts'
 import { formatBlocks, formatTable } from './table.ts'
+import { WIDTH, wrap } from './wrap.ts'
 
 const TRANSPORTS: Readonly<Record<EndpointPlan['kind'], string>> = {
   streamable_http: 'Streamable HTTP',
@@ -39,25 +41,46 @@ function formatRoute(endpoint: EndpointPlan, server: ServerPlan): string[][] {
   ]
 }
 
-/** The rules of a plan: which operations need which further scopes. Empty when there are none. */
+/** Who may use what: the access entries of a plan, within 80 columns. Empty when there are none. */
+export function formatAccess(plan: Plan): string[] {
+  const rows = plan.servers.flatMap(({ name, policy: { access } }) => {
+    const shadow = access?.mode === 'shadow' ? ['(shadow: not enforced)'] : []
+    return (access?.entries ?? []).map((entry): Row => [[name], [...listConditions(entry), ...shadow], listOpened(entry)])
+  })
+  return formatPolicyTable(['SERVER', 'WHO', 'WHAT'], rows)
+}
+
+/** The rules of a plan: what operations need besides, within 80 columns. Empty when there are none. */
 export function formatRules(plan: Plan): string[] {
-  const rows = plan.servers.flatMap(({ name, policy }) => [
-    ...policy.rules.map((rule) => [[name], [formatMatcher(rule)], rule.scopes.length > 0 ? [...rule.scopes] : ['(none)']]),
-    ...formatUnlisted(name, policy),
+  const rows = plan.servers.flatMap(({ name, policy }): Row[] => [
+    ...policy.rules.map((rule): Row => {
+      const needs = [...rule.scopes, ...listNeeds(rule)]
+      return [[name], [formatMatcher(rule)], needs.length > 0 ? needs : ['(none)']]
+    }),
+    ...(policy.unlistedOperations === 'deny' ? [[[name], ['everything else'], ['(denied)']] as Row] : []),
   ])
-  return rows.length === 0 ? [] : formatTable(['SERVER', 'OPERATION', 'FURTHER SCOPES'], rows)
+  return formatPolicyTable(['SERVER', 'OPERATION', 'NEEDS'], rows)
 }
 
-function formatMatcher(rule: RulePlan): string {
-  const { scopes, ...matchers } = rule
-  return Object.entries(matchers)
-    .map(([kind, pattern]) => `${kind} ${pattern}`)
-    .join(', ')
+type Row = readonly [server: readonly string[], left: readonly string[], right: readonly string[]]
+
+/** Breaks cells between words, so that the table fits; further lines of a cell are indented. */
+function formatPolicyTable(titles: readonly string[], rows: readonly Row[]): string[] {
+  if (rows.length === 0) return []
+  const ofServers = Math.max(...rows.map(([[name = '']]) => name.length), (titles[0] ?? '').length)
+  const width = Math.max(MIN_CELL, Math.floor((WIDTH - ofServers - 4) / 2))
+  const fold = (lines: readonly string[]) =>
+    lines.flatMap((line) =>
+      wrap(escapeControlCharacters(line), width - 2).map((part, index) => (index === 0 ? part : `  ${part}`)),
+    )
+  return formatTable(
+    titles,
+    rows.map(([server, left, right]) => [server, fold(left), fold(right)]),
+  )
 }
 
-function formatUnlisted(name: string, policy: PolicyPlan): string[][][] {
-  return policy.unlistedOperations === 'deny' ? [[[name], ['everything else'], ['(denied)']]] : []
-}
+/** Characters that a cell has at least, however long the names of servers are. */
+const MIN_CELL = 20
 
 /** Where a server is, or the program that is started. Its arguments may hold keys. */
 function formatUpstream(upstream: UpstreamPlan): string {

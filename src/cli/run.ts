@@ -1,14 +1,14 @@
-import { ConfigError, formatProblem } from '../config/problem/problem.ts'
+import { ConfigError } from '../config/problem/problem.ts'
 import { type Arguments, parseArguments, UsageError } from './arguments.ts'
 import { printCheck, printErrors, printMigration, printSchema } from './commands.ts'
 import { runDoctor } from './doctor.ts'
 import { formatHelp } from './help.ts'
 import { runInit } from './init/init.ts'
+import { printProblems } from './problem-lines.ts'
 import { serve } from './serve.ts'
 import { chooseSource, type Environment } from './source.ts'
 import type { Terminal } from './terminal.ts'
 import { readVersion } from './version.ts'
-import { wrapHanging } from './wrap.ts'
 
 /**
  * Runs a command.
@@ -54,18 +54,11 @@ async function runCommand(args: Arguments, environment: Environment, terminal: T
       return runInit(args, environment.env, terminal)
     case 'doctor':
       return runDoctor(args, chooseSource(args, environment), terminal)
+    case 'explain':
+      return (await import('./explain.ts')).runExplain(args, chooseSource(args, environment), terminal)
+    case 'rules':
+      return (await import('./rule-tests.ts')).runRuleTests(args.files ?? [], chooseSource(args, environment), terminal)
     case 'serve':
       return serve(chooseSource(args, environment), terminal)
-  }
-}
-
-function printProblems({ problems, file }: ConfigError, { tell, paintError }: Terminal): void {
-  const count = problems.length === 1 ? 'a mistake' : `${problems.length} mistakes`
-  tell(paintError('red', `${file ?? 'The configuration'} has ${count}:`))
-  for (const problem of problems) {
-    const [place = '', ...lines] = formatProblem(problem, file).split('\n')
-    tell('')
-    tell(paintError('bold', place))
-    for (const line of lines) for (const part of wrapHanging(line)) tell(part)
   }
 }

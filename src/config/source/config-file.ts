@@ -1,15 +1,15 @@
 import { ConfigError, problemAt, quote } from '../problem/problem.ts'
 import { explainReadError, readBoundedText } from './secrets-and-files.ts'
-import { readYaml } from './yaml-text.ts'
+import { readYaml, type YamlText } from './yaml-text.ts'
 
 /** Longest configuration file, in bytes. */
 const MAX_BYTES = 1_048_576
 
 /** Reads YAML and does something with it; the mistakes that come out get their place in the text. */
-export function withPositions<T>(text: string, use: (value: unknown) => T): T {
+export function withPositions<T>(text: string, use: (value: unknown, findPosition: YamlText['findPosition']) => T): T {
   const { value, findPosition } = readYaml(text)
   try {
-    return use(value)
+    return use(value, findPosition)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     throw new ConfigError(error.problems.map((problem) => ({ ...problem, ...optionalPosition(findPosition(problem.at)) })))
