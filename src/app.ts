@@ -81,7 +81,7 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
     handler: createPipeline(edge),
     clock,
     onUnreadable: (status, cause, peer) =>
-      log.logger.info({ status, cause, peer, code: 'request_malformed' }, 'refused before it was a request'),
+      log.logger.info({ status, cause, peer, code: 'request_malformed', reason: 'syntax' }, 'refused before it was a request'),
   })
   issuers.warm()
   return {

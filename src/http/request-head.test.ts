@@ -111,3 +111,20 @@ describe('the header section of a request', () => {
       expect(read([...own, 'X-Other', '2', 'Connection', plain]).forward).toEqual(['x-other', '2'])
   })
 })
+
+it.each<[string, readonly string[], Partial<IncomingMessage>]>([
+  ['host_invalid', [], {}],
+  ['host_invalid', ['Host', 'a b'], {}],
+  ['target_invalid', own, { url: '*' }],
+  ['target_invalid', own, { url: 'http://other.example/mcp' }],
+  ['target_invalid', own, { url: '/a b' }],
+  ['field_repeated', [...own, ...own], {}],
+  ['framing_ambiguous', [...own, 'Transfer-Encoding', 'gzip, chunked'], {}],
+  ['framing_ambiguous', [...own, 'Transfer-Encoding', 'chunked', 'Content-Length', '1'], {}],
+  ['framing_ambiguous', [...own, 'Transfer_Encoding', 'chunked'], {}],
+  ['connection_invalid', [...own, 'Connection', 'Authorization'], {}],
+  ['protocol_not_supported', [...own, 'Upgrade', 'websocket'], {}],
+  ['protocol_not_supported', own, { httpVersion: '2.0' }],
+])('a malformed request is logged as %s: %j %j', (reason, rawHeaders, more) => {
+  expect(() => read(rawHeaders, more)).toThrow(expect.objectContaining({ code: 'request_malformed', reason }))
+})

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { ProxyError } from '../core/errors.ts'
+import { ProxyError, type ReasonOf } from '../core/errors.ts'
 import { findHeaderName, type HeaderName, mustNotBeHopByHop, PLACE_OF } from './header-names.ts'
 import { parseTarget } from './target.ts'
 
@@ -80,7 +80,7 @@ export function readRequestHead(request: IncomingMessage): RequestHead {
 function readHost(field: string | undefined, httpVersion: string): string {
   if (field === undefined && httpVersion === '1.0') return ''
   const host = field?.toLowerCase()
-  if (host === undefined || !isHost(host)) throw malformed('Host is missing or not a host')
+  if (host === undefined || !isHost(host)) throw malformed('host_invalid', 'Host is missing or not a host')
   return host
 }
 
@@ -116,7 +116,7 @@ function sortFields(rawHeaders: readonly string[]): Fields {
     else if (name.fate === 'read') readField(fields, name, value)
     else if (name.fate === 'forward') fields.forward.push(name.lower, value)
     else if (name.fate === 'param') readParam(fields, name.lower, value)
-    else if (name.fate === 'refuse') throw malformed(`${name.lower} looks like a field that frames the body`)
+    else if (name.fate === 'refuse') throw malformed('framing_ambiguous', `${name.lower} looks like a field that frames the body`)
   }
   return fields
 }
@@ -136,7 +136,7 @@ function readParam(fields: Fields, lower: string, value: string): void {
 
 /** MCP has its own error for its fields, with the id of the request, which is in the body: the caller must be authenticated first. */
 function refuseSecond(fields: Fields, lower: string): void {
-  if (!lower.startsWith('mcp-')) throw malformed(`more than one ${lower} field`)
+  if (!lower.startsWith('mcp-')) throw malformed('field_repeated', `more than one ${lower} field`)
   fields.repeated = lower
 }
 
@@ -145,14 +145,15 @@ function refuseSecond(fields: Fields, lower: string): void {
  * protocol upgrades, which a guarded endpoint never makes.
  */
 function checkFraming(read: ReadFields, httpVersion: string): void {
-  if (httpVersion !== '1.1' && httpVersion !== '1.0') throw malformed(`HTTP version ${httpVersion}`)
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') throw malformed('protocol_not_supported', `HTTP version ${httpVersion}`)
   const coding = read[PLACE_OF['transfer-encoding']]
   if (coding !== undefined) {
-    if (coding.toLowerCase() !== 'chunked') throw malformed('Transfer-Encoding other than chunked')
-    if (httpVersion !== '1.1') throw malformed('Transfer-Encoding in HTTP/1.0')
-    if (read[PLACE_OF['content-length']] !== undefined) throw malformed('both Transfer-Encoding and Content-Length')
+    if (coding.toLowerCase() !== 'chunked') throw malformed('framing_ambiguous', 'Transfer-Encoding other than chunked')
+    if (httpVersion !== '1.1') throw malformed('framing_ambiguous', 'Transfer-Encoding in HTTP/1.0')
+    if (read[PLACE_OF['content-length']] !== undefined)
+      throw malformed('framing_ambiguous', 'both Transfer-Encoding and Content-Length')
   }
-  if (read[PLACE_OF.upgrade] !== undefined) throw malformed('Upgrade')
+  if (read[PLACE_OF.upgrade] !== undefined) throw malformed('protocol_not_supported', 'Upgrade')
 }
 
 /**
@@ -171,11 +172,11 @@ function dropNamedInConnection(forward: string[], connection: string | undefined
   if (connection === undefined || /^(?:keep-alive|close)$/i.test(connection)) return forward
   const named = new Set(connection.split(',').map((token) => token.trim().toLowerCase()))
   for (const name of named) {
-    if (name !== '' && mustNotBeHopByHop(name)) throw malformed(`Connection names ${name}`)
+    if (name !== '' && mustNotBeHopByHop(name)) throw malformed('connection_invalid', `Connection names ${name}`)
   }
   return forward.filter((_, index) => !named.has(forward[index - (index % 2)] ?? ''))
 }
 
-function malformed(what: string): ProxyError {
-  return new ProxyError('request_malformed', { cause: what })
+function malformed(reason: ReasonOf<'request_malformed'>, cause: string): ProxyError {
+  return new ProxyError('request_malformed', { reason, cause })
 }

@@ -1,4 +1,4 @@
-import { ProxyError } from '../core/errors.ts'
+import { ProxyError, type ReasonOf } from '../core/errors.ts'
 
 /** Characters of a path and query (RFC 3986 §3.3, §3.4). Node lets more through. */
 const TARGET_SYNTAX = /^\/[A-Za-z0-9\-._~!$&'()*+,;=:@%/]*(?:\?[A-Za-z0-9\-._~!$&'()*+,;=:@%/?[\]{}|^"]*)?$/
@@ -30,18 +30,18 @@ let lastPath: Target | undefined
 
 function splitTarget(target: string, host: string): Target {
   const origin = target.startsWith('/') ? target : readAbsoluteForm(target, host)
-  if (!TARGET_SYNTAX.test(origin)) throw malformed('the request target is not a path and query')
+  if (!TARGET_SYNTAX.test(origin)) throw malformed('target_invalid', 'the request target is not a path and query')
   const mark = origin.indexOf('?')
   return mark < 0 ? { path: origin, query: undefined } : { path: origin.slice(0, mark), query: origin.slice(mark + 1) }
 }
 
 function readAbsoluteForm(target: string, host: string): string {
   const [, authority, rest] = ABSOLUTE_FORM.exec(target) ?? []
-  if (authority === undefined || rest === undefined) throw malformed('the request target is not a path')
-  if (authority.toLowerCase() !== host) throw malformed('the request target names another host than Host')
+  if (authority === undefined || rest === undefined) throw malformed('target_invalid', 'the request target is not a path')
+  if (authority.toLowerCase() !== host) throw malformed('target_invalid', 'the request target names another host than Host')
   return rest
 }
 
-function malformed(what: string): ProxyError {
-  return new ProxyError('request_malformed', { cause: what })
+function malformed(reason: ReasonOf<'request_malformed'>, cause: string): ProxyError {
+  return new ProxyError('request_malformed', { reason, cause })
 }

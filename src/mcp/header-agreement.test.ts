@@ -151,3 +151,15 @@ describe('with older revisions, what the body does not bear out is named', () =>
 it.each(['x=?base64?ZWNobw==?=', '=?base64?ZWNobw==?=x'])('%j is no Base64 form: it stands for itself', (value) => {
   expect(decodeHeaderValue(value)).toBe(value)
 })
+
+it.each<[string, Parameters<typeof agrees>[0], ReturnType<typeof body>]>([
+  ['header_missing', { protocolVersion: modern, name: 'echo' }, echo],
+  ['header_missing', { protocolVersion: modern, method: 'tools/call' }, echo],
+  ['header_differs', { protocolVersion: '2025-11-25', method: 'tools/call', name: 'echo' }, echo],
+  ['header_differs', { protocolVersion: modern, method: 'ping', name: 'echo' }, echo],
+  ['header_differs', { protocolVersion: modern, method: 'tools/call', name: 'danger' }, echo],
+  ['encoding_invalid', { protocolVersion: modern, method: 'tools/call', name: '=?base64?ZWNobw?=' }, echo],
+])('a mismatch is logged as %s for %j', (reason, headers, parsed) => {
+  const sent = { protocolVersion: undefined, method: undefined, name: undefined, ...headers }
+  expect(() => checkHeaderAgreement(sent, parsed, modern)).toThrow(expect.objectContaining({ code: 'header_mismatch', reason }))
+})

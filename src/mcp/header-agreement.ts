@@ -1,4 +1,4 @@
-import { ProxyError } from '../core/errors.ts'
+import { ProxyError, type ReasonOf } from '../core/errors.ts'
 import type { Operation } from '../core/operation.ts'
 import type { ParsedBody } from './messages.ts'
 import { isModernRevision } from './revision.ts'
@@ -38,7 +38,7 @@ export function checkHeaderAgreement(headers: McpHeaders, body: ParsedBody, revi
 function checkVersion(headers: McpHeaders, body: ParsedBody, modern: boolean, first: Operation): void {
   if (body.revision !== undefined) {
     if (headers.protocolVersion !== body.revision)
-      throw mismatch('MCP-Protocol-Version differs from the protocol version of the body')
+      throw mismatch('header_differs', 'MCP-Protocol-Version differs from the protocol version of the body')
     return
   }
   // Notifications of 2026-07-28 need no `_meta`: "header requirements for notification POSTs are not defined by this revision".
@@ -56,18 +56,19 @@ function findUnfounded({ method, name }: McpHeaders, { operations, isBatch }: Pa
 }
 
 function checkMethod(header: string | undefined, { kind, method }: Operation): void {
-  if (header === undefined && kind === 'request') throw mismatch('Mcp-Method is missing')
-  if (header !== undefined && header !== method) throw mismatch('Mcp-Method differs from the method of the body')
+  if (header === undefined && kind === 'request') throw mismatch('header_missing', 'Mcp-Method is missing')
+  if (header !== undefined && header !== method)
+    throw mismatch('header_differs', 'Mcp-Method differs from the method of the body')
 }
 
 function checkName(header: string | undefined, operation: Operation): void {
   const mirrored = METHODS_WITH_NAME_HEADER.has(operation.method)
   if (header === undefined) {
-    if (mirrored && operation.kind === 'request') throw mismatch('Mcp-Name is missing')
+    if (mirrored && operation.kind === 'request') throw mismatch('header_missing', 'Mcp-Name is missing')
     return
   }
   const name = decodeHeaderValue(header)
-  if (mirrored && name !== operation.target) throw mismatch('Mcp-Name differs from the name or URI of the body')
+  if (mirrored && name !== operation.target) throw mismatch('header_differs', 'Mcp-Name differs from the name or URI of the body')
 }
 
 const SENTINEL = /^=\?base64\?(.*)\?=$/s
@@ -78,26 +79,26 @@ const SENTINEL = /^=\?base64\?(.*)\?=$/s
  * @throws ProxyError `header_mismatch` for a value with characters outside visible ASCII, or whose Base64 or UTF-8 is not canonical
  */
 export function decodeHeaderValue(value: string): string {
-  const { text, flaw } = readHeaderValue(value)
-  if (text === undefined) throw mismatch(flaw)
+  const { text, problem } = readHeaderValue(value)
+  if (text === undefined) throw mismatch('encoding_invalid', problem)
   return text
 }
 
-type Reading = { readonly text: string; readonly flaw?: undefined } | { readonly text: undefined; readonly flaw: string }
+type Reading = { readonly text: string; readonly problem?: undefined } | { readonly text: undefined; readonly problem: string }
 
 function readHeaderValue(value: string): Reading {
   const encoded = SENTINEL.exec(value)?.[1]
   if (encoded === undefined) {
     if (/^[\x20-\x7e\t]*$/.test(value)) return { text: value }
-    return { text: undefined, flaw: 'a header value has characters that must be encoded' }
+    return { text: undefined, problem: 'a header value has characters that must be encoded' }
   }
   const bytes = Buffer.from(encoded, 'base64')
   const text = bytes.toString('utf8')
   // With two spellings of one value, two readers could disagree: only the canonical one is accepted.
   if (bytes.toString('base64') === encoded && Buffer.from(text, 'utf8').equals(bytes)) return { text }
-  return { text: undefined, flaw: 'a header value is not valid Base64 of UTF-8' }
+  return { text: undefined, problem: 'a header value is not valid Base64 of UTF-8' }
 }
 
-function mismatch(what: string): ProxyError {
-  return new ProxyError('header_mismatch', { cause: what })
+function mismatch(reason: ReasonOf<'header_mismatch'>, cause: string): ProxyError {
+  return new ProxyError('header_mismatch', { reason, cause })
 }

@@ -232,3 +232,44 @@ describe('what is read at the bounds', () => {
     expect(operations).toMatchObject([{ targetKind: 'resource', target: 'file:///a' }])
   })
 })
+
+describe('a refused message is logged with its reason', () => {
+  const manyTargets = Array.from({ length: 1001 }, () => 'a:1')
+  const completing = (more: object) => call('completion/complete', { ref: { type: 'ref/resource', uri: 'file:///{x}' }, ...more })
+
+  it.each<[string, string, unknown]>([
+    ['message_invalid', 'batch_size', []],
+    ['message_invalid', 'not_json_rpc', ['ping']],
+    ['message_invalid', 'not_json_rpc', { ...call('ping'), jsonrpc: '1.0' }],
+    ['message_invalid', 'not_json_rpc', { ...call('ping'), result: {} }],
+    ['message_invalid', 'not_json_rpc', { jsonrpc: '2.0', id: 1 }],
+    ['message_invalid', 'method_invalid', call('')],
+    ['message_invalid', 'method_invalid', call('ping\0')],
+    ['message_invalid', 'id_invalid', { ...call('ping'), id: null }],
+    ['message_invalid', 'id_invalid', { ...call('ping'), id: 'x'.repeat(1025) }],
+    ['message_invalid', 'id_invalid', { jsonrpc: '2.0', result: {} }],
+    ['message_invalid', 'batch_size', Array.from({ length: 51 }, () => call('ping'))],
+    ['params_invalid', 'type_wrong', call('tools/call', [])],
+    ['params_invalid', 'type_wrong', call('tools/call')],
+    ['params_invalid', 'type_wrong', call('ping', { _meta: 1 })],
+    ['params_invalid', 'type_wrong', call('ping', { _meta: { 'io.modelcontextprotocol/protocolVersion': 1 } })],
+    ['params_invalid', 'type_wrong', call('completion/complete')],
+    ['params_invalid', 'type_wrong', completing({ context: 1 })],
+    ['params_invalid', 'type_wrong', call('subscriptions/listen', { notifications: 1 })],
+    ['params_invalid', 'type_wrong', call('subscriptions/listen', { notifications: { resourceSubscriptions: 1 } })],
+    ['params_invalid', 'name_invalid', call('tools/call', { name: 'a\0' })],
+    ['params_invalid', 'reference_unknown', call('completion/complete', { ref: { type: 'ref/tool', name: 'a' } })],
+    ['params_invalid', 'contradictory', completing({ argument: { name: 'x', value: '1' }, context: { arguments: { x: '2' } } })],
+    [
+      'params_invalid',
+      'targets_too_many',
+      [
+        call('subscriptions/listen', { notifications: { resourceSubscriptions: manyTargets.slice(0, 1000) } }),
+        call('tools/call', { name: 'a' }),
+      ],
+    ],
+    ['params_invalid', 'targets_too_long', call('tools/call', { name: 'x'.repeat(64 * 1024 + 1) })],
+  ])('%s, %s', (code, reason, message) => {
+    expect(() => parse(message)).toThrow(expect.objectContaining({ code, reason }))
+  })
+})

@@ -1,4 +1,4 @@
-import { ProxyError } from '../core/errors.ts'
+import { ProxyError, type ReasonOf } from '../core/errors.ts'
 import type { JsonMembers, JsonOutline } from '../core/json/json-outline.ts'
 import { outlineJson, readJsonString } from '../core/json/strict-json.ts'
 import { StrictJsonError } from '../core/json/strict-json-error.ts'
@@ -80,16 +80,17 @@ function letGoOfText({ kind, method, targetKind, target, id, completing }: Opera
 }
 
 function readBatch(text: string, { items }: JsonOutline, most: number): Operation[] {
-  if (items === undefined || items.length > most) throw invalid(`batch of more than ${most} members`)
-  if (items.length === 0) throw invalid('empty batch')
+  if (items === undefined || items.length > most) throw invalid('batch_size', `batch of more than ${most} members`)
+  if (items.length === 0) throw invalid('batch_size', 'empty batch')
   return items.flatMap((member) => readMessage(text, member))
 }
 
 function checkAmount(operations: readonly Operation[]): void {
-  if (operations.length > MAX_TARGETS) throw invalidParams(`more than ${MAX_TARGETS} targets`)
+  if (operations.length > MAX_TARGETS) throw invalidParams('targets_too_many', `more than ${MAX_TARGETS} targets`)
   let characters = 0
   for (const { target, completing } of operations) characters += (target?.length ?? 0) + countCharacters(completing)
-  if (characters > MAX_TARGET_CHARACTERS) throw invalidParams(`targets of more than ${MAX_TARGET_CHARACTERS} characters`)
+  if (characters > MAX_TARGET_CHARACTERS)
+    throw invalidParams('targets_too_long', `targets of more than ${MAX_TARGET_CHARACTERS} characters`)
 }
 
 function countCharacters(completing: Completing | undefined): number {
@@ -112,18 +113,18 @@ function outline(text: string, { jsonDepth, batchMembers }: MessageLimits): Json
 
 function readMessage(text: string, message: JsonOutline): Operation[] {
   const members = message.members
-  if (!members) throw invalid('not an object')
+  if (!members) throw invalid('not_json_rpc', 'not an object')
   refuseLookAlikes(members, ENVELOPE_KEYS)
-  if (readString(text, members.get('jsonrpc')) !== '2.0') throw invalid('jsonrpc is not "2.0"')
+  if (readString(text, members.get('jsonrpc')) !== '2.0') throw invalid('not_json_rpc', 'jsonrpc is not "2.0"')
   return members.has('method') ? readCallingMessage(text, members) : [readResponse(text, members)]
 }
 
 function readCallingMessage(text: string, members: JsonMembers): Operation[] {
-  if (members.has('result') || members.has('error')) throw invalid('both a method and a result')
+  if (members.has('result') || members.has('error')) throw invalid('not_json_rpc', 'both a method and a result')
   const method = readString(text, members.get('method'))
-  if (!method || method.includes('\0')) throw invalid('method is not a string without NUL')
+  if (!method || method.includes('\0')) throw invalid('method_invalid', 'method is not a string without NUL')
   const params = members.get('params')
-  if (params && !params.members) throw invalidParams('params is not an object')
+  if (params && !params.members) throw invalidParams('type_wrong', 'params is not an object')
   if (params?.members) refuseLookAlikes(params.members, PARAMS_KEYS)
   const id = readId(text, members.get('id'), method)
   return readTargets(text, method, params?.members).map((target) => createOperation(method, id, target))
@@ -141,9 +142,9 @@ function createOperation(method: string, id: string | undefined, target: Target)
 }
 
 function readResponse(text: string, members: JsonMembers): Operation {
-  if (members.has('result') === members.has('error')) throw invalid('neither a call nor a response')
+  if (members.has('result') === members.has('error')) throw invalid('not_json_rpc', 'neither a call nor a response')
   const id = readId(text, members.get('id'), 'response')
-  if (id === undefined) throw invalid('response without an id')
+  if (id === undefined) throw invalid('id_invalid', 'response without an id')
   return { kind: 'response', method: '', targetKind: undefined, target: undefined, id: undefined }
 }
 
@@ -154,9 +155,9 @@ function readResponse(text: string, members: JsonMembers): Operation {
 function readId(text: string, id: JsonOutline | undefined, method: string): string | undefined {
   if (!id) return undefined
   const raw = text.slice(id.start, id.end)
-  if (raw.length > MAX_ID_LENGTH) throw invalid(`id of ${method} is too long`)
+  if (raw.length > MAX_ID_LENGTH) throw invalid('id_invalid', `id of ${method} is too long`)
   if (isRequestId(raw)) return raw
-  throw invalid('id is neither a string nor an integer')
+  throw invalid('id_invalid', 'id is neither a string nor an integer')
 }
 
 /** @param raw - a value in JSON */
@@ -168,12 +169,12 @@ export function isRequestId(raw: string): boolean {
 function findRevisionInBody(text: string, message: JsonOutline): string | undefined {
   const meta = message.members?.get('params')?.members?.get('_meta')
   if (!meta) return undefined
-  if (!meta.members) throw invalidParams('_meta is not an object')
+  if (!meta.members) throw invalidParams('type_wrong', '_meta is not an object')
   refuseLookAlikes(meta.members, META_KEYS)
   const revision = meta.members.get(REVISION_KEY)
   if (!revision) return undefined
   const value = readString(text, revision)
-  if (value === undefined) throw invalidParams('the protocol version is not a string')
+  if (value === undefined) throw invalidParams('type_wrong', 'the protocol version is not a string')
   return value
 }
 
@@ -181,10 +182,10 @@ function readString(text: string, outline: JsonOutline | undefined): string | un
   return outline?.kind === 'string' ? readJsonString(text, outline) : undefined
 }
 
-function invalid(what: string): ProxyError {
-  return new ProxyError('message_invalid', { cause: what })
+function invalid(reason: ReasonOf<'message_invalid'>, cause: string): ProxyError {
+  return new ProxyError('message_invalid', { reason, cause })
 }
 
-function invalidParams(what: string): ProxyError {
-  return new ProxyError('params_invalid', { cause: what })
+function invalidParams(reason: ReasonOf<'params_invalid'>, cause: string): ProxyError {
+  return new ProxyError('params_invalid', { reason, cause })
 }

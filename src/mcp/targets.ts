@@ -1,4 +1,4 @@
-import { ProxyError } from '../core/errors.ts'
+import { ProxyError, type ReasonOf } from '../core/errors.ts'
 import type { JsonMembers, JsonOutline } from '../core/json/json-outline.ts'
 import { readJsonString } from '../core/json/strict-json.ts'
 import type { Completing, Operation } from '../core/operation.ts'
@@ -49,10 +49,10 @@ function named(kind: Target['kind'], key: string): Reader {
 }
 
 function readName(text: string, value: JsonOutline | undefined, what: string): string {
-  if (value?.kind !== 'string') throw new ProxyError('params_invalid', { cause: `${what} is not a string` })
+  if (value?.kind !== 'string') throw invalidParams('type_wrong', `${what} is not a string`)
   const name = readJsonString(text, value)
   // In C a string ends there, so policy and the MCP server would see different names.
-  if (name.includes('\0')) throw new ProxyError('params_invalid', { cause: `${what} contains a NUL` })
+  if (name.includes('\0')) throw invalidParams('name_invalid', `${what} contains a NUL`)
   return name
 }
 
@@ -67,7 +67,7 @@ function readSubscribed(text: string, params: JsonMembers | undefined, method: s
 /** `completion/complete` reveals arguments of a prompt or a resource template: it counts as using it. */
 function readReference(text: string, params: JsonMembers | undefined): Target[] {
   const ref = params?.get('ref')?.members
-  if (!ref) throw new ProxyError('params_invalid', { cause: 'ref of completion/complete is not an object' })
+  if (!ref) throw invalidParams('type_wrong', 'ref of completion/complete is not an object')
   refuseLookAlikes(ref, REFERENCE_KEYS)
   const type = readName(text, ref.get('type'), 'type of ref')
   if (type === 'ref/prompt') return [{ kind: 'prompt', name: readName(text, ref.get('name'), 'name of ref') }]
@@ -75,7 +75,7 @@ function readReference(text: string, params: JsonMembers | undefined): Target[] 
     const completing = readCompleting(text, params)
     return [{ kind: 'resource', name: readName(text, ref.get('uri'), 'uri of ref'), ...(completing && { completing }) }]
   }
-  throw new ProxyError('params_invalid', { cause: 'type of ref is unknown' })
+  throw invalidParams('reference_unknown', 'type of ref is unknown')
 }
 
 /** The values of a template's variables (2025-06-18, server/utilities/completion). */
@@ -90,13 +90,13 @@ function readCompleting(text: string, params: JsonMembers | undefined): Completi
   if (!argument?.has('name') && !argument?.has('value')) return undefined
   const name = readName(text, argument.get('name'), 'name of argument')
   const value = readName(text, argument.get('value'), 'value of argument')
-  if (others.has(name)) throw new ProxyError('params_invalid', { cause: 'context has a value for the argument itself' })
+  if (others.has(name)) throw invalidParams('contradictory', 'context has a value for the argument itself')
   return { name, value, others }
 }
 
 function readMembers(value: JsonOutline | undefined, what: string, reserved?: ReservedKeys): JsonMembers | undefined {
   if (value === undefined) return undefined
-  if (!value.members) throw new ProxyError('params_invalid', { cause: `${what} is not an object` })
+  if (!value.members) throw invalidParams('type_wrong', `${what} is not an object`)
   if (reserved) refuseLookAlikes(value.members, reserved)
   return value.members
 }
@@ -104,11 +104,15 @@ function readMembers(value: JsonOutline | undefined, what: string, reserved?: Re
 /** `subscriptions/listen` may name resources to subscribe to (2026-07-28, patterns/subscriptions, Notification Filter). */
 function readSubscriptions(text: string, params: JsonMembers | undefined): Target[] {
   const notifications = params?.get('notifications')
-  if (notifications && !notifications.members) throw new ProxyError('params_invalid', { cause: 'notifications is not an object' })
+  if (notifications && !notifications.members) throw invalidParams('type_wrong', 'notifications is not an object')
   if (notifications?.members) refuseLookAlikes(notifications.members, FILTER_KEYS)
   const uris = notifications?.members?.get('resourceSubscriptions')
   if (!uris) return NO_TARGET
-  if (!uris.items) throw new ProxyError('params_invalid', { cause: 'resourceSubscriptions is not a list, or too long' })
+  if (!uris.items) throw invalidParams('type_wrong', 'resourceSubscriptions is not a list, or too long')
   const targets = uris.items.map((uri): Target => ({ kind: 'resource', name: readName(text, uri, 'resourceSubscriptions') }))
   return targets.length > 0 ? targets : NO_TARGET
+}
+
+function invalidParams(reason: ReasonOf<'params_invalid'>, cause: string): ProxyError {
+  return new ProxyError('params_invalid', { reason, cause })
 }

@@ -24,7 +24,7 @@ export function loadMessages(exchange: Exchange, head: RequestHead, form: string
 function readFormMessage(form: string): Buffer {
   const [message, ...more] = new URLSearchParams(form).getAll('message')
   if (message === undefined || more.length > 0)
-    throw new ProxyError('message_invalid', { cause: 'the form needs exactly one message' })
+    throw new ProxyError('message_invalid', { reason: 'batch_not_allowed', cause: 'the form needs exactly one message' })
   return Buffer.from(message)
 }
 

@@ -112,7 +112,7 @@ function parseBody(exchange: Exchange, body: Buffer): ParsedBody {
 function checkHost({ edge, request }: Exchange, head: RequestHead): void {
   if (head.host === '') {
     condemn(request.socket)
-    throw new ProxyError('request_malformed', { cause: 'Host is missing' })
+    throw new ProxyError('request_malformed', { reason: 'host_invalid', cause: 'Host is missing' })
   }
   if (edge.hosts && !edge.hosts.has(head.host))
     throw new ProxyError('host_denied', { cause: `Host ${JSON.stringify(head.host)}` })

@@ -57,12 +57,15 @@ function checkOpening({ legacyClients }: Route, { openedRevisions }: ParsedBody)
 /** @returns headers that must not be forwarded */
 function checkMessages({ head, messages, revision }: AuthenticatedRequest): readonly string[] {
   if (head.repeatedMcpField !== undefined)
-    throw new ProxyError('header_mismatch', { cause: `more than one ${head.repeatedMcpField} field` })
+    throw new ProxyError('header_mismatch', { reason: 'header_repeated', cause: `more than one ${head.repeatedMcpField} field` })
   if (messages.isBatch && !permitsBatches(revision))
-    throw new ProxyError('message_invalid', { cause: `${revision} knows no batches` })
+    throw new ProxyError('message_invalid', { reason: 'batch_not_allowed', cause: `${revision} knows no batches` })
   // "The client MUST NOT send JSON-RPC responses" (2026-07-28, streamable-http, Sending Messages).
   if (isModernRevision(revision) && messages.operations.some((operation) => operation.kind === 'response')) {
-    throw new ProxyError('message_invalid', { cause: `${revision} knows no responses from the client` })
+    throw new ProxyError('message_invalid', {
+      reason: 'response_not_allowed',
+      cause: `${revision} knows no responses from the client`,
+    })
   }
   const headers = { protocolVersion: head.protocolVersion, method: head.mcpMethod, name: head.mcpName }
   const unfounded: readonly string[] = checkHeaderAgreement(headers, messages, revision)

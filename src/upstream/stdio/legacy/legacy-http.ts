@@ -79,7 +79,8 @@ export class LegacyHttp {
 
   async #open(call: Call, reply: Reply, messages: readonly ClientMessage[], initialize: ClientMessage): Promise<void> {
     // "The initialize request MUST NOT be part of a JSON-RPC batch" (2025-03-26, basic/lifecycle).
-    if (messages.length > 1) throw new ProxyError('message_invalid', { cause: 'initialize is part of a batch' })
+    if (messages.length > 1)
+      throw new ProxyError('message_invalid', { reason: 'batch_not_allowed', cause: 'initialize is part of a batch' })
     const principalKey = formatPrincipalKey(call.principal)
     const startKey = formatStartKey(principalKey, initialize)
     const onGone = (session: StreamableSession) => () => this.#abandon(startKey, session)

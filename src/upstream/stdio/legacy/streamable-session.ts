@@ -142,7 +142,7 @@ export class StreamableSession implements ServerEvents, HttpSession {
     this.#touch()
     const requests = messages.filter(({ kind }) => kind === 'request')
     if (new Set(requests.map(({ idKey }) => idKey)).size < requests.length)
-      throw new ProxyError('message_invalid', { cause: 'two requests of a batch have the same id' })
+      throw new ProxyError('message_invalid', { reason: 'id_invalid', cause: 'two requests of a batch have the same id' })
     const answer = requests.length > 0 ? this.#createAnswer(call, reply, requests) : undefined
     for (const message of messages) {
       if (message.kind === 'request' && answer) this.#send(message, answer)
@@ -160,7 +160,10 @@ export class StreamableSession implements ServerEvents, HttpSession {
     }
     const found = this.#log.find(lastEventId)
     if (!found?.stream.attach(reply, {}, found.sequence))
-      throw new ProxyError('message_invalid', { cause: 'the events behind Last-Event-ID are not kept any more' })
+      throw new ProxyError('message_invalid', {
+        reason: 'events_gone',
+        cause: 'the events behind Last-Event-ID are not kept any more',
+      })
     this.#answers.resumed(found.stream)
   }
 

@@ -74,7 +74,10 @@ export class ModernHttp {
     const [message] = readClientMessages(call)
     // Clients have no notification but `notifications/cancelled`, "used only on the stdio transport" (streamable-http, Sending Messages).
     if (message?.kind !== 'request')
-      throw new ProxyError('message_invalid', { cause: `${message?.method} is not delivered to servers of standard streams` })
+      throw new ProxyError('message_invalid', {
+        reason: 'method_not_delivered',
+        cause: `${message?.method} is not delivered to servers of standard streams`,
+      })
     const envelope = readEnvelope(message)
     if (typeof envelope === 'string')
       return sendJson(reply, 400, formatError(message.idKey, -32602, `Invalid params: ${envelope}`))

@@ -65,7 +65,7 @@ export class ParamHeaders {
     // The tool may be new, or have changed since.
     const fresh = find(await this.#find(request, server, declarations ? 0 : 1000)) ?? []
     const cause = findProblem(fresh)
-    if (cause !== undefined) throw new ProxyError('header_mismatch', { cause })
+    if (cause !== undefined) throw new ProxyError('header_mismatch', { reason: 'parameter_header_differs', cause })
   }
 
   /** Has to be called when the tools have changed. A list that is being loaded may be outdated, too. */

@@ -49,7 +49,8 @@ export function readClientMessages(call: Call): ClientMessage[] {
 export function createClientMessage(text: string): ClientMessage {
   const isShort = text.length <= MAX_KEPT_LENGTH
   const message = (isShort ? JSON.parse(text) : readKept(text, outlineShallow(text, KEPT_DEPTH))) as Record<string, unknown>
-  if (typeof message !== 'object' || message === null) throw new ProxyError('message_invalid', { cause: 'not an object' })
+  if (typeof message !== 'object' || message === null)
+    throw new ProxyError('message_invalid', { reason: 'not_json_rpc', cause: 'not an object' })
   const idKey = message.id === undefined ? '' : JSON.stringify(message.id)
   const id = message.id === undefined ? undefined : idKey
   if (typeof message.method !== 'string') return { kind: 'response', id, idKey, method: '', value: message, text }
