@@ -73,7 +73,7 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
     isReady,
   })
   const observe = createObserver(log, mounted?.broker)
-  const edge = createEdge(plan, { clock, endpoints, seal, observe, isDraining: () => state.draining })
+  const edge = createEdge(plan, { clock, endpoints, seal, heldMemory: memory, observe, isDraining: () => state.draining })
   const listener = await listen({
     listen: plan.listen,
     headersSeconds: plan.limits.headersSeconds,
@@ -264,7 +264,7 @@ function createResource(plan: Plan, server: ServerPlan, identifier: string): Pro
 }
 
 /** What the pipeline works with that other parts have a hand in. */
-type EdgeParts = Pick<Edge, 'clock' | 'endpoints' | 'seal' | 'observe' | 'isDraining'>
+type EdgeParts = Pick<Edge, 'clock' | 'endpoints' | 'seal' | 'heldMemory' | 'observe' | 'isDraining'>
 
 function createEdge(plan: Plan, parts: EdgeParts): Edge {
   return {

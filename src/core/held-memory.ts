@@ -1,4 +1,4 @@
-/** A share of the memory for stdio servers. */
+/** A share of the memory for what is held between clients and MCP servers. */
 export interface MemoryShare {
   /**
    * Takes memory before something is held.
@@ -13,8 +13,8 @@ export interface MemoryShare {
 }
 
 /**
- * The account of the memory for stdio servers: messages that wait to be read, incomplete lines, and events for clients that resume. Request
- * bodies that are still being received have another account (`http/body-room.ts`), where requests wait for memory. What is accounted here has
+ * The account of the memory for stdio servers: messages that wait to be read, incomplete lines, and events for clients that resume. Answers of
+ * any server that are held until they can be filtered are accounted here as well. Request bodies that are still being received have another account (`http/body-room.ts`), where requests wait for memory. What is accounted here has
  * been accepted already, so without memory it is refused or dropped.
  */
 export interface HeldMemory {

@@ -31,10 +31,14 @@ function fold(key: string): string {
  */
 export function refuseLookAlikes(members: JsonMembers, reserved: ReservedKeys): void {
   members.forEach((key) => {
-    if (reserved.exact.includes(key) || isUnlikeAny(key, reserved)) return
-    const exact = reserved.folded.get(fold(key))
+    const exact = findLookAlike(key, reserved)
     if (exact !== undefined) throw new ProxyError('json_ambiguous', { cause: `a key that looks like ${exact}` })
   })
+}
+
+/** The reserved key that a lenient decoder takes another one for; undefined for a key that is not taken for any. */
+export function findLookAlike(key: string, reserved: ReservedKeys): string | undefined {
+  return reserved.exact.includes(key) || isUnlikeAny(key, reserved) ? undefined : reserved.folded.get(fold(key))
 }
 
 /** Whether a lenient decoder takes one name for the other. */

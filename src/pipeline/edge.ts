@@ -1,5 +1,6 @@
 import type { BrandPlan } from '../core/brand.ts'
 import type { Clock } from '../core/clock.ts'
+import type { HeldMemory } from '../core/held-memory.ts'
 import type { CorsPlan, LimitsPlan } from '../core/plan/plan.ts'
 import type { RequestObserver } from '../core/record.ts'
 import type { BodyRoom } from '../http/body-room.ts'
@@ -19,6 +20,8 @@ export interface Edge {
   readonly limits: LimitsPlan
   /** Of all requests together. */
   readonly bodyRoom: BodyRoom
+  /** For answers that are held until they can be filtered. */
+  readonly heldMemory: HeldMemory
   readonly forwarded: ForwardedRules
   /** Of the pages that a browser sees. */
   readonly brand: BrandPlan

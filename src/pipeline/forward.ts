@@ -7,6 +7,7 @@ import { checkEndpoint, createEndpointRewriter, isEventStream } from '../mcp/end
 import { formatListenEnd } from '../mcp/listen-end.ts'
 import { isModernRevision } from '../mcp/revision.ts'
 import type { Exchange } from './exchange.ts'
+import { findListFiltering } from './filter-lists.ts'
 import { refuse } from './refuse.ts'
 import { endWithToken, findListen, lastsUntilEnded } from './stream-expiry.ts'
 
@@ -15,9 +16,15 @@ const MAX_HELD_BYTES = 64 * 1024
 
 /** Sends a permitted call to its upstream. The answer takes the same way back, changed only where it says so below. */
 export function forward(exchange: Exchange, call: RoutedCall): void {
-  const reply = new ServerReply(new Forwarding(exchange, letGoOfBody(call)))
+  const answered = letGoOfBody(call)
+  const reply = new ServerReply(new Forwarding(exchange, answered))
   if (lastsUntilEnded(call)) endAtShutdown(exchange, reply)
-  call.route.upstream.send(call, call.route.kind === 'sse' ? rewriteEndpoint(exchange, call, reply) : reply)
+  const filtering = findListFiltering(exchange, call)
+  // What is filtered may come for long before the answer begins.
+  if (filtering !== undefined) endWithToken(exchange, answered, reply)
+  const filtered = filtering?.filter(reply) ?? reply
+  const { kind, upstream } = call.route
+  upstream.send(filtering?.call ?? call, kind === 'sse' ? rewriteEndpoint(exchange, call, filtered) : filtered)
 }
 
 /** The answer may last, and needs no body: a long one would be held for it. A short one costs less than to make another call without it. */

@@ -32,6 +32,7 @@ export function findListen({ operations }: Call): Operation | undefined {
  */
 export function endWithToken(exchange: Exchange, call: Call, reply: ServerReply): void {
   const { edge, record } = exchange
+  exchange.stopWatching?.()
   const wait = (): void => {
     exchange.stopWatching = waitForToken(record, call, reply, edge.clock)
   }

@@ -96,6 +96,7 @@ export async function openGate(
         stalledClientSeconds: 10,
       },
       bodyRoom: createBodyRoom({ bodiesBytes: 256 * 1024 * 1024, bodyBytes: 64 * 1024 * 1024, bodyIdleSeconds: 10 }, edge.clock),
+      heldMemory: createHeldMemory(256 * 1024 * 1024),
       forwarded: createForwardedRules([], origin),
       brand: NO_BRAND,
       seal: createSessionSeal(randomBytes(32)),

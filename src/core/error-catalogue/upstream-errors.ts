@@ -18,6 +18,12 @@ export const upstreamErrors = {
     message: 'The MCP server sent an invalid response',
     remedy: 'The log line says what is wrong with the response.',
   },
+  answer_unfilterable: {
+    status: 502,
+    message: 'The answer of the MCP server cannot be filtered',
+    remedy:
+      'A policy decides what lists of this server show, so each of its answers must be readable JSON or an event stream, without `Content-Encoding`, of 16 MiB at most, and within `limits.held_bytes`. The log line says what is wrong with the answer.',
+  },
   upstream_redirected: {
     status: 502,
     message: 'The MCP server answered with a redirect, which is not followed',

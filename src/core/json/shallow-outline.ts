@@ -41,40 +41,66 @@ export function outlineDoubtful(text: string, depth: number, maxItems: number): 
   return readValue(text, skipSpace(text, 0), depth, { mayRepeat: true, maxItems })
 }
 
+/**
+ * The same, for a text that was not found to be JSON before: what stands between the listed values is checked, and so is that nothing
+ * follows the outermost one.
+ *
+ * @param deeper - name of a member at the last level → how many more levels of it are listed
+ * @param maxValues - most values that are listed
+ * @throws Error also for more values
+ */
+export function outlineChosen(text: string, depth: number, deeper: ReadonlyMap<string, number>, maxValues: number): Outline {
+  const root = readValue(text, skipSpace(text, 0), depth, { ...strict, deeper, room: { left: maxValues } })
+  if (skipSpace(text, root.end) < text.length) throw new Error('text behind the value')
+  return root
+}
+
 interface Rules {
   readonly mayRepeat: boolean
   readonly maxItems: number
+  readonly deeper?: ReadonlyMap<string, number> | undefined
+  /** How many more values may be listed. Where it is given, they are checked. */
+  readonly room?: { left: number }
 }
 
 const strict: Rules = { mayRepeat: false, maxItems: Number.POSITIVE_INFINITY }
 
 function readValue(text: string, start: number, depth: number, rules: Rules): Outline {
+  if (rules.room !== undefined && --rules.room.left < 0) throw new Error('too many values')
   const code = text.charCodeAt(start)
   if (code === QUOTE) return { start, end: skipString(text, start) }
-  if ((code | BRACKET_BIT) !== OPEN_BRACE) return { start, end: skipPrimitive(text, start) }
+  if ((code | BRACKET_BIT) !== OPEN_BRACE) return { start, end: readPrimitive(text, start, rules) }
   if (depth === 0) return { start, end: skipContainer(text, start) }
   return code === OPEN_BRACE ? readObject(text, start, depth - 1, rules) : readArray(text, start, depth - 1, rules)
 }
 
 function readObject(text: string, start: number, depth: number, rules: Rules): Outline {
   const members = new Map<string, Outline>()
-  const repeated = new Set<string>()
+  const repeated = rules.mayRepeat ? new Set<string>() : undefined
   let at = skipSpace(text, start + 1)
   while (text.charCodeAt(at) === QUOTE) {
     const end = skipString(text, at)
     const name = readKey(text.slice(at, end))
-    if (members.has(name)) noteRepeated(repeated, name, rules)
+    if (members.has(name)) noteRepeated(repeated, name)
     const colon = skipSpace(text, end)
     if (text.charCodeAt(colon) !== COLON) throw new Error('no colon')
-    const value = readValue(text, skipSpace(text, colon + 1), depth, rules)
+    const value = readMember(text, name, skipSpace(text, colon + 1), depth, rules)
     members.set(name, value)
     at = skipComma(text, value.end)
   }
-  return { start, end: close(text, at), members, ...(rules.mayRepeat ? { repeated } : {}) }
+  return { start, end: close(text, at), members, ...(repeated && { repeated }) }
 }
 
-function noteRepeated(repeated: Set<string>, name: string, { mayRepeat }: Rules): void {
-  if (!mayRepeat) throw new Error('repeated key')
+function readMember(text: string, name: string, start: number, depth: number, rules: Rules): Outline {
+  const further = depth === 0 ? rules.deeper?.get(name) : undefined
+  // Only once on the way down: the text must not decide how deep the recursion goes.
+  return further === undefined
+    ? readValue(text, start, depth, rules)
+    : readValue(text, start, further, { ...rules, deeper: undefined })
+}
+
+function noteRepeated(repeated: Set<string> | undefined, name: string): void {
+  if (repeated === undefined) throw new Error('repeated key')
   repeated.add(name)
 }
 
@@ -122,6 +148,14 @@ function isEscaped(text: string, at: number): boolean {
   let before = at - 1
   while (text.charCodeAt(before) === BACKSLASH) before--
   return (at - before) % 2 === 0
+}
+
+const PRIMITIVE = /^(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)$/
+
+function readPrimitive(text: string, start: number, { room }: Rules): number {
+  const end = skipPrimitive(text, start)
+  if (room !== undefined && !PRIMITIVE.test(text.slice(start, end))) throw new Error('no value')
+  return end
 }
 
 function skipPrimitive(text: string, start: number): number {

@@ -1,0 +1,103 @@
+import { ProxyError } from '../../core/errors.ts'
+import { decodeAnswer } from './decode-answer.ts'
+import { filterMessages, type Visibility } from './filter-messages.ts'
+
+/** Messages have one line, or a few. */
+const MAX_LINES = 10_000
+
+interface Line {
+  readonly start: number
+  /** Index behind its last character. */
+  readonly end: number
+  /** Index behind its line end. */
+  readonly next: number
+  readonly isData: boolean
+}
+
+/**
+ * Filters the messages of one event.
+ *
+ * @param bytes - a complete event, or comments
+ * @returns the same bytes where nothing changes; undefined where nothing of the event stays
+ * @throws ProxyError `answer_unfilterable`
+ */
+export function filterEvent(bytes: Buffer, visibility: Visibility): Buffer | undefined {
+  const text = decodeAnswer(bytes)
+  const lines = splitLines(text)
+  const data = lines.filter(({ isData }) => isData)
+  const content = data.map((line) => text.slice(findValue(text, line), line.end)).join('\n')
+  if (!isMessage(content, text, lines)) return bytes
+  const filtered = filterMessages(content, visibility)
+  if (filtered === undefined) return undefined
+  return filtered === content ? bytes : Buffer.from(replaceData(text, lines, filtered))
+}
+
+function splitLines(text: string): Line[] {
+  const lines: Line[] = []
+  const find = (end: string, from: number): number => {
+    const at = text.indexOf(end, from)
+    return at < 0 ? text.length : at
+  }
+  let cr = find('\r', 0)
+  for (let start = 0; start < text.length; start = lines.at(-1)?.next ?? text.length) {
+    if (lines.length === MAX_LINES) throw refuse(`an event of more than ${MAX_LINES} lines`)
+    // Looked for again only when it has been passed: most events have none.
+    if (cr < start) cr = find('\r', start)
+    const end = Math.min(find('\n', start), cr)
+    const next = text.startsWith('\r\n', end) ? end + 2 : Math.min(end + 1, text.length)
+    lines.push({ start, end, next, isData: isData(readFieldName(text.slice(start, end))) })
+  }
+  return lines
+}
+
+function isData(name: string): boolean {
+  if (name === 'data') return true
+  // A reader that is less exact would take what we have not looked at.
+  if (
+    name
+      .replace(/^\ufeff/, '')
+      .trim()
+      .toLowerCase() === 'data'
+  )
+    throw refuse('a field that looks like data')
+  return false
+}
+
+/** The name ends at the colon, or with the line (HTML, Server-sent events §9.2.6). */
+function readFieldName(line: string): string {
+  const colon = line.indexOf(':')
+  return colon < 0 ? line : line.slice(0, colon)
+}
+
+/** Index of the value, which begins after the colon and one optional space. */
+function findValue(text: string, { start, end }: Line): number {
+  const colon = start + 'data'.length
+  if (colon >= end) return end
+  return text[colon + 1] === ' ' && colon + 1 < end ? colon + 2 : colon + 1
+}
+
+/** Whether the event holds messages. Events of other names may hold anything, but no client takes it for a message if it is no JSON. */
+function isMessage(content: string, text: string, lines: readonly Line[]): boolean {
+  if (/^[ \t\r\n]*[{[]/.test(content)) return true
+  if (content.trim() === '') return false
+  const names = lines.map(({ start, end }) => text.slice(start, end)).filter((line) => readFieldName(line) === 'event')
+  if (/^event(?:: ?(?:message)?)?$/.test(names.at(-1) ?? 'event')) throw refuse('an event without a message')
+  return false
+}
+
+/** The first line with data gets all of it, in as many lines as it has. */
+function replaceData(text: string, lines: readonly Line[], content: string): string {
+  const first = lines.find(({ isData }) => isData)
+  const format = (line: Line): string => {
+    if (!line.isData) return text.slice(line.start, line.next)
+    if (line !== first) return ''
+    const before = text.slice(line.start, findValue(text, line))
+    const after = text.slice(line.end, line.next)
+    return content.split('\n').reduce((formatted, piece) => formatted + before + piece + after, '')
+  }
+  return lines.map(format).join('')
+}
+
+function refuse(what: string): ProxyError {
+  return new ProxyError('answer_unfilterable', { cause: what })
+}

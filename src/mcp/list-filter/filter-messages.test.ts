@@ -1,0 +1,183 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { hidesSecrets } from '../../../test/support/visibility.ts'
+import { ProxyError } from '../../core/errors.ts'
+import { filterMessages } from './filter-messages.ts'
+
+const filter = (text: string, hasCacheScope = false) => filterMessages(text, { ...hidesSecrets, hasCacheScope })
+const result = (members: string): string => `{"jsonrpc":"2.0","id":1,"result":{${members}}}`
+const codeOf = (text: string): string | undefined => {
+  try {
+    filter(text)
+    return undefined
+  } catch (error) {
+    return error instanceof ProxyError ? error.code : String(error)
+  }
+}
+
+describe('a list', () => {
+  it.each([
+    ['tools', 'name', 'tool'],
+    ['prompts', 'name', 'prompt'],
+    ['resources', 'uri', 'resource'],
+    ['resourceTemplates', 'uriTemplate', 'resource_template'],
+  ])('of %s loses what is hidden, by its %s, and nothing else', (list, key, kind) => {
+    hidesSecrets.asked.length = 0
+    const text = result(
+      `"_meta": {"a" : 1}, "${list}" : [ {"${key}":"secret1"} , {"x":[1, 2],"${key}":"b\\u0061"},\n{"${key}":"secret2"}] ,"nextCursor":"c"`,
+    )
+    expect(filter(text)).toBe(result(`"_meta": {"a" : 1}, "${list}" : [ {"x":[1, 2],"${key}":"b\\u0061"}] ,"nextCursor":"c"`))
+    expect(hidesSecrets.asked).toEqual([
+      [kind, 'secret1'],
+      [kind, 'ba'],
+      [kind, 'secret2'],
+    ])
+  })
+
+  it('keeps the bytes of what stays, whichever items go', () => {
+    const item = fc.record({ name: fc.constantFrom('a', 'secret', 'é\\"]', 'secret{'), more: fc.json() })
+    fc.assert(
+      fc.property(fc.array(item), fc.constantFrom('', ' ', '\n\t'), (items, space) => {
+        const texts = items.map(({ name, more }) => `{"more":${more},${space}"name":${JSON.stringify(name)}}`)
+        const list = (parts: string[]) => result(`"tools":[${space}${parts.join(',')}${space}],"nextCursor":null`)
+        const shown = texts.filter((_, index) => !items[index]?.name.includes('secret'))
+        const answer = filter(list(texts)) ?? ''
+        expect(JSON.parse(answer)).toEqual(JSON.parse(list(shown)))
+        for (const text of shown) expect(answer).toContain(text)
+      }),
+    )
+  })
+
+  it('that shows all, or is empty, passes as it is', () => {
+    for (const list of ['', '{"name":"a"},{"name":"b"}']) {
+      const text = result(`"tools":[${list}]`)
+      expect(filter(text)).toBe(text)
+    }
+  })
+
+  it('is found in every result of a batch', () => {
+    const list = (name: string): string => result(`"tools":[{"name":"${name}"}]`)
+    expect(filter(`[${list('secret')}, ${list('a')},${list('secret')}]`)).toBe(
+      `[${result('"tools":[]')}, ${list('a')},${result('"tools":[]')}]`,
+    )
+  })
+
+  it('is found behind escaped names', () => {
+    expect(filter('{"id":1,"r\\u0065sult":{"t\\u006fols":[{"n\\u0061me":"\\u0073ecret"}]}}')).toBe(
+      '{"id":1,"r\\u0065sult":{"t\\u006fols":[]}}',
+    )
+  })
+
+  it('is asked about with a new budget now and then, so that long lists are shown as their items are judged', () => {
+    let filters = 0
+    const createFilter = () => {
+      let left = 500
+      filters++
+      return { shows: () => left-- > 0 }
+    }
+    const text = result(`"tools":[${Array.from({ length: 1200 }, () => '{"name":"a"}').join()}]`)
+    expect(filterMessages(text, { createFilter, hasCacheScope: false })).toBe(text)
+    expect(filters).toBe(3)
+  })
+
+  it.each([
+    ['a repeated list', result('"tools":[],"tools":[{"name":"secret"}]')],
+    ['a repeated list behind an escape', result('"tools":[],"t\\u006fols":[{"name":"secret"}]')],
+    ['two results', '{"result":{"tools":[]},"result":{"tools":[{"name":"secret"}]}}'],
+    ['a result that looks like one', '{"Result":{"tools":[]}}'],
+    ['a list that looks like one', result('"Tools":[{"name":"secret"}]')],
+    ['a list that looks like one to those who fold letters', result('"toolſ":[{"name":"secret"}]')],
+    ['a list that ends early to those who write in C', result('"tools\\u0000":[{"name":"secret"}]')],
+    ['a scope that looks like one', result('"tools":[],"cachescope":"public"')],
+    ['a list that is an object', result('"tools":{"0":{"name":"secret"}}')],
+    ['an item that is no object', result('"tools":["secret"]')],
+    ['an item that is a list', result('"tools":[[{"name":"secret"}]]')],
+    ['an item without a name', result('"tools":[{"title":"secret"}]')],
+    ['a name that is no string', result('"tools":[{"name":1}]')],
+    ['a name twice', result('"tools":[{"name":"a","name":"secret"}]')],
+    ['a name that looks like one', result('"tools":[{"name":"a","Name":"secret"}]')],
+    ['half a character', result('"tools":[{"name":"\\ud800"}]')],
+    ['a broken escape', result('"tools":[{"name":"\\x"}]')],
+    ['a resource with another key', result('"resources":[{"URI":"secret"}]')],
+    ['a method beside a result', '{"method":"x","result":{"tools":[{"name":"secret"}]}}'],
+    ['a method that is no string', '{"method":{"x":1}}'],
+    ['a batch in a batch', `[[${result('"tools":[]')}]]`],
+    ['a batch of other things', '[1]'],
+    ['a text', '"tools"'],
+    ['nothing', ''],
+    ['half a message', result('"tools":[{"name":"a"}').slice(0, -4)],
+    ['a message behind the message', `${result('"tools":[]')}${result('"tools":[{"name":"secret"}]')}`],
+    ['text in UTF-16', Buffer.from(result('"tools":[{"name":"secret"}]'), 'utf16le').toString('utf8')],
+    ['comments', '{"result":/**/{"tools":[{"name":"secret"}]}}'],
+    ['other quotes', "{'result':{'tools':[{'name':'secret'}]}}"],
+    ['no quotes', '{result:{tools:[{name:"secret"}]}}'],
+    ['words', result('"tools":[{"name":secret}]')],
+    ['more items than a page has', result(`"tools":[${'{"name":"a"},'.repeat(100_000)}{"name":"a"}]`)],
+    ['lists within lists', result('"tools":[{"name":"a","tools":['.repeat(50_000))],
+  ])('is refused for %s', (_what, text) => {
+    expect(codeOf(text)).toBe('answer_unfilterable')
+  })
+
+  it.each([
+    ['the result of a call', result('"content":[{"type":"text","text":"secret"}],"structuredContent":{"tools":[1],"a":1,"a":2}')],
+    ['an initialization', result('"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"secret"}')],
+    ['a result in a result', result('"result":{"tools":[{"name":"secret"}]}')],
+    ['an error', '{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"secret"}}'],
+    ['an error of no JSON-RPC', '{"error":"invalid_request"}'],
+    ['a request of the server with tools', '{"id":1,"method":"sampling/createMessage","params":{"tools":[{"name":"secret"}]}}'],
+    ['deep results', result(`"structuredContent":${'['.repeat(50_000)}${']'.repeat(50_000)}`)],
+    ['an empty batch', '[]'],
+  ])('is not seen in %s', (_what, text) => {
+    expect(filter(text, true)).toBe(text)
+  })
+})
+
+describe('cacheScope', () => {
+  it.each([
+    ['"tools":[]', '"cacheScope":"private","tools":[]'],
+    ['"tools":[],"cacheScope":"private"', '"tools":[],"cacheScope":"private"'],
+    ['"cacheScope":"public","tools":[]', '"cacheScope":"private","tools":[]'],
+    ['"cacheScope" : {"a":["public"]} ,"tools":[]', '"cacheScope" : "private" ,"tools":[]'],
+    ['"tools":[{"name":"secret"}],"nextCursor":"x"', '"cacheScope":"private","tools":[],"nextCursor":"x"'],
+  ])('is private on every page of a list: %s', (before, after) => {
+    expect(filter(result(before), true)).toBe(result(after))
+  })
+
+  it('is not added where the revision has none, and no list is public there either', () => {
+    expect(filter(result('"tools":[]'))).toBe(result('"tools":[]'))
+    expect(filter(result('"tools":[],"cacheScope":"public"'))).toBe(result('"tools":[],"cacheScope":"private"'))
+  })
+})
+
+describe('a notification', () => {
+  const updated = (uri: string): string => `{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{${uri}}}`
+
+  it('about a hidden resource is dropped, alone or in a batch', () => {
+    expect(filter(updated('"uri":"file:///secret"'))).toBeUndefined()
+    expect(filter(updated('"uri":"file:///\\u0073ecret"'))).toBeUndefined()
+    expect(filter(updated('"title":"no uri"'))).toBeUndefined()
+    expect(filter(`[${updated('"uri":"secret:1"')},${updated('"uri":"secret:2"')}]`)).toBeUndefined()
+    expect(filter(`[${updated('"uri":"secret:1"')}, ${updated('"uri":"open:1"')}]`)).toBe(`[${updated('"uri":"open:1"')}]`)
+  })
+
+  it('about another one, or of something else, passes', () => {
+    for (const text of [updated('"uri":"file:///open"'), '{"method":"notifications/tools/list_changed"}'])
+      expect(filter(text)).toBe(text)
+  })
+
+  it('that acknowledges a subscription names no hidden resource', () => {
+    const acknowledged = (uris: string): string =>
+      `{"method":"notifications/subscriptions/acknowledged","params":{"notifications":{"toolsListChanged":true,"resourceSubscriptions":[${uris}]}}}`
+    expect(filter(acknowledged('"open:1","secret:1"'))).toBe(acknowledged('"open:1"'))
+    expect(codeOf(acknowledged('1'))).toBe('answer_unfilterable')
+  })
+
+  it.each([
+    ['a URI twice', updated('"uri":"open:1","uri":"secret:1"')],
+    ['a URI that looks like one', updated('"uri":"open:1","URI":"secret:1"')],
+    ['a method twice', '{"method":"x","method":"notifications/resources/updated","params":{"uri":"secret:1"}}'],
+    ['a method that looks like one', '{"Method":"notifications/resources/updated","params":{"uri":"secret:1"}}'],
+  ])('is refused for %s', (_what, text) => {
+    expect(codeOf(text)).toBe('answer_unfilterable')
+  })
+})
