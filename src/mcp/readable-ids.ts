@@ -1,9 +1,9 @@
 import { Buffer } from 'node:buffer'
+import { looksLike } from '../core/json/lenient-key.ts'
 import { type Outline, outlineDoubtful } from '../core/json/shallow-outline.ts'
 import { checkStrictJson } from '../core/json/strict-json.ts'
 import { StrictJsonError } from '../core/json/strict-json-error.ts'
 import { isRequestId } from './messages.ts'
-import { looksLike } from './reserved-keys.ts'
 
 /** The ids of the requests in a refused body. */
 export interface ReadableIds {

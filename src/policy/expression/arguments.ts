@@ -1,4 +1,5 @@
 import type { JsonMembers, JsonOutline } from '../../core/json/json-outline.ts'
+import { createLookAlikeFinder } from '../../core/json/lenient-key.ts'
 import { outlineJson, readJsonString } from '../../core/json/strict-json.ts'
 import { spend, type Work } from '../work.ts'
 import { parseNumber } from './number.ts'
@@ -7,8 +8,8 @@ import { createFailure, type Dictionary, type List, type Value } from './value.t
 /** The arguments of a call, as expressions see them: `args`. Opaque; made by `parseArguments`. */
 export type ArgumentValue = Value
 
-/** Deeper nesting is refused in the body already. */
-const MAX_DEPTH = 128
+/** Bodies nest no deeper, whatever the configuration permits: what is too deep was refused before. */
+const MAX_DEPTH = 512
 /** Longer lists are not looked into: each item would take the memory of an object. */
 export const MAX_ITEMS = 100_000
 /** The scanner takes as long for so many characters as an expression for one. */
@@ -43,13 +44,15 @@ export function createArgumentReader(text: string | undefined): () => ArgumentVa
 
 function createJsonMap(text: string, members: JsonMembers): Dictionary {
   const seen = new Map<string, Value>()
+  const hasLookAlike = createLookAlikeCheck(members)
   return {
     kind: 'map',
     size: members.size,
-    has: (name) => members.has(name),
+    has: (name, work) => (hasLookAlike(name, work) ? LOOK_ALIKE : members.has(name)),
     get: (name, work) => {
       const known = seen.get(name)
       if (known !== undefined) return known
+      if (hasLookAlike(name, work)) return LOOK_ALIKE
       const member = members.get(name)
       if (member === undefined) return undefined
       const value = readValue(text, member, work)
@@ -58,6 +61,25 @@ function createJsonMap(text: string, members: JsonMembers): Dictionary {
     },
     names: () => listNames(members),
   }
+}
+
+/** With two names that some MCP servers take for one it is not known whose value counts. */
+const LOOK_ALIKE = createFailure('the arguments have another name that some MCP servers take for it (letter case, NUL)')
+
+/** Whether another member may be taken for the one of this name. Names are counted once, when they are looked at first. */
+function createLookAlikeCheck(members: JsonMembers): (name: string, work: Work) => boolean {
+  let find: ((name: string) => boolean) | undefined
+  return (name, work) => {
+    find ??= createCountedFinder(members, work)
+    return find(name)
+  }
+}
+
+function createCountedFinder(members: JsonMembers, work: Work): (name: string) => boolean {
+  members.forEach((name) => {
+    spend(work, name.length)
+  })
+  return createLookAlikeFinder(members)
 }
 
 function listNames(members: JsonMembers): readonly string[] {

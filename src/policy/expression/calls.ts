@@ -118,6 +118,8 @@ function compileHasMember(owner: Syntax, name: string, context: Context): Evalua
   return (run) => {
     const value = operand(run)
     if (!isKnown(value)) return value
-    return isDictionary(value) ? value.has(name) : createFailure(`${text} is ${describeType(value)}, so it has no members`)
+    return isDictionary(value)
+      ? value.has(name, run.work)
+      : createFailure(`${text} is ${describeType(value)}, so it has no members`)
   }
 }

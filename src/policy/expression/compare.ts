@@ -118,7 +118,7 @@ function findOrder(left: Known, right: Known, work: Work): number | undefined {
 export function isIn(item: Known, container: Known, work: Work): Value | undefined {
   if (isList(container)) return isInList(item, container, work)
   if (!isDictionary(container)) return undefined
-  return typeof item === 'string' ? container.has(item) : incomparable(item, '')
+  return typeof item === 'string' ? container.has(item, work) : incomparable(item, '')
 }
 
 function isInList(item: Known, list: List, work: Work): Value {

@@ -21,7 +21,8 @@ export interface List {
 export interface Dictionary {
   readonly kind: 'map'
   readonly size: number
-  has(name: string): boolean
+  /** A failure where it is not certain for whom the name is there. */
+  has(name: string, work: Work): boolean | Failure
   /** @param work - what making the value may cost */
   get(name: string, work: Work): Value | undefined
   names(): readonly string[]
