@@ -456,3 +456,54 @@ describe('metadata documents of clients', () => {
     for (const url of CLIENT_DOCUMENTS) expect(url).toMatch(/^https:/)
   })
 })
+
+describe('groups and claims that servers decide by', () => {
+  const access = (...entries: object[]) => ({
+    servers: [{ path: '/mcp', upstream: 'http://127.0.0.1:1/mcp', access: entries.map((entry) => ({ ...entry, tools: ['*'] })) }],
+  })
+  const byGroup = access({ groups: ['support'] })
+
+  it('are a warning with the fix where the product sends them only once that is set up', async () => {
+    const profile = await start()
+    for (const more of [byGroup, access({ who: "'support' in principal.groups" })])
+      expect(find(await diagnose(profile, { kind: 'keycloak' }, more), 'groups_setup')).toMatchObject({
+        verdict: 'warning',
+        about: 'server mcp',
+        fix: expect.stringContaining('Group Membership'),
+      })
+  })
+
+  it('are a problem where the product has none, and the configuration names no claim', async () => {
+    const profile = await start()
+    expect(find(await diagnose(profile, { kind: 'auth0' }, byGroup), 'groups_unknown')).toMatchObject({
+      verdict: 'problem',
+      fix: expect.stringContaining('groups_claim'),
+    })
+    const named = await diagnose(profile, { kind: 'auth0', groups_claim: 'https://example.com/groups' }, byGroup)
+    expect([find(named, 'groups_unknown'), find(named, 'groups_setup')]).toEqual([undefined, undefined])
+  })
+
+  it('are nothing to speak of where no server decides by them', async () => {
+    const findings = await diagnose(await start(), { kind: 'auth0' }, access({ who: "'s' in principal.scopes" }))
+    expect([find(findings, 'groups_unknown'), find(findings, 'groups_setup')]).toEqual([undefined, undefined])
+  })
+
+  it('are a warning where the metadata lists claims, and not these', async () => {
+    const withClaims = (...claims_supported: string[]): Vendor => ({
+      ...OIDC_VENDOR,
+      metadata: () => ({ claims_supported }),
+    })
+    const policy = access(
+      { groups: ['support'] },
+      { claim: 'email_domain', values: ['example.com'] },
+      { claim: 'a.b', values: ['c'] },
+    )
+    const findings = await diagnose(await start(withClaims('sub', 'email')), {}, policy)
+    expect(find(findings, 'claim_unannounced')).toMatchObject({
+      verdict: 'warning',
+      says: expect.stringContaining('does not list `groups`, `a.b` among'),
+    })
+    expect(find(await diagnose(await start(withClaims('email', 'groups', 'a')), {}, policy), 'claim_unannounced')).toBeUndefined()
+    expect(find(await diagnose(await start(), {}, policy), 'claim_unannounced')).toBeUndefined()
+  })
+})

@@ -3,6 +3,7 @@ import { createSafeFetch } from '../oauth/safe-fetch.ts'
 import { aimAtMetadataUrl } from '../oauth/second-address.ts'
 import { checkAsgardeoAdmin } from './check-asgardeo.ts'
 import { checkClient } from './check-client.ts'
+import { checkAnnouncedClaims } from './check-groups.ts'
 import { explainMissing } from './check-metadata.ts'
 import { checkSignIn } from './check-sign-in.ts'
 import { checkUserinfo } from './check-userinfo.ts'
@@ -18,8 +19,20 @@ interface Endpoints {
   readonly userinfo: NamedEndpoint | undefined
 }
 
+/** What the broker does with an identity provider. */
+export interface ProviderUse {
+  /** Where users come back to. */
+  readonly callback: string
+  /** Claims of users that servers decide by. */
+  readonly claims: readonly string[]
+}
+
 /** Whether the broker can sign users in at the identity provider. */
-export async function checkIdentityProvider(plan: IdentityProviderPlan, callback: string, about: Findings): Promise<Finding[]> {
+export async function checkIdentityProvider(
+  plan: IdentityProviderPlan,
+  { callback, claims }: ProviderUse,
+  about: Findings,
+): Promise<Finding[]> {
   const { oauth } = plan
   if (oauth !== undefined) return checkEndpoints(plan, readConfigured(oauth), callback, about)
   const probe = await probeIssuer({ ...plan, jwksUri: undefined, forms: listProviderForms(plan) })
@@ -30,6 +43,7 @@ export async function checkIdentityProvider(plan: IdentityProviderPlan, callback
     ...checkKeys(probe, about),
     ...checkOpenId(probe, about),
     ...checkOfflineAccess(probe.metadata, plan, about),
+    ...checkAnnouncedClaims(probe.metadata, plan, claims, about),
     ...('missing' in endpoints
       ? [explainEndpoint(endpoints.missing, about)]
       : await checkEndpoints(plan, endpoints, callback, about)),

@@ -6,6 +6,7 @@ import type { EndpointPlan, ServerPlan } from '../core/plan/server-plan.ts'
 import { checkClock } from './check-clock.ts'
 import { CLIENT_DOCUMENTS, checkDocuments } from './check-documents.ts'
 import { checkGrants } from './check-grants.ts'
+import { checkGroups, listPolicyClaims } from './check-groups.ts'
 import { checkIdentityProvider } from './check-identity-provider.ts'
 import { checkIntrospection } from './check-introspection.ts'
 import { checkKeys } from './check-keys.ts'
@@ -46,7 +47,7 @@ export async function examine(
   const [probe, ofIssuers, ofProvider, documents, ofUpstreams, ofToken] = await Promise.all([
     probePublicUrl(plan),
     Promise.all(listExternalIssuers(plan).map((issuer) => examineIssuer(issuer, plan))),
-    plan.broker === undefined ? [] : examineProvider(plan.broker),
+    plan.broker === undefined ? [] : examineProvider(plan.broker, plan.servers),
     plan.broker === undefined ? new Map<string, string>() : fetchDocuments(CLIENT_DOCUMENTS, plan.broker.clientMetadata),
     Promise.all(
       plan.servers.flatMap((server) => listUpstreams(server).map((endpoint) => examineUpstream(endpoint, server, plan))),
@@ -62,6 +63,7 @@ export async function examine(
     ...plan.servers.flatMap((server) =>
       plan.broker === undefined ? [] : checkGrants(server, plan.broker, findingsAbout(`server ${server.name}`)),
     ),
+    ...plan.servers.flatMap((server) => checkGroups(server, plan.broker, findingsAbout(`server ${server.name}`))),
     ...ofUpstreams.flat(),
     ...ofToken,
   ]
@@ -103,9 +105,11 @@ async function examineIssuer(plan: IssuerPlan, { servers }: Plan): Promise<Exami
   return { issuer: plan.issuer, metadata: probe.metadata, findings }
 }
 
-function examineProvider({ identityProvider, issuer }: BrokerPlan): Promise<Finding[]> {
+function examineProvider({ identityProvider, issuer }: BrokerPlan, servers: readonly ServerPlan[]): Promise<Finding[]> {
   const about = findingsAbout(`identity provider ${identityProvider.name} (${identityProvider.issuer})`)
-  return checkIdentityProvider(identityProvider, `${issuer}${BROKER_PATHS.callback}`, about)
+  const ofBroker = servers.filter(({ issuers }) => issuers.some((one) => one.issuer === issuer))
+  const claims = listPolicyClaims(ofBroker, identityProvider.groups.claim)
+  return checkIdentityProvider(identityProvider, { callback: `${issuer}${BROKER_PATHS.callback}`, claims }, about)
 }
 
 /** Our own authorization server: what it shows where it runs, else what it will show. */

@@ -80,6 +80,60 @@ describe('the start says that nobody can have a scope', () => {
   })
 })
 
+describe('the start says what it takes until groups arrive', () => {
+  const load = (provider: object, server: object, issuers?: object[]) =>
+    loadConfigValue(
+      {
+        ...(issuers === undefined
+          ? {
+              identity_provider: { client_id: 'x', client_authentication: 'none', allow, ...provider },
+              broker: { store: { kind: 'memory' } },
+            }
+          : { issuers }),
+        servers: [{ path: '/mcp', upstream: { command: ['node'] }, audience: ['api'], scopes: ['s'], ...server }],
+      },
+      { env: {}, directory: '.', terminal: false },
+    ).notices.filter((notice) => notice.includes('groups'))
+  const entry = { access: [{ groups: ['support'], tools: ['*'] }] }
+  const rule = { rules: [{ tool: 'refund', require: "args.amount < 100 || 'finance' in principal.groups" }] }
+  const who = { access: [{ who: "'support' in principal.groups", tools: ['*'] }] }
+  const keycloak = { kind: 'keycloak', base_url: 'https://sso.example.com', realm: 'main' }
+  const entra = { kind: 'entra', tenant: '72f988bf-86f1-41af-91ab-2d7cd011db47' }
+
+  it.each([entry, rule, who])('where a server decides by them: %j', (server) => {
+    expect(load(keycloak, server)).toEqual([
+      expect.stringMatching(
+        /^server mcp: decides by groups of https:\/\/sso\.example\.com\/realms\/main\. .*Group Membership.*`groups_claim`/,
+      ),
+    ])
+  })
+
+  it.each([
+    [entra, /more than 200/],
+    [{ kind: 'okta', domain: 'acme.okta.com' }, /groups claim filter/],
+    [{ kind: 'auth0', domain: 'acme.eu.auth0.com' }, /an Action .*no condition on groups holds/],
+    [{ kind: 'google' }, /Google sends no groups.*no condition on groups holds/],
+    [{ kind: 'github' }, /Add read:org to `scopes`/],
+  ])('for the product: %j', (provider, said) => {
+    expect(load(provider, entry)).toEqual([expect.stringMatching(said)])
+  })
+
+  it('for issuers that are used directly', () => {
+    expect(load({}, entry, [{ issuer: 'https://acme.eu.auth0.com/' }])).toEqual([expect.stringMatching(/an Action/)])
+    expect(load({}, entry, [{ issuer: 'https://acme.eu.auth0.com/', groups_claim: 'https://example.com/groups' }])).toEqual([])
+  })
+
+  it.each<[object, object]>([
+    [keycloak, { rules: [{ tool: 'x', require: 'args.a == 1' }] }],
+    [{ ...keycloak, groups_claim: 'groups' }, entry],
+    [{ kind: 'cognito', user_pool: 'eu-west-1_AbC' }, entry],
+    [{ kind: 'github', organization: 'acme', allow: [] }, entry],
+    [{ issuer: 'https://idp.example.com' }, entry],
+  ])('but not without reason: %j %j', (provider, server) => {
+    expect(load(provider, server)).toEqual([])
+  })
+})
+
 describe('the start says where a placeholder was left', () => {
   const load = (clientId: string, secret: string) =>
     loadConfigValue(

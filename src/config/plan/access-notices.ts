@@ -1,3 +1,4 @@
+import { findGroupSetups } from '../../core/group-setup.ts'
 import type { BrokerPlan } from '../../core/plan/broker-plan.ts'
 import type { ClaimCondition, IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
 import type { ServerPlan } from '../../core/plan/server-plan.ts'
@@ -42,4 +43,16 @@ export function createGrantNotices(servers: readonly ServerPlan[], broker: Broke
           ]),
     ]
   })
+}
+
+/** Most products send groups only after a setup step: until then users are in no group for policy. */
+export function createGroupSetupNotices(servers: readonly ServerPlan[], broker: BrokerPlan | undefined): string[] {
+  return servers.flatMap((server) =>
+    findGroupSetups(server, broker).map(({ issuer, setup, isUnknown }) => {
+      const outcome = isUnknown
+        ? 'Until then no condition on groups holds.'
+        : 'Once that is done, say so by `groups_claim`, and this notice goes.'
+      return `server ${server.name}: decides by groups of ${issuer}. ${setup} ${outcome}`
+    }),
+  )
 }

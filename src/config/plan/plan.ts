@@ -5,7 +5,7 @@ import { resolveAllowedHosts, resolvePublicUrl } from '../derive/public-url.ts'
 import { decodeSessionKey } from '../format/key-material.ts'
 import type { Config } from '../schema/schema.ts'
 import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
-import { createAccessNotices, createGrantNotices } from './access-notices.ts'
+import { createAccessNotices, createGrantNotices, createGroupSetupNotices } from './access-notices.ts'
 import { createBrokerPlan } from './broker.ts'
 import { createKeyNotices, createNotices, hasLastingKey } from './notices.ts'
 import { createPlaceholderNotices } from './placeholder-notices.ts'
@@ -68,6 +68,7 @@ export function createPlan(config: Config, environment: PlanEnvironment): Plan {
       ...createPlaceholderNotices(config, secretsAndFiles),
       ...createAccessNotices(broker?.identityProvider),
       ...createGrantNotices(servers, broker),
+      ...createGroupSetupNotices(servers, broker),
       ...createRewriteNotices(config, environment.namePlace !== undefined),
     ],
   })

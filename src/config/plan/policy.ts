@@ -1,5 +1,6 @@
 import { normalizeGroup } from '../../core/group-name.ts'
 import type { AccessEntryPlan, AccessPlan, PolicyPlan, RulePlan } from '../../core/plan/policy-plan.ts'
+import { compileExpression } from '../../policy/expression/expression.ts'
 import { closeHierarchy } from '../derive/scope-hierarchy.ts'
 import type { AccessEntryConfig, RuleConfig } from '../schema/access.ts'
 import type { Config } from '../schema/schema.ts'
@@ -22,7 +23,16 @@ export function createPolicyPlan(server: ServerConfig, index: number, general: G
     unlistedOperations: server.unlisted_operations ?? 'permit',
     ...(!server.list_step_up && { listStepUp: false }),
     ...(access && { access }),
+    ...(readsGroups(server.rules, access) && { readsGroups: true }),
   }
+}
+
+function readsGroups(rules: readonly RuleConfig[], access: AccessPlan | undefined): boolean {
+  const entries = access?.entries ?? []
+  return (
+    entries.some(({ groups, who }) => groups !== undefined || (who !== undefined && compileExpression(who, 'who').readsGroups)) ||
+    rules.some(({ require }) => require !== undefined && compileExpression(require, 'require').readsGroups)
+  )
 }
 
 /** Entries of a server and those at the top are one list. */

@@ -11,6 +11,8 @@ export interface PolicyPlan {
   readonly unlistedOperations: 'permit' | 'deny'
   /** Who may use what; left out where everyone may use everything that rules do not restrict. */
   readonly access?: AccessPlan
+  /** Whether an entry or an expression looks at the groups of principals: for diagnoses, nothing is decided by it. */
+  readonly readsGroups?: true
   /** Whether lists show what only lacks scopes, so that clients can ask for them. By default true. */
   readonly listStepUp?: boolean
 }
