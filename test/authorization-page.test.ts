@@ -1,5 +1,9 @@
-import { readFileSync } from 'node:fs'
-import { describe, expect, it } from 'vitest'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { run } from '../src/cli/run.ts'
+import { ruleCasesSchema } from '../src/config/schema/rule-case.ts'
 import { compileExpression } from '../src/policy/expression/expression.ts'
 import { functions } from '../src/policy/expression/functions.ts'
 import { facts, records } from '../src/policy/expression/names.ts'
@@ -36,5 +40,75 @@ describe('the page on expressions', () => {
   it('has examples', () => {
     expect(examples.length).toBeGreaterThan(5)
     expect(firstCells(section('What is refused at the start')).length).toBeGreaterThan(5)
+  })
+})
+
+const directory = mkdtempSync(join(tmpdir(), 'recipes-'))
+afterAll(() => rmSync(directory, { recursive: true }))
+
+/** Runs a command as the command line does. */
+async function runCommand(...argv: string[]) {
+  const printed: string[] = []
+  const print = (line: string) => void printed.push(line)
+  const paint = (_style: string, text: string) => text
+  const terminal = { print, tell: print, columns: undefined, paintOutput: paint, paintError: paint }
+  const code = await run(argv, { env: {}, directory, terminal: false }, terminal)
+  return { code, output: printed.join('\n') }
+}
+
+function write(name: string, text: string): string {
+  const file = join(directory, name)
+  writeFileSync(file, text)
+  return file
+}
+
+const chapter = (title: string) => page.split(`\n## ${title}\n`)[1]?.split('\n## ')[0] ?? ''
+const listBlocks = (text: string) => [...text.matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, block = '']) => block)
+const recipes = chapter('Recipes')
+  .split('\n### ')
+  .slice(1)
+  .map((text) => [text.split('\n')[0] ?? '', listBlocks(text)] as const)
+
+describe('the recipes for access and rules', () => {
+  it.each(recipes)('%s: does what its cases say, and they leave nothing out', async (_, blocks) => {
+    expect(blocks).toHaveLength(2)
+    const [config = '', cases = ''] = blocks
+    const { code, output } = await runCommand(
+      'rules',
+      'test',
+      write('cases.yaml', cases),
+      '--config',
+      write('config.yaml', config),
+    )
+    expect(output).toMatch(/^\d+ of \d+ cases came out as expected\.$/)
+    expect(code).toBe(0)
+  })
+
+  it('are ten', () => {
+    expect(recipes).toHaveLength(10)
+  })
+
+  it('come after an example of cases that fit the example of the model', async () => {
+    const [config = ''] = listBlocks(chapter('The model'))
+    const [cases = ''] = listBlocks(chapter('Testing rules'))
+    const { code, output } = await runCommand('rules', 'test', write('c.yaml', cases), '--config', write('m.yaml', config))
+    expect({ code, output }).toEqual({ code: 0, output: '6 of 6 cases came out as expected.' })
+  })
+
+  it('come after an explanation that fits the example of the model', async () => {
+    const [config = ''] = listBlocks(chapter('The model'))
+    const [, args = '', claims = ''] = /--args '(.*?)' --claims '(.*?)'/.exec(chapter('Explaining a decision')) ?? []
+    const file = write('m.yaml', config)
+    const { code, output } = await runCommand('explain', file, '--tool', 'refund', '--args', args, '--claims', claims)
+    expect(code).toBe(3)
+    expect(output).toContain('Refunds over 100 need')
+  })
+})
+
+describe('the page on testing rules', () => {
+  it('names every key of a case', () => {
+    const keys = firstCells(chapter('Testing rules')).flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name))
+    const { cases } = ruleCasesSchema.shape
+    expect(keys.sort()).toEqual(Object.keys(cases.element.shape).sort())
   })
 })

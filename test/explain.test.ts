@@ -147,6 +147,13 @@ describe('explain', { timeout: 60_000 }, () => {
     })
   })
 
+  it('says when the groups are not known, and why', () => {
+    const claims = JSON.stringify({ sub: 'alice', groups: { support: true }, scope: 'tickets' })
+    const { code, output } = run(['explain', '--tool', 'refund', '--claims', claims])
+    expect(code).toBe(3)
+    expect(output.replaceAll(/\s+/g, ' ')).toMatch(/groups not known: the claim groups/)
+  })
+
   it.each([
     [['--tool', 'a'], /--token FILE, or --claims/],
     [['--claims', '{}'], /one of --tool, --prompt, --resource and --method/],

@@ -24,7 +24,7 @@ servers:
 [samples/](../samples) has more. With the first line, editors complete keys and mark mistakes; \`open-mcp-auth-proxy schema\` prints the schema that it names.
 
 - **Mistakes stop the start**, all of them at once, each with its place, the reason and what to do. Unknown keys are mistakes, too. \`open-mcp-auth-proxy check\` looks for them
-  without starting anything, and prints the table of routes.
+  without starting anything, and prints the tables of routes, access and rules.
 - **Choices that weaken something are said at every start**, one line each.
 - **Relative paths** of files are resolved against the folder of the configuration file.
 `.split('\n')
@@ -79,6 +79,8 @@ Without \`public_url\` (on loopback only) clients use \`http://localhost:<port>\
 An issuer uses https, or http on this machine. The addresses \`jwks_uri\` and \`introspection.endpoint\` may also use http inside a private network (with a notice at the start).
 
 ### Scopes
+
+Groups, claims and arguments decide as well where \`access\` and \`require\` say so: see [who may do what](authorization.md).
 
 A request needs every base scope (\`scopes\`) and every scope of all \`rules\` that match it. A rule names exactly one of these:
 
@@ -172,7 +174,9 @@ function formatCommandLine(): string[] {
   return [
     '## Command line',
     '',
-    '`open-mcp-auth-proxy [serve|check|schema|errors|migrate FILE] [flags]`',
+    '`open-mcp-auth-proxy [serve|init|check|doctor|explain|rules test FILE…|schema|errors|migrate FILE] [flags]`',
+    '',
+    '[doctor.md](doctor.md) is about `doctor`, [authorization.md](authorization.md#explaining-a-decision) about `explain` and `rules test`.',
     '',
     '| flag | meaning |',
     '|---|---|',

@@ -1,7 +1,7 @@
 import type { Explained } from './explain-lines.ts'
 
 /** The explanation for programs: the names of log lines where there are some. */
-export function describeExplained({ asked, isVerified, principal, explanation, refusedToken }: Explained): object {
+export function describeExplained({ asked, notes, principal, explanation, refusedToken }: Explained): object {
   const { operation, ...where } = asked
   const decision = explanation?.decision
   const denial = decision?.effect === 'permit' ? undefined : decision
@@ -9,13 +9,14 @@ export function describeExplained({ asked, isVerified, principal, explanation, r
     decision: decision?.effect ?? 'deny',
     operation: { kind: operation.kind, name: operation.name },
     ...where,
-    token_verified: isVerified && principal !== undefined,
+    notes,
     principal: principal && {
       issuer: principal.issuer,
       subject: principal.subject,
       client_id: principal.clientId,
       scopes: [...principal.scopes],
       groups: principal.groups,
+      groups_unknown: principal.groupsUnknown,
     },
     decided_by: denial?.decidedBy,
     reason: denial?.reason,

@@ -15,8 +15,8 @@ export interface Explained {
     readonly path: string
     readonly revision: string
   }
-  /** Whether there was a token, which was verified; otherwise only claims. */
-  readonly isVerified: boolean
+  /** What the explanation does not take into account. */
+  readonly notes: readonly string[]
   /** Undefined where the token is refused. */
   readonly principal: Principal | undefined
   readonly explanation: Explanation | undefined
@@ -30,18 +30,14 @@ const STYLES: Readonly<Record<ExplainedStep['outcome'], Style>> = { holds: 'gree
  *
  * @param redact - takes out what may not be shown
  */
-export function formatExplained(
-  { asked, isVerified, ...found }: Explained,
-  paint: Paint,
-  redact: (text: string) => string,
-): string[] {
+export function formatExplained({ asked, notes, ...found }: Explained, paint: Paint, redact: (text: string) => string): string[] {
   const clean = (text: string) => escapeControlCharacters(redact(text))
   const { operation, server, path, revision } = asked
   const { principal, explanation, refusedToken } = found
   const head = `${operation.kind} ${operation.name} of server ${server} (${path}), revision ${revision}`
   const lines = wrapHanging(clean(head), 2).map((line) => paint('bold', line))
   if (principal) lines.push(...wrapHanging(clean(formatPrincipal(principal)), 2))
-  if (!isVerified) lines.push('The claims are taken as given: signature, audience and times are not checked.')
+  for (const note of notes) lines.push(...wrapHanging(note, 2))
   if (refusedToken) {
     const { status, code, message, cause } = refusedToken
     return [
@@ -59,13 +55,13 @@ export function formatExplained(
 }
 
 /** The caller in a line. */
-export function formatPrincipal({ issuer, subject, clientId, scopes, groups }: Principal): string {
+export function formatPrincipal({ issuer, subject, clientId, scopes, groups, groupsUnknown }: Principal): string {
   return [
     subject === undefined ? 'a caller without a subject' : `subject ${subject}`,
     `issuer ${issuer}`,
     ...(clientId === undefined ? [] : [`client ${clientId}`]),
     `scopes ${[...scopes].join(' ') || '(none)'}`,
-    `groups ${groups.join(', ') || '(none)'}`,
+    groupsUnknown === undefined ? `groups ${groups.join(', ') || '(none)'}` : `groups not known: ${groupsUnknown}`,
   ].join('; ')
 }
 

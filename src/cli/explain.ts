@@ -29,7 +29,7 @@ export async function runExplain({ values, json }: Arguments, source: Source, te
   const credential = readCredential(values)
   const { plan } = source.load()
   const { server, endpoint } = findServer(one(values, 'server'), plan.servers)
-  const explained = await explainTo(credential, operation, { server, endpoint, limits: plan.limits })
+  const explained = await explainTo(credential, operation, { server, endpoint, plan })
   const redact = createRedaction('token' in credential ? [credential.token] : [])
   if (json) terminal.print(redact(formatJson(describeExplained(explained))))
   else for (const line of formatExplained(explained, terminal.paintOutput, redact)) terminal.print(line)
@@ -98,25 +98,34 @@ function findServer(name: string | undefined, servers: readonly ServerPlan[]): F
 }
 
 interface Asked extends FoundServer {
-  readonly limits: Plan['limits']
+  readonly plan: Plan
 }
 
 async function explainTo(
   credential: Credential,
   operation: NamedOperation,
-  { server, endpoint, limits }: Asked,
+  { server, endpoint, plan }: Asked,
 ): Promise<Explained> {
   const circumstances = createCircumstances(server, { path: endpoint.path })
   const asked = { operation, server: server.name, path: endpoint.path, revision: circumstances.revision }
-  const isVerified = 'token' in credential
   try {
     const principal = await findPrincipal(credential, server)
-    const explanation = explainOperation(() => explain(principal, operation, server, circumstances, limits))
-    return { asked, isVerified, principal, explanation, refusedToken: undefined }
+    const explanation = explainOperation(() => explain(principal, operation, server, circumstances, plan.limits))
+    const notes = listNotes(credential, principal, plan)
+    return { asked, notes, principal, explanation, refusedToken: undefined }
   } catch (error) {
     if (!(error instanceof ProxyError)) throw error
-    return { asked, isVerified, principal: undefined, explanation: undefined, refusedToken: describeRefusedToken(error) }
+    return { asked, notes: [], principal: undefined, explanation: undefined, refusedToken: describeRefusedToken(error) }
   }
+}
+
+/** What the explanation does not take into account. */
+function listNotes(credential: Credential, { issuer }: Principal, { broker }: Plan): string[] {
+  if ('claims' in credential) return ['The claims are taken as given: signature, audience and times are not checked.']
+  if (issuer !== broker?.issuer) return []
+  return [
+    'Groups and claims of users who sign in with the proxy are in the store of the running process, which is not asked, nor whether the token was revoked: explain these users by --claims.',
+  ]
 }
 
 async function findPrincipal(credential: Credential, server: ServerPlan): Promise<Principal> {

@@ -1,4 +1,5 @@
 import { ProxyError } from '../core/errors.ts'
+import { normalizeGroup } from '../core/group-name.ts'
 import { parseExactJson } from '../core/json/exact-json.ts'
 import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
 import type { ServerPlan } from '../core/plan/server-plan.ts'
@@ -26,7 +27,10 @@ export function createPrincipalOfClaims(
   { scopes, groups }: PrincipalOverrides = {},
 ): Principal {
   const principal = createPrincipal(claims, findIssuer(claims, issuers), 'audience', Number.POSITIVE_INFINITY)
-  return { ...principal, ...(scopes && { scopes: new Set(scopes) }), ...(groups && { groups }) }
+  const scoped = scopes ? { ...principal, scopes: new Set(scopes) } : principal
+  if (groups === undefined) return scoped
+  const { groupsUnknown: _, ...known } = scoped
+  return { ...known, groups: groups.map(normalizeGroup) }
 }
 
 /** @param text - a JSON object; see `isJsonObject` */
