@@ -266,7 +266,7 @@ it.each(['http://u@localhost:8000/m', 'http://:p@localhost:8000/m'])(
   'an endpoint with half a credential leads nowhere: %s',
   (uri) => {
     expect(() => checkEndpoint(uri, 'http://localhost:8000/sse')).toThrow(
-      expect.objectContaining({ code: 'upstream_invalid_response' }),
+      expect.objectContaining({ code: 'upstream_invalid_response', reason: 'endpoint_event_invalid' }),
     )
   },
 )

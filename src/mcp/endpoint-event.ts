@@ -185,5 +185,5 @@ export function isEventStream(headers: ReplyHeaders): boolean {
 }
 
 function refuse(what: string): ProxyError {
-  return new ProxyError('upstream_invalid_response', { cause: what })
+  return new ProxyError('upstream_invalid_response', { reason: 'endpoint_event_invalid', cause: what })
 }

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream'
 import { type Dispatcher, errors } from 'undici'
 import type { Call } from '../core/call.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
-import { ProxyError } from '../core/errors.ts'
+import { ProxyError, type ReasonOf } from '../core/errors.ts'
 import type { HttpUpstreamPlan } from '../core/plan/upstream-plan.ts'
 import type { Upstream } from '../core/ports.ts'
 import type { Reply, ReplyHeaders } from '../core/reply.ts'
@@ -128,7 +128,8 @@ class ResponseHandler implements Dispatcher.DispatchHandler {
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     if (status >= 200) this.#begin(controller, status, headers)
-    else if (++this.#interims > MAX_INTERIMS) this.#giveUp(controller, invalid(`more than ${MAX_INTERIMS} interim responses`))
+    else if (++this.#interims > MAX_INTERIMS)
+      this.#giveUp(controller, invalid('http_invalid', `more than ${MAX_INTERIMS} interim responses`))
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -156,7 +157,7 @@ class ResponseHandler implements Dispatcher.DispatchHandler {
     const kept = filterResponseHeaders(headers)
     if (status === 204) delete kept['content-length']
     const foreign = status < 300 ? findForeignType(kept, this.#asked.awaited) : undefined
-    if (foreign !== undefined) return this.#giveUp(controller, invalid(foreign))
+    if (foreign !== undefined) return this.#giveUp(controller, invalid('media_type_wrong', foreign))
     if (status < 300 && this.#asked.awaited === 'nothing') return this.#acknowledge(controller, kept)
     if (this.#plan.heartbeatSeconds > 0 && takesHeartbeats(kept)) this.#beat(controller, BEGINNING_OF_STREAM)
     else if (!isEventStream(kept)) this.#watch(controller)
@@ -267,7 +268,7 @@ function describeFailure(error: Error): ProxyError {
     error instanceof errors.ResponseContentLengthMismatchError ||
     error instanceof errors.InvalidArgumentError ||
     (error as NodeJS.ErrnoException).code === 'ERR_INVALID_CHAR'
-  if (unreadable) return invalid(error)
+  if (unreadable) return invalid('http_invalid', error)
   return new ProxyError('upstream_unreachable', { cause: error, retryAfter: RETRY_AFTER_SECONDS })
 }
 
@@ -275,6 +276,6 @@ function timeout(cause: unknown): ProxyError {
   return new ProxyError('upstream_timeout', { cause, retryAfter: RETRY_AFTER_SECONDS })
 }
 
-function invalid(cause: unknown): ProxyError {
-  return new ProxyError('upstream_invalid_response', { cause })
+function invalid(reason: ReasonOf<'upstream_invalid_response'>, cause: unknown): ProxyError {
+  return new ProxyError('upstream_invalid_response', { reason, cause })
 }

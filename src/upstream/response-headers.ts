@@ -54,14 +54,15 @@ export function filterResponseHeaders(headers: Record<string, string | string[] 
     if (value === undefined || DROPPED_HEADERS.has(name) || name.startsWith('access-control-') || named?.has(name)) continue
     kept[name] = value
   }
-  if (fields > MAX_FIELDS) throw new ProxyError('upstream_invalid_response', { cause: `${fields} header fields` })
+  if (fields > MAX_FIELDS)
+    throw new ProxyError('upstream_invalid_response', { reason: 'http_invalid', cause: `${fields} header fields` })
   return kept
 }
 
 /** The parser takes any other coding for a body until the end of the connection, and the coding itself ends here. */
 function checkFraming(coding: string | string[] | undefined): void {
   if (coding === undefined || (typeof coding === 'string' && coding.toLowerCase() === 'chunked')) return
-  throw new ProxyError('upstream_invalid_response', { cause: 'Transfer-Encoding other than chunked' })
+  throw new ProxyError('upstream_invalid_response', { reason: 'http_invalid', cause: 'Transfer-Encoding other than chunked' })
 }
 
 function namesInConnection(connection: string | string[] | undefined): Set<string> | undefined {

@@ -16,6 +16,15 @@ export const upstreamErrors = {
   upstream_invalid_response: {
     status: 502,
     message: 'The MCP server sent an invalid response',
+    reasons: {
+      http_invalid: 'It is not HTTP, has too many header fields or interim responses, or leaves open where its body ends.',
+      media_type_wrong: 'A success is a web page, or answers a request with neither JSON nor an event stream.',
+      endpoint_event_invalid:
+        'The stream of an HTTP+SSE server does not begin with an `endpoint` event that leads to the same origin, or has a second one.',
+      initialize_invalid: 'A stdio server refused `initialize`, chose an unknown protocol version, or said too much of itself.',
+      message_unreadable:
+        'A stdio server sent a message that cannot be read, can be read in two ways, or cannot be translated to the revision of the client.',
+    },
     remedy: 'The log line says what is wrong with the response.',
   },
   answer_unfilterable: {
@@ -43,6 +52,15 @@ export const upstreamErrors = {
   upstream_busy: {
     status: 503,
     message: 'The MCP server cannot take this request at the moment',
+    reasons: {
+      processes_limit: 'All processes that the server or the user may have are in use.',
+      sessions_limit: 'Too many MCP sessions are open.',
+      subscriptions_limit: 'The user has too many subscriptions.',
+      memory_full: 'What is held for clients uses all of `limits.held_bytes`, or all of the user’s share.',
+      input_full: 'The process does not read its input.',
+      restarting: 'The process failed repeatedly and is not started again yet.',
+      system_limit: 'The operating system refuses to start another process.',
+    },
     remedy:
       'A stdio server has reached `max_processes`, is being restarted after a failure, or does not read its input; or unread answers use all of `limits.held_bytes`. The log line says which.',
   },

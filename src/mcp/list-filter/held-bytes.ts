@@ -55,5 +55,9 @@ function refuse(what: string): ProxyError {
 }
 
 function busy(): ProxyError {
-  return new ProxyError('upstream_busy', { cause: 'answers that are to be filtered use all memory', retryAfter: 5 })
+  return new ProxyError('upstream_busy', {
+    reason: 'memory_full',
+    cause: 'answers that are to be filtered use all memory',
+    retryAfter: 5,
+  })
 }

@@ -39,7 +39,7 @@ describe('processes of one principal', () => {
     const { source, memory, send } = open()
     const isAlone = ({ channel }: PoolMember) => channel.load === 0
     for (let i = 0; i < 4; i++) await send(isAlone)
-    const failed = expect(send(isAlone)).rejects.toMatchObject({ code: 'upstream_busy' })
+    const failed = expect(send(isAlone)).rejects.toMatchObject({ code: 'upstream_busy', reason: 'processes_limit' })
     await settle()
     expect([source.processes.length, memory.held]).toEqual([4, 10])
     source.clock.advance(60_000)
@@ -74,7 +74,7 @@ describe('processes of one principal', () => {
     for (let i = 0; i < 4; i++) await send(isAlone)
     const waiting = Array.from({ length: 100 }, () => send(isAlone).catch(({ code }) => code))
     await settle()
-    await expect(send(isAlone)).rejects.toMatchObject({ code: 'upstream_busy' })
+    await expect(send(isAlone)).rejects.toMatchObject({ code: 'upstream_busy', reason: 'processes_limit' })
     source.clock.advance(60_000)
     expect(new Set(await Promise.all(waiting))).toEqual(new Set(['upstream_busy']))
   })

@@ -1,5 +1,5 @@
 import type { Clock } from '../../../core/clock.ts'
-import { ProxyError } from '../../../core/errors.ts'
+import { ProxyError, type ReasonOf } from '../../../core/errors.ts'
 import { type MemoryShare, PART_FOR_WAITING } from '../../../core/held-memory.ts'
 import type { Spare } from '../process/places.ts'
 import type { Channel } from './multiplexed-channel.ts'
@@ -53,7 +53,7 @@ export class Pool<T extends PoolMember, K extends PoolKey = PoolKey> {
     const best = this.#findBest(key, isFree)
     if (best) return use(best)
     if (!queued.memory.take(queued.bytes, PART_FOR_WAITING))
-      throw busy('requests that wait for a child take all memory of this user')
+      throw busy('memory_full', 'requests that wait for a child take all memory of this user')
     try {
       return await this.#useNext(key, isFree, use)
     } finally {
@@ -114,7 +114,7 @@ export class Pool<T extends PoolMember, K extends PoolKey = PoolKey> {
 
   #awaitChange({ id }: K, deadline: number): Promise<void> {
     const ahead = [...this.#waiting.values()].filter((other) => other === id).length
-    if (ahead >= MAX_WAITING_OF_KEY) throw busy(`${ahead} requests wait for a child already`)
+    if (ahead >= MAX_WAITING_OF_KEY) throw busy('processes_limit', `${ahead} requests wait for a child already`)
     const left = deadline - this.#clock.monotonic()
     return new Promise((resolve, reject) => {
       const wake = (): void => {
@@ -123,7 +123,7 @@ export class Pool<T extends PoolMember, K extends PoolKey = PoolKey> {
       }
       const cancel = this.#clock.after(left, () => {
         this.#waiting.delete(wake)
-        reject(busy('every child is taken by a request that needs it alone'))
+        reject(busy('processes_limit', 'every child is taken by a request that needs it alone'))
       })
       this.#waiting.set(wake, id)
     })
@@ -147,6 +147,6 @@ export class Pool<T extends PoolMember, K extends PoolKey = PoolKey> {
   }
 }
 
-function busy(cause: string): ProxyError {
-  return new ProxyError('upstream_busy', { cause, retryAfter: 5 })
+function busy(reason: ReasonOf<'upstream_busy'>, cause: string): ProxyError {
+  return new ProxyError('upstream_busy', { reason, cause, retryAfter: 5 })
 }

@@ -16,5 +16,7 @@ it.each([
   ['more levels than can be written again', { result: { ...result, capabilities: nest(513) } }],
   ['more than a million characters', { result: { ...result, instructions: 'x'.repeat(1024 * 1024) } }],
 ])('a server that initializes with %s is not spoken to', (_, response) => {
-  expect(() => readInitializeResult(response)).toThrow(expect.objectContaining({ code: 'upstream_invalid_response' }))
+  expect(() => readInitializeResult(response)).toThrow(
+    expect.objectContaining({ code: 'upstream_invalid_response', reason: 'initialize_invalid' }),
+  )
 })

@@ -31,5 +31,5 @@ export function readInitializeResult({ result }: Readonly<Record<string, unknown
 }
 
 function invalid(cause: string): ProxyError {
-  return new ProxyError('upstream_invalid_response', { cause })
+  return new ProxyError('upstream_invalid_response', { reason: 'initialize_invalid', cause })
 }

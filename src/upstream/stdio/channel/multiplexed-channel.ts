@@ -264,5 +264,5 @@ function formatId(id: unknown): string {
 }
 
 function unreadable(cause: string): ProxyError {
-  return new ProxyError('upstream_invalid_response', { cause })
+  return new ProxyError('upstream_invalid_response', { reason: 'message_unreadable', cause })
 }

@@ -181,7 +181,7 @@ describe('an MCP session', () => {
   it('is one of a thousand at most for a principal', async () => {
     const stage = open()
     for (let i = 0; i < 1000; i++) await stage.send(initialize(i))
-    await expect(stage.send(initialize())).rejects.toMatchObject({ code: 'upstream_busy' })
+    await expect(stage.send(initialize())).rejects.toMatchObject({ code: 'upstream_busy', reason: 'sessions_limit' })
     expect((await stage.send(initialize(), { user: 'bob' })).failure).toBeUndefined()
   })
 })

@@ -127,7 +127,11 @@ export class LegacyHttp {
 
   #checkRoom(principalKey: string): void {
     if (this.#sessions.size < MAX_SESSIONS && this.#sessions.countOf(principalKey) < MAX_SESSIONS_OF_PRINCIPAL) return
-    throw new ProxyError('upstream_busy', { cause: 'too many MCP sessions are open', retryAfter: RETRY_AFTER_SECONDS })
+    throw new ProxyError('upstream_busy', {
+      reason: 'sessions_limit',
+      cause: 'too many MCP sessions are open',
+      retryAfter: RETRY_AFTER_SECONDS,
+    })
   }
 
   #forget(id: string): void {

@@ -138,7 +138,11 @@ export class Opening {
 
   #keep(deliver: Deliver, bytes: number): State {
     if (this.#options.memory.take(bytes, PART_FOR_WAITING)) return { kind: 'kept', bytes, deliver }
-    const error = new ProxyError('upstream_busy', { cause: 'answers that wait for their client take all memory', retryAfter: 30 })
+    const error = new ProxyError('upstream_busy', {
+      reason: 'memory_full',
+      cause: 'answers that wait for their client take all memory',
+      retryAfter: 30,
+    })
     return { kind: 'kept', bytes: 0, deliver: (client) => client.failed(error) }
   }
 }

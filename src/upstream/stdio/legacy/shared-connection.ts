@@ -124,7 +124,11 @@ export class SharedConnection implements ServerConnection {
     const uri = readParam(message, 'uri')
     if (typeof uri !== 'string' || this.#subscriptions.has(uri)) return sink
     if (this.#subscriptions.size >= MAX_SUBSCRIPTIONS || !this.#options.memory.take(measure(uri)))
-      throw new ProxyError('upstream_busy', { cause: 'no more subscriptions are kept for this user', retryAfter: 30 })
+      throw new ProxyError('upstream_busy', {
+        reason: 'subscriptions_limit',
+        cause: 'no more subscriptions are kept for this user',
+        retryAfter: 30,
+      })
     this.#subscriptions.add(uri)
     this.#options.server.countSubscriber(uri, 1)
     return {

@@ -206,7 +206,11 @@ export class ModernHttp {
 function holdFilter({ message, memory }: ModernRequest): number {
   const bytes = message.method === 'subscriptions/listen' ? measureFilter(readFilter(message)) : 0
   if (bytes > 0 && !memory.take(bytes, PART_FOR_WAITING))
-    throw new ProxyError('upstream_busy', { cause: 'subscriptions take all memory of this user', retryAfter: 30 })
+    throw new ProxyError('upstream_busy', {
+      reason: 'memory_full',
+      cause: 'subscriptions take all memory of this user',
+      retryAfter: 30,
+    })
   return bytes
 }
 

@@ -124,7 +124,11 @@ async function listTools(clock: Clock, listing: Listing, request: ModernRequest,
   for (let page = 0; page < MAX_PAGES; page++) {
     const result = await ask(clock, request, server, cursor)
     if (!addTools(listing, Array.isArray(result?.tools) ? result.tools : []))
-      throw new ProxyError('upstream_busy', { cause: 'the server has more tools than there is memory for', retryAfter: 30 })
+      throw new ProxyError('upstream_busy', {
+        reason: 'memory_full',
+        cause: 'the server has more tools than there is memory for',
+        retryAfter: 30,
+      })
     cursor = result?.nextCursor
     if (typeof cursor !== 'string') break
   }

@@ -64,7 +64,7 @@ function owning(request: ClientMessage, ids: OwnedIds, sink: RequestSink, toolsC
       try {
         sink.response(sealAnswer(request.method, text, value, ids), value)
       } catch (error) {
-        sink.failed(new ProxyError('upstream_invalid_response', { cause: error }))
+        sink.failed(new ProxyError('upstream_invalid_response', { reason: 'message_unreadable', cause: error }))
       }
     },
     failed: (error) => sink.failed(error),

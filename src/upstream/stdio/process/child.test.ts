@@ -69,7 +69,7 @@ describe('a child', () => {
   it('that does not read is sent a thousand messages and no more, and one that has been ended none', async () => {
     const { child, ended } = run('exec sleep 1000')
     for (let i = 0; i < 1000; i++) child.write(notification)
-    expect(() => child.write(notification)).toThrow(expect.objectContaining({ code: 'upstream_busy' }))
+    expect(() => child.write(notification)).toThrow(expect.objectContaining({ code: 'upstream_busy', reason: 'input_full' }))
     void child.end(0)
     expect(() => child.write(notification)).toThrow(expect.objectContaining({ code: 'upstream_ended' }))
     expect((await ended).expected).toBe(true)

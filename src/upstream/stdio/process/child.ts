@@ -73,7 +73,11 @@ export class Child implements ServerProcess {
       throw new ProxyError('upstream_ended', { cause: this.#describe('has ended'), retryAfter: 1 })
     // Without an input, the process could not be started. Its end is about to be reported, and fails all requests.
     if (this.#input?.push(message) === false)
-      throw new ProxyError('upstream_busy', { cause: this.#describe('does not read'), retryAfter: RETRY_AFTER_SECONDS })
+      throw new ProxyError('upstream_busy', {
+        reason: 'input_full',
+        cause: this.#describe('does not read'),
+        retryAfter: RETRY_AFTER_SECONDS,
+      })
   }
 
   pause(): void {

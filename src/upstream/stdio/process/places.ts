@@ -145,5 +145,5 @@ function findIdlest(spares: readonly Spare[]): Spare | undefined {
 }
 
 function busy(cause: string): ProxyError {
-  return new ProxyError('upstream_busy', { cause, retryAfter: RETRY_AFTER_SECONDS })
+  return new ProxyError('upstream_busy', { reason: 'processes_limit', cause, retryAfter: RETRY_AFTER_SECONDS })
 }

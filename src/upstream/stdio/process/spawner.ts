@@ -118,7 +118,7 @@ export class Spawner implements ProcessSource {
     if (delay === 0) return
     if (delay > MAX_WAIT_MS) {
       const cause = `${formatCommand(this.#options.plan.command)} keeps failing; it is not started again yet`
-      throw new ProxyError('upstream_busy', { cause, retryAfter: Math.ceil(delay / 1000) })
+      throw new ProxyError('upstream_busy', { reason: 'restarting', cause, retryAfter: Math.ceil(delay / 1000) })
     }
     await new Promise<void>((resolve) => this.clock.after(delay, resolve))
   }
@@ -127,7 +127,7 @@ export class Spawner implements ProcessSource {
 /** The error that clients get when a process has ended. */
 export function describeEnd(reason: Error & { code?: string }): ProxyError {
   if (reason.code !== undefined && SCARCITY_ERRORS.has(reason.code))
-    return new ProxyError('upstream_busy', { cause: reason, retryAfter: RETRY_AFTER_SECONDS })
+    return new ProxyError('upstream_busy', { reason: 'system_limit', cause: reason, retryAfter: RETRY_AFTER_SECONDS })
   if (reason.code !== undefined) return new ProxyError('upstream_unreachable', { cause: reason })
   return new ProxyError('upstream_ended', { cause: reason, retryAfter: 1 })
 }

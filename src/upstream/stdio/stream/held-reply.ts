@@ -30,7 +30,11 @@ export class HeldReply implements Reply {
   write(chunk: Uint8Array): boolean {
     if (!this.#share.take(chunk.length)) {
       this.fail(
-        new ProxyError('upstream_busy', { cause: 'answers that are not read take all memory', retryAfter: RETRY_AFTER_SECONDS }),
+        new ProxyError('upstream_busy', {
+          reason: 'memory_full',
+          cause: 'answers that are not read take all memory',
+          retryAfter: RETRY_AFTER_SECONDS,
+        }),
       )
       return false
     }

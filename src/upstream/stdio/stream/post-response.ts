@@ -132,7 +132,11 @@ export class PostAnswer {
   #hold(id: string, text: string): string {
     const bytes = 2 * text.length
     if (this.#options.memory?.take(bytes, PART_FOR_WAITING) === false) {
-      const error = new ProxyError('upstream_busy', { cause: 'answers that wait take all memory', retryAfter: 5 })
+      const error = new ProxyError('upstream_busy', {
+        reason: 'memory_full',
+        cause: 'answers that wait take all memory',
+        retryAfter: 5,
+      })
       this.#options.reply.report(error)
       return formatRefusal(id, error)
     }

@@ -191,7 +191,11 @@ export class RoundTrip implements WaitingCall {
       sink.response(replaceResponseId(text, id, this.#idKey), value)
     }
     if (this.#memory.take(bytes, PART_FOR_WAITING)) return { bytes, deliver }
-    const error = new ProxyError('upstream_busy', { cause: 'answers that wait for their client take all memory', retryAfter: 30 })
+    const error = new ProxyError('upstream_busy', {
+      reason: 'memory_full',
+      cause: 'answers that wait for their client take all memory',
+      retryAfter: 30,
+    })
     return { bytes: 0, deliver: (sink) => sink.failed(error) }
   }
 

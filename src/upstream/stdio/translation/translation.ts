@@ -169,7 +169,7 @@ export class Translation implements ModernServer {
           const modern = toModernAnswer(request.message.method, text, value, serverInfo)
           sink.response(modern.text, modern.value)
         } catch (error) {
-          sink.failed(new ProxyError('upstream_invalid_response', { cause: error }))
+          sink.failed(new ProxyError('upstream_invalid_response', { reason: 'message_unreadable', cause: error }))
         }
       },
     }
