@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { createFakeClock } from '../../test/support/fake-clock.ts'
 import { sendMcp, sendModern } from '../../test/support/mcp-requests.ts'
 import { openStepGate, type StepGate } from '../../test/support/step.ts'
+import type { Reply } from '../core/reply.ts'
 
 let gate: StepGate
 afterEach(() => gate.close())
@@ -77,4 +79,53 @@ it('the time until the headers is recorded', async () => {
   await sendMcp(`${gate.origin}/mcp`, { body: ping })
   await vi.waitUntil(() => gate.records.length > 0)
   expect(gate.records[0]?.headersAfter).toBeGreaterThan(0)
+})
+
+/** What the verifier finds in a token that is accepted until then, in seconds since the epoch. */
+const acceptUntil = (acceptedUntil: number) => ({
+  verify: () => ({
+    issuer: 'https://idp.example.com',
+    subject: 'alice',
+    clientId: 'app',
+    scopes: new Set<string>(),
+    groups: [],
+    assurance: 'audience' as const,
+    expiresAt: acceptedUntil,
+    acceptedUntil,
+    claims: {},
+  }),
+})
+
+it('a stream ends when the token that opened it is no longer accepted, and the log says why', async () => {
+  const clock = createFakeClock()
+  const verifier = acceptUntil(clock.wall() / 1000 + 60)
+  gate = await openStepGate({ verifier }, { clock }, (_call, reply) => {
+    reply.start(200, { 'content-type': 'text/event-stream' })
+    reply.write(Buffer.from('data: 1\n\n'))
+  })
+  const response = await sendMcp(`${gate.origin}/mcp`, { method: 'GET' })
+  clock.advance(61_000)
+  expect(await response.text()).toBe('data: 1\n\n')
+  await vi.waitUntil(() => gate.records.length > 0)
+  expect(gate.records[0]?.cause).toMatch(/expired/)
+})
+
+describe('the room of a long body', () => {
+  const long = { ...ping, params: { text: 'x'.repeat(100_000) } }
+  const openWatched = async (answer: (reply: Reply) => void) => {
+    const release = vi.fn()
+    const bodyRoom = { claim: () => ({ given: Promise.resolve(), arrived: () => undefined, release }) }
+    gate = await openStepGate({}, { bodyRoom }, (_call, reply) => answer(reply))
+    return release
+  }
+
+  it('is free once a stream has begun, not only when it has ended', async () => {
+    const release = await openWatched((reply) => reply.start(200, { 'content-type': 'text/event-stream' }))
+    const leave = new AbortController()
+    await sendMcp(`${gate.origin}/mcp`, { body: long, signal: leave.signal })
+    expect(release).toHaveBeenCalled()
+    expect(gate.records).toEqual([])
+    leave.abort()
+    await vi.waitUntil(() => gate.records.length > 0)
+  })
 })

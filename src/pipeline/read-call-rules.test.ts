@@ -66,3 +66,17 @@ it('a token in the query or a form does not go on, and a form’s message goes o
   await sendMcp(`${gate.origin}/mcp`, { body, headers })
   expect(fieldsOf('content-type')).toEqual(['application/json'])
 })
+
+it('a message endpoint with two `endpoint` parameters is refused, even where each of them is sealed to the caller', async () => {
+  gate = await openStepGate({}, {}, (call, reply) => {
+    reply.start(call.method === 'GET' ? 200 : 202, call.method === 'GET' ? { 'content-type': 'text/event-stream' } : {})
+    if (call.method === 'GET') reply.write(Buffer.from('event: endpoint\ndata: /inner\n\n'))
+    reply.end()
+  })
+  const text = await (await sendMcp(`${gate.origin}/sse`, { method: 'GET' })).text()
+  const [, endpoint = ''] = /^data: (\S+)$/m.exec(text) ?? []
+  const again = endpoint.slice(endpoint.indexOf('?') + 1)
+  expect((await sendMcp(gate.origin + endpoint, { body: ping })).status).toBe(202)
+  const refused = await sendMcp(`${gate.origin}${endpoint}&${again}`, { body: ping })
+  expect([refused.status, await refused.text()]).toEqual([404, expect.stringContaining('mcp_session_unknown')])
+})

@@ -131,14 +131,34 @@ it('a bug after the answer has begun cuts the connection, too', async () => {
   expect(gate.records[0]).toMatchObject({ status: 200, code: 'internal_error' })
 })
 
-it('a client that goes on sending gets two seconds to read the refusal', async () => {
-  const clock = createFakeClock()
-  gate = await openStepGate({}, { clock })
-  const { host, port } = new URL(gate.origin)
-  const connection = await openRawConnection(Number(port))
-  connection.write(`POST /mcp HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 1000000\r\n\r\n{`)
-  expect((await connection.readResponse()).status).toBe(401)
-  await vi.waitUntil(() => clock.pending > 0)
-  clock.advance(2000)
-  await connection.closed
+describe('a client that goes on sending', () => {
+  const body = 1_000_000
+  const openSending = async () => {
+    const clock = createFakeClock()
+    gate = await openStepGate({}, { clock })
+    const { host, port } = new URL(gate.origin)
+    const connection = await openRawConnection(Number(port))
+    connection.write(`POST /mcp HTTP/1.1\r\nHost: ${host}\r\nContent-Length: ${body}\r\n\r\n{`)
+    expect((await connection.readResponse()).status).toBe(401)
+    await vi.waitUntil(() => clock.pending > 0)
+    return { clock, connection, host }
+  }
+
+  it('gets two seconds to read the refusal, and no more', async () => {
+    const { clock, connection } = await openSending()
+    clock.advance(1999)
+    expect(clock.pending).toBe(1)
+    clock.advance(1)
+    await connection.closed
+  })
+
+  it('keeps its connection when it has sent everything by then', async () => {
+    const { clock, connection, host } = await openSending()
+    connection.write(Buffer.alloc(body - 1, ' '))
+    await vi.waitUntil(() => clock.pending === 0)
+    clock.advance(2000)
+    connection.write(`GET /elsewhere HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
+    expect((await connection.readResponse()).status).toBe(404)
+    connection.destroy()
+  })
 })
