@@ -1,7 +1,7 @@
 import type { DestinationStream } from 'pino'
 import type { Broker } from './broker/broker.ts'
 import { NO_BRAND } from './core/brand.ts'
-import { systemClock } from './core/clock.ts'
+import { type Clock, systemClock } from './core/clock.ts'
 import { createHeldMemory, type HeldMemory } from './core/held-memory.ts'
 import type { BrokerPlan } from './core/plan/broker-plan.ts'
 import type { Plan } from './core/plan/plan.ts'
@@ -23,7 +23,7 @@ import { createIssuerPool, type IssuerPool } from './oauth/issuer.ts'
 import { formatMetadataPath } from './oauth/protected-resource.ts'
 import { createTokenVerifier } from './oauth/token-verifier.ts'
 import type { Edge } from './pipeline/edge.ts'
-import { createEndpoints } from './pipeline/endpoints.ts'
+import { createEndpoints, type ReadinessScope } from './pipeline/endpoints.ts'
 import { createPipeline } from './pipeline/pipeline.ts'
 import { createPolicy } from './policy/policy.ts'
 import type { Rewrite } from './rewrite/rewrite.ts'
@@ -37,7 +37,7 @@ import { createStdioUpstream } from './upstream/stdio/stdio-upstream.ts'
 export interface RunningProxy {
   /** Base URL of the listening address, for example `http://127.0.0.1:8080`. */
   readonly url: string
-  /** Drains: takes nothing new, lets running requests finish within the configured time, ends streams cleanly. */
+  /** Waits for load balancers where the configuration says so, then drains: takes nothing new, lets running requests finish within the configured time, ends streams cleanly. */
   close(): Promise<void>
 }
 
@@ -64,8 +64,9 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
   const guarded = plan.servers.map((server) =>
     createServer(plan, server, { issuers, log, memory, seal, broker: mounted?.broker }),
   )
-  const state = { draining: false }
-  const isReady = (): boolean => !state.draining && issuers.isReady() && mounted?.broker.isReady() !== false
+  const state = { leaving: false, draining: false }
+  const isReady = (scope: ReadinessScope): boolean =>
+    !state.leaving && issuers.wereTried() && (scope === 'process' || mounted?.broker.isReady() === true)
   const rewrite = plan.rewrite && (await mountRewrite(plan.rewrite, plan.servers))
   const endpoints = createEndpoints({
     routes: guarded.flatMap(({ routes }) => routes),
@@ -87,6 +88,8 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
   return {
     url: formatUrl(plan, listener),
     async close() {
+      state.leaving = true
+      await waitForLoadBalancers(listener, plan.shutdownDelaySeconds, clock)
       state.draining = true
       await drain(listener, plan.drainSeconds * 1000, edge.streamEnds, clock)
       await Promise.all(guarded.flatMap(({ upstreams }) => upstreams.map((upstream) => upstream.close(1000))))
@@ -96,6 +99,12 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
       await log.end()
     },
   }
+}
+
+/** `/readyz` has fallen: until load balancers have noticed, they go on sending requests here. */
+async function waitForLoadBalancers(listener: Listener, seconds: number, clock: Clock): Promise<void> {
+  listener.closeAfterAnswers()
+  if (seconds > 0) await new Promise<void>((resolve) => clock.after(seconds * 1000, resolve))
 }
 
 interface MountedBroker {

@@ -86,8 +86,13 @@ const server = ['--upstream', 'http://127.0.0.1:1/mcp', '--issuer', issuer]
 
 /** A configuration whose log is in this format. */
 function writeWithLog(format: string): string {
+  return writeServed(`log-${format}.yaml`, `log: { format: ${format} }`)
+}
+
+/** A configuration of one server, and what it says besides. */
+function writeServed(name: string, more: string): string {
   const server = 'servers: [{ path: /mcp, upstream: "http://127.0.0.1:1/x" }]'
-  return write(`log-${format}.yaml`, `listen: { port: 0 }\nissuers: [${issuer}]\n${server}\nlog: { format: ${format} }\n`)
+  return write(name, `listen: { port: 0 }\nissuers: [${issuer}]\n${server}\n${more}\n`)
 }
 
 /** Posts a message on a connection of its own. */
@@ -377,6 +382,51 @@ describe('serve', () => {
     expect(await proxy.exit).toBe(0)
     expect(proxy.written.output).toContain('origin_denied')
     expect(proxy.written.output).not.toMatch(/[\u0080-\u009f]/)
+  })
+
+  it('falls out of the load balancer after SIGTERM, while it still serves for shutdown.delay_seconds', async () => {
+    const proxy = start(['--config', writeServed('delay.yaml', 'shutdown: { delay_seconds: 2 }')])
+    const [, url = ''] = await proxy.waitFor(/is listening on (\S+)\n/)
+    proxy.child.kill('SIGTERM')
+    await proxy.waitFor(/Stopping in 2 s\./)
+    expect((await fetch(`${url}/readyz`)).status).toBe(503)
+    expect((await post(`${url}/mcp`, 'x', '{"jsonrpc":"2.0","id":1,"method":"ping"}')).status).toBe(401)
+    expect(await proxy.exit).toBe(0)
+    await expect(fetch(`${url}/healthz`)).rejects.toThrow()
+  })
+
+  it('does not wait for load balancers any longer at a second signal', async () => {
+    const proxy = start(['--config', writeServed('delay.yaml', 'shutdown: { delay_seconds: 3600 }')])
+    await proxy.waitFor(/is listening on/)
+    proxy.child.kill('SIGTERM')
+    await proxy.waitFor(/Stopping in 3600 s\./)
+    proxy.child.kill('SIGTERM')
+    expect(await proxy.exit).toBe(1)
+  })
+
+  it('lives on after SIGHUP, and says each time that nothing was read anew', async () => {
+    const { proxy, answered, release } = await startBusy()
+    for (let i = 1; i <= 2; i++) {
+      proxy.child.kill('SIGHUP')
+      await proxy.waitFor(new RegExp(`(?:SIGHUP changes nothing.*\n[^]*){${i}}`))
+    }
+    release()
+    expect((await answered).status).toBe(200)
+    proxy.child.kill('SIGTERM')
+    expect(await proxy.exit).toBe(0)
+  })
+
+  it('opens no inspector at SIGUSR1', async () => {
+    const { proxy, answered, release } = await startBusy()
+    proxy.child.kill('SIGUSR1')
+    // Signals arrive one by one: this one is answered after the other.
+    proxy.child.kill('SIGHUP')
+    await proxy.waitFor(/SIGHUP changes nothing/)
+    release()
+    expect((await answered).status).toBe(200)
+    proxy.child.kill('SIGTERM')
+    expect(await proxy.exit).toBe(0)
+    expect(proxy.written.error).not.toContain('Debugger')
   })
 
   it('stops at once, with 1, at a second signal', async () => {

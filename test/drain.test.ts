@@ -1,7 +1,8 @@
 import { Agent, get, request } from 'node:http'
 import { afterEach, describe, expect, it } from 'vitest'
+import { waitUntil } from './support/processes.ts'
 import { startTestProxy } from './support/proxy.ts'
-import { type Answer, controlStream, startRecordingUpstream } from './support/recording-upstream.ts'
+import { type Answer, answerJson, controlStream, startRecordingUpstream } from './support/recording-upstream.ts'
 import { startIssuer } from './support/tokens.ts'
 
 const open: { close(): Promise<unknown> }[] = []
@@ -9,14 +10,14 @@ afterEach(async () => {
   for (const one of open.splice(0).reverse()) await one.close()
 })
 
-async function start(answer: Answer) {
+async function start(answer: Answer, shutdown = {}) {
   const upstream = await startRecordingUpstream(answer)
   const issuer = await startIssuer()
   open.push(upstream, issuer)
   const proxy = await startTestProxy({
     issuers: [issuer.issuer],
     servers: [{ path: '/mcp', upstream: `${upstream.origin}/mcp` }],
-    shutdown: { drain_seconds: 10 },
+    shutdown: { drain_seconds: 10, ...shutdown },
   })
   const token = await issuer.mint({ claims: { aud: `${proxy.origin}/mcp` } })
   return { upstream, proxy, headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' } }
@@ -41,6 +42,53 @@ describe('shutting down', () => {
     const closed = proxy.close()
     finish()
     expect(await answered).toBe(200)
+    await closed
+    agent.destroy()
+  })
+
+  it('tells load balancers first, and serves what still comes, each answer the last of its connection', async () => {
+    const { proxy, headers } = await start(answerJson({ jsonrpc: '2.0', id: 1, result: {} }), { delay_seconds: 2 })
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    open.push({ close: async () => agent.destroy() })
+    const ask = (path: string, method = 'GET', body = '') =>
+      new Promise<[number | undefined, string | undefined]>((resolve, reject) => {
+        const asked = request(`${proxy.origin}${path}`, { method, agent, headers }, (response) =>
+          response.resume().on('end', () => resolve([response.statusCode, response.headers.connection])),
+        )
+        asked.on('error', reject).end(body)
+      })
+    const ping = () => ask('/mcp', 'POST', '{"jsonrpc":"2.0","id":1,"method":"ping"}')
+    await waitUntil(async () => (await ask('/readyz'))[0] === 200, 'it is ready')
+    expect(await ping()).toEqual([200, 'keep-alive'])
+    const closed = proxy.close()
+    expect(await ask('/readyz')).toEqual([503, 'close'])
+    expect(await ask('/healthz')).toEqual([200, 'close'])
+    expect(await ping()).toEqual([200, 'close'])
+    await closed
+    await expect(ping()).rejects.toThrow('ECONNREFUSED')
+  })
+
+  it('closes the connection of an answer that was awaited when the shutdown began', async () => {
+    let finish: () => void = () => undefined
+    const arrived = Promise.withResolvers<void>()
+    const { proxy, headers } = await start(
+      (_request, response) => {
+        finish = () => response.writeHead(200, { 'content-type': 'application/json' }).end('{"jsonrpc":"2.0","id":1,"result":{}}')
+        arrived.resolve()
+      },
+      { delay_seconds: 1 },
+    )
+    const agent = new Agent({ keepAlive: true })
+    const answered = new Promise<string | undefined>((resolve, reject) => {
+      const call = request(`${proxy.origin}/mcp`, { method: 'POST', agent, headers }, (response) =>
+        response.resume().on('end', () => resolve(response.headers.connection)),
+      )
+      call.on('error', reject).end('{"jsonrpc":"2.0","id":1,"method":"ping"}')
+    })
+    await arrived.promise
+    const closed = proxy.close()
+    finish()
+    expect(await answered).toBe('close')
     await closed
     agent.destroy()
   })

@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 // Old Nodes must be able to read this file: no syntax younger than Node 14, and no static import. Those are resolved before the first
 // line runs, and a name that an old Node lacks would end in a SyntaxError.
+// Node would open its inspector, through which every local user could run code in this process.
+process.on('SIGUSR1', () => undefined)
 void import('./node-version.ts')
   .then(({ findNodeTrouble }) => {
     const trouble = findNodeTrouble(process.versions.node)

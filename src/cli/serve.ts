@@ -20,6 +20,7 @@ import { WIDTH, wrap, wrapHanging } from './wrap.ts'
  */
 export async function serve(source: Source, terminal: Terminal): Promise<0 | 1> {
   const signals = watchSignals()
+  tellHangups(terminal)
   const loaded = source.load()
   const started = await start(loaded, source).catch((error: unknown) => {
     terminal.tell(`${terminal.paintError('red', 'error')} ${explainStart(error, loaded.plan.listen)}`)
@@ -27,8 +28,21 @@ export async function serve(source: Source, terminal: Terminal): Promise<0 | 1> 
   if (started === undefined) return 1
   printStart(started, source, terminal)
   await signals.first
-  terminal.tell('Stopping. Running requests may finish; another signal ends them.')
+  terminal.tell(formatStopping(started.loaded.plan))
   return Promise.race([stop(started).then(() => 0 as const), signals.second.then(() => 1 as const)])
+}
+
+function formatStopping({ shutdownDelaySeconds }: Plan): string {
+  const rest = 'Running requests may finish; another signal ends them.'
+  if (shutdownDelaySeconds === 0) return `Stopping. ${rest}`
+  return `Stopping in ${shutdownDelaySeconds} s. Until then /readyz answers 503 and everything is served. ${rest}`
+}
+
+/** A hangup would end the process without draining: supervisors send it for a reload, and a terminal when it closes. */
+function tellHangups({ tell }: Terminal): void {
+  process.on('SIGHUP', () =>
+    tell('SIGHUP changes nothing: this version reads its configuration only at the start. Restart it instead.'),
+  )
 }
 
 interface Started {

@@ -5,7 +5,14 @@ import { drain } from './drain.ts'
 function start() {
   const clock = createFakeClock()
   const closed = Promise.withResolvers<void>()
-  const listener = { host: '', port: 0, close: vi.fn(() => closed.promise), closeIdle: vi.fn(), closeAll: vi.fn() }
+  const listener = {
+    host: '',
+    port: 0,
+    closeAfterAnswers: vi.fn(),
+    close: vi.fn(() => closed.promise),
+    closeIdle: vi.fn(),
+    closeAll: vi.fn(),
+  }
   const endStream = vi.fn()
   const drained = drain(listener, 1000, [endStream], clock)
   return { clock, closed, listener, endStream, drained }

@@ -24,6 +24,8 @@ interface ListenerOptions {
 export interface Listener {
   readonly host: string
   readonly port: number
+  /** From now on each answer is the last of its connection, so that clients and load balancers open the next one elsewhere. */
+  closeAfterAnswers(): void
   /** Takes no new connections; resolves when all of them are gone. */
   close(): Promise<void>
   /** Closes connections without a request on them. */
@@ -61,6 +63,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   return {
     host: address,
     port,
+    closeAfterAnswers: () => closeAfterAnswers(server, sockets),
     close: () => new Promise((resolve) => server.close(() => resolve())),
     closeIdle: () => server.closeIdleConnections(),
     closeAll() {
@@ -78,6 +81,16 @@ function trackSockets(server: Server): ReadonlySet<Socket> {
   }
   server.on('connection', track).on('secureConnection', track)
   return sockets
+}
+
+/** Nothing is done for any request before it is needed. */
+function closeAfterAnswers(server: Server, sockets: ReadonlySet<AnsweringSocket>): void {
+  const end = (response: ServerResponse): void => {
+    response.shouldKeepAlive = false
+  }
+  for (const event of ['request', 'checkContinue', 'checkExpectation'])
+    server.prependListener(event, (_request, response: ServerResponse) => end(response))
+  for (const { _httpMessage: running } of sockets) if (running) end(running)
 }
 
 function createServer(options: ListenerOptions): Server {

@@ -12,6 +12,8 @@ export interface Issuer {
   readonly introspection: Introspection | undefined
   /** Whether tokens of this issuer can be checked now. With introspection that shows only when one is. */
   isReady(): boolean
+  /** Whether it was asked once; with introspection there is nothing to ask for before a token comes. */
+  wasTried(): boolean
   /** Starts to fetch keys and metadata in the background. */
   warm(): void
   close(): Promise<void>
@@ -20,8 +22,8 @@ export interface Issuer {
 /** The issuers of all servers. Servers with the same issuer share its keys and connections. */
 export interface IssuerPool {
   find(plan: IssuerPlan): Issuer
-  /** Whether every issuer is ready. */
-  isReady(): boolean
+  /** Whether every issuer was asked once. One that is down says so to those who show its tokens. */
+  wereTried(): boolean
   warm(): void
   close(): Promise<void>
 }
@@ -46,7 +48,7 @@ export function createIssuerPool(options: IssuerPoolOptions = {}): IssuerPool {
       issuers.set(key, issuer)
       return issuer
     },
-    isReady: () => all().every((issuer) => issuer.isReady()),
+    wereTried: () => all().every((issuer) => issuer.wasTried()),
     warm() {
       for (const issuer of all()) issuer.warm()
     },
@@ -67,6 +69,7 @@ function createOwnIssuer(plan: IssuerPlan, keys: IssuerKeys): Issuer {
     keys,
     introspection: undefined,
     isReady: () => keys.isReady(),
+    wasTried: () => keys.wasTried(),
     warm: () => keys.warm(),
     close: async () => keys.close(),
   }
@@ -84,6 +87,7 @@ function createForeignIssuer(plan: IssuerPlan, { clock = systemClock, onIssue, r
     introspection,
     // An issuer of opaque tokens may have no keys at all.
     isReady: () => introspection !== undefined || keys.isReady(),
+    wasTried: () => introspection !== undefined || keys.wasTried(),
     warm() {
       if (introspection === undefined) keys.warm()
     },

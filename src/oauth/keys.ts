@@ -31,6 +31,8 @@ export interface IssuerKeys {
   holds(fingerprint: string): boolean
   /** Whether there are keys to verify with. */
   isReady(): boolean
+  /** Whether the issuer was asked, with or without success; true where keys need no fetching. */
+  wasTried(): boolean
   /** Starts to fetch the keys in the background, unless that was done before. */
   warm(): void
   /** Stops the background work. */
@@ -88,6 +90,7 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
     findReplacement: (failed, algorithm, shown = UNSHOWN) => findReplacement(state, options, failed, { algorithm, ...shown }),
     holds: (fingerprint) => current()?.holds(fingerprint) === true,
     isReady: () => current() !== undefined,
+    wasTried: () => state.keys !== undefined || state.failures > 0,
     warm() {
       if (current() === undefined) void startLoad(state, options)
     },

@@ -21,6 +21,15 @@ describe('what anybody may ask', () => {
     expect(answer.header('x-content-type-options')).toBe('nosniff')
   })
 
+  it.each(['for=', 'for=store', 'for=broker&for=broker', 'for=Broker'])('/readyz?%s is a mistake', async (query) => {
+    expect((await send('GET', `/readyz?${query}`)).status).toBe(400)
+  })
+
+  it('/readyz?for=broker never holds where there is no broker', async () => {
+    expect((await send('GET', '/readyz?for=broker')).status).toBe(503)
+    expect((await send('GET', '/readyz?probe=1')).status).toBe(200)
+  })
+
   it('metadata may be kept for five minutes, and read from every page', async () => {
     const answer = await send('GET', metadata)
     expect(answer.status).toBe(200)

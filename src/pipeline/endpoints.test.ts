@@ -43,7 +43,7 @@ describe('the endpoints', () => {
     const { endpoints } = list(createRoute('/a'))
     const healthy = (path: string) => {
       const endpoint = endpoints.get(path)
-      return endpoint?.kind === 'health' && endpoint.isHealthy()
+      return endpoint?.kind === 'health' && endpoint.isHealthy(undefined)
     }
     expect([healthy('/healthz'), healthy('/readyz')]).toEqual([true, false])
   })

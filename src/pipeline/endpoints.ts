@@ -13,7 +13,10 @@ export type Endpoint =
   /** A part of our own that answers for itself; its requests have passed the check of `Host`. */
   | { readonly kind: 'handled'; readonly handle: EndpointHandler }
   /** For load balancers and monitoring. */
-  | { readonly kind: 'health'; readonly isHealthy: () => boolean }
+  | { readonly kind: 'health'; readonly isHealthy: (query: string | undefined) => boolean }
+
+/** What a load balancer wants to send requests for: those of MCP clients, or also those of the broker. */
+export type ReadinessScope = 'process' | 'broker'
 
 /** By exact path; a final `/{id}` stands for one segment of letters, digits, `-` and `_`. */
 export type Endpoints = ReadonlyMap<string, Endpoint>
@@ -23,7 +26,7 @@ export interface EndpointSources {
   readonly routes: readonly Route[]
   /** Of the parts that answer for themselves. */
   readonly handlers: Iterable<readonly [string, EndpointHandler]>
-  readonly isReady: () => boolean
+  readonly isReady: (scope: ReadinessScope) => boolean
 }
 
 /** Everything that is served, with the protected resource metadata of all routes. */
@@ -31,12 +34,25 @@ export function createEndpoints({ routes, handlers, isReady }: EndpointSources):
   const endpoints = new Map<string, Endpoint>()
   for (const [path, handle] of handlers) endpoints.set(path, { kind: 'handled', handle })
   endpoints.set('/healthz', { kind: 'health', isHealthy: () => true })
-  endpoints.set('/readyz', { kind: 'health', isHealthy: isReady })
+  endpoints.set('/readyz', { kind: 'health', isHealthy: (query) => isReady(readReadinessScope(query)) })
   for (const route of routes) endpoints.set(route.path, { kind: 'guarded', route })
   for (const [path, resource] of findMetadataPaths(routes)) {
     endpoints.set(path, { kind: 'metadata', document: Buffer.from(JSON.stringify(createProtectedResourceMetadata(resource))) })
   }
   return endpoints
+}
+
+/**
+ * `/readyz` alone is about this process. What all replicas share counts only where the question names the part that needs it, or an outage
+ * of it would take all of them out of the load balancer at once.
+ *
+ * @throws ProxyError `request_malformed` for another part, or two of them
+ */
+function readReadinessScope(query: string | undefined): ReadinessScope {
+  const asked = new URLSearchParams(query).getAll('for')
+  if (asked.length === 0) return 'process'
+  if (asked.length === 1 && asked[0] === 'broker') return 'broker'
+  throw new ProxyError('request_malformed', { reason: 'target_invalid', cause: '/readyz knows ?for=broker alone' })
 }
 
 /** The path form for every endpoint that a client may be given, and the root form where there is only one server it could mean. */

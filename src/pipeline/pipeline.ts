@@ -48,7 +48,7 @@ async function serve(exchange: Exchange): Promise<void> {
   const head = readHead(exchange.request)
   exchange.head = head
   const endpoint = findEndpoint(edge.endpoints, head.path)
-  if (endpoint.kind === 'health') return answerHealth(exchange, endpoint.isHealthy())
+  if (endpoint.kind === 'health') return answerHealth(exchange, endpoint.isHealthy(head.query))
   checkHost(exchange, head)
   if (endpoint.kind === 'metadata') return answerMetadata(exchange, endpoint.document)
   if (endpoint.kind === 'handled') return receive(exchange, head, endpoint.handle)

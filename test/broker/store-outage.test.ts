@@ -37,14 +37,14 @@ describe.skipIf(!hasRedisServer())('a broker whose store is gone', { timeout: 60
     tokens = await obtainTokens(origin, client, alice)
     expect(await isReady()).toBe(true)
     await redis.close()
-    await waitUntil(async () => !(await isReady()), 'the proxy is not ready')
+    await waitUntil(async () => !(await isReady()), 'the broker is not ready')
   })
   afterAll(async () => {
     await stage?.close()
     await redis?.close()
   })
 
-  const isReady = async (): Promise<boolean> => (await fetch(`${origin}/readyz`)).status === 200
+  const isReady = async (): Promise<boolean> => (await fetch(`${origin}/readyz?for=broker`)).status === 200
   const forTest = { redirect: 'manual' } as const
 
   const asked: [string, () => Promise<Response>][] = [
@@ -94,6 +94,11 @@ describe.skipIf(!hasRedisServer())('a broker whose store is gone', { timeout: 60
     await waitUntil(async () => (await callMcp(stage.url, tokens.access_token)) === 503, 'the token cannot be checked')
   })
 
+  it('stays in the load balancer, for what needs no store', async () => {
+    expect((await fetch(`${origin}/readyz`)).status).toBe(200)
+    expect((await fetch(`${origin}/.well-known/oauth-protected-resource/mcp`)).status).toBe(200)
+  })
+
   it('says in the log that it is the store, once for each request, and no secret', () => {
     const log = stage.proxy.log.text()
     expect(log).toContain('"code":"store_unavailable"')
@@ -104,7 +109,7 @@ describe.skipIf(!hasRedisServer())('a broker whose store is gone', { timeout: 60
 
   it('goes on when the store is back', async () => {
     redis = await startRedisServer(redis.port)
-    await waitUntil(isReady, 'the proxy is ready')
+    await waitUntil(isReady, 'the broker is ready')
     const again = await createRawClient(origin)
     expect((await obtainTokens(origin, again, alice)).access_token).toBeTruthy()
   })

@@ -199,6 +199,7 @@ function createVerification(state: KeyState, refresh: () => Promise<void>, clock
     },
     holds: (fingerprint) => state.verifying.holds(fingerprint),
     isReady: () => true,
+    wasTried: () => true,
     warm: () => {},
     close: () => {},
   }

@@ -56,6 +56,7 @@ export function createPlan(config: Config, environment: PlanEnvironment): Plan {
     },
     trustedProxies: config.trusted_proxies,
     log: { level: config.log.level, format: resolveFormat(config.log.format, terminal) },
+    shutdownDelaySeconds: config.shutdown.delay_seconds,
     drainSeconds: config.shutdown.drain_seconds,
     sessionKey: resolveSessionKey(config, secretsAndFiles, broker),
     servers,

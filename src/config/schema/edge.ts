@@ -71,6 +71,19 @@ export const log = z
 
 export const shutdown = z
   .strictObject({
-    drain_seconds: z.number().min(0).max(3600).default(30).describe('Seconds for running requests to finish after SIGTERM.'),
+    delay_seconds: z
+      .number()
+      .min(0)
+      .max(3600)
+      .default(0)
+      .describe(
+        'Seconds after SIGTERM for load balancers to notice that `/readyz` answers 503. Until they are over, everything is still served, with `Connection: close`. Behind a load balancer, give it a little more than its checks take.',
+      ),
+    drain_seconds: z
+      .number()
+      .min(0)
+      .max(3600)
+      .default(30)
+      .describe('Seconds for running requests to finish after that, when nothing new is taken any more.'),
   })
   .describe('Stopping.')

@@ -17,7 +17,9 @@ export interface Plan {
   /** Addresses or CIDR blocks whose `Forwarded` / `X-Forwarded-*` headers are kept. */
   readonly trustedProxies: readonly string[]
   readonly log: LogPlan
-  /** Seconds for running requests to finish after SIGTERM. */
+  /** Seconds after SIGTERM in which everything is still served, while `/readyz` tells load balancers to go elsewhere. */
+  readonly shutdownDelaySeconds: number
+  /** Seconds for running requests to finish after that. */
   readonly drainSeconds: number
   /** Key that seals MCP session ids to their principal; at least 32 bytes. Random for each start unless configured. */
   readonly sessionKey: Buffer
