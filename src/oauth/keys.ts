@@ -3,6 +3,7 @@ import { ProxyError } from '../core/errors.ts'
 import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
 import type { MetadataSource } from './authorization-server-metadata.ts'
 import type { VerificationKey } from './jwk.ts'
+import { refreshAfter, retryDelay } from './key-refresh.ts'
 import { type KeySet, parseKeySet } from './key-set.ts'
 import { createLookBudget, LOOK_INTERVAL_MS, type LookBudget } from './look-budget.ts'
 import type { JsonAnswer, SafeFetch } from './safe-fetch.ts'
@@ -51,11 +52,6 @@ export interface IssuerKeysOptions {
 /** How long a request waits for keys at most. */
 const WAIT_MS = 5_000
 const ISSUE_INTERVAL_MS = 60_000
-const FIRST_RETRY_MS = 1_000
-/** With known keys there is no hurry; without any, every user waits for the issuer to come back. */
-const LAST_RETRY_MS = { withKeys: 30_000, withoutKeys: 2_000 }
-/** Begins early by a tenth, so that the answer is there when the keys come of age. */
-const REFRESH_SHARE = 0.9
 
 interface KeyState {
   keys: KeySet | undefined
@@ -249,25 +245,13 @@ async function fetchKeys({ plan, metadata, fetchJson }: IssuerKeysOptions): Prom
   return fetchJson(jwksUri, { namedBy: 'metadata' })
 }
 
-/** Milliseconds: what `Cache-Control` says, within reason, but never longer than the configuration wants. */
-function refreshAfter({ cacheControl }: JsonAnswer, { refreshKeysSeconds }: IssuerPlan): number {
-  const maxAge = /(?:^|[ ,])max-age="?(\d{1,12})/i.exec(cacheControl ?? '')?.[1]
-  const stated = maxAge === undefined ? refreshKeysSeconds : Math.min(Math.max(Number(maxAge), 30), 86_400)
-  return Math.min(stated, refreshKeysSeconds) * 1000 * REFRESH_SHARE
-}
-
 /** Plans the next load; undefined after a failure: then soon, and less and less soon. */
 function schedule(state: KeyState, options: IssuerKeysOptions, delay: number | undefined): void {
   const { clock } = options
-  const wait = Math.max(delay ?? retryDelay(state, options), 0)
+  const wait = Math.max(delay ?? retryDelay(state.failures, findUsable(state, options) !== undefined), 0)
   state.nextLoadAt = clock.monotonic() + wait
   if (state.isClosed) return
   state.cancelTimer = clock.after(wait, () => void startLoad(state, options))
-}
-
-function retryDelay(state: KeyState, options: IssuerKeysOptions): number {
-  const last = findUsable(state, options) === undefined ? LAST_RETRY_MS.withoutKeys : LAST_RETRY_MS.withKeys
-  return Math.min(FIRST_RETRY_MS * 2 ** (state.failures - 1), last)
 }
 
 /** Says once what is wrong with the keys, not at every refresh. */
