@@ -63,7 +63,7 @@ describe('the answer', () => {
     const call = { method, operations: [{ method: operation }], principal } as unknown as Call
     const reply = { close: vi.fn(), fail: vi.fn() }
     endWithToken(exchange, call, reply as unknown as ServerReply)
-    return { ...reply, exchange, record: exchange.record }
+    return { ...reply, exchange, record: exchange.record, call, reply: reply as unknown as ServerReply }
   }
 
   it.each([
@@ -97,5 +97,13 @@ describe('the answer', () => {
     expect(clock.pending).toBe(0)
     clock.advance(day)
     expect(close).not.toHaveBeenCalled()
+  })
+
+  it('is watched once, also when it was watched before it began', () => {
+    const { exchange, fail, call, reply } = open('POST', 'tools/call')
+    endWithToken(exchange, call, reply)
+    clock.advance(6 * minute)
+    expect(fail).toHaveBeenCalledOnce()
+    expect(clock.pending).toBe(0)
   })
 })

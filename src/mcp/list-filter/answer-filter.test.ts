@@ -85,8 +85,13 @@ describe('a JSON answer', () => {
     [200, 'application/json', '"Accepted"'],
     [204, 'text/plain', ''],
   ])('of status %d and type %s may be anything but a message where none is awaited: %s', (status, type, body) => {
-    const reply = filterAnswer([body], { status, headers: { 'content-type': type }, awaitsMessage: false })
+    const reply = filterAnswer([body], { status, headers: { 'content-type': type }, awaitsMessage: status >= 400 })
     expect([reply.status, reply.body, reply.isEnded]).toEqual([status, body, true])
+  })
+
+  it.each([204, 304])('of status %d has no body, and the length that the upstream says', (status) => {
+    const reply = filterAnswer([], { status, headers: { 'content-length': '999' } })
+    expect([reply.status, reply.headers, reply.isEnded]).toEqual([status, { 'content-length': '999' }, true])
   })
 
   it.each([
