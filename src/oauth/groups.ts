@@ -40,8 +40,11 @@ function unknown(reason: string): Groups {
   return { groups: NONE, groupsUnknown: reason }
 }
 
-/** Entra ID says so by `_claim_names` (OpenID Connect Core §5.6.2), or by `hasgroups` where the token travels in a URL. */
-function isLeftOut({ _claim_names: names, hasgroups }: Claims, claim: string): boolean {
+/**
+ * Whether groups were left out of the claims because there are too many. Entra ID says so by `_claim_names` (OpenID Connect Core §5.6.2),
+ * or by `hasgroups` where the token travels in a URL.
+ */
+export function isLeftOut({ _claim_names: names, hasgroups }: Claims, claim: string): boolean {
   if (typeof names === 'object' && names !== null && Object.hasOwn(names, claim)) return true
   return claim === 'groups' && (hasgroups === true || hasgroups === 'true')
 }

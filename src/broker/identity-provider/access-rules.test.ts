@@ -116,6 +116,9 @@ describe('who may sign in by a claim', () => {
       'groups: there is no such claim; email_domain: the email is not verified (email_verified)',
     )
     expect(explainDenial(withAddress('a@b.example'), domain)).toBe('email_domain: another domain')
+    const leftOut = { _claim_names: { groups: 'src1' } }
+    expect(mayUserSignIn(leftOut, plan)).toBe(false)
+    expect(explainDenial(leftOut, plan)).toMatch(/^groups: left out by Microsoft Entra ID, since the user is in too many groups/)
   })
 })
 

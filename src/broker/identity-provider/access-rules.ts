@@ -1,5 +1,6 @@
 import { type Claims, isVerified, meetsCondition, readClaim } from '../../core/claim-condition.ts'
 import type { IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
+import { isLeftOut } from '../../oauth/groups.ts'
 
 /** Whether a user may sign in: where nothing is demanded everyone may, else who meets one condition. */
 export function mayUserSignIn(claims: Claims, { allow }: Pick<IdentityProviderPlan, 'allow'>): boolean {
@@ -38,11 +39,17 @@ export function explainDenial(claims: Claims, { allow }: Pick<IdentityProviderPl
 }
 
 function explainUnmet(claim: string, claims: Claims): string {
-  if (claim !== 'email_domain' && claim !== 'email')
-    return readClaim(claims, claim) === undefined ? 'there is no such claim' : 'another value'
+  if (claim !== 'email_domain' && claim !== 'email') return explainOther(claim, claims)
   if (typeof claims.email !== 'string') return 'there is no email'
   if (!isVerified(claims)) return 'the email is not verified (email_verified)'
   return claim === 'email' ? 'another address' : 'another domain'
+}
+
+function explainOther(claim: string, claims: Claims): string {
+  if (readClaim(claims, claim) !== undefined) return 'another value'
+  return isLeftOut(claims, claim)
+    ? 'left out by Microsoft Entra ID, since the user is in too many groups: have it send only those assigned to the application'
+    : 'there is no such claim'
 }
 
 /** Whether the identity provider says that it has not verified the address; some say nothing of it. */
