@@ -8,6 +8,8 @@ type Representation = Record<string, any>
 export interface KeycloakAdmin {
   /** Issuer of the realm. */
   readonly issuer: string
+  /** Takes a user out of a group of the realm. */
+  leaveGroup(username: string, group: string): Promise<void>
   /** Ends every session of a user. */
   logOut(username: string): Promise<void>
   /** Gives the realm a new key for signatures; the keys before it are published no more. */
@@ -54,6 +56,10 @@ export async function createRealm(server: KeycloakServer, { broker, scopes }: Re
   )
   return {
     issuer: `${server.publicOrigin}/realms/${REALM}`,
+    async leaveGroup(username, group) {
+      const { id } = findNamed(await api('GET', `realms/${REALM}/groups`), group)
+      await api('DELETE', `realms/${REALM}/users/${(await findUser(api, username)).id}/groups/${id}`)
+    },
     async logOut(username) {
       await api('POST', `realms/${REALM}/users/${(await findUser(api, username)).id}/logout`)
     },
@@ -65,7 +71,7 @@ export async function createRealm(server: KeycloakServer, { broker, scopes }: Re
   }
 }
 
-/** "Client scopes": one with an audience mapper. */
+/** "Client scopes": one with mappers for the audience and for groups, by their paths. */
 async function addAudienceScope(api: Api, { name, audience, type }: AudienceScope): Promise<void> {
   await api('POST', `realms/${REALM}/client-scopes`, {
     name,
@@ -77,6 +83,12 @@ async function addAudienceScope(api: Api, { name, audience, type }: AudienceScop
         protocol: 'openid-connect',
         protocolMapper: 'oidc-audience-mapper',
         config: { 'included.custom.audience': audience, 'access.token.claim': 'true', 'id.token.claim': 'false' },
+      },
+      {
+        name: 'groups',
+        protocol: 'openid-connect',
+        protocolMapper: 'oidc-group-membership-mapper',
+        config: { 'claim.name': 'groups', 'full.path': 'true', 'access.token.claim': 'true', 'id.token.claim': 'false' },
       },
     ],
   })

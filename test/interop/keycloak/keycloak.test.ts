@@ -18,6 +18,8 @@ import { findKeycloak, type KeycloakServer, startKeycloak } from './server.ts'
 
 const GENERATIONS: Generation[] = ['v1', 'v2 legacy', 'v2 auto']
 const { alice, bob, mallory } = USERS
+/** Alice is of the group, bob of one below it. */
+const SUPPORT_ONLY = [{ groups: ['support'], tools: ['echo'] }]
 const program = findKeycloak()
 const isPossible = hasChromium() && program !== undefined
 
@@ -43,7 +45,19 @@ describe.skipIf(!isPossible)('Keycloak', { timeout: 120_000 }, () => {
       ],
     })
     resource = await startTestProxy(
-      { issuers: [admin.issuer], servers: [{ path: '/mcp', upstream: mcpServer.streamableHttpUrl, scopes: ['mcp:tools'] }] },
+      {
+        issuers: [admin.issuer],
+        servers: [
+          { path: '/mcp', upstream: mcpServer.streamableHttpUrl, scopes: ['mcp:tools'] },
+          {
+            name: 'tickets',
+            path: '/tickets',
+            upstream: mcpServer.streamableHttpUrl,
+            audience: [`http://localhost:${resourcePort}/mcp`],
+            access: SUPPORT_ONLY,
+          },
+        ],
+      },
       {},
       resourcePort,
     )
@@ -76,6 +90,13 @@ describe.skipIf(!isPossible)('Keycloak', { timeout: 120_000 }, () => {
             upstream: mcpServer.streamableHttpUrl,
             scopes: ['mcp:tools'],
             rules: [{ tool: 'admin_*', scopes: ['mcp:admin'] }],
+          },
+          {
+            name: 'tickets',
+            path: '/tickets',
+            upstream: mcpServer.streamableHttpUrl,
+            scopes: ['mcp:tools'],
+            access: SUPPORT_ONLY,
           },
         ],
       },
@@ -116,6 +137,20 @@ describe.skipIf(!isPossible)('Keycloak', { timeout: 120_000 }, () => {
       expect(findSecrets(resource.log.text(), [token])).toEqual([])
     })
 
+    it('names groups by their paths: a tool of the support group is hidden from a group below it', async () => {
+      const member = await connect(endpointOf(resource), walkKeycloak)
+      await member.client.close()
+      await person.forget()
+      const below = await connect(endpointOf(resource), walkKeycloak, bob)
+      await below.client.close()
+      expect([decodeJwt(member.token).groups, decodeJwt(below.token).groups]).toEqual([
+        expect.arrayContaining(['/support']),
+        expect.arrayContaining(['/support/leads']),
+      ])
+      const url = `${resource.origin}/tickets`
+      expect([await callEcho(url, member.token), await callEcho(url, below.token)]).toEqual(['permitted', '-32602'])
+    })
+
     it('new keys count from their first token on, and keys that are gone count no more', async () => {
       const before = await connect(endpointOf(resource), walkKeycloak)
       await before.client.close()
@@ -129,6 +164,28 @@ describe.skipIf(!isPossible)('Keycloak', { timeout: 120_000 }, () => {
       expect(await callMcp(`${resource.origin}/mcp`, before.token)).toBe(401)
     })
   })
+
+  /** What a server answers a call of `echo` in a new MCP session: `permitted`, or the code of the JSON-RPC error. */
+  async function callEcho(url: string, token: string): Promise<unknown> {
+    const headers = {
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+    }
+    const post = (message: object, more: Record<string, string> = {}) =>
+      fetch(url, {
+        method: 'POST',
+        headers: { ...headers, ...more },
+        body: JSON.stringify({ jsonrpc: '2.0', id: 1, ...message }),
+      })
+    const clientInfo = { name: 'raw', version: '1' }
+    const begun = await post({ method: 'initialize', params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo } })
+    await begun.text()
+    const session = { 'mcp-protocol-version': '2025-11-25', 'mcp-session-id': begun.headers.get('mcp-session-id') ?? '' }
+    const called = await post({ method: 'tools/call', params: { name: 'echo', arguments: { message: 'x' } } }, session)
+    const body = await called.text()
+    return /"code":(?<code>-?\d+)/.exec(body)?.groups?.code ?? (body.includes('"result"') ? 'permitted' : body)
+  }
 
   describe('behind the Go proxy’s configuration for it', () => {
     let guided: RunningProxy
@@ -226,9 +283,9 @@ describe.skipIf(!isPossible)('Keycloak', { timeout: 120_000 }, () => {
       expect((await comeBack(person.page, person.redirectUri)).searchParams.get('code')).not.toBeNull()
     })
 
-    async function signInRaw(account: typeof alice) {
+    async function signInRaw(account: typeof alice, resource?: string) {
       const raw = await createRawClient(broker.origin, { redirectUri: person.redirectUri })
-      const request = createRequest(broker.origin, raw)
+      const request = createRequest(broker.origin, raw, resource === undefined ? {} : { resource })
       await person.page.goto(request.url.href)
       await walkBroker(person.page, account)
       const redirect = await comeBack(person.page, person.redirectUri)
@@ -246,6 +303,19 @@ describe.skipIf(!isPossible)('Keycloak', { timeout: 120_000 }, () => {
       expect(ended.status).toBe(400)
       expect(await ended.json()).toMatchObject({ error: 'invalid_grant' })
       expect(await callMcp(`${broker.origin}/mcp`, fresh.access_token)).toBe(401)
+    })
+
+    it('opens a tool to the support group alone, for as long as Keycloak says that the user is in it', async () => {
+      const url = `${broker.origin}/tickets`
+      const outsider = await signInRaw(bob, url)
+      expect(await callEcho(url, outsider.tokens.access_token)).toBe('-32602')
+      await person.forget()
+      const { raw, tokens } = await signInRaw(alice, url)
+      expect(decodeJwt(tokens.access_token)).not.toHaveProperty('groups')
+      expect(await callEcho(url, tokens.access_token)).toBe('permitted')
+      await admin.leaveGroup('alice', 'support')
+      const fresh = (await (await refresh(broker.origin, raw, tokens.refresh_token)).json()) as typeof tokens
+      expect(await callEcho(url, fresh.access_token)).toBe('-32602')
     })
 
     it('ends where the account is disabled', async () => {
