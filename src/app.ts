@@ -238,7 +238,7 @@ function createServer(plan: Plan, server: ServerPlan, shared: Shared): GuardedSe
       // The client of HTTP+SSE knows the stream's URL alone; messages are posted under the same identifier.
       resource: createResource(plan, server, endpoint.kind === 'messages' && sse ? sse.resource : endpoint.resource),
       challengeScopes: server.challengeScopes,
-      knownScopes: policy.knownScopes,
+      comparedScopes: policy.comparedScopes,
       legacyClients: server.legacyClients,
       credential: createCredential(server, broker),
       messagesPath: messages?.path,

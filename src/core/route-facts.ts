@@ -35,8 +35,8 @@ export interface RouteFacts {
   readonly resource: ProtectedResource
   /** What the challenge of a 401 asks for. */
   readonly challengeScopes: readonly string[]
-  /** Every scope that a rule of this server can ask for, base scopes included. */
-  readonly knownScopes: ReadonlySet<string>
+  /** Every scope that the policy of this server looks at: base scopes, those of rules, and those that expressions name. */
+  readonly comparedScopes: ReadonlySet<string>
   readonly legacyClients: LegacyClients
   /** What the upstream gets to act for the caller. */
   readonly credential: UpstreamCredential

@@ -1,3 +1,4 @@
+import { describeCause } from '../core/describe-cause.ts'
 import { errorCatalogue, ProxyError } from '../core/errors.ts'
 import type { ServerPlan } from '../core/plan/server-plan.ts'
 import { createIssuerPool, type IssuerPool } from '../oauth/issuer.ts'
@@ -55,16 +56,9 @@ function checkScopes(scopes: ReadonlySet<string>, { policy }: ServerPlan, about:
 
 function explainRefusal(error: ProxyError, token: string, server: ServerPlan, about: Findings): Finding {
   const { message, remedy } = errorCatalogue[error.code]
-  const cause = describeCause(error)
+  const cause = escapeControlCharacters(describeCause(error))
   const says = `${message} (${error.code}${cause === '' ? '' : `: ${cause}`}).`
   return about.problem(error.code, says, `${adviseOn(error.code, token, server)}${remedy}`)
-}
-
-/** The innermost reason: outer ones only say what was being done. */
-function describeCause({ cause }: ProxyError): string {
-  const outer = cause instanceof Error ? cause.message : typeof cause === 'string' ? cause : ''
-  const inner = cause instanceof Error && cause.cause instanceof Error ? `: ${cause.cause.message}` : ''
-  return escapeControlCharacters(`${outer}${inner}`).slice(0, 300)
 }
 
 /** What can be said of this very token. */

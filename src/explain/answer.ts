@@ -1,4 +1,5 @@
 import type { Decision, Denial } from '../core/decision.ts'
+import { describeCause } from '../core/describe-cause.ts'
 import { findErrorEntry, type ProxyError } from '../core/errors.ts'
 import type { Principal } from '../core/principal.ts'
 import { formatUnknownTarget } from '../mcp/unknown-target.ts'
@@ -32,7 +33,7 @@ export interface Answer {
 /** What stands around a decision and shapes the answer. */
 export interface AnswerFacts {
   readonly principal: Principal
-  readonly knownScopes: ReadonlySet<string>
+  readonly comparedScopes: ReadonlySet<string>
   readonly revision: string
   /** Whether messages are posted to an endpoint of HTTP+SSE. */
   readonly isHttpSse: boolean
@@ -48,21 +49,14 @@ export function findAnswer(decision: Decision, facts: AnswerFacts): Answer | und
   const { status, message } = findErrorEntry(decision.code)
   const { code, scopes = [], hidden = [], message: reason } = decision
   if (code === 'scope_insufficient')
-    return { status, code, message, challengeScopes: listScopesToAskFor(facts.principal.scopes, facts.knownScopes, scopes) }
+    return { status, code, message, challengeScopes: listScopesToAskFor(facts.principal.scopes, facts.comparedScopes, scopes) }
   if (code !== 'target_hidden') return { status, code, message, ...(reason !== undefined && { reason }) }
   const error = hidden[0] && JSON.parse(formatUnknownTarget(hidden[0], facts.revision))
   return { status: facts.isHttpSse ? 400 : status, code, message, error }
 }
 
 /** What a caller gets whose token is refused, or cannot be checked. */
-export function describeRefusedToken({ code, cause }: ProxyError): Answer & { readonly cause: string } {
-  const { status, message } = findErrorEntry(code)
-  return { status, code, message, cause: describeCause(cause) }
-}
-
-/** The innermost reason: outer ones only say what was being done. */
-function describeCause(cause: unknown): string {
-  const outer = cause instanceof Error ? cause.message : typeof cause === 'string' ? cause : ''
-  const inner = cause instanceof Error && cause.cause instanceof Error ? `: ${cause.cause.message}` : ''
-  return `${outer}${inner}`.slice(0, 300)
+export function describeRefusedToken(error: ProxyError): Answer & { readonly cause: string } {
+  const { status, message } = findErrorEntry(error.code)
+  return { status, code: error.code, message, cause: describeCause(error) }
 }

@@ -52,7 +52,7 @@ export function explain(
   )
   const { revision, path } = circumstances
   const isHttpSse = server.endpoints.some((endpoint) => endpoint.path === path && endpoint.kind === 'messages')
-  const answer = findAnswer(decision, { principal, knownScopes: policy.knownScopes, revision, isHttpSse })
+  const answer = findAnswer(decision, { principal, comparedScopes: policy.comparedScopes, revision, isHttpSse })
   const list = createListQuestion(server, circumstances, limits, policy)
   return {
     decision,

@@ -39,14 +39,14 @@ export function formatChallenge(challenge: Challenge): string {
  * those of the challenge instead of adding them (SDK v1, VS Code), and would lose the others.
  *
  * @param held - scopes of the token
- * @param known - those that the server knows
+ * @param compared - those that the policy of the server looks at
  */
 export function listScopesToAskFor(
   held: ReadonlySet<string>,
-  known: ReadonlySet<string>,
+  compared: ReadonlySet<string>,
   needed: readonly string[],
 ): readonly string[] {
-  return [...new Set([...[...held].filter((scope) => known.has(scope)), ...needed])].sort()
+  return [...new Set([...[...held].filter((scope) => compared.has(scope)), ...needed])].sort()
 }
 
 /** Each scope once, in the order given. A name that cannot stand in a challenge is left out. */

@@ -71,7 +71,7 @@ describe('a refusal', () => {
       reason: '',
     } as const
     const policy = { ...openPolicy, decide: () => denial }
-    gate = await openStepGate({ verifier, policy, knownScopes: new Set(['z:held', 'b:needed']) })
+    gate = await openStepGate({ verifier, policy, comparedScopes: new Set(['z:held', 'b:needed']) })
     const response = await sendMcp(`${gate.origin}/mcp`, { body: ping(1) })
     expect(response.headers.get('www-authenticate')).toContain('error="insufficient_scope"')
     expect(response.headers.get('www-authenticate')).toContain('scope="b:needed z:held"')

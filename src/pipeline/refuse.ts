@@ -71,8 +71,8 @@ function formatRefusalChallenge(exchange: Exchange, route: Route, refusal: Proxy
   })
 }
 
-function scopesToAskFor({ record }: Exchange, { knownScopes }: Route, { scopes = [] }: ProxyError): readonly string[] {
-  return listScopesToAskFor(record.principal?.scopes ?? new Set(), knownScopes, scopes)
+function scopesToAskFor({ record }: Exchange, { comparedScopes }: Route, { scopes = [] }: ProxyError): readonly string[] {
+  return listScopesToAskFor(record.principal?.scopes ?? new Set(), comparedScopes, scopes)
 }
 
 /**

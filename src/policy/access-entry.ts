@@ -14,6 +14,8 @@ export interface AccessEntry {
   opens(operation: Operation, target: Target, work: Work): boolean
   /** Whether it opens some of what a URI template may become. */
   opensSome(template: string): boolean
+  /** Scopes that its expression asks for by name. */
+  readonly scopes: ReadonlySet<string>
   /** Whether it looks at the groups of the principal. */
   readonly readsGroups: boolean
   /** Why it does not fit the caller; undefined when it fits. */
@@ -36,10 +38,13 @@ export function compileAccessEntry(plan: AccessEntryPlan): AccessEntry {
     opens: ({ method, targetKind }, target, work) =>
       opensMethod(method) || targets.some((pattern) => pattern.kind === targetKind && pattern.covers(target, work)),
     opensSome: (template) => opensMethod('resources/read') || resources.some((pattern) => pattern.overlaps(template)),
+    scopes: who?.scopes ?? NONE,
     readsGroups: plan.groups !== undefined || who?.readsGroups === true,
     findMismatch: (inquiry) => findMismatch(plan, who, inquiry),
   }
 }
+
+const NONE: ReadonlySet<string> = new Set()
 
 function findMismatch(
   { groups, claim }: AccessEntryPlan,

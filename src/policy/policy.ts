@@ -17,6 +17,8 @@ import { createWork } from './work.ts'
 export interface Policy extends PolicyEngine {
   /** Every scope that the policy knows: base scopes, those of rules, and both sides of the hierarchy. */
   readonly knownScopes: ReadonlySet<string>
+  /** Those, and what expressions ask for by name: a caller who loses one of them may lose what it opens. */
+  readonly comparedScopes: ReadonlySet<string>
 }
 
 /**
@@ -45,9 +47,11 @@ export function createPolicy(plan: PolicyPlan): Policy {
   const paths = new Set(plan.rules.flatMap(({ path }) => (path === undefined ? [] : [path])))
   const byPath = new Map([...paths].map((path) => [path, compilePath(plan, compiled, path)]))
   const elsewhere = compilePath(plan, compiled, undefined)
+  const knownScopes = collectKnownScopes(plan)
   const findPath = (path: string): ServedPath => byPath.get(path) ?? elsewhere
   return {
-    knownScopes: collectKnownScopes(plan),
+    knownScopes,
+    comparedScopes: collectComparedScopes(knownScopes, compiled),
     decide: (principal, { path, operations, facts }, onStep) => {
       // Facts are read only where an expression looks at them.
       const about = { path, facts, readArguments: (operation: Operation) => facts.readArguments(operation) }
@@ -159,4 +163,9 @@ function findOpenLists(rules: readonly RulePlan[]): ReadonlySet<string> {
 function collectKnownScopes({ baseScopes, rules, hierarchy }: PolicyPlan): ReadonlySet<string> {
   const ofRules = rules.flatMap(({ scopes }) => scopes)
   return new Set([...baseScopes, ...ofRules, ...Object.keys(hierarchy), ...Object.values(hierarchy).flat()])
+}
+
+function collectComparedScopes(known: ReadonlySet<string>, { rules, entries }: CompiledPlan): ReadonlySet<string> {
+  const ofRules = rules.flatMap(({ rule }) => [...(rule.condition?.require?.scopes ?? [])])
+  return new Set([...known, ...ofRules, ...entries.flatMap(({ scopes }) => [...scopes])])
 }

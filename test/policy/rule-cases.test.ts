@@ -137,6 +137,8 @@ describe('all rules that match must hold, and only scopes lead to a challenge', 
     ['plain', call('refund', { amount: 5 }), 'needs base money'],
     ['plain', call('refund', { amount: 500 }), told],
     ['nobody', call('refund', { amount: 5 }), 'needs base money'],
+    // Clients that replace their scopes by those of the challenge keep what an expression asks for.
+    ['extra', call('refund', { amount: 5 }), 'needs base extra money'],
     ['nobody', call('other'), 'needs base'],
     ['plain', call('other'), 'served'],
     ['plain', call('drop_db'), 'refused: Never here.'],

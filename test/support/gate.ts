@@ -138,7 +138,7 @@ function createRoute(kind: EndpointKind, origin: string, upstream: Upstream): Ro
       name: 'test',
     },
     challengeScopes: [],
-    knownScopes: new Set(),
+    comparedScopes: new Set(),
     legacyClients: 'enforce',
     credential: { kind: 'none' },
     messagesPath: paths.messages,

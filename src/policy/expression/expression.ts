@@ -28,6 +28,8 @@ export interface CompiledExpression {
   readonly readsGroups: boolean
   /** Whether it looks at the target: one that has several readings must not get here. */
   readonly readsResourceTarget: boolean
+  /** Scopes that it asks for by name: `'robot' in principal.scopes`. */
+  readonly scopes: ReadonlySet<string>
   /**
    * Takes time in proportion to what the expression looks at, and never more than the budget.
    *
@@ -47,7 +49,7 @@ export interface CompiledExpression {
  */
 export function compileExpression(source: string, use: Use): CompiledExpression {
   const { root, check } = parseSyntax(source, use)
-  const compilation: Compilation = { source, use, facts: [], looks: 0 }
+  const compilation: Compilation = { source, use, facts: [], scopes: new Set(), looks: 0 }
   const context: Context = { compilation, scope: new Map(), cost: { nodes: 0 }, compile: compileNode }
   const evaluate = compileNode(root, context)
   check()
@@ -56,6 +58,7 @@ export function compileExpression(source: string, use: Use): CompiledExpression 
   return Object.freeze({
     source,
     ...describeReads(compilation.facts),
+    scopes: compilation.scopes,
     evaluate: (given: ExpressionFacts, work: Work) => run(evaluate, source, given, cost, work),
   })
 }

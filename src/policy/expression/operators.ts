@@ -2,6 +2,7 @@ import type { Operation } from '../../core/operation.ts'
 import { spend, type Work } from '../work.ts'
 import { compare, isIn } from './compare.ts'
 import { findFact } from './lookups.ts'
+import { records } from './names.ts'
 import { calculate, checkInt, MAX_INT } from './number.ts'
 import { type Context, combineUnusable, type Evaluate, quote, refuse, TOO_MUCH } from './program.ts'
 import type { Syntax } from './syntax.ts'
@@ -17,6 +18,7 @@ export type Binary = Of<'==' | '!=' | '<' | '<=' | '>' | '>=' | 'in' | '+' | '-'
 export function compileBinary(node: Binary, context: Context): Evaluate {
   checkKind(node, context)
   checkSum(node)
+  noteScope(node, context)
   const [left, right] = [context.compile(node.args[0], context), context.compile(node.args[1], context)]
   const apply = findOperator(node.op)
   const text = quote(node, context)
@@ -36,6 +38,12 @@ function checkKind({ args }: Binary, context: Context): void {
   const isKind = (node: Syntax): boolean => node.op === '.' && findFact(node, context)?.hasKinds === true
   const literal = args.find((node, at) => node.op === 'value' && args.some((other, where) => where !== at && isKind(other)))
   if (literal !== undefined && !kinds.has(literal.args)) refuse(literal, 'operation.kind is "tool", "prompt" or "resource"')
+}
+
+/** What a caller may lose with this scope is known for the challenge, which asks for the scopes that the token holds and needs. */
+function noteScope({ op, args: [left, right] }: Binary, context: Context): void {
+  if (op !== 'in' || left.op !== 'value' || typeof left.args !== 'string' || right.op !== '.') return
+  if (findFact(right, context) === records.get('principal')?.get('scopes')) context.compilation.scopes.add(left.args)
 }
 
 /** The library takes the sum of a duration and a timestamp for a duration. */

@@ -25,6 +25,8 @@ export interface Compilation {
   readonly use: Use
   /** The facts it reads, in the order of `Run.seen`. */
   readonly facts: NamedFact[]
+  /** Scopes that it asks for by name: `'robot' in principal.scopes`. */
+  readonly scopes: Set<string>
   /** How often it looks at a fact or a variable: what looks at none is constant. */
   looks: number
 }
