@@ -22,8 +22,11 @@ export interface AccessEntry {
   findMismatch(inquiry: Inquiry): string | undefined
 }
 
-/** @param plan - patterns and the expression are compiled here */
-export function compileAccessEntry(plan: AccessEntryPlan): AccessEntry {
+/**
+ * @param plan - patterns and the expression are compiled here
+ * @param isShadow - whether `access` is only tried
+ */
+export function compileAccessEntry(plan: AccessEntryPlan, isShadow: boolean): AccessEntry {
   const methods = plan.methods.map(compileMethod)
   const resources = plan.resources.map(compileResource)
   const targets = [
@@ -40,7 +43,7 @@ export function compileAccessEntry(plan: AccessEntryPlan): AccessEntry {
     opensSome: (template) => opensMethod('resources/read') || resources.some((pattern) => pattern.overlaps(template)),
     scopes: who?.scopes ?? NONE,
     readsGroups: plan.groups !== undefined || who?.readsGroups === true,
-    findMismatch: (inquiry) => findMismatch(plan, who, inquiry),
+    findMismatch: (inquiry) => findMismatch(plan, who && { expression: who, isShadow }, inquiry),
   }
 }
 
@@ -48,7 +51,7 @@ const NONE: ReadonlySet<string> = new Set()
 
 function findMismatch(
   { groups, claim }: AccessEntryPlan,
-  who: CompiledExpression | undefined,
+  who: { readonly expression: CompiledExpression; readonly isShadow: boolean } | undefined,
   inquiry: Inquiry,
 ): string | undefined {
   const { principal } = inquiry
@@ -58,7 +61,7 @@ function findMismatch(
       : `the groups of the principal are not known: ${principal.groupsUnknown}`
   if (claim !== undefined && !meetsCondition(claim, principal.claims)) return `the claim ${claim.claim} has none of the values`
   if (who === undefined) return undefined
-  const outcome = inquiry.evaluate(who, undefined)
+  const outcome = inquiry.evaluate(who.expression, undefined, who.isShadow)
   if (outcome.value === true) return undefined
   // An error means that the entry does not fit: adding an entry never denies.
   return outcome.value === 'error' ? `who: ${outcome.reason}` : `who is ${outcome.value}`

@@ -25,7 +25,7 @@ export interface Applicable {
   readonly target: string | undefined
 }
 
-/** What applies on one path. */
+/** What applies on one path: all that is enforced there, or all that is only tried. */
 export interface OperationRules {
   readonly rules: readonly CompiledRule[]
   readonly entries: readonly AccessEntry[]
@@ -75,7 +75,7 @@ export function findApplicableToTemplate(operation: Operation, given: OperationR
   const rules = concerned.filter((rule) => rule.covers(template, work))
   const entries = given.entries.filter((entry) => entry.opensSome(operation.target ?? ''))
   if (work.left < 0) return TOO_MUCH
-  const isListed = given.openLists === undefined || concerned.some((rule) => !rule.isShadow && rule.restricts(template, work))
+  const isListed = given.openLists === undefined || concerned.some((rule) => rule.restricts(template, work))
   const { targetKind } = operation
   return { targetKind, isFree: false, isListed, target: undefined, ...combine(rules), entries, flaw: undefined }
 }
@@ -111,9 +111,8 @@ function isListed(
 
 /** Whether rules are about the target as it was written, and about whatever else it may mean. */
 function isNamed(target: Target, concerned: readonly CompiledRule[], work: Work): boolean {
-  const rules = concerned.filter(({ isShadow }) => !isShadow)
-  if (!rules.some((rule) => rule.names(target, work))) return false
-  return target.readings.every((reading) => rules.some((rule) => rule.namesReading(reading, work)))
+  if (!concerned.some((rule) => rule.names(target, work))) return false
+  return target.readings.every((reading) => concerned.some((rule) => rule.namesReading(reading, work)))
 }
 
 /** A client's answer to a request of the server. */

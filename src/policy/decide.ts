@@ -13,10 +13,16 @@ export interface PathPolicy {
   readonly requirements: readonly Requirement[]
   /** What must hold for every request besides. */
   readonly conditions: readonly RuleCondition[]
+  /** What is enforced of an operation. */
   readonly findApplicable: FindApplicable
+  /** What is only tried; undefined where nothing is in shadow mode. */
+  readonly findTried: FindApplicable | undefined
   /** Undefined where there is no `access`: every operation is open. */
   readonly accessMode: 'enforce' | 'shadow' | undefined
 }
+
+/** The log shows fewer. A message may name a thousand targets, and what is only tried must not slow others down. */
+const MAX_WOULD_DENY = 20
 
 const PERMIT: Decision = Object.freeze({ effect: 'permit' })
 
@@ -40,20 +46,33 @@ export function decide(inquiry: Inquiry, operations: readonly Operation[], polic
   for (const condition of policy.conditions) applyCondition(inquiry, undefined, condition, obstacles)
   for (const operation of operations) {
     const applicable = operation.kind === 'response' ? ANSWER : policy.findApplicable(operation, inquiry.work)
-    applyAll(inquiry, { operation, applicable }, policy, obstacles)
+    applyEnforced(inquiry, { operation, applicable }, policy, obstacles)
+    if (policy.findTried !== undefined && operation.kind !== 'response' && obstacles.wouldDeny.length < MAX_WOULD_DENY)
+      applyTried(inquiry, { operation, applicable: policy.findTried(operation, inquiry.shadowWork) }, policy, obstacles)
     if (applicable.requirements.length > 0) requirements = [...requirements, ...applicable.requirements]
   }
   return conclude(inquiry, operations, requirements, obstacles)
 }
 
-function applyAll(inquiry: Inquiry, subject: Subject, { accessMode }: PathPolicy, obstacles: Obstacles): void {
+/** Notifications ask for nothing, as long as they are ones. */
+function isPlainNotification({ kind, method }: Operation): boolean {
+  return kind === 'notification' && method.startsWith('notifications/')
+}
+
+function applyEnforced(inquiry: Inquiry, subject: Subject, { accessMode }: PathPolicy, obstacles: Obstacles): void {
   const { operation, applicable } = subject
-  // Notifications ask for nothing, as long as they are ones.
-  const isPlainNotification = operation.kind === 'notification' && operation.method.startsWith('notifications/')
-  if (!applicable.isListed && !isPlainNotification) refuse(obstacles, 'policy_denied', `no rule names ${describe(operation)}`)
+  if (!applicable.isListed && !isPlainNotification(operation))
+    refuse(obstacles, 'policy_denied', `no rule names ${describe(operation)}`)
   if (applicable.flaw !== undefined)
     return refuse(obstacles, 'resource_uri_ambiguous', `${describe(operation)} ${applicable.flaw}`)
-  if (accessMode !== undefined && !isPlainNotification) applyAccess(inquiry, subject, accessMode, obstacles)
+  if (accessMode === 'enforce' && !isPlainNotification(operation)) applyAccess(inquiry, subject, accessMode, obstacles)
+  for (const condition of applicable.conditions) applyCondition(inquiry, subject, condition, obstacles)
+}
+
+function applyTried(inquiry: Inquiry, subject: Subject, { accessMode }: PathPolicy, obstacles: Obstacles): void {
+  const { operation, applicable } = subject
+  if (applicable.flaw !== undefined) return void obstacles.wouldDeny.push(`${describe(operation)} ${applicable.flaw}`)
+  if (accessMode === 'shadow' && !isPlainNotification(operation)) applyAccess(inquiry, subject, accessMode, obstacles)
   for (const condition of applicable.conditions) applyCondition(inquiry, subject, condition, obstacles)
 }
 

@@ -3,7 +3,7 @@ import type { Operation } from '../core/operation.ts'
 import type { Principal } from '../core/principal.ts'
 import { createArgumentReader } from './expression/arguments.ts'
 import type { CompiledExpression, Outcome } from './expression/expression.ts'
-import type { Work } from './work.ts'
+import { createWork, type Work } from './work.ts'
 
 /** What an inquiry is about. */
 export interface InquiryFacts {
@@ -22,6 +22,8 @@ const METHODS_WITH_ARGUMENTS: ReadonlySet<string> = new Set(['tools/call', 'prom
 export class Inquiry {
   readonly principal: Principal
   readonly work: Work
+  /** The same for what is in shadow mode. */
+  readonly shadowWork: Work = createWork()
   /** Called for each check; undefined if no explanation is wanted. */
   readonly onStep: ((step: DecisionStep) => void) | undefined
   readonly #about: InquiryFacts
@@ -36,7 +38,7 @@ export class Inquiry {
   }
 
   /** Evaluates an expression. Without an operation it sees none, and no arguments. */
-  evaluate(expression: CompiledExpression, operation: Operation | undefined): Outcome {
+  evaluate(expression: CompiledExpression, operation: Operation | undefined, isShadow: boolean): Outcome {
     const { path, facts } = this.#about
     const { server, revision, address } = facts
     return expression.evaluate(
@@ -48,7 +50,7 @@ export class Inquiry {
         request: { revision, path, address },
         now: facts.now(),
       },
-      this.work,
+      isShadow ? this.shadowWork : this.work,
     )
   }
 

@@ -36,21 +36,21 @@ function findFailure(inquiry: Inquiry, subject: Subject | undefined, condition: 
   const missing = listMissing(inquiry.principal.scopes, requirements)
   if (missing.length > 0) return { label, reason: `missing ${missing.join(' ')}` }
   if (require === undefined) return 'holds'
-  const outcome = evaluate(inquiry, subject, require)
+  const outcome = evaluate(inquiry, subject, require, condition.isShadow)
   if (outcome.value === true) return 'holds'
   if (outcome.value === 'unknown') return 'depends'
   return { label, reason: outcome.value === 'error' ? outcome.reason : 'require is false' }
 }
 
-function evaluate(inquiry: Inquiry, subject: Subject | undefined, require: CompiledExpression): Outcome {
-  if (subject === undefined) return inquiry.evaluate(require, undefined)
+function evaluate(inquiry: Inquiry, subject: Subject | undefined, require: CompiledExpression, isShadow: boolean): Outcome {
+  if (subject === undefined) return inquiry.evaluate(require, undefined, isShadow)
   const { operation, applicable } = subject
   const { target } = applicable
-  if (operation.targetKind !== 'resource') return inquiry.evaluate(require, operation)
+  if (operation.targetKind !== 'resource') return inquiry.evaluate(require, operation, isShadow)
   // No text that an expression compares could stand for all that the URI may mean.
   if (require.readsResourceTarget && target === undefined)
     return { value: 'error', reason: 'the URI can be read in several ways' }
-  return inquiry.evaluate(require, { ...operation, target })
+  return inquiry.evaluate(require, { ...operation, target }, isShadow)
 }
 
 /** Judges whether an entry of `access` opens the operation to the caller. Callers are not told which entries there are. */

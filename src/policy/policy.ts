@@ -88,7 +88,7 @@ function compilePlan({ rules, access, hierarchy }: PolicyPlan): CompiledPlan {
   const require = createRequirements(hierarchy)
   return {
     rules: rules.map((plan, index) => ({ plan, rule: compileRule(plan, index, require) })),
-    entries: (access?.entries ?? []).map(compileAccessEntry),
+    entries: (access?.entries ?? []).map((entry) => compileAccessEntry(entry, access?.mode === 'shadow')),
     require,
   }
 }
@@ -96,17 +96,12 @@ function compilePlan({ rules, access, hierarchy }: PolicyPlan): CompiledPlan {
 function compilePath(plan: PolicyPlan, { rules: all, entries, require }: CompiledPlan, path: string | undefined): ServedPath {
   const here = all.filter(({ plan: { path: own } }) => own === undefined || own === path)
   const ofPath = here.map(({ rule }) => rule).filter(({ namesOperations }) => !namesOperations)
-  const rules = here.map(({ rule }) => rule).filter(({ namesOperations }) => namesOperations)
-  const given: OperationRules = {
-    rules,
-    entries,
-    openLists: plan.unlistedOperations === 'permit' ? undefined : findOpenLists(here.map(({ plan: rule }) => rule)),
-    parts: findNamedParts(
-      here.map(({ plan: rule }) => rule),
-      rules,
-      plan.access,
-    ),
-  }
+  const { access, unlistedOperations } = plan
+  const openLists = unlistedOperations === 'permit' ? undefined : findOpenLists(here.map(({ plan: rule }) => rule))
+  const given = selectGiven('enforce', here, entries, access, openLists)
+  // Found apart, so that what is only tried neither restricts nor opens anything, and uses up nothing.
+  const tried = selectGiven('shadow', here, entries, access, undefined)
+  const hasShadow = tried.rules.length > 0 || access?.mode === 'shadow'
   const policy: PathPolicy = {
     requirements: [
       ...plan.baseScopes.map((scope) => require(scope, 'scopes')),
@@ -114,16 +109,35 @@ function compilePath(plan: PolicyPlan, { rules: all, entries, require }: Compile
     ],
     conditions: ofPath.flatMap(({ condition }) => condition ?? []),
     findApplicable: createApplicableMemory((operation, work) => findApplicable(operation, given, work)),
-    accessMode: plan.access?.mode,
+    findTried: hasShadow ? createApplicableMemory((operation, work) => findApplicable(operation, tried, work)) : undefined,
+    accessMode: access?.mode,
   }
-  return { policy, lists: needsFilter(plan, rules) ? createListRules(plan, given) : undefined }
+  return { policy, lists: needsFilter(plan, given.rules) ? createListRules(plan, given) : undefined }
+}
+
+/** What is enforced of the rules and entries on a path, or what is only tried. */
+function selectGiven(
+  mode: AccessPlan['mode'],
+  here: CompiledPlan['rules'],
+  entries: readonly AccessEntry[],
+  access: AccessPlan | undefined,
+  openLists: OperationRules['openLists'],
+): OperationRules {
+  const chosen = here.filter(({ rule }) => rule.isShadow === (mode === 'shadow'))
+  const rules = chosen.map(({ rule }) => rule).filter(({ namesOperations }) => namesOperations)
+  const isAccessChosen = access?.mode === mode
+  const patterns = [
+    ...chosen.flatMap(({ plan: { resource } }) => resource ?? []),
+    ...(isAccessChosen ? access.entries.flatMap(({ resources }) => resources) : []),
+  ]
+  return { rules, entries: isAccessChosen ? entries : [], openLists, parts: findNamedParts(patterns, rules) }
 }
 
 /** Where scopes alone decide, lists pass as they are. */
 function needsFilter({ access, listStepUp }: PolicyPlan, rules: readonly CompiledRule[]): boolean {
   if (access?.mode === 'enforce') return true
   return rules.some(({ condition, requirements }) => {
-    return condition?.isShadow === false || (listStepUp === false && requirements.length > 0)
+    return condition !== undefined || (listStepUp === false && requirements.length > 0)
   })
 }
 
@@ -135,13 +149,7 @@ function createListRules({ listStepUp = true }: PolicyPlan, given: OperationRule
 }
 
 /** Undefined where nothing depends on what a resource URI may mean. */
-function findNamedParts(
-  plans: readonly RulePlan[],
-  rules: readonly CompiledRule[],
-  access: AccessPlan | undefined,
-): NamedParts | undefined {
-  const ofRules = plans.flatMap(({ resource }) => resource ?? [])
-  const patterns = [...ofRules, ...(access?.entries ?? []).flatMap(({ resources }) => resources)]
+function findNamedParts(patterns: readonly string[], rules: readonly CompiledRule[]): NamedParts | undefined {
   const isCompared = rules.some(({ condition }) => condition?.require?.readsResourceTarget === true)
   return patterns.length === 0 && !isCompared ? undefined : listNamedParts(patterns)
 }

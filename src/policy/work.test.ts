@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { createPolicyPlan, createPrincipal, request } from '../../test/support/policies.ts'
 import { someFacts } from '../../test/support/request-facts.ts'
 import type { Operation } from '../core/operation.ts'
 import { ANSWER } from './applicable.ts'
@@ -98,4 +99,18 @@ it('a thousand ordinary URIs, or a few hundred odd ones, are within the budget o
   expect(read(1000, 'file:///srv/My%20Docs/a b.md')).toBeLessThan(MAX_WORK)
   // Each reading takes a dozen steps, so that odd URIs cost more than they are long.
   expect(read(1, 'note://x/a+b%20c;d/..%2f12')).toBeGreaterThan(20 * read(1, 'note://x/abcdefghijklmnop'))
+})
+
+it('of a thousand targets no more than some shadow refusals are told, and no more are looked for', () => {
+  const plan = createPolicyPlan({ rules: [{ resource: '**', scopes: [], deny: true, mode: 'shadow' }] })
+  const operations = Array.from({ length: 1000 }, (_, index) => request('resources/read', `note://${index}`))
+  let steps = 0
+  const decision = createPolicy(plan).decide(
+    createPrincipal(),
+    { path: '/mcp', operations, facts: someFacts },
+    () => void steps++,
+  )
+  expect(decision).toMatchObject({ effect: 'permit', wouldDeny: { length: 20 } })
+  // The scopes of the request are no check here: it needs none.
+  expect(steps).toBe(20)
 })

@@ -56,7 +56,8 @@ function createJsonMap(text: string, members: JsonMembers): Dictionary {
       const member = members.get(name)
       if (member === undefined) return undefined
       const value = readValue(text, member, work)
-      seen.set(name, value)
+      // What is too much for one budget may not be for another.
+      if (work.left >= 0) seen.set(name, value)
       return value
     },
     names: () => listNames(members),
@@ -119,7 +120,7 @@ function createJsonList(text: string, items: readonly JsonOutline[]): List {
       const known = seen[index]
       if (known !== undefined) return known
       const value = readValue(text, items[index] as JsonOutline, work)
-      seen[index] = value
+      if (work.left >= 0) seen[index] = value
       return value
     },
   }
