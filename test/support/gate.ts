@@ -75,7 +75,8 @@ export async function openGate(
   const records: RequestRecord[] = []
   const pick = (kind: EndpointKind): Upstream => ('send' in upstreams ? upstreams : (upstreams[kind] as Upstream))
   const kinds = (Object.keys(paths) as EndpointKind[]).filter((kind) => 'send' in upstreams || upstreams[kind] !== undefined)
-  const server = createServer()
+  // No test may pass because Node ended an idle connection.
+  const server = createServer({ keepAliveTimeout: 300_000 })
   const port = await listenOnLoopback(server, 0)
   const origin = `http://127.0.0.1:${port}`
   const routes = kinds.map((kind): Route => ({ ...createRoute(kind, origin, pick(kind)), ...changes }))
