@@ -117,7 +117,7 @@ function checkKeys({ keys }: IssuerProbe, about: Findings): Finding[] {
         'Check that the issuer is that of an OpenID Connect provider.',
       ),
     ]
-  if ('failure' in keys.answer)
+  if (keys.answer.kind === 'failure')
     return [
       about.problem('keys_unreachable', `Its keys cannot be fetched: ${keys.answer.failure.reason}.`, keys.answer.failure.fix),
     ]
@@ -127,7 +127,7 @@ function checkKeys({ keys }: IssuerProbe, about: Findings): Finding[] {
 /** OpenID Connect Discovery §3. Metadata of OAuth alone (RFC 8414) may be that of a server that gives no ID tokens. */
 function checkOpenId({ metadata = {}, documents }: IssuerProbe, about: Findings): Finding[] {
   const { scopes_supported: scopes, id_token_signing_alg_values_supported: algorithms } = metadata
-  const isOpenId = documents.some(({ form, answer }) => form === 'openid_appended' && 'document' in answer)
+  const isOpenId = documents.some(({ form, answer }) => form === 'openid_appended' && answer.kind === 'document')
   if (isOpenId || algorithms !== undefined || (Array.isArray(scopes) && scopes.includes('openid'))) return []
   return [
     about.warning(

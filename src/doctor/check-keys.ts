@@ -16,7 +16,7 @@ export function checkKeys({ keys, metadata }: IssuerProbe, plan: IssuerPlan, abo
     ]
   }
   const { url, answer } = keys
-  if ('failure' in answer) {
+  if (answer.kind === 'failure') {
     return [
       about.problem(
         'keys_unreachable',

@@ -30,7 +30,9 @@ export function checkMetadata(probe: IssuerProbe, scopes: readonly string[], abo
 
 /** There is no document, or it is that of another issuer. */
 export function explainMissing({ issuer, documents }: IssuerProbe, about: Findings): Finding {
-  const other = documents.flatMap(({ url, answer }) => ('document' in answer ? [{ url, document: answer.document }] : []))[0]
+  const other = documents.flatMap(({ url, answer }) =>
+    answer.kind === 'document' ? [{ url, document: answer.document }] : [],
+  )[0]
   if (other !== undefined) {
     const found = other.document.issuer
     return about.problem(
@@ -41,7 +43,7 @@ export function explainMissing({ issuer, documents }: IssuerProbe, about: Findin
         : 'The document has no `issuer`: correct it at the authorization server.',
     )
   }
-  const failures = documents.flatMap(({ answer }) => ('failure' in answer ? [answer.failure] : []))
+  const failures = documents.flatMap(({ answer }) => (answer.kind === 'failure' ? [answer.failure] : []))
   const named = documents.find(({ form }) => form === 'named')
   const telling =
     failures.find(({ code }) => code !== undefined) ??
@@ -65,7 +67,7 @@ export function explainMissing({ issuer, documents }: IssuerProbe, about: Findin
 
 function checkForms({ documents, issuer }: IssuerProbe, about: Findings): Finding {
   const found = documents.flatMap(({ url, form, answer }) =>
-    'document' in answer ? [{ url, form, document: answer.document }] : [],
+    answer.kind === 'document' ? [{ url, form, document: answer.document }] : [],
   )
   const odd = found.find(({ document }) => document.issuer !== issuer)
   if (odd !== undefined) {
@@ -217,11 +219,11 @@ function checkQuery({ authorization_endpoint: endpoint }: Metadata, about: Findi
 /** OpenID Connect Discovery §3: the TypeScript SDK refuses a document from such a URL that lacks them. */
 function checkOpenIdMembers({ documents }: IssuerProbe, about: Findings): Finding[] {
   const needed = ['jwks_uri', 'subject_types_supported', 'id_token_signing_alg_values_supported']
-  const found = documents.filter(({ answer }) => 'document' in answer)
+  const found = documents.filter(({ answer }) => answer.kind === 'document')
   // Where RFC 8414 metadata is found, clients don't come to the others.
   if (found.some(({ form, url }) => form === 'oauth' || (form === 'named' && !url.endsWith(OPENID)))) return []
   return found.slice(0, 1).flatMap(({ url, answer }) => {
-    const missing = 'document' in answer ? needed.filter((name) => answer.document[name] === undefined) : []
+    const missing = answer.kind === 'document' ? needed.filter((name) => answer.document[name] === undefined) : []
     if (missing.length === 0) return []
     return [
       about.problem(

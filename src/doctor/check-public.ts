@@ -35,7 +35,7 @@ const DAY_MS = 86_400_000
 
 function checkCertificate({ certificate }: PublicProbe, about: Findings): Finding[] {
   if (certificate === undefined) return []
-  if ('failure' in certificate) {
+  if (certificate.kind === 'failure') {
     if (!isTlsFailure(certificate.failure)) return []
     return [
       about.problem(
@@ -59,7 +59,7 @@ function checkCertificate({ certificate }: PublicProbe, about: Findings): Findin
 
 function checkEndpoint(endpoint: EndpointProbe, probe: PublicProbe, plan: Plan, about: Findings): Finding[] {
   const { first } = endpoint
-  if ('failure' in first) return [explainSilence(endpoint, probe, about)]
+  if (first.kind === 'failure') return [explainSilence(endpoint, probe, about)]
   if (first.answer.status !== 401) return [explainAnswer(endpoint, first.answer, about)]
   return [
     checkChallenge(endpoint, plan, about),
@@ -70,7 +70,7 @@ function checkEndpoint(endpoint: EndpointProbe, probe: PublicProbe, plan: Plan, 
 }
 
 function explainSilence({ endpoint, first }: EndpointProbe, { isListening }: PublicProbe, about: Findings): Finding {
-  const failure = 'failure' in first ? first.failure : undefined
+  const failure = first.kind === 'failure' ? first.failure : undefined
   const says = `Nothing answers at ${endpoint.resource} (${failure?.reason ?? ''}).`
   if (failure !== undefined && isTlsFailure(failure)) return about.problem('public_url_tls', says, failure.fix)
   // A server answered with something unreadable, which the proxy never does.
@@ -145,7 +145,7 @@ function checkChallenge({ endpoint, metadataUrl, first }: EndpointProbe, plan: P
   const expected = formatMetadataUrl(endpoint, plan)
   if (metadataUrl === expected)
     return about.ok('challenge', `${endpoint.resource} asks for a token, and says where its metadata is.`)
-  const challenge = 'answer' in first ? first.answer.headers['www-authenticate'] : undefined
+  const challenge = first.kind === 'answer' ? first.answer.headers['www-authenticate'] : undefined
   if (challenge === undefined) {
     return about.problem(
       'challenge_missing',
@@ -171,7 +171,7 @@ function checkChallenge({ endpoint, metadataUrl, first }: EndpointProbe, plan: P
 function checkResourceMetadata({ endpoint, metadata }: EndpointProbe, plan: Plan, about: Findings): Finding[] {
   const url = formatMetadataUrl(endpoint, plan)
   if (metadata === undefined) return []
-  if ('failure' in metadata) {
+  if (metadata.kind === 'failure') {
     return [
       about.problem(
         'resource_metadata_missing',
@@ -205,8 +205,8 @@ function checkResourceMetadata({ endpoint, metadata }: EndpointProbe, plan: Plan
 
 /** Gemini CLI begins with HEAD. */
 function checkHead({ endpoint, head }: EndpointProbe, about: Findings): Finding[] {
-  if (head === undefined || ('answer' in head && head.answer.status === 401)) return []
-  const came = 'answer' in head ? `status ${head.answer.status}` : head.failure.reason
+  if (head === undefined || (head.kind === 'answer' && head.answer.status === 401)) return []
+  const came = head.kind === 'answer' ? `status ${head.answer.status}` : head.failure.reason
   return [
     about.warning(
       'head_changed',
@@ -219,7 +219,7 @@ function checkHead({ endpoint, head }: EndpointProbe, about: Findings): Finding[
 /** What is wrong with the answer to a preflight (Fetch §3.2.3, §4.8); undefined where nothing is. */
 export function findPreflightProblem({ preflight }: EndpointProbe): string | undefined {
   if (preflight === undefined) return undefined
-  if ('failure' in preflight) return preflight.failure.reason
+  if (preflight.kind === 'failure') return preflight.failure.reason
   const { status, headers } = preflight.answer
   if (status < 200 || status > 299) return `status ${status}`
   const origin = headers['access-control-allow-origin']

@@ -24,7 +24,7 @@ export function checkHttpUpstream(asked: HttpUpstreamCase, plan: Plan, about: Fi
   const { probe, upstream } = asked
   const where = formatUpstreamAddress(upstream)
   const answers =
-    'failure' in probe.first
+    probe.first.kind === 'failure'
       ? about.problem(
           'upstream_unreachable',
           `The MCP server (${where}) cannot be reached: ${probe.first.failure.reason}.`,
@@ -154,9 +154,7 @@ function explainHost(where: string, status: number, about: Findings): Finding {
 }
 
 function isSpoken({ probe }: HttpUpstreamCase): boolean {
-  return (
-    isDiscovered(probe.discovery) || (probe.other !== undefined && 'answer' in probe.other && probe.other.answer.status < 300)
-  )
+  return isDiscovered(probe.discovery) || (probe.other?.kind === 'answer' && probe.other.answer.status < 300)
 }
 
 function checkInitialize({ upstream, probe }: HttpUpstreamCase, answer: RawAnswer, about: Findings): Finding {
@@ -214,7 +212,7 @@ function checkStream({ upstream, probe }: HttpUpstreamCase, answer: RawAnswer, a
   }
   if (
     probe.other !== undefined &&
-    'answer' in probe.other &&
+    probe.other.kind === 'answer' &&
     findRpcAnswer(probe.other.answer.bytes.toString('utf8'))?.result !== undefined
   ) {
     return about.problem(
@@ -248,12 +246,12 @@ function checkEndpointEvent(uri: string, upstream: HttpUpstreamPlan, about: Find
 }
 
 function isDiscovered(probe: AnswerProbe | undefined): boolean {
-  if (probe === undefined || !('answer' in probe) || probe.answer.status >= 300) return false
+  if (probe?.kind !== 'answer' || probe.answer.status >= 300) return false
   return Array.isArray(findRpcAnswer(probe.answer.bytes.toString('utf8'))?.result?.supportedVersions)
 }
 
 function isStream(probe: AnswerProbe | undefined): boolean {
-  return probe !== undefined && 'answer' in probe && probe.answer.status < 300 && isEventStream(probe.answer.headers)
+  return probe?.kind === 'answer' && probe.answer.status < 300 && isEventStream(probe.answer.headers)
 }
 
 /** How an upstream stands in the configuration. */

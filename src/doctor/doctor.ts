@@ -122,7 +122,7 @@ async function examineBroker(
   const { issuer } = plan
   const about = findingsAbout(`authorization server of the proxy (${issuer})`)
   const ofDocuments = checkDocuments(documents, about)
-  const isRunning = endpoints.some(({ first }) => 'answer' in first && first.answer.status === 401)
+  const isRunning = endpoints.some(({ first }) => first.kind === 'answer' && first.answer.status === 401)
   if (!isRunning) return { issuer, metadata: describeBroker(plan), findings: ofDocuments, documents }
   const probe: IssuerProbe = await probeIssuer({ ...plan.issuerPlan, allowPrivateNetwork: true })
   const scopes = [...new Set(servers.flatMap(({ scopesSupported }) => scopesSupported))]
@@ -176,7 +176,7 @@ function listClientCases({ endpoints }: PublicProbe, issuers: readonly ExaminedI
 }
 
 function isAnswered({ first }: EndpointProbe): boolean {
-  return 'answer' in first
+  return first.kind === 'answer'
 }
 
 /** The last step before output: redacts secrets and escapes control characters, whatever their source. */

@@ -8,6 +8,12 @@ export interface Failure {
   readonly fix: string
 }
 
+/** What a probe has when there was no answer. */
+export interface FailedProbe {
+  readonly kind: 'failure'
+  readonly failure: Failure
+}
+
 const NETWORK_FIXES: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'Nothing listens there: check host and port (or `socket`), and that the program is running.',
   ENOENT: 'There is no such socket: check `socket`, and that the MCP server is running.',
@@ -34,6 +40,11 @@ const TLS_FIXES: Readonly<Record<string, string>> = {
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
   ERR_TLS_CERT_ALTNAME_INVALID: 'Use a certificate for this host name, or the host name that the certificate is for.',
   ERR_SSL_WRONG_VERSION_NUMBER: 'The server does not speak TLS there: write http, or the port where https is served.',
+}
+
+/** @param error - of an outbound request */
+export function describeFailure(error: unknown): FailedProbe {
+  return { kind: 'failure', failure: explainFailure(error) }
 }
 
 /** What an error of an outbound request means, and what to do. Several addresses of a host fail for one reason mostly: the first counts. */

@@ -59,7 +59,7 @@ const isPrivateHost = (hostname: string): boolean => {
 
 const OBSTACLES: readonly FindObstacle[] = [
   function answersWrongly(_client, { probe }) {
-    if (probe === undefined || !('answer' in probe.first) || probe.first.answer.status === 401) return undefined
+    if (probe?.first.kind !== 'answer' || probe.first.answer.status === 401) return undefined
     return `its URL answers with status ${probe.first.answer.status} and not with 401 (see above)`
   },
   function cannotReach({ from }, { endpoint }) {
@@ -76,7 +76,7 @@ const OBSTACLES: readonly FindObstacle[] = [
     return metadata === undefined ? `it finds no valid metadata of ${issuer} (see above)` : undefined
   },
   function differsInResource({ wantsExactResource }, { probe, endpoint }) {
-    const document = probe?.metadata !== undefined && 'document' in probe.metadata ? probe.metadata.document : undefined
+    const document = probe?.metadata?.kind === 'document' ? probe.metadata.document : undefined
     if (document === undefined || document.resource === endpoint.resource) return undefined
     return wantsExactResource || !endpoint.resource.startsWith(String(document.resource))
       ? 'the protected resource metadata is for another URL (see above)'

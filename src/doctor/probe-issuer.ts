@@ -4,7 +4,7 @@ import { parseVerificationKey, type UnknownJwk } from '../oauth/jwk.ts'
 import { parseKeySet } from '../oauth/key-set.ts'
 import { createSafeFetch, type SafeFetch, type SafeFetchPlan } from '../oauth/safe-fetch.ts'
 import { aimAtMetadataUrl } from '../oauth/second-address.ts'
-import { explainFailure, type Failure } from './failure.ts'
+import { describeFailure, type FailedProbe } from './failure.ts'
 
 export type Metadata = Readonly<Record<string, unknown>>
 
@@ -15,15 +15,20 @@ export type MetadataForm = 'oauth' | 'openid_inserted' | 'openid_appended' | 'na
 export interface MetadataProbe {
   readonly url: string
   readonly form: MetadataForm
-  readonly answer: { readonly document: Metadata } | { readonly failure: Failure }
+  readonly answer: { readonly kind: 'document'; readonly document: Metadata } | FailedProbe
 }
 
 /** The keys that an issuer publishes. */
 export interface KeysProbe {
   readonly url: string
   readonly answer:
-    | { readonly size: number; readonly problems: readonly string[]; readonly algorithms: readonly string[] }
-    | { readonly failure: Failure }
+    | {
+        readonly kind: 'keys'
+        readonly size: number
+        readonly problems: readonly string[]
+        readonly algorithms: readonly string[]
+      }
+    | FailedProbe
 }
 
 /** What an authorization server shows of itself. */
@@ -58,7 +63,7 @@ export async function probeIssuer(question: IssuerQuestion): Promise<IssuerProbe
       probeClock(metadataUrl ?? issuer, outbound),
     ])
     const own = documents
-      .flatMap(({ answer }) => ('document' in answer ? [answer.document] : []))
+      .flatMap(({ answer }) => (answer.kind === 'document' ? [answer.document] : []))
       .find((document) => document.issuer === issuer)
     const ours = own === undefined || metadataUrl === undefined ? own : aimAtMetadataUrl(own, metadataUrl)
     return { issuer, documents, metadata: own, keys: await probeKeys(question, ours, outbound), aheadSeconds }
@@ -86,9 +91,9 @@ export function listForms(issuer: string): readonly (readonly [MetadataForm, str
 async function probeMetadata(form: MetadataForm, url: string, { fetchJson }: SafeFetch): Promise<MetadataProbe> {
   try {
     const { document } = await fetchJson(url, { namedBy: 'operator' })
-    return { url, form, answer: { document } }
+    return { url, form, answer: { kind: 'document', document } }
   } catch (error) {
-    return { url, form, answer: { failure: explainFailure(error) } }
+    return { url, form, answer: describeFailure(error) }
   }
 }
 
@@ -117,9 +122,9 @@ async function probeKeys(
   try {
     const { document } = await fetchJson(url, { namedBy: question.jwksUri === undefined ? 'metadata' : 'operator' })
     const { size, problems } = parseKeySet(document)
-    return { url, answer: { size, problems, algorithms: listAlgorithms(document.keys as readonly unknown[]) } }
+    return { url, answer: { kind: 'keys', size, problems, algorithms: listAlgorithms(document.keys as readonly unknown[]) } }
   } catch (error) {
-    return { url, answer: { failure: explainFailure(error) } }
+    return { url, answer: describeFailure(error) }
   }
 }
 

@@ -2,12 +2,12 @@ import type { Plan } from '../core/plan/plan.ts'
 import type { EndpointPlan } from '../core/plan/server-plan.ts'
 import { fetchCertificateEnd } from '../oauth/certificate.ts'
 import { createSafeFetch, type RawAnswer, type SafeFetch } from '../oauth/safe-fetch.ts'
-import { explainFailure, type Failure } from './failure.ts'
+import { describeFailure, type FailedProbe } from './failure.ts'
 import { INITIALIZE, MCP_HEADERS } from './initialize.ts'
 import type { Metadata } from './probe-issuer.ts'
 
 /** An answer, or why there is none. */
-export type AnswerProbe = { readonly answer: RawAnswer } | { readonly failure: Failure }
+export type AnswerProbe = { readonly kind: 'answer'; readonly answer: RawAnswer } | FailedProbe
 
 /** The answers of an endpoint's public URL to requests without a token. */
 export interface EndpointProbe {
@@ -16,7 +16,7 @@ export interface EndpointProbe {
   /** `resource_metadata` of the challenge. */
   readonly metadataUrl: string | undefined
   /** Undefined where there was no reason to ask. */
-  readonly metadata: { readonly document: Metadata } | { readonly failure: Failure } | undefined
+  readonly metadata: { readonly kind: 'document'; readonly document: Metadata } | FailedProbe | undefined
   readonly head: AnswerProbe | undefined
   readonly preflight: AnswerProbe | undefined
 }
@@ -25,7 +25,7 @@ export interface EndpointProbe {
 export interface PublicProbe {
   readonly endpoints: readonly EndpointProbe[]
   /** Milliseconds since the epoch; undefined where the public URL is http. */
-  readonly certificate: { readonly end: number } | { readonly failure: Failure } | undefined
+  readonly certificate: { readonly kind: 'certificate'; readonly end: number } | FailedProbe | undefined
   /** Whether a proxy answers on the listening address. */
   readonly isListening: boolean
 }
@@ -53,9 +53,9 @@ export async function probePublicUrl(plan: Plan): Promise<PublicProbe> {
 async function probeCertificate(publicUrl: string): Promise<PublicProbe['certificate']> {
   if (!publicUrl.startsWith('https:')) return undefined
   try {
-    return { end: await fetchCertificateEnd(publicUrl) }
+    return { kind: 'certificate', end: await fetchCertificateEnd(publicUrl) }
   } catch (error) {
-    return { failure: explainFailure(error) }
+    return describeFailure(error)
   }
 }
 
@@ -71,9 +71,9 @@ async function probeListener({ listen }: Plan, { fetchRaw }: SafeFetch): Promise
 async function probeEndpoint(endpoint: EndpointPlan, plan: Plan, outbound: SafeFetch): Promise<EndpointProbe> {
   const { resource, kind } = endpoint
   const first = await ask(outbound, resource, kind === 'sse' ? STREAM : FIRST)
-  const challenge = 'answer' in first ? first.answer.headers['www-authenticate'] : undefined
+  const challenge = first.kind === 'answer' ? first.answer.headers['www-authenticate'] : undefined
   const metadataUrl = /\bresource_metadata="([^"]+)"/.exec(challenge ?? '')?.[1]
-  if (!('answer' in first) || first.answer.status !== 401) {
+  if (first.kind !== 'answer' || first.answer.status !== 401) {
     return { endpoint, first, metadataUrl, metadata: undefined, head: undefined, preflight: undefined }
   }
   const isOurs = metadataUrl !== undefined && URL.parse(metadataUrl)?.origin === plan.publicUrl
@@ -109,6 +109,7 @@ async function ask(
 ): Promise<AnswerProbe> {
   try {
     return {
+      kind: 'answer',
       answer: await fetchRaw(url, {
         isEnough: (bytes) => bytes.length > 65_536,
         ...request,
@@ -117,14 +118,14 @@ async function ask(
       }),
     }
   } catch (error) {
-    return { failure: explainFailure(error) }
+    return describeFailure(error)
   }
 }
 
 async function probeMetadata(url: string, { fetchJson }: SafeFetch): Promise<EndpointProbe['metadata']> {
   try {
-    return await fetchJson(url, { namedBy: 'operator' })
+    return { kind: 'document', document: (await fetchJson(url, { namedBy: 'operator' })).document }
   } catch (error) {
-    return { failure: explainFailure(error) }
+    return describeFailure(error)
   }
 }

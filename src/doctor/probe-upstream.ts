@@ -8,7 +8,7 @@ import { findSlashTarget } from '../upstream/redirect.ts'
 import { probeRevision } from '../upstream/stdio/channel/probe-revision.ts'
 import { findProgramProblem } from '../upstream/stdio/process/find-program.ts'
 import { Spawner } from '../upstream/stdio/process/spawner.ts'
-import { explainFailure } from './failure.ts'
+import { describeFailure } from './failure.ts'
 import { DISCOVER, DISCOVER_HEADERS, findRpcAnswer, INITIALIZE, MCP_HEADERS } from './initialize.ts'
 import type { AnswerProbe } from './probe-public.ts'
 
@@ -42,9 +42,12 @@ export async function probeHttpUpstream(plan: HttpUpstreamPlan, kind: EndpointPl
   const ask = async (request: Omit<RawRequest, 'namedBy'>): Promise<AnswerProbe> => {
     try {
       const headers = { ...request.headers, ...plan.headers }
-      return { answer: await fetchRaw(plan.url, { ...request, headers, namedBy: 'operator', showRedirects: true }) }
+      return {
+        kind: 'answer',
+        answer: await fetchRaw(plan.url, { ...request, headers, namedBy: 'operator', showRedirects: true }),
+      }
     } catch (error) {
-      return { failure: explainFailure(error) }
+      return describeFailure(error)
     }
   }
   try {
@@ -79,7 +82,7 @@ async function endSession(
   first: AnswerProbe,
   ask: (request: Omit<RawRequest, 'namedBy'>) => Promise<AnswerProbe>,
 ): Promise<void> {
-  const session = 'answer' in first ? first.answer.headers['mcp-session-id'] : undefined
+  const session = first.kind === 'answer' ? first.answer.headers['mcp-session-id'] : undefined
   if (session === undefined) return
   await ask({
     method: 'DELETE',
@@ -90,17 +93,17 @@ async function endSession(
 
 /** A server of 2026-07-28 alone refuses `initialize`. */
 function needsDiscovery(first: AnswerProbe): boolean {
-  if (!('answer' in first) || first.answer.status >= 500 || isRedirect(first.answer)) return false
+  if (first.kind !== 'answer' || first.answer.status >= 500 || isRedirect(first.answer)) return false
   return findRpcAnswer(first.answer.bytes.toString('utf8'))?.result === undefined
 }
 
 function isElsewhere(first: AnswerProbe): boolean {
-  return 'answer' in first && [400, 404, 405, 406, 415].includes(first.answer.status)
+  return first.kind === 'answer' && [400, 404, 405, 406, 415].includes(first.answer.status)
 }
 
 /** Where the proxy would ask again (`follow_slash_redirects`). */
 function findFollowed(first: AnswerProbe, { url, followSlashRedirects }: HttpUpstreamPlan): string | undefined {
-  if (!followSlashRedirects || !('answer' in first)) return undefined
+  if (!followSlashRedirects || first.kind !== 'answer') return undefined
   const { origin, pathname, search } = new URL(url)
   const target = findSlashTarget(first.answer.status, first.answer.headers.location, `${pathname}${search}`, origin)
   return target === undefined ? undefined : `${origin}${target}`
