@@ -7,7 +7,11 @@ import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
 import { SAMPLE_USERS, type User } from '../../src/sandbox/users.ts'
 import { createRawClient, obtainTokens, postForm, readJson, refresh } from '../support/broker-client.ts'
 import { BROKER_CLIENT, type BrokerStage, type BrokerStageOptions, startBrokerStage } from '../support/broker-stage.ts'
+import type { Profile } from '../support/identity-profiles/profile.ts'
+import type { Vendor } from '../support/identity-profiles/vendor.ts'
+import { AUTH0, COGNITO, createOkta, ENTRA, GITHUB, GOOGLE, KEYCLOAK } from '../support/identity-profiles/vendors.ts'
 import { ACCESS_TOKEN_TYPE, TOKEN_EXCHANGE } from '../support/machine-stage.ts'
+import { startVendorStage } from '../support/vendor-stage.ts'
 
 const [alice, bob] = SAMPLE_USERS
 let stage: BrokerStage | undefined
@@ -132,6 +136,73 @@ describe('claims of the user at the identity provider', () => {
     const told = await readJson(await postForm(`${proxy.origin}/introspect`, form))
     expect(told).toMatchObject({ active: true, sub: 'alice' })
     expect(Object.keys(told).filter((name) => ['groups', 'email', 'name'].includes(name))).toEqual([])
+  })
+})
+
+/** A vendor whose ID tokens and user endpoint say more of the user. */
+function saying(vendor: Vendor, claims: Readonly<Record<string, unknown>>): Vendor {
+  return {
+    ...vendor,
+    idToken: (grant) => ({ ...vendor.idToken?.(grant), ...claims }),
+    users: (...request) => {
+      const told = vendor.users(...request)
+      return typeof told === 'object' && told !== null && 'sub' in told ? { ...told, ...claims } : told
+    },
+  }
+}
+
+describe('the group mcp-users', () => {
+  const kind =
+    (name: string, more: object = {}) =>
+    () => ({ kind: name, scopes: undefined, ...more })
+  const NAMESPACED = 'https://example.com/groups'
+
+  it.each<[string, Vendor, (profile: Profile) => object, string]>([
+    ['Cognito, cognito:groups', COGNITO, kind('cognito'), 'permitted'],
+    ['Okta, groups', saying(createOkta('default'), { groups: ['mcp-users'] }), kind('okta'), 'permitted'],
+    ['Keycloak, a path', saying(KEYCLOAK, { groups: ['/mcp-users'] }), kind('keycloak'), 'permitted'],
+    ['Keycloak, another path', saying(KEYCLOAK, { groups: ['/a/mcp-users'] }), kind('keycloak'), 'hidden'],
+    ['Keycloak, roles', saying(KEYCLOAK, { realm_access: { roles: ['mcp-users'] } }), kind('keycloak'), 'hidden'],
+    [
+      'Keycloak, roles that the configuration names',
+      saying(KEYCLOAK, { realm_access: { roles: ['mcp-users'] } }),
+      kind('keycloak', { groups_claim: 'realm_access.roles' }),
+      'permitted',
+    ],
+    ['Entra ID, groups', saying(ENTRA, { groups: ['mcp-users'] }), kind('entra'), 'permitted'],
+    ['Entra ID, roles', saying(ENTRA, { roles: ['mcp-users'] }), kind('entra'), 'hidden'],
+    ['Entra ID, too many', saying(ENTRA, { _claim_names: { groups: 'src1' } }), kind('entra'), 'hidden'],
+    ['Auth0, a claim that is not named', saying(AUTH0, { [NAMESPACED]: ['mcp-users'] }), kind('auth0'), 'hidden'],
+    ['Auth0, a claim', saying(AUTH0, { [NAMESPACED]: ['mcp-users'] }), kind('auth0', { groups_claim: NAMESPACED }), 'permitted'],
+    ['Google, a claim that Google does not send', saying(GOOGLE, { groups: ['mcp-users'] }), kind('google'), 'hidden'],
+  ])('of %s', async (name, vendor, provider, outcome) => {
+    const server = { access: [{ groups: ['mcp-users'], tools: ['refund'] }] }
+    const vendorStage = await startVendorStage({ vendor, provider, server })
+    try {
+      const { origin, client, url, proxy } = vendorStage
+      const tokens = await obtainTokens(origin, client, alice)
+      expect(await callTool(url, tokens.access_token)).toBe(outcome)
+      const isUnknown = /the groups of the principal are not known/.test(proxy.log.text())
+      expect(isUnknown).toBe(/too many|not named|does not send/.test(name))
+    } finally {
+      await vendorStage.close()
+    }
+  })
+
+  it('is an organization at GitHub', async () => {
+    const provider = ({ origin }: Profile) => ({ kind: 'github', base_url: origin, organization: 'acme' })
+    const access = [
+      { groups: ['acme'], tools: ['refund'] },
+      { groups: ['other'], tools: ['export'] },
+    ]
+    const vendorStage = await startVendorStage({ vendor: GITHUB, provider, server: { access } })
+    try {
+      const { origin, client, url } = vendorStage
+      const { access_token: token } = await obtainTokens(origin, client, alice)
+      expect([await callTool(url, token), await callTool(url, token, 'export')]).toEqual(['permitted', 'hidden'])
+    } finally {
+      await vendorStage.close()
+    }
   })
 })
 
