@@ -286,6 +286,7 @@ function createEdge(plan: Plan, parts: EdgeParts): Edge {
     forwarded: createForwardedRules(plan.trustedProxies, plan.publicUrl),
     brand: plan.broker?.brand ?? NO_BRAND,
     streamEnds: new Set(),
+    messageStreams: new Map(),
   }
 }
 

@@ -10,27 +10,33 @@ const NOT_PROCESSED = '{"code":-32600,"message":"Not processed: another message 
  * Answers a call of something that is hidden as MCP servers answer one of a name that does not exist. Each request of a batch gets its own
  * error.
  *
- * Over HTTP+SSE the answer would have to come on the event stream, which may be another process's: the status says that there is none to
- * wait for.
+ * Over HTTP+SSE the answer comes on the event stream. Where that is at another process, or its client does not read, the status of the
+ * message says that there is no answer to wait for.
  */
-export function answerHidden({ response, record, isBatch, route, answerHeaders }: Exchange, { hidden = [] }: ProxyError): void {
+export function answerHidden(exchange: Exchange, { hidden = [] }: ProxyError): void {
+  const { response, record, isBatch, route, answerHeaders } = exchange
   const requests = record.operations.filter(({ kind, id }) => kind === 'request' && id !== undefined)
   const ids = [...new Set(requests.map(({ id }) => id))]
   const answers = ids.map((id) => {
     const operation = hidden.find((one) => one.id === id)
     return `{"jsonrpc":"2.0","id":${id},"error":${formatError(operation, record.revision ?? '')}}`
   })
-  const body = Buffer.from(isBatch ? `[${answers.join(',')}]` : (answers[0] ?? ''))
-  const isMessage = route?.kind === 'messages'
-  const status = answers.length === 0 ? 202 : isMessage ? 400 : 200
-  response.writeHead(status, {
+  const isAnswered = answers.length === 0 || sendOnStream(exchange, answers)
+  const body = isAnswered ? '' : isBatch ? `[${answers.join(',')}]` : (answers[0] ?? '')
+  response.writeHead(isAnswered ? 202 : route?.kind === 'messages' ? 400 : 200, {
     ...answerHeaders,
-    ...(answers.length > 0 && { 'content-type': 'application/json' }),
+    ...(!isAnswered && { 'content-type': 'application/json' }),
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
-    'content-length': String(answers.length === 0 ? 0 : body.length),
+    'content-length': String(Buffer.byteLength(body)),
   })
-  response.end(answers.length === 0 ? undefined : body)
+  response.end(body)
+}
+
+/** @returns false where this process does not have the stream, or its client does not keep up */
+function sendOnStream({ edge, messageEndpoint }: Exchange, answers: readonly string[]): boolean {
+  const send = messageEndpoint === undefined ? undefined : edge.messageStreams.get(messageEndpoint)
+  return send?.(answers.map((answer) => `event: message\ndata: ${answer}\n\n`).join('')) ?? false
 }
 
 function formatError(hidden: Operation | undefined, revision: string): string {

@@ -29,6 +29,11 @@ export interface Edge {
   readonly observe: RequestObserver
   /** Ends the streams that have no end of their own; called when the process shuts down. */
   readonly streamEnds: Set<() => void>
+  /**
+   * Event streams of HTTP+SSE, by the sealed message endpoint that each has named to its client. Sends an event there; false when the client
+   * does not read.
+   */
+  readonly messageStreams: Map<string, (event: string) => boolean>
   /** True from SIGTERM on: what runs may finish, nothing begins. */
   readonly isDraining: () => boolean
 }

@@ -18,6 +18,8 @@ export interface Exchange {
   route: Route | undefined
   head: RequestHead | undefined
   isBatch: boolean
+  /** The sealed endpoint to which a message of HTTP+SSE was sent, once it is known to be the principal's. */
+  messageEndpoint: string | undefined
   /** The body's text while it is read, for the ids of a refusal. */
   unreadText: string | undefined
   /** Gives back the room of a long body; undefined when there is none. */
@@ -64,6 +66,7 @@ export function openExchange(edge: Edge, request: IncomingMessage, response: Ser
     route: undefined,
     head: undefined,
     isBatch: false,
+    messageEndpoint: undefined,
     unreadText: undefined,
     releaseBody: undefined,
     stopWatching: undefined,

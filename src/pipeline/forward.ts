@@ -24,7 +24,19 @@ export function forward(exchange: Exchange, call: RoutedCall): void {
   if (filtering !== undefined) endWithToken(exchange, answered, reply)
   const filtered = filtering?.filter(reply) ?? reply
   const { kind, upstream } = call.route
-  upstream.send(filtering?.call ?? call, kind === 'sse' ? rewriteEndpoint(exchange, call, filtered) : filtered)
+  const onEndpoint = (sealed: string): void => (filtering === undefined ? undefined : takeAnswers(exchange, sealed, reply))
+  upstream.send(filtering?.call ?? call, kind === 'sse' ? rewriteEndpoint(exchange, call, filtered, onEndpoint) : filtered)
+}
+
+/** What is filtered is written event by event, so that events of ours may come in between: answers to calls that do not reach the upstream. */
+function takeAnswers({ edge: { messageStreams }, response }: Exchange, sealed: string, reply: ServerReply): void {
+  const send = (event: string): boolean => {
+    if (response.writableNeedDrain || response.writableEnded || response.destroyed) return false
+    reply.write(Buffer.from(event))
+    return true
+  }
+  messageStreams.set(sealed, send)
+  response.on('close', () => messageStreams.get(sealed) === send && messageStreams.delete(sealed))
 }
 
 /** The answer may last, and needs no body: a long one would be held for it. A short one costs less than to make another call without it. */
@@ -108,11 +120,12 @@ function replaceSessionId({ edge }: Exchange, { route, revision, principal }: Ro
 }
 
 /** The client posts to our message endpoint; where that leads on the upstream travels sealed in its query. */
-function rewriteEndpoint(exchange: Exchange, call: RoutedCall, reply: Reply): Reply {
+function rewriteEndpoint(exchange: Exchange, call: RoutedCall, reply: Reply, onEndpoint: (sealed: string) => void): Reply {
   const { route, principal } = call
   return createEndpointRewriter(reply, (uri) => {
     const target = Buffer.from(checkEndpoint(uri, route.upstreamUrl)).toString('base64url')
     const sealed = exchange.edge.seal.seal(target, 'sse-endpoint', route.server, principal)
+    onEndpoint(sealed)
     return `${route.messagesPath}?endpoint=${sealed}`
   })
 }

@@ -120,5 +120,6 @@ function openEndpoint({ exchange, head, route, identity }: AuthenticatedRequest)
       ? exchange.edge.seal.open(sealed, 'sse-endpoint', route.server, identity.principal)
       : undefined
   if (opened === undefined) throw new ProxyError('mcp_session_unknown', { cause: 'the endpoint is not sealed to this principal' })
+  exchange.messageEndpoint = sealed
   return Buffer.from(opened, 'base64url').toString('utf8')
 }

@@ -103,6 +103,7 @@ export async function openGate(
       seal: createSessionSeal(randomBytes(32)),
       observe: (record) => records.push(record),
       streamEnds: new Set(),
+      messageStreams: new Map(),
       clock: systemClock,
       isDraining: () => false,
       ...edge,

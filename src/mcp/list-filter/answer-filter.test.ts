@@ -184,6 +184,7 @@ describe('an event stream', () => {
     expect(send(`data: ${list('a')}\n`)).toBe('')
     expect(send(': in between\n')).toBe('')
     expect(send('\n')).toBe(`data: ${list('a')}\n: in between\n\n`)
+    expect(send(': after\n')).toBe(': after\n')
     expect(send('data:\n\r')).toBe('data:\n\r')
     reply.isSlow = true
     expect(filter.write(Buffer.from('data:\n\n'))).toBe(false)

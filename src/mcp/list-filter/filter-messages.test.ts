@@ -111,6 +111,7 @@ describe('a list', () => {
     ['comments', '{"result":/**/{"tools":[{"name":"secret"}]}}'],
     ['other quotes', "{'result':{'tools':[{'name':'secret'}]}}"],
     ['no quotes', '{result:{tools:[{name:"secret"}]}}'],
+    ['a value that is none', '{"id":x,"result":{}}'],
     ['words', result('"tools":[{"name":secret}]')],
     ['more items than a page has', result(`"tools":[${'{"name":"a"},'.repeat(100_000)}{"name":"a"}]`)],
     ['lists within lists', result('"tools":[{"name":"a","tools":['.repeat(50_000))],
@@ -126,6 +127,10 @@ describe('a list', () => {
     ['an error of no JSON-RPC', '{"error":"invalid_request"}'],
     ['a request of the server with tools', '{"id":1,"method":"sampling/createMessage","params":{"tools":[{"name":"secret"}]}}'],
     ['deep results', result(`"structuredContent":${'['.repeat(50_000)}${']'.repeat(50_000)}`)],
+    [
+      'lists in the items of a list, however deep',
+      result(`"cacheScope":"private","tools":[{"name":"a","tools":[${'{"tools":['.repeat(20_000)}${']}'.repeat(20_000)}]}]`),
+    ],
     ['an empty batch', '[]'],
   ])('is not seen in %s', (_what, text) => {
     expect(filter(text, true)).toBe(text)
@@ -170,6 +175,7 @@ describe('a notification', () => {
       `{"method":"notifications/subscriptions/acknowledged","params":{"notifications":{"toolsListChanged":true,"resourceSubscriptions":[${uris}]}}}`
     expect(filter(acknowledged('"open:1","secret:1"'))).toBe(acknowledged('"open:1"'))
     expect(codeOf(acknowledged('1'))).toBe('answer_unfilterable')
+    expect(codeOf(acknowledged('').replace('resourceS', 'ResourceS'))).toBe('answer_unfilterable')
   })
 
   it.each([
