@@ -152,7 +152,7 @@ describe('open-mcp-auth-proxy', () => {
     expect(help.output.split('\n').filter((line) => line.length > 80)).toEqual([])
   })
 
-  it('says which Node it needs to whoever has an older one', async () => {
+  it('says which Node it needs to users of an older one', async () => {
     const older = 'data:text/javascript,Object.defineProperty(process.versions,%22node%22,{value:%2220.20.2%22})'
     const { code, output, error } = await run(server, { NODE_OPTIONS: `--import=${older}` })
     expect({ code, output }).toEqual({ code: 1, output: '' })
@@ -172,7 +172,7 @@ describe('open-mcp-auth-proxy', () => {
     expect(output).toMatch(/^header_mismatch +400 +-32020 /m)
   })
 
-  it('ends quietly when whoever reads has read enough', async () => {
+  it('ends quietly when the reader of its output has read enough', async () => {
     const { child, exit, written } = start(['schema'])
     child.stdout?.destroy()
     expect(await exit).toBe(0)

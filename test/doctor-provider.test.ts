@@ -331,7 +331,7 @@ describe('a refresh token', () => {
     })
   })
 
-  it('is not missed where it is asked for, or nobody spoke of it', async () => {
+  it('is not reported where it is asked for, or was never mentioned', async () => {
     expect(find(await diagnose(await start({ ...OIDC_VENDOR, metadata })), 'offline_access_missing')).toBeUndefined()
     expect(
       find(

@@ -264,8 +264,8 @@ describe('the command doctor', { timeout: 60_000 }, () => {
     [['doctor', '--token'], /needs a value/],
     [['doctor', 'a.yaml', 'b.yaml'], /Unexpected argument "b\.yaml"/],
     [['doctor', 'a.yaml', '--config', 'b.yaml'], /beside --config/],
-    [['check', '--json'], /--json is for the command doctor/],
-    [['serve', '--token', 'x'], /--token is for the command doctor/],
+    [['check', '--json'], /--json is for the commands doctor and explain/],
+    [['serve', '--token', 'x'], /--token is for the commands doctor and explain/],
   ])('cannot be called as %j', (argv, said) => {
     expect(() => parseArguments(argv)).toThrow(said)
   })

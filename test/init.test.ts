@@ -275,7 +275,7 @@ describe('what init writes', { timeout: 60_000 }, () => {
     expect(servers[0].scopes).toEqual(['mcp:tools'])
   })
 
-  it('opens no server to the public unless somebody says so', async () => {
+  it('opens no server to the public unless it is told to', async () => {
     const flags = ['--upstream', 'http://localhost:8000/mcp', '--provider', 'google', '--public-url', 'http://localhost:8080']
     const [silent, closed, open] = [nameFile(), nameFile(), nameFile()]
     const { code, error } = await run(['init', silent, ...flags, '--scope', 'a'], '\n')

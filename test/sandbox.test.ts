@@ -152,7 +152,7 @@ describe('--demo', () => {
     expect(await client.callTool('echo', { message: 'hello' })).toContain('hello')
   })
 
-  it('signs in at another port when somebody has the one beside the proxy’s', async () => {
+  it('signs in at another port when the one beside the proxy’s is taken', async () => {
     const port = await findFreePair()
     cleanups.push(await occupy(port + 1))
     const demo = await startDemo('--upstream', example.streamableHttpUrl, '--port', String(port))

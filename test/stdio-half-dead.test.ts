@@ -16,7 +16,7 @@ const halves = [
 ] as const
 
 describe.each(halves)('a server that has closed %s and lives on', (_what, stream, reason) => {
-  it('is ended and replaced where all share it, and nobody waits for it', async () => {
+  it('is ended and replaced where all share it, and no client waits for it', async () => {
     const origin = await open('shared')
     const session = await openSession(origin)
     const bob = await openSession(origin, { user: 'bob', revision: '2025-06-18' })

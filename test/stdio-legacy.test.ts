@@ -54,7 +54,7 @@ describe('an MCP session with a stdio server', () => {
     expect(await a.call('pid')).toBe(await a.call('pid'))
   })
 
-  it('is nobody else’s: another user with the same session id gets 404', async () => {
+  it('is its user’s only: another user with the same session id gets 404', async () => {
     const origin = await open()
     const session = await openSession(origin)
     const stolen = await sendMcp(`${origin}/mcp`, { user: 'mallory', session: session.id, body: createRequest('ping') })
@@ -191,7 +191,7 @@ describe('an MCP session with a stdio server', () => {
     await waitUntil(async () => (await openSession(origin, { user: 'bob' })).id !== '', 'its place is free')
   })
 
-  it('ends a session that nobody uses', async () => {
+  it('ends an idle session', async () => {
     const session = await openSession(await open({ idleSeconds: 0.2 }))
     const pid = Number(await session.call('pid'))
     await waitUntil(() => !isRunning(pid), 'the child ends')

@@ -40,7 +40,7 @@ describe('a subscription that a server of 2026-07-28 ends', () => {
     expect(await next()).toBeUndefined()
   })
 
-  it('ends for the one whose it is, and for nobody else', async () => {
+  it('ends for its own client, and for no other', async () => {
     const origin = await open('modern')
     const mine = await listen(origin, { toolsListChanged: true })
     const bobs = await listen(origin, { toolsListChanged: true }, 'l', 'bob')

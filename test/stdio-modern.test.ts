@@ -152,7 +152,7 @@ describe('a client of an older revision with a server that speaks 2026-07-28 alo
     ])
   })
 
-  it('has none of its responses written to the server, which asks nobody', async () => {
+  it('has none of its responses written to the server, which sends no requests', async () => {
     const origin = await open('modern')
     await openSession(origin)
     const response = { jsonrpc: '2.0', id: 1, result: { of: 'nobody' } }
@@ -232,7 +232,7 @@ describe('a client of 2026-07-28 with a server of an older revision', () => {
     for (const page of [first, second]) expect(page).toMatchObject({ ttlMs: 0, cacheScope: 'private' })
   })
 
-  it('is refused methods that 2026-07-28 does not have, and revisions that nobody has', async () => {
+  it('is refused methods that 2026-07-28 does not have, and unknown revisions', async () => {
     const origin = await open('legacy')
     for (const method of ['initialize', 'ping', 'logging/setLevel', 'resources/subscribe'])
       expect((await sendModern(origin, method, { uri: 'x:y' })).status).toBe(404)
@@ -269,7 +269,7 @@ describe('a client of 2026-07-28 with a server of an older revision', () => {
     )
   })
 
-  it('may say what nobody asked for, and the server does not hear of it', async () => {
+  it('may say what was not asked for, and the server does not hear of it', async () => {
     const origin = await open('legacy')
     const { requestState } = await inputRequired(callModern(origin, 'ask', question, asking))
     const inputs = JSON.parse('{"0":{"x":1},"2":{"x":1},"99":{"x":1},"constructor":{"x":1},"__proto__":{"x":1}}')
@@ -296,7 +296,7 @@ describe('a client of 2026-07-28 with a server of an older revision', () => {
     }
   })
 
-  it('cannot continue what is someone else’s, what is used up, or another request', async () => {
+  it('cannot continue a request of another user, one that was continued already, or another request', async () => {
     const origin = await open('legacy')
     const { requestState } = await inputRequired(callModern(origin, 'ask', question, asking))
     const answers = { 1: { action: 'accept' } }

@@ -5,7 +5,7 @@ import { openSession, readAnswer, sendModern } from './support/mcp-requests.ts'
 let gate: StdioGate
 afterEach(() => gate.close())
 
-describe('a server that answers initialize with a revision that nobody knows', () => {
+describe('a server that answers initialize with an unknown revision', () => {
   const open = async (processPer: 'session' | 'shared') => {
     gate = await openStdioGate({ command: scripted, processPer, env: { NEGOTIATE: '2031-01-01' } })
     return gate.origin

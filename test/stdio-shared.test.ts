@@ -34,7 +34,7 @@ describe('a child that all sessions share', () => {
     expect(await Promise.all(answers)).toEqual(sessions.map((_, i) => [1, `for ${i}`, i + 2]))
   })
 
-  it('is initialized once for everybody, and asks nobody anything', async () => {
+  it('is initialized once for all clients, and sends no requests to any of them', async () => {
     const origin = await open()
     const session = await openSession(origin, { capabilities: { sampling: {} } })
     expect(session.opened.result.capabilities.logging).toBeUndefined()
@@ -45,7 +45,7 @@ describe('a child that all sessions share', () => {
     expect(messages).toHaveLength(1)
   })
 
-  it('tells of changes whoever is concerned', async () => {
+  it('tells the clients that are concerned of changes', async () => {
     const origin = await open()
     const [a, b] = await Promise.all([openSession(origin, { user: 'a' }), openSession(origin, { user: 'b' })])
     const [forA, forB] = [readEvents(await a.get()), readEvents(await b.get())]
@@ -122,7 +122,7 @@ describe.each(['session', 'shared'] as const)('HTTP+SSE before a stdio server (a
     client.close()
   })
 
-  it('takes messages from nobody else', async () => {
+  it('takes messages from no other user', async () => {
     const client = await connect(await open({ processPer }))
     expect((await client.post(createRequest('ping'), 'mallory')).status).toBe(404)
     client.close()

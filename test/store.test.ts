@@ -122,7 +122,7 @@ describe.skipIf(!hasRedisServer())('Redis', () => {
     await store.close()
   })
 
-  it('says so when nobody answers, and what the connection met', async () => {
+  it('says so when nothing answers, and what the connection met', async () => {
     const plan = { url: `redis://127.0.0.1:${await findFreePort()}`, password: undefined, prefix: '' }
     await expect(openRedisStore(plan, () => {})).rejects.toThrow(/^broker\.store: no connection .+ECONNREFUSED/)
   }, 10_000)
@@ -197,7 +197,7 @@ function contract(open: () => Promise<Opened>): void {
     expect(await store.find('renewed', id)).toBe('x')
   })
 
-  it('adds an entry once, whoever tries', async () => {
+  it('adds an entry once, whichever process tries', async () => {
     const id = nextId()
     const tries = await Promise.all([store, other, store, other].map((each, index) => each.add('once', id, String(index))))
     expect(tries.filter(Boolean)).toHaveLength(1)

@@ -55,7 +55,7 @@ describe('an issuer with a `metadata_url`', () => {
     expect(await metadata.json()).toMatchObject({ authorization_servers: [PUBLIC] })
   })
 
-  it('lets nobody in where the document there is that of another issuer (RFC 8414 §3.3)', async () => {
+  it('lets no caller in where the document there is that of another issuer (RFC 8414 §3.3)', async () => {
     spoilMetadata(stage.issuer, { jwks_uri: `${PUBLIC}/jwks` })
     await stage.run(configure())
     expect(await callMcp(aud(), await mint())).toBe(503)

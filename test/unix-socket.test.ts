@@ -134,7 +134,7 @@ describe('an MCP server on a Unix socket', () => {
     expect(await send({ target: '/secure', body: request })).toEqual({ status: 200, body: answer })
   })
 
-  it('is unreachable while nobody listens, which the log alone tells with the socket, and is back when it is', async () => {
+  it('is unreachable while nothing listens, the log names the socket, and it is back as soon as it listens', async () => {
     const missing = async () => {
       const { status, body } = await send({ body: request })
       expect({ status, body }).toEqual({ status: 502, body: expect.stringContaining('upstream_unreachable') })

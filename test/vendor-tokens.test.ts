@@ -80,7 +80,7 @@ const VENDORS: Readonly<Record<string, Vendor>> = {
 }
 
 describe.each(Object.entries(VENDORS))('an access token of %s', (_, { issuer = {}, audience, claims, elsewhere }) => {
-  it('is accepted with its scopes, and refused when it is for somebody else or lacks them', async () => {
+  it('is accepted with its scopes, and refused when it is for another server or lacks them', async () => {
     stage = await startStage({ issuer, server: { audience: [audience] } })
     const url = `${stage.proxy.origin}/mcp`
     const call = async (changes: Record<string, unknown> = {}) =>

@@ -19,6 +19,6 @@ it('nothing to say is a bare challenge', () => {
   expect(formatChallenge({ scopes: [] })).toBe('Bearer')
 })
 
-it('what somebody else wrote cannot add a parameter', () => {
+it('text of other parties cannot add a parameter', () => {
   expect(formatChallenge({ errorDescription: 'x", scope="admin' })).not.toContain('scope=')
 })

@@ -184,7 +184,7 @@ describe('the room for long bodies', () => {
     await next.given
   })
 
-  it('stays with those who take long where somebody waits for what is their own', async () => {
+  it('stays with slow senders while the requests that wait use up their own share', async () => {
     const room = createBodyRoom(limits, clock)
     const slow = claim(room, 'a')
     let isLate = false

@@ -96,7 +96,7 @@ describe('the address that a trusted proxy names', () => {
     expect(both('unknown', 'for=198.51.100.1')).toBe('10.0.0.1')
   })
 
-  it('does not count where the peer is not trusted, or names nobody', () => {
+  it('does not count where the peer is not trusted, or names no client', () => {
     const forged = [
       ['X-Forwarded-For', '198.51.100.1'],
       ['Forwarded', 'for=198.51.100.1'],

@@ -95,7 +95,7 @@ describe('the header section of a request', () => {
     expect(() => read(fields, more)).toThrow(malformed)
   })
 
-  it('is refused with more than 100 fields, and with an expectation that nobody knows', () => {
+  it('is refused with more than 100 fields, and with an unknown expectation', () => {
     const others = (count: number) => Array.from({ length: count }, (_, index) => [`X-${index}`, '1']).flat()
     expect(read([...own, ...others(99)]).forward).toHaveLength(198)
     expect(() => read([...own, ...others(100)])).toThrow(expect.objectContaining({ code: 'headers_too_many' }))

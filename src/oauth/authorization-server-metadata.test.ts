@@ -104,7 +104,7 @@ describe('metadata', () => {
     expect((await loadAuthorizationServerMetadata(at(tenant), fetchJson)).jwksUri).toBe(url)
   })
 
-  it('of somebody else is passed over, and the next URL asked', async () => {
+  it('of another issuer is skipped, and the next URL is asked', async () => {
     const { fetchJson, asked } = publish({
       [inserted]: { issuer: 'https://evil.example', jwks_uri: 'https://evil.example/keys' },
       [openidAppended]: { issuer: tenant, jwks_uri: 'https://idp.example.com/keys' },

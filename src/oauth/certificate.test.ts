@@ -11,7 +11,7 @@ afterEach(async () => {
 })
 
 describe('the certificate of a server', () => {
-  it('counts for nothing when nobody vouches for it', async () => {
+  it('counts for nothing when it is signed by an untrusted authority', async () => {
     const server = createServer(createCertificate())
     const port = await listenOnLoopback(server, 0)
     open.push(() => closeServer(server))
@@ -19,7 +19,7 @@ describe('the certificate of a server', () => {
     await expect(fetchCertificateEnd(`https://127.0.0.1:${port}`)).rejects.toMatchObject({ code: 'DEPTH_ZERO_SELF_SIGNED_CERT' })
   })
 
-  it('is not there where no TLS is spoken, or nobody is', async () => {
+  it('is absent where no TLS is spoken, or nothing listens', async () => {
     const server = createHttpServer()
     const port = await listenOnLoopback(server, 0)
     await expect(fetchCertificateEnd(`https://127.0.0.1:${port}`)).rejects.toThrow()

@@ -50,7 +50,7 @@ describe('a limiter', () => {
     await vi.waitFor(() => expect(started).toEqual([0, 1, 1000, 1001, 2]))
   })
 
-  it('runs first what belongs to nobody', async () => {
+  it('runs first what belongs to no client network', async () => {
     const { started, finish, task } = createTasks()
     const limiter = createFairLimiter(1, 10)
     for (const id of [1, 2, 3]) void limiter.run(task(id), 'flood')
@@ -60,7 +60,7 @@ describe('a limiter', () => {
     await vi.waitFor(() => expect(started).toEqual([1, 4]))
   })
 
-  it('makes room for others by refusing the last of whoever has most waiting', async () => {
+  it('makes room for others by refusing the last task of the owner with the most waiting', async () => {
     const { started, finish, task } = createTasks()
     const limiter = createFairLimiter(1, 3)
     const flood = [1, 2, 3, 4].map((id) => limiter.run(task(id), 'flood'))

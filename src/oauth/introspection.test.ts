@@ -366,7 +366,7 @@ describe('questions', () => {
     expect(headers.authorization).toBeUndefined()
   })
 
-  it('show who asks by an assertion that nobody else can use, and nobody twice (RFC 7523)', async () => {
+  it('authenticate with an assertion that is bound to this client and single-use (RFC 7523)', async () => {
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
     const { verifier, questions, issuer } = await startServer({

@@ -161,7 +161,7 @@ describe('a key set', () => {
     expect(two.find(undefined, 'ES384')).toBeUndefined()
   })
 
-  it('leaves out keys that share a kid, since nobody can say which is meant', () => {
+  it('leaves out keys that share a kid, since it is not known which one is meant', () => {
     const set = parseKeySet({
       keys: [
         { ...rsa, kid: 'a' },

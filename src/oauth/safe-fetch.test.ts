@@ -321,7 +321,7 @@ describe('a URL that metadata names', () => {
     expect(await reasonOf(outboundFetch.fetchJson('https://keys.example/', { namedBy: 'metadata' }))).toContain('not public')
   })
 
-  it('is not fetched from a private address for nobody in particular, whatever a resolver makes up for names that do not exist', async () => {
+  it('is not fetched from a private address for an unnamed caller, even if a resolver invents addresses for names that do not exist', async () => {
     const resolve = resolveTo('127.0.0.1')
     const outboundFetch = openOutboundFetch({ issuer: undefined }, resolve)
     const reason = await reasonOf(outboundFetch.fetchJson('https://client.example/', { namedBy: 'metadata' }))
@@ -332,7 +332,7 @@ describe('a URL that metadata names', () => {
     )
   })
 
-  it('does not find a connection again that was opened for somebody who may go further', async () => {
+  it('does not reuse a connection that was opened for a caller with more rights', async () => {
     const tls = createCertificate()
     const url = (await serve(sendJson, tls)).replace('127.0.0.1', 'localhost')
     const outboundFetch = openOutboundFetch({ issuer: publicIssuer, ca: tls.cert }, resolveElsewhere('127.0.0.1'))
@@ -369,7 +369,7 @@ describe('TLS', () => {
     })
   })
 
-  it('refuses a certificate that nobody vouches for', async () => {
+  it('refuses a certificate of an untrusted authority', async () => {
     const url = await serve(sendJson, createCertificate())
     expect(await reasonOf(fetchFrom(url))).toMatch(/self-signed/)
   })
@@ -407,7 +407,7 @@ describe('TLS', () => {
   })
 })
 
-describe('an answer that somebody wants to look at as it is', () => {
+describe('an answer that is read as it is', () => {
   it('may be a redirect, which is shown and not followed', async () => {
     const paths: string[] = []
     const url = await serve(({ url: path = '' }, response) => {

@@ -12,7 +12,7 @@ const metadata = '/.well-known/oauth-protected-resource/mcp'
 const send = (method: string, target: string, more = '', body = '') =>
   sendRaw(arena.proxy.port, `${method} ${target} HTTP/1.1\r\nHost: localhost:${arena.proxy.port}\r\n${more}\r\n${body}`)
 
-describe('what anybody may ask', () => {
+describe('what may be asked without a token', () => {
   it.each(['/healthz', '/readyz'])('%s says that all is well, now and not a while ago', async (target) => {
     const answer = await send('GET', target)
     expect([answer.status, answer.body.toString()]).toEqual([200, '{"status":"ok"}'])

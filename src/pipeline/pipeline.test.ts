@@ -65,7 +65,7 @@ describe('the record of a request', () => {
 
   it('holds who asked for what also where a later step refuses it', async () => {
     gate = await openStepGate()
-    await sendMcp(`${gate.origin}/mcp`, { body: ping, session: 'session-of-nobody' })
+    await sendMcp(`${gate.origin}/mcp`, { body: ping, session: 'session-of-no-user' })
     await vi.waitUntil(() => gate.records.length > 0)
     expect(gate.records[0]).toMatchObject({
       code: 'mcp_session_unknown',

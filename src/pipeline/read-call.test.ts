@@ -43,7 +43,7 @@ it('refusals are told to the log as such when they are about who asks, and not w
   expect(await decisionOf('/elsewhere', {})).toEqual([404, undefined])
 })
 
-it('an answer that went out whole is told to the log without a reason, one that nobody took as a client that is gone', async () => {
+it('a complete answer is logged without a reason, an answer that the client did not wait for as `client_gone`', async () => {
   expect(await vi.waitUntil(() => gate.records.find(({ status }) => status === 200))).toMatchObject({ code: undefined })
   const leave = new AbortController()
   const before = gate.records.length

@@ -121,7 +121,7 @@ describe.each([['application'], ['per_client']] as const)('Asgardeo with registr
     expect(asgardeo.asked.filter(({ step }) => step === 'create' || step === 'dcr')).toHaveLength(1)
   })
 
-  it('makes another application when somebody deleted the one that there was', async () => {
+  it('makes another application when the first one was deleted', async () => {
     const { proxy, asgardeo } = await start({ provider: { registration } })
     const client = await createRawClient(proxy.origin)
     await obtainTokens(proxy.origin, client, alice)
@@ -151,7 +151,7 @@ describe.each([['application'], ['per_client']] as const)('Asgardeo with registr
 })
 
 describe('the application that all clients share', () => {
-  it('is made at the start, before anybody comes', async () => {
+  it('is made at the start, before any client comes', async () => {
     const { asgardeo } = await start()
     await vi.waitFor(() => expect(asgardeo.applications.size).toBe(1))
   })
@@ -164,7 +164,7 @@ describe('the application that all clients share', () => {
     expect([...asgardeo.applications.values()].map(({ name: known }) => known)).toEqual(['shared'])
   })
 
-  it('is not made of one that somebody else has: the log says what to do', async () => {
+  it('is not made of another owner’s: the log says what to do', async () => {
     const { proxy } = await start({
       provider: { application_name: 'taken' },
       prepare: (asgardeo) =>
@@ -286,7 +286,7 @@ describe('an application for each client', () => {
     expect(asgardeo.applications.size).toBe(4)
   })
 
-  it('is deleted when nobody has used it for long', async () => {
+  it('is deleted when it has been idle for long', async () => {
     const { proxy, asgardeo, startProxy } = await start({
       provider: { registration: 'per_client' },
       file: true,

@@ -72,7 +72,7 @@ describe.skipIf(!hasChromium())('a person in a real browser', { timeout: 60_000 
     expect((await redeem(origin, client, { ...request, code: answer.get('code') ?? '', redirect: request.url })).status).toBe(200)
   })
 
-  it('who is signed in is asked again for an application on their computer, sees what they may not give, and can be somebody else', async () => {
+  it('who is signed in is asked again for an application on their computer, sees what they may not give, and can use another account', async () => {
     const page = await openPage()
     await page.goto(createRequest(origin, client).url.href)
     await press(page, /Allow and sign in/)

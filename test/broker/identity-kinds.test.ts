@@ -158,7 +158,7 @@ describe.each(Object.entries(CASES))('signing in with %s', (_, { vendor, write, 
 })
 
 describe('an identity provider that changes its key', () => {
-  it('keeps nobody waiting until the keys that were fetched before are old', async () => {
+  it('keeps no user waiting until the keys that were fetched before are old', async () => {
     const { profile, proxy } = await start(KEYCLOAK, CASES.keycloak!.write)
     const client = await createRawClient(proxy.origin)
     await obtainTokens(proxy.origin, client, alice)
@@ -193,7 +193,7 @@ describe('who is kept out', () => {
       allow: [{ claim: 'organizations', values: ['acme'] }],
     })))
 
-  it('a user of Entra ID by the domain of an email address that nobody verified', () =>
+  it('a user of Entra ID by the domain of an unverified email address', () =>
     expectRefusal(ENTRA, ({ origin }) => ({
       kind: 'entra',
       base_url: origin,

@@ -241,8 +241,8 @@ describe.each(OIDC_PLACES)('an identity provider that answers nonsense at %s', (
   })
   afterAll(closeStages)
 
-  it.each(Object.entries(FAULTS))('keeps nobody from signing in later: %s', (_name, fault) => failToSignIn(stage, place, fault))
-  it.each(Object.entries(FAULTS))('ends nobody’s session: %s', (_name, fault) => failToRefresh(stage, place, fault))
+  it.each(Object.entries(FAULTS))('keeps no user from signing in later: %s', (_name, fault) => failToSignIn(stage, place, fault))
+  it.each(Object.entries(FAULTS))('ends no session: %s', (_name, fault) => failToRefresh(stage, place, fault))
 })
 
 describe('an identity provider that says no', () => {
@@ -259,7 +259,7 @@ describe('an identity provider that says no', () => {
     ['to a token that it has just given', 'userinfo', json(401, '{"error":"invalid_token"}')],
     ['and speaks of somebody else (OpenID Connect Core §5.3.2)', 'userinfo', json(200, '{"sub":"mallory"}')],
   ]
-  it.each(ABOUT_US)('ends nobody’s session when it says so %s', (_name, place, fault) => failToRefresh(stage, place, fault))
+  it.each(ABOUT_US)('ends no session when it says so %s', (_name, place, fault) => failToRefresh(stage, place, fault))
 
   /**
    * Beside RFC 6749 §5.2, what Entra ID says of a refresh where the user has to be asked something (OpenID Connect Core §3.1.2.6), and
@@ -288,7 +288,7 @@ it.each(OIDC_PLACES)('calls that need the user’s own token get 503 while it fa
   }
 })
 
-it('nobody waits for ever for a provider that does not answer, wherever that is', { timeout: 60_000 }, async () => {
+it('no user waits for ever for a provider that does not answer, at any endpoint', { timeout: 60_000 }, async () => {
   const hang: Interference = () => {}
   const failUntilLetGo = async (tokens: Parameters<typeof failWith>[0], stage: Stage, place: Place) => {
     const held: ServerResponse[] = []
@@ -319,11 +319,11 @@ describe.each(['token', 'userinfo'] as Place[])('a provider that speaks plain OA
   })
   afterAll(closeStages)
 
-  it.each(Object.entries(FAULTS))('keeps nobody from signing in later: %s', (_name, fault) => failToSignIn(stage, place, fault))
-  it.each(Object.entries(FAULTS))('ends nobody’s session: %s', (_name, fault) => failToRefresh(stage, place, fault))
+  it.each(Object.entries(FAULTS))('keeps no user from signing in later: %s', (_name, fault) => failToSignIn(stage, place, fault))
+  it.each(Object.entries(FAULTS))('ends no session: %s', (_name, fault) => failToRefresh(stage, place, fault))
 })
 
-it('a provider that speaks plain OAuth, and of somebody else than before, ends the session', async () => {
+it('a provider that speaks plain OAuth, and names another user than before, ends the session', async () => {
   try {
     await loseSession(await startPlain(), 'userinfo', json(200, '{"id":1,"login":"alice"}'))
   } finally {

@@ -145,7 +145,7 @@ describe('an identity provider that does not help', () => {
     },
   )
 
-  it('leads to that page when it never answers, too: nobody waits for ever', async () => {
+  it('leads to that page when it never answers, too: no user waits for ever', async () => {
     const asked: string[] = []
     const server = createServer((request) => asked.push(request.url ?? ''))
     servers.push(server)
@@ -218,7 +218,7 @@ describe('who may sign in', () => {
     for (const told of ['alice@example.com', 'staff']) expect(stage.proxy.log.text()).not.toContain(told)
   })
 
-  it('does not count an email address that nobody verified', async () => {
+  it('does not count an unverified email address', async () => {
     const users = [{ ...alice, claims: { ...alice.claims, email_verified: false } }]
     const options = {
       identityProvider: { clients: [BROKER_CLIENT], users },

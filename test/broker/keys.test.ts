@@ -107,7 +107,7 @@ describe('the keys that sign', () => {
     expect(kidsOf(other.current)).toEqual(kidsOf(one.current))
   })
 
-  it('are the same among more than anybody lists', async () => {
+  it('are the same among more keys than are listed', async () => {
     const { store, openProcess } = open()
     for (let i = 0; i < 1000; i += 1) await store.put('SigningKey', `of-before-${i}`, 'not to be read')
     const one = await openProcess()

@@ -155,7 +155,7 @@ function story(chooseStore: () => Promise<object>): void {
     expect(countGood(await everywhere((at) => refresh(at, client, tokens.refresh_token)))).toBeLessThanOrEqual(1)
   })
 
-  it('never show the identity provider a refresh token twice, whoever asks where', async () => {
+  it('never show the identity provider a refresh token twice, whichever process is asked', async () => {
     const sessions = await Promise.all([0, 1, 2, 3].map(() => obtainTokens(origin, client, bob)))
     for (let round = 0; round < 3; round += 1) {
       const answers = await Promise.all(

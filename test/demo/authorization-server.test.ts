@@ -190,7 +190,7 @@ describe("the demo's authorization server", () => {
     expect(response.headers.get('access-control-allow-headers')).toBe('content-type')
   })
 
-  it('lets nobody introspect who was not registered beforehand', async () => {
+  it('lets only clients introspect that were registered beforehand', async () => {
     const clientId = await register(server)
     const body = await getToken(server, clientId, alice)
     const form = new URLSearchParams({ client_id: clientId, token: String(body.access_token) })
@@ -235,7 +235,7 @@ describe('the sign-in pages', () => {
     expect(page.html).toMatch(/may not give away.*mcp:admin/s)
   })
 
-  it('let somebody else sign in instead', async () => {
+  it('let another user sign in instead', async () => {
     await page.submit({ action: 'switch' })
     expect(page.html).toContain('name="password"')
     await page.submit({ name: 'bob', password: bob.password, action: 'sign-in' })

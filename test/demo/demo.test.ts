@@ -77,7 +77,7 @@ describe("the demo's story", () => {
     )
   })
 
-  it('fails where somebody cannot sign in', async () => {
+  it('fails where a user cannot sign in', async () => {
     const stranger = { ...alice, password: 'wrong' }
     const stage = { ...servers, received: countFromNow(servers), alice: stranger, bob }
     await expect(tellStory(stage, narrator)).rejects.toThrow('Name or password is wrong')

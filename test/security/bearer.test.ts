@@ -190,7 +190,7 @@ describe('a token that is no token of ours is refused (401)', () => {
     text.replace(/[a-z]/gi, (letter) => (letter === letter.toLowerCase() ? letter.toUpperCase() : letter.toLowerCase()))
 })
 
-describe('a token of monstrous size is refused before anybody looks at it', () => {
+describe('a token of monstrous size is refused before it is parsed', () => {
   it('16 KiB (400 or 431)', async () => {
     const bytes = withLines(`Authorization: Bearer ${'a'.repeat(16 * 1024)}`)
     await checkAttack(arena, bytes, { status: 431 })

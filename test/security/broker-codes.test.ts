@@ -220,7 +220,7 @@ describe('scopes (RFC 6749 §3.3)', () => {
     },
   )
 
-  it('that nobody knows are left out, and none at all become those that the server needs', async () => {
+  it('that are unknown are left out, and none at all become those that the server needs', async () => {
     for (const scope of ['profile of everything', undefined, ''])
       expect((await obtainTokens(origin, client, alice, { scope })).scope).toBe('mcp:tools')
   })
@@ -341,7 +341,7 @@ describe('revocation (RFC 7009)', () => {
 })
 
 describe('introspection (RFC 7662 §2.1, §4)', () => {
-  it('tells a client with a secret about its own tokens, and nobody else', async () => {
+  it('tells a client with a secret about its own tokens, and no other client', async () => {
     const confidential = await createRawClient(origin, { token_endpoint_auth_method: 'client_secret_post' })
     const secret = { client_secret: confidential.secret }
     const code = await authorize(origin, confidential, alice)

@@ -67,7 +67,7 @@ describe('the consent page', () => {
       expect(html).toContain(text)
   })
 
-  it('warns of clients on the user’s own computer, which anybody could be', async () => {
+  it('warns of clients on the user’s own computer, which any application could be', async () => {
     for (const redirectUri of ['http://127.0.0.1:4000/cb', 'cursor://x/cb']) {
       const client = await createRawClient(origin, { redirectUri })
       const { html } = await openConsentPage(createBrowser(), createRequest(origin, client).url)
@@ -347,7 +347,7 @@ describe('the way back from the identity provider', () => {
     expect([response.status, await response.text()]).toEqual([400, expect.stringContaining('could not be verified')])
   })
 
-  it('goes on in that browser alone, too: nobody can be signed in as somebody else by cookies that were planted (login CSRF)', async () => {
+  it('goes on in that browser alone, too: planted cookies cannot sign a user in as another user (login CSRF)', async () => {
     const mine = createBrowser()
     const resume = readRefresh(await (await mine.open(await comeBack(mine))).text())
     const victim = createBrowser()
@@ -373,7 +373,7 @@ describe('the way back from the identity provider', () => {
     expect((await mine.open(resume)).headers.get('location')).toContain('code=')
   })
 
-  it('leads to a session that nobody knew before, and to another one for another user (session fixation)', async () => {
+  it('leads to a session that was unknown before, and to another one for another user (session fixation)', async () => {
     const browser = createBrowser()
     const request = () => createRequest(origin, web).url
     const before = new Set<string | undefined>()

@@ -43,7 +43,7 @@ const guess = (address: string, path = '/token') =>
     from(address),
   )
 
-describe('somebody who guesses at the token endpoint', () => {
+describe('a client that guesses at the token endpoint', () => {
   it('is told to wait, by an answer that says how long, also to pages of other origins, while others go on', async () => {
     const statuses: number[] = []
     for (let time = 0; time < 5; time += 1) statuses.push((await guess(OFFICE)).status)
@@ -92,7 +92,7 @@ describe('introspection (RFC 6749 §2.3.1, RFC 7662 §4)', () => {
   })
 })
 
-describe('somebody who begins sign-in after sign-in', () => {
+describe('a client that begins sign-in after sign-in', () => {
   it('gets a page in a browser, an answer of the protocol elsewhere, and neither speaks of registrations', async () => {
     const { url } = createRequest(origin, client)
     const begin = (accept: string) => fetch(url, { redirect: 'manual', headers: { accept, ...from('203.0.113.9') } })

@@ -484,7 +484,7 @@ describe('token exchange (RFC 8693)', () => {
 })
 
 describe('subjects of different issuers', () => {
-  it('never meet: the same name is somebody else (RFC 7519 §4.1.2)', async () => {
+  it('never meet: the same name is another user (RFC 7519 §4.1.2)', async () => {
     const client = await createRawClient(origin)
     const { access_token: token } = await obtainTokens(origin, client, alice)
     const { sub } = decodeJwt(token)
@@ -548,7 +548,7 @@ describe('an issuer that cannot be asked for its keys', () => {
   })
   afterAll(() => away?.close())
 
-  it('makes us say so, and nobody gets a token (RFC 6749 §5.2 has no error for it: 503)', async () => {
+  it('makes us say so, and no client gets a token (RFC 6749 §5.2 has no error for it: 503)', async () => {
     await away.assertionIssuer.setOutage('refuse')
     const assertion = await away.mintAssertion()
     const response = await away.request({ grant_type: JWT_BEARER, assertion, resource: away.url }, 'agent')

@@ -191,14 +191,14 @@ describe('an ID token (OpenID Connect Core §3.1.3.7)', () => {
     expect(await signInAndReadSubject()).toBe('alice')
   })
 
-  it('signs nobody in when the userinfo endpoint speaks of somebody else (§5.3.2)', async () => {
+  it('signs no user in when the userinfo endpoint names another one (§5.3.2)', async () => {
     userinfo = { sub: 'bob', name: 'Bob' }
     const browser = createBrowser()
     const { back } = await beginSignIn(browser)
     await expectNobody(browser, back)
   })
 
-  it('says who somebody is, whatever the userinfo endpoint says beside it', async () => {
+  it('identifies the user, whatever the userinfo endpoint says beside it', async () => {
     userinfo = { sub: 'alice', iss: 'https://evil.example', aud: 'evil', granted_scopes: ['mcp:admin'] }
     expect(await signInAndReadSubject()).toBe('alice')
   })

@@ -181,7 +181,7 @@ describe('an unknown client', () => {
   })
 })
 
-describe('a mistake that somebody made on purpose (open redirect, RFC 9700 §4.11.2)', () => {
+describe('a mistake made on purpose (open redirect, RFC 9700 §4.11.2)', () => {
   const mistakes: [string, Record<string, string | undefined>][] = [
     ['no proof of possession', { code_challenge: undefined }],
     ['no page, for nobody', { prompt: 'none' }],

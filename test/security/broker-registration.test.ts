@@ -84,7 +84,7 @@ describe('registration', () => {
     }
   })
 
-  it('ends where nobody signed in with it, and is refused where it is switched off', async () => {
+  it('ends where no user signed in with it, and is refused where it is switched off', async () => {
     const stage = await startBrokerStage({ broker: { registration: { enabled: false } } })
     try {
       expect((await register(stage.proxy.origin, metadata)).status).toBe(404)

@@ -277,7 +277,7 @@ describe('tokens where there are two servers', () => {
       expect(await readJson(await postForm(`${origin}/introspect`, { token, ...secret }))).toEqual({ active: false })
   })
 
-  it('are no ID tokens: what says who somebody is opens nothing (RFC 8725 §3.11, RFC 9068 §5)', async () => {
+  it('are no ID tokens: what identifies a user opens nothing (RFC 8725 §3.11, RFC 9068 §5)', async () => {
     const tokens = (await obtainTokens(origin, client, alice, { resource: first, scope: 'openid mcp:tools' })) as unknown as {
       id_token: string
     }

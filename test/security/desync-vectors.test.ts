@@ -120,7 +120,7 @@ describe.skipIf(folder === undefined)('the cases of the desync guardian', () => 
     }
 
     if (tier === 'Acceptable') {
-      it('is answered or refused, and harms nobody', async () => {
+      it('is answered or refused, and harms no other request', async () => {
         for (const content of ['', ...frame(body, entry)]) {
           expect(await exchange(aim(entry, 'latin1', content))).toMatch(/^(HTTP\/1\.1 [245]\d\d |$)/)
         }

@@ -103,7 +103,7 @@ describe('an upstream that does not answer', () => {
     await alone.close()
   })
 
-  it('by a name that nobody has: 502 with the id', async () => {
+  it('by a name that does not exist: 502 with the id', async () => {
     const alone = await startArena({ server: { upstream: 'http://no-such-host.invalid/mcp' } })
     const connection = await openRawConnection(alone.proxy.port)
     connection.write(formatRequest(alone, { body: formatCall('echo', 7) }))
@@ -292,7 +292,7 @@ describe('an answer is the one to its request', () => {
     expect(answer.body.toString()).toBe(json)
   })
 
-  it('before the request is complete it still counts, and the rest harms nobody', async () => {
+  it('before the request is complete it still counts, and the rest harms no other request', async () => {
     const early = (socket: { write(text: string): void }) =>
       void socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${json.length}\r\n\r\n${json}`)
     const padding = JSON.stringify({ jsonrpc: '2.0', id: 4711, method: 'ping', params: { x: 'x'.repeat(2_000_000) } })

@@ -347,7 +347,7 @@ describe('Host', () => {
   })
 })
 
-describe('whatever spelling anyone thinks of', () => {
+describe('any other spelling', () => {
   const pieces = fc.constantFrom(
     ...[
       '/',

@@ -91,7 +91,7 @@ describe('the endpoint that an MCP server names', () => {
     await checkAttempt(stage, { target, body: call }, { status: 202, arrives: true, url: '/base/messages/?session_id=77' })
   })
 
-  it('stays ours behind more comments than anybody counts', async () => {
+  it('stays ours behind a flood of comments', async () => {
     const open = await openStream()
     await open.stream.send(':\n\n'.repeat(21_000))
     for (let i = 0; i < 20; i++) await open.stream.send(`: ${'x'.repeat(60_000)}\n\n`)
@@ -194,7 +194,7 @@ describe('what an HTTP+SSE stream holds passes as it is', () => {
 })
 
 describe('the message endpoint of a stream', () => {
-  it('belongs to whoever opened the stream', async () => {
+  it('belongs to the user who opened the stream', async () => {
     const target = await openSession()
     const url = '/base/messages/?session_id=77'
     await checkAttempt(stage, { target, body: call }, { status: 202, arrives: true, url })
@@ -273,7 +273,7 @@ describe('the message endpoint of a stream', () => {
   })
 })
 
-it('a stream is opened by nobody without a token for it', async () => {
+it('a stream needs a token for it', async () => {
   const tokens = [undefined, 'x', await stage.mint({ aud: 'https://other.example.com' }), await stage.mint({ exp: 1 })]
   for (const token of tokens) {
     for (const version of [undefined, '2024-11-05', '2025-11-25']) {

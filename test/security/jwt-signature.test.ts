@@ -87,7 +87,7 @@ describe('a token without a real signature is refused', () => {
     await refused(`${head}.${payload}.${signature}`)
   })
 
-  it('signed by somebody else under the same kid', async () => {
+  it('signed with another key under the same kid', async () => {
     const stranger = generateKeyPairSync('rsa', { modulusLength: 2048 })
     await refused(forge({ header: header(), payload: claims() }, stranger.privateKey))
   })

@@ -130,7 +130,7 @@ describe.skipIf(groups.length === 0)('the vectors of Project Wycheproof', () => 
       }
     })
 
-    it('are refused when they are encrypted, and nobody is asked for a key', async () => {
+    it('are refused when they are encrypted, and no issuer is asked for a key', async () => {
       const encrypted = [...loadGroups('json_web_encryption_test'), ...loadGroups('json_web_crypto_test')]
       const tokens = encrypted.flatMap(({ tests }) => tests.flatMap(({ jwe }) => (typeof jwe === 'string' ? [jwe] : [])))
       expect(tokens.length).toBeGreaterThan(130)

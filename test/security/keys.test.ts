@@ -104,7 +104,7 @@ describe('keys are fetched', () => {
     },
   )
 
-  it('before anybody needs them, where that is asked for', async () => {
+  it('before they are needed, where that is asked for', async () => {
     const setup = await start()
     expect(setup.verifier.isReady()).toBe(false)
     setup.verifier.warm()
@@ -255,7 +255,7 @@ describe('a new key under the id of the last', () => {
 })
 
 describe('a flood of unknown key ids', () => {
-  it('has the issuer asked once in 30 s, and holds up nobody whose key is known', async () => {
+  it('has the issuer asked once in 30 s, and delays no token whose key is known', async () => {
     const setup = await start()
     await verifyToken(setup.verifier, await setup.mint())
     const flood = async (name: string) => {
@@ -284,7 +284,7 @@ describe('a flood of unknown key ids', () => {
     expect(setup.fetches()).toBe(3)
   })
 
-  it('of many networks has it asked eight times in 30 s, and then nobody is told that a token newer than the keys is invalid', async () => {
+  it('of many networks has it asked eight times in 30 s, and then a token newer than the keys is not called invalid', async () => {
     const setup = await start({ clockToleranceSeconds: 10 })
     await verifyToken(setup.verifier, await setup.mint())
     for (let network = 0; network < 100; network++) {
@@ -582,7 +582,7 @@ describe('an issuer that answers wrongly', () => {
 })
 
 describe('an issuer that hangs', () => {
-  it('delays nobody whose key is known, and others by no more than 5 s', async () => {
+  it('delays no token whose key is known, and others by no more than 5 s', async () => {
     const server = await startKeyServer()
     await verifyToken(server.verifier, server.mint())
     server.answer = () => {}

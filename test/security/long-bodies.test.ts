@@ -86,7 +86,7 @@ describe('long bodies that arrive at the same time', () => {
     await asking.waitFor('100 Continue')
   })
 
-  it('keep nobody waiting who drips: whoever takes long is told so (408), and the next one is served', async () => {
+  it('keep no other request waiting for a slow sender: it gets 408, and the next one is served', async () => {
     const slow = await beginChunks(arena.token)
     const stop = drip(slow)
     const next = await beginKnown(arena.token, long('next'))
@@ -109,7 +109,7 @@ describe('long bodies that arrive at the same time', () => {
     expect(arena.proxy.log.text()).toContain('bodies_limited')
   })
 
-  it('give their room back where their answer waited behind another one, and nobody is left to take it', async () => {
+  it('give their room back where their answer waited behind another one, and the client has gone', async () => {
     arena.upstream.answerWith((request, response) => {
       if (request.method === 'GET') response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write(': begun\n\n')
     })

@@ -449,7 +449,7 @@ describe('with a revision before 2026-07-28, headers that the body does not bear
   })
 
   it.each(['', '2026-07-27', '2025-11-26', '2025-11-25, 2026-07-28', '"2025-11-25"', '1.0', '9999-12-31'])(
-    'a version that nobody knows is held to the newest rules: %j',
+    'an unknown version is held to the newest rules: %j',
     async (version) => {
       const body = createCall('tools/call', { name: 'echo', _meta: { 'io.modelcontextprotocol/protocolVersion': version } })
       await checkAttempt(
@@ -467,7 +467,7 @@ describe('with a revision before 2026-07-28, headers that the body does not bear
   )
 })
 
-it("headers with underscores are nobody's, and do not stand in for those with hyphens", async () => {
+it('headers with underscores are ignored, and do not stand in for those with hyphens', async () => {
   const attempt = call([
     ['Mcp_Method', 'tools/call'],
     ['Mcp_Name', 'echo'],

@@ -16,7 +16,7 @@ describe('a response from the client', () => {
     await checkAttack(arena, request, { status: 400, code: 'message_invalid' })
   })
 
-  it.each([result, error])('is refused at a revision that nobody knows: %s', async (body) => {
+  it.each([result, error])('is refused at an unknown revision: %s', async (body) => {
     const request = formatRequest(arena, { body, more: ['MCP-Protocol-Version: 2031-01-01'] })
     await checkAttack(arena, request, { status: 400, code: 'message_invalid' })
   })

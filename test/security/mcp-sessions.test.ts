@@ -53,7 +53,7 @@ const uses: [string, Attempt][] = [
   ['its end', { method: 'DELETE' }],
 ]
 
-describe('a session belongs to whoever opened it', () => {
+describe('a session belongs to the user who opened it', () => {
   it('and the id of the MCP server stays with us', async () => {
     expect(session).not.toBe('')
     expect(session.startsWith(upstreamId)).toBe(false)
@@ -201,7 +201,7 @@ describe('2026-07-28 has no sessions', () => {
     }
   })
 
-  it("claiming it opens nobody's stream", async () => {
+  it('claiming it opens no stream of another user', async () => {
     const token = await stage.mint({ sub: 'mallory' })
     for (const version of ['2026-07-28', 'whatever']) {
       const headers = [

@@ -231,7 +231,7 @@ describe('every method of the endpoint is guarded', () => {
     await checkAttempt(open, { method, body }, { status: method === 'HEAD' ? 405 : 400 })
   })
 
-  it('OPTIONS reaches nobody, with or without a token', async () => {
+  it('OPTIONS reaches no upstream, with or without a token', async () => {
     for (const token of [undefined, open.token])
       await checkAttempt(open, { method: 'OPTIONS', token }, { status: 204, arrives: false })
   })

@@ -74,11 +74,11 @@ describe('the revision that a client claims never decides what is checked', () =
     await checkAttempt(stage, attempt, { status: 403, code: 'scope_insufficient', scope: 'db:admin mcp:tools', id: 'f' })
   })
 
-  it.each(all)('a token for someone else is refused, as %j', async (version) => {
+  it.each(all)('a token for another server is refused, as %j', async (version) => {
     await expectRefused(version, { token: forAnother, body: echo }, { status: 401, code: 'token_audience_mismatch' })
   })
 
-  it.each(all)('a token for nobody in particular is refused, as %j', async (version) => {
+  it.each(all)('a token without an audience is refused, as %j', async (version) => {
     await expectRefused(version, { token: withoutAudience, body: echo }, { status: 401, code: 'token_audience_mismatch' })
   })
 
@@ -151,7 +151,7 @@ describe('old clients', () => {
       await checkAttempt(strict, { body: two }, { status: 400, code: 'json_ambiguous', id: 1 })
     })
 
-    it('others are not, nor is anybody who opens none', async () => {
+    it('others are not, nor are clients that open none', async () => {
       for (const protocolVersion of ['2025-03-26', '2025-06-18', '2025-11-25', '2031-01-01', 'DRAFT'])
         await checkAttempt(strict, { body: open({ protocolVersion }) }, { status: 200 })
       await checkAttempt(

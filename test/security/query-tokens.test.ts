@@ -31,7 +31,7 @@ const formLines = () => [
 const inQuery = (parts: Partial<Parameters<typeof formatRequest>[1]> = {}) =>
   formatRequest(arena, { target: `/mcp?access_token=${arena.token}`, lines: json, body, ...parts })
 
-describe('an answer to a token that anybody can put into a link or a form', () => {
+describe('an answer to a token that any page can put into a link or a form', () => {
   it.each([
     ['in the query of a POST', () => inQuery(), { body }],
     ['in the query of a GET', () => inQuery({ method: 'GET', lines: ['Host: localhost:{port}'], body: '' }), { method: 'GET' }],

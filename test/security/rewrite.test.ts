@@ -193,7 +193,7 @@ describe('what is passed on of a request', () => {
 })
 
 describe('what comes back of an answer', () => {
-  it('is status, body and type: no cookies and no headers of the identity provider, and nobody keeps it', async () => {
+  it('is status, body and type: no cookies and no headers of the identity provider, and it is not cached', async () => {
     const { response, body } = await post('/token', 'grant_type=x')
     expect(body).toBe('{"access_token":"x"}')
     expect(response.headers.getSetCookie()).toEqual([])
@@ -294,7 +294,7 @@ describe('a page elsewhere', () => {
   })
 })
 
-describe('clients that are one to the identity provider, for which nobody is asked', () => {
+describe('clients that are one to the identity provider, which asks for no consent', () => {
   const CALLBACK = 'https://claude.ai/api/mcp/auth_callback'
   const opened: TestProxy[] = []
   afterAll(() => Promise.all(opened.map((one) => one.close())))
@@ -385,7 +385,7 @@ describe('what the metadata says of PKCE', () => {
     expect(await read({ code_challenge_methods_supported: ['plain'] })).toMatchObject({ methods: ['plain'] })
   })
 
-  it('is nothing where it says nothing, or cannot be asked, which nobody keeps', async () => {
+  it('is empty where it says nothing, or cannot be asked, and is not cached', async () => {
     expect(await read({})).toEqual({ methods: undefined, kept: 'max-age=300' })
     expect(await read(undefined)).toEqual({ methods: undefined, kept: 'no-store' })
   })

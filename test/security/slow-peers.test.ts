@@ -296,7 +296,7 @@ describe('a client that goes', () => {
     await request.aborted
   })
 
-  it('in the middle of its body reaches nobody', async () => {
+  it('in the middle of its body reaches no upstream', async () => {
     const since = arena().upstream.requests.length
     const connection = await send(arena(), { lines: [...authorized, 'Content-Length: 1000'], body: '{"jsonrpc"' })
     connection.socket.resetAndDestroy()
@@ -305,7 +305,7 @@ describe('a client that goes', () => {
     expect(arena().upstream.requests.length).toBe(since)
   })
 
-  it('three hundred times at any moment harms nobody', async () => {
+  it('three hundred times at any moment harms no other client', async () => {
     arena().upstream.answerWith(async (request, response) => {
       await request.body
       response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write('data: 1\n\n')

@@ -80,7 +80,7 @@ describe.each(['session', 'shared'] as const)('ids of requests (a child per %s)'
     expect((await readAnswer(refused)).error.data.error).toBe('message_invalid')
   })
 
-  it('of cancelled requests bring nobody the answer to those', async () => {
+  it('of cancelled requests bring no client the answer to those', async () => {
     const session = await openSession(await open({ processPer }), { revision: '2025-06-18' })
     const first = session.post(createToolCall('wait', {}, undefined, 'same'))
     await gate.waitForStderr('waiting')
@@ -91,7 +91,7 @@ describe.each(['session', 'shared'] as const)('ids of requests (a child per %s)'
     expect(texts.filter((text) => text === 'released')).toEqual([])
   })
 
-  it('of other sessions cancel nothing, whoever sends them', async () => {
+  it('of other sessions cancel nothing, whichever user sends them', async () => {
     const origin = await open({ processPer })
     const mine = await openSession(origin, { revision: '2025-06-18' })
     const others = [await openSession(origin), await openSession(origin, { user: 'mallory' })]
@@ -174,7 +174,7 @@ describe('a stream', () => {
 })
 
 describe('a legacy server that all share', () => {
-  it('tells nobody of tasks, which it cannot keep apart', async () => {
+  it('offers no tasks, which it cannot keep apart', async () => {
     const session = await openSession(await open({ processPer: 'shared' }))
     expect(session.opened.result.capabilities.tasks).toBeUndefined()
     for (const method of ['tasks/list', 'tasks/get', 'tasks/result', 'tasks/cancel'])
@@ -203,13 +203,13 @@ describe('a legacy server that all share', () => {
     expect(await session.call('echo', { text: 'room' })).toBe('room')
   })
 
-  it('ends when nobody has used it for a while', async () => {
+  it('ends when it has been idle for a while', async () => {
     const session = await openSession(await open({ processPer: 'shared', idleSeconds: 0.2 }))
     const pid = Number(await session.call('pid'))
     await waitUntil(() => !isRunning(pid), 'the child ends')
   })
 
-  it('makes room for another when nobody has a session with it', async () => {
+  it('makes room for another when no client has a session with it', async () => {
     const origin = await open({ processPer: 'shared', maxProcesses: 1 })
     const session = await openSession(origin)
     await session.end()
@@ -219,7 +219,7 @@ describe('a legacy server that all share', () => {
 })
 
 describe.each(['legacy', 'modern'])('log messages of a server that all share (%s)', (ERA) => {
-  it('reach nobody, since they may be about anybody', async () => {
+  it('reach no client, since they may be about any of them', async () => {
     const origin = await open({ processPer: 'shared', env: { ERA } })
     const meta = { 'io.modelcontextprotocol/logLevel': 'debug' }
     const waiting = callModern(origin, 'wait', {}, { meta })
@@ -237,7 +237,7 @@ describe('a server that ends', () => {
     expect(textOf(await readAnswer(callModern(origin, 'echo', { text: 'again' })))).toBe('again')
   })
 
-  it('while it is asked what it speaks for one user fails nobody else who calls meanwhile', async () => {
+  it('while it is asked what it speaks for one user fails no other user who calls meanwhile', async () => {
     const env = { ERA: 'modern', ...dieOn('server/discover') }
     const origin = await open({ env })
     const first = callModern(origin, 'echo', { text: 'x' }, { user: 'alice' })

@@ -31,7 +31,7 @@ describe.each(['shared', 'session'] as const)('a stdio server of 2026-07-28 (a c
     expect((await readAnswer(sendModern(origin, 'tasks/get', { taskId }, as('alice')))).result.status).toBe('cancelled')
   })
 
-  it('gives a task to nobody else, by no method', async () => {
+  it('gives a task to no other user, by no method', async () => {
     const origin = await open()
     const taskId = await createTask(origin, 'alice')
     // The server's own id, and where users have processes of their own, one that exists there as well.

@@ -90,7 +90,7 @@ describe('S7, S11: a proxy that is killed', () => {
     await waitUntil(() => members().length === 0, 'all of the group end')
   })
 
-  it('takes its watchdog with it, which somebody may have killed before', async () => {
+  it('takes its watchdog with it, which may have been killed before', async () => {
     proxy = await startGateProcess({ command: scripted, env: { IGNORE_EOF: '1' } })
     const { pid, origin } = proxy
     const session = await openSession(origin)

@@ -152,8 +152,8 @@ describe('S3: what a child writes', () => {
   })
 })
 
-describe('S4: what a child says to nobody', () => {
-  it('reaches nobody when it is an answer with somebody’s id, given twice', async () => {
+describe('S4: what a child says to no client in particular', () => {
+  it('reaches no client when it is a second answer to a request', async () => {
     const session = await openSession(await open())
     const twice = answerLine('r', 'first') + answerLine('r', 'second')
     const messages = await readMessages(await session.post(createToolCall('raw', { base64: base64(twice) }, undefined, 'r')))
@@ -161,7 +161,7 @@ describe('S4: what a child says to nobody', () => {
     expect(await session.call('echo', { text: 'on' })).toBe('on')
   })
 
-  it('reaches nobody when it is a request of a server of 2026-07-28, which may not ask', async () => {
+  it('reaches no client when it is a request of a server of 2026-07-28, which may not ask', async () => {
     const origin = await open({ env: { ERA: 'modern' } })
     const abort = new AbortController()
     const asked = callModern(origin, 'ask', { method: 'sampling/createMessage', params: {} }, { signal: abort.signal })
@@ -171,7 +171,7 @@ describe('S4: what a child says to nobody', () => {
     await expect(asked).rejects.toThrow()
   })
 
-  it('reaches nobody when it is about a request that nobody has made', async () => {
+  it('reaches no client when it is about a request that was never made', async () => {
     const origin = await open({ env: { ERA: 'modern' } })
     const forge = (message: object) => `${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`
     const forged = [
@@ -252,7 +252,7 @@ describe('S6: a child that cannot be started', () => {
     expect(gate.events[0]).toContain('this server cannot start')
   })
 
-  it('again and again: less and less often, 503 meanwhile, and nobody else waits for it', async () => {
+  it('again and again: less and less often, 503 meanwhile, and no other client waits for it', async () => {
     const origin = await open({ env: { FAIL_AT_START: '1' } })
     const statuses: number[] = []
     for (let i = 0; i < 8 && statuses.at(-1) !== 503; i++) statuses.push((await initialize(origin)).status)
@@ -327,7 +327,7 @@ describe('S8: a child that does not read', () => {
     await Promise.allSettled(sent)
   })
 
-  it('holds nobody else up', async () => {
+  it('delays no other user', async () => {
     const origin = await open()
     const [deaf, other] = await Promise.all([openSession(origin), openSession(origin, { user: 'bob' })])
     await deaf.call('deaf')
@@ -444,7 +444,7 @@ describe('S13: users apart', () => {
     expect(new Set(pids).size).toBe(3)
   })
 
-  it('a stream of somebody else cannot be taken up', async () => {
+  it('a stream of another user cannot be resumed', async () => {
     const origin = await open()
     const session = await openSession(origin)
     const events = readEvents(await session.post(createToolCall('progress', { count: 3, pause: 30 }, { progressToken: 1 })))
@@ -470,7 +470,7 @@ describe('a flood of notifications', () => {
     expect(messages).toHaveLength(20_001)
   })
 
-  it('that nobody reads is kept in part, and what is asked is answered all the same', async () => {
+  it('that is not read is kept in part, and requests are answered all the same', async () => {
     const session = await openSession(await open())
     await session.post(createToolCall('log', { count: 20_000 }), { accept: 'application/json' }).then(readAnswer)
     expect(await session.call('echo', { text: 'on' })).toBe('on')

@@ -183,7 +183,7 @@ describe('a subscription that we end', () => {
   })
 })
 
-describe('whoever leaves is not worked for', () => {
+describe('no work is done for a client that has left', () => {
   it('a client that goes while its token is being checked', async () => {
     stage = await startStage({
       issuer: { introspection: { client_id: 'proxy', client_secret: { env: 'SECRET' } } },

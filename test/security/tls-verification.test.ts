@@ -62,7 +62,7 @@ async function askIssuer(ca: string | undefined): Promise<string> {
   }
 }
 
-describe('a peer whose certificate nobody vouches for gets no request, whatever the environment says of verification', () => {
+describe('a peer with a certificate of an untrusted authority gets no request, whatever the environment says of verification', () => {
   it('an upstream', async () => {
     expect(await callUpstream(undefined)).toBe(502)
     expect(requests).toBe(0)

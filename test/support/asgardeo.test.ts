@@ -82,7 +82,7 @@ describe('the emulated Asgardeo', () => {
     expect((await postForm(`${base}/oauth2/token`, form, basic(id, secret))).status).toBe(400)
   })
 
-  it('refuses without a body whoever shows no token, registration aside where that is open', async () => {
+  it('refuses requests without a token without a body, except registration where that is open', async () => {
     const { base } = await start({ openRegistration: true })
     const refused = await fetch(`${base}/api/server/v1/applications`, { method: 'POST', body: '{}' })
     expect([refused.status, await refused.text()]).toEqual([401, ''])

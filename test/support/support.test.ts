@@ -118,7 +118,7 @@ describe('the issuer', () => {
 })
 
 describe('the client metadata server', () => {
-  it('serves the document over TLS to whoever trusts its certificate', async () => {
+  it('serves the document over TLS to clients that trust its certificate', async () => {
     const server = await startClientMetadataServer({ client_name: 'Test' })
     const response = await server.fetch(server.clientId)
     expect(await response.json()).toEqual({ client_name: 'Test', client_id: server.clientId })

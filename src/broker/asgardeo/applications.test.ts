@@ -95,7 +95,7 @@ describe('applications of MCP clients', () => {
     expect(asgardeo.applications.size).toBe(3)
   })
 
-  it('are kept where nobody can read them', async () => {
+  it('are stored encrypted', async () => {
     const { open, store } = await start()
     const client = await open().obtain(asking('x'))
     const kept = JSON.stringify(await store.list('AsgardeoApplication', 10))

@@ -46,7 +46,7 @@ describe('fetches that strangers cause', () => {
     expect(await count([hang('b', 'honest')])).toMatchObject({ running: 1 })
   })
 
-  it('of whoever has most give way to others when all turns are taken', async () => {
+  it('of the network with the most give way to others when all turns are taken', async () => {
     const { hang } = start()
     const greedy = Array.from({ length: 64 }, (_, index) => hang(`a${index % 8}`, `tarpit-${index}`))
     expect(await count(greedy)).toMatchObject({ running: 64 })

@@ -94,7 +94,7 @@ describe('registrations that are used', () => {
     expect(await isKept('hosted next')).toBe(true)
   })
 
-  it('last for longer than those that are not, and end when nobody uses them', async () => {
+  it('last for longer than those that are not, and end when they are idle', async () => {
     for (const id of ['used', 'unused']) await register(id)
     await registrations.keep('used')
     clock.advance(60_000)

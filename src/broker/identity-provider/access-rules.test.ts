@@ -71,7 +71,7 @@ describe('who may sign in by their address', () => {
 describe('who may sign in by a claim', () => {
   const allow = (claim: string, ...values: string[]) => ({ allow: [{ claim, values }] })
 
-  it('is nobody whose number was rounded on its way: it could be that of another', () => {
+  it('is refused when its number was rounded on its way: it could be that of another user', () => {
     const rounded = Number('9007199254740993')
     expect(mayUserSignIn({ id: rounded }, allow('id', '9007199254740992'))).toBe(false)
     expect(mayUserSignIn({ id: ['x', rounded] }, allow('id', String(rounded)))).toBe(false)

@@ -64,7 +64,7 @@ describe('a refresh that brings no ID token (OpenID Connect Core §12.2)', () =>
     expect((await identityProvider.refresh(fresh, keep)).claims).toEqual({ sub: 'alice', department: 'sales' })
   })
 
-  it('is refused when the userinfo endpoint speaks of somebody else (§5.3.2)', async () => {
+  it('is refused when the userinfo endpoint names another user (§5.3.2)', async () => {
     userinfo = { sub: 'mallory' }
     await expect(identityProvider.refresh(signedIn, keep)).rejects.toThrow()
   })

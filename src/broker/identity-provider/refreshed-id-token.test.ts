@@ -62,7 +62,7 @@ it('a refresh takes the claims of an ID token about the same user', async () => 
   expect((await identityProvider.refresh(alice, keep)).claims).toMatchObject({ sub: 'alice', groups: ['admins'] })
 })
 
-it('a refresh with an ID token about somebody else is refused, though the userinfo endpoint speaks of the same user', async () => {
+it('a refresh with an ID token of another user is refused, even if the userinfo endpoint names the same user', async () => {
   subject = 'mallory'
   await expect(identityProvider.refresh(alice, keep)).rejects.toMatchObject({ kind: 'suspicious' })
 })

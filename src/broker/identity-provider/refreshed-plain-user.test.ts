@@ -46,7 +46,7 @@ it('a refresh at a provider without ID tokens takes what it says of the same use
   expect(await identityProvider.refresh(alice, keep)).toMatchObject({ subject: 'alice', claims: { team: 'blue' } })
 })
 
-it('a refresh at a provider without ID tokens ends the user when it speaks of somebody else', async () => {
+it('a refresh at a provider without ID tokens ends the sign-in when it names another user', async () => {
   login = 'mallory'
   await expect(identityProvider.refresh(alice, keep)).rejects.toMatchObject({ kind: 'ended' })
 })

@@ -43,9 +43,12 @@ describe('a store for the users of an identity provider', () => {
     expect(await mine.find(kind, 'alice')).toBeUndefined()
   })
 
-  it.each(['Client', 'UsedAssertion', 'RevokedToken'])('finds what is of no user, whoever the users are: %s', async (kind) => {
-    const store = createMemoryStore()
-    await createIssuerScopedStore(store, { issuer: ONE, subjectClaim: 'sub' }).put(kind, 'id', 'value')
-    expect(await createIssuerScopedStore(store, { issuer: OTHER, subjectClaim: 'id' }).find(kind, 'id')).toBe('value')
-  })
+  it.each(['Client', 'UsedAssertion', 'RevokedToken'])(
+    'finds entries without a user after a change of the identity provider: %s',
+    async (kind) => {
+      const store = createMemoryStore()
+      await createIssuerScopedStore(store, { issuer: ONE, subjectClaim: 'sub' }).put(kind, 'id', 'value')
+      expect(await createIssuerScopedStore(store, { issuer: OTHER, subjectClaim: 'id' }).find(kind, 'id')).toBe('value')
+    },
+  )
 })

@@ -52,7 +52,7 @@ describe('a code that several have found unused', () => {
     expect(await isThere('Grant', GRANT)).toBe(false)
   })
 
-  it('is used by nobody when it is gone', async () => {
+  it('cannot be used once it is deleted', async () => {
     await expect(find('AuthorizationCode').consume('code')).rejects.toThrow(errors.InvalidGrant)
     expect(await isThere('Grant', GRANT)).toBe(true)
   })
@@ -85,7 +85,7 @@ describe('the end of a grant', () => {
 })
 
 describe('what the store is told', () => {
-  it('holds no code, token or cookie as it is: whoever reads the store can use none', async () => {
+  it('holds no code, token or cookie in the clear: a reader of the store cannot use any', async () => {
     for (const kind of ['AuthorizationCode', 'RefreshToken', 'Session', 'Interaction'])
       await find(kind).upsert('a-bearer-secret', { jti: 'a-bearer-secret', grantId: GRANT, uid: 'uid' }, 3600)
     for (const kind of ['AuthorizationCode', 'RefreshToken', 'Session', 'Interaction', 'SessionUid'])

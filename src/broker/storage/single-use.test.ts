@@ -70,7 +70,7 @@ describe('a code', () => {
     expect(await isUsed()).toBe(false)
   })
 
-  it('that somebody else has used since is refused, whatever was to be answered', async () => {
+  it('that another request has used since is refused, whatever was to be answered', async () => {
     const served = serve(200, async () => {
       await adapt('AuthorizationCode').consume('code')
       await store.take('AuthorizationCode', hashId('code'))

@@ -55,7 +55,7 @@ describe('the start says that the public may sign in', () => {
   })
 })
 
-describe('the start says that nobody can have a scope', () => {
+describe('the start says that no user can have a scope', () => {
   const listServerNotices = (grant: object[], server: object, more: object = {}) => {
     const value = {
       identity_provider: { issuer: 'https://idp.example.com', client_id: 'x', client_authentication: 'none', grant },

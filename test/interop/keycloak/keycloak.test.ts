@@ -213,7 +213,7 @@ describe.skipIf(!isPossible)('Keycloak', { timeout: 120_000 }, () => {
     const connectGuided = (generation: Generation) =>
       connect({ url: `${origin}/sse`, transport: 'sse' }, walkKeycloak, alice, generation)
 
-    it('serves the first generation of clients, whose tokens are for nobody else', async () => {
+    it('serves the first generation of clients, whose tokens are for this server only', async () => {
       const { client, token } = await connectGuided('v1')
       expect(await client.callTool('echo', { message: 'hello' })).toContain('hello')
       await client.close()

@@ -34,7 +34,7 @@ describe('what a server speaks', () => {
     },
   )
 
-  it('is asked the legacy way after five seconds of silence, and that process serves nobody', async () => {
+  it('is asked the legacy way after five seconds of silence, and that process serves no client', async () => {
     const { source, probing } = probe({ initialize: { result: initialized } })
     await settle()
     source.clock.advance(4999)

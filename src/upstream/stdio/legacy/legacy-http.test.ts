@@ -152,7 +152,7 @@ describe('an MCP session', () => {
     await expect(open().send([initialize(), call(2)])).rejects.toMatchObject({ code: 'message_invalid' })
   })
 
-  it('ends with DELETE, with its server, and when nobody uses it', async () => {
+  it('ends with DELETE, with its server, and when it is idle', async () => {
     const stage = open()
     const one = await openSession(stage)
     expect((await stage.send(undefined, { method: 'DELETE', mcpSessionId: one.mcpSessionId })).status).toBe(200)

@@ -12,7 +12,7 @@ describe('starting again after a failure', () => {
     expect(backoff.delay('a', 32_000)).toBe(0)
   })
 
-  it('is nobody else’s matter, and forgotten once a child has lived or ended in order', () => {
+  it('does not affect other keys, and is forgotten once a child has lived long enough or ended in order', () => {
     const backoff = new Backoff()
     for (let i = 0; i < 5; i++) backoff.failed('a', 0, 0)
     expect(backoff.delay('b', 0)).toBe(0)

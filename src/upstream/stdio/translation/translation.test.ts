@@ -137,7 +137,7 @@ describe('a call during which the server asks something', () => {
     expect(stage.memory.held).toBe(0)
   })
 
-  it('gives the memory of an early answer back when nobody comes for it', async () => {
+  it('gives the memory of an early answer back when no client comes for it', async () => {
     const stage = open()
     await askAndWait(stage)
     last(stage.source).answer('tools/call', { content: ['early'] })
@@ -229,7 +229,7 @@ describe('a process of a legacy server', () => {
     expect([last(stage.source).isOver, stage.source.silences]).toEqual([true, 1])
   })
 
-  it('is pinged by nobody, and its tools change for its users', async () => {
+  it('is not pinged, and its tools change for its users', async () => {
     const stage = open()
     await send(stage, 'tools/call', call)
     last(stage.source).say({ method: 'ping', id: 'p' })
