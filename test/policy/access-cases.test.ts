@@ -44,6 +44,8 @@ afterAll(() => stage.close())
 
 const hiddenTool = (name: string): Outcome => ({ hidden: [unknownTool(name)] })
 const hiddenPrompt = (name: string): Outcome => ({ hidden: [unknownPrompt(name)] })
+/** What is completed. */
+const hiddenTemplate = (uri: string): Outcome => ({ hidden: [unknownResource(uri, -32602)] })
 const hiddenResource = (uri: string): Outcome => ({ hidden: [unknownResource(uri)] })
 
 const people = {
@@ -210,16 +212,16 @@ describe('completions count as using what they are about', () => {
   it.each<Case>([
     ['/bare', 'stranger', completePrompt('greet'), hiddenPrompt('greet')],
     ['/tickets', 'stranger', completePrompt('greet'), 'served'],
-    ['/bare', 'stranger', completeTemplate('ticket://{id}'), hiddenResource('ticket://{id}')],
+    ['/bare', 'stranger', completeTemplate('ticket://{id}'), hiddenTemplate('ticket://{id}')],
     ['/files', 'reader', completeTemplate('file:///srv/public/{id}'), 'served'],
-    ['/files', 'reader', completeTemplate('file:///srv/{id}'), hiddenResource('file:///srv/{id}')],
+    ['/files', 'reader', completeTemplate('file:///srv/{id}'), hiddenTemplate('file:///srv/{id}')],
     [
       '/files',
       'reader',
       completeTemplate('file:///srv/public/{id}', 'id', '../secret'),
-      hiddenResource('file:///srv/public/{id}'),
+      hiddenTemplate('file:///srv/public/{id}'),
     ],
-    ['/files', 'stranger', completeTemplate('file:///srv/public/{id}'), hiddenResource('file:///srv/public/{id}')],
+    ['/files', 'stranger', completeTemplate('file:///srv/public/{id}'), hiddenTemplate('file:///srv/public/{id}')],
     ['/bare', 'stranger', ask('completion/complete', { ref: { type: 'ref/tool', name: 'x' } }), '400 params_invalid'],
   ])('%s, %s: %s', check)
 })

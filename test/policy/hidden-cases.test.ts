@@ -105,7 +105,7 @@ describe('what a rule hides does not exist for those whom it refuses', () => {
     ['plain', read('secret://x'), { hidden: [unknownResource('secret://x')] }],
     ['plain', ask('resources/subscribe', { uri: 'secret://x' }), { hidden: [unknownResource('secret://x')] }],
     ['plain', ask('resources/unsubscribe', { uri: 'secret://x' }), { hidden: [unknownResource('secret://x')] }],
-    ['plain', completeTemplate('secret://{id}'), { hidden: [unknownResource('secret://{id}')] }],
+    ['plain', completeTemplate('secret://{id}'), { hidden: [unknownResource('secret://{id}', -32602)] }],
     ['plain', ask('tasks/list'), 'refused'],
     ['plain', notify('tools/call', { name: 'gone' }), 'dropped'],
     ['plain', call('gone', {}, 'a"b\\'), { hidden: [unknownTool('gone', 'a"b\\')] }],
