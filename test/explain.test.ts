@@ -81,7 +81,7 @@ describe('explain', { timeout: 60_000 }, () => {
     const claims = JSON.stringify({ client_id: 'nightly', scope: 'robot tickets' })
     const { code, output } = run(['explain', '--tool', 'export', '--claims', claims])
     expect(code).toBe(3)
-    expect(output).toContain('403 with a challenge for the scopes tickets tickets:export')
+    expect(output).toContain('403 with a challenge for the scopes robot tickets\n  tickets:export')
     expect(output).toMatch(/^tools\/list shows it\.$/m)
   })
 
@@ -145,6 +145,41 @@ describe('explain', { timeout: 60_000 }, () => {
       code: 2,
       error: expect.stringContaining('--server is missing'),
     })
+  })
+
+  it('says how the list itself is treated', () => {
+    const passed = run([
+      'explain',
+      'two.yaml',
+      '--server',
+      'first',
+      '--tool',
+      't',
+      '--claims',
+      '{"iss":"https://one.example.com"}',
+    ])
+    expect(passed.output).toMatch(/^tools\/list shows it: the list passes as it is\.$/m)
+    const refused = run(['explain', '--tool', 'refund', '--claims', '{"groups":["support"]}'])
+    expect(refused.output).toMatch(/^tools\/list is refused itself, so it shows nothing\.$/m)
+  })
+
+  it('asks about methods as clients send them: notifications have no id', () => {
+    expect(ask('--method', 'notifications/initialized').code).toBe(0)
+    expect(ask('--method', 'tools/list').output).not.toMatch(/tools\/list (?:shows|does not)/)
+    expect(ask('--method', 'logging/setLevel', '--args', '{"level":"info"}')).toMatchObject({
+      code: 3,
+      output: expect.stringContaining('403 without a challenge (policy_denied)'),
+    })
+    const params = '{"ref":{"type":"ref/resource","uri":"ticket://{id}"},"argument":{"name":"id","value":"4"}}'
+    expect(ask('--method', 'completion/complete', '--args', params).code).toBe(0)
+  })
+
+  it('takes the endpoint for messages where there is HTTP+SSE alone, which answers what is hidden with 400', () => {
+    const server = '{ sse: { path: /sse, upstream: "http://localhost/sse" }, rules: [{ tool: a, deny: true, on_deny: hide }] }'
+    writeFileSync(join(directory, 'sse.yaml'), `issuers: [https://idp.example.com]\nservers: [${server}]\n`)
+    const { code, output } = run(['explain', 'sse.yaml', '--tool', 'a', '--claims', '{}'])
+    expect(code).toBe(3)
+    expect(output).toMatch(/gets 400 with/)
   })
 
   it('says when the groups are not known, and why', () => {

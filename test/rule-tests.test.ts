@@ -162,6 +162,15 @@ describe('rules test', { timeout: 60_000 }, () => {
     }
   })
 
+  it.each(['.inf', '1e400', '[1, { b: 9007199254740993 }]', '-9007199254740993'])(
+    'refuses arguments that are not exact: %s',
+    (number) => {
+      const { code, error } = run(`cases: [{ ${support}, tool: a, args: { a: ${number} }, expect: permit }]`)
+      expect(code).toBe(2)
+      expect(error).toContain('holds a number that YAML has rounded')
+    },
+  )
+
   it('refuses a case whose arguments contain themselves', () => {
     const { code, error } = run(`cases: [{ ${support}, tool: a, args: &a { b: *a }, expect: permit }]`)
     expect(code).toBe(2)

@@ -5,7 +5,7 @@ import type { EndpointPlan, ServerPlan } from '../core/plan/server-plan.ts'
 import type { Principal } from '../core/principal.ts'
 import { createRedaction } from '../doctor/untrusted-text.ts'
 import { describeRefusedToken } from '../explain/answer.ts'
-import { createCircumstances, explain } from '../explain/explanation.ts'
+import { createCircumstances, createExplainer } from '../explain/explanation.ts'
 import { createPrincipalOfClaims, parseClaims, UnknownIssuerError, verifyToken } from '../explain/principal.ts'
 import { findEndpoint, isJsonObject, type NamedOperation, type OperationKind } from '../explain/request.ts'
 import { type Arguments, UsageError } from './arguments.ts'
@@ -110,12 +110,18 @@ async function explainTo(
   const asked = { operation, server: server.name, path: endpoint.path, revision: circumstances.revision }
   try {
     const principal = await findPrincipal(credential, server)
-    const explanation = explainOperation(() => explain(principal, operation, server, circumstances, plan.limits))
+    const explanation = explainOperation(() => createExplainer(server, plan.limits).explain(principal, operation, circumstances))
     const notes = listNotes(credential, principal, plan)
     return { asked, notes, principal, explanation, refusedToken: undefined }
   } catch (error) {
     if (!(error instanceof ProxyError)) throw error
-    return { asked, notes: [], principal: undefined, explanation: undefined, refusedToken: describeRefusedToken(error) }
+    return {
+      asked,
+      notes: listRefusalNotes(error, server),
+      principal: undefined,
+      explanation: undefined,
+      refusedToken: describeRefusedToken(error),
+    }
   }
 }
 
@@ -126,6 +132,12 @@ function listNotes(credential: Credential, { issuer }: Principal, { broker }: Pl
   return [
     'Groups and claims of users who sign in with the proxy are in the store of the running process, which is not asked, nor whether the token was revoked: explain these users by --claims.',
   ]
+}
+
+/** What else applies to a token that is refused here. */
+function listRefusalNotes({ code }: ProxyError, { legacyClients }: ServerPlan): string[] {
+  if (code !== 'token_audience_mismatch' || legacyClients !== 'signature_only') return []
+  return ['On HTTP+SSE, `legacy_clients: signature_only` lets tokens that name no audience past all checks.']
 }
 
 async function findPrincipal(credential: Credential, server: ServerPlan): Promise<Principal> {

@@ -4,7 +4,7 @@ import type { Plan } from '../core/plan/plan.ts'
 import { escapeControlCharacters } from '../doctor/untrusted-text.ts'
 import { type SettledCase, settleCase } from '../explain/case.ts'
 import { listUnexercised } from '../explain/exercised.ts'
-import { type Trial, tryCase } from '../explain/try-case.ts'
+import { type Trial, tryCases } from '../explain/try-case.ts'
 import { formatPrincipal, formatSteps, formatWhy } from './explain-lines.ts'
 import { printProblems } from './problem-lines.ts'
 import type { Source } from './source.ts'
@@ -25,15 +25,13 @@ export async function runRuleTests(files: readonly string[], source: Source, ter
   const { plan } = source.load()
   const cases = loadFiles(files, plan, terminal)
   if (cases === undefined) return 2
-  const surprises = cases.flatMap((one) => {
-    const trial = tryCase(one.settled, plan.limits)
-    return trial.isExpected ? [] : [{ one, trial }]
-  })
+  const settled = cases.map((one) => one.settled)
+  const trials = tryCases(settled, plan)
+  const surprises = cases
+    .map((one, index) => ({ one, trial: trials[index] as Trial }))
+    .filter(({ trial }) => trial.isExpected !== true)
   for (const { one, trial } of surprises) for (const line of formatSurprise(one, trial, terminal)) terminal.print(line)
-  const unexercised = listUnexercised(
-    plan,
-    cases.map(({ settled }) => settled),
-  )
+  const unexercised = listUnexercised(plan, settled)
   for (const words of unexercised)
     for (const line of formatWarning(words)) terminal.print(terminal.paintOutput('yellow', escapeControlCharacters(line)))
   const count = `${cases.length - surprises.length} of ${cases.length} cases came out as expected.`

@@ -1,9 +1,9 @@
-import type { Decision, DecisionStep, ListedKind, PolicyEngine, PolicyQuestion } from '../core/decision.ts'
+import type { Decision, DecisionStep, ListedKind } from '../core/decision.ts'
 import type { Plan } from '../core/plan/plan.ts'
 import type { ServerPlan } from '../core/plan/server-plan.ts'
 import type { Principal } from '../core/principal.ts'
 import { createPolicy } from '../policy/policy.ts'
-import { type Answer, findAnswer, outcomeOf } from './answer.ts'
+import { type Answer, findAnswer } from './answer.ts'
 import { describeCheck } from './policy-words.ts'
 import { type Circumstances, createQuestion, findEndpoint, type NamedOperation } from './request.ts'
 
@@ -37,51 +37,40 @@ export const LISTS: Readonly<Record<ListedKind, string>> = {
   resource_template: 'resources/templates/list',
 }
 
-/** Decides as the pipeline does, and tells how. Nothing is called. */
-export function explain(
-  principal: Principal,
-  operation: NamedOperation,
-  server: ServerPlan,
-  circumstances: Circumstances,
-  limits: Plan['limits'],
-): Explanation {
-  const policy = createPolicy(server.policy)
-  const steps: ExplainedStep[] = []
-  const decision = policy.decide(principal, createQuestion(operation, server, circumstances, limits), (step) =>
-    steps.push({ ...step, about: describeCheck(step.check, server.policy) }),
-  )
-  const { revision, path } = circumstances
-  const isHttpSse = server.endpoints.some((endpoint) => endpoint.path === path && endpoint.kind === 'messages')
-  const answer = findAnswer(decision, { principal, comparedScopes: policy.comparedScopes, revision, isHttpSse })
-  const list = createListQuestion(server, circumstances, limits, policy)
-  return {
-    decision,
-    steps,
-    answer,
-    listed: operation.kind === 'method' ? undefined : list(principal, operation.kind, operation.name),
-  }
+/** Asks the policy of one server as the pipeline does, and tells how it decides. Nothing is called. */
+export interface Explainer {
+  explain(principal: Principal, operation: NamedOperation, circumstances: Circumstances): Explanation
+  /** What a list shows of an item. */
+  findListed(principal: Principal, kind: ListedKind, name: string, circumstances: Circumstances): Listed
 }
 
-/** Asks what lists show a principal. A filter is made for one item, as one is made for each result. */
-export function createListQuestion(
-  server: ServerPlan,
-  circumstances: Circumstances,
-  limits: Plan['limits'],
-  policy: PolicyEngine = createPolicy(server.policy),
-): (principal: Principal, kind: ListedKind, name: string) => Listed {
-  const { path, ...facts } = circumstances
-  return (principal, kind, name) => {
+/** @param limits - of the proxy, for reading messages */
+export function createExplainer(server: ServerPlan, limits: Plan['limits']): Explainer {
+  const policy = createPolicy(server.policy)
+  const findListed: Explainer['findListed'] = (principal, kind, name, circumstances) => {
     const method = LISTS[kind]
-    const question: PolicyQuestion = createQuestion(
-      { kind: 'method', name: method, argsText: undefined },
-      server,
-      circumstances,
-      limits,
-    )
-    if (outcomeOf(policy.decide(principal, question)) !== 'permit') return { method, isShown: false, why: 'list_refused' }
+    const { path, ...facts } = circumstances
+    const question = createQuestion({ kind: 'method', name: method, argsText: undefined }, server, circumstances, limits)
+    if (policy.decide(principal, question).effect !== 'permit') return { method, isShown: false, why: 'list_refused' }
+    // A filter is made for each item, as one is made for each result: each has a budget of work.
     const filter = policy.createListFilter(principal, { path, server: server.name, ...facts })
     if (filter === undefined) return { method, isShown: true, why: 'not_filtered' }
     return { method, isShown: filter.shows(kind, name), why: 'filtered' }
+  }
+  return {
+    findListed,
+    explain(principal, operation, circumstances) {
+      const { kind, name } = operation
+      const steps: ExplainedStep[] = []
+      const decision = policy.decide(principal, createQuestion(operation, server, circumstances, limits), (step) =>
+        steps.push({ ...step, about: describeCheck(step.check, server.policy) }),
+      )
+      const { revision, path } = circumstances
+      const isHttpSse = server.endpoints.some((endpoint) => endpoint.path === path && endpoint.kind === 'messages')
+      const answer = findAnswer(decision, { principal, comparedScopes: policy.comparedScopes, revision, isHttpSse })
+      const listed = kind === 'method' ? undefined : findListed(principal, kind, name, circumstances)
+      return { decision, steps, answer, listed }
+    },
   }
 }
 

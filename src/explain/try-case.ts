@@ -1,7 +1,7 @@
 import type { Plan } from '../core/plan/plan.ts'
 import { outcomeOf } from './answer.ts'
 import type { CaseList, CaseOperation, SettledCase } from './case.ts'
-import { createListQuestion, type Explanation, explain } from './explanation.ts'
+import { createExplainer, type Explainer, type Explanation } from './explanation.ts'
 
 /** What a case came to. */
 export interface Trial {
@@ -12,15 +12,20 @@ export interface Trial {
   readonly explanations: readonly Explanation[]
 }
 
-/** Tries a case on the policy of its server. */
-export function tryCase(settled: SettledCase, limits: Plan['limits']): Trial {
-  const { ask } = settled
-  return 'operation' in ask ? tryOperation(settled, ask, limits) : tryList(settled, ask, limits)
+/** Tries each case on the policy of its server. */
+export function tryCases(cases: readonly SettledCase[], { servers, limits }: Plan): readonly Trial[] {
+  const explainers = new Map(servers.map((server) => [server, createExplainer(server, limits)]))
+  return cases.map((settled) => tryCase(settled, explainers.get(settled.server) as Explainer))
 }
 
-function tryOperation(settled: SettledCase, { operation, expect, scopes }: CaseOperation, limits: Plan['limits']): Trial {
-  const { principal, server, circumstances } = settled
-  const explanation = explain(principal, operation, server, circumstances, limits)
+function tryCase(settled: SettledCase, explainer: Explainer): Trial {
+  const { ask } = settled
+  return 'operation' in ask ? tryOperation(settled, ask, explainer) : tryList(settled, ask, explainer)
+}
+
+function tryOperation(settled: SettledCase, { operation, expect, scopes }: CaseOperation, explainer: Explainer): Trial {
+  const { principal, circumstances } = settled
+  const explanation = explainer.explain(principal, operation, circumstances)
   const outcome = outcomeOf(explanation.decision)
   const asked = scopes === undefined ? '' : ` for ${formatNames(scopes.toSorted(), ' ')}`
   const challenged = explanation.answer?.challengeScopes
@@ -30,19 +35,16 @@ function tryOperation(settled: SettledCase, { operation, expect, scopes }: CaseO
   return { isExpected, expected, got, explanations: isExpected ? [] : [explanation] }
 }
 
-function tryList(settled: SettledCase, { list, of, shows }: CaseList, limits: Plan['limits']): Trial {
-  const { principal, server, circumstances } = settled
-  const ask = createListQuestion(server, circumstances, limits)
-  const shown = of.filter((name) => ask(principal, list, name).isShown)
+function tryList(settled: SettledCase, { list, of, shows }: CaseList, explainer: Explainer): Trial {
+  const { principal, circumstances } = settled
+  const shown = of.filter((name) => explainer.findListed(principal, list, name, circumstances).isShown)
   const surprising = of.filter((name) => shown.includes(name) !== shows.includes(name))
   const kind = list === 'resource_template' ? 'resource' : list
   return {
     isExpected: surprising.length === 0,
     expected: `shows ${formatNames(of.filter((name) => shows.includes(name)))}`,
     got: `shows ${formatNames(shown)}`,
-    explanations: surprising.map((name) =>
-      explain(principal, { kind, name, argsText: undefined }, server, circumstances, limits),
-    ),
+    explanations: surprising.map((name) => explainer.explain(principal, { kind, name, argsText: undefined }, circumstances)),
   }
 }
 
