@@ -195,6 +195,7 @@ describe('at the start is refused', () => {
     [`args.items.exists('i', true)`, 18, /is the name of an item|unexpected|invalid/],
     [`has(args)`, 0, /has\(\) asks for a member/],
     [`has(args['a'])`, 0, /has\(\) asks for a member.*in args/],
+    [`'/finance' in principal.groups`, 0, /groups have no leading slash here: write 'finance'/],
     [`operation.kind == 'tols'`, 18, /operation.kind is "tool", "prompt" or "resource"/],
     [`'request' != operation.kind`, 0, /operation.kind is/],
     [`duration('1h') + now < now`, 0, /write the timestamp first/],

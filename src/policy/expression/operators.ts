@@ -1,3 +1,4 @@
+import { normalizeGroup } from '../../core/group-name.ts'
 import type { Operation } from '../../core/operation.ts'
 import { spend, type Work } from '../work.ts'
 import { compare, isIn } from './compare.ts'
@@ -18,6 +19,7 @@ export type Binary = Of<'==' | '!=' | '<' | '<=' | '>' | '>=' | 'in' | '+' | '-'
 export function compileBinary(node: Binary, context: Context): Evaluate {
   checkKind(node, context)
   checkSum(node)
+  checkGroup(node, context)
   noteScope(node, context)
   const [left, right] = [context.compile(node.args[0], context), context.compile(node.args[1], context)]
   const apply = findOperator(node.op)
@@ -38,6 +40,13 @@ function checkKind({ args }: Binary, context: Context): void {
   const isKind = (node: Syntax): boolean => node.op === '.' && findFact(node, context)?.hasKinds === true
   const literal = args.find((node, at) => node.op === 'value' && args.some((other, where) => where !== at && isKind(other)))
   if (literal !== undefined && !kinds.has(literal.args)) refuse(literal, 'operation.kind is "tool", "prompt" or "resource"')
+}
+
+/** The leading slash of Keycloak's paths is dropped when groups are read (`core/group-name.ts`): a name with it is held by no caller. */
+function checkGroup({ op, args: [left, right] }: Binary, context: Context): void {
+  if (op !== 'in' || left.op !== 'value' || typeof left.args !== 'string' || right.op !== '.') return
+  if (findFact(right, context) !== records.get('principal')?.get('groups') || !left.args.startsWith('/')) return
+  refuse(left, `groups have no leading slash here: write '${normalizeGroup(left.args)}'`)
 }
 
 /** What a caller may lose with this scope is known for the challenge, which asks for the scopes that the token holds and needs. */
