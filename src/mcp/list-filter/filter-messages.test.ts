@@ -113,7 +113,8 @@ describe('a list', () => {
     ['no quotes', '{result:{tools:[{name:"secret"}]}}'],
     ['a value that is none', '{"id":x,"result":{}}'],
     ['words', result('"tools":[{"name":secret}]')],
-    ['more items than a page has', result(`"tools":[${'{"name":"a"},'.repeat(100_000)}{"name":"a"}]`)],
+    ['a list of more items than a page has', result(`"tools":[${'{"name":"a"},'.repeat(10_000)}{"name":"a"}]`)],
+    ['more values than a page has', result(`"tools":[${'{"name":"a"},'.repeat(100_000)}{"name":"a"}]`)],
     ['lists within lists', result('"tools":[{"name":"a","tools":['.repeat(50_000))],
   ])('is refused for %s', (_what, text) => {
     expect(codeOf(text)).toBe('answer_unfilterable')
@@ -146,6 +147,11 @@ describe('cacheScope', () => {
     ['"tools":[{"name":"secret"}],"nextCursor":"x"', '"cacheScope":"private","tools":[],"nextCursor":"x"'],
   ])('is private on every page of a list: %s', (before, after) => {
     expect(filter(result(before), true)).toBe(result(after))
+  })
+
+  it('is private where a resource is read, since not everyone may read it', () => {
+    expect(filter(result('"contents":[],"cacheScope":"public"'), true)).toBe(result('"contents":[],"cacheScope":"private"'))
+    expect(filter(result('"contents":[]'), true)).toBe(result('"contents":[]'))
   })
 
   it('is not added where the revision has none, and no list is public there either', () => {

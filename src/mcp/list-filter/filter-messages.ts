@@ -1,8 +1,8 @@
 import type { ListedKind, ListFilter } from '../../core/decision.ts'
 import { ProxyError } from '../../core/errors.ts'
+import { applyEdits, type Edit, insertMembers, removeItems, replaceAt } from '../../core/json/json-edits.ts'
 import { type Outline, outlineChosen } from '../../core/json/shallow-outline.ts'
 import { findLookAlike, type ReservedKeys, reserveKeys } from '../reserved-keys.ts'
-import { applyEdits, removeItems, type TextEdit } from './text-edits.ts'
 
 /** What decides what a principal is shown. */
 export interface Visibility {
@@ -32,6 +32,8 @@ const DEEPER: ReadonlyMap<string, number> = new Map([
 ])
 /** More than a page of a list has. Reading so many takes some ten milliseconds. */
 const MAX_VALUES = 100_000
+/** Each item may cost a decision. */
+const MAX_ITEMS = 10_000
 /** A filter's budget is meant for one result of ordinary length. A longer one gets one for each of its parts. */
 const ITEMS_OF_FILTER = 500
 
@@ -46,7 +48,7 @@ const ITEMS_OF_FILTER = 500
  */
 export function filterMessages(text: string, visibility: Visibility): string | undefined {
   const root = outline(text)
-  const edits: TextEdit[] = []
+  const edits: Edit[] = []
   const stays = (message: Outline): boolean => filterMessage(text, message, visibility, edits)
   if (root.items === undefined) {
     if (!stays(root)) return undefined
@@ -58,7 +60,7 @@ export function filterMessages(text: string, visibility: Visibility): string | u
   return edits.length === 0 ? text : applyEdits(text, edits)
 }
 
-function covers([first, ...more]: readonly TextEdit[], items: readonly Outline[]): boolean {
+function covers([first, ...more]: readonly Edit[], items: readonly Outline[]): boolean {
   return more.length === 0 && first?.start === items[0]?.start && first?.end === items.at(-1)?.end
 }
 
@@ -74,7 +76,7 @@ function outline(text: string): Outline {
 }
 
 /** Adds the edits of a message that stays. */
-function filterMessage(text: string, { members }: Outline, visibility: Visibility, edits: TextEdit[]): boolean {
+function filterMessage(text: string, { members }: Outline, visibility: Visibility, edits: Edit[]): boolean {
   if (members === undefined) throw refuse('a message that is no object')
   refuseLookAlikes(members, ENVELOPE_KEYS)
   const result = members.get('result')
@@ -86,19 +88,23 @@ function filterMessage(text: string, { members }: Outline, visibility: Visibilit
 
 type Members = ReadonlyMap<string, Outline>
 
-function filterResult(text: string, result: Outline, members: Members, visibility: Visibility): TextEdit[] {
+function filterResult(text: string, result: Outline, members: Members, visibility: Visibility): Edit[] {
   refuseLookAlikes(members, RESULT_KEYS)
-  const edits: TextEdit[] = []
+  const edits: Edit[] = []
   let isList = false
   for (const [name, { kind, key, keys }] of LISTS) {
     const list = members.get(name)
     if (list?.members !== undefined) throw refuse(`${name} is an object`)
     if (list?.items === undefined) continue
+    if (list.items.length > MAX_ITEMS) throw refuse(`a list of more than ${MAX_ITEMS} items`)
     isList = true
     const shows = createShows(kind, visibility)
     edits.push(...removeItems(list.items, (item) => shows(readName(text, item, key, keys))))
   }
-  return isList ? [...edits, ...makePrivate(text, result, members.get('cacheScope'), visibility)] : edits
+  const scope = members.get('cacheScope')
+  // What a resource holds is as private, where a server says something about it.
+  if (isList || (scope !== undefined && members.has('contents'))) edits.push(...makePrivate(text, result, scope, visibility))
+  return edits
 }
 
 /** Whether one is shown of many, with a new budget now and then. */
@@ -129,13 +135,9 @@ function refuseItem(key: string): never {
  * What one principal is shown is not for others: "appropriate for ... filtered list results that vary per user" (2026-07-28,
  * server/utilities/caching, Choosing a Cache Scope). All pages say so: "Servers MUST apply the same `cacheScope` to all response pages".
  */
-function makePrivate(text: string, result: Outline, scope: Outline | undefined, { hasCacheScope }: Visibility): TextEdit[] {
-  if (scope !== undefined) {
-    const isPrivate = text.slice(scope.start, scope.end) === '"private"'
-    return isPrivate ? [] : [{ start: scope.start, end: scope.end, text: '"private"' }]
-  }
-  const start = result.start + 1
-  return hasCacheScope ? [{ start, end: start, text: '"cacheScope":"private",' }] : []
+function makePrivate(text: string, result: Outline, scope: Outline | undefined, { hasCacheScope }: Visibility): Edit[] {
+  if (scope === undefined) return hasCacheScope ? [insertMembers(result, '"cacheScope":"private"')] : []
+  return text.slice(scope.start, scope.end) === '"private"' ? [] : [replaceAt(scope, '"private"')]
 }
 
 /** @returns false for a notification about what is hidden */
@@ -144,7 +146,7 @@ function filterNotification(
   method: string | undefined,
   params: Outline | undefined,
   visibility: Visibility,
-  edits: TextEdit[],
+  edits: Edit[],
 ): boolean {
   if (method === undefined) throw refuse('a method that is no readable string')
   if (params?.members !== undefined) refuseLookAlikes(params.members, PARAMS_KEYS)
@@ -158,7 +160,7 @@ function filterNotification(
 }
 
 /** A server says which resources it will tell of (2026-07-28, patterns/subscriptions, Acknowledgment). */
-function filterSubscriptions(text: string, subscribed: Outline | undefined, visibility: Visibility): TextEdit[] {
+function filterSubscriptions(text: string, subscribed: Outline | undefined, visibility: Visibility): Edit[] {
   if (subscribed?.members === undefined) return []
   refuseLookAlikes(subscribed.members, SUBSCRIPTION_KEYS)
   const shows = createShows('resource', visibility)

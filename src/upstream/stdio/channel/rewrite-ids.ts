@@ -1,5 +1,6 @@
+import { applyEdits, type Edit, replaceAt } from '../../../core/json/json-edits.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
-import { applyEdits, type Edit, findMember, outlineMessage, replaceAt, replaceResponseId } from '../wire/json-edits.ts'
+import { findMember, outlineMessage, replaceResponseId } from '../wire/json-edits.ts'
 import { META_KEYS } from '../wire/modern-envelope.ts'
 import type { RequestNames } from './pending-requests.ts'
 

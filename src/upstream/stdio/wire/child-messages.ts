@@ -1,7 +1,8 @@
 import { Buffer, isUtf8 } from 'node:buffer'
 import { isObject } from '../../../core/is-object.ts'
+import { applyEdits, insertMembers } from '../../../core/json/json-edits.ts'
 import { isDeeperThan, type Outline, outlineShallow } from '../../../core/json/shallow-outline.ts'
-import { applyEdits, insertMembers, withoutMembers } from './json-edits.ts'
+import { withoutMembers } from './json-edits.ts'
 import { mendLine } from './mend-line.ts'
 
 /** One JSON-RPC message of a server. */

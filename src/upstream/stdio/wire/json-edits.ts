@@ -1,12 +1,5 @@
+import { applyEdits, replaceAt } from '../../../core/json/json-edits.ts'
 import { type Outline, outlineShallow } from '../../../core/json/shallow-outline.ts'
-
-/** A replacement of one part of a message. Everything else stays as it is. */
-export interface Edit {
-  readonly start: number
-  readonly end: number
-  /** JSON. */
-  readonly text: string
-}
 
 /** Outline of a message: its members, those of `params` and `result`, and those of `_meta`. */
 export function outlineMessage(text: string): Outline {
@@ -18,17 +11,6 @@ export function findMember(outline: Outline, ...path: string[]): Outline | undef
   return path.reduce<Outline | undefined>((at, name) => at?.members?.get(name), outline)
 }
 
-/** Replaces the value of an outline. */
-export function replaceAt(outline: Outline, text: string): Edit {
-  return { start: outline.start, end: outline.end, text }
-}
-
-/** Inserts members at the beginning of an object. */
-export function insertMembers(object: Outline, members: string): Edit {
-  const isEmpty = object.members === undefined || object.members.size === 0
-  return { start: object.start + 1, end: object.start + 1, text: isEmpty ? members : `${members},` }
-}
-
 /** The text of an object without some of its members. */
 export function withoutMembers(text: string, object: Outline, names: ReadonlySet<string>): string {
   const kept: string[] = []
@@ -36,17 +18,6 @@ export function withoutMembers(text: string, object: Outline, names: ReadonlySet
     if (!names.has(name)) kept.push(`${JSON.stringify(name)}:${text.slice(start, end)}`)
   })
   return `{${kept.join(',')}}`
-}
-
-/** Applies edits that don't overlap. */
-export function applyEdits(text: string, edits: readonly Edit[]): string {
-  let result = ''
-  let at = 0
-  for (const edit of [...edits].sort((a, b) => a.start - b.start)) {
-    result += text.slice(at, edit.start) + edit.text
-    at = edit.end
-  }
-  return result + text.slice(at)
 }
 
 /**
