@@ -2,12 +2,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { run } from '../src/cli/run.ts'
 import { ruleCasesSchema } from '../src/config/schema/rule-case.ts'
 import { compileExpression } from '../src/policy/expression/expression.ts'
 import { functions } from '../src/policy/expression/functions.ts'
 import { facts, records } from '../src/policy/expression/names.ts'
 import { ExpressionError } from '../src/policy/expression/syntax.ts'
+import { runCommand } from './support/run-command.ts'
 
 const page = readFileSync(new URL('../docs/authorization.md', import.meta.url), 'utf8')
 const examples = [...page.matchAll(/```cel\n([\s\S]*?)```/g)].flatMap(([, lines = '']) => lines.trim().split('\n'))
@@ -46,16 +46,6 @@ describe('the page on expressions', () => {
 const directory = mkdtempSync(join(tmpdir(), 'recipes-'))
 afterAll(() => rmSync(directory, { recursive: true }))
 
-/** Runs a command as the command line does. */
-async function runCommand(...argv: string[]) {
-  const printed: string[] = []
-  const print = (line: string) => void printed.push(line)
-  const paint = (_style: string, text: string) => text
-  const terminal = { print, tell: print, columns: undefined, paintOutput: paint, paintError: paint }
-  const code = await run(argv, { env: {}, directory, terminal: false }, terminal)
-  return { code, output: printed.join('\n') }
-}
-
 function write(name: string, text: string): string {
   const file = join(directory, name)
   writeFileSync(file, text)
@@ -73,14 +63,14 @@ describe('the recipes for access and rules', () => {
   it.each(recipes)('%s: does what its cases say, and they leave nothing out', async (_, blocks) => {
     expect(blocks).toHaveLength(2)
     const [config = '', cases = ''] = blocks
-    const { code, output } = await runCommand(
+    const { code, output } = await runCommand([
       'rules',
       'test',
       write('cases.yaml', cases),
       '--config',
       write('config.yaml', config),
-    )
-    expect(output).toMatch(/^\d+ of \d+ cases came out as expected\.$/)
+    ])
+    expect(output).toMatch(/^\d+ of \d+ cases came out as expected\.\n$/)
     expect(code).toBe(0)
   })
 
@@ -91,15 +81,15 @@ describe('the recipes for access and rules', () => {
   it('come after an example of cases that fit the example of the model', async () => {
     const [config = ''] = listBlocks(chapter('The model'))
     const [cases = ''] = listBlocks(chapter('Testing rules'))
-    const { code, output } = await runCommand('rules', 'test', write('c.yaml', cases), '--config', write('m.yaml', config))
-    expect({ code, output }).toEqual({ code: 0, output: '6 of 6 cases came out as expected.' })
+    const { code, output } = await runCommand(['rules', 'test', write('c.yaml', cases), '--config', write('m.yaml', config)])
+    expect({ code, output }).toEqual({ code: 0, output: '6 of 6 cases came out as expected.\n' })
   })
 
   it('come after an explanation that fits the example of the model', async () => {
     const [config = ''] = listBlocks(chapter('The model'))
     const [, args = '', claims = ''] = /--args '(.*?)' --claims '(.*?)'/.exec(chapter('Explaining a decision')) ?? []
     const file = write('m.yaml', config)
-    const { code, output } = await runCommand('explain', file, '--tool', 'refund', '--args', args, '--claims', claims)
+    const { code, output } = await runCommand(['explain', file, '--tool', 'refund', '--args', args, '--claims', claims])
     expect(code).toBe(3)
     expect(output).toContain('Refunds over 100 need')
   })

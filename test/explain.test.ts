@@ -1,10 +1,9 @@
-import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import { runCommand } from './support/run-command.ts'
 
-const main = new URL('../src/cli/main.ts', import.meta.url).pathname
 const directory = mkdtempSync(join(tmpdir(), 'explain-'))
 afterAll(() => rmSync(directory, { recursive: true }))
 
@@ -45,17 +44,18 @@ servers:
 `,
 )
 
-function run(argv: readonly string[], input = '') {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...argv], { cwd: directory, input, encoding: 'utf8' })
-  return { code: status, output: stdout, error: stderr }
+/** The file is config.yaml, unless one is named. */
+function run([command = '', ...rest]: readonly string[]) {
+  const [file = 'config.yaml', flags] = rest[0]?.endsWith('.yaml') ? [rest[0], rest.slice(1)] : [undefined, rest]
+  return runCommand([command, join(directory, file), ...flags])
 }
 
 const alice = JSON.stringify({ sub: 'alice', groups: ['support'], scope: 'tickets' })
 const ask = (...argv: string[]) => run(['explain', '--claims', alice, ...argv])
 
 describe('explain', { timeout: 60_000 }, () => {
-  it('says for a permitted call which entry opened it and which rules held, and exits with 0', () => {
-    const { code, output, error } = ask('--tool', 'refund', '--args', '{"amount": 100}')
+  it('says for a permitted call which entry opened it and which rules held, and exits with 0', async () => {
+    const { code, output, error } = await ask('--tool', 'refund', '--args', '{"amount": 100}')
     expect({ code, error }).toEqual({ code: 0, error: '' })
     expect(output).toMatch(/^tool refund of server tickets \(\/tickets\), revision 2025-11-25$/m)
     expect(output).toMatch(/^ {2}holds {4}servers\[0\]\.access\[0\]: groups support, admins: tools search_\*/m)
@@ -65,21 +65,21 @@ describe('explain', { timeout: 60_000 }, () => {
     expect(output).toMatch(/^tools\/list shows it\.$/m)
   })
 
-  it('names the rule that denies, and what the caller is told, and exits with 3', () => {
-    const { code, output } = ask('--tool', 'refund', '--args', '{"amount": 101}')
+  it('names the rule that denies, and what the caller is told, and exits with 3', async () => {
+    const { code, output } = await ask('--tool', 'refund', '--args', '{"amount": 101}')
     expect(code).toBe(3)
     expect(output).toMatch(/^ {2}fails {4}rules\[0\]: /m)
     expect(output).toMatch(/^Denied by rules\[0\]: require is false\.$/m)
     expect(output).toContain('403 without a challenge (policy_denied): Refunds over 100 need\n  the finance group.')
   })
 
-  it('names a missing argument as the reason', () => {
-    expect(ask('--tool', 'refund').output).toMatch(/^Denied by rules\[0\]: args\.amount is missing\.$/m)
+  it('names a missing argument as the reason', async () => {
+    expect((await ask('--tool', 'refund')).output).toMatch(/^Denied by rules\[0\]: args\.amount is missing\.$/m)
   })
 
-  it('names all scopes of the challenge where scopes would help', () => {
+  it('names all scopes of the challenge where scopes would help', async () => {
     const claims = JSON.stringify({ client_id: 'nightly', scope: 'robot tickets' })
-    const { code, output } = run(['explain', '--tool', 'export', '--claims', claims])
+    const { code, output } = await run(['explain', '--tool', 'export', '--claims', claims])
     expect(code).toBe(3)
     expect(output).toContain('403 with a challenge for the scopes robot tickets\n  tickets:export')
     expect(output).toMatch(/^tools\/list shows it\.$/m)
@@ -90,28 +90,28 @@ describe('explain', { timeout: 60_000 }, () => {
     [['--tool', 'no_such_tool'], '"message":"Unknown tool: no_such_tool"', 'tools/list'],
     [['--prompt', 'greet'], '"message":"Unknown prompt: greet"', 'prompts/list'],
     [['--resource', 'file:///x'], '"code":-32002', 'resources/list'],
-  ])('shows the answer of a name that does not exist: %j', (argv, answer, list) => {
-    const { code, output } = ask(...argv)
+  ])('shows the answer of a name that does not exist: %j', async (argv, answer, list) => {
+    const { code, output } = await ask(...argv)
     expect(code).toBe(3)
     expect(output.replaceAll(/\s+/g, ' ')).toContain(`${answer}`)
     expect(output).toMatch(/gets 200 with/)
     expect(output).toMatch(new RegExp(`^${list} does not show it\\.$`, 'm'))
   })
 
-  it('permits what only a rule in shadow denies, and says so', () => {
-    const { code, output } = ask('--tool', 'search_slow')
+  it('permits what only a rule in shadow denies, and says so', async () => {
+    const { code, output } = await ask('--tool', 'search_slow')
     expect(code).toBe(0)
     expect(output).toMatch(/^ {2}fails {4}rules\[4\] \(shadow\)/m)
     expect(output).toMatch(/^In shadow, would be denied: .*rules\[4\]/m)
   })
 
-  it('keeps numbers of arguments exact', () => {
-    expect(ask('--tool', 'search_big', '--args', '{"size": 9007199254740993}').code).toBe(0)
-    expect(ask('--tool', 'search_big', '--args', '{"size": 9007199254740992}').code).toBe(3)
+  it('keeps numbers of arguments exact', async () => {
+    expect((await ask('--tool', 'search_big', '--args', '{"size": 9007199254740993}')).code).toBe(0)
+    expect((await ask('--tool', 'search_big', '--args', '{"size": 9007199254740992}')).code).toBe(3)
   })
 
-  it('prints the same as JSON', () => {
-    const { code, output } = ask('--tool', 'refund', '--args', '{"amount": 101}', '--json')
+  it('prints the same as JSON', async () => {
+    const { code, output } = await ask('--tool', 'refund', '--args', '{"amount": 101}', '--json')
     expect(code).toBe(3)
     expect(JSON.parse(output)).toMatchObject({
       decision: 'deny',
@@ -126,29 +126,32 @@ describe('explain', { timeout: 60_000 }, () => {
     })
   })
 
-  it('chooses among servers by name or path, and among issuers by the claim', () => {
+  it('chooses among servers by name or path, and among issuers by the claim', async () => {
     const two = (server: string, claims = '{"iss":"https://two.example.com"}') =>
       run(['explain', 'two.yaml', '--server', server, '--tool', 't', '--claims', claims])
-    expect(two('second')).toMatchObject({ code: 0, output: expect.stringContaining('server second (/b)') })
-    expect(two('/b')).toMatchObject({ code: 0 })
-    expect(two('/b/sse')).toMatchObject({ code: 3, output: expect.stringContaining('Denied by rules[0]: the rule denies it.') })
-    expect(two('first', '{}')).toMatchObject({
+    expect(await two('second')).toMatchObject({ code: 0, output: expect.stringContaining('server second (/b)') })
+    expect(await two('/b')).toMatchObject({ code: 0 })
+    expect(await two('/b/sse')).toMatchObject({
+      code: 3,
+      output: expect.stringContaining('Denied by rules[0]: the rule denies it.'),
+    })
+    expect(await two('first', '{}')).toMatchObject({
       code: 2,
       error: expect.stringMatching(/`iss` is missing.*https:\/\/one\.example\.com/),
     })
-    expect(two('first', '{"iss":"https://three.example.com"}')).toMatchObject({
+    expect(await two('first', '{"iss":"https://three.example.com"}')).toMatchObject({
       code: 3,
       output: expect.stringMatching(/401, token_issuer_unknown/),
     })
-    expect(two('third')).toMatchObject({ code: 2, error: expect.stringContaining('There are "first", "second".') })
-    expect(run(['explain', 'two.yaml', '--tool', 't', '--claims', '{}'])).toMatchObject({
+    expect(await two('third')).toMatchObject({ code: 2, error: expect.stringContaining('There are "first", "second".') })
+    expect(await run(['explain', 'two.yaml', '--tool', 't', '--claims', '{}'])).toMatchObject({
       code: 2,
       error: expect.stringContaining('--server is missing'),
     })
   })
 
-  it('says how the list itself is treated', () => {
-    const passed = run([
+  it('says how the list itself is treated', async () => {
+    const passed = await run([
       'explain',
       'two.yaml',
       '--server',
@@ -159,32 +162,32 @@ describe('explain', { timeout: 60_000 }, () => {
       '{"iss":"https://one.example.com"}',
     ])
     expect(passed.output).toMatch(/^tools\/list shows it: the list passes as it is\.$/m)
-    const refused = run(['explain', '--tool', 'refund', '--claims', '{"groups":["support"]}'])
+    const refused = await run(['explain', '--tool', 'refund', '--claims', '{"groups":["support"]}'])
     expect(refused.output).toMatch(/^tools\/list is refused itself, so it shows nothing\.$/m)
   })
 
-  it('asks about methods as clients send them: notifications have no id', () => {
-    expect(ask('--method', 'notifications/initialized').code).toBe(0)
-    expect(ask('--method', 'tools/list').output).not.toMatch(/tools\/list (?:shows|does not)/)
-    expect(ask('--method', 'logging/setLevel', '--args', '{"level":"info"}')).toMatchObject({
+  it('asks about methods as clients send them: notifications have no id', async () => {
+    expect((await ask('--method', 'notifications/initialized')).code).toBe(0)
+    expect((await ask('--method', 'tools/list')).output).not.toMatch(/tools\/list (?:shows|does not)/)
+    expect(await ask('--method', 'logging/setLevel', '--args', '{"level":"info"}')).toMatchObject({
       code: 3,
       output: expect.stringContaining('403 without a challenge (policy_denied)'),
     })
     const params = '{"ref":{"type":"ref/resource","uri":"ticket://{id}"},"argument":{"name":"id","value":"4"}}'
-    expect(ask('--method', 'completion/complete', '--args', params).code).toBe(0)
+    expect((await ask('--method', 'completion/complete', '--args', params)).code).toBe(0)
   })
 
-  it('takes the endpoint for messages where there is HTTP+SSE alone, which answers what is hidden with 400', () => {
+  it('takes the endpoint for messages where there is HTTP+SSE alone, which answers what is hidden with 400', async () => {
     const server = '{ sse: { path: /sse, upstream: "http://localhost/sse" }, rules: [{ tool: a, deny: true, on_deny: hide }] }'
     writeFileSync(join(directory, 'sse.yaml'), `issuers: [https://idp.example.com]\nservers: [${server}]\n`)
-    const { code, output } = run(['explain', 'sse.yaml', '--tool', 'a', '--claims', '{}'])
+    const { code, output } = await run(['explain', 'sse.yaml', '--tool', 'a', '--claims', '{}'])
     expect(code).toBe(3)
     expect(output).toMatch(/gets 400 with/)
   })
 
-  it('says when the groups are not known, and why', () => {
+  it('says when the groups are not known, and why', async () => {
     const claims = JSON.stringify({ sub: 'alice', groups: { support: true }, scope: 'tickets' })
-    const { code, output } = run(['explain', '--tool', 'refund', '--claims', claims])
+    const { code, output } = await run(['explain', '--tool', 'refund', '--claims', claims])
     expect(code).toBe(3)
     expect(output.replaceAll(/\s+/g, ' ')).toMatch(/groups not known: the claim groups/)
   })
@@ -201,15 +204,15 @@ describe('explain', { timeout: 60_000 }, () => {
     [['--claims', '{}', '--tool', 'a', '--args', '{}},"id":{'], /--args is not JSON/],
     [['--claims', '{}', '--resource', 'a:b', '--args', '{}'], /takes no arguments/],
     [['--claims', '{}', '--method', 'tools/call'], /cannot be read \(params_invalid/],
-    [['--claims', '{}', '--tool', 'a', 'missing.yaml'], /no such file/],
-  ])('tells a mistake of the command line and exits with 2: %j', (argv, message) => {
-    expect(run(['explain', ...argv])).toMatchObject({ code: 2, output: '', error: expect.stringMatching(message) })
+    [['missing.yaml', '--claims', '{}', '--tool', 'a'], /no such file/],
+  ])('tells a mistake of the command line and exits with 2: %j', async (argv, message) => {
+    expect(await run(['explain', ...argv])).toMatchObject({ code: 2, output: '', error: expect.stringMatching(message) })
   })
 
-  it('is what other words mean', () => {
-    expect(run(['why']).error).toContain('Did you mean explain?')
-    expect(run(['policy']).error).toContain('Did you mean rules?')
-    expect(run(['check', '--tool', 'x']).error).toContain('--tool is for the command explain.')
-    expect(run(['check', '--json']).error).toContain('--json is for the commands doctor and explain.')
+  it('is what other words mean', async () => {
+    expect((await run(['why'])).error).toContain('Did you mean explain?')
+    expect((await run(['policy'])).error).toContain('Did you mean rules?')
+    expect((await run(['check', '--tool', 'x'])).error).toContain('--tool is for the command explain.')
+    expect((await run(['check', '--json'])).error).toContain('--json is for the commands doctor and explain.')
   })
 })

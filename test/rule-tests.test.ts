@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import { runCommand } from './support/run-command.ts'
 
 const main = new URL('../src/cli/main.ts', import.meta.url).pathname
 const directory = mkdtempSync(join(tmpdir(), 'rule-tests-'))
@@ -27,6 +28,7 @@ servers:
 `
 writeFileSync(join(directory, 'config.yaml'), CONFIG)
 
+/** Exercises every rule and entry. */
 const ALL = `
 cases:
   - name: small refunds
@@ -50,34 +52,34 @@ cases:
   - { principal: *support, list: prompts, of: [greet, other], shows: [greet], request: { now: 2026-01-05T12:00:00Z } }
 `
 
+writeFileSync(join(directory, 'all.yaml'), ALL)
+
 function run(cases: string, ...more: string[]) {
   writeFileSync(join(directory, 'cases.yaml'), cases)
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, 'rules', 'test', 'cases.yaml', ...more], {
-    cwd: directory,
-    encoding: 'utf8',
-  })
-  return { code: status, output: stdout, error: stderr }
+  const files = more.filter((one) => one.startsWith('more')).map((name) => join(directory, name))
+  const config = more.find((one) => one.startsWith('other')) ?? 'config.yaml'
+  return runCommand(['rules', 'test', join(directory, 'cases.yaml'), ...files, '--config', join(directory, config)])
 }
 
 const support = 'principal: { subject: alice, groups: [support], scopes: [tickets] }'
 
 describe('rules test', { timeout: 60_000 }, () => {
-  it('exits with 0 where every case comes out as expected and every rule is exercised', () => {
-    expect(run(ALL)).toEqual({ code: 0, error: '', output: '15 of 15 cases came out as expected.\n' })
+  it('exits with 0 where every case comes out as expected and every rule is exercised', async () => {
+    expect(await run(ALL)).toEqual({ code: 0, error: '', output: '15 of 15 cases came out as expected.\n' })
   })
 
-  it('exits with 1 for a surprise: what was expected, what came out, and what decided', () => {
-    const { code, output } = run(
+  it('exits with 1 for a surprise: what was expected, what came out, and what decided', async () => {
+    const { code, output } = await run(
       `cases:\n  - { name: large refunds, ${support}, tool: refund, args: { amount: 101 }, expect: permit }\n`,
     )
     expect(code).toBe(1)
-    expect(output).toMatch(/^cases\.yaml, cases\[0\], line 2: large refunds$/m)
+    expect(output).toMatch(/cases\.yaml, cases\[0\], line 2: large refunds$/m)
     expect(output).toMatch(/^ {2}- expected: permit\n {2}\+ got: {6}deny$/m)
     expect(output).toMatch(/^ {2}Refused by rules\[0\]: require is false\.$/m)
     expect(output).toMatch(/^ {2}holds {4}servers\[0\]\.access\[0\]: groups support/m)
     expect(output).toMatch(/^ {2}fails {4}rules\[0\]: tool refund: require args\.amount <= 100/m)
     expect(output).toMatch(/^0 of 1 cases came out as expected\.$/m)
-    expect(output.split('\n').filter((line) => line.length > 80)).toEqual([])
+    expect(output.split('\n').filter((line) => line.length > 80 && !line.includes(directory))).toEqual([])
   })
 
   it.each([
@@ -87,28 +89,27 @@ describe('rules test', { timeout: 60_000 }, () => {
     ['tool: search_x, expect: challenge, scopes: [tickets]', 'challenge for tickets', 'permit'],
     ['list: tools, of: [refund, export], shows: [export]', 'shows export', 'shows refund'],
     ['list: tools, of: [export], shows: [export]', 'shows export', 'shows nothing'],
-  ])('finds a surprise in { %s }', (what, expected, got) => {
-    const { code, output } = run(`cases: [{ ${support}, ${what} }]`)
+  ])('finds a surprise in { %s }', async (what, expected, got) => {
+    const { code, output } = await run(`cases: [{ ${support}, ${what} }]`)
     expect(code).toBe(1)
     expect(output).toContain(`- expected: ${expected}\n`)
     expect(output).toContain(`+ got:      ${got}\n`)
   })
 
-  it('names rules that no case is about, and entries that open nothing in any case', () => {
-    const { code, output } = run(`cases: [{ ${support}, tool: refund, args: { amount: 1 }, expect: permit }]`)
+  it('names rules that no case is about, and entries that open nothing in any case', async () => {
+    const { code, output } = await run(`cases: [{ ${support}, tool: refund, args: { amount: 1 }, expect: permit }]`)
     expect(code).toBe(0)
     const named = [...output.matchAll(/^No case exercises (\S+)/gm)].map(([, place]) => place)
     expect(named).toEqual(['access[0]:', 'rules[1]', 'rules[2]', 'rules[3]', 'rules[4]'])
     expect(output).toMatch(/^No case exercises rules\[1\] of server tickets: tool delete_\*$/m)
   })
 
-  it('says exactly what a rule of no scopes is about', () => {
+  it('says exactly what a rule of no scopes is about', async () => {
     const server =
       '{ path: /a, upstream: "http://localhost/a", unlisted_operations: deny, rules: [{ tool: a, scopes: [] }, { tool: b, scopes: [] }] }'
     writeFileSync(join(directory, 'other.yaml'), `issuers: [https://idp.example.com]\nservers: [${server}]\n`)
-    const { code, output } = run(
+    const { code, output } = await run(
       'cases: [{ principal: {}, tool: a, expect: permit }, { principal: {}, tool: c, expect: deny }]',
-      '--config',
       'other.yaml',
     )
     expect(code).toBe(0)
@@ -116,9 +117,9 @@ describe('rules test', { timeout: 60_000 }, () => {
     expect(output).not.toMatch(/exercises rules\[0\]/)
   })
 
-  it('tells every mistake of every file with its place and fix, and exits with 2', () => {
+  it('tells every mistake of every file with its place and fix, and exits with 2', async () => {
     writeFileSync(join(directory, 'more.yaml'), 'cases: []\n')
-    const { code, output, error } = run(
+    const { code, output, error } = await run(
       `cases:
   - { principal: { subjekt: a }, tool: a, expect: permit }
   - { ${support}, tool: a, prompt: b, expect: permit }
@@ -164,22 +165,28 @@ describe('rules test', { timeout: 60_000 }, () => {
 
   it.each(['.inf', '1e400', '[1, { b: 9007199254740993 }]', '-9007199254740993'])(
     'refuses arguments that are not exact: %s',
-    (number) => {
-      const { code, error } = run(`cases: [{ ${support}, tool: a, args: { a: ${number} }, expect: permit }]`)
+    async (number) => {
+      const { code, error } = await run(`cases: [{ ${support}, tool: a, args: { a: ${number} }, expect: permit }]`)
       expect(code).toBe(2)
       expect(error).toContain('holds a number that YAML has rounded')
     },
   )
 
-  it('refuses a case whose arguments contain themselves', () => {
-    const { code, error } = run(`cases: [{ ${support}, tool: a, args: &a { b: *a }, expect: permit }]`)
+  it('refuses a case whose arguments contain themselves', async () => {
+    const { code, error } = await run(`cases: [{ ${support}, tool: a, args: &a { b: *a }, expect: permit }]`)
     expect(code).toBe(2)
     expect(error).toContain('cannot be written as JSON')
   })
 
-  it.each([[[]], [['test']], [['check', 'cases.yaml']]])('is all that `rules` does: %j', (argv) => {
-    const { status, stderr } = spawnSync(process.execPath, [main, 'rules', ...argv], { cwd: directory, encoding: 'utf8' })
-    expect(status).toBe(2)
-    expect(stderr).toContain('rules test FILE…')
+  it.each([[[]], [['test']], [['check', 'cases.yaml']]])('is all that `rules` does: %j', async (argv) => {
+    expect(await runCommand(['rules', ...argv])).toMatchObject({ code: 2, error: expect.stringContaining('rules test FILE…') })
+  })
+
+  it('is a command of the program', () => {
+    const { status, stdout } = spawnSync(process.execPath, [main, 'rules', 'test', 'all.yaml'], {
+      cwd: directory,
+      encoding: 'utf8',
+    })
+    expect({ status, stdout }).toEqual({ status: 0, stdout: '15 of 15 cases came out as expected.\n' })
   })
 })
