@@ -23,36 +23,36 @@ function readRows(text: string): Row[] {
   }))
 }
 
-function findReferenceFlaw(file: string, phrase: string): string | undefined {
+function findReferenceProblem(file: string, phrase: string): string | undefined {
   if (!existsSync(join(root, file))) return `no file ${file}`
   return readFileSync(join(root, file), 'utf8').includes(phrase) ? undefined : `no “${phrase}” in ${file}`
 }
 
-function findRowFlaws({ id, cells }: Row): string[] {
+function findRowProblems({ id, cells }: Row): string[] {
   const [source = '', requirement = '', state = '', heldBy = ''] = cells
   if (cells.length !== 4 || source === '' || requirement === '') return ['not five columns']
-  const named = [...heldBy.matchAll(references)].map(({ groups }) => findReferenceFlaw(groups?.file ?? '', groups?.phrase ?? ''))
+  const named = [...heldBy.matchAll(references)].map(({ groups }) => findReferenceProblem(groups?.file ?? '', groups?.phrase ?? ''))
   return [
     ...(/^[A-Z]{2}\d+$/.test(id) ? [] : ['no id']),
     ...(states.test(state) ? [] : [`no state: ${state}`]),
     ...(state === 'holds' && named.length === 0 ? ['no test'] : []),
     ...(heldBy.replaceAll(references, '').replaceAll('; ', '') === '' ? [] : ['more than tests']),
-    ...named.filter((flaw) => flaw !== undefined),
+    ...named.filter((problem) => problem !== undefined),
   ]
 }
 
-function findFlaws(text: string): string[] {
+function findProblems(text: string): string[] {
   const rows = readRows(text)
   const twice = rows.filter(({ id }, index) => rows.findIndex((row) => row.id === id) < index)
   return [
     ...twice.map(({ id }) => `${id}: twice`),
-    ...rows.flatMap((row) => findRowFlaws(row).map((flaw) => `${row.id}: ${flaw}`)),
+    ...rows.flatMap((row) => findRowProblems(row).map((problem) => `${row.id}: ${problem}`)),
   ]
 }
 
 it('each row of docs/conformance.md has an id of its own and a state, and names tests that are there', () => {
   expect(readRows(page).length).toBeGreaterThan(180)
-  expect(findFlaws(page)).toEqual([])
+  expect(findProblems(page)).toEqual([])
 })
 
 const held = '`test/conformance-page.test.ts`: `names tests that are there`'
@@ -70,6 +70,6 @@ it.each([
   ],
   ['words of its own', `| AB1 | x | y | holds | ${held}, surely |`, 'AB1: more than tests'],
   ['a column too few', '| AB1 | x | holds |  |', 'AB1: not five columns'],
-])('a row with %s is noticed', (_what, rows, flaw) => {
-  expect(findFlaws(`| AB0 | x | y | holds | ${held} |\n${rows}`)).toEqual([flaw])
+])('a row with %s is noticed', (_what, rows, problem) => {
+  expect(findProblems(`| AB0 | x | y | holds | ${held} |\n${rows}`)).toEqual([problem])
 })

@@ -20,7 +20,7 @@ export interface Applicable {
   /** Whether `unlisted_operations` leaves it open. */
   readonly isListed: boolean
   /** Why the target can't be judged, so that it is refused to everyone. */
-  readonly flaw: string | undefined
+  readonly problem: string | undefined
   /** What expressions see as the target: of a resource its normalised URI; undefined where it has several readings. */
   readonly target: string | undefined
 }
@@ -58,11 +58,11 @@ export function findApplicable(operation: Operation, given: OperationRules, work
     isListed: isListed(operation, given, concerned, target, work),
     target: target.readings.length > 1 ? undefined : (target.readings[0] ?? target.name),
   }
-  if (target.flaw !== undefined) return { ...facts, requirements: [], conditions: [], entries: [], flaw: target.flaw }
+  if (target.problem !== undefined) return { ...facts, requirements: [], conditions: [], entries: [], problem: target.problem }
   const rules = concerned.filter((rule) => rule.restricts(target, work))
   const entries = given.entries.filter((entry) => entry.opens(operation, target, work))
   if (work.left < 0) return TOO_MUCH
-  return { ...facts, ...combine(rules), entries, flaw: undefined }
+  return { ...facts, ...combine(rules), entries, problem: undefined }
 }
 
 /**
@@ -77,7 +77,7 @@ export function findApplicableToTemplate(operation: Operation, given: OperationR
   if (work.left < 0) return TOO_MUCH
   const isListed = given.openLists === undefined || concerned.some((rule) => rule.restricts(template, work))
   const { targetKind } = operation
-  return { targetKind, isFree: false, isListed, target: undefined, ...combine(rules), entries, flaw: undefined }
+  return { targetKind, isFree: false, isListed, target: undefined, ...combine(rules), entries, problem: undefined }
 }
 
 function combine(rules: readonly CompiledRule[]): Pick<Applicable, 'requirements' | 'conditions'> {
@@ -95,7 +95,7 @@ const TOO_MUCH: Applicable = {
   isFree: false,
   isListed: true,
   target: undefined,
-  flaw: 'and what else the message names are too much to compare with the rules',
+  problem: 'and what else the message names are too much to compare with the rules',
 }
 
 function isListed(
@@ -124,5 +124,5 @@ export const ANSWER: Applicable = {
   isFree: true,
   isListed: true,
   target: undefined,
-  flaw: undefined,
+  problem: undefined,
 }

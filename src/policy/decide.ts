@@ -63,15 +63,15 @@ function applyEnforced(inquiry: Inquiry, subject: Subject, { accessMode }: PathP
   const { operation, applicable } = subject
   if (!applicable.isListed && !isPlainNotification(operation))
     refuse(obstacles, 'policy_denied', `no rule names ${describe(operation)}`)
-  if (applicable.flaw !== undefined)
-    return refuse(obstacles, 'resource_uri_ambiguous', `${describe(operation)} ${applicable.flaw}`)
+  if (applicable.problem !== undefined)
+    return refuse(obstacles, 'resource_uri_ambiguous', `${describe(operation)} ${applicable.problem}`)
   if (accessMode === 'enforce' && !isPlainNotification(operation)) applyAccess(inquiry, subject, accessMode, obstacles)
   for (const condition of applicable.conditions) applyCondition(inquiry, subject, condition, obstacles)
 }
 
 function applyTried(inquiry: Inquiry, subject: Subject, { accessMode }: PathPolicy, obstacles: Obstacles): void {
   const { operation, applicable } = subject
-  if (applicable.flaw !== undefined) return void obstacles.wouldDeny.push(`${describe(operation)} ${applicable.flaw}`)
+  if (applicable.problem !== undefined) return void obstacles.wouldDeny.push(`${describe(operation)} ${applicable.problem}`)
   if (accessMode === 'shadow' && !isPlainNotification(operation)) applyAccess(inquiry, subject, accessMode, obstacles)
   for (const condition of applicable.conditions) applyCondition(inquiry, subject, condition, obstacles)
 }

@@ -29,7 +29,7 @@ export function createItemFilter(inquiry: Inquiry, policy: PathPolicy, { showsSt
       const operation: Operation = { kind: 'request', ...USES[kind], target: name, id: undefined }
       const find = kind === 'resource_template' ? findForTemplate : policy.findApplicable
       const applicable = find(operation, inquiry.work)
-      if (inquiry.work.left < 0 || applicable.flaw !== undefined || !applicable.isListed) return false
+      if (inquiry.work.left < 0 || applicable.problem !== undefined || !applicable.isListed) return false
       return isUsable(inquiry, { operation, applicable }, policy) && (showsStepUp || hasScopes(inquiry, applicable))
     },
   }

@@ -15,7 +15,7 @@ it.each([
   ['file:///a ', 'begins or ends with white space'],
   ['file:///a%2520b', 'has an escape that is escaped itself'],
   ['note://{id}', 'has the braces of a template'],
-  // Flaws behind escapes.
+  // Problems behind escapes.
   ['file:///a%2f..%2fb/**', 'has a dot segment'],
   ['file:///a/..;x/b', 'has a dot segment'],
   ['file:///a/..?x', 'has a dot segment'],

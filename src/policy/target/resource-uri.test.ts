@@ -13,7 +13,7 @@ describe('a resource URI', () => {
   it.each([['file:///secret/x'], ['https://example.com/a/b'], ['note://a/b']])(
     'has one reading when nothing in it can be read otherwise: %j',
     (uri) => {
-      expect(read(uri, 'note://a/**')).toEqual({ readings: [uri], flaw: undefined, isBoundless: false })
+      expect(read(uri, 'note://a/**')).toEqual({ readings: [uri], problem: undefined, isBoundless: false })
     },
   )
 
@@ -110,20 +110,20 @@ describe('a resource URI', () => {
     ['file:%2f%2fx/secret', 'is a relative path'],
     [`file:///${'x'.repeat(8192)}`, 'is longer than 8192 characters'],
     [`file:///%${'25'.repeat(300)}2e`, 'has too many readings'],
-  ])('cannot be judged: %s', (uri, flaw) => {
-    expect(read(uri).flaw).toBe(flaw)
+  ])('cannot be judged: %s', (uri, problem) => {
+    expect(read(uri).problem).toBe(problem)
   })
 
   it.each([['file:/x'], ['/x'], ['file:///../x'], ['FILE:///x/../../y'], ['file:///x/%2e%2e/..%2f'], ['/../x']])(
     'may lead anywhere: %j',
     (uri) => {
-      expect(read(uri)).toMatchObject({ flaw: undefined, isBoundless: true })
+      expect(read(uri)).toMatchObject({ problem: undefined, isBoundless: true })
     },
   )
 
   it('may name a host that rules name', () => {
-    expect(read('file://server/share/x', 'file://Server/share/**').flaw).toBeUndefined()
-    expect(readResourceUri('file://x/y', listNamedParts(['note://a']), createWork()).flaw).toBeUndefined()
+    expect(read('file://server/share/x', 'file://Server/share/**').problem).toBeUndefined()
+    expect(readResourceUri('file://x/y', listNamedParts(['note://a']), createWork()).problem).toBeUndefined()
   })
 
   it('is read, whatever it is', () => {

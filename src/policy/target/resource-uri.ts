@@ -23,7 +23,7 @@ export interface UriReadings {
   /** The URI itself first, without what is trimmed at its beginning. At its end, a space may be part of a name. */
   readonly readings: readonly string[]
   /** Why the URI can't be judged; undefined when it can. */
-  readonly flaw: string | undefined
+  readonly problem: string | undefined
   /** Whether it may lead to any file. */
   readonly isBoundless: boolean
 }
@@ -42,12 +42,12 @@ export function readResourceUri(uri: string, parts: NamedParts, work: Work): Uri
   if (uri.length > MAX_LENGTH) return refuse(uri, `is longer than ${MAX_LENGTH} characters`)
   const readings = collectReadings(trimBeginning(uri), [...commonSteps, ...cuttingSteps], parts.hasAuthority, work)
   if (readings === undefined) return refuse(uri, 'has too many readings')
-  const flaw = firstOf(readings, (reading) => findFlaw(reading, parts))
-  return { readings, flaw, isBoundless: parts.hasFiles && readings.some((reading) => isBoundless(reading, parts)) }
+  const problem = firstOf(readings, (reading) => findProblem(reading, parts))
+  return { readings, problem, isBoundless: parts.hasFiles && readings.some((reading) => isBoundless(reading, parts)) }
 }
 
-function refuse(uri: string, flaw: string): UriReadings {
-  return { readings: [uri], flaw, isBoundless: false }
+function refuse(uri: string, problem: string): UriReadings {
+  return { readings: [uri], problem, isBoundless: false }
 }
 
 /**
@@ -72,7 +72,7 @@ function firstOf<T, R>(items: readonly T[], find: (item: T) => R | undefined): R
 /** Control characters end names (NUL, in C), vanish or stay: too many openers differ. Tabs, line breaks and both ends are steps. */
 const CONTROL = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]/
 
-function findFlaw(reading: string, parts: NamedParts): string | undefined {
+function findProblem(reading: string, parts: NamedParts): string | undefined {
   if (CONTROL.test(trimUri(reading))) return 'has a control character'
   const { scheme = 'file', authority, rest } = splitUri(reading)
   if (scheme !== 'file' || !parts.hasFiles) return undefined

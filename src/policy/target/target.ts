@@ -17,10 +17,10 @@ export interface Target {
   /** For a template that is still open: what everything begins with that it may become, without regard to case. */
   readonly beginnings: readonly string[]
   /** Why it can't be judged. */
-  readonly flaw: string | undefined
+  readonly problem: string | undefined
 }
 
-const NOTHING = { isUnknown: false, name: undefined, readings: [], folded: [], beginnings: [], flaw: undefined }
+const NOTHING = { isUnknown: false, name: undefined, readings: [], folded: [], beginnings: [], problem: undefined }
 
 /**
  * Reads the target of an operation.
@@ -37,8 +37,8 @@ export function readTarget(operation: Operation, parts: NamedParts | undefined, 
 }
 
 function readUri(uri: string, parts: NamedParts, work: Work): Target {
-  const { readings, flaw, isBoundless } = readResourceUri(uri, parts, work)
-  return { isUnknown: isBoundless, name: uri, readings, folded: fold(readings), beginnings: [], flaw }
+  const { readings, problem, isBoundless } = readResourceUri(uri, parts, work)
+  return { isUnknown: isBoundless, name: uri, readings, folded: fold(readings), beginnings: [], problem }
 }
 
 /** Completing a template (RFC 6570) tells what there is below it: variables without a value may stand for anything. */
@@ -48,7 +48,7 @@ function readTemplate({ completing }: Operation, template: string, parts: NamedP
   const open = beginnings.map((beginning) => readBeginning(beginning, parts, work))
   // What can't be judged is one more thing that the template may become: any resource.
   const isBoundless = target.isUnknown || open.some((one) => one.isBoundless)
-  if (isBoundless || [target, ...open].some(({ flaw }) => flaw !== undefined)) return { ...NOTHING, isUnknown: true }
+  if (isBoundless || [target, ...open].some(({ problem }) => problem !== undefined)) return { ...NOTHING, isUnknown: true }
   return { ...target, beginnings: fold(open.flatMap(({ readings }) => withoutParents(readings))) }
 }
 
@@ -67,7 +67,7 @@ function expandAll(template: string, completing: Completing | undefined): { uri:
 }
 
 function readBeginning(beginning: string, parts: NamedParts, work: Work): UriReadings {
-  return beginning === '' ? { readings: [''], flaw: undefined, isBoundless: false } : readResourceUri(beginning, parts, work)
+  return beginning === '' ? { readings: [''], problem: undefined, isBoundless: false } : readResourceUri(beginning, parts, work)
 }
 
 /** A file system drops the final slash, but what begins with `a` is more than what is in `a/`. */

@@ -41,10 +41,10 @@ describe('where all files of the rules are on drives', () => {
 
   it('a drive that stands elsewhere, or without a slash, cannot be judged', () => {
     for (const uri of ['file:///C:x', 'file:///C|x', 'file:///C:/a/C:x', 'file:///C:/a/D:/x', 'file:///a/C|/x']) {
-      expect(read(uri, 'file:///C:/**').flaw).toBe('has a drive that depends on the opener')
-      expect(read(uri, 'file:///srv/**').flaw).toBeUndefined()
+      expect(read(uri, 'file:///C:/**').problem).toBe('has a drive that depends on the opener')
+      expect(read(uri, 'file:///srv/**').problem).toBeUndefined()
     }
     for (const uri of ['file:///C:', 'file:///C:/', 'file:///C:\\x', 'file:////C:/x', 'file:///C:/ab:c'])
-      expect(read(uri, 'file:///C:/**').flaw).toBeUndefined()
+      expect(read(uri, 'file:///C:/**').problem).toBeUndefined()
   })
 })

@@ -37,8 +37,8 @@ function createApplication(state: State, { body }: Question): Answer {
     return refuse(400, 'APP-60509', 'Invalid request.', `The Application name: ${draft.name}, is not valid.`)
   if ([...state.applications.values()].some(({ name }) => name.toLowerCase() === draft.name.toLowerCase()))
     return refuse(409, 'APP-60007', 'Conflict detected.', `Application with name: ${draft.name} already exists.`)
-  const flaw = oidc && findFlaw(state, oidc)
-  if (flaw !== undefined) return flaw
+  const problem = oidc && findProblem(state, oidc)
+  if (problem !== undefined) return problem
   const id = randomUUID()
   state.applications.set(id, {
     id,
@@ -50,7 +50,7 @@ function createApplication(state: State, { body }: Question): Answer {
   return { status: 201, headers: { location: `${state.base}${ROOT}/applications/${id}` } }
 }
 
-function findFlaw(state: State, oidc: Oidc): Answer | undefined {
+function findProblem(state: State, oidc: Oidc): Answer | undefined {
   if (!Array.isArray(oidc.grantTypes) || oidc.grantTypes.length === 0)
     return refuse(400, 'APP-60001', 'Invalid request.', 'grantTypes cannot be empty.')
   if (oidc.clientId !== undefined && findByClientId(state, oidc.clientId))
