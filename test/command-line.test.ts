@@ -361,7 +361,7 @@ describe('serve', () => {
     ['pretty', 'its log'],
     ['json', 'anything it says'],
     ['pretty', 'anything it says'],
-  ])('serves on when nobody reads (%s) %s any more', async (format, what) => {
+  ])('keeps serving when its output (%s, %s) is no longer read', async (format, what) => {
     const proxy = start(['--config', writeWithLog(format)])
     const [, url = ''] = await proxy.waitFor(/is listening on (\S+)\n/)
     proxy.child.stdout?.destroy()

@@ -31,7 +31,9 @@ function findReferenceProblem(file: string, phrase: string): string | undefined 
 function findRowProblems({ id, cells }: Row): string[] {
   const [source = '', requirement = '', state = '', heldBy = ''] = cells
   if (cells.length !== 4 || source === '' || requirement === '') return ['not five columns']
-  const named = [...heldBy.matchAll(references)].map(({ groups }) => findReferenceProblem(groups?.file ?? '', groups?.phrase ?? ''))
+  const named = [...heldBy.matchAll(references)].map(({ groups }) =>
+    findReferenceProblem(groups?.file ?? '', groups?.phrase ?? ''),
+  )
   return [
     ...(/^[A-Z]{2}\d+$/.test(id) ? [] : ['no id']),
     ...(states.test(state) ? [] : [`no state: ${state}`]),

@@ -12,6 +12,7 @@ function listFiles(folder: string, endings: readonly string[]): string[] {
 }
 
 const sources = listFiles('src', ['.ts'])
+const tests = [...sources, ...listFiles('test', ['.ts'])].filter((name) => name.endsWith('.test.ts'))
 const pages = readdirSync(root).filter((name) => name.endsWith('.md') && name !== 'CHANGELOG.md')
 const documents = [...pages, ...listFiles('docs', ['.md', '.json']), ...listFiles('samples', ['.yaml', '.mjs'])]
 
@@ -58,8 +59,11 @@ const PHRASES = [
 /** The actor has a name: client, user, caller, operator, attacker. */
 const NO_ACTOR = /\b(?:whoever|somebody|nobody)\b/i
 
-/** Lines that must hold such a word: an answer to `init`, and names of tests that a page quotes. */
-const EXCEPTIONS = [/^src\/cli\/init\/answers\.ts:.*\/\^\(\?:none\|no\|nobody/, /^docs\/conformance\.md:/]
+/** Titles of tests do, too. What a test sends may name anything. */
+const TITLE_WITHOUT_ACTOR = /^\s*(?:it|describe|\]\)|it\.each\(.*\))\((['"`])(?:(?!\1).)*\b(?:whoever|somebody|nobody)\b/i
+
+/** A line that must hold such a word: an answer to `init`. */
+const EXCEPTIONS = [/^src\/cli\/init\/answers\.ts:.*\/\^\(\?:none\|no\|nobody/]
 
 describe('the words of the project', () => {
   it.each(OLD_NAMES)('%s is not in the code', (pattern) => {
@@ -76,7 +80,13 @@ describe('the words of the project', () => {
     expect(found.filter((line) => !EXCEPTIONS.some((exception) => exception.test(line)))).toEqual([])
   })
 
+  it('name the actor in titles of tests', () => {
+    expect(findLines(tests, TITLE_WITHOUT_ACTOR)).toEqual([])
+  })
+
   it('finds what it looks for', () => {
+    expect("  ])('reaches nobody: %s', async () => {").toMatch(TITLE_WITHOUT_ACTOR)
+    expect("  it.each(all)('is whoever’s it is', async () => {").toMatch(TITLE_WITHOUT_ACTOR)
     expect(findLines(['test/words.test.ts'], /at this very moment/).length).toBeGreaterThan(0)
     expect(findLines(['CONTRIBUTING.md'], /so much as/)).toEqual([])
   })

@@ -71,7 +71,7 @@ describe('a key', () => {
     ['on secp256k1', { ...p256, crv: 'secp256k1' }],
     ['of a kind that nobody knows', { kty: 'XYZ' }],
     ['without a kind', { n: rsa.n, e: rsa.e }],
-  ])('%s is meant for something else: it verifies nothing, and nobody is told', (_, jwk) => {
+  ])('%s is meant for something else: it verifies nothing, and is not reported', (_, jwk) => {
     expect(algorithmsOf(jwk)).toEqual([])
     expect(parseKeySet({ keys: [jwk] }).problems).toEqual([])
   })

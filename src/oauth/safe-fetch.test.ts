@@ -197,7 +197,7 @@ describe('a URL', () => {
     ['', 'absolute'],
     ['https://user:pass@idp.example.com/', 'user information'],
     ['https://user@idp.example.com/', 'user information'],
-  ])('is not fetched, whoever names it: %s', async (url, reason) => {
+  ])('is not fetched, whether metadata or the operator names it: %s', async (url, reason) => {
     for (const namedBy of ['operator', 'metadata'] as const)
       expect(await reasonOf(outboundFetch().fetchJson(url, { namedBy }))).toContain(reason)
   })

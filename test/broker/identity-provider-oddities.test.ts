@@ -129,7 +129,7 @@ describe('a userinfo endpoint', () => {
       'about somebody else',
       (profile: VendorStage['profile'], iss: string) => profile.sign({ ...CLAIMS, sub: 'mallory', iss, aud: VENDOR_CLIENT.id }),
     ],
-  ])('signs nobody in by an answer that is signed %s', async (_name, sign) => {
+  ])('signs no user in by an answer that is signed %s', async (_name, sign) => {
     const answer = await signed(sign)()
     expect([400, 503]).toContain(answer.status)
   })

@@ -49,7 +49,7 @@ describe('the verification of an address (OpenID Connect Core §5.1)', () => {
     ['by itself', boss, home, { email: 'boss@corp.example' }],
     ['by itself, though nobody verified it', boss, {}, { email: 'boss@corp.example', email_verified: false }],
     ['by itself, where the word on it is none', boss, {}, { email: 'boss@corp.example', email_verified: null }],
-  ])('of another one lets nobody in %s', async (_name, allow, idToken, userinfo) => {
+  ])('of another one lets no user in %s', async (_name, allow, idToken, userinfo) => {
     const { origin, client } = await start({ vendor: createVendor({ idToken, userinfo }), provider: () => ({ allow }) })
     expect((await returnFromVendor(origin, client)).answer.status).toBe(403)
   })

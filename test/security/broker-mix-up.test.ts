@@ -181,7 +181,7 @@ describe('an ID token (OpenID Connect Core §3.1.3.7)', () => {
     ['about a number', (nonce) => mint({ nonce, sub: 42 })],
     ['that is none', () => 'x'],
     ['that is missing', () => undefined],
-  ])('signs nobody in: one %s', async (_name, spoil) => {
+  ])('signs no user in: one %s', async (_name, spoil) => {
     tokenAnswer = async (nonce) => createAnswer(await spoil(nonce))
     const browser = createBrowser()
     const { back } = await beginSignIn(browser)

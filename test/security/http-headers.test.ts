@@ -124,7 +124,7 @@ describe('a header that could be mistaken for word from us about the caller does
     'Transfer_Encoding',
     'Transfer.Encoding',
     'TRANSFER-_-ENCODING',
-  ])('%s is refused: somebody might find the end of the body by it', async (name) => {
+  ])('%s is refused: another parser might find the end of the body by it', async (name) => {
     await checkAttack(arena, call(`${name}: 5`), { status: 400, code: 'request_malformed' })
   })
 

@@ -325,7 +325,7 @@ describe('Host', () => {
     'localtest.me:{port}',
     '127.0.0.1.nip.io:{port}',
     '127.0.0.1:1',
-  ])('%s is somebody else (403): DNS rebinding', async (host) => {
+  ])('%s is another host (403): DNS rebinding', async (host) => {
     for (const path of ['/mcp', '/.well-known/oauth-protected-resource']) {
       const bytes = withHosts(host).toString('latin1').replace('/mcp', path)
       await checkAttack(arena, bytes, { status: 403, code: 'host_denied' })

@@ -495,7 +495,7 @@ describe('the principal', () => {
     ['client_id', 7],
     ['client_id', ''],
     ['azp', {}],
-  ])('is nobody: %s %j', async (name, value) => {
+  ])('names no caller: %s %j', async (name, value) => {
     await refuse('token_invalid', { client_id: undefined, [name]: value })
   })
 

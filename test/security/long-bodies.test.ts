@@ -57,7 +57,7 @@ describe('long bodies that arrive at the same time', () => {
   it.each([
     ['of known length', (token: string) => beginKnown(token, '{')],
     ['in chunks', beginChunks],
-  ])('of one user, %s, wait for each other, and nobody else for them', async (_name, open) => {
+  ])('of one user, %s, wait for each other, and no other user waits for them', async (_name, open) => {
     const before = arena.upstream.requests.length
     const first = await open(arena.token)
     const others = await Promise.all([open(arena.token), open(arena.token)])

@@ -58,7 +58,7 @@ describe('the sandbox of --demo', () => {
       'default',
     ],
     [{ auth_server_base_url: 'https://idp.example.com' }, 'auth_server_base_url'],
-  ])('stands in the place of whoever a file of the Go proxy names, which is said: %j', (more, key) => {
+  ])('replaces the issuer that a file of the Go proxy names, and is reported: %j', (more, key) => {
     const loaded = load({ ...theirs, ...more })
     expect(issuersOf(loaded)).toEqual(['http://localhost:8081'])
     expect({ broker: loaded.plan.broker, rewrite: loaded.plan.rewrite }).toEqual({ broker: undefined, rewrite: undefined })
