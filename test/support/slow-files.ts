@@ -4,6 +4,7 @@
  */
 export const slowFiles: readonly string[] = [
   'test/mutation.test.ts',
+  'test/init-providers.test.ts',
   'test/stdio-chaos.test.ts',
   'test/broker/browser.test.ts',
   'test/broker/browser-expiry.test.ts',
@@ -12,7 +13,9 @@ export const slowFiles: readonly string[] = [
   'test/broker/crash-redis.test.ts',
   'test/broker/identity-provider-faults.test.ts',
   'test/broker/two-processes.test.ts',
+  'test/security/naughty-strings.test.ts',
   'test/security/regexp-work.test.ts',
+  'test/security/resource-openers.test.ts',
   'test/security/slow-peers.test.ts',
   'test/security/stdio-hostile-lines.test.ts',
   'test/security/stdio-memory.test.ts',
