@@ -9,7 +9,7 @@ export interface ExpressionFacts {
   readonly operation: Operation | undefined
   /** Reads the arguments, when they are looked at; `createArgumentReader`. Undefined: not known, as for the items of a list. */
   readonly args: (() => ArgumentValue) | undefined
-  /** The public path of the server. */
+  /** Name of the server. */
   readonly server: string
   readonly request: {
     /** The MCP revision. */
