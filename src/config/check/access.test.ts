@@ -41,6 +41,12 @@ describe('an entry of `access`', () => {
     ['with an expression about a name that is not there', { who: 'user.name == 1', tools: ['x'] }, '.who', /there is no user/],
     ['with an expression that does not come to true or false', { who: 'principal.subject', tools: ['x'] }, '.who', /./],
     ['with an expression about arguments', { who: 'args.x == 1', tools: ['x'] }, '.who', /args/],
+    [
+      'with an expression about a server that there is not',
+      { who: "server == 'mpc'", tools: ['x'] },
+      '.who',
+      /`server` is "mcp"/,
+    ],
     ['with an expression about the operation', { who: "operation.method == 'x'", tools: ['x'] }, '.who', /operation/],
   ])('%s is a mistake, here and at the top', (_what, mistaken, place, reason) => {
     expect(mistakesOf({ access: [entry, mistaken] })).toContainEqual([
@@ -114,6 +120,16 @@ describe('a rule', () => {
       '.require',
       /without an operation/,
     ],
+    [
+      'about a method that its calls never have',
+      { tool: 'x', require: "operation.method == 'tools/list'" },
+      '.require',
+      /no call/,
+    ],
+    ['about a kind that its calls never have', { tool: 'x', require: "operation.kind == 'resource'" }, '.require', /is "tool"/],
+    ['about a name that its calls never have', { prompt: 'x', require: "operation.target == 'y'" }, '.require', /is "x"/],
+    ['about a target that its calls lack', { method: 'ping', require: "operation.kind == 'tool'" }, '.require', /is missing/],
+    ['about a server that there is not', { tool: 'x', require: "server == '/mcp' && args.x == 1" }, '.require', /is "mcp"/],
     ['about arguments on a path', { path: '/mcp', require: 'args.x == 1' }, '.require', /without an operation/],
   ])('%s is a mistake', (_what, rule, place, reason) => {
     expect(mistakesOf({ rules: [rule] })).toEqual([[`servers[0].rules[0]${place}`, expect.stringMatching(reason)]])
@@ -125,10 +141,22 @@ describe('a rule', () => {
     [{ method: 'tools/call', require: 'args.x == 1' }],
     [{ method: 'tools/*', require: "operation.method != 'tools/call' || 'a' in principal.groups" }],
     [{ path: '/mcp', require: "'a' in principal.groups" }],
+    [{ tool: 'x_*', require: "operation.target == 'x_y' && operation.kind == 'tool' && server == 'mcp'" }],
+    [{ prompt: 'x', require: "operation.method == 'prompts/get' && operation.target == 'x'" }],
+    [{ resource: 'note://x', require: "operation.method == 'resources/read' && operation.target == 'note://x'" }],
+    [{ method: 'completion/complete', require: "operation.kind == 'prompt'" }],
+    [{ method: 'tools/call', require: "operation.kind == 'tool' && operation.target == 'x'" }],
     [{ tool: 'x', scopes: [] }],
     [{ tool: 'x', deny: true, on_deny: 'hide', mode: 'shadow' }],
   ])('is what it says: %j', (rule) => {
     expect(mistakesOf({ rules: [rule] })).toEqual([])
+  })
+
+  it('may be about another server, since rules can be shared', () => {
+    const rule = { tool: 'x', require: "server == 'other'" }
+    const other = { path: '/other', upstream: 'http://localhost:8001/mcp' }
+    const servers = [{ path: '/mcp', upstream: 'http://localhost:8000/mcp', rules: [rule] }, other]
+    expect(mistakesOf({}, { servers })).toEqual([])
   })
 
   it('that is only tried is nothing that clients are told to ask for', () => {

@@ -5,7 +5,7 @@ import type { PartialConfig } from '../schema/partial-config.ts'
 import type { Config } from '../schema/schema.ts'
 import type { ServerConfig } from '../schema/server.ts'
 import type { CheckContext } from './check-context.ts'
-import { checkExpression } from './expression.ts'
+import { checkExpression, checkMayHold } from './expression.ts'
 import { findMethodMistake, findNamePatternMistake } from './name-patterns.ts'
 import { findResourcePatternMistake } from './resource-patterns.ts'
 
@@ -50,7 +50,7 @@ function checkEntry(entry: Entry, at: ConfigPath, context: CheckContext): void {
   if (has('claim') !== has('values'))
     report(at, { reason: '`claim` and `values` belong together', fix: `Add \`${has('claim') ? 'values' : 'claim'}\`.` })
   checkPatterns(entry, at, context)
-  checkExpression(entry.who, 'who', [...at, 'who'], context)
+  checkMayHold(checkExpression(entry.who, 'who', [...at, 'who'], context), {}, [...at, 'who'], context)
 }
 
 function checkPatterns(entry: Entry, at: ConfigPath, { report }: CheckContext): void {

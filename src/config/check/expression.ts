@@ -1,6 +1,9 @@
 import { type CompiledExpression, compileExpression } from '../../policy/expression/expression.ts'
+import type { KnownFacts } from '../../policy/expression/names.ts'
 import { ExpressionError } from '../../policy/expression/syntax.ts'
-import type { ConfigPath } from '../problem/problem.ts'
+import { nameServer } from '../derive/endpoints.ts'
+import { entriesOf } from '../derive/present-items.ts'
+import { type ConfigPath, quote } from '../problem/problem.ts'
 import type { CheckContext } from './check-context.ts'
 
 /**
@@ -26,4 +29,26 @@ export function checkExpression(
     })
     return undefined
   }
+}
+
+/**
+ * An expression about a call that it is never asked about, or about a server that there is not, would refuse every caller. One that names
+ * another server is none of these: rules may be shared.
+ */
+export function checkMayHold(
+  expression: CompiledExpression | undefined,
+  known: KnownFacts,
+  at: ConfigPath,
+  { config, report }: CheckContext,
+): void {
+  const names = entriesOf(config.servers).map(([, server]) => nameServer(server))
+  if (expression === undefined || names.some((server) => expression.mayHoldFor({ ...known, server }))) return
+  const { method, kind, target } = known
+  const operation = Object.entries({ method, kind, target }).flatMap(([name, value]) =>
+    value === undefined ? [] : [`\`operation.${name}\` ${value === 'none' ? 'is missing' : `is ${quote(value)}`}`],
+  )
+  report(at, {
+    reason: `can hold for no call: here ${[`\`server\` is ${names.map(quote).join(' or ')}`, ...operation].join(', ')}`,
+    fix: 'Correct the comparison, or leave it out.',
+  })
 }

@@ -1,9 +1,10 @@
 import type { CompiledExpression } from '../../policy/expression/expression.ts'
+import type { KnownFacts } from '../../policy/expression/names.ts'
 import { type ConfigPath, quote } from '../problem/problem.ts'
 import type { RuleConfig } from '../schema/access.ts'
 import type { PartialConfig } from '../schema/partial-config.ts'
 import type { CheckContext } from './check-context.ts'
-import { checkExpression } from './expression.ts'
+import { checkExpression, checkMayHold } from './expression.ts'
 import { findMethodMistake, findNamePatternMistake } from './name-patterns.ts'
 import { findResourcePatternMistake } from './resource-patterns.ts'
 
@@ -27,7 +28,9 @@ export function checkRule(rule: Rule, paths: readonly string[], at: ConfigPath, 
   checkMatchers(rule, paths, at, context)
   checkDemands(rule, at, context)
   const expression = checkExpression(rule.require, 'require', [...at, 'require'], context)
-  if (expression !== undefined) checkReach(rule, expression, [...at, 'require'], context)
+  if (expression === undefined) return
+  checkReach(rule, expression, [...at, 'require'], context)
+  checkMayHold(expression, findKnownFacts(rule), [...at, 'require'], context)
 }
 
 function checkMatchers(rule: Rule, paths: readonly string[], at: ConfigPath, { isBroken, report }: CheckContext): void {
@@ -86,4 +89,29 @@ function checkReach(rule: Rule, expression: CompiledExpression, at: ConfigPath, 
       reason: `${rule.resource === undefined ? `not all calls of ${quote(rule.method ?? '')}` : 'no uses of resources'} have arguments: they would be refused`,
       fix: 'Leave out `args`, or write the rule about a tool, a prompt, `tools/call` or `prompts/get`.',
     })
+}
+
+/** Methods with a target of a kind that is known. */
+const KINDS: Readonly<Record<string, KnownFacts['kind']>> = {
+  'tools/call': 'tool',
+  'prompts/get': 'prompt',
+  'resources/read': 'resource',
+  'resources/subscribe': 'resource',
+  'resources/unsubscribe': 'resource',
+}
+/** Whether these have one, and of which kind, differs from call to call. */
+const METHODS_OF_MANY_KINDS: ReadonlySet<string> = new Set(['completion/complete', 'subscriptions/listen'])
+
+/** What all calls have in common that a rule is about. */
+function findKnownFacts({ tool, prompt, resource, method }: Rule): KnownFacts {
+  if (tool !== undefined) return { method: 'tools/call', kind: 'tool', ...findKnownName(tool) }
+  if (prompt !== undefined) return { kind: 'prompt', ...findKnownName(prompt) }
+  if (resource !== undefined) return { kind: 'resource' }
+  if (method === undefined || method.endsWith('*')) return {}
+  const kind = Object.hasOwn(KINDS, method) ? KINDS[method] : 'none'
+  return { method, ...(kind !== undefined && !METHODS_OF_MANY_KINDS.has(method) && { kind }) }
+}
+
+function findKnownName(pattern: string): Pick<KnownFacts, 'target'> {
+  return pattern.includes('*') ? {} : { target: pattern }
 }

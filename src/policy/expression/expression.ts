@@ -1,7 +1,7 @@
 import { createWork, spend, type Work } from '../work.ts'
 import { compileNode } from './compile.ts'
 import type { ExpressionFacts } from './facts.ts'
-import { facts, type NamedFact, records, type Use } from './names.ts'
+import { facts, type KnownFacts, listKnownFacts, type NamedFact, records, type Use } from './names.ts'
 import { type Compilation, type Context, type Evaluate, STEP, TOO_MUCH } from './program.ts'
 import { ExpressionError, parseSyntax } from './syntax.ts'
 import { mayHold, toTruth } from './truth.ts'
@@ -30,6 +30,8 @@ export interface CompiledExpression {
   readonly readsResourceTarget: boolean
   /** Scopes that it asks for by name: `'robot' in principal.scopes`. */
   readonly scopes: ReadonlySet<string>
+  /** Whether it could hold for one of the calls of which so much is known. For the start: otherwise it would deny all of them. */
+  mayHoldFor(known: KnownFacts): boolean
   /**
    * Takes time in proportion to what the expression looks at, and never more than the budget.
    *
@@ -59,6 +61,10 @@ export function compileExpression(source: string, use: Use): CompiledExpression 
     source,
     ...describeReads(compilation.facts),
     scopes: compilation.scopes,
+    mayHoldFor: (known: KnownFacts) =>
+      mayHold(
+        toTruth(evaluate({ facts: undefined, known: listKnownFacts(known), work: createWork(), locals: [], seen: [] }), source),
+      ),
     evaluate: (given: ExpressionFacts, work: Work) => run(evaluate, source, given, cost, work),
   })
 }

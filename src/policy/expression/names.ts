@@ -58,6 +58,28 @@ export const facts: ReadonlyMap<string, NamedFact> = new Map<string, NamedFact>(
   ['now', { type: 'google.protobuf.Timestamp', read: ({ now }) => fromClock(now) }],
 ])
 
+/** What is known of all calls that an expression will be asked about, before there is one. */
+export interface KnownFacts {
+  readonly server?: string
+  readonly method?: string
+  /** `none`: they have no target. */
+  readonly kind?: NonNullable<Operation['targetKind']> | 'none'
+  /** Of a tool or prompt. */
+  readonly target?: string
+}
+
+/** The same by the facts that expressions see. */
+export function listKnownFacts({ server, method, kind, target }: KnownFacts): ReadonlyMap<NamedFact, Value> {
+  const operation = records.get('operation')
+  const pairs: readonly (readonly [NamedFact | undefined, Value | undefined])[] = [
+    [facts.get('server'), server],
+    [operation?.get('method'), method],
+    [operation?.get('kind'), kind === 'none' ? missing('operation.kind') : kind],
+    [operation?.get('target'), kind === 'none' ? missing('operation.target') : target],
+  ]
+  return new Map(pairs.flatMap(([fact, value]) => (fact === undefined || value === undefined ? [] : [[fact, value] as const])))
+}
+
 function readOperation(member: string, read: (operation: Operation) => string | undefined): NamedFact['read'] {
   return ({ operation }) => (operation && read(operation)) ?? missing(`operation.${member}`)
 }

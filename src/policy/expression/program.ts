@@ -12,6 +12,8 @@ export type Evaluate = (run: Run) => Value
 export interface Run {
   /** Undefined while it is found out what the expression may come to at all: then every fact is unknown. */
   readonly facts: ExpressionFacts | undefined
+  /** Without facts: those that are known all the same. */
+  readonly known?: ReadonlyMap<NamedFact, Value>
   readonly work: Work
   /** What the variables of `exists` and the like stand for. */
   readonly locals: Value[]
@@ -77,7 +79,7 @@ export function compileFact(fact: NamedFact, { compilation }: Context): Evaluate
   const known = compilation.facts.indexOf(fact)
   const place = known === -1 ? compilation.facts.push(fact) - 1 : known
   return (run) => {
-    if (run.facts === undefined) return UNKNOWN
+    if (run.facts === undefined) return run.known?.get(fact) ?? UNKNOWN
     const seen = run.seen[place]
     if (seen !== undefined) return seen
     const value = fact.read(run.facts)
