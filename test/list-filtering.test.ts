@@ -225,6 +225,66 @@ describe('a server with 500 tools', () => {
   )
 })
 
+describe('a server with resources and prompts of all spellings', () => {
+  const roots = ['file:///open/', 'file:///open/secret/', 'FILE:///open/', 'file:///closed/', 'note://open/', 'file://host/open/']
+  const rests = [
+    'a.md',
+    '../closed/a',
+    '%2e%2e/closed/a',
+    'secret/a',
+    'SECRET/a',
+    '%73ecret/a',
+    './a',
+    '//a',
+    'a?x=../b',
+    'ü',
+    'a%00',
+    'a%2Fb',
+  ]
+  const uris = roots.flatMap((root) => rests.map((rest) => root + rest))
+  const prompts = ['open', 'Open', 'open_secret', 'ope\u006e\u0301', ' open', 'öpen', 'open\n', '']
+  const policies: Readonly<Record<string, PolicyPlan>> = {
+    'that opens some': createPolicyPlan(accessOf({ resources: ['file:///open/**'], prompts: ['open*'] })),
+    'that closes some': createPolicyPlan({
+      rules: [
+        { resource: 'file:///open/secret/**', scopes: [], deny: true, onDeny: 'hide' },
+        { prompt: '*secret', scopes: [], require: "'admins' in principal.groups" },
+      ],
+    }),
+    'about the URI itself': createPolicyPlan({
+      rules: [{ resource: 'file:///**', scopes: [], require: "operation.target.startsWith('file:///open/')" }],
+    }),
+  }
+
+  it.each(Object.entries(policies))('shows by a policy %s what may be used, and nothing else', async (_what, rules) => {
+    const lists = {
+      'resources/list': { resources: uris.map((uri) => ({ uri })) },
+      'prompts/list': { prompts: prompts.map((name) => ({ name })) },
+    }
+    const server = await startRecordingUpstream(async (request, response) => {
+      const { id, method } = JSON.parse((await request.body).toString())
+      const result = lists[method as keyof typeof lists] ?? {}
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ jsonrpc: '2.0', id, result }))
+    })
+    const verifier = { verify: () => createPrincipal() }
+    const gate = await openGate(createUpstream(server.origin), { policy: createPolicy(rules), verifier })
+    const ask = (method: string, params: object): Promise<Response> => post(`${gate.origin}/mcp`, { method, params })
+    const only = async (names: readonly string[], method: string, key: string): Promise<string[]> => {
+      const found: string[] = []
+      for (const name of names) if ((await (await ask(method, { [key]: name })).text()).includes('"result"')) found.push(name)
+      return found
+    }
+    const { resources } = JSON.parse(await (await ask('resources/list', {})).text()).result
+    expect(resources.map(({ uri }: { uri: string }) => uri)).toEqual(await only(uris, 'resources/read', 'uri'))
+    const shown = JSON.parse(await (await ask('prompts/list', {})).text()).result.prompts
+    expect(shown.map(({ name }: { name: string }) => name)).toEqual(await only(prompts, 'prompts/get', 'name'))
+    expect(resources.length).toBeGreaterThan(0)
+    expect(resources.length).toBeLessThan(uris.length)
+    await gate.close()
+    await server.close()
+  })
+})
+
 /** Each condition about them holds for one of these, and all conditions together for the first. */
 const AMOUNTS = [50, 1, 500]
 

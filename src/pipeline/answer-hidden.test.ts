@@ -106,6 +106,13 @@ describe('a call of what is hidden', () => {
     expect([response.status, await response.json()]).toEqual([400, unknown(1, 'secret')])
   })
 
+  it('is not expected where nothing is hidden: the server may have written half an event there', async () => {
+    const messageStreams: Edge['messageStreams'] = new Map()
+    gate = await openGate({ sse: upstream, messages: upstream }, {}, { messageStreams })
+    await listen()
+    expect(messageStreams.size).toBe(0)
+  })
+
   it('is refused with its error where the client does not read its stream, so that nothing piles up', async () => {
     await open()
     const { url } = await listen()
