@@ -4,7 +4,6 @@
  */
 export const slowFiles: readonly string[] = [
   'test/mutation.test.ts',
-  'test/init-providers.test.ts',
   'test/stdio-chaos.test.ts',
   'test/broker/browser.test.ts',
   'test/broker/browser-expiry.test.ts',
