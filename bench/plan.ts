@@ -57,6 +57,7 @@ export function createBenchPlan({ upstreamPort, issuer }: ProxyArgument): Plan {
     },
     trustedProxies: [],
     log: { level: 'info', format: 'json' },
+    admin: undefined,
     shutdownDelaySeconds: 0,
     drainSeconds: 5,
     sessionKey: randomBytes(32),

@@ -1,9 +1,8 @@
 import type { DestinationStream } from 'pino'
 import type { Broker } from './broker/broker.ts'
 import { NO_BRAND } from './core/brand.ts'
-import { type Clock, systemClock } from './core/clock.ts'
+import { systemClock } from './core/clock.ts'
 import { createHeldMemory, type HeldMemory } from './core/held-memory.ts'
-import type { BrokerPlan } from './core/plan/broker-plan.ts'
 import type { Plan } from './core/plan/plan.ts'
 import type { RewritePlan } from './core/plan/rewrite-plan.ts'
 import type { ServerPlan } from './core/plan/server-plan.ts'
@@ -14,11 +13,13 @@ import type { Route } from './core/route.ts'
 import type { ProtectedResource } from './core/route-facts.ts'
 import type { UpstreamCredential } from './core/upstream-credential.ts'
 import { createBodyRoom } from './http/body-room.ts'
-import { drain } from './http/drain.ts'
+import { drain, waitForLoadBalancers } from './http/drain.ts'
 import { createForwardedRules } from './http/forwarded.ts'
-import { type Listener, listen } from './http/listener.ts'
+import { formatListenerUrl, type Listener, listen } from './http/listener.ts'
 import { createOriginRules } from './http/origins.ts'
 import { createSessionSeal, type SessionSeal } from './mcp/session-seal.ts'
+import { createMeters, type Meters } from './metrics/meters.ts'
+import { mountBroker } from './mount-broker.ts'
 import { createIssuerPool, type IssuerPool } from './oauth/issuer.ts'
 import { formatMetadataPath } from './oauth/protected-resource.ts'
 import { createTokenVerifier } from './oauth/token-verifier.ts'
@@ -27,6 +28,7 @@ import { createEndpoints, type ReadinessScope } from './pipeline/endpoints.ts'
 import { createPipeline } from './pipeline/pipeline.ts'
 import { createPolicy } from './policy/policy.ts'
 import type { Rewrite } from './rewrite/rewrite.ts'
+import { showMeters } from './show-meters.ts'
 import { createLog, type Log } from './telemetry/log.ts'
 import { createRequestLog } from './telemetry/request-line.ts'
 import { createHttpUpstream } from './upstream/http-upstream.ts'
@@ -37,6 +39,8 @@ import { createStdioUpstream } from './upstream/stdio/stdio-upstream.ts'
 export interface RunningProxy {
   /** Base URL of the listening address, for example `http://127.0.0.1:8080`. */
   readonly url: string
+  /** Base URL of the admin listener; undefined where there is none. */
+  readonly adminUrl: string | undefined
   /** Waits for load balancers where the configuration says so, then drains: takes nothing new, lets running requests finish within the configured time, ends streams cleanly. */
   close(): Promise<void>
 }
@@ -56,13 +60,14 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
   const log = createLog(plan.log, options.logDestination)
   for (const server of plan.servers) checkPrograms(server)
   const onIssue = (message: string) => log.logger.warn(message)
+  const meters = plan.admin && createMeters(clock)
   const mounted = plan.broker && (await mountBroker(plan.broker, plan.servers, onIssue))
   const ownKeys = new Map(mounted && plan.broker ? [[plan.broker.issuer, mounted.broker.keys]] : [])
   const issuers = createIssuerPool({ onIssue, ownKeys })
   const memory = createHeldMemory(plan.limits.heldBytes)
   const seal = createSessionSeal(plan.sessionKey)
   const guarded = plan.servers.map((server) =>
-    createServer(plan, server, { issuers, log, memory, seal, broker: mounted?.broker }),
+    createServer(plan, server, { issuers, log, memory, seal, broker: mounted?.broker, meters }),
   )
   const state = { leaving: false, draining: false }
   const isReady = (scope: ReadinessScope): boolean =>
@@ -73,20 +78,23 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
     handlers: [...(mounted?.broker.handlers ?? []), ...(rewrite?.handlers ?? [])],
     isReady,
   })
-  const observe = createObserver(log, mounted?.broker)
-  const edge = createEdge(plan, { clock, endpoints, seal, heldMemory: memory, observe, isDraining: () => state.draining })
-  const listener = await listen({
-    listen: plan.listen,
-    headersSeconds: plan.limits.headersSeconds,
-    stalledSeconds: plan.limits.stalledClientSeconds,
-    handler: createPipeline(edge),
+  const observe = createObserver(log, mounted?.broker, meters)
+  const bodyRoom = createBodyRoom(plan.limits, clock)
+  const edge = createEdge(plan, {
+    bodyRoom,
     clock,
-    onUnreadable: (status, cause, peer) =>
-      log.logger.info({ status, cause, peer, code: 'request_malformed', reason: 'syntax' }, 'refused before it was a request'),
+    endpoints,
+    seal,
+    heldMemory: memory,
+    observe,
+    isDraining: () => state.draining,
   })
+  const admin = await showMeters(plan, meters, { clock, log, issuers, bodyRoom })
+  const listener = await listenToClients(plan, edge, log).catch(onFailure(() => admin?.closeNow()))
   issuers.warm()
   return {
-    url: formatUrl(plan, listener),
+    url: formatListenerUrl(listener, plan.listen.tls !== undefined),
+    adminUrl: admin && formatListenerUrl(admin, false),
     async close() {
       state.leaving = true
       await waitForLoadBalancers(listener, plan.shutdownDelaySeconds, clock)
@@ -96,49 +104,32 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
       await issuers.close()
       await mounted?.close()
       await rewrite?.close()
+      // Last, so that the metrics tell of the end, too.
+      await admin?.closeNow()
+      meters?.close()
       await log.end()
     },
   }
 }
 
-/** `/readyz` has fallen: until load balancers have noticed, they go on sending requests here. */
-async function waitForLoadBalancers(listener: Listener, seconds: number, clock: Clock): Promise<void> {
-  listener.closeAfterAnswers()
-  if (seconds > 0) await new Promise<void>((resolve) => clock.after(seconds * 1000, resolve))
-}
-
-interface MountedBroker {
-  readonly broker: Broker
-  close(): Promise<void>
-}
-
-/** Our own authorization server. Loaded lazily: not at all where users sign in elsewhere. */
-async function mountBroker(
-  plan: BrokerPlan,
-  servers: readonly ServerPlan[],
-  onIssue: (message: string) => void,
-): Promise<MountedBroker> {
-  const { startBroker } = await import('./broker/broker.ts')
-  const { openStore } = await import('./store/open-store.ts')
-  const store = await openStore(plan.store, onIssue)
-  const endpoints = servers.flatMap((server) => server.endpoints.map((endpoint) => ({ ...endpoint, server })))
-  const resources = endpoints
-    .filter(({ kind, server }) => kind !== 'messages' && server.issuers.some(({ issuer }) => issuer === plan.issuer))
-    .map(({ resource, server }) => ({
-      identifier: resource,
-      name: server.name,
-      scopes: createPolicy(server.policy).knownScopes,
-      defaultScopes: server.scopesSupported,
-      needsProviderToken: server.credential.kind === 'identity_provider',
-    }))
-  const broker = await startBroker({ plan, resources, endpointPaths: endpoints.map(({ path }) => path), store, onIssue })
-  return {
-    broker,
-    async close() {
-      await broker.close()
-      await store.close()
-    },
+/** Lets go of what was opened before the failure. */
+function onFailure(close: () => Promise<void> | undefined): (error: unknown) => Promise<never> {
+  return async (error) => {
+    await close()
+    throw error
   }
+}
+
+function listenToClients(plan: Plan, edge: Edge, log: Log): Promise<Listener> {
+  return listen({
+    listen: plan.listen,
+    headersSeconds: plan.limits.headersSeconds,
+    stalledSeconds: plan.limits.stalledClientSeconds,
+    handler: createPipeline(edge),
+    clock: edge.clock,
+    onUnreadable: (status, cause, peer) =>
+      log.logger.info({ status, cause, peer, code: 'request_malformed' }, 'refused before it was a request'),
+  })
 }
 
 /** Passes requests of the OAuth flow on, where a configuration of the Go proxy needs it. */
@@ -151,10 +142,11 @@ async function mountRewrite(plan: RewritePlan, servers: readonly ServerPlan[]): 
 }
 
 /** Called for each finished request. */
-function createObserver(log: Log, broker: Broker | undefined): RequestObserver {
+function createObserver(log: Log, broker: Broker | undefined, meters: Meters | undefined): RequestObserver {
   const write = createRequestLog(log)
   return (record) => {
     write(record)
+    meters?.observe(record)
     const { principal, missingScopes } = record
     if (principal && missingScopes) broker?.noteStepUp(principal, missingScopes)
   }
@@ -183,6 +175,7 @@ interface Shared {
   readonly memory: HeldMemory
   readonly seal: SessionSeal
   readonly broker: Broker | undefined
+  readonly meters: Meters | undefined
 }
 
 /** Makes each upstream once: the endpoints that one process serves have the same plan. */
@@ -190,7 +183,10 @@ function createUpstreams(name: string, shared: Shared) {
   const upstreams = new Map<UpstreamPlan, Upstream>()
   return {
     find(plan: UpstreamPlan): Upstream {
-      const upstream = upstreams.get(plan) ?? createUpstream(plan, name, shared)
+      const known = upstreams.get(plan)
+      if (known !== undefined) return known
+      const plain = createUpstream(plan, name, shared)
+      const upstream = shared.meters?.measureUpstream(plain, name) ?? plain
       upstreams.set(plan, upstream)
       return upstream
     },
@@ -218,14 +214,15 @@ function createProcess(plan: StdioUpstreamPlan, server: string, { log, memory, s
 }
 
 function createServer(plan: Plan, server: ServerPlan, shared: Shared): GuardedServer {
-  const { issuers: pool, broker } = shared
+  const { issuers: pool, broker, meters } = shared
   const signatures = createTokenVerifier({
     issuers: server.issuers,
     audiences: server.audiences,
     leastAssurance: server.legacyClients === 'signature_only' ? 'signature_only' : 'audience',
     pool,
   })
-  const verifier = broker?.guard(signatures) ?? signatures
+  const guarded = broker?.guard(signatures) ?? signatures
+  const verifier = meters?.measureVerifier(guarded, server.name) ?? guarded
   const policy = createPolicy(server.policy)
   const sse = server.endpoints.find(({ kind }) => kind === 'sse')
   const messages = server.endpoints.find(({ kind }) => kind === 'messages')
@@ -273,7 +270,7 @@ function createResource(plan: Plan, server: ServerPlan, identifier: string): Pro
 }
 
 /** What the pipeline works with that other parts have a hand in. */
-type EdgeParts = Pick<Edge, 'clock' | 'endpoints' | 'seal' | 'heldMemory' | 'observe' | 'isDraining'>
+type EdgeParts = Pick<Edge, 'bodyRoom' | 'clock' | 'endpoints' | 'seal' | 'heldMemory' | 'observe' | 'isDraining'>
 
 function createEdge(plan: Plan, parts: EdgeParts): Edge {
   return {
@@ -282,15 +279,9 @@ function createEdge(plan: Plan, parts: EdgeParts): Edge {
     origins: createOriginRules(plan.cors, plan.publicUrl),
     cors: plan.cors,
     limits: plan.limits,
-    bodyRoom: createBodyRoom(plan.limits, parts.clock),
     forwarded: createForwardedRules(plan.trustedProxies, plan.publicUrl),
     brand: plan.broker?.brand ?? NO_BRAND,
     streamEnds: new Set(),
     messageStreams: new Map(),
   }
-}
-
-function formatUrl(plan: Plan, listener: Listener): string {
-  const host = listener.host.includes(':') ? `[${listener.host}]` : listener.host
-  return `${plan.listen.tls ? 'https' : 'http'}://${host}:${listener.port}`
 }

@@ -70,10 +70,17 @@ const architecture: Architecture = {
       translation: ['legacy', 'modern', 'channel', 'process', 'wire'],
     },
   }),
+  admin: { mayImport: ['core', 'http'], homeOf: [] },
+  metrics: { mayImport: ['core', 'mcp'], homeOf: [] },
   telemetry: { mayImport: ['core'], homeOf: ['pino', 'pino-pretty'] },
   pipeline: { mayImport: ['core', 'http', 'mcp', 'oauth'], homeOf: [] },
+  'mount-broker.ts': { mayImport: ['core', 'policy', 'broker', 'store'], homeOf: [] },
+  'show-meters.ts': { mayImport: ['core', 'admin', 'http', 'metrics', 'oauth', 'telemetry'], homeOf: [] },
   'app.ts': {
     mayImport: [
+      'mount-broker.ts',
+      'show-meters.ts',
+      'metrics',
       'core',
       'config',
       'http',

@@ -1,4 +1,5 @@
 import { ConfigError } from '../config/problem/problem.ts'
+import { readVersion } from '../core/version.ts'
 import { type Arguments, parseArguments, UsageError } from './arguments.ts'
 import { printCheck, printErrors, printMigration, printSchema } from './commands.ts'
 import { runDoctor } from './doctor.ts'
@@ -8,7 +9,6 @@ import { printProblems } from './problem-lines.ts'
 import { serve } from './serve.ts'
 import { chooseSource, type Environment } from './source.ts'
 import type { Terminal } from './terminal.ts'
-import { readVersion } from './version.ts'
 
 /**
  * Runs a command.

@@ -3,6 +3,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import type { RunningProxy } from '../app.ts'
 import type { Loaded } from '../config/load.ts'
 import type { ListenPlan, Plan } from '../core/plan/plan.ts'
+import { readVersion } from '../core/version.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
 import { DEMO_WARNING, formatDemo, startDemo } from './demo.ts'
 import { formatUnrefreshed } from './identity-provider-lines.ts'
@@ -10,7 +11,6 @@ import { formatNotices } from './notice-lines.ts'
 import { formatAddresses } from './route-table.ts'
 import type { Source } from './source.ts'
 import type { Terminal } from './terminal.ts'
-import { readVersion } from './version.ts'
 import { WIDTH, wrap, wrapHanging } from './wrap.ts'
 
 /**
@@ -92,6 +92,7 @@ function printStart({ proxy, loaded, sandbox }: Started, source: Source, termina
   const { tell, paintError } = terminal
   tell(paintError('bold', `Open MCP Auth Proxy ${readVersion()} is listening on ${proxy.url}`))
   for (const line of formatAddresses(plan)) tell(`  ${line}`)
+  if (proxy.adminUrl !== undefined) tell(`  Metrics for operators are at ${proxy.adminUrl}/metrics`)
   if (plan.broker !== undefined)
     for (const line of wrapHanging(`  ${formatUnrefreshed(plan.broker.identityProvider)}`, 4)) tell(line)
   const ignored = source.ignoredFile === undefined ? [] : [`${source.ignoredFile} is not used: the command line says everything.`]

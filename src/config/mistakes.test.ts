@@ -254,6 +254,9 @@ const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path
   ],
   'combinations that cannot work': [
     [{ ...smallest, cors: { allowed_origins: ['*'], allow_credentials: true } }, 'cors.allow_credentials', /every page/],
+    [{ ...smallest, admin: { port: 8080 } }, 'admin.port', /is the port of clients, too \(`listen\.port`: 8080\)/],
+    [{ ...smallest, admin: { port: 1, allowed_hosts: ['*'] } }, 'admin.allowed_hosts[0]', /every web page/],
+    [{ ...smallest, admin: { port: 1, token: 'x' } }, 'admin.token', /secret in plain text/],
     [{ ...smallest, session_key: { env: 'A', file: 'b' } }, 'session_key', /either `env` or `file`/],
     [withIssuer({ introspection: { client_id: 'x' } }), 'issuers[0].introspection.client_secret', /needs it/],
     [

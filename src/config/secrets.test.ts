@@ -86,6 +86,14 @@ describe('secrets', () => {
     expect(load0(1)).not.toMatch(/zeros/)
   })
 
+  it.each(['short', 'a b'.repeat(20)])(
+    'that no header could hold, or anybody could guess, are no token for operators: %s',
+    (TOKEN) => {
+      const reasons = reasonsOf({ ...smallest, admin: { port: 1, token: { env: 'TOKEN' } } }, { TOKEN })
+      expect(reasons).toEqual([expect.stringMatching(/admin\.token: .*32 characters/)])
+    },
+  )
+
   it('that are zeros alone stop the start: everybody could make up such a key', () => {
     const env = { KEY: Buffer.alloc(32).toString('base64') }
     expect(reasonsOf({ ...smallest, session_key: { env: 'KEY' } }, env).join()).toMatch(/session_key: .*all zeros/)

@@ -1,3 +1,4 @@
+import type { BodyRoomUsage } from '../core/body-room-usage.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
 import { ProxyError } from '../core/errors.ts'
 import { type Waiting, watchIdle } from './idle-watch.ts'
@@ -38,6 +39,11 @@ export interface BodyRoom {
   claim(bytes: number, owners: BodyOwners, onLate: () => void): BodyClaim
 }
 
+/** The room, and how full it is. */
+export interface MeasuredBodyRoom extends BodyRoom {
+  usage(): BodyRoomUsage
+}
+
 /**
  * The most bodies that wait. Each holds the bytes that arrived before it was known to be long. One user has at most a quarter of the places
  * and one server half, so that others find a place.
@@ -45,7 +51,7 @@ export interface BodyRoom {
 const MAX_WAITING = 400
 
 /** @returns room that is empty */
-export function createBodyRoom(limits: BodyRoomLimits, clock: Clock = systemClock): BodyRoom {
+export function createBodyRoom(limits: BodyRoomLimits, clock: Clock = systemClock): MeasuredBodyRoom {
   const keeper = new Keeper(limits, clock)
   // Neither one user nor one server that does not read its requests can keep the others out.
   const userBytes = Math.max(limits.bodyBytes, limits.bodiesBytes / 4)
@@ -60,6 +66,7 @@ export function createBodyRoom(limits: BodyRoomLimits, clock: Clock = systemCloc
       keeper.admit(claim)
       return claim
     },
+    usage: () => keeper.usage(),
   }
 }
 
@@ -85,6 +92,11 @@ class Keeper {
     this.limits = limits
     this.clock = clock
     this.#free = limits.bodiesBytes
+  }
+
+  usage(): BodyRoomUsage {
+    const totalBytes = this.limits.bodiesBytes
+    return { usedBytes: totalBytes - this.#free, totalBytes, waiting: this.#waiting.size }
   }
 
   admit(claim: Claim): void {

@@ -12,6 +12,7 @@ function start() {
     close: vi.fn(() => closed.promise),
     closeIdle: vi.fn(),
     closeAll: vi.fn(),
+    closeNow: vi.fn(),
   }
   const endStream = vi.fn()
   const drained = drain(listener, 1000, [endStream], clock)

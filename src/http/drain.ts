@@ -22,3 +22,9 @@ export async function drain(listener: Listener, deadline: number, streamEnds: It
   stopSweeping()
   stopWaiting()
 }
+
+/** `/readyz` has fallen: until load balancers have noticed, they go on sending requests here. */
+export async function waitForLoadBalancers(listener: Listener, seconds: number, clock: Clock): Promise<void> {
+  listener.closeAfterAnswers()
+  if (seconds > 0) await new Promise<void>((resolve) => clock.after(seconds * 1000, resolve))
+}

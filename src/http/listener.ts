@@ -32,6 +32,8 @@ export interface Listener {
   closeIdle(): void
   /** Cuts every connection. */
   closeAll(): void
+  /** Takes no new connections and cuts every one that there is. */
+  closeNow(): Promise<void>
 }
 
 const SERVER_OPTIONS = {
@@ -60,16 +62,28 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   })
   server.on('close', watchStalled(sockets, options.stalledSeconds, options.clock))
   const { address, port } = server.address() as AddressInfo
+  const close = () => new Promise<void>((resolve) => server.close(() => resolve()))
+  const closeAll = (): void => {
+    for (const socket of sockets) socket.destroy()
+  }
   return {
     host: address,
     port,
-    closeAfterAnswers: () => closeAfterAnswers(server, sockets),
-    close: () => new Promise((resolve) => server.close(() => resolve())),
-    closeIdle: () => server.closeIdleConnections(),
-    closeAll() {
-      for (const socket of sockets) socket.destroy()
+    close,
+    closeAll,
+    closeNow() {
+      closeAll()
+      return close()
     },
+    closeAfterAnswers: () => closeAfterAnswers(server, sockets),
+    closeIdle: () => server.closeIdleConnections(),
   }
+}
+
+/** Base URL of a listener. */
+export function formatListenerUrl({ host: address, port }: Listener, isTls: boolean): string {
+  const host = address.includes(':') ? `[${address}]` : address
+  return `${isTls ? 'https' : 'http'}://${host}:${port}`
 }
 
 /** Every connection, including those that Node does not count because the TLS handshake is not done; with TLS, the inner sockets as well. */

@@ -18,6 +18,8 @@ export interface Introspection {
    * @throws ProxyError `issuer_unavailable`
    */
   introspect(token: string, digest: string, asker: string): Promise<Claims | undefined>
+  /** How many questions were asked. */
+  count(): number
 }
 
 export interface IntrospectionOptions {
@@ -43,13 +45,16 @@ export function createIntrospection(options: IntrospectionOptions): Introspectio
   const inactive = createRecentTokens(plan.negativeCacheSeconds * 1000, clock)
   const active = createRecentTokens(KNOWN_MS, clock)
   const running = new Map<string, Promise<Claims | undefined>>()
+  let asked = 0
   return {
+    count: () => asked,
     introspect(token, digest, asker) {
       if (inactive.has(digest)) return Promise.resolve(undefined)
       const joined = running.get(digest)
       if (joined !== undefined) return joined
       // Tokens that were active before go first, so that a flood of invented tokens does not delay users.
       const turn = active.has(digest) ? undefined : asker
+      asked++
       const answer = ask(options, authenticate, limiter, { token, turn }).finally(() => running.delete(digest))
       running.set(digest, answer)
       return answer.then((claims) => {

@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from '../core/clock.ts'
+import type { IssuerState } from '../core/issuer-state.ts'
 import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
 import { createMetadataSource } from './authorization-server-metadata.ts'
 import { createIntrospection, type Introspection } from './introspection.ts'
@@ -16,6 +17,8 @@ export interface Issuer {
   wasTried(): boolean
   /** Starts to fetch keys and metadata in the background. */
   warm(): void
+  /** How it does; undefined where nothing is fetched. */
+  state(): IssuerState | undefined
   close(): Promise<void>
 }
 
@@ -24,6 +27,8 @@ export interface IssuerPool {
   find(plan: IssuerPlan): Issuer
   /** Whether every issuer was asked once. One that is down says so to those who show its tokens. */
   wereTried(): boolean
+  /** How each does of which anything is fetched. Servers that ask one issuer differently count together. */
+  list(): readonly IssuerState[]
   warm(): void
   close(): Promise<void>
 }
@@ -48,6 +53,7 @@ export function createIssuerPool(options: IssuerPoolOptions = {}): IssuerPool {
       issuers.set(key, issuer)
       return issuer
     },
+    list: () => mergeStates(all().flatMap((issuer) => issuer.state() ?? [])),
     wereTried: () => all().every((issuer) => issuer.wasTried()),
     warm() {
       for (const issuer of all()) issuer.warm()
@@ -55,6 +61,26 @@ export function createIssuerPool(options: IssuerPoolOptions = {}): IssuerPool {
     async close() {
       await Promise.all(all().map((issuer) => issuer.close()))
     },
+  }
+}
+
+function mergeStates(states: readonly IssuerState[]): IssuerState[] {
+  const merged = new Map<string, IssuerState>()
+  for (const state of states) {
+    const known = merged.get(state.issuer)
+    merged.set(state.issuer, known === undefined ? state : mergeTwo(known, state))
+  }
+  return [...merged.values()]
+}
+
+/** Of the ages the higher: it is the one to worry about. */
+function mergeTwo(one: IssuerState, other: IssuerState): IssuerState {
+  return {
+    issuer: one.issuer,
+    keyFetches: one.keyFetches + other.keyFetches,
+    failedKeyFetches: one.failedKeyFetches + other.failedKeyFetches,
+    keysAge: one.keysAge === undefined ? other.keysAge : Math.max(one.keysAge, other.keysAge ?? 0),
+    introspections: one.introspections === undefined ? other.introspections : one.introspections + (other.introspections ?? 0),
   }
 }
 
@@ -71,6 +97,7 @@ function createOwnIssuer(plan: IssuerPlan, keys: IssuerKeys): Issuer {
     isReady: () => keys.isReady(),
     wasTried: () => keys.wasTried(),
     warm: () => keys.warm(),
+    state: () => undefined,
     close: async () => keys.close(),
   }
 }
@@ -90,6 +117,17 @@ function createForeignIssuer(plan: IssuerPlan, { clock = systemClock, onIssue, r
     wasTried: () => introspection !== undefined || keys.wasTried(),
     warm() {
       if (introspection === undefined) keys.warm()
+    },
+    state() {
+      const { fetches, failedFetches, age } = keys.status()
+      const { issuer } = plan
+      return {
+        issuer,
+        keyFetches: fetches,
+        failedKeyFetches: failedFetches,
+        keysAge: age,
+        introspections: introspection?.count(),
+      }
     },
     async close() {
       keys.close()

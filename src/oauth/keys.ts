@@ -5,7 +5,8 @@ import type { MetadataSource } from './authorization-server-metadata.ts'
 import type { VerificationKey } from './jwk.ts'
 import { refreshAfter, retryDelay } from './key-refresh.ts'
 import { type KeySet, parseKeySet } from './key-set.ts'
-import { createLookBudget, LOOK_INTERVAL_MS, type LookBudget } from './look-budget.ts'
+import { createKeyState, type KeyState } from './key-state.ts'
+import { LOOK_INTERVAL_MS } from './look-budget.ts'
 import type { JsonAnswer, SafeFetch } from './safe-fetch.ts'
 import { mayBeIssuedSince, type ShownToken, UNSHOWN } from './shown-token.ts'
 
@@ -40,6 +41,19 @@ export interface IssuerKeys {
   close(): void
 }
 
+/** Keys that are fetched, and how that went. */
+export interface FetchedKeys extends IssuerKeys {
+  status(): KeysStatus
+}
+
+export interface KeysStatus {
+  /** Fetches that have ended. */
+  readonly fetches: number
+  readonly failedFetches: number
+  /** Milliseconds since the usable keys were fetched; undefined where there are none. */
+  readonly age: number | undefined
+}
+
 export interface IssuerKeysOptions {
   readonly plan: IssuerPlan
   readonly metadata: MetadataSource
@@ -53,30 +67,9 @@ export interface IssuerKeysOptions {
 const WAIT_MS = 5_000
 const ISSUE_INTERVAL_MS = 60_000
 
-interface KeyState {
-  keys: KeySet | undefined
-  /** Those that the issuer had before it changed them last. */
-  keysBefore: KeySet | undefined
-  /** When the request for `keys` began, monotonic. */
-  fetchedAt: number
-  /** Failures in a row. */
-  failures: number
-  loading: Promise<void> | undefined
-  /** What tokens that no key verifies may have us ask. */
-  readonly looks: LookBudget
-  /** When the issuer was last seen to have other keys than before. */
-  changedAt: number
-  reportedAt: number
-  /** The problems of the key set that were reported last. */
-  reportedProblems: string
-  nextLoadAt: number
-  cancelTimer: () => void
-  isClosed: boolean
-}
-
 /** Creates the keys of an issuer. Nothing is fetched before the first question. */
-export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
-  const state = createState(options)
+export function createIssuerKeys(options: IssuerKeysOptions): FetchedKeys {
+  const state = createKeyState(options.clock)
   const current = () => findUsable(state, options)
   return {
     findKey(keyId, algorithm, shown = UNSHOWN) {
@@ -86,6 +79,11 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
     findReplacement: (failed, algorithm, shown = UNSHOWN) => findReplacement(state, options, failed, { algorithm, ...shown }),
     holds: (fingerprint) => current()?.holds(fingerprint) === true,
     isReady: () => current() !== undefined,
+    status: () => ({
+      fetches: state.fetches,
+      failedFetches: state.failedFetches,
+      age: current() && options.clock.monotonic() - state.fetchedAt,
+    }),
     wasTried: () => state.keys !== undefined || state.failures > 0,
     warm() {
       if (current() === undefined) void startLoad(state, options)
@@ -94,23 +92,6 @@ export function createIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
       state.isClosed = true
       state.cancelTimer()
     },
-  }
-}
-
-function createState({ clock }: IssuerKeysOptions): KeyState {
-  return {
-    keys: undefined,
-    keysBefore: undefined,
-    fetchedAt: 0,
-    failures: 0,
-    loading: undefined,
-    looks: createLookBudget(clock),
-    changedAt: Number.NEGATIVE_INFINITY,
-    reportedAt: Number.NEGATIVE_INFINITY,
-    reportedProblems: '',
-    nextLoadAt: Number.NEGATIVE_INFINITY,
-    cancelTimer: () => {},
-    isClosed: false,
   }
 }
 
@@ -212,6 +193,7 @@ function startLoad(state: KeyState, options: IssuerKeysOptions): Promise<void> {
 
 async function load(state: KeyState, options: IssuerKeysOptions): Promise<void> {
   state.cancelTimer()
+  state.fetches++
   const startedAt = options.clock.monotonic()
   try {
     const answer = await fetchKeys(options)
@@ -231,6 +213,7 @@ async function load(state: KeyState, options: IssuerKeysOptions): Promise<void> 
       keys.size > 0 ? startedAt + refreshAfter(answer, options.plan) - options.clock.monotonic() : undefined,
     )
   } catch (error) {
+    state.failedFetches++
     state.failures++
     options.metadata.forget()
     report(state, options, `keys cannot be fetched: ${error instanceof Error ? error.message : String(error)}`)

@@ -13,12 +13,22 @@ export function checkEdge({ config, isBroken, report }: CheckContext): void {
     })
   }
   checkBodiesBytes(config.limits, report)
+  checkAdminPort(config, report)
   if (config.cors?.allow_credentials === true && config.cors.allowed_origins?.includes('*')) {
     report(['cors', 'allow_credentials'], {
       reason: 'cannot be true while `allowed_origins` permits every page',
       fix: 'List the origins, or set `allow_credentials: false`: access tokens do not need it.',
     })
   }
+}
+
+/** One of them may listen on all addresses, and with it on the other's. */
+function checkAdminPort({ admin, listen }: PartialConfig<Config>, report: CheckContext['report']): void {
+  if (admin?.port === undefined || admin.port === 0 || admin.port !== listen?.port) return
+  report(['admin', 'port'], {
+    reason: `is the port of clients, too (\`listen.port\`: ${admin.port})`,
+    fix: 'Write another port: the admin listener is never the public one.',
+  })
 }
 
 function checkBodiesBytes(limits: PartialConfig<Config>['limits'], report: CheckContext['report']): void {

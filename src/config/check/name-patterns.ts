@@ -1,4 +1,4 @@
-import { MCP_FAMILIES, MCP_METHODS } from '../format/mcp-methods.ts'
+import { MCP_FAMILIES, MCP_METHODS } from '../../core/mcp-methods.ts'
 import { type Mistake, quote } from '../problem/problem.ts'
 
 /** What keeps the pattern of a tool or prompt from being what it looks like. Names are compared letter by letter. */

@@ -10,6 +10,7 @@ import type { CheckContext } from './check-context.ts'
 export function checkSecretsAndFiles(context: CheckContext): void {
   const { config } = context
   checkSessionKey(context)
+  checkAdminToken(context)
   checkTls(context)
   for (const [index, issuer] of entriesOf(config.issuers)) checkIssuer(issuer, ['issuers', index], context)
   checkAuthorities(config.identity_provider?.ca_file, ['identity_provider', 'ca_file'], context)
@@ -32,6 +33,15 @@ function checkSessionKey({ config, secretsAndFiles, report }: CheckContext): voi
   if (secret === undefined || decodeSessionKey(secret)) return
   report(['session_key'], {
     reason: 'is shorter than 32 bytes, or all zeros',
+    fix: 'Make one with: openssl rand -base64 32',
+  })
+}
+
+function checkAdminToken({ config, secretsAndFiles, report }: CheckContext): void {
+  const token = secretsAndFiles.findSecret(config.admin?.token)
+  if (token === undefined || /^[\x21-\x7e]{32,}$/.test(token)) return
+  report(['admin', 'token'], {
+    reason: 'is shorter than 32 characters, or has characters that no header can hold',
     fix: 'Make one with: openssl rand -base64 32',
   })
 }

@@ -1,5 +1,5 @@
 import { isObject } from '../../core/is-object.ts'
-import { MCP_FAMILIES, MCP_METHODS } from '../format/mcp-methods.ts'
+import { MCP_FAMILIES, MCP_METHODS } from '../../core/mcp-methods.ts'
 import { findTemplatePattern } from '../format/template-pattern.ts'
 import { type ConfigPath, formatPath, quote } from '../problem/problem.ts'
 import type { RuleConfig } from '../schema/access.ts'

@@ -47,3 +47,10 @@ it('says that several processes need a session key where nothing lasts that one 
   const session_key = { env: 'KEY' }
   expect(noticesOf('memory', [REMOTE], { session_key })).toEqual([])
 })
+
+it('says that the admin listener can be reached from beyond this machine', () => {
+  expect(noticesOf('memory', [PROGRAM], { admin: { port: 9090 } })).toEqual([])
+  expect(noticesOf('memory', [PROGRAM], { admin: { port: 9090, host: '0.0.0.0' } })).toEqual([
+    expect.stringMatching(/^admin\.host: .*beyond this machine/),
+  ])
+})

@@ -1,7 +1,7 @@
+import { MCP_FAMILIES, MCP_METHODS } from '../../core/mcp-methods.ts'
 import { nameServer } from '../derive/endpoints.ts'
 import { isLoopback } from '../format/formats.ts'
 import { decodeEncryptionKey, isBlank } from '../format/key-material.ts'
-import { MCP_FAMILIES, MCP_METHODS } from '../format/mcp-methods.ts'
 import { findNearest } from '../problem/did-you-mean.ts'
 import { quote } from '../problem/problem.ts'
 import type { IssuerConfig } from '../schema/issuer.ts'
@@ -54,6 +54,8 @@ function createEdgeNotices(config: Config): string[] {
   if (config.allowed_hosts.includes('*')) {
     notices.push('allowed_hosts: "*" accepts every Host header, which lets web pages reach the proxy by DNS rebinding.')
   }
+  if (config.admin !== undefined && !isLoopback(config.admin.host))
+    notices.push('admin.host: the admin listener can be reached from beyond this machine, and shows its metrics without a token.')
   if (config.cors.allowed_origins.includes('*'))
     notices.push('cors.allowed_origins: "*" lets every web page call the MCP servers.')
   return notices

@@ -56,6 +56,7 @@ export function createPlan(config: Config, environment: PlanEnvironment): Plan {
     },
     trustedProxies: config.trusted_proxies,
     log: { level: config.log.level, format: resolveFormat(config.log.format, terminal) },
+    admin: createAdminPlan(config, secretsAndFiles),
     shutdownDelaySeconds: config.shutdown.delay_seconds,
     drainSeconds: config.shutdown.drain_seconds,
     sessionKey: resolveSessionKey(config, secretsAndFiles, broker),
@@ -97,6 +98,17 @@ function createListenPlan(config: Config, secretsAndFiles: SecretsAndFiles): Pla
   const cert = secretsAndFiles.findFile(tls?.cert_file)
   const key = secretsAndFiles.findFile(tls?.key_file)
   return { host, port, tls: cert === undefined || key === undefined ? undefined : { cert, key } }
+}
+
+function createAdminPlan({ admin }: Config, secretsAndFiles: SecretsAndFiles): Plan['admin'] {
+  if (admin === undefined) return undefined
+  const { host, port, allowed_hosts, token } = admin
+  return {
+    host,
+    port,
+    allowedHosts: allowed_hosts.map((name) => name.toLowerCase()),
+    token: secretsAndFiles.findSecret(token),
+  }
 }
 
 function createCorsPlan({ cors }: Config): Plan['cors'] {

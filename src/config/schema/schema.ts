@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { findHostMistake, findNetworkMistake, findPublicUrlMistake } from '../format/formats.ts'
 import { access, mode } from './access.ts'
+import { admin } from './admin.ts'
 import { broker, identityProvider } from './broker.ts'
 import { cors, limits, listen, log, shutdown } from './edge.ts'
 import { issuerOrText } from './issuer.ts'
@@ -31,6 +32,7 @@ export const configSchema = z
     limits: limits.prefault({}),
     log: log.prefault({}),
     shutdown: shutdown.prefault({}),
+    admin: admin.optional(),
     session_key: secret
       .optional()
       .describe(

@@ -1,3 +1,4 @@
+import type { AdminPlan } from './admin-plan.ts'
 import type { BrokerPlan } from './broker-plan.ts'
 import type { RewritePlan } from './rewrite-plan.ts'
 import type { ServerPlan } from './server-plan.ts'
@@ -17,6 +18,8 @@ export interface Plan {
   /** Addresses or CIDR blocks whose `Forwarded` / `X-Forwarded-*` headers are kept. */
   readonly trustedProxies: readonly string[]
   readonly log: LogPlan
+  /** The listener for operators; undefined for none. */
+  readonly admin: AdminPlan | undefined
   /** Seconds after SIGTERM in which everything is still served, while `/readyz` tells load balancers to go elsewhere. */
   readonly shutdownDelaySeconds: number
   /** Seconds for running requests to finish after that. */

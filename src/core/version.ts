@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 
-/** The version of this package. `package.json` lies two folders up, in the repository (src/cli) as in the package (dist/cli). */
+/** The version of this package. `package.json` lies two folders up, in the repository (src/core) as in the package (dist/core). */
 export function readVersion(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
   const { version } = JSON.parse(text) as { version: string }

@@ -1,0 +1,43 @@
+import { hash, timingSafeEqual } from 'node:crypto'
+import { isIP } from 'node:net'
+import { ProxyError } from '../core/errors.ts'
+import type { AdminPlan } from '../core/plan/admin-plan.ts'
+import type { RequestHead } from '../http/request-head.ts'
+
+/**
+ * Keeps web pages out, which reach loopback through a browser on the machine. Asks for the token where a request would change something:
+ * programs on the machine reach loopback, too.
+ *
+ * @param site - `Sec-Fetch-Site`: a page that embeds ours sends no `Origin`
+ * @throws ProxyError `host_denied`, `origin_denied`, `method_not_allowed`, `token_missing`, `token_invalid`
+ */
+export function checkCaller(head: RequestHead, site: string | string[] | undefined, plan: AdminPlan): void {
+  if (!isKnownHost(head.host, plan.allowedHosts))
+    throw new ProxyError('host_denied', { cause: `Host ${JSON.stringify(head.host)}` })
+  if (head.origin !== undefined) throw new ProxyError('origin_denied', { cause: `Origin ${JSON.stringify(head.origin)}` })
+  if (site !== undefined && site !== 'none' && site !== 'same-origin')
+    throw new ProxyError('origin_denied', { cause: `Sec-Fetch-Site ${JSON.stringify(site)}` })
+  if (head.method !== 'GET' && head.method !== 'HEAD') checkToken(head, plan.token)
+}
+
+/** DNS rebinding needs a name: with an address in `Host`, the page would be one of ours. */
+function isKnownHost(host: string, allowed: readonly string[]): boolean {
+  const name = host.replace(/:\d+$/, '')
+  return name === 'localhost' || isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0 || allowed.includes(name) || allowed.includes(host)
+}
+
+const SCHEME = 'Bearer '
+
+function checkToken({ authorization, method }: RequestHead, token: string | undefined): void {
+  if (token === undefined) throw new ProxyError('method_not_allowed', { cause: `${method} needs admin.token, which is not set` })
+  const [value, ...more] = authorization
+  if (value === undefined) throw new ProxyError('token_missing')
+  const isSame = timingSafeEqual(digest(value), digest(`${SCHEME}${token}`))
+  if (more.length > 0 || !isSame)
+    throw new ProxyError('token_invalid', { reason: 'not_active', cause: 'not the value of admin.token' })
+}
+
+/** Of one length, so that the comparison does not tell that of the token. */
+function digest(text: string): Buffer {
+  return hash('sha256', text, 'buffer')
+}

@@ -1,0 +1,70 @@
+import type { BodyRoomUsage } from '../core/body-room-usage.ts'
+import type { Clock } from '../core/clock.ts'
+import type { IssuerState } from '../core/issuer-state.ts'
+import type { TokenVerifier, Upstream } from '../core/ports.ts'
+import type { RequestObserver } from '../core/record.ts'
+import { createGauge, createReadCounter, type Reading } from './gauge.ts'
+import type { Metric } from './metric.ts'
+import { createProcessMeter } from './process-meter.ts'
+import { createRequestMeter } from './request-meter.ts'
+import { type Exposition, formatMetrics } from './text-format.ts'
+import { createTokenMeter } from './token-meter.ts'
+import { createUpstreamMeter } from './upstream-meter.ts'
+
+/** What is measured elsewhere, and read when metrics are asked for. */
+export interface MeterSources {
+  readonly issuers: () => readonly IssuerState[]
+  readonly bodyRoom: () => BodyRoomUsage
+}
+
+/** Everything that is measured. Made only where there is an admin listener to show it. */
+export interface Meters {
+  readonly observe: RequestObserver
+  measureUpstream(upstream: Upstream, server: string): Upstream
+  measureVerifier(verifier: TokenVerifier, server: string): TokenVerifier
+  format(sources: MeterSources, accept: string | undefined): Exposition
+  close(): void
+}
+
+export function createMeters(clock: Clock): Meters {
+  const requests = createRequestMeter()
+  const upstreams = createUpstreamMeter(clock)
+  const tokens = createTokenMeter()
+  const running = createProcessMeter(clock)
+  const own = [requests, upstreams, tokens, running].flatMap(({ metrics }) => metrics)
+  return {
+    observe: requests.observe,
+    measureUpstream: upstreams.measure,
+    measureVerifier: tokens.measure,
+    format: (sources, accept) =>
+      formatMetrics([...own, ...listIssuerMetrics(sources.issuers()), ...listBodyRoomMetrics(sources.bodyRoom())], accept),
+    close: running.stop,
+  }
+}
+
+function listIssuerMetrics(issuers: readonly IssuerState[]): Metric[] {
+  const fetches = issuers.flatMap(({ issuer, keyFetches, failedKeyFetches }): Reading[] => [
+    [[issuer, 'success'], keyFetches - failedKeyFetches],
+    [[issuer, 'failure'], failedKeyFetches],
+  ])
+  const ages = issuers.flatMap(({ issuer, keysAge }): Reading[] => (keysAge === undefined ? [] : [[[issuer], keysAge / 1000]]))
+  const asked = issuers.flatMap(({ issuer, introspections }): Reading[] =>
+    introspections === undefined ? [] : [[[issuer], introspections]],
+  )
+  return [
+    createReadCounter('mcp_auth_proxy_key_fetches', 'Fetches of the keys of an issuer.', ['issuer', 'outcome'], () => fetches),
+    createGauge('mcp_auth_proxy_keys_age_seconds', 'Time since the keys in use were fetched.', ['issuer'], () => ages),
+    createReadCounter('mcp_auth_proxy_introspections', 'Questions to an issuer about opaque tokens.', ['issuer'], () => asked),
+  ]
+}
+
+function listBodyRoomMetrics({ usedBytes, totalBytes, waiting }: BodyRoomUsage): Metric[] {
+  const bytes: Reading[] = [
+    [['used'], usedBytes],
+    [['free'], totalBytes - usedBytes],
+  ]
+  return [
+    createGauge('mcp_auth_proxy_body_room_bytes', 'Memory for long request bodies.', ['state'], () => bytes),
+    createGauge('mcp_auth_proxy_body_room_waiting', 'Request bodies that wait for memory.', [], () => [[[], waiting]]),
+  ]
+}

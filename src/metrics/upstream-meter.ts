@@ -1,0 +1,92 @@
+import type { Clock } from '../core/clock.ts'
+import type { ProxyError } from '../core/errors.ts'
+import type { Upstream } from '../core/ports.ts'
+import type { Reply, ReplyHeaders } from '../core/reply.ts'
+import { isEventStream } from '../mcp/endpoint-event.ts'
+import { createGauge } from './gauge.ts'
+import { createHistogram, type Histogram } from './histogram.ts'
+import type { Metric } from './metric.ts'
+
+/** Measures how long MCP servers take to begin an answer, and counts the event streams that are open. */
+export interface UpstreamMeter {
+  readonly metrics: readonly Metric[]
+  /** @returns an upstream that does the same and is measured */
+  measure(upstream: Upstream, server: string): Upstream
+}
+
+export function createUpstreamMeter(clock: Clock): UpstreamMeter {
+  const seconds = createHistogram('mcp_auth_proxy_upstream_seconds', 'Time until an MCP server began its answer.', ['server'])
+  const streams = new Map<string, number>()
+  const count = (server: string, change: 1 | -1): void => void streams.set(server, (streams.get(server) ?? 0) + change)
+  const open = createGauge('mcp_auth_proxy_open_streams', 'Event streams that are open to clients.', ['server'], () =>
+    [...streams].map(([server, number]) => [[server], number]),
+  )
+  return {
+    metrics: [seconds, open],
+    measure: (upstream, server) => ({
+      send(call, reply) {
+        upstream.send(call, new MeasuredReply(reply, { seconds, count, clock, server, requestId: call.requestId }))
+      },
+      close: (deadline) => upstream.close(deadline),
+    }),
+  }
+}
+
+interface Measurement {
+  readonly seconds: Histogram
+  readonly count: (server: string, change: 1 | -1) => void
+  readonly clock: Clock
+  readonly server: string
+  readonly requestId: string
+}
+
+/** A class, since thousands of streams may wait in one of these each. */
+class MeasuredReply implements Reply {
+  readonly #reply: Reply
+  readonly #of: Measurement
+  readonly #sentAt: number
+
+  constructor(reply: Reply, of: Measurement) {
+    this.#reply = reply
+    this.#of = of
+    this.#sentAt = of.clock.monotonic()
+  }
+
+  start(status: number, headers: ReplyHeaders): void {
+    const { seconds, clock, server, requestId, count } = this.#of
+    seconds.observe((clock.monotonic() - this.#sentAt) / 1000, [server], requestId)
+    if (isEventStream(headers)) {
+      count(server, 1)
+      this.#reply.onDone(() => count(server, -1))
+    }
+    this.#reply.start(status, headers)
+  }
+
+  write(chunk: Uint8Array): boolean {
+    return this.#reply.write(chunk)
+  }
+
+  end(): void {
+    this.#reply.end()
+  }
+
+  fail(error: ProxyError): void {
+    this.#reply.fail(error)
+  }
+
+  report(error: ProxyError): void {
+    this.#reply.report(error)
+  }
+
+  onDrain(listener: () => void): void {
+    this.#reply.onDrain(listener)
+  }
+
+  onDone(listener: () => void): void {
+    this.#reply.onDone(listener)
+  }
+
+  onClose(listener: () => void): void {
+    this.#reply.onClose(listener)
+  }
+}

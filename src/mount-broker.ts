@@ -1,0 +1,39 @@
+import type { Broker } from './broker/broker.ts'
+import type { BrokerPlan } from './core/plan/broker-plan.ts'
+import type { ServerPlan } from './core/plan/server-plan.ts'
+import { createPolicy } from './policy/policy.ts'
+
+/** The broker, with the store that it works with. */
+export interface MountedBroker {
+  readonly broker: Broker
+  close(): Promise<void>
+}
+
+/** Our own authorization server. Loaded lazily: not at all where users sign in elsewhere. */
+export async function mountBroker(
+  plan: BrokerPlan,
+  servers: readonly ServerPlan[],
+  onIssue: (message: string) => void,
+): Promise<MountedBroker> {
+  const { startBroker } = await import('./broker/broker.ts')
+  const { openStore } = await import('./store/open-store.ts')
+  const store = await openStore(plan.store, onIssue)
+  const endpoints = servers.flatMap((server) => server.endpoints.map((endpoint) => ({ ...endpoint, server })))
+  const resources = endpoints
+    .filter(({ kind, server }) => kind !== 'messages' && server.issuers.some(({ issuer }) => issuer === plan.issuer))
+    .map(({ resource, server }) => ({
+      identifier: resource,
+      name: server.name,
+      scopes: createPolicy(server.policy).knownScopes,
+      defaultScopes: server.scopesSupported,
+      needsProviderToken: server.credential.kind === 'identity_provider',
+    }))
+  const broker = await startBroker({ plan, resources, endpointPaths: endpoints.map(({ path }) => path), store, onIssue })
+  return {
+    broker,
+    async close() {
+      await broker.close()
+      await store.close()
+    },
+  }
+}

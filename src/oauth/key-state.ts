@@ -1,0 +1,47 @@
+import type { Clock } from '../core/clock.ts'
+import type { KeySet } from './key-set.ts'
+import { createLookBudget, type LookBudget } from './look-budget.ts'
+
+/** What is known of the keys of an issuer. */
+export interface KeyState {
+  keys: KeySet | undefined
+  /** Those that the issuer had before it changed them last. */
+  keysBefore: KeySet | undefined
+  /** When the request for `keys` began, monotonic. */
+  fetchedAt: number
+  fetches: number
+  failedFetches: number
+  /** Failures in a row. */
+  failures: number
+  loading: Promise<void> | undefined
+  /** What tokens that no key verifies may have us ask. */
+  readonly looks: LookBudget
+  /** When the issuer was last seen to have other keys than before. */
+  changedAt: number
+  reportedAt: number
+  /** The problems of the key set that were reported last. */
+  reportedProblems: string
+  nextLoadAt: number
+  cancelTimer: () => void
+  isClosed: boolean
+}
+
+/** Nothing is known, and nothing was asked. */
+export function createKeyState(clock: Clock): KeyState {
+  return {
+    keys: undefined,
+    keysBefore: undefined,
+    fetchedAt: 0,
+    fetches: 0,
+    failedFetches: 0,
+    failures: 0,
+    loading: undefined,
+    looks: createLookBudget(clock),
+    changedAt: Number.NEGATIVE_INFINITY,
+    reportedAt: Number.NEGATIVE_INFINITY,
+    reportedProblems: '',
+    nextLoadAt: Number.NEGATIVE_INFINITY,
+    cancelTimer: () => {},
+    isClosed: false,
+  }
+}

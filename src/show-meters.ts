@@ -1,0 +1,34 @@
+import { startAdmin } from './admin/admin-listener.ts'
+import type { Clock } from './core/clock.ts'
+import type { Plan } from './core/plan/plan.ts'
+import type { MeasuredBodyRoom } from './http/body-room.ts'
+import type { Listener } from './http/listener.ts'
+import type { Meters } from './metrics/meters.ts'
+import type { IssuerPool } from './oauth/issuer.ts'
+import type { Log } from './telemetry/log.ts'
+
+interface MeasuredParts {
+  readonly clock: Clock
+  readonly log: Log
+  readonly issuers: IssuerPool
+  readonly bodyRoom: MeasuredBodyRoom
+}
+
+/**
+ * Listens for operators and their monitoring, where the plan says so.
+ *
+ * @throws Error that names the admin listener, when it cannot listen
+ */
+export async function showMeters(plan: Plan, meters: Meters | undefined, parts: MeasuredParts): Promise<Listener | undefined> {
+  const { clock, log, issuers, bodyRoom } = parts
+  if (plan.admin === undefined || meters === undefined) return undefined
+  const sources = { issuers: issuers.list, bodyRoom: bodyRoom.usage }
+  return startAdmin({
+    plan: plan.admin,
+    pages: new Map([['/metrics', (accept) => meters.format(sources, accept)]]),
+    headersSeconds: plan.limits.headersSeconds,
+    stalledSeconds: plan.limits.stalledClientSeconds,
+    clock,
+    onRefused: (refusal) => log.logger.warn(refusal, 'refused at the admin listener'),
+  })
+}
