@@ -200,7 +200,7 @@ describe('the token may stand elsewhere, and the same is decided', () => {
 })
 
 describe('over HTTP+SSE', () => {
-  it('the same is decided about messages, with a status that says that no answer comes', async () => {
+  it('the same is decided about messages, and what is hidden is answered on the event stream', async () => {
     const stream = controlStream()
     stage.answerWith(stream.answer)
     const connection = await openRawConnection(stage.proxy.port)
@@ -213,11 +213,10 @@ describe('over HTTP+SSE', () => {
     stage.answerWith((_request, response) => void response.writeHead(200).end('{}'))
     try {
       await stage.checkOutcome({ target, token, body: call('echo') }, 'served')
-      await stage.checkOutcome({ target, token, body: call('gone') }, { hidden: [unknownTool('gone')], status: 400 })
-      await stage.checkOutcome(
-        { target, token, body: call('cheap', { amount: 50 }) },
-        { hidden: [unknownTool('cheap')], status: 400 },
-      )
+      await stage.checkOutcome({ target, token, body: call('gone') }, 'dropped')
+      await connection.waitFor('"error":{"code":-32602,"message":"Unknown tool: gone"}')
+      await stage.checkOutcome({ target, token, body: call('cheap', { amount: 50 }) }, 'dropped')
+      await connection.waitFor('"error":{"code":-32602,"message":"Unknown tool: cheap"}')
       await stage.checkOutcome({ target, token, body: call('cheap', { amount: 5 }) }, 'served')
       await stage.checkOutcome({ target, token, body: notify('tools/call', { name: 'gone' }) }, 'dropped')
       await stage.checkOutcome({ target, token, body: call('open_deny') }, 'refused: Told.')
@@ -225,6 +224,10 @@ describe('over HTTP+SSE', () => {
     } finally {
       connection.destroy()
     }
+    // Without the stream there is none to answer on: the status tells the client not to wait.
+    await connection.closed
+    await stage.proxy.log.waitFor(({ path, method }) => path === '/hidden/sse' && method === 'GET')
+    await stage.checkOutcome({ target, token, body: call('gone') }, { hidden: [unknownTool('gone')], status: 400 })
   })
 })
 
