@@ -101,6 +101,7 @@ describe('an entry of `access`', () => {
 describe('a rule', () => {
   it.each<[string, object, string, RegExp]>([
     ['that asks for nothing', { tool: 'x' }, '', /asks for nothing/],
+    ['that does not deny', { tool: 'x', deny: false }, '.deny', /^is false, and can only be true$/],
     ['that denies and asks for scopes', { tool: 'x', deny: true, scopes: ['s'] }, '.deny', /whatever "scopes" says/],
     [
       'that denies and asks for more',

@@ -20,6 +20,7 @@ export function compileBinary(node: Binary, context: Context): Evaluate {
   checkKind(node, context)
   checkSum(node)
   checkGroup(node, context)
+  checkOrder(node)
   noteScope(node, context)
   const [left, right] = [context.compile(node.args[0], context), context.compile(node.args[1], context)]
   const apply = findOperator(node.op)
@@ -47,6 +48,22 @@ function checkGroup({ op, args: [left, right] }: Binary, context: Context): void
   if (op !== 'in' || left.op !== 'value' || typeof left.args !== 'string' || right.op !== '.') return
   if (findFact(right, context) !== records.get('principal')?.get('groups') || !left.args.startsWith('/')) return
   refuse(left, `groups have no leading slash here: write '${normalizeGroup(left.args)}'`)
+}
+
+const orders: ReadonlySet<string> = new Set(['<', '<=', '>', '>='])
+
+/** Texts are ordered letter by letter, so that "9" is more than "100"; and a number that a caller sends is no text, which denies. */
+function checkOrder({ op, args }: Binary): void {
+  const literal = orders.has(op) ? args.find((node) => node.op === 'value' && isNumeric(node.args)) : undefined
+  if (literal === undefined) return
+  refuse(
+    literal,
+    `${JSON.stringify(literal.args)} is a text, and texts are ordered letter by letter: write the number without quotes`,
+  )
+}
+
+function isNumeric(literal: unknown): literal is string {
+  return typeof literal === 'string' && /^[+-]?(?:\d+\.?\d*|\.\d+)$/.test(literal)
 }
 
 /** What a caller may lose with this scope is known for the challenge, which asks for the scopes that the token holds and needs. */

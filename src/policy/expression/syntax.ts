@@ -55,6 +55,8 @@ function checkTypes({ valid, type, error }: { valid: boolean; type?: string; err
 
 /** What the library says in a few words, and what to do about it where those don't tell. */
 const remedies: Readonly<Record<string, string>> = {
+  unexpected_character:
+    'write && for and, || for or, ! for not, == for equal; a text stands in quotes, and claims["a:b"] is a member of that name',
   no_such_overload: 'the types do not fit; compare values of one type, and convert with int(), double() or string()',
   no_matching_overload:
     'the types do not fit; `contains`, `startsWith`, `endsWith` and `glob` are for text, and an item of a list is found with `in`',
