@@ -128,7 +128,7 @@ function listenToClients(plan: Plan, edge: Edge, log: Log): Promise<Listener> {
     handler: createPipeline(edge),
     clock: edge.clock,
     onUnreadable: (status, cause, peer) =>
-      log.logger.info({ status, cause, peer, code: 'request_malformed' }, 'refused before it was a request'),
+      log.logger.info({ status, cause, peer, code: 'request_malformed', reason: 'syntax' }, 'refused before it was a request'),
   })
 }
 
