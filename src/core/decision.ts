@@ -1,3 +1,4 @@
+import type { ReasonOf } from './errors.ts'
 import type { Operation } from './operation.ts'
 import type { Principal } from './principal.ts'
 
@@ -14,11 +15,21 @@ export interface Permission {
  * `scope_insufficient`: more scopes would permit it. `policy_denied`: nothing that a client can ask for would. `target_hidden`: the caller
  * must not learn whether it exists. `resource_uri_ambiguous`: it is not known what is asked for.
  */
-export type DenialCode = 'scope_insufficient' | 'policy_denied' | 'target_hidden' | 'resource_uri_ambiguous'
+export type DenialCode = GroundedCode | 'scope_insufficient' | 'resource_uri_ambiguous'
 
-export interface Denial {
+type GroundedCode = 'policy_denied' | 'target_hidden'
+
+/** What a refusal rests on: the `reason` of its error. */
+export type DenialGround = ReasonOf<GroundedCode>
+
+export type Denial = DenialFacts &
+  (
+    | { readonly code: GroundedCode; readonly ground: DenialGround }
+    | { readonly code: Exclude<DenialCode, GroundedCode>; readonly ground?: undefined }
+  )
+
+interface DenialFacts {
   readonly effect: 'deny'
-  readonly code: DenialCode
   /** `scope_insufficient`: every scope that the whole request needs, sorted. */
   readonly scopes?: readonly string[]
   /** Those of them that the principal lacks. */

@@ -50,7 +50,10 @@ it('no credential is asked for to serve a call that policy denies', async () => 
     asked.push(principal)
     return 'token'
   }
-  const policy: PolicyEngine = { ...openPolicy, decide: () => ({ effect: 'deny', code: 'policy_denied', reason: 'denied' }) }
+  const policy: PolicyEngine = {
+    ...openPolicy,
+    decide: () => ({ effect: 'deny', code: 'policy_denied', ground: 'rule_denied', reason: 'denied' }),
+  }
   expect(await callWith({ kind: 'identity_provider', find }, policy)).toEqual({ status: 403, seen: [] })
   expect(asked).toEqual([])
 })

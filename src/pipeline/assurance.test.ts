@@ -25,7 +25,7 @@ const verifierWith = (assurance: Assurance): TokenVerifier => ({
 
 const denyAll: PolicyEngine = {
   ...openPolicy,
-  decide: () => ({ effect: 'deny', code: 'policy_denied', reason: 'everything is denied' }),
+  decide: () => ({ effect: 'deny', code: 'policy_denied', ground: 'rule_denied', reason: 'everything is denied' }),
 }
 
 async function statusOf(path: '/mcp' | '/sse', assurance: Assurance, legacyClients: Route['legacyClients']): Promise<number> {

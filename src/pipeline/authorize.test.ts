@@ -40,7 +40,12 @@ describe('a call', () => {
       'scope_insufficient',
       ['a', 'b'],
     ],
-    ['may not be made', { effect: 'deny', code: 'policy_denied', reason: 'no rule' }, 'policy_denied', undefined],
+    [
+      'may not be made',
+      { effect: 'deny', code: 'policy_denied', ground: 'rule_denied', reason: 'no rule' },
+      'policy_denied',
+      undefined,
+    ],
     ['is ambiguous', { effect: 'deny', code: 'resource_uri_ambiguous', reason: '..' }, 'resource_uri_ambiguous', undefined],
     ['gets no decision', { effect: 'maybe', code: 'policy_denied' } as unknown as Decision, 'policy_denied', undefined],
   ] satisfies [string, Decision, string, string[] | undefined][])(
@@ -52,6 +57,7 @@ describe('a call', () => {
         code,
         missingScopes,
         decision: 'deny',
+        reason: decision.effect === 'deny' && decision.code === 'policy_denied' ? decision.ground : undefined,
         cause: decision.effect === 'deny' ? decision.reason : undefined,
       })
       expect(challenge?.includes('scope="a b"') ?? false).toBe(code === 'scope_insufficient')

@@ -24,11 +24,14 @@ export function checkPermitted(decision: Decision): void {
   if (decision.effect !== 'permit') throw createRefusal(decision)
 }
 
-function createRefusal({ code, reason, scopes, missing, hidden, message }: Denial): ProxyError {
-  return new ProxyError(code, {
+function createRefusal(denial: Denial): ProxyError {
+  const { reason, scopes, missing, hidden, message } = denial
+  const options = {
     cause: reason,
     ...(scopes && { scopes, missingScopes: missing ?? scopes }),
     ...(hidden && { hidden }),
     ...(message !== undefined && { toldReason: message }),
-  })
+  }
+  if (denial.ground === undefined) return new ProxyError(denial.code, options)
+  return new ProxyError(denial.code, { ...options, reason: denial.ground })
 }

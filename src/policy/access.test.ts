@@ -10,6 +10,7 @@ import {
   shown,
 } from '../../test/support/policies.ts'
 import type { Operation } from '../core/operation.ts'
+import type { PolicyPlan, RulePlan } from '../core/plan/policy-plan.ts'
 
 const support = createPrincipal({ groups: ['support'] })
 const stranger = createPrincipal()
@@ -177,4 +178,19 @@ describe('lists under access', () => {
     const plan = createPolicyPlan({ rules: [{ tool: 'a', scopes: ['s'] }], unlistedOperations: 'deny' })
     expect(shown(plan, stranger, 'tool', ['a', 'b'])).toEqual(['a', 'b'])
   })
+})
+
+const refunds = (rule: Partial<RulePlan>) => ({ rules: [{ scopes: [], ...rule, tool: 'refund' }] })
+
+it.each<[string, string, Partial<PolicyPlan>, Operation]>([
+  ['policy_denied', 'rule_denied', refunds({ deny: true }), callTool('refund')],
+  ['target_hidden', 'rule_denied', refunds({ deny: true, onDeny: 'hide' }), callTool('refund')],
+  ['policy_denied', 'require_failed', refunds({ require: "'finance' in principal.groups" }), callTool('refund')],
+  ['policy_denied', 'require_failed', refunds({ require: 'args.a == 1' }), callTool('refund')],
+  ['target_hidden', 'scope_missing', refunds({ scopes: ['x'], onDeny: 'hide' }), callTool('refund')],
+  ['target_hidden', 'not_opened', accessOf({ tools: ['search'] }), callTool('refund')],
+  ['policy_denied', 'not_opened', accessOf({ tools: ['search'] }), request('logging/setLevel')],
+  ['policy_denied', 'not_listed', { unlistedOperations: 'deny' }, callTool('refund')],
+])('a refusal is %s because of %s: %j', (code, ground, differences, operation) => {
+  expect(decide(createPolicyPlan(differences), stranger, [operation])).toMatchObject({ effect: 'deny', code, ground })
 })

@@ -1,4 +1,4 @@
-import type { Decision, Denial } from '../core/decision.ts'
+import type { Decision, Denial, DenialGround } from '../core/decision.ts'
 import type { Operation } from '../core/operation.ts'
 import { ANSWER } from './applicable.ts'
 import type { FindApplicable } from './applicable-memory.ts'
@@ -62,9 +62,8 @@ function isPlainNotification({ kind, method }: Operation): boolean {
 function applyEnforced(inquiry: Inquiry, subject: Subject, { accessMode }: PathPolicy, obstacles: Obstacles): void {
   const { operation, applicable } = subject
   if (!applicable.isListed && !isPlainNotification(operation))
-    refuse(obstacles, 'policy_denied', `no rule names ${describe(operation)}`)
-  if (applicable.problem !== undefined)
-    return refuse(obstacles, 'resource_uri_ambiguous', `${describe(operation)} ${applicable.problem}`)
+    refuse(obstacles, 'not_listed', `no rule names ${describe(operation)}`)
+  if (applicable.problem !== undefined) return refuseAmbiguous(obstacles, `${describe(operation)} ${applicable.problem}`)
   if (accessMode === 'enforce' && !isPlainNotification(operation)) applyAccess(inquiry, subject, accessMode, obstacles)
   for (const condition of applicable.conditions) applyCondition(inquiry, subject, condition, obstacles)
 }
@@ -82,8 +81,8 @@ function applyAccess(inquiry: Inquiry, subject: Subject, mode: 'enforce' | 'shad
   const reason = `${describe(subject.operation)}: ${judgement.reason}`
   if (mode === 'shadow') obstacles.wouldDeny.push(`access: ${reason}`)
   // Methods are no secret, names of tools, prompts and resources are.
-  else if (subject.operation.target === undefined) refuse(obstacles, 'policy_denied', reason)
-  else hide(obstacles, subject.operation, { label: undefined, reason })
+  else if (subject.operation.target === undefined) refuse(obstacles, judgement.ground, reason)
+  else hide(obstacles, subject.operation, { ...judgement, reason })
 }
 
 function applyCondition(inquiry: Inquiry, subject: Subject | undefined, condition: RuleCondition, obstacles: Obstacles): void {
@@ -92,7 +91,7 @@ function applyCondition(inquiry: Inquiry, subject: Subject | undefined, conditio
   const reason = `${subject === undefined ? 'the request' : describe(subject.operation)}: ${condition.label}: ${failure.reason}`
   if (condition.isShadow) obstacles.wouldDeny.push(reason)
   else if (condition.hides && subject?.operation.target !== undefined) hide(obstacles, subject.operation, { ...failure, reason })
-  else refuse(obstacles, 'policy_denied', reason, condition)
+  else refuse(obstacles, failure.ground, reason, condition)
 }
 
 /**
@@ -102,24 +101,32 @@ function applyCondition(inquiry: Inquiry, subject: Subject | undefined, conditio
 function findFailure(subject: Subject | undefined, { label }: RuleCondition, judgement: Judgement): Failure | undefined {
   if (judgement === 'holds') return undefined
   if (judgement !== 'depends') return judgement
-  return subject?.operation.method === 'completion/complete' ? undefined : { label, reason: 'there are no arguments to look at' }
+  return subject?.operation.method === 'completion/complete'
+    ? undefined
+    : { label, ground: 'require_failed', reason: 'there are no arguments to look at' }
 }
 
-function refuse(obstacles: Obstacles, code: Denial['code'], reason: string, condition?: RuleCondition): void {
+function refuseAmbiguous(obstacles: Obstacles, reason: string): void {
+  obstacles.refusal ??= { effect: 'deny', code: 'resource_uri_ambiguous', reason }
+}
+
+function refuse(obstacles: Obstacles, ground: DenialGround, reason: string, condition?: RuleCondition): void {
   obstacles.refusal ??= {
     effect: 'deny',
-    code,
+    code: 'policy_denied',
+    ground,
     reason,
     ...(condition && { decidedBy: condition.label }),
     ...(condition?.message !== undefined && { message: condition.message }),
   }
 }
 
-function hide(obstacles: Obstacles, operation: Operation, { label, reason }: Failure): void {
+function hide(obstacles: Obstacles, operation: Operation, { label, ground, reason }: Failure): void {
   obstacles.hidden.push(operation)
   obstacles.hiding ??= {
     effect: 'deny',
     code: 'target_hidden',
+    ground,
     reason,
     hidden: obstacles.hidden,
     ...(label !== undefined && { decidedBy: label }),
@@ -143,7 +150,13 @@ function noteScopes(inquiry: Inquiry, requirements: readonly Requirement[]): voi
   if (inquiry.onStep === undefined) return
   for (const [label, asked] of Map.groupBy(requirements, (requirement) => requirement.label)) {
     const missing = listMissing(inquiry.principal.scopes, asked)
-    note(inquiry, undefined, label, false, missing.length === 0 ? 'holds' : { label, reason: `missing ${missing.join(' ')}` })
+    note(
+      inquiry,
+      undefined,
+      label,
+      false,
+      missing.length === 0 ? 'holds' : { label, ground: 'scope_missing', reason: `missing ${missing.join(' ')}` },
+    )
   }
 }
 

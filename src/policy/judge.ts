@@ -1,4 +1,4 @@
-import type { DecisionStep } from '../core/decision.ts'
+import type { DecisionStep, DenialGround } from '../core/decision.ts'
 import type { Operation } from '../core/operation.ts'
 import type { AccessEntry } from './access-entry.ts'
 import type { Applicable } from './applicable.ts'
@@ -13,6 +13,7 @@ export type Judgement = 'holds' | 'depends' | Failure
 export interface Failure {
   /** What decided. */
   readonly label: string | undefined
+  readonly ground: DenialGround
   /** Why, for the log. */
   readonly reason: string
 }
@@ -32,14 +33,14 @@ export function judgeCondition(inquiry: Inquiry, subject: Subject | undefined, c
 
 function findFailure(inquiry: Inquiry, subject: Subject | undefined, condition: RuleCondition): Judgement {
   const { label, denies, require, requirements } = condition
-  if (denies) return { label, reason: 'the rule denies it' }
+  if (denies) return { label, ground: 'rule_denied', reason: 'the rule denies it' }
   const missing = listMissing(inquiry.principal.scopes, requirements)
-  if (missing.length > 0) return { label, reason: `missing ${missing.join(' ')}` }
+  if (missing.length > 0) return { label, ground: 'scope_missing', reason: `missing ${missing.join(' ')}` }
   if (require === undefined) return 'holds'
   const outcome = evaluate(inquiry, subject, require, condition.isShadow)
   if (outcome.value === true) return 'holds'
   if (outcome.value === 'unknown') return 'depends'
-  return { label, reason: outcome.value === 'error' ? outcome.reason : 'require is false' }
+  return { label, ground: 'require_failed', reason: outcome.value === 'error' ? outcome.reason : 'require is false' }
 }
 
 function evaluate(inquiry: Inquiry, subject: Subject | undefined, require: CompiledExpression, isShadow: boolean): Outcome {
@@ -60,12 +61,17 @@ export function judgeAccess(inquiry: Inquiry, subject: Subject, mode: 'enforce' 
   const isShadow = mode === 'shadow'
   for (const entry of applicable.entries) {
     const mismatch = findMismatch(inquiry, entry)
-    note(inquiry, subject, entry.label, isShadow, mismatch === undefined ? 'holds' : { label: entry.label, reason: mismatch })
-    if (mismatch === undefined) return 'holds'
+    const judgement = mismatch === undefined ? 'holds' : notOpened(entry.label, mismatch)
+    note(inquiry, subject, entry.label, isShadow, judgement)
+    if (judgement === 'holds') return 'holds'
   }
-  const failure = { label: undefined, reason: `no access entry opens it${explainUnknownGroups(inquiry, applicable.entries)}` }
+  const failure = notOpened(undefined, `no access entry opens it${explainUnknownGroups(inquiry, applicable.entries)}`)
   note(inquiry, subject, 'access', isShadow, failure)
   return failure
+}
+
+function notOpened(label: string | undefined, reason: string): Failure {
+  return { label, ground: 'not_opened', reason }
 }
 
 /** For the log: entries with groups never fit a user whose groups are not known. */

@@ -50,6 +50,7 @@ describe('`require`', () => {
     expect(decision).toEqual({
       effect: 'deny',
       code: 'policy_denied',
+      ground: 'require_failed',
       message: 'Refunds over 100 need somebody from finance.',
       decidedBy: 'rules[0]',
       reason: '"tools/call" "refund": rules[0]: require is false',

@@ -1,5 +1,14 @@
 import type { ErrorEntry } from './error-entry.ts'
 
+/** What policy refuses by, openly or hidden. */
+const policyReasons = {
+  rule_denied: 'A rule denies the operation (`deny: true`).',
+  require_failed: '`require` of a rule is false, cannot be computed, or needs arguments that are not there.',
+  scope_missing: 'A rule with `on_deny: hide` needs a scope that the token lacks.',
+  not_opened: 'No entry of `access` opens the operation to the caller.',
+  not_listed: 'No rule names the operation, and `unlisted_operations` is `deny`.',
+} as const
+
 /** The client, user or page may not do this. */
 export const authorizationErrors = {
   scope_insufficient: {
@@ -11,6 +20,7 @@ export const authorizationErrors = {
   policy_denied: {
     status: 403,
     message: 'This operation is not permitted',
+    reasons: policyReasons,
     remedy:
       'A rule of the server denies the operation, or its `require` does not hold; or no entry of `access` opens the method; or no rule names the operation, and `unlisted_operations` is `deny`. The log line names what decided; more scopes would not help.',
   },
@@ -18,6 +28,7 @@ export const authorizationErrors = {
     status: 200,
     jsonRpcCode: -32602,
     message: 'Unknown tool, prompt or resource',
+    reasons: policyReasons,
     remedy:
       'No entry of `access` opens the tool, prompt or resource to the caller, or a rule with `on_deny: hide` refuses it: the caller gets what MCP servers answer for a name that does not exist. The log line names what decided.',
   },
