@@ -32,6 +32,15 @@ function lineOf(changes: Partial<RequestRecord>, format: 'json' | 'pretty' = 'js
 }
 
 describe('the line of a request', () => {
+  it('is for debugging alone where a load balancer asks for health, unless the question was refused', () => {
+    for (const path of ['/healthz', '/readyz']) {
+      expect(lineOf({ path, server: undefined, method: 'GET' })).toBe('')
+      expect(lineOf({ path, server: undefined, method: 'GET', status: 503 })).toBe('')
+      expect(lineOf({ path, server: undefined, code: 'method_not_allowed', status: 405 })).toContain('method_not_allowed')
+    }
+    expect(lineOf({ path: '/token', server: undefined })).toContain('"level":"info"')
+  })
+
   it('is one line of JSON, whatever strangers choose', () => {
     const nasty = 'a"\\\n\r\u2028\u0000\u001b[31m😀'
     const principal = {

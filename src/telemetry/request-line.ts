@@ -9,7 +9,10 @@ const MAX_TEXT = 200
 const MAX_CAUSE = 500
 const MAX_OPERATIONS = 10
 
-type Level = 'info' | 'warn' | 'error'
+type Level = 'debug' | 'info' | 'warn' | 'error'
+
+/** Asked every few seconds by load balancers; no server can have these paths. */
+const HEALTH_PATHS = ['/healthz', '/readyz']
 
 /**
  * Writes one line for each request. Never a token: the record holds none, and causes are written by us. Lines of JSON are put together
@@ -26,7 +29,8 @@ export function createRequestLog({ logger, writeLine }: Log, clock: Clock = syst
   }
 }
 
-function levelOf({ code }: RequestRecord): Level {
+function levelOf({ code, server, path }: RequestRecord): Level {
+  if (code === undefined && server === undefined && HEALTH_PATHS.includes(path)) return 'debug'
   if (code === undefined || code === 'client_gone') return 'info'
   const { status } = errorCatalogue[code]
   if (status < 500) return 'info'
