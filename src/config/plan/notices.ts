@@ -1,14 +1,13 @@
-import { MCP_FAMILIES, MCP_METHODS } from '../../core/mcp-methods.ts'
 import { nameServer } from '../derive/endpoints.ts'
 import { isLoopback } from '../format/formats.ts'
 import { decodeEncryptionKey, isBlank } from '../format/key-material.ts'
-import { findNearest } from '../problem/did-you-mean.ts'
 import { quote } from '../problem/problem.ts'
 import type { IssuerConfig } from '../schema/issuer.ts'
 import type { Config } from '../schema/schema.ts'
 import type { ServerConfig } from '../schema/server.ts'
 import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
 import { listLiteralSecrets } from './literal-secrets.ts'
+import { createOperationNotices } from './operation-notices.ts'
 
 /**
  * What the operator should know at every start: choices that weaken something, and what looks like a slip.
@@ -23,7 +22,9 @@ export function createNotices(config: Config, namePlace: (path: string) => strin
     ...createReplicaNotices(config),
     ...config.issuers.flatMap(createIssuerNotices),
     ...(config.broker?.token_exchange.issuers ?? []).flatMap(createIssuerNotices),
+    ...createOperationNotices('access', config.access),
     ...config.servers.flatMap((server) => [
+      ...createOperationNotices(`server ${nameServer(server)}`, server.access, server.rules),
       ...createServerNotices(server),
       ...createClientIdNotices(server, server.issuers ?? config.issuers),
       ...(server.issuers ?? []).flatMap(createIssuerNotices),
@@ -120,7 +121,7 @@ function isOpen(url: string): boolean {
 
 function createServerNotices(server: ServerConfig): string[] {
   const name = `server ${nameServer(server)}`
-  const notices = server.rules.flatMap((rule) => createMethodNotices(name, rule.method))
+  const notices: string[] = []
   const risky = server.bearer_methods.filter((method) => method !== 'header')
   if (risky.length > 0) {
     notices.push(
@@ -148,16 +149,4 @@ function createClientIdNotices(server: ServerConfig, issuers: readonly IssuerCon
   return [
     `server ${nameServer(server)}: audience ${clientIds.map(quote).join(' and ')} may be a client id, and no scope is asked for: an ID token of that client may be accepted as an access token. Add a base scope.`,
   ]
-}
-
-function createMethodNotices(name: string, method: string | undefined): string[] {
-  if (method === undefined || isKnownMethod(method)) return []
-  const nearest = findNearest(method, MCP_METHODS)
-  return [
-    `${name}: no revision of MCP has the method ${quote(method)} of a rule${nearest === undefined ? '.' : `. Was ${nearest} meant?`}`,
-  ]
-}
-
-function isKnownMethod(method: string): boolean {
-  return method.endsWith('/*') ? MCP_FAMILIES.has(method.slice(0, method.indexOf('/'))) : MCP_METHODS.has(method)
 }

@@ -29,7 +29,9 @@ const accessEntry = z
     methods: list(z.string())
       .min(1)
       .optional()
-      .describe('Other methods (`logging/setLevel`), or families of methods (`tasks/*`).'),
+      .describe(
+        'Other methods (`logging/setLevel`), or families of methods (`tasks/*`). With `tools/call` every tool is open, with `completion/complete` the completions of all prompts and templates, hidden ones too.',
+      ),
   })
   .meta({ id: 'AccessEntry', description: 'Who may use what. All conditions must hold.' })
 

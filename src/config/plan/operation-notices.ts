@@ -1,0 +1,53 @@
+import { MCP_FAMILIES, MCP_METHODS } from '../../core/mcp-methods.ts'
+import { findNearest } from '../problem/did-you-mean.ts'
+import { quote } from '../problem/problem.ts'
+import type { AccessEntryConfig, RuleConfig } from '../schema/access.ts'
+
+/**
+ * Names that no MCP server has, as far as is known: an entry with one opens nothing, and a rule with one protects nothing. No mistakes,
+ * since servers may have methods and names of their own.
+ *
+ * @param owner - where the rules and entries are
+ */
+export function createOperationNotices(
+  owner: string,
+  entries: readonly AccessEntryConfig[] = [],
+  rules: readonly RuleConfig[] = [],
+): string[] {
+  const slips = new Set([...entries.flatMap(listOfEntry), ...rules.flatMap(listOfRule)])
+  return [...slips].map((slip) => `${owner}: ${slip}`)
+}
+
+function listOfRule({ method, tool }: RuleConfig): string[] {
+  return [
+    ...(method === undefined ? [] : describeMethod(method, 'of a rule')),
+    ...(tool === undefined ? [] : describeTool(tool, 'of a rule')),
+  ]
+}
+
+function listOfEntry({ methods = [], tools = [] }: AccessEntryConfig): string[] {
+  return [
+    ...methods.flatMap((method) => describeMethod(method, 'of an access entry')),
+    ...tools.flatMap((tool) => describeTool(tool, 'of an access entry')),
+  ]
+}
+
+function describeMethod(method: string, where: string): string[] {
+  if (isKnownMethod(method)) return []
+  const nearest = findNearest(method, MCP_METHODS)
+  return [`no revision of MCP has the method ${quote(method)} ${where}${nearest === undefined ? '.' : `. Was ${nearest} meant?`}`]
+}
+
+function isKnownMethod(method: string): boolean {
+  return method.endsWith('/*') ? MCP_FAMILIES.has(method.slice(0, method.indexOf('/'))) : MCP_METHODS.has(method)
+}
+
+/** "Tool names SHOULD NOT contain spaces, commas, or other special characters" (2025-11-25, server/tools, Tool Names). */
+const UNUSUAL = /[\s,()[\]{}|^$+?\\]/u
+
+function describeTool(tool: string, where: string): string[] {
+  if (!UNUSUAL.test(tool)) return []
+  return [
+    `the tool ${quote(tool)} ${where} is compared letter by letter, but for \`*\`, which stands for any characters: it is no regular expression, and no list. Write an item or a rule for each name.`,
+  ]
+}
