@@ -81,6 +81,18 @@ describe('access', () => {
     expect(outcomeOf(plan, createPrincipal({ ...all, scope: '' }), [callTool('t')])).toBe('target_hidden')
   })
 
+  it('opens by each list only its own kind of target', () => {
+    const uses = [callTool('x'), request('prompts/get', 'x'), request('resources/read', 'note://x')]
+    const opened = (entry: object): readonly string[] => {
+      const plan = createPolicyPlan(accessOf(entry))
+      return uses.filter((use) => outcomeOf(plan, stranger, [use]) === 'permit').map(({ method }) => method)
+    }
+    expect(opened({ tools: ['*'] })).toEqual(['tools/call'])
+    expect(opened({ prompts: ['*'] })).toEqual(['prompts/get'])
+    expect(opened({ resources: ['**'] })).toEqual(['resources/read'])
+    expect(opened({ methods: ['prompts/*'] })).toEqual(['prompts/get'])
+  })
+
   it('leaves open what every client needs to begin, and lists', () => {
     const open = ['initialize', 'ping', 'server/discover', 'tools/list', 'prompts/list', 'resources/list']
     for (const method of [...open, 'resources/templates/list', 'subscriptions/listen'])
@@ -142,6 +154,16 @@ describe('access', () => {
       wouldDeny: ['access: "tools/call" "refund": no access entry opens it'],
     })
     expect(decide(plan, support, [callTool('refund')])).toEqual({ effect: 'permit' })
+    for (const free of [
+      notification('notifications/initialized'),
+      { ...request(''), kind: 'response' as const },
+      request('ping'),
+    ])
+      expect(decide(plan, stranger, [free])).toEqual({ effect: 'permit' })
+    expect(decide(plan, stranger, [request('resources/read', 'ticket://a\u0000')])).toMatchObject({
+      effect: 'permit',
+      wouldDeny: [expect.stringMatching(/control character/)],
+    })
     expect(shown(plan, stranger, 'tool', ['refund'])).toEqual(['refund'])
   })
 })
