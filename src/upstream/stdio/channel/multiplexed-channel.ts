@@ -201,7 +201,7 @@ export class Channel {
   #answer(message: ChildMessage): void {
     const id = formatId(message.id)
     const request = this.#findAnswered(id)
-    if (!request) return this.#ids.answered(id)
+    if (!request) return void this.#ids.cancelled?.delete(id)
     this.#take(request)
     const text = rewriteResponse(message, id, request.client.id)
     if (text === undefined) request.sink.failed(unreadable('an answer that can be read in two ways'))
@@ -219,7 +219,7 @@ export class Channel {
   #findAnswered(id: string): ChannelRequest | undefined {
     const request = this.#pending.findNewest(id)
     const isNumber = /^"(?:0|[1-9]\d{0,14})"$/.test(id)
-    if (request || !isNumber || this.#ids.isCancelled(id)) return request
+    if (request || !isNumber || this.#ids.cancelled?.has(id)) return request
     return this.#pending.findNewest(id.slice(1, -1))
   }
 
@@ -232,7 +232,7 @@ export class Channel {
 
   #cancel(request: ChannelRequest, reason: string): void {
     if (!this.#take(request)) return
-    this.#ids.cancelled(request.id)
+    this.#ids.cancelled?.set(request.id, true)
     if (this.isOver) return
     const params = `{"requestId":${request.id},"reason":${JSON.stringify(reason)}}`
     try {

@@ -8,11 +8,8 @@ const MAX_CANCELLED = 1000
 /** Chooses the names under which a process knows requests. No two requests that may still be answered have the same. */
 export interface IdSource {
   choose(message: ClientMessage, isUsed: (names: Partial<RequestNames>) => boolean): RequestNames
-  /** Remembers a cancelled request: its answer may come all the same. */
-  cancelled(id: string): void
-  isCancelled(id: string): boolean
-  /** Forgets a cancelled request, since its answer has come. */
-  answered(id: string): void
+  /** Ids of cancelled requests whose answers may still come; undefined where no id is used again. */
+  readonly cancelled: BoundedMap<string, true> | undefined
 }
 
 /** Ids that are never reused, for a process with many clients: not even a late answer can reach the wrong one. */
@@ -23,9 +20,7 @@ export function createOwnIds(): IdSource {
       const id = String(++last)
       return { id, progressToken: readProgressToken(message) && id }
     },
-    cancelled: () => undefined,
-    isCancelled: () => false,
-    answered: () => undefined,
+    cancelled: undefined,
   }
 }
 
@@ -47,9 +42,7 @@ export function createKeptIds(): IdSource {
         progressToken: progressToken !== undefined && isUsed({ progressToken }) ? createId() : progressToken,
       }
     },
-    cancelled: (id) => cancelled.set(id, true),
-    isCancelled: (id) => cancelled.has(id),
-    answered: (id) => cancelled.delete(id),
+    cancelled,
   }
 }
 
