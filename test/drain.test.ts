@@ -47,7 +47,7 @@ describe('shutting down', () => {
   })
 
   it('tells load balancers first, and serves what still comes, each answer the last of its connection', async () => {
-    const { proxy, headers } = await start(answerJson({ jsonrpc: '2.0', id: 1, result: {} }), { delay_seconds: 2 })
+    const { proxy, headers } = await start(answerJson({ jsonrpc: '2.0', id: 1, result: {} }), { delay_seconds: 4 })
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
     open.push({ close: async () => agent.destroy() })
     const ask = (path: string, method = 'GET', body = '') =>
@@ -76,7 +76,7 @@ describe('shutting down', () => {
         finish = () => response.writeHead(200, { 'content-type': 'application/json' }).end('{"jsonrpc":"2.0","id":1,"result":{}}')
         arrived.resolve()
       },
-      { delay_seconds: 1 },
+      { delay_seconds: 2 },
     )
     const agent = new Agent({ keepAlive: true })
     const answered = new Promise<string | undefined>((resolve, reject) => {
