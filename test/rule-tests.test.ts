@@ -96,6 +96,13 @@ describe('rules test', { timeout: 60_000 }, () => {
     expect(output).toContain(`+ got:      ${got}\n`)
   })
 
+  it('says of a surprise in a list what is shown, apart from what a use without arguments comes to', async () => {
+    const { output } = await run(`cases: [{ ${support}, list: tools, of: [refund, export], shows: [export] }]`)
+    const words = output.replaceAll(/\s+/g, ' ')
+    expect(words).toContain('refund is shown. Used without arguments: Refused by rules[0]: args.amount is missing.')
+    expect(words).toContain('export is not shown. Used without arguments: Refused: ')
+  })
+
   it('names rules that no case is about, and entries that open nothing in any case', async () => {
     const { code, output } = await run(`cases: [{ ${support}, tool: refund, args: { amount: 1 }, expect: permit }]`)
     expect(code).toBe(0)

@@ -74,8 +74,9 @@ function formatSurprise({ settled, place, position, file }: FileCase, trial: Tri
   ]
 }
 
-function formatReason({ decision, steps }: Trial['explanations'][number]): string {
-  return decision.effect === 'permit' ? 'Permitted: nothing stands in the way.' : `Refused${formatWhy(decision, steps)}.`
+function formatReason({ decision, steps, item }: Trial['explanations'][number]): string {
+  const reason = decision.effect === 'permit' ? 'Permitted: nothing stands in the way.' : `Refused${formatWhy(decision, steps)}.`
+  return item === undefined ? reason : `${item.name} is ${item.isShown ? '' : 'not '}shown. Used without arguments: ${reason}`
 }
 
 function formatWarning(words: string): string[] {

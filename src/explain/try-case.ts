@@ -9,7 +9,12 @@ export interface Trial {
   readonly expected: string
   readonly got: string
   /** How an operation was decided; for a list, the decision about the use of each item that surprises. */
-  readonly explanations: readonly Explanation[]
+  readonly explanations: readonly TrialExplanation[]
+}
+
+export interface TrialExplanation extends Explanation {
+  /** Of a list. The decision about its use without arguments may differ from what the list shows, which knows none. */
+  readonly item?: { readonly name: string; readonly isShown: boolean }
 }
 
 /** Tries each case on the policy of its server. */
@@ -44,7 +49,10 @@ function tryList(settled: SettledCase, { list, of, shows }: CaseList, explainer:
     isExpected: surprising.length === 0,
     expected: `shows ${formatNames(of.filter((name) => shows.includes(name)))}`,
     got: `shows ${formatNames(shown)}`,
-    explanations: surprising.map((name) => explainer.explain(principal, { kind, name, argsText: undefined }, circumstances)),
+    explanations: surprising.map((name) => ({
+      ...explainer.explain(principal, { kind, name, argsText: undefined }, circumstances),
+      item: { name, isShown: shown.includes(name) },
+    })),
   }
 }
 
