@@ -38,3 +38,19 @@ it.each(['*', 'get_*', 'admin.*', 'files/read-all', 'Get_x.2', 'größe'])('says
     [],
   )
 })
+
+it.each<[object, RegExp]>([
+  [{ groups: ['team-*'] }, /^server mcp: the group "team-\*" of an access entry is compared letter by letter/],
+  [{ groups: ['*'] }, /everyone: true/],
+  [{ claim: 'department', values: ['*'] }, /the value "\*" of an access entry is compared letter by letter/],
+  [{ claim: 'email_domain', values: ['*.example.com'] }, /the value "\*\.example\.com"/],
+  [{ claim: 'email_domain', values: ['@example.com'] }, /no email_domain begins with @.* Write example\.com\.$/],
+  [{ claim: 'principal.claims.department', values: ['hr'] }, /named as in the token\. Was department meant\?$/],
+])('an entry that fits no caller, as it is written, is told: %j', (condition, told) => {
+  expect(noticesOf({ access: [{ ...condition, tools: ['x'] }] })).toEqual([expect.stringMatching(told)])
+})
+
+it('says nothing of groups and claims as tokens have them', () => {
+  const entry = { groups: ['Finance, Legal', 'a/b'], claim: 'https://example.com/principal.x', values: ['@me'], tools: ['x'] }
+  expect(noticesOf({ access: [entry, { claim: 'email_domain', values: ['example.com'], tools: ['x'] }] })).toEqual([])
+})

@@ -4,8 +4,8 @@ import { quote } from '../problem/problem.ts'
 import type { AccessEntryConfig, RuleConfig } from '../schema/access.ts'
 
 /**
- * Names that no MCP server has, as far as is known: an entry with one opens nothing, and a rule with one protects nothing. No mistakes,
- * since servers may have methods and names of their own.
+ * Names that no MCP server and no token has, as far as is known: an entry with one opens nothing, and a rule with one protects nothing. No
+ * mistakes, since servers and issuers may have names of their own.
  *
  * @param owner - where the rules and entries are
  */
@@ -25,11 +25,32 @@ function listOfRule({ method, tool }: RuleConfig): string[] {
   ]
 }
 
-function listOfEntry({ methods = [], tools = [] }: AccessEntryConfig): string[] {
+function listOfEntry({ methods = [], tools = [], groups = [], claim, values = [] }: AccessEntryConfig): string[] {
   return [
+    ...groups.flatMap((group) => describeStar('group', group)),
+    ...(claim === undefined ? [] : [...describeClaim(claim), ...values.flatMap((value) => describeValue(claim, value))]),
     ...methods.flatMap((method) => describeMethod(method, 'of an access entry')),
     ...tools.flatMap((tool) => describeTool(tool, 'of an access entry')),
   ]
+}
+
+/** In groups and values a star is no pattern: an entry that was meant for many would fit no caller. */
+function describeStar(what: string, name: string): string[] {
+  if (!name.includes('*')) return []
+  return [
+    `the ${what} ${quote(name)} of an access entry is compared letter by letter, \`*\` too. List each, use an expression (\`who\`), or write \`everyone: true\`.`,
+  ]
+}
+
+function describeClaim(claim: string): string[] {
+  const inToken = claim.replace(/^principal\.(?:claims\.)?/, '')
+  return claim === inToken ? [] : [`the claim ${quote(claim)} of an access entry is named as in the token. Was ${inToken} meant?`]
+}
+
+function describeValue(claim: string, value: string): string[] {
+  if (claim === 'email_domain' && value.startsWith('@'))
+    return [`no email_domain begins with @, as ${quote(value)} of an access entry does. Write ${value.slice(1)}.`]
+  return describeStar('value', value)
 }
 
 function describeMethod(method: string, where: string): string[] {
