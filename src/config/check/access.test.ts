@@ -32,6 +32,7 @@ describe('an entry of `access`', () => {
     ['for everyone and for some', { everyone: true, groups: ['a'], tools: ['x'] }, '.everyone', /for everyone and for some/],
     ['with a claim without values', { claim: 'x', tools: ['x'] }, '', /belong together/],
     ['with values without a claim', { everyone: true, values: ['x'], tools: ['x'] }, '', /belong together/],
+    ['for everyone in the words of YAML 1.1', { everyone: 'yes', tools: ['x'] }, '.everyone', /^is "yes", and can only be true$/],
     ['that is for not everyone', { everyone: false, tools: ['x'] }, '.everyone', /true/],
     ['with an empty list', { groups: [], tools: ['x'] }, '.groups', /./],
     ['with a tool that has white space around it', { everyone: true, tools: ['x', ' y'] }, '.tools[1]', /white space/],

@@ -96,11 +96,14 @@ function explainUnknownKey(at: ConfigPath, key: string, explainer: Explainer): P
 function explainChoice(choices: readonly string[], written: unknown): Mistake {
   if (written === undefined) return { reason: 'is missing', fix: `Write one of ${choices.join(', ')}.` }
   const nearest = typeof written === 'string' ? findNearest(written, choices) : undefined
-  if (choices.length === 1 && typeof written === 'boolean')
+  if (choices.length === 1) {
+    const [only = ''] = choices
+    const found = typeof written === 'object' ? nameType(written) : String(written)
     return {
-      reason: `is ${written}, and can only be ${choices.join('')}`,
-      fix: `Write ${choices.join('')}, or leave the key out.`,
+      reason: `is ${typeof written === 'string' ? quote(written) : found}, and can only be ${only}`,
+      fix: `Write ${only}, or leave the key out.`,
     }
+  }
   return {
     reason: `${typeof written === 'string' ? quote(written) : nameType(written)} is not one of the possible values`,
     fix:
