@@ -66,9 +66,8 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
   const issuers = createIssuerPool({ onIssue, ownKeys })
   const memory = createHeldMemory(plan.limits.heldBytes)
   const seal = createSessionSeal(plan.sessionKey)
-  const guarded = plan.servers.map((server) =>
-    createServer(plan, server, { issuers, log, memory, seal, broker: mounted?.broker, meters }),
-  )
+  const shared = { issuers, log, memory, seal, broker: mounted?.broker, meters }
+  const guarded = plan.servers.map((server) => createServer(plan, server, shared))
   const state = { leaving: false, draining: false }
   const isReady = (scope: ReadinessScope): boolean =>
     !state.leaving && issuers.wereTried() && (scope === 'process' || mounted?.broker.isReady() === true)
@@ -78,7 +77,6 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
     handlers: [...(mounted?.broker.handlers ?? []), ...(rewrite?.handlers ?? [])],
     isReady,
   })
-  const observe = createObserver(log, mounted?.broker, meters)
   const bodyRoom = createBodyRoom(plan.limits, clock)
   const edge = createEdge(plan, {
     bodyRoom,
@@ -86,7 +84,7 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
     endpoints,
     seal,
     heldMemory: memory,
-    observe,
+    observe: createObserver(log, mounted?.broker, meters),
     isDraining: () => state.draining,
   })
   const admin = await showMeters(plan, meters, { clock, log, issuers, bodyRoom })
@@ -100,16 +98,22 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
       await waitForLoadBalancers(listener, plan.shutdownDelaySeconds, clock)
       state.draining = true
       await drain(listener, plan.drainSeconds * 1000, edge.streamEnds, clock)
-      await Promise.all(guarded.flatMap(({ upstreams }) => upstreams.map((upstream) => upstream.close(1000))))
-      await issuers.close()
-      await mounted?.close()
-      await rewrite?.close()
+      await closeParts(guarded, [issuers, mounted, rewrite])
       // Last, so that the metrics tell of the end, too.
       await admin?.closeNow()
       meters?.close()
       await log.end()
     },
   }
+}
+
+/** Closes what serves clients, upstreams first: their last answers may need the others. */
+async function closeParts(
+  guarded: readonly GuardedServer[],
+  others: readonly ({ close(): Promise<void> } | undefined)[],
+): Promise<void> {
+  await Promise.all(guarded.flatMap(({ upstreams }) => upstreams.map((upstream) => upstream.close(1000))))
+  for (const part of others) await part?.close()
 }
 
 /** Lets go of what was opened before the failure. */

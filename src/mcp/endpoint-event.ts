@@ -20,60 +20,32 @@ const ENDPOINT_LINE = /[\r\n]event: ?endpoint[\r\n]/
  * @param rewrite - the upstream's URI → ours; throws ProxyError when the client must not follow it
  */
 export function createEndpointRewriter(reply: Reply, rewrite: (uri: string) => string): Reply {
-  let state: (chunk: Uint8Array) => boolean = (chunk) => reply.write(chunk)
-  let held: Buffer = Buffer.alloc(0)
-  let searching = false
-  const gather = createGatherer()
-
-  const search = (chunk: Uint8Array): boolean => {
-    const bytes = gather(chunk)
-    if (bytes === undefined) return true
-    let passed = 0
-    for (const { end, name, data } of splitEvents(bytes)) {
-      if (name === 'endpoint') {
-        held = bytes.subarray(end)
-        const event = Buffer.from(`event: endpoint\ndata: ${rewrite(data ?? '')}\n\n`)
-        const flowing = reply.write(Buffer.concat([bytes.subarray(0, passed), event]))
-        return watchRest() && flowing
-      }
-      // Comments may come before it; an event with content may not.
-      if (data !== undefined) throw refuse('the first event is not the endpoint event')
-      passed = end
-    }
-    gather(bytes.subarray(passed))
-    return passed === 0 || reply.write(bytes.subarray(0, passed))
+  let stage: Stage | undefined
+  const searchOn = (): void => {
+    stage = createSearch(reply, rewrite, () => {
+      stage = createWatch(reply)
+      return stage
+    })
   }
-
-  const watchRest = (): boolean => {
-    const watcher = createEndpointWatcher()
-    searching = false
-    state = (chunk) => {
-      if (watcher(chunk)) throw refuse('a second endpoint event')
-      return reply.write(chunk)
-    }
-    return held.length === 0 || state(held)
-  }
-
   return {
     start(status, headers) {
       if (mayBeEventStream(status, headers)) {
         if (headers['content-encoding'] !== undefined) return reply.fail(refuse('an encoded event stream'))
         delete headers['content-length']
-        searching = true
-        state = search
+        searchOn()
       }
       reply.start(status, headers)
     },
     write(chunk) {
       try {
-        return state(chunk)
+        return stage === undefined ? reply.write(chunk) : stage.write(chunk)
       } catch (error) {
         reply.fail(toProxyError(error))
         return false
       }
     },
     end() {
-      if (searching) reply.fail(refuse('the stream ended before its endpoint event'))
+      if (stage?.isSearching === true) reply.fail(refuse('the stream ended before its endpoint event'))
       else reply.end()
     },
     fail: (error) => reply.fail(error),
@@ -81,6 +53,51 @@ export function createEndpointRewriter(reply: Reply, rewrite: (uri: string) => s
     onDrain: (listener) => reply.onDrain(listener),
     onDone: (listener) => reply.onDone(listener),
     onClose: (listener) => reply.onClose(listener),
+  }
+}
+
+/** What is done with the bytes of a stream, before its endpoint event or after it. */
+interface Stage {
+  readonly isSearching: boolean
+  /** @throws ProxyError when the client must not go on with the stream */
+  write(chunk: Uint8Array): boolean
+}
+
+/** Holds what comes until the endpoint event is complete, and rewrites it. */
+function createSearch(reply: Reply, rewrite: (uri: string) => string, watchRest: () => Stage): Stage {
+  const gather = createGatherer()
+  const pass = (before: Buffer, uri: string, rest: Buffer): boolean => {
+    const isFlowing = reply.write(Buffer.concat([before, Buffer.from(`event: endpoint\ndata: ${rewrite(uri)}\n\n`)]))
+    const stage = watchRest()
+    return (rest.length === 0 || stage.write(rest)) && isFlowing
+  }
+  return {
+    isSearching: true,
+    write(chunk) {
+      const bytes = gather(chunk)
+      if (bytes === undefined) return true
+      let passed = 0
+      for (const { end, name, data } of splitEvents(bytes)) {
+        if (name === 'endpoint') return pass(bytes.subarray(0, passed), data ?? '', bytes.subarray(end))
+        // Comments may come before it; an event with content may not.
+        if (data !== undefined) throw refuse('the first event is not the endpoint event')
+        passed = end
+      }
+      gather(bytes.subarray(passed))
+      return passed === 0 || reply.write(bytes.subarray(0, passed))
+    },
+  }
+}
+
+/** Passes all that follows, until another endpoint event would move the client elsewhere. */
+function createWatch(reply: Reply): Stage {
+  const isSecond = createEndpointWatcher()
+  return {
+    isSearching: false,
+    write(chunk) {
+      if (isSecond(chunk)) throw refuse('a second endpoint event')
+      return reply.write(chunk)
+    },
   }
 }
 
