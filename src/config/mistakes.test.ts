@@ -197,7 +197,7 @@ const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path
     [withBroker({ grant: [{ scopes: [] }] }), 'identity_provider.grant[0].scopes', /at least 1/],
     [withBroker({ allow: [{ claim: 'groups', values: [] }] }), 'identity_provider.allow[0].values', /at least 1/],
     [withServer({ credential: 'identity_provider_token' }), 'servers[0].credential', /needs an `identity_provider`/],
-    [withBroker({}, {}), 'broker.encryption_keys', /is missing/],
+    [withBroker({}, {}), 'encryption_keys', /is missing/],
     [withBroker({}, { store: { kind: 'redis' } }), 'broker.store.url', /`kind: redis` needs it/],
     [withBroker({}, { store: { kind: 'redis', url: 'redis://:x@host' } }), 'broker.store.url', /without credentials/],
     [withBroker({}, { store: { kind: 'memory', path: 'x.db' } }), 'broker.store.path', /no use/],

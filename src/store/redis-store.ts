@@ -99,7 +99,7 @@ export async function openRedisStore(
     lastIssue = `: ${error.message}`
     onIssue(`store: ${error.message}`)
   })
-  await connectOnce(client, clock, () => `broker.store: no connection to Redis within ${COMMAND_MS / 1000} s${lastIssue}`)
+  await connectOnce(client, clock, () => `store: no connection to Redis within ${COMMAND_MS / 1000} s${lastIssue}`)
   return createRedisStore(answerInTime(client as unknown as Scripting & Disconnecting, clock), plan.prefix)
 }
 

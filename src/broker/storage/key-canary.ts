@@ -34,7 +34,7 @@ export async function placeKeyCanary(options: KeyCanaryOptions): Promise<KeyCana
 }
 
 const KEY_LOST =
-  'broker: the store holds entries that were encrypted with a key that is not in broker.encryption_keys. They cannot be read: clients have to register and users have to sign in again. ' +
+  'broker: the store holds entries that were encrypted with a key that is not in encryption_keys. They cannot be read: clients have to register and users have to sign in again. ' +
   'If this is not intended, add the previous key to the end of the list and restart. Processes that share a store need the same keys.'
 
 /** One canary for each key, under its public id. */

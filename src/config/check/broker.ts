@@ -2,10 +2,7 @@ import { BROKER_PATHS } from '../../core/broker-paths.ts'
 import { listEndpoints } from '../derive/endpoints.ts'
 import { entriesOf } from '../derive/present-items.ts'
 import { isLoopback } from '../format/formats.ts'
-import { decodeEncryptionKey } from '../format/key-material.ts'
 import type { ConfigPath } from '../problem/problem.ts'
-import type { BrokerConfig } from '../schema/broker.ts'
-import type { PartialConfig } from '../schema/partial-config.ts'
 import type { CheckContext } from './check-context.ts'
 import { checkClients } from './clients.ts'
 import { checkIdentityProvider } from './identity-provider.ts'
@@ -24,8 +21,6 @@ export function checkBroker(context: CheckContext): void {
   if (provider === undefined) return
   checkPublicUrl(context)
   checkIdentityProvider(provider, context)
-  checkStore(broker, context)
-  checkKeys(broker, context)
   checkClients(context)
   checkPaths(context)
 }
@@ -57,40 +52,6 @@ function checkPublicUrl({ config, report }: CheckContext): void {
     reason: 'uses http, and with `identity_provider` users sign in and tokens are issued there',
     fix: 'Use https: with `listen.tls`, or behind a load balancer that ends TLS.',
   })
-}
-
-/** Keys that belong to one kind of store. */
-const KIND_OF_KEY = { path: 'sqlite', url: 'redis', password: 'redis', prefix: 'redis' } as const
-
-function checkStore(broker: PartialConfig<BrokerConfig> | undefined, { isBroken, report }: CheckContext): void {
-  const at = ['broker', 'store']
-  const { store } = broker ?? {}
-  if (store?.kind === undefined) return
-  for (const [key, kind] of Object.entries(KIND_OF_KEY)) {
-    if (store[key as keyof typeof KIND_OF_KEY] === undefined || kind === store.kind) continue
-    report([...at, key], { reason: `has no use with \`kind: ${store.kind}\``, fix: `Remove it, or write \`kind: ${kind}\`.` })
-  }
-  if (store.kind === 'redis' && store.url === undefined && !isBroken([...at, 'url'])) {
-    report([...at, 'url'], { reason: 'is missing; `kind: redis` needs it', fix: 'Write it like redis://127.0.0.1:6379.' })
-  }
-}
-
-const MAKE_KEY = 'Make one with `openssl rand -base64 32`.'
-
-function checkKeys(broker: PartialConfig<BrokerConfig> | undefined, { isBroken, secretsAndFiles, report }: CheckContext): void {
-  const at = ['broker', 'encryption_keys']
-  const keys = entriesOf(broker?.encryption_keys)
-  if (keys.length === 0 && broker?.store?.kind !== 'memory' && !isBroken(at)) {
-    report(at, {
-      reason: 'is missing; users and keys in the store are encrypted',
-      fix: `List a key as { env: NAME } or { file: path }. ${MAKE_KEY}`,
-    })
-  }
-  for (const [index, reference] of keys) {
-    const text = secretsAndFiles.findSecret(reference)
-    if (text === undefined || decodeEncryptionKey(text)) continue
-    report([...at, index], { reason: 'is not Base64 of 32 bytes', fix: MAKE_KEY })
-  }
 }
 
 function checkPaths({ config, report }: CheckContext): void {

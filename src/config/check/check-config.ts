@@ -10,6 +10,7 @@ import { checkPolicy } from './policy.ts'
 import { checkRewrite } from './rewrite.ts'
 import { checkSecretsAndFiles } from './secrets-and-files.ts'
 import { checkServers } from './server.ts'
+import { checkStorage } from './storage.ts'
 
 /** A configuration that every check has passed, with what it refers to. */
 export interface CheckedConfig {
@@ -44,6 +45,7 @@ function inspect(parsed: Parsed<Config>, source: ReferenceSource, report: Report
     checkAccess,
     checkSecretsAndFiles,
     checkBroker,
+    checkStorage,
     checkRewrite,
   ])
     check(context)

@@ -114,7 +114,7 @@ function noteChanges(metadata: GoMetadata, notes: GoNotes): void {
   )
   notes.note(
     'asgardeo.client_secret',
-    'is in the configuration file, and copies and version history would keep it: `migrate` prints one that names an environment variable. It also encrypts open-mcp-auth-proxy.db, where sign-ins are remembered (`broker.encryption_keys`, `broker.store`).',
+    'is in the configuration file, and copies and version history would keep it: `migrate` prints one that names an environment variable. It also encrypts open-mcp-auth-proxy.db, where sign-ins are remembered (`encryption_keys`, `store`).',
   )
   if (metadata.scopes_supported !== undefined)
     notes.note(

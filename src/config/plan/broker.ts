@@ -3,8 +3,9 @@ import { resolve } from 'node:path'
 import type { BrokerPlan, StorePlan } from '../../core/plan/broker-plan.ts'
 import type { GroupsPlan, IssuerPlan } from '../../core/plan/issuer-plan.ts'
 import { decodeEncryptionKey } from '../format/key-material.ts'
-import { type BrokerConfig, broker as brokerSchema } from '../schema/broker.ts'
+import { broker as brokerSchema } from '../schema/broker.ts'
 import type { Config } from '../schema/schema.ts'
+import { type StoreConfig, store as storeSchema } from '../schema/store.ts'
 import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
 import { createClientPlan } from './clients.ts'
 import { createIdentityProviderPlan } from './identity-provider.ts'
@@ -28,8 +29,8 @@ export function createBrokerPlan(config: Config, inputs: BrokerPlanInputs): Brok
     issuer: publicUrl,
     issuerPlan: createOwnIssuerPlan(publicUrl, identityProvider.groups),
     identityProvider,
-    store: createStorePlan(broker.store, inputs),
-    encryptionKeys: resolveEncryptionKeys(broker, secretsAndFiles),
+    store: createStorePlan(config.store ?? broker.store ?? storeSchema.parse({}), inputs),
+    encryptionKeys: resolveEncryptionKeys(config, secretsAndFiles),
     accessTokenSeconds: broker.access_token_seconds,
     refreshTokenSeconds: broker.refresh_token_seconds,
     refreshGraceSeconds: broker.refresh_grace_seconds,
@@ -87,7 +88,7 @@ function createOwnIssuerPlan(issuer: string, groups: GroupsPlan): IssuerPlan {
   }
 }
 
-function createStorePlan(store: BrokerConfig['store'], { secretsAndFiles, directory }: BrokerPlanInputs): StorePlan {
+function createStorePlan(store: StoreConfig, { secretsAndFiles, directory }: BrokerPlanInputs): StorePlan {
   switch (store.kind) {
     case 'memory':
       return { kind: 'memory' }
@@ -104,10 +105,15 @@ function createStorePlan(store: BrokerConfig['store'], { secretsAndFiles, direct
 }
 
 /** What is gone with the process needs no key that outlives it. */
-function resolveEncryptionKeys(broker: BrokerConfig, secretsAndFiles: SecretsAndFiles): Buffer[] {
-  if (broker.encryption_keys.length === 0) return [randomBytes(32)]
-  return broker.encryption_keys.map((reference) => {
-    const key = decodeEncryptionKey(secretsAndFiles.findSecret(reference) ?? '')
+function resolveEncryptionKeys(config: Config, secretsAndFiles: SecretsAndFiles): readonly Buffer[] {
+  const keys = decodeEncryptionKeys(config, secretsAndFiles)
+  return keys.length === 0 ? [randomBytes(32)] : keys
+}
+
+/** The configured keys, at the top or under `broker`. */
+export function decodeEncryptionKeys({ encryption_keys, broker }: Config, { findSecret }: SecretsAndFiles): readonly Buffer[] {
+  return (encryption_keys ?? broker?.encryption_keys ?? []).map((reference) => {
+    const key = decodeEncryptionKey(findSecret(reference) ?? '')
     if (key === undefined) throw new Error('the key has not been checked')
     return key
   })

@@ -1,7 +1,8 @@
 import { nameServer } from '../derive/endpoints.ts'
+import { findEncryptionKeys, findStore } from '../derive/storage.ts'
 import { isLoopback } from '../format/formats.ts'
 import { decodeEncryptionKey, isBlank } from '../format/key-material.ts'
-import { quote } from '../problem/problem.ts'
+import { formatPath, quote } from '../problem/problem.ts'
 import type { IssuerConfig } from '../schema/issuer.ts'
 import type { Config } from '../schema/schema.ts'
 import type { ServerConfig } from '../schema/server.ts'
@@ -20,6 +21,7 @@ export function createNotices(config: Config, namePlace: (path: string) => strin
     ...createEdgeNotices(config),
     ...createSessionNotices(config),
     ...createReplicaNotices(config),
+    ...createStoreNotices(config),
     ...config.issuers.flatMap(createIssuerNotices),
     ...(config.broker?.token_exchange.issuers ?? []).flatMap(createIssuerNotices),
     ...createOperationNotices('access', config.access),
@@ -36,11 +38,12 @@ const LITERAL =
   'the configuration contains what looks like a secret; copies and version history would keep it. Write { env: NAME } or { file: path }; pass it to a program with `env`, not as an argument, which every user of the machine can read.'
 
 /** A key that decodes to zeros is a placeholder that was left. */
-export function createKeyNotices({ broker }: Config, { findSecret }: SecretsAndFiles): string[] {
+export function createKeyNotices(config: Config, { findSecret }: SecretsAndFiles): string[] {
+  const { value: keys = [], at } = findEncryptionKeys(config)
   const isZero = (text: string | undefined) => text !== undefined && isBlank(decodeEncryptionKey(text) ?? Buffer.of(1))
-  return (broker?.encryption_keys ?? []).flatMap((reference, index) =>
+  return keys.flatMap((reference, index) =>
     isZero(findSecret(reference))
-      ? [`broker.encryption_keys[${index}]: the key is all zeros, which anyone can guess. Make one with: openssl rand -base64 32`]
+      ? [`${formatPath([...at, index])}: the key is all zeros, which anyone can guess. Make one with: openssl rand -base64 32`]
       : [],
   )
 }
@@ -63,8 +66,8 @@ function createEdgeNotices(config: Config): string[] {
 }
 
 /** Whether MCP sessions can outlive a restart. */
-export function hasLastingKey({ session_key, broker }: Config): boolean {
-  return session_key !== undefined || (broker?.encryption_keys ?? []).length > 0
+function hasLastingKey(config: Config): boolean {
+  return config.session_key !== undefined || (findEncryptionKeys(config).value ?? []).length > 0
 }
 
 function createSessionNotices(config: Config): string[] {
@@ -76,10 +79,15 @@ function createSessionNotices(config: Config): string[] {
   ]
 }
 
+/** Until more than the broker keeps state, a store without one is a slip. */
+function createStoreNotices({ store, identity_provider: provider }: Config): string[] {
+  return store === undefined || provider !== undefined ? [] : ['store: nothing is kept there without an `identity_provider`.']
+}
+
 /** A store that several processes share is there for several processes. */
-function createReplicaNotices({ broker, servers }: Config): string[] {
-  if (broker?.store.kind !== 'redis') return []
-  return servers
+function createReplicaNotices(config: Config): string[] {
+  if (findStore(config).value?.kind !== 'redis') return []
+  return config.servers
     .filter(({ upstream }) => upstream?.command !== undefined)
     .map(
       (server) =>

@@ -1,13 +1,12 @@
 import { hkdfSync, randomBytes } from 'node:crypto'
-import type { BrokerPlan } from '../../core/plan/broker-plan.ts'
 import type { Plan } from '../../core/plan/plan.ts'
 import { resolveAllowedHosts, resolvePublicUrl } from '../derive/public-url.ts'
 import { decodeSessionKey } from '../format/key-material.ts'
 import type { Config } from '../schema/schema.ts'
 import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
 import { createAccessNotices, createGrantNotices, createGroupSetupNotices } from './access-notices.ts'
-import { createBrokerPlan } from './broker.ts'
-import { createKeyNotices, createNotices, hasLastingKey } from './notices.ts'
+import { createBrokerPlan, decodeEncryptionKeys } from './broker.ts'
+import { createKeyNotices, createNotices } from './notices.ts'
 import { createPlaceholderNotices } from './placeholder-notices.ts'
 import { createRewritePlan } from './rewrite.ts'
 import { createRewriteNotices } from './rewrite-notices.ts'
@@ -59,7 +58,7 @@ export function createPlan(config: Config, environment: PlanEnvironment): Plan {
     admin: createAdminPlan(config, secretsAndFiles),
     shutdownDelaySeconds: config.shutdown.delay_seconds,
     drainSeconds: config.shutdown.drain_seconds,
-    sessionKey: resolveSessionKey(config, secretsAndFiles, broker),
+    sessionKey: resolveSessionKey(config, secretsAndFiles),
     servers,
     broker,
     rewrite: createRewritePlan(config, publicUrl, secretsAndFiles),
@@ -80,9 +79,9 @@ export function createPlan(config: Config, environment: PlanEnvironment): Plan {
  * A restart must not end MCP sessions where there is a secret that outlives it: some clients never begin a new one. Of several, the last,
  * which stays while keys change. Other secrets may be short, and a user could find them by trying, from the seal of a session.
  */
-function resolveSessionKey(config: Config, secretsAndFiles: SecretsAndFiles, broker: BrokerPlan | undefined): Buffer {
+function resolveSessionKey(config: Config, secretsAndFiles: SecretsAndFiles): Buffer {
   const configured = decodeSessionKey(secretsAndFiles.findSecret(config.session_key) ?? '')
-  const lasting = hasLastingKey(config) ? broker?.encryptionKeys.at(-1) : undefined
+  const lasting = decodeEncryptionKeys(config, secretsAndFiles).at(-1)
   return configured ?? (lasting && Buffer.from(hkdfSync('sha256', lasting, '', 'mcp-sessions', 32))) ?? randomBytes(32)
 }
 

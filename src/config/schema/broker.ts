@@ -1,16 +1,10 @@
 import { z } from 'zod'
-import {
-  findBlankMistake,
-  findCompanyMistake,
-  findIssuerMistake,
-  findKeyUrlMistake,
-  findRedisUrlMistake,
-  findUrlMistake,
-} from '../format/formats.ts'
+import { findBlankMistake, findCompanyMistake, findIssuerMistake, findKeyUrlMistake, findUrlMistake } from '../format/formats.ts'
 import { asgardeoKeys } from './asgardeo.ts'
 import { client, identityAssertions, tokenExchange } from './clients.ts'
 import { groupsKeys } from './groups.ts'
 import { place } from './identity-provider.ts'
+import { encryptionKeys, store } from './store.ts'
 import { list, scopes, seconds, secret, text, whole } from './values.ts'
 
 const YEAR = 31_536_000
@@ -121,21 +115,6 @@ export const identityProvider = z
       'The identity provider that users sign in with, if it cannot serve MCP clients itself. The proxy is then the authorization server.',
   })
 
-const store = z
-  .strictObject({
-    kind: z
-      .enum(['sqlite', 'memory', 'redis'])
-      .default('sqlite')
-      .describe(
-        '`sqlite`: a file, for the processes of one machine. `redis`: Redis or Valkey, for several machines. `memory`: lost when the process ends.',
-      ),
-    path: z.string().min(1).optional().describe('File for `sqlite`. By default `open-mcp-auth-proxy.db`.'),
-    url: text(findRedisUrlMistake).optional().describe('`redis://host:port` or `rediss://host:port`, for `redis`.'),
-    password: secret.optional().describe('Password for `redis`.'),
-    prefix: z.string().optional().describe('Prefix of all keys, for `redis`. By default `mcp:`.'),
-  })
-  .describe('Where registrations, grants and tokens are stored.')
-
 const registration = z
   .strictObject({
     enabled: z.boolean().default(true).describe('Let clients register themselves (RFC 7591).'),
@@ -167,12 +146,10 @@ const clientMetadata = z
 
 export const broker = z
   .strictObject({
-    store: store.prefault({}),
-    encryption_keys: list(secret)
-      .default([])
-      .describe(
-        'Encryption keys for the store, 32 bytes as Base64 each. The first encrypts, all of them decrypt. Needed unless `store.kind` is `memory`.',
-      ),
+    store: store.optional().describe('The same as `store` at the top, under its former name. Not both.'),
+    encryption_keys: encryptionKeys
+      .optional()
+      .describe('The same as `encryption_keys` at the top, under its former name. Not both.'),
     access_token_seconds: seconds().default(3600).describe('Lifetime of access tokens.'),
     refresh_token_seconds: seconds(YEAR).default(2_592_000).describe('Seconds without use after which a refresh token ends.'),
     refresh_grace_seconds: z

@@ -7,6 +7,7 @@ import { cors, limits, listen, log, shutdown } from './edge.ts'
 import { issuerOrText } from './issuer.ts'
 import { rewrite } from './rewrite.ts'
 import { servers } from './server.ts'
+import { encryptionKeys, store } from './store.ts'
 import { list, secret, text } from './values.ts'
 
 /** The configuration file. Types, validation, JSON Schema and documentation are all made from this. */
@@ -36,12 +37,20 @@ export const configSchema = z
     session_key: secret
       .optional()
       .describe(
-        'Key that ties MCP sessions to who opened them: at least 32 bytes, Base64 or text. By default it is derived from the last of `broker.encryption_keys`, or without those random at each start: set it then when several instances share the work, or MCP sessions must outlive a restart.',
+        'Key that ties MCP sessions to who opened them: at least 32 bytes, Base64 or text. By default it is derived from the last of `encryption_keys`, or without those random at each start: set it then when several instances share the work, or MCP sessions must outlive a restart.',
       ),
     issuers: list(issuerOrText)
       .default([])
       .describe(
         'Authorization servers whose access tokens are accepted, for every server that lists none itself, beside the proxy’s own where there is an `identity_provider`.',
+      ),
+    store: store
+      .optional()
+      .describe('Where state is kept that outlives a restart, with an `identity_provider`. By default a SQLite file.'),
+    encryption_keys: encryptionKeys
+      .optional()
+      .describe(
+        'Encryption keys for what is stored, 32 bytes as Base64 each. The first encrypts, all of them decrypt. Needed with an `identity_provider`, unless `store.kind` is `memory`. The key of MCP sessions is derived from the last one.',
       ),
     identity_provider: identityProvider.optional(),
     broker: broker.optional(),

@@ -29,7 +29,7 @@ export const brokerErrors = {
     status: 503,
     message: 'The sign-in storage is unavailable at the moment',
     remedy:
-      'The store of the broker (`broker.store`: Redis, Valkey or a SQLite file) cannot be read or written. The log line has the cause. The proxy tries again with the next request.',
+      'The store of the broker (`store`: Redis, Valkey or a SQLite file) cannot be read or written. The log line has the cause. The proxy tries again with the next request.',
   },
   client_unavailable: {
     status: 503,

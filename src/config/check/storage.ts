@@ -1,0 +1,53 @@
+import { entriesOf } from '../derive/present-items.ts'
+import { findEncryptionKeys, findStore } from '../derive/storage.ts'
+import { decodeEncryptionKey } from '../format/key-material.ts'
+import type { CheckContext } from './check-context.ts'
+
+/** Keys that belong to one kind of store. */
+const KIND_OF_KEY = { path: 'sqlite', url: 'redis', password: 'redis', prefix: 'redis' } as const
+
+const MAKE_KEY = 'Make one with `openssl rand -base64 32`.'
+
+/** Checks where state is kept, and with which keys. */
+export function checkStorage(context: CheckContext): void {
+  checkOnce(context)
+  checkStore(context)
+  checkKeys(context)
+}
+
+/** The keys under `broker` are aliases. */
+function checkOnce({ config, report }: CheckContext): void {
+  for (const key of ['store', 'encryption_keys'] as const) {
+    if (config[key] === undefined || config.broker?.[key] === undefined) continue
+    report(['broker', key], { reason: `is the same as \`${key}\` at the top, which is there, too`, fix: 'Remove it here.' })
+  }
+}
+
+function checkStore({ config, isBroken, report }: CheckContext): void {
+  const { value: store, at } = findStore(config)
+  if (store?.kind === undefined) return
+  for (const [key, kind] of Object.entries(KIND_OF_KEY)) {
+    if (store[key as keyof typeof KIND_OF_KEY] === undefined || kind === store.kind) continue
+    report([...at, key], { reason: `has no use with \`kind: ${store.kind}\``, fix: `Remove it, or write \`kind: ${kind}\`.` })
+  }
+  if (store.kind === 'redis' && store.url === undefined && !isBroken([...at, 'url'])) {
+    report([...at, 'url'], { reason: 'is missing; `kind: redis` needs it', fix: 'Write it like redis://127.0.0.1:6379.' })
+  }
+}
+
+function checkKeys({ config, isBroken, secretsAndFiles, report }: CheckContext): void {
+  const { value, at } = findEncryptionKeys(config)
+  const keys = entriesOf(value)
+  const isNeeded = config.identity_provider !== undefined && findStore(config).value?.kind !== 'memory'
+  if (keys.length === 0 && isNeeded && !isBroken(at)) {
+    report(at, {
+      reason: 'is missing; users and keys in the store are encrypted',
+      fix: `List a key as { env: NAME } or { file: path }. ${MAKE_KEY}`,
+    })
+  }
+  for (const [index, reference] of keys) {
+    const text = secretsAndFiles.findSecret(reference)
+    if (text === undefined || decodeEncryptionKey(text)) continue
+    report([...at, index], { reason: 'is not Base64 of 32 bytes', fix: MAKE_KEY })
+  }
+}

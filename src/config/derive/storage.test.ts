@@ -1,0 +1,59 @@
+import { expect, it } from 'vitest'
+import { loadConfigValue } from '../load.ts'
+import { ConfigError } from '../problem/problem.ts'
+
+const env = { SECRET: 's'.repeat(40), KEY: Buffer.alloc(32, 7).toString('base64'), SHORT: 'c2hvcnQ=' }
+const servers = [{ path: '/mcp', upstream: 'http://localhost:8000/mcp' }]
+const signIn = {
+  public_url: 'https://mcp.example.com',
+  identity_provider: { kind: 'oidc', issuer: 'https://idp.example.com', client_id: 'proxy', client_secret: { env: 'SECRET' } },
+}
+const storage = { store: { kind: 'redis', url: 'redis://localhost', prefix: 'x:' }, encryption_keys: [{ env: 'KEY' }] }
+
+const load = (value: object) => loadConfigValue({ servers, ...value }, { env, directory: '/', terminal: false }).plan
+
+function mistakesOf(value: object): readonly string[] {
+  try {
+    load(value)
+    return []
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    return error.problems.map(({ path, reason }) => `${path} ${reason}`)
+  }
+}
+
+it('store and keys at the top are those that stood under broker', () => {
+  const top = load({ ...signIn, ...storage })
+  const former = load({ ...signIn, broker: storage })
+  expect(top.broker?.store).toEqual({ kind: 'redis', url: 'redis://localhost', password: undefined, prefix: 'x:' })
+  expect(top.broker?.encryptionKeys).toEqual([Buffer.alloc(32, 7)])
+  expect(former.broker).toEqual(top.broker)
+  expect(former.sessionKey).toEqual(top.sessionKey)
+})
+
+it('store and keys in both places are a mistake', () => {
+  expect(mistakesOf({ ...signIn, ...storage, broker: storage })).toEqual([
+    expect.stringMatching(/^broker\.store is the same as `store` at the top/),
+    expect.stringMatching(/^broker\.encryption_keys is the same as `encryption_keys` at the top/),
+  ])
+})
+
+it('store and keys are checked wherever they stand', () => {
+  const wrong = { store: { kind: 'redis' }, encryption_keys: [{ env: 'SHORT' }] }
+  const reasons = [expect.stringMatching(/store\.url is missing/), expect.stringMatching(/encryption_keys\[0\] is not Base64/)]
+  expect(mistakesOf({ ...signIn, ...wrong })).toEqual(reasons)
+  expect(mistakesOf({ ...signIn, broker: wrong })).toEqual(reasons)
+  expect(mistakesOf(signIn)).toEqual([expect.stringMatching(/^encryption_keys is missing/)])
+})
+
+it('keys keep MCP sessions without a broker, too', () => {
+  const keyed = { issuers: ['https://idp.example.com'], encryption_keys: [{ env: 'KEY' }] }
+  expect(load(keyed).sessionKey).toEqual(load(keyed).sessionKey)
+  expect(load({ issuers: keyed.issuers }).sessionKey).not.toEqual(load({ issuers: keyed.issuers }).sessionKey)
+})
+
+it('a store that nothing is kept in is noticed', () => {
+  const value = { servers, issuers: ['https://idp.example.com'], store: { kind: 'memory' } }
+  const { notices } = loadConfigValue(value, { env, directory: '/', terminal: false })
+  expect(notices).toContain('store: nothing is kept there without an `identity_provider`.')
+})

@@ -1,0 +1,27 @@
+import type { ConfigPath } from '../problem/problem.ts'
+import type { PartialConfig } from '../schema/partial-config.ts'
+import type { Config } from '../schema/schema.ts'
+
+/** What a configuration says of where state is kept, and where it says so. */
+export interface Storage<Part> {
+  readonly value: Part | undefined
+  readonly at: ConfigPath
+}
+
+/** `store` at the top, or under `broker` where it used to be. */
+export function findStore(config: PartialConfig<Config>): Storage<PartialConfig<NonNullable<Config['store']>>> {
+  const own = config.broker?.store
+  return config.store === undefined && own !== undefined
+    ? { value: own, at: ['broker', 'store'] }
+    : { value: config.store, at: ['store'] }
+}
+
+/** `encryption_keys` at the top, or under `broker` where they used to be. */
+export function findEncryptionKeys(
+  config: PartialConfig<Config>,
+): Storage<PartialConfig<NonNullable<Config['encryption_keys']>>> {
+  const own = config.broker?.encryption_keys
+  return config.encryption_keys === undefined && own !== undefined
+    ? { value: own, at: ['broker', 'encryption_keys'] }
+    : { value: config.encryption_keys, at: ['encryption_keys'] }
+}
