@@ -3,15 +3,20 @@
  * what a slow peer must not be able to do. `npm run test:slow` runs them, `npm test` does not, so that it stays a matter of minutes.
  */
 export const slowFiles: readonly string[] = [
+  'test/list-filtering.test.ts',
   'test/mutation.test.ts',
   'test/stdio-chaos.test.ts',
-  'test/broker/browser.test.ts',
+  'test/stdio-odd-answers.test.ts',
+  'test/stdio-start.test.ts',
   'test/broker/browser-expiry.test.ts',
   'test/broker/browser-tls.test.ts',
-  'test/broker/crash.test.ts',
+  'test/broker/browser.test.ts',
   'test/broker/crash-redis.test.ts',
+  'test/broker/crash.test.ts',
   'test/broker/identity-provider-faults.test.ts',
   'test/broker/two-processes.test.ts',
+  'test/security/broker-documents.test.ts',
+  'test/security/explain.test.ts',
   'test/security/naughty-strings.test.ts',
   'test/security/regexp-work.test.ts',
   'test/security/resource-openers.test.ts',

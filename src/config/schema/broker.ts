@@ -198,5 +198,4 @@ export const broker = z
   })
   .meta({ id: 'Broker', description: 'The authorization server that the proxy is when there is an `identity_provider`.' })
 
-export type BrokerConfig = z.output<typeof broker>
 export type IdentityProviderConfig = z.output<typeof identityProvider>
