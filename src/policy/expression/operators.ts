@@ -63,7 +63,7 @@ function checkOrder({ op, args }: Binary): void {
 }
 
 function isNumeric(literal: unknown): literal is string {
-  return typeof literal === 'string' && /^[+-]?(?:\d+\.?\d*|\.\d+)$/.test(literal)
+  return typeof literal === 'string' && /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)$/.test(literal)
 }
 
 /** What a caller may lose with this scope is known for the challenge, which asks for the scopes that the token holds and needs. */

@@ -27,7 +27,7 @@ export function compileResourcePattern(pattern: string): ResourcePattern {
   const restricted = withDirectories(readPattern(written, commonSteps)).map(foldCase)
   const opened = withDirectories(readPattern(written, [...commonSteps, ...cuttingSteps]))
   const beginnings = restricted.map((reading) => reading.split('*', 1)[0] ?? '')
-  const boundless = restricted.filter((reading) => /^[^*]*\*\*+$/.test(reading)).map((reading) => reading.replace(/\*+$/, ''))
+  const boundless = restricted.flatMap((reading) => findBoundlessBeginning(reading) ?? [])
   return {
     restricts: fitAny(restricted),
     mayRestrict: (beginning) => beginnings.some((own) => own.startsWith(beginning) || beginning.startsWith(own)),
@@ -35,6 +35,13 @@ export function compileResourcePattern(pattern: string): ResourcePattern {
     names: asWritten(fitAny([...new Set([written, decodeOnce(written)])])),
     namesReading: normalized(fitAny(opened)),
   }
+}
+
+/** What stands before `**`, where nothing stands after it. */
+function findBoundlessBeginning(pattern: string): string | undefined {
+  const [beginning = ''] = pattern.split('*', 1)
+  const stars = pattern.slice(beginning.length)
+  return stars.length >= 2 && stars.replaceAll('*', '') === '' ? beginning : undefined
 }
 
 /** Characters that a file system skips (HFS+, TN1150): they are invisible. */
