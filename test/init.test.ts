@@ -139,7 +139,7 @@ describe('what init writes', { timeout: 60_000 }, () => {
       client_id: 'REPLACE-WITH-THE-CLIENT-ID',
       client_secret: { env: `${kind.toUpperCase()}_CLIENT_SECRET` },
     })
-    expect(config.broker).toEqual({ encryption_keys: [{ env: 'BROKER_KEY' }] })
+    expect(config.encryption_keys).toEqual([{ env: 'BROKER_KEY' }])
     expect(config.servers).toEqual([{ path: '/mcp', upstream: 'http://127.0.0.1:1/mcp', scopes: ['mcp:tools'] }])
 
     const env = { BROKER_KEY: KEY, [`${kind.toUpperCase()}_CLIENT_SECRET`]: 's' }

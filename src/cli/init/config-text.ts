@@ -79,9 +79,8 @@ function formatBroker(answers: Answers): string[] {
     `  client_secret: { env: ${nameSecret(answers)} } # an environment variable; never the secret itself`,
     ...(allow.length > 0 ? ['  allow: # who may sign in; one of these is enough', ...allow.map(formatAllow)] : []),
     '',
-    'broker:',
-    '  # What the proxy remembers is in open-mcp-auth-proxy.db beside this file; users and keys in it are encrypted with this.',
-    `  encryption_keys: [{ env: ${BROKER_KEY} }] # openssl rand -base64 32`,
+    '# What the proxy remembers is in open-mcp-auth-proxy.db beside this file; users and keys in it are encrypted with this.',
+    `encryption_keys: [{ env: ${BROKER_KEY} }] # openssl rand -base64 32`,
   ]
 }
 
