@@ -124,7 +124,7 @@ describe.skipIf(!hasRedisServer())('Redis', () => {
 
   it('says so when nothing answers, and what the connection met', async () => {
     const plan = { url: `redis://127.0.0.1:${await findFreePort()}`, password: undefined, prefix: '' }
-    await expect(openRedisStore(plan, () => {})).rejects.toThrow(/^broker\.store: no connection .+ECONNREFUSED/)
+    await expect(openRedisStore(plan, () => {})).rejects.toThrow(/^store: no connection .+ECONNREFUSED/)
   }, 10_000)
 
   it('waits for no answer for long, is not ready meanwhile, and goes on when answers come', async () => {

@@ -313,7 +313,7 @@ describe('a proxy that starts again', { timeout: 30_000 }, () => {
       {
         level: 'warn',
         msg: expect.stringMatching(
-          /broker\.encryption_keys.* clients have to register and users have to sign in again.* add the previous key/,
+          /in encryption_keys.* clients have to register and users have to sign in again.* add the previous key/,
         ),
       },
     ])
