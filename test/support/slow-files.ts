@@ -3,11 +3,14 @@
  * what a slow peer must not be able to do. `npm run test:slow` runs them, `npm test` does not, so that it stays a matter of minutes.
  */
 export const slowFiles: readonly string[] = [
+  'test/init-providers.test.ts',
   'test/list-filtering.test.ts',
   'test/mutation.test.ts',
   'test/stdio-chaos.test.ts',
   'test/stdio-odd-answers.test.ts',
   'test/stdio-start.test.ts',
+  'test/upstreams.test.ts',
+  'test/broker/asgardeo.test.ts',
   'test/broker/browser-expiry.test.ts',
   'test/broker/browser-tls.test.ts',
   'test/broker/browser.test.ts',
@@ -24,4 +27,6 @@ export const slowFiles: readonly string[] = [
   'test/security/stdio-hostile-lines.test.ts',
   'test/security/stdio-memory.test.ts',
   'test/security/stdio-resources.test.ts',
+  'test/security/stdio.test.ts',
+  'test/security/stream-ends.test.ts',
 ]
