@@ -21,3 +21,6 @@ export interface Completing {
   /** Values of the other variables. */
   readonly others: ReadonlyMap<string, string>
 }
+
+/** Methods whose `arguments` policy may look at: calls of tools and uses of prompts. */
+export const METHODS_WITH_ARGUMENTS: ReadonlySet<string> = new Set(['tools/call', 'prompts/get'])

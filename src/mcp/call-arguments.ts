@@ -1,10 +1,7 @@
 import type { JsonOutline } from '../core/json/json-outline.ts'
 import { outlineJson, readJsonString } from '../core/json/strict-json.ts'
-import type { Operation } from '../core/operation.ts'
+import { METHODS_WITH_ARGUMENTS, type Operation } from '../core/operation.ts'
 import type { MessageLimits } from './messages.ts'
-
-/** Methods whose `arguments` policy may look at. */
-const METHODS_WITH_ARGUMENTS: ReadonlySet<string> = new Set(['tools/call', 'prompts/get'])
 
 /**
  * Finds the `arguments` of the calls in a body that was read before. Read anew, since few calls are looked into that closely, and nothing
@@ -34,21 +31,16 @@ export function createArgumentFinder(
   let listed: readonly (string | undefined)[] | undefined
   return (operation) => {
     // Each operation with arguments is a message of its own.
-    const position = operations.filter(({ method }) => mayHaveArguments(method)).indexOf(operation)
+    const position = operations.filter(({ method }) => METHODS_WITH_ARGUMENTS.has(method)).indexOf(operation)
     if (position < 0) throw new Error('an operation that is not of this body')
     listed ??= listArguments(readText(), limits)
     return listed[position]
   }
 }
 
-/** @param method - of an operation, or of a message in a text */
-function mayHaveArguments(method: string): boolean {
-  return METHODS_WITH_ARGUMENTS.has(method)
-}
-
 function hasArguments(text: string, { members }: JsonOutline): boolean {
   const method = members?.get('method')
-  return method?.kind === 'string' && mayHaveArguments(readJsonString(text, method))
+  return method?.kind === 'string' && METHODS_WITH_ARGUMENTS.has(readJsonString(text, method))
 }
 
 function findArguments(text: string, { members }: JsonOutline): string | undefined {

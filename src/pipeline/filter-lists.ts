@@ -1,11 +1,10 @@
-import type { ListFacts } from '../core/decision.ts'
 import { formatPrincipalKey } from '../core/principal.ts'
 import type { Reply } from '../core/reply.ts'
 import type { RoutedCall } from '../core/route.ts'
-import { findClientAddress } from '../http/forwarded.ts'
 import { type AnswerFilterOptions, createAnswerFilter } from '../mcp/list-filter/answer-filter.ts'
 import { isModernRevision } from '../mcp/revision.ts'
 import type { Exchange } from './exchange.ts'
+import { createListFacts } from './request-facts.ts'
 
 /** Filters the answer to one call. */
 export interface ListFiltering {
@@ -37,18 +36,6 @@ export function findListFiltering(exchange: Exchange, call: RoutedCall): ListFil
 
 /** Policy was asked before, with the same facts. */
 const SHOWS_NOTHING = { shows: () => false }
-
-function createListFacts({ edge, record, request }: Exchange, { route, revision }: RoutedCall): ListFacts {
-  return {
-    path: route.path,
-    server: route.server,
-    revision,
-    get address() {
-      return findClientAddress(record.remoteAddress, request.rawHeaders, edge.forwarded)
-    },
-    now: edge.clock.wall,
-  }
-}
 
 /** Nor a part of the answer: both could not be read here. */
 function withoutEncoding(headers: readonly string[]): string[] {

@@ -1,4 +1,4 @@
-import type { RequestFacts } from '../core/decision.ts'
+import type { ListFacts, RequestFacts } from '../core/decision.ts'
 import type { RoutedCall } from '../core/route.ts'
 import { decodeBody } from '../http/body.ts'
 import { findClientAddress } from '../http/forwarded.ts'
@@ -6,15 +6,24 @@ import { createArgumentFinder } from '../mcp/call-arguments.ts'
 import type { Exchange } from './exchange.ts'
 
 /** What policy may ask about a call. Nothing is read before it is asked for: most policies ask for none of it. */
-export function createRequestFacts({ edge, record, request }: Exchange, call: RoutedCall): RequestFacts {
+export function createRequestFacts(exchange: Exchange, call: RoutedCall): RequestFacts {
   const { operations, body } = call
+  const readText = (): string => (body === undefined ? '' : decodeBody(body))
+  // Not spread: that would look up the address.
+  return Object.assign(createListFacts(exchange, call), {
+    readArguments: createArgumentFinder(operations, readText, exchange.edge.limits),
+  })
+}
+
+/** What policy may ask about the answer to a call, whose arguments say nothing of the items of a list. */
+export function createListFacts({ edge, record, request }: Exchange, { route, revision }: RoutedCall): ListFacts {
   return {
-    server: call.route.server,
-    revision: call.revision,
+    path: route.path,
+    server: route.server,
+    revision,
     get address() {
       return findClientAddress(record.remoteAddress, request.rawHeaders, edge.forwarded)
     },
     now: edge.clock.wall,
-    readArguments: createArgumentFinder(operations, () => (body === undefined ? '' : decodeBody(body)), edge.limits),
   }
 }

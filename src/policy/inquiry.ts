@@ -1,5 +1,5 @@
 import type { DecisionStep, RequestFacts } from '../core/decision.ts'
-import type { Operation } from '../core/operation.ts'
+import { METHODS_WITH_ARGUMENTS, type Operation } from '../core/operation.ts'
 import type { Principal } from '../core/principal.ts'
 import { createArgumentReader } from './expression/arguments.ts'
 import type { CompiledExpression, Outcome } from './expression/expression.ts'
@@ -14,9 +14,6 @@ export interface InquiryFacts {
 }
 
 type ReadArguments = ReturnType<typeof createArgumentReader>
-
-/** Only these have arguments that expressions see. */
-const METHODS_WITH_ARGUMENTS: ReadonlySet<string> = new Set(['tools/call', 'prompts/get'])
 
 /** One principal that asks about one request, or about what lists may show it. What is found out on the way is kept, so that it is found out once. */
 export class Inquiry {

@@ -1,3 +1,4 @@
+import { METHODS_WITH_ARGUMENTS } from '../../core/operation.ts'
 import type { CompiledExpression } from '../../policy/expression/expression.ts'
 import type { KnownFacts } from '../../policy/expression/names.ts'
 import { type ConfigPath, quote } from '../problem/problem.ts'
@@ -19,9 +20,6 @@ const PATTERNS = [
   ['prompt', findNamePatternMistake],
   ['resource', findResourcePatternMistake],
 ] as const
-
-/** The only methods whose arguments expressions see. */
-const METHODS_WITH_ARGUMENTS: ReadonlySet<string> = new Set(['tools/call', 'prompts/get'])
 
 /** Checks a rule of a server: what it is about, and what it asks for. */
 export function checkRule(rule: Rule, paths: readonly string[], at: ConfigPath, context: CheckContext): void {
