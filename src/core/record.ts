@@ -26,6 +26,9 @@ export interface RequestRecord {
   /** Scopes that a refused request would have needed besides those of its token. */
   missingScopes: readonly string[] | undefined
   status: number
+  /** Of the client, as far as trusted proxies report it. */
+  readonly clientAddress: string
+  /** Of the connection. */
   readonly remoteAddress: string
   readonly startedAt: number
   /** Milliseconds until the response headers, where they went ahead of the body. */

@@ -1,11 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createForwardedRules, findClientAddress, formatForwarded } from './forwarded.ts'
+import { createForwardedRules, findForwardedChain, formatForwarded } from './forwarded.ts'
 
 const rules = createForwardedRules(['10.0.0.0/8', 'fd00::/8'], 'https://mcp.example.com')
-const find = (fields: readonly (readonly [string, string])[], peer = '10.0.0.1') => findClientAddress(peer, fields.flat(), rules)
+const find = (fields: readonly (readonly [string, string])[], peer = '10.0.0.1') =>
+  findForwardedChain(peer, fields.flat(), rules)[0]
 const tell = (fields: readonly (readonly [string, string])[], peer = '10.0.0.1') => {
-  const told = formatForwarded(peer, fields.flat(), rules)
+  const told = formatForwarded(findForwardedChain(peer, fields.flat(), rules), rules)
   return [told[1], told[7]]
 }
 
@@ -106,7 +107,8 @@ describe('the address that a trusted proxy names', () => {
     expect(find(forged, '::ffff:10.0.0.1')).toBe('198.51.100.1')
     expect(find([])).toBe('10.0.0.1')
     expect(find([['X-Forwarded-For', ' , ']])).toBe('10.0.0.1')
-    expect(findClientAddress('10.0.0.1', forged.flat(), createForwardedRules([], 'https://mcp.example.com'))).toBe('10.0.0.1')
+    const untrusting = createForwardedRules([], 'https://mcp.example.com')
+    expect(findForwardedChain('10.0.0.1', forged.flat(), untrusting)).toEqual(['10.0.0.1'])
   })
 
   it('is never one that the client chose, whatever it sends', () => {

@@ -29,22 +29,37 @@ function addEntry(list: BlockList, entry: string): void {
 }
 
 /**
+ * The addresses that a request came through, as far as trusted proxies report them: the client's first, the connection's last.
+ *
+ * @param peer - address of the connection
+ * @param rawHeaders - of the request
+ */
+export function findForwardedChain(peer: string, rawHeaders: readonly string[], rules: ForwardedRules): readonly string[] {
+  const known = lastChains.get(rules)
+  if (known?.peer === peer) return known.chain
+  const chain = readForwardedChain(peer, rawHeaders, rules.trusted)
+  if (rules.trusted === undefined || !isTrustedProxy(peer, rules.trusted)) lastChains.set(rules, { peer, chain })
+  return chain
+}
+
+/** The chain of the last peer that is no trusted proxy. The next request is usually from the same peer, and its headers do not count. */
+const lastChains = new WeakMap<ForwardedRules, { readonly peer: string; readonly chain: readonly string[] }>()
+
+/**
  * The fields that tell the upstream who the client is (RFC 7239, and the older fields). Unverified claims are not repeated.
  *
- * @param rawHeaders - of the request
+ * @param chain - as {@link findForwardedChain} returns it
  * @returns alternating names and values
  */
-export function formatForwarded(peer: string, rawHeaders: readonly string[], rules: ForwardedRules): readonly string[] {
-  const known = formattedFor.get(rules)
-  if (known?.peer === peer) return known.fields
-  const chain = readForwardedChain(peer, rawHeaders, rules.trusted)
+export function formatForwarded(chain: readonly string[], rules: ForwardedRules): readonly string[] {
+  const known = lastFields.get(rules)
+  if (known?.chain === chain) return known.fields
   const fields = formatFields(chain, rules)
-  if (rules.trusted === undefined || !isTrustedProxy(peer, rules.trusted)) formattedFor.set(rules, { peer, fields })
+  lastFields.set(rules, { chain, fields })
   return fields
 }
 
-/** The fields for the last peer that is no trusted proxy, which usually is the next one too, so that they are not formatted again. */
-const formattedFor = new WeakMap<ForwardedRules, { readonly peer: string; readonly fields: readonly string[] }>()
+const lastFields = new WeakMap<ForwardedRules, { readonly chain: readonly string[]; readonly fields: readonly string[] }>()
 
 function formatFields(chain: readonly string[], { proto, host }: ForwardedRules): readonly string[] {
   const nodes = chain.map((address) => (address.includes(':') ? `for="[${address}]"` : `for=${address}`))
@@ -58,14 +73,4 @@ function formatFields(chain: readonly string[], { proto, host }: ForwardedRules)
     'forwarded',
     `${nodes.join(', ')};proto=${proto};host="${host}"`,
   ]
-}
-
-/**
- * The address of the client: the peer, or, where the peer is a trusted proxy, the one that it reports.
- *
- * @param rawHeaders - of the request
- */
-export function findClientAddress(peer: string, rawHeaders: readonly string[], { trusted }: ForwardedRules): string {
-  const [client = peer] = readForwardedChain(peer, rawHeaders, trusted)
-  return client
 }

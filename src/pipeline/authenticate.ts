@@ -2,7 +2,6 @@ import { ProxyError } from '../core/errors.ts'
 import type { Principal } from '../core/principal.ts'
 import type { Route } from '../core/route.ts'
 import { decodeBody, isFormBody } from '../http/body.ts'
-import { findClientAddress } from '../http/forwarded.ts'
 import type { RequestHead } from '../http/request-head.ts'
 import { findRevision, isPreAuthorizationRevision } from '../mcp/revision.ts'
 import { findAccessToken } from '../oauth/bearer.ts'
@@ -52,8 +51,8 @@ async function verifyIdentity(exchange: Exchange, head: RequestHead, route: Rout
 }
 
 /** The network that a token comes from: thousands of made-up tokens from one network wait behind the tokens of others. */
-function findAsker({ record, request, edge }: Exchange): string {
-  return listNetworks(findClientAddress(record.remoteAddress, request.rawHeaders, edge.forwarded))[0]
+function findAsker({ record }: Exchange): string {
+  return listNetworks(record.clientAddress)[0]
 }
 
 /** Whether the client speaks a revision from before the authorization chapter (the Go proxy's "v1"). */

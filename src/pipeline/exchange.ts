@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { RequestRecord } from '../core/record.ts'
 import type { ReplyHeaders } from '../core/reply.ts'
 import type { Route } from '../core/route.ts'
+import { findForwardedChain } from '../http/forwarded.ts'
 import type { RequestHead } from '../http/request-head.ts'
 import type { Edge } from './edge.ts'
 
@@ -12,6 +13,8 @@ export interface Exchange {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly record: RequestRecord
+  /** The addresses that the request came through, see `http/forwarded.ts`. */
+  readonly chain: readonly string[]
   /** Headers that every answer carries, CORS among them. */
   answerHeaders: Readonly<ReplyHeaders>
   /** Set as soon as it is known, for the refusal's challenge. */
@@ -36,6 +39,7 @@ let counter = 0
 
 export function openExchange(edge: Edge, request: IncomingMessage, response: ServerResponse): Exchange {
   counter = (counter + 1) % Number.MAX_SAFE_INTEGER
+  const chain = findForwardedChain(request.socket.remoteAddress ?? '', request.rawHeaders, edge.forwarded)
   const record: RequestRecord = {
     requestId: `${PROCESS_PREFIX}-${counter.toString(36)}`,
     method: request.method ?? '',
@@ -52,7 +56,8 @@ export function openExchange(edge: Edge, request: IncomingMessage, response: Ser
     cause: undefined,
     missingScopes: undefined,
     status: 0,
-    remoteAddress: request.socket.remoteAddress ?? '',
+    clientAddress: chain[0] ?? '',
+    remoteAddress: chain.at(-1) ?? '',
     startedAt: edge.clock.monotonic(),
     headersAfter: undefined,
     duration: 0,
@@ -62,6 +67,7 @@ export function openExchange(edge: Edge, request: IncomingMessage, response: Ser
     request,
     response,
     record,
+    chain,
     answerHeaders: NO_HEADERS,
     route: undefined,
     head: undefined,

@@ -3,6 +3,7 @@ import { sendMcp } from '../../test/support/mcp-requests.ts'
 import { openStepGate, type StepGate } from '../../test/support/step.ts'
 import type { ProtectedResource } from '../core/route-facts.ts'
 import type { BodyOwners, BodyRoom } from '../http/body-room.ts'
+import { createForwardedRules } from '../http/forwarded.ts'
 
 let gate: StepGate
 afterEach(() => gate.close())
@@ -55,6 +56,17 @@ describe('the room for a long body', () => {
     const headers = { 'content-type': 'application/x-www-form-urlencoded', authorization: '' }
     expect((await sendMcp(`${gate.origin}/mcp`, { body: form, headers })).status).toBe(202)
     expect(owners).toEqual([{ user: '127.0.0.1', server: 'test' }])
+  })
+
+  it('is not one for all clients behind a load balancer that reports their addresses', async () => {
+    const { owners, bodyRoom } = watchRoom()
+    gate = await openStepGate({ resource }, { bodyRoom, forwarded: createForwardedRules(['127.0.0.1'], 'https://mcp.example') })
+    const form = new URLSearchParams({ access_token: 'alice', message: JSON.stringify(long) }).toString()
+    for (const client of ['203.0.113.7', '203.0.113.8']) {
+      const type = { 'content-type': 'application/x-www-form-urlencoded', authorization: '' }
+      await sendMcp(`${gate.origin}/mcp`, { body: form, headers: { ...type, 'x-forwarded-for': client } })
+    }
+    expect(owners.map(({ user }) => user)).toEqual(['203.0.113.7', '203.0.113.8'])
   })
 })
 

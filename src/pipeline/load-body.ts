@@ -46,8 +46,8 @@ export function loadBody(exchange: Exchange, head: RequestHead): Promise<Buffer>
 }
 
 /** A user counts once, whatever the client, since clients can register without limit. A caller that is not known yet counts by address. */
-function nameUser({ record: { principal, remoteAddress } }: Exchange): string {
-  return principal === undefined ? remoteAddress : formatUserKey(principal)
+function nameUser({ record: { principal, clientAddress } }: Exchange): string {
+  return principal === undefined ? clientAddress : formatUserKey(principal)
 }
 
 function formatUserKey({ issuer, subject, clientId }: Principal): string {

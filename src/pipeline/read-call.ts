@@ -74,12 +74,12 @@ function checkMessages({ head, messages, revision }: AuthenticatedRequest): read
 }
 
 function formatHeaders({ exchange, head, route, identity }: AuthenticatedRequest, unfounded: readonly string[]): string[] {
-  const { request, record, edge } = exchange
+  const { request, edge, chain } = exchange
   let headers = unfounded.length === 0 ? head.forward : dropFields(head.forward, unfounded)
   // What is rewritten on the way back must arrive readable.
   if (route.kind === 'sse') headers = dropFields(headers, ['accept-encoding'])
   if (identity.form !== undefined) replaceContentType(headers)
-  headers.push(...formatForwarded(record.remoteAddress, request.rawHeaders, edge.forwarded))
+  headers.push(...formatForwarded(chain, edge.forwarded))
   headers.push('via', request.httpVersion === '1.0' ? VIA_OLD_CLIENT : VIA)
   return headers
 }

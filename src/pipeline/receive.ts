@@ -1,6 +1,5 @@
 import type { EndpointHandler } from '../core/endpoint-request.ts'
 import { ProxyError } from '../core/errors.ts'
-import { findClientAddress } from '../http/forwarded.ts'
 import { packBody } from '../http/pack-body.ts'
 import type { RequestHead } from '../http/request-head.ts'
 import type { Exchange } from './exchange.ts'
@@ -22,7 +21,7 @@ export async function receive(exchange: Exchange, head: RequestHead, handle: End
     response,
     path: head.path,
     requestId: record.requestId,
-    address: findClientAddress(record.remoteAddress, request.rawHeaders, edge.forwarded),
+    address: record.clientAddress,
     note(code, cause) {
       record.code = code
       record.cause = cause

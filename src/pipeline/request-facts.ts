@@ -1,7 +1,6 @@
 import type { ListFacts, RequestFacts } from '../core/decision.ts'
 import type { RoutedCall } from '../core/route.ts'
 import { decodeBody } from '../http/body.ts'
-import { findClientAddress } from '../http/forwarded.ts'
 import { createArgumentFinder } from '../mcp/call-arguments.ts'
 import type { Exchange } from './exchange.ts'
 
@@ -9,21 +8,19 @@ import type { Exchange } from './exchange.ts'
 export function createRequestFacts(exchange: Exchange, call: RoutedCall): RequestFacts {
   const { operations, body } = call
   const readText = (): string => (body === undefined ? '' : decodeBody(body))
-  // Not spread: that would look up the address.
-  return Object.assign(createListFacts(exchange, call), {
+  return {
+    ...createListFacts(exchange, call),
     readArguments: createArgumentFinder(operations, readText, exchange.edge.limits),
-  })
+  }
 }
 
 /** What policy may ask about the answer to a call, whose arguments say nothing of the items of a list. */
-export function createListFacts({ edge, record, request }: Exchange, { route, revision }: RoutedCall): ListFacts {
+export function createListFacts({ edge, record }: Exchange, { route, revision }: RoutedCall): ListFacts {
   return {
     path: route.path,
     server: route.server,
     revision,
-    get address() {
-      return findClientAddress(record.remoteAddress, request.rawHeaders, edge.forwarded)
-    },
+    address: record.clientAddress,
     now: edge.clock.wall,
   }
 }

@@ -22,6 +22,7 @@ function lineOf(changes: Partial<RequestRecord>, format: 'json' | 'pretty' = 'js
     cause: undefined,
     missingScopes: undefined,
     status: 200,
+    clientAddress: '127.0.0.1',
     remoteAddress: '127.0.0.1',
     startedAt: performance.now(),
     headersAfter: undefined,

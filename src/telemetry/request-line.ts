@@ -71,7 +71,13 @@ function formatFields(record: RequestRecord): string {
   if (revision !== undefined) fields += `,"revision":${quote(revision)}`
   if (principal !== undefined) fields += formatPrincipal(principal)
   if (headersAfter !== undefined) fields += `,"headers_ms":${round(headersAfter)}`
-  return `${fields},"peer":"${record.remoteAddress}","ms":${round(record.duration)}`
+  return `${fields},${formatAddresses(record)},"ms":${round(record.duration)}`
+}
+
+/** Addresses need no quoting: each was read as one. */
+function formatAddresses({ clientAddress, remoteAddress }: RequestRecord): string {
+  const peer = `"peer":"${clientAddress}"`
+  return clientAddress === remoteAddress ? peer : `${peer},"connection":"${remoteAddress}"`
 }
 
 let lastPlace: Pick<RequestRecord, 'method' | 'path' | 'server'> | undefined
