@@ -74,15 +74,9 @@ const architecture: Architecture = {
   metrics: { mayImport: ['core', 'mcp'], homeOf: [] },
   telemetry: { mayImport: ['core'], homeOf: ['pino', 'pino-pretty'] },
   pipeline: { mayImport: ['core', 'http', 'mcp', 'oauth'], homeOf: [] },
-  'mount-broker.ts': { mayImport: ['core', 'policy', 'broker', 'store'], homeOf: [] },
-  'show-meters.ts': { mayImport: ['core', 'admin', 'http', 'metrics', 'oauth', 'telemetry'], homeOf: [] },
-  'app.ts': {
+  composition: {
     mayImport: [
-      'mount-broker.ts',
-      'show-meters.ts',
-      'metrics',
       'core',
-      'config',
       'http',
       'mcp',
       'oauth',
@@ -92,11 +86,14 @@ const architecture: Architecture = {
       'store',
       'upstream',
       'telemetry',
+      'metrics',
+      'admin',
       'pipeline',
     ],
-    // For the type of a destination of log lines, which is part of its public API.
+    // For the type of a destination of log lines, which is part of the public API.
     homeOf: ['pino'],
   },
+  'app.ts': { mayImport: ['composition', 'core', 'http'], homeOf: ['pino'] },
   'index.ts': { mayImport: ['app.ts', 'config', 'core'], homeOf: [] },
   api: { mayImport: ['config', 'core', 'mcp', 'oauth', 'policy'], homeOf: [] },
   doctor: { mayImport: ['core', 'identity', 'mcp', 'oauth', 'upstream'], homeOf: [] },

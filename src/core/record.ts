@@ -37,5 +37,5 @@ export interface RequestRecord {
   duration: number
 }
 
-/** Called once for each finished request. Set by `app.ts`; steps don't know it. */
+/** Called once for each finished request. Set by `composition/`; steps don't know it. */
 export type RequestObserver = (record: RequestRecord) => void

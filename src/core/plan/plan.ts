@@ -5,7 +5,7 @@ import type { ServerPlan } from './server-plan.ts'
 
 /**
  * Settled configuration: every default filled in, every secret read, every cross-reference resolved and checked. Frozen. Made by
- * `config/`, used by `app.ts`.
+ * `config/`, used by `composition/`.
  */
 export interface Plan {
   readonly listen: ListenPlan

@@ -1,11 +1,11 @@
-import { startAdmin } from './admin/admin-listener.ts'
-import type { Clock } from './core/clock.ts'
-import type { Plan } from './core/plan/plan.ts'
-import type { MeasuredBodyRoom } from './http/body-room.ts'
-import type { Listener } from './http/listener.ts'
-import type { Meters } from './metrics/meters.ts'
-import type { IssuerPool } from './oauth/issuer.ts'
-import type { Log } from './telemetry/log.ts'
+import { startAdmin } from '../admin/admin-listener.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Plan } from '../core/plan/plan.ts'
+import type { MeasuredBodyRoom } from '../http/body-room.ts'
+import type { Listener } from '../http/listener.ts'
+import type { Meters } from '../metrics/meters.ts'
+import type { IssuerPool } from '../oauth/issuer.ts'
+import type { Log } from '../telemetry/log.ts'
 
 interface MeasuredParts {
   readonly clock: Clock

@@ -1,7 +1,7 @@
-import type { Broker } from './broker/broker.ts'
-import type { BrokerPlan } from './core/plan/broker-plan.ts'
-import type { ServerPlan } from './core/plan/server-plan.ts'
-import { createPolicy } from './policy/policy.ts'
+import type { Broker } from '../broker/broker.ts'
+import type { BrokerPlan } from '../core/plan/broker-plan.ts'
+import type { ServerPlan } from '../core/plan/server-plan.ts'
+import { createPolicy } from '../policy/policy.ts'
 
 /** The broker, with the store that it works with. */
 export interface MountedBroker {
@@ -15,8 +15,8 @@ export async function mountBroker(
   servers: readonly ServerPlan[],
   onIssue: (message: string) => void,
 ): Promise<MountedBroker> {
-  const { startBroker } = await import('./broker/broker.ts')
-  const { openStore } = await import('./store/open-store.ts')
+  const { startBroker } = await import('../broker/broker.ts')
+  const { openStore } = await import('../store/open-store.ts')
   const store = await openStore(plan.store, onIssue)
   const endpoints = servers.flatMap((server) => server.endpoints.map((endpoint) => ({ ...endpoint, server })))
   const resources = endpoints

@@ -1,0 +1,73 @@
+import type { DestinationStream } from 'pino'
+import { type Clock, systemClock } from '../core/clock.ts'
+import { createHeldMemory, type HeldMemory } from '../core/held-memory.ts'
+import type { Plan } from '../core/plan/plan.ts'
+import type { RequestObserver } from '../core/record.ts'
+import { createBodyRoom, type MeasuredBodyRoom } from '../http/body-room.ts'
+import { createSessionSeal, type SessionSeal } from '../mcp/session-seal.ts'
+import { createMeters, type Meters } from '../metrics/meters.ts'
+import { createIssuerPool, type IssuerPool } from '../oauth/issuer.ts'
+import type { Edge } from '../pipeline/edge.ts'
+import { createLog, type Log } from '../telemetry/log.ts'
+import { createRequestLog } from '../telemetry/request-line.ts'
+import { type MountedBroker, mountBroker } from './mount-broker.ts'
+
+/** What lives as long as the process. What a plan makes is a generation. */
+export interface Foundation {
+  readonly clock: Clock
+  readonly log: Log
+  /** Undefined without an admin listener. */
+  readonly meters: Meters | undefined
+  readonly issuers: IssuerPool
+  readonly mounted: MountedBroker | undefined
+  readonly heldMemory: HeldMemory
+  readonly bodyRoom: MeasuredBodyRoom
+  readonly seal: SessionSeal
+  readonly observe: RequestObserver
+  readonly streamEnds: Edge['streamEnds']
+  readonly messageStreams: Edge['messageStreams']
+  /** How far the process is on its way out. */
+  readonly ending: Ending
+}
+
+export interface Ending {
+  /** Load balancers are told to go elsewhere, and everything is still served. */
+  isLeaving: boolean
+  /** What runs may finish, nothing begins. */
+  isDraining: boolean
+}
+
+/** @param destination - where log lines go instead of standard output */
+export async function createFoundation(plan: Plan, destination: DestinationStream | undefined): Promise<Foundation> {
+  const clock = systemClock
+  const log = createLog(plan.log, destination)
+  const onIssue = (message: string) => log.logger.warn(message)
+  const meters = plan.admin && createMeters(clock)
+  const mounted = plan.broker && (await mountBroker(plan.broker, plan.servers, onIssue))
+  const ownKeys = new Map(mounted && plan.broker ? [[plan.broker.issuer, mounted.broker.keys]] : [])
+  return {
+    clock,
+    log,
+    meters,
+    mounted,
+    issuers: createIssuerPool({ onIssue, ownKeys }),
+    heldMemory: createHeldMemory(plan.limits.heldBytes),
+    bodyRoom: createBodyRoom(plan.limits, clock),
+    seal: createSessionSeal(plan.sessionKey),
+    observe: createObserver(log, mounted, meters),
+    streamEnds: new Set(),
+    messageStreams: new Map(),
+    ending: { isLeaving: false, isDraining: false },
+  }
+}
+
+/** Called for each finished request. */
+function createObserver(log: Log, mounted: MountedBroker | undefined, meters: Meters | undefined): RequestObserver {
+  const write = createRequestLog(log)
+  return (record) => {
+    write(record)
+    meters?.observe(record)
+    const { principal, missingScopes } = record
+    if (principal && missingScopes) mounted?.broker.noteStepUp(principal, missingScopes)
+  }
+}

@@ -1,0 +1,58 @@
+import type { ServerPlan } from '../core/plan/server-plan.ts'
+import type { StdioUpstreamPlan, UpstreamPlan } from '../core/plan/upstream-plan.ts'
+import type { Upstream } from '../core/ports.ts'
+import { createHttpUpstream } from '../upstream/http-upstream.ts'
+import { findProgramProblem } from '../upstream/stdio/process/find-program.ts'
+import { createStdioUpstream } from '../upstream/stdio/stdio-upstream.ts'
+import type { Foundation } from './foundation.ts'
+
+/** The upstreams of one server. */
+export interface ServerUpstreams {
+  find(plan: UpstreamPlan): Upstream
+  list(): readonly Upstream[]
+}
+
+/** Makes each upstream once: the endpoints that one process serves have the same plan. */
+export function createUpstreams(server: string, foundation: Foundation): ServerUpstreams {
+  const upstreams = new Map<UpstreamPlan, Upstream>()
+  return {
+    find(plan) {
+      const known = upstreams.get(plan)
+      if (known !== undefined) return known
+      const plain = createUpstream(plan, server, foundation)
+      const upstream = foundation.meters?.measureUpstream(plain, server) ?? plain
+      upstreams.set(plan, upstream)
+      return upstream
+    },
+    list: () => [...upstreams.values()],
+  }
+}
+
+/** @throws Error that names what cannot be started */
+export function checkPrograms(servers: readonly ServerPlan[]): void {
+  for (const { name, endpoints } of servers) {
+    for (const { upstream } of endpoints) {
+      const problem = upstream.kind === 'stdio' ? findProgramProblem(upstream) : undefined
+      if (problem !== undefined) throw new Error(`The MCP server "${name}" cannot be started: ${problem}.`)
+    }
+  }
+}
+
+function createUpstream(plan: UpstreamPlan, server: string, foundation: Foundation): Upstream {
+  switch (plan.kind) {
+    case 'http':
+      return createHttpUpstream(plan)
+    case 'stdio':
+      return createProcess(plan, server, foundation)
+  }
+}
+
+function createProcess(plan: StdioUpstreamPlan, server: string, { log, heldMemory, seal }: Foundation): Upstream {
+  return createStdioUpstream(plan, {
+    name: server,
+    seal,
+    memory: heldMemory,
+    onStderr: (line) => log.logger.info({ server, stderr: line }, 'said by the MCP server'),
+    onEvent: (event) => log.logger.warn({ server, event }, 'a process of the MCP server ended or could not be started'),
+  })
+}
