@@ -43,7 +43,7 @@ export async function createFoundation(plan: Plan, destination: DestinationStrea
   const log = createLog(plan.log, destination)
   const onIssue = (message: string) => log.logger.warn(message)
   const meters = plan.admin && createMeters(clock)
-  const mounted = plan.broker && (await mountBroker(plan.broker, plan.servers, onIssue))
+  const mounted = plan.broker && (await mountBroker(plan.broker, plan.servers, onIssue, meters?.measureStore))
   const ownKeys = new Map(mounted && plan.broker ? [[plan.broker.issuer, mounted.broker.keys]] : [])
   return {
     clock,

@@ -1,6 +1,7 @@
 import type { Broker } from '../broker/broker.ts'
 import type { BrokerPlan } from '../core/plan/broker-plan.ts'
 import type { ServerPlan } from '../core/plan/server-plan.ts'
+import type { Store } from '../core/store.ts'
 import { createPolicy } from '../policy/policy.ts'
 
 /** The broker, with the store that it works with. */
@@ -9,15 +10,20 @@ export interface MountedBroker {
   close(): Promise<void>
 }
 
-/** Our own authorization server. Loaded lazily: not at all where users sign in elsewhere. */
+/**
+ * Our own authorization server. Loaded lazily: not at all where users sign in elsewhere.
+ *
+ * @param wrapStore - what the broker gets instead of the store that was opened
+ */
 export async function mountBroker(
   plan: BrokerPlan,
   servers: readonly ServerPlan[],
   onIssue: (message: string) => void,
+  wrapStore: (store: Store) => Store = (store) => store,
 ): Promise<MountedBroker> {
   const { startBroker } = await import('../broker/broker.ts')
   const { openStore } = await import('../store/open-store.ts')
-  const store = await openStore(plan.store, onIssue)
+  const store = wrapStore(await openStore(plan.store, onIssue))
   const endpoints = servers.flatMap((server) => server.endpoints.map((endpoint) => ({ ...endpoint, server })))
   const resources = endpoints
     .filter(({ kind, server }) => kind !== 'messages' && server.issuers.some(({ issuer }) => issuer === plan.issuer))

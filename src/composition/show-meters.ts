@@ -22,7 +22,7 @@ interface MeasuredParts {
 export async function showMeters(plan: Plan, meters: Meters | undefined, parts: MeasuredParts): Promise<Listener | undefined> {
   const { clock, log, issuers, bodyRoom } = parts
   if (plan.admin === undefined || meters === undefined) return undefined
-  const sources = { issuers: issuers.list, bodyRoom: bodyRoom.usage }
+  const sources = { issuers: issuers.list, bodyRoom: bodyRoom.usage, lostLogBytes: log.lostBytes }
   return startAdmin({
     plan: plan.admin,
     pages: new Map([['/metrics', (accept) => meters.format(sources, accept)]]),

@@ -47,12 +47,13 @@ function createUpstream(plan: UpstreamPlan, server: string, foundation: Foundati
   }
 }
 
-function createProcess(plan: StdioUpstreamPlan, server: string, { log, heldMemory, seal }: Foundation): Upstream {
+function createProcess(plan: StdioUpstreamPlan, server: string, { log, heldMemory, seal, meters }: Foundation): Upstream {
   return createStdioUpstream(plan, {
     name: server,
     seal,
     memory: heldMemory,
     onStderr: (line) => log.logger.info({ server, stderr: line }, 'said by the MCP server'),
+    onProcess: meters?.watchProcesses(server),
     onEvent: (event) => log.logger.warn({ server, event }, 'a process of the MCP server ended or could not be started'),
   })
 }

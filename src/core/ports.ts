@@ -1,6 +1,7 @@
 import type { Call } from './call.ts'
 import type { Principal } from './principal.ts'
 import type { Reply } from './reply.ts'
+import type { UpstreamUsage } from './upstream-usage.ts'
 
 /** Verifies access tokens. */
 export interface TokenVerifier {
@@ -24,6 +25,8 @@ export interface TokenVerifier {
 export interface Upstream {
   /** Sends a permitted call and writes the answer into `reply`. Failures go to `reply.fail`; never throws. */
   send(call: Call, reply: Reply): void
+  /** Left out where the MCP server is not ours to start: its sessions are its own. */
+  usage?(): UpstreamUsage
   /** Lets running calls finish until `deadline` (milliseconds from now), then ends everything. */
   close(deadline: number): Promise<void>
 }

@@ -4,6 +4,8 @@ import { type Metric, pairLabels } from './metric.ts'
 export interface Counter extends Metric {
   /** @param labels - values, in the order of the names */
   add(...labels: readonly string[]): void
+  /** Shows a series at 0 before its first event: a rate over a series that begins at 1 misses that event. */
+  begin(...labels: readonly string[]): void
 }
 
 interface Series {
@@ -19,15 +21,18 @@ export function createCounter(name: string, help: string, labelNames: readonly s
     all.set(key, series)
     return series
   }
+  const find = (values: readonly string[]): Series => {
+    const key = values.join('\0')
+    return all.get(key) ?? open(key, values)
+  }
   return {
     name,
     help,
     type: 'counter',
     add(...values) {
-      const key = values.join('\0')
-      const series = all.get(key) ?? open(key, values)
-      series.count += 1
+      find(values).count += 1
     },
+    begin: (...values) => void find(values),
     list: () => [...all.values()].map(({ labels, count }) => ({ suffix: '_total', labels, value: count })),
   }
 }

@@ -3,10 +3,15 @@ import type { Clock } from '../core/clock.ts'
 import type { IssuerState } from '../core/issuer-state.ts'
 import type { TokenVerifier, Upstream } from '../core/ports.ts'
 import type { RequestObserver } from '../core/record.ts'
+import type { Store } from '../core/store.ts'
+import type { ProcessChange } from '../core/upstream-usage.ts'
 import { createGauge, createReadCounter, type Reading } from './gauge.ts'
 import type { Metric } from './metric.ts'
 import { createProcessMeter } from './process-meter.ts'
 import { createRequestMeter } from './request-meter.ts'
+import { listResourceMetrics } from './resource-meter.ts'
+import { createStdioMeter } from './stdio-meter.ts'
+import { createStoreMeter } from './store-meter.ts'
 import { type Exposition, formatMetrics } from './text-format.ts'
 import { createTokenMeter } from './token-meter.ts'
 import { createUpstreamMeter } from './upstream-meter.ts'
@@ -15,13 +20,18 @@ import { createUpstreamMeter } from './upstream-meter.ts'
 export interface MeterSources {
   readonly issuers: () => readonly IssuerState[]
   readonly bodyRoom: () => BodyRoomUsage
+  /** Bytes of log lines that could not be written. */
+  readonly lostLogBytes: () => number
 }
 
 /** Everything that is measured. Made only where there is an admin listener to show it. */
 export interface Meters {
   readonly observe: RequestObserver
   measureUpstream(upstream: Upstream, server: string): Upstream
+  /** @returns counts each start and each end of a process */
+  watchProcesses(server: string): (change: ProcessChange) => void
   measureVerifier(verifier: TokenVerifier, server: string): TokenVerifier
+  measureStore(store: Store): Store
   format(sources: MeterSources, accept: string | undefined): Exposition
   close(): void
 }
@@ -30,16 +40,30 @@ export function createMeters(clock: Clock): Meters {
   const requests = createRequestMeter()
   const upstreams = createUpstreamMeter(clock)
   const tokens = createTokenMeter()
+  const stdio = createStdioMeter()
+  const stores = createStoreMeter(clock)
   const running = createProcessMeter(clock)
-  const own = [requests, upstreams, tokens, running].flatMap(({ metrics }) => metrics)
+  const own = [requests, upstreams, tokens, stdio, stores, running].flatMap(({ metrics }) => metrics)
+  const resources = listResourceMetrics(clock)
   return {
     observe: requests.observe,
-    measureUpstream: upstreams.measure,
+    measureUpstream(upstream, server) {
+      stdio.watchUsage(upstream, server)
+      return upstreams.measure(upstream, server, () => stdio.forget(upstream))
+    },
+    watchProcesses: stdio.watchProcesses,
     measureVerifier: tokens.measure,
-    format: (sources, accept) =>
-      formatMetrics([...own, ...listIssuerMetrics(sources.issuers()), ...listBodyRoomMetrics(sources.bodyRoom())], accept),
+    measureStore: stores.measure,
+    format: (sources, accept) => formatMetrics([...own, ...resources, ...listSourceMetrics(sources)], accept),
     close: running.stop,
   }
+}
+
+function listSourceMetrics({ issuers, bodyRoom, lostLogBytes }: MeterSources): Metric[] {
+  const lost = createReadCounter('mcp_auth_proxy_log_lost_bytes', 'Log lines that could not be written.', [], () => [
+    [[], lostLogBytes()],
+  ])
+  return [...listIssuerMetrics(issuers()), ...listBodyRoomMetrics(bodyRoom()), lost]
 }
 
 function listIssuerMetrics(issuers: readonly IssuerState[]): Metric[] {

@@ -10,8 +10,11 @@ import type { Metric } from './metric.ts'
 /** Measures how long MCP servers take to begin an answer, and counts the event streams that are open. */
 export interface UpstreamMeter {
   readonly metrics: readonly Metric[]
-  /** @returns an upstream that does the same and is measured */
-  measure(upstream: Upstream, server: string): Upstream
+  /**
+   * @param onClosed - called when it has ended
+   * @returns an upstream that does the same and is measured
+   */
+  measure(upstream: Upstream, server: string, onClosed: () => void): Upstream
 }
 
 export function createUpstreamMeter(clock: Clock): UpstreamMeter {
@@ -23,12 +26,16 @@ export function createUpstreamMeter(clock: Clock): UpstreamMeter {
   )
   return {
     metrics: [seconds, open],
-    measure: (upstream, server) => ({
-      send(call, reply) {
-        upstream.send(call, new MeasuredReply(reply, { seconds, count, clock, server, requestId: call.requestId }))
-      },
-      close: (deadline) => upstream.close(deadline),
-    }),
+    measure(upstream, server, onClosed) {
+      streams.set(server, streams.get(server) ?? 0)
+      return {
+        ...upstream,
+        send(call, reply) {
+          upstream.send(call, new MeasuredReply(reply, { seconds, count, clock, server, requestId: call.requestId }))
+        },
+        close: (deadline) => upstream.close(deadline).finally(onClosed),
+      }
+    },
   }
 }
 

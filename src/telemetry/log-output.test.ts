@@ -10,7 +10,7 @@ const log = createLogOutput(1, Buffer.from)
 const line = (name) => JSON.stringify({ name, filler: 'x'.repeat(690) }) + '\\n'
 log.write(line('first') + line('torn'))
 await log.end()
-process.stderr.write('FULL ' + readFileSync('/proc/self/fd/1').length + '\\n')
+process.stderr.write('FULL ' + readFileSync('/proc/self/fd/1').length + ' LOST ' + log.lostBytes() + '\\n')
 ftruncateSync(1, 800)
 log.write('{"name":"next"}\\n')
 await log.end()
@@ -23,7 +23,8 @@ it.runIf(process.platform === 'linux')('begins a new line behind one that broke 
     env: { ...process.env, PROGRAM: program },
     encoding: 'utf8',
   })
-  expect(stderr).toContain('FULL 1024')
+  // Of two lines with 1,437 bytes together.
+  expect(stderr).toContain('FULL 1024 LOST 413')
   expect(stderr).toContain('The log cannot be written: EFBIG')
   const lines = stderr.split('\n').filter((line) => line.startsWith('{'))
   expect(lines.map((line) => line.slice(0, 15))).toEqual(['{"name":"first"', '{"name":"torn",', '{"name":"next"}'])

@@ -17,6 +17,8 @@ export interface LogOutput {
   write(line: string): void
   /** Flushes the buffer. Resolves also if the reader takes nothing. */
   end(): Promise<void>
+  /** Bytes that could not be written. */
+  lostBytes(): number
 }
 
 /**
@@ -57,6 +59,7 @@ export function createLogOutput(descriptor: number, encode: (text: string) => Bu
         await Promise.race([writing, pause(RETRY_MS)])
       }
     },
+    lostBytes: trouble.lostBytes,
   }
 }
 
@@ -95,6 +98,7 @@ function createTroubleReport() {
   let quietUntil = 0
   let lostBytes = 0
   return {
+    lostBytes: () => lostBytes,
     lost(bytes: number, why: string): void {
       lostBytes += bytes
       if (performance.now() < quietUntil) return

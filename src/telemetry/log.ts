@@ -19,6 +19,8 @@ export interface Log {
   readonly writeLine: ((line: string) => void) | undefined
   /** Flushes the buffer. */
   end(): Promise<void>
+  /** Bytes of lines that could not be written. */
+  lostBytes(): number
 }
 
 /**
@@ -45,12 +47,13 @@ function createPrettyLog(options: LoggerOptions, destination: DestinationStream 
     logger: pino(options, { write: (line) => destination.write(escapeControlCharacters(format(line))) }),
     writeLine: undefined,
     end: async () => undefined,
+    lostBytes: () => 0,
   }
 }
 
 function createPlainLog(options: LoggerOptions, destination: DestinationStream): Log {
   const write = (line: string): void => destination.write(escapeControlCharacters(line))
-  return { logger: pino(options, { write }), writeLine: write, end: async () => undefined }
+  return { logger: pino(options, { write }), writeLine: write, end: async () => undefined, lostBytes: () => 0 }
 }
 
 /** Most pieces are ASCII, which is told faster by their length than by looking for what isn't. */
@@ -65,6 +68,6 @@ function escapeControlCharacters(line: string): string {
 }
 
 function createBufferedLog(options: LoggerOptions): Log {
-  const { write, end } = createLogOutput(STANDARD_OUTPUT, encodePiece)
-  return { logger: pino(options, { write }), writeLine: write, end }
+  const { write, end, lostBytes } = createLogOutput(STANDARD_OUTPUT, encodePiece)
+  return { logger: pino(options, { write }), writeLine: write, end, lostBytes }
 }

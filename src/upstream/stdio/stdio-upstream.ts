@@ -6,6 +6,7 @@ import type { StdioUpstreamPlan } from '../../core/plan/upstream-plan.ts'
 import type { Upstream } from '../../core/ports.ts'
 import { formatPrincipalKey } from '../../core/principal.ts'
 import type { Reply } from '../../core/reply.ts'
+import type { ProcessChange } from '../../core/upstream-usage.ts'
 import { isModernRevision } from '../../mcp/revision.ts'
 import type { SessionSeal } from '../../mcp/session-seal.ts'
 import { DedicatedConnection } from './legacy/dedicated-connection.ts'
@@ -28,6 +29,8 @@ export interface StdioUpstreamOptions {
   readonly onStderr: (line: string) => void
   /** Called with what the operator should know: a process that could not be started, or ended unexpectedly. */
   readonly onEvent: (event: string) => void
+  /** Called with each start and each end of a process. */
+  readonly onProcess?: ((change: ProcessChange) => void) | undefined
   readonly clock?: Clock
 }
 
@@ -52,6 +55,11 @@ export function createStdioUpstream(plan: StdioUpstreamPlan, options: StdioUpstr
       const held = new HeldReply(reply, options.memory.open(options.name, formatPrincipalKey(call.principal)))
       handle(bridges, call, held).catch((error: unknown) => held.fail(toProxyError(error)))
     },
+    usage: () => ({
+      sessions: bridges.legacy.sessions + bridges.sse.sessions,
+      processes: spawner.processes,
+      maxProcesses: plan.maxProcesses,
+    }),
     async close(deadline) {
       for (const cancel of timers) cancel()
       bridges.legacy.close()

@@ -21,6 +21,11 @@ export class HttpSse {
     this.#startConnection = startConnection
   }
 
+  /** How many are open. */
+  get sessions(): number {
+    return this.#sessions.size
+  }
+
   /** Opens a stream, and with it an MCP session. @throws ProxyError */
   async open(call: Call, reply: Reply): Promise<void> {
     const id = randomBytes(24).toString('base64url')

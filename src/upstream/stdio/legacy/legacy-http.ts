@@ -46,6 +46,11 @@ export class LegacyHttp {
     this.#options = options
   }
 
+  /** How many are open. */
+  get sessions(): number {
+    return this.#sessions.size
+  }
+
   /** @throws ProxyError */
   async handle(call: Call, reply: Reply): Promise<void> {
     if (this.#modernRevisions && call.mcpSessionId === undefined && call.method !== 'POST')

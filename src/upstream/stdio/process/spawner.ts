@@ -2,11 +2,12 @@ import { type Clock, systemClock } from '../../../core/clock.ts'
 import { ProxyError } from '../../../core/errors.ts'
 import type { HeldMemory, MemoryShare } from '../../../core/held-memory.ts'
 import type { StdioUpstreamPlan } from '../../../core/plan/upstream-plan.ts'
+import type { ProcessChange } from '../../../core/upstream-usage.ts'
 import { type Waiting, watchIdle } from '../../../http/idle-watch.ts'
 import { Backoff } from './backoff.ts'
 import { Child, formatCommand } from './child.ts'
 import { type Place, Places, type Spare } from './places.ts'
-import type { ProcessHandlers, ProcessSource, ServerProcess } from './server-process.ts'
+import type { ProcessEnd, ProcessHandlers, ProcessSource, ServerProcess } from './server-process.ts'
 import { Watchdog } from './watchdog.ts'
 
 /** How long a start is delayed after failures. When it would be longer, the client is told to try again. */
@@ -22,6 +23,8 @@ export interface SpawnerOptions {
   readonly memory: HeldMemory
   /** Called with what the operator should know: starts that failed, processes that ended unexpectedly. */
   readonly onEvent: (event: string) => void
+  /** Called with each start and each end. */
+  readonly onProcess?: ((change: ProcessChange) => void) | undefined
   readonly clock?: Clock
 }
 
@@ -50,6 +53,10 @@ export class Spawner implements ProcessSource {
 
   get requestSeconds(): number {
     return this.#options.plan.requestSeconds
+  }
+
+  get processes(): number {
+    return this.#children.size
   }
 
   watchRequest(onIdle: () => void): Waiting {
@@ -92,11 +99,13 @@ export class Spawner implements ProcessSource {
           if (end.expected) this.#backoff.succeeded(key)
           else this.#backoff.failed(key, now - startedAt, now)
           if (!end.expected) this.#options.onEvent(end.reason.message)
+          this.#options.onProcess?.(findChange(end))
           handlers.ended(end)
         },
       },
     )
     this.#children.add(child)
+    this.#options.onProcess?.('started')
     return child
   }
 
@@ -122,6 +131,12 @@ export class Spawner implements ProcessSource {
     }
     await new Promise<void>((resolve) => this.clock.after(delay, resolve))
   }
+}
+
+/** A process that could not be started ends with the system's error. */
+function findChange({ expected, reason }: ProcessEnd): ProcessChange {
+  if (expected) return 'ended'
+  return reason.code === undefined ? 'crashed' : 'start_failed'
 }
 
 /** The error that clients get when a process has ended. */
