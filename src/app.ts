@@ -31,7 +31,7 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
   checkPrograms(plan.servers)
   const foundation = await createFoundation(plan, options.logDestination)
   const generation = await createGeneration(plan, foundation)
-  const admin = await showMeters(plan, foundation.meters, foundation)
+  const admin = await showMeters(plan, foundation.meters, { ...foundation, actions: new Map() })
   const listener = await listenToClients(plan, generation.handle, foundation).catch(onFailure(() => admin?.closeNow()))
   foundation.issuers.warm()
   return {

@@ -2,9 +2,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../core/clock.ts'
 import { errorCatalogue, ProxyError, toProxyError } from '../core/errors.ts'
 import type { AdminPlan } from '../core/plan/admin-plan.ts'
+import { readVersion, VERSION_HEADER } from '../core/version.ts'
 import { type Listener, listen } from '../http/listener.ts'
 import { type RequestHead, readRequestHead } from '../http/request-head.ts'
+import type { ActionReport, AdminAction, AdminActions } from './admin-action.ts'
 import { checkCaller } from './check-caller.ts'
+import { readInput } from './read-input.ts'
 
 /** What is shown on a path. */
 export interface AdminPage {
@@ -13,16 +16,21 @@ export interface AdminPage {
 }
 
 /** By exact path. @param accept - `Accept` of the request */
-export type AdminPages = ReadonlyMap<string, (accept: string | undefined) => AdminPage>
+export type AdminPages = ReadonlyMap<string, (accept: string | undefined) => AdminPage | Promise<AdminPage>>
 
 export interface AdminOptions {
   readonly plan: AdminPlan
+  /** Answer GET. They change nothing, and need no token. */
   readonly pages: AdminPages
+  /** Answer POST, to who shows the token. */
+  readonly actions: AdminActions
   readonly headersSeconds: number
   readonly stalledSeconds: number
   readonly clock: Clock
   /** Called for each request that is refused, and with what could not be parsed. */
   readonly onRefused: (refusal: { readonly code: string; readonly cause: unknown; readonly peer: string | undefined }) => void
+  /** Called when an action was tried, whatever came of it. */
+  readonly onAction: (report: ActionReport) => void
 }
 
 /**
@@ -32,13 +40,14 @@ export interface AdminOptions {
  */
 export async function startAdmin(options: AdminOptions): Promise<Listener> {
   const { plan, headersSeconds, stalledSeconds, clock, onRefused } = options
+  const version = readVersion()
   try {
     return await listen({
       listen: { host: plan.host, port: plan.port, tls: undefined },
       headersSeconds,
       stalledSeconds,
       clock,
-      handler: (request, response) => answer(options, request, response),
+      handler: (request, response) => void answer(options, { request, response, version, isOperator: false }),
       onUnreadable: (_status, cause, peer) => onRefused({ code: 'request_malformed', cause, peer }),
     })
   } catch (cause) {
@@ -46,16 +55,46 @@ export async function startAdmin(options: AdminOptions): Promise<Listener> {
   }
 }
 
-function answer(options: AdminOptions, request: IncomingMessage, response: ServerResponse): void {
+interface Exchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly version: string
+  /** Whether the token was shown. */
+  isOperator: boolean
+}
+
+async function answer(options: AdminOptions, exchange: Exchange): Promise<void> {
+  const { request } = exchange
   try {
     const head = readRequestHead(request)
-    checkCaller(head, request.headers['sec-fetch-site'], options.plan)
-    const { type, text } = findPage(options.pages, head)(request.headers.accept)
-    send(request, response, 200, type, text)
+    exchange.isOperator = checkCaller(head, request.headers['sec-fetch-site'], options.plan)
+    const action = options.actions.get(head.path)
+    if (action !== undefined) return send(exchange, 200, toJson(await runAction(options, exchange, head, action)))
+    send(exchange, 200, await findPage(options.pages, head)(request.headers.accept))
   } catch (error) {
-    const { code, cause } = toProxyError(error)
-    options.onRefused({ code, cause, peer: request.socket.remoteAddress })
-    refuse(request, response, code)
+    const refusal = toProxyError(error)
+    options.onRefused({ code: refusal.code, cause: refusal.cause, peer: request.socket.remoteAddress })
+    refuse(options, exchange, refusal)
+  }
+}
+
+/** @throws ProxyError `method_not_allowed`, those of {@link readInput} and of the action */
+async function runAction(
+  { clock, onAction }: AdminOptions,
+  { request, response }: Exchange,
+  head: RequestHead,
+  action: AdminAction,
+): Promise<unknown> {
+  if (head.method !== 'POST') throw new ProxyError('method_not_allowed', { cause: head.method })
+  const address = request.socket.remoteAddress ?? ''
+  const report = (code: string | undefined): void => onAction({ action: head.path, address, code })
+  try {
+    const result = await action(await readInput(request, response, head, clock), { address })
+    report(undefined)
+    return result
+  } catch (error) {
+    report(toProxyError(error).code)
+    throw error
   }
 }
 
@@ -68,16 +107,23 @@ function findPage(pages: AdminPages, { path, method, hasBody }: RequestHead) {
   return page
 }
 
-/** What the request holds besides its header section stays unread, so the connection ends. */
-function refuse(request: IncomingMessage, response: ServerResponse, code: ProxyError['code']): void {
+/** What the request holds besides its header section may be unread, so the connection ends. */
+function refuse({ actions }: AdminOptions, exchange: Exchange, { code, cause }: ProxyError): void {
+  const { request, response, isOperator } = exchange
   const { status, message } = errorCatalogue[code]
+  const isAction = actions.has(request.url ?? '')
   response.shouldKeepAlive = false
   if (status === 401) response.setHeader('www-authenticate', 'Bearer realm="admin"')
-  if (status === 405) response.setHeader('allow', 'GET, HEAD')
-  send(request, response, status, 'application/json', JSON.stringify({ error: code, message }))
+  if (status === 405) response.setHeader('allow', isAction ? 'POST' : 'GET, HEAD')
+  const detail = isOperator && typeof cause === 'string' ? { detail: cause } : {}
+  send(exchange, status, toJson({ error: code, message, ...detail }))
 }
 
-function send(request: IncomingMessage, response: ServerResponse, status: number, type: string, text: string): void {
+function toJson(value: unknown): AdminPage {
+  return { type: 'application/json', text: JSON.stringify(value) }
+}
+
+function send({ request, response, version, isOperator }: Exchange, status: number, { type, text }: AdminPage): void {
   const body = Buffer.from(text)
   response.writeHead(status, {
     'content-type': type,
@@ -86,6 +132,8 @@ function send(request: IncomingMessage, response: ServerResponse, status: number
     'x-content-type-options': 'nosniff',
     'content-security-policy': "default-src 'none'",
     'cross-origin-resource-policy': 'same-origin',
+    // The command line tells by it that a proxy answers, and which.
+    ...(isOperator && { [VERSION_HEADER]: version }),
   })
   response.end(request.method === 'HEAD' ? undefined : body)
 }

@@ -9,15 +9,18 @@ import type { RequestHead } from '../http/request-head.ts'
  * programs on the machine reach loopback, too.
  *
  * @param site - `Sec-Fetch-Site`: a page that embeds ours sends no `Origin`
+ * @returns whether the token was asked for, and shown
  * @throws ProxyError `host_denied`, `origin_denied`, `method_not_allowed`, `token_missing`, `token_invalid`
  */
-export function checkCaller(head: RequestHead, site: string | string[] | undefined, plan: AdminPlan): void {
+export function checkCaller(head: RequestHead, site: string | string[] | undefined, plan: AdminPlan): boolean {
   if (!isKnownHost(head.host, plan.allowedHosts))
     throw new ProxyError('host_denied', { cause: `Host ${JSON.stringify(head.host)}` })
   if (head.origin !== undefined) throw new ProxyError('origin_denied', { cause: `Origin ${JSON.stringify(head.origin)}` })
   if (site !== undefined && site !== 'none' && site !== 'same-origin')
     throw new ProxyError('origin_denied', { cause: `Sec-Fetch-Site ${JSON.stringify(site)}` })
-  if (head.method !== 'GET' && head.method !== 'HEAD') checkToken(head, plan.token)
+  if (head.method === 'GET' || head.method === 'HEAD') return false
+  checkToken(head, plan.token)
+  return true
 }
 
 /** DNS rebinding needs a name: with an address in `Host`, the page would be one of ours. */

@@ -1,5 +1,6 @@
 import { ConfigError } from '../config/problem/problem.ts'
 import { readVersion } from '../core/version.ts'
+import { AdminError } from './admin-client.ts'
 import { type Arguments, parseArguments, UsageError } from './arguments.ts'
 import { printCheck, printErrors, printMigration, printSchema } from './commands.ts'
 import { runDoctor } from './doctor.ts'
@@ -23,6 +24,10 @@ export async function run(argv: readonly string[], environment: Environment, ter
     if (error instanceof UsageError) {
       terminal.tell(`${terminal.paintError('red', 'error')} ${error.message}`)
       return 2
+    }
+    if (error instanceof AdminError) {
+      terminal.tell(`${terminal.paintError('red', 'error')} ${error.message}`)
+      return 1
     }
     if (!(error instanceof ConfigError)) throw error
     printProblems(error, terminal)

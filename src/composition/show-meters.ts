@@ -1,3 +1,4 @@
+import type { AdminActions } from '../admin/admin-action.ts'
 import { startAdmin } from '../admin/admin-listener.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Plan } from '../core/plan/plan.ts'
@@ -12,6 +13,7 @@ interface MeasuredParts {
   readonly log: Log
   readonly issuers: IssuerPool
   readonly bodyRoom: MeasuredBodyRoom
+  readonly actions: AdminActions
 }
 
 /**
@@ -20,15 +22,17 @@ interface MeasuredParts {
  * @throws Error that names the admin listener, when it cannot listen
  */
 export async function showMeters(plan: Plan, meters: Meters | undefined, parts: MeasuredParts): Promise<Listener | undefined> {
-  const { clock, log, issuers, bodyRoom } = parts
+  const { clock, log, issuers, bodyRoom, actions } = parts
   if (plan.admin === undefined || meters === undefined) return undefined
   const sources = { issuers: issuers.list, bodyRoom: bodyRoom.usage, lostLogBytes: log.lostBytes }
   return startAdmin({
     plan: plan.admin,
     pages: new Map([['/metrics', (accept) => meters.format(sources, accept)]]),
+    actions,
     headersSeconds: plan.limits.headersSeconds,
     stalledSeconds: plan.limits.stalledClientSeconds,
     clock,
     onRefused: (refusal) => log.logger.warn(refusal, 'refused at the admin listener'),
+    onAction: (report) => log.logger.info(report, 'an operator asked for an action'),
   })
 }

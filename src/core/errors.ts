@@ -1,3 +1,4 @@
+import { adminErrors } from './error-catalogue/admin-errors.ts'
 import { authenticationErrors } from './error-catalogue/authentication-errors.ts'
 import { authorizationErrors } from './error-catalogue/authorization-errors.ts'
 import { brokerErrors } from './error-catalogue/broker-errors.ts'
@@ -17,6 +18,7 @@ export const errorCatalogue = {
   ...requestErrors,
   ...upstreamErrors,
   ...brokerErrors,
+  ...adminErrors,
   ...processErrors,
 } as const satisfies Record<string, ErrorEntry>
 

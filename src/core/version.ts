@@ -6,3 +6,6 @@ export function readVersion(): string {
   const { version } = JSON.parse(text) as { version: string }
   return version
 }
+
+/** In answers of the admin listener to operators, with the version. */
+export const VERSION_HEADER = 'open-mcp-auth-proxy'

@@ -1,0 +1,25 @@
+/** What an action is asked with: the members of a JSON object. */
+export type ActionInput = Readonly<Record<string, unknown>>
+
+/**
+ * Does what an operator asks for.
+ *
+ * @returns what becomes JSON
+ * @throws ProxyError; a cause that is text is told to the operator, who has shown the token
+ */
+export type AdminAction = (input: ActionInput, caller: ActionCaller) => Promise<unknown> | unknown
+
+export interface ActionCaller {
+  readonly address: string
+}
+
+/** By exact path. */
+export type AdminActions = ReadonlyMap<string, AdminAction>
+
+/** What came of an action, for the log and the audit. */
+export interface ActionReport {
+  readonly action: string
+  readonly address: string
+  /** Code of the error catalogue; undefined where the action succeeded. */
+  readonly code: string | undefined
+}
