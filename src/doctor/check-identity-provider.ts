@@ -44,9 +44,9 @@ export async function checkIdentityProvider(
     ...checkOpenId(probe, about),
     ...checkOfflineAccess(probe.metadata, plan, about),
     ...checkAnnouncedClaims(probe.metadata, plan, claims, about),
-    ...('missing' in endpoints
-      ? [explainEndpoint(endpoints.missing, about)]
-      : await checkEndpoints(plan, endpoints, callback, about)),
+    ...(endpoints.kind === 'missing'
+      ? [explainEndpoint(endpoints.name, about)]
+      : await checkEndpoints(plan, endpoints.endpoints, callback, about)),
   ]
 }
 
@@ -62,10 +62,11 @@ function readConfigured({ authorizationEndpoint, tokenEndpoint, userinfoEndpoint
   return { authorization: name(authorizationEndpoint), token: name(tokenEndpoint), userinfo: name(userinfoEndpoint) }
 }
 
-function readEndpoints(
-  published: Metadata,
-  { userinfo, metadataUrl }: IdentityProviderPlan,
-): Endpoints | { readonly missing: string } {
+type PublishedEndpoints =
+  | { readonly kind: 'complete'; readonly endpoints: Endpoints }
+  | { readonly kind: 'missing'; readonly name: string }
+
+function readEndpoints(published: Metadata, { userinfo, metadataUrl }: IdentityProviderPlan): PublishedEndpoints {
   const metadata = metadataUrl === undefined ? published : aimAtMetadataUrl(published, metadataUrl)
   const find = (name: string): NamedEndpoint | undefined => {
     const url = metadata[name]
@@ -73,9 +74,9 @@ function readEndpoints(
   }
   const authorization = find('authorization_endpoint')
   const token = find('token_endpoint')
-  if (token === undefined) return { missing: 'token_endpoint' }
-  if (authorization === undefined) return { missing: 'authorization_endpoint' }
-  return { authorization, token, userinfo: userinfo ? find('userinfo_endpoint') : undefined }
+  if (token === undefined) return { kind: 'missing', name: 'token_endpoint' }
+  if (authorization === undefined) return { kind: 'missing', name: 'authorization_endpoint' }
+  return { kind: 'complete', endpoints: { authorization, token, userinfo: userinfo ? find('userinfo_endpoint') : undefined } }
 }
 
 function explainEndpoint(name: string, about: Findings): Finding {

@@ -8,8 +8,13 @@ export interface Storage<Part> {
   readonly at: ConfigPath
 }
 
+type Store = NonNullable<Config['store']>
+type EncryptionKeys = NonNullable<Config['encryption_keys']>
+
 /** `store` at the top, or under `broker` where it used to be. */
-export function findStore(config: PartialConfig<Config>): Storage<PartialConfig<NonNullable<Config['store']>>> {
+export function findStore(config: Config): Storage<Store>
+export function findStore(config: PartialConfig<Config>): Storage<PartialConfig<Store>>
+export function findStore(config: PartialConfig<Config>): Storage<PartialConfig<Store>> {
   const own = config.broker?.store
   return config.store === undefined && own !== undefined
     ? { value: own, at: ['broker', 'store'] }
@@ -17,9 +22,9 @@ export function findStore(config: PartialConfig<Config>): Storage<PartialConfig<
 }
 
 /** `encryption_keys` at the top, or under `broker` where they used to be. */
-export function findEncryptionKeys(
-  config: PartialConfig<Config>,
-): Storage<PartialConfig<NonNullable<Config['encryption_keys']>>> {
+export function findEncryptionKeys(config: Config): Storage<EncryptionKeys>
+export function findEncryptionKeys(config: PartialConfig<Config>): Storage<PartialConfig<EncryptionKeys>>
+export function findEncryptionKeys(config: PartialConfig<Config>): Storage<PartialConfig<EncryptionKeys>> {
   const own = config.broker?.encryption_keys
   return config.encryption_keys === undefined && own !== undefined
     ? { value: own, at: ['broker', 'encryption_keys'] }

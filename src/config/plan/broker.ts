@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { resolve } from 'node:path'
 import type { BrokerPlan, StorePlan } from '../../core/plan/broker-plan.ts'
 import type { GroupsPlan, IssuerPlan } from '../../core/plan/issuer-plan.ts'
+import { findEncryptionKeys, findStore } from '../derive/storage.ts'
 import { decodeEncryptionKey } from '../format/key-material.ts'
 import { broker as brokerSchema } from '../schema/broker.ts'
 import type { Config } from '../schema/schema.ts'
@@ -29,7 +30,7 @@ export function createBrokerPlan(config: Config, inputs: BrokerPlanInputs): Brok
     issuer: publicUrl,
     issuerPlan: createOwnIssuerPlan(publicUrl, identityProvider.groups),
     identityProvider,
-    store: createStorePlan(config.store ?? broker.store ?? storeSchema.parse({}), inputs),
+    store: createStorePlan(findStore(config).value ?? storeSchema.parse({}), inputs),
     encryptionKeys: resolveEncryptionKeys(config, secretsAndFiles),
     accessTokenSeconds: broker.access_token_seconds,
     refreshTokenSeconds: broker.refresh_token_seconds,
@@ -110,9 +111,9 @@ function resolveEncryptionKeys(config: Config, secretsAndFiles: SecretsAndFiles)
   return keys.length === 0 ? [randomBytes(32)] : keys
 }
 
-/** The configured keys, at the top or under `broker`. */
-export function decodeEncryptionKeys({ encryption_keys, broker }: Config, { findSecret }: SecretsAndFiles): readonly Buffer[] {
-  return (encryption_keys ?? broker?.encryption_keys ?? []).map((reference) => {
+/** The configured keys. */
+export function decodeEncryptionKeys(config: Config, { findSecret }: SecretsAndFiles): readonly Buffer[] {
+  return (findEncryptionKeys(config).value ?? []).map((reference) => {
     const key = decodeEncryptionKey(findSecret(reference) ?? '')
     if (key === undefined) throw new Error('the key has not been checked')
     return key

@@ -66,18 +66,21 @@ export function loadSecretsAndFiles(config: PartialConfig<Config>, source: Refer
   }
 }
 
-type Reading = { readonly text: string } | { readonly mistake: Mistake }
+type Reading = { readonly kind: 'read'; readonly text: string } | { readonly kind: 'failed'; readonly mistake: Mistake }
 
 function take(target: Map<string, string>, key: string, reading: Reading, at: ConfigPath, report: Report): void {
-  if ('mistake' in reading) report(at, reading.mistake)
+  if (reading.kind === 'failed') report(at, reading.mistake)
   else target.set(key, reading.text)
 }
 
 function readEnvironment(name: string, source: ReferenceSource): Reading {
   const text = source.env[name] ?? ''
-  if (text.trim() !== '') return { text }
+  if (text.trim() !== '') return { kind: 'read', text }
   const state = source.env[name] === undefined ? 'not set' : 'empty'
-  return { mistake: { reason: `the environment variable${nameUnlessSecret(name)} is ${state}`, fix: 'Set it before the start.' } }
+  return {
+    kind: 'failed',
+    mistake: { reason: `the environment variable${nameUnlessSecret(name)} is ${state}`, fix: 'Set it before the start.' },
+  }
 }
 
 function nameUnlessSecret(name: string): string {
@@ -87,17 +90,17 @@ function nameUnlessSecret(name: string): string {
 function readSecretFile(file: string, source: ReferenceSource): Reading {
   const reading = readWholeFile(file, source)
   // Editors and `echo` end a file with a line break that is no part of the secret.
-  return 'mistake' in reading ? reading : { text: reading.text.replace(/\r?\n$/, '') }
+  return reading.kind === 'failed' ? reading : { kind: 'read', text: reading.text.replace(/\r?\n$/, '') }
 }
 
 function readWholeFile(file: string, source: ReferenceSource): Reading {
   const path = resolve(source.directory, file)
   try {
     const text = readBoundedText(path, MAX_BYTES)
-    if (text.trim() !== '') return { text }
-    return { mistake: { reason: `the file ${quote(path)} is empty`, fix: 'Write the value into it.' } }
+    if (text.trim() !== '') return { kind: 'read', text }
+    return { kind: 'failed', mistake: { reason: `the file ${quote(path)} is empty`, fix: 'Write the value into it.' } }
   } catch (error) {
-    return { mistake: describeUnreadable(file, path, error) }
+    return { kind: 'failed', mistake: describeUnreadable(file, path, error) }
   }
 }
 
@@ -117,8 +120,9 @@ function readImage(file: string, source: ReferenceSource): Reading {
   try {
     const bytes = readBoundedFile(path, MAX_IMAGE_BYTES)
     const type = findImageType(bytes)
-    if (type !== undefined) return { text: `data:${type};base64,${bytes.toString('base64')}` }
+    if (type !== undefined) return { kind: 'read', text: `data:${type};base64,${bytes.toString('base64')}` }
     return {
+      kind: 'failed',
       mistake: {
         reason: `the file${nameFile(file, path)} is not a PNG, SVG, JPEG or WebP image`,
         fix: 'Name an image of one of these types; the file extension does not matter.',
@@ -126,6 +130,7 @@ function readImage(file: string, source: ReferenceSource): Reading {
     }
   } catch (error) {
     return {
+      kind: 'failed',
       mistake: {
         ...describeUnreadable(file, path, error),
         fix: `Name an image of at most ${MAX_IMAGE_BYTES} bytes that can be read.`,
