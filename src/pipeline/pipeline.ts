@@ -70,7 +70,6 @@ async function guard(exchange: Exchange, head: RequestHead, route: Route): Promi
   const { edge, record } = exchange
   exchange.route = route
   record.server = route.server
-  if (edge.isDraining()) throw new ProxyError('shutting_down', { retryAfter: 1 })
   checkOrigin(head.origin, edge.origins)
   if (head.origin !== undefined) exchange.answerHeaders = formatCorsHeaders(head.origin, edge.cors)
   if (head.method === 'OPTIONS') return answerPreflight(exchange, route)
