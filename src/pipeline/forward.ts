@@ -83,6 +83,10 @@ class Forwarding implements ReplyOwner {
     return this.#exchange.answerHeaders
   }
 
+  get requestId(): string {
+    return this.#exchange.record.requestId
+  }
+
   beforeStart(headers: ReplyHeaders): void {
     if (this.#call.route.kind !== 'sse') replaceSessionId(this.#exchange, this.#call, headers)
     // Keeps a proxy before us from holding events back (2026-07-28, streamable-http, Receiving Messages).

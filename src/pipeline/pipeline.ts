@@ -9,7 +9,7 @@ import { formatCorsHeaders } from '../http/cors.ts'
 import type { RequestHandler } from '../http/listener.ts'
 import { checkOrigin } from '../http/origins.ts'
 import { type RequestHead, readRequestHead } from '../http/request-head.ts'
-import { type ParsedBody, parseMessages } from '../mcp/messages.ts'
+import { findAskedRevision, type ParsedBody, parseMessages } from '../mcp/messages.ts'
 import { findRevision } from '../mcp/revision.ts'
 import { addCredential } from './add-credential.ts'
 import { answerHealth, answerMetadata, answerPreflight } from './answers.ts'
@@ -103,6 +103,7 @@ function parseBody(exchange: Exchange, body: Buffer): ParsedBody {
   const messages = parseMessages(exchange.unreadText, exchange.edge.limits)
   exchange.unreadText = undefined
   exchange.record.operations = messages.operations
+  exchange.record.askedRevision = findAskedRevision(messages, exchange.record.revision ?? '')
   exchange.isBatch = messages.isBatch
   return messages
 }

@@ -15,6 +15,7 @@ export async function receive(exchange: Exchange, head: RequestHead, handle: End
   limitBody(exchange)
   // Libraries read the target again, and would take an absolute form for another path and for our own name.
   request.url = head.query === undefined ? head.path : `${head.path}?${head.query}`
+  response.setHeader('x-request-id', record.requestId)
   await handle({
     request,
     response,

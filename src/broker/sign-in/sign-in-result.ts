@@ -115,7 +115,7 @@ export function goOn(
 export function sendSignInError(incoming: EndpointRequest, signInError: SignInError, cause: unknown, branded: Branded): void {
   incoming.note(signInError.code, cause)
   const { title, text, status } = signInError
-  sendPage(incoming, status, renderErrorPage({ title, text, traceId: incoming.requestId }), branded)
+  sendPage(incoming, status, renderErrorPage({ title, text, requestId: incoming.requestId }), branded)
 }
 
 /** Shows the user an error page with a link back, which reports the error to the client. */
@@ -131,7 +131,7 @@ export async function sendSignInErrorBack(
   const backTo = await refuse(interaction, signInError, options)
   const label = code === 'sign_in_denied' ? 'Sign in with another account' : 'Try again'
   const again = { url: `${BROKER_PATHS.signIn}/${interaction.uid}`, label }
-  sendPage(incoming, status, renderErrorPage({ title, text, traceId: incoming.requestId, backTo, again }), options)
+  sendPage(incoming, status, renderErrorPage({ title, text, requestId: incoming.requestId, backTo, again }), options)
 }
 
 /** Shows an error page for a failure of ours or of the identity provider, with a link that reports it to the client. */
