@@ -77,7 +77,11 @@ export function createProtocolEndpoints(options: ProtocolEndpointsOptions): Prot
       return pass(incoming)
     },
     async renewKeys() {
-      if (await keys.renew()) running.recreate()
+      const [before] = keys.current
+      if (!(await keys.renew())) return
+      running.recreate()
+      const [{ kid: keyId }] = keys.current
+      if (keyId !== before.kid) options.provider.report({ kind: 'key_rotated', outcome: 'success', keyId })
     },
   }
 }
@@ -104,7 +108,14 @@ function createRunningProvider(options: ProtocolEndpointsOptions) {
   const renderError = createErrorRenderer(findRequestId, plan)
   const create = () => {
     const provider = createProvider(options.provider, { middlewares, renderError }, keys.current)
-    observeProvider(provider, { endpointRequests, outages: outages.told, revocations, registrations, onIssue })
+    observeProvider(provider, {
+      endpointRequests,
+      outages: outages.told,
+      revocations,
+      registrations,
+      report: options.provider.report,
+      onIssue,
+    })
     return provider
   }
   let provider = create()

@@ -33,7 +33,11 @@ export async function allow(context: SignInContext, user: SignedInUser, isNew: b
   // An unknown authentication time must not be reported as now.
   const login = isNew && { login: { accountId: subject, remember: true, ts: user.authTime ?? 0 }, select_account: {} }
   const browser = options.browserCookie.find(context.incoming.request)
-  return settle(interaction, { consent: { grantId }, ...login, browser: browser && hashId(browser) }, options)
+  const url = await settle(interaction, { consent: { grantId }, ...login, browser: browser && hashId(browser) }, options)
+  const facts = { outcome: 'success', subject, clientId, resource: context.resource.identifier, scopes: scopes.granted } as const
+  if (isNew) options.report({ kind: 'sign_in', ...facts, identityProvider: options.plan.issuer })
+  options.report({ kind: 'consent', ...facts, grantId })
+  return url
 }
 
 /**
