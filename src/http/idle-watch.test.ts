@@ -40,3 +40,16 @@ it('never tells of what has stopped waiting, also when another watch stops it, a
   first.stop()
   expect(clock.pending).toBe(0)
 })
+
+it.each([0.2, 1, 1.5, 5, 19])('after %f seconds is late by five percent at most', (seconds) => {
+  const clock = createFakeClock()
+  const onIdle = vi.fn()
+  // Between two ticks of the watches that are there already.
+  watchIdle(seconds, vi.fn(), clock)
+  clock.advance(seconds * 13)
+  watchIdle(seconds, onIdle, clock)
+  clock.advance(seconds * 999)
+  expect(onIdle).not.toHaveBeenCalled()
+  clock.advance(seconds * 51)
+  expect(onIdle).toHaveBeenCalledOnce()
+})

@@ -1,7 +1,9 @@
 import { type CancelTimer, type Clock, systemClock } from '../core/clock.ts'
 
-/** How often all watches are checked, in milliseconds: timeouts are exact to this. */
-const TICK_MS = 500
+/** How often watches are checked, in milliseconds: long ones at most this late, short ones by a part of their time. */
+const MAX_TICK_MS = 500
+const MIN_TICK_MS = 10
+const TICKS_OF_A_WATCH = 40
 
 /** Something that waits for bytes. */
 export interface Waiting {
@@ -20,33 +22,36 @@ interface Entry {
   after: Entry
 }
 
-/** All watches of one clock, and the timer that they share. */
+/** All watches of one clock that are checked as often, and the timer that they share. */
 interface Ring {
+  readonly tickMs: number
   /** Where the ring begins and ends. It waits for nothing. */
   readonly place: Entry
   cancelTimer: CancelTimer | undefined
 }
 
-const systemRing = createRing()
-const otherRings = new WeakMap<Clock, Ring>()
+type Rings = Map<number, Ring>
+
+const systemRings: Rings = new Map()
+const otherRings = new WeakMap<Clock, Rings>()
 
 /**
- * Calls `onIdle` once when `touch` was not called for `seconds`. One timer serves all watches: a timer for each request costs more than
- * reading its header section.
+ * Calls `onIdle` once when `touch` was not called for `seconds`; no sooner, and late by 2.5 % or half a second at most. One timer serves all
+ * watches of about the same time: a timer for each request costs more than reading its header section.
  */
 export function watchIdle(seconds: number, onIdle: () => void, clock: Clock = systemClock): Waiting {
-  const ring = findRing(clock)
+  const ring = findRing(clock, seconds * 1000)
   const { place } = ring
   const entry: Entry = {
     ticks: 0,
-    maxTicks: Math.ceil((seconds * 1000) / TICK_MS),
+    maxTicks: Math.ceil((seconds * 1000) / ring.tickMs),
     onIdle,
     before: place.before,
     after: place,
   }
   place.before.after = entry
   place.before = entry
-  ring.cancelTimer ??= clock.every(TICK_MS, () => tick(ring))
+  ring.cancelTimer ??= clock.every(ring.tickMs, () => tick(ring))
   return {
     touch() {
       entry.ticks = 0
@@ -55,18 +60,27 @@ export function watchIdle(seconds: number, onIdle: () => void, clock: Clock = sy
   }
 }
 
-function findRing(clock: Clock): Ring {
-  if (clock === systemClock) return systemRing
-  const ring = otherRings.get(clock) ?? createRing()
-  otherRings.set(clock, ring)
+function findRing(clock: Clock, durationMs: number): Ring {
+  const rings = clock === systemClock ? systemRings : findOtherRings(clock)
+  const tickMs = Math.min(MAX_TICK_MS, Math.max(MIN_TICK_MS, Math.floor(durationMs / TICKS_OF_A_WATCH)))
+  const known = rings.get(tickMs)
+  if (known !== undefined) return known
+  const ring = createRing(tickMs)
+  rings.set(tickMs, ring)
   return ring
 }
 
-function createRing(): Ring {
+function findOtherRings(clock: Clock): Rings {
+  const rings = otherRings.get(clock) ?? new Map<number, Ring>()
+  otherRings.set(clock, rings)
+  return rings
+}
+
+function createRing(tickMs: number): Ring {
   const place = { ticks: 0, maxTicks: 0, onIdle: () => undefined } as unknown as Entry
   place.before = place
   place.after = place
-  return { place, cancelTimer: undefined }
+  return { tickMs, place, cancelTimer: undefined }
 }
 
 /** An entry that has left points at itself, so that leaving again changes nothing for others. */
