@@ -1,7 +1,6 @@
 import type { Broker } from '../broker/broker.ts'
 import type { BrokerPlan } from '../core/plan/broker-plan.ts'
 import type { ServerPlan } from '../core/plan/server-plan.ts'
-import type { OnEvent } from '../core/security-event.ts'
 import type { Store } from '../core/store.ts'
 import { createPolicy } from '../policy/policy.ts'
 
@@ -11,19 +10,16 @@ export interface MountedBroker {
   close(): Promise<void>
 }
 
-/** What the broker tells, and what it works on. */
-interface BrokerHooks {
-  readonly onIssue: (message: string) => void
-  readonly onEvent: OnEvent
-  /** What the broker gets instead of the store that was opened. */
-  readonly wrapStore?: ((store: Store) => Store) | undefined
-}
-
-/** Our own authorization server. Loaded lazily: not at all where users sign in elsewhere. */
+/**
+ * Our own authorization server. Loaded lazily: not at all where users sign in elsewhere.
+ *
+ * @param wrapStore - what the broker gets instead of the store that was opened
+ */
 export async function mountBroker(
   plan: BrokerPlan,
   servers: readonly ServerPlan[],
-  { onIssue, onEvent, wrapStore = (store) => store }: BrokerHooks,
+  onIssue: (message: string) => void,
+  wrapStore: (store: Store) => Store = (store) => store,
 ): Promise<MountedBroker> {
   const { startBroker } = await import('../broker/broker.ts')
   const { openStore } = await import('../store/open-store.ts')
@@ -38,7 +34,7 @@ export async function mountBroker(
       defaultScopes: server.scopesSupported,
       needsProviderToken: server.credential.kind === 'identity_provider',
     }))
-  const broker = await startBroker({ plan, resources, endpointPaths: endpoints.map(({ path }) => path), store, onIssue, onEvent })
+  const broker = await startBroker({ plan, resources, endpointPaths: endpoints.map(({ path }) => path), store, onIssue })
   return {
     broker,
     async close() {

@@ -1,6 +1,8 @@
 import type { ServerPlan } from '../core/plan/server-plan.ts'
 import type { StdioUpstreamPlan, UpstreamPlan } from '../core/plan/upstream-plan.ts'
 import type { Upstream } from '../core/ports.ts'
+import type { UpstreamState } from '../core/upstream-state.ts'
+import type { Log } from '../telemetry/log.ts'
 import { createHttpUpstream } from '../upstream/http-upstream.ts'
 import { findProgramProblem } from '../upstream/stdio/process/find-program.ts'
 import { createStdioUpstream } from '../upstream/stdio/stdio-upstream.ts'
@@ -41,9 +43,18 @@ export function checkPrograms(servers: readonly ServerPlan[]): void {
 function createUpstream(plan: UpstreamPlan, server: string, foundation: Foundation): Upstream {
   switch (plan.kind) {
     case 'http':
-      return createHttpUpstream(plan)
+      return createHttpUpstream(plan, { clock: foundation.clock, onCircuit: createCircuitLog(server, foundation.log) })
     case 'stdio':
       return createProcess(plan, server, foundation)
+  }
+}
+
+/** One line when calls begin to be refused, one when they no longer are. */
+function createCircuitLog(server: string, { logger }: Log): (state: UpstreamState) => void {
+  return ({ circuit, address, lastFailure }) => {
+    const facts = { server, upstream: address, cause: lastFailure?.cause }
+    if (circuit === 'closed') logger.info(facts, 'the MCP server can be reached again')
+    else logger.warn(facts, 'the MCP server cannot be reached: calls are refused at once, but for one every five seconds')
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Call } from './call.ts'
 import type { Principal } from './principal.ts'
 import type { Reply } from './reply.ts'
+import type { UpstreamState } from './upstream-state.ts'
 import type { UpstreamUsage } from './upstream-usage.ts'
 
 /** Verifies access tokens. */
@@ -25,6 +26,8 @@ export interface TokenVerifier {
 export interface Upstream {
   /** Sends a permitted call and writes the answer into `reply`. Failures go to `reply.fail`; never throws. */
   send(call: Call, reply: Reply): void
+  /** Whether it can be reached. Left out where the MCP server is a process of ours. */
+  state?(): UpstreamState
   /** Left out where the MCP server is not ours to start: its sessions are its own. */
   usage?(): UpstreamUsage
   /** Lets running calls finish until `deadline` (milliseconds from now), then ends everything. */

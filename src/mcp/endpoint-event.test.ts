@@ -217,7 +217,7 @@ describe('a stream of HTTP+SSE', () => {
     stream.write(endpoint)
     stream.onDrain(() => 'room')
     stream.onClose(() => 'left')
-    stream.fail(new ProxyError('upstream_unreachable', { cause: 'gone' }))
+    stream.fail(new ProxyError('upstream_unreachable', { reason: 'connect_failed', cause: 'gone' }))
     stream.end()
     expect(calls.slice(2)).toEqual(['onDrain room', 'onClose left', 'fail upstream_unreachable gone', 'end'])
   })

@@ -5,6 +5,7 @@ import type { TokenVerifier, Upstream } from '../core/ports.ts'
 import type { RequestObserver } from '../core/record.ts'
 import type { Store } from '../core/store.ts'
 import type { ProcessChange } from '../core/upstream-usage.ts'
+import { createCircuitMeter } from './circuit-meter.ts'
 import { createGauge, createReadCounter, type Reading } from './gauge.ts'
 import type { Metric } from './metric.ts'
 import { createProcessMeter } from './process-meter.ts'
@@ -40,16 +41,21 @@ export function createMeters(clock: Clock): Meters {
   const requests = createRequestMeter()
   const upstreams = createUpstreamMeter(clock)
   const tokens = createTokenMeter()
+  const circuits = createCircuitMeter()
   const stdio = createStdioMeter()
   const stores = createStoreMeter(clock)
   const running = createProcessMeter(clock)
-  const own = [requests, upstreams, tokens, stdio, stores, running].flatMap(({ metrics }) => metrics)
+  const own = [requests, upstreams, circuits, tokens, stdio, stores, running].flatMap(({ metrics }) => metrics)
   const resources = listResourceMetrics(clock)
   return {
     observe: requests.observe,
     measureUpstream(upstream, server) {
       stdio.watchUsage(upstream, server)
-      return upstreams.measure(upstream, server, () => stdio.forget(upstream))
+      circuits.watch(upstream, server)
+      return upstreams.measure(upstream, server, () => {
+        stdio.forget(upstream)
+        circuits.forget(upstream)
+      })
     },
     watchProcesses: stdio.watchProcesses,
     measureVerifier: tokens.measure,

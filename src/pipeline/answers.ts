@@ -52,10 +52,8 @@ function checkNoBody(exchange: Exchange): void {
   if (exchange.head?.hasBody) throw new ProxyError('body_unexpected')
 }
 
-function send(exchange: Exchange, status: number, headers: ReplyHeaders, body?: Buffer): void {
-  const { request, response, record, answerHeaders } = exchange
-  const own = { 'x-request-id': record.requestId, 'x-content-type-options': 'nosniff' }
+function send({ request, response, answerHeaders }: Exchange, status: number, headers: ReplyHeaders, body?: Buffer): void {
   const length = body === undefined ? {} : { 'content-length': String(body.length) }
-  response.writeHead(status, { ...own, ...answerHeaders, ...headers, ...length })
+  response.writeHead(status, { 'x-content-type-options': 'nosniff', ...answerHeaders, ...headers, ...length })
   response.end(request.method === 'HEAD' ? undefined : body)
 }

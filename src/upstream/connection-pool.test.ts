@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../core/clock.ts'
+import { createCircuit } from './circuit.ts'
 import { closePool, createPool } from './connection-pool.ts'
+import { createConnector } from './dial.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'pool-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -18,7 +20,9 @@ async function sendBurst(requests: number, connectSeconds: number): Promise<(num
   const server = createServer((_request, response) => response.end('{}')).listen({ path: socket, backlog: 1 })
   await once(server, 'listening')
   const waits = { connectSeconds, responseSeconds: 30, heartbeatSeconds: 0, followSlashRedirects: false }
-  const pool = createPool(new URL(url).origin, { kind: 'http', url, socket, headers: {}, ca: undefined, ...waits }, systemClock)
+  const circuit = createCircuit(url, { clock: systemClock, connectSeconds, onChange: () => undefined })
+  const plan = { kind: 'http', url, socket, headers: {}, ca: undefined, ...waits } as const
+  const pool = createPool(new URL(url).origin, createConnector(plan, circuit, systemClock))
   const send = async () => {
     const { statusCode, body } = await pool.request({ path: '/mcp', method: 'GET' })
     await body.dump()
@@ -39,7 +43,7 @@ describe.runIf(process.platform === 'linux')('a Unix socket whose queue is full'
   })
 
   it('fails a request when the time to connect is over', async () => {
-    const outcomes = await sendBurst(40, 0)
+    const outcomes = await sendBurst(40, 0.001)
     expect(new Set(outcomes)).toEqual(new Set([200, 'EAGAIN']))
   })
 })

@@ -67,7 +67,6 @@ async function serveBroker(
     endpointPaths: ['/mcp'],
     store: createMemoryStore(),
     onIssue: (message) => said.push(message),
-    onEvent: () => {},
     resolveHost,
   })
   const server: Server = createServer((request, response) => {

@@ -9,6 +9,7 @@ export const slowFiles: readonly string[] = [
   'test/stdio-chaos.test.ts',
   'test/stdio-odd-answers.test.ts',
   'test/stdio-start.test.ts',
+  'test/upstream-outage.test.ts',
   'test/upstreams.test.ts',
   'test/broker/asgardeo.test.ts',
   'test/broker/browser-expiry.test.ts',

@@ -77,11 +77,7 @@ export function createProtocolEndpoints(options: ProtocolEndpointsOptions): Prot
       return pass(incoming)
     },
     async renewKeys() {
-      const [before] = keys.current
-      if (!(await keys.renew())) return
-      running.recreate()
-      const [{ kid: keyId }] = keys.current
-      if (keyId !== before.kid) options.provider.report({ kind: 'key_rotated', outcome: 'success', keyId })
+      if (await keys.renew()) running.recreate()
     },
   }
 }
@@ -98,24 +94,17 @@ function createRunningProvider(options: ProtocolEndpointsOptions) {
   const fromKnownClients = new WeakSet<IncomingMessage>()
   const outages: OutageNotes = { told: new WeakMap(), unanswered: new WeakMap() }
   const isKnown = (clientId: unknown) => plan.clients.some(({ id }) => id === clientId)
-  const findRequestId = (request: IncomingMessage) => endpointRequests.get(request)?.requestId ?? ''
+  const findTraceId = (request: IncomingMessage) => endpointRequests.get(request)?.requestId ?? ''
   const middlewares = [
     sayOutages(outages),
-    guardAgainstOpenRedirects({ isKnown, brand: plan.brand, findRequestId }),
+    guardAgainstOpenRedirects({ isKnown, brand: plan.brand, findTraceId }),
     noteKnownClients(fromKnownClients, isKnown),
     ...options.middlewares,
   ]
-  const renderError = createErrorRenderer(findRequestId, plan)
+  const renderError = createErrorRenderer(findTraceId, plan)
   const create = () => {
     const provider = createProvider(options.provider, { middlewares, renderError }, keys.current)
-    observeProvider(provider, {
-      endpointRequests,
-      outages: outages.told,
-      revocations,
-      registrations,
-      report: options.provider.report,
-      onIssue,
-    })
+    observeProvider(provider, { endpointRequests, outages: outages.told, revocations, registrations, onIssue })
     return provider
   }
   let provider = create()

@@ -5,6 +5,13 @@ export const upstreamErrors = {
   upstream_unreachable: {
     status: 502,
     message: 'The MCP server cannot be reached',
+    reasons: {
+      connect_failed: 'No connection could be opened: refused, not in time, no such name, a wrong certificate.',
+      connection_lost: 'The connection ended before the answer did. The request may have been carried out.',
+      circuit_open:
+        'Five connections in a row could not be opened, so for five seconds none is tried. Then one call tries; the others follow once it has a connection.',
+      not_started: 'The program of a stdio server could not be started.',
+    },
     remedy: 'Check that it is running and that `upstream` of the server has its address. The log line has the cause.',
   },
   upstream_timeout: {

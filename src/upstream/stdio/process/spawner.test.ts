@@ -52,7 +52,7 @@ describe('the start of a process', () => {
 
 it.each([
   ['EMFILE', { code: 'upstream_busy', reason: 'system_limit', retryAfter: 5 }],
-  ['ENOENT', { code: 'upstream_unreachable', reason: undefined }],
+  ['ENOENT', { code: 'upstream_unreachable', reason: 'not_started' }],
   [undefined, { code: 'upstream_ended', reason: undefined, retryAfter: 1 }],
 ])('a process that ended because of %s fails its requests', (code, failure) => {
   expect(describeEnd(Object.assign(new Error('ended'), code === undefined ? {} : { code }))).toMatchObject(failure)

@@ -143,6 +143,6 @@ function findChange({ expected, reason }: ProcessEnd): ProcessChange {
 export function describeEnd(reason: Error & { code?: string }): ProxyError {
   if (reason.code !== undefined && SCARCITY_ERRORS.has(reason.code))
     return new ProxyError('upstream_busy', { reason: 'system_limit', cause: reason, retryAfter: RETRY_AFTER_SECONDS })
-  if (reason.code !== undefined) return new ProxyError('upstream_unreachable', { cause: reason })
+  if (reason.code !== undefined) return new ProxyError('upstream_unreachable', { reason: 'not_started', cause: reason })
   return new ProxyError('upstream_ended', { cause: reason, retryAfter: 1 })
 }

@@ -1,0 +1,41 @@
+import { errors } from 'undici'
+import { ProxyError, type ReasonOf } from '../core/errors.ts'
+import type { UpstreamCredential } from '../core/upstream-credential.ts'
+
+const RETRY_AFTER_SECONDS = 2
+
+/**
+ * An upstream that got the caller's token may refuse it; then the caller has to get another one. A refusal of our credential, or of none, is
+ * for the operator to fix.
+ */
+export function refusedCredential({ kind }: UpstreamCredential): ProxyError {
+  const cause = 'the upstream answered 401'
+  switch (kind) {
+    case 'access_token':
+      return new ProxyError('token_invalid', { reason: 'refused_by_upstream', cause })
+    case 'none':
+    case 'identity_provider':
+      return new ProxyError('upstream_refused_credential', { cause })
+  }
+}
+
+/** Classifies a failure: an answer that is not HTTP, no connection, or one that ended before the answer did. */
+export function describeFailure(error: Error, hasConnection: boolean): ProxyError {
+  const unreadable =
+    error instanceof errors.HTTPParserError ||
+    error instanceof errors.HeadersOverflowError ||
+    error instanceof errors.ResponseContentLengthMismatchError ||
+    error instanceof errors.InvalidArgumentError ||
+    (error as NodeJS.ErrnoException).code === 'ERR_INVALID_CHAR'
+  if (unreadable) return invalid('http_invalid', error)
+  const reason = hasConnection ? 'connection_lost' : 'connect_failed'
+  return new ProxyError('upstream_unreachable', { reason, cause: error, retryAfter: RETRY_AFTER_SECONDS })
+}
+
+export function timeout(cause: unknown): ProxyError {
+  return new ProxyError('upstream_timeout', { cause, retryAfter: RETRY_AFTER_SECONDS })
+}
+
+export function invalid(reason: ReasonOf<'upstream_invalid_response'>, cause: unknown): ProxyError {
+  return new ProxyError('upstream_invalid_response', { reason, cause })
+}
