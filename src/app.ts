@@ -1,5 +1,4 @@
-import type { DestinationStream } from 'pino'
-import { createFoundation, type Foundation } from './composition/foundation.ts'
+import { createFoundation, type Foundation, type FoundationOptions } from './composition/foundation.ts'
 import { createGeneration, type Generation } from './composition/generation.ts'
 import { showMeters } from './composition/show-meters.ts'
 import { checkPrograms } from './composition/upstreams.ts'
@@ -17,10 +16,7 @@ export interface RunningProxy {
   close(): Promise<void>
 }
 
-export interface StartOptions {
-  /** Where log lines go instead of standard output. */
-  readonly logDestination?: DestinationStream
-}
+export type StartOptions = FoundationOptions
 
 /**
  * Starts a proxy by a plan (see `config/`).
@@ -29,7 +25,7 @@ export interface StartOptions {
  */
 export async function startProxy(plan: Plan, options: StartOptions = {}): Promise<RunningProxy> {
   checkPrograms(plan.servers)
-  const foundation = await createFoundation(plan, options.logDestination)
+  const foundation = await createFoundation(plan, options)
   const generation = await createGeneration(plan, foundation)
   const admin = await showMeters(plan, foundation.meters, { ...foundation, actions: new Map() })
   const listener = await listenToClients(plan, generation.handle, foundation).catch(onFailure(() => admin?.closeNow()))

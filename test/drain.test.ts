@@ -1,7 +1,10 @@
 import { Agent, get, request } from 'node:http'
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, it } from 'vitest'
 import { waitUntil } from './support/processes.ts'
 import { startTestProxy } from './support/proxy.ts'
+import { openRawConnection } from './support/raw-client.ts'
 import { type Answer, answerJson, controlStream, startRecordingUpstream } from './support/recording-upstream.ts'
 import { startIssuer } from './support/tokens.ts'
 
@@ -21,6 +24,22 @@ async function start(answer: Answer, shutdown = {}) {
   })
   const token = await issuer.mint({ claims: { aud: `${proxy.origin}/mcp` } })
   return { upstream, proxy, headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' } }
+}
+
+/** Whether nothing listens on the port any more. */
+async function refuses(port: number): Promise<boolean> {
+  try {
+    ;(await openRawConnection(port)).destroy()
+    return false
+  } catch {
+    return true
+  }
+}
+
+function formatPing(port: number, headers: Record<string, string>): string {
+  const body = '{"jsonrpc":"2.0","id":1,"method":"ping"}'
+  const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  return `POST /mcp HTTP/1.1\r\nHost: localhost:${port}\r\n${fields.join('')}Content-Length: ${body.length}\r\n\r\n${body}`
 }
 
 describe('shutting down', () => {
@@ -91,6 +110,31 @@ describe('shutting down', () => {
     expect(await answered).toBe('close')
     await closed
     agent.destroy()
+  })
+
+  it('answers the request of a connection that it had accepted before it stopped listening', async () => {
+    const { proxy, headers } = await start(answerJson({ jsonrpc: '2.0', id: 1, result: {} }))
+    const early = await openRawConnection(proxy.port)
+    // Connections are accepted in their order.
+    expect((await fetch(`${proxy.origin}/healthz`)).status).toBe(200)
+    const closed = proxy.close()
+    await waitUntil(() => refuses(proxy.port), 'nothing listens')
+    early.write(formatPing(proxy.port, headers))
+    const answer = await early.readResponse()
+    expect([answer.status, answer.header('connection')]).toEqual([200, 'close'])
+    await closed
+  })
+
+  it('answers requests on connections that wait to be accepted when it stops listening', async () => {
+    const { proxy, headers } = await start(answerJson({ jsonrpc: '2.0', id: 1, result: {} }))
+    const waiting = Array.from({ length: 40 }, () => connect(proxy.port, '127.0.0.1'))
+    for (const socket of waiting) socket.write(formatPing(proxy.port, headers))
+    const answers = waiting.map((socket) => text(socket).then((answer) => answer.slice(0, 12), String))
+    // The system accepts a connection of this machine as soon as it is asked for.
+    await new Promise<void>((resolve) => process.nextTick(resolve))
+    const closed = proxy.close()
+    expect(new Set(await Promise.all(answers))).toEqual(new Set(['HTTP/1.1 200']))
+    await closed
   })
 
   it('ends an open event stream cleanly', async () => {

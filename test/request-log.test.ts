@@ -58,3 +58,86 @@ describe('the client’s address in the log', () => {
     expect(line).not.toHaveProperty('connection')
   })
 })
+
+describe('the id of a request', () => {
+  it.each([
+    ['a call', { body: ping }, 200],
+    ['a call without a good token', { headers: { authorization: 'Bearer none' }, body: ping }, 401],
+    ['a call that is refused', { body: { ...ping, method: 'tools/call', params: { name: 'drop_db' } } }, 403],
+    ['metadata', { path: '/.well-known/oauth-protected-resource/mcp' }, 200],
+    ['a health check', { path: '/healthz' }, 200],
+    ['an unknown path', { path: '/nowhere' }, 404],
+  ])('is in the answer’s X-Request-Id as in the log: %s', async (_name, request, status) => {
+    const { response, line } = await send(await start(), request)
+    expect(response.status).toBe(status)
+    expect(response.headers.get('x-request-id')).toBe(line.request_id)
+  })
+
+  it('is in the JSON of a refusal', async () => {
+    const { text, line } = await send(await start(), { headers: { authorization: 'Bearer none' }, body: ping })
+    expect(JSON.parse(text).error.data).toEqual({ error: 'token_invalid', request_id: line.request_id })
+  })
+
+  it('is in the answer to a call of something hidden, as in every other', async () => {
+    const arena = await start({ server: { rules: [{ tool: 'drop_db', scopes: ['db:admin'], on_deny: 'hide' }] } })
+    const { response, line } = await send(arena, { body: { ...ping, method: 'tools/call', params: { name: 'drop_db' } } })
+    expect(line.code).toBe('target_hidden')
+    expect(response.headers.get('x-request-id')).toBe(line.request_id)
+  })
+
+  it('is in the head of an event stream', async () => {
+    const answer: ArenaOptions['answer'] = (_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).end('data: {}\n\n')
+    }
+    const { response, line } = await send(await start({ answer }), { headers: { accept: 'text/event-stream' } })
+    expect(response.headers.get('x-request-id')).toBe(line.request_id)
+  })
+
+  it('is never the one that a client or an MCP server chooses', async () => {
+    const answer: ArenaOptions['answer'] = (_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json', 'x-request-id': 'of-the-server' }).end('{}')
+    }
+    const { response, line } = await send(await start({ answer }), { headers: { 'x-request-id': 'of-the-client' }, body: ping })
+    expect(line.request_id).not.toMatch(/^of-the/)
+    expect(response.headers.get('x-request-id')).toBe(line.request_id)
+    expect(JSON.stringify(line)).not.toContain('of-the')
+  })
+
+  it('can be read by web pages of accepted origins', async () => {
+    const arena = await start({ config: { cors: { allowed_origins: ['https://app.example'] } } })
+    const { response } = await send(arena, { headers: { origin: 'https://app.example' }, body: ping })
+    expect(response.headers.get('access-control-expose-headers')).toContain('X-Request-Id')
+  })
+})
+
+describe('the revision in the log', () => {
+  const initialize = (protocolVersion: unknown, id = 1) => ({ ...ping, id, method: 'initialize', params: { protocolVersion } })
+
+  it.each([
+    ['the one that initialize asks for, without a header', initialize('2025-11-25'), {}, '2025-11-25'],
+    [
+      'the one that initialize asks for, whatever the header',
+      initialize('2025-06-18'),
+      { 'mcp-protocol-version': '2025-11-25' },
+      '2025-06-18',
+    ],
+    ['one that does not exist, cut to a bounded length', initialize('9'.repeat(1000)), {}, `${'9'.repeat(64)}…`],
+    ['the one that applies, where initialize asks for none', initialize(7), {}, '2025-03-26'],
+    ['the one of an initialize within a batch', [ping, initialize('2025-03-26', 2)], {}, '2025-03-26'],
+    [
+      'all that a batch asks for, each once',
+      ['2024-11-05', '2025-11-25', '2024-11-05'].map(initialize),
+      {},
+      '2024-11-05, 2025-11-25',
+    ],
+    ['the header’s, where the body asks for none', ping, { 'mcp-protocol-version': '2025-06-18' }, '2025-06-18'],
+    [
+      'the one that a message of 2026-07-28 asks for, although its header is missing',
+      { ...ping, params: { _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' } } },
+      {},
+      '2026-07-28',
+    ],
+  ])('is %s', async (_name, body, headers, revision) => {
+    expect((await send(await start(), { headers, body })).line.revision).toBe(revision)
+  })
+})

@@ -3,6 +3,7 @@ import type { EndpointHandler } from '../core/endpoint-request.ts'
 import type { BrokerPlan } from '../core/plan/broker-plan.ts'
 import type { TokenVerifier } from '../core/ports.ts'
 import type { Principal } from '../core/principal.ts'
+import type { OnEvent } from '../core/security-event.ts'
 import type { Store } from '../core/store.ts'
 import type { FindCredential } from '../core/upstream-credential.ts'
 import type { IssuerKeys } from '../oauth/keys.ts'
@@ -42,6 +43,8 @@ export interface BrokerOptions {
   readonly store: Store
   /** Called with problems to log; the text holds no secrets. */
   readonly onIssue: (message: string) => void
+  /** Called with what happens: sign-ins, consents, tokens, keys. */
+  readonly onEvent: OnEvent
   readonly clock?: Clock
   readonly resolveHost?: ResolveHost
 }
@@ -50,12 +53,12 @@ const RENEW_KEYS_MS = 10 * 60_000
 
 /** Starts a broker. Does not wait for the identity provider. */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
-  const { plan, resources, endpointPaths, onIssue, clock = systemClock, resolveHost } = options
+  const { plan, resources, endpointPaths, onIssue, onEvent, clock = systemClock, resolveHost } = options
   const store = createIssuerScopedStore(options.store, {
     issuer: plan.identityProvider.issuer,
     subjectClaim: findSubjectClaim(plan.identityProvider),
   })
-  const given = { plan, resources, store, clock, onIssue, resolveHost }
+  const given = { plan, resources, store, clock, onIssue, onEvent, resolveHost }
   const parts = await createParts(given)
   const { encryption, keys, revocations, stepUps } = parts
   const addClaims = createClaimsOfUsers(plan.identityProvider)

@@ -2,6 +2,7 @@ import { BROKER_PATHS, listMetadataPaths } from '../core/broker-paths.ts'
 import type { EndpointHandler, EndpointRequest } from '../core/endpoint-request.ts'
 import { listIntrospectors } from './clients/configured-clients.ts'
 import { createRegistrations } from './clients/registrations.ts'
+import type { FindFailedKind } from './event-source.ts'
 import { SIGN_IN_ERRORS } from './pages/sign-in-errors.ts'
 import type { Parts, PartsOptions } from './parts.ts'
 import { holdToMethods } from './protocol/endpoint-methods.ts'
@@ -47,6 +48,7 @@ export function openProtocolEndpoints(options: PartsOptions, parts: Parts): Prot
       }),
       cookieKeys: encryption.derive('cookies'),
       fetch: parts.clientDocuments.fetch,
+      report: parts.events.report,
     },
     keys,
     revocations,
@@ -57,7 +59,15 @@ export function openProtocolEndpoints(options: PartsOptions, parts: Parts): Prot
       tokenRequests: parts.tokenRequests,
       unknownIntrospections: parts.unknownIntrospections,
     },
-    middlewares: [answerForOwnTokens({ store, revocations, verifier, mayIntrospect: listIntrospectors(plan) })],
+    middlewares: [
+      answerForOwnTokens({
+        store,
+        revocations,
+        verifier,
+        mayIntrospect: listIntrospectors(plan),
+        report: parts.events.report,
+      }),
+    ],
     onIssue,
   })
 }
@@ -76,6 +86,7 @@ function createSignInOptions({ plan, store, clock }: PartsOptions, parts: Parts,
     away: createEncryptedCollection<AwayUser>(store, parts.encryption, 'AwayUser', hashId),
     authorizations: parts.authorizations,
     now: () => clock.wall(),
+    report: parts.events.report,
     findProvider: endpoints.findProvider,
   }
 }
@@ -101,7 +112,8 @@ export function listHandlers({ given, parts, endpoints, endpointPaths }: Handler
   const onBehalf = (handle: EndpointHandler): EndpointHandler => {
     return (incoming) => parts.clientDocuments.askFor(incoming.address, async () => handle(incoming))
   }
-  return new Map(handlers.map(([path, handle]) => [path, answeringOutages(onBehalf(handle), given.plan)]))
+  const answer = (handle: EndpointHandler) => parts.events.watch(findFailedKind, answeringOutages(onBehalf(handle), given.plan))
+  return new Map(handlers.map(([path, handle]) => [path, answer(handle)]))
 }
 
 /** An endpoint with pages of our own; the user is told of every error by such a page. */
@@ -119,4 +131,16 @@ function createSignInHandler(
       sendSignInError(incoming, SIGN_IN_ERRORS.internal, error, signIn)
     }
   }
+}
+
+/** What a failed request to an endpoint was about. */
+const findFailedKind: FindFailedKind = ({ path, request }) => {
+  const { authorization, registration, revocation, token } = BROKER_PATHS.provider
+  if (path === authorization || path.startsWith(`${authorization}/`)) return 'authorization'
+  if (path === BROKER_PATHS.callback) return 'sign_in'
+  if (path === registration) return 'registration'
+  if (path === token) return 'token_issued'
+  if (path === revocation) return 'token_revoked'
+  // A look at the page of a sign-in that is over answers no question.
+  return path.startsWith(`${BROKER_PATHS.signIn}/`) && request.method === 'POST' ? 'consent' : undefined
 }

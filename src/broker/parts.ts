@@ -2,6 +2,7 @@ import { BROKER_PATHS } from '../core/broker-paths.ts'
 import type { Clock } from '../core/clock.ts'
 import type { BrokerPlan } from '../core/plan/broker-plan.ts'
 import type { TokenVerifier } from '../core/ports.ts'
+import type { OnEvent } from '../core/security-event.ts'
 import type { Store } from '../core/store.ts'
 import { createIssuerPool, type IssuerPool } from '../oauth/issuer.ts'
 import { createSafeFetch, type ResolveHost, type SafeFetch } from '../oauth/safe-fetch.ts'
@@ -10,6 +11,7 @@ import { createAsgardeoIdentityProvider } from './asgardeo/asgardeo-identity-pro
 import { listKeyUrls } from './clients/configured-clients.ts'
 import { type ClientDocuments, createClientDocuments } from './clients/metadata-documents.ts'
 import { type BrokerResource, createResources, type Resources } from './clients/resources.ts'
+import { createEventSource, type EventSource } from './event-source.ts'
 import { createIdentityAssertions, type IdentityAssertions } from './grants/identity-assertions.ts'
 import { createIdentityProvider, type IdentityProvider } from './identity-provider/identity-provider.ts'
 import { createAddressLimit, createRateLimit, type RateLimit } from './limits/rate-limit.ts'
@@ -32,6 +34,7 @@ export interface PartsOptions {
   readonly clock: Clock
   /** Called with problems to log; the text holds no secrets. */
   readonly onIssue: (message: string) => void
+  readonly onEvent: OnEvent
   readonly resolveHost: ResolveHost | undefined
 }
 
@@ -58,6 +61,7 @@ export interface Parts {
   readonly assertions: IdentityAssertions
   /** Verifies access tokens that are to be exchanged. */
   readonly subjectTokens: TokenVerifier
+  readonly events: EventSource
   close(): Promise<void>
 }
 
@@ -69,9 +73,10 @@ export async function createParts(options: PartsOptions): Promise<Parts> {
   const pool = openIssuerPool(options, keys)
   const singleUse = createSingleUse(clock, onIssue)
   const resources = createResources(options.resources)
+  const events = createEventSource(options.onEvent, plan.issuer, resources)
   const provider = openIdentityProvider(options, encryption)
   const { identityProvider } = provider
-  const users = openUsers({ plan, store, encryption, clock, identityProvider, resources })
+  const users = openUsers({ plan, store, encryption, clock, identityProvider, resources, report: events.report })
   const documents = openClientDocuments(options)
   const subjectVerifier = createSubjectVerifier({ plan, resources: options.resources, pool, clock })
   const [formKey = ''] = encryption.derive('forms')
@@ -98,6 +103,7 @@ export async function createParts(options: PartsOptions): Promise<Parts> {
       singleUse,
       clock,
     }),
+    events,
     subjectTokens: createUnrevokedVerifier(subjectVerifier, plan.issuer, users.revocations),
     async close() {
       singleUse.close()

@@ -3,6 +3,7 @@ import { type Clock, systemClock } from '../core/clock.ts'
 import { createHeldMemory, type HeldMemory } from '../core/held-memory.ts'
 import type { Plan } from '../core/plan/plan.ts'
 import type { RequestObserver } from '../core/record.ts'
+import type { OnEvent } from '../core/security-event.ts'
 import { createBodyRoom, type MeasuredBodyRoom } from '../http/body-room.ts'
 import { createSessionSeal, type SessionSeal } from '../mcp/session-seal.ts'
 import { createMeters, type Meters } from '../metrics/meters.ts'
@@ -24,6 +25,8 @@ export interface Foundation {
   readonly bodyRoom: MeasuredBodyRoom
   readonly seal: SessionSeal
   readonly observe: RequestObserver
+  /** Called with what happens beside the calls of MCP servers. */
+  readonly onEvent: OnEvent
   readonly streamEnds: Edge['streamEnds']
   readonly messageStreams: Edge['messageStreams']
   /** How far the process is on its way out. */
@@ -37,13 +40,22 @@ export interface Ending {
   isDraining: boolean
 }
 
-/** @param destination - where log lines go instead of standard output */
-export async function createFoundation(plan: Plan, destination: DestinationStream | undefined): Promise<Foundation> {
+/** What the program that embeds the proxy may have in place of its own. */
+export interface FoundationOptions {
+  /** Where log lines go instead of standard output. */
+  readonly logDestination?: DestinationStream
+  /** Called when a user signs in, a token is issued, a key rotated … Must not throw. */
+  readonly onEvent?: OnEvent
+}
+
+export async function createFoundation(plan: Plan, options: FoundationOptions): Promise<Foundation> {
   const clock = systemClock
-  const log = createLog(plan.log, destination)
+  const log = createLog(plan.log, options.logDestination)
+  const onEvent: OnEvent = (event) => options.onEvent?.(event)
   const onIssue = (message: string) => log.logger.warn(message)
   const meters = plan.admin && createMeters(clock)
-  const mounted = plan.broker && (await mountBroker(plan.broker, plan.servers, onIssue, meters?.measureStore))
+  const mounted =
+    plan.broker && (await mountBroker(plan.broker, plan.servers, { onIssue, onEvent, wrapStore: meters?.measureStore }))
   const ownKeys = new Map(mounted && plan.broker ? [[plan.broker.issuer, mounted.broker.keys]] : [])
   return {
     clock,
@@ -54,6 +66,7 @@ export async function createFoundation(plan: Plan, destination: DestinationStrea
     heldMemory: createHeldMemory(plan.limits.heldBytes),
     bodyRoom: createBodyRoom(plan.limits, clock),
     seal: createSessionSeal(plan.sessionKey),
+    onEvent,
     observe: createObserver(log, mounted, meters),
     streamEnds: new Set(),
     messageStreams: new Map(),

@@ -1,6 +1,7 @@
 import type { Broker } from '../broker/broker.ts'
 import type { BrokerPlan } from '../core/plan/broker-plan.ts'
 import type { ServerPlan } from '../core/plan/server-plan.ts'
+import type { OnEvent } from '../core/security-event.ts'
 import type { Store } from '../core/store.ts'
 import { createPolicy } from '../policy/policy.ts'
 
@@ -10,16 +11,19 @@ export interface MountedBroker {
   close(): Promise<void>
 }
 
-/**
- * Our own authorization server. Loaded lazily: not at all where users sign in elsewhere.
- *
- * @param wrapStore - what the broker gets instead of the store that was opened
- */
+/** What the broker tells, and what it works on. */
+interface BrokerHooks {
+  readonly onIssue: (message: string) => void
+  readonly onEvent: OnEvent
+  /** What the broker gets instead of the store that was opened. */
+  readonly wrapStore?: ((store: Store) => Store) | undefined
+}
+
+/** Our own authorization server. Loaded lazily: not at all where users sign in elsewhere. */
 export async function mountBroker(
   plan: BrokerPlan,
   servers: readonly ServerPlan[],
-  onIssue: (message: string) => void,
-  wrapStore: (store: Store) => Store = (store) => store,
+  { onIssue, onEvent, wrapStore = (store) => store }: BrokerHooks,
 ): Promise<MountedBroker> {
   const { startBroker } = await import('../broker/broker.ts')
   const { openStore } = await import('../store/open-store.ts')
@@ -34,7 +38,7 @@ export async function mountBroker(
       defaultScopes: server.scopesSupported,
       needsProviderToken: server.credential.kind === 'identity_provider',
     }))
-  const broker = await startBroker({ plan, resources, endpointPaths: endpoints.map(({ path }) => path), store, onIssue })
+  const broker = await startBroker({ plan, resources, endpointPaths: endpoints.map(({ path }) => path), store, onIssue, onEvent })
   return {
     broker,
     async close() {

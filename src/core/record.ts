@@ -12,7 +12,10 @@ export interface RequestRecord {
   server: string | undefined
   principal: Principal | undefined
   operations: readonly Operation[]
+  /** The one that applies. */
   revision: string | undefined
+  /** The one that the body asks for, in `initialize` or in `_meta`; else the one that applies. Undefined until the body was read. */
+  askedRevision: string | undefined
   decision: 'permit' | 'deny' | undefined
   /** The rule that refused: `rules[2]`. */
   decidedBy: string | undefined

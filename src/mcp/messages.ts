@@ -67,6 +67,26 @@ export function parseMessages(text: string, limits: MessageLimits): ParsedBody {
 
 const NONE: readonly string[] = []
 
+/**
+ * The revision that a body asks for; several `initialize` of a batch may ask for different ones, which are told in their order.
+ *
+ * @param applied - the one that applies, and is told where the body asks for none
+ */
+export function findAskedRevision(body: ParsedBody, applied: string): string {
+  const { openedRevisions, revision = applied } = body
+  if (openedRevisions.length === 0) return revision === applied ? applied : cutRevision(revision)
+  const [first, ...more] = new Set(openedRevisions.filter((opened) => opened !== '').map(cutRevision))
+  return more.length === 0 ? (first ?? applied) : [first, ...more].join(', ')
+}
+
+/** A date has ten characters; anything may stand in its place. */
+const MAX_REVISION = 64
+
+/** Copied: a substring keeps the whole body in memory. */
+function cutRevision(revision: string): string {
+  return revision.length <= MAX_REVISION ? Buffer.from(revision).toString() : `${Buffer.from(revision.slice(0, MAX_REVISION))}…`
+}
+
 function findOpenedRevisions(text: string, root: JsonOutline): string[] {
   const calls = (root.items ?? [root]).filter(({ members }) => readString(text, members?.get('method')) === 'initialize')
   return calls.map(({ members }) => readString(text, members?.get('params')?.members?.get('protocolVersion')) ?? '')

@@ -24,6 +24,7 @@ export function answerHidden(exchange: Exchange, { hidden = [] }: ProxyError): v
   const isAnswered = answers.length === 0 || sendOnStream(exchange, answers)
   const body = isAnswered ? '' : isBatch ? `[${answers.join(',')}]` : (answers[0] ?? '')
   response.writeHead(isAnswered ? 202 : route?.kind === 'messages' ? 400 : 200, {
+    'x-request-id': record.requestId,
     ...answerHeaders,
     ...(!isAnswered && { 'content-type': 'application/json' }),
     'cache-control': 'no-store',

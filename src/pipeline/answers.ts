@@ -52,8 +52,10 @@ function checkNoBody(exchange: Exchange): void {
   if (exchange.head?.hasBody) throw new ProxyError('body_unexpected')
 }
 
-function send({ request, response, answerHeaders }: Exchange, status: number, headers: ReplyHeaders, body?: Buffer): void {
+function send(exchange: Exchange, status: number, headers: ReplyHeaders, body?: Buffer): void {
+  const { request, response, record, answerHeaders } = exchange
+  const own = { 'x-request-id': record.requestId, 'x-content-type-options': 'nosniff' }
   const length = body === undefined ? {} : { 'content-length': String(body.length) }
-  response.writeHead(status, { 'x-content-type-options': 'nosniff', ...answerHeaders, ...headers, ...length })
+  response.writeHead(status, { ...own, ...answerHeaders, ...headers, ...length })
   response.end(request.method === 'HEAD' ? undefined : body)
 }

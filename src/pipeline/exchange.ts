@@ -48,6 +48,7 @@ export function openExchange(edge: Edge, request: IncomingMessage, response: Ser
     principal: undefined,
     operations: [],
     revision: undefined,
+    askedRevision: undefined,
     decision: undefined,
     decidedBy: undefined,
     wouldDeny: undefined,

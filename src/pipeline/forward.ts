@@ -14,11 +14,17 @@ import { endWithToken, findListen, lastsUntilEnded } from './stream-expiry.ts'
 /** Bytes of a request body that are held for as long as the answer takes. */
 const MAX_HELD_BYTES = 64 * 1024
 
-/** Sends a permitted call to its upstream. The answer takes the same way back, changed only where it says so below. */
+/**
+ * Sends a permitted call to its upstream. The answer takes the same way back, changed only where it says so below.
+ *
+ * @throws ProxyError `shutting_down` where the answer would last, and all others like it have been ended
+ */
 export function forward(exchange: Exchange, call: RoutedCall): void {
+  const lasts = lastsUntilEnded(call)
+  if (lasts && exchange.edge.isDraining()) throw shuttingDown()
   const answered = letGoOfBody(call)
   const reply = new ServerReply(new Forwarding(exchange, answered))
-  if (lastsUntilEnded(call)) endAtShutdown(exchange, reply)
+  if (lasts) endAtShutdown(exchange, reply)
   const filtering = findListFiltering(exchange, call)
   // What is filtered may come for long before the answer begins.
   if (filtering !== undefined) endWithToken(exchange, answered, reply)
@@ -45,9 +51,13 @@ function letGoOfBody(call: RoutedCall): RoutedCall {
 }
 
 function endAtShutdown({ edge, response }: Exchange, reply: ServerReply): void {
-  const end = (): void => reply.close(new ProxyError('shutting_down', { retryAfter: 1 }))
+  const end = (): void => reply.close(shuttingDown())
   edge.streamEnds.add(end)
   response.on('close', () => edge.streamEnds.delete(end))
+}
+
+function shuttingDown(): ProxyError {
+  return new ProxyError('shutting_down', { retryAfter: 1 })
 }
 
 /** What is done with the answer to a call. */
@@ -71,6 +81,10 @@ class Forwarding implements ReplyOwner {
 
   get answerHeaders(): Readonly<ReplyHeaders> {
     return this.#exchange.answerHeaders
+  }
+
+  get requestId(): string {
+    return this.#exchange.record.requestId
   }
 
   beforeStart(headers: ReplyHeaders): void {

@@ -40,11 +40,12 @@ describe('the order of the steps', () => {
     expect(gate.calls).toEqual([])
   })
 
-  it('begins nothing while the process shuts down', async () => {
+  it('begins no stream while the process shuts down, but serves what still comes on connections that it had accepted', async () => {
     gate = await openStepGate({}, { isDraining: () => true })
-    const { status, headers } = await sendMcp(`${gate.origin}/mcp`, { body: ping })
+    const { status, headers } = await sendMcp(`${gate.origin}/mcp`, { method: 'GET' })
     expect([status, headers.get('connection'), headers.get('retry-after')]).toEqual([503, 'close', '1'])
     expect(gate.calls).toEqual([])
+    expect((await sendMcp(`${gate.origin}/mcp`, { body: ping })).status).toBe(202)
   })
 })
 

@@ -9,7 +9,7 @@ import { formatCorsHeaders } from '../http/cors.ts'
 import type { RequestHandler } from '../http/listener.ts'
 import { checkOrigin } from '../http/origins.ts'
 import { type RequestHead, readRequestHead } from '../http/request-head.ts'
-import { type ParsedBody, parseMessages } from '../mcp/messages.ts'
+import { findAskedRevision, type ParsedBody, parseMessages } from '../mcp/messages.ts'
 import { findRevision } from '../mcp/revision.ts'
 import { addCredential } from './add-credential.ts'
 import { answerHealth, answerMetadata, answerPreflight } from './answers.ts'
@@ -70,7 +70,6 @@ async function guard(exchange: Exchange, head: RequestHead, route: Route): Promi
   const { edge, record } = exchange
   exchange.route = route
   record.server = route.server
-  if (edge.isDraining()) throw new ProxyError('shutting_down', { retryAfter: 1 })
   checkOrigin(head.origin, edge.origins)
   if (head.origin !== undefined) exchange.answerHeaders = formatCorsHeaders(head.origin, edge.cors)
   if (head.method === 'OPTIONS') return answerPreflight(exchange, route)
@@ -104,6 +103,7 @@ function parseBody(exchange: Exchange, body: Buffer): ParsedBody {
   const messages = parseMessages(exchange.unreadText, exchange.edge.limits)
   exchange.unreadText = undefined
   exchange.record.operations = messages.operations
+  exchange.record.askedRevision = findAskedRevision(messages, exchange.record.revision ?? '')
   exchange.isBatch = messages.isBatch
   return messages
 }

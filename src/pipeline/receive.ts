@@ -7,15 +7,15 @@ import type { Exchange } from './exchange.ts'
 /**
  * Hands a request to a part of our own that answers for itself.
  *
- * @throws ProxyError `shutting_down`, `body_too_large`
+ * @throws ProxyError `body_too_large`
  */
 export async function receive(exchange: Exchange, head: RequestHead, handle: EndpointHandler): Promise<void> {
   const { edge, request, response, record } = exchange
-  if (edge.isDraining()) throw new ProxyError('shutting_down', { retryAfter: 1 })
   if ((head.contentLength ?? 0) > edge.limits.bodyBytes) throw new ProxyError('body_too_large')
   limitBody(exchange)
   // Libraries read the target again, and would take an absolute form for another path and for our own name.
   request.url = head.query === undefined ? head.path : `${head.path}?${head.query}`
+  response.setHeader('x-request-id', record.requestId)
   await handle({
     request,
     response,

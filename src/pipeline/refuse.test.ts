@@ -26,10 +26,16 @@ describe('a refusal', () => {
       'no-store',
     ])
     expect(response.headers.get('www-authenticate')).toBeNull()
+    const id = response.headers.get('x-request-id')
+    expect(id).toMatch(/^[\w-]+$/)
     expect(await response.json()).toEqual({
       jsonrpc: '2.0',
       id: 'a"b',
-      error: { code: -31502, message: 'The MCP server cannot be reached', data: { error: 'upstream_unreachable' } },
+      error: {
+        code: -31502,
+        message: 'The MCP server cannot be reached',
+        data: { error: 'upstream_unreachable', request_id: id },
+      },
     })
   })
 

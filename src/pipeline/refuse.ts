@@ -32,6 +32,7 @@ export function refuse(exchange: Exchange, error: unknown): void {
   const body = Buffer.from(page?.html ?? formatBody(exchange, refusal))
   lingerOverUnreadBody(exchange)
   response.writeHead(status, {
+    'x-request-id': record.requestId,
     ...exchange.answerHeaders,
     ...formatHeaders(exchange, refusal),
     ...page?.headers,
@@ -85,7 +86,7 @@ function formatBody(exchange: Exchange, refusal: ProxyError): string {
     code: jsonRpcCodeOf(code),
     message,
     // Left out where there are none.
-    data: { error: code, missing_scopes: missingScopes, reason: toldReason },
+    data: { error: code, missing_scopes: missingScopes, reason: toldReason, request_id: exchange.record.requestId },
   })
   const { ids, isBatch } = findIds(exchange, code)
   const answers = ids.map((id) => `{"jsonrpc":"2.0","id":${id},"error":${error}}`)

@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import type { Principal } from '../core/principal.ts'
 import type { RequestRecord } from '../core/record.ts'
 import { createLog } from './log.ts'
 import { createRequestLog } from './request-line.ts'
@@ -14,6 +16,7 @@ function lineOf(changes: Partial<RequestRecord>, format: 'json' | 'pretty' = 'js
     principal: undefined,
     operations: [],
     revision: undefined,
+    askedRevision: undefined,
     decision: undefined,
     decidedBy: undefined,
     wouldDeny: undefined,
@@ -32,7 +35,47 @@ function lineOf(changes: Partial<RequestRecord>, format: 'json' | 'pretty' = 'js
   return lines.join('')
 }
 
+function createPrincipal(subject: string, clientId: string): Principal {
+  const scopes = new Set<string>()
+  return {
+    issuer: 'https://i',
+    subject,
+    clientId,
+    scopes,
+    groups: [],
+    assurance: 'audience',
+    expiresAt: 1,
+    acceptedUntil: 1,
+    claims: {},
+  }
+}
+
+/** Fields that the documentation knows, by the tables of its section on logs. */
+function listDocumentedFields(): string[] {
+  const page = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8')
+  const section = page.slice(page.indexOf('## Logs'), page.indexOf('## The admin listener'))
+  const cells = [...section.matchAll(/^\| (`.*?) \|/gm)].map(([, cell = '']) => cell)
+  return cells.flatMap((cell) => [...cell.matchAll(/`(\w+)`/g)].map(([, field = '']) => field))
+}
+
 describe('the line of a request', () => {
+  it('has the fields that the documentation lists, and no other', () => {
+    const line = lineOf({
+      principal: createPrincipal('alice', 'app'),
+      operations: [{ kind: 'request', method: 'tools/call', targetKind: 'tool', target: 'x', id: '1' }],
+      askedRevision: '2025-11-25',
+      decision: 'deny',
+      decidedBy: 'rules[1]',
+      wouldDeny: ['rules[2]'],
+      code: 'request_malformed',
+      reason: 'syntax',
+      cause: 'x',
+      headersAfter: 1,
+      remoteAddress: '10.0.0.1',
+    })
+    expect(Object.keys(JSON.parse(line)).sort()).toEqual(listDocumentedFields().sort())
+  })
+
   it('is for debugging alone where a load balancer asks for health, unless the question was refused', () => {
     for (const path of ['/healthz', '/readyz']) {
       expect(lineOf({ path, server: undefined, method: 'GET' })).toBe('')
@@ -44,17 +87,7 @@ describe('the line of a request', () => {
 
   it('is one line of JSON, whatever strangers choose', () => {
     const nasty = 'a"\\\n\r\u2028\u0000\u001b[31m😀'
-    const principal = {
-      issuer: 'https://i',
-      subject: nasty,
-      clientId: nasty,
-      scopes: new Set<string>(),
-      groups: [],
-      assurance: 'audience' as const,
-      expiresAt: 1,
-      acceptedUntil: 1,
-      claims: {},
-    }
+    const principal = createPrincipal(nasty, nasty)
     const operations = [{ kind: 'request', method: nasty, targetKind: 'tool', target: nasty, id: '1' } as const]
     const line = lineOf({
       method: nasty,

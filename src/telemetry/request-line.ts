@@ -59,7 +59,7 @@ function summaryOf(record: RequestRecord): string {
 
 /** Members of the line's JSON object, without the braces. */
 function formatFields(record: RequestRecord): string {
-  const { principal, decision, code, reason, cause, revision, headersAfter } = record
+  const { principal, decision, code, reason, cause, revision, askedRevision = revision, headersAfter } = record
   let fields = `"request_id":"${record.requestId}",${formatPlace(record)},"status":${record.status}`
   if (decision !== undefined) fields += `,"decision":"${decision}"`
   if (code !== undefined) fields += `,"code":"${code}"`
@@ -68,7 +68,7 @@ function formatFields(record: RequestRecord): string {
   if (record.wouldDeny !== undefined) fields += `,"would_deny":${formatWouldDeny(record.wouldDeny)}`
   if (cause !== undefined) fields += `,"cause":${quote(formatCause(record), code === 'internal_error' ? 10_000 : MAX_CAUSE)}`
   if (record.operations.length > 0) fields += `,"operations":[${formatOperations(record)}]`
-  if (revision !== undefined) fields += `,"revision":${quote(revision)}`
+  if (askedRevision !== undefined) fields += `,"revision":${quote(askedRevision)}`
   if (principal !== undefined) fields += formatPrincipal(principal)
   if (headersAfter !== undefined) fields += `,"headers_ms":${round(headersAfter)}`
   return `${fields},${formatAddresses(record)},"ms":${round(record.duration)}`

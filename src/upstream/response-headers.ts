@@ -34,6 +34,8 @@ const DROPPED_HEADERS = new Set([
   'service-worker-allowed',
   'strict-transport-security',
   'x-accel-redirect',
+  // Names the request in our log; the upstream's own name for it would be taken for that.
+  'x-request-id',
 ])
 const MAX_FIELDS = 200
 

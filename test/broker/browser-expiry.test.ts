@@ -82,13 +82,13 @@ describe.skipIf(!hasChromium())('a person who takes too long', { timeout: 60_000
 
   /** The page says what happened and what to do, the log why, the application hears nothing, and nothing goes on by itself. */
   async function expectOver(title: string, says: RegExp, at: string): Promise<void> {
-    await page.getByText('trace id').waitFor()
+    await page.getByText('request id').waitFor()
     expect(await readHeading(page)).toBe(title)
     const text = (await page.locator('main').textContent()) ?? ''
     expect(text).toMatch(says)
     expect(text).toContain('Go back to the application and start again.')
-    const traceId = await page.locator('code').textContent()
-    const line = await stage.proxy.log.waitFor(({ request_id: id }) => id === traceId)
+    const requestId = await page.locator('code').textContent()
+    const line = await stage.proxy.log.waitFor(({ request_id: id }) => id === requestId)
     expect(line).toMatchObject({ path: expect.stringContaining(at), cause: expect.stringMatching(/./) })
     expect(await page.locator('meta[http-equiv="refresh"]').count()).toBe(0)
     expect(new URL(page.url()).origin).toBe(origin)
@@ -126,7 +126,7 @@ describe.skipIf(!hasChromium())('a person who takes too long', { timeout: 60_000
     await openConsent()
     await leave()
     await press(page, /Allow and sign in/)
-    await page.getByText('trace id').waitFor()
+    await page.getByText('request id').waitFor()
     if (SCREENSHOTS !== undefined) await page.screenshot({ path: join(SCREENSHOTS, 'expired.png') })
     await expectOver('This sign-in has expired', OVER, '/sign-in/')
   })

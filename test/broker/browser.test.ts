@@ -117,7 +117,7 @@ describe.skipIf(!hasChromium())('a person in a real browser', { timeout: 60_000 
     await comeBack(page)
     await page.goto(consent)
     expect(await readHeading(page)).toBe('This sign-in has expired')
-    expect(await page.locator('main').textContent()).toContain('trace id')
+    expect(await page.locator('main').textContent()).toContain('request id')
   })
 
   it('goes back to the consent page while it lasts, and can go on from there', async () => {

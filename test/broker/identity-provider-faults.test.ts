@@ -175,8 +175,8 @@ async function failToSignIn(stage: Stage, place: Place, fault: Interference): Pr
   const answer = await during(stage, place, fault, () => agree(browser, page))
   const html = await answer.text()
   expect([answer.status, html]).toEqual([503, expect.stringContaining('Signing in is not possible right now')])
-  const traceId = /trace id: <code>([^<]+)</.exec(html)?.[1]
-  await expectLine(stage, ({ request_id: id }) => id === traceId, place)
+  const requestId = /request id: <code>([^<]+)</.exec(html)?.[1]
+  await expectLine(stage, ({ request_id: id }) => id === requestId, place)
   // The provider is well again: the same page leads on, and the next who begins has a sign-in like any other.
   const again = new URL(readLink(html, 'Try again'), origin).href
   const back = await agree(browser, { url: again, html: await (await browser.open(again)).text() })

@@ -136,10 +136,11 @@ describe('an identity provider that does not help', () => {
       const response = await allow(proxy.origin)
       expect([400, 503]).toContain(response.status)
       const html = await response.text()
-      expect(html).toContain('trace id')
+      expect(html).toContain('request id')
       expect(html).toContain('Go back to the application')
-      const traceId = /trace id: <code>([^<]+)</.exec(html)?.[1]
-      expect(await proxy.log.waitFor(({ request_id: id }) => id === traceId)).toMatchObject({
+      const requestId = /request id: <code>([^<]+)</.exec(html)?.[1]
+      expect(response.headers.get('x-request-id')).toBe(requestId)
+      expect(await proxy.log.waitFor(({ request_id: id }) => id === requestId)).toMatchObject({
         path: expect.stringMatching(/^\/sign-in\//),
       })
     },

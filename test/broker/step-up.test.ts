@@ -44,7 +44,9 @@ describe('a refusal for scope', () => {
       {
         jsonrpc: '2.0',
         id: 7,
-        error: expect.objectContaining({ data: { error: 'scope_insufficient', missing_scopes: ['mcp:admin'] } }),
+        error: expect.objectContaining({
+          data: { error: 'scope_insufficient', missing_scopes: ['mcp:admin'], request_id: expect.any(String) },
+        }),
       },
     ])
   })

@@ -70,6 +70,7 @@ describe.skipIf(!hasRedisServer())('a broker whose store is gone', { timeout: 60
     expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(0)
     expect(response.headers.get('content-type')).toContain('application/json')
     expect(await response.json()).toMatchObject({ error: 'temporarily_unavailable' })
+    expect(response.headers.get('x-request-id')).toMatch(/^[\w-]+$/)
   })
 
   it.each([
@@ -80,7 +81,7 @@ describe.skipIf(!hasRedisServer())('a broker whose store is gone', { timeout: 60
   ])('tells the user to come again (503), or that the sign-in is over: %s', async (where, urlOf) => {
     const response = await fetch(urlOf(), { ...forTest, headers: { accept: 'text/html' } })
     const page = await response.text()
-    expect(page).toMatch(/trace id: <code>/)
+    expect(/request id: <code>([^<]+)</.exec(page)?.[1]).toBe(response.headers.get('x-request-id'))
     if (where === '/authorize') {
       expect(response.status).toBe(503)
       expect(page).toContain('Signing in is not possible right now')

@@ -478,7 +478,7 @@ describe('the way back from the identity provider', () => {
     answer.searchParams.set('error_description', '<img src=x onerror=alert(1)>')
     const html = await (await browser.open(answer)).text()
     expect(html).not.toMatch(/script|onerror/)
-    expect(html).toContain('trace id')
+    expect(html).toContain('request id')
   })
 
   it('keeps two tabs of a browser apart', async () => {

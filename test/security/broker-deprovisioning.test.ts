@@ -56,6 +56,10 @@ describe('a sign-in that the provider’s answer does not permit', () => {
     expect(await callMcp(url, tokens.access_token)).toBe(200)
     user.groups = ['visitors']
     expect((await returnFromVendor(origin, client)).answer.status).toBe(403)
+    expect(stage.proxy.events.slice(-2)).toMatchObject([
+      { kind: 'sign_in_ended', outcome: 'success', subject: SUBJECT, requestId: expect.any(String) },
+      { kind: 'sign_in', outcome: 'sign_in_denied', subject: SUBJECT, clientId: client.id },
+    ])
     expect(await callMcp(url, tokens.access_token)).toBe(401)
     expect(await tryRefresh(stage, client, tokens.refresh_token)).toMatchObject(OVER)
     // The first browser had been signed in, and its user had allowed this before.

@@ -91,6 +91,7 @@ async function serveBroker(clients: readonly object[] = []): Promise<Endpoints> 
     endpointPaths: ['/mcp'],
     store: createMemoryStore(),
     onIssue: (message) => said.push(message),
+    onEvent: () => {},
     clock,
   })
   const server: Server = createServer((request, response) => {

@@ -140,7 +140,7 @@ async function expectNobody(browser: Browser, back: URL): Promise<void> {
   const response = await browser.open(back)
   const html = await response.text()
   expect([400, 403, 503]).toContain(response.status)
-  expect([readRefresh(html), html.includes('trace id')]).toEqual(['', true])
+  expect([readRefresh(html), html.includes('request id')]).toEqual(['', true])
   expect(browser.cookies.has('mcp-session')).toBe(false)
   expect(
     findSecrets(stage.proxy.log.text(), [UPSTREAM_TOKEN, BROKER_CLIENT_SECRET, back.searchParams.get('code') ?? '']),
@@ -266,7 +266,7 @@ describe('an authorization endpoint', () => {
       const response = await sendConsent(browser, page)
       const html = await response.text()
       expect([400, 503]).toContain(response.status)
-      expect([readRefresh(html), html.includes('trace id')]).toEqual(['', true])
+      expect([readRefresh(html), html.includes('request id')]).toEqual(['', true])
       expect(html).not.toMatch(/alert\(|calc|passwd|--flag/)
     } finally {
       await fresh.close()

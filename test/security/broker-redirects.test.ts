@@ -199,7 +199,7 @@ describe('a mistake made on purpose (open redirect, RFC 9700 §4.11.2)', () => {
     expect(response.headers.get('content-security-policy')).toContain("default-src 'none'")
     expect(html).not.toContain('http-equiv="refresh"')
     expect(html).toContain('good.example')
-    expect(html).toContain('trace id')
+    expect(html).toContain('request id')
     // Who wants to goes back, and the client is told.
     const back = new URL(/<a href="([^"]+)">Go back to the application/.exec(html)?.[1]?.replaceAll('&#38;', '&') ?? '')
     const told = back.hash === '' ? back.searchParams : new URLSearchParams(back.hash.slice(1))

@@ -67,6 +67,7 @@ async function serveBroker(
     endpointPaths: ['/mcp'],
     store: createMemoryStore(),
     onIssue: (message) => said.push(message),
+    onEvent: () => {},
     resolveHost,
   })
   const server: Server = createServer((request, response) => {

@@ -2,6 +2,7 @@ import { createServer } from 'node:http'
 import { type RunningProxy, startProxy } from '../../src/app.ts'
 import { loadConfigValue } from '../../src/config/load.ts'
 import type { ConfigInput } from '../../src/config/schema/schema.ts'
+import type { SecurityEvent } from '../../src/core/security-event.ts'
 import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
 import { type CapturedLog, captureLog } from './log.ts'
 
@@ -10,6 +11,8 @@ export interface TestProxy extends RunningProxy {
   readonly origin: string
   readonly port: number
   readonly log: CapturedLog
+  /** What happened: sign-ins, consents, tokens, keys. */
+  readonly events: readonly SecurityEvent[]
 }
 
 /**
@@ -44,12 +47,13 @@ async function startAt(
 ): Promise<TestProxy> {
   const origin = `http://localhost:${port}`
   const log = captureLog()
+  const events: SecurityEvent[] = []
   const { plan } = loadConfigValue(
     { public_url: origin, listen: { port }, log: { level: 'debug', format: 'json' }, shutdown: { drain_seconds: 1 }, ...config },
     { env, directory: import.meta.dirname, terminal: false },
   )
-  const proxy = await startProxy(plan, { logDestination: log.stream })
-  return { ...proxy, origin, port, log }
+  const proxy = await startProxy(plan, { logDestination: log.stream, onEvent: (event) => events.push(event) })
+  return { ...proxy, origin, port, log, events }
 }
 
 /** A port of 127.0.0.1 that nobody listened on a moment ago. */

@@ -1,6 +1,7 @@
 import type { Claims } from '../../core/claim-condition.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
+import type { OnEvent } from '../../core/security-event.ts'
 import type { Store } from '../../core/store.ts'
 import { mayUserSignIn } from '../identity-provider/access-rules.ts'
 import type { IdentityProvider } from '../identity-provider/identity-provider.ts'
@@ -47,6 +48,7 @@ export interface AccountsOptions {
   readonly listScopes?: (claims: Claims) => ReadonlySet<string>
   /** Called when grants or scopes of a user have ended. */
   readonly onEnded: (subject: string) => void
+  readonly report: OnEvent
 }
 
 interface Session extends AccountsOptions, RefreshOptions {
@@ -69,7 +71,10 @@ export function createAccounts(options: AccountsOptions): Accounts {
       return user === undefined || isWordOver(user, clock.wall(), plan.unrefreshedSeconds) ? undefined : user
     },
     save: (user) => save(user, session),
-    end: (subject) => end(subject, session),
+    async end(subject) {
+      const isKnown = (await collection.look(subject)) !== undefined
+      await end(subject, isKnown ? NOT_ALLOWED : undefined, session)
+    },
     async findCurrent(subject) {
       const user = await collection.find(subject)
       return user !== undefined && isDue(user, session) ? ask(user, session) : user && endUnlessAllowed(user, session)
@@ -133,19 +138,23 @@ async function conclude(before: SignedInUser, word: Word, session: Session): Pro
     return word.user && endUnlessAllowed(word.user, session)
   }
   // The user's session with the provider is over, and so is everything that followed from it.
-  await end(before.subject, session)
+  await end(before.subject, 'the session with the identity provider is over', session)
   return undefined
 }
 
-async function end(subject: string, { store, onEnded }: AccountsOptions): Promise<void> {
+const NOT_ALLOWED = 'the user is no longer allowed to sign in'
+
+/** @param detail - why what the user had here ends; undefined for a user who had nothing */
+async function end(subject: string, detail: string | undefined, { store, onEnded, report }: AccountsOptions): Promise<void> {
   await store.deleteGroup(groupOfAccount(subject))
   onEnded(subject)
+  if (detail !== undefined) report({ kind: 'sign_in_ended', outcome: 'success', subject, detail })
 }
 
 /** Groups and rules change: a user who may no longer sign in loses all grants. */
 async function endUnlessAllowed(user: SignedInUser, options: AccountsOptions): Promise<SignedInUser | undefined> {
   if (mayUserSignIn(user.claims, options.plan)) return user
-  await end(user.subject, options)
+  await end(user.subject, NOT_ALLOWED, options)
   return undefined
 }
 

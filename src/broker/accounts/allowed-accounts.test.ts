@@ -26,6 +26,7 @@ it('an account that the allow-list no longer permits is not found, and everythin
       identityProvider: {} as AccountsOptions['identityProvider'],
       plan: { allow: [{ claim: 'groups', values: [group] }], unrefreshedSeconds: 28_800, timeoutSeconds: 10 },
       grantSeconds: 3600,
+      report: () => {},
       onEnded: (subject) => ended.push(subject),
     })
   const before = open('staff')

@@ -3,6 +3,7 @@ import { BROKER_PATHS } from '../../core/broker-paths.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { BrokerPlan } from '../../core/plan/broker-plan.ts'
 import type { TokenVerifier } from '../../core/ports.ts'
+import type { OnEvent } from '../../core/security-event.ts'
 import { type Accounts, pickClaims } from '../accounts/accounts.ts'
 import { describeClient, listIntrospectors } from '../clients/configured-clients.ts'
 import { settleClientMetadata } from '../clients/metadata.ts'
@@ -45,6 +46,7 @@ export interface ProviderOptions {
   /** Fetches what clients name: their metadata documents and keys. */
   readonly fetch: typeof fetch
   readonly clock: Clock
+  readonly report: OnEvent
 }
 
 /** What is called around the provider's endpoints. */

@@ -10,7 +10,7 @@ export interface OpenRedirectGuardOptions {
   /** Whether the configuration names the client. */
   readonly isKnown: (clientId: unknown) => boolean
   readonly brand: BrandPlan
-  readonly findTraceId: (request: IncomingMessage) => string
+  readonly findRequestId: (request: IncomingMessage) => string
 }
 
 /**
@@ -18,7 +18,7 @@ export interface OpenRedirectGuardOptions {
  * browser to any address that an attacker registered (RFC 9700 §4.11.2). The page names the host and links to it. Applications on the
  * user's own computer and requests that accept no HTML are redirected at once.
  */
-export function guardAgainstOpenRedirects({ isKnown, brand, findTraceId }: OpenRedirectGuardOptions): Middleware {
+export function guardAgainstOpenRedirects({ isKnown, brand, findRequestId }: OpenRedirectGuardOptions): Middleware {
   return async (ctx, next) => {
     await next()
     if (ctx.path !== BROKER_PATHS.provider.authorization || isKnown(ctx.query.client_id)) return
@@ -26,7 +26,7 @@ export function guardAgainstOpenRedirects({ isKnown, brand, findTraceId }: OpenR
     if (!isElsewhere(backTo) || hasCode(ctx) || isOnThisComputer(backTo) || !ctx.get('accept').includes('text/html')) return
     const text = `The application asked for something that this server does not support. Going back leads to ${formatRedirectHost(backTo)}.`
     const title = 'This request cannot be accepted'
-    const page = renderPage(renderErrorPage({ title, text, traceId: findTraceId(ctx.req), backTo }), brand)
+    const page = renderPage(renderErrorPage({ title, text, requestId: findRequestId(ctx.req), backTo }), brand)
     ctx.remove('location')
     ctx.status = 400
     ctx.set({ ...page.headers })

@@ -77,7 +77,11 @@ export function createProtocolEndpoints(options: ProtocolEndpointsOptions): Prot
       return pass(incoming)
     },
     async renewKeys() {
-      if (await keys.renew()) running.recreate()
+      const [before] = keys.current
+      if (!(await keys.renew())) return
+      running.recreate()
+      const [{ kid: keyId }] = keys.current
+      if (keyId !== before.kid) options.provider.report({ kind: 'key_rotated', outcome: 'success', keyId })
     },
   }
 }
@@ -94,17 +98,24 @@ function createRunningProvider(options: ProtocolEndpointsOptions) {
   const fromKnownClients = new WeakSet<IncomingMessage>()
   const outages: OutageNotes = { told: new WeakMap(), unanswered: new WeakMap() }
   const isKnown = (clientId: unknown) => plan.clients.some(({ id }) => id === clientId)
-  const findTraceId = (request: IncomingMessage) => endpointRequests.get(request)?.requestId ?? ''
+  const findRequestId = (request: IncomingMessage) => endpointRequests.get(request)?.requestId ?? ''
   const middlewares = [
     sayOutages(outages),
-    guardAgainstOpenRedirects({ isKnown, brand: plan.brand, findTraceId }),
+    guardAgainstOpenRedirects({ isKnown, brand: plan.brand, findRequestId }),
     noteKnownClients(fromKnownClients, isKnown),
     ...options.middlewares,
   ]
-  const renderError = createErrorRenderer(findTraceId, plan)
+  const renderError = createErrorRenderer(findRequestId, plan)
   const create = () => {
     const provider = createProvider(options.provider, { middlewares, renderError }, keys.current)
-    observeProvider(provider, { endpointRequests, outages: outages.told, revocations, registrations, onIssue })
+    observeProvider(provider, {
+      endpointRequests,
+      outages: outages.told,
+      revocations,
+      registrations,
+      report: options.provider.report,
+      onIssue,
+    })
     return provider
   }
   let provider = create()

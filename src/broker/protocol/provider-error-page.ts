@@ -8,7 +8,7 @@ import { findOutage } from '../storage/outage.ts'
 
 /** Renders errors of which no client can be told by a redirect. */
 export function createErrorRenderer(
-  findTraceId: (request: IncomingMessage) => string,
+  findRequestId: (request: IncomingMessage) => string,
   { brand }: Branded,
 ): NonNullable<Configuration['renderError']> {
   return (ctx, out, error) => {
@@ -17,7 +17,7 @@ export function createErrorRenderer(
       ctx.body = out
       return
     }
-    const page = renderPage(renderErrorPage({ ...explain(out.error, error), traceId: findTraceId(ctx.req) }), brand)
+    const page = renderPage(renderErrorPage({ ...explain(out.error, error), requestId: findRequestId(ctx.req) }), brand)
     ctx.set({ ...page.headers })
     ctx.body = page.html
   }

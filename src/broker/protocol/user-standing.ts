@@ -5,14 +5,14 @@ import type { Resources } from '../clients/resources.ts'
 import { listUserScopes } from '../identity-provider/access-rules.ts'
 import { createRevocations, type Revocations, type UserOfToken } from '../tokens/revocation.ts'
 
-interface StandingOptions extends Pick<AccountsOptions, 'store' | 'encryption' | 'identityProvider' | 'clock'> {
+interface StandingOptions extends Pick<AccountsOptions, 'store' | 'encryption' | 'identityProvider' | 'clock' | 'report'> {
   readonly plan: BrokerPlan
   readonly resources: Resources
 }
 
 /** The users who have signed in, and whether their tokens still stand: each has to hear of the other. */
 export function openUsers(options: StandingOptions): { readonly accounts: Accounts; readonly revocations: Revocations } {
-  const { plan, store, encryption, clock, identityProvider, resources } = options
+  const { plan, store, encryption, clock, identityProvider, resources, report } = options
   const { identityProvider: rules, grantSeconds } = plan
   const listScopes = (claims: Claims) => listUserScopes(claims, rules, resources.scopes)
   const findEntitled = async (token: UserOfToken) => {
@@ -30,6 +30,7 @@ export function openUsers(options: StandingOptions): { readonly accounts: Accoun
     clock,
     listScopes,
     onEnded,
+    report,
   })
   return { accounts, revocations }
 }

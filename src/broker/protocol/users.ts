@@ -1,5 +1,6 @@
-import { type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider'
+import { type Configuration, errors, type Grant, type KoaContextWithOIDC } from 'oidc-provider'
 import type { BrokerPlan } from '../../core/plan/broker-plan.ts'
+import type { OnEvent } from '../../core/security-event.ts'
 import type { Accounts } from '../accounts/accounts.ts'
 import type { Resources } from '../clients/resources.ts'
 import { listUserScopes } from '../identity-provider/access-rules.ts'
@@ -12,11 +13,12 @@ interface UserOptions {
   readonly resources: Resources
   readonly accounts: Accounts
   readonly consents: Consents
+  readonly report: OnEvent
 }
 
 /** How the OAuth provider finds users, and what they allowed before. */
 export function planUsers(options: UserOptions): Configuration {
-  const { accounts, consents, resources, plan } = options
+  const { accounts, consents, resources, plan, report } = options
   return {
     async findAccount(ctx, subject, token) {
       const user = await findUser(ctx, subject, token, options)
@@ -28,9 +30,20 @@ export function planUsers(options: UserOptions): Configuration {
       const user = await accounts.find(ctx.oidc.session?.accountId ?? '')
       const resource = resources.find(String(ctx.oidc.params?.resource))
       if (user === undefined || resource === undefined) return undefined
-      return consents.recall(ctx, listUserScopes(user.claims, plan.identityProvider, resource.scopes))
+      const grant = await consents.recall(ctx, listUserScopes(user.claims, plan.identityProvider, resource.scopes))
+      if (grant !== undefined) reportRecalled(grant, resource.identifier, report)
+      return grant
     },
   }
+}
+
+function reportRecalled(
+  { jti: grantId, accountId: subject, clientId, ...grant }: Grant,
+  resource: string,
+  report: OnEvent,
+): void {
+  const scopes = Object.values(grant.resources ?? {}).flatMap((granted) => granted.split(' '))
+  report({ kind: 'consent', outcome: 'success', remembered: true, subject, clientId, resource, scopes, grantId })
 }
 
 async function findUser(

@@ -54,6 +54,7 @@ async function finishSignIn(
     const denied = findDenial(user, context, options)
     if (denied !== undefined) {
       const cause = `subject ${JSON.stringify(user.subject)}: ${denied.cause}`
+      reportDenial(user, context, denied, options)
       return await sendSignInErrorBack(context, denied.signInError, cause, options)
     }
     goOn(context, await allow(context, user, true, options), options, listRefused(user, context, options))
@@ -73,11 +74,22 @@ function listRefused(
   return refused.map((scope) => describeScope(scope, scopeDescriptions))
 }
 
-function findDenial(
-  { claims }: SignedInUser,
-  { scopes, resource }: SignInContext,
-  { plan }: SignInOptions,
-): { signInError: SignInError; cause: string } | undefined {
+function reportDenial(
+  { subject }: SignedInUser,
+  { clientId, resource, scopes }: SignInContext,
+  { signInError, cause: detail }: Denial,
+  { plan, report }: SignInOptions,
+): void {
+  const asked = { clientId, resource: resource.identifier, scopes }
+  report({ kind: 'sign_in', outcome: signInError.code, subject, ...asked, detail, identityProvider: plan.issuer })
+}
+
+interface Denial {
+  readonly signInError: SignInError
+  readonly cause: string
+}
+
+function findDenial({ claims }: SignedInUser, { scopes, resource }: SignInContext, { plan }: SignInOptions): Denial | undefined {
   if (!mayUserSignIn(claims, plan)) return { signInError: SIGN_IN_ERRORS.account, cause: `allow, ${explainDenial(claims, plan)}` }
   const possible = listUserScopes(claims, plan, resource.scopes)
   if (scopes.some((scope) => possible.has(scope))) return undefined

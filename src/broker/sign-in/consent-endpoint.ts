@@ -76,12 +76,20 @@ async function takeForm(context: SignInContext, options: SignInOptions): Promise
       options,
     )
   const action = form.get('action')
-  if (action === 'cancel') return goOn(context, await refuse(interaction, SIGN_IN_ERRORS.refused, options), options)
+  if (action === 'cancel') return cancel(context, options)
   // Also reached by going back in the browser: show what is needed now.
   if (action !== 'allow' && action !== 'switch') return sendPage(incoming, 200, await renderQuestion(context, options), options)
   const user = action === 'switch' ? undefined : await findSignedIn(interaction, options)
   if (user === undefined) return sendAway(context, browser, options, action === 'switch' || asksForAccount(interaction))
   return goOn(context, await allow(context, user, false, options), options)
+}
+
+async function cancel(context: SignInContext, options: SignInOptions): Promise<void> {
+  const { interaction, clientId, resource, scopes } = context
+  const backTo = await refuse(interaction, SIGN_IN_ERRORS.refused, options)
+  const { oauthError } = SIGN_IN_ERRORS.refused
+  options.report({ kind: 'consent', outcome: oauthError, clientId, resource: resource.identifier, scopes })
+  goOn(context, backTo, options)
 }
 
 /** Whether the user is to choose an account: the client says so, or the one before came to nothing. */

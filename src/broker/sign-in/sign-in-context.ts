@@ -2,6 +2,7 @@ import { errors, type Interaction, type Provider } from 'oidc-provider'
 import type { BrandPlan } from '../../core/brand.ts'
 import type { EndpointRequest } from '../../core/endpoint-request.ts'
 import type { IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
+import type { OnEvent } from '../../core/security-event.ts'
 import type { Accounts } from '../accounts/accounts.ts'
 import type { BrokerResource, Resources } from '../clients/resources.ts'
 import type { IdentityProvider } from '../identity-provider/identity-provider.ts'
@@ -35,6 +36,7 @@ export interface SignInOptions {
   readonly authorizations: RateLimit
   /** Milliseconds since the epoch. */
   readonly now: () => number
+  readonly report: OnEvent
   /** The provider of the moment: another one takes over when the keys change. */
   readonly findProvider: () => Provider
 }

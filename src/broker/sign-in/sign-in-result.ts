@@ -33,7 +33,11 @@ export async function allow(context: SignInContext, user: SignedInUser, isNew: b
   // An unknown authentication time must not be reported as now.
   const login = isNew && { login: { accountId: subject, remember: true, ts: user.authTime ?? 0 }, select_account: {} }
   const browser = options.browserCookie.find(context.incoming.request)
-  return settle(interaction, { consent: { grantId }, ...login, browser: browser && hashId(browser) }, options)
+  const url = await settle(interaction, { consent: { grantId }, ...login, browser: browser && hashId(browser) }, options)
+  const facts = { outcome: 'success', subject, clientId, resource: context.resource.identifier, scopes: scopes.granted } as const
+  if (isNew) options.report({ kind: 'sign_in', ...facts, identityProvider: options.plan.issuer })
+  options.report({ kind: 'consent', ...facts, grantId })
+  return url
 }
 
 /**
@@ -115,7 +119,7 @@ export function goOn(
 export function sendSignInError(incoming: EndpointRequest, signInError: SignInError, cause: unknown, branded: Branded): void {
   incoming.note(signInError.code, cause)
   const { title, text, status } = signInError
-  sendPage(incoming, status, renderErrorPage({ title, text, traceId: incoming.requestId }), branded)
+  sendPage(incoming, status, renderErrorPage({ title, text, requestId: incoming.requestId }), branded)
 }
 
 /** Shows the user an error page with a link back, which reports the error to the client. */
@@ -131,7 +135,7 @@ export async function sendSignInErrorBack(
   const backTo = await refuse(interaction, signInError, options)
   const label = code === 'sign_in_denied' ? 'Sign in with another account' : 'Try again'
   const again = { url: `${BROKER_PATHS.signIn}/${interaction.uid}`, label }
-  sendPage(incoming, status, renderErrorPage({ title, text, traceId: incoming.requestId, backTo, again }), options)
+  sendPage(incoming, status, renderErrorPage({ title, text, requestId: incoming.requestId, backTo, again }), options)
 }
 
 /** Shows an error page for a failure of ours or of the identity provider, with a link that reports it to the client. */

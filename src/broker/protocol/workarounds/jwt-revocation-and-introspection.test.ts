@@ -35,6 +35,7 @@ async function ask(changes: {
     revocations,
     verifier: { verify: changes.verify ?? (() => principal) },
     mayIntrospect: new Set(['gateway']),
+    report: () => {},
   }
   const told: string[] = []
   const provider = new EventEmitter().on('revocation.error', (_ctx, error: Error) => told.push(error.message))

@@ -3,6 +3,7 @@ import { BROKER_PATHS } from '../../../core/broker-paths.ts'
 import { findErrorEntry, ProxyError } from '../../../core/errors.ts'
 import type { TokenVerifier } from '../../../core/ports.ts'
 import type { Principal } from '../../../core/principal.ts'
+import type { OnEvent } from '../../../core/security-event.ts'
 import type { Store } from '../../../core/store.ts'
 import { groupOfGrant } from '../../storage/oidc-adapter.ts'
 import { GRANT_CLAIM, type Revocations, SUBJECT_GRANT_CLAIM } from '../../tokens/revocation.ts'
@@ -15,6 +16,7 @@ export interface OwnTokensOptions {
   readonly verifier: TokenVerifier
   /** Clients that may introspect the tokens of all clients. */
   readonly mayIntrospect: ReadonlySet<string>
+  readonly report: OnEvent
 }
 
 /**
@@ -78,11 +80,18 @@ async function findPrincipal(token: string, { verifier }: OwnTokensOptions): Pro
 }
 
 /** Revokes the token and the grant that it was issued for (RFC 7009 §2.1), but not the grant of a token that was exchanged for it. */
-async function revoke({ claims, acceptedUntil }: Principal, { store, revocations }: OwnTokensOptions): Promise<void> {
+async function revoke(principal: Principal, { store, revocations, report }: OwnTokensOptions): Promise<void> {
+  const { subject, clientId, claims, acceptedUntil } = principal
   const { jti, [GRANT_CLAIM]: grantId } = claims
   if (typeof jti === 'string') await revocations.revoke(jti, acceptedUntil * 1000)
   if (typeof grantId === 'string') await store.deleteGroup(groupOfGrant(grantId))
   revocations.forget()
+  const ids = { tokenId: readText(jti), grantId: readText(grantId) }
+  report({ kind: 'token_revoked', outcome: 'success', subject, clientId, resource: readText(claims.aud), ...ids })
+}
+
+function readText(claim: unknown): string | undefined {
+  return typeof claim === 'string' ? claim : undefined
 }
 
 function describe({ claims }: Principal): Record<string, unknown> {

@@ -1,0 +1,16 @@
+import { defineConfig } from 'vitest/config'
+import { keepCompiledCode } from './test/support/compile-cache.ts'
+
+keepCompiledCode()
+
+export default defineConfig({
+  test: {
+    include: ['test/ops/**/*.test.ts'],
+    // Numbers are measured: one file at a time has the machine.
+    fileParallelism: false,
+    testTimeout: 120_000,
+    hookTimeout: 60_000,
+    // Each target prints one line.
+    disableConsoleIntercept: true,
+  },
+})
