@@ -15,7 +15,7 @@ const MCP_REQUEST_HEADERS = [
 ]
 /** `Mcp-Param-*` cannot be allowed with a star while credentials are used, so each is named back. */
 const PARAM_HEADER = /^mcp-param-[a-z0-9!#$%&'*+.^_`|~-]{1,64}$/
-const EXPOSED_HEADERS = 'WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, DPoP-Nonce, Retry-After'
+const EXPOSED_HEADERS = 'WWW-Authenticate, Mcp-Session-Id, MCP-Protocol-Version, DPoP-Nonce, Retry-After, X-Request-Id'
 const PREFLIGHT_SECONDS = '600'
 
 /** Lets an accepted origin read the answer. */

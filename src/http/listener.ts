@@ -26,9 +26,9 @@ export interface Listener {
   readonly port: number
   /** From now on each answer is the last of its connection, so that clients and load balancers open the next one elsewhere. */
   closeAfterAnswers(): void
-  /** Takes no new connections; resolves when all of them are gone. */
+  /** Takes the connections that the system has accepted, and then no more; resolves when all of them are gone. */
   close(): Promise<void>
-  /** Closes connections without a request on them. */
+  /** Closes connections without a request on them, right after the next look at what has arrived on them. */
   closeIdle(): void
   /** Cuts every connection. */
   closeAll(): void
@@ -63,20 +63,24 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   server.on('close', watchStalled(sockets, options.stalledSeconds, options.clock))
   const { address, port } = server.address() as AddressInfo
   const close = () => new Promise<void>((resolve) => server.close(() => resolve()))
+  const acceptAndClose = async () => {
+    await acceptWaiting(server)
+    return close()
+  }
   const closeAll = (): void => {
     for (const socket of sockets) socket.destroy()
   }
   return {
     host: address,
     port,
-    close,
+    close: acceptAndClose,
     closeAll,
     closeNow() {
       closeAll()
       return close()
     },
     closeAfterAnswers: () => closeAfterAnswers(server, sockets),
-    closeIdle: () => server.closeIdleConnections(),
+    closeIdle: () => void setImmediate(() => server.closeIdleConnections()),
   }
 }
 
@@ -95,6 +99,33 @@ function trackSockets(server: Server): ReadonlySet<Socket> {
   }
   server.on('connection', track).on('secureConnection', track)
   return sockets
+}
+
+/** Turns of the event loop after which a flood of connections no longer holds up the end. */
+const MAX_TURNS = 10_000
+
+/**
+ * Closing a listening socket resets the connections that the system has accepted and Node has not, with the requests on them. Node accepts
+ * one in each turn of its event loop: none came in a whole turn if none is waiting.
+ */
+async function acceptWaiting(server: Server): Promise<void> {
+  let accepted = true
+  const note = (): void => {
+    accepted = true
+  }
+  server.on('connection', note)
+  // The first turn may have looked for connections already.
+  await nextTurn()
+  for (let turn = 0; accepted && turn < MAX_TURNS; turn += 1) {
+    accepted = false
+    await nextTurn()
+  }
+  server.off('connection', note)
+}
+
+/** Resolves right after the event loop has looked for what has arrived. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
 }
 
 /** Nothing is done for any request before it is needed. */

@@ -10,6 +10,8 @@ export interface ReplyOwner {
   readonly response: ServerResponse
   /** Headers that every answer of this request carries. */
   readonly answerHeaders: Readonly<ReplyHeaders>
+  /** `X-Request-Id` of the answer. */
+  readonly requestId: string
   /** Called with the headers of the upstream's response before it starts; may change them. */
   beforeStart(headers: ReplyHeaders): void
   /** Whether an answer with these headers can end anywhere without being misread. */
@@ -120,7 +122,7 @@ export class ServerReply implements Reply {
     const headers = this.#heldHeaders
     if (headers === undefined) return
     this.#heldHeaders = undefined
-    this.#response.writeHead(this.#heldStatus, mergeHeaders(headers, this.#owner.answerHeaders))
+    this.#response.writeHead(this.#heldStatus, mergeHeaders(headers, this.#owner))
     this.#isEndless = this.#owner.mayEndAnywhere(headers)
   }
 
@@ -137,8 +139,8 @@ export class ServerReply implements Reply {
 }
 
 /** Our headers replace the upstream's; `Vary` is merged. */
-function mergeHeaders(headers: ReplyHeaders, own: Readonly<ReplyHeaders>): string[] {
-  const merged: string[] = []
+function mergeHeaders(headers: ReplyHeaders, { answerHeaders: own, requestId }: ReplyOwner): string[] {
+  const merged: string[] = ['x-request-id', requestId]
   if (Object.keys(own).length === 0) {
     for (const name in headers) addField(merged, name, headers[name])
     return merged
