@@ -1,7 +1,13 @@
+import { once } from 'node:events'
 import { Agent, get, request } from 'node:http'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { connect as connectTls } from 'node:tls'
 import { afterEach, describe, expect, it } from 'vitest'
+import { systemClock } from '../src/core/clock.ts'
+import { drain } from '../src/http/drain.ts'
+import { listen as startListener } from '../src/http/listener.ts'
+import { createCertificate } from './support/certificate.ts'
 import { waitUntil } from './support/processes.ts'
 import { startTestProxy } from './support/proxy.ts'
 import { openRawConnection } from './support/raw-client.ts'
@@ -123,6 +129,21 @@ describe('shutting down', () => {
     const answer = await early.readResponse()
     expect([answer.status, answer.header('connection')]).toEqual([200, 'close'])
     await closed
+  })
+
+  it.each([
+    ['HTTP', undefined],
+    ['TLS', createCertificate()],
+  ])('does not wait for connections on which nothing was ever sent, over %s', async (_protocol, certificate) => {
+    const handler = () => undefined
+    const listen = { host: '127.0.0.1', port: 0, tls: certificate }
+    const listener = await startListener({ listen, headersSeconds: 3600, stalledSeconds: 3600, handler, onUnreadable: handler })
+    const silent = [connect(listener.port, '127.0.0.1')]
+    if (certificate)
+      silent.push(connectTls({ port: listener.port, host: '127.0.0.1', ca: certificate.cert, servername: 'localhost' }))
+    await once(silent[silent.length - 1]!, certificate ? 'secureConnect' : 'connect')
+    await drain(listener, 3_600_000, [], systemClock)
+    for (const socket of silent) socket.destroy()
   })
 
   it('answers requests on connections that wait to be accepted when it stops listening', async () => {

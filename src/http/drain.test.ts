@@ -2,7 +2,7 @@ import { expect, it, vi } from 'vitest'
 import { createFakeClock } from '../../test/support/fake-clock.ts'
 import { drain } from './drain.ts'
 
-function start() {
+function start(deadline = 1000) {
   const clock = createFakeClock()
   const closed = Promise.withResolvers<void>()
   const listener = {
@@ -11,11 +11,12 @@ function start() {
     closeAfterAnswers: vi.fn(),
     close: vi.fn(() => closed.promise),
     closeIdle: vi.fn(),
+    closeSilent: vi.fn(),
     closeAll: vi.fn(),
     closeNow: vi.fn(),
   }
   const endStream = vi.fn()
-  const drained = drain(listener, 1000, [endStream], clock)
+  const drained = drain(listener, deadline, [endStream], clock)
   return { clock, closed, listener, endStream, drained }
 }
 
@@ -33,6 +34,14 @@ it('closes connections as they become idle, and cuts the rest at the deadline an
   expect(listener.closeAll).not.toHaveBeenCalled()
   clock.advance(1)
   expect(listener.closeAll).toHaveBeenCalledOnce()
+})
+
+it('gives a connection that was just taken a moment for its first byte, and does not wait for longer', () => {
+  const { clock, listener } = start(10_000)
+  clock.advance(999)
+  expect(listener.closeSilent).not.toHaveBeenCalled()
+  clock.advance(1)
+  expect(listener.closeSilent).toHaveBeenCalledOnce()
 })
 
 it('leaves no timer behind', async () => {

@@ -3,10 +3,12 @@ import type { Listener } from './listener.ts'
 
 /** Interval at which idle connections are closed while draining. */
 const SWEEP_MS = 100
+/** Time for the first byte on a connection that was taken just before. */
+const SILENT_MS = 1000
 
 /**
- * Accepts no new connections and resolves when all are closed: idle ones at once, others when their request is answered, the rest after the
- * deadline.
+ * Accepts no new connections and resolves when all are closed: idle ones at once, those without a byte a little later, others when their
+ * request is answered, the rest after the deadline.
  *
  * @param deadline - milliseconds
  * @param streamEnds - end the answers that would last until their client ends them
@@ -17,9 +19,11 @@ export async function drain(listener: Listener, deadline: number, streamEnds: It
   for (const end of streamEnds) end()
   // A kept-alive connection becomes idle only when its last response has been sent.
   const stopSweeping = clock.every(SWEEP_MS, () => listener.closeIdle())
+  const stopExpecting = clock.after(SILENT_MS, () => listener.closeSilent())
   listener.closeIdle()
   await closed
   stopSweeping()
+  stopExpecting()
   stopWaiting()
 }
 

@@ -30,6 +30,8 @@ export interface Listener {
   close(): Promise<void>
   /** Closes connections without a request on them, right after the next look at what has arrived on them. */
   closeIdle(): void
+  /** Closes connections on which nothing was ever sent, as browsers and load balancers open them in advance. */
+  closeSilent(): void
   /** Cuts every connection. */
   closeAll(): void
   /** Takes no new connections and cuts every one that there is. */
@@ -74,6 +76,9 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     host: address,
     port,
     close: acceptAndClose,
+    closeSilent() {
+      for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
+    },
     closeAll,
     closeNow() {
       closeAll()

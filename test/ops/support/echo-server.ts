@@ -12,6 +12,9 @@ export interface EchoServer {
   countStreams(): number
   /** Sends an event on all streams. */
   sendEvent(text: string): void
+  /** Answers no call from now on, until `release`. */
+  hold(): void
+  release(): void
   close(): Promise<void>
 }
 
@@ -24,10 +27,12 @@ export async function startEchoServer(): Promise<EchoServer> {
   const seen = new Map<string, number>()
   const streams = new Set<ServerResponse>()
   let requests = 0
+  let released: Promise<void> | undefined
+  let release = (): void => undefined
   const server = createServer((request, response) => {
     requests += 1
     if (request.method === 'GET') openStream(response, streams)
-    else void answer(request, response, seen)
+    else void answer(request, response, seen, () => released)
   })
   // No test may lose a call to this server's own idle timeout.
   server.keepAliveTimeout = 300_000
@@ -39,6 +44,15 @@ export async function startEchoServer(): Promise<EchoServer> {
     countStreams: () => streams.size,
     sendEvent: (text) => {
       for (const stream of streams) stream.write(`data: ${text}\n\n`)
+    },
+    hold: () => {
+      released = new Promise((resolve) => {
+        release = resolve
+      })
+    },
+    release: () => {
+      release()
+      released = undefined
     },
     async close() {
       for (const stream of streams) stream.destroy()
@@ -54,12 +68,18 @@ function openStream(response: ServerResponse, streams: Set<ServerResponse>): voi
   response.once('close', () => streams.delete(response))
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, seen: Map<string, number>): Promise<void> {
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  seen: Map<string, number>,
+  findRelease: () => Promise<void> | undefined,
+): Promise<void> {
   const chunks: Buffer[] = []
   for await (const chunk of request) chunks.push(chunk)
   const { id, params } = JSON.parse(String(Buffer.concat(chunks))) as EchoCall
   const nonce = params?.arguments?.nonce ?? ''
   seen.set(nonce, (seen.get(nonce) ?? 0) + 1)
+  await findRelease()
   const body = JSON.stringify({ jsonrpc: '2.0', id, result: { content: [{ type: 'text', text: nonce }] } })
   response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }).end(body)
 }

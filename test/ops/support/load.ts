@@ -5,6 +5,8 @@ export interface LoadOptions {
   readonly url: string
   readonly perSecond: number
   readonly headers: Readonly<Record<string, string>>
+  /** Number of calls after which no more are sent. */
+  readonly total?: number
   /** Connections that are kept alive. */
   readonly connections?: number
 }
@@ -43,7 +45,8 @@ export function startLoad(options: LoadOptions): Load {
   const name = `load${++loads}`
   const startedAt = performance.now()
   const timer = setInterval(() => {
-    const due = Math.floor(((performance.now() - startedAt) / 1000) * options.perSecond)
+    const planned = Math.floor(((performance.now() - startedAt) / 1000) * options.perSecond)
+    const due = Math.min(planned, options.total ?? planned)
     while (report.sent < due) {
       report.sent += 1
       const call = sendCall(options, agent, `${name}-${report.sent}`, report)
