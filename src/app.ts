@@ -2,6 +2,7 @@ import { createFoundation, type Foundation, type FoundationOptions } from './com
 import { createGeneration, type Generation } from './composition/generation.ts'
 import { showMeters } from './composition/show-meters.ts'
 import { checkPrograms } from './composition/upstreams.ts'
+import { ProxyError } from './core/errors.ts'
 import type { Plan } from './core/plan/plan.ts'
 import { drain, waitForLoadBalancers } from './http/drain.ts'
 import { formatListenerUrl, type Listener, listen, type RequestHandler } from './http/listener.ts'
@@ -41,12 +42,13 @@ async function close(
   listener: Listener,
   admin: Listener | undefined,
   { plan, close }: Generation,
-  { clock, ending, streamEnds, issuers, mounted, meters, log }: Foundation,
+  { clock, ending, openRequests, issuers, mounted, meters, log }: Foundation,
 ): Promise<void> {
   ending.isLeaving = true
   await waitForLoadBalancers(listener, plan.shutdownDelaySeconds, clock)
   ending.isDraining = true
-  await drain(listener, plan.drainSeconds * 1000, streamEnds, clock)
+  const endStreams = () => openRequests.endLasting(new ProxyError('shutting_down', { retryAfter: 1 }))
+  await drain(listener, plan.drainSeconds * 1000, [endStreams], clock)
   await close()
   await issuers.close()
   await mounted?.close()

@@ -1,6 +1,7 @@
 import type { DestinationStream } from 'pino'
 import { type Clock, systemClock } from '../core/clock.ts'
 import { createHeldMemory, type HeldMemory } from '../core/held-memory.ts'
+import { createOpenRequests, type OpenRequests } from '../core/open-requests.ts'
 import type { Plan } from '../core/plan/plan.ts'
 import type { RequestObserver } from '../core/record.ts'
 import type { OnEvent } from '../core/security-event.ts'
@@ -27,7 +28,7 @@ export interface Foundation {
   readonly observe: RequestObserver
   /** Called with what happens beside the calls of MCP servers. */
   readonly onEvent: OnEvent
-  readonly streamEnds: Edge['streamEnds']
+  readonly openRequests: OpenRequests
   readonly messageStreams: Edge['messageStreams']
   /** How far the process is on its way out. */
   readonly ending: Ending
@@ -68,7 +69,7 @@ export async function createFoundation(plan: Plan, options: FoundationOptions): 
     seal: createSessionSeal(plan.sessionKey),
     onEvent,
     observe: createObserver(log, mounted, meters),
-    streamEnds: new Set(),
+    openRequests: createOpenRequests(),
     messageStreams: new Map(),
     ending: { isLeaving: false, isDraining: false },
   }

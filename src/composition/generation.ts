@@ -57,14 +57,15 @@ function listEndpoints(servers: readonly GuardedServer[], rewrite: Rewrite | und
 }
 
 function createEdge(plan: Plan, foundation: Foundation, endpoints: Endpoints): Edge {
-  const { clock, bodyRoom, heldMemory, seal, observe, streamEnds, messageStreams, ending } = foundation
-  return {
+  const { clock, bodyRoom, heldMemory, seal, observe, openRequests, messageStreams, ending } = foundation
+  const edge: Edge = {
+    current: () => edge,
     clock,
     bodyRoom,
     heldMemory,
     seal,
     observe,
-    streamEnds,
+    openRequests,
     messageStreams,
     endpoints,
     isDraining: () => ending.isDraining,
@@ -75,4 +76,5 @@ function createEdge(plan: Plan, foundation: Foundation, endpoints: Endpoints): E
     forwarded: createForwardedRules(plan.trustedProxies, plan.publicUrl),
     brand: plan.broker?.brand ?? NO_BRAND,
   }
+  return edge
 }

@@ -17,7 +17,7 @@ export interface ReplyOwner {
   /** Whether an answer with these headers can end anywhere without being misread. */
   mayEndAnywhere(headers: ReplyHeaders): boolean
   /** Called when the response has started. */
-  afterStart(reply: ServerReply, headers: ReplyHeaders): void
+  afterStart(headers: ReplyHeaders): void
   /** Written at the end of a stream that we end ourselves between two events. */
   readonly farewell: string | undefined
   /** Called when status and headers are sent ahead of the body. */
@@ -61,7 +61,7 @@ export class ServerReply implements Reply {
       this.#response.write('', 'latin1')
       this.#owner.onFlush()
     }
-    this.#owner.afterStart(this, headers)
+    this.#owner.afterStart(headers)
   }
 
   write(chunk: Uint8Array): boolean {

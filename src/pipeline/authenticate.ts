@@ -24,8 +24,13 @@ export interface Identity {
  * @throws ProxyError `token_*`, `issuer_unavailable`, `legacy_client_rejected`
  */
 export function authenticate(exchange: Exchange, head: RequestHead, route: Route): Identity | Promise<Identity> {
-  if (route.legacyClients === 'reject' && isLegacy(head, route)) throw new ProxyError('legacy_client_rejected')
+  checkLegacy(head, route)
   return recallIdentity(head, route) ?? verifyIdentity(exchange, head, route)
+}
+
+/** @throws ProxyError `legacy_client_rejected` */
+export function checkLegacy(head: RequestHead, route: Route): void {
+  if (route.legacyClients === 'reject' && isLegacy(head, route)) throw new ProxyError('legacy_client_rejected')
 }
 
 const SCHEME = 'Bearer '
@@ -51,7 +56,7 @@ async function verifyIdentity(exchange: Exchange, head: RequestHead, route: Rout
 }
 
 /** The network that a token comes from: thousands of made-up tokens from one network wait behind the tokens of others. */
-function findAsker({ record }: Exchange): string {
+export function findAsker({ record }: Exchange): string {
   return listNetworks(record.clientAddress)[0]
 }
 

@@ -1,6 +1,7 @@
 import type { BrandPlan } from '../core/brand.ts'
 import type { Clock } from '../core/clock.ts'
 import type { HeldMemory } from '../core/held-memory.ts'
+import type { OpenRequests } from '../core/open-requests.ts'
 import type { CorsPlan, LimitsPlan } from '../core/plan/plan.ts'
 import type { RequestObserver } from '../core/record.ts'
 import type { BodyRoom } from '../http/body-room.ts'
@@ -9,8 +10,10 @@ import type { OriginRules } from '../http/origins.ts'
 import type { SessionSeal } from '../mcp/session-seal.ts'
 import type { Endpoints } from './endpoints.ts'
 
-/** Everything the pipeline works with, settled at the start. */
+/** Everything the pipeline works with, as one configuration settles it. */
 export interface Edge {
+  /** What is in force now: this, or what has replaced it. */
+  readonly current: () => Edge
   readonly clock: Clock
   readonly endpoints: Endpoints
   /** Accepted `Host` values, lower case; undefined for any. */
@@ -27,8 +30,8 @@ export interface Edge {
   readonly brand: BrandPlan
   readonly seal: SessionSeal
   readonly observe: RequestObserver
-  /** Ends the streams that have no end of their own; called when the process shuts down. */
-  readonly streamEnds: Set<() => void>
+  /** Of all requests of the process. */
+  readonly openRequests: OpenRequests
   /**
    * Event streams of HTTP+SSE, by the sealed message endpoint that each has named to its client. Sends an event there; false when the client
    * does not read.

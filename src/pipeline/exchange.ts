@@ -9,7 +9,10 @@ import type { Edge } from './edge.ts'
 
 /** One request and its answer, while they last. */
 export interface Exchange {
-  readonly edge: Edge
+  /** By which it is served. */
+  edge: Edge
+  /** Of the open requests when it was decided last what is permitted, or began. */
+  era: number
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly record: RequestRecord
@@ -27,8 +30,16 @@ export interface Exchange {
   unreadText: string | undefined
   /** Gives back the room of a long body; undefined when there is none. */
   releaseBody: (() => void) | undefined
-  /** Calls off what waits for the end of the token; undefined while nothing does. */
-  stopWatching: (() => void) | undefined
+  /** The answer to the permitted call; undefined until then. */
+  answer: AnswerInProgress | undefined
+}
+
+/** What is told to the answer of a permitted call. */
+interface AnswerInProgress {
+  /** It has begun. */
+  begin(isStream: boolean): void
+  /** It is over. */
+  close(): void
 }
 
 const NO_HEADERS: Readonly<ReplyHeaders> = Object.freeze({})
@@ -65,6 +76,7 @@ export function openExchange(edge: Edge, request: IncomingMessage, response: Ser
   }
   const exchange: Exchange = {
     edge,
+    era: edge.openRequests.era,
     request,
     response,
     record,
@@ -76,7 +88,7 @@ export function openExchange(edge: Edge, request: IncomingMessage, response: Ser
     messageEndpoint: undefined,
     unreadText: undefined,
     releaseBody: undefined,
-    stopWatching: undefined,
+    answer: undefined,
   }
   response.on('close', () => closeExchange(exchange))
   return exchange
@@ -93,9 +105,9 @@ function pathOf(target: string): string {
   return (fragment < 0 ? path : path.slice(0, fragment)).slice(0, MAX_PATH_LENGTH)
 }
 
-function closeExchange({ edge, record, response, releaseBody, stopWatching }: Exchange): void {
+function closeExchange({ edge, record, response, releaseBody, answer }: Exchange): void {
   releaseBody?.()
-  stopWatching?.()
+  answer?.close()
   record.duration = edge.clock.monotonic() - record.startedAt
   record.status = response.headersSent ? response.statusCode : 0
   if (!response.writableFinished && record.code === undefined) record.code = 'client_gone'

@@ -1,3 +1,4 @@
+import type { ListFilter } from '../core/decision.ts'
 import { formatPrincipalKey } from '../core/principal.ts'
 import type { Reply } from '../core/reply.ts'
 import type { RoutedCall } from '../core/route.ts'
@@ -6,36 +7,49 @@ import { isModernRevision } from '../mcp/revision.ts'
 import type { Exchange } from './exchange.ts'
 import { createListFacts } from './request-facts.ts'
 
+/** An answer, and whether it is filtered. */
+interface FilteredAnswer {
+  /** As it was decided last. */
+  readonly call: RoutedCall
+  isFiltered: boolean
+}
+
 /** Filters the answer to one call. */
 export interface ListFiltering {
-  /** The call, so that its answer can be read. */
-  readonly call: RoutedCall
+  /** Of the call, so that its answer can be read. */
+  readonly headers: readonly string[]
   filter(reply: Reply): Reply
 }
 
 /**
  * What has to be done so that the answer to a call shows its principal only what it may use. The answers to all calls are filtered, whatever
- * they ask for: a list may arrive on any stream.
+ * they ask for: a list may arrive on any stream. Each list is filtered by what was decided last of the call.
  *
  * @returns undefined where policy has no need of it
  */
-export function findListFiltering(exchange: Exchange, call: RoutedCall): ListFiltering | undefined {
-  const { route, principal, revision } = call
-  // As for the decision (`authorize.ts`).
-  if (principal.assurance === 'signature_only') return undefined
-  const facts = createListFacts(exchange, call)
-  if (route.policy.createListFilter(principal, facts) === undefined) return undefined
+export function findListFiltering(exchange: Exchange, answer: FilteredAnswer): ListFiltering | undefined {
+  const { route, principal, revision, operations, headers } = answer.call
+  if (createCallFilter(exchange, answer.call) === undefined) return undefined
+  answer.isFiltered = true
   const options: AnswerFilterOptions = {
-    createFilter: () => route.policy.createListFilter(principal, facts) ?? SHOWS_NOTHING,
+    createFilter: () => createCallFilter(exchange, answer.call) ?? SHOWS_ALL,
     hasCacheScope: isModernRevision(revision),
     memory: exchange.edge.heldMemory.open(route.server, formatPrincipalKey(principal)),
-    awaitsMessage: route.kind === 'streamable_http' && call.operations.some(({ kind }) => kind === 'request'),
+    awaitsMessage: route.kind === 'streamable_http' && operations.some(({ kind }) => kind === 'request'),
   }
-  return { call: { ...call, headers: withoutEncoding(call.headers) }, filter: (reply) => createAnswerFilter(reply, options) }
+  return { headers: withoutEncoding(headers), filter: (reply) => createAnswerFilter(reply, options) }
 }
 
-/** Policy was asked before, with the same facts. */
-const SHOWS_NOTHING = { shows: () => false }
+/** @returns undefined where the principal may see all that the server lists */
+export function createCallFilter(exchange: Exchange, call: RoutedCall): ListFilter | undefined {
+  const { route, principal } = call
+  // As for the decision (`authorize.ts`).
+  if (principal.assurance === 'signature_only') return undefined
+  return route.policy.createListFilter(principal, createListFacts(exchange, call))
+}
+
+/** What has come into force since the answer was opened has no need of a filter. */
+const SHOWS_ALL: ListFilter = { shows: () => true }
 
 /** Nor a part of the answer: both could not be read here. */
 function withoutEncoding(headers: readonly string[]): string[] {

@@ -2,6 +2,8 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createFakeClock } from '../../test/support/fake-clock.ts'
 import { sendMcp, sendModern } from '../../test/support/mcp-requests.ts'
 import { openStepGate, type StepGate } from '../../test/support/step.ts'
+import { ProxyError } from '../core/errors.ts'
+import { createOpenRequests } from '../core/open-requests.ts'
 import type { Reply } from '../core/reply.ts'
 
 let gate: StepGate
@@ -44,20 +46,20 @@ describe('at a shutdown', () => {
     ['GET', 1],
     ['POST', 0],
   ])('an answer to %s has %i end', async (method, ends) => {
-    const streamEnds = new Set<() => void>()
-    gate = await openStepGate({}, { streamEnds }, (_call, reply) => {
+    const openRequests = createOpenRequests()
+    gate = await openStepGate({}, { openRequests }, (_call, reply) => {
       reply.start(200, { 'content-type': 'text/event-stream' })
       reply.write(Buffer.from('data: 1\n\n'))
     })
     const leave = new AbortController()
     const body = method === 'POST' ? { body: ping } : {}
     const response = await sendMcp(`${gate.origin}/mcp`, { method, ...body, signal: leave.signal })
-    expect(streamEnds.size).toBe(ends)
-    for (const end of streamEnds) end()
+    expect(openRequests.size).toBe(ends)
+    openRequests.endLasting(new ProxyError('shutting_down'))
     if (ends === 1) expect(await response.text()).toBe('data: 1\n\n')
     else leave.abort()
     await vi.waitUntil(() => gate.records.length > 0)
-    expect(streamEnds.size).toBe(0)
+    expect(openRequests.size).toBe(0)
   })
 })
 

@@ -6,10 +6,12 @@ import { type ReplyOwner, ServerReply } from '../http/server-reply.ts'
 import { checkEndpoint, createEndpointRewriter, isEventStream } from '../mcp/endpoint-event.ts'
 import { formatListenEnd } from '../mcp/listen-end.ts'
 import { isModernRevision } from '../mcp/revision.ts'
+import type { Identity } from './authenticate.ts'
 import type { Exchange } from './exchange.ts'
 import { findListFiltering } from './filter-lists.ts'
+import { OpenAnswer } from './open-answer.ts'
 import { refuse } from './refuse.ts'
-import { endWithToken, findListen, lastsUntilEnded } from './stream-expiry.ts'
+import { findListen, lastsUntilEnded } from './stream-expiry.ts'
 
 /** Bytes of a request body that are held for as long as the answer takes. */
 const MAX_HELD_BYTES = 64 * 1024
@@ -19,19 +21,25 @@ const MAX_HELD_BYTES = 64 * 1024
  *
  * @throws ProxyError `shutting_down` where the answer would last, and all others like it have been ended
  */
-export function forward(exchange: Exchange, call: RoutedCall): void {
-  const lasts = lastsUntilEnded(call)
-  if (lasts && exchange.edge.isDraining()) throw shuttingDown()
+export function forward(exchange: Exchange, call: RoutedCall, identity: Identity): void {
+  if (lastsUntilEnded(call) && exchange.edge.isDraining()) throw new ProxyError('shutting_down', { retryAfter: 1 })
   const answered = letGoOfBody(call)
   const reply = new ServerReply(new Forwarding(exchange, answered))
-  if (lasts) endAtShutdown(exchange, reply)
-  const filtering = findListFiltering(exchange, call)
-  // What is filtered may come for long before the answer begins.
-  if (filtering !== undefined) endWithToken(exchange, answered, reply)
+  const answer = openAnswer(exchange, answered, identity, reply)
+  const filtering = findListFiltering(exchange, answer)
   const filtered = filtering?.filter(reply) ?? reply
   const { kind, upstream } = call.route
   const onEndpoint = (sealed: string): void => (filtering === undefined ? undefined : takeAnswers(exchange, sealed, reply))
-  upstream.send(filtering?.call ?? call, kind === 'sse' ? rewriteEndpoint(exchange, call, filtered, onEndpoint) : filtered)
+  const sent = filtering === undefined ? call : { ...call, headers: filtering.headers }
+  upstream.send(sent, kind === 'sse' ? rewriteEndpoint(exchange, call, filtered, onEndpoint) : filtered)
+}
+
+/** The client may have gone while the credential for the upstream was fetched. */
+function openAnswer(exchange: Exchange, call: RoutedCall, identity: Identity, reply: ServerReply): OpenAnswer {
+  const answer = new OpenAnswer(exchange, call, identity, reply)
+  exchange.answer = answer
+  if (exchange.response.closed) answer.close()
+  return answer
 }
 
 /** What is filtered is written event by event, so that events of ours may come in between: answers to calls that do not reach the upstream. */
@@ -48,16 +56,6 @@ function takeAnswers({ edge: { messageStreams }, response }: Exchange, sealed: s
 /** The answer may last, and needs no body: a long one would be held for it. A short one costs less than to make another call without it. */
 function letGoOfBody(call: RoutedCall): RoutedCall {
   return call.body === undefined || call.body.length <= MAX_HELD_BYTES ? call : { ...call, body: undefined }
-}
-
-function endAtShutdown({ edge, response }: Exchange, reply: ServerReply): void {
-  const end = (): void => reply.close(shuttingDown())
-  edge.streamEnds.add(end)
-  response.on('close', () => edge.streamEnds.delete(end))
-}
-
-function shuttingDown(): ProxyError {
-  return new ProxyError('shutting_down', { retryAfter: 1 })
 }
 
 /** What is done with the answer to a call. */
@@ -97,9 +95,9 @@ class Forwarding implements ReplyOwner {
     return headers['content-length'] === undefined && isEventStream(headers)
   }
 
-  afterStart(reply: ServerReply, headers: ReplyHeaders): void {
+  afterStart(headers: ReplyHeaders): void {
     this.#isEventStream = isEventStream(headers) && headers['content-encoding'] === undefined
-    endWithToken(this.#exchange, this.#call, reply)
+    this.#exchange.answer?.begin(isEventStream(headers))
   }
 
   onFlush(): void {

@@ -1,8 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Decision } from '../core/decision.ts'
-import { ProxyError } from '../core/errors.ts'
 import type { RequestRecord } from '../core/record.ts'
-import type { Route } from '../core/route.ts'
+import type { Route, RoutedCall } from '../core/route.ts'
 import { decodeBody } from '../http/body.ts'
 import { condemn, isCondemned } from '../http/connection.ts'
 import { formatCorsHeaders } from '../http/cors.ts'
@@ -19,10 +18,12 @@ import type { Edge } from './edge.ts'
 import { findEndpoint } from './endpoints.ts'
 import { type Exchange, openExchange } from './exchange.ts'
 import { forward } from './forward.ts'
+import { checkHost } from './hosts.ts'
 import { loadMessages } from './load-body.ts'
 import { checkMethod } from './methods.ts'
-import { readCall } from './read-call.ts'
+import { type AuthenticatedRequest, readCall } from './read-call.ts'
 import { receive } from './receive.ts'
+import { reconsider } from './reconsider.ts'
 import { refuse } from './refuse.ts'
 import { createRequestFacts } from './request-facts.ts'
 
@@ -49,7 +50,9 @@ async function serve(exchange: Exchange): Promise<void> {
   exchange.head = head
   const endpoint = findEndpoint(edge.endpoints, head.path)
   if (endpoint.kind === 'health') return answerHealth(exchange, endpoint.isHealthy(head.query))
-  checkHost(exchange, head)
+  // Where the next request begins is in doubt, too.
+  if (head.host === '') condemn(exchange.request.socket)
+  checkHost(edge, head)
   if (endpoint.kind === 'metadata') return answerMetadata(exchange, endpoint.document)
   if (endpoint.kind === 'handled') return receive(exchange, head, endpoint.handle)
   await guard(exchange, head, endpoint.route)
@@ -82,11 +85,21 @@ async function guard(exchange: Exchange, head: RequestHead, route: Route): Promi
   record.revision = revision
   const body = head.method === 'POST' ? await loadMessages(exchange, head, identity.form) : undefined
   const messages = body === undefined ? NO_MESSAGES : parseBody(exchange, body)
-  const call = readCall({ exchange, head, route, identity, revision, body, messages })
+  const first = { route, identity }
+  const standing = exchange.era === edge.openRequests.era ? first : await reconsider(exchange, head, first)
+  const call = decide({ exchange, head, revision, body, messages, ...standing })
+  forward(exchange, await addCredential(call, standing.identity), standing.identity)
+}
+
+/** @throws ProxyError unless policy permits the call */
+function decide(request: AuthenticatedRequest): RoutedCall {
+  const { exchange, identity } = request
+  exchange.record.principal = identity.principal
+  const call = readCall(request)
   const decision = authorize(call, createRequestFacts(exchange, call))
-  recordDecision(record, decision)
+  recordDecision(exchange.record, decision)
   checkPermitted(decision)
-  forward(exchange, await addCredential(call, identity))
+  return call
 }
 
 function recordDecision(record: RequestRecord, decision: Decision): void {
@@ -106,14 +119,4 @@ function parseBody(exchange: Exchange, body: Buffer): ParsedBody {
   exchange.record.askedRevision = findAskedRevision(messages, exchange.record.revision ?? '')
   exchange.isBatch = messages.isBatch
   return messages
-}
-
-/** Load balancers ask for health in HTTP/1.0 and without a host (HAProxy's `option httpchk GET /healthz`). All else is served by name. */
-function checkHost({ edge, request }: Exchange, head: RequestHead): void {
-  if (head.host === '') {
-    condemn(request.socket)
-    throw new ProxyError('request_malformed', { reason: 'host_invalid', cause: 'Host is missing' })
-  }
-  if (edge.hosts && !edge.hosts.has(head.host))
-    throw new ProxyError('host_denied', { cause: `Host ${JSON.stringify(head.host)}` })
 }

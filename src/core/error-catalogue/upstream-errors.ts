@@ -51,6 +51,11 @@ export const upstreamErrors = {
     message: 'The MCP server did not accept the credential of the proxy',
     remedy: 'The MCP server requires its own credential: set `upstream.headers` of the server.',
   },
+  upstream_replaced: {
+    status: 503,
+    message: 'The configuration of this MCP server has changed',
+    remedy: 'Nothing to do: the configuration was reloaded, and the client connects again.',
+  },
   upstream_ended: {
     status: 502,
     message: 'The MCP server ended before it answered',

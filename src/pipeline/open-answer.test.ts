@@ -1,0 +1,247 @@
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { createFakeClock } from '../../test/support/fake-clock.ts'
+import { gateVerifier } from '../../test/support/gate.ts'
+import { sendMcp } from '../../test/support/mcp-requests.ts'
+import { openStepGate, type StepGate } from '../../test/support/step.ts'
+import type { Decision, PolicyEngine } from '../core/decision.ts'
+import { ProxyError } from '../core/errors.ts'
+import { createOpenRequests } from '../core/open-requests.ts'
+import type { TokenVerifier } from '../core/ports.ts'
+import type { Reply } from '../core/reply.ts'
+import type { Route } from '../core/route.ts'
+import type { Edge } from './edge.ts'
+import type { Endpoint } from './endpoints.ts'
+
+let gate: StepGate
+let leave: AbortController
+afterEach(async () => {
+  leave.abort()
+  await gate.close()
+})
+
+const call = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'echo', arguments: { text: 'hi' } } }
+const denial: Decision = { effect: 'deny', code: 'policy_denied', ground: 'rule', reason: 'test' } as unknown as Decision
+const stream = { 'content-type': 'text/event-stream' }
+
+/** A gate whose route can be replaced as a reload would, and what is open in it. */
+async function openReloadable(answer: (reply: Reply) => void, first: Partial<Route> = {}) {
+  leave = new AbortController()
+  const openRequests = createOpenRequests()
+  const clock = createFakeClock()
+  let now: Edge | undefined
+  const current = (): Edge => now ?? gate.edge
+  gate = await openStepGate(first, { openRequests, clock, current }, (_call, reply) => answer(reply))
+  return {
+    openRequests,
+    clock,
+    /** @param changes - undefined: the server is gone */
+    async replace(changes: Partial<Route> | undefined, of: Partial<Edge> = {}) {
+      const changed = [...gate.edge.endpoints].map(([path, endpoint]): [string, Endpoint] => [
+        path,
+        endpoint.kind === 'guarded'
+          ? {
+              kind: 'guarded',
+              route: { ...endpoint.route, ...changes },
+            }
+          : endpoint,
+      ])
+      now = { ...gate.edge, ...of, endpoints: new Map(changes === undefined ? [] : changed) }
+      await openRequests.decideAnew()
+    },
+  }
+}
+
+const openStream = (reply: Reply): void => {
+  reply.start(200, stream)
+  reply.write(Buffer.from('data: 1\n\n'))
+}
+const get = (path: string, headers: Record<string, string> = {}) =>
+  sendMcp(gate.origin + path, { method: 'GET', headers, signal: leave.signal })
+const post = () => sendMcp(`${gate.origin}/mcp`, { body: call, signal: leave.signal })
+const resource = {
+  identifier: 'http://127.0.0.1/mcp',
+  metadataUrl: 'http://127.0.0.1/.well-known/oauth-protected-resource/mcp',
+  metadataPath: '/.well-known/oauth-protected-resource/mcp',
+  authorizationServers: [],
+  scopesSupported: [],
+  name: 'test',
+}
+const policy = (changes: Partial<PolicyEngine>): PolicyEngine => ({
+  decide: () => ({ effect: 'permit' }),
+  createListFilter: () => undefined,
+  ...changes,
+})
+const refusing: TokenVerifier = {
+  verify: () => {
+    throw new ProxyError('token_issuer_unknown')
+  },
+}
+
+describe('an open event stream', () => {
+  it.each<[string, Partial<Route>]>([
+    ['its policy does not permit it any more', { policy: policy({ decide: () => denial }) }],
+    ['its token is not accepted any more', { verifier: refusing }],
+    ['clients of its revision are not accepted any more', { legacyClients: 'reject' }],
+    ['another MCP server is behind its path', { upstream: { send: () => undefined, close: async () => undefined } }],
+    ['another server has its path', { server: 'another' }],
+    ['lists must be filtered that passed unread', { policy: policy({ createListFilter: () => ({ shows: () => true }) }) }],
+  ])('ends cleanly when %s, and the log says why', async (_when, changes) => {
+    const { replace, openRequests } = await openReloadable((reply) => {
+      reply.start(200, stream)
+      reply.write(Buffer.from('event: endpoint\ndata: /inside\n\n'))
+    })
+    const response = await get('/sse')
+    await replace(changes)
+    expect(await response.text()).toContain('data: /messages')
+    await vi.waitUntil(() => gate.records.length > 0)
+    expect(gate.records[0]?.cause).toBeDefined()
+    expect(openRequests.size).toBe(0)
+  })
+
+  it.each<[string, Partial<Edge>]>([
+    ['its origin', { origins: { allowed: new Set(), allowLoopback: false } }],
+    ['its host', { hosts: new Set(['other']) }],
+  ])('ends when %s is not accepted any more', async (_what, edge) => {
+    const { replace } = await openReloadable(openStream)
+    const response = await get('/mcp', { origin: gate.origin })
+    await replace({}, edge)
+    expect(await response.text()).toBe('data: 1\n\n')
+  })
+
+  it('ends when tokens are not accepted any more where it has its own', async () => {
+    const { replace } = await openReloadable(openStream, { resource: { ...resource, bearerMethods: ['query'] } })
+    const response = await fetch(`${gate.origin}/mcp?access_token=alice`, { headers: { accept: 'text/event-stream' } })
+    await replace({ resource: { ...resource, bearerMethods: ['header'] } })
+    expect(await response.text()).toBe('data: 1\n\n')
+  })
+
+  it('ends when its server is removed', async () => {
+    const { replace } = await openReloadable(openStream)
+    const response = await get('/mcp')
+    await replace(undefined)
+    expect(await response.text()).toBe('data: 1\n\n')
+  })
+
+  it('goes on when it is still permitted, also by another verifier', async () => {
+    const { replace, openRequests } = await openReloadable(openStream)
+    const response = await get('/mcp')
+    await replace({ policy: policy({}), verifier: { verify: (token) => gateVerifier.verify(token) } })
+    expect(openRequests.size).toBe(1)
+    openRequests.endLasting(new ProxyError('shutting_down'))
+    expect(await response.text()).toBe('data: 1\n\n')
+  })
+
+  it('goes on when the verifier that accepted its token cannot reach the issuer now', async () => {
+    let isDown = false
+    const verify: TokenVerifier['verify'] = (token) => (isDown ? new Promise(() => undefined) : gateVerifier.verify(token))
+    const { replace, openRequests, clock } = await openReloadable(openStream, { verifier: { verify } })
+    await get('/mcp')
+    isDown = true
+    const timers = clock.pending
+    const decided = replace({})
+    await vi.waitUntil(() => clock.pending > timers)
+    clock.advance(4000)
+    await decided
+    expect(openRequests.size).toBe(1)
+  })
+
+  it('ends when another verifier cannot find out whether it accepts the token, within four seconds', async () => {
+    const { replace, openRequests, clock } = await openReloadable(openStream)
+    const response = await get('/mcp')
+    const timers = clock.pending
+    const decided = replace({ verifier: { verify: () => new Promise(() => undefined) } })
+    await vi.waitUntil(() => clock.pending > timers)
+    clock.advance(4000)
+    await decided
+    expect(await response.text()).toBe('data: 1\n\n')
+    await vi.waitUntil(() => openRequests.size === 0)
+  })
+
+  it('that was opened while the configuration changed is decided anew when it has begun', async () => {
+    let held: Reply | undefined
+    const { replace } = await openReloadable((reply) => {
+      held = reply
+    })
+    const response = get('/mcp')
+    await vi.waitUntil(() => held !== undefined)
+    await replace({ policy: policy({ decide: () => denial }) })
+    expect((await response).status).toBe(403)
+  })
+})
+
+describe('a request whose body comes slowly', () => {
+  it('is decided by what is in force when it is complete', async () => {
+    const verify = vi.fn(gateVerifier.verify)
+    const { replace } = await openReloadable(openStream, { verifier: { verify } })
+    const body = new TransformStream<Uint8Array, Uint8Array>()
+    const writer = body.writable.getWriter()
+    const answered = fetch(`${gate.origin}/mcp`, {
+      method: 'POST',
+      headers: {
+        authorization: 'Bearer alice',
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+      },
+      body: body.readable,
+      duplex: 'half',
+    } as RequestInit)
+    const text = JSON.stringify(call)
+    await writer.write(Buffer.from(text.slice(0, 10)))
+    await vi.waitUntil(() => verify.mock.calls.length > 0)
+    await replace({ policy: policy({ decide: () => denial }) })
+    await writer.write(Buffer.from(text.slice(10)))
+    await writer.close()
+    expect((await answered).status).toBe(403)
+    expect(gate.calls).toEqual([])
+  })
+})
+
+describe('a call that was permitted', () => {
+  it('has its answer although it would not be permitted any more', async () => {
+    let held: Reply | undefined
+    const { replace, openRequests, clock } = await openReloadable((reply) => {
+      held = reply
+    })
+    const answered = post()
+    await vi.waitUntil(() => held !== undefined)
+    clock.advance(2000)
+    expect([...openRequests].map(({ operations }) => operations[0]?.target)).toEqual(['echo'])
+    await replace({ policy: policy({ decide: () => denial }) })
+    held?.start(200, { 'content-type': 'application/json', 'content-length': '2' })
+    held?.write(Buffer.from('{}'))
+    held?.end()
+    expect(await (await answered).text()).toBe('{}')
+  })
+
+  it('is cut when its answer is a stream', async () => {
+    const { replace, clock, openRequests } = await openReloadable(openStream)
+    const response = await post()
+    clock.advance(2000)
+    expect(openRequests.size).toBe(1)
+    await replace({ policy: policy({ decide: () => denial }) })
+    await expect(response.text()).rejects.toThrow()
+  })
+
+  it('finishes its stream when its server is removed', async () => {
+    let held: Reply | undefined
+    const { replace, clock } = await openReloadable((reply) => {
+      held = reply
+      openStream(reply)
+    })
+    const response = await post()
+    clock.advance(2000)
+    await replace(undefined)
+    held?.end()
+    expect(await response.text()).toBe('data: 1\n\n')
+  })
+
+  it('is decided anew by its arguments', async () => {
+    const { replace, clock } = await openReloadable(openStream)
+    const response = await post()
+    clock.advance(2000)
+    const decide: PolicyEngine['decide'] = (_principal, { operations: [operation], facts }) =>
+      operation && facts.readArguments(operation) === '{"text":"hi"}' ? denial : { effect: 'permit' }
+    await replace({ policy: policy({ decide }) })
+    await expect(response.text()).rejects.toThrow()
+  })
+})

@@ -1,0 +1,134 @@
+import { type ProxyError, toProxyError } from '../core/errors.ts'
+import type { OpenRequest } from '../core/open-requests.ts'
+import type { Operation } from '../core/operation.ts'
+import type { Principal } from '../core/principal.ts'
+import type { RoutedCall } from '../core/route.ts'
+import { watchIdle } from '../http/idle-watch.ts'
+import { readRequestHead } from '../http/request-head.ts'
+import type { ServerReply } from '../http/server-reply.ts'
+import type { Identity } from './authenticate.ts'
+import { authorize, checkPermitted } from './authorize.ts'
+import type { Exchange } from './exchange.ts'
+import { createCallFilter } from './filter-lists.ts'
+import { movedElsewhere, reconsider } from './reconsider.ts'
+import { createRequestFacts } from './request-facts.ts'
+import { lastsUntilEnded, waitForToken } from './stream-expiry.ts'
+
+/** Most answers are over by then, and to keep a list of them, or a timer for each, costs more than it is worth. */
+const SHORT_SECONDS = 1
+
+/** The answer to a permitted call, for as long as it lasts. A class, since thousands of streams may wait in one of these each. */
+export class OpenAnswer implements OpenRequest {
+  readonly lasts: boolean
+  isStream = false
+  readonly openedAt: number
+  /** Whether hidden items are removed from it. */
+  isFiltered = false
+  readonly #exchange: Exchange
+  readonly #identity: Identity
+  readonly #reply: ServerReply
+  #call: RoutedCall
+  #stopWaiting: () => void
+
+  constructor(exchange: Exchange, call: RoutedCall, identity: Identity, reply: ServerReply) {
+    const { clock, openRequests } = exchange.edge
+    this.#exchange = exchange
+    this.#call = call
+    this.#identity = identity
+    this.#reply = reply
+    this.lasts = lastsUntilEnded(call)
+    this.openedAt = exchange.record.startedAt
+    if (this.lasts) openRequests.add(this)
+    const waiting = watchIdle(SHORT_SECONDS, () => this.#settle(), clock)
+    this.#stopWaiting = () => waiting.stop()
+  }
+
+  get requestId(): string {
+    return this.#exchange.record.requestId
+  }
+
+  get server(): string {
+    return this.#call.route.server
+  }
+
+  get path(): string {
+    return this.#call.route.path
+  }
+
+  get principal(): Principal {
+    return this.#call.principal
+  }
+
+  get operations(): readonly Operation[] {
+    return this.#call.operations
+  }
+
+  /** As it was decided last. */
+  get call(): RoutedCall {
+    return this.#call
+  }
+
+  /** Called when the answer begins. */
+  begin(isStream: boolean): void {
+    this.isStream = isStream
+    if (isStream) this.#catchUp()
+  }
+
+  end(reason: ProxyError): void {
+    if (!this.lasts) return this.#reply.fail(reason)
+    this.#exchange.record.cause = reason.cause ?? reason.code
+    this.#reply.close(reason)
+  }
+
+  async decideAnew(): Promise<void> {
+    try {
+      await this.#decide()
+    } catch (error) {
+      this.#endStream(toProxyError(error))
+    }
+  }
+
+  /** Called when the answer is over. */
+  close(): void {
+    this.#stopWaiting()
+    this.#exchange.edge.openRequests.remove(this)
+  }
+
+  /** It takes longer than most. */
+  #settle(): void {
+    this.#exchange.edge.openRequests.add(this)
+    this.#waitForToken()
+    this.#catchUp()
+  }
+
+  #waitForToken(): void {
+    this.#stopWaiting()
+    this.#stopWaiting = waitForToken(this.#call, (reason) => this.end(reason), this.#exchange.edge.clock)
+  }
+
+  /** What is permitted may have changed before this was among the open requests. */
+  #catchUp(): void {
+    const { edge, era } = this.#exchange
+    if (era !== edge.openRequests.era) void this.decideAnew()
+  }
+
+  async #decide(): Promise<void> {
+    const exchange = this.#exchange
+    const before = this.#call
+    const standing = { route: before.route, identity: { ...this.#identity, principal: before.principal } }
+    const { route, identity } = await reconsider(exchange, readRequestHead(exchange.request), standing)
+    if (route.upstream !== before.route.upstream) throw movedElsewhere()
+    const call = { ...before, route, principal: identity.principal }
+    checkPermitted(authorize(call, createRequestFacts(exchange, call)))
+    // What passes unread cannot be filtered from now on.
+    if (this.lasts && !this.isFiltered && createCallFilter(exchange, call) !== undefined) throw movedElsewhere()
+    this.#call = call
+    if (call.principal.acceptedUntil !== before.principal.acceptedUntil) this.#waitForToken()
+  }
+
+  /** A call that was permitted may have its answer, unless that is a stream, which may go on for ever. */
+  #endStream(reason: ProxyError): void {
+    const isMoved = reason.code === 'upstream_replaced' || reason.code === 'route_not_found'
+    if (this.lasts || (this.isStream && !isMoved)) this.end(reason)
+  }
+}
