@@ -61,6 +61,7 @@ export function createBenchPlan({ upstreamPort, issuer }: ProxyArgument): Plan {
     shutdownDelaySeconds: 0,
     drainSeconds: 5,
     sessionKey: randomBytes(32),
+    replicas: 1,
     servers: [
       {
         name: 'bench',
@@ -68,6 +69,7 @@ export function createBenchPlan({ upstreamPort, issuer }: ProxyArgument): Plan {
         issuers: [createIssuerPlan(issuer, { algorithms: ['RS256'] })],
         audiences: [audience],
         policy: { baseScopes: ['mcp'], rules, hierarchy: { admin: ['files:read', 'files:write'] }, unlistedOperations: 'permit' },
+        rateLimits: [],
         challengeScopes: [],
         scopesSupported: ['mcp', ...new Set(Object.values(scopesOfTools))],
         bearerMethods: ['header'],

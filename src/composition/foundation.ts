@@ -10,6 +10,8 @@ import { createSessionSeal, type SessionSeal } from '../mcp/session-seal.ts'
 import { createMeters, type Meters } from '../metrics/meters.ts'
 import { createIssuerPool, type IssuerPool } from '../oauth/issuer.ts'
 import type { Edge } from '../pipeline/edge.ts'
+import { createLocalCounters } from '../rate-limits/local-counters.ts'
+import { createRateLimiter, type RateLimiter } from '../rate-limits/rate-limits.ts'
 import { createLog, type Log } from '../telemetry/log.ts'
 import { createRequestLog } from '../telemetry/request-line.ts'
 import { type MountedBroker, mountBroker } from './mount-broker.ts'
@@ -29,6 +31,7 @@ export interface Foundation {
   /** Called with what happens beside the calls of MCP servers. */
   readonly onEvent: OnEvent
   readonly openRequests: OpenRequests
+  readonly rateLimiter: RateLimiter
   readonly messageStreams: Edge['messageStreams']
   /** How far the process is on its way out. */
   readonly ending: Ending
@@ -70,6 +73,7 @@ export async function createFoundation(plan: Plan, options: FoundationOptions): 
     onEvent,
     observe: createObserver(log, mounted, meters),
     openRequests: createOpenRequests(),
+    rateLimiter: createRateLimiter(createLocalCounters(clock, plan.replicas), clock),
     messageStreams: new Map(),
     ending: { isLeaving: false, isDraining: false },
   }

@@ -23,6 +23,7 @@ const STDIO_URL = 'http://stdio.invalid/'
 export function createServer(plan: Plan, server: ServerPlan, foundation: Foundation): GuardedServer {
   const verifier = createVerifier(server, foundation)
   const policy = createPolicy(server.policy)
+  const rateLimits = foundation.rateLimiter.limit(server.name, server.rateLimits)
   const sse = server.endpoints.find(({ kind }) => kind === 'sse')
   const messages = server.endpoints.find(({ kind }) => kind === 'messages')
   const upstreams = createUpstreams(server.name, foundation)
@@ -41,6 +42,7 @@ export function createServer(plan: Plan, server: ServerPlan, foundation: Foundat
       upstreamUrl: endpoint.upstream.kind === 'http' ? endpoint.upstream.url : STDIO_URL,
       verifier,
       policy,
+      rateLimits,
       upstream: upstreams.find(endpoint.upstream),
     }),
   )

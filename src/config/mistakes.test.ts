@@ -47,6 +47,16 @@ const withAssertions = (issuers: readonly unknown[], ...clients: object[]) =>
   withBroker({}, { store: { kind: 'memory' }, clients, identity_assertions: { issuers } })
 
 const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path: string, said: RegExp])[]>> = {
+  'limits that bound nothing, or cannot count': [
+    [{ ...smallest, rate_limits: [{}] }, 'rate_limits[0]', /limits nothing/],
+    [{ ...smallest, rate_limits: [{ burst: 3, streams: 1 }] }, 'rate_limits[0].burst', /how many in all/],
+    [withServer({ rate_limits: [{ per: ['tool'], streams: 1 }] }), 'servers[0].rate_limits[0].streams', /not counted by tool/],
+    [withServer({ rate_limits: [{ tools: ['a'], sessions: 1 }] }), 'servers[0].rate_limits[0].sessions', /not counted by tool/],
+    [withServer({ rate_limits: [{ per: ['user'], streams: 1 }] }), 'servers[0].rate_limits[0].per[0]', /./],
+    [withServer({ rate_limits: [{ calls_per_minute: 0 }] }), 'servers[0].rate_limits[0].calls_per_minute', /1/],
+    [withServer({ rate_limits: [{ calls_per_minute: 1.5 }] }), 'servers[0].rate_limits[0].calls_per_minute', /whole/],
+    [{ ...smallest, replicas: 0 }, 'replicas', /1/],
+  ],
   'what is missing': [
     [{}, 'servers', /missing/],
     [{ ...smallest, servers: [] }, 'servers', /at least 1/],

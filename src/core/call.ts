@@ -26,3 +26,14 @@ export interface Call {
   /** For the `messages` endpoint of HTTP+SSE: path and query on the upstream that the `endpoint` event named. */
   readonly upstreamTarget: string | undefined
 }
+
+/**
+ * Streams without an end of their own. They must not hold up a shutdown nor outlive their token, and nothing is lost when they end.
+ */
+export function lastsUntilEnded(call: Call): boolean {
+  return call.method === 'GET' || findListen(call) !== undefined
+}
+
+export function findListen({ operations }: Call): Operation | undefined {
+  return operations.find(({ method }) => method === 'subscriptions/listen')
+}

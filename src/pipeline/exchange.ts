@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Admission } from '../core/rate-limits.ts'
 import type { RequestRecord } from '../core/record.ts'
 import type { ReplyHeaders } from '../core/reply.ts'
 import type { Route } from '../core/route.ts'
@@ -30,6 +31,8 @@ export interface Exchange {
   unreadText: string | undefined
   /** Gives back the room of a long body; undefined when there is none. */
   releaseBody: (() => void) | undefined
+  /** What the call takes of the rate limits; undefined where nothing is limited. */
+  admission: Admission | undefined
   /** The answer to the permitted call; undefined until then. */
   answer: AnswerInProgress | undefined
 }
@@ -88,6 +91,7 @@ export function openExchange(edge: Edge, request: IncomingMessage, response: Ser
     messageEndpoint: undefined,
     unreadText: undefined,
     releaseBody: undefined,
+    admission: undefined,
     answer: undefined,
   }
   response.on('close', () => closeExchange(exchange))
@@ -105,11 +109,12 @@ function pathOf(target: string): string {
   return (fragment < 0 ? path : path.slice(0, fragment)).slice(0, MAX_PATH_LENGTH)
 }
 
-function closeExchange({ edge, record, response, releaseBody, answer }: Exchange): void {
+function closeExchange({ edge, record, response, releaseBody, answer, admission }: Exchange): void {
   releaseBody?.()
   answer?.close()
   record.duration = edge.clock.monotonic() - record.startedAt
   record.status = response.headersSent ? response.statusCode : 0
   if (!response.writableFinished && record.code === undefined) record.code = 'client_gone'
+  admission?.close(record.status)
   edge.observe(record)
 }

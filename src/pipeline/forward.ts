@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { findListen, lastsUntilEnded } from '../core/call.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { Reply, ReplyHeaders } from '../core/reply.ts'
 import type { RoutedCall } from '../core/route.ts'
@@ -11,7 +12,6 @@ import type { Exchange } from './exchange.ts'
 import { findListFiltering } from './filter-lists.ts'
 import { OpenAnswer } from './open-answer.ts'
 import { refuse } from './refuse.ts'
-import { findListen, lastsUntilEnded } from './stream-expiry.ts'
 
 /** Bytes of a request body that are held for as long as the answer takes. */
 const MAX_HELD_BYTES = 64 * 1024
@@ -123,12 +123,20 @@ class Forwarding implements ReplyOwner {
  * A session id goes out sealed to the principal that opened the session, and not at all where there are none: "Do not mint or echo session
  * IDs" (2026-07-28, streamable-http, Earlier Streamable HTTP Revisions).
  */
-function replaceSessionId({ edge }: Exchange, { route, revision, principal }: RoutedCall, headers: ReplyHeaders): void {
+function replaceSessionId(
+  { edge, admission }: Exchange,
+  { route, revision, principal }: RoutedCall,
+  headers: ReplyHeaders,
+): void {
   const id = headers['mcp-session-id']
   // Removing a property makes an object slow, so none is removed that isn't there.
   if (id === undefined) return
-  if (typeof id !== 'string' || route.kind === 'messages' || isModernRevision(revision)) delete headers['mcp-session-id']
-  else headers['mcp-session-id'] = edge.seal.seal(id, 'mcp-session', route.server, principal)
+  if (typeof id !== 'string' || route.kind === 'messages' || isModernRevision(revision)) {
+    delete headers['mcp-session-id']
+    return
+  }
+  admission?.useSession(id)
+  headers['mcp-session-id'] = edge.seal.seal(id, 'mcp-session', route.server, principal)
 }
 
 /** The client posts to our message endpoint; where that leads on the upstream travels sealed in its query. */

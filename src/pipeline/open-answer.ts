@@ -1,3 +1,4 @@
+import { lastsUntilEnded } from '../core/call.ts'
 import { type ProxyError, toProxyError } from '../core/errors.ts'
 import type { OpenRequest } from '../core/open-requests.ts'
 import type { Operation } from '../core/operation.ts'
@@ -12,7 +13,7 @@ import type { Exchange } from './exchange.ts'
 import { createCallFilter } from './filter-lists.ts'
 import { movedElsewhere, reconsider } from './reconsider.ts'
 import { createRequestFacts } from './request-facts.ts'
-import { lastsUntilEnded, waitForToken } from './stream-expiry.ts'
+import { waitForToken } from './stream-expiry.ts'
 
 /** Most answers are over by then, and to keep a list of them, or a timer for each, costs more than it is worth. */
 const SHORT_SECONDS = 1

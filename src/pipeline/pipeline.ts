@@ -11,6 +11,7 @@ import { type RequestHead, readRequestHead } from '../http/request-head.ts'
 import { findAskedRevision, type ParsedBody, parseMessages } from '../mcp/messages.ts'
 import { findRevision } from '../mcp/revision.ts'
 import { addCredential } from './add-credential.ts'
+import { admit } from './admit.ts'
 import { answerHealth, answerMetadata, answerPreflight } from './answers.ts'
 import { authenticate, checkAssurance } from './authenticate.ts'
 import { authorize, checkPermitted } from './authorize.ts'
@@ -87,19 +88,20 @@ async function guard(exchange: Exchange, head: RequestHead, route: Route): Promi
   const messages = body === undefined ? NO_MESSAGES : parseBody(exchange, body)
   const first = { route, identity }
   const standing = exchange.era === edge.openRequests.era ? first : await reconsider(exchange, head, first)
-  const call = decide({ exchange, head, revision, body, messages, ...standing })
+  const { call, decision } = decide({ exchange, head, revision, body, messages, ...standing })
+  if (call.route.rateLimits !== undefined) await admit(exchange, call, decision, call.route.rateLimits)
+  checkPermitted(decision)
   forward(exchange, await addCredential(call, standing.identity), standing.identity)
 }
 
-/** @throws ProxyError unless policy permits the call */
-function decide(request: AuthenticatedRequest): RoutedCall {
+/** Reads the call, and what policy says of it. */
+function decide(request: AuthenticatedRequest): { readonly call: RoutedCall; readonly decision: Decision } {
   const { exchange, identity } = request
   exchange.record.principal = identity.principal
   const call = readCall(request)
   const decision = authorize(call, createRequestFacts(exchange, call))
   recordDecision(exchange.record, decision)
-  checkPermitted(decision)
-  return call
+  return { call, decision }
 }
 
 function recordDecision(record: RequestRecord, decision: Decision): void {

@@ -1,23 +1,11 @@
-import type { Call } from '../core/call.ts'
+import { type Call, lastsUntilEnded } from '../core/call.ts'
 import type { CancelTimer, Clock } from '../core/clock.ts'
 import { ProxyError } from '../core/errors.ts'
-import type { Operation } from '../core/operation.ts'
 
 /** The longest delay that a timer knows: with more it fires at once. */
 const MAX_DELAY_MS = 2 ** 31 - 1
 /** A call was permitted when it was asked for, so its answer may still come; but no token keeps a stream open for ever. */
 const ANSWER_MS = 5 * 60 * 1000
-
-/**
- * Streams without an end of their own. They must not hold up a shutdown nor outlive their token, and nothing is lost when they end.
- */
-export function lastsUntilEnded(call: Call): boolean {
-  return call.method === 'GET' || findListen(call) !== undefined
-}
-
-export function findListen({ operations }: Call): Operation | undefined {
-  return operations.find(({ method }) => method === 'subscriptions/listen')
-}
 
 /**
  * Ends an answer, whatever its type, when the token that opened it is no longer accepted: authorization belongs to "every HTTP request"

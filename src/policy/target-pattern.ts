@@ -1,5 +1,5 @@
+import { compileNamePattern } from '../core/name-pattern.ts'
 import type { Operation } from '../core/operation.ts'
-import { compileNamePattern } from './target/name-pattern.ts'
 import { compileResourcePattern } from './target/resource-pattern.ts'
 import type { Target } from './target/target.ts'
 import { spend, type Work } from './work.ts'

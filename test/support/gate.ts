@@ -151,6 +151,7 @@ function createRoute(kind: EndpointKind, origin: string, upstream: Upstream): Ro
     upstreamUrl: 'http://stdio.invalid/sse',
     verifier: gateVerifier,
     policy: openPolicy,
+    rateLimits: undefined,
     upstream,
   }
 }

@@ -7,6 +7,7 @@ import { checkBroker } from './broker.ts'
 import { checkEdge } from './edge.ts'
 import { checkIssuers } from './issuer.ts'
 import { checkPolicy } from './policy.ts'
+import { checkRateLimits } from './rate-limits.ts'
 import { checkRewrite } from './rewrite.ts'
 import { checkSecretsAndFiles } from './secrets-and-files.ts'
 import { checkServers } from './server.ts'
@@ -43,6 +44,7 @@ function inspect(parsed: Parsed<Config>, source: ReferenceSource, report: Report
     checkServers,
     checkPolicy,
     checkAccess,
+    checkRateLimits,
     checkSecretsAndFiles,
     checkBroker,
     checkStorage,

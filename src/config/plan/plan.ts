@@ -36,7 +36,7 @@ export function createPlan(config: Config, environment: PlanEnvironment): Plan {
   const { secretsAndFiles, terminal, notices, directory, namePlace = (path) => path } = environment
   const broker = createBrokerPlan(config, { publicUrl, secretsAndFiles, directory })
   const servers = config.servers.map((server, index) =>
-    createServerPlan(server, index, { publicUrl, access: config, issuers: config.issuers, broker, secretsAndFiles }),
+    createServerPlan(server, index, { publicUrl, general: config, issuers: config.issuers, broker, secretsAndFiles }),
   )
   return freeze({
     listen: createListenPlan(config, secretsAndFiles),
@@ -59,6 +59,7 @@ export function createPlan(config: Config, environment: PlanEnvironment): Plan {
     shutdownDelaySeconds: config.shutdown.delay_seconds,
     drainSeconds: config.shutdown.drain_seconds,
     sessionKey: resolveSessionKey(config, secretsAndFiles),
+    replicas: config.replicas,
     servers,
     broker,
     rewrite: createRewritePlan(config, publicUrl, secretsAndFiles),

@@ -6,17 +6,19 @@ import type { UpstreamCredentialPlan } from '../../core/upstream-credential.ts'
 import { listEndpoints, nameServer } from '../derive/endpoints.ts'
 import { formatHeaderValue } from '../derive/header-value.ts'
 import type { IssuerConfig } from '../schema/issuer.ts'
+import type { Config } from '../schema/schema.ts'
 import type { ServerConfig, UpstreamConfig } from '../schema/server.ts'
 import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
 import { createIssuerPlan } from './issuer.ts'
 import { createPolicyPlan, type GeneralAccess } from './policy.ts'
 import { createProcessPlan, isProcess } from './process.ts'
+import { createRateLimitPlans } from './rate-limits.ts'
 
 /** What a server takes from the rest of the configuration. */
 export interface ServerPlanInputs {
   readonly publicUrl: string
-  /** Who may use what on every server. */
-  readonly access: GeneralAccess
+  /** Who may use what on every server, and how much. */
+  readonly general: GeneralAccess & Pick<Config, 'rate_limits'>
   /** Issuers of servers that list none. */
   readonly issuers: readonly IssuerConfig[]
   /** Our own authorization server, for servers that list no issuers. */
@@ -35,7 +37,8 @@ export function createServerPlan(server: ServerConfig, index: number, inputs: Se
     endpoints,
     issuers: [...own, ...issuers],
     audiences: [...new Set([...endpoints.map((endpoint) => endpoint.resource), ...server.audience])],
-    policy: createPolicyPlan(server, index, inputs.access),
+    policy: createPolicyPlan(server, index, inputs.general),
+    rateLimits: createRateLimitPlans(inputs.general.rate_limits, server.rate_limits, index),
     scopesSupported: resolveScopesSupported(server),
     challengeScopes: [...new Set([...server.scopes, ...(server.scopes_supported ?? [])])],
     bearerMethods: server.bearer_methods,

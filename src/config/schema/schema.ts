@@ -5,10 +5,11 @@ import { admin } from './admin.ts'
 import { broker, identityProvider } from './broker.ts'
 import { cors, limits, listen, log, shutdown } from './edge.ts'
 import { issuerOrText } from './issuer.ts'
+import { rateLimits } from './rate-limits.ts'
 import { rewrite } from './rewrite.ts'
 import { servers } from './server.ts'
 import { encryptionKeys, store } from './store.ts'
-import { list, secret, text } from './values.ts'
+import { list, secret, text, whole } from './values.ts'
 
 /** The configuration file. Types, validation, JSON Schema and documentation are all made from this. */
 export const configSchema = z
@@ -57,6 +58,12 @@ export const configSchema = z
     rewrite: rewrite.optional(),
     access: access.optional().describe('Who may use what on every server, beside what servers say themselves.'),
     access_mode: mode.default('enforce').describe('`shadow`: `access` is decided and logged as `would_deny`, not enforced.'),
+    rate_limits: rateLimits
+      .default([])
+      .describe('How much may be used, counted over all servers unless `per` has `server` or `tool`. See [limits](limits.md).'),
+    replicas: whole(1, 1000)
+      .default(1)
+      .describe('How many processes serve this configuration: each has its part of every limit of `rate_limits`.'),
     servers: servers.describe('The MCP servers behind the proxy.'),
   })
   .describe('Configuration of Open MCP Auth Proxy.')

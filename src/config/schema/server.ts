@@ -10,6 +10,7 @@ import {
 import { access, mode, rule } from './access.ts'
 import { issuerOrText } from './issuer.ts'
 import { processShape } from './process.ts'
+import { rateLimits } from './rate-limits.ts'
 import { headerValueOrText, list, scopes, seconds, text, whole } from './values.ts'
 
 const upstream = z
@@ -82,6 +83,7 @@ const server = z
       .optional()
       .describe('`shadow`: the whole of `access` is decided and logged as `would_deny`, not enforced. By default as at the top.'),
     rules: z.array(rule).default([]).describe('What single operations need besides: all rules that match must hold.'),
+    rate_limits: rateLimits.default([]).describe('How much of this server may be used, besides the limits at the top.'),
     list_step_up: z
       .boolean()
       .default(true)

@@ -38,6 +38,18 @@ export const authorizationErrors = {
     remedy:
       'The server has rules for resources, and the URI has control characters, too many escapes, dot segments or backslashes, is longer than 8 KiB, is a relative path or names another host (`file:`), or one message names more resources than can be compared with the rules. The log line says which. Use the URI exactly as the server lists it.',
   },
+  rate_limited: {
+    status: 429,
+    message: 'Too many requests',
+    reasons: {
+      calls_per_minute: 'The bucket of a limit with `calls_per_minute` is empty, or holds less than one request asks for.',
+      concurrent_calls: 'As many calls run as a limit with `concurrent_calls` permits.',
+      streams: 'As many event streams are open as a limit permits.',
+      sessions: 'As many MCP sessions are open as a limit permits.',
+    },
+    remedy:
+      'The client waits for the seconds of `Retry-After` and tries again. The log line names the entry of `rate_limits`: raise its bound if that use is meant to be possible.',
+  },
   legacy_client_rejected: {
     status: 400,
     message: 'This server does not serve clients of that protocol revision',

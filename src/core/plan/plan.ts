@@ -26,6 +26,8 @@ export interface Plan {
   readonly drainSeconds: number
   /** Key that seals MCP session ids to their principal; at least 32 bytes. Random for each start unless configured. */
   readonly sessionKey: Buffer
+  /** How many processes divide the rate limits. */
+  readonly replicas: number
   readonly servers: readonly ServerPlan[]
   /** The authorization server of our own; undefined when users sign in elsewhere. */
   readonly broker: BrokerPlan | undefined

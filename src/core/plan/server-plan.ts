@@ -2,6 +2,7 @@ import type { BearerMethod, EndpointKind, LegacyClients } from '../route-facts.t
 import type { UpstreamCredentialPlan } from '../upstream-credential.ts'
 import type { IssuerPlan } from './issuer-plan.ts'
 import type { PolicyPlan } from './policy-plan.ts'
+import type { RateLimitPlan } from './rate-limit-plan.ts'
 import type { UpstreamPlan } from './upstream-plan.ts'
 
 export interface ServerPlan {
@@ -11,6 +12,7 @@ export interface ServerPlan {
   /** Accepted audiences: the resource identifiers of this server and what the configuration adds. */
   readonly audiences: readonly string[]
   readonly policy: PolicyPlan
+  readonly rateLimits: readonly RateLimitPlan[]
   /** What protected resource metadata publishes; flat. */
   readonly scopesSupported: readonly string[]
   /** What the challenge of a 401 asks for: clients look there first. The base scopes, and `scopes_supported` where it is configured. */

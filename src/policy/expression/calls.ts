@@ -1,4 +1,4 @@
-import { compileNamePattern } from '../target/name-pattern.ts'
+import { compileNamePattern } from '../../core/name-pattern.ts'
 import { spend } from '../work.ts'
 import { type Apply, createDateMethod, describeTypes, functions } from './functions.ts'
 import { findFact } from './lookups.ts'

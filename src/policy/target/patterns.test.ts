@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { compileNamePattern } from '../../core/name-pattern.ts'
 import { createWork } from '../work.ts'
-import { compileNamePattern } from './name-pattern.ts'
 import { compileUriPattern } from './uri-pattern.ts'
 
 const escapeText = (text: string) => text.replaceAll(/[.*+?^${}()|[\]\\/-]/g, '\\$&')

@@ -1,6 +1,6 @@
+import { compileNamePattern } from '../../core/name-pattern.ts'
 import { createWork, type Work } from '../work.ts'
 import { collectReadings } from './collect-readings.ts'
-import { compileNamePattern } from './name-pattern.ts'
 import type { NamedParts } from './resource-uri.ts'
 import { compileUriPattern, type MatchUri } from './uri-pattern.ts'
 import { isFetched, joinUri, splitUri, type UriShape } from './uri-shape.ts'

@@ -1,5 +1,5 @@
+import { compileNamePattern } from '../../core/name-pattern.ts'
 import { spend, type Work } from '../work.ts'
-import { compileNamePattern } from './name-pattern.ts'
 import { compileSegmentPattern } from './segment-pattern.ts'
 
 /** Decides whether a resource URI fits a pattern. */

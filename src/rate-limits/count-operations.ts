@@ -1,0 +1,42 @@
+import type { Call } from '../core/call.ts'
+import { compileNamePattern } from '../core/name-pattern.ts'
+import type { Operation } from '../core/operation.ts'
+import type { RateLimitPlan } from '../core/plan/rate-limit-plan.ts'
+
+/** What of a call counts for a limit. */
+export interface Count {
+  /** Undefined where tools are not counted apart. */
+  readonly tool: string | undefined
+  readonly operations: number
+  /** Those of them that get an answer. */
+  readonly requests: number
+}
+
+/** Counts what a limit is about, each tool apart where it says so. Nothing where the limit does not apply. */
+export function countOperations({ per, tools }: RateLimitPlan): (call: Call) => readonly Count[] {
+  const isApart = per.includes('tool')
+  const patterns = tools?.map(compileNamePattern)
+  if (patterns === undefined && !isApart) return countAll
+  const fits = (tool: string): boolean => patterns === undefined || patterns.some((match) => match(tool))
+  return ({ operations }) => countTools(operations, fits, isApart)
+}
+
+/** Requests without operations (GET, DELETE, answers to the server's requests) count as one: each of them reaches the MCP server, too. */
+function countAll({ operations }: Call): readonly Count[] {
+  const counted = operations.filter(({ kind }) => kind !== 'response')
+  return [{ tool: undefined, operations: Math.max(1, counted.length), requests: countRequests(counted) }]
+}
+
+function countTools(operations: readonly Operation[], fits: (tool: string) => boolean, isApart: boolean): readonly Count[] {
+  const byTool = new Map<string | undefined, Operation[]>()
+  for (const operation of operations) {
+    if (operation.method !== 'tools/call' || operation.target === undefined || !fits(operation.target)) continue
+    const tool = isApart ? operation.target : undefined
+    byTool.set(tool, [...(byTool.get(tool) ?? []), operation])
+  }
+  return [...byTool].map(([tool, counted]) => ({ tool, operations: counted.length, requests: countRequests(counted) }))
+}
+
+function countRequests(operations: readonly Operation[]): number {
+  return operations.filter(({ kind }) => kind === 'request').length
+}

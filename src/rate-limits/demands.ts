@@ -1,0 +1,89 @@
+import { hash } from 'node:crypto'
+import { type Call, lastsUntilEnded } from '../core/call.ts'
+import type { Demand, PlaceDemand } from '../core/counters.ts'
+import type { ReasonOf } from '../core/errors.ts'
+import type { Operation } from '../core/operation.ts'
+import type { RateLimitPlan } from '../core/plan/rate-limit-plan.ts'
+import { countOperations } from './count-operations.ts'
+import { formatKey } from './key.ts'
+
+/** A demand, and the limit that it comes from. */
+export interface LimitedDemand {
+  readonly demand: Demand
+  readonly reason: ReasonOf<'rate_limited'>
+  readonly label: string
+}
+
+/** What a call asks of the limits of its server. */
+export type ReadDemands = (call: Call) => readonly LimitedDemand[]
+
+const MINUTE_MS = 60_000
+/** Longer than {@link RENEW_EVERY_MS}: a process that is slow for a moment must not lose its places. */
+const RUNNING_MS = 60_000
+/** Places of running calls are held anew that often, so that those of a process that died are free soon. */
+export const RENEW_EVERY_MS = 20_000
+/** A session that is not used for so long does not count any more: nothing tells when MCP servers forget theirs. */
+export const SESSION_MS = 30 * MINUTE_MS
+
+/** Reads what a call asks for, limit by limit. */
+export function createDemandReader(server: string, plans: readonly RateLimitPlan[]): ReadDemands {
+  const readers = plans.map((plan): ReadDemands => {
+    const count = countOperations(plan)
+    return (call) =>
+      count(call).flatMap(({ tool, operations, requests }) => {
+        const key = formatKey(plan, server, call, tool)
+        return [...demandTokens(plan, key, operations), ...demandPlaces(plan, key, call, requests)]
+      })
+  })
+  return (call) => readers.flatMap((read) => read(call))
+}
+
+/** The places of an MCP session that is open, one for each limit on sessions. @param id - the one that the MCP server knows */
+export type FindSessionPlaces = (call: Call, id: string) => readonly PlaceDemand[]
+
+export function createSessionFinder(server: string, plans: readonly RateLimitPlan[]): FindSessionPlaces {
+  const limits = plans.filter(({ sessions }) => sessions !== undefined)
+  return (call, id) => {
+    // Who knows the id has the session, so no store is told it.
+    const holders = [hash('sha256', JSON.stringify([server, id]), 'base64url')]
+    return limits.map((plan) => createPlaces(formatKey(plan, server, call), 'sessions', plan.sessions, holders, SESSION_MS))
+  }
+}
+
+function demandTokens({ callsPerMinute, burst, label }: RateLimitPlan, key: string, tokens: number): LimitedDemand[] {
+  if (callsPerMinute === undefined || tokens === 0) return []
+  const demand = { kind: 'bucket', key: `${key}:calls`, tokens, tokenMs: MINUTE_MS / callsPerMinute, burst } as const
+  return [{ reason: 'calls_per_minute', label, demand }]
+}
+
+function demandPlaces(plan: RateLimitPlan, key: string, call: Call, requests: number): LimitedDemand[] {
+  const demand = (reason: PlaceReason, most: number | undefined, places: number): LimitedDemand[] => {
+    if (most === undefined || places === 0) return []
+    // Request ids are unique among processes.
+    const holders = Array.from({ length: places }, (_, index) => `${call.requestId}.${index}`)
+    return [{ reason, label: plan.label, demand: createPlaces(key, reason, most, holders, RUNNING_MS) }]
+  }
+  const lasts = lastsUntilEnded(call)
+  return [
+    ...demand('concurrent_calls', plan.concurrentCalls, lasts ? 0 : requests),
+    ...demand('streams', plan.streams, lasts ? 1 : 0),
+    ...demand('sessions', plan.sessions, call.operations.filter(opensSession).length),
+  ]
+}
+
+type PlaceReason = Exclude<ReasonOf<'rate_limited'>, 'calls_per_minute'>
+
+function createPlaces(
+  key: string,
+  reason: PlaceReason,
+  most = 0,
+  holders: readonly string[],
+  expiresAfterMs: number,
+): PlaceDemand {
+  return { kind: 'place', key: `${key}:${reason}`, holders, most, expiresAfterMs }
+}
+
+/** "initialize" opens a session, if the server wants one (2025-11-25, basic/transports, Session Management). */
+function opensSession({ kind, method }: Operation): boolean {
+  return kind === 'request' && method === 'initialize'
+}

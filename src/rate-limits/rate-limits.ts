@@ -1,0 +1,117 @@
+import { BoundedMap } from '../core/bounded-map.ts'
+import type { Call } from '../core/call.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Counters, PlaceDemand, Shortage } from '../core/counters.ts'
+import { ProxyError, type ReasonOf } from '../core/errors.ts'
+import type { RateLimitPlan } from '../core/plan/rate-limit-plan.ts'
+import type { Admission, RateLimits } from '../core/rate-limits.ts'
+import { createDemandReader, createSessionFinder, type LimitedDemand, RENEW_EVERY_MS, SESSION_MS } from './demands.ts'
+
+/** The limits of all servers, over counters that they share. */
+export interface RateLimiter {
+  /** The limits of a server; undefined where it has none. */
+  limit(server: string, plans: readonly RateLimitPlan[]): RateLimits | undefined
+  close(): void
+}
+
+/** Limits that servers share are counted together. */
+export function createRateLimiter(counters: Counters, clock: Clock): RateLimiter {
+  const running = new Set<readonly PlaceDemand[]>()
+  const stop = clock.every(RENEW_EVERY_MS, () => {
+    for (const places of running) counters.hold(places)
+  })
+  return {
+    limit(server, plans) {
+      if (plans.length === 0) return undefined
+      const readDemands = createDemandReader(server, plans)
+      return createRateLimits(readDemands, createSessions(server, plans, counters, clock), counters, running)
+    },
+    close: stop,
+  }
+}
+
+function createRateLimits(
+  readDemands: (call: Call) => readonly LimitedDemand[],
+  sessions: Sessions,
+  counters: Counters,
+  running: Set<readonly PlaceDemand[]>,
+): RateLimits {
+  const hold = (call: Call, limited: readonly LimitedDemand[]): Admission => {
+    const places = limited.flatMap(({ demand }) => (demand.kind === 'place' ? [demand] : []))
+    running.add(places)
+    if (call.mcpSessionId !== undefined) sessions.use(call, call.mcpSessionId)
+    return {
+      useSession: (id) => sessions.use(call, id),
+      close(status) {
+        running.delete(places)
+        counters.release(places)
+        sessions.settle(call, status)
+      },
+    }
+  }
+  return {
+    admit(call) {
+      const limited = readDemands(call)
+      const settle = (shortage: Shortage | undefined): Admission => {
+        if (shortage !== undefined) throw createRefusal(limited, shortage)
+        return hold(call, limited)
+      }
+      const taken = counters.take(limited.map(({ demand }) => demand))
+      return taken instanceof Promise ? taken.then(settle) : settle(taken)
+    },
+  }
+}
+
+/** Seconds after which to try again, where that depends on when others end. */
+const TRY_AGAIN: Readonly<Record<ReasonOf<'rate_limited'>, number>> = {
+  calls_per_minute: 60,
+  concurrent_calls: 1,
+  streams: 5,
+  sessions: 60,
+}
+
+function createRefusal(limited: readonly LimitedDemand[], { index, waitMs }: Shortage): ProxyError {
+  const { reason, label, demand } = limited[index] as LimitedDemand
+  const isTooMuch = demand.kind === 'bucket' && waitMs === undefined
+  return new ProxyError('rate_limited', {
+    reason,
+    cause: isTooMuch ? `${label}: ${demand.tokens} operations in one request, more than burst` : label,
+    retryAfter: waitMs === undefined ? TRY_AGAIN[reason] : Math.ceil(waitMs / 1000),
+  })
+}
+
+/** The places of MCP sessions that are open. */
+interface Sessions {
+  /** The call uses the session, or opens it. */
+  use(call: Call, id: string): void
+  /** The session may be over. @param status - of the answer */
+  settle(call: Call, status: number): void
+}
+
+const MAX_SESSIONS = 100_000
+
+function createSessions(server: string, plans: readonly RateLimitPlan[], counters: Counters, clock: Clock): Sessions {
+  const findPlaces = createSessionFinder(server, plans)
+  if (plans.every(({ sessions }) => sessions === undefined)) return { use: () => {}, settle: () => {} }
+  /** When each session was last held anew. */
+  const held = new BoundedMap<string, number>(MAX_SESSIONS)
+  return {
+    use(call, id) {
+      const now = clock.monotonic()
+      if (call.method === 'DELETE' || now - (held.get(id) ?? Number.NEGATIVE_INFINITY) < SESSION_MS / 4) return
+      held.set(id, now)
+      counters.hold(findPlaces(call, id))
+    },
+    settle(call, status) {
+      const { mcpSessionId: id } = call
+      if (id === undefined || !isOver(call, status)) return
+      held.delete(id)
+      counters.release(findPlaces(call, id))
+    },
+  }
+}
+
+/** The MCP server has ended the session, or does not know it (2025-11-25, basic/transports, Session Management, 3 and 5). */
+function isOver({ method }: Call, status: number): boolean {
+  return status === 404 || (method === 'DELETE' && status >= 200 && status < 300)
+}
