@@ -43,6 +43,7 @@ export function openProtocolEndpoints(options: PartsOptions, parts: Parts): Prot
         singleUse,
         refreshGraceSeconds: plan.refreshGraceSeconds,
         onRegistration: registrations.accept,
+        onGrantEnded: revocations.forget,
         unusedClientSeconds: plan.registration.unusedSeconds,
         now: () => clock.wall(),
       }),

@@ -18,6 +18,8 @@ export const slowFiles: readonly string[] = [
   'test/broker/crash-redis.test.ts',
   'test/broker/crash.test.ts',
   'test/broker/identity-provider-faults.test.ts',
+  'test/broker/store-commands.test.ts',
+  'test/broker/store-frozen.test.ts',
   'test/broker/two-processes.test.ts',
   'test/security/broker-documents.test.ts',
   'test/security/explain.test.ts',

@@ -146,8 +146,12 @@ const NOT_ALLOWED = 'the user is no longer allowed to sign in'
 
 /** @param detail - why what the user had here ends; undefined for a user who had nothing */
 async function end(subject: string, detail: string | undefined, { store, onEnded, report }: AccountsOptions): Promise<void> {
-  await store.deleteGroup(groupOfAccount(subject))
-  onEnded(subject)
+  try {
+    await store.deleteGroup(groupOfAccount(subject))
+  } finally {
+    // Also where only the answer was lost.
+    onEnded(subject)
+  }
   if (detail !== undefined) report({ kind: 'sign_in_ended', outcome: 'success', subject, detail })
 }
 

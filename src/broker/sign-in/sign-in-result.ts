@@ -142,6 +142,7 @@ export async function sendSignInErrorBack(
 export function sendFailureBack(context: SignInContext, error: unknown, options: SignInOptions): Promise<void> {
   const outage = findOutage(error)
   if (outage === undefined) return sendSignInErrorBack(context, findSignInError(error), error, options)
+  context.incoming.response.setHeader('retry-after', String(outage.retryAfter))
   return sendSignInErrorBack(context, explainOutage(outage), outage.cause, options)
 }
 

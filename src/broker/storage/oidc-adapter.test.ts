@@ -21,6 +21,7 @@ beforeEach(async () => {
     singleUse: createSingleUse(clock, () => {}),
     refreshGraceSeconds: 30,
     onRegistration: async () => {},
+    onGrantEnded: () => {},
     unusedClientSeconds: 60,
     now: () => clock.wall(),
   })

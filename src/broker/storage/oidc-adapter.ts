@@ -12,6 +12,8 @@ export interface AdapterOptions {
   readonly refreshGraceSeconds: number
   /** Called with the key of a registration before it is written. */
   readonly onRegistration: (key: string) => Promise<void>
+  /** Called when a grant may have ended, even if the store's answer was lost. */
+  readonly onGrantEnded: () => void
   /** Seconds for which a new registration is kept. */
   readonly unusedClientSeconds: number
   /** Milliseconds since the epoch. */
@@ -63,8 +65,8 @@ function createModelAdapter(kind: string, options: AdapterOptions): Adapter {
       return kind === 'RefreshToken' && isInGrace(payload, options) ? { ...payload, consumed: undefined } : payload
     },
     consume: (id) => singleUse.whenAnswered(() => consume(kind, id, options)),
-    destroy: (id) => destroy(kind, id, options),
-    revokeByGrantId: (grantId) => store.deleteGroup(groupOfGrant(grantId)),
+    destroy: (id) => (kind === 'RefreshToken' ? endGrantOf(id, options) : destroy(kind, id, options)),
+    revokeByGrantId: (grantId) => endGrant(grantId, options),
     // For a look at a session only: what its cookie holds is not known here.
     async findByUid(uid) {
       const key = await store.find(SESSION_UID, hashId(uid))
@@ -98,6 +100,24 @@ async function destroy(kind: string, id: string, options: AdapterOptions): Promi
     singleUse.unlessAnswered(keyOf(kind, id), () => store.add(kind, key, there, terms))
   }
   await store.take(kind, key)
+}
+
+/** With all that it led to, in one step. */
+async function endGrant(grantId: string, { store, onGrantEnded }: AdapterOptions): Promise<void> {
+  try {
+    await store.deleteGroup(groupOfGrant(grantId))
+  } finally {
+    onGrantEnded()
+  }
+}
+
+/**
+ * A refresh token is destroyed where its grant ends: when it is revoked or used twice. The provider would remove the token first, or at the
+ * same time. If the store failed then, the grant would be left, and no repetition could find it.
+ */
+async function endGrantOf(refreshToken: string, options: AdapterOptions): Promise<void> {
+  const payload = await findPayload('RefreshToken', hashId(refreshToken), options)
+  if (payload?.grantId !== undefined) await endGrant(payload.grantId, options)
 }
 
 function planTerms(
@@ -166,7 +186,7 @@ async function consume(kind: string, id: string, options: AdapterOptions): Promi
     if ((await store.replace(kind, key, unused, used)) === true) return
   }
   if (kind === 'RefreshToken' && (await isStillInGrace(key, options))) return
-  if (payload?.grantId !== undefined) await store.deleteGroup(groupOfGrant(payload.grantId))
+  if (payload?.grantId !== undefined) await endGrant(payload.grantId, options)
   throw new errors.InvalidGrant(`${kind} already consumed`)
 }
 

@@ -38,6 +38,7 @@ beforeEach(async () => {
     singleUse,
     refreshGraceSeconds: 0,
     onRegistration: async () => {},
+    onGrantEnded: () => {},
     unusedClientSeconds: 60,
     now: () => clock.wall(),
   })

@@ -79,13 +79,19 @@ async function findPrincipal(token: string, { verifier }: OwnTokensOptions): Pro
   }
 }
 
-/** Revokes the token and the grant that it was issued for (RFC 7009 §2.1), but not the grant of a token that was exchanged for it. */
+/**
+ * Revokes the token and the grant that it was issued for (RFC 7009 §2.1), but not the grant of a token that was exchanged for it. The grant
+ * first: once the token is revoked, a repetition would find nothing to revoke.
+ */
 async function revoke(principal: Principal, { store, revocations, report }: OwnTokensOptions): Promise<void> {
   const { subject, clientId, claims, acceptedUntil } = principal
   const { jti, [GRANT_CLAIM]: grantId } = claims
-  if (typeof jti === 'string') await revocations.revoke(jti, acceptedUntil * 1000)
-  if (typeof grantId === 'string') await store.deleteGroup(groupOfGrant(grantId))
-  revocations.forget()
+  try {
+    if (typeof grantId === 'string') await store.deleteGroup(groupOfGrant(grantId))
+    if (typeof jti === 'string') await revocations.revoke(jti, acceptedUntil * 1000)
+  } finally {
+    revocations.forget()
+  }
   const ids = { tokenId: readText(jti), grantId: readText(grantId) }
   report({ kind: 'token_revoked', outcome: 'success', subject, clientId, resource: readText(claims.aud), ...ids })
 }
