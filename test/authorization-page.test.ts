@@ -74,8 +74,8 @@ describe('the recipes for access and rules', () => {
     expect(code).toBe(0)
   })
 
-  it('are ten', () => {
-    expect(recipes).toHaveLength(10)
+  it('are eleven', () => {
+    expect(recipes).toHaveLength(11)
   })
 
   it('come after an example of cases that fit the example of the model', async () => {
