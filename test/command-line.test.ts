@@ -278,6 +278,48 @@ servers:
   })
 })
 
+describe('flags and environment beside a file', () => {
+  const file = () => writeServed('beside.yaml', 'log: { format: pretty }')
+
+  it('are shown by check, without their values', async () => {
+    const env = { OMAP_LISTEN__PORT: '7001', OMAP_LISTEN__HOST: '127.0.0.2', OMAP_SESSION_KEY: 'hunter2'.repeat(8) }
+    const { code, output, error } = await run(['check', file(), '--port', '7002'], env)
+    expect({ code, error }).toEqual({ code: 0, error: '' })
+    expect(output).toContain('Listens on 127.0.0.2, port 7002.')
+    expect(output).toContain('listen.host is what OMAP_LISTEN__HOST says.\n')
+    expect(output).toContain('listen.port is what --port says.\n')
+    expect(output).toMatch(/^notice OMAP_LISTEN__PORT is not used: the command line says\s+listen\.port\.$/m)
+    expect(output).not.toContain('hunter2')
+  })
+
+  it('count where the proxy listens', async () => {
+    const proxy = start(['--config', file(), '--port', '0', '--log-format', 'json'], { env: { OMAP_LISTEN__HOST: '127.0.0.2' } })
+    const [, origin = ''] = await proxy.waitFor(/listening on (http:\/\/127\.0\.0\.2:\d+)/)
+    expect((await fetch(`${origin}/healthz`)).status).toBe(200)
+    proxy.child.kill('SIGTERM')
+    expect(await proxy.exit).toBe(0)
+  })
+
+  it('with mistakes end the start with 2, each under its own name and no value told', async () => {
+    const env = { OMAP_LISTEN_PORT: 'hunter2', OMAP_TRUSTED_PROXY: 'hunter2' }
+    const { code, output, error } = await run(['--config', file()], env)
+    expect({ code, output }).toEqual({ code: 2, output: '' })
+    expect(error).toContain('Did you mean OMAP_LISTEN__PORT?')
+    expect(error).toContain('Did you mean OMAP_TRUSTED_PROXIES?')
+    expect(error).not.toContain('hunter2')
+  })
+
+  it('may check a file whose secrets are elsewhere', async () => {
+    const name = writeServed('elsewhere.yaml', 'session_key: { env: NO_SUCH_VARIABLE }')
+    expect(await run(['check', name])).toMatchObject({ code: 2 })
+    expect(await run(['check', '--no-secrets', name])).toMatchObject({ code: 0, error: '' })
+    expect(await run(['serve', '--no-secrets', name])).toMatchObject({
+      code: 2,
+      error: expect.stringContaining('for the command check'),
+    })
+  })
+})
+
 describe('migrate', () => {
   it('prints a file that check accepts', async () => {
     const old = new URL('fixtures/go-proxy/top-level.yaml', import.meta.url).pathname

@@ -143,7 +143,7 @@ describe('what init writes', { timeout: 60_000 }, () => {
     expect(config.servers).toEqual([{ path: '/mcp', upstream: 'http://127.0.0.1:1/mcp', scopes: ['mcp:tools'] }])
 
     const env = { BROKER_KEY: KEY, [`${kind.toUpperCase()}_CLIENT_SECRET`]: 's' }
-    const { plan } = loadConfigFile(join(folder, file), { env, terminal: false, log: { level: 'silent' } })
+    const { plan } = loadConfigFile(join(folder, file), { env, terminal: false, mayHavePlaceholders: true })
     expect(plan.broker?.identityProvider.issuer).toBe(issuer)
     const proxy = await startProxy(plan)
     cleanups.push(() => proxy.close())
@@ -277,6 +277,7 @@ describe('what init writes', { timeout: 60_000 }, () => {
 
   it('opens no server to the public unless it is told to', async () => {
     const flags = ['--upstream', 'http://localhost:8000/mcp', '--provider', 'google', '--public-url', 'http://localhost:8080']
+    const known = ['--client-id', '123.apps.googleusercontent.com']
     const [silent, closed, open] = [nameFile(), nameFile(), nameFile()]
     const { code, error } = await run(['init', silent, ...flags, '--scope', 'a'], '\n')
     expect({ code, there: existsSync(join(folder, silent)) }).toEqual({ code: 2, there: false })
@@ -286,7 +287,7 @@ describe('what init writes', { timeout: 60_000 }, () => {
     expect(parse(read(closed)).identity_provider.allow).toEqual([{ claim: 'email', values: ['bob@example.com'] }])
     expect(parse(read(closed)).servers[0].scopes).toBeUndefined()
 
-    expect(await run(['init', open, ...flags, '--allow', 'everybody'], '\n\n')).toMatchObject({ code: 0 })
+    expect(await run(['init', open, ...flags, ...known, '--allow', 'everybody'], '\n\n')).toMatchObject({ code: 0 })
     const { code: checked, written } = await check(open, { BROKER_KEY: KEY, GOOGLE_CLIENT_SECRET: 's' })
     expect(checked).toBe(0)
     expect(written.output).toMatch(

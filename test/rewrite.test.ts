@@ -37,7 +37,12 @@ async function start(guide: string, vendor: Vendor, named: string): Promise<Stag
     .replace('http://localhost:8000', `http://localhost:${mcpServer.port}`)
     .replace(/^listen_port: \d+/m, `listen_port: ${port}`)
   const log = captureLog()
-  const { plan } = loadConfigText(text, { env: {}, directory: '.', terminal: false, log: { level: 'debug', format: 'json' } })
+  const { plan } = loadConfigText(text, {
+    env: {},
+    directory: '.',
+    terminal: false,
+    flags: [{ at: ['log'], value: { level: 'debug', format: 'json' }, name: '--debug' }],
+  })
   const local = { ...plan, listen: { ...plan.listen, host: '127.0.0.1' } }
   const proxy = await startProxy(local, { logDestination: log.stream })
   closing.push(proxy.close)

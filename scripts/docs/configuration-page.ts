@@ -153,6 +153,34 @@ Where \`default\` or \`path_mapping\` changes requests of the OAuth flow (\`/aut
 see [identity-providers.md](identity-providers.md). \`--demo\` signs users in at the organization of the \`demo\` block; without one, at a [sandbox](#trying-it-out) on your own machine. The sandbox that came with the Go proxy is gone.
 `.split('\n')
 
+const BESIDE_THE_FILE = `### Flags and environment beside a file
+
+A key that a flag says counts more than the environment, and the environment more than the file. \`check\` says for each such key where its value comes from.
+
+- \`--port\`, \`--host\`, \`--public-url\`, \`--log-format\` and \`--debug\` can be given with any file.
+- Every key can come from a variable: \`OMAP_\`, then the names of the keys with \`__\` between the levels. \`OMAP_LISTEN__PORT\` is \`listen.port\`, \`OMAP_SERVERS__0__UPSTREAM__URL\` is \`servers[0].upstream.url\`.
+  Items of lists are counted from 0, and an item behind the last one is added.
+- \`OMAP_\` is in capitals; the names of keys may be in either case. Names that you choose yourself, such as those of headers, are taken as they are written.
+- Numbers, \`true\` and \`false\` are written as in the file, texts without quotes. Lists and blocks are YAML: \`OMAP_TRUSTED_PROXIES='[10.0.0.0/8, 192.168.0.0/16]'\`.
+- Where a key names a secret, the variable holds the secret itself: \`OMAP_SESSION_KEY\` is the key, \`OMAP_ENCRYPTION_KEYS__0\` the first of those. \`OMAP_SESSION_KEY__ENV\` and \`OMAP_SESSION_KEY__FILE\` name another variable, or a file.
+- An empty variable says nothing. A variable that is no key, or two that say the same, end the start with exit code 2; the nearest key is told, never a value. A variable that the file names itself (\`{ env: OMAP_MY_KEY }\`) may have any name.
+- With \`OMAP_SERVERS\`, no file is needed. Kubernetes makes variables of its own for each service: give a service called \`omap\` another name, or set \`enableServiceLinks: false\`.
+
+\`\`\`sh
+OMAP_LOG__LEVEL=warn open-mcp-auth-proxy --config config.yaml --port 9000
+OMAP_ISSUERS='[https://idp.example.com]' OMAP_SERVERS='[{ path: /mcp, upstream: "http://localhost:8000/mcp" }]' open-mcp-auth-proxy check
+\`\`\`
+
+### Checking a file in version control
+
+\`check --no-secrets\` needs none of the secrets: they are not read, and files that the configuration names (certificates, keys, images) may be missing. Everything else is checked as at the start.
+A value that begins with \`REPLACE-WITH-\`, as \`init\` and the samples write it, is a mistake, there and at every start.
+
+\`\`\`sh
+open-mcp-auth-proxy check --no-secrets config.yaml
+\`\`\`
+`.split('\n')
+
 const TRYING_OUT = `### Trying it out
 
 \`\`\`sh
@@ -184,6 +212,7 @@ function formatCommandLine(): string[] {
     '',
     '`serve` writes the log, and nothing else, to standard output, and what people should know (addresses, notices) to standard error. Colours are used on terminals only, and not with `NO_COLOR`.',
     '',
+    ...BESIDE_THE_FILE,
     ...TRYING_OUT,
     '### Exit codes',
     '',

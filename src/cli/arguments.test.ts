@@ -16,6 +16,7 @@ const plain = {
   file: undefined,
   add: false,
   json: false,
+  noSecrets: false,
   values: {},
 }
 

@@ -29,6 +29,8 @@ export interface Arguments {
   readonly add: boolean
   /** Whether the result is wanted as JSON. */
   readonly json: boolean
+  /** Whether the configuration is checked where its secrets are not. */
+  readonly noSecrets: boolean
 }
 
 type Token = NonNullable<ReturnType<typeof parseArgs>['tokens']>[number]
@@ -74,6 +76,7 @@ const nothing = {
   files: undefined,
   add: false,
   json: false,
+  noSecrets: false,
 }
 
 /** Everything after `--` belongs to the MCP server's command, flags included. */
@@ -120,6 +123,7 @@ function readCommand(tokens: readonly Token[], given: readonly OptionToken[]): O
     demo: isSet('demo'),
     add: isSet('add'),
     json: isSet('json'),
+    noSecrets: isSet('no-secrets'),
   }
   if (switches.asgardeo && switches.demo) throw new UsageError('--asgardeo and --demo name two places to sign users in.')
   return { command, values: resolveFile(command, file, readValues(given)), ...switches, file, files }

@@ -11,11 +11,12 @@ import { wrapHanging } from './wrap.ts'
 
 /** `check`: loads the configuration and prints what it means. */
 export function printCheck(source: Source, terminal: Terminal): void {
-  const { plan, notices } = source.load()
+  const { plan, notices, overridden } = source.load()
   const { head, lines: routes } = formatRoutes(plan, terminal.columns)
   const lines = [
     terminal.paintOutput('green', `The configuration (${source.name}) is valid.`),
     `Listens on ${plan.listen.host}, port ${plan.listen.port}${plan.listen.tls ? ', with TLS' : ''}. Clients reach it as ${plan.publicUrl}.`,
+    ...overridden.map(({ key, name }) => `${key} is what ${name} says.`),
     '',
     terminal.paintOutput('bold', head),
     ...routes,

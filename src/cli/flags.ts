@@ -23,6 +23,7 @@ export type FlagName =
   | 'args'
   | 'claims'
   | 'json'
+  | 'no-secrets'
   | 'debug'
   | 'help'
   | 'version'
@@ -36,7 +37,7 @@ interface Flag {
   readonly value?: string
   readonly repeats?: boolean
   /** The commands that take it, where others don't. */
-  readonly only?: readonly ('doctor' | 'explain' | 'init')[]
+  readonly only?: readonly ('check' | 'doctor' | 'explain' | 'init')[]
   readonly help: string
 }
 
@@ -45,14 +46,14 @@ export const FLAGS: readonly Flag[] = [
   { name: 'config', value: 'FILE', help: 'configuration file; by default ./config.yaml, if it exists' },
   { name: 'upstream', value: 'URL', help: 'without a file: the MCP server; or `-- command …` at the end to start one' },
   { name: 'issuer', value: 'URL', repeats: true, help: 'without a file: issuer whose access tokens are accepted' },
-  { name: 'public-url', value: 'URL', help: 'without a file: origin under which clients reach the proxy' },
-  { name: 'port', value: 'N', help: 'without a file: port to listen on (8080)' },
-  { name: 'host', value: 'H', help: 'without a file: address to listen on (127.0.0.1)' },
+  { name: 'public-url', value: 'URL', help: 'origin under which clients reach the proxy; counts more than file and environment' },
+  { name: 'port', value: 'N', help: 'port to listen on (8080); counts more than file and environment' },
+  { name: 'host', value: 'H', help: 'address to listen on (127.0.0.1); counts more than file and environment' },
   { name: 'path', value: 'P', help: 'without a file: public path (that of the upstream, or /mcp)' },
   { name: 'transport', value: 'T', help: 'without a file: streamable_http, or sse (where the upstream ends in /sse)' },
   { name: 'audience', value: 'A', repeats: true, help: 'without a file: audience to accept beside the public URL' },
   { name: 'scope', value: 'S', repeats: true, help: 'without a file: scope that every request needs' },
-  { name: 'log-format', value: 'F', help: 'json, pretty or auto' },
+  { name: 'log-format', value: 'F', help: 'json, pretty or auto; counts more than file and environment' },
   { name: 'debug', help: 'log more' },
   { name: 'provider', value: 'KIND', only: ['init'], help: 'init: kind of identity provider, for example google or entra' },
   { name: 'client-id', value: 'ID', only: ['init'], help: 'init: client id of the proxy there, if it is known already' },
@@ -83,6 +84,11 @@ export const FLAGS: readonly Flag[] = [
     help: 'explain: arguments of the tool or prompt, or `params` of the method; numbers stay exact',
   },
   { name: 'json', only: ['doctor', 'explain'], help: 'doctor, explain: print the result as JSON' },
+  {
+    name: 'no-secrets',
+    only: ['check'],
+    help: 'check: read no secrets, and accept that files are missing: for configurations in version control',
+  },
   { name: 'help', help: 'this text' },
   { name: 'version', help: 'the version' },
   {

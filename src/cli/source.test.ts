@@ -121,6 +121,28 @@ describe('a configuration from a file', () => {
     rmSync('config.yaml')
   })
 
+  it('may be overridden by flags', () => {
+    process.chdir(directory)
+    const flags = ['--port', '9000', '--host', '0.0.0.0', '--public-url', 'https://a.example', '--log-format', 'json']
+    const { plan } = choose('--config', 'other.yaml', ...flags).load()
+    expect(plan).toMatchObject({
+      listen: { port: 9000, host: '0.0.0.0' },
+      publicUrl: 'https://a.example',
+      log: { format: 'json' },
+    })
+    expect(plan.servers[0]?.name).toBe('from-file')
+  })
+
+  it('is not needed where the environment names the MCP servers', () => {
+    process.chdir(directory)
+    const env = {
+      OMAP_SERVERS: '[{ path: /mcp, upstream: "http://localhost:8000/mcp" }]',
+      OMAP_ISSUERS: '[https://idp.example.com]',
+    }
+    const source = chooseSource(parseArguments([]), { env, directory, terminal: false })
+    expect([source.name, source.load().plan.servers[0]?.name]).toEqual(['the environment', 'mcp'])
+  })
+
   it('is not used beside flags that say everything, which is told', () => {
     process.chdir(directory)
     writeFileSync('config.yaml', file)

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
 import { type Loaded, loadConfigFile, loadConfigValue } from '../config/load.ts'
-import { ConfigError, type Place, renameProblems } from '../config/problem/problem.ts'
-import type { LogPlan } from '../core/plan/plan.ts'
+import { ConfigError, type ConfigPath, formatPath, namePlace, type Place, renameProblems } from '../config/problem/problem.ts'
+import type { Override } from '../config/source/overrides.ts'
+import { isObject } from '../core/is-object.ts'
 import { type Arguments, UsageError } from './arguments.ts'
 import type { FlagName } from './flags.ts'
 
@@ -32,17 +33,7 @@ export interface Environment {
 const DEFAULT_FILE = 'config.yaml'
 
 /** Flags that describe a configuration, and so cannot stand beside a file. */
-const DESCRIBING: readonly FlagName[] = [
-  'upstream',
-  'issuer',
-  'public-url',
-  'port',
-  'host',
-  'path',
-  'transport',
-  'audience',
-  'scope',
-]
+const DESCRIBING: readonly FlagName[] = ['upstream', 'issuer', 'path', 'transport', 'audience', 'scope']
 
 /** Our places, and the flags that say the same. */
 const PLACES: readonly Place[] = [
@@ -63,7 +54,7 @@ const PLACES: readonly Place[] = [
  * @throws UsageError when the command line names both, or neither
  */
 export function chooseSource(args: Arguments, environment: Environment): Source {
-  const options = { ...environment, log: readLog(args) }
+  const options = { ...environment, ...readBeside(args) }
   const file = args.values.get('config')?.[0]
   const describing = DESCRIBING.filter((name) => args.values.has(name)).map((name) => `--${name}`)
   if (args.server) describing.push('`-- command …`')
@@ -71,19 +62,9 @@ export function chooseSource(args: Arguments, environment: Environment): Source 
     throw new UsageError(`${describing[0]} cannot be used with --config: say it in the file.`)
   }
   const defaultFile = existsSync(DEFAULT_FILE) ? DEFAULT_FILE : undefined
-  if (describing.length > 0) {
-    if (args.asgardeo)
-      throw new UsageError('--asgardeo is for a file of the Go proxy, which names the organization and its credentials.')
-    if (args.stdio) throw new UsageError('--stdio is for a file of the Go proxy: behind `--` the command says everything.')
-    const value = describeConfig(args)
-    const { demo } = args
-    return {
-      name: 'the command line',
-      ignoredFile: defaultFile,
-      load: (port, sandboxPort) => loadFlags(value, { ...options, port, demo, sandboxPort }),
-    }
-  }
+  if (describing.length > 0) return createFlagSource(args, options, defaultFile)
   const chosen = file ?? defaultFile
+  if (chosen === undefined && environment.env[SERVERS_VARIABLE] !== undefined) return createEnvironmentSource(args, options)
   if (chosen === undefined) {
     const wanted = args.demo ? '--upstream (or `-- command …` at the end)' : '--upstream and --issuer'
     throw new UsageError(`There is no config.yaml here. Name a file, have \`init\` write one, or give ${wanted}. See --help.`)
@@ -96,24 +77,71 @@ export function chooseSource(args: Arguments, environment: Environment): Source 
   }
 }
 
-function readLog(args: Arguments): { level: LogPlan['level'] | undefined; format: LogPlan['format'] | undefined } {
-  const format = args.values.get('log-format')?.[0]
-  if (format !== undefined && format !== 'json' && format !== 'pretty' && format !== 'auto') {
-    throw new UsageError('--log-format is json, pretty or auto.')
+type Options = Parameters<typeof loadConfigValue>[1]
+
+function createFlagSource(args: Arguments, options: Options, ignoredFile: string | undefined): Source {
+  if (args.asgardeo)
+    throw new UsageError('--asgardeo is for a file of the Go proxy, which names the organization and its credentials.')
+  if (args.stdio) throw new UsageError('--stdio is for a file of the Go proxy: behind `--` the command says everything.')
+  const described = describeConfig(args)
+  const flags = [...described, ...(options.flags ?? [])]
+  const { demo } = args
+  return {
+    name: 'the command line',
+    ignoredFile,
+    load: (port, sandboxPort) => loadFlags({ ...options, flags, port, demo, sandboxPort }),
   }
-  return { level: args.debug ? 'debug' : undefined, format: format === 'auto' ? undefined : format }
 }
 
-function loadFlags(value: unknown, options: Parameters<typeof loadConfigValue>[1]): Loaded {
+/** Names the MCP servers, without which there is no configuration: with it, the environment can say all of it. */
+const SERVERS_VARIABLE = 'OMAP_SERVERS'
+
+function createEnvironmentSource({ demo }: Arguments, options: Options): Source {
+  return {
+    name: 'the environment',
+    ignoredFile: undefined,
+    load: (port, sandboxPort) => loadConfigValue({}, { ...options, port, demo, sandboxPort }),
+  }
+}
+
+/** What counts beside a file and instead of one: flags, and the environment. */
+function readBeside(args: Arguments): Pick<Options, 'flags' | 'readsEnvironmentKeys' | 'secrets'> {
+  const { values, debug, noSecrets } = args
+  const one = (name: FlagName) => values.get(name)?.[0]
+  const said: readonly (readonly [at: ConfigPath, value: unknown, name: string])[] = [
+    [['public_url'], one('public-url'), '--public-url'],
+    [['listen', 'host'], one('host'), '--host'],
+    [['listen', 'port'], readPort(one('port')), '--port'],
+    [['log', 'format'], readLogFormat(one('log-format')), '--log-format'],
+    [['log', 'level'], debug ? 'debug' : undefined, '--debug'],
+  ]
+  return {
+    flags: said.flatMap(([at, value, name]) => (value === undefined ? [] : [{ at, value, name }])),
+    readsEnvironmentKeys: true,
+    secrets: noSecrets ? 'stand_in' : undefined,
+  }
+}
+
+function readLogFormat(format: string | undefined): string | undefined {
+  if (format === undefined || format === 'json' || format === 'pretty' || format === 'auto') return format
+  throw new UsageError('--log-format is json, pretty or auto.')
+}
+
+function readPort(text: string | undefined): number | undefined {
+  if (text !== undefined && !/^\d{1,5}$/.test(text)) throw new UsageError('--port is a number up to 65535.')
+  return text === undefined ? undefined : Number(text)
+}
+
+function loadFlags(options: Options): Loaded {
   try {
-    return loadConfigValue(value, options)
+    return loadConfigValue({}, options)
   } catch (error) {
     throw error instanceof ConfigError ? new ConfigError(renameProblems(error.problems, PLACES)) : error
   }
 }
 
 /** The configuration that flags describe. */
-function describeConfig({ values, server, demo }: Arguments): unknown {
+function describeConfig({ values, server, demo }: Arguments): readonly Override[] {
   const one = (name: FlagName) => values.get(name)?.[0]
   const upstream = one('upstream')
   if (upstream !== undefined && server) throw new UsageError('Give --upstream or `-- command …`, not both.')
@@ -121,28 +149,21 @@ function describeConfig({ values, server, demo }: Arguments): unknown {
     throw new UsageError('--upstream URL (or `-- command …` at the end) is missing: the MCP server.')
   if (demo && values.has('issuer')) throw new UsageError('--issuer and --demo name two places to sign users in.')
   if (!demo && !values.has('issuer')) throw new UsageError('--issuer URL is missing: whose access tokens are accepted.')
-  return {
-    ...(values.has('public-url') ? { public_url: one('public-url') } : {}),
-    listen: {
-      ...(values.has('host') ? { host: one('host') } : {}),
-      ...(values.has('port') ? { port: readPort(one('port')) } : {}),
-    },
-    ...(demo ? {} : { issuers: values.get('issuer') }),
-    servers: [
-      {
-        ...(server
-          ? describeProcess(server, one('path'), one('transport'))
-          : describeEndpoint(upstream ?? '', one('path'), one('transport'))),
-        audience: values.get('audience') ?? [],
-        scopes: values.get('scope') ?? [],
-      },
-    ],
-  }
+  const endpoint = server
+    ? describeProcess(server, one('path'), one('transport'))
+    : describeEndpoint(upstream ?? '', one('path'), one('transport'))
+  const described = { ...endpoint, audience: values.get('audience') ?? [], scopes: values.get('scope') ?? [] }
+  return [
+    ...(demo ? [] : [{ at: ['issuers'], value: values.get('issuer'), name: '--issuer' }]),
+    ...listOverrides(described, ['servers', 0]),
+  ]
 }
 
-function readPort(text: string | undefined): number {
-  if (text === undefined || !/^\d{1,5}$/.test(text)) throw new UsageError('--port is a number up to 65535.')
-  return Number(text)
+/** Each key by itself, so that each has the name of its flag. */
+function listOverrides(described: unknown, at: ConfigPath): Override[] {
+  if (isObject(described) && Object.keys(described).length > 0)
+    return Object.entries(described).flatMap(([key, value]) => listOverrides(value, [...at, key]))
+  return [{ at, value: described, name: namePlace(formatPath(at), PLACES) ?? '--upstream' }]
 }
 
 /** A process serves both transports, unless one is asked for. */

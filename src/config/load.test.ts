@@ -253,7 +253,10 @@ describe('the log', () => {
     expect(load({}).log).toEqual({ level: 'info', format: 'json' })
     expect(load({}, { terminal: true }).log.format).toBe('pretty')
     expect(load({ log: { format: 'json' } }, { terminal: true }).log.format).toBe('json')
-    expect(load({ log: { level: 'warn' } }, { log: { level: 'debug', format: 'pretty' } }).log).toEqual({
+    expect(
+      load({ log: { level: 'warn' } }, { flags: [{ at: ['log'], value: { level: 'debug', format: 'pretty' }, name: '--debug' }] })
+        .log,
+    ).toEqual({
       level: 'debug',
       format: 'pretty',
     })

@@ -1,13 +1,15 @@
 import { dirname, resolve } from 'node:path'
-import type { LogPlan, Plan } from '../core/plan/plan.ts'
+import type { Plan } from '../core/plan/plan.ts'
 import { type CheckedConfig, checkConfig } from './check/check-config.ts'
 import { checkLoopbackOnly, resolveSandbox, useSandbox } from './check/demo.ts'
 import { nameGoProxyPlace, withGoProxyKeyNames } from './go-proxy/key-names.ts'
 import { isGoProxyConfig, translateGoProxy } from './go-proxy/translate.ts'
 import { createPlan } from './plan/plan.ts'
-import { ConfigError, problemAt } from './problem/problem.ts'
+import { ConfigError, formatPath, problemAt } from './problem/problem.ts'
 import type { Config } from './schema/schema.ts'
 import { inFile, withPositions } from './source/config-file.ts'
+import { readEnvironmentKeys } from './source/environment-keys.ts'
+import { applyOverrides, type Overridden, type Override, withOverrideNames } from './source/overrides.ts'
 
 /** Where a configuration is used. */
 export interface LoadOptions {
@@ -17,8 +19,14 @@ export interface LoadOptions {
   readonly directory: string
   /** Whether the log goes to a terminal, for `log.format: auto`. */
   readonly terminal: boolean
-  /** Said on the command line; overrides the file. */
-  readonly log?: { readonly level?: LogPlan['level'] | undefined; readonly format?: LogPlan['format'] | undefined }
+  /** Said on the command line: counts more than environment and file. */
+  readonly flags?: readonly Override[]
+  /** Whether variables of `env` say keys (`OMAP_…`), which count more than the file. */
+  readonly readsEnvironmentKeys?: boolean
+  /** `stand_in`: secrets and files are not read, and others stand for them. What is loaded then is for looking at only. */
+  readonly secrets?: 'stand_in' | undefined
+  /** Whether placeholders may stand where values of one's own belong, as in a file that `init` has just written. */
+  readonly mayHavePlaceholders?: boolean
   /** The MCP server of a Go proxy file is a process, whatever its `transport_mode` says. */
   readonly stdio?: boolean | undefined
   /** Users sign in at the Asgardeo of a Go proxy file, whatever else it names. */
@@ -41,6 +49,14 @@ export interface Loaded {
   readonly notices: readonly string[]
   /** Port of 127.0.0.1 on which the sandbox is expected to sign users in; undefined where users sign in elsewhere. */
   readonly sandboxPort: number | undefined
+  /** Names of the flags and variables that count, and what they say: `listen.port`. */
+  readonly overridden: readonly OverriddenKey[]
+}
+
+/** A key that is said beside the file. */
+export interface OverriddenKey {
+  readonly key: string
+  readonly name: string
 }
 
 /**
@@ -60,21 +76,23 @@ export function loadConfigText(text: string, options: LoadOptions): Loaded {
 
 /** Loads a configuration from a value. See {@link loadConfigFile}. */
 export function loadConfigValue(value: unknown, options: LoadOptions): Loaded {
-  const { checked, notices, isSandbox, namePlace } = isGoProxyConfig(value)
+  const { checked, overridden, notices, isSandbox, namePlace } = isGoProxyConfig(value)
     ? loadGoProxy(value, options)
     : loadOurs(value, options)
-  const { config, secretsAndFiles } = checked
-  if (options.asgardeo === true && config.identity_provider?.kind !== 'asgardeo') throw new ConfigError([NO_ASGARDEO])
-  const overridden = override(config, options)
-  if (isSandbox) checkLoopbackOnly(overridden)
-  const sandbox = isSandbox ? resolveSandbox(overridden, options.sandboxPort) : undefined
-  const plan = createPlan(sandbox?.config ?? overridden, { ...options, secretsAndFiles, notices, namePlace })
-  return { plan, notices: plan.notices, sandboxPort: sandbox?.port }
+  const { secretsAndFiles } = checked
+  if (options.asgardeo === true && checked.config.identity_provider?.kind !== 'asgardeo') throw new ConfigError([NO_ASGARDEO])
+  const config = listenOn(checked.config, options.port)
+  if (isSandbox) withOverrideNames(overridden, () => checkLoopbackOnly(config))
+  const sandbox = isSandbox ? resolveSandbox(config, options.sandboxPort) : undefined
+  const told = [...notices, ...listUnused(overridden)]
+  const plan = createPlan(sandbox?.config ?? config, { ...options, secretsAndFiles, notices: told, namePlace })
+  return { plan, notices: plan.notices, sandboxPort: sandbox?.port, overridden: listOverridden(overridden) }
 }
 
 /** A configuration of whichever format, checked. */
 interface Read {
   readonly checked: CheckedConfig
+  readonly overridden: Overridden
   readonly notices: readonly string[]
   /** Whether users sign in at the sandbox that comes with the proxy. */
   readonly isSandbox: boolean
@@ -83,15 +101,32 @@ interface Read {
 
 function loadGoProxy(value: unknown, options: LoadOptions): Read {
   const { config, check, notices, isSandbox } = translateGoProxy(options.stdio ? asProcess(value) : value, options)
-  if (isSandbox) withGoProxyKeyNames(() => checkLoopbackOnly(config))
-  return { checked: check(options), notices, isSandbox, namePlace: nameGoProxyPlace }
+  const overridden = override(config, options)
+  if (isSandbox) withGoProxyKeyNames(() => withOverrideNames(overridden, () => checkLoopbackOnly(overridden.value)))
+  return { checked: check(overridden, options), overridden, notices, isSandbox, namePlace: nameGoProxyPlace }
 }
 
 function loadOurs(value: unknown, options: LoadOptions): Read {
-  if (options.demo !== true) return { checked: checkConfig(value, options), notices: [], isSandbox: false }
-  checkLoopbackOnly(value)
-  const sandboxed = useSandbox(value)
-  return { checked: checkConfig(sandboxed.value, options), notices: sandboxed.notices, isSandbox: true }
+  const overridden = override(value, options)
+  const check = (written: unknown) => withOverrideNames(overridden, () => checkConfig(written, options))
+  if (options.demo !== true) return { checked: check(overridden.value), overridden, notices: [], isSandbox: false }
+  const sandboxed = withOverrideNames(overridden, () => {
+    checkLoopbackOnly(overridden.value)
+    return useSandbox(overridden.value)
+  })
+  return { checked: check(sandboxed.value), overridden, notices: sandboxed.notices, isSandbox: true }
+}
+
+function override(value: unknown, { env, flags = [], readsEnvironmentKeys = false }: LoadOptions): Overridden {
+  return applyOverrides(value, readsEnvironmentKeys ? readEnvironmentKeys(env, value) : [], flags)
+}
+
+function listUnused({ unused }: Overridden): string[] {
+  return unused.map(({ name, at }) => `${name} is not used: the command line says ${formatPath(at)}.`)
+}
+
+function listOverridden({ applied }: Overridden): OverriddenKey[] {
+  return applied.map(({ at, name }) => ({ key: formatPath(at), name }))
 }
 
 const NO_ASGARDEO = problemAt(['identity_provider'], {
@@ -104,10 +139,6 @@ function asProcess(value: unknown): unknown {
   return { ...(value as object), transport_mode: 'stdio' }
 }
 
-function override(config: Config, { log, port }: LoadOptions): Config {
-  return {
-    ...config,
-    listen: { ...config.listen, port: port ?? config.listen.port },
-    log: { level: log?.level ?? config.log.level, format: log?.format ?? config.log.format },
-  }
+function listenOn(config: Config, port: number | undefined): Config {
+  return port === undefined ? config : { ...config, listen: { ...config.listen, port } }
 }

@@ -31,7 +31,7 @@ export function migrateConfigText(text: string): string {
     if (!isGoProxyConfig(value)) throw new ConfigError([problemAt([], OTHER_FORMAT)])
     const { config, notices, check } = translateGoProxy(value)
     // The translation refers to no secrets and files, so where they would be is all the same.
-    const checked = check({ env: {}, directory: '.' })
+    const checked = check({ value: config, applied: [] }, { env: {}, directory: '.' })
     return formatFile(config, [...formatNotices(notices), ...formatResources(checked.config)])
   })
 }

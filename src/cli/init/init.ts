@@ -48,7 +48,7 @@ function writeConfig(file: string, answers: Answers): Plan {
   const text = formatConfig(answers)
   // The secrets are not made yet.
   const env = { [BROKER_KEY]: randomBytes(32).toString('base64'), [nameSecret(answers)]: 'not-known-yet' }
-  loadConfigText(text, { env, terminal: false, directory: dirname(resolve(file)) })
+  loadConfigText(text, { env, terminal: false, directory: dirname(resolve(file)), mayHavePlaceholders: true })
   try {
     writeFileSync(file, text, { flag: 'wx', mode: 0o644 })
   } catch (error) {
@@ -57,7 +57,7 @@ function writeConfig(file: string, answers: Answers): Plan {
     throw new UsageError(`${file} cannot be written (${code ?? 'unknown error'}).`)
   }
   try {
-    return loadConfigFile(file, { env, terminal: false }).plan
+    return loadConfigFile(file, { env, terminal: false, mayHavePlaceholders: true }).plan
   } catch (error) {
     unlinkSync(file)
     throw error instanceof ConfigError ? new UsageError(`${file} could not be read back; it is removed again.`) : error

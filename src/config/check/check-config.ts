@@ -2,10 +2,12 @@ import { ConfigError, type Problem, problemAt, type Report } from '../problem/pr
 import { type Parsed, parsePartially } from '../schema/partial-config.ts'
 import { type Config, configSchema } from '../schema/schema.ts'
 import { loadSecretsAndFiles, type ReferenceSource, type SecretsAndFiles } from '../source/secrets-and-files.ts'
+import { withStandIns } from '../source/stand-ins.ts'
 import { checkAccess } from './access.ts'
 import { checkBroker } from './broker.ts'
 import { checkEdge } from './edge.ts'
 import { checkIssuers } from './issuer.ts'
+import { checkPlaceholders } from './placeholders.ts'
 import { checkPolicy } from './policy.ts'
 import { checkRateLimits } from './rate-limits.ts'
 import { checkRewrite } from './rewrite.ts'
@@ -19,6 +21,11 @@ export interface CheckedConfig {
   readonly secretsAndFiles: SecretsAndFiles
 }
 
+/** Where secrets and files are, and how strict a check is. */
+export interface CheckSource extends ReferenceSource {
+  readonly mayHavePlaceholders?: boolean
+}
+
 /**
  * Checks a configuration: its form, what its keys say together, and what it refers to.
  *
@@ -26,15 +33,16 @@ export interface CheckedConfig {
  * @param source - where secrets and files are
  * @throws ConfigError with every mistake
  */
-export function checkConfig(value: unknown, source: ReferenceSource): CheckedConfig {
+export function checkConfig(value: unknown, source: CheckSource): CheckedConfig {
   const parsed = parsePartially(configSchema, value)
   const problems = [...parsed.problems]
   const secretsAndFiles = inspect(parsed, source, (at, mistake) => problems.push(problemAt(at, mistake)))
   if (parsed.value === undefined || problems.length > 0) throw new ConfigError(deduplicate(problems))
-  return { config: parsed.value, secretsAndFiles }
+  const { value: config } = parsed
+  return { config, secretsAndFiles: source.secrets === 'stand_in' ? withStandIns(config, secretsAndFiles) : secretsAndFiles }
 }
 
-function inspect(parsed: Parsed<Config>, source: ReferenceSource, report: Report): SecretsAndFiles {
+function inspect(parsed: Parsed<Config>, source: CheckSource, report: Report): SecretsAndFiles {
   const { partial: config, isBroken } = parsed
   const secretsAndFiles = loadSecretsAndFiles(config, source, report)
   const context = { config, isBroken, secretsAndFiles, report }
@@ -51,6 +59,7 @@ function inspect(parsed: Parsed<Config>, source: ReferenceSource, report: Report
     checkRewrite,
   ])
     check(context)
+  if (source.mayHavePlaceholders !== true) checkPlaceholders(context)
   return secretsAndFiles
 }
 

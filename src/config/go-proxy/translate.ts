@@ -1,9 +1,9 @@
 import { isObject } from '../../core/is-object.ts'
-import { type CheckedConfig, checkConfig } from '../check/check-config.ts'
+import { type CheckedConfig, type CheckSource, checkConfig } from '../check/check-config.ts'
 import { ConfigError, type ConfigPath, formatPath } from '../problem/problem.ts'
 import { parsePartially } from '../schema/partial-config.ts'
 import { type ConfigInput, configSchema } from '../schema/schema.ts'
-import type { ReferenceSource } from '../source/secrets-and-files.ts'
+import { type Overridden, withOverrideNames } from '../source/overrides.ts'
 import { hasDemo, noteGone, useDemo } from './asgardeo.ts'
 import { translateEdge, translateEdgeOfSandbox } from './edge.ts'
 import { listPaths, translateEndpoints } from './endpoints.ts'
@@ -21,8 +21,8 @@ export interface GoTranslation {
   readonly notices: readonly string[]
   /** Whether users sign in at the sandbox that comes with the proxy: `--demo` without a block for it. */
   readonly isSandbox: boolean
-  /** Checks the translation; mistakes are told in the words of the old file. */
-  readonly check: (source: ReferenceSource) => CheckedConfig
+  /** Checks the translation with what is said beside the file; mistakes are told in the words of the old file. */
+  readonly check: (overridden: Pick<Overridden, 'value' | 'applied'>, source: CheckSource) => CheckedConfig
 }
 
 /** What the command line says about a file of the Go proxy's format. */
@@ -60,8 +60,10 @@ export function translateGoProxy(value: unknown, flags: GoFlags = {}): GoTransla
   const { config, secrets } = translate(go, { asgardeo: flags.asgardeo === true || isDemo, isSandbox }, notes)
   if (notes.problems.length > 0) throw new ConfigError(notes.problems)
   // Secrets stand in the old file itself; in the new configuration they have names.
-  const check = (source: ReferenceSource) =>
-    withGoProxyKeyNames(() => checkConfig(config, { ...source, env: { ...source.env, ...secrets } }))
+  const check: GoTranslation['check'] = (overridden, source) =>
+    withGoProxyKeyNames(() =>
+      withOverrideNames(overridden, () => checkConfig(overridden.value, { ...source, env: { ...source.env, ...secrets } })),
+    )
   return { config, notices: notes.notices.map(formatGoNotice), isSandbox, check }
 }
 

@@ -1,4 +1,5 @@
-import { type ConfigPath, formatPath } from '../problem/problem.ts'
+import { listTexts } from '../derive/list-texts.ts'
+import { formatPath } from '../problem/problem.ts'
 import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
 
 /** What examples and `init` write where a value of one's own belongs. */
@@ -10,19 +11,4 @@ export function createPlaceholderNotices(config: unknown, { findSecret }: Secret
   return listTexts(config, [], findSecret)
     .filter(({ text }) => PLACEHOLDER.test(text.trim()))
     .map(({ at }) => `${formatPath(at)}: looks like a placeholder. Write the real value.`)
-}
-
-interface Text {
-  readonly at: ConfigPath
-  readonly text: string
-}
-
-function listTexts(value: unknown, at: ConfigPath, findSecret: SecretsAndFiles['findSecret']): Text[] {
-  if (typeof value === 'string') return [{ at, text: value }]
-  if (Array.isArray(value)) return value.flatMap((item, index) => listTexts(item, [...at, index], findSecret))
-  if (typeof value !== 'object' || value === null) return []
-  const { env, file } = value as { readonly env?: unknown; readonly file?: unknown }
-  const secret = typeof env === 'string' || typeof file === 'string' ? findSecret(value) : undefined
-  const own = secret === undefined ? [] : [{ at, text: secret }]
-  return [...own, ...Object.entries(value).flatMap(([key, member]) => listTexts(member, [...at, key], findSecret))]
 }

@@ -98,6 +98,15 @@ export function resolveNode(root: SchemaNode, node: SchemaNode): SchemaNode {
   return target ? resolveNode(root, target) : node
 }
 
+/** The types that may be written at a place: `string` beside `object` where there is a shorthand. */
+export function listTypes(root: SchemaNode, node: SchemaNode): ReadonlySet<string> {
+  const { type, anyOf = [], allOf = [], $ref } = node
+  const own = type === undefined ? (node.enum === undefined ? [] : ['string']) : [type]
+  const target = $ref === undefined ? undefined : root.definitions?.[$ref.replace('#/definitions/', '')]
+  const parts = [...anyOf, ...allOf, ...(target === undefined ? [] : [target])]
+  return new Set([...own, ...parts.flatMap((part) => [...listTypes(root, part)])])
+}
+
 function findMember(container: SchemaNode | undefined, key: string): SchemaNode | undefined {
   const properties = container?.properties
   if (properties && Object.hasOwn(properties, key)) return properties[key]

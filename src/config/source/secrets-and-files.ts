@@ -20,6 +20,8 @@ export interface ReferenceSource {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Directory against which relative paths are resolved. */
   readonly directory: string
+  /** `stand_in`: secrets are not read, and files may be missing. */
+  readonly secrets?: 'stand_in' | undefined
 }
 
 /** A secret by name. */
@@ -51,11 +53,15 @@ export function loadSecretsAndFiles(config: PartialConfig<Config>, source: Refer
   const secrets = new Map<string, string>()
   const files = new Map<string, string>()
   const images = new Map<string, string>()
+  const isComplete = source.secrets !== 'stand_in'
+  const reportFile: Report = (at, mistake) => isComplete && report(at, mistake)
   walk(config, [], (at, key, value) => {
+    if (key.endsWith('_file')) take(files, value, readWholeFile(value, source), at, reportFile)
+    if (IMAGES.includes(key) && at.length === 2 && at[0] === 'broker')
+      take(images, value, readImage(value, source), at, reportFile)
+    if (!isComplete) return
     if (key === 'env' && !findVariableMistake(value)) take(secrets, `env ${value}`, readEnvironment(value, source), at, report)
     if (key === 'file' && !findSecretFileMistake(value)) take(secrets, `file ${value}`, readSecretFile(value, source), at, report)
-    if (key.endsWith('_file')) take(files, value, readWholeFile(value, source), at, report)
-    if (IMAGES.includes(key) && at.length === 2 && at[0] === 'broker') take(images, value, readImage(value, source), at, report)
   })
   return {
     directory: source.directory,

@@ -204,7 +204,7 @@ describe.skipIf(!isPossible)('Keycloak', { timeout: 120_000 }, () => {
         env: {},
         directory: '.',
         terminal: false,
-        log: { level: 'debug', format: 'json' },
+        flags: [{ at: ['log'], value: { level: 'debug', format: 'json' }, name: '--debug' }],
       })
       guided = await startProxy({ ...plan, listen: { ...plan.listen, host: '127.0.0.1' } }, { logDestination: log.stream })
     })
