@@ -114,17 +114,12 @@ describe('all metrics', () => {
   })
 })
 
-/** Shown once there were such calls, and issuers other than our own. */
+/** Shown once there were such calls and sign-ins, and issuers other than our own. `test/ops` has them all. */
 const NEEDS_TRAFFIC = new Set(
   [
-    'upstream_seconds',
-    'tool_calls_total',
-    'would_deny_total',
-    'introspections_total',
-    'keys_age_seconds',
-    'key_fetches_total',
-    'tokens_total',
-  ].map((name) => `mcp_auth_proxy_${name}`),
+    'upstream_seconds tool_calls_total would_deny_total introspections_total keys_age_seconds key_fetches_total tokens_total',
+    'authorizations_total sign_ins_total consents_total registrations_total token_requests_total',
+  ].flatMap((names) => names.split(' ').map((name) => `mcp_auth_proxy_${name}`)),
 )
 
 /** Type and labels by name. */

@@ -15,7 +15,11 @@ afterEach(async () => {
 async function startServed(issuers: readonly string[]) {
   const upstream = await startRecordingUpstream(answerJson({ jsonrpc: '2.0', id: 1, result: {} }))
   open.push(() => upstream.close())
-  const proxy = await startTestProxy({ issuers: [...issuers], servers: [{ path: '/mcp', upstream: `${upstream.origin}/mcp` }] })
+  const proxy = await startTestProxy({
+    issuers: [...issuers],
+    admin: { port: 0 },
+    servers: [{ path: '/mcp', upstream: `${upstream.origin}/mcp` }],
+  })
   open.push(() => proxy.close())
   return proxy
 }
@@ -52,9 +56,12 @@ it('is not ready before each issuer was tried, whatever came of that', async () 
   const asked = once(hanging, 'request')
   const proxy = await startServed([`http://localhost:${port}`])
   await asked
+  const readMetrics = async (): Promise<string> => (await fetch(`${proxy.adminUrl}/metrics`)).text()
   expect((await fetch(`${proxy.origin}/readyz`)).status).toBe(503)
+  expect(await readMetrics()).toContain('mcp_auth_proxy_ready 0\n')
   expect((await fetch(`${proxy.origin}/healthz`)).status).toBe(200)
   hanging.removeAllListeners('request').on('request', (_request, response) => response.writeHead(500).end())
   for (const response of held) response.writeHead(500).end()
   await waitUntil(async () => (await fetch(`${proxy.origin}/readyz`)).status === 200, 'it is ready')
+  expect(await readMetrics()).toContain('mcp_auth_proxy_ready 1\n')
 })

@@ -55,9 +55,12 @@ export interface FoundationOptions {
 export async function createFoundation(plan: Plan, options: FoundationOptions): Promise<Foundation> {
   const clock = systemClock
   const log = createLog(plan.log, options.logDestination)
-  const onEvent: OnEvent = (event) => options.onEvent?.(event)
   const onIssue = (message: string) => log.logger.warn(message)
-  const meters = plan.admin && createMeters(clock)
+  const meters = plan.admin && createMeters(clock, plan.broker !== undefined)
+  const onEvent: OnEvent = (event) => {
+    meters?.onEvent(event)
+    options.onEvent?.(event)
+  }
   const mounted =
     plan.broker && (await mountBroker(plan.broker, plan.servers, { onIssue, onEvent, wrapStore: meters?.measureStore }))
   const ownKeys = new Map(mounted && plan.broker ? [[plan.broker.issuer, mounted.broker.keys]] : [])
@@ -77,6 +80,11 @@ export async function createFoundation(plan: Plan, options: FoundationOptions): 
     messageStreams: new Map(),
     ending: { isLeaving: false, isDraining: false },
   }
+}
+
+/** Whether this process can serve. What all replicas share, and may all have lost, is no part of it. */
+export function isProcessReady({ ending, issuers }: Pick<Foundation, 'ending' | 'issuers'>): boolean {
+  return !ending.isLeaving && issuers.wereTried()
 }
 
 /** Called for each finished request. */

@@ -9,7 +9,7 @@ import type { Edge } from '../pipeline/edge.ts'
 import { createEndpoints, type Endpoints, type ReadinessScope } from '../pipeline/endpoints.ts'
 import { createPipeline } from '../pipeline/pipeline.ts'
 import type { Rewrite } from '../rewrite/rewrite.ts'
-import type { Foundation } from './foundation.ts'
+import { type Foundation, isProcessReady } from './foundation.ts'
 import { createServer, type GuardedServer } from './servers.ts'
 
 /** What one plan makes: servers with their routes, policies and upstreams, and the pipeline over them. */
@@ -46,9 +46,9 @@ async function mountRewrite(plan: RewritePlan, servers: readonly ServerPlan[]): 
 }
 
 function listEndpoints(servers: readonly GuardedServer[], rewrite: Rewrite | undefined, foundation: Foundation): Endpoints {
-  const { mounted, issuers, ending } = foundation
+  const { mounted } = foundation
   const isReady = (scope: ReadinessScope): boolean =>
-    !ending.isLeaving && issuers.wereTried() && (scope === 'process' || mounted?.broker.isReady() === true)
+    isProcessReady(foundation) && (scope === 'process' || mounted?.broker.isReady() === true)
   return createEndpoints({
     routes: servers.flatMap(({ routes }) => routes),
     handlers: [...(mounted?.broker.handlers ?? []), ...(rewrite?.handlers ?? [])],

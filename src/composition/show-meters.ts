@@ -7,8 +7,9 @@ import type { Listener } from '../http/listener.ts'
 import type { Meters } from '../metrics/meters.ts'
 import type { IssuerPool } from '../oauth/issuer.ts'
 import type { Log } from '../telemetry/log.ts'
+import { type Foundation, isProcessReady } from './foundation.ts'
 
-interface MeasuredParts {
+interface MeasuredParts extends Pick<Foundation, 'ending'> {
   readonly clock: Clock
   readonly log: Log
   readonly issuers: IssuerPool
@@ -22,9 +23,14 @@ interface MeasuredParts {
  * @throws Error that names the admin listener, when it cannot listen
  */
 export async function showMeters(plan: Plan, meters: Meters | undefined, parts: MeasuredParts): Promise<Listener | undefined> {
-  const { clock, log, issuers, bodyRoom, actions } = parts
+  const { clock, log, issuers, bodyRoom, actions, ending } = parts
   if (plan.admin === undefined || meters === undefined) return undefined
-  const sources = { issuers: issuers.list, bodyRoom: bodyRoom.usage, lostLogBytes: log.lostBytes }
+  const sources = {
+    isReady: () => isProcessReady({ ending, issuers }),
+    issuers: issuers.list,
+    bodyRoom: bodyRoom.usage,
+    lostLogBytes: log.lostBytes,
+  }
   return startAdmin({
     plan: plan.admin,
     pages: new Map([['/metrics', (accept) => meters.format(sources, accept)]]),

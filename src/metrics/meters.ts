@@ -3,9 +3,11 @@ import type { Clock } from '../core/clock.ts'
 import type { IssuerState } from '../core/issuer-state.ts'
 import type { TokenVerifier, Upstream } from '../core/ports.ts'
 import type { RequestObserver } from '../core/record.ts'
+import type { OnEvent } from '../core/security-event.ts'
 import type { Store } from '../core/store.ts'
 import type { ProcessChange } from '../core/upstream-usage.ts'
 import { createCircuitMeter } from './circuit-meter.ts'
+import { createEventMeter } from './event-meter.ts'
 import { createGauge, createReadCounter, type Reading } from './gauge.ts'
 import type { Metric } from './metric.ts'
 import { createProcessMeter } from './process-meter.ts'
@@ -19,6 +21,8 @@ import { createUpstreamMeter } from './upstream-meter.ts'
 
 /** What is measured elsewhere, and read when metrics are asked for. */
 export interface MeterSources {
+  /** Whether load balancers are told that this process can serve. */
+  readonly isReady: () => boolean
   readonly issuers: () => readonly IssuerState[]
   readonly bodyRoom: () => BodyRoomUsage
   /** Bytes of log lines that could not be written. */
@@ -28,6 +32,7 @@ export interface MeterSources {
 /** Everything that is measured. Made only where there is an admin listener to show it. */
 export interface Meters {
   readonly observe: RequestObserver
+  readonly onEvent: OnEvent
   measureUpstream(upstream: Upstream, server: string): Upstream
   /** @returns counts each start and each end of a process */
   watchProcesses(server: string): (change: ProcessChange) => void
@@ -37,18 +42,21 @@ export interface Meters {
   close(): void
 }
 
-export function createMeters(clock: Clock): Meters {
+/** @param hasBroker - whether users sign in here */
+export function createMeters(clock: Clock, hasBroker: boolean): Meters {
   const requests = createRequestMeter()
   const upstreams = createUpstreamMeter(clock)
   const tokens = createTokenMeter()
   const circuits = createCircuitMeter()
   const stdio = createStdioMeter()
   const stores = createStoreMeter(clock)
+  const events = createEventMeter(hasBroker)
   const running = createProcessMeter(clock)
-  const own = [requests, upstreams, circuits, tokens, stdio, stores, running].flatMap(({ metrics }) => metrics)
+  const own = [requests, upstreams, circuits, tokens, stdio, stores, events, running].flatMap(({ metrics }) => metrics)
   const resources = listResourceMetrics(clock)
   return {
     observe: requests.observe,
+    onEvent: events.onEvent,
     measureUpstream(upstream, server) {
       stdio.watchUsage(upstream, server)
       circuits.watch(upstream, server)
@@ -65,11 +73,12 @@ export function createMeters(clock: Clock): Meters {
   }
 }
 
-function listSourceMetrics({ issuers, bodyRoom, lostLogBytes }: MeterSources): Metric[] {
+function listSourceMetrics({ isReady, issuers, bodyRoom, lostLogBytes }: MeterSources): Metric[] {
   const lost = createReadCounter('mcp_auth_proxy_log_lost_bytes', 'Log lines that could not be written.', [], () => [
     [[], lostLogBytes()],
   ])
-  return [...listIssuerMetrics(issuers()), ...listBodyRoomMetrics(bodyRoom()), lost]
+  const ready = createGauge('mcp_auth_proxy_ready', 'What /readyz says: 1 or 0.', [], () => [[[], isReady() ? 1 : 0]])
+  return [ready, ...listIssuerMetrics(issuers()), ...listBodyRoomMetrics(bodyRoom()), lost]
 }
 
 function listIssuerMetrics(issuers: readonly IssuerState[]): Metric[] {
