@@ -42,7 +42,7 @@ async function close(
   listener: Listener,
   admin: Listener | undefined,
   { plan, close }: Generation,
-  { clock, ending, openRequests, issuers, mounted, meters, log }: Foundation,
+  { clock, ending, openRequests, issuers, mounted, meters, tracing, log }: Foundation,
 ): Promise<void> {
   ending.isLeaving = true
   await waitForLoadBalancers(listener, plan.shutdownDelaySeconds, clock)
@@ -55,6 +55,7 @@ async function close(
   // Last, so that the metrics tell of the end, too.
   await admin?.closeNow()
   meters?.close()
+  await tracing?.close()
   await log.end()
 }
 

@@ -74,6 +74,7 @@ const architecture: Architecture = {
   'rate-limits': { mayImport: ['core'], homeOf: [] },
   metrics: { mayImport: ['core', 'mcp'], homeOf: [] },
   telemetry: { mayImport: ['core'], homeOf: ['pino', 'pino-pretty'] },
+  tracing: { mayImport: ['core', 'mcp'], homeOf: ['@opentelemetry/api', '@opentelemetry/sdk-node'] },
   pipeline: { mayImport: ['core', 'http', 'mcp', 'oauth'], homeOf: [] },
   composition: {
     mayImport: [
@@ -87,6 +88,7 @@ const architecture: Architecture = {
       'store',
       'upstream',
       'telemetry',
+      'tracing',
       'metrics',
       'rate-limits',
       'admin',
@@ -155,9 +157,9 @@ describe('the sources', () => {
   })
 
   it('use every package that is a dependency', () => {
-    const { dependencies } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+    const { dependencies, peerDependencies } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
     const homes = new Set(Object.values(architecture).flatMap(({ homeOf }) => homeOf))
-    expect(Object.keys(dependencies).sort()).toEqual([...homes].sort())
+    expect(Object.keys({ ...dependencies, ...peerDependencies }).sort()).toEqual([...homes].sort())
   })
 
   it('exit in one place', () => {

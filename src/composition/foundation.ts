@@ -5,6 +5,7 @@ import { createOpenRequests, type OpenRequests } from '../core/open-requests.ts'
 import type { Plan } from '../core/plan/plan.ts'
 import type { RequestObserver } from '../core/record.ts'
 import type { OnEvent } from '../core/security-event.ts'
+import type { Tracing } from '../core/tracing.ts'
 import { createBodyRoom, type MeasuredBodyRoom } from '../http/body-room.ts'
 import { createSessionSeal, type SessionSeal } from '../mcp/session-seal.ts'
 import { createMeters, type Meters } from '../metrics/meters.ts'
@@ -14,6 +15,7 @@ import { createLocalCounters } from '../rate-limits/local-counters.ts'
 import { createRateLimiter, type RateLimiter } from '../rate-limits/rate-limits.ts'
 import { createLog, type Log } from '../telemetry/log.ts'
 import { createRequestLog } from '../telemetry/request-line.ts'
+import { startTracing } from '../tracing/start-tracing.ts'
 import { type MountedBroker, mountBroker } from './mount-broker.ts'
 
 /** What lives as long as the process. What a plan makes is a generation. */
@@ -22,6 +24,8 @@ export interface Foundation {
   readonly log: Log
   /** Undefined without an admin listener. */
   readonly meters: Meters | undefined
+  /** Undefined where the environment asks for no traces. */
+  readonly tracing: Tracing | undefined
   readonly issuers: IssuerPool
   readonly mounted: MountedBroker | undefined
   readonly heldMemory: HeldMemory
@@ -68,6 +72,7 @@ export async function createFoundation(plan: Plan, options: FoundationOptions): 
     clock,
     log,
     meters,
+    tracing: await startTracing(process.env, (level, message) => log.logger[level](message)),
     mounted,
     issuers: createIssuerPool({ onIssue, ownKeys }),
     heldMemory: createHeldMemory(plan.limits.heldBytes),

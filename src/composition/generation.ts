@@ -57,7 +57,7 @@ function listEndpoints(servers: readonly GuardedServer[], rewrite: Rewrite | und
 }
 
 function createEdge(plan: Plan, foundation: Foundation, endpoints: Endpoints): Edge {
-  const { clock, bodyRoom, heldMemory, seal, observe, openRequests, messageStreams, ending } = foundation
+  const { clock, bodyRoom, heldMemory, seal, observe, tracing, openRequests, messageStreams, ending } = foundation
   const edge: Edge = {
     current: () => edge,
     clock,
@@ -66,6 +66,7 @@ function createEdge(plan: Plan, foundation: Foundation, endpoints: Endpoints): E
     seal,
     observe,
     openRequests,
+    tracing,
     messageStreams,
     endpoints,
     isDraining: () => ending.isDraining,

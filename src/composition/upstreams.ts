@@ -22,7 +22,8 @@ export function createUpstreams(server: string, foundation: Foundation): ServerU
       const known = upstreams.get(plan)
       if (known !== undefined) return known
       const plain = createUpstream(plan, server, foundation)
-      const upstream = foundation.meters?.measureUpstream(plain, server) ?? plain
+      const traced = foundation.tracing?.traceUpstream(plain, plan.kind) ?? plain
+      const upstream = foundation.meters?.measureUpstream(traced, server) ?? traced
       upstreams.set(plan, upstream)
       return upstream
     },

@@ -1,5 +1,6 @@
 import type { Operation } from './operation.ts'
 import type { Principal } from './principal.ts'
+import type { RequestTrace } from './request-trace.ts'
 import type { RouteFacts } from './route-facts.ts'
 
 /** An authenticated request with its operations: what policy decides on and an upstream receives. */
@@ -25,6 +26,8 @@ export interface Call {
   readonly body: Buffer | undefined
   /** For the `messages` endpoint of HTTP+SSE: path and query on the upstream that the `endpoint` event named. */
   readonly upstreamTarget: string | undefined
+  /** Undefined while tracing is off. */
+  readonly trace?: RequestTrace | undefined
 }
 
 /**

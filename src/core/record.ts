@@ -1,10 +1,13 @@
 import type { ErrorCode, ErrorReason } from './errors.ts'
 import type { Operation } from './operation.ts'
 import type { Principal } from './principal.ts'
+import type { TraceIds } from './trace-ids.ts'
 
 /** What became of one request. The material of the log line; holds no token. */
 export interface RequestRecord {
   readonly requestId: string
+  /** Set at its end, while tracing is on. */
+  trace: TraceIds | undefined
   readonly method: string
   /** Path without the query, which may hold a token. */
   readonly path: string

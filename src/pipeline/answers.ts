@@ -21,6 +21,7 @@ export function answerMetadata(exchange: Exchange, document: Buffer): void {
 
 /** `/healthz` and `/readyz`. */
 export function answerHealth(exchange: Exchange, isHealthy: boolean): void {
+  exchange.trace = undefined
   if (exchange.request.method === 'OPTIONS') {
     checkNoBody(exchange)
     return send(exchange, 204, { allow: 'GET, HEAD, OPTIONS' })

@@ -4,6 +4,7 @@ import type { HeldMemory } from '../core/held-memory.ts'
 import type { OpenRequests } from '../core/open-requests.ts'
 import type { CorsPlan, LimitsPlan } from '../core/plan/plan.ts'
 import type { RequestObserver } from '../core/record.ts'
+import type { Tracing } from '../core/tracing.ts'
 import type { BodyRoom } from '../http/body-room.ts'
 import type { ForwardedRules } from '../http/forwarded.ts'
 import type { OriginRules } from '../http/origins.ts'
@@ -32,6 +33,8 @@ export interface Edge {
   readonly observe: RequestObserver
   /** Of all requests of the process. */
   readonly openRequests: OpenRequests
+  /** Undefined where the environment asks for no traces. */
+  readonly tracing: Tracing | undefined
   /**
    * Event streams of HTTP+SSE, by the sealed message endpoint that each has named to its client. Sends an event there; false when the client
    * does not read.

@@ -69,7 +69,16 @@ const ID_AT_END = /\/[\w-]+$/
 
 /** @throws ProxyError `route_not_found` */
 export function findEndpoint(endpoints: Endpoints, path: string): Endpoint {
-  const endpoint = endpoints.get(path) ?? (ID_AT_END.test(path) ? endpoints.get(path.replace(ID_AT_END, '/{id}')) : undefined)
+  const endpoint = endpoints.get(path) ?? (ID_AT_END.test(path) ? endpoints.get(replaceId(path)) : undefined)
   if (!endpoint) throw new ProxyError('route_not_found')
   return endpoint
+}
+
+/** The path of an endpoint as it is configured: without an id. */
+export function findPattern(endpoints: Endpoints, path: string): string {
+  return endpoints.has(path) ? path : replaceId(path)
+}
+
+function replaceId(path: string): string {
+  return path.replace(ID_AT_END, '/{id}')
 }

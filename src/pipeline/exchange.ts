@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Admission } from '../core/rate-limits.ts'
 import type { RequestRecord } from '../core/record.ts'
 import type { ReplyHeaders } from '../core/reply.ts'
+import type { RequestTrace } from '../core/request-trace.ts'
 import type { Route } from '../core/route.ts'
 import { findForwardedChain } from '../http/forwarded.ts'
 import type { RequestHead } from '../http/request-head.ts'
@@ -19,6 +20,8 @@ export interface Exchange {
   readonly record: RequestRecord
   /** The addresses that the request came through, see `http/forwarded.ts`. */
   readonly chain: readonly string[]
+  /** Undefined while tracing is off, and for health checks. */
+  trace: RequestTrace | undefined
   /** Headers that every answer carries, CORS among them. */
   answerHeaders: Readonly<ReplyHeaders>
   /** Set as soon as it is known, for the refusal's challenge. */
@@ -56,6 +59,7 @@ export function openExchange(edge: Edge, request: IncomingMessage, response: Ser
   const chain = findForwardedChain(request.socket.remoteAddress ?? '', request.rawHeaders, edge.forwarded)
   const record: RequestRecord = {
     requestId: `${PROCESS_PREFIX}-${counter.toString(36)}`,
+    trace: undefined,
     method: request.method ?? '',
     path: pathOf(request.url ?? ''),
     server: undefined,
@@ -84,6 +88,7 @@ export function openExchange(edge: Edge, request: IncomingMessage, response: Ser
     response,
     record,
     chain,
+    trace: edge.tracing?.open(request.rawHeaders),
     answerHeaders: NO_HEADERS,
     route: undefined,
     head: undefined,
@@ -109,12 +114,13 @@ function pathOf(target: string): string {
   return (fragment < 0 ? path : path.slice(0, fragment)).slice(0, MAX_PATH_LENGTH)
 }
 
-function closeExchange({ edge, record, response, releaseBody, answer, admission }: Exchange): void {
+function closeExchange({ edge, record, response, trace, releaseBody, answer, admission }: Exchange): void {
   releaseBody?.()
   answer?.close()
   record.duration = edge.clock.monotonic() - record.startedAt
   record.status = response.headersSent ? response.statusCode : 0
   if (!response.writableFinished && record.code === undefined) record.code = 'client_gone'
   admission?.close(record.status)
+  trace?.end(record)
   edge.observe(record)
 }

@@ -16,7 +16,7 @@ import { answerHealth, answerMetadata, answerPreflight } from './answers.ts'
 import { authenticate, checkAssurance } from './authenticate.ts'
 import { authorize, checkPermitted } from './authorize.ts'
 import type { Edge } from './edge.ts'
-import { findEndpoint } from './endpoints.ts'
+import { findEndpoint, findPattern } from './endpoints.ts'
 import { type Exchange, openExchange } from './exchange.ts'
 import { forward } from './forward.ts'
 import { checkHost } from './hosts.ts'
@@ -50,6 +50,7 @@ async function serve(exchange: Exchange): Promise<void> {
   const head = readHead(exchange.request)
   exchange.head = head
   const endpoint = findEndpoint(edge.endpoints, head.path)
+  exchange.trace?.setRoute(findPattern(edge.endpoints, head.path))
   if (endpoint.kind === 'health') return answerHealth(exchange, endpoint.isHealthy(head.query))
   // Where the next request begins is in doubt, too.
   if (head.host === '') condemn(exchange.request.socket)
@@ -78,19 +79,23 @@ async function guard(exchange: Exchange, head: RequestHead, route: Route): Promi
   if (head.origin !== undefined) exchange.answerHeaders = formatCorsHeaders(head.origin, edge.cors)
   if (head.method === 'OPTIONS') return answerPreflight(exchange, route)
 
+  exchange.trace?.step('authenticate')
   const identity = await authenticate(exchange, head, route)
   record.principal = identity.principal
   checkAssurance(identity.principal, head, route)
   checkMethod(head, route)
   const revision = findRevision(head.protocolVersion, route.kind !== 'streamable_http')
   record.revision = revision
+  exchange.trace?.step('read call')
   const body = head.method === 'POST' ? await loadMessages(exchange, head, identity.form) : undefined
   const messages = body === undefined ? NO_MESSAGES : parseBody(exchange, body)
+  exchange.trace?.step('authorize')
   const first = { route, identity }
   const standing = exchange.era === edge.openRequests.era ? first : await reconsider(exchange, head, first)
   const { call, decision } = decide({ exchange, head, revision, body, messages, ...standing })
   if (call.route.rateLimits !== undefined) await admit(exchange, call, decision, call.route.rateLimits)
   checkPermitted(decision)
+  exchange.trace?.step('forward')
   forward(exchange, await addCredential(call, standing.identity), standing.identity)
 }
 
@@ -116,6 +121,7 @@ const NO_MESSAGES: ParsedBody = { operations: [], isBatch: false, revision: unde
 function parseBody(exchange: Exchange, body: Buffer): ParsedBody {
   exchange.unreadText = decodeBody(body)
   const messages = parseMessages(exchange.unreadText, exchange.edge.limits)
+  exchange.trace?.readBody(exchange.unreadText)
   exchange.unreadText = undefined
   exchange.record.operations = messages.operations
   exchange.record.askedRevision = findAskedRevision(messages, exchange.record.revision ?? '')

@@ -44,6 +44,7 @@ export function readCall(request: AuthenticatedRequest): RoutedCall {
     mcpSessionId,
     query,
     upstreamTarget,
+    trace: exchange.trace,
     headers: formatHeaders(request, unfounded),
   }
 }

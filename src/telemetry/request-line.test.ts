@@ -10,6 +10,7 @@ function lineOf(changes: Partial<RequestRecord>, format: 'json' | 'pretty' = 'js
   const log = createLog({ level: 'info', format }, { write: (line: string) => void lines.push(line) })
   createRequestLog(log)({
     requestId: 'r-1',
+    trace: undefined,
     method: 'POST',
     path: '/mcp',
     server: 'files',
@@ -53,7 +54,7 @@ function createPrincipal(subject: string, clientId: string): Principal {
 /** Fields that the documentation knows, by the tables of its section on logs. */
 function listDocumentedFields(): string[] {
   const page = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8')
-  const section = page.slice(page.indexOf('## Logs'), page.indexOf('## The admin listener'))
+  const section = page.slice(page.indexOf('## Logs'), page.indexOf('## Traces'))
   const cells = [...section.matchAll(/^\| (`.*?) \|/gm)].map(([, cell = '']) => cell)
   return cells.flatMap((cell) => [...cell.matchAll(/`(\w+)`/g)].map(([, field = '']) => field))
 }
@@ -61,6 +62,7 @@ function listDocumentedFields(): string[] {
 describe('the line of a request', () => {
   it('has the fields that the documentation lists, and no other', () => {
     const line = lineOf({
+      trace: { traceId: '4bf92f3577b34da6a3ce929d0e0e4736', spanId: '00f067aa0ba902b7', isSampled: true },
       principal: createPrincipal('alice', 'app'),
       operations: [{ kind: 'request', method: 'tools/call', targetKind: 'tool', target: 'x', id: '1' }],
       askedRevision: '2025-11-25',

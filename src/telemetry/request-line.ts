@@ -59,8 +59,9 @@ function summaryOf(record: RequestRecord): string {
 
 /** Members of the line's JSON object, without the braces. */
 function formatFields(record: RequestRecord): string {
-  const { principal, decision, code, reason, cause, revision, askedRevision = revision, headersAfter } = record
+  const { trace, principal, decision, code, reason, cause, revision, askedRevision = revision, headersAfter } = record
   let fields = `"request_id":"${record.requestId}",${formatPlace(record)},"status":${record.status}`
+  if (trace !== undefined) fields += `,"trace_id":"${trace.traceId}","span_id":"${trace.spanId}"`
   if (decision !== undefined) fields += `,"decision":"${decision}"`
   if (code !== undefined) fields += `,"code":"${code}"`
   if (reason !== undefined) fields += `,"reason":"${reason}"`

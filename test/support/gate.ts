@@ -107,6 +107,7 @@ export async function openGate(
     observe: (record) => records.push(record),
     openRequests: createOpenRequests(),
     messageStreams: new Map(),
+    tracing: undefined,
     clock: systemClock,
     isDraining: () => false,
     ...edge,

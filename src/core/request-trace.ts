@@ -1,0 +1,35 @@
+import type { ErrorCode } from './errors.ts'
+import type { Operation } from './operation.ts'
+import type { RequestRecord } from './record.ts'
+
+/** The span of one request, and the steps within it. */
+export interface RequestTrace {
+  /** @param pattern - path as it is configured: it holds no id */
+  setRoute(pattern: string): void
+  /** Called when a step begins, which ends the one before. */
+  step(name: string): void
+  /** Called with the body once it was parsed: its `_meta` may name the span that the request belongs to (SEP-414). */
+  readBody(text: string): void
+  /** Called when the call is sent to its upstream, which ends the last step. */
+  openCall(called: Called): CallTrace
+  /** Called once, with what became of the request. The span is named there. */
+  end(record: RequestRecord): void
+}
+
+/** What an upstream is called for. */
+export interface Called {
+  readonly method: string
+  readonly operations: readonly Operation[]
+  readonly route: { readonly server: string }
+}
+
+/** The span of a call to an upstream. */
+export interface CallTrace {
+  /** Header fields that tell the upstream which span it is called in. */
+  readonly fields: Readonly<Record<string, string>>
+  /** Names of all fields that may tell that, lower case. */
+  readonly fieldNames: readonly string[]
+  answer(status: number): void
+  /** Called at the end of the answer; only the first time counts. */
+  end(code?: ErrorCode): void
+}
