@@ -14,6 +14,10 @@ export interface KeyState {
   /** Failures in a row. */
   failures: number
   loading: Promise<void> | undefined
+  /** When `loading` began, monotonic. */
+  loadingSince: number
+  /** Whether a fetch took longer than a request may wait, and none has succeeded since. */
+  isHanging: boolean
   /** What tokens that no key verifies may have us ask. */
   readonly looks: LookBudget
   /** When the issuer was last seen to have other keys than before. */
@@ -36,6 +40,8 @@ export function createKeyState(clock: Clock): KeyState {
     failedFetches: 0,
     failures: 0,
     loading: undefined,
+    loadingSince: 0,
+    isHanging: false,
     looks: createLookBudget(clock),
     changedAt: Number.NEGATIVE_INFINITY,
     reportedAt: Number.NEGATIVE_INFINITY,

@@ -8,7 +8,7 @@ import { type KeySet, parseKeySet } from './key-set.ts'
 import { createKeyState, type KeyState } from './key-state.ts'
 import { LOOK_INTERVAL_MS } from './look-budget.ts'
 import type { JsonAnswer, SafeFetch } from './safe-fetch.ts'
-import { mayBeIssuedSince, type ShownToken, UNSHOWN } from './shown-token.ts'
+import { mayBeIssuedSince, type ShownToken, saysIssuedSince, UNSHOWN } from './shown-token.ts'
 
 /** The keys of one issuer, kept up to date in the background. */
 export interface IssuerKeys {
@@ -65,6 +65,9 @@ export interface IssuerKeysOptions {
 
 /** How long a request waits for keys at most. */
 const WAIT_MS = 5_000
+const HANGING_MS = 0.9 * WAIT_MS
+/** The keys are taken for those of now for this long: a token of a moment later that names another one is rather made up. */
+const OLD_MS = 5_000
 const ISSUE_INTERVAL_MS = 60_000
 
 /** Creates the keys of an issuer. Nothing is fetched before the first question. */
@@ -111,7 +114,7 @@ async function findMissingKey(
   const keys = findUsable(state, options)
   // A key with that id for another algorithm is an answer: no fetch is needed.
   if (keys !== undefined && keyId !== undefined && keys.hasKeyId(keyId)) throw unfit(keyId, algorithm)
-  const hasAsked = mayAsk(state, options, keys, token)
+  const hasAsked = mayAsk(state, options, keys, token) || mayAskAgain(state, options, token)
   if (hasAsked) await waitForLoad(state, options)
   const latest = findUsable(state, options)
   const key = latest?.find(keyId, algorithm)
@@ -119,7 +122,8 @@ async function findMissingKey(
   // Only an issuer that has answered can have said that there is no such key.
   const hasAnswered = latest !== undefined && state.failures === 0 && state.loading === undefined
   if (!hasAnswered) throw unavailable(state, options, token)
-  if (!hasAsked && mayHaveChanged(state, options, token) && !isWithdrawn(state, keyId)) throw unavailable(state, options, token)
+  const mayBeNew = mayHaveChanged(state, options, token) || isNewer(state, options, token, OLD_MS)
+  if (!hasAsked && mayBeNew && !isWithdrawn(state, keyId)) throw unavailable(state, options, token)
   throw unfit(keyId, algorithm)
 }
 
@@ -150,10 +154,19 @@ async function findReplacement(
 /** Whether the issuer may have other keys by now but cannot be reached: then it cannot be decided whether a token is valid. */
 function mayHaveChanged(state: KeyState, options: IssuerKeysOptions, token: ShownToken): boolean {
   if (isChanging(state, options)) return true
-  const { clock, plan } = options
+  return !state.looks.hasLooked(token.asker) && mayBeIssuedSince(...measure(state, options, token))
+}
+
+/** Whether a token says that it is newer than the keys: another token of that network had them fetched, just before the issuer changed them. */
+function isNewer(state: KeyState, options: IssuerKeysOptions, token: ShownToken, leastAgeMs = 0): boolean {
+  const age = options.clock.monotonic() - state.fetchedAt
+  return age > leastAgeMs && saysIssuedSince(...measure(state, options, token))
+}
+
+/** When the keys were fetched, in seconds since the epoch, and what else it takes to compare a token with that. */
+function measure({ fetchedAt }: KeyState, { clock, plan }: IssuerKeysOptions, token: ShownToken) {
   const now = clock.wall() / 1000
-  const fetched = now - (clock.monotonic() - state.fetchedAt) / 1000
-  return !state.looks.hasLooked(token.asker) && mayBeIssuedSince(fetched, token, now, plan.clockToleranceSeconds)
+  return [now - (clock.monotonic() - fetchedAt) / 1000, token, now, plan.clockToleranceSeconds] as const
 }
 
 /** An issuer that has just changed its keys may do so again before the next fetch is allowed. */
@@ -172,11 +185,23 @@ function mayAsk(
   return keys === undefined ? clock.monotonic() >= nextLoadAt : looks.take(asker)
 }
 
-/** Waits until the keys are loaded, but not longer than a request can. */
+/** Whether a token would be called invalid without a fetch of its own, though it says that it is newer than the keys. */
+function mayAskAgain(state: KeyState, options: IssuerKeysOptions, token: ShownToken): boolean {
+  return !mayHaveChanged(state, options, token) && isNewer(state, options, token) && state.looks.takeSecond()
+}
+
+/** Waits until the keys are loaded, but not longer than a request can, and not at all while the issuer is known to hang. */
 function waitForLoad(state: KeyState, options: IssuerKeysOptions): Promise<void> {
+  const loading = startLoad(state, options)
   return new Promise((resolve) => {
-    const cancel = options.clock.after(WAIT_MS, resolve)
-    void startLoad(state, options).then(() => {
+    const giveUp = (): void => {
+      state.isHanging = true
+      resolve()
+    }
+    const leftMs = state.loadingSince + WAIT_MS - options.clock.monotonic()
+    if (state.isHanging || leftMs <= 0) return giveUp()
+    const cancel = options.clock.after(leftMs, giveUp)
+    void loading.then(() => {
       cancel()
       resolve()
     })
@@ -195,6 +220,7 @@ async function load(state: KeyState, options: IssuerKeysOptions): Promise<void> 
   state.cancelTimer()
   state.fetches++
   const startedAt = options.clock.monotonic()
+  state.loadingSince = startedAt
   try {
     const answer = await fetchKeys(options)
     const keys = parseKeySet(answer.document)
@@ -204,6 +230,7 @@ async function load(state: KeyState, options: IssuerKeysOptions): Promise<void> 
     }
     state.keys = keys
     state.fetchedAt = startedAt
+    state.isHanging = false
     // An empty set is accepted, since keys may be withdrawn, but fetched again soon.
     state.failures = keys.size > 0 ? 0 : state.failures + 1
     reportProblems(state, options, keys.problems.join('; ').slice(0, 1000))
@@ -215,6 +242,8 @@ async function load(state: KeyState, options: IssuerKeysOptions): Promise<void> 
   } catch (error) {
     state.failedFetches++
     state.failures++
+    // A fetch gives up after about as long as a request waits for it.
+    state.isHanging ||= options.clock.monotonic() - startedAt > HANGING_MS
     options.metadata.forget()
     report(state, options, `keys cannot be fetched: ${error instanceof Error ? error.message : String(error)}`)
     schedule(state, options, undefined)

@@ -4,6 +4,8 @@ import type { Clock } from '../core/clock.ts'
 export interface LookBudget {
   /** Reserves a fetch for an asker; false where it has to wait. */
   take(asker: string): boolean
+  /** Reserves a further fetch, one in 30 s for all askers, where a token is newer than what the last look found. */
+  takeSecond(): boolean
   /** Whether the asker itself had a look within the last 30 s, rather than others all that there are. */
   hasLooked(asker: string): boolean
   /** When the asker may look again, monotonic. */
@@ -20,6 +22,7 @@ const MAX_LOOKS = 8
 export function createLookBudget(clock: Clock): LookBudget {
   // Oldest first, as maps keep the order of insertion.
   const looks = new Map<string, number>()
+  let secondAt = Number.NEGATIVE_INFINITY
   const prune = () => {
     const now = clock.monotonic()
     for (const [asker, at] of looks) if (now - at >= LOOK_INTERVAL_MS) looks.delete(asker)
@@ -29,6 +32,12 @@ export function createLookBudget(clock: Clock): LookBudget {
       prune()
       if (looks.has(asker) || looks.size >= MAX_LOOKS) return false
       looks.set(asker, clock.monotonic())
+      return true
+    },
+    takeSecond() {
+      const now = clock.monotonic()
+      if (now - secondAt < LOOK_INTERVAL_MS) return false
+      secondAt = now
       return true
     },
     hasLooked(asker) {

@@ -6,6 +6,15 @@ export interface ShownToken {
   readonly issuedAt: unknown
 }
 
+/**
+ * Whether a token says that it was issued after a point in time, or in the same second, by a clock like ours.
+ *
+ * @param moment - in seconds since the epoch, as are the others
+ */
+export function saysIssuedSince(moment: number, { issuedAt }: ShownToken, now: number, tolerance: number): boolean {
+  return typeof issuedAt === 'number' && issuedAt >= Math.floor(moment) && issuedAt <= now + tolerance
+}
+
 export const UNSHOWN: ShownToken = { asker: '', issuedAt: undefined }
 
 /**

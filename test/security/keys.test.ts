@@ -314,6 +314,57 @@ describe('a flood of unknown key ids', () => {
     expect(setup.fetches()).toBe(10)
   })
 
+  it('just before a rotation costs no good token: a token that is newer than the keys has them fetched once more', async () => {
+    const setup = await start()
+    await verifyToken(setup.verifier, await setup.mint())
+    expect(await codeOf(setup.verifier, forged(setup.issuer, 'stranger'))).toBe('token_invalid')
+    await setup.issuer.rotate()
+    setup.clock.advance(1)
+    await verifyToken(setup.verifier, await setup.mint())
+    expect(setup.fetches()).toBe(3)
+  })
+
+  it('that uses up that second look, too, has newer tokens answered with 503 once the keys are five seconds old, and older ones with 401', async () => {
+    const setup = await start()
+    const made = (age: number) => {
+      const iat = Math.floor(setup.clock.wall() / 1000) - age
+      return forge(
+        { header: { alg: 'RS256', kid: 'made-up' }, payload: createClaims(setup.issuer.issuer, { iat }) },
+        'x',
+        'HS256',
+      )
+    }
+    await verifyToken(setup.verifier, await setup.mint())
+    for (const code of ['token_invalid', 'token_invalid', 'token_invalid', 'issuer_unavailable']) {
+      expect(await codeOf(setup.verifier, made(0))).toBe(code)
+      setup.clock.advance(3000)
+    }
+    expect(await codeOf(setup.verifier, made(60))).toBe('token_invalid')
+    expect(setup.fetches()).toBe(3)
+    await setup.issuer.rotate()
+    const iat = Math.floor(setup.clock.wall() / 1000)
+    const good = await setup.issuer.mint({ claims: { iat, exp: iat + 100_000 } })
+    const error = await Promise.resolve(setup.verifier.verify(good)).catch((refusal: unknown) => refusal)
+    expect(error).toMatchObject({ code: 'issuer_unavailable', retryAfter: 18 })
+    setup.clock.advance(18_000)
+    await verifyToken(setup.verifier, good)
+    expect(setup.fetches()).toBe(4)
+  })
+
+  it('once in 30 s leaves the second look to those who need it', async () => {
+    const setup = await start()
+    await verifyToken(setup.verifier, await setup.mint())
+    for (let i = 0; i < 10; i++) {
+      expect(await codeOf(setup.verifier, forged(setup.issuer, `${i}`))).toBe('token_invalid')
+      setup.clock.advance(30_000)
+    }
+    expect(await codeOf(setup.verifier, forged(setup.issuer, 'last'))).toBe('token_invalid')
+    await setup.issuer.rotate()
+    setup.clock.advance(5000)
+    const iat = Math.floor(setup.clock.wall() / 1000)
+    await verifyToken(setup.verifier, await setup.issuer.mint({ claims: { iat, exp: iat + 100_000 } }))
+  })
+
   it('with wrong signatures of a known key is no different', async () => {
     const setup = await start()
     await verifyToken(setup.verifier, await setup.mint())
@@ -595,6 +646,25 @@ describe('an issuer that hangs', () => {
     server.clock.advance(5_000)
     expect(await waiting).toBe('issuer_unavailable')
     expect(server.asked).toBe(2)
+  })
+
+  it('makes no token wait any more once one has waited in vain, in this fetch and the next ones, until one succeeds', async () => {
+    const server = await startKeyServer()
+    await verifyToken(server.verifier, server.mint())
+    const held: ServerResponse[] = []
+    server.answer = (response) => held.push(response)
+    const waiting = codeOf(server.verifier, server.mint({ kid: 'new' }))
+    await eventually(() => expect(server.asked).toBe(2))
+    server.clock.advance(5000)
+    expect(await waiting).toBe('issuer_unavailable')
+    for (let i = 0; i < 3; i++) expect(await codeOf(server.verifier, server.mint({ kid: `${i}` }))).toBe('issuer_unavailable')
+    held[0]?.destroy()
+    await eventually(() => expect(server.clock.pending).toBe(1))
+    server.clock.advance(30_000)
+    await eventually(() => expect(server.asked).toBe(3))
+    expect(await codeOf(server.verifier, server.mint({ kid: 'later' }))).toBe('issuer_unavailable')
+    expect(server.asked).toBe(3)
+    await verifyToken(server.verifier, server.mint())
   })
 
   it('from the start keeps everybody waiting for no more than 5 s', async () => {
