@@ -41,7 +41,7 @@ export interface ProxyArgument {
 /** One server with one issuer, base scopes and a dozen rules; every limit as it is by default. */
 export function createBenchPlan({ upstreamPort, issuer }: ProxyArgument): Plan {
   return {
-    listen: { host: '127.0.0.1', port: 0, tls: undefined },
+    listen: { host: '127.0.0.1', port: 0, reusePort: false, tls: undefined },
     publicUrl: `https://${publicHost}`,
     allowedHosts: [publicHost],
     cors: { allowedOrigins: [], allowedHeaders: [], allowedMethods: [], allowCredentials: false },

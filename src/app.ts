@@ -17,7 +17,10 @@ export interface RunningProxy {
   close(): Promise<void>
 }
 
-export type StartOptions = FoundationOptions
+export interface StartOptions extends FoundationOptions {
+  /** Descriptors of sockets that listen already, in place of those that the plan would open. */
+  readonly sockets?: { readonly listen?: number | undefined; readonly admin?: number | undefined }
+}
 
 /**
  * Starts a proxy by a plan (see `config/`).
@@ -28,8 +31,14 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
   checkPrograms(plan.servers)
   const foundation = await createFoundation(plan, options)
   const generation = await createGeneration(plan, foundation)
-  const admin = await showMeters(plan, foundation.meters, { ...foundation, actions: new Map() })
-  const listener = await listenToClients(plan, generation.handle, foundation).catch(onFailure(() => admin?.closeNow()))
+  const admin = await showMeters(plan, foundation.meters, {
+    ...foundation,
+    actions: new Map(),
+    descriptor: options.sockets?.admin,
+  })
+  const listener = await listenToClients(plan, generation.handle, foundation, options.sockets?.listen).catch(
+    onFailure(() => admin?.closeNow()),
+  )
   foundation.issuers.warm()
   return {
     url: formatListenerUrl(listener, plan.listen.tls !== undefined),
@@ -67,9 +76,15 @@ function onFailure(close: () => Promise<void> | undefined): (error: unknown) => 
   }
 }
 
-function listenToClients(plan: Plan, handler: RequestHandler, { clock, log }: Foundation): Promise<Listener> {
+function listenToClients(
+  plan: Plan,
+  handler: RequestHandler,
+  { clock, log }: Foundation,
+  descriptor: number | undefined,
+): Promise<Listener> {
   return listen({
     listen: plan.listen,
+    descriptor,
     headersSeconds: plan.limits.headersSeconds,
     stalledSeconds: plan.limits.stalledClientSeconds,
     handler,

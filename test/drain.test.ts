@@ -136,7 +136,7 @@ describe('shutting down', () => {
     ['TLS', createCertificate()],
   ])('does not wait for connections on which nothing was ever sent, over %s', async (_protocol, certificate) => {
     const handler = () => undefined
-    const listen = { host: '127.0.0.1', port: 0, tls: certificate }
+    const listen = { host: '127.0.0.1', port: 0, reusePort: false, tls: certificate }
     const listener = await startListener({ listen, headersSeconds: 3600, stalledSeconds: 3600, handler, onUnreadable: handler })
     const silent = [connect(listener.port, '127.0.0.1')]
     if (certificate)

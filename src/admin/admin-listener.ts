@@ -24,6 +24,10 @@ export interface AdminOptions {
   readonly pages: AdminPages
   /** Answer POST, to who shows the token. */
   readonly actions: AdminActions
+  /** Whether other processes may listen on the same port. */
+  readonly reusePort?: boolean
+  /** Of a socket that listens already, in place of an address of our own. */
+  readonly descriptor?: number | undefined
   readonly headersSeconds: number
   readonly stalledSeconds: number
   readonly clock: Clock
@@ -39,11 +43,12 @@ export interface AdminOptions {
  * @throws Error that names the admin listener, when it cannot listen
  */
 export async function startAdmin(options: AdminOptions): Promise<Listener> {
-  const { plan, headersSeconds, stalledSeconds, clock, onRefused } = options
+  const { plan, reusePort = false, descriptor, headersSeconds, stalledSeconds, clock, onRefused } = options
   const version = readVersion()
   try {
     return await listen({
-      listen: { host: plan.host, port: plan.port, tls: undefined },
+      listen: { host: plan.host, port: plan.port, reusePort, tls: undefined },
+      descriptor,
       headersSeconds,
       stalledSeconds,
       clock,

@@ -64,6 +64,6 @@ async function runCommand(args: Arguments, environment: Environment, terminal: T
     case 'rules':
       return (await import('./rule-tests.ts')).runRuleTests(args.files ?? [], chooseSource(args, environment), terminal)
     case 'serve':
-      return serve(chooseSource(args, environment), terminal)
+      return serve(chooseSource(args, environment), terminal, environment.env)
   }
 }

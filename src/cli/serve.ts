@@ -8,8 +8,9 @@ import type { Sandbox } from '../sandbox/sandbox.ts'
 import { DEMO_WARNING, formatDemo, startDemo } from './demo.ts'
 import { formatUnrefreshed } from './identity-provider-lines.ts'
 import { formatNotices } from './notice-lines.ts'
+import { findPassedSockets, type PassedSockets } from './passed-sockets.ts'
 import { formatAddresses } from './route-table.ts'
-import type { Source } from './source.ts'
+import type { Environment, Source } from './source.ts'
 import type { Terminal } from './terminal.ts'
 import { WIDTH, wrap, wrapHanging } from './wrap.ts'
 
@@ -18,11 +19,11 @@ import { WIDTH, wrap, wrapHanging } from './wrap.ts'
  *
  * @returns the exit code: 0 when it drained, 1 when it could not start or a second signal came before it had drained
  */
-export async function serve(source: Source, terminal: Terminal): Promise<0 | 1> {
+export async function serve(source: Source, terminal: Terminal, env: Environment['env']): Promise<0 | 1> {
   const signals = watchSignals()
   tellHangups(terminal)
   const loaded = source.load()
-  const started = await start(loaded, source).catch((error: unknown) => {
+  const started = await start(loaded, source, env).catch((error: unknown) => {
     terminal.tell(`${terminal.paintError('red', 'error')} ${explainStart(error, loaded.plan.listen)}`)
   })
   if (started === undefined) return 1
@@ -48,6 +49,7 @@ function tellHangups({ tell }: Terminal): void {
 interface Started {
   readonly proxy: RunningProxy
   readonly loaded: Loaded
+  readonly socketNotice?: string | undefined
   /** What signs users in with `--demo`. */
   readonly sandbox?: Sandbox
 }
@@ -58,14 +60,32 @@ async function stop({ proxy, sandbox }: Started): Promise<void> {
   await sandbox?.close()
 }
 
-async function start(loaded: Loaded, source: Source): Promise<Started> {
+async function start(loaded: Loaded, source: Source, env: Environment['env']): Promise<Started> {
+  const passed = findPassedSockets(env, process.pid)
+  checkPassedSockets(passed, loaded)
   // Loaded only now: the other commands need none of it.
   const { startProxy } = await import('../app.ts')
-  const { host, port } = loaded.plan.listen
-  // A free port is chosen here and not while listening: it is part of the URLs that clients are told.
-  const settled = port === 0 ? source.load(await findFreePort(host)) : loaded
+  const port = await choosePort(loaded.plan.listen, passed)
+  const settled = port === loaded.plan.listen.port ? loaded : source.load(port)
   if (settled.sandboxPort !== undefined) return startDemo(settled, settled.sandboxPort, source)
-  return { proxy: await startProxy(settled.plan), loaded: settled }
+  const sockets = { listen: passed.listen?.descriptor, admin: passed.admin?.descriptor }
+  return { proxy: await startProxy(settled.plan, { sockets }), loaded: settled, socketNotice: passed.notice }
+}
+
+/** The port is part of the URLs that clients are told. So a free one is chosen here and not while listening, and that of a socket counts. */
+async function choosePort({ host, port }: ListenPlan, { listen }: PassedSockets): Promise<number> {
+  if (listen !== undefined) return listen.port
+  return port === 0 ? findFreePort(host) : port
+}
+
+/** @throws Error where a socket is passed that must not be used */
+function checkPassedSockets({ listen, admin }: PassedSockets, { plan, sandboxPort }: Loaded): void {
+  if (sandboxPort !== undefined && (listen ?? admin) !== undefined)
+    throw new Error('--demo listens on addresses of this machine alone, and takes no sockets of systemd.')
+  if (admin !== undefined && plan.admin === undefined)
+    throw new Error(
+      'systemd passes a socket for `admin`, and the configuration has no `admin`. Write it, or remove the socket unit.',
+    )
 }
 
 async function findFreePort(host: string): Promise<number> {
@@ -77,8 +97,11 @@ async function findFreePort(host: string): Promise<number> {
   return port
 }
 
-function explainStart(error: unknown, { host, port }: ListenPlan): string {
+function explainStart(error: unknown, { host, port, reusePort }: ListenPlan): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (code === 'ENOTSUP') return 'This system cannot share a port. Remove listen.reuse_port, which is for Linux.'
+  if (code === 'EADDRINUSE' && reusePort)
+    return `Port ${port} of ${host} is in use by a process that does not share it, or is another user's. Both processes need listen.reuse_port.`
   if (code === 'EADDRINUSE') return `Port ${port} of ${host} is in use. Choose another with listen.port or --port.`
   if (code === 'EACCES')
     return `No permission to listen on port ${port} of ${host}. Choose one above 1023 with listen.port or --port.`
@@ -87,7 +110,7 @@ function explainStart(error: unknown, { host, port }: ListenPlan): string {
   return `The proxy cannot start: ${error instanceof Error ? error.message : String(error)}`
 }
 
-function printStart({ proxy, loaded, sandbox }: Started, source: Source, terminal: Terminal): void {
+function printStart({ proxy, loaded, sandbox, socketNotice }: Started, source: Source, terminal: Terminal): void {
   const { plan, notices } = loaded
   const { tell, paintError } = terminal
   tell(paintError('bold', `Open MCP Auth Proxy ${readVersion()} is listening on ${proxy.url}`))
@@ -96,7 +119,8 @@ function printStart({ proxy, loaded, sandbox }: Started, source: Source, termina
   if (plan.broker !== undefined)
     for (const line of wrapHanging(`  ${formatUnrefreshed(plan.broker.identityProvider)}`, 4)) tell(line)
   const ignored = source.ignoredFile === undefined ? [] : [`${source.ignoredFile} is not used: the command line says everything.`]
-  for (const line of formatNotices([...ignored, ...notices], paintError)) tell(line)
+  const unused = socketNotice === undefined ? [] : [socketNotice]
+  for (const line of formatNotices([...ignored, ...unused, ...notices], paintError)) tell(line)
   if (sandbox !== undefined) printDemo(sandbox, plan, terminal)
 }
 

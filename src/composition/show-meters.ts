@@ -15,6 +15,8 @@ interface MeasuredParts extends Pick<Foundation, 'ending'> {
   readonly issuers: IssuerPool
   readonly bodyRoom: MeasuredBodyRoom
   readonly actions: AdminActions
+  /** Of a socket that listens already. */
+  readonly descriptor: number | undefined
 }
 
 /**
@@ -23,7 +25,7 @@ interface MeasuredParts extends Pick<Foundation, 'ending'> {
  * @throws Error that names the admin listener, when it cannot listen
  */
 export async function showMeters(plan: Plan, meters: Meters | undefined, parts: MeasuredParts): Promise<Listener | undefined> {
-  const { clock, log, issuers, bodyRoom, actions, ending } = parts
+  const { clock, log, issuers, bodyRoom, actions, ending, descriptor } = parts
   if (plan.admin === undefined || meters === undefined) return undefined
   const sources = {
     isReady: () => isProcessReady({ ending, issuers }),
@@ -35,6 +37,8 @@ export async function showMeters(plan: Plan, meters: Meters | undefined, parts: 
     plan: plan.admin,
     pages: new Map([['/metrics', (accept) => meters.format(sources, accept)]]),
     actions,
+    reusePort: plan.listen.reusePort,
+    descriptor,
     headersSeconds: plan.limits.headersSeconds,
     stalledSeconds: plan.limits.stalledClientSeconds,
     clock,

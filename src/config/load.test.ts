@@ -30,7 +30,7 @@ describe('the smallest configuration', () => {
   const plan = load({})
 
   it('serves this machine alone', () => {
-    expect(plan.listen).toEqual({ host: '127.0.0.1', port: 8080, tls: undefined })
+    expect(plan.listen).toEqual({ host: '127.0.0.1', port: 8080, reusePort: false, tls: undefined })
     expect(plan.publicUrl).toBe('http://localhost:8080')
     expect(plan.allowedHosts).toEqual(['localhost:8080', '127.0.0.1:8080', '[::1]:8080'])
   })

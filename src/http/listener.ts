@@ -10,6 +10,8 @@ export type RequestHandler = (request: IncomingMessage, response: ServerResponse
 
 interface ListenerOptions {
   readonly listen: ListenPlan
+  /** Descriptor of a socket that listens already, in place of an address of our own. */
+  readonly descriptor?: number | undefined
   /** Seconds for the complete header section. */
   readonly headersSeconds: number
   /** Seconds for which a client may read nothing of its response. */
@@ -57,7 +59,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   const sockets = trackSockets(server)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(options.listen.port, options.listen.host, () => {
+    server.listen(findPlace(options), () => {
       server.off('error', reject)
       resolve()
     })
@@ -87,6 +89,10 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     closeAfterAnswers: () => closeAfterAnswers(server, sockets),
     closeIdle: () => void setImmediate(() => server.closeIdleConnections()),
   }
+}
+
+function findPlace({ listen: { host, port, reusePort }, descriptor }: ListenerOptions): object {
+  return descriptor === undefined ? { host, port, reusePort } : { fd: descriptor }
 }
 
 /** Base URL of a listener. */

@@ -94,10 +94,10 @@ function resolveBodiesBytes({ bodies_bytes, body_bytes }: Config['limits']): num
 }
 
 function createListenPlan(config: Config, secretsAndFiles: SecretsAndFiles): Plan['listen'] {
-  const { host, port, tls } = config.listen
+  const { host, port, tls, reuse_port: reusePort } = config.listen
   const cert = secretsAndFiles.findFile(tls?.cert_file)
   const key = secretsAndFiles.findFile(tls?.key_file)
-  return { host, port, tls: cert === undefined || key === undefined ? undefined : { cert, key } }
+  return { host, port, reusePort, tls: cert === undefined || key === undefined ? undefined : { cert, key } }
 }
 
 function createAdminPlan({ admin }: Config, secretsAndFiles: SecretsAndFiles): Plan['admin'] {

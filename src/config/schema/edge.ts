@@ -17,9 +17,15 @@ export const listen = z
       .default('127.0.0.1')
       .describe('Address to listen on. `0.0.0.0` and `::` mean all interfaces.'),
     port: whole(0, 65_535).default(8080).describe('Port to listen on; 0 picks a free port.'),
+    reuse_port: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Share the port, and the one of `admin`, with other processes that say the same, so that a new process takes over before the old one ends. For Linux (`SO_REUSEPORT`). A second process that is started by mistake takes a part of the calls, too, instead of ending with an error.',
+      ),
     tls: tls.optional(),
   })
-  .describe('Where the proxy listens.')
+  .describe('Where the proxy listens. Sockets that systemd passes (socket activation) count instead of `host` and `port`.')
 
 export const cors = z
   .strictObject({

@@ -40,6 +40,8 @@ export interface Plan {
 export interface ListenPlan {
   readonly host: string
   readonly port: number
+  /** Whether other processes may listen on the same port. */
+  readonly reusePort: boolean
   /** PEM texts. */
   readonly tls: { readonly cert: string; readonly key: string } | undefined
 }

@@ -26,10 +26,14 @@ export interface Replica {
 }
 
 export interface ReplicaOptions {
+  /** Where it listens, if not where the configuration says. */
+  readonly port?: number
   readonly env?: Readonly<Record<string, string>>
   /** A command that ends in the place of its arguments' command, such as `systemd-socket-activate`. */
   readonly through?: readonly string[]
   readonly stdio?: SpawnOptions['stdio']
+  /** Beside `--config`. */
+  readonly flags?: readonly string[]
   /** Called with each line of the log. */
   readonly onLine?: (line: string) => void
 }
@@ -43,10 +47,17 @@ process.once('exit', () => {
 
 /** Writes the configuration into a file and starts the proxy with it; it may not be ready yet. */
 export function startReplica(config: ConfigInput, options: ReplicaOptions = {}): Replica {
-  const port = config.listen?.port ?? 0
+  const port = options.port ?? config.listen?.port ?? 0
   const file = join(folder, `${port}.json`)
   writeFileSync(file, JSON.stringify(config))
-  const [command = '', ...parameters] = [...(options.through ?? []), process.execPath, program, '--config', file]
+  const [command = '', ...parameters] = [
+    ...(options.through ?? []),
+    process.execPath,
+    program,
+    '--config',
+    file,
+    ...(options.flags ?? []),
+  ]
   const child = spawn(command, parameters, {
     env: { ...process.env, ...options.env },
     stdio: options.stdio ?? ['ignore', 'pipe', 'pipe'],
