@@ -32,7 +32,8 @@ export function createEventSource(onEvent: OnEvent, issuer: string, resources: R
   const report = (event: SecurityEvent): void => {
     const current = underway.getStore()
     if (current !== undefined && event.outcome !== 'success') current.isReported = true
-    const { resource } = event
+    const { resource, kind, subject, clientId, scopes } = event
+    current?.incoming.noteParties({ issuer, subject, clientId, scopes, events: [kind] })
     const server = resource === undefined ? undefined : resources.find(resource)?.name
     const { address, requestId } = current?.incoming ?? {}
     onEvent({ issuer, server, address, requestId, ...event })
@@ -47,6 +48,7 @@ export function createEventSource(onEvent: OnEvent, issuer: string, resources: R
           failure = { code, cause }
           incoming.note(code, cause)
         },
+        noteParties: (parties) => incoming.noteParties({ issuer, ...parties }),
       }
       const current: Underway = { incoming, isReported: false }
       return underway.run(current, async () => {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ErrorCode } from './errors.ts'
+import type { RequestParties } from './request-parties.ts'
 
 /** A request to an endpoint of our own, which writes the response itself. */
 export interface EndpointRequest {
@@ -14,6 +15,8 @@ export interface EndpointRequest {
   readonly address: string
   /** Logs why the request was refused. The cause holds no secrets. */
   note(code: ErrorCode, cause: unknown): void
+  /** Logs whom the request is about, beside what was told before. */
+  noteParties(parties: RequestParties): void
 }
 
 /** Called with each request to an endpoint. Errors that it throws become refusals. */

@@ -1,6 +1,7 @@
 import type { ErrorCode, ErrorReason } from './errors.ts'
 import type { Operation } from './operation.ts'
 import type { Principal } from './principal.ts'
+import type { RequestParties } from './request-parties.ts'
 import type { TraceIds } from './trace-ids.ts'
 
 /** What became of one request. The material of the log line; holds no token. */
@@ -14,6 +15,8 @@ export interface RequestRecord {
   /** Undefined when the request matched no route. */
   server: string | undefined
   principal: Principal | undefined
+  /** Whom a request to the broker is about; undefined for all others. */
+  parties: RequestParties | undefined
   operations: readonly Operation[]
   /** The one that applies. */
   revision: string | undefined

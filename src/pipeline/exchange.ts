@@ -64,6 +64,7 @@ export function openExchange(edge: Edge, request: IncomingMessage, response: Ser
     path: pathOf(request.url ?? ''),
     server: undefined,
     principal: undefined,
+    parties: undefined,
     operations: [],
     revision: undefined,
     askedRevision: undefined,

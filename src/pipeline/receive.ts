@@ -1,5 +1,6 @@
 import type { EndpointHandler } from '../core/endpoint-request.ts'
 import { ProxyError } from '../core/errors.ts'
+import { addParties } from '../core/request-parties.ts'
 import { packBody } from '../http/pack-body.ts'
 import type { RequestHead } from '../http/request-head.ts'
 import type { Exchange } from './exchange.ts'
@@ -25,6 +26,9 @@ export async function receive(exchange: Exchange, head: RequestHead, handle: End
     note(code, cause) {
       record.code = code
       record.cause = cause
+    },
+    noteParties(parties) {
+      record.parties = addParties(record.parties, parties)
     },
   })
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import type { Principal } from '../core/principal.ts'
 import type { RequestRecord } from '../core/record.ts'
+import { addParties } from '../core/request-parties.ts'
 import { createLog } from './log.ts'
 import { createRequestLog } from './request-line.ts'
 
@@ -15,6 +16,7 @@ function lineOf(changes: Partial<RequestRecord>, format: 'json' | 'pretty' = 'js
     path: '/mcp',
     server: 'files',
     principal: undefined,
+    parties: undefined,
     operations: [],
     revision: undefined,
     askedRevision: undefined,
@@ -75,7 +77,10 @@ describe('the line of a request', () => {
       headersAfter: 1,
       remoteAddress: '10.0.0.1',
     })
-    expect(Object.keys(JSON.parse(line)).sort()).toEqual(listDocumentedFields().sort())
+    const parties = { issuer: 'https://i', subject: 's', clientId: 'c', scopes: ['mcp:tools'], events: ['token_issued'] }
+    const signedIn = lineOf({ server: undefined, parties })
+    const fields = [line, signedIn].flatMap((one) => Object.keys(JSON.parse(one)))
+    expect([...new Set(fields)].sort()).toEqual(listDocumentedFields().sort())
   })
 
   it('is for debugging alone where a load balancer asks for health, unless the question was refused', () => {
@@ -85,6 +90,16 @@ describe('the line of a request', () => {
       expect(lineOf({ path, server: undefined, code: 'method_not_allowed', status: 405 })).toContain('method_not_allowed')
     }
     expect(lineOf({ path: '/token', server: undefined })).toContain('"level":"info"')
+  })
+
+  it('tells whom a request to the broker is about, cut to a bounded length', () => {
+    const nasty = `"\n${'x'.repeat(1000)}`
+    const first = addParties(undefined, { issuer: 'https://i', subject: 'nobody yet', clientId: nasty, events: ['sign_in'] })
+    const parties = addParties(first, { subject: nasty, scopes: Array(1000).fill(nasty), events: ['consent', 'sign_in'] })
+    const line = JSON.parse(lineOf({ server: undefined, parties }))
+    const cut = `${nasty.slice(0, 200)}…`
+    expect(line).toMatchObject({ events: ['sign_in', 'consent'], issuer: 'https://i', subject: cut, client_id: cut })
+    expect(line.scopes).toEqual(Array(30).fill(cut))
   })
 
   it('is one line of JSON, whatever strangers choose', () => {

@@ -2,12 +2,14 @@ import { type Clock, systemClock } from '../core/clock.ts'
 import { errorCatalogue } from '../core/errors.ts'
 import type { Principal } from '../core/principal.ts'
 import type { RequestObserver, RequestRecord } from '../core/record.ts'
+import type { RequestParties } from '../core/request-parties.ts'
 import type { Log } from './log.ts'
 
 /** Strings that strangers choose are cut here. */
 const MAX_TEXT = 200
 const MAX_CAUSE = 500
 const MAX_OPERATIONS = 10
+const MAX_SCOPES = 30
 
 type Level = 'debug' | 'info' | 'warn' | 'error'
 
@@ -47,9 +49,10 @@ function messageOf({ code, status, decision }: RequestRecord): string {
 
 /** The line for people: what matters most comes first, within the width of a terminal. Strangers choose parts of it, so they stand escaped. */
 function summaryOf(record: RequestRecord): string {
-  const { method, path, operations, principal, code, cause } = record
+  const { method, path, operations, principal, parties, code, cause } = record
   const called = operations.length === 0 ? '' : ` ${JSON.parse(`[${formatOperations(record)}]`).join(', ')}`
-  const who = principal?.subject === undefined ? '' : `, ${principal.subject}`
+  const subject = principal?.subject ?? parties?.subject
+  const who = subject === undefined ? '' : `, ${subject}`
   const why = cause === undefined || code === 'internal_error' ? '' : ` (${formatCause(record)})`
   const text = `${method} ${path}${called}${who}: ${messageOf(record)}${why}`
   return JSON.stringify(text.length <= MAX_CAUSE ? text : `${text.slice(0, MAX_CAUSE)}…`)
@@ -71,6 +74,7 @@ function formatFields(record: RequestRecord): string {
   if (record.operations.length > 0) fields += `,"operations":[${formatOperations(record)}]`
   if (askedRevision !== undefined) fields += `,"revision":${quote(askedRevision)}`
   if (principal !== undefined) fields += formatPrincipal(principal)
+  if (record.parties !== undefined) fields += formatParties(record.parties)
   if (headersAfter !== undefined) fields += `,"headers_ms":${round(headersAfter)}`
   return `${fields},${formatAddresses(record)},"ms":${round(record.duration)}`
 }
@@ -105,6 +109,15 @@ function formatPrincipal(principal: Principal): string {
   if (principal.subject !== undefined) fields += `,"subject":${quote(principal.subject)}`
   if (principal.clientId !== undefined) fields += `,"client_id":${quote(principal.clientId)}`
   principals.set(principal, fields)
+  return fields
+}
+
+function formatParties({ issuer, subject, clientId, scopes, events }: RequestParties): string {
+  let fields = events === undefined ? '' : `,"events":${JSON.stringify(events)}`
+  // The issuer says whose subject it is.
+  if (subject !== undefined) fields += `,"issuer":${quote(issuer ?? '')},"subject":${quote(subject)}`
+  if (clientId !== undefined) fields += `,"client_id":${quote(clientId)}`
+  if (scopes !== undefined) fields += `,"scopes":[${scopes.slice(0, MAX_SCOPES).map((scope) => quote(scope))}]`
   return fields
 }
 

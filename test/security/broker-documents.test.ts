@@ -103,6 +103,7 @@ async function serveBroker(clients: readonly object[] = []): Promise<Endpoints> 
       requestId: 'x',
       address: String(request.headers['x-address'] ?? '192.0.2.1'),
       note: (...told: unknown[]) => said.push(String(told)),
+      noteParties: () => undefined,
     }
     Promise.resolve(broker.handlers.get(path)?.(incoming)).catch(() => response.destroy())
   })

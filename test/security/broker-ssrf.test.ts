@@ -80,6 +80,7 @@ async function serveBroker(
       requestId: 'x',
       address: '127.0.0.1',
       note: (...told: unknown[]) => said.push(String(told)),
+      noteParties: () => undefined,
     }
     Promise.resolve(handle?.(incoming)).catch(() => response.destroy())
   })

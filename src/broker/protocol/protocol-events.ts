@@ -58,7 +58,8 @@ function describeTokenRequest(ctx: KoaContextWithOIDC, result: ProtocolFailure):
   }
 }
 
-function readAuthorization(ctx: KoaContextWithOIDC): Pick<SecurityEvent, 'subject' | 'clientId' | 'resource' | 'scopes'> {
+/** What an authorization request asks for, and for whom. */
+export function readAuthorization(ctx: KoaContextWithOIDC): Pick<SecurityEvent, 'subject' | 'clientId' | 'resource' | 'scopes'> {
   const { params, session } = ctx.oidc
   const subject = session?.accountId
   return {

@@ -7,7 +7,7 @@ import type { Registrations } from '../clients/registrations.ts'
 import { IdentityProviderError } from '../identity-provider/error.ts'
 import { findOutage } from '../storage/outage.ts'
 import type { Revocations } from '../tokens/revocation.ts'
-import { reportFailure, reportSuccesses } from './protocol-events.ts'
+import { readAuthorization, reportFailure, reportSuccesses } from './protocol-events.ts'
 
 export interface ProviderEventOptions {
   readonly endpointRequests: WeakMap<IncomingMessage, EndpointRequest>
@@ -35,6 +35,7 @@ export function observeProvider(provider: Provider, options: ProviderEventOption
   const { revocations, registrations, onIssue } = options
   observeFailures(provider, options)
   reportSuccesses(provider, options.report)
+  provider.on('interaction.started', (ctx) => options.endpointRequests.get(ctx.req)?.noteParties(readAuthorization(ctx)))
   // An event of the web framework beneath, which writes to standard error unless there is a listener.
   ;(provider as unknown as NodeJS.EventEmitter).on('error', (error: Error) => onIssue(`broker: ${error.message}`))
   provider.on('grant.revoked', () => revocations.forget())

@@ -74,6 +74,8 @@ export async function describeSignInContext(
   const client = await options.findProvider().Client.find(String(clientId))
   const resource = options.resources.find(String(resourceAsAsked))
   if (client === undefined || resource === undefined) return undefined
+  const scopes = typeof scope === 'string' ? scope.split(' ') : []
+  incoming.noteParties({ subject: interaction.session?.accountId, clientId: client.clientId, scopes })
   const isPublished = client.clientId.startsWith('https://')
   return {
     incoming,
@@ -81,7 +83,7 @@ export async function describeSignInContext(
     resource,
     resourceAsAsked: String(resourceAsAsked),
     clientId: client.clientId,
-    scopes: typeof scope === 'string' ? scope.split(' ') : [],
+    scopes,
     asking: {
       clientName: client.clientName ?? client.clientId,
       redirectUri: String(redirectUri),
