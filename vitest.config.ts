@@ -7,6 +7,7 @@ keepCompiledCode()
 
 export default defineConfig({
   test: {
+    setupFiles: ['test/support/watch-secrets.ts'],
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
     // `npm run test:slow` runs the slow ones, `npm run test:ops` those that measure. The others need servers that `.ci/run` brings:
     // `npm run test:interop` and `npm run test:conformance`.

@@ -5,6 +5,7 @@ keepCompiledCode()
 
 export default defineConfig({
   test: {
+    setupFiles: ['test/support/watch-secrets.ts'],
     include: ['test/interop/**/*.test.ts'],
     // Real processes on both sides: two at a time are enough for a small machine.
     maxWorkers: 2,

@@ -5,6 +5,7 @@ keepCompiledCode()
 
 export default defineConfig({
   test: {
+    setupFiles: ['test/support/watch-secrets.ts'],
     include: ['test/ops/**/*.test.ts'],
     // Numbers are measured: one file at a time has the machine.
     fileParallelism: false,

@@ -6,6 +6,7 @@ keepCompiledCode()
 
 export default defineConfig({
   test: {
+    setupFiles: ['test/support/watch-secrets.ts'],
     include: [...slowFiles],
     maxWorkers: 2,
     testTimeout: 60_000,

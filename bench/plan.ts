@@ -58,6 +58,7 @@ export function createBenchPlan({ upstreamPort, issuer }: ProxyArgument): Plan {
     trustedProxies: [],
     log: { level: 'info', format: 'json' },
     admin: undefined,
+    audit: undefined,
     shutdownDelaySeconds: 0,
     drainSeconds: 5,
     sessionKey: randomBytes(32),

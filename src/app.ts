@@ -37,7 +37,10 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
     descriptor: options.sockets?.admin,
   })
   const listener = await listenToClients(plan, generation.handle, foundation, options.sockets?.listen).catch(
-    onFailure(() => admin?.closeNow()),
+    onFailure(async () => {
+      await admin?.closeNow()
+      await foundation.audit?.close()
+    }),
   )
   foundation.issuers.warm()
   return {
@@ -51,7 +54,7 @@ async function close(
   listener: Listener,
   admin: Listener | undefined,
   { plan, close }: Generation,
-  { clock, ending, openRequests, issuers, mounted, meters, tracing, log }: Foundation,
+  { clock, ending, openRequests, issuers, mounted, meters, audit, tracing, log }: Foundation,
 ): Promise<void> {
   ending.isLeaving = true
   await waitForLoadBalancers(listener, plan.shutdownDelaySeconds, clock)
@@ -64,6 +67,7 @@ async function close(
   // Last, so that the metrics tell of the end, too.
   await admin?.closeNow()
   meters?.close()
+  await audit?.close()
   await tracing?.close()
   await log.end()
 }

@@ -72,6 +72,7 @@ const architecture: Architecture = {
   }),
   admin: { mayImport: ['core', 'http'], homeOf: [] },
   'rate-limits': { mayImport: ['core'], homeOf: [] },
+  audit: { mayImport: ['core'], homeOf: [] },
   metrics: { mayImport: ['core', 'mcp'], homeOf: [] },
   telemetry: { mayImport: ['core'], homeOf: ['pino', 'pino-pretty'] },
   tracing: { mayImport: ['core', 'mcp'], homeOf: ['@opentelemetry/api', '@opentelemetry/sdk-node'] },
@@ -92,6 +93,7 @@ const architecture: Architecture = {
       'metrics',
       'rate-limits',
       'admin',
+      'audit',
       'pipeline',
     ],
     // For the type of a destination of log lines, which is part of the public API.

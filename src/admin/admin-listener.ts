@@ -12,7 +12,7 @@ import { readInput } from './read-input.ts'
 /** What is shown on a path. */
 export interface AdminPage {
   readonly type: string
-  readonly text: string | Uint8Array
+  readonly text: string
 }
 
 /** By exact path. @param accept - `Accept` of the request */
@@ -129,7 +129,7 @@ function toJson(value: unknown): AdminPage {
 }
 
 function send({ request, response, version, isOperator }: Exchange, status: number, { type, text }: AdminPage): void {
-  const body = typeof text === 'string' ? Buffer.from(text) : text
+  const body = Buffer.from(text)
   response.writeHead(status, {
     'content-type': type,
     'content-length': body.length,

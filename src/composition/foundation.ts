@@ -1,4 +1,5 @@
 import type { DestinationStream } from 'pino'
+import type { AuditLog } from '../audit/audit-log.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
 import { createHeldMemory, type HeldMemory } from '../core/held-memory.ts'
 import { createOpenRequests, type OpenRequests } from '../core/open-requests.ts'
@@ -16,6 +17,7 @@ import { createRateLimiter, type RateLimiter } from '../rate-limits/rate-limits.
 import { createLog, type Log } from '../telemetry/log.ts'
 import { createRequestLog } from '../telemetry/request-line.ts'
 import { startTracing } from '../tracing/start-tracing.ts'
+import { mountAudit } from './mount-audit.ts'
 import { type MountedBroker, mountBroker } from './mount-broker.ts'
 
 /** What lives as long as the process. What a plan makes is a generation. */
@@ -26,6 +28,8 @@ export interface Foundation {
   readonly meters: Meters | undefined
   /** Undefined where the environment asks for no traces. */
   readonly tracing: Tracing | undefined
+  /** Undefined without an audit log. */
+  readonly audit: AuditLog | undefined
   readonly issuers: IssuerPool
   readonly mounted: MountedBroker | undefined
   readonly heldMemory: HeldMemory
@@ -60,9 +64,11 @@ export async function createFoundation(plan: Plan, options: FoundationOptions): 
   const clock = systemClock
   const log = createLog(plan.log, options.logDestination)
   const onIssue = (message: string) => log.logger.warn(message)
+  const audit = plan.audit && (await mountAudit(plan.audit, clock, log))
   const meters = plan.admin && createMeters(clock, plan.broker !== undefined)
   const onEvent: OnEvent = (event) => {
     meters?.onEvent(event)
+    audit?.onEvent(event)
     options.onEvent?.(event)
   }
   const mounted =
@@ -72,6 +78,7 @@ export async function createFoundation(plan: Plan, options: FoundationOptions): 
     clock,
     log,
     meters,
+    audit,
     tracing: await startTracing(process.env, (level, message) => log.logger[level](message)),
     mounted,
     issuers: createIssuerPool({ onIssue, ownKeys }),
@@ -79,7 +86,7 @@ export async function createFoundation(plan: Plan, options: FoundationOptions): 
     bodyRoom: createBodyRoom(plan.limits, clock),
     seal: createSessionSeal(plan.sessionKey),
     onEvent,
-    observe: createObserver(log, mounted, meters),
+    observe: createObserver({ log, mounted, meters, audit }),
     openRequests: createOpenRequests(),
     rateLimiter: createRateLimiter(createLocalCounters(clock, plan.replicas), clock),
     messageStreams: new Map(),
@@ -93,11 +100,17 @@ export function isProcessReady({ ending, issuers }: Pick<Foundation, 'ending' | 
 }
 
 /** Called for each finished request. */
-function createObserver(log: Log, mounted: MountedBroker | undefined, meters: Meters | undefined): RequestObserver {
+function createObserver({
+  log,
+  mounted,
+  meters,
+  audit,
+}: Pick<Foundation, 'log' | 'mounted' | 'meters' | 'audit'>): RequestObserver {
   const write = createRequestLog(log)
   return (record) => {
     write(record)
     meters?.observe(record)
+    audit?.observe(record)
     const { principal, missingScopes } = record
     if (principal && missingScopes) mounted?.broker.noteStepUp(principal, missingScopes)
   }

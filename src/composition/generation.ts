@@ -57,7 +57,7 @@ function listEndpoints(servers: readonly GuardedServer[], rewrite: Rewrite | und
 }
 
 function createEdge(plan: Plan, foundation: Foundation, endpoints: Endpoints): Edge {
-  const { clock, bodyRoom, heldMemory, seal, observe, tracing, openRequests, messageStreams, ending } = foundation
+  const { clock, bodyRoom, heldMemory, seal, observe, audit, tracing, openRequests, messageStreams, ending } = foundation
   const edge: Edge = {
     current: () => edge,
     clock,
@@ -65,6 +65,7 @@ function createEdge(plan: Plan, foundation: Foundation, endpoints: Endpoints): E
     heldMemory,
     seal,
     observe,
+    audit,
     openRequests,
     tracing,
     messageStreams,

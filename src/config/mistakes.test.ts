@@ -267,6 +267,11 @@ const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path
     [{ ...smallest, admin: { port: 8080 } }, 'admin.port', /is the port of clients, too \(`listen\.port`: 8080\)/],
     [{ ...smallest, admin: { port: 1, allowed_hosts: ['*'] } }, 'admin.allowed_hosts[0]', /every web page/],
     [{ ...smallest, admin: { port: 1, token: 'x' } }, 'admin.token', /secret in plain text/],
+    [{ ...smallest, audit: {} }, 'audit', /says nowhere that records go/],
+    [{ ...smallest, audit: { file: 'audit.jsonl', stdout: true } }, 'audit.stdout', /cannot be combined with `file`/],
+    [{ ...smallest, audit: { file: '/no/such/folder/audit.jsonl' } }, 'audit.file', /"\/no\/such\/folder" cannot be written/],
+    [{ ...smallest, audit: { file: '/' } }, 'audit.file', /is not a file/],
+    [{ ...smallest, audit: { stdout: true, chain: { key: { env: 'SECRET' } } } }, 'audit.chain', /needs a `file`/],
     [{ ...smallest, session_key: { env: 'A', file: 'b' } }, 'session_key', /either `env` or `file`/],
     [withIssuer({ introspection: { client_id: 'x' } }), 'issuers[0].introspection.client_secret', /needs it/],
     [

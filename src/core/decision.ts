@@ -51,6 +51,18 @@ export interface PolicyQuestion {
   readonly path: string
   readonly operations: readonly Operation[]
   readonly facts: RequestFacts
+  /** Called for each operation, in order, with what was decided on it alone. Left out where no one keeps it: it costs a little. */
+  readonly onOutcome?: ((outcome: OperationOutcome) => void) | undefined
+}
+
+/** What was decided on one operation of a request, as if it were all of it. */
+export interface OperationOutcome {
+  readonly operation: Operation
+  readonly decision: Decision
+  /** The rule that refused, or the access entry that opened it: `rules[2]`, `servers[0].access[1]`. */
+  readonly decidedBy: string | undefined
+  /** Whether a rule asks for its arguments to be kept whole. */
+  readonly recordsArguments: boolean
 }
 
 /** What expressions may look at besides principal and operation. */

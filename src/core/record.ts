@@ -1,3 +1,4 @@
+import type { AuditedOperation } from './audit.ts'
 import type { ErrorCode, ErrorReason } from './errors.ts'
 import type { Operation } from './operation.ts'
 import type { Principal } from './principal.ts'
@@ -18,6 +19,8 @@ export interface RequestRecord {
   /** Whom a request to the broker is about; undefined for all others. */
   parties: RequestParties | undefined
   operations: readonly Operation[]
+  /** What was decided on each of them; undefined without an audit log, and before the decision. */
+  outcomes: AuditedOperation[] | undefined
   /** The one that applies. */
   revision: string | undefined
   /** The one that the body asks for, in `initialize` or in `_meta`; else the one that applies. Undefined until the body was read. */

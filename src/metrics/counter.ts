@@ -1,4 +1,4 @@
-import { formatLabels, formatLine, type Metric } from './metric.ts'
+import { type Metric, pairLabels } from './metric.ts'
 
 /** A number that only grows, for each combination of labels. The caller bounds their values. */
 export interface Counter extends Metric {
@@ -9,20 +9,21 @@ export interface Counter extends Metric {
 }
 
 interface Series {
-  readonly labels: string
+  readonly labels: readonly string[]
   count: number
 }
 
 /** @param name - without `_total` */
 export function createCounter(name: string, help: string, labelNames: readonly string[]): Counter {
   const all = new Map<string, Series>()
-  const find = (values: readonly string[]): Series => {
-    const key = values.join('\0')
-    const known = all.get(key)
-    if (known !== undefined) return known
-    const series = { labels: formatLabels(labelNames, values), count: 0 }
+  const open = (key: string, values: readonly string[]): Series => {
+    const series = { labels: pairLabels(labelNames, values), count: 0 }
     all.set(key, series)
     return series
+  }
+  const find = (values: readonly string[]): Series => {
+    const key = values.join('\0')
+    return all.get(key) ?? open(key, values)
   }
   return {
     name,
@@ -32,8 +33,6 @@ export function createCounter(name: string, help: string, labelNames: readonly s
       find(values).count += 1
     },
     begin: (...values) => void find(values),
-    *list() {
-      for (const { labels, count } of all.values()) yield formatLine(`${name}_total`, labels, count)
-    },
+    list: () => [...all.values()].map(({ labels, count }) => ({ suffix: '_total', labels, value: count })),
   }
 }

@@ -1,4 +1,4 @@
-import { escapeValue, formatLabels, formatLine, type Metric } from './metric.ts'
+import { type Exemplar, type Metric, pairLabels, type Sample } from './metric.ts'
 
 /** How often a value was how large, for each combination of labels. */
 export interface Histogram extends Metric {
@@ -14,17 +14,11 @@ export interface Histogram extends Metric {
 const BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 
 interface Series {
-  readonly labels: string
+  readonly labels: readonly string[]
   /** By bucket; the last is for all that is larger. */
   readonly counts: number[]
   readonly exemplars: (Exemplar | undefined)[]
   sum: number
-}
-
-/** A request that stands for many: its id leads to its line in the log. */
-interface Exemplar {
-  readonly requestId: string
-  readonly value: number
 }
 
 export function createHistogram(name: string, help: string, labelNames: readonly string[]): Histogram {
@@ -32,7 +26,7 @@ export function createHistogram(name: string, help: string, labelNames: readonly
   const open = (key: string, values: readonly string[]): Series => {
     const length = BOUNDS.length + 1
     const empty = { counts: new Array<number>(length).fill(0), exemplars: new Array<undefined>(length).fill(undefined) }
-    const series = { labels: formatLabels(labelNames, values), ...empty, sum: 0 }
+    const series = { labels: pairLabels(labelNames, values), ...empty, sum: 0 }
     all.set(key, series)
     return series
   }
@@ -48,9 +42,7 @@ export function createHistogram(name: string, help: string, labelNames: readonly
       series.sum += value
       if (requestId !== undefined) series.exemplars[bucket] = { requestId, value }
     },
-    *list(isOpen) {
-      for (const series of all.values()) yield formatSeries(name, series, isOpen)
-    },
+    list: () => [...all.values()].flatMap(listSeries),
   }
 }
 
@@ -59,23 +51,19 @@ function findBucket(value: number): number {
   return index < 0 ? BOUNDS.length : index
 }
 
-/** OpenMetrics wants a fraction; the same in both formats, so that no series changes with the format. */
-const BOUND_LABELS = [...BOUNDS.map((bound) => (Number.isInteger(bound) ? `${bound}.0` : String(bound))), '+Inf'].map(
-  (bound) => `le="${bound}"`,
-)
-
 /** Buckets hold what is smaller, too. */
-function formatSeries(name: string, { labels, counts, exemplars, sum }: Series, isOpen: boolean): string {
-  const before = labels === '' ? '' : `${labels},`
+function listSeries({ labels, counts, exemplars, sum }: Series): Sample[] {
   let below = 0
-  let text = ''
-  for (let i = 0; i < BOUND_LABELS.length; i++) {
-    below += counts[i] ?? 0
-    text += `${name}_bucket{${before}${BOUND_LABELS[i]}} ${below}${isOpen ? formatExemplar(exemplars[i]) : ''}\n`
-  }
-  return `${text}${formatLine(`${name}_sum`, labels, sum)}${formatLine(`${name}_count`, labels, below)}`
+  const buckets = counts.map((count, index): Sample => {
+    below += count
+    const bound = [...labels, 'le', formatBound(BOUNDS[index])]
+    return { suffix: '_bucket', labels: bound, value: below, exemplar: exemplars[index] }
+  })
+  return [...buckets, { suffix: '_sum', labels, value: sum }, { suffix: '_count', labels, value: below }]
 }
 
-function formatExemplar(exemplar: Exemplar | undefined): string {
-  return exemplar === undefined ? '' : ` # {request_id="${escapeValue(exemplar.requestId)}"} ${exemplar.value}`
+/** OpenMetrics wants a fraction; the same in both formats, so that no series changes with the format. */
+function formatBound(bound: number | undefined): string {
+  if (bound === undefined) return '+Inf'
+  return Number.isInteger(bound) ? `${bound}.0` : String(bound)
 }

@@ -15,7 +15,7 @@ import { createRequestMeter } from './request-meter.ts'
 import { listResourceMetrics } from './resource-meter.ts'
 import { createStdioMeter } from './stdio-meter.ts'
 import { createStoreMeter } from './store-meter.ts'
-import { acceptsOpenMetrics, type Exposition, formatMetrics } from './text-format.ts'
+import { type Exposition, formatMetrics } from './text-format.ts'
 import { createTokenMeter } from './token-meter.ts'
 import { createUpstreamMeter } from './upstream-meter.ts'
 
@@ -38,8 +38,7 @@ export interface Meters {
   watchProcesses(server: string): (change: ProcessChange) => void
   measureVerifier(verifier: TokenVerifier, server: string): TokenVerifier
   measureStore(store: Store): Store
-  /** @param accept - `Accept` of the request */
-  format(sources: MeterSources, accept: string | undefined): Promise<Exposition>
+  format(sources: MeterSources, accept: string | undefined): Exposition
   close(): void
 }
 
@@ -69,21 +68,8 @@ export function createMeters(clock: Clock, hasBroker: boolean): Meters {
     watchProcesses: stdio.watchProcesses,
     measureVerifier: tokens.measure,
     measureStore: stores.measure,
-    format: shareRunning((sources, isOpen) => formatMetrics([...own, ...resources, ...listSourceMetrics(sources)], isOpen)),
+    format: (sources, accept) => formatMetrics([...own, ...resources, ...listSourceMetrics(sources)], accept),
     close: running.stop,
-  }
-}
-
-/** However many ask at the same time, each format is written once: programs on the machine may ask without end. */
-function shareRunning(format: (sources: MeterSources, isOpen: boolean) => Promise<Exposition>): Meters['format'] {
-  const running = new Map<boolean, Promise<Exposition>>()
-  return (sources, accept) => {
-    const isOpen = acceptsOpenMetrics(accept)
-    const known = running.get(isOpen)
-    if (known !== undefined) return known
-    const begun = format(sources, isOpen).finally(() => running.delete(isOpen))
-    running.set(isOpen, begun)
-    return begun
   }
 }
 

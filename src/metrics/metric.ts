@@ -1,30 +1,30 @@
-/** A family of series with one name. */
+/** A request that stands for many: its id leads to its line in the log. */
+export interface Exemplar {
+  readonly requestId: string
+  readonly value: number
+}
+
+/** One line of an exposition. */
+export interface Sample {
+  /** What the name of the metric is continued by. */
+  readonly suffix: '' | '_total' | '_bucket' | '_sum' | '_count'
+  /** Names and values, alternating. */
+  readonly labels: readonly string[]
+  readonly value: number
+  readonly exemplar?: Exemplar | undefined
+}
+
+/** A family of samples with one name. */
 export interface Metric {
   /** Without `_total`. */
   readonly name: string
-  /** On one line. */
   readonly help: string
   readonly type: 'counter' | 'gauge' | 'histogram'
-  /**
-   * Writes the series as they are now, one at a time, so that the caller can stop between two.
-   *
-   * @param isOpen - as OpenMetrics, which has exemplars
-   * @returns the lines of each series, with their ends
-   */
-  list(isOpen: boolean): Iterable<string>
+  /** What it holds now. */
+  list(): readonly Sample[]
 }
 
-/** Writes `name="value",…`. Made once for each series: scrapes come often, and labels stay. */
-export function formatLabels(names: readonly string[], values: readonly string[]): string {
-  return names.map((name, index) => `${name}="${escapeValue(values[index] ?? '')}"`).join(',')
-}
-
-/** The same in both formats; line ends other than LF stand for themselves. */
-export function escapeValue(value: string): string {
-  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
-}
-
-/** @param labels - from {@link formatLabels} */
-export function formatLine(name: string, labels: string, value: number): string {
-  return labels === '' ? `${name} ${value}\n` : `${name}{${labels}} ${value}\n`
+/** Alternates the names of labels with their values. */
+export function pairLabels(names: readonly string[], values: readonly string[]): string[] {
+  return names.flatMap((name, index) => [name, values[index] ?? ''])
 }

@@ -1,14 +1,14 @@
 import { expect, it } from 'vitest'
 import { createFakeClock } from '../../test/support/fake-clock.ts'
-import { readMetrics } from '../../test/support/metrics-text.ts'
 import { createMemoryStore } from '../store/memory-store.ts'
 import { createStoreMeter } from './store-meter.ts'
+import { formatMetrics } from './text-format.ts'
 
 it('tells how long the store takes, which operations fail, and whether it can be reached', async () => {
   const clock = createFakeClock()
   const meter = createStoreMeter(clock)
-  const read = () => readMetrics(meter.metrics)
-  expect(await read()).toBe('')
+  const read = (): string => formatMetrics(meter.metrics, undefined).text
+  expect(read()).toBe('')
   const memory = createMemoryStore(clock)
   let isDown = false
   const slow = {
@@ -23,10 +23,10 @@ it('tells how long the store takes, which operations fail, and whether it can be
   const store = meter.measure(slow)
   await store.put('kind', 'id', 'value')
   expect(await store.find('kind', 'id')).toBe('value')
-  expect(await read()).toContain('mcp_auth_proxy_store_up 1\n')
+  expect(read()).toContain('mcp_auth_proxy_store_up 1\n')
   isDown = true
   await expect(store.find('kind', 'id')).rejects.toThrow('no connection')
-  const lines = (await read()).split('\n')
+  const lines = read().split('\n')
   expect(lines).toContain('mcp_auth_proxy_store_up 0')
   const seconds = 'mcp_auth_proxy_store_seconds'
   expect(lines).toContain(`${seconds}_bucket{operation="find",outcome="success",le="0.025"} 0`)
@@ -34,7 +34,7 @@ it('tells how long the store takes, which operations fail, and whether it can be
   expect(lines).toContain(`${seconds}_count{operation="find",outcome="failure"} 1`)
   expect(lines).toContain(`${seconds}_count{operation="put",outcome="success"} 1`)
   await store.close()
-  expect(await read()).not.toContain('store_up')
+  expect(read()).not.toContain('store_up')
 })
 
 it('measures every operation', async () => {
@@ -49,7 +49,7 @@ it('measures every operation', async () => {
   await store.deleteGroup('g')
   expect(await store.count('k')).toBe(0)
   await store.find('k', 'a')
-  const counted = [...(await readMetrics(meter.metrics)).matchAll(/_count\{operation="(\w+)",outcome="success"\} 1/g)]
+  const counted = [...formatMetrics(meter.metrics, undefined).text.matchAll(/_count\{operation="(\w+)",outcome="success"\} 1/g)]
   const operations = ['put', 'add', 'replace', 'take', 'list', 'delete_group', 'count', 'find']
   expect(counted.map(([, operation]) => operation).sort()).toEqual(operations.sort())
   await store.close()

@@ -1,50 +1,50 @@
-import { setImmediate } from 'node:timers/promises'
-import type { Metric } from './metric.ts'
+import type { Metric, Sample } from './metric.ts'
 
 /** An exposition, and its media type. */
 export interface Exposition {
   readonly type: string
-  readonly text: Uint8Array
+  readonly text: string
 }
 
 const OPEN_METRICS = 'application/openmetrics-text; version=1.0.0; charset=utf-8'
 const PROMETHEUS = 'text/plain; version=0.0.4; charset=utf-8'
-/** Characters that are written without a break. Hundreds of servers have megabytes of series, and calls must not wait for them. */
-const PIECE_LENGTH = 32 * 1024
 
 /**
- * Writes metrics as Prometheus reads them, or as OpenMetrics, with exemplars. Other work has its turn after each piece.
+ * Writes metrics as Prometheus reads them, or as OpenMetrics, with exemplars, where that is accepted.
  *
- * @param isOpen - whether OpenMetrics is wanted
+ * @param accept - `Accept` of the request
  */
-export async function formatMetrics(metrics: Iterable<Metric>, isOpen: boolean): Promise<Exposition> {
-  const pieces: Buffer[] = []
-  let piece = ''
-  for (const text of listTexts(metrics, isOpen)) {
-    piece += text
-    if (piece.length < PIECE_LENGTH) continue
-    pieces.push(Buffer.from(piece))
-    piece = ''
-    await setImmediate()
-  }
-  pieces.push(Buffer.from(isOpen ? `${piece}# EOF\n` : piece))
-  return { type: isOpen ? OPEN_METRICS : PROMETHEUS, text: Buffer.concat(pieces) }
+export function formatMetrics(metrics: readonly Metric[], accept: string | undefined): Exposition {
+  const isOpen = acceptsOpenMetrics(accept)
+  const text = metrics.map((metric) => formatMetric(metric, isOpen)).join('')
+  return isOpen ? { type: OPEN_METRICS, text: `${text}# EOF\n` } : { type: PROMETHEUS, text }
 }
 
-/** @param accept - `Accept` of the request */
-export function acceptsOpenMetrics(accept = ''): boolean {
+function acceptsOpenMetrics(accept = ''): boolean {
   const offers = accept.toLowerCase().split(',')
   return offers.some((offer) => /^\s*application\/openmetrics-text\s*(;|$)/.test(offer) && !/;\s*q=0(\.0*)?\s*(;|$)/.test(offer))
 }
 
-/** A metric without series is left out. OpenMetrics names a counter without the `_total` of its series. */
-function* listTexts(metrics: Iterable<Metric>, isOpen: boolean): Generator<string> {
-  for (const metric of metrics) {
-    const name = metric.type === 'counter' && !isOpen ? `${metric.name}_total` : metric.name
-    let heading = `# HELP ${name} ${metric.help}\n# TYPE ${name} ${metric.type}\n`
-    for (const lines of metric.list(isOpen)) {
-      yield heading === '' ? lines : heading + lines
-      heading = ''
-    }
-  }
+/** A metric without samples is left out. OpenMetrics names a counter without the `_total` of its samples. */
+function formatMetric(metric: Metric, isOpen: boolean): string {
+  const samples = metric.list()
+  if (samples.length === 0) return ''
+  const name = metric.type === 'counter' && !isOpen ? `${metric.name}_total` : metric.name
+  const lines = samples.map((sample) => formatSample(metric.name, sample, isOpen))
+  return `# HELP ${name} ${metric.help}\n# TYPE ${name} ${metric.type}\n${lines.join('')}`
+}
+
+function formatSample(name: string, { suffix, labels, value, exemplar }: Sample, isOpen: boolean): string {
+  const marked = isOpen && exemplar ? ` # {request_id="${escapeValue(exemplar.requestId)}"} ${exemplar.value}` : ''
+  return `${name}${suffix}${formatLabels(labels)} ${value}${marked}\n`
+}
+
+function formatLabels(labels: readonly string[]): string {
+  const pairs: string[] = []
+  for (let i = 0; i < labels.length; i += 2) pairs.push(`${labels[i]}="${escapeValue(labels[i + 1] ?? '')}"`)
+  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`
+}
+
+function escapeValue(value: string): string {
+  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
 }

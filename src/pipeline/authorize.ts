@@ -1,4 +1,4 @@
-import type { Decision, Denial, RequestFacts } from '../core/decision.ts'
+import type { Decision, Denial, OperationOutcome, RequestFacts } from '../core/decision.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { RoutedCall } from '../core/route.ts'
 
@@ -6,11 +6,16 @@ import type { RoutedCall } from '../core/route.ts'
  * Asks policy about a call, all of its operations together.
  *
  * @param facts - what expressions may look at besides
+ * @param onOutcome - called with what was decided on each operation alone
  */
-export function authorize({ principal, route, operations }: RoutedCall, facts: RequestFacts): Decision {
+export function authorize(
+  { principal, route, operations }: RoutedCall,
+  facts: RequestFacts,
+  onOutcome?: (outcome: OperationOutcome) => void,
+): Decision {
   // Where a signature is enough (`checkAssurance` in authenticate.ts), nothing else is asked for either.
   if (principal.assurance === 'signature_only') return PERMIT
-  return route.policy.decide(principal, { path: route.path, operations, facts })
+  return route.policy.decide(principal, { path: route.path, operations, facts, onOutcome })
 }
 
 const PERMIT: Decision = Object.freeze({ effect: 'permit' })

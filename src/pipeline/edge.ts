@@ -1,3 +1,4 @@
+import type { Audit } from '../core/audit.ts'
 import type { BrandPlan } from '../core/brand.ts'
 import type { Clock } from '../core/clock.ts'
 import type { HeldMemory } from '../core/held-memory.ts'
@@ -35,6 +36,8 @@ export interface Edge {
   readonly openRequests: OpenRequests
   /** Undefined where the environment asks for no traces. */
   readonly tracing: Tracing | undefined
+  /** Undefined without an audit log. */
+  readonly audit: Audit | undefined
   /**
    * Event streams of HTTP+SSE, by the sealed message endpoint that each has named to its client. Sends an event there; false when the client
    * does not read.

@@ -66,6 +66,7 @@ export function openExchange(edge: Edge, request: IncomingMessage, response: Ser
     principal: undefined,
     parties: undefined,
     operations: [],
+    outcomes: undefined,
     revision: undefined,
     askedRevision: undefined,
     decision: undefined,

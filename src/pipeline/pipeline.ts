@@ -25,6 +25,7 @@ import { checkMethod } from './methods.ts'
 import { type AuthenticatedRequest, readCall } from './read-call.ts'
 import { receive } from './receive.ts'
 import { reconsider } from './reconsider.ts'
+import { checkRecordable, createOutcomeRecorder } from './record-outcomes.ts'
 import { refuse } from './refuse.ts'
 import { createRequestFacts } from './request-facts.ts'
 
@@ -75,6 +76,7 @@ async function guard(exchange: Exchange, head: RequestHead, route: Route): Promi
   const { edge, record } = exchange
   exchange.route = route
   record.server = route.server
+  checkRecordable(edge)
   checkOrigin(head.origin, edge.origins)
   if (head.origin !== undefined) exchange.answerHeaders = formatCorsHeaders(head.origin, edge.cors)
   if (head.method === 'OPTIONS') return answerPreflight(exchange, route)
@@ -104,7 +106,8 @@ function decide(request: AuthenticatedRequest): { readonly call: RoutedCall; rea
   const { exchange, identity } = request
   exchange.record.principal = identity.principal
   const call = readCall(request)
-  const decision = authorize(call, createRequestFacts(exchange, call))
+  const facts = createRequestFacts(exchange, call)
+  const decision = authorize(call, facts, createOutcomeRecorder(exchange, facts))
   recordDecision(exchange.record, decision)
   return { call, decision }
 }

@@ -4,14 +4,16 @@ import { addParties } from '../core/request-parties.ts'
 import { packBody } from '../http/pack-body.ts'
 import type { RequestHead } from '../http/request-head.ts'
 import type { Exchange } from './exchange.ts'
+import { checkRecordable } from './record-outcomes.ts'
 
 /**
  * Hands a request to a part of our own that answers for itself.
  *
- * @throws ProxyError `body_too_large`
+ * @throws ProxyError `audit_unavailable`, `body_too_large`
  */
 export async function receive(exchange: Exchange, head: RequestHead, handle: EndpointHandler): Promise<void> {
   const { edge, request, response, record } = exchange
+  checkRecordable(edge)
   if ((head.contentLength ?? 0) > edge.limits.bodyBytes) throw new ProxyError('body_too_large')
   limitBody(exchange)
   // Libraries read the target again, and would take an absolute form for another path and for our own name.

@@ -19,6 +19,8 @@ export interface Applicable {
   readonly isFree: boolean
   /** Whether `unlisted_operations` leaves it open. */
   readonly isListed: boolean
+  /** Whether a rule asks for arguments to be kept by the audit log. */
+  readonly recordsArguments: boolean
   /** Why the target can't be judged, so that it is refused to everyone. */
   readonly problem: string | undefined
   /** What expressions see as the target: of a resource its normalised URI; undefined where it has several readings. */
@@ -58,7 +60,7 @@ export function findApplicable(operation: Operation, given: OperationRules, work
     isListed: isListed(operation, given, concerned, target, work),
     target: target.readings.length > 1 ? undefined : (target.readings[0] ?? target.name),
   }
-  if (target.problem !== undefined) return { ...facts, requirements: [], conditions: [], entries: [], problem: target.problem }
+  if (target.problem !== undefined) return { ...facts, ...combine([]), entries: [], problem: target.problem }
   const rules = concerned.filter((rule) => rule.restricts(target, work))
   const entries = given.entries.filter((entry) => entry.opens(operation, target, work))
   if (work.left < 0) return TOO_MUCH
@@ -80,10 +82,11 @@ export function findApplicableToTemplate(operation: Operation, given: OperationR
   return { targetKind, isFree: false, isListed, target: undefined, ...combine(rules), entries, problem: undefined }
 }
 
-function combine(rules: readonly CompiledRule[]): Pick<Applicable, 'requirements' | 'conditions'> {
+function combine(rules: readonly CompiledRule[]): Pick<Applicable, 'requirements' | 'conditions' | 'recordsArguments'> {
   return {
     requirements: rules.flatMap(({ requirements }) => requirements),
     conditions: rules.flatMap(({ condition }) => condition ?? []),
+    recordsArguments: rules.some((rule) => rule.recordsArguments),
   }
 }
 
@@ -94,6 +97,7 @@ const TOO_MUCH: Applicable = {
   entries: [],
   isFree: false,
   isListed: true,
+  recordsArguments: false,
   target: undefined,
   problem: 'and what else the message names are too much to compare with the rules',
 }
@@ -123,6 +127,7 @@ export const ANSWER: Applicable = {
   entries: [],
   isFree: true,
   isListed: true,
+  recordsArguments: false,
   target: undefined,
   problem: undefined,
 }

@@ -15,6 +15,8 @@ export interface CompiledRule extends Pick<TargetPattern, 'restricts' | 'names' 
   /** Whether it names operations at all; otherwise it is about the path alone. */
   readonly namesOperations: boolean
   readonly isShadow: boolean
+  /** Whether the audit log keeps the arguments of what it matches. */
+  readonly recordsArguments: boolean
   /** Whether it is about the operation's method and kind of target. */
   concerns(operation: Operation): boolean
 }
@@ -48,6 +50,7 @@ export function compileRule(rule: RulePlan, index: number, require: CreateRequir
     requirements: asksByChallenge ? requirements : [],
     condition: compileCondition(rule, label, asksByChallenge ? [] : requirements),
     isShadow: rule.mode === 'shadow',
+    recordsArguments: rule.recordArguments === true,
     namesOperations: rule.method !== undefined || target !== undefined,
     concerns: ({ method, targetKind }) => matchMethod(method) && (target === undefined || target.kind === targetKind),
     restricts: target?.restricts ?? always,

@@ -1,4 +1,4 @@
-import type { Decision, Denial, DenialGround } from '../core/decision.ts'
+import type { Decision, Denial, DenialGround, OperationOutcome } from '../core/decision.ts'
 import type { Operation } from '../core/operation.ts'
 import { ANSWER } from './applicable.ts'
 import type { FindApplicable } from './applicable-memory.ts'
@@ -13,6 +13,8 @@ export interface PathPolicy {
   readonly requirements: readonly Requirement[]
   /** What must hold for every request besides. */
   readonly conditions: readonly RuleCondition[]
+  /** Whether the audit log keeps the arguments of every operation. */
+  readonly recordsArguments: boolean
   /** What is enforced of an operation. */
   readonly findApplicable: FindApplicable
   /** What is only tried; undefined where nothing is in shadow mode. */
@@ -40,18 +42,57 @@ interface Obstacles {
  * Decides on a request. Of several refusals one that hides comes first, so that nothing shows whether the target exists; scopes come last,
  * since asking for them helps only where nothing else is in the way.
  */
-export function decide(inquiry: Inquiry, operations: readonly Operation[], policy: PathPolicy): Decision {
-  const obstacles: Obstacles = { refusal: undefined, hiding: undefined, hidden: [], wouldDeny: [] }
+export function decide(
+  inquiry: Inquiry,
+  operations: readonly Operation[],
+  policy: PathPolicy,
+  onOutcome?: (outcome: OperationOutcome) => void,
+): Decision {
+  const obstacles = createObstacles()
   let requirements = policy.requirements
   for (const condition of policy.conditions) applyCondition(inquiry, undefined, condition, obstacles)
+  const { refusal: ofRequest } = obstacles
   for (const operation of operations) {
+    // Only where each outcome is wanted, since all operations together have one.
+    const own = onOutcome === undefined ? obstacles : createObstacles(ofRequest)
     const applicable = operation.kind === 'response' ? ANSWER : policy.findApplicable(operation, inquiry.work)
-    applyEnforced(inquiry, { operation, applicable }, policy, obstacles)
+    applyEnforced(inquiry, { operation, applicable }, policy, own)
     if (policy.findTried !== undefined && operation.kind !== 'response' && obstacles.wouldDeny.length < MAX_WOULD_DENY)
-      applyTried(inquiry, { operation, applicable: policy.findTried(operation, inquiry.shadowWork) }, policy, obstacles)
+      applyTried(inquiry, { operation, applicable: policy.findTried(operation, inquiry.shadowWork) }, policy, own)
     if (applicable.requirements.length > 0) requirements = [...requirements, ...applicable.requirements]
+    if (onOutcome === undefined) continue
+    onOutcome(describeOutcome(inquiry, { operation, applicable }, policy, own))
+    merge(own, obstacles)
   }
   return conclude(inquiry, operations, requirements, obstacles)
+}
+
+function createObstacles(refusal?: Denial): Obstacles {
+  return { refusal, hiding: undefined, hidden: [], wouldDeny: [] }
+}
+
+function merge({ refusal, hiding, hidden, wouldDeny }: Obstacles, all: Obstacles): void {
+  all.refusal ??= refusal
+  all.hiding ??= hiding && { ...hiding, hidden: all.hidden }
+  all.hidden.push(...hidden)
+  all.wouldDeny.push(...wouldDeny)
+}
+
+function describeOutcome(
+  inquiry: Inquiry,
+  { operation, applicable }: Subject,
+  policy: PathPolicy,
+  obstacles: Obstacles,
+): OperationOutcome {
+  const decision = settle(inquiry, [operation], [...policy.requirements, ...applicable.requirements], obstacles)
+  const { openedBy } = inquiry
+  inquiry.openedBy = undefined
+  return {
+    operation,
+    decision,
+    decidedBy: decision.effect === 'permit' ? openedBy : decision.decidedBy,
+    recordsArguments: policy.recordsArguments || applicable.recordsArguments,
+  }
 }
 
 /** Notifications ask for nothing, as long as they are ones. */
@@ -137,10 +178,19 @@ function conclude(
   inquiry: Inquiry,
   operations: readonly Operation[],
   requirements: readonly Requirement[],
+  obstacles: Obstacles,
+): Decision {
+  noteScopes(inquiry, requirements)
+  return settle(inquiry, operations, requirements, obstacles)
+}
+
+function settle(
+  inquiry: Inquiry,
+  operations: readonly Operation[],
+  requirements: readonly Requirement[],
   { hiding, refusal, wouldDeny }: Obstacles,
 ): Decision {
   const missing = listMissing(inquiry.principal.scopes, requirements)
-  noteScopes(inquiry, requirements)
   const decision = hiding ?? refusal ?? (missing.length > 0 ? denyForScopes(operations, requirements, missing) : PERMIT)
   return wouldDeny.length === 0 ? decision : { ...decision, wouldDeny }
 }

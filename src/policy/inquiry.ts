@@ -23,6 +23,8 @@ export class Inquiry {
   readonly shadowWork: Work = createWork()
   /** Called for each check; undefined if no explanation is wanted. */
   readonly onStep: ((step: DecisionStep) => void) | undefined
+  /** The access entry that opened what was last judged. */
+  openedBy: string | undefined
   readonly #about: InquiryFacts
   #readers: Map<Operation, ReadArguments> | undefined
   #answers: Map<object, string | undefined> | undefined

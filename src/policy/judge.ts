@@ -63,7 +63,9 @@ export function judgeAccess(inquiry: Inquiry, subject: Subject, mode: 'enforce' 
     const mismatch = findMismatch(inquiry, entry)
     const judgement = mismatch === undefined ? 'holds' : notOpened(entry.label, mismatch)
     note(inquiry, subject, entry.label, isShadow, judgement)
-    if (judgement === 'holds') return 'holds'
+    if (judgement !== 'holds') continue
+    if (!isShadow) inquiry.openedBy = entry.label
+    return 'holds'
   }
   const failure = notOpened(undefined, `no access entry opens it${explainUnknownGroups(inquiry, applicable.entries)}`)
   note(inquiry, subject, 'access', isShadow, failure)

@@ -52,10 +52,10 @@ export function createPolicy(plan: PolicyPlan): Policy {
   return {
     knownScopes,
     comparedScopes: collectComparedScopes(knownScopes, compiled),
-    decide: (principal, { path, operations, facts }, onStep) => {
+    decide: (principal, { path, operations, facts, onOutcome }, onStep) => {
       // Facts are read only where an expression looks at them.
       const about = { path, facts, readArguments: (operation: Operation) => facts.readArguments(operation) }
-      return decide(new Inquiry(principal, about, createWork(), onStep), operations, findPath(path).policy)
+      return decide(new Inquiry(principal, about, createWork(), onStep), operations, findPath(path).policy, onOutcome)
     },
     createListFilter: (principal, facts) => {
       const { policy, lists } = findPath(facts.path)
@@ -108,6 +108,7 @@ function compilePath(plan: PolicyPlan, { rules: all, entries, require }: Compile
       ...ofPath.flatMap(({ requirements }) => requirements),
     ],
     conditions: ofPath.flatMap(({ condition }) => condition ?? []),
+    recordsArguments: ofPath.some((rule) => rule.recordsArguments),
     findApplicable: createApplicableMemory((operation, work) => findApplicable(operation, given, work)),
     findTried: hasShadow ? createApplicableMemory((operation, work) => findApplicable(operation, tried, work)) : undefined,
     accessMode: access?.mode,

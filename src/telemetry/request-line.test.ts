@@ -18,6 +18,7 @@ function lineOf(changes: Partial<RequestRecord>, format: 'json' | 'pretty' = 'js
     principal: undefined,
     parties: undefined,
     operations: [],
+    outcomes: undefined,
     revision: undefined,
     askedRevision: undefined,
     decision: undefined,

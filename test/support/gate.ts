@@ -108,6 +108,7 @@ export async function openGate(
     openRequests: createOpenRequests(),
     messageStreams: new Map(),
     tracing: undefined,
+    audit: undefined,
     clock: systemClock,
     isDraining: () => false,
     ...edge,

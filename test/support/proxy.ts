@@ -4,7 +4,9 @@ import { loadConfigValue } from '../../src/config/load.ts'
 import type { ConfigInput } from '../../src/config/schema/schema.ts'
 import type { SecurityEvent } from '../../src/core/security-event.ts'
 import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
+import { createAuditCheck } from './audit-check.ts'
 import { type CapturedLog, captureLog } from './log.ts'
+import { rememberSecret } from './secrets-in-use.ts'
 
 export interface TestProxy extends RunningProxy {
   /** `http://localhost:<port>`: what clients and metadata know it by. */
@@ -39,6 +41,7 @@ export async function startTestProxy(
 }
 
 const MOST_ATTEMPTS = 3
+const LOG = { level: 'debug', format: 'json' } as const
 
 async function startAt(
   port: number,
@@ -48,12 +51,37 @@ async function startAt(
   const origin = `http://localhost:${port}`
   const log = captureLog()
   const events: SecurityEvent[] = []
+  const audit = createAuditCheck()
+  for (const secret of Object.values(env)) rememberSecret(secret)
   const { plan } = loadConfigValue(
-    { public_url: origin, listen: { port }, log: { level: 'debug', format: 'json' }, shutdown: { drain_seconds: 1 }, ...config },
+    {
+      public_url: origin,
+      listen: { port },
+      log: LOG,
+      shutdown: { drain_seconds: 1 },
+      ...config,
+      audit: config.audit ?? { file: audit.file },
+    },
     { env, directory: import.meta.dirname, terminal: false },
   )
   const proxy = await startProxy(plan, { logDestination: log.stream, onEvent: (event) => events.push(event) })
-  return { ...proxy, origin, port, log, events }
+  const isChecked = config.audit === undefined && config.log === undefined
+  let closed: Promise<void> | undefined
+  const close = async (): Promise<void> => {
+    await proxy.close()
+    if (isChecked) audit.check(log, events)
+  }
+  return {
+    ...proxy,
+    origin,
+    port,
+    log,
+    events,
+    close: () => {
+      closed ??= close()
+      return closed
+    },
+  }
 }
 
 /** A port of 127.0.0.1 that nobody listened on a moment ago. */

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { createServer, type ServerResponse } from 'node:http'
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK, type JWTPayload, SignJWT } from 'jose'
 import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
+import { rememberSecret } from './secrets-in-use.ts'
 
 /** What the issuer's endpoints do when they don't answer as they should. */
 type Outage = 'none' | 'refuse' | 'error' | 'hang' | 'html' | 'drip' | 'huge' | 'redirect'
@@ -158,9 +159,11 @@ async function mint(
 ): Promise<string> {
   const now = Math.floor(Date.now() / 1000)
   const usual = { sub: 'alice', client_id: 'test-client', scope: 'mcp:tools', iat: now, exp: now + 3600, jti: randomUUID() }
-  return new SignJWT(dropUndefined({ ...usual, ...claims }))
+  const token = await new SignJWT(dropUndefined({ ...usual, ...claims }))
     .setProtectedHeader(dropUndefined({ alg: algorithm, typ: 'at+jwt', kid: key.kid, ...header }) as { alg: string })
     .sign(key.privateKey)
+  rememberSecret(token)
+  return token
 }
 
 function dropUndefined(members: Record<string, unknown>): Record<string, unknown> {

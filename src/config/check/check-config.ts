@@ -4,6 +4,7 @@ import { type Config, configSchema } from '../schema/schema.ts'
 import { loadSecretsAndFiles, type ReferenceSource, type SecretsAndFiles } from '../source/secrets-and-files.ts'
 import { withStandIns } from '../source/stand-ins.ts'
 import { checkAccess } from './access.ts'
+import { checkAudit } from './audit.ts'
 import { checkBroker } from './broker.ts'
 import { checkEdge } from './edge.ts'
 import { checkIssuers } from './issuer.ts'
@@ -56,6 +57,7 @@ function inspect(parsed: Parsed<Config>, source: CheckSource, report: Report): S
     checkSecretsAndFiles,
     checkBroker,
     checkStorage,
+    checkAudit,
     checkRewrite,
   ])
     check(context)

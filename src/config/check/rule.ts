@@ -52,7 +52,8 @@ function checkMatchers(rule: Rule, paths: readonly string[], at: ConfigPath, { i
 
 function checkDemands(rule: Rule, at: ConfigPath, { isBroken, report }: CheckContext): void {
   const demands = DEMANDS.filter((key) => rule[key] !== undefined || isBroken([...at, key]))
-  if (demands.length === 0)
+  const isAboutAudit = rule.audit_arguments !== undefined || isBroken([...at, 'audit_arguments'])
+  if (demands.length === 0 && !isAboutAudit)
     report(at, {
       reason: 'asks for nothing',
       fix: 'Add `scopes`, `require` or `deny: true`; `scopes: []` where a rule only lists an operation.',
@@ -66,6 +67,11 @@ function checkDemands(rule: Rule, at: ConfigPath, { isBroken, report }: CheckCon
     report([...at, 'on_deny'], {
       reason: 'a path cannot be hidden',
       fix: 'Remove it, or write a rule about a tool, prompt, resource or method.',
+    })
+  if (rule.audit_arguments !== undefined && rule.mode === 'shadow')
+    report([...at, 'audit_arguments'], {
+      reason: 'has no effect in a rule that is only tried',
+      fix: 'Remove it, or write a rule of its own with it.',
     })
   if (rule.reason !== undefined && rule.require === undefined && rule.deny === undefined && !isBroken(at))
     report([...at, 'reason'], {

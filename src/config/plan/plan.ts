@@ -5,6 +5,7 @@ import { decodeSessionKey } from '../format/key-material.ts'
 import type { Config } from '../schema/schema.ts'
 import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
 import { createAccessNotices, createGrantNotices, createGroupSetupNotices } from './access-notices.ts'
+import { createAuditPlan } from './audit.ts'
 import { createBrokerPlan, decodeEncryptionKeys } from './broker.ts'
 import { createKeyNotices, createNotices } from './notices.ts'
 import { createPlaceholderNotices } from './placeholder-notices.ts'
@@ -56,6 +57,7 @@ export function createPlan(config: Config, environment: PlanEnvironment): Plan {
     trustedProxies: config.trusted_proxies,
     log: { level: config.log.level, format: resolveFormat(config.log.format, terminal) },
     admin: createAdminPlan(config, secretsAndFiles),
+    audit: createAuditPlan(config, secretsAndFiles),
     shutdownDelaySeconds: config.shutdown.delay_seconds,
     drainSeconds: config.shutdown.drain_seconds,
     sessionKey: resolveSessionKey(config, secretsAndFiles),

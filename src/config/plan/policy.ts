@@ -58,7 +58,20 @@ function createEntryPlan(entry: AccessEntryConfig, label: string): AccessEntryPl
 }
 
 function createRulePlan(rule: RuleConfig): RulePlan {
-  const { method, tool, prompt, resource, path, scopes = [], require, deny, reason, on_deny: onDeny, mode } = rule
+  const {
+    method,
+    tool,
+    prompt,
+    resource,
+    path,
+    scopes = [],
+    require,
+    deny,
+    reason,
+    on_deny: onDeny,
+    mode,
+    audit_arguments,
+  } = rule
   return {
     ...(method === undefined ? {} : { method }),
     ...(tool === undefined ? {} : { tool }),
@@ -71,5 +84,6 @@ function createRulePlan(rule: RuleConfig): RulePlan {
     ...(reason === undefined ? {} : { reason }),
     ...(onDeny === 'hide' ? { onDeny } : {}),
     ...(mode === 'shadow' ? { mode } : {}),
+    ...(audit_arguments === true && { recordArguments: true }),
   }
 }

@@ -61,11 +61,15 @@ export const rule = z
       .default('refuse')
       .describe('What a refused caller gets: 403, or (`hide`) what the MCP server answers for a name that does not exist.'),
     mode: mode.default('enforce').describe('`shadow`: decided and logged as `would_deny`, not enforced.'),
+    audit_arguments: z
+      .literal(true)
+      .optional()
+      .describe('The audit log keeps the arguments of matching calls as they came, beside their digest. They may be personal.'),
   })
   .meta({
     id: 'Rule',
     description:
-      'Exactly one of `method`, `tool`, `prompt`, `resource` and `path`, and what is needed for it: `scopes`, `require` or `deny`. All rules that match must hold.',
+      'Exactly one of `method`, `tool`, `prompt`, `resource` and `path`, and what is needed for it: `scopes`, `require` or `deny`; or what is kept of it: `audit_arguments`. All rules that match must hold.',
   })
 
 export type AccessEntryConfig = z.output<typeof accessEntry>

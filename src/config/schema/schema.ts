@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { findHostMistake, findNetworkMistake, findPublicUrlMistake } from '../format/formats.ts'
 import { access, mode } from './access.ts'
 import { admin } from './admin.ts'
+import { audit } from './audit.ts'
 import { broker, identityProvider } from './broker.ts'
 import { cors, limits, listen, log, shutdown } from './edge.ts'
 import { issuerOrText } from './issuer.ts'
@@ -35,6 +36,7 @@ export const configSchema = z
     log: log.prefault({}),
     shutdown: shutdown.prefault({}),
     admin: admin.optional(),
+    audit: audit.optional(),
     session_key: secret
       .optional()
       .describe(

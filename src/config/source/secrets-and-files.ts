@@ -34,6 +34,8 @@ interface Reference {
 export interface SecretsAndFiles {
   /** Directory against which relative paths are resolved. */
   readonly directory: string
+  /** Whether everything has to be there: the configuration is to be used, and not only looked at. */
+  readonly isComplete: boolean
   /** The secret; undefined when it could not be read, which is then among the mistakes. */
   readonly findSecret: (reference: Reference | undefined) => string | undefined
   /** The text of a PEM file; undefined when it could not be read, which is then among the mistakes. */
@@ -61,10 +63,12 @@ export function loadSecretsAndFiles(config: PartialConfig<Config>, source: Refer
       take(images, value, readImage(value, source), at, reportFile)
     if (!isComplete) return
     if (key === 'env' && !findVariableMistake(value)) take(secrets, `env ${value}`, readEnvironment(value, source), at, report)
-    if (key === 'file' && !findSecretFileMistake(value)) take(secrets, `file ${value}`, readSecretFile(value, source), at, report)
+    if (key === 'file' && at[0] !== 'audit' && !findSecretFileMistake(value))
+      take(secrets, `file ${value}`, readSecretFile(value, source), at, report)
   })
   return {
     directory: source.directory,
+    isComplete,
     findSecret: (reference) =>
       secrets.get(reference?.env === undefined ? `file ${reference?.file ?? ''}` : `env ${reference.env}`),
     findFile: (file) => (file === undefined ? undefined : files.get(file)),

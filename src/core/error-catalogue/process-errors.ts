@@ -12,6 +12,12 @@ export const processErrors = {
     message: 'The proxy is shutting down',
     remedy: 'Send the request again; another instance will answer it.',
   },
+  audit_unavailable: {
+    status: 503,
+    message: 'The request cannot be recorded at the moment',
+    remedy:
+      'The audit log cannot be written, and `audit.fail` is `refuse`. The log line of the outage has the cause: a full or read-only disk, a deleted folder, another process with the same file. The proxy tries again every second.',
+  },
   internal_error: {
     status: 500,
     jsonRpcCode: -32603,

@@ -1,4 +1,5 @@
 import type { AdminPlan } from './admin-plan.ts'
+import type { AuditPlan } from './audit-plan.ts'
 import type { BrokerPlan } from './broker-plan.ts'
 import type { RewritePlan } from './rewrite-plan.ts'
 import type { ServerPlan } from './server-plan.ts'
@@ -20,6 +21,8 @@ export interface Plan {
   readonly log: LogPlan
   /** The listener for operators; undefined for none. */
   readonly admin: AdminPlan | undefined
+  /** The audit log; undefined for none. */
+  readonly audit: AuditPlan | undefined
   /** Seconds after SIGTERM in which everything is still served, while `/readyz` tells load balancers to go elsewhere. */
   readonly shutdownDelaySeconds: number
   /** Seconds for running requests to finish after that. */

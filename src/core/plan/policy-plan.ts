@@ -61,6 +61,8 @@ export interface RulePlan {
   readonly deny?: boolean
   /** What callers are told who are refused by `require` or `deny`. */
   readonly reason?: string
+  /** The audit log keeps the arguments of matching operations whole. */
+  readonly recordArguments?: boolean
   /** `hide`: a refused caller must not learn whether the target exists. By default `refuse`. */
   readonly onDeny?: 'refuse' | 'hide'
   /** `shadow`: decided and logged, not enforced. By default `enforce`. */

@@ -1,0 +1,40 @@
+/** A time in which records could not be written. */
+export interface Outage {
+  isOn(): boolean
+  begin(why: string): void
+  /** Counts a record that is lost. */
+  lose(why: string): void
+  /** @returns the records that this outage has cost */
+  end(): number
+  /** Records that were lost until now. */
+  lost(): number
+}
+
+/** @param onIssue - called when an outage begins and when it ends: once each, however many records there are */
+export function createOutage(onIssue: (message: string) => void): Outage {
+  let isOn = false
+  let lost = 0
+  let lostBefore = 0
+  const begin = (why: string): void => {
+    if (isOn) return
+    isOn = true
+    onIssue(`The audit log cannot be written: ${why}. Records wait in memory, and are lost when there are too many.`)
+  }
+  return {
+    isOn: () => isOn,
+    begin,
+    lose(why) {
+      lost += 1
+      begin(why)
+    },
+    end() {
+      if (!isOn) return 0
+      isOn = false
+      const cost = lost - lostBefore
+      lostBefore = lost
+      onIssue(`The audit log is written again. Records lost meanwhile: ${cost}.`)
+      return cost
+    },
+    lost: () => lost,
+  }
+}

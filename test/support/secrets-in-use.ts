@@ -1,0 +1,11 @@
+/** What was used as a secret anywhere in this test file: tokens that were minted or issued, secrets of configurations. */
+const secretsInUse = new Set<string>()
+
+/** Every output of every proxy of this test file is searched for it. */
+export function rememberSecret(secret: string): void {
+  if (secret !== '') secretsInUse.add(secret)
+}
+
+export function listSecretsInUse(): readonly string[] {
+  return [...secretsInUse]
+}
