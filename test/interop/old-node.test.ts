@@ -1,6 +1,6 @@
 // What the built package says to Nodes that cannot run it.
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -16,14 +16,14 @@ beforeAll(() => {
     cwd: root,
   })
   expect(built.status, String(built.stdout)).toBe(0)
-  copyFileSync(join(root, 'package.json'), join(folder, 'package.json'))
+  for (const name of ['package.json', 'bin/open-mcp-auth-proxy.cjs']) cpSync(join(root, name), join(folder, name))
 }, 120_000)
 afterAll(() => rmSync(folder, { recursive: true }))
 
 describe.each(['node16', 'node18', 'node20'] as const)('%s', (name) => {
   const node = findProgram(name)
   it.skipIf(node === undefined)('is told which Node is needed, in one line', () => {
-    const { status, stdout, stderr } = spawnSync(node ?? '', [join(folder, 'dist/cli/main.js'), '--version'], {
+    const { status, stdout, stderr } = spawnSync(node ?? '', [join(folder, 'bin/open-mcp-auth-proxy.cjs'), '--version'], {
       encoding: 'utf8',
     })
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' })

@@ -1,6 +1,7 @@
 // What people install: the packed package in an empty folder, without this repository and what its tests bring.
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { copyFile, cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -15,7 +16,7 @@ const execute = promisify(execFile)
 
 /** Everything that the package may hold. */
 const PACKED =
-  /^(dist\/[\w./-]+\.(js|d\.ts)|docs\/config\.schema\.json|README\.md|CHANGELOG\.md|SECURITY\.md|LICENSE|package\.json)$/
+  /^(bin\/open-mcp-auth-proxy\.cjs|dist\/[\w./-]+\.(js|d\.ts)|(docs|samples)\/[\w./-]+|[A-Z]+\.md|LICENSE|package\.json)$/
 
 /** Compiles only if the declarations say so. */
 const TYPED_PROGRAM = `import { ConfigError, loadConfig, loadConfigFile, startProxy, type Problem, type RunningProxy } from 'open-mcp-auth-proxy'
@@ -74,18 +75,33 @@ console.log(JSON.stringify({
 `
 
 let folder: string
+let clone: string
 let files: string[]
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'packed-'))
-  const { stdout } = await execute('npm', ['pack', '--json', '--pack-destination', folder], { cwd: root })
+  clone = await mkdtemp(join(tmpdir(), 'clone-'))
+  await copyTracked(clone)
+  const { stdout } = await execute('npm', ['pack', '--json', '--pack-destination', folder], { cwd: clone })
   files = readPackedFiles(stdout)
   const [tarball] = (await readdir(folder)).filter((name) => name.endsWith('.tgz'))
   await writeFile(join(folder, 'package.json'), '{ "private": true }')
   await execute('npm', ['install', '--no-audit', '--no-fund', `./${tarball}`], { cwd: folder })
-}, 180_000)
+}, 300_000)
 
-afterAll(() => rm(folder, { recursive: true }))
+afterAll(() => Promise.all([folder, clone].map((place) => rm(place, { recursive: true }))))
+
+/** What a fresh clone holds: nothing that was installed or built. */
+async function copyTracked(target: string): Promise<void> {
+  const { stdout } = await execute('git', ['ls-files', '-z'], { cwd: root, maxBuffer: 16 * 1024 * 1024 })
+  const isThere = (name: string) => name !== '' && existsSync(join(root, name))
+  await Promise.all(
+    stdout
+      .split('\0')
+      .filter(isThere)
+      .map((name) => cp(join(root, name), join(target, name))),
+  )
+}
 
 /** What the build prints comes before the JSON, which is a list, or an object by package name, depending on npm's version. */
 function readPackedFiles(output: string): string[] {
@@ -127,6 +143,7 @@ describe('the package', () => {
       expect.arrayContaining([
         'dist/index.js',
         'dist/index.d.ts',
+        'bin/open-mcp-auth-proxy.cjs',
         'dist/cli/main.js',
         'docs/config.schema.json',
         'package.json',
@@ -136,6 +153,27 @@ describe('the package', () => {
         'LICENSE',
       ]),
     )
+  })
+
+  it('holds every document that its messages and its pages name', async () => {
+    const named = new Set<string>()
+    for (const file of files.filter((name) => /\.(?:js|md|yaml)$/.test(name))) {
+      const text = await readFile(join(clone, file), 'utf8')
+      for (const [path] of text.matchAll(/\b(?:docs|samples)\/[\w./-]+\.(?:md|yaml|mjs|cfg|conf|json)\b/g)) named.add(path)
+      if (!file.endsWith('.md')) continue
+      for (const [, link = ''] of text.matchAll(/\]\(([\w./-]+)(?:#[\w-]*)?\)/g)) named.add(join(dirname(file), link))
+    }
+    expect(named.size).toBeGreaterThan(40)
+    const missing = [...named].filter(
+      (path) => !files.some((file) => file === path || file.startsWith(`${path.replace(/\/$/, '')}/`)),
+    )
+    // Sources and tests are in the repository alone.
+    expect(missing.filter((path) => !/^(?:src|test|bench|demo|scripts|deploy|\.ci)\b/.test(path))).toEqual([])
+  })
+
+  it('runs from a fresh clone by `npx .`', { timeout: 120_000 }, async () => {
+    const { stdout } = await execute('npx', ['--yes', '.', '--version'], { cwd: clone, env: { ...process.env, HOME: folder } })
+    expect(stdout).toMatch(/^\d+\.\d+\.\d+/)
   })
 
   it.each(['open-mcp-auth-proxy', 'openmcpauthproxy'])('brings the command %s', async (command) => {
