@@ -79,6 +79,8 @@ export function createBenchPlan({ upstreamPort, issuer }: ProxyArgument): Plan {
       },
     ],
     broker: undefined,
+    store: { kind: 'memory' },
+    storeKeys: [],
     notices: [],
   }
 }

@@ -1,3 +1,4 @@
+import { listActions } from './composition/admin-actions.ts'
 import { createFoundation, type Foundation, type FoundationOptions } from './composition/foundation.ts'
 import { createGeneration, type Generation } from './composition/generation.ts'
 import { showMeters } from './composition/show-meters.ts'
@@ -33,7 +34,7 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
   const generation = await createGeneration(plan, foundation)
   const admin = await showMeters(plan, foundation.meters, {
     ...foundation,
-    actions: new Map(),
+    actions: listActions(() => generation.plan, foundation),
     descriptor: options.sockets?.admin,
   })
   const listener = await listenToClients(plan, generation.handle, foundation, options.sockets?.listen).catch(
@@ -54,7 +55,7 @@ async function close(
   listener: Listener,
   admin: Listener | undefined,
   { plan, close }: Generation,
-  { clock, ending, openRequests, issuers, mounted, meters, audit, tracing, log }: Foundation,
+  { clock, ending, openRequests, issuers, mounted, denied, store, meters, audit, tracing, log }: Foundation,
 ): Promise<void> {
   ending.isLeaving = true
   await waitForLoadBalancers(listener, plan.shutdownDelaySeconds, clock)
@@ -64,6 +65,8 @@ async function close(
   await close()
   await issuers.close()
   await mounted?.close()
+  denied.close()
+  await store.close()
   // Last, so that the metrics tell of the end, too.
   await admin?.closeNow()
   meters?.close()

@@ -19,6 +19,8 @@ export type AdminActions = ReadonlyMap<string, AdminAction>
 /** What came of an action, for the log and the audit. */
 export interface ActionReport {
   readonly action: string
+  /** The members of its input that are text; it has no secrets. */
+  readonly parameters: Readonly<Record<string, string>>
   readonly address: string
   /** Code of the error catalogue; undefined where the action succeeded. */
   readonly code: string | undefined

@@ -92,9 +92,12 @@ async function runAction(
 ): Promise<unknown> {
   if (head.method !== 'POST') throw new ProxyError('method_not_allowed', { cause: head.method })
   const address = request.socket.remoteAddress ?? ''
-  const report = (code: string | undefined): void => onAction({ action: head.path, address, code })
+  let parameters = {}
+  const report = (code: string | undefined): void => onAction({ action: head.path, parameters, address, code })
   try {
-    const result = await action(await readInput(request, response, head, clock), { address })
+    const input = await readInput(request, response, head, clock)
+    parameters = Object.fromEntries(Object.entries(input).filter(([, value]) => typeof value === 'string'))
+    const result = await action(input, { address })
     report(undefined)
     return result
   } catch (error) {

@@ -3,8 +3,8 @@ import { isObject } from '../core/is-object.ts'
 import type { AdminPlan } from '../core/plan/admin-plan.ts'
 import { readVersion, VERSION_HEADER } from '../core/version.ts'
 import { escapeControlCharacters } from '../doctor/untrusted-text.ts'
-import { UsageError } from './arguments.ts'
 import type { Source } from './source.ts'
+import { UsageError } from './usage-error.ts'
 
 /** The running proxy did not do what it was asked for. The message is for people. */
 export class AdminError extends Error {

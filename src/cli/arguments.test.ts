@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { parseArguments, UsageError } from './arguments.ts'
+import { parseArguments } from './arguments.ts'
+import { UsageError } from './usage-error.ts'
 
 const parse = (...argv: string[]) => {
   const { values, ...rest } = parseArguments(argv)
@@ -17,6 +18,7 @@ const plain = {
   add: false,
   json: false,
   noSecrets: false,
+  block: false,
   values: {},
 }
 

@@ -1,11 +1,23 @@
 import { parseArgs } from 'node:util'
 import { findNearest } from '../config/problem/did-you-mean.ts'
 import { FLAGS, type FlagName, INIT_FLAGS } from './flags.ts'
+import { type OperatorRequest, readOperatorRequest } from './operator-request.ts'
+import { UsageError } from './usage-error.ts'
 
-export const COMMANDS = ['serve', 'check', 'schema', 'errors', 'migrate', 'doctor', 'init', 'explain', 'rules'] as const
-
-/** The command line cannot be understood. */
-export class UsageError extends Error {}
+export const COMMANDS = [
+  'serve',
+  'check',
+  'schema',
+  'errors',
+  'migrate',
+  'doctor',
+  'init',
+  'explain',
+  'rules',
+  'users',
+  'clients',
+  'sessions',
+] as const
 
 /** What the command line asks for. */
 export interface Arguments {
@@ -31,6 +43,10 @@ export interface Arguments {
   readonly json: boolean
   /** Whether the configuration is checked where its secrets are not. */
   readonly noSecrets: boolean
+  /** Whether new tokens are refused as well. */
+  readonly block: boolean
+  /** What the running proxy is asked to do. */
+  readonly request: OperatorRequest | undefined
 }
 
 type Token = NonNullable<ReturnType<typeof parseArgs>['tokens']>[number]
@@ -77,6 +93,8 @@ const nothing = {
   add: false,
   json: false,
   noSecrets: false,
+  block: false,
+  request: undefined,
 }
 
 /** Everything after `--` belongs to the MCP server's command, flags included. */
@@ -111,7 +129,8 @@ function readCommand(tokens: readonly Token[], given: readonly OptionToken[]): O
   const command = COMMANDS.find((name) => name === word)
   if (command === undefined) throw new UsageError(`Unknown command ${JSON.stringify(word)}. ${explainCommand(word)}`)
   const files = command === 'rules' ? readCaseFiles(rest) : undefined
-  const [file, ...surplus] = files ? [] : TAKING_FILE.has(command) ? rest : [undefined, ...rest]
+  const request = readOperatorRequest(command, rest)
+  const [file, ...surplus] = files || request ? [] : TAKING_FILE.has(command) ? rest : [undefined, ...rest]
   if (command === 'migrate' && file === undefined) throw new UsageError('Name the file to translate: migrate config.yaml.')
   if (surplus.length > 0) throw new UsageError(`Unexpected argument ${JSON.stringify(surplus[0])}. See --help.`)
   checkFlags(command, given)
@@ -124,9 +143,10 @@ function readCommand(tokens: readonly Token[], given: readonly OptionToken[]): O
     add: isSet('add'),
     json: isSet('json'),
     noSecrets: isSet('no-secrets'),
+    block: isSet('block'),
   }
   if (switches.asgardeo && switches.demo) throw new UsageError('--asgardeo and --demo name two places to sign users in.')
-  return { command, values: resolveFile(command, file, readValues(given)), ...switches, file, files }
+  return { command, values: resolveFile(command, file, readValues(given)), ...switches, file, files, request }
 }
 
 /** `rules test FILE…` */
@@ -167,7 +187,7 @@ function isConfigured(command: string): boolean {
   return CONFIGURED.has(command)
 }
 
-const CONFIGURED: ReadonlySet<string> = new Set(['serve', 'check', 'doctor', 'explain', 'rules'])
+const CONFIGURED: ReadonlySet<string> = new Set(['serve', 'check', 'doctor', 'explain', 'rules', 'users', 'clients', 'sessions'])
 
 function checkFlags(command: string, given: readonly OptionToken[]): void {
   const [first] = given

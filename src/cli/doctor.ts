@@ -1,8 +1,9 @@
-import { type Arguments, UsageError } from './arguments.ts'
+import type { Arguments } from './arguments.ts'
 import { formatReport } from './doctor-report.ts'
 import type { Source } from './source.ts'
 import type { Terminal } from './terminal.ts'
 import { readToken } from './token-file.ts'
+import { UsageError } from './usage-error.ts'
 
 /**
  * `doctor`: looks at everything that the configuration refers to.

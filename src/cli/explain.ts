@@ -8,13 +8,14 @@ import { describeRefusedToken } from '../explain/answer.ts'
 import { createCircumstances, createExplainer } from '../explain/explanation.ts'
 import { createPrincipalOfClaims, parseClaims, UnknownIssuerError, verifyToken } from '../explain/principal.ts'
 import { findEndpoint, isJsonObject, type NamedOperation, type OperationKind } from '../explain/request.ts'
-import { type Arguments, UsageError } from './arguments.ts'
+import type { Arguments } from './arguments.ts'
 import { describeExplained, formatJson } from './explain-json.ts'
 import { type Explained, formatExplained } from './explain-lines.ts'
 import type { FlagName } from './flags.ts'
 import type { Source } from './source.ts'
 import type { Terminal } from './terminal.ts'
 import { readToken } from './token-file.ts'
+import { UsageError } from './usage-error.ts'
 
 type Values = Arguments['values']
 

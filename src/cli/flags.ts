@@ -24,6 +24,10 @@ export type FlagName =
   | 'claims'
   | 'json'
   | 'no-secrets'
+  | 'block'
+  | 'for'
+  | 'sid'
+  | 'jti'
   | 'debug'
   | 'help'
   | 'version'
@@ -37,7 +41,7 @@ interface Flag {
   readonly value?: string
   readonly repeats?: boolean
   /** The commands that take it, where others don't. */
-  readonly only?: readonly ('check' | 'doctor' | 'explain' | 'init')[]
+  readonly only?: readonly ('check' | 'doctor' | 'explain' | 'init' | 'users' | 'clients' | 'sessions')[]
   readonly help: string
 }
 
@@ -45,7 +49,12 @@ interface Flag {
 export const FLAGS: readonly Flag[] = [
   { name: 'config', value: 'FILE', help: 'configuration file; by default ./config.yaml, if it exists' },
   { name: 'upstream', value: 'URL', help: 'without a file: the MCP server; or `-- command …` at the end to start one' },
-  { name: 'issuer', value: 'URL', repeats: true, help: 'without a file: issuer whose access tokens are accepted' },
+  {
+    name: 'issuer',
+    value: 'URL',
+    repeats: true,
+    help: 'without a file: issuer whose access tokens are accepted; users, clients, sessions: whose they are, where there are several',
+  },
   { name: 'public-url', value: 'URL', help: 'origin under which clients reach the proxy; counts more than file and environment' },
   { name: 'port', value: 'N', help: 'port to listen on (8080); counts more than file and environment' },
   { name: 'host', value: 'H', help: 'address to listen on (127.0.0.1); counts more than file and environment' },
@@ -83,12 +92,25 @@ export const FLAGS: readonly Flag[] = [
     only: ['explain'],
     help: 'explain: arguments of the tool or prompt, or `params` of the method; numbers stay exact',
   },
-  { name: 'json', only: ['doctor', 'explain'], help: 'doctor, explain: print the result as JSON' },
+  {
+    name: 'json',
+    only: ['doctor', 'explain', 'users', 'clients', 'sessions'],
+    help: 'doctor, explain, users, clients, sessions: print the result as JSON',
+  },
   {
     name: 'no-secrets',
     only: ['check'],
     help: 'check: read no secrets, and accept that files are missing: for configurations in version control',
   },
+  { name: 'block', only: ['users', 'clients'], help: 'users, clients revoke: refuse new tokens as well, until unblock' },
+  {
+    name: 'for',
+    value: 'TIME',
+    only: ['users', 'clients', 'sessions'],
+    help: 'revoke, end: how long tokens are refused, for example 90s, 15m, 12h or 30d',
+  },
+  { name: 'sid', value: 'ID', only: ['sessions'], help: 'sessions end: the session with the issuer (claim `sid`)' },
+  { name: 'jti', value: 'ID', only: ['sessions'], help: 'sessions end: one token (claim `jti`)' },
   { name: 'help', help: 'this text' },
   { name: 'version', help: 'the version' },
   {

@@ -11,6 +11,12 @@ const COMMANDS: readonly (readonly [name: string, what: string])[] = [
   ['doctor [FILE]', 'probe issuers, MCP servers and the public URL; report problems and which clients will connect'],
   ['explain [FILE]', 'say who may do what and why: which entry or rule decides on a request; nothing is called'],
   ['rules test FILE…', 'try the cases of these files on the configuration'],
+  [
+    'users revoke SUBJECT',
+    'have the running proxy, and all that share its store, refuse the tokens of a user; unblock ends --block',
+  ],
+  ['clients revoke CLIENT', 'the same for a client'],
+  ['sessions end', 'the same for a session (--sid) or one token (--jti)'],
   ['migrate FILE', "print a configuration of the Go proxy's format in this one's"],
 ]
 
@@ -21,7 +27,7 @@ export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] =
   ],
   [
     '1',
-    'failure at run time: port in use, no permission, standard output cannot be written; serve: stopped by a second signal; doctor: problems found; rules test: a case came out otherwise; init: aborted',
+    'failure at run time: port in use, no permission, standard output cannot be written; serve: stopped by a second signal; doctor: problems found; rules test: a case came out otherwise; init: aborted; users, clients, sessions: the running proxy cannot be asked, or refused',
   ],
   ['2', 'mistake on the command line or in the configuration, or an unsupported feature'],
   ['3', 'explain: denied, or the token is refused'],

@@ -1,7 +1,7 @@
 import { ConfigError } from '../config/problem/problem.ts'
 import { readVersion } from '../core/version.ts'
 import { AdminError } from './admin-client.ts'
-import { type Arguments, parseArguments, UsageError } from './arguments.ts'
+import { type Arguments, parseArguments } from './arguments.ts'
 import { printCheck, printErrors, printMigration, printSchema } from './commands.ts'
 import { runDoctor } from './doctor.ts'
 import { formatHelp } from './help.ts'
@@ -10,6 +10,7 @@ import { printProblems } from './problem-lines.ts'
 import { serve } from './serve.ts'
 import { chooseSource, type Environment } from './source.ts'
 import type { Terminal } from './terminal.ts'
+import { UsageError } from './usage-error.ts'
 
 /**
  * Runs a command.
@@ -63,6 +64,10 @@ async function runCommand(args: Arguments, environment: Environment, terminal: T
       return (await import('./explain.ts')).runExplain(args, chooseSource(args, environment), terminal)
     case 'rules':
       return (await import('./rule-tests.ts')).runRuleTests(args.files ?? [], chooseSource(args, environment), terminal)
+    case 'users':
+    case 'clients':
+    case 'sessions':
+      return (await import('./operate.ts')).runOperator(args, chooseSource(args, environment), terminal)
     case 'serve':
       return serve(chooseSource(args, environment), terminal, environment.env)
   }

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ConfigError } from '../config/problem/problem.ts'
-import { parseArguments, UsageError } from './arguments.ts'
+import { parseArguments } from './arguments.ts'
 import { chooseSource } from './source.ts'
+import { UsageError } from './usage-error.ts'
 
 const before = process.cwd()
 const directory = mkdtempSync(join(tmpdir(), 'source-'))

@@ -3,8 +3,9 @@ import { type Loaded, loadConfigFile, loadConfigValue } from '../config/load.ts'
 import { ConfigError, type ConfigPath, formatPath, namePlace, type Place, renameProblems } from '../config/problem/problem.ts'
 import type { Override } from '../config/source/overrides.ts'
 import { isObject } from '../core/is-object.ts'
-import { type Arguments, UsageError } from './arguments.ts'
+import type { Arguments } from './arguments.ts'
 import type { FlagName } from './flags.ts'
+import { UsageError } from './usage-error.ts'
 
 /** Where a configuration comes from. */
 export interface Source {
@@ -56,7 +57,8 @@ const PLACES: readonly Place[] = [
 export function chooseSource(args: Arguments, environment: Environment): Source {
   const options = { ...environment, ...readBeside(args) }
   const file = args.values.get('config')?.[0]
-  const describing = DESCRIBING.filter((name) => args.values.has(name)).map((name) => `--${name}`)
+  // Commands for operators need the file of the running proxy, and say with --issuer whom they mean.
+  const describing = args.request ? [] : DESCRIBING.filter((name) => args.values.has(name)).map((name) => `--${name}`)
   if (args.server) describing.push('`-- command …`')
   if (file !== undefined && describing.length > 0) {
     throw new UsageError(`${describing[0]} cannot be used with --config: say it in the file.`)

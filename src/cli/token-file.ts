@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs'
-import { UsageError } from './arguments.ts'
+import { UsageError } from './usage-error.ts'
 
 /** Longer ones are refused by every server, too. */
 const MAX_BYTES = 16 * 1024

@@ -1,11 +1,13 @@
 import type { DestinationStream } from 'pino'
 import type { AuditLog } from '../audit/audit-log.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
+import type { DenyList } from '../core/deny-list.ts'
 import { createHeldMemory, type HeldMemory } from '../core/held-memory.ts'
 import { createOpenRequests, type OpenRequests } from '../core/open-requests.ts'
 import type { Plan } from '../core/plan/plan.ts'
 import type { RequestObserver } from '../core/record.ts'
 import type { OnEvent } from '../core/security-event.ts'
+import type { Store } from '../core/store.ts'
 import type { Tracing } from '../core/tracing.ts'
 import { createBodyRoom, type MeasuredBodyRoom } from '../http/body-room.ts'
 import { createSessionSeal, type SessionSeal } from '../mcp/session-seal.ts'
@@ -14,11 +16,13 @@ import { createIssuerPool, type IssuerPool } from '../oauth/issuer.ts'
 import type { Edge } from '../pipeline/edge.ts'
 import { createLocalCounters } from '../rate-limits/local-counters.ts'
 import { createRateLimiter, type RateLimiter } from '../rate-limits/rate-limits.ts'
+import { openStore } from '../store/open-store.ts'
 import { createLog, type Log } from '../telemetry/log.ts'
 import { createRequestLog } from '../telemetry/request-line.ts'
 import { startTracing } from '../tracing/start-tracing.ts'
 import { mountAudit } from './mount-audit.ts'
 import { type MountedBroker, mountBroker } from './mount-broker.ts'
+import { openDenied } from './open-denied.ts'
 
 /** What lives as long as the process. What a plan makes is a generation. */
 export interface Foundation {
@@ -31,6 +35,9 @@ export interface Foundation {
   /** Undefined without an audit log. */
   readonly audit: AuditLog | undefined
   readonly issuers: IssuerPool
+  readonly store: Store
+  /** Tokens that are refused although they verify. */
+  readonly denied: DenyList
   readonly mounted: MountedBroker | undefined
   readonly heldMemory: HeldMemory
   readonly bodyRoom: MeasuredBodyRoom
@@ -71,8 +78,11 @@ export async function createFoundation(plan: Plan, options: FoundationOptions): 
     audit?.onEvent(event)
     options.onEvent?.(event)
   }
-  const mounted =
-    plan.broker && (await mountBroker(plan.broker, plan.servers, { onIssue, onEvent, wrapStore: meters?.measureStore }))
+  const opened = await openStore(plan.store, onIssue)
+  const store = meters?.measureStore(opened) ?? opened
+  const openRequests = createOpenRequests()
+  const denied = await openDenied(plan, openRequests, { store, clock, onIssue })
+  const mounted = plan.broker && (await mountBroker(plan.broker, plan.servers, { onIssue, onEvent, store }))
   const ownKeys = new Map(mounted && plan.broker ? [[plan.broker.issuer, mounted.broker.keys]] : [])
   return {
     clock,
@@ -80,6 +90,8 @@ export async function createFoundation(plan: Plan, options: FoundationOptions): 
     meters,
     audit,
     tracing: await startTracing(process.env, (level, message) => log.logger[level](message)),
+    store,
+    denied,
     mounted,
     issuers: createIssuerPool({ onIssue, ownKeys }),
     heldMemory: createHeldMemory(plan.limits.heldBytes),
@@ -87,7 +99,7 @@ export async function createFoundation(plan: Plan, options: FoundationOptions): 
     seal: createSessionSeal(plan.sessionKey),
     onEvent,
     observe: createObserver({ log, mounted, meters, audit }),
-    openRequests: createOpenRequests(),
+    openRequests,
     rateLimiter: createRateLimiter(createLocalCounters(clock, plan.replicas), clock),
     messageStreams: new Map(),
     ending: { isLeaving: false, isDraining: false },

@@ -5,7 +5,7 @@ import type { OnEvent } from '../core/security-event.ts'
 import type { Store } from '../core/store.ts'
 import { createPolicy } from '../policy/policy.ts'
 
-/** The broker, with the store that it works with. */
+/** The broker, for as long as the process. */
 export interface MountedBroker {
   readonly broker: Broker
   close(): Promise<void>
@@ -15,19 +15,16 @@ export interface MountedBroker {
 interface BrokerHooks {
   readonly onIssue: (message: string) => void
   readonly onEvent: OnEvent
-  /** What the broker gets instead of the store that was opened. */
-  readonly wrapStore?: ((store: Store) => Store) | undefined
+  readonly store: Store
 }
 
 /** Our own authorization server. Loaded lazily: not at all where users sign in elsewhere. */
 export async function mountBroker(
   plan: BrokerPlan,
   servers: readonly ServerPlan[],
-  { onIssue, onEvent, wrapStore = (store) => store }: BrokerHooks,
+  { onIssue, onEvent, store }: BrokerHooks,
 ): Promise<MountedBroker> {
   const { startBroker } = await import('../broker/broker.ts')
-  const { openStore } = await import('../store/open-store.ts')
-  const store = wrapStore(await openStore(plan.store, onIssue))
   const endpoints = servers.flatMap((server) => server.endpoints.map((endpoint) => ({ ...endpoint, server })))
   const resources = endpoints
     .filter(({ kind, server }) => kind !== 'messages' && server.issuers.some(({ issuer }) => issuer === plan.issuer))
@@ -41,9 +38,6 @@ export async function mountBroker(
   const broker = await startBroker({ plan, resources, endpointPaths: endpoints.map(({ path }) => path), store, onIssue, onEvent })
   return {
     broker,
-    async close() {
-      await broker.close()
-      await store.close()
-    },
+    close: () => broker.close(),
   }
 }

@@ -8,6 +8,7 @@ import type { UpstreamCredential } from '../core/upstream-credential.ts'
 import { formatMetadataPath } from '../oauth/protected-resource.ts'
 import { createTokenVerifier } from '../oauth/token-verifier.ts'
 import { createPolicy } from '../policy/policy.ts'
+import { createDenyVerifier } from '../revocation/deny-verifier.ts'
 import type { Foundation } from './foundation.ts'
 import { createUpstreams } from './upstreams.ts'
 
@@ -49,14 +50,14 @@ export function createServer(plan: Plan, server: ServerPlan, foundation: Foundat
   return { routes, upstreams: upstreams.list() }
 }
 
-function createVerifier(server: ServerPlan, { issuers: pool, mounted, meters }: Foundation): TokenVerifier {
+function createVerifier(server: ServerPlan, { issuers: pool, mounted, denied, meters }: Foundation): TokenVerifier {
   const signatures = createTokenVerifier({
     issuers: server.issuers,
     audiences: server.audiences,
     leastAssurance: server.legacyClients === 'signature_only' ? 'signature_only' : 'audience',
     pool,
   })
-  const guarded = mounted?.broker.guard(signatures) ?? signatures
+  const guarded = createDenyVerifier(mounted?.broker.guard(signatures) ?? signatures, denied)
   return meters?.measureVerifier(guarded, server.name) ?? guarded
 }
 

@@ -7,9 +7,10 @@ import type { Listener } from '../http/listener.ts'
 import type { Meters } from '../metrics/meters.ts'
 import type { IssuerPool } from '../oauth/issuer.ts'
 import type { Log } from '../telemetry/log.ts'
+import { describeAction } from './admin-actions.ts'
 import { type Foundation, isProcessReady } from './foundation.ts'
 
-interface MeasuredParts extends Pick<Foundation, 'ending'> {
+interface MeasuredParts extends Pick<Foundation, 'ending' | 'onEvent'> {
   readonly clock: Clock
   readonly log: Log
   readonly issuers: IssuerPool
@@ -25,7 +26,7 @@ interface MeasuredParts extends Pick<Foundation, 'ending'> {
  * @throws Error that names the admin listener, when it cannot listen
  */
 export async function showMeters(plan: Plan, meters: Meters | undefined, parts: MeasuredParts): Promise<Listener | undefined> {
-  const { clock, log, issuers, bodyRoom, actions, ending, descriptor } = parts
+  const { clock, log, issuers, bodyRoom, actions, onEvent, ending, descriptor } = parts
   if (plan.admin === undefined || meters === undefined) return undefined
   const sources = {
     isReady: () => isProcessReady({ ending, issuers }),
@@ -43,6 +44,9 @@ export async function showMeters(plan: Plan, meters: Meters | undefined, parts: 
     stalledSeconds: plan.limits.stalledClientSeconds,
     clock,
     onRefused: (refusal) => log.logger.warn(refusal, 'refused at the admin listener'),
-    onAction: (report) => log.logger.info(report, 'an operator asked for an action'),
+    onAction(report) {
+      log.logger.info(report, 'an operator asked for an action')
+      onEvent(describeAction(report))
+    },
   })
 }

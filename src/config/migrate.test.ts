@@ -19,7 +19,11 @@ describe('migrating a file of the Go proxy', () => {
       ...after
     } = loadConfigText(migrateConfigFile(file), { env, directory: dirname(file), terminal: false }).plan
     // The old file has no key for the store; one is made of its secret.
-    const withoutKeys = (plan: typeof after) => ({ ...plan, broker: plan.broker && { ...plan.broker, encryptionKeys: [] } })
+    const withoutKeys = (plan: typeof after) => ({
+      ...plan,
+      storeKeys: [],
+      broker: plan.broker && { ...plan.broker, encryptionKeys: [] },
+    })
     expect(withoutKeys(after)).toEqual(withoutKeys(before))
   })
 

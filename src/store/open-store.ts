@@ -1,4 +1,4 @@
-import type { StorePlan } from '../core/plan/broker-plan.ts'
+import type { StorePlan } from '../core/plan/store-plan.ts'
 import type { Store } from '../core/store.ts'
 import { tellOutage } from './tell-outage.ts'
 

@@ -12,7 +12,7 @@ import { type ExampleMcpServer, startMcpServer } from '../../demo/mcp-server.ts'
 import { hashId } from '../../src/broker/storage/oidc-adapter.ts'
 import { loadConfigValue } from '../../src/config/load.ts'
 import type { ConfigInput } from '../../src/config/schema/schema.ts'
-import type { StorePlan } from '../../src/core/plan/broker-plan.ts'
+import type { StorePlan } from '../../src/core/plan/store-plan.ts'
 import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import { openStore } from '../../src/store/open-store.ts'
 import { authorize, callMcp, createRawClient, obtainTokens, type RawClient, readJson, redeem, refresh } from './broker-client.ts'
@@ -102,7 +102,7 @@ export function tellCrashes(graceSeconds: number, chooseStore: (folder: string) 
     origin = `http://localhost:${port}`
     file = join(folder, `${port}.json`)
     const config = describeConfig({ profile, mcpServer }, origin, port, await chooseStore(folder), graceSeconds)
-    storePlan = loadConfigValue(config, { env, directory: folder, terminal: false }).plan.broker?.store as StorePlan
+    storePlan = loadConfigValue(config, { env, directory: folder, terminal: false }).plan.store
     writeFileSync(file, JSON.stringify(config))
     await start()
     client = await createRawClient(origin)

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { expect, it } from 'vitest'
 import { createFakeClock } from '../../../test/support/fake-clock.ts'
+import { createEncryption } from '../../core/encryption.ts'
 import { createMemoryStore } from '../../store/memory-store.ts'
 import type { SignedInUser } from '../identity-provider/signed-in-user.ts'
-import { createEncryption } from '../storage/encryption.ts'
 import { type AccountsOptions, createAccounts } from './accounts.ts'
 
 const signedInAt = Date.now()

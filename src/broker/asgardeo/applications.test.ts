@@ -3,9 +3,9 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { API, CALLBACK, type RegistrarStage, startRegistrarStage } from '../../../test/support/asgardeo-registrar.ts'
 import { createFakeClock, type FakeClock } from '../../../test/support/fake-clock.ts'
 import { type Clock, systemClock } from '../../core/clock.ts'
+import { createEncryption } from '../../core/encryption.ts'
 import type { Store } from '../../core/store.ts'
 import { openStore } from '../../store/open-store.ts'
-import { createEncryption } from '../storage/encryption.ts'
 import { type AsgardeoApplications, createAsgardeoApplications, formatName } from './applications.ts'
 
 let stage: RegistrarStage | undefined

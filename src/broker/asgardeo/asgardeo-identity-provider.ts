@@ -1,6 +1,7 @@
 import * as oauth from 'oauth4webapi'
 import { BoundedMap } from '../../core/bounded-map.ts'
 import type { Clock } from '../../core/clock.ts'
+import type { Encryption } from '../../core/encryption.ts'
 import type { RegistrationPlan } from '../../core/plan/broker-plan.ts'
 import type { AsgardeoPlan, IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
 import type { Store } from '../../core/store.ts'
@@ -12,7 +13,6 @@ import { GRANTED_SCOPES } from '../identity-provider/access-rules.ts'
 import { guard, IdentityProviderError } from '../identity-provider/error.ts'
 import { createIdentityProvider, type IdentityProvider } from '../identity-provider/identity-provider.ts'
 import type { AskingClient, KeepRefreshToken, PendingSignIn, SignedInUser } from '../identity-provider/signed-in-user.ts'
-import type { Encryption } from '../storage/encryption.ts'
 import { type AsgardeoApplications, createAsgardeoApplications } from './applications.ts'
 
 export interface AsgardeoOptions {

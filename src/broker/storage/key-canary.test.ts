@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { createFakeClock } from '../../../test/support/fake-clock.ts'
+import { createEncryption } from '../../core/encryption.ts'
 import { createMemoryStore } from '../../store/memory-store.ts'
-import { createEncryption } from './encryption.ts'
 import { placeKeyCanary } from './key-canary.ts'
 
 describe('a store that was written with another encryption key', () => {

@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
+import type { Encryption } from '../../core/encryption.ts'
 import type { Store } from '../../core/store.ts'
-import type { Encryption } from './encryption.ts'
 
 /**
  * An entry of the store that only the current encryption key can read. Entries of a lost key look absent; the canary of that key makes

@@ -1,9 +1,9 @@
 import { errors } from 'oidc-provider'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { createFakeClock, type FakeClock } from '../../../test/support/fake-clock.ts'
+import { createEncryption } from '../../core/encryption.ts'
 import type { Store } from '../../core/store.ts'
 import { createMemoryStore } from '../../store/memory-store.ts'
-import { createEncryption } from './encryption.ts'
 import { createAdapter, hashId } from './oidc-adapter.ts'
 import { createSingleUse } from './single-use.ts'
 

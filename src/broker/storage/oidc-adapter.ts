@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { type Adapter, type AdapterFactory, type AdapterPayload, errors } from 'oidc-provider'
+import type { Encryption } from '../../core/encryption.ts'
 import type { EntryTerms, Store } from '../../core/store.ts'
-import type { Encryption } from './encryption.ts'
 import type { SingleUse } from './single-use.ts'
 
 export interface AdapterOptions {

@@ -1,10 +1,10 @@
 import { errors } from 'oidc-provider'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { createFakeClock, type FakeClock } from '../../../test/support/fake-clock.ts'
+import { createEncryption } from '../../core/encryption.ts'
 import type { Store } from '../../core/store.ts'
 import { createMemoryStore } from '../../store/memory-store.ts'
 import type { Middleware } from '../protocol/middlewares.ts'
-import { createEncryption } from './encryption.ts'
 import { createAdapter, hashId } from './oidc-adapter.ts'
 import { createSingleUse, type SingleUse } from './single-use.ts'
 

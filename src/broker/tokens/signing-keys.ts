@@ -2,12 +2,12 @@ import { generateKeyPair } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { JWK } from 'oidc-provider'
 import { type Clock, systemClock } from '../../core/clock.ts'
+import type { Encryption } from '../../core/encryption.ts'
 import { ProxyError } from '../../core/errors.ts'
 import type { Store } from '../../core/store.ts'
 import { type KeySet, parseKeySet } from '../../oauth/key-set.ts'
 import type { IssuerKeys } from '../../oauth/keys.ts'
 import { createEncryptedCollection, type EncryptedCollection } from '../storage/encrypted-collection.ts'
-import type { Encryption } from '../storage/encryption.ts'
 import { hashId } from '../storage/oidc-adapter.ts'
 
 export type SigningJwk = JWK & { readonly kid: string }

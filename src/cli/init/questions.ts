@@ -1,7 +1,8 @@
 import { createInterface, type Interface } from 'node:readline/promises'
-import { type Arguments, UsageError } from '../arguments.ts'
+import type { Arguments } from '../arguments.ts'
 import type { FlagName } from '../flags.ts'
 import type { Terminal } from '../terminal.ts'
+import { UsageError } from '../usage-error.ts'
 import { WIDTH, wrap } from '../wrap.ts'
 import {
   AnswerError,

@@ -25,7 +25,7 @@ function mistakesOf(value: object): readonly string[] {
 it('store and keys at the top are those that stood under broker', () => {
   const top = load({ ...signIn, ...storage })
   const former = load({ ...signIn, broker: storage })
-  expect(top.broker?.store).toEqual({ kind: 'redis', url: 'redis://localhost', password: undefined, prefix: 'x:' })
+  expect(top.store).toEqual({ kind: 'redis', url: 'redis://localhost', password: undefined, prefix: 'x:' })
   expect(top.broker?.encryptionKeys).toEqual([Buffer.alloc(32, 7)])
   expect(former.broker).toEqual(top.broker)
   expect(former.sessionKey).toEqual(top.sessionKey)
@@ -55,5 +55,5 @@ it('keys keep MCP sessions without a broker, too', () => {
 it('a store that nothing is kept in is noticed', () => {
   const value = { servers, issuers: ['https://idp.example.com'], store: { kind: 'memory' } }
   const { notices } = loadConfigValue(value, { env, directory: '/', terminal: false })
-  expect(notices).toContain('store: nothing is kept there without an `identity_provider`.')
+  expect(notices).toContain('store: nothing is kept there without an `identity_provider` or `admin.token`.')
 })

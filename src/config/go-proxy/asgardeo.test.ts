@@ -21,7 +21,7 @@ function problemsOf(value: unknown): string[] {
 
 describe('the asgardeo block of a Go proxy file', () => {
   it('has the proxy sign users in at that organization, with an application of its own', () => {
-    const { broker, servers, notices } = loadFixture('asgardeo-only')
+    const { broker, store, servers, notices } = loadFixture('asgardeo-only')
     expect(broker?.identityProvider).toMatchObject({
       issuer: 'https://api.asgardeo.io/t/acme/oauth2/token',
       asgardeo: {
@@ -32,7 +32,7 @@ describe('the asgardeo block of a Go proxy file', () => {
         api: undefined,
       },
     })
-    expect(broker?.store).toMatchObject({ kind: 'sqlite' })
+    expect(store).toMatchObject({ kind: 'sqlite' })
     expect(servers[0]?.issuers.map(({ issuer }) => issuer)).toEqual(['http://localhost:8080'])
     expect(notices).toContainEqual(expect.stringMatching(/^asgardeo: one application is made at Asgardeo for all clients/))
     expect(JSON.stringify(notices)).not.toContain('machine-secret')

@@ -1,23 +1,18 @@
 import { randomBytes } from 'node:crypto'
-import { resolve } from 'node:path'
-import type { BrokerPlan, StorePlan } from '../../core/plan/broker-plan.ts'
+import type { BrokerPlan } from '../../core/plan/broker-plan.ts'
 import type { GroupsPlan, IssuerPlan } from '../../core/plan/issuer-plan.ts'
-import { findEncryptionKeys, findStore } from '../derive/storage.ts'
-import { decodeEncryptionKey } from '../format/key-material.ts'
 import { broker as brokerSchema } from '../schema/broker.ts'
 import type { Config } from '../schema/schema.ts'
-import { type StoreConfig, store as storeSchema } from '../schema/store.ts'
 import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
 import { createClientPlan } from './clients.ts'
 import { createIdentityProviderPlan } from './identity-provider.ts'
 import { createIssuerPlan } from './issuer.ts'
+import { decodeEncryptionKeys } from './storage.ts'
 
 /** Where the broker stands. */
 export interface BrokerPlanInputs {
   readonly publicUrl: string
   readonly secretsAndFiles: SecretsAndFiles
-  /** Directory against which relative paths are resolved. */
-  readonly directory: string
 }
 
 /** Settles the broker; undefined where users sign in at an authorization server themselves. */
@@ -30,7 +25,6 @@ export function createBrokerPlan(config: Config, inputs: BrokerPlanInputs): Brok
     issuer: publicUrl,
     issuerPlan: createOwnIssuerPlan(publicUrl, identityProvider.groups),
     identityProvider,
-    store: createStorePlan(findStore(config).value ?? storeSchema.parse({}), inputs),
     encryptionKeys: resolveEncryptionKeys(config, secretsAndFiles),
     accessTokenSeconds: broker.access_token_seconds,
     refreshTokenSeconds: broker.refresh_token_seconds,
@@ -89,33 +83,8 @@ function createOwnIssuerPlan(issuer: string, groups: GroupsPlan): IssuerPlan {
   }
 }
 
-function createStorePlan(store: StoreConfig, { secretsAndFiles, directory }: BrokerPlanInputs): StorePlan {
-  switch (store.kind) {
-    case 'memory':
-      return { kind: 'memory' }
-    case 'sqlite':
-      return { kind: 'sqlite', file: resolve(directory, store.path ?? 'open-mcp-auth-proxy.db') }
-    case 'redis':
-      return {
-        kind: 'redis',
-        url: store.url ?? '',
-        password: secretsAndFiles.findSecret(store.password),
-        prefix: store.prefix ?? 'mcp:',
-      }
-  }
-}
-
 /** What is gone with the process needs no key that outlives it. */
 function resolveEncryptionKeys(config: Config, secretsAndFiles: SecretsAndFiles): readonly Buffer[] {
   const keys = decodeEncryptionKeys(config, secretsAndFiles)
   return keys.length === 0 ? [randomBytes(32)] : keys
-}
-
-/** The configured keys. */
-export function decodeEncryptionKeys(config: Config, { findSecret }: SecretsAndFiles): readonly Buffer[] {
-  return (findEncryptionKeys(config).value ?? []).map((reference) => {
-    const key = decodeEncryptionKey(findSecret(reference) ?? '')
-    if (key === undefined) throw new Error('the key has not been checked')
-    return key
-  })
 }

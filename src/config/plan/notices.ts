@@ -79,9 +79,10 @@ function createSessionNotices(config: Config): string[] {
   ]
 }
 
-/** Until more than the broker keeps state, a store without one is a slip. */
-function createStoreNotices({ store, identity_provider: provider }: Config): string[] {
-  return store === undefined || provider !== undefined ? [] : ['store: nothing is kept there without an `identity_provider`.']
+/** Without the broker, and without an operator who can revoke anything, a store is a slip. */
+function createStoreNotices({ store, identity_provider: provider, admin }: Config): string[] {
+  if (store === undefined || provider !== undefined || admin?.token !== undefined) return []
+  return ['store: nothing is kept there without an `identity_provider` or `admin.token`.']
 }
 
 /** A store that several processes share is there for several processes. */

@@ -6,12 +6,13 @@ import type { Config } from '../schema/schema.ts'
 import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
 import { createAccessNotices, createGrantNotices, createGroupSetupNotices } from './access-notices.ts'
 import { createAuditPlan } from './audit.ts'
-import { createBrokerPlan, decodeEncryptionKeys } from './broker.ts'
+import { createBrokerPlan } from './broker.ts'
 import { createKeyNotices, createNotices } from './notices.ts'
 import { createPlaceholderNotices } from './placeholder-notices.ts'
 import { createRewritePlan } from './rewrite.ts'
 import { createRewriteNotices } from './rewrite-notices.ts'
 import { createServerPlan } from './server.ts'
+import { createStorePlan, decodeEncryptionKeys } from './storage.ts'
 
 /** What a plan depends on besides the configuration. */
 export interface PlanEnvironment {
@@ -35,7 +36,7 @@ export interface PlanEnvironment {
 export function createPlan(config: Config, environment: PlanEnvironment): Plan {
   const publicUrl = resolvePublicUrl(config)
   const { secretsAndFiles, terminal, notices, directory, namePlace = (path) => path } = environment
-  const broker = createBrokerPlan(config, { publicUrl, secretsAndFiles, directory })
+  const broker = createBrokerPlan(config, { publicUrl, secretsAndFiles })
   const servers = config.servers.map((server, index) =>
     createServerPlan(server, index, { publicUrl, general: config, issuers: config.issuers, broker, secretsAndFiles }),
   )
@@ -62,6 +63,8 @@ export function createPlan(config: Config, environment: PlanEnvironment): Plan {
     drainSeconds: config.shutdown.drain_seconds,
     sessionKey: resolveSessionKey(config, secretsAndFiles),
     replicas: config.replicas,
+    store: createStorePlan(config, secretsAndFiles, directory),
+    storeKeys: decodeEncryptionKeys(config, secretsAndFiles),
     servers,
     broker,
     rewrite: createRewritePlan(config, publicUrl, secretsAndFiles),

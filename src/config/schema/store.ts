@@ -17,9 +17,8 @@ export const store = z
   })
   .meta({
     id: 'Store',
-    description: 'Where state is kept that outlives a restart: registrations, grants and tokens of the broker.',
+    description:
+      'Where state is kept that outlives a restart: registrations, grants and tokens of the broker, and what operators revoked.',
   })
 
 export const encryptionKeys = list(secret)
-
-export type StoreConfig = z.output<typeof store>

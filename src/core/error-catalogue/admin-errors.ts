@@ -7,4 +7,9 @@ export const adminErrors = {
     message: 'The action cannot be done with this input',
     remedy: '`detail` of the answer says which member is missing, unknown or malformed.',
   },
+  deny_list_full: {
+    status: 503,
+    message: 'The deny list has no room',
+    remedy: 'It holds 20,000 users, clients, tokens and sessions. Lift what is no longer needed, or deny for shorter times.',
+  },
 } as const satisfies Record<string, ErrorEntry>

@@ -23,7 +23,7 @@ export const authenticationErrors = {
       lifetime_too_long: 'It lives longer than `max_lifetime_seconds`.',
       not_active: 'Introspection calls it inactive.',
       introspection_missing: 'It is opaque, and no issuer of the server has `introspection`.',
-      revoked: 'It was issued by the broker and revoked, or the sign-in behind it has ended.',
+      revoked: 'An operator or its issuer revoked it, its user, its client or its session, or the sign-in behind it has ended.',
       identity_provider_session_ended:
         'The MCP server gets the user’s token of the identity provider, and there is none any more.',
       no_user: 'The MCP server gets the user’s token of the identity provider, and the token belongs to a machine.',
@@ -89,7 +89,7 @@ export const authenticationErrors = {
     reasons: {
       keys_unavailable: 'Its keys cannot be fetched.',
       introspection_failed: 'Its introspection endpoint does not answer, or answers wrongly.',
-      store_unavailable: 'The issuer is the broker, and its store cannot be read.',
+      store_unavailable: 'The store cannot be read that holds what was revoked.',
     },
     remedy:
       'The issuer (its metadata, keys or introspection endpoint) cannot be reached, and there are no cached keys to use. The proxy retries by itself.',

@@ -10,7 +10,6 @@ export interface BrokerPlan {
   /** How its access tokens are verified. */
   readonly issuerPlan: IssuerPlan
   readonly identityProvider: IdentityProviderPlan
-  readonly store: StorePlan
   /** Keys of 32 bytes for what the store holds in secret. The first encrypts, all of them decrypt. */
   readonly encryptionKeys: readonly Buffer[]
   readonly accessTokenSeconds: number
@@ -67,8 +66,3 @@ export interface ClientMetadataPlan {
   /** PEM text of additional certificate authorities. */
   readonly ca: string | undefined
 }
-
-export type StorePlan =
-  | { readonly kind: 'memory' }
-  | { readonly kind: 'sqlite'; readonly file: string }
-  | { readonly kind: 'redis'; readonly url: string; readonly password: string | undefined; readonly prefix: string }

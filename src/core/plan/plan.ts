@@ -3,6 +3,7 @@ import type { AuditPlan } from './audit-plan.ts'
 import type { BrokerPlan } from './broker-plan.ts'
 import type { RewritePlan } from './rewrite-plan.ts'
 import type { ServerPlan } from './server-plan.ts'
+import type { StorePlan } from './store-plan.ts'
 
 /**
  * Settled configuration: every default filled in, every secret read, every cross-reference resolved and checked. Frozen. Made by
@@ -32,6 +33,10 @@ export interface Plan {
   /** How many processes divide the rate limits. */
   readonly replicas: number
   readonly servers: readonly ServerPlan[]
+  /** Where state is kept that outlives a restart; memory unless the configuration needs or names another. */
+  readonly store: StorePlan
+  /** The configured keys for what is stored, 32 bytes each; may be empty. The first encrypts, all of them decrypt. */
+  readonly storeKeys: readonly Buffer[]
   /** The authorization server of our own; undefined when users sign in elsewhere. */
   readonly broker: BrokerPlan | undefined
   /** Passes requests of the OAuth flow on; undefined unless a configuration of the Go proxy needs it. */

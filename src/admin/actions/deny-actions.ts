@@ -1,0 +1,118 @@
+import type { Clock } from '../../core/clock.ts'
+import type { Denial, DeniedKind, DenyList } from '../../core/deny-list.ts'
+import type { ActionInput, AdminAction } from '../admin-action.ts'
+import { chooseIssuer, type KnownIssuer } from './known-issuers.ts'
+import { demand, invalidInput, readMembers } from './read-members.ts'
+
+export interface DenyActionOptions {
+  readonly denied: DenyList
+  /** Those of now: a reload may change them. */
+  readonly listIssuers: () => readonly KnownIssuer[]
+  /** Whether other processes see what this one denies. */
+  readonly isShared: boolean
+  readonly clock: Clock
+  /** Called when something was denied. */
+  readonly onDenied: (denial: Denial) => void
+}
+
+/** Longest lifetime of a token that is expected where the configuration sets none. */
+const DEFAULT_SECONDS = 7 * 86_400
+const LONGEST_SECONDS = 10 * 366 * 86_400
+
+/** What was denied, as it is told to operators. */
+interface Denied {
+  readonly issuer: string
+  readonly refuses: 'all' | 'issued_before'
+  readonly issued_before: string | undefined
+  /** Null for ever. */
+  readonly until: string | null
+  readonly shared: boolean
+}
+
+/** Ends what a user or a client has: old tokens are refused, or with `block` new ones, too. */
+export function createRevokeAction(kind: 'user' | 'client', options: DenyActionOptions): AdminAction {
+  const name = NAMES[kind]
+  return async (input) => {
+    const { [name]: named, ...rest } = input
+    const { issuer, block, for_seconds: seconds } = readMembers(rest, { issuer: 'text', block: 'flag', for_seconds: 'count' })
+    const value = readName(named, name)
+    const denial = planDenial({ kind, value, issuer, isBlock: block === true, seconds }, options)
+    await deny(denial, options)
+    return { [name]: value, ...tell(denial, options) }
+  }
+}
+
+/** Ends the denial of new tokens. */
+export function createUnblockAction(kind: 'user' | 'client', { denied, listIssuers }: DenyActionOptions): AdminAction {
+  const name = NAMES[kind]
+  return async (input) => {
+    const { [name]: named, ...rest } = input
+    const { issuer: wanted } = readMembers(rest, { issuer: 'text' })
+    const value = readName(named, name)
+    const { issuer } = chooseIssuer(wanted, listIssuers())
+    return { [name]: value, issuer, was_blocked: await denied.lift(kind, issuer, value) }
+  }
+}
+
+/** Ends one session with an issuer (`sid`), or one token (`jti`): whatever was or will be issued in it. */
+export function createEndAction(options: DenyActionOptions): AdminAction {
+  return async (input) => {
+    const { sid, jti, issuer, for_seconds: seconds } = readEnd(input)
+    const [kind, value] = sid === undefined ? (['token', demand(jti, 'sid or jti')] as const) : (['session', sid] as const)
+    if (sid !== undefined && jti !== undefined) throw invalidInput('give sid or jti, not both')
+    const denial = planDenial({ kind, value, issuer, isBlock: true, seconds: seconds ?? DEFAULT_SECONDS }, options)
+    await deny(denial, options)
+    return { [kind === 'session' ? 'sid' : 'jti']: value, ...tell(denial, options) }
+  }
+}
+
+const readEnd = (input: ActionInput) => readMembers(input, { sid: 'text', jti: 'text', issuer: 'text', for_seconds: 'count' })
+
+/** Whom an action is about, under the name that fits its kind. */
+function readName(value: unknown, name: string): string {
+  return demand(readMembers({ [name]: value }, { [name]: 'text' })[name] as string | undefined, name)
+}
+
+const NAMES = { user: 'subject', client: 'client_id' } as const
+
+async function deny(denial: Denial, { denied, onDenied }: DenyActionOptions): Promise<void> {
+  await denied.add([denial])
+  onDenied(denial)
+}
+
+interface Wanted {
+  readonly kind: DeniedKind
+  readonly value: string
+  readonly issuer: string | undefined
+  readonly isBlock: boolean
+  readonly seconds: number | undefined
+}
+
+function planDenial({ kind, value, issuer: named, isBlock, seconds }: Wanted, options: DenyActionOptions): Denial {
+  if (seconds !== undefined && seconds > LONGEST_SECONDS) throw invalidInput('for_seconds is more than ten years')
+  const { issuer, longestSeconds = DEFAULT_SECONDS } = chooseIssuer(named, options.listIssuers())
+  const now = options.clock.wall()
+  const lasts = seconds ?? (isBlock ? undefined : longestSeconds)
+  return {
+    kind,
+    issuer,
+    value,
+    issuedBefore: isBlock ? undefined : secondAfter(now),
+    expiresAt: lasts === undefined ? undefined : now + lasts * 1000,
+  }
+}
+
+/** `iat` has whole seconds: what was issued within the second of now counts as older. */
+function secondAfter(milliseconds: number): number {
+  return Math.floor(milliseconds / 1000) + 1
+}
+
+function tell({ issuer, issuedBefore, expiresAt }: Denial, { isShared }: DenyActionOptions): Denied {
+  return {
+    issuer,
+    refuses: issuedBefore === undefined ? 'all' : 'issued_before',
+    issued_before: issuedBefore === undefined ? undefined : new Date(issuedBefore * 1000).toISOString(),
+    until: expiresAt === undefined ? null : new Date(expiresAt).toISOString(),
+    shared: isShared,
+  }
+}

@@ -1,0 +1,32 @@
+import { UsageError } from './usage-error.ts'
+
+/** What the running proxy is asked to do: `users revoke SUBJECT`. */
+export interface OperatorRequest {
+  readonly verb: string
+  /** Whom or what it is about. */
+  readonly name: string | undefined
+}
+
+/** What each command does, and whether that is about one that is named. */
+const OPERATOR_VERBS: Readonly<Record<string, Readonly<Record<string, 'name' | 'no name'>>>> = {
+  users: { revoke: 'name', unblock: 'name' },
+  clients: { revoke: 'name', unblock: 'name' },
+  sessions: { end: 'no name' },
+}
+
+/**
+ * @param words - behind the command
+ * @returns undefined for other commands
+ * @throws UsageError
+ */
+export function readOperatorRequest(command: string, words: readonly string[]): OperatorRequest | undefined {
+  const verbs = Object.hasOwn(OPERATOR_VERBS, command) ? OPERATOR_VERBS[command] : undefined
+  if (verbs === undefined) return undefined
+  const [verb = '', name, ...surplus] = words
+  const takes = Object.hasOwn(verbs, verb) ? verbs[verb] : undefined
+  if (takes === undefined) throw new UsageError(`Say what to do: ${command} ${Object.keys(verbs).join(', ')}.`)
+  if (takes === 'name' && name === undefined) throw new UsageError(`Name one of the ${command}: ${command} ${verb} NAME.`)
+  const [unexpected] = takes === 'no name' && name !== undefined ? [name] : surplus
+  if (unexpected !== undefined) throw new UsageError(`Unexpected argument ${JSON.stringify(unexpected)}. See --help.`)
+  return { verb, name }
+}
