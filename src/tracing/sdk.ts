@@ -6,9 +6,6 @@ import { RequestSpan } from './request-span.ts'
 import { traceUpstream } from './traced-upstream.ts'
 
 const NAME = 'open-mcp-auth-proxy'
-const DETECTORS_VARIABLE = 'OTEL_NODE_RESOURCE_DETECTORS'
-/** Without `process`: the arguments of the process name the MCP server's program, and may hold its secrets. */
-const DETECTORS = 'env,host,os,serviceinstance'
 /** Milliseconds for which the end of the process waits for a collector. */
 const FLUSH_MS = 3000
 
@@ -30,21 +27,25 @@ function isStarted(): boolean {
 /** Everything that is not said here, the SDK reads from the environment. Metrics and logs are not its business. */
 function start(onIssue: (message: string) => void): () => Promise<void> {
   listenToDiagnostics(onIssue)
-  const sdk = withDefault(
-    DETECTORS_VARIABLE,
-    DETECTORS,
-    () =>
-      new NodeSDK({
-        ...(isNamed() ? {} : { serviceName: NAME }),
-        instrumentations: [],
-        metricReaders: [],
-        logRecordProcessors: [],
-      }),
-  )
-  // With OTEL_LOG_LEVEL it has taken the console, where our log goes.
-  listenToDiagnostics(onIssue)
+  const options = {
+    ...(isNamed() ? {} : { serviceName: NAME }),
+    instrumentations: [],
+    metricReaders: [],
+    logRecordProcessors: [],
+  }
+  const sdk = withEnvironment(chooseEnvironment(), () => new NodeSDK(options))
   sdk.start()
   return () => close(sdk)
+}
+
+/** What the SDK takes from the environment alone. */
+function chooseEnvironment(): Readonly<Record<string, string | undefined>> {
+  return {
+    // Without `process`: the arguments of the process name the MCP server's program, and may hold its secrets.
+    OTEL_NODE_RESOURCE_DETECTORS: process.env.OTEL_NODE_RESOURCE_DETECTORS || 'env,host,os,serviceinstance',
+    // It would take the console, where the log goes.
+    OTEL_LOG_LEVEL: undefined,
+  }
 }
 
 /** `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` name the service (OpenTelemetry, Resource SDK). */
@@ -53,24 +54,38 @@ function isNamed(): boolean {
   return OTEL_SERVICE_NAME !== '' || /(?:^|,)\s*service\.name\s*=/.test(OTEL_RESOURCE_ATTRIBUTES)
 }
 
-/** The SDK has no other way to choose detectors by their names. */
-function withDefault<T>(name: string, value: string, create: () => T): T {
-  const given = process.env[name]
-  if (given !== undefined && given !== '') return create()
-  process.env[name] = value
+function withEnvironment<T>(variables: Readonly<Record<string, string | undefined>>, create: () => T): T {
+  const before = Object.fromEntries(Object.keys(variables).map((name) => [name, process.env[name]]))
+  setEnvironment(variables)
   try {
     return create()
   } finally {
-    if (given === undefined) delete process.env[name]
-    else process.env[name] = given
+    setEnvironment(before)
+  }
+}
+
+function setEnvironment(variables: Readonly<Record<string, string | undefined>>): void {
+  for (const [name, value] of Object.entries(variables)) {
+    if (value === undefined) delete process.env[name]
+    else process.env[name] = value
   }
 }
 
 function listenToDiagnostics(onIssue: (message: string) => void): void {
-  const tell: DiagLogFunction = (message) => onIssue(message)
+  const tell: DiagLogFunction = (message) => onIssue(readDiagnostic(message))
   const ignore: DiagLogFunction = () => undefined
   const logger = { error: tell, warn: tell, info: ignore, debug: ignore, verbose: ignore }
   diag.setLogger(logger, { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true })
+}
+
+/** Errors of exporters come as JSON, with their stacks. */
+function readDiagnostic(text: string): string {
+  try {
+    const { message } = JSON.parse(text) as { readonly message?: unknown }
+    return typeof message === 'string' && message !== '' ? message : text
+  } catch {
+    return text
+  }
 }
 
 /** A collector that does not answer must not hold the end of the process. */
