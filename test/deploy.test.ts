@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { errorCatalogue } from '../src/core/errors.ts'
 
 const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
 
@@ -56,5 +57,30 @@ describe('the queries of deploy/', () => {
     const named = `${alerts.map(({ expr }) => expr).join('\n')}${dashboard}`.match(/mcp_auth_proxy_\w+/g) ?? []
     expect(named.length).toBeGreaterThan(50)
     expect([...new Set(named)].filter((name) => !explained.includes(name))).toEqual([])
+  })
+})
+
+describe('the codes that alerts and dashboard look for', () => {
+  const failing = /code=~"([^"]+)"/g
+
+  it('as failures are all for which the caller is not to blame', () => {
+    // These end with the process or a reload, or are another party's than the operator's.
+    const blameless = ['shutting_down', 'upstream_replaced', 'client_unavailable']
+    const failures = Object.entries(errorCatalogue)
+      .filter(([code, { status }]) => status >= 500 && !blameless.includes(code))
+      .map(([code]) => code)
+    const ratio = alerts.find(({ alert }) => alert === 'McpAuthProxyErrorRatioHigh')?.expr ?? ''
+    const dashboard = read('deploy/grafana/dashboard.json').replaceAll('\\"', '"')
+    const lists = [...`${ratio}${dashboard}`.matchAll(failing)].map(([, list = '']) => list.split('|').sort())
+    expect(lists.length).toBeGreaterThan(3)
+    for (const list of lists) expect(list).toEqual([...failures].sort())
+  })
+
+  it('are all in the catalogue', () => {
+    const named = alerts.flatMap(({ expr }) =>
+      [...expr.matchAll(/code=~?"([^"]+)"/g)].flatMap(([, codes = '']) => codes.split('|')),
+    )
+    expect(named.length).toBeGreaterThan(10)
+    expect(named.filter((code) => !Object.hasOwn(errorCatalogue, code))).toEqual([])
   })
 })

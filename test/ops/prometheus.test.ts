@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { errorCatalogue } from '../../src/core/errors.ts'
 import { type MeasuredStage, startMeasuredStage } from './support/measured-stage.ts'
 import { hasProgram } from './support/programs.ts'
 import { DEPLOY, type Prometheus, runPromtool, startPrometheus } from './support/prometheus.ts'
@@ -82,29 +81,5 @@ describe.runIf(hasProgram('prometheus', '--version') && hasProgram('promtool', '
     const exemplars = await prometheus.findExemplars('mcp_auth_proxy_request_seconds_bucket')
     expect(exemplars.length).toBeGreaterThan(0)
     for (const { labels } of exemplars) expect(stage.log()).toContain(`"request_id":"${labels.request_id}"`)
-  })
-})
-
-describe('the codes that alerts and dashboard call failures', () => {
-  it('are all codes of the catalogue for which the caller is not to blame', () => {
-    // What ends with the process, or is another party's than the operator's.
-    const blameless = ['shutting_down', 'client_unavailable']
-    const failures = Object.entries(errorCatalogue)
-      .filter(([code, { status }]) => status >= 500 && !blameless.includes(code))
-      .map(([code]) => code)
-      .sort()
-    const [ratio = ''] = listAlerts().flatMap(({ of, expression }) => (of === 'McpAuthProxyErrorRatioHigh' ? [expression] : []))
-    const lists = [ratio, ...listPanelQueries().map(({ expression }) => expression)].flatMap((text) =>
-      [...text.matchAll(/code=~"([^"]+)"/g)].map(([, list = '']) => list.split('|').sort()),
-    )
-    expect(lists.length).toBeGreaterThan(2)
-    for (const list of lists) expect(list).toEqual(failures)
-  })
-
-  it('and all others that alerts name are in the catalogue', () => {
-    const named = listAlerts().flatMap(({ expression }) =>
-      [...expression.matchAll(/code=~?"([^"]+)"/g)].flatMap(([, codes = '']) => codes.split('|')),
-    )
-    expect(named.filter((code) => !(code in errorCatalogue))).toEqual([])
   })
 })

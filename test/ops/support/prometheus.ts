@@ -26,16 +26,20 @@ export interface Rule {
 
 /** A real Prometheus that scrapes one proxy. */
 export interface Prometheus {
-  /** @throws Error with what Prometheus says about the expression */
+  /**
+   * At the moment of the last scrape that {@link awaitScrapes} has waited for: a busy machine may miss later ones.
+   *
+   * @throws Error with what Prometheus says about the expression
+   */
   query(expression: string): Promise<readonly Series[]>
   findExemplars(expression: string): Promise<readonly Exemplar[]>
   listRules(): Promise<readonly Rule[]>
-  /** Waits until it has scraped a few times more. */
+  /** Waits until it has scraped successfully a few times more. */
   awaitScrapes(): Promise<void>
   close(): Promise<void>
 }
 
-const SCRAPE_MS = 500
+const SCRAPE_SECONDS = 1
 
 /** The folder of what is given to operators. */
 export const DEPLOY = fileURLToPath(new URL('../../../deploy/', import.meta.url))
@@ -58,11 +62,20 @@ export async function startPrometheus(target: string): Promise<Prometheus> {
   const isReady = async () => (await fetch(`http://${origin}/-/ready`).catch(() => undefined))?.status === 200
   await waitUntil(isReady, 'Prometheus is ready', 30_000)
   const ask = createAsk(`http://${origin}/api/v1`)
+  let scrapedAt = 0
+  // A failed scrape has no time of its own.
+  const findLastScrape = async (): Promise<number> =>
+    readSeries(await ask('query', { query: 'timestamp(mcp_auth_proxy_ready)' }))[0]?.value ?? 0
   return {
-    query: async (expression) => readSeries(await ask('query', { query: expression })),
+    query: async (expression) => readSeries(await ask('query', { query: expression, time: String(scrapedAt) })),
     findExemplars: async (expression) => readExemplars(await ask('query_exemplars', createSpan(expression))),
     listRules: async () => readRules(await ask('rules', {})),
-    awaitScrapes: () => awaitScrapes(async () => readSeries(await ask('query', { query: 'timestamp(up)' }))),
+    async awaitScrapes() {
+      const before = (await findLastScrape()) || Date.now() / 1000
+      // What is counted after an answer is in the last.
+      await waitUntil(async () => (await findLastScrape()) > before + 2 * SCRAPE_SECONDS, 'Prometheus scrapes', 60_000)
+      scrapedAt = await findLastScrape()
+    },
     async close() {
       const exited = once(child, 'exit')
       child.kill('SIGTERM')
@@ -74,7 +87,7 @@ export async function startPrometheus(target: string): Promise<Prometheus> {
 
 function createConfig(target: string): object {
   return {
-    global: { scrape_interval: `${SCRAPE_MS}ms`, scrape_timeout: `${SCRAPE_MS}ms`, evaluation_interval: '1s' },
+    global: { scrape_interval: `${SCRAPE_SECONDS}s`, evaluation_interval: '1s' },
     rule_files: [join(DEPLOY, 'prometheus/alerts.yaml')],
     scrape_configs: [{ job_name: 'mcp-auth-proxy', static_configs: [{ targets: [target] }] }],
   }
@@ -111,13 +124,6 @@ function readExemplars(data: unknown): Exemplar[] {
 
 function readRules(data: unknown): Rule[] {
   return (data as { groups: readonly { rules: readonly Rule[] }[] }).groups.flatMap(({ rules }) => rules)
-}
-
-/** Three later scrapes: what is counted after an answer is in the last. */
-async function awaitScrapes(readTimes: () => Promise<readonly Series[]>): Promise<void> {
-  const last = async (): Promise<number> => (await readTimes())[0]?.value ?? 0
-  const before = await last()
-  await waitUntil(async () => (await last()) > before + (2.5 * SCRAPE_MS) / 1000, 'Prometheus scrapes', 30_000)
 }
 
 /** Runs `promtool`. @returns what it says, and whether it is content */

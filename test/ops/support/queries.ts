@@ -24,7 +24,7 @@ function readDashboard(): Dashboard {
   return JSON.parse(readFileSync(join(DEPLOY, 'grafana/dashboard.json'), 'utf8'))
 }
 
-/** What the panels of the dashboard ask, with its variables as they are at first: the job, and all of the rest. */
+/** What the panels of the dashboard ask, with its variables as they are at first: the job, and all of the rest. Rates are over the whole test. */
 export function listPanelQueries(): Query[] {
   const { panels } = readDashboard()
   return panels.flatMap(({ title, targets = [] }) => targets.map(({ expr }) => ({ of: title, expression: fillIn(expr) })))
@@ -48,7 +48,7 @@ function fillIn(expression: string): string {
     .replaceAll('$job', 'mcp-auth-proxy')
     .replaceAll('$instance', '.*')
     .replaceAll('$server', '.*')
-    .replaceAll('$__rate_interval', '1m')
+    .replaceAll('$__rate_interval', '15m')
 }
 
 /** The expressions of the alerts, by name. */
