@@ -5,6 +5,8 @@ import { join } from 'node:path'
 /** A file that a log is really written to. */
 export interface LogSink {
   readonly descriptor: number
+  /** Path for an audit log beside it. */
+  readonly auditFile: string
   /** Bytes written until now. */
   size(): number
   remove(): void
@@ -16,6 +18,7 @@ export function createLogSink(): LogSink {
   const descriptor = openSync(file, 'a', 0o600)
   return {
     descriptor,
+    auditFile: join(folder, 'audit'),
     size: () => statSync(file).size,
     remove() {
       closeSync(descriptor)

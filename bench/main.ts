@@ -20,7 +20,7 @@ const { values: flags } = parseArgs({ options: { quick: { type: 'boolean', defau
 
 const tokenCount = 1000
 /** Against the pass-through: what a stream takes depends on the machine and its Node. */
-const aims = { cpu: 1.25, stream: 1.29 }
+const aims = { cpu: 1.25, stream: 1.29, observed: 1.1 }
 const rounds: Rounds = { count: flags.quick ? 2 : 12, warmUpSeconds: 0.4, seconds: 1.4 }
 /** Requests until the code of each process is compiled; less on a machine that is too busy for that. */
 const warmUpRequests = 100_000
@@ -31,6 +31,8 @@ interface Bench {
   readonly upstream: Child
   readonly passThrough: Child
   readonly proxy: Child
+  /** With metrics and audit. */
+  readonly observed: Child
 }
 
 if (!existsSync(new URL('../dist/app.js', import.meta.url))) throw new Error('build first: npm run build')
@@ -63,7 +65,8 @@ async function withProcesses<T>(measure: (bench: Bench) => Promise<T>): Promise<
     const argument = { upstreamPort: upstream.port, issuer: issuer.issuer }
     const passThrough = await start('pass-through.ts', { argument })
     const proxy = await start('proxy.ts', { argument, output: log.descriptor })
-    return await measure({ upstream, passThrough, proxy })
+    const observed = await start('proxy.ts', { argument: { ...argument, auditFile: log.auditFile }, output: log.descriptor })
+    return await measure({ upstream, passThrough, proxy, observed })
   } finally {
     await Promise.all(started.map((child) => child.stop()))
   }
@@ -77,8 +80,8 @@ interface Measurement {
   readonly instructions: number | undefined
 }
 
-async function measureThroughput({ upstream, passThrough, proxy }: Bench, by: Load): Promise<Named<Measurement>> {
-  const processes = [upstream, passThrough, proxy]
+async function measureThroughput({ upstream, passThrough, proxy, observed }: Bench, by: Load): Promise<Named<Measurement>> {
+  const processes = [upstream, passThrough, proxy, observed]
   progress('warming up')
   await warmUp(processes, by, warmUpRequests, warmUpSeconds)
   const written = log.size()
@@ -86,7 +89,12 @@ async function measureThroughput({ upstream, passThrough, proxy }: Bench, by: Lo
     progress(`round ${round + 1}/${rounds.count}`),
   )
   if (log.size() === written) throw new Error('the proxy has logged nothing')
-  const named = [['upstream direct', upstream] as const, ['pass-through', passThrough] as const, ['proxy', proxy] as const]
+  const named = [
+    ['upstream direct', upstream],
+    ['pass-through', passThrough],
+    ['proxy', proxy],
+    ['proxy, observed', observed],
+  ] as const
   const measurements: [string, Measurement][] = []
   for (const [name, child] of named) {
     const instructions = flags.quick ? undefined : await countInstructions(child, upstream, by, rounds)
@@ -121,16 +129,18 @@ function formatThroughput(measurements: Named<Measurement>, tool: string): strin
     ]
   })
   const heading = ['', 'requests/s', '×', 'CPU µs/request', '×', 'least - most', '1000 instructions', '×']
-  const proxy = compare(measurements[2]?.[1].samples ?? [], yardstick.samples, (sample) => sample.cpuPerRequest)
+  const [, , proxy = [], observed = []] = measurements.map(([, { samples }]) => samples)
+  const cpu = (sample: Sample): number => sample.cpuPerRequest
   return [
     `${tokenCount} tokens (RS256), ${rounds.count} rounds of ${rounds.seconds} s, load by ${tool}; ×: against the pass-through, median of the rounds\n`,
     formatTable([heading, ...rows]),
-    `\nCPU per request of the proxy: ${formatVerdict(proxy)}`,
+    `\nCPU per request of the proxy: ${formatVerdict(compare(proxy, yardstick.samples, cpu), 'pass-through', aims.cpu)}`,
+    `CPU per request with metrics and audit: ${formatVerdict(compare(observed, proxy, cpu), 'without', aims.observed)}`,
   ].join('\n')
 }
 
-function formatVerdict(ratio: Ratio): string {
-  return `${ratio.median.toFixed(2)} × pass-through, aim ${aims.cpu}: ${ratio.median <= aims.cpu ? 'met' : 'missed'}`
+function formatVerdict({ median: ratio }: Ratio, yardstick: string, aim: number): string {
+  return `${ratio.toFixed(2)} × ${yardstick}, aim ${aim}: ${ratio <= aim ? 'met' : 'missed'}`
 }
 
 /** @param used - the same of processes that have served calls before; what they took for that is there for the streams too */

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { AuditPlan } from '../src/core/plan/audit-plan.ts'
 import type { Plan } from '../src/core/plan/plan.ts'
 import type { RulePlan } from '../src/core/plan/policy-plan.ts'
 import type { UpstreamPlan } from '../src/core/plan/upstream-plan.ts'
@@ -36,10 +37,12 @@ const rules: readonly RulePlan[] = Object.entries(scopesOfTools).map(([tool, sco
 export interface ProxyArgument {
   readonly upstreamPort: number
   readonly issuer: string
+  /** Where the audit log is written, by a proxy that has metrics, too. */
+  readonly auditFile?: string
 }
 
 /** One server with one issuer, base scopes and a dozen rules; every limit as it is by default. */
-export function createBenchPlan({ upstreamPort, issuer }: ProxyArgument): Plan {
+export function createBenchPlan({ upstreamPort, issuer, auditFile }: ProxyArgument): Plan {
   return {
     listen: { host: '127.0.0.1', port: 0, reusePort: false, tls: undefined },
     publicUrl: `https://${publicHost}`,
@@ -57,8 +60,8 @@ export function createBenchPlan({ upstreamPort, issuer }: ProxyArgument): Plan {
     },
     trustedProxies: [],
     log: { level: 'info', format: 'json' },
-    admin: undefined,
-    audit: undefined,
+    admin: auditFile === undefined ? undefined : { host: '127.0.0.1', port: 0, allowedHosts: [], token: undefined },
+    audit: auditFile === undefined ? undefined : createAuditPlan(auditFile),
     shutdownDelaySeconds: 0,
     drainSeconds: 5,
     sessionKey: randomBytes(32),
@@ -83,6 +86,12 @@ export function createBenchPlan({ upstreamPort, issuer }: ProxyArgument): Plan {
     storeKeys: [],
     notices: [],
   }
+}
+
+/** As `audit: { file }` has it by default. */
+function createAuditPlan(path: string): AuditPlan {
+  const rotation = { bytes: 256 * 1024 * 1024, seconds: undefined, keep: 2 }
+  return { target: { kind: 'file', path }, digestsArguments: true, rotation, fail: 'drop', chain: undefined }
 }
 
 function createUpstreamPlan(port: number): UpstreamPlan {
