@@ -84,6 +84,7 @@ export function createBenchPlan({ upstreamPort, issuer, auditFile }: ProxyArgume
     broker: undefined,
     store: { kind: 'memory' },
     storeKeys: [],
+    hasLastingSessionKey: false,
     notices: [],
   }
 }

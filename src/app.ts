@@ -1,12 +1,15 @@
 import { listActions } from './composition/admin-actions.ts'
 import { createFoundation, type Foundation, type FoundationOptions } from './composition/foundation.ts'
 import { createGeneration, type Generation } from './composition/generation.ts'
+import { createReloader, type Reloader } from './composition/reload.ts'
+import { createRetirement, type Retirement } from './composition/retirement.ts'
 import { showMeters } from './composition/show-meters.ts'
 import { checkPrograms } from './composition/upstreams.ts'
 import { ProxyError } from './core/errors.ts'
 import type { Plan } from './core/plan/plan.ts'
+import type { ReloadReport } from './core/reload-report.ts'
 import { drain, waitForLoadBalancers } from './http/drain.ts'
-import { formatListenerUrl, type Listener, listen, type RequestHandler } from './http/listener.ts'
+import { formatListenerUrl, type Listener, listen } from './http/listener.ts'
 
 /** A proxy that serves. */
 export interface RunningProxy {
@@ -14,6 +17,12 @@ export interface RunningProxy {
   readonly url: string
   /** Base URL of the admin listener; undefined where there is none. */
   readonly adminUrl: string | undefined
+  /**
+   * Puts the configuration into force that {@link StartOptions.load} finds now. Running calls go on, and what did not change keeps its state;
+   * streams that are no longer permitted have ended when it resolves. Changes nothing where the configuration has a mistake, or something
+   * differs that needs a restart.
+   */
+  reload(): Promise<ReloadReport>
   /** Waits for load balancers where the configuration says so, then drains: takes nothing new, lets running requests finish within the configured time, ends streams cleanly. */
   close(): Promise<void>
 }
@@ -21,6 +30,8 @@ export interface RunningProxy {
 export interface StartOptions extends FoundationOptions {
   /** Descriptors of sockets that listen already, in place of those that the plan would open. */
   readonly sockets?: { readonly listen?: number | undefined; readonly admin?: number | undefined }
+  /** Loads the configuration anew, for a reload. Throws ConfigError. Without it, a reload finds the plan that it was started with. */
+  readonly load?: () => Plan
 }
 
 /**
@@ -32,39 +43,54 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
   checkPrograms(plan.servers)
   const foundation = await createFoundation(plan, options)
   const generation = await createGeneration(plan, foundation)
+  foundation.inForce.served = generation
+  const running: { reloader?: Reloader } = {}
+  const reload = async (): Promise<ReloadReport> => running.reloader?.reload() ?? { outcome: 'shutting_down' }
   const admin = await showMeters(plan, foundation.meters, {
     ...foundation,
-    actions: listActions(() => generation.plan, foundation),
+    actions: new Map([...listActions(() => foundation.inForce.served?.plan ?? plan, foundation), ['/reload', reload]]),
     descriptor: options.sockets?.admin,
   })
-  const listener = await listenToClients(plan, generation.handle, foundation, options.sockets?.listen).catch(
+  const listener = await listenToClients(plan, generation, foundation, options.sockets?.listen).catch(
     onFailure(async () => {
       await admin?.closeNow()
       await foundation.audit?.close()
     }),
   )
+  const retirement = createRetirement(foundation)
+  const reloader = createReloader({ foundation, first: generation, listener, retirement, load: options.load ?? (() => plan) })
+  running.reloader = reloader
+  let closed: Promise<void> | undefined
   foundation.issuers.warm()
   return {
     url: formatListenerUrl(listener, plan.listen.tls !== undefined),
     adminUrl: admin && formatListenerUrl(admin, false),
-    close: () => close(listener, admin, generation, foundation),
+    reload,
+    close() {
+      closed ??= close({ listener, admin, reloader, retirement, foundation })
+      return closed
+    },
   }
 }
 
-async function close(
-  listener: Listener,
-  admin: Listener | undefined,
-  { plan, close }: Generation,
-  { clock, ending, openRequests, issuers, mounted, denied, store, meters, audit, tracing, log }: Foundation,
-): Promise<void> {
+interface Running {
+  readonly listener: Listener
+  readonly admin: Listener | undefined
+  readonly reloader: Reloader
+  readonly retirement: Retirement
+  readonly foundation: Foundation
+}
+
+async function close({ listener, admin, reloader, retirement, foundation }: Running): Promise<void> {
+  const { clock, ending, openRequests, issuers, denied, store, meters, audit, tracing, log } = foundation
   ending.isLeaving = true
+  const { plan, close: closeGeneration } = await reloader.settle()
   await waitForLoadBalancers(listener, plan.shutdownDelaySeconds, clock)
   ending.isDraining = true
   const endStreams = () => openRequests.endLasting(new ProxyError('shutting_down', { retryAfter: 1 }))
   await drain(listener, plan.drainSeconds * 1000, [endStreams], clock)
-  await close()
+  await Promise.all([closeGeneration(), retirement.close()])
   await issuers.close()
-  await mounted?.close()
   denied.close()
   await store.close()
   // Last, so that the metrics tell of the end, too.
@@ -85,8 +111,8 @@ function onFailure(close: () => Promise<void> | undefined): (error: unknown) => 
 
 function listenToClients(
   plan: Plan,
-  handler: RequestHandler,
-  { clock, log }: Foundation,
+  first: Generation,
+  { clock, log, inForce }: Foundation,
   descriptor: number | undefined,
 ): Promise<Listener> {
   return listen({
@@ -94,7 +120,7 @@ function listenToClients(
     descriptor,
     headersSeconds: plan.limits.headersSeconds,
     stalledSeconds: plan.limits.stalledClientSeconds,
-    handler,
+    handler: (request, response) => (inForce.served ?? first).handle(request, response),
     clock,
     onUnreadable: (status, cause, peer) =>
       log.logger.info({ status, cause, peer, code: 'request_malformed', reason: 'syntax' }, 'refused before it was a request'),

@@ -16,6 +16,7 @@ import type { Plan } from './core/plan/plan.ts'
 // biome-ignore lint/performance/noBarrelFile: the one entry of the package, which nothing in it imports
 export { type RunningProxy, type StartOptions, startProxy } from './app.ts'
 export { ConfigError, type ConfigPath, type Problem } from './config/problem/problem.ts'
+export type { ReloadReport } from './core/reload-report.ts'
 export type { OnEvent, SecurityEvent } from './core/security-event.ts'
 
 /** Where a configuration is used. */

@@ -97,6 +97,7 @@ const architecture: Architecture = {
       'admin',
       'audit',
       'pipeline',
+      'config/problem',
     ],
     // For the type of a destination of log lines, which is part of the public API.
     homeOf: ['pino'],

@@ -17,6 +17,7 @@ export const COMMANDS = [
   'users',
   'clients',
   'sessions',
+  'reload',
 ] as const
 
 /** What the command line asks for. */

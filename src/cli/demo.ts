@@ -24,8 +24,9 @@ export async function startDemo(settled: Loaded, wanted: number, source: Source)
   const [{ startProxy }, { startSandbox }] = await Promise.all([import('../app.ts'), import('../sandbox/sandbox.ts')])
   const sandbox = await startSandbox(settled.plan, wanted)
   try {
-    const loaded = source.load(settled.plan.listen.port, sandbox.port)
-    return { proxy: await startProxy(loaded.plan), loaded, sandbox }
+    const load = () => source.load(settled.plan.listen.port, sandbox.port)
+    const loaded = load()
+    return { proxy: await startProxy(loaded.plan, { load: () => load().plan }), loaded, sandbox }
   } catch (error) {
     await sandbox.close()
     throw error

@@ -17,6 +17,7 @@ const COMMANDS: readonly (readonly [name: string, what: string])[] = [
   ],
   ['clients revoke CLIENT', 'the same for a client'],
   ['sessions end', 'the same for a session (--sid) or one token (--jti)'],
+  ['reload [FILE]', 'have the running proxy read its configuration anew, over its admin listener'],
   ['migrate FILE', "print a configuration of the Go proxy's format in this one's"],
 ]
 
@@ -27,10 +28,10 @@ export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] =
   ],
   [
     '1',
-    'failure at run time: port in use, no permission, standard output cannot be written; serve: stopped by a second signal; doctor: problems found; rules test: a case came out otherwise; init: aborted; users, clients, sessions: the running proxy cannot be asked, or refused',
+    'failure at run time: port in use, no permission, standard output cannot be written; serve: stopped by a second signal; doctor: problems found; rules test: a case came out otherwise; init: aborted; users, clients, sessions: the running proxy cannot be asked, or refused; reload: the same',
   ],
   ['2', 'mistake on the command line or in the configuration, or an unsupported feature'],
-  ['3', 'explain: denied, or the token is refused'],
+  ['3', 'explain: denied, or the token is refused; reload: a setting has changed that needs a restart'],
 ]
 
 /** The help text. */
@@ -56,7 +57,10 @@ export function formatHelp(): string {
     ...formatTerms(EXIT_CODES),
     '',
     ...wrap('serve writes only the log to standard output. Notices and errors go to standard error.', WIDTH),
-    ...wrap('SIGTERM or SIGINT stops it after running requests have finished; a second signal stops it at once.', WIDTH),
+    ...wrap(
+      'SIGTERM or SIGINT stops it after running requests have finished; a second signal stops it at once. SIGHUP reloads the configuration.',
+      WIDTH,
+    ),
   ].join('\n')
 }
 

@@ -7,6 +7,7 @@ import { runDoctor } from './doctor.ts'
 import { formatHelp } from './help.ts'
 import { runInit } from './init/init.ts'
 import { printProblems } from './problem-lines.ts'
+import { runReload } from './reload.ts'
 import { serve } from './serve.ts'
 import { chooseSource, type Environment } from './source.ts'
 import type { Terminal } from './terminal.ts'
@@ -68,6 +69,8 @@ async function runCommand(args: Arguments, environment: Environment, terminal: T
     case 'clients':
     case 'sessions':
       return (await import('./operate.ts')).runOperator(args, chooseSource(args, environment), terminal)
+    case 'reload':
+      return runReload(chooseSource(args, environment), terminal)
     case 'serve':
       return serve(chooseSource(args, environment), terminal, environment.env)
   }

@@ -9,6 +9,7 @@ import { DEMO_WARNING, formatDemo, startDemo } from './demo.ts'
 import { formatUnrefreshed } from './identity-provider-lines.ts'
 import { formatNotices } from './notice-lines.ts'
 import { findPassedSockets, type PassedSockets } from './passed-sockets.ts'
+import { printReport } from './reload.ts'
 import { formatAddresses } from './route-table.ts'
 import type { Environment, Source } from './source.ts'
 import type { Terminal } from './terminal.ts'
@@ -21,13 +22,14 @@ import { WIDTH, wrap, wrapHanging } from './wrap.ts'
  */
 export async function serve(source: Source, terminal: Terminal, env: Environment['env']): Promise<0 | 1> {
   const signals = watchSignals()
-  tellHangups(terminal)
+  const hangups = watchHangups(terminal)
   const loaded = source.load()
   const started = await start(loaded, source, env).catch((error: unknown) => {
     terminal.tell(`${terminal.paintError('red', 'error')} ${explainStart(error, loaded.plan.listen)}`)
   })
   if (started === undefined) return 1
   printStart(started, source, terminal)
+  hangups.proxy = started.proxy
   await signals.first
   terminal.tell(formatStopping(started.loaded.plan))
   return Promise.race([stop(started).then(() => 0 as const), signals.second.then(() => 1 as const)])
@@ -40,10 +42,13 @@ function formatStopping({ shutdownDelaySeconds }: Plan): string {
 }
 
 /** A hangup would end the process without draining: supervisors send it for a reload, and a terminal when it closes. */
-function tellHangups({ tell }: Terminal): void {
-  process.on('SIGHUP', () =>
-    tell('SIGHUP changes nothing: this version reads its configuration only at the start. Restart it instead.'),
-  )
+function watchHangups(terminal: Terminal): { proxy: RunningProxy | undefined } {
+  const watched: { proxy: RunningProxy | undefined } = { proxy: undefined }
+  process.on('SIGHUP', () => {
+    // Before it has started, it reads the configuration anyway.
+    void watched.proxy?.reload().then((report) => printReport(report, terminal))
+  })
+  return watched
 }
 
 interface Started {
@@ -69,7 +74,8 @@ async function start(loaded: Loaded, source: Source, env: Environment['env']): P
   const settled = port === loaded.plan.listen.port ? loaded : source.load(port)
   if (settled.sandboxPort !== undefined) return startDemo(settled, settled.sandboxPort, source)
   const sockets = { listen: passed.listen?.descriptor, admin: passed.admin?.descriptor }
-  return { proxy: await startProxy(settled.plan, { sockets }), loaded: settled, socketNotice: passed.notice }
+  const load = () => source.load(settled.plan.listen.port).plan
+  return { proxy: await startProxy(settled.plan, { sockets, load }), loaded: settled, socketNotice: passed.notice }
 }
 
 /** The port is part of the URLs that clients are told. So a free one is chosen here and not while listening, and that of a socket counts. */

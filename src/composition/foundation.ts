@@ -1,5 +1,6 @@
 import type { DestinationStream } from 'pino'
 import type { AuditLog } from '../audit/audit-log.ts'
+import type { Broker } from '../broker/broker.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
 import type { DenyList } from '../core/deny-list.ts'
 import { createHeldMemory, type HeldMemory } from '../core/held-memory.ts'
@@ -10,6 +11,7 @@ import type { OnEvent } from '../core/security-event.ts'
 import type { Store } from '../core/store.ts'
 import type { Tracing } from '../core/tracing.ts'
 import { createBodyRoom, type MeasuredBodyRoom } from '../http/body-room.ts'
+import type { RequestHandler } from '../http/listener.ts'
 import { createSessionSeal, type SessionSeal } from '../mcp/session-seal.ts'
 import { createMeters, type Meters } from '../metrics/meters.ts'
 import { createIssuerPool, type IssuerPool } from '../oauth/issuer.ts'
@@ -21,7 +23,6 @@ import { createLog, type Log } from '../telemetry/log.ts'
 import { createRequestLog } from '../telemetry/request-line.ts'
 import { startTracing } from '../tracing/start-tracing.ts'
 import { mountAudit } from './mount-audit.ts'
-import { type MountedBroker, mountBroker } from './mount-broker.ts'
 import { openDenied } from './open-denied.ts'
 
 /** What lives as long as the process. What a plan makes is a generation. */
@@ -38,18 +39,36 @@ export interface Foundation {
   readonly store: Store
   /** Tokens that are refused although they verify. */
   readonly denied: DenyList
-  readonly mounted: MountedBroker | undefined
   readonly heldMemory: HeldMemory
   readonly bodyRoom: MeasuredBodyRoom
   readonly seal: SessionSeal
   readonly observe: RequestObserver
   /** Called with what happens beside the calls of MCP servers. */
   readonly onEvent: OnEvent
+  /** Called with what the operator should know; the text holds no secrets. */
+  readonly onIssue: (message: string) => void
   readonly openRequests: OpenRequests
   readonly rateLimiter: RateLimiter
   readonly messageStreams: Edge['messageStreams']
   /** How far the process is on its way out. */
   readonly ending: Ending
+  /** Ready is what has been ready once: an issuer that a reload adds takes no replica out of a load balancer. */
+  readonly startup: { isOver: boolean }
+  readonly inForce: InForce
+}
+
+/** What serves requests. A reload replaces it by one assignment. */
+export interface InForce {
+  /** Undefined until the first generation is made. */
+  served: Served | undefined
+}
+
+/** What of a generation requests meet. */
+export interface Served {
+  readonly plan: Plan
+  readonly edge: Edge
+  readonly broker: Broker | undefined
+  readonly handle: RequestHandler
 }
 
 export interface Ending {
@@ -82,8 +101,7 @@ export async function createFoundation(plan: Plan, options: FoundationOptions): 
   const store = meters?.measureStore(opened) ?? opened
   const openRequests = createOpenRequests()
   const denied = await openDenied(plan, openRequests, { store, clock, onIssue })
-  const mounted = plan.broker && (await mountBroker(plan.broker, plan.servers, { onIssue, onEvent, store }))
-  const ownKeys = new Map(mounted && plan.broker ? [[plan.broker.issuer, mounted.broker.keys]] : [])
+  const inForce: InForce = { served: undefined }
   return {
     clock,
     log,
@@ -92,38 +110,41 @@ export async function createFoundation(plan: Plan, options: FoundationOptions): 
     tracing: await startTracing(process.env, (level, message) => log.logger[level](message)),
     store,
     denied,
-    mounted,
-    issuers: createIssuerPool({ onIssue, ownKeys }),
+    issuers: createIssuerPool({ onIssue }),
     heldMemory: createHeldMemory(plan.limits.heldBytes),
     bodyRoom: createBodyRoom(plan.limits, clock),
     seal: createSessionSeal(plan.sessionKey),
     onEvent,
-    observe: createObserver({ log, mounted, meters, audit }),
+    onIssue,
+    observe: createObserver({ log, inForce, meters, audit }),
     openRequests,
     rateLimiter: createRateLimiter(createLocalCounters(clock, plan.replicas), clock),
     messageStreams: new Map(),
     ending: { isLeaving: false, isDraining: false },
+    startup: { isOver: false },
+    inForce,
   }
 }
 
 /** Whether this process can serve. What all replicas share, and may all have lost, is no part of it. */
-export function isProcessReady({ ending, issuers }: Pick<Foundation, 'ending' | 'issuers'>): boolean {
-  return !ending.isLeaving && issuers.wereTried()
+export function isProcessReady({ ending, startup, issuers }: Pick<Foundation, 'ending' | 'startup' | 'issuers'>): boolean {
+  startup.isOver ||= issuers.wereTried()
+  return !ending.isLeaving && startup.isOver
 }
 
 /** Called for each finished request. */
 function createObserver({
   log,
-  mounted,
+  inForce,
   meters,
   audit,
-}: Pick<Foundation, 'log' | 'mounted' | 'meters' | 'audit'>): RequestObserver {
+}: Pick<Foundation, 'log' | 'inForce' | 'meters' | 'audit'>): RequestObserver {
   const write = createRequestLog(log)
   return (record) => {
     write(record)
     meters?.observe(record)
     audit?.observe(record)
     const { principal, missingScopes } = record
-    if (principal && missingScopes) mounted?.broker.noteStepUp(principal, missingScopes)
+    if (principal && missingScopes) inForce.served?.broker?.noteStepUp(principal, missingScopes)
   }
 }

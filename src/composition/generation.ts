@@ -1,65 +1,85 @@
+import { isDeepStrictEqual } from 'node:util'
 import { NO_BRAND } from '../core/brand.ts'
 import type { Plan } from '../core/plan/plan.ts'
-import type { RewritePlan } from '../core/plan/rewrite-plan.ts'
-import type { ServerPlan } from '../core/plan/server-plan.ts'
 import { createForwardedRules } from '../http/forwarded.ts'
-import type { RequestHandler } from '../http/listener.ts'
 import { createOriginRules } from '../http/origins.ts'
 import type { Edge } from '../pipeline/edge.ts'
 import { createEndpoints, type Endpoints, type ReadinessScope } from '../pipeline/endpoints.ts'
 import { createPipeline } from '../pipeline/pipeline.ts'
-import type { Rewrite } from '../rewrite/rewrite.ts'
-import { type Foundation, isProcessReady } from './foundation.ts'
+import type { createRewrite, Rewrite } from '../rewrite/rewrite.ts'
+import { type Foundation, isProcessReady, type Served } from './foundation.ts'
+import { type MountedBroker, mountBroker } from './mount-broker.ts'
 import { createServer, type GuardedServer } from './servers.ts'
 
-/** What one plan makes: servers with their routes, policies and upstreams, and the pipeline over them. */
-export interface Generation {
-  readonly plan: Plan
-  readonly edge: Edge
-  readonly handle: RequestHandler
+/** What one plan makes: servers with their routes, policies and upstreams, the broker, and the pipeline over them. */
+export interface Generation extends Served {
+  readonly servers: readonly GuardedServer[]
+  readonly mounted: MountedBroker | undefined
+  readonly rewrite: MountedRewrite | undefined
   close(): Promise<void>
 }
 
-export async function createGeneration(plan: Plan, foundation: Foundation): Promise<Generation> {
-  const servers = plan.servers.map((server) => createServer(plan, server, foundation))
-  const rewrite = plan.rewrite && (await mountRewrite(plan.rewrite, plan.servers))
-  const edge = createEdge(plan, foundation, listEndpoints(servers, rewrite, foundation))
-  return {
-    plan,
-    edge,
-    handle: createPipeline(edge),
-    async close() {
-      // Upstreams first: their last answers may need the others.
-      await Promise.all(servers.flatMap(({ upstreams }) => upstreams.map((upstream) => upstream.close(1000))))
-      await rewrite?.close()
-    },
+/** @param before - the one in force, of which what did not change is taken over */
+export async function createGeneration(plan: Plan, foundation: Foundation, before?: Generation): Promise<Generation> {
+  const mounted = await mountBroker(plan, foundation, before?.mounted)
+  try {
+    const rewrite = await mountRewrite(plan, before?.rewrite)
+    const context = { plan, broker: mounted?.broker, foundation }
+    const servers = plan.servers.map((server) => createServer(server, context, findServer(before, server.name)))
+    const edge = createEdge(plan, foundation, listEndpoints(servers, { mounted, rewrite, foundation }))
+    const close = () => closeParts(servers, [rewrite?.rewrite, mounted?.broker])
+    return { plan, servers, mounted, broker: mounted?.broker, rewrite, edge, handle: createPipeline(edge), close }
+  } catch (error) {
+    if (mounted !== before?.mounted) await mounted?.broker.close()
+    throw error
   }
 }
 
-/** Passes requests of the OAuth flow on, where a configuration of the Go proxy needs it. */
-async function mountRewrite(plan: RewritePlan, servers: readonly ServerPlan[]): Promise<Rewrite> {
-  const { createRewrite } = await import('../rewrite/rewrite.ts')
-  return createRewrite(
-    plan,
-    servers.flatMap(({ endpoints }) => endpoints.map(({ path }) => path)),
-  )
+/** Upstreams first: their last answers may need the others. */
+async function closeParts(servers: readonly GuardedServer[], others: readonly ({ close(): Promise<void> } | undefined)[]) {
+  await Promise.all(servers.flatMap(({ upstreams }) => upstreams.list().map((upstream) => upstream.close(1000))))
+  for (const part of others) await part?.close()
 }
 
-function listEndpoints(servers: readonly GuardedServer[], rewrite: Rewrite | undefined, foundation: Foundation): Endpoints {
-  const { mounted } = foundation
+function findServer(generation: Generation | undefined, wanted: string): GuardedServer | undefined {
+  return generation?.servers.find(({ plan: { name } }) => name === wanted)
+}
+
+/** Passes requests of the OAuth flow on, where a configuration of the Go proxy needs it. */
+export interface MountedRewrite {
+  readonly rewrite: Rewrite
+  readonly madeFrom: Parameters<typeof createRewrite>
+}
+
+async function mountRewrite(plan: Plan, before: MountedRewrite | undefined): Promise<MountedRewrite | undefined> {
+  if (plan.rewrite === undefined) return undefined
+  const paths = plan.servers.flatMap(({ endpoints }) => endpoints.map(({ path }) => path))
+  const madeFrom: MountedRewrite['madeFrom'] = [plan.rewrite, paths]
+  if (isDeepStrictEqual(before?.madeFrom, madeFrom)) return before
+  const { createRewrite } = await import('../rewrite/rewrite.ts')
+  return { rewrite: createRewrite(...madeFrom), madeFrom }
+}
+
+interface EndpointParts {
+  readonly mounted: MountedBroker | undefined
+  readonly rewrite: MountedRewrite | undefined
+  readonly foundation: Foundation
+}
+
+function listEndpoints(servers: readonly GuardedServer[], { mounted, rewrite, foundation }: EndpointParts): Endpoints {
   const isReady = (scope: ReadinessScope): boolean =>
     isProcessReady(foundation) && (scope === 'process' || mounted?.broker.isReady() === true)
   return createEndpoints({
     routes: servers.flatMap(({ routes }) => routes),
-    handlers: [...(mounted?.broker.handlers ?? []), ...(rewrite?.handlers ?? [])],
+    handlers: [...(mounted?.broker.handlers ?? []), ...(rewrite?.rewrite.handlers ?? [])],
     isReady,
   })
 }
 
 function createEdge(plan: Plan, foundation: Foundation, endpoints: Endpoints): Edge {
-  const { clock, bodyRoom, heldMemory, seal, observe, audit, tracing, openRequests, messageStreams, ending } = foundation
+  const { clock, bodyRoom, heldMemory, seal, observe, audit, tracing, openRequests, messageStreams, ending, inForce } = foundation
   const edge: Edge = {
-    current: () => edge,
+    current: () => inForce.served?.edge ?? edge,
     clock,
     bodyRoom,
     heldMemory,

@@ -1,30 +1,41 @@
-import type { Broker } from '../broker/broker.ts'
+import { isDeepStrictEqual } from 'node:util'
+import type { Broker, BrokerOptions } from '../broker/broker.ts'
 import type { BrokerPlan } from '../core/plan/broker-plan.ts'
+import type { Plan } from '../core/plan/plan.ts'
 import type { ServerPlan } from '../core/plan/server-plan.ts'
-import type { OnEvent } from '../core/security-event.ts'
-import type { Store } from '../core/store.ts'
 import { createPolicy } from '../policy/policy.ts'
 
-/** The broker, for as long as the process. */
+/** Our own authorization server, and what of the plan it was made from. */
 export interface MountedBroker {
   readonly broker: Broker
-  close(): Promise<void>
+  readonly madeFrom: BrokerPart
 }
 
-/** What the broker tells, and what it works on. */
-interface BrokerHooks {
-  readonly onIssue: (message: string) => void
-  readonly onEvent: OnEvent
-  readonly store: Store
-}
+/** What a broker works on, and whom it tells. */
+type BrokerContext = Pick<BrokerOptions, 'store' | 'onIssue' | 'onEvent'>
 
-/** Our own authorization server. Loaded lazily: not at all where users sign in elsewhere. */
+type BrokerPart = Pick<BrokerOptions, 'plan' | 'resources' | 'endpointPaths'>
+
+/**
+ * Takes over the broker of the plan before where nothing changed for it. What a new one needs to know is in the store, as for a replica.
+ * Loaded lazily: not at all where users sign in elsewhere.
+ */
 export async function mountBroker(
-  plan: BrokerPlan,
-  servers: readonly ServerPlan[],
-  { onIssue, onEvent, store }: BrokerHooks,
-): Promise<MountedBroker> {
+  plan: Plan,
+  context: BrokerContext,
+  before: MountedBroker | undefined,
+): Promise<MountedBroker | undefined> {
+  if (plan.broker === undefined) return undefined
+  const part = selectPart(plan.broker, plan.servers)
+  if (isDeepStrictEqual(before?.madeFrom, part)) return before
   const { startBroker } = await import('../broker/broker.ts')
+  return {
+    broker: await startBroker({ ...part, store: context.store, onIssue: context.onIssue, onEvent: context.onEvent }),
+    madeFrom: part,
+  }
+}
+
+function selectPart(plan: BrokerPlan, servers: readonly ServerPlan[]): BrokerPart {
   const endpoints = servers.flatMap((server) => server.endpoints.map((endpoint) => ({ ...endpoint, server })))
   const resources = endpoints
     .filter(({ kind, server }) => kind !== 'messages' && server.issuers.some(({ issuer }) => issuer === plan.issuer))
@@ -35,9 +46,5 @@ export async function mountBroker(
       defaultScopes: server.scopesSupported,
       needsProviderToken: server.credential.kind === 'identity_provider',
     }))
-  const broker = await startBroker({ plan, resources, endpointPaths: endpoints.map(({ path }) => path), store, onIssue, onEvent })
-  return {
-    broker,
-    close: () => broker.close(),
-  }
+  return { plan, resources, endpointPaths: endpoints.map(({ path }) => path) }
 }

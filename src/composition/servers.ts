@@ -1,33 +1,55 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Broker } from '../broker/broker.ts'
+import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
 import type { Plan } from '../core/plan/plan.ts'
 import type { ServerPlan } from '../core/plan/server-plan.ts'
-import type { TokenVerifier, Upstream } from '../core/ports.ts'
+import type { TokenVerifier } from '../core/ports.ts'
+import type { RateLimits } from '../core/rate-limits.ts'
 import type { Route } from '../core/route.ts'
 import type { ProtectedResource } from '../core/route-facts.ts'
 import type { UpstreamCredential } from '../core/upstream-credential.ts'
+import { createOwnIssuer } from '../oauth/issuer.ts'
 import { formatMetadataPath } from '../oauth/protected-resource.ts'
 import { createTokenVerifier } from '../oauth/token-verifier.ts'
-import { createPolicy } from '../policy/policy.ts'
+import { createPolicy, type Policy } from '../policy/policy.ts'
 import { createDenyVerifier } from '../revocation/deny-verifier.ts'
 import type { Foundation } from './foundation.ts'
-import { createUpstreams } from './upstreams.ts'
+import { createUpstreams, type ServerUpstreams } from './upstreams.ts'
 
 /** An MCP server behind its routes. */
 export interface GuardedServer {
+  readonly plan: ServerPlan
+  readonly broker: Broker | undefined
   readonly routes: readonly Route[]
-  readonly upstreams: readonly Upstream[]
+  readonly verifier: TokenVerifier
+  readonly policy: Policy
+  readonly rateLimits: RateLimits | undefined
+  readonly upstreams: ServerUpstreams
+}
+
+/** What all servers of a plan have together. */
+export interface ServerContext {
+  readonly plan: Plan
+  readonly broker: Broker | undefined
+  readonly foundation: Foundation
 }
 
 /** Where a stdio server's own endpoints would be: what its `endpoint` event names is resolved against it, and goes nowhere else. */
 const STDIO_URL = 'http://stdio.invalid/'
 
-export function createServer(plan: Plan, server: ServerPlan, foundation: Foundation): GuardedServer {
-  const verifier = createVerifier(server, foundation)
-  const policy = createPolicy(server.policy)
-  const rateLimits = foundation.rateLimiter.limit(server.name, server.rateLimits)
+/** @param before - the server of this name, of which what did not change is taken over: verified tokens, decisions, upstreams */
+export function createServer(server: ServerPlan, context: ServerContext, before: GuardedServer | undefined): GuardedServer {
+  const { plan, broker, foundation } = context
+  const isSameVerifier =
+    before?.broker === broker && isDeepStrictEqual(before && selectVerified(before.plan), selectVerified(server))
+  const verifier = before && isSameVerifier ? before.verifier : createVerifier(server, context)
+  const policy = before && isDeepStrictEqual(before.plan.policy, server.policy) ? before.policy : createPolicy(server.policy)
+  const upstreams = createUpstreams(server.name, foundation, before?.upstreams)
+  const rateLimits = isDeepStrictEqual(before?.plan.rateLimits, server.rateLimits)
+    ? before?.rateLimits
+    : foundation.rateLimiter.limit(server.name, server.rateLimits)
   const sse = server.endpoints.find(({ kind }) => kind === 'sse')
   const messages = server.endpoints.find(({ kind }) => kind === 'messages')
-  const upstreams = createUpstreams(server.name, foundation)
   const routes = server.endpoints.map(
     (endpoint): Route => ({
       path: endpoint.path,
@@ -38,7 +60,7 @@ export function createServer(plan: Plan, server: ServerPlan, foundation: Foundat
       challengeScopes: server.challengeScopes,
       comparedScopes: policy.comparedScopes,
       legacyClients: server.legacyClients,
-      credential: createCredential(server, foundation.mounted?.broker),
+      credential: createCredential(server, broker),
       messagesPath: messages?.path,
       upstreamUrl: endpoint.upstream.kind === 'http' ? endpoint.upstream.url : STDIO_URL,
       verifier,
@@ -47,17 +69,20 @@ export function createServer(plan: Plan, server: ServerPlan, foundation: Foundat
       upstream: upstreams.find(endpoint.upstream),
     }),
   )
-  return { routes, upstreams: upstreams.list() }
+  return { plan: server, broker, routes, verifier, policy, rateLimits, upstreams }
 }
 
-function createVerifier(server: ServerPlan, { issuers: pool, mounted, denied, meters }: Foundation): TokenVerifier {
-  const signatures = createTokenVerifier({
-    issuers: server.issuers,
-    audiences: server.audiences,
-    leastAssurance: server.legacyClients === 'signature_only' ? 'signature_only' : 'audience',
-    pool,
-  })
-  const guarded = createDenyVerifier(mounted?.broker.guard(signatures) ?? signatures, denied)
+/** What decides whether a token is accepted. */
+function selectVerified({ issuers, audiences, legacyClients }: ServerPlan) {
+  return { issuers, audiences, leastAssurance: legacyClients === 'signature_only' ? legacyClients : ('audience' as const) }
+}
+
+function createVerifier(server: ServerPlan, { plan, broker, foundation }: ServerContext): TokenVerifier {
+  const { issuers, denied, meters } = foundation
+  const find = (issuer: IssuerPlan) =>
+    broker && issuer.issuer === plan.broker?.issuer ? createOwnIssuer(issuer, broker.keys) : issuers.find(issuer)
+  const signatures = createTokenVerifier({ ...selectVerified(server), pool: { ...issuers, find } })
+  const guarded = createDenyVerifier(broker?.guard(signatures) ?? signatures, denied)
   return meters?.measureVerifier(guarded, server.name) ?? guarded
 }
 

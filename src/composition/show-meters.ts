@@ -10,7 +10,7 @@ import type { Log } from '../telemetry/log.ts'
 import { describeAction } from './admin-actions.ts'
 import { type Foundation, isProcessReady } from './foundation.ts'
 
-interface MeasuredParts extends Pick<Foundation, 'ending' | 'onEvent'> {
+interface MeasuredParts extends Pick<Foundation, 'ending' | 'startup' | 'onEvent'> {
   readonly clock: Clock
   readonly log: Log
   readonly issuers: IssuerPool
@@ -26,10 +26,10 @@ interface MeasuredParts extends Pick<Foundation, 'ending' | 'onEvent'> {
  * @throws Error that names the admin listener, when it cannot listen
  */
 export async function showMeters(plan: Plan, meters: Meters | undefined, parts: MeasuredParts): Promise<Listener | undefined> {
-  const { clock, log, issuers, bodyRoom, actions, onEvent, ending, descriptor } = parts
+  const { clock, log, issuers, bodyRoom, actions, onEvent, descriptor } = parts
   if (plan.admin === undefined || meters === undefined) return undefined
   const sources = {
-    isReady: () => isProcessReady({ ending, issuers }),
+    isReady: () => isProcessReady(parts),
     issuers: issuers.list,
     bodyRoom: bodyRoom.usage,
     lostLogBytes: log.lostBytes,

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { ServerPlan } from '../core/plan/server-plan.ts'
 import type { StdioUpstreamPlan, UpstreamPlan } from '../core/plan/upstream-plan.ts'
 import type { Upstream } from '../core/ports.ts'
@@ -10,35 +11,50 @@ import type { Foundation } from './foundation.ts'
 
 /** The upstreams of one server. */
 export interface ServerUpstreams {
+  /** Made when it is first asked for. */
   find(plan: UpstreamPlan): Upstream
+  /** The one that was made of an equal plan. */
+  findEqual(plan: UpstreamPlan): Upstream | undefined
   list(): readonly Upstream[]
 }
 
-/** Makes each upstream once: the endpoints that one process serves have the same plan. */
-export function createUpstreams(server: string, foundation: Foundation): ServerUpstreams {
+/**
+ * Makes each upstream once: the endpoints that one process serves have the same plan. Takes over what was made of an equal plan before, with
+ * its connections, processes and sessions.
+ */
+export function createUpstreams(server: string, foundation: Foundation, before: ServerUpstreams | undefined): ServerUpstreams {
   const upstreams = new Map<UpstreamPlan, Upstream>()
   return {
     find(plan) {
       const known = upstreams.get(plan)
       if (known !== undefined) return known
-      const plain = createUpstream(plan, server, foundation)
-      const traced = foundation.tracing?.traceUpstream(plain, plan.kind) ?? plain
-      const upstream = foundation.meters?.measureUpstream(traced, server) ?? traced
+      const upstream = before?.findEqual(plan) ?? createMeasured(plan, server, foundation)
       upstreams.set(plan, upstream)
       return upstream
     },
+    findEqual: (wanted) => [...upstreams].find(([plan]) => isDeepStrictEqual(plan, wanted))?.[1],
     list: () => [...upstreams.values()],
   }
 }
 
-/** @throws Error that names what cannot be started */
+function createMeasured(plan: UpstreamPlan, server: string, foundation: Foundation): Upstream {
+  const plain = createUpstream(plan, server, foundation)
+  const traced = foundation.tracing?.traceUpstream(plain, plan.kind) ?? plain
+  return foundation.meters?.measureUpstream(traced, server) ?? traced
+}
+
+/** What keeps the programs of servers from being started, by server. */
+export function listProgramProblems(servers: readonly ServerPlan[]): { readonly server: string; readonly problem: string }[] {
+  return servers.flatMap(({ name, endpoints }) => {
+    const problems = endpoints.map(({ upstream }) => (upstream.kind === 'stdio' ? findProgramProblem(upstream) : undefined))
+    return [...new Set(problems)].flatMap((problem) => (problem === undefined ? [] : [{ server: name, problem }]))
+  })
+}
+
+/** @throws Error that names the first that cannot be started */
 export function checkPrograms(servers: readonly ServerPlan[]): void {
-  for (const { name, endpoints } of servers) {
-    for (const { upstream } of endpoints) {
-      const problem = upstream.kind === 'stdio' ? findProgramProblem(upstream) : undefined
-      if (problem !== undefined) throw new Error(`The MCP server "${name}" cannot be started: ${problem}.`)
-    }
-  }
+  const [first] = listProgramProblems(servers)
+  if (first !== undefined) throw new Error(`The MCP server "${first.server}" cannot be started: ${first.problem}.`)
 }
 
 function createUpstream(plan: UpstreamPlan, server: string, foundation: Foundation): Upstream {

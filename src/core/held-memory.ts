@@ -20,6 +20,8 @@ export interface MemoryShare {
 export interface HeldMemory {
   /** @param user - whose share it is; undefined for what users share */
   open(server: string, user: string | undefined): MemoryShare
+  /** What is held stays, also where it is more than the new bounds. @param bytes - for all together from now on */
+  resize(bytes: number): void
 }
 
 /** The most that one user and one server may have, so that there is memory for others. */
@@ -31,12 +33,14 @@ export const PART_FOR_WAITING = 1 / 2
 
 interface Bound {
   readonly owner: string
-  readonly bytes: number
+  /** Of all memory. */
+  readonly share: number
 }
 
 /** @param bytes - for all together */
 export function createHeldMemory(bytes: number): HeldMemory {
   const held = new Map<string, number>()
+  let total = bytes
   const add = (owner: string, more: number): void => {
     const sum = (held.get(owner) ?? 0) + more
     if (sum > 0) held.set(owner, sum)
@@ -45,15 +49,18 @@ export function createHeldMemory(bytes: number): HeldMemory {
   // An owner that holds nothing may hold one message of any length.
   const hasRoom = (bound: Bound, more: number, part: number): boolean => {
     const used = held.get(bound.owner) ?? 0
-    return used + more <= bound.bytes * part || (used === 0 && part === 1)
+    return used + more <= total * bound.share * part || (used === 0 && part === 1)
   }
   return {
+    resize(more) {
+      total = more
+    },
     open(server, user) {
       const bounds: Bound[] = [
-        { owner: 'all', bytes },
-        { owner: `server ${server}`, bytes: bytes * PART_OF_SERVER },
+        { owner: 'all', share: 1 },
+        { owner: `server ${server}`, share: PART_OF_SERVER },
       ]
-      if (user !== undefined) bounds.push({ owner: `user ${user}`, bytes: bytes * PART_OF_USER })
+      if (user !== undefined) bounds.push({ owner: `user ${user}`, share: PART_OF_USER })
       return {
         take(more, part = 1) {
           if (!bounds.every((bound) => hasRoom(bound, more, part))) return false

@@ -1,5 +1,6 @@
 import type { ProxyError } from './errors.ts'
 import type { Operation } from './operation.ts'
+import type { Upstream } from './ports.ts'
 import type { Principal } from './principal.ts'
 
 /** A request whose answer is not complete: a stream, or a call that takes longer than most. */
@@ -7,6 +8,8 @@ export interface OpenRequest {
   readonly requestId: string
   readonly server: string
   readonly path: string
+  /** Where its answer comes from. */
+  readonly upstream: Upstream
   /** As its token was verified last. */
   readonly principal: Principal
   /** What the request asked for: empty for the event stream of a GET. */

@@ -42,6 +42,8 @@ export interface BodyRoom {
 /** The room, and how full it is. */
 export interface MeasuredBodyRoom extends BodyRoom {
   usage(): BodyRoomUsage
+  /** What has room keeps it, also where it is more than the new limits. */
+  resize(limits: BodyRoomLimits): void
 }
 
 /**
@@ -53,14 +55,14 @@ const MAX_WAITING = 400
 /** @returns room that is empty */
 export function createBodyRoom(limits: BodyRoomLimits, clock: Clock = systemClock): MeasuredBodyRoom {
   const keeper = new Keeper(limits, clock)
-  // Neither one user nor one server that does not read its requests can keep the others out.
-  const userBytes = Math.max(limits.bodyBytes, limits.bodiesBytes / 4)
-  const serverBytes = Math.max(limits.bodyBytes, limits.bodiesBytes / 2)
   return {
+    resize: (more) => keeper.resize(more),
     claim(bytes, { user, server }, onLate) {
+      const { bodyBytes, bodiesBytes } = keeper.limits
+      // Neither one user nor one server that does not read its requests can keep the others out.
       const shares = [
-        { owner: `user ${user}`, bytes: userBytes, waiting: MAX_WAITING / 4 },
-        { owner: `server ${server}`, bytes: serverBytes, waiting: MAX_WAITING / 2 },
+        { owner: `user ${user}`, bytes: Math.max(bodyBytes, bodiesBytes / 4), waiting: MAX_WAITING / 4 },
+        { owner: `server ${server}`, bytes: Math.max(bodyBytes, bodiesBytes / 2), waiting: MAX_WAITING / 2 },
       ]
       const claim = new Claim(keeper, bytes, shares, onLate)
       keeper.admit(claim)
@@ -80,7 +82,7 @@ interface Share {
 
 /** Keeps the claims that have room and those that wait for it. */
 class Keeper {
-  readonly limits: BodyRoomLimits
+  limits: BodyRoomLimits
   readonly clock: Clock
   #free: number
   readonly #owned = new Map<string, number>()
@@ -92,6 +94,12 @@ class Keeper {
     this.limits = limits
     this.clock = clock
     this.#free = limits.bodiesBytes
+  }
+
+  resize(limits: BodyRoomLimits): void {
+    this.#free += limits.bodiesBytes - this.limits.bodiesBytes
+    this.limits = limits
+    this.#serve()
   }
 
   usage(): BodyRoomUsage {

@@ -14,6 +14,7 @@ function start(deadline = 1000) {
     closeSilent: vi.fn(),
     closeAll: vi.fn(),
     closeNow: vi.fn(),
+    renew: vi.fn(),
   }
   const endStream = vi.fn()
   const drained = drain(listener, deadline, [endStream], clock)

@@ -1,5 +1,5 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { createServer as createHttpsServer } from 'node:https'
+import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Clock } from '../core/clock.ts'
 import type { ListenPlan } from '../core/plan/plan.ts'
@@ -38,6 +38,14 @@ export interface Listener {
   closeAll(): void
   /** Takes no new connections and cuts every one that there is. */
   closeNow(): Promise<void>
+  /** New connections get the new certificate, and time limits apply from now on; open connections stay. */
+  renew(settings: ListenerSettings): void
+}
+
+/** What can change while it listens. */
+type ListenerSettings = Pick<ListenerOptions, 'headersSeconds'> & {
+  readonly tls: ListenPlan['tls']
+  readonly stalledClientSeconds: number
 }
 
 const SERVER_OPTIONS = {
@@ -64,7 +72,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       resolve()
     })
   })
-  server.on('close', watchStalled(sockets, options.stalledSeconds, options.clock))
+  const renew = createRenewal(server, sockets, options)
   const { address, port } = server.address() as AddressInfo
   const close = () => new Promise<void>((resolve) => server.close(() => resolve()))
   const acceptAndClose = async () => {
@@ -82,6 +90,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
     },
     closeAll,
+    renew,
     closeNow() {
       closeAll()
       return close()
@@ -93,6 +102,29 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
 
 function findPlace({ listen: { host, port, reusePort }, descriptor }: ListenerOptions): object {
   return descriptor === undefined ? { host, port, reusePort } : { fd: descriptor }
+}
+
+/** Watches stalled clients, and applies other settings when they come. A watch that is begun anew would not know since when a client reads nothing. */
+function createRenewal(
+  server: Server | HttpsServer,
+  sockets: ReadonlySet<Socket>,
+  { stalledSeconds, clock }: ListenerOptions,
+): Listener['renew'] {
+  let seconds = stalledSeconds
+  let stop = watchStalled(sockets, seconds, clock)
+  server.on('close', () => stop())
+  return ({ tls, headersSeconds, stalledClientSeconds }) => {
+    if (tls && 'setSecureContext' in server) server.setSecureContext(formatTlsOptions(tls))
+    server.headersTimeout = boundHeaderSection(headersSeconds).headersTimeout
+    if (seconds === stalledClientSeconds) return
+    seconds = stalledClientSeconds
+    stop()
+    stop = watchStalled(sockets, seconds, clock)
+  }
+}
+
+function formatTlsOptions({ cert, key }: NonNullable<ListenPlan['tls']>) {
+  return { cert, key, minVersion: 'TLSv1.2' } as const
 }
 
 /** Base URL of a listener. */
@@ -149,15 +181,13 @@ function closeAfterAnswers(server: Server, sockets: ReadonlySet<AnsweringSocket>
   for (const { _httpMessage: running } of sockets) if (running) end(running)
 }
 
-function createServer(options: ListenerOptions): Server {
+function createServer(options: ListenerOptions): Server | HttpsServer {
   const { tls } = options.listen
   const settings = { ...SERVER_OPTIONS, ...boundHeaderSection(options.headersSeconds) }
   const server = tls
     ? createHttpsServer({
         ...settings,
-        cert: tls.cert,
-        key: tls.key,
-        minVersion: 'TLSv1.2',
+        ...formatTlsOptions(tls),
         handshakeTimeout: settings.headersTimeout,
       })
     : createHttpServer(settings)

@@ -30,6 +30,8 @@ export interface IssuerPool {
   /** How each does of which anything is fetched. Servers that ask one issuer differently count together. */
   list(): readonly IssuerState[]
   warm(): void
+  /** Takes out the issuers that none of the plans names, and returns them: the caller closes them when nothing asks them any more. */
+  release(plans: readonly IssuerPlan[]): readonly Issuer[]
   close(): Promise<void>
 }
 
@@ -57,6 +59,12 @@ export function createIssuerPool(options: IssuerPoolOptions = {}): IssuerPool {
     wereTried: () => all().every((issuer) => issuer.wasTried()),
     warm() {
       for (const issuer of all()) issuer.warm()
+    },
+    release(plans) {
+      const kept = new Set(plans.map((plan) => JSON.stringify(plan)))
+      const released = [...issuers].filter(([key]) => !kept.has(key))
+      for (const [key] of released) issuers.delete(key)
+      return released.map(([, issuer]) => issuer)
     },
     async close() {
       await Promise.all(all().map((issuer) => issuer.close()))
@@ -89,7 +97,8 @@ function createIssuer(plan: IssuerPlan, options: IssuerPoolOptions): Issuer {
   return own === undefined ? createForeignIssuer(plan, options) : createOwnIssuer(plan, own)
 }
 
-function createOwnIssuer(plan: IssuerPlan, keys: IssuerKeys): Issuer {
+/** Our own authorization server as an issuer. */
+export function createOwnIssuer(plan: IssuerPlan, keys: IssuerKeys): Issuer {
   return {
     plan,
     keys,

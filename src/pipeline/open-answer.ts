@@ -2,6 +2,7 @@ import { lastsUntilEnded } from '../core/call.ts'
 import { type ProxyError, toProxyError } from '../core/errors.ts'
 import type { OpenRequest } from '../core/open-requests.ts'
 import type { Operation } from '../core/operation.ts'
+import type { Upstream } from '../core/ports.ts'
 import type { Principal } from '../core/principal.ts'
 import type { RoutedCall } from '../core/route.ts'
 import { watchIdle } from '../http/idle-watch.ts'
@@ -54,6 +55,10 @@ export class OpenAnswer implements OpenRequest {
 
   get path(): string {
     return this.#call.route.path
+  }
+
+  get upstream(): Upstream {
+    return this.#call.route.upstream
   }
 
   get principal(): Principal {

@@ -2,6 +2,7 @@ import { createServer } from 'node:http'
 import { type RunningProxy, startProxy } from '../../src/app.ts'
 import { loadConfigValue } from '../../src/config/load.ts'
 import type { ConfigInput } from '../../src/config/schema/schema.ts'
+import type { ReloadReport } from '../../src/core/reload-report.ts'
 import type { SecurityEvent } from '../../src/core/security-event.ts'
 import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
 import { createAuditCheck } from './audit-check.ts'
@@ -15,7 +16,12 @@ export interface TestProxy extends RunningProxy {
   readonly log: CapturedLog
   /** What happened: sign-ins, consents, tokens, keys. */
   readonly events: readonly SecurityEvent[]
+  /** Reloads with what the file would say now. @param changes - beside what it said at the start; env: what the environment holds now */
+  reloadWith(changes: Partial<TestConfig>, env?: Readonly<Record<string, string>>): Promise<ReloadReport>
 }
+
+/** `listen` and `public_url` are filled in. */
+type TestConfig = Omit<ConfigInput, 'public_url'>
 
 /**
  * Starts a proxy on a free port of 127.0.0.1 from a configuration as it would stand in a file, and captures its log.
@@ -52,20 +58,22 @@ async function startAt(
   const log = captureLog()
   const events: SecurityEvent[] = []
   const audit = createAuditCheck()
-  for (const secret of Object.values(env)) rememberSecret(secret)
-  const { plan } = loadConfigValue(
-    {
+  let now: { changes: Partial<TestConfig>; env: Readonly<Record<string, string>> } = { changes: {}, env }
+  const load = () => {
+    for (const secret of Object.values(now.env)) rememberSecret(secret)
+    const value = {
       public_url: origin,
       listen: { port },
       log: LOG,
       shutdown: { drain_seconds: 1 },
       ...config,
       audit: config.audit ?? { file: audit.file },
-    },
-    { env, directory: import.meta.dirname, terminal: false },
-  )
-  const proxy = await startProxy(plan, { logDestination: log.stream, onEvent: (event) => events.push(event) })
-  const isChecked = config.audit === undefined && config.log === undefined
+      ...now.changes,
+    }
+    return loadConfigValue(value, { env: now.env, directory: import.meta.dirname, terminal: false }).plan
+  }
+  const proxy = await startProxy(load(), { logDestination: log.stream, onEvent: (event) => events.push(event), load })
+  let isChecked = config.audit === undefined && config.log === undefined
   let closed: Promise<void> | undefined
   const close = async (): Promise<void> => {
     await proxy.close()
@@ -80,6 +88,11 @@ async function startAt(
     close: () => {
       closed ??= close()
       return closed
+    },
+    reloadWith(changes, environment = env) {
+      now = { changes, env: environment }
+      isChecked &&= changes.log === undefined
+      return proxy.reload()
     },
   }
 }

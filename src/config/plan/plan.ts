@@ -61,7 +61,7 @@ export function createPlan(config: Config, environment: PlanEnvironment): Plan {
     audit: createAuditPlan(config, secretsAndFiles),
     shutdownDelaySeconds: config.shutdown.delay_seconds,
     drainSeconds: config.shutdown.drain_seconds,
-    sessionKey: resolveSessionKey(config, secretsAndFiles),
+    ...resolveSessionKey(config, secretsAndFiles),
     replicas: config.replicas,
     store: createStorePlan(config, secretsAndFiles, directory),
     storeKeys: decodeEncryptionKeys(config, secretsAndFiles),
@@ -85,10 +85,11 @@ export function createPlan(config: Config, environment: PlanEnvironment): Plan {
  * A restart must not end MCP sessions where there is a secret that outlives it: some clients never begin a new one. Of several, the last,
  * which stays while keys change. Other secrets may be short, and a user could find them by trying, from the seal of a session.
  */
-function resolveSessionKey(config: Config, secretsAndFiles: SecretsAndFiles): Buffer {
+function resolveSessionKey(config: Config, secretsAndFiles: SecretsAndFiles): Pick<Plan, 'sessionKey' | 'hasLastingSessionKey'> {
   const configured = decodeSessionKey(secretsAndFiles.findSecret(config.session_key) ?? '')
   const lasting = decodeEncryptionKeys(config, secretsAndFiles).at(-1)
-  return configured ?? (lasting && Buffer.from(hkdfSync('sha256', lasting, '', 'mcp-sessions', 32))) ?? randomBytes(32)
+  const key = configured ?? (lasting && Buffer.from(hkdfSync('sha256', lasting, '', 'mcp-sessions', 32)))
+  return { sessionKey: key ?? randomBytes(32), hasLastingSessionKey: key !== undefined }
 }
 
 const DEFAULT_BODIES_BYTES = 64 * 1024 * 1024

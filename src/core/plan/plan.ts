@@ -30,6 +30,8 @@ export interface Plan {
   readonly drainSeconds: number
   /** Key that seals MCP session ids to their principal; at least 32 bytes. Random for each start unless configured. */
   readonly sessionKey: Buffer
+  /** Whether it is the same at the next start. */
+  readonly hasLastingSessionKey: boolean
   /** How many processes divide the rate limits. */
   readonly replicas: number
   readonly servers: readonly ServerPlan[]
