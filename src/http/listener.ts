@@ -3,6 +3,7 @@ import { createServer as createHttpsServer, type Server as HttpsServer } from 'n
 import type { AddressInfo, Socket } from 'node:net'
 import type { Clock } from '../core/clock.ts'
 import type { ListenPlan } from '../core/plan/plan.ts'
+import { acceptWaiting } from './accept-waiting.ts'
 import { condemn } from './connection.ts'
 import { watchStalled } from './stall-watch.ts'
 
@@ -76,7 +77,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   const { address, port } = server.address() as AddressInfo
   const close = () => new Promise<void>((resolve) => server.close(() => resolve()))
   const acceptAndClose = async () => {
-    await acceptWaiting(server)
+    await acceptWaiting(server, options.clock)
     return close()
   }
   const closeAll = (): void => {
@@ -142,33 +143,6 @@ function trackSockets(server: Server): ReadonlySet<Socket> {
   }
   server.on('connection', track).on('secureConnection', track)
   return sockets
-}
-
-/** Turns of the event loop after which a flood of connections no longer holds up the end. */
-const MAX_TURNS = 10_000
-
-/**
- * Closing a listening socket resets the connections that the system has accepted and Node has not, with the requests on them. Node accepts
- * one in each turn of its event loop: none came in a whole turn if none is waiting.
- */
-async function acceptWaiting(server: Server): Promise<void> {
-  let accepted = true
-  const note = (): void => {
-    accepted = true
-  }
-  server.on('connection', note)
-  // The first turn may have looked for connections already.
-  await nextTurn()
-  for (let turn = 0; accepted && turn < MAX_TURNS; turn += 1) {
-    accepted = false
-    await nextTurn()
-  }
-  server.off('connection', note)
-}
-
-/** Resolves right after the event loop has looked for what has arrived. */
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
 }
 
 /** Nothing is done for any request before it is needed. */
