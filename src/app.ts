@@ -1,4 +1,5 @@
 import { listActions } from './composition/admin-actions.ts'
+import { collectStatus } from './composition/collect-status.ts'
 import { createFoundation, type Foundation, type FoundationOptions } from './composition/foundation.ts'
 import { createGeneration, type Generation } from './composition/generation.ts'
 import { createReloader, type Reloader } from './composition/reload.ts'
@@ -49,6 +50,7 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
   const admin = await showMeters(plan, foundation.meters, {
     ...foundation,
     actions: new Map([...listActions(() => foundation.inForce.served?.plan ?? plan, foundation), ['/reload', reload]]),
+    status: () => collectStatus(foundation, foundation.inForce.served ?? generation),
     descriptor: options.sockets?.admin,
   })
   const listener = await listenToClients(plan, generation, foundation, options.sockets?.listen).catch(

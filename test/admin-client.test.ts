@@ -28,7 +28,7 @@ function createClient(admin: { port: number; host?: string; token?: string } | u
       },
       { env: { ADMIN_TOKEN: admin?.token ?? '' }, directory: import.meta.dirname, terminal: false },
     )
-  return createAdminClient({ name: 'config.yaml', ignoredFile: undefined, load }, timeoutMs)
+  return createAdminClient({ name: 'config.yaml', file: undefined, ignoredFile: undefined, load }, timeoutMs)
 }
 
 async function startProxyWith(token: string | undefined): Promise<number> {

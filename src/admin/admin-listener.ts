@@ -13,6 +13,8 @@ import { readInput } from './read-input.ts'
 export interface AdminPage {
   readonly type: string
   readonly text: string
+  /** Beside those that all answers have, or in their place. Lower case. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /** By exact path. @param accept - `Accept` of the request */
@@ -131,7 +133,7 @@ function toJson(value: unknown): AdminPage {
   return { type: 'application/json', text: JSON.stringify(value) }
 }
 
-function send({ request, response, version, isOperator }: Exchange, status: number, { type, text }: AdminPage): void {
+function send({ request, response, version, isOperator }: Exchange, status: number, { type, text, headers }: AdminPage): void {
   const body = Buffer.from(text)
   response.writeHead(status, {
     'content-type': type,
@@ -140,6 +142,7 @@ function send({ request, response, version, isOperator }: Exchange, status: numb
     'x-content-type-options': 'nosniff',
     'content-security-policy': "default-src 'none'",
     'cross-origin-resource-policy': 'same-origin',
+    ...headers,
     // The command line tells by it that a proxy answers, and which.
     ...(isOperator && { [VERSION_HEADER]: version }),
   })

@@ -17,6 +17,8 @@ export interface AuditLog extends Audit {
   /** Requests that are about no MCP server are none of its business: what they did is an event. */
   readonly observe: RequestObserver
   readonly onEvent: OnEvent
+  /** Whether the last record could not be written. */
+  isDown(): boolean
   /** Records that were lost until now. */
   lost(): number
   /** Writes what is left. */
@@ -56,6 +58,7 @@ export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> 
       if (record.server !== undefined) writer.add(formatRequest(record, clock))
     },
     onEvent,
+    isDown: writer.isDown,
     lost: writer.lost,
     async close() {
       onEvent({ kind: 'process_stopped', outcome: 'success', version })

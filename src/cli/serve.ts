@@ -75,7 +75,8 @@ async function start(loaded: Loaded, source: Source, env: Environment['env']): P
   if (settled.sandboxPort !== undefined) return startDemo(settled, settled.sandboxPort, source)
   const sockets = { listen: passed.listen?.descriptor, admin: passed.admin?.descriptor }
   const load = () => source.load(settled.plan.listen.port).plan
-  return { proxy: await startProxy(settled.plan, { sockets, load }), loaded: settled, socketNotice: passed.notice }
+  const proxy = await startProxy(settled.plan, { sockets, load, configurationFile: source.file })
+  return { proxy, loaded: settled, socketNotice: passed.notice }
 }
 
 /** The port is part of the URLs that clients are told. So a free one is chosen here and not while listening, and that of a socket counts. */
@@ -121,7 +122,7 @@ function printStart({ proxy, loaded, sandbox, socketNotice }: Started, source: S
   const { tell, paintError } = terminal
   tell(paintError('bold', `Open MCP Auth Proxy ${readVersion()} is listening on ${proxy.url}`))
   for (const line of formatAddresses(plan)) tell(`  ${line}`)
-  if (proxy.adminUrl !== undefined) tell(`  Metrics for operators are at ${proxy.adminUrl}/metrics`)
+  if (proxy.adminUrl !== undefined) tell(`  For operators: ${proxy.adminUrl}/metrics and /status`)
   if (plan.broker !== undefined)
     for (const line of wrapHanging(`  ${formatUnrefreshed(plan.broker.identityProvider)}`, 4)) tell(line)
   const ignored = source.ignoredFile === undefined ? [] : [`${source.ignoredFile} is not used: the command line says everything.`]

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { type Loaded, loadConfigFile, loadConfigValue } from '../config/load.ts'
 import { ConfigError, type ConfigPath, formatPath, namePlace, type Place, renameProblems } from '../config/problem/problem.ts'
 import type { Override } from '../config/source/overrides.ts'
@@ -11,6 +12,8 @@ import { UsageError } from './usage-error.ts'
 export interface Source {
   /** For people: the file's name, or "the command line". */
   readonly name: string
+  /** Absolute path; undefined where it is not read from a file. */
+  readonly file: string | undefined
   /** A file that lies at the usual place and is not used. */
   readonly ignoredFile: string | undefined
   /**
@@ -74,6 +77,7 @@ export function chooseSource(args: Arguments, environment: Environment): Source 
   const { stdio, asgardeo, demo } = args
   return {
     name: chosen,
+    file: resolve(environment.directory, chosen),
     ignoredFile: undefined,
     load: (port, sandboxPort) => loadConfigFile(chosen, { ...options, port, stdio, asgardeo, demo, sandboxPort }),
   }
@@ -90,6 +94,7 @@ function createFlagSource(args: Arguments, options: Options, ignoredFile: string
   const { demo } = args
   return {
     name: 'the command line',
+    file: undefined,
     ignoredFile,
     load: (port, sandboxPort) => loadFlags({ ...options, flags, port, demo, sandboxPort }),
   }
@@ -101,6 +106,7 @@ const SERVERS_VARIABLE = 'OMAP_SERVERS'
 function createEnvironmentSource({ demo }: Arguments, options: Options): Source {
   return {
     name: 'the environment',
+    file: undefined,
     ignoredFile: undefined,
     load: (port, sandboxPort) => loadConfigValue({}, { ...options, port, demo, sandboxPort }),
   }

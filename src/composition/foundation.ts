@@ -3,9 +3,13 @@ import type { AuditLog } from '../audit/audit-log.ts'
 import type { Broker } from '../broker/broker.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
 import type { DenyList } from '../core/deny-list.ts'
+import { describeError } from '../core/describe-cause.ts'
+import type { Failure } from '../core/failure.ts'
 import { createHeldMemory, type HeldMemory } from '../core/held-memory.ts'
 import { createOpenRequests, type OpenRequests } from '../core/open-requests.ts'
 import type { Plan } from '../core/plan/plan.ts'
+import type { Upstream } from '../core/ports.ts'
+import { createRecentErrors, type RecentErrors } from '../core/recent-errors.ts'
 import type { RequestObserver } from '../core/record.ts'
 import type { OnEvent } from '../core/security-event.ts'
 import type { Store } from '../core/store.ts'
@@ -55,6 +59,10 @@ export interface Foundation {
   /** Ready is what has been ready once: an issuer that a reload adds takes no replica out of a load balancer. */
   readonly startup: { isOver: boolean }
   readonly inForce: InForce
+  readonly recentErrors: RecentErrors
+  readonly storeOutages: StoreOutages
+  readonly startedAt: { readonly wall: number; readonly monotonic: number }
+  readonly configurationFile: string | undefined
 }
 
 /** What serves requests. A reload replaces it by one assignment. */
@@ -69,7 +77,19 @@ export interface Served {
   readonly edge: Edge
   readonly broker: Broker | undefined
   readonly handle: RequestHandler
+  /** Of each server. */
+  readonly upstreams: ReadonlyMap<string, readonly Upstream[]>
+  /** Milliseconds since the epoch. */
+  readonly loadedAt: number
 }
+
+/** Failures of the store. */
+export interface StoreOutages {
+  last: Failure | undefined
+}
+
+/** Kept for the operator. */
+const MAX_RECENT_ERRORS = 50
 
 export interface Ending {
   /** Load balancers are told to go elsewhere, and everything is still served. */
@@ -82,6 +102,8 @@ export interface Ending {
 export interface FoundationOptions {
   /** Where log lines go instead of standard output. */
   readonly logDestination?: DestinationStream
+  /** Where the plan comes from, for operators. */
+  readonly configurationFile?: string | undefined
   /** Called when a user signs in, a token is issued, a key rotated … Must not throw. */
   readonly onEvent?: OnEvent
 }
@@ -97,7 +119,12 @@ export async function createFoundation(plan: Plan, options: FoundationOptions): 
     audit?.onEvent(event)
     options.onEvent?.(event)
   }
-  const opened = await openStore(plan.store, onIssue)
+  const recentErrors = createRecentErrors(MAX_RECENT_ERRORS, clock.wall)
+  const storeOutages: StoreOutages = { last: undefined }
+  const onOutage = (cause: unknown): void => {
+    storeOutages.last = { cause: cause instanceof Error ? describeError(cause) : String(cause), at: clock.wall() }
+  }
+  const opened = await openStore(plan.store, onIssue, onOutage)
   const store = meters?.measureStore(opened) ?? opened
   const openRequests = createOpenRequests()
   const denied = await openDenied(plan, openRequests, { store, clock, onIssue })
@@ -116,13 +143,17 @@ export async function createFoundation(plan: Plan, options: FoundationOptions): 
     seal: createSessionSeal(plan.sessionKey),
     onEvent,
     onIssue,
-    observe: createObserver({ log, inForce, meters, audit }),
+    observe: createObserver({ log, inForce, meters, audit, recentErrors }),
     openRequests,
     rateLimiter: createRateLimiter(createLocalCounters(clock, plan.replicas), clock),
     messageStreams: new Map(),
     ending: { isLeaving: false, isDraining: false },
     startup: { isOver: false },
     inForce,
+    recentErrors,
+    storeOutages,
+    startedAt: { wall: clock.wall(), monotonic: clock.monotonic() },
+    configurationFile: options.configurationFile,
   }
 }
 
@@ -138,12 +169,14 @@ function createObserver({
   inForce,
   meters,
   audit,
-}: Pick<Foundation, 'log' | 'inForce' | 'meters' | 'audit'>): RequestObserver {
+  recentErrors,
+}: Pick<Foundation, 'log' | 'inForce' | 'meters' | 'audit' | 'recentErrors'>): RequestObserver {
   const write = createRequestLog(log)
   return (record) => {
     write(record)
     meters?.observe(record)
     audit?.observe(record)
+    recentErrors.note(record)
     const { principal, missingScopes } = record
     if (principal && missingScopes) inForce.served?.broker?.noteStepUp(principal, missingScopes)
   }

@@ -28,7 +28,16 @@ export async function createGeneration(plan: Plan, foundation: Foundation, befor
     const servers = plan.servers.map((server) => createServer(server, context, findServer(before, server.name)))
     const edge = createEdge(plan, foundation, listEndpoints(servers, { mounted, rewrite, foundation }))
     const close = () => closeParts(servers, [rewrite?.rewrite, mounted?.broker])
-    return { plan, servers, mounted, broker: mounted?.broker, rewrite, edge, handle: createPipeline(edge), close }
+    const upstreams = new Map(servers.map((server) => [server.plan.name, server.upstreams.list()]))
+    const served = {
+      plan,
+      broker: mounted?.broker,
+      edge,
+      handle: createPipeline(edge),
+      upstreams,
+      loadedAt: foundation.clock.wall(),
+    }
+    return { ...served, servers, mounted, rewrite, close }
   } catch (error) {
     if (mounted !== before?.mounted) await mounted?.broker.close()
     throw error

@@ -1,7 +1,9 @@
 import type { AdminActions } from '../admin/admin-action.ts'
 import { startAdmin } from '../admin/admin-listener.ts'
+import { formatStatus } from '../admin/status-page.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Plan } from '../core/plan/plan.ts'
+import type { ProxyStatus } from '../core/proxy-status.ts'
 import type { MeasuredBodyRoom } from '../http/body-room.ts'
 import type { Listener } from '../http/listener.ts'
 import type { Meters } from '../metrics/meters.ts'
@@ -16,6 +18,7 @@ interface MeasuredParts extends Pick<Foundation, 'ending' | 'startup' | 'onEvent
   readonly issuers: IssuerPool
   readonly bodyRoom: MeasuredBodyRoom
   readonly actions: AdminActions
+  readonly status: () => ProxyStatus
   /** Of a socket that listens already. */
   readonly descriptor: number | undefined
 }
@@ -26,7 +29,7 @@ interface MeasuredParts extends Pick<Foundation, 'ending' | 'startup' | 'onEvent
  * @throws Error that names the admin listener, when it cannot listen
  */
 export async function showMeters(plan: Plan, meters: Meters | undefined, parts: MeasuredParts): Promise<Listener | undefined> {
-  const { clock, log, issuers, bodyRoom, actions, onEvent, descriptor } = parts
+  const { clock, log, issuers, bodyRoom, actions, onEvent, descriptor, status } = parts
   if (plan.admin === undefined || meters === undefined) return undefined
   const sources = {
     isReady: () => isProcessReady(parts),
@@ -36,7 +39,10 @@ export async function showMeters(plan: Plan, meters: Meters | undefined, parts: 
   }
   return startAdmin({
     plan: plan.admin,
-    pages: new Map([['/metrics', (accept) => meters.format(sources, accept)]]),
+    pages: new Map([
+      ['/metrics', (accept) => meters.format(sources, accept)],
+      ['/status', (accept) => formatStatus(status(), accept)],
+    ]),
     actions,
     reusePort: plan.listen.reusePort,
     descriptor,

@@ -2,7 +2,7 @@ import type { Call } from './call.ts'
 import type { Principal } from './principal.ts'
 import type { Reply } from './reply.ts'
 import type { UpstreamState } from './upstream-state.ts'
-import type { UpstreamUsage } from './upstream-usage.ts'
+import type { ProcessList, UpstreamUsage } from './upstream-usage.ts'
 
 /** Verifies access tokens. */
 export interface TokenVerifier {
@@ -30,6 +30,7 @@ export interface Upstream {
   state?(): UpstreamState
   /** Left out where the MCP server is not ours to start: its sessions are its own. */
   usage?(): UpstreamUsage
+  listProcesses?(): ProcessList
   /** Lets running calls finish until `deadline` (milliseconds from now), then ends everything. */
   close(deadline: number): Promise<void>
 }

@@ -88,6 +88,7 @@ function mergeTwo(one: IssuerState, other: IssuerState): IssuerState {
     keyFetches: one.keyFetches + other.keyFetches,
     failedKeyFetches: one.failedKeyFetches + other.failedKeyFetches,
     keysAge: one.keysAge === undefined ? other.keysAge : Math.max(one.keysAge, other.keysAge ?? 0),
+    lastFailure: (one.lastFailure?.at ?? 0) > (other.lastFailure?.at ?? 0) ? one.lastFailure : other.lastFailure,
     introspections: one.introspections === undefined ? other.introspections : one.introspections + (other.introspections ?? 0),
   }
 }
@@ -128,13 +129,14 @@ function createForeignIssuer(plan: IssuerPlan, { clock = systemClock, onIssue, r
       if (introspection === undefined) keys.warm()
     },
     state() {
-      const { fetches, failedFetches, age } = keys.status()
+      const { fetches, failedFetches, age, lastFailure } = keys.status()
       const { issuer } = plan
       return {
         issuer,
         keyFetches: fetches,
         failedKeyFetches: failedFetches,
         keysAge: age,
+        lastFailure,
         introspections: introspection?.count(),
       }
     },

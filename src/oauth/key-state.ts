@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts'
+import type { Failure } from '../core/failure.ts'
 import type { KeySet } from './key-set.ts'
 import { createLookBudget, type LookBudget } from './look-budget.ts'
 
@@ -11,6 +12,7 @@ export interface KeyState {
   fetchedAt: number
   fetches: number
   failedFetches: number
+  lastFailure: Failure | undefined
   /** Failures in a row. */
   failures: number
   loading: Promise<void> | undefined
@@ -38,6 +40,7 @@ export function createKeyState(clock: Clock): KeyState {
     fetchedAt: 0,
     fetches: 0,
     failedFetches: 0,
+    lastFailure: undefined,
     failures: 0,
     loading: undefined,
     loadingSince: 0,

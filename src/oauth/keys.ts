@@ -1,14 +1,15 @@
 import type { Clock } from '../core/clock.ts'
 import { ProxyError } from '../core/errors.ts'
+import type { Failure } from '../core/failure.ts'
 import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
 import type { MetadataSource } from './authorization-server-metadata.ts'
 import type { VerificationKey } from './jwk.ts'
+import { isNewer, isWithdrawn, mayHaveChanged } from './key-age.ts'
 import { refreshAfter, retryDelay } from './key-refresh.ts'
 import { type KeySet, parseKeySet } from './key-set.ts'
 import { createKeyState, type KeyState } from './key-state.ts'
-import { LOOK_INTERVAL_MS } from './look-budget.ts'
 import type { JsonAnswer, SafeFetch } from './safe-fetch.ts'
-import { mayBeIssuedSince, type ShownToken, saysIssuedSince, UNSHOWN } from './shown-token.ts'
+import { type ShownToken, UNSHOWN } from './shown-token.ts'
 
 /** The keys of one issuer, kept up to date in the background. */
 export interface IssuerKeys {
@@ -52,6 +53,7 @@ export interface KeysStatus {
   readonly failedFetches: number
   /** Milliseconds since the usable keys were fetched; undefined where there are none. */
   readonly age: number | undefined
+  readonly lastFailure: Failure | undefined
 }
 
 export interface IssuerKeysOptions {
@@ -69,6 +71,7 @@ const HANGING_MS = 0.9 * WAIT_MS
 /** The keys are taken for those of now for this long: a token of a moment later that names another one is rather made up. */
 const OLD_MS = 5_000
 const ISSUE_INTERVAL_MS = 60_000
+const MAX_CAUSE_CHARACTERS = 300
 
 /** Creates the keys of an issuer. Nothing is fetched before the first question. */
 export function createIssuerKeys(options: IssuerKeysOptions): FetchedKeys {
@@ -86,6 +89,7 @@ export function createIssuerKeys(options: IssuerKeysOptions): FetchedKeys {
       fetches: state.fetches,
       failedFetches: state.failedFetches,
       age: current() && options.clock.monotonic() - state.fetchedAt,
+      lastFailure: state.lastFailure,
     }),
     wasTried: () => state.keys !== undefined || state.failures > 0,
     warm() {
@@ -127,11 +131,6 @@ async function findMissingKey(
   throw unfit(keyId, algorithm)
 }
 
-/** Whether the issuer has just taken a key of that id away. */
-function isWithdrawn({ keysBefore }: KeyState, keyId: string | undefined): boolean {
-  return keyId !== undefined && keysBefore?.hasKeyId(keyId) === true
-}
-
 async function findReplacement(
   state: KeyState,
   options: IssuerKeysOptions,
@@ -149,29 +148,6 @@ async function findReplacement(
   const latest = find()
   if (latest === undefined && !hasAsked && mayHaveChanged(state, options, token)) throw unavailable(state, options, token)
   return latest
-}
-
-/** Whether the issuer may have other keys by now but cannot be reached: then it cannot be decided whether a token is valid. */
-function mayHaveChanged(state: KeyState, options: IssuerKeysOptions, token: ShownToken): boolean {
-  if (isChanging(state, options)) return true
-  return !state.looks.hasLooked(token.asker) && mayBeIssuedSince(...measure(state, options, token))
-}
-
-/** Whether a token says that it is newer than the keys: another token of that network had them fetched, just before the issuer changed them. */
-function isNewer(state: KeyState, options: IssuerKeysOptions, token: ShownToken, leastAgeMs = 0): boolean {
-  const age = options.clock.monotonic() - state.fetchedAt
-  return age > leastAgeMs && saysIssuedSince(...measure(state, options, token))
-}
-
-/** When the keys were fetched, in seconds since the epoch, and what else it takes to compare a token with that. */
-function measure({ fetchedAt }: KeyState, { clock, plan }: IssuerKeysOptions, token: ShownToken) {
-  const now = clock.wall() / 1000
-  return [now - (clock.monotonic() - fetchedAt) / 1000, token, now, plan.clockToleranceSeconds] as const
-}
-
-/** An issuer that has just changed its keys may do so again before the next fetch is allowed. */
-function isChanging({ changedAt, looks }: KeyState, { clock }: IssuerKeysOptions): boolean {
-  return clock.monotonic() - changedAt < LOOK_INTERVAL_MS && looks.isRecent()
 }
 
 /** Whether a missing key may cause a fetch now. Requests that arrive during a fetch wait for its result. */
@@ -245,7 +221,9 @@ async function load(state: KeyState, options: IssuerKeysOptions): Promise<void> 
     // A fetch gives up after about as long as a request waits for it.
     state.isHanging ||= options.clock.monotonic() - startedAt > HANGING_MS
     options.metadata.forget()
-    report(state, options, `keys cannot be fetched: ${error instanceof Error ? error.message : String(error)}`)
+    const cause = error instanceof Error ? error.message : String(error)
+    state.lastFailure = { cause: cause.slice(0, MAX_CAUSE_CHARACTERS), at: options.clock.wall() }
+    report(state, options, `keys cannot be fetched: ${cause}`)
     schedule(state, options, undefined)
   }
 }

@@ -7,13 +7,15 @@ const RETRY_SECONDS = 5
 /**
  * A store whose failures say that it is the store that failed, and that it passes.
  *
+ * @param onOutage - called with each failure
  * @returns a store whose operations throw ProxyError `store_unavailable`
  */
-export function tellOutage(store: Store): Store {
+export function tellOutage(store: Store, onOutage: (cause: unknown) => void = () => undefined): Store {
   const told = async <T>(operation: Promise<T>): Promise<T> => {
     try {
       return await operation
     } catch (cause) {
+      onOutage(cause)
       throw new ProxyError('store_unavailable', { cause, retryAfter: RETRY_SECONDS })
     }
   }

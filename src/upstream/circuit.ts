@@ -1,7 +1,8 @@
 import type { Clock } from '../core/clock.ts'
 import { describeError } from '../core/describe-cause.ts'
 import { ProxyError } from '../core/errors.ts'
-import type { CircuitPosition, ConnectFailure, UpstreamState } from '../core/upstream-state.ts'
+import type { Failure } from '../core/failure.ts'
+import type { CircuitPosition, UpstreamState } from '../core/upstream-state.ts'
 
 /** Consecutive failures to connect that open the circuit. */
 const MAX_FAILURES = 5
@@ -31,7 +32,7 @@ export interface CircuitOptions {
 /** @param address - of the server, for people */
 export function createCircuit(address: string, { clock, connectSeconds, onChange }: CircuitOptions): Circuit {
   let failures = 0
-  let lastFailure: ConnectFailure | undefined
+  let lastFailure: Failure | undefined
   let position: CircuitPosition = 'closed'
   let nextProbe = 0
   const state = (): UpstreamState => ({ address, circuit: position, lastFailure })

@@ -6,7 +6,7 @@ import { ProxyError } from '../core/errors.ts'
 import type { HttpUpstreamPlan } from '../core/plan/upstream-plan.ts'
 import type { Upstream } from '../core/ports.ts'
 import type { Reply } from '../core/reply.ts'
-import { formatUpstreamAddress } from '../core/upstream-address.ts'
+import { formatUpstreamOrigin } from '../core/upstream-address.ts'
 import type { UpstreamState } from '../core/upstream-state.ts'
 import { findAwaited } from './answer-type.ts'
 import { createCircuit } from './circuit.ts'
@@ -34,7 +34,7 @@ export interface HttpUpstreamOptions {
 export function createHttpUpstream(plan: HttpUpstreamPlan, options: HttpUpstreamOptions = {}): Upstream {
   const { clock = systemClock, onCircuit: onChange = () => undefined } = options
   const url = new URL(plan.url)
-  const circuit = createCircuit(formatUpstreamAddress(plan), { clock, connectSeconds: plan.connectSeconds, onChange })
+  const circuit = createCircuit(formatUpstreamOrigin(plan), { clock, connectSeconds: plan.connectSeconds, onChange })
   const pool = createPool(url.origin, createConnector(plan, circuit, clock))
   const own = Object.entries(plan.headers)
   const ownNames = new Set(own.map(([name]) => name))

@@ -60,6 +60,7 @@ export function createStdioUpstream(plan: StdioUpstreamPlan, options: StdioUpstr
       processes: spawner.processes,
       maxProcesses: plan.maxProcesses,
     }),
+    listProcesses: () => spawner.listProcesses(),
     async close(deadline) {
       for (const cancel of timers) cancel()
       bridges.legacy.close()

@@ -64,6 +64,11 @@ export class Child implements ServerProcess {
     this.#input = this.#process?.stdin ? new InputQueue(this.#process.stdin, this.#memory) : undefined
   }
 
+  /** Undefined where it could not be started. */
+  get pid(): number | undefined {
+    return this.#process?.pid
+  }
+
   get isOver(): boolean {
     return this.#state.kind !== 'running'
   }

@@ -1,8 +1,9 @@
 import { type Clock, systemClock } from '../../../core/clock.ts'
 import { ProxyError } from '../../../core/errors.ts'
+import type { Failure } from '../../../core/failure.ts'
 import type { HeldMemory, MemoryShare } from '../../../core/held-memory.ts'
 import type { StdioUpstreamPlan } from '../../../core/plan/upstream-plan.ts'
-import type { ProcessChange } from '../../../core/upstream-usage.ts'
+import type { ProcessChange, ProcessList } from '../../../core/upstream-usage.ts'
 import { type Waiting, watchIdle } from '../../../http/idle-watch.ts'
 import { Backoff } from './backoff.ts'
 import { Child, formatCommand } from './child.ts'
@@ -34,7 +35,9 @@ export class Spawner implements ProcessSource {
   readonly #options: SpawnerOptions
   readonly #backoff = new Backoff()
   readonly #watchdog: Watchdog
-  readonly #children = new Set<Child>()
+  /** With the time at which they were started, monotonic. */
+  readonly #children = new Map<Child, number>()
+  #lastFailure: Failure | undefined
   readonly #places: Places
   readonly #spares: (() => readonly Spare[])[] = []
   #isClosed = false
@@ -57,6 +60,14 @@ export class Spawner implements ProcessSource {
 
   get processes(): number {
     return this.#children.size
+  }
+
+  listProcesses(): ProcessList {
+    const now = this.clock.monotonic()
+    const running = [...this.#children].flatMap(([{ pid }, startedAt]) =>
+      pid === undefined ? [] : [{ pid, ageMs: now - startedAt }],
+    )
+    return { running, lastFailure: this.#lastFailure }
   }
 
   watchRequest(onIdle: () => void): Waiting {
@@ -98,22 +109,29 @@ export class Spawner implements ProcessSource {
           place.free()
           if (end.expected) this.#backoff.succeeded(key)
           else this.#backoff.failed(key, now - startedAt, now)
-          if (!end.expected) this.#options.onEvent(end.reason.message)
+          if (!end.expected) this.#noteFailure(end)
           this.#options.onProcess?.(findChange(end))
           handlers.ended(end)
         },
       },
     )
-    this.#children.add(child)
+    this.#children.set(child, startedAt)
     this.#options.onProcess?.('started')
     return child
+  }
+
+  /** What a process wrote last is for the log only. */
+  #noteFailure({ reason }: ProcessEnd): void {
+    const cause = reason.code === undefined ? 'a process ended by itself' : `the program could not be started (${reason.code})`
+    this.#lastFailure = { cause, at: this.clock.wall() }
+    this.#options.onEvent(reason.message)
   }
 
   /** Ends all processes. Those that don't end by themselves within `deadlineMs` are killed. */
   async close(deadlineMs: number): Promise<void> {
     this.#isClosed = true
     this.#places.close()
-    await Promise.all([...this.#children].map((child) => child.end(deadlineMs / 2)))
+    await Promise.all([...this.#children.keys()].map((child) => child.end(deadlineMs / 2)))
   }
 
   /** A process that users share is not on any user's account. */

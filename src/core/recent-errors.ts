@@ -1,0 +1,34 @@
+import { type ErrorCode, type ErrorReason, findErrorEntry } from './errors.ts'
+import type { RequestRecord } from './record.ts'
+
+/** A request that failed through no fault of its client. Nothing of the user or the token. */
+export interface RecentError {
+  /** Milliseconds since the epoch. */
+  readonly at: number
+  readonly server: string | undefined
+  readonly code: ErrorCode
+  readonly reason: ErrorReason | undefined
+  readonly requestId: string
+}
+
+export interface RecentErrors {
+  note(record: Pick<RequestRecord, 'server' | 'code' | 'reason' | 'requestId'>): void
+  /** The newest first. */
+  list(): readonly RecentError[]
+}
+
+/** What clients cause (4xx) is left out: any of them could fill it up. */
+const LEAST_STATUS = 500
+
+/** Keeps the last errors. @param max - how many */
+export function createRecentErrors(max: number, now: () => number): RecentErrors {
+  const kept: RecentError[] = []
+  return {
+    note({ server, code, reason, requestId }) {
+      if (code === undefined || findErrorEntry(code).status < LEAST_STATUS) return
+      kept.push({ at: now(), server, code, reason, requestId })
+      if (kept.length > max) kept.shift()
+    },
+    list: () => kept.toReversed(),
+  }
+}
