@@ -84,7 +84,7 @@ interface Running {
 }
 
 async function close({ listener, admin, reloader, retirement, foundation }: Running): Promise<void> {
-  const { clock, ending, openRequests, issuers, denied, store, meters, audit, tracing, log } = foundation
+  const { clock, ending, openRequests, issuers, denied, rateLimiter, store, meters, audit, tracing, log } = foundation
   ending.isLeaving = true
   const { plan, close: closeGeneration } = await reloader.settle()
   await waitForLoadBalancers(listener, plan.shutdownDelaySeconds, clock)
@@ -94,6 +94,7 @@ async function close({ listener, admin, reloader, retirement, foundation }: Runn
   await Promise.all([closeGeneration(), retirement.close()])
   await issuers.close()
   denied.close()
+  await rateLimiter.close()
   await store.close()
   // Last, so that the metrics tell of the end, too.
   await admin?.closeNow()

@@ -31,7 +31,7 @@ afterEach(async () => {
   for (const end of finish) end()
   for (const opened of gates) await opened.close()
   await upstream.close()
-  limiter.close()
+  await limiter.close()
 })
 
 interface Limits {

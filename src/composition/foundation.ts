@@ -20,14 +20,14 @@ import { createSessionSeal, type SessionSeal } from '../mcp/session-seal.ts'
 import { createMeters, type Meters } from '../metrics/meters.ts'
 import { createIssuerPool, type IssuerPool } from '../oauth/issuer.ts'
 import type { Edge } from '../pipeline/edge.ts'
-import { createLocalCounters } from '../rate-limits/local-counters.ts'
-import { createRateLimiter, type RateLimiter } from '../rate-limits/rate-limits.ts'
+import type { RateLimiter } from '../rate-limits/rate-limits.ts'
 import { openStore } from '../store/open-store.ts'
 import { createLog, type Log } from '../telemetry/log.ts'
 import { createRequestLog } from '../telemetry/request-line.ts'
 import { startTracing } from '../tracing/start-tracing.ts'
 import { mountAudit } from './mount-audit.ts'
 import { openDenied } from './open-denied.ts'
+import { openRateLimiter } from './open-rate-limiter.ts'
 
 /** What lives as long as the process. What a plan makes is a generation. */
 export interface Foundation {
@@ -145,7 +145,7 @@ export async function createFoundation(plan: Plan, options: FoundationOptions): 
     onIssue,
     observe: createObserver({ log, inForce, meters, audit, recentErrors }),
     openRequests,
-    rateLimiter: createRateLimiter(createLocalCounters(clock, plan.replicas), clock),
+    rateLimiter: await openRateLimiter(plan, clock, onIssue),
     messageStreams: new Map(),
     ending: { isLeaving: false, isDraining: false },
     startup: { isOver: false },

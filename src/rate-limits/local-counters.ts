@@ -71,11 +71,14 @@ function findFullTime({ tokens, tokenMs }: BucketDemand, fullAt: number | undefi
   return Math.max(fullAt ?? now, now) + tokens * tokenMs
 }
 
+/** Sums of times are not exact, and no wait is that short. */
+const ROUNDING_MS = 0.001
+
 function findDrought(demand: BucketDemand, index: number, fullAt: number | undefined, now: number): Shortage | undefined {
   const { tokens, tokenMs, burst } = demand
   if (tokens > burst) return { index, waitMs: undefined }
-  const waitMs = findFullTime(demand, fullAt, now) - burst * tokenMs - now
-  return waitMs > 0 ? { index, waitMs } : undefined
+  const waitMs = Math.max(0, (fullAt ?? now) - now) + (tokens - burst) * tokenMs
+  return waitMs > ROUNDING_MS ? { index, waitMs } : undefined
 }
 
 function countLive(places: Places | undefined, now: number): number {

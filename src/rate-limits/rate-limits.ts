@@ -11,7 +11,7 @@ import { createDemandReader, createSessionFinder, type LimitedDemand, RENEW_EVER
 export interface RateLimiter {
   /** The limits of a server; undefined where it has none. */
   limit(server: string, plans: readonly RateLimitPlan[]): RateLimits | undefined
-  close(): void
+  close(): Promise<void>
 }
 
 /** Limits that servers share are counted together. */
@@ -26,7 +26,10 @@ export function createRateLimiter(counters: Counters, clock: Clock): RateLimiter
       const readDemands = createDemandReader(server, plans)
       return createRateLimits(readDemands, createSessions(server, plans, counters, clock), counters, running)
     },
-    close: stop,
+    close() {
+      stop()
+      return counters.close()
+    },
   }
 }
 
@@ -38,13 +41,13 @@ function createRateLimits(
 ): RateLimits {
   const hold = (call: Call, limited: readonly LimitedDemand[]): Admission => {
     const places = limited.flatMap(({ demand }) => (demand.kind === 'place' ? [demand] : []))
-    running.add(places)
+    if (places.length > 0) running.add(places)
     if (call.mcpSessionId !== undefined) sessions.use(call, call.mcpSessionId)
     return {
       useSession: (id) => sessions.use(call, id),
       close(status) {
         running.delete(places)
-        counters.release(places)
+        if (places.length > 0) counters.release(places)
         sessions.settle(call, status)
       },
     }
@@ -52,6 +55,8 @@ function createRateLimits(
   return {
     admit(call) {
       const limited = readDemands(call)
+      // A limit on sessions, or on other tools, asks nothing of most calls.
+      if (limited.length === 0) return hold(call, limited)
       const settle = (shortage: Shortage | undefined): Admission => {
         if (shortage !== undefined) throw createRefusal(limited, shortage)
         return hold(call, limited)

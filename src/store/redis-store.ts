@@ -1,17 +1,11 @@
-import { createClient } from 'redis'
-import { type CancelTimer, type Clock, systemClock } from '../core/clock.ts'
+import { type Clock, systemClock } from '../core/clock.ts'
 import type { EntryTerms, Store } from '../core/store.ts'
+import { connectRedis, type RedisAddress, type RedisConnection } from './redis-connection.ts'
 
 /** Where the store is, and which keys are its own. */
-export interface RedisStorePlan {
-  /** `redis://` or `rediss://` URL. */
-  readonly url: string
-  readonly password: string | undefined
+export interface RedisStorePlan extends RedisAddress {
   readonly prefix: string
 }
-
-/** Milliseconds after which a command without an answer has failed. */
-const COMMAND_MS = 5000
 
 /*
  * An entry is a hash {v: value, s: names of its sets}. Each kind and each group has a set of entry keys, sorted by the time at which the
@@ -86,83 +80,10 @@ export async function openRedisStore(
   onIssue: (message: string) => void,
   clock: Clock = systemClock,
 ): Promise<Store> {
-  const client = createClient({
-    url: plan.url,
-    ...(plan.password !== undefined && { password: plan.password }),
-    // A request waits for a bounded time only; it does not queue up behind a connection that is gone.
-    disableOfflineQueue: true,
-    commandOptions: { timeout: COMMAND_MS },
-    socket: { connectTimeout: COMMAND_MS, reconnectStrategy: (attempt: number) => Math.min(100 * 2 ** attempt, 5000) },
-  })
-  let lastIssue = ''
-  client.on('error', (error: Error) => {
-    lastIssue = `: ${error.message}`
-    onIssue(`store: ${error.message}`)
-  })
-  await connectOnce(client, clock, () => `store: no connection to Redis within ${COMMAND_MS / 1000} s${lastIssue}`)
-  return createRedisStore(answerInTime(client as unknown as Scripting & Disconnecting, clock), plan.prefix)
+  return createRedisStore(await connectRedis(plan, onIssue, clock), plan.prefix)
 }
 
-/** The first connection is made or the start fails; later ones are made anew without end. */
-async function connectOnce(
-  client: { connect(): Promise<unknown>; destroy(): void },
-  clock: Clock,
-  explain: () => string,
-): Promise<void> {
-  let cancel: CancelTimer = () => {}
-  const late = new Promise<never>((_resolve, reject) => {
-    cancel = clock.after(COMMAND_MS, () => reject(new Error(explain())))
-  })
-  try {
-    await Promise.race([client.connect(), late])
-  } catch (error) {
-    client.destroy()
-    throw error
-  } finally {
-    cancel()
-  }
-}
-
-interface Scripting {
-  readonly isReady: boolean
-  eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
-  hGet(key: string, field: string): Promise<string | null>
-  close(): Promise<void>
-}
-
-interface Disconnecting {
-  destroy(): void
-}
-
-/** The client bounds the time of a command only until it is sent: a server that stands still, or is cut off, would hold us for as long. */
-function answerInTime(client: Scripting & Disconnecting, clock: Clock): Scripting {
-  let late = 0
-  const bound = <T>(answer: Promise<T>): Promise<T> =>
-    new Promise((resolve, reject) => {
-      let isLate = false
-      const cancel = clock.after(COMMAND_MS, () => {
-        isLate = true
-        late += 1
-        reject(new Error(`Redis did not answer within ${COMMAND_MS / 1000} s`))
-      })
-      const settle = () => {
-        cancel()
-        if (isLate) late -= 1
-      }
-      answer.finally(settle).then(resolve, reject)
-    })
-  return {
-    get isReady() {
-      return client.isReady && late === 0
-    },
-    eval: (...script) => bound(client.eval(...script)),
-    hGet: (...where) => bound(client.hGet(...where)),
-    // It would wait for what was asked.
-    close: () => bound(client.close()).catch(() => client.destroy()),
-  }
-}
-
-function createRedisStore(client: Scripting, prefix: string): Store {
+function createRedisStore(client: RedisConnection, prefix: string): Store {
   const keyOf = (kind: string, id: string) => `${prefix}e:${kind}:${id}`
   const kindOf = (kind: string) => `${prefix}kind:${kind}`
   const groupOf = (group: string) => `${prefix}group:${group}`

@@ -65,7 +65,9 @@ export const configSchema = z
       .describe('How much may be used, counted over all servers unless `per` has `server` or `tool`. See [limits](limits.md).'),
     replicas: whole(1, 1000)
       .default(1)
-      .describe('How many processes serve this configuration: each has its part of every limit of `rate_limits`.'),
+      .describe(
+        'How many processes serve this configuration. While they cannot count `rate_limits` together (in Redis), each has its part of every limit.',
+      ),
     servers: servers.describe('The MCP servers behind the proxy.'),
   })
   .describe('Configuration of Open MCP Auth Proxy.')

@@ -32,7 +32,7 @@ export interface Plan {
   readonly sessionKey: Buffer
   /** Whether it is the same at the next start. */
   readonly hasLastingSessionKey: boolean
-  /** How many processes divide the rate limits. */
+  /** How many processes divide the rate limits while they cannot count together. */
   readonly replicas: number
   readonly servers: readonly ServerPlan[]
   /** Where state is kept that outlives a restart; memory unless the configuration needs or names another. */

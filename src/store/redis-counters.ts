@@ -1,0 +1,86 @@
+import { type Clock, systemClock } from '../core/clock.ts'
+import type { Demand, PlaceDemand, Shortage } from '../core/counters.ts'
+import type { StoreCounters } from '../core/store-counters.ts'
+import { connectRedis, type RedisConnection } from './redis-connection.ts'
+import type { RedisStorePlan } from './redis-store.ts'
+
+/*
+ * A bucket is a text: the time in milliseconds at which it is full again, and gone with that. Places are a sorted set: holders by the time
+ * at which they expire. Time is that of Redis, so that the clocks of the processes do not matter. Nothing is written before all demands
+ * are known to be met.
+ */
+const TAKE = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + time[2] / 1000
+local demands = cjson.decode(ARGV[1])
+local fullAt = {}
+for i, demand in ipairs(demands) do
+  local key = KEYS[i]
+  if demand.kind == 'bucket' then
+    if demand.tokens > demand.burst then return {i, ''} end
+    local missing = math.max(tonumber(redis.call('GET', key) or now) - now, 0)
+    fullAt[i] = now + missing + demand.tokens * demand.tokenMs
+    local wait = missing + (demand.tokens - demand.burst) * demand.tokenMs
+    if wait > 0.01 then return {i, tostring(math.ceil(wait))} end
+  else
+    redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
+    if redis.call('ZCARD', key) + #demand.holders > demand.most then return {i, ''} end
+  end
+end
+for i, demand in ipairs(demands) do
+  local key = KEYS[i]
+  if demand.kind == 'bucket' then
+    redis.call('SET', key, string.format('%.3f', fullAt[i]), 'PX', math.ceil(fullAt[i] - now))
+  else
+    for _, holder in ipairs(demand.holders) do redis.call('ZADD', key, now + demand.expiresAfterMs, holder) end
+    redis.call('PEXPIRE', key, demand.expiresAfterMs)
+  end
+end
+return {}`
+
+/* Sessions last longer than calls, and may share no key with them: the expiry of a key is that of its last place. */
+const HOLD = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + time[2] / 1000
+for i, place in ipairs(cjson.decode(ARGV[1])) do
+  for _, holder in ipairs(place.holders) do redis.call('ZADD', KEYS[i], now + place.expiresAfterMs, holder) end
+  redis.call('PEXPIRE', KEYS[i], math.max(place.expiresAfterMs, redis.call('PTTL', KEYS[i])))
+end
+return 1`
+
+const RELEASE = `
+for i, place in ipairs(cjson.decode(ARGV[1])) do
+  for _, holder in ipairs(place.holders) do redis.call('ZREM', KEYS[i], holder) end
+end
+return 1`
+
+/**
+ * Counts in Redis or Valkey, for all processes that share it. A connection of its own: counting must not wait behind what the store does.
+ *
+ * @param onIssue - called with problems of the connection; the text holds no secrets
+ * @throws Error when it cannot be reached
+ */
+export async function openRedisCounters(
+  plan: RedisStorePlan,
+  onIssue: (message: string) => void,
+  clock: Clock = systemClock,
+): Promise<StoreCounters> {
+  return createRedisCounters(await connectRedis(plan, onIssue, clock), plan.prefix)
+}
+
+function createRedisCounters(client: RedisConnection, prefix: string): StoreCounters {
+  const run = (script: string, demands: readonly Demand[]): Promise<unknown> =>
+    // One hash slot for all of them: a script sees no more of a cluster.
+    client.eval(script, { keys: demands.map(({ key }) => `${prefix}{limits}:${key}`), arguments: [JSON.stringify(demands)] })
+  return {
+    take: async (demands) => readShortage((await run(TAKE, demands)) as readonly unknown[]),
+    hold: async (places: readonly PlaceDemand[]) => void (await run(HOLD, places)),
+    release: async (places: readonly PlaceDemand[]) => void (await run(RELEASE, places)),
+    close: () => client.close(),
+  }
+}
+
+function readShortage([number, wait]: readonly unknown[]): Shortage | undefined {
+  if (number === undefined) return undefined
+  return { index: Number(number) - 1, waitMs: wait === '' ? undefined : Number(wait) }
+}
