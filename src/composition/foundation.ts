@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { DestinationStream } from 'pino'
 import type { AuditLog } from '../audit/audit-log.ts'
 import type { Broker } from '../broker/broker.ts'
@@ -46,6 +47,8 @@ export interface Foundation {
   readonly heldMemory: HeldMemory
   readonly bodyRoom: MeasuredBodyRoom
   readonly seal: SessionSeal
+  /** For what the broker stores; random where none are configured, as nothing of it outlives the process then. */
+  readonly encryptionKeys: readonly Buffer[]
   readonly observe: RequestObserver
   /** Called with what happens beside the calls of MCP servers. */
   readonly onEvent: OnEvent
@@ -141,6 +144,7 @@ export async function createFoundation(plan: Plan, options: FoundationOptions): 
     heldMemory: createHeldMemory(plan.limits.heldBytes),
     bodyRoom: createBodyRoom(plan.limits, clock),
     seal: createSessionSeal(plan.sessionKey),
+    encryptionKeys: plan.storeKeys.length === 0 ? [randomBytes(32)] : plan.storeKeys,
     onEvent,
     onIssue,
     observe: createObserver({ log, inForce, meters, audit, recentErrors }),

@@ -12,7 +12,7 @@ export interface MountedBroker {
 }
 
 /** What a broker works on, and whom it tells. */
-type BrokerContext = Pick<BrokerOptions, 'store' | 'onIssue' | 'onEvent'>
+type BrokerContext = Pick<BrokerOptions, 'store' | 'onIssue' | 'onEvent'> & Pick<BrokerPlan, 'encryptionKeys'>
 
 type BrokerPart = Pick<BrokerOptions, 'plan' | 'resources' | 'endpointPaths'>
 
@@ -22,17 +22,15 @@ type BrokerPart = Pick<BrokerOptions, 'plan' | 'resources' | 'endpointPaths'>
  */
 export async function mountBroker(
   plan: Plan,
-  context: BrokerContext,
+  { store, onIssue, onEvent, encryptionKeys }: BrokerContext,
   before: MountedBroker | undefined,
 ): Promise<MountedBroker | undefined> {
   if (plan.broker === undefined) return undefined
   const part = selectPart(plan.broker, plan.servers)
   if (isDeepStrictEqual(before?.madeFrom, part)) return before
   const { startBroker } = await import('../broker/broker.ts')
-  return {
-    broker: await startBroker({ ...part, store: context.store, onIssue: context.onIssue, onEvent: context.onEvent }),
-    madeFrom: part,
-  }
+  const keyed = { ...part, plan: { ...part.plan, encryptionKeys } }
+  return { broker: await startBroker({ ...keyed, store, onIssue, onEvent }), madeFrom: part }
 }
 
 function selectPart(plan: BrokerPlan, servers: readonly ServerPlan[]): BrokerPart {

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import type { BrokerPlan } from '../../core/plan/broker-plan.ts'
 import type { GroupsPlan, IssuerPlan } from '../../core/plan/issuer-plan.ts'
 import { broker as brokerSchema } from '../schema/broker.ts'
@@ -25,7 +24,7 @@ export function createBrokerPlan(config: Config, inputs: BrokerPlanInputs): Brok
     issuer: publicUrl,
     issuerPlan: createOwnIssuerPlan(publicUrl, identityProvider.groups),
     identityProvider,
-    encryptionKeys: resolveEncryptionKeys(config, secretsAndFiles),
+    encryptionKeys: decodeEncryptionKeys(config, secretsAndFiles),
     accessTokenSeconds: broker.access_token_seconds,
     refreshTokenSeconds: broker.refresh_token_seconds,
     refreshGraceSeconds: broker.refresh_grace_seconds,
@@ -81,10 +80,4 @@ function createOwnIssuerPlan(issuer: string, groups: GroupsPlan): IssuerPlan {
     ca: undefined,
     introspection: undefined,
   }
-}
-
-/** What is gone with the process needs no key that outlives it. */
-function resolveEncryptionKeys(config: Config, secretsAndFiles: SecretsAndFiles): readonly Buffer[] {
-  const keys = decodeEncryptionKeys(config, secretsAndFiles)
-  return keys.length === 0 ? [randomBytes(32)] : keys
 }

@@ -10,7 +10,7 @@ export interface BrokerPlan {
   /** How its access tokens are verified. */
   readonly issuerPlan: IssuerPlan
   readonly identityProvider: IdentityProviderPlan
-  /** Keys of 32 bytes for what the store holds in secret. The first encrypts, all of them decrypt. */
+  /** Keys of 32 bytes for what the store holds in secret; may be empty where that is memory. The first encrypts, all of them decrypt. */
   readonly encryptionKeys: readonly Buffer[]
   readonly accessTokenSeconds: number
   /** Seconds without use after which a refresh token ends. */
