@@ -1,5 +1,5 @@
 // Brings what the interoperability tests need and npm's lock file does not hold: two generations of Python MCP servers, each in a
-// virtual environment of its own, django-oauth-toolkit, the MCP Inspector, MCP clients that people use, programs with the MCP libraries
+// virtual environment of its own, django-oauth-toolkit, Helm and the schemas of Kubernetes, the MCP Inspector, MCP clients that people use, programs with the MCP libraries
 // of Go, Nodes that are too old, and Keycloak. All of it in .cache/interop. Does nothing where it has been done before.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -20,6 +20,9 @@ const KEYCLOAK = {
   build: ['--db=dev-mem'],
 }
 
+/** What renders and checks the chart of `deploy/helm`. */
+const HELM = 'helm.sh/helm/v3/cmd/helm@v3.19.0'
+
 const tests = join(root, 'test', 'interop')
 
 bringPython('python', 'python/requirements.txt')
@@ -27,7 +30,11 @@ bringPython('python-v1', 'python/requirements-v1.txt')
 bringPython('django', 'django/requirements.txt')
 bring('inspector', '@modelcontextprotocol/inspector@2.12.0', installPackages)
 bring('clients', listClients(), installPackages)
-if (hasGo()) bring('go-clients', readAll('clients/go'), buildGo)
+bringPython('kubernetes', '../install/requirements.txt')
+if (hasGo()) {
+  bring('go-clients', readAll('clients/go'), buildGo)
+  bring('helm', HELM, installHelm)
+}
 for (const version of ['16.20.2', '18.20.8', '20.20.2'])
   bring(`node-${version.slice(0, 2)}`, `${nameNode()}@${version}`, installPackages)
 if (hasJava()) bring('keycloak', JSON.stringify(KEYCLOAK), installKeycloak)
@@ -99,6 +106,10 @@ function hasGo() {
 
 function buildGo(folder) {
   run('go', ['build', '-o', `${folder}/`, './gosdk', './mcpgo'], { cwd: join(tests, 'clients', 'go') })
+}
+
+function installHelm(folder, version) {
+  run('go', ['install', '-trimpath', version], { cwd: folder, env: { ...process.env, GOBIN: folder } })
 }
 
 /** Whether Keycloak can be brought and run. */

@@ -17,6 +17,9 @@ const PROGRAMS = {
   pythonV1: join(home, 'python-v1/bin/python'),
   /** Python with django-oauth-toolkit. */
   django: join(home, 'django/bin/python'),
+  /** What checks the manifests of `deploy`: Helm, and PyPI's kubernetes-validate. */
+  helm: join(home, 'helm/helm'),
+  kubernetesValidate: join(home, 'kubernetes/bin/kubernetes-validate'),
   /** The MCP Inspector. */
   inspector: join(home, 'inspector/node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js'),
   /** Nodes that are too old. */

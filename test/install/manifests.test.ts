@@ -1,0 +1,254 @@
+// What deploy/ has for Kubernetes, systemd and Compose, checked by the programs that read it.
+import { execFile, spawnSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, describe, expect, it } from 'vitest'
+import { parse, parseAllDocuments } from 'yaml'
+import { parseArguments } from '../../src/cli/arguments.ts'
+import { loadConfigText } from '../../src/config/load.ts'
+import { findProgram } from '../interop/programs.ts'
+
+const root = resolve(import.meta.dirname, '../..')
+const chart = join(root, 'deploy/helm/open-mcp-auth-proxy')
+const execute = promisify(execFile)
+const folder = mkdtempSync(join(tmpdir(), 'manifests-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const helm = findProgram('helm')
+const validate = findProgram('kubernetesValidate')
+const read = (path: string) => readFileSync(join(root, path), 'utf8')
+
+interface Container {
+  readonly name: string
+  readonly securityContext?: Readonly<Record<string, unknown>>
+  readonly [key: string]: unknown
+}
+
+/** As much of a manifest as is looked at here. */
+interface Manifest {
+  readonly kind: string
+  readonly metadata: { readonly name: string }
+  readonly data: Readonly<Record<string, string>>
+  readonly spec: {
+    readonly replicas?: number
+    readonly ingress?: readonly { readonly from?: unknown }[]
+    readonly policyTypes?: readonly string[]
+    readonly template: {
+      readonly spec: { readonly containers: readonly Container[]; readonly [key: string]: unknown }
+    }
+  }
+}
+
+const readManifests = (text: string) => parseAllDocuments(text).map((document) => document.toJS() as Manifest)
+
+/** Validates against the schemas of Kubernetes; what operators add has none there. */
+async function checkManifests(text: string): Promise<Manifest[]> {
+  const manifests = readManifests(text).filter((manifest) => manifest !== null)
+  const known = manifests.filter(({ kind }) => kind !== 'ServiceMonitor')
+  const file = join(folder, 'manifests.yaml')
+  writeFileSync(file, known.map((manifest) => JSON.stringify(manifest)).join('\n---\n'))
+  const { stdout, stderr } = await execute(validate ?? '', ['--strict', file])
+  expect(`${stdout}${stderr}`.match(/passed for resource/g)).toHaveLength(known.length)
+  return manifests
+}
+
+function findProxy(manifests: readonly Manifest[]) {
+  const pod = manifests.find(({ kind }) => kind === 'Deployment')?.spec.template.spec
+  const container = pod?.containers.find(({ name }) => name.endsWith('proxy'))
+  if (pod === undefined || container === undefined) throw new Error('no container of the proxy')
+  return { pod, container }
+}
+
+/** The configuration of a ConfigMap, as `check --no-secrets` sees it. */
+function loadConfig(manifests: readonly Manifest[], env: Readonly<Record<string, string>> = {}) {
+  const text = manifests.find(({ kind }) => kind === 'ConfigMap')?.data['config.yaml'] ?? ''
+  const options = { env, directory: folder, terminal: false, secrets: 'stand_in', readsEnvironmentKeys: true } as const
+  return loadConfigText(text, options)
+}
+
+function expectRestricted(manifests: readonly Manifest[]): void {
+  const { pod, container } = findProxy(manifests)
+  expect({ ...(pod.securityContext as object), ...container.securityContext }).toMatchObject({
+    runAsNonRoot: true,
+    runAsUser: 65532,
+    allowPrivilegeEscalation: false,
+    readOnlyRootFilesystem: true,
+    capabilities: { drop: ['ALL'] },
+    seccompProfile: { type: 'RuntimeDefault' },
+  })
+  expect(pod).toMatchObject({ automountServiceAccountToken: false, enableServiceLinks: false })
+}
+
+function expectProbed(manifests: readonly Manifest[], plan: { shutdownDelaySeconds: number; drainSeconds: number }): void {
+  const { pod, container } = findProxy(manifests)
+  expect(container.livenessProbe).toMatchObject({ httpGet: { path: '/healthz', port: 'http' } })
+  expect(container.startupProbe).toMatchObject({ httpGet: { path: '/healthz', port: 'http' } })
+  expect(container.readinessProbe).toMatchObject({
+    httpGet: { path: '/readyz', port: 'http' },
+    periodSeconds: 2,
+    failureThreshold: 1,
+  })
+  // The delay is longer than the probes take to notice, and the pod is not ended before the proxy ends.
+  expect(plan.shutdownDelaySeconds).toBeGreaterThanOrEqual(4)
+  expect(pod.terminationGracePeriodSeconds).toBeGreaterThan(plan.shutdownDelaySeconds + plan.drainSeconds)
+}
+
+describe.skipIf(helm === undefined || validate === undefined)('the Helm chart', () => {
+  const render = async (...flags: string[]) =>
+    (await execute(helm ?? '', ['template', 'x', chart, '--kube-version', '1.31.0', ...flags])).stdout
+  const files = readdirSync(join(chart, 'ci')).map((name) => join(chart, 'ci', name))
+
+  it.each([[], ...files.map((file) => ['-f', file])])('passes lint: %s %s', async (...flags) => {
+    const { stdout } = await execute(helm ?? '', ['lint', '--strict', chart, ...flags.filter((flag) => flag !== undefined)])
+    expect(stdout).toContain('1 chart(s) linted, 0 chart(s) failed')
+  })
+
+  it.each(files)('renders what Kubernetes takes, and a configuration that starts: %s', async (file) => {
+    const manifests = await checkManifests(await render('-f', file))
+    const { plan } = loadConfig(manifests)
+    expect(plan.listen.host).toBe('0.0.0.0')
+    expect(plan.admin).toMatchObject({ host: '0.0.0.0', port: 9090 })
+    expectRestricted(manifests)
+    expectProbed(manifests, plan)
+    expect(manifests.map(({ kind }) => kind)).toEqual(
+      expect.arrayContaining(['PodDisruptionBudget', 'NetworkPolicy', 'Service', 'ServiceAccount']),
+    )
+    const ports = findProxy(manifests).container.ports as readonly { name: string; containerPort: number }[]
+    expect(ports).toEqual([
+      { name: 'http', containerPort: plan.listen.port },
+      { name: 'admin', containerPort: plan.admin?.port },
+    ])
+  })
+
+  it('scales, is monitored and reached from where the values say', async () => {
+    const manifests = await checkManifests(await render('-f', files.find((file) => file.includes('elsewhere')) ?? ''))
+    expect(manifests.map(({ kind }) => kind)).toEqual(
+      expect.arrayContaining(['HorizontalPodAutoscaler', 'ServiceMonitor', 'Ingress']),
+    )
+    expect(manifests.find(({ kind }) => kind === 'Deployment')?.spec.replicas).toBeUndefined()
+    const policy = manifests.find(({ kind }) => kind === 'NetworkPolicy')?.spec
+    expect(policy?.policyTypes).toEqual(['Ingress', 'Egress'])
+    expect(policy?.ingress?.map(({ from }) => JSON.stringify(from))).toEqual([
+      expect.stringContaining('ingress-nginx'),
+      expect.stringContaining('monitoring'),
+    ])
+  })
+
+  it('probes over TLS where the proxy has a certificate, and keeps secrets out of the configuration', async () => {
+    const text = await render('-f', files.find((file) => file.includes('users')) ?? '')
+    const manifests = await checkManifests(text)
+    expect(findProxy(manifests).container.readinessProbe).toMatchObject({ httpGet: { scheme: 'HTTPS' } })
+    expect(text).not.toContain('only-for-trying')
+    expect(manifests.find(({ kind }) => kind === 'Secret')?.data.BROKER_KEY).toBe(
+      Buffer.from('only-for-trying').toString('base64'),
+    )
+  })
+
+  it('makes a new pod of a changed configuration', async () => {
+    const [file = ''] = files
+    const find = (text: string) => /checksum\/config: \w{64}/.exec(text)?.[0]
+    const [one, other] = [await render('-f', file), await render('-f', file, '--set', 'config.log.level=warn')]
+    expect(find(one)).toBeDefined()
+    expect(find(one)).not.toBe(find(other))
+  })
+
+  it.each([
+    [['--set', 'config.public_url=https://a.example'], /config\.public_url and config\.servers are missing/],
+    [['--set', 'config.session_key=null', '--set', 'secrets.existing='], /config\.session_key is missing/],
+    [['--set', 'config.identity_provider.kind=google'], /config\.store\.kind has to be redis/],
+    [['--set', 'replica=3'], /[Aa]dditional propert/],
+    [['--set', 'service.port=0'], /service.port/],
+    [['--set', 'image.digest=latest'], /image.digest/],
+  ])('refuses what would not work: %j', async (flags, said) => {
+    const values = said.source.includes('servers are') ? [] : ['-f', files.find((file) => file.includes('elsewhere')) ?? '']
+    const { stderr } = await execute(helm ?? '', ['template', 'x', chart, '--kube-version', '1.31.0', ...values, ...flags]).then(
+      () => ({ stderr: 'rendered' }),
+      (error: { stderr: string }) => error,
+    )
+    expect(stderr).toMatch(said)
+  })
+
+  it('takes the values that docs/install.md shows', async () => {
+    const [, values = ''] = /```yml\n# values\.yaml\n([\s\S]*?)```/.exec(read('docs/install.md')) ?? []
+    const file = join(folder, 'values.yaml')
+    writeFileSync(file, values)
+    expect(loadConfig(await checkManifests(await render('-f', file))).plan.servers).toHaveLength(1)
+  })
+
+  it('has the version of the package', () => {
+    const { version } = JSON.parse(read('package.json'))
+    expect(parse(read('deploy/helm/open-mcp-auth-proxy/Chart.yaml'))).toMatchObject({ version, appVersion: version })
+    expect(read('deploy/kubernetes/sidecar.yaml')).toContain(`image: open-mcp-auth-proxy:${version}\n`)
+  })
+})
+
+it.skipIf(validate === undefined)('the sidecar is what Kubernetes takes, and its configuration starts', async () => {
+  const manifests = await checkManifests(read('deploy/kubernetes/sidecar.yaml'))
+  const { plan } = loadConfig(manifests)
+  expectRestricted(manifests)
+  expectProbed(manifests, plan)
+  const [endpoint] = plan.servers[0]?.endpoints ?? []
+  expect(endpoint?.upstream).toMatchObject({ url: 'http://127.0.0.1:8000/mcp' })
+})
+
+const hasSystemd = spawnSync('systemd-analyze', ['--version']).status === 0
+if (!hasSystemd && process.env.CI) throw new Error('systemd-analyze is missing: install systemd')
+
+describe.skipIf(!hasSystemd)('the systemd unit', () => {
+  const text = read('deploy/systemd/open-mcp-auth-proxy.service')
+  const [, command = ''] = /^ExecStart=(.*)$/m.exec(text) ?? []
+
+  it('is one that systemd takes', async () => {
+    const file = join(folder, 'open-mcp-auth-proxy.service')
+    writeFileSync(file, text.replace('/usr/local/bin/open-mcp-auth-proxy', join(root, 'bin/open-mcp-auth-proxy.cjs')))
+    const { stdout, stderr } = await execute('systemd-analyze', ['verify', file])
+    expect(stdout + stderr).toBe('')
+  })
+
+  it('exposes little: under 2 of 10', async () => {
+    const file = join(root, 'deploy/systemd/open-mcp-auth-proxy.service')
+    const { stdout } = await execute('systemd-analyze', ['security', '--offline=true', '--threshold=20', '--no-pager', file])
+    expect(stdout).toMatch(/Overall exposure level for open-mcp-auth-proxy\.service: [01]\.\d/)
+  })
+
+  it('starts the proxy with flags that it knows, and lets it drain', () => {
+    const [, ...argv] = command.split(' ')
+    expect(parseArguments(argv).command).toBe('serve')
+    expect(Number(/^TimeoutStopSec=(\d+)$/m.exec(text)?.[1])).toBeGreaterThan(30)
+    expect(text).toContain('\nRestartPreventExitStatus=2\n')
+  })
+})
+
+describe('the Compose file', () => {
+  const compose = parse(read('deploy/compose/compose.yaml'))
+  const { environment } = compose.services.proxy
+
+  it('gives the proxy a configuration that starts, with secrets from the environment', () => {
+    const values: Readonly<Record<string, string>> = { OMAP_ENCRYPTION_KEYS__0: Buffer.alloc(32, 7).toString('base64') }
+    const env = Object.fromEntries(Object.keys(environment).map((name) => [name, values[name] ?? 'x'.repeat(32)]))
+    const { plan } = loadConfigText(read('deploy/compose/config.yaml'), {
+      env,
+      directory: folder,
+      terminal: false,
+      readsEnvironmentKeys: true,
+    })
+    expect(plan.store).toMatchObject({ kind: 'redis', url: 'redis://redis:6379', password: 'x'.repeat(32) })
+    const realm = JSON.parse(read('deploy/compose/realm.json'))
+    expect(realm.clients[0].redirectUris).toEqual([`${plan.publicUrl}/oauth/callback`])
+    expect(plan.broker?.identityProvider.issuer).toBe(`http://localhost:8081/realms/${realm.realm}`)
+    expect(realm.clients[0].clientId).toBe('mcp-proxy')
+  })
+
+  it('names no secret, opens ports on this machine only, and has a version for each image', () => {
+    const text = read('deploy/compose/compose.yaml') + read('deploy/compose/realm.json')
+    for (const [, value] of text.matchAll(/(?:PASSWORD|SECRET|KEYS__0|"secret"|"value"):? "?([^\s",}]+)/g))
+      expect(value).toMatch(/^\$\{/)
+    for (const [name, { ports = [], image }] of Object.entries<{ ports?: string[]; image: string }>(compose.services)) {
+      for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:/)
+      if (name !== 'proxy') expect(image).toMatch(/:[\w.-]*\d/)
+    }
+    expect(Object.keys(compose.services.proxy.depends_on)).toEqual(['keycloak', 'redis'])
+  })
+})
