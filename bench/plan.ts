@@ -28,21 +28,48 @@ const scopesOfTools: Readonly<Record<string, string>> = {
   'admin_*': 'admin',
 }
 
-const rules: readonly RulePlan[] = Object.entries(scopesOfTools).map(([tool, scope]) => ({
+const dozen: readonly RulePlan[] = Object.entries(scopesOfTools).map(([tool, scope]) => ({
   method: 'tools/call',
   tool,
   scopes: [scope],
 }))
+
+const others: readonly RulePlan[] = Array.from({ length: 168 }, (_, index) => ({
+  method: 'tools/call',
+  tool: `other_tool_${index}`,
+  scopes: ['mcp'],
+}))
+
+/** Twenty rules with an expression, the first of them about one tool. */
+const expressionsAbout = (tool: string): readonly RulePlan[] =>
+  Array.from({ length: 20 }, (_, index) => ({
+    tool: index === 0 ? tool : `paid_tool_${index}`,
+    scopes: [],
+    require: "args.days <= 14 || 'finance' in principal.groups",
+  }))
+
+/** Sets of rules that the load's calls pass. */
+const RULES = {
+  dozen,
+  /** 200, whose expressions are about other tools than the called one. */
+  many: [...dozen, ...others, ...expressionsAbout('paid_tool_0')],
+  /** 200, of which one looks at the arguments of each call. */
+  expression: [...dozen, ...others, ...expressionsAbout(calledTool)],
+} as const satisfies Record<string, readonly RulePlan[]>
+
+export type RuleSet = keyof typeof RULES
 
 export interface ProxyArgument {
   readonly upstreamPort: number
   readonly issuer: string
   /** Where the audit log is written, by a proxy that has metrics, too. */
   readonly auditFile?: string
+  /** Default: `dozen`. */
+  readonly rules?: RuleSet
 }
 
-/** One server with one issuer, base scopes and a dozen rules; every limit as it is by default. */
-export function createBenchPlan({ upstreamPort, issuer, auditFile }: ProxyArgument): Plan {
+/** One server with one issuer, base scopes and a set of rules; every limit as it is by default. */
+export function createBenchPlan({ upstreamPort, issuer, auditFile, rules = 'dozen' }: ProxyArgument): Plan {
   return {
     listen: { host: '127.0.0.1', port: 0, reusePort: false, tls: undefined },
     publicUrl: `https://${publicHost}`,
@@ -72,7 +99,12 @@ export function createBenchPlan({ upstreamPort, issuer, auditFile }: ProxyArgume
         endpoints: [{ kind: 'streamable_http', path, resource: audience, upstream: createUpstreamPlan(upstreamPort) }],
         issuers: [createIssuerPlan(issuer, { algorithms: ['RS256'] })],
         audiences: [audience],
-        policy: { baseScopes: ['mcp'], rules, hierarchy: { admin: ['files:read', 'files:write'] }, unlistedOperations: 'permit' },
+        policy: {
+          baseScopes: ['mcp'],
+          rules: RULES[rules],
+          hierarchy: { admin: ['files:read', 'files:write'] },
+          unlistedOperations: 'permit',
+        },
         rateLimits: [],
         challengeScopes: [],
         scopesSupported: ['mcp', ...new Set(Object.values(scopesOfTools))],
