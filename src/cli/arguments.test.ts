@@ -31,7 +31,7 @@ describe('the command line', () => {
     expect(parse('migrate', 'old.yaml')).toEqual({ ...plain, command: 'migrate', file: 'old.yaml' })
   })
 
-  it.each(['serve', 'check', 'doctor'])('%s takes its file with --config and without', (command) => {
+  it.each(['serve', 'check', 'doctor', 'reload'])('%s takes its file with --config and without', (command) => {
     expect(parse(command, 'a.yaml').values).toEqual({ config: ['a.yaml'] })
     expect(parse(command, '--config', 'a.yaml').values).toEqual({ config: ['a.yaml'] })
   })

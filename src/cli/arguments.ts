@@ -174,7 +174,7 @@ function explainCommand(word: string): string {
   return nearest === undefined ? 'See --help.' : `Did you mean ${nearest}?`
 }
 
-const TAKING_FILE: ReadonlySet<string> = new Set(['serve', 'check', 'doctor', 'explain', 'migrate', 'init'])
+const TAKING_FILE: ReadonlySet<string> = new Set(['serve', 'check', 'doctor', 'explain', 'migrate', 'init', 'reload'])
 
 /** `check FILE` is short for `check --config FILE`. */
 function resolveFile(command: string, file: string | undefined, values: Map<FlagName, string[]>): Map<FlagName, string[]> {
@@ -188,7 +188,17 @@ function isConfigured(command: string): boolean {
   return CONFIGURED.has(command)
 }
 
-const CONFIGURED: ReadonlySet<string> = new Set(['serve', 'check', 'doctor', 'explain', 'rules', 'users', 'clients', 'sessions'])
+const CONFIGURED: ReadonlySet<string> = new Set([
+  'serve',
+  'check',
+  'doctor',
+  'explain',
+  'rules',
+  'reload',
+  'users',
+  'clients',
+  'sessions',
+])
 
 function checkFlags(command: string, given: readonly OptionToken[]): void {
   const [first] = given

@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url'
 import type { ConfigInput } from '../../../src/config/schema/schema.ts'
 import { waitUntil } from '../../support/processes.ts'
 
-const program = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url))
+/** The command line. */
+export const program = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url))
 
 /** The proxy in a process of its own, as it runs in production. */
 export interface Replica {
@@ -15,6 +16,10 @@ export interface Replica {
   /** `http://127.0.0.1:<port>`. */
   readonly origin: string
   readonly pid: number
+  /** Its configuration file. */
+  readonly file: string
+  /** Writes another configuration into the file; the process is not told. */
+  rewrite(config: ConfigInput): void
   /** Number of requests to MCP servers that its log names until now. */
   countServed(): number
   /** Lines of standard error until now. */
@@ -85,6 +90,8 @@ export function startReplica(config: ConfigInput, options: ReplicaOptions = {}):
     port,
     origin,
     pid: child.pid ?? 0,
+    file,
+    rewrite: (next) => writeFileSync(file, JSON.stringify(next)),
     countServed: () => served,
     told,
     signal: (signal) => void child.kill(signal),
