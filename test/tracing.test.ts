@@ -43,6 +43,7 @@ beforeAll(async () => {
   closeTelling = telling.close
   proxy = await startTestProxy({
     issuers: [issuer.issuer],
+    admin: { port: 0 },
     servers: [
       { name: 'files', path: '/mcp', upstream: `${upstream.origin}/mcp`, rules: [{ tool: 'secret', scopes: ['never'] }] },
       { name: 'streamable', path: '/streamable', upstream: `${telling.origin}/mcp` },
@@ -336,5 +337,30 @@ describe('an export', () => {
     expect(Object.keys(resource).filter((name) => name.startsWith('process.'))).toEqual([])
     expect(receiver.exports[0]?.['x-collector-key']).toBe('of-the-operator')
     expect(proxy.log.text()).not.toContain('of-the-operator')
+  })
+})
+
+describe('an exemplar of the metrics', () => {
+  const read = async (): Promise<string> =>
+    (await fetch(`${proxy.adminUrl}/metrics`, { headers: { accept: 'application/openmetrics-text' } })).text()
+
+  it.each(['request', 'upstream'])('names the trace of its request, where that is recorded: %s', async (what) => {
+    const recorded = createParent()
+    const { headers } = await post(call('search'), { traceparent: recorded.traceparent })
+    const id = headers.get('x-request-id')
+    await waitForServerSpan(recorded)
+    const lines = (await read())
+      .split('\n')
+      .filter((line) => line.startsWith(`mcp_auth_proxy_${what}_seconds_bucket{server="files"`))
+    expect(lines.join('\n')).toContain(`# {request_id="${id}",trace_id="${recorded.traceId}"} `)
+  })
+
+  it('names no trace that is not recorded', async () => {
+    const unrecorded = createParent('00')
+    const { headers } = await post(call('search'), { traceparent: unrecorded.traceparent })
+    await proxy.log.waitFor(({ request_id: id }) => id === headers.get('x-request-id'))
+    const text = await read()
+    expect(text).toContain(`# {request_id="${headers.get('x-request-id')}"} `)
+    expect(text).not.toContain(unrecorded.traceId)
   })
 })

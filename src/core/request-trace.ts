@@ -1,9 +1,12 @@
 import type { ErrorCode } from './errors.ts'
 import type { Operation } from './operation.ts'
 import type { RequestRecord } from './record.ts'
+import type { TraceIds } from './trace-ids.ts'
 
 /** The span of one request, and the steps within it. */
 export interface RequestTrace {
+  /** Of the span; undefined until its parent is known: before the call is sent, or the request is refused. */
+  readonly ids: TraceIds | undefined
   /** @param pattern - path as it is configured: it holds no id */
   setRoute(pattern: string): void
   /** Called when a step begins, which ends the one before. */

@@ -1,3 +1,4 @@
+import type { TraceIds } from '../core/trace-ids.ts'
 import { type Exemplar, type Metric, pairLabels, type Sample } from './metric.ts'
 
 /** How often a value was how large, for each combination of labels. */
@@ -6,8 +7,9 @@ export interface Histogram extends Metric {
    * @param value - in seconds
    * @param labels - values, in the order of the names
    * @param requestId - of the request that it was seen at
+   * @param trace - of that request, if it has one
    */
-  observe(value: number, labels: readonly string[], requestId?: string): void
+  observe(value: number, labels: readonly string[], requestId?: string, trace?: TraceIds): void
 }
 
 /** From a call that a cache answers to one that a person waits for; what lasts longer is a stream. */
@@ -34,13 +36,14 @@ export function createHistogram(name: string, help: string, labelNames: readonly
     name,
     help,
     type: 'histogram',
-    observe(value, values, requestId) {
+    observe(value, values, requestId, trace) {
       const key = values.join('\0')
       const series = all.get(key) ?? open(key, values)
       const bucket = findBucket(value)
       series.counts[bucket] = (series.counts[bucket] ?? 0) + 1
       series.sum += value
-      if (requestId !== undefined) series.exemplars[bucket] = { requestId, value }
+      if (requestId !== undefined)
+        series.exemplars[bucket] = { requestId, traceId: trace?.isSampled ? trace.traceId : undefined, value }
     },
     list: () => [...all.values()].flatMap(listSeries),
   }

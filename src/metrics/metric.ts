@@ -1,6 +1,8 @@
 /** A request that stands for many: its id leads to its line in the log. */
 export interface Exemplar {
   readonly requestId: string
+  /** Of the trace of that request, where it is recorded. */
+  readonly traceId: string | undefined
   readonly value: number
 }
 

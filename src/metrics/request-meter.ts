@@ -21,7 +21,7 @@ export function createRequestMeter(): { readonly observe: RequestObserver; reado
       const { server = '', decision = '', code = '' } = record
       const operation = labelOperation(record)
       requests.add(server, operation, decision, code)
-      seconds.observe(record.duration / 1000, [server, operation], record.requestId)
+      seconds.observe(record.duration / 1000, [server, operation], record.requestId, record.trace)
       if (record.wouldDeny !== undefined && record.wouldDeny.length > 0) shadow.add(server)
       if (decision === '') return
       for (const { method, target } of record.operations)

@@ -1,4 +1,4 @@
-import type { Metric, Sample } from './metric.ts'
+import type { Exemplar, Metric, Sample } from './metric.ts'
 
 /** An exposition, and its media type. */
 export interface Exposition {
@@ -35,8 +35,14 @@ function formatMetric(metric: Metric, isOpen: boolean): string {
 }
 
 function formatSample(name: string, { suffix, labels, value, exemplar }: Sample, isOpen: boolean): string {
-  const marked = isOpen && exemplar ? ` # {request_id="${escapeValue(exemplar.requestId)}"} ${exemplar.value}` : ''
+  const marked = isOpen && exemplar ? ` # ${formatExemplar(exemplar)}` : ''
   return `${name}${suffix}${formatLabels(labels)} ${value}${marked}\n`
+}
+
+/** Names and values have 128 characters at most together (OpenMetrics, Exemplars): these have some seventy. */
+function formatExemplar({ requestId, traceId, value }: Exemplar): string {
+  const trace = traceId === undefined ? '' : `,trace_id="${traceId}"`
+  return `{request_id="${escapeValue(requestId)}"${trace}} ${value}`
 }
 
 function formatLabels(labels: readonly string[]): string {

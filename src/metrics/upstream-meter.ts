@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.ts'
 import type { ProxyError } from '../core/errors.ts'
 import type { Upstream } from '../core/ports.ts'
 import type { Reply, ReplyHeaders } from '../core/reply.ts'
+import type { RequestTrace } from '../core/request-trace.ts'
 import { isEventStream } from '../mcp/endpoint-event.ts'
 import { createGauge } from './gauge.ts'
 import { createHistogram, type Histogram } from './histogram.ts'
@@ -31,7 +32,10 @@ export function createUpstreamMeter(clock: Clock): UpstreamMeter {
       return {
         ...upstream,
         send(call, reply) {
-          upstream.send(call, new MeasuredReply(reply, { seconds, count, clock, server, requestId: call.requestId }))
+          upstream.send(
+            call,
+            new MeasuredReply(reply, { seconds, count, clock, server, requestId: call.requestId, trace: call.trace }),
+          )
         },
         close: (deadline) => upstream.close(deadline).finally(onClosed),
       }
@@ -45,6 +49,7 @@ interface Measurement {
   readonly clock: Clock
   readonly server: string
   readonly requestId: string
+  readonly trace: RequestTrace | undefined
 }
 
 /** A class, since thousands of streams may wait in one of these each. */
@@ -60,8 +65,8 @@ class MeasuredReply implements Reply {
   }
 
   start(status: number, headers: ReplyHeaders): void {
-    const { seconds, clock, server, requestId, count } = this.#of
-    seconds.observe((clock.monotonic() - this.#sentAt) / 1000, [server], requestId)
+    const { seconds, clock, server, requestId, trace, count } = this.#of
+    seconds.observe((clock.monotonic() - this.#sentAt) / 1000, [server], requestId, trace?.ids)
     if (isEventStream(headers)) {
       count(server, 1)
       this.#reply.onDone(() => count(server, -1))

@@ -10,6 +10,7 @@ import {
 } from '@opentelemetry/api'
 import type { RequestRecord } from '../core/record.ts'
 import type { Called, CallTrace, RequestTrace } from '../core/request-trace.ts'
+import type { TraceIds } from '../core/trace-ids.ts'
 import { findTraceContext } from '../mcp/trace-context.ts'
 import { CallSpan } from './call-span.ts'
 import { findSpanInFields, findSpanInHeaders } from './carrier.ts'
@@ -41,6 +42,12 @@ export class RequestSpan implements RequestTrace {
     this.#rawHeaders = rawHeaders
   }
 
+  get ids(): TraceIds | undefined {
+    if (this.#opened === undefined) return undefined
+    const { traceId, spanId, traceFlags } = this.#opened.span.spanContext()
+    return { traceId, spanId, isSampled: (traceFlags & TraceFlags.SAMPLED) !== 0 }
+  }
+
   setRoute(pattern: string): void {
     this.#route = pattern
   }
@@ -64,8 +71,7 @@ export class RequestSpan implements RequestTrace {
   end(record: RequestRecord): void {
     this.#call?.end(record.code)
     const { span, context } = this.#open()
-    const { traceId, spanId, traceFlags } = span.spanContext()
-    record.trace = { traceId, spanId, isSampled: (traceFlags & TraceFlags.SAMPLED) !== 0 }
+    record.trace = this.ids
     if (!span.isRecording()) return
     const endedAt = this.#now()
     this.#endSteps(context, endedAt, record)
