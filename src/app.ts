@@ -57,6 +57,7 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
     onFailure(async () => {
       await admin?.closeNow()
       await foundation.audit?.close()
+      await foundation.tracing?.close()
     }),
   )
   const retirement = createRetirement(foundation)

@@ -17,6 +17,7 @@ import { startIssuer, type TestIssuer } from './support/tokens.ts'
 import { type ReceivedSpan, startTraceReceiver, type TraceReceiver } from './support/trace-receiver.ts'
 
 const TELLING = fileURLToPath(new URL('./fixtures/tracing/telling-server.ts', import.meta.url))
+const ADMIN_TOKEN = 'operators-only-'.repeat(3)
 const SERVER = 2
 const CLIENT = 3
 const ERROR = 2
@@ -41,21 +42,24 @@ beforeAll(async () => {
   issuer = await startIssuer()
   const telling = await startTellingServer()
   closeTelling = telling.close
-  proxy = await startTestProxy({
-    issuers: [issuer.issuer],
-    admin: { port: 0 },
-    servers: [
-      { name: 'files', path: '/mcp', upstream: `${upstream.origin}/mcp`, rules: [{ tool: 'secret', scopes: ['never'] }] },
-      { name: 'streamable', path: '/streamable', upstream: `${telling.origin}/mcp` },
-      {
-        name: 'old',
-        path: '/old',
-        upstream: `${telling.origin}/mcp`,
-        sse: { path: '/old/sse', upstream: `${telling.origin}/sse` },
-      },
-      { name: 'stdio', path: '/stdio', upstream: { command: [process.execPath, TELLING] }, sse: { path: '/stdio/sse' } },
-    ],
-  })
+  proxy = await startTestProxy(
+    {
+      issuers: [issuer.issuer],
+      admin: { port: 0, token: { env: 'ADMIN_TOKEN' } },
+      servers: [
+        { name: 'files', path: '/mcp', upstream: `${upstream.origin}/mcp`, rules: [{ tool: 'secret', scopes: ['never'] }] },
+        { name: 'streamable', path: '/streamable', upstream: `${telling.origin}/mcp` },
+        {
+          name: 'old',
+          path: '/old',
+          upstream: `${telling.origin}/mcp`,
+          sse: { path: '/old/sse', upstream: `${telling.origin}/sse` },
+        },
+        { name: 'stdio', path: '/stdio', upstream: { command: [process.execPath, TELLING] }, sse: { path: '/stdio/sse' } },
+      ],
+    },
+    { ADMIN_TOKEN },
+  )
   const paths = ['/mcp', '/streamable', '/old', '/old/sse', '/stdio', '/stdio/sse']
   token = await issuer.mint({ claims: { aud: paths.map((path) => `${proxy.origin}${path}`), sub: 'alice-the-subject' } })
 })
@@ -319,6 +323,29 @@ describe('a request that is no call', () => {
     await post(call('search'), { traceparent: other.traceparent })
     await waitForServerSpan(other)
     expect(receiver.text()).not.toContain(health.traceId)
+  })
+})
+
+describe('an action of an operator', () => {
+  it.each([
+    ['one that succeeds', { issuer: 'the issuer', subject: 'bob-the-subject' }, 200, {}],
+    ['one that is refused', { subject: 7 }, 400, { code: ERROR, message: 'admin_input_invalid' }],
+  ])('is a span, and has its id in the log and the answer: %s', async (_name, input, status, ended) => {
+    const parent = createParent()
+    const body = JSON.stringify(input).replace('the issuer', issuer.issuer)
+    const response = await fetch(`${proxy.adminUrl}/users/revoke`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${ADMIN_TOKEN}`, 'content-type': 'application/json', traceparent: parent.traceparent },
+      body,
+    })
+    expect([response.status, await response.text()]).toEqual([status, expect.any(String)])
+    const id = response.headers.get('x-request-id')
+    const span = await waitForServerSpan(parent)
+    expect(span).toMatchObject({ name: 'POST /users/revoke', parentSpanId: parent.spanId, status: ended })
+    expect(span.attributes).toMatchObject({ 'http.response.status_code': status, 'mcp_auth_proxy.request_id': id })
+    const line = await proxy.log.waitFor((found) => found.request_id === id)
+    expect(line).toMatchObject({ action: '/users/revoke', trace_id: parent.traceId, span_id: span.spanId })
+    expect(receiver.text()).not.toContain('bob-the-subject')
   })
 })
 

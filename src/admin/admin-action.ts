@@ -1,3 +1,5 @@
+import type { TraceIds } from '../core/trace-ids.ts'
+
 /** What an action is asked with: the members of a JSON object. */
 export type ActionInput = Readonly<Record<string, unknown>>
 
@@ -18,6 +20,9 @@ export type AdminActions = ReadonlyMap<string, AdminAction>
 
 /** What came of an action, for the log and the audit. */
 export interface ActionReport {
+  readonly requestId: string
+  /** Of its trace; undefined while tracing is off. */
+  readonly trace: TraceIds | undefined
   readonly action: string
   /** The members of its input that are text; it has no secrets. */
   readonly parameters: Readonly<Record<string, string>>

@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../core/clock.ts'
-import { errorCatalogue, ProxyError, toProxyError } from '../core/errors.ts'
+import { type ErrorCode, errorCatalogue, ProxyError, toProxyError } from '../core/errors.ts'
 import type { AdminPlan } from '../core/plan/admin-plan.ts'
+import { createRequestId } from '../core/request-id.ts'
+import type { RequestTrace } from '../core/request-trace.ts'
 import { readVersion, VERSION_HEADER } from '../core/version.ts'
 import { type Listener, listen } from '../http/listener.ts'
 import { type RequestHead, readRequestHead } from '../http/request-head.ts'
@@ -34,9 +36,19 @@ export interface AdminOptions {
   readonly stalledSeconds: number
   readonly clock: Clock
   /** Called for each request that is refused, and with what could not be parsed. */
-  readonly onRefused: (refusal: { readonly code: string; readonly cause: unknown; readonly peer: string | undefined }) => void
+  readonly onRefused: (refusal: RefusedRequest) => void
   /** Called when an action was tried, whatever came of it. */
   readonly onAction: (report: ActionReport) => void
+  /** Opens the trace of an action; undefined while tracing is off. */
+  readonly openTrace?: ((rawHeaders: readonly string[]) => RequestTrace) | undefined
+}
+
+interface RefusedRequest {
+  /** Undefined for what could not be parsed. */
+  readonly requestId: string | undefined
+  readonly code: string
+  readonly cause: unknown
+  readonly peer: string | undefined
 }
 
 /**
@@ -54,8 +66,9 @@ export async function startAdmin(options: AdminOptions): Promise<Listener> {
       headersSeconds,
       stalledSeconds,
       clock,
-      handler: (request, response) => void answer(options, { request, response, version, isOperator: false }),
-      onUnreadable: (_status, cause, peer) => onRefused({ code: 'request_malformed', cause, peer }),
+      handler: (request, response) =>
+        void answer(options, { request, response, requestId: createRequestId(), version, isOperator: false }),
+      onUnreadable: (_status, cause, peer) => onRefused({ requestId: undefined, code: 'request_malformed', cause, peer }),
     })
   } catch (cause) {
     throw new Error(`the admin listener has no port: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
@@ -65,13 +78,14 @@ export async function startAdmin(options: AdminOptions): Promise<Listener> {
 interface Exchange {
   readonly request: IncomingMessage
   readonly response: ServerResponse
+  readonly requestId: string
   readonly version: string
   /** Whether the token was shown. */
   isOperator: boolean
 }
 
 async function answer(options: AdminOptions, exchange: Exchange): Promise<void> {
-  const { request } = exchange
+  const { request, requestId } = exchange
   try {
     const head = readRequestHead(request)
     exchange.isOperator = checkCaller(head, request.headers['sec-fetch-site'], options.plan)
@@ -80,22 +94,27 @@ async function answer(options: AdminOptions, exchange: Exchange): Promise<void> 
     send(exchange, 200, await findPage(options.pages, head)(request.headers.accept))
   } catch (error) {
     const refusal = toProxyError(error)
-    options.onRefused({ code: refusal.code, cause: refusal.cause, peer: request.socket.remoteAddress })
+    options.onRefused({ requestId, code: refusal.code, cause: refusal.cause, peer: request.socket.remoteAddress })
     refuse(options, exchange, refusal)
   }
 }
 
 /** @throws ProxyError `method_not_allowed`, those of {@link readInput} and of the action */
 async function runAction(
-  { clock, onAction }: AdminOptions,
-  { request, response }: Exchange,
+  { clock, onAction, openTrace }: AdminOptions,
+  { request, response, requestId }: Exchange,
   head: RequestHead,
   action: AdminAction,
 ): Promise<unknown> {
   if (head.method !== 'POST') throw new ProxyError('method_not_allowed', { cause: head.method })
   const address = request.socket.remoteAddress ?? ''
   let parameters = {}
-  const report = (code: string | undefined): void => onAction({ action: head.path, parameters, address, code })
+  const trace = openTrace?.(request.rawHeaders)
+  trace?.setRoute(head.path)
+  const report = (code: ErrorCode | undefined): void => {
+    trace?.end({ requestId, method: head.method, status: code === undefined ? 200 : errorCatalogue[code].status, code })
+    onAction({ requestId, trace: trace?.ids, action: head.path, parameters, address, code })
+  }
   try {
     const input = await readInput(request, response, head, clock)
     parameters = Object.fromEntries(Object.entries(input).filter(([, value]) => typeof value === 'string'))
@@ -133,9 +152,14 @@ function toJson(value: unknown): AdminPage {
   return { type: 'application/json', text: JSON.stringify(value) }
 }
 
-function send({ request, response, version, isOperator }: Exchange, status: number, { type, text, headers }: AdminPage): void {
+function send(
+  { request, response, requestId, version, isOperator }: Exchange,
+  status: number,
+  { type, text, headers }: AdminPage,
+): void {
   const body = Buffer.from(text)
   response.writeHead(status, {
+    'x-request-id': requestId,
     'content-type': type,
     'content-length': body.length,
     'cache-control': 'no-store',

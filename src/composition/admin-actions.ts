@@ -46,6 +46,11 @@ function describeDenial({ kind, issuer, value }: Denial): SecurityEvent {
 }
 
 /** An action of an operator, for the audit. */
-export function describeAction({ action, parameters, address, code }: ActionReport): SecurityEvent {
-  return { kind: 'admin_action', outcome: code ?? 'success', action, parameters, address }
+export function describeAction({ requestId, action, parameters, address, code }: ActionReport): SecurityEvent {
+  return { kind: 'admin_action', outcome: code ?? 'success', requestId, action, parameters, address }
+}
+
+/** The same for the log, whose fields have the names of a request's line. */
+export function describeActionLine({ requestId, trace, ...report }: ActionReport): object {
+  return { request_id: requestId, ...(trace && { trace_id: trace.traceId, span_id: trace.spanId }), ...report }
 }

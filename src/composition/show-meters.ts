@@ -9,10 +9,10 @@ import type { Listener } from '../http/listener.ts'
 import type { Meters } from '../metrics/meters.ts'
 import type { IssuerPool } from '../oauth/issuer.ts'
 import type { Log } from '../telemetry/log.ts'
-import { describeAction } from './admin-actions.ts'
+import { describeAction, describeActionLine } from './admin-actions.ts'
 import { type Foundation, isProcessReady } from './foundation.ts'
 
-interface MeasuredParts extends Pick<Foundation, 'ending' | 'startup' | 'onEvent'> {
+interface MeasuredParts extends Pick<Foundation, 'ending' | 'startup' | 'onEvent' | 'tracing'> {
   readonly clock: Clock
   readonly log: Log
   readonly issuers: IssuerPool
@@ -29,7 +29,7 @@ interface MeasuredParts extends Pick<Foundation, 'ending' | 'startup' | 'onEvent
  * @throws Error that names the admin listener, when it cannot listen
  */
 export async function showMeters(plan: Plan, meters: Meters | undefined, parts: MeasuredParts): Promise<Listener | undefined> {
-  const { clock, log, issuers, bodyRoom, actions, onEvent, descriptor, status } = parts
+  const { clock, log, issuers, bodyRoom, actions, onEvent, tracing, descriptor, status } = parts
   if (plan.admin === undefined || meters === undefined) return undefined
   const sources = {
     isReady: () => isProcessReady(parts),
@@ -49,9 +49,11 @@ export async function showMeters(plan: Plan, meters: Meters | undefined, parts: 
     headersSeconds: plan.limits.headersSeconds,
     stalledSeconds: plan.limits.stalledClientSeconds,
     clock,
-    onRefused: (refusal) => log.logger.warn(refusal, 'refused at the admin listener'),
+    openTrace: tracing && ((rawHeaders) => tracing.open(rawHeaders)),
+    onRefused: ({ requestId, ...refusal }) =>
+      log.logger.warn({ request_id: requestId, ...refusal }, 'refused at the admin listener'),
     onAction(report) {
-      log.logger.info(report, 'an operator asked for an action')
+      log.logger.info(describeActionLine(report), 'an operator asked for an action')
       onEvent(describeAction(report))
     },
   })

@@ -15,9 +15,13 @@ export interface RequestTrace {
   readBody(text: string): void
   /** Called when the call is sent to its upstream, which ends the last step. */
   openCall(called: Called): CallTrace
-  /** Called once, with what became of the request. The span is named there. */
-  end(record: RequestRecord): void
+  /** Called once, with what became of the request. */
+  end(request: TracedRequest): void
 }
+
+/** What a span tells of its request. */
+export type TracedRequest = Pick<RequestRecord, 'requestId' | 'method' | 'status' | 'code'> &
+  Partial<Pick<RequestRecord, 'operations' | 'server' | 'decision' | 'decidedBy' | 'askedRevision' | 'reason'>>
 
 /** What an upstream is called for. */
 export interface Called {

@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Admission } from '../core/rate-limits.ts'
 import type { RequestRecord } from '../core/record.ts'
 import type { ReplyHeaders } from '../core/reply.ts'
+import { createRequestId } from '../core/request-id.ts'
 import type { RequestTrace } from '../core/request-trace.ts'
 import type { Route } from '../core/route.ts'
 import { findForwardedChain } from '../http/forwarded.ts'
@@ -50,15 +50,10 @@ interface AnswerInProgress {
 
 const NO_HEADERS: Readonly<ReplyHeaders> = Object.freeze({})
 
-/** Request ids are unique for the log, not secret: a prefix of the process and a counter cost next to nothing. */
-const PROCESS_PREFIX = randomBytes(6).toString('base64url')
-let counter = 0
-
 export function openExchange(edge: Edge, request: IncomingMessage, response: ServerResponse): Exchange {
-  counter = (counter + 1) % Number.MAX_SAFE_INTEGER
   const chain = findForwardedChain(request.socket.remoteAddress ?? '', request.rawHeaders, edge.forwarded)
   const record: RequestRecord = {
-    requestId: `${PROCESS_PREFIX}-${counter.toString(36)}`,
+    requestId: createRequestId(),
     trace: undefined,
     method: request.method ?? '',
     path: pathOf(request.url ?? ''),
@@ -124,5 +119,6 @@ function closeExchange({ edge, record, response, trace, releaseBody, answer, adm
   if (!response.writableFinished && record.code === undefined) record.code = 'client_gone'
   admission?.close(record.status)
   trace?.end(record)
+  record.trace = trace?.ids
   edge.observe(record)
 }

@@ -8,8 +8,7 @@ import {
   type Tracer,
   trace,
 } from '@opentelemetry/api'
-import type { RequestRecord } from '../core/record.ts'
-import type { Called, CallTrace, RequestTrace } from '../core/request-trace.ts'
+import type { Called, CallTrace, RequestTrace, TracedRequest } from '../core/request-trace.ts'
 import type { TraceIds } from '../core/trace-ids.ts'
 import { findTraceContext } from '../mcp/trace-context.ts'
 import { CallSpan } from './call-span.ts'
@@ -68,16 +67,15 @@ export class RequestSpan implements RequestTrace {
     return this.#call
   }
 
-  end(record: RequestRecord): void {
-    this.#call?.end(record.code)
+  end(request: TracedRequest): void {
+    this.#call?.end(request.code)
     const { span, context } = this.#open()
-    record.trace = this.ids
     if (!span.isRecording()) return
     const endedAt = this.#now()
-    this.#endSteps(context, endedAt, record)
-    span.updateName(nameRequest(record, this.#route))
-    span.setAttributes(describeRequest(record, this.#route))
-    markFailed(span, record)
+    this.#endSteps(context, endedAt, request)
+    span.updateName(nameRequest(request, this.#route))
+    span.setAttributes(describeRequest(request, this.#route))
+    markFailed(span, request)
     span.end(endedAt)
   }
 
@@ -96,12 +94,12 @@ export class RequestSpan implements RequestTrace {
   }
 
   /** The step in which a request was refused is the last one, and failed with it. */
-  #endSteps(context: Context, endedAt: number, record: RequestRecord): void {
+  #endSteps(context: Context, endedAt: number, request: TracedRequest): void {
     this.#steps.forEach(({ name, at }, index) => {
       if (name === '') return
       const next = this.#steps[index + 1]
       const span = this.#tracer.startSpan(name, { startTime: at }, context)
-      if (next === undefined) markFailed(span, record)
+      if (next === undefined) markFailed(span, request)
       span.end(next?.at ?? endedAt)
     })
   }

@@ -1,8 +1,7 @@
 import { type Attributes, type Span, SpanStatusCode } from '@opentelemetry/api'
 import { MCP_METHODS } from '../core/mcp-methods.ts'
 import type { Operation } from '../core/operation.ts'
-import type { RequestRecord } from '../core/record.ts'
-import type { Called } from '../core/request-trace.ts'
+import type { Called, TracedRequest } from '../core/request-trace.ts'
 
 /** Clients choose names of tools and prompts. */
 const MAX_NAME = 100
@@ -11,25 +10,25 @@ const MAX_NAME = 100
  * `{mcp.method.name} {target}`, or `{http.request.method} {http.route}` for what is no message of MCP (semantic conventions for MCP and HTTP).
  * Only what was permitted is named by its target: other names may be anything, and there are many.
  */
-export function nameRequest(request: Called | RequestRecord, route?: string): string {
-  const method = findMethod(request.operations)
+export function nameRequest(request: Called | TracedRequest, route?: string): string {
+  const method = findMethod(request.operations ?? [])
   if (method === undefined) return route === undefined ? request.method : `${request.method} ${route}`
-  const target = isPermitted(request) ? findNames(request.operations) : {}
+  const target = isPermitted(request) ? findNames(request.operations ?? []) : {}
   return [method, ...Object.values(target)].join(' ')
 }
 
-function isPermitted(request: Called | RequestRecord): boolean {
+function isPermitted(request: Called | TracedRequest): boolean {
   return !('decision' in request) || request.decision === 'permit'
 }
 
 /** What is known of a request, without who sent it and what they sent: no address, user, path, argument, URI or session. */
-export function describeRequest(record: RequestRecord, route: string | undefined): Attributes {
+export function describeRequest(record: TracedRequest, route: string | undefined): Attributes {
   const { method, status, server, decision, decidedBy, code, reason, requestId } = record
   return {
     'http.request.method': method,
     ...(route !== undefined && { 'http.route': route }),
     ...(status > 0 && { 'http.response.status_code': status }),
-    ...describeOperations(record.operations),
+    ...describeOperations(record.operations ?? []),
     ...(record.askedRevision !== undefined && { 'mcp.protocol.version': record.askedRevision }),
     'mcp_auth_proxy.request_id': requestId,
     ...(server !== undefined && { 'mcp_auth_proxy.server': server }),
@@ -45,7 +44,7 @@ export function describeCall({ operations, method, route }: Called): Attributes 
 }
 
 /** A refusal is an error of the span by its code. Who leaves a stream has not failed. */
-export function markFailed(span: Span, { code, status }: RequestRecord): void {
+export function markFailed(span: Span, { code, status }: TracedRequest): void {
   const type = code ?? (status >= 500 ? String(status) : undefined)
   if (type === undefined || type === 'client_gone') return
   span.setAttribute('error.type', type).setStatus({ code: SpanStatusCode.ERROR, message: type })

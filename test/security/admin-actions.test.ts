@@ -56,7 +56,10 @@ it('does what an operator with the token asks for, and answers in JSON', async (
   const answer = await send('POST /act', ...framed('{"who":"alice"}', HOST, JSON_TYPE, BEARER))
   expect([answer.status, answer.body.toString(), done]).toEqual([200, '{"done":1}', [{ who: 'alice' }]])
   expect(answer.header('content-type')).toBe('application/json')
-  expect(reports).toEqual([{ action: '/act', parameters: { who: 'alice' }, address: '127.0.0.1', code: undefined }])
+  const requestId = answer.header('x-request-id')
+  expect(requestId).toMatch(/^[\w-]+$/)
+  const report = { requestId, trace: undefined, action: '/act', parameters: { who: 'alice' }, address: '127.0.0.1' }
+  expect(reports).toEqual([{ ...report, code: undefined }])
 })
 
 it('limits nothing: a hundred actions in a row are done', async () => {
