@@ -45,7 +45,7 @@ async function expectLines(admin: string, lines: readonly string[]): Promise<voi
     const shown = new Set((await readMetrics(admin)).split('\n'))
     return lines.filter((line) => !shown.has(line))
   }
-  await waitUntil(async () => (await findMissing()).length === 0, 'all lines are there', 5000).catch(() => undefined)
+  await waitUntil(async () => (await findMissing()).length === 0, 'all lines are there', 10_000).catch(() => undefined)
   expect(await findMissing(), await readMetrics(admin)).toEqual([])
 }
 
@@ -89,6 +89,32 @@ describe('the metrics of stdio servers', () => {
       exits('start_failed', 1),
       exits('crashed', 0),
     ])
+  })
+})
+
+describe('a reload', () => {
+  it('keeps what was counted, and shows no server twice while its processes are replaced', async () => {
+    const { proxy, admin, initialize } = await startStdio()
+    const session = await initialize()
+    expect(session).not.toBe('')
+    const server = (max: number) => ({ name: 'local', path: '/mcp', upstream: { command: [...scripted], max_processes: max } })
+    const outcomes: unknown[] = []
+    for (const max of [8, 16, 0]) outcomes.push((await proxy.reloadWith({ servers: [server(max)] })).outcome)
+    expect(outcomes).toEqual(['reloaded', 'reloaded', 'invalid'])
+    await initialize()
+    await expectLines(admin, [
+      'mcp_auth_proxy_reloads_total{outcome="success"} 2',
+      'mcp_auth_proxy_reloads_total{outcome="failure"} 1',
+      'mcp_auth_proxy_requests_total{server="local",operation="initialize",decision="permit",code=""} 2',
+      'mcp_auth_proxy_stdio_starts_total{server="local"} 2',
+      exits('crashed', 0),
+      // Its processes have ended.
+      exits('ended', 1),
+      'mcp_auth_proxy_stdio_processes{server="local"} 1',
+      'mcp_auth_proxy_stdio_processes_limit{server="local"} 16',
+    ])
+    const names = (await readMetrics(admin)).split('\n').map((line) => line.slice(0, line.lastIndexOf(' ')))
+    expect(names.filter((name, index) => name.startsWith('mcp') && names.indexOf(name) !== index)).toEqual([])
   })
 })
 
