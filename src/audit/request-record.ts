@@ -1,66 +1,70 @@
 import type { AuditedOperation } from '../core/audit.ts'
 import type { Clock } from '../core/clock.ts'
+import { quoteJson } from '../core/json/quote-json.ts'
 import type { Operation } from '../core/operation.ts'
 import type { RequestRecord } from '../core/record.ts'
+import { formatIsoTime } from './iso-time.ts'
 import { cutText, SCHEMA_VERSION } from './record-text.ts'
 
 /** Longest detail in words. */
 const MAX_DETAIL = 500
 
-/** The record of a request that is over: one line, without its end. */
+/**
+ * The record of a request that is over: one line, without its end. Put together by hand, as the line of the log is: an object that is
+ * made for `JSON.stringify` takes four times as long, for each call.
+ */
 export function formatRequest(record: RequestRecord, clock: Clock): string {
+  const { code, decision, duration, missingScopes } = record
   const now = clock.wall()
-  const { principal, code } = record
-  return JSON.stringify({
-    audit: SCHEMA_VERSION,
-    type: 'request',
-    time: new Date(now).toISOString(),
-    began: new Date(now - record.duration).toISOString(),
-    request_id: record.requestId,
-    trace_id: record.trace?.traceId,
-    server: record.server,
-    method: record.method,
-    path: record.path,
-    address: record.clientAddress,
-    issuer: principal?.issuer,
-    subject: cutText(principal?.subject),
-    client_id: cutText(principal?.clientId),
-    outcome: code ?? 'success',
-    decision: record.decision,
-    status: record.status,
-    reason: record.reason,
-    detail: code === 'internal_error' ? undefined : describeCause(record.cause),
-    decided_by: record.decidedBy,
-    missing_scopes: record.missingScopes,
-    revision: record.revision,
-    duration_ms: Math.round(record.duration),
-    operations: listOperations(record),
-  })
+  const began = `{"audit":${SCHEMA_VERSION},"type":"request","time":"${formatIsoTime(now)}","began":"${formatIsoTime(now - duration)}"`
+  const what = `${text('server', record.server)}${text('method', record.method)}${text('path', record.path)}`
+  const outcome = `${text('outcome', code ?? 'success')}${text('decision', decision)},"status":${record.status}`
+  const why = `${text('reason', record.reason)}${text('detail', describeCause(record))}${text('decided_by', record.decidedBy)}`
+  const scopes = missingScopes === undefined ? '' : `,"missing_scopes":${JSON.stringify(missingScopes)}`
+  const end = `${text('revision', record.revision)},"duration_ms":${Math.round(duration)}${formatOperations(record)}}`
+  return `${began}${formatIds(record)}${what}${formatWho(record)}${outcome}${why}${scopes}${end}`
 }
 
-function describeCause(cause: unknown): string | undefined {
-  if (cause === undefined) return undefined
+/** A member behind others. */
+function text(name: string, value: string | undefined): string {
+  return value === undefined ? '' : `,"${name}":${quoteJson(value)}`
+}
+
+/** Ours, of letters and digits; each is new. */
+function formatIds({ requestId, trace }: RequestRecord): string {
+  return `,"request_id":"${requestId}"${trace === undefined ? '' : `,"trace_id":"${trace.traceId}"`}`
+}
+
+function formatWho({ clientAddress, principal }: RequestRecord): string {
+  const address = text('address', clientAddress)
+  if (principal === undefined) return address
+  const { issuer, subject, clientId } = principal
+  return `${address}${text('issuer', issuer)}${text('subject', cutText(subject))}${text('client_id', cutText(clientId))}`
+}
+
+function describeCause({ code, cause }: RequestRecord): string | undefined {
+  if (cause === undefined || code === 'internal_error') return undefined
   return cutText(cause instanceof Error ? cause.message : String(cause), MAX_DETAIL)
 }
 
 /** Before the decision, and where none is made for each, operations have none of their own. */
-function listOperations({ outcomes, operations }: RequestRecord): object[] | undefined {
-  if (operations.length === 0) return undefined
-  return outcomes !== undefined && outcomes.length > 0 ? outcomes.map(formatOutcome) : operations.map(formatOperation)
+function formatOperations({ outcomes, operations }: RequestRecord): string {
+  if (operations.length === 0) return ''
+  const isDecided = outcomes !== undefined && outcomes.length > 0
+  return `,"operations":[${isDecided ? outcomes.map(formatOutcome).join(',') : operations.map((operation) => `${formatOperation(operation)}}`).join(',')}]`
 }
 
-function formatOperation({ kind, method, target, id }: Operation): object {
-  return { kind, method: method === '' ? undefined : cutText(method), target: cutText(target), id }
+/** Open at its end. */
+function formatOperation({ kind, method, target, id }: Operation): string {
+  const named = method === '' ? '' : text('method', cutText(method))
+  return `{"kind":"${kind}"${named}${text('target', cutText(target))}${text('id', id)}`
 }
 
-function formatOutcome({ operation, decision, decidedBy, argumentsDigest, argumentsText }: AuditedOperation): object {
-  return {
-    ...formatOperation(operation),
-    decision: decision.effect,
-    code: decision.effect === 'permit' ? undefined : decision.code,
-    decided_by: decidedBy,
-    would_deny: decision.wouldDeny?.map((reason) => cutText(reason, MAX_DETAIL)),
-    arguments_digest: argumentsDigest,
-    arguments: argumentsText,
-  }
+function formatOutcome({ operation, decision, decidedBy, argumentsDigest, argumentsText }: AuditedOperation): string {
+  const { effect, wouldDeny } = decision
+  const reasons = wouldDeny?.map((reason) => cutText(reason, MAX_DETAIL))
+  const shadow = reasons === undefined ? '' : `,"would_deny":${JSON.stringify(reasons)}`
+  const decided = `,"decision":"${effect}"${text('code', effect === 'permit' ? undefined : decision.code)}${text('decided_by', decidedBy)}`
+  const digest = argumentsDigest === undefined ? '' : `,"arguments_digest":"${argumentsDigest}"`
+  return `${formatOperation(operation)}${decided}${shadow}${digest}${text('arguments', argumentsText)}}`
 }

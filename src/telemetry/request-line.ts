@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from '../core/clock.ts'
 import { errorCatalogue } from '../core/errors.ts'
+import { quoteJson } from '../core/json/quote-json.ts'
 import type { Principal } from '../core/principal.ts'
 import type { RequestObserver, RequestRecord } from '../core/record.ts'
 import type { RequestParties } from '../core/request-parties.ts'
@@ -145,18 +146,8 @@ function formatCause({ code, cause }: RequestRecord): string {
   return `${errno ? `${errno} ` : ''}${cause.message}${inner}`
 }
 
-/** Quoted strings: methods, paths and names come again with every request. Bounded, since strangers choose some of them. */
-const quoted = new Map<string, string>()
-const MAX_QUOTED = 2000
-const MAX_QUOTED_LENGTH = 64
-
 function quote(text: string, length = MAX_TEXT): string {
-  if (text.length > MAX_QUOTED_LENGTH) return JSON.stringify(text.length <= length ? text : `${text.slice(0, length)}…`)
-  const known = quoted.get(text)
-  if (known !== undefined) return known
-  const fresh = JSON.stringify(text)
-  if (quoted.size < MAX_QUOTED) quoted.set(text, fresh)
-  return fresh
+  return quoteJson(text.length <= length ? text : `${text.slice(0, length)}…`)
 }
 
 /** Two digits behind the point, each pair put together once: V8 takes long to find the shortest form of a fraction. */
