@@ -64,8 +64,8 @@ describe('the codes that alerts and dashboard look for', () => {
   const failing = /code=~"([^"]+)"/g
 
   it('as failures are all for which the caller is not to blame', () => {
-    // These end with the process or a reload, or are another party's than the operator's.
-    const blameless = ['shutting_down', 'upstream_replaced', 'client_unavailable']
+    // These end with the process or a reload, are another party's than the operator's, or answer an operator.
+    const blameless = ['shutting_down', 'upstream_replaced', 'client_unavailable', 'deny_list_full']
     const failures = Object.entries(errorCatalogue)
       .filter(([code, { status }]) => status >= 500 && !blameless.includes(code))
       .map(([code]) => code)
