@@ -48,6 +48,7 @@ const architecture: Architecture = {
       pages: ['clients', 'identity-provider'],
       tokens: ['accounts', 'identity-provider', 'storage'],
       grants: ['tokens', 'clients', 'accounts', 'identity-provider', 'storage'],
+      operators: ['tokens', 'clients', 'accounts', 'identity-provider', 'storage'],
       'sign-in': ['pages', 'clients', 'accounts', 'identity-provider', 'storage', 'limits'],
       protocol: ['sign-in', 'grants', 'tokens', 'pages', 'clients', 'accounts', 'identity-provider', 'storage', 'limits'],
     },

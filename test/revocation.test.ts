@@ -150,7 +150,7 @@ describe('an operator', () => {
   it('is told what is wrong with the command', async () => {
     const { ask } = await start()
     for (const [words, message] of [
-      [['users'], /Say what to do: users revoke, unblock/],
+      [['users'], /Say what to do: users list, show, revoke, unblock/],
       [['users', 'revoke'], /Name one of the users/],
       [['users', 'revoke', 'a', 'b'], /Unexpected argument "b"/],
       [['users', 'unblock', 'a', '--block'], /--block is for users revoke/],

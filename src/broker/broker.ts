@@ -1,9 +1,11 @@
 import { type Clock, systemClock } from '../core/clock.ts'
+import type { DenyList } from '../core/deny-list.ts'
 import type { EndpointHandler } from '../core/endpoint-request.ts'
 import type { BrokerPlan } from '../core/plan/broker-plan.ts'
 import type { TokenVerifier } from '../core/ports.ts'
 import type { Principal } from '../core/principal.ts'
 import type { OnEvent } from '../core/security-event.ts'
+import type { SignInRegister } from '../core/sign-in-register.ts'
 import type { Store } from '../core/store.ts'
 import type { FindCredential } from '../core/upstream-credential.ts'
 import type { IssuerKeys } from '../oauth/keys.ts'
@@ -11,6 +13,7 @@ import type { ResolveHost } from '../oauth/safe-fetch.ts'
 import type { BrokerResource } from './clients/resources.ts'
 import { listHandlers, openProtocolEndpoints } from './endpoints.ts'
 import { findSubjectClaim } from './identity-provider/subject.ts'
+import { createRegister } from './operators/register.ts'
 import { createParts } from './parts.ts'
 import { createIssuerScopedStore } from './storage/issuer-scoped-store.ts'
 import { placeKeyCanary } from './storage/key-canary.ts'
@@ -32,6 +35,8 @@ export interface Broker {
   readonly findCredential: FindCredential
   /** Called when a principal was told to get scopes that its token lacks. */
   noteStepUp(principal: Principal, missing: readonly string[]): void
+  /** Its users, clients and sign-ins, for operators. */
+  readonly register: SignInRegister
   close(): Promise<void>
 }
 
@@ -45,6 +50,10 @@ export interface BrokerOptions {
   readonly onIssue: (message: string) => void
   /** Called with what happens: sign-ins, consents, tokens, keys. */
   readonly onEvent: OnEvent
+  /** What operators deny. */
+  readonly denied?: DenyList
+  /** Makes a verifier refuse what is denied. */
+  readonly guardTokens?: (verifier: TokenVerifier) => TokenVerifier
   readonly clock?: Clock
   readonly resolveHost?: ResolveHost
 }
@@ -53,12 +62,12 @@ const RENEW_KEYS_MS = 10 * 60_000
 
 /** Starts a broker. Does not wait for the identity provider. */
 export async function startBroker(options: BrokerOptions): Promise<Broker> {
-  const { plan, resources, endpointPaths, onIssue, onEvent, clock = systemClock, resolveHost } = options
+  const { plan, resources, endpointPaths, onIssue, onEvent, clock = systemClock, resolveHost, denied, guardTokens } = options
   const store = createIssuerScopedStore(options.store, {
     issuer: plan.identityProvider.issuer,
     subjectClaim: findSubjectClaim(plan.identityProvider),
   })
-  const given = { plan, resources, store, clock, onIssue, onEvent, resolveHost }
+  const given = { plan, resources, store, clock, onIssue, onEvent, resolveHost, denied, guardTokens }
   const parts = await createParts(given)
   const { encryption, keys, revocations, stepUps } = parts
   const addClaims = createClaimsOfUsers(plan.identityProvider)
@@ -78,6 +87,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     noteStepUp({ issuer, claims: { [GRANT_CLAIM]: grantId } }, missing) {
       if (issuer === plan.issuer && typeof grantId === 'string') stepUps.note(grantId, missing)
     },
+    register: createRegister({ ...parts, plan, store, clock }),
     async close() {
       stopRenewing()
       await parts.close()

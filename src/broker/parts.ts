@@ -1,5 +1,6 @@
 import { BROKER_PATHS } from '../core/broker-paths.ts'
 import type { Clock } from '../core/clock.ts'
+import type { DenyList } from '../core/deny-list.ts'
 import { createEncryption, type Encryption } from '../core/encryption.ts'
 import type { BrokerPlan } from '../core/plan/broker-plan.ts'
 import type { TokenVerifier } from '../core/ports.ts'
@@ -35,6 +36,10 @@ export interface PartsOptions {
   /** Called with problems to log; the text holds no secrets. */
   readonly onIssue: (message: string) => void
   readonly onEvent: OnEvent
+  /** What operators deny; undefined where nothing can be denied. */
+  readonly denied?: DenyList | undefined
+  /** Makes a verifier refuse what is denied. */
+  readonly guardTokens?: ((verifier: TokenVerifier) => TokenVerifier) | undefined
   readonly resolveHost: ResolveHost | undefined
 }
 
@@ -76,10 +81,20 @@ export async function createParts(options: PartsOptions): Promise<Parts> {
   const events = createEventSource(options.onEvent, plan.issuer, resources)
   const provider = openIdentityProvider(options, encryption)
   const { identityProvider } = provider
-  const users = openUsers({ plan, store, encryption, clock, identityProvider, resources, report: events.report })
+  const users = openUsers({
+    plan,
+    store,
+    encryption,
+    clock,
+    identityProvider,
+    resources,
+    report: events.report,
+    isBlocked: listBlocked(options),
+  })
   const documents = openClientDocuments(options)
   const subjectVerifier = createSubjectVerifier({ plan, resources: options.resources, pool, clock })
   const [formKey = ''] = encryption.derive('forms')
+  const guard = options.guardTokens ?? ((verifier: TokenVerifier) => verifier)
   return {
     encryption,
     keys,
@@ -104,12 +119,20 @@ export async function createParts(options: PartsOptions): Promise<Parts> {
       clock,
     }),
     events,
-    subjectTokens: createUnrevokedVerifier(subjectVerifier, plan.issuer, users.revocations),
+    subjectTokens: guard(createUnrevokedVerifier(subjectVerifier, plan.issuer, users.revocations)),
     async close() {
       singleUse.close()
       await Promise.all([provider.close(), documents.close(), pool.close()])
     },
   }
+}
+
+/** Users of ours whose new tokens are refused as well may not sign in. */
+function listBlocked({ denied, plan }: PartsOptions): (subject: string) => boolean {
+  return (subject) =>
+    denied?.list().some((one) => {
+      return one.kind === 'user' && one.value === subject && one.issuer === plan.issuer && one.issuedBefore === undefined
+    }) === true
 }
 
 function openIssuerPool({ plan, clock, onIssue, resolveHost }: PartsOptions, keys: SigningKeys): IssuerPool {

@@ -28,6 +28,9 @@ export type FlagName =
   | 'for'
   | 'sid'
   | 'jti'
+  | 'user'
+  | 'most'
+  | 'after'
   | 'debug'
   | 'help'
   | 'version'
@@ -110,6 +113,14 @@ export const FLAGS: readonly Flag[] = [
     help: 'revoke, end: how long tokens are refused, for example 90s, 15m, 12h or 30d',
   },
   { name: 'sid', value: 'ID', only: ['sessions'], help: 'sessions end: the session with the issuer (claim `sid`)' },
+  { name: 'user', value: 'SUBJECT', only: ['sessions'], help: 'sessions list: of this user' },
+  { name: 'most', value: 'N', only: ['users', 'clients', 'sessions'], help: 'list: so many rows (100)' },
+  {
+    name: 'after',
+    value: 'KEY',
+    only: ['users', 'clients', 'sessions'],
+    help: 'list: the rows behind this one, the last of the page before',
+  },
   { name: 'jti', value: 'ID', only: ['sessions'], help: 'sessions end: one token (claim `jti`)' },
   { name: 'help', help: 'this text' },
   { name: 'version', help: 'the version' },

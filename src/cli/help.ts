@@ -12,11 +12,15 @@ const COMMANDS: readonly (readonly [name: string, what: string])[] = [
   ['explain [FILE]', 'say who may do what and why: which entry or rule decides on a request; nothing is called'],
   ['rules test FILE…', 'try the cases of these files on the configuration'],
   [
+    'users list',
+    'list who has signed in at the running proxy, and who is shut out; also users show SUBJECT, clients list, sessions list',
+  ],
+  [
     'users revoke SUBJECT',
     'have the running proxy, and all that share its store, refuse the tokens of a user; unblock ends --block',
   ],
   ['clients revoke CLIENT', 'the same for a client'],
-  ['sessions end', 'the same for a session (--sid) or one token (--jti)'],
+  ['sessions end [ID]', 'the same for a session of the proxy, one of an issuer (--sid) or one token (--jti)'],
   ['reload [FILE]', 'have the running proxy read its configuration anew, over its admin listener'],
   ['migrate FILE', "print a configuration of the Go proxy's format in this one's"],
 ]

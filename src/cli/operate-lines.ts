@@ -1,14 +1,16 @@
 import { isObject } from '../core/is-object.ts'
 import { escapeControlCharacters } from '../doctor/untrusted-text.ts'
+import { formatTable } from './table.ts'
 
 /** What was revoked, for how long, and where that holds. */
 export function formatRevoked(answer: unknown): readonly string[] {
-  const { issuer, refuses, issued_before, until, shared } = readAnswer(answer)
+  const { issuer, refuses, issued_before, until, shared, tokens_of_identity_provider: atProvider } = readAnswer(answer)
   const tokens = refuses === 'all' ? 'All tokens' : `Tokens issued before ${show(issued_before)}`
   const end = until === null ? 'until it is lifted with `unblock`' : `until ${show(until)}`
   return [
     `${describe(answer)} of ${show(issuer)}: revoked.`,
     `${tokens} are refused within five seconds, ${end}.`,
+    ...(typeof atProvider === 'string' && Object.hasOwn(AT_PROVIDER, atProvider) ? [AT_PROVIDER[atProvider] ?? ''] : []),
     ...(refuses === 'all' ? [] : ['A new sign-in counts again; `--block` refuses it, too.']),
     ...(shared === true ? [] : ['The store is `memory`: the process that was asked refuses them, and no other.']),
   ]
@@ -17,6 +19,55 @@ export function formatRevoked(answer: unknown): readonly string[] {
 export function formatUnblocked(answer: unknown): readonly string[] {
   const { issuer, was_blocked } = readAnswer(answer)
   return [`${describe(answer)} of ${show(issuer)}: ${was_blocked === true ? 'no longer blocked' : 'was not blocked'}.`]
+}
+
+/** A table for each list of the answer that has rows. */
+export function formatList(answer: unknown): readonly string[] {
+  const { total, is_cut } = readAnswer(answer)
+  const more = is_cut === true ? ', and more that were not read' : ''
+  return [...formatTables(answer), `${show(total)} in all${more}.`]
+}
+
+/** One user: what is known, and then the lists. */
+export function formatUser(answer: unknown): readonly string[] {
+  const facts = Object.entries(readAnswer(answer)).filter(([, value]) => !isTable(value))
+  return [...facts.map(([name, value]) => `${name}: ${formatCell(value)}`), '', ...formatTables(answer)]
+}
+
+export function formatEnded(answer: unknown): readonly string[] {
+  const { id, subject, client_id, kind } = readAnswer(answer)
+  const whose = client_id === undefined ? show(subject) : `${show(subject)} with ${show(client_id)}`
+  return [`Session ${show(id)} (${show(kind)}) of ${whose}: ended. Its tokens are refused within five seconds.`]
+}
+
+function formatTables(answer: unknown): readonly string[] {
+  const tables = Object.entries(readAnswer(answer)).filter((entry): entry is [string, Rows] => isTable(entry[1]))
+  return tables.flatMap(([name, rows]) => [`${name}:`, ...formatRows(rows), ''])
+}
+
+type Rows = readonly Readonly<Record<string, unknown>>[]
+
+function isTable(value: unknown): value is Rows {
+  return Array.isArray(value) && value.some(isObject)
+}
+
+function formatRows(rows: Rows): readonly string[] {
+  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))]
+  const cells = rows.map((row) => columns.map((column) => [formatCell(row[column])]))
+  const head = columns.map((column) => column.toUpperCase().replaceAll('_', ' '))
+  return formatTable(head, cells).map((line) => `  ${line}`)
+}
+
+function formatCell(value: unknown): string {
+  if (value === undefined || value === null || (Array.isArray(value) && value.length === 0)) return '-'
+  return show(Array.isArray(value) ? value.join(' ') : value)
+}
+
+const AT_PROVIDER: Readonly<Record<string, string>> = {
+  revoked: 'The identity provider has revoked its tokens.',
+  no_endpoint: 'The identity provider has no revocation endpoint; its tokens for the user were deleted here.',
+  no_token: 'There was no token of the identity provider.',
+  failed: 'The identity provider did not revoke its tokens; they were deleted here.',
 }
 
 const NAMES = { subject: 'User', client_id: 'Client', sid: 'Session', jti: 'Token' } as const

@@ -2,7 +2,7 @@ import { type AdminClient, createAdminClient } from './admin-client.ts'
 import type { Arguments } from './arguments.ts'
 import { parseDuration } from './duration.ts'
 import type { FlagName } from './flags.ts'
-import { formatRevoked, formatUnblocked } from './operate-lines.ts'
+import { formatEnded, formatList, formatRevoked, formatUnblocked, formatUser } from './operate-lines.ts'
 import type { Source } from './source.ts'
 import type { Terminal } from './terminal.ts'
 import { UsageError } from './usage-error.ts'
@@ -37,7 +37,7 @@ function chooseQuestion(args: Arguments): Question {
   const issuer = readIssuer(args)
   const duration = one('for')
   if (args.block && verb !== 'revoke') throw new UsageError(`--block is for ${command} revoke.`)
-  if (duration !== undefined && verb === 'unblock') throw new UsageError('--for is for revoke and end.')
+  if (duration !== undefined && verb !== 'revoke' && verb !== 'end') throw new UsageError('--for is for revoke and end.')
   const seconds = duration === undefined ? undefined : parseDuration(duration)
   const path = `/${command}/${verb}`
   const member = command === 'users' ? 'subject' : 'client_id'
@@ -50,9 +50,22 @@ function chooseQuestion(args: Arguments): Question {
       }
     case 'unblock':
       return { path, input: { [member]: name, issuer }, format: formatUnblocked }
+    case 'list':
+      return { path, input: { after: one('after'), most: readMost(one('most')), subject: one('user') }, format: formatList }
+    case 'show':
+      return { path, input: { subject: name, issuer }, format: formatUser }
     default:
-      return { path, input: { sid: one('sid'), jti: one('jti'), issuer, for_seconds: seconds }, format: formatRevoked }
+      return {
+        path,
+        input: { id: name, sid: one('sid'), jti: one('jti'), issuer, for_seconds: seconds },
+        format: name === undefined ? formatRevoked : formatEnded,
+      }
   }
+}
+
+function readMost(text: string | undefined): number | undefined {
+  if (text !== undefined && !/^\d{1,4}$/.test(text)) throw new UsageError('--most is a number up to 1000.')
+  return text === undefined ? undefined : Number(text)
 }
 
 function readIssuer({ values }: Arguments): string | undefined {

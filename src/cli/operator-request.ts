@@ -8,10 +8,10 @@ export interface OperatorRequest {
 }
 
 /** What each command does, and whether that is about one that is named. */
-const OPERATOR_VERBS: Readonly<Record<string, Readonly<Record<string, 'name' | 'no name'>>>> = {
-  users: { revoke: 'name', unblock: 'name' },
-  clients: { revoke: 'name', unblock: 'name' },
-  sessions: { end: 'no name' },
+const OPERATOR_VERBS: Readonly<Record<string, Readonly<Record<string, 'name' | 'optional name' | 'no name'>>>> = {
+  users: { list: 'no name', show: 'name', revoke: 'name', unblock: 'name' },
+  clients: { list: 'no name', revoke: 'name', unblock: 'name' },
+  sessions: { list: 'no name', end: 'optional name' },
 }
 
 /**

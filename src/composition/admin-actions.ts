@@ -1,5 +1,11 @@
 import { createEndAction, createRevokeAction, createUnblockAction } from '../admin/actions/deny-actions.ts'
 import type { KnownIssuer } from '../admin/actions/known-issuers.ts'
+import {
+  createClientListAction,
+  createSessionListAction,
+  createUserListAction,
+  createUserShowAction,
+} from '../admin/actions/list-actions.ts'
 import type { ActionReport, AdminActions } from '../admin/admin-action.ts'
 import type { Denial } from '../core/deny-list.ts'
 import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
@@ -8,15 +14,20 @@ import type { SecurityEvent } from '../core/security-event.ts'
 import type { Foundation } from './foundation.ts'
 
 /** @param findPlan - the plan of now, which a reload may change */
-export function listActions(findPlan: () => Plan, { denied, clock, onEvent }: Foundation): AdminActions {
+export function listActions(findPlan: () => Plan, { denied, inForce, clock, onEvent }: Foundation): AdminActions {
   const options = {
     denied,
+    findRegister: () => inForce.served?.broker?.register,
     clock,
     isShared: findPlan().store.kind !== 'memory',
     listIssuers: () => listKnownIssuers(findPlan()),
     onDenied: (denial: Denial) => onEvent(describeDenial(denial)),
   }
   return new Map([
+    ['/users/list', createUserListAction(options)],
+    ['/users/show', createUserShowAction(options)],
+    ['/clients/list', createClientListAction(options)],
+    ['/sessions/list', createSessionListAction(options)],
     ['/users/revoke', createRevokeAction('user', options)],
     ['/users/unblock', createUnblockAction('user', options)],
     ['/clients/revoke', createRevokeAction('client', options)],

@@ -1,9 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Broker, BrokerOptions } from '../broker/broker.ts'
+import type { DenyList } from '../core/deny-list.ts'
 import type { BrokerPlan } from '../core/plan/broker-plan.ts'
 import type { Plan } from '../core/plan/plan.ts'
 import type { ServerPlan } from '../core/plan/server-plan.ts'
+import type { TokenVerifier } from '../core/ports.ts'
 import { createPolicy } from '../policy/policy.ts'
+import { createDenyVerifier } from '../revocation/deny-verifier.ts'
 
 /** Our own authorization server, and what of the plan it was made from. */
 export interface MountedBroker {
@@ -12,7 +15,8 @@ export interface MountedBroker {
 }
 
 /** What a broker works on, and whom it tells. */
-type BrokerContext = Pick<BrokerOptions, 'store' | 'onIssue' | 'onEvent'> & Pick<BrokerPlan, 'encryptionKeys'>
+type BrokerContext = Pick<BrokerOptions, 'store' | 'onIssue' | 'onEvent'> &
+  Pick<BrokerPlan, 'encryptionKeys'> & { readonly denied: DenyList }
 
 type BrokerPart = Pick<BrokerOptions, 'plan' | 'resources' | 'endpointPaths'>
 
@@ -22,7 +26,7 @@ type BrokerPart = Pick<BrokerOptions, 'plan' | 'resources' | 'endpointPaths'>
  */
 export async function mountBroker(
   plan: Plan,
-  { store, onIssue, onEvent, encryptionKeys }: BrokerContext,
+  { encryptionKeys, ...context }: BrokerContext,
   before: MountedBroker | undefined,
 ): Promise<MountedBroker | undefined> {
   if (plan.broker === undefined) return undefined
@@ -30,7 +34,8 @@ export async function mountBroker(
   if (isDeepStrictEqual(before?.madeFrom, part)) return before
   const { startBroker } = await import('../broker/broker.ts')
   const keyed = { ...part, plan: { ...part.plan, encryptionKeys } }
-  return { broker: await startBroker({ ...keyed, store, onIssue, onEvent }), madeFrom: part }
+  const guardTokens = (verifier: TokenVerifier) => createDenyVerifier(verifier, context.denied)
+  return { broker: await startBroker({ ...keyed, ...context, guardTokens }), madeFrom: part }
 }
 
 function selectPart(plan: BrokerPlan, servers: readonly ServerPlan[]): BrokerPart {

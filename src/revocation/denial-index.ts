@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import type { Clock } from '../core/clock.ts'
 import type { Denial, DeniedKind } from '../core/deny-list.ts'
 import type { Principal } from '../core/principal.ts'
@@ -33,12 +34,18 @@ export function createDenialIndex(clock: Clock): DenialIndex {
 }
 
 /** What a principal can be denied by. Where a token has no subject, the user has a name (RFC 7662 §2.2). */
-function namesOf({ subject, clientId, claims: { jti, sid, username } }: Principal): (readonly [DeniedKind, string])[] {
+function namesOf({
+  subject,
+  clientId,
+  claims: { jti, sid, username, grant_id: grantId },
+}: Principal): (readonly [DeniedKind, string])[] {
   const names: readonly (readonly [DeniedKind, unknown])[] = [
     ['user', subject ?? username],
     ['client', clientId],
     ['token', jti],
     ['session', sid],
+    // A session of the broker, by the name that it has in the store.
+    ['session', typeof grantId === 'string' ? hash('sha256', grantId, 'base64url') : undefined],
   ]
   return names.filter((name): name is readonly [DeniedKind, string] => typeof name[1] === 'string')
 }

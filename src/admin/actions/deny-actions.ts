@@ -1,5 +1,7 @@
 import type { Clock } from '../../core/clock.ts'
 import type { Denial, DeniedKind, DenyList } from '../../core/deny-list.ts'
+import { ProxyError } from '../../core/errors.ts'
+import type { SignInRegister } from '../../core/sign-in-register.ts'
 import type { ActionInput, AdminAction } from '../admin-action.ts'
 import { chooseIssuer, type KnownIssuer } from './known-issuers.ts'
 import { demand, invalidInput, readMembers } from './read-members.ts'
@@ -10,6 +12,8 @@ export interface DenyActionOptions {
   readonly listIssuers: () => readonly KnownIssuer[]
   /** Whether other processes see what this one denies. */
   readonly isShared: boolean
+  /** Ends at the broker what its users and clients have; undefined where users sign in elsewhere. */
+  readonly findRegister: () => SignInRegister | undefined
   readonly clock: Clock
   /** Called when something was denied. */
   readonly onDenied: (denial: Denial) => void
@@ -38,7 +42,7 @@ export function createRevokeAction(kind: 'user' | 'client', options: DenyActionO
     const value = readName(named, name)
     const denial = planDenial({ kind, value, issuer, isBlock: block === true, seconds }, options)
     await deny(denial, options)
-    return { [name]: value, ...tell(denial, options) }
+    return { [name]: value, ...tell(denial, options), ...(await endAtBroker(denial, options)) }
   }
 }
 
@@ -54,19 +58,43 @@ export function createUnblockAction(kind: 'user' | 'client', { denied, listIssue
   }
 }
 
-/** Ends one session with an issuer (`sid`), or one token (`jti`): whatever was or will be issued in it. */
+/** What the broker has of its own users and clients. Denied first: nothing passes while this takes its time. */
+async function endAtBroker({ kind, issuer, value }: Denial, { findRegister }: DenyActionOptions) {
+  const register = findRegister()
+  if (register === undefined || issuer !== register.issuer) return {}
+  if (kind === 'client') return { ended: await register.endClient(value).then(() => true) }
+  const { wasKnown, atProvider } = await register.endUser(value)
+  return { was_signed_in: wasKnown, tokens_of_identity_provider: atProvider }
+}
+
+/** Ends a session of the broker (`id`), a session with an issuer (`sid`), or one token (`jti`): whatever was or will be issued in it. */
 export function createEndAction(options: DenyActionOptions): AdminAction {
   return async (input) => {
-    const { sid, jti, issuer, for_seconds: seconds } = readEnd(input)
-    const [kind, value] = sid === undefined ? (['token', demand(jti, 'sid or jti')] as const) : (['session', sid] as const)
-    if (sid !== undefined && jti !== undefined) throw invalidInput('give sid or jti, not both')
+    const { id, sid, jti, issuer, for_seconds: seconds } = readEnd(input)
+    const [named, ...more] = Object.entries({ id, sid, jti }).filter(([, value]) => value !== undefined)
+    if (named === undefined || more.length > 0) throw invalidInput('give one of id, sid and jti')
+    const [name, value = ''] = named
+    if (name === 'id') return endSession(value, options)
+    const kind = name === 'sid' ? 'session' : 'token'
     const denial = planDenial({ kind, value, issuer, isBlock: true, seconds: seconds ?? DEFAULT_SECONDS }, options)
     await deny(denial, options)
-    return { [kind === 'session' ? 'sid' : 'jti']: value, ...tell(denial, options) }
+    return { [name]: value, ...tell(denial, options) }
   }
 }
 
-const readEnd = (input: ActionInput) => readMembers(input, { sid: 'text', jti: 'text', issuer: 'text', for_seconds: 'count' })
+async function endSession(id: string, options: DenyActionOptions) {
+  const register = options.findRegister()
+  const ended = await register?.endSession(id)
+  if (register === undefined || ended === undefined)
+    throw new ProxyError('admin_target_unknown', { cause: `the broker has no session ${JSON.stringify(id)}` })
+  const { issuer } = register
+  const denial = planDenial({ kind: 'session', value: id, issuer, isBlock: true, seconds: undefined }, options)
+  await deny({ ...denial, expiresAt: options.clock.wall() + DEFAULT_SECONDS * 1000 }, options)
+  return { id, issuer, subject: ended.subject, client_id: ended.clientId, kind: ended.kind, shared: options.isShared }
+}
+
+const readEnd = (input: ActionInput) =>
+  readMembers(input, { id: 'text', sid: 'text', jti: 'text', issuer: 'text', for_seconds: 'count' })
 
 /** Whom an action is about, under the name that fits its kind. */
 function readName(value: unknown, name: string): string {

@@ -19,6 +19,8 @@ export interface Accounts {
   findRecent(subject: string): Promise<SignedInUser | undefined>
   /** Keeps what a sign-in brought. */
   save(user: SignedInUser): Promise<void>
+  /** Whether an operator shuts the user out, new sign-ins included. */
+  isBlocked(subject: string): boolean
   /** Ends all sessions, grants and tokens of a user. */
   end(subject: string): Promise<void>
   /**
@@ -46,6 +48,8 @@ export interface AccountsOptions {
   readonly clock: Clock
   /** Scopes that a user may have; none unless given. */
   readonly listScopes?: (claims: Claims) => ReadonlySet<string>
+  /** Whether an operator shuts the user out. */
+  readonly isBlocked?: ((subject: string) => boolean) | undefined
   /** Called when grants or scopes of a user have ended. */
   readonly onEnded: (subject: string) => void
   readonly report: OnEvent
@@ -57,15 +61,16 @@ interface Session extends AccountsOptions, RefreshOptions {
 }
 
 export function createAccounts(options: AccountsOptions): Accounts {
-  const { store, encryption, clock, plan } = options
+  const { store, encryption, clock, plan, isBlocked = () => false } = options
   const collection = createEncryptedCollection<SignedInUser>(store, encryption, 'Account', hashId)
   const session: Session = { ...options, collection, questions: new Map() }
   const find = async (subject: string) => {
     const user = await collection.find(subject)
-    return user !== undefined && mayUserSignIn(user.claims, plan) ? user : undefined
+    return user !== undefined && mayUserSignIn(user.claims, plan) && !isBlocked(subject) ? user : undefined
   }
   return {
     find,
+    isBlocked,
     async findRecent(subject) {
       const user = await find(subject)
       return user === undefined || isWordOver(user, clock.wall(), plan.unrefreshedSeconds) ? undefined : user
@@ -157,7 +162,7 @@ async function end(subject: string, detail: string | undefined, { store, onEnded
 
 /** Groups and rules change: a user who may no longer sign in loses all grants. */
 async function endUnlessAllowed(user: SignedInUser, options: AccountsOptions): Promise<SignedInUser | undefined> {
-  if (mayUserSignIn(user.claims, options.plan)) return user
+  if (mayUserSignIn(user.claims, options.plan) && options.isBlocked?.(user.subject) !== true) return user
   await end(user.subject, NOT_ALLOWED, options)
   return undefined
 }

@@ -56,6 +56,7 @@ export function createAsgardeoIdentityProvider(options: AsgardeoOptions): Asgard
     finishSignIn: (answer, pending) => guard(() => finishSignIn(session, answer, pending)),
     refresh: (user, keep) => guard(() => refresh(session, user, keep)),
     confirm: (user) => guard(() => confirm(session, user)),
+    revoke: (user) => guard(async () => openProvider(session, await findApplication(session, user)).revoke(user)),
     warm() {
       if (options.plan.asgardeo.registration === 'application') keepTrying(session, tasks)
       keepSweeping(session, tasks)

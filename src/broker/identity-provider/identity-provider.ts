@@ -6,6 +6,7 @@ import { createOpenIdConnect } from './openid-connect.ts'
 import { createPlainOAuth } from './plain-oauth.ts'
 import { refresh } from './refresh.ts'
 import { createAuthentication, createRequestOptions, type RequestOptions } from './requests.ts'
+import { type RevokedAtProvider, revoke } from './revoke.ts'
 import type { Session } from './session.ts'
 import { createAuthorizationUrl, finishSignIn } from './sign-in.ts'
 import type { KeepRefreshToken, PendingSignIn, SignedInUser } from './signed-in-user.ts'
@@ -31,6 +32,8 @@ export interface IdentityProvider {
    * @returns undefined where there is no userinfo endpoint to ask
    */
   confirm(user: SignedInUser): Promise<SignedInUser | undefined>
+  /** Has the user's tokens revoked where there is an endpoint for that. */
+  revoke(user: SignedInUser): Promise<RevokedAtProvider>
 }
 
 export interface IdentityProviderOptions {
@@ -72,6 +75,7 @@ export function createIdentityProvider({
     // One bound for all questions of a refresh: they must not outlast the lock under which users are refreshed.
     refresh: (user, keep) => guard(() => refresh(limit(session, timeoutMs), user, keep)),
     confirm: (user) => guard(() => confirmUser(limit(session, timeoutMs), user)),
+    revoke: (user) => guard(() => revoke(limit(session, timeoutMs), user)),
   }
 }
 

@@ -5,14 +5,15 @@ import type { Resources } from '../clients/resources.ts'
 import { listUserScopes } from '../identity-provider/access-rules.ts'
 import { createRevocations, type Revocations, type UserOfToken } from '../tokens/revocation.ts'
 
-interface StandingOptions extends Pick<AccountsOptions, 'store' | 'encryption' | 'identityProvider' | 'clock' | 'report'> {
+interface StandingOptions
+  extends Pick<AccountsOptions, 'store' | 'encryption' | 'identityProvider' | 'clock' | 'report' | 'isBlocked'> {
   readonly plan: BrokerPlan
   readonly resources: Resources
 }
 
 /** The users who have signed in, and whether their tokens still stand: each has to hear of the other. */
 export function openUsers(options: StandingOptions): { readonly accounts: Accounts; readonly revocations: Revocations } {
-  const { plan, store, encryption, clock, identityProvider, resources, report } = options
+  const { plan, store, encryption, clock, identityProvider, resources, report, isBlocked } = options
   const { identityProvider: rules, grantSeconds } = plan
   const listScopes = (claims: Claims) => listUserScopes(claims, rules, resources.scopes)
   const findEntitled = async (token: UserOfToken) => {
@@ -31,6 +32,7 @@ export function openUsers(options: StandingOptions): { readonly accounts: Accoun
     listScopes,
     onEnded,
     report,
+    isBlocked,
   })
   return { accounts, revocations }
 }

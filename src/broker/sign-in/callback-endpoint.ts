@@ -49,9 +49,10 @@ async function finishSignIn(
   try {
     const user = await options.identityProvider.finishSignIn(answer, away)
     // Whatever is said of the user holds for everything that the user has here.
-    if (mayUserSignIn(user.claims, options.plan)) await options.accounts.save(user)
+    const isBlocked = options.accounts.isBlocked(user.subject)
+    if (mayUserSignIn(user.claims, options.plan) && !isBlocked) await options.accounts.save(user)
     else await options.accounts.end(user.subject)
-    const denied = findDenial(user, context, options)
+    const denied = isBlocked ? BLOCKED : findDenial(user, context, options)
     if (denied !== undefined) {
       const cause = `subject ${JSON.stringify(user.subject)}: ${denied.cause}`
       reportDenial(user, context, denied, options)
@@ -88,6 +89,8 @@ interface Denial {
   readonly signInError: SignInError
   readonly cause: string
 }
+
+const BLOCKED: Denial = { signInError: SIGN_IN_ERRORS.account, cause: 'an operator has blocked the user' }
 
 function findDenial({ claims }: SignedInUser, { scopes, resource }: SignInContext, { plan }: SignInOptions): Denial | undefined {
   if (!mayUserSignIn(claims, plan)) return { signInError: SIGN_IN_ERRORS.account, cause: `allow, ${explainDenial(claims, plan)}` }

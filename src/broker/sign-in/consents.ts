@@ -2,7 +2,7 @@ import type { Grant, KoaContextWithOIDC } from 'oidc-provider'
 import type { Clock } from '../../core/clock.ts'
 import type { Store } from '../../core/store.ts'
 import { isOnThisComputer } from '../pages/page.ts'
-import { groupOfAccount, hashId } from '../storage/oidc-adapter.ts'
+import { groupOfAccount, groupOfClient, hashId } from '../storage/oidc-adapter.ts'
 
 /** What a user once allowed: this client, answered there, with these scopes of that resource. */
 export interface Consent {
@@ -33,7 +33,10 @@ export function createConsents(store: Store, clock: Clock, seconds: number): Con
       if (!isWorthRemembering(consent.redirectUri)) return
       const before = await findScopes(store, consent)
       const scopes = [...new Set([...before, ...consent.scopes])]
-      const terms = { expiresAt: clock.wall() + seconds * 1000, groups: [groupOfAccount(consent.subject)] }
+      const terms = {
+        expiresAt: clock.wall() + seconds * 1000,
+        groups: [groupOfAccount(consent.subject), groupOfClient(consent.clientId)],
+      }
       await store.put(KIND, keyOf(consent), JSON.stringify(scopes), terms)
     },
     async recall(ctx, may) {

@@ -14,6 +14,9 @@ const OF_USERS: ReadonlySet<string> = new Set([
   'SessionUid',
 ])
 
+/** Between the key of an entry and its value. Keys are digests, and have none. */
+const SEPARATOR = ' '
+
 /** Whose users they are, and the claim that identifies them. */
 interface UserSource {
   readonly issuer: string
@@ -28,15 +31,29 @@ export function createIssuerScopedStore(store: Store, { issuer, subjectClaim }: 
   const users = JSON.stringify([issuer, subjectClaim])
   const name = (id: string) => hash('sha256', JSON.stringify([users, id]), 'base64url')
   const toKey = (kind: string, id: string) => (OF_USERS.has(kind) ? name(id) : id)
+  // Beside its own key, so that what is listed can be read: entries are encrypted for it.
+  const wrap = (kind: string, id: string, value: string) => (OF_USERS.has(kind) ? `${id}${SEPARATOR}${value}` : value)
+  const unwrap = (kind: string, value: string | undefined) =>
+    value !== undefined && OF_USERS.has(kind) ? value.slice(value.indexOf(SEPARATOR) + 1) : value
   // What a group ends is of its users, too.
   const toTerms = (terms?: EntryTerms): EntryTerms => ({ ...terms, groups: terms?.groups?.map(name) })
   return {
     ...store,
-    find: (kind, id) => store.find(kind, toKey(kind, id)),
-    put: (kind, id, value, terms) => store.put(kind, toKey(kind, id), value, toTerms(terms)),
-    add: (kind, id, value, terms) => store.add(kind, toKey(kind, id), value, toTerms(terms)),
-    replace: (kind, id, expected, value) => store.replace(kind, toKey(kind, id), expected, value),
-    take: (kind, id, expected) => store.take(kind, toKey(kind, id), expected),
+    find: async (kind, id) => unwrap(kind, await store.find(kind, toKey(kind, id))),
+    put: (kind, id, value, terms) => store.put(kind, toKey(kind, id), wrap(kind, id, value), toTerms(terms)),
+    add: (kind, id, value, terms) => store.add(kind, toKey(kind, id), wrap(kind, id, value), toTerms(terms)),
+    replace: (kind, id, expected, value) => store.replace(kind, toKey(kind, id), wrap(kind, id, expected), wrap(kind, id, value)),
+    take: async (kind, id, expected) =>
+      unwrap(kind, await store.take(kind, toKey(kind, id), expected === undefined ? undefined : wrap(kind, id, expected))),
+    async list(kind, most) {
+      const entries = await store.list(kind, most)
+      if (!OF_USERS.has(kind)) return entries
+      const own = entries.map(({ id: key, value }) => {
+        const [id = ''] = value.split(SEPARATOR, 1)
+        return { key, id, value: unwrap(kind, value) ?? '' }
+      })
+      return own.filter(({ key, id }) => name(id) === key).map(({ id, value }) => ({ id, value }))
+    },
     deleteGroup: (group) => store.deleteGroup(name(group)),
   }
 }

@@ -30,6 +30,9 @@ export const groupOfGrant = (grantId: string): string => `grant:${grantId}`
 /** The group of everything that an account has. */
 export const groupOfAccount = (accountId: string): string => `account:${accountId}`
 
+/** The group of everything that users gave a client. */
+export const groupOfClient = (clientId: string): string => `client:${clientId}`
+
 /** Names an entry of the store. */
 const keyOf = (kind: string, id: string): string => `${kind}:${hashId(id)}`
 
@@ -134,11 +137,15 @@ function planTerms(
   }
 }
 
-function listGroups(kind: string, id: string, { grantId, accountId }: AdapterPayload): string[] {
+/** Kinds of what a user gave a client. */
+const OF_CLIENTS = new Set(['Grant', 'AuthorizationCode', 'RefreshToken'])
+
+function listGroups(kind: string, id: string, { grantId, accountId, clientId }: AdapterPayload): string[] {
   const groups: string[] = []
   if (kind === 'Grant') groups.push(groupOfGrant(id))
   else if (grantId !== undefined) groups.push(groupOfGrant(grantId))
   if (accountId !== undefined && kind !== 'Interaction') groups.push(groupOfAccount(accountId))
+  if (clientId !== undefined && OF_CLIENTS.has(kind)) groups.push(groupOfClient(clientId))
   return groups
 }
 

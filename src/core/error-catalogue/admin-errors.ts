@@ -7,6 +7,11 @@ export const adminErrors = {
     message: 'The action cannot be done with this input',
     remedy: '`detail` of the answer says which member is missing, unknown or malformed.',
   },
+  admin_target_unknown: {
+    status: 404,
+    message: 'There is no such user, client or session',
+    remedy: 'Names are compared letter by letter. `users list`, `clients list` and `sessions list` show them.',
+  },
   deny_list_full: {
     status: 503,
     message: 'The deny list has no room',
