@@ -117,6 +117,7 @@ export function createBenchPlan({ upstreamPort, issuer, auditFile, rules = 'doze
     store: { kind: 'memory' },
     storeKeys: [],
     hasLastingSessionKey: false,
+    reload: { watch: false },
     notices: [],
   }
 }

@@ -9,7 +9,7 @@ import { DEMO_WARNING, formatDemo, startDemo } from './demo.ts'
 import { formatUnrefreshed } from './identity-provider-lines.ts'
 import { formatNotices } from './notice-lines.ts'
 import { findPassedSockets, type PassedSockets } from './passed-sockets.ts'
-import { printReport } from './reload.ts'
+import { createReloads } from './reloads.ts'
 import { formatAddresses } from './route-table.ts'
 import type { Environment, Source } from './source.ts'
 import type { Terminal } from './terminal.ts'
@@ -22,14 +22,14 @@ import { WIDTH, wrap, wrapHanging } from './wrap.ts'
  */
 export async function serve(source: Source, terminal: Terminal, env: Environment['env']): Promise<0 | 1> {
   const signals = watchSignals()
-  const hangups = watchHangups(terminal)
-  const loaded = source.load()
-  const started = await start(loaded, source, env).catch((error: unknown) => {
+  const reloads = createReloads(source, terminal)
+  const loaded = reloads.source.load()
+  const started = await start(loaded, reloads.source, env).catch((error: unknown) => {
     terminal.tell(`${terminal.paintError('red', 'error')} ${explainStart(error, loaded.plan.listen)}`)
   })
   if (started === undefined) return 1
   printStart(started, source, terminal)
-  hangups.proxy = started.proxy
+  reloads.begin(started)
   await signals.first
   terminal.tell(formatStopping(started.loaded.plan))
   return Promise.race([stop(started).then(() => 0 as const), signals.second.then(() => 1 as const)])
@@ -39,16 +39,6 @@ function formatStopping({ shutdownDelaySeconds }: Plan): string {
   const rest = 'Running requests may finish; another signal ends them.'
   if (shutdownDelaySeconds === 0) return `Stopping. ${rest}`
   return `Stopping in ${shutdownDelaySeconds} s. Until then /readyz answers 503 and everything is served. ${rest}`
-}
-
-/** A hangup would end the process without draining: supervisors send it for a reload, and a terminal when it closes. */
-function watchHangups(terminal: Terminal): { proxy: RunningProxy | undefined } {
-  const watched: { proxy: RunningProxy | undefined } = { proxy: undefined }
-  process.on('SIGHUP', () => {
-    // Before it has started, it reads the configuration anyway.
-    void watched.proxy?.reload().then((report) => printReport(report, terminal))
-  })
-  return watched
 }
 
 interface Started {

@@ -51,6 +51,8 @@ export interface Loaded {
   readonly sandboxPort: number | undefined
   /** Names of the flags and variables that count, and what they say: `listen.port`. */
   readonly overridden: readonly OverriddenKey[]
+  /** Absolute paths of the files that the configuration refers to. */
+  readonly paths: readonly string[]
 }
 
 /** A key that is said beside the file. */
@@ -86,7 +88,13 @@ export function loadConfigValue(value: unknown, options: LoadOptions): Loaded {
   const sandbox = isSandbox ? resolveSandbox(config, options.sandboxPort) : undefined
   const told = [...notices, ...listUnused(overridden)]
   const plan = createPlan(sandbox?.config ?? config, { ...options, secretsAndFiles, notices: told, namePlace })
-  return { plan, notices: plan.notices, sandboxPort: sandbox?.port, overridden: listOverridden(overridden) }
+  return {
+    plan,
+    notices: plan.notices,
+    sandboxPort: sandbox?.port,
+    overridden: listOverridden(overridden),
+    paths: secretsAndFiles.paths,
+  }
 }
 
 /** A configuration of whichever format, checked. */

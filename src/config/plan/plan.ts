@@ -61,6 +61,7 @@ export function createPlan(config: Config, environment: PlanEnvironment): Plan {
     audit: createAuditPlan(config, secretsAndFiles),
     shutdownDelaySeconds: config.shutdown.delay_seconds,
     drainSeconds: config.shutdown.drain_seconds,
+    reload: config.reload,
     ...resolveSessionKey(config, secretsAndFiles),
     replicas: config.replicas,
     store: createStorePlan(config, secretsAndFiles, directory),

@@ -75,6 +75,17 @@ export const log = z
   })
   .describe('The log: one line per request on standard output. Never holds a token.')
 
+export const reload = z
+  .strictObject({
+    watch: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Whether a changed configuration file, or a file that it refers to (secrets, certificates), is put into force by itself, within three seconds. Also where it is a mounted ConfigMap or Secret.',
+      ),
+  })
+  .describe('Reloading the configuration: see [operations.md](operations.md#reload).')
+
 export const shutdown = z
   .strictObject({
     delay_seconds: z

@@ -4,7 +4,7 @@ import { access, mode } from './access.ts'
 import { admin } from './admin.ts'
 import { audit } from './audit.ts'
 import { broker, identityProvider } from './broker.ts'
-import { cors, limits, listen, log, shutdown } from './edge.ts'
+import { cors, limits, listen, log, reload, shutdown } from './edge.ts'
 import { issuerOrText } from './issuer.ts'
 import { rateLimits } from './rate-limits.ts'
 import { rewrite } from './rewrite.ts'
@@ -35,6 +35,7 @@ export const configSchema = z
     limits: limits.prefault({}),
     log: log.prefault({}),
     shutdown: shutdown.prefault({}),
+    reload: reload.prefault({}),
     admin: admin.optional(),
     audit: audit.optional(),
     session_key: secret

@@ -42,6 +42,8 @@ export interface SecretsAndFiles {
   readonly findFile: (file: string | undefined) => string | undefined
   /** An image as a `data:` URI; undefined when it could not be read, which is then among the mistakes. */
   readonly findImage: (file: string | undefined) => string | undefined
+  /** Absolute paths of all files that it refers to. */
+  readonly paths: readonly string[]
 }
 
 /**
@@ -55,16 +57,21 @@ export function loadSecretsAndFiles(config: PartialConfig<Config>, source: Refer
   const secrets = new Map<string, string>()
   const files = new Map<string, string>()
   const images = new Map<string, string>()
+  const paths = new Set<string>()
+  const locate = (file: string): string => {
+    paths.add(resolve(source.directory, file))
+    return file
+  }
   const isComplete = source.secrets !== 'stand_in'
   const reportFile: Report = (at, mistake) => isComplete && report(at, mistake)
   walk(config, [], (at, key, value) => {
-    if (key.endsWith('_file')) take(files, value, readWholeFile(value, source), at, reportFile)
+    if (key.endsWith('_file')) take(files, value, readWholeFile(locate(value), source), at, reportFile)
     if (IMAGES.includes(key) && at.length === 2 && at[0] === 'broker')
-      take(images, value, readImage(value, source), at, reportFile)
+      take(images, value, readImage(locate(value), source), at, reportFile)
     if (!isComplete) return
     if (key === 'env' && !findVariableMistake(value)) take(secrets, `env ${value}`, readEnvironment(value, source), at, report)
     if (key === 'file' && at[0] !== 'audit' && !findSecretFileMistake(value))
-      take(secrets, `file ${value}`, readSecretFile(value, source), at, report)
+      take(secrets, `file ${value}`, readSecretFile(locate(value), source), at, report)
   })
   return {
     directory: source.directory,
@@ -73,6 +80,7 @@ export function loadSecretsAndFiles(config: PartialConfig<Config>, source: Refer
       secrets.get(reference?.env === undefined ? `file ${reference?.file ?? ''}` : `env ${reference.env}`),
     findFile: (file) => (file === undefined ? undefined : files.get(file)),
     findImage: (file) => (file === undefined ? undefined : images.get(file)),
+    paths: [...paths],
   }
 }
 

@@ -28,6 +28,8 @@ export interface Plan {
   readonly shutdownDelaySeconds: number
   /** Seconds for running requests to finish after that. */
   readonly drainSeconds: number
+  /** Whether changed files are put into force by themselves. */
+  readonly reload: { readonly watch: boolean }
   /** Key that seals MCP session ids to their principal; at least 32 bytes. Random for each start unless configured. */
   readonly sessionKey: Buffer
   /** Whether it is the same at the next start. */
