@@ -64,9 +64,21 @@ async function start(loaded: Loaded, source: Source, env: Environment['env']): P
   const settled = port === loaded.plan.listen.port ? loaded : source.load(port)
   if (settled.sandboxPort !== undefined) return startDemo(settled, settled.sandboxPort, source)
   const sockets = { listen: passed.listen?.descriptor, admin: passed.admin?.descriptor }
-  const load = () => source.load(settled.plan.listen.port).plan
+  const load = () => loadAgain(source, loaded.plan.listen.port, port)
   const proxy = await startProxy(settled.plan, { sockets, load, configurationFile: source.file })
   return { proxy, loaded: settled, socketNotice: passed.notice }
+}
+
+/**
+ * The configuration as it is now, for a reload.
+ *
+ * @param configured - the port that it had at the start
+ * @param port - the one that it listens on instead
+ */
+function loadAgain(source: Source, configured: number, port: number): Plan {
+  const { plan } = source.load()
+  // Another port than at the start is a change, and must be seen as one.
+  return port === configured || plan.listen.port !== configured ? plan : source.load(port).plan
 }
 
 /** The port is part of the URLs that clients are told. So a free one is chosen here and not while listening, and that of a socket counts. */
