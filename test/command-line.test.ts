@@ -457,6 +457,19 @@ describe('serve', () => {
     expect(await proxy.exit).toBe(0)
   })
 
+  it('loads only what the configuration needs, so that it starts quickly', async () => {
+    const hook = new URL('fixtures/loaded-packages.mjs', import.meta.url).href
+    const proxy = start(['--config', writeWithLog('json')], { env: { NODE_OPTIONS: `--import=${hook}` } })
+    await proxy.waitFor(/is listening on/)
+    proxy.child.kill('SIGTERM')
+    expect(await proxy.exit).toBe(0)
+    const [, loaded = ''] = /^loaded: (.*)$/m.exec(proxy.written.error) ?? []
+    expect(loaded.split(' ')).toEqual(expect.arrayContaining(['pino', 'undici', 'yaml', 'zod']))
+    for (const name of ['pino-pretty', 'redis', '@redis/client', 'oidc-provider', 'koa', 'oauth4webapi'])
+      expect(loaded.split(' ')).not.toContain(name)
+    expect(loaded).not.toContain('@opentelemetry')
+  })
+
   it('opens no inspector at SIGUSR1', async () => {
     const { proxy, answered, release } = await startBusy()
     proxy.child.kill('SIGUSR1')

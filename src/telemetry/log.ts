@@ -1,5 +1,6 @@
+import { createRequire } from 'node:module'
 import pino, { type DestinationStream, type Logger, type LoggerOptions } from 'pino'
-import { prettyFactory } from 'pino-pretty'
+import type * as PinoPretty from 'pino-pretty'
 import type { LogPlan } from '../core/plan/plan.ts'
 import { createLogOutput } from './log-output.ts'
 
@@ -42,6 +43,8 @@ export function createLog(plan: LogPlan, destination?: DestinationStream): Log {
 
 function createPrettyLog(options: LoggerOptions, destination: DestinationStream & { isTTY?: boolean } = process.stdout): Log {
   const colorize = destination.isTTY === true && process.env.NO_COLOR === undefined
+  // Loaded lazily: a log for machines does without its thirty modules.
+  const { prettyFactory } = createRequire(import.meta.url)('pino-pretty') as typeof PinoPretty
   const format = prettyFactory({ colorize, singleLine: true })
   return {
     logger: pino(options, { write: (line) => destination.write(escapeControlCharacters(format(line))) }),

@@ -23,17 +23,18 @@ const ITEM = /^(?:0|[1-9]\d{0,3})$/
  * @throws ConfigError with every variable that is no key, or says the same as another; no value is repeated
  */
 export function readEnvironmentKeys(env: Readonly<Record<string, string | undefined>>, written: unknown): readonly Override[] {
+  const given = Object.entries(env).filter(([name, text]) => name.startsWith(PREFIX) && text !== undefined && text.trim() !== '')
+  // Describing the schema takes longer than all the rest.
+  if (given.length === 0) return []
   const root = describeSchema(configSchema)
   const secrets = listNamedVariables(written)
   const problems: Problem[] = []
-  const overrides = Object.entries(env)
-    .filter(([name, text]) => name.startsWith(PREFIX) && text !== undefined && text.trim() !== '')
-    .flatMap(([name, text = '']) => {
-      const reading = readKey(name, text, root)
-      if (reading.kind === 'key') return [reading.override]
-      if (reading.kind === 'mistake' || !secrets.has(name)) problems.push(problemOf(name, reading.mistake))
-      return []
-    })
+  const overrides = given.flatMap(([name, text = '']) => {
+    const reading = readKey(name, text, root)
+    if (reading.kind === 'key') return [reading.override]
+    if (reading.kind === 'mistake' || !secrets.has(name)) problems.push(problemOf(name, reading.mistake))
+    return []
+  })
   problems.push(...findTwice(overrides))
   if (problems.length > 0) throw new ConfigError(problems)
   return overrides
