@@ -108,7 +108,7 @@ const architecture: Architecture = {
   api: { mayImport: ['config', 'core', 'mcp', 'oauth', 'policy'], homeOf: [] },
   doctor: { mayImport: ['core', 'identity', 'mcp', 'oauth', 'upstream'], homeOf: [] },
   explain: { mayImport: ['config', 'core', 'mcp', 'oauth', 'policy'], homeOf: [] },
-  cli: { mayImport: ['app.ts', 'config', 'core', 'doctor', 'explain', 'sandbox'], homeOf: [] },
+  cli: { mayImport: ['app.ts', 'audit', 'config', 'core', 'doctor', 'explain', 'sandbox'], homeOf: [] },
 }
 
 function countLines(text: string): number {

@@ -19,6 +19,7 @@ const plain = {
   json: false,
   noSecrets: false,
   block: false,
+  open: false,
   values: {},
 }
 

@@ -14,6 +14,7 @@ export const COMMANDS = [
   'init',
   'explain',
   'rules',
+  'audit',
   'users',
   'clients',
   'sessions',
@@ -36,7 +37,7 @@ export interface Arguments {
   readonly server: readonly string[] | undefined
   /** The file of `migrate` or `init`. */
   readonly file: string | undefined
-  /** The files with cases of `rules test`. */
+  /** The files with cases of `rules test`, or those of `audit verify`. */
   readonly files: readonly string[] | undefined
   /** Whether a server is added to a file that is there. */
   readonly add: boolean
@@ -48,6 +49,8 @@ export interface Arguments {
   readonly block: boolean
   /** What the running proxy is asked to do. */
   readonly request: OperatorRequest | undefined
+  /** Whether the audit log is still written. */
+  readonly open: boolean
 }
 
 type Token = NonNullable<ReturnType<typeof parseArgs>['tokens']>[number]
@@ -96,6 +99,7 @@ const nothing = {
   noSecrets: false,
   block: false,
   request: undefined,
+  open: false,
 }
 
 /** Everything after `--` belongs to the MCP server's command, flags included. */
@@ -129,7 +133,7 @@ function readCommand(tokens: readonly Token[], given: readonly OptionToken[]): O
   const [word = 'serve', ...rest] = tokens.flatMap((token) => (token.kind === 'positional' ? [token.value] : []))
   const command = COMMANDS.find((name) => name === word)
   if (command === undefined) throw new UsageError(`Unknown command ${JSON.stringify(word)}. ${explainCommand(word)}`)
-  const files = command === 'rules' ? readCaseFiles(rest) : undefined
+  const files = command === 'rules' ? readCaseFiles(rest) : command === 'audit' ? readAuditFiles(rest) : undefined
   const request = readOperatorRequest(command, rest)
   const [file, ...surplus] = files || request ? [] : TAKING_FILE.has(command) ? rest : [undefined, ...rest]
   if (command === 'migrate' && file === undefined) throw new UsageError('Name the file to translate: migrate config.yaml.')
@@ -145,6 +149,7 @@ function readCommand(tokens: readonly Token[], given: readonly OptionToken[]): O
     json: isSet('json'),
     noSecrets: isSet('no-secrets'),
     block: isSet('block'),
+    open: isSet('open'),
   }
   if (switches.asgardeo && switches.demo) throw new UsageError('--asgardeo and --demo name two places to sign users in.')
   return { command, values: resolveFile(command, file, readValues(given)), ...switches, file, files, request }
@@ -153,6 +158,12 @@ function readCommand(tokens: readonly Token[], given: readonly OptionToken[]): O
 /** `rules test FILE…` */
 function readCaseFiles([word, ...files]: readonly string[]): readonly string[] {
   if (word !== 'test' || files.length === 0) throw new UsageError('Name the files with cases: rules test FILE….')
+  return files
+}
+
+/** `audit verify FILE…` */
+function readAuditFiles([word, ...files]: readonly string[]): readonly string[] {
+  if (word !== 'verify' || files.length === 0) throw new UsageError('Name the files of the audit log: audit verify FILE….')
   return files
 }
 
@@ -200,9 +211,12 @@ const CONFIGURED: ReadonlySet<string> = new Set([
   'sessions',
 ])
 
+/** Commands that take flags of their own, and work on no configuration. */
+const TAKING_FLAGS: ReadonlySet<string> = new Set(['init', 'audit'])
+
 function checkFlags(command: string, given: readonly OptionToken[]): void {
   const [first] = given
-  if (first && !isConfigured(command) && command !== 'init')
+  if (first && !isConfigured(command) && !TAKING_FLAGS.has(command))
     throw new UsageError(`The command ${command} takes no flags, but --${first.name} was given.`)
   for (const { name } of given) {
     const only = FLAGS.find((flag) => flag.name === name)?.only
@@ -210,6 +224,7 @@ function checkFlags(command: string, given: readonly OptionToken[]): void {
       throw new UsageError(`--${name} is for the command${only.length > 1 ? 's' : ''} ${only.join(' and ')}.`)
     if (given.some((token) => token.name === 'add') && !ADD_FLAGS.has(name))
       throw new UsageError(`--${name} is for a new file, and --add keeps one that is there.`)
+    if (command === 'audit' && only === undefined) throw new UsageError(`--${name} means nothing to audit verify.`)
     if (command === 'init' && only === undefined && !INIT_FLAGS.some((flag) => flag === name))
       throw new UsageError(`--${name} is no answer to a question of init.`)
   }

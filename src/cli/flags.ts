@@ -3,6 +3,9 @@ export type FlagName =
   | 'upstream'
   | 'issuer'
   | 'public-url'
+  | 'key'
+  | 'open'
+  | 'head'
   | 'port'
   | 'host'
   | 'path'
@@ -44,7 +47,7 @@ interface Flag {
   readonly value?: string
   readonly repeats?: boolean
   /** The commands that take it, where others don't. */
-  readonly only?: readonly ('check' | 'doctor' | 'explain' | 'init' | 'users' | 'clients' | 'sessions')[]
+  readonly only?: readonly ('audit' | 'check' | 'doctor' | 'explain' | 'init' | 'users' | 'clients' | 'sessions')[]
   readonly help: string
 }
 
@@ -67,6 +70,20 @@ export const FLAGS: readonly Flag[] = [
   { name: 'scope', value: 'S', repeats: true, help: 'without a file: scope that every request needs' },
   { name: 'log-format', value: 'F', help: 'json, pretty or auto; counts more than file and environment' },
   { name: 'debug', help: 'log more' },
+  {
+    name: 'key',
+    value: 'FILE',
+    only: ['audit'],
+    repeats: true,
+    help: 'audit verify: file with a public key (PEM) that signatures are verified with',
+  },
+  { name: 'open', only: ['audit'], help: 'audit verify: the log is still written, so that its end has no signature yet' },
+  {
+    name: 'head',
+    value: 'N:DIGEST',
+    only: ['audit'],
+    help: 'audit verify: a record that must be there, as the log of the process printed it with a checkpoint',
+  },
   { name: 'provider', value: 'KIND', only: ['init'], help: 'init: kind of identity provider, for example google or entra' },
   { name: 'client-id', value: 'ID', only: ['init'], help: 'init: client id of the proxy there, if it is known already' },
   {

@@ -22,20 +22,24 @@ const COMMANDS: readonly (readonly [name: string, what: string])[] = [
   ['clients revoke CLIENT', 'the same for a client'],
   ['sessions end [ID]', 'the same for a session of the proxy, one of an issuer (--sid) or one token (--jti)'],
   ['reload [FILE]', 'have the running proxy read its configuration anew, over its admin listener'],
+  ['audit verify FILE…', 'look for changes in a chained audit log'],
   ['migrate FILE', "print a configuration of the Go proxy's format in this one's"],
 ]
 
 export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] = [
   [
     '0',
-    'success; serve: stopped by a signal after running requests finished; doctor: no problems found; explain: permitted; rules test: all cases as expected',
+    'success; serve: stopped by a signal after running requests finished; doctor: no problems found; explain: permitted; rules test: all cases as expected; audit verify: unchanged',
   ],
   [
     '1',
-    'failure at run time: port in use, no permission, standard output cannot be written; serve: stopped by a second signal; doctor: problems found; rules test: a case came out otherwise; init: aborted; users, clients, sessions: the running proxy cannot be asked, or refused; reload: the same',
+    'failure at run time: port in use, no permission, standard output cannot be written; serve: stopped by a second signal; doctor: problems found; rules test: a case came out otherwise; audit verify: changed; init: aborted; users, clients, sessions: the running proxy cannot be asked, or refused; reload: the same',
   ],
   ['2', 'mistake on the command line or in the configuration, or an unsupported feature'],
-  ['3', 'explain: denied, or the token is refused; reload: a setting has changed that needs a restart'],
+  [
+    '3',
+    'explain: denied, or the token is refused; reload: a setting has changed that needs a restart; audit verify: not everything could be checked',
+  ],
 ]
 
 /** The help text. */

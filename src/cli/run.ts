@@ -71,6 +71,8 @@ async function runCommand(args: Arguments, environment: Environment, terminal: T
       return (await import('./operate.ts')).runOperator(args, chooseSource(args, environment), terminal)
     case 'reload':
       return runReload(chooseSource(args, environment), terminal)
+    case 'audit':
+      return (await import('./audit.ts')).runAuditVerify(args, terminal)
     case 'serve':
       return serve(chooseSource(args, environment), terminal, environment.env)
   }

@@ -1,6 +1,7 @@
 import type { AdminActions } from '../admin/admin-action.ts'
 import { startAdmin } from '../admin/admin-listener.ts'
 import { formatStatus } from '../admin/status-page.ts'
+import type { AuditLog } from '../audit/audit-log.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Plan } from '../core/plan/plan.ts'
 import type { ProxyStatus } from '../core/proxy-status.ts'
@@ -15,6 +16,7 @@ import { type Foundation, isProcessReady } from './foundation.ts'
 interface MeasuredParts extends Pick<Foundation, 'ending' | 'startup' | 'onEvent' | 'tracing'> {
   readonly clock: Clock
   readonly log: Log
+  readonly audit: AuditLog | undefined
   readonly issuers: IssuerPool
   readonly bodyRoom: MeasuredBodyRoom
   readonly actions: AdminActions
@@ -29,13 +31,14 @@ interface MeasuredParts extends Pick<Foundation, 'ending' | 'startup' | 'onEvent
  * @throws Error that names the admin listener, when it cannot listen
  */
 export async function showMeters(plan: Plan, meters: Meters | undefined, parts: MeasuredParts): Promise<Listener | undefined> {
-  const { clock, log, issuers, bodyRoom, actions, onEvent, tracing, descriptor, status } = parts
+  const { clock, log, audit, issuers, bodyRoom, actions, onEvent, tracing, descriptor, status } = parts
   if (plan.admin === undefined || meters === undefined) return undefined
   const sources = {
     isReady: () => isProcessReady(parts),
     issuers: issuers.list,
     bodyRoom: bodyRoom.usage,
     lostLogBytes: log.lostBytes,
+    lostAuditRecords: audit?.lost,
   }
   return startAdmin({
     plan: plan.admin,

@@ -27,6 +27,8 @@ export interface MeterSources {
   readonly bodyRoom: () => BodyRoomUsage
   /** Bytes of log lines that could not be written. */
   readonly lostLogBytes: () => number
+  /** Records of the audit log that were lost; undefined without one. */
+  readonly lostAuditRecords: (() => number) | undefined
 }
 
 /** Everything that is measured. Made only where there is an admin listener to show it. */
@@ -73,12 +75,18 @@ export function createMeters(clock: Clock, hasBroker: boolean): Meters {
   }
 }
 
-function listSourceMetrics({ isReady, issuers, bodyRoom, lostLogBytes }: MeterSources): Metric[] {
+function listSourceMetrics({ isReady, issuers, bodyRoom, lostLogBytes, lostAuditRecords }: MeterSources): Metric[] {
   const lost = createReadCounter('mcp_auth_proxy_log_lost_bytes', 'Log lines that could not be written.', [], () => [
     [[], lostLogBytes()],
   ])
   const ready = createGauge('mcp_auth_proxy_ready', 'What /readyz says: 1 or 0.', [], () => [[[], isReady() ? 1 : 0]])
-  return [ready, ...listIssuerMetrics(issuers()), ...listBodyRoomMetrics(bodyRoom()), lost]
+  return [ready, ...listIssuerMetrics(issuers()), ...listBodyRoomMetrics(bodyRoom()), lost, ...listAuditMetrics(lostAuditRecords)]
+}
+
+function listAuditMetrics(lost: MeterSources['lostAuditRecords']): Metric[] {
+  if (lost === undefined) return []
+  const name = 'mcp_auth_proxy_audit_dropped'
+  return [createReadCounter(name, 'Records of the audit log that could not be written.', [], () => [[[], lost()]])]
 }
 
 function listIssuerMetrics(issuers: readonly IssuerState[]): Metric[] {
