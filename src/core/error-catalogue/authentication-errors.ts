@@ -10,7 +10,7 @@ export const authenticationErrors = {
   token_invalid: {
     status: 401,
     oauthError: 'invalid_token',
-    message: 'The access token is malformed or its signature does not verify',
+    message: 'The access token is malformed, revoked, or its signature does not verify',
     reasons: {
       malformed: 'It is no token, or no JWT that can be read in exactly one way.',
       header_not_accepted:
