@@ -1,6 +1,6 @@
 // Brings what the interoperability tests need and npm's lock file does not hold: two generations of Python MCP servers, each in a
 // virtual environment of its own, django-oauth-toolkit, Helm and the schemas of Kubernetes, the MCP Inspector, MCP clients that people use, programs with the MCP libraries
-// of Go, Nodes that are too old, and Keycloak. All of it in .cache/interop. Does nothing where it has been done before.
+// of Go, an OpenTelemetry collector, Nodes that are too old, and Keycloak. All of it in .cache/interop. Does nothing where it has been done before.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -31,10 +31,11 @@ bringPython('django', 'django/requirements.txt')
 bring('inspector', '@modelcontextprotocol/inspector@2.12.0', installPackages)
 bring('clients', listClients(), installPackages)
 bringPython('kubernetes', '../install/requirements.txt')
-if (hasGo()) {
-  bring('go-clients', readAll('clients/go'), buildGo)
+if (hasGo('clients/go')) {
+  bring('go-clients', readAll('clients/go'), buildClients)
   bring('helm', HELM, installHelm)
 }
+if (hasGo('collector')) bring('collector', readAll('collector'), buildCollector)
 for (const version of ['16.20.2', '18.20.8', '20.20.2'])
   bring(`node-${version.slice(0, 2)}`, `${nameNode()}@${version}`, installPackages)
 if (hasJava()) bring('keycloak', JSON.stringify(KEYCLOAK), installKeycloak)
@@ -96,16 +97,20 @@ function nameNode() {
 }
 
 /** Whether the programs in Go can be built. Asked in their folder, where newer releases of Go bring the one that is wanted. */
-function hasGo() {
-  const cwd = join(tests, 'clients', 'go')
-  const [, wanted] = /^go (1\.\d+)/m.exec(read('clients/go/go.mod')) ?? []
+function hasGo(sources) {
+  const cwd = join(tests, sources)
+  const [, wanted] = /^go (1\.\d+)/m.exec(read(`${sources}/go.mod`)) ?? []
   const [, there = '1.0'] = /go(1\.\d+)/.exec(String(spawnSync('go', ['version'], { cwd, encoding: 'utf8' }).stdout)) ?? []
   const isNewEnough = Number(there.slice(2)) >= Number(wanted.slice(2))
-  return isNewEnough || doWithout('the programs in Go', `Go ${wanted} or later`)
+  return isNewEnough || doWithout(`the programs in Go (${sources})`, `Go ${wanted} or later`)
 }
 
-function buildGo(folder) {
+function buildClients(folder) {
   run('go', ['build', '-o', `${folder}/`, './gosdk', './mcpgo'], { cwd: join(tests, 'clients', 'go') })
+}
+
+function buildCollector(folder) {
+  run('go', ['build', '-o', `${folder}/`, '.'], { cwd: join(tests, 'collector') })
 }
 
 function installHelm(folder, version) {

@@ -38,6 +38,8 @@ const PROGRAMS = {
   /** The programs of `clients/go`. */
   goSdk: join(home, 'go-clients/gosdk'),
   mcpGo: join(home, 'go-clients/mcpgo'),
+  /** An OpenTelemetry collector. */
+  collector: join(home, 'collector/collector'),
 } as const
 
 /**
