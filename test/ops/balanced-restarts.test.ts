@@ -1,7 +1,11 @@
 // Two replicas are restarted in turn, eight times in all, under load that never repeats a call.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { waitUntil } from '../support/processes.ts'
 import { findFreePort } from '../support/proxy.ts'
+import { countAudited, listMiscounted } from './support/audit-file.ts'
 import { type Balancer, startHaproxy, startNginx } from './support/balancers.ts'
 import { findPercentile, startLoad } from './support/load.ts'
 import { hasProgram } from './support/programs.ts'
@@ -33,7 +37,11 @@ describe.each(balancers)('two replicas behind %s', (name, program, flag, startBa
     async () => {
       const [port, ...ports] = [await findFreePort(), await findFreePort(), await findFreePort()]
       const stage = await setStage(`http://localhost:${port}`)
-      const replicas = ports.map((one) => startServing(stage, one))
+      const folder = mkdtempSync(join(tmpdir(), 'restarts-'))
+      open.push({ close: async () => rmSync(folder, { recursive: true }) })
+      const findAudit = (one: number) => join(folder, `${one}.jsonl`)
+      const start = (one: number) => startServing(stage, one, findAudit(one))
+      const replicas = ports.map(start)
       open.push(stage, { close: () => Promise.all(replicas.map(end)) })
       await Promise.all(replicas.map((replica) => replica.waitUntilReady()))
       const balancer = await startBalancer(port, ports)
@@ -43,7 +51,7 @@ describe.each(balancers)('two replicas behind %s', (name, program, flag, startBa
         const index = restart % replicas.length
         await waitUntilUsed(replicas[index]!)
         expect(await end(replicas[index]!)).toBe(0)
-        replicas[index] = startServing(stage, ports[index]!)
+        replicas[index] = start(ports[index]!)
         await replicas[index].waitUntilReady()
         await waitUntilUsed(replicas[index])
       }
@@ -51,17 +59,28 @@ describe.each(balancers)('two replicas behind %s', (name, program, flag, startBa
       expect({ complaints, told: complaints.length > 0 ? balancer.told : [] }).toEqual({ complaints: [], told: [] })
       expect({ right, lost, refused, wrong }).toEqual({ right: sent, lost: 0, refused: 0, wrong: 0 })
       expect([...stage.server.seen.values()].filter((times) => times !== 1)).toEqual([])
+      await Promise.all(replicas.map(end))
+      const audited = countAudited(ports.map(findAudit))
+      expect([audited.size, listMiscounted(audited)]).toEqual([sent, []])
       const p99 = findPercentile(
         times.map(({ ms }) => ms),
         0.99,
       )
-      reportTarget('R5', `${RESTARTS} restarts behind ${name} lose no call`, { sent, right, lost, refused, wrong, 'p99 ms': p99 })
+      reportTarget('R5', `${RESTARTS} restarts behind ${name} lose no call`, {
+        sent,
+        right,
+        lost,
+        refused,
+        wrong,
+        'audit records': audited.size,
+        'p99 ms': p99,
+      })
     },
   )
 })
 
-function startServing(stage: Stage, port: number): Replica {
-  return startReplica(stage.configure(port, { shutdown: { delay_seconds: 2, drain_seconds: 10 } }))
+function startServing(stage: Stage, port: number, file: string): Replica {
+  return startReplica(stage.configure(port, { audit: { file }, shutdown: { delay_seconds: 2, drain_seconds: 10 } }))
 }
 
 async function waitUntilUsed(replica: Replica): Promise<void> {

@@ -15,8 +15,18 @@ export interface OpenStreams {
   close(): void
 }
 
-/** Opens streams, and resolves when each has its answer. @throws Error when one gets no event stream */
-export async function openStreams(count: number, url: string, headers: Readonly<Record<string, string>>): Promise<OpenStreams> {
+/**
+ * Opens streams, and resolves when each has its answer.
+ *
+ * @param onEvents - called with what comes on any of them
+ * @throws Error when one gets no event stream
+ */
+export async function openStreams(
+  count: number,
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  onEvents: (text: string) => void = () => undefined,
+): Promise<OpenStreams> {
   const agent = new Agent({ keepAlive: false, maxSockets: count })
   const found = { open: count, ended: 0, cut: 0, events: 0 }
   const over = Promise.withResolvers<void>()
@@ -30,6 +40,7 @@ export async function openStreams(count: number, url: string, headers: Readonly<
       const stream = await open(url, agent, headers)
       stream.on('data', (chunk) => {
         found.events += String(chunk).split('\n\n').length - 1
+        onEvents(String(chunk))
       })
       stream.on('error', () => undefined)
       stream.once('close', () => end(stream.complete ? 'ended' : 'cut'))
