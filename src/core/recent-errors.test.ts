@@ -28,3 +28,10 @@ it('keeps the last errors, the newest first, and nothing that clients cause', ()
     { at: 5, server: 'files', code: 'internal_error', reason: undefined, requestId: 'e' },
   ])
 })
+
+it('keeps ten of a kind, so that one kind does not push the others out', () => {
+  const errors = createRecentErrors(15, () => 0)
+  errors.note(record('internal_error', 'first'))
+  for (let i = 0; i < 100; i++) errors.note(record('upstream_timeout', `${i}`))
+  expect(errors.list().map(({ requestId }) => requestId)).toEqual([...Array.from({ length: 10 }, (_, i) => `${99 - i}`), 'first'])
+})

@@ -90,6 +90,15 @@ describe('the circuit of an upstream', () => {
     expect([circuit.findRefusal(), changes]).toEqual([undefined, ['open', 'closed']])
   })
 
+  it.each(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS', 'EADDRNOTAVAIL'])(
+    'does not blame the server for what this machine is short of: %s',
+    (code) => {
+      const { circuit, changes } = open()
+      for (let i = 0; i < 20; i++) circuit.failed(Object.assign(new Error(`connect ${code}`), { code }))
+      expect([circuit.findRefusal(), circuit.state().lastFailure, changes]).toEqual([undefined, undefined, []])
+    },
+  )
+
   it('tells of the last failure after it has closed', () => {
     const { circuit, clock, fail } = open()
     const at = clock.wall()

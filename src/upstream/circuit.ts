@@ -8,6 +8,9 @@ import type { CircuitPosition, UpstreamState } from '../core/upstream-state.ts'
 const MAX_FAILURES = 5
 const OPEN_MS = 5000
 
+/** This machine, not the server, is why a connection could not be opened. Clients may have used it up, and must not shut out others for longer. */
+const SCARCITY_ERRORS = new Set<unknown>(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS', 'EADDRNOTAVAIL'])
+
 /** Spares callers the wait for a connection to a server that is known not to be reachable, and the server what would come at once. */
 export interface Circuit {
   /** Why a call must not be sent now; undefined where it may. After each time in which the circuit was open, one call is the probe. */
@@ -61,6 +64,7 @@ export function createCircuit(address: string, { clock, connectSeconds, onChange
       onChange(state())
     },
     failed(error) {
+      if ('code' in error && SCARCITY_ERRORS.has(error.code)) return
       failures++
       lastFailure = { cause: describeError(error), at: clock.wall() }
       if (position === 'open' || failures < MAX_FAILURES) return
