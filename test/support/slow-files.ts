@@ -3,6 +3,8 @@
  * what a slow peer must not be able to do. `npm run test:slow` runs them, `npm test` does not, so that it stays a matter of minutes.
  */
 export const slowFiles: readonly string[] = [
+  'test/audit-outage.test.ts',
+  'test/audit-verify.test.ts',
   'test/init-providers.test.ts',
   'test/list-filtering.test.ts',
   'test/mutation.test.ts',
