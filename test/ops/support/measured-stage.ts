@@ -68,6 +68,9 @@ export async function startMeasuredStage(): Promise<MeasuredStage> {
       await post(`${origin}/opaque`, 'an opaque token', createMcpRequest('ping', {}, 1))
       await post(`${origin}/mcp`, 'not-a-token', createMcpRequest('ping', {}, 1))
       await signInBadly(origin, client)
+      const resume = await stage.identityProvider.pause()
+      await comeBack(origin, client)
+      await resume()
     },
     async close() {
       await stage.close()
@@ -105,13 +108,19 @@ async function callProcesses(url: string, user: string): Promise<void> {
 async function signInBadly(origin: string, client: RawClient): Promise<void> {
   const browser = createBrowser()
   await sendConsent(browser, await openConsentPage(browser, createRequest(origin, client).url), { action: 'deny' })
+  await comeBack(origin, client)
+  const code = await authorize(origin, client, ALICE)
+  await redeem(origin, client, code)
+  await redeem(origin, client, code)
+  await refresh(origin, client, 'no such token')
+}
+
+/** A user who comes back from the identity provider with a wrong code. */
+async function comeBack(origin: string, client: RawClient): Promise<void> {
+  const browser = createBrowser()
   const page = await openConsentPage(browser, createRequest(origin, client).url)
   const leading = readRefresh(await (await sendConsent(browser, page)).text())
   const { searchParams: asked } = new URL(leading)
   const answer = new URLSearchParams({ code: 'wrong', state: asked.get('state') ?? '', iss: new URL(leading).origin })
   await browser.open(`${asked.get('redirect_uri')}?${answer}`)
-  const code = await authorize(origin, client, ALICE)
-  await redeem(origin, client, code)
-  await redeem(origin, client, code)
-  await refresh(origin, client, 'no such token')
 }
