@@ -13,7 +13,7 @@ import { loadPolicy, type PolicyInput } from '../config/load-parts.ts'
 import type { Decision, RequestFacts } from '../core/decision.ts'
 import type { Operation } from '../core/operation.ts'
 import type { Principal } from '../core/principal.ts'
-import { createArgumentFinder } from '../mcp/call-arguments.ts'
+import { createArgumentFinder, listArguments } from '../mcp/call-arguments.ts'
 import { parseMessages } from '../mcp/messages.ts'
 import { createPolicy as compilePolicy } from '../policy/policy.ts'
 
@@ -76,7 +76,7 @@ function createFacts(operations: readonly Operation[], request: PolicyRequest): 
     if (body === undefined) throw new TypeError('a rule looks at arguments: pass the body to `decide`')
     return body
   }
-  const readArguments = createArgumentFinder(operations, readBody, LIMITS)
+  const readArguments = createArgumentFinder(operations, () => listArguments(readBody(), LIMITS))
   return { server, revision, address, now: Date.now, readArguments }
 }
 

@@ -1,4 +1,4 @@
-import type { Operation } from './operation.ts'
+import type { Operation, TextSpan } from './operation.ts'
 import type { Principal } from './principal.ts'
 import type { RequestTrace } from './request-trace.ts'
 import type { RouteFacts } from './route-facts.ts'
@@ -14,6 +14,8 @@ export interface Call {
   readonly query: string | undefined
   /** What the body asks for; empty for GET and DELETE. */
   readonly operations: readonly Operation[]
+  /** Where the `arguments` of calls of tools and uses of prompts stand in the body, in their order; undefined for one that has none. */
+  readonly argumentSpans?: readonly (TextSpan | undefined)[]
   /** Whether the body was a JSON array (a batch, 2025-03-26 only). */
   readonly isBatch: boolean
   /** Protocol revision that applies, for example `2025-11-25`. */

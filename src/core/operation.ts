@@ -22,5 +22,12 @@ export interface Completing {
   readonly others: ReadonlyMap<string, string>
 }
 
+/** Where a value stands in the text of a body, in UTF-16 code units. */
+export interface TextSpan {
+  readonly start: number
+  /** Index behind the last. */
+  readonly end: number
+}
+
 /** Methods whose `arguments` policy may look at: calls of tools and uses of prompts. */
 export const METHODS_WITH_ARGUMENTS: ReadonlySet<string> = new Set(['tools/call', 'prompts/get'])

@@ -2,7 +2,7 @@ import type { PolicyQuestion } from '../core/decision.ts'
 import { checkStrictJson, outlineJson } from '../core/json/strict-json.ts'
 import type { Plan } from '../core/plan/plan.ts'
 import type { EndpointPlan, ServerPlan } from '../core/plan/server-plan.ts'
-import { createArgumentFinder } from '../mcp/call-arguments.ts'
+import { createArgumentFinder, listArguments } from '../mcp/call-arguments.ts'
 import { parseMessages } from '../mcp/messages.ts'
 
 /** What a request names: a tool, a prompt, a resource, or a method by itself. */
@@ -48,7 +48,11 @@ export function createQuestion(
   const text = formatMessage(operation)
   const limits = { jsonDepth, batchMembers }
   const { operations } = parseMessages(text, limits)
-  return { path, operations, facts: { server, ...facts, readArguments: createArgumentFinder(operations, () => text, limits) } }
+  return {
+    path,
+    operations,
+    facts: { server, ...facts, readArguments: createArgumentFinder(operations, () => listArguments(text, limits)) },
+  }
 }
 
 /**

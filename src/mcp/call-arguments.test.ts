@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { listArguments } from './call-arguments.ts'
+import { cutSpans, listArguments } from './call-arguments.ts'
+import { parseMessages } from './messages.ts'
 
 const limits = { jsonDepth: 128, batchMembers: 100 }
 const call = (params: string, method = 'tools/call') => `{"jsonrpc":"2.0","id":1,"method":"${method}","params":${params}}`
@@ -19,5 +20,20 @@ describe('the arguments of a call', () => {
     ],
   ])('%s', (_what, text, expected) => {
     expect(listArguments(text, limits)).toEqual(expected)
+  })
+
+  it.each([
+    ['of a call', call('{"name":"a","arguments":{"x": "\\u00e9\u00e9 \ud83d\ude00", "y":[ ]}}')],
+    ['behind what is longer in bytes', call('{"_meta":{"x":"\ud83d\ude00\u00e9"},"name":"\u00e9","arguments":{"a":1}}')],
+    ['that are absent', call('{"name":"a"}')],
+    ['of no other method', call('{"uri":"file:///x","arguments":{}}', 'resources/read')],
+    [
+      'of a batch',
+      ` [${call('{"name":"a","arguments":{"a":1}}')},${call('{}', 'ping')},${call('{"name":"b"}')}, ${call('{"name":"c","arguments":[2]}')}]`,
+    ],
+    ['of a long body', call(`{"name":"a","arguments":{"x":"${'y'.repeat(5000)}"}}`)],
+  ])('are found by where they stood when the message was read: %s', (_what, text) => {
+    const { argumentSpans } = parseMessages(text, limits)
+    expect(cutSpans(text, argumentSpans)).toEqual(listArguments(text, limits))
   })
 })

@@ -1,49 +1,41 @@
-import type { JsonOutline } from '../core/json/json-outline.ts'
-import { outlineJson, readJsonString } from '../core/json/strict-json.ts'
-import { METHODS_WITH_ARGUMENTS, type Operation } from '../core/operation.ts'
+import { outlineJson } from '../core/json/strict-json.ts'
+import { METHODS_WITH_ARGUMENTS, type Operation, type TextSpan } from '../core/operation.ts'
+import { findArgumentSpans } from './argument-spans.ts'
 import type { MessageLimits } from './messages.ts'
 
 /**
- * Finds the `arguments` of the calls in a body that was read before. Read anew, since few calls are looked into that closely, and nothing
- * but the body need be kept for it.
+ * Finds the `arguments` of the calls in a body that was read before.
  *
  * @param text - the body
- * @returns for each call of a tool and use of a prompt, in their order, its arguments as JSON text; undefined where it has none
+ * @returns as {@link findArgumentSpans}, but the JSON text itself
  */
 export function listArguments(text: string, { jsonDepth, batchMembers }: MessageLimits): readonly (string | undefined)[] {
   const isBatch = text.trimStart().startsWith('[')
   // message → params; a batch puts one level around it.
   const root = outlineJson(text, jsonDepth, isBatch ? 3 : 2, Math.max(batchMembers, 1))
-  const messages = (isBatch ? root.items : [root]) ?? []
-  return messages.filter((message) => hasArguments(text, message)).map((message) => findArguments(text, message))
+  return cutSpans(text, findArgumentSpans(text, root))
+}
+
+/** @param spans - of this very text */
+export function cutSpans(text: string, spans: readonly (TextSpan | undefined)[]): readonly (string | undefined)[] {
+  return spans.map((span) => span && text.slice(span.start, span.end))
 }
 
 /**
- * Reads the arguments of operations from the body that they were read from, when they are first asked for.
+ * Tells which arguments are those of an operation.
  *
- * @param readText - the body's text
+ * @param list - called when they are first asked for: the arguments in the body that the operations were read from
  */
 export function createArgumentFinder(
   operations: readonly Operation[],
-  readText: () => string,
-  limits: MessageLimits,
+  list: () => readonly (string | undefined)[],
 ): (operation: Operation) => string | undefined {
   let listed: readonly (string | undefined)[] | undefined
   return (operation) => {
     // Each operation with arguments is a message of its own.
     const position = operations.filter(({ method }) => METHODS_WITH_ARGUMENTS.has(method)).indexOf(operation)
     if (position < 0) throw new Error('an operation that is not of this body')
-    listed ??= listArguments(readText(), limits)
+    listed ??= list()
     return listed[position]
   }
-}
-
-function hasArguments(text: string, { members }: JsonOutline): boolean {
-  const method = members?.get('method')
-  return method?.kind === 'string' && METHODS_WITH_ARGUMENTS.has(readJsonString(text, method))
-}
-
-function findArguments(text: string, { members }: JsonOutline): string | undefined {
-  const given = members?.get('params')?.members?.get('arguments')
-  return given && text.slice(given.start, given.end)
 }

@@ -131,7 +131,11 @@ describe('with older revisions, what the body does not bear out is named', () =>
     [{ method: 'ping' }, batch, ['mcp-method']],
     [{ name: 'echo' }, batch, ['mcp-name']],
     [{}, batch, []],
-    [{ method: 'ping' }, { operations: [], isBatch: false, revision: undefined, openedRevisions: [] }, ['mcp-method']],
+    [
+      { method: 'ping' },
+      { operations: [], isBatch: false, revision: undefined, openedRevisions: [], argumentSpans: [] },
+      ['mcp-method'],
+    ],
   ])('%j', (headers, parsed, expected) => {
     expect(unfounded(headers, parsed)).toEqual(expected)
     expect(unfounded(headers, parsed, '2025-11-25')).toEqual(expected)
@@ -141,7 +145,7 @@ describe('with older revisions, what the body does not bear out is named', () =>
     expect(
       unfounded(
         { method: 'ping', name: 'a' },
-        { operations: [], isBatch: false, revision: undefined, openedRevisions: [] },
+        { operations: [], isBatch: false, revision: undefined, openedRevisions: [], argumentSpans: [] },
         modern,
       ),
     ).toEqual(['mcp-method', 'mcp-name'])

@@ -2,7 +2,8 @@ import { ProxyError, type ReasonOf } from '../core/errors.ts'
 import type { JsonMembers, JsonOutline } from '../core/json/json-outline.ts'
 import { outlineJson, readJsonString } from '../core/json/strict-json.ts'
 import { StrictJsonError } from '../core/json/strict-json-error.ts'
-import type { Completing, Operation } from '../core/operation.ts'
+import { type Completing, METHODS_WITH_ARGUMENTS, type Operation, type TextSpan } from '../core/operation.ts'
+import { findArgumentSpans } from './argument-spans.ts'
 import { refuseLookAlikes, reserveKeys } from './reserved-keys.ts'
 import { readTargets, type Target } from './targets.ts'
 
@@ -13,6 +14,8 @@ export interface ParsedBody {
   readonly isBatch: boolean
   /** `_meta["io.modelcontextprotocol/protocolVersion"]` of a single message (2026-07-28, basic/index, `_meta`). */
   readonly revision: string | undefined
+  /** As in a call (`core/call.ts`). */
+  readonly argumentSpans: readonly (TextSpan | undefined)[]
   /** `protocolVersion` of each `initialize`; empty where it is no string. */
   readonly openedRevisions: readonly string[]
 }
@@ -61,11 +64,13 @@ export function parseMessages(text: string, limits: MessageLimits): ParsedBody {
     operations: text.length > MAX_HELD_CHARACTERS ? operations.map(letGoOfText) : operations,
     isBatch,
     revision: isBatch ? undefined : findRevisionInBody(text, root),
+    argumentSpans: operations.some(({ method }) => METHODS_WITH_ARGUMENTS.has(method)) ? findArgumentSpans(text, root) : NO_SPANS,
     openedRevisions: operations.some(({ method }) => method === 'initialize') ? findOpenedRevisions(text, root) : NONE,
   }
 }
 
 const NONE: readonly string[] = []
+const NO_SPANS: readonly undefined[] = []
 
 /**
  * The revision that a body asks for; several `initialize` of a batch may ask for different ones, which are told in their order.

@@ -38,6 +38,7 @@ export function readCall(request: AuthenticatedRequest): RoutedCall {
     principal: identity.principal,
     method: head.method,
     operations: messages.operations,
+    argumentSpans: messages.argumentSpans,
     isBatch: messages.isBatch,
     revision,
     body,
