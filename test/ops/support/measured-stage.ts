@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { SAMPLE_USERS } from '../../../src/sandbox/users.ts'
 import {
   authorize,
@@ -30,13 +33,14 @@ const CLIENT_INFO = { protocolVersion: '2025-06-18', capabilities: {}, clientInf
 const [ALICE] = SAMPLE_USERS
 
 export async function startMeasuredStage(): Promise<MeasuredStage> {
+  const folder = mkdtempSync(join(tmpdir(), 'measured-'))
   const [issuer, dark] = await Promise.all([startIssuer(), startIssuer()])
   // Before the proxy has its keys.
   await dark.setOutage('refuse')
   const introspection = { client_id: 'proxy', client_secret: { env: 'INTROSPECTION_SECRET' } }
   const stage = await startBrokerStage({
     env: { INTROSPECTION_SECRET: 'secret-of-the-proxy' },
-    config: { admin: { port: 0 } },
+    config: { admin: { port: 0 }, audit: { file: join(folder, 'audit.jsonl') } },
     servers: (upstream) => [
       {
         name: 'example',
@@ -75,6 +79,7 @@ export async function startMeasuredStage(): Promise<MeasuredStage> {
     async close() {
       await stage.close()
       await Promise.all([issuer.close(), dark.close()])
+      rmSync(folder, { recursive: true })
     },
   }
 }
