@@ -56,7 +56,7 @@ const architecture: Architecture = {
   rewrite: { mayImport: ['core', 'oauth'], homeOf: [] },
   sandbox: { mayImport: ['broker/clients', 'broker/pages', 'broker/protocol', 'core'], homeOf: ['oidc-provider', 'jose'] },
   identity: { mayImport: ['core', 'oauth'], homeOf: [] },
-  revocation: { mayImport: ['core'], homeOf: [] },
+  revocation: { mayImport: ['core', 'oauth'], homeOf: [] },
   store: { mayImport: ['core'], homeOf: ['redis'] },
   upstream: { mayImport: ['core', 'http', 'mcp'], homeOf: ['undici'] },
   ...inside('upstream/stdio', {

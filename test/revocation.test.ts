@@ -161,7 +161,7 @@ describe('an operator', () => {
       expect([code, error]).toEqual([2, expect.stringMatching(message)])
     }
     const nothing = await ask('sessions', 'end')
-    expect([nothing.code, nothing.error]).toEqual([1, expect.stringMatching(/sid or jti is missing/)])
+    expect([nothing.code, nothing.error]).toEqual([1, expect.stringMatching(/give one of id, sid and jti/)])
   })
 })
 

@@ -51,7 +51,7 @@ function findLongest({ maxLifetimeSeconds, clockToleranceSeconds }: IssuerPlan):
   return maxLifetimeSeconds === undefined ? undefined : maxLifetimeSeconds + 2 * clockToleranceSeconds
 }
 
-function describeDenial({ kind, issuer, value }: Denial): SecurityEvent {
+export function describeDenial({ kind, issuer, value }: Denial): SecurityEvent {
   const named = { user: { subject: value }, client: { clientId: value }, token: { tokenId: value }, session: {} }[kind]
   return { kind: 'token_revoked', outcome: 'success', issuer, detail: `the deny list has its ${kind}`, ...named }
 }

@@ -9,6 +9,7 @@ import { createPipeline } from '../pipeline/pipeline.ts'
 import type { createRewrite, Rewrite } from '../rewrite/rewrite.ts'
 import { type Foundation, isProcessReady, type Served } from './foundation.ts'
 import { type MountedBroker, mountBroker } from './mount-broker.ts'
+import { type MountedLogout, mountLogout } from './mount-logout.ts'
 import { createServer, type GuardedServer } from './servers.ts'
 
 /** What one plan makes: servers with their routes, policies and upstreams, the broker, and the pipeline over them. */
@@ -26,8 +27,9 @@ export async function createGeneration(plan: Plan, foundation: Foundation, befor
     const rewrite = await mountRewrite(plan, before?.rewrite)
     const context = { plan, broker: mounted?.broker, foundation }
     const servers = plan.servers.map((server) => createServer(server, context, findServer(before, server.name)))
-    const edge = createEdge(plan, foundation, listEndpoints(servers, { mounted, rewrite, foundation }))
-    const close = () => closeParts(servers, [rewrite?.rewrite, mounted?.broker])
+    const logout = mountLogout(plan, mounted?.broker, foundation)
+    const edge = createEdge(plan, foundation, listEndpoints(servers, { mounted, rewrite, logout, foundation }))
+    const close = () => closeParts(servers, [rewrite?.rewrite, mounted?.broker, logout])
     const upstreams = new Map(servers.map((server) => [server.plan.name, server.upstreams.list()]))
     const served = {
       plan,
@@ -72,15 +74,16 @@ async function mountRewrite(plan: Plan, before: MountedRewrite | undefined): Pro
 interface EndpointParts {
   readonly mounted: MountedBroker | undefined
   readonly rewrite: MountedRewrite | undefined
+  readonly logout: MountedLogout
   readonly foundation: Foundation
 }
 
-function listEndpoints(servers: readonly GuardedServer[], { mounted, rewrite, foundation }: EndpointParts): Endpoints {
+function listEndpoints(servers: readonly GuardedServer[], { mounted, rewrite, logout, foundation }: EndpointParts): Endpoints {
   const isReady = (scope: ReadinessScope): boolean =>
     isProcessReady(foundation) && (scope === 'process' || mounted?.broker.isReady() === true)
   return createEndpoints({
     routes: servers.flatMap(({ routes }) => routes),
-    handlers: [...(mounted?.broker.handlers ?? []), ...(rewrite?.rewrite.handlers ?? [])],
+    handlers: [...(mounted?.broker.handlers ?? []), ...(rewrite?.rewrite.handlers ?? []), ...logout.handlers],
     isReady,
   })
 }

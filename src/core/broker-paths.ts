@@ -15,6 +15,9 @@ export const BROKER_PATHS = {
   callback: '/oauth/callback',
 } as const
 
+/** Where issuers post logout tokens, with and without a broker. */
+export const LOGOUT_PATH = '/oauth/backchannel-logout'
+
 const METADATA_NAMES = ['oauth-authorization-server', 'openid-configuration']
 
 /**

@@ -5,6 +5,10 @@ export interface SignInRegister {
   list(): Promise<SignIns>
   /** Ends everything that a user was given: grants, refresh tokens, browser sessions, consents, tokens of the identity provider. */
   endUser(subject: string): Promise<EndedUser>
+  /** The same, where the identity provider knows already. */
+  endSignIn(subject: string): Promise<void>
+  /** Subjects of the users whose last sign-in was in this session with the identity provider (claim `sid`). */
+  findBySession(sid: string): Promise<readonly string[]>
   /** Ends everything that users gave a client. */
   endClient(clientId: string): Promise<void>
   /** Ends one session. Returns it; undefined where there is none of that id. */

@@ -38,6 +38,12 @@ export function createRegister(options: RegisterOptions): SignInRegister {
       // Here the user is out, whatever the identity provider answers.
       return { wasKnown: true, atProvider: await identityProvider.revoke(user).catch(() => 'failed' as const) }
     },
+    endSignIn: (subject) => accounts.end(subject),
+    async findBySession(sid) {
+      const { entries } = await readEntries(store, encryption, 'Account')
+      const users = entries.map(({ value }) => value as unknown as SignedInUser)
+      return users.filter(({ claims }) => claims.sid === sid).map(({ subject }) => subject)
+    },
     async endClient(clientId) {
       await store.deleteGroup(groupOfClient(clientId))
       revocations.forget()

@@ -1,6 +1,6 @@
 import { BROKER_PATHS } from '../../core/broker-paths.ts'
 import type { EndpointHandler, EndpointRequest } from '../../core/endpoint-request.ts'
-import { readForm } from '../pages/form.ts'
+import { readForm } from '../../core/read-form.ts'
 
 const { authorization, jwks, token, registration, revocation, introspection } = BROKER_PATHS.provider
 

@@ -1,4 +1,4 @@
-import { BROKER_PATHS } from '../../core/broker-paths.ts'
+import { BROKER_PATHS, LOGOUT_PATH } from '../../core/broker-paths.ts'
 import { listEndpoints } from '../derive/endpoints.ts'
 import { entriesOf } from '../derive/present-items.ts'
 import { isLoopback } from '../format/formats.ts'
@@ -56,7 +56,7 @@ function checkPublicUrl({ config, report }: CheckContext): void {
 
 function checkPaths({ config, report }: CheckContext): void {
   const { provider, signIn, callback } = BROKER_PATHS
-  const taken = [...Object.values(provider), signIn, callback]
+  const taken = [...Object.values(provider), signIn, callback, LOGOUT_PATH]
   for (const [index, server] of entriesOf(config.servers)) {
     for (const { path, at } of listEndpoints(server)) {
       const owner = taken.find((own) => path === own || path.startsWith(`${own}/`))

@@ -1,6 +1,8 @@
 import type { BrokerPlan } from '../../core/plan/broker-plan.ts'
+import type { IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
 import type { GroupsPlan, IssuerPlan } from '../../core/plan/issuer-plan.ts'
 import { broker as brokerSchema } from '../schema/broker.ts'
+import { ALGORITHMS } from '../schema/issuer.ts'
 import type { Config } from '../schema/schema.ts'
 import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
 import { createClientPlan } from './clients.ts'
@@ -24,6 +26,7 @@ export function createBrokerPlan(config: Config, inputs: BrokerPlanInputs): Brok
     issuer: publicUrl,
     issuerPlan: createOwnIssuerPlan(publicUrl, identityProvider.groups),
     identityProvider,
+    logoutIssuer: createLogoutIssuerPlan(identityProvider),
     encryptionKeys: decodeEncryptionKeys(config, secretsAndFiles),
     accessTokenSeconds: broker.access_token_seconds,
     refreshTokenSeconds: broker.refresh_token_seconds,
@@ -57,6 +60,22 @@ export function createBrokerPlan(config: Config, inputs: BrokerPlanInputs): Brok
       issuers: broker.token_exchange.issuers.map((issuer) => createIssuerPlan(issuer, secretsAndFiles)),
       audiences: broker.token_exchange.audiences,
     },
+  }
+}
+
+/** Only OpenID Connect has logout tokens. Where each client has an application of its own at Asgardeo, no one audience is ours. */
+function createLogoutIssuerPlan(provider: IdentityProviderPlan): IssuerPlan | undefined {
+  const { issuer, metadataUrl, groups, allowPrivateNetwork, ca } = provider
+  if (provider.oauth !== undefined || provider.asgardeo !== undefined) return undefined
+  return {
+    ...createOwnIssuerPlan(issuer, groups),
+    metadataUrl,
+    algorithms: [...ALGORITHMS],
+    clockToleranceSeconds: 60,
+    staleKeysSeconds: 86_400,
+    refreshKeysSeconds: 300,
+    allowPrivateNetwork,
+    ca,
   }
 }
 

@@ -22,6 +22,7 @@ export function createIssuerPlan(issuer: IssuerConfig, secretsAndFiles: SecretsA
     allowPrivateNetwork: issuer.allow_private_network,
     ca: secretsAndFiles.findFile(issuer.ca_file),
     introspection: issuer.introspection && createIntrospectionPlan(issuer.introspection, secretsAndFiles),
+    logoutClientIds: issuer.backchannel_logout?.client_ids,
   }
 }
 

@@ -80,8 +80,9 @@ function createSessionNotices(config: Config): string[] {
 }
 
 /** Without the broker, and without an operator who can revoke anything, a store is a slip. */
-function createStoreNotices({ store, identity_provider: provider, admin }: Config): string[] {
-  if (store === undefined || provider !== undefined || admin?.token !== undefined) return []
+function createStoreNotices({ store, identity_provider: provider, admin, issuers }: Config): string[] {
+  const isUsed = admin?.token !== undefined || issuers.some(({ backchannel_logout: logout }) => logout !== undefined)
+  if (store === undefined || provider !== undefined || isUsed) return []
   return ['store: nothing is kept there without an `identity_provider` or `admin.token`.']
 }
 

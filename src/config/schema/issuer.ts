@@ -108,6 +108,16 @@ const issuer = z
       .optional()
       .describe('Certificate authorities (PEM) to trust beside the usual ones when talking to the issuer.'),
     introspection: introspection.optional(),
+    backchannel_logout: z
+      .strictObject({
+        client_ids: list(text(findBlankMistake))
+          .min(1)
+          .describe('Ids of the clients at the issuer for which it sends logout tokens.'),
+      })
+      .optional()
+      .describe(
+        'Have the issuer tell of users who log out (OpenID Connect Back-Channel Logout): their tokens are refused within five seconds. The issuer posts to `/oauth/backchannel-logout`.',
+      ),
   })
   .meta({ id: 'Issuer', description: 'An authorization server whose access tokens are accepted.' })
 

@@ -83,6 +83,12 @@ export const authenticationErrors = {
     remedy:
       'Send exactly one token, in one `Authorization: Bearer …` header (or in another way that `bearer_methods` of the server permits).',
   },
+  logout_refused: {
+    status: 400,
+    message: 'The logout token is not accepted',
+    remedy:
+      'An issuer posted a logout token that is wrong, old, or for another client. The log line says what is wrong. Compare `backchannel_logout.client_ids` of the issuer with the client for which it is set up there.',
+  },
   issuer_unavailable: {
     status: 503,
     message: 'The access token cannot be checked at the moment',

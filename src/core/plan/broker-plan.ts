@@ -10,6 +10,8 @@ export interface BrokerPlan {
   /** How its access tokens are verified. */
   readonly issuerPlan: IssuerPlan
   readonly identityProvider: IdentityProviderPlan
+  /** How logout tokens of the identity provider are verified; undefined where it has none for one client of ours. */
+  readonly logoutIssuer: IssuerPlan | undefined
   /** Keys of 32 bytes for what the store holds in secret; may be empty where that is memory. The first encrypts, all of them decrypt. */
   readonly encryptionKeys: readonly Buffer[]
   readonly accessTokenSeconds: number

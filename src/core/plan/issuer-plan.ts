@@ -25,6 +25,8 @@ export interface IssuerPlan {
   /** PEM text of additional certificate authorities. */
   readonly ca: string | undefined
   readonly introspection: IntrospectionPlan | undefined
+  /** Clients for which it sends logout tokens; undefined where it sends none. */
+  readonly logoutClientIds?: readonly string[] | undefined
 }
 
 /** Token introspection (RFC 7662) for opaque tokens. */
