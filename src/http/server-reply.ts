@@ -104,6 +104,11 @@ export class ServerReply implements Reply {
     this.#finish()
   }
 
+  /** Whether it is an event stream whose last piece ended an event, so that another may come in between. */
+  get isBetweenEvents(): boolean {
+    return this.#isEndless && !this.#isOver && this.#endsEvent
+  }
+
   onDrain(listener: () => void): void {
     this.#response.on('drain', listener)
   }
@@ -124,6 +129,7 @@ export class ServerReply implements Reply {
     this.#heldHeaders = undefined
     this.#response.writeHead(this.#heldStatus, mergeHeaders(headers, this.#owner))
     this.#isEndless = this.#owner.mayEndAnywhere(headers)
+    this.#endsEvent = this.#isEndless
   }
 
   #finish(): void {

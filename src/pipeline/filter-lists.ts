@@ -2,23 +2,29 @@ import type { ListFilter } from '../core/decision.ts'
 import { formatPrincipalKey } from '../core/principal.ts'
 import type { Reply } from '../core/reply.ts'
 import type { RoutedCall } from '../core/route.ts'
+import type { ServerReply } from '../http/server-reply.ts'
 import { type AnswerFilterOptions, createAnswerFilter } from '../mcp/list-filter/answer-filter.ts'
 import { isModernRevision } from '../mcp/revision.ts'
 import type { Exchange } from './exchange.ts'
+import { LateFilter } from './late-filter.ts'
 import { createListFacts } from './request-facts.ts'
 
 /** An answer, and whether it is filtered. */
 interface FilteredAnswer {
   /** As it was decided last. */
   readonly call: RoutedCall
+  /** Whether it has no end of its own, and other policies may come while it is open. */
+  readonly lasts: boolean
   isFiltered: boolean
+  /** Filters what has passed unread until now. @returns false where that is not possible */
+  filterFromNowOn: () => boolean
 }
 
 /** Filters the answer to one call. */
 export interface ListFiltering {
   /** Of the call, so that its answer can be read. */
   readonly headers: readonly string[]
-  filter(reply: Reply): Reply
+  filter(reply: ServerReply): Reply
 }
 
 /**
@@ -28,16 +34,33 @@ export interface ListFiltering {
  * @returns undefined where policy has no need of it
  */
 export function findListFiltering(exchange: Exchange, answer: FilteredAnswer): ListFiltering | undefined {
-  const { route, principal, revision, operations, headers } = answer.call
-  if (createCallFilter(exchange, answer.call) === undefined) return undefined
+  const { headers } = answer.call
+  if (createCallFilter(exchange, answer.call) === undefined) return answer.lasts ? prepareFilter(exchange, answer) : undefined
   answer.isFiltered = true
-  const options: AnswerFilterOptions = {
+  const options = createFilterOptions(exchange, answer)
+  return { headers: withoutEncoding(headers), filter: (reply) => createAnswerFilter(reply, options) }
+}
+
+function createFilterOptions(exchange: Exchange, answer: FilteredAnswer): AnswerFilterOptions {
+  const { route, principal, revision, operations } = answer.call
+  return {
     createFilter: () => createCallFilter(exchange, answer.call) ?? SHOWS_ALL,
     hasCacheScope: isModernRevision(revision),
     memory: exchange.edge.heldMemory.open(route.server, formatPrincipalKey(principal)),
     awaitsMessage: route.kind === 'streamable_http' && operations.some(({ kind }) => kind === 'request'),
   }
-  return { headers: withoutEncoding(headers), filter: (reply) => createAnswerFilter(reply, options) }
+}
+
+/** What passes unread until a policy needs it filtered. */
+function prepareFilter(exchange: Exchange, answer: FilteredAnswer): ListFiltering {
+  return {
+    headers: answer.call.headers,
+    filter(reply) {
+      const late = new LateFilter(reply)
+      answer.filterFromNowOn = () => late.filterFromNowOn(createFilterOptions(exchange, answer))
+      return late
+    },
+  }
 }
 
 /** @returns undefined where the principal may see all that the server lists */

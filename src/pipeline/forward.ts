@@ -29,7 +29,7 @@ export function forward(exchange: Exchange, call: RoutedCall, identity: Identity
   const filtering = findListFiltering(exchange, answer)
   const filtered = filtering?.filter(reply) ?? reply
   const { kind, upstream } = call.route
-  const onEndpoint = (sealed: string): void => (filtering === undefined ? undefined : takeAnswers(exchange, sealed, reply))
+  const onEndpoint = (sealed: string): void => takeAnswers(exchange, sealed, reply)
   const sent = filtering === undefined ? call : { ...call, headers: filtering.headers }
   upstream.send(sent, kind === 'sse' ? rewriteEndpoint(exchange, call, filtered, onEndpoint) : filtered)
 }
@@ -42,10 +42,10 @@ function openAnswer(exchange: Exchange, call: RoutedCall, identity: Identity, re
   return answer
 }
 
-/** What is filtered is written event by event, so that events of ours may come in between: answers to calls that do not reach the upstream. */
+/** Events of ours may come in between those of the MCP server: answers to calls that do not reach it. */
 function takeAnswers({ edge: { messageStreams }, response }: Exchange, sealed: string, reply: ServerReply): void {
   const send = (event: string): boolean => {
-    if (response.writableNeedDrain || response.writableEnded || response.destroyed) return false
+    if (response.writableNeedDrain || !reply.isBetweenEvents) return false
     reply.write(Buffer.from(event))
     return true
   }

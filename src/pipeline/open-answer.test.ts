@@ -84,7 +84,6 @@ describe('an open event stream', () => {
     ['clients of its revision are not accepted any more', { legacyClients: 'reject' }],
     ['another MCP server is behind its path', { upstream: { send: () => undefined, close: async () => undefined } }],
     ['another server has its path', { server: 'another' }],
-    ['lists must be filtered that passed unread', { policy: policy({ createListFilter: () => ({ shows: () => true }) }) }],
   ])('ends cleanly when %s, and the log says why', async (_when, changes) => {
     const { replace, openRequests } = await openReloadable((reply) => {
       reply.start(200, stream)
@@ -113,6 +112,40 @@ describe('an open event stream', () => {
     const response = await fetch(`${gate.origin}/mcp?access_token=alice`, { headers: { accept: 'text/event-stream' } })
     await replace({ resource: { ...resource, bearerMethods: ['header'] } })
     expect(await response.text()).toBe('data: 1\n\n')
+  })
+
+  const hiding = policy({ createListFilter: () => ({ shows: (_kind, name) => name !== 'hidden' }) })
+  const list = 'data: {"jsonrpc":"2.0","id":9,"result":{"tools":[{"name":"shown"},{"name":"hidden"}]}}\n\n'
+
+  it('that passed unread is filtered from now on when a policy needs it', async () => {
+    let held: Reply | undefined
+    const { replace } = await openReloadable((reply) => {
+      held = reply
+      openStream(reply)
+      reply.write(Buffer.from(list))
+    })
+    const response = await get('/mcp')
+    await replace({ policy: hiding })
+    held?.write(Buffer.from(list))
+    held?.end()
+    const [, before, after] = (await response.text()).split('\n\n')
+    expect(before).toContain('hidden')
+    expect(after).toContain('shown')
+    expect(after).not.toContain('hidden')
+  })
+
+  it.each([
+    ['in the middle of an event', {}, 'data: {"half'],
+    ['encoded', { 'content-encoding': 'gzip' }, 'bytes\n\n'],
+  ])('that passed unread ends when a policy needs it filtered, and it is %s', async (_what, headers, text) => {
+    const { replace, openRequests } = await openReloadable((reply) => {
+      reply.start(200, { ...stream, ...headers })
+      reply.write(Buffer.from(text))
+    })
+    const response = await get('/mcp')
+    await replace({ policy: hiding })
+    await response.text().catch(() => undefined)
+    await vi.waitUntil(() => openRequests.size === 0)
   })
 
   it('ends when its server is removed', async () => {

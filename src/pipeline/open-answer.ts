@@ -26,6 +26,7 @@ export class OpenAnswer implements OpenRequest {
   readonly openedAt: number
   /** Whether hidden items are removed from it. */
   isFiltered = false
+  filterFromNowOn = (): boolean => false
   readonly #exchange: Exchange
   readonly #identity: Identity
   readonly #reply: ServerReply
@@ -126,10 +127,16 @@ export class OpenAnswer implements OpenRequest {
     if (route.upstream !== before.route.upstream) throw movedElsewhere()
     const call = { ...before, route, principal: identity.principal }
     checkPermitted(authorize(call, createRequestFacts(exchange, call)))
-    // What passes unread cannot be filtered from now on.
-    if (this.lasts && !this.isFiltered && createCallFilter(exchange, call) !== undefined) throw movedElsewhere()
     this.#call = call
+    this.#filterWhereNeeded()
     if (call.principal.acceptedUntil !== before.principal.acceptedUntil) this.#waitForToken()
+  }
+
+  /** @throws ProxyError where what has passed unread until now cannot be filtered: the stream that its client opens next will be */
+  #filterWhereNeeded(): void {
+    if (!this.lasts || this.isFiltered || createCallFilter(this.#exchange, this.#call) === undefined) return
+    if (!this.filterFromNowOn()) throw movedElsewhere()
+    this.isFiltered = true
   }
 
   /** A call that was permitted may have its answer, unless that is a stream, which may go on for ever. */

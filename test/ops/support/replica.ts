@@ -33,6 +33,8 @@ export interface Replica {
 export interface ReplicaOptions {
   /** Where it listens, if not where the configuration says. */
   readonly port?: number
+  /** A configuration file that is there already, instead of one that is written. */
+  readonly file?: string
   readonly env?: Readonly<Record<string, string>>
   /** A command that ends in the place of its arguments' command, such as `systemd-socket-activate`. */
   readonly through?: readonly string[]
@@ -53,8 +55,8 @@ process.once('exit', () => {
 /** Writes the configuration into a file and starts the proxy with it; it may not be ready yet. */
 export function startReplica(config: ConfigInput, options: ReplicaOptions = {}): Replica {
   const port = options.port ?? config.listen?.port ?? 0
-  const file = join(folder, `${port}.json`)
-  writeFileSync(file, JSON.stringify(config))
+  const file = options.file ?? join(folder, `${port}.json`)
+  if (options.file === undefined) writeFileSync(file, JSON.stringify(config))
   const [command = '', ...parameters] = [
     ...(options.through ?? []),
     process.execPath,
