@@ -256,6 +256,21 @@ describe('the span that a request belongs to', () => {
   })
 })
 
+describe('a trace state in _meta', () => {
+  it.each([['a=b\r\nX-User: root'], ['a=b\n'], ['a=ü'], ['a=\u0000'], [`a=${'b'.repeat(3000)}`], ['=,=,=']])(
+    'writes nothing into the header section of the MCP server but a list of its own: %j',
+    async (tracestate) => {
+      const inner = createParent()
+      const { status } = await post(call('search', { _meta: { traceparent: inner.traceparent, tracestate } }))
+      expect(status).toBe(200)
+      const { headers } = upstream.requests.at(-1) ?? {}
+      expect(parse(headers?.traceparent as string)[1]).toBe(inner.traceId)
+      expect(headers).not.toHaveProperty('x-user')
+      expect(headers?.tracestate ?? '').toMatch(/^(?:a=b)?$/)
+    },
+  )
+})
+
 describe('what a client sends besides', () => {
   it('reaches a server over HTTP byte for byte, its own trace context in _meta and its baggage included', async () => {
     const body = call('search', { _meta: { traceparent: createParent().traceparent, baggage: 'user=mallory' } })
