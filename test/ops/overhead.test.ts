@@ -15,8 +15,8 @@ import { openStreams } from './support/streams.ts'
 import { reportTarget } from './support/target.ts'
 
 const PER_SECOND = 500
-const CALLS = 1500
-const ROUNDS = 4
+const CALLS = 1000
+const ROUNDS = 3
 /** Generous: other programs may begin at any time. */
 const QUIET_P99_MS = 25
 
