@@ -1,6 +1,7 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
+import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../core/clock.ts'
 import type { ListenPlan } from '../core/plan/plan.ts'
 import { acceptWaiting } from './accept-waiting.ts'
@@ -109,13 +110,17 @@ function findPlace({ listen: { host, port, reusePort }, descriptor }: ListenerOp
 function createRenewal(
   server: Server | HttpsServer,
   sockets: ReadonlySet<Socket>,
-  { stalledSeconds, clock }: ListenerOptions,
+  { listen, stalledSeconds, clock }: ListenerOptions,
 ): Listener['renew'] {
+  let certificate = listen.tls
   let seconds = stalledSeconds
   let stop = watchStalled(sockets, seconds, clock)
   server.on('close', () => stop())
   return ({ tls, headersSeconds, stalledClientSeconds }) => {
-    if (tls && 'setSecureContext' in server) server.setSecureContext(formatTlsOptions(tls))
+    // With the same certificate, clients can go on to resume their TLS sessions.
+    if (tls && 'setSecureContext' in server && !isDeepStrictEqual(tls, certificate))
+      server.setSecureContext(formatTlsOptions(tls))
+    certificate = tls
     server.headersTimeout = boundHeaderSection(headersSeconds).headersTimeout
     if (seconds === stalledClientSeconds) return
     seconds = stalledClientSeconds
