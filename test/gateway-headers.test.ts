@@ -44,3 +44,17 @@ it('event streams say that they must not be held back by a proxy on their way, u
   }
   expect((await send('1.1')).head.header('x-accel-buffering')).toBeUndefined()
 })
+
+it('the trace context of a client passes as it is, while the proxy traces nothing itself', async () => {
+  answer = sendEvents()
+  const fields = [
+    'traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+    'tracestate: vendor=x',
+    'baggage: user=alice',
+    'traceparent: malformed',
+  ]
+  await send('1.1', ...fields)
+  const { rawHeaders = [] } = arena.upstream.requests.at(-1) ?? {}
+  const arrived = rawHeaders.flatMap((name, index) => (index % 2 === 0 ? [`${name}: ${rawHeaders[index + 1]}`] : []))
+  expect(arrived.filter((field) => /^(?:trace|baggage)/.test(field))).toEqual(fields)
+})

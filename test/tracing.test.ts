@@ -145,6 +145,30 @@ describe('a call', () => {
     expect(server).toMatchObject({ traceId, kind: SERVER, name: 'tools/call tell', parentSpanId: parent.spanId })
   })
 
+  it('of 2026-07-28 is told to a stdio server of an older revision, too', async () => {
+    const parent = createParent()
+    const revision = '2026-07-28'
+    const key = 'io.modelcontextprotocol'
+    const envelope = { [`${key}/protocolVersion`]: revision, [`${key}/clientCapabilities`]: {} }
+    const response = await fetch(`${proxy.origin}/stdio`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${token}`,
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        'mcp-protocol-version': revision,
+        'mcp-method': 'tools/call',
+        'mcp-name': 'tell',
+        traceparent: parent.traceparent,
+      },
+      body: JSON.stringify(call('tell', { arguments: {}, _meta: envelope })),
+    })
+    const text = await response.text()
+    const [, callerId] = new RegExp(`00-${parent.traceId}-([0-9a-f]{16})-01`).exec(text) ?? []
+    expect(callerId, text).toBeDefined()
+    expect(await receiver.waitFor(({ spanId }) => spanId === callerId)).toMatchObject({ kind: CLIENT, traceId: parent.traceId })
+  })
+
   it('is parted into its steps', async () => {
     const parent = createParent()
     await post(call('search'), { traceparent: parent.traceparent })
