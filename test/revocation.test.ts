@@ -93,10 +93,13 @@ describe('an operator', () => {
   })
 
   it('blocks a user until that is lifted', async () => {
-    const { call, mint, ask } = await start()
+    const { call, mint, ask, events } = await start()
     const later = await mint({ sub: 'alice', iat: now() + 2 })
     expect((await ask('users', 'revoke', 'alice', '--block')).output).toMatch(/All tokens are refused .* lifted with `unblock`/)
     expect(await call(later)).toBe(401)
+    expect(events).toContainEqual(
+      expect.objectContaining({ kind: 'admin_action', parameters: { subject: 'alice', block: 'true' } }),
+    )
     expect((await ask('users', 'unblock', 'alice')).output).toMatch(/no longer blocked/)
     expect((await ask('users', 'unblock', 'alice')).output).toMatch(/was not blocked/)
     expect(await call(later)).toBe(200)

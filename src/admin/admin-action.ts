@@ -24,7 +24,7 @@ export interface ActionReport {
   /** Of its trace; undefined while tracing is off. */
   readonly trace: TraceIds | undefined
   readonly action: string
-  /** The members of its input that are text; it has no secrets. */
+  /** The members of its input that are no objects, as text; it has no secrets. */
   readonly parameters: Readonly<Record<string, string>>
   readonly address: string
   /** Code of the error catalogue; undefined where the action succeeded. */

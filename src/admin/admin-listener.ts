@@ -7,7 +7,7 @@ import type { RequestTrace } from '../core/request-trace.ts'
 import { readVersion, VERSION_HEADER } from '../core/version.ts'
 import { type Listener, listen } from '../http/listener.ts'
 import { type RequestHead, readRequestHead } from '../http/request-head.ts'
-import type { ActionReport, AdminAction, AdminActions } from './admin-action.ts'
+import type { ActionInput, ActionReport, AdminAction, AdminActions } from './admin-action.ts'
 import { checkCaller } from './check-caller.ts'
 import { readInput } from './read-input.ts'
 
@@ -117,7 +117,7 @@ async function runAction(
   }
   try {
     const input = await readInput(request, response, head, clock)
-    parameters = Object.fromEntries(Object.entries(input).filter(([, value]) => typeof value === 'string'))
+    parameters = describeInput(input)
     const result = await action(input, { address })
     report(undefined)
     return result
@@ -125,6 +125,12 @@ async function runAction(
     report(toProxyError(error).code)
     throw error
   }
+}
+
+/** For the audit: what the action was asked to do, and to whom. */
+function describeInput(input: ActionInput): ActionReport['parameters'] {
+  const plain = Object.entries(input).filter(([, value]) => typeof value !== 'object')
+  return Object.fromEntries(plain.map(([name, value]) => [name, String(value)]))
 }
 
 /** @throws ProxyError `route_not_found`, `method_not_allowed`, `body_unexpected` */

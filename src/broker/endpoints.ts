@@ -24,7 +24,7 @@ export function openProtocolEndpoints(options: PartsOptions, parts: Parts): Prot
   const { plan, store, resources, clock, onIssue } = options
   const { encryption, keys, revocations, singleUse } = parts
   const ownVerifier = createOwnVerifier({ plan, resources, keys, clock })
-  const verifier = createUnrevokedVerifier(ownVerifier, plan.issuer, revocations)
+  const verifier = parts.guardTokens(createUnrevokedVerifier(ownVerifier, plan.issuer, revocations))
   const registrations = createRegistrations(store, plan.registration, clock)
   return createProtocolEndpoints({
     provider: {

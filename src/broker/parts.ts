@@ -64,14 +64,18 @@ export interface Parts {
   /** Limits introspection requests of clients that the configuration does not name. */
   readonly unknownIntrospections: RateLimit
   readonly assertions: IdentityAssertions
+  /** Makes a verifier refuse what operators deny. */
+  readonly guardTokens: (verifier: TokenVerifier) => TokenVerifier
   /** Verifies access tokens that are to be exchanged. */
   readonly subjectTokens: TokenVerifier
   readonly events: EventSource
   close(): Promise<void>
 }
 
+const refuseNone = (verifier: TokenVerifier): TokenVerifier => verifier
+
 export async function createParts(options: PartsOptions): Promise<Parts> {
-  const { plan, store, clock, onIssue } = options
+  const { plan, store, clock, onIssue, guardTokens = refuseNone } = options
   const encryption = createEncryption(plan.encryptionKeys)
   const { signingKeySeconds, accessTokenSeconds } = plan
   const keys = await openSigningKeys({ store, encryption, signingKeySeconds, accessTokenSeconds, clock })
@@ -94,7 +98,6 @@ export async function createParts(options: PartsOptions): Promise<Parts> {
   const documents = openClientDocuments(options)
   const subjectVerifier = createSubjectVerifier({ plan, resources: options.resources, pool, clock })
   const [formKey = ''] = encryption.derive('forms')
-  const guard = options.guardTokens ?? ((verifier: TokenVerifier) => verifier)
   return {
     encryption,
     keys,
@@ -119,7 +122,8 @@ export async function createParts(options: PartsOptions): Promise<Parts> {
       clock,
     }),
     events,
-    subjectTokens: guard(createUnrevokedVerifier(subjectVerifier, plan.issuer, users.revocations)),
+    guardTokens,
+    subjectTokens: guardTokens(createUnrevokedVerifier(subjectVerifier, plan.issuer, users.revocations)),
     async close() {
       singleUse.close()
       await Promise.all([provider.close(), documents.close(), pool.close()])

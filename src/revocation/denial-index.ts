@@ -34,20 +34,22 @@ export function createDenialIndex(clock: Clock): DenialIndex {
 }
 
 /** What a principal can be denied by. Where a token has no subject, the user has a name (RFC 7662 §2.2). */
-function namesOf({
-  subject,
-  clientId,
-  claims: { jti, sid, username, grant_id: grantId },
-}: Principal): (readonly [DeniedKind, string])[] {
+function namesOf({ subject, clientId, claims }: Principal): (readonly [DeniedKind, string])[] {
+  const { jti, sid, username, grant_id: grantId, subject_grant_id: subjectGrantId } = claims
   const names: readonly (readonly [DeniedKind, unknown])[] = [
     ['user', subject ?? username],
     ['client', clientId],
     ['token', jti],
     ['session', sid],
-    // A session of the broker, by the name that it has in the store.
-    ['session', typeof grantId === 'string' ? hash('sha256', grantId, 'base64url') : undefined],
+    ['session', nameGrant(grantId)],
+    ['session', nameGrant(subjectGrantId)],
   ]
   return names.filter((name): name is readonly [DeniedKind, string] => typeof name[1] === 'string')
+}
+
+/** A grant of the broker, by the name that it has in the store. */
+function nameGrant(id: unknown): string | undefined {
+  return typeof id === 'string' ? hash('sha256', id, 'base64url') : undefined
 }
 
 /** A token that does not say when it was issued may be older than any time. */

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { createFakeClock } from '../../test/support/fake-clock.ts'
 import type { Denial } from '../core/deny-list.ts'
@@ -64,6 +65,8 @@ async function open(parts = createCountedStore(), keys: typeof encryption | unde
 /** Lets what a timer began come to its end. */
 const settle = () => new Promise((resolve) => setImmediate(resolve))
 
+const hashOf = (id: string) => hash('sha256', id, 'base64url')
+
 describe('the deny list', () => {
   it.each<[string, Partial<Denial>, Record<string, unknown>]>([
     ['a user', { kind: 'user', value: 'alice' }, { sub: 'alice' }],
@@ -71,6 +74,8 @@ describe('the deny list', () => {
     ['a client', { kind: 'client', value: 'app' }, { sub: 'bob', client_id: 'app' }],
     ['a token', { kind: 'token', value: 'id-1' }, { sub: 'bob', jti: 'id-1' }],
     ['a session', { kind: 'session', value: 's-1' }, { sub: 'bob', sid: 's-1' }],
+    ['a grant', { kind: 'session', value: hashOf('g-1') }, { sub: 'bob', grant_id: 'g-1' }],
+    ['a grant behind an exchanged token', { kind: 'session', value: hashOf('g-1') }, { subject_grant_id: 'g-1' }],
   ])('refuses the tokens of %s, and of no other issuer', async (_name, of, claims) => {
     const { list } = await open()
     await list.add([denial(of)])
