@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { waitUntil } from './support/processes.ts'
+import { runCommand } from './support/run-command.ts'
 import { type Stage, type StageOptions, startStage } from './support/stage.ts'
 
 let folder: string
@@ -164,6 +165,34 @@ describe('a record of the audit log', () => {
       await fetch(`${proxy.origin}${path}`)
     await send(call('echo'))
     expect(await waitForRequests(1)).toHaveLength(1)
+  })
+})
+
+describe('explain --audit --request', () => {
+  it('explains a recorded request by its id, as explain does: each check, and what decides', async () => {
+    const rules = [
+      { tool: 'pay', require: "args.amount < 10 && 'mcp:tools' in principal.scopes", audit_arguments: true as const },
+    ]
+    const { issuer, upstream } = await start({}, { server: { rules } })
+    await send(call('pay', { amount: 50 }))
+    await send(call('pay', { amount: 5 }))
+    await send(call('echo'), { token: 'no-token' })
+    const ids = (await waitForRequests(3)).map(({ request_id: id }) => String(id))
+    const config = join(folder, 'config.json')
+    const server = { path: '/mcp', upstream: `${upstream.origin}/up`, scopes: ['mcp:tools'], rules }
+    writeFileSync(config, JSON.stringify({ issuers: [issuer.issuer], servers: [server] }))
+    const explain = (id: string) => runCommand(['explain', '--config', config, '--audit', file, '--request', id])
+    const [denied, permitted, refused] = await Promise.all(ids.map(explain))
+    expect([denied?.code, denied?.output]).toEqual([3, expect.stringMatching(/^Recorded: .*:\s+denied;\s+403,\s+policy_denied/)])
+    expect(denied?.output).toMatch(/Denied by rules\[0\]: require is false/)
+    expect(denied?.output).toContain('subject alice')
+    expect([permitted?.code, permitted?.output]).toEqual([0, expect.stringContaining('Permitted.')])
+    expect([refused?.code, refused?.output]).toEqual([
+      3,
+      expect.stringContaining('refused before policy was asked; 401, token_invalid'),
+    ])
+    expect(await explain('no-such-id')).toMatchObject({ code: 2, error: expect.stringContaining('No request "no-such-id"') })
+    expect(await runCommand(['explain', '--config', config, '--request', 'x'])).toMatchObject({ code: 2 })
   })
 })
 

@@ -45,7 +45,13 @@ describe('the record of a request', () => {
       { operation, decision: { effect: 'permit' }, argumentsDigest: 'ab12', argumentsText: '{"q":"x\n"}' },
       { operation: { ...operation, id: '2' }, decision: denial, decidedBy: 'rules[0]' },
     ]
-    const principal = { issuer: 'https://idp.example.com', subject: 's'.repeat(2000), clientId: 'app' }
+    const principal = {
+      issuer: 'https://idp.example.com',
+      subject: 's'.repeat(2000),
+      clientId: 'app',
+      scopes: new Set(['a', 'b']),
+      groups: ['g'],
+    }
     const trace = { traceId: 'a'.repeat(32) }
     const shown = read({
       operations: [operation, operation],
@@ -60,6 +66,7 @@ describe('the record of a request', () => {
       { ...operation, id: '2', decision: 'deny', code: 'policy_denied', decided_by: 'rules[0]', would_deny: ['rules[1]'] },
     ])
     expect(shown).toMatchObject({ outcome: 'policy_denied', issuer: principal.issuer, client_id: 'app', trace_id: trace.traceId })
+    expect(shown).toMatchObject({ scopes: ['a', 'b'], groups: ['g'] })
     expect(shown.subject).toBe(`${'s'.repeat(1024)}…`)
   })
 
@@ -79,7 +86,12 @@ describe('the record of a request', () => {
     fc.assert(
       fc.property(chosen, chosen, chosen, chosen, (path, subject, cause, target) => {
         const operation = { kind: 'request', method: target, target: subject, id: JSON.stringify(cause) }
-        const changes = { path, principal: { issuer: cause, subject, clientId: target }, cause, operations: [operation] }
+        const changes = {
+          path,
+          principal: { issuer: cause, subject, clientId: target, scopes: new Set([target]), groups: [cause] },
+          cause,
+          operations: [operation],
+        }
         const line = formatRequest({ ...record, ...changes } as unknown as RequestRecord, clock)
         expect(line).not.toMatch(/[\n\r]/)
         const { operations, ...shown } = JSON.parse(line)

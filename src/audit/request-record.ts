@@ -2,6 +2,7 @@ import type { AuditedOperation } from '../core/audit.ts'
 import type { Clock } from '../core/clock.ts'
 import { quoteJson } from '../core/json/quote-json.ts'
 import type { Operation } from '../core/operation.ts'
+import type { Principal } from '../core/principal.ts'
 import type { RequestRecord } from '../core/record.ts'
 import { formatIsoTime } from './iso-time.ts'
 import { cutText, SCHEMA_VERSION } from './record-text.ts'
@@ -37,9 +38,27 @@ function formatIds({ requestId, trace }: RequestRecord): string {
 
 function formatWho({ clientAddress, principal }: RequestRecord): string {
   const address = text('address', clientAddress)
-  if (principal === undefined) return address
-  const { issuer, subject, clientId } = principal
-  return `${address}${text('issuer', issuer)}${text('subject', cutText(subject))}${text('client_id', cutText(clientId))}`
+  return principal === undefined ? address : `${address}${formatPrincipal(principal)}`
+}
+
+const principals = new WeakMap<Principal, string>()
+
+/** The same for every request with the same token, and so remembered with it. */
+function formatPrincipal(principal: Principal): string {
+  const known = principals.get(principal)
+  if (known !== undefined) return known
+  const { issuer, subject, clientId, scopes, groups } = principal
+  const ids = `${text('issuer', issuer)}${text('subject', cutText(subject))}${text('client_id', cutText(clientId))}`
+  const members = `${ids},"scopes":${formatTexts(scopes)},"groups":${formatTexts(groups)}`
+  principals.set(principal, members)
+  return members
+}
+
+/** Most items of a list: some issuers name hundreds of groups. */
+const MAX_ITEMS = 200
+
+function formatTexts(texts: Iterable<string>): string {
+  return JSON.stringify([...texts].slice(0, MAX_ITEMS).map((one) => cutText(one)))
 }
 
 function describeCause({ code, cause }: RequestRecord): string | undefined {

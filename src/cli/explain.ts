@@ -11,6 +11,7 @@ import { findEndpoint, isJsonObject, type NamedOperation, type OperationKind } f
 import type { Arguments } from './arguments.ts'
 import { describeExplained, formatJson } from './explain-json.ts'
 import { type Explained, formatExplained } from './explain-lines.ts'
+import { explainRecord } from './explain-record.ts'
 import type { FlagName } from './flags.ts'
 import type { Source } from './source.ts'
 import type { Terminal } from './terminal.ts'
@@ -25,7 +26,9 @@ type Values = Arguments['values']
  * @returns the exit code: 0 permitted, 3 denied
  * @throws UsageError, ConfigError
  */
-export async function runExplain({ values, json }: Arguments, source: Source, terminal: Terminal): Promise<0 | 3> {
+export async function runExplain(args: Arguments, source: Source, terminal: Terminal): Promise<0 | 3> {
+  const { values, json } = args
+  if (values.has('audit') || values.has('request')) return explainRecord(args, source, terminal)
   const operation = readOperation(values)
   const credential = readCredential(values)
   const { plan } = source.load()

@@ -3,6 +3,8 @@ export type FlagName =
   | 'upstream'
   | 'issuer'
   | 'public-url'
+  | 'audit'
+  | 'request'
   | 'key'
   | 'open'
   | 'head'
@@ -70,6 +72,14 @@ export const FLAGS: readonly Flag[] = [
   { name: 'scope', value: 'S', repeats: true, help: 'without a file: scope that every request needs' },
   { name: 'log-format', value: 'F', help: 'json, pretty or auto; counts more than file and environment' },
   { name: 'debug', help: 'log more' },
+  {
+    name: 'audit',
+    value: 'FILE',
+    only: ['explain'],
+    repeats: true,
+    help: 'explain: file of the audit log in which --request is looked for',
+  },
+  { name: 'request', value: 'ID', only: ['explain'], help: 'explain: a recorded request, instead of one that is described' },
   {
     name: 'key',
     value: 'FILE',
