@@ -46,6 +46,8 @@ try {
     return flags.quick ? undefined : measureMemory(bench)
   })
   console.log(`\n${formatMemory(await withProcesses(measureMemory), used)}`)
+  console.log('\nMetrics and audit, part by part\n')
+  await import('./observers.ts')
 } finally {
   load.remove()
   log.remove()
