@@ -1,6 +1,6 @@
 import type { Broker } from '../broker/broker.ts'
 import { LOGOUT_PATH } from '../core/broker-paths.ts'
-import type { Denial } from '../core/deny-list.ts'
+import { DENIED_SECONDS, type Denial, secondAfter } from '../core/deny-list.ts'
 import type { EndpointHandler } from '../core/endpoint-request.ts'
 import type { BrokerPlan } from '../core/plan/broker-plan.ts'
 import type { Plan } from '../core/plan/plan.ts'
@@ -15,9 +15,6 @@ export interface MountedLogout {
   readonly handlers: Iterable<readonly [string, EndpointHandler]>
   close(): Promise<void>
 }
-
-/** Seconds for which tokens of those who logged out are refused, where the configuration sets no lifetime. */
-const DENIED_SECONDS = 7 * 86_400
 
 export function mountLogout(plan: Plan, broker: Broker | undefined, foundation: Foundation): MountedLogout {
   const { log, store, clock } = foundation
@@ -73,8 +70,4 @@ function planDenials({ issuer, subject, sid }: Logout, { servers }: Plan, now: n
     sid !== undefined && { kind: 'session', issuer, value: sid, issuedBefore: undefined, expiresAt },
   ]
   return denials.filter((denial) => denial !== false)
-}
-
-function secondAfter(milliseconds: number): number {
-  return Math.floor(milliseconds / 1000) + 1
 }

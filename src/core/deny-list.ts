@@ -29,3 +29,15 @@ export interface DenyList {
   list(): readonly Denial[]
   close(): void
 }
+
+/** Seconds for which old tokens are refused where the configuration sets no lifetime of tokens. */
+export const DENIED_SECONDS = 7 * 86_400
+
+/**
+ * What was issued until now, for {@link Denial.issuedBefore}. `iat` has whole seconds: what was issued within the second of now counts as older.
+ *
+ * @param now - milliseconds since the epoch
+ */
+export function secondAfter(now: number): number {
+  return Math.floor(now / 1000) + 1
+}

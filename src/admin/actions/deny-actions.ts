@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts'
-import type { Denial, DeniedKind, DenyList } from '../../core/deny-list.ts'
+import { DENIED_SECONDS, type Denial, type DeniedKind, type DenyList, secondAfter } from '../../core/deny-list.ts'
 import { ProxyError } from '../../core/errors.ts'
 import type { SignInRegister } from '../../core/sign-in-register.ts'
 import type { ActionInput, AdminAction } from '../admin-action.ts'
@@ -19,8 +19,6 @@ export interface DenyActionOptions {
   readonly onDenied: (denial: Denial) => void
 }
 
-/** Longest lifetime of a token that is expected where the configuration sets none. */
-const DEFAULT_SECONDS = 7 * 86_400
 const LONGEST_SECONDS = 10 * 366 * 86_400
 
 /** What was denied, as it is told to operators. */
@@ -76,7 +74,7 @@ export function createEndAction(options: DenyActionOptions): AdminAction {
     const [name, value = ''] = named
     if (name === 'id') return endSession(value, options)
     const kind = name === 'sid' ? 'session' : 'token'
-    const denial = planDenial({ kind, value, issuer, isBlock: true, seconds: seconds ?? DEFAULT_SECONDS }, options)
+    const denial = planDenial({ kind, value, issuer, isBlock: true, seconds: seconds ?? DENIED_SECONDS }, options)
     await deny(denial, options)
     return { [name]: value, ...tell(denial, options) }
   }
@@ -89,7 +87,7 @@ async function endSession(id: string, options: DenyActionOptions) {
     throw new ProxyError('admin_target_unknown', { cause: `the broker has no session ${JSON.stringify(id)}` })
   const { issuer } = register
   const denial = planDenial({ kind: 'session', value: id, issuer, isBlock: true, seconds: undefined }, options)
-  await deny({ ...denial, expiresAt: options.clock.wall() + DEFAULT_SECONDS * 1000 }, options)
+  await deny({ ...denial, expiresAt: options.clock.wall() + DENIED_SECONDS * 1000 }, options)
   return { id, issuer, subject: ended.subject, client_id: ended.clientId, kind: ended.kind, shared: options.isShared }
 }
 
@@ -118,7 +116,7 @@ interface Wanted {
 
 function planDenial({ kind, value, issuer: named, isBlock, seconds }: Wanted, options: DenyActionOptions): Denial {
   if (seconds !== undefined && seconds > LONGEST_SECONDS) throw invalidInput('for_seconds is more than ten years')
-  const { issuer, longestSeconds = DEFAULT_SECONDS } = chooseIssuer(named, options.listIssuers())
+  const { issuer, longestSeconds = DENIED_SECONDS } = chooseIssuer(named, options.listIssuers())
   const now = options.clock.wall()
   const lasts = seconds ?? (isBlock ? undefined : longestSeconds)
   return {
@@ -128,11 +126,6 @@ function planDenial({ kind, value, issuer: named, isBlock, seconds }: Wanted, op
     issuedBefore: isBlock ? undefined : secondAfter(now),
     expiresAt: lasts === undefined ? undefined : now + lasts * 1000,
   }
-}
-
-/** `iat` has whole seconds: what was issued within the second of now counts as older. */
-function secondAfter(milliseconds: number): number {
-  return Math.floor(milliseconds / 1000) + 1
 }
 
 function tell({ issuer, issuedBefore, expiresAt }: Denial, { isShared }: DenyActionOptions): Denied {
