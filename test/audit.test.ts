@@ -189,7 +189,7 @@ describe('explain --audit --request', () => {
     expect([permitted?.code, permitted?.output]).toEqual([0, expect.stringContaining('Permitted.')])
     expect([refused?.code, refused?.output]).toEqual([
       3,
-      expect.stringContaining('refused before policy was asked; 401, token_invalid'),
+      expect.stringMatching(/refused before policy was\s+asked; 401, token_invalid/),
     ])
     expect(await explain('no-such-id')).toMatchObject({ code: 2, error: expect.stringContaining('No request "no-such-id"') })
     expect(await runCommand(['explain', '--config', config, '--request', 'x'])).toMatchObject({ code: 2 })
