@@ -12,6 +12,7 @@ import type { Exchange } from './exchange.ts'
 import { findListFiltering } from './filter-lists.ts'
 import { OpenAnswer } from './open-answer.ts'
 import { refuse } from './refuse.ts'
+import { watchAcknowledgment } from './watch-acknowledgment.ts'
 
 /** Bytes of a request body that are held for as long as the answer takes. */
 const MAX_HELD_BYTES = 64 * 1024
@@ -31,7 +32,9 @@ export function forward(exchange: Exchange, call: RoutedCall, identity: Identity
   const { kind, upstream } = call.route
   const onEndpoint = (sealed: string): void => takeAnswers(exchange, sealed, reply)
   const sent = filtering === undefined ? call : { ...call, headers: filtering.headers }
-  upstream.send(sent, kind === 'sse' ? rewriteEndpoint(exchange, call, filtered, onEndpoint) : filtered)
+  const { acknowledgment } = answer
+  const watched = acknowledgment === undefined ? filtered : watchAcknowledgment(filtered, acknowledgment)
+  upstream.send(sent, kind === 'sse' ? rewriteEndpoint(exchange, call, watched, onEndpoint) : watched)
 }
 
 /** The client may have gone while the credential for the upstream was fetched. */

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createFakeClock } from '../../test/support/fake-clock.ts'
 import { gateVerifier } from '../../test/support/gate.ts'
-import { sendMcp } from '../../test/support/mcp-requests.ts'
+import { sendMcp, sendModern } from '../../test/support/mcp-requests.ts'
 import { openStepGate, type StepGate } from '../../test/support/step.ts'
 import type { Decision, PolicyEngine } from '../core/decision.ts'
 import { ProxyError } from '../core/errors.ts'
@@ -199,6 +199,39 @@ describe('an open event stream', () => {
     await vi.waitUntil(() => held !== undefined)
     await replace({ policy: policy({ decide: () => denial }) })
     expect((await response).status).toBe(403)
+  })
+})
+
+describe('a subscription', () => {
+  const acknowledge = (notifications: object) =>
+    `event: message\ndata: ${JSON.stringify({ jsonrpc: '2.0', method: 'notifications/subscriptions/acknowledged', params: { notifications } })}\n\n`
+  const hiding = (hidden: string) => policy({ createListFilter: () => ({ shows: (_kind, name) => name !== hidden }) })
+  const open = async (notifications: object, first: Partial<Route>) => {
+    const opened = await openReloadable((reply) => {
+      reply.start(200, stream)
+      for (const piece of acknowledge(notifications).match(/.{1,30}/gs) ?? []) reply.write(Buffer.from(piece))
+    }, first)
+    const response = await sendModern(gate.origin, 'subscriptions/listen', { notifications: { toolsListChanged: true } })
+    return { ...opened, response }
+  }
+
+  it('tells that lists have changed which it acknowledged, where a policy that hides other items comes into force', async () => {
+    const { replace, response, openRequests } = await open({ toolsListChanged: true }, { policy: hiding('one') })
+    await replace({ policy: hiding('two') })
+    openRequests.endLasting(new ProxyError('shutting_down'))
+    const told = (await response.text()).match(/"method":"[^"]+list_changed","params":.*/g)
+    expect(told).toEqual([expect.stringMatching(/tools\/list_changed.*"io.modelcontextprotocol\/subscriptionId":/)])
+  })
+
+  it.each<[string, object, Partial<Route>, Partial<Route>]>([
+    ['it acknowledged none', {}, { policy: hiding('one') }, { policy: hiding('two') }],
+    ['the policy is the same', { toolsListChanged: true }, { policy: hiding('one') }, {}],
+    ['nothing is hidden', { toolsListChanged: true }, {}, { policy: policy({}) }],
+  ])('tells nothing where %s', async (_what, notifications, first, next) => {
+    const { replace, response, openRequests } = await open(notifications, first)
+    await replace(next)
+    openRequests.endLasting(new ProxyError('shutting_down'))
+    expect(await response.text()).not.toContain('list_changed')
   })
 })
 

@@ -1,4 +1,4 @@
-import { lastsUntilEnded } from '../core/call.ts'
+import { findListen, lastsUntilEnded } from '../core/call.ts'
 import { type ProxyError, toProxyError } from '../core/errors.ts'
 import type { OpenRequest } from '../core/open-requests.ts'
 import type { Operation } from '../core/operation.ts'
@@ -8,6 +8,7 @@ import type { RoutedCall } from '../core/route.ts'
 import { watchIdle } from '../http/idle-watch.ts'
 import { readRequestHead } from '../http/request-head.ts'
 import type { ServerReply } from '../http/server-reply.ts'
+import { type AcknowledgmentReader, createAcknowledgmentReader, formatListChanged } from '../mcp/acknowledged-lists.ts'
 import type { Identity } from './authenticate.ts'
 import { authorize, checkPermitted } from './authorize.ts'
 import type { Exchange } from './exchange.ts'
@@ -27,6 +28,8 @@ export class OpenAnswer implements OpenRequest {
   /** Whether hidden items are removed from it. */
   isFiltered = false
   filterFromNowOn = (): boolean => false
+  /** Reads what a subscription tells of; undefined for any other answer. */
+  readonly acknowledgment: AcknowledgmentReader | undefined
   readonly #exchange: Exchange
   readonly #identity: Identity
   readonly #reply: ServerReply
@@ -40,6 +43,7 @@ export class OpenAnswer implements OpenRequest {
     this.#identity = identity
     this.#reply = reply
     this.lasts = lastsUntilEnded(call)
+    this.acknowledgment = findListen(call) && createAcknowledgmentReader()
     this.openedAt = exchange.record.startedAt
     if (this.lasts) openRequests.add(this)
     const waiting = watchIdle(SHORT_SECONDS, () => this.#settle(), clock)
@@ -129,7 +133,15 @@ export class OpenAnswer implements OpenRequest {
     checkPermitted(authorize(call, createRequestFacts(exchange, call)))
     this.#call = call
     this.#filterWhereNeeded()
+    if (this.isFiltered && route.policy !== before.route.policy) this.#tellOfLists()
     if (call.principal.acceptedUntil !== before.principal.acceptedUntil) this.#waitForToken()
+  }
+
+  /** Other items may be hidden from now on. In the middle of an event nothing can be told. */
+  #tellOfLists(): void {
+    const id = findListen(this.#call)?.id
+    if (id === undefined || !this.#reply.isBetweenEvents) return
+    for (const list of this.acknowledgment?.lists ?? []) this.#reply.write(Buffer.from(formatListChanged(list, id)))
   }
 
   /** @throws ProxyError where what has passed unread until now cannot be filtered: the stream that its client opens next will be */
