@@ -213,6 +213,8 @@ describe('explain', { timeout: 60_000 }, () => {
     expect((await run(['why'])).error).toContain('Did you mean explain?')
     expect((await run(['policy'])).error).toContain('Did you mean rules?')
     expect((await run(['check', '--tool', 'x'])).error).toContain('--tool is for the command explain.')
-    expect((await run(['check', '--json'])).error).toContain('--json is for the commands doctor and explain.')
+    expect((await run(['check', '--json'])).error).toContain(
+      '--json is for the commands doctor, explain, users, clients and sessions.',
+    )
   })
 })

@@ -221,7 +221,7 @@ function checkFlags(command: string, given: readonly OptionToken[]): void {
   for (const { name } of given) {
     const only = FLAGS.find((flag) => flag.name === name)?.only
     if (only !== undefined && !only.some((one) => one === command))
-      throw new UsageError(`--${name} is for the command${only.length > 1 ? 's' : ''} ${only.join(' and ')}.`)
+      throw new UsageError(`--${name} is for the command${only.length > 1 ? 's' : ''} ${formatNames(only)}.`)
     if (given.some((token) => token.name === 'add') && !ADD_FLAGS.has(name))
       throw new UsageError(`--${name} is for a new file, and --add keeps one that is there.`)
     if (command === 'audit' && only === undefined) throw new UsageError(`--${name} means nothing to audit verify.`)
@@ -257,4 +257,10 @@ function isOn(token: OptionToken): boolean {
   if (/^(?:1|t|true)$/i.test(token.value)) return true
   if (/^(?:0|f|false)$/i.test(token.value)) return false
   throw new UsageError(`--${token.name} is on or off and takes no value.`)
+}
+
+/** `a`, `a and b`, `a, b and c`. */
+function formatNames(names: readonly string[]): string {
+  const last = names.at(-1) ?? ''
+  return names.length < 2 ? last : `${names.slice(0, -1).join(', ')} and ${last}`
 }

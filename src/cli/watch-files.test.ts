@@ -7,26 +7,33 @@ import { watchFiles } from './watch-files.ts'
 
 let folder: string
 let clock: FakeClock
+let stop: () => void
 const onChange = vi.fn()
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'watch-'))
   clock = createFakeClock()
   onChange.mockClear()
 })
-afterEach(() => rmSync(folder, { recursive: true }))
+afterEach(() => {
+  stop()
+  expect(clock.pending).toBe(0)
+  rmSync(folder, { recursive: true })
+})
 
 const at = (name: string): string => join(folder, name)
+
+/** A look has ended: the next one is planned. */
+const waitForLook = () => expect.poll(() => clock.pending).toBe(1)
 
 /** A second passes, and the files are looked at. */
 async function look(): Promise<void> {
   clock.advance(1000)
-  // Real files are looked at behind the fake clock.
-  for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+  await waitForLook()
 }
 
 async function watch(...names: string[]): Promise<void> {
-  watchFiles({ list: () => names.map(at), clock, onChange })
-  await look()
+  stop = watchFiles({ list: () => names.map(at), clock, onChange })
+  await waitForLook()
 }
 
 describe('watched files', () => {

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises'
-import type { Clock } from '../core/clock.ts'
+import type { CancelTimer, Clock } from '../core/clock.ts'
 
 /** Files are looked at this often. Notifications of the system would miss network file systems, mounts, and folders that are replaced. */
 const LOOK_MS = 1000
@@ -20,12 +20,13 @@ export interface WatchedFiles {
 export function watchFiles({ list, clock, onChange }: WatchedFiles): () => void {
   let settled: string | undefined
   let last: string | undefined
-  let isLooking = false
+  let isWatching = true
+  let cancel: CancelTimer = () => {}
+  // One look begins after the other has ended: a network file system may take longer than a second.
   const look = async (): Promise<void> => {
-    if (isLooking) return
-    isLooking = true
     const state = (await Promise.all(list().map(describeFile))).join('\n')
-    isLooking = false
+    if (!isWatching) return
+    cancel = clock.after(LOOK_MS, () => void look())
     settled ??= state
     if (state === last && state !== settled) {
       settled = state
@@ -34,7 +35,10 @@ export function watchFiles({ list, clock, onChange }: WatchedFiles): () => void 
     last = state
   }
   void look()
-  return clock.every(LOOK_MS, () => void look())
+  return () => {
+    isWatching = false
+    cancel()
+  }
 }
 
 /** Which file is there and when it was written; a link counts as what it leads to. */
