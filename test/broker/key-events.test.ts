@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { expect, it } from 'vitest'
 import { startBroker } from '../../src/broker/broker.ts'
 import { loadConfigValue } from '../../src/config/load.ts'
@@ -23,7 +24,7 @@ it('tells of each key that takes over signing, and of no other', async () => {
     heard.resolve(event)
   }
   const broker = await startBroker({
-    plan,
+    plan: { ...plan, encryptionKeys: [randomBytes(32)] },
     resources: [],
     endpointPaths: [],
     store: createMemoryStore(clock),

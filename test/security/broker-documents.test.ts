@@ -1,4 +1,5 @@
 // What clients publish (metadata documents, key sets) is fetched because strangers say so: none of them may stop it for the others.
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
@@ -86,7 +87,7 @@ async function serveBroker(clients: readonly object[] = []): Promise<Endpoints> 
   const said: string[] = []
   const clock = createFakeClock()
   const broker = await startBroker({
-    plan,
+    plan: { ...plan, encryptionKeys: [randomBytes(32)] },
     resources: [{ identifier: `${origin}/mcp`, name: 'example', scopes: new Set(['mcp:tools']), defaultScopes: ['mcp:tools'] }],
     endpointPaths: ['/mcp'],
     store: createMemoryStore(),

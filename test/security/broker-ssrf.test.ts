@@ -1,4 +1,5 @@
 // Where a stranger can have us go: the names of their choice, resolved as they like (client ID metadata documents -02 §8.6).
+import { randomBytes } from 'node:crypto'
 import type { LookupAddress } from 'node:dns'
 import { createServer, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
@@ -62,7 +63,7 @@ async function serveBroker(
   if (plan === undefined) throw new Error('there is no broker in the plan')
   const said: string[] = []
   const broker = await startBroker({
-    plan: { ...plan, clientMetadata: { ...plan.clientMetadata, ...changes } },
+    plan: { ...plan, encryptionKeys: [randomBytes(32)], clientMetadata: { ...plan.clientMetadata, ...changes } },
     resources: [{ identifier: `${origin}/mcp`, name: 'example', scopes: new Set(['mcp:tools']), defaultScopes: ['mcp:tools'] }],
     endpointPaths: ['/mcp'],
     store: createMemoryStore(),

@@ -5,7 +5,9 @@
 export const slowFiles: readonly string[] = [
   'test/audit-outage.test.ts',
   'test/audit-verify.test.ts',
+  'test/doctor-mistakes.test.ts',
   'test/init-providers.test.ts',
+  'test/init.test.ts',
   'test/list-filtering.test.ts',
   'test/mutation.test.ts',
   'test/rate-limits-shared.test.ts',

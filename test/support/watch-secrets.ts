@@ -13,9 +13,13 @@ globalThis.fetch = async (input, init) => {
   else if (typeof init?.body === 'string' && init.body.includes('grant_type=')) rememberMembers(new URLSearchParams(init.body))
   const response = await send(input, init)
   rememberMembers(findLocationParameters(response))
-  if (response.headers.get('content-type')?.startsWith('application/json') === true && response.body !== null)
-    rememberAnswer(response.clone())
+  if (isWholeDocument(response)) rememberAnswer(response.clone())
   return response
+}
+
+/** Of an answer whose end is not known, a copy would hold up a test that cancels the other one. */
+function isWholeDocument({ headers, body }: Response): boolean {
+  return body !== null && headers.has('content-length') && headers.get('content-type')?.startsWith('application/json') === true
 }
 
 function rememberMembers(members: Iterable<readonly [string, unknown]>): void {
