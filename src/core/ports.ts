@@ -20,6 +20,12 @@ export interface TokenVerifier {
    * @param credentials - any characters, not yet known to be those of a token
    */
   recall?(credentials: string): Principal | undefined
+  /**
+   * Asks what is known here, without its issuer, about a principal whose token was verified before. Left out where that is nothing.
+   *
+   * @throws ProxyError `token_invalid` when its tokens are refused by now
+   */
+  recheck?(principal: Principal): void
 }
 
 /** An MCP server behind us. */

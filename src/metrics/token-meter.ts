@@ -17,7 +17,7 @@ export function createTokenMeter(): TokenMeter {
     metrics: [tokens],
     measure(verifier, server) {
       const count = (outcome: string): void => tokens.add(server, outcome)
-      const measured = { verify: (token: string, asker?: string) => verify(verifier, count, token, asker) }
+      const measured = { ...verifier, verify: (token: string, asker?: string) => verify(verifier, count, token, asker) }
       if (verifier.recall === undefined) return measured
       return { ...measured, recall: (token) => countRecalled(verifier.recall?.(token), count) }
     },

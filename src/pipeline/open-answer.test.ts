@@ -262,6 +262,58 @@ describe('a request whose body comes slowly', () => {
   })
 })
 
+describe('a request that waits for its credential', () => {
+  it.each<[string, Partial<Route>, number]>([
+    ['policy', { policy: policy({ decide: () => denial }) }, 403],
+    ['tokens', { verifier: refusing }, 401],
+  ])('is decided by what is in force when it has it: other %s', async (_what, changes, status) => {
+    const waiting = Promise.withResolvers<string>()
+    const find = vi.fn(() => waiting.promise)
+    const { replace } = await openReloadable(openStream, { credential: { kind: 'identity_provider', find } })
+    const answered = post()
+    await vi.waitUntil(() => find.mock.calls.length > 0)
+    await replace(changes)
+    waiting.resolve('token-of-the-provider')
+    expect((await answered).status).toBe(status)
+    expect(gate.calls).toEqual([])
+  })
+
+  it('goes to the MCP server where nothing has changed for it', async () => {
+    const waiting = Promise.withResolvers<string>()
+    const find = vi.fn(() => waiting.promise)
+    const { replace } = await openReloadable((reply) => reply.start(202, {}), { credential: { kind: 'identity_provider', find } })
+    void post().catch(() => undefined)
+    await vi.waitUntil(() => find.mock.calls.length > 0)
+    await replace({})
+    waiting.resolve('token-of-the-provider')
+    await vi.waitUntil(() => gate.calls.length === 1)
+  })
+})
+
+describe('a token that cannot be verified again for the moment', () => {
+  it.each<[string, boolean, number]>([
+    ['is refused when operators have revoked it', true, 401],
+    ['is taken for what it was otherwise', false, 200],
+  ])('%s', async (_what, isRevoked, status) => {
+    const waiting = Promise.withResolvers<string>()
+    const find = vi.fn(() => waiting.promise)
+    const verifyOnce = vi.fn(gateVerifier.verify)
+    const recheck = (): void => {
+      if (isRevoked) throw new ProxyError('token_invalid', { reason: 'revoked' })
+    }
+    const verifier: TokenVerifier = { verify: (...token) => verifyOnce(...token), recheck }
+    const { replace } = await openReloadable(openStream, { verifier, credential: { kind: 'identity_provider', find } })
+    const answered = post()
+    await vi.waitUntil(() => find.mock.calls.length > 0)
+    verifyOnce.mockImplementation(() => {
+      throw new ProxyError('issuer_unavailable', { reason: 'keys_unavailable' })
+    })
+    await replace({})
+    waiting.resolve('token-of-the-provider')
+    expect((await answered).status).toBe(status)
+  })
+})
+
 describe('a call that was permitted', () => {
   it('has its answer although it would not be permitted any more', async () => {
     let held: Reply | undefined
@@ -286,6 +338,20 @@ describe('a call that was permitted', () => {
     expect(openRequests.size).toBe(1)
     await replace({ policy: policy({ decide: () => denial }) })
     await expect(response.text()).rejects.toThrow()
+  })
+
+  it('is cut when its answer turns out to be a stream after it was no longer permitted', async () => {
+    let held: Reply | undefined
+    const { replace, clock } = await openReloadable((reply) => {
+      held = reply
+    })
+    const answered = post()
+    await vi.waitUntil(() => held !== undefined)
+    clock.advance(2000)
+    await replace({ policy: policy({ decide: () => denial }) })
+    held?.start(200, stream)
+    held?.write(Buffer.from('data: 1\n\n'))
+    await expect(answered.then((response) => response.text())).rejects.toThrow()
   })
 
   it('finishes its stream when its server is removed', async () => {

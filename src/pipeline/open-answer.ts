@@ -34,6 +34,8 @@ export class OpenAnswer implements OpenRequest {
   readonly #identity: Identity
   readonly #reply: ServerReply
   #call: RoutedCall
+  /** Why it would not be permitted any more, as it was decided last. */
+  #refusal: ProxyError | undefined
   #stopWaiting: () => void
 
   constructor(exchange: Exchange, call: RoutedCall, identity: Identity, reply: ServerReply) {
@@ -82,7 +84,10 @@ export class OpenAnswer implements OpenRequest {
   /** Called when the answer begins. */
   begin(isStream: boolean): void {
     this.isStream = isStream
-    if (isStream) this.#catchUp()
+    if (!isStream) return
+    this.#catchUp()
+    // It may go on for ever, where a call that was permitted may have its answer.
+    if (this.#refusal !== undefined) this.#endStream(this.#refusal)
   }
 
   end(reason: ProxyError): void {
@@ -94,8 +99,10 @@ export class OpenAnswer implements OpenRequest {
   async decideAnew(): Promise<void> {
     try {
       await this.#decide()
+      this.#refusal = undefined
     } catch (error) {
-      this.#endStream(toProxyError(error))
+      this.#refusal = toProxyError(error)
+      this.#endStream(this.#refusal)
     }
   }
 

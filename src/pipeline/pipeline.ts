@@ -13,7 +13,7 @@ import { findRevision } from '../mcp/revision.ts'
 import { addCredential } from './add-credential.ts'
 import { admit } from './admit.ts'
 import { answerHealth, answerMetadata, answerPreflight } from './answers.ts'
-import { authenticate, checkAssurance } from './authenticate.ts'
+import { authenticate, checkAssurance, type Identity } from './authenticate.ts'
 import { authorize, checkPermitted } from './authorize.ts'
 import type { Edge } from './edge.ts'
 import { findEndpoint, findPattern } from './endpoints.ts'
@@ -24,7 +24,7 @@ import { loadMessages } from './load-body.ts'
 import { checkMethod } from './methods.ts'
 import { type AuthenticatedRequest, readCall } from './read-call.ts'
 import { receive } from './receive.ts'
-import { reconsider } from './reconsider.ts'
+import { reconsider, type Standing } from './reconsider.ts'
 import { checkRecordable, createOutcomeRecorder } from './record-outcomes.ts'
 import { refuse } from './refuse.ts'
 import { createRequestFacts } from './request-facts.ts'
@@ -92,13 +92,36 @@ async function guard(exchange: Exchange, head: RequestHead, route: Route): Promi
   const body = head.method === 'POST' ? await loadMessages(exchange, head, identity.form) : undefined
   const messages = body === undefined ? NO_MESSAGES : parseBody(exchange, body)
   exchange.trace?.step('authorize')
-  const first = { route, identity }
-  const standing = exchange.era === edge.openRequests.era ? first : await reconsider(exchange, head, first)
-  const { call, decision } = decide({ exchange, head, revision, body, messages, ...standing })
-  if (call.route.rateLimits !== undefined) await admit(exchange, call, decision, call.route.rateLimits)
-  checkPermitted(decision)
+  const ready = await settle({ exchange, head, route, identity, revision, body, messages })
   exchange.trace?.step('forward')
-  forward(exchange, await addCredential(call, standing.identity), standing.identity)
+  forward(exchange, ready.call, ready.identity)
+}
+
+/** A call that is permitted, with the credential for its upstream. */
+interface ReadyCall {
+  readonly call: RoutedCall
+  readonly identity: Identity
+}
+
+/**
+ * Decides, and again where another configuration or a revocation came into force meanwhile: a body may be long on its way, and so may an
+ * identity provider with the credential.
+ *
+ * @throws ProxyError unless the call is permitted by what is in force at the end
+ */
+async function settle(request: AuthenticatedRequest): Promise<ReadyCall> {
+  const { exchange, head } = request
+  const { openRequests } = exchange.edge
+  let { route, identity }: Standing = request
+  for (;;) {
+    if (exchange.era !== openRequests.era) ({ route, identity } = await reconsider(exchange, head, { route, identity }))
+    const { call, decision } = decide({ ...request, route, identity })
+    const { rateLimits } = call.route
+    if (rateLimits !== undefined && exchange.admission === undefined) await admit(exchange, call, decision, rateLimits)
+    checkPermitted(decision)
+    const ready = await addCredential(call, identity)
+    if (exchange.era === openRequests.era) return { call: ready, identity }
+  }
 }
 
 /** Reads the call, and what policy says of it. */

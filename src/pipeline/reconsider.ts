@@ -71,8 +71,10 @@ async function verifyAgain(exchange: Exchange, head: RequestHead, standing: Stan
   try {
     return await inTime(exchange.edge.clock, async () => route.verifier.verify(token, findAsker(exchange)))
   } catch (error) {
-    if (isSame && error instanceof ProxyError && error.code === 'issuer_unavailable') return identity.principal
-    throw error
+    if (!isSame || !(error instanceof ProxyError) || error.code !== 'issuer_unavailable') throw error
+    // Its issuer, or what stands for it, cannot be asked; what operators have revoked is known without it.
+    route.verifier.recheck?.(identity.principal)
+    return identity.principal
   }
 }
 

@@ -15,6 +15,7 @@ export function createDenyVerifier(verifier: TokenVerifier, list: DenyList): Tok
       const principal = verifier.verify(token, asker)
       return principal instanceof Promise ? principal.then(accept) : accept(principal)
     },
+    recheck: (principal) => void accept(principal),
     ...(recall && {
       recall(credentials) {
         const principal = recall(credentials)
