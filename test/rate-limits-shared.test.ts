@@ -70,6 +70,18 @@ describe.skipIf(!hasRedisServer())('limits that two processes count in one Redis
     expect(await other.take([place('lost', 60_000, 'd')])).toBeDefined()
   })
 
+  it.each([
+    ['none is taken', []],
+    ['one is taken', ['c']],
+  ])('keep places for as long as they are held, also when a shorter hold is asked for and %s', async (_what, holders) => {
+    const key = `long ${holders.length}`
+    const held = { ...place(key, 60_000, 'a', 'b'), most: 3 }
+    await one.take([held])
+    await other.take([{ ...held, holders, expiresAfterMs: 100 }, place(`${key} short`, 100, 'x', 'y')])
+    await expect.poll(() => other.take([place(`${key} short`, 100, 'z')])).toBeUndefined()
+    expect(await other.take([{ ...held, holders: ['d', 'e'] }])).toEqual({ index: 0, waitMs: undefined })
+  })
+
   it('take nothing where one of several demands is not met', async () => {
     await one.take([place('full', 60_000, 'a', 'b')])
     const demands = [bucket('whole', 10), place('free', 60_000, 'x', 'y'), place('full', 60_000, 'z')]

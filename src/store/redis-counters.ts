@@ -6,8 +6,8 @@ import type { RedisStorePlan } from './redis-store.ts'
 
 /*
  * A bucket is a text: the time in milliseconds at which it is full again, and gone with that. Places are a sorted set: holders by the time
- * at which they expire. Time is that of Redis, so that the clocks of the processes do not matter. Nothing is written before all demands
- * are known to be met.
+ * at which they expire; the key expires with the last of them. Time is that of Redis, so that the clocks of the processes do not matter.
+ * Nothing is written before all demands are known to be met.
  */
 const TAKE = `
 local time = redis.call('TIME')
@@ -33,12 +33,11 @@ for i, demand in ipairs(demands) do
     redis.call('SET', key, string.format('%.3f', fullAt[i]), 'PX', math.ceil(fullAt[i] - now))
   else
     for _, holder in ipairs(demand.holders) do redis.call('ZADD', key, now + demand.expiresAfterMs, holder) end
-    redis.call('PEXPIRE', key, demand.expiresAfterMs)
+    redis.call('PEXPIRE', key, math.max(demand.expiresAfterMs, redis.call('PTTL', key)))
   end
 end
 return {}`
 
-/* Sessions last longer than calls, and may share no key with them: the expiry of a key is that of its last place. */
 const HOLD = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
