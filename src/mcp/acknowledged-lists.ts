@@ -1,7 +1,12 @@
+import type { MemoryShare } from '../core/held-memory.ts'
 import { isObject } from '../core/is-object.ts'
+import { createHeldBytes } from './list-filter/held-bytes.ts'
+import { createEventSplitter } from './list-filter/split-events.ts'
 
 /** Longest beginning of a stream that is looked at. */
 const MAX_LENGTH = 64 * 1024
+/** It is less than the buffers of a connection. */
+const unaccounted: MemoryShare = { take: () => true, give: () => undefined }
 const MEMBERS = { toolsListChanged: 'tools', promptsListChanged: 'prompts', resourcesListChanged: 'resources' } as const
 
 /** Lists about whose changes a subscription tells. */
@@ -15,20 +20,32 @@ export interface AcknowledgmentReader {
 }
 
 export function createAcknowledgmentReader(): AcknowledgmentReader {
-  let beginning: string | undefined = ''
+  // Each byte is looked at once: a server may send its stream in single bytes.
+  let split: ReturnType<typeof createEventSplitter> | undefined = createEventSplitter(createHeldBytes(unaccounted))
+  let left = MAX_LENGTH
   let lists: readonly AcknowledgedList[] = []
   return {
     get lists() {
       return lists
     },
     read(chunk) {
-      if (beginning === undefined) return
-      beginning += Buffer.from(chunk).toString('latin1')
-      const found = /^data:(.*)\r?\n\r?\n/m.exec(beginning)
-      if (found?.[1] !== undefined) lists = findLists(Buffer.from(found[1], 'latin1').toString())
-      if (found !== null || beginning.length > MAX_LENGTH) beginning = undefined
+      if (split === undefined) return
+      const events = split(Buffer.from(chunk.buffer, chunk.byteOffset, Math.min(chunk.length, left)))
+      const message = events.map(readData).find((data) => data !== undefined)
+      left -= chunk.length
+      if (message !== undefined) lists = findLists(message)
+      if (message !== undefined || left <= 0) split = undefined
     },
   }
+}
+
+/** The data of an event; undefined where it has none (HTML, Server-sent events §9.2.6). */
+function readData(event: Buffer): string | undefined {
+  const lines = event
+    .toString()
+    .split(/\r\n|\n|\r/)
+    .filter((line) => line.startsWith('data:'))
+  return lines.length === 0 ? undefined : lines.map((line) => line.slice('data:'.length)).join('\n')
 }
 
 function findLists(text: string): AcknowledgedList[] {

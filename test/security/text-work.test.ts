@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { outlineJson } from '../../src/core/json/strict-json.ts'
 import type { Reply } from '../../src/core/reply.ts'
+import { createAcknowledgmentReader } from '../../src/mcp/acknowledged-lists.ts'
 import { createEndpointRewriter } from '../../src/mcp/endpoint-event.ts'
 import { decodeHeaderValue } from '../../src/mcp/header-agreement.ts'
 import { parseMessages } from '../../src/mcp/messages.ts'
@@ -120,6 +121,23 @@ describe('a stream that comes in single bytes', () => {
       const bytes = Buffer.from(write(size))
       return () => {
         for (const at of bytes.keys()) rewriter.write(bytes.subarray(at, at + 1))
+      }
+    }
+    expect(compare(send)).toBeLessThanOrEqual(2.2)
+  })
+
+  it.each<[string, (size: number) => string]>([
+    ['one line', (size) => `data: ${'x'.repeat(size)}`],
+    ['empty lines', (size) => '\n'.repeat(size)],
+    ['comments', (size) => ':\n'.repeat(size)],
+    ['lines of one event', (size) => 'data: x\n'.repeat(size)],
+    ['events without a message', (size) => 'event: x\n\n'.repeat(size)],
+  ])('instead of an acknowledgment, and is twice as long is at most 2.2 times the work: %s', (_name, write) => {
+    const send = (size: number) => {
+      const reader = createAcknowledgmentReader()
+      const bytes = Buffer.from(write(size))
+      return () => {
+        for (const at of bytes.keys()) reader.read(bytes.subarray(at, at + 1))
       }
     }
     expect(compare(send)).toBeLessThanOrEqual(2.2)

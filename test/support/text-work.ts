@@ -11,6 +11,8 @@ const sought: Cost = (self, [text, from = 0]) => {
   return (found < 0 ? (self as string).length : found) - Number(from) + 1
 }
 const first: Cost = (_self, [argument]) => String(argument).length
+/** Global and sticky ones go on where they were: methods of strings call them once for each match. */
+const searched: Cost = (self, [text]) => ((self as RegExp).global || (self as RegExp).sticky ? 1 : String(text).length)
 
 /** What reads texts and bytes, and how much of them at most. */
 const costs: readonly (readonly [object, Readonly<Record<string, Cost>>])[] = [
@@ -33,7 +35,7 @@ const costs: readonly (readonly [object, Readonly<Record<string, Cost>>])[] = [
       toUpperCase: whole,
     },
   ],
-  [RegExp.prototype, { test: first }],
+  [RegExp.prototype, { test: first, exec: searched }],
   [Map.prototype, { get: one, has: one, set: one }],
   [Array.prototype, { includes: whole, indexOf: whole, concat: whole }],
   [Buffer.prototype, { toString: whole }],
