@@ -264,7 +264,7 @@ describe('the command doctor', { timeout: 60_000 }, () => {
     [['doctor', '--token'], /needs a value/],
     [['doctor', 'a.yaml', 'b.yaml'], /Unexpected argument "b\.yaml"/],
     [['doctor', 'a.yaml', '--config', 'b.yaml'], /beside --config/],
-    [['check', '--json'], /--json is for the commands doctor and explain/],
+    [['check', '--json'], /--json is for the commands doctor, explain, users, clients and sessions/],
     [['serve', '--token', 'x'], /--token is for the commands doctor and explain/],
   ])('cannot be called as %j', (argv, said) => {
     expect(() => parseArguments(argv)).toThrow(said)
