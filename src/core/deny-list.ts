@@ -15,6 +15,9 @@ export interface Denial {
   readonly expiresAt: number | undefined
 }
 
+/** Who denies: logouts of issuers leave room for operators. */
+export type DenialSource = 'operator' | 'logout'
+
 /** Tokens that are refused in every process that shares the store, within seconds. */
 export interface DenyList {
   /** Whether the store has been read: until then nothing can be said about any token. */
@@ -22,7 +25,7 @@ export interface DenyList {
   /** What refuses the tokens of a principal; undefined for nothing. */
   find(principal: Principal): Denial | undefined
   /** @throws ProxyError `store_unavailable`, `deny_list_full` */
-  add(denials: readonly Denial[]): Promise<void>
+  add(denials: readonly Denial[], source: DenialSource): Promise<void>
   /** Ends what refuses all tokens of a user or client, new ones included. Returns whether there was something. */
   lift(kind: DeniedKind, issuer: string, value: string): Promise<boolean>
   /** What is denied now, as far as this process has read it. */

@@ -78,7 +78,7 @@ describe('the deny list', () => {
     ['a grant behind an exchanged token', { kind: 'session', value: hashOf('g-1') }, { subject_grant_id: 'g-1' }],
   ])('refuses the tokens of %s, and of no other issuer', async (_name, of, claims) => {
     const { list } = await open()
-    await list.add([denial(of)])
+    await list.add([denial(of)], 'operator')
     expect(list.find(principal(claims))).toMatchObject(of)
     expect(list.find(principal(claims, 'https://other.example.com'))).toBeUndefined()
     expect(list.find(principal({ sub: 'else', client_id: 'else', jti: 'else', sid: 'else' }))).toBeUndefined()
@@ -86,14 +86,14 @@ describe('the deny list', () => {
 
   it('takes no value of one kind for another', async () => {
     const { list } = await open()
-    await list.add([denial({ kind: 'token', value: 'x' })])
+    await list.add([denial({ kind: 'token', value: 'x' })], 'operator')
     expect(list.find(principal({ sub: 'x', client_id: 'x', sid: 'x' }))).toBeUndefined()
     expect(list.find(principal({ jti: ['x'] }))).toBeUndefined()
   })
 
   it('refuses old tokens, and those that do not say how old they are', async () => {
     const { list } = await open()
-    await list.add([denial({ issuedBefore: 1000 })])
+    await list.add([denial({ issuedBefore: 1000 })], 'operator')
     expect(list.find(principal({ sub: 'alice', iat: 999 }))).toBeDefined()
     expect(list.find(principal({ sub: 'alice', iat: 1000 }))).toBeUndefined()
     expect(list.find(principal({ sub: 'alice' }))).toBeDefined()
@@ -102,7 +102,7 @@ describe('the deny list', () => {
 
   it('ends a denial with its time, and never one without', async () => {
     const { list, clock } = await open()
-    await list.add([denial({ value: 'a', expiresAt: clock.wall() + 1000 }), denial({ value: 'b' })])
+    await list.add([denial({ value: 'a', expiresAt: clock.wall() + 1000 }), denial({ value: 'b' })], 'operator')
     clock.advance(1001)
     expect(list.find(principal({ sub: 'a' }))).toBeUndefined()
     expect(list.find(principal({ sub: 'b' }))).toBeDefined()
@@ -112,16 +112,16 @@ describe('the deny list', () => {
   it('is weakened neither by a shorter denial nor by one of old tokens', async () => {
     const { list, clock } = await open()
     const until = clock.wall() + 60_000
-    await list.add([denial({ expiresAt: until })])
-    await list.add([denial({ expiresAt: clock.wall() + 1000 })])
-    await list.add([denial({ issuedBefore: 5, expiresAt: clock.wall() + 1000 })])
+    await list.add([denial({ expiresAt: until })], 'operator')
+    await list.add([denial({ expiresAt: clock.wall() + 1000 })], 'operator')
+    await list.add([denial({ issuedBefore: 5, expiresAt: clock.wall() + 1000 })], 'operator')
     clock.advance(30_000)
     expect(list.find(principal({ sub: 'alice', iat: 9 }))).toMatchObject({ expiresAt: until })
   })
 
   it('lifts what refuses new tokens, and leaves what refuses old ones', async () => {
     const { list } = await open()
-    await list.add([denial({}), denial({ issuedBefore: 1000 })])
+    await list.add([denial({}), denial({ issuedBefore: 1000 })], 'operator')
     expect(await list.lift('user', ISSUER, 'alice')).toBe(true)
     expect(await list.lift('user', ISSUER, 'alice')).toBe(false)
     expect(list.find(principal({ sub: 'alice', iat: 1000 }))).toBeUndefined()
@@ -137,7 +137,7 @@ describe('the deny list', () => {
       return store.list(kind, most)
     }
     const third = await open({ ...createCountedStore(clock), store: { ...store, list: countedList } })
-    await list.add([denial({})])
+    await list.add([denial({})], 'operator')
     expect(other.list.find(principal({ sub: 'alice' }))).toBeUndefined()
     clock.advance(2000)
     await settle()
@@ -151,7 +151,7 @@ describe('the deny list', () => {
 
   it('asks the store nothing for a call, and looks at a caller once', async () => {
     const { list, asked } = await open()
-    await list.add([denial({ value: 'other' })])
+    await list.add([denial({ value: 'other' })], 'operator')
     const before = asked.length
     let reads = 0
     const claims = {
@@ -167,7 +167,7 @@ describe('the deny list', () => {
 
   it('stays in force while the store is away, and says so once', async () => {
     const { list, state, clock, issues } = await open()
-    await list.add([denial({})])
+    await list.add([denial({})], 'operator')
     state.isAway = true
     for (let i = 0; i < 20; i++) {
       clock.advance(2000)
@@ -184,7 +184,7 @@ describe('the deny list', () => {
       put: (kind, ...rest) => (kind === 'DenialMark' ? Promise.reject(new Error('gone')) : store.put(kind, ...rest)),
     }
     const dying = await open({ ...createCountedStore(clock), store: silent })
-    await expect(dying.list.add([denial({})])).rejects.toThrow('gone')
+    await expect(dying.list.add([denial({})], 'operator')).rejects.toThrow('gone')
     for (let i = 0; i < 31; i++) {
       clock.advance(2000)
       await settle()
@@ -195,29 +195,47 @@ describe('the deny list', () => {
   it('names no user in the store where there are keys, and tells of entries that it cannot read', async () => {
     const parts = createCountedStore()
     const { list, store } = await open(parts)
-    await list.add([denial({ value: 'alice@example.com' })])
+    await list.add([denial({ value: 'alice@example.com' })], 'operator')
     expect(JSON.stringify(await store.list('Denial', 10))).not.toContain('alice')
     const other = await open(parts, createEncryption([Buffer.alloc(32, 2)]))
     expect(other.issues).toEqual([expect.stringMatching(/1 entries cannot be read/)])
     const without = await open(createCountedStore(), undefined)
-    await without.list.add([denial({})])
+    await without.list.add([denial({})], 'operator')
     expect(without.list.find(principal({ sub: 'alice' }))).toBeDefined()
   })
 
   it('takes no entry for another that was moved in its place', async () => {
     const { list, store } = await open()
-    await list.add([denial({ value: 'mallory' })])
+    await list.add([denial({ value: 'mallory' })], 'operator')
     const [entry] = await store.list('Denial', 1)
     await store.put('Denial', 'elsewhere', entry?.value ?? '')
     await store.take('Denial', entry?.id ?? '')
-    await list.add([denial({ value: 'else' })])
+    await list.add([denial({ value: 'else' })], 'operator')
     expect(list.find(principal({ sub: 'mallory' }))).toBeUndefined()
   })
 
   it('has a bound, and refuses what goes beyond it', async () => {
     const { list, store } = await open()
     for (let i = 0; i < 20_000; i++) await store.put('Denial', String(i), '{}')
-    await expect(list.add([denial({})])).rejects.toMatchObject({ code: 'deny_list_full' })
+    await expect(list.add([denial({})], 'operator')).rejects.toMatchObject({ code: 'deny_list_full' })
+  })
+
+  it('repeats a denial that it has, however full it is', async () => {
+    const { list, store, clock } = await open()
+    await list.add([denial({ expiresAt: clock.wall() + 1000 })], 'logout')
+    for (let i = 1; i < 20_000; i++) await store.put('Denial', String(i), '{}')
+    const twice = [denial({ expiresAt: clock.wall() + 9000 }), denial({ expiresAt: clock.wall() + 9000 })]
+    await list.add(twice, 'logout')
+    expect(list.find(principal({ sub: 'alice' }))).toMatchObject({ expiresAt: clock.wall() + 9000 })
+    await expect(list.add([denial({}), denial({ value: 'bob' })], 'operator')).rejects.toMatchObject({ code: 'deny_list_full' })
+  })
+
+  it('keeps room for operators, however many log out', async () => {
+    const { list, store } = await open()
+    for (let i = 0; i < 15_000; i++) await store.put('Denial', String(i), '{}')
+    await expect(list.add([denial({})], 'logout')).rejects.toMatchObject({ code: 'deny_list_full' })
+    await list.add([denial({})], 'operator')
+    expect(list.find(principal({ sub: 'alice' }))).toBeDefined()
   })
 })
 
@@ -229,7 +247,7 @@ describe('a verifier with a deny list', () => {
     const { list } = await open()
     const verifier = createDenyVerifier(inner, list)
     expect([verifier.verify('token'), verifier.recall?.('token')]).toEqual([caller, caller])
-    await list.add([denial({})])
+    await list.add([denial({})], 'operator')
     expect(verifier.recall?.('token')).toBeUndefined()
     expect(() => verifier.verify('token')).toThrow(expect.objectContaining({ code: 'token_invalid', reason: 'revoked' }))
     const late = createDenyVerifier({ verify: async () => caller }, list)

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../core/clock.ts'
-import type { Denial, DenyList } from '../core/deny-list.ts'
+import type { Denial, DenialSource, DenyList } from '../core/deny-list.ts'
 import type { Encryption } from '../core/encryption.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { Store, StoredEntry } from '../core/store.ts'
@@ -25,6 +25,8 @@ const MOST_AGE_MS = 60_000
 /** Denials at a time. What is read goes a little beyond, since processes that share the store count separately. */
 const MOST_DENIALS = 20_000
 const MOST_READ = MOST_DENIALS + 1000
+/** Issuers report each session that ends. However many there are, operators find room for theirs. */
+const ROOM: Readonly<Record<DenialSource, number>> = { operator: MOST_DENIALS, logout: 15_000 }
 
 /** Where the mark is that changes with the list: one small question instead of the whole list. */
 const MARK = { kind: 'DenialMark', id: 'mark' }
@@ -47,8 +49,8 @@ export async function openDenyList(options: DenyListOptions): Promise<DenyList> 
     isLoaded: () => state.times.readAt !== undefined,
     find: (principal) => state.index.find(principal),
     list: () => state.index.list(),
-    async add(denials) {
-      if ((await store.count(DENIAL)) + denials.length > MOST_DENIALS) throw new ProxyError('deny_list_full')
+    async add(denials, source) {
+      if (!(await hasRoom(store, denials, ROOM[source]))) throw new ProxyError('deny_list_full')
       for (const denial of denials) {
         const id = findEntryId(denial)
         const lasting = outlast(denial, state.known.get(id)?.denial)
@@ -83,6 +85,16 @@ interface ReadEntry {
   readonly stored: string
   /** Undefined where it cannot be read. */
   readonly denial: Denial | undefined
+}
+
+/** What is there already takes no more room. */
+async function hasRoom(store: Store, denials: readonly Denial[], most: number): Promise<boolean> {
+  const ids = new Set(denials.map(findEntryId))
+  const count = await store.count(DENIAL)
+  if (count + ids.size <= most) return true
+  const there = await Promise.all([...ids].map((id) => store.find(DENIAL, id)))
+  const added = there.filter((value) => value === undefined).length
+  return added === 0 || count + added <= most
 }
 
 /** A denial that is repeated for a shorter time does not end sooner. */

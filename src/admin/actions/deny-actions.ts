@@ -39,9 +39,19 @@ export function createRevokeAction(kind: 'user' | 'client', options: DenyActionO
     const { issuer, block, for_seconds: seconds } = readMembers(rest, { issuer: 'text', block: 'flag', for_seconds: 'count' })
     const value = readName(named, name)
     const denial = planDenial({ kind, value, issuer, isBlock: block === true, seconds }, options)
-    await deny(denial, options)
-    return { [name]: value, ...tell(denial, options), ...(await endAtBroker(denial, options)) }
+    return { [name]: value, ...tell(denial, options), ...(await revoke(denial, options)) }
   }
+}
+
+/** What can be ended ends, even where the deny list has no room or cannot be written. Denied first: nothing passes while the rest takes its time. */
+async function revoke(denial: Denial, options: DenyActionOptions): Promise<object> {
+  let ended = {}
+  try {
+    await deny(denial, options)
+  } finally {
+    ended = await endAtBroker(denial, options)
+  }
+  return ended
 }
 
 /** Ends the denial of new tokens. */
@@ -56,7 +66,7 @@ export function createUnblockAction(kind: 'user' | 'client', { denied, listIssue
   }
 }
 
-/** What the broker has of its own users and clients. Denied first: nothing passes while this takes its time. */
+/** What the broker has of its own users and clients. */
 async function endAtBroker({ kind, issuer, value }: Denial, { findRegister }: DenyActionOptions) {
   const register = findRegister()
   if (register === undefined || issuer !== register.issuer) return {}
@@ -102,7 +112,7 @@ function readName(value: unknown, name: string): string {
 const NAMES = { user: 'subject', client: 'client_id' } as const
 
 async function deny(denial: Denial, { denied, onDenied }: DenyActionOptions): Promise<void> {
-  await denied.add([denial])
+  await denied.add([denial], 'operator')
   onDenied(denial)
 }
 

@@ -15,6 +15,7 @@ export const adminErrors = {
   deny_list_full: {
     status: 503,
     message: 'The deny list has no room',
-    remedy: 'It holds 20,000 users, clients, tokens and sessions. Lift what is no longer needed, or deny for shorter times.',
+    remedy:
+      'It holds 20,000 users, clients, tokens and sessions, 5,000 of which only operators can use. Lift what is no longer needed, or deny for shorter times; what logouts added ends with `max_lifetime_seconds` of the issuer. What the broker keeps of the user or client has ended.',
   },
 } as const satisfies Record<string, ErrorEntry>

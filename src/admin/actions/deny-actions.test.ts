@@ -1,0 +1,35 @@
+import { expect, it } from 'vitest'
+import { createFakeClock } from '../../../test/support/fake-clock.ts'
+import type { DenyList } from '../../core/deny-list.ts'
+import { ProxyError } from '../../core/errors.ts'
+import type { SignInRegister } from '../../core/sign-in-register.ts'
+import { createRevokeAction } from './deny-actions.ts'
+
+const ISSUER = 'https://mcp.example.com'
+
+it.each([
+  ['user', { subject: 'alice' }],
+  ['user', { subject: 'alice', block: true }],
+  ['client', { client_id: 'alice' }],
+] as const)('what the broker has of a %s ends although the deny list has no room', async (kind, input) => {
+  const ended: string[] = []
+  const register: Pick<SignInRegister, 'issuer' | 'endUser' | 'endClient'> = {
+    issuer: ISSUER,
+    endUser: async (subject) => {
+      ended.push(subject)
+      return { wasKnown: true, atProvider: 'revoked' }
+    },
+    endClient: async (id) => void ended.push(id),
+  }
+  const denied: Pick<DenyList, 'add'> = { add: () => Promise.reject(new ProxyError('deny_list_full')) }
+  const act = createRevokeAction(kind, {
+    denied: denied as DenyList,
+    findRegister: () => register as SignInRegister,
+    listIssuers: () => [{ issuer: ISSUER, aliases: [], longestSeconds: 60 }],
+    isShared: true,
+    clock: createFakeClock(),
+    onDenied: () => ended.push('denied'),
+  })
+  await expect(act(input, { address: '127.0.0.1' })).rejects.toMatchObject({ code: 'deny_list_full' })
+  expect(ended).toEqual(['alice'])
+})
