@@ -29,3 +29,21 @@ it.each<[string, Partial<ConfigInput>]>([
 ])('is another one with %s changed', (_what, changes) => {
   expect(digest(changes)).not.toBe(digest())
 })
+
+it('does not tell arguments of a program apart, which may be passwords that are easy to guess, but programs', () => {
+  const run = (...command: string[]) => digest({ servers: [{ path: '/mcp', upstream: { command } }] })
+  expect(run('serve', '--password', 'hunter2')).toBe(run('serve', '--password', 'letmein'))
+  expect(run('other', '--password', 'hunter2')).not.toBe(run('serve', '--password', 'hunter2'))
+  expect(run('serve', '--password')).not.toBe(run('serve', '--password', 'hunter2'))
+})
+
+it('does not tell a client secret among `token_parameters` apart', () => {
+  const endpoints = {
+    issuer: 'https://idp.example.com',
+    authorization_endpoint: 'https://idp.example.com/authorize',
+    token_endpoint: 'https://idp.example.com/token',
+  }
+  const add = (token_parameters: Record<string, string>) => digest({ rewrite: { ...endpoints, token_parameters } })
+  expect(add({ client_secret: 'hunter2' })).toBe(add({ client_secret: 'letmein' }))
+  expect(add({ audience: 'hunter2' })).not.toBe(add({ client_secret: 'hunter2' }))
+})
