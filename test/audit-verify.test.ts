@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -34,14 +34,14 @@ const listLogs = (): string[] =>
 
 const heads: string[] = []
 
-function openLog(bytes = 4096) {
+function openLog(bytes = 4096, checkpointSeconds = 60) {
   return openAuditLog({
     plan: {
       target: { kind: 'file', path: path() },
       digestsArguments: true,
       rotation: { bytes, seconds: undefined, keep: undefined },
       fail: 'drop',
-      chain: { key: pem, checkpointSeconds: 60 },
+      chain: { key: pem, checkpointSeconds },
     },
     clock: systemClock,
     version: '1.0.0',
@@ -156,8 +156,40 @@ describe('audit verify', () => {
     writeFileSync(path(), `${lines.slice(0, -2).join('\n')}\n{"audit":1,"ty`)
     await writeLog(1, 1_000_000)
     const { code, output } = await verify()
-    expect([code, output]).toEqual([0, expect.stringContaining('a process ended here without a signature, as after a crash')])
+    expect([code, output]).toEqual([0, expect.stringContaining('a process ended here without closing its log, as after a crash')])
+    expect(output).not.toContain('unchanged')
   })
+
+  it('finds nothing in a log whose file another program moved away', async () => {
+    const log = await openLog()
+    log.onEvent({ kind: 'sign_in', outcome: 'success', subject: 'alice' })
+    await waitForText('"alice"')
+    renameSync(path(), `${path()}.1`)
+    await waitForText('"reason":"moved"')
+    await log.close()
+    expect((await verify()).output).toContain('The audit log is unchanged.')
+  })
+
+  it.each(['interval', 'opened'])(
+    'says where a log was cut back to a signature (%s) and went on, and finds it by --head',
+    async (reason) => {
+      const log = await openLog(1_000_000, 0.01)
+      log.onEvent({ kind: 'sign_in', outcome: 'success', subject: 'alice' })
+      await waitForText('"reason":"interval"')
+      log.onEvent({ kind: 'sign_in', outcome: 'success', subject: 'mallory' })
+      await log.close()
+      const known = heads.at(-1) as string
+      const lines = readFileSync(path(), 'utf8').split('\n')
+      const kept = lines.slice(0, lines.findIndex((line) => line.includes(`"reason":"${reason}"`)) + 1)
+      writeFileSync(path(), `${kept.join('\n')}\n`)
+      await writeLog(1, 1_000_000)
+      const { code, output } = await verify()
+      expect(code).toBe(0)
+      expect(output).toContain(`audit.jsonl:${kept.length}: a process ended here without closing its log`)
+      expect(output).toContain('No change was found, but records that were cut off')
+      expect((await verify('--head', known)).code).toBe(1)
+    },
+  )
 
   it('takes files of which older ones were deleted, and says so', async () => {
     await writeLog(40)

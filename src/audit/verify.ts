@@ -1,5 +1,5 @@
 import { type KeyObject, verify } from 'node:crypto'
-import { type ChainHead, digestLine, nameKey } from './chain.ts'
+import { type ChainHead, type CheckpointReason, digestLine, nameKey } from './chain.ts'
 
 /** A file of an audit log, line by line, without line ends. */
 export interface AuditLines {
@@ -26,6 +26,8 @@ export interface Verification {
   readonly doubts: readonly string[]
   /** What is no sign of a change, and good to know. */
   readonly notes: readonly string[]
+  /** How often the log went on although the process before had not closed it. */
+  readonly unclosed: number
   readonly records: number
   readonly checkpoints: number
   /** The last record. */
@@ -48,11 +50,14 @@ interface State {
   keyId: unknown
   /** The line before. */
   last: { readonly seq: number; readonly digest: string; readonly line: Line } | undefined
+  unclosed: number
   checkpoints: number
   records: number
   isKnownMet: boolean
 }
 
+/** Reasons of the last checkpoint of a file. */
+const LEAVING: ReadonlySet<unknown> = new Set<CheckpointReason>(['closed', 'moved', 'rotated'])
 const SIGNATURE = /,"signature":"([\w-]{86})"\}$/
 
 /**
@@ -69,6 +74,7 @@ export function verifyAuditLog(files: readonly AuditLines[], options: VerifyOpti
     chain: undefined,
     keyId: undefined,
     last: undefined,
+    unclosed: 0,
     checkpoints: 0,
     records: 0,
     isKnownMet: options.known === undefined,
@@ -82,8 +88,9 @@ export function verifyAuditLog(files: readonly AuditLines[], options: VerifyOpti
     if (file.isTorn) state.findings.push(`${file.name}: ends within a line`)
   }
   checkEnd(state)
-  const { findings, doubts, notes, records, checkpoints, last } = state
-  return { findings, doubts: [...doubts], notes, records, checkpoints, head: last && { seq: last.seq, digest: last.digest } }
+  const { findings, doubts, notes, unclosed, records, checkpoints, last } = state
+  const head = last && { seq: last.seq, digest: last.digest }
+  return { findings, doubts: [...doubts], notes, unclosed, records, checkpoints, head }
 }
 
 /** By their first record. */
@@ -124,16 +131,22 @@ function checkBeginning({ place, members: { seq, type, reason } }: Line, { findi
   else if (seq !== 0) notes.push(`The first ${seq} records are in earlier files, which were not given or no longer exist.`)
 }
 
-function checkLink({ place, members }: Line, seq: number, last: NonNullable<State['last']>, { findings, notes }: State): void {
+function checkLink({ place, members }: Line, seq: number, last: NonNullable<State['last']>, state: State): void {
+  const { findings } = state
   const expected = last.seq + 1
   if (seq > expected) findings.push(`${place}: ${seq - expected} records before this one are missing`)
   else if (seq < expected) findings.push(`${place}: does not belong here: record ${seq} behind record ${last.seq}`)
   else if (members.prev !== last.digest) findings.push(`${last.line.place}: was changed, or ${place} was`)
-  const isEndSigned = last.line.members.type === 'checkpoint'
-  if (members.reason === 'opened' && members.type === 'checkpoint' && !isEndSigned)
-    notes.push(
-      `${last.line.place}: a process ended here without a signature, as after a crash; records may have been cut off then.`,
-    )
+  if (members.type === 'checkpoint' && members.reason === 'opened') checkClosed(last.line, state)
+}
+
+/** A process signs before it leaves a file. Where it did not, it was killed, or what it wrote last was cut off: both look the same. */
+function checkClosed({ place, members: { type, reason } }: Line, state: State): void {
+  if (type === 'checkpoint' && LEAVING.has(reason)) return
+  state.unclosed += 1
+  state.notes.push(
+    `${place}: a process ended here without closing its log, as after a crash; records may have been cut off, or never written.`,
+  )
 }
 
 function checkCheckpoint({ place, bytes, members }: Line, state: State): void {

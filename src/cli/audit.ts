@@ -42,9 +42,12 @@ function formatVerification({ findings, doubts, notes, records, checkpoints, hea
   ]
 }
 
-function conclude({ findings, doubts }: Verification): string {
+function conclude({ findings, doubts, unclosed }: Verification): string {
   if (findings.length > 0) return 'The audit log was changed.'
-  return doubts.length > 0 ? 'No change was found, but not everything could be checked.' : 'The audit log is unchanged.'
+  if (doubts.length > 0) return 'No change was found, but not everything could be checked.'
+  return unclosed > 0
+    ? 'No change was found, but records that were cut off where a process ended without closing its log leave no trace: compare with the log of the process (--head).'
+    : 'The audit log is unchanged.'
 }
 
 function readLines(file: string): AuditLines {

@@ -29,7 +29,7 @@ const COMMANDS: readonly (readonly [name: string, what: string])[] = [
 export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] = [
   [
     '0',
-    'success; serve: stopped by a signal after running requests finished; doctor: no problems found; explain: permitted; rules test: all cases as expected; audit verify: unchanged',
+    'success; serve: stopped by a signal after running requests finished; doctor: no problems found; explain: permitted; rules test: all cases as expected; audit verify: no change found',
   ],
   [
     '1',
