@@ -8,9 +8,9 @@ import {
 } from '../admin/actions/list-actions.ts'
 import type { ActionReport, AdminActions } from '../admin/admin-action.ts'
 import type { Denial } from '../core/deny-list.ts'
-import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
 import type { Plan } from '../core/plan/plan.ts'
 import type { SecurityEvent } from '../core/security-event.ts'
+import { findAcceptedTokens } from './accepted-tokens.ts'
 import type { Foundation } from './foundation.ts'
 
 /** @param findPlan - the plan of now, which a reload may change */
@@ -37,18 +37,16 @@ export function listActions(findPlan: () => Plan, { denied, inForce, clock, onEv
 }
 
 /** Of all servers, each once. */
-function listKnownIssuers({ servers, broker }: Plan): readonly KnownIssuer[] {
-  const plans = new Map(servers.flatMap(({ issuers }) => issuers).map((plan) => [plan.issuer, plan]))
-  return [...plans.values()].map((plan) => {
-    const isOwn = plan.issuer === broker?.issuer
+function listKnownIssuers(plan: Plan): readonly KnownIssuer[] {
+  const { servers, broker } = plan
+  const names = new Set(servers.flatMap(({ issuers }) => issuers).map(({ issuer }) => issuer))
+  return [...names].flatMap((issuer) => {
     // Users of the broker are known by their identity provider, too, unless a server accepts its own tokens as well.
-    const aliases = isOwn && !plans.has(broker.identityProvider.issuer) ? [broker.identityProvider.issuer] : []
-    return { issuer: plan.issuer, aliases, longestSeconds: isOwn ? broker.accessTokenSeconds + 60 : findLongest(plan) }
+    const aliases =
+      issuer === broker?.issuer && !names.has(broker.identityProvider.issuer) ? [broker.identityProvider.issuer] : []
+    const accepted = findAcceptedTokens(plan, issuer)
+    return accepted === undefined ? [] : { issuer, aliases, ...accepted }
   })
-}
-
-function findLongest({ maxLifetimeSeconds, clockToleranceSeconds }: IssuerPlan): number | undefined {
-  return maxLifetimeSeconds === undefined ? undefined : maxLifetimeSeconds + 2 * clockToleranceSeconds
 }
 
 export function describeDenial({ kind, issuer, value }: Denial): SecurityEvent {

@@ -20,7 +20,7 @@ function planOf(...issuers: Partial<IssuerPlan>[]): Pick<Plan, 'servers' | 'brok
 }
 
 const logout = (of: Partial<Logout> = {}): Logout => ({
-  ...{ issuer: ISSUER, subject: 'alice', sid: 's-1', jti: 'j', staleAt: 0 },
+  ...{ issuer: ISSUER, subject: 'alice', sid: 's-1', jti: 'j', issuedAt: 1_000_000_000, staleAt: 0 },
   ...of,
 })
 
@@ -50,5 +50,26 @@ describe('a logout', () => {
     const { added, context } = createContext()
     await endLoggedOut(logout(), planOf({}), undefined, context)
     expect(added.map(([, source]) => source)).toEqual(['logout', 'logout'])
+  })
+
+  it.each([
+    ['its lifetime and twice the tolerance', 660, [{ maxLifetimeSeconds: 600 }]],
+    ['the longest of several servers', 660, [{ maxLifetimeSeconds: 600 }, { maxLifetimeSeconds: 60 }]],
+    ['the longest, whatever its place', 660, [{ maxLifetimeSeconds: 60 }, { maxLifetimeSeconds: 600 }]],
+    ['seven days where one server has no limit', 604_860, [{ maxLifetimeSeconds: 60 }, {}]],
+    ['more where a limit is longer', 700_060, [{}, { maxLifetimeSeconds: 700_000 }]],
+  ])('denies for %s', async (_name, seconds, issuers) => {
+    const { added, context } = createContext()
+    await endLoggedOut(logout(), planOf(...issuers), undefined, context)
+    expect(added.map(([{ expiresAt }]) => expiresAt)).toEqual([clock.wall() + seconds * 1000, clock.wall() + seconds * 1000])
+  })
+
+  it.each([
+    ['our clock', 1_000_000_001, 999_999_990],
+    ['the clock of the issuer where it is ahead', 1_000_000_021, 1_000_000_020.7],
+  ])('refuses what was issued until then by %s', async (_name, issuedBefore, issuedAt) => {
+    const { added, context } = createContext()
+    await endLoggedOut(logout({ issuedAt, sid: undefined }), planOf({}), undefined, context)
+    expect(added).toEqual([[expect.objectContaining({ issuedBefore }), 'logout']])
   })
 })

@@ -1,15 +1,13 @@
-import { DENIED_SECONDS, type Denial, secondAfter } from '../core/deny-list.ts'
+import { type Denial, secondAfter } from '../core/deny-list.ts'
 import type { BrokerPlan } from '../core/plan/broker-plan.ts'
-import type { Plan } from '../core/plan/plan.ts'
 import type { SignInRegister } from '../core/sign-in-register.ts'
 import type { Logout } from '../revocation/logout-token.ts'
+import { type Accepted, findAcceptedTokens } from './accepted-tokens.ts'
 import { describeDenial } from './admin-actions.ts'
 import type { Foundation } from './foundation.ts'
 
 type Register = Pick<SignInRegister, 'findBySession' | 'endSignIn'>
 type Context = Pick<Foundation, 'denied' | 'clock' | 'onEvent'>
-/** What of a plan says whose tokens are accepted, and for how long. */
-type Accepted = Pick<Plan, 'servers' | 'broker'>
 
 /**
  * Tokens that were issued until now are refused, and those of the session for good. At the broker everything of the user ends, even where
@@ -48,13 +46,14 @@ function createDenial(kind: 'user', { issuer, accessTokenSeconds }: BrokerPlan, 
   return { kind, issuer, value, issuedBefore: secondAfter(now), expiresAt: now + (accessTokenSeconds + 60) * 1000 }
 }
 
-/** For tokens of the issuer itself, where servers accept them. */
-function planDenials({ issuer, subject, sid }: Logout, { servers }: Accepted, now: number): readonly Denial[] {
-  const accepted = servers.flatMap(({ issuers }) => issuers).find((one) => one.issuer === issuer)
+/** For tokens of the issuer itself, where servers accept them. Its clock may be ahead of ours: what it issued before the logout is older by either. */
+function planDenials({ issuer, subject, sid, issuedAt }: Logout, plan: Accepted, now: number): readonly Denial[] {
+  const accepted = findAcceptedTokens(plan, issuer)
   if (accepted === undefined) return []
-  const expiresAt = now + (accepted.maxLifetimeSeconds ?? DENIED_SECONDS) * 1000
+  const expiresAt = now + accepted.longestSeconds * 1000
+  const issuedBefore = secondAfter(Math.max(now, issuedAt * 1000))
   const denials: readonly (Denial | false)[] = [
-    subject !== undefined && { kind: 'user', issuer, value: subject, issuedBefore: secondAfter(now), expiresAt },
+    subject !== undefined && { kind: 'user', issuer, value: subject, issuedBefore, expiresAt },
     sid !== undefined && { kind: 'session', issuer, value: sid, issuedBefore: undefined, expiresAt },
   ]
   return denials.filter((denial) => denial !== false)

@@ -26,14 +26,14 @@ export function mountLogout(plan: Plan, broker: Broker | undefined, foundation: 
   return { handlers: issuers.length === 0 ? [] : [[LOGOUT_PATH, handle]], close: () => pool.close() }
 }
 
+/** Each issuer once, with the client ids of all servers: they sign users in through different ones. */
 function listLogoutIssuers({ servers, broker }: Plan): Pick<LogoutIssuer, 'plan' | 'clientIds'>[] {
-  const own =
-    broker && broker.logoutIssuer !== undefined
-      ? [{ plan: broker.logoutIssuer, clientIds: [broker.identityProvider.clientId] }]
-      : []
-  const plans = new Map(servers.flatMap(({ issuers }) => issuers).map((issuer) => [issuer.issuer, issuer]))
-  const others = [...plans.values()].flatMap((issuer) =>
-    issuer.logoutClientIds === undefined ? [] : [{ plan: issuer, clientIds: issuer.logoutClientIds }],
+  const own = broker?.logoutIssuer && { plan: broker.logoutIssuer, clientIds: [broker.identityProvider.clientId] }
+  const others = servers
+    .flatMap(({ issuers }) => issuers)
+    .flatMap((plan) => (plan.logoutClientIds === undefined ? [] : [{ plan, clientIds: plan.logoutClientIds }]))
+  const byIssuer = Map.groupBy([...(own ? [own] : []), ...others], ({ plan }) => plan.issuer)
+  return [...byIssuer.values()].flatMap((same) =>
+    same.slice(0, 1).map(({ plan }) => ({ plan, clientIds: same.flatMap(({ clientIds }) => clientIds) })),
   )
-  return [...own, ...others.filter(({ plan }) => plan.issuer !== broker?.logoutIssuer?.issuer)]
 }

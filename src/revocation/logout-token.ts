@@ -20,6 +20,8 @@ export interface Logout {
   readonly subject: string | undefined
   readonly sid: string | undefined
   readonly jti: string
+  /** Seconds since the epoch by the clock of the issuer (`iat`); up to the clock tolerance in the future. */
+  readonly issuedAt: number
   /** Milliseconds since the epoch from which on the token is refused by its age. */
   readonly staleAt: number
 }
@@ -96,14 +98,18 @@ function isOptionalName(value: unknown): value is string | undefined {
 }
 
 /** Some issuers leave `exp` out; its age counts in any case. */
-function readTimes({ claims: { iat, exp } }: SignedJwt, { plan }: LogoutIssuer, clock: Clock): Pick<Logout, 'staleAt'> {
+function readTimes(
+  { claims: { iat, exp } }: SignedJwt,
+  { plan }: LogoutIssuer,
+  clock: Clock,
+): Pick<Logout, 'issuedAt' | 'staleAt'> {
   const now = clock.wall() / 1000
   const tolerance = plan.clockToleranceSeconds
   if (typeof iat !== 'number' || iat > now + tolerance) throw refused('iat is missing or in the future')
   if (exp !== undefined && typeof exp !== 'number') throw refused('exp is no date')
   const staleAt = Math.min(iat + MOST_AGE_SECONDS, exp ?? Number.POSITIVE_INFINITY) + tolerance
   if (now >= staleAt) throw refused('it has expired')
-  return { staleAt: staleAt * 1000 }
+  return { issuedAt: iat, staleAt: staleAt * 1000 }
 }
 
 function refused(cause: unknown): ProxyError {

@@ -22,11 +22,14 @@ const now = () => Math.floor(Date.now() / 1000)
 const EVENTS = { 'http://schemas.openid.net/event/backchannel-logout': {} }
 const PATH = '/oauth/backchannel-logout'
 
-async function startProxy(issuers: (object | string)[]) {
+async function startProxy(issuers: (object | string)[], ofOther?: object[]) {
   const upstream = await startRecordingUpstream()
   const proxy = await startTestProxy({
     issuers: issuers as never,
-    servers: [{ path: '/mcp', upstream: `${upstream.origin}/mcp` }],
+    servers: [
+      { path: '/mcp', upstream: `${upstream.origin}/mcp` },
+      ...(ofOther ? [{ path: '/other', upstream: `${upstream.origin}/mcp`, issuers: ofOther as never }] : []),
+    ],
   })
   open.push(upstream.close, () => proxy.close())
   const call = async (token: string): Promise<number> => {
@@ -146,6 +149,16 @@ describe('a logout token', () => {
       body: JSON.stringify({ logout_token: token }),
     }
     expect((await fetch(`${proxy.origin}${PATH}`, json)).status).toBe(400)
+  })
+
+  it('may be for the client of any server that names the issuer', async () => {
+    const issuer = await startIssuer()
+    open.push(issuer.close)
+    const name = (client: string) => [{ issuer: issuer.issuer, backchannel_logout: { client_ids: [client] } }]
+    const { logOut } = await startProxy(name('mcp-client'), name('other-client'))
+    for (const aud of ['mcp-client', 'other-client'])
+      expect([aud, await logOut(await mintLogout(issuer, { aud }))]).toEqual([aud, 200])
+    expect(await logOut(await mintLogout(issuer, { aud: 'third-client' }))).toBe(400)
   })
 
   it('has no path where no issuer is configured for it', async () => {

@@ -84,7 +84,7 @@ export function createEndAction(options: DenyActionOptions): AdminAction {
     const [name, value = ''] = named
     if (name === 'id') return endSession(value, options)
     const kind = name === 'sid' ? 'session' : 'token'
-    const denial = planDenial({ kind, value, issuer, isBlock: true, seconds: seconds ?? DENIED_SECONDS }, options)
+    const denial = planDenial({ kind, value, issuer, isBlock: true, seconds }, options)
     await deny(denial, options)
     return { [name]: value, ...tell(denial, options) }
   }
@@ -97,7 +97,7 @@ async function endSession(id: string, options: DenyActionOptions) {
     throw new ProxyError('admin_target_unknown', { cause: `the broker has no session ${JSON.stringify(id)}` })
   const { issuer } = register
   const denial = planDenial({ kind: 'session', value: id, issuer, isBlock: true, seconds: undefined }, options)
-  await deny({ ...denial, expiresAt: options.clock.wall() + DENIED_SECONDS * 1000 }, options)
+  await deny(denial, options)
   return { id, issuer, subject: ended.subject, client_id: ended.clientId, kind: ended.kind, shared: options.isShared }
 }
 
@@ -126,14 +126,16 @@ interface Wanted {
 
 function planDenial({ kind, value, issuer: named, isBlock, seconds }: Wanted, options: DenyActionOptions): Denial {
   if (seconds !== undefined && seconds > LONGEST_SECONDS) throw invalidInput('for_seconds is more than ten years')
-  const { issuer, longestSeconds = DENIED_SECONDS } = chooseIssuer(named, options.listIssuers())
+  const { issuer, longestSeconds, toleranceSeconds } = chooseIssuer(named, options.listIssuers())
   const now = options.clock.wall()
-  const lasts = seconds ?? (isBlock ? undefined : longestSeconds)
+  const isLasting = kind === 'session' || kind === 'token'
+  const lasts = seconds ?? (isLasting ? Math.max(DENIED_SECONDS, longestSeconds) : isBlock ? undefined : longestSeconds)
   return {
     kind,
     issuer,
     value,
-    issuedBefore: isBlock ? undefined : secondAfter(now),
+    // What an issuer whose clock is ahead has issued until now says that it was issued later.
+    issuedBefore: isBlock ? undefined : secondAfter(now + toleranceSeconds * 1000),
     expiresAt: lasts === undefined ? undefined : now + lasts * 1000,
   }
 }

@@ -5,8 +5,10 @@ export interface KnownIssuer {
   readonly issuer: string
   /** Other names that operators know it by. */
   readonly aliases: readonly string[]
-  /** Longest time for which its tokens are accepted, in seconds, clock tolerance included; undefined where the configuration sets none. */
-  readonly longestSeconds: number | undefined
+  /** Longest time for which its tokens can be accepted, in seconds, clock tolerance included. */
+  readonly longestSeconds: number
+  /** How far its clock may be ahead. */
+  readonly toleranceSeconds: number
 }
 
 /**
