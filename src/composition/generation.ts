@@ -17,6 +17,7 @@ export interface Generation extends Served {
   readonly servers: readonly GuardedServer[]
   readonly mounted: MountedBroker | undefined
   readonly rewrite: MountedRewrite | undefined
+  readonly logout: MountedLogout
   close(): Promise<void>
 }
 
@@ -39,7 +40,7 @@ export async function createGeneration(plan: Plan, foundation: Foundation, befor
       upstreams,
       loadedAt: foundation.clock.wall(),
     }
-    return { ...served, servers, mounted, rewrite, close }
+    return { ...served, servers, mounted, rewrite, logout, close }
   } catch (error) {
     if (mounted !== before?.mounted) await mounted?.broker.close()
     throw error

@@ -38,9 +38,10 @@ export function createRetirement(foundation: Foundation): Retirement {
       }
       const plans = after.plan.servers.flatMap(({ issuers }) => issuers)
       for (const issuer of foundation.issuers.release(plans)) later(LAST_QUESTION_MS, always, () => issuer.close())
-      const { mounted, rewrite } = before
+      const { mounted, rewrite, logout } = before
       if (mounted && mounted !== after.mounted) later(LAST_QUESTION_MS, always, () => mounted.broker.close())
       if (rewrite && rewrite !== after.rewrite) later(LAST_QUESTION_MS, always, () => rewrite.rewrite.close())
+      later(LAST_QUESTION_MS, always, () => logout.close())
     },
     async close() {
       await Promise.all([...waiting].map((close) => close()))
