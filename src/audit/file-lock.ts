@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { constants, copyFile, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 
 /** A lock that was not renewed for so long belongs to a process that is gone: its host may be another container. */
@@ -14,8 +14,9 @@ interface Holder {
 
 /** Another process writes the file. */
 export class FileLockedError extends Error {
-  constructor({ pid, host }: Pick<Holder, 'pid' | 'host'>) {
-    super(`process ${pid} on ${host} writes this file already`)
+  /** @param holder - undefined where it is not known yet */
+  constructor(holder: Pick<Holder, 'pid' | 'host'> | undefined) {
+    super(`${holder === undefined ? 'another process' : `process ${holder.pid} on ${holder.host}`} writes this file already`)
   }
 }
 
@@ -60,19 +61,45 @@ export async function lockFile(path: string): Promise<FileLock> {
 }
 
 async function take(lockPath: string, own: Holder): Promise<void> {
-  try {
-    await writeFile(lockPath, JSON.stringify(own), { flag: 'wx', mode: 0o600 })
-    return
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-  }
+  if (await create(lockPath, own)) return
   const holder = await readHolder(lockPath)
-  if (holder !== undefined && (await isAlive(holder, lockPath))) throw new FileLockedError(holder)
-  // Renamed first: of several processes that find it expired, one gets it.
-  const expired = `${lockPath}.${own.id}`
-  await rename(lockPath, expired)
-  await rm(expired, { force: true })
-  await writeFile(lockPath, JSON.stringify(own), { flag: 'wx', mode: 0o600 })
+  if (await isHeld(holder, lockPath)) throw new FileLockedError(holder)
+  await takeOver(lockPath, holder, own)
+}
+
+/**
+ * Takes a lock that was found expired. Other processes may have found the same, and one of them may have taken it since.
+ *
+ * @param judged - what it said then
+ * @throws FileLockedError when another process was faster
+ */
+export async function takeOver(lockPath: string, judged: Holder | undefined, own: Holder): Promise<void> {
+  const moved = `${lockPath}.${own.id}`
+  // Renamed first: only one process gets it, and can look at it undisturbed.
+  if (!(await succeeds(rename(lockPath, moved), 'ENOENT'))) throw new FileLockedError(undefined)
+  const found = await readHolder(moved)
+  const isAnother = found?.id !== judged?.id || (await isHeld(found, moved))
+  // Its holder may have noticed, and made the file again.
+  if (isAnother) await succeeds(copyFile(moved, lockPath, constants.COPYFILE_EXCL), 'EEXIST')
+  await rm(moved, { force: true })
+  if (isAnother) throw new FileLockedError(found)
+  if (!(await create(lockPath, own))) throw new FileLockedError(await readHolder(lockPath))
+}
+
+/** @returns false when there is one already */
+function create(lockPath: string, own: Holder): Promise<boolean> {
+  return succeeds(writeFile(lockPath, JSON.stringify(own), { flag: 'wx', mode: 0o600 }), 'EEXIST')
+}
+
+/** @returns false when it fails for the expected reason */
+async function succeeds(task: Promise<unknown>, expected: 'EEXIST' | 'ENOENT'): Promise<boolean> {
+  try {
+    await task
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === expected) return false
+    throw error
+  }
 }
 
 /** @returns undefined when there is none, or one that was not written whole */
@@ -85,10 +112,15 @@ async function readHolder(lockPath: string): Promise<Holder | undefined> {
   }
 }
 
-async function isAlive({ pid, host }: Holder, lockPath: string): Promise<boolean> {
-  if (host === hostname() && (pid === process.pid || !isRunning(pid))) return false
-  const { mtimeMs } = await stat(lockPath)
-  return Date.now() - mtimeMs < EXPIRED_MS
+/** One that was not written whole may have been made this moment. */
+async function isHeld(holder: Holder | undefined, lockPath: string): Promise<boolean> {
+  if (holder?.host === hostname() && (holder.pid === process.pid || !isRunning(holder.pid))) return false
+  try {
+    return Date.now() - (await stat(lockPath)).mtimeMs < EXPIRED_MS
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    throw error
+  }
 }
 
 function isRunning(pid: number): boolean {
