@@ -7,7 +7,11 @@ export interface SignInRegister {
   endUser(subject: string): Promise<EndedUser>
   /** The same, where the identity provider knows already. */
   endSignIn(subject: string): Promise<void>
-  /** Subjects of the users whose last sign-in was in this session with the identity provider (claim `sid`). */
+  /**
+   * Subjects of the users whose last sign-in was in this session with the identity provider (claim `sid`).
+   *
+   * @throws ProxyError `store_unavailable` where none was found, and not all could be read
+   */
   findBySession(sid: string): Promise<readonly string[]>
   /** Ends everything that users gave a client. */
   endClient(clientId: string): Promise<void>

@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
 import type { Encryption } from '../../core/encryption.ts'
+import { ProxyError } from '../../core/errors.ts'
 import { isObject } from '../../core/is-object.ts'
 import type { BrokerPlan } from '../../core/plan/broker-plan.ts'
 import type { RegisteredSession, SignInRegister, SignIns } from '../../core/sign-in-register.ts'
@@ -12,7 +13,7 @@ import { createEncryptedCollection } from '../storage/encrypted-collection.ts'
 import { groupOfClient, hashId } from '../storage/oidc-adapter.ts'
 import type { Revocations } from '../tokens/revocation.ts'
 import { listClients } from './listed-clients.ts'
-import { readEntries } from './read-entries.ts'
+import { readEntries, readEntry } from './read-entries.ts'
 
 export interface RegisterOptions {
   readonly plan: BrokerPlan
@@ -40,23 +41,36 @@ export function createRegister(options: RegisterOptions): SignInRegister {
     },
     endSignIn: (subject) => accounts.end(subject),
     async findBySession(sid) {
-      const { entries } = await readEntries(store, encryption, 'Account')
+      const { entries, isCut } = await readEntries(store, encryption, 'Account')
       const users = entries.map(({ value }) => value as unknown as SignedInUser)
-      return users.filter(({ claims }) => claims.sid === sid).map(({ subject }) => subject)
+      const found = users.filter(({ claims }) => claims.sid === sid).map(({ subject }) => subject)
+      if (found.length === 0 && isCut)
+        throw new ProxyError('store_unavailable', { cause: 'too many users to find one by session' })
+      return found
     },
     async endClient(clientId) {
       await store.deleteGroup(groupOfClient(clientId))
       revocations.forget()
     },
     async endSession(id) {
-      const { sessions } = await list(options)
-      const session = sessions.find((one) => one.id === id)
+      const session = await findSession(id, options)
       // A refresh token whose grant is gone is refused (RFC 6749 §5.2, `invalid_grant`).
-      if (session !== undefined) await store.take(session.kind === 'client' ? 'Grant' : 'Session', id)
+      if (session !== undefined) await store.take(KINDS[session.kind], id)
       revocations.forget()
       return session
     },
   }
+}
+
+const KINDS = { client: 'Grant', browser: 'Session' } as const
+
+async function findSession(id: string, { store, encryption }: RegisterOptions): Promise<RegisteredSession | undefined> {
+  for (const kind of ['client', 'browser'] as const) {
+    const payload = await readEntry(store, encryption, KINDS[kind], id)
+    const session = payload && readSession(id, kind, payload)
+    if (session !== undefined) return session
+  }
+  return undefined
 }
 
 async function list(options: RegisterOptions): Promise<SignIns> {
