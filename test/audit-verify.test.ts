@@ -198,12 +198,19 @@ describe('audit verify', () => {
     expect([code, output]).toEqual([0, expect.stringContaining('are in earlier files')])
   })
 
+  it('leaves the lock file out, which a shell names with the others', async () => {
+    await writeLog(1)
+    writeFileSync(`${path()}.lock`, '{"id":"x"}')
+    expect((await verify(`${path()}.lock`)).code).toBe(0)
+  })
+
   it('says what is wrong with its command line (exit code 2)', async () => {
     await writeLog(1)
     for (const argv of [
       ['audit'],
       ['audit', 'verify'],
       ['audit', 'verify', '/no/such/file'],
+      ['audit', 'verify', `${path()}.lock`],
       ['audit', 'verify', path(), '--key', path()],
       ['audit', 'verify', path(), '--head', 'x'],
       ['audit', 'verify', path(), '--tool', 'x'],

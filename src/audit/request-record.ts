@@ -22,7 +22,7 @@ export function formatRequest(record: RequestRecord, clock: Clock): string {
   const outcome = `${text('outcome', code ?? 'success')}${text('decision', decision)},"status":${record.status}`
   const why = `${text('reason', record.reason)}${text('detail', describeCause(record))}${text('decided_by', record.decidedBy)}`
   const scopes = missingScopes === undefined ? '' : `,"missing_scopes":${JSON.stringify(missingScopes)}`
-  const end = `${text('revision', record.revision)},"duration_ms":${Math.round(duration)}${formatOperations(record)}}`
+  const end = `${text('revision', record.askedRevision ?? record.revision)},"duration_ms":${Math.round(duration)}${formatOperations(record)}}`
   return `${began}${formatIds(record)}${what}${formatWho(record)}${outcome}${why}${scopes}${end}`
 }
 

@@ -84,6 +84,7 @@ describe('the command line', () => {
     [['--config'], /needs a value/],
     [['--config', '--debug'], /needs a value/],
     [['--config='], /needs a value/],
+    [['explain', '--request', '-x1'], /--request=…/],
     [['--config', 'a', '--config', 'b'], /twice/],
     [['--debug=maybe'], /on or off/],
     [['serve', 'a', 'b'], /Unexpected argument "b"/],

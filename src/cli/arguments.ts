@@ -246,9 +246,12 @@ function readValues(given: readonly OptionToken[]): Map<FlagName, string[]> {
 }
 
 function checkValue(token: OptionToken): string {
-  const isFlag = !token.inlineValue && /^-./.test(token.value ?? '')
-  if (token.value === undefined || token.value === '' || isFlag) throw new UsageError(`--${token.name} needs a value.`)
-  return token.value
+  const { name, value = '' } = token
+  const isFlag = !token.inlineValue && /^-./.test(value)
+  const isUnknown = isFlag && FLAGS.every((flag) => flag.name !== value.replace(/^-+|=.*$/g, ''))
+  const hint = isUnknown ? ` Write one that begins with a dash behind an equals sign: --${name}=….` : ''
+  if (value === '' || isFlag) throw new UsageError(`--${name} needs a value.${hint}`)
+  return value
 }
 
 /** `--debug`, and `--debug=false` as Go's flag package takes it. */

@@ -11,14 +11,16 @@ const LINE_END = 0x0a
 const MAX_SHOWN = 20
 
 /**
- * `audit verify`: looks for changes in a chained audit log.
+ * `audit verify`: looks for changes in a chained audit log. Lock files, which `audit.jsonl*` names too, are left out.
  *
  * @returns the exit code: 0 when there are none, 1 when there are, 3 when not all could be checked
  * @throws UsageError for files and keys that cannot be read
  */
 export function runAuditVerify({ files = [], values, open }: Arguments, terminal: Terminal): 0 | 1 | 3 {
   const [known] = values.get('head') ?? []
-  const verification = verifyAuditLog(files.map(readLines), {
+  const logs = files.filter((file) => !file.endsWith('.lock'))
+  if (logs.length === 0) throw new UsageError('Name the files of the audit log; a .lock file holds no records.')
+  const verification = verifyAuditLog(logs.map(readLines), {
     keys: (values.get('key') ?? []).map(readKey),
     isOpen: open,
     known: known === undefined ? undefined : parseHead(known),

@@ -33,6 +33,14 @@ function reasonsOf(value: unknown, env: Record<string, string> = {}): string[] {
 }
 
 describe('secrets', () => {
+  it('of an audit log that is chained come from a file as well, and must be there', () => {
+    const { privateKey } = generateKeyPairSync('ed25519')
+    const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+    const withKey = (key: object) => ({ ...smallest, audit: { file: 'audit.jsonl', chain: { key } } })
+    expect(load(withKey(write('audit.key', pem))).audit?.chain?.key.trim()).toBe(pem.trim())
+    expect(reasonsOf(withKey({ file: 'missing.key' }))).toEqual([expect.stringMatching(/^audit\.chain\.key\.file: /)])
+  })
+
   it('come from the environment or from a file, whose final line break is no part of them', () => {
     const headers = {
       Authorization: { env: 'TOKEN', prefix: 'Bearer ' },

@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto'
 
-/** Request ids are unique for the log, not secret: a prefix of the process and a counter cost next to nothing. */
-const PROCESS_PREFIX = randomBytes(6).toString('base64url')
+/**
+ * Request ids are unique for the log, not secret: a prefix of the process and a counter cost next to nothing. None begins with a dash, which
+ * command lines would take for a flag.
+ */
+const PROCESS_PREFIX = randomBytes(6).toString('hex')
 let counter = 0
 
 export function createRequestId(): string {

@@ -70,7 +70,7 @@ export function loadSecretsAndFiles(config: PartialConfig<Config>, source: Refer
       take(images, value, readImage(locate(value), source), at, reportFile)
     if (!isComplete) return
     if (key === 'env' && !findVariableMistake(value)) take(secrets, `env ${value}`, readEnvironment(value, source), at, report)
-    if (key === 'file' && at[0] !== 'audit' && !findSecretFileMistake(value))
+    if (key === 'file' && !isWritten(at) && !findSecretFileMistake(value))
       take(secrets, `file ${value}`, readSecretFile(locate(value), source), at, report)
   })
   return {
@@ -82,6 +82,11 @@ export function loadSecretsAndFiles(config: PartialConfig<Config>, source: Refer
     findImage: (file) => (file === undefined ? undefined : images.get(file)),
     paths: [...paths],
   }
+}
+
+/** `audit.file` is written, not read. */
+function isWritten(at: ConfigPath): boolean {
+  return at.length === 2 && at[0] === 'audit'
 }
 
 type Reading = { readonly kind: 'read'; readonly text: string } | { readonly kind: 'failed'; readonly mistake: Mistake }
