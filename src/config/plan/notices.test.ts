@@ -54,3 +54,11 @@ it('says that the admin listener can be reached from beyond this machine', () =>
     expect.stringMatching(/^admin\.host: .*beyond this machine/),
   ])
 })
+
+it('says that programs of the same user can listen on a port that is shared', () => {
+  const listen = { reuse_port: true }
+  expect(noticesOf('memory', [PROGRAM], { listen })).toEqual([
+    expect.stringMatching(/^listen\.reuse_port: .*server files.*tokens.*socket activation/),
+  ])
+  expect(noticesOf('memory', [REMOTE], { listen, session_key: { env: 'KEY' } })).toEqual([])
+})

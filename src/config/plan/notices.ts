@@ -21,6 +21,7 @@ export function createNotices(config: Config, namePlace: (path: string) => strin
     ...createEdgeNotices(config),
     ...createSessionNotices(config),
     ...createReplicaNotices(config),
+    ...createSharedPortNotices(config),
     ...createStoreNotices(config),
     ...config.issuers.flatMap(createIssuerNotices),
     ...(config.broker?.token_exchange.issuers ?? []).flatMap(createIssuerNotices),
@@ -89,12 +90,24 @@ function createStoreNotices({ store, identity_provider: provider, admin, issuers
 /** A store that several processes share is there for several processes. */
 function createReplicaNotices(config: Config): string[] {
   if (findStore(config).value?.kind !== 'redis') return []
-  return config.servers
-    .filter(({ upstream }) => upstream?.command !== undefined)
-    .map(
-      (server) =>
-        `server ${nameServer(server)}: its programs belong to one process of the proxy. Where several share the store, have the load balancer send each MCP session (Mcp-Session-Id) to the process that it began with; others answer 404.`,
-    )
+  return listPrograms(config).map(
+    (server) =>
+      `server ${server}: its programs belong to one process of the proxy. Where several share the store, have the load balancer send each MCP session (Mcp-Session-Id) to the process that it began with; others answer 404.`,
+  )
+}
+
+/** Linux lets any process of the same user join a port of SO_REUSEPORT (socket(7)). */
+function createSharedPortNotices(config: Config): string[] {
+  const programs = listPrograms(config)
+  if (!config.listen.reuse_port || programs.length === 0) return []
+  return [
+    `listen.reuse_port: the programs of server ${programs.join(', ')} run as the same user and could listen on the same port: a hostile one would get a part of the calls, with their tokens. With socket activation (docs/operations.md) they cannot.`,
+  ]
+}
+
+/** Names of the servers that are programs. */
+function listPrograms({ servers }: Config): string[] {
+  return servers.filter(({ upstream }) => upstream?.command !== undefined).map(nameServer)
 }
 
 function createIssuerNotices(issuer: IssuerConfig): string[] {
