@@ -119,6 +119,13 @@ describe('the deny list', () => {
     expect(list.find(principal({ sub: 'alice', iat: 9 }))).toMatchObject({ expiresAt: until })
   })
 
+  it('is weakened by none that refuses fewer of the old tokens', async () => {
+    const { list } = await open()
+    await list.add([denial({ issuedBefore: 1000 })], 'operator')
+    await list.add([denial({ issuedBefore: 900 })], 'logout')
+    expect(list.find(principal({ sub: 'alice', iat: 950 }))).toBeDefined()
+  })
+
   it('lifts what refuses new tokens, and leaves what refuses old ones', async () => {
     const { list } = await open()
     await list.add([denial({}), denial({ issuedBefore: 1000 })], 'operator')
@@ -202,6 +209,27 @@ describe('the deny list', () => {
     const without = await open(createCountedStore(), undefined)
     await without.list.add([denial({})], 'operator')
     expect(without.list.find(principal({ sub: 'alice' }))).toBeDefined()
+  })
+
+  it.each<[string, Partial<Denial>, Record<string, unknown>]>([
+    ['a blocked user', {}, { sub: 'alice' }],
+    ['a user whose old tokens are refused', { issuedBefore: 1000 }, { sub: 'alice', iat: 2000 }],
+    ['a session', { kind: 'session', value: 's-1' }, { sub: 'alice', sid: 's-1' }],
+  ])('refuses %s while the entry is under a key that is not configured here yet', async (_name, of, claims) => {
+    const parts = createCountedStore()
+    const newer = await open(parts, createEncryption([Buffer.alloc(32, 2)]))
+    const older = await open(parts)
+    await newer.list.add([denial(of)], 'operator')
+    parts.clock.advance(2000)
+    await settle()
+    expect(older.list.find(principal(claims))).toMatchObject({ kind: denial(of).kind, value: denial(of).value })
+    expect(older.changes).toHaveLength(1)
+    expect(older.list.find(principal({ sub: 'bob', sid: 's-2' }))).toBeUndefined()
+    expect(older.list.find(principal(claims, 'https://other.example.com'))).toBeUndefined()
+    await parts.store.take('Denial', (await parts.store.list('Denial', 1))[0]?.id ?? '')
+    parts.clock.advance(60_000)
+    await settle()
+    expect(older.list.find(principal(claims))).toBeUndefined()
   })
 
   it('takes no entry for another that was moved in its place', async () => {

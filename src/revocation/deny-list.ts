@@ -97,11 +97,16 @@ async function hasRoom(store: Store, denials: readonly Denial[], most: number): 
   return added === 0 || count + added <= most
 }
 
-/** A denial that is repeated for a shorter time does not end sooner. */
+/** A denial that is repeated for a shorter time, or for fewer of the old tokens, does not end sooner or refuse less. */
 function outlast(denial: Denial, before: Denial | undefined): Denial {
   if (before === undefined) return denial
   const isLonger = (before.expiresAt ?? Number.POSITIVE_INFINITY) > (denial.expiresAt ?? Number.POSITIVE_INFINITY)
-  return isLonger ? { ...denial, expiresAt: before.expiresAt } : denial
+  const isWider = (before.issuedBefore ?? 0) > (denial.issuedBefore ?? 0)
+  return {
+    ...denial,
+    issuedBefore: isWider ? before.issuedBefore : denial.issuedBefore,
+    expiresAt: isLonger ? before.expiresAt : denial.expiresAt,
+  }
 }
 
 /** Tells all processes of a change, this one at once. */
@@ -148,9 +153,14 @@ function take(entries: readonly StoredEntry[], state: State): void {
     return [id, (isSame(entry) && known.get(id)) || { stored, denial: readEntry(entry, encryption) }]
   })
   state.known = new Map(next)
-  const denials = next.flatMap(([, { denial }]) => denial ?? [])
-  if (denials.length < next.length)
-    onIssue(`deny list: ${next.length - denials.length} entries cannot be read with the configured encryption_keys`)
-  index.replace(denials)
+  const unreadable = new Set(next.filter(([, { denial }]) => denial === undefined).map(([id]) => id))
+  if (unreadable.size > 0)
+    onIssue(
+      `deny list: ${unreadable.size} entries cannot be read with the configured encryption_keys; all tokens of whom they are about are refused`,
+    )
+  index.replace(
+    next.flatMap(([, { denial }]) => denial ?? []),
+    unreadable,
+  )
   onChange()
 }
