@@ -114,7 +114,7 @@ function explainFailure(error: Error & { code?: string }, target: Target): strin
   if (error.name === 'AbortError' || error.name === 'TimeoutError')
     return `The proxy at ${address} did not answer within ${target.timeoutMs / 1000} s. Whether it did what it was asked for is not known.`
   if (error.code === 'ECONNREFUSED')
-    return `Nothing listens at ${address} (admin.host, admin.port). Does the proxy run with this configuration, and on this machine?`
+    return `Nothing listens at ${address} (admin.host, admin.port). Does the proxy run with this configuration, and on this machine? If admin.host or admin.port was changed since its start, restart it.`
   return `The proxy at ${address} cannot be asked: ${error.message}.`
 }
 
