@@ -49,7 +49,7 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
   const reload = async (): Promise<ReloadReport> => running.reloader?.reload() ?? { outcome: 'shutting_down' }
   const admin = await showMeters(plan, foundation.meters, {
     ...foundation,
-    actions: new Map([...listActions(() => foundation.inForce.served?.plan ?? plan, foundation), ['/reload', reload]]),
+    actions: listActions(() => foundation.inForce.served?.plan ?? plan, foundation, reload),
     status: () => collectStatus(foundation, foundation.inForce.served ?? generation),
     descriptor: options.sockets?.admin,
   })

@@ -13,6 +13,8 @@ export type AdminAction = (input: ActionInput, caller: ActionCaller) => Promise<
 
 export interface ActionCaller {
   readonly address: string
+  /** For an action that has an answer and yet did not do what it was asked for. @param outcome - one of a bounded set */
+  tellFailure(outcome: string): void
 }
 
 /** By exact path. */
@@ -27,6 +29,6 @@ export interface ActionReport {
   /** The members of its input that are no objects, as text; it has no secrets. */
   readonly parameters: Readonly<Record<string, string>>
   readonly address: string
-  /** Code of the error catalogue; undefined where the action succeeded. */
-  readonly code: string | undefined
+  /** `success`, a code of the error catalogue, or the failure that the action told of. */
+  readonly outcome: string
 }

@@ -109,16 +109,20 @@ async function runAction(
   if (head.method !== 'POST') throw new ProxyError('method_not_allowed', { cause: head.method })
   const address = request.socket.remoteAddress ?? ''
   let parameters = {}
+  let outcome = 'success'
+  const tellFailure = (failure: string): void => {
+    outcome = failure
+  }
   const trace = openTrace?.(request.rawHeaders)
   trace?.setRoute(head.path)
   const report = (code: ErrorCode | undefined): void => {
     trace?.end({ requestId, method: head.method, status: code === undefined ? 200 : errorCatalogue[code].status, code })
-    onAction({ requestId, trace: trace?.ids, action: head.path, parameters, address, code })
+    onAction({ requestId, trace: trace?.ids, action: head.path, parameters, address, outcome: code ?? outcome })
   }
   try {
     const input = await readInput(request, response, head, clock)
     parameters = describeInput(input)
-    const result = await action(input, { address })
+    const result = await action(input, { address, tellFailure })
     report(undefined)
     return result
   } catch (error) {

@@ -6,15 +6,21 @@ import {
   createUserListAction,
   createUserShowAction,
 } from '../admin/actions/list-actions.ts'
+import { createReloadAction } from '../admin/actions/reload-action.ts'
 import type { ActionReport, AdminActions } from '../admin/admin-action.ts'
 import type { Denial } from '../core/deny-list.ts'
 import type { Plan } from '../core/plan/plan.ts'
+import type { ReloadReport } from '../core/reload-report.ts'
 import type { SecurityEvent } from '../core/security-event.ts'
 import { findAcceptedTokens } from './accepted-tokens.ts'
 import type { Foundation } from './foundation.ts'
 
 /** @param findPlan - the plan of now, which a reload may change */
-export function listActions(findPlan: () => Plan, { denied, inForce, clock, onEvent }: Foundation): AdminActions {
+export function listActions(
+  findPlan: () => Plan,
+  { denied, inForce, clock, onEvent, configurationFile }: Foundation,
+  reload: () => Promise<ReloadReport>,
+): AdminActions {
   const options = {
     denied,
     findRegister: () => inForce.served?.broker?.register,
@@ -33,6 +39,7 @@ export function listActions(findPlan: () => Plan, { denied, inForce, clock, onEv
     ['/clients/revoke', createRevokeAction('client', options)],
     ['/clients/unblock', createUnblockAction('client', options)],
     ['/sessions/end', createEndAction(options)],
+    ['/reload', createReloadAction({ configurationFile, reload })],
   ])
 }
 
@@ -55,8 +62,8 @@ export function describeDenial({ kind, issuer, value }: Denial): SecurityEvent {
 }
 
 /** An action of an operator, for the audit. */
-export function describeAction({ requestId, action, parameters, address, code }: ActionReport): SecurityEvent {
-  return { kind: 'admin_action', outcome: code ?? 'success', requestId, action, parameters, address }
+export function describeAction({ requestId, action, parameters, address, outcome }: ActionReport): SecurityEvent {
+  return { kind: 'admin_action', outcome, requestId, action, parameters, address }
 }
 
 /** The same for the log, whose fields have the names of a request's line. */

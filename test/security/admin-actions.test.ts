@@ -59,7 +59,7 @@ it('does what an operator with the token asks for, and answers in JSON', async (
   const requestId = answer.header('x-request-id')
   expect(requestId).toMatch(/^[\w-]+$/)
   const report = { requestId, trace: undefined, action: '/act', parameters: { who: 'alice' }, address: '127.0.0.1' }
-  expect(reports).toEqual([{ ...report, code: undefined }])
+  expect(reports).toEqual([{ ...report, outcome: 'success' }])
 })
 
 it('limits nothing: a hundred actions in a row are done', async () => {
@@ -139,7 +139,7 @@ it('tells why to a caller with the token, and to no other', async () => {
   expect([failed.status, failed.body.toString()]).toEqual([500, '{"error":"internal_error","message":"Internal error"}'])
   const stranger = await send('POST /act', ...framed('{}', HOST, JSON_TYPE))
   expect(Object.keys(JSON.parse(stranger.body.toString()))).toEqual(['error', 'message'])
-  expect(reports.map(({ code }) => code)).toEqual(['admin_input_invalid', 'internal_error'])
+  expect(reports.map(({ outcome }) => outcome)).toEqual(['admin_input_invalid', 'internal_error'])
 })
 
 it('serves pages without a token, and only to GET', async () => {

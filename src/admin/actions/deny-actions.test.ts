@@ -30,7 +30,9 @@ it.each([
     clock: createFakeClock(),
     onDenied: () => ended.push('denied'),
   })
-  await expect(act(input, { address: '127.0.0.1' })).rejects.toMatchObject({ code: 'deny_list_full' })
+  await expect(act(input, { address: '127.0.0.1', tellFailure: () => undefined })).rejects.toMatchObject({
+    code: 'deny_list_full',
+  })
   expect(ended).toEqual(['alice'])
 })
 
@@ -48,6 +50,6 @@ it.each([
     clock,
     onDenied: () => {},
   })
-  await act(input, { address: '127.0.0.1' })
+  await act(input, { address: '127.0.0.1', tellFailure: () => undefined })
   expect(denials).toMatchObject([{ issuedBefore: undefined, expiresAt: clock.wall() + seconds * 1000 }])
 })
