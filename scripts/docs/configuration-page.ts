@@ -113,7 +113,7 @@ Audience, issuer, expiry and scopes are checked for clients of every revision; t
 MCP session ids reach clients sealed: one user can't use the session of another. They belong to a user (\`iss\` and \`sub\`), whichever client is used; where \`sub\` is
 missing or is the client id, to that client. What a stdio server of 2026-07-28 mints (tasks, \`requestState\`) is sealed in the same way. Tasks of an MCP server over HTTP are its own to guard, as is all that it answers:
 one that does not know the user (no \`forward_access_token\`, no \`credential\` of the user) keeps tasks apart only as far as their ids are unguessable; a rule for the method \`tasks/*\` closes them.
-A restart keeps them where the key outlives it: it is derived from the last of \`broker.encryption_keys\`, so that changing those keeps sessions until the old key leaves the list. Without such keys it is random at each start, which the
+A restart keeps them where the key outlives it: it is derived from the last of \`encryption_keys\`, so that changing those keeps sessions until the old key leaves the list. Without such keys it is random at each start, which the
 start says. A restart then ends sessions: clients are told 404, upon which they are to begin new ones (the specification asks for that), but FastMCP's client, the Go SDK, mcp-go and the AI SDK stay without one until their user
 connects again. Set \`session_key\` to keep sessions, and give all instances behind one address the same key. It needs at least 32 bytes:
 
@@ -202,9 +202,9 @@ function formatCommandLine(): string[] {
   return [
     '## Command line',
     '',
-    '`open-mcp-auth-proxy [serve|init|check|doctor|explain|rules test FILE…|schema|errors|migrate FILE] [flags]`',
+    '`open-mcp-auth-proxy [serve|init|check|doctor|explain|rules test FILE…|users|clients|sessions|reload|audit verify FILE…|schema|errors|migrate FILE] [flags]`',
     '',
-    '[doctor.md](doctor.md) is about `doctor`, [authorization.md](authorization.md#explaining-a-decision) about `explain` and `rules test`.',
+    '[doctor.md](doctor.md) is about `doctor`, [authorization.md](authorization.md#explaining-a-decision) about `explain` and `rules test`, [operations.md](operations.md) about `reload`, `users`, `clients` and `sessions`, [audit.md](audit.md#a-log-that-shows-changes) about `audit verify`.',
     '',
     '| flag | meaning |',
     '|---|---|',
