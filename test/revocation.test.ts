@@ -105,8 +105,29 @@ describe('an operator', () => {
       expect.objectContaining({ kind: 'admin_action', parameters: { subject: 'alice', block: 'true' } }),
     )
     expect((await ask('users', 'unblock', 'alice')).output).toMatch(/no longer blocked/)
-    expect((await ask('users', 'unblock', 'alice')).output).toMatch(/was not blocked/)
+    expect((await ask('users', 'unblock', 'alice')).output).toMatch(/: is not blocked\.\n$/)
     expect(await call(later)).toBe(200)
+  })
+
+  it.each([
+    ['was revoked', [], 'is not blocked'],
+    ['was revoked and blocked', ['--block'], 'no longer blocked'],
+  ])('is told at unblock that old tokens of a user who %s stay refused, and for how long', async (_name, more, state) => {
+    const { call, mint, ask } = await start()
+    const [old, later] = await Promise.all([
+      mint({ sub: 'alice', iat: now() }),
+      mint({ sub: 'alice', iat: now() + TOLERANCE_SECONDS }),
+    ])
+    const revoked = JSON.parse((await ask('users', 'revoke', 'alice', '--json')).output)
+    await ask('users', 'revoke', 'bob')
+    if (more.length > 0) await ask('users', 'revoke', 'alice', ...more)
+    const { code, output } = await ask('users', 'unblock', 'alice')
+    const times = `Tokens issued before ${revoked.issued_before} stay refused until ${revoked.until}.`
+    expect([code, output.split('\n')]).toEqual([
+      0,
+      [expect.stringMatching(new RegExp(`^User alice of .*: ${state}\\.$`)), `${times} Those of a later sign-in count.`, ''],
+    ])
+    expect([await call(old), await call(later)]).toEqual([401, 200])
   })
 
   it('ends an event stream of the user, and leaves it alone when another user is shut out', async () => {

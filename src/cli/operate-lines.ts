@@ -17,8 +17,15 @@ export function formatRevoked(answer: unknown): readonly string[] {
 }
 
 export function formatUnblocked(answer: unknown): readonly string[] {
-  const { issuer, was_blocked } = readAnswer(answer)
-  return [`${describe(answer)} of ${show(issuer)}: ${was_blocked === true ? 'no longer blocked' : 'was not blocked'}.`]
+  const { issuer, was_blocked, issued_before, until } = readAnswer(answer)
+  const state = was_blocked === true ? 'no longer blocked' : 'is not blocked'
+  const end = until === null ? '' : ` until ${show(until)}`
+  return [
+    `${describe(answer)} of ${show(issuer)}: ${state}.`,
+    ...(issued_before === undefined
+      ? []
+      : [`Tokens issued before ${show(issued_before)} stay refused${end}. Those of a later sign-in count.`]),
+  ]
 }
 
 /** A table for each list of the answer that has rows. */

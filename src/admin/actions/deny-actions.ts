@@ -62,8 +62,21 @@ export function createUnblockAction(kind: 'user' | 'client', { denied, listIssue
     const { issuer: wanted } = readMembers(rest, { issuer: 'text' })
     const value = readName(named, name)
     const { issuer } = chooseIssuer(wanted, listIssuers())
-    return { [name]: value, issuer, was_blocked: await denied.lift(kind, issuer, value) }
+    const wasBlocked = await denied.lift(kind, issuer, value)
+    return { [name]: value, issuer, was_blocked: wasBlocked, ...tellRemaining(findRevoked(denied, { kind, issuer, value })) }
   }
+}
+
+/** A revoke without `block`, which nothing lifts. */
+function findRevoked(denied: DenyList, wanted: Pick<Denial, 'kind' | 'issuer' | 'value'>): Denial | undefined {
+  const { kind, issuer, value } = wanted
+  return denied
+    .list()
+    .find((one) => one.kind === kind && one.issuer === issuer && one.value === value && one.issuedBefore !== undefined)
+}
+
+function tellRemaining(revoked: Denial | undefined): object {
+  return revoked === undefined ? {} : tellTimes(revoked)
 }
 
 /** What the broker has of its own users and clients. */
@@ -140,12 +153,14 @@ function planDenial({ kind, value, issuer: named, isBlock, seconds }: Wanted, op
   }
 }
 
-function tell({ issuer, issuedBefore, expiresAt }: Denial, { isShared }: DenyActionOptions): Denied {
+function tell(denial: Denial, { isShared }: DenyActionOptions): Denied {
+  const refuses = denial.issuedBefore === undefined ? 'all' : 'issued_before'
+  return { issuer: denial.issuer, refuses, ...tellTimes(denial), shared: isShared }
+}
+
+function tellTimes({ issuedBefore, expiresAt }: Denial): Pick<Denied, 'issued_before' | 'until'> {
   return {
-    issuer,
-    refuses: issuedBefore === undefined ? 'all' : 'issued_before',
     issued_before: issuedBefore === undefined ? undefined : new Date(issuedBefore * 1000).toISOString(),
     until: expiresAt === undefined ? null : new Date(expiresAt).toISOString(),
-    shared: isShared,
   }
 }
