@@ -114,10 +114,7 @@ describe('an operator', () => {
     ['was revoked and blocked', ['--block'], 'no longer blocked'],
   ])('is told at unblock that old tokens of a user who %s stay refused, and for how long', async (_name, more, state) => {
     const { call, mint, ask } = await start()
-    const [old, later] = await Promise.all([
-      mint({ sub: 'alice', iat: now() }),
-      mint({ sub: 'alice', iat: now() + TOLERANCE_SECONDS }),
-    ])
+    const old = await mint({ sub: 'alice', iat: now() })
     const revoked = JSON.parse((await ask('users', 'revoke', 'alice', '--json')).output)
     await ask('users', 'revoke', 'bob')
     if (more.length > 0) await ask('users', 'revoke', 'alice', ...more)
@@ -127,7 +124,9 @@ describe('an operator', () => {
       0,
       [expect.stringMatching(new RegExp(`^User alice of .*: ${state}\\.$`)), `${times} Those of a later sign-in count.`, ''],
     ])
-    expect([await call(old), await call(later)]).toEqual([401, 200])
+    expect(await call(old)).toBe(401)
+    const signInAgain = () => mint({ sub: 'alice', iat: now() + TOLERANCE_SECONDS })
+    await vi.waitFor(async () => expect(await call(await signInAgain())).toBe(200), { timeout: 5000, interval: 100 })
   })
 
   it('ends an event stream of the user, and leaves it alone when another user is shut out', async () => {
