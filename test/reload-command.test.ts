@@ -39,7 +39,17 @@ async function start() {
   open.push(() => proxy.close())
   const findActions = () => log.records().filter(({ action }) => action === '/reload')
   const change = (more: object) => write(`${adminPort}.json`, more)
-  return { file, write, change, events, findActions, metrics: async () => (await fetch(`${proxy.adminUrl}/metrics`)).text() }
+  const findReloads = () => log.records().filter(({ msg }) => String(msg).startsWith('the configuration was not reloaded'))
+  return {
+    proxy,
+    findReloads,
+    file,
+    write,
+    change,
+    events,
+    findActions,
+    metrics: async () => (await fetch(`${proxy.adminUrl}/metrics`)).text(),
+  }
 }
 
 describe('reload', () => {
@@ -56,6 +66,21 @@ describe('reload', () => {
     expect([code, error]).toEqual([1, expect.stringContaining(`runs with ${file}, not with ${other}; nothing was reloaded.`)])
     expect(findActions()).toMatchObject([{ outcome: 'admin_input_invalid', parameters: { file: other } }])
     expect(events.filter(({ kind }) => kind === 'reload')).toEqual([])
+  })
+
+  it('that finds mistakes has each in the line of the log, with its place and fix as `check` says them', async () => {
+    const { change, proxy, findReloads } = await start()
+    change({ nonsense: 1 })
+    expect((await proxy.reload()).outcome).toBe('invalid')
+    const place = /^nonsense \(line 1, column \d+\): is not a known key\. Fix: Remove it\./
+    expect(findReloads()).toMatchObject([{ outcome: 'invalid', detail: expect.stringMatching(place) }])
+  })
+
+  it('that cannot read the file names it in the line of the log', async () => {
+    const { file, proxy, findReloads } = await start()
+    writeFileSync(file, '{ "a": ')
+    expect((await proxy.reload()).outcome).toBe('invalid')
+    expect(findReloads()).toMatchObject([{ detail: expect.stringMatching(/^\S+\.json \(line \d+, column \d+\): .+[.!?] Fix: /) }])
   })
 
   it.each([

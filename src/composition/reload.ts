@@ -1,5 +1,5 @@
 import { createSecureContext } from 'node:tls'
-import { ConfigError } from '../config/problem/problem.ts'
+import { ConfigError, formatProblemLine } from '../config/problem/problem.ts'
 import { describeError } from '../core/describe-cause.ts'
 import type { Plan } from '../core/plan/plan.ts'
 import type { ReloadProblem, ReloadReport } from '../core/reload-report.ts'
@@ -124,9 +124,9 @@ async function replace({ foundation, listener, retirement }: ReloaderOptions, st
   await openRequests.decideAnew()
 }
 
-function tell({ log: { logger }, onEvent, inForce }: Foundation, report: ReloadReport): void {
+function tell({ log: { logger }, onEvent, inForce, configurationFile }: Foundation, report: ReloadReport): void {
   const digest = inForce.served && digestConfiguration(inForce.served.plan)
-  const detail = describeReport(report)
+  const detail = describeReport(report, configurationFile)
   const facts = { outcome: report.outcome, configuration: digest, ...('changed' in report && { changed: report.changed }) }
   if (report.outcome === 'reloaded') logger.info(facts, 'the configuration was reloaded')
   else logger.warn({ ...facts, detail }, 'the configuration was not reloaded: the one before stays in force')
@@ -140,10 +140,10 @@ function tell({ log: { logger }, onEvent, inForce }: Foundation, report: ReloadR
 }
 
 /** Why nothing changed, in one line. */
-function describeReport(report: ReloadReport): string | undefined {
+function describeReport(report: ReloadReport, file: string | undefined): string | undefined {
   switch (report.outcome) {
     case 'invalid':
-      return report.problems.map(({ path, reason, fix }) => `${path}: ${reason} Fix: ${fix}`).join(' | ')
+      return report.problems.map((problem) => formatProblemLine(problem, file)).join(' | ')
     case 'restart_needed':
       return `needs a restart: ${report.settings.join(', ')}`
     case 'failed':

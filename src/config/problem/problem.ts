@@ -66,11 +66,23 @@ export function looksLikeSecret(text: string): boolean {
   return text.length >= 16 && /\d/.test(text) && /[a-z]/.test(text) && !/[./\\]/.test(text)
 }
 
+/** What is told of a mistake. */
+type ToldProblem = Mistake & { readonly path: string; readonly position?: Problem['position'] | undefined }
+
 /** A mistake in three lines, for people. */
-export function formatProblem(problem: Problem, file = 'the configuration'): string {
-  const place = problem.position === undefined ? '' : ` (line ${problem.position.line}, column ${problem.position.column})`
-  const where = problem.path === '' ? file : problem.path
-  return `${where}${place}\n  ${problem.reason}\n  Fix: ${problem.fix}`
+export function formatProblem(problem: ToldProblem, file?: string): string {
+  return `${formatPlace(problem, file)}\n  ${problem.reason}\n  Fix: ${problem.fix}`
+}
+
+/** The same in one line, for a log. */
+export function formatProblemLine(problem: ToldProblem, file?: string): string {
+  const { reason, fix } = problem
+  return `${formatPlace(problem, file)}: ${reason}${/[.!?]$/.test(reason) ? '' : '.'} Fix: ${fix}`
+}
+
+function formatPlace({ path, position }: ToldProblem, file = 'the configuration'): string {
+  const place = position === undefined ? '' : ` (line ${position.line}, column ${position.column})`
+  return `${path === '' ? file : path}${place}`
 }
 
 /** A place of the configuration, and what its author calls it. */
