@@ -86,6 +86,16 @@ describe('a reload', () => {
     expect((await events.next()).value?.data).toContain('first')
   })
 
+  it('keeps a plain stream of a user to whom `access` leaves nothing', async () => {
+    const upstream = controlStream()
+    const { reload, openStream, call } = await start(upstream.answer)
+    const events = readEvents(await openStream())
+    expect((await reload({ access: [{ groups: ['nobody'], tools: ['*'] }] })).outcome).toBe('reloaded')
+    expect(await (await call()).json()).toMatchObject({ error: { code: expect.any(Number) } })
+    await upstream.send('data: {"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"after"}}\n\n')
+    expect((await events.next()).value?.data).toContain('after')
+  })
+
   it('cuts streams of an issuer that is removed', async () => {
     const { reload, openStream, call } = await start(streamOn)
     const stream = await openStream()
