@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts'
-import type { ProxyError } from '../core/errors.ts'
+import { PassingReply } from '../core/passing-reply.ts'
 import type { Upstream } from '../core/ports.ts'
 import type { Reply, ReplyHeaders } from '../core/reply.ts'
 import type { RequestTrace } from '../core/request-trace.ts'
@@ -52,53 +52,23 @@ interface Measurement {
   readonly trace: RequestTrace | undefined
 }
 
-/** A class, since thousands of streams may wait in one of these each. */
-class MeasuredReply implements Reply {
-  readonly #reply: Reply
+class MeasuredReply extends PassingReply {
   readonly #of: Measurement
   readonly #sentAt: number
 
   constructor(reply: Reply, of: Measurement) {
-    this.#reply = reply
+    super(reply)
     this.#of = of
     this.#sentAt = of.clock.monotonic()
   }
 
-  start(status: number, headers: ReplyHeaders): void {
+  override start(status: number, headers: ReplyHeaders): void {
     const { seconds, clock, server, requestId, trace, count } = this.#of
     seconds.observe((clock.monotonic() - this.#sentAt) / 1000, [server], requestId, trace?.ids)
     if (isEventStream(headers)) {
       count(server, 1)
-      this.#reply.onDone(() => count(server, -1))
+      this.reply.onDone(() => count(server, -1))
     }
-    this.#reply.start(status, headers)
-  }
-
-  write(chunk: Uint8Array): boolean {
-    return this.#reply.write(chunk)
-  }
-
-  end(): void {
-    this.#reply.end()
-  }
-
-  fail(error: ProxyError): void {
-    this.#reply.fail(error)
-  }
-
-  report(error: ProxyError): void {
-    this.#reply.report(error)
-  }
-
-  onDrain(listener: () => void): void {
-    this.#reply.onDrain(listener)
-  }
-
-  onDone(listener: () => void): void {
-    this.#reply.onDone(listener)
-  }
-
-  onClose(listener: () => void): void {
-    this.#reply.onClose(listener)
+    super.start(status, headers)
   }
 }

@@ -1,19 +1,22 @@
+import { PassingReply } from '../core/passing-reply.ts'
 import type { Reply } from '../core/reply.ts'
 import type { AcknowledgmentReader } from '../mcp/acknowledged-lists.ts'
 
 /** Reads along what the MCP server acknowledges. Everything passes as it comes. */
 export function watchAcknowledgment(reply: Reply, reader: AcknowledgmentReader): Reply {
-  return {
-    start: (status, headers) => reply.start(status, headers),
-    write(chunk) {
-      reader.read(chunk)
-      return reply.write(chunk)
-    },
-    end: () => reply.end(),
-    fail: (error) => reply.fail(error),
-    report: (error) => reply.report(error),
-    onDrain: (listener) => reply.onDrain(listener),
-    onDone: (listener) => reply.onDone(listener),
-    onClose: (listener) => reply.onClose(listener),
+  return new WatchedReply(reply, reader)
+}
+
+class WatchedReply extends PassingReply {
+  readonly #reader: AcknowledgmentReader
+
+  constructor(reply: Reply, reader: AcknowledgmentReader) {
+    super(reply)
+    this.#reader = reader
+  }
+
+  override write(chunk: Uint8Array): boolean {
+    this.#reader.read(chunk)
+    return super.write(chunk)
   }
 }

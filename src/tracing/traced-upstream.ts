@@ -1,5 +1,6 @@
 import type { Call } from '../core/call.ts'
 import type { ProxyError } from '../core/errors.ts'
+import { PassingReply } from '../core/passing-reply.ts'
 import type { Upstream } from '../core/ports.ts'
 import type { Reply, ReplyHeaders } from '../core/reply.ts'
 import type { CallTrace } from '../core/request-trace.ts'
@@ -33,48 +34,26 @@ function addMeta(call: Call, { fields: { traceparent, tracestate } }: CallTrace)
   return { ...call, body: Buffer.from(addTraceContext(call.body.toString(), context)) }
 }
 
-/** A class, since thousands of streams may wait in one of these each. */
-class TracedReply implements Reply {
-  readonly #reply: Reply
+class TracedReply extends PassingReply {
   readonly #span: CallTrace
 
   constructor(reply: Reply, span: CallTrace) {
-    this.#reply = reply
+    super(reply)
     this.#span = span
   }
 
-  start(status: number, headers: ReplyHeaders): void {
+  override start(status: number, headers: ReplyHeaders): void {
     this.#span.answer(status)
-    this.#reply.start(status, headers)
+    super.start(status, headers)
   }
 
-  write(chunk: Uint8Array): boolean {
-    return this.#reply.write(chunk)
-  }
-
-  end(): void {
+  override end(): void {
     this.#span.end()
-    this.#reply.end()
+    super.end()
   }
 
-  fail(error: ProxyError): void {
+  override fail(error: ProxyError): void {
     this.#span.end(error.code)
-    this.#reply.fail(error)
-  }
-
-  report(error: ProxyError): void {
-    this.#reply.report(error)
-  }
-
-  onDrain(listener: () => void): void {
-    this.#reply.onDrain(listener)
-  }
-
-  onDone(listener: () => void): void {
-    this.#reply.onDone(listener)
-  }
-
-  onClose(listener: () => void): void {
-    this.#reply.onClose(listener)
+    super.fail(error)
   }
 }

@@ -1,5 +1,6 @@
 import { ProxyError } from '../../../core/errors.ts'
 import type { MemoryShare } from '../../../core/held-memory.ts'
+import { PassingReply } from '../../../core/passing-reply.ts'
 import type { Reply, ReplyHeaders } from '../../../core/reply.ts'
 
 const RETRY_AFTER_SECONDS = 5
@@ -8,8 +9,7 @@ const RETRY_AFTER_SECONDS = 5
  * A reply that accounts for what its client has not read. Processes write whole responses, and can't be made to wait for each client. So a
  * response for which there is no memory is refused, or cut off if it has begun.
  */
-export class HeldReply implements Reply {
-  readonly #reply: Reply
+export class HeldReply extends PassingReply {
   readonly #share: MemoryShare
   /** Kept until the first chunk, so that a response in one piece can still be refused. */
   #head: readonly [number, ReplyHeaders] | undefined
@@ -18,16 +18,16 @@ export class HeldReply implements Reply {
   #isDone = false
 
   constructor(reply: Reply, share: MemoryShare) {
-    this.#reply = reply
+    super(reply)
     this.#share = share
   }
 
-  start(status: number, headers: ReplyHeaders): void {
+  override start(status: number, headers: ReplyHeaders): void {
     this.#head = [status, headers]
     if (headers['content-length'] === undefined) this.#sendHead()
   }
 
-  write(chunk: Uint8Array): boolean {
+  override write(chunk: Uint8Array): boolean {
     if (!this.#share.take(chunk.length)) {
       this.fail(
         new ProxyError('upstream_busy', {
@@ -40,50 +40,34 @@ export class HeldReply implements Reply {
     }
     this.#unread += chunk.length
     this.#sendHead()
-    if (this.#reply.write(chunk)) this.#release()
+    if (this.reply.write(chunk)) this.#release()
     else this.#watch()
     return this.#unread === 0
   }
 
-  end(): void {
+  override end(): void {
     this.#sendHead()
-    this.#reply.end()
+    this.reply.end()
   }
 
-  fail(error: ProxyError): void {
+  override fail(error: ProxyError): void {
     this.#head = undefined
-    this.#reply.fail(error)
-  }
-
-  report(error: ProxyError): void {
-    this.#reply.report(error)
-  }
-
-  onDrain(listener: () => void): void {
-    this.#reply.onDrain(listener)
-  }
-
-  onClose(listener: () => void): void {
-    this.#reply.onClose(listener)
-  }
-
-  onDone(listener: () => void): void {
-    this.#reply.onDone(listener)
+    this.reply.fail(error)
   }
 
   #sendHead(): void {
     if (this.#head === undefined) return
     const [status, headers] = this.#head
     this.#head = undefined
-    this.#reply.start(status, headers)
+    this.reply.start(status, headers)
   }
 
   #watch(): void {
     if (this.#isDone) return this.#release()
     if (this.#isWatching) return
     this.#isWatching = true
-    this.#reply.onDrain(() => this.#release())
-    this.#reply.onDone(() => {
+    this.reply.onDrain(() => this.#release())
+    this.reply.onDone(() => {
       this.#isDone = true
       this.#release()
     })
