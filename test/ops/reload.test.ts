@@ -127,7 +127,7 @@ describe('reloads', () => {
     replica.signal('SIGHUP')
     await waitUntil(() => reloads.length === 3, 'the log tells of the third')
     expect(reloads.map(({ outcome }) => outcome)).toEqual(['invalid', 'invalid', 'invalid'])
-    expect(reloads[0]?.detail).toMatch(/servers\[0\]\.path: .*servers\[0\]\.rules\[1\]/)
+    expect(reloads[0]?.detail).toMatch(/servers\[0\]\.path \(line 1, column \d+\): .* \| servers\[0\]\.rules\[1\] \(line 1, /)
     const { sent, right } = await load.stop()
     expect(right).toBe(sent)
     reportTarget('R2', 'a configuration with mistakes changes nothing and says them all', { sent, right, 'reloads refused': 3 })
