@@ -186,6 +186,7 @@ describe('explain --audit --request', () => {
     expect([denied?.code, denied?.output]).toEqual([3, expect.stringMatching(/^Recorded: .*:\s+denied;\s+403,\s+policy_denied/)])
     expect(denied?.output).toMatch(/Denied by rules\[0\]: require is false/)
     expect(denied?.output).toContain('subject alice')
+    expect(denied?.output).toContain('The exit code tells what was decided then: 3, not permitted.')
     expect([permitted?.code, permitted?.output]).toEqual([0, expect.stringContaining('Permitted.')])
     expect([refused?.code, refused?.output]).toEqual([
       3,

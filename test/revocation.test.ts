@@ -62,7 +62,8 @@ async function start(more: object = {}, answer = answerJson({ jsonrpc: '2.0', id
   }
   const mint = (claims: Record<string, unknown>, of = issuer) => of.mint({ claims: { aud: `${origin}/mcp`, ...claims } })
   const ask = (...words: string[]) => runCommand([...words, '--config', file])
-  return { issuer, other, origin, call, mint, ask, events, log, restart }
+  const readMetrics = async () => (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text()
+  return { issuer, other, origin, call, mint, ask, events, log, restart, readMetrics }
 }
 
 /** By default. */
@@ -174,6 +175,29 @@ describe('an operator', () => {
     expect([await call(one), await call(two)]).toEqual([200, 401])
   })
 
+  it('is told by a list that users sign in elsewhere, and sees who is denied', async () => {
+    const { ask } = await start()
+    await ask('users', 'revoke', 'alice', '--block')
+    const { code, output } = await ask('users', 'list')
+    expect([code, output]).toEqual([0, expect.stringMatching(/alice[\s\S]*this process knows only what is denied/)])
+    expect(output).not.toContain('0 in all')
+  })
+
+  it('counts what is denied in the metrics', async () => {
+    const { ask, readMetrics } = await start()
+    await ask('users', 'revoke', 'alice')
+    await ask('clients', 'revoke', 'app', '--block')
+    const lines = (await readMetrics()).split('\n').filter((line) => line.startsWith('mcp_auth_proxy_deny_list_entries'))
+    expect(lines).toEqual(
+      [
+        ['user', 1],
+        ['client', 1],
+        ['token', 0],
+        ['session', 0],
+      ].map(([kind, count]) => `mcp_auth_proxy_deny_list_entries{kind="${kind}"} ${count}`),
+    )
+  })
+
   it('is told what is wrong with the command', async () => {
     const { ask } = await start()
     for (const [words, message] of [
@@ -181,7 +205,10 @@ describe('an operator', () => {
       [['users', 'revoke'], /Name one of the users/],
       [['users', 'revoke', 'a', 'b'], /Unexpected argument "b"/],
       [['users', 'unblock', 'a', '--block'], /--block is for users revoke/],
+      [['users', 'revok', 'a'], /Unknown word "revok": did you mean revoke\?/],
       [['users', 'revoke', 'a', '--for', 'ever'], /--for ever is no time/],
+      [['users', 'revoke', 'a', '--for', '15'], /--for 15 has no unit: write it like 90s/],
+      [['users', 'revoke', 'a', '--for', '0s'], /--for 0s is no time at all/],
       [['sessions', 'end', '--block'], /--block is for the commands users and clients/],
     ] as const) {
       const { code, error } = await ask(...words)

@@ -84,6 +84,7 @@ describe('/status of the admin listener', () => {
         { name: 'away', upstreams: [{ kind: 'http', address: `http://127.0.0.1:${away}`, circuit: 'closed' }] },
         { name: 'local', upstreams: [{ kind: 'stdio', mcp_sessions: 0, max_processes: 3, processes: [] }] },
       ],
+      deny_list: { read: true, entries: 0 },
       body_room: { used_bytes: 0, waiting: 0 },
       last_errors: [],
     })

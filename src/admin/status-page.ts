@@ -60,6 +60,7 @@ function listProcessRows({
   uptime_seconds: uptime,
   configuration,
   body_room: room,
+  deny_list: denied,
 }: ProxyStatus): Row[] {
   return [
     ['Started', `${escapeText(startedAt)} (${formatAge(uptime)} ago)`],
@@ -67,6 +68,7 @@ function listProcessRows({
     ['Configuration', configuration.file === undefined ? undefined : escapeText(configuration.file)],
     ['Digest', `<code>${escapeText(configuration.digest)}</code>, loaded ${escapeText(configuration.loaded_at)}`],
     ['Memory for bodies', `${formatMiB(room.used_bytes)} of ${formatMiB(room.total_bytes)}, ${room.waiting} waiting`],
+    ['Deny list', denied.read ? `${denied.entries} entries` : mark(false, 'not read yet: no token is accepted')],
   ]
 }
 

@@ -35,6 +35,12 @@ export interface AuditLogOptions {
   readonly onCheckpoint: (seq: number, digest: string) => void
 }
 
+const CONSEQUENCE: Readonly<Record<AuditPlan['fail'], string>> = {
+  drop: 'Records wait in memory, and are lost when there are too many.',
+  refuse:
+    'Until it can, new requests are refused (503 `audit_unavailable`), since `audit.fail` is `refuse`. Writing is tried again each second.',
+}
+
 /** @throws Error that names the file, when it cannot be written */
 export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> {
   const { plan, clock, version } = options
@@ -45,6 +51,7 @@ export async function openAuditLog(options: AuditLogOptions): Promise<AuditLog> 
     checkpointMs: (plan.chain?.checkpointSeconds ?? 0) * 1000,
     clock,
     onIssue: options.onIssue,
+    consequence: CONSEQUENCE[plan.fail],
     onCheckpoint: ({ head }) => options.onCheckpoint(head.seq, head.digest),
     formatLost: (records) => formatNote('records_lost', clock, { records }),
   })

@@ -35,6 +35,7 @@ function open(): { disk: ReturnType<typeof createDisk>['disk']; writer: AuditWri
     openChain: undefined,
     checkpointMs: 0,
     clock: systemClock,
+    consequence: 'Records wait.',
     onIssue: (message) => issues.push(message),
     onCheckpoint: () => undefined,
     formatLost: (records) => `{"lost":${records}}`,

@@ -26,6 +26,8 @@ export interface AuditWriterOptions {
   readonly clock: Clock
   /** Called with trouble and with its end, once each. */
   readonly onIssue: (message: string) => void
+  /** What an outage means, as a sentence. */
+  readonly consequence: string
   /** Called with each checkpoint: a copy that lies elsewhere shows whether the end of the file was cut off. */
   readonly onCheckpoint: (chain: Chain) => void
   /** Makes the record of lost ones. */
@@ -44,7 +46,7 @@ const END_MS = 5000
 
 export function createAuditWriter(options: AuditWriterOptions): AuditWriter {
   const { file, clock } = options
-  const outage = createOutage(options.onIssue)
+  const outage = createOutage(options.consequence, options.onIssue)
   const waiting = createWaiting()
   const output = createOutput(options)
   let running: Promise<void> | undefined

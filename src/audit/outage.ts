@@ -10,15 +10,18 @@ export interface Outage {
   lost(): number
 }
 
-/** @param onIssue - called when an outage begins and when it ends: once each, however many records there are */
-export function createOutage(onIssue: (message: string) => void): Outage {
+/**
+ * @param consequence - what an outage means for the time that it lasts, as a sentence
+ * @param onIssue - called when an outage begins and when it ends: once each, however many records there are
+ */
+export function createOutage(consequence: string, onIssue: (message: string) => void): Outage {
   let isOn = false
   let lost = 0
   let lostBefore = 0
   const begin = (why: string): void => {
     if (isOn) return
     isOn = true
-    onIssue(`The audit log cannot be written: ${why}. Records wait in memory, and are lost when there are too many.`)
+    onIssue(`The audit log cannot be written: ${why}. ${consequence}`)
   }
   return {
     isOn: () => isOn,

@@ -61,6 +61,10 @@ export function explainRecord({ values }: Arguments, source: Source, terminal: T
   if (server === undefined) throw new UsageError(`The configuration has no server ${JSON.stringify(record.server)}.`)
   for (const line of wrapHanging(escapeControlCharacters(formatRecorded(record)), 2)) terminal.print(line)
   for (const line of explainOperations(record, server, plan, terminal)) terminal.print(line)
+  terminal.print('')
+  terminal.print(
+    `The exit code tells what was decided then: ${record.decision === 'permit' ? '0, permitted' : '3, not permitted'}.`,
+  )
   return record.decision === 'permit' ? 0 : 3
 }
 
@@ -73,7 +77,9 @@ function findRecord(files: readonly string[], id: string): RecordedRequest {
       .find(({ type, request_id }) => type === 'request' && request_id === id)
     if (found !== undefined) return found as unknown as RecordedRequest
   }
-  throw new UsageError(`No request ${JSON.stringify(id)} is recorded there. Name the files that were set aside, too.`)
+  throw new UsageError(
+    `No request ${JSON.stringify(id)} is recorded there. Name each file that was set aside with a --audit of its own.`,
+  )
 }
 
 function readText(file: string): string {

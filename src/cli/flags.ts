@@ -77,7 +77,7 @@ export const FLAGS: readonly Flag[] = [
     value: 'FILE',
     only: ['explain'],
     repeats: true,
-    help: 'explain: file of the audit log in which --request is looked for',
+    help: 'explain: file of the audit log in which --request is looked for; repeat it for files that were set aside',
   },
   { name: 'request', value: 'ID', only: ['explain'], help: 'explain: a recorded request, instead of one that is described' },
   {

@@ -5,13 +5,15 @@ import { formatTable } from './table.ts'
 /** What was revoked, for how long, and where that holds. */
 export function formatRevoked(answer: unknown): readonly string[] {
   const { issuer, refuses, issued_before, until, shared, tokens_of_identity_provider: atProvider } = readAnswer(answer)
+  const { was_signed_in: wasSignedIn, was_known: wasKnown } = readAnswer(answer)
   const tokens = refuses === 'all' ? 'All tokens' : `Tokens issued before ${show(issued_before)}`
   const end = until === null ? 'until it is lifted with `unblock`' : `until ${show(until)}`
   return [
     `${describe(answer)} of ${show(issuer)}: revoked.`,
     `${tokens} are refused within five seconds, ${end}.`,
+    ...(wasSignedIn === false || wasKnown === false ? [NEVER_SEEN] : []),
     ...(typeof atProvider === 'string' && Object.hasOwn(AT_PROVIDER, atProvider) ? [AT_PROVIDER[atProvider] ?? ''] : []),
-    ...(refuses === 'all' ? [] : ['A new sign-in counts again; `--block` refuses it, too.']),
+    ...(refuses === 'all' ? [] : ['Those of a later sign-in count; `--block` refuses them, too.']),
     ...(shared === true ? [] : ['The store is `memory`: the process that was asked refuses them, and no other.']),
   ]
 }
@@ -30,9 +32,10 @@ export function formatUnblocked(answer: unknown): readonly string[] {
 
 /** A table for each list of the answer that has rows. */
 export function formatList(answer: unknown): readonly string[] {
-  const { total, is_cut } = readAnswer(answer)
+  const { total, is_cut, signs_in_here: signsInHere } = readAnswer(answer)
   const more = is_cut === true ? ', and more that were not read' : ''
-  return [...formatTables(answer), `${show(total)} in all${more}.`]
+  const conclusion = signsInHere === false ? SIGNED_IN_ELSEWHERE : `${show(total)} in all${more}.`
+  return [...formatTables(answer), conclusion]
 }
 
 /** One user: what is known, and then the lists. */
@@ -69,6 +72,10 @@ function formatCell(value: unknown): string {
   if (value === undefined || value === null || (Array.isArray(value) && value.length === 0)) return '-'
   return show(Array.isArray(value) ? value.join(' ') : value)
 }
+
+const NEVER_SEEN = 'It has not been seen here before. If that is a surprise, compare the spelling: upper and lower case differ.'
+const SIGNED_IN_ELSEWHERE =
+  'Users sign in with an issuer of their own, so this process knows only what is denied. With an `identity_provider` it lists all.'
 
 const AT_PROVIDER: Readonly<Record<string, string>> = {
   revoked: 'The identity provider has revoked its tokens.',

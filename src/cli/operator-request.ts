@@ -1,3 +1,4 @@
+import { findNearest } from '../config/problem/did-you-mean.ts'
 import { UsageError } from './usage-error.ts'
 
 /** What the running proxy is asked to do: `users revoke SUBJECT`. */
@@ -24,9 +25,18 @@ export function readOperatorRequest(command: string, words: readonly string[]): 
   if (verbs === undefined) return undefined
   const [verb = '', name, ...surplus] = words
   const takes = Object.hasOwn(verbs, verb) ? verbs[verb] : undefined
-  if (takes === undefined) throw new UsageError(`Say what to do: ${command} ${Object.keys(verbs).join(', ')}.`)
+  if (takes === undefined)
+    throw new UsageError(`${suggest(verb, Object.keys(verbs))}Say what to do: ${command} ${Object.keys(verbs).join(', ')}.`)
   if (takes === 'name' && name === undefined) throw new UsageError(`Name one of the ${command}: ${command} ${verb} NAME.`)
   const [unexpected] = takes === 'no name' && name !== undefined ? [name] : surplus
   if (unexpected !== undefined) throw new UsageError(`Unexpected argument ${JSON.stringify(unexpected)}. See --help.`)
   return { verb, name }
+}
+
+function suggest(word: string, verbs: readonly string[]): string {
+  if (word === '') return ''
+  const nearest = findNearest(word, verbs)
+  return nearest === undefined
+    ? `Unknown word ${JSON.stringify(word)}. `
+    : `Unknown word ${JSON.stringify(word)}: did you mean ${nearest}? `
 }

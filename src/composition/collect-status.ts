@@ -20,7 +20,7 @@ export interface StatusSources {
 
 /** Gathers how the process does. */
 export function collectStatus(foundation: Foundation, { plan, loadedAt, upstreams }: StatusSources): ProxyStatus {
-  const { clock, startedAt, configurationFile, ending, issuers, openRequests, bodyRoom, recentErrors, audit } = foundation
+  const { clock, startedAt, configurationFile, ending, issuers, openRequests, bodyRoom, recentErrors, audit, denied } = foundation
   const { usedBytes, totalBytes, waiting } = bodyRoom.usage()
   const requests = [...openRequests]
   return {
@@ -34,6 +34,7 @@ export function collectStatus(foundation: Foundation, { plan, loadedAt, upstream
     issuers: describeIssuers(issuers),
     servers: [...upstreams].map(([name, own]) => describeServer(name, own, requests)),
     store: describeStore(foundation, plan.store),
+    deny_list: { read: denied.isLoaded(), entries: denied.list().length },
     audit: audit && { writable: !audit.isDown(), lost_records: audit.lost() },
     body_room: { used_bytes: usedBytes, total_bytes: totalBytes, waiting },
     last_errors: recentErrors

@@ -13,7 +13,7 @@ import type { Log } from '../telemetry/log.ts'
 import { describeAction, describeActionLine } from './admin-actions.ts'
 import { type Foundation, isProcessReady } from './foundation.ts'
 
-interface MeasuredParts extends Pick<Foundation, 'ending' | 'startup' | 'onEvent' | 'tracing'> {
+interface MeasuredParts extends Pick<Foundation, 'ending' | 'startup' | 'onEvent' | 'tracing' | 'denied'> {
   readonly clock: Clock
   readonly log: Log
   readonly audit: AuditLog | undefined
@@ -39,6 +39,7 @@ export async function showMeters(plan: Plan, meters: Meters | undefined, parts: 
     bodyRoom: bodyRoom.usage,
     lostLogBytes: log.lostBytes,
     lostAuditRecords: audit?.lost,
+    denials: parts.denied.list,
   }
   return startAdmin({
     plan: plan.admin,

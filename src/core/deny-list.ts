@@ -1,7 +1,8 @@
 import type { Principal } from './principal.ts'
 
 /** What is denied: all tokens of a user (`sub`) or of a client, one token (`jti`), those of a session with the issuer (`sid`). */
-export type DeniedKind = 'user' | 'client' | 'token' | 'session'
+export const DENIED_KINDS = ['user', 'client', 'token', 'session'] as const
+export type DeniedKind = (typeof DENIED_KINDS)[number]
 
 /** Tokens of one issuer that are refused, although their issuer would still vouch for them. */
 export interface Denial {

@@ -12,6 +12,8 @@ export interface ProxyStatus {
   readonly issuers: readonly IssuerStatus[]
   readonly servers: readonly ServerStatus[]
   readonly store: StoreStatus
+  /** Whether the deny list was read, and how many users, clients, sessions and tokens are denied. */
+  readonly deny_list: { readonly read: boolean; readonly entries: number }
   /** Undefined without an audit log. */
   readonly audit: AuditStatus | undefined
   readonly body_room: { readonly used_bytes: number; readonly total_bytes: number; readonly waiting: number }

@@ -13,8 +13,8 @@ export interface SignInRegister {
    * @throws ProxyError `store_unavailable` where none was found, and not all could be read
    */
   findBySession(sid: string): Promise<readonly string[]>
-  /** Ends everything that users gave a client. */
-  endClient(clientId: string): Promise<void>
+  /** Ends everything that users gave a client. Returns whether there was such a client; undefined where not all could be read. */
+  endClient(clientId: string): Promise<boolean | undefined>
   /** Ends one session. Returns it; undefined where there is none of that id. */
   endSession(id: string): Promise<RegisteredSession | undefined>
 }

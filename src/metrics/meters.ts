@@ -1,5 +1,6 @@
 import type { BodyRoomUsage } from '../core/body-room-usage.ts'
 import type { Clock } from '../core/clock.ts'
+import { DENIED_KINDS, type DeniedKind } from '../core/deny-list.ts'
 import type { IssuerState } from '../core/issuer-state.ts'
 import type { TokenVerifier, Upstream } from '../core/ports.ts'
 import type { RequestObserver } from '../core/record.ts'
@@ -29,6 +30,8 @@ export interface MeterSources {
   readonly lostLogBytes: () => number
   /** Records of the audit log that were lost; undefined without one. */
   readonly lostAuditRecords: (() => number) | undefined
+  /** What is denied now. */
+  readonly denials: () => readonly { readonly kind: DeniedKind }[]
 }
 
 /** Everything that is measured. Made only where there is an admin listener to show it. */
@@ -75,12 +78,23 @@ export function createMeters(clock: Clock, hasBroker: boolean): Meters {
   }
 }
 
-function listSourceMetrics({ isReady, issuers, bodyRoom, lostLogBytes, lostAuditRecords }: MeterSources): Metric[] {
+function listSourceMetrics({ isReady, issuers, bodyRoom, lostLogBytes, lostAuditRecords, denials }: MeterSources): Metric[] {
   const lost = createReadCounter('mcp_auth_proxy_log_lost_bytes', 'Log lines that could not be written.', [], () => [
     [[], lostLogBytes()],
   ])
   const ready = createGauge('mcp_auth_proxy_ready', 'What /readyz says: 1 or 0.', [], () => [[[], isReady() ? 1 : 0]])
-  return [ready, ...listIssuerMetrics(issuers()), ...listBodyRoomMetrics(bodyRoom()), lost, ...listAuditMetrics(lostAuditRecords)]
+  const rows = [...listIssuerMetrics(issuers()), ...listBodyRoomMetrics(bodyRoom()), ...listAuditMetrics(lostAuditRecords)]
+  return [ready, ...rows, lost, countDenials(denials())]
+}
+
+function countDenials(denials: ReturnType<MeterSources['denials']>): Metric {
+  const counts = DENIED_KINDS.map((kind): Reading => [[kind], denials.filter((one) => one.kind === kind).length])
+  return createGauge(
+    'mcp_auth_proxy_deny_list_entries',
+    'Users, clients, sessions and tokens that are denied.',
+    ['kind'],
+    () => counts,
+  )
 }
 
 function listAuditMetrics(lost: MeterSources['lostAuditRecords']): Metric[] {

@@ -85,7 +85,12 @@ describe('an operator', () => {
     const { ask, origin, url, client, ofAlice } = await start()
     const other = await createRawClient(origin)
     const ofOther = await obtainTokens(origin, other, alice)
-    expect(await ask('/clients/revoke', { client_id: client.id })).toMatchObject({ client_id: client.id, ended: true })
+    expect(await ask('/clients/revoke', { client_id: client.id })).toMatchObject({
+      client_id: client.id,
+      ended: true,
+      was_known: true,
+    })
+    expect(await ask('/clients/revoke', { client_id: `${client.id}x` })).toMatchObject({ ended: true, was_known: false })
     expect([await callMcp(url, ofAlice.access_token), await callMcp(url, ofOther.access_token)]).toEqual([401, 200])
     expect((await refresh(origin, client, ofAlice.refresh_token)).status).toBe(400)
     expect((await refresh(origin, other, ofOther.refresh_token)).status).toBe(200)

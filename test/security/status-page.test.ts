@@ -39,6 +39,7 @@ function fill(text: string): ProxyStatus {
     ],
     store: { kind: 'redis', reachable: false, last_failure: failure },
     audit: { writable: false, lost_records: 1 },
+    deny_list: { read: true, entries: 0 },
     body_room: { used_bytes: 0, total_bytes: 1, waiting: 0 },
     last_errors: [{ at: text, server: text, code: text, reason: text, request_id: text }],
   }

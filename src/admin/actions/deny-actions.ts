@@ -83,7 +83,7 @@ function tellRemaining(revoked: Denial | undefined): object {
 async function endAtBroker({ kind, issuer, value }: Denial, { findRegister }: DenyActionOptions) {
   const register = findRegister()
   if (register === undefined || issuer !== register.issuer) return {}
-  if (kind === 'client') return { ended: await register.endClient(value).then(() => true) }
+  if (kind === 'client') return { ended: true, was_known: await register.endClient(value) }
   const { wasKnown, atProvider } = await register.endUser(value)
   return { was_signed_in: wasKnown, tokens_of_identity_provider: atProvider }
 }

@@ -27,7 +27,13 @@ export function createUserListAction({ denied, findRegister }: ListActionOptions
       last_sign_in: formatTime(signedInAt),
       clients: new Set(sessions.filter((one) => one.subject === subject).flatMap(({ clientId }) => clientId ?? [])).size,
     }))
-    return { users: page(rows, ({ subject }) => subject), total: rows.length, is_cut: isCut, denied: listDenied(denied, 'user') }
+    return {
+      users: page(rows, ({ subject }) => subject),
+      total: rows.length,
+      is_cut: isCut,
+      signs_in_here: register !== undefined,
+      denied: listDenied(denied, 'user'),
+    }
   }
 }
 
@@ -69,7 +75,13 @@ export function createClientListAction({ denied, findRegister }: ListActionOptio
       users: new Set(sessions.filter((one) => one.clientId === clientId).map(({ subject }) => subject)).size,
     }))
     const shown = page(rows, ({ client_id: id }) => id)
-    return { clients: shown, total: rows.length, is_cut: isCut, denied: listDenied(denied, 'client') }
+    return {
+      clients: shown,
+      total: rows.length,
+      is_cut: isCut,
+      signs_in_here: register !== undefined,
+      denied: listDenied(denied, 'client'),
+    }
   }
 }
 
@@ -81,7 +93,13 @@ export function createSessionListAction({ denied, findRegister }: ListActionOpti
     const { sessions, isCut } = await readRegister(register)
     const rows = sessions.filter((one) => subject === undefined || one.subject === subject).map(describeSession)
     const refusals = [...listDenied(denied, 'session'), ...listDenied(denied, 'token')]
-    return { sessions: page(rows, ({ id }) => id), total: rows.length, is_cut: isCut, denied: refusals }
+    return {
+      sessions: page(rows, ({ id }) => id),
+      total: rows.length,
+      is_cut: isCut,
+      signs_in_here: register !== undefined,
+      denied: refusals,
+    }
   }
 }
 

@@ -49,8 +49,10 @@ export function createRegister(options: RegisterOptions): SignInRegister {
       return found
     },
     async endClient(clientId) {
+      const { clients, isCut } = await list(options)
       await store.deleteGroup(groupOfClient(clientId))
       revocations.forget()
+      return clients.some((client) => client.clientId === clientId) || (isCut ? undefined : false)
     },
     async endSession(id) {
       const session = await findSession(id, options)
