@@ -1,6 +1,6 @@
+import { findAddressLiteral, isLoopbackHost, isPublicAddress } from '../core/addresses.ts'
 import type { Plan } from '../core/plan/plan.ts'
 import type { EndpointPlan, ServerPlan } from '../core/plan/server-plan.ts'
-import { findAddressLiteral, isLoopbackHost, isPublicAddress } from '../oauth/addresses.ts'
 import { findPreflightProblem } from './check-public.ts'
 import { CLIENT_PROFILES, type ClientProfile } from './client-profiles.ts'
 import type { DocumentFailures } from './probe-documents.ts'

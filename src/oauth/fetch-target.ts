@@ -1,4 +1,4 @@
-import { findAddressLiteral, isLoopbackHost, isPublicAddress } from './addresses.ts'
+import { findAddressLiteral, isLoopbackHost, isPublicAddress } from '../core/addresses.ts'
 
 /** A URL that is never fetched. No name is resolved to decide that. */
 export class RefusedUrlError extends Error {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
+import { isLoopbackHost } from '../../core/addresses.ts'
 import { NO_BRAND, renderBrand, renderIcon } from '../../core/brand.ts'
 import { escapeHtml } from '../../core/html.ts'
-import { isLoopbackHost } from '../../oauth/addresses.ts'
 
 /** A page and the headers that it must be sent with. */
 export interface Page {
