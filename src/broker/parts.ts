@@ -8,6 +8,7 @@ import type { OnEvent } from '../core/security-event.ts'
 import type { Store } from '../core/store.ts'
 import { createIssuerPool, type IssuerPool } from '../oauth/issuer.ts'
 import { createSafeFetch, type ResolveHost, type SafeFetch } from '../oauth/safe-fetch.ts'
+import { openSigningKeys, type SigningKeys } from '../oauth/signing-keys.ts'
 import type { Accounts } from './accounts/accounts.ts'
 import { createAsgardeoIdentityProvider } from './asgardeo/asgardeo-identity-provider.ts'
 import { listKeyUrls } from './clients/configured-clients.ts'
@@ -23,7 +24,6 @@ import { openUsers } from './protocol/user-standing.ts'
 import { type Consents, createConsents } from './sign-in/consents.ts'
 import { createSingleUse, type SingleUse } from './storage/single-use.ts'
 import { createUnrevokedVerifier, type Revocations } from './tokens/revocation.ts'
-import { openSigningKeys, type SigningKeys } from './tokens/signing-keys.ts'
 import { createStepUps, type StepUps } from './tokens/step-ups.ts'
 
 /** What the parts of the broker are made of. */
@@ -78,7 +78,7 @@ export async function createParts(options: PartsOptions): Promise<Parts> {
   const { plan, store, clock, onIssue, guardTokens = refuseNone } = options
   const encryption = createEncryption(plan.encryptionKeys)
   const { signingKeySeconds, accessTokenSeconds } = plan
-  const keys = await openSigningKeys({ store, encryption, signingKeySeconds, accessTokenSeconds, clock })
+  const keys = await openSigningKeys({ store, encryption, kind: 'SigningKey', signingKeySeconds, accessTokenSeconds, clock })
   const pool = openIssuerPool(options, keys)
   const singleUse = createSingleUse(clock, onIssue)
   const resources = createResources(options.resources)

@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { decodeProtectedHeader } from 'jose'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type ExampleMcpServer, startMcpServer } from '../../demo/mcp-server.ts'
-import { openSigningKeys } from '../../src/broker/tokens/signing-keys.ts'
 import { createEncryption } from '../../src/core/encryption.ts'
 import type { Store } from '../../src/core/store.ts'
+import { openSigningKeys } from '../../src/oauth/signing-keys.ts'
 import { type AuthorizationServer, startAuthorizationServer } from '../../src/sandbox/authorization-server.ts'
 import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import { createMemoryStore } from '../../src/store/memory-store.ts'
@@ -26,7 +26,14 @@ describe('the keys that sign', () => {
     const clock = createFakeClock()
     const store = createMemoryStore(clock)
     const encryption = createEncryption([randomBytes(32)])
-    const options = { store, encryption, signingKeySeconds: 24 * 3600, accessTokenSeconds: 600, clock }
+    const options = {
+      store,
+      encryption,
+      kind: 'SigningKey' as const,
+      signingKeySeconds: 24 * 3600,
+      accessTokenSeconds: 600,
+      clock,
+    }
     return {
       clock,
       store,

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { readHidden } from '../../demo/browser.ts'
-import { hashId } from '../../src/broker/storage/oidc-adapter.ts'
+import { hashId } from '../../src/core/hash-id.ts'
 import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import { signInBrowser } from '../support/broker-browser.ts'
 import {

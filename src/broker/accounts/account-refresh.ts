@@ -1,10 +1,10 @@
 import type { Clock } from '../../core/clock.ts'
+import type { EncryptedCollection, Kept } from '../../core/encrypted-collection.ts'
+import { hashId } from '../../core/hash-id.ts'
 import type { Store } from '../../core/store.ts'
 import { IdentityProviderError } from '../identity-provider/error.ts'
 import type { IdentityProvider } from '../identity-provider/identity-provider.ts'
 import type { SignedInUser } from '../identity-provider/signed-in-user.ts'
-import type { EncryptedCollection, Kept } from '../storage/encrypted-collection.ts'
-import { hashId } from '../storage/oidc-adapter.ts'
 import { withStoreLock } from '../storage/store-lock.ts'
 import { isTokenOver, isWordOver } from './last-word.ts'
 

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { BoundedMap } from '../../core/bounded-map.ts'
 import type { Clock } from '../../core/clock.ts'
+import { createEncryptedCollection, type EncryptedCollection } from '../../core/encrypted-collection.ts'
 import type { Encryption } from '../../core/encryption.ts'
+import { hashId } from '../../core/hash-id.ts'
 import type { RegistrationPlan } from '../../core/plan/broker-plan.ts'
 import type { AsgardeoPlan } from '../../core/plan/identity-provider-plan.ts'
 import type { Store } from '../../core/store.ts'
@@ -10,8 +12,6 @@ import type { AsgardeoClient, AsgardeoRegistrar } from '../../identity/asgardeo-
 import type { AskingClient } from '../identity-provider/signed-in-user.ts'
 import { type BackOff, createBackOff } from '../limits/back-off.ts'
 import { createRateLimit } from '../limits/rate-limit.ts'
-import { createEncryptedCollection, type EncryptedCollection } from '../storage/encrypted-collection.ts'
-import { hashId } from '../storage/oidc-adapter.ts'
 import { withStoreLock } from '../storage/store-lock.ts'
 
 /** The applications at Asgardeo that users are signed in through, kept in the store. */

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { createFakeClock } from '../../../test/support/fake-clock.ts'
+import { hashId } from '../../core/hash-id.ts'
 import type { Store } from '../../core/store.ts'
 import { createMemoryStore } from '../../store/memory-store.ts'
-import { hashId } from '../storage/oidc-adapter.ts'
 import { createRegistrations, type Registrations } from './registrations.ts'
 
 const plan = { enabled: true, mostClients: 3, perMinute: 1000, unusedSeconds: 60, idleSeconds: 600 }

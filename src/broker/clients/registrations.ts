@@ -1,10 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Clock } from '../../core/clock.ts'
+import { hashId } from '../../core/hash-id.ts'
 import type { RegistrationPlan } from '../../core/plan/broker-plan.ts'
 import type { Store, StoredEntry } from '../../core/store.ts'
 import { listNetworks } from '../../oauth/networks.ts'
 import { createRateLimit } from '../limits/rate-limit.ts'
-import { hashId } from '../storage/oidc-adapter.ts'
 
 /** Keeps registrations from filling the store: any client may register. */
 export interface Registrations {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../../core/clock.ts'
 import { ProxyError } from '../../core/errors.ts'
+import { hashId } from '../../core/hash-id.ts'
 import type { IssuerPlan } from '../../core/plan/issuer-plan.ts'
 import type { Store } from '../../core/store.ts'
 import { createAudienceCheck } from '../../oauth/audience.ts'
@@ -8,7 +9,6 @@ import { type Claims, checkTimes } from '../../oauth/claims.ts'
 import type { IssuerPool } from '../../oauth/issuer.ts'
 import { parseSignedJwt, type SignedJwt } from '../../oauth/jws.ts'
 import { verifyIssuer } from '../../oauth/jwt-verifier.ts'
-import { hashId } from '../storage/oidc-adapter.ts'
 import type { SingleUse } from '../storage/single-use.ts'
 
 /** An identity provider's word that a client may act for a user here (ID-JAG). */

@@ -2,9 +2,9 @@ import type { Clock } from '../../core/clock.ts'
 import type { BrokerPlan } from '../../core/plan/broker-plan.ts'
 import type { TokenVerifier } from '../../core/ports.ts'
 import { createIssuerPool, type IssuerPool } from '../../oauth/issuer.ts'
+import type { SigningKeys } from '../../oauth/signing-keys.ts'
 import { createTokenVerifier } from '../../oauth/token-verifier.ts'
 import type { BrokerResource } from '../clients/resources.ts'
-import type { SigningKeys } from '../tokens/signing-keys.ts'
 
 interface VerifierOptions {
   readonly plan: BrokerPlan

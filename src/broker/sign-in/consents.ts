@@ -1,8 +1,9 @@
 import type { Grant, KoaContextWithOIDC } from 'oidc-provider'
 import type { Clock } from '../../core/clock.ts'
+import { hashId } from '../../core/hash-id.ts'
 import type { Store } from '../../core/store.ts'
 import { isOnThisComputer } from '../pages/page.ts'
-import { groupOfAccount, groupOfClient, hashId } from '../storage/oidc-adapter.ts'
+import { groupOfAccount, groupOfClient } from '../storage/oidc-adapter.ts'
 
 /** What a user once allowed: this client, answered there, with these scopes of that resource. */
 export interface Consent {

@@ -1,5 +1,6 @@
 import { errors, type Interaction, type Provider } from 'oidc-provider'
 import type { BrandPlan } from '../../core/brand.ts'
+import type { EncryptedCollection } from '../../core/encrypted-collection.ts'
 import type { EndpointRequest } from '../../core/endpoint-request.ts'
 import type { IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
 import type { OnEvent } from '../../core/security-event.ts'
@@ -10,7 +11,6 @@ import type { PendingSignIn } from '../identity-provider/signed-in-user.ts'
 import type { RateLimit } from '../limits/rate-limit.ts'
 import type { BrowserCookie } from '../pages/browser-cookie.ts'
 import type { Asking } from '../pages/consent-page.ts'
-import type { EncryptedCollection } from '../storage/encrypted-collection.ts'
 import type { Consents } from './consents.ts'
 
 /** A sign-in that waits for its user to come back from the identity provider. */

@@ -1,6 +1,6 @@
-import { hash } from 'node:crypto'
 import { type Adapter, type AdapterFactory, type AdapterPayload, errors } from 'oidc-provider'
 import type { Encryption } from '../../core/encryption.ts'
+import { hashId } from '../../core/hash-id.ts'
 import type { EntryTerms, Store } from '../../core/store.ts'
 import type { SingleUse } from './single-use.ts'
 
@@ -18,11 +18,6 @@ export interface AdapterOptions {
   readonly unusedClientSeconds: number
   /** Milliseconds since the epoch. */
   readonly now: () => number
-}
-
-/** Under which key a model keeps an id. Most ids are bearer secrets (tokens, codes, cookies), so the store never sees them. */
-export function hashId(id: string): string {
-  return hash('sha256', id, 'base64url')
 }
 
 /** The group of everything that a grant led to. */

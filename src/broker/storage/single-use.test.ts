@@ -2,10 +2,11 @@ import { errors } from 'oidc-provider'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { createFakeClock, type FakeClock } from '../../../test/support/fake-clock.ts'
 import { createEncryption } from '../../core/encryption.ts'
+import { hashId } from '../../core/hash-id.ts'
 import type { Store } from '../../core/store.ts'
 import { createMemoryStore } from '../../store/memory-store.ts'
 import type { Middleware } from '../protocol/middlewares.ts'
-import { createAdapter, hashId } from './oidc-adapter.ts'
+import { createAdapter } from './oidc-adapter.ts'
 import { createSingleUse, type SingleUse } from './single-use.ts'
 
 type Context = Parameters<Middleware>[0]

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { createFakeClock } from '../../../test/support/fake-clock.ts'
+import { hashId } from '../../core/hash-id.ts'
 import { createMemoryStore } from '../../store/memory-store.ts'
-import { hashId } from '../storage/oidc-adapter.ts'
 import { createRevocations } from './revocation.ts'
 
 /** A store that answers each look with what was there when it was asked, but only when it is told to. */

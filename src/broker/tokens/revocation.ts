@@ -3,11 +3,11 @@ import { BoundedMap } from '../../core/bounded-map.ts'
 import type { Claims } from '../../core/claim-condition.ts'
 import type { Clock } from '../../core/clock.ts'
 import { ProxyError } from '../../core/errors.ts'
+import { hashId } from '../../core/hash-id.ts'
 import type { TokenVerifier } from '../../core/ports.ts'
 import type { Principal } from '../../core/principal.ts'
 import type { Store } from '../../core/store.ts'
 import { freezeDeep } from '../../oauth/claims.ts'
-import { hashId } from '../storage/oidc-adapter.ts'
 
 /** Knows which tokens and grants were revoked: a signature says nothing about what happened since. */
 export interface Revocations {

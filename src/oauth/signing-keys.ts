@@ -1,16 +1,19 @@
-import { generateKeyPair } from 'node:crypto'
+import { generateKeyPair, type JsonWebKey } from 'node:crypto'
 import { promisify } from 'node:util'
-import type { JWK } from 'oidc-provider'
-import { type Clock, systemClock } from '../../core/clock.ts'
-import type { Encryption } from '../../core/encryption.ts'
-import { ProxyError } from '../../core/errors.ts'
-import type { Store } from '../../core/store.ts'
-import { type KeySet, parseKeySet } from '../../oauth/key-set.ts'
-import type { IssuerKeys } from '../../oauth/keys.ts'
-import { createEncryptedCollection, type EncryptedCollection } from '../storage/encrypted-collection.ts'
-import { hashId } from '../storage/oidc-adapter.ts'
+import { type Clock, systemClock } from '../core/clock.ts'
+import { createEncryptedCollection, type EncryptedCollection } from '../core/encrypted-collection.ts'
+import type { Encryption } from '../core/encryption.ts'
+import { ProxyError } from '../core/errors.ts'
+import { hashId } from '../core/hash-id.ts'
+import type { Store } from '../core/store.ts'
+import { type KeySet, parseKeySet } from './key-set.ts'
+import type { IssuerKeys } from './keys.ts'
 
-export type SigningJwk = JWK & { readonly kid: string }
+/** A private key (RFC 7517 §4, RFC 7518 §6.2). */
+export interface SigningJwk extends JsonWebKey {
+  readonly kty: string
+  readonly kid: string
+}
 
 interface StoredKey {
   readonly jwk: SigningJwk
@@ -18,7 +21,7 @@ interface StoredKey {
   readonly createdAt: number
 }
 
-/** The keys that the broker signs with, and that its tokens are verified with locally. */
+/** Keys of the store that sign for one purpose, and the same for verifying locally what they signed. */
 export interface SigningKeys {
   /** Private keys, the one to sign with first; never empty. The others are published: those of before, and the one that comes next. */
   readonly current: readonly [SigningJwk, ...SigningJwk[]]
@@ -34,6 +37,8 @@ export interface SigningKeys {
 export interface SigningKeysOptions {
   readonly store: Store
   readonly encryption: Encryption
+  /** Under which kind the store has them: keys for one purpose never sign for another. */
+  readonly kind: 'SigningKey' | 'IdentityKey'
   /** Seconds after which a new key takes over. */
   readonly signingKeySeconds: number
   /** Seconds for which a token lives: an old key stays published at least that long. */
@@ -41,7 +46,6 @@ export interface SigningKeysOptions {
   readonly clock?: Clock
 }
 
-const KIND = 'SigningKey'
 const ALGORITHM = 'ES256'
 const MOST_KEYS = 200
 /** Places to try. With several encryption keys in use, a place may hold a key that this process cannot decrypt. */
@@ -64,7 +68,7 @@ interface KeyState {
 /** Loads the keys of the store, or makes the first. */
 export async function openSigningKeys(options: SigningKeysOptions): Promise<SigningKeys> {
   const clock = options.clock ?? systemClock
-  const collection = createEncryptedCollection<StoredKey>(options.store, options.encryption, KIND, (place) => place)
+  const collection = createEncryptedCollection<StoredKey>(options.store, options.encryption, options.kind, (place) => place)
   const load = () => loadKeys(collection, options, clock)
   const keys = await load()
   const state: KeyState = { keys, verifying: parsePublic(keys), lookedAt: clock.monotonic(), loadError: undefined }
@@ -102,7 +106,7 @@ async function loadKeys(
   // What was found at the places that were tried: a list may be cut, or lost by a store that evicts.
   const tried = new Map<string, StoredKey | undefined>()
   while (tried.size <= MOST_PLACES) {
-    const place = await nameNextPlace(options.store, tried.keys())
+    const place = await nameNextPlace(options, tried.keys())
     const stored = sortByAge([...(await collection.list(MOST_KEYS)), ...tried.values()])
     if (!isNextDue(stored, options, clock)) return putSigningFirst(stored, clock.wall() - settleAhead(options) * 1000)
     tried.set(place, await fillPlace(collection, place, options, clock))
@@ -114,8 +118,8 @@ async function loadKeys(
  * Where the key goes that comes after those in the store: processes that see the same keys name the same place, and only one of them
  * fills it. Two keys made at the same moment would leave each process with tokens of the other that it cannot verify at once.
  */
-async function nameNextPlace(store: Store, tried: Iterable<string>): Promise<string> {
-  const entries = await store.list(KIND, MOST_KEYS)
+async function nameNextPlace({ store, kind }: SigningKeysOptions, tried: Iterable<string>): Promise<string> {
+  const entries = await store.list(kind, MOST_KEYS)
   const filled = new Set([...entries.map(({ id }) => id), ...tried])
   return hashId([...filled].sort().join())
 }

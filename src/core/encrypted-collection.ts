@@ -1,5 +1,5 @@
-import type { Encryption } from '../../core/encryption.ts'
-import type { EntryTerms, Store } from '../../core/store.ts'
+import type { Encryption } from './encryption.ts'
+import type { EntryTerms, Store } from './store.ts'
 
 /** Values of one kind in the store, encrypted, under ids that cannot be read from it. */
 export interface EncryptedCollection<T> {
