@@ -80,11 +80,16 @@ function createSessionNotices(config: Config): string[] {
   ]
 }
 
-/** Without the broker, and without an operator who can revoke anything, a store is a slip. */
-function createStoreNotices({ store, identity_provider: provider, admin, issuers }: Config): string[] {
+/** Without the broker, an operator who can revoke anything, or limits that replicas count together, a store is a slip. */
+function createStoreNotices(config: Config): string[] {
+  const { store, identity_provider: provider, admin, issuers } = config
   const isUsed = admin?.token !== undefined || issuers.some(({ backchannel_logout: logout }) => logout !== undefined)
-  if (store === undefined || provider !== undefined || isUsed) return []
+  if (store === undefined || provider !== undefined || isUsed || countsInStore(config)) return []
   return ['store: nothing is kept there without an `identity_provider` or `admin.token`.']
+}
+
+function countsInStore({ store, rate_limits: limits, servers }: Config): boolean {
+  return store?.kind === 'redis' && [{ rate_limits: limits }, ...servers].some((part) => part.rate_limits.length > 0)
 }
 
 /** A store that several processes share is there for several processes. */
