@@ -11,6 +11,8 @@ import { readSample } from './sample.ts'
 export interface Balancer {
   /** What it wrote to standard error until now: which replicas it took out, and what it could not pass on. */
   readonly told: readonly string[]
+  /** Begins `told` anew. */
+  forget(): void
   close(): Promise<void>
 }
 
@@ -52,6 +54,7 @@ async function startBalancer(command: string, parameters: string[], port: number
   await waitUntil(answers, `${command} answers`)
   return {
     told,
+    forget: () => void told.splice(0),
     async close() {
       const exited = once(child, 'exit')
       child.kill('SIGTERM')

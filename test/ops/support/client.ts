@@ -1,4 +1,4 @@
-import { request } from 'node:http'
+import { type Agent, request } from 'node:http'
 
 /** What came back for one request, also where it came to no good end. */
 export interface Outcome {
@@ -13,15 +13,23 @@ export interface Outcome {
   readonly firstMs: number | undefined
 }
 
-/** Sends a request on a connection of its own. */
-export function send(
-  url: string,
-  { method = 'POST', headers = {}, body }: { method?: string; headers?: Readonly<Record<string, string>>; body?: string },
-): Promise<Outcome> {
+export interface Sent {
+  readonly method?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+  /** Connections to send it on; one of its own unless given. */
+  readonly agent?: Agent
+  /** Gives the request up. */
+  readonly signal?: AbortSignal
+}
+
+/** Sends a request. */
+export function send(url: string, { method = 'POST', headers = {}, body, agent, signal }: Sent): Promise<Outcome> {
   const sentAt = performance.now()
   return new Promise((resolve) => {
     const nothing = { status: 0, headers: {}, body: '', isComplete: false, firstMs: undefined }
-    const sent = request(url, { method, agent: false, headers: { ...headers, ...lengthOf(body) } }, (response) => {
+    const options = { method, agent: agent ?? false, headers: { ...headers, ...lengthOf(body) }, ...(signal && { signal }) }
+    const sent = request(url, options, (response) => {
       const chunks: Buffer[] = []
       let firstMs: number | undefined
       response.on('data', (chunk: Buffer) => {
