@@ -1,3 +1,4 @@
+import type { DeclaredCapabilities } from './declared-capabilities.ts'
 import type { Operation, TextSpan } from './operation.ts'
 import type { Principal } from './principal.ts'
 import type { RequestTrace } from './request-trace.ts'
@@ -22,6 +23,8 @@ export interface Call {
   readonly revision: string
   /** The MCP session that the upstream knows, seal removed (revisions 2025-03-26 to 2025-11-25, HTTP+SSE). */
   readonly mcpSessionId: string | undefined
+  /** In that session; for `initialize`, what the client declares. */
+  readonly declared: DeclaredCapabilities
   /** Request headers for the upstream, alternating names (lower case) and values. Hop-by-hop and identity headers are gone. */
   readonly headers: readonly string[]
   /** The body's original bytes; undefined when the method has none. */
@@ -37,6 +40,11 @@ export interface Call {
  */
 export function lastsUntilEnded(call: Call): boolean {
   return call.method === 'GET' || findListen(call) !== undefined
+}
+
+/** Whether it opens an MCP session of Streamable HTTP. The answer in a batch (2025-03-26 forbids it there) is not read. */
+export function opensSession({ route, operations, isBatch }: Call): boolean {
+  return route.kind === 'streamable_http' && !isBatch && operations[0]?.method === 'initialize'
 }
 
 export function findListen({ operations }: Call): Operation | undefined {

@@ -12,6 +12,9 @@ export interface MemoryShare {
   give(bytes: number): void
 }
 
+/** For what takes less than the buffers of a connection do. */
+export const UNACCOUNTED: MemoryShare = { take: () => true, give: () => undefined }
+
 /**
  * The account of the memory for stdio servers: messages that wait to be read, incomplete lines, and events for clients that resume. Answers of
  * any server that are held until they can be filtered are accounted here as well. Request bodies that are still being received have another account (`http/body-room.ts`), where requests wait for memory. What is accounted here has

@@ -31,7 +31,7 @@ export interface RequestHead {
   /** An MCP field that occurs more than once, lower case. The first value was read; the request must be refused. */
   readonly repeatedMcpField: string | undefined
   /** What may go on to the upstream: alternating lower-case names and values. */
-  readonly forward: string[]
+  readonly forward: readonly string[]
 }
 
 const MAX_FIELDS = 100

@@ -133,7 +133,7 @@ describe('with older revisions, what the body does not bear out is named', () =>
     [{}, batch, []],
     [
       { method: 'ping' },
-      { operations: [], isBatch: false, revision: undefined, openedRevisions: [], argumentSpans: [] },
+      { operations: [], isBatch: false, revision: undefined, openedRevisions: [], urlElicitation: false, argumentSpans: [] },
       ['mcp-method'],
     ],
   ])('%j', (headers, parsed, expected) => {
@@ -145,7 +145,7 @@ describe('with older revisions, what the body does not bear out is named', () =>
     expect(
       unfounded(
         { method: 'ping', name: 'a' },
-        { operations: [], isBatch: false, revision: undefined, openedRevisions: [], argumentSpans: [] },
+        { operations: [], isBatch: false, revision: undefined, openedRevisions: [], urlElicitation: false, argumentSpans: [] },
         modern,
       ),
     ).toEqual(['mcp-method', 'mcp-name'])

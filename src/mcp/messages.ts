@@ -18,6 +18,8 @@ export interface ParsedBody {
   readonly argumentSpans: readonly (TextSpan | undefined)[]
   /** `protocolVersion` of each `initialize`; empty where it is no string. */
   readonly openedRevisions: readonly string[]
+  /** Whether a single `initialize` declares elicitation by URL. */
+  readonly urlElicitation: boolean
 }
 
 export interface MessageLimits {
@@ -60,12 +62,14 @@ export function parseMessages(text: string, limits: MessageLimits): ParsedBody {
   const isBatch = root.kind === 'array'
   const operations = isBatch ? readBatch(text, root, limits.batchMembers) : readMessage(text, root)
   checkAmount(operations)
+  const opens = operations.some(({ method }) => method === 'initialize')
   return {
     operations: text.length > MAX_HELD_CHARACTERS ? operations.map(letGoOfText) : operations,
     isBatch,
     revision: isBatch ? undefined : findRevisionInBody(text, root),
     argumentSpans: operations.some(({ method }) => METHODS_WITH_ARGUMENTS.has(method)) ? findArgumentSpans(text, root) : NO_SPANS,
-    openedRevisions: operations.some(({ method }) => method === 'initialize') ? findOpenedRevisions(text, root) : NONE,
+    openedRevisions: opens ? findOpenedRevisions(text, root) : NONE,
+    urlElicitation: opens && declaresUrlElicitation(root),
   }
 }
 
@@ -95,6 +99,12 @@ function cutRevision(revision: string): string {
 function findOpenedRevisions(text: string, root: JsonOutline): string[] {
   const calls = (root.items ?? [root]).filter(({ members }) => readString(text, members?.get('method')) === 'initialize')
   return calls.map(({ members }) => readString(text, members?.get('params')?.members?.get('protocolVersion')) ?? '')
+}
+
+/** `capabilities.elicitation.url` (2025-11-25, client/elicitation, Capabilities). */
+function declaresUrlElicitation({ members }: JsonOutline): boolean {
+  const capabilities = members?.get('params')?.members?.get('capabilities')
+  return capabilities?.members?.get('elicitation')?.members?.get('url')?.kind === 'object'
 }
 
 /** Copies the strings: a substring keeps the whole body in memory, and operations are kept for as long as the answer takes. */

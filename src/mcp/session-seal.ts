@@ -14,7 +14,7 @@ export interface SessionSeal {
   open(sealed: string, purpose: SealPurpose, server: string, principal: Principal): string | undefined
 }
 
-export type SealPurpose = 'mcp-session' | 'sse-endpoint' | 'task' | 'request-state'
+export type SealPurpose = 'mcp-session' | 'mcp-session-declared' | 'sse-endpoint' | 'task' | 'request-state'
 
 /** 128 bits of HMAC-SHA-256, in base64url. */
 const CODE_LENGTH = 22

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
-import { findListen, lastsUntilEnded } from '../core/call.ts'
+import { findListen, lastsUntilEnded, opensSession } from '../core/call.ts'
+import type { ChangingList } from '../core/declared-capabilities.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { Reply, ReplyHeaders } from '../core/reply.ts'
 import type { RoutedCall } from '../core/route.ts'
@@ -7,12 +8,14 @@ import { type ReplyOwner, ServerReply } from '../http/server-reply.ts'
 import { checkEndpoint, createEndpointRewriter, isEventStream } from '../mcp/endpoint-event.ts'
 import { formatListenEnd } from '../mcp/listen-end.ts'
 import { isModernRevision } from '../mcp/revision.ts'
+import { sealSessionId } from '../mcp/session-id.ts'
 import type { Identity } from './authenticate.ts'
 import type { Exchange } from './exchange.ts'
 import { findListFiltering } from './filter-lists.ts'
 import { OpenAnswer } from './open-answer.ts'
+import { OpeningReply } from './opening-reply.ts'
+import { ReadAlong } from './read-along.ts'
 import { refuse } from './refuse.ts'
-import { watchAcknowledgment } from './watch-acknowledgment.ts'
 
 /** Bytes of a request body that are held for as long as the answer takes. */
 const MAX_HELD_BYTES = 64 * 1024
@@ -25,16 +28,25 @@ const MAX_HELD_BYTES = 64 * 1024
 export function forward(exchange: Exchange, call: RoutedCall, identity: Identity): void {
   if (lastsUntilEnded(call) && exchange.edge.isDraining()) throw new ProxyError('shutting_down', { retryAfter: 1 })
   const answered = letGoOfBody(call)
-  const reply = new ServerReply(new Forwarding(exchange, answered))
+  const forwarding = new Forwarding(exchange, answered)
+  const reply = new ServerReply(forwarding)
   const answer = openAnswer(exchange, answered, identity, reply)
   const filtering = findListFiltering(exchange, answer)
   const filtered = filtering?.filter(reply) ?? reply
   const { kind, upstream } = call.route
   const onEndpoint = (sealed: string): void => takeAnswers(exchange, sealed, reply)
   const sent = filtering === undefined ? call : { ...call, headers: filtering.headers }
-  const { acknowledgment } = answer
-  const watched = acknowledgment === undefined ? filtered : watchAcknowledgment(filtered, acknowledgment)
-  upstream.send(sent, kind === 'sse' ? rewriteEndpoint(exchange, call, watched, onEndpoint) : watched)
+  const read = readWhatIsDeclared(exchange, answer, filtered, forwarding)
+  upstream.send(sent, kind === 'sse' ? rewriteEndpoint(exchange, call, read, onEndpoint) : read)
+}
+
+/** The answer, and the same bytes, while the server's capabilities are read from it where it tells of any. */
+function readWhatIsDeclared({ edge }: Exchange, { call, listsReader }: OpenAnswer, reply: Reply, forwarding: Forwarding): Reply {
+  if (listsReader !== undefined) return new ReadAlong(reply, listsReader)
+  if (!opensSession(call) || isModernRevision(call.revision)) return reply
+  return new OpeningReply(reply, edge.clock, (lists) => {
+    forwarding.listChanged = lists
+  })
 }
 
 /** The client may have gone while the credential for the upstream was fetched. */
@@ -66,6 +78,8 @@ class Forwarding implements ReplyOwner {
   readonly response: ServerResponse
   readonly #exchange: Exchange
   readonly #call: RoutedCall
+  /** As the server declares in this very answer. */
+  listChanged: readonly ChangingList[] | undefined
   /** Whether events can be added to the answer. */
   #isEventStream = false
 
@@ -89,7 +103,7 @@ class Forwarding implements ReplyOwner {
   }
 
   beforeStart(headers: ReplyHeaders): void {
-    if (this.#call.route.kind !== 'sse') replaceSessionId(this.#exchange, this.#call, headers)
+    if (this.#call.route.kind !== 'sse') replaceSessionId(this.#exchange, this.#call, headers, this.listChanged)
     // Keeps a proxy before us from holding events back (2026-07-28, streamable-http, Receiving Messages).
     if (isEventStream(headers)) headers['x-accel-buffering'] ??= 'no'
   }
@@ -128,8 +142,9 @@ class Forwarding implements ReplyOwner {
  */
 function replaceSessionId(
   { edge, admission }: Exchange,
-  { route, revision, principal }: RoutedCall,
+  { route, revision, principal, declared }: RoutedCall,
   headers: ReplyHeaders,
+  listChanged = declared.listChanged,
 ): void {
   const id = headers['mcp-session-id']
   // Removing a property makes an object slow, so none is removed that isn't there.
@@ -139,7 +154,7 @@ function replaceSessionId(
     return
   }
   admission?.useSession(id)
-  headers['mcp-session-id'] = edge.seal.seal(id, 'mcp-session', route.server, principal)
+  headers['mcp-session-id'] = sealSessionId(edge.seal, { id, declared: { ...declared, listChanged } }, route.server, principal)
 }
 
 /** The client posts to our message endpoint; where that leads on the upstream travels sealed in its query. */

@@ -235,6 +235,87 @@ describe('a subscription', () => {
   })
 })
 
+describe('a stream of an MCP session', () => {
+  const hiding = (hidden: string) => policy({ createListFilter: () => ({ shows: (_kind, name) => name !== hidden }) })
+  const answer = (capabilities: object) =>
+    JSON.stringify({ jsonrpc: '2.0', id: 1, result: { protocolVersion: '2025-11-25', capabilities } })
+  const changing = { tools: { listChanged: true }, prompts: {}, resources: { listChanged: true } }
+  const listChanged = (list: string) =>
+    `event: message\ndata: {"jsonrpc":"2.0","method":"notifications/${list}/list_changed"}\n\n`
+
+  /** A server that answers `initialize` with JSON, and opens streams for GET. */
+  const openSession = async (capabilities: object, first: Partial<Route>, beginning = '') => {
+    const opened = await openReloadable((reply) => {
+      if (gate.calls.at(-1)?.method === 'GET') {
+        reply.start(200, stream)
+        if (beginning !== '') reply.write(Buffer.from(beginning))
+        return
+      }
+      reply.start(200, { 'content-type': 'application/json', 'mcp-session-id': 'inside' })
+      reply.write(Buffer.from(answer(capabilities)))
+      reply.end()
+    }, first)
+    const response = await sendMcp(`${gate.origin}/mcp`, { body: { jsonrpc: '2.0', id: 1, method: 'initialize', params: {} } })
+    const headers = { 'mcp-session-id': response.headers.get('mcp-session-id') ?? '', 'mcp-protocol-version': '2025-11-25' }
+    return { ...opened, open: () => get('/mcp', headers) }
+  }
+
+  it('tells which lists have changed of those that the server declared, when a policy that hides other items comes into force', async () => {
+    const { replace, open, openRequests } = await openSession(changing, { policy: hiding('one') }, ': begins\n\n')
+    const response = await open()
+    await replace({ policy: hiding('two') })
+    openRequests.endLasting(new ProxyError('shutting_down'))
+    expect(await response.text()).toBe(`: begins\n\n${listChanged('tools')}${listChanged('resources')}`)
+  })
+
+  it('tells it, too, when the first policy that hides items comes into force, and when the last one goes', async () => {
+    const { replace, open, openRequests } = await openSession({ prompts: { listChanged: true } }, {})
+    const response = await open()
+    await replace({ policy: hiding('two') })
+    await replace({ policy: policy({}) })
+    openRequests.endLasting(new ProxyError('shutting_down'))
+    expect(await response.text()).toBe(listChanged('prompts').repeat(2))
+  })
+
+  it.each<[string, object, Partial<Route>, Partial<Route>]>([
+    ['the server declared none', { tools: {} }, { policy: hiding('one') }, { policy: hiding('two') }],
+    ['the policy is the same', changing, { policy: hiding('one') }, {}],
+    ['nothing is hidden', changing, {}, { policy: policy({}) }],
+  ])('tells nothing where %s', async (_what, capabilities, first, next) => {
+    const { replace, open, openRequests } = await openSession(capabilities, first)
+    const response = await open()
+    await replace(next)
+    openRequests.endLasting(new ProxyError('shutting_down'))
+    expect(await response.text()).toBe('')
+  })
+
+  it('tells nothing without a session', async () => {
+    const { replace, openRequests } = await openSession(changing, { policy: hiding('one') })
+    const response = await get('/mcp')
+    await replace({ policy: hiding('two') })
+    openRequests.endLasting(new ProxyError('shutting_down'))
+    expect(await response.text()).toBe('')
+  })
+
+  it.each([
+    ['what it declared', changing, `${listChanged('tools')}${listChanged('resources')}`],
+    ['nothing where it declared none', {}, ''],
+  ])('tells %s on a stream of HTTP+SSE, which has the answer to initialize on itself', async (_what, capabilities, told) => {
+    const beginning = `event: endpoint\ndata: /inside\n\nevent: message\ndata: ${answer(capabilities)}\n\n`
+    const { replace, openRequests } = await openReloadable(
+      (reply) => {
+        reply.start(200, stream)
+        reply.write(Buffer.from(beginning))
+      },
+      { policy: hiding('one') },
+    )
+    const response = await get('/sse')
+    await replace({ policy: hiding('two') })
+    openRequests.endLasting(new ProxyError('shutting_down'))
+    expect((await response.text()).split(`${answer(capabilities)}\n\n`)[1]).toBe(told)
+  })
+})
+
 describe('a request whose body comes slowly', () => {
   it('is decided by what is in force when it is complete', async () => {
     const verify = vi.fn(gateVerifier.verify)
@@ -276,6 +357,31 @@ describe('a request that waits for its credential', () => {
     waiting.resolve('token-of-the-provider')
     expect((await answered).status).toBe(status)
     expect(gate.calls).toEqual([])
+  })
+
+  it('goes to the MCP server with each header once, although it was decided twice', async () => {
+    const waiting = Promise.withResolvers<string>()
+    const find = vi.fn(() => waiting.promise)
+    const { replace } = await openReloadable(
+      (reply) => {
+        reply.start(202, { 'mcp-session-id': 'inside' })
+        reply.end()
+      },
+      { credential: { kind: 'identity_provider', find } },
+    )
+    const send = (headers: Record<string, string>) => sendMcp(`${gate.origin}/mcp`, { body: call, headers })
+    waiting.resolve('token-of-the-provider')
+    const session = (await send({})).headers.get('mcp-session-id') ?? ''
+    const again = Promise.withResolvers<string>()
+    find.mockImplementation(() => again.promise)
+    const answered = send({ 'mcp-session-id': session })
+    await vi.waitUntil(() => find.mock.calls.length === 2)
+    await replace({})
+    again.resolve('token-of-the-provider')
+    expect((await answered).status).toBe(202)
+    const names = gate.calls.at(-1)?.headers.filter((_, index) => index % 2 === 0) ?? []
+    expect(names).toContain('mcp-session-id')
+    expect(names).toEqual([...new Set(names)])
   })
 
   it('goes to the MCP server where nothing has changed for it', async () => {

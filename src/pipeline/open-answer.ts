@@ -8,7 +8,12 @@ import type { RoutedCall } from '../core/route.ts'
 import { watchIdle } from '../http/idle-watch.ts'
 import { readRequestHead } from '../http/request-head.ts'
 import type { ServerReply } from '../http/server-reply.ts'
-import { type AcknowledgmentReader, createAcknowledgmentReader, formatListChanged } from '../mcp/acknowledged-lists.ts'
+import {
+  createAcknowledgmentReader,
+  createDeclarationReader,
+  formatListChanged,
+  type ListsReader,
+} from '../mcp/changing-lists.ts'
 import type { Identity } from './authenticate.ts'
 import { authorize, checkPermitted } from './authorize.ts'
 import type { Exchange } from './exchange.ts'
@@ -28,8 +33,8 @@ export class OpenAnswer implements OpenRequest {
   /** Whether hidden items are removed from it. */
   isFiltered = false
   filterFromNowOn = (): boolean => false
-  /** Reads what a subscription tells of; undefined for any other answer. */
-  readonly acknowledgment: AcknowledgmentReader | undefined
+  /** Reads from the stream itself of which lists it tells; undefined where that is known without it, or none. */
+  readonly listsReader: ListsReader | undefined
   readonly #exchange: Exchange
   readonly #identity: Identity
   readonly #reply: ServerReply
@@ -45,7 +50,7 @@ export class OpenAnswer implements OpenRequest {
     this.#identity = identity
     this.#reply = reply
     this.lasts = lastsUntilEnded(call)
-    this.acknowledgment = findListen(call) && createAcknowledgmentReader()
+    this.listsReader = createListsReader(call)
     this.openedAt = exchange.record.startedAt
     if (this.lasts) openRequests.add(this)
     const waiting = watchIdle(SHORT_SECONDS, () => this.#settle(), clock)
@@ -146,9 +151,10 @@ export class OpenAnswer implements OpenRequest {
 
   /** Other items may be hidden from now on. In the middle of an event nothing can be told. */
   #tellOfLists(): void {
-    const id = findListen(this.#call)?.id
-    if (id === undefined || !this.#reply.isBetweenEvents) return
-    for (const list of this.acknowledgment?.lists ?? []) this.#reply.write(Buffer.from(formatListChanged(list, id)))
+    if (!this.lasts || !this.#reply.isBetweenEvents) return
+    const subscription = findListen(this.#call)?.id
+    const lists = this.listsReader === undefined ? this.#call.declared.listChanged : (this.listsReader.found ?? [])
+    for (const list of lists) this.#reply.write(Buffer.from(formatListChanged(list, subscription)))
   }
 
   /** @throws ProxyError where what has passed unread until now cannot be filtered: the stream that its client opens next will be */
@@ -163,4 +169,10 @@ export class OpenAnswer implements OpenRequest {
     const isMoved = reason.code === 'upstream_replaced' || reason.code === 'route_not_found'
     if (this.lasts || (this.isStream && !isMoved)) this.end(reason)
   }
+}
+
+/** A subscription is acknowledged on its stream, and an MCP session of HTTP+SSE opened on its own. */
+function createListsReader(call: RoutedCall): ListsReader | undefined {
+  if (findListen(call) !== undefined) return createAcknowledgmentReader()
+  return call.route.kind === 'sse' ? createDeclarationReader() : undefined
 }

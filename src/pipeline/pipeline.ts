@@ -141,7 +141,14 @@ function recordDecision(record: RequestRecord, decision: Decision): void {
   record.decidedBy = decision.effect === 'permit' ? undefined : decision.decidedBy
 }
 
-const NO_MESSAGES: ParsedBody = { operations: [], argumentSpans: [], isBatch: false, revision: undefined, openedRevisions: [] }
+const NO_MESSAGES: ParsedBody = {
+  operations: [],
+  argumentSpans: [],
+  isBatch: false,
+  revision: undefined,
+  openedRevisions: [],
+  urlElicitation: false,
+}
 
 /** Parses the body. A refusal takes the ids of its requests from the text while it is parsed, and from the record afterwards. */
 function parseBody(exchange: Exchange, body: Buffer): ParsedBody {

@@ -1,3 +1,4 @@
+import { type DeclaredCapabilities, NOTHING_DECLARED } from '../core/declared-capabilities.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { Route, RoutedCall } from '../core/route.ts'
 import { formatForwarded } from '../http/forwarded.ts'
@@ -5,6 +6,7 @@ import type { RequestHead } from '../http/request-head.ts'
 import { checkHeaderAgreement } from '../mcp/header-agreement.ts'
 import type { ParsedBody } from '../mcp/messages.ts'
 import { isModernRevision, mayOpenBeforeAuthorization, permitsBatches } from '../mcp/revision.ts'
+import { openSessionId } from '../mcp/session-id.ts'
 import { stripQueryToken } from '../oauth/bearer.ts'
 import type { Identity } from './authenticate.ts'
 import type { Exchange } from './exchange.ts'
@@ -31,7 +33,7 @@ export function readCall(request: AuthenticatedRequest): RoutedCall {
   const { exchange, head, route, identity, revision, body, messages } = request
   checkOpening(route, messages)
   const unfounded = checkMessages(request)
-  const { mcpSessionId, query, upstreamTarget } = readSession(request)
+  const { mcpSessionId, declared, query, upstreamTarget } = readSession(request)
   return {
     requestId: exchange.record.requestId,
     route,
@@ -43,10 +45,11 @@ export function readCall(request: AuthenticatedRequest): RoutedCall {
     revision,
     body,
     mcpSessionId,
+    declared,
     query,
     upstreamTarget,
     trace: exchange.trace,
-    headers: formatHeaders(request, unfounded),
+    headers: formatHeaders(request, unfounded, mcpSessionId),
   }
 }
 
@@ -75,14 +78,17 @@ function checkMessages({ head, messages, revision }: AuthenticatedRequest): read
   return head.mcpParams.length > 0 && !isModernRevision(revision) ? [...unfounded, ...head.mcpParams] : unfounded
 }
 
-function formatHeaders({ exchange, head, route, identity }: AuthenticatedRequest, unfounded: readonly string[]): string[] {
-  const { request, edge, chain } = exchange
-  let headers = unfounded.length === 0 ? head.forward : dropFields(head.forward, unfounded)
-  // What is rewritten on the way back must arrive readable.
-  if (route.kind === 'sse') headers = dropFields(headers, ['accept-encoding'])
+function formatHeaders(request: AuthenticatedRequest, unfounded: readonly string[], mcpSessionId: string | undefined): string[] {
+  const { exchange, head, route, identity, messages } = request
+  const { edge, chain } = exchange
+  let kept: readonly string[] = unfounded.length === 0 ? head.forward : dropFields(head.forward, unfounded)
+  // What is read or rewritten on the way back must arrive readable.
+  if (route.kind === 'sse' || messages.openedRevisions.length > 0) kept = dropFields(kept, ['accept-encoding'])
+  // A copy: the same request may be read again, by another configuration.
+  const headers = kept.concat(formatForwarded(chain, edge.forwarded))
   if (identity.form !== undefined) replaceContentType(headers)
-  headers.push(...formatForwarded(chain, edge.forwarded))
-  headers.push('via', request.httpVersion === '1.0' ? VIA_OLD_CLIENT : VIA)
+  if (mcpSessionId !== undefined) headers.push('mcp-session-id', mcpSessionId)
+  headers.push('via', exchange.request.httpVersion === '1.0' ? VIA_OLD_CLIENT : VIA)
   return headers
 }
 
@@ -90,7 +96,7 @@ function formatHeaders({ exchange, head, route, identity }: AuthenticatedRequest
 const VIA = '1.1 open-mcp-auth-proxy'
 const VIA_OLD_CLIENT = '1.0 open-mcp-auth-proxy'
 
-function dropFields(headers: string[], names: readonly string[]): string[] {
+function dropFields(headers: readonly string[], names: readonly string[]): string[] {
   return headers.filter((_, index) => !names.includes(headers[index - (index % 2)] ?? ''))
 }
 
@@ -98,21 +104,27 @@ function replaceContentType(headers: string[]): void {
   for (let i = 0; i < headers.length; i += 2) if (headers[i] === 'content-type') headers[i + 1] = 'application/json'
 }
 
-type SessionOfCall = Pick<RoutedCall, 'mcpSessionId' | 'upstreamTarget' | 'query'>
+type SessionOfCall = Pick<RoutedCall, 'mcpSessionId' | 'declared' | 'upstreamTarget' | 'query'>
+
+const NO_SESSION: SessionOfCall = {
+  mcpSessionId: undefined,
+  declared: NOTHING_DECLARED,
+  upstreamTarget: undefined,
+  query: undefined,
+}
+const URL_ELICITATION: DeclaredCapabilities = { ...NOTHING_DECLARED, urlElicitation: true }
 
 /** A session belongs to the principal that opened it: its id is sealed to that principal. */
 function readSession(request: AuthenticatedRequest): SessionOfCall {
-  const { exchange, head, route, identity, revision } = request
-  if (route.kind === 'messages') return { mcpSessionId: undefined, query: undefined, upstreamTarget: openEndpoint(request) }
+  const { exchange, head, route, identity, revision, messages } = request
+  if (route.kind === 'messages') return { ...NO_SESSION, upstreamTarget: openEndpoint(request) }
   const query = stripQueryToken(head.query)
   // "An `Mcp-Session-Id` header on a request: ignore it" (2026-07-28, streamable-http, Earlier Streamable HTTP Revisions).
   if (head.mcpSessionId === undefined || isModernRevision(revision))
-    return { mcpSessionId: undefined, query, upstreamTarget: undefined }
-  const mcpSessionId = exchange.edge.seal.open(head.mcpSessionId, 'mcp-session', route.server, identity.principal)
-  if (mcpSessionId === undefined)
-    throw new ProxyError('mcp_session_unknown', { cause: 'the session is not sealed to this principal' })
-  head.forward.push('mcp-session-id', mcpSessionId)
-  return { mcpSessionId, query, upstreamTarget: undefined }
+    return { ...NO_SESSION, query, declared: messages.urlElicitation ? URL_ELICITATION : NOTHING_DECLARED }
+  const session = openSessionId(exchange.edge.seal, head.mcpSessionId, route.server, identity.principal)
+  if (session === undefined) throw new ProxyError('mcp_session_unknown', { cause: 'the session is not sealed to this principal' })
+  return { ...NO_SESSION, query, mcpSessionId: session.id, declared: session.declared }
 }
 
 function openEndpoint({ exchange, head, route, identity }: AuthenticatedRequest): string {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { outlineJson } from '../../src/core/json/strict-json.ts'
 import type { Reply } from '../../src/core/reply.ts'
-import { createAcknowledgmentReader } from '../../src/mcp/acknowledged-lists.ts'
+import { createAcknowledgmentReader } from '../../src/mcp/changing-lists.ts'
 import { createEndpointRewriter } from '../../src/mcp/endpoint-event.ts'
 import { decodeHeaderValue } from '../../src/mcp/header-agreement.ts'
 import { parseMessages } from '../../src/mcp/messages.ts'

@@ -9,6 +9,7 @@ export const slowFiles: readonly string[] = [
   'test/doctor.test.ts',
   'test/init-providers.test.ts',
   'test/init.test.ts',
+  'test/list-changed.test.ts',
   'test/list-filtering.test.ts',
   'test/mutation.test.ts',
   'test/rate-limits-shared.test.ts',

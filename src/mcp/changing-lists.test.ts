@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { createAcknowledgmentReader } from './acknowledged-lists.ts'
+import { createAcknowledgmentReader } from './changing-lists.ts'
 
 const acknowledge = (notifications: object): string =>
   JSON.stringify({ jsonrpc: '2.0', method: 'notifications/subscriptions/acknowledged', params: { notifications } })
@@ -9,7 +9,7 @@ function read(text: string, size = text.length): readonly string[] {
   const reader = createAcknowledgmentReader()
   const bytes = Buffer.from(text)
   for (let at = 0; at < bytes.length; at += size) reader.read(bytes.subarray(at, at + size))
-  return reader.lists
+  return reader.found ?? []
 }
 
 describe('an acknowledgment', () => {
