@@ -85,7 +85,8 @@ interface Running {
 }
 
 async function close({ listener, admin, reloader, retirement, foundation }: Running): Promise<void> {
-  const { clock, ending, openRequests, issuers, denied, rateLimiter, store, meters, audit, tracing, log } = foundation
+  const { clock, ending, openRequests, issuers, denied, identityKeys, rateLimiter, store, meters, audit, tracing, log } =
+    foundation
   ending.isLeaving = true
   const { plan, close: closeGeneration } = await reloader.settle()
   await waitForLoadBalancers(listener, plan.shutdownDelaySeconds, clock)
@@ -95,6 +96,7 @@ async function close({ listener, admin, reloader, retirement, foundation }: Runn
   await Promise.all([closeGeneration(), retirement.close()])
   await issuers.close()
   denied.close()
+  identityKeys.close()
   await rateLimiter.close()
   await store.close()
   // Last, so that the metrics tell of the end, too.

@@ -26,6 +26,7 @@ import { openStore } from '../store/open-store.ts'
 import { createLog, type Log } from '../telemetry/log.ts'
 import { createRequestLog } from '../telemetry/request-line.ts'
 import { startTracing } from '../tracing/start-tracing.ts'
+import { createIdentityKeys, type IdentityKeys } from './identity-keys.ts'
 import { mountAudit } from './mount-audit.ts'
 import { openDenied } from './open-denied.ts'
 import { openRateLimiter } from './open-rate-limiter.ts'
@@ -49,6 +50,7 @@ export interface Foundation {
   readonly seal: SessionSeal
   /** For what the broker stores; random where none are configured, as nothing of it outlives the process then. */
   readonly encryptionKeys: readonly Buffer[]
+  readonly identityKeys: IdentityKeys
   readonly observe: RequestObserver
   /** Called with what happens beside the calls of MCP servers. */
   readonly onEvent: OnEvent
@@ -130,6 +132,7 @@ export async function createFoundation(plan: Plan, options: FoundationOptions): 
   const opened = await openStore(plan.store, onIssue, onOutage)
   const store = meters?.measureStore(opened) ?? opened
   const openRequests = createOpenRequests()
+  const encryptionKeys = plan.storeKeys.length === 0 ? [randomBytes(32)] : plan.storeKeys
   const denied = await openDenied(plan, openRequests, { store, clock, onIssue })
   const inForce: InForce = { served: undefined }
   return {
@@ -144,7 +147,8 @@ export async function createFoundation(plan: Plan, options: FoundationOptions): 
     heldMemory: createHeldMemory(plan.limits.heldBytes),
     bodyRoom: createBodyRoom(plan.limits, clock),
     seal: createSessionSeal(plan.sessionKey),
-    encryptionKeys: plan.storeKeys.length === 0 ? [randomBytes(32)] : plan.storeKeys,
+    encryptionKeys,
+    identityKeys: createIdentityKeys({ store, encryptionKeys, clock, onIssue }),
     onEvent,
     onIssue,
     observe: createObserver({ log, inForce, meters, audit, recentErrors }),

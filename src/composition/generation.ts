@@ -9,6 +9,7 @@ import { createPipeline } from '../pipeline/pipeline.ts'
 import type { createRewrite, Rewrite } from '../rewrite/rewrite.ts'
 import { type Foundation, isProcessReady, type Served } from './foundation.ts'
 import { type MountedBroker, mountBroker } from './mount-broker.ts'
+import { type MountedIdentity, mountIdentity } from './mount-identity.ts'
 import { type MountedLogout, mountLogout } from './mount-logout.ts'
 import { createServer, type GuardedServer } from './servers.ts'
 
@@ -26,10 +27,11 @@ export async function createGeneration(plan: Plan, foundation: Foundation, befor
   const mounted = await mountBroker(plan, foundation, before?.mounted)
   try {
     const rewrite = await mountRewrite(plan, before?.rewrite)
-    const context = { plan, broker: mounted?.broker, foundation }
+    const identity = await mountIdentity(plan, foundation)
+    const context = { plan, broker: mounted?.broker, identity, foundation }
     const servers = plan.servers.map((server) => createServer(server, context, findServer(before, server.name)))
     const logout = mountLogout(plan, mounted?.broker, foundation)
-    const edge = createEdge(plan, foundation, listEndpoints(servers, { mounted, rewrite, logout, foundation }))
+    const edge = createEdge(plan, foundation, listEndpoints(servers, { mounted, rewrite, logout, identity, foundation }))
     const close = () => closeParts(servers, [rewrite?.rewrite, mounted?.broker, logout])
     const upstreams = new Map(servers.map((server) => [server.plan.name, server.upstreams.list()]))
     const served = {
@@ -76,15 +78,24 @@ interface EndpointParts {
   readonly mounted: MountedBroker | undefined
   readonly rewrite: MountedRewrite | undefined
   readonly logout: MountedLogout
+  readonly identity: MountedIdentity
   readonly foundation: Foundation
 }
 
-function listEndpoints(servers: readonly GuardedServer[], { mounted, rewrite, logout, foundation }: EndpointParts): Endpoints {
+function listEndpoints(
+  servers: readonly GuardedServer[],
+  { mounted, rewrite, logout, identity, foundation }: EndpointParts,
+): Endpoints {
   const isReady = (scope: ReadinessScope): boolean =>
     isProcessReady(foundation) && (scope === 'process' || mounted?.broker.isReady() === true)
   return createEndpoints({
     routes: servers.flatMap(({ routes }) => routes),
-    handlers: [...(mounted?.broker.handlers ?? []), ...(rewrite?.rewrite.handlers ?? []), ...logout.handlers],
+    handlers: [
+      ...(mounted?.broker.handlers ?? []),
+      ...(rewrite?.rewrite.handlers ?? []),
+      ...logout.handlers,
+      ...identity.handlers,
+    ],
     isReady,
   })
 }

@@ -14,6 +14,7 @@ import { createTokenVerifier } from '../oauth/token-verifier.ts'
 import { createPolicy, type Policy } from '../policy/policy.ts'
 import { createDenyVerifier } from '../revocation/deny-verifier.ts'
 import type { Foundation } from './foundation.ts'
+import type { MountedIdentity } from './mount-identity.ts'
 import { createUpstreams, type ServerUpstreams } from './upstreams.ts'
 
 /** An MCP server behind its routes. */
@@ -31,6 +32,7 @@ export interface GuardedServer {
 export interface ServerContext {
   readonly plan: Plan
   readonly broker: Broker | undefined
+  readonly identity: MountedIdentity
   readonly foundation: Foundation
 }
 
@@ -39,7 +41,7 @@ const STDIO_URL = 'http://stdio.invalid/'
 
 /** @param before - the server of this name, of which what did not change is taken over: verified tokens, decisions, upstreams */
 export function createServer(server: ServerPlan, context: ServerContext, before: GuardedServer | undefined): GuardedServer {
-  const { plan, broker, foundation } = context
+  const { plan, broker, identity, foundation } = context
   const isSameVerifier =
     before?.broker === broker && isDeepStrictEqual(before && selectVerified(before.plan), selectVerified(server))
   const verifier = before && isSameVerifier ? before.verifier : createVerifier(server, context)
@@ -67,6 +69,7 @@ export function createServer(server: ServerPlan, context: ServerContext, before:
       policy,
       rateLimits,
       upstream: upstreams.find(endpoint.upstream),
+      identity: identity.find(server, endpoint.upstream),
     }),
   )
   return { plan: server, broker, routes, verifier, policy, rateLimits, upstreams }

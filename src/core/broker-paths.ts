@@ -18,6 +18,9 @@ export const BROKER_PATHS = {
 /** Where issuers post logout tokens, with and without a broker. */
 export const LOGOUT_PATH = '/oauth/backchannel-logout'
 
+/** Where the keys are published that verify assertions of who calls, with and without a broker. */
+export const IDENTITY_KEYS_PATH = '/identity/jwks'
+
 const METADATA_NAMES = ['oauth-authorization-server', 'openid-configuration']
 
 /**

@@ -1,4 +1,5 @@
 import type { Call } from './call.ts'
+import type { CallerIdentity } from './caller-identity.ts'
 import type { PolicyEngine } from './decision.ts'
 import type { TokenVerifier, Upstream } from './ports.ts'
 import type { RateLimits } from './rate-limits.ts'
@@ -11,6 +12,8 @@ export interface Route extends RouteFacts {
   /** Undefined where nothing is limited. */
   readonly rateLimits: RateLimits | undefined
   readonly upstream: Upstream
+  /** Undefined where the upstream is not told who calls. */
+  readonly identity?: CallerIdentity | undefined
 }
 
 /** A call with all that serves it. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { ProxyError, type ReasonOf } from '../core/errors.ts'
+import { dropFields } from '../core/header-fields.ts'
 import { findHeaderName, type HeaderName, mustNotBeHopByHop, PLACE_OF } from './header-names.ts'
 import { parseTarget } from './target.ts'
 
@@ -174,7 +175,7 @@ function dropNamedInConnection(forward: string[], connection: string | undefined
   for (const name of named) {
     if (name !== '' && mustNotBeHopByHop(name)) throw malformed('connection_invalid', `Connection names ${name}`)
   }
-  return forward.filter((_, index) => !named.has(forward[index - (index % 2)] ?? ''))
+  return dropFields(forward, named)
 }
 
 function malformed(reason: ReasonOf<'request_malformed'>, cause: string): ProxyError {

@@ -11,6 +11,7 @@ import { type RequestHead, readRequestHead } from '../http/request-head.ts'
 import { findAskedRevision, type ParsedBody, parseMessages } from '../mcp/messages.ts'
 import { findRevision } from '../mcp/revision.ts'
 import { addCredential } from './add-credential.ts'
+import { addIdentity } from './add-identity.ts'
 import { admit } from './admit.ts'
 import { answerHealth, answerMetadata, answerPreflight } from './answers.ts'
 import { authenticate, checkAssurance, type Identity } from './authenticate.ts'
@@ -120,7 +121,7 @@ async function settle(request: AuthenticatedRequest): Promise<ReadyCall> {
     if (rateLimits !== undefined && exchange.admission === undefined) await admit(exchange, call, decision, rateLimits)
     checkPermitted(decision)
     const ready = await addCredential(call, identity)
-    if (exchange.era === openRequests.era) return { call: ready, identity }
+    if (exchange.era === openRequests.era) return { call: addIdentity(ready), identity }
   }
 }
 

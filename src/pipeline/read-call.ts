@@ -1,5 +1,6 @@
 import { type DeclaredCapabilities, NOTHING_DECLARED } from '../core/declared-capabilities.ts'
 import { ProxyError } from '../core/errors.ts'
+import { dropFields } from '../core/header-fields.ts'
 import type { Route, RoutedCall } from '../core/route.ts'
 import { formatForwarded } from '../http/forwarded.ts'
 import type { RequestHead } from '../http/request-head.ts'
@@ -81,9 +82,9 @@ function checkMessages({ head, messages, revision }: AuthenticatedRequest): read
 function formatHeaders(request: AuthenticatedRequest, unfounded: readonly string[], mcpSessionId: string | undefined): string[] {
   const { exchange, head, route, identity, messages } = request
   const { edge, chain } = exchange
-  let kept: readonly string[] = unfounded.length === 0 ? head.forward : dropFields(head.forward, unfounded)
+  let kept: readonly string[] = unfounded.length === 0 ? head.forward : dropFields(head.forward, new Set(unfounded))
   // What is read or rewritten on the way back must arrive readable.
-  if (route.kind === 'sse' || messages.openedRevisions.length > 0) kept = dropFields(kept, ['accept-encoding'])
+  if (route.kind === 'sse' || messages.openedRevisions.length > 0) kept = dropFields(kept, ACCEPT_ENCODING)
   // A copy: the same request may be read again, by another configuration.
   const headers = kept.concat(formatForwarded(chain, edge.forwarded))
   if (identity.form !== undefined) replaceContentType(headers)
@@ -96,9 +97,7 @@ function formatHeaders(request: AuthenticatedRequest, unfounded: readonly string
 const VIA = '1.1 open-mcp-auth-proxy'
 const VIA_OLD_CLIENT = '1.0 open-mcp-auth-proxy'
 
-function dropFields(headers: readonly string[], names: readonly string[]): string[] {
-  return headers.filter((_, index) => !names.includes(headers[index - (index % 2)] ?? ''))
-}
+const ACCEPT_ENCODING = new Set(['accept-encoding'])
 
 function replaceContentType(headers: string[]): void {
   for (let i = 0; i < headers.length; i += 2) if (headers[i] === 'content-type') headers[i + 1] = 'application/json'

@@ -3,6 +3,7 @@ import type { Dispatcher } from 'undici'
 import type { Call } from '../core/call.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
 import { ProxyError } from '../core/errors.ts'
+import { dropFields } from '../core/header-fields.ts'
 import type { HttpUpstreamPlan } from '../core/plan/upstream-plan.ts'
 import type { Upstream } from '../core/ports.ts'
 import type { Reply } from '../core/reply.ts'
@@ -85,7 +86,7 @@ type OwnHeaders = readonly (readonly [string, string])[]
 /** Headers of the configuration replace those of the client with the same name. */
 function addOwnHeaders(call: Call, own: OwnHeaders, ownNames: ReadonlySet<string>): string[] {
   if (own.length === 0) return call.headers as string[]
-  const kept = call.headers.filter((_, index) => !ownNames.has(call.headers[index - (index % 2)] ?? ''))
+  const kept = dropFields(call.headers, ownNames)
   for (const [name, value] of own) kept.push(name, value)
   return kept
 }

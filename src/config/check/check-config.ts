@@ -7,6 +7,7 @@ import { checkAccess } from './access.ts'
 import { checkAudit } from './audit.ts'
 import { checkBroker } from './broker.ts'
 import { checkEdge } from './edge.ts'
+import { checkIdentity } from './identity.ts'
 import { checkIssuers } from './issuer.ts'
 import { checkPlaceholders } from './placeholders.ts'
 import { checkPolicy } from './policy.ts'
@@ -51,6 +52,7 @@ function inspect(parsed: Parsed<Config>, source: CheckSource, report: Report): S
     checkEdge,
     checkIssuers,
     checkServers,
+    checkIdentity,
     checkPolicy,
     checkAccess,
     checkRateLimits,

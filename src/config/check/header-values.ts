@@ -50,18 +50,22 @@ function findNameMistake(name: string, seen: ReadonlySet<string>, forwardsToken:
   const mistake = findHeaderNameMistake(name)
   if (mistake) return mistake
   if (seen.has(name)) return { reason: 'is given twice; header names do not tell capitals apart', fix: 'Remove one of the two.' }
-  if (CONNECTION_HEADERS.has(name)) {
-    return { reason: 'belongs to the connection or the body, which the proxy makes itself', fix: 'Remove it.' }
-  }
-  if (PROTOCOL_HEADERS.test(name)) {
-    return { reason: 'belongs to the talk between client and MCP server', fix: 'Remove it.' }
-  }
+  const own = findOwnHeaderMistake(name)
+  if (own) return own
   if (name !== 'authorization' || !forwardsToken) return undefined
   return {
     reason:
       'cannot be set while `forward_access_token` or `credential` gives the MCP server a token of its caller: it can get one of the two only',
     fix: 'Remove the header, or the other key.',
   }
+}
+
+/** Headers that the proxy makes itself, or that client and MCP server need. @param name - lower case */
+export function findOwnHeaderMistake(name: string): Mistake | undefined {
+  if (CONNECTION_HEADERS.has(name))
+    return { reason: 'belongs to the connection or the body, which the proxy makes itself', fix: 'Remove it.' }
+  if (PROTOCOL_HEADERS.test(name)) return { reason: 'belongs to the talk between client and MCP server', fix: 'Remove it.' }
+  return undefined
 }
 
 function findValueMistake(

@@ -1,5 +1,5 @@
 import { entriesOf } from '../derive/present-items.ts'
-import { findEncryptionKeys, findStore } from '../derive/storage.ts'
+import { findEncryptionKeys, findStore, signsWithStoredKeys } from '../derive/storage.ts'
 import { decodeEncryptionKey } from '../format/key-material.ts'
 import type { CheckContext } from './check-context.ts'
 
@@ -38,7 +38,8 @@ function checkStore({ config, isBroken, report }: CheckContext): void {
 function checkKeys({ config, isBroken, secretsAndFiles, report }: CheckContext): void {
   const { value, at } = findEncryptionKeys(config)
   const keys = entriesOf(value)
-  const isNeeded = config.identity_provider !== undefined && findStore(config).value?.kind !== 'memory'
+  const keeps = config.identity_provider !== undefined || signsWithStoredKeys(config)
+  const isNeeded = keeps && findStore(config).value?.kind !== 'memory'
   if (keys.length === 0 && isNeeded && !isBroken(at)) {
     report(at, {
       reason: 'is missing; users and keys in the store are encrypted',

@@ -8,6 +8,15 @@ export interface Storage<Part> {
   readonly at: ConfigPath
 }
 
+/** Whether keys of the store sign assertions of who calls. A store has to be configured for that, or there are no such keys (`check/identity.ts`). */
+export function signsWithStoredKeys(config: PartialConfig<Config>): boolean {
+  const servers = (config.servers ?? []).filter((server) => server !== undefined)
+  const isSigned = servers.some(
+    ({ identity }) => identity !== undefined && identity.assertion !== false && identity.key === undefined,
+  )
+  return isSigned && findStore(config).value !== undefined
+}
+
 type Store = NonNullable<Config['store']>
 type EncryptionKeys = NonNullable<Config['encryption_keys']>
 

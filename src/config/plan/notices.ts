@@ -1,5 +1,5 @@
 import { nameServer } from '../derive/endpoints.ts'
-import { findEncryptionKeys, findStore } from '../derive/storage.ts'
+import { findEncryptionKeys, findStore, signsWithStoredKeys } from '../derive/storage.ts'
 import { isLoopback } from '../format/formats.ts'
 import { decodeEncryptionKey, isBlank } from '../format/key-material.ts'
 import { formatPath, quote } from '../problem/problem.ts'
@@ -7,6 +7,7 @@ import type { IssuerConfig } from '../schema/issuer.ts'
 import type { Config } from '../schema/schema.ts'
 import type { ServerConfig } from '../schema/server.ts'
 import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
+import { createIdentityNotices } from './identity-notices.ts'
 import { listLiteralSecrets } from './literal-secrets.ts'
 import { createOperationNotices } from './operation-notices.ts'
 
@@ -23,6 +24,7 @@ export function createNotices(config: Config, namePlace: (path: string) => strin
     ...createReplicaNotices(config),
     ...createSharedPortNotices(config),
     ...createStoreNotices(config),
+    ...createIdentityNotices(config),
     ...config.issuers.flatMap(createIssuerNotices),
     ...(config.broker?.token_exchange.issuers ?? []).flatMap(createIssuerNotices),
     ...createOperationNotices('access', config.access),
@@ -80,12 +82,12 @@ function createSessionNotices(config: Config): string[] {
   ]
 }
 
-/** Without the broker, an operator who can revoke anything, or limits that replicas count together, a store is a slip. */
+/** Without the broker, an operator who can revoke anything, limits that replicas count together, or keys for assertions, a store is a slip. */
 function createStoreNotices(config: Config): string[] {
   const { store, identity_provider: provider, admin, issuers } = config
   const isUsed = admin?.token !== undefined || issuers.some(({ backchannel_logout: logout }) => logout !== undefined)
-  if (store === undefined || provider !== undefined || isUsed || countsInStore(config)) return []
-  return ['store: nothing is kept there without an `identity_provider` or `admin.token`.']
+  if (store === undefined || provider !== undefined || isUsed || countsInStore(config) || signsWithStoredKeys(config)) return []
+  return ['store: nothing is kept there without an `identity_provider`, `admin.token` or `identity`.']
 }
 
 function countsInStore({ store, rate_limits: limits, servers }: Config): boolean {

@@ -9,6 +9,7 @@ import type { IssuerConfig } from '../schema/issuer.ts'
 import type { Config } from '../schema/schema.ts'
 import type { ServerConfig, UpstreamConfig } from '../schema/server.ts'
 import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
+import { createIdentityPlan } from './identity.ts'
 import { createIssuerPlan } from './issuer.ts'
 import { createPolicyPlan, type GeneralAccess } from './policy.ts'
 import { createProcessPlan, isProcess } from './process.ts'
@@ -44,6 +45,7 @@ export function createServerPlan(server: ServerConfig, index: number, inputs: Se
     bearerMethods: server.bearer_methods,
     legacyClients: server.legacy_clients,
     credential: createCredentialPlan(server),
+    identity: createIdentityPlan(server.identity, inputs.publicUrl, secretsAndFiles),
   }
 }
 

@@ -8,6 +8,7 @@ import {
   findUpstreamUrlMistake,
 } from '../format/formats.ts'
 import { access, mode, rule } from './access.ts'
+import { identity } from './identity.ts'
 import { issuerOrText } from './issuer.ts'
 import { processShape } from './process.ts'
 import { rateLimits } from './rate-limits.ts'
@@ -123,6 +124,11 @@ const server = z
       .boolean()
       .default(false)
       .describe('Pass the access token of the caller on to the MCP server. Only for servers that verify it themselves.'),
+    identity: identity
+      .optional()
+      .describe(
+        'How the MCP server is told who calls: by a signed assertion, or plain headers. See [identity](recipes/identity.md).',
+      ),
   })
   .meta({ id: 'Server', description: 'One MCP server: `path` with `upstream`, `sse`, or both.' })
 

@@ -10,7 +10,12 @@ import type { SecretsAndFiles } from './secrets-and-files.ts'
  * @param found - what was read all the same: files that are there
  */
 export function withStandIns(config: unknown, found: SecretsAndFiles): SecretsAndFiles {
-  const privateKeys = listMembers(config, 'private_key')
+  const identities = [...listMembers(config, 'identity')]
+  const privateKeys = new Set([
+    ...listMembers(config, 'private_key'),
+    ...listMembers(identities, 'key'),
+    ...[...listMembers(identities, 'other_keys')].flat(),
+  ])
   const publicKeyFiles = listMembers(config, 'public_keys_file')
   return {
     ...found,

@@ -1,5 +1,6 @@
 import type { BearerMethod, EndpointKind, LegacyClients } from '../route-facts.ts'
 import type { UpstreamCredentialPlan } from '../upstream-credential.ts'
+import type { IdentityPlan } from './identity-plan.ts'
 import type { IssuerPlan } from './issuer-plan.ts'
 import type { PolicyPlan } from './policy-plan.ts'
 import type { RateLimitPlan } from './rate-limit-plan.ts'
@@ -20,6 +21,8 @@ export interface ServerPlan {
   readonly bearerMethods: readonly BearerMethod[]
   readonly legacyClients: LegacyClients
   readonly credential: UpstreamCredentialPlan
+  /** How the upstream is told who calls; undefined for not at all. */
+  readonly identity?: IdentityPlan | undefined
 }
 
 export interface EndpointPlan {

@@ -1,0 +1,60 @@
+import type { CallerIdentity } from '../core/caller-identity.ts'
+import type { Clock } from '../core/clock.ts'
+import type { IdentityPlan } from '../core/plan/identity-plan.ts'
+import type { Principal } from '../core/principal.ts'
+import { type AssertCaller, createAsserter } from './assertion.ts'
+import type { AssertionKeys } from './assertion-keys.ts'
+import { findCallerClaim } from './caller-claims.ts'
+import { formatPlainValue } from './plain-value.ts'
+
+export interface CallerIdentityOptions {
+  readonly plan: IdentityPlan
+  /** URL of the public side, which is the issuer of assertions. */
+  readonly issuer: string
+  /** URL of the upstream. */
+  readonly upstreamUrl: string
+  /** Undefined where nothing is signed. */
+  readonly keys: AssertionKeys | undefined
+  readonly clock: Clock
+}
+
+/** Creates what tells one upstream over HTTP who calls. */
+export function createCallerIdentity(options: CallerIdentityOptions): CallerIdentity {
+  const { plan, issuer } = options
+  const { assertion, plainHeaders } = plan
+  const assertCaller = createOptionalAsserter(options)
+  const prefix = assertion?.header === 'authorization' ? 'Bearer ' : ''
+  const formatPlain = createPlainFormat(plainHeaders, issuer)
+  return {
+    ownNames: new Set([...plainHeaders.map(({ name }) => name), ...(assertion === undefined ? [] : [assertion.header])]),
+    formatHeaders(call) {
+      const plain = formatPlain(call.principal)
+      if (assertCaller === undefined || assertion === undefined) return plain
+      return [...plain, assertion.header, prefix + assertCaller(call)]
+    },
+  }
+}
+
+function createOptionalAsserter({ plan, upstreamUrl, keys, clock }: CallerIdentityOptions): AssertCaller | undefined {
+  if (plan.assertion === undefined) return undefined
+  if (keys === undefined) throw new Error('there are no keys for assertions')
+  return createAsserter({ plan: plan.assertion, audience: plan.assertion.audience ?? upstreamUrl, keys, clock })
+}
+
+/** Formats each principal once. */
+function createPlainFormat(headers: IdentityPlan['plainHeaders'], issuer: string): (principal: Principal) => readonly string[] {
+  if (headers.length === 0) return () => NONE
+  const kept = new WeakMap<Principal, readonly string[]>()
+  return (principal) => {
+    const known = kept.get(principal)
+    if (known !== undefined) return known
+    const fields = headers.flatMap(({ name, claim }) => {
+      const value = formatPlainValue(findCallerClaim(principal, issuer, claim))
+      return value === undefined ? [] : [name, value]
+    })
+    kept.set(principal, fields)
+    return fields
+  }
+}
+
+const NONE: readonly string[] = []

@@ -1,0 +1,30 @@
+import type { AssertionPlan, IdentityPlan } from '../../core/plan/identity-plan.ts'
+import type { IdentityConfig } from '../schema/identity.ts'
+import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
+
+/** Settles how an MCP server is told who calls. */
+export function createIdentityPlan(
+  identity: IdentityConfig | undefined,
+  publicUrl: string,
+  secretsAndFiles: SecretsAndFiles,
+): IdentityPlan | undefined {
+  if (identity === undefined) return undefined
+  return {
+    assertion: identity.assertion ? createAssertionPlan(identity, publicUrl, secretsAndFiles) : undefined,
+    plainHeaders: Object.entries(identity.headers).map(([name, { claim }]) => ({ name: name.toLowerCase(), claim })),
+  }
+}
+
+function createAssertionPlan(identity: IdentityConfig, issuer: string, { findSecret }: SecretsAndFiles): AssertionPlan {
+  const { audience, header, seconds, claims, operation, key, other_keys: others } = identity
+  const references = key === undefined ? undefined : [key, ...others]
+  return {
+    issuer,
+    audience,
+    header: header.toLowerCase(),
+    seconds,
+    claims,
+    operation,
+    keys: references?.map((reference) => ({ privateKey: findSecret(reference) ?? '' })),
+  }
+}
