@@ -2,6 +2,7 @@ import { ProxyError, type ReasonOf } from '../core/errors.ts'
 import type { JsonMembers, JsonOutline } from '../core/json/json-outline.ts'
 import { outlineJson, readJsonString } from '../core/json/strict-json.ts'
 import { StrictJsonError } from '../core/json/strict-json-error.ts'
+import { findMethodLookAlike } from '../core/method-spelling.ts'
 import { type Completing, METHODS_WITH_ARGUMENTS, type Operation, type TextSpan } from '../core/operation.ts'
 import { findArgumentSpans } from './argument-spans.ts'
 import { refuseLookAlikes, reserveKeys } from './reserved-keys.ts'
@@ -158,6 +159,8 @@ function readCallingMessage(text: string, members: JsonMembers): Operation[] {
   if (members.has('result') || members.has('error')) throw invalid('not_json_rpc', 'both a method and a result')
   const method = readString(text, members.get('method'))
   if (!method || method.includes('\0')) throw invalid('method_invalid', 'method is not a string without NUL')
+  const known = findMethodLookAlike(method)
+  if (known !== undefined) throw invalid('method_ambiguous', `a method that looks like ${known}`)
   const params = members.get('params')
   if (params && !params.members) throw invalidParams('type_wrong', 'params is not an object')
   if (params?.members) refuseLookAlikes(params.members, PARAMS_KEYS)

@@ -110,7 +110,13 @@ function isListed(
   work: Work,
 ): boolean {
   if (openLists === undefined) return true
-  return BEGINNINGS.has(operation.method) || openLists.has(operation.method) || isNamed(target, concerned, work)
+  const { method } = operation
+  if (BEGINNINGS.has(method) || openLists.has(method)) return true
+  return isNamed(
+    target,
+    concerned.filter((rule) => rule.namesMethod(method)),
+    work,
+  )
 }
 
 /** Whether rules are about the target as it was written, and about whatever else it may mean. */

@@ -2,7 +2,7 @@ import type { Operation } from '../core/operation.ts'
 import type { RulePlan } from '../core/plan/policy-plan.ts'
 import { type CompiledExpression, compileExpression } from './expression/expression.ts'
 import type { CreateRequirement, Requirement } from './requirement.ts'
-import { compileMethod, compileName, compileResource, type TargetPattern } from './target-pattern.ts'
+import { compileMethod, compileMethodSpellings, compileName, compileResource, type TargetPattern } from './target-pattern.ts'
 
 /** A rule, ready to be asked about operations. */
 export interface CompiledRule extends Pick<TargetPattern, 'restricts' | 'names' | 'namesReading' | 'covers'> {
@@ -17,8 +17,10 @@ export interface CompiledRule extends Pick<TargetPattern, 'restricts' | 'names' 
   readonly isShadow: boolean
   /** Whether the audit log keeps the arguments of what it matches. */
   readonly recordsArguments: boolean
-  /** Whether it is about the operation's method and kind of target. */
+  /** Whether it is about the operation's method, in whatever spelling, and kind of target. */
   concerns(operation: Operation): boolean
+  /** Whether it is about the method letter by letter. */
+  namesMethod(method: string): boolean
 }
 
 /** What must hold besides scopes that a challenge can ask for. */
@@ -42,7 +44,7 @@ export interface RuleCondition {
 export function compileRule(rule: RulePlan, index: number, require: CreateRequirement): CompiledRule {
   const label = `rules[${index}]`
   const requirements = rule.scopes.map((scope) => require(scope, label))
-  const matchMethod = compileMethod(rule.method)
+  const restrictsMethod = compileMethodSpellings(rule.method)
   const target = compileTarget(rule)
   const asksByChallenge = rule.mode !== 'shadow' && rule.onDeny !== 'hide'
   return {
@@ -52,7 +54,8 @@ export function compileRule(rule: RulePlan, index: number, require: CreateRequir
     isShadow: rule.mode === 'shadow',
     recordsArguments: rule.recordArguments === true,
     namesOperations: rule.method !== undefined || target !== undefined,
-    concerns: ({ method, targetKind }) => matchMethod(method) && (target === undefined || target.kind === targetKind),
+    concerns: ({ method, targetKind }) => restrictsMethod(method) && (target === undefined || target.kind === targetKind),
+    namesMethod: compileMethod(rule.method),
     restricts: target?.restricts ?? always,
     names: target?.names ?? always,
     namesReading: target?.namesReading ?? always,

@@ -126,13 +126,25 @@ describe('a rule', () => {
     expect(needs(plan, [{ ...complete, targetKind: 'resource' }])).toEqual(['mcp'])
   })
 
-  it('matches methods and names letter by letter', () => {
+  it('matches names letter by letter', () => {
     const plan = rules({ method: 'tools/call', scopes: ['s'] }, { tool: 'echo', scopes: ['t'] })
     for (const name of ['Echo', 'echo ', ' echo', 'echo\u0000', 'ech\u043e'])
       expect(needs(plan, [callTool(name)])).toEqual(['mcp', 's'])
-    for (const method of ['tools/Call', 'tools/call ', 'tools', '__proto__', 'constructor']) {
-      expect(needs(plan, [request(method)])).toEqual(['mcp'])
-    }
+  })
+
+  it.each(['x/y', 'x/*'])('about the method %s restricts whatever a lenient reader takes for it, and nothing else', (method) => {
+    const plan = rules({ method, scopes: ['s'] })
+    for (const name of ['x/y', 'X/Y', 'x/y ', ' x/y', 'x\u2215y', 'x/\u0443', '\uff58/y', 'x/\u200by'])
+      expect([name, needs(plan, [request(name)])]).toEqual([name, ['mcp', 's']])
+    for (const name of ['x', 'xy', 'z/y', 'x-y', '__proto__', 'constructor'])
+      expect([name, needs(plan, [request(name)])]).toEqual([name, ['mcp']])
+  })
+
+  it('lists a method letter by letter where what is not listed is denied', () => {
+    const plan = createPlan({ baseScopes: [], rules: [{ method: 'x/y', scopes: [] }], unlistedOperations: 'deny' })
+    const effectOf = (method: string) =>
+      createPolicy(plan).decide(createPrincipal(), { path: '/', operations: [request(method)], facts: someFacts }).effect
+    expect(['x/y', 'X/Y', 'x/y '].map(effectOf)).toEqual(['permit', 'deny', 'deny'])
   })
 })
 

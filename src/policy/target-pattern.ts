@@ -1,3 +1,4 @@
+import { foldMethod, isSeenAs } from '../core/method-spelling.ts'
 import { compileNamePattern } from '../core/name-pattern.ts'
 import type { Operation } from '../core/operation.ts'
 import { compileResourcePattern } from './target/resource-pattern.ts'
@@ -19,12 +20,25 @@ export interface TargetPattern {
   overlaps(template: string): boolean
 }
 
-/** A method (`tools/call`) or a family of methods (`tools/*`). */
+/** A method (`tools/call`) or a family of methods (`tools/*`), letter by letter. For what opens. */
 export function compileMethod(method: string | undefined): (method: string) => boolean {
   if (method === undefined) return always
   if (!method.endsWith('*')) return (name) => name === method
   const family = method.slice(0, -1)
   return (name) => name.startsWith(family)
+}
+
+/** The same for what restricts: spellings that a lenient reader takes for the method count, too. */
+export function compileMethodSpellings(method: string | undefined): (method: string) => boolean {
+  if (method === undefined) return always
+  const isExact = compileMethod(method)
+  const isFamily = method.endsWith('*')
+  const form = foldMethod(isFamily ? method.slice(0, -1) : method)
+  return (name) => {
+    if (isExact(name)) return true
+    const folded = foldMethod(name)
+    return isSeenAs(isFamily ? folded.slice(0, form.length) : folded, form)
+  }
 }
 
 const always = (): boolean => true

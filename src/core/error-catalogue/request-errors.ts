@@ -85,6 +85,8 @@ export const requestErrors = {
     message: 'The request body is not a JSON-RPC 2.0 message that MCP allows here',
     reasons: {
       not_json_rpc: 'It is not an object with `jsonrpc: "2.0"`, or neither or both of a call and a response.',
+      method_ambiguous:
+        '`method` differs from a method of MCP in nothing but case, blanks, invisible characters or letters that look alike. Some servers take one for the other.',
       method_invalid: '`method` is not a string, is empty or contains a NUL.',
       id_invalid: '`id` is missing from a response, is too long, occurs twice in a batch, or is neither a string nor an integer.',
       batch_size: 'The batch is empty or has more members than `limits.batch_members`.',
