@@ -55,7 +55,7 @@ it('keys keep MCP sessions without a broker, too', () => {
 it('a store that nothing is kept in is noticed', () => {
   const value = { servers, issuers: ['https://idp.example.com'], store: { kind: 'memory' } }
   const { notices } = loadConfigValue(value, { env, directory: '/', terminal: false })
-  expect(notices).toContain('store: nothing is kept there without an `identity_provider` or `admin.token`.')
+  expect(notices).toContain('store: nothing is kept there without an `identity_provider`, `admin.token` or `identity`.')
 })
 
 it('a store in which replicas count limits together is used', () => {
