@@ -9,6 +9,7 @@ import { openRedisCounters } from '../src/store/redis-counters.ts'
 import { createFakeClock } from './support/fake-clock.ts'
 import { startTestProxy, type TestProxy } from './support/proxy.ts'
 import { startRecordingUpstream } from './support/recording-upstream.ts'
+import { createRedisPlan } from './support/redis-plan.ts'
 import { hasRedisServer, type RedisServer, startRedisServer } from './support/redis-server.ts'
 import { startIssuer } from './support/tokens.ts'
 
@@ -27,7 +28,7 @@ describe.skipIf(!hasRedisServer())('limits that two processes count in one Redis
   let other: StoreCounters
   beforeAll(async () => {
     server = await startRedisServer()
-    const open = () => openRedisCounters({ url: server.url, password: undefined, prefix: 'test:' }, () => {})
+    const open = () => openRedisCounters(createRedisPlan(server.port), () => {})
     ;[one, other] = await Promise.all([open(), open()])
   })
   afterAll(async () => {

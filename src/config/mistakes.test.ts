@@ -211,6 +211,27 @@ const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path
     [withBroker({}, { store: { kind: 'redis' } }), 'broker.store.url', /`kind: redis` needs it/],
     [withBroker({}, { store: { kind: 'redis', url: 'redis://:x@host' } }), 'broker.store.url', /without credentials/],
     [withBroker({}, { store: { kind: 'memory', path: 'x.db' } }), 'broker.store.path', /no use/],
+    ...(
+      [
+        [{ url: 'redis://a', sentinel: { urls: ['redis://b'], master: 'm' } }, 'sentinel', /together with `url`/],
+        [{ cluster: { urls: [] } }, 'cluster.urls', /at least 1/],
+        [{ cluster: { urls: ['redis://a', 'rediss://b'] } }, 'cluster.urls', /both redis:\/\/ and rediss/],
+        [{ cluster: { urls: ['redis://a/1'] } }, 'cluster.urls[0]', /names a database/],
+        [{ cluster: { urls: ['redis://a'] }, prefix: 'a{}' }, 'prefix', /spread the store/],
+        [{ sentinel: { urls: ['redis://a'] } }, 'sentinel.master', /is missing/],
+        [{ url: 'redis://a/x' }, 'url', /without credentials/],
+        [{ url: 'redis://a', username: 'mcp' }, 'password', /is missing.+`username`/],
+        [{ sentinel: { urls: ['redis://a'], master: 'm', username: 'mcp' } }, 'sentinel.password', /is missing.+`username`/],
+        [{ url: 'redis://a', tls: { ca_file: 'ca.pem' } }, 'tls', /no use with "redis:\/\/a"/],
+        [{ url: 'rediss://a', tls: { cert_file: 'cert.pem' } }, 'tls.key_file', /is missing/],
+        [{ url: 'redis://a', wait_for_replicas: 11 }, 'wait_for_replicas', /10/],
+      ] as const
+    ).map(([store, at, said]): [unknown, string, RegExp] => [
+      withBroker({}, { store: { kind: 'redis', ...store } }),
+      `broker.store.${at}`,
+      said,
+    ]),
+    [withBroker({}, { store: { kind: 'memory', wait_for_replicas: 1 } }), 'broker.store.wait_for_replicas', /no use/],
     [withClient(client, client), 'broker.clients[1].client_id', /twice/],
     [withClient({ ...machine, client_secret: undefined }), 'broker.clients[0].grants', /clients that show who they are/],
     [

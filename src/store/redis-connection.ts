@@ -1,12 +1,9 @@
-import { createClient } from 'redis'
-import type { CancelTimer, Clock } from '../core/clock.ts'
-
-/** Where Redis or Valkey is. */
-export interface RedisAddress {
-  /** `redis://` or `rediss://` URL. */
-  readonly url: string
-  readonly password: string | undefined
-}
+import type { Clock } from '../core/clock.ts'
+import type { RedisNode, RedisStorePlan } from '../core/plan/store-plan.ts'
+import { explainFailure, fail, formatNode, isLasting } from './redis-failure.ts'
+import { createLink, type Link } from './redis-link.ts'
+import { createLocate } from './redis-locate.ts'
+import { connectNode, greet, type RedisNodeClient } from './redis-node.ts'
 
 /** What is asked of Redis. Each answer comes in time, or is an error. */
 export interface RedisConnection {
@@ -14,86 +11,103 @@ export interface RedisConnection {
   readonly isReady: boolean
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
   hGet(key: string, field: string): Promise<string | null>
+  /** Fails unless so many replicas have all that was written over this connection. */
+  wait(replicas: number): Promise<void>
   close(): Promise<void>
 }
 
-/** Milliseconds after which a command without an answer has failed. */
+/** Milliseconds after which a command without an answer has failed, and so has a start without a connection. */
 const COMMAND_MS = 5000
 
+/** Less than that, so that a start can tell what it met. */
+const CONNECT_MS = 4000
+
+/** Milliseconds that a replica has to receive a write. */
+const REPLICA_MS = 1000
+
 /**
- * @param onIssue - called with problems of the connection; the text holds no secrets
+ * Connects to the server that takes writes, and to its successor when there is one.
+ *
+ * @param key - a key of the hash slot that everything is in, for a cluster
+ * @param onIssue - called once for each problem of the connection; the text holds no secrets
  * @throws Error when it cannot be reached
  */
 export async function connectRedis(
-  { url, password }: RedisAddress,
+  plan: RedisStorePlan,
+  key: string,
   onIssue: (message: string) => void,
   clock: Clock,
 ): Promise<RedisConnection> {
-  const client = createClient({
-    url,
-    ...(password !== undefined && { password }),
-    // A request waits for a bounded time only; it does not queue up behind a connection that is gone.
-    disableOfflineQueue: true,
-    commandOptions: { timeout: COMMAND_MS },
-    socket: { connectTimeout: COMMAND_MS, reconnectStrategy: (attempt: number) => Math.min(100 * 2 ** attempt, 5000) },
-  })
-  let lastIssue = ''
-  client.on('error', (error: Error) => {
-    lastIssue = `: ${error.message}`
-    onIssue(`store: ${error.message}`)
-  })
-  await connectOnce(client, clock, () => `store: no connection to Redis within ${COMMAND_MS / 1000} s${lastIssue}`)
-  return answerInTime(client as unknown as RedisConnection & Disconnecting, clock)
+  const locate = createLocate(plan, key, clock)
+  const link = createLink({ open: (onLost) => openMaster(plan, locate, clock, onLost), onIssue, clock, answerMs: COMMAND_MS })
+  await connectOnce(link, plan.tls === undefined ? PERHAPS_TLS : PERHAPS_NO_TLS)
+  return {
+    get isReady() {
+      return link.isReady
+    },
+    eval: (script, options) => link.run((client) => client.eval(script, options)),
+    hGet: (of, field) => link.run((client) => client.hGet(of, field)),
+    async wait(replicas) {
+      const reached = await link.run((client) => client.wait(replicas, REPLICA_MS))
+      if (reached < replicas) throw new Error(`${reached} of ${replicas} replicas have what was written`)
+    },
+    close: () => link.close(),
+  }
+}
+
+async function openMaster(
+  plan: RedisStorePlan,
+  locate: () => Promise<RedisNode>,
+  clock: Clock,
+  onLost: (error: Error) => void,
+): Promise<RedisNodeClient> {
+  const node = await locate()
+  const { user, tls, place } = plan
+  const access = { user, tls, at: 'store', database: place.kind === 'server' ? place.database : undefined }
+  const client = await connectNode(node, access, clock, CONNECT_MS, onLost)
+  try {
+    await checkRole(client, node, plan)
+  } catch (error) {
+    client.destroy()
+    throw isLasting(error) ? error : explainFailure(error, node, 'store')
+  }
+  return client
+}
+
+/** "Guidelines for Redis clients with support for Redis Sentinel", step 3: a master that was replaced may not know it yet. */
+async function checkRole(client: RedisNodeClient, node: RedisNode, { place }: RedisStorePlan): Promise<void> {
+  const { mode, role } = await greet(client)
+  if (place.kind === 'server' && mode === 'sentinel') {
+    throw fail(`store.url: ${formatNode(node)} is a Sentinel. List the Sentinels under \`store.sentinel.urls\`.`, true)
+  }
+  if (role === 'replica') throw new Error('is a replica, which takes no writes')
+}
+
+interface Hint {
+  /** What a failure looks like where the advice may be of use. */
+  readonly sign: RegExp
+  readonly advice: string
+}
+
+const PERHAPS_TLS: Hint = {
+  sign: /ECONNRESET|closed unexpectedly/,
+  advice: '. If the server speaks TLS, write rediss:// instead of redis://.',
+}
+/** Redis waits for the line that a TLS handshake never ends. */
+const PERHAPS_NO_TLS: Hint = {
+  sign: /no answer/,
+  advice: '. If the server does not speak TLS, write redis:// instead of rediss://.',
 }
 
 /** The first connection is made or the start fails; later ones are made anew without end. */
-async function connectOnce(
-  client: { connect(): Promise<unknown>; destroy(): void },
-  clock: Clock,
-  explain: () => string,
-): Promise<void> {
-  let cancel: CancelTimer = () => {}
-  const late = new Promise<never>((_resolve, reject) => {
-    cancel = clock.after(COMMAND_MS, () => reject(new Error(explain())))
-  })
-  try {
-    await Promise.race([client.connect(), late])
-  } catch (error) {
-    client.destroy()
-    throw error
-  } finally {
-    cancel()
-  }
-}
-
-interface Disconnecting {
-  destroy(): void
-}
-
-/** The client bounds the time of a command only until it is sent: a server that stands still, or is cut off, would hold us for as long. */
-function answerInTime(client: RedisConnection & Disconnecting, clock: Clock): RedisConnection {
-  let late = 0
-  const bound = <T>(answer: Promise<T>): Promise<T> =>
-    new Promise((resolve, reject) => {
-      let isLate = false
-      const cancel = clock.after(COMMAND_MS, () => {
-        isLate = true
-        late += 1
-        reject(new Error(`Redis did not answer within ${COMMAND_MS / 1000} s`))
-      })
-      const settle = () => {
-        cancel()
-        if (isLate) late -= 1
-      }
-      answer.finally(settle).then(resolve, reject)
-    })
-  return {
-    get isReady() {
-      return client.isReady && late === 0
-    },
-    eval: (...script) => bound(client.eval(...script)),
-    hGet: (...where) => bound(client.hGet(...where)),
-    // It would wait for what was asked.
-    close: () => bound(client.close()).catch(() => client.destroy()),
-  }
+async function connectOnce(link: Link, hint: Hint): Promise<void> {
+  const late = Promise.withResolvers<void>()
+  const timer = setTimeout(late.resolve, COMMAND_MS)
+  const failed = await Promise.race([link.begin(), late.promise.then(() => undefined)])
+  clearTimeout(timer)
+  if (link.isReady) return
+  await link.close()
+  const reason = link.lastIssue ?? 'no answer'
+  const advice = hint.sign.test(reason) ? hint.advice : ''
+  throw failed ?? fail(`store: no connection to Redis within ${COMMAND_MS / 1000} s: ${reason}${advice}`, false)
 }

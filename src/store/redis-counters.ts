@@ -1,8 +1,8 @@
 import { type Clock, systemClock } from '../core/clock.ts'
 import type { Demand, PlaceDemand, Shortage } from '../core/counters.ts'
+import type { RedisStorePlan } from '../core/plan/store-plan.ts'
 import type { StoreCounters } from '../core/store-counters.ts'
 import { connectRedis, type RedisConnection } from './redis-connection.ts'
-import type { RedisStorePlan } from './redis-store.ts'
 
 /*
  * A bucket is a text: the time in milliseconds at which it is full again, and gone with that. Places are a sorted set: holders by the time
@@ -64,13 +64,14 @@ export async function openRedisCounters(
   onIssue: (message: string) => void,
   clock: Clock = systemClock,
 ): Promise<StoreCounters> {
-  return createRedisCounters(await connectRedis(plan, onIssue, clock), plan.prefix)
+  // One hash slot for all of them: a script sees no more of a cluster.
+  const prefix = `${plan.prefix}{limits}:`
+  return createRedisCounters(await connectRedis(plan, prefix, (message) => onIssue(`rate limits: ${message}`), clock), prefix)
 }
 
 function createRedisCounters(client: RedisConnection, prefix: string): StoreCounters {
   const run = (script: string, demands: readonly Demand[]): Promise<unknown> =>
-    // One hash slot for all of them: a script sees no more of a cluster.
-    client.eval(script, { keys: demands.map(({ key }) => `${prefix}{limits}:${key}`), arguments: [JSON.stringify(demands)] })
+    client.eval(script, { keys: demands.map(({ key }) => `${prefix}${key}`), arguments: [JSON.stringify(demands)] })
   return {
     take: async (demands) => readShortage((await run(TAKE, demands)) as readonly unknown[]),
     hold: async (places: readonly PlaceDemand[]) => void (await run(HOLD, places)),

@@ -109,7 +109,7 @@ describe.skipIf(!hasRedisServer())('a broker whose store is gone', { timeout: 60
   })
 
   it('goes on when the store is back', async () => {
-    redis = await startRedisServer(redis.port)
+    redis = await startRedisServer({ port: redis.port })
     await waitUntil(isReady, 'the broker is ready')
     const again = await createRawClient(origin)
     expect((await obtainTokens(origin, again, alice)).access_token).toBeTruthy()

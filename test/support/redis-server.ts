@@ -16,26 +16,44 @@ export interface RedisServer {
   /** Has it stand still: connections stay, and nothing is answered. */
   freeze(): void
   thaw(): void
-  close(): Promise<void>
+  /** Does nothing where it has ended. */
+  close(signal?: NodeJS.Signals): Promise<void>
+}
+
+/** How a server is started. */
+export interface RedisServerOptions {
+  /** Port where one listened before; a free one unless given. */
+  readonly port?: number
+  /** In place of Redis. */
+  readonly program?: string
+  /** More of its command line. */
+  readonly settings?: readonly string[]
+}
+
+/** Starts Redis on 127.0.0.1; it keeps nothing on disk. */
+export async function startRedisServer(options: RedisServerOptions = {}): Promise<RedisServer> {
+  const port = options.port ?? (await findFreePort())
+  const persistence = ['--save', '', '--appendonly', 'no']
+  return startProgram(port, options.program, ['--port', String(port), ...persistence, ...(options.settings ?? [])])
 }
 
 /**
- * Starts Redis on 127.0.0.1; it keeps nothing on disk.
+ * Starts a program that speaks the protocol of Redis.
  *
- * @param wanted - port where one listened before; a free one unless given
+ * @param given - of its command line
  */
-export async function startRedisServer(wanted?: number): Promise<RedisServer> {
-  const port = wanted ?? (await findFreePort())
-  const child = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'])
+export async function startProgram(port: number, program = 'redis-server', given: readonly string[]): Promise<RedisServer> {
+  const child = spawn(program, [...given, ...(given[0]?.startsWith('--') ? ['--bind', '127.0.0.1'] : [])])
   await waitForStart(child)
   return {
     url: `redis://127.0.0.1:${port}`,
     port,
     freeze: () => void child.kill('SIGSTOP'),
     thaw: () => void child.kill('SIGCONT'),
-    async close() {
+    async close(signal = 'SIGTERM') {
+      if (child.exitCode !== null || child.signalCode !== null) return
       const exited = new Promise((resolve) => child.once('exit', resolve))
-      child.kill()
+      child.kill(signal)
       child.kill('SIGCONT')
       await exited
     },
@@ -44,16 +62,27 @@ export async function startRedisServer(wanted?: number): Promise<RedisServer> {
 
 function waitForStart(child: ChildProcess): Promise<void> {
   return new Promise((resolve, reject) => {
+    let said = ''
     child.once('error', reject)
-    child.stdout?.on('data', (chunk) => String(chunk).includes('Ready to accept connections') && resolve())
+    child.once('exit', () => reject(new Error(`the server ended: ${said}`)))
+    child.stdout?.on('data', (chunk) => {
+      said += String(chunk)
+      if (/Ready to accept connections|Sentinel ID is/.test(said)) resolve()
+    })
   })
 }
 
 /** A port of 127.0.0.1 that nobody listened on a moment ago. */
 export async function findFreePort(): Promise<number> {
-  const probe = createServer()
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve))
-  const { port } = probe.address() as AddressInfo
-  await new Promise((resolve) => probe.close(resolve))
-  return port
+  const [port] = await findFreePorts(1)
+  return port ?? 0
+}
+
+/** Different ports of 127.0.0.1 that nobody listened on a moment ago. */
+export async function findFreePorts(count: number): Promise<number[]> {
+  const probes = Array.from({ length: count }, () => createServer())
+  await Promise.all(probes.map((probe) => new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve))))
+  const ports = probes.map((probe) => (probe.address() as AddressInfo).port)
+  await Promise.all(probes.map((probe) => new Promise((resolve) => probe.close(resolve))))
+  return ports
 }

@@ -14,6 +14,7 @@ export const slowFiles: readonly string[] = [
   'test/mutation.test.ts',
   'test/rate-limits-shared.test.ts',
   'test/revocation-replicas.test.ts',
+  'test/store-places.test.ts',
   'test/stdio-chaos.test.ts',
   'test/stdio-odd-answers.test.ts',
   'test/stdio-start.test.ts',

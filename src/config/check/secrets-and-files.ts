@@ -1,7 +1,7 @@
 import { createSecureContext } from 'node:tls'
 import { entriesOf } from '../derive/present-items.ts'
 import { decodeSessionKey, isCertificateList, listKeyAlgorithms, parsePrivateKey } from '../format/key-material.ts'
-import type { ConfigPath } from '../problem/problem.ts'
+import type { ConfigPath, Report } from '../problem/problem.ts'
 import type { IntrospectionConfig, IssuerConfig } from '../schema/issuer.ts'
 import type { PartialConfig } from '../schema/partial-config.ts'
 import type { CheckContext } from './check-context.ts'
@@ -47,14 +47,18 @@ function checkAdminToken({ config, secretsAndFiles, report }: CheckContext): voi
 }
 
 function checkTls({ config, secretsAndFiles, report }: CheckContext): void {
-  const cert = secretsAndFiles.findFile(config.listen?.tls?.cert_file)
-  const key = secretsAndFiles.findFile(config.listen?.tls?.key_file)
+  const { cert_file, key_file } = config.listen?.tls ?? {}
+  checkKeyPair(secretsAndFiles.findFile(cert_file), secretsAndFiles.findFile(key_file), ['listen', 'tls'], report)
+}
+
+/** Checks a certificate chain and its key, PEM; nothing where one of them could not be read. */
+export function checkKeyPair(cert: string | undefined, key: string | undefined, at: ConfigPath, report: Report): void {
   if (cert === undefined || key === undefined) return
   try {
     createSecureContext({ cert, key })
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? ` (${error.code})` : ''
-    report(['listen', 'tls'], {
+    report(at, {
       reason: `certificate and private key cannot be used together${code}`,
       fix: 'Give a PEM certificate chain and its own unencrypted PEM key.',
     })
@@ -88,7 +92,8 @@ function checkPrivateKey(
   }
 }
 
-function checkAuthorities(file: string | undefined, at: ConfigPath, { secretsAndFiles, report }: CheckContext): void {
+/** Checks a file of certificates; nothing where it could not be read. */
+export function checkAuthorities(file: string | undefined, at: ConfigPath, { secretsAndFiles, report }: CheckContext): void {
   const pem = secretsAndFiles.findFile(file)
   if (pem === undefined || isCertificateList(pem)) return
   report(at, { reason: 'holds no readable PEM certificates', fix: 'Give a file with -----BEGIN CERTIFICATE----- blocks.' })

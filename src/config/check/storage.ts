@@ -2,9 +2,20 @@ import { entriesOf } from '../derive/present-items.ts'
 import { findEncryptionKeys, findStore, signsWithStoredKeys } from '../derive/storage.ts'
 import { decodeEncryptionKey } from '../format/key-material.ts'
 import type { CheckContext } from './check-context.ts'
+import { checkRedis } from './redis.ts'
 
 /** Keys that belong to one kind of store. */
-const KIND_OF_KEY = { path: 'sqlite', url: 'redis', password: 'redis', prefix: 'redis' } as const
+const KIND_OF_KEY = {
+  path: 'sqlite',
+  url: 'redis',
+  sentinel: 'redis',
+  cluster: 'redis',
+  username: 'redis',
+  password: 'redis',
+  tls: 'redis',
+  prefix: 'redis',
+  wait_for_replicas: 'redis',
+} as const
 
 const MAKE_KEY = 'Make one with `openssl rand -base64 32`.'
 
@@ -23,16 +34,15 @@ function checkOnce({ config, report }: CheckContext): void {
   }
 }
 
-function checkStore({ config, isBroken, report }: CheckContext): void {
+function checkStore(context: CheckContext): void {
+  const { config, report } = context
   const { value: store, at } = findStore(config)
   if (store?.kind === undefined) return
   for (const [key, kind] of Object.entries(KIND_OF_KEY)) {
     if (store[key as keyof typeof KIND_OF_KEY] === undefined || kind === store.kind) continue
     report([...at, key], { reason: `has no use with \`kind: ${store.kind}\``, fix: `Remove it, or write \`kind: ${kind}\`.` })
   }
-  if (store.kind === 'redis' && store.url === undefined && !isBroken([...at, 'url'])) {
-    report([...at, 'url'], { reason: 'is missing; `kind: redis` needs it', fix: 'Write it like redis://127.0.0.1:6379.' })
-  }
+  if (store.kind === 'redis') checkRedis(store, at, context)
 }
 
 function checkKeys({ config, isBroken, secretsAndFiles, report }: CheckContext): void {

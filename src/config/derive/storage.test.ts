@@ -25,10 +25,43 @@ function mistakesOf(value: object): readonly string[] {
 it('store and keys at the top are those that stood under broker', () => {
   const top = load({ ...signIn, ...storage })
   const former = load({ ...signIn, broker: storage })
-  expect(top.store).toEqual({ kind: 'redis', url: 'redis://localhost', password: undefined, prefix: 'x:' })
+  expect(top.store).toMatchObject({
+    kind: 'redis',
+    place: { kind: 'server', node: { host: 'localhost', port: 6379 }, database: 0 },
+    prefix: 'x:',
+  })
   expect(top.broker?.encryptionKeys).toEqual([Buffer.alloc(32, 7)])
   expect(former.broker).toEqual(top.broker)
   expect(former.sessionKey).toEqual(top.sessionKey)
+})
+
+it('finds Redis behind Sentinels and in a cluster, with TLS where the URLs say so', () => {
+  const sentinel = { urls: ['rediss://a', 'rediss://[::1]:26379'], master: 'm', password: { env: 'SECRET' } }
+  const nodes = [
+    { host: 'a', port: 6379 },
+    { host: '::1', port: 26379 },
+  ]
+  const tls = { server_name: 'redis.example' }
+  const user = { username: undefined, password: env.SECRET }
+  expect(load({ ...signIn, ...storage, store: { kind: 'redis', sentinel, tls } }).store).toEqual({
+    kind: 'redis',
+    place: { kind: 'sentinel', nodes, master: 'm', user },
+    user: { username: undefined, password: undefined },
+    tls: { ca: undefined, cert: undefined, key: undefined, serverName: 'redis.example' },
+    prefix: 'mcp:',
+    waitForReplicas: 0,
+  })
+  const cluster = { urls: ['redis://a', 'redis://[::1]:26379'] }
+  const more = { username: 'mcp', password: { env: 'SECRET' }, wait_for_replicas: 2 }
+  expect(load({ ...signIn, ...storage, store: { kind: 'redis', cluster, ...more } }).store).toMatchObject({
+    place: { kind: 'cluster', nodes },
+    user: { username: 'mcp', password: env.SECRET },
+    tls: undefined,
+    waitForReplicas: 2,
+  })
+  expect(load({ ...signIn, ...storage, store: { kind: 'redis', url: 'redis://a/3' } }).store).toMatchObject({
+    place: { kind: 'server', database: 3 },
+  })
 })
 
 it('store and keys in both places are a mistake', () => {

@@ -39,3 +39,8 @@ export function findEncryptionKeys(config: PartialConfig<Config>): Storage<Parti
     ? { value: own, at: ['broker', 'encryption_keys'] }
     : { value: config.encryption_keys, at: ['encryption_keys'] }
 }
+
+/** The URLs of a store in Redis, wherever they stand. */
+export function listRedisUrls({ url, sentinel, cluster }: PartialConfig<Store>): string[] {
+  return [url, ...(sentinel?.urls ?? []), ...(cluster?.urls ?? [])].filter((one) => one !== undefined)
+}

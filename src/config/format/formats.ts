@@ -115,14 +115,22 @@ export function findKeyUrlMistake(text: string): Mistake | undefined {
   }
 }
 
-/** Where a Redis or Valkey server is: without credentials, which are secrets. */
+/** Where a Redis or Valkey server is, with the number of a database or without: no credentials, which are secrets. */
 export function findRedisUrlMistake(text: string): Mistake | undefined {
-  const url = /^rediss?:\/\/[^\s@]+$/.test(text) ? URL.parse(text) : null
-  if (url !== null && url.hostname !== '') return undefined
+  const url = /^rediss?:\/\/[^\s@?#]+$/.test(text) ? URL.parse(text) : null
+  if (url !== null && url.hostname !== '' && /^(\/\d{0,5})?$/.test(url.pathname)) return undefined
   return {
     reason: 'is not a redis:// or rediss:// URL without credentials',
     fix: 'Write it like redis://127.0.0.1:6379; a password goes into `password`.',
   }
+}
+
+/** One of several Redis servers or Sentinels, which have no databases to choose from. */
+export function findRedisNodeMistake(text: string): Mistake | undefined {
+  const mistake = findRedisUrlMistake(text)
+  if (mistake) return mistake
+  if (/^\/?$/.test(new URL(text).pathname)) return undefined
+  return { reason: 'names a database', fix: 'Leave it out: `prefix` keeps what is stored apart.' }
 }
 
 /** Paths that the proxy answers itself. */

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
-import type { StorePlan } from '../../core/plan/store-plan.ts'
-import { findEncryptionKeys, findStore } from '../derive/storage.ts'
+import type { RedisNode, RedisPlace, RedisStorePlan, StorePlan } from '../../core/plan/store-plan.ts'
+import { findEncryptionKeys, findStore, listRedisUrls } from '../derive/storage.ts'
 import { decodeEncryptionKey } from '../format/key-material.ts'
 import type { Config } from '../schema/schema.ts'
 import { store as storeSchema } from '../schema/store.ts'
@@ -21,13 +21,38 @@ export function createStorePlan(config: Config, secretsAndFiles: SecretsAndFiles
     case 'sqlite':
       return { kind: 'sqlite', file: resolve(directory, store.path ?? 'open-mcp-auth-proxy.db') }
     case 'redis':
-      return {
-        kind: 'redis',
-        url: store.url ?? '',
-        password: secretsAndFiles.findSecret(store.password),
-        prefix: store.prefix ?? 'mcp:',
-      }
+      return createRedisPlan(store, secretsAndFiles)
   }
+}
+
+type StoreConfig = NonNullable<Config['store']>
+
+function createRedisPlan(store: StoreConfig, { findSecret, findFile }: SecretsAndFiles): RedisStorePlan {
+  const isEncrypted = listRedisUrls(store)[0]?.startsWith('rediss:')
+  const { ca_file, cert_file, key_file, server_name: serverName } = store.tls ?? {}
+  return {
+    kind: 'redis',
+    place: createRedisPlace(store, findSecret),
+    user: { username: store.username, password: findSecret(store.password) },
+    tls: isEncrypted ? { ca: findFile(ca_file), cert: findFile(cert_file), key: findFile(key_file), serverName } : undefined,
+    prefix: store.prefix ?? 'mcp:',
+    waitForReplicas: store.wait_for_replicas ?? 0,
+  }
+}
+
+function createRedisPlace({ url, sentinel, cluster }: StoreConfig, findSecret: SecretsAndFiles['findSecret']): RedisPlace {
+  if (sentinel !== undefined) {
+    const user = { username: sentinel.username, password: findSecret(sentinel.password) }
+    return { kind: 'sentinel', nodes: sentinel.urls.map(parseRedisNode), master: sentinel.master, user }
+  }
+  if (cluster !== undefined) return { kind: 'cluster', nodes: cluster.urls.map(parseRedisNode) }
+  const { pathname } = new URL(url ?? '')
+  return { kind: 'server', node: parseRedisNode(url ?? ''), database: Number(pathname.slice(1)) }
+}
+
+function parseRedisNode(url: string): RedisNode {
+  const { hostname, port } = new URL(url)
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? 6379 : Number(port) }
 }
 
 /** The configured keys. */

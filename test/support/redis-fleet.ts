@@ -1,0 +1,160 @@
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { createClient } from 'redis'
+import { vi } from 'vitest'
+import { findFreePort, findFreePorts, type RedisServer, startProgram, startRedisServer } from './redis-server.ts'
+
+const run = promisify(execFile)
+
+/** How all servers of a fleet are started. */
+export interface FleetOptions {
+  /** In place of Redis. */
+  readonly program?: string
+  /** More of the command line of each server. */
+  readonly settings?: readonly string[]
+  /** Lines for the configuration of each Sentinel. */
+  readonly sentinelLines?: readonly string[]
+}
+
+export interface SentinelFleet {
+  readonly servers: readonly [master: RedisServer, replica: RedisServer]
+  readonly sentinels: readonly RedisServer[]
+  close(): Promise<void>
+}
+
+export const MASTER_NAME = 'mcp-store'
+
+/** A master, a replica of it, and three Sentinels that give a master up after half a second. */
+export async function startSentinelFleet({
+  program,
+  settings = [],
+  sentinelLines = [],
+}: FleetOptions = {}): Promise<SentinelFleet> {
+  const folder = mkdtempSync(join(tmpdir(), 'sentinels-'))
+  const shared = { ...(program !== undefined && { program }) }
+  const master = await startRedisServer({ ...shared, settings: [...settings, ...keepFiles(folder, 'master')] })
+  const follow = ['--replicaof', '127.0.0.1', String(master.port), '--repl-diskless-sync-delay', '0']
+  const replica = await startRedisServer({ ...shared, settings: [...settings, ...keepFiles(folder, 'replica'), ...follow] })
+  const startSentinel = async (number: number): Promise<RedisServer> => {
+    const port = await findFreePort()
+    const file = join(folder, `sentinel-${number}.conf`)
+    const lines = [
+      `port ${port}`,
+      'bind 127.0.0.1',
+      `dir ${folder}`,
+      `sentinel monitor ${MASTER_NAME} 127.0.0.1 ${master.port} 2`,
+      `sentinel down-after-milliseconds ${MASTER_NAME} 500`,
+      `sentinel failover-timeout ${MASTER_NAME} 3000`,
+      ...sentinelLines,
+    ]
+    writeFileSync(file, lines.join('\n'))
+    return startProgram(port, program, [file, '--sentinel'])
+  }
+  const sentinels = await Promise.all([1, 2, 3].map(startSentinel))
+  return {
+    servers: [master, replica],
+    sentinels,
+    async close() {
+      await Promise.all([...sentinels, master, replica].map((one) => one.close('SIGKILL')))
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Waits until Sentinels know each other and the replica: before that they can't agree on anything. */
+export async function waitForQuorum({ sentinels }: SentinelFleet, password?: string): Promise<void> {
+  const clients = await Promise.all(
+    sentinels.map(({ url }) => createClient({ url, ...(password !== undefined && { password }) }).connect()),
+  )
+  const knows = async (client: (typeof clients)[number]): Promise<boolean> => {
+    const master = (await client.sendCommand(['SENTINEL', 'MASTER', MASTER_NAME])) as unknown as Record<string, string>
+    return master['num-other-sentinels'] === '2' && master['num-slaves'] === '1' && master.flags === 'master'
+  }
+  await vi.waitUntil(async () => (await Promise.all(clients.map(knows))).every(Boolean), { timeout: 30_000, interval: 100 })
+  for (const client of clients) client.destroy()
+}
+
+export interface Cluster {
+  /** Masters first. */
+  readonly nodes: readonly RedisServer[]
+  close(): Promise<void>
+}
+
+/** A cluster of three masters, that gives a node up after a second. */
+export async function startCluster(
+  replicasEach: 0 | 1,
+  { program, settings = [] }: FleetOptions = {},
+  cli: readonly string[] = [],
+): Promise<Cluster> {
+  const folder = mkdtempSync(join(tmpdir(), 'cluster-'))
+  const ports = await findFreePorts(2 * (3 + 3 * replicasEach))
+  const start = (number: number): Promise<RedisServer> => {
+    const file = [
+      '--cluster-enabled',
+      'yes',
+      '--cluster-config-file',
+      join(folder, `${number}.conf`),
+      '--cluster-node-timeout',
+      '1000',
+    ]
+    // The default for the bus, 10000 above, may be no port at all.
+    const bus = ['--cluster-port', String(ports[2 * number]), '--repl-diskless-sync-delay', '0']
+    const shared = { port: ports[2 * number + 1] ?? 0, ...(program !== undefined && { program }) }
+    return startRedisServer({ ...shared, settings: [...file, ...bus, ...keepFiles(folder, String(number)), ...settings] })
+  }
+  const nodes = await Promise.all(Array.from({ length: ports.length / 2 }, (_, number) => start(number)))
+  const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`)
+  await createClusterOf(addresses, replicasEach, cli)
+  await vi.waitUntil(async () => (await Promise.all(nodes.map((node) => isWhole(node, nodes.length, cli)))).every(Boolean), {
+    timeout: 30_000,
+    interval: 100,
+  })
+  return {
+    nodes,
+    async close() {
+      await Promise.all(nodes.map((one) => one.close('SIGKILL')))
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function isWhole({ port }: RedisServer, size: number, cli: readonly string[]): Promise<boolean> {
+  const { stdout } = await run('redis-cli', [...cli, '-p', String(port), 'cluster', 'info'])
+  return stdout.includes('cluster_state:ok') && stdout.includes(`cluster_known_nodes:${size}\r`)
+}
+
+async function createClusterOf(addresses: readonly string[], replicasEach: number, cli: readonly string[]): Promise<void> {
+  const order = ['--cluster', 'create', ...addresses, '--cluster-replicas', String(replicasEach), '--cluster-yes']
+  await run('redis-cli', [...cli, ...order]).catch((error: { stdout?: string }) => {
+    throw new Error(`redis-cli: ${error.stdout}`)
+  })
+}
+
+/** Replication writes its snapshots there, and a start reads what lies there. */
+function keepFiles(folder: string, name: string): string[] {
+  return ['--dir', folder, '--dbfilename', `${name}.rdb`]
+}
+
+/** Moves the hash slot of a key to another node, key by key (CLUSTER SETSLOT). */
+export async function beginMove({ nodes }: Cluster, key: string) {
+  const clients = await Promise.all(nodes.map(({ url }) => createClient({ url }).connect()))
+  const [first] = clients
+  const slot = Number(await first?.sendCommand(['CLUSTER', 'KEYSLOT', key]))
+  const ids = await Promise.all(clients.map(async (client) => String(await client.sendCommand(['CLUSTER', 'MYID']))))
+  const counts = await Promise.all(clients.map((client) => client.sendCommand(['CLUSTER', 'COUNTKEYSINSLOT', String(slot)])))
+  const from = counts.findIndex((count) => Number(count) > 0)
+  const to = (from + 1) % nodes.length
+  const set = (at: number, ...order: string[]) => clients[at]?.sendCommand(['CLUSTER', 'SETSLOT', String(slot), ...order])
+  await set(to, 'IMPORTING', ids[from] ?? '')
+  await set(from, 'MIGRATING', ids[to] ?? '')
+  return {
+    take: (one: string) => clients[from]?.sendCommand(['MIGRATE', '127.0.0.1', String(nodes[to]?.port), one, '0', '5000']),
+    async end() {
+      for (const at of [to, from]) await set(at, 'NODE', ids[to] ?? '')
+      for (const client of clients) client.destroy()
+    },
+  }
+}
