@@ -1,6 +1,6 @@
 import { createHeldMemory } from '../src/core/held-memory.ts'
 import type { Reply } from '../src/core/reply.ts'
-import { createAnswerFilter } from '../src/mcp/list-filter/answer-filter.ts'
+import { AnswerFilter } from '../src/mcp/list-filter/answer-filter.ts'
 import { createPolicy } from '../src/policy/policy.ts'
 import { accessOf, createPolicyPlan, createPrincipal } from '../test/support/policies.ts'
 import { someFacts } from '../test/support/request-facts.ts'
@@ -54,7 +54,7 @@ const reply: Reply = {
 }
 
 function filter(type: string, body: Buffer): void {
-  const filtering = createAnswerFilter(reply, { createFilter, hasCacheScope: true, memory, awaitsMessage: true })
+  const filtering = new AnswerFilter(reply, { createFilter, hasCacheScope: true, memory, awaitsMessage: true })
   filtering.start(200, { 'content-type': type })
   filtering.write(body)
   filtering.end()

@@ -15,7 +15,7 @@ export interface BeginningReader<T> {
 /** @param find - called with the data of each event until it has found something */
 export function createBeginningReader<T>(find: (data: string) => T | undefined): BeginningReader<T> {
   // Each byte is looked at once: a server may send its stream in single bytes.
-  let split: ReturnType<typeof createEventSplitter> | undefined = createEventSplitter(createHeldBytes(UNACCOUNTED))
+  let split: ReturnType<typeof createEventSplitter> | undefined = createEventSplitter(createHeldBytes({ memory: UNACCOUNTED }))
   let left = MAX_LENGTH
   let found: T | undefined
   const lookAt = (event: Buffer): void => {

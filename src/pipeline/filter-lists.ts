@@ -1,9 +1,10 @@
 import type { ListFilter } from '../core/decision.ts'
+import type { MemoryShare } from '../core/held-memory.ts'
 import { formatPrincipalKey } from '../core/principal.ts'
 import type { Reply } from '../core/reply.ts'
 import type { RoutedCall } from '../core/route.ts'
 import type { ServerReply } from '../http/server-reply.ts'
-import { type AnswerFilterOptions, createAnswerFilter } from '../mcp/list-filter/answer-filter.ts'
+import { AnswerFilter, type AnswerFilterOptions } from '../mcp/list-filter/answer-filter.ts'
 import { isModernRevision } from '../mcp/revision.ts'
 import type { Exchange } from './exchange.ts'
 import { LateFilter } from './late-filter.ts'
@@ -37,17 +38,36 @@ export function findListFiltering(exchange: Exchange, answer: FilteredAnswer): L
   const { headers } = answer.call
   if (createCallFilter(exchange, answer.call) === undefined) return answer.lasts ? prepareFilter(exchange, answer) : undefined
   answer.isFiltered = true
-  const options = createFilterOptions(exchange, answer)
-  return { headers: withoutEncoding(headers), filter: (reply) => createAnswerFilter(reply, options) }
+  const options = new CallVisibility(exchange, answer)
+  return { headers: withoutEncoding(headers), filter: (reply) => new AnswerFilter(reply, options) }
 }
 
-function createFilterOptions(exchange: Exchange, answer: FilteredAnswer): AnswerFilterOptions {
-  const { route, principal, revision, operations } = answer.call
-  return {
-    createFilter: () => createCallFilter(exchange, answer.call) ?? SHOWS_ALL,
-    hasCacheScope: isModernRevision(revision),
-    memory: exchange.edge.heldMemory.open(route.server, formatPrincipalKey(principal)),
-    awaitsMessage: route.kind === 'streamable_http' && operations.some(({ kind }) => kind === 'request'),
+/** What the principal of a call may see, by what was decided last. A class, since every answer of a server may ask for it. */
+class CallVisibility implements AnswerFilterOptions {
+  readonly #exchange: Exchange
+  readonly #answer: FilteredAnswer
+
+  constructor(exchange: Exchange, answer: FilteredAnswer) {
+    this.#exchange = exchange
+    this.#answer = answer
+  }
+
+  get hasCacheScope(): boolean {
+    return isModernRevision(this.#answer.call.revision)
+  }
+
+  get memory(): MemoryShare {
+    const { route, principal } = this.#answer.call
+    return this.#exchange.edge.heldMemory.open(route.server, formatPrincipalKey(principal))
+  }
+
+  get awaitsMessage(): boolean {
+    const { route, operations } = this.#answer.call
+    return route.kind === 'streamable_http' && operations.some(({ kind }) => kind === 'request')
+  }
+
+  createFilter(): ListFilter {
+    return createCallFilter(this.#exchange, this.#answer.call) ?? SHOWS_ALL
   }
 }
 
@@ -57,7 +77,7 @@ function prepareFilter(exchange: Exchange, answer: FilteredAnswer): ListFilterin
     headers: answer.call.headers,
     filter(reply) {
       const late = new LateFilter(reply)
-      answer.filterFromNowOn = () => late.filterFromNowOn(createFilterOptions(exchange, answer))
+      answer.filterFromNowOn = () => late.filterFromNowOn(new CallVisibility(exchange, answer))
       return late
     },
   }
@@ -75,7 +95,8 @@ export function createCallFilter(exchange: Exchange, call: RoutedCall): ListFilt
 const SHOWS_ALL: ListFilter = { shows: () => true }
 
 /** Nor a part of the answer: both could not be read here. */
-function withoutEncoding(headers: readonly string[]): string[] {
+function withoutEncoding(headers: readonly string[]): readonly string[] {
+  if (!UNREADABLE.some((name) => headers.includes(name))) return headers
   return headers.filter((_, index) => !UNREADABLE.includes(headers[index - (index % 2)] ?? ''))
 }
 

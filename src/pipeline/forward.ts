@@ -35,7 +35,7 @@ export function forward(exchange: Exchange, call: RoutedCall, identity: Identity
   const filtered = filtering?.filter(reply) ?? reply
   const { kind, upstream } = call.route
   const onEndpoint = (sealed: string): void => takeAnswers(exchange, sealed, reply)
-  const sent = filtering === undefined ? call : { ...call, headers: filtering.headers }
+  const sent = filtering === undefined || filtering.headers === call.headers ? call : { ...call, headers: filtering.headers }
   const read = readWhatIsDeclared(exchange, answer, filtered, forwarding)
   upstream.send(sent, kind === 'sse' ? rewriteEndpoint(exchange, call, read, onEndpoint) : read)
 }

@@ -2,7 +2,7 @@ import type { ProxyError } from '../core/errors.ts'
 import { PassingReply } from '../core/passing-reply.ts'
 import type { Reply, ReplyHeaders } from '../core/reply.ts'
 import type { ServerReply } from '../http/server-reply.ts'
-import { type AnswerFilterOptions, createAnswerFilter } from '../mcp/list-filter/answer-filter.ts'
+import { AnswerFilter, type AnswerFilterOptions } from '../mcp/list-filter/answer-filter.ts'
 
 /** Passes an answer on as it comes, until a policy comes into force that needs it filtered. */
 export class LateFilter extends PassingReply {
@@ -19,7 +19,7 @@ export class LateFilter extends PassingReply {
   filterFromNowOn(options: AnswerFilterOptions): boolean {
     const begun = this.#begun
     if (begun === undefined || begun.headers['content-encoding'] !== undefined || !this.#server.isBetweenEvents) return false
-    const filter = createAnswerFilter(new StartedReply(this.reply), options)
+    const filter = new AnswerFilter(new StartedReply(this.reply), options)
     filter.start(begun.status, begun.headers)
     this.#filter = filter
     return true

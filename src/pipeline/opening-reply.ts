@@ -42,7 +42,7 @@ export class OpeningReply extends PassingReply {
   override start(status: number, headers: ReplyHeaders): void {
     if (!declaresInBody(status, headers)) return super.start(status, headers)
     const stream = isEventStream(headers) ? createDeclarationReader() : undefined
-    this.#held = { status, headers, bytes: createHeldBytes(UNACCOUNTED), stream }
+    this.#held = { status, headers, bytes: createHeldBytes({ memory: UNACCOUNTED }), stream }
     this.#stopWaiting = this.#clock.after(MAX_HELD_MS, () => void this.#pass())
   }
 

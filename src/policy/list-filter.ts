@@ -1,10 +1,12 @@
-import type { ListedKind, ListFilter } from '../core/decision.ts'
+import type { ListedKind, ListFacts, ListFilter } from '../core/decision.ts'
 import type { Operation } from '../core/operation.ts'
+import type { Principal } from '../core/principal.ts'
 import type { Applicable } from './applicable.ts'
 import type { PathPolicy } from './decide.ts'
-import type { Inquiry } from './inquiry.ts'
+import { Inquiry } from './inquiry.ts'
 import { judgeAccess, judgeCondition, type Subject } from './judge.ts'
 import { holdsAll } from './requirement.ts'
+import { createWork } from './work.ts'
 
 /** What one asks for who uses an item of a list. */
 const USES: Readonly<Record<ListedKind, Pick<Operation, 'method' | 'targetKind'>>> = {
@@ -22,16 +24,38 @@ export interface ListRules {
   readonly findForTemplate: PathPolicy['findApplicable']
 }
 
-/** Filters lists by the decision about the use of each item. */
-export function createItemFilter(inquiry: Inquiry, policy: PathPolicy, { showsStepUp, findForTemplate }: ListRules): ListFilter {
-  return {
-    shows(kind, name) {
-      const operation: Operation = { kind: 'request', ...USES[kind], target: name, id: undefined }
-      const find = kind === 'resource_template' ? findForTemplate : policy.findApplicable
-      const applicable = find(operation, inquiry.work)
-      if (inquiry.work.left < 0 || applicable.problem !== undefined || !applicable.isListed) return false
-      return isUsable(inquiry, { operation, applicable }, policy) && (showsStepUp || hasScopes(inquiry, applicable))
-    },
+/** Filters lists by the decision about the use of each item. A class, since most answers of a server hold no list: it is cheap until it is asked. */
+export class ItemFilter implements ListFilter {
+  readonly #principal: Principal
+  readonly #facts: ListFacts
+  readonly #policy: PathPolicy
+  readonly #lists: ListRules
+  #inquiry: Inquiry | undefined
+
+  constructor(principal: Principal, facts: ListFacts, policy: PathPolicy, lists: ListRules) {
+    this.#principal = principal
+    this.#facts = facts
+    this.#policy = policy
+    this.#lists = lists
+  }
+
+  shows(kind: ListedKind, name: string): boolean {
+    const { findForTemplate, showsStepUp } = this.#lists
+    const inquiry = this.#inquire()
+    const operation: Operation = { kind: 'request', ...USES[kind], target: name, id: undefined }
+    const find = kind === 'resource_template' ? findForTemplate : this.#policy.findApplicable
+    const applicable = find(operation, inquiry.work)
+    if (inquiry.work.left < 0 || applicable.problem !== undefined || !applicable.isListed) return false
+    return isUsable(inquiry, { operation, applicable }, this.#policy) && (showsStepUp || hasScopes(inquiry, applicable))
+  }
+
+  /** All items are judged within one budget. */
+  #inquire(): Inquiry {
+    if (this.#inquiry === undefined) {
+      const about = { path: this.#facts.path, facts: this.#facts, readArguments: undefined }
+      this.#inquiry = new Inquiry(this.#principal, about, createWork(), undefined)
+    }
+    return this.#inquiry
   }
 }
 

@@ -7,7 +7,7 @@ import { createApplicableMemory } from './applicable-memory.ts'
 import { type CompiledRule, compileRule } from './compiled-rule.ts'
 import { decide, type PathPolicy } from './decide.ts'
 import { Inquiry } from './inquiry.ts'
-import { createItemFilter, type ListRules } from './list-filter.ts'
+import { ItemFilter, type ListRules } from './list-filter.ts'
 import { type CreateRequirement, createRequirements } from './requirement.ts'
 import { listNamedParts } from './target/resource-pattern.ts'
 import type { NamedParts } from './target/resource-uri.ts'
@@ -59,14 +59,7 @@ export function createPolicy(plan: PolicyPlan): Policy {
     },
     createListFilter: (principal, facts) => {
       const { policy, lists } = findPath(facts.path)
-      return (
-        lists &&
-        createItemFilter(
-          new Inquiry(principal, { path: facts.path, facts, readArguments: undefined }, createWork(), undefined),
-          policy,
-          lists,
-        )
-      )
+      return lists && new ItemFilter(principal, facts, policy, lists)
     },
   }
 }

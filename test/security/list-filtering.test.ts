@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
+import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openRawConnection, type RawResponse, sendRaw } from '../support/raw-client.ts'
 import { type Answer, answerJson, controlStream } from '../support/recording-upstream.ts'
@@ -171,6 +172,41 @@ describe('what hides a list from the filter', () => {
   ])('does not by %s', async (_what, before, after) => {
     expect(textOf(await ask(raw(before)))).toBe(after)
     expect(textOf(await ask(events(`data: ${before}\n\n`)))).toContain(`data: ${after}\n\n`)
+  })
+
+  it('does not by any spelling of the name, however the answer is sent: as JSON, as an event, in a batch, in pieces', async () => {
+    const spellings = (letter: string): string[] => {
+      const variants = [letter, letter.toUpperCase(), ...(letter === 's' ? ['\u017f'] : [])]
+      return variants.flatMap((one) => [one, `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`])
+    }
+    const name = fc
+      .constantFrom('tools', 'prompts', 'resources', 'resourceTemplates')
+      .chain((exact) => fc.tuple(...[...exact].map((letter) => fc.constantFrom(letter, letter, ...spellings(letter)))))
+      .map((letters) => letters.join(''))
+    const member = fc.constantFrom('', '"text":"a \\u003cb\\u003e \\\\ \\" c",', '"content":[{"type":"text","text":"é"}],')
+    const form = fc.constantFrom<[type: string, format: (message: string) => string]>(
+      ['application/json', (message) => message],
+      ['application/json', (message) => `[${message}]`],
+      ['application/json; charset=utf-8', (message) => `\n ${message} \n`],
+      ['text/event-stream', (message) => `event: message\ndata: ${message}\n\n`],
+      ['text/event-stream', (message) => `id: 1\r\ndata:${message.replace(':', ':\r\ndata:')}\r\n\r\n`],
+    )
+    const attempt = fc.asyncProperty(name, member, form, fc.nat(), async (spelled, before, [type, format], place) => {
+      const item = '{"name":"secret","uri":"file:///secret","uriTemplate":"file:///secret/{a}"}'
+      const body = Buffer.from(format(`{"jsonrpc":"2.0","id":1,"result":{${before}"${spelled}":[${item}]}}`))
+      const cut = 1 + (place % (body.length - 1))
+      const pieces = [body.subarray(0, cut), body.subarray(cut)]
+      const answer = ask(async (_request, response) => {
+        response.writeHead(200, { 'Content-Type': type })
+        for (const piece of pieces) await new Promise((sent) => response.write(piece, sent))
+        response.end()
+      })
+      // A stream is cut, and the error tells what had come until then.
+      const received = await answer.then(textOf, String)
+      expect(received).not.toContain('secret')
+      expect(received).toMatch(/"result"|answer_unfilterable|ended in the middle/)
+    })
+    await fc.assert(attempt, { numRuns: 150 })
   })
 
   it('cuts a stream, and what came before stays', async () => {

@@ -2,7 +2,7 @@ import type { ListedKind } from '../../src/core/decision.ts'
 import type { MemoryShare } from '../../src/core/held-memory.ts'
 import { createHeldMemory } from '../../src/core/held-memory.ts'
 import type { AnswerFilterOptions } from '../../src/mcp/list-filter/answer-filter.ts'
-import { createAnswerFilter } from '../../src/mcp/list-filter/answer-filter.ts'
+import { AnswerFilter } from '../../src/mcp/list-filter/answer-filter.ts'
 import type { Visibility } from '../../src/mcp/list-filter/filter-messages.ts'
 import { createFakeReply, type FakeReply } from './fake-reply.ts'
 
@@ -30,7 +30,7 @@ export function filterAnswer(
   }: Partial<AnswerFilterOptions> & { status?: number; headers?: Record<string, string | string[]> } = {},
 ): FakeReply {
   const reply = createFakeReply()
-  const filter = createAnswerFilter(reply, { ...hidesSecrets, memory: someMemory(), awaitsMessage: true, ...options })
+  const filter = new AnswerFilter(reply, { ...hidesSecrets, memory: someMemory(), awaitsMessage: true, ...options })
   filter.start(status, { ...headers })
   for (const piece of pieces) if (piece.length > 0) filter.write(Buffer.from(piece))
   filter.end()

@@ -4,7 +4,7 @@ import { createFakeReply } from '../../../test/support/fake-reply.ts'
 import { filterAnswer, filterStream, hidesSecrets, someMemory } from '../../../test/support/visibility.ts'
 import { ProxyError } from '../../core/errors.ts'
 import { createHeldMemory } from '../../core/held-memory.ts'
-import { createAnswerFilter } from './answer-filter.ts'
+import { AnswerFilter } from './answer-filter.ts'
 
 const list = (...names: string[]): string =>
   JSON.stringify({ jsonrpc: '2.0', id: 1, result: { tools: names.map((name) => ({ name, title: 'Ünï😀' })) } })
@@ -47,7 +47,7 @@ describe('a JSON answer', () => {
 
   it('begins only when it is complete, so that it can be refused', () => {
     const reply = createFakeReply()
-    const filter = createAnswerFilter(reply, { ...hidesSecrets, memory: someMemory(), awaitsMessage: true })
+    const filter = new AnswerFilter(reply, { ...hidesSecrets, memory: someMemory(), awaitsMessage: true })
     filter.start(200, { 'content-type': 'application/json' })
     filter.write(Buffer.from(list('a').slice(0, 20)))
     filter.fail(new ProxyError('upstream_timeout'))
@@ -120,7 +120,7 @@ describe('a JSON answer', () => {
   it('gives its memory back when the client goes away', () => {
     const share = createHeldMemory(1024 * 1024).open('test', 'alice')
     const reply = createFakeReply()
-    const filter = createAnswerFilter(reply, { ...hidesSecrets, memory: share, awaitsMessage: true })
+    const filter = new AnswerFilter(reply, { ...hidesSecrets, memory: share, awaitsMessage: true })
     filter.start(200, { 'content-type': 'application/json' })
     filter.write(Buffer.alloc(200_000))
     expect(share.take(200_000)).toBe(false)
@@ -168,7 +168,7 @@ describe('an event stream', () => {
 
   it('passes each event when it is complete, and comments when their line is', () => {
     const reply = createFakeReply()
-    const filter = createAnswerFilter(reply, { ...hidesSecrets, memory: someMemory(), awaitsMessage: true })
+    const filter = new AnswerFilter(reply, { ...hidesSecrets, memory: someMemory(), awaitsMessage: true })
     filter.start(200, { 'content-type': 'text/event-stream' })
     const send = (text: string): string => {
       const before = reply.body.length

@@ -1,16 +1,14 @@
 import { ProxyError, toProxyError } from '../../core/errors.ts'
-import type { MemoryShare } from '../../core/held-memory.ts'
+import { PassingReply } from '../../core/passing-reply.ts'
 import type { Reply, ReplyHeaders } from '../../core/reply.ts'
 import { isEventStream } from '../endpoint-event.ts'
 import { decodeAnswer } from './decode-answer.ts'
 import { filterEvent } from './filter-event.ts'
 import { filterMessages, type Visibility } from './filter-messages.ts'
-import { createHeldBytes, type HeldBytes } from './held-bytes.ts'
+import { createHeldBytes, FREE_BYTES, type HeldBytes, type MemoryHolder } from './held-bytes.ts'
 import { createEventSplitter } from './split-events.ts'
 
-export interface AnswerFilterOptions extends Visibility {
-  /** Takes what is held until it can be looked at. */
-  readonly memory: MemoryShare
+export interface AnswerFilterOptions extends Visibility, MemoryHolder {
   /** Whether a success answers a JSON-RPC request, so that it must be a message. */
   readonly awaitsMessage: boolean
 }
@@ -19,59 +17,72 @@ export interface AnswerFilterOptions extends Visibility {
 interface Passage {
   write(chunk: Buffer): boolean
   end(): void
+  /** Lets go of what is held. */
+  drop(): void
 }
 
 /** Headers about bytes that are not those of the answer any more. */
 const ABOUT_THE_BYTES = ['content-digest', 'content-md5', 'digest', 'etag', 'last-modified', 'repr-digest'] as const
 
 /**
- * Wraps the reply to a principal that may not use all that the server lists. Events pass one by one, when they are complete; any other
- * answer is held until it is, and refused where it cannot be filtered. What is encoded cannot.
- *
- * @param reply - where the filtered answer goes
+ * The reply to a principal that may not use all that the server lists. Events pass one by one, when they are complete; any other answer is
+ * held until it is, and refused where it cannot be filtered. What is encoded cannot. A class, since every answer of a server may pass here.
  */
-export function createAnswerFilter(reply: Reply, options: AnswerFilterOptions): Reply {
-  const held = createHeldBytes(options.memory)
-  let passage: Passage | undefined
-  let isOver = false
-  const finish = (): void => {
-    isOver = true
-    held.take()
+export class AnswerFilter extends PassingReply {
+  readonly #options: AnswerFilterOptions
+  #passage: Passage | undefined
+  #isOver = false
+
+  /** @param reply - where the filtered answer goes */
+  constructor(reply: Reply, options: AnswerFilterOptions) {
+    super(reply)
+    this.#options = options
+    reply.onClose(() => this.#finish())
   }
-  const fail = (error: ProxyError): void => {
-    if (isOver) return
-    finish()
-    reply.fail(error)
-  }
-  /** @returns what the step returns; false where it failed */
-  const attempt = (step: () => boolean | undefined): boolean => {
-    if (isOver) return false
+
+  override start(status: number, headers: ReplyHeaders): void {
+    if (this.#isOver) return
     try {
-      return step() ?? true
+      this.#passage = open(this.reply, { status, headers, options: this.#options })
     } catch (error) {
-      fail(toProxyError(error))
+      this.fail(toProxyError(error))
+    }
+  }
+
+  override write(chunk: Uint8Array): boolean {
+    if (this.#isOver) return false
+    try {
+      return this.#passage?.write(toBuffer(chunk)) ?? true
+    } catch (error) {
+      this.fail(toProxyError(error))
       return false
     }
   }
-  reply.onClose(finish)
 
-  return {
-    start: (status, headers) =>
-      void attempt(() => {
-        passage = open(reply, held, { status, headers, options })
-      }),
-    write: (chunk) => attempt(() => passage?.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength))),
-    end: () =>
-      void attempt(() => {
-        passage?.end()
-        finish()
-      }),
-    fail,
-    report: (error) => reply.report(error),
-    onDrain: (listener) => reply.onDrain(listener),
-    onDone: (listener) => reply.onDone(listener),
-    onClose: (listener) => reply.onClose(listener),
+  override end(): void {
+    if (this.#isOver) return
+    try {
+      this.#passage?.end()
+      this.#finish()
+    } catch (error) {
+      this.fail(toProxyError(error))
+    }
   }
+
+  override fail(error: ProxyError): void {
+    if (this.#isOver) return
+    this.#finish()
+    this.reply.fail(error)
+  }
+
+  #finish(): void {
+    this.#isOver = true
+    this.#passage?.drop()
+  }
+}
+
+function toBuffer(chunk: Uint8Array): Buffer {
+  return Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
 }
 
 /** An answer that begins. */
@@ -81,14 +92,14 @@ interface Beginning {
   readonly options: AnswerFilterOptions
 }
 
-function open(reply: Reply, held: HeldBytes, beginning: Beginning): Passage {
+function open(reply: Reply, beginning: Beginning): Passage {
   const { status, headers, options } = beginning
   if (isWithoutBody(status, headers)) return passWithoutBody(reply, status, headers)
   checkReadable(status, headers)
-  if (!isEventStream(headers)) return passWhole(reply, held, beginning)
-  delete headers['content-length']
+  if (!isEventStream(headers)) return new WholeAnswer(reply, beginning)
+  if (headers['content-length'] !== undefined) delete headers['content-length']
   reply.start(status, headers)
-  return passEvents(reply, held, options)
+  return passEvents(reply, options)
 }
 
 function isWithoutBody(status: number, headers: ReplyHeaders): boolean {
@@ -102,6 +113,7 @@ function passWithoutBody(reply: Reply, status: number, headers: ReplyHeaders): P
       throw refuse('a body where there is none')
     },
     end: () => reply.end(),
+    drop() {},
   }
 }
 
@@ -115,7 +127,8 @@ function checkReadable(status: number, headers: ReplyHeaders): void {
   if (/event-stream/i.test(type) && !isEventStream(headers)) throw refuse('a content type that may be an event stream or not')
 }
 
-function passEvents(reply: Reply, held: HeldBytes, options: AnswerFilterOptions): Passage {
+function passEvents(reply: Reply, options: AnswerFilterOptions): Passage {
+  const held = createHeldBytes(options)
   const split = createEventSplitter(held)
   let isDropped = false
   const filterPiece = (piece: Buffer): Buffer[] => {
@@ -137,26 +150,54 @@ function passEvents(reply: Reply, held: HeldBytes, options: AnswerFilterOptions)
       if (held.length > 0) filter([held.take()])
       reply.end()
     },
+    drop: () => void held.take(),
   }
 }
 
-function passWhole(reply: Reply, held: HeldBytes, { status, headers, options }: Beginning): Passage {
-  return {
-    write(chunk) {
-      held.add(chunk)
+/** An answer that is held until it is complete. */
+class WholeAnswer implements Passage {
+  readonly #reply: Reply
+  readonly #beginning: Beginning
+  /** A short answer comes in one piece, which is not copied. */
+  #only: Buffer | undefined
+  /** Made for answers that come in several pieces, or in a long one. */
+  #held: HeldBytes | undefined
+
+  constructor(reply: Reply, beginning: Beginning) {
+    this.#reply = reply
+    this.#beginning = beginning
+  }
+
+  write(chunk: Buffer): boolean {
+    if (this.#only === undefined && this.#held === undefined && chunk.length <= FREE_BYTES) {
+      this.#only = chunk
       return true
-    },
-    end() {
-      const bytes = held.take()
-      const filtered = filterBody(bytes, status < 300 && options.awaitsMessage, options)
-      if (filtered !== bytes) for (const name of ABOUT_THE_BYTES) delete headers[name]
-      headers['content-length'] = String(filtered.length)
-      reply.start(status, headers)
-      if (filtered.length > 0) reply.write(filtered)
-      reply.end()
-    },
+    }
+    this.#held ??= createHeldBytes(this.#beginning.options)
+    if (this.#only !== undefined) this.#held.add(this.#only)
+    this.#only = undefined
+    this.#held.add(chunk)
+    return true
+  }
+
+  end(): void {
+    const { status, headers, options } = this.#beginning
+    const bytes = this.#only ?? this.#held?.take() ?? NOTHING
+    const filtered = filterBody(bytes, status < 300 && options.awaitsMessage, options)
+    if (filtered !== bytes) for (const name of ABOUT_THE_BYTES) delete headers[name]
+    headers['content-length'] = String(filtered.length)
+    this.#reply.start(status, headers)
+    if (filtered.length > 0) this.#reply.write(filtered)
+    this.#reply.end()
+  }
+
+  drop(): void {
+    this.#only = undefined
+    this.#held?.take()
   }
 }
+
+const NOTHING = Buffer.alloc(0)
 
 function filterBody(bytes: Buffer, mustBeMessage: boolean, options: AnswerFilterOptions): Buffer {
   if (bytes.length === 0 || !(mustBeMessage || beginsLikeMessage(bytes))) return bytes

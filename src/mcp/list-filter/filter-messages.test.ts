@@ -68,6 +68,31 @@ describe('a list', () => {
     )
   })
 
+  it('is shown by no spelling of its name: other cases, look-alikes and escapes', () => {
+    const spellings = (letter: string): string[] => {
+      const variants = [letter, letter.toUpperCase(), ...(letter === 's' ? ['\u017f'] : [])]
+      return variants.flatMap((one) => [one, `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`])
+    }
+    const name = fc
+      .constantFrom('tools', 'prompts', 'resources', 'resourceTemplates')
+      .chain((exact) => fc.tuple(...[...exact].map((letter) => fc.constantFrom(letter, letter, ...spellings(letter)))))
+      .map((letters) => letters.join(''))
+    const members = fc.constantFrom('', '"a":"\\\\\\n\\u003c",', '"x":[1,{}],\n')
+    const wrap = fc.constantFrom(
+      result,
+      (inner: string) => `[ ${result(inner)}]`,
+      (inner: string) => ` {"result":{${inner}}}\n`,
+    )
+    fc.assert(
+      fc.property(name, members, wrap, (spelled, before, wrapped) => {
+        const item = '{"name":"secret","uri":"secret","uriTemplate":"secret"}'
+        const text = wrapped(`${before}"${spelled}":[${item}]`)
+        if (codeOf(text) === undefined) expect(filter(text)).not.toContain('secret')
+      }),
+      { numRuns: 500 },
+    )
+  })
+
   it('is asked about with a new budget now and then, so that long lists are shown as their items are judged', () => {
     let filters = 0
     const createFilter = () => {
@@ -100,9 +125,9 @@ describe('a list', () => {
     ['a broken escape', result('"tools":[{"name":"\\x"}]')],
     ['a resource with another key', result('"resources":[{"URI":"secret"}]')],
     ['a method beside a result', '{"method":"x","result":{"tools":[{"name":"secret"}]}}'],
-    ['a method that is no string', '{"method":{"x":1}}'],
+    ['a method that is no string', '{"method":{"x":1},"params":{"tools":[]}}'],
     ['a batch in a batch', `[[${result('"tools":[]')}]]`],
-    ['a batch of other things', '[1]'],
+    ['a batch of other things', `[1,${result('"tools":[]')}]`],
     ['a text', '"tools"'],
     ['nothing', ''],
     ['half a message', result('"tools":[{"name":"a"}').slice(0, -4)],
@@ -111,7 +136,7 @@ describe('a list', () => {
     ['comments', '{"result":/**/{"tools":[{"name":"secret"}]}}'],
     ['other quotes', "{'result':{'tools':[{'name':'secret'}]}}"],
     ['no quotes', '{result:{tools:[{name:"secret"}]}}'],
-    ['a value that is none', '{"id":x,"result":{}}'],
+    ['a value that is none', '{"id":x,"result":{"tools":[]}}'],
     ['words', result('"tools":[{"name":secret}]')],
     ['a list of more items than a page has', result(`"tools":[${'{"name":"a"},'.repeat(10_000)}{"name":"a"}]`)],
     ['more values than a page has', result(`"tools":[${'{"name":"a"},'.repeat(100_000)}{"name":"a"}]`)],
@@ -133,6 +158,7 @@ describe('a list', () => {
       result(`"cacheScope":"private","tools":[{"name":"a","tools":[${'{"tools":['.repeat(20_000)}${']}'.repeat(20_000)}]}]`),
     ],
     ['an empty batch', '[]'],
+    ['what says a thing twice, but lists nothing', '{"id":1,"id":2,"result":{"content":[],"content":[]}}'],
   ])('is not seen in %s', (_what, text) => {
     expect(filter(text, true)).toBe(text)
   })

@@ -3,6 +3,7 @@ import { ProxyError } from '../../core/errors.ts'
 import { applyEdits, type Edit, insertMembers, removeItems, replaceAt } from '../../core/json/json-edits.ts'
 import { type Outline, outlineChosen } from '../../core/json/shallow-outline.ts'
 import { findLookAlike, type ReservedKeys, reserveKeys } from '../reserved-keys.ts'
+import { createNameSearch } from './find-names.ts'
 
 /** What decides what a principal is shown. */
 export interface Visibility {
@@ -25,6 +26,12 @@ const RESULT_KEYS = reserveKeys(...LISTS.keys(), 'cacheScope')
 const PARAMS_KEYS = reserveKeys('uri', 'notifications')
 const SUBSCRIPTION_KEYS = reserveKeys('resourceSubscriptions')
 
+/**
+ * Members without which nothing is filtered. `notifications/resources/updated` has the name of one of them in it, and an acknowledgment is
+ * about nothing else that is hidden.
+ */
+const mayHoldHidden = createNameSearch([...LISTS.keys(), 'resourceSubscriptions', 'cacheScope'])
+
 /** Lists hold items with members; what is subscribed to is an object with a list. */
 const DEEPER: ReadonlyMap<string, number> = new Map([
   ...[...LISTS.keys()].map((name) => [name, 2] as const),
@@ -40,13 +47,16 @@ const ITEMS_OF_FILTER = 500
 /**
  * Takes what a principal may not use out of JSON-RPC messages: items of lists, notifications about resources. Lists are found by their
  * shape, never by the id of the request: an answer may arrive on another connection, or at another process, than its request. The bytes of
- * what stays are those that came.
+ * what stays are those that came. A text that can hold none of that passes unparsed.
  *
  * @param text - one message, or a batch
  * @returns the same text where nothing changes; undefined where nothing stays
  * @throws ProxyError `answer_unfilterable` for what can be read in two ways, or not at all
  */
 export function filterMessages(text: string, visibility: Visibility): string | undefined {
+  // No JSON holds one. UTF-16 and UTF-32 do, and some decoders find out by themselves that it is that.
+  if (text.includes('\0')) throw refuse('a NUL')
+  if (!mayHoldHidden(text)) return text
   const root = outline(text)
   const edits: Edit[] = []
   const stays = (message: Outline): boolean => filterMessage(text, message, visibility, edits)
@@ -65,8 +75,6 @@ function covers([first, ...more]: readonly Edit[], items: readonly Outline[]): b
 }
 
 function outline(text: string): Outline {
-  // No JSON holds one. UTF-16 and UTF-32 do, and some decoders find out by themselves that it is that.
-  if (text.includes('\0')) throw refuse('a NUL')
   try {
     // Message → params or result → what is in it. A batch adds one level.
     return outlineChosen(text, /^[ \t\r\n]*\[/.test(text) ? 3 : 2, DEEPER, MAX_VALUES)
@@ -108,12 +116,12 @@ function filterResult(text: string, result: Outline, members: Members, visibilit
 }
 
 /** Whether one is shown of many, with a new budget now and then. */
-function createShows(kind: ListedKind, { createFilter }: Visibility): (name: string) => boolean {
+function createShows(kind: ListedKind, visibility: Visibility): (name: string) => boolean {
   let filter: ListFilter | undefined
   let left = 0
   return (name) => {
     if (filter === undefined || left === 0) {
-      filter = createFilter()
+      filter = visibility.createFilter()
       left = ITEMS_OF_FILTER
     }
     left--

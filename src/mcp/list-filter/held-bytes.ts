@@ -4,7 +4,7 @@ import type { MemoryShare } from '../../core/held-memory.ts'
 /** The longest answer, or event, that is filtered. Results of calls pass here as well, and may hold images. */
 export const MAX_HELD_BYTES = 16 * 1024 * 1024
 /** So much is held without asking, like what arrives with one read. */
-const FREE_BYTES = 64 * 1024
+export const FREE_BYTES = 64 * 1024
 
 /** Bytes that are held until all have come. */
 export interface HeldBytes {
@@ -15,17 +15,26 @@ export interface HeldBytes {
   take(): Buffer
 }
 
-/** @param memory - the account from which it is taken */
-export function createHeldBytes(memory: MemoryShare): HeldBytes {
-  let bytes: Buffer = Buffer.alloc(0)
+/** Has memory from which is taken what is held. */
+export interface MemoryHolder {
+  /** Asked for only when something long is held. */
+  readonly memory: MemoryShare
+}
+
+export function createHeldBytes(holder: MemoryHolder): HeldBytes {
+  let bytes = NOTHING
   let length = 0
   let taken = 0
+  let memory: MemoryShare | undefined
   /** Node holds each chunk as an object of some 200 bytes: they are put together, in twice the room at most. */
   const grow = (least: number): void => {
     if (least > MAX_HELD_BYTES) throw refuse(`longer than ${MAX_HELD_BYTES} bytes`)
     const size = length === 0 ? least : Math.min(2 * least, MAX_HELD_BYTES)
-    if (size > FREE_BYTES && !memory.take(size - taken)) throw busy()
-    if (size > FREE_BYTES) taken = size
+    if (size > FREE_BYTES) {
+      memory ??= holder.memory
+      if (!memory.take(size - taken)) throw busy()
+      taken = size
+    }
     const before = bytes.subarray(0, length)
     bytes = Buffer.allocUnsafe(size)
     bytes.set(before)
@@ -41,14 +50,16 @@ export function createHeldBytes(memory: MemoryShare): HeldBytes {
     },
     take() {
       const all = bytes.subarray(0, length)
-      if (taken > 0) memory.give(taken)
-      bytes = Buffer.alloc(0)
+      if (taken > 0) memory?.give(taken)
+      bytes = NOTHING
       length = 0
       taken = 0
       return all
     },
   }
 }
+
+const NOTHING: Buffer = Buffer.alloc(0)
 
 function refuse(what: string): ProxyError {
   return new ProxyError('answer_unfilterable', { cause: what })
