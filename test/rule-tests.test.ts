@@ -96,6 +96,88 @@ describe('rules test', { timeout: 60_000 }, () => {
     expect(output).toContain(`+ got:      ${got}\n`)
   })
 
+  describe('of what is only tried', () => {
+    const shadow = `
+issuers: [https://idp.example.com]
+servers:
+  - path: /tickets
+    upstream: http://localhost:8000/mcp
+    access_mode: shadow
+    access:
+      - { groups: [support], tools: [search, refund] }
+    rules:
+      - { tool: refund, require: "args.amount <= 100", mode: shadow }
+      - { tool: purge, deny: true }
+      - { resource: "file:///secret/**", deny: true, mode: shadow }
+`
+    const ask = (what: string) => {
+      writeFileSync(join(directory, 'other.yaml'), shadow)
+      return run(`cases: [{ principal: { groups: [support] }, ${what} }]`, 'other.yaml')
+    }
+
+    it.each([
+      'tool: refund, args: { amount: 200 }, expect: permit, would_deny: ["rules[0]"]',
+      'tool: refund, args: { amount: 200 }, expect: permit, would_deny: true',
+      'tool: refund, args: { amount: 200 }, expect: permit',
+      'tool: refund, args: { amount: 1 }, expect: permit, would_deny: false',
+      'tool: search, expect: permit, would_deny: []',
+      'tool: export, expect: permit, would_deny: [access]',
+      'tool: purge, expect: deny, would_deny: [access]',
+      'resource: "file:///secret/a", expect: permit, would_deny: ["rules[2]", access]',
+      'resource: "file:///a/%252e%252e/%25252e", expect: permit, would_deny: true',
+    ])('a case comes out as expected: { %s }', async (what) => {
+      expect((await ask(what)).output).toMatch(/^1 of 1 cases came out as expected\.$/m)
+    })
+
+    it.each([
+      [
+        'tool: refund, args: { amount: 200 }, expect: permit, would_deny: [access]',
+        'permit, would be denied by access',
+        'permit, would be denied by rules[0]',
+      ],
+      [
+        'tool: refund, args: { amount: 1 }, expect: permit, would_deny: true',
+        'permit, would be denied',
+        'permit, would not be denied',
+      ],
+      ['tool: export, expect: permit, would_deny: false', 'permit, would not be denied', 'permit, would be denied by access'],
+      ['tool: export, expect: permit, would_deny: []', 'permit, would not be denied', 'permit, would be denied by access'],
+      [
+        'tool: export, expect: hide, would_deny: [access]',
+        'hide, would be denied by access',
+        'permit, would be denied by access',
+      ],
+    ])('finds a surprise in { %s }', async (what, expected, got) => {
+      const { code, output } = await ask(what)
+      expect(code).toBe(1)
+      expect(output).toContain(`- expected: ${expected}\n`)
+      expect(output).toContain(`+ got:      ${got}\n`)
+    })
+
+    it.each([
+      [
+        'tool: purge, expect: deny, would_deny: ["rules[1]"]',
+        'would_deny[0]',
+        'is not in shadow mode',
+        'access, rules[0], rules[2]',
+      ],
+      [
+        'tool: purge, expect: deny, would_deny: ["rules[7]"]',
+        'would_deny[0]',
+        'is not in shadow mode',
+        'access, rules[0], rules[2]',
+      ],
+      ['tool: purge, expect: deny, would_deny: [access, access]', 'would_deny[1]', 'is listed twice', ''],
+      ['list: tools, of: [a], shows: [a], would_deny: false', 'would_deny', 'is not for lists', ''],
+      ['tool: purge, expect: deny, would_deny: maybe', 'would_deny', '', ''],
+    ])('refuses { %s }', async (what, place, reason, fix) => {
+      const { code, error } = await ask(what)
+      expect(code).toBe(2)
+      const words = error.replaceAll(/\s+/g, ' ')
+      for (const part of [`cases[0].${place} (line 1,`, reason, fix]) expect(words).toContain(part)
+    })
+  })
+
   it('says of a surprise in a list what is shown, apart from what a use without arguments comes to', async () => {
     const { output } = await run(`cases: [{ ${support}, list: tools, of: [refund, export], shows: [export] }]`)
     const words = output.replaceAll(/\s+/g, ' ')

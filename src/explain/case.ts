@@ -23,6 +23,8 @@ export interface CaseOperation {
   readonly expect: Outcome
   /** All scopes of the challenge, where the case names them. */
   readonly scopes: readonly string[] | undefined
+  /** Whether what is only tried would refuse it, or what of that; undefined where it does not matter. */
+  readonly wouldDeny: boolean | readonly string[] | undefined
 }
 
 export interface CaseList {
@@ -45,6 +47,7 @@ export function settleCase(given: RuleCase, plan: Plan, report: ReportCase): Set
   const circumstances = settleCircumstances(given, server, report)
   const principal = settlePrincipal(given, server, report)
   const ask = settleAsk(given)
+  checkTried(given, server, report)
   if (circumstances === undefined || principal === undefined) return undefined
   const settled = { name: given.name, server, principal, circumstances, ask }
   return isReadable(settled, plan, report) ? settled : undefined
@@ -99,14 +102,26 @@ function settlePrincipal({ principal }: RuleCase, server: ServerPlan, report: Re
   }
 }
 
+/** A name of something that is enforced, or not there, would never be among what is only tried. */
+function checkTried({ would_deny: named }: RuleCase, { policy }: ServerPlan, report: ReportCase): void {
+  const rules = policy.rules.flatMap(({ mode }, index) => (mode === 'shadow' ? [`rules[${index}]`] : []))
+  const tried = policy.access?.mode === 'shadow' ? ['access', ...rules] : rules
+  for (const [index, label] of (Array.isArray(named) ? named : []).entries())
+    if (!tried.includes(label))
+      report(['would_deny', index], {
+        reason: 'is not in shadow mode on this server',
+        fix: tried.length === 0 ? 'Remove it: nothing is.' : `Write one of ${tried.join(', ')}.`,
+      })
+}
+
 const KINDS: readonly OperationKind[] = ['tool', 'prompt', 'resource', 'method']
 
 function settleAsk(given: RuleCase): CaseOperation | CaseList {
-  const { list, of = [], shows = [], args, expect = 'permit', scopes } = given
+  const { list, of = [], shows = [], args, expect = 'permit', scopes, would_deny: wouldDeny } = given
   if (list !== undefined) return { list: LISTED[list], of, shows }
   const kind = KINDS.find((one) => given[one] !== undefined) ?? 'method'
   const argsText = args === undefined || typeof args === 'string' ? args : JSON.stringify(args)
-  return { operation: { kind, name: given[kind] ?? '', argsText }, expect, scopes }
+  return { operation: { kind, name: given[kind] ?? '', argsText }, expect, scopes, wouldDeny }
 }
 
 /** A message that the proxy would refuse to read never gets to the policy. */

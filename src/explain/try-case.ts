@@ -28,16 +28,49 @@ function tryCase(settled: SettledCase, explainer: Explainer): Trial {
   return 'operation' in ask ? tryOperation(settled, ask, explainer) : tryList(settled, ask, explainer)
 }
 
-function tryOperation(settled: SettledCase, { operation, expect, scopes }: CaseOperation, explainer: Explainer): Trial {
+function tryOperation(
+  settled: SettledCase,
+  { operation, expect, scopes, wouldDeny }: CaseOperation,
+  explainer: Explainer,
+): Trial {
   const { principal, circumstances } = settled
   const explanation = explainer.explain(principal, operation, circumstances)
   const outcome = outcomeOf(explanation.decision)
   const asked = scopes === undefined ? '' : ` for ${formatNames(scopes.toSorted(), ' ')}`
   const challenged = explanation.answer?.challengeScopes
-  const expected = `${expect}${asked}`
-  const got = `${outcome}${challenged && (scopes !== undefined || expect !== outcome) ? ` for ${formatNames(challenged, ' ')}` : ''}`
-  const isExpected = outcome === expect && (scopes === undefined || expected === got)
+  const shadow = compareTried(wouldDeny, explanation)
+  const enforced = `${outcome}${challenged && (scopes !== undefined || expect !== outcome) ? ` for ${formatNames(challenged, ' ')}` : ''}`
+  const expected = `${expect}${asked}${shadow.expected}`
+  const got = `${enforced}${shadow.got}`
+  const isExpected = shadow.isExpected && outcome === expect && (scopes === undefined || `${expect}${asked}` === enforced)
   return { isExpected, expected, got, explanations: isExpected ? [] : [explanation] }
+}
+
+/** What is in shadow mode, where the case says something of it. */
+function compareTried(
+  wanted: CaseOperation['wouldDeny'],
+  { decision, steps }: Explanation,
+): Pick<Trial, 'isExpected' | 'expected' | 'got'> {
+  if (wanted === undefined) return { isExpected: true, expected: '', got: '' }
+  const denies = decision.wouldDeny !== undefined
+  // Of entries one that fits is enough: what denies is `access` as a whole.
+  const labels = steps.filter(({ isShadow, outcome, check }) => isShadow && outcome === 'fails' && isDeciding(check))
+  const found = [...new Set(labels.map(({ check }) => check))].toSorted()
+  const isExpected =
+    typeof wanted === 'boolean'
+      ? denies === wanted
+      : denies === wanted.length > 0 && formatNames(wanted.toSorted()) === formatNames(found)
+  return { isExpected, expected: formatTried(wanted), got: formatTried(denies && (found.length === 0 || found)) }
+}
+
+function isDeciding(check: string): boolean {
+  return check === 'access' || check.startsWith('rules[')
+}
+
+function formatTried(denied: boolean | readonly string[]): string {
+  if (denied === true) return ', would be denied'
+  if (denied === false || denied.length === 0) return ', would not be denied'
+  return `, would be denied by ${formatNames(denied.toSorted())}`
 }
 
 function tryList(settled: SettledCase, { list, of, shows }: CaseList, explainer: Explainer): Trial {

@@ -35,6 +35,8 @@ function checkExpectation({ expect, of, shows }: Case, has: Has, at: ConfigPath,
     for (const key of ['of', 'shows'] as const)
       if (!has(key)) report(at, { reason: `\`${key}\` is missing beside \`list\``, fix: `Add \`${key}\`, a list of names.` })
     if (has('expect')) report([...at, 'expect'], { reason: 'is not for lists', fix: 'Say in `shows` what is seen.' })
+    if (has('would_deny'))
+      report([...at, 'would_deny'], { reason: 'is not for lists: shadow mode leaves them as they are', fix: 'Remove it.' })
     for (const [index, name] of entriesOf(shows))
       if (of && !of.includes(name)) report([...at, 'shows', index], { reason: 'is not in `of`', fix: 'Add it there, too.' })
     return

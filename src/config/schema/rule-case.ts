@@ -47,6 +47,10 @@ const ruleCase = z.strictObject({
   request: request.optional().describe('What else expressions see.'),
   expect: z.enum(['permit', 'deny', 'challenge', 'hide']).optional().describe('What the operation comes to.'),
   scopes: list(text(findScopeMistake)).optional().describe('All scopes of the challenge.'),
+  would_deny: z
+    .union([z.boolean(), list(z.string())])
+    .optional()
+    .describe('Whether what is in shadow mode would refuse it, or exactly which of it: `access`, `rules[2]`.'),
   of: list(z.string()).optional().describe('What the MCP server lists.'),
   shows: list(z.string()).optional().describe('What of it the caller sees.'),
 })
