@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { AuditPlan } from '../src/core/plan/audit-plan.ts'
+import { DIRECT } from '../src/core/plan/egress-plan.ts'
 import type { Plan } from '../src/core/plan/plan.ts'
 import type { RulePlan } from '../src/core/plan/policy-plan.ts'
 import type { UpstreamPlan } from '../src/core/plan/upstream-plan.ts'
@@ -72,6 +73,7 @@ export interface ProxyArgument {
 export function createBenchPlan({ upstreamPort, issuer, auditFile, rules = 'dozen' }: ProxyArgument): Plan {
   return {
     listen: { host: '127.0.0.1', port: 0, reusePort: false, tls: undefined },
+    egress: DIRECT,
     publicUrl: `https://${publicHost}`,
     allowedHosts: [publicHost],
     cors: { allowedOrigins: [], allowedHeaders: [], allowedMethods: [], allowCredentials: false },
@@ -139,5 +141,6 @@ function createUpstreamPlan(port: number): UpstreamPlan {
     heartbeatSeconds: 25,
     followSlashRedirects: false,
     ca: undefined,
+    egress: DIRECT,
   }
 }

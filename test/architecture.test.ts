@@ -29,7 +29,8 @@ const architecture: Architecture = {
   }),
   http: { mayImport: ['core'], homeOf: [] },
   mcp: { mayImport: ['core'], homeOf: [] },
-  oauth: { mayImport: ['core'], homeOf: ['jose', 'undici'] },
+  egress: { mayImport: ['core'], homeOf: ['undici'] },
+  oauth: { mayImport: ['core', 'egress'], homeOf: ['jose', 'undici'] },
   ...inside('policy', {
     outside: ['core'],
     homeOf: ['@marcbachmann/cel-js'],
@@ -59,7 +60,7 @@ const architecture: Architecture = {
   assertion: { mayImport: ['core', 'oauth'], homeOf: [] },
   revocation: { mayImport: ['core', 'oauth'], homeOf: [] },
   store: { mayImport: ['core'], homeOf: ['redis'] },
-  upstream: { mayImport: ['core', 'http', 'mcp'], homeOf: ['undici'] },
+  upstream: { mayImport: ['core', 'egress', 'http', 'mcp'], homeOf: ['undici'] },
   ...inside('upstream/stdio', {
     outside: ['core', 'http', 'mcp'],
     homeOf: [],

@@ -3,6 +3,7 @@ import { createServer } from 'node:https'
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, it } from 'vitest'
 import { loadConfigValue } from '../src/config/load.ts'
+import { DIRECT } from '../src/core/plan/egress-plan.ts'
 import { CLIENT_DOCUMENTS } from '../src/doctor/check-documents.ts'
 import { examine } from '../src/doctor/doctor.ts'
 import type { Finding } from '../src/doctor/finding.ts'
@@ -440,7 +441,7 @@ describe('metadata documents of clients', () => {
     })
     const origin = `https://localhost:${await listenOnLoopback(server, 0)}`
     const urls = [`${origin}/client.json`, `${origin}/page`]
-    const settings = { enabled: true, allowPrivateNetwork: true, ca: cert }
+    const settings = { enabled: true, allowPrivateNetwork: true, ca: cert, egress: DIRECT }
     try {
       expect([...(await probeDocuments(urls, settings)).keys()]).toEqual([`${origin}/page`])
       expect((await probeDocuments(urls, { ...settings, ca: undefined })).size).toBe(2)

@@ -10,6 +10,7 @@ import { SSEClientTransport as SseV1 } from '@modelcontextprotocol/sdk/client/ss
 import { StreamableHTTPClientTransport as StreamableV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { DIRECT } from '../src/core/plan/egress-plan.ts'
 import type { PolicyPlan } from '../src/core/plan/policy-plan.ts'
 import type { Upstream } from '../src/core/ports.ts'
 import type { Principal } from '../src/core/principal.ts'
@@ -299,6 +300,7 @@ function createUpstream(origin: string): Upstream {
     heartbeatSeconds: 0,
     followSlashRedirects: false,
     ca: undefined,
+    egress: DIRECT,
   })
 }
 

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { formatRoutes } from '../src/cli/route-table.ts'
+import { DIRECT } from '../src/core/plan/egress-plan.ts'
 import { examine } from '../src/doctor/doctor.ts'
 import { createSafeFetch } from '../src/oauth/safe-fetch.ts'
 import { closeServer } from '../src/sandbox/listen.ts'
@@ -226,7 +227,13 @@ describe('the commands, for an MCP server on a Unix socket', () => {
     let connections = 0
     const server = await serve(answerCall, place('fetch.sock'))
     server.on('connection', () => (connections += 1))
-    const plan = { issuer: 'https://8.8.8.8', allowPrivateNetwork: false, ca: undefined, socket: place('fetch.sock') }
+    const plan = {
+      issuer: 'https://8.8.8.8',
+      allowPrivateNetwork: false,
+      ca: undefined,
+      egress: DIRECT,
+      socket: place('fetch.sock'),
+    }
     const outboundFetch = createSafeFetch(plan, (_host, _options, resolved) =>
       resolved(null, [{ address: '127.0.0.1', family: 4 }]),
     )

@@ -7,6 +7,7 @@ import { type AddressInfo, createServer as createTcpServer, type Socket } from '
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { systemClock } from '../src/core/clock.ts'
+import { DIRECT } from '../src/core/plan/egress-plan.ts'
 import type { HttpUpstreamPlan } from '../src/core/plan/upstream-plan.ts'
 import type { UpstreamState } from '../src/core/upstream-state.ts'
 import { createHttpUpstream } from '../src/upstream/http-upstream.ts'
@@ -66,6 +67,7 @@ async function openBefore(url: string, more: Partial<HttpUpstreamPlan> = {}, clo
     heartbeatSeconds: 0,
     followSlashRedirects: false,
     ca: undefined,
+    egress: DIRECT,
     ...more,
   }
   const changes: UpstreamState[] = []

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import { DIRECT } from '../src/core/plan/egress-plan.ts'
 import { createHttpUpstream } from '../src/upstream/http-upstream.ts'
 import { startSuiteServer } from './conformance/server/suite-server.ts'
 import { testUpstream } from './contract/upstream.ts'
@@ -18,6 +19,7 @@ testUpstream('HTTP', async () => {
     heartbeatSeconds: 0,
     followSlashRedirects: false,
     ca: undefined,
+    egress: DIRECT,
   }
   const gate = await openGate({ streamable_http: createHttpUpstream(plan) }, { upstreamUrl: server.url })
   let closed: Promise<void> | undefined

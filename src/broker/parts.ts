@@ -7,7 +7,8 @@ import type { TokenVerifier } from '../core/ports.ts'
 import type { OnEvent } from '../core/security-event.ts'
 import type { Store } from '../core/store.ts'
 import { createIssuerPool, type IssuerPool } from '../oauth/issuer.ts'
-import { createSafeFetch, type ResolveHost, type SafeFetch } from '../oauth/safe-fetch.ts'
+import type { ResolveHost } from '../oauth/resolve-host.ts'
+import { createSafeFetch, type SafeFetch } from '../oauth/safe-fetch.ts'
 import { openSigningKeys, type SigningKeys } from '../oauth/signing-keys.ts'
 import type { Accounts } from './accounts/accounts.ts'
 import { createAsgardeoIdentityProvider } from './asgardeo/asgardeo-identity-provider.ts'
@@ -155,9 +156,9 @@ function openClientDocuments({
   clock,
   resolveHost,
 }: PartsOptions): Closing & { readonly clientDocuments: ClientDocuments } {
-  const { allowPrivateNetwork, ca } = plan.clientMetadata
+  const { allowPrivateNetwork, ca, egress } = plan.clientMetadata
   // Without an issuer no host counts as ours: a resolver may return addresses even for names that cannot exist.
-  const outboundFetch = createSafeFetch({ issuer: undefined, allowPrivateNetwork, ca }, resolveHost)
+  const outboundFetch = createSafeFetch({ issuer: undefined, allowPrivateNetwork, ca, egress }, resolveHost)
   const named = listKeyUrls(plan.clients)
   return {
     clientDocuments: createClientDocuments({ outboundFetch, allowPrivateNetwork, clock, named }),
@@ -171,8 +172,8 @@ type OpenIdentityProvider = Closing & { readonly identityProvider: IdentityProvi
 function openIdentityProvider(options: PartsOptions, encryption: Encryption): OpenIdentityProvider {
   const { clock, resolveHost } = options
   const { identityProvider: plan, issuer } = options.plan
-  const { asgardeo, allowPrivateNetwork, ca } = plan
-  const outboundFetch = createSafeFetch({ issuer: plan.metadataUrl ?? plan.issuer, allowPrivateNetwork, ca }, resolveHost)
+  const { asgardeo, allowPrivateNetwork, ca, egress } = plan
+  const outboundFetch = createSafeFetch({ issuer: plan.metadataUrl ?? plan.issuer, allowPrivateNetwork, ca, egress }, resolveHost)
   const redirectUri = `${issuer}${BROKER_PATHS.callback}`
   if (asgardeo === undefined)
     return {

@@ -11,6 +11,7 @@ const RELOADABLE: ReadonlySet<string> = new Set<keyof Plan>([
   'trustedProxies',
   'shutdownDelaySeconds',
   'drainSeconds',
+  'egress',
   'servers',
   'rewrite',
   'notices',
@@ -69,6 +70,7 @@ export function listDifferent<T extends object>(before: T, after: T): string[] {
 
 const NAMES: Readonly<Record<string, string>> = {
   storeKeys: 'encryption_keys',
+  egress: 'egress_proxy',
   shutdownDelaySeconds: 'shutdown.delay_seconds',
   drainSeconds: 'shutdown.drain_seconds',
 }

@@ -117,14 +117,14 @@ async function examineBroker(
   plan: BrokerPlan,
   { endpoints }: PublicProbe,
   documents: DocumentFailures,
-  { servers }: Plan,
+  { servers, egress }: Plan,
 ): Promise<ExaminedIssuer> {
   const { issuer } = plan
   const about = findingsAbout(`authorization server of the proxy (${issuer})`)
   const ofDocuments = checkDocuments(documents, about)
   const isRunning = endpoints.some(({ first }) => first.kind === 'answer' && first.answer.status === 401)
   if (!isRunning) return { issuer, metadata: describeBroker(plan), findings: ofDocuments, documents }
-  const probe: IssuerProbe = await probeIssuer({ ...plan.issuerPlan, allowPrivateNetwork: true })
+  const probe: IssuerProbe = await probeIssuer({ ...plan.issuerPlan, egress, allowPrivateNetwork: true })
   const scopes = [...new Set(servers.flatMap(({ scopesSupported }) => scopesSupported))]
   return { issuer, metadata: probe.metadata, findings: [...checkMetadata(probe, scopes, about), ...ofDocuments], documents }
 }
@@ -194,7 +194,7 @@ function redact({ findings, clients }: Report, plan: Plan, token: string | undef
   }
 }
 
-function listSecrets({ servers, broker }: Plan): string[] {
+function listSecrets({ servers, broker, egress }: Plan): string[] {
   const upstreams = servers.flatMap(({ endpoints }) => endpoints.map(({ upstream }) => upstream))
   const ofUpstreams = upstreams.flatMap((upstream) =>
     upstream.kind === 'http' ? Object.values(upstream.headers) : upstream.secrets,
@@ -204,8 +204,10 @@ function listSecrets({ servers, broker }: Plan): string[] {
     ...servers.flatMap(({ issuers }) => issuers.map(({ introspection }) => introspection?.clientAuthentication)),
   ]
   const ofAdmin = broker?.identityProvider.asgardeo?.admin.clientSecret
+  const ofProxies = [egress.https, egress.http].flatMap((proxy) => proxy?.credentials?.password ?? [])
   return [
     ...ofUpstreams,
+    ...ofProxies,
     ...(ofAdmin === undefined ? [] : [ofAdmin]),
     ...authentications.flatMap((one) => (one !== undefined && 'secret' in one ? [one.secret] : [])),
   ]

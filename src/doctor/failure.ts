@@ -25,6 +25,17 @@ const NETWORK_FIXES: Readonly<Record<string, string>> = {
   ECONNRESET: 'The connection was reset: check that the scheme (http or https) matches the port.',
   EHOSTUNREACH: 'This machine has no route to that address.',
   ENETUNREACH: 'This machine has no route to that address.',
+  EGRESS_PROXY_UNREACHABLE:
+    'Check the address of the egress proxy (`egress_proxy.url`, or HTTPS_PROXY and HTTP_PROXY), and that it runs.',
+  EGRESS_PROXY_AUTHENTICATION:
+    'Check user name and password of the egress proxy (`egress_proxy.username` and `password`, or those in HTTPS_PROXY). Only Basic authentication is supported.',
+  EGRESS_PROXY_REFUSED:
+    'Have the egress proxy permit CONNECT to this host and port, or list the host in `no_proxy` if it can be reached directly.',
+  EGRESS_PROXY_INVALID: 'Check that a forward proxy answers there, and http or https in its URL.',
+  EGRESS_DESTINATION_UNREACHABLE:
+    'Check the address, and the log of the egress proxy. List the host in `no_proxy` if it is inside of your network.',
+  EGRESS_NAME_REFUSED:
+    'Make the host known to the name servers of this machine, or list it in `egress_proxy.resolves` to have the egress proxy resolve it.',
   UND_ERR_CONNECT_TIMEOUT: 'Check the address, and whether a firewall is in the way.',
 }
 

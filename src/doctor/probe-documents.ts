@@ -8,7 +8,7 @@ export type DocumentFailures = ReadonlyMap<string, string>
 /** Fetches metadata documents of clients as the broker would. */
 export async function probeDocuments(urls: readonly string[], plan: ClientMetadataPlan): Promise<DocumentFailures> {
   if (!plan.enabled) return new Map()
-  const { fetchJson, close } = createSafeFetch({ issuer: undefined, allowPrivateNetwork: plan.allowPrivateNetwork, ca: plan.ca })
+  const { fetchJson, close } = createSafeFetch({ ...plan, issuer: undefined })
   try {
     const results = await Promise.all(urls.map((url) => findFailure(url, fetchJson)))
     return new Map(results.filter((result) => result !== undefined))

@@ -1,3 +1,4 @@
+import { DIRECT } from '../core/plan/egress-plan.ts'
 import type { Plan } from '../core/plan/plan.ts'
 import type { EndpointPlan } from '../core/plan/server-plan.ts'
 import { fetchCertificateEnd } from '../oauth/certificate.ts'
@@ -36,12 +37,12 @@ export const PREFLIGHT_HEADERS = ['authorization', 'content-type', 'mcp-protocol
 
 /** Visits the public URL as clients do. Never throws. */
 export async function probePublicUrl(plan: Plan): Promise<PublicProbe> {
-  const outbound = createSafeFetch({ issuer: plan.publicUrl, allowPrivateNetwork: true, ca: undefined })
+  const outbound = createSafeFetch({ issuer: plan.publicUrl, allowPrivateNetwork: true, ca: undefined, egress: plan.egress })
   try {
     const named = plan.servers.flatMap(({ endpoints }) => endpoints.filter(({ kind }) => kind !== 'messages'))
     const [certificate, isListening, ...endpoints] = await Promise.all([
-      probeCertificate(plan.publicUrl),
-      probeListener(plan, outbound),
+      probeCertificate(plan),
+      probeListener(plan),
       ...named.map((endpoint) => probeEndpoint(endpoint, plan, outbound)),
     ])
     return { endpoints, certificate, isListening }
@@ -50,21 +51,23 @@ export async function probePublicUrl(plan: Plan): Promise<PublicProbe> {
   }
 }
 
-async function probeCertificate(publicUrl: string): Promise<PublicProbe['certificate']> {
+async function probeCertificate({ publicUrl, egress }: Plan): Promise<PublicProbe['certificate']> {
   if (!publicUrl.startsWith('https:')) return undefined
   try {
-    return { kind: 'certificate', end: await fetchCertificateEnd(publicUrl) }
+    return { kind: 'certificate', end: await fetchCertificateEnd(publicUrl, egress) }
   } catch (error) {
     return describeFailure(error)
   }
 }
 
 /** With TLS the certificate is for another name than that of the address, so nothing would be learned. */
-async function probeListener({ listen }: Plan, { fetchRaw }: SafeFetch): Promise<boolean> {
+async function probeListener({ listen, publicUrl: issuer }: Plan): Promise<boolean> {
   if (listen.tls !== undefined || listen.port === 0) return false
   const host = listen.host === '0.0.0.0' || listen.host === '::' ? 'localhost' : listen.host
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${listen.port}/healthz`
+  const { fetchRaw, close } = createSafeFetch({ issuer, allowPrivateNetwork: true, ca: undefined, egress: DIRECT })
   const answer = await fetchRaw(url, { method: 'GET', namedBy: 'operator', showRedirects: true }).catch(() => undefined)
+  await close()
   return answer?.status === 200
 }
 

@@ -37,8 +37,8 @@ export interface ProcessProbe {
 
 /** Asks an MCP server over HTTP as the proxy would, with its headers. Never throws. */
 export async function probeHttpUpstream(plan: HttpUpstreamPlan, kind: EndpointPlan['kind']): Promise<HttpUpstreamProbe> {
-  const { url: issuer, ca, socket } = plan
-  const { fetchRaw, close } = createSafeFetch({ issuer, allowPrivateNetwork: true, ca, socket })
+  const { url: issuer, ca, socket, egress } = plan
+  const { fetchRaw, close } = createSafeFetch({ issuer, allowPrivateNetwork: true, ca, socket, egress })
   const ask = async (request: Omit<RawRequest, 'namedBy'>): Promise<AnswerProbe> => {
     try {
       const headers = { ...request.headers, ...plan.headers }

@@ -4,7 +4,8 @@ import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
 import { createMetadataSource } from './authorization-server-metadata.ts'
 import { createIntrospection, type Introspection } from './introspection.ts'
 import { createIssuerKeys, type IssuerKeys } from './keys.ts'
-import { createSafeFetch, type ResolveHost } from './safe-fetch.ts'
+import type { ResolveHost } from './resolve-host.ts'
+import { createSafeFetch } from './safe-fetch.ts'
 
 /** An issuer whose tokens we accept: its keys, and its answers about opaque tokens. */
 export interface Issuer {

@@ -7,8 +7,10 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { createCertificate } from '../../test/support/certificate.ts'
 import { describeError } from '../../test/support/refusal.ts'
 import { findVectors } from '../../test/support/vectors.ts'
+import { DIRECT } from '../core/plan/egress-plan.ts'
 import { closeServer, listenOnLoopback } from '../sandbox/listen.ts'
-import { createSafeFetch, type OutboundRequest, type ResolveHost, type SafeFetch, type SafeFetchPlan } from './safe-fetch.ts'
+import type { ResolveHost } from './resolve-host.ts'
+import { createSafeFetch, type OutboundRequest, type SafeFetch, type SafeFetchPlan } from './safe-fetch.ts'
 
 const open: (() => Promise<unknown>)[] = []
 afterEach(async () => {
@@ -16,7 +18,7 @@ afterEach(async () => {
 })
 
 function openOutboundFetch(plan: Partial<SafeFetchPlan> & Pick<SafeFetchPlan, 'issuer'>, resolveHost?: ResolveHost): SafeFetch {
-  const outboundFetch = createSafeFetch({ allowPrivateNetwork: false, ca: undefined, ...plan }, resolveHost)
+  const outboundFetch = createSafeFetch({ allowPrivateNetwork: false, ca: undefined, egress: DIRECT, ...plan }, resolveHost)
   open.push(() => outboundFetch.close())
   return outboundFetch
 }
@@ -172,7 +174,7 @@ describe('an answer', () => {
   ])('is given up after 5 s when it %s', { concurrent: true, timeout: 15_000 }, async (_, listener) => {
     const server = createServer(listener)
     const url = `http://127.0.0.1:${await listenOnLoopback(server, 0)}/`
-    const outboundFetch = createSafeFetch({ issuer: url, allowPrivateNetwork: false, ca: undefined })
+    const outboundFetch = createSafeFetch({ issuer: url, allowPrivateNetwork: false, ca: undefined, egress: DIRECT })
     expect(await reasonOf(outboundFetch.fetchJson(url, { namedBy: 'operator' }))).toContain('no complete answer within 5 s')
     await outboundFetch.close()
     await closeServer(server)

@@ -1,13 +1,13 @@
-import { lookup as dnsLookup, type LookupAddress } from 'node:dns'
-import type { LookupFunction } from 'node:net'
-import { getCACertificates } from 'node:tls'
+import { lookup as dnsLookup } from 'node:dns'
 import { Agent, type Dispatcher, request as send } from 'undici'
-import { findAddressLiteral, isPublicAddress } from '../core/addresses.ts'
 import { isObject } from '../core/is-object.ts'
 import { parseExactJson } from '../core/json/exact-json.ts'
 import { checkStrictJson } from '../core/json/strict-json.ts'
+import type { EgressPlan } from '../core/plan/egress-plan.ts'
+import { createEgressConnector } from '../egress/connector.ts'
 import { checkPublicLiteral, isSameHost, parseTarget } from './fetch-target.ts'
 import { createNameServerResolver } from './name-servers.ts'
+import { createLookup, createPublicAddressFinder, isPrivateHost, type ResolveHost } from './resolve-host.ts'
 
 /** For whom we look things up, and where the operator lets us. */
 export interface SafeFetchPlan {
@@ -17,6 +17,7 @@ export interface SafeFetchPlan {
   readonly allowPrivateNetwork: boolean
   /** PEM text of additional certificate authorities. */
   readonly ca: string | undefined
+  readonly egress: EgressPlan
   /** Unix socket over which the addresses are reached that may be private ones; TCP without it. */
   readonly socket?: string | undefined
 }
@@ -78,13 +79,6 @@ export interface SafeFetch {
   close(): Promise<void>
 }
 
-/** How names become addresses: `dns.lookup`, or something like it. */
-export type ResolveHost = (
-  hostname: string,
-  options: { readonly all: true },
-  callback: (error: Error | null, addresses: LookupAddress[]) => void,
-) => void
-
 const DEADLINE_MS = 5_000
 const MAX_BODY_BYTES = 512 * 1024
 const MAX_JSON_DEPTH = 32
@@ -93,7 +87,7 @@ const JSON_MEDIA_TYPE = /^application\/(?:[\w.-]+\+)?json(?:$|[ \t]*;)/i
 
 /**
  * Creates the outbound fetch for one issuer. TLS is always verified, redirects are never followed, and names are resolved once: the connection goes
- * to the address that was checked.
+ * to the address that was checked. Through an egress proxy, too: it is given that address, but for hosts that the configuration names.
  *
  * @param plan - whose addresses may be private
  * @param resolver - for tests; otherwise `dns.lookup`, and only the name servers for names that clients choose
@@ -103,7 +97,7 @@ export function createSafeFetch(plan: SafeFetchPlan, resolver?: ResolveHost): Sa
   // Two pools: a request that may not reach private addresses must not reuse a connection to one.
   const anywhere = createAgent(plan, resolveHost, false)
   const resolvePublic = resolver ?? (plan.issuer === undefined ? createNameServerResolver() : dnsLookup)
-  const publicOnly = createAgent({ ca: plan.ca }, resolvePublic, true)
+  const publicOnly = createAgent({ ca: plan.ca, egress: plan.egress }, resolvePublic, true)
   const fetchRaw = async (url: string, request: RawRequest): Promise<RawAnswer> => {
     const target = parseTarget(url, { ...plan, ...request })
     const deadline = AbortSignal.timeout(request.deadlineMs ?? DEADLINE_MS)
@@ -128,39 +122,24 @@ export function createSafeFetch(plan: SafeFetchPlan, resolver?: ResolveHost): Sa
   }
 }
 
-type Reach = Pick<SafeFetchPlan, 'ca' | 'socket'>
+type Reach = Pick<SafeFetchPlan, 'ca' | 'egress' | 'socket'>
 
-function createAgent({ ca, socket }: Reach, resolveHost: ResolveHost, publicOnly: boolean): Agent {
+function createAgent({ ca, egress, socket }: Reach, resolveHost: ResolveHost, publicOnly: boolean): Agent {
   return new Agent({
     allowH2: false,
     connections: 64,
     maxHeaderSize: 16 * 1024,
     headersTimeout: DEADLINE_MS,
     bodyTimeout: DEADLINE_MS,
-    connect: {
-      timeout: DEADLINE_MS,
+    connect: createEgressConnector({
+      egress,
+      ca,
+      socket,
+      timeoutMs: DEADLINE_MS,
       lookup: createLookup(resolveHost, publicOnly),
-      // Explicit, since NODE_TLS_REJECT_UNAUTHORIZED=0 would otherwise disable it.
-      rejectUnauthorized: true,
-      ...(ca !== undefined && { ca: [...getCACertificates('default'), ca] }),
-      ...(socket !== undefined && { socketPath: socket }),
-    },
+      ...(publicOnly && { findAddresses: createPublicAddressFinder(resolveHost) }),
+    }),
   })
-}
-
-/** The hook through which a socket learns its addresses. One address that is not public refuses them all: which is dialled is chance. */
-function createLookup(resolveHost: ResolveHost, publicOnly: boolean): LookupFunction {
-  return (hostname, options, callback) => {
-    resolveHost(hostname, { ...options, all: true }, (error, addresses) => {
-      const first = addresses?.[0]
-      if (error || first === undefined) return callback(error ?? new Error(`${hostname} has no address`), [])
-      if (publicOnly && !addresses.every(({ address }) => isPublicAddress(address))) {
-        return callback(new Error(`${hostname} resolves to an address that is not public`), [])
-      }
-      if (options.all) callback(null, addresses)
-      else callback(null, first.address, first.family)
-    })
-  }
 }
 
 /** Whether a URL that metadata named may lead into a private network. */
@@ -168,18 +147,6 @@ async function mayBePrivate(target: URL, plan: SafeFetchPlan, resolveHost: Resol
   if (plan.allowPrivateNetwork || isSameHost(target, plan.issuer)) return true
   const issuer = plan.issuer === undefined ? null : URL.parse(plan.issuer)
   return issuer !== null && isPrivateHost(issuer.hostname, resolveHost, deadline)
-}
-
-/** Whether all of a host's addresses are private ones. A host that cannot be resolved in time is not. */
-function isPrivateHost(hostname: string, resolveHost: ResolveHost, deadline: AbortSignal): Promise<boolean> {
-  const literal = findAddressLiteral(hostname)
-  if (literal !== undefined) return Promise.resolve(!isPublicAddress(literal))
-  return new Promise((resolve) => {
-    deadline.addEventListener('abort', () => resolve(false), { once: true })
-    resolveHost(hostname, { all: true }, (error, addresses) => {
-      resolve(error === null && addresses.length > 0 && addresses.every(({ address }) => !isPublicAddress(address)))
-    })
-  })
 }
 
 async function exchange(target: URL, request: RawRequest, dispatcher: Dispatcher, deadline: AbortSignal): Promise<RawAnswer> {

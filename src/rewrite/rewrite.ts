@@ -3,7 +3,8 @@ import type { EndpointHandler, EndpointRequest } from '../core/endpoint-request.
 import type { RewritePlan } from '../core/plan/rewrite-plan.ts'
 import { REWRITE_PATHS } from '../core/rewrite-paths.ts'
 import { createMetadataSource, type MetadataSource } from '../oauth/authorization-server-metadata.ts'
-import { createSafeFetch, type ResolveHost } from '../oauth/safe-fetch.ts'
+import type { ResolveHost } from '../oauth/resolve-host.ts'
+import { createSafeFetch } from '../oauth/safe-fetch.ts'
 import { allowEverybody, answerPreflight, refuseMethod } from './answers.ts'
 import { createRedirect } from './authorization.ts'
 import { createPassing } from './passing.ts'
@@ -23,8 +24,8 @@ const PKCE = 'code_challenge_methods_supported'
  * @param resolveHost - for tests; `dns.lookup` otherwise
  */
 export function createRewrite(plan: RewritePlan, endpointPaths: readonly string[], resolveHost?: ResolveHost): Rewrite {
-  const { issuer, allowPrivateNetwork, ca } = plan
-  const outboundFetch = createSafeFetch({ issuer, allowPrivateNetwork, ca }, resolveHost)
+  const { issuer, allowPrivateNetwork, ca, egress } = plan
+  const outboundFetch = createSafeFetch({ issuer, allowPrivateNetwork, ca, egress }, resolveHost)
   const provider = createMetadataSource({ issuer: plan.issuer, metadataUrl: undefined }, outboundFetch.fetchJson, systemClock)
   const serveMetadata = createMetadata(plan, provider)
   const metadataPaths = [METADATA, ...endpointPaths.flatMap((path) => [`${METADATA}${path}`, `${path}${METADATA}`])]

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../core/clock.ts'
+import { DIRECT } from '../core/plan/egress-plan.ts'
 import { createCircuit } from './circuit.ts'
 import { closePool, createPool } from './connection-pool.ts'
 import { createConnector } from './dial.ts'
@@ -21,7 +22,7 @@ async function sendBurst(requests: number, connectSeconds: number): Promise<(num
   await once(server, 'listening')
   const waits = { connectSeconds, responseSeconds: 30, heartbeatSeconds: 0, followSlashRedirects: false }
   const circuit = createCircuit(url, { clock: systemClock, connectSeconds, onChange: () => undefined })
-  const plan = { kind: 'http', url, socket, headers: {}, ca: undefined, ...waits } as const
+  const plan = { kind: 'http', url, socket, headers: {}, ca: undefined, egress: DIRECT, ...waits } as const
   const pool = createPool(new URL(url).origin, createConnector(plan, circuit, systemClock))
   const send = async () => {
     const { statusCode, body } = await pool.request({ path: '/mcp', method: 'GET' })

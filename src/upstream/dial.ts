@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net'
-import { getCACertificates } from 'node:tls'
-import { buildConnector, errors } from 'undici'
+import { type buildConnector, errors } from 'undici'
 import type { Clock } from '../core/clock.ts'
 import type { HttpUpstreamPlan } from '../core/plan/upstream-plan.ts'
+import { createEgressConnector, type EgressConnector } from '../egress/connector.ts'
 import type { Circuit } from './circuit.ts'
 
 type Connector = buildConnector.connector
@@ -12,7 +12,14 @@ const FULL_QUEUE_MS = 20
 /** Time until a server that refused is tried again: most of those that are restarted listen again by then, or much later. */
 const REDIAL_MS = 100
 /** No process listens, for the moment. Other failures last longer, or took all the time there is. */
-const MOMENTARY = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EAI_AGAIN'])
+const MOMENTARY = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOENT',
+  'EAI_AGAIN',
+  'EGRESS_PROXY_UNREACHABLE',
+  'EGRESS_DESTINATION_UNREACHABLE',
+])
 
 /** Errors of connections that were open. */
 const lostConnections = new WeakSet<Error>()
@@ -23,7 +30,7 @@ export function isLostConnection(error: Error): boolean {
 }
 
 /**
- * Opens connections to one MCP server, over TCP or its Unix socket. One that is refused is tried a second time: nothing has been sent yet.
+ * Opens connections to one MCP server, over TCP (through an egress proxy, where that is the way) or its Unix socket. One that is refused is tried a second time: nothing has been sent yet.
  *
  * @param plan - how to connect
  * @param circuit - learns which connections could not be opened
@@ -44,28 +51,21 @@ export function createConnector(plan: HttpUpstreamPlan, circuit: Circuit, clock:
     })
 }
 
-function createPlainConnector(plan: HttpUpstreamPlan): Connector {
-  return buildConnector({
-    // Its own is up to a second late.
-    timeout: 0,
-    allowH2: false,
-    // Explicit, since NODE_TLS_REJECT_UNAUTHORIZED=0 would otherwise disable it.
-    rejectUnauthorized: true,
-    ...(plan.ca === undefined ? {} : { ca: [...getCACertificates('default'), plan.ca] }),
-    ...(plan.socket === undefined ? {} : { socketPath: plan.socket }),
-  })
+/** It watches no time: that of undici is up to a second late. */
+function createPlainConnector({ ca, socket, egress }: HttpUpstreamPlan): EgressConnector {
+  return createEgressConnector({ egress, ca, socket, timeoutMs: 0 })
 }
 
 /** Ends attempts that take too long, of TLS included. */
-function limitTime(connect: Connector, limitMs: number, clock: Clock): Connector {
+function limitTime(connect: EgressConnector, limitMs: number, clock: Clock): Connector {
   return (options, callback) => {
     let isOver = false
     const opening = connect(options, (...result) => {
       isOver = true
       cancel()
       callback(...result)
-    }) as unknown as Socket
-    const end = (): void => void opening.destroy(new errors.ConnectTimeoutError(`no connection within ${limitMs / 1000} s`))
+    })
+    const end = (): void => opening.destroy(new errors.ConnectTimeoutError(`no connection within ${limitMs / 1000} s`))
     // After a pause of the process, what has happened meanwhile counts first.
     const cancel = clock.after(limitMs, () => setImmediate(() => isOver || end()))
   }

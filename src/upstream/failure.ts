@@ -1,6 +1,7 @@
 import { errors } from 'undici'
 import { ProxyError, type ReasonOf } from '../core/errors.ts'
 import type { UpstreamCredential } from '../core/upstream-credential.ts'
+import { EgressError } from '../egress/egress-error.ts'
 
 const RETRY_AFTER_SECONDS = 2
 
@@ -28,6 +29,9 @@ export function describeFailure(error: Error, hasConnection: boolean): ProxyErro
     error instanceof errors.InvalidArgumentError ||
     (error as NodeJS.ErrnoException).code === 'ERR_INVALID_CHAR'
   if (unreadable) return invalid('http_invalid', error)
+  if (error instanceof EgressError) {
+    return new ProxyError('upstream_unreachable', { reason: 'egress_failed', cause: error, retryAfter: RETRY_AFTER_SECONDS })
+  }
   const reason = hasConnection ? 'connection_lost' : 'connect_failed'
   return new ProxyError('upstream_unreachable', { reason, cause: error, retryAfter: RETRY_AFTER_SECONDS })
 }

@@ -4,6 +4,7 @@ import { lookup } from 'node:dns'
 import { once } from 'node:events'
 import { stat } from 'node:fs/promises'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { DIRECT } from '../../src/core/plan/egress-plan.ts'
 import { createNameServerResolver } from '../../src/oauth/name-servers.ts'
 import { createSafeFetch } from '../../src/oauth/safe-fetch.ts'
 
@@ -72,7 +73,7 @@ describe('names that strangers choose', () => {
   })
 
   it('are looked up by no thread that others need, unlike those of the configuration', async () => {
-    const options = { allowPrivateNetwork: false, ca: undefined }
+    const options = { allowPrivateNetwork: false, ca: undefined, egress: DIRECT }
     const strangers = createSafeFetch({ issuer: undefined, ...options })
     await expect(strangers.fetchJson('https://localhost/client.json', { namedBy: 'metadata' })).rejects.toThrow()
     expect(lookup).not.toHaveBeenCalled()

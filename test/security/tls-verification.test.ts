@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:https'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { DIRECT } from '../../src/core/plan/egress-plan.ts'
 import { createSafeFetch } from '../../src/oauth/safe-fetch.ts'
 import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
 import { createHttpUpstream } from '../../src/upstream/http-upstream.ts'
@@ -37,6 +38,7 @@ async function callUpstream(ca: string | undefined): Promise<number> {
     heartbeatSeconds: 0,
     followSlashRedirects: false,
     ca,
+    egress: DIRECT,
   }
   const gate = await openGate({ streamable_http: createHttpUpstream(plan) }, { upstreamUrl: url })
   const response = await fetch(`${gate.origin}/mcp`, {
@@ -49,9 +51,12 @@ async function callUpstream(ca: string | undefined): Promise<number> {
 }
 
 async function askIssuer(ca: string | undefined): Promise<string> {
-  const outboundFetch = createSafeFetch({ issuer: new URL(url).origin, allowPrivateNetwork: true, ca } as Parameters<
-    typeof createSafeFetch
-  >[0])
+  const outboundFetch = createSafeFetch({
+    issuer: new URL(url).origin,
+    allowPrivateNetwork: true,
+    ca,
+    egress: DIRECT,
+  } as Parameters<typeof createSafeFetch>[0])
   try {
     const { status } = await outboundFetch.fetchRaw(url, { method: 'GET', namedBy: 'operator' })
     return String(status)

@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from '../../src/core/clock.ts'
+import { DIRECT } from '../../src/core/plan/egress-plan.ts'
 import { createAdminToken } from '../../src/identity/asgardeo-admin-token.ts'
 import { createAsgardeoApi } from '../../src/identity/asgardeo-api.ts'
 import { type AsgardeoRegistrar, createAsgardeoRegistrar } from '../../src/identity/asgardeo-registrar.ts'
@@ -32,7 +33,7 @@ export async function startRegistrarStage(options: RegistrarStageOptions = {}): 
   const { clock = systemClock, ca, authorizes = false, ...emulated } = options
   const asgardeo = await startAsgardeo({ users: SAMPLE_USERS, apiResources: [API], ...emulated })
   const issues: string[] = []
-  const plan = { issuer: `${asgardeo.base}/oauth2/token`, allowPrivateNetwork: false }
+  const plan = { issuer: `${asgardeo.base}/oauth2/token`, allowPrivateNetwork: false, egress: DIRECT }
   const open: { close(): Promise<void> }[] = []
   const createRegistrar: RegistrarStage['createRegistrar'] = (more = {}) => {
     const outboundFetch = createSafeFetch({ ...plan, ca: more.ca ?? ca })

@@ -8,11 +8,12 @@ export interface Certificate {
 }
 
 /**
- * Makes a certificate for `localhost` and 127.0.0.1, so that no key has to lie in the repository.
+ * Makes a certificate, so that no key has to lie in the repository.
  *
- * @param options - `endsIn`: seconds from now at which its validity ends; a day unless given
+ * @param options - `endsIn`: seconds from now at which its validity ends; a day unless given. `host`: what it is for; `localhost` and
+ *   127.0.0.1 unless given
  */
-export function createCertificate({ endsIn = 24 * 3600 }: { endsIn?: number } = {}): Certificate {
+export function createCertificate({ endsIn = 24 * 3600, host }: { endsIn?: number; host?: string } = {}): Certificate {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const name = sequence(set(sequence(objectId('550403'), tagged(0x0c, Buffer.from('localhost')))))
   const algorithm = sequence(objectId('2a8648ce3d040302'))
@@ -24,7 +25,7 @@ export function createCertificate({ endsIn = 24 * 3600 }: { endsIn?: number } = 
     sequence(time(-3600), time(endsIn)),
     name,
     publicKey.export({ type: 'spki', format: 'der' }),
-    tagged(0xa3, sequence(basicConstraints(), alternativeNames())),
+    tagged(0xa3, sequence(basicConstraints(), alternativeNames(host))),
   )
   const certificate = sequence(content, algorithm, bitString(sign('sha256', content, privateKey)))
   return { cert: formatPem(certificate), key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() }
@@ -36,8 +37,9 @@ function basicConstraints(): Buffer {
   return sequence(objectId('551d13'), tagged(0x01, Buffer.of(0xff)), tagged(0x04, sequence(isAuthority)))
 }
 
-function alternativeNames(): Buffer {
-  const names = sequence(tagged(0x82, Buffer.from('localhost')), tagged(0x87, Buffer.of(127, 0, 0, 1)))
+function alternativeNames(host: string | undefined): Buffer {
+  const thisMachine = [tagged(0x82, Buffer.from('localhost')), tagged(0x87, Buffer.of(127, 0, 0, 1))]
+  const names = sequence(...(host === undefined ? thisMachine : [tagged(0x82, Buffer.from(host))]))
   return sequence(objectId('551d11'), tagged(0x04, names))
 }
 

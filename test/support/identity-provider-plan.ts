@@ -1,3 +1,4 @@
+import { DIRECT } from '../../src/core/plan/egress-plan.ts'
 import type { IdentityProviderPlan } from '../../src/core/plan/identity-provider-plan.ts'
 
 /** What a configuration with an issuer and a client alone settles to. */
@@ -23,6 +24,7 @@ export function createIdentityProviderPlan(issuer: string, changes: Partial<Iden
     tokenClaims: [],
     allowPrivateNetwork: true,
     ca: undefined,
+    egress: DIRECT,
     ...changes,
   }
 }

@@ -1,3 +1,4 @@
+import { DIRECT } from '../../src/core/plan/egress-plan.ts'
 import type { IntrospectionPlan, IssuerPlan } from '../../src/core/plan/issuer-plan.ts'
 
 /** The plan of an issuer with the defaults of the configuration, for tests that need no configuration file. */
@@ -17,6 +18,7 @@ export function createIssuerPlan(issuer: string, differences: Partial<IssuerPlan
     acceptIdTokens: false,
     allowPrivateNetwork: false,
     ca: undefined,
+    egress: DIRECT,
     introspection: undefined,
     ...differences,
   }

@@ -7,6 +7,7 @@ import { checkAccess } from './access.ts'
 import { checkAudit } from './audit.ts'
 import { checkBroker } from './broker.ts'
 import { checkEdge } from './edge.ts'
+import { checkEgress } from './egress.ts'
 import { checkIdentity } from './identity.ts'
 import { checkIssuers } from './issuer.ts'
 import { checkPlaceholders } from './placeholders.ts'
@@ -50,6 +51,7 @@ function inspect(parsed: Parsed<Config>, source: CheckSource, report: Report): S
   const context = { config, isBroken, secretsAndFiles, report }
   for (const check of [
     checkEdge,
+    checkEgress,
     checkIssuers,
     checkServers,
     checkIdentity,

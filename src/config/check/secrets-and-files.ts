@@ -13,6 +13,7 @@ export function checkSecretsAndFiles(context: CheckContext): void {
   checkAdminToken(context)
   checkTls(context)
   for (const [index, issuer] of entriesOf(config.issuers)) checkIssuer(issuer, ['issuers', index], context)
+  checkAuthorities(config.egress_proxy?.ca_file, ['egress_proxy', 'ca_file'], context)
   checkAuthorities(config.identity_provider?.ca_file, ['identity_provider', 'ca_file'], context)
   checkAuthorities(config.rewrite?.ca_file, ['rewrite', 'ca_file'], context)
   checkAuthorities(config.broker?.client_metadata?.ca_file, ['broker', 'client_metadata', 'ca_file'], context)

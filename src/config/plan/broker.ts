@@ -1,11 +1,12 @@
 import type { BrokerPlan } from '../../core/plan/broker-plan.ts'
+import { DIRECT } from '../../core/plan/egress-plan.ts'
 import type { IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
 import type { GroupsPlan, IssuerPlan } from '../../core/plan/issuer-plan.ts'
 import { broker as brokerSchema } from '../schema/broker.ts'
 import { ALGORITHMS } from '../schema/issuer.ts'
 import type { Config } from '../schema/schema.ts'
-import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
 import { createClientPlan } from './clients.ts'
+import type { PlanSources } from './egress.ts'
 import { createIdentityProviderPlan } from './identity-provider.ts'
 import { createIssuerPlan } from './issuer.ts'
 import { decodeEncryptionKeys } from './storage.ts'
@@ -13,7 +14,7 @@ import { decodeEncryptionKeys } from './storage.ts'
 /** Where the broker stands. */
 export interface BrokerPlanInputs {
   readonly publicUrl: string
-  readonly secretsAndFiles: SecretsAndFiles
+  readonly secretsAndFiles: PlanSources
 }
 
 /** Settles the broker; undefined where users sign in at an authorization server themselves. */
@@ -53,6 +54,7 @@ export function createBrokerPlan(config: Config, inputs: BrokerPlanInputs): Brok
       enabled: broker.client_metadata.enabled,
       allowPrivateNetwork: broker.client_metadata.allow_private_network,
       ca: secretsAndFiles.findFile(broker.client_metadata.ca_file),
+      egress: secretsAndFiles.egress,
     },
     clients: broker.clients.map((client) => createClientPlan(client, secretsAndFiles)),
     assertionIssuers: broker.identity_assertions.issuers.map((issuer) => createIssuerPlan(issuer, secretsAndFiles)),
@@ -65,7 +67,7 @@ export function createBrokerPlan(config: Config, inputs: BrokerPlanInputs): Brok
 
 /** Only OpenID Connect has logout tokens. Where each client has an application of its own at Asgardeo, no one audience is ours. */
 function createLogoutIssuerPlan(provider: IdentityProviderPlan): IssuerPlan | undefined {
-  const { issuer, metadataUrl, groups, allowPrivateNetwork, ca } = provider
+  const { issuer, metadataUrl, groups, allowPrivateNetwork, ca, egress } = provider
   if (provider.oauth !== undefined || provider.asgardeo !== undefined) return undefined
   return {
     ...createOwnIssuerPlan(issuer, groups),
@@ -76,6 +78,7 @@ function createLogoutIssuerPlan(provider: IdentityProviderPlan): IssuerPlan | un
     refreshKeysSeconds: 300,
     allowPrivateNetwork,
     ca,
+    egress,
   }
 }
 
@@ -97,6 +100,8 @@ function createOwnIssuerPlan(issuer: string, groups: GroupsPlan): IssuerPlan {
     acceptIdTokens: false,
     allowPrivateNetwork: false,
     ca: undefined,
+    // Nothing is fetched: our own keys are at hand.
+    egress: DIRECT,
     introspection: undefined,
   }
 }

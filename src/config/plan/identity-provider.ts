@@ -7,12 +7,13 @@ import type { IdentityProviderConfig } from '../schema/broker.ts'
 import type { Config } from '../schema/schema.ts'
 import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
 import { createAsgardeoPlan } from './asgardeo.ts'
+import type { PlanSources } from './egress.ts'
 
 /** Settles whom users sign in with: what the configuration says, and for the rest what its kind says. */
 export function createIdentityProviderPlan(
   config: Config,
   provider: IdentityProviderConfig,
-  { publicUrl, secretsAndFiles }: { readonly publicUrl: string; readonly secretsAndFiles: SecretsAndFiles },
+  { publicUrl, secretsAndFiles }: { readonly publicUrl: string; readonly secretsAndFiles: PlanSources },
 ): IdentityProviderPlan {
   const kind = resolveKind(provider)
   const asgardeo = createAsgardeoPlan(config, provider, { publicUrl, secretsAndFiles })
@@ -39,6 +40,7 @@ export function createIdentityProviderPlan(
     notes: described.notes,
     allowPrivateNetwork: provider.allow_private_network,
     ca: secretsAndFiles.findFile(provider.ca_file),
+    egress: secretsAndFiles.egress,
     openTo: provider.allow.length > 0 ? undefined : described.openTo,
     allow: described.allow ?? provider.allow,
     grant: provider.grant?.map(({ claim, values, scopes }) => ({ when: createCondition(claim, values), scopes })),

@@ -3,9 +3,10 @@ import { createGroupsPlan } from '../derive/groups.ts'
 import { listKeyAlgorithms, parsePrivateKey } from '../format/key-material.ts'
 import type { IntrospectionConfig, IssuerConfig } from '../schema/issuer.ts'
 import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
+import type { PlanSources } from './egress.ts'
 
 /** Settles one issuer. */
-export function createIssuerPlan(issuer: IssuerConfig, secretsAndFiles: SecretsAndFiles): IssuerPlan {
+export function createIssuerPlan(issuer: IssuerConfig, secretsAndFiles: PlanSources): IssuerPlan {
   return {
     issuer: issuer.issuer,
     metadataUrl: issuer.metadata_url,
@@ -21,6 +22,7 @@ export function createIssuerPlan(issuer: IssuerConfig, secretsAndFiles: SecretsA
     acceptIdTokens: issuer.accept_id_tokens,
     allowPrivateNetwork: issuer.allow_private_network,
     ca: secretsAndFiles.findFile(issuer.ca_file),
+    egress: secretsAndFiles.egress,
     introspection: issuer.introspection && createIntrospectionPlan(issuer.introspection, secretsAndFiles),
     logoutClientIds: issuer.backchannel_logout?.client_ids,
   }

@@ -7,6 +7,7 @@ import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
 import { createAccessNotices, createGrantNotices, createGroupSetupNotices } from './access-notices.ts'
 import { createAuditPlan } from './audit.ts'
 import { createBrokerPlan } from './broker.ts'
+import { createEgressPlan } from './egress.ts'
 import { createKeyNotices, createNotices } from './notices.ts'
 import { createPlaceholderNotices } from './placeholder-notices.ts'
 import { createRewritePlan } from './rewrite.ts'
@@ -35,7 +36,8 @@ export interface PlanEnvironment {
  */
 export function createPlan(config: Config, environment: PlanEnvironment): Plan {
   const publicUrl = resolvePublicUrl(config)
-  const { secretsAndFiles, terminal, notices, directory, namePlace = (path) => path } = environment
+  const { terminal, notices, directory, namePlace = (path) => path } = environment
+  const secretsAndFiles = { ...environment.secretsAndFiles, egress: createEgressPlan(config, environment.secretsAndFiles) }
   const broker = createBrokerPlan(config, { publicUrl, secretsAndFiles })
   const servers = config.servers.map((server, index) =>
     createServerPlan(server, index, { publicUrl, general: config, issuers: config.issuers, broker, secretsAndFiles }),
@@ -57,6 +59,7 @@ export function createPlan(config: Config, environment: PlanEnvironment): Plan {
     },
     trustedProxies: config.trusted_proxies,
     log: { level: config.log.level, format: resolveFormat(config.log.format, terminal) },
+    egress: secretsAndFiles.egress,
     admin: createAdminPlan(config, secretsAndFiles),
     audit: createAuditPlan(config, secretsAndFiles),
     shutdownDelaySeconds: config.shutdown.delay_seconds,

@@ -1,14 +1,10 @@
 import type { RewritePlan } from '../../core/plan/rewrite-plan.ts'
 import { hasSharedClient } from '../derive/shared-client.ts'
 import type { Config } from '../schema/schema.ts'
-import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
+import type { PlanSources } from './egress.ts'
 
 /** Settles what is passed on; undefined where nothing is. */
-export function createRewritePlan(
-  { rewrite }: Config,
-  publicUrl: string,
-  secretsAndFiles: SecretsAndFiles,
-): RewritePlan | undefined {
+export function createRewritePlan({ rewrite }: Config, publicUrl: string, secretsAndFiles: PlanSources): RewritePlan | undefined {
   if (rewrite === undefined) return undefined
   return {
     publicUrl,
@@ -24,5 +20,6 @@ export function createRewritePlan(
     // Every URL that is asked stands in the configuration.
     allowPrivateNetwork: false,
     ca: secretsAndFiles.findFile(rewrite.ca_file),
+    egress: secretsAndFiles.egress,
   }
 }

@@ -8,7 +8,7 @@ import { formatHeaderValue } from '../derive/header-value.ts'
 import type { IssuerConfig } from '../schema/issuer.ts'
 import type { Config } from '../schema/schema.ts'
 import type { ServerConfig, UpstreamConfig } from '../schema/server.ts'
-import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
+import type { PlanSources } from './egress.ts'
 import { createIdentityPlan } from './identity.ts'
 import { createIssuerPlan } from './issuer.ts'
 import { createPolicyPlan, type GeneralAccess } from './policy.ts'
@@ -24,7 +24,7 @@ export interface ServerPlanInputs {
   readonly issuers: readonly IssuerConfig[]
   /** Our own authorization server, for servers that list no issuers. */
   readonly broker: BrokerPlan | undefined
-  readonly secretsAndFiles: SecretsAndFiles
+  readonly secretsAndFiles: PlanSources
 }
 
 /** Settles one server. */
@@ -77,7 +77,7 @@ function createEndpointPlans(server: ServerConfig, { publicUrl, secretsAndFiles 
   })
 }
 
-function createUpstreamPlan(upstream: UpstreamConfig, secretsAndFiles: SecretsAndFiles): UpstreamPlan {
+function createUpstreamPlan(upstream: UpstreamConfig, secretsAndFiles: PlanSources): UpstreamPlan {
   if (isProcess(upstream)) return createProcessPlan(upstream, secretsAndFiles)
   const headers = Object.entries(upstream.headers).map(
     ([name, value]) => [name.toLowerCase(), formatHeaderValue(value, secretsAndFiles.findSecret(value)) ?? ''] as const,
@@ -92,6 +92,7 @@ function createUpstreamPlan(upstream: UpstreamConfig, secretsAndFiles: SecretsAn
     heartbeatSeconds: upstream.heartbeat_seconds,
     followSlashRedirects: upstream.follow_slash_redirects,
     ca: secretsAndFiles.findFile(upstream.ca_file),
+    egress: secretsAndFiles.egress,
   }
 }
 

@@ -5,6 +5,7 @@ import { admin } from './admin.ts'
 import { audit } from './audit.ts'
 import { broker, identityProvider } from './broker.ts'
 import { cors, limits, listen, log, reload, shutdown } from './edge.ts'
+import { egressProxy } from './egress.ts'
 import { issuerOrText } from './issuer.ts'
 import { rateLimits } from './rate-limits.ts'
 import { rewrite } from './rewrite.ts'
@@ -47,6 +48,11 @@ export const configSchema = z
       .default([])
       .describe(
         'Authorization servers whose access tokens are accepted, for every server that lists none itself, beside the proxy’s own where there is an `identity_provider`.',
+      ),
+    egress_proxy: egressProxy
+      .optional()
+      .describe(
+        'The forward proxy of your network, through which the proxy reaches other hosts. Without this block, the variables `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` say it. See [behind a company proxy](recipes/company-proxy.md).',
       ),
     store: store
       .optional()

@@ -5,6 +5,7 @@ import { findImageType } from '../format/image-type.ts'
 import { type ConfigPath, looksLikeSecret, type Mistake, quote, type Report } from '../problem/problem.ts'
 import type { PartialConfig } from '../schema/partial-config.ts'
 import type { Config } from '../schema/schema.ts'
+import { type EgressEnvironment, NO_EGRESS_VARIABLES, readEgressEnvironment } from './egress-environment.ts'
 
 /** Longest file that a configuration may refer to. */
 const MAX_BYTES = 1_048_576
@@ -42,6 +43,8 @@ export interface SecretsAndFiles {
   readonly findFile: (file: string | undefined) => string | undefined
   /** An image as a `data:` URI; undefined when it could not be read, which is then among the mistakes. */
   readonly findImage: (file: string | undefined) => string | undefined
+  /** What the environment says about forward proxies. */
+  readonly egressVariables: EgressEnvironment
   /** Absolute paths of all files that it refers to. */
   readonly paths: readonly string[]
 }
@@ -80,6 +83,8 @@ export function loadSecretsAndFiles(config: PartialConfig<Config>, source: Refer
       secrets.get(reference?.env === undefined ? `file ${reference?.file ?? ''}` : `env ${reference.env}`),
     findFile: (file) => (file === undefined ? undefined : files.get(file)),
     findImage: (file) => (file === undefined ? undefined : images.get(file)),
+    // Those of a machine that only checks are not those of the one that serves.
+    egressVariables: isComplete ? readEgressEnvironment(source.env) : NO_EGRESS_VARIABLES,
     paths: [...paths],
   }
 }

@@ -1,5 +1,6 @@
 import type { BrandPlan } from '../brand.ts'
 import type { ClientPlan } from './client-plan.ts'
+import type { EgressPlan } from './egress-plan.ts'
 import type { IdentityProviderPlan } from './identity-provider-plan.ts'
 import type { IssuerPlan } from './issuer-plan.ts'
 
@@ -67,4 +68,5 @@ export interface ClientMetadataPlan {
   readonly allowPrivateNetwork: boolean
   /** PEM text of additional certificate authorities. */
   readonly ca: string | undefined
+  readonly egress: EgressPlan
 }

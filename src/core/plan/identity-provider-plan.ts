@@ -1,3 +1,4 @@
+import type { EgressPlan } from './egress-plan.ts'
 import type { GroupsPlan } from './issuer-plan.ts'
 
 /** Kinds of identity providers. What is special to each is in `identity/`. */
@@ -46,6 +47,7 @@ export interface IdentityProviderPlan {
   readonly allowPrivateNetwork: boolean
   /** PEM text of additional certificate authorities. */
   readonly ca: string | undefined
+  readonly egress: EgressPlan
   /** Who may sign in without a relation to the operator, in words for people; undefined where `allow` or the provider narrows it. */
   readonly openTo?: string | undefined
   /** Who may sign in: one of these is enough; empty for everyone. */

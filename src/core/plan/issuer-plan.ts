@@ -1,3 +1,5 @@
+import type { EgressPlan } from './egress-plan.ts'
+
 export interface IssuerPlan {
   /** Issuer identifier, compared exactly. */
   readonly issuer: string
@@ -24,6 +26,7 @@ export interface IssuerPlan {
   readonly allowPrivateNetwork: boolean
   /** PEM text of additional certificate authorities. */
   readonly ca: string | undefined
+  readonly egress: EgressPlan
   readonly introspection: IntrospectionPlan | undefined
   /** Clients for which it sends logout tokens; undefined where it sends none. */
   readonly logoutClientIds?: readonly string[] | undefined

@@ -1,6 +1,7 @@
 import type { AdminPlan } from './admin-plan.ts'
 import type { AuditPlan } from './audit-plan.ts'
 import type { BrokerPlan } from './broker-plan.ts'
+import type { EgressPlan } from './egress-plan.ts'
 import type { RewritePlan } from './rewrite-plan.ts'
 import type { ServerPlan } from './server-plan.ts'
 import type { StorePlan } from './store-plan.ts'
@@ -20,6 +21,8 @@ export interface Plan {
   /** Addresses or CIDR blocks whose `Forwarded` / `X-Forwarded-*` headers are kept. */
   readonly trustedProxies: readonly string[]
   readonly log: LogPlan
+  /** How other hosts are reached. Each part that reaches any has it in its own plan. */
+  readonly egress: EgressPlan
   /** The listener for operators; undefined for none. */
   readonly admin: AdminPlan | undefined
   /** The audit log; undefined for none. */

@@ -1,3 +1,5 @@
+import type { EgressPlan } from './egress-plan.ts'
+
 /** Requests of the OAuth flow that are passed on to an identity provider with more parameters, as the Go proxy did. */
 export interface RewritePlan {
   /** Our own URL, which is the issuer towards clients. */
@@ -15,6 +17,7 @@ export interface RewritePlan {
   readonly allowPrivateNetwork: boolean
   /** PEM text of additional certificate authorities. */
   readonly ca: string | undefined
+  readonly egress: EgressPlan
 }
 
 export interface RewriteEndpointPlan {

@@ -1,3 +1,5 @@
+import type { EgressPlan } from './egress-plan.ts'
+
 /** An MCP server behind us. */
 export type UpstreamPlan = HttpUpstreamPlan | StdioUpstreamPlan
 
@@ -18,6 +20,7 @@ export interface HttpUpstreamPlan {
   readonly followSlashRedirects: boolean
   /** PEM text of additional certificate authorities. */
   readonly ca: string | undefined
+  readonly egress: EgressPlan
 }
 
 /** An MCP server as a child process that speaks over its standard streams. */
