@@ -43,6 +43,7 @@ const usualAnswers: Answers = {
   cpu: measureCpu,
   resident: measureResident,
   residentNow: () => process.memoryUsage.rss(),
+  memory: () => process.memoryUsage(),
   startProfile,
   stopProfile,
 }

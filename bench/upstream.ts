@@ -19,6 +19,9 @@ const givenUp = new Map<unknown, number>()
 const waiting: unknown[] = []
 let begun = 0
 
+const FLOOD_BYTES = 64 * 1024 * 1024
+const FLOOD_PIECE = 64 * 1024
+
 const server = createServer((request, response) => {
   begun++
   running.add(response)
@@ -36,6 +39,7 @@ function readCall(request: IncomingMessage, response: ServerResponse): void {
   request.on('data', (piece: Buffer) => pieces.push(piece))
   request.on('end', () => {
     const { id, params } = JSON.parse(Buffer.concat(pieces).toString()) as { id: unknown; params?: { name?: string } }
+    if (params?.name === 'flood_json' || params?.name === 'flood_events') return flood(response, params.name)
     if (params?.name !== 'hang' && params?.name !== 'stream') return sendResult(response, id)
     response.on('close', () => givenUp.set(id, Date.now()))
     if (params.name === 'stream') beginStream(response)
@@ -52,6 +56,24 @@ function sendResult(response: ServerResponse, id: unknown): void {
 function beginStream(response: ServerResponse): void {
   response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-cache' })
   response.write(event)
+}
+
+/** Sends a long answer as fast as it is taken. */
+function flood(response: ServerResponse, name: 'flood_json' | 'flood_events'): void {
+  const type = name === 'flood_json' ? 'application/json' : 'text/event-stream'
+  response.writeHead(200, { 'Content-Type': type })
+  if (name === 'flood_json') response.write('{"jsonrpc":"2.0","id":1,"result":{"text":"')
+  const piece = name === 'flood_json' ? Buffer.alloc(FLOOD_PIECE, 'x') : Buffer.from(`data: ${'x'.repeat(FLOOD_PIECE - 8)}\n\n`)
+  let left = FLOOD_BYTES
+  const send = (): void => {
+    while (left > 0) {
+      left -= piece.length
+      if (!response.write(piece)) return
+    }
+    response.end(name === 'flood_json' ? '"}}' : undefined)
+  }
+  response.on('drain', send)
+  send()
 }
 
 serveProbe(await listenOnLoopback(server, 0), {

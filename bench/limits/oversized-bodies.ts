@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net'
-import type { Child } from '../child.ts'
 import { clientHeaders, formatHead } from '../workload.ts'
-import { type Measured, mebibyte, pause, type Setting } from './measured.ts'
+import { type Measured, mebibyte, type Setting } from './measured.ts'
+import { watchMemory } from './watch-memory.ts'
 
 const clients = 1000
 const mostGrowth = 128 * mebibyte
@@ -71,31 +71,4 @@ function readStatus(socket: Socket): Promise<number | undefined> {
     // A reset is one way of being cut off; what counts is that no answer came.
     socket.on('error', () => resolve(undefined)).on('close', () => resolve(undefined))
   })
-}
-
-/** Keeps asking for the resident memory, and remembers the most. */
-function watchMemory(proxy: Child, limit: number): { exceeded: Promise<void>; stop: () => Promise<number> } {
-  let most = 0
-  let over = false
-  const watch = async (onExceeded: () => void): Promise<void> => {
-    while (!over) {
-      most = Math.max(most, await proxy.ask<number>('residentNow'))
-      if (most > limit) onExceeded()
-      await pause(20)
-    }
-  }
-  let watching = Promise.resolve()
-  const exceeded = new Promise<void>((resolve, reject) => {
-    watching = watch(resolve)
-    // Whoever cannot be asked any more is gone, and so is the run.
-    watching.catch(reject)
-  })
-  return {
-    exceeded,
-    async stop() {
-      over = true
-      await watching
-      return most
-    },
-  }
 }

@@ -16,7 +16,7 @@ const execute = promisify(execFile)
 
 /** Everything that the package may hold. */
 const PACKED =
-  /^(bin\/open-mcp-auth-proxy\.cjs|dist\/[\w./-]+\.(js|d\.ts)|(docs|samples)\/[\w./-]+|[A-Z]+\.md|LICENSE|package\.json)$/
+  /^(bin\/open-mcp-auth-proxy\.cjs|dist\/[\w./-]+\.(js|d\.ts)|dist\/command\/LICENSES\.txt|(docs|samples)\/[\w./-]+|[A-Z]+\.md|LICENSE|package\.json)$/
 
 /** Compiles only if the declarations say so. */
 const TYPED_PROGRAM = `import { ConfigError, loadConfig, loadConfigFile, startProxy, type Problem, type RunningProxy } from 'open-mcp-auth-proxy'
@@ -145,6 +145,8 @@ describe('the package', () => {
         'dist/index.d.ts',
         'bin/open-mcp-auth-proxy.cjs',
         'dist/cli/main.js',
+        'dist/command/main.js',
+        'dist/command/LICENSES.txt',
         'docs/config.schema.json',
         'package.json',
         'README.md',

@@ -30,7 +30,13 @@ export function createDateMethod(name: string, timeZone: string): Apply | undefi
   return ([value]) => (isDuration(value) ? undefined : readDate(name, value, split))
 }
 
-const splitInUtc = createSplitDate('UTC')
+let utc: SplitDate | undefined
+
+/** Made for the first date: the calendars of ICU take time and memory. */
+const splitInUtc: SplitDate = (timestamp) => {
+  utc ??= createSplitDate('UTC')
+  return utc(timestamp)
+}
 
 function readDate(name: string, value: Known | undefined, split: SplitDate): Value | undefined {
   if (typeof value !== 'object' || value === null) return undefined

@@ -35,7 +35,7 @@ export interface Parsed {
 export function parseSyntax(source: string, use: Use): Parsed {
   if (source.length > MAX_LENGTH) throw new ExpressionError(`it is longer than ${MAX_LENGTH} characters`, MAX_LENGTH)
   if (!source.isWellFormed()) throw new ExpressionError('it has half a character (a lone surrogate)', 0)
-  const parsed = attempt(() => environments[use].parse(source))
+  const parsed = attempt(() => findEnvironment(use).parse(source))
   return { root: parsed.ast, check: () => checkTypes(parsed.check()) }
 }
 
@@ -84,7 +84,13 @@ function isLibraryError(error: unknown): error is LibraryError {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' && 'summary' in error
 }
 
-const environments: Readonly<Record<Use, Environment>> = { who: createEnvironment('who'), require: createEnvironment('require') }
+const environments: Partial<Record<Use, Environment>> = {}
+
+/** Made for the first expression: without any, a start has no use for them. */
+function findEnvironment(use: Use): Environment {
+  environments[use] ??= createEnvironment(use)
+  return environments[use]
+}
 
 /** Handlers are never called: the library checks types, nothing more. */
 function createEnvironment(use: Use): Environment {

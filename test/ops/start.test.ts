@@ -1,0 +1,153 @@
+// What a start loads and takes, of the package as it is installed, beside a bare server of Node's in the same run.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { waitUntil } from '../support/processes.ts'
+import { findFreePort } from '../support/proxy.ts'
+import { startIssuer, type TestIssuer } from '../support/tokens.ts'
+import { reportTarget } from './support/target.ts'
+
+const ROUNDS = 5
+const MOST_FILES = 30
+const MOST_BYTES = 3 * 1024 * 1024
+/** Resident memory hardly depends on what else the machine does. */
+const MOST_MEMORY_RATIO = 1.85
+const root = resolve(import.meta.dirname, '../..')
+const command = join(root, 'dist/command/main.js')
+const preload = join(import.meta.dirname, 'support/loaded-modules.mjs')
+
+const BARE_SERVER = `import { createServer } from 'node:http'
+createServer((_request, response) => response.end()).listen(Number(process.argv[2]), '127.0.0.1')`
+
+let folder: string
+let issuer: TestIssuer
+let bare: string
+let config: string
+let port: number
+
+beforeAll(async () => {
+  execFileSync('npm', ['run', '--silent', 'build'], { cwd: root, stdio: 'inherit' })
+  folder = mkdtempSync(join(tmpdir(), 'start-'))
+  issuer = await startIssuer()
+  port = await findFreePort()
+  bare = join(folder, 'bare.mjs')
+  writeFileSync(bare, BARE_SERVER)
+  config = join(folder, 'config.json')
+  const servers = [{ name: 'echo', path: '/mcp', upstream: 'http://127.0.0.1:9/mcp' }]
+  const listen = { port }
+  writeFileSync(config, JSON.stringify({ public_url: `http://localhost:${port}`, listen, issuers: [issuer.issuer], servers }))
+})
+afterAll(async () => {
+  await issuer?.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+interface Start {
+  readonly ms: number
+  /** MiB, when it has served its first request and is at rest. */
+  readonly resident: number
+}
+
+/** Starts a program (without the variables by which Node keeps compiled code for the tests), waits for a good answer, and ends it. */
+async function measureStart(args: readonly string[], path: string): Promise<Start> {
+  const startedAt = performance.now()
+  const child = spawn(process.execPath, args, { stdio: 'ignore', env: {} })
+  try {
+    await waitForAnswer(child, path)
+    const ms = performance.now() - startedAt
+    return { ms, resident: await waitForRest(child) }
+  } finally {
+    await end(child)
+  }
+}
+
+async function waitForAnswer(child: ChildProcess, path: string): Promise<void> {
+  const isServed = async (): Promise<boolean> => {
+    if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}`)
+    return (await fetch(`http://127.0.0.1:${port}${path}`).catch(() => undefined))?.status === 200
+  }
+  await waitUntil(isServed, `${path} is answered`, 30_000)
+}
+
+/** The resident memory once it does not change any more. */
+async function waitForRest(child: ChildProcess): Promise<number> {
+  let before = Number.NaN
+  let equal = 0
+  await waitUntil(
+    () => {
+      const now = readResident(child)
+      equal = now === before ? equal + 1 : 0
+      before = now
+      return equal === 5
+    },
+    'its memory is at rest',
+    30_000,
+  )
+  return before
+}
+
+function readResident({ pid }: ChildProcess): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return
+  const ended = new Promise((done) => child.once('exit', done))
+  child.kill('SIGKILL')
+  await ended
+}
+
+interface LoadedFile {
+  readonly url: string
+  readonly bytes: number
+}
+
+/** The files that the command loads until it is ready. */
+async function listLoaded(): Promise<LoadedFile[]> {
+  const child = spawn(process.execPath, ['--import', preload, command, '--config', config], {
+    stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+    env: {},
+  })
+  const files: LoadedFile[] = []
+  createInterface(child.stdio[3] as NodeJS.ReadableStream).on('line', (line) => files.push(JSON.parse(line) as LoadedFile))
+  try {
+    await waitForAnswer(child, '/readyz')
+  } finally {
+    await end(child)
+  }
+  return files
+}
+
+const median = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+
+describe('R6', () => {
+  it('loads a few files at a start, none of what the configuration does not use, and stays small at rest', async () => {
+    const loaded = await listLoaded()
+    const bytes = loaded.reduce((sum, file) => sum + file.bytes, 0)
+    expect(loaded.length).toBeGreaterThan(5)
+    expect(loaded.length).toBeLessThanOrEqual(MOST_FILES)
+    expect(bytes).toBeLessThanOrEqual(MOST_BYTES)
+    // Only `dist/command`: what else there is belongs to configurations that name it.
+    expect(loaded.filter(({ url }) => !url.includes('/dist/command/'))).toEqual([])
+    expect(loaded.filter(({ url }) => /\/(?:broker|sandbox|doctor|rewrite|redis|sqlite|audit|sdk)[\w-]*\.js$/.test(url))).toEqual(
+      [],
+    )
+    const [plain, ours] = [[] as Start[], [] as Start[]]
+    for (let round = 0; round < ROUNDS; round += 1) {
+      plain.push(await measureStart([bare, String(port)], '/'))
+      ours.push(await measureStart([command, '--config', config], '/readyz'))
+    }
+    const [bareMs, ms] = [plain, ours].map((starts) => median(starts.map((start) => start.ms))) as [number, number]
+    const [bareMiB, miB] = [plain, ours].map((starts) => median(starts.map((start) => start.resident))) as [number, number]
+    expect(miB / bareMiB).toBeLessThanOrEqual(MOST_MEMORY_RATIO)
+    reportTarget('R6', 'a start loads few files and stays small (aims: 400 ms to ready, 80 MiB at rest)', {
+      ...{ files: loaded.length, 'KiB of source': Math.round(bytes / 1024) },
+      ...{ 'ms to ready': ms, 'ms bare': bareMs, ratio: ms / bareMs },
+      ...{ 'MiB at rest': miB, 'MiB bare': bareMiB, 'ratio at rest': miB / bareMiB },
+    })
+  })
+})
