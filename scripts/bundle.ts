@@ -18,6 +18,7 @@ const bundle = await rolldown({
   external: EXTERNAL,
   resolve: { alias: { undici: join(root, 'scripts/bundle/undici.mjs') } },
   plugins: [{ name: 'escape wide characters', renderChunk: escapeWide }],
+  checks: { pluginTimings: false },
   // An import that does not resolve, or a name that a module lacks, stops the build.
   onLog: (_level, { message }) => {
     throw new Error(message)
