@@ -1,4 +1,5 @@
-import { type BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
+import type { AddressList } from '../core/address-list.ts'
 
 /** Texts that hold no comma and end no quotation: an element of a list with others in it is none of a proxy. */
 const QUOTABLE = /^"([^"\\]*)"$/
@@ -14,9 +15,9 @@ const PAIR = /^\s*([\w!#$%&'*+.^`|~-]+)=("[^"\\]*"|[^\s"\\]*)\s*$/
  * @param rawHeaders - of the request
  * @returns addresses, the client's first and the peer's last
  */
-export function readForwardedChain(peer: string, rawHeaders: readonly string[], trusted: BlockList | undefined): string[] {
+export function readForwardedChain(peer: string, rawHeaders: readonly string[], trusted: AddressList | undefined): string[] {
   const nearest = normalizeAddress(peer) ?? peer
-  if (trusted === undefined || !isTrustedProxy(nearest, trusted)) return [nearest]
+  if (trusted === undefined || !trusted.has(nearest)) return [nearest]
   const older = readElements(rawHeaders, 'x-forwarded-for')
   const standard = readElements(rawHeaders, 'forwarded')
   const chains = [
@@ -29,19 +30,14 @@ export function readForwardedChain(peer: string, rawHeaders: readonly string[], 
 }
 
 /** Goes back from proxy to proxy: to the first address that is not trusted, or to where one of them does not say. */
-function follow(nearest: string, nodes: readonly (string | undefined)[], trusted: BlockList): string[] {
+function follow(nearest: string, nodes: readonly (string | undefined)[], trusted: AddressList): string[] {
   const chain = [nearest]
   for (const node of nodes.toReversed()) {
     if (node === undefined) break
     chain.unshift(node)
-    if (!isTrustedProxy(node, trusted)) break
+    if (!trusted.has(node)) break
   }
   return chain
-}
-
-export function isTrustedProxy(address: string, list: BlockList): boolean {
-  const family = isIP(address)
-  return family !== 0 && list.check(address, family === 6 ? 'ipv6' : 'ipv4')
 }
 
 /** Read from the end, each element is the proxy's own, even if a client opened a quotation before it; nodes have no commas. */

@@ -1,9 +1,9 @@
-import { BlockList, isIP } from 'node:net'
-import { isTrustedProxy, readForwardedChain } from './forwarded-chain.ts'
+import { type AddressList, createAddressList } from '../core/address-list.ts'
+import { readForwardedChain } from './forwarded-chain.ts'
 
 export interface ForwardedRules {
   /** Proxies that say whose requests they pass on; undefined for none. */
-  readonly trusted: BlockList | undefined
+  readonly trusted: AddressList | undefined
   /** `https` or `http`, as clients see us. */
   readonly proto: string
   /** Host and port, as clients see us. */
@@ -15,17 +15,9 @@ export interface ForwardedRules {
  * @param publicUrl - origin that clients use
  */
 export function createForwardedRules(trustedProxies: readonly string[], publicUrl: string): ForwardedRules {
-  const trusted = new BlockList()
-  for (const entry of trustedProxies) addEntry(trusted, entry)
   const url = new URL(publicUrl)
-  return { trusted: trustedProxies.length > 0 ? trusted : undefined, proto: url.protocol.slice(0, -1), host: url.host }
-}
-
-function addEntry(list: BlockList, entry: string): void {
-  const [address = '', prefix] = entry.split('/')
-  const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
-  if (prefix === undefined) list.addAddress(address, family)
-  else list.addSubnet(address, Number(prefix), family)
+  const trusted = trustedProxies.length > 0 ? createAddressList(trustedProxies) : undefined
+  return { trusted, proto: url.protocol.slice(0, -1), host: url.host }
 }
 
 /**
@@ -38,7 +30,7 @@ export function findForwardedChain(peer: string, rawHeaders: readonly string[], 
   const known = lastChains.get(rules)
   if (known?.peer === peer) return known.chain
   const chain = readForwardedChain(peer, rawHeaders, rules.trusted)
-  if (rules.trusted === undefined || !isTrustedProxy(peer, rules.trusted)) lastChains.set(rules, { peer, chain })
+  if (rules.trusted?.has(peer) !== true) lastChains.set(rules, { peer, chain })
   return chain
 }
 

@@ -1,3 +1,5 @@
+import { isScopeToken } from '../core/scope-token.ts'
+
 /** What a challenge says (RFC 6750 §3, RFC 9728 §5.1). */
 export interface Challenge {
   /** URL of the protected resource metadata; undefined for clients of revisions that know none. */
@@ -8,9 +10,6 @@ export interface Challenge {
   readonly error?: string | undefined
   readonly errorDescription?: string | undefined
 }
-
-/** `scope-token` (RFC 6749 §3.3): printable ASCII without space, quote and backslash. */
-const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 
 /**
  * Clients search for parameters with unanchored patterns, so a value that contains one of these would be taken for the parameter itself.
@@ -51,7 +50,7 @@ export function listScopesToAskFor(
 
 /** Each scope once, in the order given. A name that cannot stand in a challenge is left out. */
 function formatScope(scopes: readonly string[]): string {
-  const usable = scopes.filter((scope) => SCOPE_TOKEN.test(scope) && scope.search(PARAMETER_LOOKALIKE) === -1)
+  const usable = scopes.filter((scope) => isScopeToken(scope) && scope.search(PARAMETER_LOOKALIKE) === -1)
   return [...new Set(usable)].join(' ')
 }
 

@@ -1,7 +1,5 @@
 import { isObject } from '../core/is-object.ts'
-
-/** `scope-token` (RFC 6749 §3.3). What isn't one could never be asked for in a challenge. */
-const SCOPE_TOKEN = /^[\x21\x23-\x5b\x5d-\x7e]+$/
+import { isScopeToken } from '../core/scope-token.ts'
 
 /** What OAuth calls scopes (RFC 8693 §4.2), and the name that Okta and Entra ID use. */
 const SCOPE_CLAIMS = ['scope', 'scp'] as const
@@ -28,7 +26,7 @@ export function collectScopes(
 ): ReadonlySet<string> {
   const scopes = new Set<string>()
   for (const name of scopeClaims ?? chooseClaims(claims)) {
-    for (const scope of parseScopes(findClaim(claims, name))) if (SCOPE_TOKEN.test(scope)) scopes.add(scope)
+    for (const scope of parseScopes(findClaim(claims, name))) if (isScopeToken(scope)) scopes.add(scope)
   }
   return scopes
 }

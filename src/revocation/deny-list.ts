@@ -1,9 +1,9 @@
-import { randomUUID } from 'node:crypto'
 import type { Clock } from '../core/clock.ts'
 import type { Denial, DenialSource, DenyList } from '../core/deny-list.ts'
 import type { Encryption } from '../core/encryption.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { Store, StoredEntry } from '../core/store.ts'
+import { watchEntries } from '../core/watched-entries.ts'
 import { DENIAL, findEntryId, readEntry, writeEntry } from './denial-entry.ts'
 import { createDenialIndex, type DenialIndex } from './denial-index.ts'
 
@@ -18,21 +18,11 @@ export interface DenyListOptions {
   readonly onIssue: (message: string) => void
 }
 
-/** How often each process asks whether the list has changed. */
-const POLL_MS = 2000
-/** So old may what was read become without a change: a process may have ended between its two writes. */
-const MOST_AGE_MS = 60_000
 /** Denials at a time. What is read goes a little beyond, since processes that share the store count separately. */
 const MOST_DENIALS = 20_000
 const MOST_READ = MOST_DENIALS + 1000
 /** Issuers report each session that ends. However many there are, operators find room for theirs. */
 const ROOM: Readonly<Record<DenialSource, number>> = { operator: MOST_DENIALS, logout: 15_000 }
-
-/** Where the mark is that changes with the list: one small question instead of the whole list. */
-const MARK = { kind: 'DenialMark', id: 'mark' }
-
-/** Longest time between two reports of one outage. */
-const REPORT_MS = 60_000
 
 /**
  * Keeps the list of the store at hand, so that no call has to ask for it. While the store cannot be reached, what was read last stays in
@@ -42,11 +32,15 @@ const REPORT_MS = 60_000
  */
 export async function openDenyList(options: DenyListOptions): Promise<DenyList> {
   const { store, clock, encryption } = options
-  const state: State = { ...options, index: createDenialIndex(clock), known: new Map(), times: {}, reading: undefined }
-  const stopPolling = clock.every(POLL_MS, () => void poll(state))
-  await poll(state)
+  const state: State = { ...options, index: createDenialIndex(clock), known: new Map() }
+  const watched = await watchEntries({
+    ...{ store, clock, kind: DENIAL, most: MOST_READ },
+    describeOutage,
+    onRead: (entries) => take(entries, state),
+    onIssue: options.onIssue,
+  })
   return {
-    isLoaded: () => state.times.readAt !== undefined,
+    isLoaded: watched.isLoaded,
     find: (principal) => state.index.find(principal),
     list: () => state.index.list(),
     async add(denials, source) {
@@ -56,14 +50,14 @@ export async function openDenyList(options: DenyListOptions): Promise<DenyList> 
         const lasting = outlast(denial, state.known.get(id)?.denial)
         await store.put(DENIAL, id, writeEntry(lasting, encryption), { expiresAt: lasting.expiresAt })
       }
-      await announce(state)
+      await watched.announce()
     },
     async lift(kind, issuer, value) {
       const there = await store.take(DENIAL, findEntryId({ kind, issuer, value, issuedBefore: undefined, expiresAt: undefined }))
-      await announce(state)
+      await watched.announce()
       return there !== undefined
     },
-    close: stopPolling,
+    close: watched.close,
   }
 }
 
@@ -71,14 +65,6 @@ interface State extends DenyListOptions {
   readonly index: DenialIndex
   /** What was read, by id: most of it is the same the next time, and is not decrypted again. */
   known: ReadonlyMap<string, ReadEntry>
-  readonly times: {
-    /** Monotonic milliseconds; undefined before the first time. */
-    readAt?: number
-    reportedAt?: number
-  }
-  /** The mark that stood when the list was read. */
-  seen?: string | undefined
-  reading: Promise<void> | undefined
 }
 
 interface ReadEntry {
@@ -109,39 +95,9 @@ function outlast(denial: Denial, before: Denial | undefined): Denial {
   }
 }
 
-/** Tells all processes of a change, this one at once. */
-async function announce(state: State): Promise<void> {
-  await state.store.put(MARK.kind, MARK.id, randomUUID())
-  await state.reading
-  await read(state)
-}
-
-/** Never fails: an outage is reported, and the list stays as it is. */
-function poll(state: State): Promise<void> {
-  state.reading ??= read(state)
-    .catch((error: Error) => report(error, state))
-    .finally(() => {
-      state.reading = undefined
-    })
-  return state.reading
-}
-
-function report({ message, cause }: Error, { times, clock, onIssue }: State): void {
-  if (times.reportedAt !== undefined && clock.monotonic() - times.reportedAt < REPORT_MS) return
-  times.reportedAt = clock.monotonic()
-  const inForce = times.readAt === undefined ? 'no token is accepted until then' : 'what was read last stays in force'
-  onIssue(`deny list: the store cannot be read, ${inForce}: ${cause instanceof Error ? cause.message : message}`)
-}
-
-/** The mark is read first: what changes meanwhile is read next time. */
-async function read(state: State): Promise<void> {
-  const { store, clock, times } = state
-  const mark = await store.find(MARK.kind, MARK.id)
-  const isRecent = times.readAt !== undefined && clock.monotonic() - times.readAt < MOST_AGE_MS
-  if (isRecent && mark === state.seen) return
-  take(await store.list(DENIAL, MOST_READ), state)
-  state.seen = mark
-  times.readAt = clock.monotonic()
+function describeOutage(isLoaded: boolean): string {
+  const inForce = isLoaded ? 'what was read last stays in force' : 'no token is accepted until then'
+  return `deny list: the store cannot be read, ${inForce}`
 }
 
 function take(entries: readonly StoredEntry[], state: State): void {
