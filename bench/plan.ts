@@ -120,6 +120,8 @@ export function createBenchPlan({ upstreamPort, issuer, auditFile, rules = 'doze
     storeKeys: [],
     hasLastingSessionKey: false,
     reload: { watch: false },
+    accessKeys: [],
+    acceptsStoredKeys: true,
     notices: [],
   }
 }

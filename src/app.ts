@@ -2,6 +2,7 @@ import { listActions } from './composition/admin-actions.ts'
 import { collectStatus } from './composition/collect-status.ts'
 import { createFoundation, type Foundation, type FoundationOptions } from './composition/foundation.ts'
 import { createGeneration, type Generation } from './composition/generation.ts'
+import { openStoredKeys, type StoredKeyActions } from './composition/key-actions.ts'
 import { createReloader, type Reloader } from './composition/reload.ts'
 import { createRetirement, type Retirement } from './composition/retirement.ts'
 import { showMeters } from './composition/show-meters.ts'
@@ -11,6 +12,11 @@ import type { Plan } from './core/plan/plan.ts'
 import type { ReloadReport } from './core/reload-report.ts'
 import { drain, waitForLoadBalancers } from './http/drain.ts'
 import { formatListenerUrl, type Listener, listen } from './http/listener.ts'
+
+/** What operators do with access keys where the proxy does not run: on the store that its processes share. See {@link openStoredKeys}. */
+export function openKeyActions(plan: Plan, onIssue: (message: string) => void): Promise<StoredKeyActions> {
+  return openStoredKeys(plan, onIssue)
+}
 
 /** A proxy that serves. */
 export interface RunningProxy {
@@ -85,8 +91,21 @@ interface Running {
 }
 
 async function close({ listener, admin, reloader, retirement, foundation }: Running): Promise<void> {
-  const { clock, ending, openRequests, issuers, denied, identityKeys, rateLimiter, store, meters, audit, tracing, log } =
-    foundation
+  const {
+    clock,
+    ending,
+    openRequests,
+    issuers,
+    denied,
+    accessKeys,
+    identityKeys,
+    rateLimiter,
+    store,
+    meters,
+    audit,
+    tracing,
+    log,
+  } = foundation
   ending.isLeaving = true
   const { plan, close: closeGeneration } = await reloader.settle()
   await waitForLoadBalancers(listener, plan.shutdownDelaySeconds, clock)
@@ -97,6 +116,7 @@ async function close({ listener, admin, reloader, retirement, foundation }: Runn
   await issuers.close()
   denied.close()
   identityKeys.close()
+  accessKeys.ring.close()
   await rateLimiter.close()
   await store.close()
   // Last, so that the metrics tell of the end, too.

@@ -59,6 +59,7 @@ const architecture: Architecture = {
   identity: { mayImport: ['core', 'oauth'], homeOf: [] },
   assertion: { mayImport: ['core', 'oauth'], homeOf: [] },
   revocation: { mayImport: ['core', 'oauth'], homeOf: [] },
+  'access-keys': { mayImport: ['core'], homeOf: [] },
   store: { mayImport: ['core'], homeOf: ['redis'] },
   upstream: { mayImport: ['core', 'egress', 'http', 'mcp'], homeOf: ['undici'] },
   ...inside('upstream/stdio', {
@@ -92,6 +93,7 @@ const architecture: Architecture = {
       'rewrite',
       'assertion',
       'revocation',
+      'access-keys',
       'store',
       'upstream',
       'telemetry',

@@ -214,7 +214,7 @@ describe('explain', { timeout: 60_000 }, () => {
     expect((await run(['policy'])).error).toContain('Did you mean rules?')
     expect((await run(['check', '--tool', 'x'])).error).toContain('--tool is for the command explain.')
     expect((await run(['check', '--json'])).error).toContain(
-      '--json is for the commands doctor, explain, users, clients and sessions.',
+      '--json is for the commands doctor, explain, users, clients, sessions and keys.',
     )
   })
 })

@@ -26,7 +26,7 @@ export interface ActionReport {
   /** Of its trace; undefined while tracing is off. */
   readonly trace: TraceIds | undefined
   readonly action: string
-  /** The members of its input that are no objects, as text; it has no secrets. */
+  /** The members of its input that are no objects, as text; lists in one line. It has no secrets. */
   readonly parameters: Readonly<Record<string, string>>
   readonly address: string
   /** `success`, a code of the error catalogue, or the failure that the action told of. */

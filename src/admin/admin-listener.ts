@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { redactAccessKeys } from '../core/access-key.ts'
 import type { Clock } from '../core/clock.ts'
 import { type ErrorCode, errorCatalogue, ProxyError, toProxyError } from '../core/errors.ts'
 import type { AdminPlan } from '../core/plan/admin-plan.ts'
@@ -94,7 +95,7 @@ async function answer(options: AdminOptions, exchange: Exchange): Promise<void> 
     send(exchange, 200, await findPage(options.pages, head)(request.headers.accept))
   } catch (error) {
     const refusal = toProxyError(error)
-    options.onRefused({ requestId, code: refusal.code, cause: refusal.cause, peer: request.socket.remoteAddress })
+    options.onRefused({ requestId, code: refusal.code, cause: redactCause(refusal.cause), peer: request.socket.remoteAddress })
     refuse(options, exchange, refusal)
   }
 }
@@ -131,10 +132,15 @@ async function runAction(
   }
 }
 
+function redactCause(cause: unknown): unknown {
+  return typeof cause === 'string' ? redactAccessKeys(cause) : cause
+}
+
 /** For the audit: what the action was asked to do, and to whom. */
 function describeInput(input: ActionInput): ActionReport['parameters'] {
-  const plain = Object.entries(input).filter(([, value]) => typeof value !== 'object')
-  return Object.fromEntries(plain.map(([name, value]) => [name, String(value)]))
+  const plain = Object.entries(input).filter(([, value]) => typeof value !== 'object' || Array.isArray(value))
+  const texts = plain.map(([name, value]) => [name, Array.isArray(value) ? value.join(' ') : String(value)] as const)
+  return Object.fromEntries(texts.map(([name, text]) => [redactAccessKeys(name), redactAccessKeys(text)]))
 }
 
 /** @throws ProxyError `route_not_found`, `method_not_allowed`, `body_unexpected` */

@@ -47,9 +47,10 @@ const principals = new WeakMap<Principal, string>()
 function formatPrincipal(principal: Principal): string {
   const known = principals.get(principal)
   if (known !== undefined) return known
-  const { issuer, subject, clientId, scopes, groups } = principal
+  const { issuer, subject, clientId, accessKey, scopes, groups } = principal
   const ids = `${text('issuer', issuer)}${text('subject', cutText(subject))}${text('client_id', cutText(clientId))}`
-  const members = `${ids},"scopes":${formatTexts(scopes)},"groups":${formatTexts(groups)}`
+  const key = accessKey === undefined ? '' : `${text('key', cutText(accessKey.name))}${text('key_id', accessKey.id)}`
+  const members = `${ids}${key},"scopes":${formatTexts(scopes)},"groups":${formatTexts(groups)}`
   principals.set(principal, members)
   return members
 }

@@ -10,11 +10,14 @@ import { UsageError } from './usage-error.ts'
 export class AdminError extends Error {
   /** The error code of the running proxy; undefined where none answered. */
   readonly code: string | undefined
+  /** Whether nothing listens where the running proxy would. */
+  readonly isAbsent: boolean
 
   /** Takes what to tell, and the code where a proxy gave one. */
-  constructor(message: string, code?: string) {
+  constructor(message: string, code?: string, isAbsent = false) {
     super(message)
     this.code = code
+    this.isAbsent = isAbsent
   }
 }
 
@@ -75,7 +78,8 @@ function post(target: Target, path: string, body: string): Promise<Answer> {
       // Of the whole exchange: an answer that trickles in is no answer either.
       signal: AbortSignal.timeout(timeoutMs),
     })
-    const fail = (error: Error): void => reject(new AdminError(explainFailure(error, target)))
+    const fail = (error: Error & { code?: string }): void =>
+      reject(new AdminError(explainFailure(error, target), undefined, error.code === 'ECONNREFUSED'))
     request.on('error', fail)
     request.on('response', (response) => void readText(response).then(resolve, fail))
     request.end(body)

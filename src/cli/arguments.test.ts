@@ -20,6 +20,7 @@ const plain = {
   noSecrets: false,
   block: false,
   open: false,
+  entry: false,
   values: {},
 }
 

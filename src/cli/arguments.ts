@@ -18,6 +18,7 @@ export const COMMANDS = [
   'users',
   'clients',
   'sessions',
+  'keys',
   'reload',
 ] as const
 
@@ -51,6 +52,8 @@ export interface Arguments {
   readonly request: OperatorRequest | undefined
   /** Whether the audit log is still written. */
   readonly open: boolean
+  /** Whether an access key is for the configuration file, and not for the store. */
+  readonly entry: boolean
 }
 
 type Token = NonNullable<ReturnType<typeof parseArgs>['tokens']>[number]
@@ -100,6 +103,7 @@ const nothing = {
   block: false,
   request: undefined,
   open: false,
+  entry: false,
 }
 
 /** Everything after `--` belongs to the MCP server's command, flags included. */
@@ -150,6 +154,7 @@ function readCommand(tokens: readonly Token[], given: readonly OptionToken[]): O
     noSecrets: isSet('no-secrets'),
     block: isSet('block'),
     open: isSet('open'),
+    entry: isSet('entry'),
   }
   if (switches.asgardeo && switches.demo) throw new UsageError('--asgardeo and --demo name two places to sign users in.')
   return { command, values: resolveFile(command, file, readValues(given)), ...switches, file, files, request }
@@ -209,6 +214,7 @@ const CONFIGURED: ReadonlySet<string> = new Set([
   'users',
   'clients',
   'sessions',
+  'keys',
 ])
 
 /** Commands that take flags of their own, and work on no configuration. */

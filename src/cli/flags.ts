@@ -41,6 +41,11 @@ export type FlagName =
   | 'version'
   | 'demo'
   | 'asgardeo'
+  | 'name'
+  | 'scopes'
+  | 'days'
+  | 'address'
+  | 'entry'
   | 'stdio'
 
 interface Flag {
@@ -49,7 +54,7 @@ interface Flag {
   readonly value?: string
   readonly repeats?: boolean
   /** The commands that take it, where others don't. */
-  readonly only?: readonly ('audit' | 'check' | 'doctor' | 'explain' | 'init' | 'users' | 'clients' | 'sessions')[]
+  readonly only?: readonly ('audit' | 'check' | 'doctor' | 'explain' | 'init' | 'users' | 'clients' | 'sessions' | 'keys')[]
   readonly help: string
 }
 
@@ -61,7 +66,7 @@ export const FLAGS: readonly Flag[] = [
     name: 'issuer',
     value: 'URL',
     repeats: true,
-    help: 'without a file: issuer whose access tokens are accepted; users, clients, sessions: whose they are, where there are several',
+    help: 'without a file: issuer whose access tokens are accepted; users, clients, sessions: whose they are, where there are several; keys create: whose user --for is',
   },
   { name: 'public-url', value: 'URL', help: 'origin under which clients reach the proxy; counts more than file and environment' },
   { name: 'port', value: 'N', help: 'port to listen on (8080); counts more than file and environment' },
@@ -107,11 +112,16 @@ export const FLAGS: readonly Flag[] = [
   {
     name: 'token',
     value: 'FILE',
-    only: ['doctor', 'explain'],
-    help: 'doctor, explain: file with an access token to try; - is standard input',
+    only: ['doctor', 'explain', 'keys'],
+    help: 'doctor, explain: file with an access token to try; - is standard input; keys hash: file with the key',
   },
   { name: 'claims', value: 'JSON', only: ['explain'], help: 'explain: the claims of a token, instead of one' },
-  { name: 'server', value: 'NAME', only: ['explain'], help: 'explain: name or path of the server, where there are several' },
+  {
+    name: 'server',
+    value: 'NAME',
+    only: ['explain', 'keys'],
+    help: 'explain: name or path of the server, where there are several; keys create: names of the servers, with commas between them',
+  },
   { name: 'tool', value: 'T', only: ['explain'], help: 'explain: a call of this tool' },
   { name: 'prompt', value: 'P', only: ['explain'], help: 'explain: use of this prompt' },
   { name: 'resource', value: 'URI', only: ['explain'], help: 'explain: reading this resource' },
@@ -124,8 +134,8 @@ export const FLAGS: readonly Flag[] = [
   },
   {
     name: 'json',
-    only: ['doctor', 'explain', 'users', 'clients', 'sessions'],
-    help: 'doctor, explain, users, clients, sessions: print the result as JSON',
+    only: ['doctor', 'explain', 'users', 'clients', 'sessions', 'keys'],
+    help: 'doctor, explain, users, clients, sessions, keys: print the result as JSON',
   },
   {
     name: 'no-secrets',
@@ -136,8 +146,8 @@ export const FLAGS: readonly Flag[] = [
   {
     name: 'for',
     value: 'TIME',
-    only: ['users', 'clients', 'sessions'],
-    help: 'revoke, end: how long tokens are refused, for example 90s, 15m, 12h or 30d',
+    only: ['users', 'clients', 'sessions', 'keys'],
+    help: 'revoke, end: how long tokens are refused, for example 90s, 15m, 12h or 30d; keys create: the user that the key stands for, by default none',
   },
   { name: 'sid', value: 'ID', only: ['sessions'], help: 'sessions end: the session with the issuer (claim `sid`)' },
   { name: 'user', value: 'SUBJECT', only: ['sessions'], help: 'sessions list: of this user' },
@@ -149,6 +159,17 @@ export const FLAGS: readonly Flag[] = [
     help: 'list: the rows behind this one, the last of the page before',
   },
   { name: 'jti', value: 'ID', only: ['sessions'], help: 'sessions end: one token (claim `jti`)' },
+  { name: 'name', value: 'NAME', only: ['keys'], help: 'keys create: what logs and policy (principal.client_id) call the key' },
+  { name: 'scopes', value: 'SCOPES', only: ['keys'], repeats: true, help: 'keys create: scopes of the key, by default none' },
+  { name: 'days', value: 'N', only: ['keys'], help: 'keys create: days until it expires (90), 366 at most' },
+  {
+    name: 'address',
+    value: 'CIDR',
+    only: ['keys'],
+    repeats: true,
+    help: 'keys create: address or CIDR block that it may come from, by default all',
+  },
+  { name: 'entry', only: ['keys'], help: 'keys create: print an entry for `keys` of the file; nothing is stored' },
   { name: 'help', help: 'this text' },
   { name: 'version', help: 'the version' },
   {

@@ -21,6 +21,10 @@ const COMMANDS: readonly (readonly [name: string, what: string])[] = [
   ],
   ['clients revoke CLIENT', 'the same for a client'],
   ['sessions end [ID]', 'the same for a session of the proxy, one of an issuer (--sid) or one token (--jti)'],
+  [
+    'keys create',
+    'make an access key for a caller without a browser, and print it once; also keys list, keys revoke NAME, and keys hash for one on standard input',
+  ],
   ['reload [FILE]', 'have the running proxy read its configuration anew, over its admin listener'],
   ['audit verify FILE…', 'look for changes in a chained audit log'],
   ['migrate FILE', "print a configuration of the Go proxy's format in this one's"],
@@ -33,7 +37,7 @@ export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] =
   ],
   [
     '1',
-    'failure at run time: port in use, no permission, standard output cannot be written; serve: stopped by a second signal; doctor: problems found; rules test: a case came out otherwise; audit verify: changed; init: aborted; users, clients, sessions: the running proxy cannot be asked, or refused; reload: the same',
+    'failure at run time: port in use, no permission, standard output cannot be written; serve: stopped by a second signal; doctor: problems found; rules test: a case came out otherwise; audit verify: changed; init: aborted; users, clients, sessions, keys: the running proxy cannot be asked, or refused; reload: the same',
   ],
   ['2', 'mistake on the command line or in the configuration, or an unsupported feature'],
   [

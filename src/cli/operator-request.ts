@@ -13,6 +13,7 @@ const OPERATOR_VERBS: Readonly<Record<string, Readonly<Record<string, 'name' | '
   users: { list: 'no name', show: 'name', revoke: 'name', unblock: 'name' },
   clients: { list: 'no name', revoke: 'name', unblock: 'name' },
   sessions: { list: 'no name', end: 'optional name' },
+  keys: { create: 'no name', list: 'no name', revoke: 'name', hash: 'no name' },
 }
 
 /**

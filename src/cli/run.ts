@@ -69,6 +69,8 @@ async function runCommand(args: Arguments, environment: Environment, terminal: T
     case 'clients':
     case 'sessions':
       return (await import('./operate.ts')).runOperator(args, chooseSource(args, environment), terminal)
+    case 'keys':
+      return (await import('./keys.ts')).runKeys(args, () => chooseSource(args, environment), terminal)
     case 'reload':
       return runReload(chooseSource(args, environment), terminal)
     case 'audit':

@@ -1,5 +1,4 @@
 import { createEndAction, createRevokeAction, createUnblockAction } from '../admin/actions/deny-actions.ts'
-import type { KnownIssuer } from '../admin/actions/known-issuers.ts'
 import {
   createClientListAction,
   createSessionListAction,
@@ -8,17 +7,20 @@ import {
 } from '../admin/actions/list-actions.ts'
 import { createReloadAction } from '../admin/actions/reload-action.ts'
 import type { ActionReport, AdminActions } from '../admin/admin-action.ts'
+import type { AccessKey } from '../core/access-key.ts'
+import type { AccessKeyRegister } from '../core/access-key-register.ts'
 import type { Denial } from '../core/deny-list.ts'
 import type { Plan } from '../core/plan/plan.ts'
 import type { ReloadReport } from '../core/reload-report.ts'
 import type { SecurityEvent } from '../core/security-event.ts'
-import { findAcceptedTokens } from './accepted-tokens.ts'
 import type { Foundation } from './foundation.ts'
+import { listKeyActions } from './key-actions.ts'
+import { listKnownIssuers } from './known-issuers.ts'
 
 /** @param findPlan - the plan of now, which a reload may change */
 export function listActions(
   findPlan: () => Plan,
-  { denied, inForce, clock, onEvent, configurationFile }: Foundation,
+  { denied, accessKeys: { register }, inForce, clock, onEvent, configurationFile }: Foundation,
   reload: () => Promise<ReloadReport>,
 ): AdminActions {
   const options = {
@@ -27,6 +29,7 @@ export function listActions(
     clock,
     isShared: findPlan().store.kind !== 'memory',
     listIssuers: () => listKnownIssuers(findPlan()),
+    endKeys: (isMeant: (key: AccessKey) => boolean) => endKeys(register, isMeant),
     onDenied: (denial: Denial) => onEvent(describeDenial(denial)),
   }
   return new Map([
@@ -39,21 +42,14 @@ export function listActions(
     ['/clients/revoke', createRevokeAction('client', options)],
     ['/clients/unblock', createUnblockAction('client', options)],
     ['/sessions/end', createEndAction(options)],
+    ...listKeyActions(findPlan, register, clock),
     ['/reload', createReloadAction({ configurationFile, reload })],
   ])
 }
 
-/** Of all servers, each once. */
-function listKnownIssuers(plan: Plan): readonly KnownIssuer[] {
-  const { servers, broker } = plan
-  const names = new Set(servers.flatMap(({ issuers }) => issuers).map(({ issuer }) => issuer))
-  return [...names].flatMap((issuer) => {
-    // Users of the broker are known by their identity provider, too, unless a server accepts its own tokens as well.
-    const aliases =
-      issuer === broker?.issuer && !names.has(broker.identityProvider.issuer) ? [broker.identityProvider.issuer] : []
-    const accepted = findAcceptedTokens(plan, issuer)
-    return accepted === undefined ? [] : { issuer, aliases, ...accepted }
-  })
+async function endKeys(register: AccessKeyRegister, isMeant: (key: AccessKey) => boolean): Promise<readonly string[]> {
+  const ended = await register.revoke(isMeant)
+  return ended.map(({ key }) => key.name)
 }
 
 export function describeDenial({ kind, issuer, value }: Denial): SecurityEvent {

@@ -28,6 +28,7 @@ import { createRequestLog } from '../telemetry/request-line.ts'
 import { startTracing } from '../tracing/start-tracing.ts'
 import { createIdentityKeys, type IdentityKeys } from './identity-keys.ts'
 import { mountAudit } from './mount-audit.ts'
+import { type AccessKeys, openAccessKeys } from './open-access-keys.ts'
 import { openDenied } from './open-denied.ts'
 import { openRateLimiter } from './open-rate-limiter.ts'
 
@@ -45,6 +46,7 @@ export interface Foundation {
   readonly store: Store
   /** Tokens that are refused although they verify. */
   readonly denied: DenyList
+  readonly accessKeys: AccessKeys
   readonly heldMemory: HeldMemory
   readonly bodyRoom: MeasuredBodyRoom
   readonly seal: SessionSeal
@@ -134,6 +136,7 @@ export async function createFoundation(plan: Plan, options: FoundationOptions): 
   const openRequests = createOpenRequests()
   const encryptionKeys = plan.storeKeys.length === 0 ? [randomBytes(32)] : plan.storeKeys
   const denied = await openDenied(plan, openRequests, { store, clock, onIssue })
+  const accessKeys = await openAccessKeys(plan, openRequests, { store, clock, onIssue })
   const inForce: InForce = { served: undefined }
   return {
     clock,
@@ -143,6 +146,7 @@ export async function createFoundation(plan: Plan, options: FoundationOptions): 
     tracing: await startTracing(process.env, (level, message) => log.logger[level](message)),
     store,
     denied,
+    accessKeys,
     issuers: createIssuerPool({ onIssue }),
     heldMemory: createHeldMemory(plan.limits.heldBytes),
     bodyRoom: createBodyRoom(plan.limits, clock),

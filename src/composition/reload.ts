@@ -110,12 +110,13 @@ function describe(error: unknown): string {
 
 /** @throws Error where the new generation cannot be made; then the old one stays */
 async function replace({ foundation, listener, retirement }: ReloaderOptions, state: ReloaderState, plan: Plan): Promise<void> {
-  const { log, bodyRoom, heldMemory, issuers, openRequests, inForce } = foundation
+  const { log, accessKeys, bodyRoom, heldMemory, issuers, openRequests, inForce } = foundation
   const before = state.current
   const after = await createGeneration(plan, foundation, before)
   listener.renew({ tls: plan.listen.tls, ...plan.limits })
   inForce.served = after
   state.current = after
+  accessKeys.ring.configure(plan.accessKeys)
   log.logger.level = plan.log.level
   bodyRoom.resize(plan.limits)
   heldMemory.resize(plan.limits.heldBytes)

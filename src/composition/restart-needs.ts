@@ -13,6 +13,7 @@ const RELOADABLE: ReadonlySet<string> = new Set<keyof Plan>([
   'drainSeconds',
   'egress',
   'servers',
+  'accessKeys',
   'rewrite',
   'notices',
   // Looked at by itself.
@@ -71,6 +72,8 @@ export function listDifferent<T extends object>(before: T, after: T): string[] {
 const NAMES: Readonly<Record<string, string>> = {
   storeKeys: 'encryption_keys',
   egress: 'egress_proxy',
+  accessKeys: 'keys',
+  acceptsStoredKeys: 'stored_keys',
   shutdownDelaySeconds: 'shutdown.delay_seconds',
   drainSeconds: 'shutdown.drain_seconds',
 }

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { createKeyVerifier } from '../access-keys/key-verifier.ts'
 import type { Broker } from '../broker/broker.ts'
 import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
 import type { Plan } from '../core/plan/plan.ts'
@@ -81,11 +82,15 @@ function selectVerified({ issuers, audiences, legacyClients }: ServerPlan) {
 }
 
 function createVerifier(server: ServerPlan, { plan, broker, foundation }: ServerContext): TokenVerifier {
-  const { issuers, denied, meters } = foundation
+  const { issuers, denied, accessKeys, clock, meters } = foundation
   const find = (issuer: IssuerPlan) =>
     broker && issuer.issuer === plan.broker?.issuer ? createOwnIssuer(issuer, broker.keys) : issuers.find(issuer)
   const signatures = createTokenVerifier({ ...selectVerified(server), pool: { ...issuers, find } })
-  const guarded = createDenyVerifier(broker?.guard(signatures) ?? signatures, denied)
+  const { ring, lastUse } = accessKeys
+  const credentials = createKeyVerifier(broker?.guard(signatures) ?? signatures, {
+    ...{ ring, clock, server: server.name, onUse: lastUse.note },
+  })
+  const guarded = createDenyVerifier(credentials, denied)
   return meters?.measureVerifier(guarded, server.name) ?? guarded
 }
 

@@ -46,6 +46,10 @@ const agent = { ...machine, grants: ['jwt_bearer'] }
 const withAssertions = (issuers: readonly unknown[], ...clients: object[]) =>
   withBroker({}, { store: { kind: 'memory' }, clients, identity_assertions: { issuers } })
 
+const accessKey = { name: 'nightly', digest: `sha256:${'0'.repeat(64)}`, servers: ['mcp'], expires: '2099-01-01' }
+const withKey = (changes: object, more: object = {}) => ({ ...smallest, keys: [{ ...accessKey, ...changes }], ...more })
+const shownKey = `omap_${'0'.repeat(43)}28xV02`
+
 const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path: string, said: RegExp])[]>> = {
   'limits that bound nothing, or cannot count': [
     [{ ...smallest, rate_limits: [{}] }, 'rate_limits[0]', /limits nothing/],
@@ -57,11 +61,32 @@ const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path
     [withServer({ rate_limits: [{ calls_per_minute: 1.5 }] }), 'servers[0].rate_limits[0].calls_per_minute', /whole/],
     [{ ...smallest, replicas: 0 }, 'replicas', /1/],
   ],
+  'access keys': [
+    [withKey({ digest: shownKey }), 'keys[0].digest', /^(?![\s\S]*omap_)[\s\S]*is an access key itself/],
+    [withKey({ digest: 'sha256:00' }), 'keys[0].digest', /64 hexadecimal digits/],
+    [withKey({ servers: ['mpc'] }), 'keys[0].servers[0]', /there is no server "mpc"/],
+    [withKey({ servers: [] }), 'keys[0].servers', /./],
+    [withKey({ name: 'a b' }), 'keys[0].name', /is not a name/],
+    [withKey({ scopes: ['a b'] }), 'keys[0].scopes[0]', /is not one scope/],
+    [withKey({ expires: '2027-02-30' }), 'keys[0].expires', /is not a date/],
+    [withKey({ expires: 'never' }), 'keys[0].expires', /is not a date/],
+    [withKey({ expires: undefined }), 'keys[0].expires', /./],
+    [withKey({ addresses: ['10.0.0.0/33'] }), 'keys[0].addresses[0]', /CIDR/],
+    [withKey({ issuer }), 'keys[0].issuer', /`for` names none/],
+    [withKey({ for: 'alice', issuer: 'https://other.example' }), 'keys[0].issuer', /no issuer whose tokens/],
+    [{ ...smallest, keys: [accessKey, accessKey] }, 'keys[1].digest', /is the one of keys\[0\]/],
+    [
+      withKey({}, { servers: [{ ...server, forward_access_token: true }] }),
+      'keys[0].servers[0]',
+      /gets an access token of its caller/,
+    ],
+    [withServer({ issuers: [] }), 'servers[0].issuers', /there can be none/],
+    [{ ...withServer({ issuers: [] }), stored_keys: false, store: { path: 'x' } }, 'servers[0].issuers', /there can be none/],
+  ],
   'what is missing': [
     [{}, 'servers', /missing/],
     [{ ...smallest, servers: [] }, 'servers', /at least 1/],
     [{ servers: [server] }, 'servers[0].issuers', /no issuer/],
-    [withServer({ issuers: [] }), 'servers[0].issuers', /at least 1/],
     [withServer({ upstream: undefined }), 'servers[0].upstream', /missing/],
     [withServer({ path: undefined }), 'servers[0].path', /missing/],
     [{ ...smallest, servers: [{}] }, 'servers[0]', /serves nothing/],

@@ -8,11 +8,12 @@ import type { ProcessList, UpstreamUsage } from './upstream-usage.ts'
 export interface TokenVerifier {
   /**
    * @param token - the token's exact characters
-   * @param asker - network of the client that showed it: when many have to be asked about, networks take turns
+   * @param address - of the client that showed it: access keys may be bound to some, and when many tokens have to be asked about, networks
+   * take turns
    * @returns the principal; synchronously when the token was verified before
    * @throws ProxyError `token_*` when the token is unusable, `issuer_unavailable` when that cannot be found out
    */
-  verify(token: string, asker?: string): Principal | Promise<Principal>
+  verify(token: string, address?: string): Principal | Promise<Principal>
   /**
    * The principal of what was verified before and is still accepted as it stands; `undefined` for everything else. Left out by verifiers
    * that ask about a token anew each time.

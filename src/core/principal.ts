@@ -23,6 +23,8 @@ export interface Principal {
   readonly expiresAt: number
   /** The same with clock tolerance: from then on nothing that was opened with the token may stay open. */
   readonly acceptedUntil: number
+  /** The access key that was shown instead of a token; left out for tokens. */
+  readonly accessKey?: { readonly name: string; readonly id: string }
   /** All claims, for policy and mapping. Frozen; may hold personal data, never logged whole. */
   readonly claims: Readonly<Record<string, unknown>>
 }

@@ -17,7 +17,7 @@ export function createTokenMeter(): TokenMeter {
     metrics: [tokens],
     measure(verifier, server) {
       const count = (outcome: string): void => tokens.add(server, outcome)
-      const measured = { ...verifier, verify: (token: string, asker?: string) => verify(verifier, count, token, asker) }
+      const measured = { ...verifier, verify: (token: string, address?: string) => verify(verifier, count, token, address) }
       if (verifier.recall === undefined) return measured
       return { ...measured, recall: (token) => countRecalled(verifier.recall?.(token), count) }
     },
@@ -33,10 +33,10 @@ async function verify(
   verifier: TokenVerifier,
   count: (outcome: string) => void,
   token: string,
-  asker?: string,
+  address?: string,
 ): Promise<Principal> {
   try {
-    const answer = verifier.verify(token, asker)
+    const answer = verifier.verify(token, address)
     const principal = await answer
     count(answer instanceof Promise ? 'verified' : 'recalled')
     return principal

@@ -1,3 +1,4 @@
+import { isAccessKey } from '../core/access-key.ts'
 import { ProxyError, type ReasonOf } from '../core/errors.ts'
 import type { BearerMethod } from '../core/route-facts.ts'
 
@@ -24,7 +25,7 @@ export interface TokenSources {
  * Finds the access token of a request in any of the places where it may be (RFC 6750 §2).
  *
  * The header is always read (2026-07-28 basic/authorization, Token Requirements); `body` and `query` only where the server's
- * configuration permits them.
+ * configuration permits them, and never for access keys: those live long, and logs on the way keep queries.
  *
  * @param sources - where the request may have a token
  * @param permitted - the ways that the protected resource accepts
@@ -36,6 +37,8 @@ export function findAccessToken(sources: TokenSources, permitted: readonly Beare
   if (sources.query === undefined && sources.form === undefined) return header
   const query = permit('query', findQueryToken(sources.query), permitted)
   const body = permit('body', findFormToken(sources.form), permitted)
+  if ([query, body].some((token) => token !== undefined && isAccessKey(token)))
+    throw malformed('an access key outside of the Authorization header', 'method_not_permitted')
   const presented = [header, query, body].filter((token) => token !== undefined)
   // RFC 6750 §2: clients must not use more than one method in a request.
   if (presented.length > 1) throw malformed('the token is presented in more than one way', 'presented_twice')

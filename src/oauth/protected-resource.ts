@@ -12,7 +12,7 @@ export function formatMetadataPath(identifier: string): string {
 /** Protected resource metadata (RFC 9728 §2), as JSON. */
 export interface ProtectedResourceMetadata {
   readonly resource: string
-  readonly authorization_servers: readonly string[]
+  readonly authorization_servers?: readonly string[]
   readonly scopes_supported?: readonly string[]
   readonly bearer_methods_supported?: readonly string[]
   readonly resource_name: string
@@ -28,7 +28,7 @@ export interface ProtectedResourceMetadata {
 export function createProtectedResourceMetadata(resource: ProtectedResource): ProtectedResourceMetadata {
   return {
     resource: resource.identifier,
-    authorization_servers: resource.authorizationServers,
+    ...(resource.authorizationServers.length > 0 && { authorization_servers: resource.authorizationServers }),
     ...(resource.scopesSupported.length > 0 && { scopes_supported: resource.scopesSupported }),
     ...(resource.bearerMethods.length > 0 && { bearer_methods_supported: resource.bearerMethods }),
     resource_name: resource.name,

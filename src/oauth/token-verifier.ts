@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { isAccessKey } from '../core/access-key.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
@@ -8,6 +9,7 @@ import { type AudienceCheck, createAudienceCheck } from './audience.ts'
 import { createIssuerPool, type Issuer, type IssuerPool } from './issuer.ts'
 import { looksLikeJwt, parseSignedJwt, type SignedJwt } from './jws.ts'
 import { verifyJwt } from './jwt-verifier.ts'
+import { listNetworks } from './networks.ts'
 import { verifyIntrospected } from './opaque-verifier.ts'
 import { createTokenCache, type TokenCache } from './token-cache.ts'
 
@@ -65,7 +67,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): WarmTokenVer
     clock,
   }
   return {
-    verify: (token, asker = '') => verify(token, asker, verification),
+    verify: (token, address = '') => verify(token, address, verification),
     recall: (credentials) => recall(credentials, verification),
     isReady: () => issuers.every((issuer) => issuer.isReady()),
     warm() {
@@ -86,12 +88,15 @@ function recall(credentials: string, { cache }: Verification): Principal | undef
   return credentials.length < MAX_LENGTH ? cache.find(hash('sha256', credentials, 'hex')) : undefined
 }
 
-function verify(token: string, asker: string, verification: Verification): Principal | Promise<Principal> {
+function verify(token: string, address: string, verification: Verification): Principal | Promise<Principal> {
+  if (isAccessKey(token))
+    throw new ProxyError('token_invalid', { reason: 'access_key_unknown', cause: 'access keys are no tokens of issuers' })
   // Before the digest: the work must not grow with the length of a stranger's input.
   if (token.length >= MAX_LENGTH) throw new ProxyError('token_invalid', { reason: 'malformed', cause: 'longer than 16 KiB' })
   const digest = hash('sha256', token, 'hex')
   const known = verification.cache.find(digest)
   if (known !== undefined) return known
+  const [asker] = listNetworks(address)
   if (!looksLikeJwt(token)) return verifyOpaque({ token, digest, asker }, verification)
   const jwt = parseSignedJwt(token)
   return verifySigned({ jwt, digest, asker }, findIssuer(jwt, verification.issuers), verification)

@@ -5,7 +5,6 @@ import { decodeBody, isFormBody } from '../http/body.ts'
 import type { RequestHead } from '../http/request-head.ts'
 import { findRevision, isPreAuthorizationRevision } from '../mcp/revision.ts'
 import { findAccessToken } from '../oauth/bearer.ts'
-import { listNetworks } from '../oauth/networks.ts'
 import type { Exchange } from './exchange.ts'
 import { confineLinkedToken } from './linked-token.ts'
 import { loadBody } from './load-body.ts'
@@ -52,12 +51,7 @@ async function verifyIdentity(exchange: Exchange, head: RequestHead, route: Rout
   const token = findAccessToken({ authorization: head.authorization, query: head.query, form }, route.resource.bearerMethods)
   confineLinkedToken(exchange, head.query, form)
   if (token === undefined) throw new ProxyError('token_missing')
-  return { principal: await route.verifier.verify(token, findAsker(exchange)), token, form }
-}
-
-/** The network that a token comes from: thousands of made-up tokens from one network wait behind the tokens of others. */
-export function findAsker({ record }: Exchange): string {
-  return listNetworks(record.clientAddress)[0]
+  return { principal: await route.verifier.verify(token, exchange.record.clientAddress), token, form }
 }
 
 /** Whether the client speaks a revision from before the authorization chapter (the Go proxy's "v1"). */

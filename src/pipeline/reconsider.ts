@@ -5,7 +5,7 @@ import type { Route } from '../core/route.ts'
 import { checkOrigin } from '../http/origins.ts'
 import type { RequestHead } from '../http/request-head.ts'
 import { findAccessToken } from '../oauth/bearer.ts'
-import { checkAssurance, checkLegacy, findAsker, type Identity } from './authenticate.ts'
+import { checkAssurance, checkLegacy, type Identity } from './authenticate.ts'
 import type { Edge } from './edge.ts'
 import type { Exchange } from './exchange.ts'
 import { checkHost } from './hosts.ts'
@@ -69,7 +69,7 @@ async function verifyAgain(exchange: Exchange, head: RequestHead, standing: Stan
   const token = findAccessToken({ authorization, query, form: identity.form }, route.resource.bearerMethods)
   if (token === undefined) throw new ProxyError('token_missing')
   try {
-    return await inTime(exchange.edge.clock, async () => route.verifier.verify(token, findAsker(exchange)))
+    return await inTime(exchange.edge.clock, async () => route.verifier.verify(token, exchange.record.clientAddress))
   } catch (error) {
     if (!isSame || !(error instanceof ProxyError) || error.code !== 'issuer_unavailable') throw error
     // Its issuer, or what stands for it, cannot be asked; what operators have revoked is known without it.

@@ -70,7 +70,11 @@ function nameGrant(id: unknown): string | undefined {
   return typeof id === 'string' ? hash('sha256', id, 'base64url') : undefined
 }
 
-/** A token that does not say when it was issued may be older than any time. */
-function concerns({ issuedBefore }: Denial, { claims: { iat } }: Principal): boolean {
+/**
+ * A token that does not say when it was issued may be older than any time. An access key is no token of a sign-in that is over: what is to
+ * end with its user is revoked by itself.
+ */
+function concerns({ issuedBefore }: Denial, { accessKey, claims: { iat } }: Principal): boolean {
+  if (accessKey !== undefined) return issuedBefore === undefined
   return issuedBefore === undefined || typeof iat !== 'number' || iat < issuedBefore
 }

@@ -11,8 +11,8 @@ export function createDenyVerifier(verifier: TokenVerifier, list: DenyList): Tok
   }
   const { recall } = verifier
   return {
-    verify(token, asker) {
-      const principal = verifier.verify(token, asker)
+    verify(token, address) {
+      const principal = verifier.verify(token, address)
       return principal instanceof Promise ? principal.then(accept) : accept(principal)
     },
     recheck: (principal) => void accept(principal),

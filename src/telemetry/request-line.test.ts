@@ -66,7 +66,7 @@ describe('the line of a request', () => {
   it('has the fields that the documentation lists, and no other', () => {
     const line = lineOf({
       trace: { traceId: '4bf92f3577b34da6a3ce929d0e0e4736', spanId: '00f067aa0ba902b7', isSampled: true },
-      principal: createPrincipal('alice', 'app'),
+      principal: { ...createPrincipal('alice', 'app'), accessKey: { name: 'nightly', id: '0f' } },
       operations: [{ kind: 'request', method: 'tools/call', targetKind: 'tool', target: 'x', id: '1' }],
       askedRevision: '2025-11-25',
       decision: 'deny',

@@ -109,6 +109,8 @@ function formatPrincipal(principal: Principal): string {
   let fields = `,"issuer":${quote(principal.issuer)}`
   if (principal.subject !== undefined) fields += `,"subject":${quote(principal.subject)}`
   if (principal.clientId !== undefined) fields += `,"client_id":${quote(principal.clientId)}`
+  if (principal.accessKey !== undefined)
+    fields += `,"key":${quote(principal.accessKey.name)},"key_id":${quote(principal.accessKey.id)}`
   principals.set(principal, fields)
   return fields
 }

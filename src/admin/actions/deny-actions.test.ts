@@ -28,6 +28,7 @@ it.each([
     listIssuers: () => [{ issuer: ISSUER, aliases: [], longestSeconds: 60, toleranceSeconds: 0 }],
     isShared: true,
     clock: createFakeClock(),
+    endKeys: async () => [],
     onDenied: () => ended.push('denied'),
   })
   await expect(act(input, { address: '127.0.0.1', tellFailure: () => undefined })).rejects.toMatchObject({
@@ -48,6 +49,7 @@ it.each([
     listIssuers: () => [{ issuer: ISSUER, aliases: [], longestSeconds, toleranceSeconds: 0 }],
     isShared: true,
     clock,
+    endKeys: async () => [],
     onDenied: () => {},
   })
   await act(input, { address: '127.0.0.1', tellFailure: () => undefined })

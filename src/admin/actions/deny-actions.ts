@@ -1,3 +1,4 @@
+import { ACCESS_KEY_ISSUER, type AccessKey } from '../../core/access-key.ts'
 import type { Clock } from '../../core/clock.ts'
 import { DENIED_SECONDS, type Denial, type DeniedKind, type DenyList, secondAfter } from '../../core/deny-list.ts'
 import { ProxyError } from '../../core/errors.ts'
@@ -14,6 +15,8 @@ export interface DenyActionOptions {
   readonly isShared: boolean
   /** Ends at the broker what its users and clients have; undefined where users sign in elsewhere. */
   readonly findRegister: () => SignInRegister | undefined
+  /** Ends access keys, and says which. */
+  readonly endKeys: (isMeant: (key: AccessKey) => boolean) => Promise<readonly string[]>
   readonly clock: Clock
   /** Called when something was denied. */
   readonly onDenied: (denial: Denial) => void
@@ -39,8 +42,19 @@ export function createRevokeAction(kind: 'user' | 'client', options: DenyActionO
     const { issuer, block, for_seconds: seconds } = readMembers(rest, { issuer: 'text', block: 'flag', for_seconds: 'count' })
     const value = readName(named, name)
     const denial = planDenial({ kind, value, issuer, isBlock: block === true, seconds }, options)
-    return { [name]: value, ...tell(denial, options), ...(await revoke(denial, options)) }
+    const keys = options.endKeys((key) => isKeyOf(key, denial, issuer === undefined))
+    const [ended, endedKeys] = await Promise.all([revoke(denial, options), keys])
+    return { [name]: value, ...tell(denial, options), ...ended, ...(endedKeys.length > 0 && { keys: endedKeys }) }
   }
+}
+
+/**
+ * Access keys of a user end for good, since no sign-in would bring new ones. Where no issuer was named, keys for a user of that name and of
+ * no issuer end, too: better one key too many.
+ */
+function isKeyOf({ name, user }: AccessKey, { kind, issuer, value }: Denial, isAnyIssuer: boolean): boolean {
+  if (kind === 'client') return name === value && issuer === (user?.issuer ?? ACCESS_KEY_ISSUER)
+  return user?.subject === value && (user.issuer === issuer || (isAnyIssuer && user.issuer === ACCESS_KEY_ISSUER))
 }
 
 /** What can be ended ends, even where the deny list has no room or cannot be written. Denied first: nothing passes while the rest takes its time. */

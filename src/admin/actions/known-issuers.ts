@@ -1,3 +1,4 @@
+import { ACCESS_KEY_ISSUER } from '../../core/access-key.ts'
 import { invalidInput } from './read-members.ts'
 
 /** An issuer whose tokens a server accepts. */
@@ -17,7 +18,9 @@ export interface KnownIssuer {
  * @throws ProxyError `admin_input_invalid` that names the issuers there are
  */
 export function chooseIssuer(named: string | undefined, known: readonly KnownIssuer[]): KnownIssuer {
-  const [first, ...others] = known
+  // No user signs in at the issuer of access keys: it is meant only where it is named, or where there is no other.
+  const real = known.filter(({ issuer }) => issuer !== ACCESS_KEY_ISSUER)
+  const [first, ...others] = real.length > 0 ? real : known
   const names = known.map(({ issuer }) => issuer).join(', ')
   if (named === undefined) {
     if (first === undefined || others.length > 0) throw invalidInput(`issuer is missing, and there is more than one: ${names}`)

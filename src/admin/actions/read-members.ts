@@ -2,16 +2,18 @@ import { ProxyError } from '../../core/errors.ts'
 import type { ActionInput } from '../admin-action.ts'
 
 /** What a member of an action's input may be. */
-const CHECKS = {
+const CHECKS: Readonly<Record<MemberKind, (value: unknown) => boolean>> = {
   text: (value: unknown) => typeof value === 'string' && value !== '' && value.length <= 2048,
   flag: (value: unknown) => typeof value === 'boolean',
   count: (value: unknown) => Number.isSafeInteger(value) && Number(value) > 0,
-} as const
+  texts: (value: unknown) => Array.isArray(value) && value.length <= 100 && value.every((item) => CHECKS.text(item)),
+}
 
 interface MemberTypes {
   readonly text: string
   readonly flag: boolean
   readonly count: number
+  readonly texts: readonly string[]
 }
 
 type MemberKind = keyof MemberTypes
@@ -38,7 +40,12 @@ export function readMembers<const Kinds extends Readonly<Record<string, MemberKi
   return Object.fromEntries(Object.keys(kinds).map((name) => [name, input[name]])) as Members<Kinds>
 }
 
-const EXPLAINED = { text: 'text of 1 to 2048 characters', flag: 'truth value', count: 'positive whole number' } as const
+const EXPLAINED = {
+  text: 'text of 1 to 2048 characters',
+  flag: 'truth value',
+  count: 'positive whole number',
+  texts: 'list of up to 100 texts',
+} as const
 
 /** @throws ProxyError `admin_input_invalid` where the member is absent */
 export function demand<T>(value: T | undefined, name: string): T {

@@ -150,8 +150,8 @@ export function createUnrevokedVerifier(
       : accept(principal, standing)
   }
   return {
-    verify(token, asker) {
-      const principal = verifier.verify(token, asker)
+    verify(token, address) {
+      const principal = verifier.verify(token, address)
       return principal instanceof Promise ? principal.then(check) : check(principal)
     },
   }

@@ -4,6 +4,7 @@ import { type Config, configSchema } from '../schema/schema.ts'
 import { loadSecretsAndFiles, type ReferenceSource, type SecretsAndFiles } from '../source/secrets-and-files.ts'
 import { withStandIns } from '../source/stand-ins.ts'
 import { checkAccess } from './access.ts'
+import { checkAccessKeys } from './access-keys.ts'
 import { checkAudit } from './audit.ts'
 import { checkBroker } from './broker.ts'
 import { checkEdge } from './edge.ts'
@@ -53,6 +54,7 @@ function inspect(parsed: Parsed<Config>, source: CheckSource, report: Report): S
     checkEdge,
     checkEgress,
     checkIssuers,
+    checkAccessKeys,
     checkServers,
     checkIdentity,
     checkPolicy,

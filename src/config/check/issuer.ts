@@ -2,6 +2,8 @@ import { entriesOf } from '../derive/present-items.ts'
 import type { ConfigPath } from '../problem/problem.ts'
 import type { IntrospectionConfig, IssuerConfig } from '../schema/issuer.ts'
 import type { PartialConfig } from '../schema/partial-config.ts'
+import type { ServerConfig } from '../schema/server.ts'
+import { mayHaveKeys } from './access-keys.ts'
 import type { CheckContext } from './check-context.ts'
 
 type IssuerList = readonly (PartialConfig<IssuerConfig> | undefined)[] | undefined
@@ -14,6 +16,10 @@ export function checkIssuers(context: CheckContext): void {
     const at = ['servers', index, 'issuers']
     checkIssuerList(server.issuers, at, context)
     const inherited = server.issuers ?? config.issuers ?? []
+    if (server.issuers?.length === 0) {
+      checkKeysOnly(server, at, context)
+      continue
+    }
     if (
       inherited.length > 0 ||
       config.identity_provider !== undefined ||
@@ -24,9 +30,18 @@ export function checkIssuers(context: CheckContext): void {
       continue
     report(at, {
       reason: 'no issuer is configured for this server',
-      fix: 'List the authorization servers whose tokens it accepts here, or under `issuers` at the top for every server.',
+      fix: 'List the authorization servers whose tokens it accepts here, or under `issuers` at the top for every server. For callers with access keys only, write `issuers: []` here.',
     })
   }
+}
+
+/** An empty list is a choice, where there can be keys. */
+function checkKeysOnly(server: PartialConfig<ServerConfig>, at: ConfigPath, context: CheckContext): void {
+  if (mayHaveKeys(server, context)) return
+  context.report(at, {
+    reason: 'is empty, so that only access keys are accepted, and there can be none',
+    fix: 'Add an entry to `keys` that names this server, or a `store` or `admin.token` to make keys with `keys create`; or list an issuer.',
+  })
 }
 
 /** Checks that a list holds no issuer twice, and that introspection can authenticate. */

@@ -94,7 +94,8 @@ it('a store that nothing is kept in is noticed', () => {
 it('a store in which replicas count limits together is used', () => {
   const limited = { rate_limits: [{ calls_per_minute: 60 }] }
   const value = { servers, issuers: ['https://idp.example.com'], store: { kind: 'redis', url: 'redis://127.0.0.1' } }
-  const noticesOf = (more: object) => loadConfigValue({ ...value, ...more }, { env, directory: '/', terminal: false }).notices
+  const noticesOf = (more: object) =>
+    loadConfigValue({ ...value, stored_keys: false, ...more }, { env, directory: '/', terminal: false }).notices
   const notice = expect.stringContaining('nothing is kept there')
   expect(noticesOf({})).toContainEqual(notice)
   expect(noticesOf(limited)).not.toContainEqual(notice)

@@ -1,4 +1,6 @@
 import { BlockList, isIP } from 'node:net'
+import { isNetwork } from '../../core/address-list.ts'
+import { isScopeToken } from '../../core/scope-token.ts'
 import { hideBehindName, type Mistake, quote } from '../problem/problem.ts'
 
 /** Finds what is wrong with a text; undefined when nothing is. */
@@ -175,7 +177,7 @@ export function findMessagesPathMistake(text: string): Mistake | undefined {
 
 /** One scope (`scope-token` of RFC 6749 §3.3). */
 export function findScopeMistake(text: string): Mistake | undefined {
-  if (/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(text)) return undefined
+  if (isScopeToken(text)) return undefined
   return {
     reason: `${quote(text)} is not one scope`,
     fix: 'Write each scope as an item of its own, without blanks, quotes and backslashes.',
@@ -205,11 +207,7 @@ export function findListenHostMistake(text: string): Mistake | undefined {
 
 /** An address or a CIDR block. */
 export function findNetworkMistake(text: string): Mistake | undefined {
-  const [address = '', prefix, ...rest] = text.split('/')
-  const family = isIP(address)
-  const bits = family === 4 ? 32 : 128
-  const validPrefix = prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits)
-  if (family !== 0 && validPrefix && rest.length === 0 && !address.includes('%')) return undefined
+  if (isNetwork(text)) return undefined
   return { reason: `${quote(text)} is not an address or CIDR block`, fix: 'Write it like 10.0.0.0/8 or ::1.' }
 }
 

@@ -7,7 +7,7 @@ const SECRET_NAME =
   /(?:^|[-_.])(?:token|secret|password|passwd|passphrase|credentials?|(?:api|access|secret|private|signing|encryption)[-_.]?key)$/i
 /** Texts that are secrets wherever they stand: schemes of credentials, JWTs, keys of well-known services, PEM, passwords in URLs. */
 const secretValue =
-  /\b(?:bearer|basic) [\w~+/.=-]{8}|\beyJ[\w-]{8,}\.eyJ|\b(?:gh[opsu]_|github_pat_|glpat-|xox[abprs]-|sk-|sk_live_|AKIA|AIza|ya29\.|npm_|hf_)[\w-]{16}|-----BEGIN [A-Z ]{0,30}PRIVATE KEY|:\/\/[^/@:\s]{0,100}:[^/@\s]{1,100}@/i
+  /\b(?:bearer|basic) [\w~+/.=-]{8}|\beyJ[\w-]{8,}\.eyJ|\b(?:gh[opsu]_|github_pat_|glpat-|xox[abprs]-|sk-|sk_live_|AKIA|AIza|ya29\.|npm_|hf_|omap_)[\w-]{16}|-----BEGIN [A-Z ]{0,30}PRIVATE KEY|:\/\/[^/@:\s]{0,100}:[^/@\s]{1,100}@/i
 /** Values that switch something: `USE_TOKEN=1`. */
 const SWITCH_VALUE = /^(?:true|false|yes|no|on|off|\d{0,3})$/i
 const ASSIGNMENT = /^-{0,2}([\w.-]{1,100})(?:=|: ?)(.+)$/s

@@ -82,10 +82,13 @@ function createSessionNotices(config: Config): string[] {
   ]
 }
 
-/** Without the broker, an operator who can revoke anything, limits that replicas count together, or keys for assertions, a store is a slip. */
+/** Without the broker, access keys, an operator who can revoke anything, limits that replicas count together, or keys for assertions, a store is a slip. */
 function createStoreNotices(config: Config): string[] {
-  const { store, identity_provider: provider, admin, issuers } = config
-  const isUsed = admin?.token !== undefined || issuers.some(({ backchannel_logout: logout }) => logout !== undefined)
+  const { store, identity_provider: provider, stored_keys: hasKeys, admin, issuers } = config
+  const isUsed =
+    (hasKeys && store?.kind !== 'memory') ||
+    admin?.token !== undefined ||
+    issuers.some(({ backchannel_logout: logout }) => logout !== undefined)
   if (store === undefined || provider !== undefined || isUsed || countsInStore(config) || signsWithStoredKeys(config)) return []
   return ['store: nothing is kept there without an `identity_provider`, `admin.token` or `identity`.']
 }

@@ -4,6 +4,7 @@ import { resolveAllowedHosts, resolvePublicUrl } from '../derive/public-url.ts'
 import { decodeSessionKey } from '../format/key-material.ts'
 import type { Config } from '../schema/schema.ts'
 import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
+import { createAccessKeyNotices, createAccessKeyPlans } from './access-keys.ts'
 import { createAccessNotices, createGrantNotices, createGroupSetupNotices } from './access-notices.ts'
 import { createAuditPlan } from './audit.ts'
 import { createBrokerPlan } from './broker.ts'
@@ -70,12 +71,15 @@ export function createPlan(config: Config, environment: PlanEnvironment): Plan {
     store: createStorePlan(config, secretsAndFiles, directory),
     storeKeys: decodeEncryptionKeys(config, secretsAndFiles),
     servers,
+    accessKeys: createAccessKeyPlans(config),
+    acceptsStoredKeys: config.stored_keys,
     broker,
     rewrite: createRewritePlan(config, publicUrl, secretsAndFiles),
     notices: [
       ...notices,
       ...createNotices(config, namePlace),
       ...createKeyNotices(config, secretsAndFiles),
+      ...createAccessKeyNotices(config, Date.now()),
       ...createPlaceholderNotices(config, secretsAndFiles),
       ...createAccessNotices(broker?.identityProvider),
       ...createGrantNotices(servers, broker),

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { findHostMistake, findNetworkMistake, findPublicUrlMistake } from '../format/formats.ts'
 import { access, mode } from './access.ts'
+import { accessKeys } from './access-keys.ts'
 import { admin } from './admin.ts'
 import { audit } from './audit.ts'
 import { broker, identityProvider } from './broker.ts'
@@ -54,9 +55,18 @@ export const configSchema = z
       .describe(
         'The forward proxy of your network, through which the proxy reaches other hosts. Without this block, the variables `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` say it. See [behind a company proxy](recipes/company-proxy.md).',
       ),
+    keys: accessKeys
+      .default([])
+      .describe('Access keys of callers without a browser, beside those that `keys create` keeps in the store.'),
+    stored_keys: z
+      .boolean()
+      .default(true)
+      .describe('Whether access keys that `keys create` keeps in the store are accepted. Those under `keys` are in any case.'),
     store: store
       .optional()
-      .describe('Where state is kept that outlives a restart, with an `identity_provider`. By default a SQLite file.'),
+      .describe(
+        'Where state is kept that outlives a restart: with an `identity_provider` by default a SQLite file, otherwise in memory.',
+      ),
     encryption_keys: encryptionKeys
       .optional()
       .describe(

@@ -74,7 +74,9 @@ const server = z
     name: text(findNameMistake).optional().describe('Name in logs and metadata. By default made from the path.'),
     upstream: upstreamOrText.optional().describe('The MCP server behind `path`.'),
     sse: sse.optional(),
-    issuers: list(issuerOrText).min(1).optional().describe('Issuers of this server, instead of the general ones.'),
+    issuers: list(issuerOrText)
+      .optional()
+      .describe('Issuers of this server, instead of the general ones. With an empty list it accepts access keys only.'),
     audience: list(text(findBlankMistake)).default([]).describe('Audiences that are accepted beside the URLs of this server.'),
     scopes: scopes().default([]).describe('Base scopes: every request needs all of them.'),
     access: access

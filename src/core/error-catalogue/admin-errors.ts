@@ -9,8 +9,8 @@ export const adminErrors = {
   },
   admin_target_unknown: {
     status: 404,
-    message: 'There is no such user, client or session',
-    remedy: 'Names are compared letter by letter. `users list`, `clients list` and `sessions list` show them.',
+    message: 'There is no such user, client, session or access key',
+    remedy: 'Names are compared letter by letter. `users list`, `clients list`, `sessions list` and `keys list` show them.',
   },
   deny_list_full: {
     status: 503,

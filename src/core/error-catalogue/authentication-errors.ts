@@ -26,6 +26,10 @@ export const authenticationErrors = {
       revoked: 'An operator or its issuer revoked it, its user, its client or its session, or the sign-in behind it has ended.',
       identity_provider_session_ended:
         'The MCP server gets the user’s token of the identity provider, and there is none any more.',
+      access_key_malformed: 'It begins like an access key, but characters are missing, mistyped or too many.',
+      access_key_unknown: 'It is an access key that is not known here: another proxy’s, or a deleted one.',
+      access_key_revoked: 'It is an access key that was revoked.',
+      access_key_address: 'It is an access key that may not come from this address. Check `trusted_proxies`, too.',
       no_user: 'The MCP server gets the user’s token of the identity provider, and the token belongs to a machine.',
       refused_by_upstream: 'The MCP server gets this token and answered 401.',
     },
@@ -37,7 +41,7 @@ export const authenticationErrors = {
     oauthError: 'invalid_token',
     message: 'The access token has expired',
     remedy:
-      'The client refreshes or signs in again. If a new token is refused, compare the clocks of this machine and of the issuer.',
+      'The client refreshes or signs in again; an access key is replaced by a new one (`keys create`). If a new token is refused, compare the clocks of this machine and of the issuer.',
   },
   token_issuer_unknown: {
     status: 401,
@@ -52,6 +56,7 @@ export const authenticationErrors = {
     reasons: {
       audience_missing: 'No claim names an audience.',
       audience_other: 'The audience is another one.',
+      access_key_server: 'An access key for other servers.',
       audience_shared: 'An identity assertion names audiences besides this authorization server.',
     },
     remedy:
@@ -95,7 +100,7 @@ export const authenticationErrors = {
     reasons: {
       keys_unavailable: 'Its keys cannot be fetched.',
       introspection_failed: 'Its introspection endpoint does not answer, or answers wrongly.',
-      store_unavailable: 'The store cannot be read that holds what was revoked.',
+      store_unavailable: 'The store cannot be read that holds access keys and what was revoked.',
     },
     remedy:
       'The issuer (its metadata, keys or introspection endpoint) cannot be reached, and there are no cached keys to use. The proxy retries by itself.',

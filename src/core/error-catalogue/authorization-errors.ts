@@ -38,6 +38,12 @@ export const authorizationErrors = {
     remedy:
       'The server has rules for resources, and the URI has control characters, too many escapes, dot segments or backslashes, is longer than 8 KiB, is a relative path or names another host (`file:`), or one message names more resources than can be compared with the rules. The log line says which. Use the URI exactly as the server lists it.',
   },
+  access_key_unsupported: {
+    status: 403,
+    message: 'This server needs an access token of its caller, not an access key',
+    remedy:
+      'The MCP server gets a token of the caller (`forward_access_token`, `credential: identity_provider_token`), and an access key is none: it is never passed on, and no user is signed in. Use a token, or serve the MCP server to keys under another name without that setting.',
+  },
   rate_limited: {
     status: 429,
     message: 'Too many requests',

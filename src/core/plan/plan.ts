@@ -1,3 +1,4 @@
+import type { AccessKey } from '../access-key.ts'
 import type { AdminPlan } from './admin-plan.ts'
 import type { AuditPlan } from './audit-plan.ts'
 import type { BrokerPlan } from './broker-plan.ts'
@@ -40,6 +41,10 @@ export interface Plan {
   /** How many processes divide the rate limits while they cannot count together. */
   readonly replicas: number
   readonly servers: readonly ServerPlan[]
+  /** Access keys of the configuration. */
+  readonly accessKeys: readonly AccessKey[]
+  /** Whether keys of the store are accepted, too. */
+  readonly acceptsStoredKeys: boolean
   /** Where state is kept that outlives a restart; memory unless the configuration needs or names another. */
   readonly store: StorePlan
   /** The configured keys for what is stored, 32 bytes each; may be empty. The first encrypts, all of them decrypt. */
