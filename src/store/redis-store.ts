@@ -89,17 +89,22 @@ export async function openRedisStore(
 ): Promise<Store> {
   // One hash slot for all of it: a grant ends in one step, with everything that hangs on it.
   const prefix = plan.place.kind === 'cluster' ? `${plan.prefix}{store}:` : plan.prefix
-  const connect = () =>
-    connectRedis(plan, prefix, (message) => onIssue(message.startsWith('store') ? message : `store: ${message}`), clock)
-  const client = await connect()
+  const connect = (name: string) => {
+    const tell = (message: string) => onIssue(message.startsWith('store.') ? message : `${name}: ${message}`)
+    return connectRedis(plan, prefix, tell, clock)
+  }
+  const client = await connect('store')
   // Reads are not to wait behind writes that wait for replicas.
-  const writer = plan.waitForReplicas === 0 ? client : await connect()
+  const connectWriter = () => connect('store (writes)').catch(onFailure(() => client.close()))
+  const writer = plan.waitForReplicas === 0 ? client : await connectWriter()
   const store = createRedisStore({ client, writer, waitForReplicas: plan.waitForReplicas, prefix })
-  try {
-    await checkRights(store, plan)
-    return store
-  } catch (error) {
-    await store.close()
+  await checkRights(store, plan).catch(onFailure(() => store.close()))
+  return store
+}
+
+function onFailure(close: () => Promise<void>) {
+  return async (error: unknown): Promise<never> => {
+    await close()
     throw error
   }
 }

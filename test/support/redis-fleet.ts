@@ -17,27 +17,35 @@ export interface FleetOptions {
   readonly settings?: readonly string[]
   /** Lines for the configuration of each Sentinel. */
   readonly sentinelLines?: readonly string[]
+  /** Of a master behind Sentinels. */
+  readonly replicas?: number
 }
 
 export interface SentinelFleet {
-  readonly servers: readonly [master: RedisServer, replica: RedisServer]
+  /** The first is the master at first. */
+  readonly servers: readonly RedisServer[]
   readonly sentinels: readonly RedisServer[]
+  /** Starts a server that has ended, as a replica of the master that there is now. */
+  restart(server: RedisServer): Promise<void>
   close(): Promise<void>
 }
 
 export const MASTER_NAME = 'mcp-store'
 
-/** A master, a replica of it, and three Sentinels that give a master up after half a second. */
+/** A master, its replicas (one unless given), and three Sentinels that give a master up after half a second. */
 export async function startSentinelFleet({
   program,
   settings = [],
   sentinelLines = [],
+  replicas = 1,
 }: FleetOptions = {}): Promise<SentinelFleet> {
   const folder = mkdtempSync(join(tmpdir(), 'sentinels-'))
   const shared = { ...(program !== undefined && { program }) }
   const master = await startRedisServer({ ...shared, settings: [...settings, ...keepFiles(folder, 'master')] })
   const follow = ['--replicaof', '127.0.0.1', String(master.port), '--repl-diskless-sync-delay', '0']
-  const replica = await startRedisServer({ ...shared, settings: [...settings, ...keepFiles(folder, 'replica'), ...follow] })
+  const startReplica = (number: number) =>
+    startRedisServer({ ...shared, settings: [...settings, ...keepFiles(folder, `replica-${number}`), ...follow] })
+  const followers = await Promise.all(Array.from({ length: replicas }, (_, number) => startReplica(number)))
   const startSentinel = async (number: number): Promise<RedisServer> => {
     const port = await findFreePort()
     const file = join(folder, `sentinel-${number}.conf`)
@@ -54,24 +62,32 @@ export async function startSentinelFleet({
     return startProgram(port, program, [file, '--sentinel'])
   }
   const sentinels = await Promise.all([1, 2, 3].map(startSentinel))
+  const servers = [master, ...followers]
   return {
-    servers: [master, replica],
+    servers,
     sentinels,
+    async restart({ port }) {
+      const { port: current } = await askForMaster(sentinels)
+      const others = [...settings, ...keepFiles(folder, String(port)), '--replicaof', '127.0.0.1', String(current)]
+      servers[servers.findIndex((one) => one.port === port)] = await startRedisServer({ ...shared, port, settings: others })
+    },
     async close() {
-      await Promise.all([...sentinels, master, replica].map((one) => one.close('SIGKILL')))
+      await Promise.all([...sentinels, ...servers].map((one) => one.close('SIGKILL')))
       rmSync(folder, { recursive: true, force: true })
     },
   }
 }
 
-/** Waits until Sentinels know each other and the replica: before that they can't agree on anything. */
-export async function waitForQuorum({ sentinels }: SentinelFleet, password?: string): Promise<void> {
+/** Waits until Sentinels know each other and the replicas: before that they can't agree on anything. */
+export async function waitForQuorum({ servers, sentinels }: SentinelFleet, password?: string): Promise<void> {
   const clients = await Promise.all(
     sentinels.map(({ url }) => createClient({ url, ...(password !== undefined && { password }) }).connect()),
   )
   const knows = async (client: (typeof clients)[number]): Promise<boolean> => {
     const master = (await client.sendCommand(['SENTINEL', 'MASTER', MASTER_NAME])) as unknown as Record<string, string>
-    return master['num-other-sentinels'] === '2' && master['num-slaves'] === '1' && master.flags === 'master'
+    return (
+      master['num-other-sentinels'] === '2' && Number(master['num-slaves']) === servers.length - 1 && master.flags === 'master'
+    )
   }
   await vi.waitUntil(async () => (await Promise.all(clients.map(knows))).every(Boolean), { timeout: 30_000, interval: 100 })
   for (const client of clients) client.destroy()
@@ -157,4 +173,40 @@ export async function beginMove({ nodes }: Cluster, key: string) {
       for (const client of clients) client.destroy()
     },
   }
+}
+
+async function askForMaster([sentinel]: readonly RedisServer[]): Promise<{ port: number }> {
+  const client = await createClient({ url: sentinel?.url ?? '' }).connect()
+  const [, port] = (await client.sendCommand(['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER_NAME])) as unknown as string[]
+  client.destroy()
+  return { port: Number(port) }
+}
+
+/** The server that the Sentinels take for the master. */
+export async function findMaster({ servers, sentinels }: SentinelFleet): Promise<RedisServer> {
+  const { port } = await askForMaster(sentinels)
+  const master = servers.find((one) => one.port === port)
+  if (master === undefined) throw new Error(`no server on port ${port}`)
+  return master
+}
+
+type SlotRange = readonly [first: number, last: number, ...servers: (readonly [host: string, port: number])[]]
+
+/** The servers of the hash slot of a key: the master, then its replicas. */
+export async function findOwner({ nodes }: Cluster, key: string): Promise<RedisServer[]> {
+  const client = await createClient({ url: nodes[0]?.url ?? '' }).connect()
+  const slot = Number(await client.sendCommand(['CLUSTER', 'KEYSLOT', key]))
+  const ranges = (await client.sendCommand(['CLUSTER', 'SLOTS'])) as unknown as SlotRange[]
+  client.destroy()
+  const [, , ...servers] = ranges.find(([first, last]) => first <= slot && slot <= last) ?? [0, 0]
+  return servers.flatMap(([, port]) => nodes.filter((node) => node.port === port))
+}
+
+/** Has a replica take over a hash slot, in agreement with its master (CLUSTER FAILOVER). */
+export async function failOver(cluster: Cluster, key: string): Promise<void> {
+  const [, replica] = await findOwner(cluster, key)
+  const client = await createClient({ url: replica?.url ?? '' }).connect()
+  await client.sendCommand(['CLUSTER', 'FAILOVER'])
+  await vi.waitUntil(async () => (await findOwner(cluster, key))[0] === replica, { timeout: 30_000, interval: 100 })
+  client.destroy()
 }
