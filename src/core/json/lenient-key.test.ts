@@ -1,5 +1,6 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createLookAlikeFinder, looksLike } from './lenient-key.ts'
+import { createLookAlikeFinder, foldKey, looksLike } from './lenient-key.ts'
 import { outlineJson } from './strict-json.ts'
 
 const finderOf = (names: readonly string[]): ((name: string) => boolean) => {
@@ -23,6 +24,36 @@ it.each([
 ])('%j and %j are one to a lenient decoder: %s', (one, other, expected) => {
   expect(looksLike(one, other)).toBe(expected)
   expect(looksLike(other, one)).toBe(expected)
+})
+
+it('names are one to a lenient decoder where they are folded to the same, whatever their letters', () => {
+  const letter = fc.constantFrom(
+    'a',
+    'A',
+    'b',
+    's',
+    'S',
+    'i',
+    '@',
+    '`',
+    '[',
+    '{',
+    '\u017f',
+    'ß',
+    'ı',
+    '\u212a',
+    'ﬆ',
+    '\0',
+    'é',
+    '😀',
+  )
+  const name = fc.array(letter, { maxLength: 4 }).map((letters) => letters.join(''))
+  fc.assert(
+    fc.property(name, name, (one, other) => {
+      expect(looksLike(one, other)).toBe(foldKey(one) === foldKey(other))
+    }),
+    { numRuns: 5000 },
+  )
 })
 
 describe.each([
