@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { findNearest } from '../config/problem/did-you-mean.ts'
+import { findNearest } from '../core/nearest-word.ts'
 import { FLAGS, type FlagName, INIT_FLAGS } from './flags.ts'
 import { type OperatorRequest, readOperatorRequest } from './operator-request.ts'
 import { UsageError } from './usage-error.ts'

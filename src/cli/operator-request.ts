@@ -1,4 +1,4 @@
-import { findNearest } from '../config/problem/did-you-mean.ts'
+import { findNearest } from '../core/nearest-word.ts'
 import { UsageError } from './usage-error.ts'
 
 /** What the running proxy is asked to do: `users revoke SUBJECT`. */

@@ -7,27 +7,40 @@ import { createTokenVerifier } from '../oauth/token-verifier.ts'
 import { type Finding, type Findings, findingsAbout } from './finding.ts'
 import { escapeControlCharacters, quoteUntrusted } from './untrusted-text.ts'
 
+export interface CheckedToken {
+  readonly findings: readonly Finding[]
+  /** Names of the servers that accept it. */
+  readonly acceptedBy: ReadonlySet<string>
+}
+
 /** Has each server check a token as it would check that of a request. The token itself is never told. */
-export async function checkToken(token: string, servers: readonly ServerPlan[]): Promise<Finding[]> {
+export async function checkToken(token: string, servers: readonly ServerPlan[]): Promise<CheckedToken> {
   const pool = createIssuerPool()
   try {
     const found = await Promise.all(servers.map((server) => checkForServer(token, server, pool)))
-    return found.flat()
+    const accepting = servers.filter((_server, index) => found[index]?.isAccepted === true)
+    return { findings: found.flatMap(({ findings }) => findings), acceptedBy: new Set(accepting.map(({ name }) => name)) }
   } finally {
     await pool.close()
   }
 }
 
-async function checkForServer(token: string, server: ServerPlan, pool: IssuerPool): Promise<Finding[]> {
+interface CheckedForServer {
+  readonly findings: readonly Finding[]
+  readonly isAccepted: boolean
+}
+
+async function checkForServer(token: string, server: ServerPlan, pool: IssuerPool): Promise<CheckedForServer> {
   const about = findingsAbout(`the token, for server ${server.name}`)
   const { issuers, audiences } = server
   try {
     const verifier = createTokenVerifier({ issuers, audiences, pool })
     const { scopes, expiresAt } = await verifier.verify(token)
-    return [checkTimes(expiresAt - Date.now() / 1000, about), checkScopes(scopes, server, about)]
+    const findings = [checkTimes(expiresAt - Date.now() / 1000, about), checkScopes(scopes, server, about)]
+    return { findings, isAccepted: true }
   } catch (error) {
     if (!(error instanceof ProxyError)) throw error
-    return [explainRefusal(error, token, server, about)]
+    return { findings: [explainRefusal(error, token, server, about)], isAccepted: false }
   }
 }
 

@@ -12,9 +12,11 @@ import { checkIntrospection } from './check-introspection.ts'
 import { checkKeys } from './check-keys.ts'
 import { checkMetadata } from './check-metadata.ts'
 import { checkPublicUrl } from './check-public.ts'
-import { checkToken } from './check-token.ts'
+import { type CheckedToken, checkToken } from './check-token.ts'
 import { checkHttpUpstream, checkProcess } from './check-upstream.ts'
+import { type ExaminedUpstream, examineNames } from './examine-names.ts'
 import { type Finding, findingsAbout } from './finding.ts'
+import { listPatterns } from './name-patterns.ts'
 import { type ClientPrediction, predictClients } from './predict-clients.ts'
 import { type DocumentFailures, probeDocuments } from './probe-documents.ts'
 import { type IssuerProbe, type Metadata, probeIssuer } from './probe-issuer.ts'
@@ -44,6 +46,7 @@ export async function examine(
   token: string | undefined,
   fetchDocuments: ProbeDocuments = probeDocuments,
 ): Promise<Report> {
+  const tokenChecked = token === undefined ? skipToken() : checkToken(token, plan.servers)
   const [probe, ofIssuers, ofProvider, documents, ofUpstreams, ofToken] = await Promise.all([
     probePublicUrl(plan),
     Promise.all(listExternalIssuers(plan).map((issuer) => examineIssuer(issuer, plan))),
@@ -52,8 +55,9 @@ export async function examine(
     Promise.all(
       plan.servers.flatMap((server) => listUpstreams(server).map((endpoint) => examineUpstream(endpoint, server, plan))),
     ),
-    token === undefined ? [skipToken()] : checkToken(token, plan.servers),
+    tokenChecked,
   ])
+  const ofNames = await examineNames(ofUpstreams, token, ofToken)
   const own = plan.broker === undefined ? undefined : await examineBroker(plan.broker, probe, documents, plan)
   const issuers = [...ofIssuers, ...(own === undefined ? [] : [own])]
   const findings = [
@@ -64,17 +68,19 @@ export async function examine(
       plan.broker === undefined ? [] : checkGrants(server, plan.broker, findingsAbout(`server ${server.name}`)),
     ),
     ...plan.servers.flatMap((server) => checkGroups(server, plan.broker, findingsAbout(`server ${server.name}`))),
-    ...ofUpstreams.flat(),
-    ...ofToken,
+    ...ofUpstreams.flatMap(({ findings: ofUpstream }) => ofUpstream),
+    ...ofNames,
+    ...ofToken.findings,
   ]
   return redact({ findings, clients: listClientCases(probe, issuers, plan) }, plan, token)
 }
 
-function skipToken(): Finding {
-  return findingsAbout('access token').skipped(
+function skipToken(): CheckedToken {
+  const skipped = findingsAbout('access token').skipped(
     'token_not_given',
     'Audience, scopes and claims can only be checked on an actual token: pass one with --token FILE, or --token - for standard input.',
   )
+  return { findings: [skipped], acceptedBy: new Set() }
 }
 
 interface ExaminedIssuer {
@@ -151,11 +157,17 @@ function listUpstreams({ endpoints }: ServerPlan): EndpointPlan[] {
   ]
 }
 
-async function examineUpstream({ upstream, kind }: EndpointPlan, server: ServerPlan, plan: Plan): Promise<Finding[]> {
+async function examineUpstream(endpoint: EndpointPlan, server: ServerPlan, plan: Plan): Promise<ExaminedUpstream> {
+  const { upstream, kind } = endpoint
   const about = findingsAbout(`server ${server.name}`)
-  if (upstream.kind === 'stdio') return [checkProcess(await probeProcess(upstream), upstream, about)]
+  if (upstream.kind === 'stdio') {
+    const probe = await probeProcess(upstream, listPatterns(server.policy).length > 0)
+    return { server, endpoint, url: undefined, findings: [checkProcess(probe, upstream, about)], items: probe.items }
+  }
   const bringsToken = server.credential.kind !== 'none'
-  return checkHttpUpstream({ kind, upstream, probe: await probeHttpUpstream(upstream, kind), bringsToken }, plan, about)
+  const probe = await probeHttpUpstream(upstream, kind)
+  const findings = checkHttpUpstream({ kind, upstream, probe, bringsToken }, plan, about)
+  return { server, endpoint, url: probe.followed, findings, items: undefined }
 }
 
 function listClientCases({ endpoints }: PublicProbe, issuers: readonly ExaminedIssuer[], plan: Plan): ClientPrediction[] {

@@ -2,25 +2,22 @@ import { isObject } from '../core/is-object.ts'
 
 /** The first request of a client of 2025-11-25, and of 2026-07-28; what an answer to either looks like. */
 
-export const INITIALIZE = JSON.stringify({
-  jsonrpc: '2.0',
-  id: 1,
-  method: 'initialize',
-  params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'open-mcp-auth-proxy-doctor', version: '1' } },
-})
+export const INITIALIZE_PARAMS = {
+  protocolVersion: '2025-11-25',
+  capabilities: {},
+  clientInfo: { name: 'open-mcp-auth-proxy-doctor', version: '1' },
+}
 
-export const DISCOVER = JSON.stringify({
-  jsonrpc: '2.0',
-  id: 1,
-  method: 'server/discover',
-  params: {
-    _meta: {
-      'io.modelcontextprotocol/protocolVersion': '2026-07-28',
-      'io.modelcontextprotocol/clientInfo': { name: 'open-mcp-auth-proxy-doctor', version: '1' },
-      'io.modelcontextprotocol/clientCapabilities': {},
-    },
-  },
-})
+export const INITIALIZE = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params: INITIALIZE_PARAMS })
+
+/** `_meta` of each request of 2026-07-28. */
+export const MODERN_META = {
+  'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+  'io.modelcontextprotocol/clientInfo': { name: 'open-mcp-auth-proxy-doctor', version: '1' },
+  'io.modelcontextprotocol/clientCapabilities': {},
+}
+
+export const DISCOVER = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'server/discover', params: { _meta: MODERN_META } })
 
 export const MCP_HEADERS = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
 

@@ -10,6 +10,7 @@ import { findProgramProblem } from '../upstream/stdio/process/find-program.ts'
 import { Spawner } from '../upstream/stdio/process/spawner.ts'
 import { describeFailure } from './failure.ts'
 import { DISCOVER, DISCOVER_HEADERS, findRpcAnswer, INITIALIZE, MCP_HEADERS } from './initialize.ts'
+import { type ItemsProbe, probeProcessItems } from './probe-items.ts'
 import type { AnswerProbe } from './probe-public.ts'
 
 const MAX_TIMER_MS = 2 ** 31 - 1
@@ -33,6 +34,8 @@ export interface ProcessProbe {
   readonly problem: string | undefined
   readonly protocol: 'modern' | 'legacy' | undefined
   readonly stderr: readonly string[]
+  /** Undefined where they were not asked for. */
+  readonly items: ItemsProbe | undefined
 }
 
 /** Asks an MCP server over HTTP as the proxy would, with its headers. Never throws. */
@@ -128,10 +131,14 @@ async function resolve(hostname: string): Promise<{ address: string }[]> {
   return Promise.race([lookup(hostname, { all: true }).catch(() => []), late])
 }
 
-/** Starts an MCP server once and asks it what it speaks. Never throws; no process is left. */
-export async function probeProcess(plan: StdioUpstreamPlan): Promise<ProcessProbe> {
+/**
+ * Starts an MCP server once and asks it what it speaks. Never throws; no process is left.
+ *
+ * @param lists - whether its lists are read as well
+ */
+export async function probeProcess(plan: StdioUpstreamPlan, lists: boolean): Promise<ProcessProbe> {
   const problem = findProgramProblem(plan)
-  if (problem !== undefined) return { problem, protocol: undefined, stderr: [] }
+  if (problem !== undefined) return { problem, protocol: undefined, stderr: [], items: undefined }
   const stderr: string[] = []
   const spawner = new Spawner({
     plan,
@@ -143,11 +150,14 @@ export async function probeProcess(plan: StdioUpstreamPlan): Promise<ProcessProb
   // The timers of the probe don't keep the process alive, and the command has nothing else to wait for.
   const alive = setInterval(() => undefined, MAX_TIMER_MS)
   try {
-    const { protocol } = await probeRevision(spawner, 'doctor', plan.startSeconds * 1000)
-    return { problem: undefined, protocol: protocol.kind, stderr }
+    const startMs = plan.startSeconds * 1000
+    const { protocol, channel } = await probeRevision(spawner, 'doctor', startMs)
+    const items = lists ? await probeProcessItems(spawner, protocol.kind, channel, startMs) : undefined
+    return { problem: undefined, protocol: protocol.kind, stderr, items }
   } catch (error) {
     const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
-    return { problem: cause instanceof Error ? cause.message : String(cause), protocol: undefined, stderr }
+    const what = cause instanceof Error ? cause.message : String(cause)
+    return { problem: what, protocol: undefined, stderr, items: undefined }
   } finally {
     await spawner.close(1000)
     clearInterval(alive)

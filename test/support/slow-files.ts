@@ -6,6 +6,7 @@ export const slowFiles: readonly string[] = [
   'test/audit-outage.test.ts',
   'test/audit-verify.test.ts',
   'test/doctor-mistakes.test.ts',
+  'test/doctor-names.test.ts',
   'test/doctor.test.ts',
   'test/init-providers.test.ts',
   'test/init.test.ts',

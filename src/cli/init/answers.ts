@@ -1,7 +1,7 @@
 import { findOpenTo } from '../../config/derive/open-to.ts'
 import { findPublicUrlMistake, findScopeMistake, findUpstreamUrlMistake } from '../../config/format/formats.ts'
 import { splitCommand } from '../../config/format/split-command.ts'
-import { findNearest } from '../../config/problem/did-you-mean.ts'
+import { findNearest } from '../../core/nearest-word.ts'
 import { PROVIDER_CHOICES, type ProviderChoice } from './providers.ts'
 
 /** The MCP server. */

@@ -1,7 +1,7 @@
+import { findNearest } from '../../core/nearest-word.ts'
 import { nameServer } from '../derive/endpoints.ts'
 import { entriesOf } from '../derive/present-items.ts'
 import { findStore } from '../derive/storage.ts'
-import { findNearest } from '../problem/did-you-mean.ts'
 import { type ConfigPath, formatPath, quote } from '../problem/problem.ts'
 import type { AccessKeyConfig } from '../schema/access-keys.ts'
 import type { PartialConfig } from '../schema/partial-config.ts'

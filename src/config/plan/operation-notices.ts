@@ -1,5 +1,5 @@
 import { MCP_FAMILIES, MCP_METHODS } from '../../core/mcp-methods.ts'
-import { findNearest } from '../problem/did-you-mean.ts'
+import { findNearest } from '../../core/nearest-word.ts'
 import { quote } from '../problem/problem.ts'
 import type { AccessEntryConfig, RuleConfig } from '../schema/access.ts'
 

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { findNearest } from '../problem/did-you-mean.ts'
+import { findNearest } from '../../core/nearest-word.ts'
 import { type ConfigPath, type Mistake, type Problem, problemAt, quote } from '../problem/problem.ts'
 import { explainForeignKey, type KeyAdvice } from './go-proxy-hints.ts'
 import { findNode, resolveNode, type SchemaNode } from './json-schema.ts'

@@ -1,4 +1,4 @@
-import { findNearest } from '../problem/did-you-mean.ts'
+import { findNearest } from '../../core/nearest-word.ts'
 import { ConfigError, type ConfigPath, type Mistake, type Problem, problemAt } from '../problem/problem.ts'
 import { describeSchema, findNode, listTypes, resolveNode, type SchemaNode } from '../schema/json-schema.ts'
 import { configSchema } from '../schema/schema.ts'

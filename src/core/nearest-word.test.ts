@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { findNearest } from './did-you-mean.ts'
+import { findNearest } from './nearest-word.ts'
 
 const known = ['public_url', 'listen', 'allowed_hosts', 'limits', 'issuers', 'servers']
 
