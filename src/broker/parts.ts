@@ -108,7 +108,7 @@ export async function createParts(options: PartsOptions): Promise<Parts> {
     identityProvider,
     accounts: users.accounts,
     consents: createConsents(store, clock, plan.grantSeconds),
-    stepUps: createStepUps(clock),
+    stepUps: createStepUps(store, clock),
     browserCookie: createBrowserCookie(plan.issuer.startsWith('https:'), formKey),
     clientDocuments: documents.clientDocuments,
     authorizations: createRateLimit(plan.authorizationsPerMinute, clock),

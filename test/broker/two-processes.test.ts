@@ -145,6 +145,17 @@ function story(chooseStore: () => Promise<object>): void {
     expect(await callMcp(`${direct[1]}/mcp`, first.access_token)).toBe(401)
   })
 
+  it('have a client ask its user for more scope, where one refuses the call and the other gets the refresh', async () => {
+    const [one = '', other = ''] = direct
+    const tokens = await obtainTokens(origin, client, bob)
+    expect(await callAdmin(`${one}/mcp`, tokens.access_token)).toBe(403)
+    // What this process asks of the store now comes after what it has just written there.
+    expect((await refresh(one, client, 'no-token')).status).toBe(400)
+    const refused = await refresh(other, client, tokens.refresh_token)
+    expect([refused.status, await readJson(refused)]).toMatchObject([503, { error: 'server_error' }])
+    expect((await refresh(other, client, tokens.refresh_token)).status).toBe(200)
+  })
+
   it('give tokens for a code to at most one of those who show it to both at the same moment', async () => {
     const code = await authorize(origin, client, alice)
     expect(countGood(await everywhere((at) => redeem(at, client, code)))).toBeLessThanOrEqual(1)
@@ -200,6 +211,18 @@ function story(chooseStore: () => Promise<object>): void {
   })
 }
 
+/** Calls a tool that needs `mcp:admin`. */
+async function callAdmin(url: string, token: string): Promise<number> {
+  const accept = 'application/json, text/event-stream'
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', accept },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 7, method: 'tools/call', params: { name: 'admin_reset', arguments: {} } }),
+  })
+  await response.arrayBuffer()
+  return response.status
+}
+
 function describeConfig(origin: string, store: object, keysFile: string): object {
   return {
     public_url: origin,
@@ -218,6 +241,14 @@ function describeConfig(origin: string, store: object, keysFile: string): object
       ],
       identity_assertions: { issuers: [assertionIssuer.issuer] },
     },
-    servers: [{ name: 'example', path: '/mcp', upstream: mcpServer.streamableHttpUrl, scopes: ['mcp:tools'] }],
+    servers: [
+      {
+        name: 'example',
+        path: '/mcp',
+        upstream: mcpServer.streamableHttpUrl,
+        scopes: ['mcp:tools'],
+        rules: [{ tool: 'admin_*', scopes: ['mcp:admin'] }],
+      },
+    ],
   }
 }

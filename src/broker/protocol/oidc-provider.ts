@@ -186,7 +186,7 @@ function planTokens(options: ProviderOptions): Configuration {
 /** Whether the client needs scopes that a refresh can't bring, but its user could. */
 async function isStepUpDue({ oidc }: KoaContextWithOIDC, { plan, accounts, stepUps }: ProviderOptions): Promise<boolean> {
   const { Grant: grant, RefreshToken: token } = oidc.entities
-  const missing = grant === undefined ? undefined : stepUps.take(grant.jti)
+  const missing = grant === undefined ? undefined : await stepUps.take(grant.jti)
   if (missing === undefined || missing.every((scope) => token?.scopes.has(scope))) return false
   const user = await accounts.find(grant?.accountId ?? '')
   // Where the identity provider has a say, it is asked anew then.

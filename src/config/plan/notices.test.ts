@@ -40,6 +40,27 @@ it('says nothing of it where there is one process, or no program', () => {
   expect(noticesOf('redis', [REMOTE])).toEqual([])
 })
 
+it('says that several processes need a store that they share', () => {
+  const alone = expect.stringMatching(/^replicas: each process keeps its state in its own memory.*`store: \{ kind: redis \}`/)
+  const session_key = { env: 'KEY' }
+  expect(noticesOf('memory', [REMOTE], { replicas: 2, session_key })).toEqual([alone])
+  expect(noticesOf('memory', [REMOTE], { session_key })).toEqual([])
+  expect(noticesOf('redis', [REMOTE], { replicas: 2 })).toEqual([])
+})
+
+it('says that one process does not know who was shut out at another, where they can be shut out at all', () => {
+  const noticesWithout = (more: object): readonly string[] =>
+    loadConfigValue(
+      { issuers: ['https://idp.example.com'], servers: [REMOTE], session_key: { env: 'KEY' }, replicas: 2, ...more },
+      { env: { KEY }, directory: '.', terminal: false },
+    ).plan.notices
+  expect(noticesWithout({})).toEqual([])
+  expect(noticesWithout({ admin: { port: 9090, token: { env: 'KEY' } } })).toEqual([expect.stringMatching(/^replicas: /)])
+  const logout = { issuer: 'https://idp.example.com', backchannel_logout: { client_ids: ['a'] } }
+  expect(noticesWithout({ issuers: [logout] })).toEqual([expect.stringMatching(/^replicas: /)])
+  expect(noticesWithout({ issuers: [logout], store: { kind: 'sqlite' } })).toEqual([])
+})
+
 it('says that several processes need a session key where nothing lasts that one could be made from', () => {
   expect(noticesOf('memory', [REMOTE])).toEqual([
     expect.stringMatching(/^session_key: random.*processes behind a load balancer.*Set it/),

@@ -97,13 +97,28 @@ function countsInStore({ store, rate_limits: limits, servers }: Config): boolean
   return store?.kind === 'redis' && [{ rate_limits: limits }, ...servers].some((part) => part.rate_limits.length > 0)
 }
 
-/** A store that several processes share is there for several processes. */
+/** What several processes have to know of each other. */
 function createReplicaNotices(config: Config): string[] {
+  if (config.replicas > 1 && !isStoreShared(config) && isStoreNeeded(config)) return [ALONE]
   if (findStore(config).value?.kind !== 'redis') return []
   return listPrograms(config).map(
     (server) =>
       `server ${server}: its programs belong to one process of the proxy. Where several share the store, have the load balancer send each MCP session (Mcp-Session-Id) to the process that it began with; others answer 404.`,
   )
+}
+
+const ALONE =
+  'replicas: each process keeps its state in its own memory, so that none knows who signed in, or was shut out, at another. Use `store: { kind: redis }`, or a SQLite file for the processes of one machine.'
+
+/** Without a broker, and without a store that is configured, nothing is kept but in memory. */
+function isStoreShared(config: Config): boolean {
+  const kind = findStore(config).value?.kind
+  return kind === undefined ? config.identity_provider !== undefined : kind !== 'memory'
+}
+
+function isStoreNeeded({ identity_provider: provider, admin, issuers, servers }: Config): boolean {
+  const all = [...issuers, ...servers.flatMap((server) => server.issuers ?? [])]
+  return provider !== undefined || admin?.token !== undefined || all.some((issuer) => issuer.backchannel_logout !== undefined)
 }
 
 /** Linux lets any process of the same user join a port of SO_REUSEPORT (socket(7)). */
