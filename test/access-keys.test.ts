@@ -310,3 +310,46 @@ describe('a server without an issuer', () => {
     expect((await stage.call('')).challenge).toContain('resource_metadata=')
   })
 })
+
+describe('explain and rules test', () => {
+  const who = "principal.issuer == 'urn:open-mcp-auth-proxy:keys' && principal.client_id == 'nightly'"
+
+  it('know a key of the store and of the configuration, and why one is refused', async () => {
+    const { key, entry } = createFileKey({ addresses: ['192.0.2.0/24'] })
+    const access = [{ who, tools: ['search'] }]
+    const { create, ask, folder } = await start({
+      server: { access },
+      config: { keys: [entry], store: { kind: 'sqlite', path: 'keys.db' } },
+    })
+    const explain = async (text: string, tool: string) => {
+      writeFileSync(join(folder, 'key'), text)
+      const { code, output } = await ask('explain', '--server', 'files', '--tool', tool, '--token', join(folder, 'key'))
+      expect(output).not.toContain(text)
+      return { code, output }
+    }
+    const [stored, other] = [await create(...NIGHTLY), await create(...OTHER)]
+    expect([(await explain(key, 'search')).code, (await explain(stored, 'search')).code]).toEqual([0, 0])
+    expect((await explain(key, 'search')).output).toContain('From which address the access key comes is not looked at.')
+    expect([(await explain(stored, 'drop')).code, (await explain(other, 'search')).code]).toEqual([3, 3])
+    await ask('keys', 'revoke', 'nightly')
+    expect((await explain(stored, 'search')).output).toMatch(/token_invalid[\s\S]*the access key \\"nightly\\"\s+was\s+revoked/)
+    expect((await explain(`${other}x`, 'search')).output).toMatch(/length or checksum\s+is\s+wrong/)
+  })
+
+  it('take the claims of a key', async () => {
+    const { ask, folder } = await start({ server: { access: [{ who, tools: ['search'] }] } })
+    const claims = { iss: 'urn:open-mcp-auth-proxy:keys', client_id: 'nightly', scope: 'files:read' }
+    const asked = ['explain', '--server', 'files', '--tool', 'search', '--claims']
+    expect((await ask(...asked, JSON.stringify(claims))).code).toBe(0)
+    expect((await ask(...asked, JSON.stringify({ ...claims, client_id: 'other' }))).code).toBe(3)
+    expect((await ask(...asked, JSON.stringify({ ...claims, client_id: 1 }))).output).toContain('token_invalid')
+    const principal = { issuer: claims.iss, client_id: 'nightly', scopes: ['files:read'] }
+    const cases = [
+      { principal, server: 'files', tool: 'search', expect: 'permit' },
+      { principal: { ...principal, client_id: 'other' }, server: 'files', tool: 'search', expect: 'hide' },
+    ]
+    writeFileSync(join(folder, 'cases.json'), JSON.stringify({ cases }))
+    const { code, output, error } = await ask('rules', 'test', join(folder, 'cases.json'))
+    expect([code, output + error]).toEqual([0, expect.stringMatching(/2/)])
+  })
+})

@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { AccessKey } from '../core/access-key.ts'
+import { createKeyPrincipal } from '../core/access-key-principal.ts'
 import { type AddressList, createAddressList } from '../core/address-list.ts'
 import type { Encryption } from '../core/encryption.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { Principal } from '../core/principal.ts'
 import type { StoredEntry } from '../core/store.ts'
 import { type WatchOptions, watchEntries } from '../core/watched-entries.ts'
-import { createKeyPrincipal } from './key-principal.ts'
 import { ACCESS_KEY, readStoredKey, type StoredKey } from './stored-key.ts'
 
 export interface KeyRingOptions extends Pick<WatchOptions, 'store' | 'clock' | 'onIssue'> {

@@ -1,4 +1,4 @@
-import { digestAccessKey, isAccessKey } from '../core/access-key.ts'
+import { type AccessKey, digestAccessKey, isAccessKey } from '../core/access-key.ts'
 import type { Clock } from '../core/clock.ts'
 import { ProxyError, type ReasonOf } from '../core/errors.ts'
 import type { TokenVerifier } from '../core/ports.ts'
@@ -30,24 +30,52 @@ export function createKeyVerifier(tokens: TokenVerifier, options: KeyVerifierOpt
 }
 
 /** First whether it counts at all: a thief elsewhere learns no more than that it does not. */
-function verifyKey(text: string, address: string, { ring, server, clock, onUse }: KeyVerifierOptions): Principal {
+function verifyKey(text: string, address: string, options: KeyVerifierOptions): Principal {
+  const held = findKey(text, options.ring)
+  const { key, addresses, principal } = held
+  if (addresses?.has(address) === false) throw refuse('access_key_address', `${nameKey(key)} may not come from ${address}`)
+  checkTerms(key, options)
+  options.onUse(held)
+  return principal
+}
+
+/**
+ * Finds the key of a text among those that are in force.
+ *
+ * @throws ProxyError `token_invalid`, `issuer_unavailable`
+ */
+function findKey(text: string, ring: KeyVerifierOptions['ring']): HeldKey {
   const digest = digestAccessKey(text)
   if (digest === undefined) throw refuse('access_key_malformed', 'it begins like an access key; its length or checksum is wrong')
   const held = ring.find(digest)
   if (held === undefined) throw refuse('access_key_unknown', 'the access key is not known here')
-  const { key, addresses, isRevoked, principal } = held
-  const name = `the access key ${JSON.stringify(key.name)}`
-  if (isRevoked) throw refuse('access_key_revoked', `${name} was revoked`)
-  if (addresses?.has(address) === false) throw refuse('access_key_address', `${name} may not come from ${address}`)
+  if (held.isRevoked) throw refuse('access_key_revoked', `${nameKey(held.key)} was revoked`)
+  return held
+}
+
+function checkTerms(key: AccessKey, { server, clock }: Pick<KeyVerifierOptions, 'server' | 'clock'>): void {
   if (clock.wall() >= key.expiresAt * 1000)
-    throw new ProxyError('token_expired', { cause: `${name} expired at ${new Date(key.expiresAt * 1000).toISOString()}` })
-  if (!key.servers.includes(server))
-    throw new ProxyError('token_audience_mismatch', {
-      reason: 'access_key_server',
-      cause: `${name} is for ${key.servers.join(', ')}`,
-    })
-  onUse(held)
+    throw new ProxyError('token_expired', { cause: `${nameKey(key)} expired at ${new Date(key.expiresAt * 1000).toISOString()}` })
+  if (key.servers.includes(server)) return
+  throw new ProxyError('token_audience_mismatch', {
+    reason: 'access_key_server',
+    cause: `${nameKey(key)} is for ${key.servers.join(', ')}`,
+  })
+}
+
+/**
+ * Who would call with a key, for diagnoses: from which address is not looked at.
+ *
+ * @throws ProxyError as for a request
+ */
+export function explainKey(text: string, options: Omit<KeyVerifierOptions, 'onUse'>): Principal {
+  const { key, principal } = findKey(text, options.ring)
+  checkTerms(key, options)
   return principal
+}
+
+function nameKey({ name }: AccessKey): string {
+  return `the access key ${JSON.stringify(name)}`
 }
 
 function refuse(reason: ReasonOf<'token_invalid'>, cause: string): ProxyError {

@@ -1,3 +1,6 @@
+import { existsSync } from 'node:fs'
+import { openKeyActions } from '../app.ts'
+import { isAccessKey } from '../core/access-key.ts'
 import { ProxyError } from '../core/errors.ts'
 import { StrictJsonError } from '../core/json/strict-json-error.ts'
 import type { Plan } from '../core/plan/plan.ts'
@@ -113,7 +116,7 @@ async function explainTo(
   const circumstances = createCircumstances(server, { path: endpoint.path })
   const asked = { operation, server: server.name, path: endpoint.path, revision: circumstances.revision }
   try {
-    const principal = await findPrincipal(credential, server)
+    const principal = await findPrincipal(credential, server, plan)
     const explanation = explainOperation(() => createExplainer(server, plan.limits).explain(principal, operation, circumstances))
     const notes = listNotes(credential, principal, plan)
     return { asked, notes, principal, explanation, refusedToken: undefined }
@@ -130,8 +133,9 @@ async function explainTo(
 }
 
 /** What the explanation does not take into account. */
-function listNotes(credential: Credential, { issuer }: Principal, { broker }: Plan): string[] {
+function listNotes(credential: Credential, { issuer, accessKey }: Principal, { broker }: Plan): string[] {
   if ('claims' in credential) return ['The claims are taken as given: signature, audience and times are not checked.']
+  if (accessKey !== undefined) return ['From which address the access key comes is not looked at.']
   if (issuer !== broker?.issuer) return []
   return [
     'Groups and claims of users who sign in with the proxy are in the store of the running process, which is not asked, nor whether the token was revoked: explain these users by --claims.',
@@ -144,14 +148,30 @@ function listRefusalNotes({ code }: ProxyError, { legacyClients }: ServerPlan): 
   return ['On HTTP+SSE, `legacy_clients: signature_only` lets tokens that name no audience past all checks.']
 }
 
-async function findPrincipal(credential: Credential, server: ServerPlan): Promise<Principal> {
-  if ('token' in credential) return verifyToken(credential.token, server)
+async function findPrincipal(credential: Credential, server: ServerPlan, plan: Plan): Promise<Principal> {
+  if ('token' in credential)
+    return isAccessKey(credential.token) ? verifyKey(credential.token, server, plan) : verifyToken(credential.token, server)
   try {
     return createPrincipalOfClaims(parseClaims(credential.claims), server)
   } catch (error) {
     throw error instanceof UnknownIssuerError
       ? new UsageError(`--claims: the claim \`iss\` is missing, ${error.message}.`)
       : error
+  }
+}
+
+/** Keys of the configuration, and of the store where that is more than the memory of another process. Nothing is made: no store either. */
+async function verifyKey(key: string, { name }: ServerPlan, plan: Plan): Promise<Principal> {
+  const isMissing = plan.store.kind === 'sqlite' && !existsSync(plan.store.file)
+  const keys = await openKeyActions(isMissing ? { ...plan, store: { kind: 'memory' } } : plan, () => undefined).catch(
+    (error: Error) => {
+      throw new UsageError(`The store, which may have this access key, cannot be read: ${error.message}.`)
+    },
+  )
+  try {
+    return keys.explain(key, name)
+  } finally {
+    await keys.close()
   }
 }
 

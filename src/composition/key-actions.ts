@@ -1,3 +1,4 @@
+import { explainKey } from '../access-keys/key-verifier.ts'
 import {
   createKeyAddAction,
   createKeyListAction,
@@ -10,6 +11,7 @@ import type { AccessKeyRegister } from '../core/access-key-register.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
 import { createOpenRequests } from '../core/open-requests.ts'
 import type { Plan } from '../core/plan/plan.ts'
+import type { Principal } from '../core/principal.ts'
 import { openStore } from '../store/open-store.ts'
 import { listKnownIssuers } from './known-issuers.ts'
 import { openAccessKeys } from './open-access-keys.ts'
@@ -43,6 +45,8 @@ function describeServer({ name, credential }: Plan['servers'][number]): KeyServe
 export interface StoredKeyActions {
   /** @throws ProxyError */
   call(path: string, input: Readonly<Record<string, unknown>>): Promise<unknown>
+  /** Who would call a server with a key, from a permitted address. @throws ProxyError as for a request */
+  explain(key: string, server: string): Principal
   close(): Promise<void>
 }
 
@@ -53,6 +57,7 @@ export async function openStoredKeys(plan: Plan, onIssue: (message: string) => v
   const actions = new Map(listKeyActions(() => plan, register, systemClock))
   return {
     call: async (path, input) => actions.get(path)?.(input, { address: '', tellFailure: () => undefined }),
+    explain: (key, server) => explainKey(key, { ring, server, clock: systemClock }),
     async close() {
       ring.close()
       await store.close()

@@ -1,3 +1,5 @@
+import { ACCESS_KEY_ISSUER } from '../core/access-key.ts'
+import { createKeyPrincipal } from '../core/access-key-principal.ts'
 import { ProxyError } from '../core/errors.ts'
 import { normalizeGroup } from '../core/group-name.ts'
 import { parseExactJson } from '../core/json/exact-json.ts'
@@ -26,11 +28,24 @@ export function createPrincipalOfClaims(
   { issuers }: ServerPlan,
   { scopes, groups }: PrincipalOverrides = {},
 ): Principal {
-  const principal = createPrincipal(claims, findIssuer(claims, issuers), 'audience', Number.POSITIVE_INFINITY)
+  const principal =
+    claims.iss === ACCESS_KEY_ISSUER
+      ? createPrincipalOfKey(claims)
+      : createPrincipal(claims, findIssuer(claims, issuers), 'audience', Number.POSITIVE_INFINITY)
   const scoped = scopes ? { ...principal, scopes: new Set(scopes) } : principal
   if (groups === undefined) return scoped
   const { groupsUnknown: _, ...known } = scoped
   return { ...known, groups: groups.map(normalizeGroup) }
+}
+
+/** Claims of the issuer that only access keys have. */
+function createPrincipalOfKey({ sub, client_id: name, scope }: Readonly<Record<string, unknown>>): Principal {
+  if (typeof name !== 'string' || (sub !== undefined && typeof sub !== 'string'))
+    throw new ProxyError('token_invalid', { reason: 'claim_invalid', cause: 'client_id is missing, or no name, or sub is none' })
+  const user = sub === undefined ? undefined : { issuer: ACCESS_KEY_ISSUER, subject: sub }
+  const scopes = typeof scope === 'string' ? scope.split(' ').filter((one) => one !== '') : []
+  const terms = { digest: '', servers: [], addresses: [], createdAt: undefined, expiresAt: Number.POSITIVE_INFINITY }
+  return createKeyPrincipal({ ...terms, name, user, scopes })
 }
 
 /** @param text - a JSON object; see `isJsonObject` */

@@ -20,7 +20,11 @@ const principal = z
   .strictObject({
     subject: text(findBlankMistake).optional().describe('Instead of the claim `sub`.'),
     client_id: text(findBlankMistake).optional().describe('Instead of the claim `client_id`.'),
-    issuer: text(findBlankMistake).optional().describe('Instead of the claim `iss`; not needed where a server has one issuer.'),
+    issuer: text(findBlankMistake)
+      .optional()
+      .describe(
+        'Instead of the claim `iss`; not needed where a server has one issuer. `urn:open-mcp-auth-proxy:keys` is that of access keys, whose name is `client_id`.',
+      ),
     scopes: list(text(findScopeMistake)).optional().describe('Instead of what the claims say.'),
     groups: list(text(findBlankMistake)).optional().describe('Instead of what the claims say.'),
     claims: z.record(z.string(), z.unknown()).optional().describe('Claims of the token.'),

@@ -1,5 +1,5 @@
-import { ACCESS_KEY_ISSUER, type AccessKey, nameAccessKeyId } from '../core/access-key.ts'
-import type { Principal } from '../core/principal.ts'
+import { ACCESS_KEY_ISSUER, type AccessKey, nameAccessKeyId } from './access-key.ts'
+import type { Principal } from './principal.ts'
 
 /**
  * Who calls with an access key. A user that the key names is one of its own issuer only where that was said; otherwise the subject is of no
