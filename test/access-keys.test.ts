@@ -332,7 +332,7 @@ describe('explain and rules test', () => {
     expect((await explain(key, 'search')).output).toContain('From which address the access key comes is not looked at.')
     expect([(await explain(stored, 'drop')).code, (await explain(other, 'search')).code]).toEqual([3, 3])
     await ask('keys', 'revoke', 'nightly')
-    expect((await explain(stored, 'search')).output).toMatch(/token_invalid[\s\S]*the access key \\"nightly\\"\s+was\s+revoked/)
+    expect((await explain(stored, 'search')).output.replace(/\s+/g, ' ')).toContain('"nightly" was revoked')
     expect((await explain(`${other}x`, 'search')).output).toMatch(/length or checksum\s+is\s+wrong/)
   })
 

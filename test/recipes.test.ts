@@ -7,6 +7,7 @@ import { parse } from 'yaml'
 import { SIGN_IN_ERRORS } from '../src/broker/pages/sign-in-errors.ts'
 import { loadConfigText } from '../src/config/load.ts'
 import { errorCatalogue } from '../src/core/errors.ts'
+import { createCertificate } from './support/certificate.ts'
 
 const recipes = new URL('../docs/recipes/', import.meta.url).pathname
 const pages = readdirSync(recipes).filter((name) => name.endsWith('.md'))
@@ -33,8 +34,19 @@ function writeKeys(text: string): void {
     writeFileSync(join(directory, name), JSON.stringify({ keys: [jwk] }))
 }
 
+/** Where Kubernetes puts the token and the authority of a pod. */
+const POD_FILES = '/var/run/secrets/kubernetes.io/serviceaccount/'
+
+/** The same configuration, with such files of ours. */
+function placePodFiles(text: string): string {
+  writeFileSync(join(directory, 'ca.crt'), createCertificate().cert)
+  writeFileSync(join(directory, 'token'), 'of-the-pod')
+  return text.replaceAll(POD_FILES, `${directory}/`)
+}
+
 describe('the configurations of the recipes', () => {
-  it.each(configurations)('%s loads', (_, text) => {
+  it.each(configurations)('%s loads', (_, written) => {
+    const text = placePodFiles(written)
     writeKeys(text)
     const { plan } = loadConfigText(text, { env: createEnvironment(text), directory, terminal: false })
     expect(plan.servers.length).toBeGreaterThan(0)

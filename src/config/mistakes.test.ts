@@ -61,6 +61,43 @@ const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path
     [withServer({ rate_limits: [{ calls_per_minute: 1.5 }] }), 'servers[0].rate_limits[0].calls_per_minute', /whole/],
     [{ ...smallest, replicas: 0 }, 'replicas', /1/],
   ],
+  'issuers of workloads': [
+    [{ ...smallest, issuers: ['https://token.actions.githubusercontent.com'] }, 'issuers[0]', /every workflow on GitHub/],
+    [withServer({ issuers: ['https://gitlab.com/'] }), 'servers[0].issuers[0]', /every job on GitLab/],
+    [
+      {
+        issuers: ['https://token.actions.githubusercontent.com'],
+        servers: [{ ...server, scopes: ['a'], access_mode: 'shadow' }],
+      },
+      'servers[0].access_mode',
+      /no `access`/,
+    ],
+    [
+      {
+        issuers: [{ issuer: 'https://token.actions.githubusercontent.com', grant: [{ scopes: ['a'] }] }],
+        servers: [{ ...server, scopes: ['a'] }],
+      },
+      'issuers[0]',
+      /every workflow on GitHub/,
+    ],
+    [
+      {
+        issuers: ['https://token.actions.githubusercontent.com'],
+        access_mode: 'shadow',
+        access: [{ everyone: true, tools: ['*'] }],
+        servers: [server],
+      },
+      'issuers[0]',
+      /every workflow on GitHub/,
+    ],
+    [withIssuer({ grant: [{ claim: 'sub', scopes: ['a'] }] }), 'issuers[0].grant[0]', /only one of `claim` and `values`/],
+    [withIssuer({ spiffe_trust_domain: 'spiffe://a' }), 'issuers[0].spiffe_trust_domain', /is no trust domain/],
+    [
+      withIssuer({ jwks_uri: 'http://10.0.0.1/keys', fetch_token_file: 'package.json' }),
+      'issuers[0].fetch_token_file',
+      /sent unencrypted/,
+    ],
+  ],
   'access keys': [
     [withKey({ digest: shownKey }), 'keys[0].digest', /^(?![\s\S]*omap_)[\s\S]*is an access key itself/],
     [withKey({ digest: 'sha256:00' }), 'keys[0].digest', /64 hexadecimal digits/],

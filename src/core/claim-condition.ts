@@ -1,4 +1,4 @@
-import type { ClaimCondition } from './plan/identity-provider-plan.ts'
+import type { ClaimCondition } from './plan/issuer-plan.ts'
 
 export type Claims = Readonly<Record<string, unknown>>
 

@@ -1,4 +1,5 @@
-import type { ClaimCondition, PlainOAuthPlan } from '../core/plan/identity-provider-plan.ts'
+import type { PlainOAuthPlan } from '../core/plan/identity-provider-plan.ts'
+import type { ClaimCondition } from '../core/plan/issuer-plan.ts'
 
 /** Keys of the configuration that say where an identity provider is, and which of its tenants is meant. */
 export const PLACE_KEYS = [

@@ -1,3 +1,4 @@
+import { meetsCondition } from '../core/claim-condition.ts'
 import { ProxyError, type ReasonOf } from '../core/errors.ts'
 import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
 import type { Assurance, Principal } from '../core/principal.ts'
@@ -81,13 +82,20 @@ export function createPrincipal(claims: Claims, plan: IssuerPlan, assurance: Ass
     issuer: plan.issuer,
     subject: parseName(claims, 'sub'),
     clientId,
-    scopes: collectScopes(claims, plan.scopeClaims),
+    scopes: addGranted(collectScopes(claims, plan.scopeClaims), claims, plan),
     ...readGroups(claims, plan.groups),
     assurance,
     expiresAt,
     acceptedUntil: expiresAt + plan.clockToleranceSeconds,
     claims: freezeDeep(claims),
   })
+}
+
+/** Issuers of workloads know no scopes: the operator says which claims stand for some. */
+function addGranted(scopes: ReadonlySet<string>, claims: Claims, { grant }: IssuerPlan): ReadonlySet<string> {
+  if (grant === undefined) return scopes
+  const granted = grant.filter(({ when }) => when === undefined || meetsCondition(when, claims))
+  return new Set([...scopes, ...granted.flatMap((rule) => rule.scopes)])
 }
 
 /** Control characters do not belong in a name, and could forge lines of a header section or a log. */

@@ -2,6 +2,7 @@ import { type Clock, systemClock } from '../core/clock.ts'
 import type { IssuerState } from '../core/issuer-state.ts'
 import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
 import { createMetadataSource } from './authorization-server-metadata.ts'
+import { createTokenFetch } from './fetch-token.ts'
 import { createIntrospection, type Introspection } from './introspection.ts'
 import { createIssuerKeys, type IssuerKeys } from './keys.ts'
 import type { ResolveHost } from './resolve-host.ts'
@@ -115,8 +116,9 @@ export function createOwnIssuer(plan: IssuerPlan, keys: IssuerKeys): Issuer {
 
 function createForeignIssuer(plan: IssuerPlan, { clock = systemClock, onIssue, resolveHost }: IssuerPoolOptions): Issuer {
   const { fetchJson, close } = createSafeFetch({ ...plan, issuer: plan.metadataUrl ?? plan.issuer }, resolveHost)
-  const metadata = createMetadataSource(plan, fetchJson, clock)
-  const keys = createIssuerKeys({ plan, metadata, fetchJson, clock, onIssue })
+  const fetchDocument = createTokenFetch(fetchJson, plan)
+  const metadata = createMetadataSource(plan, fetchDocument, clock)
+  const keys = createIssuerKeys({ plan, metadata, fetchJson: fetchDocument, clock, onIssue })
   const asks = plan.introspection
   const introspection = asks && createIntrospection({ plan: asks, issuer: plan.issuer, metadata, fetchJson, clock })
   return {

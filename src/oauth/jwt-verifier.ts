@@ -3,10 +3,11 @@ import { ProxyError } from '../core/errors.ts'
 import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
 import type { Principal } from '../core/principal.ts'
 import type { AudienceCheck } from './audience.ts'
-import { checkTimes, createPrincipal } from './claims.ts'
+import { type Claims, checkTimes, createPrincipal } from './claims.ts'
 import type { VerificationKey } from './jwk.ts'
 import { type SignedJwt, verifySignature } from './jws.ts'
 import type { IssuerKeys } from './keys.ts'
+import { isOfTrustDomain } from './spiffe.ts'
 import { checkTokenUse } from './token-use.ts'
 
 /** What a signed JWT proved. */
@@ -28,7 +29,7 @@ export interface JwtVerifierOptions {
 /**
  * Verifies a signed JWT of one issuer (RFC 7519 §7.2, RFC 8725, RFC 9068 §4).
  *
- * @param jwt - its `iss` is the issuer of the plan
+ * @param jwt - its `iss` is the issuer of the plan, or it is a JWT-SVID of its trust domain without `iss`
  * @throws ProxyError `token_*`, `issuer_unavailable`
  */
 export async function verifyJwt(
@@ -38,9 +39,19 @@ export async function verifyJwt(
   const key = await verifyIssuer(jwt, plan, keys, asker)
   const now = clock.wall() / 1000
   checkTokenUse(jwt.claims, jwt.type, plan)
+  checkTrustDomain(jwt.claims, plan)
   const expiresAt = checkTimes(jwt.claims, plan, now)
   const assurance = audience.check(jwt.claims, plan.audienceClaims)
   return { principal: createPrincipal(jwt.claims, plan, assurance, expiresAt), keyFingerprint: key.fingerprint }
+}
+
+/** A bundle speaks for its own trust domain only (SPIFFE Trust Domain and Bundle §2). */
+function checkTrustDomain({ sub }: Claims, { trustDomain }: IssuerPlan): void {
+  if (trustDomain === undefined || isOfTrustDomain(sub, trustDomain)) return
+  throw new ProxyError('token_invalid', {
+    reason: 'claim_invalid',
+    cause: `sub is no SPIFFE ID of the trust domain ${trustDomain}`,
+  })
 }
 
 /**

@@ -11,6 +11,7 @@ import { looksLikeJwt, parseSignedJwt, type SignedJwt } from './jws.ts'
 import { verifyJwt } from './jwt-verifier.ts'
 import { listNetworks } from './networks.ts'
 import { verifyIntrospected } from './opaque-verifier.ts'
+import { isOfTrustDomain } from './spiffe.ts'
 import { createTokenCache, type TokenCache } from './token-cache.ts'
 
 export interface TokenVerifierOptions {
@@ -105,11 +106,22 @@ function verify(token: string, address: string, verification: Verification): Pri
 /** The claim is not verified yet. It only selects the keys that may prove it. */
 function findIssuer({ claims }: SignedJwt, issuers: ReadonlyMap<string, Issuer>): Issuer {
   const { iss } = claims
+  const ofTrustDomain = iss === undefined ? findOfTrustDomain(claims.sub, issuers) : undefined
+  if (ofTrustDomain !== undefined) return ofTrustDomain
   if (typeof iss !== 'string') throw new ProxyError('token_invalid', { reason: 'claim_invalid', cause: 'iss is not a string' })
   const issuer = issuers.get(iss)
   if (issuer !== undefined) return issuer
   const expected = [...issuers.keys()].map((identifier) => JSON.stringify(identifier)).join(' or ')
   throw new ProxyError('token_issuer_unknown', { cause: `iss is ${JSON.stringify(iss.slice(0, 200))}, not ${expected}` })
+}
+
+/** JWT-SVIDs need no `iss` (JWT-SVID §3): their subject says whose keys may prove them. */
+function findOfTrustDomain(subject: unknown, issuers: ReadonlyMap<string, Issuer>): Issuer | undefined {
+  for (const issuer of issuers.values()) {
+    const { trustDomain } = issuer.plan
+    if (trustDomain !== undefined && isOfTrustDomain(subject, trustDomain)) return issuer
+  }
+  return undefined
 }
 
 interface SignedQuestion {

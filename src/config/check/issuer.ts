@@ -5,6 +5,7 @@ import type { PartialConfig } from '../schema/partial-config.ts'
 import type { ServerConfig } from '../schema/server.ts'
 import { mayHaveKeys } from './access-keys.ts'
 import type { CheckContext } from './check-context.ts'
+import { checkSharedIssuers, checkWorkloadIssuer } from './workload-issuer.ts'
 
 type IssuerList = readonly (PartialConfig<IssuerConfig> | undefined)[] | undefined
 
@@ -12,6 +13,7 @@ type IssuerList = readonly (PartialConfig<IssuerConfig> | undefined)[] | undefin
 export function checkIssuers(context: CheckContext): void {
   const { config, isBroken, report } = context
   checkIssuerList(config.issuers, ['issuers'], context)
+  checkSharedIssuers(context)
   for (const [index, server] of entriesOf(config.servers)) {
     const at = ['servers', index, 'issuers']
     checkIssuerList(server.issuers, at, context)
@@ -55,6 +57,7 @@ export function checkIssuerList(issuers: IssuerList, at: ConfigPath, context: Ch
       })
     }
     if (issuer.issuer !== undefined) seen.add(issuer.issuer)
+    checkWorkloadIssuer(issuer, [...at, index], context)
     if (issuer.introspection) checkIntrospection(issuer.introspection, [...at, index, 'introspection'], context)
   }
 }

@@ -1,6 +1,7 @@
 import { findGroupSetups } from '../../core/group-setup.ts'
 import type { BrokerPlan } from '../../core/plan/broker-plan.ts'
-import type { ClaimCondition, IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
+import type { IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
+import type { ClaimCondition } from '../../core/plan/issuer-plan.ts'
 import type { ServerPlan } from '../../core/plan/server-plan.ts'
 import { findUngrantedScopes } from '../../core/ungranted-scopes.ts'
 import { isPublicMail } from '../../identity/public-users.ts'

@@ -1,5 +1,6 @@
-import type { ClaimCondition, IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
+import type { IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
 import { describeKind } from '../../identity/kinds.ts'
+import { createGrantRule } from '../derive/grant-rule.ts'
 import { createGroupsPlan } from '../derive/groups.ts'
 import { resolveKind } from '../derive/identity-provider-kind.ts'
 import { createEndpoints } from '../derive/open-to.ts'
@@ -43,14 +44,10 @@ export function createIdentityProviderPlan(
     egress: secretsAndFiles.egress,
     openTo: provider.allow.length > 0 ? undefined : described.openTo,
     allow: described.allow ?? provider.allow,
-    grant: provider.grant?.map(({ claim, values, scopes }) => ({ when: createCondition(claim, values), scopes })),
+    grant: provider.grant?.map(createGrantRule),
     groups: createGroupsPlan(provider, { kind, issuer: described.issuer, scopes }),
     tokenClaims: provider.token_claims,
   }
-}
-
-function createCondition(claim: string | undefined, values: readonly string[] | undefined): ClaimCondition | undefined {
-  return claim === undefined || values === undefined ? undefined : { claim, values }
 }
 
 function createClientAuthentication(

@@ -1,4 +1,6 @@
+import { resolve } from 'node:path'
 import type { IntrospectionPlan, IssuerPlan } from '../../core/plan/issuer-plan.ts'
+import { createGrantRule } from '../derive/grant-rule.ts'
 import { createGroupsPlan } from '../derive/groups.ts'
 import { listKeyAlgorithms, parsePrivateKey } from '../format/key-material.ts'
 import type { IntrospectionConfig, IssuerConfig } from '../schema/issuer.ts'
@@ -14,6 +16,9 @@ export function createIssuerPlan(issuer: IssuerConfig, secretsAndFiles: PlanSour
     algorithms: issuer.algorithms,
     audienceClaims: issuer.audience_claims,
     scopeClaims: issuer.scope_claims,
+    grant: issuer.grant?.map(createGrantRule),
+    trustDomain: issuer.spiffe_trust_domain,
+    fetchTokenFile: issuer.fetch_token_file && resolve(secretsAndFiles.directory, issuer.fetch_token_file),
     groups: createGroupsPlan(issuer, { kind: undefined, issuer: issuer.issuer, scopes: undefined }),
     clockToleranceSeconds: issuer.clock_tolerance_seconds,
     maxLifetimeSeconds: issuer.max_lifetime_seconds,

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { findDateMistake, findKeyDigestMistake } from '../format/access-key-formats.ts'
 import { findBlankMistake, findIssuerMistake, findNameMistake, findNetworkMistake } from '../format/formats.ts'
+import { findDateMistake, findKeyDigestMistake } from '../format/machine-formats.ts'
 import { list, scopes, text } from './values.ts'
 
 const accessKey = z

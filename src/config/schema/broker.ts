@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { findBlankMistake, findCompanyMistake, findIssuerMistake, findKeyUrlMistake, findUrlMistake } from '../format/formats.ts'
 import { asgardeoKeys } from './asgardeo.ts'
 import { client, identityAssertions, tokenExchange } from './clients.ts'
+import { condition, grantRule } from './grant-rule.ts'
 import { groupsKeys } from './groups.ts'
 import { place } from './identity-provider.ts'
 import { encryptionKeys, store } from './store.ts'
@@ -9,22 +10,7 @@ import { list, scopes, seconds, secret, text, whole } from './values.ts'
 
 const YEAR = 31_536_000
 
-const condition = {
-  claim: text(findBlankMistake).describe(
-    'Claim of the user, as the identity provider calls it; dots reach into objects. `email` counts only where it is verified (`email_verified`), and `email_domain` stands for its domain.',
-  ),
-  values: list(text(findBlankMistake)).min(1).describe('Values of which the claim must have one, or hold one in its list.'),
-}
-
 const allowRule = z.strictObject(condition).meta({ id: 'AllowRule', description: 'A condition that a user may meet.' })
-
-const grantRule = z
-  .strictObject({
-    claim: condition.claim.optional(),
-    values: condition.values.optional(),
-    scopes: scopes().min(1).describe('Scopes that such users may have.'),
-  })
-  .meta({ id: 'GrantRule', description: 'Scopes for users with a claim, or for every user where `claim` is left out.' })
 
 const plainOAuth = z
   .strictObject({

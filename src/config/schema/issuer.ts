@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import { findBlankMistake, findIssuerMistake, findKeyUrlMistake } from '../format/formats.ts'
+import { findTrustDomainMistake } from '../format/machine-formats.ts'
+import { grantRule } from './grant-rule.ts'
 import { groupsKeys } from './groups.ts'
 import { list, seconds, secret, text } from './values.ts'
 
@@ -81,6 +83,25 @@ const issuer = z
       .optional()
       .describe(
         'Claims that hold scopes; all that are listed count. Dots reach into objects: `realm_access.roles`. By default `scope` and `scp`; `permissions` and `roles` count only for tokens that have neither of these.',
+      ),
+    grant: z
+      .array(grantRule)
+      .min(1)
+      .optional()
+      .describe(
+        'Scopes that tokens have by other claims, besides those that they name; all rules that match add up. For issuers that know no scopes: those of [workloads](recipes/workloads.md), for example.',
+      ),
+    spiffe_trust_domain: text(findTrustDomainMistake)
+      .optional()
+      .describe(
+        'Trust domain of SPIFFE, `example.org`: the issuer signs JWT-SVIDs. Tokens without `iss` are then known by their `sub`, and those with another trust domain are refused.',
+      ),
+    fetch_token_file: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'File with a bearer token that is shown where metadata and keys are fetched, read anew each time. For the API server of Kubernetes: `/var/run/secrets/kubernetes.io/serviceaccount/token`. It is sent only to the addresses of `issuer` (or `metadata_url`) and `jwks_uri`.',
       ),
     ...groupsKeys,
     clock_tolerance_seconds: z.number().min(0).max(60).default(30).describe('How far the clocks of issuer and proxy may differ.'),

@@ -1,5 +1,5 @@
 import type { EgressPlan } from './egress-plan.ts'
-import type { GroupsPlan } from './issuer-plan.ts'
+import type { ClaimCondition, GrantRulePlan, GroupsPlan } from './issuer-plan.ts'
 
 /** Kinds of identity providers. What is special to each is in `identity/`. */
 export type IdentityProviderKind =
@@ -87,17 +87,4 @@ export interface PlainOAuthPlan {
   readonly emailsEndpoint?: string | undefined
   /** Where the user's organizations are, each with its `login`, which become the claim `organizations`. */
   readonly organizationsEndpoint?: string | undefined
-}
-
-/** A claim that has one of the values, or holds one in its list. Texts are compared letter by letter, but for email addresses and domains. */
-export interface ClaimCondition {
-  /** Name of the claim; dots reach into objects. `email` counts only if it is verified; `email_domain` is its domain. */
-  readonly claim: string
-  readonly values: readonly string[]
-}
-
-export interface GrantRulePlan {
-  /** Undefined: for everyone. */
-  readonly when: ClaimCondition | undefined
-  readonly scopes: readonly string[]
 }

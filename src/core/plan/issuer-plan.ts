@@ -12,6 +12,12 @@ export interface IssuerPlan {
   readonly audienceClaims: readonly string[]
   /** Claims that hold scopes; dots reach into objects. Undefined: `scope` and `scp`; `permissions` and `roles` where a token has neither. */
   readonly scopeClaims: readonly string[] | undefined
+  /** Scopes by other claims, besides those; left out for none. */
+  readonly grant?: readonly GrantRulePlan[] | undefined
+  /** Trust domain of SPIFFE whose JWT-SVIDs it signs. */
+  readonly trustDomain?: string | undefined
+  /** File with the bearer token that metadata and keys are fetched with, read each time. */
+  readonly fetchTokenFile?: string | undefined
   readonly groups: GroupsPlan
   readonly clockToleranceSeconds: number
   /** Longest accepted `exp` minus `iat`; undefined for no limit. */
@@ -48,6 +54,20 @@ export interface IntrospectionPlan {
   /** Longest time for which an active answer is kept; never beyond `exp`. */
   readonly cacheSeconds: number
   readonly negativeCacheSeconds: number
+}
+
+/** A claim that has one of the values, or holds one in its list. Texts are compared letter by letter, but for email addresses and domains. */
+export interface ClaimCondition {
+  /** Name of the claim; dots reach into objects. `email` counts only if it is verified; `email_domain` is its domain. */
+  readonly claim: string
+  readonly values: readonly string[]
+}
+
+/** Scopes for callers with a claim. */
+export interface GrantRulePlan {
+  /** Undefined: for everyone. */
+  readonly when: ClaimCondition | undefined
+  readonly scopes: readonly string[]
 }
 
 /** Where the groups of a principal are. */

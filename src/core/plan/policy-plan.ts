@@ -1,4 +1,4 @@
-import type { ClaimCondition } from './identity-provider-plan.ts'
+import type { ClaimCondition } from './issuer-plan.ts'
 
 /** Who may do what on one server. */
 export interface PolicyPlan {

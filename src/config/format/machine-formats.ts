@@ -23,3 +23,12 @@ export function findDateMistake(text: string): Mistake | undefined {
   if (date !== undefined && !Number.isNaN(date.getTime()) && date.toISOString().startsWith(text.slice(0, 10))) return undefined
   return { reason: 'is not a date', fix: 'Write it like 2027-03-01, or in UTC with a time: 2027-03-01T12:00:00Z.' }
 }
+
+/** The authority of a SPIFFE ID (SPIFFE-ID §2.1). */
+export function findTrustDomainMistake(text: string): Mistake | undefined {
+  if (/^[a-z\d._-]{1,255}$/.test(text)) return undefined
+  return {
+    reason: 'is no trust domain of SPIFFE',
+    fix: 'Write it without scheme and path, in small letters: example.org.',
+  }
+}
