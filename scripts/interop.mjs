@@ -1,6 +1,6 @@
 // Brings what the interoperability tests need and npm's lock file does not hold: two generations of Python MCP servers, each in a
 // virtual environment of its own, django-oauth-toolkit, Helm and the schemas of Kubernetes, the MCP Inspector, MCP clients that people use, programs with the MCP libraries
-// of Go, an OpenTelemetry collector, Nodes that are too old, and Keycloak. All of it in .cache/interop. Does nothing where it has been done before.
+// of Go, an OpenTelemetry collector, Nodes that are too old, Keycloak, and the libraries of a Spring Boot application. All of it in .cache/interop. Does nothing where it has been done before.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -38,7 +38,10 @@ if (hasGo('clients/go')) {
 if (hasGo('collector')) bring('collector', readAll('collector'), buildCollector)
 for (const version of ['16.20.2', '18.20.8', '20.20.2'])
   bring(`node-${version.slice(0, 2)}`, `${nameNode()}@${version}`, installPackages)
-if (hasJava()) bring('keycloak', JSON.stringify(KEYCLOAK), installKeycloak)
+if (hasJava()) {
+  bring('keycloak', JSON.stringify(KEYCLOAK), installKeycloak)
+  bring('spring', read('spring/pom.xml'), installSpring)
+}
 
 function read(name) {
   return readFileSync(join(tests, name), 'utf8')
@@ -117,10 +120,10 @@ function installHelm(folder, version) {
   run('go', ['install', '-trimpath', version], { cwd: folder, env: { ...process.env, GOBIN: folder } })
 }
 
-/** Whether Keycloak can be brought and run. */
+/** Whether Keycloak and Spring can be brought and run. */
 function hasJava() {
   const missing = isWindows ? ['a shell'] : ['java', 'mvn'].filter((name) => spawnSync(name, ['-version']).status !== 0)
-  return missing.length === 0 || doWithout('Keycloak', missing.join(' and '))
+  return missing.length === 0 || doWithout('Keycloak and Spring', missing.join(' and '))
 }
 
 /** Under CI nothing may be skipped. */
@@ -128,6 +131,13 @@ function doWithout(what, missing) {
   process.stderr.write(`Without ${what}: ${missing} missing.\n`)
   if (process.env.CI) process.exit(1)
   return false
+}
+
+/** Copies the libraries of a Spring Boot application. */
+function installSpring(folder, pom) {
+  writeFileSync(join(folder, 'pom.xml'), pom)
+  const copy = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies'
+  run('mvn', ['--batch-mode', '--quiet', copy, '-DoutputDirectory=lib', '-DincludeScope=runtime'], { cwd: folder })
 }
 
 /** Unpacks the archive as it was when its digest was written down, and does what would otherwise happen at each start. */

@@ -26,6 +26,8 @@ const PROGRAMS = {
   node16: locateNode(16),
   node18: locateNode(18),
   node20: locateNode(20),
+  /** The libraries of a Spring Boot application. */
+  spring: join(home, 'spring/lib'),
   /** Keycloak. */
   keycloak: join(home, 'keycloak/bin/kc.sh'),
   /** MCP clients that people use. */

@@ -34,6 +34,7 @@ export const slowFiles: readonly string[] = [
   'test/broker/two-processes.test.ts',
   'test/security/broker-documents.test.ts',
   'test/security/explain.test.ts',
+  'test/security/identity-mix-ups.test.ts',
   'test/security/naughty-strings.test.ts',
   'test/security/regexp-work.test.ts',
   'test/security/resource-openers.test.ts',
