@@ -247,8 +247,8 @@ describe.skipIf(spring === undefined)("Spring Security's resource server", () =>
     const template = readFileSync(join(import.meta.dirname, 'spring/Server.java'), 'utf8')
     writeFileSync(source, template.replace('// DECODER', readRecipe('spring', { proxy: proxy.origin, upstream })))
     const libraries = join(spring ?? '', '*')
-    const built = spawnSync('javac', ['-parameters', '-cp', libraries, '-d', folder, source], { encoding: 'utf8' })
-    expect(built.status, built.stderr).toBe(0)
+    const built = await run(['javac', '-parameters', '-cp', libraries, '-d', folder, source], '')
+    expect(built.code, built.stderr).toBe(0)
     const options = ['-XX:TieredStopAtLevel=1', `-Dserver.port=${new URL(upstream).port}`, '-Dserver.address=127.0.0.1']
     const server = await startPythonProgram('java', [...options, '-cp', `${folder}:${libraries}`, 'example.Server'])
     closing.push(() => server.close())
