@@ -184,10 +184,28 @@ describe('the doctor, where all is well', { timeout: 60_000 }, () => {
       const server = { ...serve(`${stage.upstream.origin}/mcp`), forward_access_token: true }
       const { findings } = await examine(stage.load(stage.configure({ servers: [server] })), undefined)
       expect(findings.filter(({ id }) => id.startsWith('upstream'))).toEqual([
-        expect.objectContaining({ id: 'upstream_wants_token', verdict: 'skipped' }),
+        expect.objectContaining({
+          id: 'upstream_wants_token',
+          verdict: 'skipped',
+          says: expect.stringContaining(`needs the issuer ${stage.issuer.issuer}, the audience ${stage.front.origin}/mcp`),
+        }),
       ])
     },
   )
+
+  it('finds no fault with an MCP server that asks for an assertion of who calls, and says what verifies one', async () => {
+    const stage = await openStage()
+    stage.upstream.answerWith((_, response) => void response.writeHead(401, { 'www-authenticate': 'Bearer' }).end())
+    const server = { ...serve(`${stage.upstream.origin}/mcp`), identity: {} }
+    const { findings } = await examine(stage.load(stage.configure({ servers: [server], store: { kind: 'memory' } })), undefined)
+    const says = findings.filter(({ id }) => id.startsWith('upstream')).map(({ verdict, says }) => `${verdict}: ${says}`)
+    expect(says).toEqual([
+      expect.stringMatching(/^skipped: .* refuses requests without an assertion of who calls \(status 401\), as it should/),
+    ])
+    const { origin } = stage.front
+    const needs = `the issuer ${origin}, the audience ${stage.upstream.origin}/mcp, the algorithm ES256 and the keys at ${origin}/identity/jwks`
+    expect(says[0]).toContain(needs)
+  })
 
   it('says of a token that ends within a minute just that', async () => {
     const stage = await openStage()

@@ -15,8 +15,16 @@ export interface HttpUpstreamCase {
   readonly kind: EndpointPlan['kind']
   readonly upstream: HttpUpstreamPlan
   readonly probe: HttpUpstreamProbe
-  /** Whether each request brings a token of its caller, which the doctor has none of. */
-  readonly bringsToken: boolean
+  /** What each request brings of its caller, which the doctor has none of, and what verifies it; undefined where it is nothing. */
+  readonly brings: BroughtProof | undefined
+}
+
+/** What an MCP server can ask for in each request. */
+export interface BroughtProof {
+  /** `a token of the caller`. */
+  readonly what: string
+  /** What the verifier of the MCP server must be told; undefined where that is not known. */
+  readonly verifier: string | undefined
 }
 
 /** Whether the MCP server answers, and answers as one. */
@@ -124,18 +132,16 @@ function explainRedirect(upstream: HttpUpstreamPlan, { status, headers }: RawAns
   )
 }
 
-function explainRefusal(
-  { upstream, bringsToken }: HttpUpstreamCase,
-  { status, bytes, headers }: RawAnswer,
-  about: Findings,
-): Finding {
+function explainRefusal({ upstream, brings }: HttpUpstreamCase, { status, bytes, headers }: RawAnswer, about: Findings): Finding {
   const where = formatUpstreamAddress(upstream)
   if (/invalid (?:host|origin)/i.test(bytes.toString('utf8'))) return explainHost(where, status, about)
-  if (bringsToken)
+  if (brings !== undefined) {
+    const told = brings.verifier === undefined ? '' : ` Its verifier needs ${brings.verifier}.`
     return about.skipped(
       'upstream_wants_token',
-      `The MCP server (${where}) asks for the token of the caller (status ${status}), which the proxy forwards. Its answer to a valid token is not checked.`,
+      `The MCP server (${where}) refuses requests without ${brings.what} (status ${status}), as it should: the proxy sends one with each call.${told} Its answer to a valid one is not checked.`,
     )
+  }
   const asks = headers['www-authenticate']
   return about.problem(
     'upstream_wants_credential',

@@ -14,6 +14,7 @@ import { checkMetadata } from './check-metadata.ts'
 import { checkPublicUrl } from './check-public.ts'
 import { type CheckedToken, checkToken } from './check-token.ts'
 import { checkHttpUpstream, checkProcess } from './check-upstream.ts'
+import { describeProof } from './describe-proof.ts'
 import { type ExaminedUpstream, examineNames } from './examine-names.ts'
 import { type Finding, findingsAbout } from './finding.ts'
 import { listPatterns } from './name-patterns.ts'
@@ -164,9 +165,9 @@ async function examineUpstream(endpoint: EndpointPlan, server: ServerPlan, plan:
     const probe = await probeProcess(upstream, listPatterns(server.policy).length > 0)
     return { server, endpoint, url: undefined, findings: [checkProcess(probe, upstream, about)], items: probe.items }
   }
-  const bringsToken = server.credential.kind !== 'none'
+  const brings = describeProof(server, upstream.url, plan)
   const probe = await probeHttpUpstream(upstream, kind)
-  const findings = checkHttpUpstream({ kind, upstream, probe, bringsToken }, plan, about)
+  const findings = checkHttpUpstream({ kind, upstream, probe, brings }, plan, about)
   return { server, endpoint, url: probe.followed, findings, items: undefined }
 }
 
