@@ -1,6 +1,7 @@
 // Calls, keys and metadata through the forward proxy of a company: a real one, under names that no resolver of this machine knows. What
 // would go out directly fails.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer as createHttpServer } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -161,6 +162,66 @@ describe('behind an egress proxy', () => {
       cause: expect.stringContaining('altnames'),
     })
     expect(names).toHaveLength(1)
+  })
+
+  it('a tunnel that is cut while idle is replaced, and one that is cut in an answer cuts that answer', async () => {
+    const { egress, upstream, proxy, call } = await start()
+    expect((await call()).status).toBe(200)
+    for (let i = 2; i < 5; i++) {
+      egress.cut()
+      expect((await call()).status).toBe(200)
+      expect(upstream.requests).toHaveLength(i)
+    }
+    const stream = controlStream()
+    upstream.answerWith(stream.answer)
+    const response = await call()
+    await stream.send('data: 1\n\n')
+    egress.cut()
+    await expect(response.text()).rejects.toThrow()
+    await proxy.log.waitFor(({ reason }) => reason === 'connection_lost')
+    expect(upstream.requests).toHaveLength(5)
+  })
+
+  it('TLS goes through an egress proxy that speaks TLS itself, each verified by its own authority', async () => {
+    const [own, theirs] = [createCertificate(), createCertificate({ host: 'mcp.example.test' })]
+    const folder = mkdtempSync(join(tmpdir(), 'egress-'))
+    const [egressCa, serverCa] = [join(folder, 'egress.pem'), join(folder, 'server.pem')]
+    writeFileSync(egressCa, own.cert)
+    writeFileSync(serverCa, theirs.cert)
+    const server = createHttpsServer(theirs, (_request, response) =>
+      response.setHeader('content-type', 'application/json').end('{"jsonrpc":"2.0","id":1,"result":{}}'),
+    )
+    const port = await listenOnLoopback(server, 0)
+    open.push(
+      () => closeServer(server),
+      () => rmSync(folder, { recursive: true }),
+    )
+    const { egress, call } = await start({
+      egress: { certificate: own },
+      config: ({ url }) => ({ egress_proxy: { url, ca_file: egressCa } }),
+      server: { url: 'https://mcp.example.test/mcp', ca_file: serverCa },
+      routes: { 'mcp.example.test:443': port },
+    })
+    expect((await call()).status).toBe(200)
+    expect(listAuthorities(egress)).toContain('mcp.example.test:443')
+    egress.cut()
+    expect((await call()).status).toBe(200)
+  })
+
+  it('a Unix socket is no matter of it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'egress-'))
+    const socket = join(folder, 'mcp.sock')
+    const server = createHttpServer((_request, response) =>
+      response.setHeader('content-type', 'application/json').end('{"jsonrpc":"2.0","id":1,"result":{}}'),
+    )
+    await new Promise<void>((resolve) => server.listen(socket, resolve))
+    open.push(
+      () => rmSync(folder, { recursive: true }),
+      () => closeServer(server),
+    )
+    const { egress, call } = await start({ server: { socket } })
+    expect((await call()).status).toBe(200)
+    expect(listAuthorities(egress)).toEqual([KEYS])
   })
 
   it('hosts in no_proxy are reached directly, and this machine always', async () => {

@@ -2,7 +2,7 @@
 export type EgressErrorCode =
   /** No connection to the egress proxy. */
   | 'EGRESS_PROXY_UNREACHABLE'
-  /** It asks for other credentials (407). */
+  /** It asks for other credentials (407, or 401). */
   | 'EGRESS_PROXY_AUTHENTICATION'
   /** It does not open this tunnel. */
   | 'EGRESS_PROXY_REFUSED'

@@ -85,7 +85,10 @@ const UNREACHABLE: ReadonlySet<number> = new Set([500, 502, 503, 504])
 
 function findRefusal({ origin }: EgressProxyPlan, authority: string, status: number, head: Buffer): EgressError | undefined {
   const name = `the egress proxy ${origin}`
-  if (status === 407) return new EgressError('EGRESS_PROXY_AUTHENTICATION', `${name} wants other credentials (status 407)`)
+  // Some answer 401, as tinyproxy does where the password is wrong.
+  if (status === 407 || status === 401) {
+    return new EgressError('EGRESS_PROXY_AUTHENTICATION', `${name} wants other credentials (status ${status})`)
+  }
   if (UNREACHABLE.has(status)) {
     return new EgressError('EGRESS_DESTINATION_UNREACHABLE', `${name} could not reach ${authority} (status ${status})`)
   }

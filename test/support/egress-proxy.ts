@@ -22,6 +22,8 @@ export interface EgressProxy {
   readonly others: readonly string[]
   /** Answers with these bytes instead of opening tunnels, and keeps the connection open; undefined: opens them again. */
   answerWith(bytes: string | undefined): void
+  /** Cuts all tunnels, as for idling too long. */
+  cut(): void
   /** Tunnels that are open now. */
   open(): number
   close(): Promise<void>
@@ -57,6 +59,9 @@ export async function startEgressProxy({ routes, credentials, certificate }: Egr
     target.on('error', () => (target.connecting ? refuse(client, 502) : client.destroy()))
     client.once('close', () => target.destroy())
   }
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy()
+  }
   const server = certificate === undefined ? createHttpServer() : createHttpsServer(certificate)
   server.on('connect', onConnect)
   server.on('request', (request, response) => {
@@ -74,8 +79,9 @@ export async function startEgressProxy({ routes, credentials, certificate }: Egr
       bytes = next
     },
     open: () => sockets.size,
+    cut,
     async close() {
-      for (const socket of sockets) socket.destroy()
+      cut()
       await closeServer(server)
     },
   }
