@@ -14,7 +14,7 @@ import {
 const architecture: Architecture = {
   core: { mayImport: [], homeOf: [] },
   ...inside('config', {
-    outside: ['core', 'identity', 'policy/expression'],
+    outside: ['core', 'egress', 'identity', 'policy/expression'],
     homeOf: ['zod', 'yaml'],
     areas: {
       problem: [],

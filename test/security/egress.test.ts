@@ -14,6 +14,7 @@ import { createCertificate } from '../support/certificate.ts'
 import { type EgressProxy, startEgressProxy } from '../support/egress-proxy.ts'
 import { openGate } from '../support/gate.ts'
 import { sendMcp } from '../support/mcp-requests.ts'
+import { waitUntil } from '../support/processes.ts'
 
 const HOST = 'client.example.test'
 const PUBLIC = '8.8.8.8'
@@ -264,5 +265,6 @@ describe('an egress proxy that answers CONNECT with', () => {
     egress.answerWith(bytes)
     expect(await fetch(`https://${HOST}/`)).toMatch(/egress proxy|no complete answer within/)
     expect(arrived).toEqual([])
+    await waitUntil(() => egress.open() === 0, 'the connection to the egress proxy is closed')
   })
 })

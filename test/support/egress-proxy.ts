@@ -48,7 +48,11 @@ export async function startEgressProxy({ routes, credentials, certificate }: Egr
     tunnels.push({ authority, headers: request.headers })
     client.on('error', () => client.destroy())
     sockets.add(client.once('close', () => sockets.delete(client)))
-    if (bytes !== undefined) return void client.write(bytes)
+    if (bytes !== undefined)
+      return void client
+        .resume()
+        .once('end', () => client.destroy())
+        .write(bytes)
     if (expected !== undefined && request.headers['proxy-authorization'] !== expected) return refuse(client, 407)
     const port = routes[authority]
     if (port === undefined) return refuse(client, 502)

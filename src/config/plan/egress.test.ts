@@ -90,6 +90,26 @@ describe('egress_proxy', () => {
     expect(servers[0]?.endpoints[0]?.upstream).toMatchObject({ egress })
   })
 
+  it('is doubted at the start where it leads out of the network to a host of the network', () => {
+    const find = (upstream: unknown, egress: object) =>
+      loadConfigValue(
+        { issuers: ['https://idp.example.com'], egress_proxy: egress, servers: [{ name: 'files', path: '/mcp', upstream }] },
+        { env: {}, directory: folder, terminal: false },
+      ).notices.filter((notice) => notice.includes('forward proxy'))
+    const url = 'http://proxy.example.com:3128'
+    expect(find('http://mcp-server:8080/mcp', { url })).toEqual([
+      expect.stringMatching(
+        /^server files: http:\/\/mcp-server:8080 .* forward proxy http:\/\/proxy\.example\.com:3128\. .*no_proxy/,
+      ),
+    ])
+    expect(find('http://mcp.team.svc/mcp', { url })).toHaveLength(1)
+    expect(find('http://10.1.2.3/mcp', { url, no_proxy: ['10.0.0.0/8'] })).toEqual([])
+    expect(find('http://mcp-server:8080/mcp', { enabled: false })).toEqual([])
+    expect(find('https://mcp.example.com/mcp', { url })).toEqual([])
+    expect(find('http://127.0.0.1:8000/mcp', { url })).toEqual([])
+    expect(find({ url: 'http://mcp/mcp', socket: '/run/mcp.sock' }, { url })).toEqual([])
+  })
+
   it('is not that of the machine that only checks', () => {
     expect(load(undefined, { HTTPS_PROXY: 'socks5://secret@x' }, { secrets: 'stand_in' }).egress).toEqual(DIRECT)
   })

@@ -9,6 +9,7 @@ import { createAccessNotices, createGrantNotices, createGroupSetupNotices } from
 import { createAuditPlan } from './audit.ts'
 import { createBrokerPlan } from './broker.ts'
 import { createEgressPlan } from './egress.ts'
+import { createEgressNotices } from './egress-notices.ts'
 import { createKeyNotices, createNotices } from './notices.ts'
 import { createPlaceholderNotices } from './placeholder-notices.ts'
 import { createRewritePlan } from './rewrite.ts'
@@ -80,6 +81,7 @@ export function createPlan(config: Config, environment: PlanEnvironment): Plan {
       ...createNotices(config, namePlace),
       ...createKeyNotices(config, secretsAndFiles),
       ...createAccessKeyNotices(config, Date.now()),
+      ...createEgressNotices(servers, secretsAndFiles.egress),
       ...createPlaceholderNotices(config, secretsAndFiles),
       ...createAccessNotices(broker?.identityProvider),
       ...createGrantNotices(servers, broker),

@@ -1,0 +1,29 @@
+import type { EgressPlan } from '../../core/plan/egress-plan.ts'
+import type { ServerPlan } from '../../core/plan/server-plan.ts'
+import { createEgressProxyFinder } from '../../egress/egress-proxy.ts'
+import { isPrivate } from '../format/formats.ts'
+
+/** Hosts of the own network that are asked for at a proxy which leads out of it: mostly `NO_PROXY` lacks them. */
+export function createEgressNotices(servers: readonly ServerPlan[], egress: EgressPlan): string[] {
+  const findProxy = createEgressProxyFinder(egress)
+  const notices = servers.flatMap((server) =>
+    listUrls(server).flatMap((text) => {
+      const url = new URL(text)
+      const proxy = isPrivate(url.hostname) ? findProxy(url) : undefined
+      return proxy === undefined ? [] : [explain(server.name, url.origin, proxy.origin)]
+    }),
+  )
+  return [...new Set(notices)]
+}
+
+/** Of the MCP servers, and those that the configuration names for issuers. */
+function listUrls({ endpoints, issuers }: ServerPlan): string[] {
+  const upstreams = endpoints.flatMap(({ upstream }) =>
+    upstream.kind === 'http' && upstream.socket === undefined ? [upstream.url] : [],
+  )
+  return [...upstreams, ...issuers.flatMap(({ metadataUrl, jwksUri }) => [metadataUrl ?? [], jwksUri ?? []].flat())]
+}
+
+function explain(server: string, origin: string, proxy: string): string {
+  return `server ${server}: ${origin} looks like a host of your own network, but is reached through the forward proxy ${proxy}. List it in NO_PROXY (with a \`url\` in \`egress_proxy\`: in its \`no_proxy\`) if it can be reached directly.`
+}
