@@ -7,7 +7,6 @@ import type { Principal } from '../core/principal.ts'
 import type { OnEvent } from '../core/security-event.ts'
 import type { SignInRegister } from '../core/sign-in-register.ts'
 import type { Store } from '../core/store.ts'
-import type { FindCredential } from '../core/upstream-credential.ts'
 import type { IssuerKeys } from '../oauth/keys.ts'
 import type { ResolveHost } from '../oauth/resolve-host.ts'
 import type { BrokerResource } from './clients/resources.ts'
@@ -18,7 +17,7 @@ import { createParts } from './parts.ts'
 import { createIssuerScopedStore } from './storage/issuer-scoped-store.ts'
 import { placeKeyCanary } from './storage/key-canary.ts'
 import { createUnrevokedVerifier, GRANT_CLAIM } from './tokens/revocation.ts'
-import { createCredentialSource } from './tokens/upstream-credential.ts'
+import { type CredentialSource, createCredentialSource } from './tokens/upstream-credential.ts'
 import { createClaimsOfUsers } from './tokens/user-claims.ts'
 
 /** An authorization server of our own, for an identity provider that can't serve MCP clients. */
@@ -31,8 +30,8 @@ export interface Broker {
   readonly keys: IssuerKeys
   /** Makes a verifier reject revoked tokens of the broker, and add to principals what the identity provider says of their users now. */
   guard(verifier: TokenVerifier): TokenVerifier
-  /** Finds the user's own access token of the identity provider. */
-  readonly findCredential: FindCredential
+  /** What the identity provider issued for its users. */
+  readonly credentials: CredentialSource
   /** Called when a principal was told to get scopes that its token lacks. */
   noteStepUp(principal: Principal, missing: readonly string[]): void
   /** Its users, clients and sign-ins, for operators. */
@@ -83,7 +82,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     isReady: () => store.isReady(),
     keys: keys.verification,
     guard: (verifier) => createUnrevokedVerifier(verifier, plan.issuer, revocations, addClaims),
-    findCredential: createCredentialSource(parts.accounts),
+    credentials: createCredentialSource(parts.accounts, clock),
     noteStepUp({ issuer, claims: { [GRANT_CLAIM]: grantId } }, missing) {
       if (issuer === plan.issuer && typeof grantId === 'string') stepUps.note(grantId, missing)
     },

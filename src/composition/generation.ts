@@ -32,7 +32,8 @@ export async function createGeneration(plan: Plan, foundation: Foundation, befor
     const servers = plan.servers.map((server) => createServer(server, context, findServer(before, server.name)))
     const logout = mountLogout(plan, mounted?.broker, foundation)
     const edge = createEdge(plan, foundation, listEndpoints(servers, { mounted, rewrite, logout, identity, foundation }))
-    const close = () => closeParts(servers, [rewrite?.rewrite, mounted?.broker, logout])
+    const close = () =>
+      closeParts(servers, [...servers.map(({ delegation }) => delegation), rewrite?.rewrite, mounted?.broker, logout])
     const upstreams = new Map(servers.map((server) => [server.plan.name, server.upstreams.list()]))
     const served = {
       plan,

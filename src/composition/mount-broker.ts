@@ -47,7 +47,15 @@ function selectPart(plan: BrokerPlan, servers: readonly ServerPlan[]): BrokerPar
       name: server.name,
       scopes: createPolicy(server.policy).knownScopes,
       defaultScopes: server.scopesSupported,
-      needsProviderToken: server.credential.kind === 'identity_provider',
+      needsProviderToken: needsProviderToken(server),
     }))
   return { plan, resources, endpointPaths: endpoints.map(({ path }) => path) }
+}
+
+/** What is exchanged for a user of the broker is what the identity provider issued. */
+function needsProviderToken({ credential }: ServerPlan): boolean {
+  return (
+    credential.kind === 'identity_provider' ||
+    (credential.kind === 'delegated' && credential.delegation.kind !== 'client_credentials')
+  )
 }

@@ -1,4 +1,5 @@
 import type { Upstream } from '../core/ports.ts'
+import type { Delegation } from '../delegation/delegation.ts'
 import type { Foundation } from './foundation.ts'
 import type { Generation } from './generation.ts'
 
@@ -38,6 +39,7 @@ export function createRetirement(foundation: Foundation): Retirement {
       }
       const plans = after.plan.servers.flatMap(({ issuers }) => issuers)
       for (const issuer of foundation.issuers.release(plans)) later(LAST_QUESTION_MS, always, () => issuer.close())
+      for (const delegation of listGoneDelegations(before, after)) later(LAST_QUESTION_MS, always, () => delegation.close())
       const { mounted, rewrite, logout } = before
       if (mounted && mounted !== after.mounted) later(LAST_QUESTION_MS, always, () => mounted.broker.close())
       if (rewrite && rewrite !== after.rewrite) later(LAST_QUESTION_MS, always, () => rewrite.rewrite.close())
@@ -53,6 +55,12 @@ function listGone(before: Generation, after: Generation): Upstream[] {
   const list = ({ servers }: Generation) => servers.flatMap(({ upstreams }) => upstreams.list())
   const kept = new Set(list(after))
   return list(before).filter((upstream) => !kept.has(upstream))
+}
+
+function listGoneDelegations(before: Generation, after: Generation): Delegation[] {
+  const list = ({ servers }: Generation) => servers.flatMap(({ delegation }) => delegation ?? [])
+  const kept = new Set(list(after))
+  return list(before).filter((delegation) => !kept.has(delegation))
 }
 
 function isUsed({ openRequests }: Foundation, upstream: Upstream): boolean {

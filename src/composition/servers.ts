@@ -9,11 +9,13 @@ import type { RateLimits } from '../core/rate-limits.ts'
 import type { Route } from '../core/route.ts'
 import type { ProtectedResource } from '../core/route-facts.ts'
 import type { UpstreamCredential } from '../core/upstream-credential.ts'
+import type { Delegation } from '../delegation/delegation.ts'
 import { createOwnIssuer } from '../oauth/issuer.ts'
 import { formatMetadataPath } from '../oauth/protected-resource.ts'
 import { createTokenVerifier } from '../oauth/token-verifier.ts'
 import { createPolicy, type Policy } from '../policy/policy.ts'
 import { createDenyVerifier } from '../revocation/deny-verifier.ts'
+import { findDelegation } from './delegations.ts'
 import type { Foundation } from './foundation.ts'
 import type { MountedIdentity } from './mount-identity.ts'
 import { createUpstreams, type ServerUpstreams } from './upstreams.ts'
@@ -27,6 +29,8 @@ export interface GuardedServer {
   readonly policy: Policy
   readonly rateLimits: RateLimits | undefined
   readonly upstreams: ServerUpstreams
+  /** Gets tokens for the MCP server; undefined where it gets none of another authorization server. */
+  readonly delegation: Delegation | undefined
 }
 
 /** What all servers of a plan have together. */
@@ -51,6 +55,7 @@ export function createServer(server: ServerPlan, context: ServerContext, before:
   const rateLimits = isDeepStrictEqual(before?.plan.rateLimits, server.rateLimits)
     ? before?.rateLimits
     : foundation.rateLimiter.limit(server.name, server.rateLimits)
+  const delegation = findDelegation(server, context, before)
   const sse = server.endpoints.find(({ kind }) => kind === 'sse')
   const messages = server.endpoints.find(({ kind }) => kind === 'messages')
   const routes = server.endpoints.map(
@@ -63,7 +68,7 @@ export function createServer(server: ServerPlan, context: ServerContext, before:
       challengeScopes: server.challengeScopes,
       comparedScopes: policy.comparedScopes,
       legacyClients: server.legacyClients,
-      credential: createCredential(server, broker),
+      credential: createCredential(server, broker, delegation),
       messagesPath: messages?.path,
       upstreamUrl: endpoint.upstream.kind === 'http' ? endpoint.upstream.url : STDIO_URL,
       verifier,
@@ -73,7 +78,7 @@ export function createServer(server: ServerPlan, context: ServerContext, before:
       identity: identity.find(server, endpoint.upstream),
     }),
   )
-  return { plan: server, broker, routes, verifier, policy, rateLimits, upstreams }
+  return { plan: server, broker, routes, verifier, policy, rateLimits, upstreams, delegation }
 }
 
 /** What decides whether a token is accepted. */
@@ -95,10 +100,23 @@ function createVerifier(server: ServerPlan, { plan, broker, foundation }: Server
 }
 
 /** @throws Error where the identity provider is to give a token, and there is none */
-function createCredential({ name, credential }: ServerPlan, broker: Broker | undefined): UpstreamCredential {
-  if (credential.kind !== 'identity_provider') return credential
-  if (broker === undefined) throw new Error(`The MCP server "${name}" gets a token of the identity provider, and there is none.`)
-  return { kind: 'identity_provider', find: broker.findCredential }
+function createCredential(
+  { name, credential }: ServerPlan,
+  broker: Broker | undefined,
+  delegation: Delegation | undefined,
+): UpstreamCredential {
+  switch (credential.kind) {
+    case 'none':
+    case 'access_token':
+      return credential
+    case 'identity_provider':
+      if (broker === undefined)
+        throw new Error(`The MCP server "${name}" gets a token of the identity provider, and there is none.`)
+      return { kind: 'identity_provider', find: broker.credentials.findAccessToken }
+    case 'delegated':
+      if (delegation === undefined) throw new Error(`The MCP server "${name}" gets a token, and nothing fetches it.`)
+      return { kind: 'delegated', isShared: delegation.isShared, find: delegation.find, forget: delegation.forget }
+  }
 }
 
 function createResource(plan: Plan, server: ServerPlan, identifier: string): ProtectedResource {

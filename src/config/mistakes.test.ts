@@ -18,6 +18,8 @@ function problemsOf(value: unknown): readonly Problem[] {
 
 /** The configuration with changes to its only server. */
 const withServer = (changes: object) => ({ ...smallest, servers: [{ ...server, ...changes }] })
+const withCredential = (credential: object, more: object = {}) =>
+  withServer({ credential: { client_id: 'p', client_secret: { env: 'A' }, ...credential }, ...more })
 const withIssuer = (changes: object) => ({ ...smallest, issuers: [{ issuer, ...changes }] })
 
 const secret = { env: 'SECRET' }
@@ -269,6 +271,44 @@ const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path
     [withBroker({ grant: [{ scopes: [] }] }), 'identity_provider.grant[0].scopes', /at least 1/],
     [withBroker({ allow: [{ claim: 'groups', values: [] }] }), 'identity_provider.allow[0].values', /at least 1/],
     [withServer({ credential: 'identity_provider_token' }), 'servers[0].credential', /needs an `identity_provider`/],
+    [withServer({ credential: 'token_exchnage' }), 'servers[0].credential.kind', /token_exchange/],
+    [withServer({ credential: 'token_exchange' }), 'servers[0].credential.client_id', /is missing/],
+    [withServer({ credential: { kind: 'token_exchange', client_id: 'p' } }), 'servers[0].credential.client_secret', /needs it/],
+    [withCredential({ kind: 'client_credentials' }), 'servers[0].credential.issuer', /is missing/],
+    [withCredential({ kind: 'on_behalf_of' }), 'servers[0].credential.scopes', /`on_behalf_of` needs it/],
+    [withCredential({ kind: 'on_behalf_of', scopes: ['a'], audience: ['b'] }), 'servers[0].credential.audience', /no use with/],
+    [withCredential({ kind: 'identity_assertion', issuer }), 'servers[0].credential.identity_provider', /client with a secret/],
+    [
+      withCredential({ kind: 'identity_assertion', issuer, identity_provider: { client_id: 'a', client_secret: { env: 'A' } } }),
+      'servers[0].credential.identity_provider.issuer',
+      /is missing/,
+    ],
+    [withCredential({ kind: 'token_exchange', client_secret: 'hunter2' }), 'servers[0].credential.client_secret', /plain text/],
+    [withServer({ credential: { kind: 'none', scopes: ['a'] } }), 'servers[0].credential.scopes', /no use with `kind: none`/],
+    [withServer({ credential: 'access_token', forward_access_token: true }), 'servers[0].credential', /Authorization header/],
+    [
+      withServer({ credential: 'access_token', upstream: { command: 'server' } }),
+      'servers[0].credential',
+      /no use beside `command`/,
+    ],
+    [
+      withServer({ forward_access_token: true, upstream: { command: 'server' } }),
+      'servers[0].forward_access_token',
+      /no use beside `command`/,
+    ],
+    [
+      withCredential(
+        { kind: 'token_exchange' },
+        { upstream: { url: 'http://localhost:1/mcp', headers: { Authorization: { env: 'A' } } } },
+      ),
+      'servers[0].upstream.headers.Authorization',
+      /one of the two only/,
+    ],
+    [
+      { ...withCredential({ kind: 'token_exchange' }), issuers: [issuer, 'https://two.example.com'] },
+      'servers[0].credential.issuer',
+      /is missing/,
+    ],
     [withBroker({}, {}), 'encryption_keys', /is missing/],
     [withBroker({}, { store: { kind: 'redis' } }), 'broker.store.url', /`kind: redis` needs it/],
     [withBroker({}, { store: { kind: 'redis', url: 'redis://:x@host' } }), 'broker.store.url', /without credentials/],

@@ -56,6 +56,8 @@ export type EventKind =
     }
   /** `token_exchanged`: for one that was presented (RFC 8693). */
   | ({ readonly kind: 'token_issued' | 'token_refreshed' | 'token_exchanged' | 'token_revoked' } & TokenFacts)
+  /** A token was asked for with which an MCP server is called; `detail` has the kind and the authorization server. */
+  | { readonly kind: 'upstream_token_issued' }
   /** A refresh token or a code was used twice, so that all that came from it has ended (RFC 9700 §4.14.2). */
   | { readonly kind: 'token_reused'; readonly grantId?: string | undefined }
   /** Another key signs the broker's tokens from now on. */

@@ -1,11 +1,19 @@
+import type { DelegationPlan } from './plan/delegation-plan.ts'
 import type { Principal } from './principal.ts'
 
+/** Who makes a call, and the access token that it showed. */
+export interface Caller {
+  readonly principal: Principal
+  readonly token: string
+}
+
 /**
- * Finds the bearer token that an upstream gets for a principal.
+ * Finds the bearer token that an upstream gets for a caller.
  *
- * @throws ProxyError `token_invalid` when the principal's session with the identity provider is over, `identity_provider_unavailable`
+ * @throws ProxyError `token_invalid` when the caller has to sign in again, `upstream_token_refused`, `upstream_token_misconfigured`,
+ *   `upstream_token_unavailable`, `identity_provider_unavailable`
  */
-export type FindCredential = (principal: Principal) => Promise<string>
+export type FindCredential = (caller: Caller) => Promise<string>
 
 /** What an upstream gets with each call to act for the caller, as the configuration says it. */
 export type UpstreamCredentialPlan =
@@ -15,9 +23,19 @@ export type UpstreamCredentialPlan =
   | { readonly kind: 'access_token' }
   /** The caller's own access token of the identity provider. */
   | { readonly kind: 'identity_provider' }
+  /** A token that an authorization server issues for this MCP server. */
+  | { readonly kind: 'delegated'; readonly delegation: DelegationPlan }
 
 /** The same, with what finds the credential. The pipeline adds it to calls that are permitted (`pipeline/add-credential.ts`). */
 export type UpstreamCredential =
   | { readonly kind: 'none' }
   | { readonly kind: 'access_token' }
   | { readonly kind: 'identity_provider'; readonly find: FindCredential }
+  | {
+      readonly kind: 'delegated'
+      /** Whether it is the same for all callers, so that nothing of them is needed. */
+      readonly isShared: boolean
+      readonly find: FindCredential
+      /** Has the next call fetch a new token: the MCP server has refused this one. */
+      readonly forget: (principal: Principal) => void
+    }

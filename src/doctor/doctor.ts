@@ -4,6 +4,7 @@ import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
 import type { Plan } from '../core/plan/plan.ts'
 import type { EndpointPlan, ServerPlan } from '../core/plan/server-plan.ts'
 import { checkClock } from './check-clock.ts'
+import { checkCredential } from './check-credential.ts'
 import { CLIENT_DOCUMENTS, checkDocuments } from './check-documents.ts'
 import { checkGrants } from './check-grants.ts'
 import { checkGroups, listPolicyClaims } from './check-groups.ts'
@@ -48,7 +49,7 @@ export async function examine(
   fetchDocuments: ProbeDocuments = probeDocuments,
 ): Promise<Report> {
   const tokenChecked = token === undefined ? skipToken() : checkToken(token, plan.servers)
-  const [probe, ofIssuers, ofProvider, documents, ofUpstreams, ofToken] = await Promise.all([
+  const [probe, ofIssuers, ofProvider, documents, ofUpstreams, ofCredentials, ofToken] = await Promise.all([
     probePublicUrl(plan),
     Promise.all(listExternalIssuers(plan).map((issuer) => examineIssuer(issuer, plan))),
     plan.broker === undefined ? [] : examineProvider(plan.broker, plan.servers),
@@ -56,6 +57,7 @@ export async function examine(
     Promise.all(
       plan.servers.flatMap((server) => listUpstreams(server).map((endpoint) => examineUpstream(endpoint, server, plan))),
     ),
+    Promise.all(plan.servers.map(examineCredential)),
     tokenChecked,
   ])
   const ofNames = await examineNames(ofUpstreams, token, ofToken)
@@ -70,6 +72,7 @@ export async function examine(
     ),
     ...plan.servers.flatMap((server) => checkGroups(server, plan.broker, findingsAbout(`server ${server.name}`))),
     ...ofUpstreams.flatMap(({ findings: ofUpstream }) => ofUpstream),
+    ...ofCredentials.flat(),
     ...ofNames,
     ...ofToken.findings,
   ]
@@ -171,6 +174,12 @@ async function examineUpstream(endpoint: EndpointPlan, server: ServerPlan, plan:
   return { server, endpoint, url: probe.followed, findings, items: undefined }
 }
 
+function examineCredential({ name, credential }: ServerPlan): Promise<Finding[]> {
+  return credential.kind === 'delegated'
+    ? checkCredential(credential.delegation, findingsAbout(`server ${name}`))
+    : Promise.resolve([])
+}
+
 function listClientCases({ endpoints }: PublicProbe, issuers: readonly ExaminedIssuer[], plan: Plan): ClientPrediction[] {
   return plan.servers.flatMap((server) =>
     endpoints
@@ -215,6 +224,7 @@ function listSecrets({ servers, broker, egress }: Plan): string[] {
   const authentications = [
     broker?.identityProvider.clientAuthentication,
     ...servers.flatMap(({ issuers }) => issuers.map(({ introspection }) => introspection?.clientAuthentication)),
+    ...servers.flatMap(listCredentialAuthentications),
   ]
   const ofAdmin = broker?.identityProvider.asgardeo?.admin.clientSecret
   const ofProxies = [egress.https, egress.http].flatMap((proxy) => proxy?.credentials?.password ?? [])
@@ -224,4 +234,11 @@ function listSecrets({ servers, broker, egress }: Plan): string[] {
     ...(ofAdmin === undefined ? [] : [ofAdmin]),
     ...authentications.flatMap((one) => (one !== undefined && 'secret' in one ? [one.secret] : [])),
   ]
+}
+
+function listCredentialAuthentications({ credential }: ServerPlan) {
+  if (credential.kind !== 'delegated') return []
+  const { delegation } = credential
+  const provider = delegation.kind === 'identity_assertion' ? [delegation.identityProvider] : []
+  return [delegation.server, ...provider].map(({ clientAuthentication }) => clientAuthentication)
 }

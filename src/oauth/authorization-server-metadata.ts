@@ -8,6 +8,7 @@ export interface AuthorizationServerMetadata {
   readonly issuer: string
   readonly jwksUri: string | undefined
   readonly introspectionEndpoint: string | undefined
+  readonly tokenEndpoint: string | undefined
   /** Undefined where it does not say whether it knows PKCE. */
   readonly codeChallengeMethods: readonly string[] | undefined
 }
@@ -100,6 +101,7 @@ function parseMetadata(document: Readonly<Record<string, unknown>>, issuer: stri
     issuer,
     jwksUri: findText(document, 'jwks_uri'),
     introspectionEndpoint: findText(document, 'introspection_endpoint'),
+    tokenEndpoint: findText(document, 'token_endpoint'),
     codeChallengeMethods: findTexts(document, 'code_challenge_methods_supported'),
   }
 }

@@ -1,6 +1,6 @@
 import { createPrivateKey, randomUUID } from 'node:crypto'
 import { SignJWT } from 'jose'
-import type { IntrospectionPlan } from '../core/plan/issuer-plan.ts'
+import type { OAuthClientPlan } from '../core/plan/oauth-client-plan.ts'
 
 /** What a request to the authorization server carries to show who we are. */
 export interface ClientCredentials {
@@ -21,7 +21,7 @@ const ASSERTION_SECONDS = 60
  * @param issuer - issuer identifier, the only audience of an assertion, so that no other server can use it
  * @param now - milliseconds since the epoch
  */
-export function createClientAuthentication(plan: IntrospectionPlan, issuer: string, now: () => number): AuthenticateClient {
+export function createClientAuthentication(plan: OAuthClientPlan, issuer: string, now: () => number): AuthenticateClient {
   const { clientId, clientAuthentication: how } = plan
   switch (how.method) {
     case 'client_secret_basic': {
@@ -45,7 +45,7 @@ export function createClientAuthentication(plan: IntrospectionPlan, issuer: stri
   }
 }
 
-type PrivateKeyPlan = Extract<IntrospectionPlan['clientAuthentication'], { readonly method: 'private_key_jwt' }>
+type PrivateKeyPlan = Extract<OAuthClientPlan['clientAuthentication'], { readonly method: 'private_key_jwt' }>
 
 function createAssertionSigner(
   { privateKey, algorithm, keyId }: PrivateKeyPlan,

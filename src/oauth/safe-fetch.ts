@@ -198,11 +198,22 @@ function refuseEncoding(target: URL, headers: Dispatcher.ResponseData['headers']
   throw new Error(`${target.host}${target.pathname}: compressed although identity was asked for`)
 }
 
-function parseJsonAnswer(target: URL, { status, headers, bytes }: RawAnswer): JsonAnswer {
-  const where = `${target.host}${target.pathname}`
-  if (status !== 200) throw new Error(`${where}: status ${status}`)
-  if (!JSON_MEDIA_TYPE.test(headers['content-type'] ?? '')) throw new Error(`${where}: not JSON by its Content-Type`)
-  return { document: parseDocument(target, bytes), cacheControl: headers['cache-control'] }
+function parseJsonAnswer(target: URL, answer: RawAnswer): JsonAnswer {
+  const { status, headers } = answer
+  if (status !== 200) throw new Error(`${target.host}${target.pathname}: status ${status}`)
+  return { document: readJsonObject(target, answer), cacheControl: headers['cache-control'] }
+}
+
+/**
+ * Reads the JSON object that an answer holds, whatever its status.
+ *
+ * @param target - that answered, for the message of an error
+ * @throws Error where it is no JSON object by its type or its body, or can be read in two ways
+ */
+export function readJsonObject(target: URL, { headers, bytes }: RawAnswer): Readonly<Record<string, unknown>> {
+  if (!JSON_MEDIA_TYPE.test(headers['content-type'] ?? ''))
+    throw new Error(`${target.host}${target.pathname}: not JSON by its Content-Type`)
+  return parseDocument(target, bytes)
 }
 
 function findHost(location: string | undefined, base: URL): string {

@@ -5,13 +5,13 @@ import type { PolicyEngine } from '../core/decision.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { Upstream } from '../core/ports.ts'
 import type { Principal } from '../core/principal.ts'
-import type { UpstreamCredential } from '../core/upstream-credential.ts'
+import type { Caller, UpstreamCredential } from '../core/upstream-credential.ts'
 
 let gate: Gate
 afterEach(() => gate.close())
 
 /** Calls through a gate with this credential; returns the status and the values of `authorization` that the upstream saw, call by call. */
-async function callWith(credential: UpstreamCredential, policy: PolicyEngine = openPolicy) {
+async function callWith(credential: UpstreamCredential, policy: PolicyEngine = openPolicy, user = 'alice~app') {
   const seen: string[][] = []
   const upstream: Upstream = {
     send: ({ headers }, reply) => {
@@ -22,7 +22,7 @@ async function callWith(credential: UpstreamCredential, policy: PolicyEngine = o
     close: async () => undefined,
   }
   gate = await openGate(upstream, { credential, policy })
-  const { status } = await sendMcp(`${gate.origin}/mcp`, { user: 'alice~app', body: { jsonrpc: '2.0', id: 1, method: 'ping' } })
+  const { status } = await sendMcp(`${gate.origin}/mcp`, { user, body: { jsonrpc: '2.0', id: 1, method: 'ping' } })
   return { status, seen }
 }
 
@@ -35,7 +35,7 @@ it('an upstream that is configured to get the access token gets it letter by let
 })
 
 it('an upstream that is configured to get the identity provider’s token gets the caller’s, and not the access token', async () => {
-  const find = async ({ subject }: Principal) => `token-of-${subject}-there`
+  const find = async ({ principal: { subject } }: Caller) => `token-of-${subject}-there`
   expect(await callWith({ kind: 'identity_provider', find })).toEqual({ status: 202, seen: [['Bearer token-of-alice-there']] })
 })
 
@@ -46,7 +46,7 @@ it('a caller whose session with the identity provider is over gets 401, and the 
 
 it('no credential is asked for to serve a call that policy denies', async () => {
   const asked: Principal[] = []
-  const find = async (principal: Principal) => {
+  const find = async ({ principal }: Caller) => {
     asked.push(principal)
     return 'token'
   }
@@ -57,3 +57,15 @@ it('no credential is asked for to serve a call that policy denies', async () => 
   expect(await callWith({ kind: 'identity_provider', find }, policy)).toEqual({ status: 403, seen: [] })
   expect(asked).toEqual([])
 })
+
+it.each([
+  ['a token of the proxy itself', true, 202, [['Bearer of-the-proxy']]],
+  ['one in exchange for that of its caller', false, 403, []],
+])(
+  'a caller with an access key reaches an MCP server that gets %s only if nothing of the caller is needed',
+  async (_, isShared, status, seen) => {
+    const find = async () => 'of-the-proxy'
+    const credential: UpstreamCredential = { kind: 'delegated', isShared, find, forget: () => undefined }
+    expect(await callWith(credential, openPolicy, 'omap_of-a-job')).toEqual({ status, seen })
+  },
+)

@@ -1,18 +1,18 @@
 import { isAccessKey } from '../core/access-key.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { RoutedCall } from '../core/route.ts'
+import type { FindCredential, UpstreamCredential } from '../core/upstream-credential.ts'
 import type { Identity } from './authenticate.ts'
 
 /**
  * Gives a permitted call the credential that its upstream is configured to get. The caller's own token is for us alone (2026-07-28, security
  * considerations, Access Token Privilege Restriction) unless it is that credential.
  *
- * @throws ProxyError `token_invalid`, `identity_provider_unavailable`; `access_key_unsupported`: no MCP server gets an access key, and there is
- * no sign-in behind one
+ * @throws ProxyError as {@link FindCredential}; `access_key_unsupported`: no MCP server gets an access key, and there is no sign-in behind one
  */
 export function addCredential(call: RoutedCall, { token }: Identity): RoutedCall | Promise<RoutedCall> {
   const { credential } = call.route
-  if (credential.kind !== 'none' && isAccessKey(token))
+  if (isOfCaller(credential) && isAccessKey(token))
     throw new ProxyError('access_key_unsupported', { cause: `the credential of the upstream is ${credential.kind}` })
   switch (credential.kind) {
     case 'none':
@@ -20,8 +20,18 @@ export function addCredential(call: RoutedCall, { token }: Identity): RoutedCall
     case 'access_token':
       return addBearerToken(call, token)
     case 'identity_provider':
-      return credential.find(call.principal).then((found) => addBearerToken(call, found))
+    case 'delegated':
+      return findToken(credential.find, call, token)
   }
+}
+
+/** Whether something of the caller is in it. */
+function isOfCaller(credential: UpstreamCredential): boolean {
+  return credential.kind === 'delegated' ? !credential.isShared : credential.kind !== 'none'
+}
+
+async function findToken(find: FindCredential, call: RoutedCall, token: string): Promise<RoutedCall> {
+  return addBearerToken(call, await find({ principal: call.principal, token }))
 }
 
 function addBearerToken(call: RoutedCall, token: string): RoutedCall {

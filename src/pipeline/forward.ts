@@ -126,6 +126,9 @@ class Forwarding implements ReplyOwner {
   }
 
   refuse(error: ProxyError): void {
+    const { route, principal } = this.#call
+    // It may have been revoked where it was issued: the next call gets another one.
+    if (error.code === 'upstream_refused_credential' && route.credential.kind === 'delegated') route.credential.forget(principal)
     refuse(this.#exchange, error)
   }
 

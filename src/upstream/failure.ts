@@ -16,6 +16,7 @@ export function refusedCredential({ kind }: UpstreamCredential): ProxyError {
       return new ProxyError('token_invalid', { reason: 'refused_by_upstream', cause })
     case 'none':
     case 'identity_provider':
+    case 'delegated':
       return new ProxyError('upstream_refused_credential', { cause })
   }
 }

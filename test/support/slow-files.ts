@@ -5,6 +5,8 @@
 export const slowFiles: readonly string[] = [
   'test/audit-outage.test.ts',
   'test/audit-verify.test.ts',
+  'test/delegation.test.ts',
+  'test/doctor-credential.test.ts',
   'test/doctor-mistakes.test.ts',
   'test/doctor-names.test.ts',
   'test/doctor.test.ts',
@@ -33,6 +35,7 @@ export const slowFiles: readonly string[] = [
   'test/broker/store-frozen.test.ts',
   'test/broker/two-processes.test.ts',
   'test/security/broker-documents.test.ts',
+  'test/security/delegation.test.ts',
   'test/security/explain.test.ts',
   'test/security/identity-mix-ups.test.ts',
   'test/security/naughty-strings.test.ts',

@@ -6,7 +6,7 @@ import { IdentityProviderError } from '../identity-provider/error.ts'
 import type { IdentityProvider } from '../identity-provider/identity-provider.ts'
 import type { SignedInUser } from '../identity-provider/signed-in-user.ts'
 import { withStoreLock } from '../storage/store-lock.ts'
-import { isTokenOver, isWordOver } from './last-word.ts'
+import { isIdTokenOver, isTokenOver, isWordOver } from './last-word.ts'
 
 export interface RefreshOptions {
   readonly store: Store
@@ -31,7 +31,8 @@ const LOCK_MARGIN_MS = 5_000
 /** Whether the provider must be asked before a client gets new tokens. */
 export function isDue(user: SignedInUser, { clock, plan }: Pick<RefreshOptions, 'clock' | 'plan'>): boolean {
   // Without a refresh token the userinfo endpoint is asked each time: there is no other way to learn that a user has left.
-  return user.tokens.refreshToken === undefined || isWordOver(user, clock.wall() + EARLY_MS, plan.unrefreshedSeconds)
+  const soon = clock.wall() + EARLY_MS
+  return user.tokens.refreshToken === undefined || isWordOver(user, soon, plan.unrefreshedSeconds) || isIdTokenOver(user, soon)
 }
 
 /** Asks the provider once for all processes that share the store. */

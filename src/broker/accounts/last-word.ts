@@ -18,3 +18,8 @@ export function isWordOver({ tokens }: SignedInUser, now: number, unrefreshedSec
 export function isTokenOver({ tokens }: SignedInUser, now: number): boolean {
   return tokens.expiresAt !== undefined && now >= tokens.expiresAt
 }
+
+/** Whether an ID token is kept of the user and is over: with most identity providers a refresh brings another one. */
+export function isIdTokenOver({ tokens: { idToken } }: SignedInUser, now: number): boolean {
+  return idToken !== undefined && now >= idToken.expiresAt
+}

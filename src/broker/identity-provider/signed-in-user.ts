@@ -28,8 +28,17 @@ export interface ProviderTokens {
   readonly expiresAt: number | undefined
   /** When the provider last spoke of the user, in milliseconds since the epoch. */
   readonly askedAt?: number
+  /** The last ID token; only where the plan keeps them. */
+  readonly idToken?: KeptIdToken | undefined
   /** Scopes that were granted; undefined when the provider doesn't say. */
   readonly scopes?: readonly string[] | undefined
+}
+
+/** An ID token as it was issued, for those who take it in exchange. */
+export interface KeptIdToken {
+  readonly token: string
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number
 }
 
 /** A user whom the identity provider has authenticated. */

@@ -2,7 +2,7 @@ import type * as oauth from 'oauth4webapi'
 import type { Claims } from '../../core/claim-condition.ts'
 import { findStatus, guard, IdentityProviderError } from './error.ts'
 import type { Session } from './session.ts'
-import type { SignedInUser } from './signed-in-user.ts'
+import type { KeptIdToken, SignedInUser } from './signed-in-user.ts'
 
 /**
  * A user as the identity provider describes it now.
@@ -16,7 +16,7 @@ export async function describeUser(
   { tokens, idToken }: { readonly tokens: oauth.TokenEndpointResponse; readonly idToken: oauth.IDToken | undefined },
   before?: SignedInUser,
 ): Promise<SignedInUser> {
-  const { protocol, clock } = session
+  const { protocol, clock, plan } = session
   const expected = before?.subject ?? idToken?.sub
   if (before !== undefined && idToken !== undefined && idToken.sub !== before.subject)
     throw new IdentityProviderError('suspicious', 'the refreshed ID token is about another user')
@@ -34,9 +34,22 @@ export async function describeUser(
       refreshToken: tokens.refresh_token,
       expiresAt: expiresIn === undefined ? undefined : clock.wall() + expiresIn * 1000,
       askedAt: clock.wall(),
+      ...(plan.keepsIdTokens === true && { idToken: keepIdToken(tokens.id_token, idToken, before, clock.wall()) }),
       scopes: tokens.scope?.split(' ') ?? before?.tokens.scopes,
     },
   }
+}
+
+/** A refresh need not bring a new one (OpenID Connect Core §12.2): then the one before is good until its end. */
+function keepIdToken(
+  token: string | undefined,
+  claims: oauth.IDToken | undefined,
+  before: SignedInUser | undefined,
+  now: number,
+): KeptIdToken | undefined {
+  if (token !== undefined && claims !== undefined) return { token, expiresAt: claims.exp * 1000 }
+  const kept = before?.tokens.idToken
+  return kept !== undefined && now < kept.expiresAt ? kept : undefined
 }
 
 function askUserinfo(

@@ -43,7 +43,8 @@ function checkServers(key: Key, at: ConfigPath, { config, isBroken, report }: Ch
 }
 
 function needsToken({ forward_access_token: forwards, credential }: PartialConfig<ServerConfig>): boolean {
-  return forwards === true || (credential !== undefined && credential !== 'none')
+  const kind = credential?.kind ?? 'none'
+  return forwards === true || (kind !== 'none' && kind !== 'client_credentials')
 }
 
 /** Subjects are unique within their issuer, and only within one that is accepted a user can be anything. */

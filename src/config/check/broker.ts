@@ -2,7 +2,6 @@ import { BROKER_PATHS, LOGOUT_PATH } from '../../core/broker-paths.ts'
 import { listEndpoints } from '../derive/endpoints.ts'
 import { entriesOf } from '../derive/present-items.ts'
 import { isLoopback } from '../format/formats.ts'
-import type { ConfigPath } from '../problem/problem.ts'
 import type { CheckContext } from './check-context.ts'
 import { checkClients } from './clients.ts'
 import { checkIdentityProvider } from './identity-provider.ts'
@@ -11,7 +10,6 @@ import { checkIdentityProvider } from './identity-provider.ts'
 export function checkBroker(context: CheckContext): void {
   const { config, isBroken, report } = context
   const { identity_provider: provider, broker } = config
-  checkCredentials(context)
   if (provider === undefined && broker !== undefined && !isBroken(['identity_provider'])) {
     report(['identity_provider'], {
       reason: 'is missing; `broker` needs it',
@@ -23,24 +21,6 @@ export function checkBroker(context: CheckContext): void {
   checkIdentityProvider(provider, context)
   checkClients(context)
   checkPaths(context)
-}
-
-/** The token of the identity provider is there for callers whom the broker knows, and goes where a header can go. */
-function checkCredentials({ config, isBroken, report }: CheckContext): void {
-  for (const [index, server] of entriesOf(config.servers)) {
-    if (server.credential !== 'identity_provider_token') continue
-    const at: ConfigPath = ['servers', index, 'credential']
-    const hasBroker = config.identity_provider !== undefined || isBroken(['identity_provider'])
-    if (!hasBroker || server.issuers !== undefined || (config.issuers ?? []).length > 0) {
-      report(at, {
-        reason: 'needs an `identity_provider`, and no other `issuers`: their users have no token there',
-        fix: 'Add `identity_provider` and remove `issuers`, or write `credential: none`.',
-      })
-    }
-    if (server.forward_access_token === true) {
-      report(at, { reason: 'excludes `forward_access_token`: both are the Authorization header', fix: 'Remove one of the two.' })
-    }
-  }
 }
 
 function checkPublicUrl({ config, report }: CheckContext): void {

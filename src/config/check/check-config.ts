@@ -7,6 +7,7 @@ import { checkAccess } from './access.ts'
 import { checkAccessKeys } from './access-keys.ts'
 import { checkAudit } from './audit.ts'
 import { checkBroker } from './broker.ts'
+import { checkCredentials } from './credential.ts'
 import { checkEdge } from './edge.ts'
 import { checkEgress } from './egress.ts'
 import { checkIdentity } from './identity.ts'
@@ -62,6 +63,7 @@ function inspect(parsed: Parsed<Config>, source: CheckSource, report: Report): S
     checkRateLimits,
     checkSecretsAndFiles,
     checkBroker,
+    checkCredentials,
     checkStorage,
     checkAudit,
     checkRewrite,

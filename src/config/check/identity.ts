@@ -49,7 +49,7 @@ function checkHeaders(server: Server, identity: Identity, at: ConfigPath, { repo
     for (const name of Object.keys(upstream?.headers ?? {})) taken.set(name.toLowerCase(), 'upstream.headers')
   }
   if (server.forward_access_token === true) taken.set('authorization', 'forward_access_token')
-  if (server.credential === 'identity_provider_token') taken.set('authorization', 'credential')
+  if ((server.credential?.kind ?? 'none') !== 'none') taken.set('authorization', 'credential')
   const check = (name: string, place: ConfigPath, own: string): void => {
     const mistake = findIdentityHeaderMistake(name, taken, own)
     if (mistake) report(place, mistake)

@@ -1,10 +1,11 @@
 import { entriesOf } from '../derive/present-items.ts'
 import type { ConfigPath } from '../problem/problem.ts'
-import type { IntrospectionConfig, IssuerConfig } from '../schema/issuer.ts'
+import type { IssuerConfig } from '../schema/issuer.ts'
 import type { PartialConfig } from '../schema/partial-config.ts'
 import type { ServerConfig } from '../schema/server.ts'
 import { mayHaveKeys } from './access-keys.ts'
 import type { CheckContext } from './check-context.ts'
+import { checkOAuthClient } from './oauth-client.ts'
 import { checkSharedIssuers, checkWorkloadIssuer } from './workload-issuer.ts'
 
 type IssuerList = readonly (PartialConfig<IssuerConfig> | undefined)[] | undefined
@@ -58,28 +59,6 @@ export function checkIssuerList(issuers: IssuerList, at: ConfigPath, context: Ch
     }
     if (issuer.issuer !== undefined) seen.add(issuer.issuer)
     checkWorkloadIssuer(issuer, [...at, index], context)
-    if (issuer.introspection) checkIntrospection(issuer.introspection, [...at, index, 'introspection'], context)
-  }
-}
-
-function checkIntrospection(
-  introspection: PartialConfig<IntrospectionConfig>,
-  at: ConfigPath,
-  { isBroken, report }: CheckContext,
-): void {
-  const method = introspection.client_authentication
-  if (method === undefined) return
-  const [needed, useless] = method === 'private_key_jwt' ? ['private_key', 'client_secret'] : ['client_secret', 'private_key']
-  const present = introspection as Record<string, unknown>
-  if (present[needed] === undefined && !isBroken([...at, needed])) {
-    report([...at, needed], { reason: `is missing; \`${method}\` needs it`, fix: 'Add it as { env: NAME } or { file: path }.' })
-  }
-  const unused = method === 'private_key_jwt' ? [useless] : [useless, 'algorithm', 'key_id']
-  for (const key of unused) {
-    if (present[key] === undefined) continue
-    report([...at, key], {
-      reason: `has no use with \`client_authentication: ${method}\``,
-      fix: 'Remove it, or change the method.',
-    })
+    if (issuer.introspection) checkOAuthClient(issuer.introspection, [...at, index, 'introspection'], context)
   }
 }

@@ -1,10 +1,11 @@
 import { createSecureContext } from 'node:tls'
 import { entriesOf } from '../derive/present-items.ts'
-import { decodeSessionKey, isCertificateList, listKeyAlgorithms, parsePrivateKey } from '../format/key-material.ts'
+import { decodeSessionKey, isCertificateList } from '../format/key-material.ts'
 import type { ConfigPath, Report } from '../problem/problem.ts'
-import type { IntrospectionConfig, IssuerConfig } from '../schema/issuer.ts'
+import type { IssuerConfig } from '../schema/issuer.ts'
 import type { PartialConfig } from '../schema/partial-config.ts'
 import type { CheckContext } from './check-context.ts'
+import { checkPrivateKey } from './oauth-client.ts'
 
 /** Checks what secrets and files hold, as far as that can be seen before they are used. */
 export function checkSecretsAndFiles(context: CheckContext): void {
@@ -69,28 +70,6 @@ export function checkKeyPair(cert: string | undefined, key: string | undefined, 
 function checkIssuer(issuer: PartialConfig<IssuerConfig>, at: ConfigPath, context: CheckContext): void {
   checkAuthorities(issuer.ca_file, [...at, 'ca_file'], context)
   if (issuer.introspection) checkPrivateKey(issuer.introspection, [...at, 'introspection'], context)
-}
-
-function checkPrivateKey(
-  introspection: PartialConfig<IntrospectionConfig>,
-  at: ConfigPath,
-  { secretsAndFiles, report }: CheckContext,
-): void {
-  const secret = secretsAndFiles.findSecret(introspection.private_key)
-  if (secret === undefined) return
-  const key = parsePrivateKey(secret)
-  const algorithms = key ? listKeyAlgorithms(key) : []
-  if (algorithms.length === 0) {
-    report([...at, 'private_key'], {
-      reason: 'is not a private key that can be used',
-      fix: 'Give an unencrypted PEM or JWK: RSA of at least 2048 bits, EC on P-256, P-384 or P-521, or Ed25519.',
-    })
-  } else if (introspection.algorithm !== undefined && !algorithms.includes(introspection.algorithm)) {
-    report([...at, 'algorithm'], {
-      reason: `${introspection.algorithm} does not fit the private key`,
-      fix: `Write one of ${algorithms.join(', ')}, or leave it out.`,
-    })
-  }
 }
 
 /** Checks a file of certificates; nothing where it could not be read. */

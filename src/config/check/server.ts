@@ -79,7 +79,7 @@ function checkSocket(socket: string | undefined, at: ConfigPath, { secretsAndFil
 
 /** Whether the MCP server gets a token of its caller, as `Authorization`. */
 function getsCallersToken(server: PartialConfig<ServerConfig>): boolean {
-  return server.forward_access_token === true || server.credential === 'identity_provider_token'
+  return server.forward_access_token === true || (server.credential?.kind ?? 'none') !== 'none'
 }
 
 /** Whether a URL leads back to where we listen. */

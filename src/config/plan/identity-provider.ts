@@ -6,6 +6,7 @@ import { resolveKind } from '../derive/identity-provider-kind.ts'
 import { createEndpoints } from '../derive/open-to.ts'
 import type { IdentityProviderConfig } from '../schema/broker.ts'
 import type { Config } from '../schema/schema.ts'
+import type { ServerConfig } from '../schema/server.ts'
 import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
 import { createAsgardeoPlan } from './asgardeo.ts'
 import type { PlanSources } from './egress.ts'
@@ -46,8 +47,15 @@ export function createIdentityProviderPlan(
     allow: described.allow ?? provider.allow,
     grant: provider.grant?.map(createGrantRule),
     groups: createGroupsPlan(provider, { kind, issuer: described.issuer, scopes }),
+    keepsIdTokens: config.servers.some(exchangesIdTokens),
     tokenClaims: provider.token_claims,
   }
+}
+
+/** Whether a server of the broker gets something in exchange for the ID tokens of its users. */
+function exchangesIdTokens({ issuers, credential: { kind, subject_token_type: type } }: ServerConfig): boolean {
+  if (issuers !== undefined) return false
+  return (kind === 'identity_assertion' && type !== 'access_token') || (kind === 'token_exchange' && type === 'id_token')
 }
 
 function createClientAuthentication(

@@ -2,12 +2,12 @@ import { resolve } from 'node:path'
 import type { BrokerPlan } from '../../core/plan/broker-plan.ts'
 import type { EndpointPlan, ServerPlan } from '../../core/plan/server-plan.ts'
 import type { UpstreamPlan } from '../../core/plan/upstream-plan.ts'
-import type { UpstreamCredentialPlan } from '../../core/upstream-credential.ts'
 import { listEndpoints, nameServer } from '../derive/endpoints.ts'
 import { formatHeaderValue } from '../derive/header-value.ts'
 import type { IssuerConfig } from '../schema/issuer.ts'
 import type { Config } from '../schema/schema.ts'
 import type { ServerConfig, UpstreamConfig } from '../schema/server.ts'
+import { createCredentialPlan } from './credential.ts'
 import type { PlanSources } from './egress.ts'
 import { createIdentityPlan } from './identity.ts'
 import { createIssuerPlan } from './issuer.ts'
@@ -44,19 +44,8 @@ export function createServerPlan(server: ServerConfig, index: number, inputs: Se
     challengeScopes: [...new Set([...server.scopes, ...(server.scopes_supported ?? [])])],
     bearerMethods: server.bearer_methods,
     legacyClients: server.legacy_clients,
-    credential: createCredentialPlan(server),
+    credential: createCredentialPlan(server, inputs),
     identity: createIdentityPlan(server.identity, inputs.publicUrl, secretsAndFiles),
-  }
-}
-
-/** Two keys say it, and a configuration that uses both is a mistake (`check/broker.ts`). */
-function createCredentialPlan(server: ServerConfig): UpstreamCredentialPlan {
-  if (server.forward_access_token) return { kind: 'access_token' }
-  switch (server.credential) {
-    case 'none':
-      return { kind: 'none' }
-    case 'identity_provider_token':
-      return { kind: 'identity_provider' }
   }
 }
 

@@ -1,27 +1,11 @@
 import { z } from 'zod'
 import { findBlankMistake, findIssuerMistake, findKeyUrlMistake } from '../format/formats.ts'
 import { findTrustDomainMistake } from '../format/machine-formats.ts'
+import { ALGORITHMS } from './algorithms.ts'
 import { grantRule } from './grant-rule.ts'
 import { groupsKeys } from './groups.ts'
-import { list, seconds, secret, text } from './values.ts'
-
-/**
- * Signature algorithms that can be accepted. Neither `none` nor HS*: a shared secret in the place of a public key is a classic way to
- * forge tokens (RFC 8725 §2.1).
- */
-export const ALGORITHMS = [
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'ES256',
-  'ES384',
-  'ES512',
-  'EdDSA',
-  'Ed25519',
-] as const
+import { oauthClientKeys } from './oauth-client.ts'
+import { list, seconds, text } from './values.ts'
 
 const MONTH = 2_592_000
 
@@ -30,18 +14,7 @@ const introspection = z
     endpoint: text(findKeyUrlMistake)
       .optional()
       .describe('Introspection endpoint. Without it the metadata of the issuer names it.'),
-    client_id: text(findBlankMistake).describe('Client id of the proxy at the issuer.'),
-    client_secret: secret.optional().describe('Client secret, for `client_secret_basic` and `client_secret_post`.'),
-    client_authentication: z
-      .enum(['client_secret_basic', 'client_secret_post', 'private_key_jwt'])
-      .default('client_secret_basic')
-      .describe('How the proxy authenticates at the endpoint.'),
-    private_key: secret.optional().describe('Private key, PEM or JWK, for `private_key_jwt`.'),
-    algorithm: z
-      .enum(ALGORITHMS)
-      .optional()
-      .describe('Signature algorithm for `private_key_jwt`. By default the first that fits the key.'),
-    key_id: text(findBlankMistake).optional().describe('`kid` for `private_key_jwt`.'),
+    ...oauthClientKeys,
     cache_seconds: z
       .number()
       .min(0)

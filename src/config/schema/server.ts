@@ -8,6 +8,7 @@ import {
   findUpstreamUrlMistake,
 } from '../format/formats.ts'
 import { access, mode, rule } from './access.ts'
+import { credentialOrText } from './credential.ts'
 import { identity } from './identity.ts'
 import { issuerOrText } from './issuer.ts'
 import { processShape } from './process.ts'
@@ -116,16 +117,17 @@ const server = z
       .describe(
         'Clients of revisions before 2025-03-26: `enforce` checks them like everyone, `signature_only` also accepts tokens without an audience over HTTP+SSE (a risk), `reject` does not serve them.',
       ),
-    credential: z
-      .enum(['none', 'identity_provider_token'])
-      .default('none')
+    credential: credentialOrText
+      .default({ kind: 'none' } as never)
       .describe(
-        'What the MCP server gets to act for the caller: nothing, or (over HTTP, with `identity_provider`) the caller’s own access token of the identity provider, refreshed when that is needed.',
+        'What the MCP server gets to act for the caller (over HTTP), beside `upstream.headers`: by default nothing. See [credentials.md](credentials.md).',
       ),
     forward_access_token: z
       .boolean()
       .default(false)
-      .describe('Pass the access token of the caller on to the MCP server. Only for servers that verify it themselves.'),
+      .describe(
+        'Pass the access token of the caller on to the MCP server. Only for servers that verify it themselves. The same as `credential: access_token`.',
+      ),
     identity: identity
       .optional()
       .describe(

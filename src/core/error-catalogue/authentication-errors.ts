@@ -31,6 +31,7 @@ export const authenticationErrors = {
       access_key_revoked: 'It is an access key that was revoked.',
       access_key_address: 'It is an access key that may not come from this address. Check `trusted_proxies`, too.',
       no_user: 'The MCP server gets the user’s token of the identity provider, and the token belongs to a machine.',
+      delegation_refused: 'The authorization server that gives the MCP server a token for this user does not accept this one.',
       refused_by_upstream: 'The MCP server gets this token and answered 401.',
     },
     remedy:

@@ -48,6 +48,29 @@ export const upstreamErrors = {
     remedy:
       'Set `upstream` to the address in the log line (a final slash matters to many servers), or set `upstream.follow_slash_redirects`. Clients do not see the address, which is usually private.',
   },
+  upstream_token_refused: {
+    status: 403,
+    message: 'The authorization server of the MCP server gives no access to this user',
+    reasons: {
+      access_denied: 'It answered `access_denied`.',
+      interaction_required: 'The user has to answer something there first: consent, a second factor, or new terms.',
+      refused_again: 'It refused the token of the caller, and after that a new one as well: signing in again does not help.',
+    },
+    remedy:
+      'The log line has the error of the authorization server. The user or an administrator gives consent there, or gives the user access. Signing in again does not help by itself, so clients are not asked for it.',
+  },
+  upstream_token_misconfigured: {
+    status: 502,
+    message: 'The proxy cannot get a token for the MCP server',
+    remedy:
+      'The authorization server refuses the client, the grant, the audience or the scopes of `credential` (`invalid_client`, `unauthorized_client`, `invalid_target`, `invalid_scope` and the like): the log line has its error. Correct the `credential` of the server, or the client there.',
+  },
+  upstream_token_unavailable: {
+    status: 503,
+    message: 'A token for the MCP server cannot be fetched at the moment',
+    remedy:
+      'The authorization server of `credential` does not answer, or not as it should. The log line says how. The proxy asks again with the next call.',
+  },
   upstream_refused_credential: {
     status: 502,
     message: 'The MCP server did not accept the credential of the proxy',

@@ -56,6 +56,8 @@ export interface IdentityProviderPlan {
   readonly grant: readonly GrantRulePlan[] | undefined
   /** Where the groups of users are. */
   readonly groups: GroupsPlan
+  /** Whether ID tokens are kept, since an MCP server gets something in exchange for them. */
+  readonly keepsIdTokens?: boolean
   /** Claims of the user that access tokens carry. */
   readonly tokenClaims: readonly string[]
 }

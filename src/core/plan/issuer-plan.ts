@@ -1,4 +1,5 @@
 import type { EgressPlan } from './egress-plan.ts'
+import type { OAuthClientPlan } from './oauth-client-plan.ts'
 
 export interface IssuerPlan {
   /** Issuer identifier, compared exactly. */
@@ -39,18 +40,9 @@ export interface IssuerPlan {
 }
 
 /** Token introspection (RFC 7662) for opaque tokens. */
-export interface IntrospectionPlan {
+export interface IntrospectionPlan extends OAuthClientPlan {
   /** Undefined: `introspection_endpoint` of the metadata. */
   readonly endpoint: string | undefined
-  readonly clientId: string
-  readonly clientAuthentication:
-    | { readonly method: 'client_secret_basic' | 'client_secret_post'; readonly secret: string }
-    | {
-        readonly method: 'private_key_jwt'
-        readonly privateKey: string
-        readonly algorithm: string
-        readonly keyId: string | undefined
-      }
   /** Longest time for which an active answer is kept; never beyond `exp`. */
   readonly cacheSeconds: number
   readonly negativeCacheSeconds: number

@@ -14,6 +14,8 @@ export interface KeycloakAdmin {
   logOut(username: string): Promise<void>
   /** Gives the realm a new key for signatures; the keys before it are published no more. */
   rotateKeys(): Promise<void>
+  /** Adds a client, as Keycloak represents it. */
+  createClient(client: Readonly<Record<string, unknown>>): Promise<void>
   /** Changes the user's account. */
   updateUser(username: string, changes: Representation): Promise<void>
 }
@@ -62,6 +64,9 @@ export async function createRealm(server: KeycloakServer, { broker, scopes }: Re
     },
     async logOut(username) {
       await api('POST', `realms/${REALM}/users/${(await findUser(api, username)).id}/logout`)
+    },
+    async createClient(client) {
+      await api('POST', `realms/${REALM}/clients`, client)
     },
     async updateUser(username, changes) {
       const user = await findUser(api, username)
