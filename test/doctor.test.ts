@@ -12,6 +12,7 @@ import { startAsgardeoStage } from './support/asgardeo-stage.ts'
 import { startBrokerStage } from './support/broker-stage.ts'
 import { createCertificate } from './support/certificate.ts'
 import { type DoctorStage, openDoctorStage, STAGE_ENV, serve, spoilMetadata } from './support/doctor-stage.ts'
+import { createFileKey } from './support/key-stage.ts'
 import { findSecrets } from './support/log.ts'
 import { isRunning, waitUntil } from './support/processes.ts'
 import { answerJson, controlStream } from './support/recording-upstream.ts'
@@ -207,6 +208,21 @@ describe('the doctor, where all is well', { timeout: 60_000 }, () => {
     expect(says[0]).toContain(needs)
   })
 
+  it('knows a server that accepts access keys only, and tells an access key from a token', async () => {
+    const stage = await openStage()
+    const { key, entry } = createFileKey({ servers: ['mcp'] })
+    const [server] = stage.configure().servers
+    const config = { ...stage.configure(), keys: [entry], servers: [{ ...server, name: 'mcp', issuers: [] }] } as ConfigInput
+    await stage.run(config)
+    const { findings, clients } = await examine(stage.load(config), key)
+    expect(findings.filter(({ verdict }) => verdict === 'problem')).toEqual([])
+    expect(findings).toContainEqual(
+      expect.objectContaining({ id: 'token', says: expect.stringContaining('It is an access key') }),
+    )
+    expect(clients).toEqual([])
+    expect(JSON.stringify(findings)).not.toContain(key)
+  })
+
   it('says of a token that ends within a minute just that', async () => {
     const stage = await openStage()
     const exp = Math.floor(Date.now() / 1000) + 30
@@ -282,8 +298,8 @@ describe('the command doctor', { timeout: 60_000 }, () => {
     [['doctor', '--token'], /needs a value/],
     [['doctor', 'a.yaml', 'b.yaml'], /Unexpected argument "b\.yaml"/],
     [['doctor', 'a.yaml', '--config', 'b.yaml'], /beside --config/],
-    [['check', '--json'], /--json is for the commands doctor, explain, users, clients and sessions/],
-    [['serve', '--token', 'x'], /--token is for the commands doctor and explain/],
+    [['check', '--json'], /--json is for the commands doctor, explain, users, clients, sessions and keys/],
+    [['serve', '--token', 'x'], /--token is for the commands doctor, explain and keys/],
   ])('cannot be called as %j', (argv, said) => {
     expect(() => parseArguments(argv)).toThrow(said)
   })

@@ -366,7 +366,7 @@ describe('init', { timeout: 60_000 }, () => {
     [[...upstream, '--provider', 'google', '--allow', 'alice'], '\n', /"alice" is neither an address/],
     [[...google, '--scope', 'bob@example.com'], '', /is a condition on users/],
     [[], '', /An answer is missing: 1\. What is your MCP server.+ Give it with --upstream\./],
-    [['--json'], '', /--json is for the commands doctor, explain, users, clients and sessions/],
+    [['--json'], '', /--json is for the commands doctor, explain, users, clients, sessions and keys/],
     [['--port', '1'], '', /no answer to a question/],
   ])('refuses %j, and leaves nothing behind', async (argv, input, said) => {
     const file = nameFile()

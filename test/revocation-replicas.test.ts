@@ -2,11 +2,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createAccessKey, digestAccessKey } from '../src/core/access-key.ts'
 import { waitUntil } from './support/processes.ts'
 import { controlStream, type RecordingUpstream, startRecordingUpstream } from './support/recording-upstream.ts'
 import { findFreePort, hasRedisServer, type RedisServer, startRedisServer } from './support/redis-server.ts'
@@ -132,6 +133,26 @@ describe.skipIf(!hasRedisServer())('two processes that share Redis', { timeout: 
     await waitUntil(() => ofAlice.every(({ hasEnded }) => hasEnded), 'the streams have ended', WITHIN_MS)
     expect(ofBob.some(({ hasEnded }) => hasEnded)).toBe(false)
     for (const { origin } of processes) expect(await call(origin, bob)).toBe(200)
+  })
+
+  it('accept an access key that one of them was asked to make, and end it and its streams in both', async () => {
+    const { admin } = JSON.parse(readFileSync(processes[0]?.file ?? '', 'utf8'))
+    const key = createAccessKey()
+    const act = (path: string, input: object) =>
+      post(`http://127.0.0.1:${admin.port}${path}`, env.ADMIN_TOKEN, input).then(({ status }) => status)
+    const terms = { name: 'nightly', digest: `sha256:${digestAccessKey(key)}`, servers: ['mcp'] }
+    expect(await act('/keys/create', terms)).toBe(200)
+    for (const { origin } of processes)
+      await waitUntil(async () => (await call(origin, key)) === 200, 'it is accepted', WITHIN_MS)
+    const streams = [await listenOverHttp(processes[1]?.origin ?? '', key)]
+    upstream.answerWith((_request, response) => {
+      response.setHeader('content-type', 'application/json')
+      response.end('{"jsonrpc":"2.0","id":1,"result":{}}')
+    })
+    expect(await act('/keys/revoke', { name: 'nightly' })).toBe(200)
+    expect(await call(processes[0]?.origin ?? '', key)).toBe(401)
+    await waitUntil(async () => (await call(processes[1]?.origin ?? '', key)) === 401, 'it is refused', WITHIN_MS)
+    await waitUntil(() => streams.every(({ hasEnded }) => hasEnded), 'the stream has ended', WITHIN_MS)
   })
 
   it('go on refusing them while Redis is away, and serve the others', async () => {

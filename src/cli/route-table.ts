@@ -35,7 +35,7 @@ function formatRoute(endpoint: EndpointPlan, server: ServerPlan): string[][] {
     [server.name],
     [TRANSPORTS[endpoint.kind]],
     [formatUpstream(endpoint.upstream)],
-    server.issuers.map((issuer) => issuer.issuer),
+    server.issuers.length > 0 ? server.issuers.map((issuer) => issuer.issuer) : ['(access keys only)'],
     [...server.audiences],
     scopes,
   ]

@@ -191,7 +191,7 @@ function checkResourceMetadata({ endpoint, metadata }: EndpointProbe, plan: Plan
     ]
   }
   const expected = plan.servers.find(({ endpoints }) => endpoints.includes(endpoint))?.issuers.map(({ issuer }) => issuer) ?? []
-  if (JSON.stringify(servers) !== JSON.stringify(expected)) {
+  if (JSON.stringify(servers ?? []) !== JSON.stringify(expected)) {
     return [
       about.problem(
         'issuers_differ',

@@ -1,3 +1,4 @@
+import { isAccessKey } from '../core/access-key.ts'
 import { describeCause } from '../core/describe-cause.ts'
 import { errorCatalogue, ProxyError } from '../core/errors.ts'
 import type { ServerPlan } from '../core/plan/server-plan.ts'
@@ -33,6 +34,7 @@ interface CheckedForServer {
 async function checkForServer(token: string, server: ServerPlan, pool: IssuerPool): Promise<CheckedForServer> {
   const about = findingsAbout(`the token, for server ${server.name}`)
   const { issuers, audiences } = server
+  if (isAccessKey(token)) return { findings: [about.skipped('token', ACCESS_KEY)], isAccepted: false }
   try {
     const verifier = createTokenVerifier({ issuers, audiences, pool })
     const { scopes, expiresAt } = await verifier.verify(token)
@@ -43,6 +45,10 @@ async function checkForServer(token: string, server: ServerPlan, pool: IssuerPoo
     return { findings: [explainRefusal(error, token, server, about)], isAccepted: false }
   }
 }
+
+/** The running proxy and its store know more than the configuration. */
+const ACCESS_KEY =
+  'It is an access key, which is not looked up here. `explain --token` says what it may do, `keys list` which keys there are.'
 
 function checkTimes(secondsLeft: number, about: Findings): Finding {
   const accepted = 'It is accepted: signature, issuer, audience and times are right.'

@@ -186,7 +186,9 @@ function listClientCases({ endpoints }: PublicProbe, issuers: readonly ExaminedI
       .filter(({ endpoint }) => server.endpoints.includes(endpoint))
       .flatMap((probe) => {
         // Most clients take the first of several, and so does this.
-        const issuer = server.issuers[0]?.issuer ?? ''
+        const issuer = server.issuers[0]?.issuer
+        // Access keys only: clients that sign users in are not for it.
+        if (issuer === undefined) return []
         const { metadata, documents } = issuers.find((one) => one.issuer === issuer) ?? {}
         const { endpoint } = probe
         return predictClients(

@@ -1,7 +1,9 @@
 // Access keys under attack: what is guessed, altered, misplaced, smuggled and stolen. What did the upstream see?
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { loadConfigFile } from '../../src/config/load.ts'
 import { createAccessKey } from '../../src/core/access-key.ts'
+import { createTokenVerifier } from '../../src/oauth/token-verifier.ts'
 import { createFileKey, startKeyStage } from '../support/key-stage.ts'
 import { sendRaw } from '../support/raw-client.ts'
 import { answerJson } from '../support/recording-upstream.ts'
@@ -95,6 +97,20 @@ describe('what a stranger learns of a key', () => {
         expect((await look(text)).status).toBe(401)
     })
     expect([requests, stage.issuer.requests.slice(before)]).toEqual([0, []])
+  })
+})
+
+describe('a token verifier by itself, as token exchange, doctor and other programs use it', () => {
+  it('asks no issuer about a key', async () => {
+    const before = stage.issuer.requests.length
+    const [issuer] = loadConfigFile(stage.file, { env: {}, terminal: false }).plan.servers[0]?.issuers ?? []
+    const verifier = createTokenVerifier({ issuers: issuer ? [issuer] : [], audiences: [`${stage.origin}/files`] })
+    for (const text of [key, 'omap_', `omap_${'a.'.repeat(2)}`])
+      expect(() => verifier.verify(text)).toThrow(
+        expect.objectContaining({ code: 'token_invalid', reason: 'access_key_unknown' }),
+      )
+    await verifier.close()
+    expect(stage.issuer.requests.slice(before)).toEqual([])
   })
 })
 
