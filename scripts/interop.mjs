@@ -1,5 +1,5 @@
 // Brings what the interoperability tests need and npm's lock file does not hold: two generations of Python MCP servers, each in a
-// virtual environment of its own, django-oauth-toolkit, Helm and the schemas of Kubernetes, the MCP Inspector, MCP clients that people use, programs with the MCP libraries
+// virtual environment of its own, django-oauth-toolkit, Valkey, Helm and the schemas of Kubernetes, the MCP Inspector, MCP clients that people use, programs with the MCP libraries
 // of Go, an OpenTelemetry collector, Nodes that are too old, Keycloak, and the libraries of a Spring Boot application. All of it in .cache/interop. Does nothing where it has been done before.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -28,6 +28,7 @@ const tests = join(root, 'test', 'interop')
 bringPython('python', 'python/requirements.txt')
 bringPython('python-v1', 'python/requirements-v1.txt')
 bringPython('django', 'django/requirements.txt')
+if (!isWindows) bringPython('valkey', 'valkey/requirements.txt')
 bring('inspector', '@modelcontextprotocol/inspector@2.12.0', installPackages)
 bring('clients', listClients(), installPackages)
 bringPython('kubernetes', '../install/requirements.txt')

@@ -4,10 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from 'redis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { systemClock } from '../src/core/clock.ts'
 import type { RedisStorePlan } from '../src/core/plan/store-plan.ts'
-import { openRedisCounters } from '../src/store/redis-counters.ts'
 import { openRedisStore } from '../src/store/redis-store.ts'
+import { countTogether } from './contract/counters.ts'
 import { storeContract } from './contract/store.ts'
 import { createCertificate } from './support/certificate.ts'
 import { readAclRule } from './support/redis-acl.ts'
@@ -60,20 +59,6 @@ async function addUser(servers: readonly RedisServer[], of: 'server' | 'cluster'
     await own.sendCommand(['ACL', 'SETUSER', 'blind', 'on', `>${USER.password}`, '~*', '+@all', '-zadd'])
     await own.close()
   }
-}
-
-/** What the counts of rate limits need of a place. */
-async function countTogether(plan: RedisStorePlan): Promise<void> {
-  const [one, other] = await Promise.all([1, 2].map(() => openRedisCounters(plan, () => {}, systemClock)))
-  const bucket = { kind: 'bucket', key: 'b', tokens: 6, tokenMs: 60_000, burst: 10 } as const
-  const seat = { kind: 'place', key: 'p', most: 1, expiresAfterMs: 60_000 } as const
-  expect(await one?.take([bucket, { ...seat, holders: ['a'] }])).toBeUndefined()
-  expect(await other?.take([bucket])).toMatchObject({ index: 0 })
-  expect(await other?.take([{ ...seat, holders: ['b'] }])).toMatchObject({ index: 0 })
-  await one?.hold([{ ...seat, holders: ['a'] }])
-  await one?.release([{ ...seat, holders: ['a'] }])
-  expect(await other?.take([{ ...seat, holders: ['b'] }])).toBeUndefined()
-  await Promise.all([one?.close(), other?.close()])
 }
 
 describe.skipIf(!hasRedisServer())('a master behind Sentinels that ask for a password of their own', () => {

