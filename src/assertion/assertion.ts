@@ -77,8 +77,11 @@ function encode(value: object): string {
   return Buffer.from(JSON.stringify(value)).toString('base64url')
 }
 
-/** Chosen claims first: what we say ourselves is written over them. Members that are undefined are left out. */
-function selectClaims(principal: Principal, { claims, issuer }: AssertionPlan): Record<string, unknown> {
+/** What is told of a caller. Chosen claims first: what we say ourselves is written over them. Members that are undefined are left out. */
+export function selectClaims(
+  principal: Principal,
+  { claims, issuer }: Pick<AssertionPlan, 'claims' | 'issuer'>,
+): Record<string, unknown> {
   const chosen = claims.map((name) => [name, findCallerClaim(principal, issuer, name)])
   return {
     ...Object.fromEntries(chosen),

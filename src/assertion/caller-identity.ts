@@ -2,7 +2,7 @@ import type { CallerIdentity } from '../core/caller-identity.ts'
 import type { Clock } from '../core/clock.ts'
 import type { IdentityPlan } from '../core/plan/identity-plan.ts'
 import type { Principal } from '../core/principal.ts'
-import { type AssertCaller, createAsserter } from './assertion.ts'
+import { type AssertCaller, createAsserter, selectClaims } from './assertion.ts'
 import type { AssertionKeys } from './assertion-keys.ts'
 import { findCallerClaim } from './caller-claims.ts'
 import { formatPlainValue } from './plain-value.ts'
@@ -34,6 +34,28 @@ export function createCallerIdentity(options: CallerIdentityOptions): CallerIden
     },
   }
 }
+
+/**
+ * Creates what tells a process of ours who calls. Nothing is signed: only we write to its standard input.
+ *
+ * @param issuer - URL of the public side
+ */
+export function createProcessIdentity(claims: readonly string[], issuer: string): CallerIdentity {
+  const kept = new WeakMap<Principal, string>()
+  return {
+    ownNames: NO_NAMES,
+    formatHeaders: () => NONE,
+    describe(principal) {
+      const known = kept.get(principal)
+      if (known !== undefined) return known
+      const text = JSON.stringify(selectClaims(principal, { claims, issuer }))
+      kept.set(principal, text)
+      return text
+    },
+  }
+}
+
+const NO_NAMES: ReadonlySet<string> = new Set()
 
 function createOptionalAsserter({ plan, upstreamUrl, keys, clock }: CallerIdentityOptions): AssertCaller | undefined {
   if (plan.assertion === undefined) return undefined

@@ -1,5 +1,5 @@
 import { type AssertionKeys, createConfiguredKeys } from '../assertion/assertion-keys.ts'
-import { createCallerIdentity } from '../assertion/caller-identity.ts'
+import { createCallerIdentity, createProcessIdentity } from '../assertion/caller-identity.ts'
 import { createKeyEndpoint } from '../assertion/key-endpoint.ts'
 import { IDENTITY_KEYS_PATH } from '../core/broker-paths.ts'
 import type { CallerIdentity } from '../core/caller-identity.ts'
@@ -26,7 +26,8 @@ export async function mountIdentity(plan: Plan, foundation: Foundation): Promise
   return {
     handlers: keys.size === 0 ? [] : [[IDENTITY_KEYS_PATH, createKeyEndpoint([...keys.values()])]],
     find({ name, identity }, upstream) {
-      if (identity === undefined || upstream.kind !== 'http') return undefined
+      if (identity === undefined) return undefined
+      if (upstream.kind === 'stdio') return identity.metaClaims && createProcessIdentity(identity.metaClaims, plan.publicUrl)
       return createCallerIdentity({
         plan: identity,
         issuer: plan.publicUrl,

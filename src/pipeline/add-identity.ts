@@ -1,5 +1,6 @@
 import { dropFields } from '../core/header-fields.ts'
 import type { RoutedCall } from '../core/route.ts'
+import { setCallerMeta } from '../mcp/caller-meta.ts'
 
 /**
  * Tells the upstream of a permitted call who calls, where it is configured to be told. Nothing that the client sends under one of those names
@@ -8,5 +9,8 @@ import type { RoutedCall } from '../core/route.ts'
 export function addIdentity(call: RoutedCall): RoutedCall {
   const { identity } = call.route
   if (identity === undefined) return call
-  return { ...call, headers: [...dropFields(call.headers, identity.ownNames), ...identity.formatHeaders(call)] }
+  const headers = [...dropFields(call.headers, identity.ownNames), ...identity.formatHeaders(call)]
+  if (identity.describe === undefined || call.body === undefined) return { ...call, headers }
+  const body = setCallerMeta(call.body.toString(), identity.describe(call.principal))
+  return { ...call, headers, body: Buffer.from(body) }
 }

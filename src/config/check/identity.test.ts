@@ -47,6 +47,7 @@ describe('how an MCP server is told who calls', () => {
     [configure({ key, other_keys: [{ env: 'OTHER' }] })],
     [configure({ assertion: false, headers: { 'X-User': { claim: 'sub' } } })],
     [configure({ key, header: 'X-Caller' }, { forward_access_token: true })],
+    [configure({ claims: ['email'] }, { upstream: { command: 'server' } })],
   ])('%#: is accepted', (value) => {
     expect(listMistakes(value)).toEqual([])
   })
@@ -70,7 +71,14 @@ describe('how an MCP server is told who calls', () => {
     [configure({ key, audience: 'a' }, { audience: ['a'] }), `${at}.audience is an audience that the proxy itself accepts`],
     [configure({ key }, { forward_access_token: true }), `${at}.header is a header that \`forward_access_token\` sets, too`],
     [configure({ key }, { upstream: { url: server.upstream, headers: { authorization: key } } }), /`upstream.headers` sets, too/],
-    [configure({ key }, { upstream: { command: 'server' } }), `${at} is for MCP servers over HTTP`],
+    [configure({ key }, { upstream: { command: 'server' } }), /^servers\[0\]\.identity\.key is for MCP servers over HTTP/],
+    [configure({ assertion: false }, { upstream: { command: 'server' } }), /identity\.assertion is for MCP servers over HTTP/],
+    [configure({ operation: true }, { upstream: { command: 'server' } }), /identity\.operation is for MCP servers over HTTP/],
+    [configure({ headers: { 'X-A': { claim: 'sub' } } }, { upstream: { command: 'server' } }), /identity\.headers is for MCP/],
+    [
+      configure({ claims: ['sub'] }, { upstream: { command: 'server' } }),
+      /claims\[0\] is a claim that the proxy itself decides on/,
+    ],
     [configure({ key }, { path: '/identity/jwks' }), /^servers\[0\]\.path is a path at which the proxy publishes keys/],
   ])('%#: is refused', (value, said) => {
     expect(listMistakes(value)).toContainEqual(typeof said === 'string' ? said : expect.stringMatching(said))

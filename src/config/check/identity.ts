@@ -27,7 +27,11 @@ export function checkIdentity(context: CheckContext): void {
   for (const [index, server] of servers) {
     if (server.identity === undefined) continue
     const at = ['servers', index, 'identity']
-    checkUpstreams(server, at, context)
+    if (server.upstream?.command !== undefined) {
+      checkProcessIdentity(server.identity, at, context)
+      checkClaims(server.identity, at, context)
+      continue
+    }
     checkHeaders(server, server.identity, at, context)
     checkClaims(server.identity, at, context)
     if (server.identity.assertion === false) continue
@@ -37,9 +41,23 @@ export function checkIdentity(context: CheckContext): void {
   if (servers.some(([, { identity }]) => identity !== undefined)) checkPath(context)
 }
 
-function checkUpstreams({ upstream }: Server, at: ConfigPath, { report }: CheckContext): void {
-  if (upstream?.command === undefined) return
-  report(at, { reason: 'is for MCP servers over HTTP', fix: 'Remove it, or run the MCP server over HTTP.' })
+/** A process is told in `_meta`, which needs no signature: only we write to it. */
+function checkProcessIdentity(identity: Identity, at: ConfigPath, { report }: CheckContext): void {
+  const isSet = {
+    assertion: identity.assertion === false,
+    audience: identity.audience !== undefined,
+    operation: identity.operation === true,
+    key: identity.key !== undefined,
+    other_keys: (identity.other_keys ?? []).length > 0,
+    headers: Object.keys(identity.headers ?? {}).length > 0,
+  }
+  for (const [key, isThere] of Object.entries(isSet)) {
+    if (!isThere) continue
+    report([...at, key], {
+      reason: 'is for MCP servers over HTTP; one that is a `command` is told in `_meta` of each request, unsigned',
+      fix: 'Remove it.',
+    })
+  }
 }
 
 /** Each name once, and none that means something else. */

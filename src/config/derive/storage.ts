@@ -12,7 +12,8 @@ export interface Storage<Part> {
 export function signsWithStoredKeys(config: PartialConfig<Config>): boolean {
   const servers = (config.servers ?? []).filter((server) => server !== undefined)
   const isSigned = servers.some(
-    ({ identity }) => identity !== undefined && identity.assertion !== false && identity.key === undefined,
+    ({ identity, upstream }) =>
+      identity !== undefined && upstream?.command === undefined && identity.assertion !== false && identity.key === undefined,
   )
   return isSigned && findStore(config).value !== undefined
 }

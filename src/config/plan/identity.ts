@@ -1,15 +1,19 @@
 import type { AssertionPlan, IdentityPlan } from '../../core/plan/identity-plan.ts'
 import type { IdentityConfig } from '../schema/identity.ts'
+import type { ServerConfig } from '../schema/server.ts'
 import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
+import { isProcess } from './process.ts'
 
 /** Settles how an MCP server is told who calls. */
 export function createIdentityPlan(
-  identity: IdentityConfig | undefined,
+  { identity, upstream }: ServerConfig,
   publicUrl: string,
   secretsAndFiles: SecretsAndFiles,
 ): IdentityPlan | undefined {
   if (identity === undefined) return undefined
+  if (isProcess(upstream)) return { assertion: undefined, plainHeaders: [], metaClaims: identity.claims }
   return {
+    metaClaims: undefined,
     assertion: identity.assertion ? createAssertionPlan(identity, publicUrl, secretsAndFiles) : undefined,
     plainHeaders: Object.entries(identity.headers).map(([name, { claim }]) => ({ name: name.toLowerCase(), claim })),
   }

@@ -45,7 +45,7 @@ export function createServerPlan(server: ServerConfig, index: number, inputs: Se
     bearerMethods: server.bearer_methods,
     legacyClients: server.legacy_clients,
     credential: createCredentialPlan(server, inputs),
-    identity: createIdentityPlan(server.identity, inputs.publicUrl, secretsAndFiles),
+    identity: createIdentityPlan(server, inputs.publicUrl, secretsAndFiles),
   }
 }
 

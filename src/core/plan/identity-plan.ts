@@ -4,6 +4,8 @@ export interface IdentityPlan {
   readonly assertion: AssertionPlan | undefined
   /** Header fields with claims in plain text, names in lower case. */
   readonly plainHeaders: readonly NamedClaim[]
+  /** What `_meta` of each request says besides subject, client and scopes, for a process; undefined over HTTP. */
+  readonly metaClaims: readonly string[] | undefined
 }
 
 /** A signed assertion in a header of its own. */
