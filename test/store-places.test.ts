@@ -14,6 +14,7 @@ import {
   beginMove,
   type Cluster,
   MASTER_NAME,
+  promote,
   type SentinelFleet,
   startCluster,
   startSentinelFleet,
@@ -125,6 +126,27 @@ describe.skipIf(!hasRedisServer())('a master behind Sentinels that ask for a pas
       return told
     })
     expect(message).toBe('1 of 2 replicas have what was written')
+  })
+})
+
+describe.skipIf(!hasRedisServer())('Sentinels that disagree', () => {
+  let [former, newest]: (SentinelFleet | undefined)[] = []
+  beforeAll(async () => {
+    ;[former, newest] = await Promise.all([startSentinelFleet(), startSentinelFleet()])
+    await waitForQuorum(newest)
+    await promote(newest)
+  })
+  afterAll(() => Promise.all([former?.close(), newest?.close()]))
+
+  it('are believed by the newest configuration, as where one was cut off from the others', async () => {
+    const nodes = hosts([...(former?.sentinels ?? []), ...(newest?.sentinels ?? [])])
+    const user = { username: undefined, password: undefined }
+    const place = { kind: 'sentinel', nodes, master: MASTER_NAME, user } as const
+    const store = await openRedisStore(createRedisPlan(0, { place }), () => {})
+    await store.put('kind', 'id', 'value')
+    const own = await createClient({ url: newest?.servers[1]?.url ?? '' }).connect()
+    expect(await own.exists('test:e:kind:id')).toBe(1)
+    await Promise.all([own.close(), store.close()])
   })
 })
 

@@ -190,6 +190,15 @@ export async function findMaster({ servers, sentinels }: SentinelFleet): Promise
   return master
 }
 
+/** Has the replica become the master (SENTINEL FAILOVER). */
+export async function promote(fleet: SentinelFleet): Promise<void> {
+  const [master] = fleet.servers
+  const client = await createClient({ url: fleet.sentinels[0]?.url ?? '' }).connect()
+  await client.sendCommand(['SENTINEL', 'FAILOVER', MASTER_NAME])
+  await vi.waitUntil(async () => (await findMaster(fleet)) !== master, { timeout: 30_000, interval: 100 })
+  client.destroy()
+}
+
 type SlotRange = readonly [first: number, last: number, ...servers: (readonly [host: string, port: number])[]]
 
 /** The servers of the hash slot of a key: the master, then its replicas. */
