@@ -172,6 +172,32 @@ describe('the user that a key stands for', () => {
     expect(await status(await create(...NIGHTLY, '--for', 'alice', '--issuer', issuer.issuer))).toBe(401)
   })
 
+  it('is refused by the deny list, as the token of its id and as the client of its name', async () => {
+    const { create, status, ask } = await start()
+    const [first, second] = [await create(...NIGHTLY), await create(...OTHER)]
+    const { keys } = JSON.parse((await ask('keys', 'list', '--json')).output)
+    await ask('sessions', 'end', '--jti', keys[0].id, '--issuer', 'keys')
+    expect([await status(first), await status(second)]).toEqual([401, 200])
+    await ask('clients', 'revoke', 'other', '--issuer', 'keys', '--block')
+    expect([await status(second), await status(await create(...OTHER))]).toEqual([401, 401])
+  })
+
+  it('is told to an MCP server that asks who calls', async () => {
+    const { create, call, upstream } = await start({
+      server: { identity: {} },
+      config: { store: { kind: 'memory' } },
+    })
+    expect((await call(await create(...NIGHTLY, '--for', 'alice'))).status).toBe(200)
+    const told = upstream.requests.at(-1)?.headers ?? {}
+    const assertion = Object.values(told)
+      .flat()
+      .find((value) => value?.includes('eyJ'))
+    const claims = JSON.parse(Buffer.from(assertion?.split('.')[1] ?? '', 'base64url').toString('utf8'))
+    expect(claims).toMatchObject({ client_id: 'nightly', scope: 'files:read' })
+    expect(claims.iss).not.toBe('urn:open-mcp-auth-proxy:keys')
+    expect(JSON.stringify(claims)).toContain('alice')
+  })
+
   it('is in no known group, so that neither a group nor its absence opens anything; a machine is in none', async () => {
     const who = "!('contractors' in principal.groups)"
     const { create, call } = await start({ server: { access: [{ who, methods: ['logging/setLevel'] }] } })

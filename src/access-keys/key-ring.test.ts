@@ -210,6 +210,16 @@ describe('a writer of the store without the encryption key', () => {
     expect(issues).toContainEqual(expect.stringMatching(/^access keys: 1 cannot be read/))
   })
 
+  it('finds nothing under the digest of another key, in the clear either', async () => {
+    const { show, inner, clock } = await open(createCountedStore(), 'none')
+    const [one, other] = [createKey(clock), createKey(clock)]
+    await inner.put('AccessKey', other.key.digest, JSON.stringify({ key: one.key }))
+    await inner.put('AccessKeyMark', 'mark', 'other')
+    clock.advance(2000)
+    await settle()
+    expect([show(one.text), show(other.text)]).toEqual(['access_key_unknown', 'store_unavailable'])
+  })
+
   it('reads no name, user or scope there, and never a key', async () => {
     const { register, inner, clock } = await open()
     const { text, key } = createKey(clock, { user: { issuer: 'urn:x', subject: 'alice@example.com' } })

@@ -52,7 +52,7 @@ function messageOf({ code, status, decision }: RequestRecord): string {
 function summaryOf(record: RequestRecord): string {
   const { method, path, operations, principal, parties, code, cause } = record
   const called = operations.length === 0 ? '' : ` ${JSON.parse(`[${formatOperations(record)}]`).join(', ')}`
-  const subject = principal?.subject ?? parties?.subject
+  const subject = principal?.subject ?? principal?.accessKey?.name ?? parties?.subject
   const who = subject === undefined ? '' : `, ${subject}`
   const why = cause === undefined || code === 'internal_error' ? '' : ` (${formatCause(record)})`
   const text = `${method} ${path}${called}${who}: ${messageOf(record)}${why}`
