@@ -1,22 +1,18 @@
 // A client that nobody here wrote: the command line of the MCP Inspector, with a token that it is given, and with one that it gets.
-import { spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { signIn } from '../../demo/browser.ts'
 import { type ExampleMcpServer, startMcpServer } from '../../demo/mcp-server.ts'
 import { createOAuthClient } from '../../demo/oauth-client.ts'
 import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import { findSecrets } from '../support/log.ts'
 import { findFreePort } from '../support/proxy.ts'
 import { connectSdkClient } from '../support/sdk-clients.ts'
-import { findProgram } from './programs.ts'
 import { type ProtectedServers, protect } from './protected-servers.ts'
+import { inspector, runInspector } from './run-inspector.ts'
 
 const [alice, bob] = SAMPLE_USERS
-const inspector = findProgram('inspector')
 
 let example: ExampleMcpServer
 let guarded: ProtectedServers
@@ -36,50 +32,7 @@ afterAll(async () => {
   await example.close()
 })
 
-interface Run {
-  readonly exitCode: number | null
-  /** What it printed, as JSON. */
-  // biome-ignore lint/suspicious/noExplicitAny: tests reach into whatever came
-  readonly result: any
-  readonly errors: string
-  readonly signIns: number
-}
-
-/** Runs the command line. Where it asks for a browser, `user` signs in there. */
-async function run(parameters: readonly string[], user = alice): Promise<Run> {
-  const child = spawn(process.execPath, [inspector ?? '', '--cli', ...parameters, '--format', 'json'], {
-    // A home of its own, secrets in it, and no browser: a person is played instead.
-    env: {
-      ...process.env,
-      HOME: home,
-      MCP_INSPECTOR_SECRET_STORE: 'file',
-      MCP_AUTO_OPEN_ENABLED: 'true',
-      BROWSER: 'true',
-      DISPLAY: '',
-      NO_COLOR: '1',
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  const exited = new Promise((resolve) => child.once('close', resolve))
-  let output = ''
-  let errors = ''
-  let signIns = 0
-  child.stdout.on('data', (chunk) => (output += chunk))
-  createInterface(child.stderr).on('line', (line) => {
-    errors += `${line}\n`
-    const [, address] = /^Please navigate to: (\S+)/.exec(line) ?? []
-    if (address === undefined) return
-    signIns += 1
-    signIn(address, user)
-      .then((redirect) => fetch(redirect))
-      .catch((error) => {
-        errors += `the sign-in failed: ${error}`
-        child.kill()
-      })
-  })
-  await exited
-  return { exitCode: child.exitCode, result: output === '' ? undefined : JSON.parse(output), errors, signIns }
-}
+const run = (parameters: readonly string[]) => runInspector(home, parameters)
 
 async function findToken(): Promise<string> {
   const oauth = createOAuthClient({ name: 'Interop', redirectUri: 'http://localhost:50126/callback' })

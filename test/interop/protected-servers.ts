@@ -1,3 +1,4 @@
+import type { ConfigInput } from '../../src/config/schema/schema.ts'
 import { type AuthorizationServer, startAuthorizationServer } from '../../src/sandbox/authorization-server.ts'
 import { startTestProxy, type TestProxy } from '../support/proxy.ts'
 
@@ -11,8 +12,17 @@ export interface ProtectedServers {
   close(): Promise<void>
 }
 
-/** Puts the proxy before an MCP server, and the demo's authorization server beside it, where everyone really signs in. */
-export async function protect(upstreams: { readonly http: string; readonly sse: string }): Promise<ProtectedServers> {
+const SCOPED = { rules: ['delete_*', 'admin_*'].map((tool) => ({ tool, scopes: ['mcp:admin'] })) }
+
+/**
+ * Puts the proxy before an MCP server, and the demo's authorization server beside it, where everyone really signs in.
+ *
+ * @param policy - scopes for what deletes and administers, unless given
+ */
+export async function protect(
+  upstreams: { readonly http: string; readonly sse: string },
+  policy: Pick<ConfigInput['servers'][number], 'access' | 'rules'> = SCOPED,
+): Promise<ProtectedServers> {
   const authorizationServer = await startAuthorizationServer()
   const proxy = await startTestProxy({
     issuers: [authorizationServer.issuer],
@@ -23,7 +33,7 @@ export async function protect(upstreams: { readonly http: string; readonly sse: 
         upstream: upstreams.http,
         sse: { upstream: upstreams.sse },
         scopes: ['mcp:tools'],
-        rules: ['delete_*', 'admin_*'].map((tool) => ({ tool, scopes: ['mcp:admin'] })),
+        ...policy,
       },
     ],
   })

@@ -1,7 +1,5 @@
 // A server that compares methods without regard to case, blanks or look-alikes would serve a call that no rule has seen.
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { MCP_METHODS } from '../../src/core/mcp-methods.ts'
-import { findMethodLookAlike } from '../../src/core/method-spelling.ts'
+import { afterAll, beforeAll, describe, it } from 'vitest'
 import { checkAttempt, createCall, createModern, createNotification, type Stage, startStage } from '../support/stage.ts'
 
 let ruled: Stage
@@ -79,22 +77,4 @@ describe('a method that looks like none of MCP passes', () => {
     'pingu',
     ' ',
   ])('%j', async (method) => void (await checkAttempt(ruled, { body: createCall(method) }, { status: 200 })))
-})
-
-it('every method of MCP has look-alikes, and is none', () => {
-  for (const method of MCP_METHODS) {
-    expect(findMethodLookAlike(method)).toBeUndefined()
-    for (const spelled of [
-      method.toUpperCase(),
-      `${method} `,
-      `\u200b${method}`,
-      method.replace('i', '\u0456').replace('o', '\u043e').replace('a', '\u0430'),
-    ])
-      if (spelled !== method) expect(findMethodLookAlike(spelled)).toBe(method)
-  }
-})
-
-it('a method of any length is told apart in time that grows with it', () => {
-  expect(findMethodLookAlike(`tools/call${' '.repeat(1_000_000)}`)).toBe('tools/call')
-  expect(findMethodLookAlike('\u043e'.repeat(1_000_000))).toBeUndefined()
 })

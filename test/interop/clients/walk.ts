@@ -13,7 +13,7 @@ export interface Answer {
 /** A client that is connected, or connects when it is used. */
 export interface WalkedClient {
   listTools(): Promise<readonly string[]>
-  callTool(tool: 'echo' | 'admin_reset', parameters: Readonly<Record<string, string>>): Promise<Answer>
+  callTool(tool: 'echo' | 'admin_reset' | 'count_slowly', parameters: Readonly<Record<string, string>>): Promise<Answer>
 }
 
 export interface Walk {
