@@ -112,4 +112,17 @@ describe.skipIf(inspector === undefined)('the MCP Inspector', { timeout: 240_000
     expect(guarded.proxy.log.records().filter(({ code }) => code === 'scope_insufficient')).toHaveLength(1)
     expect((await call('echo', 'message=x')).exitCode).toBe(0)
   })
+
+  it('asks for all scopes at the sign-in where `scopes_supported` names them, and calls the tool', async () => {
+    const supported = { ...policy, scopes_supported: ['mcp:tools', 'mcp:admin'] }
+    const other = await protect({ http: example.streamableHttpUrl, sse: example.sseUrl }, supported)
+    try {
+      const callback = ['--callback-url', `http://127.0.0.1:${await findFreePort()}/oauth/callback`]
+      const parameters = [other.url, '--transport', 'http', ...callback, '--method', 'tools/call', '--tool-name', 'admin_reset']
+      const { exitCode, signIns } = await runInspector(home, parameters, bob)
+      expect({ exitCode, signIns }).toEqual({ exitCode: 0, signIns: 1 })
+    } finally {
+      await other.close()
+    }
+  })
 })

@@ -21,7 +21,7 @@ const SCOPED = { rules: ['delete_*', 'admin_*'].map((tool) => ({ tool, scopes: [
  */
 export async function protect(
   upstreams: { readonly http: string; readonly sse: string },
-  policy: Pick<ConfigInput['servers'][number], 'access' | 'rules'> = SCOPED,
+  policy: Pick<ConfigInput['servers'][number], 'access' | 'rules' | 'scopes_supported'> = SCOPED,
 ): Promise<ProtectedServers> {
   const authorizationServer = await startAuthorizationServer()
   const proxy = await startTestProxy({
