@@ -33,8 +33,9 @@ try {
     ['a dozen scope rules', await startProxy(upstream, 'dozen')],
     ['200 rules, expressions about other tools', await startProxy(upstream, 'many')],
     ['200 rules, an expression about the call', await startProxy(upstream, 'expression')],
+    ['a dozen scope rules, and an assertion of who calls', await startProxy(upstream, 'dozen', { isTold: true })],
   ]
-  if (flags.against !== undefined) proxies.push([flags.against, await startProxy(upstream, 'dozen', flags.against)])
+  if (flags.against !== undefined) proxies.push([flags.against, await startProxy(upstream, 'dozen', { folder: flags.against })])
   const children = proxies.map(([, child]) => child)
   await warmUp(children, load, warmUpRequests, warmUpSeconds)
   const samples = await measureInRounds(children, upstream, load, rounds, () => {})
@@ -52,10 +53,14 @@ async function start(...args: Parameters<typeof startChild>): Promise<Child> {
   return child
 }
 
-function startProxy(upstream: Child, rules: RuleSet, folder?: string): Promise<Child> {
+function startProxy(
+  upstream: Child,
+  rules: RuleSet,
+  { folder, isTold = false }: { readonly folder?: string; readonly isTold?: boolean } = {},
+): Promise<Child> {
   const script = folder === undefined ? 'proxy.ts' : pathToFileURL(`${folder}/bench/proxy.ts`).href
   return start(script, {
-    argument: { upstreamPort: upstream.port, issuer: issuer.issuer, rules },
+    argument: { upstreamPort: upstream.port, issuer: issuer.issuer, rules, isTold },
     output: log.descriptor,
   })
 }

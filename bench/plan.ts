@@ -1,6 +1,7 @@
-import { randomBytes } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import type { AuditPlan } from '../src/core/plan/audit-plan.ts'
 import { DIRECT } from '../src/core/plan/egress-plan.ts'
+import type { IdentityPlan } from '../src/core/plan/identity-plan.ts'
 import type { Plan } from '../src/core/plan/plan.ts'
 import type { RulePlan } from '../src/core/plan/policy-plan.ts'
 import type { UpstreamPlan } from '../src/core/plan/upstream-plan.ts'
@@ -67,10 +68,12 @@ export interface ProxyArgument {
   readonly auditFile?: string
   /** Default: `dozen`. */
   readonly rules?: RuleSet
+  /** Whether the MCP server is told who calls, by a signed assertion. */
+  readonly isTold?: boolean
 }
 
 /** One server with one issuer, base scopes and a set of rules; every limit as it is by default. */
-export function createBenchPlan({ upstreamPort, issuer, auditFile, rules = 'dozen' }: ProxyArgument): Plan {
+export function createBenchPlan({ upstreamPort, issuer, auditFile, rules = 'dozen', isTold = false }: ProxyArgument): Plan {
   return {
     listen: { host: '127.0.0.1', port: 0, reusePort: false, tls: undefined },
     egress: DIRECT,
@@ -113,6 +116,7 @@ export function createBenchPlan({ upstreamPort, issuer, auditFile, rules = 'doze
         bearerMethods: ['header'],
         legacyClients: 'enforce',
         credential: { kind: 'none' },
+        identity: isTold ? createIdentityPlan() : undefined,
       },
     ],
     broker: undefined,
@@ -124,6 +128,21 @@ export function createBenchPlan({ upstreamPort, issuer, auditFile, rules = 'doze
     acceptsStoredKeys: true,
     notices: [],
   }
+}
+
+/** As `identity: { key, claims: [email, groups] }` has it. */
+function createIdentityPlan(): IdentityPlan {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const assertion = {
+    issuer: `https://${publicHost}`,
+    audience: undefined,
+    header: 'authorization',
+    seconds: 300,
+    claims: ['email', 'groups'],
+    operation: false,
+    keys: [{ privateKey: privateKey.export({ format: 'pem', type: 'pkcs8' }).toString() }],
+  }
+  return { assertion, plainHeaders: [], metaClaims: undefined }
 }
 
 /** As `audit: { file }` has it by default. */
