@@ -1,5 +1,6 @@
 // The store in Redis wherever it can be: behind Sentinels, in a cluster, over TLS, as an ACL user.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from 'redis'
@@ -207,6 +208,30 @@ describe.skipIf(!hasRedisServer())('a cluster of three nodes', () => {
     expect(await failureOf(plan('test:', hosts([alone])))).toMatch(/^store\.cluster: .+no node of a cluster.+`store\.url`/)
     await alone.close()
   })
+})
+
+describe.skipIf(!hasRedisServer())('a server that takes a connection and then stands still', () => {
+  it('is asked again over another connection', async () => {
+    const server = await startRedisServer()
+    let connections = 0
+    const front = createServer((socket) => {
+      connections += 1
+      const isStill = connections === 1
+      const onward = connect(server.port, '127.0.0.1')
+      socket.on('data', (bytes) => {
+        // What is asked first after the greeting of the client.
+        if (!isStill || !bytes.includes('*1\r\n$5\r\nHELLO')) onward.write(bytes)
+      })
+      onward.pipe(socket).on('close', () => onward.destroy())
+      onward.on('error', () => socket.destroy())
+    })
+    const port = await findFreePort()
+    await new Promise<void>((resolve) => front.listen(port, '127.0.0.1', resolve))
+    expect(await failureOf(createRedisPlan(port))).toBe('none')
+    expect(connections).toBe(2)
+    front.close()
+    await server.close()
+  }, 30_000)
 })
 
 describe.skipIf(!hasRedisServer())('Redis with TLS that asks for a client certificate', () => {

@@ -1,5 +1,4 @@
 import type { Clock } from '../core/clock.ts'
-import type { RedisNodeClient } from './redis-node.ts'
 
 /** How long an answer may take. */
 export interface Deadline {
@@ -33,8 +32,20 @@ export function inTime<T>(
   })
 }
 
+/** What a server says before anything is asked of it, or an error when that takes too long. */
+export async function orTooLate<T>(answer: Promise<T>, clock: Clock, milliseconds: number): Promise<T> {
+  const late = Promise.withResolvers<never>()
+  const cancel = clock.after(milliseconds, () => late.reject(new Error(`no answer within ${milliseconds / 1000} s`)))
+  return Promise.race([answer, late.promise]).finally(cancel)
+}
+
+interface Closable {
+  close(): Promise<void>
+  destroy(): void
+}
+
 /** Closes a connection; what was asked may be answered first, but not for long. */
-export async function retire(client: RedisNodeClient, clock: Clock, milliseconds: number): Promise<void> {
+export async function retire(client: Closable, clock: Clock, milliseconds: number): Promise<void> {
   let cancel = () => {}
   const late = new Promise<void>((resolve) => {
     cancel = clock.after(milliseconds, resolve)

@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import type { RedisNode, RedisStorePlan } from '../core/plan/store-plan.ts'
+import { orTooLate } from './answer-in-time.ts'
 import { explainFailure, fail, formatNode, isLasting } from './redis-failure.ts'
 import { createLink, type Link } from './redis-link.ts'
 import { createLocate } from './redis-locate.ts'
@@ -9,10 +10,9 @@ import { connectNode, greet, type RedisNodeClient } from './redis-node.ts'
 export interface RedisConnection {
   /** Whether it can be asked now, as far as that is known without asking. */
   readonly isReady: boolean
-  eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
+  /** @param replicas - fails unless so many have what was written; 0 unless given */
+  eval(script: string, options: { keys: string[]; arguments: string[] }, replicas?: number): Promise<unknown>
   hGet(key: string, field: string): Promise<string | null>
-  /** Fails unless so many replicas have all that was written over this connection. */
-  wait(replicas: number): Promise<void>
   close(): Promise<void>
 }
 
@@ -45,14 +45,21 @@ export async function connectRedis(
     get isReady() {
       return link.isReady
     },
-    eval: (script, options) => link.run((client) => client.eval(script, options)),
+    eval: (script, options, replicas = 0) =>
+      link.run(async (client) => {
+        const answer = await client.eval(script, options)
+        // Of the same server: a new master knows of no write that it could wait for.
+        if (replicas > 0) await waitForReplicas(client, replicas)
+        return answer
+      }),
     hGet: (of, field) => link.run((client) => client.hGet(of, field)),
-    async wait(replicas) {
-      const reached = await link.run((client) => client.wait(replicas, REPLICA_MS))
-      if (reached < replicas) throw new Error(`${reached} of ${replicas} replicas have what was written`)
-    },
     close: () => link.close(),
   }
+}
+
+async function waitForReplicas(client: RedisNodeClient, replicas: number): Promise<void> {
+  const reached = await client.wait(replicas, REPLICA_MS)
+  if (reached < replicas) throw new Error(`${reached} of ${replicas} replicas have what was written`)
 }
 
 async function openMaster(
@@ -66,7 +73,7 @@ async function openMaster(
   const access = { user, tls, at: 'store', database: place.kind === 'server' ? place.database : undefined }
   const client = await connectNode(node, access, clock, CONNECT_MS, onLost)
   try {
-    await checkRole(client, node, plan)
+    await orTooLate(checkRole(client, node, plan), clock, CONNECT_MS)
   } catch (error) {
     client.destroy()
     throw isLasting(error) ? error : explainFailure(error, node, 'store')

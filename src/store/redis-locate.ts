@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import type { RedisNode, RedisPlace, RedisStorePlan } from '../core/plan/store-plan.ts'
+import { orTooLate } from './answer-in-time.ts'
 import { explainFailure, fail, isLasting } from './redis-failure.ts'
 import { connectNode, findField, type RedisAccess, type RedisNodeClient } from './redis-node.ts'
 
@@ -39,14 +40,11 @@ function createWitnesses(
 ): Locate {
   const askOne = async (node: RedisNode): Promise<Testimony> => {
     const client = await connectNode(node, access, clock, ANSWER_MS)
-    const late = Promise.withResolvers<never>()
-    const cancel = clock.after(ANSWER_MS, () => late.reject(new Error(`no answer within ${ANSWER_MS / 1000} s`)))
     try {
-      return await Promise.race([ask(client, node), late.promise])
+      return await orTooLate(ask(client, node), clock, ANSWER_MS)
     } catch (error) {
       throw explainFailure(error, node, access.at)
     } finally {
-      cancel()
       client.destroy()
     }
   }

@@ -3,6 +3,7 @@ import { getCACertificates } from 'node:tls'
 import { createClient } from 'redis'
 import type { Clock } from '../core/clock.ts'
 import type { RedisNode, RedisTls, RedisUser } from '../core/plan/store-plan.ts'
+import { orTooLate } from './answer-in-time.ts'
 import { explainFailure } from './redis-failure.ts'
 
 /** A connection to one server. It is not made anew when it breaks. */
@@ -53,18 +54,14 @@ export async function connectNode(
   client.on('error', (error: Error) => {
     if (isConnected) onLost(explainFailure(error, node, access.at))
   })
-  const late = Promise.withResolvers<never>()
-  // The client bounds the time of the connection, not of what is asked over it first: a server that stands still would hold us.
-  const cancel = clock.after(milliseconds, () => late.reject(new Error(`no answer within ${milliseconds / 1000} s`)))
   try {
-    await Promise.race([client.connect(), late.promise])
+    // The client bounds the time of the connection, not of what is asked over it first: a server that stands still would hold us.
+    await orTooLate(client.connect(), clock, milliseconds)
     isConnected = true
     return client as unknown as RedisNodeClient
   } catch (error) {
     if (client.isOpen) client.destroy()
     throw explainFailure(error, node, access.at)
-  } finally {
-    cancel()
   }
 }
 

@@ -122,11 +122,8 @@ function createRedisStore({ client, writer, waitForReplicas, prefix }: Opened): 
   const kindOf = (kind: string) => `${prefix}kind:${kind}`
   const groupOf = (group: string) => `${prefix}group:${group}`
   const look = (script: string, key: string, ...rest: string[]) => client.eval(script, { keys: [key], arguments: rest })
-  const run = async (script: string, key: string, ...rest: string[]) => {
-    const answer = await writer.eval(script, { keys: [key], arguments: rest })
-    if (waitForReplicas > 0) await writer.wait(waitForReplicas)
-    return answer
-  }
+  const run = (script: string, key: string, ...rest: string[]) =>
+    writer.eval(script, { keys: [key], arguments: rest }, waitForReplicas)
   const write = async (script: string, kind: string, id: string, value: string, terms: EntryTerms = {}) => {
     const sets = [kindOf(kind), ...new Set(terms.groups?.map(groupOf))]
     const expiresAt = terms.expiresAt === undefined ? '' : String(Math.ceil(terms.expiresAt))
