@@ -55,6 +55,14 @@ async function untilObtained<T>(obtain: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Repeats a request, as clients do. */
+async function untilNot503(send: () => Promise<number>): Promise<number> {
+  for (;;) {
+    const status = await send()
+    if (status !== 503) return status
+  }
+}
+
 /** Clients that refresh again and again, and users who sign in: what gets 503 is done again, as clients do. */
 async function startTraffic({ proxy, url }: BrokerStage, client: RawClient): Promise<Traffic> {
   const counts = { right: 0, refused: 0, isOver: false }
@@ -152,8 +160,9 @@ describe.skipIf(!hasRedisServer())('a store behind Sentinels', () => {
     await expectRecovery(traffic)
     await traffic.stop()
     expect(traffic.wrong).toEqual([])
-    expect((await redeem(origin, client, used)).status).toBe(400)
-    expect(await callMcp(stage.url, shutOut.access_token)).toBe(401)
+    // A replica that follows the new master late may have single requests repeated.
+    expect(await untilNot503(async () => (await redeem(origin, client, used)).status)).toBe(400)
+    expect(await untilNot503(() => callMcp(stage.url, shutOut.access_token))).toBe(401)
     // Once for each reason and connection, however many requests meet it.
     expect(log.text().match(/"msg":"store/g)?.length).toBeLessThan(12)
     expect(log.text()).toContain('Redis answers again')
