@@ -38,6 +38,7 @@ it.each([
   ['TOOLS/CALL', 'tools/call'],
   ['tool\u017f/call', 'tools/call'],
   ['tas\u212as/get', 'tasks/get'],
+  ['p\u0131ng', 'ping'],
   [' to\u0301ols\u200b/ca\tll\u00ad', 'tools/call'],
 ])('%j is folded to %j', (method, folded) => {
   expect(foldMethod(method)).toBe(folded)

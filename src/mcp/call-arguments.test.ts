@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest'
-import { cutSpans, listArguments } from './call-arguments.ts'
+import { describe, expect, it, vi } from 'vitest'
+import { callTool, request } from '../../test/support/policies.ts'
+import { createArgumentFinder, cutSpans, listArguments } from './call-arguments.ts'
 import { parseMessages } from './messages.ts'
 
 const limits = { jsonDepth: 128, batchMembers: 100 }
@@ -35,5 +36,22 @@ describe('the arguments of a call', () => {
   ])('are found by where they stood when the message was read: %s', (_what, text) => {
     const { argumentSpans } = parseMessages(text, limits)
     expect(cutSpans(text, argumentSpans)).toEqual(listArguments(text, limits))
+  })
+})
+
+describe('the arguments of an operation', () => {
+  const [ping, first, list, second] = [request('ping'), callTool('a'), request('tools/list'), callTool('a')]
+  const operations = [ping, first, list, second]
+
+  it('are its own, whatever stands between the calls of a batch, and are read once', () => {
+    const read = vi.fn(() => ['{"a":1}', '{"a":2}'])
+    const find = createArgumentFinder(operations, read)
+    expect([second, first, second].map(find)).toEqual(['{"a":2}', '{"a":1}', '{"a":2}'])
+    expect(read).toHaveBeenCalledTimes(1)
+  })
+
+  it('are those of no operation that is not of the message, or has none', () => {
+    const find = createArgumentFinder(operations, () => ['{"a":1}', '{"a":2}'])
+    for (const other of [callTool('a'), ping, list]) expect(() => find(other)).toThrow('not of this body')
   })
 })
