@@ -6,6 +6,8 @@ import { namesScope } from './scopes.ts'
 export interface TokenUseRules {
   /** Whether ID tokens pass as access tokens. */
   readonly acceptIdTokens: boolean
+  /** Trust domain of an issuer of JWT-SVIDs; undefined for all others. */
+  readonly trustDomain?: string | undefined
 }
 
 /**
@@ -15,9 +17,10 @@ export interface TokenUseRules {
  * @param type - `typ` of the header, lower case, without `application/`
  * @throws ProxyError `token_type_wrong`
  */
-export function checkTokenUse(claims: Claims, type: string | undefined, { acceptIdTokens }: TokenUseRules): void {
-  if (type !== undefined && !GENERIC_TYPES.has(type) && type !== 'at+jwt')
-    throw wrongType(`typ ${JSON.stringify(type.slice(0, 64))}`)
+export function checkTokenUse(claims: Claims, type: string | undefined, { acceptIdTokens, trustDomain }: TokenUseRules): void {
+  // They say no more than that it is a JWT (RFC 7519 §5.1, RFC 7515 §4.1.9); only JWT-SVIDs may have either (JWT-SVID §2.3).
+  const isGeneric = type === 'jwt' || (type === 'jose' && trustDomain !== undefined)
+  if (type !== undefined && !isGeneric && type !== 'at+jwt') throw wrongType(`typ ${JSON.stringify(type.slice(0, 64))}`)
   // Security event and logout tokens (RFC 8417 §2.2, OpenID Connect Back-Channel Logout §2.4).
   if (claims.events !== undefined) throw wrongType('events: a security event or logout token')
   const statesAccess = checkStatedUse(claims, acceptIdTokens) || type === 'at+jwt'
@@ -25,9 +28,6 @@ export function checkTokenUse(claims: Claims, type: string | undefined, { accept
   // RFC 7800 §3.1: the presenter must prove possession of a key. Used as a bearer token, it is stolen.
   if (claims.cnf !== undefined) throw wrongType('cnf: a sender-constrained token', 'sender_constrained')
 }
-
-/** They say no more than that it is a JWT (RFC 7519 §5.1, RFC 7515 §4.1.9); JWT-SVIDs may have either (JWT-SVID §2.3). */
-const GENERIC_TYPES: ReadonlySet<string> = new Set(['jwt', 'jose'])
 
 /** Values of the claims `typ` (Keycloak) and `token_type` that mean something else than an access token. */
 const OTHER_TYPES = new Set(['refresh', 'offline', 'logout', 'initialaccesstoken', 'registrationaccesstoken'])

@@ -5,7 +5,13 @@ import { createEndpoints, findEndpoint } from './endpoints.ts'
 const root = '/.well-known/oauth-protected-resource'
 
 function createRoute(path: string, changes: Partial<Route> = {}): Route {
-  const resource = { identifier: `https://mcp.example${path}`, metadataPath: root + path, scopesSupported: [], bearerMethods: [] }
+  const resource = {
+    identifier: `https://mcp.example${path}`,
+    metadataPath: root + path,
+    authorizationServers: [],
+    scopesSupported: [],
+    bearerMethods: [],
+  }
   return { path, kind: 'streamable_http', server: 'files', resource, ...changes } as unknown as Route
 }
 
