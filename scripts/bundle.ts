@@ -7,7 +7,8 @@ import { escapeWide } from './bundle/escape-wide.ts'
 import { formatLicenses } from './bundle/format-licenses.ts'
 
 const root = join(import.meta.dirname, '..')
-const folder = join(root, 'dist/command')
+/** Where the package has it, or where a test wants it. */
+const folder = process.argv[2] ?? join(root, 'dist/command')
 /** Loaded from `node_modules`, by the configurations that need them. */
 const EXTERNAL = [/^node:/, /^redis$/, /^oidc-provider(?:\/|$)/, /^pino-pretty$/, /^@opentelemetry\//]
 
