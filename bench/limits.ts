@@ -3,6 +3,7 @@ import { startIssuer } from '../test/support/tokens.ts'
 import { type Child, startChild } from './child.ts'
 import { measureAborts } from './limits/aborts.ts'
 import type { Measured, Setting } from './limits/measured.ts'
+import { measureClosedStreams } from './limits/closed-streams.ts'
 import { measureOversizedBodies } from './limits/oversized-bodies.ts'
 import { measureSlowHeaders } from './limits/slow-headers.ts'
 import { measureStalledClients } from './limits/stalled-clients.ts'
@@ -12,11 +13,12 @@ import { audience } from './plan.ts'
 import { mintTokens } from './workload.ts'
 
 /**
- * What the proxy bears: each run prints one line of JSON. Arguments name the runs (`R9`, `R11`, `R13`, `R18`, `R21`); without any, all. Ends
+ * What the proxy bears: each run prints one line of JSON. Arguments name the runs (`R8`, `R9`, `R11`, `R13`, `R18`, `R21`); without any, all. Ends
  * with 1 when a run missed its target.
  */
 
 const runs: Readonly<Record<string, (setting: Setting) => Promise<Measured>>> = {
+  R8: measureClosedStreams,
   R9: measureStalledClients,
   R11: measureOversizedBodies,
   R13: measureSlowHeaders,

@@ -8,5 +8,5 @@ import { serveProbe } from './probe.ts'
 
 const built = new URL('../dist/app.js', import.meta.url).href
 const { startProxy } = (await import(built)) as typeof App
-const proxy = await startProxy(createBenchPlan(JSON.parse(process.argv[2] ?? '') as ProxyArgument))
+const proxy = await startProxy(createBenchPlan(JSON.parse(process.argv[2] ?? '') as ProxyArgument), { ownsProcess: true })
 serveProbe(Number(new URL(proxy.url).port))

@@ -12,7 +12,7 @@ const atOnce = 100
  * @returns ends them
  * @throws Error when one is refused
  */
-async function openStreams(port: number, count: number, tokens: readonly string[]): Promise<() => Promise<void>> {
+export async function openStreams(port: number, count: number, tokens: readonly string[]): Promise<() => Promise<void>> {
   const sockets: Socket[] = []
   const open = async (lane: number): Promise<void> => {
     for (let i = lane; i < count; i += atOnce) sockets.push(await openStream(port, tokens[i % tokens.length] ?? ''))

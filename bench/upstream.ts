@@ -13,6 +13,8 @@ const event =
 
 const sockets = new Set<Socket>()
 const running = new Set<ServerResponse>()
+/** Answers that are sent as fast as they are taken. */
+const flooding = new Set<ServerResponse>()
 /** When calls were given up by whoever made them: milliseconds since the epoch, by the id of the call. */
 const givenUp = new Map<unknown, number>()
 /** Calls that wait for an answer which never comes, and that nobody has asked about yet: their ids. */
@@ -65,6 +67,8 @@ function flood(response: ServerResponse, name: 'flood_json' | 'flood_events'): v
   if (name === 'flood_json') response.write('{"jsonrpc":"2.0","id":1,"result":{"text":"')
   const piece = name === 'flood_json' ? Buffer.alloc(FLOOD_PIECE, 'x') : Buffer.from(`data: ${'x'.repeat(FLOOD_PIECE - 8)}\n\n`)
   let left = FLOOD_BYTES
+  flooding.add(response)
+  response.on('close', () => flooding.delete(response))
   const send = (): void => {
     while (left > 0) {
       left -= piece.length
@@ -80,6 +84,7 @@ serveProbe(await listenOnLoopback(server, 0), {
   /** Requests that have reached us, since the start. */
   begun: () => begun,
   running: () => running.size,
+  flooding: () => flooding.size,
   sockets: () => sockets.size,
   /** Ids of the calls that wait, each told once. */
   waiting: () => waiting.splice(0),

@@ -1,4 +1,5 @@
 import { listActions } from './composition/admin-actions.ts'
+import { collectAtRest, createUtilization } from './composition/collect-at-rest.ts'
 import { collectStatus } from './composition/collect-status.ts'
 import { createFoundation, type Foundation, type FoundationOptions } from './composition/foundation.ts'
 import { createGeneration, type Generation } from './composition/generation.ts'
@@ -7,6 +8,8 @@ import { createReloader, type Reloader } from './composition/reload.ts'
 import { createRetirement, type Retirement } from './composition/retirement.ts'
 import { showMeters } from './composition/show-meters.ts'
 import { checkPrograms } from './composition/upstreams.ts'
+import type { CancelTimer } from './core/clock.ts'
+import { collectGarbage } from './core/collect-garbage.ts'
 import { ProxyError } from './core/errors.ts'
 import type { Plan } from './core/plan/plan.ts'
 import type { ReloadReport } from './core/reload-report.ts'
@@ -39,6 +42,8 @@ export interface StartOptions extends FoundationOptions {
   readonly sockets?: { readonly listen?: number | undefined; readonly admin?: number | undefined }
   /** Loads the configuration anew, for a reload. Throws ConfigError. Without it, a reload finds the plan that it was started with. */
   readonly load?: () => Plan
+  /** Whether the process has nothing else to do: then its garbage may be collected when it rests. */
+  readonly ownsProcess?: boolean
 }
 
 /**
@@ -69,6 +74,7 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
   const retirement = createRetirement(foundation)
   const reloader = createReloader({ foundation, first: generation, listener, retirement, load: options.load ?? (() => plan) })
   running.reloader = reloader
+  const stopCollecting = options.ownsProcess === true ? startCollecting(foundation) : () => undefined
   let closed: Promise<void> | undefined
   foundation.issuers.warm()
   return {
@@ -76,10 +82,19 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
     adminUrl: admin && formatListenerUrl(admin, false),
     reload,
     close() {
-      closed ??= close({ listener, admin, reloader, retirement, foundation })
+      closed ??= close({ listener, admin, reloader, retirement, foundation, stopCollecting })
       return closed
     },
   }
+}
+
+function startCollecting({ clock, openRequests }: Foundation): CancelTimer {
+  return collectAtRest({
+    clock,
+    countOpen: () => openRequests.size,
+    measureUtilization: createUtilization(),
+    collect: () => collectGarbage('major'),
+  })
 }
 
 interface Running {
@@ -88,9 +103,10 @@ interface Running {
   readonly reloader: Reloader
   readonly retirement: Retirement
   readonly foundation: Foundation
+  readonly stopCollecting: CancelTimer
 }
 
-async function close({ listener, admin, reloader, retirement, foundation }: Running): Promise<void> {
+async function close({ listener, admin, reloader, retirement, foundation, stopCollecting }: Running): Promise<void> {
   const {
     clock,
     ending,
@@ -107,6 +123,7 @@ async function close({ listener, admin, reloader, retirement, foundation }: Runn
     log,
   } = foundation
   ending.isLeaving = true
+  stopCollecting()
   const { plan, close: closeGeneration } = await reloader.settle()
   await waitForLoadBalancers(listener, plan.shutdownDelaySeconds, clock)
   ending.isDraining = true

@@ -15,7 +15,7 @@ const callsPerSecond = 100
 const answers = ['flood_json', 'flood_events'] as const
 
 /** R9: clients that read nothing of a long answer, beside ordinary ones. */
-export async function measureStalledClients({ proxy, tokens, startTraffic }: Setting): Promise<Measured> {
+export async function measureStalledClients({ proxy, upstream, tokens, startTraffic }: Setting): Promise<Measured> {
   const traffic = await startTraffic(callsPerSecond)
   await pause(5000)
   await traffic.ask<TrafficReport>('report')
@@ -27,13 +27,18 @@ export async function measureStalledClients({ proxy, tokens, startTraffic }: Set
     Array.from({ length: clients }, (_, i) => stall(proxy.port, tokens[i % tokens.length] ?? '', i)),
   )
   const startedAt = performance.now()
+  // Until then the buffers of the system fill, which takes all of both processors.
+  await pause(10_000)
+  await traffic.ask<TrafficReport>('report')
   await pause(10_000)
   const busy = await traffic.ask<TrafficReport>('report')
   const settled = await proxy.ask<number>('resident')
-  const cut = await waitUntil(() => sockets.every(({ destroyed }) => destroyed), cutAfter + 5000)
+  // Clients that don't read don't see the reset. Their calls end at the upstream.
+  const cut = await waitUntil(async () => (await upstream.ask<number>('flooding')) === 0, cutAfter)
   const cutAt = performance.now() - startedAt
   for (const socket of sockets) socket.destroy()
   const most = await watch.stop()
+  await traffic.stop()
   const after = await proxy.ask<number>('resident')
   return {
     id: 'R9',

@@ -65,7 +65,7 @@ async function start(loaded: Loaded, source: Source, env: Environment['env']): P
   if (settled.sandboxPort !== undefined) return startDemo(settled, settled.sandboxPort, source)
   const sockets = { listen: passed.listen?.descriptor, admin: passed.admin?.descriptor }
   const load = () => loadAgain(source, loaded.plan.listen.port, port)
-  const proxy = await startProxy(settled.plan, { sockets, load, configurationFile: source.file })
+  const proxy = await startProxy(settled.plan, { sockets, load, configurationFile: source.file, ownsProcess: true })
   return { proxy, loaded: settled, socketNotice: passed.notice }
 }
 

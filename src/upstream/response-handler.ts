@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Dispatcher } from 'undici'
 import type { Clock } from '../core/clock.ts'
 import { ProxyError } from '../core/errors.ts'
+import { LONG_PIECE_BYTES, passedBytes } from '../core/passed-bytes.ts'
 import type { HttpUpstreamPlan } from '../core/plan/upstream-plan.ts'
 import type { Reply, ReplyHeaders } from '../core/reply.ts'
 import type { RouteFacts } from '../core/route-facts.ts'
@@ -88,6 +89,7 @@ export class ResponseHandler implements Dispatcher.DispatchHandler {
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#isDetached) return this.#discard(controller, chunk)
+    if (chunk.length >= LONG_PIECE_BYTES) passedBytes.add(chunk.length)
     this.#waiting?.touch()
     if (this.#tail !== undefined) this.#tail = followTail(this.#tail, chunk)
     if (!this.#reply.write(chunk)) this.#pause(controller)

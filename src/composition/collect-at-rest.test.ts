@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest'
+import { createFakeClock } from '../../test/support/fake-clock.ts'
+import { collectAtRest } from './collect-at-rest.ts'
+
+function watch() {
+  const clock = createFakeClock()
+  const state = { open: 0, utilization: 0, collections: 0 }
+  const stop = collectAtRest({
+    clock,
+    countOpen: () => state.open,
+    measureUtilization: () => state.utilization,
+    collect: () => {
+      state.collections += 1
+    },
+  })
+  const pass = (): void => clock.advance(5000)
+  pass()
+  expect(state.collections).toBe(1)
+  state.collections = 0
+  return { clock, state, stop, pass }
+}
+
+describe('a process at rest', () => {
+  it('collects what its start has left, once it has little to do', () => {
+    const { state, pass } = watch()
+    pass()
+    expect(state.collections).toBe(0)
+  })
+
+  it('collects what many streams have left, once', () => {
+    const { state, pass } = watch()
+    state.open = 1000
+    pass()
+    expect(state.collections).toBe(0)
+    state.open = 700
+    pass()
+    expect(state.collections).toBe(1)
+    for (let look = 0; look < 10; look += 1) pass()
+    expect(state.collections).toBe(1)
+    state.open = 0
+    pass()
+    expect(state.collections).toBe(2)
+  })
+
+  it('waits until it has little to do', () => {
+    const { state, pass } = watch()
+    state.open = 1000
+    pass()
+    Object.assign(state, { open: 0, utilization: 0.2 })
+    pass()
+    expect(state.collections).toBe(0)
+    state.utilization = 0.05
+    pass()
+    expect(state.collections).toBe(1)
+  })
+
+  it('does not stop for what few streams have left', () => {
+    const { state, pass } = watch()
+    state.open = 249
+    pass()
+    state.open = 0
+    pass()
+    expect(state.collections).toBe(0)
+  })
+
+  it('watches until it is told to stop', () => {
+    const { clock, stop } = watch()
+    expect(clock.pending).toBe(1)
+    stop()
+    expect(clock.pending).toBe(0)
+  })
+})
