@@ -2,18 +2,19 @@ import { existsSync } from 'node:fs'
 import { startIssuer } from '../test/support/tokens.ts'
 import { type Child, startChild } from './child.ts'
 import { measureAborts } from './limits/aborts.ts'
-import type { Measured, Setting } from './limits/measured.ts'
 import { measureClosedStreams } from './limits/closed-streams.ts'
+import type { Measured, Setting } from './limits/measured.ts'
 import { measureOversizedBodies } from './limits/oversized-bodies.ts'
 import { measureSlowHeaders } from './limits/slow-headers.ts'
 import { measureStalledClients } from './limits/stalled-clients.ts'
 import { measureUnknownKeys } from './limits/unknown-keys.ts'
+import { measureWorstBodies } from './limits/worst-bodies.ts'
 import { createLogSink } from './log-sink.ts'
 import { audience } from './plan.ts'
 import { mintTokens } from './workload.ts'
 
 /**
- * What the proxy bears: each run prints one line of JSON. Arguments name the runs (`R8`, `R9`, `R11`, `R13`, `R18`, `R21`); without any, all. Ends
+ * What the proxy bears: each run prints one line of JSON. Arguments name the runs (`R8`, `R9`, `R11`, `R12`, `R13`, `R18`, `R21`); without any, all. Ends
  * with 1 when a run missed its target.
  */
 
@@ -21,6 +22,7 @@ const runs: Readonly<Record<string, (setting: Setting) => Promise<Measured>>> = 
   R8: measureClosedStreams,
   R9: measureStalledClients,
   R11: measureOversizedBodies,
+  R12: measureWorstBodies,
   R13: measureSlowHeaders,
   R18: measureAborts,
   R21: measureUnknownKeys,

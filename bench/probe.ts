@@ -1,4 +1,5 @@
 import { Session } from 'node:inspector/promises'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
@@ -39,11 +40,15 @@ async function answer({ id, name, argument }: Question, answers: Answers): Promi
   }
 }
 
+const delays = monitorEventLoopDelay({ resolution: 5 })
+
 const usualAnswers: Answers = {
   cpu: measureCpu,
   resident: measureResident,
   residentNow: () => process.memoryUsage.rss(),
   memory: () => process.memoryUsage(),
+  startDelays: () => void delays.enable(),
+  delayP999: () => delays.percentile(99.9) / 1e6,
   startProfile,
   stopProfile,
 }

@@ -14,7 +14,7 @@ const EXTERNAL = [/^node:/, /^redis$/, /^oidc-provider(?:\/|$)/, /^pino-pretty$/
 
 rmSync(folder, { recursive: true, force: true })
 const bundle = await rolldown({
-  input: join(root, 'src/cli/main.ts'),
+  input: { main: join(root, 'src/cli/main.ts'), 'body-worker': join(root, 'src/pipeline/body-worker.ts') },
   platform: 'node',
   external: EXTERNAL,
   resolve: { alias: { undici: join(root, 'scripts/bundle/undici.mjs') } },

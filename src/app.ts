@@ -91,7 +91,7 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
 function startCollecting({ clock, openRequests }: Foundation): CancelTimer {
   return collectAtRest({
     clock,
-    countOpen: () => openRequests.size,
+    countEnded: () => openRequests.removed,
     measureUtilization: createUtilization(),
     collect: () => collectGarbage('major'),
   })

@@ -4,10 +4,10 @@ import { collectAtRest } from './collect-at-rest.ts'
 
 function watch() {
   const clock = createFakeClock()
-  const state = { open: 0, utilization: 0, collections: 0 }
+  const state = { ended: 0, utilization: 0, collections: 0 }
   const stop = collectAtRest({
     clock,
-    countOpen: () => state.open,
+    countEnded: () => state.ended,
     measureUtilization: () => state.utilization,
     collect: () => {
       state.collections += 1
@@ -29,24 +29,19 @@ describe('a process at rest', () => {
 
   it('collects what many streams have left, once', () => {
     const { state, pass } = watch()
-    state.open = 1000
-    pass()
-    expect(state.collections).toBe(0)
-    state.open = 700
+    state.ended = 250
     pass()
     expect(state.collections).toBe(1)
     for (let look = 0; look < 10; look += 1) pass()
     expect(state.collections).toBe(1)
-    state.open = 0
+    state.ended = 500
     pass()
     expect(state.collections).toBe(2)
   })
 
   it('waits until it has little to do', () => {
     const { state, pass } = watch()
-    state.open = 1000
-    pass()
-    Object.assign(state, { open: 0, utilization: 0.2 })
+    Object.assign(state, { ended: 1000, utilization: 0.2 })
     pass()
     expect(state.collections).toBe(0)
     state.utilization = 0.05
@@ -56,9 +51,7 @@ describe('a process at rest', () => {
 
   it('does not stop for what few streams have left', () => {
     const { state, pass } = watch()
-    state.open = 249
-    pass()
-    state.open = 0
+    state.ended = 249
     pass()
     expect(state.collections).toBe(0)
   })

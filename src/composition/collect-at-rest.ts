@@ -2,14 +2,14 @@ import type { CancelTimer, Clock } from '../core/clock.ts'
 
 const INTERVAL_MS = 5000
 /** Of fewer, the garbage is not worth a pause of all requests. */
-const MIN_CLOSED = 250
+const MIN_ENDED = 250
 /** Share of the time in which something was done. With more, what is allocated has V8 collect soon, and a pause would be noticed. */
 const MAX_UTILIZATION = 0.1
 
 export interface RestOptions {
   readonly clock: Clock
-  /** How many requests are open: streams, and calls that take long. */
-  countOpen(): number
+  /** How many streams, and calls that took long, have ended since the start. */
+  countEnded(): number
   /** The share of the time since the last call in which the process did something. */
   measureUtilization(): number
   /** Collects all garbage. */
@@ -20,15 +20,14 @@ export interface RestOptions {
  * Collects garbage when there is little to do after the start, or after many streams have ended. V8 collects when something is allocated; a process at rest would
  * keep what thousands of streams have left for as long as it rests.
  */
-export function collectAtRest({ clock, countOpen, measureUtilization, collect }: RestOptions): CancelTimer {
+export function collectAtRest({ clock, countEnded, measureUtilization, collect }: RestOptions): CancelTimer {
   // What a start leaves is worth a pause, too.
-  let most = Number.POSITIVE_INFINITY
+  let collectedAt = Number.NEGATIVE_INFINITY
   return clock.every(INTERVAL_MS, () => {
-    const open = countOpen()
-    most = Math.max(most, open)
     const utilization = measureUtilization()
-    if (most - open < MIN_CLOSED || utilization > MAX_UTILIZATION) return
-    most = open
+    const ended = countEnded()
+    if (ended - collectedAt < MIN_ENDED || utilization > MAX_UTILIZATION) return
+    collectedAt = ended
     collect()
   })
 }

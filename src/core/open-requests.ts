@@ -34,6 +34,8 @@ export interface OpenRequests extends Iterable<OpenRequest> {
   /** Counts the changes of what is permitted. What was permitted before the last of them is decided anew. */
   readonly era: number
   readonly size: number
+  /** How many have left since the start. */
+  readonly removed: number
   add(request: OpenRequest): void
   remove(request: OpenRequest): void
   /** Ends what lasts, for a shutdown. */
@@ -51,6 +53,7 @@ export interface OpenRequests extends Iterable<OpenRequest> {
 export function createOpenRequests(): OpenRequests {
   const open = new Set<OpenRequest>()
   let era = 0
+  let removed = 0
   const endAll = (isEnded: (request: OpenRequest) => boolean, reason: ProxyError): number => {
     const ended = [...open].filter(isEnded)
     for (const request of ended) request.end(reason)
@@ -63,9 +66,14 @@ export function createOpenRequests(): OpenRequests {
     get size() {
       return open.size
     },
+    get removed() {
+      return removed
+    },
     [Symbol.iterator]: () => open.values(),
     add: (request) => void open.add(request),
-    remove: (request) => void open.delete(request),
+    remove(request) {
+      if (open.delete(request)) removed += 1
+    },
     endLasting: (reason) => void endAll(({ lasts }) => lasts, reason),
     end(isEnded, reason) {
       era += 1

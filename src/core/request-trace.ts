@@ -11,8 +11,8 @@ export interface RequestTrace {
   setRoute(pattern: string): void
   /** Called when a step begins, which ends the one before. */
   step(name: string): void
-  /** Called with the body once it was parsed: its `_meta` may name the span that the request belongs to (SEP-414). */
-  readBody(text: string): void
+  /** Called once the body was parsed: its `_meta` may name the span that the request belongs to (SEP-414). */
+  setContextOfBody(context: Readonly<Record<string, string>> | undefined): void
   /** Called when the call is sent to its upstream, which ends the last step. */
   openCall(called: Called): CallTrace
   /** Called once, with what became of the request. */

@@ -7,6 +7,7 @@ import type { RequestTrace } from '../core/request-trace.ts'
 import type { Route } from '../core/route.ts'
 import { findForwardedChain } from '../http/forwarded.ts'
 import type { RequestHead } from '../http/request-head.ts'
+import type { ReadableIds } from '../mcp/readable-ids.ts'
 import type { Edge } from './edge.ts'
 
 /** One request and its answer, while they last. */
@@ -32,6 +33,8 @@ export interface Exchange {
   messageEndpoint: string | undefined
   /** The body's text while it is read, for the ids of a refusal. */
   unreadText: string | undefined
+  /** Those of a long body, which was read elsewhere and refused. */
+  unreadIds: ReadableIds | undefined
   /** Gives back the room of a long body; undefined when there is none. */
   releaseBody: (() => void) | undefined
   /** What the call takes of the rate limits; undefined where nothing is limited. */
@@ -92,6 +95,7 @@ export function openExchange(edge: Edge, request: IncomingMessage, response: Ser
     isBatch: false,
     messageEndpoint: undefined,
     unreadText: undefined,
+    unreadIds: undefined,
     releaseBody: undefined,
     admission: undefined,
     answer: undefined,

@@ -10,18 +10,21 @@ import { checkOrigin } from '../http/origins.ts'
 import { type RequestHead, readRequestHead } from '../http/request-head.ts'
 import { findAskedRevision, type ParsedBody, parseMessages } from '../mcp/messages.ts'
 import { findRevision } from '../mcp/revision.ts'
+import { findTraceContext } from '../mcp/trace-context.ts'
 import { addCredential } from './add-credential.ts'
 import { addIdentity } from './add-identity.ts'
 import { admit } from './admit.ts'
 import { answerHealth, answerMetadata, answerPreflight } from './answers.ts'
 import { authenticate, checkAssurance, type Identity } from './authenticate.ts'
 import { authorize, checkPermitted } from './authorize.ts'
+import { restoreRefusal } from './body-outcome.ts'
 import type { Edge } from './edge.ts'
 import { findEndpoint, findPattern } from './endpoints.ts'
 import { type Exchange, openExchange } from './exchange.ts'
 import { forward } from './forward.ts'
 import { checkHost } from './hosts.ts'
 import { loadMessages } from './load-body.ts'
+import { isLong, longBodies } from './long-bodies.ts'
 import { checkMethod } from './methods.ts'
 import { type AuthenticatedRequest, readCall } from './read-call.ts'
 import { receive } from './receive.ts'
@@ -91,7 +94,8 @@ async function guard(exchange: Exchange, head: RequestHead, route: Route): Promi
   record.revision = revision
   exchange.trace?.step('read call')
   const body = head.method === 'POST' ? await loadMessages(exchange, head, identity.form) : undefined
-  const messages = body === undefined ? NO_MESSAGES : parseBody(exchange, body)
+  const messages =
+    body === undefined ? NO_MESSAGES : isLong(body) ? await readLongBody(exchange, body) : readShortBody(exchange, body)
   exchange.trace?.step('authorize')
   const ready = await settle({ exchange, head, route, identity, revision, body, messages })
   exchange.trace?.step('forward')
@@ -151,14 +155,30 @@ const NO_MESSAGES: ParsedBody = {
   urlElicitation: false,
 }
 
-/** Parses the body. A refusal takes the ids of its requests from the text while it is parsed, and from the record afterwards. */
-function parseBody(exchange: Exchange, body: Buffer): ParsedBody {
-  exchange.unreadText = decodeBody(body)
-  const messages = parseMessages(exchange.unreadText, exchange.edge.limits)
-  exchange.trace?.readBody(exchange.unreadText)
+/** A refusal takes the ids of its requests from what is left here while the body is read, and from the record afterwards. */
+function readShortBody(exchange: Exchange, body: Buffer): ParsedBody {
+  const text = decodeBody(body)
+  exchange.unreadText = text
+  const messages = parseMessages(text, exchange.edge.limits)
+  exchange.trace?.setContextOfBody(findTraceContext(text))
   exchange.unreadText = undefined
+  noteMessages(exchange, messages)
+  return messages
+}
+
+async function readLongBody(exchange: Exchange, body: Buffer): Promise<ParsedBody> {
+  const outcome = await longBodies.read(body, exchange.edge.limits)
+  if (outcome.kind === 'parsed') {
+    exchange.trace?.setContextOfBody(outcome.traceContext)
+    noteMessages(exchange, outcome.messages)
+    return outcome.messages
+  }
+  exchange.unreadIds = outcome.ids
+  throw restoreRefusal(outcome)
+}
+
+function noteMessages(exchange: Exchange, messages: ParsedBody): void {
   exchange.record.operations = messages.operations
   exchange.record.askedRevision = findAskedRevision(messages, exchange.record.revision ?? '')
   exchange.isBatch = messages.isBatch
-  return messages
 }

@@ -95,7 +95,8 @@ function formatBody(exchange: Exchange, refusal: ProxyError): string {
 }
 
 function findIds(exchange: Exchange, code: ErrorCode): ReadableIds {
-  const { unreadText, isBatch, record, edge } = exchange
+  const { unreadText, unreadIds, isBatch, record, edge } = exchange
+  if (unreadIds !== undefined) return unreadIds
   exchange.unreadText = undefined
   if (unreadText !== undefined && code !== 'json_invalid') return findReadableIds(unreadText, edge.limits.batchMembers)
   const ids = record.operations.flatMap(({ kind, id }) => (kind === 'request' && id !== undefined ? [id] : []))

@@ -10,7 +10,6 @@ import {
 } from '@opentelemetry/api'
 import type { Called, CallTrace, RequestTrace, TracedRequest } from '../core/request-trace.ts'
 import type { TraceIds } from '../core/trace-ids.ts'
-import { findTraceContext } from '../mcp/trace-context.ts'
 import { CallSpan } from './call-span.ts'
 import { findSpanInFields, findSpanInHeaders } from './carrier.ts'
 import { createSpanClock } from './span-clock.ts'
@@ -55,8 +54,8 @@ export class RequestSpan implements RequestTrace {
     this.#steps.push({ name, at: this.#now() })
   }
 
-  readBody(text: string): void {
-    this.#inBody = findTraceContext(text)
+  setContextOfBody(context: Readonly<Record<string, string>> | undefined): void {
+    this.#inBody = context
   }
 
   openCall(called: Called): CallTrace {

@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Arena, checkServes, formatCall, formatRequest, repeatId, startArena } from '../support/attack.ts'
 import { openRawConnection, type RawConnection } from '../support/raw-client.ts'
@@ -52,6 +53,38 @@ function drip(connection: RawConnection): () => void {
   const timer = setInterval(() => connection.socket.writable && connection.write('1\r\nx\r\n'), 50)
   return () => clearInterval(timer)
 }
+
+describe('a long body', () => {
+  const text = JSON.stringify({ text: 'x'.repeat(100_000) })
+  const send = async (body: string) => {
+    const connection = await begin(arena.token, `Content-Length: ${Buffer.byteLength(body)}`, body)
+    return connection.readResponse()
+  }
+
+  it('is read in a thread of its own, so that no other call waits for that, and passes unchanged', async () => {
+    let threads = 0
+    const count = (): void => {
+      threads += 1
+    }
+    subscribe('worker_threads', count)
+    const body = formatCall('echo', 'long').replace('{}', text)
+    const { status } = await send(body)
+    unsubscribe('worker_threads', count)
+    expect(status).toBe(200)
+    expect(threads).toBe(1)
+    expect(String(await arena.upstream.requests.at(-1)?.body)).toBe(body)
+  })
+
+  it('is refused for what a short one is, with the id of its request', async () => {
+    const before = arena.upstream.requests.length
+    const ambiguous = formatCall('echo', 'long').replace('{}', `{"a":1,"a":${text}}`)
+    const { status, body } = await send(ambiguous)
+    expect([status, JSON.parse(body.toString()).id, errorOf(body)]).toEqual([400, 'long', 'json_ambiguous'])
+    const broken = await send(formatCall('echo', 'long').replace('{}', text).replace(/}$/, ' '))
+    expect([broken.status, errorOf(broken.body)]).toEqual([400, 'json_invalid'])
+    expect(arena.upstream.requests.length).toBe(before)
+  })
+})
 
 describe('long bodies that arrive at the same time', () => {
   it.each([
