@@ -14,6 +14,7 @@ import {
   startCluster,
   startSentinelFleet,
   waitForQuorum,
+  waitForSync,
 } from '../support/redis-fleet.ts'
 import { findFreePort, hasRedisServer } from '../support/redis-server.ts'
 import { reportTarget } from './support/target.ts'
@@ -135,6 +136,7 @@ describe.skipIf(!hasRedisServer())('a store behind Sentinels', () => {
   beforeAll(async () => {
     fleet = await startSentinelFleet({ replicas: 2 })
     await waitForQuorum(fleet)
+    await waitForSync(fleet)
     const urls = fleet.sentinels.map(({ url }) => url)
     adminPort = await findFreePort()
     stage = await startStage({ sentinel: { urls, master: MASTER_NAME }, wait_for_replicas: 1 }, adminPort)

@@ -93,6 +93,15 @@ export async function waitForQuorum({ servers, sentinels }: SentinelFleet, passw
   for (const client of clients) client.destroy()
 }
 
+/** Waits until each replica receives what its master writes: Sentinels know a replica long before. */
+export async function waitForSync({ servers: [, ...replicas] }: SentinelFleet): Promise<void> {
+  const clients = await Promise.all(replicas.map(({ url }) => createClient({ url }).connect()))
+  const isUp = async (client: (typeof clients)[number]): Promise<boolean> =>
+    String(await client.sendCommand(['INFO', 'replication'])).includes('master_link_status:up')
+  await vi.waitUntil(async () => (await Promise.all(clients.map(isUp))).every(Boolean), { timeout: 30_000, interval: 100 })
+  for (const client of clients) client.destroy()
+}
+
 export interface Cluster {
   /** Masters first. */
   readonly nodes: readonly RedisServer[]
