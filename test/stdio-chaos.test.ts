@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import { afterEach, describe, expect, it } from 'vitest'
+import { createDice } from './support/dice.ts'
 import { openStdioGate, type StdioGate, scripted } from './support/gate.ts'
 import { startGateProcess } from './support/gate-process.ts'
 import {
@@ -41,15 +41,6 @@ async function count(tally: Tally, expected: string, id: string, asking: Promise
     else if (answer.error !== undefined) tally.failed++
     else if (textOf(answer) === expected) tally.answered++
     else tally.mixed++
-  }
-}
-
-/** A sequence that looks random and is the same each time. */
-function createDice(seed: string) {
-  let state = seed
-  return (sides: number): number => {
-    state = createHash('sha256').update(state).digest('hex')
-    return Number.parseInt(state.slice(0, 8), 16) % sides
   }
 }
 

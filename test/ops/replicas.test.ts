@@ -46,7 +46,7 @@ const listMiscarried = ({ mirror }: Fleet): readonly unknown[] =>
 describe.skipIf(!runs)('two replicas behind HAProxy', { timeout: 180_000 }, () => {
   let fleet: Fleet
   beforeAll(async () => {
-    fleet = await startFleet({ changes: { rate_limits: [] } })
+    fleet = await startFleet({ changes: { rate_limits: [], shutdown: { delay_seconds: 4 } } })
   }, 60_000)
   afterAll(() => fleet?.close())
 
@@ -75,7 +75,12 @@ describe.skipIf(!runs)('two replicas behind HAProxy', { timeout: 180_000 }, () =
     await untilSent(traffic, STEADY)
     await traffic.stop()
     fleet.balancer.forget()
-    const { complaints, late: _, ...tally } = traffic.journal.tally([{ from, to }])
+    const disturbed = [{ from, to }]
+    const {
+      complaints,
+      refusals: _,
+      ...tally
+    } = traffic.journal.tally({ disturbed, breaking: signal === 'SIGKILL' ? disturbed : [] })
     expect(complaints).toEqual([])
     expect(tally).toMatchObject({ lost: 0, wrong: 0 })
     // From when the load balancer knows, no call pays for it; with SIGTERM it knows in time.
@@ -121,6 +126,22 @@ describe.skipIf(!runs)('two replicas behind HAProxy', { timeout: 180_000 }, () =
     }
   })
 
+  it('are both asked where neither passes its checks, and MCP sessions stay where they are', async () => {
+    const sessions = await Promise.all(Array.from({ length: 6 }, (_, index) => connect(fleet, 'v2', `unchecked-${index}`)))
+    // Both serve everything for a while, but are not ready any more.
+    for (const replica of fleet.replicas) replica.signal('SIGTERM')
+    await untilTold('mcp/one is DOWN')
+    await untilTold('mcp/two is DOWN')
+    for (const { client, pid, renew } of sessions) {
+      await renew()
+      expect(await askForProcess(client)).toBe(pid)
+    }
+    await Promise.all(fleet.replicas.map((_, index) => fleet.revive(index)))
+    await untilTold('mcp/one is UP')
+    await untilTold('mcp/two is UP')
+    fleet.balancer.forget()
+  })
+
   it('pass each event on when it comes', async () => {
     const headers = { authorization: `Bearer ${await fleet.mint('listening', '/tickets')}`, host: new URL(fleet.origin).host }
     const pieces: string[] = []
@@ -144,7 +165,8 @@ describe.skipIf(!hasProgram('nginx', '-v') || !runs)('two replicas behind nginx'
     const to = performance.now()
     await untilSent(traffic, STEADY)
     await traffic.stop()
-    const { complaints, late: _, ...tally } = traffic.journal.tally([{ from, to }])
+    const disturbed = [{ from, to }]
+    const { complaints, refusals: _, ...tally } = traffic.journal.tally({ disturbed, breaking: disturbed })
     const miscarried = listMiscarried(fleet)
     await fleet.close()
     expect(complaints).toEqual([])

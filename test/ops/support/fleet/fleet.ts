@@ -32,19 +32,28 @@ export type StartBalancer = (port: number, replicas: readonly number[]) => Promi
 
 export interface FleetOptions {
   readonly startBalancer?: StartBalancer
+  readonly redis?: RedisServer
   /** What differs from the sample. */
   readonly changes?: Partial<ConfigInput>
+  /** What differs between the replicas, beside the port. */
+  readonly configure?: (index: number, config: ConfigInput) => Partial<ConfigInput>
+  /** Variables of their environment. */
+  readonly env?: (index: number) => Readonly<Record<string, string>>
 }
 
 const scripted = fileURLToPath(new URL('../../../fixtures/stdio/scripted-server.mjs', import.meta.url))
 
-export async function startFleet({ startBalancer = startHaproxy, changes = {} }: FleetOptions = {}): Promise<Fleet> {
+export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
+  const { startBalancer = startHaproxy, changes = {}, configure = () => ({}), env = () => ({}) } = options
   const [port, ...ports] = [await findFreePort(), await findFreePort(), await findFreePort()]
-  const [issuer, mirror, redis] = await Promise.all([startIssuer(), startMirrorServer(), startRedisServer()])
+  const [issuer, mirror, redis] = await Promise.all([startIssuer(), startMirrorServer(), options.redis ?? startRedisServer()])
   const origin = `http://localhost:${port}`
-  const env = { BROKER_KEY: randomBytes(32).toString('base64') }
+  const key = randomBytes(32).toString('base64')
   const config = { ...adaptSample(origin, issuer.issuer, mirror.url, redis.url), ...changes }
-  const start = (at: number) => startReplica({ ...config, listen: { port: at } }, { env })
+  const start = (at: number, index: number) => {
+    const listening = { ...config, listen: { port: at } }
+    return startReplica({ ...listening, ...configure(index, listening) }, { env: { BROKER_KEY: key, ...env(index) } })
+  }
   const replicas = ports.map(start)
   await Promise.all(replicas.map((replica) => replica.waitUntilReady()))
   const balancer = await startBalancer(port, ports)
@@ -57,7 +66,7 @@ export async function startFleet({ startBalancer = startHaproxy, changes = {} }:
     replicas,
     revive: async (index) => {
       await replicas[index]?.exited
-      const replica = start(ports[index] ?? 0)
+      const replica = start(ports[index] ?? 0, index)
       replicas[index] = replica
       await replica.waitUntilReady()
     },

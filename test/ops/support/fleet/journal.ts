@@ -18,12 +18,22 @@ export interface Entry extends Span {
 /** Counts of requests. */
 export interface Tally extends Readonly<Record<Exclude<Verdict, 'broken'>, number>> {
   readonly sent: number
-  /** Of the refused: those whose connection broke while something on their way was disturbed. */
+  /** Of the refused: those whose connection broke while something on their way did. */
   readonly broken: number
-  /** Of the refused: those on whose way nothing was disturbed. A session that was lost earlier is told so then. */
-  readonly late: number
+  /** Of the refused: those for which nothing was out of order. */
+  readonly unexplained: number
+  /** How many were refused, by what they were and the status. */
+  readonly refusals: Readonly<Record<string, number>>
   /** Of the first that were lost or wrong, or refused without a reason. */
   readonly complaints: readonly string[]
+}
+
+/** What was out of order, and when. */
+export interface Disorder {
+  /** Until it was noticed that all is well again: requests may be refused. */
+  readonly disturbed: readonly Span[]
+  /** Connections may break. */
+  readonly breaking: readonly Span[]
 }
 
 /** What became of every request. */
@@ -31,8 +41,7 @@ export interface Journal {
   readonly entries: readonly Entry[]
   /** Notes a request that has come to an end, and says what became of it. */
   note(kind: string, outcome: Outcome, expected: ReadonlyMap<unknown, string> | Verdict): Verdict
-  /** @param disturbed - when anything on the way of requests was, until it was noticed */
-  tally(disturbed: readonly Span[]): Tally
+  tally(disorder: Disorder): Tally
 }
 
 const MAX_COMPLAINTS = 10
@@ -48,28 +57,39 @@ export function createJournal(): Journal {
       entries.push({ kind, verdict, from: to - outcome.ms, to, status: outcome.status, what })
       return verdict
     },
-    tally: (disturbed) => tally(entries, disturbed),
+    tally: (disorder) => tally(entries, disorder),
   }
 }
 
-function tally(entries: readonly Entry[], disturbed: readonly Span[]): Tally {
-  const isDisturbed = ({ from, to }: Span) => disturbed.some((span) => span.from <= to && from <= span.to)
-  const found = { sent: entries.length, right: 0, refused: 0, broken: 0, late: 0, lost: 0, wrong: 0 }
+function tally(entries: readonly Entry[], { disturbed, breaking }: Disorder): Tally {
+  const found = { sent: entries.length, right: 0, refused: 0, broken: 0, unexplained: 0, lost: 0, wrong: 0 }
   const complaints: string[] = []
-  const count = (entry: Entry, as: Exclude<keyof Tally, 'complaints'>) => {
-    found[as] += 1
-    const isExpected = as === 'right' || as === 'broken' || (as === 'refused' && (isDisturbed(entry) || entry.status === 404))
-    if (!isExpected && complaints.length < MAX_COMPLAINTS)
-      complaints.push(`${as}: ${entry.kind}: ${entry.what} (${Math.round(entry.from)}–${Math.round(entry.to)})`)
-  }
+  const refusals: Record<string, number> = {}
   for (const entry of entries) {
-    if (entry.verdict !== 'broken') count(entry, entry.verdict)
-    else if (!isDisturbed(entry)) count(entry, 'lost')
-    else {
-      count(entry, 'broken')
-      found.refused += 1
-    }
-    if (entry.verdict === 'refused' && !isDisturbed(entry)) found.late += 1
+    const counts = classify(entry, isWithin(entry, disturbed), isWithin(entry, breaking))
+    for (const count of counts) found[count] += 1
+    const refusal = `${entry.kind} ${entry.status}`
+    if (counts[0] === 'refused') refusals[refusal] = (refusals[refusal] ?? 0) + 1
+    const isExpected = counts.every((count) => count === 'right' || count === 'refused' || count === 'broken')
+    if (!isExpected && complaints.length < MAX_COMPLAINTS) complaints.push(`${counts}: ${describe(entry)}`)
   }
-  return { ...found, complaints }
+  return { ...found, refusals, complaints }
+}
+
+function isWithin({ from, to }: Span, spans: readonly Span[]): boolean {
+  return spans.some((span) => span.from <= to && from <= span.to)
+}
+
+function classify(
+  { verdict }: Entry,
+  isDisturbed: boolean,
+  isBreaking: boolean,
+): readonly Exclude<keyof Tally, 'complaints' | 'refusals' | 'sent'>[] {
+  if (verdict === 'broken') return isBreaking ? ['refused', 'broken'] : ['lost']
+  if (verdict === 'refused' && !isDisturbed) return ['refused', 'unexplained']
+  return [verdict]
+}
+
+function describe({ kind, what, from, to }: Entry): string {
+  return `${kind}: ${what} (${Math.round(from)}–${Math.round(to)})`
 }

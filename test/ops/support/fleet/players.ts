@@ -37,9 +37,12 @@ const callUnauthorized: Player = async (caller, journal) => {
   journal.note('unauthorized', outcome, outcome.status === 401 && outcome.isComplete ? 'right' : judgeRefusal(outcome))
 }
 
+/** Not served for another reason: 408 says that the request may be repeated (RFC 9110 §15.5.9). A replica that went on after a while may say so. */
+const NOT_SERVED: ReadonlySet<number> = new Set([408, 502, 503, 504])
+
 function judgeRefusal({ status, isComplete }: { status: number; isComplete: boolean }): Verdict {
   if (!isComplete) return 'broken'
-  return status === 502 || status === 503 || status === 504 ? 'refused' : 'wrong'
+  return NOT_SERVED.has(status) ? 'refused' : 'wrong'
 }
 
 const REVISION = '2026-07-28'

@@ -8,8 +8,28 @@ export interface Caller {
   /** The origin that the client knows. */
   readonly origin: string
   readonly agent: Agent
+  /** Resolves when it is time for the next request. */
+  pause(): Promise<unknown>
   /** Access token for the server on this path. */
   findToken(path: string): Promise<string>
+}
+
+const underWay = new Set<{ readonly since: number }>()
+
+/** Does what takes a request or several, which counts as under way until then. */
+export async function track<T>(work: () => Promise<T>): Promise<T> {
+  const entry = { since: performance.now() }
+  underWay.add(entry)
+  try {
+    return await work()
+  } finally {
+    underWay.delete(entry)
+  }
+}
+
+/** Whether a request is under way that began before this moment (`performance.now()`). */
+export function isAnyOlderThan(moment: number): boolean {
+  return [...underWay].some(({ since }) => since < moment)
 }
 
 const ACCEPT = 'application/json, text/event-stream'
@@ -27,13 +47,14 @@ export interface McpSent {
 export async function sendAs(caller: Caller, path: string, { method = 'POST', body, headers, token }: McpSent): Promise<Outcome> {
   const { origin, agent } = caller
   const authorization = `Bearer ${token ?? (await caller.findToken(path))}`
-  return send(`${origin}${path}`, {
+  const options = {
     method,
     agent,
     headers: { host: new URL(origin).host, accept: ACCEPT, authorization, ...headers },
     ...(body !== undefined && { body: JSON.stringify(body) }),
     signal: AbortSignal.timeout(CLIENT_WAITS_MS),
-  })
+  }
+  return track(() => send(`${origin}${path}`, options))
 }
 
 export interface ToolCall {

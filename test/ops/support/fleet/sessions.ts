@@ -25,9 +25,9 @@ export const useSession: Player = async (caller, journal, isOver) => {
   if (session === undefined) return
   owners.set(session.pid, caller.user)
   for (let calls = 0; calls < CALLS_OF_SESSION && !isOver(); calls += 1) {
-    const { outcome, verdict } = await callSession(caller, journal, session)
-    if (outcome.status === 404) break
-    if (verdict !== 'right') await new Promise((resolve) => setTimeout(resolve, 100))
+    await caller.pause()
+    const { status } = await callSession(caller, journal, session)
+    if (status === 404) break
   }
   owners.delete(session.pid)
   const ended = await sendAs(caller, '/files', { method: 'DELETE', headers: headersOf(session.id) })
@@ -75,14 +75,11 @@ function readText({ status, isComplete, headers, body }: Outcome): string | unde
   return answer?.result.content[0].text
 }
 
-async function callSession(
-  caller: Caller,
-  journal: Journal,
-  { id: session, pid }: Session,
-): Promise<{ outcome: Outcome; verdict: Verdict }> {
+async function callSession(caller: Caller, journal: Journal, { id: session, pid }: Session): Promise<Outcome> {
   const id = nextId()
   const outcome = await sendAs(caller, '/files', { body: createCall(id, 'pid'), headers: headersOf(session) })
-  return { outcome, verdict: journal.note('session', outcome, new Map([[id, pid]])) }
+  journal.note('session', outcome, new Map([[id, pid]]))
+  return outcome
 }
 
 /** Of a message that has no response. */

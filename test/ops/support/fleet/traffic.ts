@@ -34,10 +34,11 @@ export function startTraffic({ origin, mint, users, pauseMs }: TrafficOptions): 
       tokens.set(path, token)
       return token
     }
-    const caller: Caller = { user, origin, agent, findToken }
+    const pause = () => new Promise((resolve) => setTimeout(resolve, pauseMs))
+    const caller: Caller = { user, origin, agent, pause, findToken }
     for (let turn = index; !isOver; turn += 1) {
       await players[turn % players.length]?.(caller, journal, () => isOver)
-      await new Promise((resolve) => setTimeout(resolve, pauseMs))
+      await pause()
     }
   }
   const playing = users.map(play)
