@@ -165,8 +165,9 @@ describe.skipIf(!hasProgram('nginx', '-v') || !runs)('two replicas behind nginx'
     const to = performance.now()
     await untilSent(traffic, STEADY)
     await traffic.stop()
-    const disturbed = [{ from, to }]
-    const { complaints, refusals: _, ...tally } = traffic.journal.tally({ disturbed, breaking: disturbed })
+    // nginx chooses by a hash: sessions that were opened elsewhere meanwhile are looked for here again, and begin anew once more.
+    const disturbed = [{ from, to: to + NOTICED_MS }]
+    const { complaints, refusals: _, ...tally } = traffic.journal.tally({ disturbed, breaking: [{ from, to }] })
     const miscarried = listMiscarried(fleet)
     await fleet.close()
     expect(complaints).toEqual([])
