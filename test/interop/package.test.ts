@@ -278,7 +278,7 @@ servers:
     await upstream?.close()
   })
 
-  function call(token?: string): Promise<Response> {
+  function call(token?: string, args = '{}'): Promise<Response> {
     return fetch(`${url}/mcp`, {
       method: 'POST',
       headers: {
@@ -286,7 +286,7 @@ servers:
         Accept: 'application/json, text/event-stream',
         ...(token !== undefined && { Authorization: `Bearer ${token}` }),
       },
-      body: '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo"}}',
+      body: `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":${args}}}`,
     })
   }
 
@@ -311,6 +311,10 @@ servers:
     const response = await call(token)
     expect(response.status).toBe(200)
     expect(upstream.requests).toHaveLength(1)
+    // Read in a thread, which has a file of its own.
+    const long = await call(token, `{"text":"${'x'.repeat(100_000)}"}`)
+    expect(long.status).toBe(200)
+    expect(upstream.requests).toHaveLength(2)
   })
 
   it('runs inside a program of its user, and stops when told to', async () => {

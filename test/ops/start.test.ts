@@ -11,7 +11,7 @@ import { startIssuer, type TestIssuer } from '../support/tokens.ts'
 import { reportTarget } from './support/target.ts'
 
 const ROUNDS = 5
-const MOST_FILES = 30
+const MOST_FILES = 45
 const MOST_BYTES = 3 * 1024 * 1024
 /** Resident memory hardly depends on what else the machine does. */
 const MOST_MEMORY_RATIO = 1.85
