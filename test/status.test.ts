@@ -9,7 +9,7 @@ import { callMcp } from './support/broker-client.ts'
 import { startBrokerStage } from './support/broker-stage.ts'
 import { scripted } from './support/gate.ts'
 import { waitUntil } from './support/processes.ts'
-import { findFreePort, startTestProxy } from './support/proxy.ts'
+import { startTestProxy } from './support/proxy.ts'
 import { sendRaw } from './support/raw-client.ts'
 import { answerJson, controlStream, startRecordingUpstream } from './support/recording-upstream.ts'
 import { hasRedisServer, startRedisServer } from './support/redis-server.ts'
@@ -35,13 +35,15 @@ async function readUntil(admin: string | undefined, says: (status: ProxyStatus) 
   return readStatus(admin)
 }
 
+/** Nothing listens there, and no other test takes it: free ports are above 1023. */
+const away = 1
+
 async function start(answer = answerJson({ jsonrpc: '2.0', id: 1, result: {} })) {
   const [upstream, issuer] = await Promise.all([startRecordingUpstream(answer), startIssuer()])
   open.push(
     () => upstream.close(),
     () => issuer.close(),
   )
-  const away = await findFreePort()
   const proxy = await startTestProxy(
     {
       issuers: [issuer.issuer],
@@ -61,12 +63,12 @@ async function start(answer = answerJson({ jsonrpc: '2.0', id: 1, result: {} }))
   open.push(() => proxy.close())
   const mint = (path: string) => issuer.mint({ claims: { aud: `${proxy.origin}${path}`, sub: 'alice-the-subject' } })
   const call = async (path: string) => callMcp(`${proxy.origin}${path}`, await mint(path))
-  return { proxy, upstream, issuer, away, mint, call, admin: proxy.adminUrl }
+  return { proxy, upstream, issuer, mint, call, admin: proxy.adminUrl }
 }
 
 describe('/status of the admin listener', () => {
   it('says what runs, since when, and whether it is ready', async () => {
-    const { admin, issuer, upstream, away } = await start()
+    const { admin, issuer, upstream } = await start()
     const status = await readUntil(admin, ({ ready }) => ready)
     expect(status).toMatchObject({
       version: expect.stringMatching(/^\d/),
@@ -95,7 +97,7 @@ describe('/status of the admin listener', () => {
   })
 
   it('tells of a server that cannot be reached, with the requests that failed, and of none that clients spoiled', async () => {
-    const { admin, call, proxy, away } = await start()
+    const { admin, call, proxy } = await start()
     for (let i = 0; i < 6; i++) expect(await call('/away')).toBe(502)
     expect(await callMcp(`${proxy.origin}/away`, 'no-token')).toBe(401)
     const { servers, last_errors: errors } = await readUntil(admin, ({ last_errors }) => last_errors.length === 6)
@@ -189,7 +191,7 @@ describe('/status of the admin listener', () => {
   })
 
   it('shows what a reload put into force, and what is known of servers that it did not change', async () => {
-    const { admin, call, proxy, issuer, away } = await start()
+    const { admin, call, proxy, issuer } = await start()
     for (let i = 0; i < 5; i++) expect(await call('/away')).toBe(502)
     const before = await readUntil(admin, ({ last_errors }) => last_errors.length === 5)
     const upstream = { url: `http://127.0.0.1:${away}/mcp`, headers: { 'x-key': { env: 'ADMIN_TOKEN' } } }
