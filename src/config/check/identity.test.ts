@@ -147,6 +147,20 @@ describe('how an MCP server is told who calls', () => {
       [0, 1].map((index) => expect.stringContaining(`servers[${index}].identity.audience is missing`)),
     )
   })
+
+  it.each([
+    ['both written', 'internal', 'internal', 2],
+    ['one by its URL', 'http://localhost:2/mcp', undefined, 1],
+    ['different ones', 'a', 'b', 0],
+  ])('of different MCP servers need audiences of their own: %s', (_, first, second, mistakes) => {
+    const serve = (port: number, audience: string | undefined) => ({
+      path: `/${port}`,
+      upstream: `http://localhost:${port}/mcp`,
+      identity: { key, ...(audience !== undefined && { audience }) },
+    })
+    const found = listMistakes(configure({}, {}, { servers: [serve(1, first), serve(2, second)] }))
+    expect(found.filter((mistake) => mistake.includes('is the audience of servers['))).toHaveLength(mistakes)
+  })
 })
 
 describe('the notices of the start', () => {

@@ -156,10 +156,27 @@ function checkAudience({ audience }: Identity, at: ConfigPath, context: CheckCon
     ...entriesOf(server.audience).map(([, accepted]) => accepted),
     ...listEndpoints(server).map(({ path }) => `${config.public_url ?? ''}${path}`),
   ])
+  checkSharedAudience(audience, at, context)
   if (audience !== config.public_url && !own.includes(audience)) return
   report([...at, 'audience'], {
     reason: 'is an audience that the proxy itself accepts',
     fix: 'Name the MCP server, or remove it: its URL is the audience then.',
+  })
+}
+
+/** What one MCP server gets must be no assertion for another one, which may be hostile. */
+function checkSharedAudience(audience: string, at: ConfigPath, { config, report }: CheckContext): void {
+  const servers = entriesOf(config.servers)
+  const own = servers.find(([index]) => index === at[1])?.[1].upstream
+  const owner = servers.find(([index, { identity, upstream }]) => {
+    const isAsserted = identity !== undefined && identity.assertion !== false
+    const isSame = upstream?.url === own?.url && upstream?.socket === own?.socket
+    return index !== at[1] && isAsserted && !isSame && (identity.audience ?? upstream?.url) === audience
+  })
+  if (owner === undefined) return
+  report([...at, 'audience'], {
+    reason: `is the audience of servers[${owner[0]}], which is another MCP server: each could show the other's assertions`,
+    fix: 'Write an audience that only this MCP server accepts.',
   })
 }
 
