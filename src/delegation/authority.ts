@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hashId } from '../core/hash-id.ts'
 import type { Principal } from '../core/principal.ts'
 
 /** What differs from token to token and says nothing of what one may do: times, ids of the token, internals of Entra ID. */
@@ -17,7 +17,7 @@ export function formatAuthority(principal: Principal): string {
   const { issuer, subject, clientId, scopes, claims } = principal
   const lasting = Object.entries(claims).filter(([name]) => !OF_ONE_TOKEN.has(name))
   const text = JSON.stringify([issuer, subject ?? null, clientId ?? null, [...scopes].sort(), lasting.sort(byName)])
-  const authority = createHash('sha256').update(text).digest('base64url')
+  const authority = hashId(text)
   known.set(principal, authority)
   return authority
 }

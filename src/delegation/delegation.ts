@@ -3,7 +3,6 @@ import type { DelegationPlan } from '../core/plan/delegation-plan.ts'
 import { formatPrincipalKey, type Principal } from '../core/principal.ts'
 import type { Caller, FindCredential } from '../core/upstream-credential.ts'
 import { createFairLimiter } from '../oauth/fair-limiter.ts'
-import type { ResolveHost } from '../oauth/resolve-host.ts'
 import { createGrant, type FindSubjectToken } from './grants.ts'
 import { createIssuedTokens } from './issued-tokens.ts'
 import { createRefusals } from './refusals.ts'
@@ -24,7 +23,6 @@ export interface DelegationOptions {
   readonly findSubject: FindSubjectToken
   /** Called for each token that was asked for; `outcome` is `success` or a code of the error catalogue. */
   readonly onIssued: (caller: Caller, outcome: string) => void
-  readonly resolveHost?: ResolveHost
 }
 
 /** Requests to the authorization server at a time, and how many may wait; users take turns. */
@@ -32,8 +30,8 @@ const MAX_CONCURRENT = 32
 const MAX_WAITING = 1_000
 
 /** Nothing is fetched before the first call. */
-export function createDelegation({ plan, clock, findSubject, onIssued, resolveHost }: DelegationOptions): Delegation {
-  const grant = createGrant(plan, findSubject, { clock, resolveHost })
+export function createDelegation({ plan, clock, findSubject, onIssued }: DelegationOptions): Delegation {
+  const grant = createGrant(plan, findSubject, clock)
   const refusals = createRefusals(plan.kind, clock)
   const limiter = createFairLimiter(MAX_CONCURRENT, MAX_WAITING)
   const isShared = plan.kind === 'client_credentials'

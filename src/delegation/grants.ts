@@ -1,12 +1,7 @@
+import type { Clock } from '../core/clock.ts'
 import type { DelegationPlan, SubjectTokenType, TokenTargetPlan } from '../core/plan/delegation-plan.ts'
 import type { Caller } from '../core/upstream-credential.ts'
-import {
-  createTokenEndpoint,
-  type IssuedToken,
-  type TokenEndpoint,
-  type TokenEndpointOptions,
-  type TokenQuestion,
-} from './token-endpoint.ts'
+import { createTokenEndpoint, type IssuedToken, type TokenEndpoint, type TokenQuestion } from './token-endpoint.ts'
 
 /** Finds the token that stands for a caller in an exchange. @throws ProxyError */
 export type FindSubjectToken = (caller: Caller, type: SubjectTokenType) => Promise<string>
@@ -25,8 +20,8 @@ const ID_JAG = `${TOKEN_TYPE}id-jag`
 
 type Parameters = TokenQuestion['parameters']
 
-export function createGrant(plan: DelegationPlan, findSubject: FindSubjectToken, options: TokenEndpointOptions): Grant {
-  const endpoint = createTokenEndpoint(plan.server, options)
+export function createGrant(plan: DelegationPlan, findSubject: FindSubjectToken, clock: Clock): Grant {
+  const endpoint = createTokenEndpoint(plan.server, clock)
   const askFor = (parameters: Parameters) => endpoint.ask({ parameters, tokenType: 'Bearer', issuedTokenTypes: ACCESS_TOKENS })
   switch (plan.kind) {
     case 'client_credentials':
@@ -51,7 +46,7 @@ export function createGrant(plan: DelegationPlan, findSubject: FindSubjectToken,
     case 'identity_assertion':
       return createAssertionGrant(plan, {
         endpoint,
-        provider: createTokenEndpoint(plan.identityProvider, options),
+        provider: createTokenEndpoint(plan.identityProvider, clock),
         findSubject,
         askFor,
       })

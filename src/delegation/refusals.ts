@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
 import { BoundedMap } from '../core/bounded-map.ts'
 import type { Clock } from '../core/clock.ts'
 import { ProxyError } from '../core/errors.ts'
+import { hashId } from '../core/hash-id.ts'
 import type { DelegationPlan } from '../core/plan/delegation-plan.ts'
 import { formatPrincipalKey } from '../core/principal.ts'
 import type { Caller } from '../core/upstream-credential.ts'
@@ -36,7 +36,7 @@ export function createRefusals(kind: DelegationPlan['kind'], clock: Clock): Refu
   const refused = new BoundedMap<string, Refused>(MAX_REMEMBERED)
   const sentAway = new BoundedMap<string, SentAway>(MAX_REMEMBERED)
   const askToSignIn = (cause: TokenRefusal, { principal, token }: Caller): ProxyError => {
-    const [owner, digest, now] = [formatPrincipalKey(principal), hash(token), clock.monotonic()]
+    const [owner, digest, now] = [formatPrincipalKey(principal), hashId(token), clock.monotonic()]
     const before = sentAway.get(owner)
     if (before !== undefined && now < before.until && before.token !== digest)
       return new ProxyError('upstream_token_refused', { reason: 'refused_again', cause })
@@ -46,7 +46,7 @@ export function createRefusals(kind: DelegationPlan['kind'], clock: Clock): Refu
   return {
     recall({ token }) {
       // Most callers are never refused: then nothing is hashed.
-      const found = refused.size === 0 ? undefined : refused.get(hash(token))
+      const found = refused.size === 0 ? undefined : refused.get(hashId(token))
       return found !== undefined && clock.monotonic() < found.until ? found.error : undefined
     },
     explain(error, caller) {
@@ -55,7 +55,7 @@ export function createRefusals(kind: DelegationPlan['kind'], clock: Clock): Refu
       const meaning = findMeaning(error, kind)
       if (meaning === 'unavailable') return unavailable(error)
       const explained = meaning === 'sign_in' ? askToSignIn(error, caller) : createRefusal(meaning, error)
-      refused.set(hash(caller.token), { error: explained, until: clock.monotonic() + RECALL_MS })
+      refused.set(hashId(caller.token), { error: explained, until: clock.monotonic() + RECALL_MS })
       return explained
     },
   }
@@ -97,8 +97,4 @@ function createRefusal(meaning: Exclude<Meaning, 'sign_in' | 'unavailable'>, cau
 
 function unavailable(cause: unknown): ProxyError {
   return new ProxyError('upstream_token_unavailable', { cause, retryAfter: RETRY_SECONDS })
-}
-
-function hash(token: string): string {
-  return createHash('sha256').update(token).digest('base64url')
 }

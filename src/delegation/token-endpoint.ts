@@ -2,7 +2,6 @@ import type { Clock } from '../core/clock.ts'
 import type { TokenIssuerPlan } from '../core/plan/delegation-plan.ts'
 import { createMetadataSource } from '../oauth/authorization-server-metadata.ts'
 import { createClientAuthentication } from '../oauth/client-authentication.ts'
-import type { ResolveHost } from '../oauth/resolve-host.ts'
 import { createSafeFetch, type RawAnswer, readJsonObject } from '../oauth/safe-fetch.ts'
 import { TokenRefusal } from './token-refusal.ts'
 
@@ -33,14 +32,8 @@ export interface TokenEndpoint {
   close(): Promise<void>
 }
 
-export interface TokenEndpointOptions {
-  readonly clock: Clock
-  /** For tests. */
-  readonly resolveHost?: ResolveHost | undefined
-}
-
-export function createTokenEndpoint(plan: TokenIssuerPlan, { clock, resolveHost }: TokenEndpointOptions): TokenEndpoint {
-  const { fetchRaw, fetchJson, close } = createSafeFetch({ ...plan, issuer: plan.metadataUrl ?? plan.issuer }, resolveHost)
+export function createTokenEndpoint(plan: TokenIssuerPlan, clock: Clock): TokenEndpoint {
+  const { fetchRaw, fetchJson, close } = createSafeFetch({ ...plan, issuer: plan.metadataUrl ?? plan.issuer })
   const metadata = createMetadataSource(plan, fetchJson, clock)
   const authenticate = createClientAuthentication(plan, plan.issuer, clock.wall)
   const findEndpoint = async () => {

@@ -1,10 +1,10 @@
 import { systemClock } from '../core/clock.ts'
 import type { DelegationPlan } from '../core/plan/delegation-plan.ts'
-import type { Principal } from '../core/principal.ts'
 import { createGrant } from '../delegation/grants.ts'
 import { TokenRefusal } from '../delegation/token-refusal.ts'
 import { explainFailure } from './failure.ts'
 import type { Finding, Findings } from './finding.ts'
+import { NO_CALLER } from './no-caller.ts'
 
 /** What the authorization server says of our client or our request, whatever the token is (RFC 6749 §5.2, RFC 8707 §2). */
 const MISTAKES: Readonly<Record<string, string>> = {
@@ -15,23 +15,11 @@ const MISTAKES: Readonly<Record<string, string>> = {
   invalid_target: 'Correct `credential.audience` and `credential.resource`.',
 }
 
-/** No caller that exists: what is asked with it must be refused. */
-const NO_CALLER: Principal = {
-  issuer: 'https://doctor.invalid',
-  subject: undefined,
-  clientId: undefined,
-  scopes: new Set(),
-  groups: [],
-  assurance: 'audience',
-  expiresAt: 0,
-  acceptedUntil: 0,
-  claims: {},
-}
 const NO_TOKEN = 'doctor-asks-for-nothing'
 
 /** Asks for a token as a call would, with a caller's token that cannot exist: a client that may ask is told so of the token, not of itself. */
 export async function checkCredential(plan: DelegationPlan, about: Findings): Promise<Finding[]> {
-  const grant = createGrant(plan, async () => NO_TOKEN, { clock: systemClock })
+  const grant = createGrant(plan, async () => NO_TOKEN, systemClock)
   try {
     await grant.issue({ principal: NO_CALLER, token: NO_TOKEN })
     if (plan.kind === 'client_credentials') return [about.ok('credential', 'The authorization server issues a token for it.')]

@@ -1,9 +1,9 @@
 import type { ListedKind } from '../core/decision.ts'
 import { findNearest } from '../core/nearest-word.ts'
 import type { AccessEntryPlan, PolicyPlan } from '../core/plan/policy-plan.ts'
-import type { Principal } from '../core/principal.ts'
 import { createPolicy } from '../policy/policy.ts'
 import type { ServerItems } from './list-items.ts'
+import { NO_CALLER } from './no-caller.ts'
 
 type NamedKind = Exclude<ListedKind, 'resource_template'>
 
@@ -42,8 +42,8 @@ function listOf(label: string, named: Partial<Record<NamedKind, string | undefin
 /** Whether something that a server lists fits a pattern; a resource may be one that a template becomes. */
 export function isListed({ kind, pattern }: Pick<NamePattern, 'kind' | 'pattern'>, items: ServerItems): boolean {
   const policy = createPolicy({ ...NOTHING, access: { mode: 'enforce', entries: [createEntry(kind, pattern)] } })
-  // A filter for each item, as there is one for each result: each has a budget of work.
-  const shows = (listed: ListedKind) => (name: string) => policy.createListFilter(ANYONE, FACTS)?.shows(listed, name) === true
+  // An entry without conditions is for every caller. A filter for each item, as there is one for each result: each has a budget of work.
+  const shows = (listed: ListedKind) => (name: string) => policy.createListFilter(NO_CALLER, FACTS)?.shows(listed, name) === true
   return items[kind].some(shows(kind)) || (kind === 'resource' && items.resource_template.some(shows('resource_template')))
 }
 
@@ -64,16 +64,4 @@ function createEntry(kind: NamedKind, pattern: string): AccessEntryPlan {
   return { label: 'access[0]', tools: named('tool'), prompts: named('prompt'), resources: named('resource'), methods: [] }
 }
 
-/** An entry without conditions is for everyone. */
-const ANYONE: Principal = {
-  issuer: '',
-  subject: undefined,
-  clientId: undefined,
-  scopes: new Set(),
-  groups: [],
-  assurance: 'audience',
-  expiresAt: 0,
-  acceptedUntil: 0,
-  claims: {},
-}
 const FACTS = { path: '', server: '', revision: '', address: '', now: () => 0 }
