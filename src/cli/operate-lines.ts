@@ -4,8 +4,8 @@ import { formatTable } from './table.ts'
 
 /** What was revoked, for how long, and where that holds. */
 export function formatRevoked(answer: unknown): readonly string[] {
-  const { issuer, refuses, issued_before, until, shared, tokens_of_identity_provider: atProvider } = readAnswer(answer)
-  const { was_signed_in: wasSignedIn, was_known: wasKnown } = readAnswer(answer)
+  const { issuer, refuses, issued_before, until, shared, ...atBroker } = readAnswer(answer)
+  const { was_signed_in: wasSignedIn, was_known: wasKnown, tokens_of_identity_provider: atProvider } = atBroker
   const tokens = refuses === 'all' ? 'All tokens' : `Tokens issued before ${show(issued_before)}`
   const end = until === null ? 'until it is lifted with `unblock`' : `until ${show(until)}`
   return [

@@ -1,7 +1,7 @@
 import type { Upstream } from '../core/ports.ts'
-import type { Delegation } from '../delegation/delegation.ts'
 import type { Foundation } from './foundation.ts'
 import type { Generation } from './generation.ts'
+import type { GuardedServer } from './servers.ts'
 
 /** Requests that were decided a moment ago are not among the open requests yet. */
 const SETTLING_MS = 3000
@@ -32,14 +32,15 @@ export function createRetirement(foundation: Foundation): Retirement {
   const always = (): boolean => true
   return {
     retire(before, after) {
-      for (const upstream of listGone(before, after)) {
+      for (const upstream of listGone(before, after, ({ upstreams }) => upstreams.list())) {
         const deadline = foundation.clock.monotonic() + Math.max(SETTLING_MS, after.plan.drainSeconds * 1000)
         const isDone = () => !isUsed(foundation, upstream) || foundation.clock.monotonic() >= deadline
         later(SETTLING_MS, isDone, () => upstream.close(1000))
       }
       const plans = after.plan.servers.flatMap(({ issuers }) => issuers)
       for (const issuer of foundation.issuers.release(plans)) later(LAST_QUESTION_MS, always, () => issuer.close())
-      for (const delegation of listGoneDelegations(before, after)) later(LAST_QUESTION_MS, always, () => delegation.close())
+      for (const delegation of listGone(before, after, (server) => server.delegation ?? []))
+        later(LAST_QUESTION_MS, always, () => delegation.close())
       const { mounted, rewrite, logout } = before
       if (mounted && mounted !== after.mounted) later(LAST_QUESTION_MS, always, () => mounted.broker.close())
       if (rewrite && rewrite !== after.rewrite) later(LAST_QUESTION_MS, always, () => rewrite.rewrite.close())
@@ -51,16 +52,11 @@ export function createRetirement(foundation: Foundation): Retirement {
   }
 }
 
-function listGone(before: Generation, after: Generation): Upstream[] {
-  const list = ({ servers }: Generation) => servers.flatMap(({ upstreams }) => upstreams.list())
+/** What servers had, and none has now. */
+function listGone<T>(before: Generation, after: Generation, listOf: (server: GuardedServer) => T | readonly T[]): T[] {
+  const list = ({ servers }: Generation) => servers.flatMap(listOf)
   const kept = new Set(list(after))
-  return list(before).filter((upstream) => !kept.has(upstream))
-}
-
-function listGoneDelegations(before: Generation, after: Generation): Delegation[] {
-  const list = ({ servers }: Generation) => servers.flatMap(({ delegation }) => delegation ?? [])
-  const kept = new Set(list(after))
-  return list(before).filter((delegation) => !kept.has(delegation))
+  return list(before).filter((one) => !kept.has(one))
 }
 
 function isUsed({ openRequests }: Foundation, upstream: Upstream): boolean {

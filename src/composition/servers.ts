@@ -92,9 +92,8 @@ function createVerifier(server: ServerPlan, { plan, broker, foundation }: Server
     broker && issuer.issuer === plan.broker?.issuer ? createOwnIssuer(issuer, broker.keys) : issuers.find(issuer)
   const signatures = createTokenVerifier({ ...selectVerified(server), pool: { ...issuers, find } })
   const { ring, lastUse } = accessKeys
-  const credentials = createKeyVerifier(broker?.guard(signatures) ?? signatures, {
-    ...{ ring, clock, server: server.name, onUse: lastUse.note },
-  })
+  const tokens = broker?.guard(signatures) ?? signatures
+  const credentials = createKeyVerifier(tokens, { ring, clock, server: server.name, onUse: lastUse.note })
   const guarded = createDenyVerifier(credentials, denied)
   return meters?.measureVerifier(guarded, server.name) ?? guarded
 }
