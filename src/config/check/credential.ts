@@ -24,7 +24,7 @@ export function checkCredentials(context: CheckContext): void {
   }
 }
 
-export function isDelegated(kind: Kind): kind is (typeof DELEGATED_CREDENTIALS)[number] {
+function isDelegated(kind: Kind): kind is (typeof DELEGATED_CREDENTIALS)[number] {
   return DELEGATED_CREDENTIALS.some((delegated) => delegated === kind)
 }
 
@@ -96,7 +96,7 @@ function checkDelegation(
   const { report, isBroken, config } = context
   checkTokenIssuer(credential, at, context)
   const hasDefault = credential.kind === 'token_exchange' || credential.kind === 'on_behalf_of'
-  const callers = findCallersIssuer(config, server)
+  const callers = findCallersIssuer({ issuers: config.issuers, hasProvider: config.identity_provider !== undefined }, server)
   const isKnown = credential.issuer !== undefined || (hasDefault && callers.kind !== 'unclear')
   if (!isKnown && !isBroken([...at, 'issuer']) && !isBroken(['issuers']) && !isBroken(['identity_provider']))
     report([...at, 'issuer'], {

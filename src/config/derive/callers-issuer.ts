@@ -10,13 +10,13 @@ export type CallersIssuer =
   /** There are several, or none. */
   | { readonly kind: 'unclear' }
 
-/** Finds the one issuer of a server's callers. */
+/** Finds the one issuer of a server's callers. @param hasProvider - whether there is an `identity_provider` at the top */
 export function findCallersIssuer(
-  { issuers, identity_provider: provider }: Pick<PartialConfig<Config>, 'issuers' | 'identity_provider'>,
+  { issuers, hasProvider }: Pick<PartialConfig<Config>, 'issuers'> & { readonly hasProvider: boolean },
   server: PartialConfig<ServerConfig>,
 ): CallersIssuer {
   const [first, ...others] = server.issuers ?? issuers ?? []
-  const hasBroker = provider !== undefined && server.issuers === undefined
+  const hasBroker = hasProvider && server.issuers === undefined
   if (hasBroker && first === undefined) return { kind: 'identity_provider' }
   return hasBroker || first === undefined || others.length > 0 ? { kind: 'unclear' } : { kind: 'issuer', issuer: first }
 }

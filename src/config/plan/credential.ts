@@ -54,7 +54,7 @@ function createServerPlan(credential: DelegatedConfig, server: ServerConfig, inp
   const { issuers, broker } = inputs
   if (credential.issuer !== undefined) return createTokenIssuerPlan(credential, inputs)
   const identityProvider = broker?.identityProvider
-  const callers = findCallersIssuer({ issuers, identity_provider: identityProvider && {} }, server)
+  const callers = findCallersIssuer({ issuers, hasProvider: broker !== undefined }, server)
   if (callers.kind === 'identity_provider' && identityProvider !== undefined) {
     const { issuer, metadataUrl, allowPrivateNetwork, ca } = identityProvider
     return { ...createTokenIssuerPlan({ ...credential, issuer }, inputs), metadataUrl, allowPrivateNetwork, ca }
