@@ -1,7 +1,6 @@
 import { Session } from 'node:inspector/promises'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
+import { collectGarbage } from '../src/core/collect-garbage.ts'
 
 /** A question of the parent process, and what comes back. */
 export interface Question {
@@ -61,10 +60,8 @@ function measureCpu(): number {
 
 /** Bytes of resident memory, rubbish collected. */
 async function measureResident(): Promise<number> {
-  setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as () => void
   for (let round = 0; round < 4; round++) {
-    collect()
+    collectGarbage('major')
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
   return process.memoryUsage.rss()
