@@ -46,7 +46,7 @@ export function loadBody(exchange: Exchange, head: RequestHead): Promise<Buffer>
 }
 
 /** A user counts once, whatever the client, since clients can register without limit. A caller that is not known yet counts by address. */
-function nameUser({ record: { principal, clientAddress } }: Exchange): string {
+export function nameUser({ record: { principal, clientAddress } }: Exchange): string {
   return principal === undefined ? clientAddress : formatUserKey(principal)
 }
 

@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { createFakeClock } from '../../test/support/fake-clock.ts'
 import { readOutcome } from './body-outcome.ts'
-import { createLongBodies } from './long-bodies.ts'
+import { createLongBodies, type Sender } from './long-bodies.ts'
 
 const limits = { jsonDepth: 128, batchMembers: 50 }
 const pad = (length: number): string => 'x'.repeat(length)
 const call = (args: string, method = 'tools/call'): string =>
   `{"jsonrpc":"2.0","id":7,"method":"${method}","params":{"name":"weather","arguments":${args}}}`
+
+const alice: Sender = { user: 'alice', hasLeft: () => false }
 
 /** Bodies of each kind that there is. */
 const bodies: Readonly<Record<string, Buffer>> = {
@@ -33,13 +35,13 @@ describe('long bodies', () => {
 
   it.each(Object.keys(bodies))('are read alike in a thread: %s', async (name) => {
     const body = bodies[name] as Buffer
-    expect(await longBodies.read(body, limits)).toEqual(readOutcome(body, limits))
+    expect(await longBodies.read(body, limits, alice)).toEqual(readOutcome(body, limits))
   })
 
   it('leave the body as it was, for it is forwarded', async () => {
     const body = Buffer.from(call(`{"note":"${pad(100_000)}"}`))
     const before = Buffer.from(body)
-    await longBodies.read(body, limits)
+    await longBodies.read(body, limits, alice)
     expect(body.equals(before)).toBe(true)
   })
 
@@ -52,7 +54,7 @@ describe('long bodies', () => {
     }
     setImmediate(count)
     const keys = Array.from({ length: 100_000 }, (_, i) => `"key_number_${i}":${i}`)
-    await longBodies.read(Buffer.from(call(`{${keys.join()}}`)), limits)
+    await longBodies.read(Buffer.from(call(`{${keys.join()}}`)), limits, alice)
     isOver = true
     // Read here, it would be over before the next turn.
     expect(turns).toBeGreaterThan(10)
@@ -60,21 +62,40 @@ describe('long bodies', () => {
 
   it('are each answered with their own outcome, however many there are', async () => {
     const texts = Array.from({ length: 20 }, (_, i) => call(`"${pad(70_000)}"`).replace('"weather"', `"tool_${i}"`))
-    const outcomes = await Promise.all(texts.map((text) => longBodies.read(Buffer.from(text), limits)))
+    const outcomes = await Promise.all(texts.map((text) => longBodies.read(Buffer.from(text), limits, alice)))
     const targets = outcomes.map((outcome) => (outcome.kind === 'parsed' ? outcome.messages.operations[0]?.target : undefined))
     expect(targets).toEqual(texts.map((_, i) => `tool_${i}`))
   })
 
+  it('of one user do not keep those of another waiting for more than one', async () => {
+    const order: string[] = []
+    const send = async (user: string): Promise<void> => {
+      await longBodies.read(bodies['a call'] as Buffer, limits, { user, hasLeft: () => false })
+      order.push(user)
+    }
+    await Promise.all(['alice', 'alice', 'alice', 'alice', 'bob'].map(send))
+    expect(order.indexOf('bob')).toBeLessThanOrEqual(2)
+  })
+
+  it('are not read when their turn comes and the client has left', async () => {
+    const first = longBodies.read(bodies['a call'] as Buffer, limits, alice)
+    let hasLeft = false
+    const second = longBodies.read(bodies['a call'] as Buffer, limits, { user: 'mallory', hasLeft: () => hasLeft })
+    hasLeft = true
+    await expect(second).rejects.toMatchObject({ code: 'client_gone' })
+    expect((await first).kind).toBe('parsed')
+  })
+
   it('are read by a new thread when the other one has ended', async () => {
     const body = bodies['a call'] as Buffer
-    await longBodies.read(body, limits)
+    await longBodies.read(body, limits, alice)
     expect(clock.pending).toBe(1)
     clock.advance(30_000)
-    expect((await longBodies.read(body, limits)).kind).toBe('parsed')
+    expect((await longBodies.read(body, limits, alice)).kind).toBe('parsed')
   })
 
   it('are refused, not left waiting, when their thread fails', async () => {
     const failing = createLongBodies(clock, new URL('./no-such-file.js', import.meta.url))
-    await expect(failing.read(bodies['a call'] as Buffer, limits)).rejects.toThrow(/no-such-file/)
+    await expect(failing.read(bodies['a call'] as Buffer, limits, alice)).rejects.toThrow(/no-such-file/)
   })
 })

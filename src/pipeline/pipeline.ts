@@ -2,30 +2,28 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Decision } from '../core/decision.ts'
 import type { RequestRecord } from '../core/record.ts'
 import type { Route, RoutedCall } from '../core/route.ts'
-import { decodeBody } from '../http/body.ts'
 import { condemn, isCondemned } from '../http/connection.ts'
 import { formatCorsHeaders } from '../http/cors.ts'
 import type { RequestHandler } from '../http/listener.ts'
 import { checkOrigin } from '../http/origins.ts'
 import { type RequestHead, readRequestHead } from '../http/request-head.ts'
-import { findAskedRevision, type ParsedBody, parseMessages } from '../mcp/messages.ts'
+import type { ParsedBody } from '../mcp/messages.ts'
 import { findRevision } from '../mcp/revision.ts'
-import { findTraceContext } from '../mcp/trace-context.ts'
 import { addCredential } from './add-credential.ts'
 import { addIdentity } from './add-identity.ts'
 import { admit } from './admit.ts'
 import { answerHealth, answerMetadata, answerPreflight } from './answers.ts'
 import { authenticate, checkAssurance, type Identity } from './authenticate.ts'
 import { authorize, checkPermitted } from './authorize.ts'
-import { restoreRefusal } from './body-outcome.ts'
 import type { Edge } from './edge.ts'
 import { findEndpoint, findPattern } from './endpoints.ts'
 import { type Exchange, openExchange } from './exchange.ts'
 import { forward } from './forward.ts'
 import { checkHost } from './hosts.ts'
 import { loadMessages } from './load-body.ts'
-import { isLong, longBodies } from './long-bodies.ts'
+import { isLong } from './long-bodies.ts'
 import { checkMethod } from './methods.ts'
+import { readLongBody, readShortBody } from './read-body.ts'
 import { type AuthenticatedRequest, readCall } from './read-call.ts'
 import { receive } from './receive.ts'
 import { reconsider, type Standing } from './reconsider.ts'
@@ -153,32 +151,4 @@ const NO_MESSAGES: ParsedBody = {
   revision: undefined,
   openedRevisions: [],
   urlElicitation: false,
-}
-
-/** A refusal takes the ids of its requests from what is left here while the body is read, and from the record afterwards. */
-function readShortBody(exchange: Exchange, body: Buffer): ParsedBody {
-  const text = decodeBody(body)
-  exchange.unreadText = text
-  const messages = parseMessages(text, exchange.edge.limits)
-  exchange.trace?.setContextOfBody(findTraceContext(text))
-  exchange.unreadText = undefined
-  noteMessages(exchange, messages)
-  return messages
-}
-
-async function readLongBody(exchange: Exchange, body: Buffer): Promise<ParsedBody> {
-  const outcome = await longBodies.read(body, exchange.edge.limits)
-  if (outcome.kind === 'parsed') {
-    exchange.trace?.setContextOfBody(outcome.traceContext)
-    noteMessages(exchange, outcome.messages)
-    return outcome.messages
-  }
-  exchange.unreadIds = outcome.ids
-  throw restoreRefusal(outcome)
-}
-
-function noteMessages(exchange: Exchange, messages: ParsedBody): void {
-  exchange.record.operations = messages.operations
-  exchange.record.askedRevision = findAskedRevision(messages, exchange.record.revision ?? '')
-  exchange.isBatch = messages.isBatch
 }
