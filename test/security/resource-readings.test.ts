@@ -82,6 +82,10 @@ describe('a resource below a protected directory is refused without the scope, s
     // With the scheme of what it is relative to, a reference without a slash stays relative.
     `${F}/public/file:../secret/k`,
     `${F}/public/FILE:../secret/k`,
+    // A path that begins with two slashes loses them with the empty authority (Python's urlunsplit, by urldefrag and urljoin), and is relative.
+    'file:////secret/k#x',
+    'file:////secret/k',
+    'file:////srv/../secret/k#x',
     '/srv/secret/k',
   ])('%j, which may be something else', async (uri) => {
     await checkRefused(read(uri), unlisted)
@@ -115,6 +119,8 @@ describe('a single protected resource is refused without the scope, spelled as',
     'note:/secret',
     'note:internal/secret',
     'note:///internal/secret',
+    'note:////internal/secret',
+    'note:////internal/secret#x',
     'note://x/../internal/secret',
     'https://intra.example/Pay%20roll/may',
     'https://INTRA.example:443/Pay roll/may',

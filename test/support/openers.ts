@@ -23,7 +23,13 @@ export const nodeOpeners: Readonly<Record<string, Opener>> = {
   'path.resolve(root, rest)': (uri) => resolve(root, decodeURIComponent(cutRoot(uri))),
   'path.join(root, rest)': (uri) => join(root, decodeURIComponent(cutRoot(uri))),
   'new URL(rest, root)': (uri) => fileURLToPath(new URL(cutRoot(uri), `file://${root}/`)),
+  'without fragment, put together again': (uri) => decodeURIComponent(dropFragment(uri).replace(/^file:\/\//, '')),
   'trimmed and cut': (uri) => decodeURIComponent(uri.trim().replace(/^file:\/*/i, '/')).replaceAll('\\', '/'),
+}
+
+/** As Python's urldefrag does it, to which an empty authority is none. */
+function dropFragment(uri: string): string {
+  return uri.includes('#') ? uri.replace(/#.*$/s, '').replace(/^([a-z]+):\/\/(?=\/\/)/i, '$1:') : uri
 }
 
 function cutRoot(uri: string): string {

@@ -52,13 +52,15 @@ function refuse(uri: string, problem: string): UriReadings {
 
 /**
  * Where there is more `..` than path, it depends on the working directory of an opener that doesn't take the scheme off (`FILE:///../x`,
- * where it looks for `file://`). One that cuts off seven characters without looking makes anything of `file:/x/secret` and `/x`. On
- * Windows, `/x` is on the drive that the process is on.
+ * where it looks for `file://`). One that cuts off seven characters without looking makes anything of `file:/x/secret` and `/x`. One
+ * that puts `file:////x` together again leaves an empty authority out, and so makes it `file://x` (Python's urlunsplit, which urldefrag
+ * and urljoin call). On Windows, `/x` is on the drive that the process is on.
  */
 function isBoundless(uri: string, { hasDrives }: NamedParts): boolean {
   const { scheme = 'file', authority, rest } = splitUri(uri)
   if (scheme !== 'file') return false
-  return authority === undefined || climbs(rest) || (hasDrives && authority === '' && !hasDrive(rest))
+  if (authority === undefined || climbs(rest)) return true
+  return authority === '' && (/^\/\/[^/]/.test(rest) || (hasDrives && !hasDrive(rest)))
 }
 
 function firstOf<T, R>(items: readonly T[], find: (item: T) => R | undefined): R | undefined {
