@@ -200,6 +200,12 @@ describe('an event stream', () => {
     ['data behind a space', ` data: ${list('secret')}\n\n`],
     ['data before the colon', `data : ${list('secret')}\n\n`],
     ['data behind a byte order mark', `\ufeffdata: ${list('secret')}\n\n`],
+    ['a name that ends with a NUL for some', `data\0: ${list('secret')}\n\n`],
+    ...['\v', '\f', '\x1c', '\x1d', '\x1e', '\x85', '\u2028', '\u2029'].map((end): [string, string] => [
+      `a comment that ${JSON.stringify(end)} ends for some`,
+      `: x${end}data: ${list('secret')}\n\n`,
+    ]),
+    ['other data behind a line end that few know', `event: other\ndata: \u2028data: ${list('secret')}\n\n`],
     ['a message that is none', 'data: secret\n\n'],
     ['a message that is none, by its name', 'event: x\nevent: message\ndata: secret\n\n'],
     ['half a message', 'event: other\ndata: {"result":\n\n'],
@@ -209,6 +215,19 @@ describe('an event stream', () => {
     expect(reply.failure).toBe('answer_unfilterable')
     expect(reply.body).toBe(`data: ${list('a')}\n\n`)
     expect(reply.isEnded).toBe(false)
+  })
+
+  it('may begin with a byte order mark, unless what stands behind it could be left out', () => {
+    expect(filterStream([`\ufeffdata: ${list('a', 'secret')}\n\n`]).body).toBe(`\ufeffdata: ${list('a')}\n\n`)
+    expect(filterStream(cut(`\ufeffevent: endpoint\ndata: /x\n\n`, 'bytes')).body).toBe(`\ufeffevent: endpoint\ndata: /x\n\n`)
+    const other = `\ufeffdata: x\nevent: other\ndata: ${list('secret')}\n\n`
+    expect(filterStream([other]).failure).toBe('answer_unfilterable')
+    expect(filterStream([`\ufeff\ufeffdata: ${list('secret')}\n\n`]).failure).toBe('answer_unfilterable')
+  })
+
+  it('holds any character in the strings of a message', () => {
+    const text = `data: {"result":{"tools":[],"x":"\u2028data: \x85\x7f"}}\n\n`
+    expect(filterStream([text]).body).toBe(text)
   })
 
   it('is cut for bytes that are no UTF-8, for an event without an end, and refused when it is encoded', () => {

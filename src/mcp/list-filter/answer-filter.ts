@@ -131,10 +131,12 @@ function passEvents(reply: Reply, options: AnswerFilterOptions): Passage {
   const held = createHeldBytes(options)
   const split = createEventSplitter(held)
   let isDropped = false
+  let isFirst = true
   const filterPiece = (piece: Buffer): Buffer[] => {
     // A line feed that comes alone belongs to the line end before it.
     if (isDropped && piece.length === 1) return []
-    const kept = filterEvent(piece, options)
+    const kept = filterEvent(piece, options, isFirst)
+    isFirst = false
     isDropped = kept === undefined
     return kept === undefined ? [] : [kept]
   }

@@ -14,22 +14,41 @@ interface Line {
   readonly isData: boolean
 }
 
+const BYTE_ORDER_MARK = '\ufeff'
+
 /**
  * Filters the messages of one event.
  *
  * @param bytes - a complete event, or comments
+ * @param isFirst - whether the stream begins with it: a byte order mark there belongs to no field (HTML, Server-sent events §9.2.6)
  * @returns the same bytes where nothing changes; undefined where nothing of the event stays
  * @throws ProxyError `answer_unfilterable`
  */
-export function filterEvent(bytes: Buffer, visibility: Visibility): Buffer | undefined {
-  const text = decodeAnswer(bytes)
+export function filterEvent(bytes: Buffer, visibility: Visibility, isFirst = false): Buffer | undefined {
+  const decoded = decodeAnswer(bytes)
+  const mark = isFirst && decoded.startsWith(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK : ''
+  const text = decoded.slice(mark.length)
   const lines = splitLines(text)
   const data = lines.filter(({ isData }) => isData)
   const content = data.map((line) => text.slice(findValue(text, line), line.end)).join('\n')
-  if (!isMessage(content, text, lines)) return bytes
+  const hasMessage = isMessage(content, text, lines)
+  // Readers that take the mark for a part of the name read only what is behind that line.
+  if (mark !== '' && lines[0]?.isData === true && !hasMessage && content.trim() !== '')
+    throw refuse('data behind a byte order mark that is no message')
+  refuseOtherLineEnds(text, hasMessage ? lines.filter(({ isData }) => !isData) : lines)
+  if (!hasMessage) return bytes
   const filtered = filterMessages(content, visibility)
   if (filtered === undefined) return undefined
-  return filtered === content ? bytes : Buffer.from(replaceData(text, lines, filtered))
+  return filtered === content ? bytes : Buffer.from(mark + replaceData(text, lines, filtered))
+}
+
+/** Where lines end for some readers, such as Python's `splitlines`. A message holds such characters in strings only, where nothing can begin. */
+const OTHER_LINE_END = /[\v\f\x1c-\x1e\x85\u2028\u2029]\s*data/i
+
+function refuseOtherLineEnds(text: string, lines: readonly Line[]): void {
+  if (!OTHER_LINE_END.test(text)) return
+  if (lines.some(({ start, end }) => OTHER_LINE_END.test(text.slice(start, end))))
+    throw refuse('a line end that few readers know')
 }
 
 function splitLines(text: string): Line[] {
@@ -52,8 +71,8 @@ function splitLines(text: string): Line[] {
 
 function isData(name: string): boolean {
   if (name === 'data') return true
-  // A less exact reader would take it for data. Trimming removes a byte order mark, too.
-  if (name.trim().toLowerCase() === 'data') throw refuse('a field that looks like data')
+  // A less exact reader would take it for data, or read it up to a NUL. Trimming removes a byte order mark, too.
+  if ((name.split('\0', 1)[0] ?? '').trim().toLowerCase() === 'data') throw refuse('a field that looks like data')
   return false
 }
 
@@ -82,14 +101,25 @@ function isMessage(content: string, text: string, lines: readonly Line[]): boole
 /** The first line with data gets all of it, in as many lines as it has. */
 function replaceData(text: string, lines: readonly Line[], content: string): string {
   const first = lines.find(({ isData }) => isData)
-  const format = (line: Line): string => {
-    if (!line.isData) return text.slice(line.start, line.next)
-    if (line !== first) return ''
-    const before = text.slice(line.start, findValue(text, line))
-    const after = text.slice(line.end, line.next)
-    return content.split('\n').reduce((formatted, piece) => formatted + before + piece + after, '')
+  let written = ''
+  const write = (line: string): void => {
+    // Where a line between the two is gone, these would be one line end.
+    if (written.endsWith('\r') && line.startsWith('\n')) written += '\n'
+    written += line
   }
-  return lines.map(format).join('')
+  for (const line of lines) {
+    if (!line.isData) write(text.slice(line.start, line.next))
+    else if (line === first) for (const piece of content.split('\n')) write(formatData(text, line, piece))
+  }
+  return written
+}
+
+/** A line of data as the given one was written, but for its value. */
+function formatData(text: string, line: Line, value: string): string {
+  const before = text.slice(line.start, findValue(text, line))
+  // What is written without a colon can hold no value, and without the optional space none that begins with one (§9.2.6).
+  const name = before === 'data' || (before === 'data:' && value.startsWith(' ')) ? 'data: ' : before
+  return name + value + text.slice(line.end, line.next)
 }
 
 function refuse(what: string): ProxyError {
