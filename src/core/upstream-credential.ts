@@ -37,5 +37,5 @@ export type UpstreamCredential =
       readonly isShared: boolean
       readonly find: FindCredential
       /** Has the next call fetch a new token: the MCP server has refused this one. */
-      readonly forget: (principal: Principal) => void
+      readonly forget: (caller: Caller) => void
     }

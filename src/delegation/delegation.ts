@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import type { DelegationPlan } from '../core/plan/delegation-plan.ts'
-import { formatPrincipalKey, type Principal } from '../core/principal.ts'
+import { formatPrincipalKey } from '../core/principal.ts'
 import type { Caller, FindCredential } from '../core/upstream-credential.ts'
 import { createFairLimiter } from '../oauth/fair-limiter.ts'
 import { createGrant, type FindSubjectToken } from './grants.ts'
@@ -13,7 +13,7 @@ export interface Delegation {
   /** Whether all callers have the same token. */
   readonly isShared: boolean
   /** Has the next call fetch a new token. */
-  forget(principal: Principal): void
+  forget(caller: Caller): void
   close(): Promise<void>
 }
 
@@ -54,7 +54,7 @@ export function createDelegation({ plan, clock, findSubject, onIssued }: Delegat
       if (refused !== undefined) throw refused
       return tokens.find(caller)
     },
-    forget: (principal) => tokens.forget({ principal }),
+    forget: tokens.forget,
     close: grant.close,
   }
 }

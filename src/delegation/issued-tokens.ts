@@ -1,14 +1,14 @@
 import { BoundedMap } from '../core/bounded-map.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Caller } from '../core/upstream-credential.ts'
-import { formatAuthority } from './authority.ts'
+import { formatOwner } from './authority.ts'
 import type { IssuedToken } from './token-endpoint.ts'
 
-/** Tokens that were issued, each for callers of one authority. */
+/** Tokens that were issued, each for callers of one authority, or for one token that names no user. */
 export interface IssuedTokens {
   /** @throws what issuing throws; failures are not kept */
   find(caller: Caller): Promise<string>
-  forget(caller: Pick<Caller, 'principal'>): void
+  forget(caller: Caller): void
 }
 
 export interface IssuedTokensOptions {
@@ -35,7 +35,7 @@ interface Entry {
 export function createIssuedTokens({ clock, issue, isShared }: IssuedTokensOptions): IssuedTokens {
   const entries = new BoundedMap<string, Entry>(MAX_TOKENS)
   const running = new Map<string, Promise<string>>()
-  const nameOwner = ({ principal }: Pick<Caller, 'principal'>) => (isShared ? '' : formatAuthority(principal))
+  const nameOwner = (caller: Caller) => (isShared ? '' : formatOwner(caller))
   const fetch = async (owner: string, caller: Caller): Promise<string> => {
     const askedAt = clock.wall()
     const issued = await issue(caller)

@@ -28,7 +28,7 @@ const MAX_HELD_BYTES = 64 * 1024
 export function forward(exchange: Exchange, call: RoutedCall, identity: Identity): void {
   if (lastsUntilEnded(call) && exchange.edge.isDraining()) throw new ProxyError('shutting_down', { retryAfter: 1 })
   const answered = letGoOfBody(call)
-  const forwarding = new Forwarding(exchange, answered)
+  const forwarding = new Forwarding(exchange, answered, identity.token)
   const reply = new ServerReply(forwarding)
   const answer = openAnswer(exchange, answered, identity, reply)
   const filtering = findListFiltering(exchange, answer)
@@ -78,15 +78,18 @@ class Forwarding implements ReplyOwner {
   readonly response: ServerResponse
   readonly #exchange: Exchange
   readonly #call: RoutedCall
+  /** Of the caller. */
+  readonly #token: string
   /** As the server declares in this very answer. */
   listChanged: readonly ChangingList[] | undefined
   /** Whether events can be added to the answer. */
   #isEventStream = false
 
-  constructor(exchange: Exchange, call: RoutedCall) {
+  constructor(exchange: Exchange, call: RoutedCall, token: string) {
     this.response = exchange.response
     this.#exchange = exchange
     this.#call = call
+    this.#token = token
   }
 
   get farewell(): string | undefined {
@@ -128,7 +131,8 @@ class Forwarding implements ReplyOwner {
   refuse(error: ProxyError): void {
     const { route, principal } = this.#call
     // It may have been revoked where it was issued: the next call gets another one.
-    if (error.code === 'upstream_refused_credential' && route.credential.kind === 'delegated') route.credential.forget(principal)
+    if (error.code === 'upstream_refused_credential' && route.credential.kind === 'delegated')
+      route.credential.forget({ principal, token: this.#token })
     refuse(this.#exchange, error)
   }
 

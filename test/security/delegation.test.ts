@@ -78,7 +78,7 @@ describe('a token that was issued for a caller', () => {
       for (let index = 0; index < 1000; index++) {
         const at = (seed * 31 + index * 17) % users.length
         const [token, principal] = [users[at] ?? '', principals[at] as Principal]
-        if (index % 97 === 0) delegation.forget(principal)
+        if (index % 97 === 0) delegation.forget({ principal, token })
         // Every third time as if the token had been verified anew.
         const asked = index % 3 === 0 ? { ...principal } : principal
         const found = await delegation.find({ principal: asked, token })
@@ -110,6 +110,24 @@ describe('a token that was issued for a caller', () => {
     expect(await delegation.find({ principal: one, token: 'first' })).toBe(first)
   })
 
+  it('is not used for another token that names no user either, and is forgotten without that one', async () => {
+    const { delegation } = await startDelegation()
+    const nameless = { ...createPrincipal('', { sub: undefined }), subject: undefined }
+    const [one, other] = [
+      { principal: nameless, token: 'first' },
+      { principal: { ...nameless }, token: 'second' },
+    ]
+    const first = await delegation.find(one)
+    const second = await delegation.find(other)
+    expect(second).toMatch(/^second~/)
+    expect(await delegation.find({ ...one, principal: nameless })).toBe(first)
+    delegation.forget(one)
+    expect(await delegation.find(other)).toBe(second)
+    expect(await delegation.find(one)).not.toBe(first)
+    // The very same object, in case that one is kept for several tokens.
+    expect(await delegation.find({ principal: nameless, token: 'third' })).toMatch(/^third~/)
+  })
+
   it('is not used beyond the end of the caller’s own', async () => {
     const { delegation } = await startDelegation()
     const over = { ...createPrincipal('alice'), expiresAt: Math.floor(Date.now() / 1000) - 1 }
@@ -132,21 +150,45 @@ describe('a token that was issued for a caller', () => {
   })
 })
 
+/** A proxy that exchanges the tokens of its callers at a token server. */
+async function startExchangingProxy() {
+  const [issuer, server, upstream] = await Promise.all([startIssuer(), startTokenServer(), startRecordingUpstream()])
+  const credential = {
+    kind: 'token_exchange',
+    issuer: server.issuer,
+    client_id: 'p',
+    client_secret: { env: 'CLIENT_SECRET' },
+  } as const
+  const servers = [{ path: '/mcp', upstream: `${upstream.origin}/mcp`, credential }]
+  const proxy = await startTestProxy({ issuers: [issuer.issuer], servers }, { CLIENT_SECRET: SECRET })
+  open.push(server.close, upstream.close, issuer.close, () => proxy.close())
+  const call = (user: string) => sendMcp(`${proxy.origin}/mcp`, { user, body: createRequest('ping', {}, 1) })
+  const mint = (claims: Readonly<Record<string, unknown>>) =>
+    issuer.mint({ claims: { aud: `${proxy.origin}/mcp`, ...claims } })
+  return { proxy, server, upstream, mint, call }
+}
+
+describe('two tokens of one client that name no user', () => {
+  it('get a token for the MCP server each, and one that is refused there is forgotten alone', async () => {
+    const { call, mint, server, upstream } = await startExchangingProxy()
+    let count = 0
+    server.answerWith(({ form }) => issueToken(`${form.get('subject_token')?.slice(-20)}~${count++}`))
+    const tokens = [await mint({ sub: undefined, jti: '1' }), await mint({ sub: undefined, jti: '2' })] as const
+    const [one, other] = tokens.map((token, index) => `Bearer ${token.slice(-20)}~${index}`)
+    for (const token of [...tokens, ...tokens]) expect((await call(token)).status).toBe(200)
+    upstream.answerWith((_, response) => void response.writeHead(401).end())
+    expect((await call(tokens[0])).status).toBe(502)
+    for (const token of tokens) await call(token)
+    const shown = upstream.requests.map(({ headers }) => headers.authorization)
+    expect(shown).toEqual([one, other, one, other, one, one?.replace('~0', '~2'), other])
+  })
+})
+
 describe('a hostile authorization server', () => {
   async function start() {
-    const [issuer, server, upstream] = await Promise.all([startIssuer(), startTokenServer(), startRecordingUpstream()])
-    const credential = {
-      kind: 'token_exchange',
-      issuer: server.issuer,
-      client_id: 'p',
-      client_secret: { env: 'CLIENT_SECRET' },
-    } as const
-    const servers = [{ path: '/mcp', upstream: `${upstream.origin}/mcp`, credential }]
-    const proxy = await startTestProxy({ issuers: [issuer.issuer], servers }, { CLIENT_SECRET: SECRET })
-    open.push(server.close, upstream.close, issuer.close, () => proxy.close())
-    const user = await issuer.mint({ claims: { aud: `${proxy.origin}/mcp`, sub: 'alice' } })
-    const call = () => sendMcp(`${proxy.origin}/mcp`, { user, body: createRequest('ping', {}, 1) })
-    return { proxy, server, upstream, user, call }
+    const { mint, call, ...parts } = await startExchangingProxy()
+    const user = await mint({ sub: 'alice' })
+    return { ...parts, user, call: () => call(user) }
   }
 
   it('that repeats in its error what it was sent puts no token into log or answer', async () => {
