@@ -163,8 +163,7 @@ async function startExchangingProxy() {
   const proxy = await startTestProxy({ issuers: [issuer.issuer], servers }, { CLIENT_SECRET: SECRET })
   open.push(server.close, upstream.close, issuer.close, () => proxy.close())
   const call = (user: string) => sendMcp(`${proxy.origin}/mcp`, { user, body: createRequest('ping', {}, 1) })
-  const mint = (claims: Readonly<Record<string, unknown>>) =>
-    issuer.mint({ claims: { aud: `${proxy.origin}/mcp`, ...claims } })
+  const mint = (claims: Readonly<Record<string, unknown>>) => issuer.mint({ claims: { aud: `${proxy.origin}/mcp`, ...claims } })
   return { proxy, server, upstream, mint, call }
 }
 
