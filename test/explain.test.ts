@@ -44,6 +44,16 @@ servers:
 `,
 )
 
+writeFileSync(
+  join(directory, 'hosts.yaml'),
+  `issuers: [https://idp.example.com]
+servers:
+  - path: /data
+    upstream: http://localhost/mcp
+    rules: [{ resource: "db://secret/**", deny: true }, { resource: "db://known/**", scopes: [] }]
+`,
+)
+
 /** The file is config.yaml, unless one is named. */
 function run([command = '', ...rest]: readonly string[]) {
   const [file = 'config.yaml', flags] = rest[0]?.endsWith('.yaml') ? [rest[0], rest.slice(1)] : [undefined, rest]
@@ -108,6 +118,16 @@ describe('explain', { timeout: 60_000 }, () => {
   it('keeps numbers of arguments exact', async () => {
     expect((await ask('--tool', 'search_big', '--args', '{"size": 9007199254740993}')).code).toBe(0)
     expect((await ask('--tool', 'search_big', '--args', '{"size": 9007199254740992}')).code).toBe(3)
+  })
+
+  it('says that a rule is about what an MCP server may take the URI for, where it is not about the URI itself', async () => {
+    const read = (uri: string) => run(['explain', 'hosts.yaml', '--claims', alice, '--resource', uri])
+    const hint = 'about what an MCP server may read the URI as, not about the URI as it is written'
+    const textOf = async (uri: string) => (await read(uri)).output.replaceAll(/\s+/g, ' ')
+    expect(await textOf('db://public/x')).toContain(`rules[0]: resource db://secret/**: denied (${hint}) →`)
+    expect(await textOf('db://public/%2e%2e/x')).toContain(hint)
+    expect(await textOf('db://secret/x')).toContain('rules[0]: resource db://secret/**: denied →')
+    expect(await textOf('db://known/x')).not.toContain('rules[0]')
   })
 
   it('prints the same as JSON', async () => {

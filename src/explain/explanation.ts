@@ -62,8 +62,9 @@ export function createExplainer(server: ServerPlan, limits: Plan['limits']): Exp
     explain(principal, operation, circumstances) {
       const { kind, name } = operation
       const steps: ExplainedStep[] = []
+      const resource = kind === 'resource' ? name : undefined
       const decision = policy.decide(principal, createQuestion(operation, server, circumstances, limits), (step) =>
-        steps.push({ ...step, about: describeCheck(step.check, server.policy) }),
+        steps.push({ ...step, about: describeCheck(step.check, server.policy, resource) }),
       )
       const { revision, path } = circumstances
       const isHttpSse = server.endpoints.some((endpoint) => endpoint.path === path && endpoint.kind === 'messages')

@@ -1,4 +1,6 @@
 import type { AccessEntryPlan, PolicyPlan, RulePlan } from '../core/plan/policy-plan.ts'
+import { compileResourcePattern } from '../policy/target/resource-pattern.ts'
+import { createWork } from '../policy/work.ts'
 
 /** Who an entry of `access` is for: a condition in each line, all of which must hold. */
 export function listConditions({ groups, claim, who }: AccessEntryPlan): string[] {
@@ -39,13 +41,26 @@ export function listNeeds({ require, deny, onDeny, mode }: RulePlan): string[] {
   ]
 }
 
-/** What stands behind a check of a decision (`scopes`, `rules[2]`, `access[0]`), in words; empty where the name says it all. */
-export function describeCheck(check: string, { baseScopes, rules, access }: PolicyPlan): string {
+/**
+ * What stands behind a check of a decision (`scopes`, `rules[2]`, `access[0]`), in words; empty where the name says it all.
+ *
+ * @param resource - the URI, where a resource is asked for
+ */
+export function describeCheck(check: string, { baseScopes, rules, access }: PolicyPlan, resource?: string): string {
   if (check === 'scopes') return `every request needs ${baseScopes.join(' ')}`
   const entry = access?.entries.find(({ label }) => label === check)
   if (entry !== undefined) return formatEntry(entry)
   const rule = rules.find((_, index) => check === `rules[${index}]`)
   if (rule === undefined) return ''
   const scopes = rule.scopes.length > 0 ? [`scopes ${rule.scopes.join(' ')}`] : []
-  return `${formatMatcher(rule)}: ${[...scopes, ...listNeeds(rule)].join('; ') || 'nothing more'}`
+  const needs = `${formatMatcher(rule)}: ${[...scopes, ...listNeeds(rule)].join('; ') || 'nothing more'}`
+  return isAboutReading(rule, resource)
+    ? `${needs} (about what an MCP server may read the URI as, not about the URI as it is written)`
+    : needs
+}
+
+/** A rule restricts whatever a URI may mean: a server may ignore its host, or resolve its dots. */
+function isAboutReading(rule: RulePlan, resource: string | undefined): boolean {
+  if (rule.resource === undefined || resource === undefined) return false
+  return !compileResourcePattern(rule.resource).names(resource, createWork())
 }

@@ -46,7 +46,9 @@ export const rule = z
     prompt: text(findBlankMistake).optional().describe('Uses of a prompt; `*` stands for any characters.'),
     resource: text(findBlankMistake)
       .optional()
-      .describe('Reads and subscriptions of a resource URI; `*` stands for any characters except `/`, `**` for any characters.'),
+      .describe(
+        'Reads and subscriptions of a resource URI; `*` stands for any characters except `/`, `**` for any characters. Hosts that no pattern names are restricted, too: see [authorization](authorization.md#resources-by-host).',
+      ),
     path: z.string().optional().describe('Every request to this path of the server.'),
     scopes: scopes()
       .optional()
