@@ -123,7 +123,8 @@ async function runAction(
   try {
     const input = await readInput(request, response, head, clock)
     parameters = describeInput(input)
-    const result = await action(input, { address, tellFailure })
+    const act = () => action(input, { address, tellFailure })
+    const result = await (trace === undefined ? act() : trace.run(act))
     report(undefined)
     return result
   } catch (error) {

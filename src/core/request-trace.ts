@@ -7,6 +7,8 @@ import type { TraceIds } from './trace-ids.ts'
 export interface RequestTrace {
   /** Of the span; undefined until its parent is known: before the call is sent, or the request is refused. */
   readonly ids: TraceIds | undefined
+  /** Runs what serves the request: what we fetch from other hosts meanwhile becomes a part of its trace. */
+  run<T>(task: () => T): T
   /** @param pattern - path as it is configured: it holds no id */
   setRoute(pattern: string): void
   /** Called when a step begins, which ends the one before. */

@@ -1,8 +1,9 @@
 import { lookup as dnsLookup } from 'node:dns'
-import { Agent, type Dispatcher, request as send } from 'undici'
+import { Agent, type Dispatcher, request as sendRequest } from 'undici'
 import { isObject } from '../core/is-object.ts'
 import { parseExactJson } from '../core/json/exact-json.ts'
 import { checkStrictJson } from '../core/json/strict-json.ts'
+import { tellFetch } from '../core/outbound-fetch.ts'
 import type { EgressPlan } from '../core/plan/egress-plan.ts'
 import { createEgressConnector } from '../egress/connector.ts'
 import { checkPublicLiteral, isSameHost, parseTarget } from './fetch-target.ts'
@@ -98,12 +99,16 @@ export function createSafeFetch(plan: SafeFetchPlan, resolver?: ResolveHost): Sa
   const anywhere = createAgent(plan, resolveHost, false)
   const resolvePublic = resolver ?? (plan.issuer === undefined ? createNameServerResolver() : dnsLookup)
   const publicOnly = createAgent({ ca: plan.ca, egress: plan.egress }, resolvePublic, true)
-  const fetchRaw = async (url: string, request: RawRequest): Promise<RawAnswer> => {
-    const target = parseTarget(url, { ...plan, ...request })
+  const send = async (url: string, target: URL, request: RawRequest): Promise<RawAnswer> => {
     const deadline = AbortSignal.timeout(request.deadlineMs ?? DEADLINE_MS)
     const isFree = request.namedBy === 'operator' || (await mayBePrivate(target, plan, resolveHost, deadline))
     if (!isFree) checkPublicLiteral(url, target)
     return exchange(target, request, isFree ? anywhere : publicOnly, deadline)
+  }
+  const fetchRaw = async (url: string, request: RawRequest): Promise<RawAnswer> => {
+    const target = parseTarget(url, { ...plan, ...request })
+    const isOfClient = plan.issuer === undefined
+    return tellFetch(request.method, isOfClient ? undefined : target, () => send(url, target, request))
   }
   return {
     fetchRaw,
@@ -152,7 +157,7 @@ async function mayBePrivate(target: URL, plan: SafeFetchPlan, resolveHost: Resol
 async function exchange(target: URL, request: RawRequest, dispatcher: Dispatcher, deadline: AbortSignal): Promise<RawAnswer> {
   const { body, method, signal, deadlineMs = DEADLINE_MS } = request
   try {
-    const response = await send(target.href, {
+    const response = await sendRequest(target.href, {
       dispatcher,
       method,
       // The size limit counts received bytes; a compressed response could grow beyond it.

@@ -36,7 +36,8 @@ export function createPipeline(edge: Edge): RequestHandler {
   return (request: IncomingMessage, response: ServerResponse) => {
     if (isCondemned(request.socket)) return ignore(response)
     const exchange = openExchange(edge, request, response)
-    serve(exchange).catch((error: unknown) => refuse(exchange, error))
+    const serving = exchange.trace === undefined ? serve(exchange) : exchange.trace.run(() => serve(exchange))
+    serving.catch((error: unknown) => refuse(exchange, error))
   }
 }
 

@@ -12,8 +12,10 @@ import type { Called, CallTrace, RequestTrace, TracedRequest } from '../core/req
 import type { TraceIds } from '../core/trace-ids.ts'
 import { CallSpan } from './call-span.ts'
 import { findSpanInFields, findSpanInHeaders } from './carrier.ts'
+import type { FetchSpan } from './fetch-span.ts'
 import { createSpanClock } from './span-clock.ts'
 import { describeCall, describeRequest, markFailed, nameRequest } from './span-facts.ts'
+import { runWaiting, type Waiting } from './waiting.ts'
 
 interface Step {
   readonly name: string
@@ -34,6 +36,9 @@ export class RequestSpan implements RequestTrace {
   #inBody: Readonly<Record<string, string>> | undefined
   #opened: { readonly span: Span; readonly context: Context } | undefined
   #call: CallSpan | undefined
+  /** Fetches from before the parent was known. */
+  readonly #fetches: FetchSpan[] = []
+  readonly #waiting: Waiting = { take: (fetch) => this.#take(fetch) }
 
   constructor(tracer: Tracer, rawHeaders: readonly string[]) {
     this.#tracer = tracer
@@ -44,6 +49,10 @@ export class RequestSpan implements RequestTrace {
     if (this.#opened === undefined) return undefined
     const { traceId, spanId, traceFlags } = this.#opened.span.spanContext()
     return { traceId, spanId, isSampled: (traceFlags & TraceFlags.SAMPLED) !== 0 }
+  }
+
+  run<T>(task: () => T): T {
+    return runWaiting(this.#waiting, task)
   }
 
   setRoute(pattern: string): void {
@@ -60,6 +69,7 @@ export class RequestSpan implements RequestTrace {
 
   openCall(called: Called): CallTrace {
     this.step('')
+    this.#waiting.take = undefined
     const { context } = this.#open()
     const options = { kind: SpanKind.CLIENT, startTime: this.#now(), attributes: describeCall(called) }
     this.#call = new CallSpan(this.#tracer.startSpan(nameRequest(called), options, context), this.#now)
@@ -67,6 +77,7 @@ export class RequestSpan implements RequestTrace {
   }
 
   end(request: TracedRequest): void {
+    this.#waiting.take = undefined
     this.#call?.end(request.code)
     const { span, context } = this.#open()
     if (!span.isRecording()) return
@@ -89,7 +100,13 @@ export class RequestSpan implements RequestTrace {
     const options: SpanOptions = { kind: SpanKind.SERVER, startTime: this.#startedAt, links }
     const span = this.#tracer.startSpan('request', options, context)
     this.#opened = { span, context: trace.setSpan(ROOT_CONTEXT, span) }
+    for (const fetch of this.#fetches.splice(0)) fetch.open(this.#opened.context)
     return this.#opened
+  }
+
+  #take(fetch: FetchSpan): void {
+    if (this.#opened === undefined) this.#fetches.push(fetch)
+    else fetch.open(this.#opened.context)
   }
 
   /** The step in which a request was refused is the last one, and failed with it. */

@@ -1,9 +1,21 @@
-import { type DiagLogFunction, DiagLogLevel, diag, isSpanContextValid, propagation, trace } from '@opentelemetry/api'
+import {
+  type DiagLogFunction,
+  DiagLogLevel,
+  diag,
+  isSpanContextValid,
+  propagation,
+  ROOT_CONTEXT,
+  type Tracer,
+  trace,
+} from '@opentelemetry/api'
 import { NodeSDK } from '@opentelemetry/sdk-node'
+import { listenToFetches, type OutboundFetch } from '../core/outbound-fetch.ts'
 import type { Tracing } from '../core/tracing.ts'
 import { readVersion } from '../core/version.ts'
+import { FetchSpan } from './fetch-span.ts'
 import { RequestSpan } from './request-span.ts'
 import { traceUpstream } from './traced-upstream.ts'
+import { findWaiting } from './waiting.ts'
 
 const NAME = 'open-mcp-auth-proxy'
 /** Milliseconds for which the end of the process waits for a collector. */
@@ -16,7 +28,25 @@ const FLUSH_MS = 3000
 export function startSdk(onIssue: (message: string) => void): Tracing {
   const close = isStarted() ? async (): Promise<void> => undefined : start(onIssue)
   const tracer = trace.getTracer(NAME, readVersion())
-  return { open: (rawHeaders) => new RequestSpan(tracer, rawHeaders), traceUpstream, close }
+  const stopListening = listenToFetches((fetch) => traceFetch(tracer, fetch))
+  return {
+    open: (rawHeaders) => new RequestSpan(tracer, rawHeaders),
+    traceUpstream,
+    close() {
+      stopListening()
+      return close()
+    },
+  }
+}
+
+/** Two proxies in one process have one SDK: the first that hears of a fetch traces it. */
+function traceFetch(tracer: Tracer, fetch: OutboundFetch): void {
+  if (fetch.trace !== undefined) return
+  const span = new FetchSpan(tracer, fetch)
+  fetch.trace = span
+  const take = findWaiting()?.take
+  if (take === undefined) span.open(ROOT_CONTEXT)
+  else take(span)
 }
 
 /** An application that this is a part of, or `node --import`, may have started an SDK of its own: then spans go there. */
