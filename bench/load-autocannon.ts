@@ -19,17 +19,18 @@ type Cannon = (options: {
 
 const autocannon = createRequire(import.meta.url)('autocannon') as Cannon
 const [url = '', seconds, connections, files] = process.argv.slice(2)
-const { headers, tokens, body } = JSON.parse(files ?? '') as LoadFiles
+const { headers, tokens, body, start } = JSON.parse(files ?? '') as LoadFiles
 
 const lines = (file: string): string[] => readFileSync(file, 'utf8').trimEnd().split('\n')
 const shared = Object.fromEntries(lines(headers).map((line) => line.split('\t')))
 const text = readFileSync(body, 'utf8')
+const all = lines(tokens)
 
 const result = await autocannon({
   url,
   duration: Number(seconds),
   connections: Number(connections),
-  requests: lines(tokens).map((token) => ({
+  requests: [...all.slice(start), ...all.slice(0, start)].map((token) => ({
     method: 'POST',
     headers: { ...shared, Authorization: `Bearer ${token}` },
     body: text,

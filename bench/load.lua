@@ -1,4 +1,5 @@
--- Calls one tool with one token after the other. Arguments: the files with the headers (name, tab, value), the tokens and the body.
+-- Calls one tool with one token after the other. Arguments: the files with the headers (name, tab, value), the tokens and the body, then
+-- after how many tokens to begin.
 
 local requests, last = {}, 0
 
@@ -19,6 +20,7 @@ function init(arguments)
     end
     requests[#requests + 1] = wrk.format("POST", nil, headers, body)
   end
+  last = tonumber(arguments[4])
 end
 
 function request()

@@ -14,6 +14,8 @@ export interface LoadFiles {
   readonly headers: string
   readonly tokens: string
   readonly body: string
+  /** Place of the token that comes first. */
+  readonly start: number
 }
 
 export interface LoadResult {
@@ -23,7 +25,7 @@ export interface LoadResult {
   readonly failures: number
 }
 
-/** Calls one server with every token in turn, as fast as it answers. */
+/** Calls one server with every token in turn, as fast as it answers; each run goes on where the last one at this server ended. */
 export interface Load {
   readonly tool: 'wrk' | 'autocannon'
   /** @throws Error when a request failed or was refused: what is measured then is something else */
@@ -34,24 +36,29 @@ export interface Load {
 /** Enough to keep one process busy on another processor's answers. */
 const connections = 32
 
-export function createLoad(tokens: readonly string[]): Load {
-  const files = writeFiles(tokens)
+/** @param tool - that is called */
+export function createLoad(tokens: readonly string[], tool?: string): Load {
+  const written = writeFiles(tokens, tool)
+  const starts = new Map<number, number>()
   const wrk = findProgram('wrk')
   return {
     tool: wrk === undefined ? 'autocannon' : 'wrk',
     async run(port, seconds) {
+      const start = starts.get(port) ?? 0
+      const files = { ...written, start }
       const [program, ...args] = wrk === undefined ? formatAutocannon(port, seconds, files) : formatWrk(wrk, port, seconds, files)
       const { stdout } = await promisify(execFile)(program, args)
       const result = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '') as LoadResult
       if (result.failures > 0 || result.requests === 0)
         throw new Error(`${result.failures} of ${result.requests} requests failed`)
+      starts.set(port, (start + result.requests) % tokens.length)
       return result
     },
-    remove: () => rmSync(files.folder, { recursive: true }),
+    remove: () => rmSync(written.folder, { recursive: true }),
   }
 }
 
-function writeFiles(tokens: readonly string[]): LoadFiles {
+function writeFiles(tokens: readonly string[], tool: string | undefined): Omit<LoadFiles, 'start'> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-load-'))
   const write = (name: string, text: string): string => {
     const file = join(folder, name)
@@ -63,14 +70,14 @@ function writeFiles(tokens: readonly string[]): LoadFiles {
     folder,
     headers: write('headers', headers.map((pair) => `${pair.join('\t')}\n`).join('')),
     tokens: write('tokens', tokens.map((token) => `${token}\n`).join('')),
-    body: write('body', formatCall(1)),
+    body: write('body', formatCall(1, tool)),
   }
 }
 
 function formatWrk(wrk: string, port: number, seconds: number, files: LoadFiles): [string, ...string[]] {
   const script = fileURLToPath(new URL('load.lua', import.meta.url))
   const threads = ['-t1', '--timeout', '10s', `-c${connections}`, `-d${seconds}s`]
-  return [wrk, ...threads, '-s', script, formatUrl(port), '--', files.headers, files.tokens, files.body]
+  return [wrk, ...threads, '-s', script, formatUrl(port), '--', files.headers, files.tokens, files.body, String(files.start)]
 }
 
 function formatAutocannon(port: number, seconds: number, files: LoadFiles): [string, ...string[]] {

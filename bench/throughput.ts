@@ -46,6 +46,7 @@ async function measure(child: Child, upstream: Child, load: Load, { warmUpSecond
   const running = load.run(child.port, Math.ceil(warmUpSeconds + seconds + 0.2))
   // Awaited below; until then its failure must not be nobody's.
   running.catch(() => {})
+  await Promise.race([waitForRequest(upstream), running])
   await pause(warmUpSeconds)
   const before = await read(child, upstream)
   await pause(seconds)
@@ -56,6 +57,12 @@ async function measure(child: Child, upstream: Child, load: Load, { warmUpSecond
     requestsPerSecond: requests / ((after.at - before.at) / 1000),
     cpuPerRequest: (after.cpu - before.cpu) / requests,
   }
+}
+
+/** A load of many tokens takes its time to begin. */
+async function waitForRequest(upstream: Child): Promise<void> {
+  const begun = await upstream.ask<number>('begun')
+  while ((await upstream.ask<number>('begun')) === begun) await pause(0.02)
 }
 
 async function read(child: Child, upstream: Child): Promise<{ cpu: number; begun: number; at: number }> {

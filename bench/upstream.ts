@@ -5,7 +5,7 @@ import { serveProbe } from './probe.ts'
 
 /**
  * An MCP server that does next to nothing: it answers every call with a small result. The tool `hang` never answers, the tool `stream`
- * and every GET begin an event stream and leave it at that.
+ * and every GET begin an event stream and leave it at that, `event_stream` sends 200 events one by one, `long_answer` a result of 1 MiB.
  */
 
 const event =
@@ -23,6 +23,14 @@ let begun = 0
 
 const FLOOD_BYTES = 64 * 1024 * 1024
 const FLOOD_PIECE = 64 * 1024
+const EVENTS = 200
+
+const longAnswer = createLongAnswer(1024 * 1024)
+
+function createLongAnswer(bytes: number): Buffer {
+  const format = (text: string): string => `{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"${text}"}]}}`
+  return Buffer.from(format('x'.repeat(bytes - format('').length)))
+}
 
 const server = createServer((request, response) => {
   begun++
@@ -42,6 +50,8 @@ function readCall(request: IncomingMessage, response: ServerResponse): void {
   request.on('end', () => {
     const { id, params } = JSON.parse(Buffer.concat(pieces).toString()) as { id: unknown; params?: { name?: string } }
     if (params?.name === 'flood_json' || params?.name === 'flood_events') return flood(response, params.name)
+    if (params?.name === 'event_stream') return sendEvents(response)
+    if (params?.name === 'long_answer') return sendLongAnswer(response)
     if (params?.name !== 'hang' && params?.name !== 'stream') return sendResult(response, id)
     response.on('close', () => givenUp.set(id, Date.now()))
     if (params.name === 'stream') beginStream(response)
@@ -58,6 +68,23 @@ function sendResult(response: ServerResponse, id: unknown): void {
 function beginStream(response: ServerResponse): void {
   response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-cache' })
   response.write(event)
+}
+
+/** Flushes each event: written in one turn of the event loop, Node would send them together. */
+function sendEvents(response: ServerResponse): void {
+  response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-cache' })
+  let left = EVENTS
+  const sendNext = (): void => {
+    response.write(event)
+    left--
+    if (left > 0) setImmediate(sendNext)
+    else response.end()
+  }
+  sendNext()
+}
+
+function sendLongAnswer(response: ServerResponse): void {
+  response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': longAnswer.length }).end(longAnswer)
 }
 
 /** Sends a long answer as fast as it is taken. */
