@@ -178,6 +178,9 @@ describe('the user that a key stands for', () => {
     const { keys } = JSON.parse((await ask('keys', 'list', '--json')).output)
     await ask('sessions', 'end', '--jti', keys[0].id, '--issuer', 'keys')
     expect([await status(first), await status(second)]).toEqual([401, 200])
+    // For good: the denial of a token ends, and a key may last for a year.
+    const after = JSON.parse((await ask('keys', 'list', '--json')).output).keys
+    expect(after).toMatchObject([{ state: 'revoked' }, { state: 'active' }])
     await ask('clients', 'revoke', 'other', '--issuer', 'keys', '--block')
     expect([await status(second), await status(await create(...OTHER))]).toEqual([401, 401])
   })

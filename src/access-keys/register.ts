@@ -4,20 +4,18 @@ import type { Clock } from '../core/clock.ts'
 import type { Encryption } from '../core/encryption.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { Store } from '../core/store.ts'
-import { type KeyRing, MOST_KEYS } from './key-ring.ts'
+import { type KeyRing, MOST_KEYS, MOST_READ } from './key-ring.ts'
 import type { LastUse } from './last-use.ts'
+import { termsOf } from './revocations.ts'
 import { ACCESS_KEY, readStoredKey, type StoredKey, writeStoredKey } from './stored-key.ts'
 
 export interface RegisterOptions {
   readonly store: Store
   readonly encryption: Encryption | undefined
   readonly clock: Clock
-  readonly ring: Pick<KeyRing, 'announce' | 'listConfigured'>
+  readonly ring: Pick<KeyRing, 'announce' | 'listConfigured' | 'findRevocation'>
   readonly lastUse: LastUse
 }
-
-/** So long after its end a key is known as one that has expired. */
-const KEPT_MS = 7 * 86_400_000
 
 /** Reads the store each time: another process may have added keys in the last two seconds. */
 export function createAccessKeyRegister(options: RegisterOptions): AccessKeyRegister {
@@ -31,13 +29,18 @@ export function createAccessKeyRegister(options: RegisterOptions): AccessKeyRegi
     },
     async list() {
       const [stored, used] = await Promise.all([readStored(options), lastUse.list()])
-      return listAll(stored, ring.listConfigured(), used)
+      return listAll(stored, ring.listConfigured(), used).map((one) => ({
+        ...one,
+        revokedAt: one.revokedAt ?? ring.findRevocation(one.key.digest),
+      }))
     },
     async revoke(isMeant) {
       const meant = listAll(await readStored(options), ring.listConfigured(), new Map()).filter(({ key }) => isMeant(key))
-      for (const { key, revokedAt } of meant) {
+      for (const { key, source, revokedAt } of meant) {
         if (revokedAt !== undefined) continue
-        await store.put(ACCESS_KEY, key.digest, writeStoredKey({ key, revokedAt: clock.wall() }, encryption), termsOf(key))
+        // The file can say a later end of a key at any time, and its revocation must outlast that.
+        const terms = source === 'configuration' ? {} : termsOf(key)
+        await store.put(ACCESS_KEY, key.digest, writeStoredKey({ key, revokedAt: clock.wall() }, encryption), terms)
       }
       if (meant.length > 0) await ring.announce()
       return meant
@@ -45,16 +48,12 @@ export function createAccessKeyRegister(options: RegisterOptions): AccessKeyRegi
   }
 }
 
-function termsOf({ expiresAt }: AccessKey) {
-  return { expiresAt: expiresAt * 1000 + KEPT_MS }
-}
-
 function refuse(cause: string): ProxyError {
   return new ProxyError('admin_input_invalid', { cause })
 }
 
 async function readStored({ store, encryption }: RegisterOptions): Promise<readonly StoredKey[]> {
-  const entries = await store.list(ACCESS_KEY, MOST_KEYS)
+  const entries = await store.list(ACCESS_KEY, MOST_READ)
   return entries.flatMap((entry) => readStoredKey(entry, encryption) ?? [])
 }
 

@@ -1,6 +1,8 @@
-import type { AccessKey } from '../core/access-key.ts'
+import { type AccessKey, isAccessKeyDigest, isAccessKeyName } from '../core/access-key.ts'
+import { isNetwork } from '../core/address-list.ts'
 import type { Encryption } from '../core/encryption.ts'
 import { isObject } from '../core/is-object.ts'
+import { isScopeToken } from '../core/scope-token.ts'
 import type { StoredEntry } from '../core/store.ts'
 
 /** The kind of entries in the store. */
@@ -34,21 +36,32 @@ export function readStoredKey({ id, value }: StoredEntry, encryption: Encryption
 
 const purposeOf = (digest: string): string => `${ACCESS_KEY}:${digest}`
 
+/** Holds what is read to what is written: one entry that nothing can be made of must not fail later, where others are looked at, too. */
 function parseStored(text: string): StoredKey | undefined {
   const value = parseJson(text)
-  if (!isObject(value) || !isObject(value.key) || !isTime(value.revokedAt)) return undefined
+  if (!isObject(value) || !isObject(value.key) || !isOptionalTime(value.revokedAt, 1)) return undefined
   const { digest, name, servers, scopes, addresses, user, createdAt, expiresAt } = value.key
-  if (typeof digest !== 'string' || typeof name !== 'string' || typeof expiresAt !== 'number') return undefined
-  if (!isTexts(servers) || !isTexts(scopes) || !isTexts(addresses) || !isTime(createdAt) || !isUser(user)) return undefined
+  if (!isText(digest, isAccessKeyDigest) || !isText(name, isAccessKeyName) || !isTime(expiresAt, 1000)) return undefined
+  if (!isTexts(servers) || !isTexts(scopes, isScopeToken) || !isTexts(addresses, isNetwork)) return undefined
+  if (!isOptionalTime(createdAt, 1000) || !isUser(user)) return undefined
   return { key: { digest, name, servers, scopes, addresses, user, createdAt, expiresAt }, revokedAt: value.revokedAt }
 }
 
-function isTexts(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((item) => typeof item === 'string')
+function isText(value: unknown, isFine: (text: string) => boolean = () => true): value is string {
+  return typeof value === 'string' && isFine(value)
 }
 
-function isTime(value: unknown): value is number | undefined {
-  return value === undefined || typeof value === 'number'
+function isTexts(value: unknown, isFine?: (text: string) => boolean): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => isText(item, isFine))
+}
+
+/** Whether a number is a time that there is (ECMA-262 §21.4.1.1). */
+function isTime(value: unknown, milliseconds: number): value is number {
+  return typeof value === 'number' && !Number.isNaN(new Date(value * milliseconds).getTime())
+}
+
+function isOptionalTime(value: unknown, milliseconds: number): value is number | undefined {
+  return value === undefined || isTime(value, milliseconds)
 }
 
 function isUser(value: unknown): value is AccessKey['user'] {

@@ -22,7 +22,7 @@ interface Parts {
   readonly onIssue: (message: string) => void
 }
 
-/** Also ends what is open for keys that are revoked, here or in another process. */
+/** Also ends what is open for keys that are revoked, here or in another process, or may have been while the store is away. */
 export async function openAccessKeys(
   { storeKeys, acceptsStoredKeys, accessKeys }: Pick<Plan, 'storeKeys' | 'acceptsStoredKeys' | 'accessKeys'>,
   openRequests: OpenRequests,
@@ -30,7 +30,7 @@ export async function openAccessKeys(
 ): Promise<AccessKeys> {
   const encryption = storeKeys.length === 0 ? undefined : createEncryption(storeKeys)
   let opened: KeyRing | undefined
-  const onChange = (): void => void (opened && endRevoked(openRequests, opened))
+  const onChange = (): void => void (opened && endRefused(openRequests, opened))
   const ring = await openKeyRing({ store, clock, onIssue, encryption, acceptsStored: acceptsStoredKeys, onChange })
   opened = ring
   ring.configure(accessKeys)
@@ -38,10 +38,17 @@ export async function openAccessKeys(
   return { ring, lastUse, register: createAccessKeyRegister({ store, encryption, clock, ring, lastUse }) }
 }
 
-function endRevoked(openRequests: OpenRequests, ring: KeyRing): void {
-  const cause = 'the access key that opened it was revoked'
+function endRefused(openRequests: OpenRequests, ring: KeyRing): void {
   openRequests.end(
     ({ principal }) => ring.isGone(principal),
-    new ProxyError('token_invalid', { reason: 'access_key_revoked', cause }),
+    new ProxyError('token_invalid', { reason: 'access_key_revoked', cause: 'the access key that opened it was revoked' }),
+  )
+  openRequests.end(
+    ({ principal }) => ring.isUncertain(principal),
+    new ProxyError('issuer_unavailable', {
+      reason: 'store_unavailable',
+      cause: 'the access key that opened it may have been revoked: the store cannot be read',
+      retryAfter: 5,
+    }),
   )
 }

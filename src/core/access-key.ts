@@ -59,6 +59,16 @@ export function digestAccessKey(text: string): string | undefined {
   return text.endsWith(formatChecksum(random)) ? hash('sha256', text, 'hex') : undefined
 }
 
+/** Whether a text can be the name of a key. */
+export function isAccessKeyName(text: string): boolean {
+  return /^[\w.-]+$/.test(text)
+}
+
+/** Whether a text has the form of {@link AccessKey.digest}. */
+export function isAccessKeyDigest(text: string): boolean {
+  return /^[0-9a-f]{64}$/.test(text)
+}
+
 /** What operators name one key by, where several have one name: a part of its digest. */
 export function nameAccessKeyId({ digest }: Pick<AccessKey, 'digest'>): string {
   return digest.slice(0, 16)

@@ -21,7 +21,7 @@ export interface WatchOptions {
 export interface WatchedEntries {
   /** Whether they have been read once. */
   isLoaded(): boolean
-  /** Milliseconds since the store last said what there is; infinity before the first time. */
+  /** Milliseconds since the store was last asked and said what there is; infinity before the first time. */
   age(): number
   /** Tells all processes of a change, this one at once. @throws what the store throws */
   announce(): Promise<void>
@@ -88,6 +88,7 @@ function report({ message, cause }: Error, { times, clock, describeOutage, onIss
 /** The mark is read first: what changes meanwhile is read next time. */
 async function read(state: State): Promise<void> {
   const { store, clock, kind, times, most, onRead } = state
+  const askedAt = clock.monotonic()
   const mark = await store.find(markOf(kind), MARK)
   const isRecent = times.readAt !== undefined && clock.monotonic() - times.readAt < MOST_AGE_MS
   if (!isRecent || mark !== state.seen) {
@@ -95,5 +96,6 @@ async function read(state: State): Promise<void> {
     state.seen = mark
     times.readAt = clock.monotonic()
   }
-  times.askedAt = clock.monotonic()
+  // What changed while the store took its time to answer may not be in it.
+  times.askedAt = askedAt
 }

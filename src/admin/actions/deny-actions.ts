@@ -1,4 +1,4 @@
-import { ACCESS_KEY_ISSUER, type AccessKey } from '../../core/access-key.ts'
+import { ACCESS_KEY_ISSUER, type AccessKey, nameAccessKeyId } from '../../core/access-key.ts'
 import type { Clock } from '../../core/clock.ts'
 import { DENIED_SECONDS, type Denial, type DeniedKind, type DenyList, secondAfter } from '../../core/deny-list.ts'
 import { ProxyError } from '../../core/errors.ts'
@@ -57,6 +57,11 @@ function isKeyOf({ name, user }: AccessKey, { kind, issuer, value }: Denial, isA
   return user?.subject === value && (user.issuer === issuer || (isAnyIssuer && user.issuer === ACCESS_KEY_ISSUER))
 }
 
+/** The id of an access key is its `jti`. A denial ends, and the key may not have expired by then. */
+function isKeyOfId(key: AccessKey, { issuer, value }: Denial): boolean {
+  return nameAccessKeyId(key) === value && issuer === (key.user?.issuer ?? ACCESS_KEY_ISSUER)
+}
+
 /** What can be ended ends, even where the deny list has no room or cannot be written. Denied first: nothing passes while the rest takes its time. */
 async function revoke(denial: Denial, options: DenyActionOptions): Promise<object> {
   let ended = {}
@@ -113,7 +118,8 @@ export function createEndAction(options: DenyActionOptions): AdminAction {
     const kind = name === 'sid' ? 'session' : 'token'
     const denial = planDenial({ kind, value, issuer, isBlock: true, seconds }, options)
     await deny(denial, options)
-    return { [name]: value, ...tell(denial, options) }
+    const endedKeys = kind === 'token' ? await options.endKeys((key) => isKeyOfId(key, denial)) : []
+    return { [name]: value, ...tell(denial, options), ...(endedKeys.length > 0 && { keys: endedKeys }) }
   }
 }
 
