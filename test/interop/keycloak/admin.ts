@@ -12,10 +12,14 @@ export interface KeycloakAdmin {
   leaveGroup(username: string, group: string): Promise<void>
   /** Ends every session of a user. */
   logOut(username: string): Promise<void>
+  /** Ends one session of a user, the one that began last: *Sessions*, *Sign out*. */
+  endSession(username: string): Promise<void>
   /** Gives the realm a new key for signatures; the keys before it are published no more. */
   rotateKeys(): Promise<void>
   /** Adds a client, as Keycloak represents it. */
   createClient(client: Readonly<Record<string, unknown>>): Promise<void>
+  /** Sets *Logout settings* of a client. */
+  setLogoutUrl(clientId: string, url: string): Promise<void>
   /** Changes the user's account. */
   updateUser(username: string, changes: Representation): Promise<void>
 }
@@ -64,6 +68,22 @@ export async function createRealm(server: KeycloakServer, { broker, scopes }: Re
     },
     async logOut(username) {
       await api('POST', `realms/${REALM}/users/${(await findUser(api, username)).id}/logout`)
+    },
+    async endSession(username) {
+      const { id } = await findUser(api, username)
+      const sessions: Representation[] = await api('GET', `realms/${REALM}/users/${id}/sessions`)
+      const [last] = sessions.toSorted((one, other) => other.start - one.start)
+      if (last === undefined) throw new Error(`${username} has no session`)
+      await api('DELETE', `realms/${REALM}/sessions/${last.id}`)
+    },
+    async setLogoutUrl(clientId, url) {
+      const [client]: Representation[] = await api('GET', `realms/${REALM}/clients?clientId=${clientId}`)
+      const attributes = { 'backchannel.logout.url': url, 'backchannel.logout.session.required': 'true' }
+      await api('PUT', `realms/${REALM}/clients/${client?.id}`, {
+        ...client,
+        frontchannelLogout: false,
+        attributes: { ...client?.attributes, ...attributes },
+      })
     },
     async createClient(client) {
       await api('POST', `realms/${REALM}/clients`, client)
