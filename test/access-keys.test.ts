@@ -19,6 +19,14 @@ async function start(options: KeyStageOptions = {}) {
 
 const NIGHTLY = ['--name', 'nightly', '--server', 'files', '--scopes', 'files:read']
 const OTHER = ['--name', 'other', '--server', 'files', '--scopes', 'files:read']
+const sqliteKeys = { store: { kind: 'sqlite', path: 'keys.db' } }
+
+async function openAgain(origin: string, key: string): Promise<Response> {
+  const response = await fetch(`${origin}/files`, { headers: { authorization: `Bearer ${key}`, accept: 'text/event-stream' } })
+  await response.body?.cancel()
+  return response
+}
+
 /** As the documentation gives it to secret scanners. */
 const SCANNED = /\bomap_[0-9A-Za-z]{49}\b/
 
@@ -156,6 +164,34 @@ describe('the user that a key stands for', () => {
     expect([(await call(own)).status, (await call(named)).status]).toEqual([200, 401])
     await ask('users', 'revoke', 'alice', '--issuer', 'keys')
     expect((await call(own)).status).toBe(401)
+  })
+
+  it('loses its keys and streams where a reload takes its issuer out of every server, and has them again when it comes back', async () => {
+    const stream = controlStream()
+    const { create, status, origin, issuer, write, reload, log } = await start({ answer: stream.answer })
+    const named = await create(...NIGHTLY, '--for', 'alice', '--issuer', issuer.issuer)
+    const answered = fetch(`${origin}/files`, { headers: { authorization: `Bearer ${named}`, accept: 'text/event-stream' } })
+    await stream.opened
+    await stream.send('data: 1\n\n')
+    const text = (await answered).text()
+    write({ issuers: ['https://other.example.com'] })
+    expect(await reload()).toMatchObject({ outcome: 'reloaded' })
+    expect(await text).toBe('data: 1\n\n')
+    expect(await status(named)).toBe(401)
+    expect(log.records().at(-1)).toMatchObject({ code: 'token_invalid', reason: 'access_key_issuer' })
+    write({})
+    expect(await reload()).toMatchObject({ outcome: 'reloaded' })
+    expect((await openAgain(origin, named)).status).toBe(200)
+  })
+
+  it('is refused by explain, too, where no server accepts its issuer', async () => {
+    const { create, ask, issuer, write, folder, stop } = await start({ config: sqliteKeys })
+    const named = await create(...NIGHTLY, '--for', 'alice', '--issuer', issuer.issuer)
+    await stop()
+    write({ ...sqliteKeys, issuers: ['https://other.example.com'] })
+    writeFileSync(join(folder, 'key'), named)
+    const { code, output } = await ask('explain', '--server', 'files', '--tool', 'search', '--token', join(folder, 'key'))
+    expect([code, output.replace(/\s+/g, ' ')]).toEqual([3, expect.stringContaining('whose tokens no server accepts')])
   })
 
   it('loses all keys with `users revoke`, for good, and may be given new ones', async () => {

@@ -13,6 +13,7 @@ import { createOpenRequests } from '../core/open-requests.ts'
 import type { Plan } from '../core/plan/plan.ts'
 import type { Principal } from '../core/principal.ts'
 import { openStore } from '../store/open-store.ts'
+import { withoutForeignKeys } from './keys-of-issuers.ts'
 import { listKnownIssuers } from './known-issuers.ts'
 import { openAccessKeys } from './open-access-keys.ts'
 
@@ -57,7 +58,7 @@ export async function openStoredKeys(plan: Plan, onIssue: (message: string) => v
   const actions = new Map(listKeyActions(() => plan, register, systemClock))
   return {
     call: async (path, input) => actions.get(path)?.(input, { address: '', tellFailure: () => undefined }),
-    explain: (key, server) => explainKey(key, { ring, server, clock: systemClock }),
+    explain: (key, server) => explainKey(key, { ring: withoutForeignKeys(ring, () => plan), server, clock: systemClock }),
     async close() {
       ring.close()
       await store.close()

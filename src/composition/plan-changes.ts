@@ -1,22 +1,19 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Plan } from '../core/plan/plan.ts'
 import type { ServerPlan } from '../core/plan/server-plan.ts'
-import { listDifferent, nameSetting } from './restart-needs.ts'
+import { listDifferent, listHandled, nameSetting } from './plan-members.ts'
 
 /** @returns what a reload changes, as the configuration file names it; never a value, which may be a secret */
 export function listChanges(before: Plan, after: Plan): string[] {
-  const { servers, listen, broker, notices: _, sessionKey: __, ...rest } = after
-  const general = listDifferent({ ...before, ...UNCOMPARED }, { ...rest, ...UNCOMPARED }).map(nameSetting)
+  const { servers, listen, broker } = after
   return [
     ...listServerChanges(before.servers, servers),
     ...listIssuerChanges(before, after),
     ...(isDeepStrictEqual(before.listen.tls, listen.tls) ? [] : ['listen.tls: certificate renewed']),
     ...listBrokerChanges(before.broker, broker),
-    ...general,
+    ...listHandled(before, after, 'reloaded', 'level_only').map(nameSetting),
   ]
 }
-
-const UNCOMPARED = { servers: 0, listen: 0, broker: 0, notices: 0, sessionKey: 0 }
 
 function listServerChanges(before: readonly ServerPlan[], after: readonly ServerPlan[]): string[] {
   const known = new Map(before.map((server) => [server.name, server]))

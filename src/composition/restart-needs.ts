@@ -1,28 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { BrokerPlan } from '../core/plan/broker-plan.ts'
 import type { Plan } from '../core/plan/plan.ts'
-
-/** What a reload can put into force. All else needs a restart, also what is not known here. */
-const RELOADABLE: ReadonlySet<string> = new Set<keyof Plan>([
-  'publicUrl',
-  'allowedHosts',
-  'cors',
-  'limits',
-  'trustedProxies',
-  'shutdownDelaySeconds',
-  'drainSeconds',
-  'egress',
-  'servers',
-  'accessKeys',
-  'rewrite',
-  'notices',
-  // Looked at by itself.
-  'listen',
-  'log',
-  'sessionKey',
-  'hasLastingSessionKey',
-  'broker',
-])
+import { listDifferent, listHandled, nameSetting } from './plan-members.ts'
 
 /** @returns the settings that differ and need a restart, as the configuration file names them */
 export function findRestartNeeds(before: Plan, after: Plan): string[] {
@@ -31,9 +10,7 @@ export function findRestartNeeds(before: Plan, after: Plan): string[] {
     ...findKeyNeeds(before, after),
     ...(before.log.format === after.log.format ? [] : ['log.format']),
     ...findBrokerNeeds(before.broker, after.broker),
-    ...listDifferent(before, after)
-      .filter((name) => !RELOADABLE.has(name))
-      .map(nameSetting),
+    ...listHandled(before, after, 'restart').map(nameSetting),
   ]
 }
 
@@ -61,24 +38,4 @@ function findBrokerNeeds(before: BrokerPlan | undefined, after: BrokerPlan | und
     ['identity_provider.subject_claim', from.oauth?.subjectClaim, to.oauth?.subjectClaim],
   ]
   return needs.filter(([, one, other]) => !isDeepStrictEqual(one, other)).map(([name]) => name)
-}
-
-/** Names of the members that differ. */
-export function listDifferent<T extends object>(before: T, after: T): string[] {
-  const names = new Set([...Object.keys(before), ...Object.keys(after)]) as Set<keyof T & string>
-  return [...names].filter((name) => !isDeepStrictEqual(before[name], after[name]))
-}
-
-const NAMES: Readonly<Record<string, string>> = {
-  storeKeys: 'encryption_keys',
-  egress: 'egress_proxy',
-  accessKeys: 'keys',
-  acceptsStoredKeys: 'stored_keys',
-  shutdownDelaySeconds: 'shutdown.delay_seconds',
-  drainSeconds: 'shutdown.drain_seconds',
-}
-
-/** As the configuration file names it. */
-export function nameSetting(member: string): string {
-  return NAMES[member] ?? member.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 }

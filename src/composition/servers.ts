@@ -17,6 +17,7 @@ import { createPolicy, type Policy } from '../policy/policy.ts'
 import { createDenyVerifier } from '../revocation/deny-verifier.ts'
 import { findDelegation } from './delegations.ts'
 import type { Foundation } from './foundation.ts'
+import { withoutForeignKeys } from './keys-of-issuers.ts'
 import type { MountedIdentity } from './mount-identity.ts'
 import { createUpstreams, type ServerUpstreams } from './upstreams.ts'
 
@@ -87,11 +88,12 @@ function selectVerified({ issuers, audiences, legacyClients }: ServerPlan) {
 }
 
 function createVerifier(server: ServerPlan, { plan, broker, foundation }: ServerContext): TokenVerifier {
-  const { issuers, denied, accessKeys, clock, meters } = foundation
+  const { issuers, denied, accessKeys, clock, meters, inForce } = foundation
   const find = (issuer: IssuerPlan) =>
     broker && issuer.issuer === plan.broker?.issuer ? createOwnIssuer(issuer, broker.keys) : issuers.find(issuer)
   const signatures = createTokenVerifier({ ...selectVerified(server), pool: { ...issuers, find } })
-  const { ring, lastUse } = accessKeys
+  const { lastUse } = accessKeys
+  const ring = withoutForeignKeys(accessKeys.ring, () => inForce.served?.plan ?? plan)
   const tokens = broker?.guard(signatures) ?? signatures
   const credentials = createKeyVerifier(tokens, { ring, clock, server: server.name, onUse: lastUse.note })
   const guarded = createDenyVerifier(credentials, denied)

@@ -29,6 +29,8 @@ export const authenticationErrors = {
       access_key_malformed: 'It begins like an access key, but characters are missing, mistyped or too many.',
       access_key_unknown: 'It is an access key that is not known here: another proxy’s, or a deleted one.',
       access_key_revoked: 'It is an access key that was revoked.',
+      access_key_issuer:
+        'It is an access key for a user of an issuer that is not configured any more. Add the issuer again, or make another key.',
       access_key_address: 'It is an access key that may not come from this address. Check `trusted_proxies`, too.',
       no_user: 'The MCP server gets the user’s token of the identity provider, and the token belongs to a machine.',
       delegation_refused: 'The authorization server that gives the MCP server a token for this user does not accept this one.',
