@@ -144,6 +144,49 @@ describe('what hides a list from the filter', () => {
     expect(textOf(response)).not.toContain('secret')
   })
 
+  // Both SDK clients read events from any answer to GET, whatever type it has.
+  it.each([
+    ['of another type', { 'Content-Type': 'text/plain' }],
+    ['of the type of JSON', { 'Content-Type': 'application/json' }],
+    ['without a type', {}],
+    ['of two types', { 'Content-Type': 'text/event-stream;application/json' }],
+  ])('is refused in a stream %s', async (_what, headers: Record<string, string>) => {
+    const event = `data: ${JSON.stringify(tools('secret'))}\n\n`
+    for (const body of [event, `\ufeff${event}`, `: x\r${event}`, `id: 1\r\n${event}`, `${event}: x`]) {
+      const response = await ask(raw(body, headers), { method: 'GET', body: undefined })
+      expect(response.status).toBe(502)
+      expect(textOf(response)).toContain('answer_unfilterable')
+      expect(textOf(response)).not.toContain('secret')
+    }
+  })
+
+  it.each([
+    'Notifications/Resources/Updated',
+    'notifications/resources/updated ',
+    'notification\u017f/resources/updated',
+    'notifications/resources/updated\\u0000x',
+    'notifications\\u002fresources\\u002fUPDATED',
+  ])('is cut in a notification that looks like one about a resource: %j', async (method) => {
+    const message = `{"jsonrpc":"2.0","method":"${method}","params":{"uri":"file:///secret/a"}}`
+    const received = await ask(events(`data: ${message}\n\n`), { method: 'GET', body: undefined }).then(textOf, String)
+    expect(received).not.toContain('secret')
+    expect(received).toContain('ended in the middle')
+  })
+
+  it.each([
+    '{"notifications":[{"resourceSubscriptions":["file:///secret/a"]}]}',
+    '{"notifications":"file:///secret/a of resourceSubscriptions"}',
+    '{"notifications":{"resourceSubscriptions":{"file:///secret/a":true}}}',
+    '{"notifications":{"resourceSubscriptions":"file:///secret/a"}}',
+    '{"notifications":{"resourceSubscriptions":[["file:///secret/a"]]}}',
+    '{"notifications":{"resourceSubscriptions":[7,"file:///secret/a"]}}',
+  ])('is cut in an acknowledgment of another shape: %s', async (params) => {
+    const message = `{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":${params}}`
+    const received = await ask(events(`data: ${message}\n\n`), { method: 'GET', body: undefined }).then(textOf, String)
+    expect(received).not.toContain('secret')
+    expect(received).toContain('ended in the middle')
+  })
+
   it('cannot be asked for: neither an encoding nor a part of the answer is', async () => {
     const headers = [
       ['Accept-Encoding', 'gzip, br'],

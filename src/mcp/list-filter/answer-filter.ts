@@ -124,7 +124,8 @@ function checkReadable(status: number, headers: ReplyHeaders): void {
   const type = headers['content-type'] ?? ''
   if (typeof type !== 'string') throw refuse('two content types')
   if (/charset\s*=(?!\s*"?utf-?8"?\s*(?:;|$))/i.test(type)) throw refuse('another charset than UTF-8')
-  if (/event-stream/i.test(type) && !isEventStream(headers)) throw refuse('a content type that may be an event stream or not')
+  if (/event-stream/i.test(type) && (!isEventStream(headers) || /json/i.test(type)))
+    throw refuse('a content type that may be an event stream or not')
 }
 
 function passEvents(reply: Reply, options: AnswerFilterOptions): Passage {
@@ -185,7 +186,7 @@ class WholeAnswer implements Passage {
   end(): void {
     const { status, headers, options } = this.#beginning
     const bytes = this.#only ?? this.#held?.take() ?? NOTHING
-    const filtered = filterBody(bytes, status < 300 && options.awaitsMessage, options)
+    const filtered = filterBody(bytes, status, options)
     if (filtered !== bytes) for (const name of ABOUT_THE_BYTES) delete headers[name]
     headers['content-length'] = String(filtered.length)
     this.#reply.start(status, headers)
@@ -201,13 +202,21 @@ class WholeAnswer implements Passage {
 
 const NOTHING = Buffer.alloc(0)
 
-function filterBody(bytes: Buffer, mustBeMessage: boolean, options: AnswerFilterOptions): Buffer {
-  if (bytes.length === 0 || !(mustBeMessage || beginsLikeMessage(bytes))) return bytes
+function filterBody(bytes: Buffer, status: number, options: AnswerFilterOptions): Buffer {
+  if (bytes.length === 0) return bytes
+  const isSuccess = status < 300
+  if (!(isSuccess && options.awaitsMessage) && !beginsLikeMessage(bytes)) {
+    if (isSuccess && MAY_BE_EVENT.test(bytes.toString())) throw refuse('events of another content type')
+    return bytes
+  }
   const text = decodeAnswer(bytes)
   const filtered = filterMessages(text, options)
   if (filtered === undefined) throw refuse('a notification instead of an answer')
   return filtered === text ? bytes : Buffer.from(filtered)
 }
+
+/** Clients read events from whatever answers a GET: both SDKs do not look at its type. */
+const MAY_BE_EVENT = /(?:^|[\r\n\v\f\x1c-\x1e\x85\u2028\u2029])\ufeff?[ \t]*data/i
 
 const BYTE_ORDER_MARK = Buffer.from('\ufeff')
 const SPACE = 0x20

@@ -43,7 +43,7 @@ export function filterEvent(bytes: Buffer, visibility: Visibility, isFirst = fal
 }
 
 /** Where lines end for some readers, such as Python's `splitlines`. A message holds such characters in strings only, where nothing can begin. */
-const OTHER_LINE_END = /[\v\f\x1c-\x1e\x85\u2028\u2029]\s*data/i
+const OTHER_LINE_END = /[\v\f\x1c-\x1e\x85\u2028\u2029][ \t]*data/i
 
 function refuseOtherLineEnds(text: string, lines: readonly Line[]): void {
   if (!OTHER_LINE_END.test(text)) return

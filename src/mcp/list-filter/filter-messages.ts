@@ -21,6 +21,11 @@ const LISTS: ReadonlyMap<string, { readonly kind: ListedKind; readonly key: stri
   ['resourceTemplates', { kind: 'resource_template', key: 'uriTemplate', keys: reserveKeys('uriTemplate') }],
 ])
 
+const UPDATED = 'notifications/resources/updated'
+const ACKNOWLEDGED = 'notifications/subscriptions/acknowledged'
+/** Both in the spellings of readers that do not mind case, blanks and what is behind a NUL. */
+const TOLD_OF_RESOURCES = /^\s*notifications\/(?:resources\/updated|subscriptions\/acknowledged)\s*(?:\0|$)/iu
+
 const ENVELOPE_KEYS = reserveKeys('method', 'params', 'result')
 const RESULT_KEYS = reserveKeys(...LISTS.keys(), 'cacheScope')
 const PARAMS_KEYS = reserveKeys('uri', 'notifications')
@@ -157,22 +162,26 @@ function filterNotification(
   edits: Edit[],
 ): boolean {
   if (method === undefined) throw refuse('a method that is no readable string')
+  if (TOLD_OF_RESOURCES.test(method) && method !== UPDATED && method !== ACKNOWLEDGED)
+    throw refuse('a method that looks like one that tells of resources')
   if (params?.members !== undefined) refuseLookAlikes(params.members, PARAMS_KEYS)
-  if (method === 'notifications/resources/updated') {
+  if (method === UPDATED) {
     const uri = readString(text, params?.members?.get('uri'))
     return uri !== undefined && visibility.createFilter().shows('resource', uri)
   }
-  if (method === 'notifications/subscriptions/acknowledged')
-    edits.push(...filterSubscriptions(text, params?.members?.get('notifications'), visibility))
+  if (method === ACKNOWLEDGED) edits.push(...filterSubscriptions(text, params?.members?.get('notifications'), visibility))
   return true
 }
 
 /** A server says which resources it will tell of (2026-07-28, patterns/subscriptions, Acknowledgment). */
 function filterSubscriptions(text: string, subscribed: Outline | undefined, visibility: Visibility): Edit[] {
-  if (subscribed?.members === undefined) return []
+  if (subscribed === undefined) return []
+  if (subscribed.members === undefined) throw refuse('an acknowledgment of no object')
   refuseLookAlikes(subscribed.members, SUBSCRIPTION_KEYS)
   const shows = createShows('resource', visibility)
-  const uris = subscribed.members.get('resourceSubscriptions')?.items ?? []
+  const told = subscribed.members.get('resourceSubscriptions')
+  if (told !== undefined && told.items === undefined) throw refuse('resourceSubscriptions is no list')
+  const uris = told?.items ?? []
   return removeItems(uris, (uri) => shows(readString(text, uri) ?? refuseItem('URI')))
 }
 
