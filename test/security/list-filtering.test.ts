@@ -91,6 +91,25 @@ describe('a list', () => {
     expect(JSON.parse(textOf(without)).result).toEqual({ tools: [], cacheScope: 'private' })
   })
 
+  it.each([
+    ['tools', 'tools/list', (name: string) => ({ name })],
+    ['prompts', 'prompts/list', (name: string) => ({ name })],
+    ['resources', 'resources/list', (name: string) => ({ uri: `file:///${name}/x`, name: 'x' })],
+    ['resourceTemplates', 'resources/templates/list', (name: string) => ({ uriTemplate: `file:///${name}/{x}`, name: 'x' })],
+  ])('of %s is private on every page, whatever the server says and whether or not something goes', async (key, method, item) => {
+    const attempt = createModern(method)
+    const shown = [item('open')]
+    for (const cacheScope of ['public', 'private', 'PUBLIC', null, 7, undefined])
+      for (const hidden of [[], [item('secret')]])
+        for (const nextCursor of ['next', undefined]) {
+          const page = { jsonrpc: '2.0', id: 1, result: { [key]: [...hidden, ...shown], ttlMs: 5, nextCursor, cacheScope } }
+          const kept = { [key]: shown, ttlMs: 5, ...(nextCursor && { nextCursor }), cacheScope: 'private' }
+          expect(JSON.parse(textOf(await ask(answerJson(page), attempt))).result).toEqual(kept)
+          const [, data = ''] = /data: (.*)/.exec(textOf(await ask(events(`data: ${JSON.stringify(page)}\n\n`), attempt))) ?? []
+          expect(JSON.parse(data).result).toEqual(kept)
+        }
+  })
+
   it('is filtered in an answer to another request, to a batch, and on a stream of its own', async () => {
     const secret = tools('secret')
     expect(textOf(await ask(answerJson(secret), { body: createCall('ping') }))).not.toContain('secret')
