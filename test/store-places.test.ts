@@ -134,7 +134,7 @@ describe.skipIf(!hasRedisServer())('Sentinels that disagree', () => {
   let [former, newest]: (SentinelFleet | undefined)[] = []
   beforeAll(async () => {
     ;[former, newest] = await Promise.all([startSentinelFleet(), startSentinelFleet()])
-    await waitForQuorum(newest)
+    await Promise.all([former, newest].map((fleet) => waitForQuorum(fleet)))
     await promote(newest)
   })
   afterAll(() => Promise.all([former?.close(), newest?.close()]))

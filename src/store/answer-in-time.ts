@@ -52,6 +52,11 @@ export async function retire(client: Closable, clock: Clock, milliseconds: numbe
   })
   await Promise.race([client.close().catch(() => {}), late])
   cancel()
+  discard(client)
+}
+
+/** Closes a connection at once, unless it is closed already. */
+export function discard(client: Pick<Closable, 'destroy'>): void {
   try {
     client.destroy()
   } catch {

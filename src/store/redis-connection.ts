@@ -2,8 +2,8 @@ import type { Clock } from '../core/clock.ts'
 import type { RedisNode, RedisStorePlan } from '../core/plan/store-plan.ts'
 import { orTooLate } from './answer-in-time.ts'
 import { explainFailure, fail, formatNode, isLasting } from './redis-failure.ts'
-import { createLink, type Link } from './redis-link.ts'
-import { createLocate } from './redis-locate.ts'
+import { createLink, type Link, type OpenedMaster } from './redis-link.ts'
+import { createLocator, type Locator } from './redis-locate.ts'
 import { connectNode, greet, type RedisNodeClient } from './redis-node.ts'
 
 /** What is asked of Redis. Each answer comes in time, or is an error. */
@@ -38,8 +38,9 @@ export async function connectRedis(
   onIssue: (message: string) => void,
   clock: Clock,
 ): Promise<RedisConnection> {
-  const locate = createLocate(plan, key, clock)
-  const link = createLink({ open: (onLost) => openMaster(plan, locate, clock, onLost), onIssue, clock, answerMs: COMMAND_MS })
+  const locator = createLocator(plan, key, clock)
+  const open = (onLost: (error: Error) => void) => openMaster(plan, locator, clock, onLost)
+  const link = createLink({ open, onIssue, onClose: locator.close, clock, answerMs: COMMAND_MS })
   await connectOnce(link, plan.tls === undefined ? PERHAPS_TLS : PERHAPS_NO_TLS)
   return {
     get isReady() {
@@ -64,21 +65,23 @@ async function waitForReplicas(client: RedisNodeClient, replicas: number): Promi
 
 async function openMaster(
   plan: RedisStorePlan,
-  locate: () => Promise<RedisNode>,
+  locator: Locator,
   clock: Clock,
   onLost: (error: Error) => void,
-): Promise<RedisNodeClient> {
-  const node = await locate()
+): Promise<OpenedMaster> {
+  const located = await locator.locate()
+  const { master } = located
   const { user, tls, place } = plan
   const access = { user, tls, at: 'store', database: place.kind === 'server' ? place.database : undefined }
-  const client = await connectNode(node, access, clock, CONNECT_MS, onLost)
+  const client = await connectNode(master, access, clock, CONNECT_MS, onLost)
   try {
-    await orTooLate(checkRole(client, node, plan), clock, CONNECT_MS)
+    await orTooLate(checkRole(client, master, plan), clock, CONNECT_MS)
   } catch (error) {
     client.destroy()
-    throw isLasting(error) ? error : explainFailure(error, node, 'store')
+    throw isLasting(error) ? error : explainFailure(error, master, 'store')
   }
-  return client
+  const isStillMaster = async () => (await locator.confirm(located, client)) && (await greet(client)).role !== 'replica'
+  return { client, isStillMaster }
 }
 
 /** "Guidelines for Redis clients with support for Redis Sentinel", step 3: a master that was replaced may not know it yet. */

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts'
-import { inTime, pause, retire } from './answer-in-time.ts'
+import { inTime, orTooLate, pause, retire } from './answer-in-time.ts'
 import { isLasting } from './redis-failure.ts'
 import type { RedisNodeClient } from './redis-node.ts'
 
@@ -15,31 +15,58 @@ export interface Link {
   close(): Promise<void>
 }
 
+/** A connection to the server that took writes when it was opened. */
+export interface OpenedMaster {
+  readonly client: RedisNodeClient
+  /** Whether it is still that server. Throws when it is not known. */
+  isStillMaster(): Promise<boolean>
+}
+
 export interface LinkOptions {
   /** Opens a connection to the server that takes writes. */
-  readonly open: (onLost: (error: Error) => void) => Promise<RedisNodeClient>
+  readonly open: (onLost: (error: Error) => void) => Promise<OpenedMaster>
   /** Called when the connection is lost, why it cannot be made anew, and when it is back: once for each reason. */
   readonly onIssue: (message: string) => void
+  /** Called when no connection is opened any more. */
+  readonly onClose: () => void
   readonly clock: Clock
   /** Milliseconds after which something without an answer has failed. */
   readonly answerMs: number
 }
 
 /** One connection to one server. */
-interface Line {
-  readonly client: RedisNodeClient
+interface Line extends OpenedMaster {
   /** How many answers are overdue. */
   late: number
-  /** Whether the server said that another one is responsible. */
-  isStale: boolean
+  /** `replaced`: another server is responsible, as is known. `doubtful`: that may be so. Neither is asked any more: it may not know what was written since. */
+  standing: 'good' | 'replaced' | 'doubtful'
+  /** When it was last known to be the master, on the monotonic clock. */
+  confirmedAt: number
+  /** Whether there is a reason to think that it is cut off. */
+  isDoubted: boolean
+  /** When a look at that began last, on the monotonic clock. */
+  examinedAt: number
+  /** Undefined unless there is a look under way. */
+  examination: Promise<void> | undefined
 }
 
 const MAX_PAUSE_MS = 5000
+
+/** Between two looks at whether the server is still the master: one that was replaced, and does not know it, goes on answering. */
+const EXAMINE_MS = 2500
+/** For so long it is asked though it is not known whether it is still the master. */
+const MAX_UNCONFIRMED_MS = 10_000
+/** Between two looks for which there is a reason. */
+const MIN_EXAMINE_MS = 500
 
 /** Said before anything was done: another server is the master now, or has the hash slot. */
 const ELSEWHERE = /^(READONLY|MOVED) /
 /** Said by a server that may have been replaced, or no longer knows us. */
 const DOUBTFUL = /^(CLUSTERDOWN|MASTERDOWN|NOAUTH) /
+/** As a master finds that was cut off, but also one whose replicas are down. */
+const WITHOUT_REPLICAS = /^(NOREPLICAS |\d+ of \d+ replicas have )/
+
+const REPLACED = 'another server is the master now'
 
 interface LinkState extends LinkOptions {
   current: Line | undefined
@@ -61,6 +88,9 @@ export function createLink(options: LinkOptions): Link {
     isClosed: false,
     ending: Promise.withResolvers(),
   }
+  const cancel = options.clock.every(EXAMINE_MS, () => {
+    if (state.current?.standing === 'good') void examine(state, state.current)
+  })
   return {
     get isReady() {
       return isGood(state) && state.current?.client.isReady === true
@@ -72,7 +102,9 @@ export function createLink(options: LinkOptions): Link {
     run: (ask) => run(state, ask),
     async close() {
       state.isClosed = true
+      cancel()
       state.ending.resolve()
+      options.onClose()
       const { current, clock, answerMs } = state
       state.current = undefined
       if (current !== undefined) await retire(current.client, clock, answerMs)
@@ -81,7 +113,7 @@ export function createLink(options: LinkOptions): Link {
 }
 
 function isGood({ current }: LinkState): boolean {
-  return current !== undefined && !current.isStale && current.late === 0
+  return current?.standing === 'good' && current.late === 0
 }
 
 /** Once for each reason in a row. */
@@ -121,11 +153,13 @@ function tellRecovery(state: LinkState): void {
 
 async function connect(state: LinkState): Promise<void> {
   const opened: { line?: Line } = {}
-  const client = await state.open((error) => lose(state, opened.line, error))
+  const master = await state.open((error) => lose(state, opened.line, error))
   // What was late may have been answered meanwhile.
-  if (state.isClosed || isGood(state)) return client.destroy()
+  if (state.isClosed || isGood(state)) return master.client.destroy()
   const former = state.current
-  opened.line = { client, late: 0, isStale: false }
+  const now = state.clock.monotonic()
+  const known = { standing: 'good', confirmedAt: now, isDoubted: false, examinedAt: now, examination: undefined } as const
+  opened.line = { ...master, late: 0, ...known }
   state.current = opened.line
   if (former !== undefined) void retire(former.client, state.clock, state.answerMs)
 }
@@ -137,16 +171,52 @@ function lose(state: LinkState, line: Line | undefined, error: Error): void {
   void renew(state)
 }
 
+/** Looks whether the server is still the master, unless a look is under way. */
+function examine(state: LinkState, line: Line): Promise<void> {
+  line.examination ??= look(state, line).finally(() => {
+    line.examination = undefined
+  })
+  return line.examination
+}
+
+async function look(state: LinkState, line: Line): Promise<void> {
+  const { clock, answerMs } = state
+  line.examinedAt = clock.monotonic()
+  try {
+    if (!(await orTooLate(line.isStillMaster(), clock, answerMs))) return leave(state, line, 'replaced', new Error(REPLACED))
+    line.confirmedAt = clock.monotonic()
+    line.isDoubted = false
+  } catch (error) {
+    if (line.isDoubted || clock.monotonic() - line.confirmedAt >= MAX_UNCONFIRMED_MS) leave(state, line, 'doubtful', error)
+  }
+}
+
+/** Asks the server no more, and looks for the one that is responsible. */
+function leave(state: LinkState, line: Line, standing: 'replaced' | 'doubtful', reason: unknown): void {
+  if (state.isClosed || state.current !== line || line.standing !== 'good') return
+  line.standing = standing
+  tell(state, reason)
+  void renew(state)
+}
+
+/** A write without replicas is a reason to look at once, and for not going on where nothing confirms the server. */
+function doubt(state: LinkState, line: Line): void {
+  line.isDoubted = true
+  if (state.clock.monotonic() - line.examinedAt >= MIN_EXAMINE_MS) void examine(state, line)
+}
+
 async function run<T>(state: LinkState, ask: (client: RedisNodeClient) => Promise<T>): Promise<T> {
   const { current: line, lastIssue, clock, answerMs } = state
-  if (line === undefined) throw new Error(`Redis is not connected${lastIssue === undefined ? '' : `: ${lastIssue}`}`)
+  if (line === undefined || line.standing === 'doubtful') {
+    throw new Error(`Redis is not connected${lastIssue === undefined ? '' : `: ${lastIssue}`}`)
+  }
   const onLate = () => {
     if (state.current === line) tell(state, 'Redis does not answer')
     void renew(state)
   }
   return inTime({ line, clock, milliseconds: answerMs, onLate }, async (isLate) => {
     try {
-      return await ask(line.client)
+      return await askMaster(line, ask)
     } catch (error) {
       await follow(state, line, error)
       if (isLate() || state.current === undefined || !isGood(state)) throw error
@@ -155,15 +225,19 @@ async function run<T>(state: LinkState, ask: (client: RedisNodeClient) => Promis
   })
 }
 
+async function askMaster<T>({ client, standing }: Line, ask: (client: RedisNodeClient) => Promise<T>): Promise<T> {
+  // As it would say itself, if it knew.
+  if (standing === 'replaced') throw new Error(`READONLY ${REPLACED}`)
+  return ask(client)
+}
+
 /** Waits for a connection to the server that is responsible now. Throws the error unless another one is, and nothing was done. */
 async function follow(state: LinkState, line: Line, error: unknown): Promise<void> {
   const message = error instanceof Error ? error.message : ''
+  if (WITHOUT_REPLICAS.test(message)) doubt(state, line)
   const isElsewhere = ELSEWHERE.test(message)
   if (!isElsewhere && !DOUBTFUL.test(message)) throw error
-  if (state.current === line && !line.isStale) {
-    line.isStale = true
-    tell(state, error)
-  }
+  leave(state, line, isElsewhere ? 'replaced' : 'doubtful', error)
   const renewed = renew(state)
   if (!isElsewhere) throw error
   await renewed

@@ -1,63 +1,83 @@
 import type { Clock } from '../core/clock.ts'
 import type { RedisNode, RedisPlace, RedisStorePlan } from '../core/plan/store-plan.ts'
 import { orTooLate } from './answer-in-time.ts'
-import { explainFailure, fail, isLasting } from './redis-failure.ts'
-import { connectNode, findField, type RedisAccess, type RedisNodeClient } from './redis-node.ts'
+import { fail, formatNode, isLasting } from './redis-failure.ts'
+import { findField, type RedisAccess, type RedisNodeClient } from './redis-node.ts'
+import { ANSWER_MS, createWitness, type Testimony, type Witness } from './redis-witness.ts'
 
-/** Finds the server that takes writes now. Throws RedisFailure when it is not known. */
-export type Locate = () => Promise<RedisNode>
-
-/** Milliseconds after which a Sentinel or node has nothing to say. All are asked at the same time. */
-const ANSWER_MS = 2000
-
-/** What a Sentinel or node says. */
-interface Testimony {
-  readonly master: RedisNode
-  /** Of several configurations, the one with the highest epoch is the newest. */
-  readonly epoch: number
+/** Knows which server takes writes. */
+export interface Locator {
+  /** @throws RedisFailure when it is not known */
+  locate(): Promise<Testimony>
+  /**
+   * Whether the server that was located still is the one.
+   *
+   * @param client - connected to it
+   * @throws RedisFailure when it is not known
+   */
+  confirm(located: Testimony, client: RedisNodeClient): Promise<boolean>
+  close(): void
 }
 
 /** @param key - a key of the hash slot that everything is in, for a cluster */
-export function createLocate({ place, user, tls }: RedisStorePlan, key: string, clock: Clock): Locate {
+export function createLocator({ place, user, tls }: RedisStorePlan, key: string, clock: Clock): Locator {
   switch (place.kind) {
-    case 'server':
-      return async () => place.node
-    case 'sentinel':
-      return createWitnesses(place, { user: place.user, tls, at: 'store.sentinel' }, clock, (client) =>
-        askSentinel(client, place.master),
-      )
+    case 'server': {
+      const located = { master: place.node, epoch: 0 }
+      return { locate: async () => located, confirm: async () => true, close() {} }
+    }
+    case 'sentinel': {
+      const access = { user: place.user, tls, at: 'store.sentinel' }
+      return askWitnesses(place, access, clock, (client) => askSentinel(client, place.master))
+    }
     case 'cluster':
-      return createWitnesses(place, { user, tls, at: 'store' }, clock, (client, node) => askClusterNode(client, node, key))
+      return askWitnesses(place, { user, tls, at: 'store' }, clock, (client, node) => askClusterNode(client, node, key))
   }
 }
 
 /** Asks all of them: one that was cut off from the others knows an older master. */
-function createWitnesses(
+function askWitnesses(
   { kind, nodes }: Exclude<RedisPlace, { kind: 'server' }>,
   access: RedisAccess,
   clock: Clock,
   ask: (client: RedisNodeClient, node: RedisNode) => Promise<Testimony>,
-): Locate {
-  const askOne = async (node: RedisNode): Promise<Testimony> => {
-    const client = await connectNode(node, access, clock, ANSWER_MS)
-    try {
-      return await orTooLate(ask(client, node), clock, ANSWER_MS)
-    } catch (error) {
-      throw explainFailure(error, node, access.at)
-    } finally {
-      client.destroy()
-    }
+): Locator {
+  const witnesses = nodes.map((node) => createWitness(node, access, clock, ask))
+  const what = `no ${kind === 'sentinel' ? 'Sentinel' : 'node'} knows the master`
+  return {
+    locate: async () => (await hear(witnesses, what)).newest,
+    async confirm({ master, epoch }, client) {
+      // A node that was located may be none of those that are configured.
+      const itself = { testify: () => orTooLate(ask(client, master), clock, ANSWER_MS) }
+      const { newest, testimonies } = await hear(kind === 'cluster' ? [...witnesses, itself] : witnesses, what)
+      // It takes a moment until all have heard of a new master.
+      if (newest.epoch < epoch) throw fail(`${what}: its configuration is newer`, false)
+      return testimonies.some((one) => one.epoch === newest.epoch && isSame(one.master, master))
+    },
+    close() {
+      for (const witness of witnesses) witness.close()
+    },
   }
-  return async () => {
-    const answers = await Promise.allSettled(nodes.map(askOne))
-    const testimonies = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
-    const [newest] = testimonies.sort((one, other) => other.epoch - one.epoch)
-    if (newest !== undefined) return newest.master
-    throw combine(
-      `no ${kind === 'sentinel' ? 'Sentinel' : 'node'} knows the master`,
-      answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason as Error] : [])),
-    )
-  }
+}
+
+function isSame(one: RedisNode, other: RedisNode): boolean {
+  return formatNode(one) === formatNode(other)
+}
+
+interface Heard {
+  readonly testimonies: readonly Testimony[]
+  readonly newest: Testimony
+}
+
+async function hear(witnesses: readonly Pick<Witness, 'testify'>[], what: string): Promise<Heard> {
+  const answers = await Promise.allSettled(witnesses.map(({ testify }) => testify()))
+  const testimonies = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
+  const [newest] = testimonies.toSorted((one, other) => other.epoch - one.epoch)
+  if (newest !== undefined) return { testimonies, newest }
+  throw combine(
+    what,
+    answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason as Error] : [])),
+  )
 }
 
 function combine(what: string, reasons: readonly Error[]): Error {
@@ -65,8 +85,12 @@ function combine(what: string, reasons: readonly Error[]): Error {
   return lasting ?? fail(`${what}: ${reasons.map(({ message }) => message).join('; ')}`, false)
 }
 
+/** A Sentinel that sees no majority of its kind may be cut off: the others may have agreed on another master. */
 async function askSentinel(client: RedisNodeClient, name: string): Promise<Testimony> {
-  const answer = await client.sendCommand(['SENTINEL', 'MASTER', name])
+  const [answer] = await Promise.all([
+    client.sendCommand(['SENTINEL', 'MASTER', name]),
+    client.sendCommand(['SENTINEL', 'CKQUORUM', name]),
+  ])
   return {
     master: { host: findField(answer, 'ip') ?? '', port: Number(findField(answer, 'port')) },
     epoch: Number(findField(answer, 'config-epoch') ?? 0),
@@ -76,6 +100,7 @@ async function askSentinel(client: RedisNodeClient, name: string): Promise<Testi
 /** A range of hash slots: first, last, and its servers, of which the master is the first (CLUSTER SLOTS). */
 type SlotRange = readonly [first: number, last: number, master: readonly [host: string | null, port: number], ...unknown[]]
 
+/** A node that sees no majority of the masters says that the cluster is down. */
 async function askClusterNode(client: RedisNodeClient, node: RedisNode, key: string): Promise<Testimony> {
   const state = String(await client.sendCommand(['CLUSTER', 'INFO']))
   if (!state.includes('cluster_state:ok')) throw new Error('CLUSTERDOWN: the cluster is down, as this node sees it')

@@ -94,8 +94,9 @@ export async function waitForQuorum({ servers, sentinels }: SentinelFleet, passw
 }
 
 /** Waits until each replica receives what its master writes: Sentinels know a replica long before. */
-export async function waitForSync({ servers: [, ...replicas] }: SentinelFleet): Promise<void> {
-  const clients = await Promise.all(replicas.map(({ url }) => createClient({ url }).connect()))
+export async function waitForSync({ servers: [, ...replicas] }: SentinelFleet, password?: string): Promise<void> {
+  const access = password !== undefined && { password }
+  const clients = await Promise.all(replicas.map(({ url }) => createClient({ url, ...access }).connect()))
   const isUp = async (client: (typeof clients)[number]): Promise<boolean> =>
     String(await client.sendCommand(['INFO', 'replication'])).includes('master_link_status:up')
   await vi.waitUntil(async () => (await Promise.all(clients.map(isUp))).every(Boolean), { timeout: 30_000, interval: 100 })

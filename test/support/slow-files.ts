@@ -50,6 +50,7 @@ export const slowFiles: readonly string[] = [
   'test/stdio-odd-answers.test.ts',
   'test/stdio-start.test.ts',
   'test/store-places.test.ts',
+  'test/store-replaced.test.ts',
   'test/store.test.ts',
   'test/upstream-outage.test.ts',
   'test/upstreams.test.ts',
