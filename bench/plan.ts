@@ -142,7 +142,7 @@ function createIdentityPlan(): IdentityPlan {
     operation: false,
     keys: [{ privateKey: privateKey.export({ format: 'pem', type: 'pkcs8' }).toString() }],
   }
-  return { assertion, plainHeaders: [], metaClaims: undefined }
+  return { assertion, plainHeaders: [], metaClaims: undefined, variables: [] }
 }
 
 /** As `audit: { file }` has it by default. */

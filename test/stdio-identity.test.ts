@@ -1,7 +1,8 @@
-// How an MCP server that the proxy starts is told who calls: in `_meta` of each request.
+// How an MCP server that the proxy starts is told who calls: in `_meta` of each request, and in its environment.
 import { afterEach, describe, expect, it } from 'vitest'
 import { CALLER_KEY } from '../src/mcp/caller-meta.ts'
 import { scripted } from './support/gate.ts'
+import { callModern, openSession, readAnswer, textOf } from './support/mcp-requests.ts'
 import { startTestProxy, type TestProxy } from './support/proxy.ts'
 import { startIssuer, type TestIssuer } from './support/tokens.ts'
 
@@ -13,12 +14,12 @@ afterEach(async () => {
   await issuer.close()
 })
 
-async function start(processPer: 'session' | 'shared'): Promise<void> {
+async function start(processPer: 'session' | 'shared', identity: object = {}): Promise<void> {
   issuer = await startIssuer({ audience })
   const upstream = { command: [...scripted], process_per: processPer }
   proxy = await startTestProxy({
     issuers: [issuer.issuer],
-    servers: [{ path: '/mcp', upstream, audience: [audience], identity: { claims: ['team', 'email'] } }],
+    servers: [{ path: '/mcp', upstream, audience: [audience], identity: { claims: ['team', 'email'], ...identity } }],
   })
 }
 
@@ -80,4 +81,17 @@ describe.each(['session', 'shared'] as const)('an MCP server with a process per 
       }
     },
   )
+})
+
+it('an MCP server with a process per session finds in its environment who calls', async () => {
+  await start('session', { env: { MCP_USER: { claim: 'sub' }, MCP_EMAIL: { claim: 'email' } } })
+  for (const user of ['alice', 'bob', 'alice']) {
+    const token = await issuer.mint({ claims: { sub: user, email: `${user}@example.com`, email_verified: user === 'alice' } })
+    const told = [
+      await (await openSession(proxy.origin, { user: token })).call('env'),
+      textOf(await readAnswer(callModern(proxy.origin, 'env', {}, { user: token }))),
+    ].map((text) => JSON.parse(text))
+    const expected = { MCP_USER: `${issuer.issuer}|${user}`, ...(user === 'alice' && { MCP_EMAIL: 'alice@example.com' }) }
+    for (const { MCP_USER, MCP_EMAIL } of told) expect({ MCP_USER, MCP_EMAIL }).toEqual(expected)
+  }
 })

@@ -1,10 +1,12 @@
 import type { CallerIdentity } from '../core/caller-identity.ts'
+import type { CallerVariables } from '../core/caller-variables.ts'
 import type { Clock } from '../core/clock.ts'
-import type { IdentityPlan } from '../core/plan/identity-plan.ts'
+import type { IdentityPlan, NamedClaim } from '../core/plan/identity-plan.ts'
 import type { Principal } from '../core/principal.ts'
 import { type AssertCaller, createAsserter, selectClaims } from './assertion.ts'
 import type { AssertionKeys } from './assertion-keys.ts'
 import { findCallerClaim } from './caller-claims.ts'
+import { listVariables } from './caller-variables.ts'
 import { formatPlainValue } from './plain-value.ts'
 
 export interface CallerIdentityOptions {
@@ -36,22 +38,32 @@ export function createCallerIdentity(options: CallerIdentityOptions): CallerIden
 }
 
 /**
- * Creates what tells a process of ours who calls. Nothing is signed: only we write to its standard input.
+ * Creates what tells a process of ours who calls. Nothing is signed: only we write to its standard input, and make its environment.
  *
  * @param issuer - URL of the public side
  */
-export function createProcessIdentity(claims: readonly string[], issuer: string): CallerIdentity {
-  const kept = new WeakMap<Principal, string>()
+export function createProcessIdentity({ claims, variables }: ProcessIdentityPlan, issuer: string): CallerIdentity {
+  const list = (principal: Principal): CallerVariables => listVariables(variables, principal, issuer)
   return {
     ownNames: NO_NAMES,
     formatHeaders: () => NONE,
-    describe(principal) {
-      const known = kept.get(principal)
-      if (known !== undefined) return known
-      const text = JSON.stringify(selectClaims(principal, { claims, issuer }))
-      kept.set(principal, text)
-      return text
-    },
+    ...(variables.length > 0 && { listVariables: keepByPrincipal(list) }),
+    describe: keepByPrincipal((principal) => JSON.stringify(selectClaims(principal, { claims, issuer }))),
+  }
+}
+
+interface ProcessIdentityPlan {
+  readonly claims: readonly string[]
+  readonly variables: readonly NamedClaim[]
+}
+
+/** A principal never changes, so what is made of it is made once. */
+function keepByPrincipal<T>(make: (principal: Principal) => T & {}): (principal: Principal) => T {
+  const kept = new WeakMap<Principal, T & {}>()
+  return (principal) => {
+    const made = kept.get(principal) ?? make(principal)
+    kept.set(principal, made)
+    return made
   }
 }
 
@@ -66,17 +78,12 @@ function createOptionalAsserter({ plan, upstreamUrl, keys, clock }: CallerIdenti
 /** Formats each principal once. */
 function createPlainFormat(headers: IdentityPlan['plainHeaders'], issuer: string): (principal: Principal) => readonly string[] {
   if (headers.length === 0) return () => NONE
-  const kept = new WeakMap<Principal, readonly string[]>()
-  return (principal) => {
-    const known = kept.get(principal)
-    if (known !== undefined) return known
-    const fields = headers.flatMap(({ name, claim }) => {
+  return keepByPrincipal((principal) =>
+    headers.flatMap(({ name, claim }) => {
       const value = formatPlainValue(findCallerClaim(principal, issuer, claim))
       return value === undefined ? [] : [name, value]
-    })
-    kept.set(principal, fields)
-    return fields
-  }
+    }),
+  )
 }
 
 const NONE: readonly string[] = []

@@ -27,7 +27,8 @@ export async function mountIdentity(plan: Plan, foundation: Foundation): Promise
     handlers: keys.size === 0 ? [] : [[IDENTITY_KEYS_PATH, createKeyEndpoint([...keys.values()])]],
     find({ name, identity }, upstream) {
       if (identity === undefined) return undefined
-      if (upstream.kind === 'stdio') return identity.metaClaims && createProcessIdentity(identity.metaClaims, plan.publicUrl)
+      const { metaClaims: claims, variables } = identity
+      if (upstream.kind === 'stdio') return claims && createProcessIdentity({ claims, variables }, plan.publicUrl)
       return createCallerIdentity({
         plan: identity,
         issuer: plan.publicUrl,

@@ -1,3 +1,4 @@
+import type { CallerVariables } from './caller-variables.ts'
 import type { DeclaredCapabilities } from './declared-capabilities.ts'
 import type { Operation, TextSpan } from './operation.ts'
 import type { Principal } from './principal.ts'
@@ -31,6 +32,8 @@ export interface Call {
   readonly body: Buffer | undefined
   /** For the `messages` endpoint of HTTP+SSE: path and query on the upstream that the `endpoint` event named. */
   readonly upstreamTarget: string | undefined
+  /** What a process finds in its environment that is started for the call; undefined where that says nothing of the caller. */
+  readonly callerVariables?: CallerVariables | undefined
   /** Undefined while tracing is off. */
   readonly trace?: RequestTrace | undefined
 }

@@ -1,4 +1,5 @@
 import type { Call } from './call.ts'
+import type { CallerVariables } from './caller-variables.ts'
 import type { Principal } from './principal.ts'
 
 /** Tells an upstream who calls. */
@@ -7,6 +8,8 @@ export interface CallerIdentity {
   readonly ownNames: ReadonlySet<string>
   /** The fields for a call, alternating names and values. */
   formatHeaders(call: Call): readonly string[]
+  /** What a process that serves the caller finds in its environment. Left out where processes are told nothing there. */
+  listVariables?(principal: Principal): CallerVariables
   /** What each request of a body is to say of the caller, in JSON on one line. Left out where bodies stay as they are. */
   describe?(principal: Principal): string
 }

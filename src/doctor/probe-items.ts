@@ -74,7 +74,8 @@ export async function probeProcessItems(
   limitMs: number,
 ): Promise<ItemsProbe> {
   try {
-    const channel = asked ?? (await Channel.start(source, 'doctor', { message: () => undefined, ended: () => undefined }))
+    const channel =
+      asked ?? (await Channel.start(source, { key: 'doctor' }, { message: () => undefined, ended: () => undefined }))
     const reading = protocol === 'modern' ? listModern(channel) : listLegacy(channel)
     return { kind: 'items', items: await answerWithin(source.clock, limitMs, reading, 'for its lists') }
   } catch (error) {

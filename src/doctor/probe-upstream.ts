@@ -151,7 +151,7 @@ export async function probeProcess(plan: StdioUpstreamPlan, lists: boolean): Pro
   const alive = setInterval(() => undefined, MAX_TIMER_MS)
   try {
     const startMs = plan.startSeconds * 1000
-    const { protocol, channel } = await probeRevision(spawner, 'doctor', startMs)
+    const { protocol, channel } = await probeRevision(spawner, { key: 'doctor' }, startMs)
     const items = lists ? await probeProcessItems(spawner, protocol.kind, channel, startMs) : undefined
     return { problem: undefined, protocol: protocol.kind, stderr, items }
   } catch (error) {

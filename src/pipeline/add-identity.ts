@@ -10,7 +10,8 @@ export function addIdentity(call: RoutedCall): RoutedCall {
   const { identity } = call.route
   if (identity === undefined) return call
   const headers = [...dropFields(call.headers, identity.ownNames), ...identity.formatHeaders(call)]
-  if (identity.describe === undefined || call.body === undefined) return { ...call, headers }
+  const told = { ...call, headers, callerVariables: identity.listVariables?.(call.principal) }
+  if (identity.describe === undefined || call.body === undefined) return told
   const body = setCallerMeta(call.body.toString(), identity.describe(call.principal))
-  return { ...call, headers, body: Buffer.from(body) }
+  return { ...told, body: Buffer.from(body) }
 }

@@ -1,6 +1,7 @@
 import type { ProxyError } from '../../src/core/errors.ts'
 import type { MemoryShare } from '../../src/core/held-memory.ts'
 import type { RequestSink } from '../../src/upstream/stdio/channel/request-sink.ts'
+import type { ProcessOwner } from '../../src/upstream/stdio/process/process-owner.ts'
 import type { ProcessHandlers, ProcessSource, ServerProcess } from '../../src/upstream/stdio/process/server-process.ts'
 import { readChildLine } from '../../src/upstream/stdio/wire/child-messages.ts'
 import { type ClientMessage, createClientMessage } from '../../src/upstream/stdio/wire/client-messages.ts'
@@ -41,7 +42,7 @@ export function createFakeSource(requestSeconds = 1800): FakeSource {
     processes: [] as FakeProcess[],
     silences: 0,
     onRead: () => undefined,
-    start: async (key: string, handlers: ProcessHandlers) => {
+    start: async ({ key }: ProcessOwner, handlers: ProcessHandlers) => {
       const process = createFakeProcess(key, handlers, (message) => (source as FakeSource).onRead(process, message))
       source.processes.push(process)
       return process

@@ -36,6 +36,7 @@ export const slowFiles: readonly string[] = [
   'test/security/broker-documents.test.ts',
   'test/security/delegation.test.ts',
   'test/security/explain.test.ts',
+  'test/security/identity-env.test.ts',
   'test/security/identity-mix-ups.test.ts',
   'test/security/naughty-strings.test.ts',
   'test/security/regexp-work.test.ts',

@@ -48,6 +48,7 @@ describe('how an MCP server is told who calls', () => {
     [configure({ assertion: false, headers: { 'X-User': { claim: 'sub' } } })],
     [configure({ key, header: 'X-Caller' }, { forward_access_token: true })],
     [configure({ claims: ['email'] }, { upstream: { command: 'server' } })],
+    [configure({ env: { MCP_USER: { claim: 'sub' }, COMPANY: { claim: 'org' } } }, { upstream: { command: 'server' } })],
   ])('%#: is accepted', (value) => {
     expect(listMistakes(value)).toEqual([])
   })
@@ -137,6 +138,59 @@ describe('how an MCP server is told who calls', () => {
       `${at}.headers.x-user is a header that \`identity.headers\` sets, too`,
       `${at}.headers.X-Caller is a header that \`identity.header\` sets, too`,
       `${at}.headers.Authorization holds credentials, not claims`,
+    ])
+  })
+
+  it('claims in the environment are for a process of one caller', () => {
+    const env = { MCP_USER: { claim: 'sub' } }
+    expect(listMistakes(configure({ key, env }))).toEqual([expect.stringContaining(`${at}.env is for an MCP server that is a`)])
+    const upstream = { command: 'server', process_per: 'shared' }
+    expect(listMistakes(configure({ env }, { upstream }))).toEqual([
+      expect.stringMatching(/^servers\[0\]\.identity\.env says who calls in the environment of a process, and with `process_per/),
+    ])
+  })
+
+  it.each([
+    ...[
+      'PATH',
+      'Path',
+      'LD_PRELOAD',
+      'DYLD_INSERT_LIBRARIES',
+      'NODE_OPTIONS',
+      'PYTHONPATH',
+      'RUBYOPT',
+      'PERL5OPT',
+      'JAVA_TOOL_OPTIONS',
+    ],
+    ...['BASH_ENV', 'ENV', 'IFS', 'GIT_SSH_COMMAND', 'http_proxy', 'SSL_CERT_FILE', 'GCONV_PATH', 'OMAP_SERVERS', '_'],
+    // What a process inherits would stay in force for a caller without the claim.
+    ...[
+      'NODE_EXTRA_CA_CERTS',
+      'SSL_CERT_DIR',
+      'HOME',
+      'LANG',
+      'LC_ALL',
+      'LC_CTYPE',
+      'LOGNAME',
+      'SHELL',
+      'TERM',
+      'TMPDIR',
+      'TZ',
+      'USER',
+    ],
+    ...['A=B', 'A B', 'A-B', '1A', '', 'A\0'],
+  ])('the variable %j is not one to say it in', (name) => {
+    const env = Object.fromEntries([[name, { claim: 'sub' }]])
+    expect(listMistakes(configure({ env }, { upstream: { command: 'server' } }))).toHaveLength(1)
+  })
+
+  it('a variable has one source, and a claim of who calls', () => {
+    const env = { MCP_USER: { claim: 'sub' }, mcp_user: { claim: 'name' }, TOKEN: { claim: 'sub' }, ID: { claim: 'jti' } }
+    const upstream = { command: 'server', env: { Token: 'x' } }
+    expect(listMistakes(configure({ env }, { upstream }))).toEqual([
+      `${at}.env.mcp_user is a variable that \`identity.env\` sets, too`,
+      `${at}.env.TOKEN is a variable that \`upstream.env\` sets, too`,
+      `${at}.env.ID.claim says something of a token, not of who calls`,
     ])
   })
 

@@ -9,6 +9,7 @@ import type { PartialConfig } from '../schema/partial-config.ts'
 import type { ServerConfig } from '../schema/server.ts'
 import type { CheckContext } from './check-context.ts'
 import { findOwnHeaderMistake } from './header-values.ts'
+import { checkIdentityEnv } from './identity-env.ts'
 
 type Server = PartialConfig<ServerConfig>
 type Identity = PartialConfig<IdentityConfig>
@@ -21,6 +22,11 @@ const OURS = new Set([
 /** Those that say who calls. */
 const PLAIN = new Set(['iss', 'sub', 'client_id', 'scope'])
 
+const NO_PROCESS: Mistake = {
+  reason: 'is for an MCP server that is a `command`; one over HTTP is told in headers',
+  fix: 'Remove it, or use `headers`.',
+}
+
 /** Checks how each MCP server is told who calls. */
 export function checkIdentity(context: CheckContext): void {
   const servers = entriesOf(context.config.servers)
@@ -29,9 +35,11 @@ export function checkIdentity(context: CheckContext): void {
     const at = ['servers', index, 'identity']
     if (server.upstream?.command !== undefined) {
       checkProcessIdentity(server.identity, at, context)
+      checkIdentityEnv(server, at, context)
       checkClaims(server.identity, at, context)
       continue
     }
+    if (Object.keys(server.identity.env ?? {}).length > 0) context.report([...at, 'env'], NO_PROCESS)
     checkHeaders(server, server.identity, at, context)
     checkClaims(server.identity, at, context)
     if (server.identity.assertion === false) continue
@@ -54,7 +62,7 @@ function checkProcessIdentity(identity: Identity, at: ConfigPath, { report }: Ch
   for (const [key, isThere] of Object.entries(isSet)) {
     if (!isThere) continue
     report([...at, key], {
-      reason: 'is for MCP servers over HTTP; one that is a `command` is told in `_meta` of each request, unsigned',
+      reason: 'is for MCP servers over HTTP; one that is a `command` is told in `_meta` of each request and with `env`, unsigned',
       fix: 'Remove it.',
     })
   }
@@ -98,13 +106,15 @@ function checkClaims(identity: Identity, at: ConfigPath, { report }: CheckContex
     if (OURS.has(claim))
       report([...at, 'claims', index], { reason: 'is a claim that the proxy itself decides on', fix: 'Remove it.' })
   }
-  for (const [name, source] of Object.entries(identity.headers ?? {})) {
-    const { claim } = source ?? {}
-    if (claim === undefined || !OURS.has(claim) || PLAIN.has(claim)) continue
-    report([...at, 'headers', name, 'claim'], {
-      reason: 'says something of a token, not of who calls',
-      fix: 'Name another claim.',
-    })
+  for (const key of ['headers', 'env'] as const) {
+    for (const [name, source] of Object.entries(identity[key] ?? {})) {
+      const { claim } = source ?? {}
+      if (claim === undefined || !OURS.has(claim) || PLAIN.has(claim)) continue
+      report([...at, key, name, 'claim'], {
+        reason: 'says something of a token, not of who calls',
+        fix: 'Name another claim.',
+      })
+    }
   }
 }
 

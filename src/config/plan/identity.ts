@@ -1,4 +1,4 @@
-import type { AssertionPlan, IdentityPlan } from '../../core/plan/identity-plan.ts'
+import type { AssertionPlan, IdentityPlan, NamedClaim } from '../../core/plan/identity-plan.ts'
 import type { IdentityConfig } from '../schema/identity.ts'
 import type { ServerConfig } from '../schema/server.ts'
 import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
@@ -11,12 +11,18 @@ export function createIdentityPlan(
   secretsAndFiles: SecretsAndFiles,
 ): IdentityPlan | undefined {
   if (identity === undefined) return undefined
-  if (isProcess(upstream)) return { assertion: undefined, plainHeaders: [], metaClaims: identity.claims }
+  if (isProcess(upstream))
+    return { assertion: undefined, plainHeaders: [], metaClaims: identity.claims, variables: listClaims(identity.env) }
   return {
     metaClaims: undefined,
+    variables: [],
     assertion: identity.assertion ? createAssertionPlan(identity, publicUrl, secretsAndFiles) : undefined,
-    plainHeaders: Object.entries(identity.headers).map(([name, { claim }]) => ({ name: name.toLowerCase(), claim })),
+    plainHeaders: listClaims(identity.headers).map(({ name, claim }) => ({ name: name.toLowerCase(), claim })),
   }
+}
+
+function listClaims(sources: IdentityConfig['headers']): NamedClaim[] {
+  return Object.entries(sources).map(([name, { claim }]) => ({ name, claim }))
 }
 
 function createAssertionPlan(identity: IdentityConfig, issuer: string, { findSecret }: SecretsAndFiles): AssertionPlan {

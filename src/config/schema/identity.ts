@@ -54,6 +54,12 @@ export const identity = z
       .describe(
         'Headers with claims in plain text, which the MCP server cannot verify: only where nothing but the proxy can reach it.',
       ),
+    env: z
+      .record(z.string(), claimSource)
+      .default({})
+      .describe(
+        'Environment variables with claims in plain text, for an MCP server that is a `command`. A process then serves callers of whom they say the same, and no others.',
+      ),
   })
   .meta({ id: 'Identity', description: 'How the MCP server is told who calls.' })
 

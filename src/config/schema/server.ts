@@ -131,7 +131,7 @@ const server = z
     identity: identity
       .optional()
       .describe(
-        'How the MCP server is told who calls: by a signed assertion or plain headers over HTTP, in `_meta` of each request where it is a `command`. See [identity](recipes/identity.md).',
+        'How the MCP server is told who calls: by a signed assertion or plain headers over HTTP, in `_meta` of each request, and with `env` in its environment, where it is a `command`. See [identity](recipes/identity.md).',
       ),
   })
   .meta({ id: 'Server', description: 'One MCP server: `path` with `upstream`, `sse`, or both.' })

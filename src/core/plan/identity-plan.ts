@@ -4,6 +4,8 @@ export interface IdentityPlan {
   readonly assertion: AssertionPlan | undefined
   /** Header fields with claims in plain text, names in lower case. */
   readonly plainHeaders: readonly NamedClaim[]
+  /** Environment variables with claims, for a process. */
+  readonly variables: readonly NamedClaim[]
   /** What `_meta` of each request says besides subject, client and scopes, for a process; undefined over HTTP. */
   readonly metaClaims: readonly string[] | undefined
 }

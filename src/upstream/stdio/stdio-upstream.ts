@@ -14,6 +14,7 @@ import { HttpSse } from './legacy/http-sse.ts'
 import { LegacyHttp, type StartConnection } from './legacy/legacy-http.ts'
 import { SharedServer } from './legacy/shared-server.ts'
 import { ModernHttp } from './modern/modern-http.ts'
+import type { ProcessOwner } from './process/process-owner.ts'
 import { Spawner } from './process/spawner.ts'
 import { HeldReply } from './stream/held-reply.ts'
 import { Translation } from './translation/translation.ts'
@@ -83,8 +84,10 @@ function createBridges(plan: StdioUpstreamPlan, spawner: Spawner, { name, seal, 
   const { clock } = spawner
   const openMemory = (principalKey: string): MemoryShare => memory.open(name, principalKey)
   const shared = new SharedServer(spawner, startMs)
-  const startConnection: StartConnection = async (key, events) =>
-    isShared ? shared.connect(events, openMemory(key)) : DedicatedConnection.start({ source: spawner, key, startMs }, events)
+  const startConnection: StartConnection = async (owner, events) =>
+    isShared
+      ? shared.connect(events, openMemory(owner.key))
+      : DedicatedConnection.start({ source: spawner, owner, startMs }, events)
   const modern = new ModernHttp({
     source: spawner,
     isShared,
@@ -93,7 +96,7 @@ function createBridges(plan: StdioUpstreamPlan, spawner: Spawner, { name, seal, 
     openMemory,
     createTranslation: (startChannel, toolsChanged) => new Translation({ clock, startChannel, startMs, isShared, toolsChanged }),
   })
-  const findRevisions = (principalKey: string) => modern.findRevisions(principalKey)
+  const findRevisions = (owner: ProcessOwner) => modern.findRevisions(owner)
   const legacy = new LegacyHttp({ clock, startConnection, isShared, openMemory, findRevisions })
   const sse = new HttpSse(clock, startConnection)
   spawner.onFull(() => (isShared ? shared.spares() : [...legacy.spares(), ...sse.spares()]))

@@ -14,7 +14,9 @@ const NO_EVENTS = { message: () => undefined, ended: () => undefined }
 function open() {
   const source = createFakeSource()
   const memory = createCountingMemory()
-  const pool = new Pool<PoolMember>(source.clock, async ({ id }) => ({ channel: await Channel.start(source, id, NO_EVENTS) }))
+  const pool = new Pool<PoolMember>(source.clock, async ({ id }) => ({
+    channel: await Channel.start(source, { key: id }, NO_EVENTS),
+  }))
   const send = (isFree: (member: PoolMember) => boolean = () => true) =>
     pool.use({ id: 'alice' }, isFree, { memory, bytes: 10 }, ({ channel }) => {
       channel.request(createMessage('a'), createRecordingSink().sink)
@@ -64,7 +66,7 @@ describe('processes of one principal', () => {
     await settle()
     source.processes[2]!.answer('a', {})
     pool.changed()
-    expect((await waiting).key).toBe('alice')
+    expect((await waiting).owner.key).toBe('alice')
     expect(source.processes[2]!.read).toHaveLength(2)
   })
 

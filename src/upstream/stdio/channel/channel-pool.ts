@@ -82,7 +82,7 @@ export class Pool<T extends PoolMember, K extends PoolKey = PoolKey> {
   spares(): Spare[] {
     const now = this.#clock.monotonic()
     const idle = [...this.all()].filter(({ channel, isHeld }) => channel.load === 0 && !isHeld?.())
-    return idle.map(({ channel }) => ({ key: channel.key, idle: channel.idle(now), end: () => channel.end() }))
+    return idle.map(({ channel }) => ({ key: channel.owner.key, idle: channel.idle(now), end: () => channel.end() }))
   }
 
   #findBest(key: K, isFree: (member: T) => boolean): T | undefined {

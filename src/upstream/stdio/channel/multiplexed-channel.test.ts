@@ -7,7 +7,7 @@ async function open(ids = createOwnIds()) {
   const source = createFakeSource(60)
   const heard: string[] = []
   const events = { message: ({ method }: { method: string }) => void heard.push(method), ended: () => void heard.push('ended') }
-  const channel = await Channel.start(source, 'alice', events, ids)
+  const channel = await Channel.start(source, { key: 'alice' }, events, ids)
   return { source, heard, channel, process: source.processes[0]! }
 }
 

@@ -1,5 +1,6 @@
 import { ProxyError } from '../../../core/errors.ts'
 import type { Waiting } from '../../../http/idle-watch.ts'
+import type { ProcessOwner } from '../process/process-owner.ts'
 import type { ProcessEnd, ProcessSource, ServerProcess } from '../process/server-process.ts'
 import { describeEnd } from '../process/spawner.ts'
 import type { Flow } from '../stream/event-stream.ts'
@@ -39,7 +40,7 @@ export interface ChannelEvents {
 /** Requests to one process. Each has an id and a progress token of its own there, so that its response reaches the right client. */
 export class Channel {
   /** Whom the process was started for. */
-  readonly key: string
+  readonly owner: ProcessOwner
   readonly flow: Flow
   readonly #source: ProcessSource
   readonly #ids: IdSource
@@ -50,8 +51,8 @@ export class Channel {
   /** The request that log messages belong to. */
   #exclusive: ChannelRequest | undefined
 
-  private constructor(source: ProcessSource, key: string, events: ChannelEvents, ids: IdSource) {
-    this.key = key
+  private constructor(source: ProcessSource, owner: ProcessOwner, events: ChannelEvents, ids: IdSource) {
+    this.owner = owner
     this.flow = { pause: () => this.#process?.pause(), resume: () => this.#process?.resume() }
     this.#source = source
     this.#ids = ids
@@ -60,9 +61,9 @@ export class Channel {
   }
 
   /** @throws ProxyError `upstream_busy` */
-  static async start(source: ProcessSource, key: string, events: ChannelEvents, ids = createOwnIds()): Promise<Channel> {
-    const channel = new Channel(source, key, events, ids)
-    channel.#process = await source.start(key, {
+  static async start(source: ProcessSource, owner: ProcessOwner, events: ChannelEvents, ids = createOwnIds()): Promise<Channel> {
+    const channel = new Channel(source, owner, events, ids)
+    channel.#process = await source.start(owner, {
       message: (message) => channel.#receive(message),
       broken: (id, reason) => channel.#break(id, reason),
       ended: (end) => channel.#finish(end),

@@ -10,7 +10,7 @@ function probe(answers: Record<string, object | undefined>, source: FakeSource =
     const answer = answers[method]
     if (answer) queueMicrotask(() => process.say({ id, ...answer }))
   }
-  return { source, probing: probeRevision(source, 'alice', 30_000) }
+  return { source, probing: probeRevision(source, { key: 'alice' }, 30_000) }
 }
 
 describe('what a server speaks', () => {

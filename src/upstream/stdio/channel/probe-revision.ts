@@ -1,5 +1,6 @@
 import { ProxyError } from '../../../core/errors.ts'
 import { isObject } from '../../../core/is-object.ts'
+import type { ProcessOwner } from '../process/process-owner.ts'
 import type { ProcessSource } from '../process/server-process.ts'
 import { META_KEYS, MODERN_REVISION } from '../wire/modern-envelope.ts'
 import { answerWithin } from './answer-timeout.ts'
@@ -31,18 +32,18 @@ const NO_EVENTS = { message: () => undefined, ended: () => undefined }
  * discovery or a modern error is legacy (2026-07-28, stdio, Backward Compatibility). A server that stays silent is asked to `initialize` as
  * well. One that ends over the question is started again, and asked to `initialize` only.
  *
- * @param key - whom the process is started for
+ * @param owner - whom the process is started for
  * @throws ProxyError `upstream_ended`, `upstream_timeout`, `upstream_busy`
  */
-export async function probeRevision(source: ProcessSource, key: string, startMs: number): Promise<ProbeResult> {
-  const channel = await Channel.start(source, key, NO_EVENTS)
+export async function probeRevision(source: ProcessSource, owner: ProcessOwner, startMs: number): Promise<ProbeResult> {
+  const channel = await Channel.start(source, owner, NO_EVENTS)
   let protocol: ServerProtocol
   try {
     protocol = await answerWithin(source.clock, startMs, ask(source, channel))
   } catch (error) {
     channel.giveUp(error)
     if (!(error instanceof ProxyError) || error.code !== 'upstream_ended') throw error
-    return { protocol: await probeByInitialize(source, key, startMs), channel: undefined }
+    return { protocol: await probeByInitialize(source, owner, startMs), channel: undefined }
   }
   return { protocol, channel: channel.isOver ? undefined : channel }
 }
@@ -76,8 +77,8 @@ function isRevision(value: unknown): value is string {
   return typeof value === 'string' && value.length <= MAX_REVISION_LENGTH
 }
 
-async function probeByInitialize(source: ProcessSource, key: string, startMs: number): Promise<ServerProtocol> {
-  const channel = await Channel.start(source, key, NO_EVENTS)
+async function probeByInitialize(source: ProcessSource, owner: ProcessOwner, startMs: number): Promise<ServerProtocol> {
+  const channel = await Channel.start(source, owner, NO_EVENTS)
   try {
     // The first process may have ended by chance. If this one refuses, the next client asks again.
     readInitializeResult(await answerWithin(source.clock, startMs, channel.ask('initialize', initializeParams({}))))

@@ -8,7 +8,7 @@ async function open(isListening = true) {
   const source = createFakeSource()
   const heard: string[] = []
   const events = { isListening, message: ({ method }: ChildMessage) => void heard.push(method), ended: () => undefined }
-  const connection = await DedicatedConnection.start({ source, key: 'alice', startMs: 10_000 }, events)
+  const connection = await DedicatedConnection.start({ source, owner: { key: 'alice' }, startMs: 10_000 }, events)
   return { source, heard, connection, process: source.processes[0]! }
 }
 

@@ -7,6 +7,7 @@ import type { PendingRequest } from '../channel/pending-request.ts'
 import { createKeptIds } from '../channel/request-ids.ts'
 import type { RequestSink } from '../channel/request-sink.ts'
 import type { ServerConnection, ServerEvents } from '../channel/server-connection.ts'
+import type { ProcessOwner } from '../process/process-owner.ts'
 import type { ProcessSource } from '../process/server-process.ts'
 import type { Flow } from '../stream/event-stream.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
@@ -18,7 +19,7 @@ const MAX_ASKED = 1000
 export interface DedicatedConnectionOptions {
   readonly source: ProcessSource
   /** Whom the process is for. */
-  readonly key: string
+  readonly owner: ProcessOwner
   /** Time that the server has to answer `initialize`. */
   readonly startMs: number
 }
@@ -43,7 +44,7 @@ export class DedicatedConnection implements ServerConnection {
       message: (message: ChildMessage) => connection.#receive(message),
       ended: (error: ProxyError) => events.ended(error),
     }
-    connection.#channel = await Channel.start(options.source, options.key, channelEvents, createKeptIds())
+    connection.#channel = await Channel.start(options.source, options.owner, channelEvents, createKeptIds())
     return connection
   }
 

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { Call } from '../../../core/call.ts'
 import type { Clock } from '../../../core/clock.ts'
-import { formatPrincipalKey } from '../../../core/principal.ts'
 import type { Reply } from '../../../core/reply.ts'
 import type { Spare } from '../process/places.ts'
+import { findOwner } from '../process/process-owner.ts'
 import { readClientMessages } from '../wire/client-messages.ts'
 import { sendStatus } from '../wire/json-responses.ts'
 import type { StartConnection } from './legacy-http.ts'
@@ -29,13 +29,13 @@ export class HttpSse {
   /** Opens a stream, and with it an MCP session. @throws ProxyError */
   async open(call: Call, reply: Reply): Promise<void> {
     const id = randomBytes(24).toString('base64url')
-    const principalKey = formatPrincipalKey(call.principal)
-    const session = new SseSession(principalKey, this.#clock, () => this.#sessions.delete(id))
+    const owner = findOwner(call)
+    const session = new SseSession(owner, this.#clock, () => this.#sessions.delete(id))
     let isGone = false
     reply.onClose(() => {
       isGone = true
     })
-    const connection = await this.#startConnection(principalKey, session)
+    const connection = await this.#startConnection(owner, session)
     if (isGone) return connection.end()
     session.open(reply, connection, `/messages?session=${id}`)
     if (!session.isOver) this.#sessions.add(id, session)
@@ -44,7 +44,7 @@ export class HttpSse {
   /** Takes a message. The response comes on the stream. @throws ProxyError */
   post(call: Call, reply: Reply): void {
     const id = new URLSearchParams(call.upstreamTarget?.split('?')[1] ?? '').get('session') ?? ''
-    const session = this.#sessions.find(id, formatPrincipalKey(call.principal), 'the stream of this session is closed')
+    const session = this.#sessions.find(id, findOwner(call), 'the stream of this session is closed')
     const messages = readClientMessages(call)
     for (const message of messages) session.post(message)
     sendStatus(reply, 202)

@@ -130,6 +130,17 @@ describe('an MCP session', () => {
     expect([JSON.parse(second.body).id, second.headers['mcp-session-id']]).toEqual(['b', expect.any(String)])
   })
 
+  it('does not go to one whose caller is another, or of whom its process was told something else', async () => {
+    const stage = open()
+    const of = (digest: string) => ({ callerVariables: { values: {}, digest } })
+    const first = await stage.send(initialize('a'), of('blue'))
+    first.leave()
+    for (const other of [of('red'), {}, { ...of('blue'), user: 'bob' }]) await stage.send(initialize('b'), other)
+    expect(stage.servers).toHaveLength(4)
+    await stage.send(initialize('c'), of('blue'))
+    expect(stage.servers).toHaveLength(4)
+  })
+
   it('whose answer comes while no client waits keeps it for the next', async () => {
     const memory = createCountingMemory()
     const stage = open({ openMemory: () => memory })

@@ -3,10 +3,10 @@ import type { Call } from '../../../core/call.ts'
 import type { Clock } from '../../../core/clock.ts'
 import { ProxyError } from '../../../core/errors.ts'
 import type { MemoryShare } from '../../../core/held-memory.ts'
-import { formatPrincipalKey } from '../../../core/principal.ts'
 import type { Reply } from '../../../core/reply.ts'
 import type { ServerConnection, ServerEvents } from '../channel/server-connection.ts'
 import type { Spare } from '../process/places.ts'
+import { findOwner, formatOwnerKey, type ProcessOwner } from '../process/process-owner.ts'
 import { findAcceptedForms, findHeader } from '../wire/accept-header.ts'
 import { type ClientMessage, readClientMessages, readParam } from '../wire/client-messages.ts'
 import { formatError, sendJson, sendStatus } from '../wire/json-responses.ts'
@@ -20,7 +20,7 @@ const MAX_SESSIONS = 20_000
 const RETRY_AFTER_SECONDS = 30
 
 /** Connects a new session to a server. */
-export type StartConnection = (principalKey: string, events: ServerEvents) => Promise<ServerConnection>
+export type StartConnection = (owner: ProcessOwner, events: ServerEvents) => Promise<ServerConnection>
 
 export interface LegacyHttpOptions {
   readonly clock: Clock
@@ -30,7 +30,7 @@ export interface LegacyHttpOptions {
   /** Opens the account for what is kept for a principal. */
   readonly openMemory: (principalKey: string) => MemoryShare
   /** The revisions from 2026-07-28 on that the server speaks; undefined where it speaks none. */
-  readonly findRevisions: (principalKey: string) => Promise<readonly string[] | undefined>
+  readonly findRevisions: (owner: ProcessOwner) => Promise<readonly string[] | undefined>
 }
 
 /** Streamable HTTP before 2026-07-28: MCP sessions that begin with `initialize`. */
@@ -86,32 +86,32 @@ export class LegacyHttp {
     // "The initialize request MUST NOT be part of a JSON-RPC batch" (2025-03-26, basic/lifecycle).
     if (messages.length > 1)
       throw new ProxyError('message_invalid', { reason: 'batch_not_allowed', cause: 'initialize is part of a batch' })
-    const principalKey = formatPrincipalKey(call.principal)
-    const startKey = formatStartKey(principalKey, initialize)
+    const owner = findOwner(call)
+    const startKey = formatStartKey(owner, initialize)
     const onGone = (session: StreamableSession) => () => this.#abandon(startKey, session)
     const abandoned = this.#takeAbandoned(startKey)
     if (abandoned) return abandoned.attend(call, reply, initialize, onGone(abandoned))
-    this.#checkRoom(principalKey)
+    this.#checkRoom(owner.key)
     let isGone = false
     reply.onClose(() => {
       isGone = true
     })
-    const session = await this.#start(principalKey, initialize)
+    const session = await this.#start(owner, initialize)
     if (isGone) this.#abandon(startKey, session)
     else session.attend(call, reply, initialize, onGone(session))
   }
 
-  async #start(principalKey: string, initialize: ClientMessage): Promise<StreamableSession> {
+  async #start(owner: ProcessOwner, initialize: ClientMessage): Promise<StreamableSession> {
     const { clock, openMemory, startConnection, findRevisions } = this.#options
     const id = randomBytes(24).toString('base64url')
     const onOver = (): void => this.#forget(id)
-    const session = new StreamableSession({ id, principalKey, memory: openMemory(principalKey), clock, onOver })
-    const connection = await startConnection(principalKey, session)
+    const session = new StreamableSession({ id, owner, memory: openMemory(owner.key), clock, onOver })
+    const connection = await startConnection(owner, session)
     if (session.isOver) throw new ProxyError('upstream_ended', { retryAfter: 1 })
     this.#modernRevisions = undefined
     this.#sessions.add(id, session)
     session.connect(connection, initialize, async () => {
-      this.#modernRevisions = await findRevisions(principalKey)
+      this.#modernRevisions = await findRevisions(owner)
       return this.#modernRevisions
     })
     return session
@@ -169,7 +169,7 @@ export class LegacyHttp {
       sendJson(reply, 400, this.#formatMissingSession(call))
       return undefined
     }
-    return this.#sessions.find(call.mcpSessionId, formatPrincipalKey(call.principal), 'no such session of a stdio server')
+    return this.#sessions.find(call.mcpSessionId, findOwner(call), 'no such session of a stdio server')
   }
 
   #formatMissingSession(call: Call): string {
@@ -188,9 +188,9 @@ function formatMissingVersion(id: string | undefined, supported: readonly string
 }
 
 /** The same for clients that look the same to a server. */
-function formatStartKey(principalKey: string, initialize: ClientMessage): string {
+function formatStartKey(owner: ProcessOwner, initialize: ClientMessage): string {
   const told = ['protocolVersion', 'capabilities', 'clientInfo'].map((name) => readParam(initialize, name))
   return createHash('sha256')
-    .update(JSON.stringify([principalKey, told]))
+    .update(JSON.stringify([formatOwnerKey(owner), told]))
     .digest('base64url')
 }

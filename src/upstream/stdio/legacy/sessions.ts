@@ -1,9 +1,10 @@
 import { ProxyError } from '../../../core/errors.ts'
 import type { Spare } from '../process/places.ts'
+import { formatOwnerKey, type ProcessOwner } from '../process/process-owner.ts'
 
 /** An MCP session over HTTP. */
 export interface HttpSession {
-  readonly principalKey: string
+  readonly owner: ProcessOwner
   /** The session as one that may end so that another can start; undefined while a request is pending. */
   findSpare(now: number): Spare | undefined
   keepAlive(): void
@@ -26,27 +27,29 @@ export class Sessions<T extends HttpSession> {
 
   add(id: string, session: T): void {
     this.#byId.set(id, session)
-    this.#counts.set(session.principalKey, this.countOf(session.principalKey) + 1)
+    this.#counts.set(session.owner.key, this.countOf(session.owner.key) + 1)
   }
 
   delete(id: string): T | undefined {
     const session = this.#byId.get(id)
     if (!session || !this.#byId.delete(id)) return undefined
-    const left = this.countOf(session.principalKey) - 1
-    if (left > 0) this.#counts.set(session.principalKey, left)
-    else this.#counts.delete(session.principalKey)
+    const { key } = session.owner
+    const left = this.countOf(key) - 1
+    if (left > 0) this.#counts.set(key, left)
+    else this.#counts.delete(key)
     return session
   }
 
   /**
-   * A session of a principal. One that belongs to another is unknown, too.
+   * A session of a principal. One that belongs to another is unknown, too, and so is one whose process was told something else of the caller.
    *
    * @param cause - why there is none, for the operator
    * @throws ProxyError `mcp_session_unknown`
    */
-  find(id: string, principalKey: string, cause: string): T {
+  find(id: string, owner: ProcessOwner, cause: string): T {
     const session = this.#byId.get(id)
-    if (session?.principalKey !== principalKey) throw new ProxyError('mcp_session_unknown', { cause })
+    if (session === undefined || formatOwnerKey(session.owner) !== formatOwnerKey(owner))
+      throw new ProxyError('mcp_session_unknown', { cause })
     return session
   }
 

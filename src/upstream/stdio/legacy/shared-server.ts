@@ -44,7 +44,7 @@ export class SharedServer {
   spares(): Spare[] {
     const now = this.#source.clock.monotonic()
     return this.#listUnused().map((channel) => ({
-      key: channel.key,
+      key: channel.owner.key,
       idle: channel.idle(now),
       end: () => this.#retire(channel),
     }))
@@ -103,10 +103,14 @@ export class SharedServer {
   }
 
   async #start(revision: string, onEnded: () => void): Promise<SharedProcess> {
-    const channel = await Channel.start(this.#source, `shared ${revision}`, {
-      message: (message) => this.#receive(channel, message),
-      ended: onEnded,
-    })
+    const channel = await Channel.start(
+      this.#source,
+      { key: `shared ${revision}` },
+      {
+        message: (message) => this.#receive(channel, message),
+        ended: onEnded,
+      },
+    )
     const asked = channel.ask('initialize', initializeParams({}, undefined, revision))
     const result = await answerWithin(this.#source.clock, this.#startMs, asked)
       .then(readInitializeResult)

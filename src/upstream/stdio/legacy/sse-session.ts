@@ -6,6 +6,7 @@ import { type ClientRequest, cancelPending, PendingRequests } from '../channel/p
 import { whenOver } from '../channel/request-sink.ts'
 import type { ServerConnection, ServerEvents } from '../channel/server-connection.ts'
 import type { Spare } from '../process/places.ts'
+import type { ProcessOwner } from '../process/process-owner.ts'
 import { EventStream } from '../stream/event-stream.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
 import { type ClientMessage, paramsOf } from '../wire/client-messages.ts'
@@ -16,7 +17,7 @@ import type { HttpSession } from './sessions.ts'
 /** An MCP session over HTTP+SSE (2024-11-05). It lasts as long as its stream, which carries everything that the server sends. */
 export class SseSession implements ServerEvents, HttpSession {
   readonly isListening = true
-  readonly principalKey: string
+  readonly owner: ProcessOwner
   readonly #clock: Clock
   readonly #onOver: () => void
   readonly #pending = new PendingRequests<ClientRequest>()
@@ -26,8 +27,8 @@ export class SseSession implements ServerEvents, HttpSession {
   #isOver = false
 
   /** @param onOver - called once */
-  constructor(principalKey: string, clock: Clock, onOver: () => void) {
-    this.principalKey = principalKey
+  constructor(owner: ProcessOwner, clock: Clock, onOver: () => void) {
+    this.owner = owner
     this.#clock = clock
     this.#onOver = onOver
     this.#lastUsed = clock.monotonic()
@@ -65,7 +66,7 @@ export class SseSession implements ServerEvents, HttpSession {
 
   findSpare(now: number): Spare | undefined {
     if (this.#pending.size > 0) return undefined
-    return { key: this.principalKey, idle: now - this.#lastUsed, end: () => this.end() }
+    return { key: this.owner.key, idle: now - this.#lastUsed, end: () => this.end() }
   }
 
   keepAlive(): void {

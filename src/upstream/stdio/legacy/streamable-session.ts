@@ -9,6 +9,7 @@ import { type ClientRequest, cancelPending, PendingRequests } from '../channel/p
 import { type RequestSink, type ResponseSink, whenOver } from '../channel/request-sink.ts'
 import type { ServerConnection, ServerEvents } from '../channel/server-connection.ts'
 import type { Spare } from '../process/places.ts'
+import type { ProcessOwner } from '../process/process-owner.ts'
 import { EventStream } from '../stream/event-stream.ts'
 import { PostAnswer, type PostAnswerOptions } from '../stream/post-response.ts'
 import { StreamLog } from '../stream/replay-buffer.ts'
@@ -37,7 +38,7 @@ interface SessionRequest extends ClientRequest {
 export interface StreamableSessionOptions {
   /** Unguessable. */
   readonly id: string
-  readonly principalKey: string
+  readonly owner: ProcessOwner
   readonly memory: MemoryShare
   readonly clock: Clock
   /** Called once. */
@@ -50,7 +51,7 @@ export interface StreamableSessionOptions {
  */
 export class StreamableSession implements ServerEvents, HttpSession {
   readonly id: string
-  readonly principalKey: string
+  readonly owner: ProcessOwner
   readonly #options: StreamableSessionOptions
   readonly #log: StreamLog<EventStream>
   readonly #answers = new OpenAnswers()
@@ -65,7 +66,7 @@ export class StreamableSession implements ServerEvents, HttpSession {
 
   constructor(options: StreamableSessionOptions) {
     this.id = options.id
-    this.principalKey = options.principalKey
+    this.owner = options.owner
     this.#options = options
     this.#log = new StreamLog<EventStream>(options.memory)
     this.#lastUsed = options.clock.monotonic()
@@ -111,7 +112,7 @@ export class StreamableSession implements ServerEvents, HttpSession {
 
   findSpare(now: number): Spare | undefined {
     if (this.#isBusy) return undefined
-    return { key: this.principalKey, idle: now - this.#lastUsed, end: () => this.end() }
+    return { key: this.owner.key, idle: now - this.#lastUsed, end: () => this.end() }
   }
 
   /**

@@ -10,6 +10,7 @@ import { cancelRequest, type PendingRequest, UNSENT } from '../channel/pending-r
 import { probeRevision, type ServerProtocol } from '../channel/probe-revision.ts'
 import type { RequestSink, ResponseSink } from '../channel/request-sink.ts'
 import type { Spare } from '../process/places.ts'
+import { findOwner, formatOwnerKey, type ProcessOwner } from '../process/process-owner.ts'
 import type { ProcessSource } from '../process/server-process.ts'
 import { PostAnswer } from '../stream/post-response.ts'
 import { findAcceptedForms } from '../wire/accept-header.ts'
@@ -41,6 +42,8 @@ export interface ModernHttpOptions {
   readonly openMemory: (principalKey: string) => MemoryShare
 }
 
+/** Whom processes are for that all share. */
+const SHARED: ProcessOwner = { key: '' }
 const NO_EVENTS = { message: () => undefined, ended: () => undefined }
 
 /** Streamable HTTP of 2026-07-28. It has no sessions: all requests are independent. */
@@ -61,7 +64,7 @@ export class ModernHttp {
     const { source, isShared, openMemory } = options
     this.#paramHeaders = new ParamHeaders(source.clock, openMemory)
     const toolsChanged = (poolKey: string): void => this.#paramHeaders.forget(poolKey)
-    const startChannel: StartChannel = (key) => this.#startChannel(key)
+    const startChannel: StartChannel = (owner) => this.#startChannel(owner)
     this.#modern = createPassThrough({ clock: source.clock, startChannel, isShared, toolsChanged })
     this.#legacy = options.createTranslation(startChannel, toolsChanged)
     source.onFull(() => [...this.#listProbed(), ...this.#modern.spares(), ...this.#legacy.spares()])
@@ -87,8 +90,8 @@ export class ModernHttp {
   }
 
   /** The revisions of a server that speaks 2026-07-28 or later; undefined for a legacy server. @throws ProxyError */
-  async findRevisions(principalKey: string): Promise<readonly string[] | undefined> {
-    const protocol = await this.#findProtocol(this.#options.isShared ? '' : principalKey)
+  async findRevisions(owner: ProcessOwner): Promise<readonly string[] | undefined> {
+    const protocol = await this.#findProtocol(this.#options.isShared ? SHARED : owner)
     return protocol.kind === 'modern' ? protocol.revisions : undefined
   }
 
@@ -114,7 +117,7 @@ export class ModernHttp {
     const answer = this.#createAnswer(call, reply, message, onGone, () => request.memory.give(held))
     const sink = this.#createSink(request, answer)
     try {
-      const protocol = await this.#findProtocol(request.poolKey)
+      const protocol = await this.#findProtocol(request.owner)
       const refusal = refuseRevision(protocol, request)
       if (refusal !== undefined) return answer.response(message.idKey, refusal, { error: { code: UNSUPPORTED_VERSION } })
       const server = protocol.kind === 'modern' ? this.#modern : this.#legacy
@@ -131,8 +134,9 @@ export class ModernHttp {
   #createRequest(call: Call, message: ClientMessage, envelope: Envelope): ModernRequest {
     const { isShared, openMemory, seal } = this.#options
     const principalKey = formatPrincipalKey(call.principal)
-    const poolKey = isShared ? '' : principalKey
-    return { message, envelope, principalKey, poolKey, memory: openMemory(principalKey), ids: createOwnedIds(seal, call) }
+    const owner = isShared ? SHARED : findOwner(call)
+    const memory = openMemory(principalKey)
+    return { message, envelope, principalKey, owner, poolKey: formatOwnerKey(owner), memory, ids: createOwnedIds(seal, call) }
   }
 
   #createSink(request: ModernRequest, answer: PostAnswer): RequestSink {
@@ -172,18 +176,19 @@ export class ModernHttp {
     return answer
   }
 
-  async #findProtocol(key: string): Promise<ServerProtocol> {
-    return this.#protocol ?? this.#probing.get(key) ?? this.#startProbe(key)
+  async #findProtocol(owner: ProcessOwner): Promise<ServerProtocol> {
+    const key = formatOwnerKey(owner)
+    return this.#protocol ?? this.#probing.get(key) ?? this.#startProbe(key, owner)
   }
 
-  #startProbe(key: string): Promise<ServerProtocol> {
-    const probing = this.#probe(key).finally(() => this.#probing.delete(key))
+  #startProbe(key: string, owner: ProcessOwner): Promise<ServerProtocol> {
+    const probing = this.#probe(key, owner).finally(() => this.#probing.delete(key))
     this.#probing.set(key, probing)
     return probing
   }
 
-  async #probe(key: string): Promise<ServerProtocol> {
-    const { protocol, channel } = await probeRevision(this.#options.source, key, this.#options.startMs)
+  async #probe(key: string, owner: ProcessOwner): Promise<ServerProtocol> {
+    const { protocol, channel } = await probeRevision(this.#options.source, owner, this.#options.startMs)
     this.#protocol = protocol
     if (channel) this.#probed.set(key, channel)
     return protocol
@@ -191,14 +196,15 @@ export class ModernHttp {
 
   #listProbed(): Spare[] {
     const now = this.#options.source.clock.monotonic()
-    const running = [...this.#probed].filter(([, channel]) => !channel.isOver)
-    return running.map(([key, channel]) => ({ key, idle: channel.idle(now), end: () => channel.end() }))
+    const running = [...this.#probed.values()].filter((channel) => !channel.isOver)
+    return running.map((channel) => ({ key: channel.owner.key, idle: channel.idle(now), end: () => channel.end() }))
   }
 
-  async #startChannel(key: string): Promise<Channel> {
+  async #startChannel(owner: ProcessOwner): Promise<Channel> {
+    const key = formatOwnerKey(owner)
     const probed = this.#probed.get(key)
     this.#probed.delete(key)
-    return probed?.isOver === false ? probed : Channel.start(this.#options.source, key, NO_EVENTS)
+    return probed?.isOver === false ? probed : Channel.start(this.#options.source, owner, NO_EVENTS)
   }
 }
 

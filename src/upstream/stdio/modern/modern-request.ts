@@ -4,6 +4,7 @@ import type { Channel } from '../channel/multiplexed-channel.ts'
 import type { PendingRequest } from '../channel/pending-request.ts'
 import type { RequestSink } from '../channel/request-sink.ts'
 import type { Spare } from '../process/places.ts'
+import type { ProcessOwner } from '../process/process-owner.ts'
 import type { ClientMessage } from '../wire/client-messages.ts'
 import type { Envelope } from '../wire/modern-envelope.ts'
 import type { OwnedIds } from './owned-ids.ts'
@@ -13,6 +14,8 @@ export interface ModernRequest {
   readonly message: ClientMessage
   readonly envelope: Envelope
   readonly principalKey: string
+  /** Whom its process is for. */
+  readonly owner: ProcessOwner
   /** The same for all requests that may share a process. */
   readonly poolKey: string
   /** The account for what is held for the principal. */
@@ -38,5 +41,5 @@ export function measureQueued({ message, memory }: ModernRequest): QueuedRequest
 /** Called when the tools of the processes of a pool have changed. */
 export type ToolsChanged = (poolKey: string) => void
 
-/** Starts a process for a principal. */
-export type StartChannel = (principalKey: string) => Promise<Channel>
+/** Starts a process. */
+export type StartChannel = (owner: ProcessOwner) => Promise<Channel>

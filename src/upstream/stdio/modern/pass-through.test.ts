@@ -25,7 +25,7 @@ function open(isShared = false) {
   const changed: string[] = []
   const server = createPassThrough({
     clock: source.clock,
-    startChannel: (key) => Channel.start(source, key, NO_EVENTS),
+    startChannel: (owner) => Channel.start(source, owner, NO_EVENTS),
     isShared,
     toolsChanged: (key) => void changed.push(key),
   })
@@ -39,7 +39,13 @@ function open(isShared = false) {
 
 function createRequest(method: string, params: object = {}, logLevel?: string): ModernRequest {
   const envelope = { protocolVersion: '2026-07-28', clientInfo: undefined, capabilities: {}, logLevel }
-  const owner = { principalKey: 'alice', poolKey: 'alice', memory: createCountingMemory(), ids: idsOf('alice') }
+  const owner = {
+    principalKey: 'alice',
+    owner: { key: 'alice' },
+    poolKey: 'alice',
+    memory: createCountingMemory(),
+    ids: idsOf('alice'),
+  }
   return { message: createMessage(method, params), envelope, ...owner } as ModernRequest
 }
 

@@ -1,9 +1,10 @@
 import type { Clock } from '../../../core/clock.ts'
 import { ProxyError } from '../../../core/errors.ts'
-import { Pool } from '../channel/channel-pool.ts'
+import { Pool, type PoolKey, type PoolMember } from '../channel/channel-pool.ts'
 import type { Channel } from '../channel/multiplexed-channel.ts'
 import type { PendingRequest } from '../channel/pending-request.ts'
 import { answered, type RequestSink, type ResponseSink, whenOver } from '../channel/request-sink.ts'
+import type { ProcessOwner } from '../process/process-owner.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
 import type { ClientMessage } from '../wire/client-messages.ts'
 import { formatError } from '../wire/json-responses.ts'
@@ -23,12 +24,16 @@ export interface PassThroughOptions {
   readonly toolsChanged: ToolsChanged
 }
 
+interface ServedOwner extends PoolKey {
+  readonly owner: ProcessOwner
+}
+
 /** Passes modern requests to modern servers. Only ids are replaced. */
 export function createPassThrough({ clock, startChannel, isShared, toolsChanged }: PassThroughOptions): ModernServer {
-  const pool = new Pool(clock, async ({ id }) => ({ channel: await startChannel(id) }))
+  const pool = new Pool<PoolMember, ServedOwner>(clock, async ({ owner }) => ({ channel: await startChannel(owner) }))
   return {
     async request(request, sink) {
-      const { message, envelope, poolKey, ids } = request
+      const { message, envelope, owner, poolKey, ids } = request
       const opened = openOwnedIds(message, ids)
       if (!opened) return answered(sink, formatUnknown(message), -32602)
       // Log messages don't say which request they belong to. So a request with a log level gets all those of its process, and none where
@@ -38,7 +43,7 @@ export function createPassThrough({ clock, startChannel, isShared, toolsChanged 
       const owned = owning(opened, ids, sink, () => toolsChanged(poolKey))
       const watched = exclusive ? whenOver(owned, () => pool.changed()) : owned
       const send = ({ channel }: { channel: Channel }): PendingRequest => channel.request(opened, watched, exclusive)
-      return pool.use({ id: poolKey }, isFree, measureQueued(request), send)
+      return pool.use({ id: poolKey, owner }, isFree, measureQueued(request), send)
     },
     sweep: (idleMs) => pool.sweep(idleMs),
     spares: () => pool.spares(),

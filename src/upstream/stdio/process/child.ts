@@ -28,6 +28,8 @@ export interface ChildHandlers extends ProcessHandlers {
 
 export interface ChildOptions {
   readonly plan: StdioUpstreamPlan
+  /** What its environment says of the caller. */
+  readonly variables?: Readonly<Record<string, string>> | undefined
   readonly clock: Clock
   readonly watchdog: Watchdog
   readonly onStderr: (line: string) => void
@@ -107,12 +109,12 @@ export class Child implements ServerProcess {
   }
 
   #start(): ChildProcess | undefined {
-    const { plan } = this.#options
+    const { plan, variables } = this.#options
     const [program = '', ...args] = plan.command
     try {
       const child = spawn(program, args, {
         cwd: plan.workDir,
-        env: createChildEnvironment(plan.env),
+        env: createChildEnvironment({ ...plan.env, ...variables }),
         stdio: ['pipe', 'pipe', 'pipe'],
         shell: false,
         // A process group of its own can be signalled as a whole, and does not get what a terminal sends to ours.

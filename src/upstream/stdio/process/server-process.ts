@@ -2,6 +2,7 @@ import type { Clock } from '../../../core/clock.ts'
 import type { Waiting } from '../../../http/idle-watch.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
 import type { Spare } from './places.ts'
+import type { ProcessOwner } from './process-owner.ts'
 
 /** A running MCP server that reads and writes JSON lines. */
 export interface ServerProcess {
@@ -45,10 +46,10 @@ export interface ProcessSource {
   /**
    * Starts a process.
    *
-   * @param key - whom it is for; failures delay the next start for the same key only
+   * @param owner - whom it is for; failures delay the next start on the same account only
    * @throws ProxyError `upstream_busy` with the time after which another try makes sense
    */
-  start(key: string, handlers: ProcessHandlers): Promise<ServerProcess>
+  start(owner: ProcessOwner, handlers: ProcessHandlers): Promise<ServerProcess>
   /** Calls `onIdle` once when a request was not touched for {@link requestSeconds}. */
   watchRequest(onIdle: () => void): Waiting
   /** Tells the operator of a process that did not answer its first request in time. */

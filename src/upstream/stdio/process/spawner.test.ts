@@ -28,7 +28,7 @@ function openFailing() {
   const spawner = new Spawner({ ...options, onEvent: (event) => events.push(event) })
   const fail = (key: string) =>
     new Promise<ProcessEnd>((resolve, reject) => {
-      spawner.start(key, { message: ignore, broken: ignore, ended: resolve }).catch(reject)
+      spawner.start({ key }, { message: ignore, broken: ignore, ended: resolve }).catch(reject)
     })
   return { clock, events, spawner, fail }
 }

@@ -8,6 +8,7 @@ import { type Waiting, watchIdle } from '../../../http/idle-watch.ts'
 import { Backoff } from './backoff.ts'
 import { Child, formatCommand } from './child.ts'
 import { type Place, Places, type Spare } from './places.ts'
+import type { ProcessOwner } from './process-owner.ts'
 import type { ProcessEnd, ProcessHandlers, ProcessSource, ServerProcess } from './server-process.ts'
 import { Watchdog } from './watchdog.ts'
 
@@ -85,21 +86,28 @@ export class Spawner implements ProcessSource {
     )
   }
 
-  async start(key: string, handlers: ProcessHandlers): Promise<ServerProcess> {
-    await this.#awaitBackoff(key)
-    const place = await this.#places.take(key)
+  async start(owner: ProcessOwner, handlers: ProcessHandlers): Promise<ServerProcess> {
+    await this.#awaitBackoff(owner.key)
+    const place = await this.#places.take(owner.key)
     if (this.#isClosed) {
       place.free()
       throw new ProxyError('shutting_down', { retryAfter: 1 })
     }
-    return this.#startIn(place, key, handlers)
+    return this.#startIn(place, owner, handlers)
   }
 
-  #startIn(place: Place, key: string, handlers: ProcessHandlers): Child {
+  #startIn(place: Place, { key, variables }: ProcessOwner, handlers: ProcessHandlers): Child {
     const startedAt = this.clock.monotonic()
     const { plan, onStderr } = this.#options
     const child: Child = new Child(
-      { plan, clock: this.clock, watchdog: this.#watchdog, onStderr, memory: this.#openMemory(key) },
+      {
+        plan,
+        variables: variables?.values,
+        clock: this.clock,
+        watchdog: this.#watchdog,
+        onStderr,
+        memory: this.#openMemory(key),
+      },
       {
         ...handlers,
         ending: () => place.leave(),

@@ -49,7 +49,7 @@ export class InputWaits {
   }
 }
 
-/** The same for a request and its retries by the same principal, and different for every other request. */
-export function formatOwner({ principalKey, message }: ModernRequest): string {
-  return `${principalKey} ${digestRequest(message)}`
+/** The same for a request and its retries by the same principal, who may still use its process, and different for every other request. */
+export function formatOwner({ principalKey, poolKey, message }: ModernRequest): string {
+  return `${principalKey} ${poolKey} ${digestRequest(message)}`
 }

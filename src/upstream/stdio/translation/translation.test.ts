@@ -27,7 +27,7 @@ function open(isShared = false) {
   const changed: string[] = []
   const translation = new Translation({
     clock: source.clock,
-    startChannel: (key) => Channel.start(source, key, NO_EVENTS),
+    startChannel: (owner) => Channel.start(source, owner, NO_EVENTS),
     startMs: 10_000,
     isShared,
     toolsChanged: (poolKey) => void changed.push(poolKey),
@@ -51,7 +51,14 @@ async function send(
 ) {
   const message = createMessage(method, { ...params, _meta: { [META_KEYS.protocolVersion]: '2026-07-28' } }, id)
   const envelope = { protocolVersion: '2026-07-28', clientInfo: undefined, capabilities, logLevel }
-  const request = { message, envelope, principalKey: user, poolKey: user, memory } as unknown as ModernRequest
+  const request = {
+    message,
+    envelope,
+    principalKey: user,
+    owner: { key: user },
+    poolKey: user,
+    memory,
+  } as unknown as ModernRequest
   const client = createRecordingSink()
   const pending = await translation.request(request, client.sink)
   return { ...client, pending, client }

@@ -17,6 +17,7 @@ import {
   type ToolsChanged,
 } from '../modern/modern-request.ts'
 import type { Spare } from '../process/places.ts'
+import type { ProcessOwner } from '../process/process-owner.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
 import { formatError } from '../wire/json-responses.ts'
 import { TOOLS_LIST_CHANGED } from '../wire/subscription-filter.ts'
@@ -62,6 +63,7 @@ export interface TranslationOptions {
 
 /** What a process is told of the client that it serves. */
 interface ServedClient extends PoolKey {
+  readonly owner: ProcessOwner
   readonly poolKey: string
   readonly capabilities: Readonly<Record<string, unknown>>
   readonly clientInfo: unknown
@@ -102,12 +104,12 @@ export class Translation implements ModernServer {
   }
 
   /** Clients with different capabilities get different processes: a legacy server is told once, by `initialize`. */
-  #findClient({ poolKey, envelope }: ModernRequest): ServedClient {
+  #findClient({ owner, poolKey, envelope }: ModernRequest): ServedClient {
     const capabilities = this.#options.isShared ? {} : toLegacyCapabilities(envelope.capabilities)
     const clientInfo = this.#options.isShared ? undefined : envelope.clientInfo
     const key = JSON.stringify([poolKey, capabilities, clientInfo])
     const id = key.length <= MAX_KEY_LENGTH ? key : createHash('sha256').update(key).digest('base64url')
-    return { id, poolKey, capabilities, clientInfo }
+    return { id, owner, poolKey, capabilities, clientInfo }
   }
 
   /** Neither a log message nor a question of the server says which request it belongs to: such requests don't share a process. */
@@ -177,7 +179,7 @@ export class Translation implements ModernServer {
 
   async #startMember(client: ServedClient): Promise<Member> {
     const { clock, startChannel, startMs } = this.#options
-    const channel = await startChannel(client.poolKey)
+    const channel = await startChannel(client.owner)
     try {
       const asked = channel.ask('initialize', initializeParams(client.capabilities, client.clientInfo ?? undefined))
       const result = readInitializeResult(await answerWithin(clock, startMs, asked))
