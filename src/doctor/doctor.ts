@@ -13,6 +13,7 @@ import { checkIntrospection } from './check-introspection.ts'
 import { checkKeys } from './check-keys.ts'
 import { checkMetadata } from './check-metadata.ts'
 import { checkPublicUrl } from './check-public.ts'
+import { checkStore } from './check-store.ts'
 import { type CheckedToken, checkToken } from './check-token.ts'
 import { checkHttpUpstream, checkProcess } from './check-upstream.ts'
 import { describeProof } from './describe-proof.ts'
@@ -49,7 +50,7 @@ export async function examine(
   fetchDocuments: ProbeDocuments = probeDocuments,
 ): Promise<Report> {
   const tokenChecked = token === undefined ? skipToken() : checkToken(token, plan.servers)
-  const [probe, ofIssuers, ofProvider, documents, ofUpstreams, ofCredentials, ofToken] = await Promise.all([
+  const [probe, ofIssuers, ofProvider, documents, ofUpstreams, ofCredentials, ofStore, ofToken] = await Promise.all([
     probePublicUrl(plan),
     Promise.all(listExternalIssuers(plan).map((issuer) => examineIssuer(issuer, plan))),
     plan.broker === undefined ? [] : examineProvider(plan.broker, plan.servers),
@@ -58,6 +59,7 @@ export async function examine(
       plan.servers.flatMap((server) => listUpstreams(server).map((endpoint) => examineUpstream(endpoint, server, plan))),
     ),
     Promise.all(plan.servers.map(examineCredential)),
+    checkStore(plan.store),
     tokenChecked,
   ])
   const ofNames = await examineNames(ofUpstreams, token, ofToken)
@@ -74,6 +76,7 @@ export async function examine(
     ...ofUpstreams.flatMap(({ findings: ofUpstream }) => ofUpstream),
     ...ofCredentials.flat(),
     ...ofNames,
+    ...ofStore,
     ...ofToken.findings,
   ]
   return redact({ findings, clients: listClientCases(probe, issuers, plan) }, plan, token)
@@ -218,7 +221,7 @@ function redact({ findings, clients }: Report, plan: Plan, token: string | undef
   }
 }
 
-function listSecrets({ servers, broker, egress }: Plan): string[] {
+function listSecrets({ servers, broker, egress, store }: Plan): string[] {
   const upstreams = servers.flatMap(({ endpoints }) => endpoints.map(({ upstream }) => upstream))
   const ofUpstreams = upstreams.flatMap((upstream) =>
     upstream.kind === 'http' ? Object.values(upstream.headers) : upstream.secrets,
@@ -233,9 +236,16 @@ function listSecrets({ servers, broker, egress }: Plan): string[] {
   return [
     ...ofUpstreams,
     ...ofProxies,
+    ...listStoreSecrets(store),
     ...(ofAdmin === undefined ? [] : [ofAdmin]),
     ...authentications.flatMap((one) => (one !== undefined && 'secret' in one ? [one.secret] : [])),
   ]
+}
+
+function listStoreSecrets(store: Plan['store']): string[] {
+  if (store.kind !== 'redis') return []
+  const users = [store.user, ...(store.place.kind === 'sentinel' ? [store.place.user] : [])]
+  return users.flatMap(({ password }) => password ?? [])
 }
 
 function listCredentialAuthentications({ credential }: ServerPlan) {

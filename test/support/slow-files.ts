@@ -23,6 +23,7 @@ export const slowFiles: readonly string[] = [
   'test/doctor-credential.test.ts',
   'test/doctor-mistakes.test.ts',
   'test/doctor-names.test.ts',
+  'test/doctor-store.test.ts',
   'test/doctor.test.ts',
   'test/egress.test.ts',
   'test/init-providers.test.ts',
