@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 const parts: Readonly<Record<string, string>> = {
   calls: 'Calls and idle streams, beside a bare pass-through',
   flows: 'Each kind of traffic, beside other proxies',
+  latency: 'How long calls take at a fixed rate',
   observers: 'Metrics and audit, part by part',
   decisions: 'Decisions of policy',
   lists: 'Filtered lists',

@@ -5,7 +5,8 @@ import { serveProbe } from './probe.ts'
 
 /**
  * An MCP server that does next to nothing: it answers every call with a small result. The tool `hang` never answers, the tool `stream`
- * and every GET begin an event stream and leave it at that, `event_stream` sends 200 events one by one, `long_answer` a result of 1 MiB.
+ * and every GET begin an event stream and leave it at that, `event_stream` sends 200 events and flushes each, `event_trickle`
+ * each in a turn of its own, `long_answer` a result of 1 MiB.
  */
 
 const event =
@@ -50,7 +51,8 @@ function readCall(request: IncomingMessage, response: ServerResponse): void {
   request.on('end', () => {
     const { id, params } = JSON.parse(Buffer.concat(pieces).toString()) as { id: unknown; params?: { name?: string } }
     if (params?.name === 'flood_json' || params?.name === 'flood_events') return flood(response, params.name)
-    if (params?.name === 'event_stream') return sendEvents(response)
+    if (params?.name === 'event_stream') return sendEvents(response, process.nextTick)
+    if (params?.name === 'event_trickle') return sendEvents(response, setImmediate)
     if (params?.name === 'long_answer') return sendLongAnswer(response)
     if (params?.name !== 'hang' && params?.name !== 'stream') return sendResult(response, id)
     response.on('close', () => givenUp.set(id, Date.now()))
@@ -70,14 +72,19 @@ function beginStream(response: ServerResponse): void {
   response.write(event)
 }
 
-/** Flushes each event: written in one turn of the event loop, Node would send them together. */
-function sendEvents(response: ServerResponse): void {
+/**
+ * Flushes each event: Node writes together what it is given at once.
+ *
+ * @param defer - `nextTick`: as a loop does that writes and flushes, the next is written before any other work. `setImmediate`: after
+ * what other streams have to write
+ */
+function sendEvents(response: ServerResponse, defer: (send: () => void) => void): void {
   response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-cache' })
   let left = EVENTS
   const sendNext = (): void => {
     response.write(event)
     left--
-    if (left > 0) setImmediate(sendNext)
+    if (left > 0) defer(sendNext)
     else response.end()
   }
   sendNext()
