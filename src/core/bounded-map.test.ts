@@ -59,15 +59,17 @@ describe('a bounded map', () => {
   })
 
   it('holds what was set last, as many entries as it may and never more', () => {
-    const step = fc.record({ key: fc.integer({ min: 0, max: 9 }), isDelete: fc.boolean() })
+    const how = fc.constantFrom('set', 'set', 'set', 'delete', 'clear')
+    const step = fc.record({ key: fc.integer({ min: 0, max: 9 }), how })
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 6 }), fc.array(step, { maxLength: 60 }), (max, steps) => {
         const map = new BoundedMap<number, number>(max)
         let expected: [number, number][] = []
-        for (const [at, { key, isDelete }] of steps.entries()) {
-          expected = expected.filter(([one]) => one !== key)
-          if (!isDelete) expected = [...expected, [key, at] as [number, number]].slice(-max)
-          if (isDelete) map.delete(key)
+        for (const [at, { key, how }] of steps.entries()) {
+          expected = how === 'clear' ? [] : expected.filter(([one]) => one !== key)
+          if (how === 'set') expected = [...expected, [key, at] as [number, number]].slice(-max)
+          if (how === 'delete') map.delete(key)
+          else if (how === 'clear') map.clear()
           else map.set(key, at)
         }
         expect([...map]).toEqual(expected)

@@ -6,6 +6,11 @@ export class BoundedMap<Key, Value> {
   readonly #entries = new Map<Key, Value>()
   readonly #max: number
   readonly #onEvict: ((value: Value, key: Key) => void) | undefined
+  /**
+   * Stands before the oldest entry. A new iterator would step over the places of all that were evicted since the map was last rehashed: thousands
+   * in a large one. Dropped when anything else is deleted, since it holds the tables of each rehash until it goes on.
+   */
+  #oldest: MapIterator<[Key, Value]> | undefined
 
   /**
    * @param max - entries; with 0 nothing is kept
@@ -30,18 +35,21 @@ export class BoundedMap<Key, Value> {
 
   /** Adds an entry or replaces its value. Either way it is the newest now. */
   set(key: Key, value: Value): void {
-    this.#entries.delete(key)
+    this.delete(key)
     this.#entries.set(key, value)
     if (this.#entries.size > this.#max) this.#evictOldest()
   }
 
   /** @returns whether there was such an entry */
   delete(key: Key): boolean {
-    return this.#entries.delete(key)
+    const had = this.#entries.delete(key)
+    if (had) this.#oldest = undefined
+    return had
   }
 
   clear(): void {
     this.#entries.clear()
+    this.#oldest = undefined
   }
 
   /** The keys, oldest first. Entries may be deleted meanwhile. */
@@ -55,10 +63,11 @@ export class BoundedMap<Key, Value> {
   }
 
   #evictOldest(): void {
-    for (const [key, value] of this.#entries) {
-      this.#entries.delete(key)
-      this.#onEvict?.(value, key)
-      return
-    }
+    this.#oldest ??= this.#entries.entries()
+    const next = this.#oldest.next()
+    if (next.done) return
+    const [key, value] = next.value
+    this.#entries.delete(key)
+    this.#onEvict?.(value, key)
   }
 }

@@ -1,5 +1,6 @@
 import { createPublicKey, hash, type KeyObject } from 'node:crypto'
 import { findRsaProblem } from './rsa.ts'
+import { isUsualRsaKey } from './rsa-signature.ts'
 
 /** A public key that verifies signatures. */
 export interface VerificationKey {
@@ -7,6 +8,8 @@ export interface VerificationKey {
   /** Algorithms (`alg`, RFC 7518 §3.1) that may be used with it. */
   readonly algorithms: readonly string[]
   readonly key: KeyObject
+  /** Whether signatures are checked at once; see {@link isUsualRsaKey}. */
+  readonly isUsualRsa: boolean
   /** Identifies this key together with its key id. */
   readonly fingerprint: string
 }
@@ -51,7 +54,7 @@ export function parseVerificationKey(published: UnknownJwk): VerificationKey | s
     if (algorithms.length === 0) return undefined
     const keyId = jwk.kid as string | undefined
     const fingerprint = JSON.stringify([keyId ?? null, algorithms, hash('sha256', JSON.stringify(parameters.jwk), 'base64url')])
-    return { keyId, algorithms, key: parameters.key, fingerprint }
+    return { keyId, algorithms, key: parameters.key, isUsualRsa: isUsualRsaKey(parameters.key), fingerprint }
   } catch {
     // OpenSSL refuses invalid keys, such as a point that is not on the curve.
     return 'the key material is invalid'

@@ -4,6 +4,7 @@ import { isObject } from '../core/is-object.ts'
 import { parseExactJson } from '../core/json/exact-json.ts'
 import { checkStrictJson } from '../core/json/strict-json.ts'
 import { decodeBase64url, type VerificationKey } from './jwk.ts'
+import { isRsaSigned } from './rsa-signature.ts'
 
 /** A signed JWT (RFC 7519) whose form is right and of whose content nothing is verified yet. */
 export interface SignedJwt {
@@ -107,9 +108,11 @@ function checkHeader(fields: Readonly<Record<string, unknown>>): void {
  * @param key - fits the token's algorithm
  * @throws ProxyError `token_invalid`
  */
-export async function verifySignature(jwt: SignedJwt, key: VerificationKey): Promise<void> {
+export async function verifySignature(jwt: SignedJwt, { key, isUsualRsa }: VerificationKey): Promise<void> {
   try {
-    await compactVerify(jwt.token, key.key, { algorithms: [jwt.algorithm] })
+    const isSigned = isUsualRsa ? isRsaSigned(jwt.token, jwt.algorithm, key) : undefined
+    if (isSigned === undefined) await compactVerify(jwt.token, key, { algorithms: [jwt.algorithm] })
+    else if (isSigned !== true) throw new Error('it is not by this key')
   } catch (cause) {
     throw new ProxyError('token_invalid', {
       reason: 'signature_invalid',

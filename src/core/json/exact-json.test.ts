@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseExactJson } from './exact-json.ts'
 
@@ -17,4 +18,24 @@ describe('a number', () => {
     expect(parseExactJson(text)).toBe(value)
     expect(parseExactJson(`{"a":[{"id":${text}}],"b":"x"}`)).toEqual({ a: [{ id: value }], b: 'x' })
   })
+})
+
+describe('any JSON text', () => {
+  it('is read as JSON.parse reads it, unless a number is beyond 2^53', () => {
+    fc.assert(
+      fc.property(fc.jsonValue({ noUnicodeString: false }), fc.constantFrom(0, 1, '\t'), (value, space) => {
+        const text = JSON.stringify(value, undefined, space)
+        const keepText = (_key: string, one: unknown): unknown =>
+          typeof one === 'number' && Math.abs(one) > Number.MAX_SAFE_INTEGER ? String(one) : one
+        expect(parseExactJson(text)).toEqual(JSON.parse(JSON.stringify(value), keepText))
+      }),
+    )
+  })
+
+  it.each(['[1e400]', '[ -1E400 ]', '{"a" :\n1.5e99}', '[0,\t123456789.5e300]', '\r\n9e99', '["3e5", 12345678901234567]'])(
+    '%j keeps the text of its number, wherever that stands',
+    (text) => {
+      expect(JSON.stringify(parseExactJson(text))).toContain(`"${/-?[0-9.]+[eE][0-9]{2,}|[0-9]{17}/.exec(text)?.[0]}"`)
+    },
+  )
 })
