@@ -1,4 +1,4 @@
-// Calls, keys and metadata through the forward proxy of a company: a real one, under names that no resolver of this machine knows. What
+// Calls, keys and metadata through the egress proxy of a company: a real one, under names that no resolver of this machine knows. What
 // would go out directly fails.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'

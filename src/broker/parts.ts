@@ -8,7 +8,7 @@ import type { OnEvent } from '../core/security-event.ts'
 import type { Store } from '../core/store.ts'
 import { createIssuerPool, type IssuerPool } from '../oauth/issuer.ts'
 import type { ResolveHost } from '../oauth/resolve-host.ts'
-import { createSafeFetch, type SafeFetch } from '../oauth/safe-fetch.ts'
+import { createIssuerFetch, createSafeFetch, type SafeFetch } from '../oauth/safe-fetch.ts'
 import { openSigningKeys, type SigningKeys } from '../oauth/signing-keys.ts'
 import type { Accounts } from './accounts/accounts.ts'
 import { createAsgardeoIdentityProvider } from './asgardeo/asgardeo-identity-provider.ts'
@@ -172,8 +172,8 @@ type OpenIdentityProvider = Closing & { readonly identityProvider: IdentityProvi
 function openIdentityProvider(options: PartsOptions, encryption: Encryption): OpenIdentityProvider {
   const { clock, resolveHost } = options
   const { identityProvider: plan, issuer } = options.plan
-  const { asgardeo, allowPrivateNetwork, ca, egress } = plan
-  const outboundFetch = createSafeFetch({ issuer: plan.metadataUrl ?? plan.issuer, allowPrivateNetwork, ca, egress }, resolveHost)
+  const { asgardeo } = plan
+  const outboundFetch = createIssuerFetch(plan, resolveHost)
   const redirectUri = `${issuer}${BROKER_PATHS.callback}`
   if (asgardeo === undefined)
     return {

@@ -1,42 +1,34 @@
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
+import { createAddressList } from './address-list.ts'
 
 /**
  * What is not the public internet (IANA special-purpose address registries). For IPv6 everything outside 2000::/3 counts as well, which
  * covers loopback, link-local, unique local, multicast, IPv4-mapped and NAT64 addresses.
  */
-const SPECIAL_PURPOSE = createBlockList([
-  ['0.0.0.0', 8], // this network
-  ['10.0.0.0', 8], // private
-  ['100.64.0.0', 10], // carrier-grade NAT
-  ['127.0.0.0', 8], // LOOPBACK
-  ['169.254.0.0', 16], // link-local; cloud metadata lives here
-  ['172.16.0.0', 12], // private
-  ['192.0.0.0', 24], // protocol assignments
-  ['192.0.2.0', 24], // documentation
-  ['192.88.99.0', 24], // 6to4 relays
-  ['192.168.0.0', 16], // private
-  ['198.18.0.0', 15], // benchmarks
-  ['198.51.100.0', 24], // documentation
-  ['203.0.113.0', 24], // documentation
-  ['224.0.0.0', 4], // multicast
-  ['240.0.0.0', 4], // reserved, broadcast
-  ['2001::', 23], // protocol assignments: Teredo, ORCHID, benchmarks
-  ['2001:db8::', 32], // documentation
-  ['2002::', 16], // 6to4 wraps any IPv4 address
-  ['3fff::', 20], // documentation
+const SPECIAL_PURPOSE = createAddressList([
+  '0.0.0.0/8', // this network
+  '10.0.0.0/8', // private
+  '100.64.0.0/10', // carrier-grade NAT
+  '127.0.0.0/8', // LOOPBACK
+  '169.254.0.0/16', // link-local; cloud metadata lives here
+  '172.16.0.0/12', // private
+  '192.0.0.0/24', // protocol assignments
+  '192.0.2.0/24', // documentation
+  '192.88.99.0/24', // 6to4 relays
+  '192.168.0.0/16', // private
+  '198.18.0.0/15', // benchmarks
+  '198.51.100.0/24', // documentation
+  '203.0.113.0/24', // documentation
+  '224.0.0.0/4', // multicast
+  '240.0.0.0/4', // reserved, broadcast
+  '2001::/23', // protocol assignments: Teredo, ORCHID, benchmarks
+  '2001:db8::/32', // documentation
+  '2002::/16', // 6to4 wraps any IPv4 address
+  '3fff::/20', // documentation
 ])
 
-const GLOBAL_UNICAST = createBlockList([['2000::', 3]])
-const LOOPBACK = createBlockList([
-  ['127.0.0.0', 8],
-  ['::1', 128],
-])
-
-function createBlockList(subnets: readonly (readonly [string, number])[]): BlockList {
-  const list = new BlockList()
-  for (const [network, prefix] of subnets) list.addSubnet(network, prefix, isIP(network) === 4 ? 'ipv4' : 'ipv6')
-  return list
-}
+const GLOBAL_UNICAST = createAddressList(['2000::/3'])
+const LOOPBACK = createAddressList(['127.0.0.0/8', '::1/128'])
 
 /**
  * @param address - an IP address in text form
@@ -44,10 +36,10 @@ function createBlockList(subnets: readonly (readonly [string, number])[]): Block
  */
 export function isPublicAddress(address: string): boolean {
   const version = isIP(address)
-  if (version === 4) return !SPECIAL_PURPOSE.check(address, 'ipv4')
+  if (version === 4) return !SPECIAL_PURPOSE.has(address)
   // A zone (`fe80::1%eth0`) only exists on links, never on the internet.
   if (version !== 6 || address.includes('%')) return false
-  return GLOBAL_UNICAST.check(address, 'ipv6') && !SPECIAL_PURPOSE.check(address, 'ipv6')
+  return GLOBAL_UNICAST.has(address) && !SPECIAL_PURPOSE.has(address)
 }
 
 /**
@@ -56,8 +48,7 @@ export function isPublicAddress(address: string): boolean {
  */
 export function isLoopbackHost(hostname: string): boolean {
   const host = findAddressLiteral(hostname) ?? hostname.toLowerCase()
-  const version = isIP(host)
-  if (version !== 0) return LOOPBACK.check(host, version === 4 ? 'ipv4' : 'ipv6')
+  if (isIP(host) !== 0) return LOOPBACK.has(host)
   return host === 'localhost' || host.endsWith('.localhost')
 }
 

@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts'
 import type { TokenIssuerPlan } from '../core/plan/delegation-plan.ts'
 import { createMetadataSource } from '../oauth/authorization-server-metadata.ts'
 import { createClientAuthentication } from '../oauth/client-authentication.ts'
-import { createSafeFetch, type RawAnswer, readJsonObject } from '../oauth/safe-fetch.ts'
+import { createIssuerFetch, type RawAnswer, readJsonObject } from '../oauth/safe-fetch.ts'
 import { TokenRefusal } from './token-refusal.ts'
 
 /** What a token endpoint gave. */
@@ -33,7 +33,7 @@ export interface TokenEndpoint {
 }
 
 export function createTokenEndpoint(plan: TokenIssuerPlan, clock: Clock): TokenEndpoint {
-  const { fetchRaw, fetchJson, close } = createSafeFetch({ ...plan, issuer: plan.metadataUrl ?? plan.issuer })
+  const { fetchRaw, fetchJson, close } = createIssuerFetch(plan)
   const metadata = createMetadataSource(plan, fetchJson, clock)
   const authenticate = createClientAuthentication(plan, plan.issuer, clock.wall)
   const findEndpoint = async () => {

@@ -1,5 +1,5 @@
 import type { IdentityProviderKind, IdentityProviderPlan, PlainOAuthPlan } from '../core/plan/identity-provider-plan.ts'
-import { createSafeFetch } from '../oauth/safe-fetch.ts'
+import { createIssuerFetch } from '../oauth/safe-fetch.ts'
 import { aimAtMetadataUrl } from '../oauth/second-address.ts'
 import { checkAsgardeoAdmin } from './check-asgardeo.ts'
 import { checkClient } from './check-client.ts'
@@ -93,7 +93,7 @@ async function checkEndpoints(
   callback: string,
   about: Findings,
 ): Promise<Finding[]> {
-  const { fetchRaw, close } = createSafeFetch({ ...plan, issuer: plan.metadataUrl ?? plan.issuer })
+  const { fetchRaw, close } = createIssuerFetch(plan)
   try {
     // The proxy makes its own client at Asgardeo.
     const ofClient =

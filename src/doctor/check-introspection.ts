@@ -4,7 +4,7 @@ import { ProxyError } from '../core/errors.ts'
 import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
 import { createMetadataSource } from '../oauth/authorization-server-metadata.ts'
 import { createIntrospection } from '../oauth/introspection.ts'
-import { createSafeFetch } from '../oauth/safe-fetch.ts'
+import { createIssuerFetch } from '../oauth/safe-fetch.ts'
 import { explainFailure } from './failure.ts'
 import type { Finding, Findings } from './finding.ts'
 
@@ -23,7 +23,7 @@ const ADVICE: readonly (readonly [RegExp, string])[] = [
 /** Asks about a token that cannot exist: who may ask is told so (RFC 7662 §2.2). */
 export async function checkIntrospection(plan: IssuerPlan, about: Findings): Promise<Finding[]> {
   if (plan.introspection === undefined) return []
-  const { fetchJson, close } = createSafeFetch({ ...plan, issuer: plan.metadataUrl ?? plan.issuer })
+  const { fetchJson, close } = createIssuerFetch(plan)
   const metadata = createMetadataSource(plan, fetchJson, systemClock)
   try {
     const introspection = createIntrospection({

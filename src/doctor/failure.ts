@@ -31,7 +31,7 @@ const NETWORK_FIXES: Readonly<Record<string, string>> = {
     'Check user name and password of the egress proxy (`egress_proxy.username` and `password`, or those in HTTPS_PROXY). Only Basic authentication is supported.',
   EGRESS_PROXY_REFUSED:
     'Have the egress proxy permit CONNECT to this host and port, or list the host in `no_proxy` if it can be reached directly.',
-  EGRESS_PROXY_INVALID: 'Check that a forward proxy answers there, and http or https in its URL.',
+  EGRESS_PROXY_INVALID: 'Check that an egress proxy answers there, and http or https in its URL.',
   EGRESS_DESTINATION_UNREACHABLE:
     'Check the address, and the log of the egress proxy. List the host in `no_proxy` if it is inside of your network.',
   EGRESS_NAME_REFUSED:

@@ -2,7 +2,7 @@ import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
 import { formatMetadataUrls } from '../oauth/authorization-server-metadata.ts'
 import { parseVerificationKey, type UnknownJwk } from '../oauth/jwk.ts'
 import { parseKeySet } from '../oauth/key-set.ts'
-import { createSafeFetch, type SafeFetch, type SafeFetchPlan } from '../oauth/safe-fetch.ts'
+import { createIssuerFetch, type SafeFetch, type SafeFetchPlan } from '../oauth/safe-fetch.ts'
 import { aimAtMetadataUrl } from '../oauth/second-address.ts'
 import { describeFailure, type FailedProbe } from './failure.ts'
 
@@ -56,7 +56,7 @@ export interface IssuerQuestion extends SafeFetchPlan {
 /** Asks an issuer for everything that it publishes. Never throws. */
 export async function probeIssuer(question: IssuerQuestion): Promise<IssuerProbe> {
   const { issuer, metadataUrl } = question
-  const outbound = createSafeFetch({ ...question, issuer: metadataUrl ?? issuer })
+  const outbound = createIssuerFetch(question)
   try {
     const [documents, aheadSeconds] = await Promise.all([
       Promise.all(listQuestionForms(question).map(([form, url]) => probeMetadata(form, url, outbound))),

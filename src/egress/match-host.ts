@@ -1,4 +1,5 @@
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
+import { createAddressList } from '../core/address-list.ts'
 import { findAddressLiteral } from '../core/addresses.ts'
 import type { HostPattern } from '../core/plan/egress-plan.ts'
 
@@ -11,13 +12,12 @@ export interface Destination {
 
 /** @returns whether one of the patterns is about a destination */
 export function createHostMatcher(patterns: readonly HostPattern[]): (to: Destination) => boolean {
-  const networks = new BlockList()
-  for (const pattern of patterns) {
-    if (pattern.kind === 'network') networks.addSubnet(pattern.address, pattern.prefix, nameFamily(pattern.address))
-  }
+  const networks = createAddressList(
+    patterns.flatMap((pattern) => (pattern.kind === 'network' ? [`${pattern.address}/${pattern.prefix}`] : [])),
+  )
   return (to) => {
     const host = normalizeHost(to.hostname)
-    if (isIP(host) !== 0 && networks.check(host, nameFamily(host))) return true
+    if (networks.has(host)) return true
     const port = findPort(to)
     return patterns.some((pattern) => matchesName(pattern, host, port))
   }
@@ -38,8 +38,4 @@ function matchesName(pattern: HostPattern, host: string, port: string): boolean 
   if (pattern.includes !== 'subdomains' && host === pattern.name) return true
   // The dot keeps `evilexample.com` out of `example.com`. An address has no subdomains.
   return pattern.includes !== 'itself' && isIP(host) === 0 && host.endsWith(`.${pattern.name}`)
-}
-
-function nameFamily(address: string): 'ipv4' | 'ipv6' {
-  return isIP(address) === 4 ? 'ipv4' : 'ipv6'
 }

@@ -6,7 +6,7 @@ import { createTokenFetch } from './fetch-token.ts'
 import { createIntrospection, type Introspection } from './introspection.ts'
 import { createIssuerKeys, type IssuerKeys } from './keys.ts'
 import type { ResolveHost } from './resolve-host.ts'
-import { createSafeFetch } from './safe-fetch.ts'
+import { createIssuerFetch } from './safe-fetch.ts'
 
 /** An issuer whose tokens we accept: its keys, and its answers about opaque tokens. */
 export interface Issuer {
@@ -115,7 +115,7 @@ export function createOwnIssuer(plan: IssuerPlan, keys: IssuerKeys): Issuer {
 }
 
 function createForeignIssuer(plan: IssuerPlan, { clock = systemClock, onIssue, resolveHost }: IssuerPoolOptions): Issuer {
-  const { fetchJson, close } = createSafeFetch({ ...plan, issuer: plan.metadataUrl ?? plan.issuer }, resolveHost)
+  const { fetchJson, close } = createIssuerFetch(plan, resolveHost)
   const fetchDocument = createTokenFetch(fetchJson, plan)
   const metadata = createMetadataSource(plan, fetchDocument, clock)
   const keys = createIssuerKeys({ plan, metadata, fetchJson: fetchDocument, clock, onIssue })

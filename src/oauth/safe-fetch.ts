@@ -127,6 +127,21 @@ export function createSafeFetch(plan: SafeFetchPlan, resolver?: ResolveHost): Sa
   }
 }
 
+/** An issuer, with the address at which its metadata is for us if browsers reach it by another one. */
+export interface IssuerAddress extends Omit<SafeFetchPlan, 'issuer'> {
+  readonly issuer: string
+  readonly metadataUrl?: string | undefined
+}
+
+/**
+ * Creates the fetch of what an issuer and its documents name: private addresses are permitted to it where it is reached at one.
+ *
+ * @param resolver - as of {@link createSafeFetch}
+ */
+export function createIssuerFetch(plan: IssuerAddress, resolver?: ResolveHost): SafeFetch {
+  return createSafeFetch({ ...plan, issuer: plan.metadataUrl ?? plan.issuer }, resolver)
+}
+
 type Reach = Pick<SafeFetchPlan, 'ca' | 'egress' | 'socket'>
 
 function createAgent({ ca, egress, socket }: Reach, resolveHost: ResolveHost, publicOnly: boolean): Agent {

@@ -1,4 +1,4 @@
-// All that the proxy asks others for, with a forward proxy that is not ours. Each destination counts its connections: there are as many as
+// All that the proxy asks others for, with an egress proxy that is not ours. Each destination counts its connections: there are as many as
 // tunnels, so none was opened directly.
 import { lookup } from 'node:dns/promises'
 import { createServer, request } from 'node:http'

@@ -1,5 +1,5 @@
-// What strangers could do through the forward proxy of a network: reach private hosts by names that it resolves otherwise than we do, or
-// learn its credentials. And what the forward proxy itself could do.
+// What strangers could do through the egress proxy of a network: reach private hosts by names that it resolves otherwise than we do, or
+// learn its credentials. And what the egress proxy itself could do.
 import type { LookupAddress } from 'node:dns'
 import { createServer as createHttpsServer } from 'node:https'
 import type { TLSSocket } from 'node:tls'

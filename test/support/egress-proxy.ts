@@ -10,7 +10,7 @@ export interface TunnelRequest {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
 }
 
-/** A forward proxy that opens tunnels to ports of this machine, under names that no resolver knows. */
+/** An egress proxy that opens tunnels to ports of this machine, under names that no resolver knows. */
 export interface EgressProxy {
   /** `http://localhost:<port>`, or https. */
   readonly url: string

@@ -1,5 +1,6 @@
 import { findNearest } from '../../core/nearest-word.ts'
 import { nameServer } from '../derive/endpoints.ts'
+import { needsCallersToken } from '../derive/gets-token.ts'
 import { entriesOf } from '../derive/present-items.ts'
 import { findStore } from '../derive/storage.ts'
 import { type ConfigPath, formatPath, quote } from '../problem/problem.ts'
@@ -28,7 +29,7 @@ function checkServers(key: Key, at: ConfigPath, { config, isBroken, report }: Ch
   const servers = new Map(entriesOf(config.servers).map(([, server]) => [nameServer(server), server]))
   for (const [index, name] of entriesOf(key.servers)) {
     const server = servers.get(name)
-    if (server !== undefined && needsToken(server))
+    if (server !== undefined && needsCallersToken(server))
       report([...at, 'servers', index], {
         reason: `${quote(name)} gets an access token of its caller, which an access key is not`,
         fix: 'Remove it here, or `forward_access_token` and `credential` there.',
@@ -40,11 +41,6 @@ function checkServers(key: Key, at: ConfigPath, { config, isBroken, report }: Ch
       fix: nearest === undefined ? `Write one of ${[...servers.keys()].join(', ')}.` : `Did you mean ${quote(nearest)}?`,
     })
   }
-}
-
-function needsToken({ forward_access_token: forwards, credential }: PartialConfig<ServerConfig>): boolean {
-  const kind = credential?.kind ?? 'none'
-  return forwards === true || (kind !== 'none' && kind !== 'client_credentials')
 }
 
 /** Subjects are unique within their issuer, and only within one that is accepted a user can be anything. */

@@ -1,5 +1,6 @@
 import { IDENTITY_KEYS_PATH } from '../../core/broker-paths.ts'
 import { listEndpoints } from '../derive/endpoints.ts'
+import { getsCredential } from '../derive/gets-token.ts'
 import { entriesOf } from '../derive/present-items.ts'
 import { findStore } from '../derive/storage.ts'
 import { listKeyAlgorithms, parsePrivateKey } from '../format/key-material.ts'
@@ -75,7 +76,7 @@ function checkHeaders(server: Server, identity: Identity, at: ConfigPath, { repo
     for (const name of Object.keys(upstream?.headers ?? {})) taken.set(name.toLowerCase(), 'upstream.headers')
   }
   if (server.forward_access_token === true) taken.set('authorization', 'forward_access_token')
-  if ((server.credential?.kind ?? 'none') !== 'none') taken.set('authorization', 'credential')
+  if (getsCredential(server)) taken.set('authorization', 'credential')
   const check = (name: string, place: ConfigPath, own: string): void => {
     const mistake = findIdentityHeaderMistake(name, taken, own)
     if (mistake) report(place, mistake)

@@ -1,4 +1,6 @@
+import { needsCallersToken } from '../derive/gets-token.ts'
 import { entriesOf } from '../derive/present-items.ts'
+import { findStore } from '../derive/storage.ts'
 import type { ConfigPath } from '../problem/problem.ts'
 import type { IssuerConfig } from '../schema/issuer.ts'
 import type { PartialConfig } from '../schema/partial-config.ts'
@@ -38,13 +40,28 @@ export function checkIssuers(context: CheckContext): void {
   }
 }
 
-/** An empty list is a choice, where there can be keys. */
+/** An empty list is a choice, where there can be keys, and a caller with a key can be served. */
 function checkKeysOnly(server: PartialConfig<ServerConfig>, at: ConfigPath, context: CheckContext): void {
+  if (needsCallersToken(server) && server.credential?.kind !== 'identity_provider_token')
+    return context.report(at, {
+      reason:
+        'is empty, so that only access keys are accepted, and the MCP server gets a token of its caller, which a key is not',
+      fix: 'List the issuer whose tokens callers have, or remove `forward_access_token` and `credential` (`credential: { kind: client_credentials }` needs no caller).',
+    })
   if (mayHaveKeys(server, context)) return
   context.report(at, {
     reason: 'is empty, so that only access keys are accepted, and there can be none',
-    fix: 'Add an entry to `keys` that names this server, or a `store` or `admin.token` to make keys with `keys create`; or list an issuer.',
+    fix: `${explainKeys(context)} Or list an issuer.`,
   })
+}
+
+/** How there could be access keys. */
+function explainKeys({ config }: CheckContext): string {
+  const inFile = 'Add an entry to `keys` that names this server'
+  if (config.stored_keys === false) return `${inFile}, or remove \`stored_keys: false\`.`
+  const isMemory = findStore(config).value?.kind === 'memory'
+  const store = isMemory ? 'a `store.kind` other than `memory`' : 'a `store` of kind `sqlite` or `redis`'
+  return `${inFile}; or, to make keys with \`keys create\`, write ${store}, or \`admin.token\`.`
 }
 
 /** Checks that a list holds no issuer twice, and that introspection can authenticate. */

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { listEndpoints, nameServer } from '../derive/endpoints.ts'
+import { getsCredential } from '../derive/gets-token.ts'
 import { entriesOf } from '../derive/present-items.ts'
 import { isLoopback } from '../format/formats.ts'
 import { type ConfigPath, formatPath } from '../problem/problem.ts'
@@ -79,7 +80,7 @@ function checkSocket(socket: string | undefined, at: ConfigPath, { secretsAndFil
 
 /** Whether the MCP server gets a token of its caller, as `Authorization`. */
 function getsCallersToken(server: PartialConfig<ServerConfig>): boolean {
-  return server.forward_access_token === true || (server.credential?.kind ?? 'none') !== 'none'
+  return server.forward_access_token === true || getsCredential(server)
 }
 
 /** Whether a URL leads back to where we listen. */

@@ -4,7 +4,7 @@ import type { HostPattern } from '../../core/plan/egress-plan.ts'
 import { type Mistake, quote } from '../problem/problem.ts'
 import { findHostMistake, findNetworkMistake } from './formats.ts'
 
-/** The URL of a forward proxy, as variables and files have it. */
+/** The URL of an egress proxy, as variables and files have it. */
 export interface ProxyUrl {
   readonly origin: string
   readonly credentials: { readonly username: string; readonly password: string } | undefined
@@ -85,9 +85,14 @@ export function parseDirectHost(text: string): Parsed<HostPattern> {
   return subdomains === undefined ? parseName(text, 'both') : parseName(subdomains, 'subdomains')
 }
 
-/** Reads a host that is no more than that: a name, or `*.name` for its subdomains; a port may stand behind it. */
+const EXACT_FIX = 'Write names of hosts: claude.ai, or *.example.com for subdomains.'
+
+/** Reads a host that is no more than that: a name, or `*.name` for its subdomains; a port may stand behind it. An address is not resolved. */
 export function parseExactHost(text: string): Parsed<HostPattern> {
-  return text.startsWith('*.') ? parseName(text.slice(2), 'subdomains') : parseName(text, 'itself')
+  const parsed = text.startsWith('*.') ? parseName(text.slice(2), 'subdomains') : parseName(text, 'itself')
+  if (parsed.mistake !== undefined) return { mistake: { reason: parsed.mistake.reason, fix: EXACT_FIX } }
+  if (parsed.value.kind === 'name' && isIP(parsed.value.name) === 0) return parsed
+  return { mistake: { reason: `${quote(text)} is an address, which nothing resolves`, fix: EXACT_FIX } }
 }
 
 export const findDirectHostMistake = (text: string): Mistake | undefined => parseDirectHost(text).mistake

@@ -1,35 +1,26 @@
-import { BlockList, isIP } from 'node:net'
-import { isNetwork } from '../../core/address-list.ts'
+import { isIP } from 'node:net'
+import { createAddressList, isNetwork } from '../../core/address-list.ts'
 import { isScopeToken } from '../../core/scope-token.ts'
 import { hideBehindName, type Mistake, quote } from '../problem/problem.ts'
 
 /** Finds what is wrong with a text; undefined when nothing is. */
 export type MistakeFinder = (text: string) => Mistake | undefined
 
-const loopbackAddresses = new BlockList()
-loopbackAddresses.addSubnet('127.0.0.0', 8, 'ipv4')
-loopbackAddresses.addAddress('::1', 'ipv6')
-
-const privateAddresses = new BlockList()
-privateAddresses.addSubnet('10.0.0.0', 8, 'ipv4')
-privateAddresses.addSubnet('172.16.0.0', 12, 'ipv4')
-privateAddresses.addSubnet('192.168.0.0', 16, 'ipv4')
-privateAddresses.addSubnet('fc00::', 7, 'ipv6')
+const loopbackAddresses = createAddressList(['127.0.0.0/8', '::1'])
+const privateAddresses = createAddressList(['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'])
 
 /** Whether a host can only be one of a private network: by its address, or by a name that the internet does not have. */
 export function isPrivate(host: string): boolean {
   const bare = host.replace(/^\[|\]$/g, '').toLowerCase()
-  const family = isIP(bare)
-  if (family !== 0) return privateAddresses.check(bare, family === 4 ? 'ipv4' : 'ipv6')
+  if (isIP(bare) !== 0) return privateAddresses.has(bare)
   return !bare.includes('.') || /\.(?:internal|local|lan|home\.arpa|svc)$/.test(bare)
 }
 
 /** Whether a host name or address (IPv6 with or without brackets) is this machine. */
 export function isLoopback(host: string): boolean {
   const bare = host.replace(/^\[|\]$/g, '').toLowerCase()
-  const family = isIP(bare)
-  if (family === 0) return bare === 'localhost' || bare.endsWith('.localhost')
-  return loopbackAddresses.check(bare, family === 4 ? 'ipv4' : 'ipv6')
+  if (isIP(bare) === 0) return bare === 'localhost' || bare.endsWith('.localhost')
+  return loopbackAddresses.has(bare)
 }
 
 /** An absolute `http` or `https` URL that every parser reads the same way, without credentials and fragment. */
@@ -118,18 +109,33 @@ export function findKeyUrlMistake(text: string): Mistake | undefined {
 }
 
 /** Where a Redis or Valkey server is, with the number of a database or without: no credentials, which are secrets. */
-export function findRedisUrlMistake(text: string): Mistake | undefined {
-  const url = /^rediss?:\/\/[^\s@?#]+$/.test(text) ? URL.parse(text) : null
-  if (url !== null && url.hostname !== '' && /^(\/\d{0,5})?$/.test(url.pathname)) return undefined
-  return {
-    reason: 'is not a redis:// or rediss:// URL without credentials',
-    fix: 'Write it like redis://127.0.0.1:6379; a password goes into `password`.',
-  }
+export function findRedisUrlMistake(text: string, example = 'redis://127.0.0.1:6379'): Mistake | undefined {
+  // A URL that cannot be used may hold a password: only what is wrong with it is told.
+  const reason = findRedisFault(text)
+  if (reason === undefined) return undefined
+  const more = reason.includes('credentials') ? '; user name and password have keys of their own, `username` and `password`' : ''
+  return { reason, fix: `Write it like ${example}${more}.` }
 }
 
-/** One of several Redis servers or Sentinels, which have no databases to choose from. */
-export function findRedisNodeMistake(text: string): Mistake | undefined {
-  const mistake = findRedisUrlMistake(text)
+function findRedisFault(text: string): string | undefined {
+  if (!/^rediss?:\/\//.test(text)) return 'does not begin with redis:// or rediss://'
+  if (text.includes('@')) return 'holds credentials'
+  if (/[?#]/.test(text)) return 'has a query or fragment'
+  if (/\s/.test(text)) return 'has blanks in it'
+  const [, authority = '', path = ''] = /^rediss?:\/\/([^/]*)(.*)$/.exec(text) ?? []
+  if (authority === '' || authority.startsWith(':')) return 'names no host'
+  if (/:\d*$/.test(authority.replace(/^\[.*\]/, '')) && !URL.canParse(text)) return 'has a port that is none (0 to 65535)'
+  if (!URL.canParse(text) || new URL(text).hostname === '') return 'has a host that is none'
+  return /^(\/\d{0,5})?$/.test(path) ? undefined : 'has a path that is no number of a database'
+}
+
+/** One of several Sentinels. They listen on a port of their own. */
+export const findSentinelMistake = (text: string): Mistake | undefined =>
+  findRedisNodeMistake(text, 'redis://sentinel-1.example.com:26379')
+
+/** One of several Redis servers, which have no databases to choose from. */
+export function findRedisNodeMistake(text: string, example?: string): Mistake | undefined {
+  const mistake = findRedisUrlMistake(text, example)
   if (mistake) return mistake
   if (/^\/?$/.test(new URL(text).pathname)) return undefined
   return { reason: 'names a database', fix: 'Leave it out: `prefix` keeps what is stored apart.' }

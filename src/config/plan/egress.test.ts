@@ -91,18 +91,19 @@ describe('egress_proxy', () => {
   })
 
   it('is doubted at the start where it leads out of the network to a host of the network', () => {
-    const find = (upstream: unknown, egress: object) =>
+    const find = (upstream: unknown, egress: object, env: Env = {}) =>
       loadConfigValue(
         { issuers: ['https://idp.example.com'], egress_proxy: egress, servers: [{ name: 'files', path: '/mcp', upstream }] },
-        { env: {}, directory: folder, terminal: false },
-      ).notices.filter((notice) => notice.includes('forward proxy'))
+        { env, directory: folder, terminal: false },
+      ).notices.filter((notice) => notice.includes('egress proxy'))
     const url = 'http://proxy.example.com:3128'
     expect(find('http://mcp-server:8080/mcp', { url })).toEqual([
       expect.stringMatching(
-        /^server files: http:\/\/mcp-server:8080 .* forward proxy http:\/\/proxy\.example\.com:3128\. .*no_proxy/,
+        /^server files: http:\/\/mcp-server:8080 .* egress proxy http:\/\/proxy\.example\.com:3128\. List it in egress_proxy\.no_proxy if/,
       ),
     ])
     expect(find('http://mcp.team.svc/mcp', { url })).toHaveLength(1)
+    expect(find('http://mcp.team.svc/mcp', {}, { HTTP_PROXY: url })).toEqual([expect.stringMatching(/List it in NO_PROXY if/)])
     expect(find('http://10.1.2.3/mcp', { url, no_proxy: ['10.0.0.0/8'] })).toEqual([])
     expect(find('http://mcp-server:8080/mcp', { enabled: false })).toEqual([])
     expect(find('https://mcp.example.com/mcp', { url })).toEqual([])
@@ -140,6 +141,8 @@ describe('egress_proxy', () => {
     [{ username: 'u' }, {}, 'egress_proxy.username has no use without `url`'],
     [{ resolves: ['*'] }, {}, 'egress_proxy.resolves[0] "*" is not a host'],
     [{ resolves: ['10.0.0.0/8'] }, {}, 'egress_proxy.resolves[0] "10.0.0.0/8" is not a host'],
+    [{ resolves: ['192.0.2.7'] }, {}, 'egress_proxy.resolves[0] "192.0.2.7" is an address'],
+    [{ url: 'http://proxy', no_proxy: 'a.example,b.example' }, {}, 'egress_proxy.no_proxy expected a list, found a text'],
     [{ url: 'http://proxy', ca_file: 'missing.pem' }, {}, 'egress_proxy.ca_file the file'],
   ])('is refused at the start, without its secrets: %j %j', (egress, env, expected) => {
     const mistakes = findMistakes(egress, env)

@@ -81,7 +81,7 @@ export function createPlan(config: Config, environment: PlanEnvironment): Plan {
       ...createNotices(config, namePlace),
       ...createKeyNotices(config, secretsAndFiles),
       ...createAccessKeyNotices(config, Date.now()),
-      ...createEgressNotices(servers, secretsAndFiles.egress),
+      ...createEgressNotices(servers, secretsAndFiles.egress, config.egress_proxy),
       ...createPlaceholderNotices(config, secretsAndFiles),
       ...createAccessNotices(broker?.identityProvider),
       ...createGrantNotices(servers, broker),

@@ -13,7 +13,7 @@ export const egressProxy = z
     url: text(findProxyUrlMistake)
       .optional()
       .describe(
-        'The forward proxy: `http://proxy.example.com:3128` or `https://…`, for http and https URLs. With it, the variables `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` do not count; without it they do.',
+        'Where it is: `http://proxy.example.com:3128` or `https://…`, for http and https URLs. With it, the variables `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` do not count; without it they do.',
       ),
     username: text(findProxyUsernameMistake).optional().describe('User name at `url` (Basic).'),
     password: secret.optional().describe('Password at `url`.'),
@@ -22,7 +22,7 @@ export const egressProxy = z
       .min(1)
       .optional()
       .describe(
-        'Certificate authorities (PEM) to trust beside the usual ones for the certificate of an https:// forward proxy. For one that opens TLS and signs certificates itself, set NODE_EXTRA_CA_CERTS.',
+        'Certificate authorities (PEM) to trust beside the usual ones for the certificate of an https:// egress proxy. For one that opens TLS and signs certificates itself, set NODE_EXTRA_CA_CERTS.',
       ),
     no_proxy: list(text(findDirectHostMistake))
       .default([])
@@ -32,11 +32,11 @@ export const egressProxy = z
     resolves: list(text(findExactHostMistake))
       .default([])
       .describe(
-        'Hosts whose names the forward proxy may resolve although clients or documents of issuers named them: `claude.ai`, `*.example.com`. All other such hosts are resolved here and reached by address, if that is a public one; else refused. For networks in which only the forward proxy can resolve names, or which permits no addresses.',
+        'Hosts whose names the egress proxy may resolve although clients or documents of issuers named them: `claude.ai`, `*.example.com`. All other such hosts are resolved here and reached by address, if that is a public one; else refused. For networks in which only the egress proxy can resolve names, or which permits no addresses.',
       ),
   })
   .meta({
     id: 'EgressProxy',
     description:
-      'The forward proxy through which this process reaches issuers, identity providers, client metadata and MCP servers.',
+      'The egress proxy: the forward proxy through which this process reaches issuers, identity providers, client metadata and MCP servers.',
   })

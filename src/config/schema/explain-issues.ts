@@ -1,8 +1,8 @@
 import type { z } from 'zod'
 import { findNearest } from '../../core/nearest-word.ts'
 import { type ConfigPath, type Mistake, type Problem, problemAt, quote } from '../problem/problem.ts'
-import { explainForeignKey, type KeyAdvice } from './go-proxy-hints.ts'
 import { findNode, resolveNode, type SchemaNode } from './json-schema.ts'
+import { explainForeignKey, type KeyAdvice } from './key-hints.ts'
 import { LITERAL_SECRET } from './values.ts'
 
 type Issue = z.core.$ZodIssue
@@ -126,14 +126,16 @@ function explainType(expected: string, written: unknown, at: ConfigPath, explain
   if (isSecretNode(explainer.root, node) && typeof written === 'string') return LITERAL_SECRET
   if (written === null) return { reason: 'is empty', fix: `Write a value, or leave the key out. ${meaning ?? ''}`.trim() }
   if (written === undefined) return { reason: 'is missing', fix: meaning === undefined ? 'Add it.' : `Add it: ${meaning}` }
-  return { reason: `expected ${nameExpected(expected)}, found ${nameType(written)}`, fix: explainExample(expected) }
+  return { reason: `expected ${nameExpected(expected)}, found ${nameType(written)}`, fix: explainExample(expected, written) }
 }
 
 function isSecretNode(root: SchemaNode, node: SchemaNode | undefined): boolean {
   return node !== undefined && resolveNode(root, node) === root.definitions?.Secret
 }
 
-function explainExample(expected: string): string {
+function explainExample(expected: string, written: unknown): string {
+  if (expected === 'array' && typeof written === 'string' && written.includes(','))
+    return 'Write a list with an item for each: [ one, other ]. Commas within a text separate nothing.'
   if (expected === 'array') return 'Write a list: [ … ], or one item per line behind a dash.'
   if (expected === 'object' || expected === 'record') return 'Write keys and values, each on a line of its own, indented.'
   if (expected === 'boolean') return 'Write true or false, without quotes.'

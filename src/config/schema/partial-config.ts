@@ -1,8 +1,8 @@
 import type { z } from 'zod'
 import type { ConfigPath, Problem } from '../problem/problem.ts'
 import { explainIssues, isTypeIssue, listMeantKeys } from './explain-issues.ts'
-import type { KeyAdvice } from './go-proxy-hints.ts'
 import { describeSchema } from './json-schema.ts'
+import type { KeyAdvice } from './key-hints.ts'
 
 /**
  * A value that may have holes where something of another type was written. Checks that concern several keys run on it, so that their

@@ -53,7 +53,7 @@ export const configSchema = z
     egress_proxy: egressProxy
       .optional()
       .describe(
-        'The forward proxy of your network, through which the proxy reaches other hosts. Without this block, the variables `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` say it. See [behind a company proxy](recipes/company-proxy.md).',
+        'The egress proxy: the forward proxy of your network, through which the proxy reaches other hosts. Without this block, the variables `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` say it. See [behind a company proxy](recipes/company-proxy.md).',
       ),
     keys: accessKeys
       .default([])

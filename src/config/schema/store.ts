@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { findRedisNodeMistake, findRedisUrlMistake } from '../format/formats.ts'
+import { findRedisNodeMistake, findRedisUrlMistake, findSentinelMistake, type MistakeFinder } from '../format/formats.ts'
 import { list, secret, text, whole } from './values.ts'
 
-const urls = list(text(findRedisNodeMistake)).min(1)
+const listOf = (find: MistakeFinder) => list(text((url) => find(url))).min(1)
 
 const credentials = {
   username: z.string().min(1).optional().describe('ACL user. By default the default user.'),
@@ -11,7 +11,9 @@ const credentials = {
 
 const sentinel = z
   .strictObject({
-    urls: urls.describe('`redis://host:port` of each Sentinel, or `rediss://` where Sentinels and Redis speak TLS.'),
+    urls: listOf(findSentinelMistake).describe(
+      '`redis://host:port` of each Sentinel, or `rediss://` where Sentinels and Redis speak TLS.',
+    ),
     master: z.string().min(1).describe('Name of the master that they monitor.'),
     username: credentials.username.describe('ACL user at the Sentinels. By default the default user.'),
     password: credentials.password.describe('Password at the Sentinels, which is not that of Redis.'),
@@ -20,7 +22,9 @@ const sentinel = z
 
 const cluster = z
   .strictObject({
-    urls: urls.describe('`redis://host:port` or `rediss://host:port` of some nodes; the others are found through them.'),
+    urls: listOf(findRedisNodeMistake).describe(
+      '`redis://host:port` or `rediss://host:port` of some nodes; the others are found through them.',
+    ),
   })
   .describe('A Redis Cluster. One shard has the store, one the counts of rate limits.')
 
@@ -46,7 +50,9 @@ export const store = z
         '`sqlite`: a file, for the processes of one machine. `redis`: Redis or Valkey, for several machines. `memory`: lost when the process ends.',
       ),
     path: z.string().min(1).optional().describe('File for `sqlite`. By default `open-mcp-auth-proxy.db`.'),
-    url: text(findRedisUrlMistake).optional().describe('`redis://host:port` or `rediss://host:port`, for `redis`.'),
+    url: text((url) => findRedisUrlMistake(url))
+      .optional()
+      .describe('`redis://host:port` or `rediss://host:port`, for `redis`.'),
     sentinel: sentinel.optional(),
     cluster: cluster.optional(),
     username: credentials.username.describe('ACL user for `redis`. By default the default user.'),

@@ -8,7 +8,7 @@ export const upstreamErrors = {
     reasons: {
       connect_failed: 'No connection could be opened: refused, not in time, no such name, a wrong certificate.',
       egress_failed:
-        'The forward proxy (`egress_proxy`, HTTPS_PROXY) cannot be reached, wants other credentials, refused, or could not reach the MCP server.',
+        'The egress proxy (`egress_proxy`, HTTPS_PROXY) cannot be reached, wants other credentials, refused, or could not reach the MCP server.',
       connection_lost: 'The connection ended before the answer did. The request may have been carried out.',
       circuit_open:
         'Five connections in a row could not be opened, so for five seconds none is tried. Then one call tries; the others follow once it has a connection.',

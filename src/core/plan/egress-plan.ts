@@ -1,4 +1,4 @@
-/** How this process reaches other hosts: directly, or through the forward proxy of its network. */
+/** How this process reaches other hosts: directly, or through the egress proxy of its network. */
 export interface EgressPlan {
   /** For https URLs; undefined: they are reached directly. */
   readonly https: EgressProxyPlan | undefined
@@ -10,7 +10,7 @@ export interface EgressPlan {
   readonly resolvedByProxy: readonly HostPattern[]
 }
 
-/** A forward proxy. */
+/** An egress proxy. */
 export interface EgressProxyPlan {
   /** Scheme (http or https), host and port; no credentials. */
   readonly origin: string

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { waitUntil } from '../../support/processes.ts'
 import { findFreePort } from '../../support/proxy.ts'
 
-/** A forward proxy as companies run it, which knows nothing of us. */
+/** An egress proxy as companies run it, which knows nothing of us. */
 export interface Tinyproxy {
   readonly url: string
   /** Authorities for which it was asked by CONNECT, in order. */

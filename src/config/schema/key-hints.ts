@@ -32,9 +32,40 @@ const GO_KEYS: Readonly<Record<string, string>> = {
   protected_resource_metadata: '`issuers`, `audience` and `scopes` of the server',
 }
 
-/** Explains keys of the Go proxy's format that stand in a file of ours. */
+/** Keys by which other programs say where Redis is, and what says the same here. */
+const STORE_KEYS: Readonly<Record<string, string>> = {
+  master: '`sentinel.master`',
+  master_name: '`sentinel.master`',
+  sentinel_master: '`sentinel.master`',
+  sentinels: '`sentinel.urls`',
+  nodes: '`cluster.urls`',
+  host: '`url`',
+  port: '`url`',
+  address: '`url`',
+  db: '`url`, as redis://host:port/number',
+  database: '`url`, as redis://host:port/number',
+}
+
+/** Keys by which other programs stop verifying certificates, without `_` and `-` and in lower case. */
+const UNVERIFIED =
+  /^(?:(?:tls|ssl)?(?:insecure|insecureskipverify|skipverify|insecureskiptlsverify|skiptlsverify|verify|verifyssl|verifytls|noverify)|(?:tls)?rejectunauthorized)$/
+
+/** Explains keys of other programs, and of the Go proxy's format, that stand in a file of ours. */
 export function explainForeignKey(at: ConfigPath, key: string): Mistake | undefined {
+  if (UNVERIFIED.test(key.replace(/[_-]/g, '').toLowerCase()))
+    return {
+      reason: 'is no key: certificates are always verified',
+      fix: 'Name the authority that signed the certificate in `ca_file`, beside the URL or, for Redis, in `store.tls`.',
+    }
+  const meant = findStoreKey(at, key)
+  if (meant !== undefined) return { reason: 'is not a known key', fix: `Use ${meant} instead.` }
   const ours = at.length === 0 && Object.hasOwn(GO_KEYS, key) ? GO_KEYS[key] : undefined
   if (ours === undefined) return undefined
   return { reason: 'belongs to the format of the Go proxy, which cannot be mixed with this one', fix: `Use ${ours} instead.` }
+}
+
+function findStoreKey(at: ConfigPath, key: string): string | undefined {
+  const block = at.at(-1)
+  if (block === 'sentinel') return /^(?:master_?)?name$/.test(key) ? '`master`' : undefined
+  return block === 'store' && Object.hasOwn(STORE_KEYS, key) ? STORE_KEYS[key] : undefined
 }
