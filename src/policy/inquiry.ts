@@ -19,13 +19,12 @@ type ReadArguments = ReturnType<typeof createArgumentReader>
 export class Inquiry {
   readonly principal: Principal
   readonly work: Work
-  /** The same for what is in shadow mode. */
-  readonly shadowWork: Work = createWork()
   /** Called for each check; undefined if no explanation is wanted. */
   readonly onStep: ((step: DecisionStep) => void) | undefined
   /** The access entry that opened what was last judged. */
   openedBy: string | undefined
   readonly #about: InquiryFacts
+  #shadowWork: Work | undefined
   #readers: Map<Operation, ReadArguments> | undefined
   #answers: Map<object, string | undefined> | undefined
 
@@ -34,6 +33,12 @@ export class Inquiry {
     this.#about = about
     this.work = work
     this.onStep = onStep
+  }
+
+  /** What judging may still cost that is in shadow mode. */
+  get shadowWork(): Work {
+    this.#shadowWork ??= createWork()
+    return this.#shadowWork
   }
 
   /** Evaluates an expression. Without an operation it sees none, and no arguments. */
