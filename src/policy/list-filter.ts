@@ -45,7 +45,7 @@ export class ItemFilter implements ListFilter {
     const operation: Operation = { kind: 'request', ...USES[kind], target: name, id: undefined }
     const find = kind === 'resource_template' ? findForTemplate : this.#policy.findApplicable
     const applicable = find(operation, inquiry.work)
-    if (inquiry.work.left < 0 || applicable.problem !== undefined || !applicable.isListed) return false
+    if (applicable.problem !== undefined || !applicable.isListed) return false
     return isUsable(inquiry, { operation, applicable }, this.#policy) && (showsStepUp || hasScopes(inquiry, applicable))
   }
 

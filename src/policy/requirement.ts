@@ -15,7 +15,7 @@ export type CreateRequirement = (scope: string, label: string) => Requirement
 export function createRequirements(hierarchy: PolicyPlan['hierarchy']): CreateRequirement {
   const entries = Object.entries(hierarchy)
   return (scope, label) => {
-    const broader = entries.filter(([holder, implied]) => holder !== scope && implied.includes(scope)).map(([holder]) => holder)
+    const broader = entries.filter(([, implied]) => implied.includes(scope)).map(([holder]) => holder)
     return { label, scope, heldBy: [scope, ...broader] }
   }
 }
