@@ -37,8 +37,14 @@ export function findPublicUsers(url: string): string | undefined {
   const target = URL.parse(url)
   if (target === null) return undefined
   const host = target.hostname.replace(/\.$/, '')
-  if (isMicrosoft(host) && MANY_TENANTS.test(decodePath(target))) return 'everybody with a Microsoft account'
+  if (isOfManyTenants(url)) return 'everybody with a Microsoft account'
   return PUBLIC.find(([pattern]) => pattern.test(host))?.[1]
+}
+
+/** Whether a URL is one of Microsoft's for users of any organization, or of none. */
+export function isOfManyTenants(url: string): boolean {
+  const target = URL.parse(url)
+  return target !== null && isMicrosoft(target.hostname.replace(/\.$/, '')) && MANY_TENANTS.test(decodePath(target))
 }
 
 function decodePath({ pathname }: URL): string {

@@ -1,21 +1,18 @@
+import { isPublicMail } from '../../identity/public-users.ts'
+import { type CompiledExpression, compileExpression } from '../../policy/expression/expression.ts'
+import { nameServer } from '../derive/endpoints.ts'
 import { entriesOf } from '../derive/present-items.ts'
+import { findSharedIssuer, type SharedIssuer } from '../derive/shared-issuers.ts'
 import { isLoopback } from '../format/formats.ts'
-import type { ConfigPath } from '../problem/problem.ts'
+import { type ConfigPath, formatPath, quote } from '../problem/problem.ts'
+import type { AccessEntryConfig } from '../schema/access.ts'
 import type { IssuerConfig } from '../schema/issuer.ts'
 import type { PartialConfig } from '../schema/partial-config.ts'
-import type { Config } from '../schema/schema.ts'
 import type { ServerConfig } from '../schema/server.ts'
 import type { CheckContext } from './check-context.ts'
+import { mayHoldForStrangers, type StrangerTerms } from './stranger.ts'
 
 type Issuer = PartialConfig<IssuerConfig>
-
-/** Issuers that give each of their customers a token for any audience. */
-const SHARED: Readonly<Record<string, string>> = {
-  'https://token.actions.githubusercontent.com': 'every workflow on GitHub',
-  'https://gitlab.com': 'every job on GitLab',
-  'https://agent.buildkite.com': 'every job on Buildkite',
-  'https://app.terraform.io': 'every run on HCP Terraform',
-}
 
 /** Checks `grant`, `fetch_token_file` and `spiffe_trust_domain` of an issuer. */
 export function checkWorkloadIssuer(issuer: Issuer, at: ConfigPath, { isBroken, report }: CheckContext): void {
@@ -40,22 +37,101 @@ function isSafe(url: string): boolean {
 
 /** A token of such an issuer proves that some customer asked for it, and the audience is no secret. */
 export function checkSharedIssuers(context: CheckContext): void {
-  const { config, report } = context
+  const { config } = context
+  const told = new Set<string>()
+  const report: CheckContext['report'] = (at, mistake) => {
+    if (!told.has(formatPath(at))) context.report(at, mistake)
+    told.add(formatPath(at))
+  }
   for (const [index, server] of entriesOf(config.servers)) {
     const at = server.issuers === undefined ? ['issuers'] : ['servers', index, 'issuers']
     for (const [place, issuer] of entriesOf(server.issuers ?? config.issuers)) {
-      const everyone = SHARED[issuer.issuer?.replace(/\/$/, '') ?? '']
-      if (everyone === undefined || isNarrowed(server, issuer, config)) continue
-      report([...at, place], {
-        reason: `lets in ${everyone}: anyone can get a token for this audience there`,
-        fix: 'Add `access` with a condition on `sub` or another claim, or base `scopes` at the server and `grant` with `claim` and `values` here.',
-      })
+      const shared = findSharedIssuer(issuer.issuer ?? '')
+      if (shared === undefined) continue
+      checkSharedIssuer({ shared, issuer, at: [...at, place], server, index }, { ...context, report })
     }
   }
 }
 
-function isNarrowed(server: PartialConfig<ServerConfig>, { grant }: Issuer, config: PartialConfig<Config>): boolean {
-  const hasAccess = server.access !== undefined || config.access !== undefined
-  if (hasAccess && (server.access_mode ?? config.access_mode) !== 'shadow') return true
-  return entriesOf(server.scopes).length > 0 && entriesOf(grant).every(([, { claim }]) => claim !== undefined)
+interface Use {
+  readonly shared: SharedIssuer
+  readonly issuer: Issuer
+  readonly at: ConfigPath
+  /** The server that accepts its tokens, and its place. */
+  readonly server: PartialConfig<ServerConfig>
+  readonly index: number
+}
+
+function checkSharedIssuer(use: Use, context: CheckContext): void {
+  const { shared, issuer, at, server, index } = use
+  const { config, isBroken, report } = context
+  const scopes = listScopesOfStrangers(use)
+  const base = entriesOf(server.scopes).map(([, scope]) => scope)
+  if (scopes?.length === 0 && base.length > 0) return
+  const hasAccess = server.access !== undefined || config.access !== undefined || isBroken(['access'])
+  const isEnforced = hasAccess && (server.access_mode ?? config.access_mode) !== 'shadow'
+  if (!isEnforced)
+    report(at, {
+      reason: `lets in ${shared.everyone}: anyone can get a token for this audience there`,
+      fix: `Add \`access\` with a condition on ${listOwned(shared)}, or base \`scopes\` at the server and \`grant\` with \`claim\` and \`values\` on one of these here.`,
+    })
+  if (!isEnforced) return
+  const groups = issuer.groups_claim === undefined || shared.owned.has(issuer.groups_claim) ? [] : undefined
+  const terms = { issuer: issuer.issuer ?? '', server: nameServer(server), scopes, groups }
+  const own = entriesOf(server.access).map(([at_, entry]) => [['servers', index, 'access', at_], entry] as const)
+  const general = entriesOf(config.access).map(([at_, entry]) => [['access', at_], entry] as const)
+  for (const [place, entry] of [...own, ...general])
+    if (!isBroken(place) && !isNarrow(entry, shared, terms))
+      report(place, {
+        reason: `opens this to ${shared.everyone}: the server ${quote(nameServer(server))} accepts tokens of ${issuer.issuer}, which strangers get for any audience`,
+        fix: `Add a condition on ${listOwned(shared)}, or \`principal.issuer == …\` for callers of another issuer: what strangers choose themselves is none.`,
+      })
+}
+
+/** Scopes that a stranger's token has. Undefined where that cannot be told: it may have all. */
+function listScopesOfStrangers({ shared, issuer }: Use): readonly string[] | undefined {
+  if (shared.namesScopes || issuer.scope_claims !== undefined || issuer.introspection !== undefined) return undefined
+  return entriesOf(issuer.grant).flatMap(([, rule]) =>
+    isOwned(rule, shared) ? [] : entriesOf(rule.scopes).map(([, scope]) => scope),
+  )
+}
+
+function isNarrow(entry: PartialConfig<AccessEntryConfig>, shared: SharedIssuer, terms: StrangerTerms): boolean {
+  if (isOwned(entry, shared) || (entry.groups !== undefined && terms.groups !== undefined)) return true
+  if (entry.who === undefined) return false
+  const expression = tryCompile(entry.who)
+  return expression === undefined || !mayHoldForStrangers(expression, shared, terms)
+}
+
+/** Whether a condition names an owner, who is no stranger. */
+function isOwned({ claim, values }: Condition, shared: SharedIssuer): boolean {
+  if (claim === undefined || !shared.owned.has(claim)) return false
+  const texts = entriesOf(values).map(([, value]) => value)
+  if (claim === 'email_domain') return !texts.some(isPublicMail)
+  return claim !== 'sub' || texts.every((text) => namesOwner(text, shared))
+}
+
+interface Condition {
+  readonly claim?: string | undefined
+  readonly values?: readonly (string | undefined)[] | undefined
+}
+
+/** A subject may be of parts that its author chose (`include_claim_keys` of GitHub): one of them has to be the owner. */
+function namesOwner(subject: string, { owned, subjectPrefix }: SharedIssuer): boolean {
+  const parts = subject.split(':')
+  return subjectPrefix === '' || parts.some((part) => owned.has(part) || `${part}:` === subjectPrefix)
+}
+
+/** What is no expression is reported where expressions are checked. */
+function tryCompile(source: string): CompiledExpression | undefined {
+  try {
+    return compileExpression(source, 'who')
+  } catch {
+    return undefined
+  }
+}
+
+function listOwned({ owned }: SharedIssuer): string {
+  const [first = '', second = ''] = owned
+  return `${quote(first)}, ${quote(second)} or another claim that names the owner`
 }

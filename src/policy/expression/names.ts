@@ -1,5 +1,5 @@
 import type { Operation } from '../../core/operation.ts'
-import { createClaims } from './claims.ts'
+import { createClaims, createPartialClaims } from './claims.ts'
 import type { ExpressionFacts } from './facts.ts'
 import { fromClock } from './time.ts'
 import { UNKNOWN } from './truth.ts'
@@ -66,18 +66,37 @@ export interface KnownFacts {
   readonly kind?: NonNullable<Operation['targetKind']> | 'none'
   /** Of a tool or prompt. */
   readonly target?: string
+  readonly principal?: KnownPrincipal
+}
+
+/** What is known of a principal. It names no client, and its other claims may be anything. */
+export interface KnownPrincipal {
+  readonly issuer: string
+  readonly subject: string
+  readonly claims: ReadonlyMap<string, string>
+  readonly scopes: readonly string[] | undefined
+  readonly groups: readonly string[] | undefined
 }
 
 /** The same by the facts that expressions see. */
-export function listKnownFacts({ server, method, kind, target }: KnownFacts): ReadonlyMap<NamedFact, Value> {
+export function listKnownFacts({ server, method, kind, target, principal }: KnownFacts): ReadonlyMap<NamedFact, Value> {
   const operation = records.get('operation')
   const pairs: readonly (readonly [NamedFact | undefined, Value | undefined])[] = [
     [facts.get('server'), server],
     [operation?.get('method'), method],
     [operation?.get('kind'), kind === 'none' ? missing('operation.kind') : kind],
     [operation?.get('target'), kind === 'none' ? missing('operation.target') : target],
+    ...(principal === undefined ? [] : listOfPrincipal(principal)),
   ]
   return new Map(pairs.flatMap(([fact, value]) => (fact === undefined || value === undefined ? [] : [[fact, value] as const])))
+}
+
+function listOfPrincipal({ issuer, subject, claims, scopes, groups }: KnownPrincipal) {
+  const known: Readonly<Record<string, Value | undefined>> = {
+    ...{ issuer, subject, client_id: missing('principal.client_id'), claims: createPartialClaims(claims) },
+    ...{ scopes: scopes && createList(scopes), groups: groups && createList(groups) },
+  }
+  return Object.entries(known).map(([name, value]) => [records.get('principal')?.get(name), value] as const)
 }
 
 function readOperation(member: string, read: (operation: Operation) => string | undefined): NamedFact['read'] {

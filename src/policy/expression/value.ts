@@ -21,8 +21,8 @@ export interface List {
 export interface Dictionary {
   readonly kind: 'map'
   readonly size: number
-  /** A failure where it is not certain for whom the name is there. */
-  has(name: string, work: Work): boolean | Failure
+  /** A failure where it is not certain for whom the name is there. Unknown where only some of the names are known. */
+  has(name: string, work: Work): boolean | Failure | Unknown
   /** @param work - what making the value may cost */
   get(name: string, work: Work): Value | undefined
   names(): readonly string[]
