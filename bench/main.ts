@@ -16,6 +16,7 @@ const parts: Readonly<Record<string, string>> = {
   lists: 'Filtered lists',
   pairs: 'Whole calls with more policy',
   stdio: 'stdio servers',
+  sessions: 'Sign-ins and refreshes of the broker',
 }
 
 const names = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))
