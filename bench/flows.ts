@@ -33,7 +33,7 @@ const residentAim = 150
 const firstRunSeconds = 5
 /** Until our code is compiled; proxies of others have nothing to compile. */
 const warmUpRequests = 100_000
-const warmUpSeconds = 12
+const warmUpSeconds = 25
 
 const { values: flags, positionals } = parseArgs({
   options: { quick: { type: 'boolean', default: false } },

@@ -16,6 +16,7 @@ const parts: Readonly<Record<string, string>> = {
   lists: 'Filtered lists',
   pairs: 'Whole calls with more policy',
   stdio: 'stdio servers',
+  gateways: 'Calls in 32 MCP sessions, beside a gateway',
   sessions: 'Sign-ins and refreshes of the broker',
 }
 

@@ -1,13 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { findFreePort } from '../test/support/proxy.ts'
 import { startIssuer } from '../test/support/tokens.ts'
-import { startInstructionCounter } from './instructions.ts'
+import { type Contender, measureSessions, type Sample, waitForPort } from './session-load.ts'
 import { median } from './statistics.ts'
 
 /**
@@ -19,9 +18,8 @@ import { median } from './statistics.ts'
 const { values: flags } = parseArgs({ options: { quick: { type: 'boolean', default: false } } })
 const rounds = flags.quick ? 2 : 6
 const seconds = flags.quick ? 1 : 3
-const sessions = 4
 /** As many connections as the other measurements have, over all sessions. */
-const callsAtATime = 8
+const load = { sessions: 4, callsAtATime: 8 }
 /** What is promised: as many calls as the better bridge this many times, at this many times the cost of HTTP. */
 const aims = { calls: 3, cpu: 1.5 }
 
@@ -29,33 +27,17 @@ const here = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 const light = here('stdio/light-server.mjs')
 const preload = here('../test/support/keep-on-loopback.ts')
 
-interface Contender {
-  readonly name: string
-  readonly url: string
-  readonly revision: string
-  readonly token: string | undefined
-  readonly process: ChildProcess
-}
-
-interface Sample {
-  readonly callsPerSecond: number
-  /** Microseconds of processor time of the process alone, without its children. */
-  readonly cpuPerCall: number
-  /** Of the same process, where the machine lets us count them; they hardly depend on what else it does. */
-  readonly instructionsPerCall: number | undefined
-}
-
 const processes: ChildProcess[] = []
 const folder = mkdtempSync(join(tmpdir(), 'bench-stdio-'))
 const issuer = await startIssuer()
 try {
   const contenders = await startContenders()
   const samples = new Map(contenders.map(({ name }) => [name, [] as Sample[]]))
-  for (const contender of contenders) await measure(contender, 1)
+  for (const contender of contenders) await measureSessions(contender, load, 1)
   for (let round = 0; round < rounds; round++) {
     for (let i = 0; i < contenders.length; i++) {
       const contender = contenders[(round + i) % contenders.length] as Contender
-      samples.get(contender.name)?.push(await measure(contender, seconds))
+      samples.get(contender.name)?.push(await measureSessions(contender, load, seconds))
     }
   }
   report(samples)
@@ -113,129 +95,6 @@ function start(argv: readonly string[]): ChildProcess {
   const child = spawn(process.execPath, argv, { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
   processes.push(child)
   return child
-}
-
-async function waitForPort(url: string): Promise<void> {
-  for (let attempt = 0; attempt < 200; attempt++) {
-    const answered = await fetch(url, { method: 'HEAD' }).then(
-      () => true,
-      () => false,
-    )
-    if (answered) return
-    await pause(50)
-  }
-  throw new Error(`nothing listens at ${url}`)
-}
-
-/** Opens sessions, has each make calls for a while on connections of its own, and counts. */
-async function measure(contender: Contender, duration: number): Promise<Sample> {
-  const ids = await Promise.all(Array.from({ length: sessions }, () => openSession(contender)))
-  const counter = { calls: 0, isOver: false }
-  const loops = ids.flatMap((session) =>
-    Array.from({ length: callsAtATime }, (_, first) => callInALoop(contender, session, first + 1, counter)),
-  )
-  const counting = await startInstructionCounter(contender.process.pid as number)
-  await pause(200)
-  await counting?.enable()
-  const before = { calls: counter.calls, cpu: readCpu(contender.process), at: performance.now() }
-  await Promise.race([pause(duration * 1000), ...loops])
-  const made = counter.calls - before.calls
-  const lasted = performance.now() - before.at
-  const cpu = readCpu(contender.process) - before.cpu
-  await counting?.disable()
-  const counted = counter.calls - before.calls
-  const instructions = await counting?.stop()
-  const sample = {
-    callsPerSecond: made / (lasted / 1000),
-    cpuPerCall: cpu / made,
-    instructionsPerCall: instructions === undefined ? undefined : instructions / counted,
-  }
-  counter.isOver = true
-  await Promise.all(loops)
-  for (const session of ids) await fetch(contender.url, { method: 'DELETE', headers: headersOf(contender, session) })
-  return sample
-}
-
-/** As little of a client as can be: it shares the machine with what it measures. */
-function callInALoop(
-  contender: Contender,
-  session: string,
-  first: number,
-  counter: { calls: number; isOver: boolean },
-): Promise<void> {
-  const { host, port } = new URL(contender.url)
-  const head = Object.entries({ host, ...headersOf(contender, session) }).map(([name, value]) => `${name}: ${value}\r\n`)
-  return new Promise((resolve, reject) => {
-    let id = first
-    let held = ''
-    const socket = connect({ host: '127.0.0.1', port: Number(port), noDelay: true })
-    const ask = (): void => {
-      const body = `{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":{"name":"weather","arguments":{"city":"Oslo"}}}`
-      socket.write(`POST ${pathOf(contender)} HTTP/1.1\r\n${head.join('')}content-length: ${body.length}\r\n\r\n${body}`)
-    }
-    socket.setEncoding('latin1')
-    socket.on('connect', ask)
-    socket.on('error', reject)
-    socket.on('close', () => (counter.isOver ? resolve() : reject(new Error(`${contender.name} closed a connection: ${held}`))))
-    socket.on('data', (chunk: string) => {
-      held += chunk
-      if (!isWhole(held)) return
-      if (!held.includes(`"id":${id}`) || !held.includes('21 degrees')) return reject(new Error(`${contender.name}: ${held}`))
-      counter.calls++
-      held = ''
-      id += callsAtATime
-      if (counter.isOver) socket.destroy()
-      else ask()
-    })
-  })
-}
-
-/** Whether a response is all there: by its length, or by its last chunk. */
-function isWhole(response: string): boolean {
-  const end = response.indexOf('\r\n\r\n')
-  if (end < 0) return false
-  const length = /\r\ncontent-length: (\d+)/i.exec(response.slice(0, end))?.[1]
-  return length === undefined ? response.endsWith('0\r\n\r\n') : response.length >= end + 4 + Number(length)
-}
-
-async function openSession(contender: Contender): Promise<string> {
-  const params = { protocolVersion: contender.revision, capabilities: {}, clientInfo: { name: 'bench', version: '1' } }
-  const body = JSON.stringify({ jsonrpc: '2.0', id: 0, method: 'initialize', params })
-  const opened = await fetch(contender.url, { method: 'POST', headers: headersOf(contender), body })
-  const text = await opened.text()
-  const session = opened.headers.get('mcp-session-id')
-  if (session === null) throw new Error(`${contender.name} opened no session: ${opened.status} ${text}`)
-  const told = {
-    method: 'POST',
-    headers: headersOf(contender, session),
-    body: '{"jsonrpc":"2.0","method":"notifications/initialized"}',
-  }
-  await (await fetch(contender.url, told)).text()
-  return session
-}
-
-function pathOf({ url }: Contender): string {
-  return new URL(url).pathname
-}
-
-function headersOf({ token, revision }: Contender, session?: string): Record<string, string> {
-  return {
-    'content-type': 'application/json',
-    accept: 'application/json, text/event-stream',
-    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-    ...(session === undefined ? {} : { 'mcp-session-id': session, 'mcp-protocol-version': revision }),
-  }
-}
-
-/** Microseconds of processor time, user and system, in steps of 10 ms. */
-function readCpu({ pid }: ChildProcess): number {
-  const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * 10_000
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds))
 }
 
 function report(samples: ReadonlyMap<string, readonly Sample[]>): void {
