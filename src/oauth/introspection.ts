@@ -1,11 +1,11 @@
 import { BoundedMap } from '../core/bounded-map.ts'
 import type { Clock } from '../core/clock.ts'
 import { ProxyError } from '../core/errors.ts'
+import { createFairLimiter, type FairLimiter } from '../core/fair-limiter.ts'
 import type { IntrospectionPlan } from '../core/plan/issuer-plan.ts'
 import type { MetadataSource } from './authorization-server-metadata.ts'
 import type { Claims } from './claims.ts'
 import { type AuthenticateClient, createClientAuthentication } from './client-authentication.ts'
-import { createFairLimiter, type FairLimiter } from './fair-limiter.ts'
 import type { SafeFetch } from './safe-fetch.ts'
 
 /** Asks an authorization server about opaque tokens (RFC 7662). */

@@ -1,8 +1,8 @@
 import { Worker } from 'node:worker_threads'
 import { type CancelTimer, type Clock, systemClock } from '../core/clock.ts'
 import { ProxyError } from '../core/errors.ts'
+import { createFairLimiter } from '../core/fair-limiter.ts'
 import type { MessageLimits } from '../mcp/messages.ts'
-import { createFairLimiter } from '../oauth/fair-limiter.ts'
 import type { BodyOutcome } from './body-outcome.ts'
 import type { BodyAnswer, BodyQuestion } from './body-worker.ts'
 
