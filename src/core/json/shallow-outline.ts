@@ -26,10 +26,11 @@ const BRACKET_BIT = 0x20
  *
  * @param text - found to be JSON before; of other texts the outline is a guess
  * @param depth - how many levels of containers are listed; in those a repeated key is an error, since decoders take one or the other
+ * @param deeper - name of a member at the last level → how many more levels of it are listed
  * @throws Error where the text has no such structure
  */
-export function outlineShallow(text: string, depth: number): Outline {
-  return readValue(text, skipSpace(text, 0), depth, strict)
+export function outlineShallow(text: string, depth: number, deeper?: ReadonlyMap<string, number>): Outline {
+  return readValue(text, skipSpace(text, 0), depth, { ...strict, deeper })
 }
 
 /**
@@ -45,7 +46,7 @@ export function outlineDoubtful(text: string, depth: number, maxItems: number): 
  * The same, for a text that was not found to be JSON before: what stands between the listed values is checked, and so is that nothing
  * follows the outermost one.
  *
- * @param deeper - name of a member at the last level → how many more levels of it are listed
+ * @param deeper - as above
  * @param maxValues - most values that are listed
  * @throws Error also for more values
  */

@@ -19,8 +19,9 @@ export interface ClientMessage {
 
 /** Longer members are parsed when they are needed: a value may take twenty times the memory of its text. */
 const MAX_KEPT_LENGTH = 16 * 1024
-/** Message, `params`, `_meta`. */
-const KEPT_DEPTH = 3
+/** Message and `params`. What else is long there, as `arguments` may be, is stepped over: listing it would take as long as parsing it. */
+const KEPT_DEPTH = 2
+const DEEPER: ReadonlyMap<string, number> = new Map([['_meta', 1]])
 
 /**
  * The messages of a request body, which the pipeline has checked to be strict JSON. "Messages are delimited by newlines, and MUST NOT
@@ -48,7 +49,10 @@ export function readClientMessages(call: Call): ClientMessage[] {
  */
 export function createClientMessage(text: string): ClientMessage {
   const isShort = text.length <= MAX_KEPT_LENGTH
-  const message = (isShort ? JSON.parse(text) : readKept(text, outlineShallow(text, KEPT_DEPTH))) as Record<string, unknown>
+  const message = (isShort ? JSON.parse(text) : readKept(text, outlineShallow(text, KEPT_DEPTH, DEEPER))) as Record<
+    string,
+    unknown
+  >
   if (typeof message !== 'object' || message === null)
     throw new ProxyError('message_invalid', { reason: 'not_json_rpc', cause: 'not an object' })
   const idKey = message.id === undefined ? '' : JSON.stringify(message.id)
