@@ -68,7 +68,12 @@ function listProcessRows({
     ['Configuration', configuration.file === undefined ? undefined : escapeText(configuration.file)],
     ['Digest', `<code>${escapeText(configuration.digest)}</code>, loaded ${escapeText(configuration.loaded_at)}`],
     ['Memory for bodies', `${formatMiB(room.used_bytes)} of ${formatMiB(room.total_bytes)}, ${room.waiting} waiting`],
-    ['Deny list', denied.read ? `${denied.entries} entries` : mark(false, 'not read yet: no token is accepted')],
+    [
+      'Deny list',
+      denied.read
+        ? `${denied.entries} ${denied.entries === 1 ? 'entry' : 'entries'}`
+        : mark(false, 'not read yet: no token is accepted'),
+    ],
   ]
 }
 

@@ -22,6 +22,8 @@ export interface VerifyOptions {
 export interface Verification {
   /** Signs that records were changed, removed, added or moved. */
   readonly findings: readonly string[]
+  /** Whether the last finding is that the log has no end: that is also so while its process runs. */
+  readonly isEndMissing: boolean
   /** What could not be found out. */
   readonly doubts: readonly string[]
   /** What is no sign of a change, and good to know. */
@@ -87,10 +89,10 @@ export function verifyAuditLog(files: readonly AuditLines[], options: VerifyOpti
     if (file.lines.length === 0) state.findings.push(`${file.name}: holds no record`)
     if (file.isTorn) state.findings.push(`${file.name}: ends within a line`)
   }
-  checkEnd(state)
+  const isEndMissing = lacksEnd(state)
   const { findings, doubts, notes, unclosed, records, checkpoints, last } = state
   const head = last && { seq: last.seq, digest: last.digest }
-  return { findings, doubts: [...doubts], notes, unclosed, records, checkpoints, head }
+  return { findings, isEndMissing, doubts: [...doubts], notes, unclosed, records, checkpoints, head }
 }
 
 /** By their first record. */
@@ -183,21 +185,23 @@ function checkKnown(place: string, seq: number, digest: string, state: State): v
   if (known.digest !== digest) state.findings.push(`${place}: is not the record ${seq} that is known from elsewhere`)
 }
 
-function checkEnd(state: State): void {
+/** @returns whether the log has no end although it should */
+function lacksEnd(state: State): boolean {
   const { last, findings, notes, options } = state
   if (last === undefined) {
     findings.push('There are no records.')
-    return
+    return false
   }
   if (!state.isKnownMet) findings.push(`Record ${options.known?.seq}, which is known from elsewhere, is not there.`)
   const { type, reason } = last.line.members
-  if (type === 'checkpoint' && reason === 'closed') return
+  if (type === 'checkpoint' && reason === 'closed') return false
   const isUnsigned = type !== 'checkpoint'
   if (options.isOpen) {
     if (isUnsigned) notes.push(`The last records have no signature yet: up to ${last.line.place}.`)
-    return
+    return false
   }
   findings.push(
     `${last.line.place}: is not the end that a process writes when it stops: records were cut off, or the process was killed. If it still writes, use --open.`,
   )
+  return true
 }

@@ -1,6 +1,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { type AuditLines, type Verification, verifyAuditLog } from '../audit/verify.ts'
+import { explainReadError } from '../config/source/secrets-and-files.ts'
 import { escapeControlCharacters } from '../doctor/untrusted-text.ts'
 import type { Arguments } from './arguments.ts'
 import type { Terminal } from './terminal.ts'
@@ -44,7 +45,8 @@ function formatVerification({ findings, doubts, notes, records, checkpoints, hea
   ]
 }
 
-function conclude({ findings, doubts, unclosed }: Verification): string {
+function conclude({ findings, isEndMissing, doubts, unclosed }: Verification): string {
+  if (findings.length === 1 && isEndMissing) return 'The end of the audit log is missing, and nothing else was changed.'
   if (findings.length > 0) return 'The audit log was changed.'
   if (doubts.length > 0) return 'No change was found, but not everything could be checked.'
   return unclosed > 0
@@ -67,7 +69,7 @@ function read(file: string): Buffer {
   try {
     return readFileSync(file)
   } catch (error) {
-    throw new UsageError(`${JSON.stringify(file)} cannot be read: ${(error as Error).message}.`)
+    throw new UsageError(`${JSON.stringify(file)} cannot be read: ${explainReadError(error)}.`)
   }
 }
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { explainReadError } from '../config/source/secrets-and-files.ts'
 import type { Plan } from '../core/plan/plan.ts'
 import type { ServerPlan } from '../core/plan/server-plan.ts'
 import { createRedaction, escapeControlCharacters } from '../doctor/untrusted-text.ts'
@@ -86,7 +87,7 @@ function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {
-    throw new UsageError(`${JSON.stringify(file)} cannot be read: ${(error as Error).message}.`)
+    throw new UsageError(`${JSON.stringify(file)} cannot be read: ${explainReadError(error)}.`)
   }
 }
 

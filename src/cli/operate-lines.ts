@@ -10,7 +10,7 @@ export function formatRevoked(answer: unknown): readonly string[] {
   const end = until === null ? 'until it is lifted with `unblock`' : `until ${show(until)}`
   return [
     `${describe(answer)} of ${show(issuer)}: revoked.`,
-    `${tokens} are refused within five seconds, ${end}.`,
+    `${tokens} are refused, in every process within five seconds, ${end}.`,
     ...(wasSignedIn === false || wasKnown === false ? [NEVER_SEEN] : []),
     ...(typeof atProvider === 'string' && Object.hasOwn(AT_PROVIDER, atProvider) ? [AT_PROVIDER[atProvider] ?? ''] : []),
     ...(refuses === 'all' ? [] : ['Those of a later sign-in count; `--block` refuses them, too.']),
@@ -73,7 +73,8 @@ function formatCell(value: unknown): string {
   return show(Array.isArray(value) ? value.join(' ') : value)
 }
 
-const NEVER_SEEN = 'It has not been seen here before. If that is a surprise, compare the spelling: upper and lower case differ.'
+const NEVER_SEEN =
+  'Nothing with this name has been seen here before. If you expected otherwise, check the spelling: upper and lower case differ.'
 const SIGNED_IN_ELSEWHERE =
   'Users sign in with an issuer of their own, so this process knows only what is denied. With an `identity_provider` it lists all.'
 

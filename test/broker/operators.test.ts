@@ -43,6 +43,8 @@ describe('an operator', () => {
     const session = { kind: 'client', subject, client_id: client.id, scopes: ['mcp:tools'] }
     expect(shown.sessions).toContainEqual(expect.objectContaining(session))
     expect(shown.sessions).toContainEqual(expect.objectContaining({ kind: 'browser', subject }))
+    const minutesAgo = shown.sessions.map(({ started }: { started: string }) => (Date.now() - Date.parse(started)) / 60_000)
+    expect(minutesAgo.every((minutes: number) => minutes < 10), JSON.stringify(shown.sessions)).toBe(true)
     const all = JSON.stringify([users, clients, shown, await ask('/sessions/list')])
     for (const tokens of [ofAlice, ofBob])
       for (const secret of [tokens.access_token, tokens.refresh_token]) expect(all).not.toContain(secret)

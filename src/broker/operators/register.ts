@@ -113,7 +113,8 @@ function readSession(id: string, kind: RegisteredSession['kind'], payload: Paylo
   if (typeof accountId !== 'string') return undefined
   const granted = isObject(resources) ? Object.entries(resources) : []
   const scopes = granted.flatMap(([, text]) => (typeof text === 'string' ? text.split(' ') : []))
-  const started = typeof loginTs === 'number' ? loginTs : iat
+  // Zero where the identity provider did not say when the user signed in.
+  const started = typeof loginTs === 'number' && loginTs > 0 ? loginTs : iat
   return {
     id,
     kind,

@@ -71,7 +71,9 @@ export function startReplica(config: ConfigInput, options: ReplicaOptions = {}):
   })
   running.add(child)
   let served = 0
+  let lastLine = ''
   readLines(child.stdout, (line) => {
+    lastLine = line
     if (line.includes('"server":')) served += 1
     options.onLine?.(line)
   })
@@ -98,7 +100,10 @@ export function startReplica(config: ConfigInput, options: ReplicaOptions = {}):
     told,
     signal: (signal) => void child.kill(signal),
     exited,
-    waitUntilReady: () => waitUntil(isReady, `the proxy on port ${port} is ready`, 30_000),
+    waitUntilReady: () =>
+      waitUntil(isReady, `the proxy on port ${port} is ready`, 30_000).catch((error: Error) => {
+        throw new Error(`${error.message}; it said: ${[...told, lastLine].join('\n')}`, { cause: error })
+      }),
   }
 }
 
