@@ -10,7 +10,7 @@ export function formatRevoked(answer: unknown): readonly string[] {
   const end = until === null ? 'until it is lifted with `unblock`' : `until ${show(until)}`
   return [
     `${describe(answer)} of ${show(issuer)}: revoked.`,
-    `${tokens} are refused, in every process within five seconds, ${end}.`,
+    `${tokens} are refused in every process within five seconds, ${end}.`,
     ...(wasSignedIn === false || wasKnown === false ? [NEVER_SEEN] : []),
     ...(typeof atProvider === 'string' && Object.hasOwn(AT_PROVIDER, atProvider) ? [AT_PROVIDER[atProvider] ?? ''] : []),
     ...(refuses === 'all' ? [] : ['Those of a later sign-in count; `--block` refuses them, too.']),
