@@ -1,6 +1,6 @@
 // Brings what the interoperability tests need and npm's lock file does not hold: two generations of Python MCP servers, each in a
 // virtual environment of its own, django-oauth-toolkit, Valkey, Helm and the schemas of Kubernetes, the MCP Inspector, MCP clients that people use, programs with the MCP libraries
-// of Go, an OpenTelemetry collector, Nodes that are too old, Keycloak, and the libraries of a Spring Boot application. All of it in .cache/interop. Does nothing where it has been done before.
+// of Go, an OpenTelemetry collector, what reads Grafana's dashboards, Nodes that are too old, Keycloak, and the libraries of a Spring Boot application. All of it in .cache/interop. Does nothing where it has been done before.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -36,7 +36,8 @@ if (hasGo('clients/go')) {
   bring('go-clients', readAll('clients/go'), buildClients)
   bring('helm', HELM, installHelm)
 }
-if (hasGo('collector')) bring('collector', readAll('collector'), buildCollector)
+for (const program of ['collector', 'dashboard'])
+  if (hasGo(program)) bring(program, readAll(program), (folder) => buildProgram(folder, program))
 for (const version of ['16.20.2', '18.20.8', '20.20.2'])
   bring(`node-${version.slice(0, 2)}`, `${nameNode()}@${version}`, installPackages)
 if (hasJava()) {
@@ -113,8 +114,8 @@ function buildClients(folder) {
   run('go', ['build', '-o', `${folder}/`, './gosdk', './mcpgo'], { cwd: join(tests, 'clients', 'go') })
 }
 
-function buildCollector(folder) {
-  run('go', ['build', '-o', `${folder}/`, '.'], { cwd: join(tests, 'collector') })
+function buildProgram(folder, sources) {
+  run('go', ['build', '-o', `${folder}/`, '.'], { cwd: join(tests, sources) })
 }
 
 function installHelm(folder, version) {

@@ -44,7 +44,10 @@ describe('an operator', () => {
     expect(shown.sessions).toContainEqual(expect.objectContaining(session))
     expect(shown.sessions).toContainEqual(expect.objectContaining({ kind: 'browser', subject }))
     const minutesAgo = shown.sessions.map(({ started }: { started: string }) => (Date.now() - Date.parse(started)) / 60_000)
-    expect(minutesAgo.every((minutes: number) => minutes < 10), JSON.stringify(shown.sessions)).toBe(true)
+    expect(
+      minutesAgo.every((minutes: number) => minutes < 10),
+      JSON.stringify(shown.sessions),
+    ).toBe(true)
     const all = JSON.stringify([users, clients, shown, await ask('/sessions/list')])
     for (const tokens of [ofAlice, ofBob])
       for (const secret of [tokens.access_token, tokens.refresh_token]) expect(all).not.toContain(secret)

@@ -51,6 +51,8 @@ const PROGRAMS = {
   mcpGo: join(home, 'go-clients/mcpgo'),
   /** An OpenTelemetry collector. */
   collector: join(home, 'collector/collector'),
+  /** Reads dashboards with Grafana's own library. */
+  dashboard: join(home, 'dashboard/dashboard'),
 } as const
 
 /**
