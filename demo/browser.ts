@@ -1,7 +1,7 @@
 /** A person in front of a browser, played by the demo: opens pages, fills in forms, follows redirects. Nothing is skipped. */
 
 /** More pages than any sign-in has. */
-const MOST_PAGES = 12
+const MOST_PAGES = 24
 
 /**
  * Signs in and consents at an authorization endpoint.

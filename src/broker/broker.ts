@@ -7,6 +7,7 @@ import type { Principal } from '../core/principal.ts'
 import type { OnEvent } from '../core/security-event.ts'
 import type { SignInRegister } from '../core/sign-in-register.ts'
 import type { Store } from '../core/store.ts'
+import type { OwnAccountCredential } from '../core/upstream-credential.ts'
 import type { IssuerKeys } from '../oauth/keys.ts'
 import type { ResolveHost } from '../oauth/resolve-host.ts'
 import type { BrokerResource } from './clients/resources.ts'
@@ -16,9 +17,11 @@ import { createRegister } from './operators/register.ts'
 import { createParts } from './parts.ts'
 import { createIssuerScopedStore } from './storage/issuer-scoped-store.ts'
 import { placeKeyCanary } from './storage/key-canary.ts'
+import { createOwnAccountCredential } from './tokens/own-account-credential.ts'
 import { createUnrevokedVerifier, GRANT_CLAIM } from './tokens/revocation.ts'
 import { type CredentialSource, createCredentialSource } from './tokens/upstream-credential.ts'
 import { createClaimsOfUsers } from './tokens/user-claims.ts'
+import { createAccountLinks } from './upstream-accounts/account-links.ts'
 
 /** An authorization server of our own, for an identity provider that can't serve MCP clients. */
 export interface Broker {
@@ -32,6 +35,8 @@ export interface Broker {
   guard(verifier: TokenVerifier): TokenVerifier
   /** What the identity provider issued for its users. */
   readonly credentials: CredentialSource
+  /** What an MCP server gets for its users' own accounts there; undefined for one that has none. */
+  findAccountCredential(server: string): OwnAccountCredential | undefined
   /** Called when a principal was told to get scopes that its token lacks. */
   noteStepUp(principal: Principal, missing: readonly string[]): void
   /** Its users, clients and sign-ins, for operators. */
@@ -69,6 +74,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   const given = { plan, resources, store, clock, onIssue, onEvent, resolveHost, denied, guardTokens }
   const parts = await createParts(given)
   const { encryption, keys, revocations, stepUps } = parts
+  const links = createAccountLinks(plan.issuer, encryption, clock)
   const addClaims = createClaimsOfUsers(plan.identityProvider)
   const endpoints = openProtocolEndpoints(given, parts)
   const canary = await placeKeyCanary({ store, encryption, seconds: countUsefulSeconds(plan), clock, onIssue })
@@ -83,6 +89,10 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     keys: keys.verification,
     guard: (verifier) => createUnrevokedVerifier(verifier, plan.issuer, revocations, addClaims),
     credentials: createCredentialSource(parts.accounts, clock),
+    findAccountCredential(server) {
+      const account = parts.upstreamAccounts?.find(server)
+      return account && createOwnAccountCredential(account, links, onIssue)
+    },
     noteStepUp({ issuer, claims: { [GRANT_CLAIM]: grantId } }, missing) {
       if (issuer === plan.issuer && typeof grantId === 'string') stepUps.note(grantId, missing)
     },
@@ -94,7 +104,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   }
 }
 
-/** How long encrypted entries may be needed: users and their grants, cookies, and keys with a small overlap. */
+/** How long encrypted entries may be needed: users, their grants and connected accounts, cookies, and keys with a small overlap. */
 function countUsefulSeconds({ grantSeconds, browserSeconds, signingKeySeconds, accessTokenSeconds }: BrokerPlan): number {
-  return Math.max(grantSeconds, browserSeconds, signingKeySeconds + accessTokenSeconds + 3600)
+  return Math.max(2 * grantSeconds, browserSeconds, signingKeySeconds + accessTokenSeconds + 3600)
 }

@@ -4,6 +4,9 @@ import type { EndpointHandler, EndpointRequest } from '../core/endpoint-request.
 import { hashId } from '../core/hash-id.ts'
 import { listIntrospectors } from './clients/configured-clients.ts'
 import { createRegistrations } from './clients/registrations.ts'
+import { createDocumentHandler } from './connections/client-document.ts'
+import { type ConnectionsOptions, handleConnections, handleLink } from './connections/connections-endpoint.ts'
+import { openConnections } from './connections/open-connections.ts'
 import type { FindFailedKind } from './event-source.ts'
 import { SIGN_IN_ERRORS } from './pages/sign-in-errors.ts'
 import type { Parts, PartsOptions } from './parts.ts'
@@ -12,6 +15,7 @@ import { createProtocolEndpoints, type ProtocolEndpoints } from './protocol/prot
 import { answeringOutages } from './protocol/store-outage.ts'
 import { createOwnVerifier } from './protocol/token-verifiers.ts'
 import { answerForOwnTokens } from './protocol/workarounds/jwt-revocation-and-introspection.ts'
+import { handleAccountCallback } from './sign-in/account-callback.ts'
 import { handleCallback } from './sign-in/callback-endpoint.ts'
 import { handleSignIn } from './sign-in/consent-endpoint.ts'
 import type { AwayUser, SignInOptions } from './sign-in/sign-in-context.ts'
@@ -48,6 +52,7 @@ export function openProtocolEndpoints(options: PartsOptions, parts: Parts): Prot
         unusedClientSeconds: plan.registration.unusedSeconds,
         now: () => clock.wall(),
       }),
+      upstreamAccounts: parts.upstreamAccounts,
       cookieKeys: encryption.derive('cookies'),
       fetch: parts.clientDocuments.fetch,
       report: parts.events.report,
@@ -74,7 +79,12 @@ export function openProtocolEndpoints(options: PartsOptions, parts: Parts): Prot
   })
 }
 
-function createSignInOptions({ plan, store, clock }: PartsOptions, parts: Parts, endpoints: ProtocolEndpoints): SignInOptions {
+function createSignInOptions(
+  { plan, store, clock }: PartsOptions,
+  parts: Parts,
+  endpoints: ProtocolEndpoints,
+  connections: ConnectionsOptions | undefined,
+): SignInOptions {
   return {
     origin: plan.issuer,
     plan: plan.identityProvider,
@@ -87,6 +97,8 @@ function createSignInOptions({ plan, store, clock }: PartsOptions, parts: Parts,
     browserCookie: parts.browserCookie,
     away: createEncryptedCollection<AwayUser>(store, parts.encryption, 'AwayUser', hashId),
     authorizations: parts.authorizations,
+    connecting: connections?.connecting,
+    finishVisit: async (incoming, answer) => (await connections?.visits.finish(incoming, answer)) ?? false,
     now: () => clock.wall(),
     report: parts.events.report,
     findProvider: endpoints.findProvider,
@@ -103,12 +115,14 @@ interface HandlerOptions {
 /** All endpoints of the broker, by public path. */
 export function listHandlers({ given, parts, endpoints, endpointPaths }: HandlerOptions): Map<string, EndpointHandler> {
   const { authorization } = BROKER_PATHS.provider
-  const signIn = createSignInOptions(given, parts, endpoints)
+  const connections = parts.upstreamAccounts && openConnections(listParts(given, parts, endpoints), parts.upstreamAccounts)
+  const signIn = createSignInOptions(given, parts, endpoints, connections)
   const handlers: (readonly [path: string, handle: EndpointHandler])[] = [
     ...Object.values(BROKER_PATHS.provider).map((path) => [path, holdToMethods(endpoints.handle)] as const),
     [`${authorization}/{id}`, holdToMethods(endpoints.handleResume, ['GET', 'HEAD'])],
     [`${BROKER_PATHS.signIn}/{id}`, createSignInHandler(handleSignIn, signIn, endpoints)],
     [BROKER_PATHS.callback, createSignInHandler(handleCallback, signIn, endpoints)],
+    ...listConnectionHandlers(connections, signIn, endpoints),
     ...listMetadataPaths(endpointPaths).map((path) => [path, holdToMethods(endpoints.handleMetadata)] as const),
   ]
   const onBehalf = (handle: EndpointHandler): EndpointHandler => {
@@ -116,6 +130,48 @@ export function listHandlers({ given, parts, endpoints, endpointPaths }: Handler
   }
   const answer = (handle: EndpointHandler) => parts.events.watch(findFailedKind, answeringOutages(onBehalf(handle), given.plan))
   return new Map(handlers.map(([path, handle]) => [path, answer(handle)]))
+}
+
+function listParts({ plan, store, clock }: PartsOptions, parts: Parts, { findProvider }: ProtocolEndpoints) {
+  const { encryption, identityProvider, accounts, browserCookie, authorizations, events } = parts
+  return {
+    plan: plan.identityProvider,
+    origin: plan.issuer,
+    brand: plan.brand,
+    store,
+    clock,
+    encryption,
+    identityProvider,
+    accounts,
+    browserCookie,
+    authorizations,
+    report: events.report,
+    // Without its name the page says less, and nothing wrong.
+    findClientName: async (clientId: string) =>
+      (
+        await findProvider()
+          .Client.find(clientId)
+          .catch(() => undefined)
+      )?.clientName,
+  }
+}
+
+/** Where users connect accounts; nothing where no MCP server has some. */
+function listConnectionHandlers(
+  connections: ConnectionsOptions | undefined,
+  signIn: SignInOptions,
+  endpoints: ProtocolEndpoints,
+): (readonly [path: string, handle: EndpointHandler])[] {
+  if (connections === undefined) return []
+  const { list, link, callback, client } = BROKER_PATHS.connections
+  const page = (handle: typeof handleConnections) =>
+    createSignInHandler((incoming) => handle(incoming, connections), signIn, endpoints)
+  return [
+    [list, page(handleConnections)],
+    [`${link}/{id}`, page(handleLink)],
+    [`${callback}/{id}`, createSignInHandler(handleAccountCallback, signIn, endpoints)],
+    [`${client}/{id}`, createDocumentHandler(connections.origin)],
+  ]
 }
 
 /** An endpoint with pages of our own; the user is told of every error by such a page. */
@@ -140,6 +196,7 @@ const findFailedKind: FindFailedKind = ({ path, request }) => {
   const { authorization, registration, revocation, token } = BROKER_PATHS.provider
   if (path === authorization || path.startsWith(`${authorization}/`)) return 'authorization'
   if (path === BROKER_PATHS.callback) return 'sign_in'
+  if (path.startsWith(`${BROKER_PATHS.connections.callback}/`)) return 'account_connected'
   if (path === registration) return 'registration'
   if (path === token) return 'token_issued'
   if (path === revocation) return 'token_revoked'

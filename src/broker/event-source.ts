@@ -17,7 +17,14 @@ export interface EventSource {
 }
 
 /** What can fail before anything is known but the endpoint. */
-export type FailedKind = 'authorization' | 'sign_in' | 'consent' | 'registration' | 'token_issued' | 'token_revoked'
+export type FailedKind =
+  | 'authorization'
+  | 'sign_in'
+  | 'consent'
+  | 'registration'
+  | 'token_issued'
+  | 'token_revoked'
+  | 'account_connected'
 
 export type FindFailedKind = (incoming: EndpointRequest) => FailedKind | undefined
 

@@ -26,6 +26,7 @@ import { type Consents, createConsents } from './sign-in/consents.ts'
 import { createSingleUse, type SingleUse } from './storage/single-use.ts'
 import { createUnrevokedVerifier, type Revocations } from './tokens/revocation.ts'
 import { createStepUps, type StepUps } from './tokens/step-ups.ts'
+import { createUpstreamAccounts, type UpstreamAccounts } from './upstream-accounts/upstream-accounts.ts'
 
 /** What the parts of the broker are made of. */
 export interface PartsOptions {
@@ -70,6 +71,8 @@ export interface Parts {
   /** Verifies access tokens that are to be exchanged. */
   readonly subjectTokens: TokenVerifier
   readonly events: EventSource
+  /** Undefined where no MCP server has accounts of users. */
+  readonly upstreamAccounts: UpstreamAccounts | undefined
   close(): Promise<void>
 }
 
@@ -86,6 +89,7 @@ export async function createParts(options: PartsOptions): Promise<Parts> {
   const events = createEventSource(options.onEvent, plan.issuer, resources)
   const provider = openIdentityProvider(options, encryption)
   const { identityProvider } = provider
+  const upstreamAccounts = openUpstreamAccounts(options, encryption, events)
   const users = openUsers({
     plan,
     store,
@@ -95,6 +99,7 @@ export async function createParts(options: PartsOptions): Promise<Parts> {
     resources,
     report: events.report,
     isBlocked: listBlocked(options),
+    endLasting: upstreamAccounts?.endAll,
   })
   const documents = openClientDocuments(options)
   const subjectVerifier = createSubjectVerifier({ plan, resources: options.resources, pool, clock })
@@ -111,9 +116,7 @@ export async function createParts(options: PartsOptions): Promise<Parts> {
     stepUps: createStepUps(store, clock),
     browserCookie: createBrowserCookie(plan.issuer.startsWith('https:'), formKey),
     clientDocuments: documents.clientDocuments,
-    authorizations: createRateLimit(plan.authorizationsPerMinute, clock),
-    tokenRequests: createAddressLimit(plan.tokenRequestsPerMinute, clock),
-    unknownIntrospections: createAddressLimit(plan.tokenRequestsPerMinute, clock),
+    ...createLimits(plan, clock),
     assertions: createIdentityAssertions({
       issuers: plan.assertionIssuers,
       audience: plan.issuer,
@@ -123,12 +126,21 @@ export async function createParts(options: PartsOptions): Promise<Parts> {
       clock,
     }),
     events,
+    upstreamAccounts,
     guardTokens,
     subjectTokens: guardTokens(createUnrevokedVerifier(subjectVerifier, plan.issuer, users.revocations)),
     async close() {
       singleUse.close()
-      await Promise.all([provider.close(), documents.close(), pool.close()])
+      await Promise.all([provider.close(), documents.close(), pool.close(), upstreamAccounts?.close()])
     },
+  }
+}
+
+function createLimits({ authorizationsPerMinute, tokenRequestsPerMinute }: BrokerPlan, clock: Clock) {
+  return {
+    authorizations: createRateLimit(authorizationsPerMinute, clock),
+    tokenRequests: createAddressLimit(tokenRequestsPerMinute, clock),
+    unknownIntrospections: createAddressLimit(tokenRequestsPerMinute, clock),
   }
 }
 
@@ -143,6 +155,27 @@ function listBlocked({ denied, plan }: PartsOptions): (subject: string) => boole
 function openIssuerPool({ plan, clock, onIssue, resolveHost }: PartsOptions, keys: SigningKeys): IssuerPool {
   const ownKeys = new Map([[plan.issuer, keys.verification]])
   return createIssuerPool({ clock, onIssue, ownKeys, ...(resolveHost && { resolveHost }) })
+}
+
+/** One for each MCP server, which may have several resources. */
+function openUpstreamAccounts(
+  { plan, resources, store, clock, onIssue, resolveHost }: PartsOptions,
+  encryption: Encryption,
+  { report }: EventSource,
+): UpstreamAccounts | undefined {
+  const plans = new Map(resources.flatMap(({ account }) => (account === undefined ? [] : [[account.server, account] as const])))
+  if (plans.size === 0) return undefined
+  const { issuer: origin, grantSeconds } = plan
+  return createUpstreamAccounts([...plans.values()], {
+    origin,
+    store,
+    encryption,
+    clock,
+    resolveHost,
+    grantSeconds,
+    report,
+    onIssue,
+  })
 }
 
 /** A part with connections of its own. */

@@ -48,6 +48,7 @@ function selectPart(plan: BrokerPlan, servers: readonly ServerPlan[]): BrokerPar
       scopes: createPolicy(server.policy).knownScopes,
       defaultScopes: server.scopesSupported,
       needsProviderToken: needsProviderToken(server),
+      account: server.credential.kind === 'own_account' ? server.credential.account : undefined,
     }))
   return { plan, resources, endpointPaths: endpoints.map(({ path }) => path) }
 }

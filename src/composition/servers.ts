@@ -114,6 +114,11 @@ function createCredential(
       if (broker === undefined)
         throw new Error(`The MCP server "${name}" gets a token of the identity provider, and there is none.`)
       return { kind: 'identity_provider', find: broker.credentials.findAccessToken }
+    case 'own_account': {
+      const found = broker?.findAccountCredential(name)
+      if (found === undefined) throw new Error(`The MCP server "${name}" has accounts of users, and nothing connects them.`)
+      return found
+    }
     case 'delegated':
       if (delegation === undefined) throw new Error(`The MCP server "${name}" gets a token, and nothing fetches it.`)
       return { kind: 'delegated', isShared: delegation.isShared, find: delegation.find, forget: delegation.forget }

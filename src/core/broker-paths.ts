@@ -13,6 +13,15 @@ export const BROKER_PATHS = {
   signIn: '/sign-in',
   /** Where the identity provider sends users back to. */
   callback: '/oauth/callback',
+  /** Accounts at MCP servers; served where an MCP server has some. */
+  connections: {
+    list: '/connections',
+    /** The last segment says what is asked for, of whom. */
+    link: '/connections/link',
+    /** The last segment names MCP server and authorization server. */
+    callback: '/connections/callback',
+    client: '/connections/client',
+  },
 } as const
 
 /** Where issuers post logout tokens, with and without a broker. */

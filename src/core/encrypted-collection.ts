@@ -17,6 +17,8 @@ export interface EncryptedCollection<T> {
   add(id: string, value: T, terms?: EntryTerms): Promise<boolean>
   /** Removes the value and returns it. Of several concurrent calls, one gets it. */
   take(id: string): Promise<T | undefined>
+  /** Removes a value that was found before, unless it has changed since. Returns whether it was removed. */
+  drop(id: string, seen: Kept<T>): Promise<boolean>
   list(most: number): Promise<readonly T[]>
 }
 
@@ -59,6 +61,7 @@ export function createEncryptedCollection<T>(
     put: (id, value, terms) => store.put(kind, toKey(id), encrypt(toKey(id), value), terms),
     add: (id, value, terms) => store.add(kind, toKey(id), encrypt(toKey(id), value), terms),
     take: async (id) => decrypt(toKey(id), await store.take(kind, toKey(id))),
+    drop: async (id, seen) => (await store.take(kind, toKey(id), seen.encrypted)) !== undefined,
     async list(most) {
       const entries = await store.list(kind, most)
       return entries.flatMap(({ id, value }) => decrypt(id, value) ?? [])

@@ -1,3 +1,4 @@
+import type { AccountQuestion } from './account-question.ts'
 import { adminErrors } from './error-catalogue/admin-errors.ts'
 import { authenticationErrors } from './error-catalogue/authentication-errors.ts'
 import { authorizationErrors } from './error-catalogue/authorization-errors.ts'
@@ -61,6 +62,8 @@ interface ProxyErrorOptions {
   readonly missingScopes?: readonly string[]
   /** Operations whose targets the caller must not learn of, for `target_hidden`. */
   readonly hidden?: readonly Operation[]
+  /** Where and how the user is asked to connect an account, for `account_required`. */
+  readonly account?: AccountQuestion
   /** What the configuration tells callers who are refused (`reason` of a rule). */
   readonly toldReason?: string
   /** Seconds after which another try makes sense, sent as `Retry-After`. */
@@ -81,6 +84,7 @@ export class ProxyError extends Error {
   readonly scopes: readonly string[] | undefined
   readonly missingScopes: readonly string[] | undefined
   readonly hidden: readonly Operation[] | undefined
+  readonly account: AccountQuestion | undefined
   readonly toldReason: string | undefined
   readonly retryAfter: number | undefined
 
@@ -97,6 +101,7 @@ export class ProxyError extends Error {
     this.scopes = options?.scopes
     this.missingScopes = options?.missingScopes
     this.hidden = options?.hidden
+    this.account = options?.account
     this.toldReason = options?.toldReason
     this.retryAfter = options?.retryAfter
   }

@@ -58,6 +58,10 @@ export type EventKind =
   | ({ readonly kind: 'token_issued' | 'token_refreshed' | 'token_exchanged' | 'token_revoked' } & TokenFacts)
   /** A token was asked for with which an MCP server is called; `detail` has the kind and the authorization server. */
   | { readonly kind: 'upstream_token_issued' }
+  /** A user connected an account at an MCP server, or tried to; `detail` has its authorization server. */
+  | { readonly kind: 'account_connected' }
+  /** An account is not connected any more; `detail` says why, or whether it was revoked at its authorization server. */
+  | { readonly kind: 'account_ended' }
   /** A refresh token or a code was used twice, so that all that came from it has ended (RFC 9700 §4.14.2). */
   | { readonly kind: 'token_reused'; readonly grantId?: string | undefined }
   /** Another key signs the broker's tokens from now on. */

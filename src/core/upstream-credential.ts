@@ -1,4 +1,5 @@
 import type { DelegationPlan } from './plan/delegation-plan.ts'
+import type { OwnAccountPlan } from './plan/own-account-plan.ts'
 import type { Principal } from './principal.ts'
 
 /** Who makes a call, and the access token that it showed. */
@@ -11,7 +12,7 @@ export interface Caller {
  * Finds the bearer token that an upstream gets for a caller.
  *
  * @throws ProxyError `token_invalid` when the caller has to sign in again, `upstream_token_refused`, `upstream_token_misconfigured`,
- *   `upstream_token_unavailable`, `identity_provider_unavailable`
+ *   `upstream_token_unavailable`, `identity_provider_unavailable`, `account_required`
  */
 export type FindCredential = (caller: Caller) => Promise<string>
 
@@ -25,6 +26,8 @@ export type UpstreamCredentialPlan =
   | { readonly kind: 'identity_provider' }
   /** A token that an authorization server issues for this MCP server. */
   | { readonly kind: 'delegated'; readonly delegation: DelegationPlan }
+  /** A token for the user's own account at the MCP server, which the user connects once. */
+  | { readonly kind: 'own_account'; readonly account: OwnAccountPlan }
 
 /** The same, with what finds the credential. The pipeline adds it to calls that are permitted (`pipeline/add-credential.ts`). */
 export type UpstreamCredential =
@@ -39,3 +42,14 @@ export type UpstreamCredential =
       /** Has the next call fetch a new token: the MCP server has refused this one. */
       readonly forget: (caller: Caller) => void
     }
+  | OwnAccountCredential
+
+/** What finds the token for a user's own account at the MCP server. */
+export interface OwnAccountCredential {
+  readonly kind: 'own_account'
+  readonly find: FindCredential
+  /** The MCP server has answered 401 to this token. */
+  readonly noteRefusal: (principal: Principal, token: string) => void
+  /** Where the user connects an account, with these scopes beside the usual ones. */
+  readonly formatLink: (principal: Principal, scopes: readonly string[]) => string
+}

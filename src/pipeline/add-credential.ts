@@ -1,7 +1,9 @@
 import { isAccessKey } from '../core/access-key.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { RoutedCall } from '../core/route.ts'
-import type { FindCredential, UpstreamCredential } from '../core/upstream-credential.ts'
+import type { FindCredential, OwnAccountCredential, UpstreamCredential } from '../core/upstream-credential.ts'
+import { withoutAccountAnswer } from '../mcp/account-question.ts'
+import { askForAccount } from './answer-account.ts'
 import type { Identity } from './authenticate.ts'
 
 /**
@@ -22,6 +24,8 @@ export function addCredential(call: RoutedCall, { token }: Identity): RoutedCall
     case 'identity_provider':
     case 'delegated':
       return findToken(credential.find, call, token)
+    case 'own_account':
+      return findAccountToken(credential, call, token)
   }
 }
 
@@ -32,6 +36,17 @@ function isOfCaller(credential: UpstreamCredential): boolean {
 
 async function findToken(find: FindCredential, call: RoutedCall, token: string): Promise<RoutedCall> {
   return addBearerToken(call, await find({ principal: call.principal, token }))
+}
+
+/** @throws ProxyError `account_required` with the question for the user, where no account is connected */
+async function findAccountToken(credential: OwnAccountCredential, call: RoutedCall, token: string): Promise<RoutedCall> {
+  try {
+    const ready = await findToken(credential.find, call, token)
+    return call.body === undefined ? ready : { ...ready, body: withoutAccountAnswer(call.body) }
+  } catch (error) {
+    if (error instanceof ProxyError && error.code === 'account_required') throw askForAccount(error, call, credential)
+    throw error
+  }
 }
 
 function addBearerToken(call: RoutedCall, token: string): RoutedCall {

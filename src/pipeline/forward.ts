@@ -9,6 +9,7 @@ import { checkEndpoint, createEndpointRewriter, isEventStream } from '../mcp/end
 import { formatListenEnd } from '../mcp/listen-end.ts'
 import { isModernRevision } from '../mcp/revision.ts'
 import { sealSessionId } from '../mcp/session-id.ts'
+import { askForAccount } from './answer-account.ts'
 import type { Identity } from './authenticate.ts'
 import type { Exchange } from './exchange.ts'
 import { findListFiltering } from './filter-lists.ts'
@@ -129,11 +130,15 @@ class Forwarding implements ReplyOwner {
   }
 
   refuse(error: ProxyError): void {
-    const { route, principal } = this.#call
-    // It may have been revoked where it was issued: the next call gets another one.
-    if (error.code === 'upstream_refused_credential' && route.credential.kind === 'delegated')
-      route.credential.forget({ principal, token: this.#token })
-    refuse(this.#exchange, error)
+    const { route, principal, headers } = this.#call
+    const { credential } = route
+    if (error.code === 'upstream_refused_credential') {
+      // It may have been revoked where it was issued: the next call gets another one.
+      if (credential.kind === 'delegated') credential.forget({ principal, token: this.#token })
+      if (credential.kind === 'own_account') credential.noteRefusal(principal, findBearerToken(headers))
+    }
+    const isQuestion = error.code === 'account_required' && credential.kind === 'own_account'
+    refuse(this.#exchange, isQuestion ? askForAccount(error, this.#call, credential) : error)
   }
 
   onFailure({ code, reason, cause }: ProxyError): void {
@@ -141,6 +146,11 @@ class Forwarding implements ReplyOwner {
     this.#exchange.record.reason = reason
     this.#exchange.record.cause = cause
   }
+}
+
+/** The token that the upstream got. */
+function findBearerToken(headers: readonly string[]): string {
+  return (headers[headers.lastIndexOf('authorization') + 1] ?? '').slice('Bearer '.length)
 }
 
 /**

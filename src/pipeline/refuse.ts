@@ -5,6 +5,7 @@ import { discardBody } from '../http/discard-body.ts'
 import { cutAnswer } from '../http/server-reply.ts'
 import { findReadableIds, type ReadableIds } from '../mcp/readable-ids.ts'
 import { formatChallenge, listScopesToAskFor } from '../oauth/challenge.ts'
+import { answerAccountRequired } from './answer-account.ts'
 import { answerHidden } from './answer-hidden.ts'
 import { findBrowserPage } from './browser-page.ts'
 import type { Exchange } from './exchange.ts'
@@ -28,6 +29,7 @@ export function refuse(exchange: Exchange, error: unknown): void {
     return
   }
   if (refusal.code === 'target_hidden') return answerHidden(exchange, refusal)
+  if (refusal.code === 'account_required' && answerAccountRequired(exchange, refusal)) return
   const page = findBrowserPage(exchange, refusal)
   const body = Buffer.from(page?.html ?? formatBody(exchange, refusal))
   lingerOverUnreadBody(exchange)

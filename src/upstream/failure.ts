@@ -1,5 +1,7 @@
 import { errors } from 'undici'
 import { ProxyError, type ReasonOf } from '../core/errors.ts'
+import { findBearerChallenge } from '../core/read-challenge.ts'
+import { isScopeToken } from '../core/scope-token.ts'
 import type { UpstreamCredential } from '../core/upstream-credential.ts'
 import { EgressError } from '../egress/egress-error.ts'
 
@@ -17,9 +19,28 @@ export function refusedCredential({ kind }: UpstreamCredential): ProxyError {
     case 'none':
     case 'identity_provider':
     case 'delegated':
+    case 'own_account':
       return new ProxyError('upstream_refused_credential', { cause })
   }
 }
+
+/**
+ * An upstream that has an account of the user may want more scopes (RFC 6750 §3.1): those are for the user to give, at the upstream's own
+ * authorization server.
+ *
+ * @param challenge - `WWW-Authenticate` of a 403
+ */
+export function findMissingScopes({ kind }: UpstreamCredential, challenge: unknown): ProxyError | undefined {
+  if (kind !== 'own_account' || typeof challenge !== 'string') return undefined
+  const parameters = findBearerChallenge(challenge)?.parameters
+  if (parameters?.get('error') !== 'insufficient_scope') return undefined
+  const scopes = (parameters.get('scope') ?? '').split(' ').filter(isScopeToken)
+  const cause = 'the upstream answered 403 insufficient_scope'
+  return new ProxyError('account_required', { reason: 'scopes_missing', scopes: scopes.slice(0, MAX_SCOPES), cause })
+}
+
+/** Of one challenge. */
+const MAX_SCOPES = 64
 
 /** Classifies a failure: an answer that is not HTTP, no connection, or one that ended before the answer did. */
 export function describeFailure(error: Error, hasConnection: boolean): ProxyError {

@@ -10,7 +10,7 @@ import { type Waiting, watchIdle } from '../http/idle-watch.ts'
 import { isEventStream } from '../mcp/endpoint-event.ts'
 import { type Awaited, findForeignType, formatAcknowledgment } from './answer-type.ts'
 import { isLostConnection } from './dial.ts'
-import { describeFailure, invalid, refusedCredential, timeout } from './failure.ts'
+import { describeFailure, findMissingScopes, invalid, refusedCredential, timeout } from './failure.ts'
 import { BEGINNING_OF_STREAM, followTail, HEARTBEAT, isBetweenEvents, takesHeartbeats } from './heartbeat.ts'
 import { describeRedirect, findSlashTarget } from './redirect.ts'
 import { filterResponseHeaders } from './response-headers.ts'
@@ -111,6 +111,8 @@ export class ResponseHandler implements Dispatcher.DispatchHandler {
 
   #begin(controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     if (status === 401) return this.#giveUp(controller, refusedCredential(this.#asked.route.credential))
+    const missing = status === 403 ? findMissingScopes(this.#asked.route.credential, headers['www-authenticate']) : undefined
+    if (missing !== undefined) return this.#giveUp(controller, missing)
     if (status >= 300 && status < 400 && status !== 304) return this.#redirect(controller, status, headers.location)
     this.#follow = undefined
     this.#waiting?.stop()

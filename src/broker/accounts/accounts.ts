@@ -24,6 +24,8 @@ export interface Accounts {
   isBlocked(subject: string): boolean
   /** Ends all sessions, grants and tokens of a user. */
   end(subject: string): Promise<void>
+  /** The same for a user who may not sign in any more, with what outlasts a session. */
+  shutOut(subject: string): Promise<void>
   /**
    * Finds a user whose session with the identity provider goes on, asking it when its last word is over.
    *
@@ -51,6 +53,8 @@ export interface AccountsOptions {
   readonly listScopes?: (claims: Claims) => ReadonlySet<string>
   /** Whether an operator shuts the user out. */
   readonly isBlocked?: ((subject: string) => boolean) | undefined
+  /** Ends what outlasts a user's session, for a user who may not sign in any more. */
+  readonly endLasting?: ((subject: string) => Promise<void>) | undefined
   /** Called when grants or scopes of a user have ended. */
   readonly onEnded: (subject: string) => void
   readonly report: OnEvent
@@ -77,9 +81,11 @@ export function createAccounts(options: AccountsOptions): Accounts {
       return user === undefined || isWordOver(user, clock.wall(), plan.unrefreshedSeconds) ? undefined : user
     },
     save: (user) => save(user, session),
-    async end(subject) {
-      const isKnown = (await collection.look(subject)) !== undefined
-      await end(subject, isKnown ? NOT_ALLOWED : undefined, session)
+    end: (subject) => endKnown(subject, session),
+    async shutOut(subject) {
+      // First, so that what fails half-way is done when it is repeated: then the user is still known.
+      await session.endLasting?.(subject)
+      await endKnown(subject, session)
     },
     async findCurrent(subject) {
       const user = await collection.find(subject)
@@ -148,6 +154,11 @@ async function conclude(before: SignedInUser, word: Word, session: Session): Pro
   return undefined
 }
 
+async function endKnown(subject: string, session: Session): Promise<void> {
+  const isKnown = (await session.collection.look(subject)) !== undefined
+  await end(subject, isKnown ? NOT_ALLOWED : undefined, session)
+}
+
 const NOT_ALLOWED = 'the user is no longer allowed to sign in'
 
 /** @param detail - why what the user had here ends; undefined for a user who had nothing */
@@ -164,6 +175,7 @@ async function end(subject: string, detail: string | undefined, { store, onEnded
 /** Groups and rules change: a user who may no longer sign in loses all grants. */
 async function endUnlessAllowed(user: SignedInUser, options: AccountsOptions): Promise<SignedInUser | undefined> {
   if (mayUserSignIn(user.claims, options.plan) && options.isBlocked?.(user.subject) !== true) return user
+  await options.endLasting?.(user.subject)
   await end(user.subject, NOT_ALLOWED, options)
   return undefined
 }

@@ -1,4 +1,5 @@
 import type { ClientPlan } from '../../core/plan/client-plan.ts'
+import type { OwnAccountPlan } from '../../core/plan/own-account-plan.ts'
 
 /** A protected resource that the broker issues tokens for. */
 export interface BrokerResource {
@@ -12,6 +13,8 @@ export interface BrokerResource {
   readonly defaultScopes: readonly string[]
   /** Whether calls carry the user's own access token of the identity provider. */
   readonly needsProviderToken?: boolean
+  /** The accounts that users have there; undefined where the server needs none. */
+  readonly account?: OwnAccountPlan | undefined
 }
 
 /** What tokens carry for servers without scopes of their own: OAuth has no grant of nothing. */

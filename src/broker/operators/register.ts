@@ -35,7 +35,7 @@ export function createRegister(options: RegisterOptions): SignInRegister {
     list: () => list(options),
     async endUser(subject) {
       const user = await stored.find(subject)
-      await accounts.end(subject)
+      await accounts.shutOut(subject)
       if (user === undefined) return { wasKnown: false, atProvider: 'no_token' }
       // Here the user is out, whatever the identity provider answers.
       return { wasKnown: true, atProvider: await identityProvider.revoke(user).catch(() => 'failed' as const) }

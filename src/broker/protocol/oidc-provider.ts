@@ -18,6 +18,7 @@ import type { Consents } from '../sign-in/consents.ts'
 import type { SingleUse } from '../storage/single-use.ts'
 import { GRANT_CLAIM } from '../tokens/revocation.ts'
 import type { StepUps } from '../tokens/step-ups.ts'
+import type { UpstreamAccounts } from '../upstream-accounts/upstream-accounts.ts'
 import { planCookies } from './cookies.ts'
 import { createInteractionPolicy } from './interaction-policy.ts'
 import { curateMetadata, type Middleware, nameDefaults } from './middlewares.ts'
@@ -46,6 +47,8 @@ export interface ProviderOptions {
   /** Fetches what clients name: their metadata documents and keys. */
   readonly fetch: typeof fetch
   readonly clock: Clock
+  /** Undefined where no MCP server has accounts of users. */
+  readonly upstreamAccounts: UpstreamAccounts | undefined
   readonly report: OnEvent
 }
 

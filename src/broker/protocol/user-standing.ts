@@ -6,14 +6,14 @@ import { listUserScopes } from '../identity-provider/access-rules.ts'
 import { createRevocations, type Revocations, type UserOfToken } from '../tokens/revocation.ts'
 
 interface StandingOptions
-  extends Pick<AccountsOptions, 'store' | 'encryption' | 'identityProvider' | 'clock' | 'report' | 'isBlocked'> {
+  extends Pick<AccountsOptions, 'store' | 'encryption' | 'identityProvider' | 'clock' | 'report' | 'isBlocked' | 'endLasting'> {
   readonly plan: BrokerPlan
   readonly resources: Resources
 }
 
 /** The users who have signed in, and whether their tokens still stand: each has to hear of the other. */
 export function openUsers(options: StandingOptions): { readonly accounts: Accounts; readonly revocations: Revocations } {
-  const { plan, store, encryption, clock, identityProvider, resources, report, isBlocked } = options
+  const { plan, store, encryption, clock, identityProvider, resources, report, isBlocked, endLasting } = options
   const { identityProvider: rules, grantSeconds } = plan
   const listScopes = (claims: Claims) => listUserScopes(claims, rules, resources.scopes)
   const findEntitled = async (token: UserOfToken) => {
@@ -33,6 +33,7 @@ export function openUsers(options: StandingOptions): { readonly accounts: Accoun
     onEnded,
     report,
     isBlocked,
+    endLasting,
   })
   return { accounts, revocations }
 }

@@ -6,19 +6,22 @@ import type { Resources } from '../clients/resources.ts'
 import { listUserScopes } from '../identity-provider/access-rules.ts'
 import { IdentityProviderError } from '../identity-provider/error.ts'
 import type { SignedInUser } from '../identity-provider/signed-in-user.ts'
+import { lacksAccount } from '../sign-in/away-account.ts'
 import type { Consents } from '../sign-in/consents.ts'
+import type { UpstreamAccounts } from '../upstream-accounts/upstream-accounts.ts'
 
 interface UserOptions {
   readonly plan: BrokerPlan
   readonly resources: Resources
   readonly accounts: Accounts
   readonly consents: Consents
+  readonly upstreamAccounts: UpstreamAccounts | undefined
   readonly report: OnEvent
 }
 
 /** How the OAuth provider finds users, and what they allowed before. */
 export function planUsers(options: UserOptions): Configuration {
-  const { accounts, consents, resources, plan, report } = options
+  const { accounts, consents, resources, plan, upstreamAccounts, report } = options
   return {
     async findAccount(ctx, subject, token) {
       const user = await findUser(ctx, subject, token, options)
@@ -30,6 +33,9 @@ export function planUsers(options: UserOptions): Configuration {
       const user = await accounts.find(ctx.oidc.session?.accountId ?? '')
       const resource = resources.find(String(ctx.oidc.params?.resource))
       if (user === undefined || resource === undefined) return undefined
+      // The account is connected as a step of a sign-in that the user sees.
+      const account = upstreamAccounts?.find(resource.name)
+      if (account !== undefined && (await lacksAccount(account, user.subject))) return undefined
       const grant = await consents.recall(ctx, listUserScopes(user.claims, plan.identityProvider, resource.scopes))
       if (grant !== undefined) reportRecalled(grant, resource.identifier, report)
       return grant

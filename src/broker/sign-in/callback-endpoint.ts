@@ -2,10 +2,10 @@ import type { EndpointRequest } from '../../core/endpoint-request.ts'
 import { explainDenial, listUserScopes, mayUserSignIn } from '../identity-provider/access-rules.ts'
 import type { SignedInUser } from '../identity-provider/signed-in-user.ts'
 import { isSameText } from '../pages/browser-cookie.ts'
-import { type AskedScope, describeScope } from '../pages/consent-page.ts'
 import { SIGN_IN_ERRORS, type SignInError } from '../pages/sign-in-errors.ts'
+import { completeSignIn } from './complete-sign-in.ts'
 import { type AwayUser, describeSignInContext, type SignInContext, type SignInOptions } from './sign-in-context.ts'
-import { allow, goOn, sendFailureBack, sendSignInError, sendSignInErrorBack } from './sign-in-result.ts'
+import { sendFailureBack, sendSignInError, sendSignInErrorBack } from './sign-in-result.ts'
 
 /** Handles the response with which the identity provider redirects a user back. */
 export async function handleCallback(incoming: EndpointRequest, options: SignInOptions): Promise<void> {
@@ -18,6 +18,7 @@ export async function handleCallback(incoming: EndpointRequest, options: SignInO
   if (new Set(answer.keys()).size < answer.size)
     return sendSignInError(incoming, SIGN_IN_ERRORS.suspicious, 'the response has a repeated parameter', options)
   const away = await options.away.find(answer.get('state') ?? '')
+  if (away === undefined && (await options.finishVisit(incoming, answer))) return
   if (away === undefined) return sendSignInError(incoming, SIGN_IN_ERRORS.over, 'no pending sign-in has this state', options)
   // Checked before anything is used up: the holder of a leaked link must not be able to end the sign-in, or take part in it.
   const browser = options.browserCookie.find(incoming.request)
@@ -51,28 +52,17 @@ async function finishSignIn(
     // Whatever is said of the user holds for everything that the user has here.
     const isBlocked = options.accounts.isBlocked(user.subject)
     if (mayUserSignIn(user.claims, options.plan) && !isBlocked) await options.accounts.save(user)
-    else await options.accounts.end(user.subject)
+    else await options.accounts.shutOut(user.subject)
     const denied = isBlocked ? BLOCKED : findDenial(user, context, options)
     if (denied !== undefined) {
       const cause = `subject ${JSON.stringify(user.subject)}: ${denied.cause}`
       reportDenial(user, context, denied, options)
       return await sendSignInErrorBack(context, denied.signInError, cause, options)
     }
-    goOn(context, await allow(context, user, true, options), options, listRefused(user, context, options))
+    await completeSignIn(context, user, true, options)
   } catch (error) {
     await sendFailureBack(context, error, options)
   }
-}
-
-/** The requested scopes that the user may not have, which is known only after the sign-in. */
-function listRefused(
-  { claims }: SignedInUser,
-  { scopes, resource }: SignInContext,
-  { plan, scopeDescriptions }: SignInOptions,
-): AskedScope[] {
-  const possible = listUserScopes(claims, plan, resource.scopes)
-  const refused = scopes.filter((scope) => resource.scopes.has(scope) && !possible.has(scope))
-  return refused.map((scope) => describeScope(scope, scopeDescriptions))
 }
 
 function reportDenial(

@@ -10,8 +10,9 @@ import { describeScope, renderConsentPage } from '../pages/consent-page.ts'
 import { isFromOwnPage } from '../pages/form.ts'
 import { type PageContent, renderGoOnPage } from '../pages/page.ts'
 import { SIGN_IN_ERRORS, SIGN_IN_MINUTES } from '../pages/sign-in-errors.ts'
+import { completeSignIn } from './complete-sign-in.ts'
 import { openSignInContext, type SignInContext, type SignInOptions } from './sign-in-context.ts'
-import { allow, goOn, refuse, sendFailureBack, sendPage, sendSignInError } from './sign-in-result.ts'
+import { goOn, refuse, sendFailureBack, sendPage, sendSignInError } from './sign-in-result.ts'
 
 /** How long a user may take at the identity provider, in milliseconds. */
 const AWAY_MS = SIGN_IN_MINUTES * 60_000
@@ -82,7 +83,7 @@ async function takeForm(context: SignInContext, options: SignInOptions): Promise
   if (action !== 'allow' && action !== 'switch') return sendPage(incoming, 200, await renderQuestion(context, options), options)
   const user = action === 'switch' ? undefined : await findSignedIn(interaction, options)
   if (user === undefined) return sendAway(context, browser, options, action === 'switch' || asksForAccount(interaction))
-  return goOn(context, await allow(context, user, false, options), options)
+  return completeSignIn(context, user, false, options)
 }
 
 async function cancel(context: SignInContext, options: SignInOptions): Promise<void> {

@@ -11,6 +11,7 @@ import type { PendingSignIn } from '../identity-provider/signed-in-user.ts'
 import type { RateLimit } from '../limits/rate-limit.ts'
 import type { BrowserCookie } from '../pages/browser-cookie.ts'
 import type { Asking } from '../pages/consent-page.ts'
+import type { AccountConnecting } from './away-account.ts'
 import type { Consents } from './consents.ts'
 
 /** A sign-in that waits for its user to come back from the identity provider. */
@@ -34,6 +35,14 @@ export interface SignInOptions {
   readonly browserCookie: BrowserCookie
   readonly away: EncryptedCollection<AwayUser>
   readonly authorizations: RateLimit
+  /** Undefined where no MCP server has accounts of users. */
+  readonly connecting: AccountConnecting | undefined
+  /**
+   * Takes the response for a user who came to a page of ours, without a client.
+   *
+   * @returns false where that is not what the user was sent away for
+   */
+  readonly finishVisit: (incoming: EndpointRequest, answer: URLSearchParams) => Promise<boolean>
   /** Milliseconds since the epoch. */
   readonly now: () => number
   readonly report: OnEvent

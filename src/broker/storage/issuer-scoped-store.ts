@@ -5,13 +5,17 @@ import type { EntryTerms, Store } from '../../core/store.ts'
 const OF_USERS: ReadonlySet<string> = new Set([
   'Account',
   'AuthorizationCode',
+  'AwayAccount',
   'AwayUser',
+  'AwayVisitor',
   'Consent',
   'Grant',
   'Interaction',
   'RefreshToken',
   'Session',
   'SessionUid',
+  'UpstreamAccount',
+  'Visitor',
 ])
 
 /** Between the key of an entry and its value. Keys are digests, and have none. */

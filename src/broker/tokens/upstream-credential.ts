@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
 import { ProxyError } from '../../core/errors.ts'
+import type { Principal } from '../../core/principal.ts'
 import type { Caller, FindCredential } from '../../core/upstream-credential.ts'
 import type { Accounts } from '../accounts/accounts.ts'
 import { IdentityProviderError } from '../identity-provider/error.ts'
@@ -29,15 +30,8 @@ export function createCredentialSource(accounts: Accounts, clock: Clock): Creden
 }
 
 function createUserFinder(accounts: Accounts): (caller: Caller) => Promise<SignedInUser> {
-  return async ({ principal: { subject, clientId, claims } }) => {
-    // A machine that stands for itself is no user, though its name might be one’s (RFC 9068 §5), nor is who acts for it.
-    const isSignedIn = findGrantBehind(claims) !== undefined || (subject !== clientId && claims.act === undefined)
-    if (!isSignedIn)
-      throw new ProxyError('token_invalid', {
-        reason: 'no_user',
-        cause: 'the token does not belong to a user of the identity provider',
-      })
-    const user = subject === undefined ? undefined : await findWithToken(accounts, subject)
+  return async ({ principal }) => {
+    const user = await findWithToken(accounts, checkSignedIn(principal))
     if (user === undefined)
       throw new ProxyError('token_invalid', {
         reason: 'identity_provider_session_ended',
@@ -45,6 +39,21 @@ function createUserFinder(accounts: Accounts): (caller: Caller) => Promise<Signe
       })
     return user
   }
+}
+
+/**
+ * The subject of a user who has signed in.
+ *
+ * @throws ProxyError `token_invalid`
+ */
+export function checkSignedIn({ subject, clientId, claims }: Principal): string {
+  // A machine that stands for itself is no user, though its name might be one’s (RFC 9068 §5), nor is who acts for it.
+  const isSignedIn = findGrantBehind(claims) !== undefined || (subject !== clientId && claims.act === undefined)
+  if (isSignedIn && subject !== undefined) return subject
+  throw new ProxyError('token_invalid', {
+    reason: 'no_user',
+    cause: 'the token does not belong to a user of the identity provider',
+  })
 }
 
 async function findWithToken(accounts: Accounts, subject: string): Promise<SignedInUser | undefined> {

@@ -2,6 +2,7 @@ import { BROKER_PATHS, LOGOUT_PATH } from '../../core/broker-paths.ts'
 import { listEndpoints } from '../derive/endpoints.ts'
 import { entriesOf } from '../derive/present-items.ts'
 import { isLoopback } from '../format/formats.ts'
+import { OWN_ACCOUNT } from '../schema/credential.ts'
 import type { CheckContext } from './check-context.ts'
 import { checkClients } from './clients.ts'
 import { checkIdentityProvider } from './identity-provider.ts'
@@ -35,8 +36,9 @@ function checkPublicUrl({ config, report }: CheckContext): void {
 }
 
 function checkPaths({ config, report }: CheckContext): void {
-  const { provider, signIn, callback } = BROKER_PATHS
-  const taken = [...Object.values(provider), signIn, callback, LOGOUT_PATH]
+  const { provider, signIn, callback, connections } = BROKER_PATHS
+  const hasAccounts = entriesOf(config.servers).some(([, { credential }]) => credential?.kind === OWN_ACCOUNT)
+  const taken = [...Object.values(provider), signIn, callback, LOGOUT_PATH, ...(hasAccounts ? [connections.list] : [])]
   for (const [index, server] of entriesOf(config.servers)) {
     for (const { path, at } of listEndpoints(server)) {
       const owner = taken.find((own) => path === own || path.startsWith(`${own}/`))

@@ -1,7 +1,7 @@
 import { findCallersIssuer } from '../derive/callers-issuer.ts'
 import { entriesOf } from '../derive/present-items.ts'
 import type { ConfigPath } from '../problem/problem.ts'
-import { type CredentialConfig, DELEGATED_CREDENTIALS, type TokenIssuerConfig } from '../schema/credential.ts'
+import { type CredentialConfig, DELEGATED_CREDENTIALS, OWN_ACCOUNT, type TokenIssuerConfig } from '../schema/credential.ts'
 import type { PartialConfig } from '../schema/partial-config.ts'
 import type { ServerConfig } from '../schema/server.ts'
 import type { CheckContext } from './check-context.ts'
@@ -18,8 +18,10 @@ export function checkCredentials(context: CheckContext): void {
     const { credential } = server
     if (credential?.kind === undefined) continue
     checkPlace(server, credential.kind, ['servers', index], context)
-    if (credential.kind === 'identity_provider_token') checkProviderToken(server, at, context)
+    if (credential.kind === 'identity_provider_token' || credential.kind === OWN_ACCOUNT) checkProviderToken(server, at, context)
+    if (credential.kind === OWN_ACCOUNT) checkOwnAccount(server, credential, at, context)
     checkUselessKeys(credential, credential.kind, at, context)
+    if (credential.kind === OWN_ACCOUNT) checkAuthorities(credential.ca_file, [...at, 'ca_file'], context)
     if (isDelegated(credential.kind)) checkDelegation(server, credential, at, context)
   }
 }
@@ -43,7 +45,7 @@ function checkPlace(server: PartialConfig<ServerConfig>, kind: Kind, at: ConfigP
   })
 }
 
-/** The token of the identity provider is there for callers whom the broker knows. */
+/** What is there for callers whom the broker knows alone: tokens of the identity provider, and accounts that users connect in a browser. */
 function checkProviderToken(
   server: PartialConfig<ServerConfig>,
   at: ConfigPath,
@@ -52,9 +54,39 @@ function checkProviderToken(
   const hasBroker = config.identity_provider !== undefined || isBroken(['identity_provider'])
   if (hasBroker && server.issuers === undefined && (config.issuers ?? []).length === 0) return
   report(at, {
-    reason: 'needs an `identity_provider`, and no other `issuers`: their users have no token there',
+    reason: 'needs an `identity_provider`, and no other `issuers`: their users do not sign in with the proxy',
     fix: 'Add `identity_provider` and remove `issuers`, or write `credential: none`.',
   })
+}
+
+const OF_OWN_ACCOUNT = ['client_id', 'client_secret', 'private_key', 'algorithm', 'key_id', 'issuer', 'ca_file', 'scopes']
+
+/**
+ * A client of the configuration is good at one authorization server: which one must not be for the MCP server to say, or it could have the
+ * secret sent elsewhere.
+ */
+function checkOwnAccount(
+  server: PartialConfig<ServerConfig>,
+  credential: Credential,
+  at: ConfigPath,
+  context: CheckContext,
+): void {
+  const { report, isBroken } = context
+  if (server.sse !== undefined)
+    report(at, { reason: '`own_account` is not supported beside `sse`', fix: 'Remove `sse`, or choose another credential.' })
+  if (server.upstream?.socket !== undefined)
+    report(at, { reason: '`own_account` is not supported with `upstream.socket`', fix: 'Reach the MCP server by its URL.' })
+  if (credential.client_id === undefined && (credential.client_secret ?? credential.private_key) !== undefined)
+    report([...at, 'client_id'], { reason: 'is missing', fix: 'Write the client id that the secret belongs to.' })
+  if (credential.client_id === undefined) return
+  if (credential.issuer === undefined && !isBroken([...at, 'issuer']))
+    report([...at, 'issuer'], {
+      reason: 'is missing; a `client_id` is good at one authorization server',
+      fix: 'Write the issuer identifier of the authorization server that knows the client.',
+    })
+  const isPublic = credential.client_secret === undefined && credential.client_authentication !== 'private_key_jwt'
+  if (!isPublic) checkOAuthClient(credential, at, context)
+  checkPrivateKey(credential, at, context)
 }
 
 const OF_ISSUER = [
@@ -71,7 +103,11 @@ const OF_ISSUER = [
 
 /** Which keys mean something to which kinds; `scopes` and those of the authorization server to all that are issued. */
 const KINDS_OF_KEY: Readonly<Record<string, readonly Kind[]>> = {
-  ...Object.fromEntries([...OF_ISSUER, 'scopes'].map((key) => [key, DELEGATED_CREDENTIALS])),
+  ...Object.fromEntries(
+    [...OF_ISSUER, 'scopes'].map((key) => {
+      return [key, OF_OWN_ACCOUNT.includes(key) ? [...DELEGATED_CREDENTIALS, OWN_ACCOUNT] : DELEGATED_CREDENTIALS]
+    }),
+  ),
   audience: ['token_exchange', 'client_credentials'],
   resource: ['token_exchange', 'client_credentials', 'identity_assertion'],
   subject_token_type: ['token_exchange', 'identity_assertion'],

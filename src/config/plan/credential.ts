@@ -1,10 +1,12 @@
 import type { BrokerPlan } from '../../core/plan/broker-plan.ts'
 import type { DelegationPlan, TokenIssuerPlan } from '../../core/plan/delegation-plan.ts'
+import type { AccountClientPlan, OwnAccountPlan } from '../../core/plan/own-account-plan.ts'
 import type { UpstreamCredentialPlan } from '../../core/upstream-credential.ts'
 import { findCallersIssuer } from '../derive/callers-issuer.ts'
+import { nameServer } from '../derive/endpoints.ts'
 import type { CredentialConfig, DELEGATED_CREDENTIALS, TokenIssuerConfig } from '../schema/credential.ts'
 import type { IssuerConfig } from '../schema/issuer.ts'
-import type { ServerConfig } from '../schema/server.ts'
+import type { ServerConfig, UpstreamConfig } from '../schema/server.ts'
 import type { PlanSources } from './egress.ts'
 import { createOAuthClientPlan } from './oauth-client.ts'
 
@@ -13,6 +15,8 @@ export interface CredentialInputs {
   readonly issuers: readonly IssuerConfig[]
   readonly broker: BrokerPlan | undefined
   readonly secretsAndFiles: PlanSources
+  /** What an MCP server gets from us; names in lower case. */
+  readonly formatHeaders: (upstream: UpstreamConfig) => Readonly<Record<string, string>>
 }
 
 /** Two keys say it, and a configuration that uses both is a mistake (`check/credential.ts`). */
@@ -25,9 +29,39 @@ export function createCredentialPlan(server: ServerConfig, inputs: CredentialInp
       return { kind: credential.kind }
     case 'identity_provider_token':
       return { kind: 'identity_provider' }
+    case 'own_account':
+      return { kind: 'own_account', account: createOwnAccountPlan(credential, server, inputs) }
     default:
       return { kind: 'delegated', delegation: createDelegationPlan({ ...credential, kind: credential.kind }, server, inputs) }
   }
+}
+
+function createOwnAccountPlan(
+  credential: CredentialConfig,
+  server: ServerConfig,
+  { secretsAndFiles, formatHeaders }: CredentialInputs,
+): OwnAccountPlan {
+  const { upstream } = server
+  if (upstream?.url === undefined) throw new Error('the MCP server of the credential has not been checked')
+  return {
+    server: nameServer(server),
+    upstreamUrl: upstream.url,
+    headers: formatHeaders(upstream),
+    issuer: credential.issuer,
+    client: createAccountClientPlan(credential, secretsAndFiles),
+    scopes: credential.scopes,
+    allowPrivateNetwork: credential.allow_private_network,
+    ca: secretsAndFiles.findFile(credential.ca_file ?? upstream.ca_file),
+    egress: secretsAndFiles.egress,
+  }
+}
+
+/** Without a secret it is a public client, and without an id the proxy makes itself known. */
+function createAccountClientPlan(credential: CredentialConfig, secretsAndFiles: PlanSources): AccountClientPlan | undefined {
+  const { client_id: clientId, client_secret: secret, client_authentication: method } = credential
+  if (clientId === undefined) return undefined
+  if (secret === undefined && method !== 'private_key_jwt') return { clientId, clientAuthentication: { method: 'none' } }
+  return createOAuthClientPlan({ ...credential, client_id: clientId }, secretsAndFiles)
 }
 
 type DelegatedConfig = CredentialConfig & { readonly kind: (typeof DELEGATED_CREDENTIALS)[number] }

@@ -44,7 +44,10 @@ export function createServerPlan(server: ServerConfig, index: number, inputs: Se
     challengeScopes: [...new Set([...server.scopes, ...(server.scopes_supported ?? [])])],
     bearerMethods: server.bearer_methods,
     legacyClients: server.legacy_clients,
-    credential: createCredentialPlan(server, inputs),
+    credential: createCredentialPlan(server, {
+      ...inputs,
+      formatHeaders: (upstream) => formatHeaders(upstream, secretsAndFiles),
+    }),
     identity: createIdentityPlan(server, inputs.publicUrl, secretsAndFiles),
   }
 }
@@ -68,14 +71,11 @@ function createEndpointPlans(server: ServerConfig, { publicUrl, secretsAndFiles 
 
 function createUpstreamPlan(upstream: UpstreamConfig, secretsAndFiles: PlanSources): UpstreamPlan {
   if (isProcess(upstream)) return createProcessPlan(upstream, secretsAndFiles)
-  const headers = Object.entries(upstream.headers).map(
-    ([name, value]) => [name.toLowerCase(), formatHeaderValue(value, secretsAndFiles.findSecret(value)) ?? ''] as const,
-  )
   return {
     kind: 'http',
     url: upstream.url ?? '',
     socket: upstream.socket === undefined ? undefined : resolve(secretsAndFiles.directory, upstream.socket),
-    headers: Object.fromEntries(headers),
+    headers: formatHeaders(upstream, secretsAndFiles),
     connectSeconds: upstream.connect_timeout_seconds,
     responseSeconds: upstream.response_timeout_seconds,
     heartbeatSeconds: upstream.heartbeat_seconds,
@@ -83,6 +83,13 @@ function createUpstreamPlan(upstream: UpstreamConfig, secretsAndFiles: PlanSourc
     ca: secretsAndFiles.findFile(upstream.ca_file),
     egress: secretsAndFiles.egress,
   }
+}
+
+function formatHeaders({ headers }: UpstreamConfig, secretsAndFiles: PlanSources): Readonly<Record<string, string>> {
+  const fields = Object.entries(headers).map(
+    ([name, value]) => [name.toLowerCase(), formatHeaderValue(value, secretsAndFiles.findSecret(value)) ?? ''] as const,
+  )
+  return Object.fromEntries(fields)
 }
 
 /**

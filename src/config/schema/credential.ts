@@ -8,6 +8,9 @@ export const PLAIN_CREDENTIALS = ['none', 'access_token', 'identity_provider_tok
 /** What an authorization server issues. */
 export const DELEGATED_CREDENTIALS = ['token_exchange', 'on_behalf_of', 'identity_assertion', 'client_credentials'] as const
 
+/** What a user connects once: an account at the MCP server itself. */
+export const OWN_ACCOUNT = 'own_account'
+
 /** An authorization server, and the client of the proxy there. Which of these are needed depends on the kind. */
 const tokenIssuerKeys = {
   issuer: text(findIssuerMistake).optional().describe('Issuer identifier of the authorization server.'),
@@ -32,13 +35,13 @@ const assertingProvider = z.strictObject(tokenIssuerKeys).meta({
 const credential = z
   .strictObject({
     kind: z
-      .enum([...PLAIN_CREDENTIALS, ...DELEGATED_CREDENTIALS])
+      .enum([...PLAIN_CREDENTIALS, ...DELEGATED_CREDENTIALS, OWN_ACCOUNT])
       .describe(
-        'What the MCP server gets: `none`, `access_token` (the one of the caller, as `forward_access_token`), `identity_provider_token` (the user’s own one of the identity provider), or one that an authorization server issues for it: `token_exchange` (RFC 8693), `on_behalf_of` (Entra ID), `identity_assertion` (ID-JAG of the identity provider, then JWT bearer grant), `client_credentials` (of the proxy itself, the same for all callers).',
+        'What the MCP server gets: `none`, `access_token` (the one of the caller, as `forward_access_token`), `identity_provider_token` (the user’s own one of the identity provider), or one that an authorization server issues for it: `token_exchange` (RFC 8693), `on_behalf_of` (Entra ID), `identity_assertion` (ID-JAG of the identity provider, then JWT bearer grant), `client_credentials` (of the proxy itself, the same for all callers). `own_account`: a token of the authorization server that the MCP server names itself, for an account that each user connects once.',
       ),
     ...tokenIssuerKeys,
     issuer: tokenIssuerKeys.issuer.describe(
-      'Issuer identifier of the authorization server that issues the token. With `token_exchange` and `on_behalf_of` by default the issuer of the callers, where there is one; with `identity_provider` that one.',
+      'Issuer identifier of the authorization server that issues the token. With `token_exchange` and `on_behalf_of` by default the issuer of the callers, where there is one; with `identity_provider` that one. With `own_account` the only one that may be used of those that the MCP server names; needed where `client_id` is given.',
     ),
     audience: list(text(findBlankMistake)).default([]).describe('`audience` of the request: names of what the token is for.'),
     resource: list(text(findUrlMistake))
@@ -48,7 +51,9 @@ const credential = z
       ),
     scopes: scopes()
       .default([])
-      .describe('Scopes to ask for. By default those that the authorization server gives without being asked.'),
+      .describe(
+        'Scopes to ask for. By default those that the authorization server gives without being asked; with `own_account` those that the MCP server names.',
+      ),
     subject_token_type: z
       .enum(['access_token', 'id_token'])
       .optional()

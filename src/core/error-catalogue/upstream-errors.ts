@@ -71,6 +71,16 @@ export const upstreamErrors = {
     remedy:
       'The authorization server of `credential` does not answer, or not as it should. The log line says how. The proxy asks again with the next call.',
   },
+  account_required: {
+    status: 403,
+    message: 'An account at the MCP server has to be connected first',
+    reasons: {
+      not_connected: 'The user has connected none, has disconnected it, or it is not good any more.',
+      scopes_missing: 'The MCP server answered 403 `insufficient_scope`: the account has to be connected with more scopes.',
+    },
+    remedy:
+      'Nothing for the operator to do: the answer has a link, at which the user connects the account. A request gets it as an answer (HTTP 200), in the way that its client can show it; anything else gets this status.',
+  },
   upstream_refused_credential: {
     status: 502,
     message: 'The MCP server did not accept the credential of the proxy',

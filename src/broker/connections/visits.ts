@@ -1,0 +1,132 @@
+import { createEncryptedCollection, type EncryptedCollection } from '../../core/encrypted-collection.ts'
+import type { EndpointRequest } from '../../core/endpoint-request.ts'
+import { hashId } from '../../core/hash-id.ts'
+import { explainDenial, mayUserSignIn } from '../identity-provider/access-rules.ts'
+import { createPendingSignIn } from '../identity-provider/sign-in.ts'
+import type { PendingSignIn, SignedInUser } from '../identity-provider/signed-in-user.ts'
+import { isSameText } from '../pages/browser-cookie.ts'
+import { renderGoOnPage } from '../pages/page.ts'
+import { findSignInError, SIGN_IN_ERRORS, SIGN_IN_MINUTES } from '../pages/sign-in-errors.ts'
+import { sendPage, sendSignInError } from '../sign-in/sign-in-result.ts'
+import type { PartsOfVisits } from './visit-parts.ts'
+
+/** A user at a page of ours. */
+export interface Visitor {
+  readonly user: SignedInUser
+  /** The secret of the browser. */
+  readonly browser: string
+}
+
+/** Who is at our own pages, which no client leads to: users sign in with the identity provider first. */
+export interface Visits {
+  /** Undefined where it is not known. */
+  find(incoming: EndpointRequest): Promise<Visitor | undefined>
+  /** The subject of the user whose browser has this secret. */
+  findSubject(browser: string): Promise<string | undefined>
+  /** Sends a user to the identity provider, to come back to the path. */
+  signIn(incoming: EndpointRequest, path: string): Promise<void>
+  /**
+   * Takes the response of the identity provider.
+   *
+   * @returns false where it is none to a user who came to our pages
+   */
+  finish(incoming: EndpointRequest, answer: URLSearchParams): Promise<boolean>
+}
+
+/** A visitor who waits at the identity provider. */
+interface AwayVisitor extends PendingSignIn {
+  /** Where to go on then: a path of ours, which we wrote. */
+  readonly path: string
+  readonly browser: string
+}
+
+interface Collections {
+  readonly away: EncryptedCollection<AwayVisitor>
+  /** By the secret of the browser: the cookie is one that no other site can set (`__Host-`). */
+  readonly visitors: EncryptedCollection<{ readonly subject: string }>
+}
+
+/** For how long pages of ours take a browser for that of a user, and how long a user may take at the identity provider. */
+const VISIT_MS = SIGN_IN_MINUTES * 60_000
+
+export function createVisits(parts: PartsOfVisits): Visits {
+  const { store, encryption, accounts, browserCookie } = parts
+  const collections: Collections = {
+    away: createEncryptedCollection(store, encryption, 'AwayVisitor', hashId),
+    visitors: createEncryptedCollection(store, encryption, 'Visitor', hashId),
+  }
+  const findSubject = async (browser: string) => (await collections.visitors.find(browser))?.subject
+  return {
+    findSubject,
+    async find({ request }) {
+      const browser = browserCookie.find(request)
+      const subject = browser === undefined ? undefined : await findSubject(browser)
+      const user = subject === undefined ? undefined : await accounts.find(subject)
+      return user === undefined || browser === undefined ? undefined : { user, browser }
+    },
+    signIn: (incoming, path) => sendAway(incoming, path, parts, collections),
+    async finish(incoming, answer) {
+      const away = await collections.away.find(answer.get('state') ?? '')
+      if (away === undefined) return false
+      await finish(incoming, away, answer, parts, collections)
+      return true
+    },
+  }
+}
+
+async function sendAway(incoming: EndpointRequest, path: string, parts: PartsOfVisits, { away }: Collections): Promise<void> {
+  const { authorizations, browserCookie, clock, identityProvider, plan } = parts
+  if (authorizations.count(incoming.address) !== undefined)
+    return sendSignInError(incoming, SIGN_IN_ERRORS.busy, 'too many visits from this address', parts)
+  try {
+    const browser = browserCookie.findOrSet(incoming.request, incoming.response)
+    const pending = createPendingSignIn(clock.wall(), undefined)
+    const url = await identityProvider.createAuthorizationUrl(pending)
+    await away.put(pending.state, { ...pending, path, browser }, { expiresAt: clock.wall() + VISIT_MS })
+    sendPage(incoming, 200, renderGoOnPage(`Continue to ${plan.name}`, url.href), parts)
+  } catch (error) {
+    sendSignInError(incoming, findSignInError(error), error, parts)
+  }
+}
+
+async function finish(
+  incoming: EndpointRequest,
+  away: AwayVisitor,
+  answer: URLSearchParams,
+  parts: PartsOfVisits,
+  collections: Collections,
+): Promise<void> {
+  const { browserCookie, clock, identityProvider } = parts
+  const browser = browserCookie.find(incoming.request)
+  if (browser === undefined || !isSameText(browser, away.browser))
+    return sendSignInError(incoming, SIGN_IN_ERRORS.forged, 'not the browser in which the visit was started', parts)
+  if ((await collections.away.take(away.state)) === undefined)
+    return sendSignInError(incoming, SIGN_IN_ERRORS.over, 'the response was already taken', parts)
+  try {
+    const user = await identityProvider.finishSignIn(answer, away)
+    if (!(await admit(incoming, user, parts))) return
+    await collections.visitors.put(browser, { subject: user.subject }, { expiresAt: clock.wall() + VISIT_MS })
+    incoming.response.writeHead(303, { location: away.path, 'cache-control': 'no-store', 'content-length': 0 }).end()
+  } catch (error) {
+    sendSignInError(incoming, findSignInError(error), error, parts)
+  }
+}
+
+/** Whatever the identity provider says of the user holds for everything that the user has here. */
+async function admit(incoming: EndpointRequest, user: SignedInUser, parts: PartsOfVisits): Promise<boolean> {
+  const { accounts, plan, report } = parts
+  const { subject, claims } = user
+  const isBlocked = accounts.isBlocked(subject)
+  const may = mayUserSignIn(claims, plan) && !isBlocked
+  incoming.noteParties({ subject })
+  if (may) {
+    await accounts.save(user)
+    report({ kind: 'sign_in', outcome: 'success', subject, identityProvider: plan.issuer })
+    return true
+  }
+  await accounts.shutOut(subject)
+  const detail = isBlocked ? 'an operator has blocked the user' : `allow, ${explainDenial(claims, plan)}`
+  report({ kind: 'sign_in', outcome: SIGN_IN_ERRORS.account.code, subject, detail, identityProvider: plan.issuer })
+  sendSignInError(incoming, SIGN_IN_ERRORS.account, `subject ${JSON.stringify(subject)}: ${detail}`, parts)
+  return false
+}

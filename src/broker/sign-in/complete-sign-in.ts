@@ -1,0 +1,70 @@
+import { listUserScopes } from '../identity-provider/access-rules.ts'
+import type { SignedInUser } from '../identity-provider/signed-in-user.ts'
+import { renderConnectPage } from '../pages/connect-page.ts'
+import { type AskedScope, describeScope } from '../pages/consent-page.ts'
+import type { UpstreamAccount } from '../upstream-accounts/upstream-accounts.ts'
+import { reportAccountError, sendAccountErrorBack } from './account-failure.ts'
+import { beginAway, lacksAccount } from './away-account.ts'
+import type { SignInContext, SignInOptions } from './sign-in-context.ts'
+import { allow, goOn, sendPage } from './sign-in-result.ts'
+
+/**
+ * Gives the client what the user allowed. Where the MCP server needs an account of the user's own, that is connected first: without one no
+ * call could be made, and a client cannot be told so before it has said what it can show.
+ *
+ * @param isNew - whether the user has just come back from the identity provider
+ */
+export async function completeSignIn(
+  context: SignInContext,
+  user: SignedInUser,
+  isNew: boolean,
+  options: SignInOptions,
+): Promise<void> {
+  const account = options.connecting?.accounts.find(context.resource.name)
+  if (account !== undefined && (await lacksAccount(account, user.subject)))
+    return sendToConnect(context, account, user, isNew, options)
+  return giveAccess(context, user, isNew, options)
+}
+
+/** As {@link completeSignIn}, for a user who has what it takes. */
+export async function giveAccess(
+  context: SignInContext,
+  user: SignedInUser,
+  isNew: boolean,
+  options: SignInOptions,
+): Promise<void> {
+  goOn(context, await allow(context, user, isNew, options), options, isNew ? listRefused(user, context, options) : [])
+}
+
+/** The requested scopes that the user may not have, which is known only after the sign-in. */
+function listRefused(
+  { claims }: SignedInUser,
+  { scopes, resource }: SignInContext,
+  { plan, scopeDescriptions }: SignInOptions,
+): AskedScope[] {
+  const possible = listUserScopes(claims, plan, resource.scopes)
+  const refused = scopes.filter((scope) => resource.scopes.has(scope) && !possible.has(scope))
+  return refused.map((scope) => describeScope(scope, scopeDescriptions))
+}
+
+async function sendToConnect(
+  context: SignInContext,
+  account: UpstreamAccount,
+  { subject }: SignedInUser,
+  isNew: boolean,
+  options: SignInOptions,
+): Promise<void> {
+  const { incoming, interaction, asking, resource } = context
+  const { connecting, browserCookie, now } = options
+  const browser = browserCookie.find(incoming.request)
+  if (connecting === undefined || browser === undefined) throw new Error('a browser without a secret has sent a form of ours')
+  try {
+    const who = { subject, browser, signIn: { uid: interaction.uid, isNew } }
+    const expiresAt = now() + connecting.awayMs
+    const url = await beginAway(account, who, { more: [], expiresAt, away: connecting.away })
+    sendPage(incoming, 200, renderConnectPage({ clientName: asking.clientName, server: resource.name, target: url }), options)
+  } catch (error) {
+    reportAccountError(error, { subject, server: account.plan.server, clientId: context.clientId }, options)
+    await sendAccountErrorBack(context, error, options)
+  }
+}

@@ -1,0 +1,114 @@
+import { isLoopbackHost } from '../../core/addresses.ts'
+import type { Clock } from '../../core/clock.ts'
+import { formatMetadataUrls } from '../../oauth/authorization-server-metadata.ts'
+import { readJsonObject, type SafeFetch } from '../../oauth/safe-fetch.ts'
+import { AccountError, quoteForeign } from './account-error.ts'
+import { listTexts } from './discovery.ts'
+
+/** The authorization server of an MCP server (RFC 8414 §2). */
+export interface AccountServer {
+  readonly issuer: string
+  readonly authorizationEndpoint: string
+  readonly tokenEndpoint: string
+  readonly registrationEndpoint: string | undefined
+  readonly revocationEndpoint: string | undefined
+  readonly authenticationMethods: readonly string[]
+  readonly scopesSupported: readonly string[]
+  /** Whether clients may be known by a metadata document. */
+  readonly takesDocuments: boolean
+  /** Whether its answers name it (RFC 9207 §3). */
+  readonly namesItself: boolean
+}
+
+/** Finds authorization servers by their issuer. */
+export interface AccountServers {
+  /** @throws AccountError */
+  find(issuer: string): Promise<AccountServer>
+}
+
+const KEEP_MS = 5 * 60_000
+/** Of one MCP server: it names one at a time. */
+const MAX_KEPT = 16
+
+export function createAccountServers(fetch: SafeFetch, clock: Clock): AccountServers {
+  const kept = new Map<string, { readonly until: number; readonly server: AccountServer }>()
+  return {
+    async find(issuer) {
+      const known = kept.get(issuer)
+      if (known !== undefined && clock.monotonic() < known.until) return known.server
+      const server = await loadServer(issuer, fetch)
+      if (kept.size >= MAX_KEPT) kept.clear()
+      kept.set(issuer, { until: clock.monotonic() + KEEP_MS, server })
+      return server
+    },
+  }
+}
+
+async function loadServer(issuer: string, fetch: SafeFetch): Promise<AccountServer> {
+  const reasons: string[] = []
+  for (const url of listUrls(issuer)) {
+    try {
+      const answer = await fetch.fetchRaw(url, { namedBy: 'metadata', method: 'GET' })
+      if (answer.status !== 200) throw new Error(`status ${answer.status}`)
+      return readServer(readJsonObject(new URL(url), answer), issuer)
+    } catch (error) {
+      if (error instanceof AccountError) throw error
+      reasons.push(`${url}: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+  throw new AccountError('unavailable', `no metadata of the authorization server ${quoteForeign(issuer)}: ${reasons.join('; ')}`)
+}
+
+/** RFC 8414 §2: an issuer is an https URL without query and fragment. Without https it is on this machine, which the fetch checks. */
+function listUrls(issuer: string): readonly string[] {
+  const url = URL.parse(issuer)
+  if (url === null || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '' || url.username !== '')
+    throw new AccountError('unusable', `the MCP server names an authorization server that is none: ${quoteForeign(issuer)}`)
+  return formatMetadataUrls(issuer)
+}
+
+type Document = Readonly<Record<string, unknown>>
+
+function readServer(document: Document, issuer: string): AccountServer {
+  // RFC 8414 §3.3: the issuer must be identical, or the document belongs to another one.
+  if (document.issuer !== issuer)
+    throw new AccountError('suspicious', `the metadata of ${quoteForeign(issuer)} is of ${quoteForeign(document.issuer)}`)
+  // "If code_challenge_methods_supported is absent, … MCP clients MUST refuse to proceed" (2026-07-28, authorization, Authorization Code Protection).
+  if (!listTexts(document.code_challenge_methods_supported).includes('S256'))
+    throw new AccountError(
+      'unusable',
+      `the authorization server ${quoteForeign(issuer)} does not say that it knows PKCE with S256`,
+    )
+  return {
+    issuer,
+    authorizationEndpoint: readBrowserUrl(document.authorization_endpoint, issuer),
+    tokenEndpoint: readUrl(document.token_endpoint, issuer, 'token_endpoint'),
+    registrationEndpoint: findText(document.registration_endpoint),
+    revocationEndpoint: findText(document.revocation_endpoint),
+    // RFC 8414 §2: the default.
+    authenticationMethods: listTexts(document.token_endpoint_auth_methods_supported ?? ['client_secret_basic']),
+    scopesSupported: listTexts(document.scopes_supported),
+    takesDocuments: document.client_id_metadata_document_supported === true,
+    namesItself: document.authorization_response_iss_parameter_supported === true,
+  }
+}
+
+function readUrl(value: unknown, issuer: string, name: string): string {
+  const text = findText(value)
+  if (text === undefined) throw new AccountError('unusable', `the metadata of ${quoteForeign(issuer)} has no ${name}`)
+  return text
+}
+
+/** A browser goes there: to a web page of the network, or of this very machine where the issuer is there as well. */
+function readBrowserUrl(value: unknown, issuer: string): string {
+  const text = readUrl(value, issuer, 'authorization_endpoint')
+  const url = URL.parse(text)
+  const isPlain = url?.protocol === 'http:' && isLoopbackHost(url.hostname) && isLoopbackHost(new URL(issuer).hostname)
+  if (url === null || (url.protocol !== 'https:' && !isPlain) || url.username !== '' || url.hash !== '')
+    throw new AccountError('suspicious', `the authorization endpoint of ${quoteForeign(issuer)} is ${quoteForeign(text)}`)
+  return text
+}
+
+function findText(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined
+}

@@ -1,0 +1,190 @@
+import { BoundedMap } from '../../core/bounded-map.ts'
+import type { Kept } from '../../core/encrypted-collection.ts'
+import { ProxyError } from '../../core/errors.ts'
+import { hashId } from '../../core/hash-id.ts'
+import { withStoreLock } from '../storage/store-lock.ts'
+import { AccountError } from './account-error.ts'
+import type { AccountSession } from './account-session.ts'
+import { TOKEN_DEADLINE_MS } from './account-tokens.ts'
+import { type Connection, nameConnection } from './connection.ts'
+
+/** The tokens of users for one MCP server, as they are good now. */
+export interface ConnectedTokens {
+  /**
+   * @returns undefined where the user has no account connected, or not any more
+   * @throws ProxyError `upstream_token_unavailable`, `upstream_token_misconfigured`
+   */
+  find(subject: string): Promise<string | undefined>
+  /** The MCP server has answered 401 to this token. */
+  noteRefusal(subject: string, token: string): Promise<void>
+  /** Has the next call ask the store. */
+  forget(subject: string): void
+}
+
+/** How long a token is used without asking the store. What is disconnected in this process counts at once. */
+const KEEP_MS = 5_000
+const MAX_KEPT = 10_000
+/** A call that begins now should end with the same token. */
+const EARLY_MS = 30_000
+const EARLY_PART = 0.1
+/** Longest that a call waits for a refresh, its own or that of another process. */
+const WAIT_MS = 10_000
+/** Beyond the bound of a refresh, so that another process does not show the same refresh token. */
+const LOCK_MS = TOKEN_DEADLINE_MS + 5_000
+const RETRY_SECONDS = 5
+
+interface Tokens {
+  readonly session: AccountSession
+  readonly flights: Map<string, Promise<Connection | undefined>>
+}
+
+export function createConnectedTokens(session: AccountSession): ConnectedTokens {
+  const { plan, clock } = session
+  const recent = new BoundedMap<string, { readonly token: string; readonly until: number }>(MAX_KEPT)
+  const tokens: Tokens = { session, flights: new Map() }
+  // An answer of the store that was under way while something ended may be outdated.
+  let endings = 0
+  const forget = (name: string): void => {
+    endings += 1
+    recent.delete(name)
+  }
+  return {
+    async find(subject) {
+      const name = nameConnection(subject, plan)
+      const known = recent.get(name)
+      if (known !== undefined && clock.monotonic() < known.until) return known.token
+      const began = endings
+      const connection = await findCurrent(name, tokens)
+      if (connection === undefined) return undefined
+      const { accessToken, expiresAt = Number.POSITIVE_INFINITY } = connection.tokens
+      const until = clock.monotonic() + Math.min(KEEP_MS, expiresAt - clock.wall())
+      if (began === endings) recent.set(name, { token: accessToken, until })
+      return accessToken
+    },
+    async noteRefusal(subject, token) {
+      const name = nameConnection(subject, plan)
+      forget(name)
+      await note(name, token, session)
+    },
+    forget: (subject) => forget(nameConnection(subject, plan)),
+  }
+}
+
+async function findCurrent(name: string, tokens: Tokens): Promise<Connection | undefined> {
+  const { connections, plan } = tokens.session
+  const connection = await connections.find(name)
+  if (connection === undefined || (plan.issuer !== undefined && connection.issuer !== plan.issuer)) return undefined
+  return isDue(connection, tokens.session) ? waitFor(refreshOnce(name, tokens), tokens.session) : connection
+}
+
+/** Whether the token is over, or about to be, or refused. Without a refresh token it is used to its end. */
+function isDue({ tokens, standing }: Connection, { clock }: AccountSession): boolean {
+  const { expiresAt, issuedAt, refreshToken } = tokens
+  if (standing === 'refused') return true
+  if (expiresAt === undefined) return false
+  const early = refreshToken === undefined ? 0 : Math.min(EARLY_MS, (expiresAt - issuedAt) * EARLY_PART)
+  return clock.wall() >= expiresAt - early
+}
+
+/** One request for all callers that wait, of all processes: an authorization server that rotates refresh tokens takes two for theft. */
+function refreshOnce(name: string, { session, flights }: Tokens): Promise<Connection | undefined> {
+  const { store, clock } = session
+  const lock = { store, clock, kind: 'AccountRefreshLock', expiresMs: LOCK_MS, waitMs: WAIT_MS, createError: unavailable }
+  const flight =
+    flights.get(name) ??
+    withStoreLock(hashId(name), () => refreshWhereDue(name, session), lock).finally(() => flights.delete(name))
+  flights.set(name, flight)
+  return flight
+}
+
+async function refreshWhereDue(name: string, session: AccountSession): Promise<Connection | undefined> {
+  const seen = await session.connections.look(name)
+  if (seen === undefined || !isDue(seen.value, session)) return seen?.value
+  const { refreshToken } = seen.value.tokens
+  if (refreshToken === undefined) return conclude(name, seen, 'its token is over, and there is no refresh token', session)
+  try {
+    return await refresh(name, seen, refreshToken, session)
+  } catch (error) {
+    if (!(error instanceof AccountError)) throw error
+    const isGone = error.kind === 'client_unknown' && seen.value.client.kind === 'registered'
+    if (error.kind === 'ended' || isGone) return conclude(name, seen, error.message, session)
+    return useOrExplain(error, seen.value, session)
+  }
+}
+
+async function refresh(
+  name: string,
+  seen: Kept<Connection>,
+  refreshToken: string,
+  session: AccountSession,
+): Promise<Connection | undefined> {
+  const { connections, servers, tokens, report, plan } = session
+  const before = seen.value
+  const server = await servers.find(before.issuer)
+  const grant = { grant_type: 'refresh_token', refresh_token: refreshToken, resource: before.resource }
+  const issued = await tokens.request(server, before.client, grant)
+  const fresh: Connection = {
+    ...before,
+    // An answer that does not speak of a refresh token leaves the one that there is (RFC 6749 §6).
+    tokens: { ...issued, refreshToken: issued.refreshToken ?? refreshToken },
+    scopes: issued.scopes ?? before.scopes,
+    standing: before.standing === 'refused' ? 'renewed' : 'good',
+  }
+  const isKept = (await connections.replace(name, seen, fresh)) !== undefined
+  report({ kind: 'upstream_token_issued', outcome: 'success', ...describe(before, session) })
+  if (isKept) return fresh
+  // Disconnected or connected anew meanwhile: what was just issued is not for use.
+  await tokens
+    .revoke(server, before.client, fresh.tokens)
+    .catch((error: Error) => session.onIssue(`${plan.server}: ${error.message}`))
+  return connections.find(name)
+}
+
+/** The account is not connected any more, unless it was connected anew meanwhile. */
+async function conclude(
+  name: string,
+  seen: Kept<Connection>,
+  why: string,
+  session: AccountSession,
+): Promise<Connection | undefined> {
+  if (!(await session.connections.drop(name, seen))) return session.connections.find(name)
+  session.report({ kind: 'account_ended', outcome: 'success', ...describe(seen.value, session), detail: why })
+  return undefined
+}
+
+/** A token that is good for a moment is used where no other can be had right now. */
+function useOrExplain(error: AccountError, connection: Connection, session: AccountSession): Connection {
+  const { tokens, standing } = connection
+  const isGood = standing !== 'refused' && session.clock.wall() < (tokens.expiresAt ?? Number.POSITIVE_INFINITY)
+  const refusal =
+    error.kind === 'unavailable' ? unavailable(error) : new ProxyError('upstream_token_misconfigured', { cause: error })
+  session.report({ kind: 'upstream_token_issued', outcome: refusal.code, ...describe(connection, session) })
+  if (isGood && error.kind === 'unavailable') return connection
+  throw refusal
+}
+
+function describe({ subject, issuer, scopes }: Connection, { plan }: AccountSession) {
+  return { subject, server: plan.server, scopes, detail: `own_account at ${issuer}` }
+}
+
+function unavailable(cause: unknown = 'another process has held the refresh lock for too long'): ProxyError {
+  return new ProxyError('upstream_token_unavailable', { cause, retryAfter: RETRY_SECONDS })
+}
+
+async function note(name: string, token: string, session: AccountSession): Promise<void> {
+  const { connections } = session
+  const seen = await connections.look(name)
+  // A newer token is not what was refused.
+  if (seen === undefined || seen.value.tokens.accessToken !== token || seen.value.standing === 'refused') return
+  if (seen.value.standing === 'good' && seen.value.tokens.refreshToken !== undefined)
+    await connections.replace(name, seen, { ...seen.value, standing: 'refused' })
+  else await conclude(name, seen, 'the MCP server does not accept its token any more', session)
+}
+
+/** Stops waiting in time, and lets the request go on: its answer may have the only valid refresh token. */
+function waitFor<T>(work: Promise<T>, { clock }: AccountSession): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = clock.after(WAIT_MS, () => reject(unavailable('the token endpoint has not answered in time')))
+    work.then(resolve, reject).finally(stop)
+  })
+}

@@ -1,0 +1,110 @@
+import type { OwnAccountPlan } from '../../core/plan/own-account-plan.ts'
+import { findBearerChallenge, type ReceivedChallenge } from '../../core/read-challenge.ts'
+import { formatMetadataPath, ROOT_METADATA_PATH } from '../../oauth/protected-resource.ts'
+import { readJsonObject, type SafeFetch } from '../../oauth/safe-fetch.ts'
+import { AccountError, quoteForeign } from './account-error.ts'
+
+/** What an MCP server says of whom it takes tokens from. */
+export interface DiscoveredResource {
+  /** What `resource` is in requests (RFC 8707 §2). */
+  readonly resource: string
+  /** Issuer identifier of the authorization server. */
+  readonly issuer: string
+  /** Scopes to ask for where the configuration names none; empty for none. */
+  readonly scopes: readonly string[]
+}
+
+/** No request: nothing happens if a server without authorization answers it. */
+const PROBE = '{"jsonrpc":"2.0","id":1,"method":"ping"}'
+
+/**
+ * Asks an MCP server which authorization server it has: by its challenge (RFC 9728 §5.1), else at the well-known URLs (RFC 9728 §3.1).
+ *
+ * @param fetch - of the MCP server: what it names is public, or on its own host
+ * @throws AccountError
+ */
+export async function discoverResource(plan: OwnAccountPlan, fetch: SafeFetch): Promise<DiscoveredResource> {
+  const challenge = await askForChallenge(plan, fetch)
+  const document = await findMetadata(plan, fetch, challenge?.parameters.get('resource_metadata'))
+  const scopes = readScopes(challenge?.parameters.get('scope')) ?? listTexts(document?.scopes_supported)
+  // 2025-03-26, basic/authorization, Authorization Base URL: servers of that revision have no such metadata.
+  if (document === undefined)
+    return { resource: plan.upstreamUrl, issuer: plan.issuer ?? new URL(plan.upstreamUrl).origin, scopes }
+  return { resource: readResource(document.resource, plan), issuer: chooseIssuer(document.authorization_servers, plan), scopes }
+}
+
+async function askForChallenge(plan: OwnAccountPlan, fetch: SafeFetch): Promise<ReceivedChallenge | undefined> {
+  const type = { accept: 'application/json, text/event-stream', 'content-type': 'application/json' }
+  const answer = await ask('the MCP server', () =>
+    fetch.fetchRaw(plan.upstreamUrl, {
+      namedBy: 'operator',
+      method: 'POST',
+      headers: { ...plan.headers, ...type },
+      body: PROBE,
+      showRedirects: true,
+      isEnough: () => true,
+    }),
+  )
+  return answer.status === 401 ? findBearerChallenge(answer.headers['www-authenticate']) : undefined
+}
+
+type Document = Readonly<Record<string, unknown>>
+
+async function findMetadata(plan: OwnAccountPlan, fetch: SafeFetch, named: string | undefined): Promise<Document | undefined> {
+  const { origin } = new URL(plan.upstreamUrl)
+  const paths = new Set([formatMetadataPath(plan.upstreamUrl), ROOT_METADATA_PATH])
+  for (const url of named === undefined ? [...paths].map((path) => `${origin}${path}`) : [named]) {
+    const document = await ask('the metadata of the MCP server', async () => {
+      const answer = await fetch.fetchRaw(url, { namedBy: 'metadata', method: 'GET' })
+      if (answer.status === 200) return readJsonObject(new URL(url), answer)
+      if (named !== undefined || answer.status >= 500) throw new Error(`${url}: status ${answer.status}`)
+      return undefined
+    })
+    if (document !== undefined) return document
+  }
+  return undefined
+}
+
+/** RFC 9728 §3.3: metadata of another resource says nothing of this one. Servers name their whole origin, or a path above their own. */
+function readResource(resource: unknown, { upstreamUrl }: OwnAccountPlan): string {
+  const found = typeof resource === 'string' ? URL.parse(resource) : null
+  const own = new URL(upstreamUrl)
+  const above = (path: string) => (path.endsWith('/') ? path : `${path}/`)
+  const isOwn = found !== null && found.origin === own.origin && found.username === '' && found.hash === ''
+  if (!isOwn || !above(own.pathname).startsWith(above(found.pathname)))
+    throw new AccountError('unusable', `the metadata of the MCP server is of the resource ${quoteForeign(resource)}`)
+  return String(resource)
+}
+
+function chooseIssuer(servers: unknown, { issuer }: OwnAccountPlan): string {
+  const named = listTexts(servers)
+  if (issuer !== undefined && !named.includes(issuer))
+    throw new AccountError('unusable', `the MCP server does not name the configured issuer, but ${quoteForeign(named.join(' '))}`)
+  const [first] = named
+  if (first === undefined) throw new AccountError('unusable', 'the metadata of the MCP server names no authorization server')
+  return issuer ?? first
+}
+
+/** Space-separated (RFC 6749 §3.3); undefined for none. */
+export function readScopes(text: string | undefined): readonly string[] | undefined {
+  const scopes = (text ?? '').split(' ').filter((scope) => SCOPE.test(scope))
+  return scopes.length === 0 ? undefined : scopes.slice(0, MAX_SCOPES)
+}
+
+const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/
+const MAX_SCOPES = 64
+
+export function listTexts(value: unknown): readonly string[] {
+  const texts = Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string' && item !== '') : []
+  return texts.slice(0, MAX_SCOPES)
+}
+
+/** Asks, and has every failure be an {@link AccountError}. */
+export async function ask<T>(whom: string, question: () => Promise<T>): Promise<T> {
+  try {
+    return await question()
+  } catch (cause) {
+    if (cause instanceof AccountError) throw cause
+    throw new AccountError('unavailable', `${whom}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  }
+}

@@ -1,0 +1,130 @@
+import type { OwnAccountPlan } from '../../core/plan/own-account-plan.ts'
+import { AccountError } from './account-error.ts'
+import { type AccountSession, type AccountSessionOptions, openAccountSession } from './account-session.ts'
+import { type ConnectedTokens, createConnectedTokens } from './connected-tokens.ts'
+import { beginConnection, findAccountHost, finishConnection, type PendingConnection } from './connecting.ts'
+import { type Connection, nameConnection } from './connection.ts'
+
+/** The accounts of users at MCP servers that have an authorization server of their own. */
+export interface UpstreamAccounts {
+  /** Names of those MCP servers. */
+  readonly servers: readonly string[]
+  /** Undefined for an MCP server that has no such accounts. */
+  find(server: string): UpstreamAccount | undefined
+  /** Deletes all that a user has connected, and has it revoked in the background. */
+  endAll(subject: string): Promise<void>
+  close(): Promise<void>
+}
+
+/** The accounts at one MCP server. */
+export interface UpstreamAccount {
+  readonly plan: OwnAccountPlan
+  readonly tokens: ConnectedTokens
+  /** What a user has connected, as it is stored. */
+  look(subject: string): Promise<Connection | undefined>
+  /**
+   * Where to send a user, and what the answer is held against.
+   *
+   * @param more - scopes beside the usual ones
+   * @throws AccountError
+   */
+  begin(more: readonly string[]): Promise<{ readonly url: URL; readonly pending: PendingConnection }>
+  /**
+   * Takes the answer with which a user came back, and keeps what it gives.
+   *
+   * @throws AccountError
+   */
+  finish(subject: string, pending: PendingConnection, answer: URLSearchParams): Promise<void>
+  /**
+   * The host of the authorization server, by which users know where the account is.
+   *
+   * @throws AccountError
+   */
+  findHost(): Promise<string>
+  /** Deletes what a user has connected, and revokes it there (RFC 7009). Returns whether there was anything. */
+  disconnect(subject: string): Promise<boolean>
+}
+
+const groupOfConnections = (subject: string): string => `connections:${subject}`
+
+/** @param plans - one for each MCP server */
+export function createUpstreamAccounts(plans: readonly OwnAccountPlan[], options: AccountSessionOptions): UpstreamAccounts {
+  const sessions = new Map(plans.map((plan) => [plan.server, openAccountSession(plan, options)]))
+  const running = new Set<Promise<unknown>>()
+  const inBackground = (work: Promise<unknown>): void => {
+    const settled = work.catch(() => {}).finally(() => running.delete(settled))
+    running.add(settled)
+  }
+  const accounts = new Map([...sessions].map(([name, session]) => [name, createUpstreamAccount(session)]))
+  return {
+    servers: [...accounts.keys()],
+    find: (server) => accounts.get(server)?.account,
+    async endAll(subject) {
+      for (const { end } of accounts.values()) inBackground((await end(subject))?.revoked ?? Promise.resolve())
+      // What was connected at MCP servers that the configuration has no more.
+      await options.store.deleteGroup(groupOfConnections(subject))
+    },
+    async close() {
+      await Promise.all(running)
+      await Promise.all([...sessions.values()].map((session) => session.close()))
+    },
+  }
+}
+
+function createUpstreamAccount(session: AccountSession) {
+  const { plan, connections } = session
+  const tokens = createConnectedTokens(session)
+  const end = async (subject: string) => {
+    const connection = await connections.take(nameConnection(subject, plan))
+    tokens.forget(subject)
+    return connection && { revoked: revoke(connection, session) }
+  }
+  const account: UpstreamAccount = {
+    plan,
+    tokens,
+    look: (subject) => connections.find(nameConnection(subject, plan)),
+    findHost: () => findAccountHost(session),
+    begin: (more) => beginConnection(session, more),
+    async finish(subject, pending, answer) {
+      if (pending.upstreamUrl !== plan.upstreamUrl)
+        throw new AccountError('suspicious', 'the MCP server has another address than when the user was sent away')
+      await save(subject, pending, await finishConnection(session, pending, answer), session)
+      tokens.forget(subject)
+    },
+    async disconnect(subject) {
+      const ended = await end(subject)
+      await ended?.revoked
+      return ended !== undefined
+    },
+  }
+  return { account, end }
+}
+
+/** For as long as the sign-in that a user connects it for, and as long again, so that the next sign-in finds it. */
+async function save(
+  subject: string,
+  { issuer, resource, client, scopes }: PendingConnection,
+  tokens: Connection['tokens'],
+  { connections, plan, clock, grantSeconds, report }: AccountSession,
+): Promise<void> {
+  const granted = tokens.scopes ?? scopes
+  const connectedAt = clock.wall()
+  const connection: Connection = { subject, issuer, resource, client, tokens, scopes: granted, connectedAt, standing: 'good' }
+  const terms = { expiresAt: connectedAt + 2 * grantSeconds * 1000, groups: [groupOfConnections(subject)] }
+  await connections.put(nameConnection(subject, plan), connection, terms)
+  report({ kind: 'account_connected', outcome: 'success', subject, server: plan.server, scopes: granted, detail: `at ${issuer}` })
+}
+
+/** Here the account is gone, whatever the authorization server answers. */
+async function revoke(connection: Connection, { plan, servers, tokens, report, onIssue }: AccountSession): Promise<void> {
+  const { subject, issuer, client } = connection
+  const tell = (detail: string) =>
+    report({ kind: 'account_ended', outcome: 'success', subject, server: plan.server, scopes: connection.scopes, detail })
+  try {
+    const isRevoked = await tokens.revoke(await servers.find(issuer), client, connection.tokens)
+    tell(isRevoked ? `revoked at ${issuer}` : `${issuer} revokes no tokens`)
+  } catch (error) {
+    tell(`not revoked at ${issuer}`)
+    onIssue(`an account at ${plan.server} was disconnected, but not revoked there: ${(error as Error).message}`)
+  }
+}
