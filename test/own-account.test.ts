@@ -4,7 +4,7 @@ import { SAMPLE_USERS, type User } from '../src/sandbox/users.ts'
 import { type AccountServer, startAccountServer } from './support/account-server.ts'
 import { type AccountStage, type AccountStageOptions, startAccountStage } from './support/account-stage.ts'
 import { createBrowser, obtainTokens, readRefresh } from './support/broker-client.ts'
-import { createRequest, createToolCall, openSession, readAnswer, sendModern, sendMcp, textOf } from './support/mcp-requests.ts'
+import { createRequest, createToolCall, openSession, readAnswer, sendMcp, sendModern, textOf } from './support/mcp-requests.ts'
 import { openLink, sendForm, signInVisitor } from './support/visitor.ts'
 
 const [alice, bob] = SAMPLE_USERS as readonly [User, User]
@@ -65,7 +65,11 @@ describe('an MCP server with `credential: own_account`', () => {
       },
     ]
     saas = await startAccountServer({ clients })
-    const credential = { client_id: 'known-there', client_secret: { env: 'SAAS_SECRET' }, issuer: saas.authorizationServer.issuer }
+    const credential = {
+      client_id: 'known-there',
+      client_secret: { env: 'SAAS_SECRET' },
+      issuer: saas.authorizationServer.issuer,
+    }
     stage = await startAccountStage(saas.url, { credential, env: { SAAS_SECRET: clients[0]?.client_secret ?? '' } })
     const browser = await signInVisitor(stage.proxy.origin, alice)
     const page = await sendForm(browser, `${stage.proxy.origin}/connections`, { action: 'connect', server: 'saas' })
@@ -86,7 +90,9 @@ describe('a user without a connected account', () => {
     const token = await signIn()
     await disconnect(alice)
     const params = { name: 'whoami', arguments: {} }
-    const { result } = await readAnswer(sendModern(stage.proxy.origin, 'tools/call', params, { user: token, capabilities: URL_ELICITATION }))
+    const { result } = await readAnswer(
+      sendModern(stage.proxy.origin, 'tools/call', params, { user: token, capabilities: URL_ELICITATION }),
+    )
     expect(result).toEqual({
       resultType: 'input_required',
       inputRequests: {
@@ -103,7 +109,9 @@ describe('a user without a connected account', () => {
     const link = result.inputRequests.omap_account.params.url
     await openLink(await signInVisitor(stage.proxy.origin, alice), link, alice)
     const retry = { ...params, inputResponses: { omap_account: { action: 'accept' } } }
-    const answer = await readAnswer(sendModern(stage.proxy.origin, 'tools/call', retry, { user: token, capabilities: URL_ELICITATION }))
+    const answer = await readAnswer(
+      sendModern(stage.proxy.origin, 'tools/call', retry, { user: token, capabilities: URL_ELICITATION }),
+    )
     expect(textOf(answer)).toBe('alice may mcp:tools')
     expect(JSON.stringify(saas.calls)).not.toContain('omap_account')
   })
@@ -113,7 +121,9 @@ describe('a user without a connected account', () => {
     const token = await signIn()
     await disconnect(alice)
     const retry = { name: 'whoami', arguments: {}, inputResponses: { omap_account: { action: 'decline' } } }
-    const { error } = await readAnswer(sendModern(stage.proxy.origin, 'tools/call', retry, { user: token, capabilities: URL_ELICITATION }))
+    const { error } = await readAnswer(
+      sendModern(stage.proxy.origin, 'tools/call', retry, { user: token, capabilities: URL_ELICITATION }),
+    )
     expect(links(error.message)).not.toBe('')
   })
 

@@ -87,8 +87,7 @@ export async function createParts(options: PartsOptions): Promise<Parts> {
   const singleUse = createSingleUse(clock, onIssue)
   const resources = createResources(options.resources)
   const events = createEventSource(options.onEvent, plan.issuer, resources)
-  const provider = openIdentityProvider(options, encryption)
-  const { identityProvider } = provider
+  const { identityProvider, close: closeProvider } = openIdentityProvider(options, encryption)
   const upstreamAccounts = openUpstreamAccounts(options, encryption, events)
   const users = openUsers({
     plan,
@@ -131,7 +130,7 @@ export async function createParts(options: PartsOptions): Promise<Parts> {
     subjectTokens: guardTokens(createUnrevokedVerifier(subjectVerifier, plan.issuer, users.revocations)),
     async close() {
       singleUse.close()
-      await Promise.all([provider.close(), documents.close(), pool.close(), upstreamAccounts?.close()])
+      await Promise.all([closeProvider(), documents.close(), pool.close(), upstreamAccounts?.close()])
     },
   }
 }

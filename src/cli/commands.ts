@@ -1,6 +1,7 @@
 import { migrateConfigFile } from '../config/migrate.ts'
 import { createJsonSchema } from '../config/schema/json-schema.ts'
 import { listErrors } from '../core/list-errors.ts'
+import { formatAccounts } from './account-lines.ts'
 import { formatIdentityProvider } from './identity-provider-lines.ts'
 import { formatNotices } from './notice-lines.ts'
 import { formatAccess, formatRoutes, formatRules } from './route-table.ts'
@@ -24,6 +25,7 @@ export function printCheck(source: Source, terminal: Terminal): void {
       title === undefined ? [] : ['', terminal.paintOutput('bold', title), ...rows],
     ),
     ...(plan.broker ? ['', ...formatIdentityProvider(plan.broker).flatMap((line) => wrapHanging(line, 4))] : []),
+    ...formatAccounts(plan).flatMap((line) => wrapHanging(line, 4)),
     ...(notices.length > 0 ? ['', ...formatNotices(notices, terminal.paintOutput)] : []),
   ]
   for (const line of lines) terminal.print(line)

@@ -292,6 +292,32 @@ const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path
     [withServer({ credential: 'token_exchnage' }), 'servers[0].credential.kind', /token_exchange/],
     [withServer({ credential: 'token_exchange' }), 'servers[0].credential.client_id', /is missing/],
     [withServer({ credential: { kind: 'token_exchange', client_id: 'p' } }), 'servers[0].credential.client_secret', /needs it/],
+    [withServer({ credential: 'own_account' }), 'servers[0].credential', /needs an `identity_provider`/],
+    [
+      withServer({ credential: { kind: 'own_account', client_id: 'p' } }),
+      'servers[0].credential.issuer',
+      /one authorization server/,
+    ],
+    [
+      withServer({ credential: { kind: 'own_account', client_secret: { env: 'A' } } }),
+      'servers[0].credential.client_id',
+      /is missing/,
+    ],
+    [
+      withServer({ credential: { kind: 'own_account', token_endpoint: 'https://a.example/token' } }),
+      'servers[0].credential.token_endpoint',
+      /no use with/,
+    ],
+    [
+      withServer({ credential: 'own_account', sse: { upstream: 'http://localhost:1/sse' } }),
+      'servers[0].credential',
+      /not supported beside `sse`/,
+    ],
+    [
+      withServer({ credential: 'own_account', upstream: { url: 'http://localhost/mcp', socket: '/run/mcp.sock' } }),
+      'servers[0].credential',
+      /not supported with `upstream.socket`/,
+    ],
     [withCredential({ kind: 'client_credentials' }), 'servers[0].credential.issuer', /is missing/],
     [withCredential({ kind: 'on_behalf_of' }), 'servers[0].credential.scopes', /`on_behalf_of` needs it/],
     [withCredential({ kind: 'on_behalf_of', scopes: ['a'], audience: ['b'] }), 'servers[0].credential.audience', /no use with/],

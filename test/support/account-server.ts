@@ -1,7 +1,11 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { json } from 'node:stream/consumers'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
-import { type AuthorizationServer, type AuthorizationServerOptions, startAuthorizationServer } from '../../src/sandbox/authorization-server.ts'
+import {
+  type AuthorizationServer,
+  type AuthorizationServerOptions,
+  startAuthorizationServer,
+} from '../../src/sandbox/authorization-server.ts'
 import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
 import { rememberSecret } from './secrets-in-use.ts'
 
@@ -55,11 +59,14 @@ export async function startAccountServer(options: AuthorizationServerOptions = {
       const own = `Bearer resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp"`
       return void response.writeHead(401, { 'www-authenticate': behavior.challenge ?? own }).end()
     }
-    if (behavior.refusal !== undefined) return void response.writeHead(behavior.refusal.status, { ...behavior.refusal.headers }).end()
+    if (behavior.refusal !== undefined)
+      return void response.writeHead(behavior.refusal.status, { ...behavior.refusal.headers }).end()
     calls.push(message)
     if (message.id === undefined) return void response.writeHead(202).end()
     const headers = { 'content-type': 'application/json', ...(message.method === 'initialize' && { 'mcp-session-id': 's1' }) }
-    response.writeHead(200, headers).end(JSON.stringify({ jsonrpc: '2.0', id: message.id, result: createResult(message.method, payload) }))
+    response
+      .writeHead(200, headers)
+      .end(JSON.stringify({ jsonrpc: '2.0', id: message.id, result: createResult(message.method, payload) }))
   }
 
   function answerMetadata(request: IncomingMessage, response: ServerResponse): void {

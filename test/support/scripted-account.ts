@@ -41,7 +41,13 @@ export async function startScriptedAccount(): Promise<ScriptedAccount> {
     const { pathname, searchParams } = new URL(request.url ?? '', origin)
     const body = await text(request)
     const isForm = request.headers['content-type']?.startsWith('application/x-www-form-urlencoded') === true
-    const one = { path: pathname, query: searchParams, form: new URLSearchParams(isForm ? body : ''), body, headers: request.headers }
+    const one = {
+      path: pathname,
+      query: searchParams,
+      form: new URLSearchParams(isForm ? body : ''),
+      body,
+      headers: request.headers,
+    }
     if (pathname !== '/mcp' || !body.includes('"ping"')) asked.push(one)
     const script = scripts.get(pathname)
     if (script === undefined) return void response.writeHead(404).end()
@@ -94,7 +100,11 @@ export function issueTokens(number: number, more: object = {}): object {
 }
 
 /** Redirects a browser to the client, as an authorization endpoint does. */
-export function sendBack(query: URLSearchParams, response: ServerResponse, answer: Readonly<Record<string, string>>): ServerResponse {
+export function sendBack(
+  query: URLSearchParams,
+  response: ServerResponse,
+  answer: Readonly<Record<string, string>>,
+): ServerResponse {
   const target = new URL(query.get('redirect_uri') ?? '')
   for (const [name, value] of Object.entries({ state: query.get('state') ?? '', ...answer })) target.searchParams.set(name, value)
   return response.writeHead(303, { location: target.href }).end()

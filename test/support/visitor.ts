@@ -1,6 +1,5 @@
-import { signIn } from '../../demo/browser.ts'
+import { readHidden, signIn } from '../../demo/browser.ts'
 import type { User } from '../../src/sandbox/users.ts'
-import { readHidden } from '../../demo/browser.ts'
 import { type Browser, createBrowser, readRefresh } from './broker-client.ts'
 
 /** Signs a user in at the proxy's own pages, by way of the identity provider. */
@@ -30,7 +29,11 @@ export async function sendForm(
 }
 
 /** Follows a link to connect an account, to its end. @returns the request to the authorization server, and the last answer */
-export async function openLink(browser: Browser, link: string, user: User): Promise<{ readonly request: URL; readonly end: Response }> {
+export async function openLink(
+  browser: Browser,
+  link: string,
+  user: User,
+): Promise<{ readonly request: URL; readonly end: Response }> {
   const page = await sendForm(browser, link, { action: 'connect' })
   const request = new URL(readRefresh(await page.text()))
   return { request, end: await browser.open(await signIn(request, user)) }

@@ -4,6 +4,7 @@ import { readForm } from '../../core/read-form.ts'
 import { nameUser } from '../accounts/accounts.ts'
 import { isSameText } from '../pages/browser-cookie.ts'
 import { type ListedAccount, renderConnections, renderConnectQuestion } from '../pages/connect-page.ts'
+import { renderErrorPage } from '../pages/error-page.ts'
 import { isFromOwnPage } from '../pages/form.ts'
 import { renderGoOnPage } from '../pages/page.ts'
 import { SIGN_IN_ERRORS, type SignInError } from '../pages/sign-in-errors.ts'
@@ -50,11 +51,17 @@ export async function handleLink(incoming: EndpointRequest, options: Connections
   const visitor = await admit(incoming, incoming.path, options)
   if (visitor === undefined) return
   // "The MCP Server MUST verify the identity of the user who opens the URL" (2026-07-28, client/elicitation, Phishing).
-  if (visitor.user.subject !== link.subject)
-    return sendError(incoming, SIGN_IN_ERRORS.otherUser, `opened by subject ${JSON.stringify(visitor.user.subject)}`, options)
+  if (visitor.user.subject !== link.subject) return sendOtherUser(incoming, visitor, options)
   if (incoming.request.method !== 'POST') return sendQuestion(incoming, { link, account, visitor }, options)
   const form = await takeForm(incoming, visitor, incoming.path, options)
   if (form !== undefined) await sendToConnect(incoming, account, visitor, link.scopes, options)
+}
+
+function sendOtherUser(incoming: EndpointRequest, { user }: Visitor, options: ConnectionsOptions): void {
+  const { code, status, title, text } = SIGN_IN_ERRORS.otherUser
+  incoming.note(code, `opened by subject ${JSON.stringify(user.subject)}`)
+  const again = { url: `${incoming.path}${SWITCH}`, label: 'Sign in with another account' }
+  sendPage(incoming, status, renderErrorPage({ title, text, requestId: incoming.requestId, again }), options)
 }
 
 /** @returns undefined where the request has been answered: by the way to the identity provider, or by a refusal */
@@ -68,11 +75,15 @@ async function admit(incoming: EndpointRequest, path: string, options: Connectio
     sendError(incoming, SIGN_IN_ERRORS.busy, 'too many forms from this address', options)
     return undefined
   }
-  const visitor = await options.visits.find(incoming)
-  if (visitor === undefined) await options.visits.signIn(incoming, path)
+  const asSomebodyElse = method === 'GET' && new URL(incoming.request.url ?? '', options.origin).search === SWITCH
+  const visitor = asSomebodyElse ? undefined : await options.visits.find(incoming)
+  if (visitor === undefined) await options.visits.signIn(incoming, path, { asSomebodyElse })
   else incoming.noteParties({ subject: visitor.user.subject })
   return visitor
 }
+
+/** The query of a page on which the user wants to be another one. */
+const SWITCH = '?as=another'
 
 /** The form of a page that was shown to this very visitor. */
 async function takeForm(
@@ -100,7 +111,8 @@ function createToken({ browser, user }: Visitor, path: string, { browserCookie }
 async function sendList(incoming: EndpointRequest, visitor: Visitor, options: ConnectionsOptions): Promise<void> {
   const { accounts } = options.connecting
   const listed = await Promise.all(accounts.servers.map((server) => describeAccount(server, visitor, options)))
-  const shown = { signedInAs: nameUser(visitor.user), formToken: createToken(visitor, CONNECTIONS_PATH, options) }
+  const formToken = createToken(visitor, CONNECTIONS_PATH, options)
+  const shown = { signedInAs: nameUser(visitor.user), formToken, anotherUrl: `${CONNECTIONS_PATH}${SWITCH}` }
   sendPage(incoming, 200, renderConnections(listed, shown), options)
 }
 

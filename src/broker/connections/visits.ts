@@ -23,8 +23,8 @@ export interface Visits {
   find(incoming: EndpointRequest): Promise<Visitor | undefined>
   /** The subject of the user whose browser has this secret. */
   findSubject(browser: string): Promise<string | undefined>
-  /** Sends a user to the identity provider, to come back to the path. */
-  signIn(incoming: EndpointRequest, path: string): Promise<void>
+  /** Sends a user to the identity provider, to come back to the path; to choose another account there, if that is the wish. */
+  signIn(incoming: EndpointRequest, path: string, wish: { readonly asSomebodyElse: boolean }): Promise<void>
   /**
    * Takes the response of the identity provider.
    *
@@ -64,7 +64,7 @@ export function createVisits(parts: PartsOfVisits): Visits {
       const user = subject === undefined ? undefined : await accounts.find(subject)
       return user === undefined || browser === undefined ? undefined : { user, browser }
     },
-    signIn: (incoming, path) => sendAway(incoming, path, parts, collections),
+    signIn: (incoming, path, wish) => sendAway(incoming, { path, ...wish }, parts, collections),
     async finish(incoming, answer) {
       const away = await collections.away.find(answer.get('state') ?? '')
       if (away === undefined) return false
@@ -74,14 +74,19 @@ export function createVisits(parts: PartsOfVisits): Visits {
   }
 }
 
-async function sendAway(incoming: EndpointRequest, path: string, parts: PartsOfVisits, { away }: Collections): Promise<void> {
+async function sendAway(
+  incoming: EndpointRequest,
+  { path, asSomebodyElse }: { readonly path: string; readonly asSomebodyElse: boolean },
+  parts: PartsOfVisits,
+  { away }: Collections,
+): Promise<void> {
   const { authorizations, browserCookie, clock, identityProvider, plan } = parts
   if (authorizations.count(incoming.address) !== undefined)
     return sendSignInError(incoming, SIGN_IN_ERRORS.busy, 'too many visits from this address', parts)
   try {
     const browser = browserCookie.findOrSet(incoming.request, incoming.response)
     const pending = createPendingSignIn(clock.wall(), undefined)
-    const url = await identityProvider.createAuthorizationUrl(pending)
+    const url = await identityProvider.createAuthorizationUrl(pending, { asSomebodyElse })
     await away.put(pending.state, { ...pending, path, browser }, { expiresAt: clock.wall() + VISIT_MS })
     sendPage(incoming, 200, renderGoOnPage(`Continue to ${plan.name}`, url.href), parts)
   } catch (error) {

@@ -67,12 +67,12 @@ export interface ListedAccount {
 /** Lists the accounts of a user. */
 export function renderConnections(
   accounts: readonly ListedAccount[],
-  { signedInAs, formToken }: { readonly signedInAs: string; readonly formToken: string },
+  { signedInAs, formToken, anotherUrl }: { readonly signedInAs: string; readonly formToken: string; readonly anotherUrl: string },
 ): PageContent {
   return {
     title: 'Your accounts',
     content: `<h1>Your accounts</h1>
-<p class="quiet">Signed in as ${escapeHtml(formatForeignName(signedInAs))}.</p>
+<p class="quiet">Signed in as ${escapeHtml(formatForeignName(signedInAs))}. <a href="${escapeHtml(anotherUrl)}">Use another account</a></p>
 ${accounts.map((account) => renderAccount(account, formToken)).join('\n')}`,
   }
 }

@@ -1,4 +1,4 @@
-import { BROKER_PATHS } from '../../core/broker-paths.ts'
+import { formatAccountCallback } from '../../core/account-meeting.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Encryption } from '../../core/encryption.ts'
 import type { OwnAccountPlan } from '../../core/plan/own-account-plan.ts'
@@ -54,7 +54,7 @@ export function openAccountSession(plan: OwnAccountPlan, options: AccountSession
     clients,
     tokens: createAccountTokenEndpoint(serverFetch, clients, clock),
     connections: openConnections(store, encryption),
-    formatRedirectUri: (meeting) => `${origin}${BROKER_PATHS.connections.callback}/${meeting}`,
+    formatRedirectUri: (meeting) => formatAccountCallback(origin, meeting),
     async close() {
       await Promise.all([...new Set([fetch, serverFetch])].map((one) => one.close()))
     },

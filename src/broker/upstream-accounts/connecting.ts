@@ -1,9 +1,9 @@
 import * as oauth from 'oauth4webapi'
+import { nameMeeting } from '../../core/account-meeting.ts'
 import { AccountError, quoteForeign } from './account-error.ts'
 import type { AccountServer } from './account-server.ts'
 import type { AccountSession } from './account-session.ts'
 import type { AccountClient, AccountTokens } from './connection.ts'
-import { nameMeeting } from './connection.ts'
 import { ask, type DiscoveredResource, discoverResource } from './discovery.ts'
 
 /** What binds the answer of an authorization server to the request that a user was sent away with. */
@@ -29,7 +29,7 @@ export async function beginConnection(
   const { plan, servers, clients, formatRedirectUri } = session
   const discovered = await discoverResource(plan, session.fetch)
   const server = await servers.find(discovered.issuer)
-  const meeting = nameMeeting(plan, server.issuer)
+  const meeting = nameMeeting(plan.server, server.issuer)
   const client = await clients.find(server, formatRedirectUri(meeting))
   const pending: PendingConnection = {
     state: oauth.generateRandomState(),

@@ -54,8 +54,3 @@ export function openConnections(store: Store, encryption: Encryption): Connectio
 export function nameConnection(subject: string, { server, upstreamUrl }: OwnAccountPlan): string {
   return JSON.stringify([subject, server, upstreamUrl])
 }
-
-/** Where an authorization server of an MCP server sends users back to, and what our client is called there: no two of them share it. */
-export function nameMeeting({ server }: OwnAccountPlan, issuer: string): string {
-  return hashId(JSON.stringify([server, issuer])).slice(0, 22)
-}
