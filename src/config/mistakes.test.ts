@@ -310,13 +310,13 @@ const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path
     ],
     [
       withServer({ credential: 'own_account', sse: { upstream: 'http://localhost:1/sse' } }),
-      'servers[0].credential',
-      /not supported beside `sse`/,
+      'servers[0].sse',
+      /not supported with `own_account`/,
     ],
     [
       withServer({ credential: 'own_account', upstream: { url: 'http://localhost/mcp', socket: '/run/mcp.sock' } }),
-      'servers[0].credential',
-      /not supported with `upstream.socket`/,
+      'servers[0].upstream.socket',
+      /not supported with `own_account`/,
     ],
     [withCredential({ kind: 'client_credentials' }), 'servers[0].credential.issuer', /is missing/],
     [withCredential({ kind: 'on_behalf_of' }), 'servers[0].credential.scopes', /`on_behalf_of` needs it/],

@@ -7,7 +7,7 @@ import type { OwnAccountPlan } from '../../core/plan/own-account-plan.ts'
 import type { Store } from '../../core/store.ts'
 import { type ClientCredentials, createClientAuthentication } from '../../oauth/client-authentication.ts'
 import { readJsonObject, type SafeFetch } from '../../oauth/safe-fetch.ts'
-import { AccountError, quoteForeign } from './account-error.ts'
+import { AccountError, quoteUntrusted } from './account-error.ts'
 import type { AccountServer } from './account-server.ts'
 import type { AccountClient } from './connection.ts'
 import { ask } from './discovery.ts'
@@ -117,7 +117,7 @@ async function register(
   if (url === undefined)
     throw new AccountError(
       'unusable',
-      `${quoteForeign(issuer)} takes neither a metadata document of this proxy nor registrations: configure a client`,
+      `${quoteUntrusted(issuer)} takes neither a metadata document of this proxy nor registrations: configure a client`,
     )
   const method = METHODS.find((one) => authenticationMethods.includes(one)) ?? 'none'
   const body = JSON.stringify({ ...describeClient(origin, redirectUri), token_endpoint_auth_method: method })
@@ -126,7 +126,7 @@ async function register(
     const answer = await fetch.fetchRaw(url, { namedBy: 'metadata', method: 'POST', headers, body })
     const said = readJsonObject(new URL(url), answer)
     if (answer.status !== 201 && answer.status !== 200)
-      throw new AccountError('unusable', `${quoteForeign(issuer)} refuses the registration: ${quoteForeign(said.error)}`)
+      throw new AccountError('unusable', `${quoteUntrusted(issuer)} refuses the registration: ${quoteUntrusted(said.error)}`)
     return said
   })
   return readRegistration(document, method, issuer)
@@ -141,7 +141,7 @@ function readRegistration(
   const method = METHODS.find((one) => one === (document.token_endpoint_auth_method ?? asked))
   const isUsable = typeof clientId === 'string' && clientId !== '' && (method === 'none' || typeof secret === 'string')
   if (!isUsable || method === undefined)
-    throw new AccountError('unusable', `${quoteForeign(issuer)} registers a client that cannot be used`)
+    throw new AccountError('unusable', `${quoteUntrusted(issuer)} registers a client that cannot be used`)
   const client: AccountClient = { clientId, kind: 'registered', method, ...(method !== 'none' && { secret: String(secret) }) }
   return { client, expiresAt: typeof seconds === 'number' && seconds > 0 ? seconds * 1000 : undefined }
 }

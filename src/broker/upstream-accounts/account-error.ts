@@ -28,7 +28,7 @@ export class AccountError extends Error {
 const MAX_TEXT = 200
 
 /** What an authorization server says, for the log: without what looks like a token, which some repeat. */
-export function quoteForeign(text: unknown): string {
+export function quoteUntrusted(text: unknown): string {
   if (typeof text !== 'string') return 'nothing readable'
   const plain = text.replace(/[\w~+/.=-]{40,}/g, '…').replace(/[^\x20-\x7e]/g, ' ')
   return JSON.stringify(plain.slice(0, MAX_TEXT))

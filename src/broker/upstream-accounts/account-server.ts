@@ -2,7 +2,7 @@ import { isLoopbackHost } from '../../core/addresses.ts'
 import type { Clock } from '../../core/clock.ts'
 import { formatMetadataUrls } from '../../oauth/authorization-server-metadata.ts'
 import { readJsonObject, type SafeFetch } from '../../oauth/safe-fetch.ts'
-import { AccountError, quoteForeign } from './account-error.ts'
+import { AccountError, quoteUntrusted } from './account-error.ts'
 import { listTexts } from './discovery.ts'
 
 /** The authorization server of an MCP server (RFC 8414 §2). */
@@ -56,14 +56,17 @@ async function loadServer(issuer: string, fetch: SafeFetch): Promise<AccountServ
       reasons.push(`${url}: ${error instanceof Error ? error.message : String(error)}`)
     }
   }
-  throw new AccountError('unavailable', `no metadata of the authorization server ${quoteForeign(issuer)}: ${reasons.join('; ')}`)
+  throw new AccountError(
+    'unavailable',
+    `no metadata of the authorization server ${quoteUntrusted(issuer)}: ${reasons.join('; ')}`,
+  )
 }
 
 /** RFC 8414 §2: an issuer is an https URL without query and fragment. Without https it is on this machine, which the fetch checks. */
 function listUrls(issuer: string): readonly string[] {
   const url = URL.parse(issuer)
   if (url === null || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '' || url.username !== '')
-    throw new AccountError('unusable', `the MCP server names an authorization server that is none: ${quoteForeign(issuer)}`)
+    throw new AccountError('unusable', `the MCP server names an authorization server that is none: ${quoteUntrusted(issuer)}`)
   return formatMetadataUrls(issuer)
 }
 
@@ -72,12 +75,12 @@ type Document = Readonly<Record<string, unknown>>
 function readServer(document: Document, issuer: string): AccountServer {
   // RFC 8414 §3.3: the issuer must be identical, or the document belongs to another one.
   if (document.issuer !== issuer)
-    throw new AccountError('suspicious', `the metadata of ${quoteForeign(issuer)} is of ${quoteForeign(document.issuer)}`)
+    throw new AccountError('suspicious', `the metadata of ${quoteUntrusted(issuer)} is of ${quoteUntrusted(document.issuer)}`)
   // "If code_challenge_methods_supported is absent, … MCP clients MUST refuse to proceed" (2026-07-28, authorization, Authorization Code Protection).
   if (!listTexts(document.code_challenge_methods_supported).includes('S256'))
     throw new AccountError(
       'unusable',
-      `the authorization server ${quoteForeign(issuer)} does not say that it knows PKCE with S256`,
+      `the authorization server ${quoteUntrusted(issuer)} does not say that it knows PKCE with S256`,
     )
   return {
     issuer,
@@ -95,7 +98,7 @@ function readServer(document: Document, issuer: string): AccountServer {
 
 function readUrl(value: unknown, issuer: string, name: string): string {
   const text = findText(value)
-  if (text === undefined) throw new AccountError('unusable', `the metadata of ${quoteForeign(issuer)} has no ${name}`)
+  if (text === undefined) throw new AccountError('unusable', `the metadata of ${quoteUntrusted(issuer)} has no ${name}`)
   return text
 }
 
@@ -105,7 +108,7 @@ function readBrowserUrl(value: unknown, issuer: string): string {
   const url = URL.parse(text)
   const isPlain = url?.protocol === 'http:' && isLoopbackHost(url.hostname) && isLoopbackHost(new URL(issuer).hostname)
   if (url === null || (url.protocol !== 'https:' && !isPlain) || url.username !== '' || url.hash !== '')
-    throw new AccountError('suspicious', `the authorization endpoint of ${quoteForeign(issuer)} is ${quoteForeign(text)}`)
+    throw new AccountError('suspicious', `the authorization endpoint of ${quoteUntrusted(issuer)} is ${quoteUntrusted(text)}`)
   return text
 }
 

@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts'
 import { type RawAnswer, readJsonObject, type SafeFetch } from '../../oauth/safe-fetch.ts'
 import type { AccountClients } from './account-clients.ts'
-import { AccountError, type AccountErrorKind, quoteForeign } from './account-error.ts'
+import { AccountError, type AccountErrorKind, quoteUntrusted } from './account-error.ts'
 import type { AccountServer } from './account-server.ts'
 import type { AccountClient, AccountTokens } from './connection.ts'
 import { ask, readScopes } from './discovery.ts'
@@ -77,7 +77,7 @@ const OVER = new Set(['invalid_grant', 'bad_refresh_token', 'access_denied', 'in
 const LATER = new Set(['server_error', 'temporarily_unavailable', 'slow_down'])
 
 function readRefusal(where: string, status: number, { error }: Readonly<Record<string, unknown>>): AccountError {
-  return new AccountError(chooseKind(error, status), `${where} answers ${quoteForeign(error)}, status ${status}`)
+  return new AccountError(chooseKind(error, status), `${where} answers ${quoteUntrusted(error)}, status ${status}`)
 }
 
 function chooseKind(error: unknown, status: number): AccountErrorKind {

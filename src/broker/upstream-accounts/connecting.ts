@@ -1,6 +1,6 @@
 import * as oauth from 'oauth4webapi'
 import { nameMeeting } from '../../core/account-meeting.ts'
-import { AccountError, quoteForeign } from './account-error.ts'
+import { AccountError, quoteUntrusted } from './account-error.ts'
 import type { AccountServer } from './account-server.ts'
 import type { AccountSession } from './account-session.ts'
 import type { AccountClient, AccountTokens } from './connection.ts'
@@ -108,7 +108,7 @@ function checkAnswer(server: AccountServer, pending: PendingConnection, answer: 
     if (error instanceof AccountError) throw error
     if (!(error instanceof oauth.AuthorizationResponseError))
       throw new AccountError('suspicious', error instanceof Error ? error.message : String(error))
-    throw new AccountError(LATER.has(error.error) ? 'unavailable' : 'refused', `it answers ${quoteForeign(error.error)}`)
+    throw new AccountError(LATER.has(error.error) ? 'unavailable' : 'refused', `it answers ${quoteUntrusted(error.error)}`)
   }
 }
 

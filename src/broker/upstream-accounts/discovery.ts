@@ -2,7 +2,7 @@ import type { OwnAccountPlan } from '../../core/plan/own-account-plan.ts'
 import { findBearerChallenge, type ReceivedChallenge } from '../../core/read-challenge.ts'
 import { formatMetadataPath, ROOT_METADATA_PATH } from '../../oauth/protected-resource.ts'
 import { readJsonObject, type SafeFetch } from '../../oauth/safe-fetch.ts'
-import { AccountError, quoteForeign } from './account-error.ts'
+import { AccountError, quoteUntrusted } from './account-error.ts'
 
 /** What an MCP server says of whom it takes tokens from. */
 export interface DiscoveredResource {
@@ -72,14 +72,17 @@ function readResource(resource: unknown, { upstreamUrl }: OwnAccountPlan): strin
   const above = (path: string) => (path.endsWith('/') ? path : `${path}/`)
   const isOwn = found !== null && found.origin === own.origin && found.username === '' && found.hash === ''
   if (!isOwn || !above(own.pathname).startsWith(above(found.pathname)))
-    throw new AccountError('unusable', `the metadata of the MCP server is of the resource ${quoteForeign(resource)}`)
+    throw new AccountError('unusable', `the metadata of the MCP server is of the resource ${quoteUntrusted(resource)}`)
   return String(resource)
 }
 
 function chooseIssuer(servers: unknown, { issuer }: OwnAccountPlan): string {
   const named = listTexts(servers)
   if (issuer !== undefined && !named.includes(issuer))
-    throw new AccountError('unusable', `the MCP server does not name the configured issuer, but ${quoteForeign(named.join(' '))}`)
+    throw new AccountError(
+      'unusable',
+      `the MCP server does not name the configured issuer, but ${quoteUntrusted(named.join(' '))}`,
+    )
   const [first] = named
   if (first === undefined) throw new AccountError('unusable', 'the metadata of the MCP server names no authorization server')
   return issuer ?? first

@@ -72,10 +72,14 @@ function checkOwnAccount(
   context: CheckContext,
 ): void {
   const { report, isBroken } = context
+  const place = at.slice(0, -1)
   if (server.sse !== undefined)
-    report(at, { reason: '`own_account` is not supported beside `sse`', fix: 'Remove `sse`, or choose another credential.' })
+    report([...place, 'sse'], { reason: 'is not supported with `own_account`', fix: 'Remove it, or choose another credential.' })
   if (server.upstream?.socket !== undefined)
-    report(at, { reason: '`own_account` is not supported with `upstream.socket`', fix: 'Reach the MCP server by its URL.' })
+    report([...place, 'upstream', 'socket'], {
+      reason: 'is not supported with `own_account`',
+      fix: 'Reach the MCP server by its URL.',
+    })
   if (credential.client_id === undefined && (credential.client_secret ?? credential.private_key) !== undefined)
     report([...at, 'client_id'], { reason: 'is missing', fix: 'Write the client id that the secret belongs to.' })
   if (credential.client_id === undefined) return
