@@ -249,6 +249,7 @@ function listStoreSecrets(store: Plan['store']): string[] {
 }
 
 function listCredentialAuthentications({ credential }: ServerPlan) {
+  if (credential.kind === 'own_account') return [credential.account.client?.clientAuthentication]
   if (credential.kind !== 'delegated') return []
   const { delegation } = credential
   const provider = delegation.kind === 'identity_assertion' ? [delegation.identityProvider] : []

@@ -36,11 +36,19 @@ export function findMissingScopes({ kind }: UpstreamCredential, challenge: unkno
   if (parameters?.get('error') !== 'insufficient_scope') return undefined
   const scopes = (parameters.get('scope') ?? '').split(' ').filter(isScopeToken)
   const cause = 'the upstream answered 403 insufficient_scope'
-  return new ProxyError('account_required', { reason: 'scopes_missing', scopes: scopes.slice(0, MAX_SCOPES), cause })
+  return new ProxyError('account_required', { reason: 'scopes_missing', scopes: cutScopes(scopes), cause })
 }
 
-/** Of one challenge. */
-const MAX_SCOPES = 64
+/** What fits into a link that browsers, clients and proxies pass on. */
+const MAX_SCOPE_CHARACTERS = 1024
+
+function cutScopes(scopes: readonly string[]): readonly string[] {
+  let characters = 0
+  return scopes.filter((scope) => {
+    characters += scope.length + 1
+    return characters <= MAX_SCOPE_CHARACTERS
+  })
+}
 
 /** Classifies a failure: an answer that is not HTTP, no connection, or one that ended before the answer did. */
 export function describeFailure(error: Error, hasConnection: boolean): ProxyError {

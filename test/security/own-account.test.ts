@@ -254,6 +254,30 @@ describe('a user who denies access to the account in the course of a sign-in', (
   })
 })
 
+describe('a user whom an operator shuts out', () => {
+  it('has no account connected any more: the tokens are deleted here and revoked there', async () => {
+    const TOKEN = 'token-of-the-operator-0123456789'
+    await start({ config: { admin: { port: 0, token: { env: 'ADMIN_TOKEN' } } }, env: { ADMIN_TOKEN: TOKEN } })
+    await obtain(alice)
+    const revoked = new Promise((resolve) => saas.script('/revoke', ({ form }) => resolve(form.get('token'))))
+    const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' }
+    const body = JSON.stringify({ subject: 'alice' })
+    const answer = await fetch(`${stage.proxy.adminUrl}/users/revoke`, { method: 'POST', headers, body })
+    expect(answer.status).toBe(200)
+    expect(await revoked).toBe('refresh-token-number-1-of-the-account')
+  })
+})
+
+describe('a session with the identity provider that is over', () => {
+  it('leaves the account connected, and gives nothing of it to a caller who has no valid token', async () => {
+    await start()
+    await obtain(alice)
+    stage.identityProvider.forget()
+    await obtain(alice)
+    expect(listConnected()).toEqual(['alice'])
+  })
+})
+
 describe('a token for a connected account', () => {
   it('gets to no other MCP server under the same name', async () => {
     await start()

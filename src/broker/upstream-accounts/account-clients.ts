@@ -78,7 +78,7 @@ export function createAccountClients(options: AccountClientsOptions): AccountCli
       await registered.take(nameClient(server, redirectUri))
     },
     async authenticate(client, issuer) {
-      const how = readAuthentication(client, plan)
+      const how = readAuthentication(client, issuer, plan)
       if (how.method === 'none') return { headers: {}, parameters: { client_id: client.clientId } }
       return createClientAuthentication({ clientId: client.clientId, clientAuthentication: how }, issuer, clock.wall)()
     },
@@ -90,9 +90,10 @@ function formatDocumentUrl(redirectUri: string): string {
   return redirectUri.replace(`${BROKER_PATHS.connections.callback}/`, `${BROKER_PATHS.connections.client}/`)
 }
 
-function readAuthentication(client: AccountClient, { client: configured }: OwnAccountPlan) {
+/** The secret of a client of the configuration is for the authorization server of the configuration alone. */
+function readAuthentication(client: AccountClient, issuer: string, { client: configured, issuer: own }: OwnAccountPlan) {
   if (client.kind === 'configured') {
-    if (configured?.clientId !== client.clientId)
+    if (configured?.clientId !== client.clientId || issuer !== own)
       throw new AccountError('ended', 'the account was connected through another client than the configuration has now')
     return configured.clientAuthentication
   }

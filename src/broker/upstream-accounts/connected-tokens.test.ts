@@ -1,6 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createFakeClock, type FakeClock } from '../../../test/support/fake-clock.ts'
-import { issueTokens, type Script, type ScriptedAccount, startScriptedAccount } from '../../../test/support/scripted-account.ts'
+import {
+  issueTokens,
+  type Script,
+  type ScriptedAccount,
+  sendJson,
+  startScriptedAccount,
+} from '../../../test/support/scripted-account.ts'
 import { createEncryption } from '../../core/encryption.ts'
 import { DIRECT } from '../../core/plan/egress-plan.ts'
 import type { OwnAccountPlan } from '../../core/plan/own-account-plan.ts'
@@ -196,6 +202,53 @@ describe('a token', () => {
     const entries = (await Promise.all(kinds.map((kind) => store.list(kind, 10)))).flat()
     expect(entries).toHaveLength(2)
     expect(JSON.stringify(entries)).not.toMatch(/number-1|alice|saas|registered/)
+  })
+})
+
+describe('the secret of a client of the configuration', () => {
+  const client = (secret: string) => ({
+    clientId: 'acme',
+    clientAuthentication: { method: 'client_secret_post', secret } as const,
+  })
+
+  it('is sent to the authorization server of the configuration', async () => {
+    const { account } = startProcess({ issuer: saas.origin, client: client('first') })
+    await connect(account, issueTokens(1))
+    await account.disconnect('alice')
+    expect([...saas.at('/token'), ...saas.at('/revoke')].map(({ form }) => form.get('client_secret'))).toEqual(['first', 'first'])
+  })
+
+  it('is not sent to the one of an account that was connected before the configuration named another', async () => {
+    await connect(startProcess({ issuer: saas.origin, client: client('first') }).account, issueTokens(1))
+    await startProcess({ issuer: 'https://auth.example.com', client: client('second') }).account.disconnect('alice')
+    expect(JSON.stringify(saas.asked.map(({ body }) => body))).not.toContain('second')
+  })
+})
+
+describe('tokens that were issued while the store is away', () => {
+  const lose = async (account: UpstreamAccount) => {
+    await connect(account, issueTokens(1, { expires_in: 300 }))
+    clock.advance(301_000)
+    saas.script('/token', () => issueTokens(2))
+    const { replace } = store
+    store.replace = () => Promise.reject(new Error('the store is away'))
+    await expect(account.tokens.find('alice')).rejects.toThrow('the store is away')
+    store.replace = replace
+    saas.script('/token', (_, response) => sendJson(response, 400, { error: 'invalid_grant' }))
+  }
+
+  it('are kept by this process, and stored when it is there again', async () => {
+    const { account } = startProcess()
+    await lose(account)
+    expect(numberOf(await account.tokens.find('alice'))).toBe('2')
+    expect((await account.look('alice'))?.tokens.accessToken).toContain('number-2')
+    expect(listRefreshes()).toHaveLength(1)
+  })
+
+  it('are lost where this process ends before that: then the user is asked again', async () => {
+    await lose(startProcess().account)
+    expect(await startProcess().account.tokens.find('alice')).toBeUndefined()
+    expect(events).toContainEqual(expect.objectContaining({ kind: 'account_ended', subject: 'alice' }))
   })
 })
 

@@ -36,12 +36,14 @@ const RETRY_SECONDS = 5
 interface Tokens {
   readonly session: AccountSession
   readonly flights: Map<string, Promise<Connection | undefined>>
+  /** What was issued and could not be stored, by its stored form before: the refresh token there is used up. */
+  readonly unstored: BoundedMap<string, Connection>
 }
 
 export function createConnectedTokens(session: AccountSession): ConnectedTokens {
   const { plan, clock } = session
   const recent = new BoundedMap<string, { readonly token: string; readonly until: number }>(MAX_KEPT)
-  const tokens: Tokens = { session, flights: new Map() }
+  const tokens: Tokens = { session, flights: new Map(), unstored: new BoundedMap(MAX_KEPT) }
   // An answer of the store that was under way while something ended may be outdated.
   let endings = 0
   const forget = (name: string): void => {
@@ -87,23 +89,27 @@ function isDue({ tokens, standing }: Connection, { clock }: AccountSession): boo
 }
 
 /** One request for all callers that wait, of all processes: an authorization server that rotates refresh tokens takes two for theft. */
-function refreshOnce(name: string, { session, flights }: Tokens): Promise<Connection | undefined> {
+function refreshOnce(name: string, tokens: Tokens): Promise<Connection | undefined> {
+  const { session, flights } = tokens
   const { store, clock } = session
   const lock = { store, clock, kind: 'AccountRefreshLock', expiresMs: LOCK_MS, waitMs: WAIT_MS, createError: unavailable }
   const flight =
     flights.get(name) ??
-    withStoreLock(hashId(name), () => refreshWhereDue(name, session), lock).finally(() => flights.delete(name))
+    withStoreLock(hashId(name), () => refreshWhereDue(name, tokens), lock).finally(() => flights.delete(name))
   flights.set(name, flight)
   return flight
 }
 
-async function refreshWhereDue(name: string, session: AccountSession): Promise<Connection | undefined> {
+async function refreshWhereDue(name: string, tokens: Tokens): Promise<Connection | undefined> {
+  const { session, unstored } = tokens
   const seen = await session.connections.look(name)
   if (seen === undefined || !isDue(seen.value, session)) return seen?.value
+  const fresh = unstored.get(seen.encrypted)
+  if (fresh !== undefined) return keep(name, seen, fresh, tokens)
   const { refreshToken } = seen.value.tokens
   if (refreshToken === undefined) return conclude(name, seen, 'its token is over, and there is no refresh token', session)
   try {
-    return await refresh(name, seen, refreshToken, session)
+    return await keep(name, seen, await refresh(seen.value, refreshToken, session), tokens)
   } catch (error) {
     if (!(error instanceof AccountError)) throw error
     const isGone = error.kind === 'client_unknown' && seen.value.client.kind === 'registered'
@@ -112,31 +118,35 @@ async function refreshWhereDue(name: string, session: AccountSession): Promise<C
   }
 }
 
-async function refresh(
-  name: string,
-  seen: Kept<Connection>,
-  refreshToken: string,
-  session: AccountSession,
-): Promise<Connection | undefined> {
-  const { connections, servers, tokens, report, plan } = session
-  const before = seen.value
-  const server = await servers.find(before.issuer)
+async function refresh(before: Connection, refreshToken: string, session: AccountSession): Promise<Connection> {
+  const server = await session.servers.find(before.issuer)
   const grant = { grant_type: 'refresh_token', refresh_token: refreshToken, resource: before.resource }
-  const issued = await tokens.request(server, before.client, grant)
-  const fresh: Connection = {
+  const issued = await session.tokens.request(server, before.client, grant)
+  session.report({ kind: 'upstream_token_issued', outcome: 'success', ...describe(before, session) })
+  return {
     ...before,
     // An answer that does not speak of a refresh token leaves the one that there is (RFC 6749 §6).
     tokens: { ...issued, refreshToken: issued.refreshToken ?? refreshToken },
     scopes: issued.scopes ?? before.scopes,
     standing: before.standing === 'refused' ? 'renewed' : 'good',
   }
+}
+
+/** Stores what was issued before it is used. @throws Error of the store, after which this process still has it */
+async function keep(
+  name: string,
+  seen: Kept<Connection>,
+  fresh: Connection,
+  { session, unstored }: Tokens,
+): Promise<Connection | undefined> {
+  const { connections, servers, tokens, plan, onIssue } = session
+  unstored.set(seen.encrypted, fresh)
   const isKept = (await connections.replace(name, seen, fresh)) !== undefined
-  report({ kind: 'upstream_token_issued', outcome: 'success', ...describe(before, session) })
+  unstored.delete(seen.encrypted)
   if (isKept) return fresh
   // Disconnected or connected anew meanwhile: what was just issued is not for use.
-  await tokens
-    .revoke(server, before.client, fresh.tokens)
-    .catch((error: Error) => session.onIssue(`${plan.server}: ${error.message}`))
+  const revoked = servers.find(fresh.issuer).then((server) => tokens.revoke(server, fresh.client, fresh.tokens))
+  await revoked.catch((error: Error) => onIssue(`${plan.server}: ${error.message}`))
   return connections.find(name)
 }
 
