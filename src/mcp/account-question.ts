@@ -15,6 +15,9 @@ const MAY_NEED_INPUT = new Set(['tools/call', 'prompts/get', 'resources/read'])
 const REVISION_OF_ELICITATION_ERROR = '2025-11-25'
 const URL_ELICITATION_REQUIRED = -32042
 
+/** A longer body would take too long to read, and is not kept for its answer. */
+const MAX_READ_BYTES = 64 * 1024
+
 type Asked = Pick<Call, 'operations' | 'revision' | 'isBatch' | 'declared' | 'body'>
 
 /** How a client can be asked to have its user open a link. */
@@ -23,8 +26,8 @@ export function chooseWay({ operations, revision, isBatch, declared, body }: Ask
   if (isBatch || method === 'initialize') return 'text'
   if (!isModernRevision(revision))
     return revision === REVISION_OF_ELICITATION_ERROR && declared.urlElicitation ? 'elicitation_error' : 'text'
-  // The body of a long call is not kept for its answer.
-  const params = MAY_NEED_INPUT.has(method) && body !== undefined ? readParams(body) : {}
+  const isReadable = body !== undefined && body.length <= MAX_READ_BYTES
+  const params = MAY_NEED_INPUT.has(method) && isReadable ? readParams(body) : {}
   return declaresUrlElicitation(params) && !wasDeclined(params) ? 'input_request' : 'text'
 }
 

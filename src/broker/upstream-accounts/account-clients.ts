@@ -50,8 +50,11 @@ export function describeClient(origin: string, redirectUri: string): Readonly<Re
   }
 }
 
-/** Connections keep the client that they were made with, so a registration is only needed to make more of them. */
-const KEEP_REGISTRATION_MS = 90 * 24 * 60 * 60_000
+/**
+ * Connections keep the client that they were made with, so a registration is only needed to make more of them. An authorization server that
+ * has forgotten it tells the user, and not us: so it is not kept for long.
+ */
+const KEEP_REGISTRATION_MS = 24 * 60 * 60_000
 const METHODS = ['client_secret_basic', 'client_secret_post', 'none'] as const
 
 export function createAccountClients(options: AccountClientsOptions): AccountClients {

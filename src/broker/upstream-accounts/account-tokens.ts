@@ -18,22 +18,19 @@ export interface AccountTokenEndpoint {
 export const TOKEN_DEADLINE_MS = 20_000
 
 export function createAccountTokenEndpoint(fetch: SafeFetch, clients: AccountClients, clock: Clock): AccountTokenEndpoint {
-  const post = async (url: string, server: AccountServer, client: AccountClient, form: Readonly<Record<string, string>>) => {
+  const createForm = async (server: AccountServer, client: AccountClient, form: Readonly<Record<string, string>>) => {
     const { headers, parameters } = await clients.authenticate(client, server.issuer)
     const type = { 'content-type': 'application/x-www-form-urlencoded' }
-    return fetch.fetchRaw(url, {
-      namedBy: 'metadata',
-      method: 'POST',
-      body: new URLSearchParams({ ...form, ...parameters }).toString(),
-      headers: { ...type, ...headers },
-      deadlineMs: TOKEN_DEADLINE_MS,
-    })
+    const body = new URLSearchParams({ ...form, ...parameters }).toString()
+    return { namedBy: 'metadata', method: 'POST', body, headers: { ...type, ...headers } } as const
   }
   return {
     request: (server, client, parameters) =>
       ask('the token endpoint', async () => {
+        const form = await createForm(server, client, parameters)
         const issuedAt = clock.wall()
-        return readTokens(server, await post(server.tokenEndpoint, server, client, parameters), issuedAt)
+        const answer = await fetch.fetchRaw(server.tokenEndpoint, { ...form, deadlineMs: TOKEN_DEADLINE_MS })
+        return readTokens(server, answer, issuedAt)
       }),
     revoke: (server, client, tokens) =>
       ask('the revocation endpoint', async () => {
@@ -42,7 +39,7 @@ export function createAccountTokenEndpoint(fetch: SafeFetch, clients: AccountCli
         const { accessToken, refreshToken } = tokens
         // With a refresh token, its access tokens go, too.
         const [token, hint] = refreshToken === undefined ? [accessToken, 'access_token'] : [refreshToken, 'refresh_token']
-        const { status } = await post(url, server, client, { token, token_type_hint: hint })
+        const { status } = await fetch.fetchRaw(url, await createForm(server, client, { token, token_type_hint: hint }))
         if (status !== 200) throw new Error(`status ${status}`)
         return true
       }),
