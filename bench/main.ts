@@ -15,6 +15,7 @@ const parts: Readonly<Record<string, string>> = {
   decisions: 'Decisions of policy',
   lists: 'Filtered lists',
   pairs: 'Whole calls with more policy',
+  assertion: 'An assertion of who calls, part by part',
   stdio: 'stdio servers',
   gateways: 'Calls in 32 MCP sessions, beside a gateway',
   sessions: 'Sign-ins and refreshes of the broker',

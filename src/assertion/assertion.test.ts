@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { createLocalJWKSet, decodeJwt, jwtVerify } from 'jose'
 import { describe, expect, it } from 'vitest'
 import { createFakeClock } from '../../test/support/fake-clock.ts'
+import { ACCESS_KEY_ISSUER } from '../core/access-key.ts'
 import type { Operation } from '../core/operation.ts'
 import type { AssertionPlan } from '../core/plan/identity-plan.ts'
 import type { Principal } from '../core/principal.ts'
@@ -135,7 +136,9 @@ describe('subjects', () => {
   })
 
   it('of our own that look like those of another issuer cannot be taken for them', () => {
-    expect(name(ISSUER, 'https://one.example|alice')).toBe(`${ISSUER}|https://one.example|alice`)
+    for (const subject of ['https://one.example|alice', `${ACCESS_KEY_ISSUER}|alice`, 'spiffe://one.example|alice'])
+      expect(name(ISSUER, subject)).toBe(`${ISSUER}|${subject}`)
+    expect(name(ISSUER, 'auth0|5f7c:8|x')).toBe('auth0|5f7c:8|x')
   })
 })
 

@@ -37,8 +37,8 @@ export function nameCaller({ issuer: from, subject }: Principal, issuer: string)
   return from === issuer && !LOOKS_FOREIGN.test(subject) ? subject : `${from}|${subject}`
 }
 
-/** A subject of ours that could be taken for one of another issuer. */
-const LOOKS_FOREIGN = /:\/\/.*\|/s
+/** A subject of ours that could be taken for one of another issuer: identifiers of issuers have a colon, and no `|` (`config/format/formats.ts`). */
+const LOOKS_FOREIGN = /^[^|]*:[^|]*\|/
 
 export function formatScopes({ scopes }: Principal): string | undefined {
   return scopes.size === 0 ? undefined : [...scopes].sort().join(' ')

@@ -148,6 +148,7 @@ const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path
     [withServer({ path: undefined }), 'servers[0].path', /missing/],
     [{ ...smallest, servers: [{}] }, 'servers[0]', /serves nothing/],
     [withServer({ sse: {} }), 'servers[0].sse.upstream', /missing/],
+    [withIssuer({ issuer: 'https://idp.example.com/a|b' }), 'issuers[0].issuer', /has a \|/],
     [withIssuer({ introspection: {} }), 'issuers[0].introspection.client_id', /missing/],
     [{ ...smallest, listen: { host: '0.0.0.0' } }, 'public_url', /missing.*beyond this machine/],
     [{ ...smallest, listen: { tls: { cert_file: 'x' } } }, 'listen.tls.key_file', /missing/],

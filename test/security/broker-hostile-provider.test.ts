@@ -154,7 +154,21 @@ describe('an address by which a provider without OpenID Connect knows its users'
     [false, false],
     [null, false],
   ])('names its user when it is verified (email_verified: %j): %j', async (verified, isSignedIn) => {
-    const user = { ...alice, claims: { ...alice.claims, email_verified: verified } }
+    await expectSignIn({ email_verified: verified }, isSignedIn ? undefined : '403')
+  })
+
+  it.each([
+    ['https://ci.example.com|robot', '503'],
+    ['spiffe://example.com|spiffe://example.com/ci', '503'],
+    ['auth0|robot', undefined],
+    ['https://ann.example.com', undefined],
+  ])('is not that of a user whom another issuer vouched for: %s', async (email, refused) => {
+    await expectSignIn({ email, email_verified: true }, refused)
+  })
+
+  /** @param refused - part of the message with which the sign-in fails */
+  async function expectSignIn(claims: object, refused: string | undefined): Promise<void> {
+    const user = { ...alice, claims: { ...alice.claims, ...claims } }
     const client = { ...BROKER_CLIENT, token_endpoint_auth_method: 'client_secret_post' as const }
     const identityProvider = await startAuthorizationServer({ clients: [client], users: [user] })
     const { issuer } = identityProvider
@@ -162,8 +176,8 @@ describe('an address by which a provider without OpenID Connect knows its users'
     const oauth = { ...endpoints, userinfo_endpoint: `${issuer}/userinfo`, subject_claim: 'email' }
     const broker = await startBrokerStage({ provider: { issuer: undefined, oauth, scopes: ['openid', 'email'] } })
     const tokens = obtainTokens(broker.proxy.origin, await createRawClient(broker.proxy.origin), user)
-    if (isSignedIn) expect((await tokens).scope).toBe('mcp:tools')
-    else await expect(tokens).rejects.toThrow('403')
+    if (refused === undefined) expect((await tokens).scope).toBe('mcp:tools')
+    else await expect(tokens).rejects.toThrow(refused)
     await Promise.all([broker.close(), identityProvider.close()])
-  })
+  }
 })

@@ -23,6 +23,7 @@ export async function describeUser(
   const userinfo = protocol.hasUserinfo(metadata) ? await askUserinfo(session, metadata, tokens.access_token, expected) : {}
   const subject = protocol.readSubject(userinfo, expected)
   checkSubject(subject, expected)
+  checkOwn(subject)
   const expiresIn = tokens.expires_in
   return {
     subject,
@@ -74,6 +75,15 @@ export function readAuthTime({ clock }: Session, idToken: oauth.IDToken | undefi
 function checkSubject(subject: string, expected: string | undefined): void {
   if (expected !== undefined && subject !== expected)
     throw new IdentityProviderError('ended', 'the userinfo endpoint: it describes another user')
+}
+
+/**
+ * Subjects of exchanged tokens and of assertions of other issuers carry their issuer in front (`grants/machine-request.ts`). One of the identity
+ * provider's own that reads like that, since it is a name which its user chose, would be taken for such a user.
+ */
+function checkOwn(subject: string): void {
+  if (/^[^|]*:\/\/[^|]*\|/.test(subject))
+    throw new IdentityProviderError('unusable', 'the subject reads like one of another issuer: a URL and |')
 }
 
 /**

@@ -87,6 +87,8 @@ export function findIssuerMistake(text: string): Mistake | undefined {
       fix: 'Use https. A certificate of your own authority is trusted through `ca_file` of the issuer.',
     }
   }
+  // Behind the issuer, names of users have it as their separator.
+  if (text.includes('|')) return { reason: 'has a |, which no URL has (RFC 3986 §2)', fix: 'Write it as %7C, if it is one.' }
   if (text.includes('?')) {
     return {
       reason: 'has a query',
