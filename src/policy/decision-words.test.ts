@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { accessOf, callTool, createPolicyPlan, createPrincipal, decide, request } from '../../test/support/policies.ts'
 import { someFacts } from '../../test/support/request-facts.ts'
-import type { DecisionStep } from '../core/decision.ts'
+import type { DecisionStep, OperationOutcome } from '../core/decision.ts'
 import type { Operation } from '../core/operation.ts'
 import type { AccessEntryPlan, PolicyPlan, RulePlan } from '../core/plan/policy-plan.ts'
 import type { Principal } from '../core/principal.ts'
@@ -84,6 +84,29 @@ describe('what the configuration would not have let pass', () => {
 
   it('is refused: `who` with arguments', () => {
     expect(() => createPolicy(createPolicyPlan(accessOf({ who: 'args.x == 1', tools: ['t'] })))).toThrow('args')
+  })
+})
+
+describe('the outcome of an operation', () => {
+  function outcomeOfOne(plan: PolicyPlan, operation: Operation): OperationOutcome | undefined {
+    const told: OperationOutcome[] = []
+    const question = { path: '/mcp', operations: [operation], facts: someFacts }
+    createPolicy(plan).decide(alice, { ...question, onOutcome: (outcome) => void told.push(outcome) })
+    return told[0]
+  }
+
+  it('whose comparison with the rules costs too much is a refusal that says so, and keeps no arguments', () => {
+    const many = Array.from({ length: 70 }, (_, index) => ({ tool: `*a${index}`, deny: true as const, recordArguments: true }))
+    expect(outcomeOfOne(rules(...many), callTool('x'.repeat(60_000)))).toMatchObject({
+      decision: { effect: 'deny', code: 'resource_uri_ambiguous', reason: expect.stringContaining('too much to compare') },
+      recordsArguments: false,
+    })
+  })
+
+  it('that is an answer keeps no arguments, and needs nothing', () => {
+    const answer: Operation = { kind: 'response', method: '', targetKind: undefined, target: undefined, id: undefined }
+    const plan = { ...rules({ method: 'tools/*', deny: true }), ...accessOf({ tools: ['a'] }) }
+    expect(outcomeOfOne(plan, answer)).toMatchObject({ decision: { effect: 'permit' }, recordsArguments: false })
   })
 })
 
