@@ -61,18 +61,60 @@ describe('keys create', () => {
       [['--name', 'x'], 2, /--server is missing/],
       [[...NIGHTLY, '--days', '400'], 2, /--days is a number from 1 to 366/],
       [[...NIGHTLY, '--days', '0'], 2, /--days is a number/],
-      [[...NIGHTLY, '--issuer', 'https://idp.example.com'], 2, /--for is missing/],
+      [[...NIGHTLY, '--issuer', 'https://idp.example.com'], 2, /--user is missing/],
       [['--name', 'x', '--server', 'fils'], 1, /there is no server "fils", but files, web/],
       [['--name', 'a b', '--server', 'files'], 1, /name: use up to 64 letters/],
       [['--name', 'x', '--server', 'files', '--scopes', 'a"b'], 1, /"a\\"b" is no scope/],
       [['--name', 'x', '--server', 'files', '--address', '10.0.0.0/33'], 1, /is no address or CIDR block/],
-      [[...NIGHTLY, '--for', 'alice', '--issuer', 'https://other.example'], 1, /no server accepts tokens of the issuer/],
+      [
+        [...NIGHTLY, '--user', 'alice', '--issuer', 'https://other.example'],
+        1,
+        /no server accepts tokens of the issuer "https:\/\/other\.example", but of http:\/\/(?!.*urn:)/,
+      ],
+      [[...NIGHTLY, '--user', 'alice', '--for', 'bob'], 2, /--for is another spelling of --user here/],
+      [[...NIGHTLY, 'other.yaml'], 2, /goes behind --config: keys create --config other\.yaml\./],
+      [['nightly', '--server', 'files'], 2, /The name of the key goes behind --name\./],
     ] as const) {
       const result = await ask('keys', 'create', ...words)
       expect([result.code, result.error]).toEqual([code, expect.stringMatching(message)])
     }
     expect((await ask('keys', 'list', '--name', 'x')).error).toContain('--name is for keys create.')
     expect((await ask('keys')).error).toContain('Say what to do: keys create, list, revoke, hash.')
+  })
+
+  it('tells which scopes are of no use at its servers, and which are missing there', async () => {
+    const who = "'files:admin' in principal.scopes"
+    const rules = [{ tool: 'write', scopes: ['files:write'] }]
+    const { ask } = await start({ server: { rules, access: [{ who, tools: ['*'] }], scope_hierarchy: { all: ['files:read'] } } })
+    const notices = async (scopes: string) => {
+      const { code, error } = await ask('keys', 'create', '--name', 'x', '--server', 'files,web', '--scopes', scopes)
+      expect(code).toBe(0)
+      return error.split('\n').filter((line) => line.startsWith('notice'))
+    }
+    expect(await notices('files:read files:write files:admin')).toEqual([])
+    expect(await notices('all')).toEqual([])
+    expect(await notices('files:reed files:write')).toEqual([
+      'notice The server files needs the scope files:read for every request, and the key does not have it.',
+      'notice Nothing in the configuration of files and web asks for the scope files:reed.',
+    ])
+  })
+
+  it('says that no user signs in where servers accept access keys only, and takes a user without an issuer', async () => {
+    const keys = [createFileKey().entry, createFileKey({ servers: ['web'] }).entry]
+    const { ask } = await start({ config: { keys, issuers: [] }, server: { issuers: [] }, web: { issuers: [] } })
+    const refused = await ask('keys', 'create', ...NIGHTLY, '--user', 'alice', '--issuer', 'https://idp.example.com')
+    expect([refused.code, refused.error]).toEqual([1, expect.stringMatching(/no user signs in here.*Leave it out/)])
+    const made = await ask('keys', 'create', ...NIGHTLY, '--user', 'alice', '--issuer', 'keys')
+    expect([made.code, made.error]).toEqual([0, expect.stringContaining('for the user alice of urn:open-mcp-auth-proxy:keys')])
+  })
+
+  it('explains itself and no other command', async () => {
+    const { ask } = await start()
+    const { code, output } = await ask('keys', '--help')
+    expect([code, output]).toEqual([0, expect.stringMatching(/^Usage:\n {2}keys create[\s\S]*keys revoke NAME[\s\S]*--days N/)])
+    expect(output).not.toMatch(/doctor \[FILE\]|--upstream|explain:/)
+    expect((await ask('keys', 'create', '--help')).output).toBe(output)
+    expect((await ask('sessions', '--help')).output).toMatch(/--sid ID[\s\S]*--user SUBJECT +sessions list: of this user\n/)
   })
 
   it('refuses a server that gets a token of its caller', async () => {
@@ -148,7 +190,7 @@ describe('the user that a key stands for', () => {
       'files',
       '--scopes',
       'files:read',
-      '--for',
+      '--user',
       'alice',
       '--issuer',
       issuer.issuer,
@@ -297,7 +339,11 @@ describe('a store that outlives the process', () => {
     const { output, error } = await ask('keys', 'create', ...NIGHTLY)
     expect(error).toContain('The proxy does not run here; its store is asked.')
     await ask('keys', 'revoke', 'other')
+    const away = (await ask('keys', 'list')).output
     await restart()
+    // As the admin listener has it, so has the store: what JSON leaves out moves no column.
+    expect((await ask('keys', 'list')).output).toBe(away)
+    expect(away).toMatch(/ NAME +ID +STATE +SOURCE +SERVERS +SCOPES +CREATED +EXPIRES( +LAST USED)?\n/)
     expect([await status(running), await status(output.trim()), await status(revoked)]).toEqual([200, 200, 401])
   })
 

@@ -25,6 +25,8 @@ export const COMMANDS = [
 /** What the command line asks for. */
 export interface Arguments {
   readonly command: (typeof COMMANDS)[number] | 'help' | 'version'
+  /** The command that help is wanted for. */
+  readonly topic?: string | undefined
   /** Values of flags that take one, in the order given. */
   readonly values: ReadonlyMap<FlagName, readonly string[]>
   readonly debug: boolean
@@ -80,7 +82,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
   // Before the command: behind a flag whose value is missing, the next flag's value would be taken for one.
   readValues(given)
   const word = tokens.find((token) => token.kind === 'positional')?.value
-  if (flags.has('help') || word === 'help') return { ...nothing, command: 'help' }
+  if (flags.has('help') || word === 'help') return { ...nothing, command: 'help', topic: word }
   if (flags.has('version') || word === 'version') return { ...nothing, command: 'version' }
   const read = { ...readCommand(tokens, given), server }
   if (server && !isConfigured(read.command) && read.command !== 'init')

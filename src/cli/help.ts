@@ -1,4 +1,4 @@
-import { FLAGS } from './flags.ts'
+import { FLAGS, INIT_FLAGS } from './flags.ts'
 import { formatTable } from './table.ts'
 import { WIDTH, wrap } from './wrap.ts'
 
@@ -48,7 +48,7 @@ export const EXIT_CODES: readonly (readonly [code: string, meaning: string])[] =
 
 /** The help text. */
 export function formatHelp(): string {
-  const flags = FLAGS.map(({ name, value, help }) => [`--${name}${value === undefined ? '' : ` ${value}`}`, help] as const)
+  const flags = FLAGS.map(formatFlag)
   return [
     'Makes any MCP server a protected OAuth 2.1 resource.',
     '',
@@ -74,6 +74,61 @@ export function formatHelp(): string {
       WIDTH,
     ),
   ].join('\n')
+}
+
+/** What `keys` does, word by word. */
+const KEY_VERBS: readonly (readonly [name: string, what: string])[] = [
+  [
+    'keys create --name NAME --server NAME [--scopes SCOPES]',
+    'make an access key for a caller without a browser, and print it once, alone on standard output',
+  ],
+  ['keys create … --entry', 'the same for `keys` of the configuration file; nothing is stored'],
+  ['keys list', 'all keys, those of the file too, with state, expiry and last use'],
+  ['keys revoke NAME', 'end all keys of a name, or one by its id'],
+  ['keys hash', 'print the digest of a key on standard input, for `keys` of the file'],
+]
+
+/**
+ * The help of one command.
+ *
+ * @returns undefined for what is no command, or the default one
+ */
+export function formatCommandHelp(command: string | undefined): string | undefined {
+  const lines = command === 'keys' ? KEY_VERBS : COMMANDS.filter(([name]) => name.split(' ')[0] === command)
+  const own = FLAGS.filter((flag) => isOf(flag, command ?? ''))
+  if (lines.length === 0 || !own.some(({ only }) => only !== undefined)) return undefined
+  return [
+    ...['Usage:', ...formatTerms(lines), ''],
+    ...['Flags:', ...formatTerms(own.map((flag) => formatFlag({ ...flag, help: selectHelp(flag.help, command ?? '') }))), ''],
+    ...wrap('`open-mcp-auth-proxy --help` lists all commands, flags and exit codes.', WIDTH),
+  ].join('\n')
+}
+
+type Flag = (typeof FLAGS)[number]
+
+function isOf({ name, only, help }: Flag, command: string): boolean {
+  if (only !== undefined) return only.some((one) => one === command)
+  if (command === 'init') return INIT_FLAGS.includes(name)
+  return (name === 'config' && command !== 'audit') || listParts(help).some(({ of }) => of.includes(command))
+}
+
+/** The parts of a flag's help that are not of other commands: `explain: …; keys create: …`. */
+function selectHelp(help: string, command: string): string {
+  const parts = listParts(help)
+  const own = parts.filter(({ of }) => of.includes(command))
+  return (own.length > 0 ? own : parts.filter(({ of }) => !NAMES.some((name) => of.includes(name))))
+    .map(({ text }) => text)
+    .join('; ')
+}
+
+const NAMES = COMMANDS.map(([name]) => name.split(' ')[0] ?? '')
+
+function listParts(help: string): readonly { readonly of: readonly string[]; readonly text: string }[] {
+  return help.split(/; (?=[a-z, ]+: )/).map((text) => ({ text, of: (/^([a-z, ]+): /.exec(text)?.[1] ?? '').split(/,? /) }))
+}
+
+function formatFlag({ name, value, help }: Pick<Flag, 'name' | 'value' | 'help'>): readonly [flag: string, help: string] {
+  return [`--${name}${value === undefined ? '' : ` ${value}`}`, help]
 }
 
 /** Terms in one column, what they mean in another that ends where a terminal does. */

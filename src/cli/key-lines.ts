@@ -1,5 +1,6 @@
 import { isObject } from '../core/is-object.ts'
 import { escapeControlCharacters } from '../doctor/untrusted-text.ts'
+import { formatList } from './operate-lines.ts'
 
 /** What `keys create` asks for. */
 export interface KeyTerms {
@@ -32,14 +33,29 @@ export function formatEntry(
   return ['keys:', ...lines.map((line, index) => `${index === 0 ? '  - ' : '    '}${line}`)]
 }
 
+/** In the order of the columns, whichever of them the first key has. */
+const COLUMNS = [
+  ...['name', 'id', 'state', 'source', 'servers', 'scopes', 'subject', 'issuer', 'addresses', 'created', 'expires', 'last_used'],
+]
+
+/** All keys, a line each. */
+export function formatKeys(answer: unknown): readonly string[] {
+  const { keys, ...rest } = readAnswer(answer)
+  const rows = Array.isArray(keys) ? keys.filter(isObject) : []
+  const isUsed = (column: string) => rows.some((row) => row[column] !== undefined && !isEmpty(row[column]))
+  const columns = COLUMNS.filter(isUsed)
+  return formatList({ keys: rows.map((row) => Object.fromEntries(columns.map((column) => [column, row[column]]))), ...rest })
+}
+
 /** What stands beside the key, which is printed by itself. */
 export function formatCreated(answer: unknown): readonly string[] {
-  const { name, id, servers, scopes, subject, issuer, addresses, expires, shared } = readAnswer(answer)
+  const { name, id, servers, scopes, subject, issuer, addresses, expires, shared, notices } = readAnswer(answer)
   const user = subject === undefined ? 'no user' : `the user ${show(subject)} of ${show(issuer)}`
   const from = isEmpty(addresses) ? '' : `, from ${show(addresses)}`
   return [
     `Access key ${show(name)} (id ${show(id)}) for ${user}: servers ${show(servers)}, scopes ${isEmpty(scopes) ? 'none' : show(scopes)}${from}.`,
     `It expires ${show(expires)}. It is shown only now; clients send it as \`Authorization: Bearer …\`.`,
+    ...(Array.isArray(notices) ? notices.map((notice) => `notice ${show(notice)}`) : []),
     ...(shared === true ? [] : [IN_MEMORY]),
   ]
 }

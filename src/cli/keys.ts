@@ -5,8 +5,7 @@ import type { Plan } from '../core/plan/plan.ts'
 import { AdminError, createAdminClient } from './admin-client.ts'
 import type { Arguments } from './arguments.ts'
 import type { FlagName } from './flags.ts'
-import { formatCreated, formatEntry, formatRevokedKeys, type KeyTerms } from './key-lines.ts'
-import { formatList } from './operate-lines.ts'
+import { formatCreated, formatEntry, formatKeys, formatRevokedKeys, type KeyTerms } from './key-lines.ts'
 import type { Source } from './source.ts'
 import type { Terminal } from './terminal.ts'
 import { readToken } from './token-file.ts'
@@ -39,7 +38,7 @@ export async function runKeys(args: Arguments, findSource: () => Source, termina
         await ask(findSource(), terminal, '/keys/revoke', { name: checkNamed(name) }),
       )
     default:
-      return show(args, terminal, formatList, await ask(findSource(), terminal, '/keys/list', {}))
+      return show(args, terminal, formatKeys, await ask(findSource(), terminal, '/keys/list', {}))
   }
 }
 
@@ -48,7 +47,7 @@ function show(args: Arguments, terminal: Terminal, format: (answer: unknown) => 
   return 0
 }
 
-const CREATING: readonly FlagName[] = ['name', 'server', 'scopes', 'days', 'for', 'issuer', 'address', 'entry']
+const CREATING: readonly FlagName[] = ['name', 'server', 'scopes', 'days', 'user', 'for', 'issuer', 'address', 'entry']
 
 function checkFlags(verb: string, { values, entry }: Arguments): void {
   const given = entry ? 'entry' : CREATING.find((name) => values.has(name))
@@ -85,12 +84,20 @@ function readTerms(args: Arguments): KeyTerms {
   const servers = some('server')
   if (name === undefined) throw new UsageError('--name is missing: what logs and policy call the key.')
   if (servers.length === 0) throw new UsageError('--server is missing: the servers that accept the key.')
-  if (args.values.has('issuer') && one('for') === undefined)
-    throw new UsageError('--issuer says whose user --for is, and --for is missing.')
+  const user = readUser(one('user'), one('for'))
+  if (args.values.has('issuer') && user === undefined)
+    throw new UsageError('--issuer says whose user --user is, and --user is missing.')
   return {
     ...{ name, servers, scopes: some('scopes'), addresses: some('address') },
-    ...{ user: one('for'), issuer: one('issuer'), seconds: readDays(one('days')) * DAY_SECONDS },
+    ...{ user, issuer: one('issuer'), seconds: readDays(one('days')) * DAY_SECONDS },
   }
+}
+
+/** `for` is the key of the file. */
+function readUser(user: string | undefined, other: string | undefined): string | undefined {
+  if (user !== undefined && other !== undefined)
+    throw new UsageError('--for is another spelling of --user here: give one of them.')
+  return user ?? other
 }
 
 function readDays(text: string | undefined): number {

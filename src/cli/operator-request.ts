@@ -30,8 +30,15 @@ export function readOperatorRequest(command: string, words: readonly string[]): 
     throw new UsageError(`${suggest(verb, Object.keys(verbs))}Say what to do: ${command} ${Object.keys(verbs).join(', ')}.`)
   if (takes === 'name' && name === undefined) throw new UsageError(`Name one of the ${command}: ${command} ${verb} NAME.`)
   const [unexpected] = takes === 'no name' && name !== undefined ? [name] : surplus
-  if (unexpected !== undefined) throw new UsageError(`Unexpected argument ${JSON.stringify(unexpected)}. See --help.`)
+  if (unexpected !== undefined)
+    throw new UsageError(`Unexpected argument ${JSON.stringify(unexpected)}. ${explainSurplus(unexpected, `${command} ${verb}`)}`)
   return { verb, name }
+}
+
+/** Other commands take the configuration file without a flag. */
+function explainSurplus(word: string, command: string): string {
+  if (/\.(?:ya?ml|json)$/i.test(word)) return `The configuration file goes behind --config: ${command} --config ${word}.`
+  return command === 'keys create' ? 'The name of the key goes behind --name.' : 'See --help.'
 }
 
 function suggest(word: string, verbs: readonly string[]): string {

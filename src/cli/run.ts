@@ -4,7 +4,7 @@ import { AdminError } from './admin-client.ts'
 import { type Arguments, parseArguments } from './arguments.ts'
 import { printCheck, printErrors, printMigration, printSchema } from './commands.ts'
 import { runDoctor } from './doctor.ts'
-import { formatHelp } from './help.ts'
+import { formatCommandHelp, formatHelp } from './help.ts'
 import { runInit } from './init/init.ts'
 import { printProblems } from './problem-lines.ts'
 import { runReload } from './reload.ts'
@@ -40,7 +40,7 @@ export async function run(argv: readonly string[], environment: Environment, ter
 async function runCommand(args: Arguments, environment: Environment, terminal: Terminal): Promise<number> {
   switch (args.command) {
     case 'help':
-      terminal.print(formatHelp())
+      terminal.print(formatCommandHelp(args.topic) ?? formatHelp())
       return 0
     case 'version':
       terminal.print(readVersion())

@@ -9,6 +9,7 @@ import {
 import type { AdminAction } from '../admin/admin-action.ts'
 import type { AccessKeyRegister } from '../core/access-key-register.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
+import { findKeyScopeNotices } from '../core/key-scopes.ts'
 import { createOpenRequests } from '../core/open-requests.ts'
 import type { Plan } from '../core/plan/plan.ts'
 import type { Principal } from '../core/principal.ts'
@@ -30,6 +31,11 @@ export function listKeyActions(
     listIssuers: () => listKnownIssuers(findPlan()),
     acceptsStored: () => findPlan().acceptsStoredKeys,
     isShared: findPlan().store.kind !== 'memory',
+    findScopeNotices: (key) =>
+      findKeyScopeNotices(
+        key,
+        findPlan().servers.filter(({ name }) => key.servers.includes(name)),
+      ),
   }
   return [
     ['/keys/create', createKeyAddAction(options)],

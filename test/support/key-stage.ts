@@ -18,6 +18,8 @@ export interface KeyStageOptions {
   readonly config?: object | ((issuer: string) => object)
   /** Members of the server `files`. */
   readonly server?: object
+  /** The same of the server `web`. */
+  readonly web?: object
   /** Whether there is an admin listener, by default. */
   readonly admin?: boolean
   readonly answer?: Answer
@@ -25,7 +27,7 @@ export interface KeyStageOptions {
 
 /** A proxy with two servers, `files` and `web`, an issuer, and the command line. */
 export async function startKeyStage(options: KeyStageOptions = {}) {
-  const { config = {}, server, admin = true, answer = answerJson({ jsonrpc: '2.0', id: 1, result: {} }) } = options
+  const { config = {}, server, web, admin = true, answer = answerJson({ jsonrpc: '2.0', id: 1, result: {} }) } = options
   const folder = mkdtempSync(join(tmpdir(), 'access-keys-'))
   const [upstream, issuer, port, adminPort] = await Promise.all([
     startRecordingUpstream(answer),
@@ -49,7 +51,7 @@ export async function startKeyStage(options: KeyStageOptions = {}) {
         issuers: [issuer.issuer],
         servers: [
           { name: 'files', path: '/files', upstream: `${upstream.origin}/files`, scopes: ['files:read'], ...server },
-          { name: 'web', path: '/web', upstream: `${upstream.origin}/web` },
+          { name: 'web', path: '/web', upstream: `${upstream.origin}/web`, ...web },
         ],
         ...more,
       }),

@@ -15,6 +15,9 @@ export interface KeyServer {
   readonly needsToken: boolean
 }
 
+/** What is odd about the scopes of a key. */
+export type FindScopeNotices = (key: AccessKey) => readonly string[]
+
 export interface KeyActionOptions {
   readonly register: AccessKeyRegister
   /** Those of now: a reload may change them. */
@@ -24,6 +27,7 @@ export interface KeyActionOptions {
   readonly acceptsStored: () => boolean
   /** Whether other processes see what this one does. */
   readonly isShared: boolean
+  readonly findScopeNotices: FindScopeNotices
   readonly clock: Clock
 }
 
@@ -39,7 +43,8 @@ export function createKeyAddAction(options: KeyActionOptions): AdminAction {
     if (!options.acceptsStored()) throw invalidInput('stored_keys is false: keys of the store are not accepted')
     const key = readKey(input, options)
     await options.register.add(key)
-    return { ...describeKey(key), shared: options.isShared }
+    const notices = options.findScopeNotices(key)
+    return { ...describeKey(key), shared: options.isShared, ...(notices.length > 0 && { notices }) }
   }
 }
 
@@ -136,7 +141,17 @@ function findUser(subject: string | undefined, issuer: string | undefined, { lis
     if (issuer !== undefined) throw invalidInput('issuer says whose user the key stands for, and there is no subject')
     return undefined
   }
-  return { subject, issuer: issuer === undefined ? ACCESS_KEY_ISSUER : chooseIssuer(issuer, listIssuers()).issuer }
+  return { subject, issuer: issuer === undefined ? ACCESS_KEY_ISSUER : findIssuer(issuer, listIssuers()) }
+}
+
+function findIssuer(named: string, known: readonly KnownIssuer[]): string {
+  const isOwn = known.some(({ issuer, aliases }) => issuer === ACCESS_KEY_ISSUER && (issuer === named || aliases.includes(named)))
+  const real = known.filter(({ issuer }) => issuer !== ACCESS_KEY_ISSUER)
+  if (isOwn) return ACCESS_KEY_ISSUER
+  if (real.length > 0) return chooseIssuer(named, real).issuer
+  throw invalidInput(
+    'issuer: no user signs in here, since the servers accept access keys only. Leave it out: the subject is then a user of access keys alone',
+  )
 }
 
 function describeKey(key: AccessKey) {

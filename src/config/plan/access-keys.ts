@@ -1,4 +1,6 @@
 import { ACCESS_KEY_ISSUER, type AccessKey } from '../../core/access-key.ts'
+import { findKeyScopeNotices } from '../../core/key-scopes.ts'
+import type { ServerPlan } from '../../core/plan/server-plan.ts'
 import { nameServer } from '../derive/endpoints.ts'
 import { findEncryptionKeys, findStore } from '../derive/storage.ts'
 import { quote } from '../problem/problem.ts'
@@ -33,11 +35,24 @@ function createAccessKeyPlan({
 }
 
 /** @param now - milliseconds since the epoch */
-export function createAccessKeyNotices(config: Config, now: number): string[] {
+export function createAccessKeyNotices(config: Config, servers: readonly ServerPlan[], now: number): string[] {
   const expired = config.keys.flatMap(({ name, expires }, index) =>
     Date.parse(expires) <= now ? [`keys[${index}]: the access key ${quote(name)} has expired and is refused.`] : [],
   )
-  return [...expired, ...createKeysOnlyNotices(config), ...createStoredKeyNotices(config)]
+  return [
+    ...expired,
+    ...createKeyScopeNotices(config, servers),
+    ...createKeysOnlyNotices(config),
+    ...createStoredKeyNotices(config),
+  ]
+}
+
+/** Scopes of the keys of the file that are of no use, or not enough. */
+function createKeyScopeNotices({ keys }: Pick<Config, 'keys'>, servers: readonly ServerPlan[]): string[] {
+  return keys.flatMap((key, index) => {
+    const named = servers.filter(({ name }) => key.servers.includes(name))
+    return findKeyScopeNotices(key, named).map((notice) => `keys[${index}]: ${notice}`)
+  })
 }
 
 function createKeysOnlyNotices({ servers, issuers, identity_provider: provider }: Config): string[] {

@@ -80,7 +80,7 @@ export function createPlan(config: Config, environment: PlanEnvironment): Plan {
       ...notices,
       ...createNotices(config, namePlace),
       ...createKeyNotices(config, secretsAndFiles),
-      ...createAccessKeyNotices(config, Date.now()),
+      ...createAccessKeyNotices(config, servers, Date.now()),
       ...createEgressNotices(servers, secretsAndFiles.egress, config.egress_proxy),
       ...createPlaceholderNotices(config, secretsAndFiles),
       ...createAccessNotices(broker?.identityProvider),

@@ -24,6 +24,7 @@ export function createPolicyPlan(server: ServerConfig, index: number, general: G
     ...(!server.list_step_up && { listStepUp: false }),
     ...(access && { access }),
     ...(readsGroups(server.rules, access) && { readsGroups: true }),
+    ...listExpressionScopes(server.rules, access),
   }
 }
 
@@ -33,6 +34,18 @@ function readsGroups(rules: readonly RuleConfig[], access: AccessPlan | undefine
     entries.some(({ groups, who }) => groups !== undefined || (who !== undefined && compileExpression(who, 'who').readsGroups)) ||
     rules.some(({ require }) => require !== undefined && compileExpression(require, 'require').readsGroups)
   )
+}
+
+function listExpressionScopes(
+  rules: readonly RuleConfig[],
+  access: AccessPlan | undefined,
+): Pick<PolicyPlan, 'expressionScopes'> {
+  const ofEntries = (access?.entries ?? []).flatMap(({ who }) =>
+    who === undefined ? [] : [...compileExpression(who, 'who').scopes],
+  )
+  const ofRules = rules.flatMap(({ require }) => (require === undefined ? [] : [...compileExpression(require, 'require').scopes]))
+  const scopes = [...new Set([...ofEntries, ...ofRules])]
+  return scopes.length === 0 ? {} : { expressionScopes: scopes }
 }
 
 /** Entries of a server and those at the top are one list. */

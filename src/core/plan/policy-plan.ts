@@ -13,6 +13,8 @@ export interface PolicyPlan {
   readonly access?: AccessPlan
   /** Whether an entry or an expression looks at the groups of principals: for diagnoses, nothing is decided by it. */
   readonly readsGroups?: true
+  /** Scopes that expressions ask for by name, left out where there are none. The same. */
+  readonly expressionScopes?: readonly string[]
   /** Whether lists show what only lacks scopes, so that clients can ask for them. By default true. */
   readonly listStepUp?: boolean
 }
