@@ -104,7 +104,9 @@ describe('a configuration from flags', () => {
     [['--upstream', 'x', '--issuer', 'y', '--transport', 'stdio'], /--transport/],
     [['--config', 'a.yaml', '--issuer', 'y'], /cannot be used with --config/],
     [['--log-format', 'xml'], /--log-format/],
-    [[], /There is no config\.yaml/],
+    [[], /There is no config\.yaml here\. Name a file, have `init` write one, or give --upstream and --issuer\./],
+    [['reload'], /There is no config\.yaml here\. Name the configuration of the running proxy with --config\. See/],
+    [['users', 'list'], /the running proxy with --config/],
   ])('needs what it needs: %j', (argv, said) => {
     process.chdir(directory)
     expect(() => choose(...argv)).toThrow(UsageError)

@@ -71,8 +71,7 @@ export function chooseSource(args: Arguments, environment: Environment): Source 
   const chosen = file ?? defaultFile
   if (chosen === undefined && environment.env[SERVERS_VARIABLE] !== undefined) return createEnvironmentSource(args, options)
   if (chosen === undefined) {
-    const wanted = args.demo ? '--upstream (or `-- command …` at the end)' : '--upstream and --issuer'
-    throw new UsageError(`There is no config.yaml here. Name a file, have \`init\` write one, or give ${wanted}. See --help.`)
+    throw new UsageError(`There is no config.yaml here. ${adviseOnSource(args)} See --help.`)
   }
   const { stdio, asgardeo, demo } = args
   return {
@@ -99,6 +98,15 @@ function createFlagSource(args: Arguments, options: Options, ignoredFile: string
     load: (port, sandboxPort) => loadFlags({ ...options, flags, port, demo, sandboxPort }),
   }
 }
+
+/** A proxy that runs already has a configuration. */
+function adviseOnSource({ command, demo }: Arguments): string {
+  if (ABOUT_RUNNING.has(command)) return 'Name the configuration of the running proxy with --config.'
+  const wanted = demo ? '--upstream (or `-- command …` at the end)' : '--upstream and --issuer'
+  return `Name a file, have \`init\` write one, or give ${wanted}.`
+}
+
+const ABOUT_RUNNING: ReadonlySet<Arguments['command']> = new Set(['users', 'clients', 'sessions', 'keys', 'reload'])
 
 /** Names the MCP servers, without which there is no configuration: with it, the environment can say all of it. */
 const SERVERS_VARIABLE = 'OMAP_SERVERS'
