@@ -49,5 +49,7 @@ export function listenToFetches(onFetch: (fetch: OutboundFetch) => void): () => 
 
 function describeTarget({ origin, pathname, hostname, port, protocol }: URL): OutboundFetch['target'] {
   const standard = protocol === 'https:' ? 443 : 80
-  return { url: `${origin}${pathname}`, host: hostname, port: port === '' ? standard : Number(port) }
+  // An address of IPv6 has brackets in a URL only.
+  const host = hostname.replace(/^\[|\]$/g, '')
+  return { url: `${origin}${pathname}`, host, port: port === '' ? standard : Number(port) }
 }

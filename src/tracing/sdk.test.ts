@@ -91,6 +91,14 @@ describe('a fetch', () => {
     expect(spans[1]).toMatchObject({ parentSpanContext: { spanId: traced.ids?.spanId }, attributes: { 'error.type': '503' } })
   })
 
+  it('names an address of IPv6 without the brackets that it has in a URL, and no user of one', async () => {
+    const { spans } = startForeignSdk()
+    await start()
+    await tellFetch('GET', new URL('http://me:secret@[::1]:8080/keys?a=b#c'), async () => ({ status: 200 }))
+    const { attributes } = spans[0] as EndedSpan
+    expect(attributes).toMatchObject({ 'server.address': '::1', 'server.port': 8080, 'url.full': 'http://[::1]:8080/keys' })
+  })
+
   it('is one span where two proxies of one process have one SDK, and none when they are closed', async () => {
     const { ended } = startForeignSdk()
     const both = [await start(), await start()]
