@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { findFreePort } from '../test/support/proxy.ts'
 import { startIssuer } from '../test/support/tokens.ts'
+import { endWithUs } from './end-with-us.ts'
 import { findProgram } from './programs.ts'
 import { type Contender, measureSessions, type Sample, waitForPort } from './session-load.ts'
 import { median } from './statistics.ts'
@@ -84,6 +85,7 @@ async function startFastMcp(upstream: string): Promise<Contender[]> {
 
 function start(program: string, ...args: string[]): ChildProcess {
   const child = spawn(program, args, { stdio: 'ignore' })
+  endWithUs(child)
   processes.push(child)
   return child
 }

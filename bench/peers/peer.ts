@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findFreePort } from '../../test/support/proxy.ts'
 import type { Child } from '../child.ts'
+import { endWithUs } from '../end-with-us.ts'
 import { path } from '../plan.ts'
 import { readCpu, readResident } from '../process-cost.ts'
 import { findProgram } from '../programs.ts'
@@ -54,6 +55,7 @@ export async function startPeer(kind: PeerKind, trust: PeerTrust): Promise<Child
   const port = await findFreePort()
   for (const [name, text] of Object.entries(kind.files({ ...trust, folder, port }))) writeFileSync(join(folder, name), text)
   const running = spawn(program, kind.format(folder), { stdio: ['ignore', 'ignore', 'inherit'] })
+  endWithUs(running)
   await waitForListener(running, kind.name, port)
   const pid = running.pid ?? 0
   return { name: kind.name, pid, port, ask: createAsk(pid), stop: () => stop(running, folder) }
