@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { afterEach, expect, it } from 'vitest'
 import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
+import { startEgressProxy } from '../support/egress-proxy.ts'
 import { waitUntil } from '../support/processes.ts'
 import { findFreePort } from '../support/proxy.ts'
 import { answerJson, startRecordingUpstream } from '../support/recording-upstream.ts'
@@ -71,6 +72,20 @@ it('no module of OpenTelemetry is loaded where the environment asks for no trace
   expect(await call()).toBe(200)
   expect((await stop(replica)).code).toBe(0)
   expect(listLoaded(replica)).toEqual([])
+})
+
+it('traces go past the egress proxy, which docs/recipes/company-proxy.md says', async () => {
+  const egress = await startEgressProxy({ routes: {} })
+  open.push(() => egress.close())
+  const { lines, call } = await start({
+    HTTP_PROXY: egress.url,
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector.example.test:4318',
+    OTEL_BSP_SCHEDULE_DELAY: '100',
+    OTEL_EXPORTER_OTLP_TIMEOUT: '1000',
+  })
+  expect(await call()).toBe(200)
+  await waitUntil(() => lines.some((line) => line.includes('"OpenTelemetry: ')), 'the log tells of the collector', 30_000)
+  expect([egress.tunnels, egress.others]).toEqual([[], []])
 })
 
 it('where the packages are missing, the start says once what to install, and goes on', async () => {

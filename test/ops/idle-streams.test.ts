@@ -1,0 +1,70 @@
+// Event streams that are open and say nothing, and what they leave.
+// `IDLE_STREAMS=10000 IDLE_SECONDS=600 npm run test:ops -- idle-streams` is the full length (R7, R8).
+import { readFileSync } from 'node:fs'
+import { expect, it } from 'vitest'
+import { waitUntil } from '../support/processes.ts'
+import { findFreePort } from '../support/proxy.ts'
+import { startReplica } from './support/replica.ts'
+import { setStage } from './support/stage.ts'
+import { openStreams } from './support/streams.ts'
+import { reportTarget } from './support/target.ts'
+
+const STREAMS = Number(process.env.IDLE_STREAMS ?? 1000)
+const IDLE_MS = Number(process.env.IDLE_SECONDS ?? 15) * 1000
+const HEARTBEAT_SECONDS = 5
+const REST_MS = 60_000
+/** R7: 450 MiB for 10,000. */
+const MOST_KIB_A_STREAM = 45
+/** What a young process takes besides, however many streams there are. */
+const MOST_MIB_ONCE = 20
+/** The aim is 1.5 a minute after 9,000 were closed; more than twice is a leak. */
+const MOST_RATIO = 2
+
+const readRss = (pid: number): number => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
+
+const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
+
+it('idle streams stay alive, take little, and leave little', { timeout: IDLE_MS + 300_000 }, async () => {
+  const port = await findFreePort()
+  const stage = await setStage(`http://localhost:${port}`)
+  const servers = [{ name: 'echo', path: '/mcp', upstream: { url: stage.server.url, heartbeat_seconds: HEARTBEAT_SECONDS } }]
+  const replica = startReplica(stage.configure(port, { servers, log: { level: 'error' } }))
+  try {
+    await replica.waitUntilReady()
+    const url = `${replica.origin}/mcp`
+    const warm = await openStreams(100, url, stage.headers)
+    warm.close()
+    await warm.over
+    await waitUntil(() => stage.server.countStreams() === 0, 'the first streams are closed')
+    const base = readRss(replica.pid)
+    const streams = await openStreams(STREAMS, url, stage.headers)
+    await pause(IDLE_MS)
+    const open = readRss(replica.pid)
+    const heard = streams.countEvents()
+    stage.server.sendEvent('{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}')
+    await waitUntil(() => streams.countEvents() >= heard + STREAMS, 'each stream has the event', 30_000)
+    expect(streams.countOpen()).toBe(STREAMS)
+    // One may be due at the end.
+    expect(heard).toBeGreaterThanOrEqual(STREAMS * (Math.floor(IDLE_MS / 1000 / HEARTBEAT_SECONDS) - 1))
+    expect(open - base).toBeLessThan((STREAMS * MOST_KIB_A_STREAM) / 1024 + MOST_MIB_ONCE)
+    streams.close()
+    await streams.over
+    await waitUntil(() => readRss(replica.pid) <= base * MOST_RATIO, 'memory is given back', REST_MS)
+    await waitUntil(() => stage.server.countStreams() === 0, 'the MCP server has no stream left')
+    if (IDLE_MS >= REST_MS) await pause(REST_MS)
+    const rest = readRss(replica.pid)
+    reportTarget('R7, R8', 'idle streams stay alive, take little and leave little (aims: 45 KiB each, 1.5 times the base)', {
+      streams: STREAMS,
+      'seconds idle': IDLE_MS / 1000,
+      'heartbeats and events': streams.countEvents(),
+      'KiB each': ((open - base) / STREAMS) * 1024,
+      'MiB before': base,
+      'MiB after': rest,
+      'times the base': rest / base,
+    })
+  } finally {
+    replica.signal('SIGKILL')
+    await replica.exited
+    await stage.close()
+  }
+})
