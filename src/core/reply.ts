@@ -10,7 +10,7 @@ export type ReplyHeaders = Record<string, string | string[]>
 export interface Reply {
   /** Sends status and headers at once. Called at most once, before `write`. */
   start(status: number, headers: ReplyHeaders): void
-  /** Sends a piece of the body at once. Returns false when the client is slower than the upstream: wait for `onDrain`. */
+  /** Sends a piece of the body, at the end of this turn of the event loop at the latest. Returns false when the client is slower than the upstream: wait for `onDrain`. */
   write(chunk: Uint8Array): boolean
   /** The answer is complete. */
   end(): void

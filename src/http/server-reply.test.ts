@@ -1,0 +1,160 @@
+import { createServer, type Server, type ServerResponse } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { afterEach, describe, expect, it } from 'vitest'
+import { ProxyError } from '../core/errors.ts'
+import type { ReplyHeaders } from '../core/reply.ts'
+import { type ReplyOwner, ServerReply } from './server-reply.ts'
+
+const STREAM: ReplyHeaders = { 'content-type': 'text/event-stream' }
+const CUT = new ProxyError('shutting_down', { retryAfter: 1 })
+
+const servers: Server[] = []
+
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close().closeAllConnections()
+})
+
+function own(response: ServerResponse): ReplyOwner {
+  return {
+    response,
+    answerHeaders: {},
+    requestId: 'r-1',
+    farewell: 'data: farewell\n\n',
+    beforeStart: () => {},
+    mayEndAnywhere: (headers) => headers['content-length'] === undefined,
+    afterStart: () => {},
+    onFlush: () => {},
+    refuse: () => response.writeHead(502).end(),
+    onFailure: () => {},
+  }
+}
+
+/** What a client receives: until `isEnough`, or until the connection ends. */
+async function receive(answer: (reply: ServerReply) => void, isEnough = (_text: string) => false): Promise<string> {
+  const server = createServer((_request, response) => answer(new ServerReply(own(response))))
+  servers.push(server)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+  let text = ''
+  return new Promise((resolve) => {
+    socket.on('data', (bytes) => {
+      text += bytes.toString('latin1')
+      if (isEnough(text)) socket.destroy()
+    })
+    socket.on('error', () => socket.destroy())
+    socket.on('close', () => resolve(text))
+  })
+}
+
+function bodyOf(text: string): string {
+  return text.slice(text.indexOf('\r\n\r\n') + 4)
+}
+
+function chunk(text: string): string {
+  return `${text.length.toString(16)}\r\n${text}\r\n`
+}
+
+const END = '0\r\n\r\n'
+const piece = (text: string): Buffer => Buffer.from(`data: ${text}\n\n`)
+
+describe('pieces of an answer', () => {
+  it('that are written in one turn arrive in one chunk, in their order', async () => {
+    const text = await receive(
+      (reply) => {
+        reply.start(200, { ...STREAM })
+        for (const name of ['a', 'b', 'c']) expect(reply.write(piece(name))).toBe(true)
+        setImmediate(() => setImmediate(() => reply.end()))
+      },
+      (received) => received.endsWith(END),
+    )
+    expect(bodyOf(text)).toBe(chunk('data: a\n\ndata: b\n\ndata: c\n\n') + END)
+  })
+
+  it('do not wait for the next', async () => {
+    const text = await receive(
+      (reply) => {
+        reply.start(200, { ...STREAM })
+        reply.write(piece('a'))
+      },
+      (received) => received.includes('data: a'),
+    )
+    expect(bodyOf(text)).toBe(chunk('data: a\n\n'))
+  })
+
+  it('keep their order among long ones, which are written at once', async () => {
+    const long = 'x'.repeat(20_000)
+    const text = await receive(
+      (reply) => {
+        reply.start(200, { ...STREAM })
+        for (const each of ['a', long, 'b', long, long, 'c']) reply.write(Buffer.from(each))
+        reply.end()
+      },
+      (received) => received.endsWith(END),
+    )
+    expect(bodyOf(text)).toBe(chunk(`a${long}`) + chunk(`b${long}`) + chunk(long) + chunk('c') + END)
+  })
+
+  it('arrive with the end of their answer', async () => {
+    const text = await receive(
+      (reply) => {
+        reply.start(200, { 'content-length': '6' })
+        for (const each of ['abc', 'def']) reply.write(Buffer.from(each))
+        reply.end()
+      },
+      (received) => received.endsWith('abcdef'),
+    )
+    expect(bodyOf(text)).toBe('abcdef')
+  })
+
+  it('arrive before a failure of the same turn, which cuts the answer', async () => {
+    const text = await receive((reply) => {
+      reply.start(200, { ...STREAM })
+      setImmediate(() => {
+        reply.write(piece('a'))
+        process.nextTick(() => reply.fail(CUT))
+      })
+    })
+    expect(bodyOf(text)).toBe(chunk('data: a\n\n'))
+  })
+
+  it('arrive before the farewell of the same turn', async () => {
+    const text = await receive(
+      (reply) => {
+        reply.start(200, { ...STREAM })
+        reply.write(piece('a'))
+        reply.close(CUT)
+      },
+      (received) => received.endsWith(END),
+    )
+    expect(bodyOf(text)).toBe(chunk('data: a\n\n') + chunk('data: farewell\n\n') + END)
+  })
+
+  it('are too many for a client that does not read, however short they are', async () => {
+    let written = 0
+    await receive(
+      (reply) => {
+        reply.start(200, { ...STREAM })
+        while (written < 16 * 1024 * 1024 && reply.write(Buffer.alloc(100, 'x'))) written += 100
+      },
+      (received) => received.includes('xxx'),
+    )
+    expect(written).toBeLessThan(1024 * 1024)
+  })
+
+  it('of a client that leaves in the same turn are dropped', async () => {
+    let isClosed = false
+    await receive(
+      (reply) => {
+        reply.start(200, { ...STREAM })
+        reply.onClose(() => {
+          isClosed = true
+          expect(reply.write(piece('b'))).toBe(false)
+        })
+        reply.write(piece('a'))
+      },
+      (received) => received.includes('data: a'),
+    )
+    await expect.poll(() => isClosed).toBe(true)
+  })
+})
