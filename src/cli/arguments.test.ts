@@ -43,6 +43,11 @@ describe('the command line', () => {
     expect(parse(word, 'serve').command).toBe(word)
   })
 
+  it('knows which command help is wanted for', () => {
+    expect(parse('keys', 'create', '--help').topic).toBe('keys')
+    expect(parse('help', 'keys')).toEqual(parse('keys', '--help'))
+  })
+
   it('takes issuers, audiences and scopes several times', () => {
     expect(parse('--upstream', 'u', '--issuer', 'a', '--issuer=b', '--scope', 's').values).toEqual({
       upstream: ['u'],

@@ -81,8 +81,9 @@ export function parseArguments(argv: readonly string[]): Arguments {
   const flags = new Map(given.map((token) => [checkName(token), token]))
   // Before the command: behind a flag whose value is missing, the next flag's value would be taken for one.
   readValues(given)
-  const word = tokens.find((token) => token.kind === 'positional')?.value
-  if (flags.has('help') || word === 'help') return { ...nothing, command: 'help', topic: word }
+  const words = tokens.flatMap((token) => (token.kind === 'positional' ? [token.value] : []))
+  const [word] = words
+  if (flags.has('help') || word === 'help') return { ...nothing, command: 'help', topic: words.find((one) => one !== 'help') }
   if (flags.has('version') || word === 'version') return { ...nothing, command: 'version' }
   const read = { ...readCommand(tokens, given), server }
   if (server && !isConfigured(read.command) && read.command !== 'init')
