@@ -156,6 +156,21 @@ describe('the response of an authorization server', () => {
     expect(listConnected()).toEqual(['alice'])
   })
 
+  it('in the course of a sign-in counts in the browser of that sign-in, and in no other', async () => {
+    await start()
+    const browser = createBrowser()
+    const request = createRequest(stage.proxy.origin, stage.client).url
+    const page = await browser.open(await comeBack(browser, request, alice))
+    const sent = await fetch(readRefresh(await page.text()), { redirect: 'manual' })
+    const answer = sent.headers.get('location') ?? ''
+    const victim = await signInVisitor(stage.proxy.origin, alice)
+    expect((await victim.open(answer)).status).toBe(403)
+    expect((await createBrowser().open(answer)).status).toBe(403)
+    expect(saas.at('/token')).toEqual([])
+    const end = await browser.open(readRefresh(await (await browser.open(answer)).text()))
+    expect(end.headers.get('location')).toContain('code=')
+  })
+
   it('counts once', async () => {
     await start()
     const { answer, browser } = await begin(alice)
