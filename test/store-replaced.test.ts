@@ -1,6 +1,7 @@
 // A master that was replaced, and answers as if it were not: what was written since is not known there.
 import { createClient } from 'redis'
 import { describe, expect, it, vi } from 'vitest'
+import { type Clock, systemClock } from '../src/core/clock.ts'
 import type { RedisStorePlan } from '../src/core/plan/store-plan.ts'
 import type { Store } from '../src/core/store.ts'
 import { openRedisStore } from '../src/store/redis-store.ts'
@@ -54,9 +55,9 @@ async function cutOffFromPeers(server: RedisServer): Promise<void> {
   await command(server, CLIENT.password, 'CLIENT', 'KILL', 'USER', PEERS.name)
 }
 
-async function open(later: Later, plan: RedisStorePlan): Promise<{ store: Store; told: string[] }> {
+async function open(later: Later, plan: RedisStorePlan, clock: Clock = systemClock): Promise<{ store: Store; told: string[] }> {
   const told: string[] = []
-  const store = await openRedisStore(plan, (message) => told.push(message))
+  const store = await openRedisStore(plan, (message) => told.push(message), clock)
   later(() => store.close())
   return { store, told }
 }
@@ -116,7 +117,8 @@ describe.skipIf(!hasRedisServer())('a master that no Sentinel confirms', { timeo
   ] as const)('%s is asked for nothing until one does', async ([, settings, waitForReplicas], { onTestFinished: later }) => {
     const fleet = await startFleet(later, settings)
     const [master, replica] = fleet.servers
-    const { store } = await open(later, planFor(fleet, { waitForReplicas }))
+    // On this clock ten seconds never pass.
+    const { store } = await open(later, planFor(fleet, { waitForReplicas }), { ...systemClock, monotonic: () => 0 })
     await store.put('kind', 'id', 'value')
     for (const sentinel of fleet.sentinels) sentinel.freeze()
     replica?.freeze()
