@@ -13,6 +13,8 @@ export interface RedisConnection {
   /** @param replicas - fails unless so many have what was written; 0 unless given */
   eval(script: string, options: { keys: string[]; arguments: string[] }, replicas?: number): Promise<unknown>
   hGet(key: string, field: string): Promise<string | null>
+  /** Looks at once whether the server is still the master. */
+  doubt(): void
   close(): Promise<void>
 }
 
@@ -30,6 +32,7 @@ const REPLICA_MS = 1000
  *
  * @param key - a key of the hash slot that everything is in, for a cluster
  * @param onIssue - called once for each problem of the connection; the text holds no secrets
+ * @param onDoubt - called when a write found too few replicas
  * @throws Error when it cannot be reached
  */
 export async function connectRedis(
@@ -37,10 +40,11 @@ export async function connectRedis(
   key: string,
   onIssue: (message: string) => void,
   clock: Clock,
+  onDoubt: () => void = () => {},
 ): Promise<RedisConnection> {
   const locator = createLocator(plan, key, clock)
   const open = (onLost: (error: Error) => void) => openMaster(plan, locator, clock, onLost)
-  const link = createLink({ open, onIssue, onClose: locator.close, clock, answerMs: COMMAND_MS })
+  const link = createLink({ open, onIssue, onDoubt, onClose: locator.close, clock, answerMs: COMMAND_MS })
   await connectOnce(link, plan.tls === undefined ? PERHAPS_TLS : PERHAPS_NO_TLS)
   return {
     get isReady() {
@@ -54,6 +58,7 @@ export async function connectRedis(
         return answer
       }),
     hGet: (of, field) => link.run((client) => client.hGet(of, field)),
+    doubt: () => link.doubt(),
     close: () => link.close(),
   }
 }

@@ -12,6 +12,8 @@ export interface Link {
   begin(): Promise<Error | undefined>
   /** Asks something, and answers in time. */
   run<T>(ask: (client: RedisNodeClient) => Promise<T>): Promise<T>
+  /** Looks at once whether the server is still the master: over another connection it was found to be without replicas. */
+  doubt(): void
   close(): Promise<void>
 }
 
@@ -27,6 +29,8 @@ export interface LinkOptions {
   readonly open: (onLost: (error: Error) => void) => Promise<OpenedMaster>
   /** Called when the connection is lost, why it cannot be made anew, and when it is back: once for each reason. */
   readonly onIssue: (message: string) => void
+  /** Called when a write found too few replicas. */
+  readonly onDoubt: () => void
   /** Called when no connection is opened any more. */
   readonly onClose: () => void
   readonly clock: Clock
@@ -42,8 +46,8 @@ interface Line extends OpenedMaster {
   standing: 'good' | 'replaced' | 'doubtful'
   /** When it was last known to be the master, on the monotonic clock. */
   confirmedAt: number
-  /** Whether there is a reason to think that it is cut off. */
-  isDoubted: boolean
+  /** Reasons to think that it is cut off, since it was last confirmed. */
+  doubts: number
   /** When a look at that began last, on the monotonic clock. */
   examinedAt: number
   /** Undefined unless there is a look under way. */
@@ -100,6 +104,9 @@ export function createLink(options: LinkOptions): Link {
     },
     begin: () => renew(state),
     run: (ask) => run(state, ask),
+    doubt() {
+      if (state.current !== undefined) doubt(state, state.current)
+    },
     async close() {
       state.isClosed = true
       cancel()
@@ -158,7 +165,7 @@ async function connect(state: LinkState): Promise<void> {
   if (state.isClosed || isGood(state)) return master.client.destroy()
   const former = state.current
   const now = state.clock.monotonic()
-  const known = { standing: 'good', confirmedAt: now, isDoubted: false, examinedAt: now, examination: undefined } as const
+  const known = { standing: 'good', confirmedAt: now, doubts: 0, examinedAt: now, examination: undefined } as const
   opened.line = { ...master, late: 0, ...known }
   state.current = opened.line
   if (former !== undefined) void retire(former.client, state.clock, state.answerMs)
@@ -182,12 +189,13 @@ function examine(state: LinkState, line: Line): Promise<void> {
 async function look(state: LinkState, line: Line): Promise<void> {
   const { clock, answerMs } = state
   line.examinedAt = clock.monotonic()
+  const { doubts } = line
   try {
     if (!(await orTooLate(line.isStillMaster(), clock, answerMs))) return leave(state, line, 'replaced', new Error(REPLACED))
     line.confirmedAt = clock.monotonic()
-    line.isDoubted = false
+    line.doubts -= doubts
   } catch (error) {
-    if (line.isDoubted || clock.monotonic() - line.confirmedAt >= MAX_UNCONFIRMED_MS) leave(state, line, 'doubtful', error)
+    if (line.doubts > 0 || clock.monotonic() - line.confirmedAt >= MAX_UNCONFIRMED_MS) leave(state, line, 'doubtful', error)
   }
 }
 
@@ -201,7 +209,7 @@ function leave(state: LinkState, line: Line, standing: 'replaced' | 'doubtful', 
 
 /** A write without replicas is a reason to look at once, and for not going on where nothing confirms the server. */
 function doubt(state: LinkState, line: Line): void {
-  line.isDoubted = true
+  line.doubts += 1
   if (state.clock.monotonic() - line.examinedAt >= MIN_EXAMINE_MS) void examine(state, line)
 }
 
@@ -234,7 +242,10 @@ async function askMaster<T>({ client, standing }: Line, ask: (client: RedisNodeC
 /** Waits for a connection to the server that is responsible now. Throws the error unless another one is, and nothing was done. */
 async function follow(state: LinkState, line: Line, error: unknown): Promise<void> {
   const message = error instanceof Error ? error.message : ''
-  if (WITHOUT_REPLICAS.test(message)) doubt(state, line)
+  if (WITHOUT_REPLICAS.test(message)) {
+    doubt(state, line)
+    state.onDoubt()
+  }
   const isElsewhere = ELSEWHERE.test(message)
   if (!isElsewhere && !DOUBTFUL.test(message)) throw error
   leave(state, line, isElsewhere ? 'replaced' : 'doubtful', error)

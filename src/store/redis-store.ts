@@ -89,13 +89,13 @@ export async function openRedisStore(
 ): Promise<Store> {
   // One hash slot for all of it: a grant ends in one step, with everything that hangs on it.
   const prefix = plan.place.kind === 'cluster' ? `${plan.prefix}{store}:` : plan.prefix
-  const connect = (name: string) => {
+  const connect = (name: string, onDoubt?: () => void) => {
     const tell = (message: string) => onIssue(message.startsWith('store.') ? message : `${name}: ${message}`)
-    return connectRedis(plan, prefix, tell, clock)
+    return connectRedis(plan, prefix, tell, clock, onDoubt)
   }
   const client = await connect('store')
   // Reads are not to wait behind writes that wait for replicas.
-  const connectWriter = () => connect('store (writes)').catch(onFailure(() => client.close()))
+  const connectWriter = () => connect('store (writes)', () => client.doubt()).catch(onFailure(() => client.close()))
   const writer = plan.waitForReplicas === 0 ? client : await connectWriter()
   const store = createRedisStore({ client, writer, waitForReplicas: plan.waitForReplicas, prefix })
   await checkRights(store, plan).catch(onFailure(() => store.close()))
