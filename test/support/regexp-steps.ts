@@ -32,6 +32,8 @@ export function countSteps(expression: RegExp, text: string, most = Number.POSIT
     steps += state.steps + 1
     if (steps > most) break
     if (end >= 0) matches.push(text.slice(at, end))
+    // It goes on where it last ended, or not at all.
+    else if (expression.sticky) break
     at = end > at ? end : at + 1
   }
   return { matches, steps }
