@@ -44,7 +44,8 @@ function endRefused(openRequests: OpenRequests, ring: KeyRing): void {
     new ProxyError('token_invalid', { reason: 'access_key_revoked', cause: 'the access key that opened it was revoked' }),
   )
   openRequests.end(
-    ({ principal }) => ring.isUncertain(principal),
+    // A call that was permitted may have its answer: cut, it would be repeated, and what it does may be done twice.
+    ({ principal, lasts, isStream }) => (lasts || isStream) && ring.isUncertain(principal),
     new ProxyError('issuer_unavailable', {
       reason: 'store_unavailable',
       cause: 'the access key that opened it may have been revoked: the store cannot be read',

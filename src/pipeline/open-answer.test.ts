@@ -7,6 +7,7 @@ import type { Decision, PolicyEngine } from '../core/decision.ts'
 import { ProxyError } from '../core/errors.ts'
 import { createOpenRequests } from '../core/open-requests.ts'
 import type { TokenVerifier } from '../core/ports.ts'
+import type { Principal } from '../core/principal.ts'
 import type { Reply } from '../core/reply.ts'
 import type { Route } from '../core/route.ts'
 import type { Edge } from './edge.ts'
@@ -397,13 +398,18 @@ describe('a request that waits for its credential', () => {
 })
 
 describe('a token that cannot be verified again for the moment', () => {
-  it.each<[string, boolean, number]>([
-    ['is refused when operators have revoked it', true, 401],
-    ['is taken for what it was otherwise', false, 200],
-  ])('%s', async (_what, isRevoked, status) => {
+  it.each<[string, { isRevoked: boolean; isKey: boolean }, number]>([
+    ['is refused when operators have revoked it', { isRevoked: true, isKey: false }, 401],
+    ['is refused when it is an access key, which the store may have as revoked', { isRevoked: false, isKey: true }, 503],
+    ['is taken for what it was otherwise', { isRevoked: false, isKey: false }, 200],
+  ])('%s', async (_what, { isRevoked, isKey }, status) => {
     const waiting = Promise.withResolvers<string>()
     const find = vi.fn(() => waiting.promise)
-    const verifyOnce = vi.fn(gateVerifier.verify)
+    const accessKey = isKey ? { accessKey: { name: 'nightly', id: 'a' } } : {}
+    const verifyOnce = vi.fn((...token: Parameters<TokenVerifier['verify']>) => ({
+      ...(gateVerifier.verify(...token) as Principal),
+      ...accessKey,
+    }))
     const recheck = (): void => {
       if (isRevoked) throw new ProxyError('token_invalid', { reason: 'revoked' })
     }

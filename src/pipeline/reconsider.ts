@@ -72,6 +72,8 @@ async function verifyAgain(exchange: Exchange, head: RequestHead, standing: Stan
     return await inTime(exchange.edge.clock, async () => route.verifier.verify(token, exchange.record.clientAddress))
   } catch (error) {
     if (!isSame || !(error instanceof ProxyError) || error.code !== 'issuer_unavailable') throw error
+    // Nothing stands for an access key but the store, and while that cannot be read the key may have been revoked.
+    if (identity.principal.accessKey !== undefined) throw error
     // Its issuer, or what stands for it, cannot be asked; what operators have revoked is known without it.
     route.verifier.recheck?.(identity.principal)
     return identity.principal

@@ -217,7 +217,7 @@ describe('more keys than are read', () => {
 })
 
 describe('while the store is away', () => {
-  it('what is open for its keys ends when they are no longer accepted, and what is open for others goes on', async () => {
+  it('streams of its keys end when they are no longer accepted; calls that wait for an answer, and what is open for others, go on', async () => {
     const { store, clock, state } = createCountedStore()
     const ofStore = clock.pending
     const openRequests = createOpenRequests()
@@ -226,12 +226,13 @@ describe('while the store is away', () => {
     const { ring, register } = await openAccessKeys(plan, openRequests, { store, clock, onIssue: () => {} })
     await register.add(stored.key)
     const ended: string[] = []
-    const open = (principal: Principal | undefined, name: string) =>
+    const open = (principal: Principal | undefined, name: string, { lasts = true, isStream = true } = {}) =>
       openRequests.add({
-        principal,
+        ...{ principal, lasts, isStream },
         end: (reason: ProxyError) => ended.push(`${name}: ${reason.code}`),
       } as unknown as OpenRequest)
     open(ring.find(stored.key.digest)?.principal, 'stored')
+    open(ring.find(stored.key.digest)?.principal, 'stored, a call that waits for its answer', { lasts: false, isStream: false })
     open(ring.find(configured.key.digest)?.principal, 'configured')
     open({ issuer: 'https://idp.example.com' } as Principal, 'token')
     state.isAway = true
