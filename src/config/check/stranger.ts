@@ -40,7 +40,10 @@ function createStrangers(literal: string, shared: SharedIssuer, terms: StrangerT
   const { issuer, scopes, groups } = terms
   const bare = issuer.replace(/\/+$/, '')
   const names = listNames(literal, shared)
-  const owners = [...names.map((name) => [name, shared.subjectPrefix + name] as const), ...listSubjects(literal, shared)]
+  const owners = [
+    ...[...names, ...EXTREMES].map((name) => [name, shared.subjectPrefix + name] as const),
+    ...listSubjects(literal, shared),
+  ]
   return owners.flatMap(([name, subject]) =>
     [bare, `${bare}/`].map((spelling) => ({
       ...{ issuer: spelling, subject, scopes, groups },
@@ -48,6 +51,9 @@ function createStrangers(literal: string, shared: SharedIssuer, terms: StrangerT
     })),
   )
 }
+
+/** For expressions that ask which of two is greater, of ids or of names. */
+const EXTREMES = ['0', '9007199254740991', '!', '~']
 
 /** `not-acme/app`, `acme-x/app` and `x/app`, where an expression says `acme/app`. */
 function listNames(literal: string, { subjectPrefix }: SharedIssuer): readonly string[] {
