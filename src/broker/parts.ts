@@ -205,7 +205,8 @@ function openIdentityProvider(options: PartsOptions, encryption: Encryption): Op
   const { clock, resolveHost } = options
   const { identityProvider: plan, issuer } = options.plan
   const { asgardeo } = plan
-  const outboundFetch = createIssuerFetch(plan, resolveHost)
+  // Asgardeo has an application for each client, whose id is in the path.
+  const outboundFetch = createIssuerFetch({ ...plan, hidesPaths: asgardeo !== undefined }, resolveHost)
   const redirectUri = `${issuer}${BROKER_PATHS.callback}`
   if (asgardeo === undefined)
     return {

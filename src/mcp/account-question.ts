@@ -15,7 +15,7 @@ const MAY_NEED_INPUT = new Set(['tools/call', 'prompts/get', 'resources/read'])
 const REVISION_OF_ELICITATION_ERROR = '2025-11-25'
 const URL_ELICITATION_REQUIRED = -32042
 
-/** A longer body would take too long to read, and is not kept for its answer. */
+/** A longer body would take too long to read: it is never answered with an input request, so it holds no answer to one. */
 const MAX_READ_BYTES = 64 * 1024
 
 type Asked = Pick<Call, 'operations' | 'revision' | 'isBatch' | 'declared' | 'body'>
@@ -75,7 +75,7 @@ export function formatAccountAnswer(question: AccountQuestion, { id }: Operation
 
 /** A body without the client's answer to our question, of which the MCP server knows nothing. Everything else stays as it is, byte for byte. */
 export function withoutAccountAnswer(body: Buffer): Buffer {
-  if (!body.includes(QUESTION_KEY)) return body
+  if (body.length > MAX_READ_BYTES || !body.includes(QUESTION_KEY)) return body
   const text = body.toString()
   const responses = outlineShallow(text, 3).members?.get('params')?.members?.get('inputResponses')
   if (responses?.members?.has(QUESTION_KEY) !== true) return body

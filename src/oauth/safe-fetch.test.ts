@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { createCertificate } from '../../test/support/certificate.ts'
 import { describeError } from '../../test/support/refusal.ts'
 import { findVectors } from '../../test/support/vectors.ts'
+import { listenToFetches } from '../core/outbound-fetch.ts'
 import { DIRECT } from '../core/plan/egress-plan.ts'
 import { closeServer, listenOnLoopback } from '../sandbox/listen.ts'
 import type { ResolveHost } from './resolve-host.ts'
@@ -34,6 +35,18 @@ async function serve(listener: RequestListener, tls?: { cert: string; key: strin
 const sendJson: RequestListener = (_request, response) => {
   response.writeHead(200, { 'content-type': 'application/json' }).end('{"a":1}')
 }
+
+it.each([
+  [{}, (url: string) => `${url}keys/1`],
+  [{ hidesPaths: true }, (url: string) => url],
+])('traces are told of a URL without its query, and with %j without its path', async (plan, told) => {
+  const url = await serve(sendJson)
+  const urls: (string | undefined)[] = []
+  const stop = listenToFetches(({ target }) => urls.push(target?.url))
+  await openOutboundFetch({ issuer: url, ...plan }).fetchJson(`${url}keys/1?token=x`, { namedBy: 'operator' })
+  stop()
+  expect(urls).toEqual([told(url)])
+})
 
 /** Fetches as an operator would, from the issuer itself. */
 function fetchFrom(url: string, request: Partial<OutboundRequest> = {}) {

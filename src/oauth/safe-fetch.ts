@@ -19,6 +19,8 @@ export interface SafeFetchPlan {
   /** PEM text of additional certificate authorities. */
   readonly ca: string | undefined
   readonly egress: EgressPlan
+  /** Whether paths there hold ids of clients or secrets, so that traces are not told of them. */
+  readonly hidesPaths?: boolean | undefined
   /** Unix socket over which the addresses are reached that may be private ones; TCP without it. */
   readonly socket?: string | undefined
 }
@@ -108,7 +110,8 @@ export function createSafeFetch(plan: SafeFetchPlan, resolver?: ResolveHost): Sa
   const fetchRaw = async (url: string, request: RawRequest): Promise<RawAnswer> => {
     const target = parseTarget(url, { ...plan, ...request })
     const isOfClient = plan.issuer === undefined
-    return tellFetch(request.method, isOfClient ? undefined : target, () => send(url, target, request))
+    const told = plan.hidesPaths === true ? new URL(target.origin) : target
+    return tellFetch(request.method, isOfClient ? undefined : told, () => send(url, target, request))
   }
   return {
     fetchRaw,

@@ -150,7 +150,9 @@ class Forwarding implements ReplyOwner {
 
 /** The token that the upstream got. */
 function findBearerToken(headers: readonly string[]): string {
-  return (headers[headers.lastIndexOf('authorization') + 1] ?? '').slice('Bearer '.length)
+  // Names stand at even places, and what follows may be a value that reads like one.
+  const at = headers.findLastIndex((name, place) => place % 2 === 0 && name === 'authorization')
+  return (headers[at + 1] ?? '').slice('Bearer '.length)
 }
 
 /**

@@ -1,5 +1,6 @@
 // Accounts at MCP servers with an authorization server of its own: links and responses that are stolen, replayed or mixed up.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { readHidden } from '../../demo/browser.ts'
 import { SAMPLE_USERS, type User } from '../../src/sandbox/users.ts'
 import { type AccountStage, type AccountStageOptions, startAccountStage } from '../support/account-stage.ts'
 import { comeBack } from '../support/broker-browser.ts'
@@ -14,6 +15,8 @@ import {
 import { createToolCall, readAnswer, sendMcp, textOf } from '../support/mcp-requests.ts'
 import {
   describeServer,
+  issueTokens,
+  RESOURCE_METADATA,
   type ScriptedAccount,
   SERVER_METADATA,
   sendBack,
@@ -97,6 +100,24 @@ describe('a link to connect an account', () => {
     const link = await makeLink(alice)
     const reference = link.slice(link.lastIndexOf('/') + 1)
     expect(`${link} ${Buffer.from(reference, 'base64url').toString('latin1')}`).not.toMatch(/alice|saas|mcp:/)
+  })
+
+  it('leads to the host that its page has named, or asks again', async () => {
+    await start()
+    const link = await makeLink(alice)
+    const browser = await signInVisitor(stage.proxy.origin, alice)
+    const other = await startScriptedAccount()
+    try {
+      const shown = await (await browser.open(link)).text()
+      expect(shown).toContain(new URL(saas.origin).host)
+      saas.script(RESOURCE_METADATA, () => ({ resource: saas.url, authorization_servers: [other.origin] }))
+      const form = new URLSearchParams({ ...readHidden(shown), action: 'connect' })
+      const page = await (await browser.open(link, { method: 'POST', body: form })).text()
+      expect(page).toContain(`Continue to ${new URL(other.origin).host}`)
+      expect(page).toContain('<form method="post">')
+    } finally {
+      await other.close()
+    }
   })
 
   it('leads nowhere by GET alone: no page that a user opens sends them to connect an account', async () => {
@@ -270,15 +291,63 @@ describe('a user who denies access to the account in the course of a sign-in', (
 })
 
 describe('a user whom an operator shuts out', () => {
+  const TOKEN = 'token-of-the-operator-0123456789'
+  const startOperated = () =>
+    start({ config: { admin: { port: 0, token: { env: 'ADMIN_TOKEN' } } }, env: { ADMIN_TOKEN: TOKEN } })
+
+  function revoke(subject: string, isBlock = false): Promise<Response> {
+    const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' }
+    const body = JSON.stringify({ subject, ...(isBlock && { block: true }) })
+    return fetch(`${stage.proxy.adminUrl}/users/revoke`, { method: 'POST', headers, body })
+  }
+
+  it('connects no account that they have begun to connect', async () => {
+    await startOperated()
+    await obtain(alice)
+    const { answer, browser } = await begin(alice)
+    const before = saas.at('/token').length
+    expect((await revoke('alice', true)).status).toBe(200)
+    expect((await browser.open(answer)).status).toBeGreaterThanOrEqual(400)
+    expect(saas.at('/token')).toHaveLength(before)
+    expect(listConnected()).toEqual(['alice'])
+  })
+
+  it('connects none in the course of a sign-in either', async () => {
+    await startOperated()
+    const browser = createBrowser()
+    const page = await browser.open(await comeBack(browser, createRequest(stage.proxy.origin, stage.client).url, alice))
+    const sent = await fetch(readRefresh(await page.text()), { redirect: 'manual' })
+    expect((await revoke('alice', true)).status).toBe(200)
+    expect((await browser.open(sent.headers.get('location') ?? '')).status).toBeGreaterThanOrEqual(400)
+    expect(saas.at('/token')).toEqual([])
+  })
+
+  it('has revoked there what is issued at that very moment', async () => {
+    await startOperated()
+    await obtain(alice)
+    const { answer, browser } = await begin(alice)
+    saas.script('/token', async () => {
+      await revoke('alice', true)
+      return issueTokens(7)
+    })
+    expect((await browser.open(answer)).status).toBeGreaterThanOrEqual(400)
+    expect(saas.at('/revoke').map(({ form }) => form.get('token'))).toContain('refresh-token-number-7-of-the-account')
+  })
+
+  it('is no user of our pages any more, in any browser, when they have signed in anew elsewhere', async () => {
+    await startOperated()
+    const browser = await signInVisitor(stage.proxy.origin, alice)
+    expect(await (await browser.open(list())).text()).toContain('Signed in as')
+    expect((await revoke('alice')).status).toBe(200)
+    await signInVisitor(stage.proxy.origin, alice)
+    expect(await (await browser.open(list())).text()).not.toContain('Signed in as')
+  })
+
   it('has no account connected any more: the tokens are deleted here and revoked there', async () => {
-    const TOKEN = 'token-of-the-operator-0123456789'
-    await start({ config: { admin: { port: 0, token: { env: 'ADMIN_TOKEN' } } }, env: { ADMIN_TOKEN: TOKEN } })
+    await startOperated()
     await obtain(alice)
     const revoked = new Promise((resolve) => saas.script('/revoke', ({ form }) => resolve(form.get('token'))))
-    const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' }
-    const body = JSON.stringify({ subject: 'alice' })
-    const answer = await fetch(`${stage.proxy.adminUrl}/users/revoke`, { method: 'POST', headers, body })
-    expect(answer.status).toBe(200)
+    expect((await revoke('alice')).status).toBe(200)
     expect(await revoked).toBe('refresh-token-number-1-of-the-account')
   })
 })

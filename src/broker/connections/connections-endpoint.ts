@@ -37,7 +37,10 @@ export async function handleConnections(incoming: EndpointRequest, options: Conn
   if (form === undefined) return
   const account = options.connecting.accounts.find(form.get('server') ?? '')
   if (account === undefined) return sendList(incoming, visitor, options)
-  if (form.get('action') === 'connect') return sendToConnect(incoming, account, visitor, [], options)
+  if (form.get('action') === 'connect') {
+    const url = await begin(incoming, { account, visitor, more: [] }, options)
+    return url && sendAway(incoming, url, options)
+  }
   if (form.get('action') === 'disconnect') await account.disconnect(visitor.user.subject)
   incoming.response.writeHead(303, { location: CONNECTIONS_PATH, 'cache-control': 'no-store', 'content-length': 0 }).end()
 }
@@ -54,7 +57,11 @@ export async function handleLink(incoming: EndpointRequest, options: Connections
   if (visitor.user.subject !== link.subject) return sendOtherUser(incoming, visitor, options)
   if (incoming.request.method !== 'POST') return sendQuestion(incoming, { link, account, visitor }, options)
   const form = await takeForm(incoming, visitor, incoming.path, options)
-  if (form !== undefined) await sendToConnect(incoming, account, visitor, link.scopes, options)
+  const url = form && (await begin(incoming, { account, visitor, more: link.scopes }, options))
+  if (url === undefined) return
+  // The MCP server says where the user goes, and could say another host than the one that was shown.
+  if (url.host === form?.get('host')) return sendAway(incoming, url, options)
+  return sendQuestion(incoming, { link, account, visitor }, options)
 }
 
 function sendOtherUser(incoming: EndpointRequest, { user }: Visitor, options: ConnectionsOptions): void {
@@ -71,7 +78,9 @@ async function admit(incoming: EndpointRequest, path: string, options: Connectio
     incoming.response.writeHead(405, { allow: 'GET, HEAD, POST', 'content-length': 0 }).end()
     return undefined
   }
-  if (method === 'POST' && options.authorizations.count(incoming.address) !== undefined) {
+  // Forms and links have the MCP server asked.
+  const isAsking = method === 'POST' || path !== CONNECTIONS_PATH
+  if (isAsking && options.authorizations.count(incoming.address) !== undefined) {
     sendError(incoming, SIGN_IN_ERRORS.busy, 'too many forms from this address', options)
     return undefined
   }
@@ -148,23 +157,34 @@ async function sendQuestion(
   }
 }
 
-async function sendToConnect(
+interface Beginning {
+  readonly account: UpstreamAccount
+  readonly visitor: Visitor
+  /** Scopes beside the usual ones. */
+  readonly more: readonly string[]
+}
+
+/** @returns where the user goes; undefined where the request has been answered */
+async function begin(
   incoming: EndpointRequest,
-  account: UpstreamAccount,
-  { user: { subject }, browser }: Visitor,
-  more: readonly string[],
+  { account, visitor: { user, browser }, more }: Beginning,
   options: ConnectionsOptions,
-): Promise<void> {
+): Promise<URL | undefined> {
+  const { subject } = user
   const { away, awayMs } = options.connecting
   try {
     const terms = { more, away, expiresAt: options.clock.wall() + awayMs }
-    const url = await beginAway(account, { subject, browser, signIn: undefined }, terms)
-    // Not by a redirect: `form-action` would have to name every host that the authorization server sends users through.
-    sendPage(incoming, 200, renderGoOnPage(`Continue to ${url.host}`, url.href), options)
+    return await beginAway(account, { subject, browser, signIn: undefined }, terms)
   } catch (error) {
     reportAccountError(error, { subject, server: account.plan.server }, options)
     sendFailure(incoming, error, options)
+    return undefined
   }
+}
+
+/** Not by a redirect: `form-action` would have to name every host that the authorization server sends users through. */
+function sendAway(incoming: EndpointRequest, url: URL, options: ConnectionsOptions): void {
+  sendPage(incoming, 200, renderGoOnPage(`Continue to ${url.host}`, url.href), options)
 }
 
 function sendFailure(incoming: EndpointRequest, error: unknown, options: ConnectionsOptions): void {

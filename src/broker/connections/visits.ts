@@ -8,6 +8,7 @@ import { isSameText } from '../pages/browser-cookie.ts'
 import { renderGoOnPage } from '../pages/page.ts'
 import { findSignInError, SIGN_IN_ERRORS, SIGN_IN_MINUTES } from '../pages/sign-in-errors.ts'
 import { sendPage, sendSignInError } from '../sign-in/sign-in-result.ts'
+import { groupOfAccount } from '../storage/oidc-adapter.ts'
 import type { PartsOfVisits } from './visit-parts.ts'
 
 /** A user at a page of ours. */
@@ -110,7 +111,8 @@ async function finish(
   try {
     const user = await identityProvider.finishSignIn(answer, away)
     if (!(await admit(incoming, user, parts))) return
-    await collections.visitors.put(browser, { subject: user.subject }, { expiresAt: clock.wall() + VISIT_MS })
+    const terms = { expiresAt: clock.wall() + VISIT_MS, groups: [groupOfAccount(user.subject)] }
+    await collections.visitors.put(browser, { subject: user.subject }, terms)
     incoming.response.writeHead(303, { location: away.path, 'cache-control': 'no-store', 'content-length': 0 }).end()
   } catch (error) {
     sendSignInError(incoming, findSignInError(error), error, parts)

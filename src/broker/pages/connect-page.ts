@@ -9,6 +9,7 @@ export function renderConnectPage(step: {
   readonly clientName: string
   readonly server: string
   readonly target: URL
+  readonly signedInAs: string
 }): PageContent {
   const name = escapeHtml(formatForeignName(step.clientName) || 'the application')
   const href = escapeHtml(step.target.href)
@@ -19,14 +20,15 @@ export function renderConnectPage(step: {
     content: `<h1>Connect your account</h1>
 <p>${name} uses <strong>${escapeHtml(step.server)}</strong> on your behalf, which needs your account at <strong>${escapeHtml(step.target.host)}</strong>.</p>
 <p>Sign in there and allow access. You can disconnect the account at any time.</p>
-<p><a class="main" href="${href}">Continue to ${escapeHtml(step.target.host)}</a></p>`,
+<p><a class="main" href="${href}">Continue to ${escapeHtml(step.target.host)}</a></p>
+<p class="quiet">Signed in as ${escapeHtml(formatForeignName(step.signedInAs))}. The account is connected for this user.</p>`,
   }
 }
 
 /** Asks a user, who followed a link, whether to connect an account. */
 export interface ConnectQuestion {
   readonly server: string
-  /** Host of the authorization server, where the account is. */
+  /** To which the user goes. */
   readonly host: string
   /** The client whose call needs the account; undefined for none. */
   readonly clientName: string | undefined
@@ -50,6 +52,7 @@ export function renderConnectQuestion(question: ConnectQuestion): PageContent {
 <p>The MCP server <strong>${escapeHtml(server)}</strong> needs it. Applications that you have allowed to use this server will act with that account.</p>
 ${why}${more.length === 0 ? '' : `<p>It also needs these permissions:</p>\n<ul>${more.join('')}</ul>\n`}<form method="post">
 <input type="hidden" name="form_token" value="${escapeHtml(formToken)}">
+<input type="hidden" name="host" value="${escapeHtml(host)}">
 <button class="main" name="action" value="connect">Continue to ${escapeHtml(host)}</button>
 </form>
 <p class="quiet">Signed in as ${escapeHtml(formatForeignName(signedInAs))}. Continue only if you started this yourself.</p>`,

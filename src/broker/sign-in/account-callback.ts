@@ -3,6 +3,7 @@ import type { EndpointRequest } from '../../core/endpoint-request.ts'
 import { isSameText } from '../pages/browser-cookie.ts'
 import { SIGN_IN_ERRORS } from '../pages/sign-in-errors.ts'
 import { findOutage } from '../storage/outage.ts'
+import { AccountError } from '../upstream-accounts/account-error.ts'
 import { findAccountError, reportAccountError, sendAccountErrorBack } from './account-failure.ts'
 import type { AccountConnecting, AwayAccount } from './away-account.ts'
 import { giveAccess } from './complete-sign-in.ts'
@@ -100,8 +101,17 @@ async function connect(
     const account = options.connecting?.accounts.find(server)
     if (account === undefined) throw new Error('the MCP server has no accounts of users any more')
     await account.finish(subject, away, answer)
+    // The authorization server takes its time, and the user may have been shut out meanwhile.
+    await checkMaySignIn(subject, options).catch(async (error: unknown) => {
+      await account.disconnect(subject)
+      throw error
+    })
   } catch (error) {
     reportAccountError(error, about, options)
     throw error
   }
+}
+
+async function checkMaySignIn(subject: string, { accounts }: SignInOptions): Promise<void> {
+  if ((await accounts.find(subject)) === undefined) throw new AccountError('not_admitted', 'the user may not sign in any more')
 }

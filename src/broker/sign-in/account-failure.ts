@@ -10,6 +10,8 @@ export function findAccountError(error: unknown): SignInError | undefined {
     case 'refused':
     case 'ended':
       return SIGN_IN_ERRORS.accountRefused
+    case 'not_admitted':
+      return SIGN_IN_ERRORS.account
     case 'suspicious':
       return SIGN_IN_ERRORS.accountSuspicious
     case 'unavailable':

@@ -1,4 +1,5 @@
 import type { EncryptedCollection } from '../../core/encrypted-collection.ts'
+import { groupOfAccount } from '../storage/oidc-adapter.ts'
 import type { PendingConnection } from '../upstream-accounts/connecting.ts'
 import type { UpstreamAccount, UpstreamAccounts } from '../upstream-accounts/upstream-accounts.ts'
 
@@ -28,7 +29,7 @@ export async function beginAway(
   { more, away, expiresAt }: { readonly more: readonly string[]; readonly expiresAt: number } & Pick<AccountConnecting, 'away'>,
 ): Promise<URL> {
   const { url, pending } = await account.begin(more)
-  await away.put(pending.state, { ...pending, ...who }, { expiresAt })
+  await away.put(pending.state, { ...pending, ...who }, { expiresAt, groups: [groupOfAccount(who.subject)] })
   return url
 }
 

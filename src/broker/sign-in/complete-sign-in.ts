@@ -1,3 +1,4 @@
+import { nameUser } from '../accounts/accounts.ts'
 import { listUserScopes } from '../identity-provider/access-rules.ts'
 import type { SignedInUser } from '../identity-provider/signed-in-user.ts'
 import { renderConnectPage } from '../pages/connect-page.ts'
@@ -50,10 +51,11 @@ function listRefused(
 async function sendToConnect(
   context: SignInContext,
   account: UpstreamAccount,
-  { subject }: SignedInUser,
+  user: SignedInUser,
   isNew: boolean,
   options: SignInOptions,
 ): Promise<void> {
+  const { subject } = user
   const { incoming, interaction, asking, resource } = context
   const { connecting, browserCookie, now } = options
   const browser = browserCookie.find(incoming.request)
@@ -62,7 +64,8 @@ async function sendToConnect(
     const who = { subject, browser, signIn: { uid: interaction.uid, isNew } }
     const expiresAt = now() + connecting.awayMs
     const url = await beginAway(account, who, { more: [], expiresAt, away: connecting.away })
-    sendPage(incoming, 200, renderConnectPage({ clientName: asking.clientName, server: resource.name, target: url }), options)
+    const step = { clientName: asking.clientName, server: resource.name, target: url, signedInAs: nameUser(user) }
+    sendPage(incoming, 200, renderConnectPage(step), options)
   } catch (error) {
     reportAccountError(error, { subject, server: account.plan.server, clientId: context.clientId }, options)
     await sendAccountErrorBack(context, error, options)

@@ -10,7 +10,7 @@ import { readJsonObject, type SafeFetch } from '../../oauth/safe-fetch.ts'
 import { AccountError, quoteUntrusted } from './account-error.ts'
 import type { AccountServer } from './account-server.ts'
 import type { AccountClient } from './connection.ts'
-import { ask } from './discovery.ts'
+import { ask, isShort } from './discovery.ts'
 
 /** Our clients at authorization servers of MCP servers. */
 export interface AccountClients {
@@ -37,10 +37,14 @@ export interface AccountClientsOptions {
   readonly clock: Clock
 }
 
-/** What a metadata document of ours and a registration have in common. */
-export function describeClient(origin: string, redirectUri: string): Readonly<Record<string, unknown>> {
+/**
+ * What a metadata document of ours and a registration have in common.
+ *
+ * @param server - the MCP server that the account is for; consent pages name it then
+ */
+export function describeClient(origin: string, redirectUri: string, server = 'MCP servers'): Readonly<Record<string, unknown>> {
   return {
-    client_name: `MCP servers at ${new URL(origin).host}`,
+    client_name: `${server} at ${new URL(origin).host}`,
     client_uri: origin,
     redirect_uris: [redirectUri],
     grant_types: ['authorization_code', 'refresh_token'],
@@ -59,8 +63,12 @@ const METHODS = ['client_secret_basic', 'client_secret_post', 'none'] as const
 
 export function createAccountClients(options: AccountClientsOptions): AccountClients {
   const { plan, origin, store, encryption, clock } = options
-  const registered = createEncryptedCollection<AccountClient>(store, encryption, 'AccountClient', hashId)
-  const nameClient = ({ issuer }: AccountServer, redirectUri: string) => JSON.stringify([issuer, redirectUri])
+  const registered = createEncryptedCollection<KeptRegistration>(store, encryption, 'AccountClient', hashId)
+  // One for each MCP server, which could name a new authorization server each time.
+  const find = async ({ issuer }: AccountServer, redirectUri: string) => {
+    const known = await registered.find(plan.server)
+    return known?.issuer === issuer && known.redirectUri === redirectUri ? known.client : undefined
+  }
   return {
     async find(server, redirectUri) {
       if (plan.client !== undefined) {
@@ -69,16 +77,15 @@ export function createAccountClients(options: AccountClientsOptions): AccountCli
       }
       if (server.takesDocuments && origin.startsWith('https:'))
         return { clientId: formatDocumentUrl(redirectUri), kind: 'document', method: 'none' }
-      const name = nameClient(server, redirectUri)
-      const known = await registered.find(name)
+      const known = await find(server, redirectUri)
       if (known !== undefined) return known
       const { client, expiresAt = Number.POSITIVE_INFINITY } = await register(server, redirectUri, options)
-      await registered.add(name, client, { expiresAt: Math.min(expiresAt, clock.wall() + KEEP_REGISTRATION_MS) })
-      // Another process may have been faster.
-      return (await registered.find(name)) ?? client
+      const kept = { issuer: server.issuer, redirectUri, client }
+      await registered.put(plan.server, kept, { expiresAt: Math.min(expiresAt, clock.wall() + KEEP_REGISTRATION_MS) })
+      return client
     },
     async forget(server, redirectUri) {
-      await registered.take(nameClient(server, redirectUri))
+      if ((await find(server, redirectUri)) !== undefined) await registered.take(plan.server)
     },
     async authenticate(client, issuer) {
       const how = readAuthentication(client, issuer, plan)
@@ -105,6 +112,12 @@ function readAuthentication(client: AccountClient, issuer: string, { client: con
   return { method, secret }
 }
 
+interface KeptRegistration {
+  readonly issuer: string
+  readonly redirectUri: string
+  readonly client: AccountClient
+}
+
 interface Registration {
   readonly client: AccountClient
   /** Milliseconds since the epoch; undefined for never. */
@@ -115,7 +128,7 @@ interface Registration {
 async function register(
   server: AccountServer,
   redirectUri: string,
-  { origin, fetch }: AccountClientsOptions,
+  { origin, fetch, plan }: AccountClientsOptions,
 ): Promise<Registration> {
   const { registrationEndpoint: url, issuer, authenticationMethods } = server
   if (url === undefined)
@@ -124,7 +137,7 @@ async function register(
       `${quoteUntrusted(issuer)} takes neither a metadata document of this proxy nor registrations: configure a client`,
     )
   const method = METHODS.find((one) => authenticationMethods.includes(one)) ?? 'none'
-  const body = JSON.stringify({ ...describeClient(origin, redirectUri), token_endpoint_auth_method: method })
+  const body = JSON.stringify({ ...describeClient(origin, redirectUri, plan.server), token_endpoint_auth_method: method })
   const document = await ask('the registration endpoint', async () => {
     const headers = { 'content-type': 'application/json' }
     const answer = await fetch.fetchRaw(url, { namedBy: 'metadata', method: 'POST', headers, body })
@@ -143,9 +156,13 @@ function readRegistration(
 ): Registration {
   const { client_id: clientId, client_secret: secret, client_secret_expires_at: seconds } = document
   const method = METHODS.find((one) => one === (document.token_endpoint_auth_method ?? asked))
-  const isUsable = typeof clientId === 'string' && clientId !== '' && (method === 'none' || typeof secret === 'string')
+  const isUsable = isKeepable(clientId) && (method === 'none' || isKeepable(secret))
   if (!isUsable || method === undefined)
     throw new AccountError('unusable', `${quoteUntrusted(issuer)} registers a client that cannot be used`)
   const client: AccountClient = { clientId, kind: 'registered', method, ...(method !== 'none' && { secret: String(secret) }) }
   return { client, expiresAt: typeof seconds === 'number' && seconds > 0 ? seconds * 1000 : undefined }
+}
+
+function isKeepable(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && isShort(value)
 }

@@ -10,6 +10,8 @@ export type AccountErrorKind =
   | 'ended'
   /** The authorization server does not know our client any more. */
   | 'client_unknown'
+  /** The user may not sign in any more. */
+  | 'not_admitted'
   /** The answer is not one to what was asked: a mix-up or an attack. */
   | 'suspicious'
 

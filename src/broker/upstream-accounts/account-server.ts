@@ -3,7 +3,7 @@ import type { Clock } from '../../core/clock.ts'
 import { formatMetadataUrls } from '../../oauth/authorization-server-metadata.ts'
 import { readJsonObject, type SafeFetch } from '../../oauth/safe-fetch.ts'
 import { AccountError, quoteUntrusted } from './account-error.ts'
-import { listTexts } from './discovery.ts'
+import { isShort, listTexts } from './discovery.ts'
 
 /** The authorization server of an MCP server (RFC 8414 §2). */
 export interface AccountServer {
@@ -20,6 +20,9 @@ export interface AccountServer {
   readonly namesItself: boolean
 }
 
+/** The one authorization server that the configuration permits; undefined for whichever the MCP server names. */
+type Permitted = string | undefined
+
 /** Finds authorization servers by their issuer. */
 export interface AccountServers {
   /** @throws AccountError */
@@ -27,13 +30,18 @@ export interface AccountServers {
 }
 
 const KEEP_MS = 5 * 60_000
+/** Longest that it takes to find one: three URLs, one after another. */
+export const METADATA_DEADLINE_MS = 15_000
 /** Of one MCP server: it names one at a time. */
 const MAX_KEPT = 16
 
-export function createAccountServers(fetch: SafeFetch, clock: Clock): AccountServers {
+export function createAccountServers(fetch: SafeFetch, clock: Clock, permitted: Permitted): AccountServers {
   const kept = new Map<string, { readonly until: number; readonly server: AccountServer }>()
   return {
     async find(issuer) {
+      // What the configuration names may be in private networks, and accounts of before were connected at others.
+      if (permitted !== undefined && issuer !== permitted)
+        throw new AccountError('ended', `the configuration has another authorization server than ${quoteUntrusted(issuer)} now`)
       const known = kept.get(issuer)
       if (known !== undefined && clock.monotonic() < known.until) return known.server
       const server = await loadServer(issuer, fetch)
@@ -64,7 +72,7 @@ async function loadServer(issuer: string, fetch: SafeFetch): Promise<AccountServ
 
 /** RFC 8414 §2: an issuer is an https URL without query and fragment. Without https it is on this machine, which the fetch checks. */
 function listUrls(issuer: string): readonly string[] {
-  const url = URL.parse(issuer)
+  const url = isShort(issuer) ? URL.parse(issuer) : null
   if (url === null || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '' || url.username !== '')
     throw new AccountError('unusable', `the MCP server names an authorization server that is none: ${quoteUntrusted(issuer)}`)
   return formatMetadataUrls(issuer)
@@ -86,8 +94,8 @@ function readServer(document: Document, issuer: string): AccountServer {
     issuer,
     authorizationEndpoint: readBrowserUrl(document.authorization_endpoint, issuer),
     tokenEndpoint: readUrl(document.token_endpoint, issuer, 'token_endpoint'),
-    registrationEndpoint: findText(document.registration_endpoint),
-    revocationEndpoint: findText(document.revocation_endpoint),
+    registrationEndpoint: findUrl(document.registration_endpoint),
+    revocationEndpoint: findUrl(document.revocation_endpoint),
     // RFC 8414 §2: the default.
     authenticationMethods: listTexts(document.token_endpoint_auth_methods_supported ?? ['client_secret_basic']),
     scopesSupported: listTexts(document.scopes_supported),
@@ -97,7 +105,7 @@ function readServer(document: Document, issuer: string): AccountServer {
 }
 
 function readUrl(value: unknown, issuer: string, name: string): string {
-  const text = findText(value)
+  const text = findUrl(value)
   if (text === undefined) throw new AccountError('unusable', `the metadata of ${quoteUntrusted(issuer)} has no ${name}`)
   return text
 }
@@ -112,6 +120,6 @@ function readBrowserUrl(value: unknown, issuer: string): string {
   return text
 }
 
-function findText(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined
+function findUrl(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' && isShort(value) ? value : undefined
 }

@@ -1,4 +1,5 @@
 import { formatAccountCallback } from '../../core/account-meeting.ts'
+import { findAddressLiteral, isLoopbackHost, isPublicAddress } from '../../core/addresses.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Encryption } from '../../core/encryption.ts'
 import type { OwnAccountPlan } from '../../core/plan/own-account-plan.ts'
@@ -41,8 +42,9 @@ export interface AccountSession extends AccountSessionOptions {
 export function openAccountSession(plan: OwnAccountPlan, options: AccountSessionOptions): AccountSession {
   const { origin, store, encryption, clock, resolveHost } = options
   const { allowPrivateNetwork, ca, egress, issuer, upstreamUrl } = plan
-  const open = (whose: string) => createSafeFetch({ issuer: whose, allowPrivateNetwork, ca, egress }, resolveHost)
-  const fetch = open(upstreamUrl)
+  const open = (whose: string | undefined) =>
+    createSafeFetch({ issuer: whose, allowPrivateNetwork, ca, egress, hidesPaths: true }, resolveHost)
+  const fetch = open(allowPrivateNetwork || isPrivateByName(upstreamUrl) ? upstreamUrl : undefined)
   // What the configuration names may be where the MCP server itself may not lead us.
   const serverFetch = issuer === undefined ? fetch : open(issuer)
   const clients = createAccountClients({ plan, origin, fetch: serverFetch, store, encryption, clock })
@@ -50,7 +52,7 @@ export function openAccountSession(plan: OwnAccountPlan, options: AccountSession
     ...options,
     plan,
     fetch,
-    servers: createAccountServers(serverFetch, clock),
+    servers: createAccountServers(serverFetch, clock, issuer),
     clients,
     tokens: createAccountTokenEndpoint(serverFetch, clients, clock),
     connections: openConnections(store, encryption),
@@ -59,4 +61,14 @@ export function openAccountSession(plan: OwnAccountPlan, options: AccountSession
       await Promise.all([...new Set([fetch, serverFetch])].map((one) => one.close()))
     },
   }
+}
+
+/**
+ * Whether an MCP server is in a private network by how the configuration writes it. What its name resolves to says nothing: its own name servers
+ * could say one thing for it and another for what it names.
+ */
+function isPrivateByName(url: string): boolean {
+  const { hostname } = new URL(url)
+  const literal = findAddressLiteral(hostname)
+  return isLoopbackHost(hostname) || (literal !== undefined && !isPublicAddress(literal))
 }

@@ -159,6 +159,34 @@ describe('an authorization server that is slow to refresh', () => {
     expect(await account.tokens.find('alice')).toBeUndefined()
   })
 
+  it('has its answer kept although the MCP server refused the old token meanwhile', async () => {
+    const { account } = startProcess()
+    await connect(account, issueTokens(1, { expires_in: 300 }))
+    const shown = (await account.tokens.find('alice')) ?? ''
+    clock.advance(301_000)
+    const held = holdTokens(issueTokens(2))
+    const call = account.tokens.find('alice')
+    await held.asked
+    await account.tokens.noteRefusal('alice', shown)
+    held.release()
+    expect(numberOf(await call)).toBe('2')
+    expect(numberOf(await account.tokens.find('alice'))).toBe('2')
+    expect(saas.at('/revoke')).toEqual([])
+  })
+
+  it('is waited for when the proxy stops', async () => {
+    const { account, accounts } = startProcess()
+    await connect(account, issueTokens(1, { expires_in: 300 }))
+    clock.advance(301_000)
+    const held = holdTokens(issueTokens(2))
+    const call = account.tokens.find('alice')
+    await held.asked
+    const closed = accounts.close()
+    held.release()
+    await closed
+    expect(numberOf(await call)).toBe('2')
+  })
+
   it('does not undo that the account was connected anew meanwhile', async () => {
     const { account } = startProcess()
     await connect(account, issueTokens(1, { expires_in: 300 }))

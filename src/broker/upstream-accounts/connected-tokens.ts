@@ -4,9 +4,10 @@ import { ProxyError } from '../../core/errors.ts'
 import { hashId } from '../../core/hash-id.ts'
 import { withStoreLock } from '../storage/store-lock.ts'
 import { AccountError } from './account-error.ts'
+import { METADATA_DEADLINE_MS } from './account-server.ts'
 import type { AccountSession } from './account-session.ts'
 import { TOKEN_DEADLINE_MS } from './account-tokens.ts'
-import { type Connection, nameConnection } from './connection.ts'
+import { type Connection, type Connections, nameConnection } from './connection.ts'
 
 /** The tokens of users for one MCP server, as they are good now. */
 export interface ConnectedTokens {
@@ -19,6 +20,8 @@ export interface ConnectedTokens {
   noteRefusal(subject: string, token: string): Promise<void>
   /** Has the next call ask the store. */
   forget(subject: string): void
+  /** Resolves once no refresh is under way: its answer may have the only valid refresh token. */
+  settle(): Promise<void>
 }
 
 /** How long a token is used without asking the store. What is disconnected in this process counts at once. */
@@ -29,8 +32,8 @@ const EARLY_MS = 30_000
 const EARLY_PART = 0.1
 /** Longest that a call waits for a refresh, its own or that of another process. */
 const WAIT_MS = 10_000
-/** Beyond the bound of a refresh, so that another process does not show the same refresh token. */
-const LOCK_MS = TOKEN_DEADLINE_MS + 5_000
+/** Beyond the bound of a refresh with the metadata before it, so that another process does not show the same refresh token. */
+const LOCK_MS = METADATA_DEADLINE_MS + TOKEN_DEADLINE_MS + 5_000
 const RETRY_SECONDS = 5
 
 interface Tokens {
@@ -69,6 +72,9 @@ export function createConnectedTokens(session: AccountSession): ConnectedTokens 
       await note(name, token, session)
     },
     forget: (subject) => forget(nameConnection(subject, plan)),
+    async settle() {
+      await Promise.allSettled(tokens.flights.values())
+    },
   }
 }
 
@@ -141,13 +147,22 @@ async function keep(
 ): Promise<Connection | undefined> {
   const { connections, servers, tokens, plan, onIssue } = session
   unstored.set(seen.encrypted, fresh)
-  const isKept = (await connections.replace(name, seen, fresh)) !== undefined
+  const isKept = await replaceSame(name, seen, fresh, connections)
   unstored.delete(seen.encrypted)
   if (isKept) return fresh
   // Disconnected or connected anew meanwhile: what was just issued is not for use.
   const revoked = servers.find(fresh.issuer).then((server) => tokens.revoke(server, fresh.client, fresh.tokens))
   await revoked.catch((error: Error) => onIssue(`${plan.server}: ${error.message}`))
   return connections.find(name)
+}
+
+/** Replaces a connection, also where another call has noted meanwhile that its old token was refused: it is the same one. */
+async function replaceSame(name: string, seen: Kept<Connection>, fresh: Connection, connections: Connections): Promise<boolean> {
+  if ((await connections.replace(name, seen, fresh)) !== undefined) return true
+  const now = await connections.look(name)
+  const { connectedAt, tokens } = seen.value
+  if (now?.value.connectedAt !== connectedAt || now.value.tokens.refreshToken !== tokens.refreshToken) return false
+  return (await connections.replace(name, now, fresh)) !== undefined
 }
 
 /** The account is not connected any more, unless it was connected anew meanwhile. */

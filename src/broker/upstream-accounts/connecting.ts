@@ -4,7 +4,7 @@ import { AccountError, quoteUntrusted } from './account-error.ts'
 import type { AccountServer } from './account-server.ts'
 import type { AccountSession } from './account-session.ts'
 import type { AccountClient, AccountTokens } from './connection.ts'
-import { ask, type DiscoveredResource, discoverResource } from './discovery.ts'
+import { type DiscoveredResource, discoverResource } from './discovery.ts'
 
 /** What binds the answer of an authorization server to the request that a user was sent away with. */
 export interface PendingConnection {
@@ -114,8 +114,8 @@ function checkAnswer(server: AccountServer, pending: PendingConnection, answer: 
 
 const LATER = new Set(['server_error', 'temporarily_unavailable'])
 
-/** The host that users know the authorization server of an MCP server by. */
-export async function findAccountHost({ plan, fetch }: AccountSession): Promise<string> {
+/** The host to which users go to connect an account. */
+export async function findAccountHost({ plan, fetch, servers }: AccountSession): Promise<string> {
   const { issuer } = await discoverResource(plan, fetch)
-  return ask('the issuer', async () => new URL(issuer).host)
+  return new URL((await servers.find(issuer)).authorizationEndpoint).host
 }

@@ -12,6 +12,7 @@ import {
 import { createEncryption } from '../../core/encryption.ts'
 import { DIRECT } from '../../core/plan/egress-plan.ts'
 import type { OwnAccountPlan } from '../../core/plan/own-account-plan.ts'
+import type { Store } from '../../core/store.ts'
 import type { ResolveHost } from '../../oauth/resolve-host.ts'
 import { createMemoryStore } from '../../store/memory-store.ts'
 import { createUpstreamAccounts, type UpstreamAccounts } from './upstream-accounts.ts'
@@ -19,6 +20,7 @@ import { createUpstreamAccounts, type UpstreamAccounts } from './upstream-accoun
 let saas: ScriptedAccount
 let inside: ScriptedAccount
 let accounts: UpstreamAccounts
+let store: Store
 beforeEach(async () => {
   ;[saas, inside] = await Promise.all([startScriptedAccount(), startScriptedAccount()])
 })
@@ -36,7 +38,7 @@ const resolveHost: ResolveHost = (hostname, _options, callback) => {
   )
 }
 
-function begin(changes: Partial<OwnAccountPlan> = {}, origin = 'http://localhost:1') {
+function begin(changes: Partial<OwnAccountPlan> = {}, origin = 'http://localhost:1', resolver = resolveHost) {
   const plan: OwnAccountPlan = {
     server: 'saas',
     upstreamUrl: saas.url,
@@ -50,18 +52,22 @@ function begin(changes: Partial<OwnAccountPlan> = {}, origin = 'http://localhost
     ...changes,
   }
   const clock = createFakeClock()
+  store = createMemoryStore(clock)
   accounts = createUpstreamAccounts([plan], {
     origin,
-    store: createMemoryStore(clock),
+    store,
     encryption: createEncryption([Buffer.alloc(32, 7)]),
     clock,
-    resolveHost: plan.upstreamUrl === saas.url ? undefined : resolveHost,
+    resolveHost: plan.upstreamUrl === saas.url ? undefined : resolver,
     grantSeconds: 3600,
     report: () => {},
     onIssue: () => {},
   })
   return accounts.find('saas')?.begin([]) ?? Promise.reject(new Error('no account'))
 }
+
+/** A name whose name servers now say that it is on this machine, as they did not when the MCP server was configured. */
+const resolveInside: ResolveHost = (_hostname, _options, callback) => callback(null, [{ address: '127.0.0.1', family: 4 }])
 
 /** The MCP server by a public name. */
 const publicly = () => ({ upstreamUrl: saas.url.replace('127.0.0.1', 'mcp.saas.example') })
@@ -92,6 +98,27 @@ describe('an MCP server on the public internet', () => {
     expect(inside.asked).toEqual([])
   })
 
+  it.each([
+    ['another host', () => inside.origin],
+    ['its own host at another port', () => inside.origin.replace('127.0.0.1', 'mcp.saas.example')],
+  ])('leads into the network in vain by what its own name resolves to, and metadata on %s', async (_, origin) => {
+    saas.script('/mcp', (_asked, response) =>
+      response.writeHead(401, { 'www-authenticate': `Bearer resource_metadata="${origin()}${RESOURCE_METADATA}"` }).end(),
+    )
+    await expect(begin(publicly(), undefined, resolveInside)).rejects.toMatchObject({ kind: 'unavailable' })
+    expect(inside.asked).toEqual([])
+  })
+
+  it('may lead into the network where the configuration permits it', async () => {
+    saas.script('/mcp', (_, response) =>
+      response.writeHead(401, { 'www-authenticate': `Bearer resource_metadata="${inside.origin}${RESOURCE_METADATA}"` }).end(),
+    )
+    await expect(begin({ ...publicly(), allowPrivateNetwork: true }, undefined, resolveInside)).rejects.toMatchObject({
+      kind: 'unusable',
+    })
+    expect(inside.asked).toHaveLength(1)
+  })
+
   it.each(['registration_endpoint'])(
     'has an authorization server that names a %s inside of the network in vain',
     async (endpoint) => {
@@ -111,7 +138,9 @@ describe('the metadata of an MCP server', () => {
     ['is of another resource', { resource: 'https://mcp.other.example/mcp' }],
     ['is of a resource below its own', { resource: '/mcp/below' }],
     ['is of a resource whose path only begins like its own', { resource: '/mc' }],
+    ['is of a resource too long to keep', { resource: `/mcp?${'x'.repeat(2048)}` }],
     ['names no authorization server', { authorization_servers: [] }],
+    ['names an authorization server too long to keep', { authorization_servers: [`https://auth.example/${'x'.repeat(2048)}`] }],
     ['is no list', { authorization_servers: 'x' }],
   ])('is refused when it %s', async (_, more: { readonly resource?: string; readonly authorization_servers?: unknown }) => {
     const resource = more.resource?.startsWith('/') ? `${saas.origin}${more.resource}` : (more.resource ?? saas.url)
@@ -149,6 +178,7 @@ describe('the metadata of an authorization server', () => {
     ['sends browsers to a script', { authorization_endpoint: 'javascript:alert(1)' }, 'suspicious'],
     ['sends browsers to a host by http', { authorization_endpoint: 'http://auth.example/a' }, 'suspicious'],
     ['has no token endpoint', { token_endpoint: undefined }, 'unusable'],
+    ['has a token endpoint too long to keep', { token_endpoint: `https://auth.example/${'x'.repeat(2048)}` }, 'unusable'],
     ['is longer than is read', { more: 'x'.repeat(600_000) }, 'unavailable'],
     ['takes no client', { registration_endpoint: undefined }, 'unusable'],
   ])('is refused when it %s', async (_, more, kind) => {
@@ -180,11 +210,28 @@ describe('the proxy as a client there', () => {
     })
   })
 
+  it('names the MCP server to users of the authorization server, and keeps one registration for each', async () => {
+    const authorizationServers = [saas.origin, inside.origin, saas.origin]
+    let named = saas.origin
+    saas.script(RESOURCE_METADATA, () => ({ resource: saas.url, authorization_servers: [named] }))
+    await begin()
+    for (named of authorizationServers.slice(1)) await accounts.find('saas')?.begin([])
+    expect([...saas.at('/register'), ...inside.at('/register')].map(({ body }) => JSON.parse(body).client_name)).toEqual(
+      authorizationServers.map(() => 'saas at localhost:1'),
+    )
+    expect(await store.list('AccountClient', 10)).toHaveLength(1)
+  })
+
   it.each([
     [
       'refuses it',
       (_: unknown, response: import('node:http').ServerResponse) =>
         response.writeHead(400, { 'content-type': 'application/json' }).end('{"error":"invalid_redirect_uri"}'),
+      'unusable',
+    ],
+    [
+      'gives a client id too long to keep',
+      () => ({ client_id: 'x'.repeat(2049), token_endpoint_auth_method: 'none' }),
       'unusable',
     ],
     ['gives no client id', () => ({ token_endpoint_auth_method: 'none' }), 'unusable'],

@@ -70,7 +70,7 @@ function readResource(resource: unknown, { upstreamUrl }: OwnAccountPlan): strin
   const found = typeof resource === 'string' ? URL.parse(resource) : null
   const own = new URL(upstreamUrl)
   const above = (path: string) => (path.endsWith('/') ? path : `${path}/`)
-  const isOwn = found !== null && found.origin === own.origin && found.username === '' && found.hash === ''
+  const isOwn = found !== null && found.origin === own.origin && found.username === '' && found.hash === '' && isShort(found.href)
   if (!isOwn || !above(own.pathname).startsWith(above(found.pathname)))
     throw new AccountError('unusable', `the metadata of the MCP server is of the resource ${quoteUntrusted(resource)}`)
   return String(resource)
@@ -96,6 +96,14 @@ export function readScopes(text: string | undefined): readonly string[] | undefi
 
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/
 const MAX_SCOPES = 64
+
+/** Longer than any URL or id that there is. What a sign-in waits with is stored, for each that a user begins. */
+const MAX_STORED = 2048
+
+/** Whether a text of a stranger is one to keep. */
+export function isShort(text: string): boolean {
+  return text.length <= MAX_STORED
+}
 
 export function listTexts(value: unknown): readonly string[] {
   const texts = Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string' && item !== '') : []

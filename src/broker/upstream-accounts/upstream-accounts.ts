@@ -36,7 +36,7 @@ export interface UpstreamAccount {
    */
   finish(subject: string, pending: PendingConnection, answer: URLSearchParams): Promise<void>
   /**
-   * The host of the authorization server, by which users know where the account is.
+   * The host to which users go to connect an account.
    *
    * @throws AccountError
    */
@@ -65,7 +65,7 @@ export function createUpstreamAccounts(plans: readonly OwnAccountPlan[], options
       await options.store.deleteGroup(groupOfConnections(subject))
     },
     async close() {
-      await Promise.all(running)
+      await Promise.all([...running, ...[...accounts.values()].map(({ account }) => account.tokens.settle())])
       await Promise.all([...sessions.values()].map((session) => session.close()))
     },
   }
