@@ -21,23 +21,29 @@ const POLL_MS = 100
  * Runs `work` while holding a lock that all processes on the store respect.
  *
  * @param key - names what is locked
+ * @param work - called with the time of the monotonic clock at which the lock expires
  * @throws Error when the lock could not be acquired in time
  */
-export async function withStoreLock<T>(key: string, work: () => Promise<T>, options: StoreLockOptions): Promise<T> {
+export async function withStoreLock<T>(
+  key: string,
+  work: (heldUntil: number) => Promise<T>,
+  options: StoreLockOptions,
+): Promise<T> {
   const owner = randomUUID()
-  await acquire(key, owner, options)
+  const heldUntil = await acquire(key, owner, options)
   try {
-    return await work()
+    return await work(heldUntil)
   } finally {
     // Compare and delete: a lock that expired during the work may have another owner by now.
     await options.store.take(options.kind, key, owner)
   }
 }
 
-async function acquire(key: string, owner: string, options: StoreLockOptions): Promise<void> {
+async function acquire(key: string, owner: string, options: StoreLockOptions): Promise<number> {
   const { store, clock, kind, expiresMs, waitMs, createError } = options
   for (let waited = 0; waited < waitMs; waited += POLL_MS) {
-    if ((await store.add(kind, key, owner, { expiresAt: clock.wall() + expiresMs })) === true) return
+    const heldUntil = clock.monotonic() + expiresMs
+    if ((await store.add(kind, key, owner, { expiresAt: clock.wall() + expiresMs })) === true) return heldUntil
     await new Promise<void>((resolve) => void clock.after(POLL_MS, resolve))
   }
   throw createError?.() ?? new Error('another process has held the lock for too long')

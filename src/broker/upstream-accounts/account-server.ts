@@ -30,8 +30,6 @@ export interface AccountServers {
 }
 
 const KEEP_MS = 5 * 60_000
-/** Longest that it takes to find one: three URLs, one after another. */
-export const METADATA_DEADLINE_MS = 15_000
 /** Of one MCP server: it names one at a time. */
 const MAX_KEPT = 16
 

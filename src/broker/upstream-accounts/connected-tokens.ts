@@ -4,10 +4,9 @@ import { ProxyError } from '../../core/errors.ts'
 import { hashId } from '../../core/hash-id.ts'
 import { withStoreLock } from '../storage/store-lock.ts'
 import { AccountError } from './account-error.ts'
-import { METADATA_DEADLINE_MS } from './account-server.ts'
 import type { AccountSession } from './account-session.ts'
 import { TOKEN_DEADLINE_MS } from './account-tokens.ts'
-import { type Connection, type Connections, nameConnection } from './connection.ts'
+import { type Connection, nameConnection } from './connection.ts'
 
 /** The tokens of users for one MCP server, as they are good now. */
 export interface ConnectedTokens {
@@ -32,15 +31,25 @@ const EARLY_MS = 30_000
 const EARLY_PART = 0.1
 /** Longest that a call waits for a refresh, its own or that of another process. */
 const WAIT_MS = 10_000
-/** Beyond the bound of a refresh with the metadata before it, so that another process does not show the same refresh token. */
-const LOCK_MS = METADATA_DEADLINE_MS + TOKEN_DEADLINE_MS + 5_000
+/** Beyond the bound of a refresh, so that another process does not show the same refresh token. */
+const LOCK_MS = TOKEN_DEADLINE_MS + 5_000
+/** From the request for a refresh until its answer is stored. */
+const REFRESH_MS = TOKEN_DEADLINE_MS + 1_000
 const RETRY_SECONDS = 5
+/** Between two attempts to store what was issued. */
+const STORE_AGAIN_MS = 500
 
 interface Tokens {
   readonly session: AccountSession
   readonly flights: Map<string, Promise<Connection | undefined>>
-  /** What was issued and could not be stored, by its stored form before: the refresh token there is used up. */
+  /** What was issued and could not be stored, by the grant that the store has: its refresh token is used up. */
   readonly unstored: BoundedMap<string, Connection>
+}
+
+/** While this process has the lock. */
+interface Turn extends Tokens {
+  /** By the monotonic clock. */
+  readonly heldUntil: number
 }
 
 export function createConnectedTokens(session: AccountSession): ConnectedTokens {
@@ -79,10 +88,28 @@ export function createConnectedTokens(session: AccountSession): ConnectedTokens 
 }
 
 async function findCurrent(name: string, tokens: Tokens): Promise<Connection | undefined> {
-  const { connections, plan } = tokens.session
+  const { session } = tokens
+  const connection = await load(name, session)
+  if (connection === undefined || !isDue(connection, session)) return connection
+  try {
+    return await waitFor(refreshOnce(name, tokens), session)
+  } catch (error) {
+    if (!(error instanceof ProxyError) || error.code !== 'upstream_token_unavailable') throw error
+    // Asked anew: the account may have been disconnected while this call waited.
+    const now = await load(name, session)
+    if (now === undefined || isGood(now, session)) return now
+    throw error
+  }
+}
+
+async function load(name: string, { connections, plan }: AccountSession): Promise<Connection | undefined> {
   const connection = await connections.find(name)
-  if (connection === undefined || (plan.issuer !== undefined && connection.issuer !== plan.issuer)) return undefined
-  return isDue(connection, tokens.session) ? waitFor(refreshOnce(name, tokens), tokens.session) : connection
+  return plan.issuer === undefined || connection?.issuer === plan.issuer ? connection : undefined
+}
+
+/** A token that is good for a moment is used where no other can be had right now. */
+function isGood({ tokens, standing }: Connection, { clock }: AccountSession): boolean {
+  return standing !== 'refused' && clock.wall() < (tokens.expiresAt ?? Number.POSITIVE_INFINITY)
 }
 
 /** Whether the token is over, or about to be, or refused. Without a refresh token it is used to its end. */
@@ -101,31 +128,36 @@ function refreshOnce(name: string, tokens: Tokens): Promise<Connection | undefin
   const lock = { store, clock, kind: 'AccountRefreshLock', expiresMs: LOCK_MS, waitMs: WAIT_MS, createError: unavailable }
   const flight =
     flights.get(name) ??
-    withStoreLock(hashId(name), () => refreshWhereDue(name, tokens), lock).finally(() => flights.delete(name))
+    withStoreLock(hashId(name), (heldUntil) => refreshWhereDue(name, { ...tokens, heldUntil }), lock).finally(() =>
+      flights.delete(name),
+    )
   flights.set(name, flight)
   return flight
 }
 
-async function refreshWhereDue(name: string, tokens: Tokens): Promise<Connection | undefined> {
-  const { session, unstored } = tokens
+async function refreshWhereDue(name: string, turn: Turn): Promise<Connection | undefined> {
+  const { session, unstored } = turn
   const seen = await session.connections.look(name)
   if (seen === undefined || !isDue(seen.value, session)) return seen?.value
-  const fresh = unstored.get(seen.encrypted)
-  if (fresh !== undefined) return keep(name, seen, fresh, tokens)
-  const { refreshToken } = seen.value.tokens
+  const latest = unstored.get(nameGrant(name, seen.value)) ?? seen.value
+  if (!isDue(latest, session)) return keep(name, seen, latest, turn)
+  const { refreshToken } = latest.tokens
   if (refreshToken === undefined) return conclude(name, seen, 'its token is over, and there is no refresh token', session)
   try {
-    return await keep(name, seen, await refresh(seen.value, refreshToken, session), tokens)
+    return await keep(name, seen, await refresh(latest, refreshToken, turn), turn)
   } catch (error) {
     if (!(error instanceof AccountError)) throw error
-    const isGone = error.kind === 'client_unknown' && seen.value.client.kind === 'registered'
+    const isGone = error.kind === 'client_unknown' && latest.client.kind === 'registered'
     if (error.kind === 'ended' || isGone) return conclude(name, seen, error.message, session)
-    return useOrExplain(error, seen.value, session)
+    throw explain(error, latest, session)
   }
 }
 
-async function refresh(before: Connection, refreshToken: string, session: AccountSession): Promise<Connection> {
+async function refresh(before: Connection, refreshToken: string, { session, heldUntil }: Turn): Promise<Connection> {
   const server = await session.servers.find(before.issuer)
+  // Once the lock has expired, another process shows the same refresh token.
+  if (session.clock.monotonic() + REFRESH_MS > heldUntil)
+    throw new AccountError('unavailable', 'its metadata came too late for a refresh under this lock')
   const grant = { grant_type: 'refresh_token', refresh_token: refreshToken, resource: before.resource }
   const issued = await session.tokens.request(server, before.client, grant)
   session.report({ kind: 'upstream_token_issued', outcome: 'success', ...describe(before, session) })
@@ -139,30 +171,48 @@ async function refresh(before: Connection, refreshToken: string, session: Accoun
 }
 
 /** Stores what was issued before it is used. @throws Error of the store, after which this process still has it */
-async function keep(
+async function keep(name: string, seen: Kept<Connection>, fresh: Connection, turn: Turn): Promise<Connection | undefined> {
+  const { session, unstored } = turn
+  const grant = nameGrant(name, seen.value)
+  unstored.set(grant, fresh)
+  const isKept = await replaceInTurn(name, seen, fresh, turn)
+  const now = isKept ? undefined : await session.connections.look(name)
+  // The MCP server has refused the token before meanwhile: the entry says so, and its refresh token is used up.
+  if (now !== undefined && nameGrant(name, now.value) === grant) return keep(name, now, fresh, turn)
+  unstored.delete(grant)
+  // The store may have done what it did not confirm.
+  if (isKept || now?.value.tokens.accessToken === fresh.tokens.accessToken) return fresh
+  // Disconnected or connected anew meanwhile: what was just issued is not for use.
+  await revokeUnused(fresh, session)
+  return now?.value
+}
+
+/** Tries again while the store is away: with the lock, another process would get the refresh token that is used up. */
+async function replaceInTurn(
   name: string,
   seen: Kept<Connection>,
   fresh: Connection,
-  { session, unstored }: Tokens,
-): Promise<Connection | undefined> {
-  const { connections, servers, tokens, plan, onIssue } = session
-  unstored.set(seen.encrypted, fresh)
-  const isKept = await replaceSame(name, seen, fresh, connections)
-  unstored.delete(seen.encrypted)
-  if (isKept) return fresh
-  // Disconnected or connected anew meanwhile: what was just issued is not for use.
-  const revoked = servers.find(fresh.issuer).then((server) => tokens.revoke(server, fresh.client, fresh.tokens))
-  await revoked.catch((error: Error) => onIssue(`${plan.server}: ${error.message}`))
-  return connections.find(name)
+  { session: { connections, clock }, heldUntil }: Turn,
+): Promise<boolean> {
+  for (;;) {
+    try {
+      return (await connections.replace(name, seen, fresh)) !== undefined
+    } catch (error) {
+      if (clock.monotonic() + STORE_AGAIN_MS > heldUntil) throw error
+      await new Promise<void>((resolve) => void clock.after(STORE_AGAIN_MS, resolve))
+    }
+  }
 }
 
-/** Replaces a connection, also where another call has noted meanwhile that its old token was refused: it is the same one. */
-async function replaceSame(name: string, seen: Kept<Connection>, fresh: Connection, connections: Connections): Promise<boolean> {
-  if ((await connections.replace(name, seen, fresh)) !== undefined) return true
-  const now = await connections.look(name)
-  const { connectedAt, tokens } = seen.value
-  if (now?.value.connectedAt !== connectedAt || now.value.tokens.refreshToken !== tokens.refreshToken) return false
-  return (await connections.replace(name, now, fresh)) !== undefined
+async function revokeUnused({ issuer, client, tokens: issued }: Connection, session: AccountSession): Promise<void> {
+  const { servers, tokens, plan, onIssue } = session
+  const revoked = servers.find(issuer).then((server) => tokens.revoke(server, client, issued))
+  await revoked.catch((error: Error) => onIssue(`${plan.server}: ${error.message}`))
+}
+
+/** What one refresh token stands for: whether the MCP server still takes the access token makes no difference. */
+function nameGrant(name: string, { connectedAt, tokens }: Connection): string {
+  return JSON.stringify([name, connectedAt, tokens.refreshToken])
 }
 
 /** The account is not connected any more, unless it was connected anew meanwhile. */
@@ -177,15 +227,11 @@ async function conclude(
   return undefined
 }
 
-/** A token that is good for a moment is used where no other can be had right now. */
-function useOrExplain(error: AccountError, connection: Connection, session: AccountSession): Connection {
-  const { tokens, standing } = connection
-  const isGood = standing !== 'refused' && session.clock.wall() < (tokens.expiresAt ?? Number.POSITIVE_INFINITY)
+function explain(error: AccountError, connection: Connection, session: AccountSession): ProxyError {
   const refusal =
     error.kind === 'unavailable' ? unavailable(error) : new ProxyError('upstream_token_misconfigured', { cause: error })
   session.report({ kind: 'upstream_token_issued', outcome: refusal.code, ...describe(connection, session) })
-  if (isGood && error.kind === 'unavailable') return connection
-  throw refusal
+  return refusal
 }
 
 function describe({ subject, issuer, scopes }: Connection, { plan }: AccountSession) {

@@ -1,0 +1,113 @@
+import type { PendingConnection } from '../../src/broker/upstream-accounts/connecting.ts'
+import {
+  createUpstreamAccounts,
+  type UpstreamAccount,
+  type UpstreamAccounts,
+} from '../../src/broker/upstream-accounts/upstream-accounts.ts'
+import { createEncryption } from '../../src/core/encryption.ts'
+import { DIRECT } from '../../src/core/plan/egress-plan.ts'
+import type { OwnAccountPlan } from '../../src/core/plan/own-account-plan.ts'
+import type { SecurityEvent } from '../../src/core/security-event.ts'
+import type { Store } from '../../src/core/store.ts'
+import { createMemoryStore } from '../../src/store/memory-store.ts'
+import { createFakeClock, type FakeClock } from './fake-clock.ts'
+import { type AskedOnce, type ScriptedAccount, startScriptedAccount } from './scripted-account.ts'
+
+/** Accounts at a scripted MCP server, as several processes with one store have them, by a clock that stands still. */
+export interface AccountProcesses {
+  readonly saas: ScriptedAccount
+  readonly clock: FakeClock
+  readonly store: Store
+  readonly events: readonly SecurityEvent[]
+  /** One process of several that share the store. */
+  start(changes?: Partial<OwnAccountPlan>): { readonly account: UpstreamAccount; readonly accounts: UpstreamAccounts }
+  /** Connects an account of a user, as the authorization server answers then. */
+  connect(account: UpstreamAccount, tokens: object, subject?: string): Promise<PendingConnection>
+  /** Has the token endpoint answer when it is told to. */
+  holdTokens(answer: object): { readonly release: () => void; readonly asked: Promise<void> }
+  listRefreshes(): readonly AskedOnce[]
+  /** Lets time pass until this has come to an end. */
+  passTime<T>(work: Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+export const numberOf = (token: string | undefined): string | undefined => /number-(\d+)/.exec(token ?? '')?.[1]
+
+export async function openAccountProcesses(): Promise<AccountProcesses> {
+  const saas = await startScriptedAccount()
+  const clock = createFakeClock()
+  const store = createMemoryStore(clock)
+  const events: SecurityEvent[] = []
+  const open: UpstreamAccounts[] = []
+  return {
+    saas,
+    clock,
+    store,
+    events,
+    start(changes = {}) {
+      const accounts = createUpstreamAccounts([{ ...createPlan(saas.url), ...changes }], {
+        origin: 'http://localhost:1',
+        store,
+        encryption: createEncryption([Buffer.alloc(32, 7)]),
+        clock,
+        resolveHost: undefined,
+        grantSeconds: 3600,
+        report: (event) => events.push(event),
+        onIssue: () => {},
+      })
+      open.push(accounts)
+      const account = accounts.find('saas')
+      if (account === undefined) throw new Error('no account')
+      return { account, accounts }
+    },
+    async connect(account, tokens, subject = 'alice') {
+      saas.script('/token', () => tokens)
+      const { pending } = await account.begin([])
+      await account.finish(subject, pending, new URLSearchParams({ code: 'a-code', state: pending.state }))
+      return pending
+    },
+    holdTokens(answer) {
+      const released = Promise.withResolvers<void>()
+      const asked = Promise.withResolvers<void>()
+      saas.script('/token', async () => {
+        asked.resolve()
+        await released.promise
+        return answer
+      })
+      return { release: released.resolve, asked: asked.promise }
+    },
+    listRefreshes: () => saas.at('/token').filter(({ form }) => form.get('grant_type') === 'refresh_token'),
+    passTime: (work) => passTime(work, clock),
+    async close() {
+      for (const accounts of open) await accounts.close()
+      await saas.close()
+    },
+  }
+}
+
+async function passTime<T>(work: Promise<T>, clock: FakeClock): Promise<T> {
+  let isOver = false
+  const end = () => {
+    isOver = true
+  }
+  work.then(end, end)
+  while (!isOver) {
+    clock.advance(100)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  return work
+}
+
+function createPlan(upstreamUrl: string): OwnAccountPlan {
+  return {
+    server: 'saas',
+    upstreamUrl,
+    headers: {},
+    issuer: undefined,
+    client: undefined,
+    scopes: [],
+    allowPrivateNetwork: false,
+    ca: undefined,
+    egress: DIRECT,
+  }
+}
