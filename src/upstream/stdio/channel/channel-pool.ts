@@ -29,6 +29,21 @@ export interface QueuedRequest {
   readonly bytes: number
 }
 
+/**
+ * Accounts a request while it waits for a process, or for what another request asks of one.
+ *
+ * @throws ProxyError `upstream_busy`, and what the wait throws
+ */
+export async function whileQueued<R>({ memory, bytes }: QueuedRequest, wait: () => Promise<R>): Promise<R> {
+  if (!memory.take(bytes, PART_FOR_WAITING))
+    throw busy('memory_full', 'requests that wait for a child take all memory of this user')
+  try {
+    return await wait()
+  } finally {
+    memory.give(bytes)
+  }
+}
+
 /** Processes by key. Those of one key are interchangeable. */
 export class Pool<T extends PoolMember, K extends PoolKey = PoolKey> {
   readonly #clock: Clock
@@ -52,13 +67,7 @@ export class Pool<T extends PoolMember, K extends PoolKey = PoolKey> {
   async use<R>(key: K, isFree: (member: T) => boolean, queued: QueuedRequest, use: (member: T) => R): Promise<R> {
     const best = this.#findBest(key, isFree)
     if (best) return use(best)
-    if (!queued.memory.take(queued.bytes, PART_FOR_WAITING))
-      throw busy('memory_full', 'requests that wait for a child take all memory of this user')
-    try {
-      return await this.#useNext(key, isFree, use)
-    } finally {
-      queued.memory.give(queued.bytes)
-    }
+    return whileQueued(queued, () => this.#useNext(key, isFree, use))
   }
 
   /** Has to be called when a process may have become free. */

@@ -5,6 +5,7 @@ import { formatPrincipalKey } from '../../../core/principal.ts'
 import type { Reply } from '../../../core/reply.ts'
 import { formatListenEnd } from '../../../mcp/listen-end.ts'
 import type { SessionSeal } from '../../../mcp/session-seal.ts'
+import { whileQueued } from '../channel/channel-pool.ts'
 import { Channel } from '../channel/multiplexed-channel.ts'
 import { cancelRequest, type PendingRequest, UNSENT } from '../channel/pending-request.ts'
 import { probeRevision, type ServerProtocol } from '../channel/probe-revision.ts'
@@ -26,7 +27,7 @@ import {
   UNSUPPORTED_VERSION,
 } from '../wire/modern-envelope.ts'
 import { measureFilter, readFilter } from '../wire/subscription-filter.ts'
-import type { ModernRequest, ModernServer, StartChannel, ToolsChanged } from './modern-request.ts'
+import { type ModernRequest, type ModernServer, measureQueued, type StartChannel, type ToolsChanged } from './modern-request.ts'
 import { createOwnedIds } from './owned-ids.ts'
 import { ParamHeaders } from './param-headers.ts'
 import { createPassThrough } from './pass-through.ts'
@@ -117,7 +118,7 @@ export class ModernHttp {
     const answer = this.#createAnswer(call, reply, message, onGone, () => request.memory.give(held))
     const sink = this.#createSink(request, answer)
     try {
-      const protocol = await this.#findProtocol(request.owner)
+      const protocol = this.#protocol ?? (await whileQueued(measureQueued(request), () => this.#findProtocol(request.owner)))
       const refusal = refuseRevision(protocol, request)
       if (refusal !== undefined) return answer.response(message.idKey, refusal, { error: { code: UNSUPPORTED_VERSION } })
       const server = protocol.kind === 'modern' ? this.#modern : this.#legacy

@@ -6,12 +6,13 @@ import { type MemoryShare, PART_FOR_WAITING } from '../../../core/held-memory.ts
 import { isObject } from '../../../core/is-object.ts'
 import { decodeHeaderValue } from '../../../mcp/header-agreement.ts'
 import { answerWithin } from '../channel/answer-timeout.ts'
+import { whileQueued } from '../channel/channel-pool.ts'
 import { cancelRequest, type PendingRequest, UNSENT } from '../channel/pending-request.ts'
 import type { RequestSink } from '../channel/request-sink.ts'
 import { findHeader } from '../wire/accept-header.ts'
 import { createClientMessage, metaOf, paramsOf, readParam } from '../wire/client-messages.ts'
 import { META_KEYS } from '../wire/modern-envelope.ts'
-import type { ModernRequest, ModernServer } from './modern-request.ts'
+import { type ModernRequest, type ModernServer, measureQueued } from './modern-request.ts'
 
 /** A parameter that clients repeat in a header (2026-07-28, streamable-http, Custom Headers from Tool Parameters). */
 interface Declaration {
@@ -93,7 +94,7 @@ export class ParamHeaders {
     const key = request.poolKey
     const known = this.#known.get(key)
     if (known && this.#clock.monotonic() - known.at <= maxAgeMs) return known
-    return this.#loading.get(key) ?? this.#load(key, request, server)
+    return whileQueued(measureQueued(request), () => this.#loading.get(key) ?? this.#load(key, request, server))
   }
 
   #load(key: string, request: ModernRequest, server: ModernServer): Promise<Listing> {
