@@ -45,7 +45,7 @@ export async function openAccountProcesses(): Promise<AccountProcesses> {
     store,
     events,
     start(changes = {}) {
-      const accounts = createUpstreamAccounts([{ ...createPlan(saas.url), ...changes }], {
+      const accounts = createUpstreamAccounts([{ ...createAccountPlan(saas.url), ...changes }], {
         origin: 'http://localhost:1',
         store,
         encryption: createEncryption([Buffer.alloc(32, 7)]),
@@ -98,7 +98,7 @@ async function passTime<T>(work: Promise<T>, clock: FakeClock): Promise<T> {
   return work
 }
 
-function createPlan(upstreamUrl: string): OwnAccountPlan {
+export function createAccountPlan(upstreamUrl: string): OwnAccountPlan {
   return {
     server: 'saas',
     upstreamUrl,

@@ -1,6 +1,7 @@
 // What a hostile MCP server, or its authorization server, can have us do by what it names.
 import type { LookupAddress } from 'node:dns'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createAccountPlan } from '../../../test/support/account-processes.ts'
 import { createFakeClock } from '../../../test/support/fake-clock.ts'
 import {
   describeServer,
@@ -10,7 +11,6 @@ import {
   startScriptedAccount,
 } from '../../../test/support/scripted-account.ts'
 import { createEncryption } from '../../core/encryption.ts'
-import { DIRECT } from '../../core/plan/egress-plan.ts'
 import type { OwnAccountPlan } from '../../core/plan/own-account-plan.ts'
 import type { Store } from '../../core/store.ts'
 import type { ResolveHost } from '../../oauth/resolve-host.ts'
@@ -39,18 +39,7 @@ const resolveHost: ResolveHost = (hostname, _options, callback) => {
 }
 
 function begin(changes: Partial<OwnAccountPlan> = {}, origin = 'http://localhost:1', resolver = resolveHost) {
-  const plan: OwnAccountPlan = {
-    server: 'saas',
-    upstreamUrl: saas.url,
-    headers: {},
-    issuer: undefined,
-    client: undefined,
-    scopes: [],
-    allowPrivateNetwork: false,
-    ca: undefined,
-    egress: DIRECT,
-    ...changes,
-  }
+  const plan = { ...createAccountPlan(saas.url), ...changes }
   const clock = createFakeClock()
   store = createMemoryStore(clock)
   accounts = createUpstreamAccounts([plan], {

@@ -1,5 +1,6 @@
 import type { OwnAccountPlan } from '../../core/plan/own-account-plan.ts'
 import { findBearerChallenge, type ReceivedChallenge } from '../../core/read-challenge.ts'
+import { isScopeToken } from '../../core/scope-token.ts'
 import { formatMetadataPath, ROOT_METADATA_PATH } from '../../oauth/protected-resource.ts'
 import { readJsonObject, type SafeFetch } from '../../oauth/safe-fetch.ts'
 import { AccountError, quoteUntrusted } from './account-error.ts'
@@ -90,11 +91,11 @@ function chooseIssuer(servers: unknown, { issuer }: OwnAccountPlan): string {
 
 /** Space-separated (RFC 6749 §3.3); undefined for none. */
 export function readScopes(text: string | undefined): readonly string[] | undefined {
-  const scopes = (text ?? '').split(' ').filter((scope) => SCOPE.test(scope))
+  const scopes = (text ?? '').split(' ').filter((scope) => isScopeToken(scope) && scope.length <= MAX_SCOPE_CHARACTERS)
   return scopes.length === 0 ? undefined : scopes.slice(0, MAX_SCOPES)
 }
 
-const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/
+const MAX_SCOPE_CHARACTERS = 256
 const MAX_SCOPES = 64
 
 /** Longer than any URL or id that there is. What a sign-in waits with is stored, for each that a user begins. */
