@@ -1,3 +1,5 @@
+import { omitTokens } from '../core/omit-tokens.ts'
+
 /** Longest text of an authorization server that is logged. */
 const MAX_TEXT = 300
 
@@ -27,10 +29,8 @@ function describe(description: unknown): string | undefined {
   return typeof description === 'string' && description !== '' ? cut(description) : undefined
 }
 
-/** Some servers repeat what they were sent: whatever looks like a token is left out. */
 function cut(text: string): string {
-  return text
-    .replace(/[\w~+/.=-]{40,}/g, '…')
+  return omitTokens(text)
     .replace(/[^\x20-\x7e\u00a1-\ud7ff]/g, ' ')
     .slice(0, MAX_TEXT)
 }

@@ -1,3 +1,5 @@
+import { omitTokens } from '../../core/omit-tokens.ts'
+
 /** Why an account at an MCP server could not be connected or used. */
 export type AccountErrorKind =
   /** MCP server or authorization server cannot be reached, or answers nonsense. */
@@ -29,9 +31,9 @@ export class AccountError extends Error {
 /** Longest text of a stranger that is logged. */
 const MAX_TEXT = 200
 
-/** What an authorization server says, for the log: without what looks like a token, which some repeat. */
+/** What an authorization server says, for the log. */
 export function quoteUntrusted(text: unknown): string {
   if (typeof text !== 'string') return 'nothing readable'
-  const plain = text.replace(/[\w~+/.=-]{40,}/g, '…').replace(/[^\x20-\x7e]/g, ' ')
+  const plain = omitTokens(text).replace(/[^\x20-\x7e]/g, ' ')
   return JSON.stringify(plain.slice(0, MAX_TEXT))
 }
