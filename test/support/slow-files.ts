@@ -39,6 +39,7 @@ export const slowFiles: readonly string[] = [
   'test/sandbox.test.ts',
   'test/security/broker-bodies.test.ts',
   'test/security/broker-documents.test.ts',
+  'test/security/browser-fixation.test.ts',
   'test/security/delegation.test.ts',
   'test/security/explain.test.ts',
   'test/security/identity-env.test.ts',

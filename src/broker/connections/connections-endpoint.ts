@@ -9,18 +9,16 @@ import { isFromOwnPage } from '../pages/form.ts'
 import { renderGoOnPage } from '../pages/page.ts'
 import { SIGN_IN_ERRORS, type SignInError } from '../pages/sign-in-errors.ts'
 import { findAccountError, reportAccountError } from '../sign-in/account-failure.ts'
-import { type AccountConnecting, beginAway } from '../sign-in/away-account.ts'
+import { type AccountConnecting, beginAway, type Visitor } from '../sign-in/away-account.ts'
 import { sendPage, sendSignInError } from '../sign-in/sign-in-result.ts'
 import type { AccountLink, AccountLinks } from '../upstream-accounts/account-links.ts'
 import type { UpstreamAccount } from '../upstream-accounts/upstream-accounts.ts'
 import type { PartsOfVisits } from './visit-parts.ts'
-import type { Visitor, Visits } from './visits.ts'
+import type { Visits } from './visits.ts'
 
 const { list: CONNECTIONS_PATH, link: LINK_PATH } = BROKER_PATHS.connections
 
 export interface ConnectionsOptions extends PartsOfVisits {
-  /** Our public URL. */
-  readonly origin: string
   readonly connecting: AccountConnecting
   readonly links: AccountLinks
   readonly visits: Visits
@@ -113,8 +111,8 @@ async function takeForm(
   return undefined
 }
 
-function createToken({ browser, user }: Visitor, path: string, { browserCookie }: ConnectionsOptions): string {
-  return browserCookie.createFormToken(browser, JSON.stringify(['connections', path, user.subject]))
+function createToken({ secret, user }: Visitor, path: string, { browserCookie }: ConnectionsOptions): string {
+  return browserCookie.createFormToken(secret, JSON.stringify(['connections', path, user.subject]))
 }
 
 async function sendList(incoming: EndpointRequest, visitor: Visitor, options: ConnectionsOptions): Promise<void> {
@@ -167,14 +165,14 @@ interface Beginning {
 /** @returns where the user goes; undefined where the request has been answered */
 async function begin(
   incoming: EndpointRequest,
-  { account, visitor: { user, browser }, more }: Beginning,
+  { account, visitor: { user, secret }, more }: Beginning,
   options: ConnectionsOptions,
 ): Promise<URL | undefined> {
   const { subject } = user
   const { away, awayMs } = options.connecting
   try {
     const terms = { more, away, expiresAt: options.clock.wall() + awayMs }
-    return await beginAway(account, { subject, browser, signIn: undefined }, terms)
+    return await beginAway(account, { subject, browser: secret, signIn: undefined }, terms)
   } catch (error) {
     reportAccountError(error, { subject, server: account.plan.server }, options)
     sendFailure(incoming, error, options)

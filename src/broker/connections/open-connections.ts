@@ -8,9 +8,9 @@ import type { ConnectionsOptions } from './connections-endpoint.ts'
 import type { PartsOfVisits } from './visit-parts.ts'
 import { createVisits } from './visits.ts'
 
-/** @param given - the parts of the broker that its pages need; `origin`: our public URL */
+/** @param given - the parts of the broker that its pages need */
 export function openConnections(
-  given: PartsOfVisits & Pick<ConnectionsOptions, 'origin' | 'findClientName'>,
+  given: PartsOfVisits & Pick<ConnectionsOptions, 'findClientName'>,
   accounts: UpstreamAccounts,
 ): ConnectionsOptions {
   const { store, encryption, origin, clock } = given
@@ -23,7 +23,7 @@ export function openConnections(
       accounts,
       away: createEncryptedCollection<AwayAccount>(store, encryption, 'AwayAccount', hashId),
       awayMs: SIGN_IN_MINUTES * 60_000,
-      findVisitor: visits.findSubject,
+      findVisitor: visits.find,
     },
   }
 }

@@ -11,6 +11,8 @@ import type { BrowserCookie } from '../pages/browser-cookie.ts'
 
 /** What pages for users work with, to which no client leads. */
 export interface PartsOfVisits {
+  /** Our public URL. */
+  readonly origin: string
   readonly plan: IdentityProviderPlan
   readonly brand: BrandPlan
   readonly store: Store

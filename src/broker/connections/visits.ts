@@ -4,26 +4,18 @@ import { hashId } from '../../core/hash-id.ts'
 import { explainDenial, mayUserSignIn } from '../identity-provider/access-rules.ts'
 import { createPendingSignIn } from '../identity-provider/sign-in.ts'
 import type { PendingSignIn, SignedInUser } from '../identity-provider/signed-in-user.ts'
-import { isSameText } from '../pages/browser-cookie.ts'
 import { renderGoOnPage } from '../pages/page.ts'
+import { createSecret, createSecretCookie, type SecretCookie } from '../pages/secret-cookie.ts'
 import { findSignInError, SIGN_IN_ERRORS, SIGN_IN_MINUTES } from '../pages/sign-in-errors.ts'
+import type { Visitor } from '../sign-in/away-account.ts'
 import { sendPage, sendSignInError } from '../sign-in/sign-in-result.ts'
 import { groupOfAccount } from '../storage/oidc-adapter.ts'
 import type { PartsOfVisits } from './visit-parts.ts'
-
-/** A user at a page of ours. */
-export interface Visitor {
-  readonly user: SignedInUser
-  /** The secret of the browser. */
-  readonly browser: string
-}
 
 /** Who is at our own pages, which no client leads to: users sign in with the identity provider first. */
 export interface Visits {
   /** Undefined where it is not known. */
   find(incoming: EndpointRequest): Promise<Visitor | undefined>
-  /** The subject of the user whose browser has this secret. */
-  findSubject(browser: string): Promise<string | undefined>
   /** Sends a user to the identity provider, to come back to the path; to choose another account there, if that is the wish. */
   signIn(incoming: EndpointRequest, path: string, wish: { readonly asSomebodyElse: boolean }): Promise<void>
   /**
@@ -43,27 +35,29 @@ interface AwayVisitor extends PendingSignIn {
 
 interface Collections {
   readonly away: EncryptedCollection<AwayVisitor>
-  /** By the secret of the browser: the cookie is one that no other site can set (`__Host-`). */
+  /** By the secret of the visit: the cookie is one that no other site can set (`__Host-`). */
   readonly visitors: EncryptedCollection<{ readonly subject: string }>
+  /** Never a secret that the browser has had before its user signed in: others may know that (session fixation). */
+  readonly visitCookie: SecretCookie
 }
 
 /** For how long pages of ours take a browser for that of a user, and how long a user may take at the identity provider. */
 const VISIT_MS = SIGN_IN_MINUTES * 60_000
 
 export function createVisits(parts: PartsOfVisits): Visits {
-  const { store, encryption, accounts, browserCookie } = parts
+  const { store, encryption, accounts, origin } = parts
   const collections: Collections = {
     away: createEncryptedCollection(store, encryption, 'AwayVisitor', hashId),
     visitors: createEncryptedCollection(store, encryption, 'Visitor', hashId),
+    visitCookie: createSecretCookie('mcp-visit', origin.startsWith('https:'), VISIT_MS / 1000),
   }
-  const findSubject = async (browser: string) => (await collections.visitors.find(browser))?.subject
   return {
-    findSubject,
     async find({ request }) {
-      const browser = browserCookie.find(request)
-      const subject = browser === undefined ? undefined : await findSubject(browser)
-      const user = subject === undefined ? undefined : await accounts.find(subject)
-      return user === undefined || browser === undefined ? undefined : { user, browser }
+      const [secret] = collections.visitCookie.list(request)
+      if (secret === undefined) return undefined
+      const visitor = await collections.visitors.find(secret)
+      const user = visitor && (await accounts.find(visitor.subject))
+      return user && { user, secret }
     },
     signIn: (incoming, path, wish) => sendAway(incoming, { path, ...wish }, parts, collections),
     async finish(incoming, answer) {
@@ -85,7 +79,7 @@ async function sendAway(
   if (authorizations.count(incoming.address) !== undefined)
     return sendSignInError(incoming, SIGN_IN_ERRORS.busy, 'too many visits from this address', parts)
   try {
-    const browser = browserCookie.findOrSet(incoming.request, incoming.response)
+    const browser = browserCookie.renew(incoming.request, incoming.response)
     const pending = createPendingSignIn(clock.wall(), undefined)
     const url = await identityProvider.createAuthorizationUrl(pending, { asSomebodyElse })
     await away.put(pending.state, { ...pending, path, browser }, { expiresAt: clock.wall() + VISIT_MS })
@@ -102,21 +96,32 @@ async function finish(
   parts: PartsOfVisits,
   collections: Collections,
 ): Promise<void> {
-  const { browserCookie, clock, identityProvider } = parts
-  const browser = browserCookie.find(incoming.request)
-  if (browser === undefined || !isSameText(browser, away.browser))
+  const { browserCookie, identityProvider } = parts
+  if (!browserCookie.has(incoming.request, away.browser))
     return sendSignInError(incoming, SIGN_IN_ERRORS.forged, 'not the browser in which the visit was started', parts)
   if ((await collections.away.take(away.state)) === undefined)
     return sendSignInError(incoming, SIGN_IN_ERRORS.over, 'the response was already taken', parts)
   try {
     const user = await identityProvider.finishSignIn(answer, away)
     if (!(await admit(incoming, user, parts))) return
-    const terms = { expiresAt: clock.wall() + VISIT_MS, groups: [groupOfAccount(user.subject)] }
-    await collections.visitors.put(browser, { subject: user.subject }, terms)
+    await beginVisit(incoming, user, parts, collections)
     incoming.response.writeHead(303, { location: away.path, 'cache-control': 'no-store', 'content-length': 0 }).end()
   } catch (error) {
     sendSignInError(incoming, findSignInError(error), error, parts)
   }
+}
+
+/** In the place of the visit before, of the same user or another one. */
+async function beginVisit(
+  { request, response }: EndpointRequest,
+  { subject }: SignedInUser,
+  { clock }: PartsOfVisits,
+  { visitors, visitCookie }: Collections,
+): Promise<void> {
+  const secret = createSecret()
+  await Promise.all(visitCookie.list(request).map((before) => visitors.take(before)))
+  await visitors.put(secret, { subject }, { expiresAt: clock.wall() + VISIT_MS, groups: [groupOfAccount(subject)] })
+  visitCookie.set(response, [secret])
 }
 
 /** Whatever the identity provider says of the user holds for everything that the user has here. */

@@ -1,52 +1,49 @@
-import { createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHmac, hash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-
-/** Tells one browser from another for as long as it is open, so that what begins in one cannot end in another. */
-export interface BrowserCookie {
-  /** The browser's secret; undefined for a browser that has none yet. */
-  find(request: IncomingMessage): string | undefined
-  /** The browser's secret, a new one unless it has one. */
-  findOrSet(request: IncomingMessage, response: ServerResponse): string
-  /** A value for a form that only a page of ours, shown to this browser for this purpose, can hold. */
-  createFormToken(secret: string, purpose: string): string
-}
-
-const SECRET = /^[\w-]{43}$/
+import { hashId } from '../../core/hash-id.ts'
+import { createSecret, createSecretCookie } from './secret-cookie.ts'
 
 /**
- * @param isSecure - whether browsers reach us by https; without it (on this machine alone) the cookie can't have the `__Host-` prefix
- * @param key - for form tokens
+ * Tells one browser from another for as long as it is open, so that what begins in one cannot end in another. It says nothing of who is
+ * signed in. Each sign-in begins with a new secret, since a former user of the browser may know those of before (session fixation); the
+ * last of those stay beside it, for what goes on in other tabs.
  */
-export function createBrowserCookie(isSecure: boolean, key: string): BrowserCookie {
-  const name = isSecure ? '__Host-mcp-browser' : 'mcp-browser'
-  const find = (request: IncomingMessage): string | undefined => {
-    const [value, ...more] = readCookies(request, name)
-    // Of several cookies of one name none can be trusted: a sibling site may have set one of them.
-    return value !== undefined && more.length === 0 && SECRET.test(value) ? value : undefined
-  }
-  return {
-    find,
-    findOrSet(request, response) {
-      const known = find(request)
-      if (known !== undefined) return known
-      const secret = randomBytes(32).toString('base64url')
-      response.appendHeader('set-cookie', `${name}=${secret}; Path=/; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`)
-      return secret
-    },
-    createFormToken: (secret, purpose) =>
-      createHmac('sha256', key)
-        .update(JSON.stringify([secret, purpose]))
-        .digest('base64url'),
-  }
+export interface BrowserCookie {
+  /** Whether the browser has this secret. */
+  has(request: IncomingMessage, secret: string): boolean
+  /** As {@link has}, for the digest of a secret (`hashId`). */
+  hasDigest(request: IncomingMessage, digest: string): boolean
+  /** The newest secret of the browser, a new one unless it has one. */
+  findOrSet(request: IncomingMessage, response: ServerResponse): string
+  /** A new secret of the browser, beside those of before. Once for each response. */
+  renew(request: IncomingMessage, response: ServerResponse): string
+  /** A value for a form that only a page of ours, shown to this browser for this purpose, can hold. */
+  createFormToken(secret: string, purpose: string): string
+  /** Whether a form has a token that was made with one of the browser's secrets. */
+  isOwnForm(request: IncomingMessage, purpose: string, token: string): boolean
 }
 
-/** The values of all cookies of a name. */
-export function readCookies({ headers }: IncomingMessage, name: string): string[] {
-  return (headers.cookie ?? '')
-    .split(';')
-    .map((pair) => pair.trim())
-    .filter((pair) => pair.startsWith(`${name}=`))
-    .map((pair) => pair.slice(name.length + 1))
+/** @param key - for form tokens */
+export function createBrowserCookie(isSecure: boolean, key: string): BrowserCookie {
+  const cookie = createSecretCookie('mcp-browser', isSecure)
+  const createFormToken = (secret: string, purpose: string): string =>
+    createHmac('sha256', key)
+      .update(JSON.stringify([secret, purpose]))
+      .digest('base64url')
+  const renew = (request: IncomingMessage, response: ServerResponse): string => {
+    const secret = createSecret()
+    cookie.set(response, [secret, ...cookie.list(request)])
+    return secret
+  }
+  return {
+    has: (request, secret) => cookie.list(request).some((one) => isSameText(one, secret)),
+    hasDigest: (request, digest) => cookie.list(request).some((one) => isSameText(hashId(one), digest)),
+    findOrSet: (request, response) => cookie.list(request)[0] ?? renew(request, response),
+    renew,
+    createFormToken,
+    isOwnForm: (request, purpose, token) =>
+      cookie.list(request).some((secret) => isSameText(createFormToken(secret, purpose), token)),
+  }
 }
 
 /** Whether two texts are the same, in a time that doesn't tell where they differ. */

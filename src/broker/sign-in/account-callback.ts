@@ -43,10 +43,11 @@ async function findMistake(
   // Each authorization server has a redirect URI of its own: what another one issued never gets to this one (mix-up, RFC 9700 §4.4).
   if (!incoming.path.endsWith(`/${away.meeting}`))
     return 'the response came from another authorization server than the user was sent to'
-  const browser = browserCookie.find(incoming.request)
-  if (browser === undefined || !isSameText(browser, away.browser)) return 'not the browser in which the user was sent away'
-  const isOther = away.signIn === undefined && (await findVisitor(browser)) !== away.subject
-  return isOther ? 'another user has signed in in this browser since' : undefined
+  if (away.signIn !== undefined)
+    return browserCookie.has(incoming.request, away.browser) ? undefined : 'not the browser in which the user was sent away'
+  const visitor = await findVisitor(incoming)
+  const isSame = visitor?.user.subject === away.subject && isSameText(visitor.secret, away.browser)
+  return isSame ? undefined : 'not the browser in which the user was sent away, or another user has signed in there since'
 }
 
 async function finishVisit(

@@ -1,4 +1,6 @@
 import type { EncryptedCollection } from '../../core/encrypted-collection.ts'
+import type { EndpointRequest } from '../../core/endpoint-request.ts'
+import type { SignedInUser } from '../identity-provider/signed-in-user.ts'
 import { groupOfAccount } from '../storage/oidc-adapter.ts'
 import type { PendingConnection } from '../upstream-accounts/connecting.ts'
 import type { UpstreamAccount, UpstreamAccounts } from '../upstream-accounts/upstream-accounts.ts'
@@ -6,10 +8,17 @@ import type { UpstreamAccount, UpstreamAccounts } from '../upstream-accounts/ups
 /** A user who was sent to the authorization server of an MCP server. */
 export interface AwayAccount extends PendingConnection {
   readonly subject: string
-  /** The secret of the browser that it began in. */
+  /** The secret of the browser that it began in: of one that came to our page, that of its visit. */
   readonly browser: string
   /** The sign-in that goes on then; undefined for a user who came to our page. */
   readonly signIn: { readonly uid: string; readonly isNew: boolean } | undefined
+}
+
+/** A user at a page of ours. */
+export interface Visitor {
+  readonly user: SignedInUser
+  /** Of the visit: the browser has got it when the user signed in. */
+  readonly secret: string
 }
 
 /** What connecting accounts works with. */
@@ -19,7 +28,7 @@ export interface AccountConnecting {
   /** How long a user may take there, in milliseconds. */
   readonly awayMs: number
   /** The user whose browser it is, as far as our pages know; undefined where they do not. */
-  readonly findVisitor: (browser: string) => Promise<string | undefined>
+  readonly findVisitor: (incoming: EndpointRequest) => Promise<Visitor | undefined>
 }
 
 /** Makes a request to an authorization server of an MCP server. Returns where to send the browser. */

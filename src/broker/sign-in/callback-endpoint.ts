@@ -1,7 +1,6 @@
 import type { EndpointRequest } from '../../core/endpoint-request.ts'
 import { explainDenial, listUserScopes, mayUserSignIn } from '../identity-provider/access-rules.ts'
 import type { SignedInUser } from '../identity-provider/signed-in-user.ts'
-import { isSameText } from '../pages/browser-cookie.ts'
 import { SIGN_IN_ERRORS, type SignInError } from '../pages/sign-in-errors.ts'
 import { completeSignIn } from './complete-sign-in.ts'
 import { type AwayUser, describeSignInContext, type SignInContext, type SignInOptions } from './sign-in-context.ts'
@@ -21,8 +20,7 @@ export async function handleCallback(incoming: EndpointRequest, options: SignInO
   if (away === undefined && (await options.finishVisit(incoming, answer))) return
   if (away === undefined) return sendSignInError(incoming, SIGN_IN_ERRORS.over, 'no pending sign-in has this state', options)
   // Checked before anything is used up: the holder of a leaked link must not be able to end the sign-in, or take part in it.
-  const browser = options.browserCookie.find(incoming.request)
-  if (browser === undefined || !isSameText(browser, away.browser))
+  if (!options.browserCookie.has(incoming.request, away.browser))
     return sendSignInError(incoming, SIGN_IN_ERRORS.forged, 'not the browser in which the sign-in was started', options)
   const context = await takeSignInContext(incoming, away, options)
   if (context === undefined)

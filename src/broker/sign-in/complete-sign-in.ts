@@ -58,9 +58,9 @@ async function sendToConnect(
   const { subject } = user
   const { incoming, interaction, asking, resource } = context
   const { connecting, browserCookie, now } = options
-  const browser = browserCookie.find(incoming.request)
-  if (connecting === undefined || browser === undefined) throw new Error('a browser without a secret has sent a form of ours')
+  if (connecting === undefined) throw new Error('no MCP server has accounts of users')
   try {
+    const browser = browserCookie.renew(incoming.request, incoming.response)
     const who = { subject, browser, signIn: { uid: interaction.uid, isNew } }
     const expiresAt = now() + connecting.awayMs
     const url = await beginAway(account, who, { more: [], expiresAt, away: connecting.away })

@@ -5,7 +5,6 @@ import { nameUser } from '../accounts/accounts.ts'
 import { listUserScopes } from '../identity-provider/access-rules.ts'
 import { createPendingSignIn } from '../identity-provider/sign-in.ts'
 import type { SignedInUser } from '../identity-provider/signed-in-user.ts'
-import { isSameText } from '../pages/browser-cookie.ts'
 import { describeScope, renderConsentPage } from '../pages/consent-page.ts'
 import { isFromOwnPage } from '../pages/form.ts'
 import { type PageContent, renderGoOnPage } from '../pages/page.ts'
@@ -69,8 +68,7 @@ async function takeForm(context: SignInContext, options: SignInOptions): Promise
   const form = await readForm(incoming.request)
   if (form === undefined)
     return sendSignInError(incoming, SIGN_IN_ERRORS.malformed, 'the body is not a form, or too long', options)
-  const browser = options.browserCookie.find(incoming.request)
-  if (browser === undefined || !isOwnForm(context, form, browser, options))
+  if (!isOwnForm(context, form, options))
     return sendSignInError(
       incoming,
       SIGN_IN_ERRORS.form,
@@ -82,7 +80,7 @@ async function takeForm(context: SignInContext, options: SignInOptions): Promise
   // Also reached by going back in the browser: show what is needed now.
   if (action !== 'allow' && action !== 'switch') return sendPage(incoming, 200, await renderQuestion(context, options), options)
   const user = action === 'switch' ? undefined : await findSignedIn(interaction, options)
-  if (user === undefined) return sendAway(context, browser, options, action === 'switch' || asksForAccount(interaction))
+  if (user === undefined) return sendAway(context, options, action === 'switch' || asksForAccount(interaction))
   return completeSignIn(context, user, false, options)
 }
 
@@ -109,23 +107,19 @@ function listPrompts({ prompt }: Interaction['params']): readonly string[] {
   return typeof prompt === 'string' ? prompt.split(' ') : []
 }
 
-function isOwnForm(
-  { incoming, interaction }: SignInContext,
-  form: URLSearchParams,
-  browser: string,
-  options: SignInOptions,
-): boolean {
-  const token = options.browserCookie.createFormToken(browser, interaction.uid)
-  return isSameText(form.get('form_token') ?? '', token) && isFromOwnPage(incoming.request, options.origin)
+function isOwnForm({ incoming, interaction }: SignInContext, form: URLSearchParams, options: SignInOptions): boolean {
+  const isOwn = options.browserCookie.isOwnForm(incoming.request, interaction.uid, form.get('form_token') ?? '')
+  return isOwn && isFromOwnPage(incoming.request, options.origin)
 }
 
 /** Sends the user to the identity provider, only after consent: otherwise an unknown client could use their session there. */
-async function sendAway(context: SignInContext, browser: string, options: SignInOptions, asSomebodyElse: boolean): Promise<void> {
+async function sendAway(context: SignInContext, options: SignInOptions, asSomebodyElse: boolean): Promise<void> {
   const { incoming, interaction } = context
   const asking = { id: context.clientId, name: context.asking.clientName, address: incoming.address }
   const pending = { ...createPendingSignIn(options.now(), readMaxAge(interaction)), asking }
   try {
     const url = await options.identityProvider.createAuthorizationUrl(pending, { asSomebodyElse })
+    const browser = options.browserCookie.renew(incoming.request, incoming.response)
     const away = { ...pending, uid: interaction.uid, browser }
     await options.away.put(pending.state, away, { expiresAt: options.now() + AWAY_MS })
     // Not by a redirect: `form-action` would have to name every host that the identity provider sends users through.

@@ -4,7 +4,6 @@ import type { EndpointRequest } from '../../core/endpoint-request.ts'
 import { hashId } from '../../core/hash-id.ts'
 import { listUserScopes } from '../identity-provider/access-rules.ts'
 import type { SignedInUser } from '../identity-provider/signed-in-user.ts'
-import { isSameText } from '../pages/browser-cookie.ts'
 import { type AskedScope, renderPartialPage } from '../pages/consent-page.ts'
 import { renderErrorPage } from '../pages/error-page.ts'
 import { isOnThisComputer, type PageContent, renderGoOnPage, renderPage } from '../pages/page.ts'
@@ -23,7 +22,7 @@ export type Branded = Pick<SignInOptions, 'brand'>
  * @returns where to send the browser
  */
 export async function allow(context: SignInContext, user: SignedInUser, isNew: boolean, options: SignInOptions): Promise<string> {
-  const { interaction, clientId, resourceAsAsked: resource, scopes: asked, asking } = context
+  const { incoming, interaction, clientId, resourceAsAsked: resource, scopes: asked, asking } = context
   const { subject } = user
   const grant = new (options.findProvider().Grant)({ accountId: subject, clientId })
   const scopes = divideScopes(asked, listUserScopes(user.claims, options.plan, context.resource.scopes))
@@ -32,8 +31,8 @@ export async function allow(context: SignInContext, user: SignedInUser, isNew: b
   await options.consents.remember({ subject, clientId, redirectUri: asking.redirectUri, resource, scopes: scopes.granted })
   // An unknown authentication time must not be reported as now.
   const login = isNew && { login: { accountId: subject, remember: true, ts: user.authTime ?? 0 }, select_account: {} }
-  const browser = options.browserCookie.find(context.incoming.request)
-  const url = await settle(interaction, { consent: { grantId }, ...login, browser: browser && hashId(browser) }, options)
+  const browser = hashId(options.browserCookie.renew(incoming.request, incoming.response))
+  const url = await settle(interaction, { consent: { grantId }, ...login, browser }, options)
   const facts = { outcome: 'success', subject, clientId, resource: context.resource.identifier, scopes: scopes.granted } as const
   if (isNew) options.report({ kind: 'sign_in', ...facts, identityProvider: options.plan.issuer })
   options.report({ kind: 'consent', ...facts, grantId })
@@ -53,8 +52,7 @@ export async function isOtherBrowser(
 ): Promise<boolean> {
   const { result } = (await options.findProvider().Interaction.find(uid)) ?? {}
   if (result?.consent === undefined) return false
-  const browser = options.browserCookie.find(incoming.request)
-  return browser === undefined || typeof result.browser !== 'string' || !isSameText(result.browser, hashId(browser))
+  return typeof result.browser !== 'string' || !options.browserCookie.hasDigest(incoming.request, result.browser)
 }
 
 /**
