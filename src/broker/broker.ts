@@ -90,7 +90,7 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
     guard: (verifier) => createUnrevokedVerifier(verifier, plan.issuer, revocations, addClaims),
     credentials: createCredentialSource(parts.accounts, clock),
     findAccountCredential(server) {
-      const account = parts.upstreamAccounts?.find(server)
+      const account = parts.upstreamAccounts.find(server)
       return account && createOwnAccountCredential(account, links, onIssue)
     },
     noteStepUp({ issuer, claims: { [GRANT_CLAIM]: grantId } }, missing) {

@@ -115,7 +115,9 @@ interface HandlerOptions {
 /** All endpoints of the broker, by public path. */
 export function listHandlers({ given, parts, endpoints, endpointPaths }: HandlerOptions): Map<string, EndpointHandler> {
   const { authorization } = BROKER_PATHS.provider
-  const connections = parts.upstreamAccounts && openConnections(listParts(given, parts, endpoints), parts.upstreamAccounts)
+  const { upstreamAccounts } = parts
+  const isOpen = upstreamAccounts.servers.length > 0
+  const connections = isOpen ? openConnections(listParts(given, parts, endpoints), upstreamAccounts) : undefined
   const signIn = createSignInOptions(given, parts, endpoints, connections)
   const handlers: (readonly [path: string, handle: EndpointHandler])[] = [
     ...Object.values(BROKER_PATHS.provider).map((path) => [path, holdToMethods(endpoints.handle)] as const),

@@ -71,8 +71,8 @@ export interface Parts {
   /** Verifies access tokens that are to be exchanged. */
   readonly subjectTokens: TokenVerifier
   readonly events: EventSource
-  /** Undefined where no MCP server has accounts of users. */
-  readonly upstreamAccounts: UpstreamAccounts | undefined
+  /** Also where no MCP server has accounts of users any more: those of before end with their users. */
+  readonly upstreamAccounts: UpstreamAccounts
   close(): Promise<void>
 }
 
@@ -98,7 +98,7 @@ export async function createParts(options: PartsOptions): Promise<Parts> {
     resources,
     report: events.report,
     isBlocked: listBlocked(options),
-    endLasting: upstreamAccounts?.endAll,
+    endLasting: upstreamAccounts.endAll,
   })
   const documents = openClientDocuments(options)
   const subjectVerifier = createSubjectVerifier({ plan, resources: options.resources, pool, clock })
@@ -130,7 +130,7 @@ export async function createParts(options: PartsOptions): Promise<Parts> {
     subjectTokens: guardTokens(createUnrevokedVerifier(subjectVerifier, plan.issuer, users.revocations)),
     async close() {
       singleUse.close()
-      await Promise.all([closeProvider(), documents.close(), pool.close(), upstreamAccounts?.close()])
+      await Promise.all([closeProvider(), documents.close(), pool.close(), upstreamAccounts.close()])
     },
   }
 }
@@ -161,10 +161,9 @@ function openUpstreamAccounts(
   { plan, resources, store, clock, onIssue, resolveHost }: PartsOptions,
   encryption: Encryption,
   { report }: EventSource,
-): UpstreamAccounts | undefined {
+): UpstreamAccounts {
   const plans = new Map(resources.flatMap(({ account }) => (account === undefined ? [] : [[account.server, account] as const])))
-  if (plans.size === 0) return undefined
-  const { issuer: origin, grantSeconds } = plan
+  const { issuer: origin, grantSeconds, clientMetadata } = plan
   return createUpstreamAccounts([...plans.values()], {
     origin,
     store,
@@ -172,6 +171,8 @@ function openUpstreamAccounts(
     clock,
     resolveHost,
     grantSeconds,
+    // By what the configuration says of hosts that it does not name, but never into private networks.
+    formerReach: { allowPrivateNetwork: false, ca: clientMetadata.ca, egress: clientMetadata.egress },
     report,
     onIssue,
   })

@@ -290,16 +290,17 @@ describe('a user who denies access to the account in the course of a sign-in', (
   })
 })
 
-describe('a user whom an operator shuts out', () => {
-  const TOKEN = 'token-of-the-operator-0123456789'
-  const startOperated = () =>
-    start({ config: { admin: { port: 0, token: { env: 'ADMIN_TOKEN' } } }, env: { ADMIN_TOKEN: TOKEN } })
+const OPERATOR = 'token-of-the-operator-0123456789'
 
-  function revoke(subject: string, isBlock = false): Promise<Response> {
-    const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' }
-    const body = JSON.stringify({ subject, ...(isBlock && { block: true }) })
-    return fetch(`${stage.proxy.adminUrl}/users/revoke`, { method: 'POST', headers, body })
-  }
+function revoke(subject: string, isBlock = false): Promise<Response> {
+  const headers = { authorization: `Bearer ${OPERATOR}`, 'content-type': 'application/json' }
+  const body = JSON.stringify({ subject, ...(isBlock && { block: true }) })
+  return fetch(`${stage.proxy.adminUrl}/users/revoke`, { method: 'POST', headers, body })
+}
+
+describe('a user whom an operator shuts out', () => {
+  const startOperated = () =>
+    start({ config: { admin: { port: 0, token: { env: 'ADMIN_TOKEN' } } }, env: { ADMIN_TOKEN: OPERATOR } })
 
   it('connects no account that they have begun to connect', async () => {
     await startOperated()
@@ -349,6 +350,22 @@ describe('a user whom an operator shuts out', () => {
     const revoked = new Promise((resolve) => saas.script('/revoke', ({ form }) => resolve(form.get('token'))))
     expect((await revoke('alice')).status).toBe(200)
     expect(await revoked).toBe('refresh-token-number-1-of-the-account')
+  })
+})
+
+describe('an MCP server that is taken out of the configuration, and the last one with accounts,', () => {
+  const servers = (changes: object) => [{ name: 'saas', path: '/mcp', upstream: saas.url, scopes: ['mcp:tools'], ...changes }]
+
+  it('leaves no account behind for its users who are shut out then, and gets nothing sent into a private network', async () => {
+    await start({ config: { admin: { port: 0, token: { env: 'ADMIN_TOKEN' } } }, env: { ADMIN_TOKEN: OPERATOR } })
+    await obtain(alice)
+    const asked = saas.asked.length
+    expect(await stage.proxy.reloadWith({ servers: servers({}) })).toMatchObject({ outcome: 'reloaded' })
+    expect((await revoke('alice')).status).toBe(200)
+    expect(saas.asked).toHaveLength(asked)
+    await stage.proxy.reloadWith({ servers: servers({ credential: 'own_account' }) })
+    const browser = await signInVisitor(stage.proxy.origin, alice)
+    expect(await (await browser.open(list())).text()).not.toContain('Connected')
   })
 })
 

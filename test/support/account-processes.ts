@@ -1,3 +1,4 @@
+import type { FormerReach } from '../../src/broker/upstream-accounts/account-revocations.ts'
 import type { PendingConnection } from '../../src/broker/upstream-accounts/connecting.ts'
 import {
   createUpstreamAccounts,
@@ -19,8 +20,12 @@ export interface AccountProcesses {
   readonly clock: FakeClock
   readonly store: Store
   readonly events: readonly SecurityEvent[]
+  /** Problems that were logged. */
+  readonly issues: readonly string[]
   /** One process of several that share the store. */
   start(changes?: Partial<OwnAccountPlan>): { readonly account: UpstreamAccount; readonly accounts: UpstreamAccounts }
+  /** One whose configuration has no such MCP server any more. */
+  startWithout(reach?: Partial<FormerReach>): UpstreamAccounts
   /** Connects an account of a user, as the authorization server answers then. */
   connect(account: UpstreamAccount, tokens: object, subject?: string): Promise<PendingConnection>
   /** Has the token endpoint answer when it is told to. */
@@ -38,24 +43,32 @@ export async function openAccountProcesses(): Promise<AccountProcesses> {
   const clock = createFakeClock()
   const store = createMemoryStore(clock)
   const events: SecurityEvent[] = []
+  const issues: string[] = []
   const open: UpstreamAccounts[] = []
+  const openAccounts = (plans: readonly OwnAccountPlan[], reach: Partial<FormerReach> = {}): UpstreamAccounts => {
+    const accounts = createUpstreamAccounts(plans, {
+      origin: 'http://localhost:1',
+      store,
+      encryption: createEncryption([Buffer.alloc(32, 7)]),
+      clock,
+      resolveHost: undefined,
+      grantSeconds: 3600,
+      formerReach: { allowPrivateNetwork: true, ca: undefined, egress: DIRECT, ...reach },
+      report: (event) => events.push(event),
+      onIssue: (message) => issues.push(message),
+    })
+    open.push(accounts)
+    return accounts
+  }
   return {
     saas,
     clock,
     store,
     events,
+    issues,
+    startWithout: (reach) => openAccounts([], reach),
     start(changes = {}) {
-      const accounts = createUpstreamAccounts([{ ...createAccountPlan(saas.url), ...changes }], {
-        origin: 'http://localhost:1',
-        store,
-        encryption: createEncryption([Buffer.alloc(32, 7)]),
-        clock,
-        resolveHost: undefined,
-        grantSeconds: 3600,
-        report: (event) => events.push(event),
-        onIssue: () => {},
-      })
-      open.push(accounts)
+      const accounts = openAccounts([{ ...createAccountPlan(saas.url), ...changes }])
       const account = accounts.find('saas')
       if (account === undefined) throw new Error('no account')
       return { account, accounts }

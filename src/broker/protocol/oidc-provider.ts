@@ -48,7 +48,7 @@ export interface ProviderOptions {
   readonly fetch: typeof fetch
   readonly clock: Clock
   /** Undefined where no MCP server has accounts of users. */
-  readonly upstreamAccounts: UpstreamAccounts | undefined
+  readonly upstreamAccounts: UpstreamAccounts
   readonly report: OnEvent
 }
 

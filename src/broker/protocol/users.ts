@@ -15,7 +15,7 @@ interface UserOptions {
   readonly resources: Resources
   readonly accounts: Accounts
   readonly consents: Consents
-  readonly upstreamAccounts: UpstreamAccounts | undefined
+  readonly upstreamAccounts: UpstreamAccounts
   readonly report: OnEvent
 }
 
@@ -34,7 +34,7 @@ export function planUsers(options: UserOptions): Configuration {
       const resource = resources.find(String(ctx.oidc.params?.resource))
       if (user === undefined || resource === undefined) return undefined
       // The account is connected as a step of a sign-in that the user sees.
-      const account = upstreamAccounts?.find(resource.name)
+      const account = upstreamAccounts.find(resource.name)
       if (account !== undefined && (await lacksAccount(account, user.subject))) return undefined
       const grant = await consents.recall(ctx, listUserScopes(user.claims, plan.identityProvider, resource.scopes))
       if (grant !== undefined) reportRecalled(grant, resource.identifier, report)

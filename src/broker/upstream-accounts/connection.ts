@@ -51,6 +51,6 @@ export function openConnections(store: Store, encryption: Encryption): Connectio
 }
 
 /** A token is for one user at one URL alone: what is served at another URL under the same name is another MCP server. */
-export function nameConnection(subject: string, { server, upstreamUrl }: OwnAccountPlan): string {
+export function nameConnection(subject: string, { server, upstreamUrl }: Pick<OwnAccountPlan, 'server' | 'upstreamUrl'>): string {
   return JSON.stringify([subject, server, upstreamUrl])
 }

@@ -11,6 +11,7 @@ import {
   startScriptedAccount,
 } from '../../../test/support/scripted-account.ts'
 import { createEncryption } from '../../core/encryption.ts'
+import { DIRECT } from '../../core/plan/egress-plan.ts'
 import type { OwnAccountPlan } from '../../core/plan/own-account-plan.ts'
 import type { Store } from '../../core/store.ts'
 import type { ResolveHost } from '../../oauth/resolve-host.ts'
@@ -49,6 +50,7 @@ function begin(changes: Partial<OwnAccountPlan> = {}, origin = 'http://localhost
     clock,
     resolveHost: plan.upstreamUrl === saas.url ? undefined : resolver,
     grantSeconds: 3600,
+    formerReach: { allowPrivateNetwork: false, ca: undefined, egress: DIRECT },
     report: () => {},
     onIssue: () => {},
   })

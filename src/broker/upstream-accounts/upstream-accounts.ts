@@ -1,9 +1,11 @@
 import type { OwnAccountPlan } from '../../core/plan/own-account-plan.ts'
 import { AccountError } from './account-error.ts'
-import { type AccountSession, type AccountSessionOptions, openAccountSession } from './account-session.ts'
+import { type AccountPlaces, createAccountPlaces } from './account-places.ts'
+import { type AccountRevocations, type AccountRevocationsOptions, createAccountRevocations } from './account-revocations.ts'
+import { type AccountSession, openAccountSession } from './account-session.ts'
 import { type ConnectedTokens, createConnectedTokens } from './connected-tokens.ts'
 import { beginConnection, findAccountHost, finishConnection, type PendingConnection } from './connecting.ts'
-import { type Connection, nameConnection } from './connection.ts'
+import { type Connection, type Connections, nameConnection, openConnections } from './connection.ts'
 
 /** The accounts of users at MCP servers that have an authorization server of their own. */
 export interface UpstreamAccounts {
@@ -48,36 +50,50 @@ export interface UpstreamAccount {
 const groupOfConnections = (subject: string): string => `connections:${subject}`
 
 /** @param plans - one for each MCP server */
-export function createUpstreamAccounts(plans: readonly OwnAccountPlan[], options: AccountSessionOptions): UpstreamAccounts {
+export function createUpstreamAccounts(plans: readonly OwnAccountPlan[], options: AccountRevocationsOptions): UpstreamAccounts {
   const sessions = new Map(plans.map((plan) => [plan.server, openAccountSession(plan, options)]))
-  const running = new Set<Promise<unknown>>()
-  const inBackground = (work: Promise<unknown>): void => {
-    const settled = work.catch(() => {}).finally(() => running.delete(settled))
-    running.add(settled)
-  }
-  const accounts = new Map([...sessions].map(([name, session]) => [name, createUpstreamAccount(session)]))
+  const revocations = createAccountRevocations(sessions, options)
+  const places = createAccountPlaces({ ...options, nameGroup: groupOfConnections })
+  const shared = { revocations, places, connections: openConnections(options.store, options.encryption) }
+  const accounts = new Map([...sessions].map(([name, session]) => [name, createUpstreamAccount(session, shared)]))
   return {
     servers: [...accounts.keys()],
     find: (server) => accounts.get(server)?.account,
     async endAll(subject) {
-      for (const { end } of accounts.values()) inBackground((await end(subject))?.revoked ?? Promise.resolve())
-      // What was connected at MCP servers that the configuration has no more.
+      for (const { end } of accounts.values()) await end(subject)
+      await endFormer(subject, shared)
       await options.store.deleteGroup(groupOfConnections(subject))
     },
     async close() {
-      await Promise.all([...running, ...[...accounts.values()].map(({ account }) => account.tokens.settle())])
+      await Promise.all([...accounts.values()].map(({ account }) => account.tokens.settle()))
+      await revocations.close()
       await Promise.all([...sessions.values()].map((session) => session.close()))
     },
   }
 }
 
-function createUpstreamAccount(session: AccountSession) {
+interface Shared {
+  readonly revocations: AccountRevocations
+  readonly places: AccountPlaces
+  readonly connections: Connections
+}
+
+/** What was connected at MCP servers that the configuration has no more, or has at another URL. */
+async function endFormer(subject: string, { revocations, places, connections }: Shared): Promise<void> {
+  for (const place of await places.list(subject)) {
+    const connection = await connections.take(nameConnection(subject, place))
+    if (connection !== undefined) void revocations.revoke(connection, place.server)
+  }
+}
+
+function createUpstreamAccount(session: AccountSession, shared: Shared) {
   const { plan, connections } = session
+  const { revocations } = shared
   const tokens = createConnectedTokens(session)
   const end = async (subject: string) => {
     const connection = await connections.take(nameConnection(subject, plan))
     tokens.forget(subject)
-    return connection && { revoked: revoke(connection, session) }
+    return connection && { revoked: revocations.revoke(connection, plan.server) }
   }
   const account: UpstreamAccount = {
     plan,
@@ -88,7 +104,7 @@ function createUpstreamAccount(session: AccountSession) {
     async finish(subject, pending, answer) {
       if (pending.upstreamUrl !== plan.upstreamUrl)
         throw new AccountError('suspicious', 'the MCP server has another address than when the user was sent away')
-      await save(subject, pending, await finishConnection(session, pending, answer), session)
+      await save(subject, pending, await finishConnection(session, pending, answer), session, shared)
       tokens.forget(subject)
     },
     async disconnect(subject) {
@@ -106,25 +122,18 @@ async function save(
   { issuer, resource, client, scopes }: PendingConnection,
   tokens: Connection['tokens'],
   { connections, plan, clock, grantSeconds, report }: AccountSession,
+  { places, revocations }: Shared,
 ): Promise<void> {
   const granted = tokens.scopes ?? scopes
   const connectedAt = clock.wall()
   const connection: Connection = { subject, issuer, resource, client, tokens, scopes: granted, connectedAt, standing: 'good' }
-  const terms = { expiresAt: connectedAt + 2 * grantSeconds * 1000, groups: [groupOfConnections(subject)] }
-  await connections.put(nameConnection(subject, plan), connection, terms)
+  const expiresAt = connectedAt + 2 * grantSeconds * 1000
+  await places.note(subject, plan, expiresAt)
+  const name = nameConnection(subject, plan)
+  const before = await connections.find(name)
+  await connections.put(name, connection, { expiresAt, groups: [groupOfConnections(subject)] })
   report({ kind: 'account_connected', outcome: 'success', subject, server: plan.server, scopes: granted, detail: `at ${issuer}` })
-}
-
-/** Here the account is gone, whatever the authorization server answers. */
-async function revoke(connection: Connection, { plan, servers, tokens, report, onIssue }: AccountSession): Promise<void> {
-  const { subject, issuer, client } = connection
-  const tell = (detail: string) =>
-    report({ kind: 'account_ended', outcome: 'success', subject, server: plan.server, scopes: connection.scopes, detail })
-  try {
-    const isRevoked = await tokens.revoke(await servers.find(issuer), client, connection.tokens)
-    tell(isRevoked ? `revoked at ${issuer}` : `${issuer} revokes no tokens`)
-  } catch (error) {
-    tell(`not revoked at ${issuer}`)
-    onIssue(`an account at ${plan.server} was disconnected, but not revoked there: ${(error as Error).message}`)
-  }
+  // With one client at one authorization server, many take what they issued for one grant, and revoke all of it.
+  const isElsewhere = before !== undefined && (before.issuer !== issuer || before.client.clientId !== client.clientId)
+  if (isElsewhere) void revocations.revoke(before, plan.server)
 }
