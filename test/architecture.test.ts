@@ -126,7 +126,8 @@ const architecture: Architecture = {
   'app.ts': { mayImport: ['composition', 'core', 'http'], homeOf: ['pino'] },
   'index.ts': { mayImport: ['app.ts', 'config', 'core'], homeOf: [] },
   api: { mayImport: ['config', 'core', 'mcp', 'oauth', 'policy'], homeOf: [] },
-  doctor: { mayImport: ['core', 'delegation', 'identity', 'mcp', 'oauth', 'policy', 'store', 'upstream'], homeOf: [] },
+  // Of the broker, how accounts of users are found at MCP servers.
+  doctor: { mayImport: ['broker', 'core', 'delegation', 'identity', 'mcp', 'oauth', 'policy', 'store', 'upstream'], homeOf: [] },
   explain: { mayImport: ['config', 'core', 'mcp', 'oauth', 'policy'], homeOf: [] },
   cli: { mayImport: ['app.ts', 'audit', 'config', 'core', 'doctor', 'explain', 'sandbox'], homeOf: [] },
 }

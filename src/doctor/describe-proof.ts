@@ -8,6 +8,7 @@ export function describeProof(server: ServerPlan, upstreamUrl: string, plan: Pla
   const { assertion } = server.identity ?? {}
   if (server.credential.kind === 'access_token')
     return { what: 'a token of the caller', verifier: describeVerifier(server, plan) }
+  if (server.credential.kind === 'own_account') return { what: 'a token for an account of the caller', verifier: undefined }
   if (server.credential.kind !== 'none') return { what: 'a token of the caller', verifier: undefined }
   if (assertion === undefined) return undefined
   const audience = assertion.audience ?? upstreamUrl.replace(/\?.*$/, '?…')

@@ -3,6 +3,7 @@ import type { BrokerPlan } from '../core/plan/broker-plan.ts'
 import type { IssuerPlan } from '../core/plan/issuer-plan.ts'
 import type { Plan } from '../core/plan/plan.ts'
 import type { EndpointPlan, ServerPlan } from '../core/plan/server-plan.ts'
+import { checkAccount } from './check-account.ts'
 import { checkClock } from './check-clock.ts'
 import { checkCredential } from './check-credential.ts'
 import { CLIENT_DOCUMENTS, checkDocuments } from './check-documents.ts'
@@ -58,7 +59,7 @@ export async function examine(
     Promise.all(
       plan.servers.flatMap((server) => listUpstreams(server).map((endpoint) => examineUpstream(endpoint, server, plan))),
     ),
-    Promise.all(plan.servers.map(examineCredential)),
+    Promise.all(plan.servers.map((server) => examineCredential(server, plan.publicUrl))),
     checkStore(plan.store),
     tokenChecked,
   ])
@@ -177,10 +178,10 @@ async function examineUpstream(endpoint: EndpointPlan, server: ServerPlan, plan:
   return { server, endpoint, url: probe.followed, findings, items: undefined }
 }
 
-function examineCredential({ name, credential }: ServerPlan): Promise<Finding[]> {
-  return credential.kind === 'delegated'
-    ? checkCredential(credential.delegation, findingsAbout(`server ${name}`))
-    : Promise.resolve([])
+function examineCredential({ name, credential }: ServerPlan, publicUrl: string): Promise<Finding[]> {
+  const about = findingsAbout(`server ${name}`)
+  if (credential.kind === 'own_account') return checkAccount(credential.account, publicUrl, about)
+  return credential.kind === 'delegated' ? checkCredential(credential.delegation, about) : Promise.resolve([])
 }
 
 function listClientCases({ endpoints }: PublicProbe, issuers: readonly ExaminedIssuer[], plan: Plan): ClientPrediction[] {

@@ -17,14 +17,21 @@ export type AccountErrorKind =
   /** The answer is not one to what was asked: a mix-up or an attack. */
   | 'suspicious'
 
+interface AccountErrorOptions extends ErrorOptions {
+  readonly remedy?: string
+}
+
 /** The message is for the operator's log and holds no secrets. */
 export class AccountError extends Error {
   override readonly name = 'AccountError'
   readonly kind: AccountErrorKind
+  /** What the operator can do, for the doctor. */
+  readonly remedy: string | undefined
 
-  constructor(kind: AccountErrorKind, message: string, options?: ErrorOptions) {
+  constructor(kind: AccountErrorKind, message: string, { remedy, ...options }: AccountErrorOptions = {}) {
     super(message, options)
     this.kind = kind
+    this.remedy = remedy
   }
 }
 

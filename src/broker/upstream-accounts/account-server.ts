@@ -65,6 +65,9 @@ async function loadServer(issuer: string, fetch: SafeFetch): Promise<AccountServ
   throw new AccountError(
     'unavailable',
     `no metadata of the authorization server ${quoteUntrusted(issuer)}: ${reasons.join('; ')}`,
+    {
+      remedy: 'Check that it runs, can be reached from here and publishes its metadata (RFC 8414 §3, OpenID Connect Discovery).',
+    },
   )
 }
 
@@ -72,7 +75,9 @@ async function loadServer(issuer: string, fetch: SafeFetch): Promise<AccountServ
 function listUrls(issuer: string): readonly string[] {
   const url = isShort(issuer) ? URL.parse(issuer) : null
   if (url === null || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '' || url.username !== '')
-    throw new AccountError('unusable', `the MCP server names an authorization server that is none: ${quoteUntrusted(issuer)}`)
+    throw new AccountError('unusable', `the MCP server names an authorization server that is none: ${quoteUntrusted(issuer)}`, {
+      remedy: 'Have the MCP server name its issuer as an https URL without query and fragment (RFC 8414 §2).',
+    })
   return formatMetadataUrls(issuer)
 }
 
@@ -81,12 +86,15 @@ type Document = Readonly<Record<string, unknown>>
 function readServer(document: Document, issuer: string): AccountServer {
   // RFC 8414 §3.3: the issuer must be identical, or the document belongs to another one.
   if (document.issuer !== issuer)
-    throw new AccountError('suspicious', `the metadata of ${quoteUntrusted(issuer)} is of ${quoteUntrusted(document.issuer)}`)
+    throw new AccountError('suspicious', `the metadata of ${quoteUntrusted(issuer)} is of ${quoteUntrusted(document.issuer)}`, {
+      remedy: 'Have the MCP server name the issuer as its own metadata does, letter by letter (RFC 8414 §3.3).',
+    })
   // "If code_challenge_methods_supported is absent, … MCP clients MUST refuse to proceed" (2026-07-28, authorization, Authorization Code Protection).
   if (!listTexts(document.code_challenge_methods_supported).includes('S256'))
     throw new AccountError(
       'unusable',
       `the authorization server ${quoteUntrusted(issuer)} does not say that it knows PKCE with S256`,
+      { remedy: 'Have it say so: `code_challenge_methods_supported` with `S256`. The proxy connects no accounts without.' },
     )
   return {
     issuer,
@@ -104,7 +112,10 @@ function readServer(document: Document, issuer: string): AccountServer {
 
 function readUrl(value: unknown, issuer: string, name: string): string {
   const text = findUrl(value)
-  if (text === undefined) throw new AccountError('unusable', `the metadata of ${quoteUntrusted(issuer)} has no ${name}`)
+  if (text === undefined)
+    throw new AccountError('unusable', `the metadata of ${quoteUntrusted(issuer)} has no ${name}`, {
+      remedy: `Have it name its ${name} in its metadata (RFC 8414 §2).`,
+    })
   return text
 }
 
@@ -114,7 +125,9 @@ function readBrowserUrl(value: unknown, issuer: string): string {
   const url = URL.parse(text)
   const isPlain = url?.protocol === 'http:' && isLoopbackHost(url.hostname) && isLoopbackHost(new URL(issuer).hostname)
   if (url === null || (url.protocol !== 'https:' && !isPlain) || url.username !== '' || url.hash !== '')
-    throw new AccountError('suspicious', `the authorization endpoint of ${quoteUntrusted(issuer)} is ${quoteUntrusted(text)}`)
+    throw new AccountError('suspicious', `the authorization endpoint of ${quoteUntrusted(issuer)} is ${quoteUntrusted(text)}`, {
+      remedy: 'Have it name an https URL as `authorization_endpoint`: browsers of users go there.',
+    })
   return text
 }
 

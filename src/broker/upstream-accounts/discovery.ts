@@ -13,6 +13,10 @@ export interface DiscoveredResource {
   readonly issuer: string
   /** Scopes to ask for where the configuration names none; empty for none. */
   readonly scopes: readonly string[]
+  /** Whether it asks for a token with a challenge. */
+  readonly isAsking: boolean
+  /** Whether it says so itself (RFC 9728); else it is concluded. */
+  readonly isNamed: boolean
 }
 
 /** No request: nothing happens if a server without authorization answers it. */
@@ -27,11 +31,19 @@ const PROBE = '{"jsonrpc":"2.0","id":1,"method":"ping"}'
 export async function discoverResource(plan: OwnAccountPlan, fetch: SafeFetch): Promise<DiscoveredResource> {
   const challenge = await askForChallenge(plan, fetch)
   const document = await findMetadata(plan, fetch, challenge?.parameters.get('resource_metadata'))
+  const isAsking = challenge !== undefined
   const scopes = readScopes(challenge?.parameters.get('scope')) ?? listTexts(document?.scopes_supported)
   // 2025-03-26, basic/authorization, Authorization Base URL: servers of that revision have no such metadata.
   if (document === undefined)
-    return { resource: plan.upstreamUrl, issuer: plan.issuer ?? new URL(plan.upstreamUrl).origin, scopes }
-  return { resource: readResource(document.resource, plan), issuer: chooseIssuer(document.authorization_servers, plan), scopes }
+    return {
+      resource: plan.upstreamUrl,
+      issuer: plan.issuer ?? new URL(plan.upstreamUrl).origin,
+      scopes,
+      isAsking,
+      isNamed: false,
+    }
+  const issuer = chooseIssuer(document.authorization_servers, plan)
+  return { resource: readResource(document.resource, plan), issuer, scopes, isAsking, isNamed: true }
 }
 
 async function askForChallenge(plan: OwnAccountPlan, fetch: SafeFetch): Promise<ReceivedChallenge | undefined> {
@@ -73,7 +85,9 @@ function readResource(resource: unknown, { upstreamUrl }: OwnAccountPlan): strin
   const above = (path: string) => (path.endsWith('/') ? path : `${path}/`)
   const isOwn = found !== null && found.origin === own.origin && found.username === '' && found.hash === '' && isShort(found.href)
   if (!isOwn || !above(own.pathname).startsWith(above(found.pathname)))
-    throw new AccountError('unusable', `the metadata of the MCP server is of the resource ${quoteUntrusted(resource)}`)
+    throw new AccountError('unusable', `the metadata of the MCP server is of the resource ${quoteUntrusted(resource)}`, {
+      remedy: 'Write `upstream` as the MCP server names itself, or correct `resource` in its metadata (RFC 9728 §3.3).',
+    })
   return String(resource)
 }
 
@@ -83,9 +97,13 @@ function chooseIssuer(servers: unknown, { issuer }: OwnAccountPlan): string {
     throw new AccountError(
       'unusable',
       `the MCP server does not name the configured issuer, but ${quoteUntrusted(named.join(' '))}`,
+      { remedy: 'Write one that it names as `credential.issuer`.' },
     )
   const [first] = named
-  if (first === undefined) throw new AccountError('unusable', 'the metadata of the MCP server names no authorization server')
+  if (first === undefined)
+    throw new AccountError('unusable', 'the metadata of the MCP server names no authorization server', {
+      remedy: 'Have the MCP server name one in `authorization_servers` of its metadata (RFC 9728 §2).',
+    })
   return issuer ?? first
 }
 
