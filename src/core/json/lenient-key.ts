@@ -1,5 +1,3 @@
-import type { JsonMembers } from './json-outline.ts'
-
 /**
  * A member name as the most lenient decoder sees it. Some compare names case-insensitively (Go's, cJSON); converting to upper case first
  * covers letters that Unicode folds to ASCII (ſ, K). And in C a string ends at its first NUL.
@@ -42,38 +40,4 @@ export function mayChangeLength(name: string): boolean {
     if (code === 0 || code > 0x7f) return true
   }
   return false
-}
-
-/** Up to this many names are compared one by one, which takes less time than folding them all. */
-const FEW_NAMES = 12
-
-/**
- * Finds whether another member of an object looks like the one of a name. Takes time in proportion to the names once, and to the one name
- * afterwards.
- */
-export function createLookAlikeFinder(members: JsonMembers): (name: string) => boolean {
-  if (members.size <= FEW_NAMES) return (name) => hasOneLike(members, name)
-  const folded = foldNames(members)
-  return (name) => {
-    const form = foldKey(name)
-    return folded.has(form) && folded.get(form) !== name
-  }
-}
-
-function hasOneLike(members: JsonMembers, name: string): boolean {
-  let isFound = false
-  members.forEach((other) => {
-    isFound ||= other !== name && looksLike(other, name)
-  })
-  return isFound
-}
-
-/** The name of each folded form; undefined where several have the same. */
-function foldNames(members: JsonMembers): ReadonlyMap<string, string | undefined> {
-  const folded = new Map<string, string | undefined>()
-  members.forEach((name) => {
-    const form = foldKey(name)
-    folded.set(form, folded.has(form) ? undefined : name)
-  })
-  return folded
 }

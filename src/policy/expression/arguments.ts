@@ -1,7 +1,7 @@
 import type { JsonMembers, JsonOutline } from '../../core/json/json-outline.ts'
-import { createLookAlikeFinder } from '../../core/json/lenient-key.ts'
 import { outlineJson, readJsonString } from '../../core/json/strict-json.ts'
 import { spend, type Work } from '../work.ts'
+import { createLookAlikeFinder } from './argument-names.ts'
 import { parseNumber } from './number.ts'
 import { createFailure, type Dictionary, type List, type Value } from './value.ts'
 
@@ -65,7 +65,7 @@ function createJsonMap(text: string, members: JsonMembers): Dictionary {
 }
 
 /** With two names that some MCP servers take for one it is not known whose value counts. */
-const LOOK_ALIKE = createFailure('the arguments have another name that some MCP servers take for it (letter case, NUL)')
+const LOOK_ALIKE = createFailure('the arguments have another name that some MCP servers take for it (letter case, underscores, NUL)')
 
 /** Whether another member may be taken for the one of this name. Names are counted once, when they are looked at first. */
 function createLookAlikeCheck(members: JsonMembers): (name: string, work: Work) => boolean {

@@ -24,7 +24,7 @@ export interface ResourcePattern {
 /** @param pattern - as it was configured */
 export function compileResourcePattern(pattern: string): ResourcePattern {
   const written = normalizeWritten(pattern)
-  const restricted = withDirectories(readPattern(written, commonSteps)).map(foldCase)
+  const restricted = withDirectories(readPattern(written, commonSteps)).flatMap(withoutFolders).map(foldCase)
   const opened = withDirectories(readPattern(written, [...commonSteps, ...cuttingSteps]))
   const beginnings = restricted.map((reading) => reading.split('*', 1)[0] ?? '')
   const boundless = restricted.flatMap((reading) => findBoundlessBeginning(reading) ?? [])
@@ -131,6 +131,21 @@ function readPattern(pattern: string, steps: readonly Step[]): readonly string[]
 /** Opening a directory tells what is in it. */
 function withDirectories(readings: readonly string[]): readonly string[] {
   return [...new Set(readings.flatMap((reading) => [reading, reading.replace(/\/\**$/, '')]))]
+}
+
+const FOLDERS = /\/\*{2,}(?=\/)/g
+/** Each doubles the patterns. */
+const MAX_FOLDERS = 4
+
+// Between slashes, two stars stand for no folder as well in shells and in `.gitignore`: a rule about `.env` in `**` below `/srv` is meant for
+// `/srv/.env`, too. Where they stand often, the pattern is about more than it says.
+function withoutFolders(pattern: string): readonly string[] {
+  const places = [...pattern.matchAll(FOLDERS)]
+  if (places.length > MAX_FOLDERS) return [pattern.replaceAll(/\/(?:\*{2,}\/)+/g, '/**')]
+  return places.reduceRight<readonly string[]>(
+    (all, { 0: folders, index }) => [...all, ...all.map((one) => one.slice(0, index) + one.slice(index + folders.length))],
+    [pattern],
+  )
 }
 
 function fitAny(patterns: readonly string[]): MatchUri {
