@@ -6,6 +6,7 @@ import { ruleCasesSchema } from '../src/config/schema/rule-case.ts'
 import { compileExpression } from '../src/policy/expression/expression.ts'
 import { functions } from '../src/policy/expression/functions.ts'
 import { facts, records } from '../src/policy/expression/names.ts'
+import { findSlips } from '../src/policy/expression/slips.ts'
 import { ExpressionError } from '../src/policy/expression/syntax.ts'
 import { runCommand } from './support/run-command.ts'
 
@@ -23,6 +24,13 @@ describe('the page on expressions', () => {
     'names what is refused: %s',
     (source) => {
       expect(() => compileExpression(source, 'require')).toThrow(ExpressionError)
+    },
+  )
+
+  it.each(firstCells(section('What each start tells')).map((cell) => cell.slice(1, -1)))(
+    'says what each start tells: %s',
+    (source) => {
+      expect(findSlips(source, 'require')).toHaveLength(1)
     },
   )
 

@@ -32,7 +32,9 @@ const checkAt =
   }
 
 describe('`/**/` in the pattern of a rule stands for no folder as well', () => {
-  const hidden = { hidden: [{ id: 7, error: { code: -32002, message: 'Resource not found', data: { uri: 'note://x/drafts/secret' } } }] }
+  const hidden = {
+    hidden: [{ id: 7, error: { code: -32002, message: 'Resource not found', data: { uri: 'note://x/drafts/secret' } } }],
+  }
   it.each<readonly [body: string, outcome: Outcome]>([
     [read('file:///srv/.env'), 'refused'],
     [read('file:///srv/a/.env'), 'refused'],

@@ -48,6 +48,12 @@ describe('an entry of `access`', () => {
       '.who',
       /`server` is "mcp"/,
     ],
+    [
+      'with an expression about a path that there is not',
+      { who: "request.path == '/mpc'", tools: ['x'] },
+      '.who',
+      /`request.path` is "\/mcp"/,
+    ],
     ['with an expression about the operation', { who: "operation.method == 'x'", tools: ['x'] }, '.who', /operation/],
   ])('%s is a mistake, here and at the top', (_what, mistaken, place, reason) => {
     expect(mistakesOf({ access: [entry, mistaken] })).toContainEqual([
@@ -127,6 +133,12 @@ describe('a rule', () => {
       { tool: 'x', require: "operation.method == 'tools/list'" },
       '.require',
       /no call/,
+    ],
+    [
+      'about a path that there is not',
+      { tool: 'x', require: "request.path == '/mcp/'" },
+      '.require',
+      /`request.path` is "\/mcp"/,
     ],
     ['about a kind that its calls never have', { tool: 'x', require: "operation.kind == 'resource'" }, '.require', /is "tool"/],
     ['about a name that its calls never have', { prompt: 'x', require: "operation.target == 'y'" }, '.require', /is "x"/],

@@ -1,10 +1,19 @@
 import { expect, it } from 'vitest'
 import { findMethodMistake, findNamePatternMistake } from './name-patterns.ts'
+import { findResourcePatternMistake } from './resource-patterns.ts'
 
 it.each([' echo', 'echo ', 'echo\u00a0', 'a\nb', 'ec\u200bho', 'ec\u00adho', '\ufeffecho', '\u202eohce', '\u0000'])(
   'a rule about a tool or prompt called %j is refused: nobody sees what it is about',
   (name) => {
     expect(findNamePatternMistake(name)?.fix).toBeDefined()
+  },
+)
+
+it.each(['!delete_*', '!*', '!x'])(
+  'a pattern %s, which would exclude something elsewhere, is refused: here it is a name',
+  (name) => {
+    expect(findNamePatternMistake(name)?.fix).toContain('deny: true')
+    expect(findResourcePatternMistake(name.replace('!', '!note://'))?.fix).toContain('deny: true')
   },
 )
 

@@ -5,8 +5,17 @@ import { type Mistake, quote } from '../problem/problem.ts'
 export function findNamePatternMistake(pattern: string): Mistake | undefined {
   if (pattern.trim() === '') return undefined
   if (pattern.trim() !== pattern) return { reason: `${quote(pattern)} begins or ends with white space`, fix: 'Remove it.' }
+  if (pattern.startsWith('!')) return describeExclusion(pattern)
   if (!/[\p{Cc}\p{Cf}]/u.test(pattern)) return undefined
   return { reason: `${quote(pattern)} has an invisible character`, fix: 'Write the name as the MCP server lists it.' }
+}
+
+/** In other files of patterns it takes away what others name. Here an entry would open it all the same, and a rule protect nothing. */
+export function describeExclusion(pattern: string): Mistake {
+  return {
+    reason: `${quote(pattern)} begins with \`!\`, which excludes nothing here`,
+    fix: 'Remove it. What is to be excluded needs a rule with `deny: true`, and `on_deny: hide` to hide it; `*` stands for a `!` that is part of the name.',
+  }
 }
 
 const METHODS = [...MCP_METHODS, ...[...MCP_FAMILIES].map((family) => `${family}/*`)]

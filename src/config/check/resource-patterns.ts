@@ -1,5 +1,6 @@
 import { findTemplatePattern } from '../format/template-pattern.ts'
 import { type Mistake, quote } from '../problem/problem.ts'
+import { describeExclusion } from './name-patterns.ts'
 
 /** Spellings that no reading of a URI has, so that a rule with one would be about nothing, or about more than it says. */
 const MISTAKES: readonly (readonly [find: RegExp, reason: string, fix: string])[] = [
@@ -22,6 +23,7 @@ const MAX_LENGTH = 2048
 
 /** What keeps the pattern of a rule's `resource` from meaning one thing. Case of scheme and host and default ports are no mistake. */
 export function findResourcePatternMistake(pattern: string): Mistake | undefined {
+  if (pattern.startsWith('!')) return describeExclusion(pattern)
   if (pattern.length > MAX_LENGTH) return { reason: `is longer than ${MAX_LENGTH} characters`, fix: 'Use wildcards.' }
   const decoded = pattern.replaceAll(/%([0-7][0-9a-f])/gi, (_escape, code: string) =>
     String.fromCharCode(Number.parseInt(code, 16)),

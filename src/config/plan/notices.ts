@@ -8,6 +8,7 @@ import type { Config } from '../schema/schema.ts'
 import type { ServerConfig } from '../schema/server.ts'
 import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
 import { createIdentityNotices } from './identity-notices.ts'
+import { createIssuerMixNotices } from './issuer-mix-notices.ts'
 import { listLiteralSecrets } from './literal-secrets.ts'
 import { createOperationNotices } from './operation-notices.ts'
 
@@ -31,6 +32,8 @@ export function createNotices(config: Config, namePlace: (path: string) => strin
     ...config.servers.flatMap((server) => [
       ...createOperationNotices(`server ${nameServer(server)}`, server.access, server.rules),
       ...createServerNotices(server),
+      ...createTrialNotices(server, config),
+      ...createIssuerMixNotices(server, config),
       ...createClientIdNotices(server, server.issuers ?? config.issuers),
       ...(server.issuers ?? []).flatMap(createIssuerNotices),
     ]),
@@ -187,6 +190,14 @@ function createServerNotices(server: ServerConfig): string[] {
     )
   }
   return notices
+}
+
+/** A trial that is forgotten protects nothing. */
+function createTrialNotices(server: ServerConfig, { access, access_mode: mode }: Config): string[] {
+  if ((server.access ?? access) === undefined || (server.access_mode ?? mode) !== 'shadow') return []
+  return [
+    `server ${nameServer(server)}: access_mode: shadow only logs what \`access\` would refuse, as would_deny: nothing is refused and nothing hidden by it.`,
+  ]
 }
 
 /** ID tokens have a client id for their audience, and nothing obliges them to say what they are (OpenID Connect Core 1.0 §2). */

@@ -2,10 +2,12 @@ import { MCP_FAMILIES, MCP_METHODS } from '../../core/mcp-methods.ts'
 import { findNearest } from '../../core/nearest-word.ts'
 import { quote } from '../problem/problem.ts'
 import type { AccessEntryConfig, RuleConfig } from '../schema/access.ts'
+import { listExpressionSlips } from './expression-notices.ts'
+import { describePrompt, describeResource, describeTool, listShallowRules } from './pattern-notices.ts'
 
 /**
- * Names that no MCP server and no token has, as far as is known: an entry with one opens nothing, and a rule with one protects nothing. No
- * mistakes, since servers and issuers may have names of their own.
+ * Names that no MCP server and no token has, as far as is known: an entry with one opens nothing, and a rule with one protects nothing. And
+ * patterns and expressions that say less, or more, than they seem to. No mistakes, since servers and issuers may have names of their own.
  *
  * @param owner - where the rules and entries are
  */
@@ -14,23 +16,39 @@ export function createOperationNotices(
   entries: readonly AccessEntryConfig[] = [],
   rules: readonly RuleConfig[] = [],
 ): string[] {
-  const slips = new Set([...entries.flatMap(listOfEntry), ...rules.flatMap(listOfRule)])
+  const slips = new Set([
+    ...entries.flatMap(listOfEntry),
+    ...rules.flatMap(listOfRule),
+    ...listShallowRules(rules),
+    ...listExpressionSlips(entries, rules),
+  ])
   return [...slips].map((slip) => `${owner}: ${slip}`)
 }
 
-function listOfRule({ method, tool }: RuleConfig): string[] {
+function listOfRule({ method, tool, prompt, resource }: RuleConfig): string[] {
   return [
     ...(method === undefined ? [] : describeMethod(method, 'of a rule')),
     ...(tool === undefined ? [] : describeTool(tool, 'of a rule')),
+    ...(prompt === undefined ? [] : describePrompt(prompt, 'of a rule')),
+    ...(resource === undefined ? [] : describeResource(resource, 'of a rule')),
   ]
 }
 
-function listOfEntry({ methods = [], tools = [], groups = [], claim, values = [] }: AccessEntryConfig): string[] {
+function listOfEntry(entry: AccessEntryConfig): string[] {
+  const { methods = [], tools = [], prompts = [], resources = [] } = entry
+  return [
+    ...listOfConditions(entry),
+    ...methods.flatMap((method) => describeMethod(method, 'of an access entry')),
+    ...tools.flatMap((tool) => describeTool(tool, 'of an access entry')),
+    ...prompts.flatMap((prompt) => describePrompt(prompt, 'of an access entry')),
+    ...resources.flatMap((resource) => describeResource(resource, 'of an access entry')),
+  ]
+}
+
+function listOfConditions({ groups = [], claim, values = [] }: AccessEntryConfig): string[] {
   return [
     ...groups.flatMap((group) => describeStar('group', group)),
     ...(claim === undefined ? [] : [...describeClaim(claim), ...values.flatMap((value) => describeValue(claim, value))]),
-    ...methods.flatMap((method) => describeMethod(method, 'of an access entry')),
-    ...tools.flatMap((tool) => describeTool(tool, 'of an access entry')),
   ]
 }
 
@@ -61,14 +79,4 @@ function describeMethod(method: string, where: string): string[] {
 
 function isKnownMethod(method: string): boolean {
   return method.endsWith('/*') ? MCP_FAMILIES.has(method.slice(0, method.indexOf('/'))) : MCP_METHODS.has(method)
-}
-
-/** "Tool names SHOULD NOT contain spaces, commas, or other special characters" (2025-11-25, server/tools, Tool Names). */
-const UNUSUAL = /[\s,()[\]{}|^$+?\\]/u
-
-function describeTool(tool: string, where: string): string[] {
-  if (!UNUSUAL.test(tool)) return []
-  return [
-    `the tool ${quote(tool)} ${where} is compared letter by letter, but for \`*\`, which stands for any characters: it is no regular expression, and no list. Write an item or a rule for each name.`,
-  ]
 }

@@ -65,7 +65,9 @@ function createJsonMap(text: string, members: JsonMembers): Dictionary {
 }
 
 /** With two names that some MCP servers take for one it is not known whose value counts. */
-const LOOK_ALIKE = createFailure('the arguments have another name that some MCP servers take for it (letter case, underscores, NUL)')
+const LOOK_ALIKE = createFailure(
+  'the arguments have another name that some MCP servers take for it (letter case, underscores, NUL)',
+)
 
 /** Whether another member may be taken for the one of this name. Names are counted once, when they are looked at first. */
 function createLookAlikeCheck(members: JsonMembers): (name: string, work: Work) => boolean {

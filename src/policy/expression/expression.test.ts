@@ -154,6 +154,15 @@ describe('an expression', () => {
     expect(reads(`operation.target == 'a'`)).toEqual([false, true, true])
   })
 
+  it.each([
+    `(now - timestamp('2026-01-01T00:00:00Z')).getHours() == 48`,
+    `now.getHours() < 24 && now.getDayOfWeek() in [0, 6] && now.getMonth() != 11 && now.getDate() != 31`,
+    `now.getFullYear() == 2026`,
+    `request.address in ['10.0.0.1', '2001:DB8::1', '::ffff:192.0.2.1']`,
+  ])('may compare with whatever there may be: %s', (source) => {
+    expect(() => compileExpression(source, 'require')).not.toThrow()
+  })
+
   it('is frozen', () => {
     expect(Object.isFrozen(compileExpression(`server == '/a'`, 'who'))).toBe(true)
   })
@@ -202,6 +211,15 @@ describe('at the start is refused', () => {
     [`principal.claims.cognito:groups == 'a'`, 24, /claims\["a:b"\] is a member of that name/],
     [`operation.kind == 'tols'`, 18, /operation.kind is "tool", "prompt" or "resource"/],
     [`'request' != operation.kind`, 0, /operation.kind is/],
+    [`now.getDayOfWeek() != 7`, 22, /getDayOfWeek is 0 \(Sunday\) to 6/],
+    [`!(now.getDayOfWeek('Europe/Berlin') in [6, 7])`, 43, /getDayOfWeek is 0 \(Sunday\) to 6/],
+    [`12 == now.getMonth()`, 0, /getMonth is 0 \(January\) to 11/],
+    [`now.getDate() == 0`, 17, /getDate is 1 to 31/],
+    [`now.getDayOfMonth() == 31`, 23, /getDayOfMonth is 0 to 30/],
+    [`timestamp('2026-01-01T00:00:00Z').getHours() != 24 || now.getHours() == 24`, 48, /getHours is 0 to 23/],
+    [`now.getMinutes() == 60`, 20, /getMinutes is 0 to 59/],
+    [`request.address == '10.0.0.0/8'`, 19, /request.address is one address/],
+    [`!(request.address in ['10.0.0.1', '10.0.*'])`, 34, /request.address is one address/],
     [`duration('1h') + now < now`, 0, /write the timestamp first/],
     [`true`, 0, /it holds for every call/],
     [`1 > 2`, 0, /it can never hold/],

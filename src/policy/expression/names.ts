@@ -61,6 +61,7 @@ export const facts: ReadonlyMap<string, NamedFact> = new Map<string, NamedFact>(
 /** What is known of all calls that an expression will be asked about, before there is one. */
 export interface KnownFacts {
   readonly server?: string
+  readonly path?: string
   readonly method?: string
   /** `none`: they have no target. */
   readonly kind?: NonNullable<Operation['targetKind']> | 'none'
@@ -79,10 +80,11 @@ export interface KnownPrincipal {
 }
 
 /** The same by the facts that expressions see. */
-export function listKnownFacts({ server, method, kind, target, principal }: KnownFacts): ReadonlyMap<NamedFact, Value> {
+export function listKnownFacts({ server, path, method, kind, target, principal }: KnownFacts): ReadonlyMap<NamedFact, Value> {
   const operation = records.get('operation')
   const pairs: readonly (readonly [NamedFact | undefined, Value | undefined])[] = [
     [facts.get('server'), server],
+    [records.get('request')?.get('path'), path],
     [operation?.get('method'), method],
     [operation?.get('kind'), kind === 'none' ? missing('operation.kind') : kind],
     [operation?.get('target'), kind === 'none' ? missing('operation.target') : target],

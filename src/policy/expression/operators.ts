@@ -2,6 +2,7 @@ import { normalizeGroup } from '../../core/group-name.ts'
 import type { Operation } from '../../core/operation.ts'
 import { spend, type Work } from '../work.ts'
 import { compare, isIn } from './compare.ts'
+import { checkLiterals } from './literal-checks.ts'
 import { findFact } from './lookups.ts'
 import { records } from './names.ts'
 import { calculate, checkInt, MAX_INT } from './number.ts'
@@ -21,6 +22,7 @@ export function compileBinary(node: Binary, context: Context): Evaluate {
   checkSum(node)
   checkGroup(node, context)
   checkOrder(node)
+  checkLiterals(node, context)
   noteScope(node, context)
   const [left, right] = [context.compile(node.args[0], context), context.compile(node.args[1], context)]
   const apply = findOperator(node.op)

@@ -142,10 +142,11 @@ const MAX_FOLDERS = 4
 function withoutFolders(pattern: string): readonly string[] {
   const places = [...pattern.matchAll(FOLDERS)]
   if (places.length > MAX_FOLDERS) return [pattern.replaceAll(/\/(?:\*{2,}\/)+/g, '/**')]
-  return places.reduceRight<readonly string[]>(
-    (all, { 0: folders, index }) => [...all, ...all.map((one) => one.slice(0, index) + one.slice(index + folders.length))],
-    [pattern],
-  )
+  let all = [pattern]
+  // From behind, so that places stay where they are.
+  for (const { 0: folders, index } of places.toReversed())
+    all = all.flatMap((one) => [one, one.slice(0, index) + one.slice(index + folders.length)])
+  return all
 }
 
 function fitAny(patterns: readonly string[]): MatchUri {

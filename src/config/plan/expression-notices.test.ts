@@ -1,0 +1,85 @@
+import { expect, it } from 'vitest'
+import { loadConfigValue } from '../load.ts'
+
+function noticesOf(server: object): readonly string[] {
+  const config = {
+    issuers: ['https://idp.example.com'],
+    session_key: { env: 'KEY' },
+    servers: [{ path: '/mcp', upstream: 'http://localhost:8000/mcp', ...server }],
+  }
+  const env = { KEY: Buffer.alloc(32, 7).toString('base64') }
+  return loadConfigValue(config as never, { env, directory: '.', terminal: false }).plan.notices
+}
+
+const ofRule = (require: string) => noticesOf({ rules: [{ tool: 'x', require }] })
+const ofEntry = (who: string) => noticesOf({ access: [{ who, tools: ['x'] }] })
+
+it.each<[string, RegExp]>([
+  ["args.path.startsWith('/srv/public/')", /`\.\.`.*!args\.path\.contains\('\.\.'\)/],
+  ["args.path.glob('/srv/public/*')", /`\.\.`/],
+  ["glob(args.path, '/srv/public/*')", /`\.\.`/],
+  ["args.files.all(f, f.path.startsWith('file:///srv/'))", /`\.\.`.*!f\.path\.contains/],
+  ["!args.path.startsWith('/etc/')", /`\.\.`/],
+  ["args.url.startsWith('https://example.com')", /https:\/\/example\.com\.evil\.example.*'https:\/\/example\.com\/'/],
+  ["args.to.endsWith('example.com')", /evilexample\.com.*'@example\.com'.*'\.example\.com'/],
+  ["args.path == '/srv/*'", /letter by letter.*glob/],
+  ["args.path != '/etc/*'", /letter by letter.*glob/],
+  ["'/etc/*' != args.path", /letter by letter.*glob/],
+  ["!args.path.startsWith('/etc*')", /letter by letter.*glob/],
+  ["args.name in ['a', 'get_*']", /letter by letter.*glob/],
+  ["'team-*' in principal.groups", /letter by letter.*exists/],
+  ["args.path.glob('get_.*')", /no regular expression/],
+  ["args.path.glob('get_[ab]')", /no regular expression/],
+])('an expression that says something else than it seems to is told at each start: %s', (expression, told) => {
+  expect(ofRule(expression)).toEqual([expect.stringMatching(told)])
+  expect(ofRule(expression)[0]).toMatch(/^server mcp: require of a rule: /)
+})
+
+it.each([
+  "args.path.startsWith('/srv/public/') && !args.path.contains('..')",
+  "args.path == '/srv/public/a'",
+  "args.path.startsWith('/')",
+  "args.url.startsWith('https://example.com/')",
+  "args.url.startsWith('https://')",
+  "args.to.endsWith('@example.com')",
+  "args.host.endsWith('.example.com')",
+  "args.name.endsWith('_draft')",
+  "args.text.contains('*')",
+  "args.op == '*'",
+  "args.name.glob('get_*')",
+  "args.name.glob('v1.*')",
+  "'finance' in principal.groups",
+])('and an ordinary one is not: %s', (expression) => {
+  expect(ofRule(expression)).toEqual([])
+})
+
+it('an address that need not be verified is told, wherever it is looked at', () => {
+  const told = [expect.stringMatching(/principal\.claims\.email_verified == true/)]
+  expect(ofEntry("principal.claims.email == 'ann@example.com'")).toEqual(told)
+  expect(ofEntry("principal.claims['email'].endsWith('@example.com')")).toEqual(told)
+  expect(ofRule('args.owner == principal.claims.email')).toEqual(told)
+  expect(ofEntry("principal.claims.email == 'a@example.com' && principal.claims.email_verified == true")).toEqual([])
+  expect(ofEntry("principal.claims.email_domain == 'example.com'")).toEqual([])
+  expect(ofRule("args.email == 'a@example.com'")).toEqual([])
+})
+
+it('tells of entries at the top as well', () => {
+  const access = [{ who: "principal.claims.email == 'ann@example.com'", tools: ['x'] }]
+  const config = { issuers: ['https://idp.example.com'], access, servers: [{ path: '/mcp', upstream: { command: ['node'] } }] }
+  const { plan } = loadConfigValue(config as never, { env: {}, directory: '.', terminal: false })
+  expect(plan.notices).toEqual([expect.stringMatching(/^access: who of an access entry: .*email_verified/)])
+})
+
+it('groups, claims and subjects of several issuers are told, unless the issuer is named', () => {
+  const issuers = ['https://idp.example.com', 'https://partner.example.com']
+  const told = [expect.stringMatching(/^server mcp: accepts tokens of 2 issuers.*principal\.issuer ==/)]
+  const mixed = { issuers, access: [{ groups: ['admins'], tools: ['x'] }] }
+  expect(noticesOf(mixed)).toEqual(told)
+  expect(noticesOf({ issuers, access: [{ who: "principal.subject == 'alice'", tools: ['x'] }] })).toEqual(told)
+  expect(noticesOf({ issuers, rules: [{ tool: 'x', require: "'a' in principal.groups" }] })).toEqual(told)
+  expect(noticesOf({ ...mixed, issuers: issuers.slice(1) })).toEqual([])
+  const who = "principal.issuer == 'https://idp.example.com'"
+  expect(noticesOf({ issuers, access: [{ groups: ['admins'], who, tools: ['x'] }] })).toEqual([])
+  expect(noticesOf({ issuers, access: [{ who: `${who} && principal.subject == 'alice'`, tools: ['x'] }] })).toEqual([])
+  expect(noticesOf({ issuers, rules: [{ tool: 'x', require: "args.a == 'a' && 's' in principal.scopes" }] })).toEqual([])
+})
