@@ -139,7 +139,8 @@ export interface Browser {
   open(url: string | URL, init?: RequestInit): Promise<Response>
 }
 
-export function createBrowser(): Browser {
+/** @param send - how it reaches servers */
+export function createBrowser(send: (url: string | URL, init: RequestInit) => Promise<Response> = fetch): Browser {
   const cookies = new Map<string, string>()
   return {
     cookies,
@@ -147,7 +148,7 @@ export function createBrowser(): Browser {
       const headers = new Headers(init.headers)
       if (!headers.has('accept')) headers.set('accept', 'text/html')
       headers.set('cookie', [...cookies].map(([name, value]) => `${name}=${value}`).join('; '))
-      const response = await fetch(url, { ...init, headers, redirect: 'manual' })
+      const response = await send(url, { ...init, headers: Object.fromEntries(headers), redirect: 'manual' })
       for (const cookie of response.headers.getSetCookie()) {
         const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(cookie) ?? []
         if (value === '') cookies.delete(name)
