@@ -14,7 +14,11 @@ const EXTERNAL = [/^node:/, /^redis$/, /^oidc-provider(?:\/|$)/, /^pino-pretty$/
 
 rmSync(folder, { recursive: true, force: true })
 const bundle = await rolldown({
-  input: { main: join(root, 'src/cli/main.ts'), 'body-worker': join(root, 'src/pipeline/body-worker.ts') },
+  input: {
+    main: join(root, 'src/cli/main.ts'),
+    'body-worker': join(root, 'src/pipeline/body-worker.ts'),
+    'argument-worker': join(root, 'src/policy/expression/argument-worker.ts'),
+  },
   platform: 'node',
   external: EXTERNAL,
   resolve: { alias: { undici: join(root, 'scripts/bundle/undici.mjs') } },

@@ -1,6 +1,7 @@
 import type { ReasonOf } from './errors.ts'
 import type { Operation } from './operation.ts'
 import type { Principal } from './principal.ts'
+import type { Sender } from './reading-thread.ts'
 
 /** The outcome of policy. Only `permit` lets a call through; compare with it, never with its opposite. */
 export type Decision = Permission | Denial
@@ -103,6 +104,13 @@ export interface PolicyEngine {
    * @param onStep - called for each check, in order
    */
   decide(principal: Principal, question: PolicyQuestion, onStep?: (step: DecisionStep) => void): Decision
+  /**
+   * As `decide`, for requests whose arguments are too long to be read here: expressions that look at them are evaluated in a thread of their own. Undefined where none
+   * does.
+   *
+   * @throws as `ReadingThread`
+   */
+  readonly decideApart?: ((principal: Principal, question: PolicyQuestion, sender: Sender) => Promise<Decision>) | undefined
   /** What lists may show a principal; undefined where no rule of the server needs lists to be filtered. */
   createListFilter(principal: Principal, facts: ListFacts): ListFilter | undefined
 }

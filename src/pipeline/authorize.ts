@@ -1,21 +1,31 @@
 import type { Decision, Denial, OperationOutcome, RequestFacts } from '../core/decision.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { RoutedCall } from '../core/route.ts'
+import type { Exchange } from './exchange.ts'
+import { isLong } from './long-bodies.ts'
+import { keepRoom } from './read-body.ts'
 
 /**
- * Asks policy about a call, all of its operations together.
+ * Asks policy about a call, all of its operations together. Where rules may look at the arguments of a long body, other requests need not wait for that: while it
+ * takes place, another configuration may come into force.
  *
  * @param facts - what expressions may look at besides
  * @param onOutcome - called with what was decided on each operation alone
+ * @throws ProxyError `client_gone`
  */
 export function authorize(
-  { principal, route, operations }: RoutedCall,
+  exchange: Exchange,
+  { principal, route, operations, body }: RoutedCall,
   facts: RequestFacts,
   onOutcome?: (outcome: OperationOutcome) => void,
-): Decision {
+): Decision | Promise<Decision> {
   // Where a signature is enough (`checkAssurance` in authenticate.ts), nothing else is asked for either.
   if (principal.assurance === 'signature_only') return PERMIT
-  return route.policy.decide(principal, { path: route.path, operations, facts, onOutcome })
+  const { path, policy } = route
+  const question = { path, operations, facts, onOutcome }
+  const { decideApart } = policy
+  if (decideApart === undefined || body === undefined || !isLong(body)) return policy.decide(principal, question)
+  return keepRoom(exchange, (sender) => decideApart(principal, question, sender))
 }
 
 const PERMIT: Decision = Object.freeze({ effect: 'permit' })

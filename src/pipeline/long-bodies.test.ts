@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { createFakeClock } from '../../test/support/fake-clock.ts'
+import type { Sender } from '../core/reading-thread.ts'
 import { readOutcome } from './body-outcome.ts'
-import { createLongBodies, type Sender } from './long-bodies.ts'
+import { createLongBodies } from './long-bodies.ts'
 
 const limits = { jsonDepth: 128, batchMembers: 50 }
 const pad = (length: number): string => 'x'.repeat(length)

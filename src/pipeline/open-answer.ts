@@ -140,9 +140,13 @@ export class OpenAnswer implements OpenRequest {
     const before = this.#call
     const standing = { route: before.route, identity: { ...this.#identity, principal: before.principal } }
     const { route, identity } = await reconsider(exchange, readRequestHead(exchange.request), standing)
+    const { era } = exchange
     if (route.upstream !== before.route.upstream) throw movedElsewhere()
     const call = { ...before, route, principal: identity.principal }
-    checkPermitted(authorize(call, createRequestFacts(exchange, call)))
+    const decision = await authorize(exchange, call, createRequestFacts(exchange, call))
+    // What came into force meanwhile decides.
+    if (era !== exchange.edge.openRequests.era) return this.#decide()
+    checkPermitted(decision)
     this.#call = call
     this.#filterWhereNeeded()
     if (this.isFiltered && route.policy !== before.route.policy) this.#tellOfLists()

@@ -119,7 +119,9 @@ async function settle(request: AuthenticatedRequest): Promise<ReadyCall> {
   let { route, identity }: Standing = request
   for (;;) {
     if (exchange.era !== openRequests.era) ({ route, identity } = await reconsider(exchange, head, { route, identity }))
-    const { call, decision } = decide({ ...request, route, identity })
+    const { call, deciding } = decide({ ...request, route, identity })
+    const decision = deciding instanceof Promise ? await deciding : deciding
+    recordDecision(exchange.record, decision)
     const { rateLimits } = call.route
     if (rateLimits !== undefined && exchange.admission === undefined) await admit(exchange, call, decision, rateLimits)
     checkPermitted(decision)
@@ -128,15 +130,13 @@ async function settle(request: AuthenticatedRequest): Promise<ReadyCall> {
   }
 }
 
-/** Reads the call, and what policy says of it. */
-function decide(request: AuthenticatedRequest): { readonly call: RoutedCall; readonly decision: Decision } {
+/** Reads the call, and asks policy. */
+function decide(request: AuthenticatedRequest): { readonly call: RoutedCall; readonly deciding: Decision | Promise<Decision> } {
   const { exchange, identity } = request
   exchange.record.principal = identity.principal
   const call = readCall(request)
   const facts = createRequestFacts(exchange, call)
-  const decision = authorize(call, facts, createOutcomeRecorder(exchange, facts))
-  recordDecision(exchange.record, decision)
-  return { call, decision }
+  return { call, deciding: authorize(exchange, call, facts, createOutcomeRecorder(exchange, facts)) }
 }
 
 function recordDecision(record: RequestRecord, decision: Decision): void {

@@ -1,7 +1,8 @@
+import type { Sender } from '../core/reading-thread.ts'
 import { decodeBody } from '../http/body.ts'
 import { findAskedRevision, type ParsedBody, parseMessages } from '../mcp/messages.ts'
 import { findTraceContext } from '../mcp/trace-context.ts'
-import { type BodyOutcome, restoreRefusal } from './body-outcome.ts'
+import { restoreRefusal } from './body-outcome.ts'
 import type { Exchange } from './exchange.ts'
 import { nameUser } from './load-body.ts'
 import { longBodies } from './long-bodies.ts'
@@ -19,7 +20,8 @@ export function readShortBody(exchange: Exchange, body: Buffer): ParsedBody {
 
 /** The same in a thread of its own. @throws ProxyError, also `client_gone` */
 export async function readLongBody(exchange: Exchange, body: Buffer): Promise<ParsedBody> {
-  const outcome = await readInItsRoom(exchange, body)
+  const { limits } = exchange.edge
+  const outcome = await keepRoom(exchange, (sender) => longBodies.read(body, limits, sender))
   if (outcome.kind === 'parsed') {
     exchange.trace?.setContextOfBody(outcome.traceContext)
     noteMessages(exchange, outcome.messages)
@@ -30,11 +32,11 @@ export async function readLongBody(exchange: Exchange, body: Buffer): Promise<Pa
 }
 
 /** The room of a body is kept until it was read, even if its client leaves: otherwise clients that leave could fill the memory. */
-async function readInItsRoom(exchange: Exchange, body: Buffer): Promise<BodyOutcome> {
-  const { response, releaseBody, edge } = exchange
+export async function keepRoom<T>(exchange: Exchange, read: (sender: Sender) => Promise<T>): Promise<T> {
+  const { response, releaseBody } = exchange
   exchange.releaseBody = undefined
   try {
-    return await longBodies.read(body, edge.limits, { user: nameUser(exchange), hasLeft: () => response.closed })
+    return await read({ user: nameUser(exchange), hasLeft: () => response.closed })
   } finally {
     if (response.closed) releaseBody?.()
     else exchange.releaseBody = releaseBody

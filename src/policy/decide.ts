@@ -57,7 +57,8 @@ export function decide(
     const own = onOutcome === undefined ? obstacles : createObstacles(ofRequest)
     const applicable = operation.kind === 'response' ? ANSWER : policy.findApplicable(operation, inquiry.work)
     applyEnforced(inquiry, { operation, applicable }, policy, own)
-    if (policy.findTried !== undefined && operation.kind !== 'response' && obstacles.wouldDeny.length < MAX_WOULD_DENY)
+    const isTried = obstacles.wouldDeny.length < MAX_WOULD_DENY || inquiry.isIncomplete
+    if (policy.findTried !== undefined && operation.kind !== 'response' && isTried)
       applyTried(inquiry, { operation, applicable: policy.findTried(operation, inquiry.shadowWork) }, policy, own)
     if (applicable.requirements.length > 0) requirements = [...requirements, ...applicable.requirements]
     if (onOutcome === undefined) continue

@@ -1,6 +1,7 @@
 import type { DecisionStep, RequestFacts } from '../core/decision.ts'
 import { METHODS_WITH_ARGUMENTS, type Operation } from '../core/operation.ts'
 import type { Principal } from '../core/principal.ts'
+import type { ApartOutcomes } from './expression/apart.ts'
 import { createArgumentReader } from './expression/arguments.ts'
 import type { CompiledExpression, Outcome } from './expression/expression.ts'
 import { createWork, type Work } from './work.ts'
@@ -11,6 +12,8 @@ export interface InquiryFacts {
   readonly facts: Omit<RequestFacts, 'readArguments'>
   /** Undefined for lists: they are filtered before any arguments are known. */
   readonly readArguments: RequestFacts['readArguments'] | undefined
+  /** Where arguments are too long to be read here. */
+  readonly apart?: ApartOutcomes
 }
 
 type ReadArguments = ReturnType<typeof createArgumentReader>
@@ -41,9 +44,16 @@ export class Inquiry {
     return this.#shadowWork
   }
 
+  /** Whether something that matters is not known yet, so that there will be another inquiry. */
+  get isIncomplete(): boolean {
+    return this.#about.apart?.isIncomplete === true
+  }
+
   /** Evaluates an expression. Without an operation it sees none, and no arguments. */
   evaluate(expression: CompiledExpression, operation: Operation | undefined, isShadow: boolean): Outcome {
-    const { path, facts } = this.#about
+    const { path, facts, apart } = this.#about
+    const hasArguments = operation !== undefined && METHODS_WITH_ARGUMENTS.has(operation.method)
+    if (apart !== undefined && hasArguments && expression.readsArguments) return apart.find(expression, operation, isShadow)
     const { server, revision, address } = facts
     return expression.evaluate(
       {

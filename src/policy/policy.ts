@@ -6,6 +6,7 @@ import { findApplicable, findApplicableToTemplate, type OperationRules } from '.
 import { createApplicableMemory } from './applicable-memory.ts'
 import { type CompiledRule, compileRule } from './compiled-rule.ts'
 import { decide, type PathPolicy } from './decide.ts'
+import { decideApart } from './decide-apart.ts'
 import { Inquiry } from './inquiry.ts'
 import { ItemFilter, type ListRules } from './list-filter.ts'
 import { type CreateRequirement, createRequirements } from './requirement.ts'
@@ -57,6 +58,9 @@ export function createPolicy(plan: PolicyPlan): Policy {
       const about = { path, facts, readArguments: (operation: Operation) => facts.readArguments(operation) }
       return decide(new Inquiry(principal, about, createWork(), onStep), operations, findPath(path).policy, onOutcome)
     },
+    decideApart: compiled.rules.some(({ rule }) => rule.condition?.require?.readsArguments === true)
+      ? (principal, question, sender) => decideApart(principal, question, findPath(question.path).policy, sender)
+      : undefined,
     createListFilter: (principal, facts) => {
       const { policy, lists } = findPath(facts.path)
       return lists && new ItemFilter(principal, facts, policy, lists)
