@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config'
+import { keepCompiledCode } from './test/support/compile-cache.ts'
+
+keepCompiledCode()
+
+/** Hours, or the quarter of one: `.ci/run` has it beside the suites that measure no time. */
+export default defineConfig({
+  test: {
+    setupFiles: ['test/support/watch-secrets.ts'],
+    include: ['test/ops/soak.test.ts'],
+    hookTimeout: 60_000,
+    // The target prints one line.
+    disableConsoleIntercept: true,
+  },
+})
