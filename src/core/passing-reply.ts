@@ -13,8 +13,8 @@ export class PassingReply implements Reply {
     this.reply.start(status, headers)
   }
 
-  write(chunk: Uint8Array): boolean {
-    return this.reply.write(chunk)
+  write(chunk: Uint8Array, release?: () => void): boolean {
+    return this.reply.write(chunk, release)
   }
 
   end(): void {

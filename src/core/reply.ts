@@ -10,8 +10,14 @@ export type ReplyHeaders = Record<string, string | string[]>
 export interface Reply {
   /** Sends status and headers at once. Called at most once, before `write`. */
   start(status: number, headers: ReplyHeaders): void
-  /** Sends a piece of the body, at the end of this turn of the event loop at the latest. Returns false when the client is slower than the upstream: wait for `onDrain`. */
-  write(chunk: Uint8Array): boolean
+  /**
+   * Sends a piece of the body, at the end of this turn of the event loop at the latest.
+   *
+   * @param release - called when the system has the bytes, and with them all that was written before. Who keeps them, or cannot tell,
+   * leaves it out
+   * @returns false when the client is slower than the upstream: wait for `onDrain`
+   */
+  write(chunk: Uint8Array, release?: () => void): boolean
   /** The answer is complete. */
   end(): void
   /** The answer cannot be completed. Before `start` it becomes a refusal, after it the connection is cut, never ended cleanly. */

@@ -92,7 +92,7 @@ describe('pieces of an answer', () => {
       },
       (received) => received.endsWith(END),
     )
-    expect(bodyOf(text)).toBe(chunk(`a${long}`) + chunk(`b${long}`) + chunk(long) + chunk('c') + END)
+    expect(bodyOf(text)).toBe(['a', long, 'b', long, long, 'c'].map(chunk).join('') + END)
   })
 
   it('arrive with the end of their answer', async () => {
@@ -156,5 +156,68 @@ describe('pieces of an answer', () => {
       (received) => received.includes('data: a'),
     )
     await expect.poll(() => isClosed).toBe(true)
+  })
+})
+
+describe('a long piece', () => {
+  const long = (): Buffer => Buffer.alloc(64 * 1024, 'x')
+
+  it('is let go of when the system has it, and not before', async () => {
+    let isReleased = false
+    const text = await receive(
+      (reply) => {
+        reply.start(200, { 'content-length': String(long().length) })
+        reply.write(long(), () => {
+          isReleased = true
+        })
+        expect(isReleased).toBe(false)
+        reply.end()
+      },
+      (received) => bodyOf(received).length === long().length,
+    )
+    expect(bodyOf(text)).toBe(long().toString())
+    await expect.poll(() => isReleased).toBe(true)
+  })
+
+  it('is let go of in the order in which it was written, with what came before', async () => {
+    const released: number[] = []
+    const pieces = Array.from({ length: 20 }, (_, index) => Buffer.alloc(64 * 1024, String.fromCharCode(65 + index)))
+    const text = await receive(
+      (reply) => {
+        reply.start(200, { ...STREAM })
+        pieces.forEach((each, index) => {
+          reply.write(Buffer.from(`${index}`))
+          // What is freed here and still needed would arrive as other bytes.
+          reply.write(each, () => {
+            released.push(index)
+            each.fill(0)
+          })
+        })
+        reply.end()
+      },
+      (received) => received.endsWith(END),
+    )
+    const sent = pieces.map((each, index) => chunk(`${index}`) + chunk(String.fromCharCode(65 + index).repeat(each.length)))
+    expect(bodyOf(text) === sent.join('') + END).toBe(true)
+    expect(released).toEqual(pieces.map((_, index) => index))
+  })
+
+  it('is kept where the client has left before the system had it', async () => {
+    let released = 0
+    const closed = Promise.withResolvers<void>()
+    await receive(
+      (reply) => {
+        reply.start(200, { ...STREAM })
+        reply.onClose(closed.resolve)
+        let written = 0
+        while (reply.write(long(), () => released++) || written < 256) written++
+      },
+      (received) => received.includes('x'),
+    )
+    await closed.promise
+    const before = released
+    expect(before).toBeLessThan(256)
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(released).toBe(before)
   })
 })

@@ -71,11 +71,11 @@ export class ServerReply implements Reply {
     this.#owner.afterStart(headers)
   }
 
-  write(chunk: Uint8Array): boolean {
+  write(chunk: Uint8Array, release?: () => void): boolean {
     if (this.#isOver) return false
     this.#sendHead()
     if (this.#isEndless) this.#endsEvent = endsEvent(chunk)
-    return this.#join(chunk)
+    return chunk.length < MAX_JOINED_BYTES ? this.#join(chunk) : this.#pass(chunk, release)
   }
 
   end(): void {
@@ -138,7 +138,6 @@ export class ServerReply implements Reply {
    */
   #join(chunk: Uint8Array): boolean {
     if (this.#pieces === undefined) {
-      if (chunk.length >= MAX_JOINED_BYTES) return this.#response.write(chunk)
       this.#pieces = []
       setImmediate(writePiecesOf, this)
     }
@@ -146,6 +145,15 @@ export class ServerReply implements Reply {
     this.#pieceBytes += chunk.length
     if (this.#pieceBytes >= MAX_JOINED_BYTES) this.#writePieces()
     return !this.#response.writableNeedDrain
+  }
+
+  /** Node writes it together with what was held, and without a copy. */
+  #pass(chunk: Uint8Array, release: (() => void) | undefined): boolean {
+    this.#writePieces()
+    if (release === undefined) return this.#response.write(chunk)
+    return this.#response.write(chunk, (error) => {
+      if (error === undefined || error === null) release()
+    })
   }
 
   /** Called at the end of the turn. */

@@ -30,8 +30,8 @@ export class LateFilter extends PassingReply {
     super.start(status, headers)
   }
 
-  override write(chunk: Uint8Array): boolean {
-    return (this.#filter ?? this.reply).write(chunk)
+  override write(chunk: Uint8Array, release?: () => void): boolean {
+    return (this.#filter ?? this.reply).write(chunk, release)
   }
 
   override end(): void {

@@ -89,10 +89,10 @@ export class ResponseHandler implements Dispatcher.DispatchHandler {
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#isDetached) return this.#discard(controller, chunk)
-    if (chunk.length >= LONG_PIECE_BYTES) passedBytes.add(chunk.length)
+    const release = chunk.length >= LONG_PIECE_BYTES ? passedBytes.pass(chunk) : undefined
     this.#waiting?.touch()
     if (this.#tail !== undefined) this.#tail = followTail(this.#tail, chunk)
-    if (!this.#reply.write(chunk)) this.#pause(controller)
+    if (!this.#reply.write(chunk, release)) this.#pause(controller)
   }
 
   onResponseEnd(): void {
