@@ -92,6 +92,30 @@ describe('an access entry of a server that accepts tokens of GitHub Actions', ()
     "server == 'mcp'",
     "principal.client_id == 'nightly' || principal.subject != ''",
     "principal.claims.workflow == 'deploy' && principal.claims.ref == 'refs/heads/main'",
+    // What cannot be seen to depend on an owner, whatever it says.
+    'size(principal.claims.repository) > 3',
+    'principal.claims.repository.size() == 8',
+    "principal.claims.repository.startsWith('a' + 'cme')",
+    "principal.claims.repository.endsWith('/' + 'app')",
+    "principal.claims.repository + 'x' != 'acme/appx'",
+    "principal.claims.repository.startsWith('a\\x63me')",
+    "principal.claims.repository.contains('\\u0061cme')",
+    'principal.claims.repository.contains(r"ac")',
+    "principal.claims.repository == ''",
+    "principal.claims.repository in ['acme/app', '']",
+    'principal.claims.repository == principal.claims.environment',
+    'principal.claims.environment in [principal.claims.repository]',
+    "principal.claims.repository.startsWith('')",
+    "principal.claims.repository.startsWith('/')",
+    "principal.claims.repository_id.startsWith('12/')",
+    "glob(principal.claims.repository, '*acme/*')",
+    "['acme/app'].exists(name, name == 'acme/app' && principal.claims.ref != '')",
+    "principal.claims.environment == 'prod' || principal.claims.repository == 'acme/app'",
+    "principal.claims.repository == 'acme/app' ? principal.claims.ref == 'x' : principal.claims.environment == 'prod'",
+    "!(principal.claims.repository == 'acme/app' || principal.claims.repository == 'acme/lib')",
+    `principal.issuer == '${GITHUB}' ? true : principal.claims.repository == 'acme/app'`,
+    "(principal.claims.repository == 'acme/app') == false",
+    "[principal.claims.repository == 'acme/app'].size() == 1",
   ])('may not be for `%s`, which a stranger can meet', (who) => {
     expect(withWho(who)).toEqual(['servers[0].access[0]: opens this'])
   })
@@ -111,6 +135,12 @@ describe('an access entry of a server that accepts tokens of GitHub Actions', ()
     "principal.client_id == 'nightly'",
     "server == 'other-server' || principal.claims.repository == 'acme/app'",
     "'deploy' in principal.scopes",
+    "principal.groups.exists(group, group.startsWith('staff'))",
+    "'acme/app' == principal.claims.repository",
+    'principal.claims.repository_owner_id == 74',
+    "principal.claims.repository == 'acme/app' || (principal.issuer == 'https://idp.example.com' && principal.subject != '')",
+    `principal.issuer == '${GITHUB}' || principal.issuer == '${GITHUB}/' ? principal.claims.repository == 'a/b' : true`,
+    "['acme/app', 'acme/lib'].exists(name, principal.claims.repository == 'acme/app' && name != '')",
   ])('may be for `%s`, which no stranger meets', (who) => {
     expect(withWho(who)).toEqual([])
   })
@@ -245,6 +275,24 @@ describe('issuers that strangers get tokens from', () => {
     ['https://app.terraform.io', { claim: 'terraform_organization_name', values: ['acme'] }, []],
     ['https://app.terraform.io', { claim: 'terraform_workspace_name', values: ['prod'] }, ['servers[0].access[0]: opens this']],
     ['https://login.microsoftonline.com/common/v2.0', { claim: 'tid', values: ['0b0a'] }, []],
+    [
+      'https://login.microsoftonline.com/common/v2.0',
+      { who: "principal.client_id == 'an application that users of any organization sign in to'" },
+      ['servers[0].access[0]: opens this'],
+    ],
+    ['https://login.microsoftonline.com/common/v2.0', { who: "principal.claims.tid == '0b0a'" }, []],
+    ['https://accounts.google.com', { who: "principal.client_id == '1234.apps.googleusercontent.com'" }, []],
+    ['https://accounts.google.com', { who: "principal.client_id != 'blocked'" }, ['servers[0].access[0]: opens this']],
+    ['https://accounts.google.com', { who: "principal.claims.email_domain == 'acme.com'" }, []],
+    [
+      'https://accounts.google.com',
+      { who: "principal.claims.email_domain == 'gmail.com'" },
+      ['servers[0].access[0]: opens this'],
+    ],
+    ['https://accounts.google.com', { who: "principal.claims.email.startsWith('acme/')" }, ['servers[0].access[0]: opens this']],
+    ['https://accounts.google.com', { who: "principal.subject.startsWith('1')" }, ['servers[0].access[0]: opens this']],
+    ['https://gitlab.com', { who: "'acme' in principal.claims.groups_direct" }, []],
+    ['https://gitlab.com', { who: "principal.claims.project_path.startsWith('acme/')" }, []],
     [
       'https://login.microsoftonline.com/common/v2.0',
       { claim: 'preferred_username', values: ['a@b.c'] },

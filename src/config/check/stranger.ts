@@ -1,5 +1,6 @@
-import type { CompiledExpression } from '../../policy/expression/expression.ts'
-import type { KnownPrincipal } from '../../policy/expression/names.ts'
+import { isPublicMail } from '../../identity/public-users.ts'
+import { type FactTest, mayHoldWithout } from '../../policy/expression/fact-tests.ts'
+import { ExpressionError } from '../../policy/expression/syntax.ts'
 import type { SharedIssuer } from '../derive/shared-issuers.ts'
 
 /** What a stranger's token of a shared issuer has besides its claims. */
@@ -12,61 +13,63 @@ export interface StrangerTerms {
 }
 
 /**
- * Whether an expression may hold for tokens that strangers can get at a shared issuer. It is asked about tokens of made-up owners, with names
- * that come as close to those in the expression as a stranger can choose them; what a job or its author says in other claims may be anything.
+ * Whether an expression may hold for tokens that strangers can get at a shared issuer. Comparisons of claims that name the owner with a text are
+ * false for them, issuer, server, scopes and groups are known, and everything else may be anything.
  *
  * @returns true also where that cannot be told
  */
-export function mayHoldForStrangers(expression: CompiledExpression, shared: SharedIssuer, terms: StrangerTerms): boolean {
-  const texts = [...expression.source.matchAll(TEXT)].map(([, double, single]) => double ?? single ?? '')
-  const literals = texts.map((text) => text.replaceAll('*', 'stranger'))
-  return ['stranger', ...literals].some((literal) =>
-    createStrangers(literal, shared, terms).some((principal) => mayHoldFor(expression, principal, terms.server)),
-  )
+export function mayHoldForStrangers(source: string, shared: SharedIssuer, terms: StrangerTerms): boolean {
+  const { issuer, server, scopes, groups } = terms
+  const bare = removeSlashes(issuer)
+  return [bare, `${bare}/`].some((spelling) => {
+    const principal = { issuer: spelling, scopes, groups, mayNameClient: shared.namesClients === true }
+    return mayHold(source, (test) => namesOtherOwner(test, shared), { principal, server })
+  })
 }
 
-const TEXT = /"([^"\n]*)"|'([^'\n]*)'/g
-
-/** A list of claims that is counted or walked through cannot be told. */
-function mayHoldFor(expression: CompiledExpression, principal: KnownPrincipal, server: string): boolean {
+function mayHold(...[source, isFalse, known]: [string, (test: FactTest) => boolean, Parameters<typeof mayHoldWithout>[3]]) {
   try {
-    return expression.mayHoldFor({ principal, server })
-  } catch {
-    return true
+    return mayHoldWithout(source, 'who', isFalse, known)
+  } catch (error) {
+    if (error instanceof ExpressionError) return true
+    throw error
   }
 }
 
-function createStrangers(literal: string, shared: SharedIssuer, terms: StrangerTerms): readonly KnownPrincipal[] {
-  const { issuer, scopes, groups } = terms
-  const bare = issuer.replace(/\/+$/, '')
-  const names = listNames(literal, shared)
-  const owners = [
-    ...[...names, ...EXTREMES].map((name) => [name, shared.subjectPrefix + name] as const),
-    ...listSubjects(literal, shared),
-  ]
-  return owners.flatMap(([name, subject]) =>
-    [bare, `${bare}/`].map((spelling) => ({
-      ...{ issuer: spelling, subject, scopes, groups },
-      claims: new Map([...shared.owned].map((claim) => [claim, claim === 'sub' ? subject : name])),
-    })),
-  )
+const removeSlashes = (issuer: string): string => issuer.replace(/\/+$/, '')
+
+const CLAIMS = 'principal.claims.'
+
+/** Whether a comparison is with an owner, who is no stranger. */
+function namesOtherOwner({ path, kind, texts }: FactTest, shared: SharedIssuer): boolean {
+  const claim = readClaim(path, shared)
+  if (claim === undefined || !shared.owned.has(claim)) return false
+  return kind === 'begins' ? texts.every((text) => beginsWithOwner(claim, text, shared)) : isOwner(claim, texts, shared)
 }
 
-/** For expressions that ask which of two is greater, of ids or of names. */
-const EXTREMES = ['0', '9007199254740991', '!', '~']
-
-/** `not-acme/app`, `acme-x/app` and `x/app`, where an expression says `acme/app`. */
-function listNames(literal: string, { subjectPrefix }: SharedIssuer): readonly string[] {
-  const name = literal.startsWith(subjectPrefix) ? literal.slice(subjectPrefix.length) : literal
-  const end = name.search(/[/:@]/)
-  const [owner, rest] = end < 0 ? [name, ''] : [name.slice(0, end), name.slice(end)]
-  return [`stranger-${name}`, `${owner}-stranger${rest}`, `stranger${rest}`, `stranger/${name.slice(name.lastIndexOf('/') + 1)}`]
+function readClaim(path: string, { owned }: SharedIssuer): string | undefined {
+  if (path === 'principal.subject') return 'sub'
+  if (path === 'principal.client_id') return owned.has('azp') ? 'azp' : undefined
+  return path.startsWith(CLAIMS) ? path.slice(CLAIMS.length) : undefined
 }
 
-/** Whatever stands behind the owner in `sub` is the stranger's own choice: names of branches and environments, without colons. */
-function listSubjects(literal: string, { subjectPrefix }: SharedIssuer): readonly (readonly [name: string, subject: string])[] {
-  if (subjectPrefix === '') return []
-  const chosen = literal.includes(subjectPrefix) ? [] : [literal.replace(/^:/, '')]
-  const escaped = `environment:${literal.replaceAll(':', '%3A')}`
-  return [...chosen, escaped].map((end) => ['stranger/stranger', `${subjectPrefix}stranger/stranger:${end}`])
+/** Whether values of a claim that names the owner are those of owners. */
+export function isOwner(claim: string, values: readonly (string | undefined)[], shared: SharedIssuer): boolean {
+  return values.every((value) => {
+    if (value === undefined || value.trim() === '') return false
+    if (claim === 'email_domain') return !isPublicMail(value)
+    return claim !== 'sub' || namesOwner(value, shared)
+  })
+}
+
+/** A subject may be of parts that its author chose (`include_claim_keys` of GitHub): one of them has to be the owner. */
+function namesOwner(subject: string, { owned, subjectPrefix }: SharedIssuer): boolean {
+  const parts = subject.split(':')
+  return subjectPrefix === '' || parts.some((part) => owned.has(part) || `${part}:` === subjectPrefix)
+}
+
+/** Whether all that begins so is of one owner: `acme/`, `repo:acme/`. Without the end of its name, others begin in the same way. */
+function beginsWithOwner(claim: string, text: string, { subjectPrefix }: SharedIssuer): boolean {
+  if (claim !== 'sub') return /(?:^|_)(?:repository|path)$/.test(claim) && /^[^/:@\s]+\//.test(text)
+  return subjectPrefix !== '' && text.startsWith(subjectPrefix) && /^[^/:@\s]+[/:]/.test(text.slice(subjectPrefix.length))
 }

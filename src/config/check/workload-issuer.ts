@@ -1,5 +1,5 @@
-import { isPublicMail } from '../../identity/public-users.ts'
-import { type CompiledExpression, compileExpression } from '../../policy/expression/expression.ts'
+import { compileExpression } from '../../policy/expression/expression.ts'
+import { ExpressionError } from '../../policy/expression/syntax.ts'
 import { nameServer } from '../derive/endpoints.ts'
 import { entriesOf } from '../derive/present-items.ts'
 import { findSharedIssuer, type SharedIssuer } from '../derive/shared-issuers.ts'
@@ -10,7 +10,7 @@ import type { IssuerConfig } from '../schema/issuer.ts'
 import type { PartialConfig } from '../schema/partial-config.ts'
 import type { ServerConfig } from '../schema/server.ts'
 import type { CheckContext } from './check-context.ts'
-import { mayHoldForStrangers, type StrangerTerms } from './stranger.ts'
+import { isOwner, mayHoldForStrangers, type StrangerTerms } from './stranger.ts'
 
 type Issuer = PartialConfig<IssuerConfig>
 
@@ -98,37 +98,33 @@ function listScopesOfStrangers({ shared, issuer }: Use): readonly string[] | und
 
 function isNarrow(entry: PartialConfig<AccessEntryConfig>, shared: SharedIssuer, terms: StrangerTerms): boolean {
   if (isOwned(entry, shared) || (entry.groups !== undefined && terms.groups !== undefined)) return true
-  if (entry.who === undefined) return false
-  const expression = tryCompile(entry.who)
-  return expression === undefined || !mayHoldForStrangers(expression, shared, terms)
+  return entry.who !== undefined && (!isExpression(entry.who) || !mayHoldForStrangers(entry.who, shared, terms))
+}
+
+/** What is none is reported where expressions are checked. */
+function isExpression(source: string): boolean {
+  try {
+    compileExpression(source, 'who')
+    return true
+  } catch (error) {
+    if (error instanceof ExpressionError) return false
+    throw error
+  }
 }
 
 /** Whether a condition names an owner, who is no stranger. */
 function isOwned({ claim, values }: Condition, shared: SharedIssuer): boolean {
   if (claim === undefined || !shared.owned.has(claim)) return false
-  const texts = entriesOf(values).map(([, value]) => value)
-  if (claim === 'email_domain') return !texts.some(isPublicMail)
-  return claim !== 'sub' || texts.every((text) => namesOwner(text, shared))
+  return isOwner(
+    claim,
+    entriesOf(values).map(([, value]) => value),
+    shared,
+  )
 }
 
 interface Condition {
   readonly claim?: string | undefined
   readonly values?: readonly (string | undefined)[] | undefined
-}
-
-/** A subject may be of parts that its author chose (`include_claim_keys` of GitHub): one of them has to be the owner. */
-function namesOwner(subject: string, { owned, subjectPrefix }: SharedIssuer): boolean {
-  const parts = subject.split(':')
-  return subjectPrefix === '' || parts.some((part) => owned.has(part) || `${part}:` === subjectPrefix)
-}
-
-/** What is no expression is reported where expressions are checked. */
-function tryCompile(source: string): CompiledExpression | undefined {
-  try {
-    return compileExpression(source, 'who')
-  } catch {
-    return undefined
-  }
 }
 
 function listOwned({ owned }: SharedIssuer): string {

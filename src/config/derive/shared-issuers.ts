@@ -8,6 +8,8 @@ export interface SharedIssuer {
   readonly subjectPrefix: string
   /** Claims that name the owner of a token: no stranger gets the name of another owner there. What a job or its author chooses is none of them. */
   readonly owned: ReadonlySet<string>
+  /** Whether its tokens name clients: strangers have some, too. */
+  readonly namesClients?: true
   /** Whether its tokens name scopes: then those say nothing of whose they are. */
   readonly namesScopes?: true
 }
@@ -74,6 +76,7 @@ const SHARED: ReadonlyMap<string, SharedIssuer> = new Map<string, SharedIssuer>(
         ...['sub', 'hd', 'azp', ...EMAIL],
         ...['google.compute_engine.project_id', 'google.compute_engine.project_number', 'google.compute_engine.instance_id'],
       ]),
+      namesClients: true,
     },
   ],
 ])
@@ -83,6 +86,7 @@ const MICROSOFT: SharedIssuer = {
   everyone: 'everybody with a Microsoft account',
   subjectPrefix: '',
   owned: new Set(['sub', 'oid', 'tid']),
+  namesClients: true,
   namesScopes: true,
 }
 

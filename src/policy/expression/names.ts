@@ -1,5 +1,5 @@
 import type { Operation } from '../../core/operation.ts'
-import { createClaims, createPartialClaims } from './claims.ts'
+import { createClaims } from './claims.ts'
 import type { ExpressionFacts } from './facts.ts'
 import { fromClock } from './time.ts'
 import { UNKNOWN } from './truth.ts'
@@ -70,11 +70,11 @@ export interface KnownFacts {
   readonly principal?: KnownPrincipal
 }
 
-/** What is known of a principal. It names no client, and its other claims may be anything. */
-export interface KnownPrincipal {
+/** What is known of a principal. Its subject and claims may be anything. */
+interface KnownPrincipal {
   readonly issuer: string
-  readonly subject: string
-  readonly claims: ReadonlyMap<string, string>
+  /** Whether it may have a client, any. */
+  readonly mayNameClient: boolean
   readonly scopes: readonly string[] | undefined
   readonly groups: readonly string[] | undefined
 }
@@ -93,10 +93,12 @@ export function listKnownFacts({ server, path, method, kind, target, principal }
   return new Map(pairs.flatMap(([fact, value]) => (fact === undefined || value === undefined ? [] : [[fact, value] as const])))
 }
 
-function listOfPrincipal({ issuer, subject, claims, scopes, groups }: KnownPrincipal) {
+function listOfPrincipal({ issuer, mayNameClient, scopes, groups }: KnownPrincipal) {
   const known: Readonly<Record<string, Value | undefined>> = {
-    ...{ issuer, subject, client_id: missing('principal.client_id'), claims: createPartialClaims(claims) },
-    ...{ scopes: scopes && createList(scopes), groups: groups && createList(groups) },
+    issuer,
+    client_id: mayNameClient ? undefined : missing('principal.client_id'),
+    scopes: scopes && createList(scopes),
+    groups: groups && createList(groups),
   }
   return Object.entries(known).map(([name, value]) => [records.get('principal')?.get(name), value] as const)
 }
