@@ -55,6 +55,14 @@ describe('a mutation run', () => {
     expect(results).toContainEqual(expect.objectContaining({ replacement: 'age <= 18', status: 'Survived' }))
   })
 
+  it('keeps its results also where so many files were chosen that no file could have the name of all', async () => {
+    const report = await mutate(...Array.from({ length: 40 }, () => 'src/age.ts'))
+    const [, resultFile = ''] = /^Each mutant: (.+)$/m.exec(report) ?? []
+    expect(JSON.parse(readFileSync(join(folder, resultFile), 'utf8'))).toContainEqual(
+      expect.objectContaining({ status: 'Survived' }),
+    )
+  })
+
   it('shows what lives on to the slower tests', async () => {
     const report = await mutate('--tests', 'far/*.test.ts')
     expect(report).not.toContain('→')

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { parseArgs } from 'node:util'
 
 export interface MutationArguments {
@@ -38,4 +39,14 @@ function readShare(text: string): number {
   const share = Number(text)
   if (!(share > 0 && share <= 1)) throw new Error('--sample is a share above 0, 1 at most')
   return share
+}
+
+/** File systems take names of 255 bytes. */
+const MAX_NAME = 200
+
+/** What the file with the results is called: by the paths, or by some of them and a digest of all. */
+export function nameResult(paths: readonly string[]): string {
+  const name = paths.join('+').replaceAll('/', '-')
+  if (name.length <= MAX_NAME) return name
+  return `${name.slice(0, MAX_NAME)}-${createHash('sha256').update(name).digest('hex').slice(0, 12)}`
 }
