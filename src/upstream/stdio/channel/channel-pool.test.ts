@@ -14,15 +14,21 @@ const NO_EVENTS = { message: () => undefined, ended: () => undefined }
 function open() {
   const source = createFakeSource()
   const memory = createCountingMemory()
-  const pool = new Pool<PoolMember>(source.clock, async ({ id }) => ({
-    channel: await Channel.start(source, { key: id }, NO_EVENTS),
-  }))
-  const send = (isFree: (member: PoolMember) => boolean = () => true) =>
-    pool.use({ id: 'alice' }, isFree, { memory, bytes: 10 }, ({ channel }) => {
+  let held: Promise<unknown> = Promise.resolve()
+  const pool = new Pool<PoolMember>(source.clock, async ({ id }) => {
+    await held
+    return { channel: await Channel.start(source, { key: id }, NO_EVENTS) }
+  })
+  const send = (isFree: (member: PoolMember) => boolean = () => true, id = 'alice') =>
+    pool.use({ id }, isFree, { memory, bytes: 10 }, ({ channel }) => {
       channel.request(createMessage('a'), createRecordingSink().sink)
       return channel
     })
-  return { source, memory, pool, send }
+  /** From now on, no process gets ready. */
+  const hold = (): void => {
+    held = new Promise(() => undefined)
+  }
+  return { source, memory, pool, send, hold }
 }
 
 describe('processes of one principal', () => {
@@ -59,15 +65,41 @@ describe('processes of one principal', () => {
   })
 
   it('wake a request that waits when one has become free', async () => {
-    const { source, pool, send } = open()
+    const { source, send } = open()
     const isAlone = ({ channel }: PoolMember) => channel.load === 0
     for (let i = 0; i < 4; i++) await send(isAlone)
     const waiting = send(isAlone)
     await settle()
     source.processes[2]!.answer('a', {})
-    pool.changed()
     expect((await waiting).owner.key).toBe('alice')
     expect(source.processes[2]!.read).toHaveLength(2)
+  })
+
+  it('wake a request that waits for another one to start', async () => {
+    const { source, memory, send, hold } = open()
+    const isAlone = ({ channel }: PoolMember) => channel.load === 0
+    await send(isAlone)
+    hold()
+    const waiting = send(isAlone)
+    await settle()
+    source.processes[0]!.answer('a', {})
+    expect((await waiting).owner.key).toBe('alice')
+    expect([source.processes.length, source.processes[0]!.read.length, memory.held]).toEqual([1, 2, 0])
+  })
+
+  it('wake no request of another principal', async () => {
+    const { source, send } = open()
+    const isAlone = ({ channel }: PoolMember) => channel.load === 0
+    const looked: string[] = []
+    for (let i = 0; i < 4; i++) await send(isAlone)
+    for (let i = 0; i < 4; i++) await send(isAlone, 'bob')
+    const waiting = send((member) => looked.push('bob') > 4 && isAlone(member), 'bob')
+    await settle()
+    source.processes[0]!.answer('a', {})
+    await settle()
+    expect(looked).toHaveLength(4)
+    source.processes[4]!.answer('a', {})
+    expect((await waiting).owner.key).toBe('bob')
   })
 
   it('let a hundred requests wait and refuse the next', async () => {

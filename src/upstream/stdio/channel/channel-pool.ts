@@ -7,7 +7,7 @@ import type { Channel } from './multiplexed-channel.ts'
 /** Requests on one process at which another is started. */
 const HIGH_LOAD = 32
 const MAX_MEMBERS_OF_KEY = 4
-/** Each waiting request is woken whenever a process may have become free. */
+/** Each of them is woken whenever a process of its key may have become free. */
 const MAX_WAITING_OF_KEY = 100
 const MAX_WAIT_MS = 60_000
 
@@ -50,7 +50,8 @@ export class Pool<T extends PoolMember, K extends PoolKey = PoolKey> {
   readonly #start: (key: K) => Promise<T>
   readonly #members = new Map<string, T[]>()
   readonly #starting = new Map<string, Promise<T>>()
-  readonly #waiting = new Map<() => void, string>()
+  /** Wakes the requests that wait for a process of a key, the oldest first. */
+  readonly #waiting = new Map<string, Set<() => void>>()
 
   /** @param start - starts a process and prepares it for requests */
   constructor(clock: Clock, start: (key: K) => Promise<T>) {
@@ -61,20 +62,13 @@ export class Pool<T extends PoolMember, K extends PoolKey = PoolKey> {
   /**
    * Uses a process that can take one more request. It is used in the same tick in which it was found free.
    *
-   * @param isFree - whether a process can take the request; {@link changed} has to be called when that may have become true
+   * @param isFree - whether a process can take the request. That may become true when a process has one request less, and at no other time
    * @throws ProxyError `upstream_busy`, and that of a start that failed
    */
   async use<R>(key: K, isFree: (member: T) => boolean, queued: QueuedRequest, use: (member: T) => R): Promise<R> {
     const best = this.#findBest(key, isFree)
     if (best) return use(best)
     return whileQueued(queued, () => this.#useNext(key, isFree, use))
-  }
-
-  /** Has to be called when a process may have become free. */
-  changed(): void {
-    const waiting = [...this.#waiting.keys()]
-    this.#waiting.clear()
-    for (const wake of waiting) wake()
   }
 
   /** Every process that runs. */
@@ -106,8 +100,10 @@ export class Pool<T extends PoolMember, K extends PoolKey = PoolKey> {
   async #useNext<R>(key: K, isFree: (member: T) => boolean, use: (member: T) => R): Promise<R> {
     const deadline = this.#clock.monotonic() + MAX_WAIT_MS
     for (;;) {
-      if (this.#list(key.id).length < MAX_MEMBERS_OF_KEY) await this.#startOne(key)
-      else await this.#awaitChange(key, deadline)
+      const running = this.#list(key.id).length
+      if (running === 0) await this.#startOne(key)
+      else if (running < MAX_MEMBERS_OF_KEY) await this.#startOrAwaitChange(key)
+      else await this.#awaitFree(key, deadline)
       const best = this.#findBest(key, isFree)
       if (best) return use(best)
     }
@@ -121,8 +117,15 @@ export class Pool<T extends PoolMember, K extends PoolKey = PoolKey> {
     return members
   }
 
-  #awaitChange({ id }: K, deadline: number): Promise<void> {
-    const ahead = [...this.#waiting.values()].filter((other) => other === id).length
+  /** A process that is slow to start must not keep a request from one that becomes free in the meantime. */
+  async #startOrAwaitChange(key: K): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#listen(key.id, resolve)
+    await Promise.race([this.#startOne(key), promise]).finally(() => this.#forget(key.id, resolve))
+  }
+
+  #awaitFree({ id }: K, deadline: number): Promise<void> {
+    const ahead = this.#waiting.get(id)?.size ?? 0
     if (ahead >= MAX_WAITING_OF_KEY) throw busy('processes_limit', `${ahead} requests wait for a child already`)
     const left = deadline - this.#clock.monotonic()
     return new Promise((resolve, reject) => {
@@ -131,11 +134,27 @@ export class Pool<T extends PoolMember, K extends PoolKey = PoolKey> {
         resolve()
       }
       const cancel = this.#clock.after(left, () => {
-        this.#waiting.delete(wake)
+        this.#forget(id, wake)
         reject(busy('processes_limit', 'every child is taken by a request that needs it alone'))
       })
-      this.#waiting.set(wake, id)
+      this.#listen(id, wake)
     })
+  }
+
+  #listen(id: string, wake: () => void): void {
+    this.#waiting.set(id, (this.#waiting.get(id) ?? new Set()).add(wake))
+  }
+
+  #forget(id: string, wake: () => void): void {
+    const waiting = this.#waiting.get(id)
+    if (waiting?.delete(wake) && waiting.size === 0) this.#waiting.delete(id)
+  }
+
+  /** A process of the key may have become free. */
+  #wake(id: string): void {
+    const waiting = this.#waiting.get(id)
+    this.#waiting.delete(id)
+    for (const wake of waiting ?? []) wake()
   }
 
   #startOne(key: K): Promise<T> {
@@ -143,7 +162,7 @@ export class Pool<T extends PoolMember, K extends PoolKey = PoolKey> {
     if (running) return running
     const starting = this.#startFresh(key).finally(() => {
       this.#starting.delete(key.id)
-      this.changed()
+      this.#wake(key.id)
     })
     this.#starting.set(key.id, starting)
     return starting
@@ -151,6 +170,7 @@ export class Pool<T extends PoolMember, K extends PoolKey = PoolKey> {
 
   async #startFresh(key: K): Promise<T> {
     const member = await this.#start(key)
+    member.channel.onRelief(() => this.#wake(key.id))
     this.#members.set(key.id, [...this.#list(key.id), member])
     return member
   }

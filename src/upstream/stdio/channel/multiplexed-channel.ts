@@ -48,6 +48,7 @@ export class Channel {
   #events: ChannelEvents
   #process: ServerProcess | undefined
   #idleSince: number
+  #relieved: () => void = () => undefined
   /** The request that log messages belong to. */
   #exclusive: ChannelRequest | undefined
 
@@ -93,6 +94,11 @@ export class Channel {
   /** Replaces the receiver of what belongs to no request. */
   listen(events: ChannelEvents): void {
     this.#events = events
+  }
+
+  /** @param relieved - called whenever the process has one request less: answered, failed, or cancelled by its client */
+  onRelief(relieved: () => void): void {
+    this.#relieved = relieved
   }
 
   /**
@@ -249,6 +255,7 @@ export class Channel {
     if (request.kind === 'response') request.timeout.stop()
     if (this.#exclusive === request) this.#exclusive = undefined
     if (this.#pending.size === 0) this.#idleSince = this.#source.clock.monotonic()
+    this.#relieved()
     return true
   }
 

@@ -4,9 +4,12 @@ import {
   createFakeSource,
   createMessage,
   createRecordingSink,
+  type FakeSource,
+  settle,
 } from '../../../../test/support/fake-processes.ts'
 import { createCall } from '../../../../test/support/fake-reply.ts'
 import { Channel } from '../channel/multiplexed-channel.ts'
+import { cancelRequest, type PendingRequest } from '../channel/pending-request.ts'
 import type { ModernRequest } from './modern-request.ts'
 import type { OwnedIds } from './owned-ids.ts'
 import { ParamHeaders } from './param-headers.ts'
@@ -31,8 +34,8 @@ function open(isShared = false) {
   })
   const send = async (method: string, params: object = {}, logLevel?: string) => {
     const client = createRecordingSink(method === 'subscriptions/listen' ? 'subscription' : 'response')
-    await server.request(createRequest(method, params, logLevel), client.sink)
-    return client
+    const pending = await server.request(createRequest(method, params, logLevel), client.sink)
+    return { ...client, pending }
   }
   return { source, server, changed, send }
 }
@@ -94,6 +97,23 @@ describe('a request to a modern server', () => {
     const { related } = await shared.send('tools/call', {}, 'debug')
     shared.source.processes[0]!.say({ method: 'notifications/message', params: {} })
     expect([related, shared.source.processes.length]).toEqual([[], 1])
+  })
+})
+
+describe('a request with a log level that waits for a process', () => {
+  it.each<[string, (source: FakeSource, pending: PendingRequest) => void]>([
+    ['answered', ({ processes }) => processes[2]!.answer('tools/call', {})],
+    ['failed', ({ processes }) => processes[2]!.die()],
+    ['cancelled by its client', (_, pending) => cancelRequest(pending, 'the client has gone away')],
+  ])('gets one as soon as another request is %s', async (_, end) => {
+    const { source, send } = open()
+    const requests = []
+    for (let i = 0; i < 4; i++) requests.push(await send('tools/call', {}, 'debug'))
+    const waiting = send('tools/list', {}, 'debug')
+    await settle()
+    end(source, requests[2]!.pending)
+    await waiting
+    expect(source.processes.filter(({ read }) => read.at(-1).method === 'tools/list')).toHaveLength(1)
   })
 })
 

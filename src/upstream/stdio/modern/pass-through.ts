@@ -3,7 +3,7 @@ import { ProxyError } from '../../../core/errors.ts'
 import { Pool, type PoolKey, type PoolMember } from '../channel/channel-pool.ts'
 import type { Channel } from '../channel/multiplexed-channel.ts'
 import type { PendingRequest } from '../channel/pending-request.ts'
-import { answered, type RequestSink, type ResponseSink, whenOver } from '../channel/request-sink.ts'
+import { answered, type RequestSink, type ResponseSink } from '../channel/request-sink.ts'
 import type { ProcessOwner } from '../process/process-owner.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
 import type { ClientMessage } from '../wire/client-messages.ts'
@@ -41,8 +41,7 @@ export function createPassThrough({ clock, startChannel, isShared, toolsChanged 
       const exclusive = !isShared && envelope.logLevel !== undefined
       const isFree = (member: { channel: Channel }): boolean => !exclusive || member.channel.isExclusiveFree
       const owned = owning(opened, ids, sink, () => toolsChanged(poolKey))
-      const watched = exclusive ? whenOver(owned, () => pool.changed()) : owned
-      const send = ({ channel }: { channel: Channel }): PendingRequest => channel.request(opened, watched, exclusive)
+      const send = ({ channel }: { channel: Channel }): PendingRequest => channel.request(opened, owned, exclusive)
       return pool.use({ id: poolKey, owner }, isFree, measureQueued(request), send)
     },
     sweep: (idleMs) => pool.sweep(idleMs),

@@ -22,8 +22,6 @@ export interface RoundTripOptions {
   readonly owner: string
   /** Translates the response to a request. */
   readonly translate: (request: ModernRequest, sink: RequestSink) => RequestSink
-  /** Called when the call is over, and its process free for others. */
-  readonly onOver: () => void
 }
 
 type State =
@@ -163,7 +161,6 @@ export class RoundTrip implements WaitingCall {
     for (const { id } of this.#questions.values()) this.#refuse(id, -32603, reason)
     this.#endWait()
     this.#state = { kind: 'over' }
-    this.#options.onOver()
   }
 
   #refuse(id: string, code: number, reason: string): void {
@@ -179,8 +176,7 @@ export class RoundTrip implements WaitingCall {
     } else if (this.#state.kind === 'input_required') {
       const kept = text === undefined ? { bytes: 0, deliver } : this.#keep(text)
       this.#state = { kind: 'answered', wait: this.#state.wait, kept }
-    } else return
-    this.#options.onOver()
+    }
   }
 
   #keep(text: string): KeptResponse {

@@ -206,6 +206,17 @@ describe('a process of a legacy server', () => {
     )
   })
 
+  it('takes a request with a log level as soon as it has answered a request of our own', async () => {
+    const stage = open()
+    for (let i = 0; i < 4; i++) await send(stage, 'tools/list', {}, { logLevel: 'debug' })
+    for (const process of stage.source.processes) process.answer('tools/list', {})
+    const waiting = send(stage, 'prompts/list', {}, { logLevel: 'debug' })
+    await settle()
+    stage.source.processes[2]!.answer('logging/setLevel', {})
+    await waiting
+    expect(stage.source.processes[2]!.read.at(-1)).toMatchObject({ method: 'prompts/list' })
+  })
+
   it('serves clients with the same capabilities, of one user', async () => {
     const stage = open()
     await send(stage, 'tools/list')

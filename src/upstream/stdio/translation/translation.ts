@@ -145,8 +145,7 @@ export class Translation implements ModernServer {
     // The message is released when it has been sent. Its retries are recognized by this.
     const owner = canBeAsked(request) ? formatOwner(request) : ''
     const translate = (one: ModernRequest, to: RequestSink) => this.#translating(one, owner, initialized.serverInfo, to)
-    const onOver = (): void => this.#pool.changed()
-    return new RoundTrip({ channel, waits: this.#waits, owner, translate, onOver }, request, sink, (ours) =>
+    return new RoundTrip({ channel, waits: this.#waits, owner, translate }, request, sink, (ours) =>
       channel.request(toLegacyRequest(request.message), ours, this.#wantsLog(request)),
     )
   }
@@ -196,10 +195,7 @@ export class Translation implements ModernServer {
     const member: Member = { channel, initialized, roundTrip: undefined, logLevel: undefined, isHeld }
     channel.listen({
       message: (message) => this.#receive(client, member, message),
-      ended: (error) => {
-        this.#listeners.ended(channel, (sink) => sink.failed(error))
-        this.#pool.changed()
-      },
+      ended: (error) => this.#listeners.ended(channel, (sink) => sink.failed(error)),
     })
     return member
   }
