@@ -3,6 +3,7 @@ import { openStdioGate, type StdioGate, scripted } from './support/gate.ts'
 import {
   callModern,
   createRequest,
+  onlyJson,
   openSession,
   readAnswer,
   readEvents,
@@ -106,7 +107,7 @@ describe.each(['modern', 'both'])('a client of 2026-07-28 with a server that spe
 
   it('gets 404 for a method that is not known, 400 for metadata that is missing, 405 for GET', async () => {
     const origin = await open(era)
-    const unknown = await sendModern(origin, 'no/such')
+    const unknown = await sendModern(origin, 'no/such', {}, onlyJson)
     expect([unknown.status, (await readAnswer(unknown)).error.code]).toEqual([404, -32601])
     const body = createRequest('tools/list', { _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' } })
     const headers = { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/list' }
@@ -126,7 +127,7 @@ describe('a client of an older revision with a server that speaks 2026-07-28 alo
       const origin = await open('modern', { processPer })
       const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'old', version: '1' } }
       for (const id of ['a', 7]) {
-        const response = await sendMcp(`${origin}/mcp`, { body: createRequest('initialize', params, id) })
+        const response = await sendMcp(`${origin}/mcp`, { body: createRequest('initialize', params, id), ...onlyJson })
         expect(response.status).toBe(400)
         expect(response.headers.get('mcp-session-id')).toBeNull()
         expect(await readAnswer(response)).toMatchObject({ id, error: unsupported })
@@ -236,10 +237,10 @@ describe('a client of 2026-07-28 with a server of an older revision', () => {
   it('is refused methods that 2026-07-28 does not have, and unknown revisions', async () => {
     const origin = await open('legacy')
     for (const method of ['initialize', 'ping', 'logging/setLevel', 'resources/subscribe'])
-      expect((await sendModern(origin, method, { uri: 'x:y' })).status).toBe(404)
+      expect((await sendModern(origin, method, { uri: 'x:y' }, onlyJson)).status).toBe(404)
     const _meta = { 'io.modelcontextprotocol/protocolVersion': '2031-01-01', 'io.modelcontextprotocol/clientCapabilities': {} }
     const headers = { 'mcp-protocol-version': '2031-01-01', 'mcp-method': 'tools/list' }
-    const response = await sendMcp(`${origin}/mcp`, { headers, body: createRequest('tools/list', { _meta }) })
+    const response = await sendMcp(`${origin}/mcp`, { headers, body: createRequest('tools/list', { _meta }), ...onlyJson })
     expect(response.status).toBe(400)
     expect((await readAnswer(response)).error).toMatchObject({
       code: -32022,
@@ -331,7 +332,7 @@ describe('a client of 2026-07-28 with a server of an older revision', () => {
       able,
     )
     expect((await readAnswer(again)).result.resultType).toBe('input_required')
-    const unable = await callModern(origin, 'urlNeeded')
+    const unable = await callModern(origin, 'urlNeeded', {}, onlyJson)
     expect(unable.status).toBe(400)
     expect((await readAnswer(unable)).error).toMatchObject({
       code: -32021,

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { openStdioGate, type StdioGate, scripted } from './support/gate.ts'
-import { callModern, readAnswer, readEvents, sendModern } from './support/mcp-requests.ts'
+import { callModern, onlyJson, readAnswer, readEvents, sendModern } from './support/mcp-requests.ts'
 
 const program = fileURLToPath(new URL('./conformance/server/suite-server-stdio.ts', import.meta.url))
 describe('a header that repeats a parameter, before a server that sees no headers (2026-07-28, Server Validation)', () => {
@@ -11,7 +11,7 @@ describe('a header that repeats a parameter, before a server that sees no header
   })
   afterAll(() => gate.close())
   const call = (region: string, headers: Record<string, string>) =>
-    callModern(gate.origin, 'test_region_header', { region }, { headers })
+    callModern(gate.origin, 'test_region_header', { region }, { headers, ...onlyJson })
 
   it.each<[string, Record<string, string>]>([
     ['as it is', { 'Mcp-Param-Region': 'us-west1' }],
@@ -42,7 +42,7 @@ describe.each(['modern', 'legacy'])('a tool that begins to have such a header, a
   }
   afterEach(() => gate.close())
   const echo = async (origin: string, headers: Record<string, string> = {}) =>
-    (await callModern(origin, 'echo', { text: 'x' }, { headers })).status
+    (await callModern(origin, 'echo', { text: 'x' }, { headers, ...onlyJson })).status
   const declare = (origin: string, more: object = {}) =>
     readAnswer(callModern(origin, 'declare', { tool: 'echo', header: 'Text', ...more }))
   const countLists = () => gate.stderr.filter((line) => line === 'lists its tools').length

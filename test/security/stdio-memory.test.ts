@@ -4,6 +4,7 @@ import { openStdioGate, type StdioGate, scripted } from '../support/gate.ts'
 import {
   createRequest,
   createToolCall,
+  onlyJson,
   openSession,
   readAnswer,
   readEvents,
@@ -142,7 +143,7 @@ describe('the memory that bridges have', () => {
     for (let id = 0; id < 12; id++) (await sendBytes(origin, ask(id))).socket.pause()
     await waitUntil(() => gate.records.filter(({ code }) => code === 'upstream_busy').length >= 9, 'most are refused')
     await waitUntil(() => measureMemory() - before < 24 * MiB, 'no more is held')
-    const refused = await session.post(createToolCall('big', { bytes: 7 * MiB }, undefined, 99))
+    const refused = await session.post(createToolCall('big', { bytes: 7 * MiB }, undefined, 99), onlyJson)
     expect(refused.status).toBe(503)
     expect(await readAnswer(refused)).toMatchObject({ id: 99, error: { data: { error: 'upstream_busy' } } })
     const bob = await openSession(origin, { user: 'bob' })
@@ -183,7 +184,7 @@ describe('the memory that bridges have', () => {
     const call = createToolCall('echo', { text: 'x'.repeat(1.6 * MiB) })
     const waiting = await Promise.all(sessions.slice(0, 2).map((session) => session.post(call, { signal: abort.signal })))
     expect(waiting.map(({ status }) => status)).toEqual([200, 200])
-    expect((await sessions[2]?.post(call))?.status).toBe(503)
+    expect((await sessions[2]?.post(call, onlyJson))?.status).toBe(503)
     expect(await (await openSession(origin, { user: 'bob' })).call('echo', { text: 'x' })).toBe('x')
     abort.abort()
   })
@@ -191,7 +192,7 @@ describe('the memory that bridges have', () => {
   it('is not taken by subscriptions: those that the server refuses are none, and the others have a bound', async () => {
     const origin = await openNarrow({ processPer: 'shared' }, 2 * MiB)
     const session = await openSession(origin, { revision: '2025-06-18' })
-    const subscribe = (uri: string) => session.post(createRequest('resources/subscribe', { uri }))
+    const subscribe = (uri: string) => session.post(createRequest('resources/subscribe', { uri }), onlyJson)
     const long = (kind: string, i: number) => `${kind}:${i}/${'x'.repeat(10_000)}`
     for (let i = 0; i < 50; i++) expect((await subscribe(long('no', i))).status).toBe(200)
     const statuses: number[] = []
@@ -204,7 +205,7 @@ describe('the memory that bridges have', () => {
     await session.end()
     const next = await openSession(origin, { revision: '2025-06-18' })
     for (let i = 0; i < 20; i++)
-      expect((await next.post(createRequest('resources/subscribe', { uri: long('yes', i) }))).status).toBe(200)
+      expect((await next.post(createRequest('resources/subscribe', { uri: long('yes', i) }), onlyJson)).status).toBe(200)
   })
 
   it('hears nothing of what the server refused to tell of', async () => {

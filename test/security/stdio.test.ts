@@ -8,6 +8,7 @@ import {
   createRequest,
   createToolCall,
   type Message,
+  onlyJson,
   openSession,
   readAnswer,
   readEvents,
@@ -205,7 +206,7 @@ describe('S5: a child that ends while it is asked', () => {
     const session = await openSession(origin, { revision: '2025-06-18' })
     const hanging = session.post(createToolCall('hang', {}, undefined, 'waits'))
     await gate.waitForStderr('hanging')
-    const response = await session.post(createToolCall(tool, args, undefined, 'ends'))
+    const response = await session.post(createToolCall(tool, args, undefined, 'ends'), onlyJson)
     expect(response.status).toBe(502)
     expect(await readAnswer(response)).toMatchObject({ id: 'ends', error: { code: -31502, data: { error: 'upstream_ended' } } })
     expect(await readAnswer(hanging)).toMatchObject({ id: 'waits', error: { data: { error: 'upstream_ended' } } })

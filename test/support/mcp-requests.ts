@@ -91,6 +91,12 @@ export function textOf(message: Message): string {
   return message.result?.content?.[0]?.text ?? JSON.stringify(message)
 }
 
+/**
+ * For tests that look at the status of an answer which a process is waited for: one that may be an event stream begins as such after a second,
+ * with status 200, whatever the response will be.
+ */
+export const onlyJson = { accept: 'application/json' } as const
+
 let lastId = 0
 
 export function createRequest(method: string, params: Record<string, unknown> = {}, id: string | number = ++lastId) {
