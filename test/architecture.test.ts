@@ -9,6 +9,7 @@ import {
   findHomelessPackages,
   findLostImports,
 } from './architecture/rules.ts'
+import { findStoredFunctions } from './architecture/stored-functions.ts'
 
 /** The tables of DESIGN.md, "Folders". */
 const architecture: Architecture = {
@@ -189,6 +190,13 @@ describe('the sources', () => {
     expect(Object.keys({ ...dependencies, ...peerDependencies }).sort()).toEqual([...homes].sort())
   })
 
+  it('assign no function to a property where it is written, which V8 would keep with all that it closes over', () => {
+    const stored = sources.flatMap(({ path }) =>
+      findStoredFunctions(readFileSync(folder + path, 'utf8')).map((line) => `${path}:${line}`),
+    )
+    expect(stored).toEqual([])
+  })
+
   it('exit in one place', () => {
     const exits = sources.filter(({ path }) => /\bprocess\.(?:exit\b|exitCode|abort)/.test(readFileSync(folder + path, 'utf8')))
     expect(exits.map(({ path }) => path)).toEqual(['cli/main.ts'])
@@ -253,6 +261,19 @@ describe('the scanner behind this', () => {
 
   it('finds imports of files that are not there', () => {
     expect(findLostImports([file('a/b.ts', '../c.ts', './d.ts'), file('c.ts')])).toEqual(['a/b.ts imports a/d.ts'])
+  })
+
+  it('finds functions that are written where they are assigned to a property', () => {
+    const text = `
+      a.b = () => c
+      this.#d ??= async function () {}
+      e[f] = (g) => g
+      const h = () => a
+      a.b = h
+      const i = { j: () => a, k() {} }
+      class L { m = () => a }
+      n = () => a`
+    expect(findStoredFunctions(text)).toEqual([2, 3, 4])
   })
 
   it('has read the sources', () => {

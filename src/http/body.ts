@@ -196,12 +196,13 @@ class Collection {
  */
 function holdBack(request: IncomingMessage): () => void {
   request.pause()
-  request._read = () => undefined
+  request._read = readNothing
   // Node stops reading from a connection whose request is full. Pausing the connection itself takes far more memory.
-  request.push = (piece) => {
+  const pushLast: IncomingMessage['push'] = (piece) => {
     Readable.prototype.push.call(request, piece)
     return false
   }
+  request.push = pushLast
   // Pieces that have arrived are joined and emitted as one. With a known length, this emits no `end` before reading resumes.
   setImmediate(() => request.isPaused() && request.readableLength > 0 && request.read(request.readableLength))
   return () => {
@@ -212,6 +213,8 @@ function holdBack(request: IncomingMessage): () => void {
     request._read(0)
   }
 }
+
+function readNothing(): void {}
 
 /**
  * The body as text.

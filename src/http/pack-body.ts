@@ -26,7 +26,7 @@ export function packBody(request: IncomingMessage): void {
     length = 0
     return pass(pack)
   }
-  request.push = (piece: Buffer | null) => {
+  const push = (piece: Buffer | null): boolean => {
     if (piece === null) {
       passPack()
       return pass(null)
@@ -35,4 +35,5 @@ export function packBody(request: IncomingMessage): void {
     length += piece.length
     return pieces.length < MAX_LOOSE_PIECES && length < MAX_PACK_BYTES ? true : passPack()
   }
+  request.push = push
 }

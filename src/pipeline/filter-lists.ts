@@ -77,7 +77,8 @@ function prepareFilter(exchange: Exchange, answer: FilteredAnswer): ListFilterin
     headers: answer.call.headers,
     filter(reply) {
       const late = new LateFilter(reply)
-      answer.filterFromNowOn = () => late.filterFromNowOn(new CallVisibility(exchange, answer))
+      const filterFromNowOn = (): boolean => late.filterFromNowOn(new CallVisibility(exchange, answer))
+      answer.filterFromNowOn = filterFromNowOn
       return late
     },
   }

@@ -39,7 +39,8 @@ export function loadBody(exchange: Exchange, head: RequestHead): Promise<Buffer>
   const claimRoom = (bytes: number, onLate: () => void): BodyClaim => {
     const owners = { user: nameUser(exchange), server: exchange.record.server ?? '' }
     const claim = edge.bodyRoom.claim(bytes, owners, onLate)
-    exchange.releaseBody = () => claim.release()
+    const release = (): void => claim.release()
+    exchange.releaseBody = release
     return claim
   }
   return readBody({ request, response, limits: edge.limits, clock: edge.clock, claimRoom }, head)

@@ -41,7 +41,8 @@ export class OpenAnswer implements OpenRequest {
   #call: RoutedCall
   /** Why it would not be permitted any more, as it was decided last. */
   #refusal: ProxyError | undefined
-  #stopWaiting: () => void
+  /** For the end of a short answer, later for that of its token. */
+  #waiting: { stop(): void }
 
   constructor(exchange: Exchange, call: RoutedCall, identity: Identity, reply: ServerReply) {
     const { clock, openRequests } = exchange.edge
@@ -53,8 +54,7 @@ export class OpenAnswer implements OpenRequest {
     this.listsReader = createListsReader(call)
     this.openedAt = exchange.record.startedAt
     if (this.lasts) openRequests.add(this)
-    const waiting = watchIdle(SHORT_SECONDS, () => this.#settle(), clock)
-    this.#stopWaiting = () => waiting.stop()
+    this.#waiting = watchIdle(SHORT_SECONDS, () => this.#settle(), clock)
   }
 
   get requestId(): string {
@@ -113,7 +113,7 @@ export class OpenAnswer implements OpenRequest {
 
   /** Called when the answer is over. */
   close(): void {
-    this.#stopWaiting()
+    this.#waiting.stop()
     this.#exchange.edge.openRequests.remove(this)
   }
 
@@ -125,8 +125,8 @@ export class OpenAnswer implements OpenRequest {
   }
 
   #waitForToken(): void {
-    this.#stopWaiting()
-    this.#stopWaiting = waitForToken(this.#call, (reason) => this.end(reason), this.#exchange.edge.clock)
+    this.#waiting.stop()
+    this.#waiting = { stop: waitForToken(this.#call, (reason) => this.end(reason), this.#exchange.edge.clock) }
   }
 
   /** What is permitted may have changed before this was among the open requests. */

@@ -104,7 +104,8 @@ export function createProvider(
     beforeAnswer: options.singleUse.useAll,
   })
   provider.proxy = true
-  provider.OIDCContext.prototype.clientJwtAuthExpectedAudience = () => listOwnNames(plan)
+  const listAudience = (): Set<string> => listOwnNames(plan)
+  provider.OIDCContext.prototype.clientJwtAuthExpectedAudience = listAudience
   for (const middleware of [options.singleUse.middleware, ...hooks.middlewares]) provider.use(middleware)
   provider.use(allowRegistrationFromPages)
   provider.use(answerInvalidClient)
