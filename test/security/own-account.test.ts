@@ -261,6 +261,21 @@ describe('the response of an authorization server', () => {
   })
 })
 
+describe('a hostile MCP server', () => {
+  it.each([
+    ['the identity provider of the company', () => stage.identityProvider.issuer],
+    ['the proxy itself', () => stage.proxy.origin],
+  ])('that names %s as its authorization server gets no token of it', async (_, name) => {
+    await start()
+    const browser = await signInVisitor(stage.proxy.origin, alice)
+    saas.script(RESOURCE_METADATA, () => ({ resource: saas.url, authorization_servers: [name()], scopes_supported: [] }))
+    const page = await sendForm(browser, list(), { action: 'connect', server: 'saas' })
+    expect(page.status).toBeGreaterThanOrEqual(400)
+    expect(readRefresh(await page.text())).toBe('')
+    expect(stage.proxy.log.text()).toContain('trust for something else')
+  })
+})
+
 describe('a client of a stranger', () => {
   it('gets no code without the consent of the user, however many accounts are connected (confused deputy)', async () => {
     await start()

@@ -117,6 +117,7 @@ export function createAccountPlan(upstreamUrl: string): OwnAccountPlan {
     upstreamUrl,
     headers: {},
     issuer: undefined,
+    reservedOrigins: [],
     client: undefined,
     scopes: [],
     allowPrivateNetwork: false,

@@ -67,7 +67,16 @@ function openFormer({ formerReach, resolveHost, clock, ...options }: AccountRevo
   readonly fetch: SafeFetch
 } {
   const fetch = createSafeFetch({ issuer: undefined, ...formerReach, hidesPaths: true }, resolveHost)
-  const plan = { server: '', upstreamUrl: '', headers: {}, issuer: undefined, client: undefined, scopes: [], ...formerReach }
+  const plan = {
+    server: '',
+    upstreamUrl: '',
+    headers: {},
+    issuer: undefined,
+    client: undefined,
+    scopes: [],
+    reservedOrigins: [],
+    ...formerReach,
+  }
   const clients = createAccountClients({ ...options, plan, fetch, clock })
   return {
     fetch,

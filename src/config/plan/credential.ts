@@ -39,7 +39,7 @@ export function createCredentialPlan(server: ServerConfig, inputs: CredentialInp
 function createOwnAccountPlan(
   credential: CredentialConfig,
   server: ServerConfig,
-  { secretsAndFiles, formatHeaders }: CredentialInputs,
+  { broker, secretsAndFiles, formatHeaders }: CredentialInputs,
 ): OwnAccountPlan {
   const { upstream } = server
   if (upstream?.url === undefined) throw new Error('the MCP server of the credential has not been checked')
@@ -48,6 +48,8 @@ function createOwnAccountPlan(
     upstreamUrl: upstream.url,
     headers: formatHeaders(upstream),
     issuer: credential.issuer,
+    reservedOrigins:
+      broker === undefined ? [] : [broker.issuer, broker.identityProvider.issuer].map((url) => new URL(url).origin),
     client: createAccountClientPlan(credential, secretsAndFiles),
     scopes: credential.scopes,
     allowPrivateNetwork: credential.allow_private_network,

@@ -16,6 +16,11 @@ export interface OwnAccountPlan {
   readonly headers: Readonly<Record<string, string>>
   /** Issuer identifier of the one authorization server that may be used; undefined for the one that the MCP server names. */
   readonly issuer: string | undefined
+  /**
+   * Origins of authorization servers that users trust for something else: the proxy and its identity provider. An MCP server that names one
+   * would get what it issues, which others may accept as well; `issuer` permits that.
+   */
+  readonly reservedOrigins: readonly string[]
   /** Undefined where the proxy makes itself known: by a metadata document, or by registration. */
   readonly client: AccountClientPlan | undefined
   /** Scopes to ask for; empty for those that the MCP server names. */
