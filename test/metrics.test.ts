@@ -82,6 +82,16 @@ describe('/metrics of the admin listener', () => {
     expect(text).toMatch(/^mcp_auth_proxy_build_info\{version="\d[^"]*",node="24[^"]*"\} 1$/m)
   })
 
+  it('counts requests that rules and access in shadow mode would have refused, and those alone', async () => {
+    const rules = [{ tool: 'secret_*', deny: true as const, mode: 'shadow' as const }]
+    const access = [{ everyone: true as const, tools: ['search', 'secret_*'] }]
+    const { proxy, token, admin } = await start(undefined, { rules, access, access_mode: 'shadow' })
+    for (const tool of ['search', 'secret_one', 'other', 'search']) expect((await callTool(proxy, token, tool)).status).toBe(200)
+    const permitted = 'mcp_auth_proxy_requests_total{server="files",operation="tools/call",decision="permit",code=""} 4'
+    const text = await readOnceThere(admin, permitted)
+    expect(text).toContain('mcp_auth_proxy_would_deny_total{server="files"} 2\n')
+  })
+
   it('names everything mcp_auth_proxy_, and no user and no secret', async () => {
     const { proxy, token, admin } = await start()
     await callTool(proxy, token, 'search')

@@ -102,6 +102,12 @@ describe('an entry of `access`', () => {
       'servers[0].legacy_clients',
       expect.stringMatching(/past a rule with "deny"/),
     ])
+    expect(mistakesOf({ ...around, rules: [{ tool: 'x', scopes: ['s'], on_deny: 'hide' }] })).toContainEqual([
+      'servers[0].legacy_clients',
+      expect.stringMatching(/past a rule that hides/),
+    ])
+    const places = mistakesOf({ ...around, rules: [{ tool: 'x', scopes: ['s'] }] }).map(([place]) => place)
+    expect(places).not.toContain('servers[0].legacy_clients')
   })
 })
 

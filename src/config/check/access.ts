@@ -96,5 +96,6 @@ function checkServer(
 
 function describeCondition(rules: readonly PartialConfig<RuleConfig>[]): string | undefined {
   const [key] = rules.flatMap((rule) => (['require', 'deny'] as const).filter((name) => rule[name] !== undefined))
-  return key === undefined ? undefined : `a rule with ${quote(key)}`
+  if (key !== undefined) return `a rule with ${quote(key)}`
+  return rules.some((rule) => rule.on_deny === 'hide') ? 'a rule that hides' : undefined
 }
