@@ -63,6 +63,16 @@ it('an address that need not be verified is told, wherever it is looked at', () 
   expect(ofRule("args.email == 'a@example.com'")).toEqual([])
 })
 
+it.each(["principal.claims.scope.contains('mcp:write')", "principal.claims['scp'] == 'mcp:write'"])(
+  'scopes that are looked for in the text of all scopes are told: %s',
+  (expression) => {
+    const told = [expect.stringMatching(/in one text.*'read' in principal\.scopes/)]
+    expect(ofEntry(expression)).toEqual(told)
+    expect(ofRule(expression)).toEqual(told)
+    expect(noticesOf({ access: [{ claim: 'scope', values: ['mcp:write'], tools: ['x'] }] })).toEqual(told)
+  },
+)
+
 it('tells of entries at the top as well', () => {
   const access = [{ who: "principal.claims.email == 'ann@example.com'", tools: ['x'] }]
   const config = { issuers: ['https://idp.example.com'], access, servers: [{ path: '/mcp', upstream: { command: ['node'] } }] }

@@ -61,6 +61,8 @@ function describeStar(what: string, name: string): string[] {
 }
 
 function describeClaim(claim: string): string[] {
+  if (claim === 'scope')
+    return ['the claim scope of an access entry has all scopes in one text. Write who: "\'read\' in principal.scopes".']
   const inToken = claim.replace(/^principal\.(?:claims\.)?/, '')
   return claim === inToken ? [] : [`the claim ${quote(claim)} of an access entry is named as in the token. Was ${inToken} meant?`]
 }

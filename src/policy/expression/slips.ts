@@ -14,7 +14,7 @@ export function findSlips(source: string, use: Use): readonly string[] {
     ...findComparedStars(node, source),
     ...findTest(node, source).flatMap((test) => [...findSlipsOfTest(test), ...(leavesFolder ? findFolder(test) : [])]),
   ])
-  return [...new Set([...found, ...findUnverifiedMail(nodes, source)])]
+  return [...new Set([...found, ...findUnverifiedMail(nodes, source), ...findScopesInOneText(nodes, source)])]
 }
 
 function listNodes(node: Syntax): readonly Syntax[] {
@@ -99,15 +99,25 @@ function findFolder({ name, subject, text }: TextTest): readonly string[] {
 
 /** "the means by which an e-mail address is verified is context specific" (OpenID Connect Core 1.0 §5.1, email_verified). */
 function findUnverifiedMail(nodes: readonly Syntax[], source: string): readonly string[] {
-  if (source.includes('email_verified') || !nodes.some((node) => isMail(node, source))) return []
+  if (source.includes('email_verified') || !nodes.some((node) => readClaim(node, source) === 'email')) return []
   return [
     'principal.claims.email may be what the user typed. Add && principal.claims.email_verified == true, or use `claim: email` of an access entry, which asks for that.',
   ]
 }
 
-function isMail(node: Syntax, source: string): boolean {
-  if (node.op !== '.' && node.op !== '[]') return false
+/** "a JSON string containing a space-separated list of scopes" (RFC 9068 §2.2.3, RFC 8693 §4.2). */
+function findScopesInOneText(nodes: readonly Syntax[], source: string): readonly string[] {
+  const claim = nodes.map((node) => readClaim(node, source)).find((name) => name === 'scope' || name === 'scp')
+  if (claim === undefined) return []
+  return [
+    `principal.claims.${claim} has all scopes in one text at most issuers, of which one may begin like another. Write 'read' in principal.scopes.`,
+  ]
+}
+
+/** The name of the claim that a part of an expression reads. */
+function readClaim(node: Syntax, source: string): string | undefined {
+  if (node.op !== '.' && node.op !== '[]') return undefined
   const [owner, member] = node.args
-  const name = typeof member === 'string' ? member : readText(member)
-  return name === 'email' && writeNode(owner, source) === 'principal.claims'
+  if (writeNode(owner, source) !== 'principal.claims') return undefined
+  return typeof member === 'string' ? member : readText(member)
 }
