@@ -154,7 +154,7 @@ function checkOfflineAccess(
   return [
     about.warning(
       'offline_access_missing',
-      `It knows the scope \`offline_access\`, for which most providers give a refresh token, and \`scopes\` does not ask for it. Without one, users sign in again once its userinfo endpoint cannot be asked any more, or after ${Math.round(unrefreshedSeconds / 60)} min.`,
+      `It knows the scope \`offline_access\`, for which most providers give a refresh token, and \`scopes\` does not ask for it. Without one, users sign in again once its userinfo endpoint cannot be asked any more, or after ${unrefreshedSeconds} s (\`unrefreshed_seconds\`).`,
       'Add `offline_access` to `scopes` of `identity_provider`.',
     ),
   ]

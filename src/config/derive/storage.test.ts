@@ -36,10 +36,10 @@ it('store and keys at the top are those that stood under broker', () => {
 })
 
 it('finds Redis behind Sentinels and in a cluster, with TLS where the URLs say so', () => {
-  const sentinel = { urls: ['rediss://a', 'rediss://[::1]:26379'], master: 'm', password: { env: 'SECRET' } }
+  const sentinel = { urls: ['rediss://a', 'rediss://[::1]:26380'], master: 'm', password: { env: 'SECRET' } }
   const nodes = [
-    { host: 'a', port: 6379 },
-    { host: '::1', port: 26379 },
+    { host: 'a', port: 26379 },
+    { host: '::1', port: 26380 },
   ]
   const tls = { server_name: 'redis.example' }
   const user = { username: undefined, password: env.SECRET }
@@ -51,10 +51,16 @@ it('finds Redis behind Sentinels and in a cluster, with TLS where the URLs say s
     prefix: 'mcp:',
     waitForReplicas: 0,
   })
-  const cluster = { urls: ['redis://a', 'redis://[::1]:26379'] }
+  const cluster = { urls: ['redis://a', 'redis://[::1]:6380'] }
   const more = { username: 'mcp', password: { env: 'SECRET' }, wait_for_replicas: 2 }
   expect(load({ ...signIn, ...storage, store: { kind: 'redis', cluster, ...more } }).store).toMatchObject({
-    place: { kind: 'cluster', nodes },
+    place: {
+      kind: 'cluster',
+      nodes: [
+        { host: 'a', port: 6379 },
+        { host: '::1', port: 6380 },
+      ],
+    },
     user: { username: 'mcp', password: env.SECRET },
     tls: undefined,
     waitForReplicas: 2,

@@ -43,16 +43,22 @@ function createRedisPlan(store: StoreConfig, { findSecret, findFile }: SecretsAn
 function createRedisPlace({ url, sentinel, cluster }: StoreConfig, findSecret: SecretsAndFiles['findSecret']): RedisPlace {
   if (sentinel !== undefined) {
     const user = { username: sentinel.username, password: findSecret(sentinel.password) }
-    return { kind: 'sentinel', nodes: sentinel.urls.map(parseRedisNode), master: sentinel.master, user }
+    return { kind: 'sentinel', nodes: sentinel.urls.map(parseSentinel), master: sentinel.master, user }
   }
-  if (cluster !== undefined) return { kind: 'cluster', nodes: cluster.urls.map(parseRedisNode) }
+  if (cluster !== undefined) return { kind: 'cluster', nodes: cluster.urls.map((node) => parseNode(node, REDIS_PORT)) }
   const { pathname } = new URL(url ?? '')
-  return { kind: 'server', node: parseRedisNode(url ?? ''), database: Number(pathname.slice(1)) }
+  return { kind: 'server', node: parseNode(url ?? '', REDIS_PORT), database: Number(pathname.slice(1)) }
 }
 
-function parseRedisNode(url: string): RedisNode {
+/** Where each listens by default, says Redis. */
+const REDIS_PORT = 6379
+const SENTINEL_PORT = 26_379
+
+const parseSentinel = (url: string): RedisNode => parseNode(url, SENTINEL_PORT)
+
+function parseNode(url: string, defaultPort: number): RedisNode {
   const { hostname, port } = new URL(url)
-  return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? 6379 : Number(port) }
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? defaultPort : Number(port) }
 }
 
 /** The configured keys. */

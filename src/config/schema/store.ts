@@ -12,7 +12,7 @@ const credentials = {
 const sentinel = z
   .strictObject({
     urls: listOf(findSentinelMistake).describe(
-      '`redis://host:port` of each Sentinel, or `rediss://` where Sentinels and Redis speak TLS.',
+      '`redis://host:port` of each Sentinel, or `rediss://` where Sentinels and Redis speak TLS. Without a port, 26379.',
     ),
     master: z.string().min(1).describe('Name of the master that they monitor.'),
     username: credentials.username.describe('ACL user at the Sentinels. By default the default user.'),
@@ -23,7 +23,7 @@ const sentinel = z
 const cluster = z
   .strictObject({
     urls: listOf(findRedisNodeMistake).describe(
-      '`redis://host:port` or `rediss://host:port` of some nodes; the others are found through them.',
+      '`redis://host:port` or `rediss://host:port` of some nodes (without a port, 6379); the others are found through them.',
     ),
   })
   .describe('A Redis Cluster. One shard has the store, one the counts of rate limits.')
@@ -52,7 +52,7 @@ export const store = z
     path: z.string().min(1).optional().describe('File for `sqlite`. By default `open-mcp-auth-proxy.db`.'),
     url: text((url) => findRedisUrlMistake(url))
       .optional()
-      .describe('`redis://host:port` or `rediss://host:port`, for `redis`.'),
+      .describe('`redis://host:port` or `rediss://host:port`, for `redis`. Without a port, 6379.'),
     sentinel: sentinel.optional(),
     cluster: cluster.optional(),
     username: credentials.username.describe('ACL user for `redis`. By default the default user.'),
