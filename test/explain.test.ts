@@ -50,7 +50,7 @@ writeFileSync(
 servers:
   - path: /data
     upstream: http://localhost/mcp
-    rules: [{ resource: "db://secret/**", deny: true }, { resource: "db://known/**", scopes: [] }]
+    rules: [{ resource: "db://secret/**", deny: true }, { resource: "db://known/**", scopes: [] }, { resource: "file:///srv/**/.env", deny: true }]
 `,
 )
 
@@ -128,6 +128,7 @@ describe('explain', { timeout: 60_000 }, () => {
     expect(await textOf('db://public/%2e%2e/x')).toContain(hint)
     expect(await textOf('db://secret/x')).toContain('rules[0]: resource db://secret/**: denied →')
     expect(await textOf('db://known/x')).not.toContain('rules[0]')
+    expect(await textOf('file:///srv/.env')).toContain('rules[2]: resource file:///srv/**/.env: denied →')
   })
 
   it('prints the same as JSON', async () => {

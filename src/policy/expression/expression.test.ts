@@ -158,6 +158,9 @@ describe('an expression', () => {
     `(now - timestamp('2026-01-01T00:00:00Z')).getHours() == 48`,
     `now.getHours() < 24 && now.getDayOfWeek() in [0, 6] && now.getMonth() != 11 && now.getDate() != 31`,
     `now.getFullYear() == 2026`,
+    `duration(args.age).getHours() == 48`,
+    `[now - now].exists(age, age.getHours() == 48)`,
+    `request.address == server || request.address == args.address || request.address in args.addresses`,
     `request.address in ['10.0.0.1', '2001:DB8::1', '::ffff:192.0.2.1']`,
   ])('may compare with whatever there may be: %s', (source) => {
     expect(() => compileExpression(source, 'require')).not.toThrow()
@@ -217,6 +220,8 @@ describe('at the start is refused', () => {
     [`now.getDate() == 0`, 17, /getDate is 1 to 31/],
     [`now.getDayOfMonth() == 31`, 23, /getDayOfMonth is 0 to 30/],
     [`timestamp('2026-01-01T00:00:00Z').getHours() != 24 || now.getHours() == 24`, 48, /getHours is 0 to 23/],
+    [`now.getDayOfWeek() != 7.0`, 22, /getDayOfWeek is 0 \(Sunday\) to 6/],
+    [`now.getSeconds() == 60`, 20, /getSeconds is 0 to 59/],
     [`now.getMinutes() == 60`, 20, /getMinutes is 0 to 59/],
     [`request.address == '10.0.0.0/8'`, 19, /request.address is one address/],
     [`!(request.address in ['10.0.0.1', '10.0.*'])`, 34, /request.address is one address/],

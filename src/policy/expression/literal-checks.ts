@@ -43,8 +43,12 @@ function checkField(side: Syntax, literals: readonly Syntax[]): void {
   if (side.op !== 'rcall' || !isMoment(side.args[1])) return
   const [name] = side.args
   const [least, most, words] = (Object.hasOwn(fields, name) && fields[name]) || NO_FIELD
-  const wrong = literals.find(({ op, args }) => op === 'value' && typeof args === 'bigint' && (args < least || args > most))
+  const wrong = literals.find(({ op, args }) => op === 'value' && isNumber(args) && (args < least || args > most))
   if (wrong !== undefined) refuse(wrong, `${name} is ${words}`)
+}
+
+function isNumber(value: unknown): value is bigint | number {
+  return typeof value === 'bigint' || typeof value === 'number'
 }
 
 const NO_FIELD = [-(2n ** 63n), 2n ** 63n, ''] as const

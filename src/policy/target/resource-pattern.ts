@@ -32,7 +32,7 @@ export function compileResourcePattern(pattern: string): ResourcePattern {
     restricts: fitAny(restricted),
     mayRestrict: (beginning) => beginnings.some((own) => own.startsWith(beginning) || beginning.startsWith(own)),
     coversBeginning: (beginning) => boundless.some((own) => beginning.startsWith(own)),
-    names: asWritten(fitAny([...new Set([written, decodeOnce(written)])])),
+    names: asWritten(fitAny([...new Set([written, decodeOnce(written)])].flatMap(withoutFolders))),
     namesReading: normalized(fitAny(opened)),
   }
 }
