@@ -57,6 +57,25 @@ describe.each(halves)('a server that has closed %s and lives on', (_what, stream
   })
 })
 
+describe('a server that has closed its input over a call', () => {
+  it.each(['session', 'shared'] as const)('fails that call, and is replaced (a child per %s)', async (processPer) => {
+    const origin = await open(processPer)
+    const session = await openSession(origin, { revision: '2025-06-18' })
+    const call = createToolCall('close', { stream: 0, isSilent: true }, undefined, 'last')
+    expect(await readAnswer(session.post(call))).toMatchObject({ id: 'last', error: { data: { error: 'upstream_ended' } } })
+    expect(gate.stderr).toContain('closed in silence')
+    expect(gate.events[0]).toContain('no longer reads its input (EPIPE)')
+    expect(await (await openSession(origin)).call('echo', { text: 'again' })).toBe('again')
+  })
+
+  it('fails that call of a client of 2026-07-28', async () => {
+    const origin = await open('session', { ERA: 'modern' })
+    const call = callModern(origin, 'close', { stream: 0, isSilent: true })
+    expect((await readAnswer(call)).error.data.error).toBe('upstream_ended')
+    expect(textOf(await readAnswer(callModern(origin, 'echo', { text: 'again' })))).toBe('again')
+  })
+})
+
 describe('a server that a shell started and that is gone', () => {
   it('is noticed by its pipes, although the shell lives', async () => {
     const script = '"$@"; exec </dev/null >/dev/null; sleep 1000'

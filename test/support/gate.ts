@@ -175,7 +175,7 @@ export async function openStdioGate(
       processPer: 'session',
       maxProcesses: 20,
       idleSeconds: 600,
-      startSeconds: 20,
+      startSeconds: 60,
       requestSeconds: 600,
       maxMessageBytes: 16 * 1024 * 1024,
       ...plan,

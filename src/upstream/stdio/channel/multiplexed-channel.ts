@@ -48,6 +48,7 @@ export class Channel {
   #events: ChannelEvents
   #process: ServerProcess | undefined
   #idleSince: number
+  #hasAnswered = false
   #relieved: () => void = () => undefined
   /** The request that log messages belong to. */
   #exclusive: ChannelRequest | undefined
@@ -70,6 +71,11 @@ export class Channel {
       ended: (end) => channel.#finish(end),
     })
     return channel
+  }
+
+  /** Whether the process has answered a request, so that it has started. */
+  get hasAnswered(): boolean {
+    return this.#hasAnswered
   }
 
   get isOver(): boolean {
@@ -206,6 +212,7 @@ export class Channel {
 
   /** A response to nothing that is pending is dropped. */
   #answer(message: ChildMessage): void {
+    this.#hasAnswered = true
     const id = formatId(message.id)
     const request = this.#findAnswered(id)
     if (!request) return void this.#ids.cancelled?.delete(id)

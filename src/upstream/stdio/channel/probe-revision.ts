@@ -1,3 +1,4 @@
+import type { Clock } from '../../../core/clock.ts'
 import { ProxyError } from '../../../core/errors.ts'
 import { isObject } from '../../../core/is-object.ts'
 import type { ProcessOwner } from '../process/process-owner.ts'
@@ -49,7 +50,7 @@ export async function probeRevision(source: ProcessSource, owner: ProcessOwner, 
 }
 
 async function ask({ clock }: ProcessSource, channel: Channel): Promise<ServerProtocol> {
-  const discovered = channel.ask('server/discover', { _meta: PROXY_ENVELOPE }).then(readDiscovery)
+  const discovered = discover(channel).then(readDiscovery)
   const { promise: silence, resolve } = Promise.withResolvers<undefined>()
   const cancel = clock.after(DISCOVER_PATIENCE_MS, () => resolve(undefined))
   const early = await Promise.race([discovered, silence]).finally(cancel)
@@ -59,6 +60,25 @@ async function ask({ clock }: ProcessSource, channel: Channel): Promise<ServerPr
     .ask('initialize', initializeParams({}))
     .then(({ result }) => (isObject(result) ? LEGACY : discovered))
   return Promise.race([discovered, initialized]).finally(() => channel.end())
+}
+
+/**
+ * Waits until a modern server has started: until it answers a request, whatever it says.
+ *
+ * @throws ProxyError `upstream_timeout`, `upstream_ended`, `upstream_busy`
+ */
+export async function awaitStart(clock: Clock, channel: Channel, startMs: number): Promise<void> {
+  if (channel.hasAnswered) return
+  try {
+    await answerWithin(clock, startMs, discover(channel))
+  } catch (error) {
+    channel.giveUp(error)
+    throw error
+  }
+}
+
+function discover(channel: Channel): Promise<Readonly<Record<string, unknown>>> {
+  return channel.ask('server/discover', { _meta: PROXY_ENVELOPE })
 }
 
 function readDiscovery({ result, error }: Readonly<Record<string, unknown>>): ServerProtocol {

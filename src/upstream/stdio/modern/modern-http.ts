@@ -62,11 +62,11 @@ export class ModernHttp {
 
   constructor(options: ModernHttpOptions) {
     this.#options = options
-    const { source, isShared, openMemory } = options
+    const { source, isShared, startMs, openMemory } = options
     this.#paramHeaders = new ParamHeaders(source.clock, openMemory)
     const toolsChanged = (poolKey: string): void => this.#paramHeaders.forget(poolKey)
     const startChannel: StartChannel = (owner) => this.#startChannel(owner)
-    this.#modern = createPassThrough({ clock: source.clock, startChannel, isShared, toolsChanged })
+    this.#modern = createPassThrough({ clock: source.clock, startChannel, startMs, isShared, toolsChanged })
     this.#legacy = options.createTranslation(startChannel, toolsChanged)
     source.onFull(() => [...this.#listProbed(), ...this.#modern.spares(), ...this.#legacy.spares()])
   }

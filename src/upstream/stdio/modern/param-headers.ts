@@ -7,7 +7,7 @@ import { isObject } from '../../../core/is-object.ts'
 import { decodeHeaderValue } from '../../../mcp/header-agreement.ts'
 import { answerWithin } from '../channel/answer-timeout.ts'
 import { whileQueued } from '../channel/channel-pool.ts'
-import { cancelRequest, type PendingRequest, UNSENT } from '../channel/pending-request.ts'
+import { cancelRequest } from '../channel/pending-request.ts'
 import type { RequestSink } from '../channel/request-sink.ts'
 import { findHeader } from '../wire/accept-header.ts'
 import { createClientMessage, metaOf, paramsOf, readParam } from '../wire/client-messages.ts'
@@ -23,7 +23,7 @@ interface Declaration {
 
 /** How long a list of tools is valid. */
 const FRESH_MS = 60_000
-/** How long a server may take to list its tools. */
+/** How long a server may take to list its tools, from the time when its process was asked. */
 const LIST_PATIENCE_MS = 30_000
 /** Of a list of tools. */
 const MAX_PAGES = 100
@@ -178,18 +178,15 @@ async function askWithin(
   server: ModernServer,
   request: ModernRequest,
 ): Promise<Readonly<Record<string, unknown>> | undefined> {
-  let pending: PendingRequest = UNSENT
-  const answered = new Promise<Readonly<Record<string, unknown>>>((resolve, reject) => {
-    const sink: RequestSink = {
-      kind: 'response',
-      related: () => undefined,
-      response: (_text: string, answer: Readonly<Record<string, unknown>>) => resolve(answer),
-      failed: reject,
-    }
-    server.request(request, sink).then((given) => {
-      pending = given
-    }, reject)
-  })
+  const { promise: answered, resolve, reject } = Promise.withResolvers<Readonly<Record<string, unknown>>>()
+  const sink: RequestSink = {
+    kind: 'response',
+    related: () => undefined,
+    response: (_text: string, answer: Readonly<Record<string, unknown>>) => resolve(answer),
+    failed: reject,
+  }
+  // The process may have to start first, which has a time limit of its own.
+  const pending = await server.request(request, sink)
   try {
     const { result } = await answerWithin(clock, LIST_PATIENCE_MS, answered, 'a request for its tools')
     return isObject(result) ? result : undefined

@@ -25,10 +25,14 @@ const idsOf = (user: string): OwnedIds => ({
 
 function open(isShared = false) {
   const source = createFakeSource()
+  source.onRead = (process, { id, method }) => {
+    if (method === 'server/discover') queueMicrotask(() => process.say({ id, result: {} }))
+  }
   const changed: string[] = []
   const server = createPassThrough({
     clock: source.clock,
     startChannel: (owner) => Channel.start(source, owner, NO_EVENTS),
+    startMs: 40_000,
     isShared,
     toolsChanged: (key) => void changed.push(key),
   })
@@ -56,7 +60,7 @@ describe('a request to a modern server', () => {
   it('has its owner’s ids opened, and gets those of its answer sealed', async () => {
     const { source, send } = open()
     const { responses } = await send('tools/call', { requestState: 'alice:s' })
-    expect(source.processes[0]!.read[0].params.requestState).toBe('s')
+    expect(source.processes[0]!.read.at(-1).params.requestState).toBe('s')
     source.processes[0]!.answer('tools/call', { resultType: 'task', taskId: 't', requestState: 'r' })
     expect(responses[0].result).toEqual({ resultType: 'task', taskId: 'alice:t', requestState: 'alice:r' })
   })
@@ -80,7 +84,7 @@ describe('a request to a modern server', () => {
     const [process] = source.processes
     const say = (method: string, id: number) =>
       process!.say({ method, params: { progressToken: id, _meta: { 'io.modelcontextprotocol/subscriptionId': id } } })
-    for (const id of [1, 2])
+    for (const id of [2, 3])
       for (const method of ['notifications/progress', 'notifications/tools/list_changed', 'notifications/prompts/list_changed'])
         say(method, id)
     expect(call.related.map(({ method }) => method)).toEqual(['notifications/progress'])
@@ -97,6 +101,30 @@ describe('a request to a modern server', () => {
     const { related } = await shared.send('tools/call', {}, 'debug')
     shared.source.processes[0]!.say({ method: 'notifications/message', params: {} })
     expect([related, shared.source.processes.length]).toEqual([[], 1])
+  })
+})
+
+describe('a process of a modern server', () => {
+  it('is asked for nothing else until it has answered its first request', async () => {
+    const { source, send } = open()
+    source.onRead = () => undefined
+    const sent = send('tools/call')
+    await settle()
+    source.clock.advance(39_999)
+    expect(source.processes[0]!.read.map(({ method }) => method)).toEqual(['server/discover'])
+    source.processes[0]!.answer('server/discover', {})
+    await sent
+    expect(source.processes[0]!.read.at(-1).method).toBe('tools/call')
+  })
+
+  it('that does not answer it in time is ended, and the operator hears of it', async () => {
+    const { source, send } = open()
+    source.onRead = () => undefined
+    const failed = expect(send('tools/call')).rejects.toMatchObject({ code: 'upstream_timeout' })
+    await settle()
+    source.clock.advance(40_000)
+    await failed
+    expect([source.processes[0]!.isOver, source.silences]).toEqual([true, 1])
   })
 })
 
@@ -154,6 +182,27 @@ describe('a header that repeats a parameter', () => {
     ['true', true, 'agrees'],
   ])('%j beside %j: %s', async (sent, value, outcome) => {
     expect(await check(sent, value).checkOnce()).toBe(outcome)
+  })
+
+  it('is checked by a list that is waited for half a minute, from when the server was asked', async () => {
+    const source = createFakeSource()
+    const asked = Promise.withResolvers<{ kind: 'unsent' }>()
+    const server = { request: () => asked.promise }
+    const headers = new ParamHeaders(source.clock, createCountingMemory)
+    const checking = headers.check(createCall({}), createRequest('tools/call', { name: 'echo' }), server as never)
+    let outcome: unknown
+    checking.catch(({ code }) => {
+      outcome = code
+    })
+    source.clock.advance(60_000)
+    asked.resolve({ kind: 'unsent' })
+    await settle()
+    source.clock.advance(29_999)
+    await settle()
+    expect(outcome).toBeUndefined()
+    source.clock.advance(1)
+    await settle()
+    expect(outcome).toBe('upstream_timeout')
   })
 
   it('is checked by a list of tools of the last minute', async () => {

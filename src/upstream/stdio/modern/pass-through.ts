@@ -3,6 +3,7 @@ import { ProxyError } from '../../../core/errors.ts'
 import { Pool, type PoolKey, type PoolMember } from '../channel/channel-pool.ts'
 import type { Channel } from '../channel/multiplexed-channel.ts'
 import type { PendingRequest } from '../channel/pending-request.ts'
+import { awaitStart } from '../channel/probe-revision.ts'
 import { answered, type RequestSink, type ResponseSink } from '../channel/request-sink.ts'
 import type { ProcessOwner } from '../process/process-owner.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
@@ -19,6 +20,8 @@ const ACKNOWLEDGED = 'notifications/subscriptions/acknowledged'
 export interface PassThroughOptions {
   readonly clock: Clock
   readonly startChannel: StartChannel
+  /** Time that a process has to answer its first request. */
+  readonly startMs: number
   /** Whether principals share processes. */
   readonly isShared: boolean
   readonly toolsChanged: ToolsChanged
@@ -29,8 +32,12 @@ interface ServedOwner extends PoolKey {
 }
 
 /** Passes modern requests to modern servers. Only ids are replaced. */
-export function createPassThrough({ clock, startChannel, isShared, toolsChanged }: PassThroughOptions): ModernServer {
-  const pool = new Pool<PoolMember, ServedOwner>(clock, async ({ owner }) => ({ channel: await startChannel(owner) }))
+export function createPassThrough({ clock, startChannel, startMs, isShared, toolsChanged }: PassThroughOptions): ModernServer {
+  const pool = new Pool<PoolMember, ServedOwner>(clock, async ({ owner }) => {
+    const channel = await startChannel(owner)
+    await awaitStart(clock, channel, startMs)
+    return { channel }
+  })
   return {
     async request(request, sink) {
       const { message, envelope, owner, poolKey, ids } = request

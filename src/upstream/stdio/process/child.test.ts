@@ -57,6 +57,12 @@ describe('a child', () => {
     expect(heard).toBe(1)
   })
 
+  it('that closes its input ends, although it had read all that was written to it', async () => {
+    const { child, ended } = run('read line; exec <&-; exec sleep 1000')
+    child.write(notification)
+    expect((await ended).reason.message).toContain('no longer reads its input (EPIPE)')
+  })
+
   it('ends alone when its last line does', async () => {
     const { ended } = run(`printf '%s' '${notification}'`, {
       message: () => {

@@ -1,6 +1,6 @@
 import type { Buffer } from 'node:buffer'
 import { type ChildProcess, spawn } from 'node:child_process'
-import type { Clock } from '../../../core/clock.ts'
+import type { CancelTimer, Clock } from '../../../core/clock.ts'
 import { ProxyError } from '../../../core/errors.ts'
 import type { MemoryShare } from '../../../core/held-memory.ts'
 import type { StdioUpstreamPlan } from '../../../core/plan/upstream-plan.ts'
@@ -19,6 +19,8 @@ const GRACE_MS = 2000
 const DRAIN = { silentMs: 50, longestMs: 1000 }
 /** Time in which a process whose pipe broke is usually reported to have ended. */
 const SUSPECT_MS = 200
+/** How often it is checked whether a process still reads its input. */
+const INPUT_CHECK_MS = 1000
 const RETRY_AFTER_SECONDS = 2
 
 export interface ChildHandlers extends ProcessHandlers {
@@ -53,6 +55,7 @@ export class Child implements ServerProcess {
   readonly #ended = Promise.withResolvers<void>()
   readonly #process: ChildProcess | undefined
   readonly #input: InputQueue | undefined
+  readonly #stopChecks: CancelTimer
   #state: State = { kind: 'running' }
   #exit = ''
   #pauses = 0
@@ -64,6 +67,7 @@ export class Child implements ServerProcess {
     this.#memory = new HeldBytes(options.memory)
     this.#process = this.#start()
     this.#input = this.#process?.stdin ? new InputQueue(this.#process.stdin, this.#memory) : undefined
+    this.#stopChecks = options.clock.every(INPUT_CHECK_MS, () => this.#input?.check())
   }
 
   /** Undefined where it could not be started. */
@@ -223,6 +227,7 @@ export class Child implements ServerProcess {
     if (this.#state.kind === 'over') return
     const before = this.#state
     this.#state = { kind: 'over' }
+    this.#stopChecks()
     this.#memory.giveAll()
     this.#log.end()
     if (this.#process?.pid !== undefined) this.#options.watchdog.remove(this.#process.pid)

@@ -31,6 +31,17 @@ describe('messages for a process', () => {
     expect(memory.held).toBe(0)
   })
 
+  it('are all that is written: a check of the input adds nothing to them, nor to one that does not read', async () => {
+    const { queue, written, taken } = openInput()
+    queue.check()
+    expect(written).toEqual([''])
+    taken[0]!()
+    queue.push('1')
+    queue.flush()
+    queue.check()
+    expect(written.join('')).toBe('1\n')
+  })
+
   it('have line separators of other programs escaped', async () => {
     const { queue, written } = openInput()
     queue.push('"\u2028\u2029"')

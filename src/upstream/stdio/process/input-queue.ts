@@ -55,6 +55,16 @@ export class InputQueue {
     })
   }
 
+  /**
+   * Has the input fail where the process has closed it. A message that was in the pipe by then is lost without an error, and only the next
+   * write would tell. Nothing is written for this, and the process reads nothing: on Windows it would read the end of its input, so it is not
+   * done there.
+   */
+  check(): void {
+    const isQuiet = this.#input.writable && this.#input.writableLength === 0
+    if (isQuiet && process.platform !== 'win32') this.#input.write('')
+  }
+
   /** Writes what is left, and ends the input. */
   end(): void {
     this.flush()
