@@ -10,11 +10,11 @@ import { measureStalledClients } from './limits/stalled-clients.ts'
 import { measureUnknownKeys } from './limits/unknown-keys.ts'
 import { measureWorstBodies } from './limits/worst-bodies.ts'
 import { createLogSink } from './log-sink.ts'
-import { audience } from './plan.ts'
+import { audience, type ProxyArgument } from './plan.ts'
 import { mintTokens } from './workload.ts'
 
 /**
- * What the proxy bears: each run prints one line of JSON. Arguments name the runs (`R8`, `R9`, `R11`, `R12`, `R13`, `R18`, `R21`); without any, all. Ends
+ * What the proxy bears: each run prints one line of JSON. Arguments name the runs (`R8`, `R9`, `R11`, `R12`, `R12-rules` where a rule looks at the arguments, `R13`, `R18`, `R21`); without any, all. Ends
  * with 1 when a run missed its target.
  */
 
@@ -23,10 +23,14 @@ const runs: Readonly<Record<string, (setting: Setting) => Promise<Measured>>> = 
   R9: measureStalledClients,
   R11: measureOversizedBodies,
   R12: measureWorstBodies,
+  'R12-rules': measureWorstBodies,
   R13: measureSlowHeaders,
   R18: measureAborts,
   R21: measureUnknownKeys,
 }
+
+/** What the proxy of a run is told besides. */
+const differences: Readonly<Record<string, Partial<ProxyArgument>>> = { 'R12-rules': { rules: 'expression' } }
 
 if (!existsSync(new URL('../dist/app.js', import.meta.url))) throw new Error('build first: npm run build')
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(runs)
@@ -34,7 +38,7 @@ let missed = false
 for (const name of names) {
   const run = runs[name]
   if (!run) throw new Error(`no run ${name}; there are ${Object.keys(runs).join(', ')}`)
-  const result = await withSetting(run).catch((error: unknown): Measured => describeFailure(name, error))
+  const result = await withSetting(run, differences[name]).catch((error: unknown): Measured => describeFailure(name, error))
   missed ||= !result.pass
   console.log(JSON.stringify(result))
 }
@@ -45,7 +49,10 @@ function describeFailure(id: string, error: unknown): Measured {
   return { id, target: 'the run comes to its end', measured: { error: String(error) }, pass: false }
 }
 
-async function withSetting(run: (setting: Setting) => Promise<Measured>): Promise<Measured> {
+async function withSetting(
+  run: (setting: Setting) => Promise<Measured>,
+  difference: Partial<ProxyArgument> = {},
+): Promise<Measured> {
   const issuer = await startIssuer({ audience })
   const log = createLogSink()
   const started: Child[] = []
@@ -57,7 +64,7 @@ async function withSetting(run: (setting: Setting) => Promise<Measured>): Promis
   try {
     const tokens = await mintTokens(issuer, 100)
     const upstream = await start('upstream.ts')
-    const argument = { upstreamPort: upstream.port, issuer: issuer.issuer }
+    const argument = { upstreamPort: upstream.port, issuer: issuer.issuer, ...difference }
     const proxy = await start('proxy.ts', { argument, output: log.descriptor })
     return await run({
       upstream,

@@ -46,7 +46,7 @@ export async function measureWorstBodies({ proxy, tokens, startTraffic }: Settin
 
 function formatWorstBody(id: string): string {
   const deep = `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`
-  const head = `{"jsonrpc":"2.0","id":"${id}","method":"tools/call","params":{"name":"${calledTool}","arguments":{"deep":${deep}`
+  const head = `{"jsonrpc":"2.0","id":"${id}","method":"tools/call","params":{"name":"${calledTool}","arguments":{"days":3,"deep":${deep}`
   const members: string[] = [head]
   const each = Math.floor((bodyBytes - head.length) / keys)
   for (let key = 0; key < keys; key++) members.push(`"${String(key).padEnd(each - 6, 'k')}":1`)
