@@ -14,43 +14,10 @@ function noticesOf(server: object): readonly string[] {
 const ofRule = (require: string) => noticesOf({ rules: [{ tool: 'x', require }] })
 const ofEntry = (who: string) => noticesOf({ access: [{ who, tools: ['x'] }] })
 
-it.each<[string, RegExp]>([
-  ["args.path.startsWith('/srv/public/')", /`\.\.`.*!args\.path\.contains\('\.\.'\)/],
-  ["args.path.glob('/srv/public/*')", /`\.\.`/],
-  ["glob(args.path, '/srv/public/*')", /`\.\.`/],
-  ["args.files.all(f, f.path.startsWith('file:///srv/'))", /`\.\.`.*!f\.path\.contains/],
-  ["!args.path.startsWith('/etc/')", /`\.\.`/],
-  ["args.url.startsWith('https://example.com')", /https:\/\/example\.com\.evil\.example.*'https:\/\/example\.com\/'/],
-  ["args.to.endsWith('example.com')", /evilexample\.com.*'@example\.com'.*'\.example\.com'/],
-  ["args.path == '/srv/*'", /letter by letter.*glob/],
-  ["args.path != '/etc/*'", /letter by letter.*glob/],
-  ["'/etc/*' != args.path", /letter by letter.*glob/],
-  ["!args.path.startsWith('/etc*')", /letter by letter.*glob/],
-  ["args.name in ['a', 'get_*']", /letter by letter.*glob/],
-  ["'team-*' in principal.groups", /letter by letter.*exists/],
-  ["args.path.glob('get_.*')", /no regular expression/],
-  ["args.path.glob('get_[ab]')", /no regular expression/],
-])('an expression that says something else than it seems to is told at each start: %s', (expression, told) => {
-  expect(ofRule(expression)).toEqual([expect.stringMatching(told)])
-  expect(ofRule(expression)[0]).toMatch(/^server mcp: require of a rule: /)
-})
-
-it.each([
-  "args.path.startsWith('/srv/public/') && !args.path.contains('..')",
-  "args.path == '/srv/public/a'",
-  "args.path.startsWith('/')",
-  "args.url.startsWith('https://example.com/')",
-  "args.url.startsWith('https://')",
-  "args.to.endsWith('@example.com')",
-  "args.host.endsWith('.example.com')",
-  "args.name.endsWith('_draft')",
-  "args.text.contains('*')",
-  "args.op == '*'",
-  "args.name.glob('get_*')",
-  "args.name.glob('v1.*')",
-  "'finance' in principal.groups",
-])('and an ordinary one is not: %s', (expression) => {
-  expect(ofRule(expression)).toEqual([])
+it('an expression that says something else than it seems to is told at each start, with where it is', () => {
+  expect(ofRule("args.path.startsWith('/srv/public/')")).toEqual([expect.stringMatching(/^server mcp: require of a rule: /)])
+  expect(ofEntry("'team-*' in principal.groups")).toEqual([expect.stringMatching(/^server mcp: who of an access entry: /)])
+  expect(ofRule("args.path == '/srv/public/a'")).toEqual([])
 })
 
 it('an address that need not be verified is told, wherever it is looked at', () => {
