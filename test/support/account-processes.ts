@@ -31,8 +31,8 @@ export interface AccountProcesses {
   /** Has the token endpoint answer when it is told to. */
   holdTokens(answer: object): { readonly release: () => void; readonly asked: Promise<void> }
   listRefreshes(): readonly AskedOnce[]
-  /** Lets time pass until this has come to an end. */
-  passTime<T>(work: Promise<T>): Promise<T>
+  /** Lets time pass until this has come to an end, so many milliseconds in each turn. */
+  passTime<T>(work: Promise<T>, step?: number): Promise<T>
   close(): Promise<void>
 }
 
@@ -90,7 +90,7 @@ export async function openAccountProcesses(): Promise<AccountProcesses> {
       return { release: released.resolve, asked: asked.promise }
     },
     listRefreshes: () => saas.at('/token').filter(({ form }) => form.get('grant_type') === 'refresh_token'),
-    passTime: (work) => passTime(work, clock),
+    passTime: (work, step = 100) => passTime(work, clock, step),
     async close() {
       for (const accounts of open) await accounts.close()
       await saas.close()
@@ -98,14 +98,14 @@ export async function openAccountProcesses(): Promise<AccountProcesses> {
   }
 }
 
-async function passTime<T>(work: Promise<T>, clock: FakeClock): Promise<T> {
+async function passTime<T>(work: Promise<T>, clock: FakeClock, step: number): Promise<T> {
   let isOver = false
   const end = () => {
     isOver = true
   }
   work.then(end, end)
   while (!isOver) {
-    clock.advance(100)
+    clock.advance(step)
     await new Promise((resolve) => setImmediate(resolve))
   }
   return work
