@@ -1,6 +1,6 @@
 import type { ChangingList } from '../core/declared-capabilities.ts'
 import { isObject } from '../core/is-object.ts'
-import { type BeginningReader, createBeginningReader, parseMessage } from './stream-beginning.ts'
+import { BeginningReader, parseMessage } from './stream-beginning.ts'
 
 /** Reads of which lists an event stream is to tell that they have changed. */
 export type ListsReader = BeginningReader<readonly ChangingList[]>
@@ -10,12 +10,12 @@ const ACKNOWLEDGED = { tools: 'toolsListChanged', prompts: 'promptsListChanged',
 
 /** Reads what a server has agreed to tell of, from the first message of a subscription (2026-07-28, subscriptions, Acknowledgment). */
 export function createAcknowledgmentReader(): ListsReader {
-  return createBeginningReader((text) => findAcknowledged(parseMessage(text)))
+  return new BeginningReader((text) => findAcknowledged(parseMessage(text)))
 }
 
 /** Reads what a server has declared, from the first answer to `initialize` on a stream. */
 export function createDeclarationReader(): ListsReader {
-  return createBeginningReader(findDeclaredLists)
+  return new BeginningReader(findDeclaredLists)
 }
 
 function findAcknowledged(message: unknown): ChangingList[] {

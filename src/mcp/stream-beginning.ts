@@ -1,37 +1,42 @@
 import { UNACCOUNTED } from '../core/held-memory.ts'
-import { createHeldBytes } from './list-filter/held-bytes.ts'
+import { HeldBytes } from './list-filter/held-bytes.ts'
 import { createEventSplitter } from './list-filter/split-events.ts'
 
 /** Longest beginning of a stream that is looked at. */
 const MAX_LENGTH = 64 * 1024
 
-/** Reads along for something that comes at the beginning of an event stream. */
-export interface BeginningReader<T> {
-  read(chunk: Uint8Array): void
-  /** Undefined until it has come, and where it does not. */
-  readonly found: T | undefined
-}
+/**
+ * Reads along for something that comes at the beginning of an event stream. A class: V8 would keep an object literal with a getter until the
+ * whole heap is collected.
+ */
+export class BeginningReader<T> {
+  readonly #find: (data: string) => T | undefined
+  /** Each byte is looked at once: a server may send its stream in single bytes. */
+  #split: ReturnType<typeof createEventSplitter> | undefined = createEventSplitter(new HeldBytes({ memory: UNACCOUNTED }))
+  #left = MAX_LENGTH
+  #found: T | undefined
 
-/** @param find - called with the data of each event until it has found something */
-export function createBeginningReader<T>(find: (data: string) => T | undefined): BeginningReader<T> {
-  // Each byte is looked at once: a server may send its stream in single bytes.
-  let split: ReturnType<typeof createEventSplitter> | undefined = createEventSplitter(createHeldBytes({ memory: UNACCOUNTED }))
-  let left = MAX_LENGTH
-  let found: T | undefined
-  const lookAt = (event: Buffer): void => {
-    const data = found === undefined ? readData(event) : undefined
-    if (data !== undefined) found = find(data)
+  /** @param find - called with the data of each event until it has found something */
+  constructor(find: (data: string) => T | undefined) {
+    this.#find = find
   }
-  return {
-    get found() {
-      return found
-    },
-    read(chunk) {
-      if (split === undefined) return
-      split(Buffer.from(chunk.buffer, chunk.byteOffset, Math.min(chunk.length, left))).forEach(lookAt)
-      left -= chunk.length
-      if (found !== undefined || left <= 0) split = undefined
-    },
+
+  /** Undefined until it has come, and where it does not. */
+  get found(): T | undefined {
+    return this.#found
+  }
+
+  read(chunk: Uint8Array): void {
+    if (this.#split === undefined) return
+    for (const event of this.#split(Buffer.from(chunk.buffer, chunk.byteOffset, Math.min(chunk.length, this.#left))))
+      this.#lookAt(event)
+    this.#left -= chunk.length
+    if (this.#found !== undefined || this.#left <= 0) this.#split = undefined
+  }
+
+  #lookAt(event: Buffer): void {
+    const data = this.#found === undefined ? readData(event) : undefined
+    if (data !== undefined) this.#found = this.#find(data)
   }
 }
 

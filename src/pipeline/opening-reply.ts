@@ -6,7 +6,7 @@ import { PassingReply } from '../core/passing-reply.ts'
 import type { Reply, ReplyHeaders } from '../core/reply.ts'
 import { createDeclarationReader, findDeclaredLists, type ListsReader } from '../mcp/changing-lists.ts'
 import { isEventStream } from '../mcp/endpoint-event.ts'
-import { createHeldBytes, type HeldBytes } from '../mcp/list-filter/held-bytes.ts'
+import { HeldBytes } from '../mcp/list-filter/held-bytes.ts'
 
 /** What is longer passes unread. */
 const MAX_HELD_BYTES = 64 * 1024
@@ -42,7 +42,7 @@ export class OpeningReply extends PassingReply {
   override start(status: number, headers: ReplyHeaders): void {
     if (!declaresInBody(status, headers)) return super.start(status, headers)
     const stream = isEventStream(headers) ? createDeclarationReader() : undefined
-    this.#held = { status, headers, bytes: createHeldBytes({ memory: UNACCOUNTED }), stream }
+    this.#held = { status, headers, bytes: new HeldBytes({ memory: UNACCOUNTED }), stream }
     this.#stopWaiting = this.#clock.after(MAX_HELD_MS, () => void this.#pass())
   }
 

@@ -5,7 +5,7 @@ import { isEventStream } from '../endpoint-event.ts'
 import { decodeAnswer } from './decode-answer.ts'
 import { filterEvent } from './filter-event.ts'
 import { filterMessages, type Visibility } from './filter-messages.ts'
-import { createHeldBytes, FREE_BYTES, type HeldBytes, type MemoryHolder } from './held-bytes.ts'
+import { FREE_BYTES, HeldBytes, type MemoryHolder } from './held-bytes.ts'
 import { createEventSplitter } from './split-events.ts'
 
 export interface AnswerFilterOptions extends Visibility, MemoryHolder {
@@ -129,7 +129,7 @@ function checkReadable(status: number, headers: ReplyHeaders): void {
 }
 
 function passEvents(reply: Reply, options: AnswerFilterOptions): Passage {
-  const held = createHeldBytes(options)
+  const held = new HeldBytes(options)
   const split = createEventSplitter(held)
   let isDropped = false
   let isFirst = true
@@ -176,7 +176,7 @@ class WholeAnswer implements Passage {
       this.#only = chunk
       return true
     }
-    this.#held ??= createHeldBytes(this.#beginning.options)
+    this.#held ??= new HeldBytes(this.#beginning.options)
     if (this.#only !== undefined) this.#held.add(this.#only)
     this.#only = undefined
     this.#held.add(chunk)

@@ -6,60 +6,61 @@ export const MAX_HELD_BYTES = 16 * 1024 * 1024
 /** So much is held without asking, like what arrives with one read. */
 export const FREE_BYTES = 64 * 1024
 
-/** Bytes that are held until all have come. */
-export interface HeldBytes {
-  readonly length: number
-  /** @throws ProxyError `answer_unfilterable` when there are too many, `upstream_busy` when there is no memory for them */
-  add(chunk: Uint8Array): void
-  /** All that was added. Nothing is held any more. */
-  take(): Buffer
-}
-
 /** Has memory from which is taken what is held. */
 export interface MemoryHolder {
   /** Asked for only when something long is held. */
   readonly memory: MemoryShare
 }
 
-export function createHeldBytes(holder: MemoryHolder): HeldBytes {
-  let bytes = NOTHING
-  let length = 0
-  let taken = 0
-  let memory: MemoryShare | undefined
-  /** Node holds each chunk as an object of some 200 bytes: they are put together, in twice the room at most. */
-  const grow = (least: number): void => {
-    if (least > MAX_HELD_BYTES) throw refuse(`longer than ${MAX_HELD_BYTES} bytes`)
-    const size = length === 0 ? least : Math.min(2 * least, MAX_HELD_BYTES)
-    if (size > FREE_BYTES) {
-      memory ??= holder.memory
-      if (!memory.take(size - taken)) throw busy()
-      taken = size
-    }
-    const before = bytes.subarray(0, length)
-    bytes = Buffer.allocUnsafe(size)
-    bytes.set(before)
+const NOTHING: Buffer = Buffer.alloc(0)
+
+/** Bytes that are held until all have come. A class: V8 would keep an object literal with a getter until the whole heap is collected. */
+export class HeldBytes {
+  readonly #holder: MemoryHolder
+  #bytes = NOTHING
+  #length = 0
+  #taken = 0
+  #memory: MemoryShare | undefined
+
+  constructor(holder: MemoryHolder) {
+    this.#holder = holder
   }
-  return {
-    get length() {
-      return length
-    },
-    add(chunk) {
-      if (length + chunk.length > bytes.length) grow(length + chunk.length)
-      bytes.set(chunk, length)
-      length += chunk.length
-    },
-    take() {
-      const all = bytes.subarray(0, length)
-      if (taken > 0) memory?.give(taken)
-      bytes = NOTHING
-      length = 0
-      taken = 0
-      return all
-    },
+
+  get length(): number {
+    return this.#length
+  }
+
+  /** @throws ProxyError `answer_unfilterable` when there are too many, `upstream_busy` when there is no memory for them */
+  add(chunk: Uint8Array): void {
+    if (this.#length + chunk.length > this.#bytes.length) this.#grow(this.#length + chunk.length)
+    this.#bytes.set(chunk, this.#length)
+    this.#length += chunk.length
+  }
+
+  /** All that was added. Nothing is held any more. */
+  take(): Buffer {
+    const all = this.#bytes.subarray(0, this.#length)
+    if (this.#taken > 0) this.#memory?.give(this.#taken)
+    this.#bytes = NOTHING
+    this.#length = 0
+    this.#taken = 0
+    return all
+  }
+
+  /** Node holds each chunk as an object of some 200 bytes: they are put together, in twice the room at most. */
+  #grow(least: number): void {
+    if (least > MAX_HELD_BYTES) throw refuse(`longer than ${MAX_HELD_BYTES} bytes`)
+    const size = this.#length === 0 ? least : Math.min(2 * least, MAX_HELD_BYTES)
+    if (size > FREE_BYTES) {
+      this.#memory ??= this.#holder.memory
+      if (!this.#memory.take(size - this.#taken)) throw busy()
+      this.#taken = size
+    }
+    const before = this.#bytes.subarray(0, this.#length)
+    this.#bytes = Buffer.allocUnsafe(size)
+    this.#bytes.set(before)
   }
 }
-
-const NOTHING: Buffer = Buffer.alloc(0)
 
 function refuse(what: string): ProxyError {
   return new ProxyError('answer_unfilterable', { cause: what })

@@ -3,14 +3,32 @@ import { createFailure, type Dictionary, type List, type Value } from './value.t
 
 /** The claims of a token as expressions see them. Numbers are those of JSON.parse: what that may have rounded fails. */
 export function createClaims(claims: Readonly<Record<string, unknown>>): Dictionary {
-  return {
-    kind: 'map',
-    get size() {
-      return Object.keys(claims).length
-    },
-    has: (name) => Object.hasOwn(claims, name),
-    get: (name) => (Object.hasOwn(claims, name) ? readClaim(claims[name]) : undefined),
-    names: () => Object.keys(claims),
+  return new Claims(claims)
+}
+
+/** A class: V8 would keep an object literal with a getter until the whole heap is collected. */
+class Claims implements Dictionary {
+  readonly kind = 'map'
+  readonly #claims: Readonly<Record<string, unknown>>
+
+  constructor(claims: Readonly<Record<string, unknown>>) {
+    this.#claims = claims
+  }
+
+  get size(): number {
+    return Object.keys(this.#claims).length
+  }
+
+  has(name: string): boolean {
+    return Object.hasOwn(this.#claims, name)
+  }
+
+  get(name: string): Value | undefined {
+    return this.has(name) ? readClaim(this.#claims[name]) : undefined
+  }
+
+  names(): string[] {
+    return Object.keys(this.#claims)
   }
 }
 
