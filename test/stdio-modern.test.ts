@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { openStdioGate, type StdioGate, scripted } from './support/gate.ts'
 import {
@@ -115,6 +118,33 @@ describe.each(['modern', 'both'])('a client of 2026-07-28 with a server that spe
     expect(response.status).toBe(400)
     expect((await readAnswer(response)).error.code).toBe(-32602)
     expect((await sendMcp(`${origin}/mcp`, { method: 'GET', headers })).status).toBe(405)
+  })
+})
+
+describe('a client of 2026-07-28 with a server that takes longer than five seconds to start', () => {
+  it.each(['legacy', 'modern'])('is served by the process that was started first (%s)', async (era) => {
+    const folder = mkdtempSync(join(tmpdir(), 'stdio-'))
+    const hold = join(folder, 'hold')
+    writeFileSync(hold, '')
+    const origin = await open(era, { env: { ERA: era, HOLD_READING: hold } })
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      const call = readAnswer(callModern(origin, 'received', {}, { capabilities: { elicitation: {} }, ...onlyJson }))
+      await gate.waitForStderr('holds')
+      vi.advanceTimersByTime(5000)
+      // The five seconds are over for the proxy when it has sent the second question.
+      await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+      rmSync(hold)
+      const lines = Buffer.from(textOf(await call), 'base64')
+        .toString()
+        .split('\n')
+      expect(lines.map((line) => JSON.parse(line).method).slice(0, 2)).toEqual(['server/discover', 'initialize'])
+      expect(lines.filter((line) => line.includes('"initialize"'))).toHaveLength(1)
+      expect(gate.stderr.filter((line) => line.startsWith('holds'))).toHaveLength(1)
+    } finally {
+      vi.useRealTimers()
+      rmSync(folder, { recursive: true })
+    }
   })
 })
 

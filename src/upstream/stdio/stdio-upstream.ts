@@ -17,7 +17,7 @@ import { ModernHttp } from './modern/modern-http.ts'
 import type { ProcessOwner } from './process/process-owner.ts'
 import { Spawner } from './process/spawner.ts'
 import { HeldReply } from './stream/held-reply.ts'
-import { Translation } from './translation/translation.ts'
+import { Translation, toInitializeParams } from './translation/translation.ts'
 
 export interface StdioUpstreamOptions {
   /** The server's name, for messages. */
@@ -94,6 +94,7 @@ function createBridges(plan: StdioUpstreamPlan, spawner: Spawner, { name, seal, 
     startMs,
     seal,
     openMemory,
+    toInitializeParams: (envelope) => toInitializeParams(envelope, isShared),
     createTranslation: (startChannel, toolsChanged) => new Translation({ clock, startChannel, startMs, isShared, toolsChanged }),
   })
   const findRevisions = (owner: ProcessOwner) => modern.findRevisions(owner)

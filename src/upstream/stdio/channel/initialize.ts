@@ -3,6 +3,7 @@ import { isObject } from '../../../core/is-object.ts'
 import { isDeeperThan } from '../../../core/json/shallow-outline.ts'
 import { isModernRevision } from '../../../mcp/revision.ts'
 import { MAX_DEPTH } from '../wire/child-messages.ts'
+import type { Channel } from './multiplexed-channel.ts'
 
 /** Characters that a server may say of itself: they are kept, and repeated to each client. */
 const MAX_INITIALIZE_RESULT = 1024 * 1024
@@ -12,6 +13,17 @@ export const PROXY_INFO = { name: 'open-mcp-auth-proxy', version: '1' }
 /** `params` of `initialize`, in the newest revision that has it. */
 export function initializeParams(capabilities: unknown, clientInfo: unknown = PROXY_INFO, protocolVersion = '2025-11-25') {
   return { protocolVersion, capabilities, clientInfo }
+}
+
+/**
+ * Sends `initialize`, unless the probe of the process has done that.
+ *
+ * @returns its response; undefined for a process that was initialized with other parameters
+ */
+export function initialize(channel: Channel, params: object): Promise<Readonly<Record<string, unknown>>> | undefined {
+  const { handshake } = channel
+  if (handshake === undefined) return channel.ask('initialize', params)
+  return handshake.params === JSON.stringify(params) ? handshake.response : undefined
 }
 
 /**

@@ -31,6 +31,13 @@ interface ChannelSubscription extends RequestNames {
   client: RequestNames
 }
 
+/** An `initialize` that a process was sent while it was probed. */
+export interface Handshake {
+  /** In JSON. */
+  readonly params: string
+  readonly response: Promise<Readonly<Record<string, unknown>>>
+}
+
 /** Receives what comes from a process and belongs to no request. */
 export interface ChannelEvents {
   message(message: ChildMessage): void
@@ -42,6 +49,7 @@ export class Channel {
   /** Whom the process was started for. */
   readonly owner: ProcessOwner
   readonly flow: Flow
+  handshake: Handshake | undefined
   readonly #source: ProcessSource
   readonly #ids: IdSource
   readonly #pending = new PendingRequests<ChannelRequest>()

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { createFakeSource, type FakeSource, settle } from '../../../../test/support/fake-processes.ts'
+import { initialize } from './initialize.ts'
 import { probeRevision } from './probe-revision.ts'
 
 const initialized = { protocolVersion: '2025-06-18', capabilities: {}, serverInfo: { name: 's', version: '1' } }
@@ -43,6 +44,62 @@ describe('what a server speaks', () => {
     source.clock.advance(1)
     const { protocol, channel } = await probing
     expect([protocol, channel, source.processes[0]!.isOver]).toEqual([{ kind: 'legacy' }, undefined, true])
+  })
+
+  describe('that is slow to start', () => {
+    const slow = async () => {
+      const source = createFakeSource()
+      const probing = probeRevision(source, { key: 'alice' }, 30_000, { capabilities: { roots: {} } })
+      await settle()
+      source.clock.advance(6000)
+      await settle()
+      const [process] = source.processes
+      const answer = async (id: number, outcome: object) => {
+        process!.say({ id, ...outcome })
+        await settle()
+      }
+      return { source, probing, process: process!, answer }
+    }
+    const discovery = { result: { supportedVersions: ['2026-07-28'] } }
+    const refusal = { error: { code: -32601, message: '' } }
+
+    it('and legacy goes on with the process that was asked, which is initialized once', async () => {
+      const { probing, process, answer } = await slow()
+      await answer(1, refusal)
+      const { protocol, channel } = await probing
+      expect([protocol.kind, channel?.isOver]).toEqual(['legacy', false])
+      expect(process.read[1]).toMatchObject({ method: 'initialize', params: { capabilities: { roots: {} } } })
+      const response = initialize(channel!, { capabilities: { roots: {} } })
+      await answer(2, { result: initialized })
+      expect([(await response)?.result, process.read.length]).toEqual([initialized, 2])
+      expect(initialize(channel!, { capabilities: {} })).toBeUndefined()
+    })
+
+    it('and modern goes on with it where it refuses to initialize', async () => {
+      const { probing, answer } = await slow()
+      await answer(1, discovery)
+      await answer(2, refusal)
+      const { protocol, channel } = await probing
+      expect([protocol.kind, channel?.isOver]).toEqual(['modern', false])
+    })
+
+    it('and of both eras is started again, since it speaks the older one from then on', async () => {
+      const { probing, process, answer } = await slow()
+      await answer(1, discovery)
+      await answer(2, { result: initialized })
+      expect(await probing).toMatchObject({ protocol: { kind: 'modern' }, channel: undefined })
+      expect(process.isOver).toBe(true)
+    })
+
+    it('and modern is started again where it does not answer that for five seconds, or ends', async () => {
+      for (const end of ['silent', 'gone']) {
+        const { source, probing, process, answer } = await slow()
+        await answer(1, discovery)
+        if (end === 'silent') source.clock.advance(5000)
+        else process.die()
+        expect(await probing).toMatchObject({ protocol: { kind: 'modern' }, channel: undefined })
+      }
+    })
   })
 
   it('is legacy when it ends over the question and then initializes', async () => {

@@ -34,13 +34,19 @@ const NO_EVENTS = { message: () => undefined, ended: () => undefined }
  * well. One that ends over the question is started again, and asked to `initialize` only.
  *
  * @param owner - whom the process is started for
+ * @param params - of `initialize`, where it is sent: if they are those of the first client, it can go on with that process
  * @throws ProxyError `upstream_ended`, `upstream_timeout`, `upstream_busy`
  */
-export async function probeRevision(source: ProcessSource, owner: ProcessOwner, startMs: number): Promise<ProbeResult> {
+export async function probeRevision(
+  source: ProcessSource,
+  owner: ProcessOwner,
+  startMs: number,
+  params: object = initializeParams({}),
+): Promise<ProbeResult> {
   const channel = await Channel.start(source, owner, NO_EVENTS)
   let protocol: ServerProtocol
   try {
-    protocol = await answerWithin(source.clock, startMs, ask(source, channel))
+    protocol = await answerWithin(source.clock, startMs, ask(source, channel, params))
   } catch (error) {
     channel.giveUp(error)
     if (!(error instanceof ProxyError) || error.code !== 'upstream_ended') throw error
@@ -49,17 +55,35 @@ export async function probeRevision(source: ProcessSource, owner: ProcessOwner, 
   return { protocol, channel: channel.isOver ? undefined : channel }
 }
 
-async function ask({ clock }: ProcessSource, channel: Channel): Promise<ServerProtocol> {
+async function ask({ clock }: ProcessSource, channel: Channel, params: object): Promise<ServerProtocol> {
   const discovered = discover(channel).then(readDiscovery)
   const { promise: silence, resolve } = Promise.withResolvers<undefined>()
   const cancel = clock.after(DISCOVER_PATIENCE_MS, () => resolve(undefined))
   const early = await Promise.race([discovered, silence]).finally(cancel)
-  if (early !== undefined) return early
-  // A process that was asked in both ways can be used in neither.
-  const initialized = channel
-    .ask('initialize', initializeParams({}))
-    .then(({ result }) => (isObject(result) ? LEGACY : discovered))
-  return Promise.race([discovered, initialized]).finally(() => channel.end())
+  return early ?? askBothWays(clock, channel, discovered, params)
+}
+
+/** A server that was only slow to start answers `server/discover` first, and its process can be used where it answered as one era does. */
+async function askBothWays(
+  clock: Clock,
+  channel: Channel,
+  discovered: Promise<ServerProtocol>,
+  params: object,
+): Promise<ServerProtocol> {
+  const response = channel.ask('initialize', params)
+  const initialized = response.then(({ result }) => (isObject(result) ? undefined : discovered))
+  const protocol = await Promise.race([discovered, initialized])
+  if (protocol?.kind === 'legacy') channel.handshake = { params: JSON.stringify(params), response }
+  else if (protocol === undefined || !(await isRefused(clock, response))) channel.end()
+  return protocol ?? LEGACY
+}
+
+/** Whether a server refuses to initialize, as modern servers do. One of both eras may speak the older one from then on. */
+function isRefused(clock: Clock, response: Promise<Readonly<Record<string, unknown>>>): Promise<boolean> {
+  return answerWithin(clock, DISCOVER_PATIENCE_MS, response).then(
+    ({ error }) => error !== undefined,
+    () => false,
+  )
 }
 
 /**

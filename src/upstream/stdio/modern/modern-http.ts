@@ -39,6 +39,8 @@ export interface ModernHttpOptions {
   readonly seal: SessionSeal
   /** Creates what serves modern clients with a legacy server. */
   readonly createTranslation: (startChannel: StartChannel, toolsChanged: ToolsChanged) => ModernServer
+  /** `params` of the `initialize` that a legacy server gets for a client. */
+  readonly toInitializeParams: (envelope: Envelope) => object
   /** Opens the account for what is kept for a principal. */
   readonly openMemory: (principalKey: string) => MemoryShare
 }
@@ -118,7 +120,8 @@ export class ModernHttp {
     const answer = this.#createAnswer(call, reply, message, onGone, () => request.memory.give(held))
     const sink = this.#createSink(request, answer)
     try {
-      const protocol = this.#protocol ?? (await whileQueued(measureQueued(request), () => this.#findProtocol(request.owner)))
+      const protocol =
+        this.#protocol ?? (await whileQueued(measureQueued(request), () => this.#findProtocol(request.owner, envelope)))
       const refusal = refuseRevision(protocol, request)
       if (refusal !== undefined) return answer.response(message.idKey, refusal, { error: { code: UNSUPPORTED_VERSION } })
       const server = protocol.kind === 'modern' ? this.#modern : this.#legacy
@@ -177,19 +180,21 @@ export class ModernHttp {
     return answer
   }
 
-  async #findProtocol(owner: ProcessOwner): Promise<ServerProtocol> {
+  async #findProtocol(owner: ProcessOwner, envelope?: Envelope): Promise<ServerProtocol> {
     const key = formatOwnerKey(owner)
-    return this.#protocol ?? this.#probing.get(key) ?? this.#startProbe(key, owner)
+    return this.#protocol ?? this.#probing.get(key) ?? this.#startProbe(key, owner, envelope)
   }
 
-  #startProbe(key: string, owner: ProcessOwner): Promise<ServerProtocol> {
-    const probing = this.#probe(key, owner).finally(() => this.#probing.delete(key))
+  #startProbe(key: string, owner: ProcessOwner, envelope: Envelope | undefined): Promise<ServerProtocol> {
+    const probing = this.#probe(key, owner, envelope).finally(() => this.#probing.delete(key))
     this.#probing.set(key, probing)
     return probing
   }
 
-  async #probe(key: string, owner: ProcessOwner): Promise<ServerProtocol> {
-    const { protocol, channel } = await probeRevision(this.#options.source, owner, this.#options.startMs)
+  async #probe(key: string, owner: ProcessOwner, envelope: Envelope | undefined): Promise<ServerProtocol> {
+    const { source, startMs, toInitializeParams } = this.#options
+    const params = envelope && toInitializeParams(envelope)
+    const { protocol, channel } = await probeRevision(source, owner, startMs, params)
     this.#protocol = protocol
     if (channel) this.#probed.set(key, channel)
     return protocol

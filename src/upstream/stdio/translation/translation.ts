@@ -5,7 +5,7 @@ import { isObject } from '../../../core/is-object.ts'
 import { answerServerRequest } from '../channel/answer-server.ts'
 import { answerWithin } from '../channel/answer-timeout.ts'
 import { Pool, type PoolKey, type PoolMember } from '../channel/channel-pool.ts'
-import { initializeParams, readInitializeResult } from '../channel/initialize.ts'
+import { initialize, initializeParams, readInitializeResult } from '../channel/initialize.ts'
 import type { Channel } from '../channel/multiplexed-channel.ts'
 import type { PendingRequest } from '../channel/pending-request.ts'
 import { answered, type RequestSink } from '../channel/request-sink.ts'
@@ -20,6 +20,7 @@ import type { Spare } from '../process/places.ts'
 import type { ProcessOwner } from '../process/process-owner.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
 import { formatError } from '../wire/json-responses.ts'
+import type { Envelope } from '../wire/modern-envelope.ts'
 import { TOOLS_LIST_CHANGED } from '../wire/subscription-filter.ts'
 import { formatOwner, InputWaits } from './input-waits.ts'
 import { RoundTrip } from './round-trip.ts'
@@ -69,6 +70,11 @@ interface ServedClient extends PoolKey {
   readonly clientInfo: unknown
 }
 
+interface Initializing {
+  readonly channel: Channel
+  readonly response: Promise<Readonly<Record<string, unknown>>>
+}
+
 /** Serves modern clients with a legacy server, request by request. */
 export class Translation implements ModernServer {
   readonly #options: TranslationOptions
@@ -105,8 +111,7 @@ export class Translation implements ModernServer {
 
   /** Clients with different capabilities get different processes: a legacy server is told once, by `initialize`. */
   #findClient({ owner, poolKey, envelope }: ModernRequest): ServedClient {
-    const capabilities = this.#options.isShared ? {} : toLegacyCapabilities(envelope.capabilities)
-    const clientInfo = this.#options.isShared ? undefined : envelope.clientInfo
+    const { capabilities, clientInfo } = findTold(envelope, this.#options.isShared)
     const key = JSON.stringify([poolKey, capabilities, clientInfo])
     const id = key.length <= MAX_KEY_LENGTH ? key : createHash('sha256').update(key).digest('base64url')
     return { id, owner, poolKey, capabilities, clientInfo }
@@ -177,17 +182,26 @@ export class Translation implements ModernServer {
   }
 
   async #startMember(client: ServedClient): Promise<Member> {
-    const { clock, startChannel, startMs } = this.#options
-    const channel = await startChannel(client.owner)
+    const { clock, startMs } = this.#options
+    const { channel, response } = await this.#startInitializing(client)
     try {
-      const asked = channel.ask('initialize', initializeParams(client.capabilities, client.clientInfo ?? undefined))
-      const result = readInitializeResult(await answerWithin(clock, startMs, asked))
+      const result = readInitializeResult(await answerWithin(clock, startMs, response))
       channel.tell('{"jsonrpc":"2.0","method":"notifications/initialized"}')
       return this.#createMember(client, channel, result)
     } catch (error) {
       channel.giveUp(error)
       throw error
     }
+  }
+
+  async #startInitializing({ owner, capabilities, clientInfo }: ServedClient): Promise<Initializing> {
+    const params = initializeParams(capabilities, clientInfo ?? undefined)
+    const channel = await this.#options.startChannel(owner)
+    const response = initialize(channel, params)
+    if (response) return { channel, response }
+    channel.end()
+    const fresh = await this.#options.startChannel(owner)
+    return { channel: fresh, response: fresh.ask('initialize', params) }
   }
 
   #createMember(client: ServedClient, channel: Channel, initialized: Readonly<Record<string, unknown>>): Member {
@@ -206,6 +220,18 @@ export class Translation implements ModernServer {
     if (roundTrip && !roundTrip.isOver && message.method !== 'ping') roundTrip.ask(message)
     else answerServerRequest(channel, message)
   }
+}
+
+/** `params` of the `initialize` for a client. */
+export function toInitializeParams(envelope: Envelope, isShared: boolean): object {
+  const { capabilities, clientInfo } = findTold(envelope, isShared)
+  return initializeParams(capabilities, clientInfo ?? undefined)
+}
+
+/** What a process is told of a client: nothing where others use it, too. */
+function findTold(envelope: Envelope, isShared: boolean): Pick<ServedClient, 'capabilities' | 'clientInfo'> {
+  if (isShared) return { capabilities: {}, clientInfo: undefined }
+  return { capabilities: toLegacyCapabilities(envelope.capabilities), clientInfo: envelope.clientInfo }
 }
 
 /** The level is one for the whole process. A request that asks for log messages has the process to itself. */
