@@ -3,10 +3,11 @@ import { existsSync } from 'node:fs'
 import { startIssuer, type TestIssuer } from '../test/support/tokens.ts'
 import { type Child, startChild } from './child.ts'
 import { createLogSink } from './log-sink.ts'
+import { command } from './peers/command.ts'
 import { envoy } from './peers/envoy.ts'
 import { haproxy } from './peers/haproxy.ts'
 import { nginx } from './peers/nginx.ts'
-import { checkRefusal, type PeerTrust, startPeer } from './peers/peer.ts'
+import { checkRefusal, type PeerKind, type PeerTrust, startPeer } from './peers/peer.ts'
 import { audience } from './plan.ts'
 import { mintTokens } from './workload.ts'
 
@@ -17,7 +18,9 @@ export interface Contenders {
   readonly proxy: Child
   /** Proxies of others that the machine has: `HAProxy`, `Envoy`, `nginx (no token)`. */
   readonly peers: readonly Child[]
-  /** All but the upstream. */
+  /** The proxy once more, as users install it: for its memory. */
+  readonly installed: Child
+  /** All that are compared in processor time. */
   readonly all: readonly Child[]
   readonly tokens: readonly string[]
 }
@@ -38,8 +41,10 @@ export async function withContenders(tokenCount: number, use: (contenders: Conte
     const argument = { upstreamPort: upstream.port, issuer: issuer.issuer }
     const passThrough = keep({ ...(await startChild('pass-through.ts', { argument })), name: 'pass-through' })
     const proxy = keep({ ...(await startChild('proxy.ts', { argument, output: log.descriptor })), name: 'proxy' })
-    const peers = await startPeers(createTrust(issuer, upstream.port), tokens[0] ?? '', keep)
-    await use({ upstream, passThrough, proxy, peers, all: [passThrough, proxy, ...peers], tokens })
+    const trust = createTrust(issuer, upstream.port)
+    const peers = await startPeers([haproxy, envoy, nginx], trust, tokens[0] ?? '', keep)
+    const [installed = proxy] = await startPeers([command], trust, tokens[0] ?? '', keep)
+    await use({ upstream, passThrough, proxy, peers, installed, all: [passThrough, proxy, ...peers], tokens })
   } finally {
     await Promise.all(started.map((child) => child.stop()))
     log.remove()
@@ -47,9 +52,14 @@ export async function withContenders(tokenCount: number, use: (contenders: Conte
   }
 }
 
-async function startPeers(trust: PeerTrust, token: string, keep: (child: Child) => Child): Promise<Child[]> {
+async function startPeers(
+  kinds: readonly PeerKind[],
+  trust: PeerTrust,
+  token: string,
+  keep: (child: Child) => Child,
+): Promise<Child[]> {
   const peers: Child[] = []
-  for (const kind of [haproxy, envoy, nginx]) {
+  for (const kind of kinds) {
     const peer = await startPeer(kind, trust)
     if (peer === undefined) {
       console.log(`${kind.name} is not installed: left out`)

@@ -47,9 +47,11 @@ for (const name of positionals.length > 0 ? positionals : Object.keys(flows)) {
   await withContenders(flow.tokens, async (contenders) => {
     const load = createLoad(contenders.tokens, flow.tool)
     try {
-      const resident = name === 'calls' ? await measureFirstRuns(contenders.all, load) : undefined
+      if (name === 'calls') {
+        const processes = [...contenders.all, contenders.installed]
+        console.log(formatResident(processes, await measureFirstRuns(processes, load)))
+      }
       console.log(formatCosts(flow, contenders, await measure(contenders, load)))
-      if (resident !== undefined) console.log(formatResident(contenders.all, resident))
     } finally {
       load.remove()
     }
@@ -97,5 +99,5 @@ function formatCosts({ what, aim }: Flow, { passThrough, proxy, peers, all }: Co
 function formatResident(processes: readonly Child[], resident: readonly number[]): string {
   const mebibytes = (bytes = Number.NaN): string => (bytes / 1024 / 1024).toFixed(0)
   const rows = processes.map((child, place) => [child.name, mebibytes(resident[place])])
-  return `resident memory after the first run of ${firstRunSeconds} s; aim ${residentAim}\n\n${formatTable([['', 'MiB'], ...rows])}\n`
+  return `resident memory after the first run of ${firstRunSeconds} s; aim of the command ${residentAim}\n\n${formatTable([['', 'MiB'], ...rows])}\n`
 }

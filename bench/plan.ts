@@ -15,7 +15,8 @@ export const audience = `https://${publicHost}${path}`
 /** The tool that the load calls; the first rule names it. */
 export const calledTool = 'weather_forecast'
 
-const scopesOfTools: Readonly<Record<string, string>> = {
+/** What each tool needs. */
+export const scopesOfTools: Readonly<Record<string, string>> = {
   [calledTool]: 'weather:read',
   weather_report: 'weather:write',
   calendar_list: 'calendar:read',
