@@ -14,14 +14,15 @@ function watch() {
     },
   })
   const pass = (): void => clock.advance(5000)
-  pass()
   expect(state.collections).toBe(1)
+  pass()
+  expect(state.collections).toBe(2)
   state.collections = 0
   return { clock, state, stop, pass }
 }
 
 describe('a process at rest', () => {
-  it('collects what its start has left, once it has little to do', () => {
+  it('collects what its start has left, at once and when it has little to do, and then no more', () => {
     const { state, pass } = watch()
     pass()
     expect(state.collections).toBe(0)

@@ -17,11 +17,13 @@ export interface RestOptions {
 }
 
 /**
- * Collects garbage when there is little to do after the start, or after many streams have ended. V8 collects when something is allocated; a process at rest would
- * keep what thousands of streams have left for as long as it rests.
+ * Collects garbage at once, since what a start leaves would lie among what the first calls need, then when there is little to do after the
+ * start, or after many streams have ended. V8 collects when something is allocated; a process at rest would keep what thousands of streams
+ * have left for as long as it rests.
  */
 export function collectAtRest({ clock, countEnded, measureUtilization, collect }: RestOptions): CancelTimer {
-  // What a start leaves is worth a pause, too.
+  collect()
+  // What was loaded since then is worth a pause, too.
   let collectedAt = Number.NEGATIVE_INFINITY
   return clock.every(INTERVAL_MS, () => {
     const utilization = measureUtilization()
