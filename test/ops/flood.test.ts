@@ -55,7 +55,7 @@ describe.skipIf(!runs)('while one user floods the proxy, fifty others lose nothi
     expect(reached).toBeLessThanOrEqual(BURST + (PER_MINUTE / 60_000) * (spans.during.to - spans.during.from) + 1)
     const [before, during] = [findP99(others, spans.before), findP99(others, spans.during)]
     expect(during).toBeLessThan(RATIO * before + MACHINE_MS)
-    reportTarget('R12', `fifty users lose nothing while one floods ${how}`, {
+    reportTarget('limits', `fifty users lose nothing while one floods ${how}`, {
       ...tally,
       'flood sent': countAll(report),
       'flood reached the server': reached,
@@ -73,7 +73,7 @@ describe.skipIf(!runs)('while one user floods the proxy, fifty others lose nothi
     expect(tally).toMatchObject({ refused: 0, lost: 0, wrong: 0 })
     expectBounded(report)
     expect(reached).toBeLessThanOrEqual(BURST + (PER_MINUTE / 60_000) * (spans.during.to - spans.during.from) + 2)
-    reportTarget('R12', 'fifty users lose nothing while one floods and Redis is away', {
+    reportTarget('limits', 'fifty users lose nothing while one floods and Redis is away', {
       ...tally,
       'flood reached the server': reached,
     })
