@@ -51,13 +51,18 @@ export function watchIdle(seconds: number, onIdle: () => void, clock: Clock = sy
   }
   place.before.after = entry
   place.before = entry
-  ring.cancelTimer ??= clock.every(ring.tickMs, () => tick(ring))
+  startTicking(ring, clock)
   return {
     touch() {
       entry.ticks = 0
     },
     stop: () => leave(entry),
   }
+}
+
+/** By itself: a timer that is made beside an entry would keep that entry, and all that it closes over. */
+function startTicking(ring: Ring, clock: Clock): void {
+  ring.cancelTimer ??= clock.every(ring.tickMs, () => tick(ring))
 }
 
 function findRing(clock: Clock, durationMs: number): Ring {

@@ -1,6 +1,6 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ProxyError } from '../core/errors.ts'
 import type { ReplyHeaders } from '../core/reply.ts'
 import { type ReplyOwner, ServerReply } from './server-reply.ts'
@@ -105,6 +105,24 @@ describe('pieces of an answer', () => {
       (received) => received.endsWith('abcdef'),
     )
     expect(bodyOf(text)).toBe('abcdef')
+  })
+
+  it('that are all of a short answer have nothing left to do after its end', async () => {
+    const later = vi.spyOn(globalThis, 'setImmediate')
+    let scheduled = Number.NaN
+    const text = await receive(
+      (reply) => {
+        later.mockClear()
+        reply.start(200, { 'content-length': '3' })
+        reply.write(Buffer.from('abc'))
+        reply.end()
+        scheduled = later.mock.calls.length
+      },
+      (received) => received.endsWith('abc'),
+    )
+    later.mockRestore()
+    expect(bodyOf(text)).toBe('abc')
+    expect(scheduled).toBe(0)
   })
 
   it('arrive before a failure of the same turn, which cuts the answer', async () => {

@@ -48,6 +48,8 @@ export class ServerReply implements Reply {
   /** What is written at the end of this turn, or before anything else is. */
   #pieces: Uint8Array[] | undefined
   #pieceBytes = 0
+  /** Bytes of the whole answer; NaN where they are not known. */
+  #answerBytes = Number.NaN
 
   constructor(owner: ReplyOwner) {
     this.#owner = owner
@@ -139,7 +141,8 @@ export class ServerReply implements Reply {
   #join(chunk: Uint8Array): boolean {
     if (this.#pieces === undefined) {
       this.#pieces = []
-      setImmediate(writePiecesOf, this)
+      // What is all of the answer goes out with its end, which follows at once.
+      if (chunk.length !== this.#answerBytes) setImmediate(writePiecesOf, this)
     }
     this.#pieces.push(chunk)
     this.#pieceBytes += chunk.length
@@ -190,6 +193,7 @@ export class ServerReply implements Reply {
     if (headers === undefined) return
     this.#heldHeaders = undefined
     this.#response.writeHead(this.#heldStatus, mergeHeaders(headers, this.#owner))
+    this.#answerBytes = Number(headers['content-length'])
     this.#isEndless = this.#owner.mayEndAnywhere(headers)
     this.#endsEvent = this.#isEndless
   }
