@@ -33,6 +33,21 @@ describe('an explanation says of an access entry that does not fit', () => {
   })
 })
 
+describe('the reason of a refusal', () => {
+  const answer: Operation = { kind: 'response', method: '', targetKind: undefined, target: undefined, id: undefined }
+
+  it('names an answer as one', () => {
+    const decision = decide(createPolicyPlan({ baseScopes: ['mcp'] }), alice, [answer])
+    expect(decision).toMatchObject({ code: 'scope_insufficient', reason: 'an answer: missing mcp' })
+  })
+
+  it('is cut where a client sends long methods and names', () => {
+    const operation = { ...callTool('n'.repeat(200)), method: 'm'.repeat(100) }
+    const decision = decide(rules({ method: operation.method, deny: true }), alice, [operation])
+    expect(decision).toMatchObject({ reason: `"${'m'.repeat(64)}" "${'n'.repeat(128)}": rules[0]: the rule denies it` })
+  })
+})
+
 describe('an explanation says of scopes', () => {
   const plan = createPolicyPlan({ baseScopes: ['base'], rules: [{ tool: 't', scopes: ['z', 'y'] }] })
 
