@@ -129,6 +129,20 @@ describe('an attacker who knows the cookies that the browser of a user has had',
   })
 })
 
+describe('the visit of a user at the page of accounts', () => {
+  it('is over when another user signs in in that browser, for a client', async () => {
+    const shared = await signInVisitor(stage.proxy.origin, bob)
+    await shared.open(await comeBack(shared, request(), alice))
+    expect(await isSignedOut(shared)).toBe(true)
+  })
+
+  it('goes on when the same user signs in for a client', async () => {
+    const browser = await signInVisitor(stage.proxy.origin, bob)
+    await browser.open(await comeBack(browser, request(), bob))
+    expect(await (await browser.open(list())).text()).toContain('Signed in as Bob')
+  })
+})
+
 describe('the session of a browser with the authorization server', () => {
   it('is a new one with each user who signs in, and that of the user before is over', async () => {
     const shared = createBrowser()

@@ -24,6 +24,7 @@ export function openConnections(
       away: createEncryptedCollection<AwayAccount>(store, encryption, 'AwayAccount', hashId),
       awayMs: SIGN_IN_MINUTES * 60_000,
       findVisitor: visits.find,
+      endOtherVisit: visits.endOther,
     },
   }
 }

@@ -16,6 +16,8 @@ import type { PartsOfVisits } from './visit-parts.ts'
 export interface Visits {
   /** Undefined where it is not known. */
   find(incoming: EndpointRequest): Promise<Visitor | undefined>
+  /** Ends the visit of any other user than this one in a browser. */
+  endOther(incoming: EndpointRequest, subject: string): Promise<void>
   /** Sends a user to the identity provider, to come back to the path; to choose another account there, if that is the wish. */
   signIn(incoming: EndpointRequest, path: string, wish: { readonly asSomebodyElse: boolean }): Promise<void>
   /**
@@ -58,6 +60,11 @@ export function createVisits(parts: PartsOfVisits): Visits {
       const visitor = await collections.visitors.find(secret)
       const user = visitor && (await accounts.find(visitor.subject))
       return user && { user, secret }
+    },
+    async endOther({ request }, subject) {
+      const [secret] = collections.visitCookie.list(request)
+      const visitor = secret === undefined ? undefined : await collections.visitors.find(secret)
+      if (secret !== undefined && visitor !== undefined && visitor.subject !== subject) await collections.visitors.take(secret)
     },
     signIn: (incoming, path, wish) => sendAway(incoming, { path, ...wish }, parts, collections),
     async finish(incoming, answer) {

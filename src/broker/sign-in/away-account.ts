@@ -29,6 +29,8 @@ export interface AccountConnecting {
   readonly awayMs: number
   /** The user whose browser it is, as far as our pages know; undefined where they do not. */
   readonly findVisitor: (incoming: EndpointRequest) => Promise<Visitor | undefined>
+  /** Called when a user has signed in in a browser: of another one it is no more. */
+  readonly endOtherVisit: (incoming: EndpointRequest, subject: string) => Promise<void>
 }
 
 /** Makes a request to an authorization server of an MCP server. Returns where to send the browser. */

@@ -47,6 +47,7 @@ async function finishSignIn(
 ): Promise<void> {
   try {
     const user = await options.identityProvider.finishSignIn(answer, away)
+    await options.connecting?.endOtherVisit(context.incoming, user.subject)
     // Whatever is said of the user holds for everything that the user has here.
     const isBlocked = options.accounts.isBlocked(user.subject)
     if (mayUserSignIn(user.claims, options.plan) && !isBlocked) await options.accounts.save(user)

@@ -30,8 +30,9 @@ export interface AccountRevocationsOptions extends AccountSessionOptions {
   readonly formerReach: FormerReach
 }
 
-/** At a time. What is more is not revoked, and said to be so: ending users must not wait for strangers. */
+/** At a time. What is more is not revoked, and said to be so: ending users must not wait for strangers. One of them leaves room for others. */
 const MAX_RUNNING = 64
+const MAX_OF_SERVER = 32
 
 type Revoking = Pick<AccountSession, 'servers' | 'tokens'>
 
@@ -40,7 +41,9 @@ export function createAccountRevocations(
   options: AccountRevocationsOptions,
 ): AccountRevocations {
   const former = openFormer(options)
-  const running = new Set<Promise<void>>()
+  const running = new Map<Promise<void>, string>()
+  const isFull = (server: string): boolean =>
+    running.size >= MAX_RUNNING || [...running.values()].filter((one) => one === server).length >= MAX_OF_SERVER
   const choose = (server: string, { issuer, client }: Connection): Revoking => {
     const session = sessions.get(server)
     const isOurs = session !== undefined && (session.plan.issuer === undefined || session.plan.issuer === issuer)
@@ -50,13 +53,13 @@ export function createAccountRevocations(
   return {
     async revoke(connection, server) {
       const tell = createTelling(connection, server, options)
-      if (running.size >= MAX_RUNNING) return tell.failed('too many others are being revoked')
+      if (isFull(server)) return tell.failed('too many others are being revoked')
       const work = revoke(connection, choose(server, connection), tell)
-      running.add(work)
+      running.set(work, server)
       await work.finally(() => running.delete(work))
     },
     async close() {
-      await Promise.all(running)
+      await Promise.all(running.keys())
       await former.fetch.close()
     },
   }

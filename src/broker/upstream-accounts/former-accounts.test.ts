@@ -80,11 +80,11 @@ describe('a user who is shut out', () => {
     const without = stage.startWithout()
     for (const user of users) await without.endAll(user)
     expect(await countStored()).toBe(0)
-    expect(stage.issues).toHaveLength(6)
+    expect(stage.issues).toHaveLength(38)
     expect(stage.issues[0]).toContain('too many others are being revoked')
     released.resolve()
     await without.close()
-    expect(listRevoked()).toHaveLength(64)
+    expect(listRevoked()).toHaveLength(32)
   })
 
   it('has nothing sent into a private network for an MCP server that is not configured any more', async () => {
