@@ -8,6 +8,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { waitUntil } from '../support/processes.ts'
 import { findFreePort } from '../support/proxy.ts'
 import { startIssuer, type TestIssuer } from '../support/tokens.ts'
+import { send } from './support/client.ts'
+import { startEchoServer } from './support/echo-server.ts'
+import { createCall } from './support/fleet/requests.ts'
 import { reportTarget } from './support/target.ts'
 
 const ROUNDS = 5
@@ -120,6 +123,33 @@ async function listLoaded(): Promise<LoadedFile[]> {
   }
   return files
 }
+
+it('has the threads that long bodies are read in', async () => {
+  const server = await startEchoServer()
+  const origin = `http://localhost:${port}`
+  const rules = [{ tool: 'echo', require: 'args.amount <= 100' }]
+  const servers = [{ name: 'echo', path: '/mcp', upstream: server.url, rules }]
+  const file = join(folder, 'long.json')
+  writeFileSync(file, JSON.stringify({ public_url: origin, listen: { port }, issuers: [issuer.issuer], servers }))
+  const child = spawn(process.execPath, [command, '--config', file], { stdio: 'ignore', env: {} })
+  try {
+    await waitForAnswer(child, '/readyz')
+    const token = await issuer.mint({ claims: { aud: `${origin}/mcp` } })
+    const headers = {
+      authorization: `Bearer ${token}`,
+      host: new URL(origin).host,
+      accept: 'application/json, text/event-stream',
+    }
+    const ask = async (amount: number): Promise<number> => {
+      const body = JSON.stringify(createCall('1', 'echo', { amount, note: 'x'.repeat(100_000) }))
+      return (await send(`http://127.0.0.1:${port}/mcp`, { headers, body })).status
+    }
+    expect([await ask(5), await ask(500)]).toEqual([200, 403])
+  } finally {
+    await end(child)
+    await server.close()
+  }
+})
 
 const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
