@@ -1,12 +1,18 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import { type AddressInfo, connect } from 'node:net'
+import { connect as connectSecurely } from 'node:tls'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { createCertificate } from '../../test/support/certificate.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { ReplyHeaders } from '../core/reply.ts'
 import { type ReplyOwner, ServerReply } from './server-reply.ts'
 
 const STREAM: ReplyHeaders = { 'content-type': 'text/event-stream' }
 const CUT = new ProxyError('shutting_down', { retryAfter: 1 })
+
+/** With it, connections are encrypted. */
+type Certificate = ReturnType<typeof createCertificate>
 
 const servers: Server[] = []
 
@@ -30,11 +36,20 @@ function own(response: ServerResponse): ReplyOwner {
 }
 
 /** What a client receives: until `isEnough`, or until the connection ends. */
-async function receive(answer: (reply: ServerReply) => void, isEnough = (_text: string) => false): Promise<string> {
-  const server = createServer((_request, response) => answer(new ServerReply(own(response))))
+async function receive(
+  answer: (reply: ServerReply) => void,
+  isEnough = (_text: string) => false,
+  certificate?: Certificate,
+): Promise<string> {
+  const handle = (_request: unknown, response: ServerResponse): void => answer(new ServerReply(own(response)))
+  const server = certificate === undefined ? createServer(handle) : createSecureServer(certificate, handle)
   servers.push(server)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  const { port } = server.address() as AddressInfo
+  const socket =
+    certificate === undefined
+      ? connect(port, '127.0.0.1')
+      : connectSecurely({ port, host: '127.0.0.1', ca: certificate.cert, servername: 'localhost' })
   socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
   let text = ''
   return new Promise((resolve) => {
@@ -197,7 +212,10 @@ describe('a long piece', () => {
     await expect.poll(() => isReleased).toBe(true)
   })
 
-  it('is let go of in the order in which it was written, with what came before', async () => {
+  it.each([
+    ['', undefined],
+    [', also over TLS', createCertificate()],
+  ])('is let go of in the order in which it was written, with what came before%s', async (_how, certificate) => {
     const released: number[] = []
     const pieces = Array.from({ length: 20 }, (_, index) => Buffer.alloc(64 * 1024, String.fromCharCode(65 + index)))
     const text = await receive(
@@ -214,6 +232,7 @@ describe('a long piece', () => {
         reply.end()
       },
       (received) => received.endsWith(END),
+      certificate,
     )
     const sent = pieces.map((each, index) => chunk(`${index}`) + chunk(String.fromCharCode(65 + index).repeat(each.length)))
     expect(bodyOf(text) === sent.join('') + END).toBe(true)
