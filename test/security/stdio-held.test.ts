@@ -143,7 +143,7 @@ describe('subscriptions of 2026-07-28', () => {
 describe('the tools of a server', () => {
   it.each(['modern', 'legacy'])('are remembered within the memory of a user (a server that is %s)', async (era) => {
     const origin = await open({ env: { ERA: era } }, 2 * MiB)
-    expect((await callModern(origin, 'grow', { characters: 200_000 })).status).toBe(200)
+    expect((await readAnswer(callModern(origin, 'grow', { characters: 200_000 }))).error).toBeUndefined()
     // The list that a client gets is too long to be remembered, and so is the one that is asked for.
     expect((await readAnswer(sendModern(origin, 'tools/list'))).result.tools.length).toBeGreaterThan(10)
     // Without a look at the status: on a slow machine the answer has begun as an event stream by then.
