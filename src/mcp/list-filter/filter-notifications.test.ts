@@ -105,3 +105,15 @@ it('a list may have 10,000 items, and no more', () => {
   expect(codeOf(list(10_000))).toBeUndefined()
   expect(codeOf(list(10_001))).toBe('answer_unfilterable')
 })
+
+it.each([
+  '{"id":1,"result":{"tools":[{"name":"a","Name":"secret"}]}}',
+  '{"id":1,"result":{"prompts":[{"NAME":"secret","name":"a"}]}}',
+  '{"id":1,"result":{"resources":[{"uri":"a","URI":"secret"}]}}',
+  '{"id":1,"result":{"resourceTemplates":[{"uriTemplate":"a","UriTemplate":"secret"}]}}',
+  '{"method":"notifications/resources/updated","params":{"uri":"a"},"Params":{"uri":"secret"}}',
+  '{"method":"notifications/resources/updated","params":{"uri":"a","Uri":"secret"}}',
+  acknowledged(',"notifications":{},"Notifications":{"resourceSubscriptions":["secret"]}'),
+])('what has two names of which readers take one is refused: %s', (text) => {
+  expect(codeOf(text)).toBe('answer_unfilterable')
+})
