@@ -93,6 +93,8 @@ describe('an answer that comes while its call waits for input', () => {
 describe('subscriptions of 2026-07-28', () => {
   it.each(['modern', 'legacy'])('have a bound, and end with their client (a server that is %s)', async (era) => {
     const origin = await open({ env: { ERA: era } }, 2 * MiB)
+    // Requests that wait for the server to start take memory, too.
+    await readAnswer(sendModern(origin, 'prompts/list'))
     const listen = (i: number) =>
       sendModern(origin, 'subscriptions/listen', { notifications: { resourceSubscriptions: [`x:${i}/${'x'.repeat(30_000)}`] } })
     const responses: Response[] = []
