@@ -36,7 +36,8 @@ export function createPassedBytes(collect: () => void): PassedBytes {
 
 /**
  * Whether it ends what was read at once, and so is the last of it to be passed on, and is more than half of that: Node never gives that
- * much of the memory that buffers share to one of them.
+ * much of the memory that buffers share to one of them. In HTTP/2, pieces of several answers would share what was read (`connection-pool.ts`
+ * allows HTTP/1.1 alone).
  */
 function hasMemoryOfItsOwn({ buffer, byteOffset, length }: Uint8Array): boolean {
   return byteOffset + length === buffer.byteLength && length > buffer.byteLength / 2
@@ -44,7 +45,7 @@ function hasMemoryOfItsOwn({ buffer, byteOffset, length }: Uint8Array): boolean 
 
 /** At once, where garbage collection would count it for long as memory in use. What still looks at it finds nothing, never the bytes of others. */
 function free({ buffer }: Uint8Array): void {
-  if (buffer instanceof ArrayBuffer) buffer.transfer(0)
+  if (buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0)
 }
 
 /** Of the process, as its garbage is. */

@@ -5,6 +5,8 @@ import { createFairLimiter } from './fair-limiter.ts'
 
 /** A thread takes some ten MiB. */
 const IDLE_MS = 30_000
+/** Longer than the longest body that is accepted takes on a busy machine: what takes as long will never come. */
+const MAX_ANSWER_MS = 60_000
 /** How much waits is bounded by the room for bodies: each keeps its own until it was read. */
 const MAX_WAITING = Number.POSITIVE_INFINITY
 
@@ -58,9 +60,11 @@ export function createReadingThread<Question, Answer>(
   let worker: Worker | undefined
   let asked: Settlement<Answer> | undefined
   let cancelEnd: CancelTimer = () => undefined
+  let cancelLate: CancelTimer = () => undefined
   const takeAsked = (): Settlement<Answer> | undefined => {
     const taken = asked
     asked = undefined
+    cancelLate()
     return taken
   }
   const settle = ({ outcome, bug }: ThreadAnswer<Answer>): void => {
@@ -75,20 +79,29 @@ export function createReadingThread<Question, Answer>(
   }
   const open = (): Worker => {
     const opened = startWorker(entry)
-    opened.on('message', settle)
+    opened.on('message', (answer: ThreadAnswer<Answer>) => {
+      // One that was given up may still send something, which answers no question of now.
+      if (worker === opened) settle(answer)
+    })
     const fail = (error: unknown): void => {
       if (worker !== opened) return
-      worker = undefined
+      end()
       takeAsked()?.reject(error)
     }
-    opened.on('error', fail).on('exit', (code) => fail(new Error(`${name} ended with ${code}`)))
+    opened.on('error', fail).on('messageerror', fail)
+    opened.on('exit', (code) => fail(new Error(`${name} ended with ${code}`)))
     return opened
+  }
+  const giveUp = (): void => {
+    end()
+    takeAsked()?.reject(new Error(`${name} has not answered within ${MAX_ANSWER_MS / 1000} s`))
   }
   const post = ({ question, transferred = [] }: PreparedQuestion<Question>): Promise<Answer> => {
     cancelEnd()
     worker ??= open()
     return new Promise((resolve, reject) => {
       asked = { resolve, reject }
+      cancelLate = clock.after(MAX_ANSWER_MS, giveUp)
       worker?.postMessage(question, [...transferred])
     })
   }
@@ -110,6 +123,10 @@ function startWorker(entry: URL): Worker {
 
 /** The thread's side: answers one question after the other. @param answer - throws only what is a bug */
 export function answerInThread<Question, Answer>(answer: (question: Question) => Answer): void {
+  // An answer that was left out would be waited for.
+  parentPort?.on('messageerror', (error) => {
+    throw error
+  })
   parentPort?.on('message', (question: Question) => {
     parentPort?.postMessage(attempt(() => answer(question)))
   })

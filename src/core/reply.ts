@@ -18,7 +18,7 @@ export interface Reply {
    * @returns false when the client is slower than the upstream: wait for `onDrain`
    */
   write(chunk: Uint8Array, release?: () => void): boolean
-  /** The answer is complete. */
+  /** The answer is complete. Called at once after the last byte: a short answer of known length is sent with its end. */
   end(): void
   /** The answer cannot be completed. Before `start` it becomes a refusal, after it the connection is cut, never ended cleanly. */
   fail(error: ProxyError): void

@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { sendMcp } from '../../test/support/mcp-requests.ts'
+import { createToolCall, sendMcp } from '../../test/support/mcp-requests.ts'
 import { openRawConnection } from '../../test/support/raw-client.ts'
 import { openStepGate, type StepGate } from '../../test/support/step.ts'
+import type { Decision, PolicyEngine } from '../core/decision.ts'
+import { createOpenRequests } from '../core/open-requests.ts'
 
 let gate: StepGate
 afterEach(() => gate.close())
@@ -47,6 +49,22 @@ describe('the order of the steps', () => {
     expect(gate.calls).toEqual([])
     expect((await sendMcp(`${gate.origin}/mcp`, { body: ping })).status).toBe(202)
   })
+})
+
+it('a long body is decided by what came into force while its arguments were looked at, also where it was refused before', async () => {
+  const openRequests = createOpenRequests()
+  const denial: Decision = { effect: 'deny', code: 'policy_denied', reason: 'the rule of before', ground: 'require_failed' }
+  const decisions: Decision[] = [denial, { effect: 'permit' }]
+  const decideApart = async (): Promise<Decision> => {
+    const decision = decisions.shift() ?? denial
+    if (decision === denial) await openRequests.decideAnew()
+    return decision
+  }
+  const policy: PolicyEngine = { decide: () => denial, decideApart, createListFilter: () => undefined }
+  gate = await openStepGate({ policy }, { openRequests })
+  const call = createToolCall('pay', { note: 'x'.repeat(100_000) })
+  expect((await sendMcp(`${gate.origin}/mcp`, { body: call })).status).toBe(202)
+  expect(gate.calls).toHaveLength(1)
 })
 
 describe('the record of a request', () => {

@@ -121,6 +121,8 @@ async function settle(request: AuthenticatedRequest): Promise<ReadyCall> {
     if (exchange.era !== openRequests.era) ({ route, identity } = await reconsider(exchange, head, { route, identity }))
     const { call, deciding } = decide({ ...request, route, identity })
     const decision = deciding instanceof Promise ? await deciding : deciding
+    // What has come into force since decides, also where this would refuse.
+    if (exchange.era !== openRequests.era) continue
     recordDecision(exchange.record, decision)
     const { rateLimits } = call.route
     if (rateLimits !== undefined && exchange.admission === undefined) await admit(exchange, call, decision, rateLimits)

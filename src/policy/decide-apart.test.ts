@@ -62,6 +62,17 @@ describe('a decision with arguments that are read in a thread', () => {
     expect(await decideBoth([...shadow, rule({ tool: 'a', require: 'args.n > 5' })], calls, '{"n":50}')).toBe('permit')
   })
 
+  it('is made also where rules that are tried leave no work for all operations at once', async () => {
+    const rules = [
+      rule({ tool: '*', require: 'args.n <= 100', mode: 'shadow' }),
+      ...Array.from({ length: 400 }, (_, i) => rule({ tool: `x*${i}`, deny: true, mode: 'shadow' })),
+    ]
+    const calls = Array.from({ length: 47 }, (_, i) => callTool(`${'y'.repeat(235)}${i}`))
+    const { decideApart } = createPolicy(createPolicyPlan({ rules }))
+    const decision = await decideApart?.(alice, ask([callTool('a'), ...calls, callTool('b')], '{"n":5}'), sender)
+    expect(decision?.effect).toBe('permit')
+  })
+
   it('leaves the event loop to other requests meanwhile', async () => {
     const { decideApart } = createPolicy(createPolicyPlan({ rules: [rule({ tool: 'a', require: 'args.n <= 100' })] }))
     const keys = Array.from({ length: 100_000 }, (_, i) => `"key_number_${i}":${i}`)

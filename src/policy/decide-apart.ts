@@ -8,8 +8,9 @@ import { Inquiry } from './inquiry.ts'
 import { createWork } from './work.ts'
 
 /**
- * Decides twice: first to learn which expressions look at arguments, then with what these came to in a thread of their own. The first decision
- * counts where there are none.
+ * Decides again and again: each time with what the expressions that look at arguments came to in a thread of their own, until none is left
+ * that was not asked there. Mostly that is twice, and once where no expression looks at any. A decision that ran out of work asks for more when
+ * it is made anew, since what it found until then costs it nothing.
  *
  * @throws as `ReadingThread`: without an answer nothing is decided
  */
@@ -30,11 +31,11 @@ export async function decideApart(
     for (const outcome of outcomes) onOutcome?.(outcome)
     return decision
   }
-  const decision = tryToDecide()
-  if (decision !== undefined) return decision
   const { server, revision, address } = facts
-  await apart.settle({ principal, server, request: { revision, path, address }, now: facts.now() }, readArguments, sender)
-  const settled = tryToDecide()
-  if (settled === undefined) throw new Error('a condition that was not asked for')
-  return settled
+  const about = { principal, server, request: { revision, path, address }, now: facts.now() }
+  for (;;) {
+    const decision = tryToDecide()
+    if (decision !== undefined) return decision
+    await apart.settle(about, readArguments, sender)
+  }
 }

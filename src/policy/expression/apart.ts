@@ -51,7 +51,9 @@ export class ApartOutcomes {
     this.#wanted = []
     wanted.forEach(({ expression, operation, isShadow }, index) => {
       const outcome = outcomes[index]
-      if (outcome !== undefined) this.#tableOf(operation, isShadow).set(expression, outcome)
+      // Asked again, it would be asked for ever.
+      if (outcome === undefined) throw new Error('the thread for long arguments has left an expression out')
+      this.#tableOf(operation, isShadow).set(expression, outcome)
     })
   }
 
