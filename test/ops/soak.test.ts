@@ -22,6 +22,8 @@ const SAMPLES = 40
 const MOST_GROWTH_MIB = 20
 /** Of what is to be sent: other suites take much of the machine. */
 const LEAST_SHARE = 0.2
+/** How long the MCP server keeps connections without a request. */
+const IDLE_SECONDS = 20
 const MIB = 2 ** 20
 
 const folder = mkdtempSync(join(tmpdir(), 'soak-'))
@@ -34,7 +36,7 @@ let token: string
 
 beforeAll(async () => {
   const [port, away] = [await findFreePort(), await findFreePort()]
-  ;[issuer, mirror] = await Promise.all([startIssuer(), startMirrorServer()])
+  ;[issuer, mirror] = await Promise.all([startIssuer(), startMirrorServer(IDLE_SECONDS * 1000)])
   const config = {
     public_url: `http://127.0.0.1:${port}`,
     listen: { port },
@@ -81,13 +83,15 @@ const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(reso
 /** What it holds when kept connections have gone. */
 async function rest(base?: Holdings): Promise<Holdings> {
   let before = await look()
+  let stillSeconds = 0
   await waitUntil(
     async () => {
       await pause(1000)
       const now = await look()
-      const isStill = now.descriptors === before.descriptors && now.timers === before.timers
+      stillSeconds = now.descriptors === before.descriptors && now.timers === before.timers ? stillSeconds + 1 : 0
       before = now
-      return isStill && (base === undefined || (now.descriptors <= base.descriptors && now.timers <= base.timers))
+      if (base === undefined) return stillSeconds > IDLE_SECONDS
+      return stillSeconds > 0 && now.descriptors <= base.descriptors && now.timers <= base.timers
     },
     'nothing of it is left',
     60_000,

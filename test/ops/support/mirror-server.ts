@@ -22,15 +22,15 @@ interface MirrorCall {
 const SLOW_MS = 300
 const EVENT_MS = 50
 
-export async function startMirrorServer(): Promise<MirrorServer> {
+/** @param idleMs - how long connections are kept without a request: no test may lose a call to that */
+export async function startMirrorServer(idleMs = 300_000): Promise<MirrorServer> {
   const seen = new Map<string, number>()
   const streams = new Set<ServerResponse>()
   const server = createServer((request, response) => {
     if (request.method === 'GET') openStream(request, response, streams)
     else answer(request, response, seen).catch(() => response.destroy())
   })
-  // No test may lose a call to this server's own idle timeout.
-  server.keepAliveTimeout = 300_000
+  server.keepAliveTimeout = idleMs
   const port = await listenOnLoopback(server, 0)
   return {
     url: `http://127.0.0.1:${port}/mcp`,
