@@ -274,6 +274,30 @@ describe('a hostile MCP server', () => {
     expect(readRefresh(await page.text())).toBe('')
     expect(stage.proxy.log.text()).toContain('trust for something else')
   })
+
+  it.each([
+    ['authorization_endpoint', 'the identity provider of the company', () => stage.identityProvider.issuer],
+    ['authorization_endpoint', 'the proxy itself', () => stage.proxy.origin],
+    ['token_endpoint', 'the identity provider of the company', () => stage.identityProvider.issuer],
+  ])('whose authorization server has its %s at %s sends no user there', async (endpoint, _, name) => {
+    await start()
+    const link = await makeLink(alice)
+    // What is known of an authorization server is known for minutes: this one is a new one.
+    const evil = await startScriptedAccount()
+    try {
+      evil.script(SERVER_METADATA, () => describeServer(evil.origin, { [endpoint]: `${name()}/authorize` }))
+      saas.script(RESOURCE_METADATA, () => ({ resource: saas.url, authorization_servers: [evil.origin], scopes_supported: [] }))
+      const browser = await signInVisitor(stage.proxy.origin, alice)
+      const page = await sendForm(browser, list(), { action: 'connect', server: 'saas' })
+      expect(page.status).toBeGreaterThanOrEqual(400)
+      expect(readRefresh(await page.text())).toBe('')
+      expect((await browser.open(link)).status).toBeGreaterThanOrEqual(400)
+      expect(evil.at('/register')).toEqual([])
+      expect(stage.proxy.log.text()).toContain('trust for something else')
+    } finally {
+      await evil.close()
+    }
+  })
 })
 
 describe('a client of a stranger', () => {

@@ -23,7 +23,10 @@ export interface AccountProcesses {
   /** Problems that were logged. */
   readonly issues: readonly string[]
   /** One process of several that share the store. */
-  start(changes?: Partial<OwnAccountPlan>): { readonly account: UpstreamAccount; readonly accounts: UpstreamAccounts }
+  start(
+    changes?: Partial<OwnAccountPlan>,
+    reach?: Partial<FormerReach>,
+  ): { readonly account: UpstreamAccount; readonly accounts: UpstreamAccounts }
   /** One whose configuration has no such MCP server any more. */
   startWithout(reach?: Partial<FormerReach>): UpstreamAccounts
   /** Connects an account of a user, as the authorization server answers then. */
@@ -67,8 +70,8 @@ export async function openAccountProcesses(): Promise<AccountProcesses> {
     events,
     issues,
     startWithout: (reach) => openAccounts([], reach),
-    start(changes = {}) {
-      const accounts = openAccounts([{ ...createAccountPlan(saas.url), ...changes }])
+    start(changes = {}, reach = {}) {
+      const accounts = openAccounts([{ ...createAccountPlan(saas.url), ...changes }], reach)
       const account = accounts.find('saas')
       if (account === undefined) throw new Error('no account')
       return { account, accounts }

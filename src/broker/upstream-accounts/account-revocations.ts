@@ -1,6 +1,7 @@
 import type { EgressPlan } from '../../core/plan/egress-plan.ts'
 import { createSafeFetch, type SafeFetch } from '../../oauth/safe-fetch.ts'
 import { createAccountClients } from './account-clients.ts'
+import type { AccountPlace } from './account-places.ts'
 import { createAccountServers } from './account-server.ts'
 import type { AccountSession, AccountSessionOptions } from './account-session.ts'
 import { createAccountTokenEndpoint } from './account-tokens.ts'
@@ -11,9 +12,9 @@ export interface AccountRevocations {
   /**
    * Never rejects: here the account is gone, whatever the authorization server answers.
    *
-   * @param server - name of the MCP server
+   * @param place - the MCP server, as the configuration had it when the account was connected
    */
-  revoke(connection: Connection, server: string): Promise<void>
+  revoke(connection: Connection, place: AccountPlace): Promise<void>
   /** Resolves once none is under way. */
   close(): Promise<void>
 }
@@ -44,17 +45,21 @@ export function createAccountRevocations(
   const running = new Map<Promise<void>, string>()
   const isFull = (server: string): boolean =>
     running.size >= MAX_RUNNING || [...running.values()].filter((one) => one === server).length >= MAX_OF_SERVER
-  const choose = (server: string, { issuer, client }: Connection): Revoking => {
+  const choose = ({ server, upstreamUrl }: AccountPlace, { issuer, client }: Connection): Revoking => {
     const session = sessions.get(server)
-    const isOurs = session !== undefined && (session.plan.issuer === undefined || session.plan.issuer === issuer)
+    if (session === undefined) return former
+    const { plan } = session
+    // What another MCP server has named, at another URL, is not reached as what this one names.
+    const isOurs = plan.issuer === undefined ? plan.upstreamUrl === upstreamUrl : plan.issuer === issuer
     // A client of the configuration authenticates with what the configuration has now, or not at all.
-    return isOurs || (session !== undefined && client.kind === 'configured') ? session : former
+    return isOurs || (plan.issuer !== undefined && client.kind === 'configured') ? session : former
   }
   return {
-    async revoke(connection, server) {
+    async revoke(connection, place) {
+      const { server } = place
       const tell = createTelling(connection, server, options)
       if (isFull(server)) return tell.failed('too many others are being revoked')
-      const work = revoke(connection, choose(server, connection), tell)
+      const work = revoke(connection, choose(place, connection), tell)
       running.set(work, server)
       await work.finally(() => running.delete(work))
     },
@@ -83,7 +88,7 @@ function openFormer({ formerReach, resolveHost, clock, ...options }: AccountRevo
   const clients = createAccountClients({ ...options, plan, fetch, clock })
   return {
     fetch,
-    servers: createAccountServers(fetch, clock, undefined),
+    servers: createAccountServers(fetch, clock, plan),
     tokens: createAccountTokenEndpoint(fetch, clients, clock),
   }
 }
@@ -94,7 +99,7 @@ async function revoke({ issuer, client, tokens: issued }: Connection, { servers,
   try {
     // A public client is known by its name alone, whether or not the configuration still has it.
     const known: AccountClient = client.method === 'none' ? { ...client, kind: 'registered' } : client
-    const isRevoked = await tokens.revoke(await servers.find(issuer), known, issued)
+    const isRevoked = await tokens.revoke(await servers.findToRevoke(issuer), known, issued)
     tell.over(isRevoked ? `revoked at ${issuer}` : `${issuer} revokes no tokens`)
   } catch (error) {
     tell.failed(error instanceof Error ? error.message : String(error))

@@ -1,5 +1,6 @@
 import { isLoopbackHost } from '../../core/addresses.ts'
 import type { Clock } from '../../core/clock.ts'
+import type { OwnAccountPlan } from '../../core/plan/own-account-plan.ts'
 import { formatMetadataUrls } from '../../oauth/authorization-server-metadata.ts'
 import { readJsonObject, type SafeFetch } from '../../oauth/safe-fetch.ts'
 import { AccountError, quoteUntrusted } from './account-error.ts'
@@ -20,34 +21,62 @@ export interface AccountServer {
   readonly namesItself: boolean
 }
 
-/** The one authorization server that the configuration permits; undefined for whichever the MCP server names. */
-type Permitted = string | undefined
+/** What the configuration says of which one it may be. */
+export type PermittedServers = Pick<OwnAccountPlan, 'issuer' | 'reservedOrigins'>
 
 /** Finds authorization servers by their issuer. */
 export interface AccountServers {
-  /** @throws AccountError */
+  /** To get tokens of. @throws AccountError */
   find(issuer: string): Promise<AccountServer>
+  /** To give tokens back, also at one that users trust for something else by now. @throws AccountError */
+  findToRevoke(issuer: string): Promise<AccountServer>
 }
 
 const KEEP_MS = 5 * 60_000
 /** Of one MCP server: it names one at a time. */
 const MAX_KEPT = 16
 
-export function createAccountServers(fetch: SafeFetch, clock: Clock, permitted: Permitted): AccountServers {
+export function createAccountServers(fetch: SafeFetch, clock: Clock, permitted: PermittedServers): AccountServers {
   const kept = new Map<string, { readonly until: number; readonly server: AccountServer }>()
+  const findToRevoke = async (issuer: string) => {
+    // What the configuration names may be in private networks, and accounts of before were connected at others.
+    if (permitted.issuer !== undefined && issuer !== permitted.issuer)
+      throw new AccountError('ended', `the configuration has another authorization server than ${quoteUntrusted(issuer)} now`)
+    const known = kept.get(issuer)
+    if (known !== undefined && clock.monotonic() < known.until) return known.server
+    const server = await loadServer(issuer, fetch)
+    if (kept.size >= MAX_KEPT) kept.clear()
+    kept.set(issuer, { until: clock.monotonic() + KEEP_MS, server })
+    return server
+  }
   return {
     async find(issuer) {
-      // What the configuration names may be in private networks, and accounts of before were connected at others.
-      if (permitted !== undefined && issuer !== permitted)
-        throw new AccountError('ended', `the configuration has another authorization server than ${quoteUntrusted(issuer)} now`)
-      const known = kept.get(issuer)
-      if (known !== undefined && clock.monotonic() < known.until) return known.server
-      const server = await loadServer(issuer, fetch)
-      if (kept.size >= MAX_KEPT) kept.clear()
-      kept.set(issuer, { until: clock.monotonic() + KEEP_MS, server })
+      checkUnreserved(issuer, issuer, permitted)
+      const server = await findToRevoke(issuer)
+      checkUnreserved(server.authorizationEndpoint, issuer, permitted)
+      checkUnreserved(server.tokenEndpoint, issuer, permitted)
       return server
     },
+    findToRevoke,
   }
+}
+
+/**
+ * Of what these issue, the MCP server could be meant by its word alone: who does not look at `resource` issues tokens for others, too. An
+ * authorization server that has users go there under a name of its own would get the code.
+ */
+function checkUnreserved(url: string, issuer: string, { issuer: permitted, reservedOrigins }: PermittedServers): void {
+  if (permitted !== undefined || !reservedOrigins.map(readHost).includes(readHost(url))) return
+  const which = url === issuer ? '' : `, with an endpoint at ${quoteUntrusted(url)}`
+  const message = `the MCP server names ${quoteUntrusted(issuer)}${which}, which users trust for something else`
+  const remedy = `Write ${quoteUntrusted(issuer)} as \`credential.issuer\` if the MCP server may have tokens of it.`
+  throw new AccountError('unusable', message, { remedy })
+}
+
+/** With its port. A final dot makes no other host of it. */
+function readHost(url: string): string {
+  const { hostname, port } = URL.parse(url) ?? { hostname: '', port: '' }
+  return `${hostname.replace(/\.$/, '')}:${port}`
 }
 
 async function loadServer(issuer: string, fetch: SafeFetch): Promise<AccountServer> {

@@ -47,7 +47,7 @@ export function openAccountSession(plan: OwnAccountPlan, options: AccountSession
     ...options,
     plan,
     fetch,
-    servers: createAccountServers(serverFetch, clock, plan.issuer),
+    servers: createAccountServers(serverFetch, clock, plan),
     clients,
     tokens: createAccountTokenEndpoint(serverFetch, clients, clock),
     connections: openConnections(store, encryption),

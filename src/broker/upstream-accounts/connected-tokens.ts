@@ -206,7 +206,7 @@ async function replaceInTurn(
 
 async function revokeUnused({ issuer, client, tokens: issued }: Connection, session: AccountSession): Promise<void> {
   const { servers, tokens, plan, onIssue } = session
-  const revoked = servers.find(issuer).then((server) => tokens.revoke(server, client, issued))
+  const revoked = servers.findToRevoke(issuer).then((server) => tokens.revoke(server, client, issued))
   await revoked.catch((error: Error) => onIssue(`${plan.server}: ${error.message}`))
 }
 

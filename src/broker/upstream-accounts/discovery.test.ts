@@ -179,6 +179,36 @@ describe('the metadata of an authorization server', () => {
   })
 })
 
+describe('an authorization server that users trust for something else', () => {
+  const reservedOrigins = ['https://idp.example.com']
+
+  it.each(['https://idp.example.com/authorize', 'https://idp.example.com./authorize', 'https://IDP.example.com:443/authorize'])(
+    'is not where another one has its authorization endpoint: %s',
+    async (url) => {
+      saas.script(SERVER_METADATA, () => describeServer(saas.origin, { authorization_endpoint: url }))
+      await expect(begin({ reservedOrigins })).rejects.toMatchObject({ kind: 'unusable' })
+      expect(saas.at('/register')).toEqual([])
+    },
+  )
+
+  it.each(['https://idp.example.com', 'https://idp.example.com./tenant'])('is not asked when it is named: %s', async (issuer) => {
+    saas.script(RESOURCE_METADATA, () => ({ resource: saas.url, authorization_servers: [issuer] }))
+    await expect(begin({ reservedOrigins })).rejects.toMatchObject({
+      kind: 'unusable',
+      message: expect.stringContaining('trust for something else'),
+    })
+  })
+
+  it('is where users connect accounts if the configuration names the issuer', async () => {
+    const reserved = [...reservedOrigins, saas.origin]
+    saas.script(SERVER_METADATA, () =>
+      describeServer(saas.origin, { authorization_endpoint: 'https://idp.example.com/authorize' }),
+    )
+    const { url } = await begin({ reservedOrigins: reserved, issuer: saas.origin })
+    expect(url.host).toBe('idp.example.com')
+  })
+})
+
 describe('the proxy as a client there', () => {
   it('is known by its metadata document where it is reached by https and the authorization server takes one', async () => {
     saas.script(SERVER_METADATA, () => describeServer(saas.origin, { client_id_metadata_document_supported: true }))

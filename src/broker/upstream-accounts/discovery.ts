@@ -37,7 +37,7 @@ export async function discoverResource(plan: OwnAccountPlan, fetch: SafeFetch): 
   if (document === undefined)
     return {
       resource: plan.upstreamUrl,
-      issuer: plan.issuer ?? checkUnreserved(new URL(plan.upstreamUrl).origin, plan),
+      issuer: plan.issuer ?? new URL(plan.upstreamUrl).origin,
       scopes,
       isAsking,
       isNamed: false,
@@ -91,8 +91,7 @@ function readResource(resource: unknown, { upstreamUrl }: OwnAccountPlan): strin
   return String(resource)
 }
 
-function chooseIssuer(servers: unknown, plan: OwnAccountPlan): string {
-  const { issuer } = plan
+function chooseIssuer(servers: unknown, { issuer }: OwnAccountPlan): string {
   const named = listTexts(servers)
   if (issuer !== undefined && !named.includes(issuer))
     throw new AccountError(
@@ -105,17 +104,7 @@ function chooseIssuer(servers: unknown, plan: OwnAccountPlan): string {
     throw new AccountError('unusable', 'the metadata of the MCP server names no authorization server', {
       remedy: 'Have the MCP server name one in `authorization_servers` of its metadata (RFC 9728 §2).',
     })
-  return issuer ?? checkUnreserved(first, plan)
-}
-
-/** Of what these issue, the MCP server could be meant by its word alone: who does not look at `resource` issues tokens for others, too. */
-function checkUnreserved(issuer: string, { reservedOrigins }: OwnAccountPlan): string {
-  const origin = URL.parse(issuer)?.origin
-  if (origin !== undefined && reservedOrigins.includes(origin))
-    throw new AccountError('unusable', `the MCP server names ${quoteUntrusted(issuer)}, which users trust for something else`, {
-      remedy: `Write \`credential.issuer: ${issuer}\` if the MCP server may have tokens of it.`,
-    })
-  return issuer
+  return issuer ?? first
 }
 
 /** Space-separated (RFC 6749 §3.3); undefined for none. */

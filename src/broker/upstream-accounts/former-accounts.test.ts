@@ -99,6 +99,52 @@ describe('a user who is shut out', () => {
   })
 })
 
+describe('what a user connected at the same MCP server when it was at another URL', () => {
+  it('has nothing sent into a private network, where the MCP server is by its URL of now', async () => {
+    await stage.connect(stage.start().account, issueTokens(1))
+    const asked = stage.saas.asked.length
+    const { accounts } = stage.start({ upstreamUrl: `${stage.saas.origin}/moved` }, { allowPrivateNetwork: false })
+    await accounts.endAll('alice')
+    await accounts.close()
+    expect(stage.saas.asked).toHaveLength(asked)
+    expect(await countStored()).toBe(0)
+    expect(stage.issues).toEqual([expect.stringContaining('not revoked there')])
+  })
+
+  it('is revoked in a private network at the issuer that the configuration names now', async () => {
+    await stage.connect(stage.start().account, issueTokens(1))
+    const moved = { upstreamUrl: `${stage.saas.origin}/moved`, issuer: stage.saas.origin }
+    const { accounts } = stage.start(moved, { allowPrivateNetwork: false })
+    await accounts.endAll('alice')
+    await accounts.close()
+    expect(listRevoked()).toEqual(['refresh-token-number-1-of-the-account'])
+  })
+})
+
+describe('an account at an authorization server that users trust for something else since', () => {
+  const reserve = () => stage.start({ reservedOrigins: [stage.saas.origin] })
+
+  it('is not refreshed there, and stays until the configuration permits that', async () => {
+    await stage.connect(stage.start().account, issueTokens(1, { expires_in: 0 }))
+    await expect(reserve().account.tokens.find('alice')).rejects.toMatchObject({ code: 'upstream_token_misconfigured' })
+    expect(stage.listRefreshes()).toEqual([])
+    expect(await stage.start({ issuer: stage.saas.origin }).account.tokens.find('alice')).toContain('access-token')
+  })
+
+  it('is not finished by a user who was sent there before', async () => {
+    const { pending } = await stage.start().account.begin([])
+    const answer = new URLSearchParams({ code: 'a-code', state: pending.state })
+    await expect(reserve().account.finish('alice', pending, answer)).rejects.toMatchObject({ kind: 'unusable' })
+    expect(stage.saas.at('/token')).toEqual([])
+  })
+
+  it('is revoked there when the user disconnects it', async () => {
+    await stage.connect(stage.start().account, issueTokens(1))
+    await reserve().account.disconnect('alice')
+    expect(listRevoked()).toEqual(['refresh-token-number-1-of-the-account'])
+  })
+})
+
 describe('an account that is connected anew', () => {
   it('at another authorization server is revoked at the one before', async () => {
     const other = await startScriptedAccount()

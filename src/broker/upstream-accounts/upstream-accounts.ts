@@ -82,7 +82,7 @@ interface Shared {
 async function endFormer(subject: string, { revocations, places, connections }: Shared): Promise<void> {
   for (const place of await places.list(subject)) {
     const connection = await connections.take(nameConnection(subject, place))
-    if (connection !== undefined) void revocations.revoke(connection, place.server)
+    if (connection !== undefined) void revocations.revoke(connection, place)
   }
 }
 
@@ -93,7 +93,7 @@ function createUpstreamAccount(session: AccountSession, shared: Shared) {
   const end = async (subject: string) => {
     const connection = await connections.take(nameConnection(subject, plan))
     tokens.forget(subject)
-    return connection && { revoked: revocations.revoke(connection, plan.server) }
+    return connection && { revoked: revocations.revoke(connection, plan) }
   }
   const account: UpstreamAccount = {
     plan,
@@ -135,5 +135,5 @@ async function save(
   report({ kind: 'account_connected', outcome: 'success', subject, server: plan.server, scopes: granted, detail: `at ${issuer}` })
   // With one client at one authorization server, many take what they issued for one grant, and revoke all of it.
   const isElsewhere = before !== undefined && (before.issuer !== issuer || before.client.clientId !== client.clientId)
-  if (isElsewhere) void revocations.revoke(before, plan.server)
+  if (isElsewhere) void revocations.revoke(before, plan)
 }

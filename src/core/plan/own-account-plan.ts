@@ -18,7 +18,7 @@ export interface OwnAccountPlan {
   readonly issuer: string | undefined
   /**
    * Origins of authorization servers that users trust for something else: the proxy and its identity provider. An MCP server that names one
-   * would get what it issues, which others may accept as well; `issuer` permits that.
+   * would get what it issues, which others may accept as well; so would one whose authorization server has an endpoint there. `issuer` permits that.
    */
   readonly reservedOrigins: readonly string[]
   /** Undefined where the proxy makes itself known: by a metadata document, or by registration. */
