@@ -129,6 +129,49 @@ describe('an attacker who knows the cookies that the browser of a user has had',
   })
 })
 
+describe('a user who has begun to connect an account in a browser that another one signs in to after them', () => {
+  /** @returns the request to the authorization server of the MCP server, which its user has copied */
+  async function leave(shared: Browser, user: User): Promise<string> {
+    const page = await shared.open(await comeBack(shared, request(), user))
+    return readRefresh(await page.text())
+  }
+  const consent = async (url: string) => (await fetch(url, { redirect: 'manual' })).headers.get('location') ?? ''
+
+  it.each([
+    ['for a client', async (shared: Browser) => void (await shared.open(await comeBack(shared, request(), alice)))],
+    [
+      'for a client, with an account',
+      async (shared: Browser) => {
+        await signInFor(createBrowser(), alice)
+        await shared.open(await comeBack(shared, request(), alice))
+      },
+    ],
+    ['at the page of accounts', async (shared: Browser) => void (await signInVisitor(stage.proxy.origin, alice, shared))],
+    [
+      'in a tab that was left for that',
+      async (shared: Browser, left: Response) => void (await shared.open(await finishAtProvider(left, alice))),
+    ],
+  ])('has no account of that one connected, who signs in %s', async (_, signInThere) => {
+    const shared = createBrowser()
+    const left = await sendConsent(shared, await openConsentPage(shared, request()))
+    const url = await leave(shared, bob)
+    await signInThere(shared, left)
+    const tokens = saas.at('/token').length
+    expect((await shared.open(await consent(url))).status).toBe(403)
+    expect(saas.at('/token')).toHaveLength(tokens)
+  })
+
+  it('connects their own if the other tabs are theirs, too', async () => {
+    const shared = createBrowser()
+    const url = await leave(shared, bob)
+    await leave(shared, bob)
+    await signInVisitor(stage.proxy.origin, bob, shared)
+    await shared.open(`${list()}?as=another`)
+    expect((await shared.open(await consent(url))).status).toBe(200)
+    expect(saas.at('/token')).toHaveLength(1)
+  })
+})
+
 describe('the visit of a user at the page of accounts', () => {
   it('is over when another user signs in in that browser, for a client', async () => {
     const shared = await signInVisitor(stage.proxy.origin, bob)

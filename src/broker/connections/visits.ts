@@ -111,6 +111,7 @@ async function finish(
   try {
     const user = await identityProvider.finishSignIn(answer, away)
     if (!(await admit(incoming, user, parts))) return
+    browserCookie.renew(incoming.request, incoming.response, user.subject)
     await beginVisit(incoming, user, parts, collections)
     incoming.response.writeHead(303, { location: away.path, 'cache-control': 'no-store', 'content-length': 0 }).end()
   } catch (error) {

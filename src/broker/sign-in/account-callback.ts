@@ -5,7 +5,7 @@ import { SIGN_IN_ERRORS } from '../pages/sign-in-errors.ts'
 import { findOutage } from '../storage/outage.ts'
 import { AccountError } from '../upstream-accounts/account-error.ts'
 import { findAccountError, reportAccountError, sendAccountErrorBack } from './account-failure.ts'
-import type { AccountConnecting, AwayAccount } from './away-account.ts'
+import type { AccountConnecting, AwayAccount, Visitor } from './away-account.ts'
 import { giveAccess } from './complete-sign-in.ts'
 import { describeSignInContext, type SignInContext, type SignInOptions } from './sign-in-context.ts'
 import { sendSignInError } from './sign-in-result.ts'
@@ -43,10 +43,12 @@ async function findMistake(
   // Each authorization server has a redirect URI of its own: what another one issued never gets to this one (mix-up, RFC 9700 §4.4).
   if (!incoming.path.endsWith(`/${away.meeting}`))
     return 'the response came from another authorization server than the user was sent to'
-  if (away.signIn !== undefined)
-    return browserCookie.has(incoming.request, away.browser) ? undefined : 'not the browser in which the user was sent away'
-  const visitor = await findVisitor(incoming)
-  const isSame = visitor?.user.subject === away.subject && isSameText(visitor.secret, away.browser)
+  const isVisitor = (visitor: Visitor | undefined) =>
+    visitor?.user.subject === away.subject && isSameText(visitor.secret, away.browser)
+  const isSame =
+    away.signIn === undefined
+      ? isVisitor(await findVisitor(incoming))
+      : browserCookie.hasOf(incoming.request, away.browser, away.subject)
   return isSame ? undefined : 'not the browser in which the user was sent away, or another user has signed in there since'
 }
 

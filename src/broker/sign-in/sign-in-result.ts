@@ -31,7 +31,7 @@ export async function allow(context: SignInContext, user: SignedInUser, isNew: b
   await options.consents.remember({ subject, clientId, redirectUri: asking.redirectUri, resource, scopes: scopes.granted })
   // An unknown authentication time must not be reported as now.
   const login = isNew && { login: { accountId: subject, remember: true, ts: user.authTime ?? 0 }, select_account: {} }
-  const browser = hashId(options.browserCookie.renew(incoming.request, incoming.response))
+  const browser = hashId(options.browserCookie.renew(incoming.request, incoming.response, subject))
   const url = await settle(interaction, { consent: { grantId }, ...login, browser }, options)
   const facts = { outcome: 'success', subject, clientId, resource: context.resource.identifier, scopes: scopes.granted } as const
   if (isNew) options.report({ kind: 'sign_in', ...facts, identityProvider: options.plan.issuer })
