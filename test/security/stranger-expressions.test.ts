@@ -9,7 +9,16 @@ import { ExpressionError } from '../../src/policy/expression/syntax.ts'
 import { createWork } from '../../src/policy/work.ts'
 
 const GITHUB = 'https://token.actions.githubusercontent.com'
-const terms = { issuer: GITHUB, server: 'mcp', scopes: ['read'], groups: [] }
+const shared = findSharedIssuer(GITHUB)
+if (shared === undefined) throw new Error('no such issuer')
+
+/** What the settings of an issuer make of scopes and groups: those of each stranger are among what the terms leave open. */
+const none = { scopes: { possible: ['read'], areCertain: true }, groups: { names: [], ownedClaim: undefined } }
+const SETTINGS = {
+  none,
+  'scopes by what strangers choose': { ...none, scopes: { possible: ['read', 'deploy'], areCertain: false } },
+  'groups of a claim that names the owner': { ...none, groups: { names: undefined, ownedClaim: 'repository_owner' } },
+}
 
 /** Also comparisons that are no proof, and some that strangers can meet. */
 const ATOMS = [
@@ -27,6 +36,11 @@ const ATOMS = [
   "'staff' in principal.groups",
   'principal.groups.size() == 0',
   "principal.groups.exists(group, group != 'x')",
+  "'acme' in principal.groups",
+  "principal.groups.exists(group, group.startsWith('acme'))",
+  'has(principal.groups)',
+  'size(principal.scopes) == 1',
+  "'deploy' in principal.scopes",
   "'read' in principal.scopes",
   "'write' in principal.scopes",
   `principal.issuer == '${GITHUB}'`,
@@ -49,7 +63,9 @@ const expressions = fc.letrec<{ any: string; pair: string }>((tie) => ({
   ),
 })).any
 
+type Setting = keyof typeof SETTINGS
 const strangers = fc.record({
+  settings: fc.constantFrom(...(Object.keys(SETTINGS) as Setting[])),
   repository: fc.constantFrom('stranger/app', 'acme-stranger/app', 'stranger/acme', 'x/y'),
   environment: fc.constantFrom('prod', 'acme/app', 'stranger/app', ''),
   issuer: fc.constantFrom(GITHUB, `${GITHUB}/`),
@@ -57,24 +73,28 @@ const strangers = fc.record({
 })
 type Stranger = typeof strangers extends fc.Arbitrary<infer T> ? T : never
 
-function holds(source: string, { repository, environment, issuer, address }: Stranger): boolean {
+function holds(source: string, { settings, repository, environment, issuer, address }: Stranger): boolean {
   const [owner = ''] = repository.split('/')
+  const groups = settings === 'groups of a claim that names the owner' ? [owner] : []
+  const isGranted = settings === 'scopes by what strangers choose' && environment === 'prod'
+  const scopes = new Set(isGranted ? ['read', 'deploy'] : ['read'])
   const claims = { repository, repository_owner: owner, environment }
   const subject = `repo:${repository}:environment:${environment}`
-  const principal = { issuer, subject, claims, scopes: new Set(['read']), groups: [] } as unknown as Principal
+  const principal = { issuer, subject, claims, scopes, groups } as unknown as Principal
   const request = { revision: '2025-11-25', path: '/mcp', address }
   const facts = { principal, operation: undefined, args: undefined, server: 'mcp', request, now: 0 }
   return compileExpression(source, 'who').evaluate(facts, createWork()).value === true
 }
 
 it('holds for no stranger, in any combination of comparisons', () => {
-  const shared = findSharedIssuer(GITHUB)
-  if (shared === undefined) throw new Error('no such issuer')
   let closed = 0
   const property = fc.property(expressions, fc.array(strangers, { minLength: 8, maxLength: 8 }), (source, all) => {
-    if (!isExpression(source) || mayHoldForStrangers(source, shared, terms)) return
-    closed += 1
-    expect(all.filter((stranger) => holds(source, stranger))).toEqual([])
+    if (!isExpression(source)) return
+    const isClosed = (settings: Setting) =>
+      !mayHoldForStrangers(source, shared, { issuer: GITHUB, server: 'mcp', ...SETTINGS[settings] })
+    const outside = all.filter(({ settings }) => isClosed(settings))
+    if (outside.length > 0) closed += 1
+    expect(outside.filter((stranger) => holds(source, stranger))).toEqual([])
   })
   fc.assert(property, { numRuns: 3000 })
   expect(closed).toBeGreaterThan(300)

@@ -46,6 +46,9 @@ describe('an access entry of a server that accepts tokens of GitHub Actions', ()
     ],
     ['the user who set it off, and may do so in the repository of a stranger', { claim: 'actor', values: ['alice'] }],
     ['a subject of what its author chooses', { claim: 'sub', values: ['environment:prod'] }],
+    ['a subject whose author chose the name of a part', { claim: 'sub', values: ['environment:repo'] }],
+    ['such a subject after a part without a value', { claim: 'sub', values: ['pull_request:environment:repo:x'] }],
+    ['a subject that ends before the owner', { claim: 'sub', values: ['environment:prod:repository_owner'] }],
     [
       'a subject, one value of which is chosen',
       { claim: 'sub', values: ['repo:acme/app:ref:refs/heads/main', 'environment:prod'] },
@@ -65,6 +68,7 @@ describe('an access entry of a server that accepts tokens of GitHub Actions', ()
     "principal.subject.endsWith(':ref:refs/heads/main')",
     "principal.subject.endsWith(':environment:prod')",
     "principal.subject.startsWith('repo:acme')",
+    "principal.subject == 'environment:repo'",
     "glob(principal.subject, 'repo:*/app:*')",
     "glob(principal.subject, 'repo:acme*')",
     "glob(principal.subject, '*:environment:prod')",
@@ -164,6 +168,75 @@ describe('an access entry of a server that accepts tokens of GitHub Actions', ()
     ])
     const grant = [{ claim: 'repository', values: ['acme/app'], scopes: ['deploy'] }]
     expect(withWho("'deploy' in principal.scopes", { grant })).toEqual([])
+  })
+})
+
+describe('groups of strangers', () => {
+  const GITLAB = 'https://gitlab.com'
+  const MICROSOFT = 'https://login.microsoftonline.com/organizations/v2.0'
+  const GOOGLE = 'https://accounts.google.com'
+
+  const withGroups = (issuer: object, entry: object) =>
+    load({ issuers: [issuer], servers: [{ ...server, access: [{ ...all, ...entry }] }] })
+
+  it.each<[object, object]>([
+    [{ issuer: GITLAB, groups_claim: 'groups_direct' }, { who: "principal.groups.exists(g, g.startsWith('acme'))" }],
+    [{ issuer: GITLAB, groups_claim: 'groups_direct' }, { who: 'size(principal.groups) > 0' }],
+    [{ issuer: GITLAB, groups_claim: 'groups_direct' }, { who: "!('acme' in principal.groups)" }],
+    [{ issuer: GITLAB, groups_claim: 'groups_direct' }, { who: "'' in principal.groups" }],
+    [{ issuer: GITLAB }, { who: 'size(principal.groups) > 0' }],
+    [{ issuer: GITHUB, groups_claim: 'repository_owner' }, { who: "principal.groups.exists(g, g.startsWith('acme'))" }],
+    [{ issuer: GITHUB, groups_claim: 'repository_owner' }, { who: "principal.groups[0] != 'evil'" }],
+    [{ issuer: GITHUB, groups_claim: 'repository', groups_separator: '/' }, { who: "'app' in principal.groups" }],
+    [{ issuer: GITHUB, groups_claim: 'repository', groups_separator: '/' }, { groups: ['app'] }],
+    [{ issuer: GITHUB, groups_claim: 'sub' }, { groups: ['environment:prod'] }],
+    [{ issuer: MICROSOFT }, { who: 'size(principal.groups) > 0' }],
+    [{ issuer: MICROSOFT }, { who: "'finance' in principal.groups" }],
+    [{ issuer: MICROSOFT }, { groups: ['finance'] }],
+    [{ issuer: GOOGLE, groups_claim: 'email' }, { groups: ['bob@acme.com'] }],
+    [{ issuer: GOOGLE, groups_claim: 'email' }, { who: "'bob@acme.com' in principal.groups" }],
+    [{ issuer: GOOGLE }, { who: '!has(principal.groups)' }],
+  ])('open an entry of %j to them: %j', (issuer, entry) => {
+    expect(withGroups(issuer, entry)).toEqual(['servers[0].access[0]: opens this'])
+  })
+
+  it.each<[object, object]>([
+    [{ issuer: GITLAB, groups_claim: 'groups_direct' }, { who: "'acme' in principal.groups" }],
+    [{ issuer: GITLAB, groups_claim: 'groups_direct' }, { groups: ['acme', 'acme/ops'] }],
+    [{ issuer: GITLAB }, { groups: ['acme'] }],
+    [{ issuer: GITHUB, groups_claim: 'repository_owner' }, { who: "'acme' in principal.groups" }],
+    [{ issuer: GITHUB, groups_claim: 'repository_owner' }, { groups: ['acme'] }],
+    [{ issuer: MICROSOFT }, { groups: ['finance'], claim: 'tid', values: ['0b0a'] }],
+    [{ issuer: MICROSOFT, groups_claim: 'tid' }, { groups: ['0b0a'] }],
+    [{ issuer: GOOGLE }, { groups: ['staff'] }],
+    [{ issuer: GOOGLE }, { who: "'staff' in principal.groups" }],
+  ])('are none of those that an entry of %j names: %j', (issuer, entry) => {
+    expect(withGroups(issuer, entry)).toEqual([])
+  })
+})
+
+describe('scopes of strangers', () => {
+  const chosen = { claim: 'environment', values: ['prod'], scopes: ['deploy'] }
+  const owned = { claim: 'repository', values: ['acme/app'], scopes: ['release'] }
+
+  it.each([
+    ["!('deploy' in principal.scopes)", [chosen]],
+    ['size(principal.scopes) == 0', [chosen]],
+    ["'deploy' in principal.scopes", [chosen, owned]],
+    ["principal.scopes == ['read']", [{ scopes: ['read'] }, chosen]],
+    ["principal.scopes == ['read', 'list']", [{ scopes: ['read'] }, { scopes: ['list', 'read'] }]],
+    ["!('release' in principal.scopes)", [chosen, owned]],
+  ])('can meet `%s` where grants depend on what they choose, or on nothing: %j', (who, grant) => {
+    expect(withWho(who, { grant })).toEqual(['servers[0].access[0]: opens this'])
+  })
+
+  it.each([
+    ["'release' in principal.scopes", [chosen, owned]],
+    ["'other' in principal.scopes && 'deploy' in principal.scopes", [chosen]],
+    ["!('read' in principal.scopes)", [{ scopes: ['read'] }, owned]],
+    ['size(principal.scopes) > 1', [{ scopes: ['read'] }, { scopes: ['read'] }, owned]],
+  ])('are none that `%s` asks for: %j', (who, grant) => {
+    expect(withWho(who, { grant })).toEqual([])
   })
 })
 
@@ -281,7 +354,33 @@ describe('issuers that strangers get tokens from', () => {
       ['servers[0].access[0]: opens this'],
     ],
     ['https://login.microsoftonline.com/common/v2.0', { who: "principal.claims.tid == '0b0a'" }, []],
-    ['https://accounts.google.com', { who: "principal.client_id == '1234.apps.googleusercontent.com'" }, []],
+    [
+      'https://accounts.google.com',
+      { who: "principal.client_id == '1234.apps.googleusercontent.com'" },
+      ['servers[0].access[0]: opens this'],
+    ],
+    [
+      'https://accounts.google.com',
+      { claim: 'azp', values: ['1234.apps.googleusercontent.com'] },
+      ['servers[0].access[0]: opens this'],
+    ],
+    ['https://accounts.google.com', { who: "principal.claims.email == 'bob@acme.com'" }, ['servers[0].access[0]: opens this']],
+    [
+      'https://accounts.google.com',
+      { who: "principal.claims.email == 'bob@acme.com' || principal.claims.email_verified == true" },
+      ['servers[0].access[0]: opens this'],
+    ],
+    [
+      'https://accounts.google.com',
+      { who: "principal.claims.email == 'bob@acme.com' && principal.claims.email_verified == false" },
+      ['servers[0].access[0]: opens this'],
+    ],
+    [
+      'https://accounts.google.com',
+      { who: "principal.claims.email == 'bob@acme.com' && principal.claims.email_verified == true" },
+      [],
+    ],
+    ['https://accounts.google.com', { who: "principal.subject == '1234' && principal.client_id != ''" }, []],
     ['https://accounts.google.com', { who: "principal.client_id != 'blocked'" }, ['servers[0].access[0]: opens this']],
     ['https://accounts.google.com', { who: "principal.claims.email_domain == 'acme.com'" }, []],
     [
@@ -309,7 +408,7 @@ describe('issuers that strangers get tokens from', () => {
       listTexts(issuers).flatMap((issuer) => listTexts(claims).map((claim) => [issuer, claim] as const)),
     )
     expect(pairs.length).toBeGreaterThan(30)
-    const values = ['repo:project_path:organization:account:owner:acme.com']
+    const values = ['repo:a:project_path:a:organization:a:account:a:owner:acme.com']
     const refused = pairs.filter(([issuer, claim]) => {
       if (claim.startsWith('google.') || load({ issuers: [issuer], servers: [server] }).length === 0)
         return !claim.startsWith('google.')

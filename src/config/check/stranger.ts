@@ -7,23 +7,39 @@ import type { SharedIssuer } from '../derive/shared-issuers.ts'
 export interface StrangerTerms {
   readonly issuer: string
   readonly server: string
+  readonly scopes: StrangerScopes
+  readonly groups: StrangerGroups
+}
+
+export interface StrangerScopes {
+  /** Undefined where that cannot be told: it may have any. */
+  readonly possible: readonly string[] | undefined
+  /** Whether each of their tokens has just these. */
+  readonly areCertain: boolean
+}
+
+export interface StrangerGroups {
   /** Undefined where they cannot be told. */
-  readonly scopes: readonly string[] | undefined
-  readonly groups: readonly string[] | undefined
+  readonly names: readonly string[] | 'unreadable' | undefined
+  /** The claim that they are read from, where its values name owners. */
+  readonly ownedClaim: string | undefined
 }
 
 /**
  * Whether an expression may hold for tokens that strangers can get at a shared issuer. Comparisons of claims that name the owner with a text are
- * false for them, issuer, server, scopes and groups are known, and everything else may be anything.
+ * false for them, issuer and server are known, scopes and groups where they cannot differ, and everything else may be anything.
  *
  * @returns true also where that cannot be told
  */
 export function mayHoldForStrangers(source: string, shared: SharedIssuer, terms: StrangerTerms): boolean {
-  const { issuer, server, scopes, groups } = terms
+  const { issuer, server, groups } = terms
+  const scopes = terms.scopes.areCertain ? terms.scopes.possible : undefined
   const bare = removeSlashes(issuer)
   return [bare, `${bare}/`].some((spelling) => {
-    const principal = { issuer: spelling, scopes, groups, mayNameClient: shared.namesClients === true }
-    return mayHold(source, (test) => namesOtherOwner(test, shared), { principal, server })
+    const principal = { issuer: spelling, scopes, groups: groups.names, mayNameClient: shared.namesClients === true }
+    return [true, false].some((isMailVerified) =>
+      mayHold(source, (test) => isFalse(test, shared, { ...terms, isMailVerified }), { principal, server }),
+    )
   })
 }
 
@@ -40,16 +56,31 @@ const removeSlashes = (issuer: string): string => issuer.replace(/\/+$/, '')
 
 const CLAIMS = 'principal.claims.'
 
+/** Whether a comparison holds for no stranger. Where an address is not verified it is any, and the expression can ask for that. */
+function isFalse(test: FactTest, shared: SharedIssuer, terms: StrangerTerms & { readonly isMailVerified: boolean }): boolean {
+  const { path, kind, texts } = test
+  const { scopes, groups, isMailVerified } = terms
+  if (!isMailVerified && path === `${CLAIMS}email`) return false
+  if (!isMailVerified && path === `${CLAIMS}email_verified`) return kind === 'equals' && texts.every((text) => text === 'true')
+  if (path === 'principal.scopes') return kind === 'has' && texts.every((text) => scopes.possible?.includes(text) === false)
+  if (path === 'principal.groups') return kind === 'has' && areOwners(texts, groups, shared)
+  return namesOtherOwner(test, shared)
+}
+
+/** Whether groups are those of owners. */
+export function areOwners(names: readonly string[], { ownedClaim }: StrangerGroups, shared: SharedIssuer): boolean {
+  return ownedClaim !== undefined && isOwner(ownedClaim, names, shared)
+}
+
 /** Whether a comparison is with an owner, who is no stranger. */
 function namesOtherOwner({ path, kind, texts }: FactTest, shared: SharedIssuer): boolean {
-  const claim = readClaim(path, shared)
+  const claim = readClaim(path)
   if (claim === undefined || !shared.owned.has(claim)) return false
   return kind === 'begins' ? texts.every((text) => beginsWithOwner(claim, text, shared)) : isOwner(claim, texts, shared)
 }
 
-function readClaim(path: string, { owned }: SharedIssuer): string | undefined {
+function readClaim(path: string): string | undefined {
   if (path === 'principal.subject') return 'sub'
-  if (path === 'principal.client_id') return owned.has('azp') ? 'azp' : undefined
   return path.startsWith(CLAIMS) ? path.slice(CLAIMS.length) : undefined
 }
 
@@ -62,10 +93,15 @@ export function isOwner(claim: string, values: readonly (string | undefined)[], 
   })
 }
 
-/** A subject may be of parts that its author chose (`include_claim_keys` of GitHub): one of them has to be the owner. */
+/**
+ * A subject may be of parts that its author chose (`include_claim_keys` of GitHub), names and values in turn, with `%3A` for a colon in a value:
+ * the name of one has to be that of the owner. `pull_request` has no value, so that behind it a value could stand in the place of a name.
+ */
 function namesOwner(subject: string, { owned, subjectPrefix }: SharedIssuer): boolean {
-  const parts = subject.split(':')
-  return subjectPrefix === '' || parts.some((part) => owned.has(part) || `${part}:` === subjectPrefix)
+  if (subjectPrefix === '') return true
+  const all = subject.split(':')
+  const parts = all.slice(0, all.includes('pull_request') ? all.indexOf('pull_request') : all.length)
+  return parts.some((part, at) => at % 2 === 0 && parts[at + 1] && (owned.has(part) || `${part}:` === subjectPrefix))
 }
 
 /** Whether all that begins so is of one owner: `acme/`, `repo:acme/`. Without the end of its name, others begin in the same way. */

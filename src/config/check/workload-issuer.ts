@@ -1,6 +1,7 @@
 import { compileExpression } from '../../policy/expression/expression.ts'
 import { ExpressionError } from '../../policy/expression/syntax.ts'
 import { nameServer } from '../derive/endpoints.ts'
+import { createGroupsPlan } from '../derive/groups.ts'
 import { entriesOf } from '../derive/present-items.ts'
 import { findSharedIssuer, type SharedIssuer } from '../derive/shared-issuers.ts'
 import { isLoopback } from '../format/formats.ts'
@@ -10,7 +11,14 @@ import type { IssuerConfig } from '../schema/issuer.ts'
 import type { PartialConfig } from '../schema/partial-config.ts'
 import type { ServerConfig } from '../schema/server.ts'
 import type { CheckContext } from './check-context.ts'
-import { isOwner, mayHoldForStrangers, type StrangerTerms } from './stranger.ts'
+import {
+  areOwners,
+  isOwner,
+  mayHoldForStrangers,
+  type StrangerGroups,
+  type StrangerScopes,
+  type StrangerTerms,
+} from './stranger.ts'
 
 type Issuer = PartialConfig<IssuerConfig>
 
@@ -67,7 +75,7 @@ function checkSharedIssuer(use: Use, context: CheckContext): void {
   const { config, isBroken, report } = context
   const scopes = listScopesOfStrangers(use)
   const base = entriesOf(server.scopes).map(([, scope]) => scope)
-  if (scopes?.length === 0 && base.length > 0) return
+  if (scopes.possible?.length === 0 && base.length > 0) return
   const hasAccess = server.access !== undefined || config.access !== undefined || isBroken(['access'])
   const isEnforced = hasAccess && (server.access_mode ?? config.access_mode) !== 'shadow'
   if (!isEnforced)
@@ -76,8 +84,7 @@ function checkSharedIssuer(use: Use, context: CheckContext): void {
       fix: `Add \`access\` with a condition on ${listOwned(shared)}, or base \`scopes\` at the server and \`grant\` with \`claim\` and \`values\` on one of these here.`,
     })
   if (!isEnforced) return
-  const groups = issuer.groups_claim === undefined || shared.owned.has(issuer.groups_claim) ? [] : undefined
-  const terms = { issuer: issuer.issuer ?? '', server: nameServer(server), scopes, groups }
+  const terms = { issuer: issuer.issuer ?? '', server: nameServer(server), scopes, groups: describeGroupsOfStrangers(use) }
   const own = entriesOf(server.access).map(([at_, entry]) => [['servers', index, 'access', at_], entry] as const)
   const general = entriesOf(config.access).map(([at_, entry]) => [['access', at_], entry] as const)
   for (const [place, entry] of [...own, ...general])
@@ -88,17 +95,35 @@ function checkSharedIssuer(use: Use, context: CheckContext): void {
       })
 }
 
-/** Scopes that a stranger's token has. Undefined where that cannot be told: it may have all. */
-function listScopesOfStrangers({ shared, issuer }: Use): readonly string[] | undefined {
-  if (shared.namesScopes || issuer.scope_claims !== undefined || issuer.introspection !== undefined) return undefined
-  return entriesOf(issuer.grant).flatMap(([, rule]) =>
-    isOwned(rule, shared) ? [] : entriesOf(rule.scopes).map(([, scope]) => scope),
-  )
+/** A stranger may meet the condition of a grant or not, unless it names an owner. */
+function listScopesOfStrangers({ shared, issuer }: Use): StrangerScopes {
+  if (shared.namesScopes || issuer.scope_claims !== undefined || issuer.introspection !== undefined)
+    return { possible: undefined, areCertain: false }
+  const rules = entriesOf(issuer.grant).flatMap(([, rule]) => (isOwned(rule, shared) ? [] : [rule]))
+  const possible = new Set(rules.flatMap(({ scopes }) => entriesOf(scopes).map(([, scope]) => scope)))
+  return { possible: [...possible], areCertain: rules.every(({ claim, values }) => claim === undefined && values === undefined) }
+}
+
+/** A stranger has groups of their own, wherever the issuer names any, or the configuration takes another claim for them. */
+function describeGroupsOfStrangers({ shared, issuer }: Use): StrangerGroups {
+  const { claim } = createGroupsPlan(issuer, { kind: undefined, issuer: issuer.issuer ?? '', scopes: undefined })
+  if (claim === undefined) return { names: 'unreadable', ownedClaim: undefined }
+  const names = issuer.groups_claim === undefined && shared.namesGroups !== true ? [] : undefined
+  // Parts of a name may be those of strangers, and an address of theirs need not be verified here.
+  const isWhole = issuer.groups_separator === undefined && claim !== 'email'
+  return { names, ownedClaim: isWhole && shared.owned.has(claim) ? claim : undefined }
 }
 
 function isNarrow(entry: PartialConfig<AccessEntryConfig>, shared: SharedIssuer, terms: StrangerTerms): boolean {
-  if (isOwned(entry, shared) || (entry.groups !== undefined && terms.groups !== undefined)) return true
+  if (isOwned(entry, shared) || isOfOwners(entry, shared, terms.groups)) return true
   return entry.who !== undefined && (!isExpression(entry.who) || !mayHoldForStrangers(entry.who, shared, terms))
+}
+
+/** Whether no stranger is in the groups of an entry. */
+function isOfOwners({ groups }: PartialConfig<AccessEntryConfig>, shared: SharedIssuer, ofStrangers: StrangerGroups): boolean {
+  if (groups === undefined) return false
+  const names = entriesOf(groups).map(([, name]) => name)
+  return ofStrangers.names !== undefined || areOwners(names, ofStrangers, shared)
 }
 
 /** What is none is reported where expressions are checked. */

@@ -12,6 +12,8 @@ export interface SharedIssuer {
   readonly namesClients?: true
   /** Whether its tokens name scopes: then those say nothing of whose they are. */
   readonly namesScopes?: true
+  /** Whether its tokens may name groups by themselves: strangers are in some, too. */
+  readonly namesGroups?: true
 }
 
 const EMAIL = ['email', 'email_domain'] as const
@@ -38,7 +40,11 @@ const SHARED: ReadonlyMap<string, SharedIssuer> = new Map<string, SharedIssuer>(
     {
       everyone: 'every job on GitLab',
       subjectPrefix: 'project_path:',
-      owned: new Set([...['sub', 'project_path', 'project_id', 'namespace_path', 'namespace_id', 'groups_direct', ...EMAIL]]),
+      owned: new Set([
+        ...['sub', 'project_path', 'project_id', 'namespace_path', 'namespace_id', 'groups', 'groups_direct'],
+        ...EMAIL,
+      ]),
+      namesGroups: true,
     },
   ],
   [
@@ -73,7 +79,7 @@ const SHARED: ReadonlyMap<string, SharedIssuer> = new Map<string, SharedIssuer>(
       everyone: 'every Google account and service account',
       subjectPrefix: '',
       owned: new Set([
-        ...['sub', 'hd', 'azp', ...EMAIL],
+        ...['sub', 'hd', ...EMAIL],
         ...['google.compute_engine.project_id', 'google.compute_engine.project_number', 'google.compute_engine.instance_id'],
       ]),
       namesClients: true,
@@ -88,6 +94,7 @@ const MICROSOFT: SharedIssuer = {
   owned: new Set(['sub', 'oid', 'tid']),
   namesClients: true,
   namesScopes: true,
+  namesGroups: true,
 }
 
 /** Issuers of one tenant, organization or cluster are none of these: strangers get no token there. */

@@ -9,7 +9,7 @@ import { mayHold, toTruth } from './truth.ts'
 export interface FactTest {
   /** `principal.claims.repository`: names of members, of which none has a dot. */
   readonly path: string
-  /** `equals`: one of the texts, `begins`: with one of them, `has`: one of them is an item. Numbers are texts, too. */
+  /** `equals`: one of the texts, `begins`: with one of them, `has`: one of them is an item. Numbers, true and false are texts, too. */
   readonly kind: 'equals' | 'begins' | 'has'
   readonly texts: readonly string[]
 }
@@ -78,5 +78,5 @@ function readPath(node: Syntax | undefined): string | undefined {
 
 function readLiteral({ op, args }: Syntax): string | undefined {
   if (op !== 'value') return undefined
-  return typeof args === 'string' || typeof args === 'bigint' ? String(args) : undefined
+  return typeof args === 'string' || typeof args === 'bigint' || typeof args === 'boolean' ? String(args) : undefined
 }

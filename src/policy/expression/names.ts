@@ -76,7 +76,8 @@ interface KnownPrincipal {
   /** Whether it may have a client, any. */
   readonly mayNameClient: boolean
   readonly scopes: readonly string[] | undefined
-  readonly groups: readonly string[] | undefined
+  /** `unreadable`: each look at them fails. */
+  readonly groups: readonly string[] | 'unreadable' | undefined
 }
 
 /** The same by the facts that expressions see. */
@@ -98,7 +99,7 @@ function listOfPrincipal({ issuer, mayNameClient, scopes, groups }: KnownPrincip
     issuer,
     client_id: mayNameClient ? undefined : missing('principal.client_id'),
     scopes: scopes && createList(scopes),
-    groups: groups && createList(groups),
+    groups: groups === 'unreadable' ? createFailure('principal.groups is not known') : groups && createList(groups),
   }
   return Object.entries(known).map(([name, value]) => [records.get('principal')?.get(name), value] as const)
 }
