@@ -5,6 +5,7 @@ import { compileIndex, compileMember, compileName } from './lookups.ts'
 import { compileBinary, compileChoice, compileLiteral, compileLogic, compileMinus, compileNot } from './operators.ts'
 import { type Context, type Evaluate, quote, refuse } from './program.ts'
 import type { Syntax } from './syntax.ts'
+import { UNKNOWN } from './truth.ts'
 import { createDictionary, createList, isFailure, isKnown, type Value } from './value.ts'
 
 /**
@@ -65,13 +66,13 @@ function compileAnyCall(call: Call, context: Context): Evaluate {
   return isComprehension(call) ? compileComprehension(call, context) : compileCall(call, context)
 }
 
-/** Computes all of the parts; one that fails, or is not known, is found when it is looked at. */
+/** Computes all of the parts. What is known of one that may be true or false says nothing of the whole, nor of what is asked of it. */
 function compileItems(nodes: readonly Syntax[], context: Context, create: (values: readonly Value[]) => Value): Evaluate {
   const parts = nodes.map((node) => context.compile(node, context))
   return (run) => {
     const values = parts.map((part) => part(run))
     const failure = values.find(isFailure)
-    return failure ?? values.find((value) => !isKnown(value)) ?? create(values)
+    return failure ?? (values.every(isKnown) ? create(values) : UNKNOWN)
   }
 }
 

@@ -31,8 +31,10 @@ export function mayHoldWithout(source: string, use: Use, isFalse: (test: FactTes
     return () => false
   }
   const evaluate = compile(parseSyntax(source, use).root, { compilation, scope: new Map(), cost: { nodes: 0 }, compile })
-  const value = evaluate({ facts: undefined, known: listKnownFacts(known), work: createWork(), locals: [], seen: [] })
-  return mayHold(toTruth(value, source))
+  const work = createWork()
+  const value = evaluate({ facts: undefined, known: listKnownFacts(known), work, locals: [], seen: [] })
+  // Both sides of a choice are computed here: what was cut short may still be computed for a call.
+  return work.left < 0 || mayHold(toTruth(value, source))
 }
 
 function readTest({ op, args }: Syntax): FactTest | undefined {
