@@ -47,6 +47,7 @@ describe('an access entry of a server that accepts tokens of GitHub Actions', ()
     ['the user who set it off, and may do so in the repository of a stranger', { claim: 'actor', values: ['alice'] }],
     ['a subject of what its author chooses', { claim: 'sub', values: ['environment:prod'] }],
     ['a subject whose author chose the name of a part', { claim: 'sub', values: ['environment:repo'] }],
+    ['such a subject with more parts', { claim: 'sub', values: ['environment:repo:ref:refs/heads/main'] }],
     ['such a subject after a part without a value', { claim: 'sub', values: ['pull_request:environment:repo:x'] }],
     ['a subject that ends before the owner', { claim: 'sub', values: ['environment:prod:repository_owner'] }],
     [
