@@ -69,6 +69,24 @@ describe('processes of a stdio server', { timeout: 30_000 }, () => {
     await Promise.all([...streams, events].map((response) => response.text()))
   })
 
+  it('are there for others while a call waits for a process beyond the share of its user, and the call gets the next that is free', async () => {
+    const origin = await open({ maxProcesses: 8 })
+    const kinds = ['one', 'other'].map((kind) => ({ capabilities: { elicitation: {}, experimental: { [kind]: {} } } }))
+    const ends = kinds.map(() => new AbortController())
+    const taken = kinds.map((kind, i) =>
+      callModern(origin, 'wait', {}, { ...kind, signal: ends[i]!.signal }).catch(({ name }) => name),
+    )
+    await waitUntil(() => gate.stderr.filter((line) => line.startsWith('waiting')).length === 2, 'her share is at work')
+    const next = callModern(origin, 'echo', { text: 'mine' }, kinds[0])
+    for (let i = 0; i < 3; i++)
+      expect(textOf(await readAnswer(callModern(origin, 'echo', { text: 'x' }, { user: 'bob' })))).toBe('x')
+    ends[0]!.abort()
+    expect(textOf(await readAnswer(next))).toBe('mine')
+    ends[1]!.abort()
+    expect(await Promise.all(taken)).toEqual(['AbortError', 'AbortError'])
+    expect(new Set(pids()).size).toBe(3)
+  })
+
   it('go from clients of 2026-07-28 and to them', async () => {
     const origin = await open({ maxProcesses: 2 })
     const kinds = Array.from({ length: 6 }, (_, i) => ({ user: 'mallory', capabilities: { experimental: { [`kind${i}`]: {} } } }))

@@ -29,6 +29,13 @@ export interface QueuedRequest {
   readonly bytes: number
 }
 
+/** A request that waits for a process of its key. */
+interface Waiter {
+  /** @param mayStart - whether another process may be started for it when none is free */
+  wake(mayStart: boolean): void
+  fail(error: unknown): void
+}
+
 /**
  * Accounts a request while it waits for a process, or for what another request asks of one.
  *
@@ -50,8 +57,8 @@ export class Pool<T extends PoolMember, K extends PoolKey = PoolKey> {
   readonly #start: (key: K) => Promise<T>
   readonly #members = new Map<string, T[]>()
   readonly #starting = new Map<string, Promise<T>>()
-  /** Wakes the requests that wait for a process of a key, the oldest first. */
-  readonly #waiting = new Map<string, Set<() => void>>()
+  /** The requests that wait for a process of a key, the oldest first. */
+  readonly #waiting = new Map<string, Set<Waiter>>()
 
   /** @param start - starts a process and prepares it for requests */
   constructor(clock: Clock, start: (key: K) => Promise<T>) {
@@ -93,17 +100,14 @@ export class Pool<T extends PoolMember, K extends PoolKey = PoolKey> {
     const [best] = members.filter(isFree).sort((a, b) => a.channel.load - b.channel.load)
     const isEnough = best === undefined || best.channel.load < HIGH_LOAD
     // The new process is for the next requests. This one is served by what is there.
-    if (!isEnough && members.length < MAX_MEMBERS_OF_KEY) this.#startOne(key).catch(() => undefined)
+    if (!isEnough && members.length < MAX_MEMBERS_OF_KEY) void this.#startOne(key)
     return best
   }
 
   async #useNext<R>(key: K, isFree: (member: T) => boolean, use: (member: T) => R): Promise<R> {
     const deadline = this.#clock.monotonic() + MAX_WAIT_MS
-    for (;;) {
-      const running = this.#list(key.id).length
-      if (running === 0) await this.#startOne(key)
-      else if (running < MAX_MEMBERS_OF_KEY) await this.#startOrAwaitChange(key)
-      else await this.#awaitFree(key, deadline)
+    for (let mayStart = true; ; ) {
+      mayStart = await this.#awaitChange(key, deadline, mayStart)
       const best = this.#findBest(key, isFree)
       if (best) return use(best)
     }
@@ -117,55 +121,72 @@ export class Pool<T extends PoolMember, K extends PoolKey = PoolKey> {
     return members
   }
 
-  /** A process that is slow to start must not keep a request from one that becomes free in the meantime. */
-  async #startOrAwaitChange(key: K): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#listen(key.id, resolve)
-    await Promise.race([this.#startOne(key), promise]).finally(() => this.#forget(key.id, resolve))
+  /**
+   * Waits until a process may be free. One that is slow to start must not keep a request from one that becomes free in the meantime.
+   *
+   * @returns whether another may be started if none is free
+   */
+  async #awaitChange(key: K, deadline: number, mayStart: boolean): Promise<boolean> {
+    const running = this.#list(key.id).length
+    if (running === 0) return this.#startOne(key).then(() => true)
+    const ahead = this.#waiting.get(key.id)?.size ?? 0
+    if (ahead >= MAX_WAITING_OF_KEY) throw busy('processes_limit', `${ahead} requests wait for a child already`)
+    if (mayStart && running < MAX_MEMBERS_OF_KEY) void this.#startOne(key)
+    return this.#awaitWake(key.id, deadline)
   }
 
-  #awaitFree({ id }: K, deadline: number): Promise<void> {
-    const ahead = this.#waiting.get(id)?.size ?? 0
-    if (ahead >= MAX_WAITING_OF_KEY) throw busy('processes_limit', `${ahead} requests wait for a child already`)
-    const left = deadline - this.#clock.monotonic()
-    return new Promise((resolve, reject) => {
-      const wake = (): void => {
-        cancel()
-        resolve()
-      }
-      const cancel = this.#clock.after(left, () => {
-        this.#forget(id, wake)
-        reject(busy('processes_limit', 'every child is taken by a request that needs it alone'))
-      })
-      this.#listen(id, wake)
+  #awaitWake(id: string, deadline: number): Promise<boolean> {
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>()
+    const waiter: Waiter = { wake: resolve, fail: reject }
+    const cancel = this.#clock.after(Math.max(0, deadline - this.#clock.monotonic()), () => {
+      // A start that is under way ends the wait.
+      if (!this.#starting.has(id)) reject(busy('processes_limit', 'every child is taken by a request that needs it alone'))
+    })
+    this.#waiting.set(id, (this.#waiting.get(id) ?? new Set()).add(waiter))
+    return promise.finally(() => {
+      cancel()
+      this.#forget(id, waiter)
     })
   }
 
-  #listen(id: string, wake: () => void): void {
-    this.#waiting.set(id, (this.#waiting.get(id) ?? new Set()).add(wake))
-  }
-
-  #forget(id: string, wake: () => void): void {
+  #forget(id: string, waiter: Waiter): void {
     const waiting = this.#waiting.get(id)
-    if (waiting?.delete(wake) && waiting.size === 0) this.#waiting.delete(id)
+    if (waiting?.delete(waiter) && waiting.size === 0) this.#waiting.delete(id)
   }
 
   /** A process of the key may have become free. */
-  #wake(id: string): void {
-    const waiting = this.#waiting.get(id)
-    this.#waiting.delete(id)
-    for (const wake of waiting ?? []) wake()
+  #wake(id: string, mayStart = true): void {
+    for (const waiter of this.#takeWaiting(id)) waiter.wake(mayStart)
   }
 
+  #takeWaiting(id: string): Iterable<Waiter> {
+    const waiting = this.#waiting.get(id) ?? []
+    this.#waiting.delete(id)
+    return waiting
+  }
+
+  /**
+   * Starts a process, unless one is starting. The promise may be ignored, and must be by what is repeated: whatever waits for it is kept in
+   * memory until a slow start has ended. So waiting requests are told.
+   */
   #startOne(key: K): Promise<T> {
     const running = this.#starting.get(key.id)
     if (running) return running
-    const starting = this.#startFresh(key).finally(() => {
-      this.#starting.delete(key.id)
-      this.#wake(key.id)
-    })
+    const starting = this.#startFresh(key)
     this.#starting.set(key.id, starting)
+    starting.then(
+      () => this.#endStart(key.id),
+      (error: unknown) => this.#endStart(key.id, error),
+    )
     return starting
+  }
+
+  /** Without a place for another process, requests wait for those that run. They must not start one at once again: that would never end. */
+  #endStart(id: string, error?: unknown): void {
+    this.#starting.delete(id)
+    const isRefused = error instanceof ProxyError && error.code === 'upstream_busy'
+    if (error === undefined || isRefused) return this.#wake(id, !isRefused)
+    for (const waiter of this.#takeWaiting(id)) waiter.fail(error)
   }
 
   async #startFresh(key: K): Promise<T> {
