@@ -77,6 +77,11 @@ export function createReadingThread<Question, Answer>(
     worker = undefined
     void ended?.terminate()
   }
+  const giveUp = (error: unknown): void => {
+    end()
+    takeAsked()?.reject(error)
+  }
+  const beLate = (): void => giveUp(new Error(`${name} has not answered within ${MAX_ANSWER_MS / 1000} s`))
   const open = (): Worker => {
     const opened = startWorker(entry)
     opened.on('message', (answer: ThreadAnswer<Answer>) => {
@@ -84,24 +89,18 @@ export function createReadingThread<Question, Answer>(
       if (worker === opened) settle(answer)
     })
     const fail = (error: unknown): void => {
-      if (worker !== opened) return
-      end()
-      takeAsked()?.reject(error)
+      if (worker === opened) giveUp(error)
     }
     opened.on('error', fail).on('messageerror', fail)
     opened.on('exit', (code) => fail(new Error(`${name} ended with ${code}`)))
     return opened
-  }
-  const giveUp = (): void => {
-    end()
-    takeAsked()?.reject(new Error(`${name} has not answered within ${MAX_ANSWER_MS / 1000} s`))
   }
   const post = ({ question, transferred = [] }: PreparedQuestion<Question>): Promise<Answer> => {
     cancelEnd()
     worker ??= open()
     return new Promise((resolve, reject) => {
       asked = { resolve, reject }
-      cancelLate = clock.after(MAX_ANSWER_MS, giveUp)
+      cancelLate = clock.after(MAX_ANSWER_MS, beLate)
       worker?.postMessage(question, [...transferred])
     })
   }

@@ -2,10 +2,10 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { mayHoldForStrangers } from '../../src/config/check/stranger.ts'
+import { isExpression } from '../../src/config/check/workload-issuer.ts'
 import { findSharedIssuer } from '../../src/config/derive/shared-issuers.ts'
 import type { Principal } from '../../src/core/principal.ts'
 import { compileExpression } from '../../src/policy/expression/expression.ts'
-import { ExpressionError } from '../../src/policy/expression/syntax.ts'
 import { createWork } from '../../src/policy/work.ts'
 
 const GITHUB = 'https://token.actions.githubusercontent.com'
@@ -116,13 +116,3 @@ it('takes for open what costs too much to prove', () => {
   expect(holds(source, stranger)).toBe(true)
   expect(mayHoldForStrangers(source, shared, { issuer: GITHUB, server: 'mcp', ...none })).toBe(true)
 })
-
-function isExpression(source: string): boolean {
-  try {
-    compileExpression(source, 'who')
-    return true
-  } catch (error) {
-    if (error instanceof ExpressionError) return false
-    throw error
-  }
-}

@@ -127,7 +127,7 @@ function isOfOwners({ groups }: PartialConfig<AccessEntryConfig>, shared: Shared
 }
 
 /** What is none is reported where expressions are checked. */
-function isExpression(source: string): boolean {
+export function isExpression(source: string): boolean {
   try {
     compileExpression(source, 'who')
     return true
