@@ -126,6 +126,8 @@ function answerChanged(roll: Dice): void {
   const head = 'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n'
   const isWhole = roll(3) === 0
   const pieces = isWhole ? [change(roll, head + EVENTS)] : [head, change(roll, EVENTS)]
+  // An MCP server may answer 500, and its client is told so: that is no bug of the proxy.
+  if (/^HTTP\/1\.\d\s*5/.test(String(pieces[0]))) return answerChanged(roll)
   upstream.reactWith({ pieces, ending: 'close' })
 }
 

@@ -538,7 +538,7 @@ describe('the memory of verified tokens', () => {
         `${token} `,
         ` ${token}`,
         `${head}.${body}.`,
-        `${head}.${body}.A${signature.slice(1)}`,
+        `${head}.${body}.${signature.startsWith('A') ? 'B' : 'A'}${signature.slice(1)}`,
       ]) {
         await expectRefused(verifier, forged, 'token_invalid')
       }
