@@ -1,14 +1,15 @@
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 import { keepCompiledCode } from './test/support/compile-cache.ts'
+import { PATIENCE_MS } from './test/support/patience.ts'
 import { slowFiles } from './test/support/slow-files.ts'
 
 keepCompiledCode()
 
 export default defineConfig({
   test: {
-    setupFiles: ['test/support/watch-secrets.ts'],
-    include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    setupFiles: ['test/support/setup.ts'],
+    expect: { poll: { timeout: PATIENCE_MS } },
     // `npm run test:slow` runs the slow ones, `npm run test:ops` those that measure. The others need servers that `.ci/run` brings:
     // `npm run test:interop` and `npm run test:conformance`.
     exclude: [...slowFiles, 'test/ops/**', 'test/install/**', 'test/interop/**', 'test/conformance/**', 'node_modules/**'],
@@ -16,5 +17,10 @@ export default defineConfig({
     maxWorkers: Math.max(4, availableParallelism()),
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    projects: [
+      // Hundreds of short files. A process for each would take longer to start than the tests take: they share some, and the code that they load.
+      { extends: true, test: { name: 'unit', include: ['src/**/*.test.ts'], isolate: false } },
+      { extends: true, test: { name: 'end to end', include: ['test/**/*.test.ts'] } },
+    ],
   },
 })

@@ -1,11 +1,13 @@
 import { defineConfig } from 'vitest/config'
 import { keepCompiledCode } from './test/support/compile-cache.ts'
+import { PATIENCE_MS } from './test/support/patience.ts'
 
 keepCompiledCode()
 
 export default defineConfig({
   test: {
-    setupFiles: ['test/support/watch-secrets.ts'],
+    setupFiles: ['test/support/setup.ts'],
+    expect: { poll: { timeout: PATIENCE_MS } },
     include: ['test/ops/**/*.test.ts'],
     // `npm run test:soak`.
     exclude: ['test/ops/soak.test.ts'],

@@ -8,7 +8,7 @@ import { loadConfigValue } from '../src/config/load.ts'
 import { systemClock } from '../src/core/clock.ts'
 import { ProxyError } from '../src/core/errors.ts'
 import { closeServer, listenOnLoopback } from '../src/sandbox/listen.ts'
-import { findFreePort } from './support/proxy.ts'
+import { findFreePort } from './support/free-port.ts'
 
 const TOKEN = 'operators-only-'.repeat(3)
 

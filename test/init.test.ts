@@ -12,7 +12,7 @@ import { loadConfigFile } from '../src/config/load.ts'
 import { startAuthorizationServer } from '../src/sandbox/authorization-server.ts'
 import { SAMPLE_USERS } from '../src/sandbox/users.ts'
 import { BROKER_CLIENT, BROKER_CLIENT_ID, BROKER_CLIENT_SECRET } from './support/broker-stage.ts'
-import { findFreePort } from './support/proxy.ts'
+import { findFreePort } from './support/free-port.ts'
 import { connectSdkClient } from './support/sdk-clients.ts'
 
 const main = new URL('../src/cli/main.ts', import.meta.url).pathname

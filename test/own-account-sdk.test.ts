@@ -15,7 +15,7 @@ import { closeServer } from '../src/sandbox/listen.ts'
 import { SAMPLE_USERS, type User } from '../src/sandbox/users.ts'
 import { type AccountStage, startAccountStage } from './support/account-stage.ts'
 import { obtainTokens, readJson } from './support/broker-client.ts'
-import { findFreePort } from './support/proxy.ts'
+import { findFreePort } from './support/free-port.ts'
 import { connectSdkClient, type Generation } from './support/sdk-clients.ts'
 import { openLink, sendForm, signInVisitor } from './support/visitor.ts'
 

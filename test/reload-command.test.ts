@@ -6,8 +6,8 @@ import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { startProxy } from '../src/app.ts'
 import { loadConfigFile } from '../src/config/load.ts'
 import type { SecurityEvent } from '../src/core/security-event.ts'
+import { findFreePort } from './support/free-port.ts'
 import { captureLog } from './support/log.ts'
-import { findFreePort } from './support/proxy.ts'
 import { runCommand } from './support/run-command.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'reload-command-'))

@@ -263,7 +263,7 @@ describe('the certificate', () => {
     const tls = { cert_file: join(folder, 'cert.pem'), key_file: join(folder, 'key.pem') }
     const { startProxy } = await import('../src/app.ts')
     const { loadConfigValue } = await import('../src/config/load.ts')
-    const { findFreePort } = await import('./support/proxy.ts')
+    const { findFreePort } = await import('./support/free-port.ts')
     const port = await findFreePort()
     const load = () =>
       loadConfigValue(

@@ -8,9 +8,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createAccessKey, digestAccessKey } from '../src/core/access-key.ts'
+import { findFreePort } from './support/free-port.ts'
 import { waitUntil } from './support/processes.ts'
 import { controlStream, type RecordingUpstream, startRecordingUpstream } from './support/recording-upstream.ts'
-import { findFreePort, hasRedisServer, type RedisServer, startRedisServer } from './support/redis-server.ts'
+import { hasRedisServer, type RedisServer, startRedisServer } from './support/redis-server.ts'
 import { startIssuer, type TestIssuer } from './support/tokens.ts'
 
 const program = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))

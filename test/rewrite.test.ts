@@ -5,11 +5,11 @@ import { createOAuthClient } from '../demo/oauth-client.ts'
 import { startProxy } from '../src/app.ts'
 import { loadConfigText } from '../src/config/load.ts'
 import { SAMPLE_USERS } from '../src/sandbox/users.ts'
+import { findFreePort } from './support/free-port.ts'
 import { type Profile, startProfile } from './support/identity-profiles/profile.ts'
 import type { Vendor } from './support/identity-profiles/vendor.ts'
 import { AUTH0, createKeycloak } from './support/identity-profiles/vendors.ts'
 import { type CapturedLog, captureLog, findSecrets } from './support/log.ts'
-import { findFreePort } from './support/proxy.ts'
 import { connectSdkClient, type Generation } from './support/sdk-clients.ts'
 
 const [alice] = SAMPLE_USERS

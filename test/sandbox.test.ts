@@ -10,7 +10,7 @@ import { type ExampleMcpServer, startMcpServer } from '../demo/mcp-server.ts'
 import { createOAuthClient } from '../demo/oauth-client.ts'
 import { closeServer, listenOnLoopback } from '../src/sandbox/listen.ts'
 import { SAMPLE_USERS, type User } from '../src/sandbox/users.ts'
-import { findFreePort } from './support/proxy.ts'
+import { findFreePort } from './support/free-port.ts'
 import { connectSdkClient, type SdkClient } from './support/sdk-clients.ts'
 
 const main = new URL('../src/cli/main.ts', import.meta.url).pathname

@@ -13,8 +13,9 @@ import { SSEClientTransport as SseV1 } from '@modelcontextprotocol/sdk/client/ss
 import { StreamableHTTPClientTransport as StreamableV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { CreateMessageRequestSchema } from '@modelcontextprotocol/sdk/types.js'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { findFreePort } from './support/free-port.ts'
 import { isRunning, listProcesses, waitUntil } from './support/processes.ts'
-import { findFreePort, startTestProxy, type TestProxy } from './support/proxy.ts'
+import { startTestProxy, type TestProxy } from './support/proxy.ts'
 import { startIssuer, type TestIssuer } from './support/tokens.ts'
 
 const everything = createRequire(import.meta.url).resolve('@modelcontextprotocol/server-everything/dist/index.js')

@@ -10,6 +10,7 @@ import { openRedisStore } from '../src/store/redis-store.ts'
 import { countTogether } from './contract/counters.ts'
 import { storeContract } from './contract/store.ts'
 import { createCertificate } from './support/certificate.ts'
+import { findFreePort } from './support/free-port.ts'
 import { readAclRule } from './support/redis-acl.ts'
 import {
   beginMove,
@@ -22,7 +23,7 @@ import {
   waitForQuorum,
 } from './support/redis-fleet.ts'
 import { createRedisPlan } from './support/redis-plan.ts'
-import { findFreePort, hasRedisServer, type RedisServer, startRedisServer } from './support/redis-server.ts'
+import { hasRedisServer, type RedisServer, startRedisServer } from './support/redis-server.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'places-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))

@@ -5,6 +5,7 @@ import { type Clock, systemClock } from '../src/core/clock.ts'
 import type { RedisStorePlan } from '../src/core/plan/store-plan.ts'
 import type { Store } from '../src/core/store.ts'
 import { openRedisStore } from '../src/store/redis-store.ts'
+import { findFreePort } from './support/free-port.ts'
 import {
   findMaster,
   MASTER_NAME,
@@ -14,7 +15,7 @@ import {
   waitForSync,
 } from './support/redis-fleet.ts'
 import { createRedisPlan } from './support/redis-plan.ts'
-import { findFreePort, hasRedisServer, type RedisServer, startRedisServer } from './support/redis-server.ts'
+import { hasRedisServer, type RedisServer, startRedisServer } from './support/redis-server.ts'
 
 /** Runs what it is given after the test, the last first. */
 type Later = (clean: () => Promise<void>) => void

@@ -10,8 +10,9 @@ import { createMemoryStore, type Kinds } from '../src/store/memory-store.ts'
 import { openRedisStore } from '../src/store/redis-store.ts'
 import { openSqliteStore } from '../src/store/sqlite-store.ts'
 import { storeContract } from './contract/store.ts'
+import { findFreePort } from './support/free-port.ts'
 import { createRedisPlan } from './support/redis-plan.ts'
-import { findFreePort, hasRedisServer, type RedisServer, startRedisServer } from './support/redis-server.ts'
+import { hasRedisServer, type RedisServer, startRedisServer } from './support/redis-server.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'store-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))

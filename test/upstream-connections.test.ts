@@ -12,10 +12,10 @@ import type { HttpUpstreamPlan } from '../src/core/plan/upstream-plan.ts'
 import type { UpstreamState } from '../src/core/upstream-state.ts'
 import { createHttpUpstream } from '../src/upstream/http-upstream.ts'
 import { createFakeClock } from './support/fake-clock.ts'
+import { findFreePort } from './support/free-port.ts'
 import { openGate } from './support/gate.ts'
 import { createRequest, sendMcp } from './support/mcp-requests.ts'
 import { waitUntil } from './support/processes.ts'
-import { findFreePort } from './support/proxy.ts'
 
 const open: (() => unknown)[] = []
 afterEach(async () => {

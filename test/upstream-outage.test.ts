@@ -2,8 +2,9 @@
 import { createServer } from 'node:http'
 import { afterEach, expect, it } from 'vitest'
 import { closeServer, listenOnLoopback } from '../src/sandbox/listen.ts'
+import { findFreePort } from './support/free-port.ts'
 import { waitUntil } from './support/processes.ts'
-import { findFreePort, startTestProxy } from './support/proxy.ts'
+import { startTestProxy } from './support/proxy.ts'
 import { startIssuer } from './support/tokens.ts'
 
 const open: (() => Promise<unknown>)[] = []

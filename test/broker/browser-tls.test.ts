@@ -14,7 +14,8 @@ import { SAMPLE_USERS, type User } from '../../src/sandbox/users.ts'
 import { BROKER_CLIENT, BROKER_CLIENT_ID, BROKER_CLIENT_SECRET } from '../support/broker-stage.ts'
 import { createCertificate } from '../support/certificate.ts'
 import { hasChromium, type OpenBrowser, openChromium } from '../support/chromium.ts'
-import { findFreePort, startTestProxy, type TestProxy } from '../support/proxy.ts'
+import { findFreePort } from '../support/free-port.ts'
+import { startTestProxy, type TestProxy } from '../support/proxy.ts'
 
 const [alice] = SAMPLE_USERS
 

@@ -9,8 +9,8 @@ import { loadConfigFile } from '../../src/config/load.ts'
 import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import { ADMIN } from '../support/asgardeo/state.ts'
 import { type Asgardeo, startAsgardeo } from '../support/asgardeo.ts'
+import { findFreePort } from '../support/free-port.ts'
 import { type CapturedLog, captureLog } from '../support/log.ts'
-import { findFreePort } from '../support/proxy.ts'
 import { connectSdkClient, type Generation } from '../support/sdk-clients.ts'
 
 const [alice] = SAMPLE_USERS

@@ -15,7 +15,8 @@ import { createMemoryStore } from '../../src/store/memory-store.ts'
 import { callMcp, createRawClient, obtainTokens, type RawClient, readJson, refresh } from '../support/broker-client.ts'
 import { BROKER_CLIENT, BROKER_CLIENT_ID, BROKER_CLIENT_SECRET } from '../support/broker-stage.ts'
 import { createFakeClock } from '../support/fake-clock.ts'
-import { findFreePort, startTestProxy, type TestProxy } from '../support/proxy.ts'
+import { findFreePort } from '../support/free-port.ts'
+import { startTestProxy, type TestProxy } from '../support/proxy.ts'
 
 const [alice] = SAMPLE_USERS
 

@@ -25,9 +25,10 @@ import {
   refresh,
 } from '../support/broker-client.ts'
 import { BROKER_CLIENT, BROKER_CLIENT_ID, BROKER_CLIENT_SECRET } from '../support/broker-stage.ts'
+import { findFreePort } from '../support/free-port.ts'
 import { JWT_BEARER } from '../support/machine-stage.ts'
 import { waitUntil } from '../support/processes.ts'
-import { findFreePort, hasRedisServer, type RedisServer, startRedisServer } from '../support/redis-server.ts'
+import { hasRedisServer, type RedisServer, startRedisServer } from '../support/redis-server.ts'
 import { startIssuer, type TestIssuer } from '../support/tokens.ts'
 
 const [alice, bob] = SAMPLE_USERS

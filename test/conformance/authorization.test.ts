@@ -4,7 +4,7 @@ import { signIn } from '../../demo/browser.ts'
 import { startAuthorizationServer } from '../../src/sandbox/authorization-server.ts'
 import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import { startBrokerStage } from '../support/broker-stage.ts'
-import { findFreePort } from '../support/proxy.ts'
+import { findFreePort } from '../support/free-port.ts'
 import { type Check, findUnpassed, REVISIONS, type Revision, runSuite } from './suite.ts'
 
 const [alice] = SAMPLE_USERS

@@ -19,9 +19,10 @@ import {
 } from '../support/broker-client.ts'
 import { BROKER_CLIENT, BROKER_CLIENT_ID, BROKER_CLIENT_SECRET } from '../support/broker-stage.ts'
 import { createCertificate } from '../support/certificate.ts'
+import { findFreePort } from '../support/free-port.ts'
 import { type HttpsAuthorizationServer, startHttpsAuthorizationServer } from '../support/https-authorization-server.ts'
 import { createToolCall } from '../support/mcp-requests.ts'
-import { findFreePort, startTestProxy, type TestProxy } from '../support/proxy.ts'
+import { startTestProxy, type TestProxy } from '../support/proxy.ts'
 import { rememberSecret } from '../support/secrets-in-use.ts'
 
 const CLIENT = { id: 'application', redirectUri: 'http://localhost:50126/callback', secret: undefined }

@@ -5,7 +5,7 @@ import { createOAuthClient } from '../../demo/oauth-client.ts'
 import { type AuthorizationServer, startAuthorizationServer } from '../../src/sandbox/authorization-server.ts'
 import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import { type AccountStage, startAccountStage } from '../support/account-stage.ts'
-import { findFreePort } from '../support/proxy.ts'
+import { findFreePort } from '../support/free-port.ts'
 import { connectSdkClient, type Generation } from '../support/sdk-clients.ts'
 import { findPython, type PythonProgram, startPythonProgram } from './python-server.ts'
 

@@ -2,8 +2,8 @@
 // `IDLE_STREAMS=10000 IDLE_SECONDS=600 npm run test:ops -- idle-streams` is the full length (R7, R8).
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
+import { findFreePort } from '../support/free-port.ts'
 import { waitUntil } from '../support/processes.ts'
-import { findFreePort } from '../support/proxy.ts'
 import { startReplica } from './support/replica.ts'
 import { setStage } from './support/stage.ts'
 import { openStreams } from './support/streams.ts'

@@ -1,8 +1,8 @@
 // The port that a process listens on is its own for as long as it runs, however it was chosen.
 import { afterEach, describe, expect, it } from 'vitest'
 import type { ConfigInput } from '../../src/config/schema/schema.ts'
+import { findFreePort } from '../support/free-port.ts'
 import { waitUntil } from '../support/processes.ts'
-import { findFreePort } from '../support/proxy.ts'
 import { type Replica, startReplica } from './support/replica.ts'
 
 let replica: Replica

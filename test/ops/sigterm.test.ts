@@ -1,8 +1,8 @@
 // What SIGTERM does to a real process, with clients that do everything to keep it from ending.
 import { connect, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { findFreePort } from '../support/free-port.ts'
 import { waitUntil } from '../support/processes.ts'
-import { findFreePort } from '../support/proxy.ts'
 import { startLoad } from './support/load.ts'
 import { type Replica, startReplica } from './support/replica.ts'
 import { type Stage, setStage } from './support/stage.ts'

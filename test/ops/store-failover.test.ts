@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import { authorize, callMcp, createRawClient, obtainTokens, type RawClient, redeem, refresh } from '../support/broker-client.ts'
 import { type BrokerStage, startBrokerStage } from '../support/broker-stage.ts'
+import { findFreePort } from '../support/free-port.ts'
 import { waitUntil } from '../support/processes.ts'
 import {
   type Cluster,
@@ -16,7 +17,7 @@ import {
   waitForQuorum,
   waitForSync,
 } from '../support/redis-fleet.ts'
-import { findFreePort, hasRedisServer } from '../support/redis-server.ts'
+import { hasRedisServer } from '../support/redis-server.ts'
 import { reportTarget } from './support/target.ts'
 
 const [alice, bob] = SAMPLE_USERS

@@ -1,8 +1,8 @@
 // MCP servers that hang, refuse, reset and die in the middle of an answer, and what a client sees of it.
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { findFreePort } from '../support/free-port.ts'
 import { waitUntil } from '../support/processes.ts'
-import { findFreePort } from '../support/proxy.ts'
 import { formatCall, type Outcome, send } from './support/client.ts'
 import { type FaultyServer, startBreakingServer, startFaultyServer } from './support/faulty-servers.ts'
 import { findPercentile } from './support/load.ts'

@@ -13,8 +13,9 @@ import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import { signInBrowser } from '../support/broker-browser.ts'
 import { callMcp, createRawClient, createRequest, obtainTokens, readJson, refresh } from '../support/broker-client.ts'
 import { BROKER_CLIENT, BROKER_CLIENT_ID, BROKER_CLIENT_SECRET } from '../support/broker-stage.ts'
+import { findFreePort } from '../support/free-port.ts'
 import { waitUntil } from '../support/processes.ts'
-import { findFreePort, startTestProxy, type TestProxy } from '../support/proxy.ts'
+import { startTestProxy, type TestProxy } from '../support/proxy.ts'
 
 const [alice] = SAMPLE_USERS
 const SECRETS = { PROVIDER_SECRET: BROKER_CLIENT_SECRET, KEY: randomBytes(32).toString('base64') }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { changeCharacter } from '../support/forge.ts'
 import { openRawConnection, sendRaw } from '../support/raw-client.ts'
 import { answerJson } from '../support/recording-upstream.ts'
 import {
@@ -156,7 +157,7 @@ describe('an id that we did not give is no session', () => {
     ['no seal', () => session.slice(22)],
     ['a seal of zeros', () => `${'A'.repeat(22)}.${upstreamId}`],
     ['a seal one character shorter', () => session.slice(1)],
-    ['a seal with one character changed', () => `${session[0] === 'A' ? 'B' : 'A'}${session.slice(1)}`],
+    ['a seal with one character changed', () => changeCharacter(session, 0)],
     ['another id behind the seal', () => session.replace(upstreamId, 'x')],
     ['the id and more', () => `${session}x`],
     ['the id in upper case', () => session.toUpperCase()],

@@ -1,4 +1,5 @@
 // Accounts at MCP servers with an authorization server of its own: links and responses that are stolen, replayed or mixed up.
+
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { readHidden } from '../../demo/browser.ts'
 import { SAMPLE_USERS, type User } from '../../src/sandbox/users.ts'
@@ -12,6 +13,7 @@ import {
   openConsentPage,
   readRefresh,
 } from '../support/broker-client.ts'
+import { changeCharacter } from '../support/forge.ts'
 import { createToolCall, readAnswer, sendMcp, textOf } from '../support/mcp-requests.ts'
 import {
   describeServer,
@@ -86,7 +88,7 @@ describe('a link to connect an account', () => {
   })
 
   it.each([
-    ['changed', (link: string) => `${link.slice(0, -3)}AAA`],
+    ['changed', (link: string) => changeCharacter(link, -2)],
     ['made up', () => `${stage.proxy.origin}/connections/link/AAAA`],
   ])('that was %s leads nowhere', async (_, change) => {
     await start()

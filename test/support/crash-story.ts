@@ -16,11 +16,11 @@ import type { StorePlan } from '../../src/core/plan/store-plan.ts'
 import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import { openStore } from '../../src/store/open-store.ts'
 import { authorize, callMcp, createRawClient, obtainTokens, type RawClient, readJson, redeem, refresh } from './broker-client.ts'
+import { findFreePort } from './free-port.ts'
 import { type Profile, startProfile } from './identity-profiles/profile.ts'
 import { SUBJECT, sendJson, VENDOR_CLIENT, type Vendor } from './identity-profiles/vendor.ts'
 import { AUTH0 } from './identity-profiles/vendors.ts'
 import { waitUntil } from './processes.ts'
-import { findFreePort } from './redis-server.ts'
 
 const [alice] = SAMPLE_USERS
 const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))

@@ -16,6 +16,12 @@ export function forge({ header, payload }: Forgery, key: SigningKey | undefined,
   return `${input}.${key === undefined ? '' : signInput(Buffer.from(input), key, algorithm).toString('base64url')}`
 }
 
+/** With another character in one place, counted from the end where negative: one that is written over it might be the one that was there. */
+export function changeCharacter(text: string, at: number): string {
+  const place = at < 0 ? text.length + at : at
+  return `${text.slice(0, place)}${text[place] === 'A' ? 'B' : 'A'}${text.slice(place + 1)}`
+}
+
 function signInput(input: Buffer, key: SigningKey, algorithm: string): Buffer {
   const digest = `sha${algorithm.slice(2)}`
   if (typeof key === 'string' || Buffer.isBuffer(key)) return createHmac(digest, key).update(input).digest()

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { PATIENCE_MS } from './patience.ts'
 
 interface ProcessState {
   readonly pid: number
@@ -33,7 +34,11 @@ function readState(pid: number): ProcessState | undefined {
 }
 
 /** Resolves as soon as the condition holds; for things that nobody announces. @throws Error when it never does */
-export async function waitUntil(condition: () => boolean | Promise<boolean>, what: string, milliseconds = 10_000): Promise<void> {
+export async function waitUntil(
+  condition: () => boolean | Promise<boolean>,
+  what: string,
+  milliseconds = PATIENCE_MS,
+): Promise<void> {
   const deadline = performance.now() + milliseconds
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`waited in vain: ${what}`)

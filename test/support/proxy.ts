@@ -1,11 +1,10 @@
-import { createServer } from 'node:http'
 import { type RunningProxy, startProxy } from '../../src/app.ts'
 import { loadConfigValue } from '../../src/config/load.ts'
 import type { ConfigInput } from '../../src/config/schema/schema.ts'
 import type { ReloadReport } from '../../src/core/reload-report.ts'
 import type { SecurityEvent } from '../../src/core/security-event.ts'
-import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
 import { createAuditCheck } from './audit-check.ts'
+import { findFreePort } from './free-port.ts'
 import { type CapturedLog, captureLog } from './log.ts'
 import { rememberSecret } from './secrets-in-use.ts'
 
@@ -19,6 +18,8 @@ export interface TestProxy extends RunningProxy {
   /** Reloads with what the file would say now. @param changes - beside what it said at the start; env: what the environment holds now */
   reloadWith(changes: Partial<TestConfig>, env?: Readonly<Record<string, string>>): Promise<ReloadReport>
 }
+
+const LOG = { level: 'debug', format: 'json' } as const
 
 /** `listen` and `public_url` are filled in. */
 type TestConfig = Omit<ConfigInput, 'public_url'>
@@ -35,25 +36,7 @@ export async function startTestProxy(
   env: Readonly<Record<string, string>> = {},
   wanted?: number,
 ): Promise<TestProxy> {
-  for (let attempt = 1; wanted === undefined && attempt < MOST_ATTEMPTS; attempt += 1) {
-    try {
-      return await startAt(await findFreePort(), config, env)
-    } catch (error) {
-      // Somebody else has taken it since: files run side by side.
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
-    }
-  }
-  return startAt(wanted ?? (await findFreePort()), config, env)
-}
-
-const MOST_ATTEMPTS = 3
-const LOG = { level: 'debug', format: 'json' } as const
-
-async function startAt(
-  port: number,
-  config: Omit<ConfigInput, 'listen' | 'public_url'>,
-  env: Readonly<Record<string, string>>,
-): Promise<TestProxy> {
+  const port = wanted ?? (await findFreePort())
   const origin = `http://localhost:${port}`
   const log = captureLog()
   const events: SecurityEvent[] = []
@@ -95,12 +78,4 @@ async function startAt(
       return proxy.reload()
     },
   }
-}
-
-/** A port of 127.0.0.1 that nobody listened on a moment ago. */
-export async function findFreePort(): Promise<number> {
-  const probe = createServer()
-  const port = await listenOnLoopback(probe, 0)
-  await closeServer(probe)
-  return port
 }

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { createClient } from 'redis'
 import { vi } from 'vitest'
-import { findFreePort, findFreePorts, type RedisServer, startProgram, startRedisServer } from './redis-server.ts'
+import { findFreePort, findFreePorts } from './free-port.ts'
+import { type RedisServer, startProgram, startRedisServer } from './redis-server.ts'
 
 const run = promisify(execFile)
 

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
+import { findFreePort } from './free-port.ts'
 
 /** Whether suites that need the program of Redis can run. Under CI nothing may be skipped. */
 export function hasRedisServer(): boolean {
@@ -70,19 +69,4 @@ function waitForStart(child: ChildProcess): Promise<void> {
       if (/Ready to accept connections|Sentinel ID is/.test(said)) resolve()
     })
   })
-}
-
-/** A port of 127.0.0.1 that nobody listened on a moment ago. */
-export async function findFreePort(): Promise<number> {
-  const [port] = await findFreePorts(1)
-  return port ?? 0
-}
-
-/** Different ports of 127.0.0.1 that nobody listened on a moment ago. */
-export async function findFreePorts(count: number): Promise<number[]> {
-  const probes = Array.from({ length: count }, () => createServer())
-  await Promise.all(probes.map((probe) => new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve))))
-  const ports = probes.map((probe) => (probe.address() as AddressInfo).port)
-  await Promise.all(probes.map((probe) => new Promise((resolve) => probe.close(resolve))))
-  return ports
 }

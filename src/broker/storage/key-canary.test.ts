@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { createFakeClock } from '../../../test/support/fake-clock.ts'
+import { changeCharacter } from '../../../test/support/forge.ts'
 import { createEncryption } from '../../core/encryption.ts'
 import { createMemoryStore } from '../../store/memory-store.ts'
 import { placeKeyCanary } from './key-canary.ts'
@@ -62,7 +63,7 @@ describe('a store that was written with another encryption key', () => {
     const { start, store } = openStore()
     await start(first)
     const [entry] = await store.list('EncryptionKey', 2)
-    await store.put('EncryptionKey', entry?.id ?? '', `${entry?.value.slice(0, -4)}AAAA`)
+    await store.put('EncryptionKey', entry?.id ?? '', changeCharacter(entry?.value ?? '', -4))
     const { issues } = await start(first)
     expect(issues).toEqual(LOST)
     for (const secret of [first.toString('base64'), first.toString('hex'), entry?.value ?? ''])

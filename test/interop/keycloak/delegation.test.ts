@@ -1,8 +1,9 @@
 // Keycloak issues tokens for the MCP server, in exchange for those of the callers (standard token exchange) and for the proxy itself.
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { findFreePort } from '../../support/free-port.ts'
 import { createRequest, sendMcp } from '../../support/mcp-requests.ts'
-import { findFreePort, startTestProxy, type TestProxy } from '../../support/proxy.ts'
+import { startTestProxy, type TestProxy } from '../../support/proxy.ts'
 import { type RecordingUpstream, startRecordingUpstream } from '../../support/recording-upstream.ts'
 import { createRealm, type KeycloakAdmin, USERS } from './admin.ts'
 import { findKeycloak, type KeycloakServer, startKeycloak } from './server.ts'

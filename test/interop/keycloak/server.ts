@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { createInterface } from 'node:readline'
-import { findFreePort } from '../../support/proxy.ts'
+import { findFreePort } from '../../support/free-port.ts'
 import { findProgram } from '../programs.ts'
 
 export interface KeycloakServer {

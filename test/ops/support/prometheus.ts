@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { findFreePort } from '../../support/free-port.ts'
 import { waitUntil } from '../../support/processes.ts'
-import { findFreePort } from '../../support/proxy.ts'
 
 /** A series, and its value now. */
 export interface Series {

@@ -1,5 +1,5 @@
 // Run in a network namespace of its own: takeovers of a shared port, as JSON on standard output.
-import { findFreePort } from '../../support/proxy.ts'
+import { findFreePort } from '../../support/free-port.ts'
 import { startReplica } from './replica.ts'
 import { setStage } from './stage.ts'
 import { takeOver } from './takeover-story.ts'

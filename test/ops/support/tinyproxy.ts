@@ -4,8 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { findFreePort } from '../../support/free-port.ts'
 import { waitUntil } from '../../support/processes.ts'
-import { findFreePort } from '../../support/proxy.ts'
 
 /** An egress proxy as companies run it, which knows nothing of us. */
 export interface Tinyproxy {
