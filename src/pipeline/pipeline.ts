@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Clock } from '../core/clock.ts'
 import type { Decision } from '../core/decision.ts'
+import { ProxyError } from '../core/errors.ts'
 import type { RequestRecord } from '../core/record.ts'
 import type { Route, RoutedCall } from '../core/route.ts'
 import { condemn, isCondemned } from '../http/connection.ts'
@@ -107,9 +109,13 @@ interface ReadyCall {
   readonly identity: Identity
 }
 
+/** For so long a verified token is believed without another look. */
+const BELIEVED_MS = 1000
+
 /**
  * Decides, and again where another configuration or a revocation came into force meanwhile: a body may be long on its way, and so may an
- * identity provider with the credential.
+ * identity provider with the credential. A client that sends slowly must not keep a token in use that has expired or was revoked, so
+ * the token of a request that took its time is verified again.
  *
  * @throws ProxyError unless the call is permitted by what is in force at the end
  */
@@ -117,8 +123,10 @@ async function settle(request: AuthenticatedRequest): Promise<ReadyCall> {
   const { exchange, head } = request
   const { openRequests } = exchange.edge
   let { route, identity }: Standing = request
+  let isLate = exchange.edge.clock.monotonic() - exchange.record.startedAt > BELIEVED_MS
   for (;;) {
-    if (exchange.era !== openRequests.era) ({ route, identity } = await reconsider(exchange, head, { route, identity }))
+    if (isLate || exchange.era !== openRequests.era) ({ route, identity } = await reconsider(exchange, head, { route, identity }))
+    isLate = false
     const { call, deciding } = decide({ ...request, route, identity })
     const decision = deciding instanceof Promise ? await deciding : deciding
     // What has come into force since decides, also where this would refuse.
@@ -128,8 +136,16 @@ async function settle(request: AuthenticatedRequest): Promise<ReadyCall> {
     if (rateLimits !== undefined && exchange.admission === undefined) await admit(exchange, call, decision, rateLimits)
     checkPermitted(decision)
     const ready = await addCredential(call, identity)
-    if (exchange.era === openRequests.era) return { call: addIdentity(ready), identity }
+    if (exchange.era !== openRequests.era) continue
+    checkNotOver(identity, exchange.edge.clock)
+    return { call: addIdentity(ready), identity }
   }
+}
+
+/** @throws ProxyError `token_expired` where the token has ended since it was verified */
+function checkNotOver({ principal }: Identity, clock: Clock): void {
+  if (clock.wall() >= principal.acceptedUntil * 1000)
+    throw new ProxyError('token_expired', { cause: 'the access token has expired before its call was complete' })
 }
 
 /** Reads the call, and asks policy. */
