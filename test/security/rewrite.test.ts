@@ -259,6 +259,19 @@ describe('a browser that asks to be authorized', () => {
     expect((await send('/authorize?redirect_uri=https://a.example&redirect_uri=https://b.example')).response.status).toBe(400)
   })
 
+  it.each(['Redirect_URI', 'redirect.uri', 'redirect uri', 'redirect[uri', 'prompt\0', 'Prompt', 'audiencE'])(
+    'is refused where a parameter has a name that a lenient server takes for that of another: %s',
+    async (name) => {
+      const query = new URLSearchParams({ redirect_uri: 'http://127.0.0.1:1/cb', [name]: 'x' })
+      expect((await send(`/authorize?${query}`)).response.status).toBe(400)
+    },
+  )
+
+  it('keeps parameters that look like no other, however they are spelled', async () => {
+    const { response } = await send('/authorize?domain.Hint=a&x[]=b')
+    expect(new URL(response.headers.get('location') ?? '').searchParams.get('domain.Hint')).toBe('a')
+  })
+
   it('is refused where it posts', async () => {
     const { response } = await post('/authorize', 'client_id=c')
     expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
@@ -350,6 +363,17 @@ describe('clients that are one to the identity provider, which asks for no conse
     const added = { authorization_parameters: { client_id: 'the-app', redirect_uri: CALLBACK } }
     expect(await ask(added, { redirect_uri: 'https://evil.example/cb' })).not.toContain('evil')
   })
+
+  it.each(['request', 'request_uri', 'Request', 'request.uri'])(
+    'get none by a request object, in which another redirect URI may stand (RFC 9101 §5): %s',
+    async (name) => {
+      const query = { redirect_uri: 'http://127.0.0.1:1/cb', [name]: 'https://evil.example/request.jwt' }
+      expect(await ask(byQuery, query)).toBe(400)
+      expect(
+        await ask({ authorization_parameters: { ...byQuery.authorization_parameters, redirect_uri: CALLBACK } }, query),
+      ).toBe(400)
+    },
+  )
 
   it('are told apart by the identity provider where no client id is added, which then knows their redirect URIs', async () => {
     expect(await ask({ authorization_parameters: { audience: 'api' } }, { redirect_uri: CALLBACK })).toContain('audience=api')
