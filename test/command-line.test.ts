@@ -4,12 +4,13 @@ import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync 
 import { type IncomingMessage, request } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { waitUntil } from './support/processes.ts'
 import { answerJson, startRecordingUpstream } from './support/recording-upstream.ts'
+import { runCommand } from './support/run-command.ts'
 import { startIssuer } from './support/tokens.ts'
 
 const main = new URL('../src/cli/main.ts', import.meta.url).pathname
@@ -75,6 +76,12 @@ function start(argv: readonly string[], { env, stdout }: Environment = {}): Runn
 async function run(argv: readonly string[], env?: NodeJS.ProcessEnv) {
   const { exit, written } = start(argv, env ? { env } : {})
   return { code: await exit, ...written }
+}
+
+/** For what a process of its own, which takes a second to start, would do no differently. */
+function runHere(argv: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  const places = argv.map((argument) => (argument.endsWith('.yaml') ? resolve(directory, argument) : argument))
+  return runCommand(places, { env, directory })
 }
 
 function write(name: string, content: string): string {
@@ -173,7 +180,7 @@ describe('open-mcp-auth-proxy', () => {
   })
 
   it('prints the catalogue of errors', async () => {
-    const { code, output } = await run(['errors'])
+    const { code, output } = await runHere(['errors'])
     expect(code).toBe(0)
     expect(output).toMatch(/^token_expired +401 +invalid_token +-31401 /m)
     expect(output).toMatch(/^header_mismatch +400 +-32020 /m)
@@ -186,11 +193,17 @@ describe('open-mcp-auth-proxy', () => {
     expect(written.error).toBe('')
   })
 
-  it.each([[['--nonsense']], [['--demo', '--debug']], [[]]])('exits with 2 for %j, without colours', async (argv) => {
-    const { code, output, error } = await run(argv, { FORCE_COLOR: '1', NO_COLOR: undefined })
+  it('exits with 2 for flags that it does not know, without colours', async () => {
+    const { code, output, error } = await run(['--nonsense'], { FORCE_COLOR: '1', NO_COLOR: undefined })
     expect({ code, output }).toEqual({ code: 2, output: '' })
     expect(error).toMatch(/^error .+\n$/)
     expect(error).not.toContain('\u001b')
+  })
+
+  it.each([[['--demo', '--debug']], [[]]])('exits with 2 for %j', async (argv) => {
+    const { code, output, error } = await runHere(argv)
+    expect({ code, output }).toEqual({ code: 2, output: '' })
+    expect(error).toMatch(/^error .+\n$/)
   })
 })
 
@@ -227,7 +240,7 @@ servers:
       - { tool: "delete_*", deny: true, on_deny: hide }
 `,
     )
-    const { code, output } = await run(['check', '--config', file])
+    const { code, output } = await runHere(['check', '--config', file])
     expect(code).toBe(0)
     expect(output).toMatch(/^SERVER +WHO +WHAT$/m)
     expect(output).toMatch(/^mcp +groups support, admins +tools search_\*, refund\n +claim tenant: eu +methods tasks\/\*$/m)
@@ -247,7 +260,7 @@ servers:
       'broker.yaml',
       `public_url: https://mcp.example.com\nidentity_provider: { kind: google, client_id: x, client_secret: { env: SECRET } }\nbroker: { store: { kind: memory } }\nservers: [{ path: /mcp, upstream: "http://127.0.0.1:1/mcp" }]\n`,
     )
-    const { code, output } = await run(['check', '--config', file], { SECRET: 'hunter2' })
+    const { code, output } = await runHere(['check', '--config', file], { SECRET: 'hunter2' })
     expect(code).toBe(0)
     const lines = output.slice(output.indexOf('Users sign in with')).trimEnd().split('\n')
     expect(lines.filter((line) => line.length > 80)).toEqual([])
@@ -271,14 +284,14 @@ servers:
 
   it('accepts a file of the Go proxy', async () => {
     const file = new URL('fixtures/go-proxy/shipped-v1.2.yaml', import.meta.url).pathname
-    const { code, output } = await run(['check', '--config', file])
+    const { code, output } = await runHere(['check', '--config', file])
     expect(code).toBe(0)
     expect(output).toMatch(/^notice timeout_seconds: /m)
     expect(output).not.toContain('sandbox-secret')
   })
 
   it('exits with 2 when there is no such file', async () => {
-    expect(await run(['check', '--config', 'missing.yaml'])).toMatchObject({
+    expect(await runHere(['check', '--config', 'missing.yaml'])).toMatchObject({
       code: 2,
       error: expect.stringMatching(/no such file/),
     })
@@ -290,7 +303,7 @@ describe('flags and environment beside a file', () => {
 
   it('are shown by check, without their values', async () => {
     const env = { OMAP_LISTEN__PORT: '7001', OMAP_LISTEN__HOST: '127.0.0.2', OMAP_SESSION_KEY: 'hunter2'.repeat(8) }
-    const { code, output, error } = await run(['check', file(), '--port', '7002'], env)
+    const { code, output, error } = await runHere(['check', file(), '--port', '7002'], env)
     expect({ code, error }).toEqual({ code: 0, error: '' })
     expect(output).toContain('Listens on 127.0.0.2, port 7002.')
     expect(output).toContain('listen.host is what OMAP_LISTEN__HOST says.\n')
@@ -309,7 +322,7 @@ describe('flags and environment beside a file', () => {
 
   it('with mistakes end the start with 2, each under its own name and no value told', async () => {
     const env = { OMAP_LISTEN_PORT: 'hunter2', OMAP_TRUSTED_PROXY: 'hunter2' }
-    const { code, output, error } = await run(['--config', file()], env)
+    const { code, output, error } = await runHere(['--config', file()], env)
     expect({ code, output }).toEqual({ code: 2, output: '' })
     expect(error).toContain('Did you mean OMAP_LISTEN__PORT?')
     expect(error).toContain('Did you mean OMAP_TRUSTED_PROXIES?')
@@ -318,9 +331,9 @@ describe('flags and environment beside a file', () => {
 
   it('may check a file whose secrets are elsewhere', async () => {
     const name = writeServed('elsewhere.yaml', 'session_key: { env: NO_SUCH_VARIABLE }')
-    expect(await run(['check', name])).toMatchObject({ code: 2 })
-    expect(await run(['check', '--no-secrets', name])).toMatchObject({ code: 0, error: '' })
-    expect(await run(['serve', '--no-secrets', name])).toMatchObject({
+    expect(await runHere(['check', name])).toMatchObject({ code: 2 })
+    expect(await runHere(['check', '--no-secrets', name])).toMatchObject({ code: 0, error: '' })
+    expect(await runHere(['serve', '--no-secrets', name])).toMatchObject({
       code: 2,
       error: expect.stringContaining('for the command check'),
     })
@@ -330,14 +343,14 @@ describe('flags and environment beside a file', () => {
 describe('migrate', () => {
   it('prints a file that check accepts', async () => {
     const old = new URL('fixtures/go-proxy/top-level.yaml', import.meta.url).pathname
-    const { code, output } = await run(['migrate', old])
+    const { code, output } = await runHere(['migrate', old])
     expect(code).toBe(0)
-    expect(await run(['check', '--config', write('migrated.yaml', output)])).toMatchObject({ code: 0 })
+    expect(await runHere(['check', '--config', write('migrated.yaml', output)])).toMatchObject({ code: 0 })
   })
 
   it('exits with 2 for what this version cannot serve', async () => {
     const old = new URL('fixtures/go-proxy/stdio.yaml', import.meta.url).pathname
-    const { code, output, error } = await run(['migrate', old])
+    const { code, output, error } = await runHere(['migrate', old])
     expect({ code, output }).toEqual({ code: 2, output: '' })
     expect(error).toMatch(/is used with `--demo` only/)
     expect(error).not.toContain('process-secret')
@@ -515,7 +528,11 @@ describe('serve', () => {
       'secret.yaml',
       `issuers: [${issuer}]\nsession_key: { env: NO_SUCH_VARIABLE }\nservers: [{ path: /mcp, upstream: "http://127.0.0.1:1/mcp" }]\n`,
     )
-    expect(await run(['--config', file])).toMatchObject({ code: 2, output: '', error: expect.stringMatching(/NO_SUCH_VARIABLE/) })
+    expect(await runHere(['--config', file])).toMatchObject({
+      code: 2,
+      output: '',
+      error: expect.stringMatching(/NO_SUCH_VARIABLE/),
+    })
   })
 
   it('reads config.yaml of the working directory, tells the notices, and never a secret', async () => {

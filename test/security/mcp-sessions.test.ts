@@ -255,7 +255,7 @@ describe('an id that the MCP server gives', () => {
   })
 })
 
-it('thousands of sessions are told apart, though none is remembered', async () => {
+it('hundreds of sessions are told apart, though none is remembered', async () => {
   const connection = await openRawConnection(stage.proxy.port)
   let number = 0
   stage.answerWith((_request, response) => {
@@ -263,14 +263,14 @@ it('thousands of sessions are told apart, though none is remembered', async () =
   })
   const sealed: string[] = []
   const request = formatAttempt(stage, { body: createCall('initialize', {}) })
-  for (let i = 0; i < 200; i++) {
+  for (let i = 0; i < 40; i++) {
     connection.write(Buffer.concat(Array.from({ length: 10 }, () => request)))
     for (let j = 0; j < 10; j++) sealed.push((await connection.readResponse()).header('mcp-session-id') ?? '')
   }
   connection.destroy()
   stage.answerWith(answerJson({ jsonrpc: '2.0', id: 1, result: {} }))
-  expect(new Set(sealed).size).toBe(2000)
-  for (const index of [0, 999, 1999]) {
+  expect(new Set(sealed).size).toBe(400)
+  for (const index of [0, 199, 399]) {
     const id = sealed[index] ?? ''
     await checkAttempt(
       stage,

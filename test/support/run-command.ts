@@ -1,4 +1,5 @@
 import { run } from '../../src/cli/run.ts'
+import type { Environment } from '../../src/cli/source.ts'
 
 /** What a command has printed, and its exit code. */
 export interface CommandResult {
@@ -8,7 +9,7 @@ export interface CommandResult {
 }
 
 /** Runs a command of the command line in this process, with streams that are no terminals. */
-export async function runCommand(argv: readonly string[]): Promise<CommandResult> {
+export async function runCommand(argv: readonly string[], environment: Partial<Environment> = {}): Promise<CommandResult> {
   const printed: string[] = []
   const told: string[] = []
   const paint = (_style: string, text: string) => text
@@ -19,6 +20,6 @@ export async function runCommand(argv: readonly string[]): Promise<CommandResult
     paintOutput: paint,
     paintError: paint,
   }
-  const code = await run(argv, { env: {}, directory: process.cwd(), terminal: false }, terminal)
+  const code = await run(argv, { env: {}, directory: process.cwd(), terminal: false, ...environment }, terminal)
   return { code, output: printed.join(''), error: told.join('') }
 }
