@@ -8,6 +8,7 @@ keepCompiledCode()
 
 export default defineConfig({
   test: {
+    globalSetup: ['test/support/make-rsa-keys.ts'],
     setupFiles: ['test/support/setup.ts'],
     expect: { poll: { timeout: PATIENCE_MS } },
     // `npm run test:slow` runs the slow ones, `npm run test:ops` those that measure. The others need servers that `.ci/run` brings:

@@ -7,6 +7,7 @@ keepCompiledCode()
 
 export default defineConfig({
   test: {
+    globalSetup: ['test/support/make-rsa-keys.ts'],
     setupFiles: ['test/support/setup.ts'],
     expect: { poll: { timeout: PATIENCE_MS } },
     include: [...slowFiles],

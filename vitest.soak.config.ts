@@ -7,6 +7,7 @@ keepCompiledCode()
 /** Hours, or the quarter of one: `.ci/run` has it beside the suites that measure no time. */
 export default defineConfig({
   test: {
+    globalSetup: ['test/support/make-rsa-keys.ts'],
     setupFiles: ['test/support/setup.ts'],
     expect: { poll: { timeout: PATIENCE_MS } },
     include: ['test/ops/soak.test.ts'],
