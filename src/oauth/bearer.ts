@@ -1,5 +1,6 @@
 import { isAccessKey } from '../core/access-key.ts'
 import { ProxyError, type ReasonOf } from '../core/errors.ts'
+import { hasTooManyParameters } from '../core/form-size.ts'
 import type { BearerMethod } from '../core/route-facts.ts'
 
 /** Tokens of this length and longer are refused unread. */
@@ -116,9 +117,11 @@ export function findQueryToken(query: string | undefined): string | undefined {
   return query === undefined ? undefined : findParameterToken(query)
 }
 
-/** Reads the token of a form body (RFC 6750 §2.2). See {@link findQueryToken}. */
+/** Reads the token of a form body (RFC 6750 §2.2). See {@link findQueryToken}. Refuses forms that nothing else may read either. */
 export function findFormToken(form: string | undefined): string | undefined {
-  return form === undefined ? undefined : findParameterToken(form)
+  if (form === undefined) return undefined
+  if (hasTooManyParameters(form)) throw malformed('the form has more than 1000 parameters')
+  return findParameterToken(form)
 }
 
 /** Without these letters or an escape no parameter can be a token. */

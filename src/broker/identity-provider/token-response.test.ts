@@ -24,6 +24,11 @@ describe('the answer of a token endpoint from before the standard', () => {
     expect(JSON.parse(body)).toEqual({ access_token: 'gho_1', scope: 'read:user,read:org', token_type: 'bearer' })
   })
 
+  it('is not read as a form that would take seconds to read', async () => {
+    const form = `access_token=gho_1${'&a'.repeat(1000)}`
+    expect(await normalize(form, FORM)).toEqual({ status: 200, body: form })
+  })
+
   it.each(['', ',"token_type":null', ',"token_type":""'])(
     'is that of a bearer token where it names no type (OpenAuth): %j',
     async (type) => {

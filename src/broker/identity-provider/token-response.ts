@@ -1,3 +1,4 @@
+import { hasTooManyParameters } from '../../core/form-size.ts'
 import { isObject } from '../../core/is-object.ts'
 
 /** Members that may be left out. Some providers write `null` or an empty text instead. */
@@ -30,6 +31,7 @@ type Answer = Readonly<Record<string, unknown>>
 
 /** A parameter that is there twice is two answers (RFC 6749 §3.2). */
 function readForm(text: string): Answer | undefined {
+  if (hasTooManyParameters(text)) return undefined
   const pairs = [...new URLSearchParams(text)]
   const names = new Set(pairs.map(([name]) => name))
   return names.size === pairs.length && (names.has('access_token') || names.has('error')) ? Object.fromEntries(pairs) : undefined
