@@ -1,6 +1,7 @@
 import { applyEdits, type Edit, insertMembers } from '../core/json/json-edits.ts'
 import { looksLike } from '../core/json/lenient-key.ts'
-import { type Outline, outlineShallow } from '../core/json/shallow-outline.ts'
+import { outlineMessages } from '../core/json/outline-messages.ts'
+import type { Outline } from '../core/json/shallow-outline.ts'
 
 /**
  * Where a request over standard streams says who calls: a reversed domain name of ours, a slash and a name, as the specification has keys of
@@ -19,7 +20,7 @@ export function setCallerMeta(text: string, caller: string): string {
   const member = `${JSON.stringify(CALLER_KEY)}:${caller}`
   return applyEdits(
     text,
-    listMessages(text).flatMap((message) => editMessage(text, message, member)),
+    outlineMessages(text).flatMap((message) => editMessage(text, message, member)),
   )
 }
 
@@ -41,11 +42,4 @@ function replaceMembers(text: string, { start, end, members }: Outline, ours: re
     .filter(([name]) => !looksLike(name, CALLER_KEY))
     .map(([name, value]) => `${JSON.stringify(name)}:${text.slice(value.start, value.end)}`)
   return { start, end, text: `{${[...ours, ...kept].join(',')}}` }
-}
-
-/** Each with the members of `params` and `_meta`. */
-function listMessages(text: string): readonly Outline[] {
-  const isBatch = text.trimStart().startsWith('[')
-  const root = outlineShallow(text, isBatch ? 4 : 3)
-  return root.items ?? [root]
 }

@@ -47,6 +47,8 @@ const META_KEYS = reserveKeys(REVISION_KEY)
 /** Policy checks every target of a request. More, or longer ones, would block the event loop for too long. */
 const MAX_TARGETS = 1000
 const MAX_TARGET_CHARACTERS = 64 * 1024
+/** Of the messages, their `params`, `result` and `error`, and `_meta` and `notifications` in them. They are read again outside of the thread that reads long bodies; what is in `arguments` is not. */
+const MAX_ENVELOPE_MEMBERS = 10_000
 /** A substring keeps the whole text in memory. Long answers, and caches of names, would hold all of a longer one. */
 const MAX_HELD_CHARACTERS = 2048
 /** An id is repeated in responses and logs. */
@@ -63,6 +65,7 @@ export function parseMessages(text: string, limits: MessageLimits): ParsedBody {
   const isBatch = root.kind === 'array'
   const operations = isBatch ? readBatch(text, root, limits.batchMembers) : readMessage(text, root)
   checkAmount(operations)
+  checkEnvelopes(root)
   const opens = operations.some(({ method }) => method === 'initialize')
   return {
     operations: text.length > MAX_HELD_CHARACTERS ? operations.map(letGoOfText) : operations,
@@ -127,6 +130,22 @@ function checkAmount(operations: readonly Operation[]): void {
   for (const { target, completing } of operations) characters += (target?.length ?? 0) + countCharacters(completing)
   if (characters > MAX_TARGET_CHARACTERS)
     throw invalidParams('targets_too_long', `targets of more than ${MAX_TARGET_CHARACTERS} characters`)
+}
+
+function checkEnvelopes(root: JsonOutline): void {
+  let members = 0
+  for (const message of root.items ?? [root]) members += countEnvelope(message)
+  if (members > MAX_ENVELOPE_MEMBERS)
+    throw invalid('members_too_many', `more than ${MAX_ENVELOPE_MEMBERS} members beside arguments`)
+}
+
+function countEnvelope({ members }: JsonOutline): number {
+  let count = members?.size ?? 0
+  for (const name of ['params', 'result', 'error']) {
+    const inner = members?.get(name)?.members
+    count += (inner?.size ?? 0) + (inner?.get('_meta')?.members?.size ?? 0) + (inner?.get('notifications')?.members?.size ?? 0)
+  }
+  return count
 }
 
 function countCharacters(completing: Completing | undefined): number {

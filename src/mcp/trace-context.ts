@@ -1,5 +1,6 @@
 import { applyEdits, type Edit, insertMembers } from '../core/json/json-edits.ts'
-import { type Outline, outlineShallow } from '../core/json/shallow-outline.ts'
+import { outlineMessages } from '../core/json/outline-messages.ts'
+import type { Outline } from '../core/json/shallow-outline.ts'
 
 /**
  * Names in `_meta` by which a message tells the span that it belongs to (2026-07-28, basic/index, OpenTelemetry trace context). `baggage`,
@@ -17,7 +18,7 @@ const MAX_LENGTH = 4096
 export function findTraceContext(text: string): Readonly<Record<string, string>> | undefined {
   // Most bodies have none, and are not read again for that.
   if (!text.includes('"traceparent"')) return undefined
-  for (const message of listMessages(text)) {
+  for (const message of outlineMessages(text)) {
     const meta = message.members?.get('params')?.members?.get('_meta')
     const [traceparent, tracestate] = NAMES.map((name) => readText(text, meta?.members?.get(name)))
     if (traceparent !== undefined) return tracestate === undefined ? { traceparent } : { traceparent, tracestate }
@@ -35,7 +36,7 @@ export function addTraceContext(text: string, context: Readonly<Record<string, s
   if (members.length === 0) return text
   return applyEdits(
     text,
-    listMessages(text).flatMap((message) => addToMessage(message, members.join(','))),
+    outlineMessages(text).flatMap((message) => addToMessage(message, members.join(','))),
   )
 }
 
@@ -47,13 +48,6 @@ function addToMessage({ members, end }: Outline, context: string): Edit[] {
   if (meta !== undefined) return [insertMembers(meta, context)]
   if (params !== undefined) return [insertMembers(params, `"_meta":{${context}}`)]
   return [{ start: end - 1, end: end - 1, text: `,"params":{"_meta":{${context}}}` }]
-}
-
-/** Each with the members of `params` and `_meta`. */
-function listMessages(text: string): readonly Outline[] {
-  const isBatch = text.trimStart().startsWith('[')
-  const root = outlineShallow(text, isBatch ? 4 : 3)
-  return root.items ?? [root]
 }
 
 function readText(text: string, outline: Outline | undefined): string | undefined {

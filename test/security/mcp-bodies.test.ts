@@ -279,6 +279,35 @@ describe('a message that is none, or could be two kinds of message, is refused',
   })
 })
 
+describe('members beside arguments', () => {
+  const members = (count: number) => `{${Array.from({ length: count }, (_, index) => `"${index}":1`).join(',')}}`
+  const call = (params: string) => `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":${params}}`
+
+  const batch = (count: number) => {
+    const message = call(`{"name":"echo","_meta":${members(count)}}`)
+    return `[${message},${message.replace('"id":1', '"id":2')}]`
+  }
+
+  // Where they are used, they are read again, and all other requests wait for it.
+  it.each([
+    ['params', call(members(10_000).replace('{', '{"name":"echo",'))],
+    ['_meta', call(`{"name":"echo","_meta":${members(10_001)}}`)],
+    ['notifications', call(`{"name":"echo","notifications":${members(10_001)}}`)],
+    ['a message', call('{"name":"echo"}').replace('{', members(10_001).replace('}', ','))],
+    ['a result', `{"jsonrpc":"2.0","id":1,"result":${members(10_001)}}`],
+    ['an error', `{"jsonrpc":"2.0","id":1,"error":${members(10_001)}}`],
+    ['all messages of a batch', batch(5001)],
+  ])('of more than 10,000 are refused: in %s', async (_where, body) => {
+    await checkAttempt(stage, { body }, invalid)
+  })
+
+  it('may be thousands, and in arguments as many as a body can hold', async () => {
+    const body = call(`{"name":"echo","arguments":${members(100_000)},"_meta":${members(9000)}}`)
+    await checkAttempt(stage, { body }, { status: 200 })
+    await checkAttempt(stage, { body: batch(4900) }, { status: 200 })
+  })
+})
+
 describe('a forbidden target is refused however it is written', () => {
   it.each([
     ['with escapes', '{"jsonrpc":"2.0","id":1,"method":"tools\\/call","params":{"name":"\\u0064rop\\u005fdb"}}'],

@@ -90,6 +90,7 @@ export const requestErrors = {
       method_invalid: '`method` is not a string, is empty or contains a NUL.',
       id_invalid: '`id` is missing from a response, is too long, occurs twice in a batch, or is neither a string nor an integer.',
       batch_size: 'The batch is empty or has more members than `limits.batch_members`.',
+      members_too_many: 'It has more than 10,000 members beside those of `arguments`.',
       batch_not_allowed: 'The revision knows no batches, or the message must not be part of one.',
       response_not_allowed: 'The revision knows no responses from clients.',
       method_not_delivered: 'Stdio servers do not get this message.',

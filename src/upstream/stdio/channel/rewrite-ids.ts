@@ -1,6 +1,7 @@
 import { applyEdits, type Edit, replaceAt } from '../../../core/json/json-edits.ts'
+import { outlineMessage } from '../../../core/json/outline-messages.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
-import { findMember, outlineMessage, replaceResponseId } from '../wire/json-edits.ts'
+import { findMember, replaceResponseId } from '../wire/json-edits.ts'
 import { META_KEYS } from '../wire/modern-envelope.ts'
 import type { RequestNames } from './pending-requests.ts'
 

@@ -1,10 +1,11 @@
 import type { Call } from '../../../core/call.ts'
 import { isObject } from '../../../core/is-object.ts'
 import { applyEdits, type Edit, replaceAt } from '../../../core/json/json-edits.ts'
+import { outlineMessage } from '../../../core/json/outline-messages.ts'
 import type { SealPurpose, SessionSeal } from '../../../mcp/session-seal.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
 import { type ClientMessage, createClientMessage, paramsOf, readParam } from '../wire/client-messages.ts'
-import { findMember, outlineMessage } from '../wire/json-edits.ts'
+import { findMember } from '../wire/json-edits.ts'
 
 /**
  * Ids that a server creates in a response belong to the owner of the call. A request state is to be rejected when "presented by a different

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { isObject } from '../../../core/is-object.ts'
 import { applyEdits, type Edit, insertMembers, replaceAt } from '../../../core/json/json-edits.ts'
+import { outlineMessage } from '../../../core/json/outline-messages.ts'
 import { type ClientMessage, readParam } from '../wire/client-messages.ts'
-import { findMember, outlineMessage, withoutMembers } from '../wire/json-edits.ts'
+import { findMember, withoutMembers } from '../wire/json-edits.ts'
 import { BRIDGED_REVISIONS, META_KEYS } from '../wire/modern-envelope.ts'
 
 /** Methods whose results say how long they may be cached (2026-07-28, server/utilities/caching). */

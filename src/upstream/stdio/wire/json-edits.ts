@@ -1,11 +1,6 @@
 import { applyEdits, replaceAt } from '../../../core/json/json-edits.ts'
 import { type Outline, outlineShallow } from '../../../core/json/shallow-outline.ts'
 
-/** Outline of a message: its members, those of `params` and `result`, and those of `_meta`. */
-export function outlineMessage(text: string): Outline {
-  return outlineShallow(text, 3)
-}
-
 /** The value at a path of member names, if it is there. */
 export function findMember(outline: Outline, ...path: string[]): Outline | undefined {
   return path.reduce<Outline | undefined>((at, name) => at?.members?.get(name), outline)
