@@ -111,7 +111,7 @@ export async function createParts(options: PartsOptions): Promise<Parts> {
     resources,
     identityProvider,
     accounts: users.accounts,
-    consents: createConsents(store, clock, plan.grantSeconds),
+    consents: createConsents(store, encryption, clock, plan.grantSeconds),
     stepUps: createStepUps(store, clock),
     browserCookie: createBrowserCookie(plan.issuer.startsWith('https:'), formKey),
     clientDocuments: documents.clientDocuments,

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readHidden } from '../../demo/browser.ts'
 import { hashId } from '../../src/core/hash-id.ts'
 import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
@@ -137,4 +137,43 @@ it('gives no user what was kept of another, whatever a writer of the store puts 
   const write = database.prepare("UPDATE entries SET value = ? WHERE kind = 'Account' AND id = ?")
   for (const { id } of accounts) write.run(String(accounts.find((other) => other.id !== id)?.value), String(id))
   expect((await refresh(origin, client, tokens.refresh_token)).status).toBe(400)
+})
+
+describe('what a user has allowed', () => {
+  const ALL = 'mcp:tools mcp:admin'
+  const readConsents = () => {
+    const rows = database.prepare("SELECT id, value FROM entries WHERE kind = 'AllowedScopes'").all()
+    return new Map(rows.map(({ id, value }) => [String(id), String(value)]))
+  }
+  /** Signs alice in for a new client. Returns that, her browser, and the entry of what she allowed. */
+  const allow = async (scope: string) => {
+    const client = await createRawClient(origin)
+    const before = readConsents()
+    const browser = await signInBrowser(createRequest(origin, client, { scope }).url, alice)
+    const [[id, entry] = ['', ''], ...more] = [...readConsents()].filter(([one]) => !before.has(one))
+    expect(more).toEqual([])
+    const [name = '', value = ''] = entry.split(/ (.*)/s)
+    const write = (text: string) =>
+      database.prepare("UPDATE entries SET value = ? WHERE kind = 'AllowedScopes' AND id = ?").run(`${name} ${text}`, id)
+    const ask = async (asked: string) =>
+      (await browser.open(createRequest(origin, client, { scope: asked }).url)).headers.get('location')
+    return { ask, value, write }
+  }
+
+  it('is not what a writer of the store says, in the clear or by what the user allowed to another client', async () => {
+    const [narrow, wide] = [await allow('mcp:tools'), await allow(ALL)]
+    expect(await narrow.ask('mcp:tools')).toContain('code=')
+    for (const forged of [JSON.stringify(ALL.split(' ')), wide.value]) {
+      narrow.write(forged)
+      expect(await narrow.ask(ALL)).toContain('/sign-in/')
+      expect(await narrow.ask('mcp:tools')).toContain('/sign-in/')
+    }
+    narrow.write(narrow.value)
+    expect(await narrow.ask('mcp:tools')).toContain('code=')
+  })
+
+  it('is nothing that a reader of the store sees', async () => {
+    await allow(ALL)
+    expect(findIn(readStore().text, { scope: 'mcp:tools' })).toEqual([])
+  })
 })

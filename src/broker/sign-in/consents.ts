@@ -1,5 +1,7 @@
 import type { Grant, KoaContextWithOIDC } from 'oidc-provider'
 import type { Clock } from '../../core/clock.ts'
+import { createEncryptedCollection, type EncryptedCollection } from '../../core/encrypted-collection.ts'
+import type { Encryption } from '../../core/encryption.ts'
 import { hashId } from '../../core/hash-id.ts'
 import type { Store } from '../../core/store.ts'
 import { isOnThisComputer } from '../pages/page.ts'
@@ -25,25 +27,33 @@ export interface Consents {
   recall(ctx: KoaContextWithOIDC, may: ReadonlySet<string>): Promise<Grant | undefined>
 }
 
-const KIND = 'Consent'
+/** Versions that kept this in the clear call it `Consent`, and may share the store. */
+const KIND = 'AllowedScopes'
 
-/** @param seconds - for which a consent is remembered */
-export function createConsents(store: Store, clock: Clock, seconds: number): Consents {
+type KeptScopes = EncryptedCollection<readonly string[]>
+
+/**
+ * What is kept is encrypted for the one entry: who can write the store could otherwise allow a client what its user did not.
+ *
+ * @param seconds - for which a consent is remembered
+ */
+export function createConsents(store: Store, encryption: Encryption, clock: Clock, seconds: number): Consents {
+  const kept: KeptScopes = createEncryptedCollection(store, encryption, KIND, hashId)
   return {
     async remember(consent) {
       if (!isWorthRemembering(consent.redirectUri)) return
-      const before = await findScopes(store, consent)
+      const before = await findScopes(kept, consent)
       const scopes = [...new Set([...before, ...consent.scopes])]
       const terms = {
         expiresAt: clock.wall() + seconds * 1000,
         groups: [groupOfAccount(consent.subject), groupOfClient(consent.clientId)],
       }
-      await store.put(KIND, keyOf(consent), JSON.stringify(scopes), terms)
+      await kept.put(nameConsent(consent), scopes, terms)
     },
     async recall(ctx, may) {
       const asked = readRequest(ctx)
       if (asked === undefined || !isWorthRemembering(asked.redirectUri)) return undefined
-      const allowed = new Set(await findScopes(store, asked))
+      const allowed = new Set(await findScopes(kept, asked))
       const scopes = divideScopes(asked.scopes, may)
       if (scopes.granted.length === 0 || !scopes.granted.every((scope) => allowed.has(scope))) return undefined
       const grant = new ctx.oidc.provider.Grant({ accountId: asked.subject, clientId: asked.clientId })
@@ -62,13 +72,12 @@ function isWorthRemembering(redirectUri: string): boolean {
   return !isOnThisComputer(redirectUri)
 }
 
-async function findScopes(store: Store, consent: Consent): Promise<readonly string[]> {
-  const text = await store.find(KIND, keyOf(consent))
-  return text === undefined ? [] : (JSON.parse(text) as string[])
+async function findScopes(kept: KeptScopes, consent: Consent): Promise<readonly string[]> {
+  return (await kept.find(nameConsent(consent))) ?? []
 }
 
-function keyOf({ subject, clientId, redirectUri, resource }: Consent): string {
-  return hashId(JSON.stringify([subject, clientId, redirectUri, resource]))
+function nameConsent({ subject, clientId, redirectUri, resource }: Consent): string {
+  return JSON.stringify([subject, clientId, redirectUri, resource])
 }
 
 function readRequest({ oidc }: KoaContextWithOIDC): Consent | undefined {

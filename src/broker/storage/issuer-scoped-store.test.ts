@@ -6,9 +6,9 @@ const [ONE, OTHER] = ['https://one.example', 'https://other.example']
 
 const OF_USERS = [
   'Account',
+  'AllowedScopes',
   'AuthorizationCode',
   'AwayUser',
-  'Consent',
   'Grant',
   'Interaction',
   'RefreshToken',

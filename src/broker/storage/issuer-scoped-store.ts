@@ -4,11 +4,11 @@ import type { EntryTerms, Store } from '../../core/store.ts'
 /** Kinds of entries that name a user, or that lead to what does. Registrations, keys and used assertions are not of them. */
 const OF_USERS: ReadonlySet<string> = new Set([
   'Account',
+  'AllowedScopes',
   'AuthorizationCode',
   'AwayAccount',
   'AwayUser',
   'AwayVisitor',
-  'Consent',
   'Grant',
   'Interaction',
   'RefreshToken',
