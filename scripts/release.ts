@@ -10,6 +10,7 @@ const files: ReleaseFiles = {
   package: read('package.json'),
   lock: read('package-lock.json'),
   chart: read('deploy/helm/open-mcp-auth-proxy/Chart.yaml'),
+  sidecar: read('deploy/kubernetes/sidecar.yaml'),
   changelog: read('CHANGELOG.md'),
 }
 const { notes, problems } = describeRelease(process.argv[2] ?? '', files, process.env.GITHUB_REPOSITORY)

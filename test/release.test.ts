@@ -12,6 +12,7 @@ const files: ReleaseFiles = {
   package: JSON.stringify({ version: '1.2.3', repository: { url: 'git+https://github.com/owner/name.git' } }),
   lock: JSON.stringify({ version: '1.2.3' }),
   chart: 'version: 1.2.3\nappVersion: "1.2.3"\n',
+  sidecar: 'image: open-mcp-auth-proxy:1.2.3',
   changelog:
     '# Changelog\n\n## [Unreleased]\n\n## [1.2.3] - 2026-12-01\n\n### Added\n\n- Something.\n\n## [1.2.2] - 2026-11-01\n\n- Old.\n',
 }
@@ -27,6 +28,7 @@ describe('a release', () => {
     ['v1.2.4', files, undefined, /package\.json is 1\.2\.3/],
     ['v1.2.3', { ...files, chart: 'version: 1.2.3\nappVersion: 1.2.2\n' }, undefined, /appVersion of Chart\.yaml is 1\.2\.2/],
     ['v1.2.3', { ...files, changelog: '## [Unreleased]\n\n- All.\n' }, undefined, /no section \[1\.2\.3\]/],
+    ['v1.2.3', { ...files, sidecar: 'image: open-mcp-auth-proxy:1.2.2' }, undefined, /image of sidecar\.yaml is 1\.2\.2/],
     ['v1.2.3', files, 'other/name', /this is other\/name/],
   ])('ends before anything is published where something does not fit: %s', (tag, given, repository, said) => {
     expect(describeRelease(tag, given, repository).problems.join('\n')).toMatch(said)
@@ -64,7 +66,7 @@ describe('the release workflow', () => {
 
   it('publishes with provenance and an SBOM', () => {
     const text = scripts.join('\n')
-    expect(text).toMatch(/npm publish \S+ --provenance/)
+    expect(text).toMatch(/npm publish "\.\/out\/\S+" --provenance/)
     expect(text).toContain('npm sbom --omit=dev')
     expect(
       jobs.flatMap(([, { steps }]) => steps).filter(({ uses }) => uses?.startsWith('actions/attest-build-provenance')),

@@ -5,6 +5,7 @@ export interface ReleaseFiles {
   readonly package: string
   readonly lock: string
   readonly chart: string
+  readonly sidecar: string
   readonly changelog: string
 }
 
@@ -30,10 +31,11 @@ export function describeRelease(tag: string, files: ReleaseFiles, repository?: s
     'package-lock.json': (JSON.parse(files.lock) as { version: string }).version,
     'version of Chart.yaml': chart.version,
     'appVersion of Chart.yaml': chart.appVersion,
+    'image of sidecar.yaml': /open-mcp-auth-proxy:(\S+)/.exec(files.sidecar)?.[1],
   }
   const notes = findSection(files.changelog, version)
   const problems = Object.entries(versions).flatMap(([file, own]) =>
-    own === version ? [] : [`${file} is ${own}, and the tag says ${version}.`],
+    own === version ? [] : [`${file} is ${own ?? 'missing'}, and the tag says ${version}.`],
   )
   if (notes === '') problems.push(`CHANGELOG.md has no section [${version}].`)
   if (repository !== undefined && !manifest.repository.url.endsWith(`/${repository}.git`))
