@@ -9,18 +9,18 @@ const open = async (era = 'legacy') => {
 }
 afterEach(() => gate.close())
 
-const separators = 'a\u2028b\u2029c\\\u2028'
+const separators = 'a\u2028b\u2029c\\\u2028d\u0085'
 const decode = (text: string): string => Buffer.from(text, 'base64').toString()
 
-// Node's `readline` ends lines at U+2028 and U+2029, which JSON permits in strings: a server that reads so would see two halves.
-describe('a server that ends lines at U+2028 and U+2029, too,', () => {
+// Node's `readline` ends lines at U+2028 and U+2029, Java's `Scanner` at U+0085, too. JSON permits them in strings: a server that reads so would see two halves.
+describe('a server that ends lines at U+0085, U+2028 and U+2029, too,', () => {
   it('gets a call of 2025-11-25 on one line, which means the same', async () => {
     const session = await openSession(await open())
     const id = `id ${separators}`
     const messages = await readMessages(await session.post(createToolCall('line', { [separators]: separators }, undefined, id)))
     expect(messages.at(-1)!.id).toBe(id)
     const line = decode(textOf(messages.at(-1)!))
-    expect(line).not.toMatch(/[\u2028\u2029]/)
+    expect(line).not.toMatch(/[\u0085\u2028\u2029]/)
     expect(JSON.parse(line)).toMatchObject({ id, params: { arguments: { [separators]: separators } } })
   })
 
@@ -36,7 +36,7 @@ describe('a server that ends lines at U+2028 and U+2029, too,', () => {
     await (await hanging).text()
     await session.post({ jsonrpc: '2.0', method: 'notifications/x', params: { text: separators } })
     await gate.waitForStderr('told notifications/x')
-    expect(decode(await session.call('received'))).not.toMatch(/[\u2028\u2029]/)
+    expect(decode(await session.call('received'))).not.toMatch(/[\u0085\u2028\u2029]/)
   })
 
   it('gets a call of 2026-07-28 and what the user was asked so', async () => {
@@ -51,6 +51,6 @@ describe('a server that ends lines at U+2028 and U+2029, too,', () => {
     )
     const received = decode(textOf(await readAnswer(callModern(origin, 'received', {}, asking))))
     expect(received).toContain('\\u2028')
-    expect(received).not.toMatch(/[\u2028\u2029]/)
+    expect(received).not.toMatch(/[\u0085\u2028\u2029]/)
   })
 })

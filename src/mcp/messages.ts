@@ -42,8 +42,11 @@ const PARAMS_KEYS = reserveKeys(
   'notifications',
   'protocolVersion',
   '_meta',
+  // Of processes that users share, only their owner may name these (`upstream/stdio/modern/owned-ids.ts`).
+  'taskId',
+  'requestState',
 )
-const META_KEYS = reserveKeys(REVISION_KEY)
+const META_KEYS = reserveKeys(REVISION_KEY, 'progressToken')
 /** Policy checks every target of a request. More, or longer ones, would block the event loop for too long. */
 const MAX_TARGETS = 1000
 const MAX_TARGET_CHARACTERS = 64 * 1024

@@ -16,7 +16,7 @@ type Reader = (text: string, params: JsonMembers | undefined, method: string) =>
 const REFERENCE_KEYS = reserveKeys('type', 'name', 'uri')
 const ARGUMENT_KEYS = reserveKeys('name', 'value')
 const CONTEXT_KEYS = reserveKeys('arguments')
-const FILTER_KEYS = reserveKeys('resourceSubscriptions')
+const FILTER_KEYS = reserveKeys('resourceSubscriptions', 'taskIds')
 
 const NO_TARGET: Target[] = [{ kind: undefined, name: undefined }]
 

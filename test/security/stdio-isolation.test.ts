@@ -107,6 +107,24 @@ describe.each(['session', 'shared'] as const)('ids of requests (a child per %s)'
     expect(textOf(await readAnswer(waiting))).toBe('released')
   })
 
+  it('of other sessions cancel nothing by a notification that is sent as a request: some servers do not look at its id', async () => {
+    const origin = await open({ processPer })
+    const mine = await openSession(origin, { revision: '2025-03-26' })
+    const other = await openSession(origin, { user: 'mallory', revision: '2025-03-26' })
+    const waiting = mine.post(createToolCall('wait', {}, undefined, 'mine'))
+    await gate.waitForStderr('waiting')
+    const guesses = Array.from({ length: 20 }, (_, requestId) => ({ ...cancellation(requestId), id: `guess ${requestId}` }))
+    for (const message of [guesses[3], guesses]) {
+      const refused = await other.post(message)
+      expect(refused.status).toBe(400)
+      expect(JSON.stringify(await refused.json())).toContain('message_invalid')
+    }
+    await other.call('echo', { text: 'x' })
+    await mine.call('release')
+    expect(textOf(await readAnswer(waiting))).toBe('released')
+    expect(gate.stderr.filter((line) => line.startsWith('cancelled'))).toEqual([])
+  })
+
   it('of a server’s own requests are not those of its clients', async () => {
     const session = await openSession(await open({ processPer }), { revision: '2025-06-18' })
     const waiting = session.post(createToolCall('wait', {}, undefined, 3))

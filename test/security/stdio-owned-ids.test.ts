@@ -46,6 +46,20 @@ describe.each(['shared', 'session'] as const)('a stdio server of 2026-07-28 (a c
     expect(result.status).toBe('working')
   })
 
+  it('gives a task to no other user who names it in another spelling beside one of their own: some decoders take either', async () => {
+    const origin = await open()
+    await createTask(origin, 'alice')
+    const own = await createTask(origin, 'bob')
+    const refused = async (method: string, params: Record<string, unknown>) => {
+      const { error } = await readAnswer(sendModern(origin, method, params, as('bob')))
+      expect(error?.data.error, JSON.stringify(params)).toBe('json_ambiguous')
+    }
+    for (const key of ['taskid', 'TaskId', 'ta\u017fkId', 'tas\u212aId', 'taskId\0'])
+      for (const method of ['tasks/get', 'tasks/cancel']) await refused(method, { taskId: own, [key]: 'task-1' })
+    for (const key of ['requeststate', 'RequestState']) await refused('tools/call', { name: 'stateful', [key]: 'the-state' })
+    await refused('subscriptions/listen', { notifications: { taskIds: [own], TaskIds: ['task-1'] } })
+  })
+
   it('keeps the tasks of two machines apart', async () => {
     const origin = await open()
     const taskId = await createTask(origin, '~robot')
@@ -73,6 +87,19 @@ describe.each(['shared', 'session'] as const)('a stdio server of 2026-07-28 (a c
     const heard = await next(mine)
     expect([heard.method, heard.params.taskId]).toEqual(['notifications/tasks', taskId])
     expect((await next(bobs)).method).toBe('notifications/tools/list_changed')
+  })
+
+  it('takes no request for the notification that it is named after: some servers end subscriptions of others by it', async () => {
+    const origin = await open()
+    const mine = readEvents(
+      await sendModern(origin, 'subscriptions/listen', { notifications: { toolsListChanged: true } }, as('alice')),
+    )
+    await mine.next()
+    for (let requestId = 0; requestId < 10; requestId++) {
+      const { error } = await readAnswer(sendModern(origin, 'notifications/cancelled', { requestId }, as('bob')))
+      expect(error?.data?.error).toBe('message_invalid')
+    }
+    expect(gate.stderr.filter((line) => line.startsWith('cancelled'))).toEqual([])
   })
 
   it('goes on with a request state for its user alone', async () => {

@@ -4,8 +4,8 @@ import type { HeldBytes } from './held-bytes.ts'
 const MAX_WAITING_MESSAGES = 1000
 const MAX_WAITING_BYTES = 8 * 1024 * 1024
 
-/** Some programs end lines with these, too (Node's `readline`). In JSON they occur only in strings, where the escape is equivalent. */
-const LINE_SEPARATORS = /[\u2028\u2029]/g
+/** Some programs end lines with these, too (Node's `readline`, Java's `Scanner`). In JSON they occur only in strings, where the escape is equivalent. */
+const LINE_SEPARATORS = /[\u0085\u2028\u2029]/g
 
 /** Messages on their way to the standard input of a process. */
 export class InputQueue {
@@ -73,5 +73,5 @@ export class InputQueue {
 }
 
 function escapeSeparator(separator: string): string {
-  return separator === '\u2028' ? '\\u2028' : '\\u2029'
+  return `\\u${separator.charCodeAt(0).toString(16).padStart(4, '0')}`
 }

@@ -32,13 +32,26 @@ const DEEPER: ReadonlyMap<string, number> = new Map([['_meta', 1]])
 export function readClientMessages(call: Call): ClientMessage[] {
   const text = (call.body?.toString('utf8') ?? '').replace(/[\r\n]/g, ' ')
   try {
-    if (!call.isBatch) return [createClientMessage(text)]
+    if (!call.isBatch) return [checkKind(createClientMessage(text))]
     // A copy, since a substring would keep the whole string in memory.
     const copy = ({ start, end }: Outline): string => Buffer.from(text.slice(start, end)).toString()
-    return (outlineShallow(text, 1).items ?? []).map((item) => createClientMessage(copy(item)))
+    return (outlineShallow(text, 1).items ?? []).map((item) => checkKind(createClientMessage(copy(item))))
   } catch (error) {
     throw error instanceof ProxyError ? error : new ProxyError('json_invalid', { cause: error })
   }
+}
+
+/**
+ * "Notifications MUST NOT include an ID" (2026-07-28, basic/index, Notifications). A server that does not look at it would take a request with such
+ * a method for one, and its `requestId` for an id of ours, behind which may be another client.
+ *
+ * @throws ProxyError `message_invalid`
+ */
+function checkKind(message: ClientMessage): ClientMessage {
+  const { kind, method } = message
+  if (kind === 'request' && method.startsWith('notifications/'))
+    throw new ProxyError('message_invalid', { reason: 'method_not_delivered', cause: `${method.slice(0, 100)} with an id` })
+  return message
 }
 
 /**
