@@ -222,15 +222,19 @@ describe('a stream of HTTP+SSE', () => {
     expect(calls.slice(2)).toEqual(['onDrain room', 'onClose left', 'fail upstream_unreachable gone', 'end'])
   })
 
-  it.each(['event:  endpoint\ndata: /m\n\n', 'Event: endpoint\ndata: /m\n\n', 'event\ndata: endpoint\n\n'])(
-    'is cut where the event only resembles the endpoint event: %j',
-    (text) => {
-      const { stream, calls } = openStream()
-      stream.start(200, open)
-      expect(stream.write(Buffer.from(text))).toBe(false)
-      expect(calls.slice(1)).toEqual(['fail upstream_invalid_response the first event is not the endpoint event'])
-    },
-  )
+  it.each([
+    'event:  endpoint\ndata: /m\n\n',
+    'Event: endpoint\ndata: /m\n\n',
+    'event\ndata: endpoint\n\n',
+    'EVENT: endpoint\nDATA: /m\n\n',
+    ' event:\tendpoint\n data: /m\n\n',
+    ': \u2028event: endpoint\u2028data: /m\u2028\n\n',
+  ])('is cut where the event only resembles the endpoint event: %j', (text) => {
+    const { stream, calls } = openStream()
+    stream.start(200, open)
+    expect(stream.write(Buffer.from(text))).toBe(false)
+    expect(calls.slice(1)).toEqual(['fail upstream_invalid_response the first event is not the endpoint event'])
+  })
 
   it.each([
     ['fields without a value or a space', ':\nevent:endpoint\nid\ndata:/m\n\n', '/m'],

@@ -7,9 +7,20 @@ const MAX_HELD_BYTES = 64 * 1024
 /** A blank line after a line, with any of the three line endings (HTML, Server-sent events §9.2.5). */
 const END_OF_EVENT = /(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))/g
 
-/** Longer than `event: endpoint` with the line ends around it. */
-const WATCHED_TAIL = 32
-const ENDPOINT_LINE = /[\r\n]event: ?endpoint[\r\n]/
+/** Where lines end for some reader: those of the specification, and of Python's `splitlines`; the last three in the bytes of UTF-8. */
+const ANY_LINE_END = '(?:[\\r\\n\\v\\f\\x1c-\\x1e]|\\xc2\\x85|\\xe2\\x80[\\xa8\\xa9])'
+/** Some readers trim names and values, and do not mind case. */
+const BLANKS = '[ \\t\\0]*'
+const ENDPOINT_LINE = new RegExp(`${ANY_LINE_END}${BLANKS}event${BLANKS}:${BLANKS}endpoint${BLANKS}${ANY_LINE_END}`, 'i')
+/** The beginning of such a line, at the end of a piece. */
+const BEGUN_LINE = new RegExp(
+  `${ANY_LINE_END}${BLANKS}(?:e(?:v(?:e(?:n(?:t[^\\r\\n\\v\\f\\x1c-\\x1e\\xc2\\xe2]*)?)?)?)?)?(?:\\xc2|\\xe2\\x80?)?$`,
+  'i',
+)
+/** The name of an event is not longer. */
+const MAX_BEGUN_LENGTH = 1024
+/** All but the last byte of a line end. */
+const BEGUN_LINE_END = 2
 
 /**
  * Wraps the reply of an HTTP+SSE stream so that its `endpoint` event names our message endpoint instead of the upstream's
@@ -66,6 +77,7 @@ interface Stage {
 /** Holds what comes until the endpoint event is complete, and rewrites it. */
 function createSearch(reply: Reply, rewrite: (uri: string) => string, watchRest: () => Stage): Stage {
   const gather = createGatherer()
+  const isOther = createEndpointWatcher()
   const pass = (before: Buffer, uri: string, rest: Buffer): boolean => {
     const isFlowing = reply.write(Buffer.concat([before, Buffer.from(`event: endpoint\ndata: ${rewrite(uri)}\n\n`)]))
     const stage = watchRest()
@@ -80,7 +92,7 @@ function createSearch(reply: Reply, rewrite: (uri: string) => string, watchRest:
       for (const { end, name, data } of splitEvents(bytes)) {
         if (name === 'endpoint') return pass(bytes.subarray(0, passed), data ?? '', bytes.subarray(end))
         // Comments may come before it; an event with content may not.
-        if (data !== undefined) throw refuse('the first event is not the endpoint event')
+        if (data !== undefined || isOther(bytes.subarray(passed, end))) throw refuse('the first event is not the endpoint event')
         passed = end
       }
       gather(bytes.subarray(passed))
@@ -162,13 +174,13 @@ function readFields(event: string): { name: string; data: string | undefined } {
   return { name, data }
 }
 
-/** Finds out whether an `endpoint` event begins in the bytes seen so far, across chunks. */
+/** Finds out whether some reader would find an `endpoint` event in the bytes seen so far, across chunks. */
 function createEndpointWatcher(): (chunk: Uint8Array) => boolean {
   let tail = '\n'
   return (chunk) => {
     const seen = tail + Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('latin1')
-    tail = seen.slice(-WATCHED_TAIL)
-    return ENDPOINT_LINE.test(seen)
+    tail = BEGUN_LINE.exec(seen)?.[0] ?? seen.slice(-BEGUN_LINE_END)
+    return tail.length > MAX_BEGUN_LENGTH || ENDPOINT_LINE.test(seen)
   }
 }
 

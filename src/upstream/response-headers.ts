@@ -26,6 +26,7 @@ const DROPPED_HEADERS = new Set([
   'set-cookie2',
   'alt-svc',
   'clear-site-data',
+  'set-login',
   'nel',
   'public-key-pins',
   'refresh',
@@ -33,7 +34,15 @@ const DROPPED_HEADERS = new Set([
   'reporting-endpoints',
   'service-worker-allowed',
   'strict-transport-security',
+  // Servers before us answer with another resource of theirs, a file or a URL: nginx, Apache and lighttpd, H2O and Perlbal, LiteSpeed.
   'x-accel-redirect',
+  'x-sendfile',
+  'x-sendfile-temporary',
+  'x-sendfile2',
+  'x-lighttpd-send-file',
+  'x-litespeed-location',
+  'x-reproxy-file',
+  'x-reproxy-url',
   // Names the request in our log; the upstream's own name for it would be taken for that.
   'x-request-id',
 ])

@@ -92,6 +92,11 @@ describe('a header that could be mistaken for word from us about the caller does
       'X-Hasura-Role',
       'X-Authentik-Username',
     ],
+    ...['Client-Cert', 'Client-Cert-Chain', 'Cf-Client-Cert-Der-Base64', 'X-Amzn-Mtls-Clientcert-Subject', 'X-Arr-ClientCert'],
+    ...['OIDC-Claim-Sub', 'Shib-Session-Id', 'Mellon-Name-Id', 'SM-User', 'SM-UniversalId', 'IV-User', 'IV-Groups'],
+    ...['Auth-User', 'Auth-Groups', 'Auth-Mail', 'Kubeflow-Userid', 'Teleport-Jwt-Assertion', 'Ngrok-Auth-User-Email'],
+    ...['Proxy-Client-IP', 'WL-Proxy-Client-IP', 'Fly-Client-IP', 'X-Token-Subject', 'X-Token-User-Email'],
+    ...['X-Azure-FDID', 'X-Endpoint-Api-Userinfo', 'Proxy-Remote-User'],
     ...['X-Appengine-User-Email', 'X-Apigateway-Api-Userinfo', 'X-Azure-ClientIP', 'Cookie', 'Cookie2'],
     ...['Proxy-Authorization', 'Proxy', 'Keep-Alive', 'Proxy-Connection', 'HTTP2-Settings', 'TE', 'Trailer'],
   ]

@@ -49,6 +49,12 @@ function textOf({ connection }: OpenStream): string {
   return body.replaceAll(/(?:^|\r\n)[0-9a-f]+\r\n/g, '')
 }
 
+/** In pieces of four bytes. */
+function cutBytes(text: string): Buffer[] {
+  const bytes = Buffer.from(text)
+  return Array.from({ length: Math.ceil(bytes.length / 4) }, (_, index) => bytes.subarray(4 * index, 4 * index + 4))
+}
+
 const endpoint = /event: endpoint\ndata: (\/messages\?endpoint=[\w.-]+)\n\n/
 
 /** Where the client is told to post. */
@@ -153,11 +159,19 @@ describe('the endpoint that an MCP server names', () => {
     'event:endpoint\rdata:http://evil.example/\r\r',
     'data: x\nevent: endpoint\n\n',
     'event: message\r\nevent: endpoint\r\ndata: //evil.example\r\n\r\n',
+    // As readers see it that trim, do not mind case, or end lines elsewhere.
+    'event:\tendpoint \ndata: //evil.example\n\n',
+    ' Event : EndPoint\r\ndata: //evil.example\r\n\r\n',
+    `event:${' '.repeat(500)}endpoint\ndata: //evil.example\n\n`,
+    `event:${' '.repeat(1500)}endpoint\ndata: //evil.example\n\n`,
+    'data: \u2028event: endpoint\u2029data: //evil.example\u2028\u2028',
+    'data: x\u0085\u0085event: endpoint\u0085data: //evil.example\u0085\u0085',
+    'data: x\x1e\x1eevent: endpoint\x0bdata: //evil.example\x0c\x0c',
   ])('cannot be taken back: %j cuts the stream', async (second) => {
     const open = await openStream()
     await open.stream.send('event: endpoint\ndata: /base/m\n\ndata: 1\n\n')
     await open.connection.waitFor('data: 1\n\n')
-    for (const piece of second.match(/.{1,4}/gs) ?? []) await open.stream.send(piece)
+    for (const piece of cutBytes(second)) await open.stream.send(piece)
     await open.connection.closed
     expect(textOf(open)).not.toContain('evil')
     expect(textOf(open)).not.toContain('session_id=78')
@@ -178,7 +192,7 @@ describe('what an HTTP+SSE stream holds passes as it is', () => {
     ['text that looks like an event', Buffer.from('data: {"text":"event: endpoint\\ndata: //evil.example\\n\\n"}\n\n')],
     [
       'an event that is called nearly the same',
-      Buffer.from('event: endpoints\ndata: 1\n\nevent: endpoint \ndata: 2\n\nevents: endpoint\n\n'),
+      Buffer.from('event: endpoints\ndata: 1\n\nevent: end point\ndata: 2\n\nevents: endpoint\n\n'),
     ],
     ['emoji', Buffer.from('data: \u{1f680}\u{1f469}\u200d\u{1f469}\n\n')],
   ])('%s, however it is cut', async (_what, bytes) => {
