@@ -329,6 +329,15 @@ describe('a URL that metadata names', () => {
     expect((await outboundFetch.fetchJson(url, { namedBy: 'metadata' })).document).toEqual({ a: 1 })
   })
 
+  it('is fetched from there also after something of the issuer was reached at a public address of another name', async () => {
+    const url = await serve(sendJson)
+    const resolve: ResolveHost = (hostname, ...rest) =>
+      (hostname === 'idp.internal' ? resolveTo('10.1.2.3') : resolveTo('127.0.0.1', '93.184.216.34'))(hostname, ...rest)
+    const outboundFetch = openOutboundFetch({ issuer: 'https://idp.internal' }, resolve)
+    for (const namedBy of ['operator', 'metadata'] as const)
+      expect((await outboundFetch.fetchJson(url.replace('127.0.0.1', 'localhost'), { namedBy })).document).toEqual({ a: 1 })
+  })
+
   it('is not fetched from a private address when the issuer lives on both kinds', async () => {
     const resolve: ResolveHost = (hostname, ...rest) =>
       (hostname === 'idp.example' ? resolveTo('10.1.2.3', '93.184.216.34') : resolveTo('127.0.0.1'))(hostname, ...rest)

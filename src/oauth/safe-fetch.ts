@@ -7,8 +7,9 @@ import { tellFetch } from '../core/outbound-fetch.ts'
 import type { EgressPlan } from '../core/plan/egress-plan.ts'
 import { createEgressConnector } from '../egress/connector.ts'
 import { checkPublicLiteral, isSameHost, parseTarget } from './fetch-target.ts'
+import { createIssuerPlace, type IssuerPlace } from './issuer-place.ts'
 import { createNameServerResolver } from './name-servers.ts'
-import { createLookup, createPublicAddressFinder, isPrivateHost, type ResolveHost } from './resolve-host.ts'
+import { createLookup, createPublicAddressFinder, type ResolveHost } from './resolve-host.ts'
 
 /** For whom we look things up, and where the operator lets us. */
 export interface SafeFetchPlan {
@@ -96,14 +97,14 @@ const JSON_MEDIA_TYPE = /^application\/(?:[\w.-]+\+)?json(?:$|[ \t]*;)/i
  * @param resolver - for tests; otherwise `dns.lookup`, and only the name servers for names that clients choose
  */
 export function createSafeFetch(plan: SafeFetchPlan, resolver?: ResolveHost): SafeFetch {
-  const resolveHost = resolver ?? dnsLookup
+  const place = createIssuerPlace(plan.issuer, resolver ?? dnsLookup)
   // Two pools: a request that may not reach private addresses must not reuse a connection to one.
-  const anywhere = createAgent(plan, resolveHost, false)
+  const anywhere = createAgent(plan, place.resolveHost, false)
   const resolvePublic = resolver ?? (plan.issuer === undefined ? createNameServerResolver() : dnsLookup)
   const publicOnly = createAgent({ ca: plan.ca, egress: plan.egress }, resolvePublic, true)
   const send = async (url: string, target: URL, request: RawRequest): Promise<RawAnswer> => {
     const deadline = AbortSignal.timeout(request.deadlineMs ?? DEADLINE_MS)
-    const isFree = request.namedBy === 'operator' || (await mayBePrivate(target, plan, resolveHost, deadline))
+    const isFree = request.namedBy === 'operator' || (await mayBePrivate(target, plan, place, deadline))
     if (!isFree) checkPublicLiteral(url, target)
     return exchange(target, request, isFree ? anywhere : publicOnly, deadline)
   }
@@ -166,10 +167,8 @@ function createAgent({ ca, egress, socket }: Reach, resolveHost: ResolveHost, pu
 }
 
 /** Whether a URL that metadata named may lead into a private network. */
-async function mayBePrivate(target: URL, plan: SafeFetchPlan, resolveHost: ResolveHost, deadline: AbortSignal): Promise<boolean> {
-  if (plan.allowPrivateNetwork || isSameHost(target, plan.issuer)) return true
-  const issuer = plan.issuer === undefined ? null : URL.parse(plan.issuer)
-  return issuer !== null && isPrivateHost(issuer.hostname, resolveHost, deadline)
+async function mayBePrivate(target: URL, plan: SafeFetchPlan, place: IssuerPlace, deadline: AbortSignal): Promise<boolean> {
+  return plan.allowPrivateNetwork || isSameHost(target, plan.issuer) || (await place.isPrivate(deadline))
 }
 
 async function exchange(target: URL, request: RawRequest, dispatcher: Dispatcher, deadline: AbortSignal): Promise<RawAnswer> {
