@@ -19,6 +19,7 @@ export interface AudienceCheck {
  * @param leastAssurance - `signature_only` accepts tokens that name no audience
  */
 export function createAudienceCheck(audiences: readonly string[], leastAssurance: Assurance = 'audience'): AudienceCheck {
+  const exact = new Set(audiences)
   const accepted = new Set(audiences.map(normalizeAudience))
   return {
     check(claims, audienceClaims) {
@@ -30,7 +31,7 @@ export function createAudienceCheck(audiences: readonly string[], leastAssurance
         throw mismatch('audience_missing', `the token names no audience (${audienceClaims.join(', ')})`)
       }
       const values = parseAudiences(claims[claim])
-      if (values.some((value) => accepted.has(normalizeAudience(value)))) return 'audience'
+      if (values.some((value) => exact.has(value) || accepted.has(normalizeAudience(value)))) return 'audience'
       throw mismatch('audience_other', `${claim} is ${JSON.stringify(values).slice(0, 300)}, not ${formatExpected(audiences)}`)
     },
   }

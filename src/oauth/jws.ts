@@ -1,4 +1,5 @@
 import { compactVerify } from 'jose'
+import { BoundedMap } from '../core/bounded-map.ts'
 import { ProxyError } from '../core/errors.ts'
 import { isObject } from '../core/is-object.ts'
 import { parseExactJson } from '../core/json/exact-json.ts'
@@ -25,6 +26,9 @@ const MAX_KEY_ID_LENGTH = 1024
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
+/** `{"` */
+const USUAL_BEGINNING = 'eyJ'
+
 /**
  * Whether a token is meant as a signed JWT: three parts, the first of which decodes to the start of a JSON object. Decodes more than a JWT
  * permits, so that a damaged JWT is refused as such and not introspected as an opaque token.
@@ -33,6 +37,7 @@ export function looksLikeJwt(token: string): boolean {
   const first = token.indexOf('.')
   const second = token.indexOf('.', first + 1)
   if (first === -1 || second === -1 || token.includes('.', second + 1)) return false
+  if (token.startsWith(USUAL_BEGINNING)) return true
   return Buffer.from(token.slice(0, Math.min(first, 64)), 'base64url')
     .toString('latin1')
     .trimStart()
@@ -49,11 +54,27 @@ export function parseSignedJwt(token: string): SignedJwt {
   if (token.length >= MAX_LENGTH) throw malformed('longer than 16 KiB')
   const [header = '', payload = '', signature = '', ...more] = token.split('.')
   if (more.length > 0 || decodeBase64url(signature) === undefined) throw malformed('not three parts of canonical base64url')
-  const fields = parseObject(header, 'header')
+  const { algorithm, keyId, type } = recallHeader(header) ?? parseHeader(header)
+  return { token, algorithm, keyId, type, claims: parseObject(payload, 'payload') }
+}
+
+type JoseHeader = Pick<SignedJwt, 'algorithm' | 'keyId' | 'type'>
+
+/** Headers that were accepted, by their exact characters: all tokens that an issuer signs with one key have the same. */
+const HEADERS = new BoundedMap<string, JoseHeader>(64)
+const MAX_REMEMBERED_LENGTH = 1024
+
+function recallHeader(segment: string): JoseHeader | undefined {
+  return segment.length <= MAX_REMEMBERED_LENGTH ? HEADERS.get(segment) : undefined
+}
+
+function parseHeader(segment: string): JoseHeader {
+  const fields = parseObject(segment, 'header')
   checkHeader(fields)
-  const algorithm = parseAlgorithm(fields.alg)
-  const keyId = parseKeyId(fields.kid)
-  return { token, algorithm, keyId, type: parseType(fields.typ), claims: parseObject(payload, 'payload') }
+  const header = { algorithm: parseAlgorithm(fields.alg), keyId: parseKeyId(fields.kid), type: parseType(fields.typ) }
+  // A piece of a string holds the whole of it, which is a token.
+  if (segment.length <= MAX_REMEMBERED_LENGTH) HEADERS.set(Buffer.from(segment, 'latin1').toString('latin1'), header)
+  return header
 }
 
 function parseObject(segment: string, what: string): Readonly<Record<string, unknown>> {

@@ -22,7 +22,7 @@ export interface JwtVerifierOptions {
   readonly keys: IssuerKeys
   readonly audience: AudienceCheck
   readonly clock: Clock
-  /** Network of the client that showed it; for which the issuer may be asked once in 30 s. */
+  /** Address of the client that showed it; for its network the issuer may be asked once in 30 s. */
   readonly asker?: string
 }
 

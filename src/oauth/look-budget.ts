@@ -1,15 +1,19 @@
 import type { Clock } from '../core/clock.ts'
+import { listNetworks } from './networks.ts'
 
-/** Bounds how often tokens that no key verifies have an issuer asked for its keys. */
+/**
+ * Bounds how often tokens that no key verifies have an issuer asked for its keys. Askers are named by their addresses; all of one subscriber's
+ * network are one.
+ */
 export interface LookBudget {
   /** Reserves a fetch for an asker; false where it has to wait. */
-  take(asker: string): boolean
+  take(address: string): boolean
   /** Reserves a further fetch, one in 30 s for all askers, where a token is newer than what the last look found. */
   takeSecond(): boolean
   /** Whether the asker itself had a look within the last 30 s, rather than others all that there are. */
-  hasLooked(asker: string): boolean
+  hasLooked(address: string): boolean
   /** When the asker may look again, monotonic. */
-  nextAt(asker: string): number
+  nextAt(address: string): number
   /** Whether there was a fetch within the last 30 s. */
   isRecent(): boolean
 }
@@ -28,8 +32,9 @@ export function createLookBudget(clock: Clock): LookBudget {
     for (const [asker, at] of looks) if (now - at >= LOOK_INTERVAL_MS) looks.delete(asker)
   }
   return {
-    take(asker) {
+    take(address) {
       prune()
+      const [asker] = listNetworks(address)
       if (looks.has(asker) || looks.size >= MAX_LOOKS) return false
       looks.set(asker, clock.monotonic())
       return true
@@ -40,12 +45,13 @@ export function createLookBudget(clock: Clock): LookBudget {
       secondAt = now
       return true
     },
-    hasLooked(asker) {
+    hasLooked(address) {
       prune()
-      return looks.has(asker)
+      return looks.has(listNetworks(address)[0])
     },
-    nextAt(asker) {
+    nextAt(address) {
       prune()
+      const [asker] = listNetworks(address)
       const oldest = looks.size < MAX_LOOKS ? undefined : [...looks.values()][0]
       return (looks.get(asker) ?? oldest ?? Number.NEGATIVE_INFINITY) + LOOK_INTERVAL_MS
     },

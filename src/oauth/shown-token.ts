@@ -1,6 +1,6 @@
 /** What there is of a token beside its header, before anything is verified. */
 export interface ShownToken {
-  /** Network of the client that showed it. */
+  /** Address of the client that showed it: all of a network are one asker, which is found out only where a key is missing. */
   readonly asker: string
   /** `iat`, of any type. */
   readonly issuedAt: unknown

@@ -97,10 +97,9 @@ function verify(token: string, address: string, verification: Verification): Pri
   const digest = hash('sha256', token, 'hex')
   const known = verification.cache.find(digest)
   if (known !== undefined) return known
-  const [asker] = listNetworks(address)
-  if (!looksLikeJwt(token)) return verifyOpaque({ token, digest, asker }, verification)
+  if (!looksLikeJwt(token)) return verifyOpaque({ token, digest, asker: listNetworks(address)[0] }, verification)
   const jwt = parseSignedJwt(token)
-  return verifySigned({ jwt, digest, asker }, findIssuer(jwt, verification.issuers), verification)
+  return verifySigned({ jwt, digest, asker: address }, findIssuer(jwt, verification.issuers), verification)
 }
 
 /** The claim is not verified yet. It only selects the keys that may prove it. */
@@ -127,6 +126,7 @@ function findOfTrustDomain(subject: unknown, issuers: ReadonlyMap<string, Issuer
 interface SignedQuestion {
   readonly jwt: SignedJwt
   readonly digest: string
+  /** Address of the client that showed it. */
   readonly asker: string
 }
 

@@ -5,7 +5,6 @@ import type { EndpointHandler } from '../core/endpoint-request.ts'
 import { toProxyError } from '../core/errors.ts'
 import { readForm } from '../core/read-form.ts'
 import type { Store } from '../core/store.ts'
-import { listNetworks } from '../oauth/networks.ts'
 import { type Logout, type LogoutIssuer, verifyLogoutToken } from './logout-token.ts'
 
 export interface LogoutEndpointOptions {
@@ -30,7 +29,7 @@ export function createLogoutEndpoint(options: LogoutEndpointOptions): EndpointHa
     const [token, ...more] = (await readForm(request))?.getAll('logout_token') ?? []
     try {
       if (token === undefined || more.length > 0) return send(response, 400, describe('the form needs one logout_token'))
-      await take(await verifyLogoutToken(token, options.issuers, options.clock, listNetworks(address)[0]), options)
+      await take(await verifyLogoutToken(token, options.issuers, options.clock, address), options)
       send(response, 200, undefined)
     } catch (error) {
       const { code, cause } = toProxyError(error)

@@ -35,7 +35,7 @@ const TYPES: ReadonlySet<string | undefined> = new Set([undefined, 'jwt', 'logou
 /**
  * Verifies a logout token (§2.6).
  *
- * @param asker - network of the sender; unknown keys are looked for once in 30 s for each
+ * @param asker - address of the sender; unknown keys are looked for once in 30 s for each network
  * @throws ProxyError `logout_refused`; `issuer_unavailable` when its keys cannot be fetched
  */
 export async function verifyLogoutToken(

@@ -21,6 +21,11 @@ describe('a number', () => {
 })
 
 describe('any JSON text', () => {
+  it('has the text of a number beyond 2^53 at any depth, beside numbers that are kept', () => {
+    const parsed = parseExactJson('{"iat":1700000000,"a":[{"b":[[0.5,{"id":9007199254740993}]]}],"exp":1.7e9}')
+    expect(parsed).toEqual({ iat: 1_700_000_000, a: [{ b: [[0.5, { id: '9007199254740993' }]] }], exp: 1_700_000_000 })
+  })
+
   it('is read as JSON.parse reads it, unless a number is beyond 2^53', () => {
     fc.assert(
       fc.property(fc.jsonValue({ noUnicodeString: false }), fc.constantFrom(0, 1, '\t'), (value, space) => {

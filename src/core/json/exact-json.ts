@@ -12,11 +12,15 @@ type Reviver = (key: string, value: unknown, context: Context) => unknown
  * @throws SyntaxError
  */
 export function parseExactJson(text: string): unknown {
-  return MAY_BE_ROUNDED.test(text) ? JSON.parse(text, keepExact as (key: string, value: unknown) => unknown) : JSON.parse(text)
+  const value: unknown = JSON.parse(text)
+  return holdsRounded(value) ? JSON.parse(text, keepExact as (key: string, value: unknown) => unknown) : value
 }
 
-/** A number beyond 2^53 has 16 digits or an exponent. Other texts need no reviver, with which to parse takes ten times as long. */
-const MAY_BE_ROUNDED = /[0-9]{16}|(?:^|[[:,\s])-?[0-9][0-9.]*[eE]/
+/** Most texts have no such number, and to parse with a reviver takes ten times as long. */
+function holdsRounded(value: unknown): boolean {
+  if (typeof value === 'number') return Math.abs(value) > Number.MAX_SAFE_INTEGER
+  return typeof value === 'object' && value !== null && Object.values(value).some(holdsRounded)
+}
 
 const keepExact: Reviver = (_key, value, { source }) =>
   typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER ? source : value
