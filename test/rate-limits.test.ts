@@ -174,6 +174,26 @@ describe('what is counted apart', () => {
     expect(await statusesOf(3, { jsonrpc: '2.0', id: 1, method: 'tools/list' })).toEqual([200, 200, 200])
   })
 
+  it('is each of a thousand tools, and all further ones together, so that no user fills the memory or the store with names', async () => {
+    await guard({ own: [{ per: ['principal', 'tool'], calls_per_minute: 60, burst: 1 }] })
+    for (let first = 0; first < 1000; first += 50) {
+      const batch = Array.from({ length: 50 }, (_, index) => callOf(`tool_${first + index}`, index))
+      expect(await statusOf(send(batch, { headers: { 'mcp-protocol-version': '2025-03-26' } }))).toBe(200)
+    }
+    expect(await statusOf(send(callOf('tool_0')))).toBe(429)
+    expect(await statusOf(send(callOf('further')))).toBe(200)
+    expect(await statusOf(send(callOf('another')))).toBe(429)
+    expect(await statusOf(send(callOf('further'), { user: 'bob' }))).toBe(200)
+    expect(await statusOf(send(callOf('another'), { user: 'bob' }))).toBe(200)
+  })
+
+  it('is not each name of more than 128 characters, which no tool has', async () => {
+    await guard({ own: [{ per: ['tool'], calls_per_minute: 60, burst: 1 }] })
+    expect(await statusOf(send(callOf('a'.repeat(129))))).toBe(200)
+    expect(await statusOf(send(callOf('b'.repeat(129))))).toBe(429)
+    expect(await statusOf(send(callOf('b'.repeat(128))))).toBe(200)
+  })
+
   it('is nothing but the calls of the tools that are named', async () => {
     await guard({ own: [{ tools: ['export_*'], calls_per_minute: 60, burst: 1 }] })
     expect(await statusOf(send(callOf('export_all')))).toBe(200)

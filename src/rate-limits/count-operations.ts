@@ -12,13 +12,20 @@ export interface Count {
   readonly requests: number
 }
 
-/** Counts what a limit is about, each tool apart where it says so. Nothing where the limit does not apply. */
-export function countOperations({ per, tools }: RateLimitPlan): (call: Call) => readonly Count[] {
+/**
+ * Counts what a limit is about, each tool apart where it says so. Nothing where the limit does not apply.
+ *
+ * @param tellTool - tells under which name a tool is counted, where tools are counted apart
+ */
+export function countOperations(
+  { per, tools }: RateLimitPlan,
+  tellTool: (call: Call, tool: string) => string,
+): (call: Call) => readonly Count[] {
   const isApart = per.includes('tool')
   const patterns = tools?.map(compileNamePattern)
   if (patterns === undefined && !isApart) return countAll
   const fits = (tool: string): boolean => patterns === undefined || patterns.some((match) => match(tool))
-  return ({ operations }) => countTools(operations, fits, isApart)
+  return (call) => countTools(call.operations, fits, isApart ? (tool) => tellTool(call, tool) : () => undefined)
 }
 
 /** Requests without operations (GET, DELETE, answers to the server's requests) count as one: each of them reaches the MCP server, too. */
@@ -27,11 +34,15 @@ function countAll({ operations }: Call): readonly Count[] {
   return [{ tool: undefined, operations: Math.max(1, counted.length), requests: countRequests(counted) }]
 }
 
-function countTools(operations: readonly Operation[], fits: (tool: string) => boolean, isApart: boolean): readonly Count[] {
+function countTools(
+  operations: readonly Operation[],
+  fits: (tool: string) => boolean,
+  tellName: (tool: string) => string | undefined,
+): readonly Count[] {
   const byTool = new Map<string | undefined, Operation[]>()
   for (const operation of operations) {
     if (operation.method !== 'tools/call' || operation.target === undefined || !fits(operation.target)) continue
-    const tool = isApart ? operation.target : undefined
+    const tool = tellName(operation.target)
     byTool.set(tool, [...(byTool.get(tool) ?? []), operation])
   }
   return [...byTool].map(([tool, counted]) => ({ tool, operations: counted.length, requests: countRequests(counted) }))

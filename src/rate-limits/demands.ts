@@ -6,6 +6,7 @@ import type { Operation } from '../core/operation.ts'
 import type { RateLimitPlan } from '../core/plan/rate-limit-plan.ts'
 import { countOperations } from './count-operations.ts'
 import { formatKey } from './key.ts'
+import { createToolNames } from './tool-names.ts'
 
 /** A demand, and the limit that it comes from. */
 export interface LimitedDemand {
@@ -28,7 +29,8 @@ export const SESSION_MS = 30 * MINUTE_MS
 /** Reads what a call asks for, limit by limit. */
 export function createDemandReader(server: string, plans: readonly RateLimitPlan[]): ReadDemands {
   const readers = plans.map((plan): ReadDemands => {
-    const count = countOperations(plan)
+    const names = createToolNames()
+    const count = countOperations(plan, (call, tool) => names.tell(formatKey(plan, server, call), tool))
     return (call) =>
       count(call).flatMap(({ tool, operations, requests }) => {
         const key = formatKey(plan, server, call, tool)
