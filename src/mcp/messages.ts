@@ -185,9 +185,18 @@ function readCallingMessage(text: string, members: JsonMembers): Operation[] {
   if (known !== undefined) throw invalid('method_ambiguous', `a method that looks like ${known}`)
   const params = members.get('params')
   if (params && !params.members) throw invalidParams('type_wrong', 'params is not an object')
-  if (params?.members) refuseLookAlikes(params.members, PARAMS_KEYS)
+  if (params?.members) checkParams(params.members)
   const id = readId(text, members.get('id'), method)
   return readTargets(text, method, params?.members).map((target) => createOperation(method, id, target))
+}
+
+/** Of each message of a batch, too: progress tokens are replaced in `_meta`, and members of ours added. */
+function checkParams(members: JsonMembers): void {
+  refuseLookAlikes(members, PARAMS_KEYS)
+  const meta = members.get('_meta')
+  if (!meta) return
+  if (!meta.members) throw invalidParams('type_wrong', '_meta is not an object')
+  refuseLookAlikes(meta.members, META_KEYS)
 }
 
 function createOperation(method: string, id: string | undefined, target: Target): Operation {
@@ -227,11 +236,7 @@ export function isRequestId(raw: string): boolean {
 }
 
 function findRevisionInBody(text: string, message: JsonOutline): string | undefined {
-  const meta = message.members?.get('params')?.members?.get('_meta')
-  if (!meta) return undefined
-  if (!meta.members) throw invalidParams('type_wrong', '_meta is not an object')
-  refuseLookAlikes(meta.members, META_KEYS)
-  const revision = meta.members.get(REVISION_KEY)
+  const revision = message.members?.get('params')?.members?.get('_meta')?.members?.get(REVISION_KEY)
   if (!revision) return undefined
   const value = readString(text, revision)
   if (value === undefined) throw invalidParams('type_wrong', 'the protocol version is not a string')

@@ -66,6 +66,20 @@ describe('a batch that is none is refused', () => {
   })
 })
 
+it.each([
+  ['is no object', 'x', 'params_invalid'],
+  ['is a list', ['x'], 'params_invalid'],
+  ['is null', null, 'params_invalid'],
+  ['holds a second spelling of a name that is replaced', { progressToken: 1, ProgressToken: 2 }, 'json_ambiguous'],
+])(
+  'a batch with metadata that %s is refused, like a single message: members are replaced in it, and added',
+  async (_what, meta, code) => {
+    const calls = [1, 2].map((id) => createCall('tools/call', { name: 'echo', ...(id === 2 && { _meta: meta }) }, id))
+    await checkAttempt(stage, { body: calls }, { status: 400, code })
+    await checkAttempt(stage, { body: calls[1] }, { status: 400, code })
+  },
+)
+
 it.each(['2025-06-18', '2025-11-25', '2026-07-28', 'whatever'])('%s knows no batches', async (version) => {
   const headers = [['MCP-Protocol-Version', version]] as const
   await checkAttempt(stage, { headers, body: [echo(1), dropDb('b')] }, { ...invalid, id: [1, 'b'] })
