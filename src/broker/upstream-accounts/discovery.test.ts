@@ -130,6 +130,7 @@ describe('the metadata of an MCP server', () => {
     ['is of a resource below its own', { resource: '/mcp/below' }],
     ['is of a resource whose path only begins like its own', { resource: '/mc' }],
     ['is of a resource too long to keep', { resource: `/mcp?${'x'.repeat(2048)}` }],
+    ['is of a resource that is longer than a URL parser has it', { resource: `/mcp${'\n'.repeat(2048)}` }],
     ['names no authorization server', { authorization_servers: [] }],
     ['names an authorization server too long to keep', { authorization_servers: [`https://auth.example/${'x'.repeat(2048)}`] }],
     ['is no list', { authorization_servers: 'x' }],
@@ -271,5 +272,13 @@ describe('the proxy as a client there', () => {
     expect((await begin()).pending.scopes).toEqual(['a', 'b'])
     await accounts.close()
     expect((await begin({ scopes: ['mine'] })).pending.scopes).toEqual(['mine'])
+  })
+
+  it('asks for no scope of the metadata that is none (RFC 6749 §3.3), or too long to keep', async () => {
+    const named = ['read', 'x'.repeat(257), 'two words', 'line\nbreak', 'ü', 'write']
+    saas.script(RESOURCE_METADATA, () => ({ resource: saas.url, authorization_servers: [saas.origin], scopes_supported: named }))
+    const { url, pending } = await begin()
+    expect(pending.scopes).toEqual(['read', 'write'])
+    expect(url.searchParams.get('scope')).toBe('read write')
   })
 })

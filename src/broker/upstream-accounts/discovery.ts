@@ -32,7 +32,7 @@ export async function discoverResource(plan: OwnAccountPlan, fetch: SafeFetch): 
   const challenge = await askForChallenge(plan, fetch)
   const document = await findMetadata(plan, fetch, challenge?.parameters.get('resource_metadata'))
   const isAsking = challenge !== undefined
-  const scopes = readScopes(challenge?.parameters.get('scope')) ?? listTexts(document?.scopes_supported)
+  const scopes = readScopes(challenge?.parameters.get('scope')) ?? listTexts(document?.scopes_supported).filter(isKeepableScope)
   // 2025-03-26, basic/authorization, Authorization Base URL: servers of that revision have no such metadata.
   if (document === undefined)
     return {
@@ -83,7 +83,9 @@ function readResource(resource: unknown, { upstreamUrl }: OwnAccountPlan): strin
   const found = typeof resource === 'string' ? URL.parse(resource) : null
   const own = new URL(upstreamUrl)
   const above = (path: string) => (path.endsWith('/') ? path : `${path}/`)
-  const isOwn = found !== null && found.origin === own.origin && found.username === '' && found.hash === '' && isShort(found.href)
+  // As it is written: parsers leave out line breaks.
+  const isKeepable = isShort(String(resource))
+  const isOwn = found !== null && found.origin === own.origin && found.username === '' && found.hash === '' && isKeepable
   if (!isOwn || !above(own.pathname).startsWith(above(found.pathname)))
     throw new AccountError('unusable', `the metadata of the MCP server is of the resource ${quoteUntrusted(resource)}`, {
       remedy: 'Write `upstream` as the MCP server names itself, or correct `resource` in its metadata (RFC 9728 §3.3).',
@@ -109,8 +111,12 @@ function chooseIssuer(servers: unknown, { issuer }: OwnAccountPlan): string {
 
 /** Space-separated (RFC 6749 §3.3); undefined for none. */
 export function readScopes(text: string | undefined): readonly string[] | undefined {
-  const scopes = (text ?? '').split(' ').filter((scope) => isScopeToken(scope) && scope.length <= MAX_SCOPE_CHARACTERS)
+  const scopes = (text ?? '').split(' ').filter(isKeepableScope)
   return scopes.length === 0 ? undefined : scopes.slice(0, MAX_SCOPES)
+}
+
+function isKeepableScope(scope: string): boolean {
+  return isScopeToken(scope) && scope.length <= MAX_SCOPE_CHARACTERS
 }
 
 const MAX_SCOPE_CHARACTERS = 256
