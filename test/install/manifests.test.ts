@@ -136,6 +136,16 @@ describe.skipIf(helm === undefined || validate === undefined)('the Helm chart', 
     ])
   })
 
+  it('tells the proxy how many replicas there may be, so that each has its part of the limits while Redis is away', async () => {
+    const replicasOf = async (...flags: string[]) => loadConfig(readManifests(await render(...flags))).plan.replicas
+    const users = ['-f', files.find((file) => file.includes('users')) ?? '']
+    const elsewhere = ['-f', files.find((file) => file.includes('elsewhere')) ?? '']
+    expect(await replicasOf(...users, '--set', 'replicas=3')).toBe(3)
+    expect(await replicasOf(...users, '--set', 'replicas=0')).toBe(1)
+    expect(await replicasOf(...users, '--set', 'replicas=3,config.replicas=5')).toBe(5)
+    expect(await replicasOf(...elsewhere)).toBe(6)
+  })
+
   it('probes over TLS where the proxy has a certificate, and keeps secrets out of the configuration', async () => {
     const text = await render('-f', files.find((file) => file.includes('users')) ?? '')
     const manifests = await checkManifests(text)
@@ -156,13 +166,26 @@ describe.skipIf(helm === undefined || validate === undefined)('the Helm chart', 
 
   it.each([
     [['--set', 'config.public_url=https://a.example'], /config\.public_url and config\.servers are missing/],
-    [['--set', 'config.session_key=null', '--set', 'secrets.existing='], /config\.session_key is missing/],
+    [
+      ['--set-json', 'config={"public_url":"https://a.example","servers":[{"path":"/a","upstream":"http://b"}]}'],
+      /config\.session_key is missing/,
+    ],
+    [['--set', 'config.session_key=null'], /config\/session_key/],
     [['--set', 'config.identity_provider.kind=google'], /config\.store\.kind has to be redis/],
     [['--set', 'replica=3'], /[Aa]dditional propert/],
     [['--set', 'service.port=0'], /service.port/],
     [['--set', 'image.digest=latest'], /image.digest/],
+    [['--set', 'config.sesion_key.env=SESSION_KEY'], /config.*sesion_key/],
+    [['--set', 'config.limits.body_byte=1'], /config\/limits.*body_byte/],
+    [['--set-string', 'config.listen.port=8080'], /config\/listen\/port/],
+    [['--set', 'resources.limit.memory=1Gi'], /resources.*limit/],
+    [['--set', 'config.listen.host=127.0.0.1'], /config\.listen\.host is loopback/],
+    [['--set', 'config.listen.port=9090'], /config\.listen\.port and config\.admin\.port are the same/],
+    [['--set', 'autoscaling.minReplicas=7'], /autoscaling\.minReplicas is more/],
   ])('refuses what would not work: %j', async (flags, said) => {
-    const values = said.source.includes('servers are') ? [] : ['-f', files.find((file) => file.includes('elsewhere')) ?? '']
+    const values = /are missing|session_key is missing/.test(said.source)
+      ? []
+      : ['-f', files.find((file) => file.includes('elsewhere')) ?? '']
     const { stderr } = await execute(helm ?? '', ['template', 'x', chart, '--kube-version', '1.31.0', ...values, ...flags]).then(
       () => ({ stderr: 'rendered' }),
       (error: { stderr: string }) => error,

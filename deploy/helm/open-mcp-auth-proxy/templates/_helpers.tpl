@@ -26,7 +26,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{- /* The configuration file: what the chart needs, and over it what the values say. */ -}}
 {{- define "proxy.config" -}}
-{{- $own := dict "listen" (dict "host" "0.0.0.0" "port" 8080) "admin" (dict "host" "0.0.0.0" "port" 9090) "shutdown" (dict "delay_seconds" 5 "drain_seconds" 30) -}}
+{{- $replicas := ternary .Values.autoscaling.maxReplicas .Values.replicas .Values.autoscaling.enabled | int -}}
+{{- $own := dict "replicas" (max $replicas 1) "listen" (dict "host" "0.0.0.0" "port" 8080) "admin" (dict "host" "0.0.0.0" "port" 9090) "shutdown" (dict "delay_seconds" 5 "drain_seconds" 30) -}}
 {{- toYaml (mergeOverwrite $own (deepCopy .Values.config)) -}}
 {{- end -}}
 
@@ -45,6 +46,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $config := include "proxy.config" . | fromYaml -}}
 {{- if not (and $config.public_url $config.servers) -}}
 {{- fail "config.public_url and config.servers are missing: the address that clients use, and the MCP servers behind the proxy." -}}
+{{- end -}}
+{{- if has (toString $config.listen.host) (list "127.0.0.1" "::1" "localhost") -}}
+{{- fail "config.listen.host is loopback, where nothing reaches a pod but itself. Leave it out, or write 0.0.0.0." -}}
+{{- end -}}
+{{- if eq (toString $config.listen.port) (toString $config.admin.port) -}}
+{{- fail "config.listen.port and config.admin.port are the same. The chart takes 8080 and 9090 where they are not said." -}}
+{{- end -}}
+{{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
+{{- fail "autoscaling.minReplicas is more than autoscaling.maxReplicas." -}}
 {{- end -}}
 {{- $store := default dict (default (default dict $config.broker).store $config.store) -}}
 {{- $keys := default (default dict $config.broker).encryption_keys $config.encryption_keys -}}
