@@ -72,6 +72,8 @@ function describeSocket({ host, port }: RedisNode, tls: RedisTls | undefined) {
     host,
     port,
     tls: true as const,
+    // Explicit, since NODE_TLS_REJECT_UNAUTHORIZED=0 would otherwise disable it.
+    rejectUnauthorized: true,
     ...(tls.ca !== undefined && { ca: [...getCACertificates('default'), tls.ca] }),
     ...(tls.cert !== undefined && { cert: tls.cert }),
     ...(tls.key !== undefined && { key: tls.key }),

@@ -1,8 +1,12 @@
 import { createServer, type Server } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { systemClock } from '../../src/core/clock.ts'
 import { DIRECT } from '../../src/core/plan/egress-plan.ts'
 import { createSafeFetch } from '../../src/oauth/safe-fetch.ts'
 import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
+import { connectNode } from '../../src/store/redis-node.ts'
 import { createHttpUpstream } from '../../src/upstream/http-upstream.ts'
 import { createCertificate } from '../support/certificate.ts'
 import { openGate } from '../support/gate.ts'
@@ -67,6 +71,25 @@ async function askIssuer(ca: string | undefined): Promise<string> {
   }
 }
 
+/** What a server gets that claims to be Redis, and leaves after that. */
+async function askRedis(ca: string | undefined): Promise<string> {
+  let got = ''
+  const redis = createTlsServer(certificate, (socket) => {
+    socket.on('error', () => undefined)
+    socket.on('data', (bytes) => {
+      got += bytes.toString()
+      socket.destroy()
+    })
+  })
+  await new Promise<void>((resolve) => void redis.listen(0, '127.0.0.1', resolve))
+  const { port } = redis.address() as AddressInfo
+  const tls = { ca, cert: undefined, key: undefined, serverName: undefined }
+  const access = { user: { username: undefined, password: 'the-password' }, tls, at: 'store' }
+  await expect(connectNode({ host: 'localhost', port }, access, systemClock, 5000)).rejects.toThrow()
+  await new Promise((resolve) => void redis.close(resolve))
+  return got
+}
+
 describe('a peer with a certificate of an untrusted authority gets no request, whatever the environment says of verification', () => {
   it('an upstream', async () => {
     expect(await callUpstream(undefined)).toBe(502)
@@ -78,5 +101,10 @@ describe('a peer with a certificate of an untrusted authority gets no request, w
     expect(await askIssuer(undefined)).toBe('refused')
     expect(requests).toBe(0)
     expect(await askIssuer(certificate.cert)).toBe('200')
+  })
+
+  it('a Redis server', async () => {
+    expect(await askRedis(undefined)).toBe('')
+    expect(await askRedis(certificate.cert)).toContain('the-password')
   })
 })

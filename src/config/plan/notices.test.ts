@@ -83,3 +83,12 @@ it('says that programs of the same user can listen on a port that is shared', ()
   ])
   expect(noticesOf('memory', [REMOTE], { listen, session_key: { env: 'KEY' } })).toEqual([])
 })
+
+it.each([['0.0.0.0/0'], ['::/0'], ['10.0.0.0/8', '0.0.0.0/0']])(
+  'says that each caller is believed about its address where all networks are trusted proxies: %s',
+  (...trusted_proxies) => {
+    const notices = noticesOf('memory', [REMOTE], { trusted_proxies, session_key: { env: 'KEY' } })
+    expect(notices).toEqual([expect.stringMatching(/^trusted_proxies: .*every caller/)])
+    expect(noticesOf('memory', [REMOTE], { trusted_proxies: ['10.0.0.0/8', '::1'], session_key: { env: 'KEY' } })).toEqual([])
+  },
+)

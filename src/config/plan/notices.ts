@@ -61,6 +61,11 @@ function createEdgeNotices(config: Config): string[] {
       `public_url: ${new URL(config.public_url).origin} is http: access tokens are sent unencrypted, and many clients refuse it. Use https.`,
     )
   }
+  if (config.trusted_proxies.some((network) => /\/0+$/.test(network))) {
+    notices.push(
+      'trusted_proxies: every network is trusted, so every caller chooses the address that access keys, limits and the log go by. List the proxies before this one.',
+    )
+  }
   if (config.allowed_hosts.includes('*')) {
     notices.push('allowed_hosts: "*" accepts every Host header, which lets web pages reach the proxy by DNS rebinding.')
   }
