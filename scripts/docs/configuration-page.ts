@@ -160,7 +160,7 @@ A key that a flag says counts more than the environment, and the environment mor
 - \`--port\`, \`--host\`, \`--public-url\`, \`--log-format\` and \`--debug\` can be given with any file.
 - Every key can come from a variable: \`OMAP_\`, then the names of the keys with \`__\` between the levels. \`OMAP_LISTEN__PORT\` is \`listen.port\`, \`OMAP_SERVERS__0__UPSTREAM__URL\` is \`servers[0].upstream.url\`.
   Items of lists are counted from 0, and an item behind the last one is added.
-- \`OMAP_\` is in capitals; the names of keys may be in either case. Names that you choose yourself, such as those of headers, are taken as they are written.
+- \`OMAP_\` is in capitals, and a variable that begins with it in another case is a mistake; the names of keys may be in either case. Names that you choose yourself, such as those of headers, are taken as they are written.
 - Numbers, \`true\` and \`false\` are written as in the file, texts without quotes. Lists and blocks are YAML: \`OMAP_TRUSTED_PROXIES='[10.0.0.0/8, 192.168.0.0/16]'\`.
 - Where a key names a secret, the variable holds the secret itself: \`OMAP_SESSION_KEY\` is the key, \`OMAP_ENCRYPTION_KEYS__0\` the first of those. \`OMAP_SESSION_KEY__ENV\` and \`OMAP_SESSION_KEY__FILE\` name another variable, or a file.
 - An empty variable says nothing. A variable that is no key, or two that say the same, end the start with exit code 2; the nearest key is told, never a value. A variable that the file names itself (\`{ env: OMAP_MY_KEY }\`) may have any name.

@@ -109,6 +109,8 @@ describe('a mistake in a variable', () => {
     ['OMAP_SERVICE_HOST_OF_SOMETHING_ELSE', 'Unset it.'],
     ['OMAP_SERVERS__A__PATH', ''],
     ['OMAP_', 'Unset it.'],
+    ['omap_listen__port', 'Did you mean OMAP_LISTEN__PORT?'],
+    ['Omap_Listen__Prot', 'Did you mean OMAP_LISTEN__PORT?'],
     ['OMAP___PROTO__', ''],
   ])('that is no key ends the start: %s', (name, fix) => {
     const [mistake = '', ...others] = findMistakes({ [name]: 'value-not-to-be-told' })

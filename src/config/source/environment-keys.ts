@@ -23,7 +23,7 @@ const ITEM = /^(?:0|[1-9]\d{0,3})$/
  * @throws ConfigError with every variable that is no key, or says the same as another; no value is repeated
  */
 export function readEnvironmentKeys(env: Readonly<Record<string, string | undefined>>, written: unknown): readonly Override[] {
-  const given = Object.entries(env).filter(([name, text]) => name.startsWith(PREFIX) && text !== undefined && text.trim() !== '')
+  const given = Object.entries(env).filter(([name, text]) => isMeant(name) && text !== undefined && text.trim() !== '')
   // Describing the schema takes longer than all the rest.
   if (given.length === 0) return []
   const root = describeSchema(configSchema)
@@ -40,6 +40,11 @@ export function readEnvironmentKeys(env: Readonly<Record<string, string | undefi
   return overrides
 }
 
+/** In another case it says nothing, which its author must learn. */
+function isMeant(name: string): boolean {
+  return name.toUpperCase().startsWith(PREFIX)
+}
+
 function problemOf(name: string, mistake: Mistake): Problem {
   return { ...problemAt([name], mistake), path: name }
 }
@@ -49,7 +54,7 @@ type Reading =
   | { readonly kind: 'unknown' | 'mistake'; readonly mistake: Mistake }
 
 function readKey(name: string, text: string, root: SchemaNode): Reading {
-  const at = findPlace(name, root)
+  const at = name.startsWith(PREFIX) ? findPlace(name, root) : undefined
   if (at === undefined) return { kind: 'unknown', mistake: explainUnknown(name, root) }
   try {
     return { kind: 'key', override: { at, value: readValue(name, text, root, at), name } }
@@ -110,7 +115,7 @@ function findTwice(overrides: readonly Override[]): Problem[] {
 }
 
 function explainUnknown(name: string, root: SchemaNode): Mistake {
-  const nearest = findNearest(name, listNames(root, root, [], 0))
+  const nearest = findNearest(name.toUpperCase(), listNames(root, root, [], 0))
   return {
     reason: 'is not a key of the configuration',
     fix:
