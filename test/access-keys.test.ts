@@ -350,9 +350,9 @@ describe('a store that outlives the process', () => {
   it('is written by the command line alone where there is no admin listener, and heard of within two seconds', async () => {
     const { create, status, ask, folder } = await start({ ...sqlite, admin: false })
     const key = await create(...NIGHTLY)
-    await vi.waitFor(async () => expect(await status(key)).toBe(200), { timeout: 10_000, interval: 100 })
+    await vi.waitFor(async () => expect(await status(key)).toBe(200), { interval: 100 })
     await ask('keys', 'revoke', 'nightly')
-    await vi.waitFor(async () => expect(await status(key)).toBe(401), { timeout: 10_000, interval: 100 })
+    await vi.waitFor(async () => expect(await status(key)).toBe(401), { interval: 100 })
     expect(readFileSync(join(folder, 'keys.db'), 'latin1')).not.toContain(key)
   })
 

@@ -45,7 +45,7 @@ async function expectLines(admin: string, lines: readonly string[]): Promise<voi
     const shown = new Set((await readMetrics(admin)).split('\n'))
     return lines.filter((line) => !shown.has(line))
   }
-  await waitUntil(async () => (await findMissing()).length === 0, 'all lines are there', 10_000).catch(() => undefined)
+  await waitUntil(async () => (await findMissing()).length === 0, 'all lines are there').catch(() => undefined)
   expect(await findMissing(), await readMetrics(admin)).toEqual([])
 }
 

@@ -49,7 +49,7 @@ async function read(admin: string, accept?: string): Promise<string> {
 /** Requests are counted when their connection has them behind it. */
 async function readOnceThere(admin: string, line: string): Promise<string> {
   const isThere = async (): Promise<boolean> => (await read(admin)).split('\n').includes(line)
-  await waitUntil(isThere, line, 3000).catch(() => undefined)
+  await waitUntil(isThere, line).catch(() => undefined)
   const text = await read(admin)
   expect(text, text).toContain(`${line}\n`)
   return text

@@ -148,7 +148,9 @@ describe('an MCP session with a stdio server', () => {
   it('tells the server when the client of an answer that cannot be resumed goes away', async () => {
     const session = await openSession(await open(), { revision: '2025-06-18' })
     const abort = new AbortController()
-    const answer = session.post(createToolCall('hang', {}, undefined, 'gone'), { signal: abort.signal })
+    const hanging = session.post(createToolCall('hang', {}, undefined, 'gone'), { signal: abort.signal })
+    // After a second the answer has begun as an event stream.
+    const answer = hanging.then((response) => response.text())
     await gate.waitForStderr('hanging "gone"')
     abort.abort()
     await expect(answer).rejects.toThrow()
@@ -192,7 +194,7 @@ describe('an MCP session with a stdio server', () => {
   })
 
   it('ends an idle session', async () => {
-    const session = await openSession(await open({ idleSeconds: 0.2 }))
+    const session = await openSession(await open({ idleSeconds: 1.5 }))
     const pid = Number(await session.call('pid'))
     await waitUntil(() => !isRunning(pid), 'the child ends')
     expect((await session.post(createRequest('ping'))).status).toBe(404)

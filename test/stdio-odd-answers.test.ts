@@ -106,7 +106,7 @@ describe('a log line glued to an answer', () => {
 
 describe.each(['session', 'shared'] as const)('a request that is not answered (a child per %s)', (processPer) => {
   const open = async (env: Record<string, string> = {}) => {
-    gate = await openStdioGate({ command: scripted, processPer, env, requestSeconds: 1 })
+    gate = await openStdioGate({ command: scripted, processPer, env, requestSeconds: 2 })
     return gate.origin
   }
 
@@ -116,7 +116,7 @@ describe.each(['session', 'shared'] as const)('a request that is not answered (a
     expect(response.status).toBe(504)
     expect(await readAnswer(response)).toMatchObject({ id: 'mine', error: { data: { error: 'upstream_timeout' } } })
     await gate.waitForStderr('cancelled')
-    expect(String(gate.records.at(-1)?.cause)).toContain('within 1 seconds')
+    expect(String(gate.records.at(-1)?.cause)).toContain('within 2 seconds')
     expect(await session.call('echo', { text: 'on' })).toBe('on')
   })
 
@@ -127,12 +127,12 @@ describe.each(['session', 'shared'] as const)('a request that is not answered (a
   })
 
   it('goes on for as long as there is progress', async () => {
-    const slow = { count: 10, pause: 300 }
+    const slow = { count: 9, pause: 300 }
     const session = await openSession(await open())
     const old = session.post(createToolCall('progress', slow, { progressToken: 1 }))
     const modern = callModern(gate.origin, 'progress', slow, { meta: { progressToken: 2 } })
-    expect(textOf(await readAnswer(old))).toBe('made 10')
-    expect(textOf(await readAnswer(modern))).toBe('made 10')
+    expect(textOf(await readAnswer(old))).toBe('made 9')
+    expect(textOf(await readAnswer(modern))).toBe('made 9')
   })
 
   it('is not what a subscription is', async () => {

@@ -100,7 +100,7 @@ describe.skipIf(!hasRedisServer())('Redis', () => {
     }
     const wait = async (milliseconds: number) => {
       await own.set('clock', '', { PX: milliseconds })
-      await vi.waitUntil(async () => (await own.exists('clock')) === 0, { timeout: 10_000 })
+      await vi.waitUntil(async () => (await own.exists('clock')) === 0)
     }
     const store = await open()
     return { store, count, pass: wait, close: () => Promise.all([own.close(), store.close()]) }

@@ -138,7 +138,7 @@ describe.each([['application'], ['per_client']] as const)('Asgardeo with registr
     const { status, html } = await clickAllow(proxy)
     expect([status, html]).toEqual([503, expect.stringContaining('Signing in is not possible right now')])
     asgardeo.heal()
-    await vi.waitFor(async () => expect((await clickAllow(proxy)).status).toBe(200), { timeout: 5000, interval: 100 })
+    await vi.waitFor(async () => expect((await clickAllow(proxy)).status).toBe(200), { interval: 100 })
     const client = await createRawClient(proxy.origin)
     expect((await obtainTokens(proxy.origin, client, alice)).scope).toBe('mcp:tools')
   })

@@ -63,7 +63,7 @@ describe.skipIf(!hasRedisServer())('a broker whose Redis stands still', { timeou
     expect(first.map(({ status }, at) => [names[at], status])).toEqual(names.map((name) => [name, 503]))
     for (const { headers } of first) expect(Number(headers.get('retry-after'))).toBeGreaterThan(0)
     redis.thaw()
-    await waitUntil(async () => (await fetch(`${origin}/readyz?for=broker`)).status === 200, 'the broker is ready', 20_000)
+    await waitUntil(async () => (await fetch(`${origin}/readyz?for=broker`)).status === 200, 'the broker is ready')
     const [byCode, byRefresh, ...others] = await askAll()
     for (const answer of [byCode, byRefresh]) {
       const { access_token: token } = await readJson(answer as Response)

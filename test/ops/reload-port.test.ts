@@ -18,8 +18,7 @@ const configure = (port: number, server: object = {}): ConfigInput => ({
   servers: [{ path: '/mcp', upstream: 'http://127.0.0.1:9/mcp', ...server }],
 })
 
-const told = (part: string) =>
-  waitUntil(() => replica.told.some((line) => line.includes(part)), `standard error says ${part}`, 20_000)
+const told = (part: string) => waitUntil(() => replica.told.some((line) => line.includes(part)), `standard error says ${part}`)
 
 async function reload(config: ConfigInput, part: string): Promise<void> {
   replica.rewrite(config)

@@ -14,7 +14,7 @@ import {
   sendMcp,
   textOf,
 } from '../support/mcp-requests.ts'
-import { listProcesses, waitUntil } from '../support/processes.ts'
+import { childrenOf, waitUntil } from '../support/processes.ts'
 import { reportTarget } from './support/target.ts'
 
 const SESSIONS = Number(process.env.STDIO_SESSIONS ?? 100)
@@ -68,8 +68,6 @@ it.each(['session', 'shared'] as const)(
 
 const countHanging = (open: StdioGate | undefined): number =>
   open?.stderr.filter((line) => line.startsWith('hanging')).length ?? 0
-
-const childrenOf = (parent: number) => listProcesses().filter((one) => one.parent === parent)
 
 it('sessions that are opened and given up leave no process', { timeout: 60_000 + SESSIONS * 2000 }, async () => {
   proxy = await startGateProcess({ command: scripted, maxProcesses: AT_ONCE, idleSeconds: 1 })

@@ -78,7 +78,7 @@ function frame(text: string, { headers }: DesyncCase): string[] {
 
 describe.skipIf(folder === undefined)('the cases of the desync guardian', () => {
   beforeAll(async () => {
-    arena = await startArena({ config: { limits: { headers_seconds: 0.5, body_idle_seconds: 0.5 } } })
+    arena = await startArena({ config: { limits: { headers_seconds: 3, body_idle_seconds: 3 } } })
   })
   afterAll(() => arena?.close())
 

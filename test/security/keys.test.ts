@@ -16,7 +16,7 @@ import { startIssuer, type TestIssuer } from '../support/tokens.ts'
 import { audience, createClaims, startVerifier, type VerifierSetup } from '../support/verifier.ts'
 
 const open: (() => Promise<unknown>)[] = []
-const eventually = (check: () => unknown) => vi.waitFor(check, { interval: 2, timeout: 10_000 })
+const eventually = (check: () => unknown) => vi.waitFor(check, { interval: 2 })
 afterEach(async () => {
   for (const close of open.splice(0)) await close()
 })

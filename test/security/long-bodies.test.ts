@@ -4,7 +4,6 @@ import { type Arena, checkServes, formatCall, formatRequest, repeatId, startAren
 import { openRawConnection, type RawConnection } from '../support/raw-client.ts'
 
 const longest = 200_000
-const limits = { body_bytes: longest, bodies_bytes: 4 * longest, body_idle_seconds: 1.5 }
 /** Of a body in chunks: more than comes along unasked. */
 const message = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"text":"'
 const beginning = `1fffe\r\n${message.padEnd(0x1fffe, 'x')}\r\n`
@@ -14,13 +13,17 @@ let bob: string
 let carol: string
 const connections: RawConnection[] = []
 
-beforeAll(async () => {
-  arena = await startArena({ config: { limits } })
-  bob = await arena.issuer.mint({ claims: { sub: 'bob' } })
-  carol = await arena.issuer.mint({ claims: { sub: 'carol' } })
-  arena.secrets.push(bob, carol)
-})
-afterAll(() => arena.close())
+/** @param seconds - that a body may wait, and hold up others */
+function useArena(seconds: number): void {
+  const limits = { body_bytes: longest, bodies_bytes: 4 * longest, body_idle_seconds: seconds }
+  beforeAll(async () => {
+    arena = await startArena({ config: { limits } })
+    bob = await arena.issuer.mint({ claims: { sub: 'bob' } })
+    carol = await arena.issuer.mint({ claims: { sub: 'carol' } })
+    arena.secrets.push(bob, carol)
+  })
+  afterAll(() => arena.close())
+}
 beforeEach(() => arena.upstream.answerWith(repeatId))
 afterEach(() => {
   for (const connection of connections.splice(0)) connection.destroy()
@@ -55,6 +58,7 @@ function drip(connection: RawConnection): () => void {
 }
 
 describe('a long body', () => {
+  useArena(30)
   const text = JSON.stringify({ text: 'x'.repeat(100_000) })
   const send = async (body: string) => {
     const connection = await begin(arena.token, `Content-Length: ${Buffer.byteLength(body)}`, body)
@@ -87,6 +91,8 @@ describe('a long body', () => {
 })
 
 describe('long bodies that arrive at the same time', () => {
+  useArena(30)
+
   it.each([
     ['of known length', (token: string) => beginKnown(token, '{')],
     ['in chunks', beginChunks],
@@ -119,29 +125,6 @@ describe('long bodies that arrive at the same time', () => {
     await asking.waitFor('100 Continue')
   })
 
-  it('keep no other request waiting for a slow sender: it gets 408, and the next one is served', async () => {
-    const slow = await beginChunks(arena.token)
-    const stop = drip(slow)
-    const next = await beginKnown(arena.token, long('next'))
-    const [late, served] = await Promise.all([slow.readResponse(), next.readResponse()])
-    stop()
-    expect([late.status, errorOf(late.body)]).toEqual([408, 'body_timeout'])
-    expect(served.body.toString()).toBe('{"jsonrpc":"2.0","id":"next","result":{}}')
-  })
-
-  it('are refused with the time to come back where no room came (503), and the room of who waits at the upstream is kept', async () => {
-    arena.upstream.answerWith(() => undefined)
-    const before = arena.upstream.requests.length
-    const held = [await beginKnown(arena.token, long('held')), await beginKnown(bob, long('held'))]
-    await arena.upstream.waitForRequest(before + 1)
-    const refused = await (await beginKnown(carol, long('refused'))).readResponse()
-    expect([refused.status, errorOf(refused.body), refused.header('retry-after')]).toEqual([503, 'bodies_limited', '1'])
-    for (const connection of held) connection.destroy()
-    arena.upstream.answerWith(repeatId)
-    expect((await (await beginKnown(carol, long('after'))).readResponse()).status).toBe(200)
-    expect(arena.proxy.log.text()).toContain('bodies_limited')
-  })
-
   it('give their room back where their answer waited behind another one, and the client has gone', async () => {
     arena.upstream.answerWith((request, response) => {
       if (request.method === 'GET') response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write(': begun\n\n')
@@ -163,5 +146,32 @@ describe('long bodies that arrive at the same time', () => {
       response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write(': begun\n\n')
     })
     for (let i = 0; i < 5; i++) await (await beginKnown(arena.token, long(`stream-${i}`))).waitFor(': begun')
+  })
+})
+
+describe('long bodies for which room does not come in time', () => {
+  useArena(1.5)
+
+  it('keep no other request waiting for a slow sender: it gets 408, and the next one is served', async () => {
+    const slow = await beginChunks(arena.token)
+    const stop = drip(slow)
+    const next = await beginKnown(arena.token, long('next'))
+    const [late, served] = await Promise.all([slow.readResponse(), next.readResponse()])
+    stop()
+    expect([late.status, errorOf(late.body)]).toEqual([408, 'body_timeout'])
+    expect(served.body.toString()).toBe('{"jsonrpc":"2.0","id":"next","result":{}}')
+  })
+
+  it('are refused with the time to come back where no room came (503), and the room of who waits at the upstream is kept', async () => {
+    arena.upstream.answerWith(() => undefined)
+    const before = arena.upstream.requests.length
+    const held = [await beginKnown(arena.token, long('held')), await beginKnown(bob, long('held'))]
+    await arena.upstream.waitForRequest(before + 1)
+    const refused = await (await beginKnown(carol, long('refused'))).readResponse()
+    expect([refused.status, errorOf(refused.body), refused.header('retry-after')]).toEqual([503, 'bodies_limited', '1'])
+    for (const connection of held) connection.destroy()
+    arena.upstream.answerWith(repeatId)
+    expect((await (await beginKnown(carol, long('after'))).readResponse()).status).toBe(200)
+    expect(arena.proxy.log.text()).toContain('bodies_limited')
   })
 })

@@ -62,18 +62,13 @@ describe('a slow client', () => {
     const timer = setInterval(() => {
       for (const { socket } of slow) if (!socket.destroyed) socket.write('X')
     }, 50)
-    let served = 0
     const over = Promise.all(slow.map(({ closed }) => closed))
     let isOver = false
     void over.then(() => {
       isOver = true
     })
-    while (!isOver) {
-      await checkServes(arena())
-      served++
-    }
+    while (!isOver) await checkServes(arena())
     clearInterval(timer)
-    expect(served).toBeGreaterThan(5)
   })
 
   it('that finished one request and begins another slowly is sent away', async () => {

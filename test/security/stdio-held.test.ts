@@ -41,7 +41,7 @@ async function expectRefused(
       () => outcomes.push('aborted'),
     ),
   )
-  await vi.waitFor(() => expect(outcomes).toHaveLength(refused), 20_000)
+  await vi.waitFor(() => expect(outcomes).toHaveLength(refused))
   expect(new Set(outcomes)).toEqual(new Set(['upstream_busy']))
   await meanwhile()
   abort.abort()
@@ -158,7 +158,7 @@ describe('calls that wait for a process', () => {
   /** Takes all processes of a user. */
   const takeAll = async (call: () => Promise<Response>) => {
     for (let i = 0; i < 4; i++) readAnswer(call()).catch(() => undefined)
-    await vi.waitFor(() => expect(gate?.stderr.filter((line) => line.startsWith('hanging'))).toHaveLength(4), 20_000)
+    await vi.waitFor(() => expect(gate?.stderr.filter((line) => line.startsWith('hanging'))).toHaveLength(4))
   }
 
   it('are a hundred of a user at most', async () => {

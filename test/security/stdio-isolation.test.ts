@@ -222,7 +222,7 @@ describe('a legacy server that all share', () => {
   })
 
   it('ends when it has been idle for a while', async () => {
-    const session = await openSession(await open({ processPer: 'shared', idleSeconds: 0.2 }))
+    const session = await openSession(await open({ processPer: 'shared', idleSeconds: 1.5 }))
     const pid = Number(await session.call('pid'))
     await waitUntil(() => !isRunning(pid), 'the child ends')
   })

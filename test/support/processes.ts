@@ -16,6 +16,9 @@ export function listProcesses(): ProcessState[] {
     .flatMap((name) => readState(Number(name)) ?? [])
 }
 
+/** The processes that a process has started, zombies as well. */
+export const childrenOf = (parent: number): ProcessState[] => listProcesses().filter((one) => one.parent === parent)
+
 /** Whether a process runs. A zombie doesn't. */
 export function isRunning(pid: number): boolean {
   const state = readState(pid)

@@ -62,7 +62,7 @@ export function describeWalk({ client: name, version, isThere, open }: Walk): vo
         expect(next).toEqual({ succeeded: true, text: expect.stringContaining('Echo: again') })
         const seen = () => describeRefusal({ wasRefused: wasRefused(environment), reset, visits })
         // A client that does not wait for its browser may be done before it.
-        await vi.waitFor(() => expect(seen()).toBe(findRow(name).refusal), 5000)
+        await vi.waitFor(() => expect(seen()).toBe(findRow(name).refusal))
         expect(failures).toEqual([])
       },
       WALK_TIMEOUT,
