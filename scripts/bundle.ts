@@ -22,6 +22,8 @@ const bundle = await rolldown({
   platform: 'node',
   external: EXTERNAL,
   resolve: { alias: { undici: join(root, 'scripts/bundle/undici.mjs') } },
+  // Leaves out undici's second parser, an experiment, as undici itself does for the copy that Node has.
+  transform: { define: { esbuildDetection: 'true' } },
   plugins: [{ name: 'escape wide characters', renderChunk: escapeWide }],
   checks: { pluginTimings: false },
   // An import that does not resolve, or a name that a module lacks, stops the build.

@@ -11,6 +11,7 @@ import { checkPrograms } from './composition/upstreams.ts'
 import type { CancelTimer } from './core/clock.ts'
 import { collectGarbage } from './core/collect-garbage.ts'
 import { ProxyError } from './core/errors.ts'
+import { deferParserCompilation } from './core/parser-compilation.ts'
 import type { Plan } from './core/plan/plan.ts'
 import type { ReloadReport } from './core/reload-report.ts'
 import { drain, waitForLoadBalancers } from './http/drain.ts'
@@ -42,7 +43,7 @@ export interface StartOptions extends FoundationOptions {
   readonly sockets?: { readonly listen?: number | undefined; readonly admin?: number | undefined }
   /** Loads the configuration anew, for a reload. Throws ConfigError. Without it, a reload finds the plan that it was started with. */
   readonly load?: () => Plan
-  /** Whether the process has nothing else to do: then its garbage may be collected when it rests. */
+  /** Whether the process has nothing else to do: then its garbage may be collected when it rests, and flags of V8 be set. */
   readonly ownsProcess?: boolean
 }
 
@@ -53,6 +54,7 @@ export interface StartOptions extends FoundationOptions {
  */
 export async function startProxy(plan: Plan, options: StartOptions = {}): Promise<RunningProxy> {
   checkPrograms(plan.servers)
+  if (options.ownsProcess === true) deferParserCompilation()
   const foundation = await createFoundation(plan, options)
   const generation = await createGeneration(plan, foundation)
   foundation.inForce.served = generation
@@ -93,7 +95,7 @@ function startCollecting({ clock, openRequests }: Foundation): CancelTimer {
     clock,
     countEnded: () => openRequests.removed,
     measureUtilization: createUtilization(),
-    collect: () => collectGarbage('major'),
+    collect: collectGarbage,
   })
 }
 

@@ -2,10 +2,7 @@ import { ConfigError } from '../config/problem/problem.ts'
 import { readVersion } from '../core/version.ts'
 import { AdminError } from './admin-client.ts'
 import { type Arguments, parseArguments } from './arguments.ts'
-import { printCheck, printErrors, printMigration, printSchema } from './commands.ts'
-import { runDoctor } from './doctor.ts'
 import { formatCommandHelp, formatHelp } from './help.ts'
-import { runInit } from './init/init.ts'
 import { printProblems } from './problem-lines.ts'
 import { runReload } from './reload.ts'
 import { serve } from './serve.ts'
@@ -46,21 +43,21 @@ async function runCommand(args: Arguments, environment: Environment, terminal: T
       terminal.print(readVersion())
       return 0
     case 'schema':
-      printSchema(terminal)
+      ;(await import('./commands.ts')).printSchema(terminal)
       return 0
     case 'errors':
-      printErrors(terminal)
+      ;(await import('./commands.ts')).printErrors(terminal)
       return 0
     case 'migrate':
-      printMigration(args.file ?? '', terminal)
+      ;(await import('./commands.ts')).printMigration(args.file ?? '', terminal)
       return 0
     case 'check':
-      printCheck(chooseSource(args, environment), terminal)
+      ;(await import('./commands.ts')).printCheck(chooseSource(args, environment), terminal)
       return 0
     case 'init':
-      return runInit(args, environment.env, terminal)
+      return (await import('./init/init.ts')).runInit(args, environment.env, terminal)
     case 'doctor':
-      return runDoctor(args, chooseSource(args, environment), terminal)
+      return (await import('./doctor.ts')).runDoctor(args, chooseSource(args, environment), terminal)
     case 'explain':
       return (await import('./explain.ts')).runExplain(args, chooseSource(args, environment), terminal)
     case 'rules':

@@ -1,60 +1,61 @@
 import { describe, expect, it } from 'vitest'
 import { createFakeClock } from '../../test/support/fake-clock.ts'
+import type { Extent } from '../core/collect-garbage.ts'
 import { collectAtRest } from './collect-at-rest.ts'
 
 function watch() {
   const clock = createFakeClock()
-  const state = { ended: 0, utilization: 0, collections: 0 }
+  const state = { ended: 0, utilization: 0, collections: [] as Extent[] }
   const stop = collectAtRest({
     clock,
     countEnded: () => state.ended,
     measureUtilization: () => state.utilization,
-    collect: () => {
-      state.collections += 1
+    collect: (extent) => {
+      state.collections.push(extent)
     },
   })
   const pass = (): void => clock.advance(5000)
-  expect(state.collections).toBe(1)
+  expect(state.collections).toEqual(['major'])
   pass()
-  expect(state.collections).toBe(2)
-  state.collections = 0
+  expect(state.collections).toEqual(['major', 'compacting'])
+  state.collections = []
   return { clock, state, stop, pass }
 }
 
 describe('a process at rest', () => {
-  it('collects what its start has left, at once and when it has little to do, and then no more', () => {
+  it('collects what its start has left, at once and, moving what stays together, when it has little to do, and then no more', () => {
     const { state, pass } = watch()
     pass()
-    expect(state.collections).toBe(0)
+    expect(state.collections).toEqual([])
   })
 
   it('collects what many streams have left, once', () => {
     const { state, pass } = watch()
     state.ended = 250
     pass()
-    expect(state.collections).toBe(1)
+    expect(state.collections).toEqual(['compacting'])
     for (let look = 0; look < 10; look += 1) pass()
-    expect(state.collections).toBe(1)
+    expect(state.collections).toEqual(['compacting'])
     state.ended = 500
     pass()
-    expect(state.collections).toBe(2)
+    expect(state.collections).toEqual(['compacting', 'compacting'])
   })
 
   it('waits until it has little to do', () => {
     const { state, pass } = watch()
     Object.assign(state, { ended: 1000, utilization: 0.2 })
     pass()
-    expect(state.collections).toBe(0)
+    expect(state.collections).toEqual([])
     state.utilization = 0.05
     pass()
-    expect(state.collections).toBe(1)
+    expect(state.collections).toEqual(['compacting'])
   })
 
   it('does not stop for what few streams have left', () => {
     const { state, pass } = watch()
     state.ended = 249
     pass()
-    expect(state.collections).toBe(0)
+    expect(state.collections).toEqual([])
   })
 
   it('watches until it is told to stop', () => {

@@ -1,4 +1,5 @@
 import type { CancelTimer, Clock } from '../core/clock.ts'
+import type { Extent } from '../core/collect-garbage.ts'
 
 const INTERVAL_MS = 5000
 /** Of fewer, the garbage is not worth a pause of all requests. */
@@ -12,17 +13,16 @@ export interface RestOptions {
   countEnded(): number
   /** The share of the time since the last call in which the process did something. */
   measureUtilization(): number
-  /** Collects all garbage. */
-  collect(): void
+  collect(extent: Extent): void
 }
 
 /**
  * Collects garbage at once, since what a start leaves would lie among what the first calls need, then when there is little to do after the
  * start, or after many streams have ended. V8 collects when something is allocated; a process at rest would keep what thousands of streams
- * have left for as long as it rests.
+ * have left for as long as it rests. At rest there is time to move what is left together: little of it on many pages keeps them all.
  */
 export function collectAtRest({ clock, countEnded, measureUtilization, collect }: RestOptions): CancelTimer {
-  collect()
+  collect('major')
   // What was loaded since then is worth a pause, too.
   let collectedAt = Number.NEGATIVE_INFINITY
   return clock.every(INTERVAL_MS, () => {
@@ -30,7 +30,7 @@ export function collectAtRest({ clock, countEnded, measureUtilization, collect }
     const ended = countEnded()
     if (ended - collectedAt < MIN_ENDED || utilization > MAX_UTILIZATION) return
     collectedAt = ended
-    collect()
+    collect('compacting')
   })
 }
 

@@ -1,3 +1,4 @@
+import { getHeapStatistics } from 'node:v8'
 import { describe, expect, it } from 'vitest'
 import { collectGarbage } from './collect-garbage.ts'
 
@@ -16,5 +17,17 @@ describe('collecting garbage', () => {
     }
     expect(collected).toBeGreaterThan(0)
     expect('gc' in globalThis).toBe(false)
+  })
+
+  it('gives back pages of which half is in use, where it compacts', () => {
+    const mebibyte = 1024 * 1024
+    let pieces: readonly number[][] = Array.from({ length: 160_000 }, (_, index) => new Array<number>(8).fill(index))
+    collectGarbage('major')
+    pieces = pieces.filter((_, index) => index % 2 === 0)
+    for (let i = 0; i < 3; i += 1) collectGarbage('major')
+    const before = getHeapStatistics().total_heap_size
+    collectGarbage('compacting')
+    expect(before - getHeapStatistics().total_heap_size).toBeGreaterThan(3 * mebibyte)
+    expect(pieces).toHaveLength(80_000)
   })
 })
