@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { Agent, get, request } from 'node:http'
+import { Agent, get, type RequestListener, request } from 'node:http'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { connect as connectTls } from 'node:tls'
@@ -144,6 +144,20 @@ describe('shutting down', () => {
     await once(silent[silent.length - 1]!, certificate ? 'secureConnect' : 'connect')
     await drain(listener, 3_600_000, [], systemClock)
     for (const socket of silent) socket.destroy()
+  })
+
+  it('answers a request that has arrived when silent connections are closed, however late it is read', async () => {
+    const listen = { host: '127.0.0.1', port: 0, reusePort: false, tls: undefined }
+    const handler: RequestListener = (_request, response) => void response.end('served')
+    const waits = { headersSeconds: 3600, stalledSeconds: 3600, handler, onUnreadable: () => undefined }
+    const listener = await startListener({ listen, ...waits })
+    const socket = connect(listener.port, '127.0.0.1')
+    // Connections are accepted in their order.
+    expect((await fetch(`http://127.0.0.1:${listener.port}/`)).status).toBe(200)
+    socket.write('GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
+    listener.closeSilent()
+    expect(await text(socket)).toContain('served')
+    await listener.closeNow()
   })
 
   it('answers requests on connections that wait to be accepted when it stops listening', async () => {

@@ -34,7 +34,7 @@ export interface Listener {
   close(): Promise<void>
   /** Closes connections without a request on them, right after the next look at what has arrived on them. */
   closeIdle(): void
-  /** Closes connections on which nothing was ever sent, as browsers and load balancers open them in advance. */
+  /** Closes connections on which nothing was ever sent, as browsers and load balancers open them in advance, right after the same look. */
   closeSilent(): void
   /** Cuts every connection. */
   closeAll(): void
@@ -88,9 +88,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     host: address,
     port,
     close: acceptAndClose,
-    closeSilent() {
-      for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
-    },
+    closeSilent: () => afterNextLook(() => closeSilent(sockets)),
     closeAll,
     renew,
     closeNow() {
@@ -98,8 +96,17 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       return close()
     },
     closeAfterAnswers: () => closeAfterAnswers(server, sockets),
-    closeIdle: () => void setImmediate(() => server.closeIdleConnections()),
+    closeIdle: () => afterNextLook(() => server.closeIdleConnections()),
   }
+}
+
+/** Runs a task right after the event loop has looked for what has arrived. The present turn may have looked already. */
+function afterNextLook(task: () => void): void {
+  setImmediate(() => setImmediate(task))
+}
+
+function closeSilent(sockets: ReadonlySet<Socket>): void {
+  for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
 }
 
 function findPlace({ listen: { host, port, reusePort }, descriptor }: ListenerOptions): object {

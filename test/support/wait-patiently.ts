@@ -1,3 +1,4 @@
+import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net'
 import { vi } from 'vitest'
 import { PATIENCE_MS } from './patience.ts'
 
@@ -9,3 +10,6 @@ const beMorePatient = (options: Options) =>
 
 vi.waitFor = (look, options) => waitFor(look, beMorePatient(options))
 vi.waitUntil = (look, options) => waitUntil(look, beMorePatient(options))
+
+/** Where `localhost` has two addresses, Node gives the first one 250 ms, and then says that nothing listens at the second. */
+setDefaultAutoSelectFamilyAttemptTimeout(PATIENCE_MS)
