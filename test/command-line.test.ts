@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { findFreePorts } from './support/free-port.ts'
 import { waitUntil } from './support/processes.ts'
 import { answerJson, startRecordingUpstream } from './support/recording-upstream.ts'
 import { runCommand } from './support/run-command.ts'
@@ -16,6 +17,10 @@ import { startIssuer } from './support/tokens.ts'
 const main = new URL('../src/cli/main.ts', import.meta.url).pathname
 const directory = mkdtempSync(join(tmpdir(), 'cli-'))
 const running = new Set<ChildProcess>()
+
+/** With port 0, the proxy chooses one some time before it listens there, and a test beside may be faster. */
+const ports = await findFreePorts(40)
+const nextPort = (): string => String(ports.pop())
 
 const cleanups: (() => Promise<unknown>)[] = []
 
@@ -100,7 +105,7 @@ function writeWithLog(format: string): string {
 /** A configuration of one server, and what it says besides. */
 function writeServed(name: string, more: string): string {
   const server = 'servers: [{ path: /mcp, upstream: "http://127.0.0.1:1/x" }]'
-  return write(name, `listen: { port: 0 }\nissuers: [${issuer}]\n${server}\n${more}\n`)
+  return write(name, `listen: { port: ${nextPort()} }\nissuers: [${issuer}]\n${server}\n${more}\n`)
 }
 
 /** Posts a message on a connection of its own. */
@@ -140,7 +145,7 @@ async function startBusy() {
     '--path',
     '/mcp',
     '--port',
-    '0',
+    nextPort(),
   ]
   const proxy = start(flags)
   const [, url = ''] = await proxy.waitFor(/is listening on (\S+)\n/)
@@ -362,9 +367,8 @@ describe('serve', () => {
     const file = join(directory, 'broker.yaml')
     const provider =
       'identity_provider: { issuer: http://localhost:1, client_id: a, client_secret: { env: SECRET }, unrefreshed_seconds: 600 }'
-    const rest =
-      'broker: { store: { kind: memory } }\nservers: [{ path: /mcp, upstream: http://127.0.0.1:1/mcp }]\nlisten: { port: 0 }'
-    writeFileSync(file, `${provider}\n${rest}\n`)
+    const rest = 'broker: { store: { kind: memory } }\nservers: [{ path: /mcp, upstream: http://127.0.0.1:1/mcp }]'
+    writeFileSync(file, `${provider}\n${rest}\nlisten: { port: ${nextPort()} }\n`)
     const proxy = start(['serve', file], { env: { SECRET: 'secret' } })
     await proxy.waitFor(/\n {2}Users for whom .+ 600\n {4}s after its last .+\(identity_provider\.unrefreshed_seconds\)\.\n/)
     proxy.child.kill('SIGTERM')
@@ -398,7 +402,7 @@ describe('serve', () => {
   })
 
   it.runIf(existsSync('/dev/full'))('serves on when there is no room for its log, and says so once', async () => {
-    const proxy = start([...server, '--port', '0'], { stdout: openSync('/dev/full', 'w') })
+    const proxy = start([...server, '--port', nextPort()], { stdout: openSync('/dev/full', 'w') })
     const [, url = ''] = await proxy.waitFor(/is listening on (\S+)\n/)
     const refused = () => post(`${url}/mcp`, 'x', '{"jsonrpc":"2.0","id":1,"method":"ping"}')
     expect((await refused()).status).toBe(401)
@@ -539,7 +543,7 @@ describe('serve', () => {
     const key = 'hunter2'.repeat(8)
     write(
       'config.yaml',
-      `listen: { port: 0 }\nissuers: [${issuer}]\nsession_key: { env: KEY }\nservers: [{ path: /here, upstream: "http://127.0.0.1:1/mcp", forward_access_token: true }]\n`,
+      `listen: { port: ${nextPort()} }\nissuers: [${issuer}]\nsession_key: { env: KEY }\nservers: [{ path: /here, upstream: "http://127.0.0.1:1/mcp", forward_access_token: true }]\n`,
     )
     const proxy = start(['--debug'], { env: { KEY: key } })
     await proxy.waitFor(/notice server here: forward_access_token.*\n {7}\S/)
