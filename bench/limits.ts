@@ -1,4 +1,6 @@
-import { existsSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { startIssuer } from '../test/support/tokens.ts'
 import { type Child, startChild } from './child.ts'
 import { measureAborts } from './limits/aborts.ts'
@@ -14,7 +16,7 @@ import { audience, type ProxyArgument } from './plan.ts'
 import { mintTokens } from './workload.ts'
 
 /**
- * What the proxy bears: each run prints one line of JSON. Arguments name the runs (`R8`, `R9`, `R11`, `R12`, `R12-rules` where a rule looks at the arguments, `R13`, `R18`, `R21`); without any, all. Ends
+ * What the proxy bears: each run prints one line of JSON. Arguments name the runs (`R8`, `R9`, `R11`, `R12`, `R12-rules` where a rule looks at the arguments, `R12-audit` where their digest is recorded, `R13`, `R18`, `R21`); without any, all. Ends
  * with 1 when a run missed its target.
  */
 
@@ -24,13 +26,19 @@ const runs: Readonly<Record<string, (setting: Setting) => Promise<Measured>>> = 
   R11: measureOversizedBodies,
   R12: measureWorstBodies,
   'R12-rules': measureWorstBodies,
+  'R12-audit': measureWorstBodies,
   R13: measureSlowHeaders,
   R18: measureAborts,
   R21: measureUnknownKeys,
 }
 
 /** What the proxy of a run is told besides. */
-const differences: Readonly<Record<string, Partial<ProxyArgument>>> = { 'R12-rules': { rules: 'expression' } }
+const folder = mkdtempSync(join(tmpdir(), 'limits-'))
+process.on('exit', () => rmSync(folder, { recursive: true }))
+const differences: Readonly<Record<string, Partial<ProxyArgument>>> = {
+  'R12-rules': { rules: 'expression' },
+  'R12-audit': { auditFile: join(folder, 'audit.log') },
+}
 
 if (!existsSync(new URL('../dist/app.js', import.meta.url))) throw new Error('build first: npm run build')
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(runs)

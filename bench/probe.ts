@@ -39,15 +39,34 @@ async function answer({ id, name, argument }: Question, answers: Answers): Promi
   }
 }
 
-const delays = monitorEventLoopDelay({ resolution: 5 })
+const RESOLUTION_MS = 5
+const delays = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
+/** Milliseconds of processor time of the thread of the event loop between one tick and the next. */
+const work: number[] = []
+
+function startDelays(): void {
+  delays.enable()
+  let before = process.threadCpuUsage()
+  setInterval(() => {
+    const { user, system } = process.threadCpuUsage(before)
+    before = process.threadCpuUsage()
+    work.push((user + system) / 1000)
+  }, RESOLUTION_MS).unref()
+}
+
+function findWorkP999(): number {
+  const sorted = work.splice(0).sort((one, other) => one - other)
+  return sorted[Math.floor(sorted.length * 0.999)] ?? 0
+}
 
 const usualAnswers: Answers = {
   cpu: measureCpu,
   resident: measureResident,
   residentNow: () => process.memoryUsage.rss(),
   memory: () => process.memoryUsage(),
-  startDelays: () => void delays.enable(),
+  startDelays,
   delayP999: () => delays.percentile(99.9) / 1e6,
+  workP999: findWorkP999,
   startProfile,
   stopProfile,
 }

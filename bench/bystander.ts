@@ -1,0 +1,4 @@
+import { serveProbe } from './probe.ts'
+
+/** A process that does nothing: what delays its event loop is the machine. */
+serveProbe(0)
