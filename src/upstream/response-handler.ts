@@ -81,6 +81,8 @@ export class ResponseHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    // A Buffer for each name and value, which undici would keep until the answer ends: for a stream, never.
+    controller.rawHeaders = null
     if (status >= 200) return this.#begin(controller, status, headers)
     this.#waiting?.touch()
     if (++this.#interims > MAX_INTERIMS)
