@@ -48,7 +48,8 @@ describe('S1, S2: what a client sends reaches the child as exactly one line', ()
   })
 
   // Line separators are escaped: some programs end lines there. See test/stdio-line-separators.test.ts.
-  const escapeSeparators = (text: string) => text.replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029')
+  const escapeSeparators = (text: string) =>
+    text.replaceAll('\u0085', '\\u0085').replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029')
 
   it('with separators of Unicode, escaped newlines and numbers that JavaScript would change', async () => {
     const session = await openSession(await open())
