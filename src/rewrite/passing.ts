@@ -13,6 +13,8 @@ export interface PassingOptions {
   readonly endpoint: RewriteEndpointPlan
   /** Whether bodies are forms; else JSON. */
   readonly form: boolean
+  /** Those that a form may ask for; undefined for any. With credentials of ours, all others would be there for every caller. */
+  readonly grants?: readonly string[] | undefined
   readonly outboundFetch: SafeFetch
 }
 
@@ -43,6 +45,7 @@ export function createPassing(options: PassingOptions): EndpointHandler {
     if (body === undefined) return refuse('body_too_large', `longer than ${MOST_BYTES} bytes`)
     const changed = options.form ? changeForm(body, options) : changeJson(body, options)
     if (changed === undefined) return refuse('authorization_refused', 'the body is ambiguous or malformed')
+    if (!isGranted(changed, options)) return refuse('authorization_refused', 'a grant that the metadata does not announce')
     await pass(incoming, changed, credentials[0], options)
   }
 }
@@ -73,6 +76,10 @@ async function readBody({ request, response }: EndpointRequest): Promise<Buffer 
 function changeForm(body: Buffer, { endpoint }: PassingOptions): string | undefined {
   if (!isUtf8(body)) return undefined
   return mergeParameters(new URLSearchParams(body.toString()), endpoint.parameters)?.toString()
+}
+
+function isGranted(form: string, { grants }: PassingOptions): boolean {
+  return grants === undefined || grants.includes(new URLSearchParams(form).get('grant_type') ?? '')
 }
 
 function changeJson(body: Buffer, { endpoint }: PassingOptions): string | undefined {

@@ -32,7 +32,7 @@ export function createRewrite(plan: RewritePlan, endpointPaths: readonly string[
   return {
     handlers: new Map<string, EndpointHandler>([
       [REWRITE_PATHS.authorization, createRedirect(plan.authorization, plan.sharedClient)],
-      [REWRITE_PATHS.token, createPassing({ endpoint: plan.token, form: true, outboundFetch })],
+      [REWRITE_PATHS.token, createPassing({ endpoint: plan.token, form: true, grants: plan.grants, outboundFetch })],
       ...(plan.registration === undefined
         ? []
         : [[REWRITE_PATHS.registration, createPassing({ endpoint: plan.registration, form: false, outboundFetch })] as const]),
@@ -49,7 +49,6 @@ export function createRewrite(plan: RewritePlan, endpointPaths: readonly string[
 function createMetadata({ publicUrl, metadata, registration }: RewritePlan, provider: MetadataSource): EndpointHandler {
   const document = {
     response_types_supported: ['code'],
-    grant_types_supported: ['authorization_code', 'refresh_token'],
     token_endpoint_auth_methods_supported: ['none', 'client_secret_basic', 'client_secret_post'],
     ...metadata,
     issuer: publicUrl,

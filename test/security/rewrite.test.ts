@@ -260,7 +260,7 @@ describe('a browser that asks to be authorized', () => {
   })
 
   it.each(['Redirect_URI', 'redirect.uri', 'redirect uri', 'redirect[uri', 'prompt\0', 'Prompt', 'audiencE'])(
-    'is refused where a parameter has a name that a lenient server takes for that of another: %s',
+    'is refused where a parameter has a name that a lenient server takes for that of another: %j',
     async (name) => {
       const query = new URLSearchParams({ redirect_uri: 'http://127.0.0.1:1/cb', [name]: 'x' })
       expect((await send(`/authorize?${query}`)).response.status).toBe(400)
@@ -419,5 +419,51 @@ describe('what the metadata says of PKCE', () => {
       methods: ['S256'],
       kept: 'max-age=300',
     })
+  })
+})
+
+describe('credentials of a client that the configuration adds to token requests', () => {
+  const opened: TestProxy[] = []
+  afterAll(() => Promise.all(opened.map((one) => one.close())))
+
+  async function ask(added: object, grant: Record<string, string>): Promise<number> {
+    const issuer = `http://127.0.0.1:${(identityProvider.address() as AddressInfo).port}`
+    const one = await startTestProxy({
+      issuers: [{ issuer, jwks_uri: `${issuer}/jwks` }],
+      rewrite: { issuer, authorization_endpoint: `${issuer}/real/authorize`, token_endpoint: `${issuer}/real/token`, ...added },
+      servers: [{ path: '/mcp', upstream: 'http://127.0.0.1:1/mcp' }],
+    })
+    opened.push(one)
+    seen = []
+    answer = JSON_ANSWER
+    const { status } = await fetch(`${one.origin}/token`, { method: 'POST', body: new URLSearchParams(grant) })
+    expect(seen.length).toBe(status === 200 ? 1 : 0)
+    return status
+  }
+
+  const secret = { token_parameters: { client_id: 'the-app', client_secret: 's' } }
+  const assertion = { token_parameters: { client_id: 'the-app', client_assertion: 'a', client_assertion_type: 'b' } }
+
+  it.each(['client_credentials', 'password', 'urn:ietf:params:oauth:grant-type:token-exchange', ''])(
+    'give no caller what only the client itself may have (RFC 6749 §4.4): %s',
+    async (grant_type) => {
+      expect(await ask(secret, { grant_type })).toBe(400)
+      expect(await ask(assertion, { grant_type })).toBe(400)
+      expect(await ask(secret, { Grant_Type: grant_type })).toBe(400)
+    },
+  )
+
+  it('are for users who come back with a code, and for their refreshes', async () => {
+    for (const grant_type of ['authorization_code', 'refresh_token']) expect(await ask(secret, { grant_type })).toBe(200)
+  })
+
+  it('are for other grants where the configuration announces these', async () => {
+    const announced = { ...secret, metadata: { grant_types_supported: ['authorization_code', 'client_credentials'] } }
+    expect(await ask(announced, { grant_type: 'client_credentials' })).toBe(200)
+    expect(await ask(announced, { grant_type: 'refresh_token' })).toBe(400)
+  })
+
+  it('are not there where it adds none: then the identity provider knows which client may do what', async () => {
+    expect(await ask({ token_parameters: { audience: 'api' } }, { grant_type: 'client_credentials' })).toBe(200)
   })
 })

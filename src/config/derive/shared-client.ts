@@ -7,3 +7,8 @@ export function hasSharedClient({ authorization_endpoint, authorization_paramete
   const isInUrl = URL.parse(authorization_endpoint)?.searchParams.has('client_id') ?? false
   return isInUrl || [authorization_parameters, token_parameters].some((parameters) => Object.hasOwn(parameters, 'client_id'))
 }
+
+/** Whether each token request that is passed on gets the credentials of a client, from any caller. */
+export function addsCredentials({ token_parameters: added }: Pick<RewriteConfig, 'token_parameters'>): boolean {
+  return Object.hasOwn(added, 'client_secret') || Object.hasOwn(added, 'client_assertion')
+}

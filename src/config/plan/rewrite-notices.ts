@@ -1,4 +1,4 @@
-import { hasSharedClient } from '../derive/shared-client.ts'
+import { addsCredentials, hasSharedClient } from '../derive/shared-client.ts'
 import type { Config } from '../schema/schema.ts'
 
 const ISS =
@@ -17,9 +17,9 @@ export function createRewriteNotices({ rewrite }: Config, isTranslated: boolean)
       'rewrite: `client_id` is added, so all clients use that client id, and users are not asked for consent. Answers go only to loopback addresses and `redirect_uris`. `identity_provider` asks for consent to each client.',
     )
   }
-  if (Object.hasOwn(rewrite.token_parameters, 'client_secret') || Object.hasOwn(rewrite.token_parameters, 'client_assertion')) {
+  if (addsCredentials(rewrite)) {
     notices.push(
-      'rewrite: `token_parameters` adds the credentials of a client to each request that reaches /token, from any caller. `identity_provider` keeps them secret.',
+      'rewrite: `token_parameters` adds the credentials of a client to each request that reaches /token, from any caller, with the grants that the metadata announces. `identity_provider` keeps them secret.',
     )
   }
   return notices

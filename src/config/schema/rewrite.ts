@@ -14,7 +14,9 @@ export const rewrite = z
       .optional()
       .describe('Where requests to `/register` go. Without it, clients cannot register.'),
     authorization_parameters: parameters('authorization requests'),
-    token_parameters: parameters('token requests'),
+    token_parameters: parameters('token requests').describe(
+      'Parameters that token requests get, whatever the client says of them. With `client_secret` or `client_assertion` among them, only grants of `metadata.grant_types_supported` are passed on (by default `authorization_code` and `refresh_token`): any caller could have others.',
+    ),
     registration_parameters: parameters('registrations'),
     redirect_uris: list(text(findBlankMistake))
       .default([])

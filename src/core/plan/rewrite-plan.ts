@@ -12,6 +12,8 @@ export interface RewritePlan {
   readonly token: RewriteEndpointPlan
   /** Undefined where clients cannot register. */
   readonly registration: RewriteEndpointPlan | undefined
+  /** Grants that token requests may be for; undefined for any, where the identity provider knows which client may do what. */
+  readonly grants: readonly string[] | undefined
   /** Where answers may go, this machine excepted, when all clients are one to the identity provider; undefined where it tells them apart. */
   readonly sharedClient: { readonly redirectUris: readonly string[] } | undefined
   readonly allowPrivateNetwork: boolean
