@@ -73,6 +73,19 @@ describe('SQLite', () => {
     await store.close()
   })
 
+  it('can be copied by VACUUM INTO while it is used, as docs/operations.md says, and the copy has all of it', async () => {
+    const path = join(folder, 'used.db')
+    const store = openSqliteStore(path)
+    await store.put('Kind', 'id', 'value')
+    const reader = new DatabaseSync(path)
+    reader.exec(`VACUUM INTO '${join(folder, 'backup.db')}'`)
+    reader.close()
+    await store.close()
+    const copy = openSqliteStore(join(folder, 'backup.db'))
+    expect(await copy.find('Kind', 'id')).toBe('value')
+    await copy.close()
+  })
+
   it('keeps its file to its owner, and those that come and go beside it', async () => {
     const store = openSqliteStore(file)
     await store.put('kind', 'id', 'value')
