@@ -107,7 +107,7 @@ describe.skipIf(!hasRedisServer())('a master behind Sentinels that ask for a pas
     )
     const away = { host: '127.0.0.1', port: await findFreePort() }
     expect(await failureOf(plan({ nodes: [away] }))).toMatch(/no Sentinel knows the master: 127\.0\.0\.1:\d+: .*ECONNREFUSED/)
-  }, 30_000)
+  })
 
   it('is named by its Sentinels alone: neither a Sentinel nor a replica is a master', async () => {
     const [sentinel] = hosts(fleet.sentinels)
@@ -116,7 +116,7 @@ describe.skipIf(!hasRedisServer())('a master behind Sentinels that ask for a pas
       failureOf({ ...createRedisPlan(node?.port ?? 0), user: { username: undefined, password } })
     expect(await direct(sentinel, user.password)).toMatch(/^store\.url: .+ is a Sentinel\. List/)
     expect(await direct(replica, 'of-the-master')).toMatch(/is a replica, which takes no writes/)
-  }, 30_000)
+  })
 
   it('takes no write that its replicas do not have', async () => {
     const message = await openRedisStore({ ...plan(), waitForReplicas: 2 }, () => {}).then(async (store) => {
@@ -232,7 +232,7 @@ describe.skipIf(!hasRedisServer())('a server that takes a connection and then st
     expect(connections).toBe(2)
     front.close()
     await server.close()
-  }, 30_000)
+  })
 })
 
 describe.skipIf(!hasRedisServer())('Redis with TLS that asks for a client certificate', () => {
@@ -257,7 +257,7 @@ describe.skipIf(!hasRedisServer())('Redis with TLS that asks for a client certif
     const open = await startRedisServer()
     expect(await failureOf(createRedisPlan(open.port, { tls: TLS }))).toMatch(/no connection to Redis.+no answer.+redis:\/\//)
     await open.close()
-  }, 30_000)
+  })
 
   it('may have another name than it is reached by', async () => {
     expect(await failureOf(plan({ ...TLS, serverName: 'localhost' }))).toBe('none')

@@ -184,7 +184,7 @@ describe('an answer', () => {
         response.once('close', () => clearInterval(timer))
       },
     ],
-  ])('is given up after 5 s when it %s', { concurrent: true, timeout: 15_000 }, async (_, listener) => {
+  ])('is given up after 5 s when it %s', { concurrent: true }, async (_, listener) => {
     const server = createServer(listener)
     const url = `http://127.0.0.1:${await listenOnLoopback(server, 0)}/`
     const outboundFetch = createSafeFetch({ issuer: url, allowPrivateNetwork: false, ca: undefined, egress: DIRECT })

@@ -411,7 +411,7 @@ describe('a client ID metadata document', () => {
     expect((await open(good)).status).toBe(303)
     expect((await waiting).status).toBe(503)
     for (const timer of timers) clearInterval(timer)
-  }, 20_000)
+  })
 
   it('shows the host that publishes it as browsers write it: look-alike letters are seen', async () => {
     const id = nextId()
@@ -541,7 +541,7 @@ describe('a client ID metadata document', () => {
     } finally {
       await guarded.close()
     }
-  }, 60_000)
+  })
 
   it('is fetched for a bounded number of clients of one network at a time (client ID metadata documents -02 §8.6)', async () => {
     asked = []
@@ -555,5 +555,5 @@ describe('a client ID metadata document', () => {
     answer = (_request, response) => response.writeHead(404).end()
     for (const release of waiting) release()
     for (const response of await Promise.all(requests)) await response.body?.cancel()
-  }, 60_000)
+  })
 })
