@@ -14,7 +14,7 @@ afterEach(() => gate.close())
 const pids = () => gate.stderr.flatMap((line) => /^starting as (\d+)$/.exec(line)?.[1] ?? []).map(Number)
 const running = () => pids().filter(isRunning)
 
-describe('processes of a stdio server', { timeout: 30_000 }, () => {
+describe('processes of a stdio server', { timeout: 60_000 }, () => {
   it('are there for others when one user opens sessions without end', async () => {
     const origin = await open({ maxProcesses: 8 })
     const first = await openSession(origin, { user: 'bob' })
@@ -73,8 +73,11 @@ describe('processes of a stdio server', { timeout: 30_000 }, () => {
     const origin = await open({ maxProcesses: 8 })
     const kinds = ['one', 'other'].map((kind) => ({ capabilities: { elicitation: {}, experimental: { [kind]: {} } } }))
     const ends = kinds.map(() => new AbortController())
+    // After a second the answer has begun as an event stream.
     const taken = kinds.map((kind, i) =>
-      callModern(origin, 'wait', {}, { ...kind, signal: ends[i]!.signal }).catch(({ name }) => name),
+      callModern(origin, 'wait', {}, { ...kind, signal: ends[i]!.signal })
+        .then((response) => response.text())
+        .catch(({ name }) => name),
     )
     await waitUntil(() => gate.stderr.filter((line) => line.startsWith('waiting')).length === 2, 'her share is at work')
     const next = callModern(origin, 'echo', { text: 'mine' }, kinds[0])

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -31,6 +31,9 @@ export interface SentinelFleet {
   close(): Promise<void>
 }
 
+/** Sentinels and nodes of a cluster answer nothing while they wait for a disk (fsync of their configuration), which others may keep busy. */
+const MEMORY = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
+
 export const MASTER_NAME = 'mcp-store'
 
 /** A master, its replicas (one unless given), and three Sentinels that give a master up after half a second. */
@@ -40,7 +43,7 @@ export async function startSentinelFleet({
   sentinelLines = [],
   replicas = 1,
 }: FleetOptions = {}): Promise<SentinelFleet> {
-  const folder = mkdtempSync(join(tmpdir(), 'sentinels-'))
+  const folder = mkdtempSync(join(MEMORY, 'sentinels-'))
   const shared = { ...(program !== undefined && { program }) }
   const master = await startRedisServer({ ...shared, settings: [...settings, ...keepFiles(folder, 'master')] })
   const follow = ['--replicaof', '127.0.0.1', String(master.port), '--repl-diskless-sync-delay', '0']
@@ -116,7 +119,7 @@ export async function startCluster(
   { program, settings = [] }: FleetOptions = {},
   cli: readonly string[] = [],
 ): Promise<Cluster> {
-  const folder = mkdtempSync(join(tmpdir(), 'cluster-'))
+  const folder = mkdtempSync(join(MEMORY, 'cluster-'))
   const ports = await findFreePorts(2 * (3 + 3 * replicasEach))
   const start = (number: number): Promise<RedisServer> => {
     const file = [
