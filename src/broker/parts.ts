@@ -88,7 +88,7 @@ export async function createParts(options: PartsOptions): Promise<Parts> {
   const resources = createResources(options.resources)
   const events = createEventSource(options.onEvent, plan.issuer, resources)
   const { identityProvider, close: closeProvider } = openIdentityProvider(options, encryption)
-  const upstreamAccounts = openUpstreamAccounts(options, encryption, events)
+  const upstreamAccounts = openUpstreamAccounts(options, { encryption, events, identityProvider })
   const users = openUsers({
     plan,
     store,
@@ -113,7 +113,7 @@ export async function createParts(options: PartsOptions): Promise<Parts> {
     accounts: users.accounts,
     consents: createConsents(store, encryption, clock, plan.grantSeconds),
     stepUps: createStepUps(store, clock),
-    browserCookie: createBrowserCookie(plan.issuer.startsWith('https:'), formKey),
+    browserCookie: createBrowserCookie(plan.issuer.startsWith('https:'), formKey, clock),
     clientDocuments: documents.clientDocuments,
     ...createLimits(plan, clock),
     assertions: createIdentityAssertions({
@@ -159,8 +159,7 @@ function openIssuerPool({ plan, clock, onIssue, resolveHost }: PartsOptions, key
 /** One for each MCP server, which may have several resources. */
 function openUpstreamAccounts(
   { plan, resources, store, clock, onIssue, resolveHost }: PartsOptions,
-  encryption: Encryption,
-  { report }: EventSource,
+  { encryption, events, identityProvider }: Pick<Parts, 'encryption' | 'events' | 'identityProvider'>,
 ): UpstreamAccounts {
   const plans = new Map(resources.flatMap(({ account }) => (account === undefined ? [] : [[account.server, account] as const])))
   const { issuer: origin, grantSeconds, clientMetadata } = plan
@@ -173,9 +172,23 @@ function openUpstreamAccounts(
     grantSeconds,
     // By what the configuration says of hosts that it does not name, but never into private networks.
     formerReach: { allowPrivateNetwork: false, ca: clientMetadata.ca, egress: clientMetadata.egress },
-    report,
+    listReserved: rememberLast(() => identityProvider.listEndpoints()),
+    report: events.report,
     onIssue,
   })
+}
+
+/** What was read once is still known while it cannot be read: tokens are refreshed then as well. */
+function rememberLast<T>(read: () => Promise<T>): () => Promise<T> {
+  let last: T | undefined
+  return async () => {
+    try {
+      last = await read()
+    } catch (error) {
+      if (last === undefined) throw error
+    }
+    return last
+  }
 }
 
 /** A part with connections of its own. */

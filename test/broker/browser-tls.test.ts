@@ -124,11 +124,15 @@ describe.skipIf(!hasChromium())('a person in a real browser, over https', { time
     const page = await openPage()
     await page.goto(createAuthorizationUrl())
     const during = await ownCookies()
-    expect(during.map(({ name }) => name)).toEqual(expect.arrayContaining(['__Host-mcp-browser', '__Secure-mcp-interaction']))
+    expect(during.map(({ name }) => name)).toEqual(
+      expect.arrayContaining([expect.stringMatching(/^__Host-mcp-page-/), '__Secure-mcp-interaction']),
+    )
     await signInAtProvider(page, alice)
     await comeBack(page)
     const after = await ownCookies()
-    expect(after.map(({ name }) => name)).toEqual(expect.arrayContaining(['__Host-mcp-browser', '__Host-mcp-session']))
+    expect(after.map(({ name }) => name)).toEqual(
+      expect.arrayContaining([expect.stringMatching(/^__Host-mcp-browser-/), '__Host-mcp-session']),
+    )
     for (const cookie of [...during, ...after]) {
       expect(cookie).toMatchObject({ secure: true, httpOnly: true, sameSite: 'Lax', domain: 'localhost' })
       expect(cookie.name).toMatch(/^__(Host|Secure)-mcp-/)
@@ -137,11 +141,30 @@ describe.skipIf(!hasChromium())('a person in a real browser, over https', { time
     expect(await redeem(new URL(page.url()).searchParams.get('code') ?? '')).toBe(200)
   })
 
+  it('signs in two applications at the same time, in two tabs that are opened at once', async () => {
+    const first = await openPage()
+    const second = (await browser?.context.newPage()) ?? first
+    const tabs = [first, second]
+    const together = (act: (page: Page) => Promise<unknown>) => Promise.all(tabs.map(act))
+    await together((page) => page.goto(createAuthorizationUrl()))
+    await together((page) => page.getByRole('button', { name: /Allow and sign in/ }).click())
+    await together((page) => page.getByLabel('Name').fill(alice.name))
+    await together((page) => page.getByLabel('Password').fill(alice.password))
+    // The identity provider of the tests knows one sign-in at a time.
+    for (const page of tabs) {
+      await page.getByRole('button', { name: /^Sign in$/ }).click()
+      await page.getByRole('button', { name: /^Allow$/ }).click()
+      await comeBack(page)
+    }
+    const codes = tabs.map((page) => new URL(page.url()).searchParams.get('code') ?? '')
+    expect(await Promise.all(codes.map(redeem))).toEqual([200, 200])
+  })
+
   it('is not fooled by cookies without the prefix, as a neighbour on the domain could plant them (cookie tossing)', async () => {
     const page = await openPage()
-    const planted = ['mcp-browser', 'mcp-session', 'mcp-interaction'].map((name) => ({
+    const planted = ['mcp-page-AAAAAAAA', 'mcp-browser-AAAAAAAA', 'mcp-session', 'mcp-interaction'].map((name) => ({
       name,
-      value: 'A'.repeat(43),
+      value: 'a'.repeat(52),
       url: origin,
     }))
     await browser?.context.addCookies(planted)
@@ -149,22 +172,29 @@ describe.skipIf(!hasChromium())('a person in a real browser, over https', { time
     await signInAtProvider(page, alice)
     await comeBack(page)
     expect(new URL(page.url()).searchParams.get('code')).not.toBeNull()
-    expect((await ownCookies()).find(({ name }) => name === '__Host-mcp-browser')?.value).not.toBe('A'.repeat(43))
+    const own = (await ownCookies()).filter(({ name }) => /^__Host-mcp-(?:page|browser)-/.test(name))
+    expect(own).toHaveLength(2)
+    expect(own.map(({ value }) => value)).not.toContain('a'.repeat(52))
   })
 
   it('cannot plant a cookie of that name from http or from script: the browser itself refuses (RFC 6265bis §5.7)', async () => {
     const page = await openPage()
     await page.goto(createAuthorizationUrl())
-    const before = (await ownCookies()).find(({ name }) => name === '__Host-mcp-browser')?.value
+    const findPageCookies = async () => (await ownCookies()).filter(({ name }) => name.startsWith('__Host-mcp-page-'))
+    const before = await findPageCookies()
+    expect(before).toHaveLength(1)
     // Cookies don't know ports: the application on http is as near as a neighbour can get.
     await page.goto(redirectUri)
-    await page.evaluate(() => {
+    await page.evaluate((known) => {
+      const plant = (cookie: string) => Object.assign((globalThis as unknown as { document: object }).document, { cookie })
       for (const rest of ['Path=/', 'Path=/; Secure', 'Path=/; Domain=localhost; Secure', 'Path=/oauth'])
-        (globalThis as unknown as { document: { cookie: string } }).document.cookie =
-          `__Host-mcp-browser=${'B'.repeat(43)}; ${rest}`
-    })
-    const after = (await ownCookies()).filter(({ name }) => name === '__Host-mcp-browser')
-    expect(after.map(({ value }) => value)).toEqual([before])
+        plant(`${known}=${'b'.repeat(52)}; ${rest}`)
+      // Of this very host the browser takes one of another name over http, since the host is the machine itself.
+      for (const rest of ['Path=/', 'Path=/; Domain=localhost; Secure', 'Path=/oauth; Secure'])
+        for (const name of ['page', 'browser']) plant(`__Host-mcp-${name}-AAAAAAAA=${'b'.repeat(52)}; ${rest}`)
+    }, before[0]?.name ?? '')
+    expect(await findPageCookies()).toEqual(before)
+    expect((await ownCookies()).map(({ name }) => name)).not.toContain('__Host-mcp-browser-AAAAAAAA')
   })
 
   it('cannot finish in this browser what began in another (session fixation, RFC 9700 §4.7)', async () => {
@@ -173,7 +203,7 @@ describe.skipIf(!hasChromium())('a person in a real browser, over https', { time
     await page.getByRole('button', { name: /Allow and sign in/ }).click()
     await page.waitForURL((url) => url.origin === identityProvider.issuer)
     // The attacker keeps the answer of the identity provider for somebody else, unused.
-    await browser?.context.clearCookies({ name: '__Host-mcp-browser' })
+    await browser?.context.clearCookies({ name: /^__Host-mcp-browser-/ })
     await page.getByLabel('Name').fill(alice.name)
     await page.getByLabel('Password').fill(alice.password)
     await page.getByRole('button', { name: /^Sign in$/ }).click()

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { readHidden, signIn } from '../../demo/browser.ts'
 import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
 import * as broker from '../support/broker-browser.ts'
+import { createTab } from '../support/broker-browser.ts'
 import {
   type Browser,
   createBrowser,
@@ -30,23 +31,16 @@ beforeAll(async () => {
 })
 afterAll(() => stage?.close())
 
+/** The one cookie whose name begins so. */
+function findCookie({ cookies }: Browser, prefix: string): readonly [name: string, value: string] {
+  const [found, ...more] = [...cookies].filter(([name]) => name.startsWith(prefix))
+  if (found === undefined || more.length > 0) throw new Error(`not one cookie ${prefix}`)
+  return found
+}
+
 const comeBack = (browser: Browser, client = web, user = alice) =>
   broker.comeBack(browser, createRequest(origin, client).url, user)
 const signInBrowser = (client = web, user = alice) => broker.signInBrowser(createRequest(origin, client).url, user)
-
-/** A tab of a browser: cookies with a path of their own are its own here, the others are those of all tabs. */
-function createTab(shared: Map<string, string>): Browser {
-  const tab = createBrowser()
-  return {
-    ...tab,
-    async open(...given) {
-      for (const [name, value] of shared) tab.cookies.set(name, value)
-      const response = await tab.open(...given)
-      for (const [name, value] of tab.cookies) if (/^mcp-(?:browser|session)/.test(name)) shared.set(name, value)
-      return response
-    },
-  }
-}
 
 describe('the consent page', () => {
   it('comes before the identity provider, for a client that has never been seen, also in a browser that is signed in (confused deputy; RFC 6749 §10.2)', async () => {
@@ -236,8 +230,8 @@ describe('the form of the consent page', () => {
     // Somebody who plants their own sign-in in another browser knows its token, but not the secret of that browser.
     const victim = createBrowser()
     await openConsentPage(victim, createRequest(origin, web).url)
-    for (const [name, value] of mine.cookies) if (name !== 'mcp-browser') victim.cookies.set(name, value)
-    expect(victim.cookies.get('mcp-browser')).not.toBe(mine.cookies.get('mcp-browser'))
+    for (const [name, value] of mine.cookies) if (!name.startsWith('mcp-page-')) victim.cookies.set(name, value)
+    expect(findCookie(victim, 'mcp-page-')).not.toEqual(findCookie(mine, 'mcp-page-'))
     expect((await sendConsent(victim, second)).status).toBe(403)
     expect((await sendConsent(mine, second)).status).toBe(200)
   })
@@ -245,8 +239,8 @@ describe('the form of the consent page', () => {
   it('is refused where the browser shows two secrets: one of them may be planted', async () => {
     const browser = createBrowser()
     const page = await openConsentPage(browser, createRequest(origin, web).url)
-    const secret = browser.cookies.get('mcp-browser') ?? ''
-    browser.cookies.set('mcp-browser', `${secret}; mcp-browser=${'A'.repeat(43)}`)
+    const [name, secret] = findCookie(browser, 'mcp-page-')
+    browser.cookies.set(name, `${secret}; ${name}=${'A'.repeat(52)}`)
     expect((await sendConsent(browser, page)).status).toBe(403)
   })
 
@@ -352,12 +346,14 @@ describe('the way back from the identity provider', () => {
     const resume = readRefresh(await (await mine.open(await comeBack(mine))).text())
     const victim = createBrowser()
     await openConsentPage(victim, createRequest(origin, web).url)
-    const ownSecret = victim.cookies.get('mcp-browser') ?? ''
-    for (const secret of [ownSecret, undefined, `${ownSecret}; mcp-browser=${mine.cookies.get('mcp-browser')}`]) {
+    await sendConsent(victim, await openConsentPage(victim, createRequest(origin, web).url))
+    const [, ownSecret] = findCookie(victim, 'mcp-browser-')
+    const [name, foreignSecret] = findCookie(mine, 'mcp-browser-')
+    for (const secret of [ownSecret, undefined, `${ownSecret}; ${name}=${foreignSecret}`]) {
       const planted = createBrowser()
       for (const [name, value] of mine.cookies) planted.cookies.set(name, value)
-      if (secret === undefined) planted.cookies.delete('mcp-browser')
-      else planted.cookies.set('mcp-browser', secret)
+      if (secret === undefined) planted.cookies.delete(name)
+      else planted.cookies.set(name, secret)
       const refused = await planted.open(resume)
       expect([refused.status, refused.headers.get('location')]).toEqual([403, null])
       expect(await refused.text()).toContain('not started here')

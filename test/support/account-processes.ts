@@ -57,6 +57,7 @@ export async function openAccountProcesses(): Promise<AccountProcesses> {
       resolveHost: undefined,
       grantSeconds: 3600,
       formerReach: { allowPrivateNetwork: true, ca: undefined, egress: DIRECT, ...reach },
+      listReserved: () => Promise.resolve([]),
       report: (event) => events.push(event),
       onIssue: (message) => issues.push(message),
     })

@@ -21,3 +21,30 @@ export async function signInBrowser(request: URL, user: User): Promise<Browser> 
   expect(end.headers.get('location')).toContain('code=')
   return browser
 }
+
+const OF_ALL_PATHS = /^([^=]+)=([^;]*).*; path=\/(?:;|$)/i
+
+/**
+ * A tab of a browser. Cookies with a path of their own, as each sign-in has, stay in the tab.
+ *
+ * @param shared - cookies of all tabs
+ */
+export function createTab(shared: Map<string, string>): Browser {
+  const tab = createBrowser()
+  return {
+    ...tab,
+    async open(...given) {
+      for (const [name, value] of shared) tab.cookies.set(name, value)
+      const response = await tab.open(...given)
+      for (const cookie of response.headers.getSetCookie()) {
+        const [, name, value] = OF_ALL_PATHS.exec(cookie) ?? []
+        if (name === undefined) continue
+        tab.cookies.delete(name)
+        if (value === '' || value === undefined) shared.delete(name)
+        else shared.set(name, value)
+      }
+      for (const name of shared.keys()) tab.cookies.delete(name)
+      return response
+    },
+  }
+}

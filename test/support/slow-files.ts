@@ -16,6 +16,7 @@ export const slowFiles: readonly string[] = [
   'test/broker/identity-kinds.test.ts',
   'test/broker/identity-provider-faults.test.ts',
   'test/broker/identity-provider.test.ts',
+  'test/broker/parallel-sign-ins.test.ts',
   'test/broker/store-commands.test.ts',
   'test/broker/store-frozen.test.ts',
   'test/broker/two-processes.test.ts',

@@ -57,6 +57,8 @@ export function createAsgardeoIdentityProvider(options: AsgardeoOptions): Asgard
     refresh: (user, keep) => guard(() => refresh(session, user, keep)),
     confirm: (user) => guard(() => confirm(session, user)),
     revoke: (user) => guard(async () => openProvider(session, await findApplication(session, user)).revoke(user)),
+    // Whatever its applications, they are at its own address.
+    listEndpoints: () => Promise.resolve([options.plan.asgardeo.base]),
     warm() {
       if (options.plan.asgardeo.registration === 'application') keepTrying(session, tasks)
       keepSweeping(session, tasks)

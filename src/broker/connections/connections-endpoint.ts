@@ -101,24 +101,27 @@ async function takeForm(
 ): Promise<URLSearchParams | undefined> {
   const form = await readForm(incoming.request)
   const token = form?.get('form_token') ?? ''
-  if (
-    form !== undefined &&
-    isSameText(token, createToken(visitor, path, options)) &&
-    isFromOwnPage(incoming.request, options.origin)
-  )
-    return form
+  const isShown = listTokens(visitor, path, options).some((one) => isSameText(token, one))
+  if (form !== undefined && isShown && isFromOwnPage(incoming.request, options.origin)) return form
   sendError(incoming, SIGN_IN_ERRORS.form, 'the form was not sent by a page that was shown to this user in this browser', options)
   return undefined
 }
 
-function createToken({ secret, user }: Visitor, path: string, { browserCookie }: ConnectionsOptions): string {
-  return browserCookie.createFormToken(secret, JSON.stringify(['connections', path, user.subject]))
+/** Those of the pages that the visitor has in tabs; new pages get the first one. */
+function listTokens(
+  { secrets, user }: Visitor,
+  path: string,
+  { browserCookie }: ConnectionsOptions,
+): readonly [string, ...string[]] {
+  const format = (secret: string) => browserCookie.createFormToken(secret, JSON.stringify(['connections', path, user.subject]))
+  const [newest, ...others] = secrets
+  return [format(newest), ...others.map(format)]
 }
 
 async function sendList(incoming: EndpointRequest, visitor: Visitor, options: ConnectionsOptions): Promise<void> {
   const { accounts } = options.connecting
   const listed = await Promise.all(accounts.servers.map((server) => describeAccount(server, visitor, options)))
-  const formToken = createToken(visitor, CONNECTIONS_PATH, options)
+  const formToken = listTokens(visitor, CONNECTIONS_PATH, options)[0]
   const shown = { signedInAs: nameUser(visitor.user), formToken, anotherUrl: `${CONNECTIONS_PATH}${SWITCH}` }
   sendPage(incoming, 200, renderConnections(listed, shown), options)
 }
@@ -147,7 +150,7 @@ async function sendQuestion(
       host: await account.findHost(),
       clientName: clientId === undefined ? undefined : await options.findClientName(clientId),
       signedInAs: nameUser(visitor.user),
-      formToken: createToken(visitor, incoming.path, options),
+      formToken: listTokens(visitor, incoming.path, options)[0],
     })
     sendPage(incoming, 200, page, options)
   } catch (error) {
@@ -165,14 +168,14 @@ interface Beginning {
 /** @returns where the user goes; undefined where the request has been answered */
 async function begin(
   incoming: EndpointRequest,
-  { account, visitor: { user, secret }, more }: Beginning,
+  { account, visitor: { user, secrets }, more }: Beginning,
   options: ConnectionsOptions,
 ): Promise<URL | undefined> {
   const { subject } = user
   const { away, awayMs } = options.connecting
   try {
     const terms = { more, away, expiresAt: options.clock.wall() + awayMs }
-    return await beginAway(account, { subject, browser: secret, signIn: undefined }, terms)
+    return await beginAway(account, { subject, browser: secrets[0], signIn: undefined }, terms)
   } catch (error) {
     reportAccountError(error, { subject, server: account.plan.server }, options)
     sendFailure(incoming, error, options)

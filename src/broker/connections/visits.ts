@@ -5,7 +5,13 @@ import { explainDenial, mayUserSignIn } from '../identity-provider/access-rules.
 import { createPendingSignIn } from '../identity-provider/sign-in.ts'
 import type { PendingSignIn, SignedInUser } from '../identity-provider/signed-in-user.ts'
 import { renderGoOnPage } from '../pages/page.ts'
-import { createSecret, createSecretCookie, type SecretCookie } from '../pages/secret-cookie.ts'
+import {
+  createCookieId,
+  createSecret,
+  createSecretCookies,
+  type NamedSecret,
+  type SecretCookies,
+} from '../pages/secret-cookies.ts'
 import { findSignInError, SIGN_IN_ERRORS, SIGN_IN_MINUTES } from '../pages/sign-in-errors.ts'
 import type { Visitor } from '../sign-in/away-account.ts'
 import { sendPage, sendSignInError } from '../sign-in/sign-in-result.ts'
@@ -14,9 +20,9 @@ import type { PartsOfVisits } from './visit-parts.ts'
 
 /** Who is at our own pages, which no client leads to: users sign in with the identity provider first. */
 export interface Visits {
-  /** Undefined where it is not known. */
+  /** Undefined where it is not known, or would be two users. */
   find(incoming: EndpointRequest): Promise<Visitor | undefined>
-  /** Ends the visit of any other user than this one in a browser. */
+  /** Ends the visits of all other users than this one in a browser. */
   endOther(incoming: EndpointRequest, subject: string): Promise<void>
   /** Sends a user to the identity provider, to come back to the path; to choose another account there, if that is the wish. */
   signIn(incoming: EndpointRequest, path: string, wish: { readonly asSomebodyElse: boolean }): Promise<void>
@@ -37,35 +43,35 @@ interface AwayVisitor extends PendingSignIn {
 
 interface Collections {
   readonly away: EncryptedCollection<AwayVisitor>
-  /** By the secret of the visit: the cookie is one that no other site can set (`__Host-`). */
+  /** By the secret of the visit: the cookies are ones that no other site can set (`__Host-`). */
   readonly visitors: EncryptedCollection<{ readonly subject: string }>
   /** Never a secret that the browser has had before its user signed in: others may know that (session fixation). */
-  readonly visitCookie: SecretCookie
+  readonly visitCookies: SecretCookies
 }
 
 /** For how long pages of ours take a browser for that of a user, and how long a user may take at the identity provider. */
 const VISIT_MS = SIGN_IN_MINUTES * 60_000
 
 export function createVisits(parts: PartsOfVisits): Visits {
-  const { store, encryption, accounts, origin } = parts
+  const { store, encryption, accounts, origin, clock } = parts
   const collections: Collections = {
     away: createEncryptedCollection(store, encryption, 'AwayVisitor', hashId),
     visitors: createEncryptedCollection(store, encryption, 'Visitor', hashId),
-    visitCookie: createSecretCookie('mcp-visit', origin.startsWith('https:'), VISIT_MS / 1000),
+    visitCookies: createSecretCookies({
+      plainName: 'mcp-visit',
+      isSecure: origin.startsWith('https:'),
+      seconds: VISIT_MS / 1000,
+      clock,
+    }),
   }
   return {
-    async find({ request }) {
-      const [secret] = collections.visitCookie.list(request)
-      if (secret === undefined) return undefined
-      const visitor = await collections.visitors.find(secret)
-      const user = visitor && (await accounts.find(visitor.subject))
-      return user && { user, secret }
+    async find(incoming) {
+      const [visit, ...others] = await listVisits(incoming, collections)
+      if (visit === undefined || others.some(({ subject }) => subject !== visit.subject)) return undefined
+      const user = await accounts.find(visit.subject)
+      return user && { user, secrets: [visit.secret, ...others.map(({ secret }) => secret)] }
     },
-    async endOther({ request }, subject) {
-      const [secret] = collections.visitCookie.list(request)
-      const visitor = secret === undefined ? undefined : await collections.visitors.find(secret)
-      if (secret !== undefined && visitor !== undefined && visitor.subject !== subject) await collections.visitors.take(secret)
-    },
+    endOther: (incoming, subject) => endOther(incoming, subject, collections),
     signIn: (incoming, path, wish) => sendAway(incoming, { path, ...wish }, parts, collections),
     async finish(incoming, answer) {
       const away = await collections.away.find(answer.get('state') ?? '')
@@ -86,8 +92,8 @@ async function sendAway(
   if (authorizations.count(incoming.address) !== undefined)
     return sendSignInError(incoming, SIGN_IN_ERRORS.busy, 'too many visits from this address', parts)
   try {
-    const browser = browserCookie.renew(incoming.request, incoming.response)
     const pending = createPendingSignIn(clock.wall(), undefined)
+    const browser = browserCookie.renew(incoming, pending.state)
     const url = await identityProvider.createAuthorizationUrl(pending, { asSomebodyElse })
     await away.put(pending.state, { ...pending, path, browser }, { expiresAt: clock.wall() + VISIT_MS })
     sendPage(incoming, 200, renderGoOnPage(`Continue to ${plan.name}`, url.href), parts)
@@ -111,7 +117,7 @@ async function finish(
   try {
     const user = await identityProvider.finishSignIn(answer, away)
     if (!(await admit(incoming, user, parts))) return
-    browserCookie.renew(incoming.request, incoming.response, user.subject)
+    browserCookie.renew(incoming, away.state, user.subject)
     await beginVisit(incoming, user, parts, collections)
     incoming.response.writeHead(303, { location: away.path, 'cache-control': 'no-store', 'content-length': 0 }).end()
   } catch (error) {
@@ -119,17 +125,40 @@ async function finish(
   }
 }
 
-/** In the place of the visit before, of the same user or another one. */
+/** Beside those that go on in other tabs, but in the place of those of other users. */
 async function beginVisit(
-  { request, response }: EndpointRequest,
+  incoming: EndpointRequest,
   { subject }: SignedInUser,
   { clock }: PartsOfVisits,
-  { visitors, visitCookie }: Collections,
+  collections: Collections,
 ): Promise<void> {
-  const secret = createSecret()
-  await Promise.all(visitCookie.list(request).map((before) => visitors.take(before)))
+  const { visitors, visitCookies } = collections
+  await endOther(incoming, subject, collections)
+  const [id, secret] = [createCookieId(), createSecret()]
   await visitors.put(secret, { subject }, { expiresAt: clock.wall() + VISIT_MS, groups: [groupOfAccount(subject)] })
-  visitCookie.set(response, [secret])
+  visitCookies.set(incoming, { id, secret })
+}
+
+async function endOther(incoming: EndpointRequest, subject: string, collections: Collections): Promise<void> {
+  const others = (await listVisits(incoming, collections)).filter((visit) => visit.subject !== subject)
+  await Promise.all(others.map(({ secret }) => collections.visitors.take(secret)))
+  for (const { id } of others) collections.visitCookies.remove(incoming.response, id)
+}
+
+interface VisitSecret extends NamedSecret {
+  readonly subject: string
+}
+
+/** The visits of a browser, the newest first. */
+async function listVisits(
+  { request }: EndpointRequest,
+  { visitors, visitCookies }: Collections,
+): Promise<readonly VisitSecret[]> {
+  const found = visitCookies.list(request).map(async (named) => {
+    const visitor = await visitors.find(named.secret)
+    return visitor === undefined ? [] : [{ ...named, subject: visitor.subject }]
+  })
+  return (await Promise.all(found)).flat()
 }
 
 /** Whatever the identity provider says of the user holds for everything that the user has here. */

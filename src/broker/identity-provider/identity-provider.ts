@@ -1,3 +1,4 @@
+import type * as oauth from 'oauth4webapi'
 import { type Clock, systemClock } from '../../core/clock.ts'
 import type { IdentityProviderPlan } from '../../core/plan/identity-provider-plan.ts'
 import type { SafeFetch } from '../../oauth/safe-fetch.ts'
@@ -34,6 +35,8 @@ export interface IdentityProvider {
   confirm(user: SignedInUser): Promise<SignedInUser | undefined>
   /** Has the user's tokens revoked where there is an endpoint for that. */
   revoke(user: SignedInUser): Promise<RevokedAtProvider>
+  /** URLs of its authorization and token endpoints, which may be on other hosts than its issuer. */
+  listEndpoints(): Promise<readonly string[]>
 }
 
 export interface IdentityProviderOptions {
@@ -76,7 +79,12 @@ export function createIdentityProvider({
     refresh: (user, keep) => guard(() => refresh(limit(session, timeoutMs), user, keep)),
     confirm: (user) => guard(() => confirmUser(limit(session, timeoutMs), user)),
     revoke: (user) => guard(() => revoke(limit(session, timeoutMs), user)),
+    listEndpoints: () => guard(async () => listEndpoints(await session.protocol.findMetadata())),
   }
+}
+
+function listEndpoints(metadata: oauth.AuthorizationServer): readonly string[] {
+  return [metadata.authorization_endpoint, metadata.token_endpoint].filter((url) => url !== undefined)
 }
 
 /** A provider whose endpoints the configuration names speaks plain OAuth; every other one speaks OpenID Connect. */

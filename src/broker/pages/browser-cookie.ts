@@ -1,12 +1,14 @@
 import { createHmac, hash, timingSafeEqual } from 'node:crypto'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage } from 'node:http'
+import type { Clock } from '../../core/clock.ts'
 import { hashId } from '../../core/hash-id.ts'
-import { createSecret, createSecretCookie } from './secret-cookie.ts'
+import { createCookieId, createSecret, createSecretCookies, type Exchange, type SecretCookies } from './secret-cookies.ts'
+import { SIGN_IN_MINUTES } from './sign-in-errors.ts'
 
 /**
- * Tells one browser from another for as long as it is open, so that what begins in one cannot end in another. It says nothing of who is
- * signed in. Each sign-in begins with a new secret, since a former user of the browser may know those of before (session fixation); the
- * last of those stay beside it, for what goes on in other tabs.
+ * Tells one browser from another, so that what begins in one cannot end in another. It says nothing of who is signed in. Each sign-in has
+ * a cookie of its own, since several go on at the same time, and each of its steps a new secret, since a former user of the browser may
+ * know those of before (session fixation).
  */
 export interface BrowserCookie {
   /** Whether the browser has this secret. */
@@ -15,14 +17,15 @@ export interface BrowserCookie {
   hasOf(request: IncomingMessage, secret: string, subject: string): boolean
   /** As {@link has}, for the digest of a secret (`hashId`). */
   hasDigest(request: IncomingMessage, digest: string): boolean
-  /** The newest secret of the browser, a new one unless it has one. */
-  findOrSet(request: IncomingMessage, response: ServerResponse): string
+  /** A secret of the browser for the forms of pages, a new one unless it has one. */
+  findOrSet(exchange: Exchange): string
   /**
-   * A new secret of the browser, beside those of before. Once for each response.
+   * Gives a sign-in a new secret in the place of the one that it had.
    *
+   * @param signIn - names it: the same with each step
    * @param subject - who has signed in; undefined where a sign-in only begins
    */
-  renew(request: IncomingMessage, response: ServerResponse, subject?: string): string
+  renew(exchange: Exchange, signIn: string, subject?: string): string
   /** A value for a form that only a page of ours, shown to this browser for this purpose, can hold. */
   createFormToken(secret: string, purpose: string): string
   /** Whether a form has a token that was made with one of the browser's secrets. */
@@ -36,41 +39,55 @@ export interface BrowserCookie {
 const CHANCE = 22
 const CODE = 20
 const OF_USER = '-'
+/** Of the name of a cookie: enough that two sign-ins of one browser don't have the same. */
+const ID = 8
 
 /** @param key - for form tokens, and for what tells the users of secrets apart */
-export function createBrowserCookie(isSecure: boolean, key: string): BrowserCookie {
-  const cookie = createSecretCookie('mcp-browser', isSecure)
+export function createBrowserCookie(isSecure: boolean, key: string, clock: Clock): BrowserCookie {
+  // A page may be open for long; a sign-in is not.
+  const pages = createSecretCookies({ plainName: 'mcp-page', isSecure, seconds: undefined, clock })
+  const signIns = createSecretCookies({ plainName: 'mcp-browser', isSecure, seconds: SIGN_IN_MINUTES * 60, clock })
   const createFormToken = (secret: string, purpose: string): string =>
     createHmac('sha256', key)
       .update(JSON.stringify([secret, purpose]))
       .digest('base64url')
-  /** The secret of a user that has this chance: the first characters of a secret. */
-  const formatOfUser = (secret: string, subject: string): string => {
-    const chance = secret.slice(0, CHANCE)
-    const code = createHmac('sha256', key).update(JSON.stringify([chance, 'user', subject]))
-    return `${chance}${code.digest('base64url').slice(0, CODE)}${OF_USER}`
-  }
-  const isOfOther = (secret: string, subject: string): boolean =>
-    secret.endsWith(OF_USER) && !isSameText(secret, formatOfUser(secret, subject))
-  const renew = (request: IncomingMessage, response: ServerResponse, subject?: string): string => {
-    const secret = subject === undefined ? createSecret() : formatOfUser(createSecret(), subject)
-    cookie.set(response, [secret, ...cookie.list(request)])
-    return secret
-  }
+  const listSecrets = (cookies: SecretCookies, request: IncomingMessage) => cookies.list(request).map(({ secret }) => secret)
   return {
-    has: (request, secret) => cookie.list(request).some((one) => isSameText(one, secret)),
+    has: (request, secret) => listSecrets(signIns, request).some((one) => isSameText(one, secret)),
     hasOf(request, secret, subject) {
-      const secrets = cookie.list(request)
-      const index = secrets.findIndex((one) => isSameText(one, secret))
-      return index !== -1 && !secrets.slice(0, index).some((newer) => isOfOther(newer, subject))
+      const secrets = signIns.list(request)
+      const found = secrets.find((one) => isSameText(one.secret, secret))
+      return found !== undefined && !secrets.some((one) => one.at >= found.at && isOfOther(one.secret, subject, key))
     },
-    hasDigest: (request, digest) => cookie.list(request).some((one) => isSameText(hashId(one), digest)),
-    findOrSet: (request, response) => cookie.list(request)[0] ?? renew(request, response),
-    renew,
+    hasDigest: (request, digest) => listSecrets(signIns, request).some((one) => isSameText(hashId(one), digest)),
+    findOrSet(exchange) {
+      const [known] = listSecrets(pages, exchange.request)
+      if (known !== undefined) return known
+      const secret = createSecret()
+      pages.set(exchange, { id: createCookieId(), secret })
+      return secret
+    },
+    renew(exchange, signIn, subject) {
+      const id = hashId(signIn).slice(0, ID)
+      const secret = subject === undefined ? createSecret() : formatOfUser(createSecret(), subject, key)
+      signIns.set(exchange, { id, secret })
+      return secret
+    },
     createFormToken,
     isOwnForm: (request, purpose, token) =>
-      cookie.list(request).some((secret) => isSameText(createFormToken(secret, purpose), token)),
+      listSecrets(pages, request).some((secret) => isSameText(createFormToken(secret, purpose), token)),
   }
+}
+
+/** The secret of a user that has this chance: the first characters of a secret. */
+function formatOfUser(secret: string, subject: string, key: string): string {
+  const chance = secret.slice(0, CHANCE)
+  const code = createHmac('sha256', key).update(JSON.stringify([chance, 'user', subject]))
+  return `${chance}${code.digest('base64url').slice(0, CODE)}${OF_USER}`
+}
+
+function isOfOther(secret: string, subject: string, key: string): boolean {
+  return secret.endsWith(OF_USER) && !isSameText(secret, formatOfUser(secret, subject, key))
 }
 
 /** Whether two texts are the same, in a time that doesn't tell where they differ. */

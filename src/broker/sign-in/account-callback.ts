@@ -44,7 +44,7 @@ async function findMistake(
   if (!incoming.path.endsWith(`/${away.meeting}`))
     return 'the response came from another authorization server than the user was sent to'
   const isVisitor = (visitor: Visitor | undefined) =>
-    visitor?.user.subject === away.subject && isSameText(visitor.secret, away.browser)
+    visitor?.user.subject === away.subject && visitor.secrets.some((one) => isSameText(one, away.browser))
   const isSame =
     away.signIn === undefined
       ? isVisitor(await findVisitor(incoming))

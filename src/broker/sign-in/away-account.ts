@@ -17,8 +17,8 @@ export interface AwayAccount extends PendingConnection {
 /** A user at a page of ours. */
 export interface Visitor {
   readonly user: SignedInUser
-  /** Of the visit: the browser has got it when the user signed in. */
-  readonly secret: string
+  /** Of the visits, one for each time that the user has signed in, the newest first: the browser has got them then. */
+  readonly secrets: readonly [string, ...string[]]
 }
 
 /** What connecting accounts works with. */

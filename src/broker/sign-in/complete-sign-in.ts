@@ -60,7 +60,7 @@ async function sendToConnect(
   const { connecting, browserCookie, now } = options
   if (connecting === undefined) throw new Error('no MCP server has accounts of users')
   try {
-    const browser = browserCookie.renew(incoming.request, incoming.response, subject)
+    const browser = browserCookie.renew(incoming, interaction.uid, subject)
     const who = { subject, browser, signIn: { uid: interaction.uid, isNew } }
     const expiresAt = now() + connecting.awayMs
     const url = await beginAway(account, who, { more: [], expiresAt, away: connecting.away })

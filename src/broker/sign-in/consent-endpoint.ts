@@ -41,7 +41,7 @@ async function renderQuestion(
   const allowed = user === undefined ? resource.scopes : listUserScopes(user.claims, plan, resource.scopes)
   const describe = (name: string) => describeScope(name, scopeDescriptions)
   const asked = scopes.filter((scope) => resource.scopes.has(scope))
-  const secret = browserCookie.findOrSet(incoming.request, incoming.response)
+  const secret = browserCookie.findOrSet(incoming)
   return renderConsentPage({
     asking,
     server: { name: resource.name, url: resource.identifier },
@@ -119,7 +119,7 @@ async function sendAway(context: SignInContext, options: SignInOptions, asSomebo
   const pending = { ...createPendingSignIn(options.now(), readMaxAge(interaction)), asking }
   try {
     const url = await options.identityProvider.createAuthorizationUrl(pending, { asSomebodyElse })
-    const browser = options.browserCookie.renew(incoming.request, incoming.response)
+    const browser = options.browserCookie.renew(incoming, interaction.uid)
     const away = { ...pending, uid: interaction.uid, browser }
     await options.away.put(pending.state, away, { expiresAt: options.now() + AWAY_MS })
     // Not by a redirect: `form-action` would have to name every host that the identity provider sends users through.

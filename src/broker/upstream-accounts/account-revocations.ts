@@ -83,6 +83,7 @@ function openFormer({ formerReach, resolveHost, clock, ...options }: AccountRevo
     client: undefined,
     scopes: [],
     reservedOrigins: [],
+    listReserved: () => Promise.resolve([]),
     ...formerReach,
   }
   const clients = createAccountClients({ ...options, plan, fetch, clock })

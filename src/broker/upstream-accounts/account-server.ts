@@ -21,8 +21,10 @@ export interface AccountServer {
   readonly namesItself: boolean
 }
 
-/** What the configuration says of which one it may be. */
-export type PermittedServers = Pick<OwnAccountPlan, 'issuer' | 'reservedOrigins'>
+/** What the configuration and the identity provider say of which one it may be. */
+export interface PermittedServers extends Pick<OwnAccountPlan, 'issuer' | 'reservedOrigins'> {
+  readonly listReserved: () => Promise<readonly string[]>
+}
 
 /** Finds authorization servers by their issuer. */
 export interface AccountServers {
@@ -51,10 +53,12 @@ export function createAccountServers(fetch: SafeFetch, clock: Clock, permitted: 
   }
   return {
     async find(issuer) {
-      checkUnreserved(issuer, issuer, permitted)
+      if (permitted.issuer !== undefined) return findToRevoke(issuer)
+      const reserved = new Set([...permitted.reservedOrigins, ...(await listReserved(permitted))].map(readHost))
+      checkUnreserved(issuer, issuer, reserved)
       const server = await findToRevoke(issuer)
-      checkUnreserved(server.authorizationEndpoint, issuer, permitted)
-      checkUnreserved(server.tokenEndpoint, issuer, permitted)
+      checkUnreserved(server.authorizationEndpoint, issuer, reserved)
+      checkUnreserved(server.tokenEndpoint, issuer, reserved)
       return server
     },
     findToRevoke,
@@ -65,12 +69,21 @@ export function createAccountServers(fetch: SafeFetch, clock: Clock, permitted: 
  * Of what these issue, the MCP server could be meant by its word alone: who does not look at `resource` issues tokens for others, too. An
  * authorization server that has users go there under a name of its own would get the code.
  */
-function checkUnreserved(url: string, issuer: string, { issuer: permitted, reservedOrigins }: PermittedServers): void {
-  if (permitted !== undefined || !reservedOrigins.map(readHost).includes(readHost(url))) return
+function checkUnreserved(url: string, issuer: string, reserved: ReadonlySet<string>): void {
+  if (!reserved.has(readHost(url))) return
   const which = url === issuer ? '' : `, with an endpoint at ${quoteUntrusted(url)}`
   const message = `the MCP server names ${quoteUntrusted(issuer)}${which}, which users trust for something else`
   const remedy = `Write ${quoteUntrusted(issuer)} as \`credential.issuer\` if the MCP server may have tokens of it.`
   throw new AccountError('unusable', message, { remedy })
+}
+
+async function listReserved({ listReserved: list }: PermittedServers): Promise<readonly string[]> {
+  try {
+    return await list()
+  } catch (error) {
+    const message = `the endpoints of the identity provider are not known: ${error instanceof Error ? error.message : String(error)}`
+    throw new AccountError('unavailable', message, { cause: error })
+  }
 }
 
 /** With its port. A final dot makes no other host of it. */

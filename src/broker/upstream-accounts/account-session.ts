@@ -21,6 +21,8 @@ export interface AccountSessionOptions {
   readonly resolveHost: ResolveHost | undefined
   /** Seconds after which a user signs in anew. */
   readonly grantSeconds: number
+  /** URLs at hosts where users trust an authorization server for something else, as far as the configuration does not tell. */
+  readonly listReserved: () => Promise<readonly string[]>
   readonly report: OnEvent
   /** Called with problems to log; the text holds no secrets. */
   readonly onIssue: (message: string) => void
@@ -40,14 +42,14 @@ export interface AccountSession extends AccountSessionOptions {
 }
 
 export function openAccountSession(plan: OwnAccountPlan, options: AccountSessionOptions): AccountSession {
-  const { origin, store, encryption, clock, resolveHost } = options
+  const { origin, store, encryption, clock, resolveHost, listReserved } = options
   const { fetch, serverFetch, close } = openAccountFetch(plan, resolveHost)
   const clients = createAccountClients({ plan, origin, fetch: serverFetch, store, encryption, clock })
   return {
     ...options,
     plan,
     fetch,
-    servers: createAccountServers(serverFetch, clock, plan),
+    servers: createAccountServers(serverFetch, clock, { ...plan, listReserved }),
     clients,
     tokens: createAccountTokenEndpoint(serverFetch, clients, clock),
     connections: openConnections(store, encryption),

@@ -23,6 +23,7 @@ let inside: ScriptedAccount
 let accounts: UpstreamAccounts
 let store: Store
 beforeEach(async () => {
+  listReserved = () => Promise.resolve([])
   ;[saas, inside] = await Promise.all([startScriptedAccount(), startScriptedAccount()])
 })
 afterEach(async () => {
@@ -39,6 +40,8 @@ const resolveHost: ResolveHost = (hostname, _options, callback) => {
   )
 }
 
+let listReserved: () => Promise<readonly string[]>
+
 function begin(changes: Partial<OwnAccountPlan> = {}, origin = 'http://localhost:1', resolver = resolveHost) {
   const plan = { ...createAccountPlan(saas.url), ...changes }
   const clock = createFakeClock()
@@ -51,6 +54,7 @@ function begin(changes: Partial<OwnAccountPlan> = {}, origin = 'http://localhost
     resolveHost: plan.upstreamUrl === saas.url ? undefined : resolver,
     grantSeconds: 3600,
     formerReach: { allowPrivateNetwork: false, ca: undefined, egress: DIRECT },
+    listReserved,
     report: () => {},
     onIssue: () => {},
   })
@@ -200,11 +204,18 @@ describe('an authorization server that users trust for something else', () => {
     })
   })
 
+  it('is not found out where the identity provider cannot be asked which hosts it has', async () => {
+    listReserved = () => Promise.reject(new Error('no answer'))
+    await expect(begin()).rejects.toMatchObject({ kind: 'unavailable', message: expect.stringContaining('no answer') })
+    expect(saas.asked.map(({ path }) => path)).not.toContain(SERVER_METADATA)
+  })
+
   it('is where users connect accounts if the configuration names the issuer', async () => {
     const reserved = [...reservedOrigins, saas.origin]
     saas.script(SERVER_METADATA, () =>
       describeServer(saas.origin, { authorization_endpoint: 'https://idp.example.com/authorize' }),
     )
+    listReserved = () => Promise.reject(new Error('no answer'))
     const { url } = await begin({ reservedOrigins: reserved, issuer: saas.origin })
     expect(url.host).toBe('idp.example.com')
   })

@@ -77,7 +77,7 @@ function checkOwnAccount(
     report([...place, 'sse'], { reason: 'is not supported with `own_account`', fix: 'Remove it, or choose another credential.' })
   if (server.upstream?.socket !== undefined)
     report([...place, 'upstream', 'socket'], {
-      reason: 'is not supported with `own_account`',
+      reason: 'is not supported with `own_account`: authorization servers issue tokens for URLs, and there is none',
       fix: 'Reach the MCP server by its URL.',
     })
   if (credential.client_id === undefined && (credential.client_secret ?? credential.private_key) !== undefined)

@@ -1,0 +1,109 @@
+import { randomBytes } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Clock } from '../../core/clock.ts'
+
+export interface NamedSecret {
+  /** What the cookie is for: a name without meaning, of letters, digits, `-` and `_`. */
+  readonly id: string
+  readonly secret: string
+}
+
+interface DatedSecret extends NamedSecret {
+  /** When it was set, in milliseconds since the epoch: two that were set at the same time have the same. */
+  readonly at: number
+}
+
+/**
+ * Cookies with secrets that tell a browser, of which no other site can set one. Each has a name of its own: with one cookie for all, the
+ * answers to requests of the same moment would undo each other's change.
+ */
+export interface SecretCookies {
+  /** The secrets of the browser, the newest first. */
+  list(request: IncomingMessage): readonly DatedSecret[]
+  /** Sets a secret, in the place of the one before of that id, and removes the oldest of those that are too many. */
+  set(exchange: Exchange, named: NamedSecret): void
+  remove(response: ServerResponse, id: string): void
+}
+
+export interface Exchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+}
+
+export interface SecretCookiesOptions {
+  /** What the names of the cookies begin with. */
+  readonly plainName: string
+  /** Whether browsers reach us by https; without it (on this machine alone) the cookies can't have the `__Host-` prefix. */
+  readonly isSecure: boolean
+  /** How long a browser keeps one, in seconds; undefined for as long as it is open. */
+  readonly seconds: number | undefined
+  readonly clock: Clock
+}
+
+/** Of one browser and name. They are sent with each of its requests, some 90 bytes each. */
+const MAX_SECRETS = 16
+/** When it was set, in milliseconds of base 36, and the secret. */
+const VALUE = /^([0-9a-z]{9})([\w-]{43})$/
+const ID = /^[\w-]{1,16}$/
+/** How far a cookie may be ahead of our clock: what is further was not set by us. */
+const MAX_AHEAD_MS = 60 * 60_000
+
+export function createSecretCookies({ plainName, isSecure, seconds, clock }: SecretCookiesOptions): SecretCookies {
+  const prefix = `${isSecure ? '__Host-' : ''}${plainName}-`
+  const send = (response: ServerResponse, id: string, value: string, age: number | undefined): void => {
+    const end = age === undefined ? '' : `; Max-Age=${age}`
+    const rest = `Path=/${end}; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`
+    response.appendHeader('set-cookie', `${prefix}${id}=${value}; ${rest}`)
+  }
+  const remove = (response: ServerResponse, id: string): void => send(response, id, '', 0)
+  const listAll = (request: IncomingMessage) => listTrusted(request, prefix, clock.wall() + MAX_AHEAD_MS)
+  return {
+    list: (request) => listAll(request).slice(0, MAX_SECRETS),
+    set({ request, response }, { id, secret }) {
+      const known = listAll(request)
+      const others = known.filter((other) => other.id !== id)
+      for (const { id: oldest } of others.slice(MAX_SECRETS - 1)) remove(response, oldest)
+      // Later than all others of the browser, also where another process has set them by another clock.
+      const at = Math.max(clock.wall(), 1 + (known[0]?.at ?? 0))
+      send(response, id, `${at.toString(36).padStart(9, '0')}${secret}`, seconds)
+    },
+    remove,
+  }
+}
+
+/** The newest first. */
+function listTrusted(request: IncomingMessage, prefix: string, latest: number): readonly DatedSecret[] {
+  const own = listCookies(request).filter(({ name }) => name.startsWith(prefix))
+  const names = own.map(({ name }) => name)
+  // Of several cookies of one name none can be trusted: a sibling site may have set one of them.
+  const repeated = new Set(names.toSorted().filter((name, index, sorted) => name === sorted[index + 1]))
+  return own
+    .filter(({ name }) => !repeated.has(name))
+    .flatMap(({ name, value }) => {
+      const [, at = '', secret = ''] = VALUE.exec(value) ?? []
+      const named = { id: name.slice(prefix.length), at: Number.parseInt(at, 36), secret }
+      return ID.test(named.id) && named.at <= latest ? [named] : []
+    })
+    .toSorted((one, other) => other.at - one.at)
+}
+
+/** For a cookie that is named after nothing. */
+export function createCookieId(): string {
+  return randomBytes(6).toString('base64url')
+}
+
+export function createSecret(): string {
+  return randomBytes(32).toString('base64url')
+}
+
+/** The values of all cookies of a name. */
+export function readCookies(request: IncomingMessage, name: string): string[] {
+  return listCookies(request).flatMap((cookie) => (cookie.name === name ? [cookie.value] : []))
+}
+
+function listCookies({ headers }: IncomingMessage): { readonly name: string; readonly value: string }[] {
+  return (headers.cookie ?? '').split(';').flatMap((pair) => {
+    const [, name, value] = /^\s*([^=]*)=(.*?)\s*$/s.exec(pair) ?? []
+    return name === undefined || value === undefined ? [] : [{ name, value }]
+  })
+}
