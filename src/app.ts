@@ -94,6 +94,7 @@ function startCollecting({ clock, openRequests }: Foundation): CancelTimer {
   return collectAtRest({
     clock,
     countEnded: () => openRequests.removed,
+    countOpen: () => openRequests.size,
     measureUtilization: createUtilization(),
     collect: collectGarbage,
   })

@@ -2,7 +2,10 @@ import { ConfigError } from '../config/problem/problem.ts'
 import { readVersion } from '../core/version.ts'
 import { AdminError } from './admin-client.ts'
 import { type Arguments, parseArguments } from './arguments.ts'
+import { printCheck, printErrors, printMigration, printSchema } from './commands.ts'
+import { runDoctor } from './doctor.ts'
 import { formatCommandHelp, formatHelp } from './help.ts'
+import { runInit } from './init/init.ts'
 import { printProblems } from './problem-lines.ts'
 import { runReload } from './reload.ts'
 import { serve } from './serve.ts'
@@ -43,21 +46,21 @@ async function runCommand(args: Arguments, environment: Environment, terminal: T
       terminal.print(readVersion())
       return 0
     case 'schema':
-      ;(await import('./commands.ts')).printSchema(terminal)
+      printSchema(terminal)
       return 0
     case 'errors':
-      ;(await import('./commands.ts')).printErrors(terminal)
+      printErrors(terminal)
       return 0
     case 'migrate':
-      ;(await import('./commands.ts')).printMigration(args.file ?? '', terminal)
+      printMigration(args.file ?? '', terminal)
       return 0
     case 'check':
-      ;(await import('./commands.ts')).printCheck(chooseSource(args, environment), terminal)
+      printCheck(chooseSource(args, environment), terminal)
       return 0
     case 'init':
-      return (await import('./init/init.ts')).runInit(args, environment.env, terminal)
+      return runInit(args, environment.env, terminal)
     case 'doctor':
-      return (await import('./doctor.ts')).runDoctor(args, chooseSource(args, environment), terminal)
+      return runDoctor(args, chooseSource(args, environment), terminal)
     case 'explain':
       return (await import('./explain.ts')).runExplain(args, chooseSource(args, environment), terminal)
     case 'rules':

@@ -5,10 +5,11 @@ import { collectAtRest } from './collect-at-rest.ts'
 
 function watch() {
   const clock = createFakeClock()
-  const state = { ended: 0, utilization: 0, collections: [] as Extent[] }
+  const state = { ended: 0, open: 0, utilization: 0, collections: [] as Extent[] }
   const stop = collectAtRest({
     clock,
     countEnded: () => state.ended,
+    countOpen: () => state.open,
     measureUtilization: () => state.utilization,
     collect: (extent) => {
       state.collections.push(extent)
@@ -39,6 +40,15 @@ describe('a process at rest', () => {
     state.ended = 500
     pass()
     expect(state.collections).toEqual(['compacting', 'compacting'])
+  })
+
+  it('moves nothing while more streams are open than have ended', () => {
+    const { state, pass } = watch()
+    Object.assign(state, { ended: 250, open: 250 })
+    pass()
+    Object.assign(state, { ended: 501, open: 250 })
+    pass()
+    expect(state.collections).toEqual(['major', 'compacting'])
   })
 
   it('waits until it has little to do', () => {

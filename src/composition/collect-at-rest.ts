@@ -11,6 +11,8 @@ export interface RestOptions {
   readonly clock: Clock
   /** How many streams, and calls that took long, have ended since the start. */
   countEnded(): number
+  /** How many of them are open. */
+  countOpen(): number
   /** The share of the time since the last call in which the process did something. */
   measureUtilization(): number
   collect(extent: Extent): void
@@ -19,9 +21,10 @@ export interface RestOptions {
 /**
  * Collects garbage at once, since what a start leaves would lie among what the first calls need, then when there is little to do after the
  * start, or after many streams have ended. V8 collects when something is allocated; a process at rest would keep what thousands of streams
- * have left for as long as it rests. At rest there is time to move what is left together: little of it on many pages keeps them all.
+ * have left for as long as it rests. At rest there is time to move what is left together: little of it on many pages keeps them all. Where more streams are
+ * open than have ended, that would take long and free little.
  */
-export function collectAtRest({ clock, countEnded, measureUtilization, collect }: RestOptions): CancelTimer {
+export function collectAtRest({ clock, countEnded, countOpen, measureUtilization, collect }: RestOptions): CancelTimer {
   collect('major')
   // What was loaded since then is worth a pause, too.
   let collectedAt = Number.NEGATIVE_INFINITY
@@ -29,8 +32,9 @@ export function collectAtRest({ clock, countEnded, measureUtilization, collect }
     const utilization = measureUtilization()
     const ended = countEnded()
     if (ended - collectedAt < MIN_ENDED || utilization > MAX_UTILIZATION) return
+    const extent = ended - collectedAt > countOpen() ? 'compacting' : 'major'
     collectedAt = ended
-    collect('compacting')
+    collect(extent)
   })
 }
 
