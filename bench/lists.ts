@@ -1,26 +1,32 @@
-import { createHeldMemory } from '../src/core/held-memory.ts'
+import { pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
 import type { Reply } from '../src/core/reply.ts'
-import { AnswerFilter } from '../src/mcp/list-filter/answer-filter.ts'
-import { createPolicy } from '../src/policy/policy.ts'
 import { accessOf, createPolicyPlan, createPrincipal } from '../test/support/policies.ts'
 import { someFacts } from '../test/support/request-facts.ts'
+import { median, quantile } from './statistics.ts'
+import { formatTable } from './table.ts'
 
-/** What filtering one answer costs: microseconds, the median of many. The aim for a list of 100 tools is 150. */
+/**
+ * What filtering one answer costs: microseconds of processor time. The aim for a list of 100 tools is 150. `--against FOLDER` measures
+ * another checkout in turns with this one, and says what it takes beside it.
+ */
 
-const policy = createPolicy(
-  createPolicyPlan({
-    ...accessOf({ groups: ['support'], tools: ['tool_1*', 'tool_*5'] }, { groups: ['admins'], tools: ['*'] }),
-    rules: Array.from({ length: 20 }, (_, index) => ({
-      tool: `tool_${index}`,
-      scopes: [],
-      require: "args.amount <= 100 || 'finance' in principal.groups",
-    })),
-  }),
-)
+const { values: flags } = parseArgs({ options: { against: { type: 'string' } } })
+
+const ANSWERS_OF_TURN = 200
+const WARM_UP_TURNS = 20
+const ROUNDS = 60
+
+const plan = createPolicyPlan({
+  ...accessOf({ groups: ['support'], tools: ['tool_1*', 'tool_*5'] }, { groups: ['admins'], tools: ['*'] }),
+  rules: Array.from({ length: 20 }, (_, index) => ({
+    tool: `tool_${index}`,
+    scopes: [],
+    require: "args.amount <= 100 || 'finance' in principal.groups",
+  })),
+})
 const principal = createPrincipal({ groups: ['support'] })
 const facts = { ...someFacts, path: '/mcp' }
-const memory = createHeldMemory(256 * 1024 * 1024).open('test', 'alice')
-const createFilter = () => policy.createListFilter(principal, facts) ?? { shows: () => false }
 
 const inputSchema = {
   type: 'object',
@@ -53,28 +59,83 @@ const reply: Reply = {
   onClose() {},
 }
 
-function filter(type: string, body: Buffer): void {
-  const filtering = new AnswerFilter(reply, { createFilter, hasCacheScope: true, memory, awaitsMessage: true })
-  filtering.start(200, { 'content-type': type })
-  filtering.write(body)
-  filtering.end()
+type Filter = (type: string, body: Buffer) => void
+
+/** @param folder - a checkout */
+async function createFilter(folder: URL): Promise<Filter> {
+  const { AnswerFilter } = await load<typeof import('../src/mcp/list-filter/answer-filter.ts')>(
+    'mcp/list-filter/answer-filter.ts',
+  )
+  const { createPolicy } = await load<typeof import('../src/policy/policy.ts')>('policy/policy.ts')
+  const { createHeldMemory } = await load<typeof import('../src/core/held-memory.ts')>('core/held-memory.ts')
+  const policy = createPolicy(plan)
+  const memory = createHeldMemory(256 * 1024 * 1024).open('test', 'alice')
+  const options = {
+    createFilter: () => policy.createListFilter(principal, facts) ?? { shows: () => false },
+    hasCacheScope: true,
+    memory,
+    awaitsMessage: true,
+  }
+  return (type, body) => {
+    const filtering = new AnswerFilter(reply, options)
+    filtering.start(200, { 'content-type': type })
+    filtering.write(body)
+    filtering.end()
+  }
+  function load<T>(file: string): Promise<T> {
+    return import(new URL(`src/${file}`, folder).href)
+  }
 }
 
-function measure(what: string, type: string, text: string): void {
+function measureTurn(filter: Filter, type: string, body: Buffer): number {
+  const before = process.cpuUsage()
+  for (let count = 0; count < ANSWERS_OF_TURN; count++) filter(type, body)
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / ANSWERS_OF_TURN
+}
+
+/** Microseconds an answer, of each filter in each round. Every second round has them in the other order. */
+function measure(filters: readonly Filter[], type: string, text: string): number[][] {
   const body = Buffer.from(text)
-  const times = Array.from({ length: 6000 }, () => {
-    const start = process.hrtime.bigint()
-    filter(type, body)
-    return Number(process.hrtime.bigint() - start) / 1000
-  })
-  const [median = 0] = times
-    .slice(2000)
-    .sort((one, other) => one - other)
-    .slice(2000)
-  console.log(`${what}, ${body.length} bytes: ${median.toFixed(1)} µs`)
+  for (const filter of filters) for (let turn = 0; turn < WARM_UP_TURNS; turn++) measureTurn(filter, type, body)
+  const times: number[][] = filters.map(() => [])
+  for (let round = 0; round < ROUNDS; round++) {
+    const order = [...filters.keys()]
+    for (const place of round % 2 === 0 ? order : order.reverse()) {
+      const filter = filters[place]
+      if (filter !== undefined) times[place]?.push(measureTurn(filter, type, body))
+    }
+  }
+  return times
 }
 
-measure('a list of 100 tools, JSON', 'application/json', list)
-measure('a list of 100 tools, an event', 'text/event-stream', `event: message\ndata: ${list}\n\n`)
-measure('the result of a call, JSON', 'application/json', answer)
-measure('the result of a call, an event', 'text/event-stream', `event: message\ndata: ${answer}\n\n`)
+const cases: readonly (readonly [what: string, type: string, text: string])[] = [
+  ['a list of 100 tools, JSON', 'application/json', list],
+  ['a list of 100 tools, an event', 'text/event-stream', `event: message\ndata: ${list}\n\n`],
+  ['the result of a call, JSON', 'application/json', answer],
+  ['the result of a call, an event', 'text/event-stream', `event: message\ndata: ${answer}\n\n`],
+]
+
+const here = new URL('..', import.meta.url)
+const folders = flags.against === undefined ? [here] : [here, pathToFileURL(`${flags.against}/`)]
+const filters = await Promise.all(folders.map(createFilter))
+const rows = cases.map(([what, type, text]) => {
+  const [own = [], ...others] = measure(filters, type, text)
+  return [
+    what,
+    format(own),
+    ...others.flatMap((other) => [
+      format(other),
+      format(
+        other.map((time, at) => time / (own[at] ?? 0)),
+        2,
+      ),
+    ]),
+  ]
+})
+console.log(formatTable([['', 'µs (10 to 90 %)', ...(flags.against === undefined ? [] : [flags.against, '×'])], ...rows]))
+
+function format(values: readonly number[], digits = 1): string {
+  const [low, middle, high] = [quantile(values, 0.1), median(values), quantile(values, 0.9)]
+  return `${middle.toFixed(digits)} (${low.toFixed(digits)} to ${high.toFixed(digits)})`
+}

@@ -42,7 +42,8 @@ export class ItemFilter implements ListFilter {
   shows(kind: ListedKind, name: string): boolean {
     const { findForTemplate, showsStepUp } = this.#lists
     const inquiry = this.#inquire()
-    const operation: Operation = { kind: 'request', ...USES[kind], target: name, id: undefined }
+    const { method, targetKind } = USES[kind]
+    const operation: Operation = { kind: 'request', method, targetKind, target: name, id: undefined }
     const find = kind === 'resource_template' ? findForTemplate : this.#policy.findApplicable
     const applicable = find(operation, inquiry.work)
     if (applicable.problem !== undefined || !applicable.isListed) return false

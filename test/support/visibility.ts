@@ -1,9 +1,10 @@
 import type { ListedKind } from '../../src/core/decision.ts'
 import type { MemoryShare } from '../../src/core/held-memory.ts'
 import { createHeldMemory } from '../../src/core/held-memory.ts'
+import { applyEdits } from '../../src/core/json/json-edits.ts'
 import type { AnswerFilterOptions } from '../../src/mcp/list-filter/answer-filter.ts'
 import { AnswerFilter } from '../../src/mcp/list-filter/answer-filter.ts'
-import type { Visibility } from '../../src/mcp/list-filter/filter-messages.ts'
+import { findHidden, type Visibility } from '../../src/mcp/list-filter/filter-messages.ts'
 import { createFakeReply, type FakeReply } from './fake-reply.ts'
 
 /** Hides whatever has `secret` in its name. */
@@ -19,6 +20,12 @@ export const hidesSecrets: Visibility & { readonly asked: [ListedKind, string][]
 }
 
 export const someMemory = (): MemoryShare => createHeldMemory(64 * 1024 * 1024).open('test', 'alice')
+
+/** What is left of messages; undefined where nothing is. */
+export function filterText(text: string, visibility: Visibility = hidesSecrets): string | undefined {
+  const edits = findHidden(text, visibility)
+  return edits && applyEdits(text, edits)
+}
 
 /** Sends an answer through a filter, in the given pieces. */
 export function filterAnswer(

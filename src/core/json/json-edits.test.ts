@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { applyEdits, insertMembers, removeItems, replaceAt } from './json-edits.ts'
+import { applyEdits, editBytes, insertMembers, removeItems, replaceAt } from './json-edits.ts'
 import { outlineShallow } from './shallow-outline.ts'
 
 it('takes any items out of an array, and leaves JSON', () => {
@@ -25,4 +25,20 @@ it('applies edits in any order', () => {
     '{"c":3,"a":[],"b":null}',
   )
   expect(applyEdits('{}', [insertMembers(outlineShallow('{}', 1), '"c":3')])).toBe('{"c":3}')
+})
+
+it('edits bytes as it edits their text, whatever letters there are', () => {
+  const some = fc.oneof(fc.string({ unit: 'grapheme', minLength: 1 }), fc.string({ minLength: 1 }))
+  const texts = fc.array(some, { minLength: 1, maxLength: 6 })
+  fc.assert(
+    fc.property(texts, fc.string({ unit: 'grapheme' }), fc.nat(1), (pieces, inserted, first) => {
+      const ends = pieces.map((_, at) => pieces.slice(0, at + 1).join('').length)
+      const edits = pieces.flatMap((piece, at) => {
+        const end = ends[at] ?? 0
+        return at % 2 === first ? [{ start: end - piece.length, end, text: inserted }] : []
+      })
+      const text = pieces.join('')
+      expect(editBytes(Buffer.from(text), text, edits.toReversed()).toString()).toBe(applyEdits(text, edits))
+    }),
+  )
 })

@@ -48,9 +48,30 @@ export function removeItems(items: readonly Outline[], stays: (item: Outline) =>
 export function applyEdits(text: string, edits: readonly Edit[]): string {
   let result = ''
   let at = 0
-  for (const edit of [...edits].sort((a, b) => a.start - b.start)) {
+  for (const edit of sort(edits)) {
     result += text.slice(at, edit.start) + edit.text
     at = edit.end
   }
   return result + text.slice(at)
+}
+
+/**
+ * The same for bytes. Where each character is one byte, the text need not be put together and encoded again.
+ *
+ * @param text - of the bytes, in UTF-8
+ */
+export function editBytes(bytes: Buffer, text: string, edits: readonly Edit[]): Buffer {
+  if (bytes.length !== text.length) return Buffer.from(applyEdits(text, edits))
+  const pieces: Buffer[] = []
+  let at = 0
+  for (const edit of sort(edits)) {
+    pieces.push(bytes.subarray(at, edit.start))
+    if (edit.text !== '') pieces.push(Buffer.from(edit.text))
+    at = edit.end
+  }
+  return Buffer.concat([...pieces, bytes.subarray(at)])
+}
+
+function sort(edits: readonly Edit[]): Edit[] {
+  return [...edits].sort((a, b) => a.start - b.start)
 }

@@ -5,11 +5,18 @@ export interface Outline {
   readonly end: number
   /** Members of an object above the outline's depth. */
   readonly members?: ReadonlyMap<string, Outline>
+  /** Of an object at the last level the one member that was picked, where one is. */
+  readonly picked?: Pick<Outline, 'start' | 'end'> | undefined
   /** Names that came more than once, where that is no error: the member is one of several. */
   readonly repeated?: ReadonlySet<string>
   /** Items of an array above the outline's depth. */
   readonly items?: readonly Outline[]
 }
+
+/** Whether a member is the one that is wanted, by its name. All others are stepped over, and not compared with each other. May throw. */
+export type PickMember = (name: string) => boolean
+
+const REPEATED = 'repeated key'
 
 const QUOTE = 0x22
 const COMMA = 0x2c
@@ -46,20 +53,31 @@ export function outlineDoubtful(text: string, depth: number, maxItems: number): 
  * The same, for a text that was not found to be JSON before: what stands between the listed values is checked, and so is that nothing
  * follows the outermost one.
  *
- * @param deeper - as above
- * @param maxValues - most values that are listed
+ * @param choice - which values are listed
  * @throws Error also for more values
  */
-export function outlineChosen(text: string, depth: number, deeper: ReadonlyMap<string, number>, maxValues: number): Outline {
-  const root = readValue(text, skipSpace(text, 0), depth, { ...strict, deeper, room: { left: maxValues } })
+export function outlineChosen(text: string, depth: number, { deeper, picks, maxValues }: Choice): Outline {
+  const root = readValue(text, skipSpace(text, 0), depth, { ...strict, deeper, picks, room: { left: maxValues } })
   if (skipSpace(text, root.end) < text.length) throw new Error('text behind the value')
   return root
+}
+
+interface Choice {
+  /** As above. */
+  readonly deeper: ReadonlyMap<string, number>
+  /** Name of a member that is listed deeper → which member is wanted of each object at its last level. */
+  readonly picks: ReadonlyMap<string, PickMember>
+  /** Most values that are looked at, those that are stepped over as well. */
+  readonly maxValues: number
 }
 
 interface Rules {
   readonly mayRepeat: boolean
   readonly maxItems: number
   readonly deeper?: ReadonlyMap<string, number> | undefined
+  readonly picks?: ReadonlyMap<string, PickMember> | undefined
+  /** For objects at the last level. */
+  readonly names?: MemberNames | undefined
   /** How many more values may be listed. Where it is given, they are checked. */
   readonly room?: { left: number }
 }
@@ -67,13 +85,67 @@ interface Rules {
 const strict: Rules = { mayRepeat: false, maxItems: Number.POSITIVE_INFINITY }
 
 function readValue(text: string, start: number, depth: number, rules: Rules): Outline {
-  if (rules.room !== undefined && --rules.room.left < 0) throw new Error('too many values')
   const code = text.charCodeAt(start)
-  if (code === QUOTE) return { start, end: skipString(text, start) }
-  if ((code | BRACKET_BIT) !== OPEN_BRACE) return { start, end: readPrimitive(text, start, rules) }
-  if (depth === 0) return { start, end: skipContainer(text, start) }
-  return code === OPEN_BRACE ? readObject(text, start, depth - 1, rules) : readArray(text, start, depth - 1, rules)
+  if (depth === 0 || (code | BRACKET_BIT) !== OPEN_BRACE) return { start, end: skipValue(text, start, rules) }
+  count(rules)
+  if (code !== OPEN_BRACE) return readArray(text, start, depth - 1, rules)
+  const { names } = rules
+  return depth === 1 && names !== undefined ? readPicked(text, start, names, rules) : readObject(text, start, depth - 1, rules)
 }
+
+/** @returns the index behind the value */
+function skipValue(text: string, start: number, rules: Rules): number {
+  count(rules)
+  const code = text.charCodeAt(start)
+  if (code === QUOTE) return skipString(text, start)
+  return (code | BRACKET_BIT) === OPEN_BRACE ? skipContainer(text, start) : readPrimitive(text, start, rules)
+}
+
+function count({ room }: Rules): void {
+  if (room !== undefined && --room.left < 0) throw new Error('too many values')
+}
+
+/** Lists have many items with many members, of which one matters: no map for each item. */
+function readPicked(text: string, start: number, names: MemberNames, rules: Rules): Outline {
+  let picked: Outline['picked']
+  let at = skipSpace(text, start + 1)
+  for (let place = 0; text.charCodeAt(at) === QUOTE; place++) {
+    const name = names.read(text, at, place)
+    const value = skipColon(text, at + name.quoted.length)
+    const end = skipValue(text, value, rules)
+    if (name.isWanted && picked !== undefined) throw new Error(REPEATED)
+    if (name.isWanted) picked = { start: value, end }
+    at = skipComma(text, end)
+  }
+  return { start, end: close(text, at), picked }
+}
+
+/** The name of a member, as it stands in the text. */
+interface MemberName {
+  readonly quoted: string
+  readonly isWanted: boolean
+}
+
+/** Names of members that were judged. Items of a list have the same ones in the same places: comparing is quicker than reading. */
+class MemberNames {
+  readonly #pick: PickMember
+  readonly #known: MemberName[] = []
+
+  constructor(pick: PickMember) {
+    this.#pick = pick
+  }
+
+  read(text: string, at: number, place: number): MemberName {
+    const known = this.#known[place]
+    if (known !== undefined && text.startsWith(known.quoted, at)) return known
+    const end = skipString(text, at)
+    const name = { quoted: text.slice(at, end), isWanted: this.#pick(readKey(text, at, end)) }
+    if (place < MAX_KNOWN) this.#known[place] = name
+    return name
+  }
+}
+
+const MAX_KNOWN = 32
 
 function readObject(text: string, start: number, depth: number, rules: Rules): Outline {
   const members = new Map<string, Outline>()
@@ -81,11 +153,9 @@ function readObject(text: string, start: number, depth: number, rules: Rules): O
   let at = skipSpace(text, start + 1)
   while (text.charCodeAt(at) === QUOTE) {
     const end = skipString(text, at)
-    const name = readKey(text.slice(at, end))
+    const name = readKey(text, at, end)
     if (members.has(name)) noteRepeated(repeated, name)
-    const colon = skipSpace(text, end)
-    if (text.charCodeAt(colon) !== COLON) throw new Error('no colon')
-    const value = readMember(text, name, skipSpace(text, colon + 1), depth, rules)
+    const value = readMember(text, name, skipColon(text, end), depth, rules)
     members.set(name, value)
     at = skipComma(text, value.end)
   }
@@ -97,11 +167,16 @@ function readMember(text: string, name: string, start: number, depth: number, ru
   // Only once on the way down: the text must not decide how deep the recursion goes.
   return further === undefined
     ? readValue(text, start, depth, rules)
-    : readValue(text, start, further, { ...rules, deeper: undefined })
+    : readValue(text, start, further, { ...rules, deeper: undefined, picks: undefined, names: createNames(rules, name) })
+}
+
+function createNames({ picks }: Rules, list: string): MemberNames | undefined {
+  const pick = picks?.get(list)
+  return pick && new MemberNames(pick)
 }
 
 function noteRepeated(repeated: Set<string> | undefined, name: string): void {
-  if (repeated === undefined) throw new Error('repeated key')
+  if (repeated === undefined) throw new Error(REPEATED)
   repeated.add(name)
 }
 
@@ -121,8 +196,16 @@ function close(text: string, at: number): number {
   return at + 1
 }
 
-function readKey(quoted: string): string {
-  return quoted.includes('\\') ? (JSON.parse(quoted) as string) : quoted.slice(1, -1)
+function readKey(text: string, start: number, end: number): string {
+  const key = text.slice(start + 1, end - 1)
+  return key.includes('\\') ? (JSON.parse(text.slice(start, end)) as string) : key
+}
+
+/** To the value behind the name of a member. */
+function skipColon(text: string, at: number): number {
+  const colon = skipSpace(text, at)
+  if (text.charCodeAt(colon) !== COLON) throw new Error('no colon')
+  return skipSpace(text, colon + 1)
 }
 
 /** To what follows the comma, or to the bracket. */

@@ -1,10 +1,11 @@
 import { ProxyError, toProxyError } from '../../core/errors.ts'
+import { editBytes } from '../../core/json/json-edits.ts'
 import { PassingReply } from '../../core/passing-reply.ts'
 import type { Reply, ReplyHeaders } from '../../core/reply.ts'
 import { isEventStream } from '../endpoint-event.ts'
 import { decodeAnswer } from './decode-answer.ts'
 import { filterEvent } from './filter-event.ts'
-import { filterMessages, type Visibility } from './filter-messages.ts'
+import { findHidden, type Visibility } from './filter-messages.ts'
 import { FREE_BYTES, HeldBytes, type MemoryHolder } from './held-bytes.ts'
 import { createEventSplitter } from './split-events.ts'
 
@@ -210,9 +211,9 @@ function filterBody(bytes: Buffer, status: number, options: AnswerFilterOptions)
     return bytes
   }
   const text = decodeAnswer(bytes)
-  const filtered = filterMessages(text, options)
-  if (filtered === undefined) throw refuse('a notification instead of an answer')
-  return filtered === text ? bytes : Buffer.from(filtered)
+  const edits = findHidden(text, options)
+  if (edits === undefined) throw refuse('a notification instead of an answer')
+  return edits.length === 0 ? bytes : editBytes(bytes, text, edits)
 }
 
 /** Clients read events from whatever answers a GET: both SDKs do not look at its type. */

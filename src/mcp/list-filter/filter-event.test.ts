@@ -1,8 +1,7 @@
 import { createParser } from 'eventsource-parser'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { filterStream, hidesSecrets } from '../../../test/support/visibility.ts'
-import { filterMessages } from './filter-messages.ts'
+import { filterStream, filterText, hidesSecrets } from '../../../test/support/visibility.ts'
 
 interface ReadEvent {
   readonly id: string | undefined
@@ -23,7 +22,7 @@ function read(stream: string): ReadEvent[] {
 function filterEach(events: readonly ReadEvent[]): ReadEvent[] {
   return events.flatMap((event) => {
     if (!/^\s*[{[]/.test(event.data)) return [event]
-    const data = filterMessages(event.data, hidesSecrets)
+    const data = filterText(event.data, hidesSecrets)
     return data === undefined ? [] : [{ ...event, data }]
   })
 }

@@ -1,6 +1,7 @@
 import { ProxyError } from '../../core/errors.ts'
+import { applyEdits, type Edit, editBytes } from '../../core/json/json-edits.ts'
 import { decodeAnswer } from './decode-answer.ts'
-import { filterMessages, type Visibility } from './filter-messages.ts'
+import { findHidden, type Visibility } from './filter-messages.ts'
 
 /** Messages have one line, or a few. */
 const MAX_LINES = 10_000
@@ -30,23 +31,41 @@ export function filterEvent(bytes: Buffer, visibility: Visibility, isFirst = fal
   const text = decoded.slice(mark.length)
   const lines = splitLines(text)
   const data = lines.filter(({ isData }) => isData)
-  const content = data.map((line) => text.slice(findValue(text, line), line.end)).join('\n')
+  const content = readContent(bytes, text, data)
   const hasMessage = isMessage(content, text, lines)
   // Readers that take the mark for a part of the name read only what is behind that line.
   if (mark !== '' && lines[0]?.isData === true && !hasMessage && content.trim() !== '')
     throw refuse('data behind a byte order mark that is no message')
   refuseOtherLineEnds(text, hasMessage ? lines.filter(({ isData }) => !isData) : lines)
-  if (!hasMessage) return bytes
-  const filtered = filterMessages(content, visibility)
-  if (filtered === undefined) return undefined
-  return filtered === content ? bytes : Buffer.from(mark + replaceData(text, lines, filtered))
+  const edits = hasMessage ? findHidden(content, visibility) : []
+  if (edits === undefined) return undefined
+  if (edits.length === 0) return bytes
+  const [line, ...more] = data
+  return line !== undefined && more.length === 0
+    ? editLine(bytes, findBytes(bytes, text, line), content, edits)
+    : Buffer.from(mark + replaceData(text, lines, applyEdits(content, edits)))
+}
+
+/** So long a line is decoded by itself: V8 reads a part of another text more slowly, and it is read letter by letter. */
+const LONG_LINE = 4096
+
+function readContent(bytes: Buffer, text: string, data: readonly Line[]): string {
+  const [first] = data
+  if (first !== undefined && data.length === 1 && first.end - first.start > LONG_LINE)
+    return decodeAnswer(bytes.subarray(...findBytes(bytes, text, first)))
+  return data.map((line) => text.slice(findValue(text, line), line.end)).join('\n')
+}
+
+/** Where the value of a line begins and ends. */
+function findBytes(bytes: Buffer, text: string, line: Line): [start: number, end: number] {
+  const countFrom = (at: number): number => (bytes.length === text.length ? text.length - at : Buffer.byteLength(text.slice(at)))
+  return [bytes.length - countFrom(findValue(text, line)), bytes.length - countFrom(line.end)]
 }
 
 /** Where lines end for some readers, such as Python's `splitlines`. A message holds such characters in strings only, where nothing can begin. */
 const OTHER_LINE_END = /[\v\f\x1c-\x1e\x85\u2028\u2029][ \t]*data/i
 
 function refuseOtherLineEnds(text: string, lines: readonly Line[]): void {
-  if (!OTHER_LINE_END.test(text)) return
   if (lines.some(({ start, end }) => OTHER_LINE_END.test(text.slice(start, end))))
     throw refuse('a line end that few readers know')
 }
@@ -96,6 +115,11 @@ function isMessage(content: string, text: string, lines: readonly Line[]): boole
   const names = lines.map(({ start, end }) => text.slice(start, end)).filter((line) => readFieldName(line) === 'event')
   if (/^event(?:: ?(?:message)?)?$/.test(names.at(-1) ?? 'event')) throw refuse('an event without a message')
   return false
+}
+
+/** Most events have one line of data, and what is before and behind its value stays as it is. */
+function editLine(bytes: Buffer, [start, end]: [number, number], content: string, edits: readonly Edit[]): Buffer {
+  return Buffer.concat([bytes.subarray(0, start), editBytes(bytes.subarray(start, end), content, edits), bytes.subarray(end)])
 }
 
 /** The first line with data gets all of it, in as many lines as it has. */

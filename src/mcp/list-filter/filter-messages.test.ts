@@ -1,10 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { hidesSecrets } from '../../../test/support/visibility.ts'
+import { filterText, hidesSecrets } from '../../../test/support/visibility.ts'
 import { ProxyError } from '../../core/errors.ts'
-import { filterMessages } from './filter-messages.ts'
 
-const filter = (text: string, hasCacheScope = false) => filterMessages(text, { ...hidesSecrets, hasCacheScope })
+const filter = (text: string, hasCacheScope = false) => filterText(text, { ...hidesSecrets, hasCacheScope })
 const result = (members: string): string => `{"jsonrpc":"2.0","id":1,"result":{${members}}}`
 const codeOf = (text: string): string | undefined => {
   try {
@@ -89,7 +88,7 @@ describe('a list', () => {
         const text = wrapped(`${before}"${spelled}":[${item}]`)
         if (codeOf(text) === undefined) expect(filter(text)).not.toContain('secret')
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     )
   })
 
@@ -101,7 +100,7 @@ describe('a list', () => {
       return { shows: () => left-- > 0 }
     }
     const text = result(`"tools":[${Array.from({ length: 1200 }, () => '{"name":"a"}').join()}]`)
-    expect(filterMessages(text, { createFilter, hasCacheScope: false })).toBe(text)
+    expect(filterText(text, { createFilter, hasCacheScope: false })).toBe(text)
     expect(filters).toBe(3)
   })
 
@@ -217,5 +216,41 @@ describe('a notification', () => {
     ['a method that looks like one', '{"Method":"notifications/resources/updated","params":{"uri":"secret:1"}}'],
   ])('is refused for %s', (_what, text) => {
     expect(codeOf(text)).toBe('answer_unfilterable')
+  })
+})
+
+describe('items of a list', () => {
+  const key = fc.constantFrom('title', 'nam', 'names', 'x', '\\"name', 'name ', 'uri', 'd\u0131', '\u0131tems')
+  const value = fc.oneof(fc.json({ maxDepth: 2 }), fc.constantFrom('"secret"', '"a"', '{"name":"secret"}', '["name"]'))
+  const others = fc.array(fc.tuple(key, value), { maxLength: 4 })
+  const name = fc.constantFrom('"secret"', '"a"', '"\\u0073ecret"', '"\u00fcber"', '"secret \u4e2d"')
+  const spelling = fc.constantFrom('"name"', '"na\\u006de"')
+  const item = fc
+    .tuple(others, spelling, name, others, fc.constantFrom('', ' ', '\n\t'))
+    .map(([before, spelled, called, behind, space]) => {
+      const quote = (members: [string, string][]) => members.map(([member, is]) => `"${member}"${space}:${is}`)
+      return `{${[...quote(before), `${spelled}:${space}${called}`, ...quote(behind)].join(`${space},`)}}`
+    })
+
+  it('are found by the one name that they have, in whatever order and spelling their members come', () => {
+    fc.assert(
+      fc.property(fc.array(item, { maxLength: 6 }), (items) => {
+        const kept = items.filter((text) => !String(JSON.parse(text).name).includes('secret'))
+        const left = filter(result(`"tools":[${items.join()}]`))
+        expect(left && JSON.parse(left)).toEqual(JSON.parse(result(`"tools":[${kept.join()}]`)))
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  it.each([
+    ['a second name', '{"name":"a"},{"name":"a","name":"secret"}'],
+    ['a second name behind an escape', '{"name":"a"},{"name":"a","n\\u0061me":"secret"}'],
+    ['a name in capitals where the item before has another member', '{"name":"a","x":1},{"name":"a","NAME":"secret"}'],
+    ['no name, where the item before has one', '{"name":"a"},{"title":"a"}'],
+    ['a name without a colon', '{"name":"a"},{"name""a"}'],
+    ['an item that is a list', '{"name":"a"},[{"name":"a"}]'],
+  ])('are refused for %s', (_what, items) => {
+    expect(codeOf(result(`"tools":[${items}]`))).toBe('answer_unfilterable')
   })
 })

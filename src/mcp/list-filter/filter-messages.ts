@@ -1,7 +1,7 @@
 import type { ListedKind, ListFilter } from '../../core/decision.ts'
 import { ProxyError } from '../../core/errors.ts'
-import { applyEdits, type Edit, insertMembers, removeItems, replaceAt } from '../../core/json/json-edits.ts'
-import { type Outline, outlineChosen } from '../../core/json/shallow-outline.ts'
+import { type Edit, insertMembers, removeItems, replaceAt } from '../../core/json/json-edits.ts'
+import { type Outline, outlineChosen, type PickMember } from '../../core/json/shallow-outline.ts'
 import { findLookAlike, type ReservedKeys, reserveKeys } from '../reserved-keys.ts'
 import { createNameSearch } from './find-names.ts'
 
@@ -14,11 +14,11 @@ export interface Visibility {
 }
 
 /** Lists by the member of the result that holds them, with the member by which an item is asked for. */
-const LISTS: ReadonlyMap<string, { readonly kind: ListedKind; readonly key: string; readonly keys: ReservedKeys }> = new Map([
-  ['tools', { kind: 'tool', key: 'name', keys: reserveKeys('name') }],
-  ['prompts', { kind: 'prompt', key: 'name', keys: reserveKeys('name') }],
-  ['resources', { kind: 'resource', key: 'uri', keys: reserveKeys('uri') }],
-  ['resourceTemplates', { kind: 'resource_template', key: 'uriTemplate', keys: reserveKeys('uriTemplate') }],
+const LISTS: ReadonlyMap<string, { readonly kind: ListedKind; readonly key: string }> = new Map([
+  ['tools', { kind: 'tool', key: 'name' }],
+  ['prompts', { kind: 'prompt', key: 'name' }],
+  ['resources', { kind: 'resource', key: 'uri' }],
+  ['resourceTemplates', { kind: 'resource_template', key: 'uriTemplate' }],
 ])
 
 const UPDATED = 'notifications/resources/updated'
@@ -42,6 +42,18 @@ const DEEPER: ReadonlyMap<string, number> = new Map([
   ...[...LISTS.keys()].map((name) => [name, 2] as const),
   ['notifications', 2],
 ])
+/** Of items, only that member is looked at. */
+const PICKS = new Map([...LISTS].map(([name, { key }]) => [name, createPick(key)] as const))
+
+function createPick(key: string): PickMember {
+  const keys = reserveKeys(key)
+  return (name) => {
+    if (name === key) return true
+    refuseLookAlike(name, keys)
+    return false
+  }
+}
+
 /** More than a page of a list has. Reading so many takes some ten milliseconds. */
 const MAX_VALUES = 100_000
 /** Each item may cost a decision. */
@@ -50,18 +62,18 @@ const MAX_ITEMS = 10_000
 const ITEMS_OF_FILTER = 500
 
 /**
- * Takes what a principal may not use out of JSON-RPC messages: items of lists, notifications about resources. Lists are found by their
+ * Finds what a principal may not use in JSON-RPC messages: items of lists, notifications about resources. Lists are found by their
  * shape, never by the id of the request: an answer may arrive on another connection, or at another process, than its request. The bytes of
  * what stays are those that came. A text that can hold none of that passes unparsed.
  *
  * @param text - one message, or a batch
- * @returns the same text where nothing changes; undefined where nothing stays
+ * @returns what takes it out, nothing where nothing changes; undefined where nothing stays
  * @throws ProxyError `answer_unfilterable` for what can be read in two ways, or not at all
  */
-export function filterMessages(text: string, visibility: Visibility): string | undefined {
+export function findHidden(text: string, visibility: Visibility): readonly Edit[] | undefined {
   // No JSON holds one. UTF-16 and UTF-32 do, and some decoders find out by themselves that it is that.
   if (text.includes('\0')) throw refuse('a NUL')
-  if (!mayHoldHidden(text)) return text
+  if (!mayHoldHidden(text)) return NO_EDITS
   const root = outline(text)
   const edits: Edit[] = []
   const stays = (message: Outline): boolean => filterMessage(text, message, visibility, edits)
@@ -72,8 +84,10 @@ export function filterMessages(text: string, visibility: Visibility): string | u
     if (removals.length > 0 && covers(removals, root.items)) return undefined
     edits.push(...removals)
   }
-  return edits.length === 0 ? text : applyEdits(text, edits)
+  return edits
 }
+
+const NO_EDITS: readonly Edit[] = []
 
 function covers([first, ...more]: readonly Edit[], items: readonly Outline[]): boolean {
   return more.length === 0 && first?.start === items[0]?.start && first?.end === items.at(-1)?.end
@@ -82,8 +96,9 @@ function covers([first, ...more]: readonly Edit[], items: readonly Outline[]): b
 function outline(text: string): Outline {
   try {
     // Message → params or result → what is in it. A batch adds one level.
-    return outlineChosen(text, /^[ \t\r\n]*\[/.test(text) ? 3 : 2, DEEPER, MAX_VALUES)
+    return outlineChosen(text, /^[ \t\r\n]*\[/.test(text) ? 3 : 2, { deeper: DEEPER, picks: PICKS, maxValues: MAX_VALUES })
   } catch (error) {
+    if (error instanceof ProxyError) throw error
     throw refuse(`not readable JSON: ${error instanceof Error ? error.message : String(error)}`)
   }
 }
@@ -105,14 +120,14 @@ function filterResult(text: string, result: Outline, members: Members, visibilit
   refuseLookAlikes(members, RESULT_KEYS)
   const edits: Edit[] = []
   let isList = false
-  for (const [name, { kind, key, keys }] of LISTS) {
+  for (const [name, { kind, key }] of LISTS) {
     const list = members.get(name)
     if (list?.members !== undefined) throw refuse(`${name} is an object`)
     if (list?.items === undefined) continue
     if (list.items.length > MAX_ITEMS) throw refuse(`a list of more than ${MAX_ITEMS} items`)
     isList = true
     const shows = createShows(kind, visibility)
-    edits.push(...removeItems(list.items, (item) => shows(readName(text, item, key, keys))))
+    edits.push(...removeItems(list.items, (item) => shows(readName(text, item, key))))
   }
   const scope = members.get('cacheScope')
   // What a resource holds is as private, where a server says something about it.
@@ -134,10 +149,8 @@ function createShows(kind: ListedKind, visibility: Visibility): (name: string) =
   }
 }
 
-function readName(text: string, { members }: Outline, key: string, keys: ReservedKeys): string {
-  if (members === undefined) throw refuse('an item of a list that is no object')
-  refuseLookAlikes(members, keys)
-  return readString(text, members.get(key)) ?? refuseItem(key)
+function readName(text: string, { picked }: Outline, key: string): string {
+  return readString(text, picked) ?? refuseItem(key)
 }
 
 function refuseItem(key: string): never {
@@ -186,7 +199,7 @@ function filterSubscriptions(text: string, subscribed: Outline | undefined, visi
 }
 
 /** Undefined for what is no string, or holds half a character: decoders replace it, each in its way. */
-function readString(text: string, value: Outline | undefined): string | undefined {
+function readString(text: string, value: Outline['picked']): string | undefined {
   if (value === undefined || text[value.start] !== '"') return undefined
   const quoted = text.slice(value.start, value.end)
   const read = quoted.includes('\\') ? decode(quoted) : quoted.slice(1, -1)
@@ -202,10 +215,12 @@ function decode(quoted: string): string | undefined {
 }
 
 function refuseLookAlikes(members: Members, reserved: ReservedKeys): void {
-  for (const key of members.keys()) {
-    const exact = findLookAlike(key, reserved)
-    if (exact !== undefined) throw refuse(`a key that looks like ${exact}`)
-  }
+  for (const key of members.keys()) refuseLookAlike(key, reserved)
+}
+
+function refuseLookAlike(key: string, reserved: ReservedKeys): void {
+  const exact = findLookAlike(key, reserved)
+  if (exact !== undefined) throw refuse(`a key that looks like ${exact}`)
 }
 
 function refuse(what: string): ProxyError {

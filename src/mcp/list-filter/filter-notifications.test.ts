@@ -1,10 +1,9 @@
 // Notifications about resources, and batches that hold some.
 import { expect, it } from 'vitest'
-import { hidesSecrets } from '../../../test/support/visibility.ts'
+import { filterText, hidesSecrets } from '../../../test/support/visibility.ts'
 import { ProxyError } from '../../core/errors.ts'
-import { filterMessages } from './filter-messages.ts'
 
-const filter = (text: string) => filterMessages(text, hidesSecrets)
+const filter = (text: string) => filterText(text, hidesSecrets)
 const codeOf = (text: string): string | undefined => {
   try {
     filter(text)
