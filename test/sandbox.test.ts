@@ -10,7 +10,7 @@ import { type ExampleMcpServer, startMcpServer } from '../demo/mcp-server.ts'
 import { createOAuthClient } from '../demo/oauth-client.ts'
 import { closeServer, listenOnLoopback } from '../src/sandbox/listen.ts'
 import { SAMPLE_USERS, type User } from '../src/sandbox/users.ts'
-import { findFreePort } from './support/free-port.ts'
+import { findFreePair } from './support/free-port.ts'
 import { connectSdkClient, type SdkClient } from './support/sdk-clients.ts'
 
 const main = new URL('../src/cli/main.ts', import.meta.url).pathname
@@ -89,20 +89,9 @@ async function occupy(port: number): Promise<() => Promise<void>> {
   return () => closeServer(server)
 }
 
-/** A port that nobody listened on a moment ago, and neither on the one beside it. */
-async function findFreePair(): Promise<number> {
-  for (let attempt = 0; attempt < 20; attempt++) {
-    const port = await findFreePort()
-    const release = await occupy(port + 1).catch(() => undefined)
-    await release?.()
-    if (release !== undefined) return port
-  }
-  throw new Error('no two free ports beside each other')
-}
-
 describe('--demo', () => {
   it('signs sample users in before an MCP server over HTTP, and frees both ports when it is stopped', async () => {
-    const demo = await startDemo('--upstream', example.streamableHttpUrl, '--port', String(await findFreePort()))
+    const demo = await startDemo('--upstream', example.streamableHttpUrl, '--port', String(await findFreePair()))
     expect(demo.error()).toMatch(/^DEMO: only for trying it out on this machine\./m)
     for (const { name, password } of SAMPLE_USERS)
       expect(demo.error()).toMatch(new RegExp(`^ +${name} +password ${password} `, 'm'))

@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 import { listenOnLoopback } from '../../src/sandbox/listen.ts'
-import { findFreePort, findFreePorts } from './free-port.ts'
+import { findFreePair, findFreePort, findFreePorts } from './free-port.ts'
 
 const script = `import { findFreePorts } from '${new URL('./free-port.ts', import.meta.url)}'
 console.log(JSON.stringify(await findFreePorts(400)))`
@@ -21,4 +21,12 @@ it('a port can be listened on, and is no port that the system gives away', async
   expect(await listenOnLoopback(server as never, port)).toBe(port)
   server.close()
   expect(port).toBeLessThan(32_768 - 10_000)
+})
+
+it('two ports beside each other are free, and given to no other test', async () => {
+  const port = await findFreePair()
+  const servers = [createServer(), createServer()]
+  for (const [index, server] of servers.entries()) await listenOnLoopback(server as never, port + index)
+  for (const server of servers) server.close()
+  expect(await findFreePorts(400)).not.toContain(port + 1)
 })

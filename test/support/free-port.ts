@@ -16,15 +16,26 @@ const COUNT = 10_000
 export async function findFreePort(): Promise<number> {
   for (let attempt = 0; attempt < COUNT; attempt += 1) {
     const port = FIRST + randomInt(COUNT)
-    if ((await reserve(port)) && (await isFree(port))) return port
+    if (await take(port)) return port
   }
   throw new Error('no port is free')
+}
+
+/** The first of two ports beside each other. */
+export async function findFreePair(): Promise<number> {
+  for (let attempt = 0; attempt < COUNT; attempt += 1) {
+    const port = await findFreePort()
+    if (await take(port + 1)) return port
+  }
+  throw new Error('no two free ports beside each other')
 }
 
 /** Different ones. */
 export async function findFreePorts(count: number): Promise<number[]> {
   return Promise.all(Array.from({ length: count }, findFreePort))
 }
+
+const take = async (port: number): Promise<boolean> => (await reserve(port)) && (await isFree(port))
 
 /** Held until this process ends, and by the system: an abstract socket, as only Linux has them, leaves no file behind. */
 async function reserve(port: number): Promise<boolean> {
