@@ -110,6 +110,20 @@ describe('pieces of an answer', () => {
     expect(bodyOf(text)).toBe(['a', long, 'b', long, long, 'c'].map(chunk).join('') + END)
   })
 
+  it.each([1, 256, 4096, 4097])('of %i bytes of any value, which are all of the answer, arrive as they are', async (length) => {
+    const all = Buffer.from(Array.from({ length }, (_, at) => at & 0xff)).toString('latin1')
+    const text = await receive(
+      (reply) => {
+        reply.start(200, { 'content-length': String(length), 'x-name': 'caf\u00e9' })
+        reply.write(Buffer.from(all, 'latin1'))
+        reply.end()
+      },
+      (received) => bodyOf(received).length >= length && received.includes('\r\n\r\n'),
+    )
+    expect(bodyOf(text)).toBe(all)
+    expect(text).toContain('x-name: caf\u00e9\r\n')
+  })
+
   it('arrive with the end of their answer', async () => {
     const text = await receive(
       (reply) => {

@@ -7,6 +7,9 @@ const MAX_DEFERRED_BYTES = 64 * 1024
 /** Pieces of one turn of the event loop are joined to one of this many bytes at most; to copy longer ones costs more than to write them. */
 const MAX_JOINED_BYTES = 16 * 1024
 
+/** To copy a short answer costs less than to write it as a piece of its own. */
+const MAX_TEXT_BYTES = 4 * 1024
+
 /** Whose answer it is. */
 export interface ReplyOwner {
   readonly response: ServerResponse
@@ -85,7 +88,7 @@ export class ServerReply implements Reply {
     this.#sendHead()
     this.#isOver = true
     this.#closeListeners = []
-    this.#response.end(this.#takePieces())
+    this.#endWith(this.#takePieces())
   }
 
   fail(error: ProxyError): void {
@@ -157,6 +160,13 @@ export class ServerReply implements Reply {
     return this.#response.write(chunk, (error) => {
       if (error === undefined || error === null) release()
     })
+  }
+
+  /** Node joins a text to the header section, so that a short answer is one piece for the system. Each byte is one character of Latin-1. */
+  #endWith(last: Uint8Array | undefined): void {
+    const isWhole = last !== undefined && last.length === this.#answerBytes && last.length <= MAX_TEXT_BYTES
+    if (isWhole) this.#response.end(Buffer.from(last.buffer, last.byteOffset, last.length).toString('latin1'), 'latin1')
+    else this.#response.end(last)
   }
 
   /** Called at the end of the turn. */
