@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { accessOf, createPolicyPlan, createPrincipal, shown } from '../../test/support/policies.ts'
+import { accessOf, createPolicyPlan, createPrincipal, outcomeOf, request, shown } from '../../test/support/policies.ts'
 
 const caller = createPrincipal()
 
@@ -40,6 +40,14 @@ describe('a list leaves out', () => {
     const uris = Array.from({ length: 1000 }, (_, index) => `note://x/a+b%20c;d/..%2f${'a/'.repeat(15)}b${index}x`)
     const seen = shown(createPolicyPlan({ rules }), caller, 'resource', [...uris, 'note://last'])
     expect(seen).not.toContain('note://last')
+  })
+
+  it('what stands behind an item whose URI can be read in hundreds of ways, and that item', () => {
+    const plan = createPolicyPlan(accessOf({ resources: ['**'] }))
+    const odd = 'jar:file:///b+c/x;y/%61'
+    expect(shown(plan, caller, 'resource', ['note://a', odd, 'note://b'])).toEqual(['note://a'])
+    expect(shown(plan, caller, 'resource', ['note://b'])).toEqual(['note://b'])
+    expect(outcomeOf(plan, caller, [request('resources/read', odd)])).toBe('resource_uri_ambiguous')
   })
 
   it('templates of which no entry opens anything, whatever else is open', () => {
