@@ -1,6 +1,7 @@
 """A FastMCP server with an OAuth proxy of its own. Usage: oauth_proxy_server.py PORT. The environment says which authorization server is behind it."""
 
 import os
+import ssl
 import sys
 
 from example import register
@@ -11,6 +12,11 @@ from fastmcp.server.dependencies import get_http_request
 
 port = int(sys.argv[1])
 issuer = os.environ["ISSUER"]
+authority = os.environ.get("AUTHORITY")
+if authority is not None:
+    # FastMCP fetches metadata documents with the authorities of the machine alone, whatever SSL_CERT_FILE says.
+    paths = ssl.get_default_verify_paths()
+    ssl.get_default_verify_paths = lambda: paths._replace(openssl_cafile=authority)
 base_url = f"http://127.0.0.1:{port}"
 auth = OAuthProxy(
     upstream_authorization_endpoint=f"{issuer}/authorize",
