@@ -67,6 +67,15 @@ describe('an event of which something is hidden is read with the rest of its mes
     expect(filtered).not.toContain('secret')
   })
 
+  it.each([10, 5000])('with letters beyond ASCII before, in and behind it, %d of them', (count) => {
+    const far = 'é中😀'.repeat(count)
+    const long = JSON.stringify({ id: far, result: { tools: [{ name: far }, { name: 'secret' }, { name: 'b', title: far }] } })
+    const stream = `: ${far}\nid: ${far}\ndata: ${long}\n: ${far}\n\ndata: {"after":1}\n\n`
+    const filtered = filter(stream)
+    expect(read(filtered)).toEqual(filterEach(read(stream)))
+    expect(filtered).toBe(stream.replace('{"name":"secret"},', ''))
+  })
+
   it('whatever line of its data the message is split at', () => {
     for (let at = 0; at <= message.length; at++) {
       if (isInText(message, at)) continue
