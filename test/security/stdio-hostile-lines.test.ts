@@ -93,13 +93,49 @@ describe.each(['session', 'shared'] as const)('very deep or odd values of a serv
   })
 })
 
-describe.each(['session', 'shared'] as const)('a server that says very deep things of itself (a child per %s)', (processPer) => {
-  it('is refused, or passed on as it is', async () => {
-    const origin = await start({ processPer, env: { DEEP_INITIALIZE: '1' } })
-    const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1' } }
-    const text = await (await sendMcp(`${origin}/mcp`, { body: createRequest('initialize', params, 9) })).text()
-    expect(text).toContain(processPer === 'shared' ? '"upstream_invalid_response"' : '[[[[[[')
-    const modern = await readAnswer(sendModern(origin, 'server/discover'))
-    expect(modern.error.data.error).toBe('upstream_invalid_response')
+// To build them would take twenty times their memory, and keep all other requests waiting.
+describe.each(['session', 'shared'] as const)('very many values of a server (a child per %s)', (processPer) => {
+  it.each(['legacy', 'modern'])('in a result are the client’s to read (a server that is %s)', async (era) => {
+    const origin = await start({ processPer, env: { ERA: era } })
+    const line = '{"jsonrpc":"2.0","id":ID,"result":{"content":[],"_meta":{"own":1},"x":MANY}}'
+    const told = [await callModern(origin, 'write', { line }, { id: 'mine' })]
+    if (era === 'legacy') told.push(await (await openSession(origin)).post(createToolCall('write', { line }, undefined, 'mine')))
+    for (const answer of told) {
+      const { id, result } = await readAnswer(answer)
+      expect([id, result._meta.own, result.x.length]).toEqual(['mine', 1, 150_001])
+    }
+  })
+
+  it('in a list of tools keep their calls from passing unchecked: which headers repeat parameters is not known', async () => {
+    const origin = await start({ processPer, env: { MANY_TOOLS: '1' } })
+    const { error } = await readAnswer(callModern(origin, 'echo', { text: 'x' }))
+    expect(error.data.error).toBe('upstream_invalid_response')
+  })
+
+  it.each(['error', 'params'])('in %s are refused by the id of the request, or dropped', async (where) => {
+    const origin = await start({ processPer })
+    const line =
+      where === 'error'
+        ? '{"jsonrpc":"2.0","id":ID,"error":{"code":1,"message":"x","data":MANY}}'
+        : '{"jsonrpc":"2.0","method":"notifications/message","params":{"data":MANY}}'
+    const answer = await readAnswer(callModern(origin, 'write', { line, andAnswer: where === 'params' }))
+    if (where === 'error') expect(answer.error.data.error).toBe('upstream_invalid_response')
+    else expect(textOf(answer)).toBe('written')
   })
 })
+
+describe.each(['session', 'shared'] as const)(
+  'a server that says very deep things of itself, or very many (a child per %s)',
+  (processPer) => {
+    it.each(['DEEP_INITIALIZE', 'MANY_INITIALIZE'])('is refused, or passed on as it is: %s', async (name) => {
+      const origin = await start({ processPer, env: { [name]: '1' } })
+      const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1' } }
+      const text = await (await sendMcp(`${origin}/mcp`, { body: createRequest('initialize', params, 9) })).text()
+      expect(text).toContain(
+        processPer === 'shared' ? '"upstream_invalid_response"' : name === 'DEEP_INITIALIZE' ? '[[[[[[' : '[],[],[]',
+      )
+      const modern = await readAnswer(sendModern(origin, 'server/discover'))
+      expect(modern.error.data.error).toBe('upstream_invalid_response')
+    })
+  },
+)

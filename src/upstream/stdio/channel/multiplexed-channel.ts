@@ -7,6 +7,7 @@ import type { Flow } from '../stream/event-stream.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
 import { type ClientMessage, metaOf, paramsOf, releaseMessage } from '../wire/client-messages.ts'
 import { META_KEYS } from '../wire/modern-envelope.ts'
+import { holdsManyValues } from '../wire/sparse-response.ts'
 import type { TransferableRequest } from './pending-request.ts'
 import { PendingRequests, type RequestNames } from './pending-requests.ts'
 import { createOwnIds, type IdSource, readNames } from './request-ids.ts'
@@ -149,7 +150,8 @@ export class Channel {
     const value = { jsonrpc: '2.0', id: 0, method, params }
     const message: ClientMessage = { kind: 'request', id: '0', idKey: '0', method, value, text: JSON.stringify(value) }
     return new Promise((resolve, reject) => {
-      const response = (_text: string, answer: Readonly<Record<string, unknown>>): void => resolve(answer)
+      const response = (text: string, answer: Readonly<Record<string, unknown>>): void =>
+        holdsManyValues(text) ? reject(unreadable('more values than are read')) : resolve(answer)
       this.request(message, { kind: 'response', related: () => undefined, response, failed: reject })
     })
   }

@@ -12,6 +12,7 @@ import type { RequestSink } from '../channel/request-sink.ts'
 import { findHeader } from '../wire/accept-header.ts'
 import { createClientMessage, metaOf, paramsOf, readParam } from '../wire/client-messages.ts'
 import { META_KEYS } from '../wire/modern-envelope.ts'
+import { holdsManyValues } from '../wire/sparse-response.ts'
 import { type ModernRequest, type ModernServer, measureQueued } from './modern-request.ts'
 
 /** A parameter that clients repeat in a header (2026-07-28, streamable-http, Custom Headers from Tool Parameters). */
@@ -182,7 +183,8 @@ async function askWithin(
   const sink: RequestSink = {
     kind: 'response',
     related: () => undefined,
-    response: (_text: string, answer: Readonly<Record<string, unknown>>) => resolve(answer),
+    response: (text: string, answer: Readonly<Record<string, unknown>>) =>
+      holdsManyValues(text) ? reject(unreadableTools()) : resolve(answer),
     failed: reject,
   }
   // The process may have to start first, which has a time limit of its own.
@@ -194,6 +196,14 @@ async function askWithin(
     cancelRequest(pending, 'it took too long')
     throw error
   }
+}
+
+/** Not all of it was read, so that the headers of its tools are not known. */
+function unreadableTools(): ProxyError {
+  return new ProxyError('upstream_invalid_response', {
+    reason: 'message_unreadable',
+    cause: 'a list of tools with too many values',
+  })
 }
 
 /** Only declarations on properties that a chain of `properties` leads to are valid. Clients don't call tools with others. */

@@ -1,11 +1,9 @@
 import type { Writable } from 'node:stream'
+import { escapeSeparators } from '../wire/line-ends.ts'
 import type { HeldBytes } from './held-bytes.ts'
 
 const MAX_WAITING_MESSAGES = 1000
 const MAX_WAITING_BYTES = 8 * 1024 * 1024
-
-/** Some programs end lines with these, too (Node's `readline`, Java's `Scanner`). In JSON they occur only in strings, where the escape is equivalent. */
-const LINE_SEPARATORS = /[\u0085\u2028\u2029]/g
 
 /** Messages on their way to the standard input of a process. */
 export class InputQueue {
@@ -30,7 +28,7 @@ export class InputQueue {
    * @returns false when too much is waiting already
    */
   push(message: string): boolean {
-    const text = message.replace(LINE_SEPARATORS, escapeSeparator)
+    const text = escapeSeparators(message)
     const waitingBytes = this.#input.writableLength + this.#unsent.length
     const isFull = this.#waiting >= MAX_WAITING_MESSAGES || waitingBytes >= MAX_WAITING_BYTES
     if (isFull || !this.#memory.take(text.length)) return false
@@ -70,8 +68,4 @@ export class InputQueue {
     this.flush()
     this.#input.end()
   }
-}
-
-function escapeSeparator(separator: string): string {
-  return `\\u${separator.charCodeAt(0).toString(16).padStart(4, '0')}`
 }

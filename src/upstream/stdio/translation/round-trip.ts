@@ -9,6 +9,7 @@ import type { ChildMessage } from '../wire/child-messages.ts'
 import { paramsOf } from '../wire/client-messages.ts'
 import { replaceResponseId } from '../wire/json-edits.ts'
 import { formatError } from '../wire/json-responses.ts'
+import { readResponseValue } from '../wire/sparse-response.ts'
 import type { InputWait, InputWaits, WaitingCall } from './input-waits.ts'
 import { findMissingCapability, formatInputRequired, type InputRequest, readRetry, toInputRequest } from './translate-messages.ts'
 
@@ -183,8 +184,7 @@ export class RoundTrip implements WaitingCall {
     const bytes = 2 * text.length
     const id = this.#idKey
     const deliver = (sink: RequestSink): void => {
-      const value = JSON.parse(text) as Readonly<Record<string, unknown>>
-      sink.response(replaceResponseId(text, id, this.#idKey), value)
+      sink.response(replaceResponseId(text, id, this.#idKey), readResponseValue(text))
     }
     if (this.#memory.take(bytes, PART_FOR_WAITING)) return { bytes, deliver }
     const error = new ProxyError('upstream_busy', {

@@ -71,4 +71,49 @@ describe('a line of a server', () => {
       ],
     })
   })
+
+  it('is a batch no more where it holds too much', () => {
+    expect(read(`[{"jsonrpc":"2.0","id":1,"result":${many}}]`).kind).toBe('noise')
+  })
+})
+
+/** More values than are built. */
+const many = `[${'[],'.repeat(100_000)}[]]`
+
+describe('a line with very many values', () => {
+  it.each([
+    `{"jsonrpc":"2.0","id":7,"result":{"resultType":"complete","_meta":{"a":[1]},"content":${many}}}`,
+    `{"result":{"resultType":"complete","_meta":{"a":[1]},"content":${many}},"id":7,"jsonrpc":"2.0"}`,
+    ` {"jsonrpc" : "2.0","id":7,"result":{"content":${many},"_meta":{"a":[1]},"resultType":"complete"}} `,
+  ])('is a response that passes as it stands, and of which only what is near its root is built: case %#', (text) => {
+    const line = read(text)
+    expect(textOf(line)).toBe(text)
+    const value = { jsonrpc: '2.0', id: 7, result: { resultType: 'complete', _meta: { a: [1] } } }
+    expect(line).toMatchObject({ messages: [{ kind: 'response', id: 7 }] })
+    expect(line.kind === 'messages' && line.messages[0]?.value).toEqual(value)
+  })
+
+  it.each([
+    ['an error', `{"jsonrpc":"2.0","id":7,"error":${many}}`],
+    ['a request', `{"jsonrpc":"2.0","id":7,"error":1,"method":"x","params":{"a":${many}}}`],
+    ['a result that does not end', `{"jsonrpc":"2.0","id":7,"result":${many.slice(0, -1)}`],
+    ['a result with too many members', `{"jsonrpc":"2.0","id":7,"result":{"":1${',"a":[]'.repeat(100_000)}}}`],
+    ['two ids', `{"jsonrpc":"2.0","id":7,"result":${many},"id":8}`],
+    ['another version', `{"result":${many},"jsonrpc":"1.0","jsonrpc":"2.0","id":7}`],
+  ])('fails its request where it is %s', (_what, text) => {
+    expect(read(text)).toEqual({ kind: 'broken', id: 7, reason: 'more values than are read' })
+  })
+
+  it.each([
+    ['a notification', `{"jsonrpc":"2.0","method":"notifications/message","params":{"data":${many}}}`],
+    ['nothing but brackets', '['.repeat(200_000)],
+    ['a string that does not end behind them', `${'['.repeat(200_000)}"`],
+  ])('is noise where it is %s', (_what, text) => {
+    expect(read(text).kind).toBe('noise')
+  })
+
+  it('is read like any other where they stand in strings', () => {
+    const text = `{"jsonrpc":"2.0","id":7,"result":{"a":${JSON.stringify(many)}}}`
+    expect(read(text)).toMatchObject({ messages: [{ value: { result: { a: many } } }] })
+  })
 })

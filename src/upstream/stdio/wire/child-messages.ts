@@ -3,7 +3,9 @@ import { isObject } from '../../../core/is-object.ts'
 import { applyEdits, insertMembers } from '../../../core/json/json-edits.ts'
 import { isDeeperThan, type Outline, outlineShallow } from '../../../core/json/shallow-outline.ts'
 import { withoutMembers } from './json-edits.ts'
+import { withoutLineEnds } from './line-ends.ts'
 import { mendLine } from './mend-line.ts'
+import { holdsManyValues, readSparseResponse } from './sparse-response.ts'
 
 /** One JSON-RPC message of a server. */
 export interface ChildMessage {
@@ -12,7 +14,7 @@ export interface ChildMessage {
   readonly id: string | number | null | undefined
   /** The method; for a response the empty string. */
   readonly method: string
-  /** No deeper than {@link MAX_DEPTH}, except for `result`, of which only the first levels may be read. */
+  /** No deeper than {@link MAX_DEPTH}, except for `result`, of which only the first levels may be read, and long members may be left out. */
   readonly value: Readonly<Record<string, unknown>>
   /** The message on one line. It contains nothing that ends a line, neither in JSON lines nor in an event stream. */
   readonly text: string
@@ -39,17 +41,27 @@ export const MAX_DEPTH = 512
 const MAX_ID_LENGTH = 1024
 
 const TOO_DEEP = `nesting deeper than ${MAX_DEPTH}`
+const TOO_MANY = 'more values than are read'
 
 /** Reads a line of a server's standard output. Blank lines are noise without a reason. */
 export function readChildLine(line: Buffer): ChildLine {
   const valid = isUtf8(line)
   // JSON has a carriage return only between tokens, never in strings. In an event stream it would end a line.
-  const text = line.toString('utf8').replaceAll('\r', ' ')
+  const text = withoutLineEnds(line).toString('utf8')
+  if (holdsManyValues(text)) return valid ? readMany(text) : noise('not UTF-8')
   const value = parse(text)
   if (value === undefined) return text.trim() === '' ? noise('') : readMended(text, valid)
   if (Array.isArray(value)) return valid ? readBatch(text, value) : noise('not UTF-8')
   const read = readMessage(value, text)
   return valid ? read : refuseEncoding(read)
+}
+
+/** Reads a line with more values than are built. Only a response passes: what it holds is the client's to read. */
+function readMany(text: string): ChildLine {
+  const value = readSparseResponse(text)
+  if (value !== undefined) return one({ kind: 'response', id: value.id as string | number, method: '', value, text })
+  const read = readLongLine(Buffer.from(text.slice(0, END_LENGTH)), Buffer.from(text.slice(-END_LENGTH)))
+  return { ...read, reason: TOO_MANY } as ChildLine
 }
 
 /** A line with invalid bytes can't be passed on, since nothing tells which characters they should be. */

@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer'
 import type { Call } from '../../../core/call.ts'
 import { ProxyError } from '../../../core/errors.ts'
 import { type Outline, outlineShallow } from '../../../core/json/shallow-outline.ts'
+import { withoutLineEnds } from './line-ends.ts'
 
 /** One JSON-RPC message of a client. */
 export interface ClientMessage {
@@ -22,6 +23,7 @@ const MAX_KEPT_LENGTH = 16 * 1024
 /** Message and `params`. What else is long there, as `arguments` may be, is stepped over: listing it would take as long as parsing it. */
 const KEPT_DEPTH = 2
 const DEEPER: ReadonlyMap<string, number> = new Map([['_meta', 1]])
+const NOTHING = Buffer.alloc(0)
 
 /**
  * The messages of a request body, which the pipeline has checked to be strict JSON. "Messages are delimited by newlines, and MUST NOT
@@ -30,7 +32,7 @@ const DEEPER: ReadonlyMap<string, number> = new Map([['_meta', 1]])
  * @throws ProxyError `json_invalid`, `message_invalid`
  */
 export function readClientMessages(call: Call): ClientMessage[] {
-  const text = (call.body?.toString('utf8') ?? '').replace(/[\r\n]/g, ' ')
+  const text = withoutLineEnds(call.body ?? NOTHING).toString('utf8')
   try {
     if (!call.isBatch) return [checkKind(createClientMessage(text))]
     // A copy, since a substring would keep the whole string in memory.
