@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { readHidden, signIn } from '../../demo/browser.ts'
 import { SAMPLE_USERS, type User } from '../../src/sandbox/users.ts'
 import { type AccountStage, startAccountStage } from '../support/account-stage.ts'
-import { comeBack, createTab } from '../support/broker-browser.ts'
+import { createTab } from '../support/broker-browser.ts'
 import {
   type Browser,
   createRequest,
@@ -90,25 +90,7 @@ describe('clients that are connected at the same time in one browser', () => {
     const ends = await together(tabs, back, open)
     expect(await redeemAll(requests, ends)).toEqual(repeat(count, () => 200))
   })
-
-  it('all get their tokens when the user is signed in and has an account', async () => {
-    const shared = new Map<string, string>()
-    await signInFirst(createTab(shared))
-    const tabs = createTabs(4, shared)
-    const requests = repeat(4, request)
-    const sent = await together(tabs, [], openAt(requests.map(({ url }) => url)))
-    const asked = await together(tabs, sent, open)
-    const allowed = await together(tabs, asked, send({ action: 'allow' }))
-    const ends = await together(tabs, allowed, open)
-    expect(await redeemAll(requests, ends)).toEqual(repeat(4, () => 200))
-  })
 })
-
-async function signInFirst(tab: Browser): Promise<void> {
-  const connect = readRefresh(await (await tab.open(await comeBack(tab, request().url, alice))).text())
-  const back = await tab.open(await signIn(connect, alice))
-  expect((await tab.open(readRefresh(await back.text()))).headers.get('location')).toContain('code=')
-}
 
 describe('pages of accounts that are opened at the same time in one browser', () => {
   const connecting = { action: 'connect', server: 'saas' }

@@ -30,26 +30,13 @@ export async function allow(context: SignInContext, user: SignedInUser, isNew: b
   const grantId = await grant.save()
   await options.consents.remember({ subject, clientId, redirectUri: asking.redirectUri, resource, scopes: scopes.granted })
   // An unknown authentication time must not be reported as now.
-  const login = isNew
-    ? { login: { accountId: subject, remember: true, ts: user.authTime ?? 0 }, select_account: {} }
-    : await rememberLogin(interaction, subject, options)
+  const login = isNew && { login: { accountId: subject, remember: true, ts: user.authTime ?? 0 }, select_account: {} }
   const browser = hashId(options.browserCookie.renew(incoming, interaction.uid, subject))
   const url = await settle(interaction, { consent: { grantId }, ...login, browser }, options)
   const facts = { outcome: 'success', subject, clientId, resource: context.resource.identifier, scopes: scopes.granted } as const
   if (isNew) options.report({ kind: 'sign_in', ...facts, identityProvider: options.plan.issuer })
   options.report({ kind: 'consent', ...facts, grantId })
   return url
-}
-
-/**
- * Whose session the browser has, for a user who is signed in already. Each sign-in that ends gives the session another id, and one that
- * ends in another tab at the same moment must not end this one. The age of the session is checked where the client has a limit for it.
- */
-async function rememberLogin({ session, params }: Interaction, subject: string, { findProvider }: SignInOptions) {
-  if (session?.uid === undefined || params.max_age !== undefined) return {}
-  const current = await findProvider().Session.findByUid(session.uid)
-  if (current?.accountId !== subject) return {}
-  return { login: { accountId: subject, remember: true, ts: current.loginTs ?? 0 } }
 }
 
 /**
