@@ -1,5 +1,6 @@
 // Attack family S: bodies, headers and streams that cost more work the longer they are.
 import { describe, expect, it } from 'vitest'
+import { readCookies } from '../../src/broker/pages/secret-cookies.ts'
 import { outlineJson } from '../../src/core/json/strict-json.ts'
 import type { Reply } from '../../src/core/reply.ts'
 import { createAcknowledgmentReader } from '../../src/mcp/changing-lists.ts'
@@ -98,6 +99,16 @@ describe('a text twice as long is at most 2.2 times the work', () => {
     expect(
       compare((size) => findAccessToken.bind(null, { authorization: [write(size)], query: undefined }, ['header'])),
     ).toBeLessThanOrEqual(2.2)
+  })
+
+  it.each<[string, (size: number) => string]>([
+    ['blanks in a value', (size) => `a=${' '.repeat(size)}b`],
+    ['blanks without a name', (size) => `a=1;${' '.repeat(size)}b`],
+    ['pairs', (size) => list(size, (i) => `a${i}=1`, '; ')],
+    ['pairs that are none', (size) => ';'.repeat(size)],
+  ])('for cookies: %s', (_name, write) => {
+    const read = (size: number) => readCookies.bind(null, { headers: { cookie: write(size) } }, 'a')
+    expect(compare(read)).toBeLessThanOrEqual(2.2)
   })
 
   it('for scopes and encoded headers', () => {

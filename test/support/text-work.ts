@@ -31,6 +31,7 @@ const costs: readonly (readonly [object, Readonly<Record<string, Cost>>])[] = [
       replaceAll: whole,
       search: whole,
       trimStart: whole,
+      trimEnd: whole,
       toLowerCase: whole,
       toUpperCase: whole,
     },
