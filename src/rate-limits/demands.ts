@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import { type Call, lastsUntilEnded } from '../core/call.ts'
+import type { Clock } from '../core/clock.ts'
 import type { Demand, PlaceDemand } from '../core/counters.ts'
 import type { ReasonOf } from '../core/errors.ts'
 import type { Operation } from '../core/operation.ts'
@@ -27,9 +28,9 @@ export const RENEW_EVERY_MS = 20_000
 export const SESSION_MS = 30 * MINUTE_MS
 
 /** Reads what a call asks for, limit by limit. */
-export function createDemandReader(server: string, plans: readonly RateLimitPlan[]): ReadDemands {
+export function createDemandReader(server: string, plans: readonly RateLimitPlan[], clock: Clock): ReadDemands {
   const readers = plans.map((plan): ReadDemands => {
-    const names = createToolNames()
+    const names = createToolNames(clock, findNameTime(plan))
     const count = countOperations(plan, (call, tool) => names.tell(formatKey(plan, server, call), tool))
     return (call) =>
       count(call).flatMap(({ tool, operations, requests }) => {
@@ -38,6 +39,11 @@ export function createDemandReader(server: string, plans: readonly RateLimitPlan
       })
   })
   return (call) => readers.flatMap((read) => read(call))
+}
+
+/** After so long without a call of a tool, its bucket is full and its places are free, but for those of calls that still run. */
+function findNameTime({ callsPerMinute, burst }: RateLimitPlan): number {
+  return callsPerMinute === undefined ? RUNNING_MS : Math.max(RUNNING_MS, burst * (MINUTE_MS / callsPerMinute))
 }
 
 /** The places of an MCP session that is open, one for each limit on sessions. @param id - the one that the MCP server knows */

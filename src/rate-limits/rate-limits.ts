@@ -23,7 +23,7 @@ export function createRateLimiter(counters: Counters, clock: Clock): RateLimiter
   return {
     limit(server, plans) {
       if (plans.length === 0) return undefined
-      const readDemands = createDemandReader(server, plans)
+      const readDemands = createDemandReader(server, plans, clock)
       return createRateLimits(readDemands, createSessions(server, plans, counters, clock), counters, running)
     },
     close() {
