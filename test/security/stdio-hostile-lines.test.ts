@@ -106,6 +106,36 @@ describe.each(['session', 'shared'] as const)('very many values of a server (a c
     }
   })
 
+  it.each([
+    ['all members', '{"jsonrpc":"2.0","id":ID,"error":null,"result":{"content":[],"x":MANY}}'],
+    ['no version', '{"id":ID,"result":{"content":[],"x":MANY}}'],
+  ])('in a result pass in the correct form where its library writes %s', async (_what, line) => {
+    const origin = await start({ processPer })
+    const { result, ...rest } = await readAnswer(callModern(origin, 'write', { line }, { id: 'mine' }))
+    expect([rest, result.x.length]).toEqual([{ jsonrpc: '2.0', id: 'mine' }, 150_001])
+  })
+
+  it.each([
+    ['wherever its id is', '{"result":MANY,"error":{},"id":ID,"jsonrpc":"2.0" }'],
+    ['in a batch', '[{"result":MANY,"id":ID,"jsonrpc":"2.0"}]'],
+    ['with characters that end lines of event streams', '{"jsonrpc":"2.0","id":ID,"result":{"a":"\f","x":MANY}}'],
+    ['without a clear id', '{"jsonrpc":"2.0","result":MANY,"id":ID,"id":ID}'],
+    ['without an end', '{"jsonrpc":"2.0","result":MANY'],
+  ])('in an answer that cannot pass fail its call at once: %s', async (_what, line) => {
+    const origin = await start({ processPer })
+    const { error } = await readAnswer(callModern(origin, 'write', { line }))
+    expect(error.data.error).toMatch(/^upstream_(?:invalid_response|ended)$/)
+  })
+
+  it('in a request are refused to the server', async () => {
+    const origin = await start({ processPer })
+    const line = '{"params":{"x":MANY},"method":"ping","id":"own-1","jsonrpc":"2.0"}'
+    const session = await openSession(origin)
+    expect(textOf(await readAnswer(session.post(createToolCall('write', { line, andAnswer: true }))))).toBe('written')
+    const received = textOf(await readAnswer(session.post(createToolCall('received'))))
+    expect(Buffer.from(received, 'base64').toString()).toContain('"id":"own-1","error":{"code":-32600')
+  })
+
   it('in a list of tools keep their calls from passing unchecked: which headers repeat parameters is not known', async () => {
     const origin = await start({ processPer, env: { MANY_TOOLS: '1' } })
     const { error } = await readAnswer(callModern(origin, 'echo', { text: 'x' }))

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { OutputReader } from './output-reader.ts'
 
 describe('what a process writes', () => {
-  function open() {
+  function open(maxMessageBytes = 2000) {
     const seen = {
       messages: [] as string[],
       broken: [] as unknown[],
@@ -12,7 +12,7 @@ describe('what a process writes', () => {
     }
     let isOver = false
     const reader = new OutputReader({
-      maxMessageBytes: 2000,
+      maxMessageBytes,
       isOver: () => isOver,
       message: ({ method }) => {
         seen.messages.push(method)
@@ -58,5 +58,16 @@ describe('what a process writes', () => {
     expect([seen.broken, seen.failures]).toEqual([[3], []])
     write('x'.repeat(3000))
     expect(seen.failures).toEqual(['wrote a line of more than 2000 bytes'])
+  })
+
+  it('ends the process where it may answer any request, and is too much to be read', () => {
+    const { seen, write } = open(1_000_000)
+    write(`{"jsonrpc":"2.0","method":"x","params":[${'[],'.repeat(100_000)}1]}`)
+    expect(seen).toMatchObject({ messages: [], failures: [] })
+    write(`{"result":[${'[],'.repeat(100_000)}1`)
+    expect(seen).toMatchObject({
+      broken: [],
+      failures: ['wrote a message with more values than are read, and without a clear id'],
+    })
   })
 })

@@ -54,6 +54,8 @@ export class OutputReader {
     else if (read.kind === 'messages') this.#pass(read)
     else if (read.kind === 'broken') this.#break(read.id, read.reason)
     else if (read.kind === 'refused') this.#refuse(read.id, read.reason)
+    // As in #readLong.
+    else if (read.kind === 'unclear') this.#options.fail(`wrote a message with ${read.reason}, and without a clear id`)
     else if (read.reason !== '')
       this.#options.note(`(standard output, ${read.reason}) ${line.subarray(0, MAX_NOTE_LENGTH).toString('utf8')}`)
   }

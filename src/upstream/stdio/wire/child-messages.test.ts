@@ -71,10 +71,6 @@ describe('a line of a server', () => {
       ],
     })
   })
-
-  it('is a batch no more where it holds too much', () => {
-    expect(read(`[{"jsonrpc":"2.0","id":1,"result":${many}}]`).kind).toBe('noise')
-  })
 })
 
 /** More values than are built. */
@@ -95,17 +91,62 @@ describe('a line with very many values', () => {
 
   it.each([
     ['an error', `{"jsonrpc":"2.0","id":7,"error":${many}}`],
-    ['a request', `{"jsonrpc":"2.0","id":7,"error":1,"method":"x","params":{"a":${many}}}`],
     ['a result that does not end', `{"jsonrpc":"2.0","id":7,"result":${many.slice(0, -1)}`],
     ['a result with too many members', `{"jsonrpc":"2.0","id":7,"result":{"":1${',"a":[]'.repeat(100_000)}}}`],
     ['two ids', `{"jsonrpc":"2.0","id":7,"result":${many},"id":8}`],
     ['another version', `{"result":${many},"jsonrpc":"1.0","jsonrpc":"2.0","id":7}`],
+    ['another version, without the right one', `{"result":${many},"jsonrpc":"1.0","id":7}`],
+    ['a result and an error', `{"jsonrpc":"2.0","result":${many},"error":{},"id":7}`],
+    ['an error in another order', `{"id":7,"error":${many}}`],
+    ['a result with too many members, and its id is in another place', `{"result":{"":1${',"a":[]'.repeat(100_000)}},"id":7}`],
+    ['a result with a raw control character', `{"jsonrpc":"2.0","id":7,"result":{"a":"\f","b":${many}}}`],
   ])('fails its request where it is %s', (_what, text) => {
     expect(read(text)).toEqual({ kind: 'broken', id: 7, reason: 'more values than are read' })
   })
 
   it.each([
+    `{"jsonrpc":"2.0","id":7,"result":{"content":${many}},"error":null}`,
+    `{"jsonrpc":"2.0","error": null ,"result":{"content":${many}},"id":7}`,
+    `{"id":7,"result":{"content":${many}}}`,
+  ])('is a response in the correct form where its library writes all members, or no version: case %#', (text) => {
+    const line = read(text)
+    const { result, ...rest } = JSON.parse(textOf(line)!)
+    expect([rest, Object.keys(result), result.content.length]).toEqual([{ jsonrpc: '2.0', id: 7 }, ['content'], 100_001])
+    expect(line).toMatchObject({ messages: [{ id: 7, value: { jsonrpc: '2.0', id: 7 } }] })
+  })
+
+  it('is refused where it is a request', () => {
+    const text = `{"params":{"a":${many}},"method":"x","id":"q","jsonrpc":"2.0"}`
+    expect(read(text)).toEqual({ kind: 'refused', id: 'q', reason: 'more values than are read' })
+  })
+
+  it('fails each request that it answers where it is a batch', () => {
+    const lines = [`{"result":{"a":${many}},"id":1,"jsonrpc":"2.0"}`, '{"jsonrpc":"2.0","id":2,"result":{}}']
+    expect(read(`[${lines.join()},"x",{"jsonrpc":"2.0","method":"x"}]`)).toMatchObject({
+      kind: 'batch',
+      lines: [{ kind: 'broken', id: 1 }, { kind: 'broken', id: 2 }, { kind: 'noise' }, { kind: 'noise' }],
+    })
+  })
+
+  it('fails its request where it is not UTF-8', () => {
+    const text = Buffer.from(`{"result":{"a":"é","b":${many}},"id":7,"jsonrpc":"2.0"}`, 'latin1')
+    expect(readChildLine(text)).toMatchObject({ kind: 'broken', id: 7 })
+  })
+
+  it.each([
+    ['a message that does not end', `{"result":${many.slice(0, -1)}`],
+    ['a message with two ids', `{"id":7,"result":${many},"id":8}`],
+    ['a batch of very many', `[${'{"id":7,"result":[]},'.repeat(50_000)}{"id":7,"result":[]}]`],
+  ])('may answer any request where it is %s', (_what, text) => {
+    expect(read(text)).toEqual({ kind: 'unclear', reason: 'more values than are read' })
+  })
+
+  it.each([
     ['a notification', `{"jsonrpc":"2.0","method":"notifications/message","params":{"data":${many}}}`],
+    ['a log line in JSON', `{"level":"debug","id":7,"data":${many}}`],
+    ['an answer to no request', `{"jsonrpc":"2.0","id":null,"error":${many}}`],
+    ['an answer with an id of no request', `{"jsonrpc":"2.0","id":"${'x'.repeat(1025)}","error":${many}}`],
+    ['a request of another version', `{"jsonrpc":"1.0","id":1,"method":"x","params":${many}}`],
     ['nothing but brackets', '['.repeat(200_000)],
     ['a string that does not end behind them', `${'['.repeat(200_000)}"`],
   ])('is noise where it is %s', (_what, text) => {

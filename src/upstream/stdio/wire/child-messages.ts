@@ -5,7 +5,7 @@ import { isDeeperThan, type Outline, outlineShallow } from '../../../core/json/s
 import { withoutMembers } from './json-edits.ts'
 import { withoutLineEnds } from './line-ends.ts'
 import { mendLine } from './mend-line.ts'
-import { holdsManyValues, readSparseResponse } from './sparse-response.ts'
+import { type Envelope, holdsManyValues, readEnvelopes, readSparseResponse } from './sparse-response.ts'
 
 /** One JSON-RPC message of a server. */
 export interface ChildMessage {
@@ -32,7 +32,8 @@ export type ChildLine =
   | { readonly kind: 'messages'; readonly messages: readonly ChildMessage[]; readonly around?: string | undefined }
   | { readonly kind: 'batch'; readonly lines: readonly ChildLine[] }
   | Unusable
-  | { readonly kind: 'noise'; readonly reason: string }
+  /** `unclear`: it may be the response to any request. */
+  | { readonly kind: 'noise' | 'unclear'; readonly reason: string }
 
 /** More than any message needs, and few enough levels for every decoder. */
 export const MAX_DEPTH = 512
@@ -48,7 +49,7 @@ export function readChildLine(line: Buffer): ChildLine {
   const valid = isUtf8(line)
   // JSON has a carriage return only between tokens, never in strings. In an event stream it would end a line.
   const text = withoutLineEnds(line).toString('utf8')
-  if (holdsManyValues(text)) return valid ? readMany(text) : noise('not UTF-8')
+  if (holdsManyValues(text)) return (valid ? readMany(text) : undefined) ?? findMany(text)
   const value = parse(text)
   if (value === undefined) return text.trim() === '' ? noise('') : readMended(text, valid)
   if (Array.isArray(value)) return valid ? readBatch(text, value) : noise('not UTF-8')
@@ -57,11 +58,35 @@ export function readChildLine(line: Buffer): ChildLine {
 }
 
 /** Reads a line with more values than are built. Only a response passes: what it holds is the client's to read. */
-function readMany(text: string): ChildLine {
+function readMany(text: string): ChildLine | undefined {
   const value = readSparseResponse(text)
-  if (value !== undefined) return one({ kind: 'response', id: value.id as string | number, method: '', value, text })
+  if (value === undefined) return undefined
+  const { id, result, error } = value
+  const isLoose = error === null || value.jsonrpc === undefined
+  const plain = isLoose ? rewrite(text, new Set(error === null ? ['error'] : [])) : text
+  return one({ kind: 'response', id: id as string | number, method: '', value: { jsonrpc: '2.0', id, result }, text: plain })
+}
+
+/** Finds out which requests such a line belongs to, where it does not pass. */
+function findMany(text: string): ChildLine {
+  const lines = readEnvelopes(text)?.map(refuseEnvelope)
+  if (lines !== undefined) return lines.length === 1 && lines[0] ? lines[0] : { kind: 'batch', lines }
   const read = readLongLine(Buffer.from(text.slice(0, END_LENGTH)), Buffer.from(text.slice(-END_LENGTH)))
-  return { ...read, reason: TOO_MANY } as ChildLine
+  if (read.kind === 'broken') return broken(read.id, TOO_MANY)
+  return BEGUN_MESSAGE.test(text) ? { kind: 'unclear', reason: TOO_MANY } : noise(TOO_MANY)
+}
+
+/** Lines of a log begin in other ways. */
+const BEGUN_MESSAGE = /^\s*(?:\[\s*)?\{\s*"(?:jsonrpc|id|result|error|method|params)"\s*:/
+
+function refuseEnvelope({ jsonrpc, id, method, result, error }: Envelope): ChildLine {
+  const isId = typeof id === 'number' || (typeof id === 'string' && id.length <= MAX_ID_LENGTH)
+  if (!isId) return noise(TOO_MANY)
+  if (method !== undefined)
+    return typeof method === 'string' && jsonrpc === '2.0' ? { kind: 'refused', id, reason: TOO_MANY } : noise(TOO_MANY)
+  // Log lines in JSON may also have an id.
+  const isResponse = jsonrpc !== undefined || result !== undefined || error !== undefined
+  return isResponse ? broken(id, TOO_MANY) : noise(TOO_MANY)
 }
 
 /** A line with invalid bytes can't be passed on, since nothing tells which characters they should be. */

@@ -12,6 +12,8 @@ const MAX_NEAR_VALUES = 1000
 /** Longer members of a `result` are the client's to read. */
 const MAX_BUILT_LENGTH = 16 * 1024
 const NO_PICKS: ReadonlyMap<string, PickMember> = new Map()
+const NO_MEMBERS: ReadonlyMap<string, number> = new Map()
+const NO_OUTLINES: ReadonlyMap<string, Outline> = new Map()
 
 const QUOTE = 0x22
 const COMMA = 0x2c
@@ -42,27 +44,59 @@ function findStringEnd(text: string, start: number): number {
   }
 }
 
-/** A response of which the long members of `result` are left out; undefined for what is none, or none that is clear. */
+/** JSON has them in no place, and some readers of event streams end a line at one. */
+const CONTROL_CHARACTERS = /[\u0000-\u0008\u000a-\u001f]/
+
+/**
+ * A response of which the long members of `result` are left out; undefined for what is none, or none that is clear. Like other responses it may lack
+ * its version, and have an `error` that is `null`.
+ */
 export function readSparseResponse(text: string): Json | undefined {
   try {
     const { members } = outlineChosen(text, 2, { deeper: MESSAGE_DEEPER, picks: NO_PICKS, maxValues: MAX_NEAR_VALUES })
     const result = members?.get('result')
-    if (members === undefined || result === undefined || members.has('method') || members.has('error')) return undefined
-    const value = {
-      jsonrpc: build(text, members.get('jsonrpc')),
-      id: build(text, members.get('id')),
-      result: buildNear(text, result),
-    }
-    return value.jsonrpc === '2.0' && (typeof value.id === 'string' || typeof value.id === 'number') ? value : undefined
+    if (members === undefined || result === undefined || members.has('method') || CONTROL_CHARACTERS.test(text)) return undefined
+    return checkResponse({ ...readEnvelope(text, members), result: buildNear(text, result) })
   } catch {
     return undefined
   }
+}
+
+function checkResponse(value: Json): Json | undefined {
+  const { jsonrpc = '2.0', id, error = null } = value
+  return jsonrpc === '2.0' && error === null && (typeof id === 'string' || typeof id === 'number') ? value : undefined
+}
+
+/** What a message says of itself on its first level. Of `result` and `error` it holds no more than that they are there, or that they are `null`. */
+export type Envelope = Readonly<Partial<Record<'jsonrpc' | 'id' | 'method' | 'result' | 'error', unknown>>>
+
+/** Of the message on a line, or of each message of a batch; undefined where the line is not clear. */
+export function readEnvelopes(text: string): readonly Envelope[] | undefined {
+  try {
+    const depth = text.trimStart().startsWith('[') ? 2 : 1
+    const root = outlineChosen(text, depth, { deeper: NO_MEMBERS, picks: NO_PICKS, maxValues: MAX_NEAR_VALUES })
+    return (root.items ?? [root]).map(({ members = NO_OUTLINES }) => readEnvelope(text, members))
+  } catch {
+    return undefined
+  }
+}
+
+function readEnvelope(text: string, members: ReadonlyMap<string, Outline>): Envelope {
+  const plain = ['jsonrpc', 'id', 'method'].map((name) => [name, build(text, members.get(name))] as const)
+  const kept = ['result', 'error']
+    .filter((name) => members.has(name))
+    .map((name) => [name, hint(text, members.get(name))] as const)
+  return Object.fromEntries([...plain.filter(([, value]) => value !== undefined), ...kept])
 }
 
 /** What a response says, wholly or near its root. @param text - of one that was read before */
 export function readResponseValue(text: string): Json {
   const value = holdsManyValues(text) ? readSparseResponse(text) : (JSON.parse(text) as unknown)
   return isObject(value) ? value : {}
+}
+
+function hint(text: string, outline: Outline | undefined): true | null {
+  return outline !== undefined && text.slice(outline.start, outline.end) === 'null' ? null : true
 }
 
 function buildNear(text: string, { members }: Outline): Json {
