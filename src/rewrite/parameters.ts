@@ -1,9 +1,19 @@
 /** Parameters that may be there more than once (RFC 8707 §2, RFC 8693 §2.1). */
 const REPEATABLE = new Set(['resource', 'audience'])
 
-/** A name as lenient servers read it: ASP.NET folds letter case, PHP makes `_` of what a variable cannot have, and ends names at NUL. */
+/**
+ * A name as lenient servers read it: PHP leaves out the spaces before it, makes `_` of what a variable cannot have, and ends it at NUL. ASP.NET folds
+ * letter case, and Go's decoder of JSON takes `ſ` for `s`, too.
+ */
 export function foldName(name: string): string {
-  return (name.split('\0', 1)[0] ?? '').toLowerCase().replace(/[ .[]/g, '_')
+  const [begun = ''] = name.trimStart().split('\0', 1)
+  return begun.toUpperCase().toLowerCase().replace(/[ .[]/g, '_')
+}
+
+/** Tells whether a name is not one of those that are added, but would be taken for one by a lenient server. */
+export function createLookAlikes(added: Readonly<Record<string, string>>): (name: string) => boolean {
+  const folded = new Set(Object.keys(added).map(foldName))
+  return (name) => !Object.hasOwn(added, name) && folded.has(foldName(name))
 }
 
 /**
@@ -13,11 +23,11 @@ export function foldName(name: string): string {
  */
 export function mergeParameters(sent: URLSearchParams, added: Readonly<Record<string, string>>): URLSearchParams | undefined {
   const seen = new Set<string>()
+  const isLookAlike = createLookAlikes(added)
   const merged = new URLSearchParams()
   for (const [name, value] of sent) {
     const folded = foldName(name)
-    const isOther = folded !== name && Object.hasOwn(added, folded)
-    if (isOther || (seen.has(folded) && !REPEATABLE.has(name))) return undefined
+    if (isLookAlike(name) || (seen.has(folded) && !REPEATABLE.has(name))) return undefined
     seen.add(folded)
     if (!Object.hasOwn(added, name)) merged.append(name, value)
   }

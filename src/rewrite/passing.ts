@@ -2,12 +2,13 @@ import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import type { EndpointHandler, EndpointRequest } from '../core/endpoint-request.ts'
 import type { ErrorCode } from '../core/errors.ts'
+import { hasTooManyParameters } from '../core/form-size.ts'
 import { isObject } from '../core/is-object.ts'
 import { checkStrictJson } from '../core/json/strict-json.ts'
 import type { RewriteEndpointPlan } from '../core/plan/rewrite-plan.ts'
 import type { RawAnswer, SafeFetch } from '../oauth/safe-fetch.ts'
 import { allowEverybody, answerPreflight, refuseMethod, sendOAuthError } from './answers.ts'
-import { mergeParameters } from './parameters.ts'
+import { createLookAlikes, mergeParameters } from './parameters.ts'
 
 export interface PassingOptions {
   readonly endpoint: RewriteEndpointPlan
@@ -75,7 +76,9 @@ async function readBody({ request, response }: EndpointRequest): Promise<Buffer 
 
 function changeForm(body: Buffer, { endpoint }: PassingOptions): string | undefined {
   if (!isUtf8(body)) return undefined
-  return mergeParameters(new URLSearchParams(body.toString()), endpoint.parameters)?.toString()
+  const form = body.toString()
+  if (hasTooManyParameters(form)) return undefined
+  return mergeParameters(new URLSearchParams(form), endpoint.parameters)?.toString()
 }
 
 function isGranted(form: string, { grants }: PassingOptions): boolean {
@@ -91,7 +94,7 @@ function changeJson(body: Buffer, { endpoint }: PassingOptions): string | undefi
     return undefined
   }
   const value: unknown = JSON.parse(text)
-  if (!isObject(value)) return undefined
+  if (!isObject(value) || Object.keys(value).some(createLookAlikes(endpoint.parameters))) return undefined
   return JSON.stringify({ ...value, ...endpoint.parameters })
 }
 

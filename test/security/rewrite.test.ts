@@ -45,9 +45,9 @@ beforeAll(async () => {
       authorization_endpoint: `${issuer}/real/authorize?audience=api`,
       token_endpoint: `${issuer}/real/token`,
       registration_endpoint: `${issuer}/real/register`,
-      authorization_parameters: { prompt: 'login' },
+      authorization_parameters: { prompt: 'login', orgId: 'ours' },
       token_parameters: { audience: 'api' },
-      registration_parameters: { owner: 'us' },
+      registration_parameters: { owner: 'us', orgStatus: 'ours' },
     },
     servers: [{ path: '/mcp', upstream: 'http://127.0.0.1:1/mcp' }],
   })
@@ -140,12 +140,20 @@ describe('what is passed on of a request', () => {
     const form = await post('/token', 'audience=evil&grant_type=x&audience=evil2')
     expect(new URLSearchParams(form.seen[0]?.body).getAll('audience')).toEqual(['api'])
     const json = await post('/register', '{"owner":"them","redirect_uris":["https://a.example/cb"]}', JSON_BODY)
-    expect(JSON.parse(json.seen[0]?.body ?? '')).toEqual({ owner: 'us', redirect_uris: ['https://a.example/cb'] })
+    expect(JSON.parse(json.seen[0]?.body ?? '')).toEqual({
+      owner: 'us',
+      orgStatus: 'ours',
+      redirect_uris: ['https://a.example/cb'],
+    })
   })
 
   it.each([
     ['a parameter twice', '/token', 'code=a&code=b', FORM],
     ['a key twice', '/register', '{"client_name":"a","client_name":"b"}', JSON_BODY],
+    ['a parameter with a space before it', '/token', 'grant_type=refresh_token&+grant_type=client_credentials', FORM],
+    ['a key that lenient decoders take for one of ours', '/register', '{"owner":"them","Owner":"them"}', JSON_BODY],
+    ['a key in other letters than one of ours', '/register', '{"orgstatus":"theirs"}', JSON_BODY],
+    ['a key with a letter that folds to one of ours', '/register', '{"orgStatu\u017f":"theirs"}', JSON_BODY],
     ['no object', '/register', '["x"]', JSON_BODY],
     ['bytes behind the JSON', '/register', '{}{}', JSON_BODY],
     ['depth', '/register', `${'{"a":'.repeat(40)}1${'}'.repeat(40)}`, JSON_BODY],
@@ -169,6 +177,14 @@ describe('what is passed on of a request', () => {
   ])('is nothing, where the body is of another type: %s %s %j', async (path, body, headers) => {
     const { response, seen: requests } = await post(path, body, headers as Record<string, string>)
     expect(response.status).toBe(415)
+    expect(requests).toEqual([])
+  })
+
+  it('is nothing of a form with more than a thousand parameters, which would take long to read', async () => {
+    const form = Array.from({ length: 999 }, (_, index) => `p${index}=`).join('&')
+    expect((await post('/token', `${form}&grant_type=x`)).response.status).toBe(200)
+    const { response, seen: requests } = await post('/token', `${form}&grant_type=x&further=`)
+    expect(response.status).toBe(400)
     expect(requests).toEqual([])
   })
 
@@ -231,7 +247,9 @@ describe('what comes back of an answer', () => {
 
 describe('a browser that asks to be authorized', () => {
   it('is sent to the identity provider with all of its parameters, and those of the configuration in their place', async () => {
-    const { response, seen: requests } = await send('/authorize?client_id=c&state=a%26b%23c&audience=evil&prompt=none&scope=a+b')
+    const { response, seen: requests } = await send(
+      '/authorize?client_id=c&state=a%26b%23c&audience=evil&prompt=none&orgId=theirs&scope=a+b',
+    )
     expect(response.status).toBe(302)
     const target = new URL(response.headers.get('location') ?? '')
     expect(target.pathname).toBe('/real/authorize')
@@ -240,6 +258,7 @@ describe('a browser that asks to be authorized', () => {
       state: 'a&b#c',
       audience: 'api',
       prompt: 'login',
+      orgId: 'ours',
       scope: 'a b',
     })
     expect(target.searchParams.getAll('audience')).toEqual(['api'])
@@ -259,13 +278,24 @@ describe('a browser that asks to be authorized', () => {
     expect((await send('/authorize?redirect_uri=https://a.example&redirect_uri=https://b.example')).response.status).toBe(400)
   })
 
-  it.each(['Redirect_URI', 'redirect.uri', 'redirect uri', 'redirect[uri', 'prompt\0', 'Prompt', 'audiencE'])(
-    'is refused where a parameter has a name that a lenient server takes for that of another: %j',
-    async (name) => {
-      const query = new URLSearchParams({ redirect_uri: 'http://127.0.0.1:1/cb', [name]: 'x' })
-      expect((await send(`/authorize?${query}`)).response.status).toBe(400)
-    },
-  )
+  it.each([
+    'Redirect_URI',
+    'redirect.uri',
+    'redirect uri',
+    'redirect[uri',
+    ' redirect_uri',
+    '   redirect_uri',
+    '\tredirect_uri',
+    'prompt\0',
+    'Prompt',
+    ' prompt',
+    'audiencE',
+    'orgid',
+    'ORGID',
+  ])('is refused where a parameter has a name that a lenient server takes for that of another: %j', async (name) => {
+    const query = new URLSearchParams({ redirect_uri: 'http://127.0.0.1:1/cb', [name]: 'x' })
+    expect((await send(`/authorize?${query}`)).response.status).toBe(400)
+  })
 
   it('keeps parameters that look like no other, however they are spelled', async () => {
     const { response } = await send('/authorize?domain.Hint=a&x[]=b')
@@ -364,7 +394,7 @@ describe('clients that are one to the identity provider, which asks for no conse
     expect(await ask(added, { redirect_uri: 'https://evil.example/cb' })).not.toContain('evil')
   })
 
-  it.each(['request', 'request_uri', 'Request', 'request.uri'])(
+  it.each(['request', 'request_uri', 'Request', 'request.uri', ' request', ' request_uri', 'reque\u017ft'])(
     'get none by a request object, in which another redirect URI may stand (RFC 9101 §5): %s',
     async (name) => {
       const query = { redirect_uri: 'http://127.0.0.1:1/cb', [name]: 'https://evil.example/request.jwt' }
