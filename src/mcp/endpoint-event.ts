@@ -9,16 +9,21 @@ const END_OF_EVENT = /(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))/g
 
 /** Where lines end for some reader: those of the specification, and of Python's `splitlines`; the last three in the bytes of UTF-8. */
 const ANY_LINE_END = '(?:[\\r\\n\\v\\f\\x1c-\\x1e]|\\xc2\\x85|\\xe2\\x80[\\xa8\\xa9])'
+/** An expression for the first characters of a word, or for all of them and the rest. */
+function begin(word: string, rest: string): string {
+  return [...word].reduceRight((behind, character) => `(?:${character}${behind})?`, rest)
+}
+
 /** Some readers trim names and values, and do not mind case. */
 const BLANKS = '[ \\t\\0]*'
 const ENDPOINT_LINE = new RegExp(`${ANY_LINE_END}${BLANKS}event${BLANKS}:${BLANKS}endpoint${BLANKS}${ANY_LINE_END}`, 'i')
 /** The beginning of such a line, at the end of a piece. */
 const BEGUN_LINE = new RegExp(
-  `${ANY_LINE_END}${BLANKS}(?:e(?:v(?:e(?:n(?:t[^\\r\\n\\v\\f\\x1c-\\x1e\\xc2\\xe2]*)?)?)?)?)?(?:\\xc2|\\xe2\\x80?)?$`,
+  `${ANY_LINE_END}${BLANKS}${begin('event', `${BLANKS}(?::${BLANKS}${begin('endpoint', BLANKS)})?`)}(?:\\xc2|\\xe2\\x80?)?$`,
   'i',
 )
-/** The name of an event is not longer. */
-const MAX_BEGUN_LENGTH = 1024
+/** One counts like many. A line may be nothing else for megabytes. */
+const MANY_BLANKS = /[ \t\0]+/g
 /** All but the last byte of a line end. */
 const BEGUN_LINE_END = 2
 
@@ -179,8 +184,8 @@ function createEndpointWatcher(): (chunk: Uint8Array) => boolean {
   let tail = '\n'
   return (chunk) => {
     const seen = tail + Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString('latin1')
-    tail = BEGUN_LINE.exec(seen)?.[0] ?? seen.slice(-BEGUN_LINE_END)
-    return tail.length > MAX_BEGUN_LENGTH || ENDPOINT_LINE.test(seen)
+    tail = BEGUN_LINE.exec(seen)?.[0].replaceAll(MANY_BLANKS, ' ') ?? seen.slice(-BEGUN_LINE_END)
+    return ENDPOINT_LINE.test(seen)
   }
 }
 

@@ -194,6 +194,9 @@ describe('what an HTTP+SSE stream holds passes as it is', () => {
       'an event that is called nearly the same',
       Buffer.from('event: endpoints\ndata: 1\n\nevent: end point\ndata: 2\n\nevents: endpoint\n\n'),
     ],
+    ['prose behind a separator of lines', Buffer.from(`data: ${'x'.repeat(60_000)}\u2028Eventually: ${'y'.repeat(20_000)}\n\n`)],
+    ['blanks behind a separator of lines', Buffer.from(`data: ${'x'.repeat(60_000)}\u2028${' '.repeat(20_000)}\n\n`)],
+    ['a name of an event with many blanks', Buffer.from(`data: ${'x'.repeat(60_000)}\nevent:${' '.repeat(20_000)}end\n\n`)],
     ['emoji', Buffer.from('data: \u{1f680}\u{1f469}\u200d\u{1f469}\n\n')],
   ])('%s, however it is cut', async (_what, bytes) => {
     const open = await openStream()
