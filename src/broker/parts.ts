@@ -102,7 +102,6 @@ export async function createParts(options: PartsOptions): Promise<Parts> {
   })
   const documents = openClientDocuments(options)
   const subjectVerifier = createSubjectVerifier({ plan, resources: options.resources, pool, clock })
-  const [formKey = ''] = encryption.derive('forms')
   return {
     encryption,
     keys,
@@ -113,7 +112,7 @@ export async function createParts(options: PartsOptions): Promise<Parts> {
     accounts: users.accounts,
     consents: createConsents(store, encryption, clock, plan.grantSeconds),
     stepUps: createStepUps(store, clock),
-    browserCookie: createBrowserCookie(plan.issuer.startsWith('https:'), formKey, clock),
+    browserCookie: createBrowserCookie(plan.issuer.startsWith('https:'), encryption, clock),
     clientDocuments: documents.clientDocuments,
     ...createLimits(plan, clock),
     assertions: createIdentityAssertions({

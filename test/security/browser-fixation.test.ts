@@ -179,6 +179,26 @@ describe('the visit of a user at the page of accounts', () => {
     expect(await isSignedOut(shared)).toBe(true)
   })
 
+  it.each<[string, (name: string, value: string) => readonly [string, string]]>([
+    ['has another time', (name, value) => [name, `${(Date.now() + 60_000).toString(36).padStart(9, '0')}${value.slice(9)}`]],
+    ['has another name', (name, value) => [`${name.slice(0, -8)}AAAAAAAA`, value]],
+  ])('is over when its cookie was edited and %s', async (_, edit) => {
+    const browser = await signInVisitor(stage.proxy.origin, bob)
+    const [name, value] = findVisit(browser)
+    browser.cookies.delete(name)
+    browser.cookies.set(...edit(name, value))
+    expect(await isSignedOut(browser)).toBe(true)
+  })
+
+  it('is over when another user signs in, also while its cookie is hidden behind another of its name', async () => {
+    const shared = await signInVisitor(stage.proxy.origin, bob)
+    const [name, value] = findVisit(shared)
+    shared.cookies.set(name, `${value}; ${name}=x`)
+    await shared.open(await comeBack(shared, request(), alice))
+    shared.cookies.set(name, value)
+    expect(await isSignedOut(shared)).toBe(true)
+  })
+
   it('goes on when the same user signs in for a client', async () => {
     const browser = await signInVisitor(stage.proxy.origin, bob)
     await browser.open(await comeBack(browser, request(), bob))
@@ -212,6 +232,10 @@ describe('a browser with several sign-ins in tabs', () => {
     expect(statuses).toEqual([200, 200, 200, 303])
   })
 })
+
+function findVisit({ cookies }: Browser): [string, string] {
+  return [...cookies].find(([name]) => name.startsWith('mcp-visit-')) ?? ['', '']
+}
 
 /** What the user does at the identity provider, to which a page leads. @returns where it sends the browser then */
 async function finishAtProvider(page: Response, user: User): Promise<URL> {

@@ -61,6 +61,7 @@ export function createVisits(parts: PartsOfVisits): Visits {
       plainName: 'mcp-visit',
       isSecure: origin.startsWith('https:'),
       seconds: VISIT_MS / 1000,
+      encryption,
       clock,
     }),
   }
@@ -140,7 +141,9 @@ async function beginVisit(
 }
 
 async function endOther(incoming: EndpointRequest, subject: string, collections: Collections): Promise<void> {
-  const others = (await listVisits(incoming, collections)).filter((visit) => visit.subject !== subject)
+  // Also what is hidden behind another cookie of its name, which may be gone before it is.
+  const all = await findVisits(collections.visitCookies.listAll(incoming.request), collections)
+  const others = all.filter((visit) => visit.subject !== subject)
   await Promise.all(others.map(({ secret }) => collections.visitors.take(secret)))
   for (const { id } of others) collections.visitCookies.remove(incoming.response, id)
 }
@@ -150,11 +153,12 @@ interface VisitSecret extends NamedSecret {
 }
 
 /** The visits of a browser, the newest first. */
-async function listVisits(
-  { request }: EndpointRequest,
-  { visitors, visitCookies }: Collections,
-): Promise<readonly VisitSecret[]> {
-  const found = visitCookies.list(request).map(async (named) => {
+function listVisits({ request }: EndpointRequest, collections: Collections): Promise<readonly VisitSecret[]> {
+  return findVisits(collections.visitCookies.list(request), collections)
+}
+
+async function findVisits(secrets: readonly NamedSecret[], { visitors }: Collections): Promise<readonly VisitSecret[]> {
+  const found = secrets.map(async (named) => {
     const visitor = await visitors.find(named.secret)
     return visitor === undefined ? [] : [{ ...named, subject: visitor.subject }]
   })

@@ -1,7 +1,9 @@
-import { createHmac, hash, timingSafeEqual } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Clock } from '../../core/clock.ts'
+import type { Encryption } from '../../core/encryption.ts'
 import { hashId } from '../../core/hash-id.ts'
+import { isSameText } from './same-text.ts'
 import { createCookieId, createSecret, createSecretCookies, type Exchange, type SecretCookies } from './secret-cookies.ts'
 import { SIGN_IN_MINUTES } from './sign-in-errors.ts'
 
@@ -42,11 +44,12 @@ const OF_USER = '-'
 /** Of the name of a cookie: enough that two sign-ins of one browser don't have the same. */
 const ID = 8
 
-/** @param key - for form tokens, and for what tells the users of secrets apart */
-export function createBrowserCookie(isSecure: boolean, key: string, clock: Clock): BrowserCookie {
+/** @param encryption - for keys of cookies, of form tokens, and of what tells the users of secrets apart */
+export function createBrowserCookie(isSecure: boolean, encryption: Pick<Encryption, 'derive'>, clock: Clock): BrowserCookie {
+  const [key = ''] = encryption.derive('forms')
   // A page may be open for long; a sign-in is not.
-  const pages = createSecretCookies({ plainName: 'mcp-page', isSecure, seconds: undefined, clock })
-  const signIns = createSecretCookies({ plainName: 'mcp-browser', isSecure, seconds: SIGN_IN_MINUTES * 60, clock })
+  const pages = createSecretCookies({ plainName: 'mcp-page', isSecure, seconds: undefined, encryption, clock })
+  const signIns = createSecretCookies({ plainName: 'mcp-browser', isSecure, seconds: SIGN_IN_MINUTES * 60, encryption, clock })
   const createFormToken = (secret: string, purpose: string): string =>
     createHmac('sha256', key)
       .update(JSON.stringify([secret, purpose]))
@@ -88,9 +91,4 @@ function formatOfUser(secret: string, subject: string, key: string): string {
 
 function isOfOther(secret: string, subject: string, key: string): boolean {
   return secret.endsWith(OF_USER) && !isSameText(secret, formatOfUser(secret, subject, key))
-}
-
-/** Whether two texts are the same, in a time that doesn't tell where they differ. */
-export function isSameText(one: string, other: string): boolean {
-  return timingSafeEqual(hash('sha256', one, 'buffer'), hash('sha256', other, 'buffer'))
 }

@@ -1,6 +1,8 @@
-import { randomBytes } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../../core/clock.ts'
+import type { Encryption } from '../../core/encryption.ts'
+import { isSameText } from './same-text.ts'
 
 export interface NamedSecret {
   /** What the cookie is for: a name without meaning, of letters, digits, `-` and `_`. */
@@ -9,8 +11,13 @@ export interface NamedSecret {
 }
 
 interface DatedSecret extends NamedSecret {
-  /** When it was set, in milliseconds since the epoch: two that were set at the same time have the same. */
+  /** When we set it, in milliseconds since the epoch: two that were set at the same time have the same. */
   readonly at: number
+}
+
+interface FoundSecret extends DatedSecret {
+  /** Of several cookies of one name none can be trusted: a sibling site may have set one of them. */
+  readonly isRepeated: boolean
 }
 
 /**
@@ -20,6 +27,8 @@ interface DatedSecret extends NamedSecret {
 export interface SecretCookies {
   /** The secrets of the browser, the newest first. */
   list(request: IncomingMessage): readonly DatedSecret[]
+  /** As {@link list}, with those that are not trusted now because another cookie has their name, but were set by us. */
+  listAll(request: IncomingMessage): readonly DatedSecret[]
   /** Sets a secret, in the place of the one before of that id, and removes the oldest of those that are too many. */
   set(exchange: Exchange, named: NamedSecret): void
   remove(response: ServerResponse, id: string): void
@@ -37,53 +46,81 @@ export interface SecretCookiesOptions {
   readonly isSecure: boolean
   /** How long a browser keeps one, in seconds; undefined for as long as it is open. */
   readonly seconds: number | undefined
+  /** For the codes of cookies. */
+  readonly encryption: Pick<Encryption, 'derive'>
   readonly clock: Clock
 }
 
-/** Of one browser and name. They are sent with each of its requests, some 90 bytes each. */
+/** Of one browser and name. They are sent with each of its requests, some 110 bytes each. */
 const MAX_SECRETS = 16
-/** When it was set, in milliseconds of base 36, and the secret. */
-const VALUE = /^([0-9a-z]{9})([\w-]{43})$/
+/** When it was set, in milliseconds of base 36, the secret, and the code of both and of the cookie's name. */
+const VALUE = /^([0-9a-z]{9})([\w-]{43})([\w-]{22})$/
+/** Characters of a code (132 bits). */
+const CODE = 22
 const ID = /^[\w-]{1,16}$/
 const LEADING_BLANKS = /^[ \t]+/
-/** How far a cookie may be ahead of our clock: what is further was not set by us. */
-const MAX_AHEAD_MS = 60 * 60_000
 
-export function createSecretCookies({ plainName, isSecure, seconds, clock }: SecretCookiesOptions): SecretCookies {
+export function createSecretCookies(options: SecretCookiesOptions): SecretCookies {
+  const { plainName, isSecure, seconds, clock } = options
   const prefix = `${isSecure ? '__Host-' : ''}${plainName}-`
+  const codes = createCodes(options.encryption)
   const send = (response: ServerResponse, id: string, value: string, age: number | undefined): void => {
     const end = age === undefined ? '' : `; Max-Age=${age}`
     const rest = `Path=/${end}; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`
     response.appendHeader('set-cookie', `${prefix}${id}=${value}; ${rest}`)
   }
   const remove = (response: ServerResponse, id: string): void => send(response, id, '', 0)
-  const listAll = (request: IncomingMessage) => listTrusted(request, prefix, clock.wall() + MAX_AHEAD_MS)
+  const listAll = (request: IncomingMessage) => listFound(request, prefix, codes)
   return {
-    list: (request) => listAll(request).slice(0, MAX_SECRETS),
+    list: (request) =>
+      listAll(request)
+        .filter(({ isRepeated }) => !isRepeated)
+        .slice(0, MAX_SECRETS),
+    listAll,
     set({ request, response }, { id, secret }) {
       const known = listAll(request)
       const others = known.filter((other) => other.id !== id)
       for (const { id: oldest } of others.slice(MAX_SECRETS - 1)) remove(response, oldest)
       // Later than all others of the browser, also where another process has set them by another clock.
       const at = Math.max(clock.wall(), 1 + (known[0]?.at ?? 0))
-      send(response, id, `${at.toString(36).padStart(9, '0')}${secret}`, seconds)
+      const content = `${at.toString(36).padStart(9, '0')}${secret}`
+      send(response, id, `${content}${codes.create(prefix + id, content)}`, seconds)
     },
     remove,
   }
 }
 
+interface Codes {
+  create(name: string, content: string): string
+  isOwn(code: string, name: string, content: string): boolean
+}
+
+/** A user of the browser can edit its cookies: with another time, one of theirs would count as newer than those of the next user. */
+function createCodes({ derive }: Pick<Encryption, 'derive'>): Codes {
+  const keys = derive('cookies')
+  const [current] = keys
+  if (current === undefined) throw new Error('cookies need a key')
+  const format = (key: string, name: string, content: string): string =>
+    createHmac('sha256', key)
+      .update(JSON.stringify([name, content]))
+      .digest('base64url')
+      .slice(0, CODE)
+  return {
+    create: (name, content) => format(current, name, content),
+    isOwn: (code, name, content) => keys.some((key) => isSameText(code, format(key, name, content))),
+  }
+}
+
 /** The newest first. */
-function listTrusted(request: IncomingMessage, prefix: string, latest: number): readonly DatedSecret[] {
+function listFound(request: IncomingMessage, prefix: string, codes: Codes): readonly FoundSecret[] {
   const own = listCookies(request).filter(({ name }) => name.startsWith(prefix))
   const names = own.map(({ name }) => name)
-  // Of several cookies of one name none can be trusted: a sibling site may have set one of them.
   const repeated = new Set(names.toSorted().filter((name, index, sorted) => name === sorted[index + 1]))
   return own
-    .filter(({ name }) => !repeated.has(name))
     .flatMap(({ name, value }) => {
-      const [, at = '', secret = ''] = VALUE.exec(value) ?? []
-      const named = { id: name.slice(prefix.length), at: Number.parseInt(at, 36), secret }
-      return ID.test(named.id) && named.at <= latest ? [named] : []
+      const [, at = '', secret = '', code = ''] = VALUE.exec(value) ?? []
+      const named = { id: name.slice(prefix.length), at: Number.parseInt(at, 36), secret, isRepeated: repeated.has(name) }
+      return ID.test(named.id) && codes.isOwn(code, name, at + secret) ? [named] : []
     })
     .toSorted((one, other) => other.at - one.at)
 }
