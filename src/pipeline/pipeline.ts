@@ -88,6 +88,7 @@ async function guard(exchange: Exchange, head: RequestHead, route: Route): Promi
 
   exchange.trace?.step('authenticate')
   const identity = await authenticate(exchange, head, route)
+  const verifiedAt = edge.clock.monotonic()
   record.principal = identity.principal
   checkAssurance(identity.principal, head, route)
   checkMethod(head, route)
@@ -98,7 +99,7 @@ async function guard(exchange: Exchange, head: RequestHead, route: Route): Promi
   const messages =
     body === undefined ? NO_MESSAGES : isLong(body) ? await readLongBody(exchange, body) : readShortBody(exchange, body)
   exchange.trace?.step('authorize')
-  const ready = await settle({ exchange, head, route, identity, revision, body, messages })
+  const ready = await settle({ exchange, head, route, identity, revision, body, messages }, verifiedAt)
   exchange.trace?.step('forward')
   forward(exchange, ready.call, ready.identity)
 }
@@ -117,13 +118,14 @@ const BELIEVED_MS = 1000
  * identity provider with the credential. A client that sends slowly must not keep a token in use that has expired or was revoked, so
  * the token of a request that took its time is verified again.
  *
+ * @param verifiedAt - not when the request began: an issuer that is slow would be asked twice each time
  * @throws ProxyError unless the call is permitted by what is in force at the end
  */
-async function settle(request: AuthenticatedRequest): Promise<ReadyCall> {
+async function settle(request: AuthenticatedRequest, verifiedAt: number): Promise<ReadyCall> {
   const { exchange, head } = request
   const { openRequests } = exchange.edge
   let { route, identity }: Standing = request
-  let isLate = exchange.edge.clock.monotonic() - exchange.record.startedAt > BELIEVED_MS
+  let isLate = exchange.edge.clock.monotonic() - verifiedAt > BELIEVED_MS
   for (;;) {
     if (isLate || exchange.era !== openRequests.era) ({ route, identity } = await reconsider(exchange, head, { route, identity }))
     isLate = false

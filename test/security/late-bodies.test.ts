@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import { ProxyError } from '../../src/core/errors.ts'
 import type { TokenVerifier } from '../../src/core/ports.ts'
@@ -49,13 +50,15 @@ function createIssuer(clock: FakeClock): Issuer {
   return issuer
 }
 
-/** Begins a call, all but its last byte, and resolves when its token has been verified. */
+/** Begins a call, all but its last byte, and resolves when its token has been verified and the pipeline waits for the rest. */
 async function begin(verifier: Issuer): Promise<RawConnection> {
   const { host, port } = new URL(gate.origin)
   const connection = await openRawConnection(Number(port))
   const head = ['POST /mcp HTTP/1.1', `Host: ${host}`, 'Authorization: Bearer alice', 'Content-Type: application/json']
   connection.write(`${[...head, `Content-Length: ${body.length}`].join('\r\n')}\r\n\r\n${body.slice(0, -1)}`)
   await verifier.asked
+  // The pipeline goes on with what was verified before the turn of the event loop ends.
+  await setImmediate()
   return connection
 }
 
@@ -93,5 +96,21 @@ describe('a call whose body takes its time', () => {
     gate = await openStepGate({ verifier, credential: { kind: 'identity_provider', find } }, { clock, limits })
     expect(await finish(await begin(verifier))).toEqual([401, expect.stringContaining('token_expired')])
     expect(gate.calls).toEqual([])
+  })
+
+  it('has its issuer asked once where only the issuer takes its time', async () => {
+    const clock = createFakeClock()
+    const issuer = createIssuer(clock)
+    let asked = 0
+    const slow: TokenVerifier = {
+      async verify(token, address) {
+        asked += 1
+        clock.advance(5000)
+        return await issuer.verify(token, address)
+      },
+    }
+    gate = await openStepGate({ verifier: slow }, { clock, limits })
+    expect(await finish(await begin(issuer))).toEqual([202, ''])
+    expect(asked).toBe(1)
   })
 })
