@@ -3,9 +3,9 @@ import { createFakeClock } from '../../test/support/fake-clock.ts'
 import type { Extent } from '../core/collect-garbage.ts'
 import { collectAtRest } from './collect-at-rest.ts'
 
-function watch() {
+function start(open = 0) {
   const clock = createFakeClock()
-  const state = { ended: 0, open: 0, utilization: 0, collections: [] as Extent[] }
+  const state = { ended: 0, open, utilization: 0, collections: [] as Extent[] }
   const stop = collectAtRest({
     clock,
     countEnded: () => state.ended,
@@ -17,10 +17,16 @@ function watch() {
   })
   const pass = (): void => clock.advance(5000)
   expect(state.collections).toEqual(['major'])
-  pass()
-  expect(state.collections).toEqual(['major', 'compacting'])
-  state.collections = []
   return { clock, state, stop, pass }
+}
+
+/** One that has been at rest since its start. */
+function watch() {
+  const started = start()
+  started.pass()
+  expect(started.state.collections).toEqual(['major', 'compacting'])
+  started.state.collections = []
+  return started
 }
 
 describe('a process at rest', () => {
@@ -49,6 +55,16 @@ describe('a process at rest', () => {
     Object.assign(state, { ended: 501, open: 250 })
     pass()
     expect(state.collections).toEqual(['major', 'compacting'])
+  })
+
+  it.each<[number, Extent]>([
+    [249, 'compacting'],
+    [250, 'major'],
+    [10_000, 'major'],
+  ])('after a start to which %i streams have come back collects what the start has left: %s', (open, extent) => {
+    const { state, pass } = start(open)
+    pass()
+    expect(state.collections).toEqual(['major', extent])
   })
 
   it('waits until it has little to do', () => {

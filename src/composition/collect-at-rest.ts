@@ -26,8 +26,8 @@ export interface RestOptions {
  */
 export function collectAtRest({ clock, countEnded, countOpen, measureUtilization, collect }: RestOptions): CancelTimer {
   collect('major')
-  // What was loaded since then is worth a pause, too.
-  let collectedAt = Number.NEGATIVE_INFINITY
+  // What was loaded since then is worth a pause, too, but not a long one where thousands of streams have come back at once.
+  let collectedAt = -MIN_ENDED
   return clock.every(INTERVAL_MS, () => {
     const utilization = measureUtilization()
     const ended = countEnded()
