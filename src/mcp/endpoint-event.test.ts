@@ -88,6 +88,21 @@ describe('the endpoint event', () => {
     }
   })
 
+  it('is found a second time for every reader, wherever the stream is cut', () => {
+    const blanks = ' \t\0'.repeat(500)
+    for (const end of ['\n', '\r', '\x0b', '\x1e', '\u0085', '\u2028', '\u2029'])
+      for (const [one, two] of [
+        ['', ' '],
+        [blanks, blanks],
+      ]) {
+        const second = Buffer.from(`data: 1${end}${one}EVENT${two}:${one}Endpoint${two}${end}`)
+        const pieces = Array.from(second, (_, at) => second.subarray(at, at + 1))
+        const known = ['event: endpoint\ndata: /m\n\n'].map((text) => Buffer.from(text))
+        expect(run([...known, ...pieces]).code).toBe('upstream_invalid_response')
+        expect(run([...known, ...pieces.slice(0, -1)]).code).toBeUndefined()
+      }
+  })
+
   it('does not mistake data for a second one', () => {
     const rest = 'data: event: endpoint\n\ndata: "\\nevent: endpoint\\n"\n\n'
     expect(run([Buffer.from(`event: endpoint\ndata: /m\n\n${rest}`)]).code).toBeUndefined()
