@@ -5,7 +5,7 @@ import { parseExactJson } from '../core/json/exact-json.ts'
 import { checkStrictJson } from '../core/json/strict-json.ts'
 import { tellFetch } from '../core/outbound-fetch.ts'
 import type { EgressPlan } from '../core/plan/egress-plan.ts'
-import { createEgressConnector } from '../egress/connector.ts'
+import { createEgressConnector, type EgressConnector } from '../egress/connector.ts'
 import { checkPublicLiteral, isSameHost, parseTarget } from './fetch-target.ts'
 import { createIssuerPlace, type IssuerPlace } from './issuer-place.ts'
 import { createNameServerResolver } from './name-servers.ts'
@@ -97,9 +97,9 @@ const JSON_MEDIA_TYPE = /^application\/(?:[\w.-]+\+)?json(?:$|[ \t]*;)/i
  * @param resolver - for tests; otherwise `dns.lookup`, and only the name servers for names that clients choose
  */
 export function createSafeFetch(plan: SafeFetchPlan, resolver?: ResolveHost): SafeFetch {
-  const place = createIssuerPlace(plan.issuer, resolver ?? dnsLookup)
+  const place = createIssuerPlace(plan, resolver ?? dnsLookup)
   // Two pools: a request that may not reach private addresses must not reuse a connection to one.
-  const anywhere = createAgent(plan, place.resolveHost, false)
+  const anywhere = createAgent(plan, place.resolveHost, false, place.watch)
   const resolvePublic = resolver ?? (plan.issuer === undefined ? createNameServerResolver() : dnsLookup)
   const publicOnly = createAgent({ ca: plan.ca, egress: plan.egress }, resolvePublic, true)
   const send = async (url: string, target: URL, request: RawRequest): Promise<RawAnswer> => {
@@ -148,21 +148,28 @@ export function createIssuerFetch(plan: IssuerAddress, resolver?: ResolveHost): 
 
 type Reach = Pick<SafeFetchPlan, 'ca' | 'egress' | 'socket'>
 
-function createAgent({ ca, egress, socket }: Reach, resolveHost: ResolveHost, publicOnly: boolean): Agent {
+function createAgent(
+  { ca, egress, socket }: Reach,
+  resolveHost: ResolveHost,
+  publicOnly: boolean,
+  watch = (connect: EgressConnector): EgressConnector => connect,
+): Agent {
   return new Agent({
     allowH2: false,
     connections: 64,
     maxHeaderSize: 16 * 1024,
     headersTimeout: DEADLINE_MS,
     bodyTimeout: DEADLINE_MS,
-    connect: createEgressConnector({
-      egress,
-      ca,
-      socket,
-      timeoutMs: DEADLINE_MS,
-      lookup: createLookup(resolveHost, publicOnly),
-      ...(publicOnly && { findAddresses: createPublicAddressFinder(resolveHost) }),
-    }),
+    connect: watch(
+      createEgressConnector({
+        egress,
+        ca,
+        socket,
+        timeoutMs: DEADLINE_MS,
+        lookup: createLookup(resolveHost, publicOnly),
+        ...(publicOnly && { findAddresses: createPublicAddressFinder(resolveHost) }),
+      }),
+    ),
   })
 }
 

@@ -201,6 +201,32 @@ describe('a URL that a stranger names', () => {
   })
 })
 
+describe('an issuer that the egress proxy resolves, and that has a private address here', () => {
+  const issuer = `https://${HOST}`
+  const inside = resolveTo(['10.1.2.3'])
+
+  it.each(['https://10.0.0.5/keys', 'https://inside.example.test/keys'])('leads to no other private one: %s', async (url) => {
+    const { egress, fetch } = await start(['10.0.0.5:443', 'inside.example.test:443'])
+    expect(await fetch(url, inside, {}, { issuer })).toMatch(/not a public address|an address that is not public/)
+    expect(egress.tunnels).toEqual([])
+  })
+
+  it('leads there where the operator permits it', async () => {
+    const { egress, fetch } = await start(['10.0.0.5:443'])
+    await fetch('https://10.0.0.5/keys', inside, {}, { issuer, allowPrivateNetwork: true })
+    expect(listAuthorities(egress)).toEqual(['10.0.0.5:443'])
+  })
+
+  it.each<[string, string, Partial<EgressPlan>]>([
+    ['its address is written in the configuration', 'https://10.1.2.3', {}],
+    ['it is reached past the egress proxy', issuer, { direct: [readPattern(parseDirectHost, HOST)] }],
+  ])('leads there where %s', async (_why, from, changes) => {
+    const { egress, fetch } = await start(['10.0.0.5:443'])
+    await fetch('https://10.0.0.5/keys', inside, changes, { issuer: from })
+    expect(listAuthorities(egress)).toEqual(['10.0.0.5:443'])
+  })
+})
+
 describe('the credentials of the egress proxy', () => {
   it('are in no request to a destination, and in no error', async () => {
     const { egress, fields, fetch } = await start()

@@ -2,9 +2,11 @@
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { afterEach, describe, expect, it } from 'vitest'
+import { DIRECT } from '../../src/core/plan/egress-plan.ts'
 import type { IssuerPlan } from '../../src/core/plan/issuer-plan.ts'
 import { createIssuerPool } from '../../src/oauth/issuer.ts'
 import type { ResolveHost } from '../../src/oauth/resolve-host.ts'
+import { createSafeFetch } from '../../src/oauth/safe-fetch.ts'
 import { createTokenVerifier } from '../../src/oauth/token-verifier.ts'
 import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
 import { createCertificate } from '../support/certificate.ts'
@@ -91,5 +93,27 @@ describe('an issuer that was reached at a public address', () => {
 describe('an issuer that was reached at private addresses alone', () => {
   it('leads to others', async () => {
     expect(await lead(answerInTurn(['127.0.0.1']), {}, signed)).toEqual(['GET /quit'])
+  })
+})
+
+describe('an issuer whose name had a public address at which it was not reached, as while the resolver of a company starts', () => {
+  it('leads to private ones as soon as it is reached at one', async () => {
+    const inside = await serve((_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' }).end('{"keys":[]}')
+    })
+    const tls = createCertificate({ host: HOST })
+    const own = createTlsServer(tls, (_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' }).end('{}')
+    })
+    own.once('connection', (socket) => socket.destroy())
+    const issuer = `https://${HOST}:${await listenOnLoopback(own, 0)}`
+    open.push(() => closeServer(own))
+    const plan = { issuer, allowPrivateNetwork: false, ca: tls.cert, egress: DIRECT }
+    const { fetchJson, close } = createSafeFetch(plan, answerInTurn(PUBLIC, ['127.0.0.1']))
+    open.push(close)
+    await expect(fetchJson(issuer, { namedBy: 'operator' })).rejects.toThrow()
+    await expect(fetchJson(issuer, { namedBy: 'operator' })).resolves.toMatchObject({ document: {} })
+    const keys = fetchJson(`http://127.0.0.1:${inside}/keys`, { namedBy: 'metadata' })
+    await expect(keys).resolves.toMatchObject({ document: { keys: [] } })
   })
 })
