@@ -22,13 +22,16 @@ export function createLookAlikes(added: Readonly<Record<string, string>>): (name
  * @returns undefined when a parameter is there twice, which can be read in two ways (RFC 6749 §3.1)
  */
 export function mergeParameters(sent: URLSearchParams, added: Readonly<Record<string, string>>): URLSearchParams | undefined {
-  const seen = new Set<string>()
+  /** Folded name → name. */
+  const seen = new Map<string, string>()
   const isLookAlike = createLookAlikes(added)
   const merged = new URLSearchParams()
   for (const [name, value] of sent) {
     const folded = foldName(name)
-    if (isLookAlike(name) || (seen.has(folded) && !REPEATABLE.has(name))) return undefined
-    seen.add(folded)
+    const before = seen.get(folded)
+    const isRepeated = before !== undefined && (before !== name || !REPEATABLE.has(name))
+    if (isLookAlike(name) || isRepeated) return undefined
+    seen.set(folded, name)
     if (!Object.hasOwn(added, name)) merged.append(name, value)
   }
   for (const [name, value] of Object.entries(added)) merged.append(name, value)

@@ -150,6 +150,7 @@ describe('what is passed on of a request', () => {
   it.each([
     ['a parameter twice', '/token', 'code=a&code=b', FORM],
     ['a key twice', '/register', '{"client_name":"a","client_name":"b"}', JSON_BODY],
+    ['a parameter that may be there twice, in two spellings', '/token', 'Resource=a&resource=b', FORM],
     ['a parameter with a space before it', '/token', 'grant_type=refresh_token&+grant_type=client_credentials', FORM],
     ['a key that lenient decoders take for one of ours', '/register', '{"owner":"them","Owner":"them"}', JSON_BODY],
     ['a key in other letters than one of ours', '/register', '{"orgstatus":"theirs"}', JSON_BODY],
