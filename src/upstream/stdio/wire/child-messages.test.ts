@@ -115,6 +115,20 @@ describe('a line with very many values', () => {
     expect(line).toMatchObject({ messages: [{ id: 7, value: { jsonrpc: '2.0', id: 7 } }] })
   })
 
+  it('is a response with the log that stood before it left out', () => {
+    const text = `{"jsonrpc":"2.0","id":7,"result":{"content":${many}}}`
+    const line = read(`log [1]: ${text}`)
+    expect(line).toMatchObject({ kind: 'messages', around: 'log [1]:', messages: [{ kind: 'response', id: 7 }] })
+    expect(textOf(line)).toBe(text)
+    expect(read(`\ufeff${text}`)).toMatchObject({ kind: 'messages', around: undefined })
+  })
+
+  it('fails its request behind a log, and is noise there where it does not end', () => {
+    expect(read(`log: {"jsonrpc":"2.0","error":${many},"id":7}`)).toMatchObject({ kind: 'broken', id: 7 })
+    expect(read(`log: {"jsonrpc":"2.0","result":${many}`).kind).toBe('noise')
+    expect(read(`{"level":"debug","data":{"id":7,"result":${many}}}`).kind).toBe('noise')
+  })
+
   it('is refused where it is a request', () => {
     const text = `{"params":{"a":${many}},"method":"x","id":"q","jsonrpc":"2.0"}`
     expect(read(text)).toEqual({ kind: 'refused', id: 'q', reason: 'more values than are read' })

@@ -4,7 +4,7 @@ import { applyEdits, insertMembers } from '../../../core/json/json-edits.ts'
 import { isDeeperThan, type Outline, outlineShallow } from '../../../core/json/shallow-outline.ts'
 import { withoutMembers } from './json-edits.ts'
 import { withoutLineEnds } from './line-ends.ts'
-import { mendLine } from './mend-line.ts'
+import { MESSAGE_START, mendLine } from './mend-line.ts'
 import { type Envelope, holdsManyValues, readEnvelopes, readSparseResponse } from './sparse-response.ts'
 
 /** One JSON-RPC message of a server. */
@@ -27,9 +27,15 @@ interface Unusable {
   readonly reason: string
 }
 
+interface Messages {
+  readonly kind: 'messages'
+  readonly messages: readonly ChildMessage[]
+  readonly around?: string | undefined
+}
+
 /** The content of a line. `around` is other text on the line of a message. It is not passed on. */
 export type ChildLine =
-  | { readonly kind: 'messages'; readonly messages: readonly ChildMessage[]; readonly around?: string | undefined }
+  | Messages
   | { readonly kind: 'batch'; readonly lines: readonly ChildLine[] }
   | Unusable
   /** `unclear`: it may be the response to any request. */
@@ -49,7 +55,7 @@ export function readChildLine(line: Buffer): ChildLine {
   const valid = isUtf8(line)
   // JSON has a carriage return only between tokens, never in strings. In an event stream it would end a line.
   const text = withoutLineEnds(line).toString('utf8')
-  if (holdsManyValues(text)) return (valid ? readMany(text) : undefined) ?? findMany(text)
+  if (holdsManyValues(text)) return (valid ? (readMany(text) ?? readBehindLog(text)) : undefined) ?? findMany(text)
   const value = parse(text)
   if (value === undefined) return text.trim() === '' ? noise('') : readMended(text, valid)
   if (Array.isArray(value)) return valid ? readBatch(text, value) : noise('not UTF-8')
@@ -58,7 +64,7 @@ export function readChildLine(line: Buffer): ChildLine {
 }
 
 /** Reads a line with more values than are built. Only a response passes: what it holds is the client's to read. */
-function readMany(text: string): ChildLine | undefined {
+function readMany(text: string): Messages | undefined {
   const value = readSparseResponse(text)
   if (value === undefined) return undefined
   const { id, result, error } = value
@@ -67,9 +73,22 @@ function readMany(text: string): ChildLine | undefined {
   return one({ kind: 'response', id: id as string | number, method: '', value: { jsonrpc: '2.0', id, result }, text: plain })
 }
 
+/** The same where a log line without a line break stands before the response, or a byte order mark. */
+function readBehindLog(text: string): Messages | undefined {
+  const { log, rest } = splitLog(text)
+  const read = log === '' ? undefined : readMany(rest)
+  const around = log.replaceAll('\ufeff', '').trim()
+  return read && { ...read, around: around === '' ? undefined : around }
+}
+
+function splitLog(text: string): { log: string; rest: string } {
+  const start = Math.max(text.slice(0, END_LENGTH).search(MESSAGE_START), 0)
+  return { log: text.slice(0, start), rest: text.slice(start) }
+}
+
 /** Finds out which requests such a line belongs to, where it does not pass. */
 function findMany(text: string): ChildLine {
-  const lines = readEnvelopes(text)?.map(refuseEnvelope)
+  const lines = (readEnvelopes(text) ?? readEnvelopes(splitLog(text).rest))?.map(refuseEnvelope)
   if (lines !== undefined) return lines.length === 1 && lines[0] ? lines[0] : { kind: 'batch', lines }
   const read = readLongLine(Buffer.from(text.slice(0, END_LENGTH)), Buffer.from(text.slice(-END_LENGTH)))
   if (read.kind === 'broken') return broken(read.id, TOO_MANY)
@@ -170,7 +189,7 @@ function readCall(message: Readonly<Record<string, unknown>>, text: string): Chi
   return one({ kind: id === undefined ? 'notification' : 'request', id, method, value: message, text })
 }
 
-function one(message: ChildMessage): ChildLine {
+function one(message: ChildMessage): Messages {
   return { kind: 'messages', messages: [message] }
 }
 

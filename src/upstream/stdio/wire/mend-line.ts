@@ -8,7 +8,7 @@ export interface MendedLine {
 }
 
 /** The beginning of a message, by the possible names of its first member. A log line may precede it on the same line. */
-const MESSAGE_START = /\{\s*"(?:jsonrpc|id|result|error|method|params)"\s*:/
+export const MESSAGE_START = /\{\s*"(?:jsonrpc|id|result|error|method|params)"\s*:/
 const CONTROL_CHARACTERS = /[\u0000-\u001f]/g
 
 /**
