@@ -83,7 +83,11 @@ function call(port: number, agent: Agent, token: string, id: number, name: strin
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json', accept: 'application/json' }
   return new Promise((resolve, reject) => {
     const request = sendRequest({ port, host: 'localhost', path: '/mcp', method: 'POST', agent, headers }, (response) =>
-      json(response).then((body) => resolve((body as { result: Told }).result), reject),
+      json(response).then((body) => {
+        const { result } = body as { result?: Told }
+        if (result === undefined) reject(new Error(`${response.statusCode}: ${JSON.stringify(body)}`))
+        else resolve(result)
+      }, reject),
     )
     request.on('error', reject)
     request.end(JSON.stringify(createCall('tools/call', { name, arguments: {} }, id)))

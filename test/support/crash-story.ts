@@ -121,7 +121,7 @@ export function tellCrashes(graceSeconds: number, chooseStore: (folder: string) 
     await waitUntil(
       async () => (await fetch(`${origin}/readyz`).catch(() => undefined))?.status === 200,
       'the proxy is ready',
-      20_000,
+      60_000,
     )
   }
   async function kill(): Promise<void> {
