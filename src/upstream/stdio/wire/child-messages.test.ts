@@ -95,11 +95,11 @@ describe('a line with very many values', () => {
     ['a result with too many members', `{"jsonrpc":"2.0","id":7,"result":{"":1${',"a":[]'.repeat(100_000)}}}`],
     ['two ids', `{"jsonrpc":"2.0","id":7,"result":${many},"id":8}`],
     ['another version', `{"result":${many},"jsonrpc":"1.0","jsonrpc":"2.0","id":7}`],
-    ['another version, without the right one', `{"result":${many},"jsonrpc":"1.0","id":7}`],
-    ['a result and an error', `{"jsonrpc":"2.0","result":${many},"error":{},"id":7}`],
+    ['another version, without the right one', `{"result":{"a":${many}},"jsonrpc":"1.0","id":7}`],
+    ['a result and an error', `{"jsonrpc":"2.0","result":{"a":${many}},"error":{},"id":7}`],
     ['an error in another order', `{"id":7,"error":${many}}`],
     ['a result with too many members, and its id is in another place', `{"result":{"":1${',"a":[]'.repeat(100_000)}},"id":7}`],
-    ['a result with a raw control character', `{"jsonrpc":"2.0","id":7,"result":{"a":"\f","b":${many}}}`],
+    ['a result with a raw control character', `{"jsonrpc":"2.0","id":7,"result":{"a":["\f",${many}]}}`],
   ])('fails its request where it is %s', (_what, text) => {
     expect(read(text)).toEqual({ kind: 'broken', id: 7, reason: 'more values than are read' })
   })
@@ -129,8 +129,8 @@ describe('a line with very many values', () => {
     expect(read(`{"level":"debug","data":{"id":7,"result":${many}}}`).kind).toBe('noise')
   })
 
-  it('is refused where it is a request', () => {
-    const text = `{"params":{"a":${many}},"method":"x","id":"q","jsonrpc":"2.0"}`
+  it.each(['params', 'result', 'error'])('is refused where it is a request, whatever it holds: %s', (name) => {
+    const text = `{"${name}":{"a":${many}},"method":"x","id":"q","jsonrpc":"2.0"}`
     expect(read(text)).toEqual({ kind: 'refused', id: 'q', reason: 'more values than are read' })
   })
 
