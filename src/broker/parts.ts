@@ -26,6 +26,7 @@ import { type Consents, createConsents } from './sign-in/consents.ts'
 import { createSingleUse, type SingleUse } from './storage/single-use.ts'
 import { createUnrevokedVerifier, type Revocations } from './tokens/revocation.ts'
 import { createStepUps, type StepUps } from './tokens/step-ups.ts'
+import { createReservedUrls } from './upstream-accounts/reserved-urls.ts'
 import { createUpstreamAccounts, type UpstreamAccounts } from './upstream-accounts/upstream-accounts.ts'
 
 /** What the parts of the broker are made of. */
@@ -171,23 +172,10 @@ function openUpstreamAccounts(
     grantSeconds,
     // By what the configuration says of hosts that it does not name, but never into private networks.
     formerReach: { allowPrivateNetwork: false, ca: clientMetadata.ca, egress: clientMetadata.egress },
-    listReserved: rememberLast(() => identityProvider.listEndpoints()),
+    reserved: createReservedUrls(() => identityProvider.listEndpoints(), clock),
     report: events.report,
     onIssue,
   })
-}
-
-/** What was read once is still known while it cannot be read: tokens are refreshed then as well. */
-function rememberLast<T>(read: () => Promise<T>): () => Promise<T> {
-  let last: T | undefined
-  return async () => {
-    try {
-      last = await read()
-    } catch (error) {
-      if (last === undefined) throw error
-    }
-    return last
-  }
 }
 
 /** A part with connections of its own. */

@@ -2,6 +2,7 @@ import { AccountError } from '../broker/upstream-accounts/account-error.ts'
 import { openAccountFetch } from '../broker/upstream-accounts/account-fetch.ts'
 import { type AccountServer, createAccountServers } from '../broker/upstream-accounts/account-server.ts'
 import { type DiscoveredResource, discoverResource } from '../broker/upstream-accounts/discovery.ts'
+import { NO_RESERVED_URLS } from '../broker/upstream-accounts/reserved-urls.ts'
 import { formatAccountCallback, nameMeeting } from '../core/account-meeting.ts'
 import { systemClock } from '../core/clock.ts'
 import type { OwnAccountPlan } from '../core/plan/own-account-plan.ts'
@@ -15,7 +16,7 @@ export async function checkAccount(plan: OwnAccountPlan, publicUrl: string, abou
   try {
     const resource = await look('account_resource', about, () => discoverResource(plan, fetch))
     if ('verdict' in resource) return [resource]
-    const servers = createAccountServers(serverFetch, systemClock, { ...plan, listReserved: () => Promise.resolve([]) })
+    const servers = createAccountServers(serverFetch, systemClock, { ...plan, reserved: NO_RESERVED_URLS })
     const server = await look('account_server', about, () => servers.find(resource.issuer))
     if ('verdict' in server) return [server]
     return [...checkResource(resource, about), ...checkServer(server, plan, about), checkClient(server, plan, publicUrl, about)]

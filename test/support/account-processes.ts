@@ -1,5 +1,6 @@
 import type { FormerReach } from '../../src/broker/upstream-accounts/account-revocations.ts'
 import type { PendingConnection } from '../../src/broker/upstream-accounts/connecting.ts'
+import { createReservedUrls } from '../../src/broker/upstream-accounts/reserved-urls.ts'
 import {
   createUpstreamAccounts,
   type UpstreamAccount,
@@ -41,7 +42,10 @@ export interface AccountProcesses {
 
 export const numberOf = (token: string | undefined): string | undefined => /number-(\d+)/.exec(token ?? '')?.[1]
 
-export async function openAccountProcesses(): Promise<AccountProcesses> {
+/** @param listEndpoints - those of the identity provider, as it tells them then */
+export async function openAccountProcesses(
+  listEndpoints: () => Promise<readonly string[]> = () => Promise.resolve([]),
+): Promise<AccountProcesses> {
   const saas = await startScriptedAccount()
   const clock = createFakeClock()
   const store = createMemoryStore(clock)
@@ -57,7 +61,7 @@ export async function openAccountProcesses(): Promise<AccountProcesses> {
       resolveHost: undefined,
       grantSeconds: 3600,
       formerReach: { allowPrivateNetwork: true, ca: undefined, egress: DIRECT, ...reach },
-      listReserved: () => Promise.resolve([]),
+      reserved: createReservedUrls(listEndpoints, clock),
       report: (event) => events.push(event),
       onIssue: (message) => issues.push(message),
     })

@@ -6,6 +6,7 @@ import { createAccountServers } from './account-server.ts'
 import type { AccountSession, AccountSessionOptions } from './account-session.ts'
 import { createAccountTokenEndpoint } from './account-tokens.ts'
 import type { AccountClient, Connection } from './connection.ts'
+import { NO_RESERVED_URLS } from './reserved-urls.ts'
 
 /** Has authorization servers of MCP servers revoke what was connected (RFC 7009), also where the configuration has them no more. */
 export interface AccountRevocations {
@@ -83,7 +84,7 @@ function openFormer({ formerReach, resolveHost, clock, ...options }: AccountRevo
     client: undefined,
     scopes: [],
     reservedOrigins: [],
-    listReserved: () => Promise.resolve([]),
+    reserved: NO_RESERVED_URLS,
     ...formerReach,
   }
   const clients = createAccountClients({ ...options, plan, fetch, clock })

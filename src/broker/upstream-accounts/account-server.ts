@@ -5,6 +5,7 @@ import { formatMetadataUrls } from '../../oauth/authorization-server-metadata.ts
 import { readJsonObject, type SafeFetch } from '../../oauth/safe-fetch.ts'
 import { AccountError, quoteUntrusted } from './account-error.ts'
 import { isShort, listTexts } from './discovery.ts'
+import type { ReservedUrls } from './reserved-urls.ts'
 
 /** The authorization server of an MCP server (RFC 8414 §2). */
 export interface AccountServer {
@@ -23,13 +24,18 @@ export interface AccountServer {
 
 /** What the configuration and the identity provider say of which one it may be. */
 export interface PermittedServers extends Pick<OwnAccountPlan, 'issuer' | 'reservedOrigins'> {
-  readonly listReserved: () => Promise<readonly string[]>
+  readonly reserved: ReservedUrls
 }
 
 /** Finds authorization servers by their issuer. */
 export interface AccountServers {
   /** To get tokens of. @throws AccountError */
   find(issuer: string): Promise<AccountServer>
+  /**
+   * To refresh tokens of: does not wait for the identity provider, since users have calls under way and the server was found by
+   * {@link find} when the account was connected. @throws AccountError
+   */
+  findToRefresh(issuer: string): Promise<AccountServer>
   /** To give tokens back, also at one that users trust for something else by now. @throws AccountError */
   findToRevoke(issuer: string): Promise<AccountServer>
 }
@@ -51,16 +57,18 @@ export function createAccountServers(fetch: SafeFetch, clock: Clock, permitted: 
     kept.set(issuer, { until: clock.monotonic() + KEEP_MS, server })
     return server
   }
+  const findUnreserved = async (issuer: string, list: () => Promise<readonly string[]>) => {
+    if (permitted.issuer !== undefined) return findToRevoke(issuer)
+    const reserved = new Set([...permitted.reservedOrigins, ...(await list())].map(readHost))
+    checkUnreserved(issuer, issuer, reserved)
+    const server = await findToRevoke(issuer)
+    checkUnreserved(server.authorizationEndpoint, issuer, reserved)
+    checkUnreserved(server.tokenEndpoint, issuer, reserved)
+    return server
+  }
   return {
-    async find(issuer) {
-      if (permitted.issuer !== undefined) return findToRevoke(issuer)
-      const reserved = new Set([...permitted.reservedOrigins, ...(await listReserved(permitted))].map(readHost))
-      checkUnreserved(issuer, issuer, reserved)
-      const server = await findToRevoke(issuer)
-      checkUnreserved(server.authorizationEndpoint, issuer, reserved)
-      checkUnreserved(server.tokenEndpoint, issuer, reserved)
-      return server
-    },
+    find: (issuer) => findUnreserved(issuer, () => listReserved(permitted)),
+    findToRefresh: (issuer) => findUnreserved(issuer, () => permitted.reserved.listKnown()),
     findToRevoke,
   }
 }
@@ -77,9 +85,9 @@ function checkUnreserved(url: string, issuer: string, reserved: ReadonlySet<stri
   throw new AccountError('unusable', message, { remedy })
 }
 
-async function listReserved({ listReserved: list }: PermittedServers): Promise<readonly string[]> {
+async function listReserved({ reserved }: PermittedServers): Promise<readonly string[]> {
   try {
-    return await list()
+    return await reserved.list()
   } catch (error) {
     const message = `the endpoints of the identity provider are not known: ${error instanceof Error ? error.message : String(error)}`
     throw new AccountError('unavailable', message, { cause: error })

@@ -11,6 +11,7 @@ import { openAccountFetch } from './account-fetch.ts'
 import { type AccountServers, createAccountServers } from './account-server.ts'
 import { type AccountTokenEndpoint, createAccountTokenEndpoint } from './account-tokens.ts'
 import { type Connections, openConnections } from './connection.ts'
+import type { ReservedUrls } from './reserved-urls.ts'
 
 export interface AccountSessionOptions {
   /** Our public URL. */
@@ -21,8 +22,7 @@ export interface AccountSessionOptions {
   readonly resolveHost: ResolveHost | undefined
   /** Seconds after which a user signs in anew. */
   readonly grantSeconds: number
-  /** URLs at hosts where users trust an authorization server for something else, as far as the configuration does not tell. */
-  readonly listReserved: () => Promise<readonly string[]>
+  readonly reserved: ReservedUrls
   readonly report: OnEvent
   /** Called with problems to log; the text holds no secrets. */
   readonly onIssue: (message: string) => void
@@ -42,14 +42,14 @@ export interface AccountSession extends AccountSessionOptions {
 }
 
 export function openAccountSession(plan: OwnAccountPlan, options: AccountSessionOptions): AccountSession {
-  const { origin, store, encryption, clock, resolveHost, listReserved } = options
+  const { origin, store, encryption, clock, resolveHost, reserved } = options
   const { fetch, serverFetch, close } = openAccountFetch(plan, resolveHost)
   const clients = createAccountClients({ plan, origin, fetch: serverFetch, store, encryption, clock })
   return {
     ...options,
     plan,
     fetch,
-    servers: createAccountServers(serverFetch, clock, { ...plan, listReserved }),
+    servers: createAccountServers(serverFetch, clock, { ...plan, reserved }),
     clients,
     tokens: createAccountTokenEndpoint(serverFetch, clients, clock),
     connections: openConnections(store, encryption),

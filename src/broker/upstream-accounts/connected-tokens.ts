@@ -154,7 +154,7 @@ async function refreshWhereDue(name: string, turn: Turn): Promise<Connection | u
 }
 
 async function refresh(before: Connection, refreshToken: string, { session, heldUntil }: Turn): Promise<Connection> {
-  const server = await session.servers.find(before.issuer)
+  const server = await session.servers.findToRefresh(before.issuer)
   // Once the lock has expired, another process shows the same refresh token.
   if (session.clock.monotonic() + REFRESH_MS > heldUntil)
     throw new AccountError('unavailable', 'its metadata came too late for a refresh under this lock')

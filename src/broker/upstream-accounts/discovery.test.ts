@@ -16,6 +16,7 @@ import type { OwnAccountPlan } from '../../core/plan/own-account-plan.ts'
 import type { Store } from '../../core/store.ts'
 import type { ResolveHost } from '../../oauth/resolve-host.ts'
 import { createMemoryStore } from '../../store/memory-store.ts'
+import { createReservedUrls } from './reserved-urls.ts'
 import { createUpstreamAccounts, type UpstreamAccounts } from './upstream-accounts.ts'
 
 let saas: ScriptedAccount
@@ -54,7 +55,7 @@ function begin(changes: Partial<OwnAccountPlan> = {}, origin = 'http://localhost
     resolveHost: plan.upstreamUrl === saas.url ? undefined : resolver,
     grantSeconds: 3600,
     formerReach: { allowPrivateNetwork: false, ca: undefined, egress: DIRECT },
-    listReserved,
+    reserved: createReservedUrls(() => listReserved(), clock),
     report: () => {},
     onIssue: () => {},
   })
