@@ -72,6 +72,12 @@ describe('a sign-in of a former user of the browser', () => {
     expect(await isOf('alice', secret)).toBe(false)
   })
 
+  it('is not known while another cookie has the name of its own, which a sibling site may have set', async () => {
+    const secret = await signIn('alice')
+    edit((name, value) => [name, `x; ${name}=${value}`])
+    expect(await isOf('alice', secret)).toBe(false)
+  })
+
   it('is not known by the value of a cookie for another purpose', async () => {
     const secret = await open('/page')
     edit((name, value) => [name.replace('mcp-page', 'mcp-browser'), value])
