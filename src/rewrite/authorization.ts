@@ -35,8 +35,8 @@ export function createRedirect(
   }
 }
 
-/** What stands in a request object counts, and not what stands beside it (RFC 9101 §5, RFC 9126 §4). */
-const REQUEST_OBJECTS = new Set(['request', 'request_uri'])
+/** What stands in a request object counts, and not what stands beside it (RFC 9101 §5, RFC 9126 §4). Names are folded. */
+const REQUEST_OBJECTS = new Set(['request', 'requesturi'])
 
 /**
  * Whether a redirect URI is allowed. To the identity provider all clients are one, and it asks for no consent to each (2026-07-28
@@ -44,7 +44,7 @@ const REQUEST_OBJECTS = new Set(['request', 'request_uri'])
  */
 function mayAnswerTo(merged: URLSearchParams, added: Readonly<Record<string, string>>, listed: readonly string[]): boolean {
   const isOfClient = (name: string) => !Object.hasOwn(added, name)
-  if ([...merged.keys()].some((name) => isOfClient(name) && REQUEST_OBJECTS.has(foldName(name)))) return false
+  if ([...merged.keys()].some((name) => isOfClient(name) && foldName(name).some((one) => REQUEST_OBJECTS.has(one)))) return false
   if (Object.hasOwn(added, 'redirect_uri')) return true
   const uri = merged.get('redirect_uri') ?? ''
   return listed.includes(uri) || (/^http:/i.test(uri) && isUsableRedirectUri(uri))

@@ -2,18 +2,27 @@
 const REPEATABLE = new Set(['resource', 'audience'])
 
 /**
- * A name as lenient servers read it: PHP leaves out the spaces before it, makes `_` of what a variable cannot have, and ends it at NUL. ASP.NET folds
- * letter case, and Go's decoder of JSON takes `ſ` for `s`, too.
+ * The names that lenient servers may read a name as. PHP makes `_` of what a variable cannot have, and ends it at NUL; Rack before 3 drops
+ * brackets around it; both take what is before a bracket for the name of a list. ASP.NET folds letter case, and Go's decoder of JSON takes
+ * `ſ` for `s`, too. Only letters and digits are left, so that no other of these habits has to be known.
  */
-export function foldName(name: string): string {
-  const [begun = ''] = name.trimStart().split('\0', 1)
-  return begun.toUpperCase().toLowerCase().replace(/[ .[]/g, '_')
+export function foldName(name: string): readonly [whole: string, list: string] {
+  const [begun = ''] = name.split('\0', 1)
+  const [list = ''] = begun.replace(/^[^\p{L}\p{N}]+/u, '').split(/[[\]]/, 1)
+  return [foldLetters(begun), foldLetters(list)]
+}
+
+function foldLetters(text: string): string {
+  return text
+    .toUpperCase()
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]/gu, '')
 }
 
 /** Tells whether a name is not one of those that are added, but would be taken for one by a lenient server. */
 export function createLookAlikes(added: Readonly<Record<string, string>>): (name: string) => boolean {
-  const folded = new Set(Object.keys(added).map(foldName))
-  return (name) => !Object.hasOwn(added, name) && folded.has(foldName(name))
+  const folded = new Set(Object.keys(added).map((name) => foldName(name)[0]))
+  return (name) => !Object.hasOwn(added, name) && foldName(name).some((one) => folded.has(one))
 }
 
 /**
@@ -22,18 +31,25 @@ export function createLookAlikes(added: Readonly<Record<string, string>>): (name
  * @returns undefined when a parameter is there twice, which can be read in two ways (RFC 6749 §3.1)
  */
 export function mergeParameters(sent: URLSearchParams, added: Readonly<Record<string, string>>): URLSearchParams | undefined {
-  /** Folded name → name. */
-  const seen = new Map<string, string>()
-  const isLookAlike = createLookAlikes(added)
+  if (isAmbiguous([...sent.keys()]) || [...sent.keys()].some(createLookAlikes(added))) return undefined
   const merged = new URLSearchParams()
-  for (const [name, value] of sent) {
-    const folded = foldName(name)
-    const before = seen.get(folded)
-    const isRepeated = before !== undefined && (before !== name || !REPEATABLE.has(name))
-    if (isLookAlike(name) || isRepeated) return undefined
-    seen.set(folded, name)
-    if (!Object.hasOwn(added, name)) merged.append(name, value)
-  }
+  for (const [name, value] of sent) if (!Object.hasOwn(added, name)) merged.append(name, value)
   for (const [name, value] of Object.entries(added)) merged.append(name, value)
   return merged
+}
+
+/** Whether a lenient server may take two parameters for one; items of one list are several. */
+function isAmbiguous(names: readonly string[]): boolean {
+  /** Folded name → name. */
+  const seen = new Map<string, string>()
+  for (const name of names) {
+    const [whole] = foldName(name)
+    const before = seen.get(whole)
+    if (before !== undefined && (before !== name || !REPEATABLE.has(name))) return true
+    seen.set(whole, name)
+  }
+  return names.some((name) => {
+    const [whole, list] = foldName(name)
+    return whole !== list && seen.has(list)
+  })
 }

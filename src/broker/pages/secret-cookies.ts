@@ -97,7 +97,7 @@ interface Codes {
 
 /** A user of the browser can edit its cookies: with another time, one of theirs would count as newer than those of the next user. */
 function createCodes({ derive }: Pick<Encryption, 'derive'>): Codes {
-  const keys = derive('cookies')
+  const keys = derive('secret-cookies')
   const [current] = keys
   if (current === undefined) throw new Error('cookies need a key')
   const format = (key: string, name: string, content: string): string =>
@@ -116,13 +116,20 @@ function listFound(request: IncomingMessage, prefix: string, codes: Codes): read
   const own = listCookies(request).filter(({ name }) => name.startsWith(prefix))
   const names = own.map(({ name }) => name)
   const repeated = new Set(names.toSorted().filter((name, index, sorted) => name === sorted[index + 1]))
-  return own
-    .flatMap(({ name, value }) => {
-      const [, at = '', secret = '', code = ''] = VALUE.exec(value) ?? []
-      const named = { id: name.slice(prefix.length), at: Number.parseInt(at, 36), secret, isRepeated: repeated.has(name) }
-      return ID.test(named.id) && codes.isOwn(code, name, at + secret) ? [named] : []
-    })
+  // Once for each, however often it was sent: each is looked up in the store.
+  return [...new Map(own.map((cookie) => [`${cookie.name}=${cookie.value}`, cookie])).values()]
+    .flatMap(({ name, value }) =>
+      readSecret(name, value, prefix, codes).map((named) => ({ ...named, isRepeated: repeated.has(name) })),
+    )
     .toSorted((one, other) => other.at - one.at)
+}
+
+/** Anyone may send cookies: no code is computed for those that can have none of ours. */
+function readSecret(name: string, value: string, prefix: string, codes: Codes): readonly DatedSecret[] {
+  const id = name.slice(prefix.length)
+  const [, at, secret, code] = VALUE.exec(value) ?? []
+  if (at === undefined || secret === undefined || code === undefined || !ID.test(id)) return []
+  return codes.isOwn(code, name, at + secret) ? [{ id, at: Number.parseInt(at, 36), secret }] : []
 }
 
 /** For a cookie that is named after nothing. */
