@@ -21,8 +21,8 @@ export interface RestOptions {
 /**
  * Collects garbage at once, since what a start leaves would lie among what the first calls need, then when there is little to do after the
  * start, or after many streams have ended. V8 collects when something is allocated; a process at rest would keep what thousands of streams
- * have left for as long as it rests. At rest there is time to move what is left together: little of it on many pages keeps them all. Where more streams are
- * open than have ended, that would take long and free little.
+ * have left for as long as it rests. At rest there is time to move what is left together: little of it on many pages keeps them all. Where
+ * more streams are open than have ended, that would take long and free little.
  */
 export function collectAtRest({ clock, countEnded, countOpen, measureUtilization, collect }: RestOptions): CancelTimer {
   collect('major')
@@ -31,10 +31,10 @@ export function collectAtRest({ clock, countEnded, countOpen, measureUtilization
   return clock.every(INTERVAL_MS, () => {
     const utilization = measureUtilization()
     const ended = countEnded()
-    if (ended - collectedAt < MIN_ENDED || utilization > MAX_UTILIZATION) return
-    const extent = ended - collectedAt > countOpen() ? 'compacting' : 'major'
+    const endedSince = ended - collectedAt
+    if (endedSince < MIN_ENDED || utilization > MAX_UTILIZATION) return
     collectedAt = ended
-    collect(extent)
+    collect(endedSince > countOpen() ? 'compacting' : 'major')
   })
 }
 

@@ -31,7 +31,8 @@ export function createLookAlikes(added: Readonly<Record<string, string>>): (name
  * @returns undefined when a parameter is there twice, which can be read in two ways (RFC 6749 §3.1)
  */
 export function mergeParameters(sent: URLSearchParams, added: Readonly<Record<string, string>>): URLSearchParams | undefined {
-  if (isAmbiguous([...sent.keys()]) || [...sent.keys()].some(createLookAlikes(added))) return undefined
+  const names = [...sent.keys()]
+  if (isAmbiguous(names) || names.some(createLookAlikes(added))) return undefined
   const merged = new URLSearchParams()
   for (const [name, value] of sent) if (!Object.hasOwn(added, name)) merged.append(name, value)
   for (const [name, value] of Object.entries(added)) merged.append(name, value)
