@@ -1,7 +1,7 @@
-import { hash, timingSafeEqual } from 'node:crypto'
 import { isIP } from 'node:net'
 import { ProxyError } from '../core/errors.ts'
 import type { AdminPlan } from '../core/plan/admin-plan.ts'
+import { isSameText } from '../core/same-text.ts'
 import type { RequestHead } from '../http/request-head.ts'
 
 /**
@@ -35,12 +35,6 @@ function checkToken({ authorization, method }: RequestHead, token: string | unde
   if (token === undefined) throw new ProxyError('method_not_allowed', { cause: `${method} needs admin.token, which is not set` })
   const [value, ...more] = authorization
   if (value === undefined) throw new ProxyError('token_missing')
-  const isSame = timingSafeEqual(digest(value), digest(`${SCHEME}${token}`))
-  if (more.length > 0 || !isSame)
+  if (more.length > 0 || !isSameText(value, `${SCHEME}${token}`))
     throw new ProxyError('token_invalid', { reason: 'not_active', cause: 'not the value of admin.token' })
-}
-
-/** Of one length, so that the comparison does not tell that of the token. */
-function digest(text: string): Buffer {
-  return hash('sha256', text, 'buffer')
 }

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Clock } from '../../core/clock.ts'
 import type { Encryption } from '../../core/encryption.ts'
 import { hashId } from '../../core/hash-id.ts'
-import { isSameText } from './same-text.ts'
+import { isSameText } from '../../core/same-text.ts'
 import { createCookieId, createSecret, createSecretCookies, type Exchange, type SecretCookies } from './secret-cookies.ts'
 import { SIGN_IN_MINUTES } from './sign-in-errors.ts'
 

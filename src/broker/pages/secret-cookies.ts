@@ -2,7 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../../core/clock.ts'
 import type { Encryption } from '../../core/encryption.ts'
-import { isSameText } from './same-text.ts'
+import { isSameText } from '../../core/same-text.ts'
 
 export interface NamedSecret {
   /** What the cookie is for: a name without meaning, of letters, digits, `-` and `_`. */

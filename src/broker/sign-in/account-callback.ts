@@ -1,6 +1,6 @@
 import { BROKER_PATHS } from '../../core/broker-paths.ts'
 import type { EndpointRequest } from '../../core/endpoint-request.ts'
-import { isSameText } from '../pages/same-text.ts'
+import { isSameText } from '../../core/same-text.ts'
 import { SIGN_IN_ERRORS } from '../pages/sign-in-errors.ts'
 import { findOutage } from '../storage/outage.ts'
 import { AccountError } from '../upstream-accounts/account-error.ts'
