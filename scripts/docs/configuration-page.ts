@@ -159,10 +159,11 @@ A key that a flag says counts more than the environment, and the environment mor
 
 - \`--port\`, \`--host\`, \`--public-url\`, \`--log-format\` and \`--debug\` can be given with any file.
 - Every key can come from a variable: \`OMAP_\`, then the names of the keys with \`__\` between the levels. \`OMAP_LISTEN__PORT\` is \`listen.port\`, \`OMAP_SERVERS__0__UPSTREAM__URL\` is \`servers[0].upstream.url\`.
-  Items of lists are counted from 0, and an item behind the last one is added.
-- \`OMAP_\` is in capitals, and a variable that begins with it in another case is a mistake; the names of keys may be in either case. Names that you choose yourself, such as those of headers, are taken as they are written.
+  Items of lists are counted from 0, and an item behind the last one is added. Where the file has a text instead of a block (\`upstream: http://localhost:8000/mcp\`), variables change and add keys all the same.
+- \`OMAP_\` is in capitals, and a variable that begins with it in another case is a mistake; the names of keys may be in either case. Names that you choose yourself, such as those of headers, are taken as they are written, also with \`__\` in them.
 - Numbers, \`true\` and \`false\` are written as in the file, texts without quotes. Lists and blocks are YAML: \`OMAP_TRUSTED_PROXIES='[10.0.0.0/8, 192.168.0.0/16]'\`.
 - Where a key names a secret, the variable holds the secret itself: \`OMAP_SESSION_KEY\` is the key, \`OMAP_ENCRYPTION_KEYS__0\` the first of those. \`OMAP_SESSION_KEY__ENV\` and \`OMAP_SESSION_KEY__FILE\` name another variable, or a file.
+  So do \`headers\` and \`env\` of an \`upstream\`: \`OMAP_SERVERS__0__UPSTREAM__HEADERS__AUTHORIZATION\`.
 - An empty variable says nothing. A variable that is no key, or two that say the same, end the start with exit code 2; the nearest key is told, never a value. A variable that the file names itself (\`{ env: OMAP_MY_KEY }\`) may have any name.
 - With \`OMAP_SERVERS\`, no file is needed. Kubernetes makes variables of its own for each service: give a service called \`omap\` another name, or set \`enableServiceLinks: false\`.
 
@@ -174,7 +175,7 @@ OMAP_ISSUERS='[https://idp.example.com]' OMAP_SERVERS='[{ path: /mcp, upstream: 
 ### Checking a file in version control
 
 \`check --no-secrets\` needs none of the secrets: they are not read, and files that the configuration names (certificates, keys, images) may be missing. Everything else is checked as at the start.
-A value that begins with \`REPLACE-WITH-\`, as \`init\` and the samples write it, is a mistake, there and at every start.
+A value with \`REPLACE-WITH-\` in it, as \`init\` and the samples write it, is a mistake, there and at every start.
 
 \`\`\`sh
 open-mcp-auth-proxy check --no-secrets config.yaml

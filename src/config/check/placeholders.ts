@@ -2,7 +2,7 @@ import { listTexts } from '../derive/list-texts.ts'
 import type { CheckContext } from './check-context.ts'
 
 /** What `init` and the samples write where a value of one's own belongs. No real value looks like it. */
-const PLACEHOLDER = /\bREPLACE-WITH-[A-Z]/
+const PLACEHOLDER = /\bREPLACE-WITH-/
 
 /** Refuses a configuration that was not finished. */
 export function checkPlaceholders({ config, secretsAndFiles, report }: CheckContext): void {

@@ -79,6 +79,12 @@ function addShorthand(node: MutableNode, key: string): void {
   if (description !== undefined) node.description = description
 }
 
+/** The key that a text stands for where a block can be written, as {@link addShorthand} says it; undefined where there is none. */
+export function findShorthand(root: SchemaNode, at: readonly (string | number)[]): string | undefined {
+  const [text] = findNode(root, at)?.anyOf ?? []
+  return /^Shorthand for \{ (\w+): … \}\.$/.exec(text?.description ?? '')?.[1]
+}
+
 /** What a schema says about a place: a key of an object, an item of a list. Undefined where nothing is known. */
 export function findNode(root: SchemaNode, at: readonly (string | number)[]): SchemaNode | undefined {
   let node: SchemaNode | undefined = root

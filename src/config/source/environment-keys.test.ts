@@ -62,6 +62,15 @@ describe('a variable beside the file', () => {
     expect(plan.servers[1]?.endpoints[0]?.path).toBe('/other')
   })
 
+  it('adds items of a list, whatever other variables are between them in the environment', () => {
+    const item = (index: number) => ({
+      [`OMAP_SERVERS__${index}__PATH`]: `/${index}`,
+      [`OMAP_SERVERS__${index}__UPSTREAM`]: 'http://localhost:8001/mcp',
+    })
+    const { plan } = load({ ...item(2), OMAP_LISTEN__PORT: '9000', ...item(1), OMAP_LOG__LEVEL: 'warn', ...item(3) })
+    expect(plan.servers.map(({ endpoints }) => endpoints[0]?.path)).toEqual(['/mcp', '/1', '/2', '/3'])
+  })
+
   it('may say everything, without a file', () => {
     const env = {
       OMAP_ISSUERS: '[https://idp.example.com]',
@@ -75,9 +84,45 @@ describe('a variable beside the file', () => {
     expect(plan.servers[0]?.name).toBe('0123')
   })
 
+  it('says a key of a block that the file has as a text, beside what the text says', () => {
+    const file = FILE.replace('{ url: "http://localhost:8000/mcp" }', 'http://localhost:8000/mcp')
+    const { plan } = load(
+      { OMAP_SERVERS__0__UPSTREAM__HEADERS__X_TEAM: 'blue', OMAP_ISSUERS__0__REFRESH_KEYS_SECONDS: '77' },
+      {},
+      file,
+    )
+    const [upstream] = plan.servers[0]?.endpoints.map((endpoint) => endpoint.upstream) ?? []
+    expect(upstream).toMatchObject({ url: 'http://localhost:8000/mcp', headers: { x_team: 'blue' } })
+    expect(plan.servers[0]?.issuers).toMatchObject([{ issuer: 'https://idp.example.com', refreshKeysSeconds: 77 }])
+    const other = load({ OMAP_SERVERS__0__UPSTREAM__URL: 'http://localhost:9/mcp' }, {}, file).plan.servers[0]?.endpoints[0]
+    expect(other?.upstream).toMatchObject({ url: 'http://localhost:9/mcp' })
+  })
+
   it('takes names of the operator as they are written', () => {
     const { plan } = load({ OMAP_SERVERS__0__UPSTREAM__HEADERS__X_Team: 'blue' })
     expect(plan.servers[0]?.endpoints[0]?.upstream).toMatchObject({ headers: { x_team: 'blue' } })
+  })
+
+  it('takes such names with two underscores, too', () => {
+    const file = FILE.replace('{ url: "http://localhost:8000/mcp" }', '{ command: [server] }')
+    const env = {
+      OMAP_SERVERS__0__UPSTREAM__ENV__Logging__Level: 'debug',
+      OMAP_SERVERS__0__UPSTREAM__ENV__DB__PASSWORD__ENV: 'DB',
+      DB: 'hunter2',
+    }
+    expect(load(env, {}, file).plan.servers[0]?.endpoints[0]?.upstream).toMatchObject({
+      env: { Logging__Level: 'debug', DB__PASSWORD: 'hunter2' },
+    })
+  })
+
+  it('may hold the secret of a header, which no one sees in it', () => {
+    const name = 'OMAP_SERVERS__0__UPSTREAM__HEADERS__AUTHORIZATION'
+    const { plan } = load({ [name]: 'Bearer hunter2' })
+    expect(plan.servers[0]?.endpoints[0]?.upstream).toMatchObject({ headers: { authorization: 'Bearer hunter2' } })
+    expect(load({ [name]: '{ env: KEY, prefix: "Bearer " }', KEY: 'x' }).plan.servers[0]?.endpoints[0]?.upstream).toMatchObject({
+      headers: { authorization: 'Bearer x' },
+    })
+    expect(findMistakes({ [name]: 'hunter2\nX: 1' })[0]).not.toContain('hunter2')
   })
 
   it('that is empty says nothing', () => {
@@ -139,12 +184,10 @@ describe('a mistake in a variable', () => {
     [{ OMAP_PUBLIC_URL: 'https://a.example', OMAP_public_url: 'https://b.example' }, /says the same as/],
     [{ OMAP_TRUSTED_PROXIES: '[10.0.0.0/8' }, /OMAP_TRUSTED_PROXIES is not YAML/],
     [{ OMAP_SERVERS__5__PATH: '/x' }, /OMAP_SERVERS__5__PATH is item 5 of a list of 1/],
-    [
-      { OMAP_ISSUERS__0__CA_FILE: 'x.pem' },
-      /OMAP_ISSUERS__0__CA_FILE is a key of a block, and the file has a single value there/,
-    ],
-  ])('ends the start: %j', (env, said) => {
-    const mistakes = findMistakes(env as unknown as Env)
+    [{ OMAP_LISTEN__PORT: '9000' }, /OMAP_LISTEN__PORT is a key of a block, and the file has a single value there/, 'listen: 8080'],
+    [{ OMAP_SERVERS__0__SCOPES__0: 'a' }, /is an item of a list, and the file has something else there/, 'servers: [{ scopes: a }]'],
+  ])('ends the start: %j', (env, said, file = FILE) => {
+    const mistakes = findMistakes(env as unknown as Env, {}, file)
     expect(mistakes).toHaveLength(1)
     expect(mistakes[0]).toMatch(said)
   })

@@ -54,7 +54,7 @@ type Reading =
   | { readonly kind: 'unknown' | 'mistake'; readonly mistake: Mistake }
 
 function readKey(name: string, text: string, root: SchemaNode): Reading {
-  const at = name.startsWith(PREFIX) ? findPlace(name, root) : undefined
+  const at = name.startsWith(PREFIX) ? findPlace(root, [], name.slice(PREFIX.length).split(BETWEEN)) : undefined
   if (at === undefined) return { kind: 'unknown', mistake: explainUnknown(name, root) }
   try {
     return { kind: 'key', override: { at, value: readValue(name, text, root, at), name } }
@@ -65,16 +65,21 @@ function readKey(name: string, text: string, root: SchemaNode): Reading {
 }
 
 /** Keys are found whatever the case; names that the operator chose, such as those of headers, are taken as they are. */
-function findPlace(name: string, root: SchemaNode): ConfigPath | undefined {
-  const at: (string | number)[] = []
-  for (const segment of name.slice(PREFIX.length).split(BETWEEN)) {
-    const found = findNode(root, at)
-    const container = found && resolveNode(root, found)
-    const key = container && findSegment(container, segment)
-    if (key === undefined) return undefined
-    at.push(key)
-  }
-  return at
+function findPlace(root: SchemaNode, at: ConfigPath, [segment, ...rest]: readonly string[]): ConfigPath | undefined {
+  if (segment === undefined) return at
+  const found = findNode(root, at)
+  const container = found && resolveNode(root, found)
+  const key = container && findSegment(container, segment)
+  const place = key === undefined ? undefined : findPlace(root, [...at, key], rest)
+  if (place !== undefined || !isChosen(container) || segment === '') return place
+  // What is no key below such a name belongs to the name: variables of programs have two underscores in theirs.
+  const [next, ...others] = rest
+  return next === undefined ? undefined : findPlace(root, at, [segment + BETWEEN + next, ...others])
+}
+
+/** Whether the operator chooses the names of its members. */
+function isChosen(container: SchemaNode | undefined): boolean {
+  return typeof container?.additionalProperties === 'object'
 }
 
 function findSegment({ properties, additionalProperties, items }: SchemaNode, segment: string): string | number | undefined {
@@ -86,12 +91,19 @@ function findSegment({ properties, additionalProperties, items }: SchemaNode, se
 
 function readValue(name: string, text: string, root: SchemaNode, at: ConfigPath): unknown {
   const node = findNode(root, at)
-  if (node !== undefined && resolveNode(root, node) === root.definitions?.Secret) return { env: name }
+  const whole = node && resolveNode(root, node)
+  if (whole !== undefined && whole === root.definitions?.Secret) return { env: name }
   const types = node === undefined ? new Set<string>() : listTypes(root, node)
   const isText = types.has('string')
   if (isText && !types.has('array') && !types.has('object')) return text
   const value = isText ? readYamlOrText(text) : readYaml(text).value
-  return isText && typeof value !== 'object' ? text : value
+  if (!isText || (typeof value === 'object' && value !== null)) return value
+  return whole && mayBeSecret(whole) ? { env: name } : text
+}
+
+/** A header of an MCP server or a variable of a process is a secret, or none (`text`). Taken for one, it is shown nowhere. */
+function mayBeSecret({ properties = {} }: SchemaNode): boolean {
+  return properties.text !== undefined && properties.env !== undefined
 }
 
 /** What may be a text need not be YAML. */

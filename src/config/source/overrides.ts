@@ -1,3 +1,5 @@
+import { describeSchema, findShorthand } from '../schema/json-schema.ts'
+import { configSchema } from '../schema/schema.ts'
 import { ConfigError, type ConfigPath, formatPath, type Mistake, type Problem, problemAt } from '../problem/problem.ts'
 
 /** A value that is said beside the configuration file. */
@@ -27,7 +29,7 @@ export function applyOverrides(value: unknown, variables: readonly Override[], f
   const applied = [...variables.filter((variable) => !unused.includes(variable)).toSorted(comparePlaces), ...flags]
   const problems: Problem[] = []
   const result = applied.reduce((current, override) => {
-    const set = setAt(current, override.at, override.value)
+    const set = setAt(current, override.at, override.value, [])
     if (set.kind === 'set') return set.value
     problems.push({ ...problemAt([override.name], set.mistake), path: override.name })
     return current
@@ -61,45 +63,64 @@ function rename(problem: Problem, applied: readonly Override[]): Problem {
   return { ...problem, at: [override.name], path: rest.length === 0 ? override.name : `${override.name}: ${formatPath(rest)}` }
 }
 
-/** Items of a list in their order, so that each is put behind the one before it. */
+/** Items of a list in their order, so that each is put behind the one before it. A total order: the environment has none that could be kept. */
 function comparePlaces({ at: one }: Override, { at: other }: Override): number {
   for (const [index, segment] of one.entries()) {
     const beside = other[index]
-    if (typeof segment === 'number' && typeof beside === 'number' && segment !== beside) return segment - beside
-    if (segment !== beside) return 0
+    if (segment === beside) continue
+    if (typeof segment === 'number' && typeof beside === 'number') return segment - beside
+    return beside === undefined || String(segment) > String(beside) ? 1 : -1
   }
-  return 0
+  return one.length - other.length
 }
 
 type Setting = { readonly kind: 'set'; readonly value: unknown } | { readonly kind: 'misplaced'; readonly mistake: Mistake }
 
-function setAt(container: unknown, [segment, ...rest]: ConfigPath, value: unknown): Setting {
+/** @param path - of the container */
+function setAt(container: unknown, [segment, ...rest]: ConfigPath, value: unknown, path: ConfigPath): Setting {
   if (segment === undefined) return { kind: 'set', value }
-  return typeof segment === 'number' ? setItem(container, segment, rest, value) : setMember(container, segment, rest, value)
+  const place = { path, segment, rest }
+  return typeof segment === 'number'
+    ? setItem(container, { ...place, segment }, value)
+    : setMember(writeOut(container, path), { ...place, segment }, value)
 }
 
-function setItem(container: unknown, index: number, rest: ConfigPath, value: unknown): Setting {
+/** Where something is put, seen from a container on the way there. */
+interface Place<Segment> {
+  readonly path: ConfigPath
+  readonly segment: Segment
+  readonly rest: ConfigPath
+}
+
+/** A text that stands for a block with one key is that block, so that others can be put beside it. */
+function writeOut(container: unknown, path: ConfigPath): unknown {
+  if (typeof container !== 'string') return container
+  const key = findShorthand(describeSchema(configSchema), path)
+  return key === undefined ? container : { [key]: container }
+}
+
+function setItem(container: unknown, { path, segment, rest }: Place<number>, value: unknown): Setting {
   const items: readonly unknown[] | undefined = container === undefined || container === null ? [] : asList(container)
   if (items === undefined) return misplaced('is an item of a list, and the file has something else there', 'Say the whole list.')
-  if (index > items.length)
-    return misplaced(`is item ${index} of a list of ${items.length}`, 'Items are counted from 0, without gaps.')
-  const set = setAt(items[index], rest, value)
-  return set.kind === 'set' ? { kind: 'set', value: items.toSpliced(index, 1, set.value) } : set
+  if (segment > items.length)
+    return misplaced(`is item ${segment} of a list of ${items.length}`, 'Items are counted from 0, without gaps.')
+  const set = setAt(items[segment], rest, value, [...path, segment])
+  return set.kind === 'set' ? { kind: 'set', value: items.toSpliced(segment, 1, set.value) } : set
 }
 
 function asList(container: unknown): readonly unknown[] | undefined {
   return Array.isArray(container) ? container : undefined
 }
 
-function setMember(container: unknown, key: string, rest: ConfigPath, value: unknown): Setting {
+function setMember(container: unknown, { path, segment, rest }: Place<string>, value: unknown): Setting {
   if (container !== undefined && container !== null && (typeof container !== 'object' || Array.isArray(container)))
     return misplaced(
       `is a key of a block, and the file has ${Array.isArray(container) ? 'a list' : 'a single value'} there`,
       'Write the block with its keys in the file, or say it whole.',
     )
   const members = (container ?? {}) as Readonly<Record<string, unknown>>
-  const set = setAt(Object.hasOwn(members, key) ? members[key] : undefined, rest, value)
-  return set.kind === 'set' ? { kind: 'set', value: { ...members, [key]: set.value } } : set
+  const set = setAt(Object.hasOwn(members, segment) ? members[segment] : undefined, rest, value, [...path, segment])
+  return set.kind === 'set' ? { kind: 'set', value: { ...members, [segment]: set.value } } : set
 }
 
 function misplaced(reason: string, fix: string): Setting {

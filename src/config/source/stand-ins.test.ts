@@ -69,6 +69,15 @@ describe('a configuration that is checked without its secrets', () => {
     expect(findMistakes(text, { secrets: undefined })).toContain('identity_provider.client_id is a placeholder')
   })
 
+  it.each(['REPLACE-WITH-your-id', 'REPLACE-WITH-1', 'REPLACE-WITH-<id>', 'https://REPLACE-WITH-host'])(
+    'has placeholders refused, whatever is written behind: %s',
+    (id) => {
+      expect(findMistakes(FILE.replace('123.apps.googleusercontent.com', `"${id}"`))).toEqual([
+        'identity_provider.client_id is a placeholder',
+      ])
+    },
+  )
+
   it('does not look at secrets that are there', () => {
     expect(findMistakes(FILE, { env: { BROKER_KEY: 'too short', SESSION_KEY: 'short' } })).toEqual([])
   })
