@@ -184,8 +184,16 @@ describe('a mistake in a variable', () => {
     [{ OMAP_PUBLIC_URL: 'https://a.example', OMAP_public_url: 'https://b.example' }, /says the same as/],
     [{ OMAP_TRUSTED_PROXIES: '[10.0.0.0/8' }, /OMAP_TRUSTED_PROXIES is not YAML/],
     [{ OMAP_SERVERS__5__PATH: '/x' }, /OMAP_SERVERS__5__PATH is item 5 of a list of 1/],
-    [{ OMAP_LISTEN__PORT: '9000' }, /OMAP_LISTEN__PORT is a key of a block, and the file has a single value there/, 'listen: 8080'],
-    [{ OMAP_SERVERS__0__SCOPES__0: 'a' }, /is an item of a list, and the file has something else there/, 'servers: [{ scopes: a }]'],
+    [
+      { OMAP_LISTEN__PORT: '9000' },
+      /OMAP_LISTEN__PORT is a key of a block, and the file has a single value there/,
+      'listen: 8080',
+    ],
+    [
+      { OMAP_SERVERS__0__SCOPES__0: 'a' },
+      /is an item of a list, and the file has something else there/,
+      'servers: [{ scopes: a }]',
+    ],
   ])('ends the start: %j', (env, said, file = FILE) => {
     const mistakes = findMistakes(env as unknown as Env, {}, file)
     expect(mistakes).toHaveLength(1)

@@ -1,6 +1,6 @@
+import { ConfigError, type ConfigPath, formatPath, type Mistake, type Problem, problemAt } from '../problem/problem.ts'
 import { describeSchema, findShorthand } from '../schema/json-schema.ts'
 import { configSchema } from '../schema/schema.ts'
-import { ConfigError, type ConfigPath, formatPath, type Mistake, type Problem, problemAt } from '../problem/problem.ts'
 
 /** A value that is said beside the configuration file. */
 export interface Override {
