@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type ExampleMcpServer, startMcpServer } from '../../demo/mcp-server.ts'
 import { SAMPLE_USERS } from '../../src/sandbox/users.ts'
+import { startEverythingServer } from '../support/everything-server.ts'
 import { findFreePort } from '../support/free-port.ts'
 import type { TestProxy } from '../support/proxy.ts'
 import { createEnvironment, type Environment } from './clients/environment.ts'
@@ -112,6 +113,25 @@ describe.skipIf(inspector === undefined)('the MCP Inspector', { timeout: 240_000
     expect(countRefusals(guarded.proxy, 'admin_reset')).toBe(1)
     expect(guarded.proxy.log.records().filter(({ code }) => code === 'scope_insufficient')).toHaveLength(1)
     expect((await call('echo', 'message=x')).exitCode).toBe(0)
+  })
+
+  it('connects to an MCP server that declares logging, whose level it sets at once', async () => {
+    const everything = await startEverythingServer('streamableHttp')
+    const other = await protect({ http: everything.url, sse: example.sseUrl }, policy)
+    try {
+      const callback = ['--callback-url', `http://127.0.0.1:${await findFreePort()}/oauth/callback`]
+      const { exitCode, result } = await runInspector(
+        home,
+        [other.url, '--transport', 'http', ...callback, '--method', 'tools/list'],
+        bob,
+      )
+      expect(exitCode).toBe(0)
+      expect(JSON.stringify(result).match(/"name":"[a-z_]+"/g)).toEqual(['"name":"echo"'])
+      await other.proxy.log.waitFor(({ operations }) => Array.isArray(operations) && operations.includes('logging/setLevel'))
+    } finally {
+      await other.close()
+      await everything.close()
+    }
   })
 
   it('asks for all scopes at the sign-in where `scopes_supported` names them, and calls the tool', async () => {
