@@ -527,6 +527,18 @@ describe('serve', () => {
     expect(error).toMatch(new RegExp(`Port ${port} of 127\\.0\\.0\\.1 is in use`))
   })
 
+  it('exits with 1 when the file of the store cannot be used, and names its key', async () => {
+    const inFile = join(write('no-folder', 'x'), 'store.db')
+    const file = write(
+      'store.yaml',
+      `issuers: [${issuer}]\nstore: { kind: sqlite, path: ${inFile} }\nservers: [{ path: /mcp, upstream: "http://127.0.0.1:1/mcp" }]\n`,
+    )
+    const { code, error } = await run(['--config', file, '--port', '0'])
+    expect(code).toBe(1)
+    expect(error).toMatch(/store\.path: the file ".*no-folder\/store\.db" cannot be used: /)
+    expect(error).not.toContain('listen')
+  })
+
   it('exits with 2 before it listens when a secret is missing', async () => {
     const file = write(
       'secret.yaml',

@@ -26,7 +26,7 @@ const BUSY_MS = 5000
  */
 export function openSqliteStore(file: string, clock: Clock = systemClock): Store {
   const now = () => clock.wall()
-  const database = open(file)
+  const database = openOrExplain(file)
   const statements = prepare(database)
   const stopCleaning = cleanPeriodically(() => statements.clean.run(now()), clock)
   const write = (kind: string, id: string, value: string, terms: EntryTerms = {}) => {
@@ -54,6 +54,17 @@ export function openSqliteStore(file: string, clock: Clock = systemClock): Store
       stopCleaning()
       database.close()
     },
+  }
+}
+
+/** What goes wrong here is about the file, whatever its code: EACCES of a port looks the same. */
+function openOrExplain(file: string): DatabaseSync {
+  try {
+    return open(file)
+  } catch (error) {
+    throw new Error(
+      `store.path: the file "${file}" cannot be used: ${error instanceof Error ? error.message : String(error)}. Name a database, or a file in a folder that the user of the proxy may write.`,
+    )
   }
 }
 
