@@ -35,6 +35,8 @@ interface Manifest {
     readonly replicas?: number
     readonly ingress?: readonly { readonly from?: unknown }[]
     readonly policyTypes?: readonly string[]
+    readonly strategy?: unknown
+    readonly endpoints?: readonly { readonly relabelings?: unknown }[]
     readonly template: {
       readonly spec: { readonly containers: readonly Container[]; readonly [key: string]: unknown }
     }
@@ -88,6 +90,7 @@ function expectProbed(manifests: readonly Manifest[], plan: { shutdownDelaySecon
   expect(container.readinessProbe).toMatchObject({
     httpGet: { path: '/readyz', port: 'http' },
     periodSeconds: 2,
+    timeoutSeconds: 5,
     failureThreshold: 1,
   })
   // The delay is longer than the probes take to notice, and the pod is not ended before the proxy ends.
@@ -95,10 +98,27 @@ function expectProbed(manifests: readonly Manifest[], plan: { shutdownDelaySecon
   expect(pod.terminationGracePeriodSeconds).toBeGreaterThan(plan.shutdownDelaySeconds + plan.drainSeconds)
 }
 
+/** Values of the chart for one pod that signs users in, with their accounts in a file. */
+const SINGLE = [
+  '--set',
+  'replicas=1,autoscaling.enabled=false',
+  '--set-json',
+  'config.identity_provider={"kind":"google","client_id":"c","client_secret":{"env":"S"},"allow":[{"claim":"hd","values":["a.example"]}]}',
+  '--set-json',
+  'config.encryption_keys=[{"env":"KEY"}]',
+]
+const mount = (mountPath: string, readOnly = false) => [
+  '--set-json',
+  `volumes=[{"name":"data","persistentVolumeClaim":{"claimName":"data"}}]`,
+  '--set-json',
+  `volumeMounts=${JSON.stringify([{ name: 'data', mountPath, readOnly }])}`,
+]
+
 describe.skipIf(helm === undefined || validate === undefined)('the Helm chart', () => {
   const render = async (...flags: string[]) =>
     (await execute(helm ?? '', ['template', 'x', chart, '--kube-version', '1.31.0', ...flags])).stdout
   const files = readdirSync(join(chart, 'ci')).map((name) => join(chart, 'ci', name))
+  const elsewhere = ['-f', join(chart, 'ci/clients-sign-in-elsewhere-values.yaml')]
 
   it.each([[], ...files.map((file) => ['-f', file])])('passes lint: %s %s', async (...flags) => {
     const { stdout } = await execute(helm ?? '', ['lint', '--strict', chart, ...flags.filter((flag) => flag !== undefined)])
@@ -139,7 +159,6 @@ describe.skipIf(helm === undefined || validate === undefined)('the Helm chart', 
   it('tells the proxy how many replicas there may be, so that each has its part of the limits while Redis is away', async () => {
     const replicasOf = async (...flags: string[]) => loadConfig(readManifests(await render(...flags))).plan.replicas
     const users = ['-f', files.find((file) => file.includes('users')) ?? '']
-    const elsewhere = ['-f', files.find((file) => file.includes('elsewhere')) ?? '']
     expect(await replicasOf(...users, '--set', 'replicas=3')).toBe(3)
     expect(await replicasOf(...users, '--set', 'replicas=0')).toBe(1)
     expect(await replicasOf(...users, '--set', 'replicas=3,config.replicas=5')).toBe(5)
@@ -182,15 +201,44 @@ describe.skipIf(helm === undefined || validate === undefined)('the Helm chart', 
     [['--set', 'config.listen.host=127.0.0.1'], /config\.listen\.host is loopback/],
     [['--set', 'config.listen.port=9090'], /config\.listen\.port and config\.admin\.port are the same/],
     [['--set', 'autoscaling.minReplicas=7'], /autoscaling\.minReplicas is more/],
+    [['--set', 'resources.requests.cpu=null'], /resources\.requests\.cpu is missing/],
+    [['--set', 'resources.requests=null'], /resources\.requests\.cpu is missing/],
+    [['--set-json', 'env=[{"name":"OMAP_LISTEN__PORT","value":"9999"}]'], /OMAP_LISTEN__PORT.*config\.listen/],
+    [['--set-string', 'secrets.values.OMAP_admin__Port=9999'], /OMAP_admin__Port.*config\.admin/],
+    [['--set', 'config.audit.file=/var/log/audit.jsonl'], /config\.audit\.file.*volumeMounts/],
+    [[...SINGLE], /config\.store\.path.*volumeMounts/],
+    [[...SINGLE, '--set', 'config.store.kind=sqlite,config.store.path=/data/a.db', ...mount('/dat')], /config\.store\.path/],
+    [[...SINGLE, '--set', 'config.store.path=/data/a.db', ...mount('/data', true)], /config\.store\.path/],
   ])('refuses what would not work: %j', async (flags, said) => {
-    const values = /are missing|session_key is missing/.test(said.source)
-      ? []
-      : ['-f', files.find((file) => file.includes('elsewhere')) ?? '']
+    const values = /are missing|session_key is missing/.test(said.source) ? [] : elsewhere
     const { stderr } = await execute(helm ?? '', ['template', 'x', chart, '--kube-version', '1.31.0', ...values, ...flags]).then(
       () => ({ stderr: 'rendered' }),
       (error: { stderr: string }) => error,
     )
     expect(stderr).toMatch(said)
+  })
+
+  it('takes a SQLite file and an audit log on a volume, which no second pod opens meanwhile', async () => {
+    const files = 'config.store.path=/data/a.db,config.audit.file=/data/audit.jsonl,config.store.kind=sqlite'
+    const manifests = await checkManifests(await render(...elsewhere, ...SINGLE, '--set', files, ...mount('/data/')))
+    expect(loadConfig(manifests).plan.store).toMatchObject({ kind: 'sqlite', file: '/data/a.db' })
+    expect(manifests.find(({ kind }) => kind === 'Deployment')?.spec.strategy).toEqual({ type: 'Recreate' })
+    expect(manifests.map(({ kind }) => kind)).not.toContain('PodDisruptionBudget')
+  })
+
+  it('leaves the place of the store to a variable that says it', async () => {
+    const variable = 'env=[{"name":"OMAP_STORE__KIND","value":"memory"}]'
+    expect(await render(...elsewhere, ...SINGLE, '--set-json', variable)).toContain('maxSurge: 1')
+  })
+
+  it('takes a limit of the processor for what autoscaling compares with, as Kubernetes does', async () => {
+    expect(await render(...elsewhere, '--set', 'resources.requests=null,resources.limits.cpu=1')).toContain('averageUtilization')
+  })
+
+  it('scrapes under the name of the job that the alerts ask for', async () => {
+    const monitor = readManifests(await render(...elsewhere)).find((manifest) => manifest?.kind === 'ServiceMonitor')
+    const [, job = ''] = /job="([^"]+)"/.exec(read('deploy/prometheus/alerts.yaml')) ?? []
+    expect(monitor?.spec.endpoints?.[0]?.relabelings).toEqual([{ targetLabel: 'job', replacement: job }])
   })
 
   it('takes the values that docs/install.md shows', async () => {

@@ -56,18 +56,78 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
 {{- fail "autoscaling.minReplicas is more than autoscaling.maxReplicas." -}}
 {{- end -}}
-{{- $store := default dict (default (default dict $config.broker).store $config.store) -}}
+{{- if .Values.autoscaling.enabled -}}
+{{- if not (or (default dict .Values.resources.requests).cpu (default dict .Values.resources.limits).cpu) -}}
+{{- fail "resources.requests.cpu is missing: autoscaling compares with it, and would never start a pod. Write it, or set autoscaling.enabled to false." -}}
+{{- end -}}
+{{- end -}}
+{{- $store := include "proxy.store" . | fromYaml -}}
 {{- $keys := default (default dict $config.broker).encryption_keys $config.encryption_keys -}}
 {{- if include "proxy.isReplicated" . -}}
-{{- if and $config.identity_provider (ne (default "sqlite" $store.kind) "redis") -}}
+{{- if and $config.identity_provider (ne $store.kind "redis") -}}
 {{- fail "config.store.kind has to be redis where several replicas sign users in: each would know only its own clients and users." -}}
 {{- end -}}
-{{- $names := list "OMAP_SESSION_KEY" "OMAP_ENCRYPTION_KEYS__0" -}}
 {{- $given := or $config.session_key $keys -}}
-{{- range .Values.env }}{{- if has .name $names }}{{- $given = true }}{{- end }}{{- end -}}
-{{- range $name, $_ := .Values.secrets.values }}{{- if has $name $names }}{{- $given = true }}{{- end }}{{- end -}}
+{{- range include "proxy.variables" . | fromYamlArray }}{{- if has . (list "OMAP_SESSION_KEY" "OMAP_ENCRYPTION_KEYS__0") }}{{- $given = true }}{{- end }}{{- end -}}
 {{- if not (or $given .Values.secrets.existing) -}}
 {{- fail "config.session_key is missing: with several replicas, MCP sessions are sealed by a key that all of them have. Write config.session_key { env: SESSION_KEY } and give that variable in a Secret, or set replicas to 1." -}}
+{{- end -}}
+{{- end -}}
+{{- include "proxy.checkVariables" . -}}
+{{- include "proxy.checkFiles" . -}}
+{{- end -}}
+
+{{- /* The names of the variables that the container gets, as far as they are known here. */ -}}
+{{- define "proxy.variables" -}}
+{{- $names := keys .Values.secrets.values | sortAlpha -}}
+{{- range .Values.env }}{{- $names = append $names .name }}{{- end -}}
+{{- toYaml $names -}}
+{{- end -}}
+
+{{- /* Ports, probes and the time to stop are made of the configuration here: a variable that changes it there makes them wrong. */ -}}
+{{- define "proxy.checkVariables" -}}
+{{- range include "proxy.variables" . | fromYamlArray -}}
+{{- if regexMatch "^OMAP_(LISTEN|SHUTDOWN|ADMIN)(__(PORT|HOST|TLS|DELAY_SECONDS|DRAIN_SECONDS)(__.*)?)?$" (upper .) -}}
+{{- $block := regexFind "LISTEN|SHUTDOWN|ADMIN" (upper .) | lower -}}
+{{- fail (printf "%s is among the variables. The chart makes ports, probes and the time to stop of the configuration: write config.%s instead." . $block) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* The store, as far as the values say it: nothing where it is in memory. */ -}}
+{{- define "proxy.store" -}}
+{{- $config := include "proxy.config" . | fromYaml -}}
+{{- $written := default (default dict $config.broker).store $config.store -}}
+{{- if or $written $config.identity_provider -}}
+{{- toYaml (mergeOverwrite (dict "kind" "sqlite") (default dict $written)) -}}
+{{- else -}}
+{{- toYaml (dict "kind" "memory") -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Whether one pod writes to a SQLite file. */ -}}
+{{- define "proxy.hasFile" -}}
+{{- $isElsewhere := false -}}
+{{- range include "proxy.variables" . | fromYamlArray }}{{- if hasPrefix "OMAP_STORE" (upper .) }}{{- $isElsewhere = true }}{{- end }}{{- end -}}
+{{- if and (eq (include "proxy.store" . | fromYaml).kind "sqlite") (not $isElsewhere) -}}true{{- end -}}
+{{- end -}}
+
+{{- /* What is written to: the file system of the container is read-only, and so is the folder of the configuration. */ -}}
+{{- define "proxy.checkFiles" -}}
+{{- $config := include "proxy.config" . | fromYaml -}}
+{{- $files := dict -}}
+{{- with $config.audit -}}{{- with .file -}}{{- $_ := set $files "config.audit.file" . -}}{{- end -}}{{- end -}}
+{{- if include "proxy.hasFile" . -}}
+{{- $_ := set $files "config.store.path" (default "open-mcp-auth-proxy.db" (include "proxy.store" . | fromYaml).path) -}}
+{{- end -}}
+{{- $mounts := .Values.volumeMounts -}}
+{{- range $key, $file := $files -}}
+{{- $isWritable := false -}}
+{{- range $mounts -}}
+{{- if and (not .readOnly) (hasPrefix (printf "%s/" (trimSuffix "/" .mountPath)) $file) }}{{- $isWritable = true }}{{- end -}}
+{{- end -}}
+{{- if not $isWritable -}}
+{{- fail (printf "%s is %s, where a pod cannot write. Add a volume to volumes and volumeMounts, and name a file on it." $key $file) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
