@@ -94,7 +94,7 @@ describe('access', () => {
   })
 
   it('leaves open what every client needs to begin, and lists', () => {
-    const open = ['initialize', 'ping', 'server/discover', 'logging/setLevel', 'tools/list', 'prompts/list', 'resources/list']
+    const open = ['initialize', 'ping', 'server/discover', 'tools/list', 'prompts/list', 'resources/list']
     for (const method of [...open, 'resources/templates/list', 'subscriptions/listen'])
       expect(outcomeOf(tickets, stranger, [request(method)])).toBe('permit')
     expect(outcomeOf(tickets, stranger, [notification('notifications/initialized')])).toBe('permit')
@@ -103,7 +103,7 @@ describe('access', () => {
   })
 
   it('refuses other methods openly unless an entry names them', () => {
-    expect(outcomeOf(tickets, stranger, [request('roots/list')])).toBe('policy_denied')
+    expect(outcomeOf(tickets, stranger, [request('logging/setLevel')])).toBe('policy_denied')
     expect(outcomeOf(tickets, stranger, [request('tasks/list')])).toBe('permit')
     expect(outcomeOf(tickets, stranger, [notification('tools/call')])).toBe('policy_denied')
     expect(outcomeOf(tickets, stranger, [request('initialize/x')])).toBe('policy_denied')
@@ -131,7 +131,7 @@ describe('access', () => {
 
   it('names each operation that it hides, and permits a batch only whole', () => {
     const hidden = [callTool('x'), callTool('y')]
-    const decision = decide(tickets, support, [callTool('refund'), ...hidden, request('roots/list')])
+    const decision = decide(tickets, support, [callTool('refund'), ...hidden, request('logging/setLevel')])
     expect(decision).toMatchObject({ effect: 'deny', code: 'target_hidden', hidden })
   })
 
@@ -211,7 +211,7 @@ it.each<[string, string, Partial<PolicyPlan>, Operation]>([
   ['policy_denied', 'require_failed', refunds({ require: 'args.a == 1' }), callTool('refund')],
   ['target_hidden', 'scope_missing', refunds({ scopes: ['x'], onDeny: 'hide' }), callTool('refund')],
   ['target_hidden', 'not_opened', accessOf({ tools: ['search'] }), callTool('refund')],
-  ['policy_denied', 'not_opened', accessOf({ tools: ['search'] }), request('tasks/list')],
+  ['policy_denied', 'not_opened', accessOf({ tools: ['search'] }), request('logging/setLevel')],
   ['policy_denied', 'not_listed', { unlistedOperations: 'deny' }, callTool('refund')],
 ])('a refusal is %s because of %s: %j', (code, ground, differences, operation) => {
   expect(decide(createPolicyPlan(differences), stranger, [operation])).toMatchObject({ effect: 'deny', code, ground })

@@ -40,12 +40,6 @@ export interface OperationRules {
 /** What every client needs to begin. */
 const BEGINNINGS: ReadonlySet<string> = new Set(['initialize', 'ping', 'server/discover'])
 
-/**
- * The level of the log messages that a client gets. Some set it as they begin and end where that is refused (MCP Inspector, VS Code).
- * From 2026-07-28 on it stands in `_meta` of each request (basic/index, `_meta`), which needs no entry either.
- */
-const LOG_LEVEL = 'logging/setLevel'
-
 /** What shows or tells only what it may, since it is filtered. */
 const FILTERED: ReadonlySet<string> = new Set([
   'tools/list',
@@ -62,7 +56,7 @@ export function findApplicable(operation: Operation, given: OperationRules, work
   const { method, targetKind } = operation
   const facts = {
     targetKind,
-    isFree: BEGINNINGS.has(method) || method === LOG_LEVEL || (FILTERED.has(method) && targetKind === undefined),
+    isFree: BEGINNINGS.has(method) || (FILTERED.has(method) && targetKind === undefined),
     isListed: isListed(operation, given, concerned, target, work),
     target: target.readings.length > 1 ? undefined : (target.readings[0] ?? target.name),
   }

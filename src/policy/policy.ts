@@ -27,8 +27,7 @@ export interface Policy extends PolicyEngine {
  *
  * - **Base scopes and rules about a path alone** hold for every request.
  * - **`access`** opens operations: one entry that fits principal and operation is enough. Free of it is what every client needs to begin:
- *   `initialize`, `ping`, `server/discover`, `logging/setLevel`, notifications, answers, lists and `subscriptions/listen` (which show only
- *   what may be used),
+ *   `initialize`, `ping`, `server/discover`, notifications, answers, lists and `subscriptions/listen` (which show only what may be used),
  *   the event stream (GET) and the end of the MCP session (DELETE).
  * - **Rules** ask for more: all that match must hold.
  *

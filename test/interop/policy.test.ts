@@ -115,9 +115,10 @@ describe.skipIf(inspector === undefined)('the MCP Inspector', { timeout: 240_000
     expect((await call('echo', 'message=x')).exitCode).toBe(0)
   })
 
-  it('connects to an MCP server that declares logging, whose level it sets at once', async () => {
+  it('connects to an MCP server that declares logging where an entry lets it set the log level, as the documentation says', async () => {
     const everything = await startEverythingServer('streamableHttp')
-    const other = await protect({ http: everything.url, sse: example.sseUrl }, policy)
+    const access = [...policy.access, { everyone: true as const, methods: ['logging/setLevel'] }]
+    const other = await protect({ http: everything.url, sse: example.sseUrl }, { ...policy, access })
     try {
       const callback = ['--callback-url', `http://127.0.0.1:${await findFreePort()}/oauth/callback`]
       const { exitCode, result } = await runInspector(

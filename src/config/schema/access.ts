@@ -30,7 +30,7 @@ const accessEntry = z
       .min(1)
       .optional()
       .describe(
-        'Other methods (`tasks/get`), or families of methods (`tasks/*`). With `tools/call` every tool is open, with `completion/complete` the completions of all prompts and templates, hidden ones too.',
+        'Other methods (`logging/setLevel`), or families of methods (`tasks/*`). With `tools/call` every tool is open, with `completion/complete` the completions of all prompts and templates, hidden ones too.',
       ),
   })
   .meta({ id: 'AccessEntry', description: 'Who may use what. All conditions must hold.' })
