@@ -1,4 +1,8 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Clock } from '../core/clock.ts'
+
+/** Milliseconds for which the rest of an unread body is discarded, so that the client reads the answer. */
+const LINGER_MS = 2000
 
 /**
  * Discards the rest of a body that is not needed. The memory of each piece is freed at once: until the next garbage collection, a thousand
@@ -6,6 +10,18 @@ import type { IncomingMessage } from 'node:http'
  */
 export function discardBody(request: IncomingMessage): void {
   request.on('data', letGo)
+}
+
+/** Discards a body that is still arriving when its request has been answered. The time for it is limited; then the connection is cut. */
+export function lingerOverUnreadBody(request: IncomingMessage, response: ServerResponse, clock: Clock): void {
+  response.on('finish', () => {
+    // All of it may have arrived and wait to be read: until then, nothing more is taken from the connection.
+    if (request.readableEnded || request.destroyed) return
+    discardBody(request)
+    if (request.complete) return
+    const stop = clock.after(LINGER_MS, () => request.destroy())
+    request.on('end', stop).on('close', stop)
+  })
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { EndpointHandler } from '../core/endpoint-request.ts'
 import { ProxyError } from '../core/errors.ts'
 import { addParties } from '../core/request-parties.ts'
+import { lingerOverUnreadBody } from '../http/discard-body.ts'
 import { packBody } from '../http/pack-body.ts'
 import type { RequestHead } from '../http/request-head.ts'
 import type { Exchange } from './exchange.ts'
@@ -16,6 +17,8 @@ export async function receive(exchange: Exchange, head: RequestHead, handle: End
   checkRecordable(edge)
   if ((head.contentLength ?? 0) > edge.limits.bodyBytes) throw new ProxyError('body_too_large')
   limitBody(exchange)
+  // Readers give up a body that is too long. Behind a load balancer, the next request on the connection may be that of another user.
+  lingerOverUnreadBody(request, response, edge.clock)
   // Libraries read the target again, and would take an absolute form for another path and for our own name.
   request.url = head.query === undefined ? head.path : `${head.path}?${head.query}`
   response.setHeader('x-request-id', record.requestId)

@@ -1,7 +1,7 @@
 import { type ErrorCode, findErrorEntry, jsonRpcCodeOf, type ProxyError, toProxyError } from '../core/errors.ts'
 import type { ReplyHeaders } from '../core/reply.ts'
 import type { Route } from '../core/route.ts'
-import { discardBody } from '../http/discard-body.ts'
+import { discardBody, lingerOverUnreadBody } from '../http/discard-body.ts'
 import { cutAnswer } from '../http/server-reply.ts'
 import { findReadableIds, type ReadableIds } from '../mcp/readable-ids.ts'
 import { formatChallenge, listScopesToAskFor } from '../oauth/challenge.ts'
@@ -10,9 +10,6 @@ import { answerHidden } from './answer-hidden.ts'
 import { findBrowserPage } from './browser-page.ts'
 import type { Exchange } from './exchange.ts'
 import { methodsOf } from './methods.ts'
-
-/** Milliseconds for which the rest of an unread body is discarded, so that the client reads the refusal. */
-const LINGER_MS = 2000
 
 /** Answers a refused request. The answer tells the client what to do, the log line why. */
 export function refuse(exchange: Exchange, error: unknown): void {
@@ -32,7 +29,7 @@ export function refuse(exchange: Exchange, error: unknown): void {
   if (refusal.code === 'account_required' && answerAccountRequired(exchange, refusal)) return
   const page = findBrowserPage(exchange, refusal)
   const body = Buffer.from(page?.html ?? formatBody(exchange, refusal))
-  lingerOverUnreadBody(exchange)
+  discardUnreadBody(exchange)
   response.writeHead(status, {
     'x-request-id': record.requestId,
     ...exchange.answerHeaders,
@@ -105,13 +102,9 @@ function findIds(exchange: Exchange, code: ErrorCode): ReadableIds {
   return { ids: [...new Set(ids)], isBatch }
 }
 
-/** Discards the rest of an unread body, so that the client finishes sending and reads the refusal. The time for it is limited. */
-function lingerOverUnreadBody({ edge, request, response }: Exchange): void {
+/** The client finishes sending, and reads the refusal. */
+function discardUnreadBody({ edge, request, response }: Exchange): void {
   if (request.complete) return
   discardBody(request)
-  response.on('finish', () => {
-    if (request.complete) return
-    const stop = edge.clock.after(LINGER_MS, () => request.destroy())
-    request.on('end', stop).on('close', stop)
-  })
+  lingerOverUnreadBody(request, response, edge.clock)
 }
