@@ -50,6 +50,20 @@ describe('the arguments of an operation', () => {
     expect(read).toHaveBeenCalledTimes(1)
   })
 
+  it('are found without a look at all operations for each of them', () => {
+    let looks = 0
+    const counted = Array.from({ length: 1000 }, () => ({
+      ...callTool('a'),
+      get method() {
+        looks += 1
+        return 'tools/call'
+      },
+    }))
+    const find = createArgumentFinder(counted, () => counted.map((_, index) => `${index}`))
+    expect(counted.map(find)).toEqual(counted.map((_, index) => `${index}`))
+    expect(looks).toBeLessThanOrEqual(counted.length)
+  })
+
   it('are those of no operation that is not of the message, or has none', () => {
     const find = createArgumentFinder(operations, () => ['{"a":1}', '{"a":2}'])
     for (const other of [callTool('a'), ping, list]) expect(() => find(other)).toThrow('not of this body')

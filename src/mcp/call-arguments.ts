@@ -30,12 +30,19 @@ export function createArgumentFinder(
   operations: readonly Operation[],
   list: () => readonly (string | undefined)[],
 ): (operation: Operation) => string | undefined {
+  let positions: ReadonlyMap<Operation, number> | undefined
   let listed: readonly (string | undefined)[] | undefined
   return (operation) => {
-    // Each operation with arguments is a message of its own.
-    const position = operations.filter(({ method }) => METHODS_WITH_ARGUMENTS.has(method)).indexOf(operation)
-    if (position < 0) throw new Error('an operation that is not of this body')
+    positions ??= findPositions(operations)
+    const position = positions.get(operation)
+    if (position === undefined) throw new Error('an operation that is not of this body')
     listed ??= list()
     return listed[position]
   }
+}
+
+/** Each operation with arguments is a message of its own. */
+function findPositions(operations: readonly Operation[]): ReadonlyMap<Operation, number> {
+  const withArguments = operations.filter(({ method }) => METHODS_WITH_ARGUMENTS.has(method))
+  return new Map(withArguments.map((operation, position) => [operation, position]))
 }

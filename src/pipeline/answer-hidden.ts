@@ -17,8 +17,10 @@ export function answerHidden(exchange: Exchange, { hidden = [] }: ProxyError): v
   const { response, record, isBatch, route, answerHeaders } = exchange
   const requests = record.operations.filter(({ kind, id }) => kind === 'request' && id !== undefined)
   const ids = [...new Set(requests.map(({ id }) => id))]
+  // Of several with one id the first.
+  const hiddenById = new Map(hidden.toReversed().map((operation) => [operation.id, operation]))
   const answers = ids.map((id) => {
-    const operation = hidden.find((one) => one.id === id)
+    const operation = hiddenById.get(id)
     return `{"jsonrpc":"2.0","id":${id},"error":${formatError(operation, record.revision ?? '')}}`
   })
   const isAnswered = answers.length === 0 || sendOnStream(exchange, answers)

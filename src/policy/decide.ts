@@ -49,7 +49,7 @@ export function decide(
   onOutcome?: (outcome: OperationOutcome) => void,
 ): Decision {
   const obstacles = createObstacles()
-  let requirements = policy.requirements
+  const asked: Requirement[] = []
   for (const condition of policy.conditions) applyCondition(inquiry, undefined, condition, obstacles)
   const { refusal: ofRequest } = obstacles
   for (const operation of operations) {
@@ -60,12 +60,12 @@ export function decide(
     const isTried = obstacles.wouldDeny.length < MAX_WOULD_DENY || inquiry.isIncomplete
     if (policy.findTried !== undefined && operation.kind !== 'response' && isTried)
       applyTried(inquiry, { operation, applicable: policy.findTried(operation, inquiry.shadowWork) }, policy, own)
-    if (applicable.requirements.length > 0) requirements = [...requirements, ...applicable.requirements]
+    asked.push(...applicable.requirements)
     if (onOutcome === undefined) continue
     onOutcome(describeOutcome(inquiry, { operation, applicable }, policy, own))
     merge(own, obstacles)
   }
-  return conclude(inquiry, operations, requirements, obstacles)
+  return conclude(inquiry, operations, asked.length === 0 ? policy.requirements : [...policy.requirements, ...asked], obstacles)
 }
 
 function createObstacles(refusal?: Denial): Obstacles {

@@ -43,7 +43,9 @@ function countTools(
   for (const operation of operations) {
     if (operation.method !== 'tools/call' || operation.target === undefined || !fits(operation.target)) continue
     const tool = tellName(operation.target)
-    byTool.set(tool, [...(byTool.get(tool) ?? []), operation])
+    const counted = byTool.get(tool)
+    if (counted === undefined) byTool.set(tool, [operation])
+    else counted.push(operation)
   }
   return [...byTool].map(([tool, counted]) => ({ tool, operations: counted.length, requests: countRequests(counted) }))
 }

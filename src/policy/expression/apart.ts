@@ -74,14 +74,12 @@ function formatQuestions(
   wanted: readonly Wanted[],
   readArguments: (operation: Operation) => string | undefined,
 ): ExpressionQuestions {
-  const operations = [...new Set(wanted.map(({ operation }) => operation))]
-  return {
-    about,
-    operations: operations.map((operation) => ({ operation, args: readArguments(operation) })),
-    expressions: wanted.map(({ expression, operation, isShadow }) => ({
-      source: expression.source,
-      at: operations.indexOf(operation),
-      isShadow,
-    })),
-  }
+  const places = new Map<Operation, number>()
+  const expressions = wanted.map(({ expression, operation, isShadow }) => {
+    const at = places.get(operation) ?? places.size
+    places.set(operation, at)
+    return { source: expression.source, at, isShadow }
+  })
+  const operations = [...places.keys()].map((operation) => ({ operation, args: readArguments(operation) }))
+  return { about, operations, expressions }
 }

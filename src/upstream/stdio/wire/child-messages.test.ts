@@ -123,10 +123,40 @@ describe('a line with very many values', () => {
     expect(read(`\ufeff${text}`)).toMatchObject({ kind: 'messages', around: undefined })
   })
 
-  it('fails its request behind a log, and is noise there where it does not end', () => {
-    expect(read(`log: {"jsonrpc":"2.0","error":${many},"id":7}`)).toMatchObject({ kind: 'broken', id: 7 })
-    expect(read(`log: {"jsonrpc":"2.0","result":${many}`).kind).toBe('noise')
-    expect(read(`{"level":"debug","data":{"id":7,"result":${many}}}`).kind).toBe('noise')
+  it.each([
+    ['behind a log', `log: {"jsonrpc":"2.0","error":${many},"id":7}`],
+    ['within a log', `log: {"error":${many},"id":7,"jsonrpc":"2.0"} took 3 ms`],
+    ['behind a log, and does not end', `log: {"jsonrpc":"2.0","id":7,"result":${many}`],
+  ])('fails its request where it stands %s', (_what, text) => {
+    expect(read(text)).toEqual({ kind: 'broken', id: 7, reason: 'more values than are read' })
+  })
+
+  it.each([
+    `log: {"jsonrpc":"2.0","result":${many}`,
+    `[12:00] {"id":7,"result":${many},"id":8}`,
+    `{"level":"info"} {"jsonrpc":"2.0","result":${many}`,
+  ])('may answer any request where a message that is not clear stands behind a log: case %#', (text) => {
+    expect(read(text)).toEqual({ kind: 'unclear', reason: 'more values than are read' })
+  })
+
+  it.each([
+    ['in JSON', `{"level":"debug","data":{"id":7,"result":${many}}}`],
+    ['in JSON, and does not end', `{"level":"debug","data":{"id":7,"result":${many}`],
+    ['of what a client sent, and does not end', `got {"jsonrpc":"2.0","id":7,"method":"x","params":${many}`],
+  ])('is noise where it is a log %s', (_what, text) => {
+    expect(read(text).kind).toBe('noise')
+  })
+
+  it.each([
+    ['a request with a long method', `{"jsonrpc":"2.0","id":7,"method":"${'x'.repeat(20_000)}","params":${many}}`, 'refused'],
+    ['a response of a long version', `{"jsonrpc":"${'2'.repeat(20_000)}","id":7,"result":{"a":${many}}}`, 'broken'],
+    [
+      'a response of a long version, and another order',
+      `{"result":{"a":${many}},"id":7,"jsonrpc":["${'2'.repeat(20_000)}"]}`,
+      'broken',
+    ],
+  ])('is taken for what it is where it is %s', (_what, text, kind) => {
+    expect(read(text)).toEqual({ kind, id: 7, reason: 'more values than are read' })
   })
 
   it.each(['params', 'result', 'error'])('is refused where it is a request, whatever it holds: %s', (name) => {

@@ -83,16 +83,30 @@ function readBehindLog(text: string): Messages | undefined {
 
 function splitLog(text: string): { log: string; rest: string } {
   const start = Math.max(text.slice(0, END_LENGTH).search(MESSAGE_START), 0)
-  return { log: text.slice(0, start), rest: text.slice(start) }
+  const log = text.slice(0, start)
+  // A log line in JSON, which quotes a message: nothing stands behind it.
+  if (/^\s*\{/.test(log) && parse(log) === undefined) return { log: '', rest: text }
+  return { log, rest: text.slice(start) }
 }
 
 /** Finds out which requests such a line belongs to, where it does not pass. */
 function findMany(text: string): ChildLine {
-  const lines = (readEnvelopes(text) ?? readEnvelopes(splitLog(text).rest))?.map(refuseEnvelope)
+  const { log, rest } = splitLog(text)
+  const lines = (readEnvelopes(text) ?? readEnvelopes(withoutTail(rest)))?.map(refuseEnvelope)
   if (lines !== undefined) return lines.length === 1 && lines[0] ? lines[0] : { kind: 'batch', lines }
-  const read = readLongLine(Buffer.from(text.slice(0, END_LENGTH)), Buffer.from(text.slice(-END_LENGTH)))
+  const read = readLongLine(Buffer.from(rest.slice(0, END_LENGTH)), Buffer.from(rest.slice(-END_LENGTH)))
   if (read.kind === 'broken') return broken(read.id, TOO_MANY)
-  return BEGUN_MESSAGE.test(text) ? { kind: 'unclear', reason: TOO_MANY } : noise(TOO_MANY)
+  return mayBeResponse(log, rest) ? { kind: 'unclear', reason: TOO_MANY } : noise(TOO_MANY)
+}
+
+/** Text may stand behind a message, too. */
+function withoutTail(rest: string): string {
+  return rest.slice(0, rest.lastIndexOf('}') + 1)
+}
+
+/** Where a log tells what a client has sent, no process must end for it: that would be the client's to decide. */
+function mayBeResponse(log: string, rest: string): boolean {
+  return BEGUN_MESSAGE.test(rest) && (log === '' || !rest.slice(0, END_LENGTH).includes('"method"'))
 }
 
 /** Lines of a log begin in other ways. */
@@ -102,7 +116,7 @@ function refuseEnvelope({ jsonrpc, id, method, result, error }: Envelope): Child
   const isId = typeof id === 'number' || (typeof id === 'string' && id.length <= MAX_ID_LENGTH)
   if (!isId) return noise(TOO_MANY)
   if (method !== undefined)
-    return typeof method === 'string' && jsonrpc === '2.0' ? { kind: 'refused', id, reason: TOO_MANY } : noise(TOO_MANY)
+    return method === 'string' && jsonrpc === '2.0' ? { kind: 'refused', id, reason: TOO_MANY } : noise(TOO_MANY)
   // Log lines in JSON may also have an id.
   const isResponse = jsonrpc !== undefined || result !== undefined || error !== undefined
   return isResponse ? broken(id, TOO_MANY) : noise(TOO_MANY)

@@ -67,8 +67,13 @@ function checkResponse(value: Json): Json | undefined {
   return jsonrpc === '2.0' && error === null && (typeof id === 'string' || typeof id === 'number') ? value : undefined
 }
 
-/** What a message says of itself on its first level. Of `result` and `error` it holds no more than that they are there, or that they are `null`. */
-export type Envelope = Readonly<Partial<Record<'jsonrpc' | 'id' | 'method' | 'result' | 'error', unknown>>>
+/**
+ * What a message says of itself on its first level. Of `result` and `error` it holds no more than that they are there, or that they are `null`, and of
+ * `method` whether it is a string. What is too long to be built is `null`: it is there, and it is nothing that is known.
+ */
+export type Envelope = Readonly<Partial<Record<'jsonrpc' | 'id' | 'result' | 'error', unknown>>> & {
+  readonly method?: 'string' | 'other'
+}
 
 /** Of the message on a line, or of each message of a batch; undefined where the line is not clear. */
 export function readEnvelopes(text: string): readonly Envelope[] | undefined {
@@ -82,11 +87,16 @@ export function readEnvelopes(text: string): readonly Envelope[] | undefined {
 }
 
 function readEnvelope(text: string, members: ReadonlyMap<string, Outline>): Envelope {
-  const plain = ['jsonrpc', 'id', 'method'].map((name) => [name, build(text, members.get(name))] as const)
-  const kept = ['result', 'error']
-    .filter((name) => members.has(name))
-    .map((name) => [name, hint(text, members.get(name))] as const)
-  return Object.fromEntries([...plain.filter(([, value]) => value !== undefined), ...kept])
+  const listed = ['jsonrpc', 'id', 'result', 'error'].filter((name) => members.has(name))
+  const method = members.get('method')
+  return {
+    ...Object.fromEntries(listed.map((name) => [name, readEnvelopeMember(text, name, members.get(name))])),
+    ...(method && { method: text.charCodeAt(method.start) === QUOTE ? 'string' : 'other' }),
+  }
+}
+
+function readEnvelopeMember(text: string, name: string, outline: Outline | undefined): unknown {
+  return name === 'result' || name === 'error' ? hint(text, outline) : (build(text, outline) ?? null)
 }
 
 /** What a response says, wholly or near its root. @param text - of one that was read before */
