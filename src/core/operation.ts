@@ -31,3 +31,8 @@ export interface TextSpan {
 
 /** Methods whose `arguments` policy may look at: calls of tools and uses of prompts. */
 export const METHODS_WITH_ARGUMENTS: ReadonlySet<string> = new Set(['tools/call', 'prompts/get'])
+
+/** Notifications ask for nothing, as long as they are ones: some servers carry out a call without an id like any other. */
+export function isPlainNotification({ kind, method }: Operation): boolean {
+  return kind === 'notification' && method.startsWith('notifications/')
+}

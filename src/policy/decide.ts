@@ -1,5 +1,5 @@
 import type { Decision, Denial, DenialGround, OperationOutcome } from '../core/decision.ts'
-import type { Operation } from '../core/operation.ts'
+import { isPlainNotification, type Operation } from '../core/operation.ts'
 import { ANSWER } from './applicable.ts'
 import type { FindApplicable } from './applicable-memory.ts'
 import type { RuleCondition } from './compiled-rule.ts'
@@ -94,11 +94,6 @@ function describeOutcome(
     decidedBy: decision.effect === 'permit' ? openedBy : decision.decidedBy,
     recordsArguments: policy.recordsArguments || applicable.recordsArguments,
   }
-}
-
-/** Notifications ask for nothing, as long as they are ones. */
-function isPlainNotification({ kind, method }: Operation): boolean {
-  return kind === 'notification' && method.startsWith('notifications/')
 }
 
 function applyEnforced(inquiry: Inquiry, subject: Subject, { accessMode }: PathPolicy, obstacles: Obstacles): void {

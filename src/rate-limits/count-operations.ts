@@ -1,6 +1,6 @@
 import type { Call } from '../core/call.ts'
 import { compileNamePattern } from '../core/name-pattern.ts'
-import type { Operation } from '../core/operation.ts'
+import { isPlainNotification, type Operation } from '../core/operation.ts'
 import type { RateLimitPlan } from '../core/plan/rate-limit-plan.ts'
 
 /** What of a call counts for a limit. */
@@ -8,8 +8,8 @@ export interface Count {
   /** Undefined where tools are not counted apart. */
   readonly tool: string | undefined
   readonly operations: number
-  /** Those of them that get an answer. */
-  readonly requests: number
+  /** Those of them that the MCP server works on for as long as their answer takes. */
+  readonly calls: number
 }
 
 /**
@@ -31,7 +31,7 @@ export function countOperations(
 /** Requests without operations (GET, DELETE, answers to the server's requests) count as one: each of them reaches the MCP server, too. */
 function countAll({ operations }: Call): readonly Count[] {
   const counted = operations.filter(({ kind }) => kind !== 'response')
-  return [{ tool: undefined, operations: Math.max(1, counted.length), requests: countRequests(counted) }]
+  return [{ tool: undefined, operations: Math.max(1, counted.length), calls: countCalls(counted) }]
 }
 
 function countTools(
@@ -47,9 +47,14 @@ function countTools(
     if (counted === undefined) byTool.set(tool, [operation])
     else counted.push(operation)
   }
-  return [...byTool].map(([tool, counted]) => ({ tool, operations: counted.length, requests: countRequests(counted) }))
+  return [...byTool].map(([tool, counted]) => ({ tool, operations: counted.length, calls: countCalls(counted) }))
 }
 
-function countRequests(operations: readonly Operation[]): number {
-  return operations.filter(({ kind }) => kind === 'request').length
+function countCalls(operations: readonly Operation[]): number {
+  return operations.filter(isCall).length
+}
+
+/** A subscription has a place among the streams, whatever comes with it. */
+function isCall(operation: Operation): boolean {
+  return operation.kind !== 'response' && !isPlainNotification(operation) && operation.method !== 'subscriptions/listen'
 }

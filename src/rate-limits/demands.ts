@@ -33,9 +33,9 @@ export function createDemandReader(server: string, plans: readonly RateLimitPlan
     const names = createToolNames(clock, findNameTime(plan))
     const count = countOperations(plan, (call, tool) => names.tell(formatKey(plan, server, call), tool))
     return (call) =>
-      count(call).flatMap(({ tool, operations, requests }) => {
+      count(call).flatMap(({ tool, operations, calls }) => {
         const key = formatKey(plan, server, call, tool)
-        return [...demandTokens(plan, key, operations), ...demandPlaces(plan, key, call, requests)]
+        return [...demandTokens(plan, key, operations), ...demandPlaces(plan, key, call, calls)]
       })
   })
   return (call) => readers.flatMap((read) => read(call))
@@ -64,17 +64,16 @@ function demandTokens({ callsPerMinute, burst, label }: RateLimitPlan, key: stri
   return [{ reason: 'calls_per_minute', label, demand }]
 }
 
-function demandPlaces(plan: RateLimitPlan, key: string, call: Call, requests: number): LimitedDemand[] {
+function demandPlaces(plan: RateLimitPlan, key: string, call: Call, calls: number): LimitedDemand[] {
   const demand = (reason: PlaceReason, most: number | undefined, places: number): LimitedDemand[] => {
     if (most === undefined || places === 0) return []
     // Request ids are unique among processes.
     const holders = Array.from({ length: places }, (_, index) => `${call.requestId}.${index}`)
     return [{ reason, label: plan.label, demand: createPlaces(key, reason, most, holders, RUNNING_MS) }]
   }
-  const lasts = lastsUntilEnded(call)
   return [
-    ...demand('concurrent_calls', plan.concurrentCalls, lasts ? 0 : requests),
-    ...demand('streams', plan.streams, lasts ? 1 : 0),
+    ...demand('concurrent_calls', plan.concurrentCalls, calls),
+    ...demand('streams', plan.streams, lastsUntilEnded(call) ? 1 : 0),
     ...demand('sessions', plan.sessions, call.operations.filter(opensSession).length),
   ]
 }
@@ -91,7 +90,7 @@ function createPlaces(
   return { kind: 'place', key: `${key}:${reason}`, holders, most, expiresAfterMs }
 }
 
-/** "initialize" opens a session, if the server wants one (2025-11-25, basic/transports, Session Management). */
-function opensSession({ kind, method }: Operation): boolean {
-  return kind === 'request' && method === 'initialize'
+/** "initialize" opens a session, if the server wants one (2025-11-25, basic/transports, Session Management). Some want one also without an id. */
+function opensSession({ method }: Operation): boolean {
+  return method === 'initialize'
 }
