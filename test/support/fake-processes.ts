@@ -30,6 +30,8 @@ export interface FakeSource extends ProcessSource {
   readonly processes: FakeProcess[]
   /** Called with each message that a process reads. */
   onRead: (process: FakeProcess, message: Json) => void
+  /** How many processes were given up. */
+  readonly givenUp: number
   /** How often the operator was told of a silent process. */
   readonly silences: number
 }
@@ -41,9 +43,13 @@ export function createFakeSource(requestSeconds = 1800): FakeSource {
     requestSeconds,
     processes: [] as FakeProcess[],
     silences: 0,
+    givenUp: 0,
     onRead: () => undefined,
     start: async ({ key }: ProcessOwner, handlers: ProcessHandlers) => {
-      const process = createFakeProcess(key, handlers, (message) => (source as FakeSource).onRead(process, message))
+      const process = createFakeProcess(key, handlers, {
+        read: (message) => (source as FakeSource).onRead(process, message),
+        givenUp: () => void source.givenUp++,
+      })
       source.processes.push(process)
       return process
     },
@@ -65,7 +71,12 @@ export function createFakeSource(requestSeconds = 1800): FakeSource {
   return source
 }
 
-function createFakeProcess(key: string, handlers: ProcessHandlers, onRead: (message: Json) => void): FakeProcess {
+interface FakeEvents {
+  read(message: Json): void
+  givenUp(): void
+}
+
+function createFakeProcess(key: string, handlers: ProcessHandlers, on: FakeEvents): FakeProcess {
   const process = {
     key,
     read: [] as Json[],
@@ -74,11 +85,15 @@ function createFakeProcess(key: string, handlers: ProcessHandlers, onRead: (mess
     write(text: string) {
       const message = JSON.parse(text)
       process.read.push(message)
-      onRead(message)
+      on.read(message)
     },
     pause: () => void process.pauses++,
     resume: () => void process.pauses--,
     end: async () => {
+      process.isOver = true
+    },
+    giveUp: async () => {
+      if (!process.isOver) on.givenUp()
       process.isOver = true
     },
     say(message: object | string) {
@@ -92,7 +107,7 @@ function createFakeProcess(key: string, handlers: ProcessHandlers, onRead: (mess
     break: (id: string | number, reason: string) => handlers.broken(id, reason),
     die() {
       process.isOver = true
-      handlers.ended({ expected: false, reason: new Error('it exited with 1') })
+      handlers.ended({ expected: false, wasUsable: false, reason: new Error('it exited with 1') })
     },
   }
   return process

@@ -165,10 +165,10 @@ export class Channel {
     void this.#process?.end()
   }
 
-  /** Ends a process that can't be used. The operator is told if it never answered. */
+  /** Ends a process that can't be used, so that the next start is delayed. The operator is told if it never answered. */
   giveUp(error: unknown): void {
     if (error instanceof ProxyError && error.code === 'upstream_timeout' && !this.isOver) this.#source.reportSilence()
-    this.end()
+    void this.#process?.giveUp()
   }
 
   #isUsed(id: string | undefined, progressToken: string | undefined): boolean {

@@ -109,7 +109,7 @@ describe('what a server speaks', () => {
     source.processes[0]!.die()
     expect(await probing).toEqual({ protocol: { kind: 'legacy' }, channel: undefined })
     expect(source.processes.map(({ read }) => read[0].method)).toEqual(['server/discover', 'initialize'])
-    expect(source.processes[1]!.isOver).toBe(true)
+    expect([source.processes[1]!.isOver, source.givenUp]).toEqual([true, 0])
   })
 
   it('stays unknown when it answers nothing in time, and the operator hears of it', async () => {
@@ -130,5 +130,6 @@ describe('what a server speaks', () => {
     await settle()
     source.processes[0]!.die()
     await failed
+    expect(source.givenUp).toBe(1)
   })
 })

@@ -126,10 +126,12 @@ async function probeByInitialize(source: ProcessSource, owner: ProcessOwner, sta
   try {
     // The first process may have ended by chance. If this one refuses, the next client asks again.
     readInitializeResult(await answerWithin(source.clock, startMs, channel.ask('initialize', initializeParams({}))))
-    return LEGACY
-  } finally {
-    channel.end()
+  } catch (error) {
+    channel.giveUp(error)
+    throw error
   }
+  channel.end()
+  return LEGACY
 }
 
 const PROXY_ENVELOPE = {

@@ -58,6 +58,7 @@ export class Child implements ServerProcess {
   readonly #stopChecks: CancelTimer
   #state: State = { kind: 'running' }
   #exit = ''
+  #isGivenUp = false
   #pauses = 0
 
   constructor(options: ChildOptions, handlers: ChildHandlers) {
@@ -110,6 +111,11 @@ export class Child implements ServerProcess {
       escalate(this.#options.clock, graceMs, (signal) => this.#signal(signal), this.#ended.promise)
     }
     return this.#ended.promise
+  }
+
+  giveUp(): Promise<void> {
+    this.#isGivenUp = true
+    return this.end()
   }
 
   #start(): ChildProcess | undefined {
@@ -236,7 +242,8 @@ export class Child implements ServerProcess {
     const reason: ProcessEnd['reason'] = this.#describe(what)
     if (startFailure?.code !== undefined) reason.code = startFailure.code
     this.#ended.resolve()
-    this.#handlers.ended({ expected: before.kind === 'ending', reason })
+    const expected = before.kind === 'ending'
+    this.#handlers.ended({ expected, wasUsable: expected && !this.#isGivenUp, reason })
   }
 
   #describe(what: string): Error {

@@ -20,6 +20,8 @@ export interface ServerProcess {
   resume(): void
   /** Ends the process. Resolves when it is gone. */
   end(): Promise<void>
+  /** The same for one that can't do what it was started for: the next start is delayed as after one that ended by itself. */
+  giveUp(): Promise<void>
 }
 
 /** Receives what a process sends, and its end. */
@@ -34,6 +36,8 @@ export interface ProcessHandlers {
 export interface ProcessEnd {
   /** Whether we ended it. */
   readonly expected: boolean
+  /** Whether it did what it was started for, as far as we know. */
+  readonly wasUsable: boolean
   /** For the operator: what happened, with the command and the last lines of its standard error. */
   readonly reason: Error & { code?: string }
 }

@@ -1,16 +1,17 @@
 import { describe, expect, it } from 'vitest'
 import { createFakeClock } from '../../../../test/support/fake-clock.ts'
 import { createHeldMemory } from '../../../core/held-memory.ts'
+import { SharedServer } from '../legacy/shared-server.ts'
 import type { ProcessEnd } from './server-process.ts'
 import { describeEnd, Spawner } from './spawner.ts'
 
 const MiB = 1024 * 1024
 
-/** A spawner of processes that fail at once, on a clock that stands still. */
-function openFailing() {
+/** A spawner of processes that fail at once or run another script, on a clock that stands still. */
+function openFailing(script = 'exit 1') {
   const plan = {
     kind: 'stdio',
-    command: ['/bin/sh', '-c', 'exit 1'],
+    command: ['/bin/sh', '-c', script],
     workDir: undefined,
     env: {},
     secrets: [],
@@ -46,6 +47,35 @@ describe('the start of a process', () => {
     expect((await fail('bob')).expected).toBe(false)
     clock.advance(1600)
     expect((await fail('alice')).expected).toBe(false)
+    await spawner.close(100)
+  })
+})
+
+/** Answers the first request, and waits for the end of its input. */
+const answer = (outcome: object) => `read line; echo '${JSON.stringify({ jsonrpc: '2.0', id: 1, ...outcome })}'; cat >/dev/null`
+const initialized = { result: { protocolVersion: '2025-11-25', capabilities: {}, serverInfo: { name: 's', version: '1' } } }
+
+describe('the start of a process that is used as soon as it has initialized', () => {
+  it('is refused as well after processes that refuse to initialize, though we end them', async () => {
+    const { clock, spawner } = openFailing(answer({ error: { code: -32600, message: 'no' } }))
+    const shared = new SharedServer(spawner, 10_000)
+    for (const delay of [100, 200, 400, 800, 0]) {
+      await expect(shared.find('2025-11-25')).rejects.toMatchObject({ code: 'upstream_invalid_response' })
+      await expect.poll(() => spawner.processes).toBe(0)
+      clock.advance(delay)
+    }
+    await expect(shared.find('2025-11-25')).rejects.toMatchObject({ code: 'upstream_busy', reason: 'restarting' })
+    await spawner.close(100)
+  })
+
+  it('is not delayed after one that was used', async () => {
+    const { spawner } = openFailing(answer(initialized))
+    const shared = new SharedServer(spawner, 10_000)
+    for (let start = 0; start < 7; start += 1) {
+      const { channel } = await shared.find('2025-11-25')
+      channel.end()
+      await expect.poll(() => spawner.processes).toBe(0)
+    }
     await spawner.close(100)
   })
 })

@@ -115,7 +115,7 @@ export class Spawner implements ProcessSource {
           const now = this.clock.monotonic()
           this.#children.delete(child)
           place.free()
-          if (end.expected) this.#backoff.succeeded(key)
+          if (end.wasUsable) this.#backoff.succeeded(key)
           else this.#backoff.failed(key, now - startedAt, now)
           if (!end.expected) this.#noteFailure(end)
           this.#options.onProcess?.(findChange(end))
