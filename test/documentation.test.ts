@@ -17,11 +17,11 @@ const directory = mkdtempSync(join(tmpdir(), 'samples-'))
 afterAll(() => rmSync(directory, { recursive: true }))
 
 const env = {
-  SESSION_KEY: 'k'.repeat(32),
+  SESSION_KEY: 'key of tests.'.repeat(3),
   TICKETS_TOKEN: 'token',
   INTROSPECTION_SECRET: 'secret',
   IDENTITY_PROVIDER_SECRET: 'secret',
-  BROKER_KEY: Buffer.alloc(32, 1).toString('base64'),
+  BROKER_KEY: Buffer.alloc(32, 'key of tests').toString('base64'),
 }
 
 describe('the samples', () => {

@@ -79,7 +79,7 @@ describe.each(Object.entries(CASES))('what init writes for %s', { timeout: 60_00
     const moved = JSON.parse(JSON.stringify({ ...written.identity_provider, ...move(profile) }))
     const config = { ...written, identity_provider: moved, broker: { ...written.broker, store: { kind: 'memory' } } }
     const env = {
-      BROKER_KEY: Buffer.alloc(32, 7).toString('base64'),
+      BROKER_KEY: Buffer.alloc(32, 'key of tests').toString('base64'),
       [`${kind.toUpperCase()}_CLIENT_SECRET`]: VENDOR_CLIENT.secret,
     }
     const proxy = await startTestProxy(config, env)

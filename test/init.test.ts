@@ -17,7 +17,7 @@ import { connectSdkClient } from './support/sdk-clients.ts'
 
 const main = new URL('../src/cli/main.ts', import.meta.url).pathname
 const folder = mkdtempSync(join(tmpdir(), 'init-'))
-const KEY = Buffer.alloc(32, 7).toString('base64')
+const KEY = Buffer.alloc(32, 'key of tests').toString('base64')
 const cleanups: (() => Promise<unknown> | unknown)[] = []
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup()

@@ -24,7 +24,7 @@ const configurations = pages.flatMap((page) =>
 /** Something for every environment variable that a configuration names. */
 function createEnvironment(text: string): Record<string, string> {
   const names = [...text.matchAll(/\benv: (\w+)/g)].map(([, name = '']) => name)
-  return Object.fromEntries(names.map((name) => [name, Buffer.alloc(32, name).toString('base64')]))
+  return Object.fromEntries(names.map((name) => [name, Buffer.alloc(32, `key ${name}`).toString('base64')]))
 }
 
 /** Something for every file with public keys. */

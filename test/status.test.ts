@@ -161,7 +161,7 @@ describe('/status of the admin listener', () => {
 
   it.skipIf(!hasRedisServer())('tells of a store that is away, and since when', async () => {
     const redis = await startRedisServer()
-    const env = { KEY: Buffer.alloc(32, 'k').toString('base64') }
+    const env = { KEY: Buffer.alloc(32, 'key of tests').toString('base64') }
     const store = { kind: 'redis' as const, url: redis.url }
     const stage = await startBrokerStage({
       config: { admin: { port: 0 }, store, encryption_keys: [{ env: 'KEY' }] },

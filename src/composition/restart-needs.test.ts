@@ -3,7 +3,7 @@ import { loadConfigValue } from '../config/load.ts'
 import type { ConfigInput } from '../config/schema/schema.ts'
 import { findRestartNeeds } from './restart-needs.ts'
 
-const env = { A: 'a'.repeat(40), B: 'b'.repeat(40) }
+const env = { A: 'key-of-tests.'.repeat(4), B: 'other-key-of-tests.'.repeat(3) }
 const load = (changes: Partial<ConfigInput>) =>
   loadConfigValue(
     { issuers: ['https://idp.example.com'], servers: [{ path: '/mcp', upstream: 'http://127.0.0.1:1/mcp' }], ...changes },

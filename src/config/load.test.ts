@@ -70,7 +70,7 @@ describe('the smallest configuration', () => {
   })
 
   it('has the same session key at each start where a key outlives it, also while those keys change, and one of its own', () => {
-    const [old, young] = [1, 2].map((byte) => Buffer.alloc(32, byte).toString('base64')) as [string, string]
+    const [old, young] = [1, 2].map((byte) => Buffer.alloc(32, `key of tests ${byte}`).toString('base64')) as [string, string]
     const keyOf = (keys: readonly string[], changes: Partial<ConfigInput> = {}) => {
       const env = { ID: 'x'.repeat(20), ...Object.fromEntries(keys.map((key, index) => [`KEY_${index}`, key])) }
       const identity_provider = { issuer: 'https://idp.example.com', client_id: 'proxy', client_secret: { env: 'ID' } }
@@ -85,7 +85,7 @@ describe('the smallest configuration', () => {
     expect(keyOf([young])).not.toEqual(keyOf([old]))
     expect(keyOf([old])).toMatchObject({ isTold: false })
     expect(keyOf([old]).key).not.toBe(old)
-    const env = { KEY: 'k'.repeat(40) }
+    const env = { KEY: 'key of tests.'.repeat(4) }
     expect(load({ session_key: { env: 'KEY' } }, { env }).sessionKey.toString()).toBe(env.KEY)
     const random = keyOf([])
     expect(random.isTold).toBe(true)
@@ -265,10 +265,10 @@ describe('the log', () => {
 
 describe('a file', () => {
   it('is read with paths relative to its own folder', () => {
-    writeFileSync(join(directory, 'key'), `${'k'.repeat(40)}\n`)
+    writeFileSync(join(directory, 'key'), `${'key of tests.'.repeat(4)}\n`)
     writeFileSync(join(directory, 'config.json'), JSON.stringify({ ...smallest, session_key: { file: 'key' } }))
     const { plan } = loadConfigFile(join(directory, 'config.json'), { env: {}, terminal: false })
-    expect(plan.sessionKey.toString()).toBe('k'.repeat(40))
+    expect(plan.sessionKey.toString()).toBe('key of tests.'.repeat(4))
   })
 
   it.each([

@@ -6,7 +6,7 @@ import { migrateConfigFile, migrateConfigText } from './migrate.ts'
 import { ConfigError } from './problem/problem.ts'
 
 const folder = new URL('../../test/fixtures/go-proxy/', import.meta.url)
-const env = { ASGARDEO_CLIENT_SECRET: 'machine-secret', BROKER_KEY: Buffer.alloc(32).toString('base64') }
+const env = { ASGARDEO_CLIENT_SECRET: 'machine-secret', BROKER_KEY: Buffer.alloc(32, 'key of tests').toString('base64') }
 const served = readdirSync(folder).filter((name) => !/^(?:stdio|rewriting-provider)\./.test(name))
 
 describe('migrating a file of the Go proxy', () => {

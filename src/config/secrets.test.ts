@@ -78,23 +78,7 @@ describe('secrets', () => {
     expect(reasons.join()).not.toMatch(/s3cr3t/)
   })
 
-  it('that encrypt, and are zeros alone, are told of at the start', () => {
-    const load0 = (byte: number) =>
-      load(
-        {
-          ...smallest,
-          issuers: [],
-          public_url: 'https://mcp.example.com',
-          identity_provider: { issuer: 'https://login.example.com', client_id: 'x', client_secret: { env: 'SECRET' } },
-          broker: { encryption_keys: [{ env: 'KEY' }] },
-        },
-        { SECRET: 'secret', KEY: Buffer.alloc(32, byte).toString('base64') },
-      ).notices.join()
-    expect(load0(0)).toMatch(/encryption_keys\[0\]: the key is all zeros/)
-    expect(load0(1)).not.toMatch(/zeros/)
-  })
-
-  it.each(['short', 'a b'.repeat(20)])(
+  it.each(['short', 'a b'.repeat(20), 'a'.repeat(32), 'test'.repeat(8)])(
     'that no header could hold, or anybody could guess, are no token for operators: %s',
     (TOKEN) => {
       const reasons = reasonsOf({ ...smallest, admin: { port: 1, token: { env: 'TOKEN' } } }, { TOKEN })
@@ -102,9 +86,18 @@ describe('secrets', () => {
     },
   )
 
-  it('that are zeros alone stop the start: everybody could make up such a key', () => {
-    const env = { KEY: Buffer.alloc(32).toString('base64') }
-    expect(reasonsOf({ ...smallest, session_key: { env: 'KEY' } }, env).join()).toMatch(/session_key: .*all zeros/)
+  it.each([
+    ['zeros alone', Buffer.alloc(32)],
+    ['one byte, repeated', Buffer.alloc(32, 7)],
+    ['a few bytes, repeated', Buffer.alloc(32, 'test')],
+    ['0, 1, 2 and so on', Buffer.from(Array.from({ length: 32 }, (_, index) => index))],
+    ['a count that begins anew at 256', Buffer.from(Array.from({ length: 32 }, (_, index) => 250 + index))],
+    ['a count downwards', Buffer.from(Array.from({ length: 32 }, (_, index) => 255 - 3 * index))],
+  ])('that are a pattern stop the start, since anyone could make up such a key: %s', (_what, bytes) => {
+    const KEY = bytes.toString('base64')
+    const expected = [expect.stringMatching(/_keys?(\[0\])?: .*pattern that can be guessed/)]
+    expect(reasonsOf({ ...smallest, session_key: { env: 'KEY' } }, { KEY })).toEqual(expected)
+    expect(reasonsOf({ ...smallest, encryption_keys: [{ env: 'KEY' }] }, { KEY })).toEqual(expected)
   })
 
   it.each([

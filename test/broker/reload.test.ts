@@ -71,7 +71,7 @@ it('names what only a restart can change', async () => {
       broker: { ...broker, store: { kind: 'sqlite', path: `${stage.folder}/s.db` } },
       encryption_keys: [{ env: 'KEY' }],
     },
-    { BROKER_SECRET: 'x', KEY: Buffer.alloc(32, 7).toString('base64') },
+    { BROKER_SECRET: 'x', KEY: Buffer.alloc(32, 'key of tests').toString('base64') },
   )
   expect(report).toEqual({
     outcome: 'restart_needed',

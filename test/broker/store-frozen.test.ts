@@ -34,7 +34,7 @@ describe.skipIf(!hasRedisServer())('a broker whose Redis stands still', { timeou
         encryption_keys: [{ env: 'KEY' }],
         refresh_grace_seconds: 0,
       },
-      env: { KEY: Buffer.alloc(32, 'k').toString('base64') },
+      env: { KEY: Buffer.alloc(32, 'key of tests').toString('base64') },
     })
     origin = stage.proxy.origin
     client = await createRawClient(origin)

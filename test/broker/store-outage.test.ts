@@ -17,7 +17,7 @@ import { waitUntil } from '../support/processes.ts'
 import { hasRedisServer, type RedisServer, startRedisServer } from '../support/redis-server.ts'
 
 const [alice] = SAMPLE_USERS
-const KEY = Buffer.alloc(32, 'k').toString('base64')
+const KEY = Buffer.alloc(32, 'key of tests').toString('base64')
 
 describe.skipIf(!hasRedisServer())('a broker whose store is gone', { timeout: 60_000 }, () => {
   let redis: RedisServer

@@ -292,20 +292,25 @@ describe.skipIf(!hasSystemd)('the systemd unit', () => {
   })
 })
 
+/** A secret that could be one. */
+const SECRET = 'key of tests.'.repeat(3)
+
 describe('the Compose file', () => {
   const compose = parse(read('deploy/compose/compose.yaml'))
   const { environment } = compose.services.proxy
 
   it('gives the proxy a configuration that starts, with secrets from the environment', () => {
-    const values: Readonly<Record<string, string>> = { OMAP_ENCRYPTION_KEYS__0: Buffer.alloc(32, 7).toString('base64') }
-    const env = Object.fromEntries(Object.keys(environment).map((name) => [name, values[name] ?? 'x'.repeat(32)]))
+    const values: Readonly<Record<string, string>> = {
+      OMAP_ENCRYPTION_KEYS__0: Buffer.alloc(32, 'key of tests').toString('base64'),
+    }
+    const env = Object.fromEntries(Object.keys(environment).map((name) => [name, values[name] ?? SECRET]))
     const { plan } = loadConfigText(read('deploy/compose/config.yaml'), {
       env,
       directory: folder,
       terminal: false,
       readsEnvironmentKeys: true,
     })
-    expect(plan.store).toMatchObject({ kind: 'redis', place: { node: { host: 'redis' } }, user: { password: 'x'.repeat(32) } })
+    expect(plan.store).toMatchObject({ kind: 'redis', place: { node: { host: 'redis' } }, user: { password: SECRET } })
     const realm = JSON.parse(read('deploy/compose/realm.json'))
     expect(realm.clients[0].redirectUris).toEqual([`${plan.publicUrl}/oauth/callback`])
     expect(plan.broker?.identityProvider.issuer).toBe(`http://localhost:8081/realms/${realm.realm}`)

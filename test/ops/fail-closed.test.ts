@@ -147,7 +147,7 @@ describe.skipIf(!hasRedisServer())('while the store of the sessions is gone', { 
     const [redis, server] = await Promise.all([startRedisServer(), startEchoServer()])
     const broker = await startBrokerStage({
       broker: { store: { kind: 'redis', url: redis.url }, encryption_keys: [{ env: 'KEY' }] },
-      env: { KEY: Buffer.alloc(32, 'k').toString('base64') },
+      env: { KEY: Buffer.alloc(32, 'key of tests').toString('base64') },
       servers: () => [{ name: 'example', path: '/mcp', upstream: server.url, ...scoped }],
       config: { log: { level: 'silent' } },
     })

@@ -22,7 +22,7 @@ import { reportTarget } from './support/target.ts'
 
 const [alice, bob] = SAMPLE_USERS
 const ADMIN_TOKEN = 'of-the-operators-0123456789-0123456789'
-const SECRETS = { KEY: Buffer.alloc(32, 'k').toString('base64'), ADMIN_TOKEN }
+const SECRETS = { KEY: Buffer.alloc(32, 'key of tests').toString('base64'), ADMIN_TOKEN }
 
 const startStage = (store: object, adminPort: number): Promise<BrokerStage> =>
   startBrokerStage({

@@ -36,7 +36,7 @@ export interface AsgardeoStageOptions {
 }
 
 export const API_RESOURCE = 'https://mcp.example.com/mcp'
-const BROKER_KEY = Buffer.alloc(32, 7).toString('base64')
+const BROKER_KEY = Buffer.alloc(32, 'key of tests').toString('base64')
 
 export async function startAsgardeoStage(options: AsgardeoStageOptions = {}): Promise<AsgardeoStage> {
   const folder = mkdtempSync(join(tmpdir(), 'asgardeo-'))

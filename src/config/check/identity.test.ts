@@ -10,8 +10,8 @@ const env = {
   KEY: createPem(),
   OTHER: createPem(),
   WIDE: createPem('P-384'),
-  TEXT: 'x'.repeat(40),
-  STORE_KEY: Buffer.alloc(32, 1).toString('base64'),
+  TEXT: 'key of tests.'.repeat(4),
+  STORE_KEY: Buffer.alloc(32, 'key of tests').toString('base64'),
 }
 const key = { env: 'KEY' }
 const server = { path: '/mcp', upstream: 'http://localhost:8000/mcp' }

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { loadConfigValue } from '../load.ts'
 import { ConfigError } from '../problem/problem.ts'
 
-const env = { SECRET: 's'.repeat(40), KEY: Buffer.alloc(32, 7).toString('base64'), SHORT: 'c2hvcnQ=' }
+const env = { SECRET: 'key of tests.'.repeat(4), KEY: Buffer.alloc(32, 'key of tests').toString('base64'), SHORT: 'c2hvcnQ=' }
 const servers = [{ path: '/mcp', upstream: 'http://localhost:8000/mcp' }]
 const signIn = {
   public_url: 'https://mcp.example.com',
@@ -30,7 +30,7 @@ it('store and keys at the top are those that stood under broker', () => {
     place: { kind: 'server', node: { host: 'localhost', port: 6379 }, database: 0 },
     prefix: 'x:',
   })
-  expect(top.broker?.encryptionKeys).toEqual([Buffer.alloc(32, 7)])
+  expect(top.broker?.encryptionKeys).toEqual([Buffer.alloc(32, 'key of tests')])
   expect(former.broker).toEqual(top.broker)
   expect(former.sessionKey).toEqual(top.sessionKey)
 })

@@ -3,25 +3,29 @@ import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject, X50
 /** Shortest key for sealing MCP session ids. */
 const SESSION_KEY_BYTES = 32
 
-/** The key that a secret stands for: Base64 (either alphabet) where that gives enough bytes, else the text itself. Undefined when too short. */
+/** A key of random bytes has nearly as many different ones as it is long. */
+const MIN_DIFFERENT_BYTES = 5
+
+/** The key that a secret stands for: Base64 (either alphabet) where that gives enough bytes, else the text itself. Undefined when too short or a pattern. */
 export function decodeSessionKey(secret: string): Buffer | undefined {
   const text = secret.trim()
   const decoded = /^[\w+/-]+={0,2}$/.test(text) ? Buffer.from(text, 'base64url') : Buffer.alloc(0)
-  if (decoded.length >= SESSION_KEY_BYTES) return isBlank(decoded) ? undefined : decoded
-  const bytes = Buffer.from(text, 'utf8')
-  return bytes.length >= SESSION_KEY_BYTES ? bytes : undefined
+  const key = decoded.length >= SESSION_KEY_BYTES ? decoded : Buffer.from(text, 'utf8')
+  return key.length >= SESSION_KEY_BYTES && !isPattern(key) ? key : undefined
 }
 
-/** A key of 32 bytes from Base64 (either alphabet); undefined when it is anything else. */
+/** A key of 32 bytes from Base64 (either alphabet); undefined when it is anything else, or a pattern. */
 export function decodeEncryptionKey(secret: string): Buffer | undefined {
   const text = secret.trim()
   const key = /^[\w+/-]{43}=?$/.test(text) ? Buffer.from(text, 'base64url') : undefined
-  return key?.length === 32 ? key : undefined
+  return key?.length === 32 && !isPattern(key) ? key : undefined
 }
 
-/** What a placeholder decodes to: everybody could have written it. */
-export function isBlank(key: Buffer): boolean {
-  return key.every((byte) => byte === 0)
+/** Whether bytes are a pattern that anyone can write again: the same few, zeros among them, or 0, 1, 2 and so on, as in examples. */
+export function isPattern(key: Uint8Array): boolean {
+  const [first = 0, second = 0] = key
+  const step = second - first
+  return new Set(key).size < MIN_DIFFERENT_BYTES || key.every((byte, index) => byte === ((first + index * step) & 0xff))
 }
 
 /** A private key from PEM or JWK; undefined when it is neither. */

@@ -7,7 +7,7 @@ function noticesOf(server: object): readonly string[] {
     session_key: { env: 'KEY' },
     servers: [{ path: '/mcp', upstream: 'http://localhost:8000/mcp', ...server }],
   }
-  const env = { KEY: Buffer.alloc(32, 7).toString('base64') }
+  const env = { KEY: Buffer.alloc(32, 'key of tests').toString('base64') }
   return loadConfigValue(config as never, { env, directory: '.', terminal: false }).plan.notices
 }
 

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { loadConfigValue } from '../load.ts'
 import type { ConfigInput } from '../schema/schema.ts'
 
-const KEY = Buffer.alloc(32, 7).toString('base64')
+const KEY = Buffer.alloc(32, 'key of tests').toString('base64')
 const PROGRAM = { name: 'files', path: '/files', upstream: { command: ['files-mcp'] } }
 const REMOTE = { name: 'remote', path: '/remote', upstream: 'http://localhost:8000/mcp' }
 

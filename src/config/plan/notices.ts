@@ -1,12 +1,10 @@
 import { nameServer } from '../derive/endpoints.ts'
 import { findEncryptionKeys, findStore, signsWithStoredKeys } from '../derive/storage.ts'
 import { isLoopback } from '../format/formats.ts'
-import { decodeEncryptionKey, isBlank } from '../format/key-material.ts'
-import { formatPath, quote } from '../problem/problem.ts'
+import { quote } from '../problem/problem.ts'
 import type { IssuerConfig } from '../schema/issuer.ts'
 import type { Config } from '../schema/schema.ts'
 import type { ServerConfig } from '../schema/server.ts'
-import type { SecretsAndFiles } from '../source/secrets-and-files.ts'
 import { createIdentityNotices } from './identity-notices.ts'
 import { createIssuerMixNotices } from './issuer-mix-notices.ts'
 import { listLiteralSecrets } from './literal-secrets.ts'
@@ -42,17 +40,6 @@ export function createNotices(config: Config, namePlace: (path: string) => strin
 
 const LITERAL =
   'the configuration contains what looks like a secret; copies and version history would keep it. Write { env: NAME } or { file: path }; pass it to a program with `env`, not as an argument, which every user of the machine can read.'
-
-/** A key that decodes to zeros is a placeholder that was left. */
-export function createKeyNotices(config: Config, { findSecret }: SecretsAndFiles): string[] {
-  const { value: keys = [], at } = findEncryptionKeys(config)
-  const isZero = (text: string | undefined) => text !== undefined && isBlank(decodeEncryptionKey(text) ?? Buffer.of(1))
-  return keys.flatMap((reference, index) =>
-    isZero(findSecret(reference))
-      ? [`${formatPath([...at, index])}: the key is all zeros, which anyone can guess. Make one with: openssl rand -base64 32`]
-      : [],
-  )
-}
 
 function createEdgeNotices(config: Config): string[] {
   const notices: string[] = []

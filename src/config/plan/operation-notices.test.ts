@@ -11,7 +11,7 @@ function noticesOf(server: Pick<Server, 'access' | 'access_mode' | 'rules'>, acc
     ...(access && { access }),
     servers: [{ path: '/mcp', upstream: 'http://localhost:8000/mcp', ...server }],
   }
-  const env = { KEY: Buffer.alloc(32, 7).toString('base64') }
+  const env = { KEY: Buffer.alloc(32, 'key of tests').toString('base64') }
   return loadConfigValue(config, { env, directory: '.', terminal: false }).plan.notices
 }
 
