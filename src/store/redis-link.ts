@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts'
-import { inTime, orTooLate, pause, retire } from './answer-in-time.ts'
+import { discard, inTime, orTooLate, pause, retire } from './answer-in-time.ts'
 import { isLasting } from './redis-failure.ts'
 import type { RedisNodeClient } from './redis-node.ts'
 
@@ -159,8 +159,16 @@ function tellRecovery(state: LinkState): void {
 }
 
 async function connect(state: LinkState): Promise<void> {
-  const opened: { line?: Line } = {}
-  const master = await state.open((error) => lose(state, opened.line, error))
+  const opened: { line?: Line; lost?: Error } = {}
+  const master = await state.open((error) => {
+    opened.lost = error
+    lose(state, opened.line, error)
+  })
+  // It may have been lost while it was asked for its role: nothing would tell that again.
+  if (opened.lost !== undefined) {
+    discard(master.client)
+    throw opened.lost
+  }
   // What was late may have been answered meanwhile.
   if (state.isClosed || isGood(state)) return master.client.destroy()
   const former = state.current
