@@ -6,7 +6,10 @@ import type { RedisNodeClient } from './redis-node.ts'
 /** A connection that answers, until it is closed. */
 function createMaster(isReady: boolean): OpenedMaster & { readonly destroyed: () => boolean } {
   let isDestroyed = false
-  const client = { isReady, close: async () => {}, destroy: () => void (isDestroyed = true) } as unknown as RedisNodeClient
+  const destroy = (): void => {
+    isDestroyed = true
+  }
+  const client = { isReady, close: async () => {}, destroy } as unknown as RedisNodeClient
   return { client, isStillMaster: async () => true, destroyed: () => isDestroyed }
 }
 
