@@ -26,23 +26,31 @@ export interface JwtVerifierOptions {
   readonly asker?: string
 }
 
+export type ClaimsVerifierOptions = Pick<JwtVerifierOptions, 'plan' | 'audience' | 'clock'>
+
 /**
  * Verifies a signed JWT of one issuer (RFC 7519 §7.2, RFC 8725, RFC 9068 §4).
  *
  * @param jwt - its `iss` is the issuer of the plan, or it is a JWT-SVID of its trust domain without `iss`
  * @throws ProxyError `token_*`, `issuer_unavailable`
  */
-export async function verifyJwt(
-  jwt: SignedJwt,
-  { plan, keys, audience, clock, asker }: JwtVerifierOptions,
-): Promise<VerifiedJwt> {
-  const key = await verifyIssuer(jwt, plan, keys, asker)
-  const now = clock.wall() / 1000
-  checkTokenUse(jwt.claims, jwt.type, plan)
-  checkTrustDomain(jwt.claims, plan)
-  const expiresAt = checkTimes(jwt.claims, plan, now)
-  const assurance = audience.check(jwt.claims, plan.audienceClaims)
-  return { principal: createPrincipal(jwt.claims, plan, assurance, expiresAt), keyFingerprint: key.fingerprint }
+export async function verifyJwt(jwt: SignedJwt, options: JwtVerifierOptions): Promise<VerifiedJwt> {
+  const key = await verifyIssuer(jwt, options.plan, options.keys, options.asker)
+  return { principal: verifyClaims(jwt, options), keyFingerprint: key.fingerprint }
+}
+
+/**
+ * Verifies all of a JWT but its signature.
+ *
+ * @param jwt - the issuer of the plan has signed it
+ * @throws ProxyError `token_*`
+ */
+export function verifyClaims({ claims, type }: SignedJwt, { plan, audience, clock }: ClaimsVerifierOptions): Principal {
+  checkTokenUse(claims, type, plan)
+  checkTrustDomain(claims, plan)
+  const expiresAt = checkTimes(claims, plan, clock.wall() / 1000)
+  const assurance = audience.check(claims, plan.audienceClaims)
+  return createPrincipal(claims, plan, assurance, expiresAt)
 }
 
 /** A bundle speaks for its own trust domain only (SPIFFE Trust Domain and Bundle §2). */

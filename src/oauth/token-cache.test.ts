@@ -1,6 +1,8 @@
+import { getHeapStatistics } from 'node:v8'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createFakeClock } from '../../test/support/fake-clock.ts'
+import { collectGarbage } from '../core/collect-garbage.ts'
 import type { Principal } from '../core/principal.ts'
 import { type CachedToken, createTokenCache } from './token-cache.ts'
 
@@ -77,5 +79,49 @@ describe('the cache of verified tokens', () => {
         for (const digest of newest) expect(cache.find(digest)).toBe(principal)
       }),
     )
+  })
+
+  it('keeps the principal of a signed token that came once for a moment, then who signed it, and both when it comes again', () => {
+    const cache = createTokenCache(100, createFakeClock())
+    cache.addSigned('a', createEntry(), 'key')
+    cache.addSigned('b', createEntry(), 'key')
+    expect(cache.find('a')).toBe(principal)
+    for (let others = 0; others < 40; others++) cache.addSigned(`other ${others}`, createEntry(), 'key')
+    expect(cache.find('a')).toBe(principal)
+    expect(cache.find('b')).toBeUndefined()
+    expect(cache.findSigner('b')).toBe('key')
+    cache.addSigned('b', createEntry(), 'key')
+    for (let others = 40; others < 80; others++) cache.addSigned(`other ${others}`, createEntry(), 'key')
+    expect(cache.find('b')).toBe(principal)
+    expect(cache.find('c')).toBeUndefined()
+    expect(cache.findSigner('c')).toBeUndefined()
+  })
+
+  it('never holds more signers than it may, and none of a token that is over', () => {
+    const clock = createFakeClock()
+    const cache = createTokenCache(3, clock)
+    for (const digest of ['a', 'b', 'c', 'd']) cache.addSigned(digest, createEntry({ acceptedUntil: clock.wall() + 1000 }), 'key')
+    expect(['a', 'b', 'c', 'd'].map((digest) => cache.findSigner(digest))).toEqual([undefined, 'key', 'key', 'key'])
+    expect(cache.size).toBe(3)
+    clock.jump(1000)
+    expect(cache.find('d')).toBeUndefined()
+    expect(cache.findSigner('d')).toBeUndefined()
+  })
+
+  it('leaves no principal of a token that comes once to the collection of the whole heap', () => {
+    const cache = createTokenCache(10_000, createFakeClock())
+    const add = (from: number, to: number): number => {
+      for (let number = from; number < to; number++) {
+        const claims = { numbers: Array.from({ length: 1000 }, (_, index) => index) }
+        cache.addSigned(`digest ${number}`, createEntry({ principal: { ...principal, claims } }), 'key')
+        if (number % 50 === 0) collectGarbage('minor')
+      }
+      for (let times = 0; times < 3; times++) collectGarbage('minor')
+      return getHeapStatistics().used_heap_size
+    }
+    const before = add(0, 500)
+    const bytesOfToken = (add(500, 1500) - before) / 1000
+    // A principal takes 8 KiB here.
+    expect(bytesOfToken).toBeLessThan(2000)
   })
 })

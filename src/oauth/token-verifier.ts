@@ -8,7 +8,7 @@ import type { Assurance, Principal } from '../core/principal.ts'
 import { type AudienceCheck, createAudienceCheck } from './audience.ts'
 import { createIssuerPool, type Issuer, type IssuerPool } from './issuer.ts'
 import { looksLikeJwt, parseSignedJwt, type SignedJwt } from './jws.ts'
-import { verifyJwt } from './jwt-verifier.ts'
+import { type VerifiedJwt, verifyClaims, verifyJwt } from './jwt-verifier.ts'
 import { listNetworks } from './networks.ts'
 import { verifyIntrospected } from './opaque-verifier.ts'
 import { isOfTrustDomain } from './spiffe.ts'
@@ -85,8 +85,55 @@ function indexIssuers(issuers: readonly Issuer[]): ReadonlyMap<string, Issuer> {
 }
 
 /** The digest is over the exact characters, so a hit is a verified token although its syntax was not checked. */
-function recall(credentials: string, { cache }: Verification): Principal | undefined {
-  return credentials.length < MAX_LENGTH ? cache.find(hash('sha256', credentials, 'hex')) : undefined
+function recall(credentials: string, verification: Verification): Principal | undefined {
+  if (credentials.length >= MAX_LENGTH) return undefined
+  try {
+    return findKnown(credentials, hash('sha256', credentials, 'hex'), verification)
+  } catch (error) {
+    // By now it is refused: `verify` says why.
+    if (error instanceof ProxyError) return undefined
+    throw error
+  }
+}
+
+/**
+ * Finds the principal of a token that was verified before.
+ *
+ * @throws ProxyError `token_*` where it would be refused by now
+ */
+function findKnown(token: string, digest: string, verification: Verification): Principal | undefined {
+  const { cache } = verification
+  const known = cache.find(digest)
+  if (known !== undefined) return known
+  const signer = cache.findSigner(digest)
+  return signer === undefined ? undefined : verifyAgain({ token, digest, signer }, verification)
+}
+
+interface SeenToken {
+  readonly token: string
+  readonly digest: string
+  /** Fingerprint of the key that has verified its signature. */
+  readonly signer: string
+}
+
+/** Verifies all but the signature of a token: that a key verifies these characters does not change. Whether the key still counts may. */
+function verifyAgain({ token, digest, signer }: SeenToken, verification: Verification): Principal | undefined {
+  const jwt = parseSignedJwt(token)
+  const issuer = findIssuer(jwt, verification.issuers)
+  if (!issuer.keys.holds(signer)) return undefined
+  const principal = verifyClaims(jwt, { ...verification, plan: issuer.plan })
+  keep({ principal, keyFingerprint: signer }, digest, issuer, verification)
+  return principal
+}
+
+function keep({ principal, keyFingerprint }: VerifiedJwt, digest: string, { keys }: Issuer, { cache }: Verification): void {
+  const entry = {
+    principal,
+    acceptedUntil: principal.acceptedUntil * 1000,
+    freshUntil: Number.POSITIVE_INFINITY,
+    isStillTrusted: () => keys.holds(keyFingerprint),
+  }
+  cache.addSigned(digest, entry, keyFingerprint)
 }
 
 function verify(token: string, address: string, verification: Verification): Principal | Promise<Principal> {
@@ -95,7 +142,7 @@ function verify(token: string, address: string, verification: Verification): Pri
   // Before the digest: the work must not grow with the length of a stranger's input.
   if (token.length >= MAX_LENGTH) throw new ProxyError('token_invalid', { reason: 'malformed', cause: 'longer than 16 KiB' })
   const digest = hash('sha256', token, 'hex')
-  const known = verification.cache.find(digest)
+  const known = findKnown(token, digest, verification)
   if (known !== undefined) return known
   if (!looksLikeJwt(token)) return verifyOpaque({ token, digest, asker: listNetworks(address)[0] }, verification)
   const jwt = parseSignedJwt(token)
@@ -136,15 +183,10 @@ async function verifySigned(
   verification: Verification,
 ): Promise<Principal> {
   const { plan, keys } = issuer
-  const { audience, clock, cache } = verification
-  const { principal, keyFingerprint } = await verifyJwt(jwt, { plan, keys, audience, clock, asker })
-  cache.add(digest, {
-    principal,
-    acceptedUntil: principal.acceptedUntil * 1000,
-    freshUntil: Number.POSITIVE_INFINITY,
-    isStillTrusted: () => keys.holds(keyFingerprint),
-  })
-  return principal
+  const { audience, clock } = verification
+  const verified = await verifyJwt(jwt, { plan, keys, audience, clock, asker })
+  keep(verified, digest, issuer, verification)
+  return verified.principal
 }
 
 /** An opaque token, and the network of the client that showed it. */
