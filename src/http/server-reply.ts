@@ -1,14 +1,12 @@
 import type { ServerResponse } from 'node:http'
 import type { ProxyError } from '../core/errors.ts'
 import type { Reply, ReplyHeaders } from '../core/reply.ts'
+import { endJoined, type JoinedPieces, writeJoined } from './joined-pieces.ts'
 
 /** A body of this size or less arrives with its headers in one piece; with anything else the headers go ahead at once. */
 const MAX_DEFERRED_BYTES = 64 * 1024
 /** Pieces of one turn of the event loop are joined to one of this many bytes at most; to copy longer ones costs more than to write them. */
 const MAX_JOINED_BYTES = 16 * 1024
-
-/** To copy a short answer costs less than to write it as a piece of its own. */
-const MAX_TEXT_BYTES = 4 * 1024
 
 /** Whose answer it is. */
 export interface ReplyOwner {
@@ -33,7 +31,7 @@ export interface ReplyOwner {
   onFailure(error: ProxyError): void
 }
 
-let writePiecesOf: (reply: ServerReply) => void
+let flushAtEndOfTurn: (reply: ServerReply) => void
 
 /** The outermost Reply: writes to the client's socket. A class, since thousands of streams may wait in one of these each. */
 export class ServerReply implements Reply {
@@ -48,9 +46,13 @@ export class ServerReply implements Reply {
   /** Whether the last piece sent ends an event. */
   #endsEvent = false
   #closeListeners: (() => void)[] = []
+  /** Whether status and headers are written, and wait for what they go out with. */
+  #owesHead = false
   /** What is written at the end of this turn, or before anything else is. */
-  #pieces: Uint8Array[] | undefined
+  #pieces: Uint8Array[] = []
   #pieceBytes = 0
+  /** Whether there is something to do at the end of this turn. */
+  #isWaiting = false
   /** Bytes of the whole answer; NaN where they are not known. */
   #answerBytes = Number.NaN
 
@@ -69,8 +71,7 @@ export class ServerReply implements Reply {
     this.#heldHeaders = headers
     if (!comesInOnePiece(headers)) {
       this.#sendHead()
-      // `flushHeaders` would encode the values as UTF-8 and change other bytes.
-      this.#response.write('', 'latin1')
+      this.#waitForEndOfTurn()
       this.#owner.onFlush()
     }
     this.#owner.afterStart(headers)
@@ -88,14 +89,14 @@ export class ServerReply implements Reply {
     this.#sendHead()
     this.#isOver = true
     this.#closeListeners = []
-    this.#endWith(this.#takePieces())
+    this.#endWithPieces()
   }
 
   fail(error: ProxyError): void {
     if (this.#isOver) return
     if (this.#response.headersSent) {
       this.#owner.onFailure(error)
-      this.#writeNow()
+      this.#flush()
       cutAnswer(this.#response)
     } else this.#owner.refuse(error)
     this.#finish()
@@ -138,64 +139,72 @@ export class ServerReply implements Reply {
   }
 
   /**
-   * Each write costs a call of the system and three pieces of framing, and servers that flush every event send them faster than they can be
-   * read one by one: what has arrived by the end of this turn goes out in one chunk. Nothing waits longer than that.
+   * Each write costs a call of the system, and servers that flush every event send them faster than they can be read one by one: what has
+   * arrived by the end of this turn goes out in one chunk, with status and headers if they came in it, too. Nothing waits longer than that.
    */
   #join(chunk: Uint8Array): boolean {
-    if (this.#pieces === undefined) {
-      this.#pieces = []
-      // What is all of the answer goes out with its end, which follows at once.
-      if (chunk.length !== this.#answerBytes) setImmediate(writePiecesOf, this)
-    }
+    // What is all of the answer goes out with its end, which follows at once.
+    if (chunk.length !== this.#answerBytes) this.#waitForEndOfTurn()
     this.#pieces.push(chunk)
     this.#pieceBytes += chunk.length
     if (this.#pieceBytes >= MAX_JOINED_BYTES) this.#writePieces()
     return !this.#response.writableNeedDrain
   }
 
+  #waitForEndOfTurn(): void {
+    if (this.#isWaiting) return
+    this.#isWaiting = true
+    setImmediate(flushAtEndOfTurn, this)
+  }
+
   /** Node writes it together with what was held, and without a copy. */
   #pass(chunk: Uint8Array, release: (() => void) | undefined): boolean {
     this.#writePieces()
+    this.#owesHead = false
     if (release === undefined) return this.#response.write(chunk)
     return this.#response.write(chunk, (error) => {
       if (error === undefined || error === null) release()
     })
   }
 
-  /** Node joins a text to the header section, so that a short answer is one piece for the system. Each byte is one character of Latin-1. */
-  #endWith(last: Uint8Array | undefined): void {
-    const isWhole = last !== undefined && last.length === this.#answerBytes && last.length <= MAX_TEXT_BYTES
-    if (isWhole) this.#response.end(Buffer.from(last.buffer, last.byteOffset, last.length).toString('latin1'), 'latin1')
-    else this.#response.end(last)
+  #endWithPieces(): void {
+    const joined = this.#takePieces()
+    if (joined === undefined) this.#response.end()
+    else endJoined(this.#response, joined, this.#owesHead)
   }
 
-  /** Called at the end of the turn. */
   static {
-    writePiecesOf = (reply) => {
-      if (!reply.#isOver) reply.#writePieces()
+    flushAtEndOfTurn = (reply) => {
+      reply.#isWaiting = false
+      if (!reply.#isOver) reply.#flush()
     }
+  }
+
+  /** Node would hold it for the end of this tick, which costs as much again, and let go of it where the connection is cut. */
+  #flush(): void {
+    const { socket } = this.#response
+    socket?.cork()
+    this.#writePieces()
+    // `flushHeaders` would encode the values as UTF-8 and change other bytes.
+    if (this.#owesHead) this.#response.write('', 'latin1')
+    this.#owesHead = false
+    socket?.uncork()
   }
 
   #writePieces(): void {
     const joined = this.#takePieces()
-    if (joined !== undefined) this.#response.write(joined)
+    if (joined === undefined) return
+    this.#owesHead = false
+    writeJoined(this.#response, joined)
   }
 
-  /** Node would let go of what it holds for the end of this tick. */
-  #writeNow(): void {
-    const { socket } = this.#response
-    socket?.cork()
-    this.#writePieces()
-    socket?.uncork()
-  }
-
-  #takePieces(): Uint8Array | undefined {
-    const pieces = this.#pieces
-    if (pieces === undefined) return undefined
+  #takePieces(): JoinedPieces | undefined {
     const bytes = this.#pieceBytes
-    this.#pieces = undefined
+    if (bytes === 0) return undefined
+    const pieces = this.#pieces
+    this.#pieces = []
     this.#pieceBytes = 0
-    return pieces.length === 1 ? pieces[0] : Buffer.concat(pieces, bytes)
+    return { pieces, bytes }
   }
 
   #sendHead(): void {
@@ -203,6 +212,7 @@ export class ServerReply implements Reply {
     if (headers === undefined) return
     this.#heldHeaders = undefined
     this.#response.writeHead(this.#heldStatus, mergeHeaders(headers, this.#owner))
+    this.#owesHead = true
     this.#answerBytes = Number(headers['content-length'])
     this.#isEndless = this.#owner.mayEndAnywhere(headers)
     this.#endsEvent = this.#isEndless
