@@ -281,10 +281,10 @@ describe('the user that a key stands for', () => {
 
   it('is in no known group, so that neither a group nor its absence opens anything; a machine is in none', async () => {
     const who = "!('contractors' in principal.groups)"
-    const { create, call } = await start({ server: { access: [{ who, methods: ['logging/setLevel'] }] } })
+    const { create, call } = await start({ server: { access: [{ who, methods: ['tasks/list'] }] } })
     const [ofUser, ofMachine] = [await create(...NIGHTLY, '--for', 'alice'), await create(...NIGHTLY)]
-    const setLevel = async (key: string) => (await call(key, '/files', {}, 'logging/setLevel')).status
-    expect([await setLevel(ofUser), await setLevel(ofMachine)]).toEqual([403, 200])
+    const listTasks = async (key: string) => (await call(key, '/files', {}, 'tasks/list')).status
+    expect([await listTasks(ofUser), await listTasks(ofMachine)]).toEqual([403, 200])
   })
 })
 
@@ -292,13 +292,13 @@ describe('policy', () => {
   it('sees a key by its name, and a rate limit counts it', async () => {
     const who = "principal.client_id == 'nightly' && principal.issuer == 'urn:open-mcp-auth-proxy:keys'"
     const server = {
-      access: [{ who, methods: ['logging/setLevel'] }],
+      access: [{ who, methods: ['tasks/list'] }],
       rate_limits: [{ per: ['client'], calls_per_minute: 2 }],
     }
     const { create, call } = await start({ server })
     const [key, other] = [await create(...NIGHTLY), await create(...OTHER)]
-    const setLevel = async (one: string) => (await call(one, '/files', {}, 'logging/setLevel')).status
-    expect([await setLevel(key), await setLevel(other), await setLevel(key), await setLevel(key)]).toEqual([200, 403, 200, 429])
+    const listTasks = async (one: string) => (await call(one, '/files', {}, 'tasks/list')).status
+    expect([await listTasks(key), await listTasks(other), await listTasks(key), await listTasks(key)]).toEqual([200, 403, 200, 429])
   })
 })
 

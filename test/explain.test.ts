@@ -190,7 +190,7 @@ describe('explain', { timeout: 60_000 }, () => {
   it('asks about methods as clients send them: notifications have no id', async () => {
     expect((await ask('--method', 'notifications/initialized')).code).toBe(0)
     expect((await ask('--method', 'tools/list')).output).not.toMatch(/tools\/list (?:shows|does not)/)
-    expect(await ask('--method', 'logging/setLevel', '--args', '{"level":"info"}')).toMatchObject({
+    expect(await ask('--method', 'tasks/get', '--args', '{"taskId":"1"}')).toMatchObject({
       code: 3,
       output: expect.stringContaining('403 without a challenge (policy_denied)'),
     })

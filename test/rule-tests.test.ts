@@ -45,7 +45,7 @@ cases:
   - { principal: *support, resource: "ticket://secret/1", request: { address: 192.0.2.1, revision: "2026-07-28" }, expect: permit }
   - { principal: *support, resource: "ticket://secret/1", expect: deny }
   - { principal: { claims: { scp: [tickets], groups: [support] } }, method: tools/list, expect: permit }
-  - { principal: *support, method: logging/setLevel, args: { level: info }, expect: deny }
+  - { principal: *support, method: tasks/list, expect: deny }
   - { principal: *support, list: tools, of: [refund, delete_all, search_all, export], shows: [refund, search_all] }
   - { principal: *support, list: resources, of: ["ticket://1", "file:///1"], shows: ["ticket://1"] }
   - { principal: *support, list: resource_templates, of: ["ticket://{id}", "file:///{id}"], shows: ["ticket://{id}"] }

@@ -93,10 +93,10 @@ describe('GitHub Actions', () => {
   it('is opened by access to one environment of one repository alone', async () => {
     const issuer = await startOpenId()
     const who = `principal.issuer == '${issuer.issuer}' && principal.subject == 'repo:octo-org/octo-repo:environment:prod'`
-    const call = await start([issuer.issuer], { access: [{ who, methods: ['logging/setLevel'] }] })
-    expect(await call(await mint(issuer), 'logging/setLevel')).toBe(200)
+    const call = await start([issuer.issuer], { access: [{ who, methods: ['tasks/list'] }] })
+    expect(await call(await mint(issuer), 'tasks/list')).toBe(200)
     const ofBranch = { sub: 'repo:octo-org/octo-repo:ref:refs/heads/main' }
-    expect(await call(await mint(issuer, ofBranch), 'logging/setLevel')).toBe(403)
+    expect(await call(await mint(issuer, ofBranch), 'tasks/list')).toBe(403)
   })
 })
 
