@@ -83,7 +83,8 @@ function formatBody(exchange: Exchange, refusal: ProxyError): string {
   const { code, message, missingScopes, toldReason } = refusal
   const error = JSON.stringify({
     code: jsonRpcCodeOf(code),
-    message,
+    // Most clients show people nothing but this.
+    message: toldReason === undefined ? message : `${message}: ${toldReason}`,
     // Left out where there are none.
     data: { error: code, missing_scopes: missingScopes, reason: toldReason, request_id: exchange.record.requestId },
   })

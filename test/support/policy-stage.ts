@@ -124,12 +124,14 @@ function split(outcome: string): [word: string, rest: string] {
 
 function checkRefusal(answer: RawResponse, word: string, rest: string): void {
   const text = answer.body.toString('utf8')
-  const errors: { error: { data: { error: string; reason?: string } } }[] = [JSON.parse(text)].flat()
+  const errors: { error: { message: string; data: { error: string; reason?: string } } }[] = [JSON.parse(text)].flat()
   const challenge = answer.header('www-authenticate')
   const code = word === 'needs' ? 'scope_insufficient' : word.startsWith('refused') ? 'policy_denied' : rest
   for (const { error } of errors) {
     expect(error.data.error, text).toBe(code)
     expect(error.data.reason, text).toBe(word === 'refused:' ? rest : undefined)
+    if (code === 'policy_denied')
+      expect(error.message).toBe(`This operation is not permitted${word === 'refused:' ? `: ${rest}` : ''}`)
   }
   expect(answer.status, text).toBe(Number.isNaN(Number(word)) ? 403 : Number(word))
   if (word === 'needs') {
