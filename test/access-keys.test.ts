@@ -283,8 +283,8 @@ describe('the user that a key stands for', () => {
     const who = "!('contractors' in principal.groups)"
     const { create, call } = await start({ server: { access: [{ who, methods: ['tasks/list'] }] } })
     const [ofUser, ofMachine] = [await create(...NIGHTLY, '--for', 'alice'), await create(...NIGHTLY)]
-    const listTasks = async (key: string) => (await call(key, '/files', {}, 'tasks/list')).status
-    expect([await listTasks(ofUser), await listTasks(ofMachine)]).toEqual([403, 200])
+    const ask = async (key: string) => (await call(key, '/files', {}, 'tasks/list')).status
+    expect([await ask(ofUser), await ask(ofMachine)]).toEqual([403, 200])
   })
 })
 
@@ -297,8 +297,8 @@ describe('policy', () => {
     }
     const { create, call } = await start({ server })
     const [key, other] = [await create(...NIGHTLY), await create(...OTHER)]
-    const listTasks = async (one: string) => (await call(one, '/files', {}, 'tasks/list')).status
-    expect([await listTasks(key), await listTasks(other), await listTasks(key), await listTasks(key)]).toEqual([200, 403, 200, 429])
+    const ask = async (one: string) => (await call(one, '/files', {}, 'tasks/list')).status
+    expect([await ask(key), await ask(other), await ask(key), await ask(key)]).toEqual([200, 403, 200, 429])
   })
 })
 
