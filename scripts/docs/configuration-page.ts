@@ -175,6 +175,7 @@ OMAP_ISSUERS='[https://idp.example.com]' OMAP_SERVERS='[{ path: /mcp, upstream: 
 ### Checking a file in version control
 
 \`check --no-secrets\` needs none of the secrets: they are not read, and files that the configuration names (certificates, keys, images) may be missing. Everything else is checked as at the start.
+Where a secret has no place in the file because a variable holds it (\`OMAP_ENCRYPTION_KEYS__0\`), set the variable to any text.
 A value with \`REPLACE-WITH-\` in it, as \`init\` and the samples write it, is a mistake, there and at every start.
 
 \`\`\`sh
