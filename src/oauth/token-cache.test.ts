@@ -97,6 +97,16 @@ describe('the cache of verified tokens', () => {
     expect(cache.findSigner('c')).toBeUndefined()
   })
 
+  it('keeps nothing where it may hold no entry', () => {
+    const cache = createTokenCache(0, createFakeClock())
+    for (const digest of ['a', 'b', 'a']) cache.addSigned(digest, createEntry(), 'key')
+    cache.add('c', createEntry())
+    expect([cache.size, cache.find('a'), cache.find('b'), cache.find('c'), cache.findSigner('a')]).toEqual([
+      0,
+      ...Array.from({ length: 4 }, () => undefined),
+    ])
+  })
+
   it('never holds more signers than it may, and none of a token that is over', () => {
     const clock = createFakeClock()
     const cache = createTokenCache(3, clock)

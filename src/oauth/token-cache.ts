@@ -86,6 +86,7 @@ class RecentTokens {
   }
 
   add(digest: string, token: CachedToken): void {
+    if (this.#digests.length === 0) return
     this.#digests[this.#next] = digest
     this.#tokens[this.#next] = token
     this.#next = (this.#next + 1) % this.#digests.length
