@@ -6,19 +6,19 @@ const SESSION_KEY_BYTES = 32
 /** A key of random bytes has nearly as many different ones as it is long. */
 const MIN_DIFFERENT_BYTES = 5
 
-/** The key that a secret stands for: Base64 (either alphabet) where that gives enough bytes, else the text itself. Undefined when too short or a pattern. */
+/** The key that a secret stands for: Base64 (either alphabet) where that gives enough bytes, else the text itself. Undefined when too short or all zeros. */
 export function decodeSessionKey(secret: string): Buffer | undefined {
   const text = secret.trim()
   const decoded = /^[\w+/-]+={0,2}$/.test(text) ? Buffer.from(text, 'base64url') : Buffer.alloc(0)
   const key = decoded.length >= SESSION_KEY_BYTES ? decoded : Buffer.from(text, 'utf8')
-  return key.length >= SESSION_KEY_BYTES && !isPattern(key) ? key : undefined
+  return key.length >= SESSION_KEY_BYTES && key.some((byte) => byte !== 0) ? key : undefined
 }
 
-/** A key of 32 bytes from Base64 (either alphabet); undefined when it is anything else, or a pattern. */
+/** A key of 32 bytes from Base64 (either alphabet); undefined when it is anything else. */
 export function decodeEncryptionKey(secret: string): Buffer | undefined {
   const text = secret.trim()
   const key = /^[\w+/-]{43}=?$/.test(text) ? Buffer.from(text, 'base64url') : undefined
-  return key?.length === 32 && !isPattern(key) ? key : undefined
+  return key?.length === 32 ? key : undefined
 }
 
 /** Whether bytes are a pattern that anyone can write again: the same few, zeros among them, or 0, 1, 2 and so on, as in examples. */

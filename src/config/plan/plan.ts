@@ -10,6 +10,7 @@ import { createAuditPlan } from './audit.ts'
 import { createBrokerPlan } from './broker.ts'
 import { createEgressPlan } from './egress.ts'
 import { createEgressNotices } from './egress-notices.ts'
+import { createKeyNotices } from './key-notices.ts'
 import { createNotices } from './notices.ts'
 import { createPlaceholderNotices } from './placeholder-notices.ts'
 import { createRewritePlan } from './rewrite.ts'
@@ -79,6 +80,7 @@ export function createPlan(config: Config, environment: PlanEnvironment): Plan {
     notices: [
       ...notices,
       ...createNotices(config, namePlace),
+      ...createKeyNotices(config, secretsAndFiles),
       ...createAccessKeyNotices(config, servers, Date.now()),
       ...createEgressNotices(servers, secretsAndFiles.egress, config.egress_proxy),
       ...createPlaceholderNotices(config, secretsAndFiles),
