@@ -262,6 +262,7 @@ it.skipIf(validate === undefined)('the sidecar is what Kubernetes takes, and its
   expectProbed(manifests, plan)
   const [endpoint] = plan.servers[0]?.endpoints ?? []
   expect(endpoint?.upstream).toMatchObject({ url: 'http://127.0.0.1:8000/mcp' })
+  expect(plan.replicas).toBe(manifests.find(({ kind }) => kind === 'Deployment')?.spec.replicas)
 })
 
 const hasSystemd = spawnSync('systemd-analyze', ['--version']).status === 0
