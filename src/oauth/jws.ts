@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import { compactVerify } from 'jose'
 import { BoundedMap } from '../core/bounded-map.ts'
 import { ProxyError } from '../core/errors.ts'
@@ -127,19 +128,33 @@ function checkHeader(fields: Readonly<Record<string, unknown>>): void {
  *
  * @param jwt - the token
  * @param key - fits the token's algorithm
+ * @returns a promise only where another thread is asked
  * @throws ProxyError `token_invalid`
  */
-export async function verifySignature(jwt: SignedJwt, { key, isUsualRsa }: VerificationKey): Promise<void> {
+export function verifySignature(jwt: SignedJwt, { key, isUsualRsa }: VerificationKey): Promise<void> | undefined {
   try {
     const isSigned = isUsualRsa ? isRsaSigned(jwt.token, jwt.algorithm, key) : undefined
-    if (isSigned === undefined) await compactVerify(jwt.token, key, { algorithms: [jwt.algorithm] })
-    else if (isSigned !== true) throw new Error('it is not by this key')
+    if (isSigned === undefined) return verifyElsewhere(jwt, key)
+    if (isSigned !== true) throw new Error('it is not by this key')
+    return undefined
   } catch (cause) {
-    throw new ProxyError('token_invalid', {
-      reason: 'signature_invalid',
-      cause: new Error('the signature does not verify', { cause }),
-    })
+    throw unsigned(cause)
   }
+}
+
+async function verifyElsewhere({ token, algorithm }: SignedJwt, key: KeyObject): Promise<void> {
+  try {
+    await compactVerify(token, key, { algorithms: [algorithm] })
+  } catch (cause) {
+    throw unsigned(cause)
+  }
+}
+
+function unsigned(cause: unknown): ProxyError {
+  return new ProxyError('token_invalid', {
+    reason: 'signature_invalid',
+    cause: new Error('the signature does not verify', { cause }),
+  })
 }
 
 function malformed(cause: string): ProxyError {

@@ -7,6 +7,7 @@ import { type Claims, checkTimes, createPrincipal } from './claims.ts'
 import type { VerificationKey } from './jwk.ts'
 import { type SignedJwt, verifySignature } from './jws.ts'
 import type { IssuerKeys } from './keys.ts'
+import type { ShownToken } from './shown-token.ts'
 import { isOfTrustDomain } from './spiffe.ts'
 import { checkTokenUse } from './token-use.ts'
 
@@ -34,9 +35,13 @@ export type ClaimsVerifierOptions = Pick<JwtVerifierOptions, 'plan' | 'audience'
  * @param jwt - its `iss` is the issuer of the plan, or it is a JWT-SVID of its trust domain without `iss`
  * @throws ProxyError `token_*`, `issuer_unavailable`
  */
-export async function verifyJwt(jwt: SignedJwt, options: JwtVerifierOptions): Promise<VerifiedJwt> {
-  const key = await verifyIssuer(jwt, options.plan, options.keys, options.asker)
-  return { principal: verifyClaims(jwt, options), keyFingerprint: key.fingerprint }
+export function verifyJwt(jwt: SignedJwt, options: JwtVerifierOptions): VerifiedJwt | Promise<VerifiedJwt> {
+  const verify = ({ fingerprint }: VerificationKey): VerifiedJwt => ({
+    principal: verifyClaims(jwt, options),
+    keyFingerprint: fingerprint,
+  })
+  const key = verifyIssuer(jwt, options.plan, options.keys, options.asker)
+  return key instanceof Promise ? key.then(verify) : verify(key)
 }
 
 /**
@@ -65,22 +70,37 @@ function checkTrustDomain({ sub }: Claims, { trustDomain }: IssuerPlan): void {
 /**
  * Verifies that the issuer signed a JWT, and nothing about its purpose.
  *
- * @returns the key that verified it
+ * @returns the key that verified it; synchronously where nothing has to be waited for
  * @throws ProxyError `token_invalid`, `issuer_unavailable`
  */
-export async function verifyIssuer(jwt: SignedJwt, plan: IssuerPlan, keys: IssuerKeys, asker = ''): Promise<VerificationKey> {
+export function verifyIssuer(
+  jwt: SignedJwt,
+  plan: IssuerPlan,
+  keys: IssuerKeys,
+  asker = '',
+): VerificationKey | Promise<VerificationKey> {
   checkAlgorithm(jwt.algorithm, plan.algorithms)
   const shown = { asker, issuedAt: jwt.claims.iat }
-  const found = keys.findKey(jwt.keyId, jwt.algorithm, shown)
-  const key = found instanceof Promise ? await found : found
-  try {
-    await verifySignature(jwt, key)
-    return key
-  } catch (error) {
+  const key = keys.findKey(jwt.keyId, jwt.algorithm, shown)
+  return key instanceof Promise ? key.then((found) => verifyWith(found, jwt, keys, shown)) : verifyWith(key, jwt, keys, shown)
+}
+
+function verifyWith(
+  key: VerificationKey,
+  jwt: SignedJwt,
+  keys: IssuerKeys,
+  shown: ShownToken,
+): VerificationKey | Promise<VerificationKey> {
+  const replace = async (error: unknown): Promise<VerificationKey> => {
     const replacement = await keys.findReplacement?.(key, jwt.algorithm, shown)
     if (replacement === undefined) throw error
     await verifySignature(jwt, replacement)
     return replacement
+  }
+  try {
+    return verifySignature(jwt, key)?.then(() => key, replace) ?? key
+  } catch (error) {
+    return replace(error)
   }
 }
 

@@ -48,6 +48,8 @@ interface Verification {
   readonly audience: AudienceCheck
   readonly cache: TokenCache
   readonly clock: Clock
+  /** What was shown last and is not known: most often it is verified next, so that its digest is made once. */
+  unknown: { readonly token: string; readonly digest: string } | undefined
 }
 
 /**
@@ -66,6 +68,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): WarmTokenVer
     audience: createAudienceCheck(options.audiences, options.leastAssurance),
     cache: createTokenCache(options.cacheEntries ?? MAX_CACHED, clock),
     clock,
+    unknown: undefined,
   }
   return {
     verify: (token, address = '') => verify(token, address, verification),
@@ -87,8 +90,11 @@ function indexIssuers(issuers: readonly Issuer[]): ReadonlyMap<string, Issuer> {
 /** The digest is over the exact characters, so a hit is a verified token although its syntax was not checked. */
 function recall(credentials: string, verification: Verification): Principal | undefined {
   if (credentials.length >= MAX_LENGTH) return undefined
+  const digest = hash('sha256', credentials, 'hex')
   try {
-    return findKnown(credentials, hash('sha256', credentials, 'hex'), verification)
+    const known = findKnown(credentials, digest, verification)
+    if (known === undefined) verification.unknown = { token: credentials, digest }
+    return known
   } catch (error) {
     // By now it is refused: `verify` says why.
     if (error instanceof ProxyError) return undefined
@@ -141,12 +147,20 @@ function verify(token: string, address: string, verification: Verification): Pri
     throw new ProxyError('token_invalid', { reason: 'access_key_unknown', cause: 'access keys are no tokens of issuers' })
   // Before the digest: the work must not grow with the length of a stranger's input.
   if (token.length >= MAX_LENGTH) throw new ProxyError('token_invalid', { reason: 'malformed', cause: 'longer than 16 KiB' })
-  const digest = hash('sha256', token, 'hex')
-  const known = findKnown(token, digest, verification)
+  const unknownDigest = takeUnknown(token, verification)
+  const digest = unknownDigest ?? hash('sha256', token, 'hex')
+  const known = unknownDigest === undefined ? findKnown(token, digest, verification) : undefined
   if (known !== undefined) return known
   if (!looksLikeJwt(token)) return verifyOpaque({ token, digest, asker: listNetworks(address)[0] }, verification)
   const jwt = parseSignedJwt(token)
   return verifySigned({ jwt, digest, asker: address }, findIssuer(jwt, verification.issuers), verification)
+}
+
+/** @returns the digest of a token that was to be recalled just now, and is not known */
+function takeUnknown(token: string, verification: Verification): string | undefined {
+  const { unknown } = verification
+  verification.unknown = undefined
+  return unknown?.token === token ? unknown.digest : undefined
 }
 
 /** The claim is not verified yet. It only selects the keys that may prove it. */
@@ -184,7 +198,8 @@ async function verifySigned(
 ): Promise<Principal> {
   const { plan, keys } = issuer
   const { audience, clock } = verification
-  const verified = await verifyJwt(jwt, { plan, keys, audience, clock, asker })
+  const verifying = verifyJwt(jwt, { plan, keys, audience, clock, asker })
+  const verified = verifying instanceof Promise ? await verifying : verifying
   keep(verified, digest, issuer, verification)
   return verified.principal
 }

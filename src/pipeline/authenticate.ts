@@ -47,7 +47,7 @@ function recallIdentity(head: RequestHead, route: Route): Identity | undefined {
 }
 
 async function verifyIdentity(exchange: Exchange, head: RequestHead, route: Route): Promise<Identity> {
-  const form = await loadForm(exchange, head, route)
+  const form = mayHoldForm(head, route) ? await loadForm(exchange, head) : undefined
   const token = findAccessToken({ authorization: head.authorization, query: head.query, form }, route.resource.bearerMethods)
   confineLinkedToken(exchange, head.query, form)
   if (token === undefined) throw new ProxyError('token_missing')
@@ -60,8 +60,7 @@ function isLegacy(head: RequestHead, route: Route): boolean {
 }
 
 /** A body is read before authentication only where the configuration permits tokens in it: a form, within the usual limits. */
-async function loadForm(exchange: Exchange, head: RequestHead, route: Route): Promise<string | undefined> {
-  if (!mayHoldForm(head, route)) return undefined
+async function loadForm(exchange: Exchange, head: RequestHead): Promise<string> {
   return decodeBody(await loadBody(exchange, head))
 }
 

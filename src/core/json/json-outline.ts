@@ -13,7 +13,7 @@ export interface JsonOutline {
 }
 
 /** Up to this many members are found faster one after the other than by hashing their names. */
-const FEW_MEMBERS = 12
+const FEW_MEMBERS = 20
 
 /** A value, and as a member of an object its name and the next member: a list for each object would cost more than all of its members. */
 export interface JsonValue extends JsonOutline {
