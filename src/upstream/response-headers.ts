@@ -24,8 +24,13 @@ const DROPPED_HEADERS = new Set([
   'authentication-info',
   'set-cookie',
   'set-cookie2',
+  'accept-ch',
   'alt-svc',
+  'attribution-reporting-register-source',
+  'attribution-reporting-register-trigger',
   'clear-site-data',
+  'critical-ch',
+  'expect-ct',
   'set-login',
   'nel',
   'public-key-pins',
@@ -34,6 +39,12 @@ const DROPPED_HEADERS = new Set([
   'reporting-endpoints',
   'service-worker-allowed',
   'strict-transport-security',
+  'use-as-dictionary',
+  // Device Bound Session Credentials: a session of the whole origin, whose requests the browser holds back until it has been refreshed.
+  'sec-session-challenge',
+  'sec-session-registration',
+  'secure-session-challenge',
+  'secure-session-registration',
   // Servers before us answer with another resource of theirs, a file or a URL: nginx, Apache and lighttpd, H2O and Perlbal, LiteSpeed.
   'x-accel-redirect',
   'x-sendfile',
@@ -43,6 +54,8 @@ const DROPPED_HEADERS = new Set([
   'x-litespeed-location',
   'x-reproxy-file',
   'x-reproxy-url',
+  // Empties the cache of one.
+  'x-litespeed-purge',
   // Names the request in our log; the upstream's own name for it would be taken for that.
   'x-request-id',
 ])
