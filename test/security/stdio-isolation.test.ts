@@ -39,6 +39,40 @@ const dieOn = (method: string) => {
 }
 const cancellation = (requestId: unknown) => ({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId } })
 
+describe('a request without an id, which many servers answer all the same (a child for all sessions)', () => {
+  const requests: readonly (readonly [method: string, params: object])[] = [
+    ['logging/setLevel', { level: 'debug' }],
+    ['resources/unsubscribe', { uri: 'x:1' }],
+    ['resources/subscribe', { uri: 'x:2' }],
+    ['tasks/cancel', { taskId: 'task-1' }],
+    ['tasks/anything', { taskId: 'task-1' }],
+    ['initialize', { protocolVersion: '2025-03-26', capabilities: { sampling: {} } }],
+    ['tools/call', { name: 'release', arguments: {} }],
+  ]
+
+  it.each(requests)('does not reach it: %s', async (method, params) => {
+    const origin = await open({ processPer: 'shared' })
+    const mine = await openSession(origin, { revision: '2025-03-26' })
+    const other = await openSession(origin, { user: 'mallory', revision: '2025-03-26' })
+    const message = { jsonrpc: '2.0', method, params }
+    for (const body of [message, [createToolCall('echo', { text: 'x' }), message]]) {
+      const refused = await other.post(body)
+      expect(refused.status).toBe(400)
+      expect(JSON.stringify(await refused.json())).toContain('message_invalid')
+    }
+    const received = Buffer.from(await mine.call('received'), 'base64')
+      .toString()
+      .split('\n')
+    expect(received.map((line) => JSON.parse(line)).filter((one) => one.method === method && one.id === undefined)).toEqual([])
+  })
+
+  it('is a notification of its own where MCP has no such request', async () => {
+    const session = await openSession(await open({ processPer: 'shared' }), { revision: '2025-03-26' })
+    expect((await session.post({ jsonrpc: '2.0', method: 'vendor/changed', params: { own: true } })).status).toBe(202)
+    expect(Buffer.from(await session.call('received'), 'base64').toString()).toContain('"vendor/changed"')
+  })
+})
+
 describe.each(['session', 'shared'] as const)('ids of requests (a child per %s)', (processPer) => {
   it('may be one for all requests: each POST gets the answer to its own (some clients do so, though they must not)', async () => {
     const session = await openSession(await open({ processPer }), { revision: '2025-06-18' })

@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer'
 import type { Call } from '../../../core/call.ts'
 import { ProxyError } from '../../../core/errors.ts'
 import { type Outline, outlineShallow } from '../../../core/json/shallow-outline.ts'
+import { MCP_FAMILIES, MCP_METHODS } from '../../../core/mcp-methods.ts'
 import { withoutLineEnds } from './line-ends.ts'
 
 /** One JSON-RPC message of a client. */
@@ -44,16 +45,28 @@ export function readClientMessages(call: Call): ClientMessage[] {
 }
 
 /**
- * "Notifications MUST NOT include an ID" (2026-07-28, basic/index, Notifications). A server that does not look at it would take a request with such
- * a method for one, and its `requestId` for an id of ours, behind which may be another client.
+ * "Requests MUST include a string or integer ID", and "notifications MUST NOT include an ID" (2026-07-28, basic/index). Servers that do not look
+ * at it would take the one for the other: a request that is named like a notification for a cancellation, and its `requestId` for an id of
+ * ours, behind which may be another client; or a notification that is named like a request for one, which nothing here has looked at as such.
  *
  * @throws ProxyError `message_invalid`
  */
 function checkKind(message: ClientMessage): ClientMessage {
   const { kind, method } = message
-  if (kind === 'request' && method.startsWith('notifications/'))
-    throw new ProxyError('message_invalid', { reason: 'method_not_delivered', cause: `${method.slice(0, 100)} with an id` })
+  const isNamedNotification = method.startsWith('notifications/')
+  if (kind === 'request' && isNamedNotification) throw notDelivered(`${method.slice(0, 100)} with an id`)
+  if (kind === 'notification' && !isNamedNotification && isRequestOfMcp(method))
+    throw notDelivered(`${method.slice(0, 100)} without an id`)
   return message
+}
+
+/** Also those of revisions and extensions that we do not know: `tasks/…`. */
+function isRequestOfMcp(method: string): boolean {
+  return MCP_METHODS.has(method) || MCP_FAMILIES.has(method.split('/', 1)[0] ?? '')
+}
+
+function notDelivered(cause: string): ProxyError {
+  return new ProxyError('message_invalid', { reason: 'method_not_delivered', cause })
 }
 
 /**
