@@ -15,68 +15,63 @@ export interface ToolNames {
   tell(owner: string, tool: string): string
 }
 
+/** That many are forgotten in the course of one call at most: a flood of names must not hold up the first call after it. */
+const MAX_FORGOTTEN = 2 * MAX_NAMES
+
 /**
  * A client may call tools that no server has, and a server may not know either. With a count for each name, one user could have so many counted
- * that those of others, and their own, are forgotten, or the store is full.
+ * that those of others, and their own, are forgotten, or the store is full. What was made up once would leave no room for tools until the next
+ * start, so a name is forgotten when its count has come to nothing.
  *
- * Names are forgotten, since what was made up once would otherwise leave no room for tools until the next start. Two periods are enough to know
- * what was used lately: what was in neither is forgotten without a look at it.
- *
- * @param keptMs - for so long, and at most twice as long, a name is known after its last use: by then, its count must come to nothing
+ * @param keptMs - so long after its last use: by then, its count comes to nothing
  */
 export function createToolNames(clock: Clock, keptMs: number): ToolNames {
-  let recent = createNames()
-  let older = createNames()
-  let begunAt = clock.monotonic()
-  const turn = (now: number): void => {
-    older = now - begunAt < 2 * keptMs ? recent : createNames()
-    recent = createNames()
-    begunAt = now
-  }
-  const isFull = (owner: string): boolean =>
-    recent.count(owner) + older.count(owner) >= MAX_NAMES || recent.size + older.size >= MAX_ALL
+  const known = new KnownNames()
   return {
     tell(owner, tool) {
       if (tool.length > MAX_NAME_LENGTH) return OTHERS
       const now = clock.monotonic()
-      if (now - begunAt >= keptMs) turn(now)
-      if (recent.has(owner, tool)) return tool
-      // In both it would count twice.
-      if (!older.remove(owner, tool) && isFull(owner)) return OTHERS
-      recent.add(owner, tool)
-      return tool
+      known.forget(now - keptMs)
+      return known.use(owner, tool, now) ? tool : OTHERS
     },
   }
 }
 
-interface Names {
-  readonly size: number
-  count(owner: string): number
-  has(owner: string, tool: string): boolean
-  add(owner: string, tool: string): void
-  /** @returns whether it was there */
-  remove(owner: string, tool: string): boolean
+interface LastUse {
+  readonly owner: string
+  readonly at: number
 }
 
-function createNames(): Names {
-  const byOwner = new Map<string, Set<string>>()
-  let size = 0
-  return {
-    get size() {
-      return size
-    },
-    count: (owner) => byOwner.get(owner)?.size ?? 0,
-    has: (owner, tool) => byOwner.get(owner)?.has(tool) === true,
-    add(owner, tool) {
-      const names = byOwner.get(owner) ?? new Set()
-      // A copy: a substring would keep the whole body.
-      byOwner.set(owner, names.add(Buffer.from(tool).toString()))
-      size += 1
-    },
-    remove(owner, tool) {
-      const had = byOwner.get(owner)?.delete(tool) === true
-      if (had) size -= 1
-      return had
-    },
+class KnownNames {
+  /** The one that was not used for longest is the first. */
+  readonly #uses = new Map<string, LastUse>()
+  readonly #counts = new Map<string, number>()
+
+  /** @returns whether the name is known now; false where there is no room for another one */
+  use(owner: string, tool: string, at: number): boolean {
+    const name = JSON.stringify([owner, tool])
+    if (!this.#uses.delete(name)) {
+      const count = this.#counts.get(owner) ?? 0
+      if (count >= MAX_NAMES || this.#uses.size >= MAX_ALL) return false
+      this.#counts.set(owner, count + 1)
+    }
+    this.#uses.set(name, { owner, at })
+    return true
+  }
+
+  /** @param until - forgets those that were used then for the last time, or before */
+  forget(until: number): void {
+    let left = MAX_FORGOTTEN
+    for (const [name, { owner, at }] of this.#uses) {
+      if (at > until || left-- === 0) return
+      this.#uses.delete(name)
+      this.#release(owner)
+    }
+  }
+
+  #release(owner: string): void {
+    const count = this.#counts.get(owner) ?? 0
+    if (count > 1) this.#counts.set(owner, count - 1)
+    else this.#counts.delete(owner)
   }
 }

@@ -1,8 +1,9 @@
 import type { EndpointHandler } from '../core/endpoint-request.ts'
+import { foldParameterName } from '../core/parameter-names.ts'
 import type { RewriteEndpointPlan, RewritePlan } from '../core/plan/rewrite-plan.ts'
 import { isUsableRedirectUri } from '../core/redirect-uris.ts'
 import { refuseMethod, sendOAuthError } from './answers.ts'
-import { foldName, mergeParameters } from './parameters.ts'
+import { mergeParameters } from './parameters.ts'
 
 /**
  * Sends browsers on to the authorization endpoint with more parameters. Its pages and cookies stay with it: the Go proxy fetched them
@@ -44,7 +45,8 @@ const REQUEST_OBJECTS = new Set(['request', 'requesturi'])
  */
 function mayAnswerTo(merged: URLSearchParams, added: Readonly<Record<string, string>>, listed: readonly string[]): boolean {
   const isOfClient = (name: string) => !Object.hasOwn(added, name)
-  if ([...merged.keys()].some((name) => isOfClient(name) && foldName(name).some((one) => REQUEST_OBJECTS.has(one)))) return false
+  if ([...merged.keys()].some((name) => isOfClient(name) && foldParameterName(name).some((one) => REQUEST_OBJECTS.has(one))))
+    return false
   if (Object.hasOwn(added, 'redirect_uri')) return true
   const uri = merged.get('redirect_uri') ?? ''
   return listed.includes(uri) || (/^http:/i.test(uri) && isUsableRedirectUri(uri))

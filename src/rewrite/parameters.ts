@@ -1,28 +1,12 @@
+import { foldParameterName } from '../core/parameter-names.ts'
+
 /** Parameters that may be there more than once (RFC 8707 §2, RFC 8693 §2.1). */
 const REPEATABLE = new Set(['resource', 'audience'])
 
-/**
- * The names that lenient servers may read a name as. PHP makes `_` of what a variable cannot have, and ends it at NUL; Rack before 3 drops
- * brackets around it; both take what is before a bracket for the name of a list. ASP.NET folds letter case, and Go's decoder of JSON takes
- * `ſ` for `s`, too. Only letters and digits are left, so that no other of these habits has to be known.
- */
-export function foldName(name: string): readonly [whole: string, list: string] {
-  const [begun = ''] = name.split('\0', 1)
-  const [list = ''] = begun.replace(/^[^\p{L}\p{N}]+/u, '').split(/[[\]]/, 1)
-  return [foldLetters(begun), foldLetters(list)]
-}
-
-function foldLetters(text: string): string {
-  return text
-    .toUpperCase()
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N}]/gu, '')
-}
-
 /** Tells whether a name is not one of those that are added, but would be taken for one by a lenient server. */
 export function createLookAlikes(added: Readonly<Record<string, string>>): (name: string) => boolean {
-  const folded = new Set(Object.keys(added).map((name) => foldName(name)[0]))
-  return (name) => !Object.hasOwn(added, name) && foldName(name).some((one) => folded.has(one))
+  const folded = new Set(Object.keys(added).map((name) => foldParameterName(name)[0]))
+  return (name) => !Object.hasOwn(added, name) && foldParameterName(name).some((one) => folded.has(one))
 }
 
 /**
@@ -44,13 +28,13 @@ function isAmbiguous(names: readonly string[]): boolean {
   /** Folded name → name. */
   const seen = new Map<string, string>()
   for (const name of names) {
-    const [whole] = foldName(name)
+    const [whole] = foldParameterName(name)
     const before = seen.get(whole)
     if (before !== undefined && (before !== name || !REPEATABLE.has(name))) return true
     seen.set(whole, name)
   }
   return names.some((name) => {
-    const [whole, list] = foldName(name)
+    const [whole, list] = foldParameterName(name)
     return whole !== list && seen.has(list)
   })
 }

@@ -47,7 +47,7 @@ export function createPassing(options: PassingOptions): EndpointHandler {
     const changed = options.form ? changeForm(body, options) : changeJson(body, options)
     if (changed === undefined) return refuse('authorization_refused', 'the body is ambiguous or malformed')
     if (!isGranted(changed, options)) return refuse('authorization_refused', 'a grant that the metadata does not announce')
-    await pass(incoming, changed, credentials[0], options)
+    await pass(incoming, changed.text, credentials[0], options)
   }
 }
 
@@ -74,18 +74,26 @@ async function readBody({ request, response }: EndpointRequest): Promise<Buffer 
   return Buffer.concat(pieces)
 }
 
-function changeForm(body: Buffer, { endpoint }: PassingOptions): string | undefined {
+/** A body as it is passed on. */
+interface Changed {
+  readonly text: string
+  /** `grant_type` of a form. */
+  readonly grant?: string | undefined
+}
+
+function changeForm(body: Buffer, { endpoint }: PassingOptions): Changed | undefined {
   if (!isUtf8(body)) return undefined
   const form = body.toString()
   if (hasTooManyParameters(form)) return undefined
-  return mergeParameters(new URLSearchParams(form), endpoint.parameters)?.toString()
+  const merged = mergeParameters(new URLSearchParams(form), endpoint.parameters)
+  return merged && { text: merged.toString(), grant: merged.get('grant_type') ?? undefined }
 }
 
-function isGranted(form: string, { grants }: PassingOptions): boolean {
-  return grants === undefined || grants.includes(new URLSearchParams(form).get('grant_type') ?? '')
+function isGranted({ grant = '' }: Changed, { grants }: PassingOptions): boolean {
+  return grants === undefined || grants.includes(grant)
 }
 
-function changeJson(body: Buffer, { endpoint }: PassingOptions): string | undefined {
+function changeJson(body: Buffer, { endpoint }: PassingOptions): Changed | undefined {
   if (!isUtf8(body)) return undefined
   const text = body.toString()
   try {
@@ -95,7 +103,7 @@ function changeJson(body: Buffer, { endpoint }: PassingOptions): string | undefi
   }
   const value: unknown = JSON.parse(text)
   if (!isObject(value) || Object.keys(value).some(createLookAlikes(endpoint.parameters))) return undefined
-  return JSON.stringify({ ...value, ...endpoint.parameters })
+  return { text: JSON.stringify({ ...value, ...endpoint.parameters }) }
 }
 
 async function pass(

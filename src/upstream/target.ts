@@ -1,3 +1,5 @@
+import { foldParameterName } from '../core/parameter-names.ts'
+
 /**
  * Creates the function that joins the upstream's own path and query with the client's query. A parameter of the configuration replaces the
  * client's with the same name. Otherwise the upstream would choose which of two `tenant=…` counts.
@@ -18,12 +20,11 @@ export function createTargetFormat(path: string, ownQuery: string): (query: stri
 
 /** The names in a query as the most lenient parsers read them. Some treat `;` like `&`. */
 function listNames(query: string): string[] {
-  return query.split(/[&;]/).map((parameter) => foldName(parameter.split('=', 1)[0] ?? ''))
+  return query.split(/[&;]/).flatMap((parameter) => foldParameterName(decodeName(parameter.split('=', 1)[0] ?? '')))
 }
 
-/** Without case, brackets (`a[]`, `a[x]`) and punctuation, which frameworks treat as equal (`a.b`, `a b` and `a_b` are the same to PHP). */
-function foldName(encoded: string): string {
-  const name = encoded.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
-  const [first = ''] = name.replace(/^[^a-z0-9\x80-\xff]+/i, '').split(/[[\0]/, 1)
-  return first.toLowerCase().replace(/[^a-z0-9\x80-\xff]/g, '')
+function decodeName(encoded: string): string {
+  if (!/[%+]/.test(encoded)) return encoded
+  const [name = ''] = new URLSearchParams(encoded).keys()
+  return name
 }

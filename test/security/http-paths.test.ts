@@ -229,7 +229,7 @@ describe('a query goes on as it came, and never chooses anything here', () => {
 describe('what the configuration asks the upstream cannot be asked otherwise by a query', () => {
   let own: Arena
   beforeAll(async () => {
-    own = await startArena({ server: (origin) => ({ upstream: `${origin}/up?tenant=a&read_only=1` }) })
+    own = await startArena({ server: (origin) => ({ upstream: `${origin}/up?tenant=a&read_only=1&tokens=1` }) })
   })
   afterAll(() => own.close())
 
@@ -253,6 +253,12 @@ describe('what the configuration asks the upstream cannot be asked otherwise by 
     ['read_only=0', ''],
     ['read.only=0', ''],
     ['read+only=0', ''],
+    ['read_only%5B0%5D=0', ''],
+    ['read%E2%80%93only=0', ''],
+    [']tenant=b', ''],
+    ['tenant]=b', ''],
+    ['tokens=b', ''],
+    ['to%E2%84%AAen%C5%BF=b', ''],
     ['%ff=1', '&%ff=1'],
     ['tenants=b', '&tenants=b'],
   ])('?%s', async (query, arrived) => {
@@ -261,7 +267,7 @@ describe('what the configuration asks the upstream cannot be asked otherwise by 
     connection.write(formatRequest(own, { target: `/mcp?${query}`, body }))
     expect((await connection.readResponse()).status).toBe(200)
     connection.destroy()
-    await checkArrived(own, since, [{ body, url: `/up?tenant=a&read_only=1${arrived}` }])
+    await checkArrived(own, since, [{ body, url: `/up?tenant=a&read_only=1&tokens=1${arrived}` }])
   })
 })
 
