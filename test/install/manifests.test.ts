@@ -203,6 +203,7 @@ describe.skipIf(helm === undefined || validate === undefined)('the Helm chart', 
     [['--set', 'autoscaling.minReplicas=7'], /autoscaling\.minReplicas is more/],
     [['--set', 'resources.requests.cpu=null'], /resources\.requests\.cpu is missing/],
     [['--set', 'resources.requests=null'], /resources\.requests\.cpu is missing/],
+    [['--set', 'resources=null'], /Error:.* resources\.requests\.cpu is missing/],
     [['--set-json', 'env=[{"name":"OMAP_LISTEN__PORT","value":"9999"}]'], /OMAP_LISTEN__PORT.*config\.listen/],
     [['--set-string', 'secrets.values.OMAP_admin__Port=9999'], /OMAP_admin__Port.*config\.admin/],
     [['--set', 'config.audit.file=/var/log/audit.jsonl'], /config\.audit\.file.*volumeMounts/],
@@ -224,6 +225,12 @@ describe.skipIf(helm === undefined || validate === undefined)('the Helm chart', 
     expect(loadConfig(manifests).plan.store).toMatchObject({ kind: 'sqlite', file: '/data/a.db' })
     expect(manifests.find(({ kind }) => kind === 'Deployment')?.spec.strategy).toEqual({ type: 'Recreate' })
     expect(manifests.map(({ kind }) => kind)).not.toContain('PodDisruptionBudget')
+  })
+
+  it('takes null for blocks and lists that are not wanted', async () => {
+    expect(await render(...elsewhere, '--set', 'secrets.values=null,env=null,volumes=null,volumeMounts=null')).toContain(
+      'maxSurge: 1',
+    )
   })
 
   it('leaves the place of the store to a variable that says it', async () => {

@@ -57,7 +57,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- fail "autoscaling.minReplicas is more than autoscaling.maxReplicas." -}}
 {{- end -}}
 {{- if .Values.autoscaling.enabled -}}
-{{- if not (or (default dict .Values.resources.requests).cpu (default dict .Values.resources.limits).cpu) -}}
+{{- $resources := default dict .Values.resources -}}
+{{- if not (or (default dict $resources.requests).cpu (default dict $resources.limits).cpu) -}}
 {{- fail "resources.requests.cpu is missing: autoscaling compares with it, and would never start a pod. Write it, or set autoscaling.enabled to false." -}}
 {{- end -}}
 {{- end -}}
@@ -79,7 +80,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{- /* The names of the variables that the container gets, as far as they are known here. */ -}}
 {{- define "proxy.variables" -}}
-{{- $names := keys .Values.secrets.values | sortAlpha -}}
+{{- $names := keys (default dict .Values.secrets.values) | sortAlpha -}}
 {{- range .Values.env }}{{- $names = append $names .name }}{{- end -}}
 {{- toYaml $names -}}
 {{- end -}}
