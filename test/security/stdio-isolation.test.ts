@@ -71,6 +71,14 @@ describe('a request without an id, which many servers answer all the same (a chi
     expect((await session.post({ jsonrpc: '2.0', method: 'vendor/changed', params: { own: true } })).status).toBe(202)
     expect(Buffer.from(await session.call('received'), 'base64').toString()).toContain('"vendor/changed"')
   })
+
+  it('does not reach it by the cancellation of other protocols, which some libraries obey: its id is that of another request here', async () => {
+    const origin = await open({ processPer: 'shared' })
+    const session = await openSession(origin, { user: 'mallory', revision: '2025-03-26' })
+    const message = { jsonrpc: '2.0', method: '$/cancelRequest', params: { id: 1 } }
+    for (const body of [message, { ...message, id: 7 }]) expect((await session.post(body)).status).toBe(400)
+    expect(Buffer.from(await session.call('received'), 'base64').toString()).not.toContain('cancelRequest')
+  })
 })
 
 describe.each(['session', 'shared'] as const)('ids of requests (a child per %s)', (processPer) => {

@@ -45,6 +45,12 @@ export function readClientMessages(call: Call): ClientMessage[] {
 }
 
 /**
+ * What libraries for JSON-RPC themselves obey (Language Server Protocol 3.17, Cancellation Support), whatever is built on them. MCP has
+ * `notifications/cancelled`, whose id is replaced by the one that the process knows.
+ */
+const LIBRARY_CANCELLATION = '$/cancelRequest'
+
+/**
  * "Requests MUST include a string or integer ID", and "notifications MUST NOT include an ID" (2026-07-28, basic/index). Servers that do not look
  * at it would take the one for the other: a request that is named like a notification for a cancellation, and its `requestId` for an id of
  * ours, behind which may be another client; or a notification that is named like a request for one, which nothing here has looked at as such.
@@ -53,6 +59,7 @@ export function readClientMessages(call: Call): ClientMessage[] {
  */
 function checkKind(message: ClientMessage): ClientMessage {
   const { kind, method } = message
+  if (method === LIBRARY_CANCELLATION) throw notDelivered(method)
   const isNamedNotification = method.startsWith('notifications/')
   if (kind === 'request' && isNamedNotification) throw notDelivered(`${method.slice(0, 100)} with an id`)
   if (kind === 'notification' && !isNamedNotification && isRequestOfMcp(method))
