@@ -340,7 +340,7 @@ describe('flags and environment beside a file', () => {
     expect(await runHere(['check', '--no-secrets', name])).toMatchObject({ code: 0, error: '' })
     expect(await runHere(['serve', '--no-secrets', name])).toMatchObject({
       code: 2,
-      error: expect.stringContaining('for the command check'),
+      error: expect.stringContaining('for the commands check, rules and explain'),
     })
   })
 })

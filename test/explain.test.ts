@@ -213,7 +213,15 @@ describe('explain', { timeout: 60_000 }, () => {
     expect(output.replaceAll(/\s+/g, ' ')).toMatch(/groups not known: the claim groups/)
   })
 
+  it('needs no secrets of the configuration with --no-secrets, but for a token', async () => {
+    writeFileSync(join(directory, 'secret.yaml'), `session_key: { env: NO_SUCH_VARIABLE }\n${TICKETS}`)
+    const argv = ['explain', 'secret.yaml', '--tool', 'search_x', '--claims', alice]
+    expect(await run(argv)).toMatchObject({ code: 2, error: expect.stringContaining('NO_SUCH_VARIABLE') })
+    expect(await run([...argv, '--no-secrets'])).toMatchObject({ code: 0, error: '' })
+  })
+
   it.each([
+    [['--tool', 'a', '--token', '-', '--no-secrets'], /--no-secrets .* --claims/],
     [['--tool', 'a'], /--token FILE, or --claims/],
     [['--claims', '{}'], /one of --tool, --prompt, --resource and --method/],
     [['--claims', '{}', '--tool', 'a', '--method', 'ping'], /one of --tool/],

@@ -82,6 +82,13 @@ describe('rules test', { timeout: 60_000 }, () => {
     expect(output.split('\n').filter((line) => line.length > 80 && !line.includes(directory))).toEqual([])
   })
 
+  it('needs no secrets of the configuration with --no-secrets, as where it is in version control', async () => {
+    writeFileSync(join(directory, 'other.yaml'), `session_key: { env: NO_SUCH_VARIABLE }\n${CONFIG}`)
+    const argv = ['rules', 'test', join(directory, 'all.yaml'), '--config', join(directory, 'other.yaml')]
+    expect(await runCommand(argv)).toMatchObject({ code: 2, error: expect.stringContaining('NO_SUCH_VARIABLE') })
+    expect(await runCommand([...argv, '--no-secrets'])).toMatchObject({ code: 0, error: '' })
+  })
+
   it.each([
     ['tool: search_all, expect: challenge, scopes: [tickets]', 'challenge for tickets', 'challenge for tickets tickets:all'],
     ['tool: search_all, expect: deny', 'deny', 'challenge for tickets tickets:all'],

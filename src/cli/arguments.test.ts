@@ -113,6 +113,17 @@ describe('what newcomers try', () => {
     [['--upstream', '--issuer', 'https://idp.example.com'], '--upstream needs a value.'],
     [['--upstream', 'http://localhost:8000', '--issuer'], '--issuer needs a value.'],
     [['-v'], 'Unknown flag -v. --version prints the version, --debug logs more.'],
+    [['-p', '8080'], 'Unknown flag -p. See --help.'],
+    [
+      ['--issuer', 'https://idp.example.com', 'npx', '-y', 'some-mcp-server'],
+      'Unknown flag -y. The command that starts the MCP server goes behind --: `-- npx -y some-mcp-server`.',
+    ],
+    [
+      ['--issuer=https://idp.example.com', 'uvx', 'some-mcp-server', '--port', '1'],
+      'Unknown command "uvx". The command that starts the MCP server goes behind --: `-- uvx some-mcp-server --port 1`.',
+    ],
+    [['rules', 'tset', 'cases.yaml'], 'Unknown word "tset". Name the files with cases: rules test FILE….'],
+    [['audit', 'check', 'audit.jsonl'], 'Unknown word "check". Name the files of the audit log: audit verify FILE….'],
     [['start'], 'Unknown command "start". Did you mean serve?'],
     [['run', 'config.yaml'], 'Unknown command "run". Did you mean serve?'],
     [['validate'], 'Unknown command "validate". Did you mean check?'],

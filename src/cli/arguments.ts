@@ -78,6 +78,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
     tokens: true,
   })
   const given = tokens.filter((token) => token.kind === 'option')
+  checkServerCommand(tokens, own)
   const flags = new Map(given.map((token) => [checkName(token), token]))
   // Before the command: behind a flag whose value is missing, the next flag's value would be taken for one.
   readValues(given)
@@ -119,6 +120,22 @@ function splitAtDashes(argv: readonly string[]): readonly [own: readonly string[
   return [argv.slice(0, at), server]
 }
 
+/** What starts MCP servers. Where `--` is missing before it, its flags would be taken for ours. */
+const LAUNCHER = /^(?:npx|bunx|uvx?|node|python3?|deno|docker|java)$/
+
+function checkServerCommand(tokens: readonly Token[], own: readonly string[]): void {
+  const first = tokens.find(({ kind }) => kind === 'positional')
+  if (first?.kind !== 'positional' || !LAUNCHER.test(first.value)) return
+  const unknown = tokens.find((token): token is OptionToken => token.kind === 'option' && !isKnown(token))
+  const what = unknown === undefined ? `command ${JSON.stringify(first.value)}` : `flag ${unknown.rawName}`
+  const command = own.slice(first.index).join(' ')
+  throw new UsageError(`Unknown ${what}. The command that starts the MCP server goes behind --: \`-- ${command}\`.`)
+}
+
+function isKnown(token: OptionToken): boolean {
+  return token.name === 'h' || FLAGS.some(({ name }) => name === token.name)
+}
+
 /** Go's flag package takes one dash for two. */
 function addDash(argument: string): string {
   return /^-[a-z][\w-]+/.test(argument) ? `-${argument}` : argument
@@ -133,7 +150,7 @@ function checkName(token: OptionToken): FlagName {
     token.name,
     FLAGS.map(({ name }) => name),
   )
-  throw new UsageError(`Unknown flag --${token.name}.${nearest === undefined ? ' See --help.' : ` Did you mean --${nearest}?`}`)
+  throw new UsageError(`Unknown flag ${token.rawName}.${nearest === undefined ? ' See --help.' : ` Did you mean --${nearest}?`}`)
 }
 
 function readCommand(tokens: readonly Token[], given: readonly OptionToken[]): Omit<Arguments, 'server'> {
@@ -165,13 +182,17 @@ function readCommand(tokens: readonly Token[], given: readonly OptionToken[]): O
 
 /** `rules test FILE…` */
 function readCaseFiles([word, ...files]: readonly string[]): readonly string[] {
-  if (word !== 'test' || files.length === 0) throw new UsageError('Name the files with cases: rules test FILE….')
-  return files
+  return checkFiles('test', word, files, 'Name the files with cases: rules test FILE….')
 }
 
 /** `audit verify FILE…` */
 function readAuditFiles([word, ...files]: readonly string[]): readonly string[] {
-  if (word !== 'verify' || files.length === 0) throw new UsageError('Name the files of the audit log: audit verify FILE….')
+  return checkFiles('verify', word, files, 'Name the files of the audit log: audit verify FILE….')
+}
+
+function checkFiles(verb: string, word: string | undefined, files: readonly string[], advice: string): readonly string[] {
+  if (word !== undefined && word !== verb) throw new UsageError(`Unknown word ${JSON.stringify(word)}. ${advice}`)
+  if (files.length === 0) throw new UsageError(advice)
   return files
 }
 

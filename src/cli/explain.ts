@@ -33,6 +33,8 @@ export async function runExplain(args: Arguments, source: Source, terminal: Term
   const { values, json } = args
   if (values.has('audit') || values.has('request')) return explainRecord(args, source, terminal)
   const operation = readOperation(values)
+  if (args.noSecrets && values.has('token'))
+    throw new UsageError('--no-secrets needs --claims: to verify a token may take secrets.')
   const credential = readCredential(values)
   const { plan } = source.load()
   const { server, endpoint } = findServer(one(values, 'server'), plan.servers)

@@ -54,7 +54,18 @@ interface Flag {
   readonly value?: string
   readonly repeats?: boolean
   /** The commands that take it, where others don't. */
-  readonly only?: readonly ('audit' | 'check' | 'doctor' | 'explain' | 'init' | 'users' | 'clients' | 'sessions' | 'keys')[]
+  readonly only?: readonly (
+    | 'audit'
+    | 'check'
+    | 'doctor'
+    | 'explain'
+    | 'init'
+    | 'rules'
+    | 'users'
+    | 'clients'
+    | 'sessions'
+    | 'keys'
+  )[]
   readonly help: string
 }
 
@@ -139,8 +150,8 @@ export const FLAGS: readonly Flag[] = [
   },
   {
     name: 'no-secrets',
-    only: ['check'],
-    help: 'check: read no secrets, and accept that files are missing: for configurations in version control',
+    only: ['check', 'rules', 'explain'],
+    help: 'check, rules test, explain: read no secrets, and accept that files are missing: for configurations in version control',
   },
   { name: 'block', only: ['users', 'clients'], help: 'users, clients revoke: refuse new tokens as well, until unblock' },
   {
