@@ -10,8 +10,8 @@ import { showMeters } from './composition/show-meters.ts'
 import { checkPrograms } from './composition/upstreams.ts'
 import type { CancelTimer } from './core/clock.ts'
 import { collectGarbage } from './core/collect-garbage.ts'
+import { deferParserCompilation, freeCompilationsAtOnce } from './core/compilations.ts'
 import { ProxyError } from './core/errors.ts'
-import { deferParserCompilation } from './core/parser-compilation.ts'
 import type { Plan } from './core/plan/plan.ts'
 import type { ReloadReport } from './core/reload-report.ts'
 import { drain, waitForLoadBalancers } from './http/drain.ts'
@@ -54,7 +54,7 @@ export interface StartOptions extends FoundationOptions {
  */
 export async function startProxy(plan: Plan, options: StartOptions = {}): Promise<RunningProxy> {
   checkPrograms(plan.servers)
-  if (options.ownsProcess === true) deferParserCompilation()
+  if (options.ownsProcess === true) saveMemory()
   const foundation = await createFoundation(plan, options)
   const generation = await createGeneration(plan, foundation)
   foundation.inForce.served = generation
@@ -88,6 +88,12 @@ export async function startProxy(plan: Plan, options: StartOptions = {}): Promis
       return closed
     },
   }
+}
+
+/** Flags of V8, for as long as the process lives. */
+function saveMemory(): void {
+  deferParserCompilation()
+  freeCompilationsAtOnce()
 }
 
 function startCollecting({ clock, openRequests }: Foundation): CancelTimer {
