@@ -213,6 +213,22 @@ describe('explain', { timeout: 60_000 }, () => {
     expect(output.replaceAll(/\s+/g, ' ')).toMatch(/groups not known: the claim groups/)
   })
 
+  it('says of a token of the proxy itself, which does not run, what to do instead', async () => {
+    writeFileSync(join(directory, 'secret'), 'a-secret-of-the-client')
+    const secret = `{ file: "${join(directory, 'secret')}" }`
+    const signIn = `identity_provider: { kind: google, client_id: a, client_secret: ${secret} }`
+    writeFileSync(
+      join(directory, 'broker.yaml'),
+      `public_url: http://localhost:1\nstore: { kind: memory }\n${signIn}\nservers: [{ path: /a, upstream: "http://localhost/mcp" }]\n`,
+    )
+    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+    const claims = { iss: 'http://localhost:1', aud: 'http://localhost:1/a', sub: 'x', client_id: 'c', exp: 4_000_000_000 }
+    writeFileSync(join(directory, 'token'), `${part({ alg: 'ES256', kid: 'k', typ: 'at+jwt' })}.${part(claims)}.AAAA`)
+    const { code, output } = await run(['explain', 'broker.yaml', '--tool', 'x', '--token', join(directory, 'token')])
+    expect(code).toBe(3)
+    expect(output.replaceAll(/\s+/g, ' ')).toContain('start it, or explain these users by --claims.')
+  })
+
   it('needs no secrets of the configuration with --no-secrets, but for a token', async () => {
     writeFileSync(join(directory, 'secret.yaml'), `session_key: { env: NO_SUCH_VARIABLE }\n${TICKETS}`)
     const argv = ['explain', 'secret.yaml', '--tool', 'search_x', '--claims', alice]

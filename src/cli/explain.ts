@@ -126,7 +126,7 @@ async function explainTo(
     if (!(error instanceof ProxyError)) throw error
     return {
       asked,
-      notes: listRefusalNotes(error, server),
+      notes: listRefusalNotes(error, server, plan),
       principal: undefined,
       explanation: undefined,
       refusedToken: describeRefusedToken(error),
@@ -145,7 +145,9 @@ function listNotes(credential: Credential, { issuer, accessKey }: Principal, { b
 }
 
 /** What else applies to a token that is refused here. */
-function listRefusalNotes({ code }: ProxyError, { legacyClients }: ServerPlan): string[] {
+function listRefusalNotes({ code }: ProxyError, { legacyClients }: ServerPlan, { broker }: Plan): string[] {
+  if (code === 'issuer_unavailable' && broker !== undefined)
+    return ['Tokens of users who sign in with the proxy need its keys: start it, or explain these users by --claims.']
   if (code !== 'token_audience_mismatch' || legacyClients !== 'signature_only') return []
   return ['On HTTP+SSE, `legacy_clients: signature_only` lets tokens that name no audience past all checks.']
 }
