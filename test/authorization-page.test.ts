@@ -90,7 +90,7 @@ describe('the recipes for access and rules', () => {
     const [config = ''] = listBlocks(chapter('The model'))
     const [cases = ''] = listBlocks(chapter('Testing rules'))
     const { code, output } = await runCommand(['rules', 'test', write('c.yaml', cases), '--config', write('m.yaml', config)])
-    expect({ code, output }).toEqual({ code: 0, output: '6 of 6 cases came out as expected.\n' })
+    expect({ code, output }).toEqual({ code: 0, output: '7 of 7 cases came out as expected.\n' })
   })
 
   it('come after an explanation that fits the example of the model', async () => {
