@@ -84,6 +84,31 @@ const hang: Answer = (_request, response) => {
 }
 
 describe('calls a minute', () => {
+  it('count on with the same numbers, and begin with full buckets with others, so that no caller waits as long as a former limit says', async () => {
+    const strict = { general: [{ calls_per_minute: 1 }] }
+    await guard(strict)
+    expect(await statusesOf(2, callOf('a'))).toEqual([200, 429])
+    await guard(strict)
+    expect(await statusesOf(1, callOf('a'))).toEqual([429])
+    await guard({ general: [{ calls_per_minute: 2 }] })
+    expect(await statusesOf(3, callOf('a'))).toEqual([200, 200, 429])
+    await guard({ general: [{ calls_per_minute: 2, burst: 1 }] })
+    expect(await statusesOf(2, callOf('a'))).toEqual([200, 429])
+  })
+
+  it('of two processes with other numbers never give back to the one what it has taken', async () => {
+    const [large, small] = [{ general: [{ calls_per_minute: 60, burst: 5 }] }, { general: [{ calls_per_minute: 60, burst: 2 }] }]
+    let served = 0
+    for (let turn = 0; turn < 6; turn += 1) {
+      for (const limits of [large, small]) {
+        await guard(limits)
+        const statuses = await statusesOf(3, callOf('a'))
+        served += statuses.filter((status) => status === 200).length
+      }
+    }
+    expect(served).toBe(5 + 2)
+  })
+
   it('are refused with 429, the time to wait and a JSON-RPC error with the id, and never reach the MCP server', async () => {
     await guard({ general: [{ calls_per_minute: 30, burst: 2 }] })
     expect(await statusesOf(2, callOf('a'))).toEqual([200, 200])

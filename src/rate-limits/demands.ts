@@ -60,7 +60,10 @@ export function createSessionFinder(server: string, plans: readonly RateLimitPla
 
 function demandTokens({ callsPerMinute, burst, label }: RateLimitPlan, key: string, tokens: number): LimitedDemand[] {
   if (callsPerMinute === undefined || tokens === 0) return []
-  const demand = { kind: 'bucket', key: `${key}:calls`, tokens, tokenMs: MINUTE_MS / callsPerMinute, burst } as const
+  // A reload with other numbers begins anew: an empty bucket must not stay empty for as long as under the former limit, and while processes
+  // with both share a store, none must read what is left in its own numbers.
+  const bucket = `${key}:calls:${callsPerMinute}/${burst}`
+  const demand = { kind: 'bucket', key: bucket, tokens, tokenMs: MINUTE_MS / callsPerMinute, burst } as const
   return [{ reason: 'calls_per_minute', label, demand }]
 }
 

@@ -39,16 +39,6 @@ describe('a bucket', () => {
     expect(createLocalCounters(createFakeClock()).take([bucket('a', 11)])).toEqual({ index: 0, waitMs: undefined })
   })
 
-  it('is empty at most, whatever was taken under a stricter limit: what a raised one gives back is there in its time', () => {
-    const clock = createFakeClock()
-    const { take } = createLocalCounters(clock)
-    expect(take([{ ...bucket('a', 4), tokenMs: 3_600_000, burst: 4 }])).toBeUndefined()
-    expect(take([bucket('a')])).toEqual({ index: 0, waitMs: 1000 })
-    clock.advance(1000)
-    expect(take([bucket('a')])).toBeUndefined()
-    expect(take([bucket('a')])).toEqual({ index: 0, waitMs: 1000 })
-  })
-
   it('never gives more than its burst and what came back meanwhile, whatever is asked when', () => {
     const steps = fc.array(fc.record({ tokens: fc.integer({ min: 1, max: 10 }), pause: fc.integer({ min: 0, max: 20_000 }) }))
     fc.assert(

@@ -16,17 +16,8 @@ type Places = Map<string, number>
 export function createLocalCounters(clock: Clock, share = 1): Counters {
   const buckets = new BoundedMap<string, number>(MAX_COUNTS)
   const places = new BoundedMap<string, Places>(MAX_COUNTS)
-  /** A bucket that a reload gave more tokens, or quicker ones, is empty at most: it must not stay empty for as long as the former one would. */
-  const findKept = (demand: BucketDemand, now: number): number | undefined => {
-    const { burst, tokenMs } = ofShare(demand, share)
-    const fullAt = buckets.get(demand.key)
-    const emptyAt = now + burst * tokenMs
-    if (fullAt === undefined || fullAt <= emptyAt) return fullAt
-    buckets.set(demand.key, emptyAt)
-    return emptyAt
-  }
   const findShortage = (demand: Demand, index: number, now: number): Shortage | undefined => {
-    if (demand.kind === 'bucket') return findDrought(ofShare(demand, share), index, findKept(demand, now), now)
+    if (demand.kind === 'bucket') return findDrought(ofShare(demand, share), index, buckets.get(demand.key), now)
     const taken = countLive(places.get(demand.key), now)
     return taken + demand.holders.length > portion(demand.most, share) ? { index, waitMs: undefined } : undefined
   }

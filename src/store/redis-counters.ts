@@ -7,8 +7,7 @@ import { connectRedis, type RedisConnection } from './redis-connection.ts'
 /*
  * A bucket is a text: the time in milliseconds at which it is full again, and gone with that. Places are a sorted set: holders by the time
  * at which they expire; the key expires with the last of them. Time is that of Redis, so that the clocks of the processes do not matter.
- * Nothing is taken before all demands are known to be met. A bucket that a reload gave more tokens, or quicker ones, is empty at most: it must
- * not stay empty for as long as the former one would.
+ * Nothing is written before all demands are known to be met.
  */
 const TAKE = `
 local time = redis.call('TIME')
@@ -20,11 +19,6 @@ for i, demand in ipairs(demands) do
   if demand.kind == 'bucket' then
     if demand.tokens > demand.burst then return {i, ''} end
     local missing = math.max(tonumber(redis.call('GET', key) or now) - now, 0)
-    local empty = demand.burst * demand.tokenMs
-    if missing > empty then
-      missing = empty
-      redis.call('SET', key, string.format('%.3f', now + empty), 'PX', math.ceil(empty))
-    end
     fullAt[i] = now + missing + demand.tokens * demand.tokenMs
     local wait = missing + (demand.tokens - demand.burst) * demand.tokenMs
     if wait > 0.01 then return {i, tostring(math.ceil(wait))} end
