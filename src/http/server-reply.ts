@@ -145,7 +145,7 @@ export class ServerReply implements Reply {
   #join(chunk: Uint8Array): boolean {
     // What is all of the answer goes out with its end, which follows at once.
     if (chunk.length !== this.#answerBytes) this.#waitForEndOfTurn()
-    this.#pieces.push(chunk)
+    if (chunk.length > 0) this.#pieces.push(chunk)
     this.#pieceBytes += chunk.length
     if (this.#pieceBytes >= MAX_JOINED_BYTES) this.#writePieces()
     return !this.#response.writableNeedDrain

@@ -49,7 +49,8 @@ class KnownNames {
 
   /** @returns whether the name is known now; false where there is no room for another one */
   use(owner: string, tool: string, at: number): boolean {
-    const name = JSON.stringify([owner, tool])
+    // The owner is a digest, which has no NUL.
+    const name = `${owner}\0${tool}`
     if (!this.#uses.delete(name)) {
       const count = this.#counts.get(owner) ?? 0
       if (count >= MAX_NAMES || this.#uses.size >= MAX_ALL) return false

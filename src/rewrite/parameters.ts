@@ -34,7 +34,7 @@ function isAmbiguous(names: readonly string[]): boolean {
     seen.set(whole, name)
   }
   return names.some((name) => {
-    const [whole, list] = foldParameterName(name)
-    return whole !== list && seen.has(list)
+    const [whole, ...others] = foldParameterName(name)
+    return others.some((other) => other !== whole && seen.has(other))
   })
 }

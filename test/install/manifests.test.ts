@@ -238,6 +238,11 @@ describe.skipIf(helm === undefined || validate === undefined)('the Helm chart', 
     expect(await render(...elsewhere, ...SINGLE, '--set-json', variable)).toContain('maxSurge: 1')
   })
 
+  it('takes a file that is mounted by itself', async () => {
+    const files = 'config.store.path=/data/a.db,config.store.kind=sqlite'
+    expect(await render(...elsewhere, ...SINGLE, '--set', files, ...mount('/data/a.db'))).toContain('Recreate')
+  })
+
   it('takes a limit of the processor for what autoscaling compares with, as Kubernetes does', async () => {
     expect(await render(...elsewhere, '--set', 'resources.requests=null,resources.limits.cpu=1')).toContain('averageUtilization')
   })

@@ -249,7 +249,7 @@ export function findHttpMethodMistake(text: string): Mistake | undefined {
 /** The name of an environment variable. It is not repeated: someone may have written the secret itself here. */
 export function findVariableMistake(text: string): Mistake | undefined {
   // Variables that say keys themselves (OMAP_…) may end in the name of a header.
-  if (/^[a-z_]\w*$/i.test(text) || /^OMAP_[!-~]+$/.test(text)) return undefined
+  if (/^[a-z_]\w*$/i.test(text) || /^OMAP_[!-<>-~]+$/.test(text)) return undefined
   return {
     reason: 'is not the name of an environment variable',
     fix: 'Write the name of the variable that holds the secret, not the secret.',

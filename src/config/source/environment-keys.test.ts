@@ -125,6 +125,13 @@ describe('a variable beside the file', () => {
     expect(findMistakes({ [name]: 'hunter2\nX: 1' })[0]).not.toContain('hunter2')
   })
 
+  it('is not shown where its value was written behind its name by mistake', () => {
+    const file = `${FILE}admin: { port: 1, token: { env: "OMAP_ADMIN__TOKEN=correct-horse-battery" } }\n`
+    const mistakes = findMistakes({}, {}, file).join('\n')
+    expect(mistakes).toContain('is not the name of an environment variable')
+    expect(mistakes).not.toContain('correct-horse')
+  })
+
   it('that is empty says nothing', () => {
     expect(load({ OMAP_LISTEN__PORT: '', OMAP_PUBLIC_URL: ' ' }).plan.listen.port).toBe(8080)
   })

@@ -125,7 +125,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- range $key, $file := $files -}}
 {{- $isWritable := false -}}
 {{- range $mounts -}}
-{{- if and (not .readOnly) (hasPrefix (printf "%s/" (trimSuffix "/" .mountPath)) $file) }}{{- $isWritable = true }}{{- end -}}
+{{- if and (not .readOnly) (or (eq .mountPath $file) (hasPrefix (printf "%s/" (trimSuffix "/" .mountPath)) $file)) }}{{- $isWritable = true }}{{- end -}}
 {{- end -}}
 {{- if not $isWritable -}}
 {{- fail (printf "%s is %s, where a pod cannot write. Add a volume to volumes and volumeMounts, and name a file on it." $key $file) -}}
