@@ -81,6 +81,33 @@ describe('a request without an id, which many servers answer all the same (a chi
   })
 })
 
+describe('a request of earlier revisions, by a client of 2026-07-28, which lacks it', () => {
+  const requests: readonly (readonly [method: string, params: Record<string, unknown>])[] = [
+    ['initialize', { protocolVersion: '2025-11-25', capabilities: { sampling: {} }, clientInfo: { name: 'x', version: '1' } }],
+    ['logging/setLevel', { level: 'debug' }],
+    ['resources/subscribe', { uri: 'x:1' }],
+    ['resources/unsubscribe', { uri: 'x:1' }],
+  ]
+
+  it.each(requests)(
+    'does not reach a child that all share: servers of both eras keep what it says for all of them: %s',
+    async (method, params) => {
+      const origin = await open({ processPer: 'shared', env: { ERA: 'both' } })
+      await readAnswer(callModern(origin, 'echo', { text: 'x' }))
+      const refused = await sendModern(origin, method, params, { user: 'mallory' })
+      expect([refused.status, (await readAnswer(refused)).error.code]).toEqual([404, -32601])
+      const received = Buffer.from(textOf(await readAnswer(callModern(origin, 'received'))), 'base64').toString()
+      expect(received).not.toContain(`"method":"${method}"`)
+    },
+  )
+
+  it.each(requests)('is for a child of its own to answer: %s', async (method, params) => {
+    const origin = await open({ env: { ERA: 'both' } })
+    const answer = await readAnswer(sendModern(origin, method, params))
+    expect(answer.result).toBeTypeOf('object')
+  })
+})
+
 describe.each(['session', 'shared'] as const)('ids of requests (a child per %s)', (processPer) => {
   it('may be one for all requests: each POST gets the answer to its own (some clients do so, though they must not)', async () => {
     const session = await openSession(await open({ processPer }), { revision: '2025-06-18' })

@@ -9,7 +9,7 @@ import { type RequestSink, whenOver } from '../channel/request-sink.ts'
 import type { ServerConnection, ServerEvents } from '../channel/server-connection.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
 import { type ClientMessage, paramsOf, readParam } from '../wire/client-messages.ts'
-import { formatError } from '../wire/json-responses.ts'
+import { formatNotShared } from '../wire/json-responses.ts'
 
 /** What a client gets that asks for an unknown revision. */
 const NEWEST_LEGACY_REVISION = '2025-11-25'
@@ -97,7 +97,7 @@ export class SharedConnection implements ServerConnection {
   #send(request: ClientRequest, { channel, result }: SharedProcess, message: ClientMessage, sink: RequestSink): void {
     const { idKey, method } = message
     if (method === 'initialize') return answer(sink, idKey, result)
-    if (OWNED_METHODS.test(method)) return refuse(sink, idKey, method)
+    if (OWNED_METHODS.test(method)) return sink.response(formatNotShared(message), { error: {} })
     if (method === 'resources/unsubscribe' && !this.#isLastSubscriber(message)) return answer(sink, idKey, {})
     try {
       request.atServer = channel.request(message, method === 'resources/subscribe' ? this.#subscribe(message, sink) : sink)
@@ -174,10 +174,4 @@ function readRevision(message: ClientMessage): string {
 
 function answer(sink: RequestSink, id: string, result: Readonly<Record<string, unknown>>): void {
   sink.response(`{"jsonrpc":"2.0","id":${id},"result":${JSON.stringify(result)}}`, { result })
-}
-
-function refuse(sink: RequestSink, id: string, method: string): void {
-  sink.response(formatError(id, -32601, `Method not found: ${method} cannot be had from a server that all clients share`), {
-    error: {},
-  })
 }

@@ -8,7 +8,7 @@ import { answered, type RequestSink, type ResponseSink } from '../channel/reques
 import type { ProcessOwner } from '../process/process-owner.ts'
 import type { ChildMessage } from '../wire/child-messages.ts'
 import type { ClientMessage } from '../wire/client-messages.ts'
-import { formatError } from '../wire/json-responses.ts'
+import { formatError, formatNotShared } from '../wire/json-responses.ts'
 import { readFilter, TOOLS_LIST_CHANGED, wants } from '../wire/subscription-filter.ts'
 import { type ModernServer, measureQueued, type StartChannel, type ToolsChanged } from './modern-request.ts'
 import { type OwnedIds, openOwnedIds, sealAnswer, sealNotification } from './owned-ids.ts'
@@ -16,6 +16,11 @@ import { type OwnedIds, openOwnedIds, sealAnswer, sealNotification } from './own
 /** Notifications that may precede a response. All others belong to subscriptions (2026-07-28, stdio, Receiving Messages). */
 const RELATED_METHODS = new Set(['notifications/progress', 'notifications/message'])
 const ACKNOWLEDGED = 'notifications/subscriptions/acknowledged'
+/**
+ * Requests of earlier revisions that hold for a whole process. 2026-07-28 has removed them (changelog, 2 to 5), but servers of both eras
+ * obey them: one user would decide for all who share the process.
+ */
+const SETS_PROCESS = /^(?:initialize|logging\/setLevel|resources\/(?:un)?subscribe)$/
 
 export interface PassThroughOptions {
   readonly clock: Clock
@@ -41,6 +46,7 @@ export function createPassThrough({ clock, startChannel, startMs, isShared, tool
   return {
     async request(request, sink) {
       const { message, envelope, owner, poolKey, ids } = request
+      if (isShared && SETS_PROCESS.test(message.method)) return answered(sink, formatNotShared(message), -32601)
       const opened = openOwnedIds(message, ids)
       if (!opened) return answered(sink, formatUnknown(message), -32602)
       // Log messages don't say which request they belong to. So a request with a log level gets all those of its process, and none where

@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { jsonRpcCodeOf, type ProxyError } from '../../../core/errors.ts'
 import type { Reply, ReplyHeaders } from '../../../core/reply.ts'
+import type { ClientMessage } from './client-messages.ts'
 
 /** Answers with a status and no body. */
 export function sendStatus(reply: Reply, status: number, headers: ReplyHeaders = {}): void {
@@ -31,6 +32,11 @@ export function formatError(id: string | undefined, code: number, message: strin
   const more = data === undefined ? '' : `,"data":${JSON.stringify(data)}`
   const member = id === undefined ? '' : `"id":${id},`
   return `{"jsonrpc":"2.0",${member}"error":{"code":${code},"message":${JSON.stringify(message)}${more}}}`
+}
+
+/** The answer to what one client must not have of a process that serves others, too. */
+export function formatNotShared({ idKey, method }: ClientMessage): string {
+  return formatError(idKey, -32601, `Method not found: ${method} cannot be had from a server that all clients share`)
 }
 
 /** The answer to a `ping`. @param id - in JSON */
