@@ -1,7 +1,7 @@
 /** A person in front of a browser, played by the demo: opens pages, fills in forms, follows redirects. Nothing is skipped. */
 
 /** More pages than any sign-in has. */
-const MOST_PAGES = 24
+const MAX_PAGES = 24
 
 /**
  * Signs in and consents at an authorization endpoint.
@@ -21,7 +21,7 @@ export async function signIn(
   if (redirectUri === null) throw new Error('the authorization request has no redirect_uri')
   const cookies = new Map<string, string>()
   let response = await open(authorizationUrl, cookies)
-  for (let page = 0; page < MOST_PAGES; page++) {
+  for (let page = 0; page < MAX_PAGES; page++) {
     const location = response.headers.get('location')
     if (location === null) {
       response = await fillIn(response, user, cookies, onPage)
@@ -35,7 +35,7 @@ export async function signIn(
     const next = await findRefresh(response)
     if (next !== undefined) response = await open(next, cookies)
   }
-  throw new Error(`no end of pages after ${MOST_PAGES}`)
+  throw new Error(`no end of pages after ${MAX_PAGES}`)
 }
 
 async function fillIn(

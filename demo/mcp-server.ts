@@ -29,7 +29,7 @@ export interface ExampleMcpServer {
 }
 
 /** MCP sessions kept at a time; the one that was opened first makes room. */
-const MOST_SESSIONS = 200
+const MAX_SESSIONS = 200
 
 /**
  * Starts an unprotected MCP server on 127.0.0.1: the kind that the proxy is made to stand in front of.
@@ -81,7 +81,7 @@ function createStreamableHttp(createExample: () => McpServer) {
       onsessioninitialized: (id) => {
         sessions.set(id, transport)
         const [oldest] = sessions
-        if (oldest !== undefined && sessions.size > MOST_SESSIONS) void oldest[1].close()
+        if (oldest !== undefined && sessions.size > MAX_SESSIONS) void oldest[1].close()
       },
     })
     transport.onclose = () => void sessions.delete(transport.sessionId ?? '')

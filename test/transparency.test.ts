@@ -409,7 +409,7 @@ describe('a client that reads slowly', () => {
   const MIB = 1024 * 1024
   const TOTAL = 192 * MIB
   /** What the systems' socket buffers and a few writes in between may hold. */
-  const MOST_AHEAD = 48 * MIB
+  const MAX_AHEAD = 48 * MIB
 
   it.each([
     ['an answer', {}],
@@ -423,9 +423,9 @@ describe('a client that reads slowly', () => {
     socket.write(formatRequest(sent))
     await flood.stalled()
 
-    expect(flood.sent()).toBeLessThan(MOST_AHEAD)
+    expect(flood.sent()).toBeLessThan(MAX_AHEAD)
     const memory = process.memoryUsage()
-    expect(memory.arrayBuffers + memory.external - memoryBefore.arrayBuffers - memoryBefore.external).toBeLessThan(MOST_AHEAD)
+    expect(memory.arrayBuffers + memory.external - memoryBefore.arrayBuffers - memoryBefore.external).toBeLessThan(MAX_AHEAD)
 
     // Nobody else waits for it, and it still gets everything.
     expect((await (await send()).readResponse()).status).toBe(200)

@@ -43,6 +43,8 @@ const OLD_NAMES = [
   /\bTrouble\b|\bTROUBLES\b|\b(?:send|find)Trouble\w*/,
   /\b(?:create)?(?:Mount|Liveness|Vault)\b|\bcreateSeal\b|\bkeepUsersApart\b/,
   /\bdoor\b/i,
+  /[a-z](?:Somebody|Nobody|Whoever)/,
+  /\b(?:MOST|LONGEST|LEAST)_[A-Z]/,
 ]
 
 /** Phrases that CONTRIBUTING.md replaces. */

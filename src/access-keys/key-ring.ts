@@ -53,10 +53,10 @@ export interface KeyRing {
 }
 
 /** Keys at a time. What is read goes a little beyond, since processes that share the store count separately. */
-export const MOST_KEYS = 10_000
-export const MOST_READ = MOST_KEYS + 1000
+export const MAX_KEYS = 10_000
+export const MAX_READ = MAX_KEYS + 1000
 /** A process that has not heard from the store for so long no longer accepts its keys: they may have been revoked. */
-const MOST_AGE_MS = 10_000
+const MAX_AGE_MS = 10_000
 /** How often that is looked at for what is open. */
 const LOOK_MS = 1000
 
@@ -91,7 +91,7 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
     revocations,
   }
   const watched = await watchEntries({
-    ...{ store, clock, kind: ACCESS_KEY, most: MOST_READ, onIssue },
+    ...{ store, clock, kind: ACCESS_KEY, most: MAX_READ, onIssue },
     describeOutage,
     onRead: (entries) => take(entries, state),
   })
@@ -129,13 +129,13 @@ function findUncertainty(
   const isConfigured = held.has(digest) && stored.get(digest) === undefined
   if (!watched.isLoaded() || (!isConfigured && acceptsStored && isLate(watched)))
     return 'the access keys of the store cannot be read'
-  if (isCut) return `the store has more than the ${MOST_READ} access keys that are read`
+  if (isCut) return `the store has more than the ${MAX_READ} access keys that are read`
   const isUnreadable = stored.has(digest) && stored.get(digest) === undefined
   return isUnreadable ? 'the access key is in the store, and cannot be read with the configured encryption_keys' : undefined
 }
 
 function isLate(watched: WatchedEntries): boolean {
-  return watched.age() > MOST_AGE_MS
+  return watched.age() > MAX_AGE_MS
 }
 
 /** What is open ends with what is accepted: requests are refused from then on. */
@@ -149,7 +149,7 @@ function watchAge(watched: WatchedEntries, clock: KeyRingOptions['clock'], onLat
 }
 
 function describeOutage(isLoaded: boolean): string {
-  const inForce = isLoaded ? `those that were read are accepted for ${MOST_AGE_MS / 1000} seconds` : 'none is accepted until then'
+  const inForce = isLoaded ? `those that were read are accepted for ${MAX_AGE_MS / 1000} seconds` : 'none is accepted until then'
   return `access keys: the store cannot be read, ${inForce}`
 }
 
@@ -163,7 +163,7 @@ function take(entries: readonly StoredEntry[], state: State): void {
   }
   const next = new Map(entries.map((entry) => [entry.id, read(entry)]))
   state.stored = new Map([...next].map(([id, { stored }]) => [id, stored]))
-  state.isCut = entries.length >= MOST_READ
+  state.isCut = entries.length >= MAX_READ
   revocations.note(state.stored)
   hold(state)
   tellTroubles(next, state)
@@ -182,9 +182,9 @@ function tellTroubles(next: State['known'], { known, isCut, onIssue }: State): v
   const unreadable = [...next].filter(([, { stored }]) => stored === undefined).map(([id]) => id)
   if (unreadable.some(isNew))
     onIssue(`access keys: ${unreadable.length} cannot be read with the configured encryption_keys, and are not accepted`)
-  if (isCut && known.size < MOST_READ)
+  if (isCut && known.size < MAX_READ)
     onIssue(
-      `access keys: the store has more than the ${MOST_READ} that are read. None is accepted, since others may be revoked: delete some`,
+      `access keys: the store has more than the ${MAX_READ} that are read. None is accepted, since others may be revoked: delete some`,
     )
 }
 

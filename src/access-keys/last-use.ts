@@ -1,7 +1,7 @@
 import { BoundedMap } from '../core/bounded-map.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Store } from '../core/store.ts'
-import { type HeldKey, MOST_KEYS } from './key-ring.ts'
+import { type HeldKey, MAX_KEYS } from './key-ring.ts'
 
 /** When keys were used last, roughly: each process writes it once in a minute for each key. */
 export interface LastUse {
@@ -15,7 +15,7 @@ const WRITE_MS = 60_000
 
 /** @param onIssue - called when it cannot be written; no call waits for it */
 export function createLastUse(store: Store, clock: Clock, onIssue: (message: string) => void): LastUse {
-  const written = new BoundedMap<string, number>(MOST_KEYS)
+  const written = new BoundedMap<string, number>(MAX_KEYS)
   let reportedAt = Number.NEGATIVE_INFINITY
   const report = ({ message }: Error): void => {
     if (clock.monotonic() - reportedAt < WRITE_MS) return
@@ -38,7 +38,7 @@ export function createLastUse(store: Store, clock: Clock, onIssue: (message: str
       void write(digest, expiresAt)
     },
     async list() {
-      const entries = await store.list(LAST_USE, MOST_KEYS)
+      const entries = await store.list(LAST_USE, MAX_KEYS)
       return new Map(entries.map(({ id, value }) => [id, Number(value)]))
     },
   }

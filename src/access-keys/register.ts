@@ -4,7 +4,7 @@ import type { Clock } from '../core/clock.ts'
 import type { Encryption } from '../core/encryption.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { Store } from '../core/store.ts'
-import { type KeyRing, MOST_KEYS, MOST_READ } from './key-ring.ts'
+import { type KeyRing, MAX_KEYS, MAX_READ } from './key-ring.ts'
 import type { LastUse } from './last-use.ts'
 import { termsOf } from './revocations.ts'
 import { ACCESS_KEY, readStoredKey, type StoredKey, writeStoredKey } from './stored-key.ts'
@@ -22,7 +22,7 @@ export function createAccessKeyRegister(options: RegisterOptions): AccessKeyRegi
   const { store, encryption, clock, ring, lastUse } = options
   return {
     async add(key) {
-      if ((await store.count(ACCESS_KEY)) >= MOST_KEYS) throw refuse(`there are ${MOST_KEYS} access keys, and no room for more`)
+      if ((await store.count(ACCESS_KEY)) >= MAX_KEYS) throw refuse(`there are ${MAX_KEYS} access keys, and no room for more`)
       const value = writeStoredKey({ key, revokedAt: undefined }, encryption)
       if (!(await store.add(ACCESS_KEY, key.digest, value, termsOf(key)))) throw refuse('there is an access key of this digest')
       await ring.announce()
@@ -53,7 +53,7 @@ function refuse(cause: string): ProxyError {
 }
 
 async function readStored({ store, encryption }: RegisterOptions): Promise<readonly StoredKey[]> {
-  const entries = await store.list(ACCESS_KEY, MOST_READ)
+  const entries = await store.list(ACCESS_KEY, MAX_READ)
   return entries.flatMap((entry) => readStoredKey(entry, encryption) ?? [])
 }
 

@@ -25,7 +25,7 @@ export interface Revocations {
 }
 
 /** Far more than there are keys at a time. */
-const MOST_REVOCATIONS = 50_000
+const MAX_REVOCATIONS = 50_000
 /** So long after its end a key is known as one that has expired. */
 const KEPT_MS = 7 * 86_400_000
 
@@ -45,9 +45,9 @@ interface State extends RevocationsOptions {
 export function createRevocations(options: RevocationsOptions): Revocations {
   const state: State = {
     ...options,
-    revoked: new BoundedMap(MOST_REVOCATIONS),
-    kept: new BoundedMap(MOST_REVOCATIONS),
-    told: new BoundedMap(MOST_REVOCATIONS),
+    revoked: new BoundedMap(MAX_REVOCATIONS),
+    kept: new BoundedMap(MAX_REVOCATIONS),
+    told: new BoundedMap(MAX_REVOCATIONS),
   }
   return {
     find: (digest) => state.revoked.get(digest),

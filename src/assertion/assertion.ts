@@ -22,7 +22,7 @@ export type AssertCaller = (call: Pick<Call, 'principal' | 'operations'>) => str
 export const ASSERTION_TYPE = 'omap-identity+jwt'
 
 /** Assertions of one principal that differ in what is called. */
-const MOST_OF_PRINCIPAL = 16
+const MAX_OF_PRINCIPAL = 16
 /** Longer operations would not fit into a header section. */
 const MAX_OPERATIONS_LENGTH = 2048
 
@@ -47,7 +47,7 @@ export function createAsserter(options: AsserterOptions): AssertCaller {
     // A clock that was put back makes it one of the future.
     if (known !== undefined && known.madeAt <= now && now < known.usableUntil) return known.jwt
     const made = makeAssertion(options, principal, called, now)
-    const ofPrincipal = kept.get(principal) ?? new BoundedMap(MOST_OF_PRINCIPAL)
+    const ofPrincipal = kept.get(principal) ?? new BoundedMap(MAX_OF_PRINCIPAL)
     ofPrincipal.set(called, made)
     kept.set(principal, ofPrincipal)
     return made.jwt

@@ -137,7 +137,7 @@ async function nameFreely(path: string, now: number): Promise<string> {
 }
 
 /** Files that were set aside, the oldest first. */
-export async function listSetAside(path: string): Promise<string[]> {
+async function listSetAside(path: string): Promise<string[]> {
   const prefix = `${basename(path)}.`
   const names = (await readdir(dirname(path))).filter((name) => name.startsWith(prefix))
   return names

@@ -33,7 +33,7 @@ export interface AdminClient {
 
 const TIMEOUT_MS = 30_000
 /** Answers are lists of bounded length. */
-const MOST_BYTES = 16 * 1024 * 1024
+const MAX_BYTES = 16 * 1024 * 1024
 
 /**
  * Finds the admin listener and its token where the running proxy has them from: in the configuration.
@@ -91,7 +91,7 @@ async function readText(response: IncomingMessage): Promise<Answer> {
   let length = 0
   for await (const chunk of response as AsyncIterable<Buffer>) {
     length += chunk.length
-    if (length > MOST_BYTES) throw new Error('the answer is too long')
+    if (length > MAX_BYTES) throw new Error('the answer is too long')
     chunks.push(chunk)
   }
   const version = response.headers[VERSION_HEADER]

@@ -4,7 +4,7 @@ import { FLAGS, type FlagName, INIT_FLAGS } from './flags.ts'
 import { type OperatorRequest, readOperatorRequest } from './operator-request.ts'
 import { UsageError } from './usage-error.ts'
 
-export const COMMANDS = [
+const COMMANDS = [
   'serve',
   'check',
   'schema',

@@ -109,7 +109,7 @@ function formatVerdict(style: Style, text: string, paint: Paint): string[] {
 }
 
 /** What the caller gets, in words. */
-export function formatAnswer({ status, code, message, reason, challengeScopes, error }: Answer): string {
+function formatAnswer({ status, code, message, reason, challengeScopes, error }: Answer): string {
   if (challengeScopes) return `${status} with a challenge for the scopes ${challengeScopes.join(' ')} (${code})`
   if (error !== undefined)
     return `${status} with what MCP servers answer for a name that does not exist: ${JSON.stringify(error)}`

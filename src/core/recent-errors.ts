@@ -18,7 +18,7 @@ export interface RecentErrors {
 }
 
 /** What clients cause (4xx) is left out: any of them could fill it up. */
-const LEAST_STATUS = 500
+const MIN_STATUS = 500
 
 /** Of one code, reason and server. Who can cause one kind (tokens of an issuer that is down) must not push the others out. */
 const MAX_OF_A_KIND = 10
@@ -28,7 +28,7 @@ export function createRecentErrors(max: number, now: () => number): RecentErrors
   const kept: RecentError[] = []
   return {
     note({ server, code, reason, requestId }) {
-      if (code === undefined || findErrorEntry(code).status < LEAST_STATUS) return
+      if (code === undefined || findErrorEntry(code).status < MIN_STATUS) return
       kept.push({ at: now(), server, code, reason, requestId })
       const ofKind = kept.filter((error) => error.code === code && error.reason === reason && error.server === server)
       const oldest = ofKind.length > MAX_OF_A_KIND ? ofKind[0] : kept.length > max ? kept[0] : undefined

@@ -31,7 +31,7 @@ export interface WatchedEntries {
 /** How often each process asks whether there was a change. */
 const POLL_MS = 2000
 /** So old may what was read become without a change: a process may have ended between its two writes. */
-const MOST_AGE_MS = 60_000
+const MAX_AGE_MS = 60_000
 /** Longest time between two reports of one outage. */
 const REPORT_MS = 60_000
 
@@ -90,7 +90,7 @@ async function read(state: State): Promise<void> {
   const { store, clock, kind, times, most, onRead } = state
   const askedAt = clock.monotonic()
   const mark = await store.find(markOf(kind), MARK)
-  const isRecent = times.readAt !== undefined && clock.monotonic() - times.readAt < MOST_AGE_MS
+  const isRecent = times.readAt !== undefined && clock.monotonic() - times.readAt < MAX_AGE_MS
   if (!isRecent || mark !== state.seen) {
     onRead(await store.list(kind, most))
     state.seen = mark

@@ -5,7 +5,7 @@ import { probeStore, type StoreProbe } from './probe-store.ts'
 /** Milliseconds: a sign-in asks the store some ten times, and a call with a token of the broker once in five seconds. */
 const SLOW_MS = 20
 /** Whose scripts and ACL rules the store needs. */
-const LEAST_REDIS = 7
+const MIN_REDIS = 7
 
 /** Whether the store can be used as the proxy will use it. Nothing where state is kept in memory. */
 export async function checkStore(plan: StorePlan): Promise<Finding[]> {
@@ -44,7 +44,7 @@ function describeUse({ server, answerMs }: Usable, about: Findings): Finding[] {
 }
 
 function describeVersion({ server }: Usable, about: Findings): Finding[] {
-  if (server?.name !== 'redis' || Number.parseInt(server.version, 10) >= LEAST_REDIS) return []
-  const says = `It is Redis ${server.version}. The proxy is tested with Redis ${LEAST_REDIS} and later, and with Valkey.`
-  return [about.warning('store_version', says, `Upgrade to Redis ${LEAST_REDIS} or later.`)]
+  if (server?.name !== 'redis' || Number.parseInt(server.version, 10) >= MIN_REDIS) return []
+  const says = `It is Redis ${server.version}. The proxy is tested with Redis ${MIN_REDIS} and later, and with Valkey.`
+  return [about.warning('store_version', says, `Upgrade to Redis ${MIN_REDIS} or later.`)]
 }

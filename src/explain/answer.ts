@@ -8,7 +8,7 @@ import { listScopesToAskFor } from '../oauth/challenge.ts'
 /** What a caller gets for a decision, in the words of a test. */
 export type Outcome = 'permit' | 'deny' | 'challenge' | 'hide'
 
-export const OUTCOMES: Readonly<Record<Denial['code'], Outcome>> = {
+const OUTCOMES: Readonly<Record<Denial['code'], Outcome>> = {
   scope_insufficient: 'challenge',
   policy_denied: 'deny',
   target_hidden: 'hide',

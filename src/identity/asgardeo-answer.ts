@@ -10,7 +10,7 @@ export interface AsgardeoAnswer {
   readonly document: Readonly<Record<string, unknown>> | undefined
 }
 
-const MOST_DEPTH = 32
+const MAX_DEPTH = 32
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 export function readAnswer({ status, headers, bytes }: RawAnswer): AsgardeoAnswer {
@@ -20,7 +20,7 @@ export function readAnswer({ status, headers, bytes }: RawAnswer): AsgardeoAnswe
 function parseObject(bytes: Buffer): Record<string, unknown> | undefined {
   try {
     const text = utf8.decode(bytes)
-    checkStrictJson(text, MOST_DEPTH)
+    checkStrictJson(text, MAX_DEPTH)
     const value: unknown = JSON.parse(text)
     return isObject(value) ? value : undefined
   } catch {

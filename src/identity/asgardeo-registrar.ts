@@ -124,14 +124,14 @@ async function adopt(name: string, options: AsgardeoRegistrarOptions): Promise<A
   return { clientId: inbound.clientId, clientSecret, applicationId: found.id, madeBy: 'management' }
 }
 
-const MOST_TRIES = 5
+const MAX_TRIES = 5
 
 /** Has an application of ours send users back to us. Others who do the same at this moment may undo it, so it is looked at again. */
 async function settleCallback(
   found: ListedApplication,
   { api, callbackUrl }: AsgardeoRegistrarOptions,
 ): Promise<InboundProtocol> {
-  for (let tries = 0; tries < MOST_TRIES; tries++) {
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
     const inbound = await readTaken(found.id, api)
     if (inbound === undefined || !isOurs(found, inbound, callbackUrl)) throw nameIsTaken(found.name)
     if (inbound.callbackUrls?.includes(callbackUrl)) return inbound

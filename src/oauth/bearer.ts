@@ -118,7 +118,7 @@ export function findQueryToken(query: string | undefined): string | undefined {
 }
 
 /** Reads the token of a form body (RFC 6750 §2.2). See {@link findQueryToken}. Refuses forms that nothing else may read either. */
-export function findFormToken(form: string | undefined): string | undefined {
+function findFormToken(form: string | undefined): string | undefined {
   if (form === undefined) return undefined
   if (hasTooManyParameters(form)) throw malformed('the form has more than 1000 parameters')
   return findParameterToken(form)

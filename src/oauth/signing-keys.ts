@@ -47,9 +47,9 @@ export interface SigningKeysOptions {
 }
 
 const ALGORITHM = 'ES256'
-const MOST_KEYS = 200
+const MAX_KEYS = 200
 /** Places to try. With several encryption keys in use, a place may hold a key that this process cannot decrypt. */
-const MOST_PLACES = 50
+const MAX_PLACES = 50
 /** An unknown key id may be that of a key which another process just created; forged tokens must not cause a lookup each. */
 const LOOK_INTERVAL_MS = 1_000
 /** How long a key is published before it signs: others keep key sets, and every process of ours renews them in less than this. */
@@ -105,9 +105,9 @@ async function loadKeys(
 ): Promise<[SigningJwk, ...SigningJwk[]]> {
   // What was found at the places that were tried: a list may be cut, or lost by a store that evicts.
   const tried = new Map<string, StoredKey | undefined>()
-  while (tried.size <= MOST_PLACES) {
+  while (tried.size <= MAX_PLACES) {
     const place = await nameNextPlace(options, tried.keys())
-    const stored = sortByAge([...(await collection.list(MOST_KEYS)), ...tried.values()])
+    const stored = sortByAge([...(await collection.list(MAX_KEYS)), ...tried.values()])
     if (!isNextDue(stored, options, clock)) return putSigningFirst(stored, clock.wall() - settleAhead(options) * 1000)
     tried.set(place, await fillPlace(collection, place, options, clock))
   }
@@ -119,7 +119,7 @@ async function loadKeys(
  * fills it. Two keys made at the same moment would leave each process with tokens of the other that it cannot verify at once.
  */
 async function nameNextPlace({ store, kind }: SigningKeysOptions, tried: Iterable<string>): Promise<string> {
-  const entries = await store.list(kind, MOST_KEYS)
+  const entries = await store.list(kind, MAX_KEYS)
   const filled = new Set([...entries.map(({ id }) => id), ...tried])
   return hashId([...filled].sort().join())
 }

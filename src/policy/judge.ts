@@ -85,7 +85,7 @@ function explainUnknownGroups({ principal }: Inquiry, entries: readonly AccessEn
 }
 
 /** Entries do not look at operations: one answer for each, however many items a list has. */
-export function findMismatch(inquiry: Inquiry, entry: AccessEntry): string | undefined {
+function findMismatch(inquiry: Inquiry, entry: AccessEntry): string | undefined {
   return inquiry.remember(entry, () => entry.findMismatch(inquiry))
 }
 

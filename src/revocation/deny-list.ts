@@ -19,10 +19,10 @@ export interface DenyListOptions {
 }
 
 /** Denials at a time. What is read goes a little beyond, since processes that share the store count separately. */
-const MOST_DENIALS = 20_000
-const MOST_READ = MOST_DENIALS + 1000
+const MAX_DENIALS = 20_000
+const MAX_READ = MAX_DENIALS + 1000
 /** Issuers report each session that ends. However many there are, operators find room for theirs. */
-const ROOM: Readonly<Record<DenialSource, number>> = { operator: MOST_DENIALS, logout: 15_000 }
+const ROOM: Readonly<Record<DenialSource, number>> = { operator: MAX_DENIALS, logout: 15_000 }
 
 /**
  * Keeps the list of the store at hand, so that no call has to ask for it. While the store cannot be reached, what was read last stays in
@@ -34,7 +34,7 @@ export async function openDenyList(options: DenyListOptions): Promise<DenyList> 
   const { store, clock, encryption } = options
   const state: State = { ...options, index: createDenialIndex(clock), known: new Map() }
   const watched = await watchEntries({
-    ...{ store, clock, kind: DENIAL, most: MOST_READ },
+    ...{ store, clock, kind: DENIAL, most: MAX_READ },
     describeOutage,
     onRead: (entries) => take(entries, state),
     onIssue: options.onIssue,

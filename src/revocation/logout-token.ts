@@ -28,7 +28,7 @@ export interface Logout {
 
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout'
 /** Age at which a logout token is no longer accepted, whatever its `exp`: an old one would end new sign-ins. */
-const MOST_AGE_SECONDS = 600
+const MAX_AGE_SECONDS = 600
 /** `typ` of the header: `logout+jwt` is recommended, and some issuers have no types of their own (§2.4). */
 const TYPES: ReadonlySet<string | undefined> = new Set([undefined, 'jwt', 'logout+jwt'])
 
@@ -107,7 +107,7 @@ function readTimes(
   const tolerance = plan.clockToleranceSeconds
   if (typeof iat !== 'number' || iat > now + tolerance) throw refused('iat is missing or in the future')
   if (exp !== undefined && typeof exp !== 'number') throw refused('exp is no date')
-  const staleAt = Math.min(iat + MOST_AGE_SECONDS, exp ?? Number.POSITIVE_INFINITY) + tolerance
+  const staleAt = Math.min(iat + MAX_AGE_SECONDS, exp ?? Number.POSITIVE_INFINITY) + tolerance
   if (now >= staleAt) throw refused('it has expired')
   return { issuedAt: iat, staleAt: staleAt * 1000 }
 }

@@ -20,8 +20,8 @@ export interface PassingOptions {
 }
 
 /** Longest body, in bytes: metadata of a client with all its URLs, or an assertion. */
-const MOST_BYTES = 64 * 1024
-const MOST_DEPTH = 16
+const MAX_BYTES = 64 * 1024
+const MAX_DEPTH = 16
 
 /** Headers of an answer that mean something to the client. Cookies of the identity provider would be cookies of ours: never. */
 const PASSED = ['www-authenticate', 'retry-after'] as const
@@ -43,7 +43,7 @@ export function createPassing(options: PassingOptions): EndpointHandler {
     const credentials = findCredentials(request)
     if (credentials.length > 1) return refuse('authorization_refused', 'two Authorization headers')
     const body = await readBody(incoming)
-    if (body === undefined) return refuse('body_too_large', `longer than ${MOST_BYTES} bytes`)
+    if (body === undefined) return refuse('body_too_large', `longer than ${MAX_BYTES} bytes`)
     const changed = options.form ? changeForm(body, options) : changeJson(body, options)
     if (changed === undefined) return refuse('authorization_refused', 'the body is ambiguous or malformed')
     if (!isGranted(changed, options)) return refuse('authorization_refused', 'a grant that the metadata does not announce')
@@ -68,7 +68,7 @@ async function readBody({ request, response }: EndpointRequest): Promise<Buffer 
   let length = 0
   for await (const piece of request as AsyncIterable<Buffer>) {
     length += piece.length
-    if (length > MOST_BYTES) return undefined
+    if (length > MAX_BYTES) return undefined
     pieces.push(piece)
   }
   return Buffer.concat(pieces)
@@ -97,7 +97,7 @@ function changeJson(body: Buffer, { endpoint }: PassingOptions): Changed | undef
   if (!isUtf8(body)) return undefined
   const text = body.toString()
   try {
-    checkStrictJson(text, MOST_DEPTH)
+    checkStrictJson(text, MAX_DEPTH)
   } catch {
     return undefined
   }

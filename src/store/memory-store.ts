@@ -8,7 +8,7 @@ interface Entry extends EntryTerms {
 }
 
 /** Entries of a kind kept before the oldest makes room: a process that runs for months must not eat the machine's memory. */
-const MOST_ENTRIES = 100_000
+const MAX_ENTRIES = 100_000
 
 /** Entries by kind and id. */
 export type Kinds = Map<string, BoundedMap<string, Entry>>
@@ -25,7 +25,7 @@ interface Memory {
  * @param mostEntries - of one kind
  * @param kinds - what the entries are kept in
  */
-export function createMemoryStore(clock: Clock = systemClock, mostEntries = MOST_ENTRIES, kinds: Kinds = new Map()): Store {
+export function createMemoryStore(clock: Clock = systemClock, mostEntries = MAX_ENTRIES, kinds: Kinds = new Map()): Store {
   const memory: Memory = { kinds, clock, mostEntries }
   const stopCleaning = cleanPeriodically(() => cleanExpired(memory), clock)
   return {

@@ -166,7 +166,7 @@ describe.skipIf(!hasChromium())('a person in a real browser', { timeout: 60_000 
         expect(box?.height).toBeGreaterThan(30)
         expect((box?.x ?? 0) + (box?.width ?? 0)).toBeLessThanOrEqual(looks.width ?? 900)
       }
-      expect(await page.evaluate(LEAST_CONTRAST)).toBeGreaterThanOrEqual(4.5)
+      expect(await page.evaluate(MIN_CONTRAST)).toBeGreaterThanOrEqual(4.5)
       await page.evaluate('window.scrollTo(0, 0)')
       await shoot(page, shot)
     },
@@ -187,7 +187,7 @@ describe.skipIf(!hasChromium())('a person in a real browser', { timeout: 60_000 
 })
 
 /** The least contrast of a text on its ground (WCAG 2.2, 1.4.3), computed in the page. */
-const LEAST_CONTRAST = `(() => {
+const MIN_CONTRAST = `(() => {
   const parse = (color) => color.match(/[\\d.]+/g).map(Number)
   const luminance = ([r, g, b]) => [r, g, b].map((c) => c / 255).map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
     .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0)

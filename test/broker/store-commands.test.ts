@@ -46,7 +46,7 @@ vi.mock(import('../../src/store/memory-store.ts'), async (original) => {
 
 const INITIALIZE = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'raw', version: '1' } }
 const [alice] = SAMPLE_USERS
-const MOST_STEPS = 60
+const MAX_STEPS = 60
 
 let stage: MachineStage
 let origin: string
@@ -253,7 +253,7 @@ const MODES: [how: string, mode: Partial<StoreFaults>][] = [
 describe.each(Object.entries(FLOWS))('%s', (name, prepare) => {
   it.each(MODES)('gets 503 and can be sent again, whichever command it is, when the store %s', async (_how, mode) => {
     let step = 0
-    for (; step < MOST_STEPS; step++) {
+    for (; step < MAX_STEPS; step++) {
       const { ask, check, isRefused } = await prepare()
       const isGood = ({ status }: Response) => (isRefused ? status === 400 : status < 400)
       faults.failed.length = 0
@@ -274,7 +274,7 @@ describe.each(Object.entries(FLOWS))('%s', (name, prepare) => {
       if (check) await check(second)
       else expect(isGood(second), where).toBe(true)
     }
-    expect(step).toBeLessThan(MOST_STEPS)
+    expect(step).toBeLessThan(MAX_STEPS)
     const bugs = stage.proxy.log.records().filter(({ code }) => code === 'internal_error')
     expect(bugs).toEqual([])
   })

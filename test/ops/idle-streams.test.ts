@@ -14,11 +14,11 @@ const IDLE_MS = Number(process.env.IDLE_SECONDS ?? 15) * 1000
 const HEARTBEAT_SECONDS = 5
 const REST_MS = 60_000
 /** R7: 450 MiB for 10,000. */
-const MOST_KIB_A_STREAM = 45
+const MAX_KIB_A_STREAM = 45
 /** What a young process takes besides, however many streams there are: its heap grows to a first size with any load. */
-const MOST_MIB_ONCE = 40
+const MAX_MIB_ONCE = 40
 /** The aim is 1.5 a minute after 9,000 were closed. */
-const MOST_RATIO = 1.8
+const MAX_RATIO = 1.8
 
 /** Seconds of processor time until now. */
 function readProcessorSeconds(pid: number): number {
@@ -55,7 +55,7 @@ it('idle streams stay alive, take little, and leave little', { timeout: IDLE_MS 
     expect(streams.countOpen()).toBe(STREAMS)
     // One may be due at the end.
     expect(heard).toBeGreaterThanOrEqual(STREAMS * (Math.floor(IDLE_MS / 1000 / HEARTBEAT_SECONDS) - 1))
-    expect(open - base).toBeLessThan((STREAMS * MOST_KIB_A_STREAM) / 1024 + MOST_MIB_ONCE)
+    expect(open - base).toBeLessThan((STREAMS * MAX_KIB_A_STREAM) / 1024 + MAX_MIB_ONCE)
     reportTarget('R7', 'idle streams stay alive and take little (aims: 45 KiB each, 5 % of a processor, no heartbeat lost)', {
       ...{ streams: STREAMS, 'still open': streams.countOpen(), 'seconds idle': IDLE_MS / 1000 },
       ...{ 'seconds between heartbeats': HEARTBEAT_SECONDS, heartbeats: heard, 'KiB each': ((open - base) / STREAMS) * 1024 },
@@ -63,7 +63,7 @@ it('idle streams stay alive, take little, and leave little', { timeout: IDLE_MS 
     })
     streams.close()
     await streams.over
-    await waitUntil(() => readRss(replica.pid) <= base * MOST_RATIO, 'memory is given back', REST_MS)
+    await waitUntil(() => readRss(replica.pid) <= base * MAX_RATIO, 'memory is given back', REST_MS)
     await waitUntil(() => stage.server.countStreams() === 0, 'the MCP server has no stream left')
     await pause(REST_MS)
     const rest = readRss(replica.pid)

@@ -19,9 +19,9 @@ const PER_SECOND = Number(process.env.SOAK_PER_SECOND ?? 200)
 const WARM_SECONDS = Math.min(120, SECONDS / 4)
 const SAMPLES = 40
 /** The aim is 0.5 MiB an hour, which shows in hours. So much in the whole time is a leak, whatever its length: 120 bytes of each request in a quarter of an hour. */
-const MOST_GROWTH_MIB = 20
+const MAX_GROWTH_MIB = 20
 /** Of what is to be sent: other suites take much of the machine. */
-const LEAST_SHARE = 0.2
+const MIN_SHARE = 0.2
 /** How long the MCP server keeps connections without a request. */
 const IDLE_SECONDS = 20
 const MIB = 2 ** 20
@@ -135,10 +135,10 @@ it('mixed traffic leaves nothing behind', { timeout: (SECONDS + WARM_SECONDS) * 
   expect(bugs).toEqual([])
   for (const [kind, { sent: all, right, complaints }] of Object.entries(load.tallies))
     expect({ kind, right, complaints }).toEqual({ kind, right: all, complaints: [] })
-  expect(sent).toBeGreaterThan(PER_SECOND * SECONDS * LEAST_SHARE)
+  expect(sent).toBeGreaterThan(PER_SECOND * SECONDS * MIN_SHARE)
   const kept = (['descriptors', 'timers', 'children'] as const).filter((what) => after[what] > before[what])
   expect({ kept, before, after }).toMatchObject({ kept: [] })
-  expect(after.heapBytes - before.heapBytes).toBeLessThan(MOST_GROWTH_MIB * MIB)
+  expect(after.heapBytes - before.heapBytes).toBeLessThan(MAX_GROWTH_MIB * MIB)
   reportTarget('R10', 'mixed traffic leaves nothing behind (aims: less than 0.5 MiB an hour, descriptors and timers as before)', {
     ...{
       minutes: seconds / 60,

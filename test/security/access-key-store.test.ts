@@ -1,6 +1,6 @@
 // Access keys, and what an attacker, a mistake or an outage does to the store that has them. Does a revoked key count again?
 import { describe, expect, it, vi } from 'vitest'
-import { MOST_READ } from '../../src/access-keys/key-ring.ts'
+import { MAX_READ } from '../../src/access-keys/key-ring.ts'
 import { writeStoredKey } from '../../src/access-keys/stored-key.ts'
 import { openAccessKeys } from '../../src/composition/open-access-keys.ts'
 import type { ProxyError } from '../../src/core/errors.ts'
@@ -187,11 +187,11 @@ describe('more keys than are read', () => {
     const [configured, stored] = [createRingKey(clock), createRingKey(clock)]
     ring.configure([configured.key])
     await register.add(stored.key)
-    const junk = Array.from({ length: MOST_READ }, (_, index) => String(index).padStart(64, '0'))
+    const junk = Array.from({ length: MAX_READ }, (_, index) => String(index).padStart(64, '0'))
     for (const digest of junk) await inner.put('AccessKey', digest, '{}', { expiresAt: clock.wall() + 1000_000 })
     await hear({ inner, clock })
     expect([show(configured.text), show(stored.text)]).toEqual(['store_unavailable', 'store_unavailable'])
-    expect(issues).toContainEqual(expect.stringContaining(`more than the ${MOST_READ} that are read`))
+    expect(issues).toContainEqual(expect.stringContaining(`more than the ${MAX_READ} that are read`))
     for (const digest of junk) await inner.take('AccessKey', digest)
     await hear({ inner, clock })
     expect([show(configured.text), show(stored.text)]).toEqual(['nightly', 'nightly'])

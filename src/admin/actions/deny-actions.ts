@@ -22,7 +22,7 @@ export interface DenyActionOptions {
   readonly onDenied: (denial: Denial) => void
 }
 
-const LONGEST_SECONDS = 10 * 366 * 86_400
+const MAX_SECONDS = 10 * 366 * 86_400
 
 /** What was denied, as it is told to operators. */
 interface Denied {
@@ -158,7 +158,7 @@ interface Wanted {
 }
 
 function planDenial({ kind, value, issuer: named, isBlock, seconds }: Wanted, options: DenyActionOptions): Denial {
-  if (seconds !== undefined && seconds > LONGEST_SECONDS) throw invalidInput('for_seconds is more than ten years')
+  if (seconds !== undefined && seconds > MAX_SECONDS) throw invalidInput('for_seconds is more than ten years')
   const { issuer, longestSeconds, toleranceSeconds } = chooseIssuer(named, options.listIssuers())
   const now = options.clock.wall()
   const isLasting = kind === 'session' || kind === 'token'

@@ -32,7 +32,7 @@ export interface KeyActionOptions {
 }
 
 const USUAL_SECONDS = 90 * 86_400
-const LONGEST_SECONDS = 366 * 86_400
+const MAX_SECONDS = 366 * 86_400
 const DIGEST = /^sha256:[0-9a-f]{64}$/
 /** As names of servers are in the configuration. */
 const NAME = /^[\w.-]{1,64}$/
@@ -131,7 +131,7 @@ function checkEach(texts: readonly string[], isFine: (text: string) => boolean, 
 }
 
 function checkSeconds(seconds: number): number {
-  if (seconds > LONGEST_SECONDS) throw invalidInput('an access key is good for 366 days at most')
+  if (seconds > MAX_SECONDS) throw invalidInput('an access key is good for 366 days at most')
   return seconds
 }
 

@@ -35,7 +35,7 @@ export interface AsgardeoIdentityProvider extends IdentityProvider {
 
 const SWEEP_MS = 10 * 60_000
 /** Identity providers that are kept at hand, each with metadata and keys of its own. */
-const MOST_KEPT = 100
+const MAX_KEPT = 100
 
 interface Session extends AsgardeoOptions {
   readonly applications: AsgardeoApplications
@@ -48,7 +48,7 @@ export function createAsgardeoIdentityProvider(options: AsgardeoOptions): Asgard
     ...options,
     onIssue,
     applications: openApplications({ ...options, onIssue }),
-    providers: new BoundedMap(MOST_KEPT),
+    providers: new BoundedMap(MAX_KEPT),
   }
   const tasks: Tasks = { make: () => {}, sweep: () => {}, over: false }
   return {

@@ -22,10 +22,10 @@ export class NoTurnError extends Error {
 }
 
 const MOST = 64
-const MOST_PER_HOST = 8
-const MOST_PER_ASKER = 8
+const MAX_PER_HOST = 8
+const MAX_PER_ASKER = 8
 /** Of one asker at one host, so that no client uses up the places of a host. */
-const MOST_PER_ASKER_AND_HOST = 2
+const MAX_PER_ASKER_AND_HOST = 2
 /** After this time a fetch gives way to one of an equal asker: honest hosts have answered by then. */
 const PATIENCE_MS = 1_000
 
@@ -48,9 +48,9 @@ export function createDocumentTurns(now: () => number): DocumentTurns {
   }
   return {
     async take({ host, asker }, run) {
-      makeRoom(MOST_PER_ASKER_AND_HOST, asker, (one) => one.asker === asker && one.host === host)
-      makeRoom(MOST_PER_ASKER, asker, (one) => one.asker === asker)
-      makeRoom(MOST_PER_HOST, asker, (one) => one.host === host)
+      makeRoom(MAX_PER_ASKER_AND_HOST, asker, (one) => one.asker === asker && one.host === host)
+      makeRoom(MAX_PER_ASKER, asker, (one) => one.asker === asker)
+      makeRoom(MAX_PER_HOST, asker, (one) => one.host === host)
       makeRoom(MOST, asker, () => true)
       const turn = { host, asker, startedAt: now(), controller: new AbortController() }
       running.add(turn)

@@ -45,7 +45,7 @@ const HOST_PER_MINUTE = 300
 const ASKER_PER_MINUTE = 60
 /** Fetches of one URL that was fetched before or is configured: the provider caches few documents, and other clients can evict them. */
 const URL_PER_MINUTE = 120
-const MOST_REMEMBERED = 1_000
+const MAX_REMEMBERED = 1_000
 
 /** A request to us that may need documents. */
 interface OneRequest {
@@ -125,7 +125,7 @@ function createAdmission(clock: Clock) {
   const perHost = createAddressLimit(HOST_PER_MINUTE, clock)
   const perAsker = createAddressLimit(ASKER_PER_MINUTE, clock)
   const perUrl = createAddressLimit(URL_PER_MINUTE, clock)
-  const known = new BoundedMap<string, true>(MOST_REMEMBERED)
+  const known = new BoundedMap<string, true>(MAX_REMEMBERED)
   const refuse = (wait: number | undefined, url: string) => {
     if (wait !== undefined) throw new NoTurnError(`${new URL(url).host} is requested too often; retry after ${wait} s`)
   }

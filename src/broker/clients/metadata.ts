@@ -3,12 +3,12 @@ import { filterRedirectUris, isUsableForStrangers, isWebClient } from '../../cor
 import { findClientKeysProblem } from '../../oauth/client-keys.ts'
 
 /** Longest name, in UTF-16 units; pages shorten it further. */
-const MOST_NAME = 1000
+const MAX_NAME = 1000
 /** Most that is kept of a client, in UTF-16 units of JSON: as much as a metadata document may have. */
-const MOST_KEPT = 10 * 1024
+const MAX_KEPT = 10 * 1024
 
 /** How deep members may be nested: `jwks` has two levels, and a key lists within. */
-const MOST_DEPTH = 8
+const MAX_DEPTH = 8
 
 /** Members that would have us fetch, remember or believe what MCP clients don't need (RFC 7591 §2, OpenID Connect Registration §2). */
 const USELESS_MEMBERS = [
@@ -37,8 +37,8 @@ const GRANT_TYPES = new Set(['authorization_code', 'refresh_token'])
  */
 export function settleClientMetadata(metadata: Record<string, unknown>, isKnown = false): void {
   for (const member of USELESS_MEMBERS) delete metadata[member]
-  if (isDeeper(metadata, MOST_DEPTH))
-    throw new errors.InvalidClientMetadata(`members must not be nested more than ${MOST_DEPTH} levels deep`)
+  if (isDeeper(metadata, MAX_DEPTH))
+    throw new errors.InvalidClientMetadata(`members must not be nested more than ${MAX_DEPTH} levels deep`)
   // One is made for every client that doesn't say how it authenticates; here that is not at all.
   if (metadata.token_endpoint_auth_method === 'none') delete metadata.client_secret
   if (metadata.client_secret === undefined) delete metadata.client_secret_expires_at
@@ -49,8 +49,8 @@ export function settleClientMetadata(metadata: Record<string, unknown>, isKnown 
   if (isKnown && Array.isArray(metadata.response_types) && metadata.response_types.length === 0) return
   settleRedirectUris(metadata, isKnown)
   // The number of registrations is bounded, and so is with this what all of them together take.
-  if (!isKnown && JSON.stringify(metadata).length > MOST_KEPT)
-    throw new errors.InvalidClientMetadata(`a registration must not exceed ${MOST_KEPT} characters`)
+  if (!isKnown && JSON.stringify(metadata).length > MAX_KEPT)
+    throw new errors.InvalidClientMetadata(`a registration must not exceed ${MAX_KEPT} characters`)
 }
 
 /** Maximum depth: deeper nesting could not be serialized anyway. */
@@ -72,8 +72,8 @@ function settleName(metadata: Record<string, unknown>, isKnown: boolean): void {
   if (isDocument && !isKnown && (name === undefined || name === ''))
     throw new errors.InvalidClientMetadata('client_name is required in a metadata document')
   if (name === undefined) return
-  if (typeof name !== 'string' || name.length > MOST_NAME)
-    throw new errors.InvalidClientMetadata(`client_name must be a string of at most ${MOST_NAME} characters`)
+  if (typeof name !== 'string' || name.length > MAX_NAME)
+    throw new errors.InvalidClientMetadata(`client_name must be a string of at most ${MAX_NAME} characters`)
   if (name === '') delete metadata.client_name
 }
 

@@ -25,9 +25,9 @@ const FULL_SECONDS = 600
 /** The kind under which registrations that were never used are kept, with a digest of the network that they came from. */
 const UNUSED = 'UnusedClient'
 /** So many of the oldest are compared when one has to make room. */
-const MOST_COMPARED = 100
+const MAX_COMPARED = 100
 /** So many make room at a time: processes that share the store may have gone beyond the bound together. */
-const MOST_EVICTED = 4
+const MAX_EVICTED = 4
 
 export function createRegistrations(store: Store, plan: RegistrationPlan, clock: Clock): Registrations {
   const limit = createRateLimit(plan.perMinute, clock)
@@ -43,7 +43,7 @@ export function createRegistrations(store: Store, plan: RegistrationPlan, clock:
     },
     async accept(clientKey) {
       const excess = (await store.count('Client')) + 1 - plan.mostClients
-      for (let place = 0; place < Math.min(excess, MOST_EVICTED); place += 1) await evictUnused(store)
+      for (let place = 0; place < Math.min(excess, MAX_EVICTED); place += 1) await evictUnused(store)
       const expiresAt = clock.wall() + plan.unusedSeconds * 1000
       await store.put(UNUSED, clientKey, underway.getStore() ?? '', { expiresAt })
     },
@@ -58,7 +58,7 @@ export function createRegistrations(store: Store, plan: RegistrationPlan, clock:
 
 /** Ends the registration that is the least likely to be used still. One that is being used at this moment is no longer there to be taken. */
 async function evictUnused(store: Store): Promise<void> {
-  for (const { id } of sortForEviction(await store.list(UNUSED, MOST_COMPARED))) {
+  for (const { id } of sortForEviction(await store.list(UNUSED, MAX_COMPARED))) {
     if ((await store.take(UNUSED, id)) === undefined) continue
     await store.take('Client', id)
     return

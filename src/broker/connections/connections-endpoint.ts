@@ -82,9 +82,9 @@ async function admit(incoming: EndpointRequest, path: string, options: Connectio
     sendError(incoming, SIGN_IN_ERRORS.busy, 'too many forms from this address', options)
     return undefined
   }
-  const asSomebodyElse = method === 'GET' && new URL(incoming.request.url ?? '', options.origin).search === SWITCH
-  const visitor = asSomebodyElse ? undefined : await options.visits.find(incoming)
-  if (visitor === undefined) await options.visits.signIn(incoming, path, { asSomebodyElse })
+  const withAnotherAccount = method === 'GET' && new URL(incoming.request.url ?? '', options.origin).search === SWITCH
+  const visitor = withAnotherAccount ? undefined : await options.visits.find(incoming)
+  if (visitor === undefined) await options.visits.signIn(incoming, path, { withAnotherAccount })
   else incoming.noteParties({ subject: visitor.user.subject })
   return visitor
 }

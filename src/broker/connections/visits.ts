@@ -25,7 +25,7 @@ export interface Visits {
   /** Ends the visits of all other users than this one in a browser. */
   endOther(incoming: EndpointRequest, subject: string): Promise<void>
   /** Sends a user to the identity provider, to come back to the path; to choose another account there, if that is the wish. */
-  signIn(incoming: EndpointRequest, path: string, wish: { readonly asSomebodyElse: boolean }): Promise<void>
+  signIn(incoming: EndpointRequest, path: string, wish: { readonly withAnotherAccount: boolean }): Promise<void>
   /**
    * Takes the response of the identity provider.
    *
@@ -85,7 +85,7 @@ export function createVisits(parts: PartsOfVisits): Visits {
 
 async function sendAway(
   incoming: EndpointRequest,
-  { path, asSomebodyElse }: { readonly path: string; readonly asSomebodyElse: boolean },
+  { path, withAnotherAccount }: { readonly path: string; readonly withAnotherAccount: boolean },
   parts: PartsOfVisits,
   { away }: Collections,
 ): Promise<void> {
@@ -95,7 +95,7 @@ async function sendAway(
   try {
     const pending = createPendingSignIn(clock.wall(), undefined)
     const browser = browserCookie.renew(incoming, pending.state)
-    const url = await identityProvider.createAuthorizationUrl(pending, { asSomebodyElse })
+    const url = await identityProvider.createAuthorizationUrl(pending, { withAnotherAccount })
     await away.put(pending.state, { ...pending, path, browser }, { expiresAt: clock.wall() + VISIT_MS })
     sendPage(incoming, 200, renderGoOnPage(`Continue to ${plan.name}`, url.href), parts)
   } catch (error) {

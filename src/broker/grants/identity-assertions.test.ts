@@ -5,7 +5,7 @@ import { createSingleUse } from '../storage/single-use.ts'
 import { createIdentityAssertions, type IdentityAssertion, type IdentityAssertionOptions } from './identity-assertions.ts'
 
 /** The tolerance that issuers of the configuration have for the clocks of others, and the most that they may have. */
-const MOST_TOLERANCE_SECONDS = 120
+const MAX_TOLERANCE_SECONDS = 120
 
 it('an assertion that was used stays used for as long as it could pass: until the tolerance of the clocks is over', async () => {
   const clock = createFakeClock()
@@ -25,7 +25,7 @@ it('an assertion that was used stays used for as long as it could pass: until th
   await assertions.use(assertion('one'))
   await assertions.use(assertion('two'))
   await assertions.use(assertion('one', 'https://other.example'))
-  clock.advance((60 + MOST_TOLERANCE_SECONDS) * 1000 - 1000)
+  clock.advance((60 + MAX_TOLERANCE_SECONDS) * 1000 - 1000)
   for (const used of [assertion('one'), assertion('two'), assertion('one', 'https://other.example')])
     await expect(assertions.use(used)).rejects.toMatchObject({ code: 'token_invalid' })
   singleUse.close()

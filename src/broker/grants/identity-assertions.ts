@@ -50,7 +50,7 @@ export interface IdentityAssertionOptions {
 
 const TYPE = 'oauth-id-jag+jwt'
 /** Each is remembered until it ends, and is meant to be used at once. */
-const MOST_SECONDS = 3600
+const MAX_SECONDS = 3600
 const USED = 'UsedAssertion'
 /** Members that would bind the token to something which we don’t check: to ignore them is to weaken the assertion. */
 const UNKNOWN_BINDINGS = ['cnf', 'authorization_details'] as const
@@ -83,7 +83,7 @@ export function createIdentityAssertions(options: IdentityAssertionOptions): Ide
 }
 
 function limitLifetime(plan: IssuerPlan): IssuerPlan {
-  return { ...plan, maxLifetimeSeconds: Math.min(plan.maxLifetimeSeconds ?? MOST_SECONDS, MOST_SECONDS) }
+  return { ...plan, maxLifetimeSeconds: Math.min(plan.maxLifetimeSeconds ?? MAX_SECONDS, MAX_SECONDS) }
 }
 
 /** No other token of the issuer counts as an assertion, an ID token least of all (RFC 8725 §3.11). */

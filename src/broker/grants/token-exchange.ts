@@ -18,7 +18,7 @@ const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
 /** `jwt` says the same of what is shown, since ours are (RFC 8693 §3). */
 const SUBJECT_TYPES: readonly unknown[] = [ACCESS_TOKEN, 'urn:ietf:params:oauth:token-type:jwt']
 /** Longest chain of those who act for each other. */
-const MOST_ACTORS = 5
+const MAX_ACTORS = 5
 
 /** RFC 8693 §2.2.2: a token that is no good makes the request invalid. */
 const refuse = (detail: string): Error => new errors.InvalidRequest('the subject token cannot be accepted', 400, detail)
@@ -85,6 +85,6 @@ async function findOwnClaims({ subject, claims }: Principal, { accounts }: Machi
 function describeActor(clientId: string, before: unknown): object {
   let depth = 1
   for (let one = before; typeof one === 'object' && one !== null; one = (one as { act?: unknown }).act) depth += 1
-  if (depth > MOST_ACTORS) throw refuse('act: the delegation chain is too long')
+  if (depth > MAX_ACTORS) throw refuse('act: the delegation chain is too long')
   return { sub: clientId, ...(before !== undefined && { act: before }) }
 }

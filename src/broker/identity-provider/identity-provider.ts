@@ -17,7 +17,7 @@ import type { UserProtocol } from './user-protocol.ts'
 /** Signs users in. All methods throw {@link IdentityProviderError}. */
 export interface IdentityProvider {
   /** Where to send the user. */
-  createAuthorizationUrl(pending: PendingSignIn, wish?: { readonly asSomebodyElse: boolean }): Promise<URL>
+  createAuthorizationUrl(pending: PendingSignIn, wish?: { readonly withAnotherAccount: boolean }): Promise<URL>
   /** Takes the answer with which the user came back. */
   finishSignIn(answer: URLSearchParams, pending: PendingSignIn): Promise<SignedInUser>
   /**
@@ -73,7 +73,7 @@ export function createIdentityProvider({
   }
   return {
     createAuthorizationUrl: (pending, wish) =>
-      guard(() => createAuthorizationUrl(session, pending, wish?.asSomebodyElse === true)),
+      guard(() => createAuthorizationUrl(session, pending, wish?.withAnotherAccount === true)),
     finishSignIn: (answer, pending) => guard(() => finishSignIn(session, answer, pending)),
     // One bound for all questions of a refresh: they must not outlast the lock under which users are refreshed.
     refresh: (user, keep) => guard(() => refresh(limit(session, timeoutMs), user, keep)),

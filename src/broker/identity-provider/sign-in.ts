@@ -21,7 +21,7 @@ export function createPendingSignIn(now: number, maxAge: number | undefined): Pe
 export async function createAuthorizationUrl(
   { plan, redirectUri, protocol }: Session,
   pending: PendingSignIn,
-  asSomebodyElse: boolean,
+  withAnotherAccount: boolean,
 ): Promise<URL> {
   const { state, verifier } = pending
   const maxAge = findMaxAge(plan, pending.maxAge)
@@ -33,7 +33,7 @@ export async function createAuthorizationUrl(
   const parameters = {
     ...plan.authorizationParameters,
     ...describePrompt(plan.authorizationParameters.prompt, [
-      ...(asSomebodyElse ? [plan.accountPrompt ?? choosePrompt(metadata)] : []),
+      ...(withAnotherAccount ? [plan.accountPrompt ?? choosePrompt(metadata)] : []),
       ...(maxAge === 0 ? ['login'] : []),
     ]),
     // With `prompt=login`, 0 says no more than 1, which servers take that refuse or overlook 0 (Glewlwyd).

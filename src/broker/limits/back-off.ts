@@ -13,7 +13,7 @@ export interface BackOff {
 }
 
 const FIRST_MS = 1000
-const MOST_MS = 60_000
+const MAX_MS = 60_000
 
 export function createBackOff(clock: Clock): BackOff {
   let failures = 0
@@ -32,7 +32,7 @@ export function createBackOff(clock: Clock): BackOff {
         return result
       } catch (error) {
         if (counts(error)) {
-          last = { error, until: clock.monotonic() + Math.min(MOST_MS, FIRST_MS * 2 ** failures) }
+          last = { error, until: clock.monotonic() + Math.min(MAX_MS, FIRST_MS * 2 ** failures) }
           failures = Math.min(failures + 1, 10)
         }
         throw error

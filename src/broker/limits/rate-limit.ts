@@ -11,7 +11,7 @@ export interface RateLimit {
 }
 
 const MINUTE_MS = 60_000
-const MOST_COUNTS = 20_000
+const MAX_COUNTS = 20_000
 /**
  * What a network may do, as a multiple of what one address may do: the address, networks around it, all addresses. Several subscribers share
  * a network, but the owner of a large one must not use up the limit of all others.
@@ -50,7 +50,7 @@ interface Bound {
 }
 
 function createLimit(perMinute: number, timesAll: number, clock: Clock): RateLimit {
-  const counts = new BoundedMap<string, Count>(MOST_COUNTS)
+  const counts = new BoundedMap<string, Count>(MAX_COUNTS)
   const listBounds = (address: string): Bound[] => [
     ...listNetworks(address).map((network, index) => ({ network, most: perMinute * (TIMES[index] ?? 1) })),
     { network: EVERYBODY, most: perMinute * timesAll },

@@ -5,7 +5,7 @@ import { createMemoryStore } from '../../store/memory-store.ts'
 import { createRegister, type RegisterOptions } from './register.ts'
 
 const encryption = createEncryption([Buffer.alloc(32, 1)])
-const MOST_READ = 10_000
+const MAX_READ = 10_000
 
 /** A register over more users and sessions than are read at a time; the last of each is beyond that. */
 async function createFullRegister() {
@@ -16,7 +16,7 @@ async function createFullRegister() {
   const later = clock.wall() + 60_000
   for (const kind of ['Account', 'Grant', 'Session']) {
     await put(kind, 'first', { accountId: 'alice', subject: 'alice', claims: { sid: 'sid-first' } }, later)
-    for (let i = 1; i < MOST_READ; i++) await store.put(kind, String(i), '', { expiresAt: later + 1 })
+    for (let i = 1; i < MAX_READ; i++) await store.put(kind, String(i), '', { expiresAt: later + 1 })
     await put(kind, `last-${kind}`, { accountId: 'bob', subject: 'bob', claims: { sid: 'sid-last' } }, later + 2)
   }
   const options = { plan: { issuer: 'https://mcp.example.com' }, store, encryption, clock, revocations: { forget: () => {} } }

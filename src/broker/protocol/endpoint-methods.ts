@@ -33,14 +33,14 @@ export function holdToMethods(handle: EndpointHandler, methods?: readonly string
 }
 
 /** Longest query to redirect to; it fits into a header section. */
-const MOST_CHARACTERS = 8 * 1024
+const MAX_CHARACTERS = 8 * 1024
 
 /** An authorization request may be posted as a form (RFC 6749 §3.1): the browser is redirected to the same request as a query. */
 export async function redirectFormToQuery(incoming: EndpointRequest): Promise<void> {
   const { request, response } = incoming
   const form = await readForm(request).catch(() => undefined)
   const query = [(request.url ?? '').split('?')[1] ?? '', String(form ?? '')].filter((part) => part !== '').join('&')
-  if (form === undefined || query.length > MOST_CHARACTERS) {
+  if (form === undefined || query.length > MAX_CHARACTERS) {
     incoming.note('authorization_refused', 'invalid_request: the body is not a form, or too long')
     const body = JSON.stringify({ error: 'invalid_request', error_description: 'the body must be a short form' })
     response.writeHead(400, { 'content-type': 'application/json', 'cache-control': 'no-store' }).end(body)

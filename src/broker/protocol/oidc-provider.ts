@@ -60,13 +60,13 @@ export interface ProviderHooks {
 }
 
 /** Longest metadata document of a client, and longest key set, in bytes. */
-const MOST_DOCUMENT_BYTES = 10 * 1024
-const MOST_KEYS_BYTES = 64 * 1024
+const MAX_DOCUMENT_BYTES = 10 * 1024
+const MAX_KEYS_BYTES = 64 * 1024
 const CODE_SECONDS = 60
 /** What a client is told whose refresh would not bring the scopes that it needs. */
 const STEP_UP = 'a refresh cannot add the scopes that are required'
 /** Longest time for which a client’s assertion may be good. */
-const MOST_ASSERTION_SECONDS = { known: 3600, stranger: 600 }
+const MAX_ASSERTION_SECONDS = { known: 3600, stranger: 600 }
 
 /** Creates the OAuth provider. Tokens are signed with the first key; the others are still published. */
 export function createProvider(
@@ -93,7 +93,7 @@ export function createProvider(
     clientBasedCORS: () => true,
     pkce: { required: () => true },
     fetch: options.fetch,
-    fetchResponseBodyLimits: { 'client_id metadata document': MOST_DOCUMENT_BYTES, jwks_uri: MOST_KEYS_BYTES },
+    fetchResponseBodyLimits: { 'client_id metadata document': MAX_DOCUMENT_BYTES, jwks_uri: MAX_KEYS_BYTES },
     ...planUsers(options),
     ...planClients(options),
     ...planTokens(options),
@@ -143,7 +143,7 @@ function planClients({ plan, clock }: ProviderOptions): Configuration {
       // The library is content with one that it knows among others.
       if (Array.isArray(aud) && aud.length !== 1)
         throw new errors.InvalidClientAuth('the client assertion has more than one audience')
-      const most = known.has(client.clientId) ? MOST_ASSERTION_SECONDS.known : MOST_ASSERTION_SECONDS.stranger
+      const most = known.has(client.clientId) ? MAX_ASSERTION_SECONDS.known : MAX_ASSERTION_SECONDS.stranger
       const isShort = typeof exp === 'number' && exp <= clock.wall() / 1000 + most
       if (!isShort) throw new errors.InvalidClientAuth('the lifetime of the client assertion is too long')
     },

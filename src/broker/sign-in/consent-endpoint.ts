@@ -113,12 +113,12 @@ function isOwnForm({ incoming, interaction }: SignInContext, form: URLSearchPara
 }
 
 /** Sends the user to the identity provider, only after consent: otherwise an unknown client could use their session there. */
-async function sendAway(context: SignInContext, options: SignInOptions, asSomebodyElse: boolean): Promise<void> {
+async function sendAway(context: SignInContext, options: SignInOptions, withAnotherAccount: boolean): Promise<void> {
   const { incoming, interaction } = context
   const asking = { id: context.clientId, name: context.asking.clientName, address: incoming.address }
   const pending = { ...createPendingSignIn(options.now(), readMaxAge(interaction)), asking }
   try {
-    const url = await options.identityProvider.createAuthorizationUrl(pending, { asSomebodyElse })
+    const url = await options.identityProvider.createAuthorizationUrl(pending, { withAnotherAccount })
     const browser = options.browserCookie.renew(incoming, interaction.uid)
     const away = { ...pending, uid: interaction.uid, browser }
     await options.away.put(pending.state, away, { expiresAt: options.now() + AWAY_MS })

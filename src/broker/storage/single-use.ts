@@ -45,8 +45,8 @@ interface Pending {
 
 /** How often, and for how long, undoing is tried while the store fails. */
 const RETRY_MS = 1000
-const MOST_TRIES = 300
-const MOST_LEFT = 1000
+const MAX_TRIES = 300
+const MAX_LEFT = 1000
 
 export function createSingleUse(clock: Clock, onIssue: (message: string) => void): SingleUse {
   const requests = new AsyncLocalStorage<Pending>()
@@ -80,7 +80,7 @@ export function createSingleUse(clock: Clock, onIssue: (message: string) => void
 
 /** What unanswered requests have written. The store has just failed, so that it may take some time to undo it. */
 function createLeftovers(clock: Clock, onIssue: (message: string) => void) {
-  const left = new BoundedMap<Leftover, true>(MOST_LEFT)
+  const left = new BoundedMap<Leftover, true>(MAX_LEFT)
   let isTrying = false
   let isClosed = false
   let cancel = () => {}
@@ -93,7 +93,7 @@ function createLeftovers(clock: Clock, onIssue: (message: string) => void) {
       await undo(leftover)
     } catch (error) {
       leftover.tries += 1
-      if (leftover.tries < MOST_TRIES) return
+      if (leftover.tries < MAX_TRIES) return
       left.delete(leftover)
       onIssue(`broker: the writes of a failed request could not be undone: ${(error as Error).message}`)
     }

@@ -45,7 +45,7 @@ export type FindEntitled = (user: UserOfToken) => Promise<Claims | undefined>
 
 /** How long an active token is cached. Revocations of this process count at once, those of another process after this time. */
 const KEEP_MS = 5_000
-const MOST_KEPT = 10_000
+const MAX_KEPT = 10_000
 /** The store may go by another clock. */
 const MARGIN_MS = 60_000
 
@@ -56,7 +56,7 @@ const ENDED: Standing = Object.freeze({ isActive: false, claims: undefined })
 const WITHOUT_USER: Standing = Object.freeze({ isActive: true, claims: undefined })
 
 export function createRevocations(store: Store, clock: Clock, findEntitled: FindEntitled = async () => ({})): Revocations {
-  const kept = new BoundedMap<string, { readonly until: number; readonly standing: Standing }>(MOST_KEPT)
+  const kept = new BoundedMap<string, { readonly until: number; readonly standing: Standing }>(MAX_KEPT)
   const recallUser = createUserMemory()
   const ask = async (tokenId: string, grantId?: string, user?: UserOfToken): Promise<Standing> => {
     if ((await store.find(REVOKED, hashId(tokenId))) !== undefined) return ENDED
@@ -95,7 +95,7 @@ export function createRevocations(store: Store, clock: Clock, findEntitled: Find
 
 /** One standing for all tokens of a user, for as long as the claims are the same: the claims of many tokens take the room of one. */
 function createUserMemory(): (subject: string, claims: Claims) => Standing {
-  const users = new BoundedMap<string, Standing>(MOST_KEPT)
+  const users = new BoundedMap<string, Standing>(MAX_KEPT)
   return (subject, claims) => {
     const known = users.get(subject)
     if (isDeepStrictEqual(known?.claims, claims)) return known as Standing

@@ -17,7 +17,7 @@ export interface StepUps {
 const KIND = 'StepUp'
 /** The client refreshes at once, if that is what it does. */
 const PENDING_MS = 10_000
-const MOST_PENDING = 10_000
+const MAX_PENDING = 10_000
 /** A client that is refused again and again has the store written to once in that time. */
 const WRITE_EVERY_MS = 1000
 
@@ -27,7 +27,7 @@ interface Pending {
 }
 
 export function createStepUps(store: Store, clock: Clock): StepUps {
-  const pending = new BoundedMap<string, Pending>(MOST_PENDING)
+  const pending = new BoundedMap<string, Pending>(MAX_PENDING)
   return {
     note(grantId, missing) {
       const [id, text, now] = [hashId(grantId), missing.join(' '), clock.monotonic()]

@@ -2,14 +2,14 @@ import { z } from 'zod'
 import { seconds, secret, whole } from './values.ts'
 
 /** A year. */
-const MOST_HOURS = 8784
+const MAX_HOURS = 8784
 
 const rotate = z
   .strictObject({
     bytes: whole(4096, 1_099_511_627_776)
       .default(104_857_600)
       .describe('A file that is this long is set aside under a name with the time, and another begins.'),
-    hours: z.number().min(0.001).max(MOST_HOURS).optional().describe('So is a file whose first record is this old.'),
+    hours: z.number().min(0.001).max(MAX_HOURS).optional().describe('So is a file whose first record is this old.'),
     keep: whole(1, 100_000)
       .optional()
       .describe('Files that are kept beside the current one; older ones are deleted. By default all.'),

@@ -4,7 +4,7 @@ import { oauthClientKeys } from './oauth-client.ts'
 import { list, scopes, text } from './values.ts'
 
 /** What needs nothing but its name, which is then shorthand for `{ kind: … }`. */
-export const PLAIN_CREDENTIALS = ['none', 'access_token', 'identity_provider_token'] as const
+const PLAIN_CREDENTIALS = ['none', 'access_token', 'identity_provider_token'] as const
 /** What an authorization server issues. */
 export const DELEGATED_CREDENTIALS = ['token_exchange', 'on_behalf_of', 'identity_assertion', 'client_credentials'] as const
 

@@ -164,7 +164,7 @@ function nameType(value: unknown): string {
 }
 
 /** What was written at a place, or undefined. */
-export function valueAt(value: unknown, at: ConfigPath): unknown {
+function valueAt(value: unknown, at: ConfigPath): unknown {
   let current = value
   for (const segment of at) {
     if (typeof current !== 'object' || current === null || !Object.hasOwn(current, segment)) return undefined

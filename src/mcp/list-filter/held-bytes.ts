@@ -2,7 +2,7 @@ import { ProxyError } from '../../core/errors.ts'
 import type { MemoryShare } from '../../core/held-memory.ts'
 
 /** The longest answer, or event, that is filtered. Results of calls pass here as well, and may hold images. */
-export const MAX_HELD_BYTES = 16 * 1024 * 1024
+const MAX_HELD_BYTES = 16 * 1024 * 1024
 /** So much is held without asking, like what arrives with one read. */
 export const FREE_BYTES = 64 * 1024
 

@@ -11,7 +11,7 @@ export type ArgumentValue = Value
 /** Bodies nest no deeper, whatever the configuration permits: what is too deep was refused before. */
 const MAX_DEPTH = 512
 /** Longer lists are not looked into: each item would take the memory of an object. */
-export const MAX_ITEMS = 100_000
+const MAX_ITEMS = 100_000
 /** The scanner takes as long for so many characters as an expression for one. */
 const SCANNED_PER_STEP = 4
 

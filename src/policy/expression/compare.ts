@@ -20,7 +20,7 @@ const STEP = 8
  * Equality, stricter than CEL's: there, values of different types are unequal, so that `args.role != 'admin'` holds for `["admin"]`. Here
  * they cannot be compared, and the expression fails. Everything can be compared with null. Ints and doubles are compared as numbers.
  */
-export function equal(left: Known, right: Known, work: Work): Value {
+function equal(left: Known, right: Known, work: Work): Value {
   spend(work, STEP)
   if (typeof left === 'string' && typeof right === 'string') return equalTexts(left, right, work)
   if (isNumber(left) && isNumber(right)) return typeof left === typeof right ? left === right : left <= right && left >= right

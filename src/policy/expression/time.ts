@@ -14,7 +14,7 @@ const OUT_OF_RANGE: Failure = Object.freeze(createFailure('a time is out of rang
 const NO_TIMESTAMP: Failure = Object.freeze(createFailure('a text is no timestamp of RFC 3339, such as 2026-12-31T23:59:59Z'))
 const NO_DURATION: Failure = Object.freeze(createFailure('a text is no duration, such as 90s, 15m or 1h30m'))
 
-export function createTimestamp(nanoseconds: bigint): Value {
+function createTimestamp(nanoseconds: bigint): Value {
   return nanoseconds >= EARLIEST && nanoseconds <= LATEST ? { kind: 'timestamp', nanoseconds } : OUT_OF_RANGE
 }
 

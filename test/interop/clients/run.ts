@@ -15,7 +15,7 @@ export interface RunOptions {
 }
 
 /** More than any single step of any client takes on a busy machine with two processors. */
-const MOST_SECONDS = 90
+const MAX_SECONDS = 90
 
 /** Starts a program with the environment of {@link Environment} and nothing of ours. */
 export function start(
@@ -76,8 +76,8 @@ export async function within<T>(what: string, output: () => string, child: Child
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
       kill(child)
-      reject(new Error(`waited ${MOST_SECONDS} s for ${what}. It wrote:\n${output()}`))
-    }, MOST_SECONDS * 1000)
+      reject(new Error(`waited ${MAX_SECONDS} s for ${what}. It wrote:\n${output()}`))
+    }, MAX_SECONDS * 1000)
   })
   try {
     return await Promise.race([done, late])

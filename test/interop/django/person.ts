@@ -2,14 +2,14 @@
 import { type Browser, createBrowser } from '../../support/broker-client.ts'
 
 /** More pages than any sign-in has. */
-const MOST_PAGES = 12
+const MAX_PAGES = 12
 
 /** A browser whose user fills in what an origin asks, until it leads elsewhere. The name is also part of the password. */
 export function openBrowserOf(name: string, origin: string): Browser {
   const browser = createBrowser()
   const stay = async (url: string, init?: RequestInit): Promise<Response> => {
     let [response, at] = [await browser.open(url, init), url]
-    for (let page = 0; page < MOST_PAGES; page++) {
+    for (let page = 0; page < MAX_PAGES; page++) {
       const location = response.headers.get('location')
       if (location === null) {
         response = await sendForm(browser, at, await response.text(), name)
