@@ -33,8 +33,8 @@ const NOTES = `## Notes
 
 ### Secrets
 
-Secrets never stand in the file. Where one is needed, write \`{ env: NAME }\` for an environment variable or \`{ file: path }\` for a file that holds nothing else (one final line break
-is left out). An unset variable, a missing file and an empty value stop the start. What a secret holds is never printed.
+Secrets never stand in the file. Where one is needed, write \`{ env: NAME }\` for an environment variable or \`{ file: path }\` for a file that holds nothing else. One final line break
+is left out, of a file and of a variable: editors and \`echo\` write one, and a Secret of Kubernetes keeps it. Any further white space counts. An unset variable, a missing file and an empty value stop the start. What a secret holds is never printed.
 
 Headers for an MCP server take the same two, with an optional \`prefix\`, or a plain text when the value is no secret:
 
@@ -161,7 +161,7 @@ A key that a flag says counts more than the environment, and the environment mor
 - Every key can come from a variable: \`OMAP_\`, then the names of the keys with \`__\` between the levels. \`OMAP_LISTEN__PORT\` is \`listen.port\`, \`OMAP_SERVERS__0__UPSTREAM__URL\` is \`servers[0].upstream.url\`.
   Items of lists are counted from 0, and an item behind the last one is added. Where the file has a text instead of a block (\`upstream: http://localhost:8000/mcp\`), variables change and add keys all the same.
 - \`OMAP_\` is in capitals, and a variable that begins with it in another case is a mistake; the names of keys may be in either case. Names that you choose yourself, such as those of headers, are taken as they are written, also with \`__\` in them.
-- Numbers, \`true\` and \`false\` are written as in the file, texts without quotes. Lists and blocks are YAML: \`OMAP_TRUSTED_PROXIES='[10.0.0.0/8, 192.168.0.0/16]'\`.
+- Numbers, \`true\` and \`false\` are written as in the file, texts without quotes; one final line break of a text is left out. Lists and blocks are YAML: \`OMAP_TRUSTED_PROXIES='[10.0.0.0/8, 192.168.0.0/16]'\`.
 - Where a key names a secret, the variable holds the secret itself: \`OMAP_SESSION_KEY\` is the key, \`OMAP_ENCRYPTION_KEYS__0\` the first of those. \`OMAP_SESSION_KEY__ENV\` and \`OMAP_SESSION_KEY__FILE\` name another variable, or a file.
   So do \`headers\` and \`env\` of an \`upstream\`: \`OMAP_SERVERS__0__UPSTREAM__HEADERS__AUTHORIZATION\`.
 - An empty variable says nothing. A variable that is no key, or two that say the same, end the start with exit code 2; the nearest key is told, never a value. A variable that the file names itself (\`{ env: OMAP_MY_KEY }\`) may have any name.

@@ -55,6 +55,22 @@ describe('secrets', () => {
     expect(server?.endpoints[0]?.upstream).toHaveProperty('headers', own)
   })
 
+  it.each([
+    ['abc', 'abc'],
+    ['abc\n', 'abc'],
+    ['abc\r\n', 'abc'],
+    ['abc\n\n', 'abc\n'],
+    [' abc \n', ' abc '],
+    ['-----BEGIN\nkey\nEND-----\n', '-----BEGIN\nkey\nEND-----'],
+  ])('lose one final line break and nothing else, in a file and in a variable alike: %j', (written, secret) => {
+    const env = { FROM_FILE: write('secret', written), FROM_VARIABLE: { env: 'SECRET' } }
+    const [server] = load(
+      { ...smallest, servers: [{ path: '/mcp', upstream: { command: ['x'], env } }] },
+      { SECRET: written },
+    ).servers
+    expect(server?.endpoints[0]?.upstream).toHaveProperty('env', { FROM_FILE: secret, FROM_VARIABLE: secret })
+  })
+
   it.each<[string, unknown]>([
     ['session_key', { 's3cr3t/value0123456789': null }],
     ['session_key', { s3cr3tvalue0123456789: null }],

@@ -28,7 +28,9 @@ const command = z
 
 const environmentValue = z
   .strictObject({
-    env: text(findVariableMistake).optional().describe('Name of the environment variable of the proxy that holds it.'),
+    env: text(findVariableMistake)
+      .optional()
+      .describe('Name of the environment variable of the proxy that holds it; one final line break is left out.'),
     file: text(findSecretFileMistake)
       .optional()
       .describe('File that holds it and nothing else; one final line break is left out.'),

@@ -61,7 +61,9 @@ export const LITERAL_SECRET: Mistake = {
 }
 
 const secretShape = {
-  env: text(findVariableMistake).optional().describe('Name of the environment variable that holds it.'),
+  env: text(findVariableMistake)
+    .optional()
+    .describe('Name of the environment variable that holds it; one final line break is left out.'),
   file: text(findSecretFileMistake).optional().describe('File that holds it and nothing else; one final line break is left out.'),
 }
 

@@ -36,6 +36,17 @@ describe('a variable beside the file', () => {
     expect(plan.publicUrl).toBe('https://mcp.example.com')
   })
 
+  it('loses one final line break, which a secret of Kubernetes has that was made from a file', () => {
+    const { plan } = load({
+      OMAP_PUBLIC_URL: 'https://mcp.example.com\n',
+      OMAP_LISTEN__HOST: '0.0.0.0\r\n',
+      OMAP_SERVERS__0__UPSTREAM__HEADERS__AUTHORIZATION: 'Bearer secret\n',
+    })
+    expect([plan.publicUrl, plan.listen.host]).toEqual(['https://mcp.example.com', '0.0.0.0'])
+    expect(plan.servers[0]?.endpoints[0]?.upstream).toHaveProperty('headers', { authorization: 'Bearer secret' })
+    expect(findMistakes({ OMAP_PUBLIC_URL: 'https://mcp.example.com\n\n' })).toEqual([expect.stringMatching(/^OMAP_PUBLIC_URL /)])
+  })
+
   it('counts more than the file, and less than a flag, which is told', () => {
     expect(load({ OMAP_LISTEN__PORT: '9000' }).plan.listen.port).toBe(9000)
     const { plan, notices, overridden } = load({ OMAP_LISTEN__PORT: '9000' }, port(9001))

@@ -2,6 +2,7 @@ import { findNearest } from '../../core/nearest-word.ts'
 import { ConfigError, type ConfigPath, type Mistake, type Problem, problemAt } from '../problem/problem.ts'
 import { describeSchema, findNode, listTypes, resolveNode, type SchemaNode } from '../schema/json-schema.ts'
 import { configSchema } from '../schema/schema.ts'
+import { dropFinalLineBreak } from './final-line-break.ts'
 import { isWithin, type Override } from './overrides.ts'
 import { readYaml } from './yaml-text.ts'
 
@@ -95,10 +96,10 @@ function readValue(name: string, text: string, root: SchemaNode, at: ConfigPath)
   if (whole !== undefined && whole === root.definitions?.Secret) return { env: name }
   const types = node === undefined ? new Set<string>() : listTypes(root, node)
   const isText = types.has('string')
-  if (isText && !types.has('array') && !types.has('object')) return text
+  if (isText && !types.has('array') && !types.has('object')) return dropFinalLineBreak(text)
   const value = isText ? readYamlOrText(text) : readYaml(text).value
   if (!isText || (typeof value === 'object' && value !== null)) return value
-  return whole && mayBeSecret(whole) ? { env: name } : text
+  return whole && mayBeSecret(whole) ? { env: name } : dropFinalLineBreak(text)
 }
 
 /** A header of an MCP server or a variable of a process is a secret, or none (`text`). Taken for one, it is shown nowhere. */

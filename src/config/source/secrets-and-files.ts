@@ -6,6 +6,7 @@ import { type ConfigPath, looksLikeSecret, type Mistake, quote, type Report } fr
 import type { PartialConfig } from '../schema/partial-config.ts'
 import type { Config } from '../schema/schema.ts'
 import { type EgressEnvironment, NO_EGRESS_VARIABLES, readEgressEnvironment } from './egress-environment.ts'
+import { dropFinalLineBreak } from './final-line-break.ts'
 
 /** Longest file that a configuration may refer to. */
 const MAX_BYTES = 1_048_576
@@ -103,7 +104,7 @@ function take(target: Map<string, string>, key: string, reading: Reading, at: Co
 
 function readEnvironment(name: string, source: ReferenceSource): Reading {
   const text = source.env[name] ?? ''
-  if (text.trim() !== '') return { kind: 'read', text }
+  if (text.trim() !== '') return { kind: 'read', text: dropFinalLineBreak(text) }
   const state = source.env[name] === undefined ? 'not set' : 'empty'
   return {
     kind: 'failed',
@@ -117,8 +118,7 @@ function nameUnlessSecret(name: string): string {
 
 function readSecretFile(file: string, source: ReferenceSource): Reading {
   const reading = readWholeFile(file, source)
-  // Editors and `echo` end a file with a line break that is no part of the secret.
-  return reading.kind === 'failed' ? reading : { kind: 'read', text: reading.text.replace(/\r?\n$/, '') }
+  return reading.kind === 'failed' ? reading : { kind: 'read', text: dropFinalLineBreak(reading.text) }
 }
 
 function readWholeFile(file: string, source: ReferenceSource): Reading {
