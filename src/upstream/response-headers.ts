@@ -56,6 +56,13 @@ const DROPPED_HEADERS = new Set([
   'x-reproxy-url',
   // Empties the cache of one.
   'x-litespeed-purge',
+  // Fly.io sends the request, with the token of the caller, to another application, and others after it.
+  'fly-replay',
+  'fly-replay-cache',
+  'fly-replay-cache-ttl-secs',
+  // Envoy takes all of us, with every other MCP server, for unhealthy.
+  'x-envoy-degraded',
+  'x-envoy-immediate-health-check-fail',
   // Names the request in our log; the upstream's own name for it would be taken for that.
   'x-request-id',
 ])
@@ -65,10 +72,11 @@ const MAX_FIELDS = 200
  * The response headers that the client gets.
  *
  * @param headers - as the upstream sent them, by lower-case name; several values of one name as a list
- * @throws ProxyError `upstream_invalid_response` for too many fields, and for a body whose end is ambiguous
+ * @throws ProxyError `upstream_invalid_response` for too many fields, for a body whose end is ambiguous, and for one that commands a proxy
  */
 export function filterResponseHeaders(headers: Record<string, string | string[] | undefined>): ReplyHeaders {
   checkFraming(headers['transfer-encoding'])
+  checkCommands(headers['content-type'])
   const named = namesInConnection(headers.connection)
   const kept: ReplyHeaders = {}
   let fields = 0
@@ -87,6 +95,14 @@ export function filterResponseHeaders(headers: Record<string, string | string[] 
 function checkFraming(coding: string | string[] | undefined): void {
   if (coding === undefined || (typeof coding === 'string' && coding.toLowerCase() === 'chunked')) return
   throw new ProxyError('upstream_invalid_response', { reason: 'http_invalid', cause: 'Transfer-Encoding other than chunked' })
+}
+
+/** A body that says the same as `Fly-Replay`. */
+const REPLAY = /vnd\.fly\.replay/i
+
+function checkCommands(type: string | string[] | undefined): void {
+  if (type === undefined || type === 'application/json' || ![type].flat().some((each) => REPLAY.test(each))) return
+  throw new ProxyError('upstream_invalid_response', { reason: 'media_type_wrong', cause: 'a body that replays the request' })
 }
 
 function namesInConnection(connection: string | string[] | undefined): Set<string> | undefined {

@@ -341,6 +341,11 @@ describe('an answer says nothing for us', () => {
       'Attribution-Reporting-Register-Source: {"destination":"https://evil.example"}',
       'Attribution-Reporting-Register-Trigger: {"evil":true}',
       'X-LiteSpeed-Purge: evil',
+      'Fly-Replay: app=evil',
+      'Fly-Replay-Cache: 127.0.0.1/*, evil',
+      'Fly-Replay-Cache-TTL-Secs: 300, evil',
+      'X-Envoy-Immediate-Health-Check-Fail: evil',
+      'X-Envoy-Degraded: evil',
       'Location: http://10.0.0.5:8080/evil',
       'Content-Location: http://10.0.0.5:8080/evil',
       'Refresh: 0; url=https://evil.example/',
@@ -357,6 +362,22 @@ describe('an answer says nothing for us', () => {
     expect(answer.header('x-kept')).toBe('yes')
     expect(answer.body.toString()).toBe(json)
   })
+
+  it.each([
+    ['GET', 200, 'Content-Type: application/vnd.fly.replay+json'],
+    ['POST', 200, 'Content-Type: Application/VND.Fly.Replay+JSON; charset=utf-8'],
+    ['POST', 307, 'Content-Type: application/vnd.fly.replay+json'],
+    ['POST', 404, 'Content-Type: application/vnd.fly.replay+json'],
+    ['POST', 500, 'Content-Type: application/json\nContent-Type: application/vnd.fly.replay+json'],
+  ])(
+    'nor does one that has a proxy before us send the request, with its token, to another application: %s, %i',
+    async (method, status, type) => {
+      const body = '{"app":"evil","state":"evil"}'
+      const parts = method === 'GET' ? { method, body: '', more: ['Accept: text/event-stream'] } : {}
+      const outcome = await provoke(say(`HTTP/1.1 ${status} X\n${type}\nContent-Length: ${body.length}`, body), parts)
+      expect([outcome.kind, JSON.stringify(outcome)]).toEqual(['refused', expect.not.stringContaining('evil')])
+    },
+  )
 
   it('Connection cannot take the length or the type away', async () => {
     const answer = await expectPassed(
