@@ -1,7 +1,7 @@
 // The doctor finds the authorization server of an MCP server with accounts of users, as the first user who connects one does.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { examine } from '../src/doctor/doctor.ts'
-import { type DoctorStage, openDoctorStage, STAGE_ENV, serve } from './support/doctor-stage.ts'
+import { type DoctorStage, openDoctorStage, STAGE_ENV, serve, spoilMetadata } from './support/doctor-stage.ts'
 import {
   describeServer,
   RESOURCE_METADATA,
@@ -101,6 +101,25 @@ describe('the doctor, of an MCP server with `credential: own_account`,', () => {
       verdict: 'problem',
       fix: expect.stringContaining('credential.issuer'),
     })
+  })
+
+  it('says that it is refused where an endpoint of the identity provider is at its host, unless the configuration names it', async () => {
+    spoilMetadata(stage.issuer, { token_endpoint: `${saas.origin}/login/token` })
+    const findings = await findAccount()
+    expect(findings).toEqual([expect.objectContaining({ id: 'account_server', verdict: 'problem' })])
+    expect(findings[0]).toMatchObject({
+      says: expect.stringContaining('which users trust for something else'),
+      fix: `Write "${saas.origin}" as \`credential.issuer\` if the MCP server may have tokens of it.`,
+    })
+    expect((await findAccount({ issuer: saas.origin })).find(({ id }) => id === 'account')).toMatchObject({ verdict: 'ok' })
+  })
+
+  it('says that users cannot connect accounts while the identity provider does not answer: its endpoints are not known', async () => {
+    await stage.issuer.setOutage('error')
+    const findings = await findAccount()
+    expect(findings).toEqual([expect.objectContaining({ id: 'account_server', verdict: 'problem' })])
+    expect(findings[0]?.says).toContain('the endpoints of the identity provider are not known')
+    expect(findings[0]?.fix).toContain('identity provider')
   })
 
   it('says that a metadata URL of the challenge cannot be had', async () => {

@@ -312,7 +312,7 @@ const mistakes: Readonly<Record<string, readonly (readonly [value: unknown, path
     [
       withServer({ credential: 'own_account', sse: { upstream: 'http://localhost:1/sse' } }),
       'servers[0].sse',
-      /not supported with `own_account`/,
+      /own_account`: .*could not be asked.*\n.*Streamable HTTP/,
     ],
     [
       withServer({ credential: 'own_account', upstream: { url: 'http://localhost/mcp', socket: '/run/mcp.sock' } }),

@@ -2,26 +2,32 @@ import { AccountError } from '../broker/upstream-accounts/account-error.ts'
 import { openAccountFetch } from '../broker/upstream-accounts/account-fetch.ts'
 import { type AccountServer, createAccountServers } from '../broker/upstream-accounts/account-server.ts'
 import { type DiscoveredResource, discoverResource } from '../broker/upstream-accounts/discovery.ts'
-import { NO_RESERVED_URLS } from '../broker/upstream-accounts/reserved-urls.ts'
 import { formatAccountCallback, nameMeeting } from '../core/account-meeting.ts'
 import { systemClock } from '../core/clock.ts'
+import type { BrokerPlan } from '../core/plan/broker-plan.ts'
 import type { OwnAccountPlan } from '../core/plan/own-account-plan.ts'
 import { explainFailure } from './failure.ts'
 import type { Finding, Findings } from './finding.ts'
+import { openProviderUrls } from './provider-urls.ts'
 import { quoteUntrusted } from './untrusted-text.ts'
 
 /** Finds the authorization server of an MCP server with accounts of users, as the proxy does when a user connects one. */
-export async function checkAccount(plan: OwnAccountPlan, publicUrl: string, about: Findings): Promise<Finding[]> {
+export async function checkAccount(plan: OwnAccountPlan, broker: BrokerPlan, about: Findings): Promise<Finding[]> {
   const { fetch, serverFetch, close } = openAccountFetch(plan)
+  const { reserved, close: closeProvider } = openProviderUrls(broker)
   try {
     const resource = await look('account_resource', about, () => discoverResource(plan, fetch))
     if ('verdict' in resource) return [resource]
-    const servers = createAccountServers(serverFetch, systemClock, { ...plan, reserved: NO_RESERVED_URLS })
+    const servers = createAccountServers(serverFetch, systemClock, { ...plan, reserved })
     const server = await look('account_server', about, () => servers.find(resource.issuer))
     if ('verdict' in server) return [server]
-    return [...checkResource(resource, about), ...checkServer(server, plan, about), checkClient(server, plan, publicUrl, about)]
+    return [
+      ...checkResource(resource, about),
+      ...checkServer(server, plan, about),
+      checkClient(server, plan, broker.issuer, about),
+    ]
   } finally {
-    await close()
+    await Promise.all([close(), closeProvider()])
   }
 }
 
@@ -30,8 +36,13 @@ async function look<T extends object>(id: string, about: Findings, question: () 
     return await question()
   } catch (error) {
     const { reason, fix } = explainFailure(error)
-    const remedy = error instanceof AccountError ? error.remedy : undefined
-    return about.problem(id, `Users cannot connect accounts: ${reason}.`, remedy ?? fix)
+    // Its message says which of the three did not answer; that of its cause need not.
+    const isOurs = error instanceof AccountError
+    return about.problem(
+      id,
+      `Users cannot connect accounts: ${isOurs ? error.message : reason}.`,
+      (isOurs && error.remedy) || fix,
+    )
   }
 }
 

@@ -59,7 +59,7 @@ export async function examine(
     Promise.all(
       plan.servers.flatMap((server) => listUpstreams(server).map((endpoint) => examineUpstream(endpoint, server, plan))),
     ),
-    Promise.all(plan.servers.map((server) => examineCredential(server, plan.publicUrl))),
+    Promise.all(plan.servers.map((server) => examineCredential(server, plan.broker))),
     checkStore(plan.store),
     tokenChecked,
   ])
@@ -178,9 +178,9 @@ async function examineUpstream(endpoint: EndpointPlan, server: ServerPlan, plan:
   return { server, endpoint, url: probe.followed, findings, items: undefined }
 }
 
-function examineCredential({ name, credential }: ServerPlan, publicUrl: string): Promise<Finding[]> {
+function examineCredential({ name, credential }: ServerPlan, broker: BrokerPlan | undefined): Promise<Finding[]> {
   const about = findingsAbout(`server ${name}`)
-  if (credential.kind === 'own_account') return checkAccount(credential.account, publicUrl, about)
+  if (credential.kind === 'own_account' && broker !== undefined) return checkAccount(credential.account, broker, about)
   return credential.kind === 'delegated' ? checkCredential(credential.delegation, about) : Promise.resolve([])
 }
 

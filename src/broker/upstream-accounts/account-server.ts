@@ -90,7 +90,8 @@ async function listReserved({ reserved }: PermittedServers): Promise<readonly st
     return await reserved.list()
   } catch (error) {
     const message = `the endpoints of the identity provider are not known: ${error instanceof Error ? error.message : String(error)}`
-    throw new AccountError('unavailable', message, { cause: error })
+    const remedy = 'Check that the identity provider runs, or write `credential.issuer`: then its endpoints are not needed.'
+    throw new AccountError('unavailable', message, { cause: error, remedy })
   }
 }
 

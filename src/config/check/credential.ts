@@ -74,7 +74,12 @@ function checkOwnAccount(
   const { report, isBroken } = context
   const place = at.slice(0, -1)
   if (server.sse !== undefined)
-    report([...place, 'sse'], { reason: 'is not supported with `own_account`', fix: 'Remove it, or choose another credential.' })
+    report([...place, 'sse'], {
+      // `askForAccount` answers a POST, and the clients of 2024-11-05 read answers on the event stream alone.
+      reason:
+        'is not supported with `own_account`: a user who has to connect an account could not be asked, since clients of HTTP+SSE show no answer to a POST',
+      fix: 'Remove it and serve Streamable HTTP (`path` and `upstream`), or choose another credential.',
+    })
   if (server.upstream?.socket !== undefined)
     report([...place, 'upstream', 'socket'], {
       reason: 'is not supported with `own_account`: authorization servers issue tokens for URLs, and there is none',
