@@ -285,6 +285,19 @@ describe('a file', () => {
     expect(() => loadConfigFile(join(directory, 'binary.yaml'), { env: {}, terminal: false })).toThrow(/UTF-8/)
   })
 
+  it.each([
+    ['missing.yaml', undefined, /init` writes one/],
+    ['utf16.yaml', Buffer.from('\ufeffa: 1\n', 'utf16le'), /Save it as UTF-8/],
+    ['long.yaml', Buffer.alloc(1_048_577, '#'), /Check that it is the configuration/],
+  ])('that cannot be read is told with what to do about it: %s', (name, bytes, fix) => {
+    if (bytes !== undefined) writeFileSync(join(directory, name), bytes)
+    expect(() => loadConfigFile(join(directory, name), { env: {}, terminal: false })).toThrow(fix)
+  })
+
+  it.each(['', '---\n', '# nothing\n', 'null\n', '~\n'])('without content is told to be empty: %j', (text) => {
+    expect(() => loadConfigText(text, here)).toThrow(/the file is empty/)
+  })
+
   it('tells mistakes from the top to the bottom', () => {
     const text = 'servers:\n  - path: mcp\n    upstrem: x\nissuers: [7]\npublic_ulr: x\nlog: { level: loud }\n'
     expect(() => loadConfigText(text, here)).toThrow(/line 2,.*line 3,.*line 4,.*line 5,.*line 6,/s)

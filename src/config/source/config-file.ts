@@ -1,6 +1,6 @@
-import { ConfigError, problemAt, quote } from '../problem/problem.ts'
+import { ConfigError, type Mistake, problemAt, quote } from '../problem/problem.ts'
 import { explainReadError, readBoundedText } from './secrets-and-files.ts'
-import { readYaml, type YamlText } from './yaml-text.ts'
+import { EMPTY, readYaml, type YamlText } from './yaml-text.ts'
 
 /** Longest configuration file, in bytes. */
 const MAX_BYTES = 1_048_576
@@ -8,6 +8,7 @@ const MAX_BYTES = 1_048_576
 /** Reads YAML and does something with it; the mistakes that come out get their place in the text. */
 export function withPositions<T>(text: string, use: (value: unknown, findPosition: YamlText['findPosition']) => T): T {
   const { value, findPosition } = readYaml(text)
+  if (value === null) throw new ConfigError([problemAt([], EMPTY)])
   try {
     return use(value, findPosition)
   } catch (error) {
@@ -35,9 +36,20 @@ export function readConfigFile(file: string): string {
   try {
     return readBoundedText(file, MAX_BYTES)
   } catch (error) {
-    const reason = `the file ${quote(file)} cannot be read (${explainReadError(error)})`
-    throw new ConfigError([problemAt([], { reason, fix: 'Name an existing file; `open-mcp-auth-proxy init` writes one.' })])
+    throw new ConfigError([problemAt([], describeUnreadable(file, error))])
   }
+}
+
+const FIXES: readonly (readonly [cause: RegExp, fix: string])[] = [
+  [/no such file|directory/, 'Name an existing file; `open-mcp-auth-proxy init` writes one.'],
+  [/UTF-8/, 'Save it as UTF-8. An editor on Windows may have saved it as UTF-16 ("Unicode") or in another code page.'],
+  [/longer than/, 'Check that it is the configuration.'],
+]
+
+function describeUnreadable(file: string, error: unknown): Mistake {
+  const cause = explainReadError(error)
+  const fix = FIXES.find(([pattern]) => pattern.test(cause))?.[1]
+  return { reason: `the file ${quote(file)} cannot be read (${cause})`, fix: fix ?? 'Check its path and permissions.' }
 }
 
 function optionalPosition(position: { line: number; column: number } | undefined) {

@@ -1,17 +1,36 @@
-import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseAllDocuments, visit, type YAMLError } from 'yaml'
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseAllDocuments,
+  visit,
+  type YAMLError,
+} from 'yaml'
 import { ConfigError, type ConfigPath, type Mistake, type Problem, problemAt } from '../problem/problem.ts'
+import { explainError, isUnclosed } from './yaml-mistakes.ts'
 
 /** Most nodes that aliases may stand for, against documents that grow without bound when read. */
 const MAX_ALIASES = 100
 
 const YAML_OPTIONS = { version: '1.2', merge: true, stringKeys: true, prettyErrors: false, logLevel: 'silent' } as const
 
-const EMPTY: Mistake = { reason: 'the file is empty', fix: 'Write a configuration into it.' }
+/** Of a file in which nothing stands, or `null`. */
+export const EMPTY: Mistake = { reason: 'the file is empty', fix: 'Write a configuration into it.' }
 const SECOND: Mistake = { reason: 'the file holds more than one YAML document', fix: 'Remove everything from the second --- on.' }
 const LOST_ALIAS: Mistake = {
   reason: 'an alias (*) names no anchor before it',
   fix: 'Put the value into quotes if it is not an alias.',
 }
+const NO_MERGE: Mistake = {
+  reason: 'a merge (<<) needs an alias (*) of a block of keys',
+  fix: 'Write `<<: *name`, with `&name` before that block, or write its keys out.',
+}
+const NUL: Mistake = { reason: 'the file has NUL characters: it is UTF-16, or no text', fix: 'Save it as UTF-8.' }
+const CR_ONLY: Mistake = { reason: 'the lines end in CR alone', fix: 'Save the file with the line ends LF or CRLF.' }
 const TOO_MUCH: Mistake = { reason: 'the aliases of the file expand to too much', fix: 'Write the values out.' }
 
 /** A configuration file, read. */
@@ -30,33 +49,80 @@ export interface YamlText {
 export function readYaml(text: string): YamlText {
   const lines = new LineCounter()
   const [document, second] = [...parseAllDocuments(text, { ...YAML_OPTIONS, lineCounter: lines })]
+  const place = (mistake: Mistake, offset: number): Problem => ({
+    ...problemAt([], mistake),
+    position: positionOf(offset, lines),
+  })
+  // YAML 1.2 §5.1 has no NUL in a text.
+  if (text.includes('\0')) throw new ConfigError([place(NUL, text.indexOf('\0'))])
   if (document === undefined) throw new ConfigError([problemAt([], EMPTY)])
-  const errors = firstOfEachLine([...document.errors, ...document.warnings].map((error) => explainError(error, text, lines)))
-  if (second !== undefined) {
-    errors.push({ ...problemAt([], SECOND), position: positionOf(second.range[0], lines) })
-  }
-  errors.push(...explainLostAliases(document, lines))
-  if (errors.length > 0) throw new ConfigError(errors)
-  return { value: readValue(document), findPosition: (at) => findPosition(document, at, lines) }
+  const errors = [
+    ...withoutEchoes([...document.errors, ...document.warnings]).map((error) => {
+      const { offset, ...mistake } = explainError(error, document, text)
+      return place(mistake, offset)
+    }),
+    ...(second === undefined ? [] : [place(SECOND, second.range[0])]),
+    ...findLostAliases(document).map((offset) => place(LOST_ALIAS, offset)),
+  ]
+  if (errors.length > 0 && /\r/.test(text) && !text.includes('\n')) throw new ConfigError([place(CR_ONLY, 0)])
+  if (errors.length > 0) throw new ConfigError(firstOfEachLine(errors))
+  return { value: readValue(document, place), findPosition: (at) => findPosition(document, at, lines) }
 }
 
-function explainLostAliases(document: Document, lines: LineCounter): Problem[] {
-  const lost: Problem[] = []
+/** Without the errors that come of an earlier one, in the order in which they were found. */
+function withoutEchoes(all: readonly YAMLError[]): YAMLError[] {
+  const unclosed = all.findIndex(isUnclosed)
+  const errors = unclosed < 0 ? all : all.slice(0, unclosed + 1)
+  return errors.filter(
+    (error, index) => !errors.slice(0, index).some((earlier) => isEcho(error, earlier)) && !isOfBlock(error, errors),
+  )
+}
+
+/** Behind a bracket too many, each word is an error of its own; each level that is nested too deep is one as well. */
+function isEcho(error: YAMLError, earlier: YAMLError): boolean {
+  const isStray = ({ message }: YAMLError) => / in YAML stream/.test(message)
+  return (isStray(error) && isStray(earlier)) || (error.code === 'RESOURCE_EXHAUSTION' && earlier.code === error.code)
+}
+
+/** In brackets, a comma that is missing at the end of a line is told as an error of indentation, too. */
+function isOfBlock(error: YAMLError, errors: readonly YAMLError[]): boolean {
+  const isThere = errors.some(({ code, pos }) => code === 'BLOCK_IN_FLOW' && pos[0] === error.pos[0])
+  return error.code === 'MULTILINE_IMPLICIT_KEY' && isThere
+}
+
+function findLostAliases(document: Document): number[] {
+  const lost: number[] = []
   visit(document, {
     Alias(_, alias) {
-      if (alias.resolve(document) !== undefined) return
-      lost.push({ ...problemAt([], LOST_ALIAS), position: positionOf(alias.range?.[0] ?? 0, lines) })
+      if (alias.resolve(document) === undefined) lost.push(alias.range?.[0] ?? 0)
     },
   })
   return lost
 }
 
-function readValue(document: Document): unknown {
+type Place = (mistake: Mistake, offset: number) => Problem
+
+function readValue(document: Document, place: Place): unknown {
   try {
     return document.toJS({ maxAliasCount: MAX_ALIASES })
   } catch {
-    throw new ConfigError([problemAt([], TOO_MUCH)])
+    const merge = findWrongMerge(document)
+    throw new ConfigError([merge === undefined ? problemAt([], TOO_MUCH) : place(NO_MERGE, merge)])
   }
+}
+
+/** Where a `<<` merges something else than blocks of keys. */
+function findWrongMerge(document: Document): number | undefined {
+  let found: number | undefined
+  const isBlock = (node: unknown): boolean => isMap(isAlias(node) ? node.resolve(document) : node)
+  visit(document, {
+    Pair(_, { key, value }) {
+      const isMerge = isScalar(key) && key.value === '<<'
+      if (!isMerge || isBlock(value) || (isSeq(value) && value.items.every(isBlock))) return
+      found ??= key.range?.[0]
+    },
+  })
+  return found
 }
 
 function findPosition(document: Document, at: ConfigPath, lines: LineCounter): Problem['position'] {
@@ -85,56 +151,4 @@ function positionOf(offset: number, lines: LineCounter): { line: number; column:
 function firstOfEachLine(errors: readonly Problem[]): Problem[] {
   const lines = new Set<number | undefined>()
   return errors.filter(({ position }) => !lines.has(position?.line) && lines.add(position?.line))
-}
-
-const INDENT: Mistake = {
-  reason: 'the indentation does not fit the lines around it',
-  fix: 'Indent all keys of a block the same, with spaces; align the keys of a list item with its first key.',
-}
-
-/** Our own words: those of the library repeat what stands in the file. */
-const MISTAKES: { readonly [Code in YAMLError['code']]?: Mistake } = {
-  BLOCK_IN_FLOW: { reason: 'a block is inside of [ ] or { }', fix: 'Close the bracket, or use blocks throughout.' },
-  BAD_INDENT: INDENT,
-  BLOCK_AS_IMPLICIT_KEY: {
-    reason: 'a second key begins within a value',
-    fix: 'Put a value that contains a colon and a space into quotes, or indent the next line like this key.',
-  },
-  MULTILINE_IMPLICIT_KEY: INDENT,
-  NON_STRING_KEY: { reason: 'a key is not text', fix: 'Put it into quotes.' },
-  TAB_AS_INDENT: { reason: 'a tab is used to indent', fix: 'Indent with spaces.' },
-  TAG_RESOLVE_FAILED: { reason: 'a tag (!) is not known', fix: 'Remove it, or put the value into quotes.' },
-}
-
-const UNKNOWN: Mistake = { reason: 'this is not YAML', fix: 'Correct the line; values with special characters need quotes.' }
-
-/** What the library means by a missing character, by the beginning of its message. */
-const MISSING: readonly (readonly [message: RegExp, mistake: Mistake])[] = [
-  [/^Sequence item without/, INDENT],
-  [/^Missing closing/, { reason: 'a quote is missing at the end of a text', fix: 'Close it.' }],
-  [
-    /^Implicit (?:map )?keys? need/,
-    { reason: 'a colon is missing after a key', fix: 'Write `key: value`, with a space after the colon.' },
-  ],
-  [/^Missing , |^Missing \{?,/, { reason: 'a comma is missing between items', fix: 'Write one.' }],
-]
-
-function explainError(error: YAMLError, text: string, lines: LineCounter): Problem {
-  const [offset] = error.pos
-  return { ...problemAt([], chooseMistake(error, text.slice(offset, offset + 80))), position: positionOf(offset, lines) }
-}
-
-function chooseMistake({ code, message }: YAMLError, rest: string): Mistake {
-  if (code === 'DUPLICATE_KEY') {
-    // Words as our keys are: anything else may be a secret.
-    const key = /^["']?([a-z][a-z_]{0,39})["']?\s*:/.exec(rest)?.[1]
-    return { reason: `${key === undefined ? 'a key' : `the key \`${key}\``} is given twice`, fix: 'Remove one of the two.' }
-  }
-  if (code !== 'MISSING_CHAR') return MISTAKES[code] ?? UNKNOWN
-  return (
-    MISSING.find(([pattern]) => pattern.test(message))?.[1] ?? {
-      reason: 'a character is missing (a quote, a colon, a comma or a bracket)',
-      fix: 'Complete the line.',
-    }
-  )
 }
