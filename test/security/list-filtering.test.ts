@@ -179,6 +179,45 @@ describe('what hides a list from the filter', () => {
     }
   })
 
+  // Go's `TrimSpace`, Python's `strip`, C#'s `Trim` and JavaScript's `trim` leave out more than JSON does.
+  it.each(['\u00a0', '\u0085', '\ufeff', '\u3000', ' \u2003\t'])(
+    'is cut, or refused, behind what many readers take for a blank: %j',
+    async (blank) => {
+      const message = blank + JSON.stringify(tools('secret'))
+      for (const event of ['event: other\n', 'event: message\n', ''])
+        for (const attempt of [{}, { method: 'GET', body: undefined }]) {
+          const received = await ask(events(`: x\n\n${event}data: ${message}\n\n`), attempt).then(textOf, String)
+          expect(received).not.toContain('secret')
+        }
+      for (const status of [200, 404]) {
+        const response = await ask(raw(message, { 'Content-Type': 'application/json' }, status), {
+          method: 'GET',
+          body: undefined,
+        })
+        expect([response.status, textOf(response)]).toEqual([502, expect.not.stringContaining('secret')])
+      }
+    },
+  )
+
+  it('is cut on a line of an event of another name: simple readers parse each line of data by itself', async () => {
+    const line = JSON.stringify(tools('secret'))
+    for (const data of [
+      `data: x\ndata: ${line}`,
+      `data: 1\rdata: ${line}\rdata: [2]`,
+      `data\ndata: x\ndata:\u00a0\u0085${line}\u0085 `,
+    ]) {
+      const received = await ask(events(`event: other\n${data}\n\n`)).then(textOf, String)
+      expect(received).not.toContain('secret')
+    }
+    const harmless = `event: log\ndata: begins\ndata: [12:00] tools are there\ndata: ${JSON.stringify(tools('open'))}\n\n`
+    expect(textOf(await ask(events(harmless)))).toBe(harmless)
+    const long = await ask(events(`event: other\ndata: x\n${`data: ${JSON.stringify(tools('open'))}\n`.repeat(1200)}\n`)).then(
+      textOf,
+      String,
+    )
+    expect(long).toContain('ended in the middle')
+  })
+
   it.each([
     'Notifications/Resources/Updated',
     'notifications/resources/updated ',

@@ -3,7 +3,7 @@ import { editBytes } from '../../core/json/json-edits.ts'
 import { PassingReply } from '../../core/passing-reply.ts'
 import type { Reply, ReplyHeaders } from '../../core/reply.ts'
 import { isEventStream } from '../endpoint-event.ts'
-import { decodeAnswer } from './decode-answer.ts'
+import { beginsLikeMessage, decodeAnswer } from './decode-answer.ts'
 import { filterEvent } from './filter-event.ts'
 import { findHidden, type Visibility } from './filter-messages.ts'
 import { FREE_BYTES, HeldBytes, type MemoryHolder } from './held-bytes.ts'
@@ -206,29 +206,23 @@ const NOTHING = Buffer.alloc(0)
 function filterBody(bytes: Buffer, status: number, options: AnswerFilterOptions): Buffer {
   if (bytes.length === 0) return bytes
   const isSuccess = status < 300
-  if (!(isSuccess && options.awaitsMessage) && !beginsLikeMessage(bytes)) {
-    if (isSuccess && MAY_BE_EVENT.test(bytes.toString())) throw refuse('events of another content type')
-    return bytes
-  }
+  if (!(isSuccess && options.awaitsMessage) && !looksLikeMessage(bytes, isSuccess)) return bytes
   const text = decodeAnswer(bytes)
   const edits = findHidden(text, options)
   if (edits === undefined) throw refuse('a notification instead of an answer')
   return edits.length === 0 ? bytes : editBytes(bytes, text, edits)
 }
 
+/** A body that says that it is something else than JSON is looked at all the same: readers may not mind what it says. */
+function looksLikeMessage(bytes: Buffer, isSuccess: boolean): boolean {
+  const text = bytes.toString()
+  if (beginsLikeMessage(text)) return true
+  if (isSuccess && MAY_BE_EVENT.test(text)) throw refuse('events of another content type')
+  return false
+}
+
 /** Clients read events from whatever answers a GET: both SDKs do not look at its type. */
 const MAY_BE_EVENT = /(?:^|[\r\n\v\f\x1c-\x1e\x85\u2028\u2029])\ufeff?[ \t]*data/i
-
-const BYTE_ORDER_MARK = Buffer.from('\ufeff')
-const SPACE = 0x20
-
-/** A body that says that it is something else than JSON is looked at all the same: readers may not mind what it says. */
-function beginsLikeMessage(bytes: Buffer): boolean {
-  const hasMark = bytes.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK)
-  let at = hasMark ? BYTE_ORDER_MARK.length : 0
-  while ((bytes[at] ?? '{'.charCodeAt(0)) <= SPACE) at++
-  return ['{', '['].includes(String.fromCharCode(bytes[at] ?? 0))
-}
 
 function refuse(what: string): ProxyError {
   return new ProxyError('answer_unfilterable', { cause: what })

@@ -1,6 +1,7 @@
 import { ProxyError } from '../../core/errors.ts'
 import { applyEdits, type Edit, editBytes } from '../../core/json/json-edits.ts'
-import { decodeAnswer } from './decode-answer.ts'
+import { parseMessage } from '../stream-beginning.ts'
+import { beginsLikeMessage, decodeAnswer, trimBlanks } from './decode-answer.ts'
 import { findHidden, type Visibility } from './filter-messages.ts'
 
 /** Messages have one line, or a few. */
@@ -37,6 +38,11 @@ export function filterEvent(bytes: Buffer, visibility: Visibility, isFirst = fal
   if (mark !== '' && lines[0]?.isData === true && !hasMessage && content.trim() !== '')
     throw refuse('data behind a byte order mark that is no message')
   refuseOtherLineEnds(text, hasMessage ? lines.filter(({ isData }) => !isData) : lines)
+  if (!hasMessage)
+    refuseHiddenLines(
+      data.map((line) => trimBlanks(text.slice(findValue(text, line), line.end))),
+      visibility,
+    )
   const edits = hasMessage ? findHidden(content, visibility) : []
   if (edits === undefined) return undefined
   if (edits.length === 0) return bytes
@@ -110,11 +116,25 @@ function findValue(text: string, { start, end }: Line): number {
 
 /** Whether the event holds messages. Events of other names may hold anything, but no client takes it for a message if it is no JSON. */
 function isMessage(content: string, text: string, lines: readonly Line[]): boolean {
-  if (/^[ \t\r\n]*[{[]/.test(content)) return true
+  if (beginsLikeMessage(content)) return true
   if (content.trim() === '') return false
   const names = lines.map(({ start, end }) => text.slice(start, end)).filter((line) => readFieldName(line) === 'event')
   if (/^event(?:: ?(?:message)?)?$/.test(names.at(-1) ?? 'event')) throw refuse('an event without a message')
   return false
+}
+
+/** Each line is judged like a message, and there may be many of them. */
+const MAX_JUDGED = 64 * 1024
+
+/** Simple readers parse each line of data by itself, whatever the event is called. */
+function refuseHiddenLines(values: readonly string[], visibility: Visibility): void {
+  let judged = 0
+  for (const value of values.filter(beginsLikeMessage)) {
+    judged += value.length
+    if (judged > MAX_JUDGED) throw refuse('long messages on lines of another event')
+    if (parseMessage(value) !== undefined && findHidden(value, visibility)?.length !== 0)
+      throw refuse('a message on a line of another event')
+  }
 }
 
 /** Most events have one line of data, and what is before and behind its value stays as it is. */
