@@ -1,3 +1,4 @@
+import { decodeOddEscapes } from '../core/odd-escapes.ts'
 import { foldParameterName } from '../core/parameter-names.ts'
 
 /**
@@ -25,6 +26,6 @@ function listNames(query: string): string[] {
 
 function decodeName(encoded: string): string {
   if (!/[%+]/.test(encoded)) return encoded
-  const [name = ''] = new URLSearchParams(encoded).keys()
+  const [name = ''] = new URLSearchParams(decodeOddEscapes(encoded)).keys()
   return name
 }

@@ -241,6 +241,10 @@ describe('what the configuration asks the upstream cannot be asked otherwise by 
     ['Tenant=b', ''],
     ['TENANT=b&x=1', '&x=1'],
     ['%74enant=b', ''],
+    ['%u0074enant=b', ''],
+    ['te%U006eant=b', ''],
+    ['%c1%b4enant=b', ''],
+    ['read%u005fonly=0', ''],
     ['tenant%00=b', ''],
     ['%00tenant=b', ''],
     ['%00%00tenant=b', ''],
@@ -265,6 +269,7 @@ describe('what the configuration asks the upstream cannot be asked otherwise by 
     ['tokens=b', ''],
     ['to%E2%84%AAen%C5%BF=b', ''],
     ['%ff=1', '&%ff=1'],
+    ['%u00e9=1', '&%u00e9=1'],
     ['tenants=b', '&tenants=b'],
   ])('?%s', async (query, arrived) => {
     const since = own.upstream.requests.length

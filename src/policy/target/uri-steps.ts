@@ -1,3 +1,4 @@
+import { decodeOddEscapes } from '../../core/odd-escapes.ts'
 import { type DotReading, dotReadings, resolveDots } from './dot-segments.ts'
 import { findSuffix, isFetched, joinUri, type UriShape } from './uri-shape.ts'
 import { dropDevice, dropStream, hasDrive, tidyFileDrive } from './windows-names.ts'
@@ -14,7 +15,7 @@ export const commonSteps: readonly Step[] = [
   // Escapes are undone (RFC 3986 §2.1), by form decoders also `+` (Java's URLDecoder, unquote_plus).
   decodeOnce,
   decodeNames,
-  decodeOddly,
+  decodeOddEscapes,
   decodePlus,
   // Characters that vanish: line breaks and tabs anywhere, white space and control characters at both ends (WHATWG URL §4.4, urlparse).
   (uri) => (LINE_BREAKS.test(uri) ? uri.replaceAll(/[\t\r\n]/g, '') : uri),
@@ -81,16 +82,6 @@ function decodeNames(text: string): string {
 function decodePlus(uri: string, { scheme = '' }: UriShape): string {
   if (!uri.includes('+', scheme.length)) return uri
   return uri.slice(0, scheme.length) + uri.slice(scheme.length).replaceAll('+', ' ')
-}
-
-/** ASCII in more bytes of UTF-8 than it has, which is forbidden (RFC 3629 §3) and decoded by some all the same; escapes of ECMAScript. */
-function decodeOddly(text: string): string {
-  if (!text.includes('%')) return text
-  return text
-    .replaceAll(/%u([0-9a-f]{4})/gi, (_escape, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
-    .replaceAll(/%(?:c|e0%8|f0%80%8)([01])%([89ab][0-9a-f])/gi, (_escape, high: string, low: string) =>
-      String.fromCharCode(Number(high) * 64 + (Number.parseInt(low, 16) & 0x3f)),
-    )
 }
 
 /** NUL ends a name elsewhere, so that it doesn't just vanish. */
