@@ -17,7 +17,7 @@ export interface Call {
   /** What the body asks for; empty for GET and DELETE. */
   readonly operations: readonly Operation[]
   /** Where the `arguments` of calls of tools and uses of prompts stand in the body, in their order; undefined for one that has none. */
-  readonly argumentSpans?: readonly (TextSpan | undefined)[]
+  readonly argumentSpans?: readonly (TextSpan | undefined)[] | undefined
   /** Whether the body was a JSON array (a batch, 2025-03-26 only). */
   readonly isBatch: boolean
   /** Protocol revision that applies, for example `2025-11-25`. */
@@ -36,6 +36,11 @@ export interface Call {
   readonly callerVariables?: CallerVariables | undefined
   /** Undefined while tracing is off. */
   readonly trace?: RequestTrace | undefined
+}
+
+/** The call with another body, in which the arguments may stand elsewhere: a decision made anew has to look for them. */
+export function withBody<Given extends Call>(call: Given, body: Buffer | undefined): Given {
+  return { ...call, body, argumentSpans: undefined }
 }
 
 /**

@@ -1,4 +1,5 @@
 import { isAccessKey } from '../core/access-key.ts'
+import { withBody } from '../core/call.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { RoutedCall } from '../core/route.ts'
 import type { FindCredential, OwnAccountCredential, UpstreamCredential } from '../core/upstream-credential.ts'
@@ -42,7 +43,8 @@ async function findToken(find: FindCredential, call: RoutedCall, token: string):
 async function findAccountToken(credential: OwnAccountCredential, call: RoutedCall, token: string): Promise<RoutedCall> {
   try {
     const ready = await findToken(credential.find, call, token)
-    return call.body === undefined ? ready : { ...ready, body: withoutAccountAnswer(call.body) }
+    const body = call.body && withoutAccountAnswer(call.body)
+    return body === call.body ? ready : withBody(ready, body)
   } catch (error) {
     if (error instanceof ProxyError && error.code === 'account_required') throw askForAccount(error, call, credential)
     throw error

@@ -1,3 +1,4 @@
+import { withBody } from '../core/call.ts'
 import { dropFields } from '../core/header-fields.ts'
 import type { RoutedCall } from '../core/route.ts'
 import { setCallerMeta } from '../mcp/caller-meta.ts'
@@ -13,5 +14,5 @@ export function addIdentity(call: RoutedCall): RoutedCall {
   const told = { ...call, headers, callerVariables: identity.listVariables?.(call.principal) }
   if (identity.describe === undefined || call.body === undefined) return told
   const body = setCallerMeta(call.body.toString(), identity.describe(call.principal))
-  return { ...told, body: Buffer.from(body) }
+  return withBody(told, Buffer.from(body))
 }

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { findListen, lastsUntilEnded, opensSession } from '../core/call.ts'
+import { findListen, lastsUntilEnded, opensSession, withBody } from '../core/call.ts'
 import type { ChangingList } from '../core/declared-capabilities.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { Reply, ReplyHeaders } from '../core/reply.ts'
@@ -71,7 +71,7 @@ function takeAnswers({ edge: { messageStreams }, response }: Exchange, sealed: s
 
 /** The answer may last, and needs no body: a long one would be held for it. A short one costs less than to make another call without it. */
 function letGoOfBody(call: RoutedCall): RoutedCall {
-  return call.body === undefined || call.body.length <= MAX_HELD_BYTES ? call : { ...call, body: undefined }
+  return call.body === undefined || call.body.length <= MAX_HELD_BYTES ? call : withBody(call, undefined)
 }
 
 /** What is done with the answer to a call. */

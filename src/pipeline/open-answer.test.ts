@@ -489,3 +489,21 @@ describe('a call that was permitted', () => {
     await expect(response.text()).rejects.toThrow()
   })
 })
+
+it('a call whose body was changed on its way is decided anew by the arguments with which it was made', async () => {
+  const read: (string | undefined)[] = []
+  const policy: PolicyEngine = {
+    createListFilter: () => undefined,
+    decide: (_principal, { operations: [operation], facts }) => {
+      if (operation !== undefined) read.push(facts.readArguments(operation))
+      return { effect: 'permit' }
+    },
+  }
+  const credential = { kind: 'own_account', find: async () => 'token', noteRefusal: () => {}, formatLink: () => '' } as const
+  const { clock, replace } = await openReloadable(openStream, { policy, credential })
+  const inputResponses = { omap_account: { action: 'accept' } }
+  await sendModern(gate.origin, 'tools/call', { name: 'a', inputResponses, arguments: { x: 1 } }, { signal: leave.signal })
+  clock.advance(2000)
+  await replace({})
+  expect(read).toEqual(['{"x":1}', '{"x":1}'])
+})
