@@ -153,12 +153,12 @@ export const FLAGS: readonly Flag[] = [
     only: ['check', 'rules', 'explain'],
     help: 'check, rules test, explain: read no secrets, and accept that files are missing: for configurations in version control',
   },
-  { name: 'block', only: ['users', 'clients'], help: 'users, clients revoke: refuse new tokens as well, until unblock' },
+  { name: 'block', only: ['users', 'clients'], help: 'users revoke, clients revoke: refuse new tokens as well, until unblock' },
   {
     name: 'for',
     value: 'TIME',
     only: ['users', 'clients', 'sessions', 'keys'],
-    help: 'revoke, end: how long tokens are refused, for example 90s, 15m, 12h or 30d; keys create: the same as --user',
+    help: 'revoke, end: how long tokens are refused, for example 90s, 15m, 12h or 30d; keys create: a subject instead of a time, the same as --user',
   },
   { name: 'sid', value: 'ID', only: ['sessions'], help: 'sessions end: the session with the issuer (claim `sid`)' },
   {

@@ -76,17 +76,36 @@ export function formatHelp(): string {
   ].join('\n')
 }
 
-/** What `keys` does, word by word. */
-const KEY_VERBS: readonly (readonly [name: string, what: string])[] = [
-  [
-    'keys create --name NAME --server NAME [--scopes SCOPES]',
-    'make an access key for a caller without a browser, and print it once, alone on standard output',
+/** What commands of two words do, for their own help. */
+const TWO_WORDS: Readonly<Record<string, readonly (readonly [name: string, what: string])[]>> = {
+  users: [
+    ['users list', 'users who have signed in at the running proxy, and who is shut out'],
+    ['users show SUBJECT', 'one user, with sessions'],
+    ['users revoke SUBJECT', 'refuse the tokens of a user in the running proxy, and in all that share its store'],
+    ['users unblock SUBJECT', 'end `users revoke --block`'],
   ],
-  ['keys create … --entry', 'the same for `keys` of the configuration file; nothing is stored'],
-  ['keys list', 'all keys, those of the file too, with state, expiry and last use'],
-  ['keys revoke NAME', 'end all keys of a name, or one by its id'],
-  ['keys hash', 'print the digest of a key on standard input, for `keys` of the file'],
-]
+  clients: [
+    ['clients list', 'clients that are registered at the running proxy'],
+    ['clients revoke CLIENT', 'refuse the tokens of a client in the running proxy, and in all that share its store'],
+    ['clients unblock CLIENT', 'end `clients revoke --block`'],
+  ],
+  sessions: [
+    ['sessions list', 'sessions of users at the running proxy'],
+    ['sessions end ID', 'end a session of the proxy'],
+    ['sessions end --sid ID', 'refuse the tokens of a session of an issuer'],
+    ['sessions end --jti ID', 'refuse one token'],
+  ],
+  keys: [
+    [
+      'keys create --name NAME --server NAME [--scopes SCOPES]',
+      'make an access key for a caller without a browser, and print it once, alone on standard output',
+    ],
+    ['keys create … --entry', 'the same for `keys` of the configuration file; nothing is stored'],
+    ['keys list', 'all keys, those of the file too, with state, expiry and last use'],
+    ['keys revoke NAME', 'end all keys of a name, or one by its id'],
+    ['keys hash', 'print the digest of a key on standard input, for `keys` of the file'],
+  ],
+}
 
 /**
  * The help of one command.
@@ -94,22 +113,25 @@ const KEY_VERBS: readonly (readonly [name: string, what: string])[] = [
  * @returns undefined for what is no command, or the default one
  */
 export function formatCommandHelp(command: string | undefined): string | undefined {
-  const lines = command === 'keys' ? KEY_VERBS : COMMANDS.filter(([name]) => name.split(' ')[0] === command)
+  const lines = TWO_WORDS[command ?? ''] ?? COMMANDS.filter(([name]) => name.split(' ')[0] === command)
   const own = FLAGS.filter((flag) => isOf(flag, command ?? ''))
-  if (lines.length === 0 || !own.some(({ only }) => only !== undefined)) return undefined
+  if (lines.length === 0 || command === 'serve') return undefined
+  const flags = own.map((flag) => formatFlag({ ...flag, help: selectHelp(flag.help, command ?? '') }))
   return [
     ...['Usage:', ...formatTerms(lines), ''],
-    ...['Flags:', ...formatTerms(own.map((flag) => formatFlag({ ...flag, help: selectHelp(flag.help, command ?? '') }))), ''],
+    ...(flags.length > 0 ? ['Flags:', ...formatTerms(flags), ''] : []),
     ...wrap('`open-mcp-auth-proxy --help` lists all commands, flags and exit codes.', WIDTH),
   ].join('\n')
 }
 
 type Flag = (typeof FLAGS)[number]
 
+const WITHOUT_CONFIG: readonly string[] = ['audit', 'migrate', 'schema', 'errors']
+
 function isOf({ name, only, help }: Flag, command: string): boolean {
   if (only !== undefined) return only.some((one) => one === command)
   if (command === 'init') return INIT_FLAGS.includes(name)
-  return (name === 'config' && command !== 'audit') || listParts(help).some(({ of }) => of.includes(command))
+  return (name === 'config' && !WITHOUT_CONFIG.includes(command)) || listParts(help).some(({ of }) => of.includes(command))
 }
 
 /** The parts of a flag's help that are not of other commands: `explain: …; keys create: …`. */
@@ -117,8 +139,16 @@ function selectHelp(help: string, command: string): string {
   const parts = listParts(help)
   const own = parts.filter(({ of }) => of.includes(command))
   return (own.length > 0 ? own : parts.filter(({ of }) => !NAMES.some((name) => of.includes(name))))
-    .map(({ text }) => text)
+    .map(({ text }) => keepOwnName(text, command))
     .join('; ')
+}
+
+/** `check, explain: read no secrets` is `read no secrets` for each of them; `keys create: …` keeps its second word. */
+function keepOwnName(text: string, command: string): string {
+  const [, names = '', rest = ''] = /^([a-z, ]+): (.*)$/s.exec(text) ?? []
+  const own = names.split(', ').filter((name) => `${name} `.startsWith(`${command} `))
+  if (own.length === 0) return text
+  return own.includes(command) ? rest : `${own.join(', ')}: ${rest}`
 }
 
 const NAMES = COMMANDS.map(([name]) => name.split(' ')[0] ?? '')

@@ -37,6 +37,12 @@ describe('migrating a file of the Go proxy', () => {
     )
   })
 
+  it('names the key of the store where it belongs today, at the top of the file', () => {
+    const text = migrateConfigFile(new URL('asgardeo-only.yaml', folder).pathname)
+    expect(text).toMatch(/^encryption_keys:\n {2}- env: BROKER_KEY$/m)
+    expect(text).not.toMatch(/^broker:/m)
+  })
+
   it('carries no secret over', () => {
     for (const name of served) expect(migrateConfigFile(new URL(name, folder).pathname)).not.toContain('-secret')
   })

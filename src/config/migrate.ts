@@ -55,11 +55,25 @@ function formatResources(config: Config): string[] {
 }
 
 function formatFile(config: ConfigInput, remarks: readonly string[]): string {
-  const document = new Document(dropDefaults(config))
+  const document = new Document(dropDefaults(withKeysAtTop(config)))
   document.commentBefore = [HEAD, '', ...remarks.map((line) => ` ${line}`.trimEnd())].join('\n')
   const [, ...blocks] = isMap(document.contents) ? document.contents.items : []
   for (const { key } of blocks) if (isScalar(key)) key.spaceBefore = true
   return document.toString({ lineWidth: 0 })
+}
+
+/**
+ * The key of the store under its present name. The translation itself keeps the former one: variables that were set beside a file of the Go
+ * proxy (`OMAP_BROKER__ENCRYPTION_KEYS`) name that, and both at once are a mistake.
+ */
+function withKeysAtTop({ servers, broker, ...rest }: ConfigInput): ConfigInput {
+  const { encryption_keys: keys, ...others } = broker ?? {}
+  return {
+    ...rest,
+    ...(keys !== undefined && { encryption_keys: keys }),
+    ...(Object.keys(others).length > 0 && { broker: others }),
+    servers,
+  }
 }
 
 /** Leaves out what the schema fills in by itself. */
