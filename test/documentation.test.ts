@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
+import { formatHelp } from '../src/cli/help.ts'
 import { PROVIDER_CHOICES } from '../src/cli/init/providers.ts'
 import { resolveKind } from '../src/config/derive/identity-provider-kind.ts'
 import { loadConfigFile, loadConfigText } from '../src/config/load.ts'
@@ -75,6 +76,27 @@ describe('the generated pages', () => {
   })
 })
 
+describe('the README', () => {
+  it('shows a configuration that is valid', () => {
+    const [block = ''] = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/```yaml\n([\s\S]*?)```/g)].map(
+      (match) => match[1] ?? '',
+    )
+    const { plan, notices } = loadConfigText(block, { env, directory, terminal: false })
+    expect(plan.servers.map(({ name }) => name)).toEqual(['files', 'mail'])
+    expect(notices).toEqual([expect.stringMatching(/^session_key: random/)])
+  })
+
+  it('names commands and flags that there are', () => {
+    const lines = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/^npx \. ([^#\n]*)/gm)].map(
+      (match) => match[1] ?? '',
+    )
+    const known = formatHelp()
+    const words = lines.flatMap((line) => line.split(' -- ')[0]?.match(/^[a-z]+(?: test)?|--[a-z-]+/g) ?? [])
+    expect(words.length).toBeGreaterThan(8)
+    expect(words.filter((word) => !known.includes(`  ${word} `))).toEqual([])
+  })
+})
+
 const pages = [
   ...readdirSync(root).filter((name) => name.endsWith('.md')),
   ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
@@ -83,14 +105,45 @@ const pages = [
 ]
 
 function listLinkedFiles(page: string): string[] {
-  const text = readFileSync(join(root, page), 'utf8').replaceAll(/^```[\s\S]*?^```/gm, '')
-  const targets = [...text.matchAll(/\]\(([^)\s#]+)(?:#[^)\s]*)?\)/g)].map((match) => match[1] ?? '')
+  const targets = [...readWithoutCode(page).matchAll(/\]\(([^)\s#]+)(?:#[^)\s]*)?\)/g)].map((match) => match[1] ?? '')
   return targets.filter((target) => !/^[a-z]+:/.test(target)).map((target) => join(dirname(page), target))
+}
+
+/** Sections of Markdown pages, with their page: also those of the page itself. */
+function listLinkedSections(page: string): (readonly [file: string, section: string])[] {
+  const links = [...readWithoutCode(page).matchAll(/\]\((?![a-z]+:)([^)\s#]*)#([^)\s]+)\)/g)]
+  return links
+    .map(([, file = '', section = '']) => [file === '' ? page : join(dirname(page), file), section] as const)
+    .filter(([file]) => file.endsWith('.md'))
+}
+
+/** The ids that GitHub gives headings: small letters, hyphens for blanks, numbers for repeated ones. */
+function listSections(page: string): string[] {
+  const headings = [...readWithoutCode(page).matchAll(/^#+ (.*)$/gm)].map((match) => match[1] ?? '')
+  const ids = headings.map((heading) =>
+    heading
+      .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}_ -]/gu, '')
+      .replaceAll(' ', '-'),
+  )
+  return ids.map((id, index) => {
+    const before = ids.slice(0, index).filter((other) => other === id).length
+    return before === 0 ? id : `${id}-${before}`
+  })
+}
+
+function readWithoutCode(page: string): string {
+  return readFileSync(join(root, page), 'utf8').replaceAll(/^ *```[\s\S]*?^ *```/gm, '')
 }
 
 describe('the pages', () => {
   it.each(pages)('%s links only to files that exist', (page) => {
     expect(listLinkedFiles(page).filter((file) => !existsSync(join(root, file)))).toEqual([])
+  })
+
+  it.each(pages)('%s links only to sections that exist', (page) => {
+    expect(listLinkedSections(page).filter(([file, section]) => !listSections(file).includes(section))).toEqual([])
   })
 
   it('say for many questions in which file they are decided', () => {
