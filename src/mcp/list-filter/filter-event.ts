@@ -17,6 +17,8 @@ interface Line {
 }
 
 const BYTE_ORDER_MARK = '\ufeff'
+/** Without data there is no message: comments and blank lines may be many. */
+const MAY_HAVE_DATA = /data/i
 
 /**
  * Filters the messages of one event.
@@ -28,6 +30,7 @@ const BYTE_ORDER_MARK = '\ufeff'
  */
 export function filterEvent(bytes: Buffer, visibility: Visibility, isFirst = false): Buffer | undefined {
   const decoded = decodeAnswer(bytes)
+  if (!MAY_HAVE_DATA.test(decoded)) return bytes
   const mark = isFirst && decoded.startsWith(BYTE_ORDER_MARK) ? BYTE_ORDER_MARK : ''
   const text = decoded.slice(mark.length)
   const lines = splitLines(text)
