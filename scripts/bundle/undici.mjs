@@ -5,9 +5,9 @@ import buildConnector from 'undici/lib/core/connect.js'
 import errors from 'undici/lib/core/errors.js'
 import { parseURL } from 'undici/lib/core/util.js'
 import Agent from 'undici/lib/dispatcher/agent.js'
-import Pool from 'undici/lib/dispatcher/pool.js'
+import Client from 'undici/lib/dispatcher/client.js'
 
-export { Agent, buildConnector, errors, Pool }
+export { Agent, buildConnector, Client, errors }
 
 /** As undici's own, with a dispatcher and a method. */
 export function request(url, { dispatcher, ...options }) {
