@@ -61,6 +61,8 @@ async function connect(listener: RequestListener = answer) {
   return { pool, sockets }
 }
 
+const HOLD = ['x-hold', '1']
+
 /** Begins an answer and holds it. */
 const hold: RequestListener = (_request, response) => void response.write(': \n\n')
 
@@ -73,7 +75,7 @@ const waitForConnections = (most: number) => vi.waitUntil(() => countConnections
 async function openStreams(pool: ConnectionPool, count: number): Promise<Promise<string>[]> {
   let begun = 0
   const over = Array.from({ length: count }, () =>
-    send(pool, { onResponseStart: () => void begun++ }).then(
+    send(pool, { onResponseStart: () => void begun++ }, HOLD).then(
       () => 'complete',
       () => 'cut',
     ),
@@ -120,16 +122,23 @@ describe('connections to an MCP server', () => {
     ['is aborted before it is sent', { onRequestStart: (it: Dispatcher.DispatchController) => it.abort(new Error('left')) }, []],
     ['cannot be sent', {}, ['x-broken', 'a\nb']],
   ])('serve the next requests, each by itself, after one that %s', async (_what, handler, headers) => {
-    const { pool, sockets } = await connect((request, response) =>
-      (request.headers['x-hold'] === undefined ? answer : hold)(request, response),
-    )
+    const finished = Promise.withResolvers<void>()
+    const { pool, sockets } = await connect((request, response) => {
+      if (request.headers['x-hold'] === undefined) return answer(request, response)
+      hold(request, response)
+      void finished.promise.then(() => response.end())
+    })
     expect(await send(pool)).toBe(200)
+    await turn()
     const failing = send(pool, handler, headers).catch((error: Error) => error.name)
-    void send(pool, {}, ['x-hold', '1']).catch(() => undefined)
+    const next = send(pool, {}, HOLD)
     expect(await failing).toMatch(/Error$/)
-    expect(await Promise.all([send(pool), send(pool)])).toEqual([200, 200])
-    for (let i = 0; i < 5; i++) expect(await send(pool)).toBe(200)
-    expect(sockets.size).toBeLessThanOrEqual(4)
+    const streams = await openStreams(pool, 2)
+    finished.resolve()
+    expect(await Promise.all([next, ...streams])).toEqual([200, 'complete', 'complete'])
+    await turn()
+    await Promise.all([send(pool), send(pool), send(pool)])
+    expect(sockets.size).toBe(3)
   })
 
   it('end when their answers are complete once the pool is closed, which takes no more requests', async () => {
