@@ -64,6 +64,9 @@ const callOf = (tool: string, id: number | string = 1) => ({
   method: 'tools/call',
   params: { name: tool, arguments: {} },
 })
+/** So many calls in one request, which only 2025-03-26 has. */
+const batch = (count: number) => Array.from({ length: count }, (_, index) => callOf('a', index + 1))
+const old = { headers: { 'mcp-protocol-version': '2025-03-26' } }
 const send = (body: unknown, options: object = {}) => sendMcp(`${gate.origin}/mcp`, { body, ...options })
 const statusOf = async (answer: Promise<Response>): Promise<number> => {
   const response = await answer
@@ -132,16 +135,48 @@ describe('calls a minute', () => {
 
   it('count each operation of a batch, and take all of it or nothing', async () => {
     await guard({ general: [{ calls_per_minute: 60, burst: 3 }] })
-    const old = { headers: { 'mcp-protocol-version': '2025-03-26' } }
-    const refused = await send(
-      [1, 2, 3, 4].map((id) => callOf('a', id)),
-      old,
-    )
-    expect(refused.status).toBe(429)
-    expect(((await refused.json()) as { id: number }[]).map(({ id }) => id)).toEqual([1, 2, 3, 4])
-    expect(gate.records.at(-1)?.cause).toBe('rate_limits[0]: 4 operations in one request, more than burst')
-    expect(await statusesOf(2, [callOf('a', 1), callOf('a', 2)], old)).toEqual([200, 429])
+    expect(await statusesOf(1, batch(2), old)).toEqual([200])
+    const refused = await send(batch(2), old)
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1'])
+    expect(((await refused.json()) as { id: number }[]).map(({ id }) => id)).toEqual([1, 2])
     expect(await statusesOf(2, callOf('a'), old)).toEqual([200, 429])
+  })
+
+  it('refuse a batch that never fits with 413, name no time to wait, and count it as one operation, so that sending it again and again ends in 429', async () => {
+    await guard({ general: [{ calls_per_minute: 60, burst: 3 }] })
+    const refused = await send(batch(4), old)
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([413, null])
+    expect(await refused.json()).toEqual(
+      [1, 2, 3, 4].map((id) => expect.objectContaining({ id, error: expect.objectContaining({ code: -31413 }) })),
+    )
+    expect(gate.records.at(-1)).toMatchObject({
+      code: 'batch_too_large',
+      reason: 'calls_per_minute',
+      cause: 'rate_limits[0]: 4 in one request, and never more than 3',
+    })
+    expect(await statusesOf(3, batch(4), old)).toEqual([413, 413, 429])
+    expect(upstream.requests).toHaveLength(0)
+  })
+
+  it('refuse a batch that one limit has no room for ever before one has none now, and count nothing where that has none', async () => {
+    await guard({
+      general: [
+        { calls_per_minute: 1, burst: 2 },
+        { per: ['client'], calls_per_minute: 60, burst: 1 },
+      ],
+    })
+    expect(await statusesOf(3, batch(2), old)).toEqual([413, 429, 429])
+    clock.advance(1000)
+    expect(await statusesOf(1, callOf('a'))).toEqual([200])
+  })
+
+  it('refuse with 413 also what is more than the part of one of several processes', async () => {
+    await limiter.close()
+    limiter = createRateLimiter(createLocalCounters(clock, 2), clock)
+    await guard({ general: [{ calls_per_minute: 60, burst: 5 }] })
+    expect(await statusesOf(1, batch(3), old)).toEqual([413])
+    expect(gate.records.at(-1)?.cause).toBe('rate_limits[0]: 3 in one request, and never more than 2')
+    expect(await statusesOf(1, callOf('a'))).toEqual([200])
   })
 
   it('count what policy refuses, too', async () => {
@@ -162,6 +197,19 @@ describe('calls a minute', () => {
         error: { code: -32602, message: 'Unknown tool: hidden' },
       })
     expect(await statusOf(send(callOf('open')))).toBe(429)
+  })
+
+  it('leave hidden what policy hides in a batch that never fits', async () => {
+    const denial = { effect: 'deny', code: 'target_hidden', ground: 'not_opened', reason: 'no', decidedBy: 'access' } as const
+    const decide: Route['policy']['decide'] = (_principal, { operations }) => ({ ...denial, hidden: operations })
+    await guard({ own: [{ calls_per_minute: 60, burst: 1 }] }, undefined, {
+      policy: { decide, createListFilter: () => undefined },
+    })
+    const answer = await send(batch(2), old)
+    expect([answer.status, await answer.json()]).toEqual([
+      200,
+      [1, 2].map((id) => expect.objectContaining({ id, error: expect.objectContaining({ message: 'Unknown tool: a' }) })),
+    ])
   })
 
   it.each([
@@ -260,6 +308,14 @@ describe('calls at a time', () => {
     await expect.poll(() => statusOf(send(callOf('a')))).toBe(200)
     finish[1]?.()
     await second.text()
+  })
+
+  it('refuse a batch of more calls than may ever run with 413, and no time to wait', async () => {
+    await guard({ general: [{ concurrent_calls: 2 }] })
+    const refused = await send(batch(3), old)
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([413, null])
+    expect(gate.records.at(-1)).toMatchObject({ code: 'batch_too_large', reason: 'concurrent_calls' })
+    expect(await statusesOf(1, batch(2), old)).toEqual([200])
   })
 
   it('give their place back when the client leaves', async () => {

@@ -27,12 +27,14 @@ export interface PlaceDemand {
 /** The demand that was not met. */
 export interface Shortage {
   readonly index: number
-  /** Milliseconds until it can be met; undefined where that depends on others, or will never be. */
+  /** Milliseconds until it can be met; undefined where that depends on others, or on when all processes count together again. */
   readonly waitMs: number | undefined
 }
 
 /** Counts what is used: in this process, or in all that share a store. */
 export interface Counters {
+  /** Into how many parts limits are divided, of which this process has one: 1 where all processes count together. */
+  readonly share: number
   /** Meets all demands, or none: then it returns the first that could not be met. */
   take(demands: readonly Demand[]): Shortage | undefined | Promise<Shortage | undefined>
   /** Holds places for their whole time from now, whether or not there is room. */

@@ -5,7 +5,8 @@ export interface RateLimits {
   /**
    * Counts a call, also one that is refused.
    *
-   * @throws ProxyError `rate_limited` when a limit has no room for the whole of it: then nothing was counted
+   * @throws ProxyError `rate_limited` when a limit has no room for the whole of it: then nothing was counted. `batch_too_large` when one
+   *   never has: then it was counted as one operation
    */
   admit(call: Call): Admission | Promise<Admission>
 }

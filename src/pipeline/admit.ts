@@ -1,5 +1,5 @@
 import type { Decision } from '../core/decision.ts'
-import { ProxyError } from '../core/errors.ts'
+import { type ErrorCode, ProxyError } from '../core/errors.ts'
 import type { Admission, RateLimits } from '../core/rate-limits.ts'
 import type { RoutedCall } from '../core/route.ts'
 import type { Exchange } from './exchange.ts'
@@ -8,7 +8,7 @@ import type { Exchange } from './exchange.ts'
  * Counts a call in the rate limits of its server, whatever was decided about it: a client must not try names without end. What is to be
  * hidden is hidden also from callers who have used up a limit, which may be one on that very tool.
  *
- * @throws ProxyError `rate_limited`, `client_gone`
+ * @throws ProxyError `rate_limited`, `batch_too_large`, `client_gone`
  */
 export async function admit(exchange: Exchange, call: RoutedCall, decision: Decision, limits: RateLimits): Promise<void> {
   const isHidden = decision.effect !== 'permit' && decision.code === 'target_hidden'
@@ -21,11 +21,14 @@ export async function admit(exchange: Exchange, call: RoutedCall, decision: Deci
   exchange.admission = admission
 }
 
+/** How limits refuse. */
+const LIMITED: ReadonlySet<ErrorCode> = new Set(['rate_limited', 'batch_too_large'])
+
 async function count(limits: RateLimits, call: RoutedCall, isHidden: boolean): Promise<Admission | undefined> {
   try {
     return await limits.admit(call)
   } catch (error) {
-    if (isHidden && error instanceof ProxyError && error.code === 'rate_limited') return undefined
+    if (isHidden && error instanceof ProxyError && LIMITED.has(error.code)) return undefined
     throw error
   }
 }

@@ -1,6 +1,7 @@
 import { BoundedMap } from '../core/bounded-map.ts'
 import type { Clock } from '../core/clock.ts'
 import type { BucketDemand, Counters, Demand, PlaceDemand, Shortage } from '../core/counters.ts'
+import { portion } from './portion.ts'
 
 /** Counts of either kind. With more, the one that was not used for longest is forgotten: a full bucket, as a rule. */
 const MAX_COUNTS = 100_000
@@ -31,6 +32,7 @@ export function createLocalCounters(clock: Clock, share = 1): Counters {
     else buckets.set(demand.key, findFullTime(ofShare(demand, share), buckets.get(demand.key), now))
   }
   return {
+    share,
     take(demands) {
       const now = clock.monotonic()
       for (const [index, demand] of demands.entries()) {
@@ -52,11 +54,6 @@ export function createLocalCounters(clock: Clock, share = 1): Counters {
     },
     close: async () => {},
   }
-}
-
-/** Each of several processes has its part of a limit, and at least one. */
-function portion(most: number, share: number): number {
-  return Math.max(1, Math.floor(most / share))
 }
 
 function ofShare(demand: BucketDemand, share: number): BucketDemand {

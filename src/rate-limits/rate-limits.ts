@@ -6,6 +6,7 @@ import { ProxyError, type ReasonOf } from '../core/errors.ts'
 import type { RateLimitPlan } from '../core/plan/rate-limit-plan.ts'
 import type { Admission, RateLimits } from '../core/rate-limits.ts'
 import { createDemandReader, createSessionFinder, type LimitedDemand, RENEW_EVERY_MS, SESSION_MS } from './demands.ts'
+import { countAsOne, createOversizeRefusal, findOversize } from './oversize.ts'
 
 /** The limits of all servers, over counters that they share. */
 export interface RateLimiter {
@@ -57,11 +58,14 @@ function createRateLimits(
       const limited = readDemands(call)
       // A limit on sessions, or on other tools, asks nothing of most calls.
       if (limited.length === 0) return hold(call, limited)
+      const oversize = findOversize(limited, counters.share)
+      const counted = oversize === undefined ? limited : countAsOne(limited)
       const settle = (shortage: Shortage | undefined): Admission => {
-        if (shortage !== undefined) throw createRefusal(limited, shortage)
+        if (shortage !== undefined) throw createRefusal(counted, shortage)
+        if (oversize !== undefined) throw createOversizeRefusal(oversize)
         return hold(call, limited)
       }
-      const taken = counters.take(limited.map(({ demand }) => demand))
+      const taken = counted.length === 0 ? undefined : counters.take(counted.map(({ demand }) => demand))
       return taken instanceof Promise ? taken.then(settle) : settle(taken)
     },
   }
@@ -76,11 +80,10 @@ const TRY_AGAIN: Readonly<Record<ReasonOf<'rate_limited'>, number>> = {
 }
 
 function createRefusal(limited: readonly LimitedDemand[], { index, waitMs }: Shortage): ProxyError {
-  const { reason, label, demand } = limited[index] as LimitedDemand
-  const isTooMuch = demand.kind === 'bucket' && waitMs === undefined
+  const { reason, label } = limited[index] as LimitedDemand
   return new ProxyError('rate_limited', {
     reason,
-    cause: isTooMuch ? `${label}: ${demand.tokens} operations in one request, more than burst` : label,
+    cause: label,
     retryAfter: waitMs === undefined ? TRY_AGAIN[reason] : Math.ceil(waitMs / 1000),
   })
 }

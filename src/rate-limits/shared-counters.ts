@@ -35,6 +35,8 @@ export function createSharedCounters(
     )
   const mayAsk = (): boolean => clock.monotonic() >= asksAgainAt
   return {
+    // While the store is away, a request may have no room in the part of this process: it has again once the store is back.
+    share: 1,
     async take(demands) {
       if (mayAsk()) {
         const answer = await takeInTime(store, demands, clock)

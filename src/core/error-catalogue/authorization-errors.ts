@@ -48,13 +48,24 @@ export const authorizationErrors = {
     status: 429,
     message: 'Too many requests',
     reasons: {
-      calls_per_minute: 'The bucket of a limit with `calls_per_minute` is empty, or holds less than one request asks for.',
+      calls_per_minute: 'The bucket of a limit with `calls_per_minute` holds less than the request asks for.',
       concurrent_calls: 'As many calls run as a limit with `concurrent_calls` permits.',
       streams: 'As many event streams are open as a limit permits.',
       sessions: 'As many MCP sessions are open as a limit permits.',
     },
     remedy:
       'The client waits for the seconds of `Retry-After` and tries again. The log line names the entry of `rate_limits`: raise its bound if that use is meant to be possible.',
+  },
+  batch_too_large: {
+    status: 413,
+    message: 'This batch has more calls than are ever let through at once: send fewer in each',
+    reasons: {
+      calls_per_minute: 'The batch has more operations than `burst` (by default `calls_per_minute`) of a limit.',
+      concurrent_calls: 'The batch has more calls than `concurrent_calls` of a limit.',
+      sessions: 'The batch opens more MCP sessions than `sessions` of a limit.',
+    },
+    remedy:
+      'The same batch never fits, so there is no `Retry-After`: the client sends smaller ones. It is counted as one operation. The log line names the entry of `rate_limits`, and how many it permits at once: without Redis, each of several processes (`replicas`) has its part.',
   },
   legacy_client_rejected: {
     status: 400,

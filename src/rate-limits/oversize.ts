@@ -1,0 +1,43 @@
+import type { Demand } from '../core/counters.ts'
+import { ProxyError } from '../core/errors.ts'
+import type { LimitedDemand } from './demands.ts'
+import { portion } from './portion.ts'
+
+/** A batch that a limit has no room for, however long its client waits. */
+export interface Oversize {
+  readonly limited: LimitedDemand
+  readonly asked: number
+  readonly most: number
+}
+
+/** The first demand that is never met. @param share - into how many parts limits are divided */
+export function findOversize(demands: readonly LimitedDemand[], share: number): Oversize | undefined {
+  for (const limited of demands) {
+    const { asked, most } = measure(limited.demand)
+    if (asked > portion(most, share)) return { limited, asked, most: portion(most, share) }
+  }
+  return undefined
+}
+
+function measure(demand: Demand): { readonly asked: number; readonly most: number } {
+  return demand.kind === 'bucket'
+    ? { asked: demand.tokens, most: demand.burst }
+    : { asked: demand.holders.length, most: demand.most }
+}
+
+/** What such a batch is counted as: one operation, as each request that reaches no further. A client that sends it again and again runs out of them. */
+export function countAsOne(demands: readonly LimitedDemand[]): readonly LimitedDemand[] {
+  return demands.flatMap(({ demand, ...limit }) =>
+    demand.kind === 'bucket' ? [{ ...limit, demand: { ...demand, tokens: 1 } }] : [],
+  )
+}
+
+/** No `Retry-After`: the same batch never fits (RFC 9110 §15.5.14 has it only for what is temporary). */
+export function createOversizeRefusal({ limited, asked, most }: Oversize): ProxyError {
+  const { reason, label } = limited
+  return new ProxyError('batch_too_large', {
+    // A request asks for one stream at most, for which there is always a place.
+    reason: reason === 'streams' ? 'concurrent_calls' : reason,
+    cause: `${label}: ${asked} in one request, and never more than ${most}`,
+  })
+}
