@@ -104,6 +104,9 @@ const pages = [
     .map((name) => join('docs', name)),
 ]
 
+/** What npm packs: what package.json names, and what it packs in any case. */
+const packed = [...JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).files, 'README.md', 'LICENSE', 'package.json']
+
 function listLinkedFiles(page: string): string[] {
   const targets = [...readWithoutCode(page).matchAll(/\]\(([^)\s#]+)(?:#[^)\s]*)?\)/g)].map((match) => match[1] ?? '')
   return targets.filter((target) => !/^[a-z]+:/.test(target)).map((target) => join(dirname(page), target))
@@ -144,6 +147,16 @@ describe('the pages', () => {
 
   it.each(pages)('%s links only to sections that exist', (page) => {
     expect(listLinkedSections(page).filter(([file, section]) => !listSections(file).includes(section))).toEqual([])
+  })
+
+  it.each(pages)('%s links in the package only to what is packed', (page) => {
+    const isPacked = (file: string): boolean => packed.some((kept) => file === kept || file.startsWith(`${kept}/`))
+    const missing = listLinkedFiles(page).filter((file) => !isPacked(file.replace(/\/$/, '')))
+    // Two pages are about the sources, and say where these are.
+    const isAboutSources = readFileSync(join(root, page), 'utf8').includes(
+      'Links to `src/` work in the repository, not in the package.',
+    )
+    expect(missing.filter((file) => !isAboutSources || !/^src\b/.test(file))).toEqual([])
   })
 
   it('say for many questions in which file they are decided', () => {
