@@ -1,6 +1,6 @@
 // What deploy/ has for Kubernetes, systemd and Compose, checked by the programs that read it.
 import { execFile, spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
@@ -190,7 +190,7 @@ describe.skipIf(helm === undefined || validate === undefined)('the Helm chart', 
       /config\.session_key is missing/,
     ],
     [['--set', 'config.session_key=null'], /config\/session_key/],
-    [['--set', 'config.identity_provider.kind=google'], /config\.store\.kind has to be redis/],
+    [['--set', 'config.identity_provider.kind=google'], /config\.store\.kind has to be redis.*OMAP_STORE__KIND/],
     [['--set', 'replica=3'], /[Aa]dditional propert/],
     [['--set', 'service.port=0'], /service.port/],
     [['--set', 'image.digest=latest'], /image.digest/],
@@ -202,12 +202,13 @@ describe.skipIf(helm === undefined || validate === undefined)('the Helm chart', 
     [['--set', 'config.listen.port=9090'], /config\.listen\.port and config\.admin\.port are the same/],
     [['--set', 'autoscaling.minReplicas=7'], /autoscaling\.minReplicas is more/],
     [['--set', 'resources.requests.cpu=null'], /resources\.requests\.cpu is missing/],
-    [['--set', 'resources.requests=null'], /resources\.requests\.cpu is missing/],
+    [['--set', 'resources.requests=null'], /resources\.requests\.cpu is missing.*LimitRange/],
     [['--set', 'resources=null'], /Error:.* resources\.requests\.cpu is missing/],
     [['--set-json', 'env=[{"name":"OMAP_LISTEN__PORT","value":"9999"}]'], /OMAP_LISTEN__PORT.*config\.listen/],
     [['--set-string', 'secrets.values.OMAP_admin__Port=9999'], /OMAP_admin__Port.*config\.admin/],
     [['--set', 'config.audit.file=/var/log/audit.jsonl'], /config\.audit\.file.*volumeMounts/],
     [[...SINGLE], /config\.store\.path.*volumeMounts/],
+    [[...SINGLE, '--set', 'secrets.existing=mine'], /config\.store\.path.*OMAP_STORE__KIND.*config\.store\.kind/],
     [[...SINGLE, '--set', 'config.store.kind=sqlite,config.store.path=/data/a.db', ...mount('/dat')], /config\.store\.path/],
     [[...SINGLE, '--set', 'config.store.path=/data/a.db', ...mount('/data', true)], /config\.store\.path/],
   ])('refuses what would not work: %j', async (flags, said) => {
@@ -236,6 +237,33 @@ describe.skipIf(helm === undefined || validate === undefined)('the Helm chart', 
   it('leaves the place of the store to a variable that says it', async () => {
     const variable = 'env=[{"name":"OMAP_STORE__KIND","value":"memory"}]'
     expect(await render(...elsewhere, ...SINGLE, '--set-json', variable)).toContain('maxSurge: 1')
+    expect(await render(...elsewhere, ...SINGLE, '--set', 'replicas=2', '--set-json', variable)).toContain('replicas: 2')
+  })
+
+  it('takes a store of which the values say the kind, and a variable of a Secret the rest', async () => {
+    const rendered = await render(...elsewhere, ...SINGLE, '--set', 'replicas=2,secrets.existing=mine,config.store.kind=redis')
+    const { plan } = loadConfig(await checkManifests(rendered), { OMAP_STORE__URL: 'rediss://redis.example:6379' })
+    expect(plan.store).toMatchObject({ kind: 'redis' })
+  })
+
+  it.each([
+    ['0', true],
+    ['0%', true],
+    ['1', false],
+    ['10%', false],
+  ])('says in its notes whether nodes can be drained: maxUnavailable %s', async (most, isKept) => {
+    // Helm shows notes only where it has installed something.
+    const copy = join(folder, `notes-${most}`)
+    cpSync(chart, copy, { recursive: true })
+    const notes = readFileSync(join(copy, 'templates/NOTES.txt'), 'utf8')
+    writeFileSync(
+      join(copy, 'templates/notes.yaml'),
+      `{{ define "notes" }}${notes}{{ end }}kind: Notes\nsaid: {{ include "notes" . | quote }}\n`,
+    )
+    const flags = ['template', 'x', copy, '--kube-version', '1.31.0', '-s', 'templates/notes.yaml', ...elsewhere]
+    const { stdout } = await execute(helm ?? '', [...flags, '--set', `podDisruptionBudget.maxUnavailable=${most}`])
+    expect(stdout).toContain('Clients reach the proxy as https://mcp.example.com')
+    expect(stdout.includes('No node with a pod of it can be drained')).toBe(isKept)
   })
 
   it('takes a file that is mounted by itself', async () => {

@@ -59,14 +59,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if .Values.autoscaling.enabled -}}
 {{- $resources := default dict .Values.resources -}}
 {{- if not (or (default dict $resources.requests).cpu (default dict $resources.limits).cpu) -}}
-{{- fail "resources.requests.cpu is missing: autoscaling compares with it, and would never start a pod. Write it, or set autoscaling.enabled to false." -}}
+{{- fail "resources.requests.cpu is missing: autoscaling compares with it, and would never start a pod. Write it, also where a LimitRange of the namespace gives one, or set autoscaling.enabled to false." -}}
 {{- end -}}
 {{- end -}}
 {{- $store := include "proxy.store" . | fromYaml -}}
 {{- $keys := default (default dict $config.broker).encryption_keys $config.encryption_keys -}}
 {{- if include "proxy.isReplicated" . -}}
-{{- if and $config.identity_provider (ne $store.kind "redis") -}}
-{{- fail "config.store.kind has to be redis where several replicas sign users in: each would know only its own clients and users." -}}
+{{- if and $config.identity_provider (ne $store.kind "redis") (not (include "proxy.hasStoreVariable" .)) -}}
+{{- fail "config.store.kind has to be redis where several replicas sign users in: each would know only its own clients and users. Write it also where secrets.existing has OMAP_STORE__KIND, which cannot be read here." -}}
 {{- end -}}
 {{- $given := or $config.session_key $keys -}}
 {{- range include "proxy.variables" . | fromYamlArray }}{{- if has . (list "OMAP_SESSION_KEY" "OMAP_ENCRYPTION_KEYS__0") }}{{- $given = true }}{{- end }}{{- end -}}
@@ -108,9 +108,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{- /* Whether one pod writes to a SQLite file. */ -}}
 {{- define "proxy.hasFile" -}}
-{{- $isElsewhere := false -}}
-{{- range include "proxy.variables" . | fromYamlArray }}{{- if hasPrefix "OMAP_STORE" (upper .) }}{{- $isElsewhere = true }}{{- end }}{{- end -}}
-{{- if and (eq (include "proxy.store" . | fromYaml).kind "sqlite") (not $isElsewhere) -}}true{{- end -}}
+{{- if and (eq (include "proxy.store" . | fromYaml).kind "sqlite") (not (include "proxy.hasStoreVariable" .)) -}}true{{- end -}}
+{{- end -}}
+
+{{- /* Whether a variable says where the store is: what it is cannot be told then. */ -}}
+{{- define "proxy.hasStoreVariable" -}}
+{{- $isThere := false -}}
+{{- range include "proxy.variables" . | fromYamlArray }}{{- if hasPrefix "OMAP_STORE" (upper .) }}{{- $isThere = true }}{{- end }}{{- end -}}
+{{- if $isThere -}}true{{- end -}}
 {{- end -}}
 
 {{- /* What is written to: the file system of the container is read-only, and so is the folder of the configuration. */ -}}
@@ -128,7 +133,16 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if and (not .readOnly) (or (eq .mountPath $file) (hasPrefix (printf "%s/" (trimSuffix "/" .mountPath)) $file)) }}{{- $isWritable = true }}{{- end -}}
 {{- end -}}
 {{- if not $isWritable -}}
-{{- fail (printf "%s is %s, where a pod cannot write. Add a volume to volumes and volumeMounts, and name a file on it." $key $file) -}}
+{{- $unseen := ternary " Where secrets.existing has OMAP_STORE__KIND, which cannot be read here, write config.store.kind as well." "" (and (eq $key "config.store.path") (ne (toString (default "" $.Values.secrets.existing)) "")) -}}
+{{- fail (printf "%s is %s, where a pod cannot write. Add a volume to volumes and volumeMounts, and name a file on it.%s" $key $file $unseen) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* What may be meant, and surprises when a node is to be drained. */ -}}
+{{- define "proxy.remark" -}}
+{{- $most := toString .Values.podDisruptionBudget.maxUnavailable -}}
+{{- if and .Values.podDisruptionBudget.enabled (include "proxy.isReplicated" .) (regexMatch "^0%?$" $most) -}}
+No node with a pod of it can be drained: podDisruptionBudget.maxUnavailable is {{ $most }}.
 {{- end -}}
 {{- end -}}
