@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { createAcknowledgmentReader } from './changing-lists.ts'
+import { createAcknowledgmentReader, createDeclarationReader } from './changing-lists.ts'
 
 const acknowledge = (notifications: object): string =>
   JSON.stringify({ jsonrpc: '2.0', method: 'notifications/subscriptions/acknowledged', params: { notifications } })
@@ -35,4 +35,16 @@ describe('an acknowledgment', () => {
     expect(read(text)).toEqual([])
     expect(read(text, 1)).toEqual([])
   })
+})
+
+it('what a server declares is looked for in the first hundred events with data: each is parsed, and a stream has room for many', () => {
+  const declared = '{"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{"listChanged":true}}}}'
+  const readBehind = (others: number) => {
+    const reader = createDeclarationReader()
+    for (let i = 0; i < others; i++) reader.read(Buffer.from('id: 1\n\ndata: {\n\n'))
+    reader.read(Buffer.from(`data: ${declared}\n\n`))
+    return reader.found
+  }
+  expect(readBehind(99)).toEqual(['tools'])
+  expect(readBehind(100)).toBeUndefined()
 })

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { ProxyError } from '../core/errors.ts'
 import { checkEndpoint, createEndpointRewriter, isEventStream } from './endpoint-event.ts'
 
@@ -65,6 +65,19 @@ describe('the endpoint event', () => {
       ),
     )
   })
+
+  it.each(['\n', '\r', ':\n\n', 'id: 1\n\n'])(
+    'is looked for once where a piece has nothing but %j, of which it has room for many',
+    (event) => {
+      const before = event.repeat(60_000 / event.length)
+      const split = vi.spyOn(String.prototype, 'split')
+      const { text, code } = run([before, 'event: endpoint\ndata: /m\n\n', 'data: 1\n\n'].map((piece) => Buffer.from(piece)))
+      const { length } = split.mock.calls
+      split.mockRestore()
+      expect([text.startsWith(before), code]).toEqual([true, undefined])
+      expect(length).toBeLessThan(10)
+    },
+  )
 
   it('may come behind comments, which pass', () => {
     expect(run([Buffer.from(': a\n\nevent:endpoint\ndata:/m\n\n')]).text).toBe(': a\n\nevent: endpoint\ndata: /ours?of=/m\n\n')

@@ -158,11 +158,22 @@ interface StreamEvent {
 function* splitEvents(bytes: Buffer): Generator<StreamEvent> {
   const text = bytes.toString('latin1')
   let start = 0
+  if (!KNOWN_FIELD.test(text)) return yield* joinEvents(text)
   for (const { 0: blank, index } of text.matchAll(END_OF_EVENT)) {
     const end = index + blank.length
     yield { end, ...readFields(text.slice(start, index)) }
     start = end
   }
+}
+
+/** Fields that are read here. Some readers do not mind case. */
+const KNOWN_FIELD = /event|data/i
+
+/** All complete events as one, where none has a field that is read: a chunk has room for many comments and blank lines. */
+function* joinEvents(text: string): Generator<StreamEvent> {
+  let end = 0
+  for (const { 0: blank, index } of text.matchAll(END_OF_EVENT)) end = index + blank.length
+  if (end > 0) yield { end, name: '', data: undefined }
 }
 
 /** Fields of one event: a field's value begins after the colon and one optional space (HTML, Server-sent events §9.2.6). */

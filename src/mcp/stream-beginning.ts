@@ -4,6 +4,8 @@ import { createEventSplitter } from './list-filter/split-events.ts'
 
 /** Longest beginning of a stream that is looked at. */
 const MAX_LENGTH = 64 * 1024
+/** Most events with data that are looked at: each is parsed. */
+const MAX_EVENTS = 100
 
 /**
  * Reads along for something that comes at the beginning of an event stream. A class: V8 would keep an object literal with a getter until the
@@ -14,6 +16,7 @@ export class BeginningReader<T> {
   /** Each byte is looked at once: a server may send its stream in single bytes. */
   #split: ReturnType<typeof createEventSplitter> | undefined = createEventSplitter(new HeldBytes({ memory: UNACCOUNTED }))
   #left = MAX_LENGTH
+  #leftEvents = MAX_EVENTS
   #found: T | undefined
 
   /** @param find - called with the data of each event until it has found something */
@@ -31,12 +34,14 @@ export class BeginningReader<T> {
     for (const event of this.#split(Buffer.from(chunk.buffer, chunk.byteOffset, Math.min(chunk.length, this.#left))))
       this.#lookAt(event)
     this.#left -= chunk.length
-    if (this.#found !== undefined || this.#left <= 0) this.#split = undefined
+    if (this.#found !== undefined || this.#left <= 0 || this.#leftEvents === 0) this.#split = undefined
   }
 
   #lookAt(event: Buffer): void {
-    const data = this.#found === undefined ? readData(event) : undefined
-    if (data !== undefined) this.#found = this.#find(data)
+    const data = this.#found === undefined && this.#leftEvents > 0 ? readData(event) : undefined
+    if (data === undefined) return
+    this.#leftEvents--
+    this.#found = this.#find(data)
   }
 }
 
