@@ -361,6 +361,12 @@ describe('a store that outlives the process', () => {
     const { code, error } = await ask('keys', 'create', ...NIGHTLY)
     expect([code, error]).toEqual([2, expect.stringMatching(/keeps its state in memory.*keys create --entry/)])
   })
+
+  it('has admin.token named as what is missing where there is an admin listener without one', async () => {
+    const { ask } = await start({ admin: false, config: { admin: { port: 0 } } })
+    const { code, error } = await ask('keys', 'list')
+    expect([code, error]).toEqual([2, expect.stringMatching(/Add .*`token: \{ env: ADMIN_TOKEN \}` to `admin`/)])
+  })
 })
 
 describe('keys of the configuration', () => {

@@ -75,7 +75,7 @@ describe('a command that asks the running proxy', () => {
 
   it.each([
     ['no admin listener', undefined, 'has no admin listener'],
-    ['no token', { port: 9090 }, 'has no admin.token'],
+    ['no token', { port: 9090 }, 'Add `token: { env: ADMIN_TOKEN }` to `admin`, set the variable, and restart the proxy.'],
     ['no known port', { port: 0, token: TOKEN }, 'has admin.port 0'],
   ])('says so where the configuration has %s', (_name, admin, message) => {
     expect(() => createClient(admin)).toThrow(UsageError)

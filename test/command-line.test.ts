@@ -423,6 +423,12 @@ describe('serve', () => {
     expect(proxy.written.error.match(/Standard output cannot be written: ENOSPC/g)).toHaveLength(1)
   })
 
+  it.runIf(existsSync('/dev/full'))('exits with 1 where there is no room for its result', async () => {
+    const { exit, written } = start(['schema'], { stdout: openSync('/dev/full', 'w') })
+    expect(await exit).toBe(1)
+    expect(written.error).toMatch(/^Standard output cannot be written: ENOSPC.*\n$/)
+  })
+
   it.each([
     ['json', 'its log'],
     ['pretty', 'its log'],

@@ -283,8 +283,8 @@ describe('the command doctor', { timeout: 60_000 }, () => {
   })
 
   it.each([
-    [['doctor', '--token', 'no-such-file'], /cannot be read \(ENOENT\)/],
-    [['doctor', '--token', '-'], /contains no token/],
+    [['doctor', '--token', 'no-such-file'], /cannot be read \(no such file\)/],
+    [['doctor', '--token', '-'], /Standard input has no token in it/],
     [['doctor', 'missing.yaml'], /cannot be read/],
   ])('exits with 2 for %j', async (argv, said) => {
     const stage = await openStage()

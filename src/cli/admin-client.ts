@@ -42,13 +42,22 @@ const MAX_BYTES = 16 * 1024 * 1024
  */
 export function createAdminClient(source: Source, timeoutMs: number = TIMEOUT_MS): AdminClient {
   const { admin } = source.load().plan
-  const remedy = 'Add `admin: { port: 9090, token: { env: ADMIN_TOKEN } }` and restart the proxy.'
-  if (admin === undefined) throw new UsageError(`${source.name} has no admin listener, which this command asks. ${remedy}`)
-  if (admin.token === undefined)
-    throw new UsageError(`${source.name} has no admin.token, without which nothing can be changed. ${remedy}`)
+  if (admin?.token === undefined) {
+    const lacks = admin === undefined ? 'admin listener, which this command asks' : 'admin.token, which this command has to show'
+    throw new UsageError(
+      `${source.name} has no ${lacks}. ${describeMissingToken(admin)}, set the variable, and restart the proxy.`,
+    )
+  }
   if (admin.port === 0) throw new UsageError(`${source.name} has admin.port 0: only the running proxy knows its port. Write one.`)
   const target = { admin, token: admin.token, timeoutMs }
   return { call: async (path, input) => readAnswer(await post(target, path, JSON.stringify(input)), target) }
+}
+
+/** What to write into the configuration for commands that ask the running proxy; the sentence goes on. */
+export function describeMissingToken(admin: AdminPlan | undefined): string {
+  return admin === undefined
+    ? 'Add `admin: { port: 9090, token: { env: ADMIN_TOKEN } }`'
+    : 'Add `token: { env: ADMIN_TOKEN }` to `admin`'
 }
 
 interface Target {

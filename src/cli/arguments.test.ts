@@ -38,6 +38,11 @@ describe('the command line', () => {
     expect(parse(command, '--config', 'a.yaml').values).toEqual({ config: ['a.yaml'] })
   })
 
+  it('does not take a word for a command after help that is none', () => {
+    expect(() => parse('help', 'frobnicate')).toThrow(/Unknown command "frobnicate"/)
+    expect(() => parse('help', 'key')).toThrow(/Did you mean keys/)
+  })
+
   it.each(['help', 'version'])('understands %s as a word, too', (word) => {
     expect(parse(word)).toEqual(parse(`--${word}`))
     expect(parse(word, 'serve').command).toBe(word)

@@ -1,30 +1,13 @@
 import { parseArgs } from 'node:util'
 import { findNearest } from '../core/nearest-word.ts'
+import { type Command, findCommand } from './command-names.ts'
 import { FLAGS, type FlagName, INIT_FLAGS } from './flags.ts'
 import { type OperatorRequest, readOperatorRequest } from './operator-request.ts'
 import { UsageError } from './usage-error.ts'
 
-const COMMANDS = [
-  'serve',
-  'check',
-  'schema',
-  'errors',
-  'migrate',
-  'doctor',
-  'init',
-  'explain',
-  'rules',
-  'audit',
-  'users',
-  'clients',
-  'sessions',
-  'keys',
-  'reload',
-] as const
-
 /** What the command line asks for. */
 export interface Arguments {
-  readonly command: (typeof COMMANDS)[number] | 'help' | 'version'
+  readonly command: Command | 'help' | 'version'
   /** The command that help is wanted for. */
   readonly topic?: string | undefined
   /** Values of flags that take one, in the order given. */
@@ -84,7 +67,9 @@ export function parseArguments(argv: readonly string[]): Arguments {
   readValues(given)
   const words = tokens.flatMap((token) => (token.kind === 'positional' ? [token.value] : []))
   const [word] = words
-  if (flags.has('help') || word === 'help') return { ...nothing, command: 'help', topic: words.find((one) => one !== 'help') }
+  const topic = words.find((one) => one !== 'help' && one !== 'version')
+  if (flags.has('help')) return { ...nothing, command: 'help', topic }
+  if (word === 'help') return { ...nothing, command: 'help', topic: topic && findCommand(topic) }
   if (flags.has('version') || word === 'version') return { ...nothing, command: 'version' }
   const read = { ...readCommand(tokens, given), server }
   if (server && !isConfigured(read.command) && read.command !== 'init')
@@ -155,8 +140,7 @@ function checkName(token: OptionToken): FlagName {
 
 function readCommand(tokens: readonly Token[], given: readonly OptionToken[]): Omit<Arguments, 'server'> {
   const [word = 'serve', ...rest] = tokens.flatMap((token) => (token.kind === 'positional' ? [token.value] : []))
-  const command = COMMANDS.find((name) => name === word)
-  if (command === undefined) throw new UsageError(`Unknown command ${JSON.stringify(word)}. ${explainCommand(word)}`)
+  const command = findCommand(word)
   const files = command === 'rules' ? readCaseFiles(rest) : command === 'audit' ? readAuditFiles(rest) : undefined
   const request = readOperatorRequest(command, rest)
   const [file, ...surplus] = files || request ? [] : TAKING_FILE.has(command) ? rest : [undefined, ...rest]
@@ -194,24 +178,6 @@ function checkFiles(verb: string, word: string | undefined, files: readonly stri
   if (word !== undefined && word !== verb) throw new UsageError(`Unknown word ${JSON.stringify(word)}. ${advice}`)
   if (files.length === 0) throw new UsageError(advice)
   return files
-}
-
-/** What others call our commands. */
-const SYNONYMS: readonly (readonly [words: RegExp, command: (typeof COMMANDS)[number]])[] = [
-  [/^(?:start|run|up|proxy|server|listen)$/i, 'serve'],
-  [/^(?:validate|verify|test|lint|config)$/i, 'check'],
-  [/^(?:new|create|setup|configure|add)$/i, 'init'],
-  [/^(?:diagnose|debug|status|health)$/i, 'doctor'],
-  [/^(?:convert|translate|upgrade)$/i, 'migrate'],
-  [/^(?:why|can|decide|ask|simulate|whatif|what-if)$/i, 'explain'],
-  [/^(?:rule|policy|policies|test-rules|rules-test)$/i, 'rules'],
-]
-
-function explainCommand(word: string): string {
-  if (/\.(?:ya?ml|json)$/i.test(word)) return `To start with that file: serve ${word}.`
-  if (/^https?:/i.test(word)) return 'The URL of an MCP server goes behind --upstream, that of an issuer behind --issuer.'
-  const nearest = SYNONYMS.find(([words]) => words.test(word))?.[1] ?? findNearest(word, COMMANDS)
-  return nearest === undefined ? 'See --help.' : `Did you mean ${nearest}?`
 }
 
 const TAKING_FILE: ReadonlySet<string> = new Set(['serve', 'check', 'doctor', 'explain', 'migrate', 'init', 'reload'])

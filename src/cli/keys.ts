@@ -2,7 +2,7 @@ import { openKeyActions } from '../app.ts'
 import { createAccessKey, digestAccessKey, isAccessKey, redactAccessKeys } from '../core/access-key.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { Plan } from '../core/plan/plan.ts'
-import { AdminError, createAdminClient } from './admin-client.ts'
+import { AdminError, createAdminClient, describeMissingToken } from './admin-client.ts'
 import type { Arguments } from './arguments.ts'
 import type { FlagName } from './flags.ts'
 import { formatCreated, formatEntry, formatKeys, formatRevokedKeys, type KeyTerms } from './key-lines.ts'
@@ -64,7 +64,7 @@ function checkNamed(name: string): string {
 }
 
 function hashKey(from: string): string {
-  const digest = digestAccessKey(readToken(from))
+  const digest = digestAccessKey(readToken(from, 'key'))
   if (digest === undefined)
     throw new UsageError('That is no access key: one begins with omap_ and has 49 characters behind it, a checksum among them.')
   return `sha256:${digest}`
@@ -135,7 +135,7 @@ async function ask(source: Source, terminal: Terminal, path: string, input: Inpu
   const isAsked = admin?.token !== undefined && admin.port !== 0
   if (!isAsked && store.kind === 'memory')
     throw new UsageError(
-      `${source.name} keeps its state in memory, where only the running proxy can write. Add a \`store\`, or \`admin: { port: 9090, token: { env: ADMIN_TOKEN } }\`; or have \`keys create --entry\` print an entry for \`keys\` in the file.`,
+      `${source.name} keeps its state in memory, where only the running proxy can write. ${describeMissingToken(admin)}, or add a \`store\`; or have \`keys create --entry\` print an entry for \`keys\` in the file.`,
     )
   if (!isAsked) return askStore(plan, terminal, path, input)
   try {

@@ -13,6 +13,7 @@ void import('./node-version.ts')
   .then((readCode) => {
     // Open sockets must not keep the process alive. Flush the output, unless its reader is gone.
     const leave = () => process.exit(readCode())
-    process.stdout.write('', leave)
+    // A stream tells of output that was lost only when this turn has ended.
+    setImmediate(() => process.stdout.write('', leave))
     setTimeout(leave, 500)
   })

@@ -286,7 +286,7 @@ describe('a file', () => {
   })
 
   it.each([
-    ['missing.yaml', undefined, /init` writes one/],
+    ['missing.yaml', undefined, /init` writes a configuration/],
     ['utf16.yaml', Buffer.from('\ufeffa: 1\n', 'utf16le'), /Save it as UTF-8/],
     ['long.yaml', Buffer.alloc(1_048_577, '#'), /Check that it is the configuration/],
   ])('that cannot be read is told with what to do about it: %s', (name, bytes, fix) => {

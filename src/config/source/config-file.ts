@@ -41,7 +41,7 @@ export function readConfigFile(file: string): string {
 }
 
 const FIXES: readonly (readonly [cause: RegExp, fix: string])[] = [
-  [/no such file|directory/, 'Name an existing file; `open-mcp-auth-proxy init` writes one.'],
+  [/no such file|directory/, 'Name an existing file. `open-mcp-auth-proxy init` writes a configuration.'],
   [/UTF-8/, 'Save it as UTF-8. An editor on Windows may have saved it as UTF-16 ("Unicode") or in another code page.'],
   [/longer than/, 'Check that it is the configuration.'],
 ]
