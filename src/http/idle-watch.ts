@@ -13,13 +13,37 @@ export interface Waiting {
   stop(): void
 }
 
-/** One of a ring: to join and to leave it costs a few assignments, for each request twice. */
-interface Entry {
-  ticks: number
+/** One of a ring: to join and to leave it costs a few assignments, for each request three times. */
+class Entry implements Waiting {
+  ticks = 0
   readonly maxTicks: number
   readonly onIdle: () => void
-  before: Entry
-  after: Entry
+  before: Entry = this
+  after: Entry = this
+
+  constructor(maxTicks: number, onIdle: () => void) {
+    this.maxTicks = maxTicks
+    this.onIdle = onIdle
+  }
+
+  join(place: Entry): void {
+    this.before = place.before
+    this.after = place
+    place.before.after = this
+    place.before = this
+  }
+
+  touch(): void {
+    this.ticks = 0
+  }
+
+  /** An entry that has left points at itself, so that leaving again changes nothing for others. */
+  stop(): void {
+    this.before.after = this.after
+    this.after.before = this.before
+    this.before = this
+    this.after = this
+  }
 }
 
 /** All watches of one clock that are checked as often, and the timer that they share. */
@@ -41,23 +65,10 @@ const otherRings = new WeakMap<Clock, Rings>()
  */
 export function watchIdle(seconds: number, onIdle: () => void, clock: Clock = systemClock): Waiting {
   const ring = findRing(clock, seconds * 1000)
-  const { place } = ring
-  const entry: Entry = {
-    ticks: 0,
-    maxTicks: Math.ceil((seconds * 1000) / ring.tickMs),
-    onIdle,
-    before: place.before,
-    after: place,
-  }
-  place.before.after = entry
-  place.before = entry
+  const entry = new Entry(Math.ceil((seconds * 1000) / ring.tickMs), onIdle)
+  entry.join(ring.place)
   startTicking(ring, clock)
-  return {
-    touch() {
-      entry.ticks = 0
-    },
-    stop: () => leave(entry),
-  }
+  return entry
 }
 
 /** By itself: a timer that is made beside an entry would keep that entry, and all that it closes over. */
@@ -82,25 +93,14 @@ function findOtherRings(clock: Clock): Rings {
 }
 
 function createRing(tickMs: number): Ring {
-  const place = { ticks: 0, maxTicks: 0, onIdle: () => undefined } as unknown as Entry
-  place.before = place
-  place.after = place
-  return { tickMs, place, cancelTimer: undefined }
-}
-
-/** An entry that has left points at itself, so that leaving again changes nothing for others. */
-function leave(entry: Entry): void {
-  entry.before.after = entry.after
-  entry.after.before = entry.before
-  entry.before = entry
-  entry.after = entry
+  return { tickMs, place: new Entry(0, () => undefined), cancelTimer: undefined }
 }
 
 function tick(ring: Ring): void {
   for (const entry of listWaiting(ring)) {
     // An entry before it may have stopped it.
     if (entry.after === entry || ++entry.ticks <= entry.maxTicks) continue
-    leave(entry)
+    entry.stop()
     entry.onIdle()
   }
   if (ring.place.after !== ring.place) return
