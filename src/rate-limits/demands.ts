@@ -14,6 +14,8 @@ export interface LimitedDemand {
   readonly demand: Demand
   readonly reason: ReasonOf<'rate_limited'>
   readonly label: string
+  /** Keeps the name of the tool known, while its call runs; left out where tools are not counted apart. */
+  readonly keepName?: () => void
 }
 
 /** What a call asks of the limits of its server. */
@@ -31,11 +33,17 @@ export const SESSION_MS = 30 * MINUTE_MS
 export function createDemandReader(server: string, plans: readonly RateLimitPlan[], clock: Clock): ReadDemands {
   const readers = plans.map((plan): ReadDemands => {
     const names = createToolNames(clock, findNameTime(plan))
-    const count = countOperations(plan, (call, tool) => names.tell(formatKey(plan, server, call), tool))
+    const findOwner = (call: Call): string => formatKey(plan, server, call)
+    const count = countOperations(plan, (call, tool) => names.tell(findOwner(call), tool))
     return (call) =>
       count(call).flatMap(({ tool, operations, calls }) => {
         const key = formatKey(plan, server, call, tool)
-        return [...demandTokens(plan, key, operations), ...demandPlaces(plan, key, call, calls)]
+        const places = demandPlaces(plan, key, call, calls)
+        const keepName = (): void => names.keep(findOwner(call), tool ?? '')
+        return [
+          ...demandTokens(plan, key, operations),
+          ...(tool === undefined ? places : places.map((place) => ({ ...place, keepName }))),
+        ]
       })
   })
   return (call) => readers.flatMap((read) => read(call))

@@ -17,9 +17,12 @@ export interface RateLimiter {
 
 /** Limits that servers share are counted together. */
 export function createRateLimiter(counters: Counters, clock: Clock): RateLimiter {
-  const running = new Set<readonly PlaceDemand[]>()
+  const running = new Set<RunningCall>()
   const stop = clock.every(RENEW_EVERY_MS, () => {
-    for (const places of running) counters.hold(places)
+    for (const { places, limited } of running) {
+      counters.hold(places)
+      for (const { keepName } of limited) keepName?.()
+    }
   })
   return {
     limit(server, plans) {
@@ -34,20 +37,27 @@ export function createRateLimiter(counters: Counters, clock: Clock): RateLimiter
   }
 }
 
+/** A call that has places. */
+interface RunningCall {
+  readonly places: readonly PlaceDemand[]
+  readonly limited: readonly LimitedDemand[]
+}
+
 function createRateLimits(
   readDemands: (call: Call) => readonly LimitedDemand[],
   sessions: Sessions,
   counters: Counters,
-  running: Set<readonly PlaceDemand[]>,
+  running: Set<RunningCall>,
 ): RateLimits {
   const hold = (call: Call, limited: readonly LimitedDemand[]): Admission => {
     const places = limited.flatMap(({ demand }) => (demand.kind === 'place' ? [demand] : []))
-    if (places.length > 0) running.add(places)
+    const itself = { places, limited }
+    if (places.length > 0) running.add(itself)
     if (call.mcpSessionId !== undefined) sessions.use(call, call.mcpSessionId)
     return {
       useSession: (id) => sessions.use(call, id),
       close(status) {
-        running.delete(places)
+        running.delete(itself)
         if (places.length > 0) counters.release(places)
         sessions.settle(call, status)
       },

@@ -13,6 +13,8 @@ const OTHERS = '\0others'
 export interface ToolNames {
   /** @returns the name of the tool, or that of all others together */
   tell(owner: string, tool: string): string
+  /** Its calls still run. @param name - as it was told */
+  keep(owner: string, name: string): void
 }
 
 /** That many are forgotten in the course of one call at most: a flood of names must not hold up the first call after it. */
@@ -34,6 +36,7 @@ export function createToolNames(clock: Clock, keptMs: number): ToolNames {
       known.forget(now - keptMs)
       return known.use(owner, tool, now) ? tool : OTHERS
     },
+    keep: (owner, name) => known.renew(owner, name, clock.monotonic()),
   }
 }
 
@@ -49,8 +52,7 @@ class KnownNames {
 
   /** @returns whether the name is known now; false where there is no room for another one */
   use(owner: string, tool: string, at: number): boolean {
-    // The owner is a digest, which has no NUL.
-    const name = `${owner}\0${tool}`
+    const name = format(owner, tool)
     if (!this.#uses.delete(name)) {
       const count = this.#counts.get(owner) ?? 0
       if (count >= MAX_NAMES || this.#uses.size >= MAX_ALL) return false
@@ -58,6 +60,12 @@ class KnownNames {
     }
     this.#uses.set(name, { owner, at })
     return true
+  }
+
+  /** Nothing for one that is not known. */
+  renew(owner: string, tool: string, at: number): void {
+    const name = format(owner, tool)
+    if (this.#uses.delete(name)) this.#uses.set(name, { owner, at })
   }
 
   /** @param until - forgets those that were used then for the last time, or before */
@@ -75,4 +83,9 @@ class KnownNames {
     if (count > 1) this.#counts.set(owner, count - 1)
     else this.#counts.delete(owner)
   }
+}
+
+/** @param owner - a digest, which has no NUL */
+function format(owner: string, tool: string): string {
+  return `${owner}\0${tool}`
 }

@@ -59,3 +59,14 @@ it('a tool whose calls are used up is not counted anew because other names are c
   expect(isAdmitted('mallory', 'read', 'read')).toBe(true)
   expect(isAdmitted('mallory', 'read')).toBe(false)
 })
+
+it('a tool whose calls still run has no further place among those of names that were made up meanwhile', () => {
+  const { clock, isAdmitted, invent } = guard({ per: ['principal', 'tool'], callsPerMinute: undefined, concurrentCalls: 1 })
+  expect(isAdmitted('mallory', 'export')).toBe(true)
+  for (let minute = 0; minute < 3; minute += 1) {
+    clock.advance(60_000)
+    invent('mallory')
+    expect(isAdmitted('mallory', 'export')).toBe(false)
+  }
+  expect(isAdmitted('alice', 'export')).toBe(true)
+})
