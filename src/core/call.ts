@@ -5,6 +5,12 @@ import type { Principal } from './principal.ts'
 import type { RequestTrace } from './request-trace.ts'
 import type { RouteFacts } from './route-facts.ts'
 
+/** What a call has of limits on calls at a time, while it runs. */
+export interface KeptPlaces {
+  /** The MCP server goes on with the call when its client has left: what it has is kept until that is over, too. */
+  keepUntil(over: Promise<void>): void
+}
+
 /** An authenticated request with its operations: what policy decides on and an upstream receives. */
 export interface Call {
   readonly requestId: string
@@ -34,6 +40,8 @@ export interface Call {
   readonly upstreamTarget: string | undefined
   /** What a process finds in its environment that is started for the call; undefined where that says nothing of the caller. */
   readonly callerVariables?: CallerVariables | undefined
+  /** What it has of the rate limits; undefined where nothing is limited. */
+  readonly admission?: KeptPlaces | undefined
   /** Undefined while tracing is off. */
   readonly trace?: RequestTrace | undefined
 }

@@ -1,4 +1,4 @@
-import type { Call } from './call.ts'
+import type { Call, KeptPlaces } from './call.ts'
 
 /** Bounds how much a server is used. */
 export interface RateLimits {
@@ -12,7 +12,7 @@ export interface RateLimits {
 }
 
 /** A call that was counted. */
-export interface Admission {
+export interface Admission extends KeptPlaces {
   /** The answer names this MCP session, by the id that the MCP server knows: it may just have been opened. */
   useSession(id: string): void
   /**

@@ -36,9 +36,15 @@ export function forward(exchange: Exchange, call: RoutedCall, identity: Identity
   const filtered = filtering?.filter(reply) ?? reply
   const { kind, upstream } = call.route
   const onEndpoint = (sealed: string): void => takeAnswers(exchange, sealed, reply)
-  const sent = filtering === undefined || filtering.headers === call.headers ? call : { ...call, headers: filtering.headers }
+  const sent = prepare(call, filtering?.headers ?? call.headers, exchange)
   const read = readWhatIsDeclared(exchange, answer, filtered, forwarding)
   upstream.send(sent, kind === 'sse' ? rewriteEndpoint(exchange, call, read, onEndpoint) : read)
+}
+
+/** As the upstream gets it. */
+function prepare(call: RoutedCall, headers: readonly string[], { admission }: Exchange): RoutedCall {
+  if (admission === undefined && headers === call.headers) return call
+  return { ...call, headers, admission }
 }
 
 /** The answer, and the same bytes, while the server's capabilities are read from it where it tells of any. */

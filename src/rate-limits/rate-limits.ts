@@ -54,11 +54,19 @@ function createRateLimits(
     const itself = { places, limited }
     if (places.length > 0) running.add(itself)
     if (call.mcpSessionId !== undefined) sessions.use(call, call.mcpSessionId)
+    const release = (): void => {
+      running.delete(itself)
+      if (places.length > 0) counters.release(places)
+    }
+    let over: Promise<void> | undefined
     return {
       useSession: (id) => sessions.use(call, id),
+      keepUntil(until) {
+        over = until
+      },
       close(status) {
-        running.delete(itself)
-        if (places.length > 0) counters.release(places)
+        if (over === undefined) release()
+        else void over.then(release)
         sessions.settle(call, status)
       },
     }

@@ -144,7 +144,7 @@ export class StreamableSession implements ServerEvents, HttpSession {
     const requests = messages.filter(({ kind }) => kind === 'request')
     if (new Set(requests.map(({ idKey }) => idKey)).size < requests.length)
       throw new ProxyError('message_invalid', { reason: 'id_invalid', cause: 'two requests of a batch have the same id' })
-    const answer = requests.length > 0 ? this.#createAnswer(call, reply, requests) : undefined
+    const answer = requests.length > 0 ? this.#createResumable(call, reply, requests) : undefined
     for (const message of messages) {
       if (message.kind === 'request' && answer) this.#send(message, answer)
       else this.#tell(message)
@@ -209,7 +209,20 @@ export class StreamableSession implements ServerEvents, HttpSession {
     return this.#standalone
   }
 
-  #createAnswer(call: Call, reply: Reply, requests: readonly ClientMessage[], more: Partial<PostAnswerOptions> = {}): PostAnswer {
+  /** The requests go on when their client has left, since it may come back. They keep their places in limits as long as they do. */
+  #createResumable(call: Call, reply: Reply, requests: readonly ClientMessage[]): PostAnswer {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    call.admission?.keepUntil(promise)
+    return this.#createAnswer(call, reply, requests, {}, resolve)
+  }
+
+  #createAnswer(
+    call: Call,
+    reply: Reply,
+    requests: readonly ClientMessage[],
+    more: Partial<PostAnswerOptions> = {},
+    onOver?: () => void,
+  ): PostAnswer {
     const answer: PostAnswer = new PostAnswer({
       clock: this.#options.clock,
       reply,
@@ -225,6 +238,7 @@ export class StreamableSession implements ServerEvents, HttpSession {
       onOver: () => {
         this.#touch()
         this.#answers.delete(answer)
+        onOver?.()
       },
       ...more,
     })
