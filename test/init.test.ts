@@ -304,9 +304,18 @@ describe('init --add', { timeout: 60_000 }, () => {
     writeFileSync(join(folder, file), before)
     const { code, output, error } = await run(['init', file, '--add', '--scope', 'a', '--upstream', 'http://localhost:9000/mcp'])
     expect({ code, error }).toEqual({ code: 0, error: '' })
-    expect(output).toMatch(/Clients are given the public URL and \/mcp-2/)
+    expect(output).toMatch(/Give clients the public URL followed by \/mcp-2\. .+`reload`/)
     expect(read(file)).toBe(`${before}  - path: /mcp-2\n    upstream: http://localhost:9000/mcp\n    scopes:\n      - a\n`)
     expect((await check(file, {})).code).toBe(0)
+  })
+
+  it('says which URL clients get for the new server, where the file has the public one', async () => {
+    const file = nameFile()
+    const before =
+      'public_url: https://mcp.example.com\nissuers: [https://idp.example.com]\nservers:\n  - path: /mcp\n    upstream: http://localhost:8000/mcp\n'
+    writeFileSync(join(folder, file), before)
+    const { output } = await run(['init', file, '--add', '--scope', 'a', '--upstream', 'http://localhost:9000/mcp'])
+    expect(output).toMatch(/^Give clients https:\/\/mcp\.example\.com\/mcp-2\. /m)
   })
 
   it('adds to what init wrote, though its secrets are not set yet', async () => {
@@ -365,6 +374,7 @@ describe('init', { timeout: 60_000 }, () => {
     ],
     [[...upstream, '--provider', 'google', '--allow', 'alice'], '\n', /"alice" is neither an address/],
     [[...google, '--scope', 'bob@example.com'], '', /is a condition on users/],
+    [upstream, '', /An answer is missing: Which of them do users sign in with\?.+ Give it with --provider\./],
     [[], '', /An answer is missing: 1\. What is your MCP server.+ Give it with --upstream\./],
     [['--json'], '', /--json is for the commands doctor, explain, users, clients, sessions and keys/],
     [['--port', '1'], '', /no answer to a question/],
@@ -380,7 +390,7 @@ describe('init', { timeout: 60_000 }, () => {
     const file = nameFile()
     const { child, written, exit } = start(['init', file])
     child.stdin.write('http://localhost:8000/mcp\n')
-    while (!written.error.includes('Whom do users sign in with')) await once(child.stderr, 'data')
+    while (!written.error.includes('What do users sign in with')) await once(child.stderr, 'data')
     child.kill('SIGINT')
     expect(await exit).not.toBe(0)
     expect(readdirSync(folder).filter((name) => name.startsWith(file))).toEqual([])

@@ -37,7 +37,13 @@ export async function addServer(args: Arguments, file: string, env: Environment,
   if (problems.length > 0) throw new ConfigError(problems)
   write(file, after)
   terminal.print(terminal.paintOutput('green', `${file} has one more server.`))
-  terminal.print(`Clients are given the public URL and ${path}. Restart the proxy for it.`)
+  terminal.print(`Give clients ${formatUrl(value, path)}. A start or \`reload\` of the proxy puts it into force.`)
+}
+
+/** The public URL is only known here where the file has it: it may come from the environment as well. */
+function formatUrl(config: { readonly public_url?: unknown }, path: string): string {
+  const { public_url: publicUrl } = config
+  return typeof publicUrl === 'string' ? `${publicUrl.replace(/\/$/, '')}${path}` : `the public URL followed by ${path}`
 }
 
 /** Mistakes that were there before, such as secrets that are not set here, are not of this server. */

@@ -35,7 +35,7 @@ export function formatClientUrl(answers: Answers): string {
 export function formatConfig(answers: Answers): string {
   return [
     '# yaml-language-server: $schema=https://unpkg.com/open-mcp-auth-proxy/docs/config.schema.json',
-    '# Made by `open-mcp-auth-proxy init`. Every key: docs/configuration.md. `open-mcp-auth-proxy doctor` tells whether it works.',
+    '# Made by `open-mcp-auth-proxy init`. Every key: docs/configuration.md. `open-mcp-auth-proxy doctor` says whether it works.',
     '',
     ...formatEdge(answers),
     '',
@@ -54,7 +54,7 @@ function formatEdge({ publicUrl }: Answers): string[] {
     `public_url: ${quote(publicUrl)}`,
     'listen:',
     isOwn
-      ? '  host: 127.0.0.1 # this machine alone'
+      ? '  host: 127.0.0.1 # this machine only'
       : '  host: 0.0.0.0 # every interface; TLS ends at a load balancer, or here with `tls`',
     `  port: ${isOwn && protocol === 'http:' && port !== '' ? port : 8080}`,
   ]
@@ -71,7 +71,7 @@ function formatIssuer({ place }: Answers): string[] {
 function formatBroker(answers: Answers): string[] {
   const { provider, place, allow, clientId } = answers
   return [
-    '# Whom users sign in with. The proxy is the authorization server towards MCP clients.',
+    '# What users sign in with. The proxy is the authorization server for MCP clients.',
     'identity_provider:',
     `  kind: ${provider.choice}`,
     ...formatMembers(place, '  '),
@@ -100,7 +100,7 @@ function formatServer(answers: Answers): string[] {
   const { upstream, scopes } = answers
   const to = upstream.kind === 'http' ? quote(upstream.url) : undefined
   return [
-    `# Clients are given ${formatClientUrl(answers)}`,
+    `# Give clients ${formatClientUrl(answers)}`,
     'servers:',
     ...(isSse(upstream)
       ? ['  - sse:', '      path: /sse', `      upstream: ${to}`]

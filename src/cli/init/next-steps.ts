@@ -17,7 +17,7 @@ export function formatNextSteps(answers: Answers, file: string): string[] {
     '2. Start it, and check that it works:',
     ...listStart(answers, file).map((line) => `${INDENT}${line}`),
     '',
-    `Clients are given ${formatClientUrl(answers)}`,
+    `Give clients ${formatClientUrl(answers)}`,
   ]
 }
 

@@ -91,7 +91,12 @@ async function collect(args: Arguments, ask: Interview['ask'], terminal: Termina
   const resolve = createSettle(args, ask)
   const upstream = await resolveUpstream(args, resolve)
   if (flag('provider') === undefined) for (const line of listProviders(terminal)) terminal.tell(line)
-  const provider = await resolve('provider', '   A name or a number.', undefined, parseProvider)
+  const provider = await resolve(
+    'provider',
+    '   Which of them do users sign in with? A name or a number.',
+    undefined,
+    parseProvider,
+  )
   const place = await resolve('issuer', `3. ${provider.question}`, provider.otherwise, (text) => parsePlace(text, provider))
   const publicUrl = await resolve(
     'public-url',
@@ -132,7 +137,7 @@ function listProviders({ paintError }: Terminal): string[] {
     ({ choice, name }, index) => `   ${String(index + 1).padStart(2)} ${paintError('bold', choice.padEnd(9))} ${name}`,
   )
   return [
-    '2. Whom do users sign in with?',
+    '2. What do users sign in with?',
     ...rows,
     '   No identity provider? google and github need no more than an account there.',
     '   To try things out without any: open-mcp-auth-proxy --demo --upstream URL',
