@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { MAX_DEPTH, readChildLine } from './child-messages.ts'
 
 const read = (text: string) => readChildLine(Buffer.from(text))
@@ -202,3 +202,14 @@ describe('a line with very many values', () => {
     expect(read(text)).toMatchObject({ messages: [{ value: { result: { a: many } } }] })
   })
 })
+
+it.each(['', ' \t', 'y', 'a log line', '123', '{', '{"jsonrpc":"2.0","id":1', 'begins {"x":1} and goes on', '[1,2'])(
+  'a line that cannot be JSON is not parsed, since a process may write many, and each would be an exception: %j',
+  (line) => {
+    const parse = vi.spyOn(JSON, 'parse')
+    const { kind } = readChildLine(Buffer.from(line))
+    const { length } = parse.mock.calls
+    parse.mockRestore()
+    expect([kind, length]).toEqual(['noise', 0])
+  },
+)

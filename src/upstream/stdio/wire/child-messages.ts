@@ -50,14 +50,19 @@ const MAX_ID_LENGTH = 1024
 const TOO_DEEP = `nesting deeper than ${MAX_DEPTH}`
 const TOO_MANY = 'more values than are read'
 
+/** Of a message or a batch. */
+const ENDS = new Set(['}', ']'])
+
 /** Reads a line of a server's standard output. Blank lines are noise without a reason. */
 export function readChildLine(line: Buffer): ChildLine {
   const valid = isUtf8(line)
   // JSON has a carriage return only between tokens, never in strings. In an event stream it would end a line.
   const text = withoutLineEnds(line).toString('utf8')
+  // A process may write many short lines, and each that is no JSON would be an exception, which takes long.
+  if (!text.includes('{')) return noise(text.trim() === '' ? '' : 'not JSON')
   if (holdsManyValues(text)) return (valid ? (readMany(text) ?? readBehindLog(text)) : undefined) ?? findMany(text)
-  const value = parse(text)
-  if (value === undefined) return text.trim() === '' ? noise('') : readMended(text, valid)
+  const value = ENDS.has(text.trimEnd().slice(-1)) ? parse(text) : undefined
+  if (value === undefined) return readMended(text, valid)
   if (Array.isArray(value)) return valid ? readBatch(text, value) : noise('not UTF-8')
   const read = readMessage(value, text)
   return valid ? read : refuseEncoding(read)
@@ -141,8 +146,12 @@ function readMended(text: string, valid: boolean): ChildLine {
   return id === undefined ? noise('not JSON') : broken(id, 'not JSON')
 }
 
+/** What the members of a response may be written as. */
+const OF_RESPONSE = /result|error|\\u/
+
 /** The id of a response that is not JSON, if it can still be found on the first level. */
 function findAnswerId(text: string): string | number | undefined {
+  if (!OF_RESPONSE.test(text)) return undefined
   try {
     const start = text.indexOf('{')
     const { members } = outlineShallow(start < 0 ? '' : text.slice(start), 1)
