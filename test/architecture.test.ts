@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { readFolderTable, readRoomTable } from './architecture/design-tables.ts'
 import { findImports, readSources, type SourceFile } from './architecture/imports.ts'
 import {
   type Architecture,
@@ -158,6 +159,22 @@ const sources = readSources(folder)
 describe('the sources', () => {
   it('import between folders only what the table permits', () => {
     expect(findForbiddenImports(sources, architecture)).toEqual([])
+  })
+
+  it('may import what the tables of DESIGN.md say', () => {
+    const design = readFileSync(new URL('../DESIGN.md', import.meta.url), 'utf8')
+    const areas = Object.entries(architecture).map(([area, { mayImport, homeOf }]) => {
+      return [area, { mayImport: mayImport.filter((other) => other !== area).sort(), homeOf: [...homeOf].sort() }] as const
+    })
+    expect(Object.fromEntries(readFolderTable(design))).toEqual(Object.fromEntries(areas.filter(([area]) => !area.includes('/'))))
+    const rooms = areas
+      .filter(([area]) => /^(?:config|broker|upstream)\//.test(area))
+      .map(([room, { mayImport }]) => {
+        const folder = room.slice(0, room.lastIndexOf('/') + 1)
+        return [room, mayImport.filter((other) => other.startsWith(folder)).map((other) => other.slice(folder.length))] as const
+      })
+    const withRooms = rooms.filter(([room]) => room !== 'upstream/stdio')
+    expect(Object.fromEntries(readRoomTable(design))).toEqual(Object.fromEntries(withRooms))
   })
 
   it('import packages only in their home', () => {
