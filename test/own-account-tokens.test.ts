@@ -1,26 +1,21 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { SAMPLE_USERS, type User } from '../src/sandbox/users.ts'
-import { type AccountStage, type AccountStageOptions, startAccountStage } from './support/account-stage.ts'
+import type { AccountStage, AccountStageOptions } from './support/account-stage.ts'
 import { obtainTokens } from './support/broker-client.ts'
 import { createToolCall, type Message, readAnswer, sendMcp, textOf } from './support/mcp-requests.ts'
-import { issueTokens, type Script, type ScriptedAccount, sendJson, startScriptedAccount } from './support/scripted-account.ts'
+import { issueTokens, type Script, type ScriptedAccount, sendJson } from './support/scripted-account.ts'
+import { startScriptedStage } from './support/scripted-stage.ts'
 
 const [alice] = SAMPLE_USERS as readonly [User, User]
 
 let saas: ScriptedAccount
 let stage: AccountStage
-beforeEach(async () => {
-  saas = await startScriptedAccount()
-})
-afterEach(async () => {
-  await stage.close()
-  await saas.close()
-})
+afterEach(() => stage.close())
 
 /** Signs in with tokens as the script issues them; what is asked for later is answered by the second script. */
 async function signIn(first: object, later?: Script, options?: AccountStageOptions): Promise<string> {
+  ;({ saas, stage } = await startScriptedStage(options))
   saas.script('/token', () => issueTokens(1, first))
-  stage = await startAccountStage(saas.url, options)
   const { access_token: token } = await obtainTokens(stage.proxy.origin, stage.client, alice)
   if (later !== undefined) saas.script('/token', later)
   return token

@@ -1,73 +1,46 @@
 // A real browser over https: the cookies that keep a sign-in in the browser where it began, and attempts to plant others.
 import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { request } from 'node:https'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type ExampleMcpServer, startMcpServer } from '../../demo/mcp-server.ts'
-import { type AuthorizationServer, startAuthorizationServer } from '../../src/sandbox/authorization-server.ts'
 import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
 import { SAMPLE_USERS, type User } from '../../src/sandbox/users.ts'
-import { BROKER_CLIENT, BROKER_CLIENT_ID, BROKER_CLIENT_SECRET } from '../support/broker-stage.ts'
-import { createCertificate } from '../support/certificate.ts'
 import { hasChromium, type OpenBrowser, openChromium } from '../support/chromium.ts'
-import { findFreePort } from '../support/free-port.ts'
-import { startTestProxy, type TestProxy } from '../support/proxy.ts'
+import { prepareTlsBroker, type TlsBroker } from '../support/tls-broker.ts'
 
 const [alice] = SAMPLE_USERS
 
 describe.skipIf(!hasChromium())('a person in a real browser, over https', { timeout: 60_000 }, () => {
-  const certificate = createCertificate()
   const verifier = 'v'.repeat(43)
-  let folder: string
+  let broker: TlsBroker
   let origin: string
-  let identityProvider: AuthorizationServer
   let mcpServer: ExampleMcpServer
-  let proxy: TestProxy
   let application: Server
   let redirectUri: string
   let browser: OpenBrowser | undefined
 
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'tls-'))
-    writeFileSync(join(folder, 'cert.pem'), certificate.cert)
-    writeFileSync(join(folder, 'key.pem'), certificate.key)
-    const port = await findFreePort()
-    origin = `https://localhost:${port}`
-    const known = { ...BROKER_CLIENT, application_type: 'web' as const, redirect_uris: [`${origin}/oauth/callback`] }
-    ;[identityProvider, mcpServer] = await Promise.all([startAuthorizationServer({ clients: [known] }), startMcpServer()])
+    ;[broker, mcpServer] = await Promise.all([prepareTlsBroker(), startMcpServer()])
+    origin = broker.origin
     application = createServer((_request, response) =>
       response.writeHead(200, { 'content-type': 'text/html' }).end('<h1>The application</h1>'),
     )
     redirectUri = `http://localhost:${await listenOnLoopback(application, 0)}/callback`
-    const config = {
-      public_url: origin,
-      listen: { port, tls: { cert_file: join(folder, 'cert.pem'), key_file: join(folder, 'key.pem') } },
-      identity_provider: {
-        issuer: identityProvider.issuer,
-        name: 'Example ID',
-        client_id: BROKER_CLIENT_ID,
-        client_secret: { env: 'BROKER_SECRET' },
-      },
-      broker: {
-        store: { kind: 'memory' as const },
-        clients: [{ client_id: 'application', name: 'Example application', redirect_uris: [redirectUri] }],
-      },
+    await broker.start({
+      name: 'Example ID',
+      clients: [{ client_id: 'application', name: 'Example application', redirect_uris: [redirectUri] }],
       servers: [{ name: 'example', path: '/mcp', upstream: mcpServer.streamableHttpUrl, scopes: ['mcp:tools'] }],
-    }
-    proxy = await startTestProxy(config, { BROKER_SECRET: BROKER_CLIENT_SECRET })
+    })
   })
   afterEach(async () => {
     await browser?.close()
     browser = undefined
   })
   afterAll(async () => {
-    await Promise.all([proxy?.close(), identityProvider?.close(), mcpServer?.close()])
+    await Promise.all([broker?.close(), mcpServer?.close()])
     if (application) await closeServer(application)
-    rmSync(folder, { recursive: true, force: true })
   })
 
   async function openPage(): Promise<Page> {
@@ -113,7 +86,7 @@ describe.skipIf(!hasChromium())('a person in a real browser, over https', { time
     }
     return new Promise((resolve, reject) => {
       const headers = { 'content-type': 'application/x-www-form-urlencoded' }
-      const sent = request(`${origin}/token`, { method: 'POST', ca: certificate.cert, headers }, (answer) => {
+      const sent = request(`${origin}/token`, { method: 'POST', ca: broker.ca, headers }, (answer) => {
         answer.resume().on('end', () => resolve(answer.statusCode ?? 0))
       })
       sent.on('error', reject).end(new URLSearchParams(form).toString())
@@ -147,8 +120,11 @@ describe.skipIf(!hasChromium())('a person in a real browser, over https', { time
     const together = (act: (page: Page) => Promise<unknown>) => Promise.all([first, second].map(act))
     await together((page) => page.goto(createAuthorizationUrl()))
     await together((page) => page.getByRole('button', { name: /Allow and sign in/ }).click())
-    await together((page) => page.waitForURL((url) => url.origin === identityProvider.issuer))
-    expect([first, second].map((page) => new URL(page.url()).origin)).toEqual([identityProvider.issuer, identityProvider.issuer])
+    await together((page) => page.waitForURL((url) => url.origin === broker.identityProvider.issuer))
+    expect([first, second].map((page) => new URL(page.url()).origin)).toEqual([
+      broker.identityProvider.issuer,
+      broker.identityProvider.issuer,
+    ])
   })
 
   it('is not fooled by cookies without the prefix, as a neighbour on the domain could plant them (cookie tossing)', async () => {
@@ -192,7 +168,7 @@ describe.skipIf(!hasChromium())('a person in a real browser, over https', { time
     const page = await openPage()
     await page.goto(createAuthorizationUrl())
     await page.getByRole('button', { name: /Allow and sign in/ }).click()
-    await page.waitForURL((url) => url.origin === identityProvider.issuer)
+    await page.waitForURL((url) => url.origin === broker.identityProvider.issuer)
     // The attacker keeps the answer of the identity provider for somebody else, unused.
     await browser?.context.clearCookies({ name: /^__Host-mcp-browser-/ })
     await page.getByLabel('Name').fill(alice.name)

@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { readHidden, signIn } from '../../demo/browser.ts'
 import { SAMPLE_USERS, type User } from '../../src/sandbox/users.ts'
-import { type AccountStage, startAccountStage } from '../support/account-stage.ts'
+import type { AccountStage } from '../support/account-stage.ts'
 import { createTab } from '../support/broker-browser.ts'
 import {
   type Browser,
@@ -14,20 +14,17 @@ import {
   redeem,
   sendConsent,
 } from '../support/broker-client.ts'
-import { type ScriptedAccount, startScriptedAccount } from '../support/scripted-account.ts'
+import type { ScriptedAccount } from '../support/scripted-account.ts'
+import { startScriptedStage } from '../support/scripted-stage.ts'
 
 const [alice, bob] = SAMPLE_USERS as readonly [User, User]
 
 let saas: ScriptedAccount
 let stage: AccountStage
 beforeEach(async () => {
-  saas = await startScriptedAccount()
-  stage = await startAccountStage(saas.url, { broker: { authorizations_per_minute: 1000 } })
+  ;({ saas, stage } = await startScriptedStage({ broker: { authorizations_per_minute: 1000 } }))
 })
-afterEach(async () => {
-  await stage.close()
-  await saas.close()
-})
+afterEach(() => stage.close())
 
 interface Page {
   readonly status: number

@@ -1,13 +1,9 @@
 // Our client metadata document at a real authorization server that knows clients by nothing else: oidc-provider, over https.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { json } from 'node:stream/consumers'
 import { Agent, fetch as undiciFetch } from 'undici'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readHidden } from '../../demo/browser.ts'
-import { type AuthorizationServer, startAuthorizationServer } from '../../src/sandbox/authorization-server.ts'
 import { closeServer, listenOnLoopback } from '../../src/sandbox/listen.ts'
 import {
   type Browser,
@@ -17,23 +13,18 @@ import {
   readRefresh,
   sendConsent,
 } from '../support/broker-client.ts'
-import { BROKER_CLIENT, BROKER_CLIENT_ID, BROKER_CLIENT_SECRET } from '../support/broker-stage.ts'
-import { createCertificate } from '../support/certificate.ts'
-import { findFreePort } from '../support/free-port.ts'
 import { type HttpsAuthorizationServer, startHttpsAuthorizationServer } from '../support/https-authorization-server.ts'
 import { createToolCall } from '../support/mcp-requests.ts'
-import { startTestProxy, type TestProxy } from '../support/proxy.ts'
 import { rememberSecret } from '../support/secrets-in-use.ts'
+import { prepareTlsBroker, type TlsBroker } from '../support/tls-broker.ts'
 
 const CLIENT = { id: 'application', redirectUri: 'http://localhost:50126/callback', secret: undefined }
 
-let folder: string
+let broker: TlsBroker
 let origin: string
-let identityProvider: AuthorizationServer
 let authorizationServer: HttpsAuthorizationServer
 let mcpServer: Server
 let mcpUrl: string
-let proxy: TestProxy
 let trusting: Agent[] = []
 let browser: Browser
 /** Tokens that the MCP server takes no more. */
@@ -41,57 +32,28 @@ const refused = new Set<string>()
 const shown: string[] = []
 
 beforeAll(async () => {
-  const certificate = createCertificate()
-  folder = mkdtempSync(join(tmpdir(), 'document-'))
-  writeFileSync(join(folder, 'cert.pem'), certificate.cert)
-  writeFileSync(join(folder, 'key.pem'), certificate.key)
-  const port = await findFreePort()
-  origin = `https://localhost:${port}`
+  broker = await prepareTlsBroker({ approveAs: 'alice' })
+  origin = broker.origin
   mcpServer = createServer((request, response) => void answerMcp(request, response))
   mcpUrl = `http://127.0.0.1:${await listenOnLoopback(mcpServer, 0)}/mcp`
-  authorizationServer = await startHttpsAuthorizationServer('alice-of-saas', mcpUrl, certificate.cert)
-  writeFileSync(join(folder, 'saas.pem'), authorizationServer.ca)
-  const known = { ...BROKER_CLIENT, application_type: 'web' as const, redirect_uris: [`${origin}/oauth/callback`] }
-  identityProvider = await startAuthorizationServer({ clients: [known], approveAs: 'alice' })
+  authorizationServer = await startHttpsAuthorizationServer('alice-of-saas', mcpUrl, broker.ca)
   // One for each: two authorities of one name are one to OpenSSL.
-  trusting = [certificate.cert, authorizationServer.ca].map((ca) => new Agent({ connect: { ca } }))
+  trusting = [broker.ca, authorizationServer.ca].map((ca) => new Agent({ connect: { ca } }))
   const choose = (url: string | URL) => trusting[new URL(url).origin === authorizationServer.issuer ? 1 : 0]
   browser = createBrowser((url, init) => undiciFetch(url, { ...init, dispatcher: choose(url) } as never) as never)
-  proxy = await startTestProxy(
-    {
-      public_url: origin,
-      listen: { port, tls: { cert_file: join(folder, 'cert.pem'), key_file: join(folder, 'key.pem') } },
-      identity_provider: {
-        issuer: identityProvider.issuer,
-        client_id: BROKER_CLIENT_ID,
-        client_secret: { env: 'BROKER_SECRET' },
-      },
-      broker: {
-        store: { kind: 'memory' },
-        clients: [{ client_id: CLIENT.id, name: 'Example application', redirect_uris: [CLIENT.redirectUri] }],
-      },
-      servers: [
-        {
-          name: 'saas',
-          path: '/mcp',
-          upstream: mcpUrl,
-          scopes: ['mcp:tools'],
-          credential: { kind: 'own_account', ca_file: join(folder, 'saas.pem') },
-        },
-      ],
-    } as Parameters<typeof startTestProxy>[0],
-    { BROKER_SECRET: BROKER_CLIENT_SECRET },
-  )
+  const credential = { kind: 'own_account' as const, ca_file: broker.write('saas.pem', authorizationServer.ca) }
+  await broker.start({
+    clients: [{ client_id: CLIENT.id, name: 'Example application', redirect_uris: [CLIENT.redirectUri] }],
+    servers: [{ name: 'saas', path: '/mcp', upstream: mcpUrl, scopes: ['mcp:tools'], credential }],
+  })
 })
 afterAll(async () => {
-  await proxy?.close()
+  await broker?.close()
   await Promise.all([
-    identityProvider?.close(),
     authorizationServer?.close(),
     mcpServer && closeServer(mcpServer),
     ...trusting.map((agent) => agent.close()),
   ])
-  rmSync(folder, { recursive: true, force: true })
 })
 
 /** Takes tokens of its own authorization server alone. */

@@ -1,7 +1,4 @@
 // Our client metadata document at FastMCP's OAuth proxy, which is the authorization server of the MCP server and knows us by nothing else.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Agent, fetch as undiciFetch } from 'undici'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -9,11 +6,9 @@ import { signIn } from '../../demo/browser.ts'
 import { type AuthorizationServer, startAuthorizationServer } from '../../src/sandbox/authorization-server.ts'
 import { SAMPLE_USERS, type User } from '../../src/sandbox/users.ts'
 import { createBrowser, readRefresh } from '../support/broker-client.ts'
-import { BROKER_CLIENT, BROKER_CLIENT_ID, BROKER_CLIENT_SECRET } from '../support/broker-stage.ts'
-import { createCertificate } from '../support/certificate.ts'
 import { type EgressProxy, startEgressProxy } from '../support/egress-proxy.ts'
 import { findFreePort } from '../support/free-port.ts'
-import { startTestProxy, type TestProxy } from '../support/proxy.ts'
+import { prepareTlsBroker, type TlsBroker } from '../support/tls-broker.ts'
 import { sendForm, visit } from '../support/visitor.ts'
 import { findPython, type PythonProgram, startPythonProgram } from './python-server.ts'
 
@@ -26,65 +21,38 @@ const SAAS = {
 }
 
 const python = findPython('fastmcp')
-let folder: string
+let broker: TlsBroker | undefined
 let origin: string
-let identityProvider: AuthorizationServer
 let authorizationServer: AuthorizationServer
 let egress: EgressProxy
 let server: PythonProgram
-let proxy: TestProxy
 let agent: Agent
 
 beforeAll(async () => {
   if (python === undefined) return
-  const certificate = createCertificate()
-  folder = mkdtempSync(join(tmpdir(), 'fastmcp-document-'))
-  writeFileSync(join(folder, 'cert.pem'), certificate.cert)
-  writeFileSync(join(folder, 'key.pem'), certificate.key)
-  const [port, saasPort] = [await findFreePort(), await findFreePort()]
-  origin = `https://localhost:${port}`
-  agent = new Agent({ connect: { ca: certificate.cert } })
+  broker = await prepareTlsBroker()
+  origin = broker.origin
+  const saasPort = await findFreePort()
+  agent = new Agent({ connect: { ca: broker.ca } })
   const saasClient = { ...SAAS, redirect_uris: [`http://127.0.0.1:${saasPort}/auth/callback`] }
   authorizationServer = await startAuthorizationServer({ clients: [saasClient] })
   authorizationServer.addResource(`http://127.0.0.1:${saasPort}/mcp`)
-  const known = { ...BROKER_CLIENT, application_type: 'web' as const, redirect_uris: [`${origin}/oauth/callback`] }
-  identityProvider = await startAuthorizationServer({ clients: [known] })
   // FastMCP fetches documents from public addresses alone, or through an egress proxy that decides.
-  egress = await startEgressProxy({ routes: { [`localhost:${port}`]: port } })
+  egress = await startEgressProxy({ routes: { [`localhost:${broker.port}`]: broker.port } })
   server = await startPythonProgram(python, [SCRIPT, String(saasPort)], {
     ISSUER: authorizationServer.issuer,
     CLIENT_ID: SAAS.client_id,
     CLIENT_SECRET: SAAS.client_secret,
     FASTMCP_SSRF_TRUST_PROXY: 'true',
     HTTPS_PROXY: egress.url,
-    AUTHORITY: join(folder, 'cert.pem'),
+    AUTHORITY: broker.caFile,
   })
-  proxy = await startTestProxy(
-    {
-      public_url: origin,
-      listen: { port, tls: { cert_file: join(folder, 'cert.pem'), key_file: join(folder, 'key.pem') } },
-      identity_provider: {
-        issuer: identityProvider.issuer,
-        client_id: BROKER_CLIENT_ID,
-        client_secret: { env: 'BROKER_SECRET' },
-      },
-      broker: { store: { kind: 'memory' } },
-      servers: [
-        {
-          name: 'saas',
-          path: '/mcp',
-          upstream: `${server.origin}/mcp`,
-          credential: { kind: 'own_account', scopes: ['mcp:tools'] },
-        },
-      ],
-    } as Parameters<typeof startTestProxy>[0],
-    { BROKER_SECRET: BROKER_CLIENT_SECRET },
-  )
+  const credential = { kind: 'own_account' as const, scopes: ['mcp:tools'] }
+  await broker.start({ servers: [{ name: 'saas', path: '/mcp', upstream: `${server.origin}/mcp`, credential }] })
 })
 afterAll(async () => {
-  await proxy?.close()
-  await Promise.all([server?.close(), egress?.close(), identityProvider?.close(), authorizationServer?.close(), agent?.close()])
-  if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
+  await broker?.close()
+  await Promise.all([server?.close(), egress?.close(), authorizationServer?.close(), agent?.close()])
 })
 
 describe.skipIf(python === undefined)("FastMCP's OAuth proxy", () => {

@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { signIn } from '../../demo/browser.ts'
 import { SAMPLE_USERS, type User } from '../../src/sandbox/users.ts'
-import { type AccountStage, startAccountStage } from '../support/account-stage.ts'
+import type { AccountStage } from '../support/account-stage.ts'
 import { comeBack } from '../support/broker-browser.ts'
 import {
   type Browser,
@@ -14,7 +14,8 @@ import {
   readRefresh,
   sendConsent,
 } from '../support/broker-client.ts'
-import { type ScriptedAccount, startScriptedAccount } from '../support/scripted-account.ts'
+import type { ScriptedAccount } from '../support/scripted-account.ts'
+import { startScriptedStage } from '../support/scripted-stage.ts'
 import { sendForm, signInVisitor, visit } from '../support/visitor.ts'
 
 const [alice, bob] = SAMPLE_USERS as readonly [User, User]
@@ -22,13 +23,9 @@ const [alice, bob] = SAMPLE_USERS as readonly [User, User]
 let saas: ScriptedAccount
 let stage: AccountStage
 beforeEach(async () => {
-  saas = await startScriptedAccount()
-  stage = await startAccountStage(saas.url)
+  ;({ saas, stage } = await startScriptedStage())
 })
-afterEach(async () => {
-  await stage.close()
-  await saas.close()
-})
+afterEach(() => stage.close())
 
 const list = () => `${stage.proxy.origin}/connections`
 const request = (changes = {}) => createRequest(stage.proxy.origin, stage.client, changes).url
