@@ -25,7 +25,7 @@ const without = (...scopes: string[]) => EVERY_SCOPE.filter((scope) => !scopes.i
 const listSteps = ({ asgardeo }: RegistrarStage) => asgardeo.asked.map(({ step }) => step)
 
 describe('the application of the proxy', () => {
-  it('is created as it should be: only our callback, PKCE, an unguessable secret', async () => {
+  it('is created with our callback alone, PKCE and an unguessable secret', async () => {
     const { asgardeo, registrar } = await start()
     const client = await registrar.findOrCreate('proxy_mcp.example.com')
     const [application] = asgardeo.applications.values()

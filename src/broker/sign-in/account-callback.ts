@@ -10,6 +10,14 @@ import { giveAccess } from './complete-sign-in.ts'
 import { describeSignInContext, type SignInContext, type SignInOptions } from './sign-in-context.ts'
 import { sendSignInError } from './sign-in-result.ts'
 
+/** A user who has come back from the authorization server of an MCP server. */
+interface AccountReturn {
+  readonly incoming: EndpointRequest
+  readonly away: AwayAccount
+  /** The parameters with which the user was sent back. */
+  readonly answer: URLSearchParams
+}
+
 /** Handles the response with which the authorization server of an MCP server sends a user back. */
 export async function handleAccountCallback(incoming: EndpointRequest, options: SignInOptions): Promise<void> {
   const { connecting } = options
@@ -28,9 +36,8 @@ export async function handleAccountCallback(incoming: EndpointRequest, options: 
   if (mistake !== undefined) return sendSignInError(incoming, SIGN_IN_ERRORS.forged, mistake, options)
   if ((await connecting.away.take(away.state)) === undefined)
     return sendSignInError(incoming, SIGN_IN_ERRORS.over, 'the response was already taken', options)
-  return away.signIn === undefined
-    ? finishVisit(incoming, away, answer, options)
-    : finishSignIn(incoming, away, away.signIn, answer, options)
+  const returned = { incoming, away, answer }
+  return away.signIn === undefined ? finishVisit(returned, options) : finishSignIn(returned, away.signIn, options)
 }
 
 /** Checked before anything is used up: the holder of a leaked link must not be able to end the attempt, or take part in it. */
@@ -52,14 +59,10 @@ async function findMistake(
   return isSame ? undefined : 'not the browser in which the user was sent away, or another user has signed in there since'
 }
 
-async function finishVisit(
-  incoming: EndpointRequest,
-  away: AwayAccount,
-  answer: URLSearchParams,
-  options: SignInOptions,
-): Promise<void> {
+async function finishVisit(returned: AccountReturn, options: SignInOptions): Promise<void> {
+  const { incoming } = returned
   try {
-    await connect(away, answer, options)
+    await connect(returned, options)
     incoming.response
       .writeHead(303, { location: BROKER_PATHS.connections.list, 'cache-control': 'no-store', 'content-length': 0 })
       .end()
@@ -71,33 +74,27 @@ async function finishVisit(
 }
 
 async function finishSignIn(
-  incoming: EndpointRequest,
-  away: AwayAccount,
+  returned: AccountReturn,
   { uid, isNew }: NonNullable<AwayAccount['signIn']>,
-  answer: URLSearchParams,
   options: SignInOptions,
 ): Promise<void> {
+  const { incoming, away } = returned
   const interaction = await options.findProvider().Interaction.find(uid)
   const context = interaction && (await describeSignInContext(incoming, interaction, options))
   if (context === undefined)
     return sendSignInError(incoming, SIGN_IN_ERRORS.over, 'the sign-in was already completed, or has expired', options)
   try {
-    await connect(away, answer, options, context)
+    await connect(returned, options, context)
     const user = await options.accounts.find(away.subject)
     if (user === undefined) return sendSignInError(incoming, SIGN_IN_ERRORS.account, 'the user may not sign in any more', options)
-    await giveAccess(context, user, isNew, options)
+    await giveAccess({ context, user, isNew }, options)
   } catch (error) {
     if (findOutage(error) !== undefined) throw error
     await sendAccountErrorBack(context, error, options)
   }
 }
 
-async function connect(
-  away: AwayAccount,
-  answer: URLSearchParams,
-  options: SignInOptions,
-  context?: SignInContext,
-): Promise<void> {
+async function connect({ away, answer }: AccountReturn, options: SignInOptions, context?: SignInContext): Promise<void> {
   const { subject, server } = away
   const about = { subject, server, ...(context !== undefined && { clientId: context.clientId }) }
   try {

@@ -58,7 +58,7 @@ async function finishSignIn(
       reportDenial(user, context, denied, options)
       return await sendSignInErrorBack(context, denied.signInError, cause, options)
     }
-    await completeSignIn(context, user, true, options)
+    await completeSignIn({ context, user, isNew: true }, options)
   } catch (error) {
     await sendFailureBack(context, error, options)
   }

@@ -1,58 +1,39 @@
 import { nameUser } from '../accounts/accounts.ts'
 import { listUserScopes } from '../identity-provider/access-rules.ts'
-import type { SignedInUser } from '../identity-provider/signed-in-user.ts'
 import { renderConnectPage } from '../pages/connect-page.ts'
 import { type AskedScope, describeScope } from '../pages/consent-page.ts'
 import type { UpstreamAccount } from '../upstream-accounts/upstream-accounts.ts'
 import { reportAccountError, sendAccountErrorBack } from './account-failure.ts'
 import { beginAway, lacksAccount } from './away-account.ts'
-import type { SignInContext, SignInOptions } from './sign-in-context.ts'
-import { allow, goOn, sendPage } from './sign-in-result.ts'
+import type { SignInOptions } from './sign-in-context.ts'
+import { type AllowedSignIn, allow, goOn, sendPage } from './sign-in-result.ts'
 
 /**
  * Gives the client what the user allowed. Where the MCP server needs an account of the user's own, that is connected first: without one no
  * call could be made, and a client cannot be told so before it has said what it can show.
- *
- * @param isNew - whether the user has just come back from the identity provider
  */
-export async function completeSignIn(
-  context: SignInContext,
-  user: SignedInUser,
-  isNew: boolean,
-  options: SignInOptions,
-): Promise<void> {
-  const account = options.connecting?.accounts.find(context.resource.name)
-  if (account !== undefined && (await lacksAccount(account, user.subject)))
-    return sendToConnect(context, account, user, isNew, options)
-  return giveAccess(context, user, isNew, options)
+export async function completeSignIn(signIn: AllowedSignIn, options: SignInOptions): Promise<void> {
+  const account = options.connecting?.accounts.find(signIn.context.resource.name)
+  if (account !== undefined && (await lacksAccount(account, signIn.user.subject))) return sendToConnect(signIn, account, options)
+  return giveAccess(signIn, options)
 }
 
 /** As {@link completeSignIn}, for a user who has what it takes. */
-export async function giveAccess(
-  context: SignInContext,
-  user: SignedInUser,
-  isNew: boolean,
-  options: SignInOptions,
-): Promise<void> {
-  goOn(context, await allow(context, user, isNew, options), options, isNew ? listRefused(user, context, options) : [])
+export async function giveAccess(signIn: AllowedSignIn, options: SignInOptions): Promise<void> {
+  goOn(signIn.context, await allow(signIn, options), options, signIn.isNew ? listRefused(signIn, options) : [])
 }
 
 /** The requested scopes that the user may not have, which is known only after the sign-in. */
-function listRefused(
-  { claims }: SignedInUser,
-  { scopes, resource }: SignInContext,
-  { plan, scopeDescriptions }: SignInOptions,
-): AskedScope[] {
-  const possible = listUserScopes(claims, plan, resource.scopes)
+function listRefused({ context, user }: AllowedSignIn, { plan, scopeDescriptions }: SignInOptions): AskedScope[] {
+  const { scopes, resource } = context
+  const possible = listUserScopes(user.claims, plan, resource.scopes)
   const refused = scopes.filter((scope) => resource.scopes.has(scope) && !possible.has(scope))
   return refused.map((scope) => describeScope(scope, scopeDescriptions))
 }
 
 async function sendToConnect(
-  context: SignInContext,
+  { context, user, isNew }: AllowedSignIn,
   account: UpstreamAccount,
-  user: SignedInUser,
-  isNew: boolean,
   options: SignInOptions,
 ): Promise<void> {
   const { subject } = user

@@ -81,7 +81,7 @@ async function takeForm(context: SignInContext, options: SignInOptions): Promise
   if (action !== 'allow' && action !== 'switch') return sendPage(incoming, 200, await renderQuestion(context, options), options)
   const user = action === 'switch' ? undefined : await findSignedIn(interaction, options)
   if (user === undefined) return sendAway(context, options, action === 'switch' || asksForAccount(interaction))
-  return completeSignIn(context, user, false, options)
+  return completeSignIn({ context, user, isNew: false }, options)
 }
 
 async function cancel(context: SignInContext, options: SignInOptions): Promise<void> {

@@ -15,13 +15,20 @@ import type { SignInContext, SignInOptions } from './sign-in-context.ts'
 /** Whose pages they are. */
 export type Branded = Pick<SignInOptions, 'brand'>
 
+/** A user who has allowed a client what it asked for, and is signed in. */
+export interface AllowedSignIn {
+  readonly context: SignInContext
+  readonly user: SignedInUser
+  /** Whether the user has just come back from the identity provider. */
+  readonly isNew: boolean
+}
+
 /**
  * Gives the client what the user allowed.
  *
- * @param isNew - whether the user has just come back from the identity provider
  * @returns where to send the browser
  */
-export async function allow(context: SignInContext, user: SignedInUser, isNew: boolean, options: SignInOptions): Promise<string> {
+export async function allow({ context, user, isNew }: AllowedSignIn, options: SignInOptions): Promise<string> {
   const { incoming, interaction, clientId, resourceAsAsked: resource, scopes: asked, asking } = context
   const { subject } = user
   const grant = new (options.findProvider().Grant)({ accountId: subject, clientId })
