@@ -24,7 +24,7 @@ export async function askVersion(
 ): Promise<ServerVersion | undefined> {
   const node = place.kind === 'server' ? place.node : place.kind === 'cluster' ? place.nodes[0] : undefined
   if (node === undefined) return undefined
-  const client = await connectNode(node, { user, tls, at: 'store' }, clock, ANSWER_MS)
+  const client = await connectNode(node, { user, tls, at: 'store' }, { clock, milliseconds: ANSWER_MS })
   try {
     const answer = await orTooLate(client.sendCommand(['HELLO']), clock, ANSWER_MS)
     const [name, version] = [findField(answer, 'server'), findField(answer, 'version')]

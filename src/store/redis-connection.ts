@@ -27,20 +27,24 @@ const CONNECT_MS = 4000
 /** Milliseconds that a replica has to receive a write. */
 const REPLICA_MS = 1000
 
+export interface RedisConnectionOptions {
+  readonly clock: Clock
+  /** Called once for each problem of the connection; the text holds no secrets. */
+  readonly onIssue: (message: string) => void
+  /** Called when a write found too few replicas. */
+  readonly onDoubt?: (() => void) | undefined
+}
+
 /**
  * Connects to the server that takes writes, and to its successor when there is one.
  *
  * @param key - a key of the hash slot that everything is in, for a cluster
- * @param onIssue - called once for each problem of the connection; the text holds no secrets
- * @param onDoubt - called when a write found too few replicas
  * @throws Error when it cannot be reached
  */
 export async function connectRedis(
   plan: RedisStorePlan,
   key: string,
-  onIssue: (message: string) => void,
-  clock: Clock,
-  onDoubt: () => void = () => {},
+  { clock, onIssue, onDoubt = () => {} }: RedisConnectionOptions,
 ): Promise<RedisConnection> {
   const locator = createLocator(plan, key, clock)
   const open = (onLost: (error: Error) => void) => openMaster(plan, locator, clock, onLost)
@@ -78,7 +82,7 @@ async function openMaster(
   const { master } = located
   const { user, tls, place } = plan
   const access = { user, tls, at: 'store', database: place.kind === 'server' ? place.database : undefined }
-  const client = await connectNode(master, access, clock, CONNECT_MS, onLost)
+  const client = await connectNode(master, access, { clock, milliseconds: CONNECT_MS, onLost })
   try {
     await orTooLate(checkRole(client, master, plan), clock, CONNECT_MS)
   } catch (error) {

@@ -66,7 +66,8 @@ export async function openRedisCounters(
 ): Promise<StoreCounters> {
   // One hash slot for all of them: a script sees no more of a cluster.
   const prefix = `${plan.prefix}{limits}:`
-  return createRedisCounters(await connectRedis(plan, prefix, (message) => onIssue(`rate limits: ${message}`), clock), prefix)
+  const tell = (message: string) => onIssue(`rate limits: ${message}`)
+  return createRedisCounters(await connectRedis(plan, prefix, { clock, onIssue: tell }), prefix)
 }
 
 function createRedisCounters(client: RedisConnection, prefix: string): StoreCounters {

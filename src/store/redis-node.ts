@@ -28,17 +28,19 @@ export interface RedisAccess {
   readonly at: string
 }
 
-/**
- * @param milliseconds - the longest that it may take
- * @param onLost - called when the connection breaks later
- * @throws RedisFailure when it cannot be made
- */
+export interface RedisNodeOptions {
+  readonly clock: Clock
+  /** The longest that connecting may take. */
+  readonly milliseconds: number
+  /** Called when the connection breaks later. */
+  readonly onLost?: (error: Error) => void
+}
+
+/** @throws RedisFailure when the connection cannot be made */
 export async function connectNode(
   node: RedisNode,
   access: RedisAccess,
-  clock: Clock,
-  milliseconds: number,
-  onLost: (error: Error) => void = () => {},
+  { clock, milliseconds, onLost = () => {} }: RedisNodeOptions,
 ): Promise<RedisNodeClient> {
   const client = createClient({
     socket: { ...describeSocket(node, access.tls), connectTimeout: milliseconds, reconnectStrategy: false },

@@ -91,7 +91,7 @@ export async function openRedisStore(
   const prefix = plan.place.kind === 'cluster' ? `${plan.prefix}{store}:` : plan.prefix
   const connect = (name: string, onDoubt?: () => void) => {
     const tell = (message: string) => onIssue(message.startsWith('store.') ? message : `${name}: ${message}`)
-    return connectRedis(plan, prefix, tell, clock, onDoubt)
+    return connectRedis(plan, prefix, { clock, onIssue: tell, onDoubt })
   }
   const client = await connect('store')
   // Reads are not to wait behind writes that wait for replicas.

@@ -32,7 +32,7 @@ export function createWitness(
   let opening: Promise<RedisNodeClient> | undefined
   let isClosed = false
   const open = async () => {
-    const client = await connectNode(node, access, clock, ANSWER_MS)
+    const client = await connectNode(node, access, { clock, milliseconds: ANSWER_MS })
     kept = client
     if (isClosed) discard(client)
     return client

@@ -85,7 +85,7 @@ async function askRedis(ca: string | undefined): Promise<string> {
   const { port } = redis.address() as AddressInfo
   const tls = { ca, cert: undefined, key: undefined, serverName: undefined }
   const access = { user: { username: undefined, password: 'the-password' }, tls, at: 'store' }
-  await expect(connectNode({ host: 'localhost', port }, access, systemClock, 5000)).rejects.toThrow()
+  await expect(connectNode({ host: 'localhost', port }, access, { clock: systemClock, milliseconds: 5000 })).rejects.toThrow()
   await new Promise((resolve) => void redis.close(resolve))
   return got
 }
