@@ -118,7 +118,7 @@ interface Running {
 async function close({ listener, admin, reloader, retirement, foundation, stopCollecting }: Running): Promise<void> {
   const {
     clock,
-    ending,
+    shutdown,
     openRequests,
     issuers,
     denied,
@@ -131,11 +131,11 @@ async function close({ listener, admin, reloader, retirement, foundation, stopCo
     tracing,
     log,
   } = foundation
-  ending.isLeaving = true
+  shutdown.isLeaving = true
   stopCollecting()
   const { plan, close: closeGeneration } = await reloader.settle()
   await waitForLoadBalancers(listener, plan.shutdownDelaySeconds, clock)
-  ending.isDraining = true
+  shutdown.isDraining = true
   const endStreams = () => openRequests.endLasting(new ProxyError('shutting_down', { retryAfter: 1 }))
   await drain(listener, plan.drainSeconds * 1000, [endStreams], clock)
   await Promise.all([closeGeneration(), retirement.close()])

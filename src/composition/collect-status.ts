@@ -20,7 +20,8 @@ export interface StatusSources {
 
 /** Gathers how the process does. */
 export function collectStatus(foundation: Foundation, { plan, loadedAt, upstreams }: StatusSources): ProxyStatus {
-  const { clock, startedAt, configurationFile, ending, issuers, openRequests, bodyRoom, recentErrors, audit, denied } = foundation
+  const { clock, startedAt, configurationFile, shutdown, issuers, openRequests, bodyRoom, recentErrors, audit, denied } =
+    foundation
   const { usedBytes, totalBytes, waiting } = bodyRoom.usage()
   const requests = [...openRequests]
   return {
@@ -29,7 +30,7 @@ export function collectStatus(foundation: Foundation, { plan, loadedAt, upstream
     started_at: formatTime(startedAt.wall),
     uptime_seconds: toSeconds(clock.monotonic() - startedAt.monotonic),
     ready: isProcessReady(foundation),
-    state: ending.isDraining ? 'draining' : ending.isLeaving ? 'leaving' : 'serving',
+    state: shutdown.isDraining ? 'draining' : shutdown.isLeaving ? 'leaving' : 'serving',
     configuration: { file: configurationFile, digest: digestConfiguration(plan), loaded_at: formatTime(loadedAt) },
     issuers: describeIssuers(issuers),
     servers: [...upstreams].map(([name, own]) => describeServer(name, own, requests)),

@@ -62,7 +62,7 @@ export interface Foundation {
   readonly rateLimiter: RateLimiter
   readonly messageStreams: Edge['messageStreams']
   /** How far the process is on its way out. */
-  readonly ending: Ending
+  readonly shutdown: Shutdown
   /** Ready is what has been ready once: an issuer that a reload adds takes no replica out of a load balancer. */
   readonly startup: { isOver: boolean }
   readonly inForce: InForce
@@ -98,7 +98,7 @@ export interface StoreOutages {
 /** Kept for the operator. */
 const MAX_RECENT_ERRORS = 50
 
-export interface Ending {
+export interface Shutdown {
   /** Load balancers are told to go elsewhere, and everything is still served. */
   isLeaving: boolean
   /** What runs may finish, nothing begins. */
@@ -159,7 +159,7 @@ export async function createFoundation(plan: Plan, options: FoundationOptions): 
     openRequests,
     rateLimiter: await openRateLimiter(plan, clock, onIssue),
     messageStreams: new Map(),
-    ending: { isLeaving: false, isDraining: false },
+    shutdown: { isLeaving: false, isDraining: false },
     startup: { isOver: false },
     inForce,
     recentErrors,
@@ -170,9 +170,9 @@ export async function createFoundation(plan: Plan, options: FoundationOptions): 
 }
 
 /** Whether this process can serve. What all replicas share, and may all have lost, is no part of it. */
-export function isProcessReady({ ending, startup, issuers }: Pick<Foundation, 'ending' | 'startup' | 'issuers'>): boolean {
+export function isProcessReady({ shutdown, startup, issuers }: Pick<Foundation, 'shutdown' | 'startup' | 'issuers'>): boolean {
   startup.isOver ||= issuers.wereTried()
-  return !ending.isLeaving && startup.isOver
+  return !shutdown.isLeaving && startup.isOver
 }
 
 /** Called for each finished request. */

@@ -102,7 +102,8 @@ function listEndpoints(
 }
 
 function createEdge(plan: Plan, foundation: Foundation, endpoints: Endpoints): Edge {
-  const { clock, bodyRoom, heldMemory, seal, observe, audit, tracing, openRequests, messageStreams, ending, inForce } = foundation
+  const { clock, bodyRoom, heldMemory, seal, observe, audit, tracing, openRequests, messageStreams, shutdown, inForce } =
+    foundation
   const edge: Edge = {
     current: () => inForce.served?.edge ?? edge,
     clock,
@@ -115,7 +116,7 @@ function createEdge(plan: Plan, foundation: Foundation, endpoints: Endpoints): E
     tracing,
     messageStreams,
     endpoints,
-    isDraining: () => ending.isDraining,
+    isDraining: () => shutdown.isDraining,
     hosts: plan.allowedHosts === '*' ? undefined : new Set(plan.allowedHosts),
     origins: createOriginRules(plan.cors, plan.publicUrl),
     cors: plan.cors,

@@ -68,7 +68,7 @@ async function reloadOnce(options: ReloaderOptions, state: ReloaderState): Promi
 async function attempt(options: ReloaderOptions, state: ReloaderState): Promise<ReloadReport> {
   const { foundation, load } = options
   const { plan: before } = state.current
-  if (foundation.ending.isLeaving) return { outcome: 'shutting_down' }
+  if (foundation.shutdown.isLeaving) return { outcome: 'shutting_down' }
   try {
     const plan = load()
     const settings = findRestartNeeds(before, plan)

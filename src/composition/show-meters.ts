@@ -13,7 +13,7 @@ import type { Log } from '../telemetry/log.ts'
 import { describeAction, describeActionLine } from './admin-actions.ts'
 import { type Foundation, isProcessReady } from './foundation.ts'
 
-interface MeasuredParts extends Pick<Foundation, 'ending' | 'startup' | 'onEvent' | 'tracing' | 'denied'> {
+interface MeasuredParts extends Pick<Foundation, 'shutdown' | 'startup' | 'onEvent' | 'tracing' | 'denied'> {
   readonly clock: Clock
   readonly log: Log
   readonly audit: AuditLog | undefined

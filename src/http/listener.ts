@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../core/clock.ts'
 import type { ListenPlan } from '../core/plan/plan.ts'
 import { acceptWaiting } from './accept-waiting.ts'
-import { condemn } from './connection.ts'
+import { markAmbiguous } from './connection.ts'
 import { watchStalled } from './stall-watch.ts'
 
 export type RequestHandler = (request: IncomingMessage, response: ServerResponse) => void
@@ -240,7 +240,7 @@ function endRaw(socket: AnsweringSocket, status: number): void {
     socket.destroy()
     return
   }
-  condemn(socket)
+  markAmbiguous(socket)
   socket.end(`HTTP/1.1 ${status} ${REASONS[status] ?? ''}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () =>
     socket.destroy(),
   )

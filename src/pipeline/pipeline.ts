@@ -4,7 +4,7 @@ import type { Decision } from '../core/decision.ts'
 import { ProxyError } from '../core/errors.ts'
 import type { RequestRecord } from '../core/record.ts'
 import type { Route, RoutedCall } from '../core/route.ts'
-import { condemn, isCondemned } from '../http/connection.ts'
+import { isAmbiguous, markAmbiguous } from '../http/connection.ts'
 import { formatCorsHeaders } from '../http/cors.ts'
 import type { RequestHandler } from '../http/listener.ts'
 import { checkOrigin } from '../http/origins.ts'
@@ -36,7 +36,7 @@ import { createRequestFacts } from './request-facts.ts'
 /** The order of the steps, and the only place where a refusal is caught. */
 export function createPipeline(edge: Edge): RequestHandler {
   return (request: IncomingMessage, response: ServerResponse) => {
-    if (isCondemned(request.socket)) return ignore(response)
+    if (isAmbiguous(request.socket)) return ignore(response)
     const exchange = openExchange(edge, request, response)
     const serving = exchange.trace === undefined ? serve(exchange) : exchange.trace.run(() => serve(exchange))
     serving.catch((error: unknown) => refuse(exchange, error))
@@ -59,7 +59,7 @@ async function serve(exchange: Exchange): Promise<void> {
   exchange.trace?.setRoute(findPattern(edge.endpoints, head.path))
   if (endpoint.kind === 'health') return answerHealth(exchange, endpoint.isHealthy(head.query))
   // Where the next request begins is in doubt, too.
-  if (head.host === '') condemn(exchange.request.socket)
+  if (head.host === '') markAmbiguous(exchange.request.socket)
   checkHost(edge, head)
   if (endpoint.kind === 'metadata') return answerMetadata(exchange, endpoint.document)
   if (endpoint.kind === 'handled') return receive(exchange, head, endpoint.handle)
@@ -71,7 +71,7 @@ function readHead(request: IncomingMessage): RequestHead {
   try {
     return readRequestHead(request)
   } catch (error) {
-    condemn(request.socket)
+    markAmbiguous(request.socket)
     throw error
   }
 }
