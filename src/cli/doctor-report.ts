@@ -1,6 +1,6 @@
-import type { Report } from '../doctor/doctor.ts'
 import type { Finding, Verdict } from '../doctor/finding.ts'
 import type { ClientPrediction } from '../doctor/predict-clients.ts'
+import type { Report } from '../doctor/report.ts'
 import type { Paint, Style } from './style.ts'
 import { WIDTH, wrap } from './wrap.ts'
 

@@ -26,16 +26,10 @@ import { type DocumentFailures, probeDocuments } from './probe-documents.ts'
 import { type IssuerProbe, type Metadata, probeIssuer } from './probe-issuer.ts'
 import { type EndpointProbe, type PublicProbe, probePublicUrl } from './probe-public.ts'
 import { probeHttpUpstream, probeProcess } from './probe-upstream.ts'
-import { createRedaction, escapeControlCharacters } from './untrusted-text.ts'
+import { type Report, redactReport } from './report.ts'
 
 /** Finds out which metadata documents of clients cannot be had. */
 export type ProbeDocuments = typeof probeDocuments
-
-/** What the doctor found. */
-export interface Report {
-  readonly findings: readonly Finding[]
-  readonly clients: readonly ClientPrediction[]
-}
 
 /**
  * Probes everything that a configuration refers to, as clients and the proxy will. Changes nothing there. Waits at most 5 s for each
@@ -50,37 +44,50 @@ export async function examine(
   token: string | undefined,
   fetchDocuments: ProbeDocuments = probeDocuments,
 ): Promise<Report> {
-  const tokenChecked = token === undefined ? skipToken() : checkToken(token, plan.servers)
-  const [probe, ofIssuers, ofProvider, documents, ofUpstreams, ofCredentials, ofStore, ofToken] = await Promise.all([
-    probePublicUrl(plan),
-    Promise.all(listExternalIssuers(plan).map((issuer) => examineIssuer(issuer, plan))),
-    plan.broker === undefined ? [] : examineProvider(plan.broker, plan.servers),
-    plan.broker === undefined ? new Map<string, string>() : fetchDocuments(CLIENT_DOCUMENTS, plan.broker.clientMetadata),
-    Promise.all(
-      plan.servers.flatMap((server) => listUpstreams(server).map((endpoint) => examineUpstream(endpoint, server, plan))),
-    ),
-    Promise.all(plan.servers.map((server) => examineCredential(server, plan.broker))),
-    checkStore(plan.store),
-    tokenChecked,
-  ])
-  const ofNames = await examineNames(ofUpstreams, token, ofToken)
-  const own = plan.broker === undefined ? undefined : await examineBroker(plan.broker, probe, documents, plan)
-  const issuers = [...ofIssuers, ...(own === undefined ? [] : [own])]
+  const { broker } = plan
+  const answers = await askAll(plan, token, fetchDocuments)
+  const { publicUrl, documents } = answers
+  const ofNames = await examineNames(answers.upstreams, token, answers.token)
+  const own = broker === undefined ? [] : [await examineBroker(broker, publicUrl, documents, plan)]
+  const issuers = [...answers.issuers, ...own]
   const findings = [
     ...issuers.flatMap((issuer) => issuer.findings),
-    ...ofProvider,
-    ...checkPublicUrl(probe, plan, findingsAbout(`public URL ${plan.publicUrl}`)),
-    ...plan.servers.flatMap((server) =>
-      plan.broker === undefined ? [] : checkGrants(server, plan.broker, findingsAbout(`server ${server.name}`)),
-    ),
-    ...plan.servers.flatMap((server) => checkGroups(server, plan.broker, findingsAbout(`server ${server.name}`))),
-    ...ofUpstreams.flatMap(({ findings: ofUpstream }) => ofUpstream),
-    ...ofCredentials.flat(),
+    ...answers.provider,
+    ...checkPublicUrl(publicUrl, plan, findingsAbout(`public URL ${plan.publicUrl}`)),
+    ...checkServers(plan),
+    ...answers.upstreams.flatMap((upstream) => upstream.findings),
+    ...answers.credentials.flat(),
     ...ofNames,
-    ...ofStore,
-    ...ofToken.findings,
+    ...answers.store,
+    ...answers.token.findings,
   ]
-  return redact({ findings, clients: listClientCases(probe, issuers, plan) }, plan, token)
+  return redactReport({ findings, clients: listClientCases(publicUrl, issuers, plan) }, plan, token)
+}
+
+/** Asks all at once what does not depend on the answer of another. */
+async function askAll(plan: Plan, token: string | undefined, fetchDocuments: ProbeDocuments) {
+  const { broker, servers } = plan
+  const upstreamsOf = (server: ServerPlan) => listUpstreams(server).map((endpoint) => examineUpstream(endpoint, server, plan))
+  const [publicUrl, issuers, provider, documents, upstreams, credentials, store, checkedToken] = await Promise.all([
+    probePublicUrl(plan),
+    Promise.all(listExternalIssuers(plan).map((issuer) => examineIssuer(issuer, plan))),
+    broker === undefined ? [] : examineProvider(broker, servers),
+    broker === undefined ? new Map<string, string>() : fetchDocuments(CLIENT_DOCUMENTS, broker.clientMetadata),
+    Promise.all(servers.flatMap(upstreamsOf)),
+    Promise.all(servers.map((server) => examineCredential(server, broker))),
+    checkStore(plan.store),
+    token === undefined ? skipToken() : checkToken(token, servers),
+  ])
+  return { publicUrl, issuers, provider, documents, upstreams, credentials, store, token: checkedToken }
+}
+
+/** What the configuration alone tells of the servers. */
+function checkServers({ servers, broker }: Plan): Finding[] {
+  const about = ({ name }: ServerPlan) => findingsAbout(`server ${name}`)
+  return [
+    ...(broker === undefined ? [] : servers.flatMap((server) => checkGrants(server, broker, about(server)))),
+    ...servers.flatMap((server) => checkGroups(server, broker, about(server))),
+  ]
 }
 
 function skipToken(): CheckedToken {
@@ -205,54 +212,4 @@ function listClientCases({ endpoints }: PublicProbe, issuers: readonly ExaminedI
 
 function isAnswered({ first }: EndpointProbe): boolean {
   return first.kind === 'answer'
-}
-
-/** The last step before output: redacts secrets and escapes control characters, whatever their source. */
-function redact({ findings, clients }: Report, plan: Plan, token: string | undefined): Report {
-  const withoutSecrets = createRedaction([...listSecrets(plan), ...(token === undefined ? [] : [token])])
-  const clean = (text: string) => escapeControlCharacters(withoutSecrets(text))
-  return {
-    findings: findings.map((finding) => ({
-      ...finding,
-      about: clean(finding.about),
-      says: clean(finding.says),
-      fix: finding.fix === undefined ? undefined : clean(finding.fix),
-    })),
-    clients: clients.map((client) => ({ ...client, reasons: client.reasons.map(clean) })),
-  }
-}
-
-function listSecrets({ servers, broker, egress, store }: Plan): string[] {
-  const upstreams = servers.flatMap(({ endpoints }) => endpoints.map(({ upstream }) => upstream))
-  const ofUpstreams = upstreams.flatMap((upstream) =>
-    upstream.kind === 'http' ? Object.values(upstream.headers) : upstream.secrets,
-  )
-  const authentications = [
-    broker?.identityProvider.clientAuthentication,
-    ...servers.flatMap(({ issuers }) => issuers.map(({ introspection }) => introspection?.clientAuthentication)),
-    ...servers.flatMap(listCredentialAuthentications),
-  ]
-  const ofAdmin = broker?.identityProvider.asgardeo?.admin.clientSecret
-  const ofProxies = [egress.https, egress.http].flatMap((proxy) => proxy?.credentials?.password ?? [])
-  return [
-    ...ofUpstreams,
-    ...ofProxies,
-    ...listStoreSecrets(store),
-    ...(ofAdmin === undefined ? [] : [ofAdmin]),
-    ...authentications.flatMap((one) => (one !== undefined && 'secret' in one ? [one.secret] : [])),
-  ]
-}
-
-function listStoreSecrets(store: Plan['store']): string[] {
-  if (store.kind !== 'redis') return []
-  const users = [store.user, ...(store.place.kind === 'sentinel' ? [store.place.user] : [])]
-  return users.flatMap(({ password }) => password ?? [])
-}
-
-function listCredentialAuthentications({ credential }: ServerPlan) {
-  if (credential.kind === 'own_account') return [credential.account.client?.clientAuthentication]
-  if (credential.kind !== 'delegated') return []
-  const { delegation } = credential
-  const provider = delegation.kind === 'identity_assertion' ? [delegation.identityProvider] : []
-  return [delegation.server, ...provider].map(({ clientAuthentication }) => clientAuthentication)
 }
