@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { createFakeClock } from '../../test/support/fake-clock.ts'
 import { waitUntil } from '../../test/support/processes.ts'
-import { systemClock } from '../core/clock.ts'
+import { type Clock, systemClock } from '../core/clock.ts'
 import type { AuditFile } from './audit-file.ts'
 import { type AuditWriter, createAuditWriter } from './audit-writer.ts'
 
@@ -27,14 +28,14 @@ function createDisk() {
   return { disk, file }
 }
 
-function open(): { disk: ReturnType<typeof createDisk>['disk']; writer: AuditWriter; issues: string[] } {
+function open(changes: Partial<AuditFile> = {}, clock: Clock = systemClock) {
   const { disk, file } = createDisk()
   const issues: string[] = []
-  const writer = createAuditWriter({
-    file,
+  const writer: AuditWriter = createAuditWriter({
+    file: { ...file, ...changes },
     openChain: undefined,
     checkpointMs: 0,
-    clock: systemClock,
+    clock,
     consequence: 'Records wait.',
     onIssue: (message) => issues.push(message),
     onCheckpoint: () => undefined,
@@ -44,6 +45,25 @@ function open(): { disk: ReturnType<typeof createDisk>['disk']; writer: AuditWri
 }
 
 describe('the writer of the audit log', () => {
+  it('opens the file once at a time, also where the start takes longer than until the next look: one would find the lock of the other', async () => {
+    const clock = createFakeClock()
+    const disk = Promise.withResolvers<void>()
+    let opening = 0
+    const slowly = async () => {
+      opening += 1
+      if (opening > 1) throw new Error('this process writes this file already')
+      await disk.promise
+      opening -= 1
+    }
+    const { writer, issues } = open({ open: slowly }, clock)
+    const started = writer.start()
+    clock.advance(5000)
+    disk.resolve()
+    await started
+    await writer.close()
+    expect(issues).toEqual([])
+  })
+
   it('goes on within a line where a full disk broke it off', async () => {
     const { disk, writer, issues } = open()
     disk.room = 7

@@ -55,22 +55,23 @@ export function createAuditWriter(options: AuditWriterOptions): AuditWriter {
       outage.begin((error as Error).message)
     }
   }
-  const run = (prepare: () => Promise<void>): Promise<void> => {
+  const run = (work: () => Promise<void>): Promise<void> => {
     stopTimer?.()
     stopTimer = undefined
-    running ??= writeAll(prepare()).finally(() => {
+    // One at a time, the start included: another would find the file locked, by this very process.
+    running ??= work().finally(() => {
       running = undefined
       if (waiting.length > 0 && !outage.isOn()) plan()
     })
     return running
   }
-  const flush = () => run(() => output.prepare())
+  const flush = () => run(() => writeAll(output.prepare()))
   const plan = (): void => {
     if (running !== undefined || outage.isOn()) return
     if (waiting.length >= COLLECTED_LENGTH) void flush()
     else stopTimer ??= clock.after(FLUSH_MS, () => void flush())
   }
-  const stopLooking = clock.every(LOOK_MS, () => void run(() => output.inspect()))
+  const stopLooking = clock.every(LOOK_MS, () => void run(() => writeAll(output.inspect())))
   const writeRest = async (): Promise<void> => {
     const deadline = clock.monotonic() + END_MS
     await running
@@ -89,7 +90,7 @@ export function createAuditWriter(options: AuditWriterOptions): AuditWriter {
     },
     isDown: outage.isOn,
     lost: outage.lost,
-    start: () => output.inspect(),
+    start: () => run(() => output.inspect()),
     async close() {
       stopLooking()
       await writeRest()
