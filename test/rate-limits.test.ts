@@ -79,6 +79,12 @@ const statusesOf = async (count: number, body: unknown, options: object = {}): P
   return statuses
 }
 
+/** Why each is refused, as the log says. */
+const codesOf = async (count: number, body: unknown): Promise<unknown[]> => {
+  await statusesOf(count, body, old)
+  return gate.records.slice(-count).map(({ code }) => code)
+}
+
 /** Begins an answer and leaves it open. */
 const hang: Answer = (_request, response) => {
   response.writeHead(200, { 'content-type': 'text/event-stream' })
@@ -142,19 +148,18 @@ describe('calls a minute', () => {
     expect(await statusesOf(2, callOf('a'), old)).toEqual([200, 429])
   })
 
-  it('refuse a batch that never fits with 413, name no time to wait, and count it as one operation, so that sending it again and again ends in 429', async () => {
+  it('say that a batch never fits, and count it as one operation, so that sending it again and again uses up the limit', async () => {
     await guard({ general: [{ calls_per_minute: 60, burst: 3 }] })
     const refused = await send(batch(4), old)
-    expect([refused.status, refused.headers.get('retry-after')]).toEqual([413, null])
-    expect(await refused.json()).toEqual(
-      [1, 2, 3, 4].map((id) => expect.objectContaining({ id, error: expect.objectContaining({ code: -31413 }) })),
-    )
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '60'])
+    const error = expect.objectContaining({ code: -31429, message: expect.stringContaining('send fewer in each') })
+    expect(await refused.json()).toEqual([1, 2, 3, 4].map((id) => expect.objectContaining({ id, error })))
     expect(gate.records.at(-1)).toMatchObject({
       code: 'batch_too_large',
       reason: 'calls_per_minute',
       cause: 'rate_limits[0]: 4 in one request, and never more than 3',
     })
-    expect(await statusesOf(3, batch(4), old)).toEqual([413, 413, 429])
+    expect(await codesOf(3, batch(4))).toEqual(['batch_too_large', 'batch_too_large', 'rate_limited'])
     expect(upstream.requests).toHaveLength(0)
   })
 
@@ -165,16 +170,16 @@ describe('calls a minute', () => {
         { per: ['client'], calls_per_minute: 60, burst: 1 },
       ],
     })
-    expect(await statusesOf(3, batch(2), old)).toEqual([413, 429, 429])
+    expect(await codesOf(3, batch(2))).toEqual(['batch_too_large', 'rate_limited', 'rate_limited'])
     clock.advance(1000)
     expect(await statusesOf(1, callOf('a'))).toEqual([200])
   })
 
-  it('refuse with 413 also what is more than the part of one of several processes', async () => {
+  it('say that a batch never fits also of what is more than the part of one of several processes', async () => {
     await limiter.close()
     limiter = createRateLimiter(createLocalCounters(clock, 2), clock)
     await guard({ general: [{ calls_per_minute: 60, burst: 5 }] })
-    expect(await statusesOf(1, batch(3), old)).toEqual([413])
+    expect(await codesOf(1, batch(3))).toEqual(['batch_too_large'])
     expect(gate.records.at(-1)?.cause).toBe('rate_limits[0]: 3 in one request, and never more than 2')
     expect(await statusesOf(1, callOf('a'))).toEqual([200])
   })
@@ -310,10 +315,10 @@ describe('calls at a time', () => {
     await second.text()
   })
 
-  it('refuse a batch of more calls than may ever run with 413, and no time to wait', async () => {
+  it('say that a batch of more calls than may ever run never fits', async () => {
     await guard({ general: [{ concurrent_calls: 2 }] })
     const refused = await send(batch(3), old)
-    expect([refused.status, refused.headers.get('retry-after')]).toEqual([413, null])
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '60'])
     expect(gate.records.at(-1)).toMatchObject({ code: 'batch_too_large', reason: 'concurrent_calls' })
     expect(await statusesOf(1, batch(2), old)).toEqual([200])
   })

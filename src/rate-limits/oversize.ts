@@ -3,6 +3,9 @@ import { ProxyError } from '../core/errors.ts'
 import type { LimitedDemand } from './demands.ts'
 import { portion } from './portion.ts'
 
+/** For clients that send the same again whatever the answer says. */
+const RETRY_AFTER_SECONDS = 60
+
 /** A batch that a limit has no room for, however long its client waits. */
 export interface Oversize {
   readonly limited: LimitedDemand
@@ -32,12 +35,13 @@ export function countAsOne(demands: readonly LimitedDemand[]): readonly LimitedD
   )
 }
 
-/** No `Retry-After`: the same batch never fits (RFC 9110 §15.5.14 has it only for what is temporary). */
+/** To clients it is a limit like the others (RFC 6585 §4); its message says what to do about it. */
 export function createOversizeRefusal({ limited, asked, most }: Oversize): ProxyError {
   const { reason, label } = limited
   return new ProxyError('batch_too_large', {
     // A request asks for one stream at most, for which there is always a place.
     reason: reason === 'streams' ? 'concurrent_calls' : reason,
     cause: `${label}: ${asked} in one request, and never more than ${most}`,
+    retryAfter: RETRY_AFTER_SECONDS,
   })
 }

@@ -57,7 +57,7 @@ export const authorizationErrors = {
       'The client waits for the seconds of `Retry-After` and tries again. The log line names the entry of `rate_limits`: raise its bound if that use is meant to be possible.',
   },
   batch_too_large: {
-    status: 413,
+    status: 429,
     message: 'This batch has more calls than are ever let through at once: send fewer in each',
     reasons: {
       calls_per_minute: 'The batch has more operations than `burst` (by default `calls_per_minute`) of a limit.',
@@ -65,7 +65,7 @@ export const authorizationErrors = {
       sessions: 'The batch opens more MCP sessions than `sessions` of a limit.',
     },
     remedy:
-      'The same batch never fits, so there is no `Retry-After`: the client sends smaller ones. It is counted as one operation. The log line names the entry of `rate_limits`, and how many it permits at once: without Redis, each of several processes (`replicas`) has its part.',
+      'The same batch never fits, whatever `Retry-After` says: the client sends smaller ones. It is counted as one operation. The log line names the entry of `rate_limits`, and how many it permits at once: without Redis, each of several processes (`replicas`) has its part.',
   },
   legacy_client_rejected: {
     status: 400,
