@@ -17,7 +17,7 @@ const REST_MS = 60_000
 const MAX_KIB_A_STREAM = 45
 /** What a young process takes besides, however many streams there are: its heap grows to a first size with any load. */
 const MAX_MIB_ONCE = 40
-/** The aim is 1.5 a minute after 9,000 were closed. */
+/** Of few streams. The aim is 1.5 a minute after 9,000 were closed, which leave 1.83 (`node bench/limits.ts R8`). */
 const MAX_RATIO = 1.8
 
 /** Seconds of processor time until now. */
