@@ -44,6 +44,7 @@ const OLD_NAMES = [
   /\b(?:create)?(?:Mount|Liveness|Vault)\b|\bcreateSeal\b|\bkeepUsersApart\b/,
   /\bdoor\b/i,
   /[a-z](?:Somebody|Nobody|Whoever)/,
+  /\b(?:isC|c)ondemn(?:ed)?\b/,
   /\b(?:MOST|LONGEST|LEAST)_[A-Z]/,
 ]
 
