@@ -203,13 +203,22 @@ describe('a line with very many values', () => {
   })
 })
 
-it.each(['', ' \t', 'y', 'a log line', '123', '{', '{"jsonrpc":"2.0","id":1', 'begins {"x":1} and goes on', '[1,2'])(
-  'a line that cannot be JSON is not parsed, since a process may write many, and each would be an exception: %j',
-  (line) => {
-    const parse = vi.spyOn(JSON, 'parse')
-    const { kind } = readChildLine(Buffer.from(line))
-    const { length } = parse.mock.calls
-    parse.mockRestore()
-    expect([kind, length]).toEqual(['noise', 0])
-  },
-)
+it.each([
+  '',
+  ' \t',
+  'y',
+  'a log line',
+  '[done]',
+  '}',
+  '123',
+  '{',
+  '{"jsonrpc":"2.0","id":1',
+  'begins {"x":1} and goes on',
+  '[1,2',
+])('a line that cannot be JSON is not parsed, since a process may write many, and each would be an exception: %j', (line) => {
+  const parse = vi.spyOn(JSON, 'parse')
+  const { kind } = readChildLine(Buffer.from(line))
+  const { length } = parse.mock.calls
+  parse.mockRestore()
+  expect([kind, length]).toEqual(['noise', 0])
+})
