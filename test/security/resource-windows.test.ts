@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, it } from 'vitest'
 import { checkAttempt, createCall, type Stage, startStage } from '../support/stage.ts'
 
 let drive: Stage
+let plain: Stage
 let listed: Stage
 let share: Stage
 beforeAll(async () => {
@@ -12,6 +13,14 @@ beforeAll(async () => {
       rules: [
         { resource: 'file:///C:/secret/**', scopes: ['secrets'] },
         { resource: 'file:///d:/one.txt', scopes: ['secrets'] },
+      ],
+    },
+  })
+  plain = await startStage({
+    server: {
+      rules: [
+        { resource: 'C:/secret/**', scopes: ['secrets'] },
+        { resource: 'd:/one.txt', scopes: ['secrets'] },
       ],
     },
   })
@@ -26,14 +35,17 @@ beforeAll(async () => {
   })
   share = await startStage({ server: { rules: [{ resource: 'file://server/share/secret/**', scopes: ['secrets'] }] } })
 })
-afterAll(() => Promise.all([drive.close(), listed.close(), share.close()]))
+afterAll(() => Promise.all([drive.close(), plain.close(), listed.close(), share.close()]))
 
 const read = (uri: string) => createCall('resources/read', { uri })
 const secrets = { status: 403, code: 'scope_insufficient', scope: 'mcp:tools secrets', id: 1 }
 const unclear = { status: 403, code: 'resource_uri_ambiguous', rpc: -31403, id: 1 }
 const unlisted = { status: 403, code: 'policy_denied', id: 1 }
 
-describe('a file on a drive is refused without the scope, spelled as', () => {
+describe.each([
+  ['as a URI', () => drive],
+  ['as a path', () => plain],
+])('a file on a drive that a rule names %s is refused without the scope, spelled as', (_way, stage) => {
   it.each([
     'file:///C:/secret/k',
     'file:///c:/secret/k',
@@ -56,7 +68,7 @@ describe('a file on a drive is refused without the scope, spelled as', () => {
     'file:C:/secret/k',
     'C:\\secret\\k',
   ])('%j', async (uri) => {
-    await checkAttempt(drive, { body: read(uri) }, secrets)
+    await checkAttempt(stage(), { body: read(uri) }, secrets)
   })
 
   it.each([
@@ -71,13 +83,13 @@ describe('a file on a drive is refused without the scope, spelled as', () => {
     'file:////./C:/secret/k',
     'file://C:/secret/k',
   ])('%j, which depends on a working directory or on the opener', async (uri) => {
-    await checkAttempt(drive, { body: read(uri) }, unclear)
+    await checkAttempt(stage(), { body: read(uri) }, unclear)
   })
 
   it.each(['file:///C:/public/k', 'file:///D:/secret/k', 'file:///c%3A/Program%20Files%20(x86)/a+b.txt'])(
     'but not %j, which is another one',
     async (uri) => {
-      await checkAttempt(drive, { body: read(uri) }, { status: 200 })
+      await checkAttempt(stage(), { body: read(uri) }, { status: 200 })
     },
   )
 })

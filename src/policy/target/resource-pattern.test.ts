@@ -54,6 +54,12 @@ it.each([
   [['**'], false, false],
   [['srv/x'], false, false],
   [['file:///c:/x'], true, true],
+  [['c:/x'], true, true],
+  [['file:c:/x'], true, true],
+  [['c|/x'], true, true],
+  [['c$/x'], true, true],
+  [['c:/x', 'file:///d:/x'], true, true],
+  [['c:/x', '/srv/x'], true, false],
   [['file:///c:/x', 'file:///srv/x'], true, false],
   [['file:///c:/x', 'file:///**/x'], true, true],
 ])('patterns %j are about files: %s, and all on drives: %s', (patterns, hasFiles, hasDrives) => {

@@ -67,19 +67,25 @@ export function listNamedParts(patterns: readonly string[]): NamedParts {
   }))
   const named = authorities.filter(({ authority }) => authority !== '' && !/^\*+$/.test(authority))
   const files = shapes.filter(isAboutFiles)
-  const drives = files.filter(({ rest }) => hasDrive(rest))
+  const drives = files.filter(isOnDrive)
   return {
     hasFiles: files.length > 0,
-    hasDrives: drives.length > 0 && files.every(({ rest }) => hasDrive(rest) || /^\/?\*/.test(rest)),
+    hasDrives: drives.length > 0 && files.every((shape) => isOnDrive(shape) || /^\/?\*/.test(shape.rest)),
     hasAuthority: (scheme, authority) =>
       named.some((own) => own.scheme === scheme && own.match(authority.toLowerCase(), createWork())),
   }
 }
 
 /** Patterns that begin with a wildcard may be about files, too, and what has no scheme is a path. `**` is about everything alike. */
-function isAboutFiles({ scheme, rest }: UriShape): boolean {
+function isAboutFiles(shape: UriShape): boolean {
+  const { scheme, rest } = shape
   if (scheme !== undefined) return compileNamePattern(scheme)('file')
-  return /^(?:[/*]|[A-Za-z]:\/)/.test(rest) && !/^\*+$/.test(rest)
+  return (/^[/*]/.test(rest) || isOnDrive(shape)) && !/^\*+$/.test(rest)
+}
+
+/** `C:/x` and `file:C:/x` name the same file as `file:///C:/x` (RFC 8089 appendix E.2). */
+function isOnDrive({ rest }: UriShape): boolean {
+  return hasDrive(rest) || hasDrive(`/${rest}`)
 }
 
 /** Every URL parser and file system agrees on these: case of scheme and host, default ports, this machine, `file:/x`, and how a drive is written. */
