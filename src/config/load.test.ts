@@ -298,6 +298,15 @@ describe('a file', () => {
     expect(() => loadConfigText(text, here)).toThrow(/the file is empty/)
   })
 
+  it.each(['---\n', 'null\n'])('without content is none that is empty where variables say everything: %j', (text) => {
+    const env = {
+      OMAP_SERVERS: '[{ name: a, path: /mcp, upstream: http://127.0.0.1:1/mcp }]',
+      OMAP_ISSUERS: '[https://idp.example.com]',
+    }
+    const { plan } = loadConfigText(text, { ...here, env, readsEnvironmentKeys: true })
+    expect(plan.servers.map(({ name }) => name)).toEqual(['a'])
+  })
+
   it('tells mistakes from the top to the bottom', () => {
     const text = 'servers:\n  - path: mcp\n    upstrem: x\nissuers: [7]\npublic_ulr: x\nlog: { level: loud }\n'
     expect(() => loadConfigText(text, here)).toThrow(/line 2,.*line 3,.*line 4,.*line 5,.*line 6,/s)

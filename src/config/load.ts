@@ -10,6 +10,7 @@ import type { Config } from './schema/schema.ts'
 import { inFile, withPositions } from './source/config-file.ts'
 import { readEnvironmentKeys } from './source/environment-keys.ts'
 import { applyOverrides, type Overridden, type Override, withOverrideNames } from './source/overrides.ts'
+import { EMPTY } from './source/yaml-text.ts'
 
 /** Where a configuration is used. */
 export interface LoadOptions {
@@ -126,7 +127,10 @@ function loadOurs(value: unknown, options: LoadOptions): Read {
 }
 
 function override(value: unknown, { env, flags = [], readsEnvironmentKeys = false }: LoadOptions): Overridden {
-  return applyOverrides(value, readsEnvironmentKeys ? readEnvironmentKeys(env, value) : [], flags)
+  const overridden = applyOverrides(value, readsEnvironmentKeys ? readEnvironmentKeys(env, value) : [], flags)
+  // A file of comments alone beside variables that say everything is a way to be configured.
+  if (overridden.value === null) throw new ConfigError([problemAt([], EMPTY)])
+  return overridden
 }
 
 function listUnused({ unused }: Overridden): string[] {

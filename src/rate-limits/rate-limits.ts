@@ -1,5 +1,5 @@
 import { BoundedMap } from '../core/bounded-map.ts'
-import type { Call } from '../core/call.ts'
+import { type Call, withBody } from '../core/call.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Counters, PlaceDemand, Shortage } from '../core/counters.ts'
 import { ProxyError, type ReasonOf } from '../core/errors.ts'
@@ -72,7 +72,9 @@ function createRateLimits(
     }
   }
   return {
-    admit(call) {
+    admit(given) {
+      // What is counted is kept as long as the answer lasts, which for a stream may be hours.
+      const call = withBody(given, undefined)
       const limited = readDemands(call)
       // A limit on sessions, or on other tools, asks nothing of most calls.
       if (limited.length === 0) return hold(call, limited)

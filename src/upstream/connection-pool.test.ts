@@ -161,6 +161,14 @@ describe('connections to an MCP server', () => {
     await closePool(pool, 1, systemClock)
     expect(await Promise.all(over)).toEqual(['cut', 'cut', 'cut'])
   })
+
+  it('do not keep the pool from being closed while they are being destroyed', async () => {
+    const { pool } = await connect(hold)
+    const over = await openStreams(pool, 2)
+    pool.destroy()
+    await closePool(pool, 60_000, systemClock)
+    expect(await Promise.all(over)).toEqual(['cut', 'cut'])
+  })
 })
 
 /** Sends requests that all dial before the server, in the same thread, takes the first. */

@@ -62,12 +62,17 @@ export function createPool(origin: string, connect: buildConnector.connector): C
     },
     async close() {
       isClosed = true
-      await Promise.all(Array.from(all, (connection) => connection.close()))
+      await Promise.all(Array.from(all, closeConnection))
     },
     destroy() {
       for (const connection of all) void connection.destroy()
     },
   }
+}
+
+/** Resolves also for one that has been destroyed, and waits for its socket no more: the promise of undici's `close` would reject. */
+function closeConnection(connection: Connection): Promise<void> {
+  return new Promise((resolve) => connection.close(() => resolve()))
 }
 
 function createConnection(url: URL, connect: buildConnector.connector): Connection {

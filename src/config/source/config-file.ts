@@ -1,6 +1,6 @@
 import { ConfigError, type Mistake, problemAt, quote } from '../problem/problem.ts'
 import { explainReadError, readBoundedText } from './secrets-and-files.ts'
-import { EMPTY, readYaml, type YamlText } from './yaml-text.ts'
+import { readYaml, type YamlText } from './yaml-text.ts'
 
 /** Longest configuration file, in bytes. */
 const MAX_BYTES = 1_048_576
@@ -8,7 +8,6 @@ const MAX_BYTES = 1_048_576
 /** Reads YAML and does something with it; the mistakes that come out get their place in the text. */
 export function withPositions<T>(text: string, use: (value: unknown, findPosition: YamlText['findPosition']) => T): T {
   const { value, findPosition } = readYaml(text)
-  if (value === null) throw new ConfigError([problemAt([], EMPTY)])
   try {
     return use(value, findPosition)
   } catch (error) {

@@ -111,10 +111,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if and (eq (include "proxy.store" . | fromYaml).kind "sqlite") (not (include "proxy.hasStoreVariable" .)) -}}true{{- end -}}
 {{- end -}}
 
-{{- /* Whether a variable says where the store is: what it is cannot be told then. */ -}}
+{{- /* Whether a variable says what the store is, which cannot be told then. */ -}}
 {{- define "proxy.hasStoreVariable" -}}
 {{- $isThere := false -}}
-{{- range include "proxy.variables" . | fromYamlArray }}{{- if hasPrefix "OMAP_STORE" (upper .) }}{{- $isThere = true }}{{- end }}{{- end -}}
+{{- range include "proxy.variables" . | fromYamlArray }}{{- if has (upper .) (list "OMAP_STORE" "OMAP_STORE__KIND" "OMAP_BROKER__STORE" "OMAP_BROKER__STORE__KIND") }}{{- $isThere = true }}{{- end }}{{- end -}}
 {{- if $isThere -}}true{{- end -}}
 {{- end -}}
 

@@ -91,9 +91,20 @@ describe('the answer to a POST', () => {
     const { answer, clock, reply, gone } = open({ log: openLog(), primes: true })
     clock.advance(25)
     reply.leave()
+    answer.stream?.attach(createFakeReply(), {}, 1)
     answer.resumed()
     clock.advance(30_000)
     expect(gone).toEqual([])
+  })
+
+  it('waits thirty seconds again when its client has resumed and was lost at once', () => {
+    const { answer, clock, reply, gone } = open({ log: openLog(), primes: true })
+    clock.advance(25)
+    reply.leave()
+    answer.stream?.attach({ ...createFakeReply(), onClose: (listener) => listener() }, {}, 1)
+    answer.resumed()
+    clock.advance(30_000)
+    expect(gone).toEqual([['1']])
   })
 
   it.each([

@@ -125,7 +125,8 @@ export class PostAnswer {
 
   /** Has to be called when a client has resumed the stream. */
   resumed(): void {
-    this.#cancelGiveUp?.()
+    // It may have been lost again at once, for lack of memory.
+    if (this.isAttached) this.#cancelGiveUp?.()
   }
 
   /** The response, or a refusal when there is no memory to keep it until the others are ready. */

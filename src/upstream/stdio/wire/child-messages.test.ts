@@ -76,6 +76,13 @@ describe('a line of a server', () => {
 /** More values than are built. */
 const many = `[${'[],'.repeat(100_000)}[]]`
 
+it.each(['cut in two"}]},"jsonrpc":"2.0","id":7}', '{two"}]},"jsonrpc":"2.0","id":7} '])(
+  'the second part of a response that a line break has cut in two tells whose it was: %j',
+  (line) => {
+    expect(readChildLine(Buffer.from(line))).toEqual({ kind: 'broken', id: 7, reason: 'not JSON' })
+  },
+)
+
 describe('a line with very many values', () => {
   it.each([
     `{"jsonrpc":"2.0","id":7,"result":{"resultType":"complete","_meta":{"a":[1]},"content":${many}}}`,

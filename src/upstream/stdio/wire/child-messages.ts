@@ -59,7 +59,7 @@ export function readChildLine(line: Buffer): ChildLine {
   // JSON has a carriage return only between tokens, never in strings. In an event stream it would end a line.
   const text = withoutLineEnds(line).toString('utf8')
   // A process may write many short lines, and each that is no JSON would be an exception, which takes long.
-  if (!text.includes('{')) return noise(text.trim() === '' ? '' : 'not JSON')
+  if (!text.includes('{') && !endsResponse(text)) return noise(text.trim() === '' ? '' : 'not JSON')
   if (holdsManyValues(text)) return (valid ? (readMany(text) ?? readBehindLog(text)) : undefined) ?? findMany(text)
   const value = ENDS.has(text.trimEnd().slice(-1)) ? parse(text) : undefined
   if (value === undefined) return readMended(text, valid)
@@ -149,9 +149,16 @@ function readMended(text: string, valid: boolean): ChildLine {
 /** What the members of a response may be written as. */
 const OF_RESPONSE = /result|error|\\u/
 
+/** Whether it may be the second part of a response that a line break has cut in two: some libraries write the id behind the result. */
+function endsResponse(text: string): boolean {
+  const end = text.slice(-END_LENGTH)
+  const id = end.lastIndexOf('"id":')
+  return id >= 0 && /^[^{}]+\}\s*$/.test(end.slice(id))
+}
+
 /** The id of a response that is not JSON, if it can still be found on the first level. */
 function findAnswerId(text: string): string | number | undefined {
-  if (!OF_RESPONSE.test(text)) return undefined
+  if (!OF_RESPONSE.test(text) && !endsResponse(text)) return undefined
   try {
     const start = text.indexOf('{')
     const { members } = outlineShallow(start < 0 ? '' : text.slice(start), 1)
