@@ -128,7 +128,7 @@ function loadOurs(value: unknown, options: LoadOptions): Read {
 
 function override(value: unknown, { env, flags = [], readsEnvironmentKeys = false }: LoadOptions): Overridden {
   const overridden = applyOverrides(value, readsEnvironmentKeys ? readEnvironmentKeys(env, value) : [], flags)
-  // A file of comments alone beside variables that say everything is a way to be configured.
+  // A file of `---` or `null` beside variables that say everything is a way to be configured.
   if (overridden.value === null) throw new ConfigError([problemAt([], EMPTY)])
   return overridden
 }
