@@ -39,11 +39,10 @@ export function createDemandReader(server: string, plans: readonly RateLimitPlan
       count(call).flatMap(({ tool, operations, calls }) => {
         const key = formatKey(plan, server, call, tool)
         const places = demandPlaces(plan, key, call, calls)
-        const keepName = (): void => names.keep(findOwner(call), tool ?? '')
-        return [
-          ...demandTokens(plan, key, operations),
-          ...(tool === undefined ? places : places.map((place) => ({ ...place, keepName }))),
-        ]
+        const tokens = demandTokens(plan, key, operations)
+        if (tool === undefined) return [...tokens, ...places]
+        const keepName = (): void => names.keep(findOwner(call), tool)
+        return [...tokens, ...places.map((place) => ({ ...place, keepName }))]
       })
   })
   return (call) => readers.flatMap((read) => read(call))

@@ -16,8 +16,9 @@ export interface Oversize {
 /** The first demand that is never met. @param share - into how many parts limits are divided */
 export function findOversize(demands: readonly LimitedDemand[], share: number): Oversize | undefined {
   for (const limited of demands) {
-    const { asked, most } = measure(limited.demand)
-    if (asked > portion(most, share)) return { limited, asked, most: portion(most, share) }
+    const { asked, most: whole } = measure(limited.demand)
+    const most = portion(whole, share)
+    if (asked > most) return { limited, asked, most }
   }
   return undefined
 }

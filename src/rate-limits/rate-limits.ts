@@ -17,10 +17,10 @@ export interface RateLimiter {
 
 /** Limits that servers share are counted together. */
 export function createRateLimiter(counters: Counters, clock: Clock): RateLimiter {
-  const running = new Set<RunningCall>()
+  const running: RunningCalls = new Set()
   const stop = clock.every(RENEW_EVERY_MS, () => {
-    for (const { places, limited } of running) {
-      counters.hold(places)
+    for (const limited of running) {
+      counters.hold(listPlaces(limited))
       for (const { keepName } of limited) keepName?.()
     }
   })
@@ -37,25 +37,25 @@ export function createRateLimiter(counters: Counters, clock: Clock): RateLimiter
   }
 }
 
-/** A call that has places. */
-interface RunningCall {
-  readonly places: readonly PlaceDemand[]
-  readonly limited: readonly LimitedDemand[]
+/** What calls that have places asked for. */
+type RunningCalls = Set<readonly LimitedDemand[]>
+
+function listPlaces(limited: readonly LimitedDemand[]): readonly PlaceDemand[] {
+  return limited.flatMap(({ demand }) => (demand.kind === 'place' ? [demand] : []))
 }
 
 function createRateLimits(
   readDemands: (call: Call) => readonly LimitedDemand[],
   sessions: Sessions,
   counters: Counters,
-  running: Set<RunningCall>,
+  running: RunningCalls,
 ): RateLimits {
   const hold = (call: Call, limited: readonly LimitedDemand[]): Admission => {
-    const places = limited.flatMap(({ demand }) => (demand.kind === 'place' ? [demand] : []))
-    const itself = { places, limited }
-    if (places.length > 0) running.add(itself)
+    const places = listPlaces(limited)
+    if (places.length > 0) running.add(limited)
     if (call.mcpSessionId !== undefined) sessions.use(call, call.mcpSessionId)
     const release = (): void => {
-      running.delete(itself)
+      running.delete(limited)
       if (places.length > 0) counters.release(places)
     }
     let over: Promise<void> | undefined

@@ -80,7 +80,16 @@ export function explainError(error: YAMLError, document: Document, text: string)
 
 /** Whether a quote or bracket is not closed: what follows is read as part of something else, and more errors come of that. */
 export function isUnclosed(error: YAMLError): boolean {
-  return isAboutBracket(error) || error.message.startsWith('Missing closing')
+  return isAboutBracket(error) || isAboutQuote(error)
+}
+
+function isAboutQuote({ message }: YAMLError): boolean {
+  return message.startsWith('Missing closing')
+}
+
+/** Something stands behind a value that has ended. */
+function isBehindValue({ message }: YAMLError): boolean {
+  return /^Unexpected .* at node end/.test(message)
 }
 
 /** It is found where the next line cannot be part of it. */
@@ -91,21 +100,22 @@ function isAboutBracket({ message }: YAMLError): boolean {
 function explainBracket(document: Document, text: string, offset: number): PlacedMistake {
   const opened = findInnermost(document, ([start, end]) => start <= offset && end >= offset && /[[{]/.test(text[start] ?? ''))
   const start = opened?.[0] ?? offset
-  const closing = text[start] === '{' ? '}' : ']'
+  const [opening, closing] = text[start] === '{' ? '{}' : '[]'
   return {
-    reason: `the ${text[start] === '{' ? '{' : '['} is not closed`,
+    reason: `the ${opening} is not closed`,
     fix: `Close it with ${closing}. If that stands further down, indent it and the lines before it.`,
     offset: start,
   }
 }
 
 /** Where a quote stands that is not closed, or that only the one closes which was meant to open the next text. */
-function findOpenQuote({ message, pos: [offset] }: YAMLError, document: Document, text: string): number | undefined {
-  const isUnclosed = message.startsWith('Missing closing')
-  if (!isUnclosed && !/^Unexpected .* at node end/.test(message)) return undefined
+function findOpenQuote(error: YAMLError, document: Document, text: string): number | undefined {
+  const [offset] = error.pos
+  const isOpen = isAboutQuote(error)
+  if (!isOpen && !isBehindValue(error)) return undefined
   const found = findInnermost(document, ([start, end]) => {
     const isUpTo = end <= offset && text.slice(end, offset).trim() === ''
-    return /["']/.test(text[start] ?? '') && isUpTo && (isUnclosed || text.slice(start, end).includes('\n'))
+    return /["']/.test(text[start] ?? '') && isUpTo && (isOpen || text.slice(start, end).includes('\n'))
   })
   return found?.[0]
 }
@@ -127,10 +137,11 @@ function isLineStart(text: string, offset: number): boolean {
   return offset === 0 || text[offset - 1] === '\n'
 }
 
-function chooseMistake({ code, message }: YAMLError, rest: string, isAtLineStart: boolean): Mistake {
+function chooseMistake(error: YAMLError, rest: string, isAtLineStart: boolean): Mistake {
+  const { code, message } = error
   if (code === 'DUPLICATE_KEY') return describeDuplicate(rest)
   if (code === 'MULTILINE_IMPLICIT_KEY') return isWithoutSpace(rest) ? NO_SPACE : INDENT
-  if (code === 'UNEXPECTED_TOKEN' && isAtLineStart && / at node end/.test(message)) return INDENT
+  if (code === 'UNEXPECTED_TOKEN' && isAtLineStart && isBehindValue(error)) return INDENT
   return BY_MESSAGE.find(([pattern]) => pattern.test(message))?.[1] ?? MISTAKES[code] ?? UNKNOWN
 }
 

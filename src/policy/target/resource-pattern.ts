@@ -67,10 +67,9 @@ export function listNamedParts(patterns: readonly string[]): NamedParts {
   }))
   const named = authorities.filter(({ authority }) => authority !== '' && !/^\*+$/.test(authority))
   const files = shapes.filter(isAboutFiles)
-  const drives = files.filter(isOnDrive)
   return {
     hasFiles: files.length > 0,
-    hasDrives: drives.length > 0 && files.every((shape) => isOnDrive(shape) || /^\/?\*/.test(shape.rest)),
+    hasDrives: files.some(isOnDrive) && files.every((shape) => isOnDrive(shape) || /^\/?\*/.test(shape.rest)),
     hasAuthority: (scheme, authority) =>
       named.some((own) => own.scheme === scheme && own.match(authority.toLowerCase(), createWork())),
   }

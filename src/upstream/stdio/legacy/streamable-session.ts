@@ -213,16 +213,11 @@ export class StreamableSession implements ServerEvents, HttpSession {
   #createResumable(call: Call, reply: Reply, requests: readonly ClientMessage[]): PostAnswer {
     const { promise, resolve } = Promise.withResolvers<void>()
     call.admission?.keepUntil(promise)
-    return this.#createAnswer(call, reply, requests, {}, resolve)
+    return this.#createAnswer(call, reply, requests, { onOver: resolve })
   }
 
-  #createAnswer(
-    call: Call,
-    reply: Reply,
-    requests: readonly ClientMessage[],
-    more: Partial<PostAnswerOptions> = {},
-    onOver?: () => void,
-  ): PostAnswer {
+  /** @param more - in place of what is usual; `onOver` is called beside that */
+  #createAnswer(call: Call, reply: Reply, requests: readonly ClientMessage[], more: Partial<PostAnswerOptions>): PostAnswer {
     const answer: PostAnswer = new PostAnswer({
       clock: this.#options.clock,
       reply,
@@ -235,12 +230,12 @@ export class StreamableSession implements ServerEvents, HttpSession {
       memory: this.#options.memory,
       primes: this.#revision >= REVISION_WITH_PRIMING,
       onGone: () => this.#cancelAll(answer),
+      ...more,
       onOver: () => {
         this.#touch()
         this.#answers.delete(answer)
-        onOver?.()
+        more.onOver?.()
       },
-      ...more,
     })
     this.#answers.add(answer)
     return answer
