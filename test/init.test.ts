@@ -386,6 +386,16 @@ describe('init', { timeout: 60_000 }, () => {
     expect(existsSync(join(folder, file))).toBe(false)
   })
 
+  // A folder in which root cannot make files either.
+  it.skipIf(!existsSync('/sys'))('ends with 1 where it may not write, and with 2 for a folder that is missing', async () => {
+    const refused = await run(['init', '/sys/config.yaml', ...google], '\n\n')
+    expect(refused.error).toMatch(/error \/sys\/config\.yaml cannot be written \((?:EACCES|EPERM|EROFS)\)\.\n$/)
+    expect(refused.code).toBe(1)
+    const misnamed = await run(['init', 'missing/config.yaml', ...google], '\n\n')
+    expect(misnamed.error).toMatch(/error missing\/config\.yaml cannot be written \(ENOENT\)\.\n$/)
+    expect(misnamed.code).toBe(2)
+  })
+
   it('leaves nothing behind when it is ended in the middle', async () => {
     const file = nameFile()
     const { child, written, exit } = start(['init', file])

@@ -6,6 +6,7 @@ import { printCheck, printErrors, printMigration, printSchema } from './commands
 import { runDoctor } from './doctor.ts'
 import { formatCommandHelp, formatHelp } from './help.ts'
 import { runInit } from './init/init.ts'
+import { WriteFailure } from './init/write-failure.ts'
 import { printProblems } from './problem-lines.ts'
 import { runReload } from './reload.ts'
 import { serve } from './serve.ts'
@@ -27,7 +28,7 @@ export async function run(argv: readonly string[], environment: Environment, ter
       terminal.tell(`${terminal.paintError('red', 'error')} ${error.message}`)
       return 2
     }
-    if (error instanceof AdminError) {
+    if (error instanceof AdminError || error instanceof WriteFailure) {
       terminal.tell(`${terminal.paintError('red', 'error')} ${error.message}`)
       return 1
     }

@@ -11,13 +11,14 @@ import type { Terminal } from '../terminal.ts'
 import { UsageError } from '../usage-error.ts'
 import { choosePath, isSse } from './config-text.ts'
 import { askServer } from './questions.ts'
+import { explainWriteFailure } from './write-failure.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
 /**
  * `init --add`: adds a server to a configuration file and leaves the rest as it is.
  *
- * @throws UsageError, ConfigError when the file is missing or the new server makes a mistake
+ * @throws UsageError, WriteFailure, ConfigError when the file is missing or the new server makes a mistake
  */
 export async function addServer(args: Arguments, file: string, env: Environment, terminal: Terminal): Promise<void> {
   const text = readConfigFile(file)
@@ -80,7 +81,6 @@ function write(file: string, text: string): void {
   try {
     writeFileSync(file, text)
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : 'unknown error'
-    throw new UsageError(`${file} cannot be written (${code}).`)
+    throw explainWriteFailure(file, error)
   }
 }

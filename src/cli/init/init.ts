@@ -14,6 +14,7 @@ import { askIssuers } from './ask-issuers.ts'
 import { BROKER_KEY, formatConfig, nameSecret } from './config-text.ts'
 import { formatNextSteps } from './next-steps.ts'
 import { askQuestions, Interrupted } from './questions.ts'
+import { explainWriteFailure } from './write-failure.ts'
 
 const DEFAULT_FILE = 'config.yaml'
 
@@ -21,7 +22,8 @@ const DEFAULT_FILE = 'config.yaml'
  * `init`: asks a few questions and writes a configuration file. Nothing is written before the last answer.
  *
  * @returns the exit code: 0 when the file is written, 1 when the questions were broken off
- * @throws UsageError when a file is there already, or for an answer that cannot be; ConfigError for answers that don't go together
+ * @throws UsageError when a file is there already, or for an answer that cannot be; ConfigError for answers that don't go together;
+ *   WriteFailure when the system refuses to write
  */
 export async function runInit(args: Arguments, env: Environment['env'], terminal: Terminal): Promise<0 | 1> {
   const file = args.file ?? DEFAULT_FILE
@@ -55,7 +57,7 @@ function writeConfig(file: string, answers: Answers): Plan {
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
     if (code === 'EEXIST') throw alreadyThere(file)
-    throw new UsageError(`${file} cannot be written (${code ?? 'unknown error'}).`)
+    throw explainWriteFailure(file, error)
   }
   try {
     return loadConfigFile(file, { env, terminal: false, mayHavePlaceholders: true }).plan
