@@ -118,16 +118,14 @@ async function findMissingKey(
   const keys = findUsable(state, options)
   // A key with that id for another algorithm is an answer: no fetch is needed.
   if (keys !== undefined && keyId !== undefined && keys.hasKeyId(keyId)) throw unfit(keyId, algorithm)
-  const hasAsked = mayAsk(state, options, keys, token) || mayAskAgain(state, options, token)
-  if (hasAsked) await waitForLoad(state, options)
+  const hasAsked = await askFor(state, options, keys, token)
   const latest = findUsable(state, options)
   const key = latest?.find(keyId, algorithm)
   if (key !== undefined) return key
   // Only an issuer that has answered can have said that there is no such key.
   const hasAnswered = latest !== undefined && state.failures === 0 && state.loading === undefined
   if (!hasAnswered) throw unavailable(state, options, token)
-  const mayBeNew = mayHaveChanged(state, options, token) || isNewer(state, options, token, OLD_MS)
-  if (!hasAsked && mayBeNew && !isWithdrawn(state, keyId)) throw unavailable(state, options, token)
+  if (!hasAsked && mayBeNew(state, options, token) && !isWithdrawn(state, keyId)) throw unavailable(state, options, token)
   throw unfit(keyId, algorithm)
 }
 
@@ -143,11 +141,27 @@ async function findReplacement(
   }
   const known = find()
   if (known !== undefined) return known
-  const hasAsked = mayAsk(state, options, findUsable(state, options), token)
-  if (hasAsked) await waitForLoad(state, options)
+  const hasAsked = await askFor(state, options, findUsable(state, options), token)
   const latest = find()
-  if (latest === undefined && !hasAsked && mayHaveChanged(state, options, token)) throw unavailable(state, options, token)
+  if (latest === undefined && !hasAsked && mayBeNew(state, options, token)) throw unavailable(state, options, token)
   return latest
+}
+
+/** Has the keys fetched where that is due, and waits for them. @returns whether it was */
+async function askFor(
+  state: KeyState,
+  options: IssuerKeysOptions,
+  keys: KeySet | undefined,
+  token: ShownToken,
+): Promise<boolean> {
+  const isDue = mayAsk(state, options, keys, token) || mayAskAgain(state, options, token)
+  if (isDue) await waitForLoad(state, options)
+  return isDue
+}
+
+/** Whether the issuer may have a key by now that verifies a token, though it was not asked for it. */
+function mayBeNew(state: KeyState, options: IssuerKeysOptions, token: ShownToken): boolean {
+  return mayHaveChanged(state, options, token) || isNewer(state, options, token, OLD_MS)
 }
 
 /** Whether a missing key may cause a fetch now. Requests that arrive during a fetch wait for its result. */

@@ -381,6 +381,29 @@ describe('a flood of unknown key ids', () => {
     expect(await codeOf(setup.verifier, token, 'user')).toBe('accepted')
   })
 
+  it('with wrong signatures of a known key, in the network of its users, costs no token that a new key of that id signed', async () => {
+    const setup = await start()
+    await verifyToken(setup.verifier, await setup.mint())
+    const { kid } = setup.issuer.signingKey
+    const wrong = () => {
+      const payload = createClaims(setup.issuer.issuer, { iat: Math.floor(setup.clock.wall() / 1000) })
+      return forge({ header: { alg: 'ES256', kid }, payload }, createPair().privateKey, 'ES256')
+    }
+    expect(await codeOf(setup.verifier, wrong())).toBe('token_invalid')
+    await setup.issuer.rotate({ keepKid: true })
+    setup.clock.advance(1)
+    await verifyToken(setup.verifier, await setup.mint())
+    expect(setup.fetches()).toBe(3)
+    // Another one uses up the second look, too.
+    setup.clock.advance(6000)
+    await setup.issuer.rotate({ keepKid: true })
+    const iat = Math.floor(setup.clock.wall() / 1000)
+    const good = await setup.issuer.mint({ claims: { iat, exp: iat + 100_000 } })
+    expect(await codeOf(setup.verifier, good)).toBe('issuer_unavailable')
+    setup.clock.advance(24_000)
+    await verifyToken(setup.verifier, good)
+  })
+
   it('before there are any keys has it asked no more often', async () => {
     const setup = await start()
     await Promise.all(Array.from({ length: 200 }, (_, index) => codeOf(setup.verifier, forged(setup.issuer, `${index}`))))
