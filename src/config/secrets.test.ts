@@ -107,6 +107,24 @@ describe('secrets', () => {
     expect(reasonsOf({ ...smallest, session_key: { env: 'KEY' } }, env).join()).toMatch(/session_key: .*all zeros/)
   })
 
+  it.each<[at: string, stored: object]>([
+    ['encryption_keys[0]', { encryption_keys: [{ env: 'KEY' }] }],
+    ['encryption_keys[1]', { encryption_keys: [{ env: 'GOOD' }, { env: 'KEY' }] }],
+  ])('that are zeros alone encrypt nothing behind a public URL: %s', (at, stored) => {
+    const env = {
+      KEY: Buffer.alloc(32).toString('base64'),
+      GOOD: Buffer.from('3q2-7wABAgMEBQYHCAkKCwwN4f9xyz0123456789abc', 'base64url').toString('base64'),
+    }
+    const config = { ...smallest, session_key: undefined, ...stored }
+    const found = reasonsOf({ ...config, public_url: 'https://mcp.example.com' }, env)
+    expect(found).toEqual([expect.stringMatching(/^encryption_keys\[\d\]: .*all zeros/)])
+    expect(found[0]?.startsWith(at)).toBe(true)
+    for (const local of [undefined, 'http://localhost:8080', 'http://127.0.0.1:8080']) {
+      const { notices } = load({ ...config, public_url: local }, env)
+      expect(notices.filter((notice) => notice.startsWith(`${at}: a pattern that anyone can guess`))).toHaveLength(1)
+    }
+  })
+
   it.each([
     ['one byte, repeated', Buffer.alloc(32, 7)],
     ['a few bytes, repeated', Buffer.alloc(32, 'test')],

@@ -1,6 +1,8 @@
 import { entriesOf } from '../derive/present-items.ts'
 import { findEncryptionKeys, findStore, signsWithStoredKeys } from '../derive/storage.ts'
+import { isLoopback } from '../format/formats.ts'
 import { decodeEncryptionKey } from '../format/key-material.ts'
+import type { Mistake } from '../problem/problem.ts'
 import type { CheckContext } from './check-context.ts'
 import { checkRedis } from './redis.ts'
 
@@ -58,7 +60,21 @@ function checkKeys({ config, isBroken, secretsAndFiles, report }: CheckContext):
   }
   for (const [index, reference] of keys) {
     const text = secretsAndFiles.findSecret(reference)
-    if (text === undefined || decodeEncryptionKey(text)) continue
-    report([...at, index], { reason: 'is not Base64 of 32 bytes', fix: MAKE_KEY })
+    const mistake = text === undefined ? undefined : findKeyMistake(text, config.public_url)
+    if (mistake) report([...at, index], mistake)
   }
+}
+
+function findKeyMistake(text: string, publicUrl: string | undefined): Mistake | undefined {
+  const key = decodeEncryptionKey(text)
+  if (key === undefined) return { reason: 'is not Base64 of 32 bytes', fix: MAKE_KEY }
+  // A trial on this machine goes on with such a key, and is told of it at its start.
+  if (key.some((byte) => byte !== 0) || !isPublished(publicUrl)) return undefined
+  return { reason: 'is all zeros, which anyone can guess', fix: `${MAKE_KEY} Users sign in again then.` }
+}
+
+/** Whether others than the users of this machine can reach us. */
+function isPublished(publicUrl: string | undefined): boolean {
+  const hostname = publicUrl === undefined ? undefined : URL.parse(publicUrl)?.hostname
+  return hostname !== undefined && !isLoopback(hostname)
 }
